@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Pictures with labels, and single pictures. All of it is host memory; a trainer copies what it needs to its device. */
+#ifndef WEFT_DATA_H
+#define WEFT_DATA_H
+
+#include <weft/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { WEFT_MAX_CHANNELS = 4, WEFT_MAX_CLASSES = 1000 };
+
+enum weft_data_part { WEFT_DATA_TRAIN, WEFT_DATA_TEST };
+
+typedef struct weft_data weft_data;
+
+/* Pictures are n x height x width x channels bytes, row by row, channels innermost. */
+struct weft_data_info {
+    int count, height, width, channels, classes;
+    const char *const *class_names; /* `classes` of them; live as long as the data */
+    const char *source;             /* the file or folder, for people */
+    const char *release; /* what the contents are known as, by hash ("Fashion-MNIST, current release, train"); "" if not known */
+    double mean[WEFT_MAX_CHANNELS], deviation[WEFT_MAX_CHANNELS]; /* over all pixels of a channel, pixels scaled to 0..1 */
+};
+
+/* Reads a data set. `spec` is "fashion-mnist" (Debian's package), or a folder or a file:
+ *   - a folder with IDX files named as MNIST's are (train-images-idx3-ubyte and so on, plain or .gz);
+ *   - an IDX images file, its labels file found beside it by name;
+ *   - a CSV file with a header and rows `label,pixel1,...,pixelN`, plain or .gz: N a square, or 3 times a square;
+ *   - an NPY file of unsigned bytes, or of floats in 0..1 or 0..255: (n,h,w) or (n,h,w,c), with its labels beside it as
+ *     NAME-labels.npy or, where the name holds "images" or "x", the same name with "labels" or "y".
+ * A folder may hold train and test in any one of these forms; `part` says which is wanted. A single file is itself, whatever
+ * `part` says. A file `classes.txt` beside the data names the classes, one a line; data that is known by its hash brings its own.
+ * WEFT_ERR_FILE, WEFT_ERR_FORMAT, WEFT_ERR_NOMEM. */
+WEFT_API enum weft_status weft_data_open(weft_context *context, const char *spec, enum weft_data_part part, weft_data **out);
+
+/* Makes a data set of pictures in memory; both arrays are copied. `labels` may be NULL: all are then 0.
+ * WEFT_ERR_ARG, WEFT_ERR_NOMEM. */
+WEFT_API enum weft_status weft_data_from_memory(weft_context *context, const struct weft_data_info *shape, const uint8_t *pixels,
+                                                const int32_t *labels, weft_data **out);
+
+WEFT_API void weft_data_destroy(weft_data **data);
+
+WEFT_API void weft_data_info(const weft_data *data, struct weft_data_info *out);
+
+/* Borrowed: `count` pictures one after the other, and their labels. */
+WEFT_API const uint8_t *weft_data_pixels(const weft_data *data);
+WEFT_API const int32_t *weft_data_labels(const weft_data *data);
+
+/* Parts `data` by a permutation that depends on `seed` alone: `held_out` pictures into `*second`, the others into `*first`, each in
+ * the order they had. 0 < held_out < count. Names and release are kept, mean and deviation are those of each part.
+ * WEFT_ERR_ARG, WEFT_ERR_NOMEM. */
+WEFT_API enum weft_status weft_data_split(const weft_data *data, int held_out, uint64_t seed, weft_data **first,
+                                          weft_data **second);
+
+/* Counts the pictures of `test` that are in `train` too, byte for byte: a leak if it is more than a handful.
+ * WEFT_ERR_NOMEM. */
+WEFT_API enum weft_status weft_data_overlap(const weft_data *train, const weft_data *test, int *out);
+
+/* One decoded picture: height x width x channels bytes. */
+struct weft_picture {
+    int height, width, channels; /* 1 grey, 3 red green blue; an alpha channel is laid over white */
+    uint8_t *pixels;
+};
+
+/* Decodes a PNG, JPEG or PGM/PPM from memory, told by its first bytes. At most 2^26 pixels. `name` is for the error sentence.
+ * Free with weft_picture_finish.
+ * WEFT_ERR_FORMAT, WEFT_ERR_NOMEM. */
+WEFT_API enum weft_status weft_picture_decode(weft_context *context, const char *name, const void *bytes, size_t size,
+                                              struct weft_picture *out);
+WEFT_API void weft_picture_finish(struct weft_picture *picture);
+
+enum weft_invert { WEFT_INVERT_AUTO, WEFT_INVERT_NO, WEFT_INVERT_YES };
+
+/* What weft_picture_fit did. */
+struct weft_fit {
+    bool resized, cropped, inverted;
+    bool uneven_background; /* the border is not of one colour: expect little */
+};
+
+/* Brings a picture to height x width x channels bytes as the Fashion-MNIST pictures were made: if it has that size already it is only
+ * converted; otherwise the border's colour is taken as background and trimmed, the longer side scaled to fit by area
+ * averaging, the rest filled with background. A light background is inverted, so that the object is light on black.
+ * `out` receives height * width * channels bytes. `fit` may be NULL.
+ * WEFT_ERR_ARG, WEFT_ERR_NOMEM. */
+WEFT_API enum weft_status weft_picture_fit(weft_context *context, const struct weft_picture *picture, enum weft_invert invert,
+                                           int height, int width, int channels, uint8_t *out, struct weft_fit *fit);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* weft: convolutional networks on any OpenCL device.
+ *
+ * A whole program:
+ *
+ *     weft_context *context = NULL;
+ *     weft_device *device = NULL;
+ *     weft_data *data = NULL;
+ *     weft_net *net = NULL;
+ *     weft_trainer *trainer = NULL;
+ *     struct weft_data_info shape;
+ *     int index;
+ *
+ *     if (weft_context_create(&context, NULL) ||
+ *         weft_device_find(context, NULL, &index, NULL) ||
+ *         weft_device_open(context, index, NULL, &device) ||
+ *         weft_data_open(context, "fashion-mnist", WEFT_DATA_TRAIN, &data))
+ *         goto failed;
+ *     weft_data_info(data, &shape);
+ *     if (weft_net_create(context, weft_net_builtin("seed", 0), weft_net_params(.height = shape.height,
+ *                         .width = shape.width, .channels = shape.channels, .classes = shape.classes), &net) ||
+ *         weft_trainer_create(device, net, data, weft_train_params(.seed = 1), &trainer) ||
+ *         weft_trainer_run(trainer, 1000) ||
+ *         weft_trainer_save(trainer, "seed.safetensors", NULL))
+ *         goto failed;                  // weft_error(context) says why
+ */
+#ifndef WEFT_H
+#define WEFT_H
+
+#include <weft/base.h>
+#include <weft/data.h>
+#include <weft/device.h>
+#include <weft/model.h>
+#include <weft/net.h>
+#include <weft/train.h>
+
+#endif
