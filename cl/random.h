@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Random numbers as a function of (key, counter): the same on every backend. Read by C and OpenCL C.
+/* Random numbers as a function of (key, counter): the same on every backend. Read by C
+ * and OpenCL C.
  *
- * Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011), and a permutation of 0..count-1
- * made of a Feistel network that walks the cycle until it is back in range (Black and Rogaway, CT-RSA 2002). */
+ * Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011),
+ * and a permutation of 0..count-1 made of a Feistel network that walks the cycle until it
+ * is back in range (Black and Rogaway, CT-RSA 2002). */
 #ifndef WEFT_RANDOM_H
 #define WEFT_RANDOM_H
 
@@ -20,9 +22,16 @@ struct weft_random {
 };
 
 /* The streams: the last word of the counter says what the numbers are for. */
-enum { RANDOM_DROPOUT = 1, RANDOM_WEIGHTS = 2, RANDOM_SHUFFLE = 3, RANDOM_SPLIT = 4, RANDOM_CHECK = 5 };
+enum {
+    RANDOM_DROPOUT = 1,
+    RANDOM_WEIGHTS = 2,
+    RANDOM_SHUFFLE = 3,
+    RANDOM_SPLIT = 4,
+    RANDOM_CHECK = 5
+};
 
-static inline struct weft_random weft_philox(weft_u32 key0, weft_u32 key1, weft_u32 c0, weft_u32 c1, weft_u32 c2, weft_u32 c3)
+static inline struct weft_random weft_philox(weft_u32 key0, weft_u32 key1, weft_u32 c0,
+                                             weft_u32 c1, weft_u32 c2, weft_u32 c3)
 {
     struct weft_random r;
     for (int round = 0; round < 10; round++) {
@@ -58,8 +67,10 @@ static inline weft_u32 weft_mix(weft_u32 x)
     return x;
 }
 
-/* The place of `index` in permutation `which` of 0..count-1; 0 <= index < count <= 2^30. */
-static inline weft_u32 weft_shuffle(weft_u32 index, weft_u32 count, weft_u32 key0, weft_u32 key1, weft_u32 which)
+/* The place of `index` in permutation `which` of 0..count-1; 0 <= index < count <= 2^30.
+ */
+static inline weft_u32 weft_shuffle(weft_u32 index, weft_u32 count, weft_u32 key0,
+                                    weft_u32 key1, weft_u32 which)
 {
     weft_u32 half = 1;
     while (((weft_u32)1 << (2 * half)) < count)

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The seam between networks and devices.
  *
- * A network is lowered once into a list of launches: each primitive below appends to a list what the device needs, and
- * nothing runs yet. weft_backend.replay then runs the list as often as wanted. Geometry is checked above the seam
- * (src/ops); a backend may assume that what it is given is valid, and assert it.
+ * A network is lowered once into a list of launches: each primitive below appends to a
+ * list what the device needs, and nothing runs yet. weft_backend.replay then runs the
+ * list as often as wanted. Geometry is checked above the seam (src/ops); a backend may
+ * assume that what it is given is valid, and assert it.
  *
- * Layouts: activations are [picture][row][column][channel], convolution weights [row][column][in / groups][out], dense
- * weights [in][out]. Floats are 32 bits. Everything is contiguous. */
+ * Layouts: activations are [picture][row][column][channel], convolution weights
+ * [row][column][in / groups][out], dense weights [in][out]. Floats are 32 bits.
+ * Everything is contiguous. */
 #ifndef WEFT_BACKEND_H
 #define WEFT_BACKEND_H
 
@@ -15,13 +17,16 @@
 
 #include "util/context.h"
 
-/* A buffer of a backend. Every buffer ends in WEFT_SLACK readable bytes beyond what was asked for, zero at first, so that vector
- * loads need no tails; nothing may be written there. */
+/* A buffer of a backend. Every buffer ends in WEFT_SLACK readable bytes beyond what was
+ * asked for, zero at first, so that vector loads need no tails; nothing may be written
+ * there. */
 struct weft_mem;
 enum { WEFT_SLACK = 256, WEFT_ALIGN = 64 };
 
-/* A run of elements inside a buffer, passed by value. `offset` and `count` are in elements: floats, or what the primitive says. The net
- * aligns offsets to WEFT_ALIGN bytes; guard zones of the checks keep to that too. `mem` NULL: absent, where the primitive allows it. */
+/* A run of elements inside a buffer, passed by value. `offset` and `count` are in
+ * elements: floats, or what the primitive says. The net aligns offsets to WEFT_ALIGN
+ * bytes; guard zones of the checks keep to that too. `mem` NULL: absent, where the
+ * primitive allows it. */
 struct weft_view {
     struct weft_mem *mem;
     size_t offset, count;
@@ -40,14 +45,16 @@ struct weft_activation {
     float slope; /* of leaky_relu where x < 0, greater than 0 */
 };
 
-/* Multiplies a gradient by the derivative of the activation that made `output`: the way a gradient passes an activation that was fused
- * into the layer before. Identity: nothing, and `output` is absent. Only activations whose derivative follows from their output. */
+/* Multiplies a gradient by the derivative of the activation that made `output`: the way a
+ * gradient passes an activation that was fused into the layer before. Identity: nothing,
+ * and `output` is absent. Only activations whose derivative follows from their output. */
 struct weft_gate {
     struct weft_activation activation;
     struct weft_view output;
 };
 
-/* out_h = (h + pad_top + pad_bottom - dilation_y (r - 1) - 1) / stride_y + 1, rounded down; out_w likewise. */
+/* out_h = (h + pad_top + pad_bottom - dilation_y (r - 1) - 1) / stride_y + 1, rounded
+ * down; out_w likewise. */
 struct weft_conv {
     int n, h, w, c; /* input: pictures, rows, columns, channels */
     int k;          /* filters: output channels */
@@ -58,7 +65,8 @@ struct weft_conv {
     int out_h, out_w;
 };
 
-/* Places outside the picture take no part in a maximum; every window holds at least one place inside. Ties go to the first in row order. */
+/* Places outside the picture take no part in a maximum; every window holds at least one
+ * place inside. Ties go to the first in row order. */
 struct weft_pool {
     int n, h, w, c;
     int r, s; /* window, r * s <= 255; 0: no pooling */
@@ -73,20 +81,23 @@ struct weft_dense {
 
 /* A convolution, and what is fused to it: z = x * w + bias, y = pool(act(z)).
  *
- * Forward reads x, w, bias and writes y; with a pool also argmax (bytes: window row * s + window column of each maximum), unless that is absent.
- * Backward starts from dy, the gradient at y times act'(y): the gate of the layer behind has been applied. With a pool it is scattered to
- * the places that argmax names. backward_weights reads x, dy, argmax and writes dw, dbias; backward_data reads dy, argmax, w and writes dx times `gate`. */
+ * Forward reads x, w, bias and writes y; with a pool also argmax (bytes: window row * s +
+ * window column of each maximum), unless that is absent. Backward starts from dy, the
+ * gradient at y times act'(y): the gate of the layer behind has been applied. With a pool
+ * it is scattered to the places that argmax names. backward_weights reads x, dy, argmax
+ * and writes dw, dbias; backward_data reads dy, argmax, w and writes dx times `gate`. */
 struct weft_conv_args {
     struct weft_conv conv;
     struct weft_activation activation;
-    struct weft_pool pool;       /* r == 0: none; else its input is the convolution's output */
+    struct weft_pool pool; /* r == 0: none; else its input is the convolution's output */
     struct weft_view x, w, bias; /* bias may be absent */
     struct weft_view y, argmax;
     struct weft_view dy, dw, dbias, dx; /* dbias is absent with bias */
     struct weft_gate gate;
 };
 
-/* y = act(x w + bias). dy as above; backward_data writes dx = dy w^T times `gate`, backward_weights dw = x^T dy and dbias = column sums of dy. */
+/* y = act(x w + bias). dy as above; backward_data writes dx = dy w^T times `gate`,
+ * backward_weights dw = x^T dy and dbias = column sums of dy. */
 struct weft_dense_args {
     struct weft_dense dense;
     struct weft_activation activation;
@@ -96,20 +107,23 @@ struct weft_dense_args {
     struct weft_gate gate;
 };
 
-/* Forward writes y and, unless absent, argmax (bytes). Backward writes all of dx: the sum of dy over the windows whose maximum lies there. */
+/* Forward writes y and, unless absent, argmax (bytes). Backward writes all of dx: the sum
+ * of dy over the windows whose maximum lies there. */
 struct weft_pool_args {
     struct weft_pool pool;
     struct weft_view x, y, argmax, dy, dx;
 };
 
-/* Forward: y = f(x). Backward: dx = dy f'(x, y); reads only what the activation needs, the other may be absent. dx may be dy. */
+/* Forward: y = f(x). Backward: dx = dy f'(x, y); reads only what the activation needs,
+ * the other may be absent. dx may be dy. */
 struct weft_act_args {
     struct weft_activation activation;
     struct weft_view x, y, dy, dx;
 };
 
-/* y[i] = uniform(i) < rate ? 0 : x[i] / (1 - rate), with uniform(i) = word i % 4 of weft_philox(seed, counter (i / 4, step, layer, RANDOM_DROPOUT)).
- * Forward and backward are the same. y may be x. */
+/* y[i] = uniform(i) < rate ? 0 : x[i] / (1 - rate), with uniform(i) = word i % 4 of
+ * weft_philox(seed, counter (i / 4, step, layer, RANDOM_DROPOUT)). Forward and backward
+ * are the same. y may be x. */
 struct weft_dropout_args {
     float rate; /* 0 <= rate < 1 */
     unsigned layer;
@@ -123,8 +137,9 @@ struct weft_softmax_args {
     struct weft_view x, y;
 };
 
-/* Cross-entropy of softmax(logits) against q = (1 - smoothing) [class is the label] + smoothing / classes.
- * loss[i] = -sum q log p; hit[i] (uint) = 1 if the first largest logit is the label's; dlogits = (p - q) / n, absent where not wanted. */
+/* Cross-entropy of softmax(logits) against q = (1 - smoothing) [class is the label] +
+ * smoothing / classes. loss[i] = -sum q log p; hit[i] (uint) = 1 if the first largest
+ * logit is the label's; dlogits = (p - q) / n, absent where not wanted. */
 struct weft_loss_args {
     int n, classes;
     float smoothing;
@@ -133,8 +148,10 @@ struct weft_loss_args {
     struct weft_view dlogits, loss, hit;
 };
 
-/* Makes a batch: row i is picture weft_shuffle((step % steps_per_epoch) * n + i, count, seed, epoch = step / steps_per_epoch), or picture i where
- * `state` is absent. x = pixel * scale[channel] + shift[channel], as a multiplication and an addition rounded apart or together. */
+/* Makes a batch: row i is picture weft_shuffle((step % steps_per_epoch) * n + i, count,
+ * seed, epoch = step / steps_per_epoch), or picture i where `state` is absent. x = pixel
+ * * scale[channel] + shift[channel], as a multiplication and an addition rounded apart or
+ * together. */
 struct weft_input_args {
     int n, count, pixels, channels; /* pixels: h * w * channels of a picture */
     int steps_per_epoch;
@@ -146,14 +163,15 @@ struct weft_input_args {
     struct weft_view batch_labels; /* n ints */
 };
 
-/* One launch over all weights: w, g, m, v are equally long. Adam's bias correction takes its powers from the state. m alone is used by SGD. */
+/* One launch over all weights: w, g, m, v are equally long. Adam's bias correction takes
+ * its powers from the state. m alone is used by SGD. */
 struct weft_update_args {
     struct weft_optimizer optimizer; /* `rate` is ignored: the state has it */
     struct weft_view state, w, g, m, v;
 };
 
-/* Last launch of a step: writes (mean of loss, sum of hit) of the n rows into the ring, sums rows in a fixed order; multiplies the powers by the
- * betas; step + 1. */
+/* Last launch of a step: writes (mean of loss, sum of hit) of the n rows into the ring,
+ * sums rows in a fixed order; multiplies the powers by the betas; step + 1. */
 struct weft_finish_args {
     int n;
     float beta1, beta2;
@@ -164,7 +182,8 @@ struct weft_finish_args {
 struct weft_list {
     struct weft_device *device;
     int launches;         /* kernels or calls a replay */
-    size_t scratch_bytes; /* what the primitives need besides their arguments: their largest need */
+    size_t scratch_bytes; /* what the primitives need besides their arguments: their
+                             largest need */
 };
 
 /* What every backend's device begins with. */
@@ -185,26 +204,34 @@ struct weft_found {
 
 struct weft_devices; /* device.c */
 enum weft_status weft_devices_add(weft_context *ctx, const struct weft_found *found);
-enum weft_status weft_devices_note(weft_context *ctx, const char *format, ...) __attribute__((format(printf, 2, 3)));
+enum weft_status weft_devices_note(weft_context *ctx, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* Every slot is filled by every backend. */
 struct weft_backend {
     const char *name;
 
-    /* Finds devices and adds them and notes to the context. A driver that fails is a note, not a failure. */
+    /* Finds devices and adds them and notes to the context. A driver that fails is a
+     * note, not a failure. */
     enum weft_status (*find)(weft_context *ctx);
-    enum weft_status (*open)(weft_context *ctx, const struct weft_found *found, const struct weft_device_params *params,
+    enum weft_status (*open)(weft_context *ctx, const struct weft_found *found,
+                             const struct weft_device_params *params,
                              struct weft_device **out);
     void (*close)(struct weft_device *device);
 
-    /* Memory, zero at first. Only read and wait wait; write takes a copy of `from`. Offsets and sizes in bytes. */
-    enum weft_status (*alloc)(struct weft_device *device, size_t bytes, struct weft_mem **out);
+    /* Memory, zero at first. Only read and wait wait; write takes a copy of `from`.
+     * Offsets and sizes in bytes. */
+    enum weft_status (*alloc)(struct weft_device *device, size_t bytes,
+                              struct weft_mem **out);
     void (*free)(struct weft_device *device, struct weft_mem *mem);
-    enum weft_status (*write)(struct weft_device *device, struct weft_mem *to, size_t offset, const void *from, size_t bytes);
-    enum weft_status (*read)(struct weft_device *device, void *to, struct weft_mem *from, size_t offset, size_t bytes);
+    enum weft_status (*write)(struct weft_device *device, struct weft_mem *to,
+                              size_t offset, const void *from, size_t bytes);
+    enum weft_status (*read)(struct weft_device *device, void *to, struct weft_mem *from,
+                             size_t offset, size_t bytes);
     enum weft_status (*wait)(struct weft_device *device);
 
-    /* Lists. Between create and seal primitives append; seal allocates scratch and binds arguments; then replay only enqueues. */
+    /* Lists. Between create and seal primitives append; seal allocates scratch and binds
+     * arguments; then replay only enqueues. */
     enum weft_status (*list_create)(struct weft_device *device, struct weft_list **out);
     enum weft_status (*list_seal)(struct weft_list *list);
     enum weft_status (*replay)(struct weft_list *list);
@@ -212,31 +239,47 @@ struct weft_backend {
 
     /* Primitives. */
     enum weft_status (*input)(struct weft_list *list, const struct weft_input_args *args);
-    enum weft_status (*conv_forward)(struct weft_list *list, const struct weft_conv_args *args);
-    enum weft_status (*conv_backward_data)(struct weft_list *list, const struct weft_conv_args *args);
-    enum weft_status (*conv_backward_weights)(struct weft_list *list, const struct weft_conv_args *args);
-    enum weft_status (*dense_forward)(struct weft_list *list, const struct weft_dense_args *args);
-    enum weft_status (*dense_backward_data)(struct weft_list *list, const struct weft_dense_args *args);
-    enum weft_status (*dense_backward_weights)(struct weft_list *list, const struct weft_dense_args *args);
-    enum weft_status (*pool_forward)(struct weft_list *list, const struct weft_pool_args *args);
-    enum weft_status (*pool_backward)(struct weft_list *list, const struct weft_pool_args *args);
-    enum weft_status (*act_forward)(struct weft_list *list, const struct weft_act_args *args);
-    enum weft_status (*act_backward)(struct weft_list *list, const struct weft_act_args *args);
-    enum weft_status (*dropout)(struct weft_list *list, const struct weft_dropout_args *args);
-    enum weft_status (*softmax)(struct weft_list *list, const struct weft_softmax_args *args);
+    enum weft_status (*conv_forward)(struct weft_list *list,
+                                     const struct weft_conv_args *args);
+    enum weft_status (*conv_backward_data)(struct weft_list *list,
+                                           const struct weft_conv_args *args);
+    enum weft_status (*conv_backward_weights)(struct weft_list *list,
+                                              const struct weft_conv_args *args);
+    enum weft_status (*dense_forward)(struct weft_list *list,
+                                      const struct weft_dense_args *args);
+    enum weft_status (*dense_backward_data)(struct weft_list *list,
+                                            const struct weft_dense_args *args);
+    enum weft_status (*dense_backward_weights)(struct weft_list *list,
+                                               const struct weft_dense_args *args);
+    enum weft_status (*pool_forward)(struct weft_list *list,
+                                     const struct weft_pool_args *args);
+    enum weft_status (*pool_backward)(struct weft_list *list,
+                                      const struct weft_pool_args *args);
+    enum weft_status (*act_forward)(struct weft_list *list,
+                                    const struct weft_act_args *args);
+    enum weft_status (*act_backward)(struct weft_list *list,
+                                     const struct weft_act_args *args);
+    enum weft_status (*dropout)(struct weft_list *list,
+                                const struct weft_dropout_args *args);
+    enum weft_status (*softmax)(struct weft_list *list,
+                                const struct weft_softmax_args *args);
     enum weft_status (*loss)(struct weft_list *list, const struct weft_loss_args *args);
-    enum weft_status (*update)(struct weft_list *list, const struct weft_update_args *args);
-    enum weft_status (*finish)(struct weft_list *list, const struct weft_finish_args *args);
+    enum weft_status (*update)(struct weft_list *list,
+                               const struct weft_update_args *args);
+    enum weft_status (*finish)(struct weft_list *list,
+                               const struct weft_finish_args *args);
 };
 
 extern const struct weft_backend weft_backend_cpu;
-extern const struct weft_backend weft_backend_opencl; /* a stub where weft was built without OpenCL */
+extern const struct weft_backend
+    weft_backend_opencl; /* a stub where weft was built without OpenCL */
 
 /* "leaky-relu", and whether the derivative follows from the output. */
 extern const char *const weft_act_names[WEFT_ACT_COUNT];
 extern const bool weft_act_by_output[WEFT_ACT_COUNT];
 
-static inline struct weft_view weft_view_at(struct weft_view view, size_t offset, size_t count)
+static inline struct weft_view weft_view_at(struct weft_view view, size_t offset,
+                                            size_t count)
 {
     return (struct weft_view){view.mem, view.offset + offset, count};
 }

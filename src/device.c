@@ -76,7 +76,8 @@ static int compare_found(const void *left, const void *right)
     return order ? order : a->device_index - b->device_index;
 }
 
-enum weft_status weft_context_create(weft_context **out, const struct weft_context_params *params)
+enum weft_status weft_context_create(weft_context **out,
+                                     const struct weft_context_params *params)
 {
     static const struct weft_context_params none = {0};
     const struct weft_context_params *p = params ? params : &none;
@@ -96,7 +97,8 @@ enum weft_status weft_context_create(weft_context **out, const struct weft_conte
         goto fail;
     if ((status = weft_backend_cpu.find(ctx)))
         goto fail;
-    qsort(ctx->devices->found, (size_t)ctx->devices->count, sizeof(*ctx->devices->found), compare_found);
+    qsort(ctx->devices->found, (size_t)ctx->devices->count, sizeof(*ctx->devices->found),
+          compare_found);
     *out = ctx;
     return WEFT_OK;
 
@@ -131,13 +133,16 @@ int weft_device_count(const weft_context *ctx)
 
 const char *weft_device_note(weft_context *ctx, int index)
 {
-    return index >= 0 && index < ctx->devices->note_count ? ctx->devices->notes[index] : NULL;
+    return index >= 0 && index < ctx->devices->note_count ? ctx->devices->notes[index]
+                                                          : NULL;
 }
 
-enum weft_status weft_device_info(const weft_context *ctx, int index, struct weft_device_info *out)
+enum weft_status weft_device_info(const weft_context *ctx, int index,
+                                  struct weft_device_info *out)
 {
     if (index < 0 || index >= ctx->devices->count)
-        return weft_fail((weft_context *)ctx, WEFT_ERR_ARG, "device %d: there are %d, counted from 0", index,
+        return weft_fail((weft_context *)ctx, WEFT_ERR_ARG,
+                         "device %d: there are %d, counted from 0", index,
                          ctx->devices->count);
     *out = ctx->devices->found[index].info;
     return WEFT_OK;
@@ -148,7 +153,8 @@ static bool holds(const char *text, const char *part)
 {
     for (; *text; text++) {
         size_t i = 0;
-        while (part[i] && tolower((unsigned char)text[i]) == tolower((unsigned char)part[i]))
+        while (part[i] &&
+               tolower((unsigned char)text[i]) == tolower((unsigned char)part[i]))
             i++;
         if (!part[i])
             return true;
@@ -183,18 +189,21 @@ static void list_devices(const struct weft_devices *d, char *text, size_t size)
     size_t used = 0;
     text[0] = 0;
     for (int i = 0; i < d->count && used < size; i++) {
-        int n = snprintf(text + used, size - used, "%s%d (%s)", i ? ", " : "", i, d->found[i].info.name);
+        int n = snprintf(text + used, size - used, "%s%d (%s)", i ? ", " : "", i,
+                         d->found[i].info.name);
         used += n > 0 ? (size_t)n : 0;
     }
 }
 
-/* The one device whose name, platform or id holds `part`: its index, -1 for none, -2 for several. */
+/* The one device whose name, platform or id holds `part`: its index, -1 for none, -2 for
+ * several. */
 static int find_by_name(const struct weft_devices *d, const char *part)
 {
     int match = -1;
     for (int i = 0; i < d->count; i++) {
         const struct weft_device_info *info = &d->found[i].info;
-        if (!holds(info->name, part) && !holds(info->platform, part) && !holds(info->id, part))
+        if (!holds(info->name, part) && !holds(info->platform, part) &&
+            !holds(info->id, part))
             continue;
         if (match >= 0)
             return -2;
@@ -203,7 +212,8 @@ static int find_by_name(const struct weft_devices *d, const char *part)
     return match;
 }
 
-/* What a selector that is a number, P:D or the word for a kind means; -1: it is none of these, or there is no such device. */
+/* What a selector that is a number, P:D or the word for a kind means; -1: it is none of
+ * these, or there is no such device. */
 static int find_by_place(const struct weft_devices *d, const char *selector)
 {
     for (size_t k = 0; k < WEFT_COUNT(kinds); k++)
@@ -213,9 +223,11 @@ static int find_by_place(const struct weft_devices *d, const char *selector)
     int platform, device, used = 0;
     if (sscanf(selector, "%d:%d%n", &platform, &device, &used) == 2 && !selector[used])
         for (int i = 0; i < d->count; i++)
-            if (d->found[i].info.platform_index == platform && d->found[i].info.device_index == device)
+            if (d->found[i].info.platform_index == platform &&
+                d->found[i].info.device_index == device)
                 return i;
-    if (sscanf(selector, "%d%n", &device, &used) == 1 && !selector[used] && device >= 0 && device < d->count)
+    if (sscanf(selector, "%d%n", &device, &used) == 1 && !selector[used] && device >= 0 &&
+        device < d->count)
         return device;
     return -1;
 }
@@ -228,24 +240,31 @@ static bool is_place(const char *selector)
     return selector[strspn(selector, "0123456789:")] == 0;
 }
 
-enum weft_status weft_device_find(weft_context *ctx, const char *selector, int *index, const char **reason)
+enum weft_status weft_device_find(weft_context *ctx, const char *selector, int *index,
+                                  const char **reason)
 {
     struct weft_devices *d = ctx->devices;
     if (!selector || !selector[0]) {
         *index = 0;
         if (d->count == 1)
             snprintf(d->reason, sizeof(d->reason),
-                     "no OpenCL device found, so the built-in CPU backend; `weft devices` says why");
+                     "no OpenCL device found, so the built-in CPU backend; `weft "
+                     "devices` says why");
         else
-            snprintf(d->reason, sizeof(d->reason), "best of %d; change with -d", d->count);
+            snprintf(d->reason, sizeof(d->reason), "best of %d; change with -d",
+                     d->count);
     } else {
-        int match = is_place(selector) ? find_by_place(d, selector) : find_by_name(d, selector);
+        int match =
+            is_place(selector) ? find_by_place(d, selector) : find_by_name(d, selector);
         char list[1024];
         list_devices(d, list, sizeof(list));
         if (match == -2)
-            return weft_fail(ctx, WEFT_ERR_ARG, "device \"%s\": several match; choose by number from %s", selector, list);
+            return weft_fail(ctx, WEFT_ERR_ARG,
+                             "device \"%s\": several match; choose by number from %s",
+                             selector, list);
         if (match < 0)
-            return weft_fail(ctx, WEFT_ERR_NONE, "device \"%s\": none matches; there are %s", selector, list);
+            return weft_fail(ctx, WEFT_ERR_NONE,
+                             "device \"%s\": none matches; there are %s", selector, list);
         *index = match;
         snprintf(d->reason, sizeof(d->reason), "chosen by \"%.100s\"", selector);
     }
@@ -254,7 +273,9 @@ enum weft_status weft_device_find(weft_context *ctx, const char *selector, int *
     return WEFT_OK;
 }
 
-enum weft_status weft_device_open(weft_context *ctx, int index, const struct weft_device_params *params, weft_device **out)
+enum weft_status weft_device_open(weft_context *ctx, int index,
+                                  const struct weft_device_params *params,
+                                  weft_device **out)
 {
     static const struct weft_device_params none = {0};
     WEFT_REQUIRE(ctx, index >= 0 && index < ctx->devices->count);

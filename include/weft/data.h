@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Pictures with labels, and single pictures. All of it is host memory; a trainer copies what it needs to its device. */
+/* Pictures with labels, and single pictures. All of it is host memory; a trainer copies
+ * what it needs to its device. */
 #ifndef WEFT_DATA_H
 #define WEFT_DATA_H
 
@@ -20,24 +21,37 @@ struct weft_data_info {
     int count, height, width, channels, classes;
     const char *const *class_names; /* `classes` of them; live as long as the data */
     const char *source;             /* the file or folder, for people */
-    const char *release; /* what the contents are known as, by hash ("Fashion-MNIST, current release, train"); "" if not known */
-    double mean[WEFT_MAX_CHANNELS], deviation[WEFT_MAX_CHANNELS]; /* over all pixels of a channel, pixels scaled to 0..1 */
+    const char *release; /* what the contents are known as, by hash ("Fashion-MNIST,
+                            current release, train"); "" if not known */
+    double mean[WEFT_MAX_CHANNELS],
+        deviation[WEFT_MAX_CHANNELS]; /* over all pixels of a channel, pixels scaled to
+                                         0..1 */
 };
 
 /* Reads a data set. `spec` is "fashion-mnist" (Debian's package), or a folder or a file:
- *   - a folder with IDX files named as MNIST's are (train-images-idx3-ubyte and so on, plain or .gz);
- *   - an IDX images file, its labels file found beside it by name;
- *   - a CSV file with a header and rows `label,pixel1,...,pixelN`, plain or .gz: N a square, or 3 times a square;
- *   - an NPY file of unsigned bytes, or of floats in 0..1 or 0..255: (n,h,w) or (n,h,w,c), with its labels beside it as
- *     NAME-labels.npy or, where the name holds "images" or "x", the same name with "labels" or "y".
- * A folder may hold train and test in any one of these forms; `part` says which is wanted. A single file is itself, whatever
- * `part` says. A file `classes.txt` beside the data names the classes, one a line; data that is known by its hash brings its own.
+ *
+ *   - a folder with IDX files named as MNIST's are (train-images-idx3-ubyte and so on,
+ *     plain or .gz);
+ *   - an IDX file of pictures, its labels found beside it by name;
+ *   - a CSV file with a header and rows `label,pixel1,...,pixelN`, plain or .gz; N is a
+ *     square, or 3 times a square;
+ *   - an NPY file of unsigned bytes, or of floats in 0..1 or 0..255, (n,h,w) or (n,h,w,c);
+ *     its labels lie beside it under the name with "labels" for "images" or "y" for "x",
+ *     or as NAME-labels.npy.
+ *
+ * A folder may hold train and test in any one of these forms; `part` says which is wanted.
+ * A single file is itself, whatever `part` says. A file `classes.txt` beside the data
+ * names the classes, one a line; data that is known by its hash brings its own names.
+ *
  * WEFT_ERR_FILE, WEFT_ERR_FORMAT, WEFT_ERR_NOMEM. */
-WEFT_API enum weft_status weft_data_open(weft_context *context, const char *spec, enum weft_data_part part, weft_data **out);
+WEFT_API enum weft_status weft_data_open(weft_context *context, const char *spec,
+                                         enum weft_data_part part, weft_data **out);
 
-/* Makes a data set of pictures in memory; both arrays are copied. `labels` may be NULL: all are then 0.
- * WEFT_ERR_ARG, WEFT_ERR_NOMEM. */
-WEFT_API enum weft_status weft_data_from_memory(weft_context *context, const struct weft_data_info *shape, const uint8_t *pixels,
+/* Makes a data set of pictures in memory; both arrays are copied. `labels` may be NULL:
+ * all are then 0. WEFT_ERR_ARG, WEFT_ERR_NOMEM. */
+WEFT_API enum weft_status weft_data_from_memory(weft_context *context,
+                                                const struct weft_data_info *shape,
+                                                const uint8_t *pixels,
                                                 const int32_t *labels, weft_data **out);
 
 WEFT_API void weft_data_destroy(weft_data **data);
@@ -48,26 +62,31 @@ WEFT_API void weft_data_info(const weft_data *data, struct weft_data_info *out);
 WEFT_API const uint8_t *weft_data_pixels(const weft_data *data);
 WEFT_API const int32_t *weft_data_labels(const weft_data *data);
 
-/* Parts `data` by a permutation that depends on `seed` alone: `held_out` pictures into `*second`, the others into `*first`, each in
- * the order they had. 0 < held_out < count. Names and release are kept, mean and deviation are those of each part.
- * WEFT_ERR_ARG, WEFT_ERR_NOMEM. */
-WEFT_API enum weft_status weft_data_split(const weft_data *data, int held_out, uint64_t seed, weft_data **first,
+/* Parts `data` by a permutation that depends on `seed` alone: `held_out` pictures into
+ * `*second`, the others into `*first`, each in the order they had. 0 < held_out < count.
+ * Names and release are kept, mean and deviation are those of each part. WEFT_ERR_ARG,
+ * WEFT_ERR_NOMEM. */
+WEFT_API enum weft_status weft_data_split(const weft_data *data, int held_out,
+                                          uint64_t seed, weft_data **first,
                                           weft_data **second);
 
-/* Counts the pictures of `test` that are in `train` too, byte for byte: a leak if it is more than a handful.
- * WEFT_ERR_NOMEM. */
-WEFT_API enum weft_status weft_data_overlap(const weft_data *train, const weft_data *test, int *out);
+/* Counts the pictures of `test` that are in `train` too, byte for byte: a leak if it is
+ * more than a handful. WEFT_ERR_NOMEM. */
+WEFT_API enum weft_status weft_data_overlap(const weft_data *train, const weft_data *test,
+                                            int *out);
 
 /* One decoded picture: height x width x channels bytes. */
 struct weft_picture {
-    int height, width, channels; /* 1 grey, 3 red green blue; an alpha channel is laid over white */
+    int height, width,
+        channels; /* 1 grey, 3 red green blue; an alpha channel is laid over white */
     uint8_t *pixels;
 };
 
-/* Decodes a PNG, JPEG or PGM/PPM from memory, told by its first bytes. At most 2^26 pixels. `name` is for the error sentence.
- * Free with weft_picture_finish.
+/* Decodes a PNG, JPEG or PGM/PPM from memory, told by its first bytes. At most 2^26
+ * pixels. `name` is for the error sentence. Free with weft_picture_finish.
  * WEFT_ERR_FORMAT, WEFT_ERR_NOMEM. */
-WEFT_API enum weft_status weft_picture_decode(weft_context *context, const char *name, const void *bytes, size_t size,
+WEFT_API enum weft_status weft_picture_decode(weft_context *context, const char *name,
+                                              const void *bytes, size_t size,
                                               struct weft_picture *out);
 WEFT_API void weft_picture_finish(struct weft_picture *picture);
 
@@ -79,13 +98,17 @@ struct weft_fit {
     bool uneven_background; /* the border is not of one colour: expect little */
 };
 
-/* Brings a picture to height x width x channels bytes as the Fashion-MNIST pictures were made: if it has that size already it is only
- * converted; otherwise the border's colour is taken as background and trimmed, the longer side scaled to fit by area
- * averaging, the rest filled with background. A light background is inverted, so that the object is light on black.
- * `out` receives height * width * channels bytes. `fit` may be NULL.
+/* Brings a picture to height x width x channels bytes as the Fashion-MNIST pictures were
+ * made: if it has that size already it is only converted; otherwise the border's colour
+ * is taken as background and trimmed, the longer side scaled to fit by area averaging,
+ * the rest filled with background. A light background is inverted, so that the object is
+ * light on black. `out` receives height * width * channels bytes. `fit` may be NULL.
  * WEFT_ERR_ARG, WEFT_ERR_NOMEM. */
-WEFT_API enum weft_status weft_picture_fit(weft_context *context, const struct weft_picture *picture, enum weft_invert invert,
-                                           int height, int width, int channels, uint8_t *out, struct weft_fit *fit);
+WEFT_API enum weft_status weft_picture_fit(weft_context *context,
+                                           const struct weft_picture *picture,
+                                           enum weft_invert invert, int height, int width,
+                                           int channels, uint8_t *out,
+                                           struct weft_fit *fit);
 
 #ifdef __cplusplus
 }

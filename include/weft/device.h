@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Devices: one flat list in a fixed order, what is wrong with the others, opening one, and proving it right. */
+/* Devices: one flat list in a fixed order, what is wrong with the others, opening one,
+ * and proving it right. */
 #ifndef WEFT_DEVICE_H
 #define WEFT_DEVICE_H
 
@@ -20,14 +21,15 @@ enum weft_device_kind {
 /* How kernels are written for a device (README, "Kernel families"). */
 enum weft_family {
     WEFT_FAMILY_AUTO, /* what suits the device's class */
-    WEFT_FAMILY_VEC,  /* register tiles of explicit vectors, no local memory, no barrier */
-    WEFT_FAMILY_TILE  /* work-group tiles in local memory */
+    WEFT_FAMILY_VEC, /* register tiles of explicit vectors, no local memory, no barrier */
+    WEFT_FAMILY_TILE /* work-group tiles in local memory */
 };
 
 /* Who multiplies matrices in dense layers. */
 enum weft_gemm {
     WEFT_GEMM_OWN,
-    WEFT_GEMM_CLBLAST /* OpenCL devices only; WEFT_ERR_ARG where weft was built without it */
+    WEFT_GEMM_CLBLAST /* OpenCL devices only; WEFT_ERR_ARG where weft was built without it
+                       */
 };
 
 struct weft_device_info {
@@ -35,9 +37,11 @@ struct weft_device_info {
     char name[128];
     char platform[128];
     char vendor[64];
-    char driver[64];    /* driver version */
-    char version[64];   /* the device's OpenCL version string; empty for the built-in backend */
-    char id[96];        /* what a file may record: "pci:0000:01:00.0@platform" where the driver tells, else name@platform#k */
+    char driver[64];  /* driver version */
+    char version[64]; /* the device's OpenCL version string; empty for the built-in
+                         backend */
+    char id[96]; /* what a file may record: "pci:0000:01:00.0@platform" where the driver
+                    tells, else name@platform#k */
     int platform_index; /* clinfo's P of P:D, -1 for the built-in backend */
     int device_index;   /* clinfo's D of P:D */
     unsigned compute_units;
@@ -53,19 +57,24 @@ struct weft_device_info {
 /* How many devices the context knows; at least 1. */
 WEFT_API int weft_device_count(const weft_context *context);
 
-/* Tells about the device at `index`, 0 <= index < count. The order is by kind as in the enum, then by PCI address, platform
- * and name, so that it does not change from run to run.
- * WEFT_ERR_ARG. */
-WEFT_API enum weft_status weft_device_info(const weft_context *context, int index, struct weft_device_info *out);
+/* Tells about the device at `index`, 0 <= index < count. The order is by kind as in the
+ * enum, then by PCI address, platform and name, so that it does not change from run to
+ * run. WEFT_ERR_ARG. */
+WEFT_API enum weft_status weft_device_info(const weft_context *context, int index,
+                                           struct weft_device_info *out);
 
-/* Finds the device that `selector` means: an index, "gpu", "igpu", "cpu" (the built-in backend), "P:D" as clinfo
- * counts, or a piece of the name or platform without regard to case. NULL or "": the best one. `reason` receives half a sentence for people
+/* Finds the device that `selector` means: an index, "gpu", "igpu", "cpu" (the built-in
+ * backend), "P:D" as clinfo counts, or a piece of the name or platform without regard to
+ * case. NULL or "": the best one. `reason` receives half a sentence for people
  * ("the first of 3"), if not NULL; it lives as long as the context.
- * WEFT_ERR_NONE if nothing answers; the sentence lists what there is. WEFT_ERR_ARG if several answer a piece of a name. */
-WEFT_API enum weft_status weft_device_find(weft_context *context, const char *selector, int *index, const char **reason);
+ * WEFT_ERR_NONE if nothing answers; the sentence lists what there is. WEFT_ERR_ARG if
+ * several answer a piece of a name. */
+WEFT_API enum weft_status weft_device_find(weft_context *context, const char *selector,
+                                           int *index, const char **reason);
 
-/* What a user should know about this machine's OpenCL: platforms without devices, drivers that do not load, /dev/dri
- * that may not be opened, each with its mend. One sentence each, NULL after the last. */
+/* What a user should know about this machine's OpenCL: platforms without devices, drivers
+ * that do not load, /dev/dri that may not be opened, each with its mend. One sentence
+ * each, NULL after the last. */
 WEFT_API const char *weft_device_note(weft_context *context, int index);
 
 /* Zero is the default of every field. */
@@ -80,17 +89,20 @@ typedef struct weft_device weft_device;
 
 /* Opens the device at `index`. `params` may be NULL.
  * WEFT_ERR_ARG, WEFT_ERR_NOMEM, WEFT_ERR_DEVICE. */
-WEFT_API enum weft_status weft_device_open(weft_context *context, int index, const struct weft_device_params *params,
+WEFT_API enum weft_status weft_device_open(weft_context *context, int index,
+                                           const struct weft_device_params *params,
                                            weft_device **out);
 
-/* Waits for the device and closes it. Everything that was made on it must be destroyed before. */
+/* Waits for the device and closes it. Everything that was made on it must be destroyed
+ * before. */
 WEFT_API void weft_device_close(weft_device **device);
 
 /* One verified case. */
 struct weft_verdict {
     const char *op;     /* "conv" */
     const char *what;   /* "backward-weights, exact" */
-    const char *detail; /* the whole case, enough to repeat it; on a mismatch also where and by how much; "" otherwise */
+    const char *detail; /* the whole case, enough to repeat it; on a mismatch also where
+                           and by how much; "" otherwise */
     bool passed;
     double worst; /* largest error over its bound; 0 for exact cases */
 };
@@ -100,19 +112,24 @@ struct weft_verify_params {
     int cases;      /* random shapes an op and direction; 0: 40 */
     bool small;     /* tiny shapes, for emulators */
     uint64_t seed;
-    void (*report)(void *priv, const struct weft_verdict *verdict); /* called after each case; NULL: silence */
+    void (*report)(
+        void *priv,
+        const struct weft_verdict *verdict); /* called after each case; NULL: silence */
     void *priv;
 };
 
 struct weft_verify_result {
     int passed, failed, skipped;
-    double worst; /* largest error over its bound in the real-valued cases: at most 1 when all passed */
+    double worst; /* largest error over its bound in the real-valued cases: at most 1 when
+                     all passed */
 };
 
-/* Runs every op in every direction on `device` and compares it with the reference backend: integer inputs exactly,
- * real ones within the a-priori rounding bound, with guard zones around every output. Waits.
- * WEFT_ERR_CHECK if one case or more failed; `out` is filled in then too. */
-WEFT_API enum weft_status weft_verify(weft_device *device, const struct weft_verify_params *params,
+/* Runs every op in every direction on `device` and compares it with the reference
+ * backend: integer inputs exactly, real ones within the a-priori rounding bound, with
+ * guard zones around every output. Waits. WEFT_ERR_CHECK if one case or more failed;
+ * `out` is filled in then too. */
+WEFT_API enum weft_status weft_verify(weft_device *device,
+                                      const struct weft_verify_params *params,
                                       struct weft_verify_result *out);
 
 /* The names of the ops that weft_verify knows; NULL after the last. */

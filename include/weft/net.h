@@ -9,29 +9,39 @@
 extern "C" {
 #endif
 
-/* A network is a text, one layer a line; # starts a comment. Words without = come first, in this order; options are name=value.
+/* A network is a text, one layer a line; # starts a comment. Plain words come first, in
+ * this order; options are name=value, here with their defaults.
  *
- *     input HEIGHT WIDTH CHANNELS                          optional: otherwise the data decides
- *     conv FILTERS RxS [ACT]   stride=1 pad=valid|same|P|PYxPX dilation=1 groups=1 bias=yes|no init=he|glorot|uniform
- *     max-pool W|RxS           stride=(window) pad=valid|same|P|PYxPX
- *     dense UNITS [ACT]        bias=yes|no init=he|glorot|uniform
- *     relu | leaky-relu slope=0.01 | sigmoid | tanh | gelu | silu      (the same names are the ACT above)
+ *     input HEIGHT WIDTH CHANNELS      optional: otherwise the data decides
+ *     conv FILTERS RxS [ACT]           stride=1 pad=valid dilation=1 groups=1 bias=yes
+ *                                      init=he
+ *     max-pool RxS                     stride=RxS pad=valid
+ *     dense UNITS [ACT]                bias=yes init=he
+ *     ACT                              relu, sigmoid, tanh, gelu, silu, or
+ *                                      leaky-relu slope=0.01
  *     dropout RATE
  *     flatten
- *     softmax                                              last: probabilities out, cross-entropy in training
- *     loss smoothing=0                                     label smoothing of the cross-entropy
- *     optimizer sgd|adam|adamw RATE momentum=0.9 nesterov=no beta1=0.9 beta2=0.999 epsilon=1e-8 decay=0
+ *     softmax                          last: probabilities out, cross-entropy in training
+ *     loss                             smoothing=0: label smoothing of the cross-entropy
+ *     optimizer sgd|adam|adamw RATE    momentum=0.9 nesterov=no beta1=0.9 beta2=0.999
+ *                                      epsilon=1e-8 decay=0
  *     batch N
  *
- * stride, dilation and pad take one number or YxX. `same` pads so that the output is ceil(input / stride), the odd row or column at the
- * bottom and right. The window of a conv may be one number for a square one. */
+ * RxS, stride, dilation and pad take one number or two, rows first: 3x5. pad may be
+ * `valid` (none) or `same`: the output is ceil(input / stride), the odd row or column of
+ * padding lies at the bottom and right. init is he, glorot or uniform. */
 typedef struct weft_net weft_net;
 
-enum weft_optimizer_kind { WEFT_OPTIMIZER_SGD, WEFT_OPTIMIZER_ADAM, WEFT_OPTIMIZER_ADAMW };
+enum weft_optimizer_kind {
+    WEFT_OPTIMIZER_SGD,
+    WEFT_OPTIMIZER_ADAM,
+    WEFT_OPTIMIZER_ADAMW
+};
 
 /* SGD: v = momentum v + g + decay w; w -= rate (nesterov ? g + decay w + momentum v : v).
- * Adam (Kingma and Ba 2015, arXiv:1412.6980), with L2 in the gradient; AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101):
- * decay apart from the gradient, w -= rate decay w. */
+ * Adam (Kingma and Ba 2015, arXiv:1412.6980), with L2 in the gradient; AdamW (Loshchilov
+ * and Hutter 2019, arXiv:1711.05101): decay apart from the gradient, w -= rate decay w.
+ */
 struct weft_optimizer {
     enum weft_optimizer_kind kind;
     float rate, momentum, beta1, beta2, epsilon, decay;
@@ -39,20 +49,21 @@ struct weft_optimizer {
 };
 
 struct weft_net_params {
-    const char *name;            /* for error sentences: a file's name, or the built-in's; NULL: "network" */
+    const char *name; /* for error sentences: a file's name; NULL: "network" */
     int height, width, channels; /* of the input; 0: as the text's `input` line says */
-    int classes;                 /* the last layer must have as many outputs; 0: not checked */
+    int classes; /* the last layer must have as many outputs; 0: not checked */
 };
 #define weft_net_params(...) (&(struct weft_net_params){__VA_ARGS__})
 
 /* Reads a network and works out every shape. Errors name the line.
  * WEFT_ERR_FORMAT, WEFT_ERR_ARG, WEFT_ERR_NOMEM. */
-WEFT_API enum weft_status weft_net_create(weft_context *context, const char *text, const struct weft_net_params *params,
+WEFT_API enum weft_status weft_net_create(weft_context *context, const char *text,
+                                          const struct weft_net_params *params,
                                           weft_net **out);
 WEFT_API void weft_net_destroy(weft_net **net);
 
-/* The text of the built-in network called `name`, or NULL. With `index` >= 0 and `name` NULL: the name of the index-th built-in, NULL after
- * the last. */
+/* The text of the built-in network called `name`, or NULL. With `index` >= 0 and `name`
+ * NULL: the name of the index-th built-in, NULL after the last. */
 WEFT_API const char *weft_net_builtin(const char *name, int index);
 
 struct weft_net_info {
@@ -60,8 +71,8 @@ struct weft_net_info {
     int layers;
     int height, width, channels, classes; /* classes: outputs of the last layer */
     int64_t weights;                      /* trained numbers */
-    double flops;                         /* forward, one picture; a multiply-add counts 2 */
-    int batch;                            /* what the text says; 0 if nothing */
+    double flops; /* forward, one picture; a multiply-add counts 2 */
+    int batch;    /* what the text says; 0 if nothing */
     struct weft_optimizer optimizer;
     float smoothing;
 };
@@ -77,7 +88,8 @@ struct weft_layer_info {
     double bytes; /* read and written forward for one picture, weights not counted */
 };
 /* WEFT_ERR_ARG if there is no layer `index`. */
-WEFT_API enum weft_status weft_net_layer(const weft_net *net, int index, struct weft_layer_info *out);
+WEFT_API enum weft_status weft_net_layer(const weft_net *net, int index,
+                                         struct weft_layer_info *out);
 
 #ifdef __cplusplus
 }

@@ -53,7 +53,8 @@ static void log_line(const weft_context *ctx, enum weft_log_level level, const c
         ctx->log(ctx->log_priv, level, text);
 }
 
-enum weft_status weft_fail(weft_context *ctx, enum weft_status status, const char *format, ...)
+enum weft_status weft_fail(weft_context *ctx, enum weft_status status, const char *format,
+                           ...)
 {
     if (!ctx)
         return status;
@@ -84,5 +85,6 @@ void weft_say(weft_context *ctx, enum weft_log_level level, const char *format, 
 
 enum weft_status weft_out_of_memory(weft_context *ctx, const char *what, size_t bytes)
 {
-    return weft_fail(ctx, WEFT_ERR_NOMEM, "%s: no host memory for %zu bytes", what, bytes);
+    return weft_fail(ctx, WEFT_ERR_NOMEM, "%s: no host memory for %zu bytes", what,
+                     bytes);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The context's inside: the log and the last error. The list of devices hangs on it but belongs to src/device.c. */
+/* The context's inside: the log and the last error. The list of devices hangs on it but
+ * belongs to src/device.c. */
 #ifndef WEFT_UTIL_CONTEXT_H
 #define WEFT_UTIL_CONTEXT_H
 
@@ -20,26 +21,27 @@ struct weft_context {
 /* Records why a call failed, logs it, and returns `status`, so that failing is one line:
  *     return weft_fail(ctx, WEFT_ERR_ARG, "conv: stride %d, must be 1 or more", stride);
  * Messages may be long (build logs); they are kept whole. */
-enum weft_status weft_fail(weft_context *ctx, enum weft_status status, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+enum weft_status weft_fail(weft_context *ctx, enum weft_status status, const char *format,
+                           ...) __attribute__((format(printf, 3, 4)));
 
-void weft_say(weft_context *ctx, enum weft_log_level level, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void weft_say(weft_context *ctx, enum weft_log_level level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* For an allocation that came back NULL. */
 enum weft_status weft_out_of_memory(weft_context *ctx, const char *what, size_t bytes);
 
 /* Leaves the function when `expr` fails. Only where nothing is to be freed. */
-#define WEFT_TRY(expr)                                                                                                           \
-    do {                                                                                                                         \
-        enum weft_status status_ = (expr);                                                                                       \
-        if (status_)                                                                                                             \
-            return status_;                                                                                                      \
+#define WEFT_TRY(expr)                     \
+    do {                                   \
+        enum weft_status status_ = (expr); \
+        if (status_)                       \
+            return status_;                \
     } while (0)
 
-#define WEFT_REQUIRE(ctx, condition)                                                                                             \
-    do {                                                                                                                         \
-        if (!(condition))                                                                                                        \
-            return weft_fail(ctx, WEFT_ERR_ARG, "%s: needs %s", __func__, #condition);                                           \
+#define WEFT_REQUIRE(ctx, condition)                                                   \
+    do {                                                                               \
+        if (!(condition))                                                              \
+            return weft_fail(ctx, WEFT_ERR_ARG, "%s: needs %s", __func__, #condition); \
     } while (0)
 
 #define WEFT_COUNT(array) (sizeof(array) / sizeof(*(array)))
