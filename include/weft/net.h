@@ -49,7 +49,7 @@ struct weft_optimizer {
 };
 
 struct weft_net_params {
-    const char *name; /* for error sentences: a file's name; NULL: "network" */
+    const char *name;            /* for error sentences: a file's name; NULL: "network" */
     int height, width, channels; /* of the input; 0: as the text's `input` line says */
     int classes; /* the last layer must have as many outputs; 0: not checked */
 };

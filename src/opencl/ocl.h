@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the OpenCL backend share: the device, lists of bound launches, programs.
+ *
+ * A primitive (conv.c, pool.c, ...) looks at its geometry and the device, chooses kernels and
+ * calls ocl_launch for each; it never touches cl_kernel itself. clSetKernelArg and
+ * clEnqueueNDRangeKernel stand in list.c alone. */
+#ifndef WEFT_OCL_H
+#define WEFT_OCL_H
+
+#define CL_TARGET_OPENCL_VERSION 120
+#define CL_USE_DEPRECATED_OPENCL_1_2_APIS
+#include <CL/cl.h>
+
+#include "../backend.h"
+
+struct weft_mem {
+    cl_mem mem;
+    size_t bytes; /* as asked for; WEFT_SLACK more are there */
+};
+
+struct ocl_program; /* program.c: built programs, by source and options */
+
+struct ocl_device {
+    struct weft_device base;
+    cl_device_id id;
+    cl_context context;
+    cl_command_queue queue; /* in order, no profiling */
+    cl_uint units;          /* compute units */
+    size_t max_group;
+    cl_ulong local_bytes;
+    cl_ulong max_alloc;
+    int vector;      /* floats in a native vector: 4, 8 or 16 */
+    bool is_cpu;     /* runs on the host's processor: local size (1,1,1) for `vec` */
+    unsigned quirks; /* quirk.h */
+    char *cache_dir; /* NULL: programs are not kept */
+    struct ocl_program *programs;
+};
+
+static inline struct ocl_device *ocl_of(const struct weft_list *list)
+{
+    return (struct ocl_device *)list->device;
+}
+
+/* "CL_OUT_OF_RESOURCES". */
+const char *ocl_error_name(cl_int error);
+
+/* WEFT_OK for CL_SUCCESS; else the sentence "opencl: WHAT: NAME" and the status that fits. */
+enum weft_status ocl_check(weft_context *ctx, cl_int error, const char *what);
+
+/* Kernel arguments, in the kernel's own order. A view is two arguments: the buffer and, as
+ * uint, the offset in elements: (__global float *x, uint x_at). An absent view is (NULL, 0). */
+enum ocl_arg_kind {
+    OCL_ARG_VIEW,
+    OCL_ARG_SCRATCH,
+    OCL_ARG_INT,
+    OCL_ARG_FLOAT,
+    OCL_ARG_LOCAL
+};
+
+struct ocl_arg {
+    enum ocl_arg_kind kind;
+    union {
+        struct weft_view view;
+        size_t
+            bytes; /* OCL_ARG_LOCAL: size. OCL_ARG_SCRATCH: place in the list's scratch, as
+                         given by ocl_scratch, a multiple of 64; passed as (buffer, uint offset
+                         in floats) just as a view is */
+        cl_int i;
+        cl_float f;
+    };
+};
+#define OCL_VIEW(v)     \
+    {                   \
+        OCL_ARG_VIEW,   \
+        {               \
+            .view = (v) \
+        }               \
+    }
+#define OCL_SCRATCH(place)   \
+    {                        \
+        OCL_ARG_SCRATCH,     \
+        {                    \
+            .bytes = (place) \
+        }                    \
+    }
+#define OCL_INT(v)           \
+    {                        \
+        OCL_ARG_INT,         \
+        {                    \
+            .i = (cl_int)(v) \
+        }                    \
+    }
+#define OCL_FLOAT(v)   \
+    {                  \
+        OCL_ARG_FLOAT, \
+        {              \
+            .f = (v)   \
+        }              \
+    }
+#define OCL_LOCAL(n)     \
+    {                    \
+        OCL_ARG_LOCAL,   \
+        {                \
+            .bytes = (n) \
+        }                \
+    }
+
+enum { OCL_MAX_ARGS = 24 };
+
+/* One launch. Zero in `local`: the driver chooses. `global` is rounded up to a multiple of
+ * `local` by ocl_launch; kernels guard their range. */
+struct ocl_launch {
+    const char *source; /* "conv_vec.cl", a file of cl/ */
+    const char *kernel; /* the function's name */
+    size_t global[3];   /* 0 means 1 */
+    size_t local[3];
+    int arg_count;
+    struct ocl_arg args[OCL_MAX_ARGS];
+};
+
+/* Builds (or finds) `launch->source` with `options` ("-DR=3 -DS=3", integers and identifiers
+ * of our own only), makes a kernel object of its own, and appends it to the list. The options
+ * common to all programs, the device's macros (see cl/common.h) and the options that quirks
+ * demand are added here. Arguments are bound when the list is sealed. */
+enum weft_status ocl_launch(struct weft_list *list, const char *options,
+                            const struct ocl_launch *launch);
+
+/* Appends a host call that enqueues by itself (CLBlast). `data` is copied. */
+enum weft_status ocl_call(struct weft_list *list,
+                          enum weft_status (*call)(struct ocl_device *device, void *data),
+                          const void *data, size_t size);
+
+/* Scratch memory for the launches of one primitive. Every primitive begins with ocl_begin,
+ * then takes what it needs; the next primitive reuses it. */
+void ocl_begin(struct weft_list *list);
+size_t ocl_scratch(struct weft_list *list, size_t bytes);
+
+/* The options of a build, grown piece by piece. Too long is an error of ours: asserted. */
+struct ocl_options {
+    char text[1024];
+};
+void ocl_define(struct ocl_options *options, const char *name, long value);
+
+/* Primitives, by file. */
+enum weft_status ocl_input(struct weft_list *list, const struct weft_input_args *args);
+enum weft_status ocl_act_forward(struct weft_list *list,
+                                 const struct weft_act_args *args);
+enum weft_status ocl_act_backward(struct weft_list *list,
+                                  const struct weft_act_args *args);
+enum weft_status ocl_dropout(struct weft_list *list,
+                             const struct weft_dropout_args *args);
+enum weft_status ocl_softmax(struct weft_list *list,
+                             const struct weft_softmax_args *args);
+enum weft_status ocl_loss(struct weft_list *list, const struct weft_loss_args *args);
+enum weft_status ocl_update(struct weft_list *list, const struct weft_update_args *args);
+enum weft_status ocl_finish(struct weft_list *list, const struct weft_finish_args *args);
+enum weft_status ocl_pool_forward(struct weft_list *list,
+                                  const struct weft_pool_args *args);
+enum weft_status ocl_pool_backward(struct weft_list *list,
+                                   const struct weft_pool_args *args);
+
+/* One row a family: how it does convolutions and dense layers. */
+struct ocl_family {
+    enum weft_family family;
+    enum weft_status (*conv_forward)(struct weft_list *, const struct weft_conv_args *);
+    enum weft_status (*conv_backward_data)(struct weft_list *,
+                                           const struct weft_conv_args *);
+    enum weft_status (*conv_backward_weights)(struct weft_list *,
+                                              const struct weft_conv_args *);
+    enum weft_status (*dense_forward)(struct weft_list *, const struct weft_dense_args *);
+    enum weft_status (*dense_backward_data)(struct weft_list *,
+                                            const struct weft_dense_args *);
+    enum weft_status (*dense_backward_weights)(struct weft_list *,
+                                               const struct weft_dense_args *);
+};
+extern const struct ocl_family ocl_family_vec;  /* conv_vec.c, dense_vec.c */
+extern const struct ocl_family ocl_family_tile; /* conv_tile.c, dense_tile.c */
+
+#endif
