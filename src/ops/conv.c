@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* conv FILTERS RxS [ACT]: a convolution, with what fusion adds to it. */
+#include "op.h"
+
+static enum weft_status parse(struct weft_words *words, struct weft_node *node)
+{
+    struct weft_conv *g = &node->as.conv;
+    int window[2], stride[2] = {1, 1}, dilation[2] = {1, 1}, pad[2];
+    WEFT_TRY(weft_words_int(words, "the number of filters", 1, 65536, &g->k));
+    WEFT_TRY(weft_words_pair(words, "the window", 1, 255, window));
+    WEFT_TRY(weft_op_parse_act(words, &node->activation));
+    WEFT_TRY(weft_op_parse_stride(words, stride));
+    WEFT_TRY(weft_op_parse_pad(words, pad));
+    WEFT_TRY(weft_words_option_pair(words, "dilation", 1, 255, dilation));
+    g->groups = 1;
+    WEFT_TRY(weft_words_option_int(words, "groups", 1, 65536, &g->groups));
+    g->r = window[0];
+    g->s = window[1];
+    g->stride_y = stride[0];
+    g->stride_x = stride[1];
+    g->dilation_y = dilation[0];
+    g->dilation_x = dilation[1];
+    g->pad_top = pad[0];
+    g->pad_left = pad[1];
+    return weft_op_parse_weights(words, node);
+}
+
+static enum weft_status shape(struct weft_words *words, struct weft_node *node)
+{
+    struct weft_conv *g = &node->as.conv;
+    g->h = node->in.h;
+    g->w = node->in.w;
+    g->c = node->in.c;
+    if (g->c % g->groups || g->k % g->groups)
+        return weft_words_fail(words,
+                               "groups=%d must divide the %d input channels and the %d "
+                               "filters",
+                               g->groups, g->c, g->k);
+    int reach_y = g->dilation_y * (g->r - 1) + 1,
+        reach_x = g->dilation_x * (g->s - 1) + 1;
+    g->out_h = weft_op_extent(g->h, reach_y, g->stride_y, g->pad_top, &g->pad_top,
+                              &g->pad_bottom);
+    g->out_w = weft_op_extent(g->w, reach_x, g->stride_x, g->pad_left, &g->pad_left,
+                              &g->pad_right);
+    if (g->out_h < 1 || g->out_w < 1)
+        return weft_words_fail(words,
+                               "a window of %dx%d does not fit into %dx%d: choose a "
+                               "smaller one, or pad=same",
+                               reach_y, reach_x, g->h, g->w);
+    node->out = (struct weft_shape){g->out_h, g->out_w, g->k};
+    node->weight.rank = 4;
+    node->weight.extent[0] = g->k;
+    node->weight.extent[1] = g->c / g->groups;
+    node->weight.extent[2] = g->r;
+    node->weight.extent[3] = g->s;
+    node->bias.extent[0] = g->k;
+    return WEFT_OK;
+}
+
+static double flops(const struct weft_node *node)
+{
+    const struct weft_conv *g = &node->as.conv;
+    return 2.0 * g->out_h * g->out_w * g->k * g->r * g->s * (g->c / g->groups);
+}
+
+/* [out][in][row][column] to [row][column][in][out]. */
+static size_t place(const struct weft_node *node, size_t i)
+{
+    const int *e = node->weight.extent;
+    size_t column = i % (size_t)e[3], row = i / (size_t)e[3] % (size_t)e[2];
+    size_t in = i / ((size_t)e[3] * (size_t)e[2]) % (size_t)e[1];
+    size_t out = i / ((size_t)e[3] * (size_t)e[2] * (size_t)e[1]);
+    return ((row * (size_t)e[3] + column) * (size_t)e[1] + in) * (size_t)e[0] + out;
+}
+
+static struct weft_conv_args arguments(const struct weft_node *node,
+                                       const struct weft_site *site)
+{
+    struct weft_conv_args args = {
+        .conv = node->as.conv,
+        .activation = node->activation,
+        .pool = node->pool,
+        .x = site->x,
+        .w = site->weight,
+        .bias = site->bias,
+        .y = site->y,
+        .argmax = site->argmax,
+        .dy = site->dy,
+        .dw = site->dweight,
+        .dbias = site->dbias,
+        .dx = site->dx,
+        .gate = site->gate,
+    };
+    args.conv.n = args.pool.n = site->n;
+    return args;
+}
+
+static enum weft_status forward(struct weft_list *list, const struct weft_node *node,
+                                const struct weft_site *site)
+{
+    struct weft_conv_args args = arguments(node, site);
+    return list->device->backend->conv_forward(list, &args);
+}
+
+static enum weft_status backward(struct weft_list *list, const struct weft_node *node,
+                                 const struct weft_site *site)
+{
+    struct weft_conv_args args = arguments(node, site);
+    WEFT_TRY(list->device->backend->conv_backward_weights(list, &args));
+    if (!site->dx.mem)
+        return WEFT_OK;
+    return list->device->backend->conv_backward_data(list, &args);
+}
+
+const struct weft_op weft_op_conv = {
+    .name = "conv",
+    .parse = parse,
+    .shape = shape,
+    .flops = flops,
+    .forward = forward,
+    .backward = backward,
+    .place = place,
+    .gates = true,
+};

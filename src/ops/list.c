@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* All ops, and the words and geometry that several of them share. */
+#include "op.h"
+
+#include <string.h>
+
+static const struct weft_op *const ops[] = {
+    &weft_op_conv,    &weft_op_max_pool, &weft_op_dense,
+    &weft_op_dropout, &weft_op_flatten,  &weft_op_softmax,
+};
+
+const char *const weft_init_names[] = {[WEFT_INIT_HE] = "he",
+                                       [WEFT_INIT_GLOROT] = "glorot",
+                                       [WEFT_INIT_UNIFORM] = "uniform",
+                                       NULL};
+
+enum weft_act weft_act_find(const char *word)
+{
+    for (int act = WEFT_ACT_identity + 1; act < WEFT_ACT_COUNT; act++)
+        if (!strcmp(word, weft_act_names[act]))
+            return (enum weft_act)act;
+    return WEFT_ACT_COUNT;
+}
+
+const struct weft_op *weft_op_find(const char *word, enum weft_act *act)
+{
+    *act = weft_act_find(word);
+    if (*act != WEFT_ACT_COUNT)
+        return &weft_op_act;
+    *act = WEFT_ACT_identity;
+    for (size_t i = 0; i < WEFT_COUNT(ops); i++)
+        if (!strcmp(word, ops[i]->name))
+            return ops[i];
+    return NULL;
+}
+
+const char *weft_op_word(int index)
+{
+    if (index < (int)WEFT_COUNT(ops))
+        return ops[index]->name;
+    index += WEFT_ACT_identity + 1 - (int)WEFT_COUNT(ops);
+    return index < WEFT_ACT_COUNT ? weft_act_names[index] : NULL;
+}
+
+enum weft_status weft_op_parse_act(struct weft_words *words, struct weft_activation *out)
+{
+    const char *word = weft_words_peek(words);
+    if (word) {
+        out->act = weft_act_find(word);
+        if (out->act == WEFT_ACT_COUNT)
+            return weft_words_fail(words, "\"%s\" is no activation", word);
+        words->next++;
+    }
+    if (out->act != WEFT_ACT_leaky_relu)
+        return WEFT_OK;
+    out->slope = 0.01f;
+    return weft_words_option_float(words, "slope", 1e-6f, 1.0f, &out->slope);
+}
+
+enum weft_status weft_op_parse_weights(struct weft_words *words, struct weft_node *node)
+{
+    int init = WEFT_INIT_HE;
+    bool bias = true;
+    WEFT_TRY(weft_words_option_name(words, "init", weft_init_names, &init));
+    WEFT_TRY(weft_words_option_bool(words, "bias", &bias));
+    node->init = (enum weft_init)init;
+    node->bias.rank = bias ? 1 : 0;
+    return WEFT_OK;
+}
+
+enum weft_status weft_op_parse_stride(struct weft_words *words, int stride[2])
+{
+    return weft_words_option_pair(words, "stride", 1, 255, stride);
+}
+
+enum weft_status weft_op_parse_pad(struct weft_words *words, int out[2])
+{
+    const char *text = weft_words_option(words, "pad");
+    out[0] = out[1] = 0;
+    if (!text || !strcmp(text, "valid"))
+        return WEFT_OK;
+    if (!strcmp(text, "same")) {
+        out[0] = out[1] = WEFT_PAD_SAME;
+        return WEFT_OK;
+    }
+    return weft_words_option_pair(words, "pad", 0, 255, out);
+}
+
+int weft_op_extent(int in, int reach, int stride, int pad, int *before, int *after)
+{
+    if (pad == WEFT_PAD_SAME) {
+        int out = (in + stride - 1) / stride;
+        int total = (out - 1) * stride + reach - in;
+        total = total > 0 ? total : 0;
+        *before = total / 2;
+        *after = total - *before;
+        return out;
+    }
+    *before = *after = pad;
+    return in + 2 * pad < reach ? 0 : (in + 2 * pad - reach) / stride + 1;
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What an op is: its words in the network's text, its shape, its cost, and which primitives of
+ * a backend it needs. An op knows no backend. */
+#ifndef WEFT_OP_H
+#define WEFT_OP_H
+
+#include "../backend.h"
+#include "../util/words.h"
+
+struct weft_shape {
+    int h, w, c;
+};
+
+static inline size_t weft_shape_count(struct weft_shape s)
+{
+    return (size_t)s.h * (size_t)s.w * (size_t)s.c;
+}
+
+enum weft_init { WEFT_INIT_HE, WEFT_INIT_GLOROT, WEFT_INIT_UNIFORM };
+extern const char *const weft_init_names[]; /* NULL-terminated */
+
+enum { WEFT_MAX_RANK = 4 };
+
+/* A trained tensor of a node, as it lies in the buffer of all weights. */
+struct weft_param {
+    size_t at, count; /* in floats */
+    int rank; /* as other tools see it: [out][in / groups][rows][columns] and so on */
+    int extent[WEFT_MAX_RANK];
+};
+
+/* A layer. The first part is the description; the second is what fusion and the memory plan
+ * add. Nodes are plain data and may be copied. */
+struct weft_node {
+    const struct weft_op *op;
+    int line;      /* in the text */
+    int input;     /* index of the node it reads; -1: the batch */
+    char name[32]; /* "conv1" */
+    char text[96]; /* its line, without a comment */
+    struct weft_shape in, out;
+    union {
+        struct weft_conv conv;   /* n is 0 */
+        struct weft_dense dense; /* n is 0 */
+        float rate;              /* dropout */
+    } as;
+    struct weft_pool
+        pool; /* max-pool's own; or that of the max-pool fused to a conv; n is 0 */
+    struct weft_activation
+        activation; /* act's own; or that of the one fused to a layer */
+    enum weft_init init;
+    struct weft_param weight, bias; /* count 0: none */
+    struct weft_shape
+        flat;     /* dense: the picture that a flatten before it made a row of; h is 0
+                               if there was none */
+    unsigned key; /* tells the dropouts of a network apart */
+};
+
+/* The views of one node in one plan. What its op does not need is absent. */
+struct weft_site {
+    int n; /* pictures in the batch */
+    struct weft_view x, y, argmax, weight, bias;
+    struct weft_view dy, dx, dweight, dbias; /* dx absent: nobody wants it */
+    struct weft_view state;
+    struct weft_gate gate; /* of the node before, to be applied to dx */
+};
+
+struct weft_op {
+    const char *name;
+    /* Reads the line's words after the first. */
+    enum weft_status (*parse)(struct weft_words *words, struct weft_node *node);
+    /* Sets out and the params' extents from `in`; `words` is for the sentence of a failure. */
+    enum weft_status (*shape)(struct weft_words *words, struct weft_node *node);
+    double (*flops)(const struct weft_node *node); /* forward, one picture */
+    /* Appends to the list. NULL: y is x, and dx is dy (flatten). */
+    enum weft_status (*forward)(struct weft_list *list, const struct weft_node *node,
+                                const struct weft_site *site);
+    enum weft_status (*backward)(struct weft_list *list, const struct weft_node *node,
+                                 const struct weft_site *site);
+    /* Where element `i` of the weights, counted as other tools lay them out (weft/model.h),
+     * lies in ours. NULL: no weights. */
+    size_t (*place)(const struct weft_node *node, size_t i);
+    bool gates;         /* backward can apply a gate to dx */
+    bool training_only; /* at inference y is x (dropout) */
+    bool last;          /* must be the last layer, and the last layer must be one such */
+};
+
+extern const struct weft_op weft_op_conv, weft_op_max_pool, weft_op_dense, weft_op_act,
+    weft_op_dropout, weft_op_flatten, weft_op_softmax;
+
+/* The op that a line's first word names, or NULL. For an activation's name weft_op_act, with
+ * `*act` set. */
+const struct weft_op *weft_op_find(const char *word, enum weft_act *act);
+
+/* Every word that weft_op_find knows; NULL after the last. */
+const char *weft_op_word(int index);
+
+/* The activation called `word`, WEFT_ACT_COUNT if there is none. */
+enum weft_act weft_act_find(const char *word);
+
+/* An activation's name at the end of another layer's words, and slope=; the identity if there
+ * is none. */
+enum weft_status weft_op_parse_act(struct weft_words *words, struct weft_activation *out);
+
+/* init= and bias=. */
+enum weft_status weft_op_parse_weights(struct weft_words *words, struct weft_node *node);
+
+/* stride=, and pad= as four numbers for a window (already dilated) of `reach` rows and columns
+ * over `in`. */
+struct weft_padding {
+    int top, left, bottom, right;
+};
+enum weft_status weft_op_parse_stride(struct weft_words *words, int stride[2]);
+enum weft_status weft_op_parse_pad(struct weft_words *words, int out[2]);
+
+enum { WEFT_PAD_SAME = -1 }; /* in out[0] of weft_op_parse_pad */
+
+/* The padding of one axis in front and behind, and the extent of the output (below 1: the
+ * window does not fit). */
+int weft_op_extent(int in, int reach, int stride, int pad, int *before, int *after);
+
+#endif

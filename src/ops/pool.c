@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* max-pool RxS: the largest of each window, channel by channel. */
+#include "op.h"
+
+static enum weft_status parse(struct weft_words *words, struct weft_node *node)
+{
+    struct weft_pool *g = &node->pool;
+    int window[2], pad[2];
+    WEFT_TRY(weft_words_pair(words, "the window", 1, 255, window));
+    if (window[0] * window[1] > 255)
+        return weft_words_fail(words,
+                               "a window of %dx%d has %d places, at most 255 are "
+                               "possible",
+                               window[0], window[1], window[0] * window[1]);
+    int stride[2] = {window[0], window[1]};
+    WEFT_TRY(weft_op_parse_stride(words, stride));
+    WEFT_TRY(weft_op_parse_pad(words, pad));
+    if (pad[0] >= window[0] || pad[1] >= window[1])
+        return weft_words_fail(words,
+                               "pad must be smaller than the window: some windows would "
+                               "lie outside");
+    g->r = window[0];
+    g->s = window[1];
+    g->stride_y = stride[0];
+    g->stride_x = stride[1];
+    g->pad_top = pad[0];
+    g->pad_left = pad[1];
+    return WEFT_OK;
+}
+
+static enum weft_status shape(struct weft_words *words, struct weft_node *node)
+{
+    struct weft_pool *g = &node->pool;
+    g->h = node->in.h;
+    g->w = node->in.w;
+    g->c = node->in.c;
+    g->out_h =
+        weft_op_extent(g->h, g->r, g->stride_y, g->pad_top, &g->pad_top, &g->pad_bottom);
+    g->out_w =
+        weft_op_extent(g->w, g->s, g->stride_x, g->pad_left, &g->pad_left, &g->pad_right);
+    if (g->out_h < 1 || g->out_w < 1)
+        return weft_words_fail(words,
+                               "a window of %dx%d does not fit into %dx%d: choose a "
+                               "smaller one, or pad=same",
+                               g->r, g->s, g->h, g->w);
+    node->out = (struct weft_shape){g->out_h, g->out_w, g->c};
+    return WEFT_OK;
+}
+
+static double flops(const struct weft_node *node)
+{
+    return (double)node->pool.r * node->pool.s * (double)weft_shape_count(node->out);
+}
+
+static struct weft_pool_args arguments(const struct weft_node *node,
+                                       const struct weft_site *site)
+{
+    struct weft_pool_args args = {.pool = node->pool,
+                                  .x = site->x,
+                                  .y = site->y,
+                                  .argmax = site->argmax,
+                                  .dy = site->dy,
+                                  .dx = site->dx};
+    args.pool.n = site->n;
+    return args;
+}
+
+static enum weft_status forward(struct weft_list *list, const struct weft_node *node,
+                                const struct weft_site *site)
+{
+    struct weft_pool_args args = arguments(node, site);
+    return list->device->backend->pool_forward(list, &args);
+}
+
+static enum weft_status backward(struct weft_list *list, const struct weft_node *node,
+                                 const struct weft_site *site)
+{
+    if (!site->dx.mem)
+        return WEFT_OK;
+    struct weft_pool_args args = arguments(node, site);
+    return list->device->backend->pool_backward(list, &args);
+}
+
+const struct weft_op weft_op_max_pool = {
+    .name = "max-pool",
+    .parse = parse,
+    .shape = shape,
+    .flops = flops,
+    .forward = forward,
+    .backward = backward,
+};
