@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What every kernel uses: vectors of VW floats, the multiply-add, the activation that the
+ * build chose.
+ *
+ * Given by the host to every program: DEVICE_CPU, 1 where work-items run one after the
+ * other on the host's processor. Given where the kernel asks: VW (1, 2, 4, 8, 16), ACT
+ * (the number of an activation, its place in activations.def). */
+#ifndef WEFT_COMMON_H
+#define WEFT_COMMON_H
+
+#ifndef DEVICE_CPU
+#define DEVICE_CPU 0
+#endif
+#ifndef VW
+#define VW 1
+#endif
+#ifndef ACT
+#define ACT 0
+#endif
+
+/* activations.def needs the name ACT. */
+enum { CHOSEN_ACT = ACT };
+#undef ACT
+
+/* Compilers may fuse it: programs are built with -cl-mad-enable. fma() is slow or missing
+ * on some devices. */
+#define MAD(a, b, c) ((a) * (b) + (c))
+
+#define PASTE_(a, b) a##b
+#define PASTE(a, b)  PASTE_(a, b)
+
+#if VW == 1
+typedef float floatv;
+typedef int intv;
+typedef uint uintv;
+typedef uchar ucharv;
+#define VLOAD(p)          (*(p))
+#define VSTORE(v, p)      (*(p) = (v))
+#define WHERE(cond, a, b) ((cond) ? (a) : (b))
+#define CONVERT_FLOATV(v) convert_float(v)
+#define CONVERT_UCHARV(v) convert_uchar(v)
+#else
+typedef PASTE(float, VW) floatv;
+typedef PASTE(int, VW) intv;
+typedef PASTE(uint, VW) uintv;
+typedef PASTE(uchar, VW) ucharv;
+#define VLOAD(p)          PASTE(vload, VW)(0, p)
+#define VSTORE(v, p)      PASTE(vstore, VW)(v, 0, p)
+#define WHERE(cond, a, b) select(b, a, cond)
+#define CONVERT_FLOATV(v) PASTE(convert_float, VW)(v)
+#define CONVERT_UCHARV(v) PASTE(convert_uchar, VW)(v)
+#endif
+
+/* The first `count` (at most VW) floats of `v`. */
+static inline void store_part(floatv v, __global float *p, uint count)
+{
+#if VW == 1
+    if (count)
+        *p = v;
+#else
+    float lanes[VW];
+    VSTORE(v, lanes);
+    for (uint i = 0; i < VW; i++)
+        if (i < count)
+            p[i] = lanes[i];
+#endif
+}
+
+/* The vocabulary of activations.def, for floatv. */
+#define REAL(c)                 ((floatv)(c##f))
+#define WHERE_NEGATIVE(v, a, b) WHERE((v) < (floatv)(0.0f), a, b)
+#define WHERE_POSITIVE(v, a, b) WHERE((v) > (floatv)(0.0f), a, b)
+#define EXP(v)                  exp(v)
+#define TANH(v)                 tanh(v)
+#define ERF(v)                  erf(v)
+
+enum {
+#define ACT(id, name, by_output, f, g) ACT_##id,
+#include "activations.def"
+#undef ACT
+};
+
+/* The chosen activation, y = f(x). `leak` is its slope parameter. */
+static inline floatv activate(floatv x, float leak)
+{
+    const floatv slope = (floatv)(leak);
+#define ACT(id, name, by_output, f, g) \
+    if (CHOSEN_ACT == ACT_##id)        \
+        return f;
+#include "activations.def"
+#undef ACT
+    return x;
+}
+
+/* Its derivative, from x and y = f(x). Activations that can be fused need y alone: pass y
+ * for x. */
+static inline floatv activate_gradient(floatv x, floatv y, float leak)
+{
+    const floatv slope = (floatv)(leak);
+#define ACT(id, name, by_output, f, g) \
+    if (CHOSEN_ACT == ACT_##id)        \
+        return g;
+#include "activations.def"
+#undef ACT
+    return (floatv)(1.0f);
+}
+
+#endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The kernels of cl/, as tools/embed.py puts them into the library: includes in place. */
+#ifndef WEFT_OPENCL_SOURCE_H
+#define WEFT_OPENCL_SOURCE_H
+
+#include <stddef.h>
+
+struct ocl_source {
+    const char *name; /* "act.cl" */
+    const unsigned char *text;
+    size_t bytes;
+};
+
+extern const struct ocl_source ocl_sources[];
+extern const size_t ocl_source_count;
+
+#endif
