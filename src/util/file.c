@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whole files in and out of memory. Writing keeps the old contents or brings the new
+ * ones, whatever happens in between. */
+#define _XOPEN_SOURCE 700
+#include "file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static enum weft_status fail_errno(weft_context *ctx, const char *path, const char *what)
+{
+    return weft_fail(ctx, WEFT_ERR_FILE, "%s: %s: %s", path, what, strerror(errno));
+}
+
+void weft_file_finish(struct weft_file *file)
+{
+    free(file->bytes);
+    *file = (struct weft_file){0};
+}
+
+bool weft_file_exists(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0;
+}
+
+bool weft_folder_exists(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+char *weft_path_join(const char *folder, const char *name)
+{
+    size_t length = strlen(folder);
+    const char *slash = length && folder[length - 1] != '/' ? "/" : "";
+    size_t size = length + strlen(name) + 2;
+    char *path = malloc(size);
+    if (path)
+        snprintf(path, size, "%s%s%s", folder, slash, name);
+    return path;
+}
+
+/* Reads to the end in pieces; `room` is the size to begin with. */
+static enum weft_status read_all(weft_context *ctx, const char *path, int fd, size_t room,
+                                 size_t limit, struct weft_file *file)
+{
+    for (;;) {
+        if (!file->bytes || file->size == room) {
+            room = file->bytes ? 2 * room : room;
+            uint8_t *bytes = realloc(file->bytes, room + 1);
+            if (!bytes)
+                return weft_out_of_memory(ctx, path, room + 1);
+            file->bytes = bytes;
+        }
+        ssize_t got = read(fd, file->bytes + file->size, room - file->size);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return fail_errno(ctx, path, "cannot be read");
+        file->size += (size_t)got;
+        if (file->size > limit)
+            return weft_fail(ctx, WEFT_ERR_FORMAT,
+                             "%s: more than %zu bytes, which is the most that is read",
+                             path, limit);
+        if (!got)
+            break;
+    }
+    file->bytes[file->size] = 0;
+    return WEFT_OK;
+}
+
+enum weft_status weft_file_read(weft_context *ctx, const char *path, size_t limit,
+                                struct weft_file *out)
+{
+    enum weft_status status;
+    struct weft_file file = {0};
+    struct stat info;
+    size_t room = 1 << 16;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return fail_errno(ctx, path, "cannot be opened");
+    if (fstat(fd, &info) < 0) {
+        status = fail_errno(ctx, path, "cannot be looked at");
+        goto done;
+    }
+    if (S_ISDIR(info.st_mode)) {
+        status = weft_fail(ctx, WEFT_ERR_FILE, "%s: is a folder, not a file", path);
+        goto done;
+    }
+    if (S_ISREG(info.st_mode) && (uintmax_t)info.st_size > limit) {
+        status = weft_fail(ctx, WEFT_ERR_FORMAT,
+                           "%s: %ju bytes, more than the %zu that are read at most", path,
+                           (uintmax_t)info.st_size, limit);
+        goto done;
+    }
+    /* One byte more than the file has: so the end is seen without growing. */
+    if (S_ISREG(info.st_mode) && info.st_size > 0)
+        room = (size_t)info.st_size + 1;
+    status = read_all(ctx, path, fd, room, limit, &file);
+done:
+    close(fd);
+    if (status)
+        weft_file_finish(&file);
+    else
+        *out = file;
+    return status;
+}
+
+enum weft_status weft_file_read_packed(weft_context *ctx, const char *path, size_t limit,
+                                       struct weft_file *out)
+{
+    struct weft_file file = {0};
+    WEFT_TRY(weft_file_read(ctx, path, limit, &file));
+    if (file.size < 2 || file.bytes[0] != 0x1f || file.bytes[1] != 0x8b) {
+        *out = file;
+        return WEFT_OK;
+    }
+    enum weft_status status =
+        weft_file_unpack(ctx, path, file.bytes, file.size, limit, out);
+    weft_file_finish(&file);
+    return status;
+}
+
+static bool write_all(int fd, const uint8_t *bytes, size_t size)
+{
+    while (size) {
+        /* Linux writes at most 2^31 - 4096 bytes a call, others refuse more. */
+        ssize_t put = write(fd, bytes, size < 1 << 30 ? size : 1 << 30);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put < 0)
+            return false;
+        bytes += put;
+        size -= (size_t)put;
+    }
+    return true;
+}
+
+static enum weft_status write_direct(weft_context *ctx, const char *path,
+                                     const void *bytes, size_t size)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return fail_errno(ctx, path, "cannot be opened for writing");
+    if (!write_all(fd, bytes, size)) {
+        enum weft_status status = fail_errno(ctx, path, "cannot be written");
+        close(fd);
+        return status;
+    }
+    return close(fd) ? fail_errno(ctx, path, "cannot be written") : WEFT_OK;
+}
+
+/* The folder part of `path`, to be freed. */
+static char *folder_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    if (!slash)
+        return strdup(".");
+    return strndup(path, slash == path ? 1 : (size_t)(slash - path));
+}
+
+/* Opens a file of its own in `folder`; its name is written to *name, to be freed. */
+static int open_temporary(const char *folder, mode_t mode, char **name)
+{
+    for (int attempt = 0; attempt < 1000; attempt++) {
+        char leaf[64];
+        snprintf(leaf, sizeof(leaf), ".weft-%ld-%d.tmp", (long)getpid(), attempt);
+        *name = weft_path_join(folder, leaf);
+        if (!*name) {
+            errno = ENOMEM;
+            return -1;
+        }
+        int fd = open(*name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+        if (fd >= 0)
+            return fd;
+        free(*name);
+        *name = NULL;
+        if (errno != EEXIST)
+            return -1;
+    }
+    return -1;
+}
+
+/* Makes the rename durable. A folder that cannot be opened or a file system that cannot
+ * sync folders is no failure: the file itself is whole. */
+static bool sync_folder(const char *folder)
+{
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return true;
+    bool bad = fsync(fd) < 0 && errno == EIO;
+    close(fd);
+    errno = EIO;
+    return !bad;
+}
+
+static enum weft_status replace(weft_context *ctx, const char *path, mode_t mode,
+                                const void *bytes, size_t size)
+{
+    enum weft_status status = WEFT_OK;
+    char *temporary = NULL, *folder = folder_of(path);
+    if (!folder)
+        return weft_out_of_memory(ctx, path, strlen(path) + 1);
+    int fd = open_temporary(folder, mode, &temporary);
+    if (fd < 0) {
+        status = fail_errno(ctx, path, "cannot be created");
+        goto done;
+    }
+    bool whole = write_all(fd, bytes, size) && fsync(fd) == 0;
+    int error = errno;
+    if (close(fd) && whole) {
+        whole = false;
+        error = errno;
+    }
+    errno = error;
+    if (!whole)
+        status = fail_errno(ctx, path, "cannot be written");
+    else if (rename(temporary, path))
+        status = fail_errno(ctx, path, "cannot be replaced");
+    if (status)
+        unlink(temporary);
+    else if (!sync_folder(folder))
+        status = fail_errno(ctx, folder, "cannot be synced");
+done:
+    free(temporary);
+    free(folder);
+    return status;
+}
+
+enum weft_status weft_file_write_mode(weft_context *ctx, const char *path, mode_t mode,
+                                      const void *bytes, size_t size)
+{
+    struct stat info;
+    if (stat(path, &info) == 0) {
+        if (S_ISDIR(info.st_mode))
+            return weft_fail(ctx, WEFT_ERR_FILE, "%s: is a folder, not a file", path);
+        if (!S_ISREG(info.st_mode))
+            return write_direct(ctx, path, bytes, size);
+    }
+    char *target = realpath(path, NULL);
+    enum weft_status status = replace(ctx, target ? target : path, mode, bytes, size);
+    free(target);
+    return status;
+}
+
+enum weft_status weft_file_write(weft_context *ctx, const char *path, const void *bytes,
+                                 size_t size)
+{
+    return weft_file_write_mode(ctx, path, 0666, bytes, size);
+}
+
+enum weft_status weft_folder_create(weft_context *ctx, const char *path, mode_t mode)
+{
+    enum weft_status status = WEFT_OK;
+    char *part = strdup(path);
+    if (!part)
+        return weft_out_of_memory(ctx, path, strlen(path) + 1);
+    for (char *end = part; *end && !status;) {
+        end += strspn(end, "/");
+        end += strcspn(end, "/");
+        char kept = *end;
+        *end = 0;
+        int error = mkdir(part, mode) ? errno : 0;
+        /* EEXIST is not the only answer for a folder that is there: EROFS, EACCES. */
+        if (error && !weft_folder_exists(part)) {
+            errno = error;
+            status = fail_errno(ctx, part, "cannot be created as a folder");
+        }
+        *end = kept;
+    }
+    free(part);
+    return status;
+}
