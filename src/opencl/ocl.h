@@ -127,13 +127,16 @@ enum weft_status ocl_launch(struct weft_list *list, const char *options,
 
 /* Appends a host call that enqueues by itself (CLBlast). `data` is copied. */
 enum weft_status ocl_call(struct weft_list *list,
-                          enum weft_status (*call)(struct ocl_device *device, void *data),
+                          enum weft_status (*call)(struct weft_list *list, void *data),
                           const void *data, size_t size);
 
 /* Scratch memory for the launches of one primitive. Every primitive begins with ocl_begin,
  * then takes what it needs; the next primitive reuses it. */
 void ocl_begin(struct weft_list *list);
 size_t ocl_scratch(struct weft_list *list, size_t bytes);
+
+/* The buffer that holds the scratch, for calls. After seal only. */
+cl_mem ocl_scratch_mem(const struct weft_list *list);
 
 /* The options of a build, grown piece by piece. Too long is an error of ours: asserted. */
 struct ocl_options {
@@ -159,6 +162,14 @@ enum weft_status ocl_pool_forward(struct weft_list *list,
 enum weft_status ocl_pool_backward(struct weft_list *list,
                                    const struct weft_pool_args *args);
 
+/* Pooling's launches alone, without ocl_begin, for a convolution whose output z or its
+ * gradient dz lies in scratch: x, dx and dy may be views or places in scratch. */
+enum weft_status ocl_pool_max(struct weft_list *list, const struct weft_pool *pool,
+                              struct ocl_arg x, struct ocl_arg y, struct weft_view argmax);
+enum weft_status ocl_pool_spread(struct weft_list *list, const struct weft_pool *pool,
+                                 struct ocl_arg dy, struct weft_view argmax,
+                                 struct ocl_arg dx);
+
 /* One row a family: how it does convolutions and dense layers. */
 struct ocl_family {
     enum weft_family family;
@@ -175,5 +186,19 @@ struct ocl_family {
 };
 extern const struct ocl_family ocl_family_vec;  /* conv_vec.c, dense_vec.c */
 extern const struct ocl_family ocl_family_tile; /* conv_tile.c, dense_tile.c */
+
+/* Dense layers through CLBlast, for both families: what backend.c takes for its dense slots
+ * where device->base.gemm is WEFT_GEMM_CLBLAST. clblast.c, or clblast_stub.c where weft was
+ * built without it; there `open`, which backend.c calls when such a device is opened, is
+ * WEFT_ERR_ARG. */
+struct ocl_gemm {
+    enum weft_status (*open)(struct ocl_device *device);
+    enum weft_status (*dense_forward)(struct weft_list *, const struct weft_dense_args *);
+    enum weft_status (*dense_backward_data)(struct weft_list *,
+                                            const struct weft_dense_args *);
+    enum weft_status (*dense_backward_weights)(struct weft_list *,
+                                               const struct weft_dense_args *);
+};
+extern const struct ocl_gemm ocl_gemm_clblast;
 
 #endif
