@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The context, and its flat list of devices over all backends. */
-#define _POSIX_C_SOURCE 200809L
 #include "backend.h"
 
 #include <ctype.h>

@@ -49,9 +49,11 @@ struct weft_node {
     enum weft_init init;
     struct weft_param weight, bias; /* count 0: none */
     struct weft_shape
-        flat;     /* dense: the picture that a flatten before it made a row of; h is 0
+        flat;      /* dense: the picture that a flatten before it made a row of; h is 0
                                if there was none */
-    unsigned key; /* tells the dropouts of a network apart */
+    unsigned key;  /* tells the dropouts of a network apart */
+    bool implied;  /* not a line of its own: the ACT at the end of another layer's line */
+    bool absorbed; /* fused into the node that it reads, whose output is this one's */
 };
 
 /* The views of one node in one plan. What its op does not need is absent. */

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Fusion: which layer takes which follower into its own launches. One row a pattern; a new one
+ * is a row here and an epilogue in the backends' primitive. */
+#include "graph.h"
+
+static bool plain(const struct weft_node *node)
+{
+    return !node->activation.act && !node->pool.r;
+}
+
+static bool activation_fits(const struct weft_node *layer,
+                            const struct weft_node *follower, bool training)
+{
+    return plain(layer) && (!training || weft_act_by_output[follower->activation.act]);
+}
+
+static void take_activation(struct weft_node *layer, const struct weft_node *follower)
+{
+    layer->activation = follower->activation;
+}
+
+static bool pool_fits(const struct weft_node *layer, const struct weft_node *follower,
+                      bool training)
+{
+    (void)follower;
+    (void)training;
+    return !layer->pool.r;
+}
+
+static void take_pool(struct weft_node *layer, const struct weft_node *follower)
+{
+    layer->pool = follower->pool;
+}
+
+static const struct {
+    const struct weft_op *layer, *follower;
+    bool (*fits)(const struct weft_node *layer, const struct weft_node *follower,
+                 bool training);
+    void (*take)(struct weft_node *layer, const struct weft_node *follower);
+} patterns[] = {
+    {&weft_op_conv, &weft_op_act, activation_fits, take_activation},
+    {&weft_op_conv, &weft_op_max_pool, pool_fits, take_pool},
+    {&weft_op_dense, &weft_op_act, activation_fits, take_activation},
+};
+
+/* Whether node `index` is read by the next node alone. */
+static bool read_once(const struct weft_graph *graph, int index)
+{
+    int readers = 0;
+    for (int i = index + 1; i < graph->count; i++)
+        readers += graph->nodes[i].input == index;
+    return readers == 1;
+}
+
+void weft_graph_fuse(struct weft_graph *graph, bool training)
+{
+    for (int i = 1; i < graph->count; i++) {
+        struct weft_node *follower = &graph->nodes[i];
+        if (follower->input < 0 || !read_once(graph, follower->input))
+            continue;
+        int at = follower->input;
+        while (graph->nodes[at].absorbed)
+            at = graph->nodes[at].input;
+        struct weft_node *layer = &graph->nodes[at];
+        for (size_t p = 0; p < WEFT_COUNT(patterns); p++) {
+            if (patterns[p].layer != layer->op || patterns[p].follower != follower->op ||
+                !patterns[p].fits(layer, follower, training))
+                continue;
+            patterns[p].take(layer, follower);
+            layer->out = follower->out;
+            follower->absorbed = true;
+            break;
+        }
+    }
+}

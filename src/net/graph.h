@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A network as nodes in the order of the text, and the inside of the public handle. */
+#ifndef WEFT_NET_GRAPH_H
+#define WEFT_NET_GRAPH_H
+
+#include "../ops/op.h"
+
+enum { WEFT_MAX_NODES = 512, WEFT_WEIGHT_ALIGN = 16 /* floats */ };
+
+struct weft_graph {
+    struct weft_node *nodes; /* node i reads node i - 1 or one before it */
+    int count;
+    size_t weights; /* floats in the buffer of all weights, with gaps for alignment */
+};
+
+struct weft_net {
+    weft_context *ctx;
+    char *name, *text;
+    struct weft_shape input;
+    struct weft_graph graph;
+    struct weft_optimizer optimizer;
+    float smoothing;
+    int batch; /* 0: the text does not say */
+};
+
+/* A copy that fusion may change. */
+enum weft_status weft_graph_copy(weft_context *ctx, const struct weft_graph *from,
+                                 struct weft_graph *out);
+void weft_graph_finish(struct weft_graph *graph);
+
+/* Fuses followers into the layers that they read, as far as the table of patterns in fuse.c
+ * allows. In training an activation is fused only if its derivative follows from its
+ * output. */
+void weft_graph_fuse(struct weft_graph *graph, bool training);
+
+/* The node whose output node `index` really reads: past what was absorbed, what moves nothing
+ * (flatten), and, at inference, what does nothing then. -1: the batch. */
+int weft_graph_source(const struct weft_graph *graph, int index, bool training);
+
+/* Whether the node does nothing in this mode: its output is its input. */
+bool weft_node_idle(const struct weft_node *node, bool training);
+
+/* The first values of all weights, `graph->weights` floats, as a function of the seed. */
+void weft_graph_initialize(const struct weft_graph *graph, uint64_t seed, float *weights);
+
+enum weft_status weft_net_copy(const struct weft_net *net, struct weft_net **out);
+
+#endif

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The text of a network to a graph with all shapes. */
+#include "graph.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A network that is being read. */
+struct reader {
+    struct weft_words words;
+    struct weft_net *net;
+    int capacity;
+    bool fixed_input; /* by the params: an `input` line must agree */
+};
+
+static enum weft_status parse_input(struct reader *r)
+{
+    static const char *const what[] = {"the height", "the width",
+                                       "the number of channels"};
+    int extent[3];
+    struct weft_shape *in = &r->net->input;
+    if (r->net->graph.count)
+        return weft_words_fail(&r->words, "input must stand before the layers");
+    for (int i = 0; i < 3; i++)
+        WEFT_TRY(weft_words_int(&r->words, what[i], 1, 65535, &extent[i]));
+    if (r->fixed_input &&
+        (in->h != extent[0] || in->w != extent[1] || in->c != extent[2]))
+        return weft_words_fail(&r->words,
+                               "wants pictures of %dx%dx%d, the data are %dx%dx%d",
+                               extent[0], extent[1], extent[2], in->h, in->w, in->c);
+    *in = (struct weft_shape){extent[0], extent[1], extent[2]};
+    return WEFT_OK;
+}
+
+static enum weft_status parse_loss(struct reader *r)
+{
+    return weft_words_option_float(&r->words, "smoothing", 0.0f, 0.99f,
+                                   &r->net->smoothing);
+}
+
+static enum weft_status parse_optimizer(struct reader *r)
+{
+    static const struct {
+        const char *name;
+        enum weft_optimizer_kind kind;
+    } kinds[] = {{"sgd", WEFT_OPTIMIZER_SGD},
+                 {"adam", WEFT_OPTIMIZER_ADAM},
+                 {"adamw", WEFT_OPTIMIZER_ADAMW}};
+    struct weft_words *w = &r->words;
+    struct weft_optimizer *o = &r->net->optimizer;
+    const char *word = weft_words_peek(w);
+    size_t k = 0;
+    while (word && k < WEFT_COUNT(kinds) && strcmp(word, kinds[k].name))
+        k++;
+    if (!word || k == WEFT_COUNT(kinds))
+        return weft_words_fail(w, "optimizer must be sgd, adam or adamw");
+    w->next++;
+    o->kind = kinds[k].kind;
+    WEFT_TRY(weft_words_float(w, "the learning rate", 0.0f, 1e6f, &o->rate));
+    WEFT_TRY(weft_words_option_float(w, "decay", 0.0f, 1e3f, &o->decay));
+    if (o->kind == WEFT_OPTIMIZER_SGD) {
+        WEFT_TRY(weft_words_option_float(w, "momentum", 0.0f, 1.0f, &o->momentum));
+        return weft_words_option_bool(w, "nesterov", &o->nesterov);
+    }
+    WEFT_TRY(weft_words_option_float(w, "beta1", 0.0f, 0.999999f, &o->beta1));
+    WEFT_TRY(weft_words_option_float(w, "beta2", 0.0f, 0.999999f, &o->beta2));
+    return weft_words_option_float(w, "epsilon", 0.0f, 1.0f, &o->epsilon);
+}
+
+static enum weft_status parse_batch(struct reader *r)
+{
+    return weft_words_int(&r->words, "the batch size", 1, 1 << 20, &r->net->batch);
+}
+
+/* Lines that are no layers. */
+static const struct {
+    const char *name;
+    enum weft_status (*parse)(struct reader *r);
+} directives[] = {{"input", parse_input},
+                  {"loss", parse_loss},
+                  {"optimizer", parse_optimizer},
+                  {"batch", parse_batch}};
+
+static enum weft_status unknown_word(struct reader *r, const char *word)
+{
+    char list[512] = "";
+    for (int i = 0; weft_op_word(i); i++) {
+        size_t used = strlen(list);
+        snprintf(list + used, sizeof(list) - used, "%s, ", weft_op_word(i));
+    }
+    for (size_t i = 0; i < WEFT_COUNT(directives); i++) {
+        size_t used = strlen(list);
+        snprintf(list + used, sizeof(list) - used, "%s%s", i ? ", " : "",
+                 directives[i].name);
+    }
+    return weft_words_fail(&r->words, "\"%s\" is not known; a line begins with %s", word,
+                           list);
+}
+
+/* conv1, conv2, dense1 ... and relu1 for an activation. */
+static void name_node(const struct weft_graph *graph, struct weft_node *node)
+{
+    const char *stem =
+        node->op == &weft_op_act ? weft_act_names[node->activation.act] : node->op->name;
+    int number = 1;
+    for (int i = 0; i < graph->count; i++) {
+        const struct weft_node *other = &graph->nodes[i];
+        number +=
+            other->op == node->op &&
+            (node->op != &weft_op_act || other->activation.act == node->activation.act);
+    }
+    snprintf(node->name, sizeof(node->name), "%s%d", stem, number);
+}
+
+/* Gives a param its place behind all others. */
+static enum weft_status place_param(struct reader *r, struct weft_param *param)
+{
+    struct weft_graph *graph = &r->net->graph;
+    size_t count = param->rank ? 1 : 0;
+    for (int i = 0; i < param->rank; i++)
+        if (!weft_multiply(count, (size_t)param->extent[i], &count) || count > INT_MAX)
+            return weft_words_fail(
+                &r->words, "a layer of more than %d weights is too large", INT_MAX);
+    param->at = graph->weights;
+    param->count = count;
+    graph->weights +=
+        (count + WEFT_WEIGHT_ALIGN - 1) / WEFT_WEIGHT_ALIGN * WEFT_WEIGHT_ALIGN;
+    if (graph->weights > INT_MAX)
+        return weft_words_fail(&r->words, "the network has more than %d weights",
+                               INT_MAX);
+    return WEFT_OK;
+}
+
+static enum weft_status add_node(struct reader *r, const struct weft_node *made)
+{
+    struct weft_graph *graph = &r->net->graph;
+    if (graph->count == WEFT_MAX_NODES)
+        return weft_words_fail(&r->words, "more than %d layers", WEFT_MAX_NODES);
+    if (graph->count == r->capacity) {
+        r->capacity = r->capacity ? 2 * r->capacity : 16;
+        struct weft_node *more =
+            realloc(graph->nodes, (size_t)r->capacity * sizeof(*graph->nodes));
+        if (!more)
+            return weft_out_of_memory(r->words.ctx, "network", sizeof(*more));
+        graph->nodes = more;
+    }
+    struct weft_node *node = &graph->nodes[graph->count];
+    *node = *made;
+    node->line = r->words.line;
+    node->input = graph->count - 1;
+    node->in = graph->count ? graph->nodes[graph->count - 1].out : r->net->input;
+    if (!node->in.h)
+        return weft_words_fail(&r->words,
+                               "the size of the pictures is not known: begin with "
+                               "a line \"input HEIGHT WIDTH CHANNELS\"");
+    if (node->input >= 0 && graph->nodes[node->input].op->last)
+        return weft_words_fail(&r->words, "nothing may follow %s",
+                               graph->nodes[node->input].op->name);
+    WEFT_TRY(node->op->shape(&r->words, node));
+    size_t area = weft_shape_count(node->out);
+    if (area > INT_MAX)
+        return weft_words_fail(&r->words, "one picture of %dx%dx%d values is too large",
+                               node->out.h, node->out.w, node->out.c);
+    if (node->op == &weft_op_dense && node->input >= 0 &&
+        graph->nodes[node->input].op == &weft_op_flatten)
+        node->flat = graph->nodes[node->input].in;
+    WEFT_TRY(place_param(r, &node->weight));
+    WEFT_TRY(place_param(r, &node->bias));
+    node->key = (unsigned)graph->count;
+    name_node(graph, node);
+    graph->count++;
+    return WEFT_OK;
+}
+
+static enum weft_status parse_layer(struct reader *r, const char *word, const char *text)
+{
+    struct weft_node node = {0};
+    enum weft_act act;
+    node.op = weft_op_find(word, &act);
+    if (!node.op)
+        return unknown_word(r, word);
+    node.activation.act = act;
+    snprintf(node.text, sizeof(node.text), "%s", text);
+    WEFT_TRY(node.op->parse(&r->words, &node));
+    WEFT_TRY(weft_words_end(&r->words));
+    if (node.op == &weft_op_act || !node.activation.act)
+        return add_node(r, &node);
+
+    /* The ACT of another layer's line is a node of its own; fusion may bring them together. */
+    struct weft_node follower = {
+        .op = &weft_op_act, .activation = node.activation, .implied = true};
+    node.activation = (struct weft_activation){0};
+    WEFT_TRY(add_node(r, &node));
+    return add_node(r, &follower);
+}
+
+/* A copy of the line without comment and surplus blanks, for people. */
+static void tidy(const char *line, size_t length, char *out, size_t size)
+{
+    size_t used = 0;
+    for (size_t i = 0; i < length && line[i] != '#' && used + 1 < size; i++) {
+        bool blank = line[i] == ' ' || line[i] == '\t' || line[i] == '\r';
+        if (!blank)
+            out[used++] = line[i];
+        else if (used && out[used - 1] != ' ')
+            out[used++] = ' ';
+    }
+    while (used && out[used - 1] == ' ')
+        used--;
+    out[used] = 0;
+}
+
+static enum weft_status parse_line(struct reader *r, const char *line, size_t length)
+{
+    WEFT_TRY(weft_words_split(&r->words, line, length));
+    const char *word = weft_words_peek(&r->words);
+    if (!word && r->words.option_count)
+        return weft_words_fail(&r->words,
+                               "begins with an option; a layer's name comes first");
+    if (!word)
+        return WEFT_OK;
+    r->words.next++;
+    for (size_t i = 0; i < WEFT_COUNT(directives); i++)
+        if (!strcmp(word, directives[i].name)) {
+            WEFT_TRY(directives[i].parse(r));
+            return weft_words_end(&r->words);
+        }
+    char text[96];
+    tidy(line, length, text, sizeof(text));
+    return parse_layer(r, word, text);
+}
+
+static enum weft_status parse_text(struct reader *r, const char *text)
+{
+    for (const char *line = text; *line; r->words.line++) {
+        size_t length = strcspn(line, "\n");
+        WEFT_TRY(parse_line(r, line, length));
+        line += length + (line[length] == '\n');
+    }
+    return WEFT_OK;
+}
+
+/* What is only known at the end. */
+static enum weft_status check_whole(struct reader *r, int classes)
+{
+    const struct weft_graph *graph = &r->net->graph;
+    weft_context *ctx = r->words.ctx;
+    if (!graph->count)
+        return weft_fail(ctx, WEFT_ERR_FORMAT, "%s: has no layers", r->words.where);
+    const struct weft_node *last = &graph->nodes[graph->count - 1];
+    if (!last->op->last)
+        return weft_fail(ctx, WEFT_ERR_FORMAT,
+                         "%s: must end in a line \"softmax\", not in \"%s\"",
+                         r->words.where, last->op->name);
+    if (!graph->weights)
+        return weft_fail(ctx, WEFT_ERR_FORMAT,
+                         "%s: has nothing to train: no conv, no dense", r->words.where);
+    if (classes && last->out.c != classes)
+        return weft_fail(
+            ctx, WEFT_ERR_FORMAT,
+            "%s: has %d outputs for %d classes: the last dense must be \"dense "
+            "%d\"",
+            r->words.where, last->out.c, classes, classes);
+    return WEFT_OK;
+}
+
+enum weft_status weft_net_create(weft_context *ctx, const char *text,
+                                 const struct weft_net_params *params, weft_net **out)
+{
+    static const struct weft_net_params none = {0};
+    const struct weft_net_params *p = params ? params : &none;
+    WEFT_REQUIRE(ctx, text);
+    struct weft_net *net = calloc(1, sizeof(*net));
+    if (!net)
+        return weft_out_of_memory(ctx, "network", sizeof(*net));
+    net->ctx = ctx;
+    net->name = strdup(p->name ? p->name : "network");
+    net->text = strdup(text);
+    net->input = (struct weft_shape){p->height, p->width, p->channels};
+    net->optimizer = (struct weft_optimizer){.kind = WEFT_OPTIMIZER_ADAM,
+                                             .rate = 1e-3f,
+                                             .momentum = 0.9f,
+                                             .beta1 = 0.9f,
+                                             .beta2 = 0.999f,
+                                             .epsilon = 1e-8f};
+    enum weft_status status = WEFT_ERR_NOMEM;
+    if (!net->name || !net->text) {
+        weft_out_of_memory(ctx, "network", strlen(text));
+        goto fail;
+    }
+    struct reader r = {.words = {.ctx = ctx, .where = net->name, .line = 1},
+                       .net = net,
+                       .fixed_input = p->height > 0};
+    if ((status = parse_text(&r, text)) || (status = check_whole(&r, p->classes)))
+        goto fail;
+    *out = net;
+    return WEFT_OK;
+
+fail:
+    weft_net_destroy(&net);
+    return status;
+}
+
+enum weft_status weft_net_copy(const struct weft_net *net, struct weft_net **out)
+{
+    struct weft_net_params params = {.name = net->name,
+                                     .height = net->input.h,
+                                     .width = net->input.w,
+                                     .channels = net->input.c};
+    return weft_net_create(net->ctx, net->text, &params, out);
+}
+
+void weft_net_destroy(weft_net **net)
+{
+    if (!*net)
+        return;
+    weft_graph_finish(&(*net)->graph);
+    free((*net)->name);
+    free((*net)->text);
+    free(*net);
+    *net = NULL;
+}

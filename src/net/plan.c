@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Who lives when, and where: places in the activation buffer. */
+#include "plan.h"
+
+#include <limits.h>
+#include <stdlib.h>
+
+static size_t aligned(size_t bytes)
+{
+    return (bytes + WEFT_ALIGN - 1) / WEFT_ALIGN * WEFT_ALIGN;
+}
+
+/* Whether `a`, placed, is in the way of `b`: alive at the same time and overlapping. */
+static bool collide(const struct weft_span *a, const struct weft_span *b)
+{
+    return a->first <= b->last && b->first <= a->last &&
+           a->at < b->at + aligned(b->bytes) && b->at < a->at + aligned(a->bytes);
+}
+
+/* The lowest place for `span` among the first `placed` of `order`. */
+static void place_span(struct weft_span *const *order, int placed, struct weft_span *span)
+{
+    span->at = 0;
+    for (int i = 0; i < placed; i++)
+        if (collide(order[i], span)) {
+            span->at = order[i]->at + aligned(order[i]->bytes);
+            i = -1;
+        }
+}
+
+static int larger_first(const void *left, const void *right)
+{
+    const struct weft_span *a = *(struct weft_span *const *)left;
+    const struct weft_span *b = *(struct weft_span *const *)right;
+    if (a->bytes != b->bytes)
+        return a->bytes > b->bytes ? -1 : 1;
+    return a < b ? -1 : a > b;
+}
+
+enum weft_status weft_spans_place(weft_context *ctx, struct weft_span *spans, int count,
+                                  size_t *peak)
+{
+    struct weft_span **order = malloc((size_t)count * sizeof(*order));
+    if (!order)
+        return weft_out_of_memory(ctx, "plan", (size_t)count * sizeof(*order));
+    for (int i = 0; i < count; i++)
+        order[i] = &spans[i];
+    qsort(order, (size_t)count, sizeof(*order), larger_first);
+    *peak = 0;
+    for (int i = 0; i < count && order[i]->bytes; i++) {
+        place_span(order, i, order[i]);
+        size_t end = order[i]->at + aligned(order[i]->bytes);
+        *peak = end > *peak ? end : *peak;
+    }
+    free(order);
+    return WEFT_OK;
+}
+
+/* Time is counted in nodes: forward at their index, then the loss, then backward in reverse. */
+static int loss_time(const struct weft_plan *plan)
+{
+    return plan->graph.count;
+}
+
+static int backward_time(const struct weft_plan *plan, int node)
+{
+    return 2 * plan->graph.count - node;
+}
+
+static int end_time(const struct weft_plan *plan)
+{
+    return 2 * plan->graph.count + 1;
+}
+
+static struct weft_span *node_span(const struct weft_plan *plan, int node,
+                                   enum weft_node_span which)
+{
+    return &plan->spans[SPAN_STEP_COUNT + node * SPAN_NODE_COUNT + (int)which];
+}
+
+/* The gradient of node `node` at its output is asked for at these times. */
+static void span_gradient(const struct weft_plan *plan, int node, int from, size_t bytes)
+{
+    struct weft_span *span = node_span(plan, node, SPAN_DY);
+    if (!weft_plan_learns(plan, node))
+        return;
+    if (!span->bytes || from < span->first)
+        span->first = from;
+    span->last = backward_time(plan, node);
+    span->bytes = bytes;
+}
+
+/* Node `node` reads its source: that must live until then. */
+static void span_use(const struct weft_plan *plan, int node)
+{
+    int source = weft_graph_source(&plan->graph, node, plan->training);
+    struct weft_span *read =
+        source < 0 ? &plan->spans[SPAN_X] : node_span(plan, source, SPAN_Y);
+    bool is_loss = plan->training && plan->graph.nodes[node].op->last;
+    int until = plan->training ? backward_time(plan, source < 0 ? node : source) : node;
+    read->last = until > read->last ? until : read->last;
+    if (plan->training && source >= 0)
+        span_gradient(plan, source, is_loss ? loss_time(plan) : backward_time(plan, node),
+                      read->bytes);
+}
+
+static void span_node(const struct weft_plan *plan, int index)
+{
+    const struct weft_node *node = &plan->graph.nodes[index];
+    if (weft_node_idle(node, plan->training))
+        return;
+    size_t values = weft_shape_count(node->out) * (size_t)plan->batch;
+    if (!(plan->training && node->op->last)) {
+        int last = node->op->last ? end_time(plan) : index;
+        *node_span(plan, index, SPAN_Y) = (struct weft_span){
+            .first = index, .last = last, .bytes = values * sizeof(float)};
+    }
+    if (plan->training && node->pool.r)
+        *node_span(plan, index, SPAN_ARGMAX) = (struct weft_span){
+            .first = index, .last = backward_time(plan, index), .bytes = values};
+    span_use(plan, index);
+}
+
+static void span_step(const struct weft_plan *plan)
+{
+    size_t rows = (size_t)plan->batch * sizeof(float);
+    plan->spans[SPAN_X].first = -1;
+    plan->spans[SPAN_X].bytes = weft_shape_count(plan->input) * rows;
+    if (!plan->training)
+        return;
+    plan->spans[SPAN_LABELS] = (struct weft_span){-1, loss_time(plan), rows, 0};
+    plan->spans[SPAN_LOSS] = (struct weft_span){loss_time(plan), end_time(plan), rows, 0};
+    plan->spans[SPAN_HIT] = (struct weft_span){loss_time(plan), end_time(plan), rows, 0};
+}
+
+static enum weft_status check_sizes(const struct weft_net *net, int batch)
+{
+    size_t largest = weft_shape_count(net->input);
+    for (int i = 0; i < net->graph.count; i++) {
+        size_t count = weft_shape_count(net->graph.nodes[i].out);
+        largest = count > largest ? count : largest;
+    }
+    if (batch > INT_MAX / (int)largest)
+        return weft_fail(
+            net->ctx, WEFT_ERR_ARG,
+            "%s: a batch of %d is too large, a layer would have more than %d "
+            "values; the largest batch is %d",
+            net->name, batch, INT_MAX, INT_MAX / (int)largest);
+    return WEFT_OK;
+}
+
+enum weft_status weft_plan_create(const struct weft_net *net, int batch, bool training,
+                                  bool plain, struct weft_plan **out)
+{
+    WEFT_TRY(check_sizes(net, batch));
+    struct weft_plan *plan = calloc(1, sizeof(*plan));
+    if (!plan)
+        return weft_out_of_memory(net->ctx, "plan", sizeof(*plan));
+    plan->ctx = net->ctx;
+    plan->input = net->input;
+    plan->batch = batch;
+    plan->training = training;
+    plan->smoothing = net->smoothing;
+    int spans = SPAN_STEP_COUNT + SPAN_NODE_COUNT * net->graph.count;
+    enum weft_status status = weft_graph_copy(net->ctx, &net->graph, &plan->graph);
+    if (status)
+        goto fail;
+    plan->spans = calloc((size_t)spans, sizeof(*plan->spans));
+    if (!plan->spans) {
+        status =
+            weft_out_of_memory(net->ctx, "plan", (size_t)spans * sizeof(*plan->spans));
+        goto fail;
+    }
+    if (!plain)
+        weft_graph_fuse(&plan->graph, training);
+    span_step(plan);
+    for (int i = 0; i < plan->graph.count; i++)
+        span_node(plan, i);
+    if ((status = weft_spans_place(net->ctx, plan->spans, spans, &plan->bytes)))
+        goto fail;
+    *out = plan;
+    return WEFT_OK;
+
+fail:
+    weft_plan_destroy(&plan);
+    return status;
+}
+
+void weft_plan_destroy(struct weft_plan **plan)
+{
+    if (!*plan)
+        return;
+    weft_graph_finish(&(*plan)->graph);
+    free((*plan)->spans);
+    free(*plan);
+    *plan = NULL;
+}
+
+int weft_plan_fit(const struct weft_net *net, int batch, bool training, size_t limit)
+{
+    int low = 0, high = batch;
+    while (low < high) {
+        int middle = low + (high - low + 1) / 2;
+        struct weft_plan *plan = NULL;
+        bool fits = !weft_plan_create(net, middle, training, false, &plan) &&
+                    plan->bytes <= limit;
+        weft_plan_destroy(&plan);
+        if (fits)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    return low;
+}
+
+bool weft_plan_learns(const struct weft_plan *plan, int node)
+{
+    for (; node >= 0; node = weft_graph_source(&plan->graph, node, plan->training))
+        if (plan->graph.nodes[node].weight.count)
+            return true;
+    return false;
+}
+
+static struct weft_view floats(const struct weft_roles *roles,
+                               const struct weft_span *span)
+{
+    if (!span->bytes)
+        return (struct weft_view){0};
+    return (struct weft_view){roles->activations, span->at / sizeof(float),
+                              span->bytes / sizeof(float)};
+}
+
+struct weft_view weft_plan_node_view(const struct weft_plan *plan,
+                                     const struct weft_roles *roles, int node,
+                                     enum weft_node_span which)
+{
+    const struct weft_span *span = node_span(plan, node, which);
+    if (which != SPAN_ARGMAX || !span->bytes)
+        return floats(roles, span);
+    return (struct weft_view){roles->activations, span->at, span->bytes};
+}
+
+struct weft_view weft_plan_step_view(const struct weft_plan *plan,
+                                     const struct weft_roles *roles,
+                                     enum weft_step_span which)
+{
+    return floats(roles, &plan->spans[which]);
+}
+
+struct weft_view weft_plan_output(const struct weft_plan *plan,
+                                  const struct weft_roles *roles)
+{
+    int last = plan->graph.count - 1;
+    if (plan->training)
+        last = weft_graph_source(&plan->graph, last, true);
+    return weft_plan_node_view(plan, roles, last, SPAN_Y);
+}
