@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Max-pooling for both families: cl/pool.cl, one launch each way. */
+#include "ocl.h"
+
+#include <assert.h>
+
+/* How the places of a tensor of `channels` channels are dealt to work-items. */
+struct deal {
+    int vector; /* channels of a place */
+    int per;    /* consecutive places of a work-item */
+    size_t local;
+};
+
+/* A processor wants whole rows of wide vectors, one work-item a group; a GPU one short
+ * vector a work-item. Vectors never reach past a pixel's channels, so that all are aligned,
+ * but for odd numbers of channels on a processor. */
+static struct deal deal_places(const struct weft_list *list, int channels, int row)
+{
+    const struct ocl_device *device = ocl_of(list);
+    bool rows = device->is_cpu && list->device->family == WEFT_FAMILY_VEC;
+    struct deal deal = {.vector = 1, .per = 1};
+    int widest = rows ? device->vector : 4;
+    while (deal.vector < widest && channels % (2 * deal.vector) == 0)
+        deal.vector *= 2;
+    if (!rows) {
+        deal.local = device->max_group < 64 ? device->max_group : 64;
+        return deal;
+    }
+    if (channels > widest)
+        deal.vector = widest;
+    deal.per = row * ((channels + deal.vector - 1) / deal.vector);
+    deal.local = 1;
+    return deal;
+}
+
+static enum weft_status launch(struct weft_list *list, const struct weft_pool *pool,
+                               bool forward, struct ocl_arg from, struct ocl_arg to,
+                               struct weft_view argmax)
+{
+    int row = forward ? pool->out_w : pool->w;
+    size_t pixels =
+        (size_t)pool->n * (size_t)(forward ? pool->out_h : pool->h) * (size_t)row;
+    struct deal deal = deal_places(list, pool->c, row);
+    size_t places = pixels * (size_t)((pool->c + deal.vector - 1) / deal.vector);
+    assert(places * (size_t)deal.vector <= UINT32_MAX);
+
+    struct ocl_options options = {""};
+    ocl_define(&options, "H", pool->h);
+    ocl_define(&options, "W", pool->w);
+    ocl_define(&options, "C", pool->c);
+    ocl_define(&options, "R", pool->r);
+    ocl_define(&options, "S", pool->s);
+    ocl_define(&options, "STRIDE_Y", pool->stride_y);
+    ocl_define(&options, "STRIDE_X", pool->stride_x);
+    ocl_define(&options, "PAD_TOP", pool->pad_top);
+    ocl_define(&options, "PAD_LEFT", pool->pad_left);
+    ocl_define(&options, "OUT_H", pool->out_h);
+    ocl_define(&options, "OUT_W", pool->out_w);
+    ocl_define(&options, "ARGMAX", argmax.mem != NULL);
+    ocl_define(&options, "VW", deal.vector);
+    ocl_define(&options, "PER", deal.per);
+
+    struct ocl_launch launch = {
+        .source = "pool.cl",
+        .kernel = forward ? "pool_forward" : "pool_backward",
+        .global = {(places + (size_t)deal.per - 1) / (size_t)deal.per},
+        .local = {deal.local},
+        .arg_count = 4,
+        .args = {from, to, OCL_VIEW(argmax), OCL_INT(places)},
+    };
+    if (!forward) { /* arguments stand in the order of what is read and written */
+        launch.args[1] = (struct ocl_arg)OCL_VIEW(argmax);
+        launch.args[2] = to;
+    }
+    return ocl_launch(list, options.text, &launch);
+}
+
+enum weft_status ocl_pool_max(struct weft_list *list, const struct weft_pool *pool,
+                              struct ocl_arg x, struct ocl_arg y, struct weft_view argmax)
+{
+    return launch(list, pool, true, x, y, argmax);
+}
+
+enum weft_status ocl_pool_spread(struct weft_list *list, const struct weft_pool *pool,
+                                 struct ocl_arg dy, struct weft_view argmax,
+                                 struct ocl_arg dx)
+{
+    return launch(list, pool, false, dy, dx, argmax);
+}
+
+enum weft_status ocl_pool_forward(struct weft_list *list,
+                                  const struct weft_pool_args *args)
+{
+    ocl_begin(list);
+    return ocl_pool_max(list, &args->pool, (struct ocl_arg)OCL_VIEW(args->x),
+                        (struct ocl_arg)OCL_VIEW(args->y), args->argmax);
+}
+
+enum weft_status ocl_pool_backward(struct weft_list *list,
+                                   const struct weft_pool_args *args)
+{
+    ocl_begin(list);
+    return ocl_pool_spread(list, &args->pool, (struct ocl_arg)OCL_VIEW(args->dy),
+                           args->argmax, (struct ocl_arg)OCL_VIEW(args->dx));
+}
