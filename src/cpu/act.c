@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Activations, made from cl/activations.def in double. */
+#include "cpu.h"
+
+#include <assert.h>
+#include <math.h>
+
+#define REAL(c)                 c
+#define WHERE_NEGATIVE(v, a, b) ((v) < 0.0 ? (a) : (b))
+#define WHERE_POSITIVE(v, a, b) ((v) > 0.0 ? (a) : (b))
+#define EXP(v)                  exp(v)
+#define TANH(v)                 tanh(v)
+#define ERF(v)                  erf(v)
+
+#define ACT(id, name, by_output, f, g)                                         \
+    static void activate_##id(double slope, double *z, size_t count)           \
+    {                                                                          \
+        (void)slope;                                                           \
+        for (size_t i = 0; i < count; i++) {                                   \
+            double x = z[i];                                                   \
+            z[i] = f;                                                          \
+        }                                                                      \
+    }                                                                          \
+    static void derive_##id(double slope, double *gradient, const float *xs,   \
+                            const float *ys, size_t count)                     \
+    {                                                                          \
+        (void)slope;                                                           \
+        for (size_t i = 0; i < count; i++) {                                   \
+            double x = xs ? (double)xs[i] : 0.0, y = ys ? (double)ys[i] : 0.0; \
+            (void)x;                                                           \
+            (void)y;                                                           \
+            gradient[i] *= g;                                                  \
+        }                                                                      \
+    }
+#include "../cl/activations.def"
+#undef ACT
+
+static const struct {
+    void (*activate)(double slope, double *z, size_t count);
+    void (*derive)(double slope, double *gradient, const float *xs, const float *ys,
+                   size_t count);
+} acts[WEFT_ACT_COUNT] = {
+#define ACT(id, name, by_output, f, g) {activate_##id, derive_##id},
+#include "../cl/activations.def"
+#undef ACT
+};
+
+void cpu_activate(struct weft_activation activation, double *z, size_t count)
+{
+    acts[activation.act].activate((double)activation.slope, z, count);
+}
+
+void cpu_derive(struct weft_activation activation, double *gradient, const float *x,
+                const float *y, size_t count)
+{
+    acts[activation.act].derive((double)activation.slope, gradient, x, y, count);
+}
+
+static void forward_chunk(const void *data, size_t item)
+{
+    const struct weft_act_args *a = data;
+    const float *x = cpu_floats(a->x);
+    float *y = cpu_floats(a->y);
+    size_t begin = item * CPU_CHUNK, count = cpu_chunk_end(item, a->x.count) - begin;
+    double z[CPU_CHUNK];
+    for (size_t i = 0; i < count; i++)
+        z[i] = (double)x[begin + i];
+    cpu_activate(a->activation, z, count);
+    for (size_t i = 0; i < count; i++)
+        y[begin + i] = (float)z[i];
+}
+
+enum weft_status cpu_act_forward(struct weft_list *list, const struct weft_act_args *args)
+{
+    assert(args->x.count == args->y.count);
+    return cpu_append(list, cpu_chunks(args->x.count), forward_chunk, args,
+                      sizeof(*args));
+}
+
+static void backward_chunk(const void *data, size_t item)
+{
+    const struct weft_act_args *a = data;
+    const float *x = cpu_floats(a->x), *y = cpu_floats(a->y), *dy = cpu_floats(a->dy);
+    float *dx = cpu_floats(a->dx);
+    size_t begin = item * CPU_CHUNK, count = cpu_chunk_end(item, a->dy.count) - begin;
+    double gradient[CPU_CHUNK];
+    for (size_t i = 0; i < count; i++)
+        gradient[i] = (double)dy[begin + i];
+    cpu_derive(a->activation, gradient, x ? x + begin : NULL, y ? y + begin : NULL,
+               count);
+    for (size_t i = 0; i < count; i++)
+        dx[begin + i] = (float)gradient[i];
+}
+
+enum weft_status cpu_act_backward(struct weft_list *list,
+                                  const struct weft_act_args *args)
+{
+    assert(args->dy.count == args->dx.count);
+    assert(weft_act_by_output[args->activation.act] ? args->y.mem != NULL
+                                                    : args->x.mem != NULL);
+    return cpu_append(list, cpu_chunks(args->dy.count), backward_chunk, args,
+                      sizeof(*args));
+}

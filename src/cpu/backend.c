@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The built-in CPU backend: its one device, memory, and lists. A list is an array of
+ * loops, and replaying it runs them at once. */
+#define _POSIX_C_SOURCE 200809L
+#include "cpu.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+struct step {
+    cpu_work *work;
+    size_t items;
+    void *args;
+};
+
+struct cpu_list {
+    struct weft_list base;
+    struct step *steps;
+    size_t count, room;
+};
+
+/* The processor's name, or its architecture where Linux does not tell it. */
+static void read_model(char *text, size_t size)
+{
+    struct utsname machine;
+    snprintf(text, size, "%.*s", (int)size - 1,
+             uname(&machine) < 0 ? "" : machine.machine);
+    FILE *file = fopen("/proc/cpuinfo", "r");
+    if (!file)
+        return;
+    char line[256];
+    while (fgets(line, sizeof(line), file)) {
+        char *value = strstr(line, ": ");
+        if (strncmp(line, "model name", 10) || !value)
+            continue;
+        value[strcspn(value, "\n")] = 0;
+        snprintf(text, size, "%.*s", (int)size - 1, value + 2);
+        break;
+    }
+    fclose(file);
+}
+
+static enum weft_status find(weft_context *ctx)
+{
+    struct weft_found found = {.backend = &weft_backend_cpu};
+    struct weft_device_info *info = &found.info;
+    long units = sysconf(_SC_NPROCESSORS_ONLN), pages = sysconf(_SC_PHYS_PAGES),
+         page = sysconf(_SC_PAGESIZE);
+    info->kind = WEFT_DEVICE_BUILTIN;
+    snprintf(info->name, sizeof(info->name), "cpu");
+    snprintf(info->platform, sizeof(info->platform), "built-in");
+    read_model(info->vendor, sizeof(info->vendor));
+    snprintf(info->driver, sizeof(info->driver), "%s", weft_version());
+    snprintf(info->id, sizeof(info->id), "cpu@built-in#0");
+    info->platform_index = -1;
+    info->compute_units = units > 0 ? (unsigned)units : 1;
+    info->memory_bytes = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : 0;
+    info->max_alloc_bytes = info->memory_bytes;
+    info->max_group = 1;
+    info->fp64 = true;
+    info->family = WEFT_FAMILY_VEC;
+    return weft_devices_add(ctx, &found);
+}
+
+static void close_device(struct weft_device *device)
+{
+    cpu_threads_destroy(((struct cpu_device *)device)->threads);
+    free(device);
+}
+
+static enum weft_status open_device(weft_context *ctx, const struct weft_found *found,
+                                    const struct weft_device_params *params,
+                                    struct weft_device **out)
+{
+    if (params->gemm == WEFT_GEMM_CLBLAST)
+        return weft_fail(ctx, WEFT_ERR_ARG,
+                         "cpu: CLBlast needs an OpenCL device; choose one, or weft's own "
+                         "matrix multiplication");
+    if (params->family == WEFT_FAMILY_TILE)
+        weft_say(ctx, WEFT_LOG_WARN,
+                 "cpu: the built-in backend has no kernel families; `tile` changes "
+                 "nothing here");
+    struct cpu_device *device = calloc(1, sizeof(*device));
+    if (!device)
+        return weft_out_of_memory(ctx, "cpu", sizeof(*device));
+    device->base.context = ctx;
+    device->base.backend = found->backend;
+    device->base.info = found->info;
+    device->base.family = WEFT_FAMILY_VEC;
+    int units = (int)found->info.compute_units;
+    device->threads = cpu_threads_create(units);
+    if (!device->threads) {
+        free(device);
+        return weft_out_of_memory(ctx, "cpu: threads", (size_t)units * sizeof(void *));
+    }
+    if (cpu_threads_count(device->threads) < units)
+        weft_say(ctx, WEFT_LOG_WARN,
+                 "cpu: the system gave %d of %d threads; the work takes longer",
+                 cpu_threads_count(device->threads), units);
+    *out = &device->base;
+    return WEFT_OK;
+}
+
+/* The struct and its data in one block; calloc leaves large ones to the system to clear
+ * when they are first touched. */
+static enum weft_status alloc(struct weft_device *device, size_t bytes,
+                              struct weft_mem **out)
+{
+    size_t extra = sizeof(struct weft_mem) + WEFT_ALIGN + WEFT_SLACK;
+    struct weft_mem *mem = bytes > SIZE_MAX - extra ? NULL : calloc(1, bytes + extra);
+    if (!mem)
+        return weft_out_of_memory(device->context, "cpu: memory", bytes);
+    uintptr_t end = (uintptr_t)(mem + 1);
+    mem->data = (unsigned char *)(mem + 1) + (WEFT_ALIGN - end % WEFT_ALIGN) % WEFT_ALIGN;
+    mem->bytes = bytes;
+    *out = mem;
+    return WEFT_OK;
+}
+
+static void free_memory(struct weft_device *device, struct weft_mem *mem)
+{
+    (void)device;
+    free(mem);
+}
+
+static enum weft_status write_memory(struct weft_device *device, struct weft_mem *to,
+                                     size_t offset, const void *from, size_t bytes)
+{
+    (void)device;
+    assert(offset <= to->bytes && bytes <= to->bytes - offset);
+    if (bytes)
+        memcpy(to->data + offset, from, bytes);
+    return WEFT_OK;
+}
+
+static enum weft_status read_memory(struct weft_device *device, void *to,
+                                    struct weft_mem *from, size_t offset, size_t bytes)
+{
+    (void)device;
+    assert(offset <= from->bytes + WEFT_SLACK &&
+           bytes <= from->bytes + WEFT_SLACK - offset);
+    if (bytes)
+        memcpy(to, from->data + offset, bytes);
+    return WEFT_OK;
+}
+
+static enum weft_status wait_device(struct weft_device *device)
+{
+    (void)device;
+    return WEFT_OK;
+}
+
+static enum weft_status list_create(struct weft_device *device, struct weft_list **out)
+{
+    struct cpu_list *list = calloc(1, sizeof(*list));
+    if (!list)
+        return weft_out_of_memory(device->context, "cpu: list", sizeof(*list));
+    list->base.device = device;
+    *out = &list->base;
+    return WEFT_OK;
+}
+
+enum weft_status cpu_append(struct weft_list *base, size_t items, cpu_work *work,
+                            const void *args, size_t size)
+{
+    struct cpu_list *list = (struct cpu_list *)base;
+    weft_context *ctx = base->device->context;
+    if (list->count == list->room) {
+        size_t room = list->room ? 2 * list->room : 16;
+        struct step *steps = realloc(list->steps, room * sizeof(*steps));
+        if (!steps)
+            return weft_out_of_memory(ctx, "cpu: list", room * sizeof(*steps));
+        list->steps = steps;
+        list->room = room;
+    }
+    void *copy = malloc(size);
+    if (!copy)
+        return weft_out_of_memory(ctx, "cpu: list", size);
+    memcpy(copy, args, size);
+    list->steps[list->count++] = (struct step){work, items, copy};
+    base->launches++;
+    return WEFT_OK;
+}
+
+static enum weft_status list_seal(struct weft_list *list)
+{
+    (void)list;
+    return WEFT_OK;
+}
+
+static enum weft_status replay(struct weft_list *base)
+{
+    struct cpu_list *list = (struct cpu_list *)base;
+    struct cpu_threads *threads = ((struct cpu_device *)base->device)->threads;
+    for (size_t i = 0; i < list->count; i++)
+        cpu_parallel(threads, list->steps[i].items, list->steps[i].work,
+                     list->steps[i].args);
+    return WEFT_OK;
+}
+
+static void list_destroy(struct weft_list *base)
+{
+    struct cpu_list *list = (struct cpu_list *)base;
+    if (!list)
+        return;
+    for (size_t i = 0; i < list->count; i++)
+        free(list->steps[i].args);
+    free(list->steps);
+    free(list);
+}
+
+const struct weft_backend weft_backend_cpu = {
+    .name = "cpu",
+    .find = find,
+    .open = open_device,
+    .close = close_device,
+    .alloc = alloc,
+    .free = free_memory,
+    .write = write_memory,
+    .read = read_memory,
+    .wait = wait_device,
+    .list_create = list_create,
+    .list_seal = list_seal,
+    .replay = replay,
+    .list_destroy = list_destroy,
+    .input = cpu_input,
+    .conv_forward = cpu_conv_forward,
+    .conv_backward_data = cpu_conv_backward_data,
+    .conv_backward_weights = cpu_conv_backward_weights,
+    .dense_forward = cpu_dense_forward,
+    .dense_backward_data = cpu_dense_backward_data,
+    .dense_backward_weights = cpu_dense_backward_weights,
+    .pool_forward = cpu_pool_forward,
+    .pool_backward = cpu_pool_backward,
+    .act_forward = cpu_act_forward,
+    .act_backward = cpu_act_backward,
+    .dropout = cpu_dropout,
+    .softmax = cpu_softmax,
+    .loss = cpu_loss,
+    .update = cpu_update,
+    .finish = cpu_finish,
+};

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the CPU backend share: the device, its threads, lists, and sums.
+ *
+ * It is the truth that kernels are tested against, so it is plain: every primitive is one
+ * loop over items that each own their outputs, run by as many threads as there are
+ * processors. Sums are kept in double and rounded once, when they are stored. An item
+ * does the same in the same order whoever runs it, so results do not depend on threads. */
+#ifndef WEFT_CPU_H
+#define WEFT_CPU_H
+
+#include "../backend.h"
+
+struct weft_mem {
+    size_t bytes; /* as asked for; WEFT_SLACK more are there */
+    unsigned char *data;
+};
+
+/* A loop over items, run by persistent threads and the caller. */
+typedef void cpu_work(const void *args, size_t item);
+
+struct cpu_threads;
+/* `count` threads with the caller among them; fewer where the system gives no more. NULL:
+ * out of memory. */
+struct cpu_threads *cpu_threads_create(int count);
+void cpu_threads_destroy(struct cpu_threads *threads);
+int cpu_threads_count(const struct cpu_threads *threads);
+/* Returns when work(args, item) has returned for every item below `items`. */
+void cpu_parallel(struct cpu_threads *threads, size_t items, cpu_work *work,
+                  const void *args);
+
+struct cpu_device {
+    struct weft_device base;
+    struct cpu_threads *threads;
+};
+
+/* Appends a loop to the list; `size` bytes of `args` are copied. */
+enum weft_status cpu_append(struct weft_list *list, size_t items, cpu_work *work,
+                            const void *args, size_t size);
+
+/* The first element of a view, NULL where it is absent. */
+static inline void *cpu_at(struct weft_view view, size_t size)
+{
+    return view.mem ? view.mem->data + view.offset * size : NULL;
+}
+
+static inline float *cpu_floats(struct weft_view view)
+{
+    return cpu_at(view, sizeof(float));
+}
+
+static inline uint32_t *cpu_words(struct weft_view view)
+{
+    return cpu_at(view, sizeof(uint32_t));
+}
+
+static inline int32_t *cpu_ints(struct weft_view view)
+{
+    return cpu_at(view, sizeof(int32_t));
+}
+
+static inline uint8_t *cpu_bytes(struct weft_view view)
+{
+    return cpu_at(view, 1);
+}
+
+/* Elementwise loops: item `i` is the elements [i * CPU_CHUNK, cpu_chunk_end(i, count)).
+ */
+enum { CPU_CHUNK = 4096 };
+
+static inline size_t cpu_chunks(size_t count)
+{
+    return (count + CPU_CHUNK - 1) / CPU_CHUNK;
+}
+
+static inline size_t cpu_chunk_end(size_t item, size_t count)
+{
+    size_t end = (item + 1) * CPU_CHUNK;
+    return end < count ? end : count;
+}
+
+/* Channels are worked on in blocks of at most CPU_BLOCK, whose sums lie on the stack.
+ * The inner loops of fixed length let the compiler use vectors at any level. */
+enum { CPU_BLOCK = 64, CPU_LANES = 8 };
+
+/* The length of the block that begins at `channel`: it ends with its group of
+ * `per_group` channels at the latest. */
+static inline int cpu_block(int channel, int per_group)
+{
+    int left = per_group - channel % per_group;
+    return left < CPU_BLOCK ? left : CPU_BLOCK;
+}
+
+/* sum += a * row. */
+static inline void cpu_add_scaled(double *restrict sum, double a,
+                                  const float *restrict row, int count)
+{
+    int j = 0;
+    for (; j + CPU_LANES <= count; j += CPU_LANES)
+        for (int lane = 0; lane < CPU_LANES; lane++)
+            sum[j + lane] += a * (double)row[j + lane];
+    for (; j < count; j++)
+        sum[j] += a * (double)row[j];
+}
+
+/* The inner product, summed in CPU_LANES strands. */
+static inline double cpu_dot(const double *a, const float *b, int count)
+{
+    double sum[CPU_LANES] = {0}, rest = 0;
+    int j = 0;
+    for (; j + CPU_LANES <= count; j += CPU_LANES)
+        for (int lane = 0; lane < CPU_LANES; lane++)
+            sum[lane] += a[j + lane] * (double)b[j + lane];
+    for (; j < count; j++)
+        rest += a[j] * (double)b[j];
+    for (int lane = 0; lane < CPU_LANES; lane++)
+        rest += sum[lane];
+    return rest;
+}
+
+/* The window that has input row `at` as its row `tap` (times dilation): its output row,
+ * or -1 where there is none. Columns likewise. */
+static inline int cpu_window_of(int at, int tap, int pad, int stride, int out)
+{
+    int start = at + pad - tap;
+    return start >= 0 && start % stride == 0 && start / stride < out ? start / stride
+                                                                     : -1;
+}
+
+/* z = f(z). */
+void cpu_activate(struct weft_activation activation, double *z, size_t count);
+/* gradient *= f'(x, y); `x` may be NULL where the derivative follows from y alone, `y`
+ * where it does not need it. */
+void cpu_derive(struct weft_activation activation, double *gradient, const float *x,
+                const float *y, size_t count);
+
+/* Puts the values of window place `place` into a running maximum and, unless NULL, the
+ * place of the maximum. The earlier place wins a tie; a NaN wins over numbers and stays.
+ */
+void cpu_maximum(float *restrict best, uint8_t *restrict argmax,
+                 const float *restrict values, int count, int place, bool first);
+
+/* Primitives, by file. */
+enum weft_status cpu_input(struct weft_list *list, const struct weft_input_args *args);
+enum weft_status cpu_conv_forward(struct weft_list *list,
+                                  const struct weft_conv_args *args);
+enum weft_status cpu_conv_backward_data(struct weft_list *list,
+                                        const struct weft_conv_args *args);
+enum weft_status cpu_conv_backward_weights(struct weft_list *list,
+                                           const struct weft_conv_args *args);
+enum weft_status cpu_dense_forward(struct weft_list *list,
+                                   const struct weft_dense_args *args);
+enum weft_status cpu_dense_backward_data(struct weft_list *list,
+                                         const struct weft_dense_args *args);
+enum weft_status cpu_dense_backward_weights(struct weft_list *list,
+                                            const struct weft_dense_args *args);
+enum weft_status cpu_pool_forward(struct weft_list *list,
+                                  const struct weft_pool_args *args);
+enum weft_status cpu_pool_backward(struct weft_list *list,
+                                   const struct weft_pool_args *args);
+enum weft_status cpu_act_forward(struct weft_list *list,
+                                 const struct weft_act_args *args);
+enum weft_status cpu_act_backward(struct weft_list *list,
+                                  const struct weft_act_args *args);
+enum weft_status cpu_dropout(struct weft_list *list,
+                             const struct weft_dropout_args *args);
+enum weft_status cpu_softmax(struct weft_list *list,
+                             const struct weft_softmax_args *args);
+enum weft_status cpu_loss(struct weft_list *list, const struct weft_loss_args *args);
+enum weft_status cpu_update(struct weft_list *list, const struct weft_update_args *args);
+enum weft_status cpu_finish(struct weft_list *list, const struct weft_finish_args *args);
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Makes a batch of the pictures on the device: gathered by a permutation, normalized. */
+#include "cpu.h"
+#include "random.h"
+#include "state.h"
+
+#include <assert.h>
+
+static size_t picture_of(const struct weft_input_args *a, size_t row)
+{
+    const uint32_t *state = cpu_words(a->state);
+    if (!state)
+        return row;
+    uint32_t steps = (uint32_t)a->steps_per_epoch, step = state[STATE_STEP];
+    return weft_shuffle(step % steps * (uint32_t)a->n + (uint32_t)row, (uint32_t)a->count,
+                        state[STATE_SEED_LOW], state[STATE_SEED_HIGH], step / steps);
+}
+
+static void input_row(const void *data, size_t item)
+{
+    const struct weft_input_args *a = data;
+    size_t picture = picture_of(a, item);
+    const uint8_t *bytes = cpu_bytes(a->bytes) + picture * a->pixels;
+    float *x = cpu_floats(a->x) + item * a->pixels;
+    for (int i = 0; i < a->pixels; i++) {
+        int c = i % a->channels;
+        x[i] = (float)bytes[i] * a->scale[c] + a->shift[c];
+    }
+    if (a->labels.mem)
+        cpu_ints(a->batch_labels)[item] = cpu_ints(a->labels)[picture];
+}
+
+enum weft_status cpu_input(struct weft_list *list, const struct weft_input_args *args)
+{
+    assert(args->channels >= 1 && args->channels <= (int)WEFT_COUNT(args->scale));
+    assert(args->state.mem ? args->steps_per_epoch >= 1 &&
+                                 args->steps_per_epoch <= args->count / args->n
+                           : args->n <= args->count);
+    return cpu_append(list, (size_t)args->n, input_row, args, sizeof(*args));
+}

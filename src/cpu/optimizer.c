@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The update of all weights (the formulas stand at struct weft_optimizer), and the end of
+ * a step. */
+#include "cpu.h"
+#include "state.h"
+
+#include <assert.h>
+#include <math.h>
+
+static void sgd(const struct weft_update_args *a, size_t begin, size_t end)
+{
+    const struct weft_optimizer *o = &a->optimizer;
+    double rate = (double)cpu_floats(a->state)[STATE_RATE];
+    double momentum = (double)o->momentum, decay = (double)o->decay;
+    const float *g = cpu_floats(a->g);
+    float *w = cpu_floats(a->w), *m = cpu_floats(a->m);
+    for (size_t i = begin; i < end; i++) {
+        double gradient = (double)g[i] + decay * (double)w[i];
+        double velocity = momentum * (double)m[i] + gradient;
+        m[i] = (float)velocity;
+        w[i] = (float)((double)w[i] -
+                       rate * (o->nesterov ? gradient + momentum * velocity : velocity));
+    }
+}
+
+/* Adam and AdamW differ in where the decay goes: into the gradient, or past it. */
+static void adam_with(const struct weft_update_args *a, size_t begin, size_t end,
+                      double inside, double past)
+{
+    const struct weft_optimizer *o = &a->optimizer;
+    const float *state = cpu_floats(a->state), *g = cpu_floats(a->g);
+    double rate = (double)state[STATE_RATE], epsilon = (double)o->epsilon;
+    double beta1 = (double)o->beta1, beta2 = (double)o->beta2;
+    double correct1 = 1.0 - (double)state[STATE_BETA1_POWER];
+    double correct2 = 1.0 - (double)state[STATE_BETA2_POWER];
+    float *w = cpu_floats(a->w), *m = cpu_floats(a->m), *v = cpu_floats(a->v);
+    for (size_t i = begin; i < end; i++) {
+        double gradient = (double)g[i] + inside * (double)w[i];
+        double mean = beta1 * (double)m[i] + (1.0 - beta1) * gradient;
+        double square = beta2 * (double)v[i] + (1.0 - beta2) * gradient * gradient;
+        double step = mean / correct1 / (sqrt(square / correct2) + epsilon);
+        m[i] = (float)mean;
+        v[i] = (float)square;
+        w[i] = (float)((double)w[i] - rate * (step + past * (double)w[i]));
+    }
+}
+
+static void adam(const struct weft_update_args *a, size_t begin, size_t end)
+{
+    adam_with(a, begin, end, (double)a->optimizer.decay, 0.0);
+}
+
+static void adamw(const struct weft_update_args *a, size_t begin, size_t end)
+{
+    adam_with(a, begin, end, 0.0, (double)a->optimizer.decay);
+}
+
+static void (*const updates[])(const struct weft_update_args *, size_t, size_t) = {
+    [WEFT_OPTIMIZER_SGD] = sgd,
+    [WEFT_OPTIMIZER_ADAM] = adam,
+    [WEFT_OPTIMIZER_ADAMW] = adamw,
+};
+
+static void update_chunk(const void *data, size_t item)
+{
+    const struct weft_update_args *a = data;
+    updates[a->optimizer.kind](a, item * CPU_CHUNK, cpu_chunk_end(item, a->w.count));
+}
+
+enum weft_status cpu_update(struct weft_list *list, const struct weft_update_args *args)
+{
+    assert((size_t)args->optimizer.kind < WEFT_COUNT(updates));
+    assert(args->g.count == args->w.count && args->m.count == args->w.count);
+    return cpu_append(list, cpu_chunks(args->w.count), update_chunk, args, sizeof(*args));
+}
+
+static void finish_step(const void *data, size_t item)
+{
+    (void)item;
+    const struct weft_finish_args *a = data;
+    uint32_t *words = cpu_words(a->state), hits = 0;
+    float *numbers = cpu_floats(a->state);
+    double loss = 0.0;
+    for (int i = 0; i < a->n; i++) {
+        loss += (double)cpu_floats(a->loss)[i];
+        hits += cpu_words(a->hit)[i];
+    }
+    size_t at = STATE_RING + 2 * (words[STATE_STEP] % STATE_RING_STEPS);
+    numbers[at] = (float)(loss / a->n);
+    words[at + 1] = hits;
+    numbers[STATE_BETA1_POWER] *= a->beta1;
+    numbers[STATE_BETA2_POWER] *= a->beta2;
+    words[STATE_STEP]++;
+}
+
+enum weft_status cpu_finish(struct weft_list *list, const struct weft_finish_args *args)
+{
+    assert(args->state.count >= STATE_WORDS);
+    return cpu_append(list, 1, finish_step, args, sizeof(*args));
+}

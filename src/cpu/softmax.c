@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Softmax, and its cross-entropy with the labels. */
+#include "cpu.h"
+
+#include <assert.h>
+#include <math.h>
+
+struct row {
+    int first;           /* the first place of the largest logit */
+    double largest, sum; /* sum of exp(logit - largest) */
+};
+
+static struct row measure(const float *logits, int classes)
+{
+    struct row row = {0};
+    for (int c = 1; c < classes; c++)
+        if (logits[c] > logits[row.first])
+            row.first = c;
+    row.largest = (double)logits[row.first];
+    for (int c = 0; c < classes; c++)
+        row.sum += exp((double)logits[c] - row.largest);
+    return row;
+}
+
+static void softmax_row(const void *data, size_t item)
+{
+    const struct weft_softmax_args *a = data;
+    const float *x = cpu_floats(a->x) + item * a->classes;
+    float *y = cpu_floats(a->y) + item * a->classes;
+    struct row row = measure(x, a->classes);
+    for (int c = 0; c < a->classes; c++)
+        y[c] = (float)(exp((double)x[c] - row.largest) / row.sum);
+}
+
+enum weft_status cpu_softmax(struct weft_list *list, const struct weft_softmax_args *args)
+{
+    return cpu_append(list, (size_t)args->n, softmax_row, args, sizeof(*args));
+}
+
+static void loss_row(const void *data, size_t item)
+{
+    const struct weft_loss_args *a = data;
+    const float *logits = cpu_floats(a->logits) + item * a->classes;
+    float *dlogits = a->dlogits.mem ? cpu_floats(a->dlogits) + item * a->classes : NULL;
+    int label = cpu_ints(a->labels)[item];
+    assert(label >= 0 && label < a->classes);
+    struct row row = measure(logits, a->classes);
+    double logarithm = log(row.sum), smoothing = (double)a->smoothing, loss = 0.0;
+    for (int c = 0; c < a->classes; c++) {
+        double q = (c == label ? 1.0 - smoothing : 0.0) + smoothing / a->classes;
+        double below = (double)logits[c] - row.largest;
+        /* Not 0 * infinity: a class that is not expected costs nothing. */
+        if (q > 0.0)
+            loss -= q * (below - logarithm);
+        if (dlogits)
+            dlogits[c] = (float)((exp(below) / row.sum - q) / a->n);
+    }
+    cpu_floats(a->loss)[item] = (float)loss;
+    cpu_words(a->hit)[item] = row.first == label;
+}
+
+enum weft_status cpu_loss(struct weft_list *list, const struct weft_loss_args *args)
+{
+    return cpu_append(list, (size_t)args->n, loss_row, args, sizeof(*args));
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A small pool of persistent threads. They sleep between loops; within one, threads take
+ * runs of items from a counter, so that a slow item holds up nobody. */
+#define _POSIX_C_SOURCE 200809L
+#include "cpu.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+struct cpu_threads {
+    pthread_mutex_t lock;
+    pthread_cond_t wake, done;
+    unsigned loop; /* counts loops; a worker joins in when it has changed */
+    int busy;      /* workers that have not finished the loop */
+    bool quit;
+
+    /* The loop that runs. */
+    cpu_work *work;
+    const void *args;
+    size_t items, run;
+    atomic_size_t next;
+
+    int count; /* workers, the caller not among them */
+    pthread_t workers[];
+};
+
+static void take_items(struct cpu_threads *t)
+{
+    size_t begin;
+    while ((begin = atomic_fetch_add(&t->next, t->run)) < t->items)
+        for (size_t i = begin; i < t->items && i < begin + t->run; i++)
+            t->work(t->args, i);
+}
+
+static void *worker(void *data)
+{
+    struct cpu_threads *t = data;
+    unsigned seen = 0;
+    pthread_mutex_lock(&t->lock);
+    for (;;) {
+        while (!t->quit && t->loop == seen)
+            pthread_cond_wait(&t->wake, &t->lock);
+        if (t->quit)
+            break;
+        seen = t->loop;
+        pthread_mutex_unlock(&t->lock);
+        take_items(t);
+        pthread_mutex_lock(&t->lock);
+        if (--t->busy == 0)
+            pthread_cond_signal(&t->done);
+    }
+    pthread_mutex_unlock(&t->lock);
+    return NULL;
+}
+
+struct cpu_threads *cpu_threads_create(int count)
+{
+    size_t room = count > 1 ? (size_t)count - 1 : 0;
+    struct cpu_threads *t = calloc(1, sizeof(*t) + room * sizeof(*t->workers));
+    if (!t)
+        return NULL;
+    pthread_mutex_init(&t->lock, NULL);
+    pthread_cond_init(&t->wake, NULL);
+    pthread_cond_init(&t->done, NULL);
+
+    /* Signals are the application's: its own threads shall get them. */
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    while ((size_t)t->count < room &&
+           !pthread_create(&t->workers[t->count], NULL, worker, t))
+        t->count++;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return t;
+}
+
+void cpu_threads_destroy(struct cpu_threads *t)
+{
+    if (!t)
+        return;
+    pthread_mutex_lock(&t->lock);
+    t->quit = true;
+    pthread_cond_broadcast(&t->wake);
+    pthread_mutex_unlock(&t->lock);
+    for (int i = 0; i < t->count; i++)
+        pthread_join(t->workers[i], NULL);
+    pthread_cond_destroy(&t->done);
+    pthread_cond_destroy(&t->wake);
+    pthread_mutex_destroy(&t->lock);
+    free(t);
+}
+
+int cpu_threads_count(const struct cpu_threads *t)
+{
+    return t->count + 1;
+}
+
+void cpu_parallel(struct cpu_threads *t, size_t items, cpu_work *work, const void *args)
+{
+    if (t->count == 0 || items <= 1) {
+        for (size_t i = 0; i < items; i++)
+            work(args, i);
+        return;
+    }
+    pthread_mutex_lock(&t->lock);
+    t->work = work;
+    t->args = args;
+    t->items = items;
+    /* Runs keep neighbours on one thread, yet leave enough of them to share out. */
+    t->run = 1 + items / (8 * ((size_t)t->count + 1));
+    atomic_store(&t->next, 0);
+    t->busy = t->count;
+    t->loop++;
+    pthread_cond_broadcast(&t->wake);
+    pthread_mutex_unlock(&t->lock);
+
+    take_items(t);
+
+    pthread_mutex_lock(&t->lock);
+    while (t->busy)
+        pthread_cond_wait(&t->done, &t->lock);
+    pthread_mutex_unlock(&t->lock);
+}
