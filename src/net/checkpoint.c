@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Trainers to files and back. */
+#include "notes.h"
+#include "trainer.h"
+#include "weights.h"
+
+#include "../../cl/state.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The buffers that a checkpoint holds, and what their tensors' names begin with. SGD has no
+ * second moment. */
+static const struct {
+    const char *prefix;
+    size_t mem;
+    bool adam_only;
+} parts[] = {
+    {"", offsetof(struct weft_trainer, roles.weights), false},
+    {"optim.m.", offsetof(struct weft_trainer, moment1), false},
+    {"optim.v.", offsetof(struct weft_trainer, moment2), true},
+};
+
+static bool has_part(const struct weft_trainer *t, size_t part)
+{
+    return !parts[part].adam_only || t->optimizer.kind != WEFT_OPTIMIZER_SGD;
+}
+
+static struct weft_mem *part_mem(const struct weft_trainer *t, size_t part)
+{
+    return *(struct weft_mem *const *)((const char *)t + parts[part].mem);
+}
+
+__attribute__((format(printf, 3, 4))) static void note(json_t *notes, const char *name,
+                                                       const char *format, ...)
+{
+    char text[256];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    json_object_set_new(notes, name, json_string(text));
+}
+
+static void note_numbers(json_t *notes, const char *name, const double *numbers,
+                         int count)
+{
+    char text[256] = "";
+    for (int i = 0; i < count; i++) {
+        size_t used = strlen(text);
+        snprintf(text + used, sizeof(text) - used, "%s%.17g", i ? " " : "", numbers[i]);
+    }
+    json_object_set_new(notes, name, json_string(text));
+}
+
+static void note_classes(json_t *notes, const struct weft_trainer *t)
+{
+    json_t *names = json_array();
+    for (int i = 0; i < t->classes; i++)
+        json_array_append_new(names, json_string(t->class_names[i]));
+    char *text = json_dumps(names, JSON_COMPACT);
+    json_object_set_new(notes, NOTE_CLASSES, json_string(text ? text : "[]"));
+    free(text);
+    json_decref(names);
+}
+
+static json_t *describe(const struct weft_trainer *t, const uint32_t *state,
+                        const char *const *more)
+{
+    json_t *notes = json_object();
+    float powers[2];
+    memcpy(&powers[0], &state[STATE_BETA1_POWER], sizeof(float));
+    memcpy(&powers[1], &state[STATE_BETA2_POWER], sizeof(float));
+    note(notes, NOTE_FORMAT, "1");
+    json_object_set_new(notes, NOTE_NAME, json_string(t->net->name));
+    json_object_set_new(notes, NOTE_TEXT, json_string(t->net->text));
+    note(notes, NOTE_INPUT, "%d %d %d", t->net->input.h, t->net->input.w,
+         t->net->input.c);
+    note_classes(notes, t);
+    note(notes, NOTE_RELEASE, "%s", t->data_release);
+    note(notes, NOTE_COUNT, "%d", t->count);
+    note_numbers(notes, NOTE_MEAN, t->mean, t->net->input.c);
+    note_numbers(notes, NOTE_DEVIATION, t->deviation, t->net->input.c);
+    note(notes, NOTE_BATCH, "%d", t->batch);
+    note(notes, NOTE_SEED, "%" PRIu64, t->seed);
+    note(notes, NOTE_RATE, "%.9g", (double)t->optimizer.rate);
+    note(notes, NOTE_STEP, "%" PRId64, t->read);
+    note(notes, NOTE_EPOCH, "%d", t->steps_per_epoch);
+    note(notes, NOTE_POWERS, "%.9g %.9g", (double)powers[0], (double)powers[1]);
+    note(notes, NOTE_TALLY, "%" PRId64 " %" PRId64 " %.17g %.17g", t->tally.seen,
+         t->tally.correct, t->tally.loss, t->tally.last_loss);
+    for (; more && more[0]; more += 2)
+        json_object_set_new(notes, more[0], json_string(more[1]));
+    return notes;
+}
+
+static enum weft_status gather(struct weft_trainer *t, float *weights,
+                               struct weft_tensors *tensors)
+{
+    size_t bytes = t->net->graph.weights * sizeof(float);
+    for (size_t part = 0; part < WEFT_COUNT(parts); part++) {
+        if (!has_part(t, part))
+            continue;
+        WEFT_TRY(
+            t->device->backend->read(t->device, weights, part_mem(t, part), 0, bytes));
+        WEFT_TRY(weft_tensors_add(t->device->context, &t->net->graph, parts[part].prefix,
+                                  weights, tensors));
+    }
+    return WEFT_OK;
+}
+
+enum weft_status weft_trainer_save(weft_trainer *t, const char *path,
+                                   const char *const *notes)
+{
+    weft_context *ctx = t->device->context;
+    uint32_t state[STATE_RING];
+    WEFT_REQUIRE(ctx, path);
+    WEFT_TRY(weft_trainer_drain(t));
+    WEFT_TRY(
+        t->device->backend->read(t->device, state, t->roles.state, 0, sizeof(state)));
+    struct weft_tensors tensors = {0};
+    float *weights = malloc(t->net->graph.weights * sizeof(float));
+    json_t *described = describe(t, state, notes);
+    enum weft_status status =
+        weights ? gather(t, weights, &tensors)
+                : weft_out_of_memory(ctx, "model", t->net->graph.weights * sizeof(float));
+    if (!status)
+        status =
+            weft_safetensors_write(ctx, path, described, tensors.list, tensors.count);
+    json_decref(described);
+    weft_tensors_finish(&tensors);
+    free(weights);
+    return status;
+}
+
+static enum weft_status need(const struct weft_safetensors *file, const char *name,
+                             const char *wanted, const char *mend)
+{
+    const char *found = weft_safetensors_note(file, name);
+    if (found && !strcmp(found, wanted))
+        return WEFT_OK;
+    return weft_fail(file->ctx, WEFT_ERR_FORMAT,
+                     "%s: was trained with another %s%s%s%s: %s", file->path, name,
+                     found && strlen(found) < 40 ? " (" : "",
+                     found && strlen(found) < 40 ? found : "",
+                     found && strlen(found) < 40 ? ")" : "", mend);
+}
+
+/* That the file goes on with what this trainer does. */
+static enum weft_status check_same(const struct weft_trainer *t,
+                                   const struct weft_safetensors *file)
+{
+    char batch[32], seed[32], count[32];
+    snprintf(batch, sizeof(batch), "%d", t->batch);
+    snprintf(seed, sizeof(seed), "%" PRIu64, t->seed);
+    snprintf(count, sizeof(count), "%d", t->count);
+    WEFT_TRY(
+        need(file, NOTE_TEXT, t->net->text, "go on with the network it was begun with"));
+    WEFT_TRY(need(file, NOTE_BATCH, batch, "go on with the same batch"));
+    WEFT_TRY(need(file, NOTE_SEED, seed, "go on with the same seed"));
+    return need(file, NOTE_COUNT, count, "go on with the same data and held-out part");
+}
+
+struct position {
+    int64_t step;
+    float powers[2];
+    struct weft_tally tally;
+};
+
+static enum weft_status read_position(const struct weft_safetensors *file,
+                                      struct position *out)
+{
+    const char *step = weft_safetensors_note(file, NOTE_STEP);
+    const char *powers = weft_safetensors_note(file, NOTE_POWERS);
+    const char *tally = weft_safetensors_note(file, NOTE_TALLY);
+    if (step && powers && tally && sscanf(step, "%" SCNd64, &out->step) == 1 &&
+        sscanf(powers, "%f %f", &out->powers[0], &out->powers[1]) == 2 &&
+        sscanf(tally, "%" SCNd64 " %" SCNd64 " %lf %lf", &out->tally.seen,
+               &out->tally.correct, &out->tally.loss, &out->tally.last_loss) == 4 &&
+        out->step >= 0 && out->step <= UINT32_MAX)
+        return WEFT_OK;
+    return weft_fail(
+        file->ctx, WEFT_ERR_FORMAT,
+        "%s: says not where its training stood: not a checkpoint to go on from",
+        file->path);
+}
+
+static enum weft_status scatter(struct weft_trainer *t,
+                                const struct weft_safetensors *file)
+{
+    size_t floats = t->net->graph.weights, bytes = floats * sizeof(float);
+    float *values = malloc(WEFT_COUNT(parts) * bytes);
+    if (!values)
+        return weft_out_of_memory(t->device->context, file->path, bytes);
+    enum weft_status status = WEFT_OK;
+    /* All are read before the first is written: a damaged file changes nothing. */
+    for (size_t part = 0; part < WEFT_COUNT(parts) && !status; part++)
+        if (has_part(t, part))
+            status = weft_tensors_take(file, &t->net->graph, parts[part].prefix, true,
+                                       values + part * floats);
+    for (size_t part = 0; part < WEFT_COUNT(parts) && !status; part++)
+        if (has_part(t, part))
+            status = t->device->backend->write(t->device, part_mem(t, part), 0,
+                                               values + part * floats, bytes);
+    free(values);
+    return status;
+}
+
+enum weft_status weft_trainer_load(weft_trainer *t, const char *path)
+{
+    struct weft_safetensors file;
+    struct position position;
+    WEFT_REQUIRE(t->device->context, path);
+    WEFT_TRY(weft_trainer_drain(t));
+    WEFT_TRY(weft_safetensors_open(t->device->context, path, &file));
+    enum weft_status status = check_same(t, &file);
+    if (!status)
+        status = read_position(&file, &position);
+    if (!status)
+        status = scatter(t, &file);
+    if (!status)
+        status = weft_trainer_set_state(t, position.step, position.powers[0],
+                                        position.powers[1]);
+    if (!status)
+        t->tally = position.tally;
+    weft_safetensors_finish(&file);
+    return status;
+}

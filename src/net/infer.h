@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A network planned forward only, on weights that somebody else owns: what predictors and the
+ * evaluation of a trainer share. */
+#ifndef WEFT_NET_INFER_H
+#define WEFT_NET_INFER_H
+
+#include "plan.h"
+
+#include <weft/model.h>
+
+/* How a picture's bytes become the network's input: x = byte * scale + shift, by channel. */
+struct weft_normalization {
+    float scale[WEFT_MAX_CHANNELS], shift[WEFT_MAX_CHANNELS];
+};
+
+/* From mean and deviation of pixels in 0..1. */
+struct weft_normalization weft_normalize(const double *mean, const double *deviation);
+
+struct weft_infer {
+    struct weft_device *device;
+    struct weft_plan *plan;
+    struct weft_roles roles; /* weights is borrowed */
+    struct weft_mem *pixels; /* one batch */
+    struct weft_list *list;
+    int batch, classes;
+    size_t picture_bytes;
+    float *rows; /* host: batch x classes */
+};
+
+enum weft_status weft_infer_create(struct weft_device *device, const struct weft_net *net,
+                                   struct weft_mem *weights,
+                                   const struct weft_normalization *normalization,
+                                   int batch, struct weft_infer **out);
+void weft_infer_destroy(struct weft_infer **infer);
+
+/* Any count of pictures; count x classes probabilities. Waits. */
+enum weft_status weft_infer_run(struct weft_infer *infer, const uint8_t *pixels,
+                                int count, float *probabilities);
+
+enum weft_status weft_infer_evaluate(struct weft_infer *infer, const weft_data *data,
+                                     struct weft_eval *out);
+
+/* Allocates the activation buffer of a plan; the sentence of a failure says which batch would
+ * fit. */
+enum weft_status weft_plan_alloc(struct weft_device *device, const struct weft_net *net,
+                                 const struct weft_plan *plan, struct weft_mem **out);
+
+#endif

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Trained models from files, and using them. */
+#include "infer.h"
+#include "notes.h"
+#include "weights.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct weft_model {
+    weft_context *ctx;
+    struct weft_safetensors file; /* for its notes */
+    struct weft_net *net;
+    json_t *classes; /* the array that holds the names */
+    const char **class_names;
+    double mean[WEFT_MAX_CHANNELS], deviation[WEFT_MAX_CHANNELS];
+    float *weights;
+};
+
+struct weft_predictor {
+    struct weft_device *device;
+    struct weft_mem *weights;
+    struct weft_infer *infer;
+};
+
+static enum weft_status bad(const struct weft_model *model, const char *note)
+{
+    return weft_fail(model->ctx, WEFT_ERR_FORMAT,
+                     "%s: has no valid note \"%s\": not a model that weft wrote",
+                     model->file.path, note);
+}
+
+static enum weft_status read_net(struct weft_model *model)
+{
+    const char *text = weft_safetensors_note(&model->file, NOTE_TEXT);
+    const char *input = weft_safetensors_note(&model->file, NOTE_INPUT);
+    const char *name = weft_safetensors_note(&model->file, NOTE_NAME);
+    struct weft_net_params params = {.name = name ? name : "network"};
+    if (!text)
+        return bad(model, NOTE_TEXT);
+    if (!input ||
+        sscanf(input, "%d %d %d", &params.height, &params.width, &params.channels) != 3 ||
+        params.height < 1 || params.width < 1 || params.channels < 1 ||
+        params.height > 65535 || params.width > 65535 ||
+        params.channels > WEFT_MAX_CHANNELS)
+        return bad(model, NOTE_INPUT);
+    return weft_net_create(model->ctx, text, &params, &model->net);
+}
+
+static enum weft_status read_classes(struct weft_model *model)
+{
+    const char *text = weft_safetensors_note(&model->file, NOTE_CLASSES);
+    struct weft_net_info info;
+    weft_net_info(model->net, &info);
+    model->classes = text ? json_loads(text, 0, NULL) : NULL;
+    size_t count = json_array_size(model->classes);
+    if (count != (size_t)info.classes)
+        return bad(model, NOTE_CLASSES);
+    model->class_names = calloc(count, sizeof(*model->class_names));
+    if (!model->class_names)
+        return weft_out_of_memory(model->ctx, "model", count * sizeof(char *));
+    for (size_t i = 0; i < count; i++)
+        if (!(model->class_names[i] =
+                  json_string_value(json_array_get(model->classes, i))))
+            return bad(model, NOTE_CLASSES);
+    return WEFT_OK;
+}
+
+static enum weft_status read_numbers(struct weft_model *model, const char *note,
+                                     double *out)
+{
+    const char *text = weft_safetensors_note(&model->file, note);
+    for (int c = 0; c < model->net->input.c; c++) {
+        char *end = NULL;
+        out[c] = text ? strtod(text, &end) : NAN;
+        if (end == text || !isfinite(out[c]))
+            return bad(model, note);
+        text = end;
+    }
+    return WEFT_OK;
+}
+
+static enum weft_status read_model(struct weft_model *model, const char *path)
+{
+    WEFT_TRY(weft_safetensors_open(model->ctx, path, &model->file));
+    WEFT_TRY(read_net(model));
+    WEFT_TRY(read_classes(model));
+    WEFT_TRY(read_numbers(model, NOTE_MEAN, model->mean));
+    WEFT_TRY(read_numbers(model, NOTE_DEVIATION, model->deviation));
+    size_t bytes = model->net->graph.weights * sizeof(float);
+    model->weights = malloc(bytes);
+    if (!model->weights)
+        return weft_out_of_memory(model->ctx, path, bytes);
+    return weft_tensors_take(&model->file, &model->net->graph, "", false, model->weights);
+}
+
+enum weft_status weft_model_load(weft_context *ctx, const char *path, weft_model **out)
+{
+    WEFT_REQUIRE(ctx, path);
+    struct weft_model *model = calloc(1, sizeof(*model));
+    if (!model)
+        return weft_out_of_memory(ctx, path, sizeof(*model));
+    model->ctx = ctx;
+    enum weft_status status = read_model(model, path);
+    if (status)
+        weft_model_destroy(&model);
+    else
+        *out = model;
+    return status;
+}
+
+void weft_model_destroy(weft_model **model)
+{
+    if (!*model)
+        return;
+    weft_safetensors_finish(&(*model)->file);
+    weft_net_destroy(&(*model)->net);
+    json_decref((*model)->classes);
+    free((*model)->class_names);
+    free((*model)->weights);
+    free(*model);
+    *model = NULL;
+}
+
+void weft_model_info(const weft_model *model, struct weft_model_info *out)
+{
+    const char *step = weft_model_note(model, NOTE_STEP);
+    const char *per_epoch = weft_model_note(model, NOTE_EPOCH);
+    const char *release = weft_model_note(model, NOTE_RELEASE);
+    *out = (struct weft_model_info){
+        .net = model->net,
+        .class_names = model->class_names,
+        .data_release = release ? release : "",
+        .step = step ? strtoll(step, NULL, 10) : 0,
+    };
+    long steps = per_epoch ? strtol(per_epoch, NULL, 10) : 0;
+    out->epochs = steps > 0 ? (double)out->step / (double)steps : 0;
+    memcpy(out->mean, model->mean, sizeof(out->mean));
+    memcpy(out->deviation, model->deviation, sizeof(out->deviation));
+}
+
+const char *weft_model_note(const weft_model *model, const char *name)
+{
+    return weft_safetensors_note(&model->file, name);
+}
+
+enum weft_status weft_predictor_create(weft_device *device, const weft_model *model,
+                                       int batch, weft_predictor **out)
+{
+    WEFT_REQUIRE(device->context, batch >= 1);
+    struct weft_predictor *p = calloc(1, sizeof(*p));
+    if (!p)
+        return weft_out_of_memory(device->context, "predictor", sizeof(*p));
+    p->device = device;
+    size_t bytes = model->net->graph.weights * sizeof(float);
+    struct weft_normalization normalization =
+        weft_normalize(model->mean, model->deviation);
+    enum weft_status status;
+    if ((status = device->backend->alloc(device, bytes, &p->weights)) ||
+        (status = device->backend->write(device, p->weights, 0, model->weights, bytes)) ||
+        (status = weft_infer_create(device, model->net, p->weights, &normalization, batch,
+                                    &p->infer))) {
+        weft_predictor_destroy(&p);
+        return status;
+    }
+    *out = p;
+    return WEFT_OK;
+}
+
+void weft_predictor_destroy(weft_predictor **predictor)
+{
+    if (!*predictor)
+        return;
+    weft_infer_destroy(&(*predictor)->infer);
+    if ((*predictor)->weights)
+        (*predictor)->device->backend->free((*predictor)->device, (*predictor)->weights);
+    free(*predictor);
+    *predictor = NULL;
+}
+
+enum weft_status weft_predict(weft_predictor *predictor, const uint8_t *pixels, int count,
+                              float *probabilities)
+{
+    WEFT_REQUIRE(predictor->device->context, count >= 0);
+    return weft_infer_run(predictor->infer, pixels, count, probabilities);
+}
+
+enum weft_status weft_evaluate(weft_predictor *predictor, const weft_data *data,
+                               struct weft_eval *out)
+{
+    return weft_infer_evaluate(predictor->infer, data, out);
+}

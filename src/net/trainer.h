@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The inside of a trainer, shared by train.c (steps) and checkpoint.c (files). */
+#ifndef WEFT_NET_TRAINER_H
+#define WEFT_NET_TRAINER_H
+
+#include "infer.h"
+
+/* What the steps of the epoch under way have given so far. */
+struct weft_tally {
+    int64_t seen, correct;
+    double loss;      /* summed over pictures */
+    double last_loss; /* of the last step */
+};
+
+struct weft_trainer {
+    struct weft_device *device;
+    struct weft_net *net;
+    struct weft_plan *plan;
+    struct weft_roles roles;
+    struct weft_mem *moment1, *moment2, *pixels, *labels;
+    struct weft_list *list;   /* one step */
+    struct weft_infer *infer; /* made at the first evaluation */
+    struct weft_normalization normalization;
+    struct weft_optimizer optimizer;
+    uint64_t seed;
+    int batch, count, steps_per_epoch;
+    int64_t queued; /* steps, since the beginning */
+    int64_t read;   /* of them, those that `tally` knows */
+    struct weft_tally tally;
+    size_t device_bytes;
+
+    /* For the model file. */
+    char **class_names;
+    int classes;
+    char *data_release;
+    double mean[WEFT_MAX_CHANNELS], deviation[WEFT_MAX_CHANNELS];
+};
+
+/* Writes step, seed, rate and powers to the device: the state in which step `step` begins. */
+enum weft_status weft_trainer_set_state(struct weft_trainer *trainer, int64_t step,
+                                        float beta1_power, float beta2_power);
+
+/* Waits, and enters what the steps since the last call have given into the tally. */
+enum weft_status weft_trainer_drain(struct weft_trainer *trainer);
+
+#endif

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Weights to tensors and back. */
+#include "weights.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { NAME_BYTES = 64 };
+
+/* A node's params: what they are called, and the order of their numbers in a file. */
+static const struct {
+    const char *name;
+    size_t offset;
+    bool placed; /* by the op; otherwise as it is */
+} kinds[] = {{"weight", offsetof(struct weft_node, weight), true},
+             {"bias", offsetof(struct weft_node, bias), false}};
+
+static const struct weft_param *param_of(const struct weft_node *node, size_t kind)
+{
+    return (const struct weft_param *)((const char *)node + kinds[kind].offset);
+}
+
+static size_t place(const struct weft_node *node, size_t kind, size_t i)
+{
+    return param_of(node, kind)->at + (kinds[kind].placed ? node->op->place(node, i) : i);
+}
+
+static enum weft_status add(weft_context *ctx, const struct weft_node *node, size_t kind,
+                            const char *prefix, const float *weights,
+                            struct weft_tensors *tensors)
+{
+    const struct weft_param *param = param_of(node, kind);
+    char *name = malloc(NAME_BYTES);
+    float *values = malloc(param->count * sizeof(*values));
+    if (!name || !values) {
+        free(name);
+        free(values);
+        return weft_out_of_memory(ctx, "model", param->count * sizeof(*values));
+    }
+    snprintf(name, NAME_BYTES, "%s%s.%s", prefix, node->name, kinds[kind].name);
+    for (size_t i = 0; i < param->count; i++)
+        values[i] = weights[place(node, kind, i)];
+    struct weft_tensor *tensor = &tensors->list[tensors->count++];
+    *tensor = (struct weft_tensor){
+        .name = name, .rank = param->rank, .count = param->count, .values = values};
+    memcpy(tensor->extent, param->extent, sizeof(tensor->extent));
+    return WEFT_OK;
+}
+
+enum weft_status weft_tensors_add(weft_context *ctx, const struct weft_graph *graph,
+                                  const char *prefix, const float *weights,
+                                  struct weft_tensors *tensors)
+{
+    size_t room = (size_t)tensors->count + (size_t)graph->count * WEFT_COUNT(kinds);
+    struct weft_tensor *more = realloc(tensors->list, room * sizeof(*more));
+    if (!more)
+        return weft_out_of_memory(ctx, "model", room * sizeof(*more));
+    tensors->list = more;
+    for (int n = 0; n < graph->count; n++)
+        for (size_t kind = 0; kind < WEFT_COUNT(kinds); kind++)
+            if (param_of(&graph->nodes[n], kind)->count)
+                WEFT_TRY(add(ctx, &graph->nodes[n], kind, prefix, weights, tensors));
+    return WEFT_OK;
+}
+
+void weft_tensors_finish(struct weft_tensors *tensors)
+{
+    for (int i = 0; i < tensors->count; i++) {
+        free((char *)tensors->list[i].name);
+        free((float *)tensors->list[i].values);
+    }
+    free(tensors->list);
+    *tensors = (struct weft_tensors){0};
+}
+
+static enum weft_status take(const struct weft_safetensors *file,
+                             const struct weft_node *node, size_t kind,
+                             const char *prefix, bool finite, float *weights)
+{
+    const struct weft_param *param = param_of(node, kind);
+    char name[NAME_BYTES];
+    snprintf(name, sizeof(name), "%s%s.%s", prefix, node->name, kinds[kind].name);
+    const uint8_t *bytes;
+    WEFT_TRY(weft_safetensors_find(file, name, param->rank, param->extent, &bytes));
+    size_t odd = 0;
+    for (size_t i = 0; i < param->count; i++) {
+        float value;
+        memcpy(&value, bytes + i * sizeof(value), sizeof(value));
+        odd += !isfinite(value);
+        weights[place(node, kind, i)] = value;
+    }
+    if (!odd)
+        return WEFT_OK;
+    if (finite)
+        return weft_fail(
+            file->ctx, WEFT_ERR_FORMAT,
+            "%s: tensor \"%s\" holds %zu numbers that are not finite: training "
+            "blew up; go back to an earlier file",
+            file->path, name, odd);
+    weft_say(file->ctx, WEFT_LOG_WARN,
+             "%s: tensor \"%s\" holds %zu numbers that are not finite", file->path, name,
+             odd);
+    return WEFT_OK;
+}
+
+enum weft_status weft_tensors_take(const struct weft_safetensors *file,
+                                   const struct weft_graph *graph, const char *prefix,
+                                   bool finite, float *weights)
+{
+    memset(weights, 0, graph->weights * sizeof(*weights));
+    for (int n = 0; n < graph->count; n++)
+        for (size_t kind = 0; kind < WEFT_COUNT(kinds); kind++)
+            if (param_of(&graph->nodes[n], kind)->count)
+                WEFT_TRY(take(file, &graph->nodes[n], kind, prefix, finite, weights));
+    return WEFT_OK;
+}
