@@ -39,6 +39,7 @@ typedef uchar ucharv;
 #define WHERE(cond, a, b) ((cond) ? (a) : (b))
 #define CONVERT_FLOATV(v) convert_float(v)
 #define CONVERT_UCHARV(v) convert_uchar(v)
+#define CONVERT_INTV(v)   convert_int(v)
 #else
 typedef PASTE(float, VW) floatv;
 typedef PASTE(int, VW) intv;
@@ -49,6 +50,7 @@ typedef PASTE(uchar, VW) ucharv;
 #define WHERE(cond, a, b) select(b, a, cond)
 #define CONVERT_FLOATV(v) PASTE(convert_float, VW)(v)
 #define CONVERT_UCHARV(v) PASTE(convert_uchar, VW)(v)
+#define CONVERT_INTV(v)   PASTE(convert_int, VW)(v)
 #endif
 
 /* The first `count` (at most VW) floats of `v`. */

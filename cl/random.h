@@ -72,19 +72,19 @@ static inline weft_u32 weft_mix(weft_u32 x)
 static inline weft_u32 weft_shuffle(weft_u32 index, weft_u32 count, weft_u32 key0,
                                     weft_u32 key1, weft_u32 which)
 {
-    weft_u32 half = 1;
-    while (((weft_u32)1 << (2 * half)) < count)
-        half++;
-    weft_u32 mask = ((weft_u32)1 << half) - 1;
+    weft_u32 width = 1;
+    while (((weft_u32)1 << (2 * width)) < count)
+        width++;
+    weft_u32 mask = ((weft_u32)1 << width) - 1;
     weft_u32 key = weft_mix(key0 ^ weft_mix(key1 ^ weft_mix(which ^ 0x9E3779B9u)));
     do {
-        weft_u32 left = index >> half, right = index & mask;
+        weft_u32 left = index >> width, right = index & mask;
         for (weft_u32 round = 0; round < 6; round++) {
             weft_u32 next = left ^ (weft_mix(right ^ (key + round * 0xBB67AE85u)) & mask);
             left = right;
             right = next;
         }
-        index = left << half | right;
+        index = left << width | right;
     } while (index >= count);
     return index;
 }

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The OpenCL backend: a device opened, its memory, and the table of what it can do. */
+#include "quirk.h"
+#include "runtime.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static void ocl_close(struct weft_device *base)
+{
+    struct ocl_device *d = (struct ocl_device *)base;
+    if (d->queue) {
+        clFinish(d->queue);
+        clReleaseCommandQueue(d->queue);
+    }
+    ocl_programs_destroy(d);
+    if (d->context)
+        clReleaseContext(d->context);
+    free(d->cache_dir);
+    free(d);
+}
+
+/* Lanes of the vectors that kernels are written in. GPUs report 1, since they work on
+ * scalars; what counts there is the width of a load. */
+static int vector_of(cl_device_id id)
+{
+    cl_uint width = 0;
+    if (clGetDeviceInfo(id, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, sizeof(width), &width,
+                        NULL))
+        width = 0;
+    return width >= 16 ? 16 : width >= 8 ? 8 : 4;
+}
+
+static enum weft_status ocl_open(weft_context *ctx, const struct weft_found *found,
+                                 const struct weft_device_params *params,
+                                 struct weft_device **out)
+{
+    const struct weft_device_info *info = &found->info;
+    struct ocl_device *d = calloc(1, sizeof(*d));
+    if (!d)
+        return weft_out_of_memory(ctx, "opencl: device", sizeof(*d));
+    cl_device_type type = 0;
+    cl_platform_id platform = NULL;
+    cl_int error;
+    enum weft_status status;
+    d->base.context = ctx;
+    d->base.backend = &weft_backend_opencl;
+    d->base.info = *info;
+    d->base.family = params->family ? params->family : info->family;
+    d->base.gemm = params->gemm;
+    d->id = found->handle;
+    error = clGetDeviceInfo(d->id, CL_DEVICE_TYPE, sizeof(type), &type, NULL);
+    if (!error)
+        error =
+            clGetDeviceInfo(d->id, CL_DEVICE_PLATFORM, sizeof(platform), &platform, NULL);
+    if ((status = ocl_check(ctx, error, "asking for the device's platform")))
+        goto fail;
+    const struct ocl_class *c =
+        ocl_class_of(info->platform, info->vendor, info->name, type);
+    d->quirks = c->quirks;
+    d->build_options = c->options ? c->options : "";
+    d->is_cpu = info->kind == WEFT_DEVICE_CPU && !(d->quirks & OCL_QUIRK_SOFTWARE_GPU);
+    d->units = info->compute_units;
+    d->max_group = info->max_group;
+    d->local_bytes = info->local_bytes;
+    d->max_alloc = info->max_alloc_bytes;
+    d->vector = vector_of(d->id);
+    if (ctx->cache_dir && !(d->quirks & OCL_QUIRK_KEEPS_PROGRAMS))
+        d->cache_dir = ocl_cache_open(ctx, ctx->cache_dir);
+
+    const cl_context_properties properties[] = {CL_CONTEXT_PLATFORM,
+                                                (cl_context_properties)platform, 0};
+    d->context = clCreateContext(properties, 1, &d->id, NULL, NULL, &error);
+    if ((status = ocl_check(ctx, error, "making a context")))
+        goto fail;
+    d->queue = clCreateCommandQueue(d->context, d->id, 0, &error);
+    if ((status = ocl_check(ctx, error, "making a queue")))
+        goto fail;
+    if (params->gemm == WEFT_GEMM_CLBLAST && (status = ocl_gemm_clblast.open(d)))
+        goto fail;
+    *out = &d->base;
+    return WEFT_OK;
+
+fail:
+    ocl_close(&d->base);
+    return status;
+}
+
+void ocl_free(struct weft_device *base, struct weft_mem *mem)
+{
+    (void)base;
+    if (!mem)
+        return;
+    if (mem->mem)
+        clReleaseMemObject(mem->mem);
+    free(mem);
+}
+
+enum weft_status ocl_alloc(struct weft_device *base, size_t bytes, struct weft_mem **out)
+{
+    struct ocl_device *d = (struct ocl_device *)base;
+    weft_context *ctx = base->context;
+    static const cl_uint zero = 0;
+    if (bytes > d->max_alloc || d->max_alloc - bytes < WEFT_SLACK + WEFT_ALIGN)
+        return weft_fail(ctx, WEFT_ERR_NOMEM,
+                         "opencl: a buffer of %zu bytes is wanted, but %s gives at most "
+                         "%llu in one piece; use a smaller batch",
+                         bytes, base->info.name, (unsigned long long)d->max_alloc);
+    struct weft_mem *mem = calloc(1, sizeof(*mem));
+    if (!mem)
+        return weft_out_of_memory(ctx, "opencl: buffer", sizeof(*mem));
+    size_t whole =
+        (bytes + WEFT_ALIGN - 1) / WEFT_ALIGN * WEFT_ALIGN + (size_t)WEFT_SLACK;
+    cl_int error;
+    mem->bytes = bytes;
+    mem->mem = clCreateBuffer(d->context, CL_MEM_READ_WRITE, whole, NULL, &error);
+    /* Many drivers reserve memory only when it is first used: filling and waiting brings
+     * out here what would otherwise fail in a step. */
+    if (!error)
+        error = clEnqueueFillBuffer(d->queue, mem->mem, &zero, sizeof(zero), 0, whole, 0,
+                                    NULL, NULL);
+    if (!error)
+        error = clFinish(d->queue);
+    if (error) {
+        ocl_free(base, mem);
+        char what[192];
+        snprintf(what, sizeof(what), "a buffer of %zu bytes on %s (%llu in all)", bytes,
+                 base->info.name, (unsigned long long)base->info.memory_bytes);
+        return ocl_check_memory(ctx, error, what);
+    }
+    *out = mem;
+    return WEFT_OK;
+}
+
+static enum weft_status ocl_write(struct weft_device *base, struct weft_mem *to,
+                                  size_t offset, const void *from, size_t bytes)
+{
+    struct ocl_device *d = (struct ocl_device *)base;
+    assert(offset <= to->bytes && bytes <= to->bytes - offset);
+    if (!bytes)
+        return WEFT_OK;
+    cl_int error = clEnqueueWriteBuffer(d->queue, to->mem, CL_TRUE, offset, bytes, from,
+                                        0, NULL, NULL);
+    return ocl_check(base->context, error, "writing to the device");
+}
+
+static enum weft_status ocl_read(struct weft_device *base, void *to,
+                                 struct weft_mem *from, size_t offset, size_t bytes)
+{
+    struct ocl_device *d = (struct ocl_device *)base;
+    assert(offset <= from->bytes && bytes <= from->bytes - offset);
+    if (!bytes)
+        return WEFT_OK;
+    cl_int error = clEnqueueReadBuffer(d->queue, from->mem, CL_TRUE, offset, bytes, to, 0,
+                                       NULL, NULL);
+    return ocl_check(base->context, error, "reading from the device");
+}
+
+static enum weft_status ocl_wait(struct weft_device *base)
+{
+    struct ocl_device *d = (struct ocl_device *)base;
+    return ocl_check(base->context, clFinish(d->queue), "waiting for the device");
+}
+
+static const struct ocl_family *family_of(const struct weft_list *list)
+{
+    return list->device->family == WEFT_FAMILY_TILE ? &ocl_family_tile : &ocl_family_vec;
+}
+
+/* Convolutions belong to the device's family, dense layers too unless CLBlast has them. */
+#define CONV(slot)                                                  \
+    static enum weft_status slot(struct weft_list *list,            \
+                                 const struct weft_conv_args *args) \
+    {                                                               \
+        return family_of(list)->slot(list, args);                   \
+    }
+#define DENSE(slot)                                                  \
+    static enum weft_status slot(struct weft_list *list,             \
+                                 const struct weft_dense_args *args) \
+    {                                                                \
+        return list->device->gemm == WEFT_GEMM_CLBLAST               \
+                   ? ocl_gemm_clblast.slot(list, args)               \
+                   : family_of(list)->slot(list, args);              \
+    }
+CONV(conv_forward)
+CONV(conv_backward_data)
+CONV(conv_backward_weights)
+DENSE(dense_forward)
+DENSE(dense_backward_data)
+DENSE(dense_backward_weights)
+
+const struct weft_backend weft_backend_opencl = {
+    .name = "opencl",
+    .find = ocl_find,
+    .open = ocl_open,
+    .close = ocl_close,
+    .alloc = ocl_alloc,
+    .free = ocl_free,
+    .write = ocl_write,
+    .read = ocl_read,
+    .wait = ocl_wait,
+    .list_create = ocl_list_create,
+    .list_seal = ocl_list_seal,
+    .replay = ocl_replay,
+    .list_destroy = ocl_list_destroy,
+    .input = ocl_input,
+    .conv_forward = conv_forward,
+    .conv_backward_data = conv_backward_data,
+    .conv_backward_weights = conv_backward_weights,
+    .dense_forward = dense_forward,
+    .dense_backward_data = dense_backward_data,
+    .dense_backward_weights = dense_backward_weights,
+    .pool_forward = ocl_pool_forward,
+    .pool_backward = ocl_pool_backward,
+    .act_forward = ocl_act_forward,
+    .act_backward = ocl_act_backward,
+    .dropout = ocl_dropout,
+    .softmax = ocl_softmax,
+    .loss = ocl_loss,
+    .update = ocl_update,
+    .finish = ocl_finish,
+};

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Batches made on the device of pictures that lie there as bytes. */
+#include "runtime.h"
+
+enum weft_status ocl_input(struct weft_list *list, const struct weft_input_args *args)
+{
+    const struct ocl_device *d = ocl_of(list);
+    const float *scale = args->scale, *shift = args->shift;
+    struct ocl_options options = {""};
+    ocl_define(&options, "VW", d->vector);
+    ocl_define(&options, "CHANNELS", args->channels);
+    ocl_define(&options, "SHUFFLED", args->state.mem != NULL);
+    ocl_define(&options, "LABELS", args->labels.mem != NULL);
+    ocl_begin(list);
+    /* A processor makes a row in one go: finding its place costs more than its bytes. */
+    size_t a_row = d->is_cpu ? 1 : ocl_group(d);
+    return ocl_launch(
+        list, options.text,
+        &(struct ocl_launch){
+            .source = "input.cl",
+            .kernel = "input",
+            .global = {a_row, (size_t)args->n},
+            .local = {a_row, 1},
+            .arg_count = 16,
+            .args = {OCL_VIEW(args->state), OCL_VIEW(args->bytes), OCL_VIEW(args->labels),
+                     OCL_VIEW(args->x), OCL_VIEW(args->batch_labels),
+                     OCL_INT(args->count), OCL_INT(args->pixels),
+                     OCL_INT(args->steps_per_epoch), OCL_FLOAT(scale[0]),
+                     OCL_FLOAT(scale[1]), OCL_FLOAT(scale[2]), OCL_FLOAT(scale[3]),
+                     OCL_FLOAT(shift[0]), OCL_FLOAT(shift[1]), OCL_FLOAT(shift[2]),
+                     OCL_FLOAT(shift[3])},
+        });
+}

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Lists of launches: recorded, sealed, replayed. The only file that binds arguments and
+ * enqueues kernels. */
+#include "runtime.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A launch, or a call that enqueues by itself. */
+struct step {
+    cl_kernel kernel;
+    size_t global[3], local[3];
+    bool local_given;
+    struct ocl_arg *args; /* until sealed */
+    int arg_count;
+    enum weft_status (*call)(struct weft_list *list, void *data);
+    void *data;
+};
+
+struct ocl_list {
+    struct weft_list base;
+    struct step *steps;
+    int count, room;
+    size_t scratch_used; /* by the primitive that is being recorded */
+    struct weft_mem *scratch;
+    bool sealed;
+};
+
+enum weft_status ocl_list_create(struct weft_device *device, struct weft_list **out)
+{
+    struct ocl_list *list = calloc(1, sizeof(*list));
+    if (!list)
+        return weft_out_of_memory(device->context, "opencl: list", sizeof(*list));
+    list->base.device = device;
+    *out = &list->base;
+    return WEFT_OK;
+}
+
+static void step_finish(struct step *step)
+{
+    if (step->kernel)
+        clReleaseKernel(step->kernel);
+    free(step->args);
+    free(step->data);
+}
+
+void ocl_list_destroy(struct weft_list *base)
+{
+    struct ocl_list *list = (struct ocl_list *)base;
+    if (!list)
+        return;
+    for (int i = 0; i < list->count; i++)
+        step_finish(&list->steps[i]);
+    ocl_free(base->device, list->scratch);
+    free(list->steps);
+    free(list);
+}
+
+void ocl_begin(struct weft_list *base)
+{
+    ((struct ocl_list *)base)->scratch_used = 0;
+}
+
+size_t ocl_scratch(struct weft_list *base, size_t bytes)
+{
+    struct ocl_list *list = (struct ocl_list *)base;
+    size_t place = list->scratch_used;
+    list->scratch_used += (bytes + WEFT_ALIGN - 1) / WEFT_ALIGN * WEFT_ALIGN;
+    if (list->scratch_used > base->scratch_bytes)
+        base->scratch_bytes = list->scratch_used;
+    return place;
+}
+
+cl_mem ocl_scratch_mem(const struct weft_list *base)
+{
+    const struct ocl_list *list = (const struct ocl_list *)base;
+    assert(list->sealed);
+    return list->scratch ? list->scratch->mem : NULL;
+}
+
+void ocl_define(struct ocl_options *options, const char *name, long value)
+{
+    size_t used = strlen(options->text);
+    int n = snprintf(options->text + used, sizeof(options->text) - used, "%s-D%s=%ld",
+                     used ? " " : "", name, value);
+    assert(n > 0 && (size_t)n < sizeof(options->text) - used);
+    (void)n;
+}
+
+/* Takes over what `step` holds. */
+static enum weft_status append(struct ocl_list *list, const struct step *step)
+{
+    assert(!list->sealed);
+    if (list->count == list->room) {
+        int room = list->room ? 2 * list->room : 16;
+        struct step *steps = realloc(list->steps, (size_t)room * sizeof(*steps));
+        if (!steps)
+            return weft_out_of_memory(list->base.device->context, "opencl: list",
+                                      (size_t)room * sizeof(*steps));
+        list->steps = steps;
+        list->room = room;
+    }
+    list->steps[list->count++] = *step;
+    list->base.launches++;
+    return WEFT_OK;
+}
+
+/* Whether the kernel, as it was compiled, can run in such a group. */
+static enum weft_status check_group(struct ocl_device *d, const struct ocl_launch *launch,
+                                    cl_kernel kernel, const size_t local[3])
+{
+    size_t limit = 0, group = local[0] * local[1] * local[2];
+    cl_int error = clGetKernelWorkGroupInfo(kernel, d->id, CL_KERNEL_WORK_GROUP_SIZE,
+                                            sizeof(limit), &limit, NULL);
+    if (error || group <= limit)
+        return ocl_check(d->base.context, error, launch->kernel);
+    return weft_fail(
+        d->base.context, WEFT_ERR_BUILD,
+        "opencl: %s of %s: work-groups of %zu x %zu x %zu are wanted, but %s "
+        "runs it in at most %zu items",
+        launch->kernel, launch->source, local[0], local[1], local[2], d->base.info.name,
+        limit);
+}
+
+/* Kernels count elements in uints, and look a vector beyond the end. */
+static enum weft_status check_args(struct ocl_device *d, const struct ocl_launch *launch)
+{
+    const size_t limit = UINT32_MAX - WEFT_SLACK;
+    assert(launch->arg_count <= OCL_MAX_ARGS);
+    for (int i = 0; i < launch->arg_count; i++) {
+        const struct ocl_arg *arg = &launch->args[i];
+        size_t end = arg->kind == OCL_ARG_VIEW      ? arg->view.offset + arg->view.count
+                     : arg->kind == OCL_ARG_SCRATCH ? arg->bytes / sizeof(float)
+                                                    : 0;
+        if (end > limit)
+            return weft_fail(d->base.context, WEFT_ERR_NOMEM,
+                             "opencl: %s: an argument ends at element %zu, but kernels "
+                             "count to %zu; use a smaller batch",
+                             launch->kernel, end, limit);
+    }
+    return WEFT_OK;
+}
+
+enum weft_status ocl_launch(struct weft_list *base, const char *options,
+                            const struct ocl_launch *launch)
+{
+    struct ocl_device *d = ocl_of(base);
+    struct step step = {.arg_count = launch->arg_count,
+                        .local_given = launch->local[0] != 0};
+    enum weft_status status = check_args(d, launch);
+    if (status)
+        return status;
+    for (int i = 0; i < 3; i++) {
+        size_t local = launch->local[i] ? launch->local[i] : 1;
+        size_t global = launch->global[i] ? launch->global[i] : 1;
+        step.local[i] = local;
+        step.global[i] = (global + local - 1) / local * local;
+    }
+    status = ocl_program_kernel(d, launch->source, launch->kernel, options, &step.kernel);
+    if (!status && step.local_given)
+        status = check_group(d, launch, step.kernel, step.local);
+    size_t bytes = (size_t)launch->arg_count * sizeof(*step.args);
+    if (!status && !(step.args = malloc(bytes + 1)))
+        status = weft_out_of_memory(d->base.context, "opencl: list", bytes);
+    if (!status) {
+        memcpy(step.args, launch->args, bytes);
+        status = append((struct ocl_list *)base, &step);
+    }
+    if (status)
+        step_finish(&step);
+    return status;
+}
+
+enum weft_status ocl_call(struct weft_list *base,
+                          enum weft_status (*call)(struct weft_list *list, void *data),
+                          const void *data, size_t size)
+{
+    struct step step = {.call = call, .data = malloc(size + 1)};
+    if (!step.data)
+        return weft_out_of_memory(base->device->context, "opencl: list", size);
+    memcpy(step.data, data, size);
+    enum weft_status status = append((struct ocl_list *)base, &step);
+    if (status)
+        step_finish(&step);
+    return status;
+}
+
+/* Binds one argument, which is one or two of the kernel's; *at moves behind them. */
+static cl_int bind(const struct ocl_list *list, cl_kernel kernel,
+                   const struct ocl_arg *arg, cl_uint *at)
+{
+    const struct weft_mem *mem;
+    size_t offset;
+    switch (arg->kind) {
+    case OCL_ARG_INT:
+        return clSetKernelArg(kernel, (*at)++, sizeof(arg->i), &arg->i);
+    case OCL_ARG_FLOAT:
+        return clSetKernelArg(kernel, (*at)++, sizeof(arg->f), &arg->f);
+    case OCL_ARG_LOCAL:
+        return clSetKernelArg(kernel, (*at)++, arg->bytes, NULL);
+    case OCL_ARG_VIEW:
+        mem = arg->view.mem;
+        offset = arg->view.offset;
+        break;
+    default:
+        mem = list->scratch;
+        offset = arg->bytes / sizeof(float);
+    }
+    cl_uint place = mem ? (cl_uint)offset : 0;
+    cl_int error =
+        clSetKernelArg(kernel, (*at)++, sizeof(cl_mem), mem ? &mem->mem : NULL);
+    return error ? error : clSetKernelArg(kernel, (*at)++, sizeof(place), &place);
+}
+
+/* "WHAT of KERNEL", for the sentence of an error. */
+static enum weft_status check_step(const struct ocl_list *list, const struct step *step,
+                                   cl_int error, const char *what)
+{
+    char name[64] = "?", text[128];
+    if (!error)
+        return WEFT_OK;
+    clGetKernelInfo(step->kernel, CL_KERNEL_FUNCTION_NAME, sizeof(name), name, NULL);
+    snprintf(text, sizeof(text), "%s of %s", what, name);
+    return ocl_check(list->base.device->context, error, text);
+}
+
+enum weft_status ocl_list_seal(struct weft_list *base)
+{
+    struct ocl_list *list = (struct ocl_list *)base;
+    assert(!list->sealed);
+    if (base->scratch_bytes)
+        WEFT_TRY(ocl_alloc(base->device, base->scratch_bytes, &list->scratch));
+    for (int i = 0; i < list->count; i++) {
+        struct step *step = &list->steps[i];
+        cl_uint at = 0;
+        cl_int error = CL_SUCCESS;
+        for (int k = 0; k < step->arg_count && !error; k++)
+            error = bind(list, step->kernel, &step->args[k], &at);
+        WEFT_TRY(check_step(list, step, error, "binding the arguments"));
+        free(step->args);
+        step->args = NULL;
+    }
+    list->sealed = true;
+    return WEFT_OK;
+}
+
+enum weft_status ocl_replay(struct weft_list *base)
+{
+    struct ocl_list *list = (struct ocl_list *)base;
+    struct ocl_device *d = ocl_of(base);
+    assert(list->sealed);
+    for (int i = 0; i < list->count; i++) {
+        struct step *step = &list->steps[i];
+        if (step->call) {
+            WEFT_TRY(step->call(base, step->data));
+            continue;
+        }
+        cl_int error =
+            clEnqueueNDRangeKernel(d->queue, step->kernel, 3, NULL, step->global,
+                                   step->local_given ? step->local : NULL, 0, NULL, NULL);
+        WEFT_TRY(check_step(list, step, error, "the launch"));
+    }
+    return ocl_check(base->device->context, clFlush(d->queue), "flushing the queue");
+}

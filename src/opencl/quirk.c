@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Classes of devices: the kernel family that suits them, and what their drivers need. */
+#include "quirk.h"
+
+#include <string.h>
+
+static const struct ocl_class classes[] = {
+    {.device = "llvmpipe",
+     .types = CL_DEVICE_TYPE_ALL,
+     .family = WEFT_FAMILY_TILE,
+     .quirks = OCL_QUIRK_SOFTWARE_GPU},
+    /* PoCL keeps its own programs for each work-group size, which a binary does not hold. */
+    {.platform = "Portable Computing Language",
+     .types = CL_DEVICE_TYPE_CPU,
+     .family = WEFT_FAMILY_VEC,
+     .quirks = OCL_QUIRK_KEEPS_PROGRAMS},
+    {.platform = "Portable Computing Language",
+     .types = CL_DEVICE_TYPE_GPU,
+     .family = WEFT_FAMILY_TILE,
+     .quirks = OCL_QUIRK_KEEPS_PROGRAMS},
+    {.types = CL_DEVICE_TYPE_CPU, .family = WEFT_FAMILY_VEC},
+    /* Its binaries are PTX, to be translated again; its own cache holds machine code. */
+    {.vendor = "NVIDIA",
+     .types = CL_DEVICE_TYPE_GPU,
+     .family = WEFT_FAMILY_TILE,
+     .quirks = OCL_QUIRK_KEEPS_PROGRAMS},
+    {.vendor = "Advanced Micro Devices",
+     .types = CL_DEVICE_TYPE_GPU,
+     .family = WEFT_FAMILY_TILE},
+    {.vendor = "AMD", .types = CL_DEVICE_TYPE_GPU, .family = WEFT_FAMILY_TILE},
+    {.vendor = "Intel", .types = CL_DEVICE_TYPE_GPU, .family = WEFT_FAMILY_TILE},
+    {.vendor = "Apple", .types = CL_DEVICE_TYPE_GPU, .family = WEFT_FAMILY_TILE},
+    {.device = "Apple", .types = CL_DEVICE_TYPE_GPU, .family = WEFT_FAMILY_TILE},
+    /* Mali and PowerVR keep local memory in main memory; so may what nobody knows yet. */
+    {.types = CL_DEVICE_TYPE_ALL, .family = WEFT_FAMILY_VEC},
+};
+
+static bool fits(const char *piece, const char *name)
+{
+    return !piece || strstr(name, piece);
+}
+
+const struct ocl_class *ocl_class_of(const char *platform, const char *vendor,
+                                     const char *device, cl_device_type type)
+{
+    const struct ocl_class *c = classes;
+    while (c != &classes[WEFT_COUNT(classes) - 1] &&
+           !((c->types & type) && fits(c->platform, platform) &&
+             fits(c->vendor, vendor) && fits(c->device, device)))
+        c++;
+    return c;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What has to be known of a driver beyond what it tells: one row of a table each. */
+#ifndef WEFT_OPENCL_QUIRK_H
+#define WEFT_OPENCL_QUIRK_H
+
+#include "ocl.h"
+
+enum {
+    OCL_QUIRK_KEEPS_PROGRAMS =
+        1,                     /* it has a better cache of compiled programs than ours */
+    OCL_QUIRK_SOFTWARE_GPU = 2 /* a GPU driver on the host's processor: sorted as a CPU,
+                                     but work-items are lanes, as on a GPU */
+};
+
+struct ocl_class {
+    const char *platform, *vendor, *device; /* pieces of the names; NULL: any */
+    cl_device_type types;                   /* any of these */
+    enum weft_family family;
+    unsigned quirks;
+    const char *options; /* added to every build; NULL: none */
+};
+
+/* The first row that fits; the last fits everything. */
+const struct ocl_class *ocl_class_of(const char *platform, const char *vendor,
+                                     const char *device, cl_device_type type);
+
+#endif

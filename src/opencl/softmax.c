@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Softmax, and softmax with cross-entropy, its gradient and the count of hits. */
+#include "runtime.h"
+
+enum weft_status ocl_softmax(struct weft_list *list, const struct weft_softmax_args *args)
+{
+    ocl_begin(list);
+    return ocl_launch(list, "",
+                      &(struct ocl_launch){
+                          .source = "softmax.cl",
+                          .kernel = "softmax",
+                          .global = {(size_t)args->n},
+                          .local = {ocl_group(ocl_of(list))},
+                          .arg_count = 4,
+                          .args = {OCL_VIEW(args->x), OCL_VIEW(args->y), OCL_INT(args->n),
+                                   OCL_INT(args->classes)},
+                      });
+}
+
+enum weft_status ocl_loss(struct weft_list *list, const struct weft_loss_args *args)
+{
+    struct ocl_options options = {""};
+    ocl_define(&options, "GRADIENT", args->dlogits.mem != NULL);
+    ocl_begin(list);
+    return ocl_launch(list, options.text,
+                      &(struct ocl_launch){
+                          .source = "softmax.cl",
+                          .kernel = "loss",
+                          .global = {(size_t)args->n},
+                          .local = {ocl_group(ocl_of(list))},
+                          .arg_count = 8,
+                          .args = {OCL_VIEW(args->logits), OCL_VIEW(args->labels),
+                                   OCL_VIEW(args->dlogits), OCL_VIEW(args->loss),
+                                   OCL_VIEW(args->hit), OCL_INT(args->n),
+                                   OCL_INT(args->classes), OCL_FLOAT(args->smoothing)},
+                      });
+}
