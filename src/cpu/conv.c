@@ -90,8 +90,7 @@ static void forward_row(const void *data, size_t item)
         }
 }
 
-/* The gradient of z at one place: of dy behind the windows that have their maximum there.
- */
+/* The gradient of z at one place: dy of the windows that have their maximum there. */
 static void gradient_of_place(const struct weft_conv_args *a, int n, int oy, int ox,
                               int k, int count, double *dz)
 {

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the files of the CPU backend share: the device, its threads, lists, and sums.
- *
- * It is the truth that kernels are tested against, so it is plain: every primitive is one
- * loop over items that each own their outputs, run by as many threads as there are
- * processors. Sums are kept in double and rounded once, when they are stored. An item
- * does the same in the same order whoever runs it, so results do not depend on threads. */
+/* What the files of the CPU backend share: the device, its threads, lists, and sums. Every
+ * primitive is a plain loop over items that each own their outputs. Sums are kept in
+ * double, in an order of their own, and rounded once: results do not depend on the
+ * number of threads. */
 #ifndef WEFT_CPU_H
 #define WEFT_CPU_H
 
@@ -63,8 +61,7 @@ static inline uint8_t *cpu_bytes(struct weft_view view)
     return cpu_at(view, 1);
 }
 
-/* Elementwise loops: item `i` is the elements [i * CPU_CHUNK, cpu_chunk_end(i, count)).
- */
+/* Elementwise loops: item i is the elements [i * CPU_CHUNK, cpu_chunk_end(i, count)). */
 enum { CPU_CHUNK = 4096 };
 
 static inline size_t cpu_chunks(size_t count)
