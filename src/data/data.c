@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The data set as an object: statistics, classes, parts, overlap. */
+#define _POSIX_C_SOURCE 200809L
+#include "format.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "random.h"
+#include "util/hash.h"
+
+struct weft_data {
+    weft_context *context;
+    struct weft_data_info info; /* its strings are owned, `release` too */
+    uint8_t *pixels;
+    int32_t *labels;
+};
+
+void weft_data_destroy(weft_data **data)
+{
+    weft_data *d = *data;
+    if (!d)
+        return;
+    if (d->info.class_names)
+        for (int i = 0; i < d->info.classes; i++)
+            free((char *)(uintptr_t)d->info.class_names[i]);
+    free((void *)(uintptr_t)d->info.class_names);
+    free((char *)(uintptr_t)d->info.source);
+    free((char *)(uintptr_t)d->info.release);
+    free(d->pixels);
+    free(d->labels);
+    free(d);
+    *data = NULL;
+}
+
+void weft_data_info(const weft_data *data, struct weft_data_info *out)
+{
+    *out = data->info;
+}
+
+const uint8_t *weft_data_pixels(const weft_data *data)
+{
+    return data->pixels;
+}
+
+const int32_t *weft_data_labels(const weft_data *data)
+{
+    return data->labels;
+}
+
+static size_t picture_bytes(const struct weft_data_info *info)
+{
+    return (size_t)info->height * (size_t)info->width * (size_t)info->channels;
+}
+
+/* Mean and deviation from sums of whole numbers, so in one pass and without rounding
+ * until the end. */
+static void measure(weft_data *data)
+{
+    struct weft_data_info *info = &data->info;
+    size_t channels = (size_t)info->channels;
+    size_t pixels = (size_t)info->count * picture_bytes(info) / channels;
+    for (size_t c = 0; c < channels; c++) {
+        uint64_t sum = 0, squares = 0;
+        const uint8_t *p = data->pixels + c;
+        for (size_t i = 0; i < pixels; i++) {
+            uint32_t value = p[i * channels];
+            sum += value;
+            squares += value * value;
+        }
+        double mean = (double)sum / (double)pixels;
+        double variance = (double)squares / (double)pixels - mean * mean;
+        info->mean[c] = mean / 255;
+        info->deviation[c] = sqrt(variance > 0 ? variance : 0) / 255;
+    }
+}
+
+/* A data set of `info`'s shape with its own copies of the strings; no arrays yet. */
+static enum weft_status create(weft_context *ctx, const struct weft_data_info *info,
+                               weft_data **out)
+{
+    weft_data *data = calloc(1, sizeof(*data));
+    if (!data)
+        return weft_out_of_memory(ctx, "data", sizeof(*data));
+    data->context = ctx;
+    data->info = *info;
+    char **names = calloc((size_t)info->classes, sizeof(*names));
+    data->info.class_names = (const char *const *)names;
+    data->info.source = strdup(info->source);
+    data->info.release = strdup(info->release);
+    bool whole = names && data->info.source && data->info.release;
+    for (int i = 0; whole && i < info->classes; i++) {
+        char number[16];
+        snprintf(number, sizeof(number), "%d", i);
+        names[i] = strdup(info->class_names ? info->class_names[i] : number);
+        whole = names[i];
+    }
+    if (!whole) {
+        weft_data_destroy(&data);
+        return weft_out_of_memory(ctx, "data", (size_t)info->classes * sizeof(char *));
+    }
+    *out = data;
+    return WEFT_OK;
+}
+
+/* Gives `data` arrays of its own. */
+static enum weft_status allocate(weft_data *data)
+{
+    size_t bytes = (size_t)data->info.count * picture_bytes(&data->info);
+    data->pixels = malloc(bytes);
+    data->labels = calloc((size_t)data->info.count, sizeof(*data->labels));
+    return data->pixels && data->labels
+               ? WEFT_OK
+               : weft_out_of_memory(data->context, data->info.source, bytes);
+}
+
+/* Splits "one a line" text in place into at most WEFT_MAX_CLASSES + 1 names. */
+static int split_lines(char *text, const char **names)
+{
+    int count = 0;
+    for (char *line = text; line && *line && count <= WEFT_MAX_CLASSES;) {
+        char *next = strchr(line, '\n');
+        if (next)
+            *next++ = 0;
+        size_t length = strlen(line);
+        while (length && strchr(" \t\r", line[length - 1]))
+            line[--length] = 0;
+        names[count++] = line;
+        line = next;
+    }
+    while (count && !*names[count - 1]) /* empty lines at the end */
+        count--;
+    return count;
+}
+
+/* Names go to terminals and into model files: one line of visible text each. */
+static bool is_visible(const char *name)
+{
+    for (const char *c = name; *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 127)
+            return false;
+    return *name && strlen(name) < 128;
+}
+
+static enum weft_status check_names(weft_context *ctx, const char *file,
+                                    const char *const *names, int count, int label)
+{
+    if (count < 2 || count > WEFT_MAX_CLASSES)
+        return weft_fail(ctx, WEFT_ERR_FORMAT, "%s: names %d classes, must be 2 to %d",
+                         file, count, WEFT_MAX_CLASSES);
+    for (int i = 0; i < count; i++)
+        if (!is_visible(names[i]))
+            return weft_fail(ctx, WEFT_ERR_FORMAT,
+                             "%s, line %d: a name must be 1 to 127 bytes of visible text",
+                             file, i + 1);
+    if (label >= count)
+        return weft_fail(ctx, WEFT_ERR_FORMAT,
+                         "%s: names %d classes, but there is a label %d; add its name",
+                         file, count, label);
+    return WEFT_OK;
+}
+
+static int greatest(const int32_t *labels, int count)
+{
+    int32_t most = 0;
+    for (int i = 0; i < count; i++)
+        most = labels[i] > most ? labels[i] : most;
+    return most;
+}
+
+enum weft_status weft_data_adopt(weft_context *ctx, struct weft_raw *raw,
+                                 const char *source, const struct weft_naming *naming,
+                                 weft_data **out)
+{
+    enum weft_status status = WEFT_OK;
+    weft_data *data = NULL;
+    char *text = NULL;
+    const char *lines[WEFT_MAX_CLASSES + 1];
+    const struct weft_release *release = naming->release;
+    int label = greatest(raw->labels, raw->count);
+    struct weft_data_info info = {.count = raw->count,
+                                  .height = raw->height,
+                                  .width = raw->width,
+                                  .channels = raw->channels,
+                                  .classes = label + 1,
+                                  .source = source,
+                                  .release = release ? release->name : ""};
+    info.classes = info.classes < naming->least ? naming->least : info.classes;
+    info.classes = info.classes < 2 ? 2 : info.classes;
+    if (release) {
+        info.classes = release->classes;
+        info.class_names = release->class_names;
+    } else if (naming->text) {
+        text = strdup(naming->text);
+        if (!text) {
+            status = weft_out_of_memory(ctx, naming->file, strlen(naming->text));
+            goto done;
+        }
+        info.classes = split_lines(text, lines);
+        info.class_names = lines;
+        status = check_names(ctx, naming->file, lines, info.classes, label);
+    }
+    if (!status)
+        status = create(ctx, &info, &data);
+    if (status)
+        goto done;
+    data->pixels = raw->pixels;
+    data->labels = raw->labels;
+    raw->pixels = NULL;
+    raw->labels = NULL;
+    measure(data);
+    *out = data;
+done:
+    free(text);
+    weft_raw_finish(raw);
+    return status;
+}
+
+enum weft_status weft_data_from_memory(weft_context *context,
+                                       const struct weft_data_info *shape,
+                                       const uint8_t *pixels, const int32_t *labels,
+                                       weft_data **out)
+{
+    struct weft_data_info info = *shape;
+    weft_data *data = NULL;
+    size_t bytes;
+    WEFT_REQUIRE(context, pixels && info.count >= 1 && info.count <= WEFT_MAX_PICTURES);
+    WEFT_REQUIRE(context, info.height >= 1 && info.height <= WEFT_MAX_SIDE);
+    WEFT_REQUIRE(context, info.width >= 1 && info.width <= WEFT_MAX_SIDE);
+    WEFT_REQUIRE(context, info.channels >= 1 && info.channels <= WEFT_MAX_CHANNELS);
+    WEFT_REQUIRE(context, info.classes >= 0 && info.classes <= WEFT_MAX_CLASSES);
+    WEFT_REQUIRE(context,
+                 weft_multiply(picture_bytes(&info), (size_t)info.count, &bytes));
+    for (int i = 0; labels && i < info.count; i++)
+        if (labels[i] < 0 ||
+            labels[i] >= (info.classes ? info.classes : WEFT_MAX_CLASSES))
+            return weft_fail(
+                context, WEFT_ERR_ARG,
+                "weft_data_from_memory: label %d is %" PRId32 ", must be 0 to %d", i,
+                labels[i], (info.classes ? info.classes : WEFT_MAX_CLASSES) - 1);
+    if (!info.classes) {
+        info.classes = labels ? greatest(labels, info.count) + 1 : 0;
+        info.classes = info.classes < 2 ? 2 : info.classes;
+        info.class_names = NULL;
+    }
+    info.source = info.source ? info.source : "memory";
+    info.release = info.release ? info.release : "";
+    WEFT_TRY(create(context, &info, &data));
+    enum weft_status status = allocate(data);
+    if (status) {
+        weft_data_destroy(&data);
+        return status;
+    }
+    memcpy(data->pixels, pixels, bytes);
+    if (labels)
+        memcpy(data->labels, labels, (size_t)info.count * sizeof(*labels));
+    measure(data);
+    *out = data;
+    return WEFT_OK;
+}
+
+enum weft_status weft_data_split(const weft_data *data, int held_out, uint64_t seed,
+                                 weft_data **first, weft_data **second)
+{
+    weft_context *ctx = data->context;
+    weft_data *part[2] = {NULL, NULL};
+    struct weft_data_info info = data->info;
+    size_t bytes = picture_bytes(&info);
+    uint32_t count = (uint32_t)info.count;
+    int filled[2] = {0, 0};
+    enum weft_status status = WEFT_OK;
+    WEFT_REQUIRE(ctx, held_out > 0 && held_out < data->info.count);
+    for (int i = 0; i < 2 && !status; i++) {
+        info.count = i ? held_out : data->info.count - held_out;
+        status = create(ctx, &info, &part[i]);
+        if (!status)
+            status = allocate(part[i]);
+    }
+    if (status) {
+        weft_data_destroy(&part[0]);
+        weft_data_destroy(&part[1]);
+        return status;
+    }
+    /* Keys of a stream of its own: the parts have nothing to do with the epochs' orders. */
+    struct weft_random key =
+        weft_philox((uint32_t)seed, (uint32_t)(seed >> 32), 0, 0, 0, RANDOM_SPLIT);
+    for (uint32_t i = 0; i < count; i++) {
+        int side = weft_shuffle(i, count, key.v[0], key.v[1], 0) < (uint32_t)held_out;
+        size_t to = (size_t)filled[side]++;
+        memcpy(part[side]->pixels + to * bytes, data->pixels + i * bytes, bytes);
+        part[side]->labels[to] = data->labels[i];
+    }
+    measure(part[0]);
+    measure(part[1]);
+    *first = part[0];
+    *second = part[1];
+    return WEFT_OK;
+}
+
+/* A table of pictures by hash, open addressing; equal pictures are entered once. */
+struct entry {
+    uint64_t hash;
+    uint32_t picture; /* counted from 1; 0: an empty place */
+};
+
+/* The entry of a picture, or the empty place where it belongs. */
+static struct entry *find_entry(struct entry *table, size_t mask, const weft_data *data,
+                                const uint8_t *picture, uint64_t hash)
+{
+    size_t bytes = picture_bytes(&data->info);
+    for (size_t at = hash & mask;; at = (at + 1) & mask) {
+        struct entry *entry = &table[at];
+        if (!entry->picture ||
+            (entry->hash == hash &&
+             !memcmp(data->pixels + (entry->picture - 1) * bytes, picture, bytes)))
+            return entry;
+    }
+}
+
+enum weft_status weft_data_overlap(const weft_data *train, const weft_data *test,
+                                   int *out)
+{
+    const struct weft_data_info *a = &train->info, *b = &test->info;
+    size_t bytes = picture_bytes(a), size = 2;
+    int count = 0;
+    if (a->height != b->height || a->width != b->width || a->channels != b->channels) {
+        *out = 0;
+        return WEFT_OK;
+    }
+    while (size < 2 * (size_t)a->count)
+        size *= 2;
+    struct entry *table = calloc(size, sizeof(*table));
+    if (!table)
+        return weft_out_of_memory(train->context, "overlap", size * sizeof(*table));
+    for (int i = 0; i < a->count; i++) {
+        const uint8_t *picture = train->pixels + (size_t)i * bytes;
+        uint64_t hash = weft_hash64(picture, bytes);
+        *find_entry(table, size - 1, train, picture, hash) =
+            (struct entry){hash, (uint32_t)i + 1};
+    }
+    for (int i = 0; i < b->count; i++) {
+        const uint8_t *picture = test->pixels + (size_t)i * bytes;
+        uint64_t hash = weft_hash64(picture, bytes);
+        count += find_entry(table, size - 1, train, picture, hash)->picture != 0;
+    }
+    free(table);
+    *out = count;
+    return WEFT_OK;
+}
