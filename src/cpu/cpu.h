@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the files of the CPU backend share: the device, its threads, lists, and sums. Every
- * primitive is a plain loop over items that each own their outputs. Sums are kept in
- * double, in an order of their own, and rounded once: results do not depend on the
+/* What the files of the CPU backend share: the device, its threads, lists, and sums.
+ * Every primitive is a plain loop over items that each own their outputs. Sums are kept
+ * in double, in an order of their own, and rounded once: results do not depend on the
  * number of threads. */
 #ifndef WEFT_CPU_H
 #define WEFT_CPU_H
