@@ -1,0 +1,492 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Checks of convolution with what is fused to it. */
+#include "check.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+struct conv_case {
+    struct check_case base;
+    struct weft_conv conv;
+    struct weft_pool pool;
+    struct weft_activation activation, gate_activation;
+    bool want_argmax;
+    /* `whole` is the convolution's output before pooling; NULL without a pool. */
+    struct check_tensor *x, *w, *bias, *y, *argmax, *dy, *dw, *dbias, *dx, *gate, *whole;
+};
+
+enum { SMALL_WORK = 5000, USUAL_WORK = 60000, LARGE_WORK = 2000000 };
+
+static double work_of(const struct weft_conv *v)
+{
+    return (double)v->n * v->out_h * v->out_w * v->k * v->r * v->s * (v->c / v->groups);
+}
+
+static void draw_channels(struct check *k, struct weft_conv *v)
+{
+    int in = CHECK_PICK(k, 1, 1, 2, 3, 4, 5, 7, 8, 13, 16, 17, 31, 33, 40, 65);
+    int out = CHECK_PICK(k, 1, 2, 3, 4, 5, 7, 8, 13, 16, 17, 31, 32, 33, 40, 65);
+    int kind = check_range(k, 0, 9);
+    v->groups = kind < 7 ? 1 : kind == 7 ? 2 : kind == 8 ? 4 : in;
+    if (kind == 9) { /* depthwise, one to three filters a channel */
+        v->c = in;
+        v->k = in * check_range(k, 1, 3);
+    } else {
+        v->c = v->groups * (v->groups > 1 ? (in + 3) / 4 : in);
+        v->k = v->groups * (v->groups > 1 ? (out + 3) / 4 : out);
+    }
+}
+
+static void draw_geometry(struct check *k, struct weft_conv *v)
+{
+    struct check_axis axis[2];
+    enum check_padding padding =
+        (enum check_padding)CHECK_PICK(k, CHECK_VALID, CHECK_SAME, CHECK_ASYMMETRIC);
+    int window = CHECK_PICK(k, 1, 2, 3, 3, 3, 4, 5, 6, 7);
+    int stride = CHECK_PICK(k, 1, 1, 1, 2, 3);
+    int dilation = CHECK_PICK(k, 1, 1, 1, 1, 2, 3);
+    bool square = check_chance(k, 60);
+    for (int i = 0; i < 2; i++) {
+        axis[i] = (struct check_axis){
+            .in = CHECK_PICK(k, 1, 3, 4, 5, 7, 8, 9, 13, 14, 17, 28, 33),
+            .window = square ? window : CHECK_PICK(k, 1, 2, 3, 4, 5, 7),
+            .stride = square ? stride : check_range(k, 1, 3),
+            .dilation = square ? dilation : CHECK_PICK(k, 1, 1, 2, 3)};
+        check_axis_fit(k, &axis[i], padding);
+    }
+    draw_channels(k, v);
+    v->n = CHECK_PICK(k, 1, 1, 2, 3, 5, 9);
+    v->h = axis[0].in;
+    v->w = axis[1].in;
+    v->r = axis[0].window;
+    v->s = axis[1].window;
+    v->stride_y = axis[0].stride;
+    v->stride_x = axis[1].stride;
+    v->dilation_y = axis[0].dilation;
+    v->dilation_x = axis[1].dilation;
+    v->pad_top = axis[0].before;
+    v->pad_bottom = axis[0].after;
+    v->pad_left = axis[1].before;
+    v->pad_right = axis[1].after;
+    v->out_h = axis[0].out;
+    v->out_w = axis[1].out;
+}
+
+/* Draws until the work fits a class of sizes; one in four is large, for tiles. */
+static void draw_conv(struct check *k, struct weft_conv *v)
+{
+    bool large = check_chance(k, 25);
+    double limit = k->params->small ? SMALL_WORK : large ? LARGE_WORK : USUAL_WORK;
+    double least = k->params->small ? 0 : limit / 32;
+    do
+        draw_geometry(k, v);
+    while (work_of(v) > limit || work_of(v) < least);
+}
+
+static struct weft_conv_args forward_args(const struct conv_case *v, enum check_side side)
+{
+    const struct check_case *c = &v->base;
+    return (struct weft_conv_args){
+        .conv = v->conv,
+        .activation = v->activation,
+        .pool = v->pool,
+        .x = check_view(c, v->x, side),
+        .w = check_view(c, v->w, side),
+        .bias = check_view(c, v->bias, side),
+        .y = check_view(c, v->y, side),
+        .argmax = check_view(c, v->want_argmax ? v->argmax : NULL, side),
+    };
+}
+
+static enum weft_status record_forward(const struct check_case *c, enum check_side side,
+                                       struct weft_list *list)
+{
+    const struct conv_case *v = (const struct conv_case *)c;
+    struct weft_conv_args args = forward_args(v, side);
+    return list->device->backend->conv_forward(list, &args);
+}
+
+/* Without an activation: sums of |x w| for the bounds, and L for the gradients. */
+static enum weft_status record_linear(const struct check_case *c, enum check_side side,
+                                      struct weft_list *list)
+{
+    const struct conv_case *v = (const struct conv_case *)c;
+    struct weft_conv_args args = forward_args(v, side);
+    args.activation = (struct weft_activation){0};
+    args.argmax = check_view(c, v->argmax, side);
+    return list->device->backend->conv_forward(list, &args);
+}
+
+/* Without the pool: the values that a maximum chose among. */
+static enum weft_status record_whole(const struct check_case *c, enum check_side side,
+                                     struct weft_list *list)
+{
+    const struct conv_case *v = (const struct conv_case *)c;
+    struct weft_conv_args args = forward_args(v, side);
+    args.pool = (struct weft_pool){0};
+    args.y = check_view(c, v->whole, side);
+    args.argmax = (struct weft_view){0};
+    return list->device->backend->conv_forward(list, &args);
+}
+
+static struct weft_conv_args backward_args(const struct conv_case *v,
+                                           enum check_side side)
+{
+    const struct check_case *c = &v->base;
+    return (struct weft_conv_args){
+        .conv = v->conv,
+        .activation = v->activation,
+        .pool = v->pool,
+        .dy = check_view(c, v->dy, side),
+        .argmax = check_view(c, v->argmax, side),
+    };
+}
+
+static enum weft_status record_data(const struct check_case *c, enum check_side side,
+                                    struct weft_list *list)
+{
+    const struct conv_case *v = (const struct conv_case *)c;
+    struct weft_conv_args args = backward_args(v, side);
+    args.w = check_view(c, v->w, side);
+    args.dx = check_view(c, v->dx, side);
+    args.gate.activation = v->gate_activation;
+    args.gate.output = check_view(c, v->gate, side);
+    return list->device->backend->conv_backward_data(list, &args);
+}
+
+/* Without the gate, for the bounds. */
+static enum weft_status record_ungated(const struct check_case *c, enum check_side side,
+                                       struct weft_list *list)
+{
+    const struct conv_case *v = (const struct conv_case *)c;
+    struct weft_conv_args args = backward_args(v, side);
+    args.w = check_view(c, v->w, side);
+    args.dx = check_view(c, v->dx, side);
+    return list->device->backend->conv_backward_data(list, &args);
+}
+
+static enum weft_status record_weights(const struct check_case *c, enum check_side side,
+                                       struct weft_list *list)
+{
+    const struct conv_case *v = (const struct conv_case *)c;
+    struct weft_conv_args args = backward_args(v, side);
+    args.x = check_view(c, v->x, side);
+    args.dw = check_view(c, v->dw, side);
+    args.dbias = check_view(c, v->dbias, side);
+    return list->device->backend->conv_backward_weights(list, &args);
+}
+
+struct runs {
+    struct check_run *forward, *data, *weights, *linear, *whole, *ungated;
+};
+
+static void add_runs(struct conv_case *v, struct runs *r)
+{
+    struct check_case *c = &v->base;
+    struct check_tensor *argmax = v->want_argmax ? v->argmax : NULL;
+    r->forward = check_run_add(c, "forward", record_forward,
+                               (struct check_tensor *[]){v->y, argmax, NULL});
+    r->data = check_run_add(c, "backward-data", record_data,
+                            (struct check_tensor *[]){v->dx, NULL});
+    r->weights = check_run_add(c, "backward-weights", record_weights,
+                               (struct check_tensor *[]){v->dw, v->dbias, NULL});
+    r->linear = check_run_add(c, "linear", record_linear,
+                              (struct check_tensor *[]){v->y, v->argmax, NULL});
+    r->whole = check_run_add(c, "whole", record_whole,
+                             (struct check_tensor *[]){v->whole, NULL});
+    r->ungated = check_run_add(c, "ungated", record_ungated,
+                               (struct check_tensor *[]){v->dx, NULL});
+}
+
+/* Any place of each window that lies inside the convolution's output. */
+static void draw_argmax(struct conv_case *v)
+{
+    const struct weft_pool *p = &v->pool;
+    struct check *k = v->base.check;
+    if (!v->argmax)
+        return;
+    uint8_t *to = check_image(&v->base, v->argmax);
+    for (size_t i = 0; i < v->argmax->count; i++) {
+        int column = (int)(i / (size_t)p->c) % p->out_w;
+        int row = (int)(i / (size_t)p->c / (size_t)p->out_w) % p->out_h, y, x;
+        do {
+            y = check_range(k, 0, p->r - 1);
+            x = check_range(k, 0, p->s - 1);
+        } while (row * p->stride_y - p->pad_top + y < 0 ||
+                 row * p->stride_y - p->pad_top + y >= p->h ||
+                 column * p->stride_x - p->pad_left + x < 0 ||
+                 column * p->stride_x - p->pad_left + x >= p->w);
+        to[i] = (uint8_t)(y * p->s + x);
+    }
+}
+
+static void fill(struct conv_case *v, bool integers)
+{
+    struct check_case *c = &v->base;
+    struct check_tensor *const tensors[] = {v->x, v->w, v->bias, v->dy};
+    for (size_t i = 0; i < WEFT_COUNT(tensors); i++)
+        if (integers)
+            check_integers(c, tensors[i], -3, 3);
+        else
+            check_reals(c, tensors[i], -1, 1);
+    check_act_outputs(c, v->gate, v->gate_activation, integers);
+    draw_argmax(v);
+}
+
+/* How many products a result is the sum of, for each direction. */
+static double terms_forward(const struct conv_case *v)
+{
+    return (double)v->conv.r * v->conv.s * (v->conv.c / v->conv.groups) + 1;
+}
+
+static double terms_data(const struct conv_case *v)
+{
+    return (double)v->conv.r * v->conv.s * (v->conv.k / v->conv.groups) +
+           check_pool_overlap(&v->pool);
+}
+
+static double terms_weights(const struct conv_case *v)
+{
+    return (double)v->conv.n * v->conv.out_h * v->conv.out_w +
+           check_pool_overlap(&v->pool);
+}
+
+/* A maximum of sums |a b| bounds the maximum too. */
+static enum weft_status bound_forward(struct conv_case *v, struct runs *r, bool integers)
+{
+    struct check_case *c = &v->base;
+    if (integers && check_act_is_exact(v->activation))
+        return WEFT_OK;
+    const float *result = check_result(c, v->y, CHECK_REFERENCE);
+    double gamma = integers ? 0 : check_gamma(terms_forward(v) + 4);
+    WEFT_TRY(check_replay(c, r->forward, CHECK_REFERENCE));
+    for (size_t i = 0; i < v->y->count; i++)
+        v->y->bound[i] = (double)result[i];
+    WEFT_TRY(check_absolute(c, r->linear));
+    for (size_t i = 0; i < v->y->count; i++) {
+        double size = (double)result[i];
+        v->y->bound[i] =
+            check_act_bound(v->activation, size, gamma * size, v->y->bound[i]);
+    }
+    return WEFT_OK;
+}
+
+static enum weft_status bound_data(struct conv_case *v, struct runs *r)
+{
+    struct check_case *c = &v->base;
+    WEFT_TRY(check_absolute(c, r->ungated));
+    const float *sum = check_result(c, v->dx, CHECK_REFERENCE);
+    const float *gate = v->gate ? check_image(c, v->gate) : NULL;
+    bool rough = v->gate && !check_act_is_exact(v->gate_activation);
+    for (size_t i = 0; i < v->dx->count; i++) {
+        double slope =
+            gate ? fabs(check_act_slope(v->gate_activation, 0, (double)gate[i])) : 1;
+        v->dx->bound[i] = (double)sum[i] * (check_gamma(terms_data(v) + 4) * slope +
+                                            (rough ? 4 * CHECK_UNIT : 0));
+    }
+    return WEFT_OK;
+}
+
+static enum weft_status bound_weights(struct conv_case *v, struct runs *r)
+{
+    struct check_case *c = &v->base;
+    WEFT_TRY(check_absolute(c, r->weights));
+    double gamma = check_gamma(terms_weights(v) + 4);
+    for (int i = 0; r->weights->writes[i]; i++) {
+        struct check_tensor *t = r->weights->writes[i];
+        const float *sum = check_result(c, t, CHECK_REFERENCE);
+        for (size_t j = 0; j < t->count; j++)
+            t->bound[j] = gamma * (double)sum[j];
+    }
+    return WEFT_OK;
+}
+
+/* Among real numbers a near tie may go either way: the place that the device names must
+ * hold a value within the bound of the maximum. */
+static enum weft_status check_choices(struct conv_case *v, struct runs *r)
+{
+    struct check_case *c = &v->base;
+    const struct weft_pool *p = &v->pool;
+    if (!v->want_argmax || r->forward->broken)
+        return WEFT_OK;
+    WEFT_TRY(check_replay(c, r->whole, CHECK_REFERENCE));
+    const float *whole = check_result(c, v->whole, CHECK_REFERENCE);
+    const float *y = check_result(c, v->y, CHECK_DEVICE);
+    const uint8_t *choice = check_result(c, v->argmax, CHECK_DEVICE);
+    char fault[160];
+    bool wrong = false;
+    for (size_t i = 0; i < v->argmax->count && !wrong; i++) {
+        size_t channel = i % (size_t)p->c, rest = i / (size_t)p->c;
+        int column = (int)(rest % (size_t)p->out_w);
+        int row = (int)(rest / (size_t)p->out_w % (size_t)p->out_h);
+        int n = (int)(rest / (size_t)p->out_w / (size_t)p->out_h);
+        int at_y = row * p->stride_y - p->pad_top + choice[i] / p->s;
+        int at_x = column * p->stride_x - p->pad_left + choice[i] % p->s;
+        bool inside = choice[i] < p->r * p->s && at_y >= 0 && at_y < p->h && at_x >= 0 &&
+                      at_x < p->w;
+        double there =
+            inside ? (double)
+                         whole[(((size_t)n * (size_t)p->h + (size_t)at_y) * (size_t)p->w +
+                                (size_t)at_x) *
+                                   (size_t)p->c +
+                               channel]
+                   : 0;
+        wrong = !inside || fabs(there - (double)y[i]) > 2 * v->y->bound[i];
+        if (wrong)
+            snprintf(fault, sizeof(fault),
+                     "argmax[%d,%d,%d,%zu] is %d: %s %.9g, but y is %.9g", n, row, column,
+                     channel, choice[i], inside ? "there stands" : "outside the picture;",
+                     there, (double)y[i]);
+    }
+    check_report(c, "forward", "argmax real", 0, wrong ? fault : NULL);
+    return WEFT_OK;
+}
+
+static enum weft_status compare_all(struct conv_case *v, struct runs *r, bool integers)
+{
+    const char *name = integers ? "integers" : "real";
+    struct check_case *c = &v->base;
+    fill(v, integers);
+    check_exact(c);
+    if (v->argmax)
+        v->argmax->unordered = !integers || !check_act_is_exact(v->activation);
+    WEFT_TRY(bound_forward(v, r, integers));
+    WEFT_TRY(check_compare(c, r->forward, name));
+    if (!integers)
+        WEFT_TRY(check_choices(v, r));
+    /* Forward wrote over the choices that backward is to read. */
+    draw_argmax(v);
+    if (!integers)
+        WEFT_TRY(bound_data(v, r));
+    WEFT_TRY(check_compare(c, r->data, name));
+    if (!integers)
+        WEFT_TRY(bound_weights(v, r));
+    return check_compare(c, r->weights, name);
+}
+
+static enum weft_status check_slopes(struct conv_case *v, struct runs *r,
+                                     enum check_side side)
+{
+    struct check_case *c = &v->base;
+    struct check_slope slope = {.what = "dw",
+                                .forward = r->linear,
+                                .backward = r->weights,
+                                .input = v->w,
+                                .output = v->y,
+                                .gradient = v->dw,
+                                .coefficients = v->dy,
+                                .argmax = v->argmax,
+                                .step = 0.125};
+    fill(v, true);
+    WEFT_TRY(check_slope(c, &slope, side));
+    if (v->bias) {
+        slope.what = "dbias";
+        slope.input = v->bias;
+        slope.gradient = v->dbias;
+        fill(v, true);
+        WEFT_TRY(check_slope(c, &slope, side));
+    }
+    slope.what = "dx";
+    slope.backward = r->data;
+    slope.input = v->x;
+    slope.gradient = v->dx;
+    slope.gate = v->gate;
+    slope.activation = v->gate_activation;
+    fill(v, true);
+    if (v->gate && !check_act_is_exact(v->gate_activation)) {
+        /* A maximum that moves with a curved input would be no small matter. */
+        if (v->argmax || side == CHECK_DEVICE)
+            return WEFT_OK;
+        check_reals(c, v->x, -2, 2);
+        slope.step = 0x1p-5;
+        slope.tolerance = 2e-3;
+    } else if (v->gate) {
+        float *x = check_image(c, v->x); /* away from the kink at zero */
+        for (size_t i = 0; i < v->x->count; i++)
+            x[i] = x[i] == 0 ? 4 : x[i];
+    }
+    return check_slope(c, &slope, side);
+}
+
+static enum weft_status run_case(struct conv_case *v)
+{
+    struct check_case *c = &v->base;
+    struct runs r;
+    add_runs(v, &r);
+    WEFT_TRY(check_case_place(c));
+    WEFT_TRY(compare_all(v, &r, true));
+    WEFT_TRY(compare_all(v, &r, false));
+    WEFT_TRY(check_slopes(v, &r, CHECK_REFERENCE));
+    /* The linear forward run is compiled already where nothing else is asked of it. */
+    if (v->activation.act == WEFT_ACT_identity && v->want_argmax == !!v->argmax &&
+        work_of(&v->conv) <= USUAL_WORK)
+        return check_slopes(v, &r, CHECK_DEVICE);
+    return WEFT_OK;
+}
+
+static void add_tensors(struct conv_case *v, bool bias)
+{
+    const struct weft_conv *g = &v->conv;
+    const struct weft_pool *p = &v->pool;
+    struct check_case *c = &v->base;
+    int out_h = p->r ? p->out_h : g->out_h, out_w = p->r ? p->out_w : g->out_w;
+    v->x = check_tensor_add(c, "x", CHECK_FLOAT, g->n, g->h, g->w, g->c);
+    v->w = check_tensor_add(c, "w", CHECK_FLOAT, g->r, g->s, g->c / g->groups, g->k);
+    v->y = check_tensor_add(c, "y", CHECK_FLOAT, g->n, out_h, out_w, g->k);
+    v->dy = check_tensor_add(c, "dy", CHECK_FLOAT, g->n, out_h, out_w, g->k);
+    v->dw = check_tensor_add(c, "dw", CHECK_FLOAT, g->r, g->s, g->c / g->groups, g->k);
+    v->dx = check_tensor_add(c, "dx", CHECK_FLOAT, g->n, g->h, g->w, g->c);
+    if (bias) {
+        v->bias = check_tensor_add(c, "bias", CHECK_FLOAT, 1, 1, 1, g->k);
+        v->dbias = check_tensor_add(c, "dbias", CHECK_FLOAT, 1, 1, 1, g->k);
+    }
+    if (v->gate_activation.act != WEFT_ACT_identity)
+        v->gate = check_tensor_add(c, "gate", CHECK_FLOAT, g->n, g->h, g->w, g->c);
+    if (p->r) {
+        v->argmax = check_tensor_add(c, "argmax", CHECK_BYTE, g->n, out_h, out_w, g->k);
+        v->whole =
+            check_tensor_add(c, "whole", CHECK_FLOAT, g->n, g->out_h, g->out_w, g->k);
+    }
+}
+
+static enum weft_status run(struct check *k)
+{
+    struct conv_case v = {0};
+    struct check_case *c = &v.base;
+    struct weft_conv *g = &v.conv;
+    struct weft_pool *p = &v.pool;
+    draw_conv(k, g);
+    if (check_chance(k, 35)) {
+        *p = (struct weft_pool){.n = g->n, .h = g->out_h, .w = g->out_w, .c = g->k};
+        check_pool_draw(k, p);
+        v.want_argmax = check_chance(k, 60);
+    }
+    v.activation = check_act_draw(k, false);
+    v.gate_activation = check_act_draw(k, true);
+    bool bias = check_chance(k, 70);
+
+    check_case_init(c, k);
+    check_tell(c,
+               " %dx%dx%dx%d, %d filters %dx%d, stride %d %d, dilation %d %d, pad top %d "
+               "left %d bottom %d right %d, groups %d, out %dx%d, %s bias, %s slope %g",
+               g->n, g->h, g->w, g->c, g->k, g->r, g->s, g->stride_y, g->stride_x,
+               g->dilation_y, g->dilation_x, g->pad_top, g->pad_left, g->pad_bottom,
+               g->pad_right, g->groups, g->out_h, g->out_w, bias ? "with" : "no",
+               weft_act_names[v.activation.act], (double)v.activation.slope);
+    if (p->r)
+        check_tell(c,
+                   ", pool %dx%d stride %d %d pad top %d left %d bottom %d right %d out "
+                   "%dx%d, argmax %s",
+                   p->r, p->s, p->stride_y, p->stride_x, p->pad_top, p->pad_left,
+                   p->pad_bottom, p->pad_right, p->out_h, p->out_w,
+                   v.want_argmax ? "wanted" : "absent");
+    check_tell(c, ", gate %s slope %g", weft_act_names[v.gate_activation.act],
+               (double)v.gate_activation.slope);
+    add_tensors(&v, bias);
+    enum weft_status status = run_case(&v);
+    check_case_finish(c);
+    return status;
+}
+
+const struct check_op check_conv = {"conv", run};

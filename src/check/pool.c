@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Checks of max-pooling on its own. */
+#include "check.h"
+
+struct pool_case {
+    struct check_case base;
+    struct weft_pool pool;
+    bool want_argmax;
+    struct check_tensor *x, *y, *argmax, *dy, *dx;
+};
+
+static enum weft_status record_forward(const struct check_case *c, enum check_side side,
+                                       struct weft_list *list)
+{
+    const struct pool_case *p = (const struct pool_case *)c;
+    const struct weft_pool_args args = {
+        .pool = p->pool,
+        .x = check_view(c, p->x, side),
+        .y = check_view(c, p->y, side),
+        .argmax = check_view(c, p->want_argmax ? p->argmax : NULL, side),
+    };
+    return list->device->backend->pool_forward(list, &args);
+}
+
+/* Always with the choices, for the reference to make what backward reads. */
+static enum weft_status record_choose(const struct check_case *c, enum check_side side,
+                                      struct weft_list *list)
+{
+    const struct pool_case *p = (const struct pool_case *)c;
+    const struct weft_pool_args args = {
+        .pool = p->pool,
+        .x = check_view(c, p->x, side),
+        .y = check_view(c, p->y, side),
+        .argmax = check_view(c, p->argmax, side),
+    };
+    return list->device->backend->pool_forward(list, &args);
+}
+
+static enum weft_status record_backward(const struct check_case *c, enum check_side side,
+                                        struct weft_list *list)
+{
+    const struct pool_case *p = (const struct pool_case *)c;
+    const struct weft_pool_args args = {
+        .pool = p->pool,
+        .argmax = check_view(c, p->argmax, side),
+        .dy = check_view(c, p->dy, side),
+        .dx = check_view(c, p->dx, side),
+    };
+    return list->device->backend->pool_backward(list, &args);
+}
+
+struct runs {
+    struct check_run *forward, *choose, *backward;
+};
+
+/* The reference's choices, as input of both sides. */
+static enum weft_status choose(struct pool_case *p, struct runs *r)
+{
+    struct check_case *c = &p->base;
+    WEFT_TRY(check_replay(c, r->choose, CHECK_REFERENCE));
+    const uint8_t *from = check_result(c, p->argmax, CHECK_REFERENCE);
+    uint8_t *to = check_image(c, p->argmax);
+    for (size_t i = 0; i < p->argmax->count; i++)
+        to[i] = from[i];
+    return WEFT_OK;
+}
+
+/* A maximum is exact whatever the numbers; a sum of gradients is not. */
+static enum weft_status bound_backward(struct pool_case *p, struct runs *r)
+{
+    struct check_case *c = &p->base;
+    WEFT_TRY(check_absolute(c, r->backward));
+    const float *sum = check_result(c, p->dx, CHECK_REFERENCE);
+    for (size_t i = 0; i < p->dx->count; i++)
+        p->dx->bound[i] = check_gamma(check_pool_overlap(&p->pool) + 1) * (double)sum[i];
+    return WEFT_OK;
+}
+
+static enum weft_status run_case(struct pool_case *p)
+{
+    struct check_case *c = &p->base;
+    struct runs r;
+    struct check_tensor *both[] = {p->y, p->argmax, NULL};
+    r.forward = check_run_add(
+        c, "forward", record_forward,
+        (struct check_tensor *[]){p->y, p->want_argmax ? p->argmax : NULL, NULL});
+    r.choose = check_run_add(c, "choose", record_choose, both);
+    r.backward = check_run_add(c, "backward", record_backward,
+                               (struct check_tensor *[]){p->dx, NULL});
+    WEFT_TRY(check_case_place(c));
+
+    /* Few values: many ties. Below zero: the padding must not win. */
+    int low = check_chance(c->check, 50) ? -9 : -3;
+    check_exact(c);
+    check_integers(c, p->x, low, low + 5);
+    check_integers(c, p->dy, -9, 9);
+    WEFT_TRY(check_compare(c, r.forward, "integers"));
+    WEFT_TRY(choose(p, &r));
+    WEFT_TRY(check_compare(c, r.backward, "integers"));
+
+    check_reals(c, p->x, -1, 1);
+    check_reals(c, p->dy, -1, 1);
+    WEFT_TRY(check_compare(c, r.forward, "real"));
+    WEFT_TRY(choose(p, &r));
+    WEFT_TRY(bound_backward(p, &r));
+    WEFT_TRY(check_compare(c, r.backward, "real"));
+
+    const struct check_slope slope = {.what = "dx",
+                                      .forward = r.choose,
+                                      .backward = r.backward,
+                                      .input = p->x,
+                                      .output = p->y,
+                                      .gradient = p->dx,
+                                      .coefficients = p->dy,
+                                      .argmax = p->argmax,
+                                      .step = 0.125};
+    check_integers(c, p->x, -99, 99);
+    check_integers(c, p->dy, -9, 9);
+    return check_slope(c, &slope, CHECK_REFERENCE);
+}
+
+static enum weft_status run(struct check *k)
+{
+    struct pool_case p = {0};
+    struct check_case *c = &p.base;
+    struct weft_pool *g = &p.pool;
+    int limit = k->params->small ? 600 : 60000;
+    do {
+        g->n = CHECK_PICK(k, 1, 2, 3, 5);
+        g->h = CHECK_PICK(k, 1, 2, 3, 4, 5, 7, 13, 14, 17, 28, 33);
+        g->w = CHECK_PICK(k, 1, 2, 3, 4, 5, 7, 13, 14, 17, 28, 33);
+        g->c = CHECK_PICK(k, 1, 2, 3, 4, 5, 7, 8, 13, 16, 17, 31, 33, 40, 65);
+    } while (g->n * g->h * g->w * g->c > limit);
+    check_pool_draw(k, g);
+    p.want_argmax = check_chance(k, 70);
+
+    check_case_init(c, k);
+    check_tell(c,
+               " %dx%dx%dx%d, window %dx%d, stride %d %d, pad top %d left %d bottom %d "
+               "right %d, out %dx%d, argmax %s",
+               g->n, g->h, g->w, g->c, g->r, g->s, g->stride_y, g->stride_x, g->pad_top,
+               g->pad_left, g->pad_bottom, g->pad_right, g->out_h, g->out_w,
+               p.want_argmax ? "wanted" : "absent");
+    p.x = check_tensor_add(c, "x", CHECK_FLOAT, g->n, g->h, g->w, g->c);
+    p.y = check_tensor_add(c, "y", CHECK_FLOAT, g->n, g->out_h, g->out_w, g->c);
+    p.argmax = check_tensor_add(c, "argmax", CHECK_BYTE, g->n, g->out_h, g->out_w, g->c);
+    p.dy = check_tensor_add(c, "dy", CHECK_FLOAT, g->n, g->out_h, g->out_w, g->c);
+    p.dx = check_tensor_add(c, "dx", CHECK_FLOAT, g->n, g->h, g->w, g->c);
+    enum weft_status status = run_case(&p);
+    check_case_finish(c);
+    return status;
+}
+
+const struct check_op check_pool = {"pool", run};
