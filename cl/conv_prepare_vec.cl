@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copies that the convolution kernels of the `vec` family read, so that their inner loops
+ * have neither bounds nor long strides.
+ *
+ *     pad      u[n][PAD_H][PAD_W][CHANNELS] = x with zeros around
+ *     spread   the same of a gradient: rows and columns STRIDE apart, zeros between; where
+ *              a pool follows the convolution, the gradient goes to the places that argmax
+ *              names
+ *     arrange  weights [R][S][in / GROUPS][out] in blocks of BLOCK output channels,
+ *              [group][block][R S in / GROUPS][BLOCK], zeros in what a block has too much;
+ *              TURNED: windows turned by half a turn, in and out exchanged, as the data
+ *              gradient needs them */
+#include "common.h"
+
+#ifndef CHANNELS
+#define CHANNELS 1
+#endif
+/* Rows and columns of x, or of the convolution's output. */
+#ifndef HEIGHT
+#define HEIGHT 1
+#endif
+#ifndef WIDTH
+#define WIDTH 1
+#endif
+#ifndef PAD_H
+#define PAD_H 1
+#endif
+#ifndef PAD_W
+#define PAD_W 1
+#endif
+/* Where the first row and column of x lie in u; may be negative. */
+#ifndef TOP
+#define TOP 0
+#endif
+#ifndef LEFT
+#define LEFT 0
+#endif
+#ifndef STRIDE_Y
+#define STRIDE_Y 1
+#endif
+#ifndef STRIDE_X
+#define STRIDE_X 1
+#endif
+/* The pool after the convolution; POOL_R 0: none. */
+#ifndef POOL_R
+#define POOL_R 0
+#endif
+#ifndef POOL_S
+#define POOL_S 0
+#endif
+#ifndef POOL_STRIDE_Y
+#define POOL_STRIDE_Y 1
+#endif
+#ifndef POOL_STRIDE_X
+#define POOL_STRIDE_X 1
+#endif
+#ifndef POOL_TOP
+#define POOL_TOP 0
+#endif
+#ifndef POOL_LEFT
+#define POOL_LEFT 0
+#endif
+#ifndef POOL_H
+#define POOL_H 1
+#endif
+#ifndef POOL_W
+#define POOL_W 1
+#endif
+
+/* One work-item a row of u. Global size (PAD_H, pictures). */
+__kernel void pad(__global const float *restrict x, uint x_at, __global float *restrict u,
+                  uint u_at)
+{
+    const int row = get_global_id(0), picture = get_global_id(1), y = row - TOP;
+    u += u_at + (size_t)(picture * PAD_H + row) * (PAD_W * CHANNELS);
+    const bool inside = y >= 0 && y < HEIGHT;
+    x += x_at;
+    if (inside)
+        x += (size_t)(picture * HEIGHT + y) * (WIDTH * CHANNELS);
+    for (int column = 0; column < PAD_W; column++) {
+        const int from = column - LEFT;
+        if (inside && from >= 0 && from < WIDTH)
+            for (int c = 0; c < CHANNELS; c++)
+                u[column * CHANNELS + c] = x[from * CHANNELS + c];
+        else
+            for (int c = 0; c < CHANNELS; c++)
+                u[column * CHANNELS + c] = 0.0f;
+    }
+}
+
+/* Adds to u, all channels, the gradient at (y, x) of the convolution's output. */
+static inline void add_gradient(__global float *restrict u,
+                                __global const float *restrict dy,
+                                __global const uchar *restrict argmax, int picture, int y,
+                                int x)
+{
+#if POOL_R == 0
+    (void)argmax;
+    dy += ((size_t)(picture * HEIGHT + y) * WIDTH + x) * CHANNELS;
+    for (int c = 0; c < CHANNELS; c++)
+        u[c] = dy[c];
+#else
+    for (int r = 0; r < POOL_R; r++) {
+        const int above = y + POOL_TOP - r, py = above / POOL_STRIDE_Y;
+        if (above < 0 || above % POOL_STRIDE_Y != 0 || py >= POOL_H)
+            continue;
+        for (int s = 0; s < POOL_S; s++) {
+            const int before = x + POOL_LEFT - s, px = before / POOL_STRIDE_X;
+            if (before < 0 || before % POOL_STRIDE_X != 0 || px >= POOL_W)
+                continue;
+            const size_t at = ((size_t)(picture * POOL_H + py) * POOL_W + px) * CHANNELS;
+            for (int c = 0; c < CHANNELS; c++)
+                u[c] += argmax[at + c] == r * POOL_S + s ? dy[at + c] : 0.0f;
+        }
+    }
+#endif
+}
+
+/* One work-item a row of u. Global size (PAD_H, pictures). */
+__kernel void spread(__global const float *restrict dy, uint dy_at,
+                     __global const uchar *restrict argmax, uint argmax_at,
+                     __global float *restrict u, uint u_at)
+{
+    const int row = get_global_id(0), picture = get_global_id(1);
+    const int y = row - TOP;
+    const bool inside = y >= 0 && y % STRIDE_Y == 0 && y / STRIDE_Y < HEIGHT;
+    u += u_at + (size_t)(picture * PAD_H + row) * (PAD_W * CHANNELS);
+    for (int i = 0; i < PAD_W * CHANNELS; i++)
+        u[i] = 0.0f;
+    if (!inside)
+        return;
+    for (int x = 0; x < WIDTH; x++) {
+        const int column = x * STRIDE_X + LEFT;
+        if (column >= 0 && column < PAD_W)
+            add_gradient(u + column * CHANNELS, dy + dy_at, argmax + argmax_at, picture,
+                         y / STRIDE_Y, x);
+    }
+}
+
+/* The convolution whose weights are arranged; for TURNED in and out are as it reads them,
+ * not as the weights lie in memory. */
+#ifndef R
+#define R 1
+#endif
+#ifndef S
+#define S 1
+#endif
+#ifndef GROUPS
+#define GROUPS 1
+#endif
+#ifndef GROUP_IN
+#define GROUP_IN 1
+#endif
+#ifndef GROUP_OUT
+#define GROUP_OUT 1
+#endif
+#ifndef BLOCK
+#define BLOCK 8
+#endif
+#ifndef TURNED
+#define TURNED 0
+#endif
+
+/* One work-item a tap of a block: GROUP_IN x BLOCK weights. Global size (R S, blocks). */
+__kernel void arrange(__global const float *restrict w, uint w_at,
+                      __global float *restrict to, uint to_at)
+{
+    const int tap = get_global_id(0), block = get_global_id(1);
+    const int blocks = (GROUP_OUT + BLOCK - 1) / BLOCK;
+    const int group = block / blocks, first = block % blocks * BLOCK;
+    w += w_at;
+    to += to_at + (size_t)(block * (R * S) + tap) * (GROUP_IN * BLOCK);
+    for (int lane = 0; lane < BLOCK; lane++) {
+        const int out = first + lane;
+#if TURNED
+        const int step = 1;
+        const size_t from =
+            (size_t)((R * S - 1 - tap) * GROUP_OUT + out) * (GROUPS * GROUP_IN) +
+            group * GROUP_IN;
+#else
+        const int step = GROUPS * GROUP_OUT;
+        const size_t from = (size_t)tap * GROUP_IN * step + group * GROUP_OUT + out;
+#endif
+        for (int in = 0; in < GROUP_IN; in++)
+            to[in * BLOCK + lane] = out < GROUP_OUT ? w[from + in * step] : 0.0f;
+    }
+}

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Convolution, family `vec`: registers, no local memory, no barrier.
+ *
+ *     z[n,y,x,k] = bias[k] + sum over ky, kx, c of
+ *                  x[n, y STRIDE_Y + ky DILATION_Y, x STRIDE_X + kx DILATION_X, c]
+ *                  w[ky,kx,c,k]
+ *
+ *     conv_forward  y = f(z), or for the data gradient y = z f'(gate)
+ *     conv_pool     y = the maximum of f(z) over windows of POOL_R x POOL_S that touch
+ *                   each other, and which place of the window it was
+ *
+ * The input is padded already. A work-item computes tiles of TILE pixels x NV vectors of
+ * VW output channels, which stay in registers; a tile's pixels run on from row to row and
+ * picture to picture, or are one pool's window. Global size (groups * blocks of
+ * NV * VW channels, pieces of `piece` tiles). */
+#include "common.h"
+
+/* Channels of the input (IN) and the output (OUT), in all and in a group. */
+#ifndef IN
+#define IN 1
+#endif
+#ifndef OUT
+#define OUT 1
+#endif
+#ifndef GROUP_IN
+#define GROUP_IN IN
+#endif
+#ifndef GROUP_OUT
+#define GROUP_OUT OUT
+#endif
+/* One input and one output channel a group: all channels are one group of outputs, and
+ * each output lane reads its own input channel. */
+#ifndef DEPTHWISE
+#define DEPTHWISE 0
+#endif
+#ifndef IN_H
+#define IN_H 3
+#endif
+#ifndef IN_W
+#define IN_W 3
+#endif
+#ifndef OUT_H
+#define OUT_H 1
+#endif
+#ifndef OUT_W
+#define OUT_W 1
+#endif
+#ifndef R
+#define R 3
+#endif
+#ifndef S
+#define S 3
+#endif
+#ifndef STRIDE_Y
+#define STRIDE_Y 1
+#endif
+#ifndef STRIDE_X
+#define STRIDE_X 1
+#endif
+#ifndef DILATION_Y
+#define DILATION_Y 1
+#endif
+#ifndef DILATION_X
+#define DILATION_X 1
+#endif
+#ifndef POOL_R
+#define POOL_R 1
+#endif
+#ifndef POOL_S
+#define POOL_S 1
+#endif
+#ifndef POOL_H
+#define POOL_H 1
+#endif
+#ifndef POOL_W
+#define POOL_W 1
+#endif
+#ifndef BIAS
+#define BIAS 0
+#endif
+#ifndef ARGMAX
+#define ARGMAX 0
+#endif
+/* 1: the activation's derivative at `gate` instead of the activation. */
+#ifndef GATE
+#define GATE 0
+#endif
+/* Weights lie as conv_prepare_vec.cl arranges them. */
+#ifndef ARRANGED
+#define ARRANGED 0
+#endif
+#ifndef TILE
+#define TILE 6
+#endif
+#ifndef NV
+#define NV 2
+#endif
+#ifndef UNROLL
+#define UNROLL 4
+#endif
+
+enum {
+    BLOCK = NV * VW,
+    BLOCKS = (GROUP_OUT + BLOCK - 1) / BLOCK,
+    TAPS = R * S * GROUP_IN,
+    W_ROW = ARRANGED ? BLOCK : OUT
+};
+
+/* RUNS runs in a row of the window, each of RUN inputs that lie one after the other. */
+#if DILATION_X == 1 && GROUP_IN == IN
+#define RUNS 1
+#define RUN  (S * IN)
+#else
+#define RUNS S
+#define RUN  GROUP_IN
+#endif
+
+#if R * S * GROUP_IN <= 32
+#define UNROLL_ROWS R
+#define UNROLL_RUN  32
+#else
+#define UNROLL_ROWS 1
+#define UNROLL_RUN  UNROLL
+#endif
+
+#if DEPTHWISE
+#define INPUT(p, v) VLOAD((p) + (v) * VW)
+#else
+#define INPUT(p, v) ((floatv)(*(p)))
+#endif
+
+/* acc[i][v] += the window at x[i] times the weights. */
+static inline void add_window(floatv acc[TILE][NV], __global const float *const x[TILE],
+                              __global const float *w)
+{
+#pragma unroll UNROLL_ROWS
+    for (int ky = 0; ky < R; ky++)
+#pragma unroll UNROLL_ROWS
+        for (int kx = 0; kx < RUNS; kx++) {
+            const int at = (ky * DILATION_Y * IN_W + kx * DILATION_X) * IN;
+#pragma unroll UNROLL_RUN
+            for (int k = 0; k < RUN; k++) {
+                floatv b[NV];
+#pragma unroll
+                for (int v = 0; v < NV; v++)
+                    b[v] = VLOAD(w + v * VW);
+                w += W_ROW;
+#pragma unroll
+                for (int i = 0; i < TILE; i++)
+#pragma unroll
+                    for (int v = 0; v < NV; v++)
+                        acc[i][v] = MAD(INPUT(x[i] + at + k, v), b[v], acc[i][v]);
+            }
+        }
+}
+
+/* Where a block of output channels begins. */
+struct block {
+    int in, out, left; /* its first channels; channels of the group from there on */
+    size_t w;
+};
+
+static inline struct block block_at(int index)
+{
+    struct block b;
+    const int group = index / BLOCKS, first = index % BLOCKS * BLOCK;
+    b.in = DEPTHWISE ? first : group * GROUP_IN;
+    b.out = group * GROUP_OUT + first;
+    b.left = GROUP_OUT - first;
+    b.w = ARRANGED ? (size_t)index * TAPS * BLOCK : (size_t)b.out;
+    return b;
+}
+
+static inline void start(floatv acc[TILE][NV], __global const float *bias, int channel)
+{
+#pragma unroll
+    for (int v = 0; v < NV; v++) {
+        const floatv b = BIAS ? VLOAD(bias + channel + v * VW) : (floatv)(0.0f);
+#pragma unroll
+        for (int i = 0; i < TILE; i++)
+            acc[i][v] = b;
+    }
+}
+
+/* Vector v of a block of `left` channels. */
+static inline void store(floatv value, __global float *to, int v, int left)
+{
+    left -= v * VW;
+    if (GROUP_OUT % BLOCK == 0 || left >= VW)
+        VSTORE(value, to + v * VW);
+    else if (left > 0)
+        store_part(value, to + v * VW, left);
+}
+
+__kernel void conv_forward(__global const float *restrict x, uint x_at,
+                           __global const float *restrict w, uint w_at,
+                           __global const float *restrict bias, uint bias_at,
+                           __global const float *restrict gate, uint gate_at,
+                           __global float *restrict y, uint y_at, int pixels, int piece,
+                           float leak)
+{
+    const struct block block = block_at(get_global_id(0));
+    x += x_at + block.in;
+    w += w_at + block.w;
+    y += y_at + block.out;
+    gate += gate_at + block.out;
+    const int first = get_global_id(1) * piece * TILE;
+    const int last = min(first + piece * TILE, pixels);
+    for (int pixel = first; pixel < last; pixel += TILE) {
+        __global const float *at[TILE];
+#pragma unroll
+        for (int i = 0; i < TILE; i++) {
+            const int p = min(pixel + i, pixels - 1), row = p / OUT_W;
+            at[i] = x + ((size_t)(row / OUT_H * IN_H + row % OUT_H * STRIDE_Y) * IN_W +
+                         p % OUT_W * STRIDE_X) *
+                            IN;
+        }
+        floatv acc[TILE][NV];
+        start(acc, bias + bias_at, block.out);
+        add_window(acc, at, w);
+#pragma unroll
+        for (int i = 0; i < TILE; i++) {
+            if (pixel + i >= last)
+                break;
+            const size_t to = (size_t)(pixel + i) * OUT;
+#pragma unroll
+            for (int v = 0; v < NV; v++) {
+                floatv z = acc[i][v];
+                if (GATE) {
+                    const floatv g = VLOAD(gate + to + v * VW);
+                    z *= activate_gradient(g, g, leak);
+                } else {
+                    z = activate(z, leak);
+                }
+                store(z, y + to, v, block.left);
+            }
+        }
+    }
+}
+
+static inline void store_bytes(ucharv value, __global uchar *to, int v, int left)
+{
+    left -= v * VW;
+    if (GROUP_OUT % BLOCK == 0 || left >= VW) {
+        VSTORE(value, to + v * VW);
+        return;
+    }
+#if VW > 1
+    uchar lanes[VW];
+    VSTORE(value, lanes);
+    for (int i = 0; i < VW; i++)
+        if (i < left)
+            to[v * VW + i] = lanes[i];
+#endif
+}
+
+/* TILE is POOL_R * POOL_S, a tile one window of the pool. */
+__kernel void conv_pool(__global const float *restrict x, uint x_at,
+                        __global const float *restrict w, uint w_at,
+                        __global const float *restrict bias, uint bias_at,
+                        __global float *restrict y, uint y_at,
+                        __global uchar *restrict argmax, uint argmax_at, int windows,
+                        int piece, float leak)
+{
+    const struct block block = block_at(get_global_id(0));
+    x += x_at + block.in;
+    w += w_at + block.w;
+    y += y_at + block.out;
+    argmax += argmax_at + block.out;
+    const int first = get_global_id(1) * piece, last = min(first + piece, windows);
+    for (int window = first; window < last; window++) {
+        const int row = window / POOL_W;
+        __global const float *corner =
+            x + ((size_t)(row / POOL_H * IN_H + row % POOL_H * (POOL_R * STRIDE_Y)) * IN_W +
+                 window % POOL_W * (POOL_S * STRIDE_X)) *
+                    IN;
+        __global const float *at[TILE];
+#pragma unroll
+        for (int i = 0; i < TILE; i++)
+            at[i] = corner + (i / POOL_S * STRIDE_Y * IN_W + i % POOL_S * STRIDE_X) * IN;
+        floatv acc[TILE][NV];
+        start(acc, bias + bias_at, block.out);
+        add_window(acc, at, w);
+#pragma unroll
+        for (int v = 0; v < NV; v++) {
+            floatv best = activate(acc[0][v], leak);
+            intv place = (intv)(0);
+#pragma unroll
+            for (int i = 1; i < TILE; i++) {
+                /* After relu the best is not negative: what relu would cut loses anyway. */
+                const floatv z =
+                    CHOSEN_ACT == ACT_relu ? acc[i][v] : activate(acc[i][v], leak);
+                const intv more = z > best;
+                best = WHERE(more, z, best);
+                place = WHERE(more, (intv)(i), place);
+            }
+            store(best, y + (size_t)window * OUT, v, block.left);
+            if (ARGMAX)
+                store_bytes(CONVERT_UCHARV(place), argmax + (size_t)window * OUT, v,
+                            block.left);
+        }
+    }
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the `vec` family share. */
+#ifndef WEFT_OPENCL_VEC_H
+#define WEFT_OPENCL_VEC_H
+
+#include "ocl.h"
+
+/* A convolution as the kernels see it: its input is padded. In depthwise ones, one input
+ * and one output a group, all channels are treated as one group. */
+struct vec_shape {
+    int n, in, out; /* pictures, channels */
+    int groups, group_in, group_out;
+    int blocks_of; /* groups that have channel blocks of their own */
+    bool depthwise;
+    int in_h, in_w, out_h, out_w;
+    int r, s, stride_y, stride_x, dilation_y, dilation_x;
+};
+
+/* The forward convolution, not padded yet. */
+struct vec_shape vec_shape_of(const struct weft_conv *conv);
+
+/* Fills in what follows from in, out and groups. */
+struct vec_shape vec_shape_grouped(struct vec_shape shape);
+
+/* Whether each place belongs to at most one window, and all windows lie inside. */
+bool vec_pool_touches(const struct weft_pool *pool);
+
+void vec_define_shape(struct ocl_options *options, const struct vec_shape *shape);
+void vec_define_pool(struct ocl_options *options, const struct weft_pool *pool);
+
+/* Floats of the vectors that suit this many channels. */
+int vec_width(const struct ocl_device *device, int channels);
+
+/* Local size (1,1,1) on the host's processor: PoCL keeps a work-item's registers in
+ * registers only there. Elsewhere the driver chooses. */
+void vec_local(const struct weft_list *list, struct ocl_launch *launch);
+
+/* Has x copied with zeros around it, if the convolution needs that; x and the shape's
+ * input then are the copy. */
+enum weft_status vec_pad(struct weft_list *list, const struct weft_conv *conv,
+                         struct vec_shape *shape, struct ocl_arg *x);
+
+enum weft_status vec_conv_backward_weights(struct weft_list *list,
+                                           const struct weft_conv_args *args);
+enum weft_status vec_dense_forward(struct weft_list *list,
+                                   const struct weft_dense_args *args);
+enum weft_status vec_dense_backward_data(struct weft_list *list,
+                                         const struct weft_dense_args *args);
+enum weft_status vec_dense_backward_weights(struct weft_list *list,
+                                            const struct weft_dense_args *args);
+
+#endif
