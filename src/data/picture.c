@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Single pictures: the table of decoders. */
+#include "picture.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+static const struct weft_decoder *const decoders[] = {
+    &weft_decoder_png,
+    &weft_decoder_jpeg,
+    &weft_decoder_pnm,
+};
+
+void weft_picture_finish(struct weft_picture *picture)
+{
+    free(picture->pixels);
+    *picture = (struct weft_picture){0};
+}
+
+enum weft_status weft_picture_create(weft_context *ctx, const char *name, uint64_t height,
+                                     uint64_t width, int channels,
+                                     struct weft_picture *out)
+{
+    enum { MOST = 65535 };
+    if (height < 1 || height > MOST || width < 1 || width > MOST ||
+        height * width > WEFT_MAX_PIXELS)
+        return weft_fail(ctx, WEFT_ERR_FORMAT,
+                         "%s: %" PRIu64 " x %" PRIu64
+                         " pixels (rows x columns); each must be 1 to %d, and their "
+                         "product at most %d: make it smaller",
+                         name, height, width, MOST, WEFT_MAX_PIXELS);
+    size_t bytes = (size_t)height * (size_t)width * (size_t)channels;
+    uint8_t *pixels = malloc(bytes);
+    if (!pixels)
+        return weft_out_of_memory(ctx, name, bytes);
+    *out = (struct weft_picture){(int)height, (int)width, channels, pixels};
+    return WEFT_OK;
+}
+
+enum weft_status weft_picture_decode(weft_context *context, const char *name,
+                                     const void *bytes, size_t size,
+                                     struct weft_picture *out)
+{
+    WEFT_REQUIRE(context, name && (bytes || !size));
+    for (size_t i = 0; i < WEFT_COUNT(decoders); i++)
+        if (decoders[i]->probe(bytes, size))
+            return decoders[i]->decode(context, name, bytes, size, out);
+    return weft_fail(context, WEFT_ERR_FORMAT,
+                     size ? "%s: is not a PNG, JPEG, PGM or PPM picture" : "%s: is empty",
+                     name);
+}
