@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every kernel compiles alone, without a warning, with clang as OpenCL C 1.2.
+
+Usage: kernels.py ROOT [BUILDS ARGUMENT...]. Each cl/*.cl is compiled bare, for 32 and 64
+bits, and with every set of options that the program BUILDS tells (tests/builds.c); clang
+knows the driver's options. A file that BUILDS never names is a complaint: it is not used,
+or not verified."""
+
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+CLANG = shutil.which("clang")
+LINT = [CLANG, "-x", "cl", "-cl-std=CL1.2", "-Xclang", "-finclude-default-header"]
+LINT += ["-D__OPENCL_VERSION__=120"]  # which drivers define
+LINT += ["-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter"]
+TARGETS = ["spir64-unknown-unknown", "spir-unknown-unknown"]
+
+
+def lint(path, target, options):
+    """The compiler's complaint, or nothing."""
+    command = LINT + ["-target", target, "-I", str(path.parent)] + options + [str(path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    return done.stderr.strip() if done.returncode else ""
+
+
+def prove(folder):
+    planted = pathlib.Path(folder) / "planted.cl"
+    planted.write_text("__kernel void f(__global float *x) { int unused; x[0] = 1; }\n")
+    if not lint(planted, TARGETS[0], []):
+        sys.exit("the test itself is broken: a planted bad kernel passed")
+
+
+def builds(command):
+    """The distinct (file, options) that the library used; None where there is no device."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    if done.returncode == 77:
+        return None
+    if done.returncode:
+        sys.exit(f"{command[0]} failed with {done.returncode}")
+    return sorted({tuple(line.split()) for line in done.stdout.splitlines()})
+
+
+if not CLANG:
+    print("skipped: clang is not installed")
+    sys.exit(77)
+folder = pathlib.Path(sys.argv[1]) / "cl"
+with tempfile.TemporaryDirectory() as scratch:
+    prove(scratch)
+files = sorted(folder.glob("*.cl"))
+work = [(path, target, []) for path in files for target in TARGETS]
+used = builds(sys.argv[2:]) if len(sys.argv) > 2 else None
+if used is None:
+    print("no OpenCL device: kernels are looked at bare alone")
+else:
+    work += [(folder / name, TARGETS[0], options) for name, *options in used]
+
+complaints = 0
+for path, target, options in work:
+    complaint = lint(path, target, options)
+    if complaint:
+        complaints += 1
+        print(f"{path.name} for {target} with {' '.join(options) or 'nothing'}:")
+        print(complaint)
+if used is not None:
+    for path in files:
+        if path.name not in {name for name, *_ in used}:
+            complaints += 1
+            print(f"{path.name} is built by no verified op")
+print(f"{len(files)} kernel files, {len(work)} compilations, {complaints} complaints")
+sys.exit(1 if complaints or not files else 0)
