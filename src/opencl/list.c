@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Lists of launches: recorded, sealed, replayed. The only file that binds arguments and
  * enqueues kernels. */
+#include "quirk.h"
 #include "runtime.h"
 
 #include <assert.h>
@@ -107,14 +108,19 @@ static enum weft_status append(struct ocl_list *list, const struct step *step)
     return WEFT_OK;
 }
 
-/* Whether the kernel, as it was compiled, can run in such a group. */
+/* Whether the kernel, as it was compiled, can run in such a group. A limit that is but the
+ * preferred multiple is not believed: rusticl (Mesa 22.3) tells 32 of every kernel. */
 static enum weft_status check_group(struct ocl_device *d, const struct ocl_launch *launch,
                                     cl_kernel kernel, const size_t local[3])
 {
-    size_t limit = 0, group = local[0] * local[1] * local[2];
+    size_t limit = 0, multiple = 0, group = local[0] * local[1] * local[2];
     cl_int error = clGetKernelWorkGroupInfo(kernel, d->id, CL_KERNEL_WORK_GROUP_SIZE,
                                             sizeof(limit), &limit, NULL);
-    if (error || group <= limit)
+    if (!error)
+        error = clGetKernelWorkGroupInfo(kernel, d->id,
+                                         CL_KERNEL_PREFERRED_WORK_GROUP_SIZE_MULTIPLE,
+                                         sizeof(multiple), &multiple, NULL);
+    if (error || group <= (limit == multiple ? d->max_group : limit))
         return ocl_check(d->base.context, error, launch->kernel);
     return weft_fail(
         d->base.context, WEFT_ERR_BUILD,
