@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Training through the door: the same bits every time, also after a stop; fused as plain;
+ * every device as the reference; golden losses; and files that must be refused.
+ *
+ * usage: test_train [-d SELECTOR] [-f vec|tile] [--save-golden DIR] */
+#include "test.h"
+
+#include <weft/weft.h>
+
+#include <math.h>
+#include <unistd.h>
+
+static weft_context *ctx;
+static weft_device *device;
+static char folder[] = "/tmp/weft-test-train-XXXXXX";
+
+/* A network that has every op, and one more for each optimizer. */
+static const char every_op[] = "conv 6 3x3 relu\n"
+                               "max-pool 2\n"
+                               "conv 8 3x2 leaky-relu pad=same groups=2 slope=0.1\n"
+                               "conv 8 2 gelu stride=2 dilation=1x2\n"
+                               "dropout 0.1\n"
+                               "conv 5 1 silu bias=no\n"
+                               "tanh\n"
+                               "flatten\n"
+                               "dense 24 sigmoid init=glorot\n"
+                               "dense 4 init=uniform\n"
+                               "softmax\n"
+                               "optimizer adamw 5e-3 decay=0.01\n"
+                               "batch 20\n";
+
+/* The networks of tests/golden.py, and the first losses that PyTorch finds for them in double
+ * precision from the same weights and pictures. */
+static const struct {
+    const char *text;
+    double losses[10];
+} golden[] = {
+    {"conv 6 3x3 relu\n"
+     "max-pool 2\n"
+     "conv 8 3x3 tanh pad=same\n"
+     "max-pool 2\n"
+     "flatten\n"
+     "dense 16 sigmoid\n"
+     "dense 4\n"
+     "softmax\n"
+     "optimizer adam 3e-3\n"
+     "batch 16\n",
+     {1.387867671, 1.311825918, 1.465377723, 1.336989912, 1.342283205, 1.373271496,
+      1.361691770, 1.344353969, 1.308862922, 1.336370485}},
+    {"conv 6 3x3 gelu stride=2 pad=1\n"
+     "conv 9 2x3 silu groups=3 dilation=1x2\n"
+     "flatten\n"
+     "dense 12 leaky-relu slope=0.05\n"
+     "dense 4\n"
+     "softmax\n"
+     "loss smoothing=0.1\n"
+     "optimizer sgd 5e-2 momentum=0.8 nesterov=yes decay=1e-3\n"
+     "batch 16\n",
+     {1.559972283, 1.275083437, 1.347483278, 1.100205925, 1.067044904, 1.053816359,
+      1.184480095, 0.991631149, 0.914072204, 1.081754750}},
+};
+
+enum { SIDE = 12, CLASSES = 4 };
+
+/* Pictures that can be told apart, by a rule that any language can repeat. */
+static weft_data *make_data(int count)
+{
+    static const char *const names[] = {"none", "rows", "columns", "checks"};
+    struct weft_data_info shape = {.count = count,
+                                   .height = SIDE,
+                                   .width = SIDE,
+                                   .channels = 1,
+                                   .classes = CLASSES,
+                                   .class_names = names};
+    uint8_t *pixels = malloc((size_t)count * SIDE * SIDE);
+    int32_t *labels = malloc((size_t)count * sizeof(*labels));
+    REQUIRE(pixels && labels);
+    for (int i = 0; i < count; i++) {
+        labels[i] = i * 7 % CLASSES;
+        for (int y = 0; y < SIDE; y++)
+            for (int x = 0; x < SIDE; x++) {
+                int stripe = (labels[i] & 1 ? y + i : 0) + (labels[i] & 2 ? x + i : 0);
+                int noise = (i * 37 + y * 11 + x * 7 + i * y * x * 5) % 97;
+                pixels[((size_t)i * SIDE + (size_t)y) * SIDE + (size_t)x] =
+                    (uint8_t)(noise + stripe % 3 * 70);
+            }
+    }
+    weft_data *data = NULL;
+    CHECK_OK(weft_data_from_memory(ctx, &shape, pixels, labels, &data));
+    REQUIRE(data);
+    free(pixels);
+    free(labels);
+    return data;
+}
+
+static weft_net *make_net(const char *text)
+{
+    weft_net *net = NULL;
+    CHECK_OK(weft_net_create(
+        ctx, text,
+        weft_net_params(.height = SIDE, .width = SIDE, .channels = 1, .classes = CLASSES),
+        &net));
+    REQUIRE(net);
+    return net;
+}
+
+static weft_trainer *make_trainer(weft_device *on, const char *text,
+                                  const weft_data *data, uint64_t seed, bool plain)
+{
+    weft_net *net = make_net(text);
+    weft_trainer *trainer = NULL;
+    CHECK_OK(weft_trainer_create(
+        on, net, data, weft_train_params(.seed = seed, .plain = plain), &trainer));
+    REQUIRE(trainer);
+    weft_net_destroy(&net);
+    return trainer;
+}
+
+/* The path of a file of this test; the same text for the same name. */
+static const char *path_of(const char *name)
+{
+    static char paths[16][256];
+    char path[sizeof(paths[0])];
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    size_t i = 0;
+    while (paths[i][0] && strcmp(paths[i], path) != 0)
+        i++;
+    return strcpy(paths[i], path);
+}
+
+/* A whole file; `size` its length. To be freed. */
+static uint8_t *slurp(const char *path, size_t *size)
+{
+    FILE *file = fopen(path, "rb");
+    REQUIRE(file);
+    fseek(file, 0, SEEK_END);
+    *size = (size_t)ftell(file);
+    rewind(file);
+    uint8_t *bytes = malloc(*size + 1);
+    REQUIRE(bytes && fread(bytes, 1, *size, file) == *size);
+    fclose(file);
+    return bytes;
+}
+
+static void spit(const char *path, const uint8_t *bytes, size_t size)
+{
+    FILE *file = fopen(path, "wb");
+    REQUIRE(file && fwrite(bytes, 1, size, file) == size && !fclose(file));
+}
+
+static bool same_files(const char *left, const char *right)
+{
+    size_t a_size, b_size;
+    uint8_t *a = slurp(left, &a_size), *b = slurp(right, &b_size);
+    bool same = a_size == b_size && !memcmp(a, b, a_size);
+    free(a);
+    free(b);
+    return same;
+}
+
+/* Trains and saves, with a stop after `stop` steps if that is not 0. */
+static void train_to(const weft_data *data, uint64_t seed, int stop, int steps,
+                     const char *path)
+{
+    weft_trainer *trainer = make_trainer(device, every_op, data, seed, false);
+    if (stop) {
+        CHECK_OK(weft_trainer_run(trainer, stop));
+        CHECK_OK(weft_trainer_save(trainer, path_of("stopped"), NULL));
+        weft_trainer_destroy(&trainer);
+        trainer = make_trainer(device, every_op, data, seed, false);
+        CHECK_OK(weft_trainer_load(trainer, path_of("stopped")));
+    }
+    CHECK_OK(weft_trainer_run(trainer, steps - stop));
+    CHECK_OK(weft_trainer_save(trainer, path, NULL));
+    weft_trainer_destroy(&trainer);
+}
+
+static void check_same_bits(const weft_data *data)
+{
+    const char *whole = path_of("whole"), *again = path_of("again");
+    train_to(data, 1, 0, 25, whole);
+    train_to(data, 1, 0, 25, again);
+    CHECK(same_files(whole, again));
+    train_to(data, 1, 13, 25, again);
+    CHECK(same_files(whole, again));
+    train_to(data, 1, 20, 25, again);
+    CHECK(same_files(whole, again));
+    train_to(data, 2, 0, 25, again);
+    CHECK(!same_files(whole, again));
+}
+
+static void run_losses(weft_device *on, const char *text, const weft_data *data,
+                       bool plain, int steps, double *losses)
+{
+    weft_trainer *trainer = make_trainer(on, text, data, 7, plain);
+    for (int i = 0; i < steps; i++) {
+        struct weft_progress progress;
+        CHECK_OK(weft_trainer_run(trainer, 1));
+        CHECK_OK(weft_trainer_progress(trainer, &progress));
+        CHECK_INT(progress.step, i + 1);
+        losses[i] = progress.last_loss;
+    }
+    weft_trainer_destroy(&trainer);
+}
+
+static void compare_losses(const char *what, const double *got, const double *want,
+                           int steps, double tolerance)
+{
+    for (int i = 0; i < steps; i++) {
+        test_checks++;
+        if (!(fabs(got[i] - want[i]) <= tolerance * fabs(want[i])))
+            TEST_FAIL("%s: loss of step %d is %.9g, should be %.9g", what, i, got[i],
+                      want[i]);
+    }
+}
+
+static void check_losses(const weft_data *data)
+{
+    enum { STEPS = 12 };
+    double fused[STEPS], plain[STEPS], reference[STEPS];
+    weft_device *cpu = NULL;
+    int index;
+    CHECK_OK(weft_device_find(ctx, "cpu", &index, NULL));
+    CHECK_OK(weft_device_open(ctx, index, NULL, &cpu));
+    REQUIRE(cpu);
+    run_losses(device, every_op, data, false, STEPS, fused);
+    run_losses(device, every_op, data, true, STEPS, plain);
+    run_losses(cpu, every_op, data, true, STEPS, reference);
+    compare_losses("fused against plain", fused, plain, STEPS, 1e-4);
+    compare_losses("device against reference", fused, reference, STEPS, 1e-4);
+    weft_device_close(&cpu);
+    for (size_t i = 0; i < sizeof(golden) / sizeof(*golden); i++) {
+        double losses[10];
+        char what[32];
+        snprintf(what, sizeof(what), "golden run %zu", i + 1);
+        run_losses(device, golden[i].text, data, false, 10, losses);
+        compare_losses(what, losses, golden[i].losses, 10, 2e-5);
+    }
+}
+
+/* What was trained must have learned, and must be the same from a file. */
+static void check_model(const weft_data *data)
+{
+    weft_trainer *trainer = make_trainer(device, every_op, data, 3, false);
+    struct weft_eval before, trained, loaded;
+    const char *path = path_of("model");
+    CHECK_OK(weft_trainer_evaluate(trainer, data, &before));
+    CHECK_OK(weft_trainer_run(trainer, 400));
+    CHECK_OK(weft_trainer_evaluate(trainer, data, &trained));
+    CHECK(trained.accuracy > 0.95 && trained.accuracy > before.accuracy + 0.3);
+    CHECK_OK(
+        weft_trainer_save(trainer, path, (const char *const[]){"note", "kept", NULL}));
+    weft_trainer_destroy(&trainer);
+
+    weft_model *model = NULL;
+    weft_predictor *predictor = NULL;
+    struct weft_model_info info;
+    CHECK_OK(weft_model_load(ctx, path, &model));
+    REQUIRE(model);
+    weft_model_info(model, &info);
+    CHECK_INT(info.step, 400);
+    CHECK_TEXT(info.class_names[3], "checks");
+    CHECK_TEXT(weft_model_note(model, "note"), "kept");
+    CHECK_OK(weft_predictor_create(device, model, 256, &predictor));
+    REQUIRE(predictor);
+    CHECK_OK(weft_evaluate(predictor, data, &loaded));
+    CHECK_INT(loaded.correct, trained.correct);
+    CHECK(loaded.loss == trained.loss);
+    weft_predictor_destroy(&predictor);
+
+    /* In pieces of another size than the pictures come in, the answers are the same. */
+    float all[50][CLASSES], one[50][CLASSES];
+    CHECK_OK(weft_predictor_create(device, model, 16, &predictor));
+    CHECK_OK(weft_predict(predictor, weft_data_pixels(data), 50, all[0]));
+    weft_predictor_destroy(&predictor);
+    CHECK_OK(weft_predictor_create(device, model, 1, &predictor));
+    CHECK_OK(weft_predict(predictor, weft_data_pixels(data), 50, one[0]));
+    weft_predictor_destroy(&predictor);
+    for (int i = 0; i < 50; i++) {
+        double sum = 0;
+        for (int c = 0; c < CLASSES; c++) {
+            CHECK_NEAR(all[i][c], one[i][c], 1e-5);
+            sum += all[i][c];
+        }
+        CHECK_NEAR(sum, 1.0, 1e-5);
+    }
+    weft_model_destroy(&model);
+    weft_eval_finish(&before);
+    weft_eval_finish(&trained);
+    weft_eval_finish(&loaded);
+}
+
+static void check_refusals(const weft_data *data)
+{
+    weft_trainer *trainer = make_trainer(device, every_op, data, 1, false);
+    weft_trainer *other = make_trainer(device, every_op, data, 2, false);
+    const char *path = path_of("checkpoint"), *bad = path_of("bad");
+    weft_model *model = NULL;
+    size_t size;
+    CHECK_OK(weft_trainer_run(trainer, 3));
+    CHECK_OK(weft_trainer_save(trainer, path, NULL));
+    CHECK_FAILS(weft_trainer_load(other, path), WEFT_ERR_FORMAT, "the same seed");
+    CHECK_FAILS(weft_trainer_load(trainer, path_of("nowhere")), WEFT_ERR_FILE, "nowhere");
+    CHECK_FAILS(weft_model_load(ctx, path_of("nowhere"), &model), WEFT_ERR_FILE,
+                "nowhere");
+    CHECK_FAILS(weft_trainer_save(trainer, path_of("no/where"), NULL), WEFT_ERR_FILE,
+                "where");
+
+    uint8_t *bytes = slurp(path, &size);
+    size_t header = 0;
+    for (int i = 8; i-- > 0;)
+        header = header << 8 | bytes[i];
+    int accepted = 0;
+    for (size_t cut = 0; cut < size; cut += 1 + size / 101) {
+        spit(bad, bytes, cut);
+        accepted += weft_model_load(ctx, bad, &model) == WEFT_OK;
+        weft_model_destroy(&model);
+    }
+    CHECK_INT(accepted, 0);
+    /* A flipped bit in the header is refused, or is in a note, or in a name of the optimizer's. */
+    for (size_t at = 0; at < header + 8; at += 1 + header / 301) {
+        bytes[at] ^= 1 << at % 8;
+        spit(bad, bytes, size);
+        if (!weft_model_load(ctx, bad, &model))
+            weft_model_destroy(&model);
+        bytes[at] ^= 1 << at % 8;
+    }
+    memset(bytes + header + 8, 0xff, 4); /* a NaN */
+    spit(bad, bytes, size);
+    CHECK_FAILS(weft_trainer_load(trainer, bad), WEFT_ERR_FORMAT, "not finite");
+    CHECK_OK(weft_model_load(ctx, bad, &model));
+    weft_model_destroy(&model);
+    free(bytes);
+    weft_trainer_destroy(&trainer);
+    weft_trainer_destroy(&other);
+}
+
+static void check_misfits(const weft_data *data)
+{
+    weft_trainer *trainer = NULL;
+    weft_net *net = NULL;
+    CHECK_OK(weft_net_create(ctx, "flatten\ndense 4\nsoftmax\n",
+                             weft_net_params(.height = 3, .width = 3, .channels = 1),
+                             &net));
+    CHECK_FAILS(weft_trainer_create(device, net, data, NULL, &trainer), WEFT_ERR_ARG,
+                "do not fit network");
+    weft_net_destroy(&net);
+    CHECK_OK(weft_net_create(
+        ctx, "flatten\ndense 5\nsoftmax\n",
+        weft_net_params(.height = SIDE, .width = SIDE, .channels = 1), &net));
+    CHECK_FAILS(weft_trainer_create(device, net, data, NULL, &trainer), WEFT_ERR_ARG,
+                "4 classes, but network network has 5 outputs");
+    weft_net_destroy(&net);
+    CHECK(!trainer);
+}
+
+/* More steps than the device remembers, without asking in between. */
+static void check_long_run(const weft_data *data)
+{
+    weft_trainer *trainer =
+        make_trainer(device, "flatten\ndense 4\nsoftmax\nbatch 10\n", data, 1, false);
+    struct weft_progress progress;
+    CHECK_OK(weft_trainer_run(trainer, 2500));
+    CHECK_OK(weft_trainer_progress(trainer, &progress));
+    CHECK_INT(progress.step, 2500);
+    CHECK_INT(progress.steps_per_epoch, 20);
+    CHECK_INT(progress.epoch, 125);
+    CHECK_INT(progress.seen, 200);
+    CHECK(progress.correct > 100);
+    weft_trainer_destroy(&trainer);
+}
+
+/* Files for tests/golden.py: the first weights of the golden networks. */
+static void save_golden(const weft_data *data, const char *to)
+{
+    for (size_t i = 0; i < sizeof(golden) / sizeof(*golden); i++) {
+        char path[512];
+        weft_trainer *trainer = make_trainer(device, golden[i].text, data, 7, false);
+        snprintf(path, sizeof(path), "%s/golden%zu.safetensors", to, i + 1);
+        CHECK_OK(weft_trainer_save(trainer, path, NULL));
+        weft_trainer_destroy(&trainer);
+    }
+}
+
+static void check_all(const weft_data *data)
+{
+    check_same_bits(data);
+    check_losses(data);
+    check_model(data);
+    check_refusals(data);
+    check_misfits(data);
+    check_long_run(data);
+}
+
+static void open_device(const char *selector, const char *family)
+{
+    int index;
+    if (weft_device_find(ctx, selector, &index, NULL))
+        test_skip(weft_error(ctx));
+    CHECK_OK(weft_device_open(
+        ctx, index,
+        weft_device_params(.family = !strcmp(family, "tile")  ? WEFT_FAMILY_TILE
+                                     : !strcmp(family, "vec") ? WEFT_FAMILY_VEC
+                                                              : WEFT_FAMILY_AUTO),
+        &device));
+    REQUIRE(device);
+}
+
+int main(int argc, char **argv)
+{
+    const char *selector = "cpu", *family = "", *golden_to = NULL;
+    for (int i = 1; i + 1 < argc; i += 2) {
+        if (!strcmp(argv[i], "-d"))
+            selector = argv[i + 1];
+        else if (!strcmp(argv[i], "-f"))
+            family = argv[i + 1];
+        else if (!strcmp(argv[i], "--save-golden"))
+            golden_to = argv[i + 1];
+    }
+    if (weft_context_create(&ctx,
+                            weft_context_params(.no_opencl = !strcmp(selector, "cpu"))))
+        return 1;
+    test_context = ctx;
+    REQUIRE(mkdtemp(folder));
+    open_device(selector, family);
+    weft_data *data = make_data(200);
+    if (golden_to)
+        save_golden(data, golden_to);
+    else
+        check_all(data);
+    weft_data_destroy(&data);
+    weft_device_close(&device);
+    weft_context_destroy(&ctx);
+    char remove[300];
+    snprintf(remove, sizeof(remove), "rm -r '%s'", folder);
+    CHECK(!system(remove));
+    return test_end();
+}
