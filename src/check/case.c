@@ -168,6 +168,15 @@ void check_integers(struct check_case *c, struct check_tensor *t, int low, int h
         to[i] = (float)check_range(c->check, low, high);
 }
 
+void check_nonzero(struct check_case *c, struct check_tensor *t, int size)
+{
+    float *to = t ? check_image(c, t) : NULL;
+    for (size_t i = 0; t && i < t->count; i++) {
+        int value = check_range(c->check, 1, 2 * size);
+        to[i] = (float)(value > size ? size - value : value);
+    }
+}
+
 void check_reals(struct check_case *c, struct check_tensor *t, float low, float high)
 {
     float *to = t ? check_image(c, t) : NULL;

@@ -141,6 +141,8 @@ const void *check_result(const struct check_case *c, const struct check_tensor *
 size_t check_element(const struct check_tensor *t);
 /* Fills of the image; a NULL tensor is skipped. */
 void check_integers(struct check_case *c, struct check_tensor *t, int low, int high);
+/* -size..size without 0, so that a sum of one product is not lost. */
+void check_nonzero(struct check_case *c, struct check_tensor *t, int size);
 void check_reals(struct check_case *c, struct check_tensor *t, float low, float high);
 /* Bounds of all tensors to zero, no tensor unordered. */
 void check_exact(struct check_case *c);

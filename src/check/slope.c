@@ -60,11 +60,12 @@ static enum weft_status visit(struct check_case *c, const struct check_slope *s,
     return WEFT_OK;
 }
 
-/* What goes backward: where a maximum moved between the points, L has a kink and the
- * coefficient becomes zero. */
+/* What goes backward: the output and the choices of the middle. Where a maximum moved
+ * between the points, L has a kink and the coefficient becomes zero. */
 static void set_backward(struct check_case *c, const struct check_slope *s,
                          const struct probe *p)
 {
+    memcpy(check_image(c, s->output), p->y[2], s->output->count * sizeof(float));
     if (s->argmax) {
         float *dy = check_image(c, s->coefficients);
         for (size_t i = 0; i < s->argmax->count; i++)
