@@ -79,12 +79,14 @@ static const weft_context *test_context;
                       weft_error(test_context), (words));                       \
     } while (0)
 
-/* Leaves main when going on makes no sense. */
-#define REQUIRE(condition) \
-    do {                   \
-        CHECK(condition);  \
-        if (test_failures) \
-            exit(1);       \
+/* Ends the test when it is not so: for what everything after rests on. */
+#define REQUIRE(condition)                                     \
+    do {                                                       \
+        test_checks++;                                         \
+        if (!(condition)) {                                    \
+            TEST_FAIL("not so: %s; cannot go on", #condition); \
+            exit(1);                                           \
+        }                                                      \
     } while (0)
 
 /* The exit code, after a line with the count. */

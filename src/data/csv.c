@@ -9,6 +9,8 @@
 #include <string.h>
 #include <strings.h>
 
+enum { MOST_LABEL = WEFT_MAX_CLASSES - 1 };
+
 /* Where the reader is. Line and column are counted from 1, for people. */
 struct cursor {
     weft_context *ctx;
@@ -95,8 +97,8 @@ static enum weft_status read_row(struct cursor *in, size_t columns, uint8_t *pix
 {
     int value;
     const uint8_t *start = in->at;
-    if (!read_number(in, WEFT_MAX_CLASSES - 1, &value))
-        return fail_field(in, 1, start, WEFT_MAX_CLASSES - 1);
+    if (!read_number(in, MOST_LABEL, &value))
+        return fail_field(in, 1, start, MOST_LABEL);
     *label = value;
     for (size_t column = 2; column <= columns; column++) {
         if (in->at == in->end || *in->at == '\n' || *in->at == '\r')
@@ -105,19 +107,20 @@ static enum weft_status read_row(struct cursor *in, size_t columns, uint8_t *pix
                 "%s, line %zu: has %zu columns, but the rows before have %zu%s", in->name,
                 in->line, column - 1, columns,
                 in->at == in->end ? "; the file was cut short" : "");
-        start = in->at + 1;
-        if (*in->at++ != ',' || !read_number(in, 255, &value))
-            return fail_field(in, *(start - 1) == ',' ? column : column - 1, start, 255);
+        if (*in->at++ != ',')
+            return fail_field(in, column - 1, start, column == 2 ? MOST_LABEL : 255);
+        start = in->at;
+        if (!read_number(in, 255, &value))
+            return fail_field(in, column, start, 255);
         *pixels++ = (uint8_t)value;
     }
-    start = in->at;
-    if (!end_row(in))
-        return *start == ',' ? weft_fail(in->ctx, WEFT_ERR_FORMAT,
-                                         "%s, line %zu: more than the %zu columns of the "
-                                         "rows before",
-                                         in->name, in->line, columns)
-                             : fail_field(in, columns, start, 255);
-    return WEFT_OK;
+    if (end_row(in))
+        return WEFT_OK;
+    if (*in->at != ',')
+        return fail_field(in, columns, start, 255);
+    return weft_fail(in->ctx, WEFT_ERR_FORMAT,
+                     "%s, line %zu: more than the %zu columns of the rows before",
+                     in->name, in->line, columns);
 }
 
 /* Steps over a header: a line whose first field is no number. */
@@ -249,8 +252,8 @@ static enum weft_status read_labels(weft_context *ctx, const char *name,
         return weft_out_of_memory(ctx, name, rows * sizeof(*labels));
     for (; in.at < in.end; count++) {
         const uint8_t *end = line_end(&in), *start = in.at;
-        if (!read_number(&in, WEFT_MAX_CLASSES - 1, &labels[count])) {
-            enum weft_status status = fail_field(&in, 1, start, WEFT_MAX_CLASSES - 1);
+        if (!read_number(&in, MOST_LABEL, &labels[count])) {
+            enum weft_status status = fail_field(&in, 1, start, MOST_LABEL);
             free(labels);
             return status;
         }

@@ -1,0 +1,624 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Data sets: every format read back, every kind of damage refused with its sentence,
+ * files found by name, parts and overlap; then the collections themselves, where they are
+ * installed. The argument is the folder of shared test data, and may be absent. */
+#define _XOPEN_SOURCE 700
+#include <math.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "test.h"
+#include "data/format.h"
+#include "util/file.h"
+
+static struct weft_context context;
+
+/* Bytes that grow: test files are put together from pieces. */
+struct buffer {
+    uint8_t bytes[1 << 16];
+    size_t size;
+};
+
+static void add(struct buffer *b, const void *bytes, size_t size)
+{
+    REQUIRE(b->size + size <= sizeof(b->bytes));
+    memcpy(b->bytes + b->size, bytes, size);
+    b->size += size;
+}
+
+static void save(const char *path, const struct buffer *b)
+{
+    CHECK_OK(weft_file_write(&context, path, b->bytes, b->size));
+}
+
+static void save_text(const char *path, const char *text)
+{
+    CHECK_OK(weft_file_write(&context, path, text, strlen(text)));
+}
+
+static void save_gz(const char *path, const struct buffer *b)
+{
+    gzFile file = gzopen(path, "wb");
+    REQUIRE(file && gzwrite(file, b->bytes, (unsigned)b->size) == (int)b->size);
+    REQUIRE(gzclose(file) == Z_OK);
+}
+
+/* The test pictures: pixel i of all is i * 37 % 256. */
+static void add_pixels(struct buffer *b, int count)
+{
+    for (int i = 0; i < count; i++)
+        add(b, &(uint8_t){(uint8_t)(i * 37)}, 1);
+}
+
+static void add_be32(struct buffer *b, uint32_t value)
+{
+    uint8_t bytes[4] = {(uint8_t)(value >> 24), (uint8_t)(value >> 16),
+                        (uint8_t)(value >> 8), (uint8_t)value};
+    add(b, bytes, 4);
+}
+
+static struct buffer idx_pictures(uint32_t n, uint32_t h, uint32_t w)
+{
+    struct buffer b = {.size = 0};
+    add_be32(&b, 0x803);
+    add_be32(&b, n);
+    add_be32(&b, h);
+    add_be32(&b, w);
+    add_pixels(&b, (int)(n * h * w));
+    return b;
+}
+
+static struct buffer idx_labels(const char *labels)
+{
+    struct buffer b = {.size = 0};
+    add_be32(&b, 0x801);
+    add_be32(&b, (uint32_t)strlen(labels));
+    for (const char *c = labels; *c; c++)
+        add(&b, &(uint8_t){(uint8_t)(*c - '0')}, 1);
+    return b;
+}
+
+/* Opens a file or folder and checks its shape and pixels; `labels` as digits. */
+static weft_data *open_as(const char *spec, enum weft_data_part part, int h, int w, int c,
+                          const char *labels)
+{
+    weft_data *data = NULL;
+    struct weft_data_info info;
+    CHECK_OK(weft_data_open(&context, spec, part, &data));
+    if (!data)
+        return NULL;
+    weft_data_info(data, &info);
+    CHECK_INT(info.count, strlen(labels));
+    CHECK_INT(info.height, h);
+    CHECK_INT(info.width, w);
+    CHECK_INT(info.channels, c);
+    for (int i = 0; i < info.count; i++)
+        CHECK_INT(weft_data_labels(data)[i], labels[i] - '0');
+    for (int i = 0; i < info.count * h * w * c; i++)
+        CHECK_INT(weft_data_pixels(data)[i], i * 37 % 256);
+    return data;
+}
+
+static void check_open(const char *spec, enum weft_data_part part, int h, int w, int c,
+                       const char *labels)
+{
+    weft_data *data = open_as(spec, part, h, w, c, labels);
+    weft_data_destroy(&data);
+    CHECK(!data);
+}
+
+static void check_fails(const char *spec, enum weft_status status, const char *words)
+{
+    weft_data *data = NULL;
+    CHECK_FAILS(weft_data_open(&context, spec, WEFT_DATA_TRAIN, &data), status, words);
+    CHECK(!data);
+}
+
+static void test_idx(void)
+{
+    struct buffer pictures = idx_pictures(5, 3, 2), labels = idx_labels("02120");
+    save("a-images-idx3-ubyte", &pictures);
+    check_fails("a-images-idx3-ubyte", WEFT_ERR_FILE,
+                "its labels are not beside it; they should be in a-labels-idx1-ubyte");
+    save("a-labels-idx1-ubyte", &labels);
+    check_open("a-images-idx3-ubyte", WEFT_DATA_TRAIN, 3, 2, 1, "02120");
+    unlink("a-labels-idx1-ubyte");
+    save_gz("a-labels-idx1-ubyte.gz", &labels);
+    check_open("a-images-idx3-ubyte", WEFT_DATA_TEST, 3, 2, 1, "02120");
+    check_fails("a-labels-idx1-ubyte.gz", WEFT_ERR_FORMAT, "holds labels, not pictures");
+
+    struct buffer four = idx_labels("0212");
+    save_gz("a-labels-idx1-ubyte.gz", &four);
+    check_fails("a-images-idx3-ubyte", WEFT_ERR_FORMAT, "5 pictures, but");
+    save_gz("a-labels-idx1-ubyte.gz", &pictures);
+    check_fails("a-images-idx3-ubyte", WEFT_ERR_FORMAT,
+                "3 dimensions, but labels have one");
+    labels.size--;
+    save_gz("a-labels-idx1-ubyte.gz", &labels);
+    check_fails("a-images-idx3-ubyte", WEFT_ERR_FORMAT,
+                "promises 5 labels, but 4 are there");
+
+    for (size_t size = 0; size < pictures.size; size++) {
+        struct buffer cut = pictures;
+        cut.size = size;
+        save("cut-images-idx3-ubyte", &cut);
+        check_fails("cut-images-idx3-ubyte", WEFT_ERR_FORMAT,
+                    size == 0   ? "is empty"
+                    : size == 1 ? "neither IDX"
+                    : size < 4  ? "not an IDX"
+                                : "cut short");
+    }
+    add(&pictures, "x", 1);
+    save("cut-images-idx3-ubyte", &pictures);
+    check_fails("cut-images-idx3-ubyte", WEFT_ERR_FORMAT, "1 bytes too many");
+    pictures.bytes[2] = 0x0d;
+    save("cut-images-idx3-ubyte", &pictures);
+    check_fails("cut-images-idx3-ubyte", WEFT_ERR_FORMAT, "IDX type 0x0d");
+
+    /* Extents whose product wraps around to what is there, and none. */
+    static const struct {
+        uint32_t n, h, w;
+        const char *words;
+    } rows[] = {
+        {0, 3, 2, "has 0 pictures"},
+        {5, 0, 2, "has 0 rows"},
+        {5, 3, 65536, "has 65536 columns"},
+        {0x80000000u, 2, 1, "has 2147483648 pictures"},
+        {1 << 30, 65535, 65535, "cut short"},
+    };
+    for (size_t i = 0; i < WEFT_COUNT(rows); i++) {
+        struct buffer b = idx_pictures(0, 0, 0);
+        b.size = 4;
+        add_be32(&b, rows[i].n);
+        add_be32(&b, rows[i].h);
+        add_be32(&b, rows[i].w);
+        save("cut-images-idx3-ubyte", &b);
+        check_fails("cut-images-idx3-ubyte", WEFT_ERR_FORMAT, rows[i].words);
+    }
+}
+
+static void test_csv(void)
+{
+    static const char grey[] = "1,0,37,74,111\n0,148,185,222,3\n2,40,77,114,151\n";
+    static const struct {
+        const char *text, *words; /* words: NULL if it is fine */
+    } rows[] = {
+        {"label,pixel1,pixel2,pixel3,pixel4\n%s", NULL},
+        {"\"label\",\"1x1\",\"1x2\",\"2x1\",\"2x2\"\r\n%s", NULL},
+        {"\xef\xbb\xbflabel,a,b,c,d\n%s\n\n", NULL},
+        {"%s", NULL},
+        {"%s9,1,2,3,4,5\n", "line 4: more than the 5 columns"},
+        {"a,b\n%s9,1,2,3\n0,1,2,3,4\n",
+         "line 5: has 4 columns, but the rows before have 5"},
+        {"%s9,1,2",
+         "line 4: has 3 columns, but the rows before have 5; the file was cut"},
+        {"%s9,1,2,256,4\n",
+         "line 4, column 4: \"256\" is not a whole number of 0 to 255"},
+        {"%s9,1,2,-3,4\n", "line 4, column 4: \"-3\" is not"},
+        {"%s9,1,2,3.5,4\n", "line 4, column 4: \"3.5\" is not"},
+        {"%s9,1,2,3,4x\n", "line 4, column 5: \"4x\" is not"},
+        {"%s9,1,2,x,4\n", "line 4, column 4: \"x\" is not"},
+        {"%s9,1,,3,4\n", "line 4, column 3: \"\" is not"},
+        {"%s9,99999999999999999999,2,3,4\n", "line 4, column 2"},
+        {"%s1000,1,2,3,4\n",
+         "line 4, column 1: \"1000\" is not a whole number of 0 to 999"},
+        {"%s\n0,1,2,3,4\n", "line 4, column 1"},
+        {"pixel1,pixel2,label\n%s", "the column \"label\" is not the first"},
+        {"1,2,3\n%s",
+         "line 1: a label and 2 pixels; the number of pixels must be a square"},
+        {"label,a,b,c,d\n", "has no rows"},
+        {",\n", "has no rows"},
+    };
+    for (size_t i = 0; i < WEFT_COUNT(rows); i++) {
+        char text[400];
+        snprintf(text, sizeof(text), rows[i].text, grey);
+        save_text("a.csv", text);
+        if (rows[i].words) {
+            check_fails("a.csv", WEFT_ERR_FORMAT, rows[i].words);
+            continue;
+        }
+        check_fails("none.csv", WEFT_ERR_FILE, "no such file");
+        weft_data *data = NULL;
+        CHECK_OK(weft_data_open(&context, "a.csv", WEFT_DATA_TRAIN, &data));
+        if (data) {
+            struct weft_data_info info;
+            weft_data_info(data, &info);
+            CHECK_INT(info.count, 3);
+            CHECK_INT(info.height, 2);
+            CHECK_INT(info.classes, 3);
+            CHECK_TEXT(info.class_names[2], "2");
+            CHECK_INT(weft_data_labels(data)[0], 1);
+            CHECK_INT(weft_data_pixels(data)[3], 111);
+            CHECK_INT(weft_data_pixels(data)[11], 151);
+        }
+        weft_data_destroy(&data);
+    }
+
+    /* CRLF, spaces, colours, packed. */
+    struct buffer b = {.size = 0};
+    for (int i = 0; i < 12; i++) {
+        char field[16];
+        snprintf(field, sizeof(field), "%s , %d", i ? "" : "7", i * 37 % 256);
+        add(&b, field, strlen(field));
+    }
+    add(&b, "\r\n", 2);
+    save_gz("a.csv.gz", &b);
+    check_open("a.csv.gz", WEFT_DATA_TRAIN, 2, 2, 3, "7");
+
+    /* A first row of many columns and many short ones: no memory is taken for them. */
+    struct buffer wide = {.size = 0};
+    add(&wide, "1", 1);
+    for (int i = 0; i < 10000; i++)
+        add(&wide, ",1", 2);
+    for (int i = 0; i < 20000; i++)
+        add(&wide, "\n1", 2);
+    save("wide.csv", &wide);
+    check_fails("wide.csv", WEFT_ERR_FORMAT, "line 2: has 1 columns");
+}
+
+static struct buffer npy(int version, const char *type, const char *order,
+                         const char *shape)
+{
+    struct buffer b = {.size = 0};
+    char text[256];
+    int length = snprintf(text, sizeof(text),
+                          "{'descr': '%s', 'fortran_order': %s, 'shape': %s, }\n", type,
+                          order, shape);
+    uint8_t head[12] = {0x93,
+                        'N',
+                        'U',
+                        'M',
+                        'P',
+                        'Y',
+                        (uint8_t)version,
+                        0,
+                        (uint8_t)length,
+                        (uint8_t)(length >> 8),
+                        0,
+                        0};
+    add(&b, head, version == 1 ? 10 : 12);
+    add(&b, text, (size_t)length);
+    return b;
+}
+
+static void test_npy(void)
+{
+    struct buffer labels = npy(1, "<i8", "False", "(3,)");
+    for (int i = 0; i < 3; i++)
+        add(&labels, &(int64_t){2 - i}, 8);
+    struct buffer pictures = npy(1, "|u1", "False", "(3, 2, 2)");
+    add_pixels(&pictures, 12);
+    save("x_train.npy", &pictures);
+    save("y_train.npy", &labels);
+    check_open("x_train.npy", WEFT_DATA_TRAIN, 2, 2, 1, "210");
+    pictures = npy(2, "|u1", "False", "(3, 1, 2, 4)");
+    add_pixels(&pictures, 24);
+    save("some.npy", &pictures);
+    save("some-labels.npy", &labels);
+    check_open("some.npy", WEFT_DATA_TRAIN, 1, 2, 4, "210");
+
+    struct buffer f4 = npy(1, "<f4", "False", "(3, 2, 2)");
+    struct buffer f8 = npy(1, "<f8", "False", "(3, 2, 2)");
+    for (int i = 0; i < 12; i++) {
+        add(&f4, &(float){(float)(i * 37 % 256) / 255}, 4);
+        add(&f8, &(double){i * 37 % 256 + (i % 2 ? 0.3 : -0.3) * (i > 0)}, 8);
+    }
+    save("x_train.npy", &f4);
+    check_open("x_train.npy", WEFT_DATA_TRAIN, 2, 2, 1, "210");
+    save("x_train.npy", &f8);
+    check_open("x_train.npy", WEFT_DATA_TRAIN, 2, 2, 1, "210");
+    memcpy(f8.bytes + f8.size - 8, &(double){NAN}, 8);
+    save("x_train.npy", &f8);
+    check_fails("x_train.npy", WEFT_ERR_FORMAT, "element 11 is");
+
+    static const struct {
+        const char *type, *order, *shape, *words;
+    } rows[] = {
+        {"|u1", "True", "(3, 2, 2)", "Fortran order; save numpy.ascontiguousarray"},
+        {"<i8", "False", "(3, 2, 2)", "elements of type <i8; pixels must be |u1"},
+        {"|u1", "False", "(3, 4)", "has 2 dimensions"},
+        {"|u1", "False", "(3, 2, 3)", "promises 18 bytes of pictures, but 12"},
+        {"|u1", "False", "(3, 2, 1)", "6 bytes too many"},
+        {"|u1", "False", "(3, 2, 2, 1, 1)", "'shape' must be"},
+        {"|u1", "False", "(99999999999999999999, 2, 2)", "'shape' must be"},
+        {"|u1", "False", "(3, -2, 2)", "'shape' must be"},
+        {"|u1", "False", "3, 2, 2", "'shape' must be"},
+        {"|u1", "False", "(4294967296, 4294967296, 4294967296)",
+         "has 4294967296 pictures"},
+        {"|u1", "False", "(1, 2, 2, 3)", NULL},
+    };
+    for (size_t i = 0; i < WEFT_COUNT(rows); i++) {
+        struct buffer b = npy(1, rows[i].type, rows[i].order, rows[i].shape);
+        add_pixels(&b, 12);
+        save("x_train.npy", &b);
+        check_fails("x_train.npy", WEFT_ERR_FORMAT,
+                    rows[i].words ? rows[i].words
+                                  : "1 pictures, but y_train.npy 3 labels");
+    }
+    struct buffer good = npy(1, "|u1", "False", "(3, 2, 2)");
+    add_pixels(&good, 12);
+    save("x_train.npy", &good);
+    for (int i = 0; i < 8; i++)
+        labels.bytes[labels.size - 8 + (size_t)i] = 0xff;
+    save("y_train.npy", &labels);
+    check_fails("x_train.npy", WEFT_ERR_FORMAT, "label 2 is -1, must be 0 to 999");
+    good.size = 9;
+    save("x_train.npy", &good);
+    check_fails("x_train.npy", WEFT_ERR_FORMAT, "cut short in its NPY header");
+}
+
+/* Names of files in a folder, and names of classes. */
+static void test_find(void)
+{
+    struct buffer train = idx_pictures(4, 2, 2), labels = idx_labels("0412");
+    struct buffer test = idx_pictures(2, 2, 2), few = idx_labels("01");
+    CHECK_OK(weft_folder_create(&context, "f", 0777));
+    check_fails("f", WEFT_ERR_FILE, "f: has no train pictures; they are told by name");
+    save_gz("f/train-images-idx3-ubyte.gz", &train);
+    save("f/train-labels-idx1-ubyte", &labels);
+    save("f/t10k-images-idx3-ubyte", &test);
+    save_gz("f/t10k-labels-idx1-ubyte.gz", &few);
+    check_open("f", WEFT_DATA_TRAIN, 2, 2, 1, "0412");
+    check_open("f/", WEFT_DATA_TEST, 2, 2, 1, "01");
+
+    /* A test part that lacks the last classes has as many as its training part. */
+    weft_data *data = open_as("f", WEFT_DATA_TEST, 2, 2, 1, "01");
+    struct weft_data_info info = {0};
+    if (data)
+        weft_data_info(data, &info);
+    CHECK_INT(info.classes, 5);
+    CHECK_TEXT(info.release, "");
+    weft_data_destroy(&data);
+
+    save_text("f/classes.txt", "zero\r\none\ntwo two\nthree\nfour\nfive\n\n");
+    data = open_as("f", WEFT_DATA_TRAIN, 2, 2, 1, "0412");
+    if (data)
+        weft_data_info(data, &info);
+    CHECK_INT(info.classes, 6);
+    CHECK_TEXT(info.class_names[0], "zero");
+    CHECK_TEXT(info.class_names[2], "two two");
+    CHECK_TEXT(info.class_names[5], "five");
+    weft_data_destroy(&data);
+    save_text("f/classes.txt", "zero\none\ntwo\n");
+    check_fails("f", WEFT_ERR_FORMAT, "names 3 classes, but there is a label 4");
+    save_text("f/classes.txt", "zero\none\n\033[2Jtwo\na\nb\n");
+    check_fails("f", WEFT_ERR_FORMAT, "classes.txt, line 3: a name must be");
+    save_text("f/classes.txt", "zero\n");
+    check_fails("f", WEFT_ERR_FORMAT, "names 1 classes");
+    unlink("f/classes.txt");
+
+    /* A plain file beats its packed twin, IDX beats CSV; two of a kind are a question. */
+    save_text("f/train.csv", "broken");
+    save("f/train-images-idx3-ubyte", &train);
+    check_open("f", WEFT_DATA_TRAIN, 2, 2, 1, "0412");
+    save("f/other-train-images-idx3-ubyte", &train);
+    check_fails("f", WEFT_ERR_FORMAT,
+                "both other-train-images-idx3-ubyte and train-images-idx3-ubyte");
+
+    CHECK_OK(weft_folder_create(&context, "g", 0777));
+    save_text("g/my_train.csv", "0,0\n3,37\n");
+    save_text("g/my_Test.CSV", "1,0\n");
+    check_open("g", WEFT_DATA_TRAIN, 1, 1, 1, "03");
+    data = open_as("g", WEFT_DATA_TEST, 1, 1, 1, "1");
+    if (data)
+        weft_data_info(data, &info);
+    CHECK_INT(info.classes, 4);
+    weft_data_destroy(&data);
+    save_text("picture.png", "\x89PNG\r\n\x1a\n");
+    check_fails("picture.png", WEFT_ERR_FORMAT, "is neither IDX, NPY nor CSV");
+}
+
+static void test_memory(void)
+{
+    enum { COUNT = 1000, PIXELS = 6 };
+    static uint8_t pixels[COUNT * PIXELS];
+    static int32_t labels[COUNT];
+    static const char *const names[] = {"a", "b", "c"};
+    double sum[2] = {0}, squares[2] = {0};
+    weft_data *data = NULL, *first = NULL, *second = NULL, *again[2] = {NULL, NULL};
+    struct weft_data_info info = {.count = COUNT,
+                                  .height = 3,
+                                  .width = 1,
+                                  .channels = 2,
+                                  .classes = 3,
+                                  .class_names = names,
+                                  .release = "r"};
+    for (int i = 0; i < COUNT * PIXELS; i++) {
+        double value = pixels[i] = (uint8_t)(i / PIXELS * 7919 >> (i % PIXELS));
+        sum[i % 2] += value / 255;
+        squares[i % 2] += value / 255 * value / 255;
+    }
+    for (int i = 0; i < COUNT;
+         i++) /* number every picture, so that each is unlike others */
+        labels[i] = i % 3, pixels[i * PIXELS] = (uint8_t)i,
+        pixels[i * PIXELS + 2] = (uint8_t)(i >> 8);
+    sum[0] = squares[0] = 0;
+    for (int i = 0; i < COUNT * PIXELS; i += 2) {
+        sum[0] += pixels[i] / 255.0;
+        squares[0] += pixels[i] / 255.0 * pixels[i] / 255.0;
+    }
+    CHECK_OK(weft_data_from_memory(&context, &info, pixels, labels, &data));
+    REQUIRE(data);
+    weft_data_info(data, &info);
+    CHECK_TEXT(info.class_names[2], "c");
+    CHECK_TEXT(info.source, "memory");
+    for (int c = 0; c < 2; c++) {
+        double mean = sum[c] / (3 * COUNT);
+        CHECK_NEAR(info.mean[c], mean, 1e-12);
+        CHECK_NEAR(info.deviation[c], sqrt(squares[c] / (3 * COUNT) - mean * mean),
+                   1e-10);
+    }
+
+    CHECK_OK(weft_data_split(data, 300, 7, &first, &second));
+    CHECK_OK(weft_data_split(data, 300, 7, &again[0], &again[1]));
+    REQUIRE(first && second && again[0] && again[1]);
+    struct weft_data_info a, b;
+    weft_data_info(first, &a);
+    weft_data_info(second, &b);
+    CHECK_INT(a.count, 700);
+    CHECK_INT(b.count, 300);
+    CHECK_TEXT(b.release, "r");
+    CHECK_TEXT(b.class_names[1], "b");
+    CHECK(!memcmp(weft_data_pixels(second), weft_data_pixels(again[1]), 300 * PIXELS));
+    weft_data_destroy(&again[0]);
+    weft_data_destroy(&again[1]);
+
+    /* Merging the two in order gives every picture once, with its label. */
+    int next[2] = {0, 0};
+    for (int i = 0; i < COUNT; i++) {
+        const weft_data *part[2] = {first, second};
+        int side = next[0] == 700 || memcmp(weft_data_pixels(first) + next[0] * PIXELS,
+                                            pixels + i * PIXELS, PIXELS) != 0;
+        CHECK(next[side] < (side ? 300 : 700));
+        CHECK(!memcmp(weft_data_pixels(part[side]) + next[side] * PIXELS,
+                      pixels + i * PIXELS, PIXELS));
+        CHECK_INT(weft_data_labels(part[side])[next[side]], labels[i]);
+        next[side]++;
+    }
+    CHECK_OK(weft_data_split(data, 300, 8, &again[0], &again[1]));
+    CHECK(memcmp(weft_data_pixels(second), weft_data_pixels(again[1]), 300 * PIXELS) !=
+          0);
+
+    int overlap = -1, most = 0;
+    CHECK_OK(weft_data_overlap(first, second, &overlap));
+    CHECK_INT(overlap, 0);
+    CHECK_OK(weft_data_overlap(data, second, &overlap));
+    CHECK_INT(overlap, 300);
+    CHECK_OK(weft_data_overlap(first, data, &overlap));
+    CHECK_INT(overlap, 700);
+    CHECK_OK(weft_data_overlap(second, again[1], &overlap));
+    most = overlap;
+    CHECK(most > 40 && most < 140); /* by chance 90, deviation 6.6 */
+    weft_data_destroy(&again[0]);
+    weft_data_destroy(&again[1]);
+    CHECK_FAILS(weft_data_split(data, 0, 1, &again[0], &again[1]), WEFT_ERR_ARG,
+                "held_out > 0");
+    CHECK_FAILS(weft_data_split(data, COUNT, 1, &again[0], &again[1]), WEFT_ERR_ARG,
+                "held_out");
+    weft_data_destroy(&first);
+    weft_data_destroy(&second);
+    weft_data_destroy(&data);
+
+    /* All pictures the same: counting stays fast, and no deviation is no NaN. */
+    enum { SAME = 200000 };
+    uint8_t *same = calloc(SAME, 1);
+    REQUIRE(same);
+    info = (struct weft_data_info){.count = SAME, .height = 1, .width = 1, .channels = 1};
+    CHECK_OK(weft_data_from_memory(&context, &info, same, NULL, &data));
+    CHECK_OK(weft_data_overlap(data, data, &overlap));
+    CHECK_INT(overlap, SAME);
+    weft_data_info(data, &info);
+    CHECK_NEAR(info.deviation[0], 0, 0);
+    CHECK_INT(info.classes, 2);
+    weft_data_destroy(&data);
+    free(same);
+    labels[5] = -1;
+    info = (struct weft_data_info){.count = 9, .height = 1, .width = 1, .channels = 1};
+    CHECK_FAILS(weft_data_from_memory(&context, &info, pixels, labels, &data),
+                WEFT_ERR_ARG, "label 5 is -1");
+    info.width = 0;
+    CHECK_FAILS(weft_data_from_memory(&context, &info, pixels, NULL, &data), WEFT_ERR_ARG,
+                "info.width >= 1");
+}
+
+/* Opens a collection and checks what it is known as. */
+static weft_data *check_release(const char *spec, enum weft_data_part part, int count,
+                                const char *release, const char *last_class)
+{
+    weft_data *data = NULL;
+    struct weft_data_info info;
+    CHECK_OK(weft_data_open(&context, spec, part, &data));
+    REQUIRE(data);
+    weft_data_info(data, &info);
+    CHECK_INT(info.count, count);
+    CHECK_INT(info.classes, 10);
+    CHECK_TEXT(info.release, release);
+    CHECK_TEXT(info.class_names[9], last_class);
+    return data;
+}
+
+/* Fashion-MNIST as Debian has it, and the same pictures from another format and order:
+ * the release is told by contents. */
+static void test_fashion(const char *shared)
+{
+    char path[1000];
+    struct weft_data_info info;
+    int overlap;
+    weft_data *train =
+        check_release("fashion-mnist", WEFT_DATA_TRAIN, 60000,
+                      "Fashion-MNIST, current release, train", "Ankle boot");
+    weft_data *test = check_release("fashion-mnist", WEFT_DATA_TEST, 10000,
+                                    "Fashion-MNIST, current release, test", "Ankle boot");
+    weft_data_info(train, &info);
+    CHECK_NEAR(info.mean[0], 0.2860406, 5e-8); /* computed with NumPy */
+    CHECK_NEAR(info.deviation[0], 0.3530242, 5e-8);
+    CHECK_OK(weft_data_overlap(train, test, &overlap));
+    CHECK_INT(overlap, 0);
+
+    /* One pixel of one picture, or one label, is another collection. */
+    struct weft_raw raw = {10000, 28, 28, 1, malloc(7840000), malloc(40000)};
+    REQUIRE(raw.pixels && raw.labels);
+    memcpy(raw.pixels, weft_data_pixels(test), 7840000);
+    memcpy(raw.labels, weft_data_labels(test), 40000);
+    CHECK(weft_release_of(&raw));
+    raw.pixels[7839999] ^= 1;
+    CHECK(!weft_release_of(&raw));
+    raw.pixels[7839999] ^= 1;
+    raw.labels[9999] ^= 1;
+    CHECK(!weft_release_of(&raw));
+    weft_raw_finish(&raw);
+
+    /* A set of 60,000 with 79 % of the test pictures, as the first release's training
+     * part has, and one with all of them. */
+    raw = (struct weft_raw){60000, 28, 28, 1, malloc(47040000), calloc(60000, 4)};
+    REQUIRE(raw.pixels && raw.labels);
+    memcpy(raw.pixels, weft_data_pixels(train), 47040000);
+    for (size_t i = 0, to = 0; i < 10000; i++)
+        if (((uint32_t)i * 2654435761u >> 16) % 100 < 79)
+            memcpy(raw.pixels + to++ * 784, weft_data_pixels(test) + i * 784, 784);
+    const struct weft_release *release = weft_release_of(&raw);
+    CHECK_TEXT(release ? release->name : "",
+               "Fashion-MNIST, first release (August 2017), train");
+    memcpy(raw.pixels, weft_data_pixels(test), 7840000);
+    CHECK(!weft_release_of(&raw));
+    weft_raw_finish(&raw);
+    weft_data_destroy(&test);
+
+    snprintf(path, sizeof(path), "%s/data/kaggle-old-release-test-2000.csv.gz", shared);
+    if (weft_file_exists(path)) {
+        test = check_release(path, WEFT_DATA_TEST, 2000,
+                             "Fashion-MNIST, first release (August 2017), test",
+                             "Ankle boot");
+        CHECK_OK(weft_data_overlap(train, test, &overlap));
+        CHECK_INT(overlap, 1577); /* counted with a Python set of byte strings */
+        weft_data_destroy(&test);
+    } else {
+        printf("not there: %s\n", path);
+    }
+    weft_data_destroy(&train);
+}
+
+int main(int argc, char **argv)
+{
+    char folder[] = "/tmp/weft-test-XXXXXX", command[100], *shared = NULL;
+    test_context = &context;
+    if (argc > 1)
+        shared = realpath(argv[1], NULL);
+    REQUIRE(mkdtemp(folder) && chdir(folder) == 0);
+    test_idx();
+    test_csv();
+    test_npy();
+    test_find();
+    test_memory();
+    if (weft_folder_exists("/usr/share/datasets/fashion-mnist"))
+        test_fashion(shared ? shared : "");
+    else
+        check_fails("fashion-mnist", WEFT_ERR_FILE,
+                    "install the package dataset-fashion-mnist");
+    snprintf(command, sizeof(command), "rm -r %s", folder);
+    CHECK_INT(system(command), 0);
+    free(context.error);
+    free(shared);
+    return test_end();
+}
