@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the subcommands share. */
+#define _GNU_SOURCE
+#include "app.h"
+
+#include "paths.h"
+#include "probe.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum { MOST_NET_BYTES = 1 << 20 };
+
+const char *const app_kinds[] = {
+    [WEFT_DEVICE_DISCRETE] = "GPU",      [WEFT_DEVICE_INTEGRATED] = "iGPU",
+    [WEFT_DEVICE_ACCELERATOR] = "accel", [WEFT_DEVICE_CPU] = "CPU",
+    [WEFT_DEVICE_BUILTIN] = "built in",
+};
+
+const char *const app_families[] = {
+    [WEFT_FAMILY_AUTO] = "auto",
+    [WEFT_FAMILY_VEC] = "vec",
+    [WEFT_FAMILY_TILE] = "tile",
+};
+
+/* clang-format off */
+static const enum app_exit exits[APP_PHASE_COUNT][WEFT_STATUS_COUNT] = {
+    /*               OK        ARG            NOMEM       NONE           DEVICE      BUILD       FILE           FORMAT         CHECK */
+    [APP_START]  = {APP_DONE, APP_FAILED,    APP_FAILED, APP_NO_DEVICE, APP_FAILED, APP_FAILED, APP_FAILED,    APP_FAILED,    APP_CHECK_FAILED},
+    [APP_DEVICE] = {APP_DONE, APP_NO_DEVICE, APP_FAILED, APP_NO_DEVICE, APP_FAILED, APP_FAILED, APP_FAILED,    APP_FAILED,    APP_CHECK_FAILED},
+    [APP_INPUT]  = {APP_DONE, APP_BAD_INPUT, APP_FAILED, APP_NO_DEVICE, APP_FAILED, APP_FAILED, APP_BAD_INPUT, APP_BAD_INPUT, APP_CHECK_FAILED},
+    [APP_WORK]   = {APP_DONE, APP_FAILED,    APP_FAILED, APP_NO_DEVICE, APP_FAILED, APP_FAILED, APP_FAILED,    APP_FAILED,    APP_CHECK_FAILED},
+};
+/* clang-format on */
+
+static void log_line(void *priv, enum weft_log_level level, const char *message)
+{
+    (void)priv;
+    if (level == WEFT_LOG_WARN)
+        term_warn("%s", message);
+    else if (level != WEFT_LOG_ERROR) /* the command tells the error itself */
+        term_say("%s%s%s", term_on(stderr, TERM_DIM), message, term_off(stderr));
+}
+
+void app_init(struct app *app, const struct app_command *command,
+              const struct app_options *options)
+{
+    *app = (struct app){.name = command->args.name, .options = options};
+    term_init((enum term_color)options->color);
+}
+
+void app_finish(struct app *app)
+{
+    term_progress_clear();
+    weft_device_close(&app->device);
+    weft_context_destroy(&app->context);
+}
+
+static enum app_exit complain(const struct app *app, enum app_exit code, const char *text)
+{
+    fflush(stdout);
+    term_progress_clear();
+    term_say("%sweft %s:%s %s", term_on(stderr, TERM_BAD), app->name, term_off(stderr),
+             text);
+    return code;
+}
+
+enum app_exit app_error(const struct app *app, enum app_exit code, const char *format,
+                        ...)
+{
+    char *text;
+    va_list args;
+    va_start(args, format);
+    int n = vasprintf(&text, format, args);
+    va_end(args);
+    complain(app, code, n < 0 ? "out of memory" : text);
+    if (n >= 0)
+        free(text);
+    return code;
+}
+
+enum app_exit app_fail(const struct app *app, enum app_phase phase,
+                       enum weft_status status)
+{
+    const char *why = app->context ? weft_error(app->context) : weft_status_name(status);
+    return complain(app, exits[phase][status], why);
+}
+
+enum app_exit app_context(struct app *app, bool opencl, bool fresh)
+{
+    if (app->context)
+        return APP_DONE;
+    char cache[PATHS_MAX];
+    const char *folder = opencl ? probe_drivers(fresh) : NULL;
+    bool kept = paths_cache(cache);
+    struct weft_context_params params = {
+        .log = log_line,
+        .log_level = app->options->verbose ? WEFT_LOG_DEBUG : WEFT_LOG_WARN,
+        .cache_dir = kept ? cache : NULL,
+        .icd_dir = folder,
+        .no_opencl = !opencl,
+    };
+    enum weft_status status = weft_context_create(&app->context, &params);
+    return status ? app_fail(app, APP_START, status) : APP_DONE;
+}
+
+const char *app_selector(const struct app *app)
+{
+    const char *selector = app->options->device;
+    return selector ? selector : getenv("WEFT_DEVICE");
+}
+
+static void tell_device(const struct app *app, const char *reason)
+{
+    const struct weft_device_info *d = &app->info;
+    const char *family =
+        app_families[app->options->family ? (int)app->options->family : (int)d->family];
+    bool builtin = d->kind == WEFT_DEVICE_BUILTIN;
+    term_say("%sDevice%s  %d  %s%s%s%s%s  [%s%s]", term_on(stderr, TERM_BOLD),
+             term_off(stderr), app->device_index, d->name, builtin ? "" : " (",
+             builtin ? "" : d->platform, builtin ? "" : "), ", builtin ? "" : family,
+             reason, app_selector(app) ? "" : "; choose with -d");
+    if (builtin && !app_selector(app))
+        term_warn("no OpenCL device was found, so the built-in backend does the work, "
+                  "slowly; `weft devices` tells why");
+}
+
+enum app_exit app_open_device(struct app *app)
+{
+    const char *selector = app_selector(app), *reason = "";
+    bool builtin = selector && !strcasecmp(selector, "cpu");
+    enum app_exit code = app_context(app, !builtin, false);
+    if (code)
+        return code;
+    enum weft_status status =
+        weft_device_find(app->context, selector, &app->device_index, &reason);
+    if (!status)
+        status = weft_device_info(app->context, app->device_index, &app->info);
+    if (status)
+        return app_fail(app, APP_DEVICE, status);
+    tell_device(app, reason);
+    struct weft_device_params params = {(enum weft_family)app->options->family,
+                                        (enum weft_gemm)app->options->gemm};
+    term_wait_begin("Opening the device");
+    status = weft_device_open(app->context, app->device_index, &params, &app->device);
+    term_wait_end();
+    return status ? app_fail(app, APP_DEVICE, status) : APP_DONE;
+}
+
+enum app_exit app_data(struct app *app, const char *spec, enum weft_data_part part,
+                       weft_data **out)
+{
+    term_wait_begin("Reading %s", spec);
+    enum weft_status status = weft_data_open(app->context, spec, part, out);
+    term_wait_end();
+    return status ? app_fail(app, APP_INPUT, status) : APP_DONE;
+}
+
+static enum app_exit no_net(struct app *app, const char *spec, const char *why)
+{
+    const char *names[32];
+    char list[512] = "";
+    int n = 0;
+    for (; n < 32 && (names[n] = weft_net_builtin(NULL, n)); n++) {
+        size_t at = strlen(list);
+        snprintf(list + at, sizeof(list) - at, "%s%s", n ? ", " : "", names[n]);
+    }
+    const char *close = args_closest(spec, names, n);
+    return app_error(app, APP_BAD_INPUT,
+                     "%s: %s, and no built-in network has that name%s%s%s "
+                     "(built in: %s)",
+                     spec, why, close ? "; did you mean " : "", close ? close : "",
+                     close ? "?" : "", list);
+}
+
+enum app_exit app_net(struct app *app, const char *spec,
+                      const struct weft_data_info *shape, weft_net **out)
+{
+    const char *text = weft_net_builtin(spec, 0);
+    char *file = NULL;
+    size_t size = 0;
+    if (!text) {
+        if (paths_is_folder(spec))
+            return no_net(app, spec, "a folder is no network");
+        if (!(text = file = paths_read(spec, MOST_NET_BYTES, &size)))
+            return no_net(app, spec, strerror(errno));
+        if (strlen(text) != size) {
+            free(file);
+            return app_error(app, APP_BAD_INPUT,
+                             "%s: not a text, so not a network; see weft/net.h for how "
+                             "one is written",
+                             spec);
+        }
+    }
+    struct weft_net_params params = {.name = paths_base(spec)};
+    if (shape) {
+        params.height = shape->height;
+        params.width = shape->width;
+        params.channels = shape->channels;
+        params.classes = shape->classes;
+    }
+    enum weft_status status = weft_net_create(app->context, text, &params, out);
+    free(file);
+    return status ? app_fail(app, APP_INPUT, status) : APP_DONE;
+}
+
+enum app_exit app_leak(struct app *app, const weft_data *train, const weft_data *test,
+                       double *share)
+{
+    int common = 0;
+    struct weft_data_info info;
+    weft_data_info(test, &info);
+    enum weft_status status = weft_data_overlap(train, test, &common);
+    if (status)
+        return app_fail(app, APP_WORK, status);
+    *share = (double)common / info.count;
+    if (*share <= 0.01)
+        return APP_DONE;
+    const char *on = term_on(stderr, TERM_BAD), *off = term_off(stderr);
+    term_say("%s*** LEAK: %s of the %s test pictures (%.0f %%) are among the training "
+             "pictures.%s",
+             on, table_thousands(common), table_thousands(info.count), *share * 100, off);
+    term_say("%s*** The test accuracy tells nothing about new pictures.%s Test data: "
+             "%s.",
+             on, off, *info.release ? info.release : info.source);
+    term_say("    Take both parts from one release of the data.");
+    return APP_DONE;
+}
+
+void app_json_device(const struct app *app, struct json *j)
+{
+    const struct weft_device_info *d = &app->info;
+    json_object(j, "device");
+    json_int(j, "index", app->device_index);
+    json_text(j, "name", d->name);
+    json_text(j, "platform", d->platform);
+    json_text(j, "driver", d->driver);
+    json_text(j, "id", d->id);
+    json_text(j, "family",
+              app_families[app->options->family ? app->options->family : (int)d->family]);
+    json_end(j);
+}
+
+enum app_exit app_flush(const struct app *app)
+{
+    if (fflush(stdout) || ferror(stdout))
+        return app_error(app, APP_FAILED, "writing to stdout: %s", strerror(errno));
+    return APP_DONE;
+}

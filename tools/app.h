@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the subcommands share: their table, exit codes, the context and the device. */
+#ifndef WEFT_TOOLS_APP_H
+#define WEFT_TOOLS_APP_H
+
+#include "args.h"
+#include "table.h"
+#include "term.h"
+
+#include <weft/weft.h>
+
+enum app_exit {
+    APP_DONE = 0,
+    APP_FAILED = 1,
+    APP_USAGE = 2,
+    APP_NO_DEVICE = 3,
+    APP_BAD_INPUT = 4,
+    APP_CHECK_FAILED = 5,
+    APP_INTERRUPTED = 130
+};
+
+/* What the command was doing when a call failed: the same status means another exit code
+ * for a file that is read than for one that is written. */
+enum app_phase { APP_START, APP_DEVICE, APP_INPUT, APP_WORK, APP_PHASE_COUNT };
+
+/* The first field of every subcommand's options. */
+struct app_options {
+    const char *device;
+    int family, gemm; /* enum weft_family, weft_gemm */
+    int format;       /* enum table_format */
+    int color;
+    bool verbose;
+};
+
+#define APP_OPTIONS_COLOR(type)                                                 \
+    {"color",     0,                                                            \
+     ARGS_CHOICE, offsetof(type, app.color),                                    \
+     TERM_COLORS, "colours; auto: on a terminal, unless NO_COLOR is set",       \
+     0,           0},                                                           \
+    {                                                                           \
+        "verbose", 'v', ARGS_FLAG, offsetof(type, app.verbose), NULL,           \
+            "tell more: every build and every choice of kernel on stderr", 0, 0 \
+    }
+#define APP_OPTIONS_OUTPUT(type)                                               \
+    {                                                                          \
+        "output", 'o', ARGS_CHOICE, offsetof(type, app.format), TABLE_FORMATS, \
+            "how results are written to stdout", 0, 0                          \
+    }
+#define APP_OPTIONS_DEVICE(type)                                                 \
+    {"device",                                                                   \
+     'd',                                                                        \
+     ARGS_TEXT,                                                                  \
+     offsetof(type, app.device),                                                 \
+     "DEV",                                                                      \
+     "a number of `weft devices`, gpu, igpu, cpu (built in), clinfo's P:D or a " \
+     "piece of the name; default: $WEFT_DEVICE, else the best",                  \
+     0,                                                                          \
+     0},                                                                         \
+        {"family",                                                               \
+         0,                                                                      \
+         ARGS_CHOICE,                                                            \
+         offsetof(type, app.family),                                             \
+         "auto|vec|tile",                                                        \
+         "how kernels are written; auto: what suits the device",                 \
+         0,                                                                      \
+         0},                                                                     \
+    {                                                                            \
+        "gemm", 0, ARGS_CHOICE, offsetof(type, app.gemm), "own|clblast",         \
+            "who multiplies the matrices of dense layers", 0, 0                  \
+    }
+
+struct app {
+    const char *name; /* of the subcommand */
+    const struct app_options *options;
+    weft_context *context;
+    weft_device *device;
+    int device_index;
+    struct weft_device_info info; /* of the device */
+};
+
+struct app_command {
+    struct args_command args;
+    enum app_exit (*run)(const struct app_command *self, int argc, char **argv);
+};
+
+extern const struct app_command cmd_devices, cmd_train, cmd_eval, cmd_predict, cmd_show,
+    cmd_verify, cmd_bench;
+
+/* Starts a subcommand. Every app_* function that returns an exit code returns APP_DONE if
+ * all went well, and has told the user otherwise. */
+void app_init(struct app *app, const struct app_command *command,
+              const struct app_options *options);
+void app_finish(struct app *app);
+
+/* Makes the context; `opencl` false: without touching any driver. `fresh` probes the
+ * drivers again. */
+enum app_exit app_context(struct app *app, bool opencl, bool fresh);
+
+/* What -d or $WEFT_DEVICE says; NULL: nothing. */
+const char *app_selector(const struct app *app);
+
+/* Makes the context, finds and opens the device, and tells on stderr which and why. */
+enum app_exit app_open_device(struct app *app);
+
+/* Tells the last error of the context, and returns the exit code for it. */
+enum app_exit app_fail(const struct app *app, enum app_phase phase,
+                       enum weft_status status);
+
+/* A sentence of the command's own. Returns `code`. */
+enum app_exit app_error(const struct app *app, enum app_exit code, const char *format,
+                        ...) __attribute__((format(printf, 3, 4)));
+
+/* weft_data_open, with a word on what takes long. */
+enum app_exit app_data(struct app *app, const char *spec, enum weft_data_part part,
+                       weft_data **out);
+
+/* The network that `spec` means, a built-in name or a file, for pictures like `shape`. */
+enum app_exit app_net(struct app *app, const char *spec,
+                      const struct weft_data_info *shape, weft_net **out);
+
+/* How many of `test` are in `train` too; more than 1 % is told loudly. */
+enum app_exit app_leak(struct app *app, const weft_data *train, const weft_data *test,
+                       double *share);
+
+/* The fields that say on what device a result was made. */
+void app_json_device(const struct app *app, struct json *json);
+
+/* Ends a result on stdout: false if it could not be written. */
+enum app_exit app_flush(const struct app *app);
+
+extern const char *const app_kinds[];    /* of enum weft_device_kind: "GPU" */
+extern const char *const app_families[]; /* of enum weft_family */
+
+#endif

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* weft devices: what there is, which one is the default, and what is wrong with the rest.
+ */
+#include "app.h"
+
+#include <string.h>
+
+struct options {
+    struct app_options app;
+};
+
+static const struct args_option options[] = {
+    {"device", 'd', ARGS_TEXT, offsetof(struct options, app.device), "DEV",
+     "mark the device that this selector means instead of the default", 0, 0},
+    APP_OPTIONS_OUTPUT(struct options),
+    APP_OPTIONS_COLOR(struct options),
+    {0},
+};
+
+static const struct table_column columns[] = {
+    {NULL, " ", true, 1},
+    {"index", "#", false, 1},
+    {"default", NULL, false, 0},
+    {"name", "Device", true, 0},
+    {"platform", "Platform", true, 0},
+    {"kind", "Kind", true, 0},
+    {"id", NULL, true, 0},
+    {"vendor", NULL, true, 0},
+    {"driver", "Driver", true, 0},
+    {"version", NULL, true, 0},
+    {"compute_units", "Units", false, 0},
+    {"clock_mhz", NULL, false, 0},
+    {"memory_bytes", "Memory", false, 0},
+    {"max_alloc_bytes", "Largest", false, 0},
+    {"local_bytes", NULL, false, 0},
+    {"max_group", NULL, false, 0},
+    {"fp16", NULL, false, 0},
+    {"fp64", NULL, false, 0},
+    {"family", "Kernels", true, 0},
+};
+enum { COLUMN_COUNT = sizeof(columns) / sizeof(*columns) };
+
+static void bytes(char out[32], uint64_t n)
+{
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+    double value = (double)n;
+    int unit = 0;
+    for (; value >= 1024 && unit < 4; unit++)
+        value /= 1024;
+    if (!n)
+        snprintf(out, 32, "-");
+    else
+        snprintf(out, 32, value < 10 && unit ? "%.1f %s" : "%.0f %s", value, units[unit]);
+}
+
+static void shortened(char out[64], const char *text, size_t most)
+{
+    if (strlen(text) <= most)
+        snprintf(out, 64, "%s", text);
+    else
+        snprintf(out, 64, "%.*s...", (int)(most - 3), text);
+}
+
+static void byte_cell(struct table *t, uint64_t n)
+{
+    char text[32];
+    bytes(text, n);
+    if (t->format == TABLE_HUMAN || t->format == TABLE_MD)
+        table_real(t, (double)n, "%s", text);
+    else
+        table_int(t, (int64_t)n);
+}
+
+static void name_cell(struct table *t, const char *text, size_t most)
+{
+    char cut[64];
+    shortened(cut, text, most);
+    table_text(t, t->format == TABLE_HUMAN ? cut : text);
+}
+
+static void add_row(struct table *t, int index, bool chosen,
+                    const struct weft_device_info *d)
+{
+    bool builtin = d->kind == WEFT_DEVICE_BUILTIN;
+    table_text(t, chosen ? "*" : " ");
+    table_int(t, index);
+    table_bool(t, chosen, "");
+    name_cell(t, d->name, 34);
+    name_cell(t, builtin && t->format == TABLE_HUMAN ? "-" : d->platform, 14);
+    table_text(t, app_kinds[d->kind]);
+    table_text(t, d->id);
+    table_text(t, d->vendor);
+    name_cell(t, d->driver, 12);
+    table_text(t, d->version);
+    table_int(t, d->compute_units);
+    table_int(t, d->clock_mhz);
+    byte_cell(t, d->memory_bytes);
+    byte_cell(t, d->max_alloc_bytes);
+    table_int(t, (int64_t)d->local_bytes);
+    table_int(t, (int64_t)d->max_group);
+    table_bool(t, d->fp16, "");
+    table_bool(t, d->fp64, "");
+    table_text(t, builtin && t->format == TABLE_HUMAN ? "C" : app_families[d->family]);
+}
+
+/* -v: every field, a block a device. */
+static void show_fields(int index, bool chosen, const struct weft_device_info *d)
+{
+    char memory[32], largest[32], local[32];
+    bytes(memory, d->memory_bytes);
+    bytes(largest, d->max_alloc_bytes);
+    bytes(local, d->local_bytes);
+    printf("%s%d  %s%s%s\n", term_on(stdout, TERM_BOLD), index, d->name, term_off(stdout),
+           chosen ? "   (default)" : "");
+    if (d->platform_index >= 0)
+        printf("   platform         %s (clinfo %d:%d)\n", d->platform, d->platform_index,
+               d->device_index);
+    printf("   kind             %s\n", app_kinds[d->kind]);
+    printf("   vendor, driver   %s, %s\n", d->vendor, d->driver);
+    if (*d->version)
+        printf("   OpenCL           %s\n", d->version);
+    printf("   id               %s\n", d->id);
+    printf("   compute units    %u", d->compute_units);
+    if (d->clock_mhz)
+        printf(" at %u MHz", d->clock_mhz);
+    printf("\n   memory           %s, largest buffer %s, local %s\n", memory, largest,
+           local);
+    printf("   work-group       up to %zu\n", d->max_group);
+    printf("   arithmetic       float%s%s\n", d->fp16 ? ", half" : "",
+           d->fp64 ? ", double" : "");
+    printf("   kernel family    %s\n\n", app_families[d->family]);
+}
+
+static void show_notes(struct app *app, bool usable)
+{
+    FILE *out = stdout;
+    if (!usable) {
+        printf("\n%sNo usable OpenCL device.%s weft's own C backend does the work; it is "
+               "right, but slow.\n",
+               term_on(out, TERM_WARN), term_off(out));
+    }
+    const char *note;
+    for (int i = 0; (note = weft_device_note(app->context, i)); i++)
+        printf("%s%s!%s %s\n", i ? "" : "\n", term_on(out, TERM_WARN), term_off(out),
+               note);
+    if (usable)
+        printf("\n* is what commands use here. Choose with -d 0, -d igpu, a piece of the "
+               "name, or WEFT_DEVICE.\n");
+    else
+        printf("\nNo GPU in this machine? The processor serves through OpenCL too: "
+               "sudo apt install pocl-opencl-icd\n");
+}
+
+static void write_json(struct app *app, const struct table *t, int chosen,
+                       const char *reason)
+{
+    struct json j = {.out = stdout};
+    json_object(&j, NULL);
+    json_text(&j, "schema", "weft.devices/1");
+    json_text(&j, "weft", weft_version());
+    json_int(&j, "default", chosen);
+    json_text(&j, "reason", reason);
+    table_json(t, &j, "devices");
+    json_list(&j, "notes");
+    const char *note;
+    for (int i = 0; (note = weft_device_note(app->context, i)); i++)
+        json_text(&j, NULL, note);
+    json_end(&j);
+    json_end(&j);
+}
+
+static enum app_exit list(struct app *app)
+{
+    enum app_exit code = app_context(app, true, true);
+    if (code)
+        return code;
+    const char *reason = "";
+    int chosen;
+    enum weft_status status =
+        weft_device_find(app->context, app_selector(app), &chosen, &reason);
+    if (status)
+        return app_fail(app, APP_DEVICE, status);
+
+    enum table_format format = (enum table_format)app->options->format;
+    bool fields = app->options->verbose && format == TABLE_HUMAN, usable = false;
+    struct table t;
+    table_init(&t, stdout, format, columns, COLUMN_COUNT, false);
+    for (int i = 0; i < weft_device_count(app->context); i++) {
+        struct weft_device_info d;
+        if ((status = weft_device_info(app->context, i, &d))) {
+            table_finish(&t);
+            return app_fail(app, APP_DEVICE, status);
+        }
+        usable = usable || d.kind != WEFT_DEVICE_BUILTIN;
+        add_row(&t, i, i == chosen, &d);
+        if (fields)
+            show_fields(i, i == chosen, &d);
+    }
+    if (!fields)
+        table_write(&t);
+    if (format == TABLE_HUMAN)
+        show_notes(app, usable);
+    if (format == TABLE_JSON)
+        write_json(app, &t, chosen, reason);
+    table_finish(&t);
+    return app_flush(app);
+}
+
+static enum app_exit run(const struct app_command *self, int argc, char **argv)
+{
+    struct options o = {{0}};
+    int first;
+    enum args_result parsed = args_parse(&self->args, argc, argv, &o, &first);
+    if (parsed)
+        return parsed == ARGS_SHOWN ? APP_DONE : APP_USAGE;
+    struct app app;
+    app_init(&app, self, &o.app);
+    enum app_exit code = list(&app);
+    app_finish(&app);
+    return code;
+}
+
+const struct app_command cmd_devices = {
+    .args =
+        {
+            .name = "devices",
+            .operands = "",
+            .summary =
+                "lists the devices, the default one, and what is wrong with others",
+            .about =
+                "The built-in C backend is always there and always last. Drivers are "
+                "tried in child\nprocesses first: one that crashes is left out and "
+                "named. -v shows every field.",
+            .options = options,
+        },
+    .run = run,
+};

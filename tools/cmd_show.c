@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* weft show: what a model, a network or a data set is. */
+#include "app.h"
+
+#include "paths.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_SAMPLES = 1000 };
+
+struct options {
+    struct app_options app;
+    const char *input;
+    int samples, part;
+    uint64_t seed;
+};
+
+static const struct args_option options[] = {
+    {"samples", 'n', ARGS_INT, offsetof(struct options, samples), "N",
+     "pictures of the data that are drawn; default 6", 0, MOST_SAMPLES},
+    {"part", 0, ARGS_CHOICE, offsetof(struct options, part), "train|test",
+     "of the data; default train", 0, 0},
+    {"seed", 's', ARGS_SEED, offsetof(struct options, seed), "S",
+     "which pictures are drawn; default 1", 0, 0},
+    {"input", 0, ARGS_TEXT, offsetof(struct options, input), "HxWxC",
+     "input of a network that leaves it to the data; default 28x28x1", 0, 0},
+    APP_OPTIONS_OUTPUT(struct options),
+    APP_OPTIONS_COLOR(struct options),
+    {0},
+};
+
+static const struct table_column layer_columns[] = {
+    {"layer", "Layer", true, 0},         {"text", "Text", true, 0},
+    {"output", "Output", true, 0},       {"weights", "Weights", false, 0},
+    {"mflop", "MFLOP", false, 0},        {"share", "Share", false, 0},
+    {"kilobytes", "KB moved", false, 0},
+};
+enum { LAYER_COLUMNS = sizeof(layer_columns) / sizeof(*layer_columns) };
+
+static const struct table_column class_columns[] = {
+    {"class_id", "Id", false, 0},
+    {"class", "Class", true, 0},
+    {"pictures", "Pictures", false, 0},
+};
+enum { CLASS_COLUMNS = sizeof(class_columns) / sizeof(*class_columns) };
+
+static void add_layers(struct table *t, const weft_net *net)
+{
+    struct weft_net_info info;
+    struct weft_layer_info layer;
+    weft_net_info(net, &info);
+    for (int i = 0; i < info.layers && !weft_net_layer(net, i, &layer); i++) {
+        char shape[48];
+        snprintf(shape, sizeof(shape), "%dx%dx%d", layer.height, layer.width,
+                 layer.channels);
+        double share = info.flops > 0 ? layer.flops / info.flops : 0;
+        table_text(t, layer.name);
+        table_text(t, layer.text);
+        table_text(t, shape);
+        table_int(t, layer.weights);
+        table_real(t, layer.flops / 1e6, "%.4f", layer.flops / 1e6);
+        table_real(t, share, "%.1f %%", 100 * share);
+        table_real(t, layer.bytes / 1e3, "%.1f", layer.bytes / 1e3);
+    }
+}
+
+static void json_net(struct json *j, const weft_net *net, const struct table *t)
+{
+    struct weft_net_info info;
+    weft_net_info(net, &info);
+    json_object(j, "net");
+    json_text(j, "name", info.name);
+    json_text(j, "text", info.text);
+    json_list(j, "input");
+    json_int(j, NULL, info.height);
+    json_int(j, NULL, info.width);
+    json_int(j, NULL, info.channels);
+    json_end(j);
+    json_int(j, "outputs", info.classes);
+    json_int(j, "weights", info.weights);
+    json_real(j, "flops", info.flops);
+    json_int(j, "batch", info.batch);
+    json_real(j, "rate", (double)info.optimizer.rate);
+    table_json(t, j, "layers");
+    json_end(j);
+}
+
+static void show_net_head(const weft_net *net)
+{
+    struct weft_net_info info;
+    weft_net_info(net, &info);
+    printf("%s%s%s: %dx%dx%d to %d classes, %d layers, %s weights, %.3g MFLOP a picture "
+           "forward\n\n",
+           term_on(stdout, TERM_BOLD), info.name, term_off(stdout), info.height,
+           info.width, info.channels, info.classes, info.layers,
+           table_thousands((double)info.weights), info.flops / 1e6);
+}
+
+static void begin_json(struct json *j, const char *kind)
+{
+    json_object(j, NULL);
+    json_text(j, "schema", "weft.show/1");
+    json_text(j, "weft", weft_version());
+    json_text(j, "kind", kind);
+}
+
+static void json_numbers(struct json *j, const char *key, const double *numbers,
+                         int count)
+{
+    json_list(j, key);
+    for (int i = 0; i < count; i++)
+        json_real(j, NULL, numbers[i]);
+    json_end(j);
+}
+
+static enum app_exit show_net(struct app *app, const struct options *o, const char *spec)
+{
+    struct weft_data_info shape = {.height = 28, .width = 28, .channels = 1};
+    char rest;
+    if (o->input && (sscanf(o->input, "%dx%dx%d%c", &shape.height, &shape.width,
+                            &shape.channels, &rest) != 3 ||
+                     shape.height < 1 || shape.width < 1 || shape.channels < 1))
+        return app_error(app, APP_USAGE, "--input is '%s', but must be like 28x28x1",
+                         o->input);
+    weft_net *net = NULL;
+    enum app_exit code = app_net(app, spec, o->input ? &shape : NULL, &net);
+    if (code)
+        return code;
+    struct table t;
+    table_init(&t, stdout, (enum table_format)o->app.format, layer_columns, LAYER_COLUMNS,
+               false);
+    add_layers(&t, net);
+    if (t.format == TABLE_HUMAN)
+        show_net_head(net);
+    table_write(&t);
+    if (t.format == TABLE_JSON) {
+        struct json j = {.out = stdout};
+        begin_json(&j, "net");
+        json_net(&j, net, &t);
+        json_end(&j);
+    }
+    table_finish(&t);
+    weft_net_destroy(&net);
+    return app_flush(app);
+}
+
+static void show_model_head(const struct weft_model_info *info, int classes)
+{
+    struct weft_net_info net;
+    weft_net_info(info->net, &net);
+    printf("Trained  %.4g epochs, %s steps%s%s\n", info->epochs,
+           table_thousands((double)info->step), *info->data_release ? ", on " : "",
+           info->data_release);
+    printf("Pixels   mean");
+    for (int c = 0; c < net.channels; c++)
+        printf(" %.4f", info->mean[c]);
+    printf(", deviation");
+    for (int c = 0; c < net.channels; c++)
+        printf(" %.4f", info->deviation[c]);
+    printf("\nClasses  ");
+    int column = 9;
+    for (int c = 0; c < classes; c++) {
+        int width = table_columns(info->class_names[c]) + 2;
+        if (column + width > 90) {
+            printf("\n         ");
+            column = 9;
+        }
+        printf("%s%s", info->class_names[c], c + 1 < classes ? ", " : "\n\n");
+        column += width;
+    }
+}
+
+static enum app_exit show_model(struct app *app, const struct options *o,
+                                const char *path)
+{
+    weft_model *model = NULL;
+    struct weft_model_info info;
+    struct weft_net_info net;
+    enum weft_status status = weft_model_load(app->context, path, &model);
+    if (status)
+        return app_fail(app, APP_INPUT, status);
+    weft_model_info(model, &info);
+    weft_net_info(info.net, &net);
+    struct table t;
+    table_init(&t, stdout, (enum table_format)o->app.format, layer_columns, LAYER_COLUMNS,
+               false);
+    add_layers(&t, info.net);
+    if (t.format == TABLE_HUMAN) {
+        show_net_head(info.net);
+        show_model_head(&info, net.classes);
+    }
+    table_write(&t);
+    if (t.format == TABLE_JSON) {
+        struct json j = {.out = stdout};
+        begin_json(&j, "model");
+        json_int(&j, "step", info.step);
+        json_real(&j, "epochs", info.epochs);
+        json_text(&j, "release", info.data_release);
+        json_numbers(&j, "mean", info.mean, net.channels);
+        json_numbers(&j, "deviation", info.deviation, net.channels);
+        json_list(&j, "classes");
+        for (int c = 0; c < net.classes; c++)
+            json_text(&j, NULL, info.class_names[c]);
+        json_end(&j);
+        json_net(&j, info.net, &t);
+        json_end(&j);
+    }
+    table_finish(&t);
+    weft_model_destroy(&model);
+    return app_flush(app);
+}
+
+/* Pictures spread over the data from a place that depends on the seed, so that data sorted
+ * by class show several. */
+static void draw_samples(const weft_data *data, int samples, uint64_t seed)
+{
+    struct weft_data_info info;
+    weft_data_info(data, &info);
+    const int32_t *labels = weft_data_labels(data);
+    size_t size = (size_t)info.height * (size_t)info.width * (size_t)info.channels;
+    samples = samples < info.count ? samples : info.count;
+    if (!samples)
+        return;
+    struct term_picture *pictures = term_alloc(NULL, (size_t)samples * sizeof(*pictures));
+    uint64_t start = seed * 7919 % (uint64_t)info.count;
+    for (int i = 0; i < samples; i++) {
+        uint64_t at = (start + (uint64_t)i * (uint64_t)info.count / (uint64_t)samples) %
+                      (uint64_t)info.count;
+        pictures[i] = (struct term_picture){weft_data_pixels(data) + at * size,
+                                            info.height, info.width, info.channels, ""};
+        snprintf(pictures[i].caption, sizeof(pictures[i].caption), "%llu %.40s",
+                 (unsigned long long)at, info.class_names[labels[at]]);
+    }
+    putchar('\n');
+    term_pictures(stdout, pictures, samples);
+    free(pictures);
+}
+
+static void show_data_head(const weft_data *data)
+{
+    struct weft_data_info info;
+    weft_data_info(data, &info);
+    printf("%s%s%s\n%s pictures of %dx%dx%d, %d classes", term_on(stdout, TERM_BOLD),
+           info.source, term_off(stdout), table_thousands(info.count), info.height,
+           info.width, info.channels, info.classes);
+    if (*info.release)
+        printf("; %s", info.release);
+    printf("\nPixels: mean");
+    for (int c = 0; c < info.channels; c++)
+        printf(" %.4f", info.mean[c]);
+    printf(", deviation");
+    for (int c = 0; c < info.channels; c++)
+        printf(" %.4f", info.deviation[c]);
+    printf("\n\n");
+}
+
+static void json_data(const weft_data *data, const struct table *t)
+{
+    struct weft_data_info info;
+    weft_data_info(data, &info);
+    struct json j = {.out = stdout};
+    begin_json(&j, "data");
+    json_text(&j, "source", info.source);
+    json_text(&j, "release", info.release);
+    json_int(&j, "count", info.count);
+    json_int(&j, "height", info.height);
+    json_int(&j, "width", info.width);
+    json_int(&j, "channels", info.channels);
+    json_numbers(&j, "mean", info.mean, info.channels);
+    json_numbers(&j, "deviation", info.deviation, info.channels);
+    table_json(t, &j, "classes");
+    json_end(&j);
+}
+
+static enum app_exit show_data(struct app *app, const struct options *o, const char *spec)
+{
+    weft_data *data = NULL;
+    struct weft_data_info info;
+    enum app_exit code =
+        app_data(app, spec, o->part ? WEFT_DATA_TEST : WEFT_DATA_TRAIN, &data);
+    if (code)
+        return code;
+    weft_data_info(data, &info);
+    int64_t *counts = term_alloc(NULL, (size_t)info.classes * sizeof(*counts));
+    for (int c = 0; c < info.classes; c++)
+        counts[c] = 0;
+    for (int i = 0; i < info.count; i++)
+        counts[weft_data_labels(data)[i]]++;
+    struct table t;
+    table_init(&t, stdout, (enum table_format)o->app.format, class_columns, CLASS_COLUMNS,
+               false);
+    for (int c = 0; c < info.classes; c++) {
+        table_int(&t, c);
+        table_text(&t, info.class_names[c]);
+        table_int(&t, counts[c]);
+    }
+    free(counts);
+    if (t.format == TABLE_HUMAN)
+        show_data_head(data);
+    table_write(&t);
+    if (t.format == TABLE_HUMAN)
+        draw_samples(data, o->samples, o->seed);
+    if (t.format == TABLE_JSON)
+        json_data(data, &t);
+    table_finish(&t);
+    weft_data_destroy(&data);
+    return app_flush(app);
+}
+
+/* What a file's first bytes say it is; what is no known data or model is a network. */
+enum kind { KIND_NET, KIND_MODEL, KIND_DATA };
+
+static bool ends(const char *text, const char *end)
+{
+    size_t n = strlen(text), k = strlen(end);
+    return n > k && !strcmp(text + n - k, end);
+}
+
+static enum kind kind_of(const char *spec)
+{
+    unsigned char head[9] = {0};
+    if (weft_net_builtin(spec, 0))
+        return KIND_NET;
+    if (!strcmp(spec, "fashion-mnist") || paths_is_folder(spec) || ends(spec, ".csv"))
+        return KIND_DATA;
+    if (ends(spec, ".safetensors"))
+        return KIND_MODEL;
+    FILE *file = fopen(spec, "rb");
+    size_t n = file ? fread(head, 1, sizeof(head), file) : 0;
+    if (file)
+        fclose(file);
+    if (n < 4)
+        return KIND_NET;
+    bool packed = head[0] == 0x1f && head[1] == 0x8b;
+    bool npy = !memcmp(head, "\x93NUM", 4), idx = !head[0] && !head[1] && head[2] == 8;
+    if (packed || npy || idx)
+        return KIND_DATA;
+    return n == 9 && head[8] == '{' && !head[7] && !head[6] && !head[5] ? KIND_MODEL
+                                                                        : KIND_NET;
+}
+
+static enum app_exit run(const struct app_command *self, int argc, char **argv)
+{
+    static enum app_exit (*const shows[])(struct app *, const struct options *,
+                                          const char *) = {
+        [KIND_NET] = show_net, [KIND_MODEL] = show_model, [KIND_DATA] = show_data};
+    struct options o = {.samples = 6, .seed = 1};
+    int first;
+    enum args_result parsed = args_parse(&self->args, argc, argv, &o, &first);
+    if (parsed)
+        return parsed == ARGS_SHOWN ? APP_DONE : APP_USAGE;
+    struct app app;
+    app_init(&app, self, &o.app);
+    enum app_exit code = app_context(&app, false, false);
+    if (!code)
+        code = shows[kind_of(argv[first])](&app, &o, argv[first]);
+    app_finish(&app);
+    return code;
+}
+
+const struct app_command cmd_show = {
+    .args =
+        {
+            .name = "show",
+            .operands = "MODEL|NET|DATA",
+            .summary = "describes a model, a network or a data set, with its pictures",
+            .about =
+                "  weft show runs/a/best.safetensors\n"
+                "  weft show seed\n"
+                "  weft show fashion-mnist --samples 12\n\n"
+                "Data are fashion-mnist (Debian's package dataset-fashion-mnist), a "
+                "folder "
+                "of IDX files,\nor a file: IDX or NPY with its labels beside it, or CSV "
+                "with rows label,pixel1,...;\nplain or gzipped.",
+            .options = options,
+            .operands_min = 1,
+            .operands_max = 1,
+        },
+    .run = run,
+};

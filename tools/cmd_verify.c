@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* weft verify: every op on a device, in both kernel families, against the reference. */
+#include "app.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_ROWS = 256, MOST_FAILURES = 20 };
+
+struct options {
+    struct app_options app;
+    const char *op;
+    int cases;
+    bool small;
+    uint64_t seed;
+};
+
+static const struct args_option options[] = {
+    APP_OPTIONS_DEVICE(struct options),
+    {"op", 0, ARGS_TEXT, offsetof(struct options, op), "NAME", "only this op", 0, 0},
+    {"cases", 0, ARGS_INT, offsetof(struct options, cases), "N",
+     "random shapes an op and direction; default 40", 1, 100000},
+    {"small", 0, ARGS_FLAG, offsetof(struct options, small), NULL,
+     "tiny shapes, for emulators", 0, 0},
+    {"seed", 0, ARGS_SEED, offsetof(struct options, seed), "S",
+     "of the random shapes and numbers; default 1", 0, 0},
+    APP_OPTIONS_OUTPUT(struct options),
+    APP_OPTIONS_COLOR(struct options),
+    {0},
+};
+
+static const struct table_column columns[] = {
+    {"op", "Op", true, 0},          {"what", "What", true, 0},
+    {"family", "Kernels", true, 0}, {"cases", "Cases", false, 0},
+    {"failed", "Failed", false, 0}, {"worst", "Error / bound", false, 0},
+    {"passed", "", true, 0},
+};
+enum { COLUMN_COUNT = sizeof(columns) / sizeof(*columns) };
+
+/* Verdicts are gathered by op and direction, in the order they come. */
+struct row {
+    char op[32], what[64];
+    int cases, failed;
+    double worst;
+};
+
+struct failure {
+    char *text;
+    const char *family;
+};
+
+struct tally {
+    struct row rows[MOST_ROWS];
+    int row_count, cases;
+    struct failure failures[MOST_FAILURES];
+    int failure_count, failures_in_all;
+    const char *family;
+    const char *op;
+};
+
+static void report(void *priv, const struct weft_verdict *v)
+{
+    struct tally *t = priv;
+    int i = 0;
+    while (i < t->row_count &&
+           (strcmp(t->rows[i].op, v->op) || strcmp(t->rows[i].what, v->what)))
+        i++;
+    if (i == MOST_ROWS)
+        i--;
+    struct row *r = &t->rows[i];
+    if (i == t->row_count) {
+        t->row_count++;
+        snprintf(r->op, sizeof(r->op), "%s", v->op);
+        snprintf(r->what, sizeof(r->what), "%s", v->what);
+    }
+    r->cases++;
+    r->worst = v->worst > r->worst || v->worst != v->worst ? v->worst : r->worst;
+    t->cases++;
+    term_progress("%s kernels: %s %s, %s cases so far", t->family, v->op, v->what,
+                  table_thousands(t->cases));
+    if (v->passed)
+        return;
+    r->failed++;
+    t->failures_in_all++;
+    if (t->failure_count == MOST_FAILURES)
+        return;
+    size_t size = strlen(v->op) + strlen(v->what) + strlen(v->detail) + 8;
+    char *text = term_alloc(NULL, size);
+    snprintf(text, size, "%s %s: %s", v->op, v->what, v->detail);
+    t->failures[t->failure_count++] = (struct failure){text, t->family};
+}
+
+static void add_rows(struct table *table, struct tally *t)
+{
+    for (int i = 0; i < t->row_count; i++) {
+        const struct row *r = &t->rows[i];
+        table_text(table, r->op);
+        table_text(table, r->what);
+        table_text(table, t->family);
+        table_int(table, r->cases);
+        table_int(table, r->failed);
+        if (r->worst > 0 || r->worst != r->worst)
+            table_real(table, r->worst, "%.3f", r->worst);
+        else
+            table_real(table, r->worst, "exact");
+        table_bool(table, !r->failed, r->failed ? "MISMATCH" : "ok");
+    }
+    t->row_count = 0;
+}
+
+static void write_json(struct app *app, const struct options *o,
+                       const struct table *table, const struct tally *t,
+                       const struct weft_verify_result *sum)
+{
+    struct json j = {.out = stdout};
+    json_object(&j, NULL);
+    json_text(&j, "schema", "weft.verify/1");
+    json_text(&j, "weft", weft_version());
+    app_json_device(app, &j);
+    json_uint(&j, "seed", o->seed);
+    json_int(&j, "passed", sum->passed);
+    json_int(&j, "failed", sum->failed);
+    json_int(&j, "skipped", sum->skipped);
+    json_real(&j, "worst", sum->worst);
+    table_json(table, &j, "rows");
+    json_list(&j, "failures");
+    for (int i = 0; i < t->failure_count; i++) {
+        json_object(&j, NULL);
+        json_text(&j, "family", t->failures[i].family);
+        json_text(&j, "case", t->failures[i].text);
+        json_end(&j);
+    }
+    json_end(&j);
+    json_end(&j);
+}
+
+static void write_summary(const struct tally *t, const struct weft_verify_result *sum)
+{
+    for (int i = 0; i < t->failure_count; i++)
+        printf("%s%s%s (%s kernels)\n", i ? "" : "\n", t->failures[i].text, "",
+               t->failures[i].family);
+    if (t->failures_in_all > t->failure_count)
+        printf("... and %d more\n", t->failures_in_all - t->failure_count);
+    printf(
+        "\n%s%s cases passed, %s failed%s, %d skipped; worst error %.3f of its bound\n",
+        term_on(stdout, sum->failed ? TERM_BAD : TERM_GOOD), table_thousands(sum->passed),
+        table_thousands(sum->failed), term_off(stdout), sum->skipped, sum->worst);
+}
+
+/* Runs one family. The device is opened for it, unless it is open already. */
+static enum app_exit verify_family(struct app *app, const struct options *o,
+                                   enum weft_family family, struct tally *t,
+                                   struct weft_verify_result *sum)
+{
+    struct weft_device_params params = {family, (enum weft_gemm)o->app.gemm};
+    weft_device_close(&app->device);
+    enum weft_status status =
+        weft_device_open(app->context, app->device_index, &params, &app->device);
+    if (status)
+        return app_fail(app, APP_DEVICE, status);
+    struct weft_verify_params verify = {.op = o->op,
+                                        .cases = o->cases,
+                                        .small = o->small,
+                                        .seed = o->seed,
+                                        .report = report,
+                                        .priv = t};
+    struct weft_verify_result result = {0};
+    status = weft_verify(app->device, &verify, &result);
+    sum->passed += result.passed;
+    sum->failed += result.failed;
+    sum->skipped += result.skipped;
+    sum->worst = result.worst > sum->worst ? result.worst : sum->worst;
+    return status && status != WEFT_ERR_CHECK ? app_fail(app, APP_WORK, status)
+                                              : APP_DONE;
+}
+
+static enum app_exit check_op(struct app *app, const char *op)
+{
+    const char *names[64];
+    int n = 0;
+    for (; n < 64 && (names[n] = weft_verify_op(n)); n++)
+        if (!strcmp(names[n], op))
+            return APP_DONE;
+    const char *close = args_closest(op, names, n);
+    char list[512] = "";
+    for (int i = 0; i < n; i++) {
+        size_t at = strlen(list);
+        snprintf(list + at, sizeof(list) - at, "%s%s", i ? ", " : "", names[i]);
+    }
+    return app_error(app, APP_USAGE, "there is no op '%s'%s%s%s (there are %s)", op,
+                     close ? "; did you mean " : "", close ? close : "", close ? "?" : "",
+                     list);
+}
+
+static enum app_exit verify(struct app *app, const struct options *o)
+{
+    enum app_exit code = o->op ? check_op(app, o->op) : APP_DONE;
+    if (code || (code = app_open_device(app)))
+        return code;
+    bool builtin = app->info.kind == WEFT_DEVICE_BUILTIN;
+    enum weft_family families[] = {WEFT_FAMILY_VEC, WEFT_FAMILY_TILE};
+    int count = builtin || o->app.family ? 1 : 2;
+    if (builtin || o->app.family)
+        families[0] = (enum weft_family)o->app.family;
+
+    struct tally *t = term_alloc(NULL, sizeof(*t));
+    *t = (struct tally){.op = ""};
+    struct weft_verify_result sum = {0};
+    struct table table;
+    table_init(&table, stdout, (enum table_format)o->app.format, columns, COLUMN_COUNT,
+               false);
+    for (int i = 0; i < count && !code; i++) {
+        t->family = builtin ? "C" : app_families[families[i]];
+        code = verify_family(app, o, families[i], t, &sum);
+        add_rows(&table, t);
+    }
+    table_write(&table);
+    if (!code && o->app.format == TABLE_JSON)
+        write_json(app, o, &table, t, &sum);
+    if (!code && o->app.format == TABLE_HUMAN)
+        write_summary(t, &sum);
+    if (!code)
+        code = app_flush(app);
+    if (!code && sum.failed)
+        code = APP_CHECK_FAILED;
+    for (int i = 0; i < t->failure_count; i++)
+        free(t->failures[i].text);
+    free(t);
+    table_finish(&table);
+    return code;
+}
+
+static enum app_exit run(const struct app_command *self, int argc, char **argv)
+{
+    struct options o = {.seed = 1};
+    int first;
+    enum args_result parsed = args_parse(&self->args, argc, argv, &o, &first);
+    if (parsed)
+        return parsed == ARGS_SHOWN ? APP_DONE : APP_USAGE;
+    struct app app;
+    app_init(&app, self, &o.app);
+    enum app_exit code = verify(&app, &o);
+    app_finish(&app);
+    return code;
+}
+
+const struct app_command cmd_verify = {
+    .args =
+        {
+            .name = "verify",
+            .operands = "",
+            .summary = "proves a device right: every op and family against the reference",
+            .about =
+                "Integer inputs must come out exactly, real ones within the rounding "
+                "bound that the\nnumber of summands allows. Exit code 5 on a "
+                "mismatch, with the whole case.",
+            .options = options,
+        },
+    .run = run,
+};

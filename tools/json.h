@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A streaming JSON writer. Numbers are written with nine digits, which a float survives;
+ * what is not a number is null. */
+#ifndef WEFT_TOOLS_JSON_H
+#define WEFT_TOOLS_JSON_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum { JSON_DEEPEST = 16 };
+
+struct json {
+    FILE *out;
+    bool lines; /* all on one line */
+    int depth;
+    bool filled[JSON_DEEPEST + 1]; /* something was written at this depth */
+    char closing[JSON_DEEPEST + 1];
+};
+
+/* Everything takes the key first; NULL inside a list, and for the outermost value. */
+void json_object(struct json *json, const char *key);
+void json_list(struct json *json, const char *key);
+void json_end(struct json *json); /* ends the innermost object or list */
+
+void json_text(struct json *json, const char *key, const char *value); /* NULL: null */
+void json_int(struct json *json, const char *key, int64_t value);
+void json_uint(struct json *json, const char *key, uint64_t value);
+void json_real(struct json *json, const char *key, double value);
+void json_bool(struct json *json, const char *key, bool value);
+
+#endif

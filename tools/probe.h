@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The first touch of the OpenCL drivers, in child processes: one that crashes or hangs is
+ * left out instead of taking the program with it. */
+#ifndef WEFT_TOOLS_PROBE_H
+#define WEFT_TOOLS_PROBE_H
+
+#include <stdbool.h>
+
+/* To be called before the first OpenCL use and before any thread exists. Points
+ * OCL_ICD_VENDORS away from guilty drivers and warns about each. With `again`, what an
+ * earlier probe found is not believed. Returns the folder of the drivers as the user set
+ * it, for diagnosis. */
+const char *probe_drivers(bool again);
+
+#endif

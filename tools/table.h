@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tables of results: aligned for people, Markdown, CSV, and rows for a JSON document. */
+#ifndef WEFT_TOOLS_TABLE_H
+#define WEFT_TOOLS_TABLE_H
+
+#include "json.h"
+
+enum table_format { TABLE_HUMAN, TABLE_MD, TABLE_CSV, TABLE_JSON };
+#define TABLE_FORMATS "human|md|csv|json"
+
+struct table_column {
+    const char *key;   /* in CSV and JSON; NULL: only for people */
+    const char *title; /* for people; NULL: only in CSV and JSON */
+    bool left;         /* aligned to the left */
+    int width;         /* at least so wide; a table that streams has only this */
+};
+
+struct table_cell;
+
+struct table {
+    FILE *out;
+    enum table_format format;
+    const struct table_column *columns;
+    int column_count;
+    bool stream; /* each row is written when it is complete */
+    struct table_cell *cells;
+    int cell_count, written_rows;
+};
+
+void table_init(struct table *table, FILE *out, enum table_format format,
+                const struct table_column *columns, int column_count, bool stream);
+void table_finish(struct table *table); /* frees */
+
+/* The cells of a row, from left to right. `format` is how people see it. */
+void table_text(struct table *table, const char *value);
+void table_int(struct table *table, int64_t value); /* people see 12,345 */
+void table_real(struct table *table, double value, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void table_bool(struct table *table, bool value, const char *shown);
+
+/* Writes the rows that are not written yet; nothing where the format is JSON. */
+void table_write(struct table *table);
+
+/* Writes the rows as a list of objects. */
+void table_json(const struct table *table, struct json *json, const char *key);
+
+/* "12,345" in a static buffer that lives for eight calls. */
+const char *table_thousands(double value);
+
+/* Columns that `text` takes in a terminal. */
+int table_columns(const char *text);
+
+#endif

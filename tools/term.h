@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The terminal: colour, width, the progress line on stderr, pictures. */
+#ifndef WEFT_TOOLS_TERM_H
+#define WEFT_TOOLS_TERM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum term_color { TERM_AUTO, TERM_ALWAYS, TERM_NEVER };
+#define TERM_COLORS "auto|always|never"
+
+/* To be called once, before the others. NO_COLOR and TERM=dumb count where `color` is
+ * auto. */
+void term_init(enum term_color color);
+
+enum term_style { TERM_BOLD, TERM_DIM, TERM_GOOD, TERM_WARN, TERM_BAD };
+
+/* What begins and ends a style on `out`; "" where there is no colour. */
+const char *term_on(FILE *out, enum term_style style);
+const char *term_off(FILE *out);
+
+/* Columns of the terminal that `out` is; 80 where it is none. */
+int term_width(FILE *out);
+
+const char *term_plus_minus(void); /* in UTF-8, or "+-" */
+const char *term_dot(void);        /* a raised dot, or "." */
+
+/* A line of talk on stderr. */
+void term_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void term_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* The progress line: redrawn in place at most ten times a second on a terminal, else a
+ * plain line at most every thirty seconds. Cleared by whatever is written next through
+ * this file or a table; by others with term_progress_clear. */
+void term_progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void term_progress_clear(void);
+
+/* Around a call that may take long: after a second stderr tells what is being done. */
+void term_wait_begin(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void term_wait_end(void);
+
+/* Seconds by the monotonic clock. */
+double term_seconds(void);
+
+/* realloc that ends the program when there is no memory. */
+void *term_alloc(void *old, size_t size);
+
+/* A picture to be drawn: height x width x channels bytes. */
+struct term_picture {
+    const uint8_t *pixels;
+    int height, width, channels;
+    char caption[64];
+};
+
+/* Draws pictures side by side, as many in a row as fit. */
+void term_pictures(FILE *out, const struct term_picture *pictures, int count);
+
+#endif

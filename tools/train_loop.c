@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The epochs of a training run: steps in chunks, validation, checkpoints, and stopping. */
+#define _GNU_SOURCE
+#include "train.h"
+
+#include <math.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Steps are queued for about so many seconds at a time. */
+static const double chunk_seconds = 0.15;
+
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int number)
+{
+    (void)number;
+    if (interrupted)
+        _exit(APP_INTERRUPTED);
+    interrupted = 1;
+}
+
+static const int stop_signals[] = {SIGINT, SIGTERM, SIGHUP};
+enum { STOP_SIGNALS = sizeof(stop_signals) / sizeof(*stop_signals) };
+
+static void catch_signals(struct sigaction *old)
+{
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    sigemptyset(&action.sa_mask);
+    for (int i = 0; i < STOP_SIGNALS; i++) {
+        sigaction(stop_signals[i], NULL, &old[i]);
+        if (old[i].sa_handler != SIG_IGN) /* nohup stays nohup */
+            sigaction(stop_signals[i], &action, NULL);
+    }
+}
+
+static void release_signals(const struct sigaction *old)
+{
+    for (int i = 0; i < STOP_SIGNALS; i++)
+        sigaction(stop_signals[i], &old[i], NULL);
+}
+
+enum app_exit train_save(const struct train_job *job, const char *path)
+{
+    char held_out[16], epochs[16], best[32], best_epoch[16];
+    snprintf(held_out, sizeof(held_out), "%d", job->held_out);
+    snprintf(epochs, sizeof(epochs), "%d", job->epochs);
+    snprintf(best, sizeof(best), "%.17g", job->best);
+    snprintf(best_epoch, sizeof(best_epoch), "%d", job->best_epoch);
+    const char *const notes[] = {TRAIN_NOTE_DATA,
+                                 job->data_spec,
+                                 TRAIN_NOTE_TEST,
+                                 job->test_spec,
+                                 TRAIN_NOTE_HELD_OUT,
+                                 held_out,
+                                 TRAIN_NOTE_EPOCHS,
+                                 epochs,
+                                 TRAIN_NOTE_BEST,
+                                 best,
+                                 TRAIN_NOTE_BEST_EPOCH,
+                                 best_epoch,
+                                 NULL};
+    enum weft_status status = weft_trainer_save(job->trainer, path, notes);
+    return status ? app_fail(job->app, APP_WORK, status) : APP_DONE;
+}
+
+/* One epoch, as the table, the log and the JSON tell it. */
+struct epoch {
+    int number;
+    int64_t step;
+    double loss, accuracy, seconds, rate;
+    double valid_accuracy, valid_error, valid_loss; /* NaN without validation */
+    bool best;
+};
+
+static void log_epoch(struct json *j, const void *priv)
+{
+    const struct epoch *e = priv;
+    json_object(j, NULL);
+    json_int(j, "epoch", e->number);
+    json_int(j, "step", e->step);
+    json_real(j, "loss", e->loss);
+    json_real(j, "accuracy", e->accuracy);
+    json_real(j, "validation_accuracy", e->valid_accuracy);
+    json_real(j, "validation_standard_error", e->valid_error);
+    json_real(j, "validation_loss", e->valid_loss);
+    json_real(j, "pictures_per_second", e->rate);
+    json_real(j, "seconds", e->seconds);
+    json_bool(j, "best", e->best);
+    json_end(j);
+}
+
+static void show_epoch(struct train_job *job, const struct epoch *e)
+{
+    struct table *t = &job->table;
+    table_real(t, e->number, "%d/%d", e->number, job->epochs);
+    table_int(t, e->step);
+    table_real(t, e->loss, "%.4f", e->loss);
+    table_real(t, e->accuracy, "%.2f", 100 * e->accuracy);
+    if (isnan(e->valid_accuracy))
+        table_real(t, NAN, "-");
+    else
+        table_real(t, e->valid_accuracy, "%.2f %s%.2f", 100 * e->valid_accuracy,
+                   term_plus_minus(), 100 * e->valid_error);
+    table_real(t, e->valid_error, "%.4f", e->valid_error);
+    table_real(t, e->valid_loss, "%.4f", e->valid_loss);
+    table_real(t, e->rate, "%s", table_thousands(e->rate));
+    table_real(t, e->seconds, "%.1f s", e->seconds);
+    table_bool(t, e->best, e->best ? "*" : "");
+    if (t->format == TABLE_JSON)
+        term_say("epoch %d/%d  loss %.4f  train %.2f %%  valid %.2f %%  %s pictures/s",
+                 e->number, job->epochs, e->loss, 100 * e->accuracy,
+                 100 * e->valid_accuracy, table_thousands(e->rate));
+}
+
+static void show_progress(const struct train_job *job, const struct weft_progress *p,
+                          double rate)
+{
+    enum { BAR = 20 };
+    char bar[BAR + 1] = "";
+    int filled = p->step_in_epoch * BAR / p->steps_per_epoch;
+    for (int i = 0; i < BAR; i++)
+        bar[i] = i < filled ? '#' : '-';
+    int64_t left = (int64_t)job->epochs * p->steps_per_epoch - p->step;
+    term_progress("epoch %d/%d  [%s] %3d %%  loss %.4f  %s pictures/s  %.0f s left",
+                  p->epoch + 1, job->epochs, bar,
+                  100 * p->step_in_epoch / p->steps_per_epoch, p->loss,
+                  table_thousands(rate), (double)left * p->batch / rate);
+}
+
+static enum app_exit blew_up(const struct train_job *job, const struct weft_progress *p)
+{
+    struct weft_net_info net;
+    weft_net_info(job->net, &net);
+    double rate = job->rate > 0 ? job->rate : (double)net.optimizer.rate;
+    return app_error(job->app, APP_FAILED,
+                     "the loss is no longer a number at step %lld (epoch %d): try a "
+                     "smaller --lr than %g; %s holds the last good state",
+                     (long long)p->step, p->epoch + 1, rate, job->run.last);
+}
+
+static bool out_of_time(const struct train_job *job)
+{
+    return job->time_limit > 0 && term_seconds() - job->start >= job->time_limit;
+}
+
+/* Runs steps to the end of the epoch, or until something stops it. */
+static enum app_exit run_steps(struct train_job *job, struct weft_progress *p,
+                               double *seconds, int *ran, enum train_stop *stop)
+{
+    double step_seconds = 0, begin = term_seconds();
+    int64_t from = p->step, end = (int64_t)(p->epoch + 1) * p->steps_per_epoch;
+    for (int chunk = 1; p->step < end;) {
+        int64_t left = end - p->step;
+        double start = term_seconds();
+        chunk = chunk < left ? chunk : (int)left;
+        enum weft_status status = weft_trainer_run(job->trainer, chunk);
+        if (!status)
+            status = weft_trainer_progress(job->trainer, p);
+        if (status)
+            return app_fail(job->app, APP_WORK, status);
+        if (!isfinite(p->loss) || !isfinite(p->last_loss))
+            return blew_up(job, p);
+        double now = term_seconds();
+        step_seconds = (now - start) / chunk;
+        double fits = chunk_seconds / (step_seconds > 1e-9 ? step_seconds : 1e-9);
+        chunk = fits < 1 ? 1 : fits > 4.0 * chunk ? 4 * chunk : (int)fits;
+        *seconds = now - begin;
+        *ran = (int)(p->step - from);
+        if (p->step < end)
+            show_progress(job, p, p->batch / step_seconds);
+        if (interrupted || out_of_time(job)) {
+            *stop = interrupted ? TRAIN_INTERRUPTED : TRAIN_TIME;
+            break;
+        }
+    }
+    return APP_DONE;
+}
+
+static enum app_exit validate(const struct train_job *job, struct epoch *e)
+{
+    struct weft_eval eval;
+    e->valid_accuracy = e->valid_error = e->valid_loss = NAN;
+    if (!job->valid)
+        return APP_DONE;
+    term_wait_begin("Validating");
+    enum weft_status status = weft_trainer_evaluate(job->trainer, job->valid, &eval);
+    term_wait_end();
+    if (status)
+        return app_fail(job->app, APP_WORK, status);
+    e->valid_accuracy = eval.accuracy;
+    e->valid_error = eval.standard_error;
+    e->valid_loss = eval.loss;
+    weft_eval_finish(&eval);
+    return APP_DONE;
+}
+
+/* Validation, log, and checkpoints. The log comes before the checkpoint that vouches for
+ * its line, and the best model before the last, so that after a kill at any moment going
+ * on from last.safetensors makes all three again. */
+static enum app_exit end_epoch(struct train_job *job, const struct weft_progress *p,
+                               double seconds, int ran)
+{
+    struct epoch e = {
+        .number = p->epoch,
+        .step = p->step,
+        .loss = p->loss,
+        .accuracy = (double)p->correct / (double)p->seen,
+        .seconds = seconds,
+        .rate = (double)ran * p->batch / seconds,
+    };
+    enum app_exit code = validate(job, &e);
+    if (code)
+        return code;
+    double score = job->valid ? e.valid_accuracy : -e.loss;
+    e.best = !job->best_epoch || score > job->best;
+    if (e.best) {
+        job->best = score;
+        job->best_epoch = p->epoch;
+    }
+    job->last_score = job->valid ? e.valid_accuracy : e.accuracy;
+    show_epoch(job, &e);
+    if ((code = run_log(job->app, &job->run, log_epoch, &e)))
+        return code;
+    if (e.best && (code = train_save(job, job->run.best)))
+        return code;
+    return train_save(job, job->run.last);
+}
+
+static enum app_exit run_epochs(struct train_job *job, enum train_stop *stop)
+{
+    struct weft_progress p;
+    enum weft_status status = weft_trainer_progress(job->trainer, &p);
+    if (status)
+        return app_fail(job->app, APP_WORK, status);
+    *stop = TRAIN_DONE;
+    while (p.epoch < job->epochs) {
+        double seconds = 0;
+        int ran = 0, epoch = p.epoch;
+        enum app_exit code = run_steps(job, &p, &seconds, &ran, stop);
+        if (!code && p.epoch > epoch)
+            code = end_epoch(job, &p, seconds, ran);
+        else if (!code)
+            code = train_save(job, job->run.last);
+        if (code)
+            return code;
+        if (p.epoch >= job->epochs)
+            *stop = TRAIN_DONE;
+        else if (interrupted)
+            *stop = TRAIN_INTERRUPTED;
+        if (*stop)
+            return APP_DONE;
+        if (job->target > 0 && job->last_score >= job->target) {
+            *stop = TRAIN_TARGET;
+            return APP_DONE;
+        }
+    }
+    return APP_DONE;
+}
+
+enum app_exit train_loop(struct train_job *job, enum train_stop *stop)
+{
+    struct sigaction old[STOP_SIGNALS];
+    interrupted = 0;
+    catch_signals(old);
+    enum app_exit code = run_epochs(job, stop);
+    release_signals(old);
+    term_progress_clear();
+    return code;
+}
