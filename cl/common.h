@@ -53,18 +53,46 @@ typedef PASTE(uchar, VW) ucharv;
 #define CONVERT_INTV(v)   PASTE(convert_int, VW)(v)
 #endif
 
-/* The first `count` (at most VW) floats of `v`. */
+/* The first `count` floats of `v`, all if there are no more. Halves, so that no lane is
+ * picked by a number: that would put the vector into memory. */
 static inline void store_part(floatv v, __global float *p, uint count)
 {
-#if VW == 1
-    if (count)
-        *p = v;
-#else
-    float lanes[VW];
-    VSTORE(v, lanes);
-    for (uint i = 0; i < VW; i++)
-        if (i < count)
-            p[i] = lanes[i];
+    if (count >= VW) {
+        VSTORE(v, p);
+        return;
+    }
+#if VW > 1
+    float16 v16;
+    float8 v8;
+    float4 v4;
+    float2 v2;
+    PASTE(v, VW) = v;
+#if VW > 8
+    v8 = v16.lo;
+    if (count & 8) {
+        vstore8(v8, 0, p);
+        p += 8;
+        v8 = v16.hi;
+    }
+#endif
+#if VW > 4
+    v4 = v8.lo;
+    if (count & 4) {
+        vstore4(v4, 0, p);
+        p += 4;
+        v4 = v8.hi;
+    }
+#endif
+#if VW > 2
+    v2 = v4.lo;
+    if (count & 2) {
+        vstore2(v2, 0, p);
+        p += 2;
+        v2 = v4.hi;
+    }
+#endif
+    if (count & 1)
+        *p = v2.lo;
 #endif
 }
 

@@ -26,9 +26,9 @@ static inline uint place_of(__global const uint *state, uint row, uint rows, uin
 {
     if (!SHUFFLED)
         return row;
-    const uint step = state[STATE_STEP];
-    return weft_shuffle(step % steps_per_epoch * rows + row, count, state[STATE_SEED_LOW],
-                        state[STATE_SEED_HIGH], step / steps_per_epoch);
+    const uint step = state[STATE_STEP], epoch = step / steps_per_epoch;
+    return weft_shuffle((step - epoch * steps_per_epoch) * rows + row, count,
+                        state[STATE_SEED_LOW], state[STATE_SEED_HIGH], epoch);
 }
 
 __kernel void input(__global const uint *state, uint state_at,

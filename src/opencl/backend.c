@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static void ocl_close(struct weft_device *base)
 {
@@ -97,11 +98,44 @@ void ocl_free(struct weft_device *base, struct weft_mem *mem)
     free(mem);
 }
 
+/* Of what the driver is asked for. */
+static size_t whole_bytes(size_t bytes)
+{
+    return (bytes + WEFT_ALIGN - 1) / WEFT_ALIGN * WEFT_ALIGN + (size_t)WEFT_SLACK;
+}
+
+/* Writes a piece by writing all; from NULL: zeros, and nothing is kept. */
+static cl_int write_whole(struct ocl_device *d, const struct weft_mem *to, size_t offset,
+                          const void *from, size_t bytes)
+{
+    size_t whole = whole_bytes(to->bytes);
+    char *copy = calloc(1, whole);
+    cl_int error = copy ? CL_SUCCESS : CL_OUT_OF_HOST_MEMORY;
+    if (!error && from) {
+        error = clEnqueueReadBuffer(d->queue, to->mem, CL_TRUE, 0, whole, copy, 0, NULL,
+                                    NULL);
+        memcpy(copy + offset, from, bytes);
+    }
+    if (!error)
+        error = clEnqueueWriteBuffer(d->queue, to->mem, CL_TRUE, 0, whole, copy, 0, NULL,
+                                     NULL);
+    free(copy);
+    return error;
+}
+
+static cl_int clear(struct ocl_device *d, const struct weft_mem *mem)
+{
+    static const cl_uint zero = 0;
+    if (d->quirks & OCL_QUIRK_WHOLE_WRITES)
+        return write_whole(d, mem, 0, NULL, 0);
+    return clEnqueueFillBuffer(d->queue, mem->mem, &zero, sizeof(zero), 0,
+                               whole_bytes(mem->bytes), 0, NULL, NULL);
+}
+
 enum weft_status ocl_alloc(struct weft_device *base, size_t bytes, struct weft_mem **out)
 {
     struct ocl_device *d = (struct ocl_device *)base;
     weft_context *ctx = base->context;
-    static const cl_uint zero = 0;
     if (bytes > d->max_alloc || d->max_alloc - bytes < WEFT_SLACK + WEFT_ALIGN)
         return weft_fail(ctx, WEFT_ERR_NOMEM,
                          "opencl: a buffer of %zu bytes is wanted, but %s gives at most "
@@ -110,16 +144,14 @@ enum weft_status ocl_alloc(struct weft_device *base, size_t bytes, struct weft_m
     struct weft_mem *mem = calloc(1, sizeof(*mem));
     if (!mem)
         return weft_out_of_memory(ctx, "opencl: buffer", sizeof(*mem));
-    size_t whole =
-        (bytes + WEFT_ALIGN - 1) / WEFT_ALIGN * WEFT_ALIGN + (size_t)WEFT_SLACK;
     cl_int error;
     mem->bytes = bytes;
-    mem->mem = clCreateBuffer(d->context, CL_MEM_READ_WRITE, whole, NULL, &error);
+    mem->mem =
+        clCreateBuffer(d->context, CL_MEM_READ_WRITE, whole_bytes(bytes), NULL, &error);
     /* Many drivers reserve memory only when it is first used: filling and waiting brings
      * out here what would otherwise fail in a step. */
     if (!error)
-        error = clEnqueueFillBuffer(d->queue, mem->mem, &zero, sizeof(zero), 0, whole, 0,
-                                    NULL, NULL);
+        error = clear(d, mem);
     if (!error)
         error = clFinish(d->queue);
     if (error) {
@@ -140,8 +172,10 @@ static enum weft_status ocl_write(struct weft_device *base, struct weft_mem *to,
     assert(offset <= to->bytes && bytes <= to->bytes - offset);
     if (!bytes)
         return WEFT_OK;
-    cl_int error = clEnqueueWriteBuffer(d->queue, to->mem, CL_TRUE, offset, bytes, from,
-                                        0, NULL, NULL);
+    cl_int error = d->quirks & OCL_QUIRK_WHOLE_WRITES
+                       ? write_whole(d, to, offset, from, bytes)
+                       : clEnqueueWriteBuffer(d->queue, to->mem, CL_TRUE, offset, bytes,
+                                              from, 0, NULL, NULL);
     return ocl_check(base->context, error, "writing to the device");
 }
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Lists of launches: recorded, sealed, replayed. The only file that binds arguments and
  * enqueues kernels. */
-#include "quirk.h"
 #include "runtime.h"
 
 #include <assert.h>

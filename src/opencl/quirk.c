@@ -5,6 +5,10 @@
 #include <string.h>
 
 static const struct ocl_class classes[] = {
+    {.platform = "Oclgrind",
+     .types = CL_DEVICE_TYPE_ALL,
+     .family = WEFT_FAMILY_VEC,
+     .quirks = OCL_QUIRK_WHOLE_WRITES},
     {.device = "llvmpipe",
      .types = CL_DEVICE_TYPE_ALL,
      .family = WEFT_FAMILY_TILE,
