@@ -32,7 +32,7 @@
             gradient[i] *= g;                                                  \
         }                                                                      \
     }
-#include "../cl/activations.def"
+#include "activations.def"
 #undef ACT
 
 static const struct {
@@ -41,7 +41,7 @@ static const struct {
                    size_t count);
 } acts[WEFT_ACT_COUNT] = {
 #define ACT(id, name, by_output, f, g) {activate_##id, derive_##id},
-#include "../cl/activations.def"
+#include "activations.def"
 #undef ACT
 };
 
