@@ -6,26 +6,12 @@
 #include <math.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
-#include "test.h"
 #include "data/format.h"
+#include "seeds.h"
 #include "util/file.h"
 
 static struct weft_context context;
-
-/* Bytes that grow: test files are put together from pieces. */
-struct buffer {
-    uint8_t bytes[1 << 16];
-    size_t size;
-};
-
-static void add(struct buffer *b, const void *bytes, size_t size)
-{
-    REQUIRE(b->size + size <= sizeof(b->bytes));
-    memcpy(b->bytes + b->size, bytes, size);
-    b->size += size;
-}
 
 static void save(const char *path, const struct buffer *b)
 {
@@ -42,41 +28,6 @@ static void save_gz(const char *path, const struct buffer *b)
     gzFile file = gzopen(path, "wb");
     REQUIRE(file && gzwrite(file, b->bytes, (unsigned)b->size) == (int)b->size);
     REQUIRE(gzclose(file) == Z_OK);
-}
-
-/* The test pictures: pixel i of all is i * 37 % 256. */
-static void add_pixels(struct buffer *b, int count)
-{
-    for (int i = 0; i < count; i++)
-        add(b, &(uint8_t){(uint8_t)(i * 37)}, 1);
-}
-
-static void add_be32(struct buffer *b, uint32_t value)
-{
-    uint8_t bytes[4] = {(uint8_t)(value >> 24), (uint8_t)(value >> 16),
-                        (uint8_t)(value >> 8), (uint8_t)value};
-    add(b, bytes, 4);
-}
-
-static struct buffer idx_pictures(uint32_t n, uint32_t h, uint32_t w)
-{
-    struct buffer b = {.size = 0};
-    add_be32(&b, 0x803);
-    add_be32(&b, n);
-    add_be32(&b, h);
-    add_be32(&b, w);
-    add_pixels(&b, (int)(n * h * w));
-    return b;
-}
-
-static struct buffer idx_labels(const char *labels)
-{
-    struct buffer b = {.size = 0};
-    add_be32(&b, 0x801);
-    add_be32(&b, (uint32_t)strlen(labels));
-    for (const char *c = labels; *c; c++)
-        add(&b, &(uint8_t){(uint8_t)(*c - '0')}, 1);
-    return b;
 }
 
 /* Opens a file or folder and checks its shape and pixels; `labels` as digits. */
@@ -255,31 +206,6 @@ static void test_csv(void)
         add(&wide, "\n1", 2);
     save("wide.csv", &wide);
     check_fails("wide.csv", WEFT_ERR_FORMAT, "line 2: has 1 columns");
-}
-
-static struct buffer npy(int version, const char *type, const char *order,
-                         const char *shape)
-{
-    struct buffer b = {.size = 0};
-    char text[256];
-    int length = snprintf(text, sizeof(text),
-                          "{'descr': '%s', 'fortran_order': %s, 'shape': %s, }\n", type,
-                          order, shape);
-    uint8_t head[12] = {0x93,
-                        'N',
-                        'U',
-                        'M',
-                        'P',
-                        'Y',
-                        (uint8_t)version,
-                        0,
-                        (uint8_t)length,
-                        (uint8_t)(length >> 8),
-                        0,
-                        0};
-    add(&b, head, version == 1 ? 10 : 12);
-    add(&b, text, (size_t)length);
-    return b;
 }
 
 static void test_npy(void)
