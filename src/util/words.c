@@ -146,7 +146,7 @@ static enum weft_status take(struct weft_words *words, const char *what, const c
 enum weft_status weft_words_int(struct weft_words *words, const char *what, int min,
                                 int max, int *out)
 {
-    const char *text;
+    const char *text = NULL;
     WEFT_TRY(take(words, what, &text));
     return number(words, what, text, min, max, out);
 }
@@ -154,7 +154,7 @@ enum weft_status weft_words_int(struct weft_words *words, const char *what, int 
 enum weft_status weft_words_float(struct weft_words *words, const char *what, float min,
                                   float max, float *out)
 {
-    const char *text;
+    const char *text = NULL;
     WEFT_TRY(take(words, what, &text));
     return real(words, what, text, min, max, out);
 }
@@ -162,7 +162,7 @@ enum weft_status weft_words_float(struct weft_words *words, const char *what, fl
 enum weft_status weft_words_pair(struct weft_words *words, const char *what, int min,
                                  int max, int out[2])
 {
-    const char *text;
+    const char *text = NULL;
     WEFT_TRY(take(words, what, &text));
     return pair(words, what, text, min, max, out);
 }
