@@ -233,15 +233,15 @@ enum app_exit app_leak(struct app *app, const weft_data *train, const weft_data 
 void app_json_device(const struct app *app, struct json *j)
 {
     const struct weft_device_info *d = &app->info;
-    json_object(j, "device");
-    json_int(j, "index", app->device_index);
-    json_text(j, "name", d->name);
-    json_text(j, "platform", d->platform);
-    json_text(j, "driver", d->driver);
-    json_text(j, "id", d->id);
-    json_text(j, "family",
+    emit_object(j, "device");
+    emit_int(j, "index", app->device_index);
+    emit_text(j, "name", d->name);
+    emit_text(j, "platform", d->platform);
+    emit_text(j, "driver", d->driver);
+    emit_text(j, "id", d->id);
+    emit_text(j, "family",
               app_families[app->options->family ? app->options->family : (int)d->family]);
-    json_end(j);
+    emit_end(j);
 }
 
 enum app_exit app_flush(const struct app *app)

@@ -289,14 +289,14 @@ static void write_json(const struct job *job, const struct table *t)
     struct json j = {.out = stdout};
     struct weft_data_info info;
     weft_data_info(job->data, &info);
-    json_object(&j, NULL);
-    json_text(&j, "schema", "weft.bench/1");
-    json_text(&j, "weft", weft_version());
+    emit_object(&j, NULL);
+    emit_text(&j, "schema", "weft.bench/1");
+    emit_text(&j, "weft", weft_version());
     app_json_device(job->app, &j);
-    json_text(&j, "data", info.source);
-    json_real(&j, "window_s", window_seconds);
+    emit_text(&j, "data", info.source);
+    emit_real(&j, "window_s", window_seconds);
     table_json(t, &j, "rows");
-    json_end(&j);
+    emit_end(&j);
 }
 
 static enum app_exit bench(struct job *job, double main_start)

@@ -155,18 +155,18 @@ static void write_json(struct app *app, const struct table *t, int chosen,
                        const char *reason)
 {
     struct json j = {.out = stdout};
-    json_object(&j, NULL);
-    json_text(&j, "schema", "weft.devices/1");
-    json_text(&j, "weft", weft_version());
-    json_int(&j, "default", chosen);
-    json_text(&j, "reason", reason);
+    emit_object(&j, NULL);
+    emit_text(&j, "schema", "weft.devices/1");
+    emit_text(&j, "weft", weft_version());
+    emit_int(&j, "default", chosen);
+    emit_text(&j, "reason", reason);
     table_json(t, &j, "devices");
-    json_list(&j, "notes");
+    emit_list(&j, "notes");
     const char *note;
     for (int i = 0; (note = weft_device_note(app->context, i)); i++)
-        json_text(&j, NULL, note);
-    json_end(&j);
-    json_end(&j);
+        emit_text(&j, NULL, note);
+    emit_end(&j);
+    emit_end(&j);
 }
 
 static enum app_exit list(struct app *app)

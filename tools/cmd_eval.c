@@ -209,34 +209,34 @@ static void write_json(const struct job *job, const struct table *t)
     struct weft_data_info info;
     weft_data_info(job->data, &info);
     struct json j = {.out = stdout};
-    json_object(&j, NULL);
-    json_text(&j, "schema", "weft.eval/1");
-    json_text(&j, "weft", weft_version());
+    emit_object(&j, NULL);
+    emit_text(&j, "schema", "weft.eval/1");
+    emit_text(&j, "weft", weft_version());
     app_json_device(job->app, &j);
-    json_text(&j, "data", info.source);
-    json_text(&j, "release", info.release);
-    json_int(&j, "count", e->count);
-    json_int(&j, "correct", e->correct);
-    json_real(&j, "accuracy", e->accuracy);
-    json_real(&j, "standard_error", e->standard_error);
-    json_real(&j, "loss", e->loss);
-    json_real(&j, "leak", job->leak);
-    json_real(&j, "seconds", e->seconds);
-    json_real(&j, "pictures_per_second", e->count / e->seconds);
-    json_list(&j, "classes");
+    emit_text(&j, "data", info.source);
+    emit_text(&j, "release", info.release);
+    emit_int(&j, "count", e->count);
+    emit_int(&j, "correct", e->correct);
+    emit_real(&j, "accuracy", e->accuracy);
+    emit_real(&j, "standard_error", e->standard_error);
+    emit_real(&j, "loss", e->loss);
+    emit_real(&j, "leak", job->leak);
+    emit_real(&j, "seconds", e->seconds);
+    emit_real(&j, "pictures_per_second", e->count / e->seconds);
+    emit_list(&j, "classes");
     for (int c = 0; c < e->classes; c++)
-        json_text(&j, NULL, job->names[c]);
-    json_end(&j);
+        emit_text(&j, NULL, job->names[c]);
+    emit_end(&j);
     table_json(t, &j, "per_class");
-    json_list(&j, "confusion");
+    emit_list(&j, "confusion");
     for (int c = 0; c < e->classes; c++) {
-        json_list(&j, NULL);
+        emit_list(&j, NULL);
         for (int k = 0; k < e->classes; k++)
-            json_int(&j, NULL, count_at(e, c, k));
-        json_end(&j);
+            emit_int(&j, NULL, count_at(e, c, k));
+        emit_end(&j);
     }
-    json_end(&j);
-    json_end(&j);
+    emit_end(&j);
+    emit_end(&j);
 }
 
 /* Whether two releases are the two parts of one: they differ after the last comma. */

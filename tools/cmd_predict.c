@@ -109,22 +109,22 @@ static void write_json(struct job *job, const struct item *item, const float *p,
                        const int *order, int top)
 {
     struct json *j = &job->json;
-    json_object(j, NULL);
-    json_text(j, "file", item->label);
-    json_list(j, "predictions");
+    emit_object(j, NULL);
+    emit_text(j, "file", item->label);
+    emit_list(j, "predictions");
     for (int k = 0; k < top; k++) {
-        json_object(j, NULL);
-        json_int(j, "class_id", order[k]);
-        json_text(j, "class", job->names[order[k]]);
-        json_real(j, "probability", (double)p[order[k]]);
-        json_end(j);
+        emit_object(j, NULL);
+        emit_int(j, "class_id", order[k]);
+        emit_text(j, "class", job->names[order[k]]);
+        emit_real(j, "probability", (double)p[order[k]]);
+        emit_end(j);
     }
-    json_end(j);
-    json_bool(j, "resized", item->fit.resized);
-    json_bool(j, "cropped", item->fit.cropped);
-    json_bool(j, "inverted", item->fit.inverted);
-    json_bool(j, "uneven_background", item->fit.uneven_background);
-    json_end(j);
+    emit_end(j);
+    emit_bool(j, "resized", item->fit.resized);
+    emit_bool(j, "cropped", item->fit.cropped);
+    emit_bool(j, "inverted", item->fit.inverted);
+    emit_bool(j, "uneven_background", item->fit.uneven_background);
+    emit_end(j);
 }
 
 static void write_rows(struct job *job, const struct item *item, const float *p,
@@ -262,27 +262,27 @@ static void begin_output(struct job *job, const char *model)
     table_init(&job->table, stdout, format, columns, COLUMN_COUNT, true);
     if (format != TABLE_JSON)
         return;
-    json_object(&job->json, NULL);
-    json_text(&job->json, "schema", "weft.predict/1");
-    json_text(&job->json, "weft", weft_version());
+    emit_object(&job->json, NULL);
+    emit_text(&job->json, "schema", "weft.predict/1");
+    emit_text(&job->json, "weft", weft_version());
     app_json_device(job->app, &job->json);
-    json_text(&job->json, "model", model);
-    json_list(&job->json, "classes");
+    emit_text(&job->json, "model", model);
+    emit_list(&job->json, "classes");
     for (int c = 0; c < job->net.classes; c++)
-        json_text(&job->json, NULL, job->names[c]);
-    json_end(&job->json);
-    json_list(&job->json, "pictures");
+        emit_text(&job->json, NULL, job->names[c]);
+    emit_end(&job->json);
+    emit_list(&job->json, "pictures");
 }
 
 static void end_output(struct job *job)
 {
     if (job->options->app.format == TABLE_JSON) {
-        json_end(&job->json);
-        json_list(&job->json, "failed");
+        emit_end(&job->json);
+        emit_list(&job->json, "failed");
         for (int i = 0; i < job->failed; i++)
-            json_text(&job->json, NULL, job->errors[i]);
-        json_end(&job->json);
-        json_end(&job->json);
+            emit_text(&job->json, NULL, job->errors[i]);
+        emit_end(&job->json);
+        emit_end(&job->json);
     }
 }
 

@@ -69,21 +69,21 @@ static void json_net(struct json *j, const weft_net *net, const struct table *t)
 {
     struct weft_net_info info;
     weft_net_info(net, &info);
-    json_object(j, "net");
-    json_text(j, "name", info.name);
-    json_text(j, "text", info.text);
-    json_list(j, "input");
-    json_int(j, NULL, info.height);
-    json_int(j, NULL, info.width);
-    json_int(j, NULL, info.channels);
-    json_end(j);
-    json_int(j, "outputs", info.classes);
-    json_int(j, "weights", info.weights);
-    json_real(j, "flops", info.flops);
-    json_int(j, "batch", info.batch);
-    json_real(j, "rate", (double)info.optimizer.rate);
+    emit_object(j, "net");
+    emit_text(j, "name", info.name);
+    emit_text(j, "text", info.text);
+    emit_list(j, "input");
+    emit_int(j, NULL, info.height);
+    emit_int(j, NULL, info.width);
+    emit_int(j, NULL, info.channels);
+    emit_end(j);
+    emit_int(j, "outputs", info.classes);
+    emit_int(j, "weights", info.weights);
+    emit_real(j, "flops", info.flops);
+    emit_int(j, "batch", info.batch);
+    emit_real(j, "rate", (double)info.optimizer.rate);
     table_json(t, j, "layers");
-    json_end(j);
+    emit_end(j);
 }
 
 static void show_net_head(const weft_net *net)
@@ -99,19 +99,19 @@ static void show_net_head(const weft_net *net)
 
 static void begin_json(struct json *j, const char *kind)
 {
-    json_object(j, NULL);
-    json_text(j, "schema", "weft.show/1");
-    json_text(j, "weft", weft_version());
-    json_text(j, "kind", kind);
+    emit_object(j, NULL);
+    emit_text(j, "schema", "weft.show/1");
+    emit_text(j, "weft", weft_version());
+    emit_text(j, "kind", kind);
 }
 
 static void json_numbers(struct json *j, const char *key, const double *numbers,
                          int count)
 {
-    json_list(j, key);
+    emit_list(j, key);
     for (int i = 0; i < count; i++)
-        json_real(j, NULL, numbers[i]);
-    json_end(j);
+        emit_real(j, NULL, numbers[i]);
+    emit_end(j);
 }
 
 static enum app_exit show_net(struct app *app, const struct options *o, const char *spec)
@@ -138,7 +138,7 @@ static enum app_exit show_net(struct app *app, const struct options *o, const ch
         struct json j = {.out = stdout};
         begin_json(&j, "net");
         json_net(&j, net, &t);
-        json_end(&j);
+        emit_end(&j);
     }
     table_finish(&t);
     weft_net_destroy(&net);
@@ -194,17 +194,17 @@ static enum app_exit show_model(struct app *app, const struct options *o,
     if (t.format == TABLE_JSON) {
         struct json j = {.out = stdout};
         begin_json(&j, "model");
-        json_int(&j, "step", info.step);
-        json_real(&j, "epochs", info.epochs);
-        json_text(&j, "release", info.data_release);
+        emit_int(&j, "step", info.step);
+        emit_real(&j, "epochs", info.epochs);
+        emit_text(&j, "release", info.data_release);
         json_numbers(&j, "mean", info.mean, net.channels);
         json_numbers(&j, "deviation", info.deviation, net.channels);
-        json_list(&j, "classes");
+        emit_list(&j, "classes");
         for (int c = 0; c < net.classes; c++)
-            json_text(&j, NULL, info.class_names[c]);
-        json_end(&j);
+            emit_text(&j, NULL, info.class_names[c]);
+        emit_end(&j);
         json_net(&j, info.net, &t);
-        json_end(&j);
+        emit_end(&j);
     }
     table_finish(&t);
     weft_model_destroy(&model);
@@ -261,16 +261,16 @@ static void json_data(const weft_data *data, const struct table *t)
     weft_data_info(data, &info);
     struct json j = {.out = stdout};
     begin_json(&j, "data");
-    json_text(&j, "source", info.source);
-    json_text(&j, "release", info.release);
-    json_int(&j, "count", info.count);
-    json_int(&j, "height", info.height);
-    json_int(&j, "width", info.width);
-    json_int(&j, "channels", info.channels);
+    emit_text(&j, "source", info.source);
+    emit_text(&j, "release", info.release);
+    emit_int(&j, "count", info.count);
+    emit_int(&j, "height", info.height);
+    emit_int(&j, "width", info.width);
+    emit_int(&j, "channels", info.channels);
     json_numbers(&j, "mean", info.mean, info.channels);
     json_numbers(&j, "deviation", info.deviation, info.channels);
     table_json(t, &j, "classes");
-    json_end(&j);
+    emit_end(&j);
 }
 
 static enum app_exit show_data(struct app *app, const struct options *o, const char *spec)

@@ -267,20 +267,20 @@ static void log_header(struct json *j, const void *priv)
     struct weft_net_info net;
     weft_data_info(job->train, &data);
     weft_net_info(job->net, &net);
-    json_object(j, NULL);
-    json_text(j, "schema", "weft.log/1");
-    json_text(j, "weft", weft_version());
+    emit_object(j, NULL);
+    emit_text(j, "schema", "weft.log/1");
+    emit_text(j, "weft", weft_version());
     app_json_device(job->app, j);
-    json_text(j, "data", job->data_spec);
-    json_text(j, "release", data.release);
-    json_int(j, "pictures", data.count);
-    json_int(j, "held_out", job->held_out);
-    json_text(j, "net", net.name);
-    json_text(j, "text", net.text);
-    json_int(j, "batch", job->batch);
-    json_real(j, "rate", job->rate > 0 ? job->rate : (double)net.optimizer.rate);
-    json_uint(j, "seed", job->seed);
-    json_end(j);
+    emit_text(j, "data", job->data_spec);
+    emit_text(j, "release", data.release);
+    emit_int(j, "pictures", data.count);
+    emit_int(j, "held_out", job->held_out);
+    emit_text(j, "net", net.name);
+    emit_text(j, "text", net.text);
+    emit_int(j, "batch", job->batch);
+    emit_real(j, "rate", job->rate > 0 ? job->rate : (double)net.optimizer.rate);
+    emit_uint(j, "seed", job->seed);
+    emit_end(j);
 }
 
 /* Makes the trainer, and the folder with its first checkpoint. */

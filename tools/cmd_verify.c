@@ -113,25 +113,25 @@ static void write_json(struct app *app, const struct options *o,
                        const struct weft_verify_result *sum)
 {
     struct json j = {.out = stdout};
-    json_object(&j, NULL);
-    json_text(&j, "schema", "weft.verify/1");
-    json_text(&j, "weft", weft_version());
+    emit_object(&j, NULL);
+    emit_text(&j, "schema", "weft.verify/1");
+    emit_text(&j, "weft", weft_version());
     app_json_device(app, &j);
-    json_uint(&j, "seed", o->seed);
-    json_int(&j, "passed", sum->passed);
-    json_int(&j, "failed", sum->failed);
-    json_int(&j, "skipped", sum->skipped);
-    json_real(&j, "worst", sum->worst);
+    emit_uint(&j, "seed", o->seed);
+    emit_int(&j, "passed", sum->passed);
+    emit_int(&j, "failed", sum->failed);
+    emit_int(&j, "skipped", sum->skipped);
+    emit_real(&j, "worst", sum->worst);
     table_json(table, &j, "rows");
-    json_list(&j, "failures");
+    emit_list(&j, "failures");
     for (int i = 0; i < t->failure_count; i++) {
-        json_object(&j, NULL);
-        json_text(&j, "family", t->failures[i].family);
-        json_text(&j, "case", t->failures[i].text);
-        json_end(&j);
+        emit_object(&j, NULL);
+        emit_text(&j, "family", t->failures[i].family);
+        emit_text(&j, "case", t->failures[i].text);
+        emit_end(&j);
     }
-    json_end(&j);
-    json_end(&j);
+    emit_end(&j);
+    emit_end(&j);
 }
 
 static void write_summary(const struct tally *t, const struct weft_verify_result *sum)

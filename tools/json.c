@@ -76,17 +76,17 @@ static void open(struct json *j, const char *key, char opening, char closing)
     j->closing[j->depth] = closing;
 }
 
-void json_object(struct json *j, const char *key)
+void emit_object(struct json *j, const char *key)
 {
     open(j, key, '{', '}');
 }
 
-void json_list(struct json *j, const char *key)
+void emit_list(struct json *j, const char *key)
 {
     open(j, key, '[', ']');
 }
 
-void json_end(struct json *j)
+void emit_end(struct json *j)
 {
     assert(j->depth > 0);
     bool filled = j->filled[j->depth];
@@ -98,7 +98,7 @@ void json_end(struct json *j)
         fputc('\n', j->out);
 }
 
-void json_text(struct json *j, const char *key, const char *value)
+void emit_text(struct json *j, const char *key, const char *value)
 {
     before(j, key);
     if (value)
@@ -107,19 +107,19 @@ void json_text(struct json *j, const char *key, const char *value)
         fputs("null", j->out);
 }
 
-void json_int(struct json *j, const char *key, int64_t value)
+void emit_int(struct json *j, const char *key, int64_t value)
 {
     before(j, key);
     fprintf(j->out, "%" PRId64, value);
 }
 
-void json_uint(struct json *j, const char *key, uint64_t value)
+void emit_uint(struct json *j, const char *key, uint64_t value)
 {
     before(j, key);
     fprintf(j->out, "%" PRIu64, value);
 }
 
-void json_real(struct json *j, const char *key, double value)
+void emit_real(struct json *j, const char *key, double value)
 {
     before(j, key);
     if (isfinite(value))
@@ -128,7 +128,7 @@ void json_real(struct json *j, const char *key, double value)
         fputs("null", j->out);
 }
 
-void json_bool(struct json *j, const char *key, bool value)
+void emit_bool(struct json *j, const char *key, bool value)
 {
     before(j, key);
     fputs(value ? "true" : "false", j->out);

@@ -19,14 +19,14 @@ struct json {
 };
 
 /* Everything takes the key first; NULL inside a list, and for the outermost value. */
-void json_object(struct json *json, const char *key);
-void json_list(struct json *json, const char *key);
-void json_end(struct json *json); /* ends the innermost object or list */
+void emit_object(struct json *json, const char *key);
+void emit_list(struct json *json, const char *key);
+void emit_end(struct json *json); /* ends the innermost object or list */
 
-void json_text(struct json *json, const char *key, const char *value); /* NULL: null */
-void json_int(struct json *json, const char *key, int64_t value);
-void json_uint(struct json *json, const char *key, uint64_t value);
-void json_real(struct json *json, const char *key, double value);
-void json_bool(struct json *json, const char *key, bool value);
+void emit_text(struct json *json, const char *key, const char *value); /* NULL: null */
+void emit_int(struct json *json, const char *key, int64_t value);
+void emit_uint(struct json *json, const char *key, uint64_t value);
+void emit_real(struct json *json, const char *key, double value);
+void emit_bool(struct json *json, const char *key, bool value);
 
 #endif

@@ -224,24 +224,24 @@ void table_bool(struct table *t, bool value, const char *shown)
 
 void table_json(const struct table *t, struct json *j, const char *key)
 {
-    json_list(j, key);
+    emit_list(j, key);
     for (int i = 0; i + t->column_count <= t->cell_count; i += t->column_count) {
-        json_object(j, NULL);
+        emit_object(j, NULL);
         for (int c = 0; c < t->column_count; c++) {
             const struct table_cell *cell = &t->cells[i + c];
             const char *name = t->columns[c].key;
             if (!name)
                 continue;
             if (cell->kind == CELL_TEXT)
-                json_text(j, name, cell->text);
+                emit_text(j, name, cell->text);
             else if (cell->kind == CELL_INT)
-                json_int(j, name, cell->whole);
+                emit_int(j, name, cell->whole);
             else if (cell->kind == CELL_BOOL)
-                json_bool(j, name, cell->whole);
+                emit_bool(j, name, cell->whole);
             else
-                json_real(j, name, cell->real);
+                emit_real(j, name, cell->real);
         }
-        json_end(j);
+        emit_end(j);
     }
-    json_end(j);
+    emit_end(j);
 }

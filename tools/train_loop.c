@@ -77,18 +77,18 @@ struct epoch {
 static void log_epoch(struct json *j, const void *priv)
 {
     const struct epoch *e = priv;
-    json_object(j, NULL);
-    json_int(j, "epoch", e->number);
-    json_int(j, "step", e->step);
-    json_real(j, "loss", e->loss);
-    json_real(j, "accuracy", e->accuracy);
-    json_real(j, "validation_accuracy", e->valid_accuracy);
-    json_real(j, "validation_standard_error", e->valid_error);
-    json_real(j, "validation_loss", e->valid_loss);
-    json_real(j, "pictures_per_second", e->rate);
-    json_real(j, "seconds", e->seconds);
-    json_bool(j, "best", e->best);
-    json_end(j);
+    emit_object(j, NULL);
+    emit_int(j, "epoch", e->number);
+    emit_int(j, "step", e->step);
+    emit_real(j, "loss", e->loss);
+    emit_real(j, "accuracy", e->accuracy);
+    emit_real(j, "validation_accuracy", e->valid_accuracy);
+    emit_real(j, "validation_standard_error", e->valid_error);
+    emit_real(j, "validation_loss", e->valid_loss);
+    emit_real(j, "pictures_per_second", e->rate);
+    emit_real(j, "seconds", e->seconds);
+    emit_bool(j, "best", e->best);
+    emit_end(j);
 }
 
 static void show_epoch(struct train_job *job, const struct epoch *e)

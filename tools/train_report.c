@@ -117,13 +117,13 @@ static void tell_outcome(const struct train_job *job, const struct outcome *out)
 static void json_eval(struct json *j, const char *key, const struct weft_eval *e,
                       int epoch)
 {
-    json_object(j, key);
-    json_int(j, "epoch", epoch);
-    json_int(j, "count", e->count);
-    json_real(j, "accuracy", e->accuracy);
-    json_real(j, "standard_error", e->standard_error);
-    json_real(j, "loss", e->loss);
-    json_end(j);
+    emit_object(j, key);
+    emit_int(j, "epoch", epoch);
+    emit_int(j, "count", e->count);
+    emit_real(j, "accuracy", e->accuracy);
+    emit_real(j, "standard_error", e->standard_error);
+    emit_real(j, "loss", e->loss);
+    emit_end(j);
 }
 
 static void write_json(const struct train_job *job, const struct outcome *out,
@@ -133,26 +133,26 @@ static void write_json(const struct train_job *job, const struct outcome *out,
     struct json j = {.out = stdout};
     struct weft_net_info net;
     weft_net_info(job->net, &net);
-    json_object(&j, NULL);
-    json_text(&j, "schema", "weft.train/1");
-    json_text(&j, "weft", weft_version());
+    emit_object(&j, NULL);
+    emit_text(&j, "schema", "weft.train/1");
+    emit_text(&j, "weft", weft_version());
     app_json_device(job->app, &j);
-    json_text(&j, "data", job->data_spec);
-    json_text(&j, "net", net.name);
-    json_int(&j, "batch", job->batch);
-    json_uint(&j, "seed", job->seed);
-    json_text(&j, "stopped", stops[stop]);
-    json_text(&j, "last", job->run.last);
-    json_text(&j, "best", job->best_epoch ? job->run.best : NULL);
-    json_int(&j, "best_epoch", job->best_epoch);
+    emit_text(&j, "data", job->data_spec);
+    emit_text(&j, "net", net.name);
+    emit_int(&j, "batch", job->batch);
+    emit_uint(&j, "seed", job->seed);
+    emit_text(&j, "stopped", stops[stop]);
+    emit_text(&j, "last", job->run.last);
+    emit_text(&j, "best", job->best_epoch ? job->run.best : NULL);
+    emit_int(&j, "best_epoch", job->best_epoch);
     table_json(&job->table, &j, "epochs");
-    json_real(&j, "leak", job->leak);
+    emit_real(&j, "leak", job->leak);
     if (out->have_last)
         json_eval(&j, "test", &out->last, out->at.epoch);
     if (out->have_best)
         json_eval(&j, "test_best", &out->best, job->best_epoch);
-    json_real(&j, "seconds", term_seconds() - job->start);
-    json_end(&j);
+    emit_real(&j, "seconds", term_seconds() - job->start);
+    emit_end(&j);
 }
 
 static void tell_how_to_go_on(const struct train_job *job, enum train_stop stop)
