@@ -276,6 +276,13 @@ static void test_fit(void)
     fit = check_fit(&p, WEFT_INVERT_YES, 28, 7, 75, 255);
     CHECK(fit.inverted);
 
+    /* Light that falls off evenly, from 240 on the left to 141 on the right. */
+    p = boxed(pixels, 0, 1, 10, 30, 93, 50);
+    for (int i = 0; i < SIDE * SIDE; i++)
+        pixels[i] = (uint8_t)(pixels[i] ? 0 : 240 - i % SIDE);
+    fit = check_fit(&p, WEFT_INVERT_AUTO, 28, 7, 255, 0);
+    CHECK(fit.cropped && fit.inverted && !fit.uneven_background);
+
     /* Noise within the tolerance does not hold up the trimming; specks do not either. */
     p = boxed(pixels, 255, 0, 10, 30, 93, 50);
     for (int i = 0; i < SIDE * SIDE; i += 3)

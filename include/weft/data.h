@@ -95,14 +95,15 @@ enum weft_invert { WEFT_INVERT_AUTO, WEFT_INVERT_NO, WEFT_INVERT_YES };
 /* What weft_picture_fit did. */
 struct weft_fit {
     bool resized, cropped, inverted;
-    bool uneven_background; /* the border is not of one colour: expect little */
+    bool uneven_background; /* the border is of many colours: expect little */
 };
 
 /* Brings a picture to height x width x channels bytes as the Fashion-MNIST pictures were
- * made: if it has that size already it is only converted; otherwise the border's colour
- * is taken as background and trimmed, the longer side scaled to fit by area averaging,
- * the rest filled with background. A light background is inverted, so that the object is
- * light on black. `out` receives height * width * channels bytes. `fit` may be NULL.
+ * made: if it has that size already it is only converted; otherwise the border's colour,
+ * which may change evenly across the picture, is taken as background and trimmed, the
+ * longer side scaled to fit by area averaging, the rest filled with background. A light
+ * background is inverted, so that the object is light; an even one becomes black. `out`
+ * receives height * width * channels bytes; channels are 1 or 3. `fit` may be NULL.
  * WEFT_ERR_ARG, WEFT_ERR_NOMEM. */
 WEFT_API enum weft_status weft_picture_fit(weft_context *context,
                                            const struct weft_picture *picture,

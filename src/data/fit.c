@@ -17,9 +17,10 @@ struct box {
     int top, left, height, width;
 };
 
-/* What the border tells. */
+/* What the border tells: for each channel the color as a plane over the picture, so that
+ * light which falls off to one side is still a background. */
 struct background {
-    int color[3]; /* median of each channel */
+    double plane[3][3]; /* at the middle, and what is added towards bottom and right */
     bool uneven;
 };
 
@@ -28,53 +29,134 @@ static const uint8_t *pixel_at(const struct weft_picture *p, int y, int x)
     return p->pixels + ((size_t)y * (size_t)p->width + (size_t)x) * (size_t)p->channels;
 }
 
-static bool is_background(const struct weft_picture *p, const uint8_t *pixel,
-                          const int *color)
+/* -0.5 to 0.5. */
+static double relative(double place, int extent)
 {
+    return (place + 0.5) / extent - 0.5;
+}
+
+/* The background's color at a place, in the picture's channels. */
+static void color_at(const struct background *background, const struct weft_picture *p,
+                     double y, double x, double *color)
+{
+    double down = relative(y, p->height), across = relative(x, p->width);
+    for (int c = 0; c < p->channels; c++) {
+        const double *plane = background->plane[c];
+        color[c] = plane[0] + down * plane[1] + across * plane[2];
+    }
+}
+
+static bool is_near(const struct background *background, const struct weft_picture *p,
+                    int y, int x, int tolerance)
+{
+    double color[3];
+    const uint8_t *pixel = pixel_at(p, y, x);
+    color_at(background, p, y, x, color);
     for (int c = 0; c < p->channels; c++)
-        if (abs(pixel[c] - color[c]) > TOLERANCE)
+        if (fabs(pixel[c] - color[c]) > tolerance)
             return false;
     return true;
 }
 
-/* Whether a pixel lies in the frame of `depth` pixels. */
-static bool in_frame(const struct weft_picture *p, int depth, int y, int x)
+/* Walks along the frame of the picture, `depth` pixels deep: the place after (y, x); false
+ * after the last. */
+static bool next_in_frame(const struct weft_picture *p, int depth, int *y, int *x)
 {
-    return y < depth || x < depth || y >= p->height - depth || x >= p->width - depth;
+    bool inside = *y >= depth && *y < p->height - depth;
+    ++*x;
+    if (inside && *x == depth && p->width > 2 * depth)
+        *x = p->width - depth;
+    if (*x == p->width) {
+        *x = 0;
+        ++*y;
+    }
+    return *y < p->height;
 }
 
-static struct background look_at_border(const struct weft_picture *p)
+/* The median color of the frame. */
+static struct background median_of_frame(const struct weft_picture *p, int depth)
 {
-    int shorter = p->height < p->width ? p->height : p->width;
-    int depth = 1 + shorter / 100;
-    size_t counts[3][256] = {{0}}, total = 0, other = 0;
-    struct background result = {{0}, false};
-    for (int y = 0; y < p->height; y++)
-        for (int x = 0; x < p->width; x++) {
-            if (!in_frame(p, depth, y, x)) {
-                x = p->width - depth - 1; /* on to the right side of the frame */
-                continue;
-            }
-            for (int c = 0; c < p->channels; c++)
-                counts[c][pixel_at(p, y, x)[c]]++;
-            total++;
-        }
+    size_t counts[3][256] = {{0}}, total = 0;
+    struct background result = {.uneven = false};
+    int y = 0, x = 0;
+    do {
+        for (int c = 0; c < p->channels; c++)
+            counts[c][pixel_at(p, y, x)[c]]++;
+        total++;
+    } while (next_in_frame(p, depth, &y, &x));
     for (int c = 0; c < p->channels; c++) {
         size_t below = 0;
         int value = 0;
         while ((below += counts[c][value]) * 2 < total)
             value++;
-        result.color[c] = value;
+        result.plane[c][0] = value;
     }
-    for (int y = 0; y < p->height; y++)
-        for (int x = 0; x < p->width; x++) {
-            if (!in_frame(p, depth, y, x)) {
-                x = p->width - depth - 1;
-                continue;
-            }
-            other += !is_background(p, pixel_at(p, y, x), result.color);
+    return result;
+}
+
+/* Solves the normal equations m a = b of a plane, symmetric and of order 3, in place. A
+ * pivot that vanishes (a picture one pixel wide) leaves its coefficient at 0. */
+static void solve(double m[3][3], double b[3], double a[3])
+{
+    for (int i = 0; i < 3; i++)
+        for (int k = i + 1; k < 3; k++) {
+            double factor = m[i][i] > 1e-9 ? m[k][i] / m[i][i] : 0;
+            for (int j = i; j < 3; j++)
+                m[k][j] -= factor * m[i][j];
+            b[k] -= factor * b[i];
         }
+    for (int i = 2; i >= 0; i--) {
+        double rest = b[i];
+        for (int j = i + 1; j < 3; j++)
+            rest -= m[i][j] * a[j];
+        a[i] = m[i][i] > 1e-9 ? rest / m[i][i] : 0;
+    }
+}
+
+/* The planes that fit best, by least squares, those pixels of the frame that are near the
+ * planes so far. */
+static void refine(struct background *background, const struct weft_picture *p, int depth,
+                   int tolerance)
+{
+    double m[3][3] = {{0}}, b[3][3] = {{0}};
+    int y = 0, x = 0;
+    do {
+        if (!is_near(background, p, y, x, tolerance))
+            continue;
+        double term[3] = {1, relative(y, p->height), relative(x, p->width)};
+        for (int i = 0; i < 3; i++) {
+            for (int j = 0; j < 3; j++)
+                m[i][j] += term[i] * term[j];
+            for (int c = 0; c < p->channels; c++)
+                b[c][i] += term[i] * pixel_at(p, y, x)[c];
+        }
+    } while (next_in_frame(p, depth, &y, &x));
+    if (m[0][0] < 1)
+        return;
+    for (int c = 0; c < p->channels; c++) {
+        double copy[3][3];
+        memcpy(copy, m, sizeof(copy));
+        solve(copy, b[c], background->plane[c]);
+    }
+}
+
+static struct background look_at_border(const struct weft_picture *p)
+{
+    /* Wide at first, so that the fall of the light is found from the median on. */
+    static const int tolerances[] = {3 * TOLERANCE, 2 * TOLERANCE, TOLERANCE, TOLERANCE};
+    int shorter = p->height < p->width ? p->height : p->width;
+    int depth = 1 + shorter / 100, y = 0, x = 0;
+    size_t total = 0, other = 0;
+    struct background result = median_of_frame(p, depth);
+    for (size_t i = 0; i < WEFT_COUNT(tolerances); i++)
+        refine(&result, p, depth, tolerances[i]);
+    do {
+        other += !is_near(&result, p, y, x, TOLERANCE);
+        total++;
+    } while (next_in_frame(p, depth, &y, &x));
     result.uneven = other * 100 > total * UNEVEN_PERCENT;
+    if (result.uneven)
+        result = median_of_frame(p, depth), result.uneven = true;
     return result;
 }
 
@@ -104,7 +186,7 @@ static enum weft_status trim(weft_context *ctx, const struct weft_picture *p,
     struct box found;
     for (int y = 0; y < p->height; y++)
         for (int x = 0; x < p->width; x++)
-            if (!is_background(p, pixel_at(p, y, x), background->color)) {
+            if (!is_near(background, p, y, x, TOLERANCE)) {
                 rows[y]++;
                 columns[x]++;
             }
@@ -154,43 +236,53 @@ static void convert(const double *from, int from_channels, int channels, double 
  * 0 and the rest is stretched to keep its range; else values are kept or negated. */
 struct tone {
     bool invert, level;
-    double background[3]; /* in the output's channels */
 };
 
-static uint8_t apply(const struct tone *tone, int channel, double value)
+static uint8_t apply(const struct tone *tone, double value, double background)
 {
-    double zero = tone->background[channel];
     if (tone->invert) {
         value = 255 - value;
-        zero = 255 - zero;
+        background = 255 - background;
     }
+    background = fmin(fmax(background, 0), 254);
     if (tone->level)
-        value = value <= zero ? 0 : (value - zero) * 255 / (255 - zero);
-    return (uint8_t)floor(value + 0.5);
+        value = value <= background ? 0 : (value - background) * 255 / (255 - background);
+    return (uint8_t)floor(fmin(fmax(value, 0), 255) + 0.5);
 }
 
+/* What is wanted: an output of this shape. */
+struct frame {
+    int height, width, channels;
+};
+
 /* Scales `box` of the picture into the middle of the output, which is filled. */
-static void place(const struct weft_picture *p, const struct box *box,
-                  const struct tone *tone, int height, int width, int channels,
-                  uint8_t *out)
+static void place(const struct weft_picture *p, const struct background *background,
+                  const struct box *box, const struct tone *tone,
+                  const struct frame *frame, uint8_t *out)
 {
-    double scale = fmin((double)height / box->height, (double)width / box->width);
+    double scale =
+        fmin((double)frame->height / box->height, (double)frame->width / box->width);
     int rows = (int)fmax(1, floor(box->height * scale + 0.5));
     int columns = (int)fmax(1, floor(box->width * scale + 0.5));
-    int top = (height - rows) / 2, left = (width - columns) / 2;
+    int top = (frame->height - rows) / 2, left = (frame->width - columns) / 2;
     double step_y = (double)box->height / rows, step_x = (double)box->width / columns;
-    for (int y = 0; y < height; y++)
-        for (int x = 0; x < width; x++, out += channels) {
-            double mean[3], value[3];
-            int i = y - top, j = x - left;
+    for (int i = -top; i < frame->height - top; i++)
+        for (int j = -left; j < frame->width - left; j++, out += frame->channels) {
+            double mean[3], color[3], value[3], zero[3];
+            double y = box->top + i * step_y, x = box->left + j * step_x;
             bool inside = i >= 0 && i < rows && j >= 0 && j < columns;
             if (inside) {
-                average(p, box->top + i * step_y, box->top + (i + 1) * step_y,
-                        box->left + j * step_x, box->left + (j + 1) * step_x, mean);
-                convert(mean, p->channels, channels, value);
+                average(p, y, y + step_y, x, x + step_x, mean);
+                color_at(background, p, y + (step_y - 1) / 2, x + (step_x - 1) / 2,
+                         color);
+            } else {
+                color_at(background, p, (p->height - 1) / 2.0, (p->width - 1) / 2.0,
+                         color);
             }
-            for (int c = 0; c < channels; c++)
-                out[c] = apply(tone, c, inside ? value[c] : tone->background[c]);
+            convert(color, p->channels, frame->channels, zero);
+            convert(inside ? mean : color, p->channels, frame->channels, value);
+            for (int c = 0; c < frame->channels; c++)
+                out[c] = apply(tone, value[c], zero[c]);
         }
 }
 
@@ -206,14 +298,16 @@ enum weft_status weft_picture_fit(weft_context *context,
     WEFT_REQUIRE(context, height >= 1 && height <= MOST && width >= 1 && width <= MOST);
     WEFT_REQUIRE(context, channels == 1 || channels == 3);
 
+    struct frame frame = {height, width, channels};
     struct box box = {0, 0, picture->height, picture->width};
     struct tone tone = {.invert = invert == WEFT_INVERT_YES};
+    struct background background = {.uneven = false};
     struct weft_fit did = {0};
     if (picture->height != height || picture->width != width) {
-        struct background background = look_at_border(picture);
-        double color[3] = {background.color[0], background.color[1], background.color[2]};
-        double grey;
-        convert(color, picture->channels, channels, tone.background);
+        double color[3], grey;
+        background = look_at_border(picture);
+        color_at(&background, picture, (picture->height - 1) / 2.0,
+                 (picture->width - 1) / 2.0, color);
         convert(color, picture->channels, 1, &grey);
         if (invert == WEFT_INVERT_AUTO)
             tone.invert = grey > 127;
@@ -225,7 +319,7 @@ enum weft_status weft_picture_fit(weft_context *context,
     }
     did.cropped = box.height != picture->height || box.width != picture->width;
     did.inverted = tone.invert;
-    place(picture, &box, &tone, height, width, channels, out);
+    place(picture, &background, &box, &tone, &frame, out);
     if (fit)
         *fit = did;
     return WEFT_OK;
