@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is wrong with this machine's OpenCL, in sentences that say how to mend it. */
-#define _XOPEN_SOURCE 700
+#define _GNU_SOURCE /* RTLD_NODELETE */
 #include "runtime.h"
 
 #include <dirent.h>
@@ -54,15 +54,14 @@ enum weft_status ocl_note_platform(weft_context *ctx, const char *name, cl_int e
                              name);
 }
 
-/* Whether the library that an ICD file names can be loaded. Nothing in it is called. */
+/* Whether the library that an ICD file names can be loaded. Nothing in it is called, and it
+ * is not unloaded: what its constructors registered elsewhere (passes in LLVM's registry)
+ * would be left dangling. */
 static enum weft_status check_library(weft_context *ctx, const char *file,
                                       const char *library)
 {
-    void *handle = dlopen(library, RTLD_LAZY | RTLD_LOCAL);
-    if (handle) {
-        dlclose(handle);
+    if (dlopen(library, RTLD_LAZY | RTLD_LOCAL | RTLD_NODELETE))
         return WEFT_OK;
-    }
     const char *why = dlerror();
     return weft_devices_note(ctx,
                              "%s: its driver cannot be loaded: %s; install the package "
