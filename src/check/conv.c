@@ -38,6 +38,18 @@ static void draw_channels(struct check *k, struct weft_conv *v)
     }
 }
 
+/* Whether any tap of any window finds a place inside: a dilated one may straddle all. */
+static bool touches(const struct check_axis *axis)
+{
+    for (int out = 0; out < axis->out; out++)
+        for (int tap = 0; tap < axis->window; tap++) {
+            int at = out * axis->stride - axis->before + tap * axis->dilation;
+            if (at >= 0 && at < axis->in)
+                return true;
+        }
+    return false;
+}
+
 static void draw_geometry(struct check *k, struct weft_conv *v)
 {
     struct check_axis axis[2];
@@ -54,6 +66,10 @@ static void draw_geometry(struct check *k, struct weft_conv *v)
             .stride = square ? stride : check_range(k, 1, 3),
             .dilation = square ? dilation : CHECK_PICK(k, 1, 1, 2, 3)};
         check_axis_fit(k, &axis[i], padding);
+        while (!touches(&axis[i])) {
+            axis[i].in++;
+            check_axis_fit(k, &axis[i], padding);
+        }
     }
     draw_channels(k, v);
     v->n = CHECK_PICK(k, 1, 1, 2, 3, 5, 9);
@@ -230,6 +246,9 @@ static void fill(struct conv_case *v, bool integers)
             check_nonzero(c, tensors[i], 3);
         else
             check_reals(c, tensors[i], -1, 1);
+    /* One filter at least is not shut by its bias. */
+    float *bias = v->bias ? check_image(c, v->bias) : &(float){0};
+    bias[0] = fabsf(bias[0]);
     check_act_outputs(c, v->gate, v->gate_activation, integers);
     draw_argmax(v);
 }
@@ -433,6 +452,7 @@ static void add_tensors(struct conv_case *v, bool bias)
     v->dy = check_tensor_add(c, "dy", CHECK_FLOAT, g->n, out_h, out_w, g->k);
     v->dw = check_tensor_add(c, "dw", CHECK_FLOAT, g->r, g->s, g->c / g->groups, g->k);
     v->dx = check_tensor_add(c, "dx", CHECK_FLOAT, g->n, g->h, g->w, g->c);
+    v->dx->sparse = v->dy->count * v->w->count / (size_t)g->k < v->dx->count / 8;
     if (bias) {
         v->bias = check_tensor_add(c, "bias", CHECK_FLOAT, 1, 1, 1, g->k);
         v->dbias = check_tensor_add(c, "dbias", CHECK_FLOAT, 1, 1, 1, g->k);

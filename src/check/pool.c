@@ -146,6 +146,7 @@ static enum weft_status run(struct check *k)
     p.argmax = check_tensor_add(c, "argmax", CHECK_BYTE, g->n, g->out_h, g->out_w, g->c);
     p.dy = check_tensor_add(c, "dy", CHECK_FLOAT, g->n, g->out_h, g->out_w, g->c);
     p.dx = check_tensor_add(c, "dx", CHECK_FLOAT, g->n, g->h, g->w, g->c);
+    p.dx->sparse = p.dy->count < p.dx->count / 8;
     enum weft_status status = run_case(&p);
     check_case_finish(c);
     return status;
