@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Drives fuzz_data.c with small valid files of every format: as they are, cut at every
  * length, with every bit turned, and with several bytes changed at random, the same in
- * every run. Passes if nothing is read or written out of bounds and every failure is told;
- * best under sanitizers. */
+ * every run. Passes if nothing is read or written out of bounds and every failure is
+ * told; best under sanitizers. */
 #define _POSIX_C_SOURCE 200809L
 #include "fuzz.h"
 #include "random.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Pictures: what every format decodes to, what is refused, and how a picture is brought to
- * a network's input. */
+/* Pictures: what every format decodes to, what is refused, and how a picture is brought
+ * to a network's input. */
 #include <weft/data.h>
 
 #include "seeds.h"
@@ -267,7 +267,7 @@ static void test_fit(void)
     fit = check_fit(&p, WEFT_INVERT_NO, 28, 7, 0, 255);
     CHECK(!fit.inverted && fit.cropped);
 
-    /* A background that is nearly white ends at 0, and the object keeps the full range. */
+    /* A background that is nearly white ends at 0; the object keeps the full range. */
     p = boxed(pixels, 250, 50, 40, 8, 60, 91);
     fit = check_fit(&p, WEFT_INVERT_AUTO, 7, 28, 204, 0); /* 255 - 50 * 255 / 250 */
     p = boxed(pixels, 0, 180, 10, 30, 93, 50);

@@ -284,7 +284,7 @@ enum weft_status weft_data_split(const weft_data *data, int held_out, uint64_t s
         weft_data_destroy(&part[1]);
         return status;
     }
-    /* Keys of a stream of its own: the parts have nothing to do with the epochs' orders. */
+    /* Keys of their own: the parts have nothing to do with the epochs' orders. */
     struct weft_random key =
         weft_philox((uint32_t)seed, (uint32_t)(seed >> 32), 0, 0, 0, RANDOM_SPLIT);
     for (uint32_t i = 0; i < count; i++) {

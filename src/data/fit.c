@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Bringing a picture to a network's input the way the Fashion-MNIST pictures were made
- * (Xiao, Rasul and Vollgraf 2017, arXiv:1708.07747, section 2): trim the background, scale
- * the longer side to fit, centre, negate. */
+ * (Xiao, Rasul and Vollgraf 2017, arXiv:1708.07747, section 2): trim the background,
+ * scale the longer side to fit, centre, negate. */
 #include "picture.h"
 
 #include <math.h>
@@ -58,8 +58,8 @@ static bool is_near(const struct background *background, const struct weft_pictu
     return true;
 }
 
-/* Walks along the frame of the picture, `depth` pixels deep: the place after (y, x); false
- * after the last. */
+/* Walks along the frame of the picture, `depth` pixels deep: the place after (y, x);
+ * false after the last. */
 static bool next_in_frame(const struct weft_picture *p, int depth, int *y, int *x)
 {
     bool inside = *y >= depth && *y < p->height - depth;

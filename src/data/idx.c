@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* IDX, the format of MNIST: two zero bytes, the type (8: unsigned bytes), the number of
- * dimensions, an extent of four bytes for each, most significant first, and the elements. */
+ * dimensions, an extent of four bytes for each, most significant first, the elements. */
 #include "format.h"
 
 #include <stdlib.h>

@@ -55,7 +55,8 @@ static int orientation(const uint8_t *bytes, size_t size)
 }
 
 /* How to bring a stored picture upright: (row, column) of the result is at (column, row)
- * of the stored one if `transpose`, mirrored from the far ends as told. Exif 2.3, 4.6.4. */
+ * of the stored one if `transpose`, mirrored from the far ends as told (Exif 2.3, 4.6.4).
+ */
 static const struct turn {
     bool transpose, flip_y, flip_x; /* of the stored picture's axes */
 } turns[9] = {

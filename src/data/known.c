@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Published collections, told by their contents whatever file they came in.
  *
- * Fashion-MNIST exists twice: the first release of August 2017, which lives on in Kaggle's
- * CSV files, and the current one, a different sample and split (zalandoresearch/
+ * Fashion-MNIST exists twice: the first release of August 2017, which lives on in
+ * Kaggle's CSV files, and the current one, a different sample and split (zalandoresearch/
  * fashion-mnist, issue 44). 79 % of the first release's test pictures are in the current
  * release's training part. */
 #include "format.h"

@@ -36,8 +36,8 @@ bool weft_file_exists(const char *path);
 bool weft_folder_exists(const char *path);
 
 /* Writes `path` whole or not at all: a temporary file in the same folder is written,
- * synced and renamed, and removed on any failure. A symbolic link is followed; a device or
- * pipe is written to directly. `mode` is that of the new file, less the umask. */
+ * synced and renamed, and removed on any failure. A symbolic link is followed; a device
+ * or pipe is written to directly. `mode` is that of the new file, less the umask. */
 enum weft_status weft_file_write(weft_context *ctx, const char *path, const void *bytes,
                                  size_t size);
 enum weft_status weft_file_write_mode(weft_context *ctx, const char *path, mode_t mode,
