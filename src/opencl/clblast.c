@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Dense layers through CLBlast's matrix product, with launches of our own for what it does
+ * not do: bias and activation, the gate, the gradient of the bias. */
+#include "runtime.h"
+
+#include <assert.h>
+#include <clblast_c.h>
+
+/* c = a b, row by row; a is m x k and b k x n once turned. */
+struct product {
+    CLBlastTranspose a_turned, b_turned;
+    size_t m, n, k;
+    struct weft_view a, b, c;
+};
+
+static size_t a_row(const struct product *p)
+{
+    return p->a_turned == CLBlastTransposeYes ? p->m : p->k;
+}
+
+static size_t b_row(const struct product *p)
+{
+    return p->b_turned == CLBlastTransposeYes ? p->k : p->n;
+}
+
+static enum weft_status check(const struct ocl_device *device, const struct product *p,
+                              CLBlastStatusCode code)
+{
+    if (code == CLBlastSuccess)
+        return WEFT_OK;
+    bool memory =
+        code == CLBlastTempBufferAllocFailure || code == CLBlastOpenCLOutOfHostMemory;
+    return weft_fail(
+        device->base.context, memory ? WEFT_ERR_NOMEM : WEFT_ERR_DEVICE,
+        "clblast: a product of %zu x %zu x %zu on %s failed with code %d; weft's "
+        "own kernels do it too",
+        p->m, p->n, p->k, device->base.info.name, (int)code);
+}
+
+static enum weft_status multiply(struct ocl_device *device, const struct product *p,
+                                 cl_mem a, size_t a_at, cl_mem b, size_t b_at, cl_mem c,
+                                 size_t c_at, cl_mem spare)
+{
+    return check(device, p,
+                 CLBlastSgemmWithTempBuffer(CLBlastLayoutRowMajor, p->a_turned,
+                                            p->b_turned, p->m, p->n, p->k, 1.0f, a, a_at,
+                                            a_row(p), b, b_at, b_row(p), 0.0f, c, c_at,
+                                            p->n, &device->queue, NULL, spare));
+}
+
+static enum weft_status replay_product(struct weft_list *list, void *data)
+{
+    const struct product *p = data;
+    return multiply(ocl_of(list), p, p->a.mem->mem, p->a.offset, p->b.mem->mem,
+                    p->b.offset, p->c.mem->mem, p->c.offset, ocl_scratch_mem(list));
+}
+
+/* Does the product once on memory of its own, so that CLBlast compiles what it will use
+ * before the first step rather than in it. */
+static enum weft_status warm_up(struct ocl_device *device, const struct product *p,
+                                size_t spare_bytes)
+{
+    const size_t bytes[4] = {p->a.count * sizeof(float), p->b.count * sizeof(float),
+                             p->c.count * sizeof(float), spare_bytes};
+    struct weft_mem *mem[4] = {NULL};
+    enum weft_status status = WEFT_OK;
+    for (int i = 0; i < 4 && !status; i++)
+        if (bytes[i])
+            status = ocl_alloc(&device->base, bytes[i], &mem[i]);
+    if (!status)
+        status = multiply(device, p, mem[0]->mem, 0, mem[1]->mem, 0, mem[2]->mem, 0,
+                          mem[3] ? mem[3]->mem : NULL);
+    if (!status)
+        status = ocl_check(device->base.context, clFinish(device->queue), "clblast");
+    for (int i = 0; i < 4; i++)
+        ocl_free(&device->base, mem[i]);
+    return status;
+}
+
+static enum weft_status append_product(struct weft_list *list, const struct product *p)
+{
+    struct ocl_device *device = ocl_of(list);
+    size_t bytes = 0;
+    WEFT_TRY(check(
+        device, p,
+        CLBlastSGemmTempBufferSize(CLBlastLayoutRowMajor, p->a_turned, p->b_turned, p->m,
+                                   p->n, p->k, p->a.offset, a_row(p), p->b.offset,
+                                   b_row(p), p->c.offset, p->n, &device->queue, &bytes)));
+    size_t place = bytes ? ocl_scratch(list, bytes) : 0;
+    assert(place == 0); /* CLBlast takes a buffer, not a place in one */
+    (void)place;
+    WEFT_TRY(warm_up(device, p, bytes));
+    return ocl_call(list, replay_product, p, sizeof(*p));
+}
+
+static enum weft_status append_bias_act(struct weft_list *list,
+                                        const struct weft_dense_args *args)
+{
+    const struct ocl_device *device = ocl_of(list);
+    struct ocl_options options = {""};
+    ocl_define(&options, "VW", device->vector);
+    ocl_define(&options, "COLUMNS", args->dense.out);
+    ocl_define(&options, "BIAS", args->bias.mem != NULL);
+    ocl_define(&options, "ACT", (long)args->activation.act);
+    size_t vectors = ocl_vectors((size_t)args->dense.out, device->vector);
+    return ocl_launch(
+        list, options.text,
+        &(struct ocl_launch){
+            .source = "dense_clblast.cl",
+            .kernel = "bias_act",
+            .global = {(size_t)args->dense.n * vectors},
+            .local = {ocl_group(device)},
+            .arg_count = 4,
+            .args = {OCL_VIEW(args->bias), OCL_VIEW(args->y), OCL_INT(args->dense.n),
+                     OCL_FLOAT(args->activation.slope)},
+        });
+}
+
+static enum weft_status dense_forward(struct weft_list *list,
+                                      const struct weft_dense_args *args)
+{
+    const struct weft_dense *d = &args->dense;
+    ocl_begin(list);
+    WEFT_TRY(append_product(list, &(struct product){
+                                      .a_turned = CLBlastTransposeNo,
+                                      .b_turned = CLBlastTransposeNo,
+                                      .m = (size_t)d->n,
+                                      .n = (size_t)d->out,
+                                      .k = (size_t)d->in,
+                                      .a = args->x,
+                                      .b = args->w,
+                                      .c = args->y,
+                                  }));
+    if (!args->bias.mem && args->activation.act == WEFT_ACT_identity)
+        return WEFT_OK;
+    return append_bias_act(list, args);
+}
+
+static enum weft_status dense_backward_data(struct weft_list *list,
+                                            const struct weft_dense_args *args)
+{
+    const struct weft_dense *d = &args->dense;
+    ocl_begin(list);
+    WEFT_TRY(append_product(list, &(struct product){
+                                      .a_turned = CLBlastTransposeNo,
+                                      .b_turned = CLBlastTransposeYes,
+                                      .m = (size_t)d->n,
+                                      .n = (size_t)d->in,
+                                      .k = (size_t)d->out,
+                                      .a = args->dy,
+                                      .b = args->w,
+                                      .c = args->dx,
+                                  }));
+    if (!args->gate.output.mem)
+        return WEFT_OK;
+    return ocl_act_backward(list, &(struct weft_act_args){
+                                      .activation = args->gate.activation,
+                                      .y = args->gate.output,
+                                      .dy = args->dx,
+                                      .dx = args->dx,
+                                  });
+}
+
+static enum weft_status dense_backward_weights(struct weft_list *list,
+                                               const struct weft_dense_args *args)
+{
+    const struct ocl_device *device = ocl_of(list);
+    const struct weft_dense *d = &args->dense;
+    ocl_begin(list);
+    WEFT_TRY(append_product(list, &(struct product){
+                                      .a_turned = CLBlastTransposeYes,
+                                      .b_turned = CLBlastTransposeNo,
+                                      .m = (size_t)d->in,
+                                      .n = (size_t)d->out,
+                                      .k = (size_t)d->n,
+                                      .a = args->x,
+                                      .b = args->dy,
+                                      .c = args->dw,
+                                  }));
+    if (!args->dbias.mem)
+        return WEFT_OK;
+    int width =
+        device->is_cpu ? device->vector : 1; /* a GPU reads rows across its items */
+    struct ocl_options options = {""};
+    ocl_define(&options, "VW", width);
+    ocl_define(&options, "COLUMNS", d->out);
+    return ocl_launch(
+        list, options.text,
+        &(struct ocl_launch){
+            .source = "dense_clblast.cl",
+            .kernel = "column_sums",
+            .global = {ocl_vectors((size_t)d->out, width)},
+            .local = {device->is_cpu ? 1 : ocl_group(device)},
+            .arg_count = 3,
+            .args = {OCL_VIEW(args->dy), OCL_VIEW(args->dbias), OCL_INT(d->n)},
+        });
+}
+
+static enum weft_status open_gemm(struct ocl_device *device)
+{
+    weft_say(
+        device->base.context, WEFT_LOG_INFO,
+        "dense layers go through CLBlast, which compiles its kernels when they are first "
+        "used: some seconds");
+    return WEFT_OK;
+}
+
+const struct ocl_gemm ocl_gemm_clblast = {
+    .open = open_gemm,
+    .dense_forward = dense_forward,
+    .dense_backward_data = dense_backward_data,
+    .dense_backward_weights = dense_backward_weights,
+};
