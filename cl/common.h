@@ -61,36 +61,37 @@ static inline void store_part(floatv v, __global float *p, uint count)
         VSTORE(v, p);
         return;
     }
-#if VW > 1
-    float16 v16;
-    float8 v8;
-    float4 v4;
-    float2 v2;
-    PASTE(v, VW) = v;
-#if VW > 8
-    v8 = v16.lo;
+#if VW == 16
+    float8 v8 = v.lo;
     if (count & 8) {
         vstore8(v8, 0, p);
         p += 8;
-        v8 = v16.hi;
+        v8 = v.hi;
     }
+#elif VW == 8
+    const float8 v8 = v;
 #endif
-#if VW > 4
-    v4 = v8.lo;
+#if VW >= 8
+    float4 v4 = v8.lo;
     if (count & 4) {
         vstore4(v4, 0, p);
         p += 4;
         v4 = v8.hi;
     }
+#elif VW == 4
+    const float4 v4 = v;
 #endif
-#if VW > 2
-    v2 = v4.lo;
+#if VW >= 4
+    float2 v2 = v4.lo;
     if (count & 2) {
         vstore2(v2, 0, p);
         p += 2;
         v2 = v4.hi;
     }
+#elif VW == 2
+    const float2 v2 = v;
 #endif
+#if VW >= 2
     if (count & 1)
         *p = v2.lo;
 #endif
