@@ -238,19 +238,19 @@ __kernel void conv_forward(__global const float *restrict x, uint x_at,
     }
 }
 
-static inline void store_bytes(ucharv value, __global uchar *to, int v, int left)
+/* Bytes that lie as wide as the vector is go out in one piece: vstore may take them one by
+ * one. */
+static inline void store_bytes(ucharv value, __global uchar *to, int left)
 {
-    left -= v * VW;
-    if (GROUP_OUT % BLOCK == 0 || left >= VW) {
-        VSTORE(value, to + v * VW);
-        return;
-    }
-#if VW > 1
+#if GROUP_OUT % VW == 0 && OUT % VW == 0
+    if (left > 0)
+        *(__global ucharv *)to = value;
+#else
     uchar lanes[VW];
     VSTORE(value, lanes);
     for (int i = 0; i < VW; i++)
         if (i < left)
-            to[v * VW + i] = lanes[i];
+            to[i] = lanes[i];
 #endif
 }
 
@@ -284,7 +284,7 @@ __kernel void conv_pool(__global const float *restrict x, uint x_at,
 #pragma unroll
         for (int v = 0; v < NV; v++) {
             floatv best = activate(acc[0][v], leak);
-            intv place = (intv)(0);
+            floatv place = (floatv)(0.0f); /* as integers they would be narrowed each time */
 #pragma unroll
             for (int i = 1; i < TILE; i++) {
                 /* After relu the best is not negative: what relu would cut loses anyway. */
@@ -292,12 +292,12 @@ __kernel void conv_pool(__global const float *restrict x, uint x_at,
                     CHOSEN_ACT == ACT_relu ? acc[i][v] : activate(acc[i][v], leak);
                 const intv more = z > best;
                 best = WHERE(more, z, best);
-                place = WHERE(more, (intv)(i), place);
+                place = WHERE(more, (floatv)(i), place);
             }
             store(best, y + (size_t)window * OUT, v, block.left);
             if (ARGMAX)
-                store_bytes(CONVERT_UCHARV(place), argmax + (size_t)window * OUT, v,
-                            block.left);
+                store_bytes(CONVERT_UCHARV(place), argmax + (size_t)window * OUT + v * VW,
+                            block.left - v * VW);
         }
     }
 }

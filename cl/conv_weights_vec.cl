@@ -151,6 +151,16 @@ static inline int tap_at(int tap)
     return (place / S * DILATION_Y * IN_W + place % S * DILATION_X) * IN + tap % GROUP_IN;
 }
 
+/* The places that argmax names; in one load where they lie as wide as the vector is. */
+static inline intv places_at(__global const uchar *argmax)
+{
+#if GROUP_OUT % VW == 0 && OUT % VW == 0
+    return CONVERT_INTV(*(__global const ucharv *)argmax);
+#else
+    return CONVERT_INTV(VLOAD(argmax));
+#endif
+}
+
 /* dz[n,y,x] of the channels from dy and argmax on. */
 static inline floatv gradient_at(__global const float *dy, __global const uchar *argmax,
                                  int n, int y, int x)
@@ -169,7 +179,7 @@ static inline floatv gradient_at(__global const float *dy, __global const uchar 
             if (before < 0 || before % POOL_STRIDE_X != 0 || px >= POOL_W)
                 continue;
             const size_t at = ((size_t)(n * POOL_H + py) * POOL_W + px) * OUT;
-            const intv place = CONVERT_INTV(VLOAD(argmax + at));
+            const intv place = places_at(argmax + at);
             sum += WHERE(place == (intv)(r * POOL_S + s), VLOAD(dy + at), (floatv)(0.0f));
         }
     }
@@ -304,7 +314,7 @@ static inline void add_picture(__global float *plane, __global const float *x,
     for (int py = 0; py < POOL_H; py++)
         for (int px = 0; px < POOL_W; px++) {
             const size_t window = (size_t)(py * POOL_W + px) * OUT;
-            const intv place = CONVERT_INTV(VLOAD(argmax + window));
+            const intv place = places_at(argmax + window);
             const floatv g = VLOAD(dy + window);
             floatv d[POOL_R * POOL_S];
 #pragma unroll
