@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Data sets as objects: statistics, parts, overlap; then known collections, where they are
- * installed. The argument is the folder of shared test data, and may be absent. */
+/* Data sets as objects: statistics, parts, overlap; then known collections, where they
+ * are installed. The argument is the folder of shared test data, and may be absent. */
 #include <math.h>
 
 #include "data/format.h"
