@@ -119,10 +119,10 @@ static void tell_device(const struct app *app, const char *reason)
     const char *family =
         app_families[app->options->family ? (int)app->options->family : (int)d->family];
     bool builtin = d->kind == WEFT_DEVICE_BUILTIN;
-    term_say("%sDevice%s  %d  %s%s%s%s%s  [%s%s]", term_on(stderr, TERM_BOLD),
+    term_say("%sDevice%s  %d  %s%s%s%s%s  [%s]", term_on(stderr, TERM_BOLD),
              term_off(stderr), app->device_index, d->name, builtin ? "" : " (",
              builtin ? "" : d->platform, builtin ? "" : "), ", builtin ? "" : family,
-             reason, app_selector(app) ? "" : "; choose with -d");
+             reason);
     if (builtin && !app_selector(app))
         term_warn("no OpenCL device was found, so the built-in backend does the work, "
                   "slowly; `weft devices` tells why");
@@ -179,6 +179,7 @@ static enum app_exit no_net(struct app *app, const char *spec, const char *why)
 enum app_exit app_net(struct app *app, const char *spec,
                       const struct weft_data_info *shape, weft_net **out)
 {
+    static const struct weft_data_info usual = {.height = 28, .width = 28, .channels = 1};
     const char *text = weft_net_builtin(spec, 0);
     char *file = NULL;
     size_t size = 0;
@@ -196,13 +197,18 @@ enum app_exit app_net(struct app *app, const char *spec,
         }
     }
     struct weft_net_params params = {.name = paths_base(spec)};
-    if (shape) {
+    enum weft_status status = WEFT_ERR_FORMAT;
+    if (!shape) {
+        status = weft_net_create(app->context, text, &params, out);
+        shape = &usual;
+    }
+    if (status) {
         params.height = shape->height;
         params.width = shape->width;
         params.channels = shape->channels;
         params.classes = shape->classes;
+        status = weft_net_create(app->context, text, &params, out);
     }
-    enum weft_status status = weft_net_create(app->context, text, &params, out);
     free(file);
     return status ? app_fail(app, APP_INPUT, status) : APP_DONE;
 }

@@ -114,7 +114,8 @@ enum app_exit app_error(const struct app *app, enum app_exit code, const char *f
 enum app_exit app_data(struct app *app, const char *spec, enum weft_data_part part,
                        weft_data **out);
 
-/* The network that `spec` means, a built-in name or a file, for pictures like `shape`. */
+/* The network that `spec` means, a built-in name or a file, for pictures like `shape`;
+ * NULL: as its text says, and where that is silent 28x28x1. */
 enum app_exit app_net(struct app *app, const char *spec,
                       const struct weft_data_info *shape, weft_net **out);
 

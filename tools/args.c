@@ -3,6 +3,8 @@
 #define _GNU_SOURCE
 #include "args.h"
 
+#include "term.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
@@ -319,25 +321,6 @@ enum args_result args_parse(const struct args_command *c, int argc, char **argv,
                               : "");
 }
 
-/* Writes `text` from column `column` on, broken at spaces before column 80. */
-static void wrap(FILE *out, const char *text, int indent, int column)
-{
-    while (*text) {
-        size_t span = strcspn(text, " ");
-        if (column > indent && column + 1 + (int)span > 80) {
-            fprintf(out, "\n%*s", indent, "");
-            column = indent;
-        } else if (column > indent) {
-            fputc(' ', out);
-            column++;
-        }
-        fprintf(out, "%.*s", (int)span, text);
-        column += (int)span;
-        text += span + (text[span] == ' ');
-    }
-    fputc('\n', out);
-}
-
 void args_help(FILE *out, const struct args_command *c)
 {
     enum { LEFT = 28 };
@@ -359,7 +342,7 @@ void args_help(FILE *out, const struct args_command *c)
             n = 0;
         }
         fprintf(out, "%*s", LEFT - n, "");
-        wrap(out, o->help, LEFT, LEFT);
+        term_wrap(out, o->help, LEFT, LEFT, 80);
     }
     fprintf(out, "  -h, --help%*sthis text\n", LEFT - 12, "");
 }

@@ -134,15 +134,17 @@ static void show_fields(int index, bool chosen, const struct weft_device_info *d
 static void show_notes(struct app *app, bool usable)
 {
     FILE *out = stdout;
+    int width = term_width(out) < 100 ? term_width(out) : 100;
     if (!usable) {
         printf("\n%sNo usable OpenCL device.%s weft's own C backend does the work; it is "
                "right, but slow.\n",
                term_on(out, TERM_WARN), term_off(out));
     }
     const char *note;
-    for (int i = 0; (note = weft_device_note(app->context, i)); i++)
-        printf("%s%s!%s %s\n", i ? "" : "\n", term_on(out, TERM_WARN), term_off(out),
-               note);
+    for (int i = 0; (note = weft_device_note(app->context, i)); i++) {
+        printf("%s%s!%s ", i ? "" : "\n", term_on(out, TERM_WARN), term_off(out));
+        term_wrap(out, note, 2, 2, width);
+    }
     if (usable)
         printf("\n* is what commands use here. Choose with -d 0, -d igpu, a piece of the "
                "name, or WEFT_DEVICE.\n");

@@ -65,7 +65,7 @@ static void add_layers(struct table *t, const weft_net *net)
     }
 }
 
-static void json_net(struct json *j, const weft_net *net, const struct table *t)
+static void emit_net(struct json *j, const weft_net *net, const struct table *t)
 {
     struct weft_net_info info;
     weft_net_info(net, &info);
@@ -105,7 +105,7 @@ static void begin_json(struct json *j, const char *kind)
     emit_text(j, "kind", kind);
 }
 
-static void json_numbers(struct json *j, const char *key, const double *numbers,
+static void emit_numbers(struct json *j, const char *key, const double *numbers,
                          int count)
 {
     emit_list(j, key);
@@ -137,7 +137,7 @@ static enum app_exit show_net(struct app *app, const struct options *o, const ch
     if (t.format == TABLE_JSON) {
         struct json j = {.out = stdout};
         begin_json(&j, "net");
-        json_net(&j, net, &t);
+        emit_net(&j, net, &t);
         emit_end(&j);
     }
     table_finish(&t);
@@ -197,13 +197,13 @@ static enum app_exit show_model(struct app *app, const struct options *o,
         emit_int(&j, "step", info.step);
         emit_real(&j, "epochs", info.epochs);
         emit_text(&j, "release", info.data_release);
-        json_numbers(&j, "mean", info.mean, net.channels);
-        json_numbers(&j, "deviation", info.deviation, net.channels);
+        emit_numbers(&j, "mean", info.mean, net.channels);
+        emit_numbers(&j, "deviation", info.deviation, net.channels);
         emit_list(&j, "classes");
         for (int c = 0; c < net.classes; c++)
             emit_text(&j, NULL, info.class_names[c]);
         emit_end(&j);
-        json_net(&j, info.net, &t);
+        emit_net(&j, info.net, &t);
         emit_end(&j);
     }
     table_finish(&t);
@@ -255,7 +255,7 @@ static void show_data_head(const weft_data *data)
     printf("\n\n");
 }
 
-static void json_data(const weft_data *data, const struct table *t)
+static void emit_data(const weft_data *data, const struct table *t)
 {
     struct weft_data_info info;
     weft_data_info(data, &info);
@@ -267,8 +267,8 @@ static void json_data(const weft_data *data, const struct table *t)
     emit_int(&j, "height", info.height);
     emit_int(&j, "width", info.width);
     emit_int(&j, "channels", info.channels);
-    json_numbers(&j, "mean", info.mean, info.channels);
-    json_numbers(&j, "deviation", info.deviation, info.channels);
+    emit_numbers(&j, "mean", info.mean, info.channels);
+    emit_numbers(&j, "deviation", info.deviation, info.channels);
     table_json(t, &j, "classes");
     emit_end(&j);
 }
@@ -302,7 +302,7 @@ static enum app_exit show_data(struct app *app, const struct options *o, const c
     if (t.format == TABLE_HUMAN)
         draw_samples(data, o->samples, o->seed);
     if (t.format == TABLE_JSON)
-        json_data(data, &t);
+        emit_data(data, &t);
     table_finish(&t);
     weft_data_destroy(&data);
     return app_flush(app);

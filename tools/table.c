@@ -159,7 +159,7 @@ static void human_row(const struct table *t, const struct table_cell *row)
     fputc('\n', t->out);
 }
 
-static void json_nothing(const struct table *t, const struct table_cell *row)
+static void write_nothing(const struct table *t, const struct table_cell *row)
 {
     (void)t, (void)row;
 }
@@ -168,7 +168,7 @@ static void (*const writers[])(const struct table *, const struct table_cell *) 
     [TABLE_HUMAN] = human_row,
     [TABLE_MD] = md_row,
     [TABLE_CSV] = csv_row,
-    [TABLE_JSON] = json_nothing,
+    [TABLE_JSON] = write_nothing,
 };
 
 void table_write(struct table *t)

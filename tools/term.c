@@ -98,6 +98,24 @@ const char *term_dot(void)
     return term.utf8 ? "\302\267" : ".";
 }
 
+void term_wrap(FILE *out, const char *text, int indent, int column, int limit)
+{
+    while (*text) {
+        size_t span = strcspn(text, " ");
+        if (column > indent && column + 1 + (int)span > limit) {
+            fprintf(out, "\n%*s", indent, "");
+            column = indent;
+        } else if (column > indent) {
+            fputc(' ', out);
+            column++;
+        }
+        fprintf(out, "%.*s", (int)span, text);
+        column += (int)span;
+        text += span + (text[span] == ' ');
+    }
+    fputc('\n', out);
+}
+
 static void clear_line(void)
 {
     if (line_drawn)

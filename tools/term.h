@@ -27,6 +27,10 @@ int term_width(FILE *out);
 const char *term_plus_minus(void); /* in UTF-8, or "+-" */
 const char *term_dot(void);        /* a raised dot, or "." */
 
+/* Writes `text` and ends the line. It begins at column `column`; before column `limit` it
+ * is broken at a space, and goes on at column `indent`. */
+void term_wrap(FILE *out, const char *text, int indent, int column, int limit);
+
 /* A line of talk on stderr. */
 void term_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void term_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));

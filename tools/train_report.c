@@ -114,7 +114,7 @@ static void tell_outcome(const struct train_job *job, const struct outcome *out)
     term_say("        weft predict %s PICTURE", paths_quoted(model));
 }
 
-static void json_eval(struct json *j, const char *key, const struct weft_eval *e,
+static void emit_eval(struct json *j, const char *key, const struct weft_eval *e,
                       int epoch)
 {
     emit_object(j, key);
@@ -148,9 +148,9 @@ static void write_json(const struct train_job *job, const struct outcome *out,
     table_json(&job->table, &j, "epochs");
     emit_real(&j, "leak", job->leak);
     if (out->have_last)
-        json_eval(&j, "test", &out->last, out->at.epoch);
+        emit_eval(&j, "test", &out->last, out->at.epoch);
     if (out->have_best)
-        json_eval(&j, "test_best", &out->best, job->best_epoch);
+        emit_eval(&j, "test_best", &out->best, job->best_epoch);
     emit_real(&j, "seconds", term_seconds() - job->start);
     emit_end(&j);
 }
