@@ -20,10 +20,11 @@
 __kernel void bias_act(__global const float *bias, uint bias_at, __global float *y,
                        uint y_at, uint rows, float slope)
 {
-    const uint i = (uint)get_global_id(0), c = i % VECTORS * VW;
-    if (i >= rows * VECTORS)
+    const uint i = (uint)get_global_id(0), row = i / VECTORS,
+               c = (i - row * VECTORS) * VW;
+    if (row >= rows)
         return;
-    y += y_at + i / VECTORS * COLUMNS + c;
+    y += y_at + row * COLUMNS + c;
     floatv v = VLOAD(y);
 #if BIAS
     v += VLOAD(bias + bias_at + c);

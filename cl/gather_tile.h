@@ -108,21 +108,24 @@ static inline struct taps taps_reaching(int place, int window, int stride, int d
                                         int step)
 {
     struct taps taps = {0, 0, 0};
-    for (int r = min(window, step) - 1; r >= 0; r--)
-        if ((place - r * dilation) % stride == 0) {
+    for (int r = min(window, step) - 1; r >= 0; r--) {
+        const int origin = (place - r * dilation) / stride;
+        if (origin * stride == place - r * dilation) {
             taps.first = r;
             taps.count = (window - 1 - r) / step + 1;
-            taps.origin = (place - r * dilation) / stride;
+            taps.origin = origin;
         }
+    }
     return taps;
 }
 
 static inline struct reach reach_of(int part)
 {
 #if OP == DATA
+    const int y = part / STRIDE_X, x = part - y * STRIDE_X;
     return (struct reach){
-        taps_reaching(part / STRIDE_X + PAD_TOP, R, STRIDE_Y, DILATION_Y, TAP_STEP_Y),
-        taps_reaching(part % STRIDE_X + PAD_LEFT, S, STRIDE_X, DILATION_X, TAP_STEP_X)};
+        taps_reaching(y + PAD_TOP, R, STRIDE_Y, DILATION_Y, TAP_STEP_Y),
+        taps_reaching(x + PAD_LEFT, S, STRIDE_X, DILATION_X, TAP_STEP_X)};
 #else
     return (struct reach){{0, R, -PAD_TOP}, {0, S, -PAD_LEFT}};
 #endif
@@ -135,17 +138,18 @@ struct spot {
 
 static inline struct spot spot_of_pixel(int pixel, int end, struct reach reach)
 {
-    const int y = pixel / GRID_W % GRID_H * STEP_Y + reach.down.origin;
-    const int x = pixel % GRID_W * STEP_X + reach.across.origin;
-    return (struct spot){pixel / (GRID_H * GRID_W), pixel < end ? y : NOWHERE, x, 0};
+    const int line = pixel / GRID_W, picture = line / GRID_H;
+    const int y = (line - picture * GRID_H) * STEP_Y + reach.down.origin;
+    const int x = (pixel - line * GRID_W) * STEP_X + reach.across.origin;
+    return (struct spot){picture, pixel < end ? y : NOWHERE, x, 0};
 }
 
 /* `index` counts taps times channels. */
 static inline struct spot spot_of_tap(int index, int end, struct reach reach)
 {
-    const int y = index / SRC_CG / reach.across.count * DELTA_Y;
-    const int x = index / SRC_CG % reach.across.count * DELTA_X;
-    return (struct spot){0, index < end ? y : NOWHERE, x, index % SRC_CG};
+    const int tap = index / SRC_CG, r = tap / reach.across.count;
+    const int x = (tap - r * reach.across.count) * DELTA_X;
+    return (struct spot){0, index < end ? r * DELTA_Y : NOWHERE, x, index - tap * SRC_CG};
 }
 
 /* dz: dy, or, behind a pool, dy where argmax names the place. */
@@ -154,8 +158,8 @@ static inline vec_d dz_at(__global const float *dy, __global const uchar *argmax
 {
 #if POOL_R
     const int y = spot.y + POOL_PAD_TOP, x = spot.x + POOL_PAD_LEFT;
-    const int oy = y / POOL_STRIDE_Y, r = y % POOL_STRIDE_Y;
-    const int ox = x / POOL_STRIDE_X, s = x % POOL_STRIDE_X;
+    const int oy = y / POOL_STRIDE_Y, r = y - oy * POOL_STRIDE_Y;
+    const int ox = x / POOL_STRIDE_X, s = x - ox * POOL_STRIDE_X;
     if (r >= POOL_R || s >= POOL_S || oy >= POOL_OUT_H || ox >= POOL_OUT_W)
         return (vec_d)(0.0f);
     const uint at = ((uint)(spot.picture * POOL_OUT_H + oy) * POOL_OUT_W + (uint)ox) * K +

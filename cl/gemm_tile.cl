@@ -101,14 +101,17 @@ static inline void load_b(__global const float *b, __global const uchar *argmax,
 #if OP == FORWARD
             loaded[i] = *(__global const vec_b *)(b + (uint)k * K + (uint)n);
 #elif OP == DATA
-            const int r = reach.down.first + k / KG / reach.across.count * TAP_STEP_Y;
-            const int s = reach.across.first + k / KG % reach.across.count * TAP_STEP_X;
+            const int tap = k / KG, down = tap / reach.across.count;
+            const int across = tap - down * reach.across.count;
+            const int r = reach.down.first + down * TAP_STEP_Y;
+            const int s = reach.across.first + across * TAP_STEP_X;
             const uint row = (uint)((r * S + s) * CG + n);
-            loaded[i] = *(__global const vec_b *)(b + row * K + (uint)(k % KG));
+            loaded[i] = *(__global const vec_b *)(b + row * K + (uint)(k - tap * KG));
 #else
-            loaded[i] = dz_at(
-                b, argmax,
-                (struct spot){k / (OUT_H * OUT_W), k / OUT_W % OUT_H, k % OUT_W, n});
+            const int line = k / OUT_W, picture = line / OUT_H;
+            const struct spot spot = {picture, line - picture * OUT_H, k - line * OUT_W,
+                                      n};
+            loaded[i] = dz_at(b, argmax, spot);
 #endif
         }
     }
@@ -200,10 +203,12 @@ static inline void store(float4 acc[RM][RN / 4], int m0, int m_end, int n0, int 
         bool inside = m < m_end;
         uint row = (uint)m;
         if (PARTS > 1) {
-            const int y = m / GRID_W % GRID_H * STRIDE_Y + part / STRIDE_X;
-            const int x = m % GRID_W * STRIDE_X + part % STRIDE_X;
+            const int line = m / GRID_W, picture = line / GRID_H,
+                      part_y = part / STRIDE_X;
+            const int y = (line - picture * GRID_H) * STRIDE_Y + part_y;
+            const int x = (m - line * GRID_W) * STRIDE_X + part - part_y * STRIDE_X;
             inside = inside && y < H && x < W;
-            row = (uint)(m / (GRID_H * GRID_W) * H + y) * W + (uint)x;
+            row = (uint)(picture * H + y) * W + (uint)x;
         }
 #pragma unroll
         for (uint j = 0; j < RN / 4; j++) {
@@ -241,10 +246,11 @@ gemm(__global const float *restrict a, uint a_at, __global const float *restrict
     __local float4 a_tiles[BUFFERS][KT * A_ROW / 4], b_tiles[BUFFERS][KT * B_ROW / 4];
     const uint item = (uint)get_local_id(0);
     const uint tm = item / (NT / RN), tn = item % (NT / RN);
-    const int m0 = (int)get_group_id(0) / N_TILES * MT;
-    const int n0 = (int)get_group_id(0) % N_TILES * NT;
+    const int tile = (int)get_group_id(0), tile_m = tile / N_TILES;
+    const int m0 = tile_m * MT, n0 = (tile - tile_m * N_TILES) * NT;
     const uint split = (uint)get_group_id(1);
-    const int group = (int)get_group_id(2) / PARTS, part = (int)get_group_id(2) % PARTS;
+    const int group = (int)get_group_id(2) / PARTS;
+    const int part = (int)get_group_id(2) - group * PARTS;
     a += a_at + (uint)(group * SRC_CG);
     b += b_at + (uint)(group * KG);
     argmax += argmax_at + (uint)(group * KG);

@@ -71,10 +71,10 @@ __kernel void pool_forward(__global const float *restrict x, uint x_at,
     y += y_at;
     const uint first = (uint)get_global_id(0) * PER;
     for (uint place = first; place < min(first + PER, places); place++) {
-        const uint pixel = place / BLOCKS, c = place % BLOCKS * VW;
-        const int top = (int)(pixel / OUT_W % OUT_H) * STRIDE_Y - PAD_TOP;
-        const int left = (int)(pixel % OUT_W) * STRIDE_X - PAD_LEFT;
-        const uint picture = pixel / (OUT_W * OUT_H);
+        const uint pixel = place / BLOCKS, c = (place - pixel * BLOCKS) * VW;
+        const uint line = pixel / OUT_W, picture = line / OUT_H;
+        const int top = (int)(line - picture * OUT_H) * STRIDE_Y - PAD_TOP;
+        const int left = (int)(pixel - line * OUT_W) * STRIDE_X - PAD_LEFT;
 #if WHOLE
         const int r0 = 0, r1 = R, s0 = 0, s1 = S;
 #else
@@ -108,10 +108,10 @@ __kernel void pool_backward(__global const float *restrict dy, uint dy_at,
     dx += dx_at;
     const uint first = (uint)get_global_id(0) * PER;
     for (uint place = first; place < min(first + PER, places); place++) {
-        const uint pixel = place / BLOCKS, c = place % BLOCKS * VW;
-        const int row = (int)(pixel / W % H) + PAD_TOP,
-                  column = (int)(pixel % W) + PAD_LEFT;
-        const uint picture = pixel / (W * H);
+        const uint pixel = place / BLOCKS, c = (place - pixel * BLOCKS) * VW;
+        const uint line = pixel / W, picture = line / H;
+        const int row = (int)(line - picture * H) + PAD_TOP;
+        const int column = (int)(pixel - line * W) + PAD_LEFT;
         const int y0 = max(0, (row - R + STRIDE_Y) / STRIDE_Y);
         const int x0 = max(0, (column - S + STRIDE_X) / STRIDE_X);
         const int y1 = min(OUT_H - 1, row / STRIDE_Y);
