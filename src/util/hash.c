@@ -26,34 +26,44 @@ static uint32_t load_be32(const uint8_t *p)
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
-static void sha_block(uint32_t h[8], const uint8_t *block)
+/* One round. The names move on by one from round to round instead of the values: what is
+ * written here is d and h. */
+static inline void sha_round(uint32_t a, uint32_t b, uint32_t c, uint32_t *d, uint32_t e,
+                             uint32_t f, uint32_t g, uint32_t *h, uint32_t word)
 {
-    uint32_t w[64], s[8];
+    uint32_t t = *h + (rotate32(e, 6) ^ rotate32(e, 11) ^ rotate32(e, 25)) +
+                 (g ^ (e & (f ^ g))) + word;
+    *d += t;
+    *h = t + (rotate32(a, 2) ^ rotate32(a, 13) ^ rotate32(a, 22)) +
+         ((a & b) | (c & (a | b)));
+}
+
+static void sha_block(uint32_t state[8], const uint8_t *block)
+{
+    uint32_t w[64];
+    uint32_t a = state[0], b = state[1], c = state[2], d = state[3];
+    uint32_t e = state[4], f = state[5], g = state[6], h = state[7];
     for (int i = 0; i < 16; i++)
         w[i] = load_be32(block + 4 * i);
     for (int i = 16; i < 64; i++) {
-        uint32_t a = rotate32(w[i - 15], 7) ^ rotate32(w[i - 15], 18) ^ w[i - 15] >> 3;
-        uint32_t b = rotate32(w[i - 2], 17) ^ rotate32(w[i - 2], 19) ^ w[i - 2] >> 10;
-        w[i] = w[i - 16] + a + w[i - 7] + b;
+        uint32_t s = rotate32(w[i - 15], 7) ^ rotate32(w[i - 15], 18) ^ w[i - 15] >> 3;
+        uint32_t t = rotate32(w[i - 2], 17) ^ rotate32(w[i - 2], 19) ^ w[i - 2] >> 10;
+        w[i] = w[i - 16] + s + w[i - 7] + t;
     }
-    memcpy(s, h, sizeof(s));
-    for (int i = 0; i < 64; i++) {
-        uint32_t e = rotate32(s[4], 6) ^ rotate32(s[4], 11) ^ rotate32(s[4], 25);
-        uint32_t choice = (s[4] & s[5]) ^ (~s[4] & s[6]);
-        uint32_t t = s[7] + e + choice + sha_k[i] + w[i];
-        uint32_t a = rotate32(s[0], 2) ^ rotate32(s[0], 13) ^ rotate32(s[0], 22);
-        uint32_t majority = (s[0] & s[1]) ^ (s[0] & s[2]) ^ (s[1] & s[2]);
-        s[7] = s[6];
-        s[6] = s[5];
-        s[5] = s[4];
-        s[4] = s[3] + t;
-        s[3] = s[2];
-        s[2] = s[1];
-        s[1] = s[0];
-        s[0] = t + a + majority;
+    for (int i = 0; i < 64; i += 8) {
+        const uint32_t *k = sha_k + i, *x = w + i;
+        sha_round(a, b, c, &d, e, f, g, &h, k[0] + x[0]);
+        sha_round(h, a, b, &c, d, e, f, &g, k[1] + x[1]);
+        sha_round(g, h, a, &b, c, d, e, &f, k[2] + x[2]);
+        sha_round(f, g, h, &a, b, c, d, &e, k[3] + x[3]);
+        sha_round(e, f, g, &h, a, b, c, &d, k[4] + x[4]);
+        sha_round(d, e, f, &g, h, a, b, &c, k[5] + x[5]);
+        sha_round(c, d, e, &f, g, h, a, &b, k[6] + x[6]);
+        sha_round(b, c, d, &e, f, g, h, &a, k[7] + x[7]);
     }
+    const uint32_t done[8] = {a, b, c, d, e, f, g, h};
     for (int i = 0; i < 8; i++)
-        h[i] += s[i];
+        state[i] += done[i];
 }
 
 void weft_sha256_init(struct weft_sha256_state *state)
