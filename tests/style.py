@@ -52,7 +52,7 @@ def line_rules(name, lines):
             yield number, "a tab"
         if line != line.rstrip():
             yield number, "blanks at the end of the line"
-        if suffix in {".c", ".h", ".cl", ".py", ".sh"} and len(line) > COLUMNS:
+        if suffix in {".c", ".h", ".cl", ".sh"} and len(line) > COLUMNS:
             yield number, f"{len(line)} columns, at most {COLUMNS}"
         if re.search(r"\b(?:TO" r"DO|FIX" r"ME|XX" r"X)\b", line):
             yield number, "an unfinished thought"
