@@ -16,8 +16,9 @@ struct ocl_program {
     char options[]; /* as the driver got them */
 };
 
-/* mad allowed, nothing else is: NaN stays visible, divisions and zeros stay exact. */
-#define COMMON_OPTIONS "-cl-std=CL1.2 -cl-mad-enable"
+/* mad allowed, nothing else is: NaN stays visible, divisions and zeros stay exact. No
+ * warnings: PoCL counts them on the user's stderr, and the lint test shows them. */
+#define COMMON_OPTIONS "-cl-std=CL1.2 -cl-mad-enable -w"
 
 static const struct ocl_source *source_of(const char *name)
 {
