@@ -7,22 +7,13 @@
  *     of b's columns beside (the bias gradient)
  *     A_TURNED: a lies as [k][m].   B_TURNED: b lies as [n][k].
  *
- * A work-item computes ROW_TILES x COLUMN_TILES tiles of TILE rows x NV vectors of VW
- * columns. K is taken in pieces of DEPTH: a piece of b, and of a where a row's elements are
+ * A work-item computes `row_tiles` x COLUMN_TILES tiles of TILE rows x NV vectors of VW
+ * columns. k is taken in pieces of DEPTH: a piece of b, and of a where a row's elements are
  * far apart, is copied next to each other, so that it stays in the first-level cache, and
  * the tiles' sums wait in private memory. Global size (pieces of columns, pieces of
  * rows). */
 #include "common.h"
 
-#ifndef M
-#define M 1
-#endif
-#ifndef N
-#define N 1
-#endif
-#ifndef K
-#define K 1
-#endif
 #ifndef A_TURNED
 #define A_TURNED 0
 #endif
@@ -52,14 +43,19 @@
 #ifndef NV
 #define NV 2
 #endif
+/* The most row tiles of a work-item. */
 #ifndef ROW_TILES
 #define ROW_TILES 1
 #endif
 #ifndef COLUMN_TILES
 #define COLUMN_TILES 1
 #endif
+/* WHOLE: k is one piece, at most DEPTH long where anything is copied. */
+#ifndef WHOLE
+#define WHOLE 1
+#endif
 #ifndef DEPTH
-#define DEPTH K
+#define DEPTH 1
 #endif
 #ifndef UNROLL
 #define UNROLL 4
@@ -70,8 +66,11 @@ enum {
     ROWS = ROW_TILES * TILE,
     COLUMNS = COLUMN_TILES * BLOCK,
     /* Rows of a packed piece of a: whole vectors. */
-    A_ROW = (ROWS + VW - 1) / VW * VW,
-    A_STEP = A_PACKED ? A_ROW : A_TURNED ? M : 1
+    A_ROW = (ROWS + VW - 1) / VW * VW
+};
+
+struct size {
+    int m, n, k;
 };
 
 #if A_PACKED
@@ -86,32 +85,36 @@ typedef __global const float *b_pointer;
 #endif
 
 #if A_PACKED
-/* to[k][A_ROW] = rows m .. of a, k0 .. k0 + depth; zeros beyond M. */
-static inline void pack_a(float *to, __global const float *a, int m, int k0, int depth)
+/* to[k][A_ROW] = `rows` rows of a from row m on, `depth` long from k on; zeros beyond the
+ * last. */
+static inline void pack_a(float *to, __global const float *a, struct size size, int m,
+                          int rows, int k, int depth)
 {
-    a += (size_t)k0 * M + m;
-    for (int k = 0; k < depth; k++, a += M, to += A_ROW)
-        for (int i = 0; i < A_ROW; i += VW)
-            VSTORE(m + i < M ? VLOAD(a + i) : (floatv)(0.0f), to + i);
+    a += (size_t)k * size.m + m;
+    for (int i = 0; i < depth; i++, a += size.m, to += A_ROW)
+        for (int j = 0; j < rows; j += VW)
+            VSTORE(m + j < size.m ? VLOAD(a + j) : (floatv)(0.0f), to + j);
 }
 #endif
 
 #if B_PACKED
-/* to[column tile][k][BLOCK]; zeros beyond N. */
-static inline void pack_b(float *to, __global const float *b, int n, int k0, int depth)
+/* to[column tile][DEPTH][BLOCK]; zeros beyond the last column. */
+static inline void pack_b(float *to, __global const float *b, struct size size, int n,
+                          int k, int depth)
 {
-    for (int j = 0; j < COLUMNS; j += VW) {
+    for (int j = 0; j < COLUMNS && n + j < size.n; j += VW) {
         float *at = to + j / BLOCK * (DEPTH * BLOCK) + j % BLOCK;
 #if B_TURNED
         for (int lane = 0; lane < VW; lane++, at++) {
             const int column = n + j + lane;
-            for (int k = 0; k < depth; k++)
-                at[k * BLOCK] = column < N ? b[(size_t)column * K + k0 + k] : 0.0f;
+            __global const float *from = b + (size_t)column * size.k + k;
+            for (int i = 0; i < depth; i++)
+                at[i * BLOCK] = column < size.n ? from[i] : 0.0f;
         }
 #else
-        for (int k = 0; k < depth; k++)
-            VSTORE(n + j < N ? VLOAD(b + (size_t)(k0 + k) * N + n + j) : (floatv)(0.0f),
-                   at + k * BLOCK);
+        __global const float *from = b + (size_t)k * size.n + n + j;
+        for (int i = 0; i < depth; i++, from += size.n)
+            VSTORE(VLOAD(from), at + i * BLOCK);
 #endif
     }
 }
@@ -137,27 +140,22 @@ static inline void multiply(floatv acc[TILE][NV], const a_pointer a[TILE], int a
     }
 }
 
-static inline void store(floatv value, __global float *to, int left)
-{
-    if (N % BLOCK == 0 || left >= VW)
-        VSTORE(value, to);
-    else if (left > 0)
-        store_part(value, to, left);
-}
-
 /* Rows m .. and columns n .. of c, from finished sums. */
 static inline void finish(floatv acc[TILE][NV], __global const float *bias,
-                          __global const float *gate, __global float *c, int m, int n,
-                          float leak)
+                          __global const float *gate, __global float *c,
+                          struct size size, int m, int n, float leak)
 {
 #pragma unroll
     for (int i = 0; i < TILE; i++) {
-        if (m + i >= M)
+        if (m + i >= size.m)
             break;
-        const size_t at = (size_t)(m + i) * N + n;
+        const size_t at = (size_t)(m + i) * size.n + n;
 #pragma unroll
         for (int v = 0; v < NV; v++) {
+            const int left = size.n - n - v * VW;
             floatv z = acc[i][v];
+            if (left <= 0)
+                break;
             if (BIAS)
                 z += VLOAD(bias + n + v * VW);
             if (GATE) {
@@ -166,21 +164,19 @@ static inline void finish(floatv acc[TILE][NV], __global const float *bias,
             } else {
                 z = activate(z, leak);
             }
-            store(z, c + at + v * VW, N - n - v * VW);
+            store_part(z, c + at + v * VW, left);
         }
     }
 }
 
-static inline void add_columns(__global const float *b, __global float *sums, int n)
+static inline void add_columns(__global const float *b, __global float *sums,
+                               struct size size, int n)
 {
-    for (int j = n; j < min(n + COLUMNS, N); j += VW) {
+    for (int j = n; j < min(n + COLUMNS, size.n); j += VW) {
         floatv sum = (floatv)(0.0f);
-        for (int k = 0; k < K; k++)
-            sum += VLOAD(b + (size_t)k * N + j);
-        if (N - j >= VW)
-            VSTORE(sum, sums + j);
-        else
-            store_part(sum, sums + j, N - j);
+        for (int k = 0; k < size.k; k++)
+            sum += VLOAD(b + (size_t)k * size.n + j);
+        store_part(sum, sums + j, size.n - j);
     }
 }
 
@@ -189,9 +185,11 @@ __kernel void gemm(__global const float *restrict a, uint a_at,
                    __global const float *restrict bias, uint bias_at,
                    __global const float *restrict gate, uint gate_at,
                    __global float *restrict c, uint c_at, __global float *restrict sums,
-                   uint sums_at, float leak)
+                   uint sums_at, int m, int n, int k, int row_tiles, float leak)
 {
-    const int n = get_global_id(0) * COLUMNS, m = get_global_id(1) * ROWS;
+    const struct size size = {m, n, k};
+    const int column = get_global_id(0) * COLUMNS, row = get_global_id(1) * row_tiles * TILE;
+    const int columns = min((int)COLUMNS, n - column), rows = min(row_tiles * TILE, m - row);
     a += a_at;
     b += b_at;
 #if A_PACKED
@@ -200,51 +198,55 @@ __kernel void gemm(__global const float *restrict a, uint a_at,
 #if B_PACKED
     float packed_b[DEPTH * COLUMNS];
 #endif
-#if DEPTH < K
+#if !WHOLE
     float waiting[ROWS * COLUMNS];
 #endif
-    for (int k0 = 0; k0 < K; k0 += DEPTH) {
-        const int depth = min(DEPTH, K - k0);
+    for (int k0 = 0, depth; k0 < k; k0 += depth) {
+        depth = WHOLE ? k : min(DEPTH, k - k0);
 #if A_PACKED
-        pack_a(packed_a, a, m, k0, depth);
+        pack_a(packed_a, a, size, row, (rows + TILE - 1) / TILE * TILE, k0, depth);
 #endif
 #if B_PACKED
-        pack_b(packed_b, b, n, k0, depth);
+        pack_b(packed_b, b, size, column, k0, depth);
 #endif
-        for (int i = 0; i < ROWS && m + i < M; i += TILE)
-            for (int j = 0; j < COLUMNS && n + j < N; j += BLOCK) {
+        for (int i = 0; i < rows; i += TILE)
+            for (int j = 0; j < columns; j += BLOCK) {
                 a_pointer from[TILE];
                 floatv acc[TILE][NV];
-#if DEPTH < K
-                float *const sum = waiting + i * COLUMNS + j * TILE;
-#endif
 #pragma unroll
                 for (int t = 0; t < TILE; t++) {
 #if A_PACKED
                     from[t] = packed_a + i + t;
 #elif A_TURNED
-                    from[t] = a + (size_t)k0 * M + min(m + i + t, M - 1);
+                    from[t] = a + (size_t)k0 * m + min(row + i + t, m - 1);
 #else
-                    from[t] = a + (size_t)min(m + i + t, M - 1) * K + k0;
+                    from[t] = a + (size_t)min(row + i + t, m - 1) * k + k0;
 #endif
 #pragma unroll
                     for (int v = 0; v < NV; v++)
-#if DEPTH < K
-                        acc[t][v] = k0 > 0 ? VLOAD(sum + t * BLOCK + v * VW) : (floatv)(0.0f);
-#else
                         acc[t][v] = (floatv)(0.0f);
-#endif
                 }
-#if B_PACKED
-                multiply(acc, from, A_STEP, packed_b + j * DEPTH, BLOCK, depth);
-#else
-                multiply(acc, from, A_STEP, b + (size_t)k0 * N + n + j, N, depth);
+#if !WHOLE
+                float *const sum = waiting + i * COLUMNS + j * TILE;
+                if (k0 > 0)
+#pragma unroll
+                    for (int t = 0; t < TILE; t++)
+#pragma unroll
+                        for (int v = 0; v < NV; v++)
+                            acc[t][v] = VLOAD(sum + t * BLOCK + v * VW);
 #endif
-                if (k0 + DEPTH >= K) {
-                    finish(acc, bias + bias_at, gate + gate_at, c + c_at, m + i, n + j, leak);
+                const int a_step = A_PACKED ? A_ROW : A_TURNED ? m : 1;
+#if B_PACKED
+                multiply(acc, from, a_step, packed_b + j * DEPTH, BLOCK, depth);
+#else
+                multiply(acc, from, a_step, b + (size_t)k0 * n + column + j, n, depth);
+#endif
+                if (k0 + depth >= k) {
+                    finish(acc, bias + bias_at, gate + gate_at, c + c_at, size, row + i,
+                           column + j, leak);
                     continue;
                 }
-#if DEPTH < K
+#if !WHOLE
 #pragma unroll
                 for (int t = 0; t < TILE; t++)
 #pragma unroll
@@ -253,6 +255,6 @@ __kernel void gemm(__global const float *restrict a, uint a_at,
 #endif
             }
     }
-    if (COLUMN_SUMS && m == 0)
-        add_columns(b, sums + sums_at, n);
+    if (COLUMN_SUMS && row == 0)
+        add_columns(b, sums + sums_at, size, column);
 }
