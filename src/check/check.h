@@ -68,6 +68,11 @@ void check_pool_draw(struct check *k, struct weft_pool *pool);
 /* In how many windows a place may lie. */
 int check_pool_overlap(const struct weft_pool *pool);
 struct weft_activation check_act_draw(struct check *k, bool by_output);
+/* How many multiply-adds a case may and should have; one in four is large, for tiles. */
+enum { CHECK_USUAL_WORK = 60000 };
+double check_work_draw(struct check *k, double *least);
+double check_conv_work(const struct weft_conv *v);
+void check_conv_draw(struct check *k, struct weft_conv *v);
 
 enum check_type { CHECK_FLOAT, CHECK_BYTE, CHECK_WORD };
 

@@ -16,90 +16,6 @@ struct conv_case {
     struct check_tensor *x, *w, *bias, *y, *argmax, *dy, *dw, *dbias, *dx, *gate, *whole;
 };
 
-enum { SMALL_WORK = 5000, USUAL_WORK = 60000, LARGE_WORK = 2000000 };
-
-static double work_of(const struct weft_conv *v)
-{
-    return (double)v->n * v->out_h * v->out_w * v->k * v->r * v->s * (v->c / v->groups);
-}
-
-static void draw_channels(struct check *k, struct weft_conv *v)
-{
-    int in = CHECK_PICK(k, 1, 1, 2, 3, 4, 5, 7, 8, 13, 16, 17, 31, 33, 40, 65);
-    int out = CHECK_PICK(k, 1, 2, 3, 4, 5, 7, 8, 13, 16, 17, 31, 32, 33, 40, 65);
-    int kind = check_range(k, 0, 9);
-    v->groups = kind < 7 ? 1 : kind == 7 ? 2 : kind == 8 ? 4 : in;
-    if (kind == 9) { /* depthwise, one to three filters a channel */
-        v->c = in;
-        v->k = in * check_range(k, 1, 3);
-    } else {
-        v->c = v->groups * (v->groups > 1 ? (in + 3) / 4 : in);
-        v->k = v->groups * (v->groups > 1 ? (out + 3) / 4 : out);
-    }
-}
-
-/* Whether any tap of any window finds a place inside: a dilated one may straddle all. */
-static bool touches(const struct check_axis *axis)
-{
-    for (int out = 0; out < axis->out; out++)
-        for (int tap = 0; tap < axis->window; tap++) {
-            int at = out * axis->stride - axis->before + tap * axis->dilation;
-            if (at >= 0 && at < axis->in)
-                return true;
-        }
-    return false;
-}
-
-static void draw_geometry(struct check *k, struct weft_conv *v)
-{
-    struct check_axis axis[2];
-    enum check_padding padding =
-        (enum check_padding)CHECK_PICK(k, CHECK_VALID, CHECK_SAME, CHECK_ASYMMETRIC);
-    int window = CHECK_PICK(k, 1, 2, 3, 3, 3, 4, 5, 6, 7);
-    int stride = CHECK_PICK(k, 1, 1, 1, 2, 3);
-    int dilation = CHECK_PICK(k, 1, 1, 1, 1, 2, 3);
-    bool square = check_chance(k, 60);
-    for (int i = 0; i < 2; i++) {
-        axis[i] = (struct check_axis){
-            .in = CHECK_PICK(k, 1, 3, 4, 5, 7, 8, 9, 13, 14, 17, 28, 33),
-            .window = square ? window : CHECK_PICK(k, 1, 2, 3, 4, 5, 7),
-            .stride = square ? stride : check_range(k, 1, 3),
-            .dilation = square ? dilation : CHECK_PICK(k, 1, 1, 2, 3)};
-        check_axis_fit(k, &axis[i], padding);
-        while (!touches(&axis[i])) {
-            axis[i].in++;
-            check_axis_fit(k, &axis[i], padding);
-        }
-    }
-    draw_channels(k, v);
-    v->n = CHECK_PICK(k, 1, 1, 2, 3, 5, 9);
-    v->h = axis[0].in;
-    v->w = axis[1].in;
-    v->r = axis[0].window;
-    v->s = axis[1].window;
-    v->stride_y = axis[0].stride;
-    v->stride_x = axis[1].stride;
-    v->dilation_y = axis[0].dilation;
-    v->dilation_x = axis[1].dilation;
-    v->pad_top = axis[0].before;
-    v->pad_bottom = axis[0].after;
-    v->pad_left = axis[1].before;
-    v->pad_right = axis[1].after;
-    v->out_h = axis[0].out;
-    v->out_w = axis[1].out;
-}
-
-/* Draws until the work fits a class of sizes; one in four is large, for tiles. */
-static void draw_conv(struct check *k, struct weft_conv *v)
-{
-    bool large = check_chance(k, 25);
-    double limit = k->params->small ? SMALL_WORK : large ? LARGE_WORK : USUAL_WORK;
-    double least = k->params->small ? 0 : limit / 32;
-    do
-        draw_geometry(k, v);
-    while (work_of(v) > limit || work_of(v) < least);
-}
-
 static struct weft_conv_args forward_args(const struct conv_case *v, enum check_side side)
 {
     const struct check_case *c = &v->base;
@@ -435,7 +351,7 @@ static enum weft_status run_case(struct conv_case *v)
     WEFT_TRY(check_slopes(v, &r, CHECK_REFERENCE));
     /* The linear forward run is compiled already where nothing else is asked of it. */
     if (v->activation.act == WEFT_ACT_identity && v->want_argmax == !!v->argmax &&
-        work_of(&v->conv) <= USUAL_WORK)
+        check_conv_work(&v->conv) <= CHECK_USUAL_WORK)
         return check_slopes(v, &r, CHECK_DEVICE);
     return WEFT_OK;
 }
@@ -472,7 +388,7 @@ static enum weft_status run(struct check *k)
     struct check_case *c = &v.base;
     struct weft_conv *g = &v.conv;
     struct weft_pool *p = &v.pool;
-    draw_conv(k, g);
+    check_conv_draw(k, g);
     if (check_chance(k, 35)) {
         *p = (struct weft_pool){.n = g->n, .h = g->out_h, .w = g->out_w, .c = g->k};
         check_pool_draw(k, p);

@@ -11,8 +11,6 @@ struct dense_case {
     struct check_tensor *x, *w, *bias, *y, *dy, *dw, *dbias, *dx, *gate;
 };
 
-enum { SMALL_WORK = 5000, USUAL_WORK = 60000, LARGE_WORK = 2000000 };
-
 static double work_of(const struct weft_dense *d)
 {
     return (double)d->n * d->in * d->out;
@@ -20,10 +18,7 @@ static double work_of(const struct weft_dense *d)
 
 static void draw_dense(struct check *k, struct weft_dense *d)
 {
-    double limit = k->params->small      ? SMALL_WORK
-                   : check_chance(k, 25) ? LARGE_WORK
-                                         : USUAL_WORK;
-    double least = k->params->small ? 0 : limit / 64;
+    double least, limit = check_work_draw(k, &least);
     do {
         d->n = CHECK_PICK(k, 1, 1, 2, 3, 5, 7, 13, 17, 31, 33, 65, 128);
         d->in = CHECK_PICK(k, 1, 3, 4, 5, 7, 13, 16, 17, 31, 33, 40, 65, 129, 257, 1000);
@@ -249,7 +244,7 @@ static enum weft_status run_case(struct dense_case *d)
     WEFT_TRY(compare_all(d, &r, true));
     WEFT_TRY(compare_all(d, &r, false));
     WEFT_TRY(check_slopes(d, &r, CHECK_REFERENCE));
-    if (d->activation.act == WEFT_ACT_identity && work_of(&d->dense) <= USUAL_WORK)
+    if (d->activation.act == WEFT_ACT_identity && work_of(&d->dense) <= CHECK_USUAL_WORK)
         return check_slopes(d, &r, CHECK_DEVICE);
     return WEFT_OK;
 }

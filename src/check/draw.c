@@ -114,3 +114,91 @@ struct weft_activation check_act_draw(struct check *k, bool by_output)
         a.slope = check_chance(k, 50) ? 0.25f : 0.5f;
     return a;
 }
+
+double check_work_draw(struct check *k, double *least)
+{
+    enum { SMALL = 5000, LARGE = 2000000 };
+    bool large = check_chance(k, 25);
+    double limit = k->params->small ? SMALL : large ? LARGE : CHECK_USUAL_WORK;
+    *least = k->params->small ? 0 : limit / 32;
+    return limit;
+}
+
+double check_conv_work(const struct weft_conv *v)
+{
+    return (double)v->n * v->out_h * v->out_w * v->k * v->r * v->s * (v->c / v->groups);
+}
+
+static void draw_channels(struct check *k, struct weft_conv *v)
+{
+    int in = CHECK_PICK(k, 1, 1, 2, 3, 4, 5, 7, 8, 13, 16, 17, 31, 33, 40, 65);
+    int out = CHECK_PICK(k, 1, 2, 3, 4, 5, 7, 8, 13, 16, 17, 31, 32, 33, 40, 65);
+    int kind = check_range(k, 0, 9);
+    v->groups = kind < 7 ? 1 : kind == 7 ? 2 : kind == 8 ? 4 : in;
+    if (kind == 9) { /* depthwise, one to three filters a channel */
+        v->c = in;
+        v->k = in * check_range(k, 1, 3);
+    } else {
+        v->c = v->groups * (v->groups > 1 ? (in + 3) / 4 : in);
+        v->k = v->groups * (v->groups > 1 ? (out + 3) / 4 : out);
+    }
+}
+
+/* Whether any tap of any window finds a place inside: a dilated one may straddle all. */
+static bool touches(const struct check_axis *axis)
+{
+    for (int out = 0; out < axis->out; out++)
+        for (int tap = 0; tap < axis->window; tap++) {
+            int at = out * axis->stride - axis->before + tap * axis->dilation;
+            if (at >= 0 && at < axis->in)
+                return true;
+        }
+    return false;
+}
+
+static void draw_geometry(struct check *k, struct weft_conv *v)
+{
+    struct check_axis axis[2];
+    enum check_padding padding =
+        (enum check_padding)CHECK_PICK(k, CHECK_VALID, CHECK_SAME, CHECK_ASYMMETRIC);
+    int window = CHECK_PICK(k, 1, 2, 3, 3, 3, 4, 5, 6, 7);
+    int stride = CHECK_PICK(k, 1, 1, 1, 2, 3);
+    int dilation = CHECK_PICK(k, 1, 1, 1, 1, 2, 3);
+    bool square = check_chance(k, 60);
+    for (int i = 0; i < 2; i++) {
+        axis[i] = (struct check_axis){
+            .in = CHECK_PICK(k, 1, 3, 4, 5, 7, 8, 9, 13, 14, 17, 28, 33),
+            .window = square ? window : CHECK_PICK(k, 1, 2, 3, 4, 5, 7),
+            .stride = square ? stride : check_range(k, 1, 3),
+            .dilation = square ? dilation : CHECK_PICK(k, 1, 1, 2, 3)};
+        check_axis_fit(k, &axis[i], padding);
+        while (!touches(&axis[i])) {
+            axis[i].in++;
+            check_axis_fit(k, &axis[i], padding);
+        }
+    }
+    draw_channels(k, v);
+    v->n = CHECK_PICK(k, 1, 1, 2, 3, 5, 9);
+    v->h = axis[0].in;
+    v->w = axis[1].in;
+    v->r = axis[0].window;
+    v->s = axis[1].window;
+    v->stride_y = axis[0].stride;
+    v->stride_x = axis[1].stride;
+    v->dilation_y = axis[0].dilation;
+    v->dilation_x = axis[1].dilation;
+    v->pad_top = axis[0].before;
+    v->pad_bottom = axis[0].after;
+    v->pad_left = axis[1].before;
+    v->pad_right = axis[1].after;
+    v->out_h = axis[0].out;
+    v->out_w = axis[1].out;
+}
+
+void check_conv_draw(struct check *k, struct weft_conv *v)
+{
+    double least, limit = check_work_draw(k, &least);
+    do
+        draw_geometry(k, v);
+    while (check_conv_work(v) > limit || check_conv_work(v) < least);
+}
