@@ -60,9 +60,9 @@ static struct weft_view floats(struct arena *a, size_t count)
     return view;
 }
 
-/* One line of the table. `run` cuts the views and appends to the list, or with `list` NULL
- * only counts what it takes; `work` is in floating-point operations, or in bytes that
- * must be moved. */
+/* One line of the table. `run` cuts the views and appends to the list, or with `list`
+ * NULL only counts what it takes; `work` is in floating-point operations, or in bytes
+ * that must be moved. */
 struct row {
     const char *op, *what;
     enum weft_status (*run)(const struct row *row, struct arena *arena,
