@@ -151,6 +151,7 @@ static inline int tap_at(int tap)
     return (place / S * DILATION_Y * IN_W + place % S * DILATION_X) * IN + tap % GROUP_IN;
 }
 
+#if POOL_R > 0
 /* The places that argmax names; in one load where they lie as wide as the vector is. */
 static inline intv places_at(__global const uchar *argmax)
 {
@@ -160,6 +161,7 @@ static inline intv places_at(__global const uchar *argmax)
     return CONVERT_INTV(VLOAD(argmax));
 #endif
 }
+#endif
 
 /* dz[n,y,x] of the channels from dy and argmax on. */
 static inline floatv gradient_at(__global const float *dy, __global const uchar *argmax,

@@ -45,7 +45,7 @@ static struct tiling choose(const struct ocl_device *device, const struct produc
     int columns = div_up(p->n, t.width), units = (int)device->units;
     t.vectors = columns == 1 ? 1 : columns == 3 ? 3 : 2;
     t.tile = at_most(registers / t.vectors, p->m);
-    t.row_room = ROWS / t.tile > 0 ? ROWS / t.tile : 1;
+    t.row_room = 1;
     t.b_packed = p->b_turned;
     t.whole = !p->b_turned;
     t.depth = t.whole ? 1 : A_DEEPEST;
@@ -58,6 +58,7 @@ static struct tiling choose(const struct ocl_device *device, const struct produc
     t.column_tiles = at_most(t.column_tiles, WIDEST);
     if (!p->b_turned && t.column_tiles > blocks)
         t.column_tiles = blocks < 2 ? 2 : blocks;
+    t.row_room = ROWS / t.tile > 0 ? ROWS / t.tile : 1;
     t.a_packed = p->a_turned;
     t.b_packed = p->b_turned || p->a_turned || t.column_tiles < blocks;
     t.depth =
