@@ -7,7 +7,10 @@
 set -eu
 
 build=$1 source=$2
-command -v pkg-config >/dev/null || { echo "skipped: pkg-config is not installed"; exit 77; }
+command -v pkg-config >/dev/null || {
+    echo "skipped: pkg-config is not installed"
+    exit 77
+}
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 meson install -C "$build" --no-rebuild --quiet --destdir "$folder"

@@ -6,7 +6,10 @@
 #     oclgrind.sh --prove FAULTS         fails unless each planted fault is reported
 set -eu
 
-command -v oclgrind >/dev/null || { echo "skipped: oclgrind is not installed"; exit 77; }
+command -v oclgrind >/dev/null || {
+    echo "skipped: oclgrind is not installed"
+    exit 77
+}
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 # The program sees Oclgrind's platform alone.
@@ -19,10 +22,17 @@ watch() {
 
 if [ "$1" = --prove ]; then
     watch "$2" none
-    [ ! -s "$log" ] || { cat "$log"; echo "a kernel without a fault is reported"; exit 1; }
+    if [ -s "$log" ]; then
+        cat "$log"
+        echo "a kernel without a fault is reported"
+        exit 1
+    fi
     for fault in bounds race uninitialized; do
         watch "$2" "$fault" || true
-        [ -s "$log" ] || { echo "planted fault \"$fault\" is not reported"; exit 1; }
+        if [ ! -s "$log" ]; then
+            echo "planted fault \"$fault\" is not reported"
+            exit 1
+        fi
         echo "$fault: $(grep -m 1 . "$log")"
     done
     exit 0

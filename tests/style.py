@@ -163,16 +163,14 @@ def badly_formatted(root, names):
     )
     if planted.returncode == 0:
         sys.exit("the test itself is broken: clang-format let a planted line pass")
-    found = []
-    for name in names:
-        done = subprocess.run(
-            [tool, "--dry-run", "-Werror", name], cwd=root, capture_output=True, text=True
-        )
-        if done.returncode:
-            found.append(
-                f"{name}: run clang-format -i on it; first: {done.stderr.splitlines()[0]}"
-            )
-    return found
+    done = subprocess.run(
+        [tool, "--dry-run", "-Werror"] + names, cwd=root, capture_output=True, text=True
+    )
+    first = {}
+    for line in done.stderr.splitlines():
+        if ": error: " in line:
+            first.setdefault(line.split(":")[0], line.split(": error: ")[0])
+    return [f"{place}: run clang-format -i on it" for place in first.values()]
 
 
 root = pathlib.Path(sys.argv[1])
