@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a dense layer needs beside CLBlast's matrix product, on matrices of COLUMNS columns.
+/* What a dense layer needs beside CLBlast's matrix product, on matrices of COLUMNS
+ * columns.
  *
  *     bias_act:     y = f(y + bias), a work-item a vector of a row; global size >= rows *
  *                   vectors of a row
  *     column_sums:  sums[c] = sum over rows of a[row][c], a work-item a vector of columns
  *
- * Loads may reach past the end of a row or of the buffer, which has slack; stores do not. */
+ * Loads may reach past the end of a row or of the buffer, which has slack; stores do
+ * not. */
 #include "common.h"
 
 #ifndef COLUMNS

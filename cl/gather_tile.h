@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How gemm_tile.cl sees a convolution: its geometry, and A gathered from the source.
  *
- * A stride in DATA deals the pixels of x into STRIDE_Y x STRIDE_X parts by what remains of
- * their row and column; the taps that reach a pixel are the same within a part, so no tap is
- * tried in vain. A source row is then an affine function of pixel and tap in all three
- * products: A(m,k) lies where a pixel's spot and a tap's spot add up to, of which one
- * follows from m and the other from k. */
+ * A stride in DATA deals the pixels of x into STRIDE_Y x STRIDE_X parts by what remains
+ * of their row and column; the taps that reach a pixel are the same within a part, so
+ * no tap is tried in vain. A source row is then an affine function of pixel and tap in
+ * all three products: A(m,k) lies where a pixel's spot and a tap's spot add up to, of
+ * which one follows from m and the other from k. */
 #ifndef WEFT_GATHER_TILE_H
 #define WEFT_GATHER_TILE_H
 
@@ -73,8 +73,8 @@
 #define OUT_C   K
 #endif
 
-/* Floats of a global load of A, of B, and of dz, which is one of them: 4 where all four lie
- * in one group, and are aligned then. */
+/* Floats of a global load of A, of B, and of dz, which is one of them: 4 where all four
+ * lie in one group, and are aligned then. */
 #if SRC_CG % 4 == 0
 #define VA 4
 #else
@@ -96,7 +96,8 @@ typedef PASTE(vec, VA) vec_a;
 typedef PASTE(vec, VB) vec_b;
 typedef PASTE(vec, VD) vec_d;
 
-/* In one dimension, the taps first, first + TAP_STEP, ... that reach the pixels of a part. */
+/* In one dimension, the taps first, first + TAP_STEP, ... that reach the pixels of a
+ * part. */
 struct taps {
     int first, count, origin;
 };

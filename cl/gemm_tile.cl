@@ -8,13 +8,14 @@
  *     DATA     pixels of x      channels   taps x filters     dz      w, turned
  *     WEIGHTS  taps x channels  filters    pixels of z        x       dz
  *
- * each for one group of channels. A is never made but gathered (gather_tile.h), a tap outside
- * the picture being 0. A dense layer is a convolution of 1x1 pictures.
+ * each for one group of channels. A is never made but gathered (gather_tile.h), a tap
+ * outside the picture being 0. A dense layer is a convolution of 1x1 pictures.
  *
- * A work-group makes MT x NT of out, KT of k at a time out of local memory while the next KT
- * come from global memory; a work-item makes RM x RN of them. Global size (tiles * ITEMS,
- * splits of k, groups * parts), local size (ITEMS, 1, 1). With several splits each writes a
- * plane of partial sums, which gemm_sum adds up, always in the same order. */
+ * A work-group makes MT x NT of out, KT of k at a time out of local memory while the
+ * next KT come from global memory; a work-item makes RM x RN of them. Global size
+ * (tiles * ITEMS, splits of k, groups * parts), local size (ITEMS, 1, 1). With several
+ * splits each writes a plane of partial sums, which gemm_sum adds up, always in the
+ * same order. */
 #define VW 4
 #include "common.h"
 #include "gather_tile.h"
@@ -117,6 +118,7 @@ static inline void load_b(__global const float *b, __global const uchar *argmax,
     }
 }
 
+#if (A_ALONG_K && VA == 4) || (B_ALONG_K && VB == 4)
 static inline void put_turned(float4 v, __local float *p, uint row)
 {
     p[0] = v.x;
@@ -124,6 +126,7 @@ static inline void put_turned(float4 v, __local float *p, uint row)
     p[2 * row] = v.z;
     p[3 * row] = v.w;
 }
+#endif
 
 static inline void put_a(const vec_a loaded[A_LOADS], uint item, __local float *tile)
 {
@@ -308,9 +311,9 @@ gemm(__global const float *restrict a, uint a_at, __global const float *restrict
         sums[n0 + (int)item] = column;
 }
 
-/* out[i] = the sum of the planes at i, finished, for i < count. From tail_at on a plane holds
- * K sums for dbias. A work-group does 64 places: 16 columns of 4, times SLICES slices of the
- * planes. Local size (16, SLICES). */
+/* out[i] = the sum of the planes at i, finished, for i < count. From tail_at on a plane
+ * holds K sums for dbias. A work-group does 64 places: 16 columns of 4, times SLICES
+ * slices of the planes. Local size (16, SLICES). */
 __kernel __attribute__((reqd_work_group_size(16, SLICES, 1))) void
 gemm_sum(__global const float *restrict planes, uint planes_at,
          __global const float *restrict extra, uint extra_at,

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Max-pooling, [picture][row][column][channel].
  *
- *     y[n,oy,ox,c] = max over r, s of x[n, oy STRIDE_Y - PAD_TOP + r, ox STRIDE_X - PAD_LEFT + s, c]
+ *     y[n,oy,ox,c] = max over r, s of
+ *         x[n, oy STRIDE_Y - PAD_TOP + r, ox STRIDE_X - PAD_LEFT + s, c]
  *
- * Places outside the picture take no part, the first of equals in row order wins, a NaN wins
- * over numbers. argmax holds r S + s of the winner. Backward gathers: each input place sums
- * the dy of those windows around it whose winner it was, so nothing is cleared or added to.
+ * Places outside the picture take no part, the first of equals in row order wins, a NaN
+ * wins over numbers. argmax holds r S + s of the winner. Backward gathers: each input
+ * place sums the dy of those windows around it whose winner it was, so nothing is
+ * cleared or added to.
  *
- * A place is VW channels of a pixel; a work-item does PER consecutive places (a whole row on
- * CPUs, one on GPUs) out of `places`. Global size >= places / PER, rounded up. */
+ * A place is VW channels of a pixel; a work-item does PER consecutive places (a whole
+ * row on CPUs, one on GPUs) out of `places`. Global size >= places / PER, rounded up. */
 #ifndef H
 #define H        26 /* input rows and columns, channels */
 #define W        26
@@ -40,8 +42,9 @@
     (PAD_TOP == 0 && PAD_LEFT == 0 && (OUT_H - 1) * STRIDE_Y + R <= H && \
      (OUT_W - 1) * STRIDE_X + S <= W)
 
-/* Where VW divides C every vector is aligned: views begin at multiples of 64 bytes. Where it
- * does not, a load may take in what follows (buffers have slack), a store may not. */
+/* Where VW divides C every vector is aligned: views begin at multiples of 64 bytes.
+ * Where it does not, a load may take in what follows (buffers have slack), a store may
+ * not. */
 #if C % VW == 0
 #define LOAD(p)              (*(__global const floatv *)(p))
 #define LOAD_BYTES(p)        (*(__global const ucharv *)(p))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Dense layers through CLBlast's matrix product, with launches of our own for what it does
- * not do: bias and activation, the gate, the gradient of the bias. */
+/* Dense layers through CLBlast's matrix product, with launches of our own for what it
+ * does not do: bias and activation, the gate, the gradient of the bias. */
 #include "runtime.h"
 
 #include <assert.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Convolutions of the `tile` family: all three directions are matrix products through local
- * memory (cl/gemm_tile.cl). Here a product's tile is chosen, and into how many parts its sum
- * is split where there is too little else to do for the device. */
+/* Convolutions of the `tile` family: all three directions are matrix products through
+ * local memory (cl/gemm_tile.cl). Here a product's tile is chosen, and into how many
+ * parts its sum is split where there is too little else to do for the device. */
 #include "tile.h"
 
 #include <assert.h>
@@ -9,9 +9,10 @@
 /* As in cl/gather_tile.h. */
 enum op { FORWARD, DATA, WEIGHTS };
 
-/* m x n of the result for a work-group, `depth` of the sum at a time; rm x rn of them for a
- * work-item. `worth`: how fast a device full of such work-groups is, roughly, in percent of
- * its peak: what is read from local memory for a multiplication, and from global memory. */
+/* m x n of the result for a work-group, `depth` of the sum at a time; rm x rn of them
+ * for a work-item. `worth`: how fast a device full of such work-groups is, roughly, in
+ * percent of its peak: what is read from local memory for a multiplication, and from
+ * global memory. */
 struct tile {
     int m, n, depth, rm, rn, worth;
 };
@@ -86,8 +87,8 @@ static size_t splits_of(const struct ocl_device *device, const struct product *p
     return splits ? splits : 1;
 }
 
-/* The tile with the least time: the work with its tiles' waste, over how fast the tile is and
- * how much of the device is busy. */
+/* The tile with the least time: the work with its tiles' waste, over how fast the tile
+ * is and how much of the device is busy. */
 static struct plan plan_product(const struct ocl_device *device, const struct product *p)
 {
     struct plan plan = {.tail = up(p->count, 16) * 16};
@@ -234,8 +235,8 @@ static size_t taps(const struct weft_conv *c)
     return (size_t)c->r * (size_t)c->s;
 }
 
-/* dz for the product that reads it: dy itself; dy with argmax where the kernel can tell the
- * place's one window from it; else it is spread out in scratch first. */
+/* dz for the product that reads it: dy itself; dy with argmax where the kernel can tell
+ * the place's one window from it; else it is spread out in scratch first. */
 static enum weft_status find_dz(struct weft_list *list, const struct weft_conv_args *args,
                                 struct product *p, struct ocl_arg *dz)
 {

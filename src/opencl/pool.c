@@ -12,8 +12,8 @@ struct deal {
 };
 
 /* A processor wants whole rows of wide vectors, one work-item a group; a GPU one short
- * vector a work-item. Vectors never reach past a pixel's channels, so that all are aligned,
- * but for odd numbers of channels on a processor. */
+ * vector a work-item. Vectors never reach past a pixel's channels, so that all are
+ * aligned, but for odd numbers of channels on a processor. */
 static struct deal deal_places(const struct weft_list *list, int channels, int row)
 {
     const struct ocl_device *device = ocl_of(list);
