@@ -12,19 +12,58 @@
 #define GRADIENT 1 /* write dlogits */
 #endif
 
-static inline float largest(__global const float *z, uint classes, uint *where)
+static inline float largest(__global const float *z, uint classes)
 {
-    float best = z[0];
-    *where = 0;
-    for (uint c = 1; c < classes; c++)
-        if (z[c] > best) {
-            best = z[c];
-            *where = c;
+    float top = z[0];
+    uint c = 0;
+    if (classes >= VW) {
+        floatv tops = VLOAD(z);
+        for (c = VW; c + VW <= classes; c += VW) {
+            const floatv v = VLOAD(z + c);
+            tops = WHERE(v > tops, v, tops);
         }
-    return best;
+        float lanes[VW];
+        VSTORE(tops, lanes);
+        for (uint lane = 0; lane < VW; lane++)
+            top = lanes[lane] > top ? lanes[lane] : top;
+    }
+    for (; c < classes; c++)
+        top = z[c] > top ? z[c] : top;
+    return top;
 }
 
-/* y may be x: a row is read whole before its quotients are written. */
+static inline float sum_of_lanes(floatv v)
+{
+    float lanes[VW], sum = 0.0f;
+    VSTORE(v, lanes);
+    for (uint lane = 0; lane < VW; lane++)
+        sum += lanes[lane];
+    return sum;
+}
+
+/* Returns the sum of exp(z - top), and writes the terms to `e` if `keep`. e may be z. */
+static inline float exponentials(__global const float *z, __global float *e, bool keep,
+                                 uint classes, float top)
+{
+    floatv sums = (floatv)(0.0f);
+    uint c;
+    for (c = 0; c + VW <= classes; c += VW) {
+        const floatv v = exp(VLOAD(z + c) - top);
+        if (keep)
+            VSTORE(v, e + c);
+        sums += v;
+    }
+    float sum = sum_of_lanes(sums);
+    for (; c < classes; c++) {
+        const float v = exp(z[c] - top);
+        if (keep)
+            e[c] = v;
+        sum += v;
+    }
+    return sum;
+}
+
+/* y may be x. */
 __kernel void softmax(__global const float *x, uint x_at, __global float *y, uint y_at,
                       uint n, uint classes)
 {
@@ -33,15 +72,11 @@ __kernel void softmax(__global const float *x, uint x_at, __global float *y, uin
         return;
     __global const float *z = x + x_at + (size_t)row * classes;
     __global float *p = y + y_at + (size_t)row * classes;
-    uint where;
-    const float top = largest(z, classes, &where);
-    float sum = 0.0f;
-    for (uint c = 0; c < classes; c++) {
-        const float e = exp(z[c] - top);
-        p[c] = e;
-        sum += e;
-    }
-    for (uint c = 0; c < classes; c++)
+    const float sum = exponentials(z, p, true, classes, largest(z, classes));
+    uint c;
+    for (c = 0; c + VW <= classes; c += VW)
+        VSTORE(VLOAD(p + c) / sum, p + c);
+    for (; c < classes; c++)
         p[c] = p[c] / sum;
 }
 
@@ -54,26 +89,31 @@ __kernel void loss(__global const float *logits, uint logits_at,
     if (row >= n)
         return;
     __global const float *z = logits + logits_at + (size_t)row * classes;
+    __global float *d = dlogits + dlogits_at + (size_t)row * classes;
     const uint label = labels[labels_at + row];
-    uint where;
-    const float top = largest(z, classes, &where);
-    float sum = 0.0f, shifted = 0.0f;
-    for (uint c = 0; c < classes; c++) {
-        sum += exp(z[c] - top);
-        shifted += z[c] - top;
-    }
+    const float top = largest(z, classes);
+    const float sum = exponentials(z, d, GRADIENT, classes, top);
     const float log_sum = log(sum), even = smoothing / classes, one = 1.0f - smoothing;
+
     /* -log p of a class is log_sum - (z - top). */
     float total = one * (log_sum - (z[label] - top));
-    if (smoothing > 0.0f)
-        total += even * (classes * log_sum - shifted);
+    if (smoothing > 0.0f) {
+        float all = 0.0f;
+        for (uint c = 0; c < classes; c++)
+            all += log_sum - (z[c] - top);
+        total += even * all;
+    }
     loss[loss_at + row] = total;
-    hit[hit_at + row] = where == label;
+
+    uint first = 0;
+    while (first < label && z[first] < top)
+        first++;
+    hit[hit_at + row] = first == label && z[label] == top;
+
     if (!GRADIENT)
         return;
-    __global float *d = dlogits + dlogits_at + (size_t)row * classes;
     for (uint c = 0; c < classes; c++) {
         const float q = c == label ? one + even : even;
-        d[c] = (exp(z[c] - top) / sum - q) / n;
+        d[c] = (d[c] / sum - q) / n;
     }
 }

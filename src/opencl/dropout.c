@@ -5,13 +5,15 @@
 enum weft_status ocl_dropout(struct weft_list *list, const struct weft_dropout_args *args)
 {
     const struct ocl_device *d = ocl_of(list);
+    struct ocl_options options = {""};
+    ocl_define(&options, "VW", d->vector);
     ocl_begin(list);
     return ocl_launch(
-        list, "",
+        list, options.text,
         &(struct ocl_launch){
             .source = "dropout.cl",
             .kernel = "dropout",
-            .global = {ocl_vectors(args->x.count, 4)},
+            .global = {ocl_vectors(args->x.count, 4 * d->vector)},
             .local = {ocl_group(d)},
             .arg_count = 7,
             .args = {OCL_VIEW(args->state), OCL_VIEW(args->x), OCL_VIEW(args->y),

@@ -4,8 +4,10 @@
 
 enum weft_status ocl_softmax(struct weft_list *list, const struct weft_softmax_args *args)
 {
+    struct ocl_options options = {""};
+    ocl_define(&options, "VW", ocl_of(list)->vector);
     ocl_begin(list);
-    return ocl_launch(list, "",
+    return ocl_launch(list, options.text,
                       &(struct ocl_launch){
                           .source = "softmax.cl",
                           .kernel = "softmax",
@@ -20,6 +22,7 @@ enum weft_status ocl_softmax(struct weft_list *list, const struct weft_softmax_a
 enum weft_status ocl_loss(struct weft_list *list, const struct weft_loss_args *args)
 {
     struct ocl_options options = {""};
+    ocl_define(&options, "VW", ocl_of(list)->vector);
     ocl_define(&options, "GRADIENT", args->dlogits.mem != NULL);
     ocl_begin(list);
     return ocl_launch(list, options.text,
