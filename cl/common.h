@@ -26,6 +26,10 @@ enum { CHOSEN_ACT = ACT };
  * on some devices. */
 #define MAD(a, b, c) ((a) * (b) + (c))
 
+/* a % b beside a / b. Of the two as they are, compilers make one division and a "freeze",
+ * which Oclgrind cannot run. */
+#define REMAINDER(a, b) ((a) - (a) / (b) * (b))
+
 #define PASTE_(a, b) a##b
 #define PASTE(a, b)  PASTE_(a, b)
 

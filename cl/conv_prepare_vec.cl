@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Copies that the convolution kernels of the `vec` family read, so that their inner loops
- * have neither bounds nor long strides.
+/* Copies that the convolution kernels of the `vec` family read, so that their inner
+ * loops have neither bounds nor long strides.
  *
  *     pad      u[n][PAD_H][PAD_W][CHANNELS] = x with zeros around
- *     spread   the same of a gradient: rows and columns STRIDE apart, zeros between; where
- *              a pool follows the convolution, the gradient goes to the places that argmax
- *              names
+ *     spread   the same of a gradient: rows and columns STRIDE apart, zeros between;
+ *              where a pool follows the convolution, the gradient goes to the places
+ *              that argmax names
  *     arrange  weights [R][S][in / GROUPS][out] in blocks of BLOCK output channels,
- *              [group][block][R S in / GROUPS][BLOCK], zeros in what a block has too much;
- *              TURNED: windows turned by half a turn, in and out exchanged, as the data
- *              gradient needs them */
+ *              [group][block][R S in / GROUPS][BLOCK], zeros in what a block has too
+ *              much; TURNED: windows turned by half a turn, in and out exchanged, as the
+ *              data gradient needs them */
 #include "common.h"
 
 #ifndef CHANNELS
@@ -89,10 +89,8 @@ __kernel void pad(__global const float *restrict x, uint x_at, __global float *r
 }
 
 /* Adds to u, all channels, the gradient at (y, x) of the convolution's output. */
-static inline void add_gradient(__global float *restrict u,
-                                __global const float *restrict dy,
-                                __global const uchar *restrict argmax, int picture, int y,
-                                int x)
+static inline void add_gradient(__global float *u, __global const float *dy,
+                                __global const uchar *argmax, int picture, int y, int x)
 {
 #if POOL_R == 0
     (void)argmax;
@@ -102,11 +100,11 @@ static inline void add_gradient(__global float *restrict u,
 #else
     for (int r = 0; r < POOL_R; r++) {
         const int above = y + POOL_TOP - r, py = above / POOL_STRIDE_Y;
-        if (above < 0 || above % POOL_STRIDE_Y != 0 || py >= POOL_H)
+        if (above < 0 || py * POOL_STRIDE_Y != above || py >= POOL_H)
             continue;
         for (int s = 0; s < POOL_S; s++) {
             const int before = x + POOL_LEFT - s, px = before / POOL_STRIDE_X;
-            if (before < 0 || before % POOL_STRIDE_X != 0 || px >= POOL_W)
+            if (before < 0 || px * POOL_STRIDE_X != before || px >= POOL_W)
                 continue;
             const size_t at = ((size_t)(picture * POOL_H + py) * POOL_W + px) * CHANNELS;
             for (int c = 0; c < CHANNELS; c++)
@@ -123,7 +121,7 @@ __kernel void spread(__global const float *restrict dy, uint dy_at,
 {
     const int row = get_global_id(0), picture = get_global_id(1);
     const int y = row - TOP;
-    const bool inside = y >= 0 && y % STRIDE_Y == 0 && y / STRIDE_Y < HEIGHT;
+    const bool inside = y >= 0 && REMAINDER(y, STRIDE_Y) == 0 && y / STRIDE_Y < HEIGHT;
     u += u_at + (size_t)(picture * PAD_H + row) * (PAD_W * CHANNELS);
     for (int i = 0; i < PAD_W * CHANNELS; i++)
         u[i] = 0.0f;
@@ -167,7 +165,7 @@ __kernel void arrange(__global const float *restrict w, uint w_at,
 {
     const int tap = get_global_id(0), block = get_global_id(1);
     const int blocks = (GROUP_OUT + BLOCK - 1) / BLOCK;
-    const int group = block / blocks, first = block % blocks * BLOCK;
+    const int group = block / blocks, first = REMAINDER(block, blocks) * BLOCK;
     w += w_at;
     to += to_at + (size_t)(block * (R * S) + tap) * (GROUP_IN * BLOCK);
     for (int lane = 0; lane < BLOCK; lane++) {

@@ -124,7 +124,7 @@ enum {
 #endif
 
 #if DEPTHWISE
-#define INPUT(p, v) VLOAD((p) + (v) * VW)
+#define INPUT(p, v) VLOAD((p) + (v)*VW)
 #else
 #define INPUT(p, v) ((floatv)(*(p)))
 #endif
@@ -163,7 +163,7 @@ struct block {
 static inline struct block block_at(int index)
 {
     struct block b;
-    const int group = index / BLOCKS, first = index % BLOCKS * BLOCK;
+    const int group = index / BLOCKS, first = REMAINDER(index, BLOCKS) * BLOCK;
     b.in = DEPTHWISE ? first : group * GROUP_IN;
     b.out = group * GROUP_OUT + first;
     b.left = GROUP_OUT - first;
@@ -185,11 +185,10 @@ static inline void start(floatv acc[TILE][NV], __global const float *bias, int c
 /* Vector v of a block of `left` channels. */
 static inline void store(floatv value, __global float *to, int v, int left)
 {
-    left -= v * VW;
-    if (GROUP_OUT % BLOCK == 0 || left >= VW)
+    if (GROUP_OUT % BLOCK == 0)
         VSTORE(value, to + v * VW);
-    else if (left > 0)
-        store_part(value, to + v * VW, left);
+    else if (left > v * VW)
+        store_part(value, to + v * VW, left - v * VW);
 }
 
 __kernel void conv_forward(__global const float *restrict x, uint x_at,
@@ -211,8 +210,9 @@ __kernel void conv_forward(__global const float *restrict x, uint x_at,
 #pragma unroll
         for (int i = 0; i < TILE; i++) {
             const int p = min(pixel + i, pixels - 1), row = p / OUT_W;
-            at[i] = x + ((size_t)(row / OUT_H * IN_H + row % OUT_H * STRIDE_Y) * IN_W +
-                         p % OUT_W * STRIDE_X) *
+            at[i] = x + ((size_t)(row / OUT_H * IN_H + REMAINDER(row, OUT_H) * STRIDE_Y) *
+                             IN_W +
+                         REMAINDER(p, OUT_W) * STRIDE_X) *
                             IN;
         }
         floatv acc[TILE][NV];
@@ -238,8 +238,8 @@ __kernel void conv_forward(__global const float *restrict x, uint x_at,
     }
 }
 
-/* Bytes that lie as wide as the vector is go out in one piece: vstore may take them one by
- * one. */
+/* Bytes that lie as wide as the vector is go out in one piece: vstore may take them one
+ * by one. */
 static inline void store_bytes(ucharv value, __global uchar *to, int left)
 {
 #if GROUP_OUT % VW == 0 && OUT % VW == 0
@@ -271,8 +271,10 @@ __kernel void conv_pool(__global const float *restrict x, uint x_at,
     for (int window = first; window < last; window++) {
         const int row = window / POOL_W;
         __global const float *corner =
-            x + ((size_t)(row / POOL_H * IN_H + row % POOL_H * (POOL_R * STRIDE_Y)) * IN_W +
-                 window % POOL_W * (POOL_S * STRIDE_X)) *
+            x + ((size_t)(row / POOL_H * IN_H +
+                          REMAINDER(row, POOL_H) * (POOL_R * STRIDE_Y)) *
+                     IN_W +
+                 REMAINDER(window, POOL_W) * (POOL_S * STRIDE_X)) *
                     IN;
         __global const float *at[TILE];
 #pragma unroll
@@ -284,10 +286,11 @@ __kernel void conv_pool(__global const float *restrict x, uint x_at,
 #pragma unroll
         for (int v = 0; v < NV; v++) {
             floatv best = activate(acc[0][v], leak);
-            floatv place = (floatv)(0.0f); /* as integers they would be narrowed each time */
+            floatv place =
+                (floatv)(0.0f); /* as integers they would be narrowed each time */
 #pragma unroll
             for (int i = 1; i < TILE; i++) {
-                /* After relu the best is not negative: what relu would cut loses anyway. */
+                /* After relu the best is not negative: what it would cut loses anyway. */
                 const floatv z =
                     CHOSEN_ACT == ACT_relu ? acc[i][v] : activate(acc[i][v], leak);
                 const intv more = z > best;

@@ -10,9 +10,9 @@
  * [split][block of channels][ROWS weights, then bias][BLOCK]; conv_weights_sum adds them
  * in order.
  *
- *     conv_weights         lays out dz of a few rows, one block of channels wide, in a slab
- *                          that stays in the first-level cache; then tiles of TILE weights
- *                          x NV vectors of channels, in registers
+ *     conv_weights         lays out dz of a few rows, one block of channels wide, in a
+ *                          slab that stays in the first-level cache; then tiles of TILE
+ *                          weights x NV vectors of channels, in registers
  *     conv_weights_pooled  for few weights behind a pool whose windows touch each other:
  *                          dz of a window is made in registers
  *
@@ -129,26 +129,33 @@ enum {
 };
 
 #if DEPTHWISE
-#define INPUT(p, v) VLOAD((p) + (v) * VW)
+#define INPUT(p, v) VLOAD((p) + (v)*VW)
 #else
 #define INPUT(p, v) ((floatv)(*(p)))
 #endif
 
-static inline int block_in(int block)
-{
-    return DEPTHWISE ? block * BLOCK : block / GROUP_BLOCKS * GROUP_IN;
-}
+/* The first channels of a block, and how many the group has from there on. */
+struct block {
+    int in, out, left;
+};
 
-static inline int block_out(int block)
+static inline struct block block_at(int index)
 {
-    return block / GROUP_BLOCKS * GROUP_OUT + block % GROUP_BLOCKS * BLOCK;
+    struct block b;
+    const int group = index / GROUP_BLOCKS,
+              first = (index - group * GROUP_BLOCKS) * BLOCK;
+    b.in = DEPTHWISE ? first : group * GROUP_IN;
+    b.out = group * GROUP_OUT + first;
+    b.left = GROUP_OUT - first;
+    return b;
 }
 
 /* Where weight `tap`, counted as (ky, kx, c), meets its first input. */
 static inline int tap_at(int tap)
 {
     const int place = tap / GROUP_IN;
-    return (place / S * DILATION_Y * IN_W + place % S * DILATION_X) * IN + tap % GROUP_IN;
+    return (place / S * DILATION_Y * IN_W + REMAINDER(place, S) * DILATION_X) * IN +
+           REMAINDER(tap, GROUP_IN);
 }
 
 #if POOL_R > 0
@@ -174,11 +181,11 @@ static inline floatv gradient_at(__global const float *dy, __global const uchar 
     floatv sum = (floatv)(0.0f);
     for (int r = 0; r < POOL_R; r++) {
         const int above = y + POOL_TOP - r, py = above / POOL_STRIDE_Y;
-        if (above < 0 || above % POOL_STRIDE_Y != 0 || py >= POOL_H)
+        if (above < 0 || py * POOL_STRIDE_Y != above || py >= POOL_H)
             continue;
         for (int s = 0; s < POOL_S; s++) {
             const int before = x + POOL_LEFT - s, px = before / POOL_STRIDE_X;
-            if (before < 0 || before % POOL_STRIDE_X != 0 || px >= POOL_W)
+            if (before < 0 || px * POOL_STRIDE_X != before || px >= POOL_W)
                 continue;
             const size_t at = ((size_t)(n * POOL_H + py) * POOL_W + px) * OUT;
             const intv place = places_at(argmax + at);
@@ -200,8 +207,8 @@ static inline void fill_slab(__global float *slab, floatv sum[NV],
             for (int x = 0; x < OUT_W; x++, slab += BLOCK)
 #pragma unroll
                 for (int v = 0; v < NV; v++) {
-                    const floatv d = gradient_at(dy + v * VW, argmax + v * VW, picture + n,
-                                                 row + y, x);
+                    const floatv d = gradient_at(dy + v * VW, argmax + v * VW,
+                                                 picture + n, row + y, x);
                     VSTORE(d, slab + v * VW);
                     sum[v] += d;
                 }
@@ -245,7 +252,7 @@ static inline void add_tile(__global float *plane, __global const float *x,
             VSTORE(acc[i][v], plane + i * BLOCK + v * VW);
 }
 
-static inline void clear(__global float *restrict p, int count)
+static inline void clear(__global float *p, int count)
 {
     for (int i = 0; i < count; i++)
         p[i] = 0.0f;
@@ -267,22 +274,24 @@ __kernel void conv_weights(__global const float *restrict x, uint x_at,
                            int split)
 {
     const int item = get_global_id(1) * get_global_size(0) + get_global_id(0);
-    const int first = get_global_id(0) * PER_ITEM, last = min(first + PER_ITEM, (int)BLOCKS);
+    const int first = get_global_id(0) * PER_ITEM,
+              last = min(first + PER_ITEM, (int)BLOCKS);
     const int begin = get_global_id(1) * split, end = min(begin + split, pictures);
     planes += planes_at + (size_t)get_global_id(1) * (BLOCKS * PLANE);
     slab += slab_at + (size_t)item * SLAB;
     clear(planes + first * PLANE, (last - first) * PLANE);
     for (int n = begin; n < end; n += SLAB_PICTURES)
         for (int y = 0; y < OUT_H; y += SLAB_ROWS)
-            for (int block = first; block < last; block++) {
-                const int some = min(SLAB_PICTURES, end - n), rows = min(SLAB_ROWS, OUT_H - y);
-                __global float *plane = planes + block * PLANE;
+            for (int index = first; index < last; index++) {
+                const int some = min(SLAB_PICTURES, end - n),
+                          rows = min(SLAB_ROWS, OUT_H - y);
+                const struct block block = block_at(index);
+                __global float *plane = planes + index * PLANE;
                 __global const float *from =
-                    x + x_at + (size_t)(n * IN_H + y * STRIDE_Y) * (IN_W * IN) +
-                    block_in(block);
+                    x + x_at + (size_t)(n * IN_H + y * STRIDE_Y) * (IN_W * IN) + block.in;
                 floatv sum[NV] = {(floatv)(0.0f)};
-                fill_slab(slab, sum, dy + dy_at + block_out(block),
-                          argmax + argmax_at + block_out(block), n, some, y, rows);
+                fill_slab(slab, sum, dy + dy_at + block.out,
+                          argmax + argmax_at + block.out, n, some, y, rows);
                 for (int tap = 0; tap < TAPS; tap += TILE)
                     add_tile(plane + tap * BLOCK, from, slab, tap, some, rows);
                 add_bias(plane, sum);
@@ -300,7 +309,8 @@ static inline void add_pooled_tile(floatv acc[TILE], __global const float *x,
         for (int place = 0; place < POOL_R * POOL_S; place++) {
             const int at =
                 (place / POOL_S * STRIDE_Y * IN_W + place % POOL_S * STRIDE_X) * IN;
-            acc[i] = MAD(INPUT(x + at + tap_at(min(tap + i, TAPS - 1)), 0), d[place], acc[i]);
+            acc[i] =
+                MAD(INPUT(x + at + tap_at(min(tap + i, TAPS - 1)), 0), d[place], acc[i]);
         }
 }
 
@@ -323,9 +333,9 @@ static inline void add_picture(__global float *plane, __global const float *x,
             for (int i = 0; i < POOL_R * POOL_S; i++)
                 d[i] = WHERE(place == (intv)(i), g, (floatv)(0.0f));
             sum += g;
-            add_pooled_tile(acc,
-                            x + (py * POOL_R * STRIDE_Y * IN_W + px * POOL_S * STRIDE_X) * IN,
-                            d, tap);
+            add_pooled_tile(
+                acc, x + (py * POOL_R * STRIDE_Y * IN_W + px * POOL_S * STRIDE_X) * IN, d,
+                tap);
         }
 #pragma unroll
     for (int i = 0; i < TILE; i++)
@@ -340,17 +350,19 @@ __kernel void conv_weights_pooled(__global const float *restrict x, uint x_at,
                                   __global float *restrict planes, uint planes_at,
                                   int pictures, int split)
 {
-    const int first = get_global_id(0) * PER_ITEM, last = min(first + PER_ITEM, (int)BLOCKS);
+    const int first = get_global_id(0) * PER_ITEM,
+              last = min(first + PER_ITEM, (int)BLOCKS);
     const int begin = get_global_id(1) * split, end = min(begin + split, pictures);
     planes += planes_at + (size_t)get_global_id(1) * (BLOCKS * PLANE);
     clear(planes + first * PLANE, (last - first) * PLANE);
     for (int n = begin; n < end; n++)
-        for (int block = first; block < last; block++) {
-            const size_t at = (size_t)n * (POOL_H * POOL_W * OUT) + block_out(block);
+        for (int index = first; index < last; index++) {
+            const struct block block = block_at(index);
+            const size_t at = (size_t)n * (POOL_H * POOL_W * OUT) + block.out;
 #pragma unroll
             for (int tap = 0; tap < TAPS; tap += TILE)
-                add_picture(planes + block * PLANE,
-                            x + x_at + (size_t)n * (IN_H * IN_W * IN) + block_in(block),
+                add_picture(planes + index * PLANE,
+                            x + x_at + (size_t)n * (IN_H * IN_W * IN) + block.in,
                             dy + dy_at + at, argmax + argmax_at + at, tap);
         }
 }
@@ -366,22 +378,19 @@ __kernel void conv_weights_sum(__global const float *restrict planes, uint plane
                                __global float *restrict dw, uint dw_at,
                                __global float *restrict dbias, uint dbias_at, int splits)
 {
-    const int block = get_global_id(1), out = block_out(block);
-    const int left = GROUP_OUT - block % GROUP_BLOCKS * BLOCK;
+    const struct block block = block_at(get_global_id(1));
     const int first = get_global_id(0) * SUM_ROWS;
-    planes += planes_at + block * PLANE;
+    planes += planes_at + get_global_id(1) * PLANE;
     for (int row = first; row < min(first + SUM_ROWS, ROWS + 1); row++) {
         if (row == ROWS ? !BIAS : row >= TAPS)
             continue;
         __global float *to = row == ROWS ? dbias + dbias_at : dw + dw_at + row * OUT;
-        for (int v = 0; v * VW < min((int)BLOCK, left); v++) {
+        for (int v = 0; v * VW < min((int)BLOCK, block.left); v++) {
             floatv sum = VLOAD(planes + row * BLOCK + v * VW);
-            for (int s = 1; s < splits; s++)
-                sum += VLOAD(planes + (size_t)s * (BLOCKS * PLANE) + row * BLOCK + v * VW);
-            if (left - v * VW >= VW)
-                VSTORE(sum, to + out + v * VW);
-            else
-                store_part(sum, to + out + v * VW, left - v * VW);
+            for (int split = 1; split < splits; split++)
+                sum += VLOAD(planes + (size_t)split * (BLOCKS * PLANE) + row * BLOCK +
+                             v * VW);
+            store_part(sum, to + block.out + v * VW, block.left - v * VW);
         }
     }
 }

@@ -3,14 +3,14 @@
  *
  *     c[m][n] = sum over k of a[m][k] b[k][n], all row by row
  *
- *     bias and activation; or times an activation's derivative at `gate`; or with the sums
- *     of b's columns beside (the bias gradient)
+ *     bias and activation; or times an activation's derivative at `gate`; or with the
+ *     sums of b's columns beside (the bias gradient)
  *     A_TURNED: a lies as [k][m].   B_TURNED: b lies as [n][k].
  *
  * A work-item computes `row_tiles` x COLUMN_TILES tiles of TILE rows x NV vectors of VW
- * columns. k is taken in pieces of DEPTH: a piece of b, and of a where a row's elements are
- * far apart, is copied next to each other, so that it stays in the first-level cache, and
- * the tiles' sums wait in private memory. Global size (pieces of columns, pieces of
+ * columns. k is taken in pieces of DEPTH: a piece of b, and of a where a row's elements
+ * are far apart, is copied next to each other, so that it stays in the first-level cache,
+ * and the tiles' sums wait in private memory. Global size (pieces of columns, pieces of
  * rows). */
 #include "common.h"
 
@@ -103,7 +103,7 @@ static inline void pack_b(float *to, __global const float *b, struct size size, 
                           int k, int depth)
 {
     for (int j = 0; j < COLUMNS && n + j < size.n; j += VW) {
-        float *at = to + j / BLOCK * (DEPTH * BLOCK) + j % BLOCK;
+        float *at = to + j / BLOCK * (DEPTH * BLOCK) + REMAINDER(j, BLOCK);
 #if B_TURNED
         for (int lane = 0; lane < VW; lane++, at++) {
             const int column = n + j + lane;
@@ -142,8 +142,8 @@ static inline void multiply(floatv acc[TILE][NV], const a_pointer a[TILE], int a
 
 /* Rows m .. and columns n .. of c, from finished sums. */
 static inline void finish(floatv acc[TILE][NV], __global const float *bias,
-                          __global const float *gate, __global float *c,
-                          struct size size, int m, int n, float leak)
+                          __global const float *gate, __global float *c, struct size size,
+                          int m, int n, float leak)
 {
 #pragma unroll
     for (int i = 0; i < TILE; i++) {
@@ -188,8 +188,10 @@ __kernel void gemm(__global const float *restrict a, uint a_at,
                    uint sums_at, int m, int n, int k, int row_tiles, float leak)
 {
     const struct size size = {m, n, k};
-    const int column = get_global_id(0) * COLUMNS, row = get_global_id(1) * row_tiles * TILE;
-    const int columns = min((int)COLUMNS, n - column), rows = min(row_tiles * TILE, m - row);
+    const int column = get_global_id(0) * COLUMNS,
+              row = get_global_id(1) * row_tiles * TILE;
+    const int columns = min((int)COLUMNS, n - column),
+              rows = min(row_tiles * TILE, m - row);
     a += a_at;
     b += b_at;
 #if A_PACKED
