@@ -33,7 +33,7 @@ struct ocl_device {
     bool is_cpu;     /* runs on the host's processor: local size (1,1,1) for `vec` */
     unsigned quirks; /* quirk.h */
     const char *build_options; /* that its driver needs; "" for none */
-    char *cache_dir; /* NULL: programs are not kept */
+    char *cache_dir;           /* NULL: programs are not kept */
     struct ocl_program *programs;
 };
 
@@ -166,7 +166,8 @@ enum weft_status ocl_pool_backward(struct weft_list *list,
 /* Pooling's launches alone, without ocl_begin, for a convolution whose output z or its
  * gradient dz lies in scratch: x, dx and dy may be views or places in scratch. */
 enum weft_status ocl_pool_max(struct weft_list *list, const struct weft_pool *pool,
-                              struct ocl_arg x, struct ocl_arg y, struct weft_view argmax);
+                              struct ocl_arg x, struct ocl_arg y,
+                              struct weft_view argmax);
 enum weft_status ocl_pool_spread(struct weft_list *list, const struct weft_pool *pool,
                                  struct ocl_arg dy, struct weft_view argmax,
                                  struct ocl_arg dx);

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The OpenCL runtime: what is told of devices and drivers, memory, programs, lists.
+ *
+ *     test_devices [none]    none: as on a machine without any driver */
+#define _XOPEN_SOURCE 700
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <weft/device.h>
+
+#include "opencl/quirk.h"
+#include "opencl/runtime.h"
+#include "state.h"
+#include "test.h"
+#include "util/file.h"
+
+static char folder[] = "icd-XXXXXX";
+static int built;
+
+static void count_builds(void *priv, enum weft_log_level level, const char *message)
+{
+    (void)priv;
+    (void)level;
+    built += strstr(message, "act.cl built") != NULL;
+}
+
+/* The first note that holds `words`. */
+static const char *note_with(weft_context *context, const char *words)
+{
+    for (int i = 0; weft_device_note(context, i); i++)
+        if (strstr(weft_device_note(context, i), words))
+            return weft_device_note(context, i);
+    return "(none)";
+}
+
+static void write_icd(const char *name, const char *text)
+{
+    char *path = weft_path_join(folder, name);
+    REQUIRE(path && !weft_file_write(NULL, path, text, strlen(text)));
+    free(path);
+}
+
+static void remove_icd(const char *name)
+{
+    char *path = weft_path_join(folder, name);
+    REQUIRE(path && unlink(path) == 0);
+    free(path);
+}
+
+/* ICD files that are there but of no use are told one by one, good ones are not. */
+static void test_notes(void)
+{
+    weft_context *context = NULL;
+    write_icd("a.icd", "libno-such-driver.so.1\n");
+    write_icd("b.icd", "");
+    write_icd("c.icd", "libm.so.6\n");
+    write_icd("d.txt", "libno-such-driver-either.so\n");
+    REQUIRE(!weft_context_create(&context, weft_context_params(.icd_dir = folder)));
+    const char *note = note_with(context, "a.icd");
+    CHECK(strstr(note, "libno-such-driver.so.1") && strstr(note, "install the package"));
+    CHECK(strstr(note_with(context, "b.icd"), "is empty"));
+    CHECK_TEXT(note_with(context, "c.icd"), "(none)");
+    CHECK_TEXT(note_with(context, "d.txt"), "(none)");
+    weft_context_destroy(&context);
+
+    /* One file instead of a folder, as the loader allows. */
+    char *path = weft_path_join(folder, "a.icd");
+    REQUIRE(path);
+    REQUIRE(!weft_context_create(&context, weft_context_params(.icd_dir = path)));
+    CHECK(strstr(note_with(context, "a.icd"), "cannot be loaded"));
+    weft_context_destroy(&context);
+    free(path);
+    remove_icd("a.icd");
+    remove_icd("b.icd");
+    remove_icd("c.icd");
+    remove_icd("d.txt");
+}
+
+/* The loader finds nothing: one device is left, and the mend names packages. */
+static void test_no_driver(void)
+{
+    weft_context *context = NULL;
+    struct weft_device_info info;
+    REQUIRE(!weft_context_create(&context, weft_context_params(.icd_dir = folder)));
+    CHECK_INT(weft_device_count(context), 1);
+    CHECK_OK(weft_device_info(context, 0, &info));
+    CHECK_INT(info.kind, WEFT_DEVICE_BUILTIN);
+    const char *note = note_with(context, "no OpenCL driver is installed");
+    CHECK(strstr(note, "pocl-opencl-icd") && strstr(note, folder));
+    weft_context_destroy(&context);
+    REQUIRE(!weft_context_create(
+        &context, weft_context_params(.icd_dir = folder, .no_opencl = true)));
+    CHECK(!weft_device_note(context, 0));
+    weft_context_destroy(&context);
+}
+
+static const struct {
+    const char *platform, *vendor, *device;
+    cl_device_type type;
+    enum weft_family family;
+} known[] = {
+    {"Portable Computing Language", "AuthenticAMD", "pthread-haswell-AMD EPYC",
+     CL_DEVICE_TYPE_CPU, WEFT_FAMILY_VEC},
+    {"Intel(R) OpenCL", "Intel(R) Corporation", "Intel(R) Xeon(R) CPU",
+     CL_DEVICE_TYPE_CPU, WEFT_FAMILY_VEC},
+    {"rusticl", "Mesa/X.org", "llvmpipe (LLVM 15.0.6, 256 bits)", CL_DEVICE_TYPE_CPU,
+     WEFT_FAMILY_TILE},
+    {"NVIDIA CUDA", "NVIDIA Corporation", "NVIDIA H100", CL_DEVICE_TYPE_GPU,
+     WEFT_FAMILY_TILE},
+    {"AMD Accelerated Parallel Processing", "Advanced Micro Devices, Inc.", "gfx1100",
+     CL_DEVICE_TYPE_GPU, WEFT_FAMILY_TILE},
+    {"rusticl", "AMD", "AMD Radeon RX 6600", CL_DEVICE_TYPE_GPU, WEFT_FAMILY_TILE},
+    {"Intel(R) OpenCL Graphics", "Intel(R) Corporation", "Intel(R) UHD Graphics 620",
+     CL_DEVICE_TYPE_GPU, WEFT_FAMILY_TILE},
+    {"rusticl", "Mesa", "Apple M1", CL_DEVICE_TYPE_GPU, WEFT_FAMILY_TILE},
+    {"ARM Platform", "ARM", "Mali-G610", CL_DEVICE_TYPE_GPU, WEFT_FAMILY_VEC},
+    {"PowerVR", "Imagination Technologies", "PowerVR B-Series", CL_DEVICE_TYPE_GPU,
+     WEFT_FAMILY_VEC},
+    {"Nobody's", "Nobody", "Unheard-of", CL_DEVICE_TYPE_ACCELERATOR, WEFT_FAMILY_VEC},
+};
+
+static void test_classes(void)
+{
+    for (size_t i = 0; i < WEFT_COUNT(known); i++)
+        CHECK_INT(ocl_class_of(known[i].platform, known[i].vendor, known[i].device,
+                               known[i].type)
+                      ->family,
+                  known[i].family);
+}
+
+static void test_list_of_devices(const weft_context *context)
+{
+    struct weft_device_info info, before = {.kind = WEFT_DEVICE_DISCRETE};
+    for (int i = 0; i < weft_device_count(context); i++) {
+        CHECK_OK(weft_device_info(context, i, &info));
+        CHECK(info.kind >= before.kind);
+        CHECK(info.name[0] && strchr(info.id, '@'));
+        CHECK(info.family != WEFT_FAMILY_AUTO);
+        CHECK(info.compute_units > 0 && info.memory_bytes >= info.max_alloc_bytes &&
+              info.max_alloc_bytes > 0 && info.max_group > 0);
+        before = info;
+    }
+    CHECK_INT(info.kind, WEFT_DEVICE_BUILTIN);
+}
+
+static void test_memory(weft_device *device, const struct weft_device_info *info)
+{
+    const struct weft_backend *b = &weft_backend_opencl;
+    struct weft_mem *mem = NULL;
+    char bytes[100], got[100], numbers[32];
+    snprintf(numbers, sizeof(numbers), "at most %llu",
+             (unsigned long long)info->max_alloc_bytes);
+    CHECK_FAILS(b->alloc(device, (size_t)info->max_alloc_bytes, &mem), WEFT_ERR_NOMEM,
+                numbers);
+    CHECK_FAILS(b->alloc(device, SIZE_MAX, &mem), WEFT_ERR_NOMEM, "18446744073709551615");
+    CHECK(!mem);
+    for (size_t size = 0; size < sizeof(bytes); size += 33) {
+        CHECK_OK(b->alloc(device, size, &mem));
+        memset(got, 1, sizeof(got));
+        CHECK_OK(b->read(device, got, mem, 0, size));
+        for (size_t i = 0; i < size; i++)
+            CHECK_INT(got[i], 0);
+        memset(bytes, (int)size, sizeof(bytes));
+        CHECK_OK(b->write(device, mem, 0, bytes, size));
+        memset(bytes, 2, sizeof(bytes));
+        CHECK_OK(b->write(device, mem, size / 2, bytes, size ? 1 : 0));
+        CHECK_OK(b->read(device, got, mem, 0, size));
+        for (size_t i = 0; i < size; i++)
+            CHECK_INT(got[i], i == size / 2 ? 2 : (char)size);
+        b->free(device, mem);
+        mem = NULL;
+    }
+}
+
+static void test_programs(weft_device *device)
+{
+    struct ocl_device *d = (struct ocl_device *)device;
+    cl_kernel kernel[3];
+    built = 0;
+    CHECK_OK(ocl_program_kernel(d, "act.cl", "act_forward", "-DVW=4", &kernel[0]));
+    CHECK_OK(ocl_program_kernel(d, "act.cl", "act_backward", "-DVW=4", &kernel[1]));
+    CHECK_INT(built, 1);
+    CHECK_OK(ocl_program_kernel(d, "act.cl", "act_forward", "-DVW=8", &kernel[2]));
+    CHECK_INT(built, 2);
+    for (int i = 0; i < 3; i++)
+        clReleaseKernel(kernel[i]);
+    /* The sentence has the driver's log. */
+    CHECK_FAILS(ocl_program_kernel(d, "act.cl", "act_forward", "-DVW=5", &kernel[0]),
+                WEFT_ERR_BUILD, "-DVW=5");
+    CHECK(strstr(weft_error(test_context), "float5"));
+    CHECK_FAILS(ocl_program_kernel(d, "act.cl", "no_such", "", &kernel[0]),
+                WEFT_ERR_BUILD, "no kernel no_such in act.cl");
+    CHECK_FAILS(ocl_program_kernel(d, "no_such.cl", "f", "", &kernel[0]), WEFT_ERR_BUILD,
+                "no_such.cl");
+}
+
+static enum weft_status count_call(struct weft_list *list, void *data)
+{
+    int *const *count = data;
+    ++**count;
+    return weft_backend_opencl.wait(list->device);
+}
+
+static void test_lists(weft_device *device)
+{
+    const struct weft_backend *b = &weft_backend_opencl;
+    struct weft_list *list = NULL;
+    struct weft_mem *mem = NULL;
+    uint32_t state[STATE_WORDS];
+    int calls = 0, *to_calls = &calls;
+    CHECK_OK(b->alloc(device, 3 * sizeof(state), &mem));
+    CHECK_OK(b->list_create(device, &list));
+
+    /* A primitive's pieces lie apart; the next primitive begins anew. */
+    ocl_begin(list);
+    CHECK_INT(ocl_scratch(list, 100), 0);
+    CHECK_INT(ocl_scratch(list, 64), 128);
+    CHECK_INT(list->scratch_bytes, 192);
+    ocl_begin(list);
+    CHECK_INT(ocl_scratch(list, 1), 0);
+    CHECK_INT(list->scratch_bytes, 192);
+
+    CHECK_FAILS(ocl_launch(list, "-DVW=4",
+                           &(struct ocl_launch){.source = "act.cl",
+                                                .kernel = "act_forward",
+                                                .local = {1 << 20}}),
+                WEFT_ERR_BUILD, "1048576 x 1 x 1");
+    CHECK_FAILS(
+        b->act_forward(list, &(struct weft_act_args){.x = {mem, 0, (size_t)1 << 33},
+                                                     .y = {mem, 0, (size_t)1 << 33}}),
+        WEFT_ERR_NOMEM, "use a smaller batch");
+    CHECK_INT(list->launches, 0);
+
+    struct weft_view view = {mem, 0, STATE_WORDS};
+    CHECK_OK(b->finish(list, &(struct weft_finish_args){
+                                 .n = 1,
+                                 .state = view,
+                                 .loss = {mem, STATE_WORDS, 1},
+                                 .hit = {mem, STATE_WORDS + 16, 1},
+                             }));
+    CHECK_OK(ocl_call(list, count_call, &to_calls, sizeof(to_calls)));
+    CHECK_INT(list->launches, 2);
+    CHECK_OK(b->list_seal(list));
+    CHECK(ocl_scratch_mem(list) != NULL);
+    for (int i = 0; i < 5; i++)
+        CHECK_OK(b->replay(list));
+    CHECK_OK(b->read(device, state, mem, 0, sizeof(state)));
+    CHECK_INT(state[STATE_STEP], 5);
+    CHECK_INT(calls, 5);
+    b->list_destroy(list);
+    b->free(device, mem);
+}
+
+static void test_device(weft_context *context, int index, enum weft_family family)
+{
+    weft_device *device = NULL;
+    struct weft_device_info info;
+    CHECK_OK(weft_device_info(context, index, &info));
+    CHECK_OK(
+        weft_device_open(context, index, weft_device_params(.family = family), &device));
+    REQUIRE(device);
+    test_memory(device, &info);
+    test_programs(device);
+    test_lists(device);
+    weft_device_close(&device);
+    CHECK(!device);
+}
+
+int main(int argc, char **argv)
+{
+    bool none = argc > 1 && !strcmp(argv[1], "none");
+    weft_context *context = NULL;
+    REQUIRE(mkdtemp(folder));
+    if (none) {
+        REQUIRE(setenv("OCL_ICD_VENDORS", folder, 1) == 0);
+        test_no_driver();
+    } else {
+        test_notes();
+        test_classes();
+        REQUIRE(!weft_context_create(
+            &context,
+            weft_context_params(.log = count_builds, .log_level = WEFT_LOG_DEBUG)));
+        test_context = context;
+        test_list_of_devices(context);
+        for (int i = 0; i < weft_device_count(context) - 1; i++) {
+            test_device(context, i, WEFT_FAMILY_VEC);
+            test_device(context, i, WEFT_FAMILY_TILE);
+        }
+        if (weft_device_count(context) == 1)
+            printf("no OpenCL device: opened none\n");
+        weft_context_destroy(&context);
+    }
+    CHECK(rmdir(folder) == 0);
+    return test_end();
+}
