@@ -70,6 +70,7 @@ static void report(void *priv, const struct weft_verdict *v)
     struct row *r = &t->rows[i];
     if (i == t->row_count) {
         t->row_count++;
+        *r = (struct row){.cases = 0};
         snprintf(r->op, sizeof(r->op), "%s", v->op);
         snprintf(r->what, sizeof(r->what), "%s", v->what);
     }

@@ -31,7 +31,15 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { DEADLINE = 20, MOST_DRIVERS = 64, NAME_SIZE = 256, BELIEVED = 3600 };
+enum { MOST_DRIVERS = 64, NAME_SIZE = 256, BELIEVED = 3600 };
+
+/* Seconds that a driver may take. */
+static int patience(void)
+{
+    const char *text = getenv("WEFT_PROBE_SECONDS");
+    int seconds = text ? atoi(text) : 0;
+    return seconds > 0 && seconds < 3600 ? seconds : 20;
+}
 
 struct driver {
     char name[NAME_SIZE]; /* of the .icd file, without its folder */
@@ -138,19 +146,21 @@ static void list_drivers(struct probe *p)
     }
 }
 
-/* In a child: lists the devices with the drivers that `vendors` names, NULL: as it is. */
-static void touch(const char *vendors, int done)
+/* In a child: lists the devices with the drivers that are in `vendors`, or with that one
+ * alone. */
+static void touch(const char *vendors, bool alone, int done)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    alarm(2 * DEADLINE);
+    alarm(2 * (unsigned)patience());
     int nothing = open("/dev/null", O_RDWR);
     dup2(nothing, STDIN_FILENO);
     dup2(nothing, STDOUT_FILENO);
     dup2(nothing, STDERR_FILENO);
-    if (vendors)
+    if (alone)
         setenv("OCL_ICD_VENDORS", vendors, 1);
     weft_context *context = NULL;
-    if (!weft_context_create(&context, NULL)) {
+    struct weft_context_params params = {.icd_dir = vendors};
+    if (!weft_context_create(&context, &params)) {
         struct weft_device_info info;
         for (int i = 0; i < weft_device_count(context); i++)
             weft_device_info(context, i, &info);
@@ -164,7 +174,7 @@ struct child {
     int done; /* gets a byte when all went well, and ends when the child does */
 };
 
-static bool start(struct child *child, const char *vendors)
+static bool start(struct child *child, const char *vendors, bool alone)
 {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC))
@@ -172,7 +182,7 @@ static bool start(struct child *child, const char *vendors)
     child->id = fork();
     if (!child->id) {
         setpgid(0, 0);
-        touch(vendors, ends[1]);
+        touch(vendors, alone, ends[1]);
     }
     close(ends[1]);
     child->done = ends[0];
@@ -182,10 +192,10 @@ static bool start(struct child *child, const char *vendors)
 }
 
 /* Waits for the child until `deadline`; "" in `reason` if all went well. */
-static void finish(struct child *child, double deadline, char reason[96])
+static void finish(struct child *child, double deadline, bool tell, char reason[96])
 {
     char byte = 0;
-    for (bool told = false;;) {
+    for (;;) {
         double left = deadline - term_seconds();
         struct pollfd end = {child->done, POLLIN, 0};
         int got = poll(&end, 1, left <= 0 ? 0 : left < 1 ? (int)(left * 1e3) + 1 : 1000);
@@ -193,9 +203,9 @@ static void finish(struct child *child, double deadline, char reason[96])
             break;
         if (got == 0 && left <= 0)
             break;
-        if (got == 0 && !told)
+        if (got == 0 && tell)
             term_say("Trying the OpenCL drivers for the first time ...");
-        told = told || got == 0;
+        tell = tell && got;
     }
     close(child->done);
     bool hung = !byte && term_seconds() >= deadline;
@@ -206,7 +216,7 @@ static void finish(struct child *child, double deadline, char reason[96])
     }
     reason[0] = '\0';
     if (hung)
-        snprintf(reason, 96, "did not answer within %d s", DEADLINE);
+        snprintf(reason, 96, "did not answer within %d s", patience());
     else if (!byte && WIFSIGNALED(status))
         snprintf(reason, 96, "crashes when it is loaded (%s)",
                  strsignal(WTERMSIG(status)));
@@ -266,9 +276,9 @@ static void try_all(struct probe *p)
 {
     struct child child, children[MOST_DRIVERS] = {{0}};
     char reason[96];
-    if (!start(&child, NULL))
+    if (!start(&child, p->folder, false))
         return;
-    finish(&child, term_seconds() + DEADLINE, reason);
+    finish(&child, term_seconds() + patience(), true, reason);
     if (!*reason)
         return;
     if (p->count == 1) {
@@ -276,17 +286,17 @@ static void try_all(struct probe *p)
         return;
     }
     term_say("An OpenCL driver %s; trying them one by one ...", reason);
-    double deadline = term_seconds() + DEADLINE;
+    double deadline = term_seconds() + patience();
     for (int i = 0; i < p->count; i++) {
         char path[PATHS_MAX];
         if (!paths_join(path, p->folder, p->drivers[i].name) ||
-            !start(&children[i], path))
+            !start(&children[i], path, true))
             children[i].id = 0;
     }
     bool found = false;
     for (int i = 0; i < p->count; i++)
         if (children[i].id) {
-            finish(&children[i], deadline, p->drivers[i].reason);
+            finish(&children[i], deadline, false, p->drivers[i].reason);
             found = found || *p->drivers[i].reason;
         }
     for (int i = 0; !found && i < p->count; i++)
@@ -306,7 +316,7 @@ static void remove_made_folder(void)
 }
 
 /* Points the loader at copies of the good .icd files. */
-static void leave_out(const struct probe *p, const char *cache)
+static void leave_out(struct probe *p, const char *cache)
 {
     char folder[PATHS_MAX], name[32];
     snprintf(name, sizeof(name), "icd-%016" PRIx64, p->key);
@@ -330,14 +340,18 @@ static void leave_out(const struct probe *p, const char *cache)
         free(text);
     }
     setenv("OCL_ICD_VENDORS", folder, 1);
+    char *copy = strdup(folder);
+    p->folder = copy ? copy : p->folder;
 }
 
 static void warn(const struct probe *p, const struct driver *d)
 {
-    term_warn("the OpenCL driver %s%s%s %s; it is left out. Remove or reinstall its "
-              "package (dpkg -S %s%s%s).",
-              p->single ? "" : p->folder, p->single ? "" : "/", d->name, d->reason,
-              p->single ? "" : p->folder, p->single ? "" : "/", d->name);
+    char path[PATHS_MAX];
+    if (p->single || !paths_join(path, p->folder, d->name))
+        snprintf(path, sizeof(path), "%s", d->name);
+    term_warn("the OpenCL driver %s %s; it is left out. Remove or reinstall its package "
+              "(dpkg -S %s).",
+              path, d->reason, path);
 }
 
 const char *probe_drivers(bool again)
