@@ -17,12 +17,17 @@
  *         weft_data_open(context, "fashion-mnist", WEFT_DATA_TRAIN, &data))
  *         goto failed;
  *     weft_data_info(data, &shape);
- *     if (weft_net_create(context, weft_net_builtin("seed", 0), weft_net_params(.height =
- * shape.height, .width = shape.width, .channels = shape.channels, .classes =
- * shape.classes), &net) || weft_trainer_create(device, net, data, weft_train_params(.seed
- * = 1), &trainer) || weft_trainer_run(trainer, 1000) || weft_trainer_save(trainer,
- * "seed.safetensors", NULL)) goto failed;                  // weft_error(context) says
- * why
+ *     if (weft_net_create(context, weft_net_builtin("seed", 0),
+ *                         weft_net_params(.height = shape.height, .width = shape.width,
+ *                                         .channels = shape.channels,
+ *                                         .classes = shape.classes),
+ *                         &net) ||
+ *         weft_trainer_create(device, net, data, NULL, &trainer) ||
+ *         weft_trainer_run(trainer, 1000) ||
+ *         weft_trainer_save(trainer, "seed.safetensors", NULL))
+ *         goto failed;
+ *
+ * weft_error(context) says why something failed. tests/embed.c is such a program, whole.
  */
 #ifndef WEFT_H
 #define WEFT_H
