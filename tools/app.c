@@ -176,28 +176,38 @@ static enum app_exit no_net(struct app *app, const char *spec, const char *why)
                      close ? "?" : "", list);
 }
 
+enum app_exit app_net_text(struct app *app, const char *spec, char **out)
+{
+    const char *builtin = weft_net_builtin(spec, 0);
+    size_t size;
+    if (builtin) {
+        size = strlen(builtin) + 1;
+        *out = memcpy(term_alloc(NULL, size), builtin, size);
+        return APP_DONE;
+    }
+    if (paths_is_folder(spec))
+        return no_net(app, spec, "a folder is no network");
+    if (!(*out = paths_read(spec, MOST_NET_BYTES, &size)))
+        return no_net(app, spec, strerror(errno));
+    if (strlen(*out) == size)
+        return APP_DONE;
+    free(*out);
+    return app_error(app, APP_BAD_INPUT,
+                     "%s: not a text, so not a network; see weft/net.h for how one is "
+                     "written",
+                     spec);
+}
+
 enum app_exit app_net(struct app *app, const char *spec,
                       const struct weft_data_info *shape, weft_net **out)
 {
     static const struct weft_data_info usual = {.height = 28, .width = 28, .channels = 1};
-    const char *text = weft_net_builtin(spec, 0);
-    char *file = NULL;
-    size_t size = 0;
-    if (!text) {
-        if (paths_is_folder(spec))
-            return no_net(app, spec, "a folder is no network");
-        if (!(text = file = paths_read(spec, MOST_NET_BYTES, &size)))
-            return no_net(app, spec, strerror(errno));
-        if (strlen(text) != size) {
-            free(file);
-            return app_error(app, APP_BAD_INPUT,
-                             "%s: not a text, so not a network; see weft/net.h for how "
-                             "one is written",
-                             spec);
-        }
-    }
     struct weft_net_params params = {.name = paths_base(spec)};
     enum weft_status status = WEFT_ERR_FORMAT;
+    char *text;
+    enum app_exit code = app_net_text(app, spec, &text);
+    if (code)
+        return code;
     if (!shape) {
         status = weft_net_create(app->context, text, &params, out);
         shape = &usual;
@@ -209,7 +219,7 @@ enum app_exit app_net(struct app *app, const char *spec,
         params.classes = shape->classes;
         status = weft_net_create(app->context, text, &params, out);
     }
-    free(file);
+    free(text);
     return status ? app_fail(app, APP_INPUT, status) : APP_DONE;
 }
 

@@ -114,6 +114,9 @@ enum app_exit app_error(const struct app *app, enum app_exit code, const char *f
 enum app_exit app_data(struct app *app, const char *spec, enum weft_data_part part,
                        weft_data **out);
 
+/* The text of the network that `spec` means, a built-in name or a file, to be freed. */
+enum app_exit app_net_text(struct app *app, const char *spec, char **out);
+
 /* The network that `spec` means, a built-in name or a file, for pictures like `shape`;
  * NULL: as its text says, and where that is silent 28x28x1. */
 enum app_exit app_net(struct app *app, const char *spec,

@@ -173,38 +173,32 @@ static enum app_exit check_same_data(const struct train_job *job)
                      model.data_release);
 }
 
-static enum app_exit open_train_data(struct train_job *job, const struct options *o)
+/* The training part, parted into what is trained with and what is validated with. */
+static enum app_exit split(struct train_job *job, const struct options *o,
+                           weft_data **all)
 {
-    weft_data *all = NULL;
     struct weft_data_info info;
-    enum app_exit code = app_data(job->app, job->data_spec, WEFT_DATA_TRAIN, &all);
-    if (code)
-        return code;
-    weft_data_info(all, &info);
+    weft_data_info(*all, &info);
     if (!job->checkpoint)
         job->held_out =
             (int)(o->validation.percent ? floor(info.count * o->validation.value / 100)
                                         : o->validation.value);
-    if (job->held_out >= info.count) {
-        weft_data_destroy(&all);
+    if (job->held_out >= info.count)
         return app_error(job->app, APP_USAGE,
                          "--validation %d: there are only %d pictures to train with",
                          job->held_out, info.count);
+    if (!job->held_out) {
+        job->train = *all;
+        *all = NULL;
+        return APP_DONE;
     }
-    if (job->held_out) {
-        enum weft_status status =
-            weft_data_split(all, job->held_out, job->seed, &job->train, &job->valid);
-        weft_data_destroy(&all);
-        if (status)
-            return app_fail(job->app, APP_WORK, status);
-    } else {
-        job->train = all;
-    }
-    return job->checkpoint ? check_same_data(job) : APP_DONE;
+    enum weft_status status =
+        weft_data_split(*all, job->held_out, job->seed, &job->train, &job->valid);
+    return status ? app_fail(job->app, APP_WORK, status) : APP_DONE;
 }
 
 /* The test part is missed silently only where none was asked for and there is none. */
-static enum app_exit open_test_data(struct train_job *job, bool asked)
+static enum app_exit open_test(struct train_job *job, const weft_data *all, bool asked)
 {
     struct weft_data_info train, test;
     if (!*job->test_spec)
@@ -219,24 +213,36 @@ static enum app_exit open_test_data(struct train_job *job, bool asked)
     }
     if (status)
         return app_fail(job->app, APP_INPUT, status);
-    weft_data_info(job->train, &train);
+    weft_data_info(all, &train);
     weft_data_info(job->test, &test);
-    if (train.height != test.height || train.width != test.width ||
-        train.channels != test.channels || test.classes > train.classes)
-        return app_error(
-            job->app, APP_BAD_INPUT,
-            "%s: %d classes of %dx%dx%d pictures, but the training data have "
-            "%d of %dx%dx%d; choose other data with --test, or none",
-            test.source, test.classes, test.height, test.width, test.channels,
-            train.classes, train.height, train.width, train.channels);
-    return app_leak(job->app, job->train, job->test, &job->leak);
+    if (train.height == test.height && train.width == test.width &&
+        train.channels == test.channels && test.classes <= train.classes)
+        return app_leak(job->app, all, job->test, &job->leak);
+    return app_error(
+        job->app, APP_BAD_INPUT,
+        "%s: %d classes of %dx%dx%d pictures, but the training data have %d of "
+        "%dx%dx%d; choose other data with --test, or none",
+        test.source, test.classes, test.height, test.width, test.channels, train.classes,
+        train.height, train.width, train.channels);
+}
+
+static enum app_exit open_data(struct train_job *job, const struct options *o)
+{
+    weft_data *all = NULL;
+    enum app_exit code = app_data(job->app, job->data_spec, WEFT_DATA_TRAIN, &all);
+    if (!code)
+        code = open_test(job, all, o->test || o->resume);
+    if (!code)
+        code = split(job, o, &all);
+    weft_data_destroy(&all);
+    return !code && job->checkpoint ? check_same_data(job) : code;
 }
 
 static enum app_exit open_net(struct train_job *job, const struct options *o)
 {
     struct weft_data_info shape;
     struct weft_model_info model;
-    struct weft_net_info kept, given;
+    struct weft_net_info kept;
     const char *spec = o->net ? o->net : "seed";
     weft_data_info(job->train, &shape);
     if (!job->checkpoint)
@@ -244,14 +250,13 @@ static enum app_exit open_net(struct train_job *job, const struct options *o)
     weft_model_info(job->checkpoint, &model);
     weft_net_info(model.net, &kept);
     if (o->net) {
-        weft_net *other = NULL;
-        enum app_exit code = app_net(job->app, o->net, &shape, &other);
+        char *given;
+        enum app_exit code = app_net_text(job->app, o->net, &given);
         if (code)
             return code;
-        weft_net_info(other, &given);
-        if (strcmp(given.text, kept.text))
+        if (strcmp(given, kept.text))
             contradicts(job, "net", o->net, kept.name);
-        weft_net_destroy(&other);
+        free(given);
     }
     struct weft_net_params params = {kept.name, shape.height, shape.width, shape.channels,
                                      shape.classes};
@@ -330,8 +335,7 @@ static enum app_exit train(struct train_job *job, const struct options *o)
         return code;
     if ((code = o->resume ? plan_resumed(job, o) : plan_new(job, o)))
         return code;
-    if ((code = open_train_data(job, o)) ||
-        (code = open_test_data(job, o->test || o->resume)))
+    if ((code = open_data(job, o)))
         return code;
     train_tell_data(job);
     if ((code = open_net(job, o)) || (code = begin(job)))

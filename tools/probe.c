@@ -195,20 +195,19 @@ static bool start(struct child *child, const char *vendors, bool alone)
 static void finish(struct child *child, double deadline, bool tell, char reason[96])
 {
     char byte = 0;
-    for (;;) {
+    bool hung = false;
+    while (!hung) {
         double left = deadline - term_seconds();
         struct pollfd end = {child->done, POLLIN, 0};
         int got = poll(&end, 1, left <= 0 ? 0 : left < 1 ? (int)(left * 1e3) + 1 : 1000);
         if (got > 0 && read(child->done, &byte, 1) >= 0)
             break;
-        if (got == 0 && left <= 0)
-            break;
+        hung = got == 0 && left <= 0;
         if (got == 0 && tell)
             term_say("Trying the OpenCL drivers for the first time ...");
         tell = tell && got;
     }
     close(child->done);
-    bool hung = !byte && term_seconds() >= deadline;
     if (hung)
         kill(-child->id, SIGKILL);
     int status = 0;
