@@ -93,7 +93,6 @@ static struct plan plan_product(const struct ocl_device *device, const struct pr
 {
     struct plan plan = {.tail = up(p->count, 16) * 16};
     plan.plane = plan.tail + (p->sums.mem ? up((size_t)p->conv.k, 16) * 16 : 0);
-    assert(p->m < INT32_MAX / 2 && p->depth < INT32_MAX / 2); /* the kernel's ints */
 
     double best = 0;
     for (size_t i = 0; i < WEFT_COUNT(tiles); i++) {
@@ -200,6 +199,13 @@ static enum weft_status sum_planes(struct weft_list *list, struct ocl_options *o
 
 static enum weft_status launch_product(struct weft_list *list, const struct product *p)
 {
+    const size_t limit = INT32_MAX / 2; /* the kernel counts pixels in ints */
+    if (p->m > limit || p->depth > limit)
+        return weft_fail(
+            list->device->context, WEFT_ERR_NOMEM,
+            "opencl: a layer of %d pictures has %zu pixels, but kernels count "
+            "to %zu; use a smaller batch",
+            p->conv.n, p->m > limit ? p->m : p->depth, limit);
     struct plan plan = plan_product(ocl_of(list), p);
     struct ocl_options options = {""};
     define_product(&options, p, &plan);

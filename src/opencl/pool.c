@@ -2,8 +2,6 @@
 /* Max-pooling for both families: cl/pool.cl, one launch each way. */
 #include "ocl.h"
 
-#include <assert.h>
-
 /* How the places of a tensor of `channels` channels are dealt to work-items. */
 struct deal {
     int vector; /* channels of a place */
@@ -42,7 +40,6 @@ static enum weft_status launch(struct weft_list *list, const struct weft_pool *p
         (size_t)pool->n * (size_t)(forward ? pool->out_h : pool->h) * (size_t)row;
     struct deal deal = deal_places(list, pool->c, row);
     size_t places = pixels * (size_t)((pool->c + deal.vector - 1) / deal.vector);
-    assert(places * (size_t)deal.vector <= UINT32_MAX);
 
     struct ocl_options options = {""};
     ocl_define(&options, "H", pool->h);
