@@ -160,7 +160,7 @@ static enum weft_device_kind kind_of(cl_device_id id, cl_device_type type,
 
 static void describe(cl_device_id id, struct weft_device_info *info)
 {
-    static char extensions[16384];
+    char extensions[16384];
     ocl_device_text(id, CL_DEVICE_NAME, info->name, sizeof(info->name));
     ocl_device_text(id, CL_DEVICE_VENDOR, info->vendor, sizeof(info->vendor));
     ocl_device_text(id, CL_DRIVER_VERSION, info->driver, sizeof(info->driver));
