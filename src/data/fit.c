@@ -49,7 +49,7 @@ static void color_at(const struct background *background, const struct weft_pict
 static bool is_near(const struct background *background, const struct weft_picture *p,
                     int y, int x, int tolerance)
 {
-    double color[3];
+    double color[3] = {0};
     const uint8_t *pixel = pixel_at(p, y, x);
     color_at(background, p, y, x, color);
     for (int c = 0; c < p->channels; c++)
@@ -268,7 +268,7 @@ static void place(const struct weft_picture *p, const struct background *backgro
     double step_y = (double)box->height / rows, step_x = (double)box->width / columns;
     for (int i = -top; i < frame->height - top; i++)
         for (int j = -left; j < frame->width - left; j++, out += frame->channels) {
-            double mean[3], color[3], value[3], zero[3];
+            double mean[3] = {0}, color[3] = {0}, value[3], zero[3];
             double y = box->top + i * step_y, x = box->left + j * step_x;
             bool inside = i >= 0 && i < rows && j >= 0 && j < columns;
             if (inside) {
@@ -304,7 +304,7 @@ enum weft_status weft_picture_fit(weft_context *context,
     struct background background = {.uneven = false};
     struct weft_fit did = {0};
     if (picture->height != height || picture->width != width) {
-        double color[3], grey;
+        double color[3] = {0}, grey;
         background = look_at_border(picture);
         color_at(&background, picture, (picture->height - 1) / 2.0,
                  (picture->width - 1) / 2.0, color);
