@@ -202,7 +202,8 @@ static const struct ocl_family *family_of(const struct weft_list *list)
     return list->device->family == WEFT_FAMILY_TILE ? &ocl_family_tile : &ocl_family_vec;
 }
 
-/* Convolutions belong to the device's family, dense layers too unless CLBlast has them. */
+/* Convolutions belong to the device's family, dense layers too unless CLBlast has
+ * them. */
 #define CONV(slot)                                                  \
     static enum weft_status slot(struct weft_list *list,            \
                                  const struct weft_conv_args *args) \

@@ -107,8 +107,9 @@ static enum weft_status append(struct ocl_list *list, const struct step *step)
     return WEFT_OK;
 }
 
-/* Whether the kernel, as it was compiled, can run in such a group. A limit that is but the
- * preferred multiple is not believed: rusticl (Mesa 22.3) tells 32 of every kernel. */
+/* Whether the kernel, as it was compiled, can run in such a group. A limit that is but
+ * the preferred multiple is not believed: rusticl (Mesa 22.3) tells 32 of every
+ * kernel. */
 static enum weft_status check_group(struct ocl_device *d, const struct ocl_launch *launch,
                                     cl_kernel kernel, const size_t local[3])
 {

@@ -54,9 +54,9 @@ enum weft_status ocl_note_platform(weft_context *ctx, const char *name, cl_int e
                              name);
 }
 
-/* Whether the library that an ICD file names can be loaded. Nothing in it is called, and it
- * is not unloaded: what its constructors registered elsewhere (passes in LLVM's registry)
- * would be left dangling. */
+/* Whether the library that an ICD file names can be loaded. Nothing in it is called,
+ * and it is not unloaded: what its constructors registered elsewhere (passes in LLVM's
+ * registry) would be left dangling. */
 static enum weft_status check_library(weft_context *ctx, const char *file,
                                       const char *library)
 {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the files of the OpenCL backend share: the device, lists of bound launches, programs.
+/* What the files of the OpenCL backend share: the device, lists of bound launches,
+ * programs.
  *
- * A primitive (conv.c, pool.c, ...) looks at its geometry and the device, chooses kernels and
- * calls ocl_launch for each; it never touches cl_kernel itself. clSetKernelArg and
- * clEnqueueNDRangeKernel stand in list.c alone. */
+ * A primitive (conv.c, pool.c, ...) looks at its geometry and the device, chooses
+ * kernels and calls ocl_launch for each; it never touches cl_kernel itself.
+ * clSetKernelArg and clEnqueueNDRangeKernel stand in list.c alone. */
 #ifndef WEFT_OCL_H
 #define WEFT_OCL_H
 
@@ -45,11 +46,13 @@ static inline struct ocl_device *ocl_of(const struct weft_list *list)
 /* "CL_OUT_OF_RESOURCES". */
 const char *ocl_error_name(cl_int error);
 
-/* WEFT_OK for CL_SUCCESS; else the sentence "opencl: WHAT: NAME" and the status that fits. */
+/* WEFT_OK for CL_SUCCESS; else the sentence "opencl: WHAT: NAME" and the status that
+ * fits. */
 enum weft_status ocl_check(weft_context *ctx, cl_int error, const char *what);
 
-/* Kernel arguments, in the kernel's own order. A view is two arguments: the buffer and, as
- * uint, the offset in elements: (__global float *x, uint x_at). An absent view is (NULL, 0). */
+/* Kernel arguments, in the kernel's own order. A view is two arguments: the buffer
+ * and, as uint, the offset in elements: (__global float *x, uint x_at). An absent view
+ * is (NULL, 0). Scratch is passed as a view of floats is. */
 enum ocl_arg_kind {
     OCL_ARG_VIEW,
     OCL_ARG_SCRATCH,
@@ -62,10 +65,7 @@ struct ocl_arg {
     enum ocl_arg_kind kind;
     union {
         struct weft_view view;
-        size_t
-            bytes; /* OCL_ARG_LOCAL: size. OCL_ARG_SCRATCH: place in the list's scratch, as
-                         given by ocl_scratch, a multiple of 64; passed as (buffer, uint offset
-                         in floats) just as a view is */
+        size_t bytes; /* local: size; scratch: its place, as ocl_scratch gave it */
         cl_int i;
         cl_float f;
     };
@@ -108,8 +108,8 @@ struct ocl_arg {
 
 enum { OCL_MAX_ARGS = 24 };
 
-/* One launch. Zero in `local`: the driver chooses. `global` is rounded up to a multiple of
- * `local` by ocl_launch; kernels guard their range. */
+/* One launch. Zero in `local`: the driver chooses. `global` is rounded up to a
+ * multiple of `local` by ocl_launch; kernels guard their range. */
 struct ocl_launch {
     const char *source; /* "conv_vec.cl", a file of cl/ */
     const char *kernel; /* the function's name */
@@ -119,10 +119,11 @@ struct ocl_launch {
     struct ocl_arg args[OCL_MAX_ARGS];
 };
 
-/* Builds (or finds) `launch->source` with `options` ("-DR=3 -DS=3", integers and identifiers
- * of our own only), makes a kernel object of its own, and appends it to the list. The options
- * common to all programs, the device's macros (see cl/common.h) and the options that quirks
- * demand are added here. Arguments are bound when the list is sealed. */
+/* Builds (or finds) `launch->source` with `options` ("-DR=3 -DS=3", integers and
+ * identifiers of our own only), makes a kernel object of its own, and appends it to
+ * the list. The options common to all programs, the device's macros (see cl/common.h)
+ * and the options that quirks demand are added here. Arguments are bound when the list
+ * is sealed. */
 enum weft_status ocl_launch(struct weft_list *list, const char *options,
                             const struct ocl_launch *launch);
 
@@ -131,15 +132,16 @@ enum weft_status ocl_call(struct weft_list *list,
                           enum weft_status (*call)(struct weft_list *list, void *data),
                           const void *data, size_t size);
 
-/* Scratch memory for the launches of one primitive. Every primitive begins with ocl_begin,
- * then takes what it needs; the next primitive reuses it. */
+/* Scratch memory for the launches of one primitive. Every primitive begins with
+ * ocl_begin, then takes what it needs; the next primitive reuses it. */
 void ocl_begin(struct weft_list *list);
 size_t ocl_scratch(struct weft_list *list, size_t bytes);
 
 /* The buffer that holds the scratch, for calls. After seal only. */
 cl_mem ocl_scratch_mem(const struct weft_list *list);
 
-/* The options of a build, grown piece by piece. Too long is an error of ours: asserted. */
+/* The options of a build, grown piece by piece. Too long is an error of ours:
+ * asserted. */
 struct ocl_options {
     char text[1024];
 };
@@ -189,10 +191,10 @@ struct ocl_family {
 extern const struct ocl_family ocl_family_vec;  /* conv_vec.c, dense_vec.c */
 extern const struct ocl_family ocl_family_tile; /* conv_tile.c, dense_tile.c */
 
-/* Dense layers through CLBlast, for both families: what backend.c takes for its dense slots
- * where device->base.gemm is WEFT_GEMM_CLBLAST. clblast.c, or clblast_stub.c where weft was
- * built without it; there `open`, which backend.c calls when such a device is opened, is
- * WEFT_ERR_ARG. */
+/* Dense layers through CLBlast, for both families: what backend.c takes for its dense
+ * slots where device->base.gemm is WEFT_GEMM_CLBLAST. clblast.c, or clblast_stub.c
+ * where weft was built without it; there `open`, which backend.c calls when such a
+ * device is opened, is WEFT_ERR_ARG. */
 struct ocl_gemm {
     enum weft_status (*open)(struct ocl_device *device);
     enum weft_status (*dense_forward)(struct weft_list *, const struct weft_dense_args *);

@@ -13,7 +13,8 @@ static const struct ocl_class classes[] = {
      .types = CL_DEVICE_TYPE_ALL,
      .family = WEFT_FAMILY_TILE,
      .quirks = OCL_QUIRK_SOFTWARE_GPU},
-    /* PoCL keeps its own programs for each work-group size, which a binary does not hold. */
+    /* PoCL keeps its own programs for each work-group size, which a binary does not
+     * hold. */
     {.platform = "Portable Computing Language",
      .types = CL_DEVICE_TYPE_CPU,
      .family = WEFT_FAMILY_VEC,

@@ -8,7 +8,8 @@
 
 /* error.c */
 
-/* As ocl_check, for calls that reserve memory: drivers then say "out of resources" too. */
+/* As ocl_check, for calls that reserve memory: drivers then say "out of resources"
+ * too. */
 enum weft_status ocl_check_memory(weft_context *ctx, cl_int error, const char *what);
 
 /* find.c */
@@ -41,9 +42,9 @@ enum weft_status ocl_program_kernel(struct ocl_device *device, const char *sourc
                                     cl_kernel *out);
 void ocl_programs_destroy(struct ocl_device *device);
 
-/* cache.c: programs in files. An entry is a header (magic, key, length, SHA-256) and the
- * driver's binary. A driver may die of a damaged binary, so none is handed out that is not
- * exactly what was stored. */
+/* cache.c: programs in files. An entry is a header (magic, key, length, SHA-256) and
+ * the driver's binary. A driver may die of a damaged binary, so none is handed out
+ * that is not exactly what was stored. */
 enum { OCL_KEY_BYTES = 32 };
 
 /* What a built program depends on: schema, weft, source, options, driver, device. */

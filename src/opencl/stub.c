@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* In place of the OpenCL backend where weft was built without it: there are no devices. */
+/* In place of the OpenCL backend where weft was built without it: there are no
+ * devices. */
 #include "../backend.h"
 
 static enum weft_status find_nothing(weft_context *ctx)
