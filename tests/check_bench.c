@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Timings of check_op: primitives on shapes as networks have them. Wall clock around a
  * finished queue: the median of several rounds of replays. */
-#define _POSIX_C_SOURCE 200809L
 #include "check_bench.h"
 
 #include "backend.h"
