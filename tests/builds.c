@@ -42,7 +42,7 @@ int main(int argc, char **argv)
         weft_device *device = NULL;
         struct weft_verify_result result;
         const struct weft_verify_params params = {
-            .op = ways[i].op, .cases = 4, .small = true, .seed = 1};
+            .op = ways[i].op, .cases = 4, .seed = 1};
         enum weft_status status =
             weft_device_open(context, index, &ways[i].device, &device);
         if (status == WEFT_ERR_ARG && ways[i].device.gemm == WEFT_GEMM_CLBLAST)
