@@ -26,15 +26,29 @@ const char *const app_families[] = {
     [WEFT_FAMILY_TILE] = "tile",
 };
 
-/* clang-format off */
-static const enum app_exit exits[APP_PHASE_COUNT][WEFT_STATUS_COUNT] = {
-    /*               OK        ARG            NOMEM       NONE           DEVICE      BUILD       FILE           FORMAT         CHECK */
-    [APP_START]  = {APP_DONE, APP_FAILED,    APP_FAILED, APP_NO_DEVICE, APP_FAILED, APP_FAILED, APP_FAILED,    APP_FAILED,    APP_CHECK_FAILED},
-    [APP_DEVICE] = {APP_DONE, APP_NO_DEVICE, APP_FAILED, APP_NO_DEVICE, APP_FAILED, APP_FAILED, APP_FAILED,    APP_FAILED,    APP_CHECK_FAILED},
-    [APP_INPUT]  = {APP_DONE, APP_BAD_INPUT, APP_FAILED, APP_NO_DEVICE, APP_FAILED, APP_FAILED, APP_BAD_INPUT, APP_BAD_INPUT, APP_CHECK_FAILED},
-    [APP_WORK]   = {APP_DONE, APP_FAILED,    APP_FAILED, APP_NO_DEVICE, APP_FAILED, APP_FAILED, APP_FAILED,    APP_FAILED,    APP_CHECK_FAILED},
+/* What is not named here is APP_FAILED; the first row that fits counts. */
+static const struct {
+    enum app_phase phase; /* APP_PHASE_COUNT: any */
+    enum weft_status status;
+    enum app_exit code;
+} exits[] = {
+    {APP_PHASE_COUNT, WEFT_OK, APP_DONE},
+    {APP_PHASE_COUNT, WEFT_ERR_NONE, APP_NO_DEVICE},
+    {APP_PHASE_COUNT, WEFT_ERR_CHECK, APP_CHECK_FAILED},
+    {APP_DEVICE, WEFT_ERR_ARG, APP_NO_DEVICE},
+    {APP_INPUT, WEFT_ERR_ARG, APP_BAD_INPUT},
+    {APP_INPUT, WEFT_ERR_FILE, APP_BAD_INPUT},
+    {APP_INPUT, WEFT_ERR_FORMAT, APP_BAD_INPUT},
 };
-/* clang-format on */
+
+static enum app_exit exit_for(enum app_phase phase, enum weft_status status)
+{
+    for (size_t i = 0; i < sizeof(exits) / sizeof(*exits); i++)
+        if (exits[i].status == status &&
+            (exits[i].phase == phase || exits[i].phase == APP_PHASE_COUNT))
+            return exits[i].code;
+    return APP_FAILED;
+}
 
 static void log_line(void *priv, enum weft_log_level level, const char *message)
 {
@@ -86,7 +100,7 @@ enum app_exit app_fail(const struct app *app, enum app_phase phase,
                        enum weft_status status)
 {
     const char *why = app->context ? weft_error(app->context) : weft_status_name(status);
-    return complain(app, exits[phase][status], why);
+    return complain(app, exit_for(phase, status), why);
 }
 
 enum app_exit app_context(struct app *app, bool opencl, bool fresh)
@@ -113,17 +127,36 @@ const char *app_selector(const struct app *app)
     return selector ? selector : getenv("WEFT_DEVICE");
 }
 
+const char *app_platform(const struct weft_device_info *info)
+{
+    static const struct {
+        const char *name, *brief;
+    } known[] = {
+        {"Portable Computing Language", "PoCL"},
+        {"AMD Accelerated Parallel Processing", "AMD"},
+        {"NVIDIA CUDA", "NVIDIA"},
+        {"Intel(R) OpenCL", "Intel"},
+        {"Intel(R) OpenCL Graphics", "Intel"},
+        {"Intel(R) OpenCL HD Graphics", "Intel"},
+    };
+    for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
+        if (!strcmp(info->platform, known[i].name))
+            return known[i].brief;
+    return info->platform;
+}
+
 static void tell_device(const struct app *app, const char *reason)
 {
     const struct weft_device_info *d = &app->info;
-    const char *family =
-        app_families[app->options->family ? (int)app->options->family : (int)d->family];
-    bool builtin = d->kind == WEFT_DEVICE_BUILTIN;
-    term_say("%sDevice%s  %d  %s%s%s%s%s  [%s]", term_on(stderr, TERM_BOLD),
-             term_off(stderr), app->device_index, d->name, builtin ? "" : " (",
-             builtin ? "" : d->platform, builtin ? "" : "), ", builtin ? "" : family,
-             reason);
-    if (builtin && !app_selector(app))
+    int family = app->options->family ? app->options->family : (int)d->family;
+    const char *on = term_on(stderr, TERM_BOLD), *off = term_off(stderr);
+    if (d->kind == WEFT_DEVICE_BUILTIN)
+        term_say("%sDevice%s  %d  %s, built in  [%s]", on, off, app->device_index,
+                 d->name, reason);
+    else
+        term_say("%sDevice%s  %d  %s (%s), %s kernels  [%s]", on, off, app->device_index,
+                 d->name, app_platform(d), app_families[family], reason);
+    if (d->kind == WEFT_DEVICE_BUILTIN && !app_selector(app))
         term_warn("no OpenCL device was found, so the built-in backend does the work, "
                   "slowly; `weft devices` tells why");
 }
@@ -223,12 +256,22 @@ enum app_exit app_net(struct app *app, const char *spec,
     return status ? app_fail(app, APP_INPUT, status) : APP_DONE;
 }
 
+bool app_same_release(const char *a, const char *b)
+{
+    const char *end_a = strrchr(a, ','), *end_b = strrchr(b, ',');
+    return strcmp(a, b) && end_a && end_b && end_a - a == end_b - b &&
+           !strncmp(a, b, (size_t)(end_a - a));
+}
+
 enum app_exit app_leak(struct app *app, const weft_data *train, const weft_data *test,
                        double *share)
 {
     int common = 0;
-    struct weft_data_info info;
+    struct weft_data_info info, from;
     weft_data_info(test, &info);
+    weft_data_info(train, &from);
+    if (app_same_release(from.release, info.release))
+        return APP_DONE;
     enum weft_status status = weft_data_overlap(train, test, &common);
     if (status)
         return app_fail(app, APP_WORK, status);

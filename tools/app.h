@@ -122,6 +122,9 @@ enum app_exit app_net_text(struct app *app, const char *spec, char **out);
 enum app_exit app_net(struct app *app, const char *spec,
                       const struct weft_data_info *shape, weft_net **out);
 
+/* Whether two releases are the two parts of one: they differ after the last comma. */
+bool app_same_release(const char *a, const char *b);
+
 /* How many of `test` are in `train` too; more than 1 % is told loudly. */
 enum app_exit app_leak(struct app *app, const weft_data *train, const weft_data *test,
                        double *share);
@@ -131,6 +134,9 @@ void app_json_device(const struct app *app, struct json *json);
 
 /* Ends a result on stdout: false if it could not be written. */
 enum app_exit app_flush(const struct app *app);
+
+/* The platform, briefly where it is a well-known one. */
+const char *app_platform(const struct weft_device_info *info);
 
 extern const char *const app_kinds[];    /* of enum weft_device_kind: "GPU" */
 extern const char *const app_families[]; /* of enum weft_family */

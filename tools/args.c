@@ -326,8 +326,10 @@ void args_help(FILE *out, const struct args_command *c)
     enum { LEFT = 28 };
     fprintf(out, "weft %s%s%s [OPTIONS]\n%s.\n", c->name, *c->operands ? " " : "",
             c->operands, c->summary);
-    if (c->about)
-        fprintf(out, "\n%s\n", c->about);
+    if (c->examples)
+        fprintf(out, "\n%s\n", c->examples);
+    fputc('\n', out);
+    term_wrap(out, c->about, 0, 0, 80);
     fputs("\nOptions\n", out);
     for (const struct args_option *o = c->options; o->name; o++) {
         char left[96];

@@ -45,7 +45,8 @@ struct args_command {
     const char *name;
     const char *operands;              /* "MODEL FILE..." */
     const char *summary;               /* half a sentence */
-    const char *about;                 /* paragraphs and examples, may be NULL */
+    const char *examples;              /* lines; may be NULL */
+    const char *about;                 /* a paragraph */
     const struct args_option *options; /* name NULL after the last */
     int operands_min, operands_max;    /* max 0 with min 0: none; max -1: any number */
 };
@@ -53,9 +54,9 @@ struct args_command {
 enum args_result { ARGS_GO, ARGS_SHOWN, ARGS_WRONG };
 
 /* Parses argv[1..]; argv[0] is not looked at. Values go into `fields` at each option's
- * offset; fields that are not named keep what they hold. *first is the index of the first
- * operand: argv is permuted so that operands come last. ARGS_SHOWN: the help was asked for
- * and written to stdout. ARGS_WRONG: what is wrong was written to stderr. */
+ * offset; fields that are not named keep what they hold. *first is the index of the
+ * first operand: argv is permuted so that operands come last. ARGS_SHOWN: the help was
+ * asked for and written to stdout. ARGS_WRONG: what is wrong was written to stderr. */
 enum args_result args_parse(const struct args_command *command, int argc, char **argv,
                             void *fields, int *first);
 

@@ -369,11 +369,12 @@ const struct app_command cmd_bench = {
             .name = "bench",
             .operands = "train|infer",
             .summary = "measures pictures a second in training or inference",
-            .about = "  weft bench train --net seed -b 128,512\n"
-                     "  weft bench infer -b 1 -o json\n\n"
-                     "Each sample is a window of at least 0.3 s of finished steps. First "
-                     "step is the time from\nthe start of the process, reading the data "
-                     "included; in later rows, what it would have\nbeen alone.",
+            .examples = "  weft bench train --net seed -b 128,512\n"
+                        "  weft bench infer -b 1 -o json",
+            .about = "Each sample is a window of at least 0.3 s of finished steps. "
+                     "First step is the time from the start of the process, reading "
+                     "the data included; in later rows, what it would have been "
+                     "alone.",
             .options = options,
             .operands_min = 1,
             .operands_max = 1,

@@ -40,6 +40,19 @@ static const struct table_column columns[] = {
 };
 enum { COLUMN_COUNT = sizeof(columns) / sizeof(*columns) };
 
+/* Below so many columns of a terminal, some of the table are left out. */
+enum { NARROW = 100 };
+static const char *const wide_only[] = {"compute_units", "max_alloc_bytes"};
+
+static void fit_columns(struct table_column *fitted)
+{
+    memcpy(fitted, columns, sizeof(columns));
+    for (size_t i = 0; i < sizeof(wide_only) / sizeof(*wide_only); i++)
+        for (int c = 0; c < COLUMN_COUNT && term_width(stdout) < NARROW; c++)
+            if (fitted[c].key && !strcmp(fitted[c].key, wide_only[i]))
+                fitted[c].title = NULL;
+}
+
 static void bytes(char out[32], uint64_t n)
 {
     static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
@@ -81,16 +94,16 @@ static void name_cell(struct table *t, const char *text, size_t most)
 static void add_row(struct table *t, int index, bool chosen,
                     const struct weft_device_info *d)
 {
-    bool builtin = d->kind == WEFT_DEVICE_BUILTIN;
+    bool builtin = d->kind == WEFT_DEVICE_BUILTIN, human = t->format == TABLE_HUMAN;
     table_text(t, chosen ? "*" : " ");
     table_int(t, index);
     table_bool(t, chosen, "");
-    name_cell(t, d->name, 34);
-    name_cell(t, builtin && t->format == TABLE_HUMAN ? "-" : d->platform, 14);
+    name_cell(t, d->name, 28);
+    name_cell(t, builtin && human ? "-" : human ? app_platform(d) : d->platform, 12);
     table_text(t, app_kinds[d->kind]);
     table_text(t, d->id);
     table_text(t, d->vendor);
-    name_cell(t, d->driver, 12);
+    name_cell(t, d->driver, 10);
     table_text(t, d->version);
     table_int(t, d->compute_units);
     table_int(t, d->clock_mhz);
@@ -100,7 +113,7 @@ static void add_row(struct table *t, int index, bool chosen,
     table_int(t, (int64_t)d->max_group);
     table_bool(t, d->fp16, "");
     table_bool(t, d->fp64, "");
-    table_text(t, builtin && t->format == TABLE_HUMAN ? "C" : app_families[d->family]);
+    table_text(t, builtin && human ? "C" : app_families[d->family]);
 }
 
 /* -v: every field, a block a device. */
@@ -145,11 +158,15 @@ static void show_notes(struct app *app, bool usable)
         printf("%s%s!%s ", i ? "" : "\n", term_on(out, TERM_WARN), term_off(out));
         term_wrap(out, note, 2, 2, width);
     }
+    putchar('\n');
     if (usable)
-        printf("\n* is what commands use here. Choose with -d 0, -d igpu, a piece of the "
-               "name, or WEFT_DEVICE.\n");
+        term_wrap(
+            out,
+            "* is what commands use here. Choose with -d 0, -d igpu, a piece of the "
+            "name, or WEFT_DEVICE.",
+            0, 0, width);
     else
-        printf("\nNo GPU in this machine? The processor serves through OpenCL too: "
+        printf("No GPU in this machine? The processor serves through OpenCL too: "
                "sudo apt install pocl-opencl-icd\n");
 }
 
@@ -185,8 +202,10 @@ static enum app_exit list(struct app *app)
 
     enum table_format format = (enum table_format)app->options->format;
     bool fields = app->options->verbose && format == TABLE_HUMAN, usable = false;
+    struct table_column fitted[COLUMN_COUNT];
     struct table t;
-    table_init(&t, stdout, format, columns, COLUMN_COUNT, false);
+    fit_columns(fitted);
+    table_init(&t, stdout, format, fitted, COLUMN_COUNT, false);
     for (int i = 0; i < weft_device_count(app->context); i++) {
         struct weft_device_info d;
         if ((status = weft_device_info(app->context, i, &d))) {
@@ -229,10 +248,9 @@ const struct app_command cmd_devices = {
             .operands = "",
             .summary =
                 "lists the devices, the default one, and what is wrong with others",
-            .about =
-                "The built-in C backend is always there and always last. Drivers are "
-                "tried in child\nprocesses first: one that crashes is left out and "
-                "named. -v shows every field.",
+            .about = "The built-in C backend is always there and always last. "
+                     "Drivers are tried in child processes first: one that crashes "
+                     "is left out and named. -v shows every field.",
             .options = options,
         },
     .run = run,

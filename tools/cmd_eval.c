@@ -133,7 +133,7 @@ static bool show_matrix(const struct job *job)
                 snprintf(digits, sizeof(digits), "%lld", (long long)count_at(e, c, k));
             width = n + 1 > width ? n + 1 : width;
         }
-        int shortest = short_length(job, c) + 1, name = table_columns(job->names[c]);
+        int shortest = short_length(job, c) + 1, name = term_columns(job->names[c]);
         width = shortest > width ? shortest : width;
         left = name > left ? name : left;
     }
@@ -145,7 +145,7 @@ static bool show_matrix(const struct job *job)
         printf("%*.*s", width, short_length(job, c), job->names[c]);
     putchar('\n');
     for (int c = 0; c < e->classes; c++) {
-        printf("%s%*s ", job->names[c], left - table_columns(job->names[c]), "");
+        printf("%s%*s ", job->names[c], left - term_columns(job->names[c]), "");
         for (int k = 0; k < e->classes; k++)
             say_cell(count_at(e, c, k), width, c == k);
         putchar('\n');
@@ -239,14 +239,6 @@ static void write_json(const struct job *job, const struct table *t)
     emit_end(&j);
 }
 
-/* Whether two releases are the two parts of one: they differ after the last comma. */
-static bool same_release(const char *a, const char *b)
-{
-    const char *end_a = strrchr(a, ','), *end_b = strrchr(b, ',');
-    return end_a && end_b && end_a - a == end_b - b &&
-           !strncmp(a, b, (size_t)(end_a - a));
-}
-
 /* Looks for the test pictures among those that the model was trained on, unless both are
  * known to come from one release, or the training pictures cannot be had any more. */
 static enum app_exit find_leak(struct job *job, const char *trained_on)
@@ -255,7 +247,7 @@ static enum app_exit find_leak(struct job *job, const char *trained_on)
     struct weft_data_info test, train;
     weft_model_info(job->model, &model);
     weft_data_info(job->data, &test);
-    if (same_release(model.data_release, test.release))
+    if (app_same_release(model.data_release, test.release))
         return APP_DONE;
     weft_data *data = NULL;
     term_wait_begin("Comparing with the pictures that it was trained on");
@@ -359,8 +351,11 @@ const struct app_command cmd_eval = {
             .name = "eval",
             .operands = "MODEL",
             .summary = "tells how good a model is, in all and class by class",
-            .about = "  weft eval runs/a/best.safetensors\n"
-                     "  weft eval runs/a/best.safetensors --data other.csv -o json",
+            .examples = "  weft eval runs/a/best.safetensors\n"
+                        "  weft eval runs/a/best.safetensors --data other.csv -o json",
+            .about = "Precision, recall and F1 of every class, and the confusion "
+                     "matrix. Test pictures that the model was trained on are "
+                     "looked for, and told.",
             .options = options,
             .operands_min = 1,
             .operands_max = 1,

@@ -89,7 +89,7 @@ static void show(const struct job *job, const struct item *item, const float *p,
                  const int *order, int top, int width, int class_width)
 {
     const char *label = item->label;
-    int columns_wide = table_columns(label), cut = columns_wide - width;
+    int columns_wide = term_columns(label), cut = columns_wide - width;
     char note[128];
     remarks(note, &item->fit, p[order[0]]);
     if (cut > 0) /* the end of a path tells more than its beginning */
@@ -145,12 +145,12 @@ static void tell_batch(struct job *job)
     int classes = job->net.classes, width = 4, class_width = 0, order[MOST_TOP];
     int top = job->options->top < classes ? job->options->top : classes;
     for (int i = 0; i < job->count; i++) {
-        int w = table_columns(job->items[i].label);
+        int w = term_columns(job->items[i].label);
         width = w > width ? w : width;
     }
     width = width > 36 ? 36 : width;
     for (int c = 0; c < classes; c++) {
-        int w = table_columns(job->names[c]);
+        int w = term_columns(job->names[c]);
         class_width = w > class_width && w <= 24 ? w : class_width;
     }
     term_progress_clear();
@@ -167,7 +167,8 @@ static void tell_batch(struct job *job)
     fflush(stdout);
 }
 
-/* The predictor is planned when the first pictures are there: for one, if there is one. */
+/* The predictor is planned when the first pictures are there: for one, if there is
+ * one. */
 static enum app_exit flush(struct job *job)
 {
     enum weft_status status = WEFT_OK;
@@ -345,11 +346,11 @@ const struct app_command cmd_predict = {
             .name = "predict",
             .operands = "MODEL FILE|DIR|-...",
             .summary = "tells what is on pictures: PNG, JPEG, PGM, IDX",
-            .about = "  weft predict runs/a/best.safetensors shoe.jpg --top 5\n"
-                     "  weft predict runs/a/best.safetensors photos/ -o csv\n"
-                     "  cat shoe.png | weft predict runs/a/best.safetensors -\n\n"
-                     "Of a folder, all pictures in it and below, in sorted order. A bad "
-                     "file is told and\nskipped; the exit code is then 4.",
+            .examples = "  weft predict runs/a/best.safetensors shoe.jpg --top 5\n"
+                        "  weft predict runs/a/best.safetensors photos/ -o csv\n"
+                        "  cat shoe.png | weft predict runs/a/best.safetensors -",
+            .about = "Of a folder, all pictures in it and below, in sorted order. A "
+                     "bad file is told and skipped; the exit code is then 4.",
             .options = options,
             .operands_min = 2,
             .operands_max = -1,

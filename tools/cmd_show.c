@@ -161,7 +161,7 @@ static void show_model_head(const struct weft_model_info *info, int classes)
     printf("\nClasses  ");
     int column = 9;
     for (int c = 0; c < classes; c++) {
-        int width = table_columns(info->class_names[c]) + 2;
+        int width = term_columns(info->class_names[c]) + 2;
         if (column + width > 90) {
             printf("\n         ");
             column = 9;
@@ -211,8 +211,8 @@ static enum app_exit show_model(struct app *app, const struct options *o,
     return app_flush(app);
 }
 
-/* Pictures spread over the data from a place that depends on the seed, so that data sorted
- * by class show several. */
+/* Pictures spread over the data from a place that depends on the seed, so that data
+ * sorted by class show several. */
 static void draw_samples(const weft_data *data, int samples, uint64_t seed)
 {
     struct weft_data_info info;
@@ -365,14 +365,13 @@ const struct app_command cmd_show = {
             .name = "show",
             .operands = "MODEL|NET|DATA",
             .summary = "describes a model, a network or a data set, with its pictures",
-            .about =
-                "  weft show runs/a/best.safetensors\n"
-                "  weft show seed\n"
-                "  weft show fashion-mnist --samples 12\n\n"
-                "Data are fashion-mnist (Debian's package dataset-fashion-mnist), a "
-                "folder "
-                "of IDX files,\nor a file: IDX or NPY with its labels beside it, or CSV "
-                "with rows label,pixel1,...;\nplain or gzipped.",
+            .examples = "  weft show runs/a/best.safetensors\n"
+                        "  weft show seed\n"
+                        "  weft show fashion-mnist --samples 12",
+            .about = "Data are fashion-mnist (Debian's package "
+                     "dataset-fashion-mnist), a folder of IDX files, or a file: IDX "
+                     "or NPY with its labels beside it, or CSV with rows "
+                     "label,pixel1,...; plain or gzipped.",
             .options = options,
             .operands_min = 1,
             .operands_max = 1,

@@ -95,8 +95,8 @@ static void contradicts_number(const struct train_job *job, const char *option,
         contradicts(job, option, left, right);
 }
 
-/* What the run is, from its checkpoint; the options may only say the same, or more epochs.
- */
+/* What the run is, from its checkpoint; the options may only say the same, or more
+ * epochs. */
 static enum app_exit plan_resumed(struct train_job *job, const struct options *o)
 {
     struct app *app = job->app;
@@ -382,12 +382,12 @@ const struct app_command cmd_train = {
             .name = "train",
             .operands = "",
             .summary = "trains a network and saves the best and the last model",
-            .about =
+            .examples =
                 "  weft train --net seed --batch 128 --epochs 10 --seed 1 --out runs/a\n"
-                "  weft train --resume --out runs/a\n\n"
-                "DIR gets best.safetensors, last.safetensors and log.jsonl. Ctrl-C "
-                "finishes the step,\nsaves, and tells how to go on; going on gives "
-                "the same bits as not having stopped.",
+                "  weft train --resume --out runs/a",
+            .about = "DIR gets best.safetensors, last.safetensors and log.jsonl. "
+                     "Ctrl-C finishes the step, saves, and tells how to go on; "
+                     "going on gives the same bits as not having stopped.",
             .options = options,
         },
     .run = run,

@@ -251,10 +251,9 @@ const struct app_command cmd_verify = {
             .name = "verify",
             .operands = "",
             .summary = "proves a device right: every op and family against the reference",
-            .about =
-                "Integer inputs must come out exactly, real ones within the rounding "
-                "bound that the\nnumber of summands allows. Exit code 5 on a "
-                "mismatch, with the whole case.",
+            .about = "Integer inputs must come out exactly, real ones within the "
+                     "rounding bound that the number of summands allows. Exit code "
+                     "5 on a mismatch, with the whole case.",
             .options = options,
         },
     .run = run,

@@ -18,7 +18,8 @@ struct json {
     char closing[JSON_DEEPEST + 1];
 };
 
-/* The prefix json_ is jansson's. Everything takes the key first; NULL inside a list, and for the outermost value. */
+/* The prefix json_ is jansson's. Everything takes the key first; NULL inside a list,
+ * and for the outermost value. */
 void emit_object(struct json *json, const char *key);
 void emit_list(struct json *json, const char *key);
 void emit_end(struct json *json); /* ends the innermost object or list */

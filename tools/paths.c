@@ -88,9 +88,10 @@ static bool write_all(int file, const char *bytes, size_t size)
 bool paths_replace(const char *path, const void *bytes, size_t size)
 {
     char aside[PATHS_MAX];
-    int n = snprintf(aside, sizeof(aside), "%s.XXXXXX", path);
+    int folder = (int)(paths_base(path) - path);
+    int n = snprintf(aside, sizeof(aside), "%.*s.weft-XXXXXX.tmp", folder, path);
     errno = ENAMETOOLONG;
-    int file = n < (int)sizeof(aside) ? mkostemp(aside, O_CLOEXEC) : -1;
+    int file = n < (int)sizeof(aside) ? mkostemps(aside, 4, O_CLOEXEC) : -1;
     if (file < 0)
         return false;
     mode_t mask = umask(0);

@@ -24,14 +24,16 @@ const char *paths_base(const char *path);
 bool paths_exists(const char *path);
 bool paths_is_folder(const char *path);
 
-/* Writes a whole file aside and renames it into place. False: errno tells. */
+/* Writes a whole file aside, to .weft-XXXXXX.tmp, and renames it into place. False: errno
+ * tells. */
 bool paths_replace(const char *path, const void *bytes, size_t size);
 
-/* Reads a file of at most `most` bytes, adding a zero byte. NULL: errno tells. Free it. */
+/* Reads a file of at most `most` bytes, adding a zero byte. NULL: errno tells. Free
+ * it. */
 char *paths_read(const char *path, size_t most, size_t *size);
 
-/* The text as a shell takes it for one word, in a static buffer that lives for four calls.
- */
+/* The text as a shell takes it for one word, in a static buffer that lives for four
+ * calls. */
 const char *paths_quoted(const char *text);
 
 #endif

@@ -157,8 +157,8 @@ static uint32_t big_endian(const uint8_t *b)
     return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
 }
 
-/* IDX: 0, 0, 8 for bytes, the number of extents, and the extents: pictures, rows, columns,
- * and perhaps channels. */
+/* IDX: 0, 0, 8 for bytes, the number of extents, and the extents: pictures, rows,
+ * columns, and perhaps channels. */
 static bool open_idx(struct picture_file *file, char why[512])
 {
     uint64_t extents[4] = {0, 0, 0, 1}, total = 1;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The first touch of the OpenCL drivers. A child makes a context and lists the devices; if
- * it dies or hangs, each driver's .icd file is tried alone, all at a time, and the good
- * ones are copied to a folder of ours that OCL_ICD_VENDORS then names.
+/* The first touch of the OpenCL drivers. A child makes a context and lists the
+ * devices; if it dies or hangs, each driver's .icd file is tried alone, all at a time,
+ * and the good ones are copied to a folder of ours that OCL_ICD_VENDORS then names.
  *
  * What was found is kept in $XDG_CACHE_HOME/weft/probe-KEY, where KEY is a hash of all
- * that could change it: the .icd files, the libraries they name, the loader's environment.
- * A line of the file is "good NAME" or "bad NAME REASON". Bad ones are believed for an
- * hour, for a driver may have crashed only because its device was busy. */
+ * that could change it: the .icd files, the libraries they name, the loader's
+ * environment. A line of the file is "good NAME" or "bad NAME REASON". Bad ones are
+ * believed for an hour, for a driver may have crashed only because its device was
+ * busy. */
 #define _GNU_SOURCE
 #include "probe.h"
 

@@ -10,8 +10,8 @@
  *
  * To be called before the first OpenCL use and before any thread exists. Points
  * OCL_ICD_VENDORS away from guilty drivers and warns about each. With `again`, what an
- * earlier probe found is not believed. Returns the folder of the drivers that are in use, for
- * diagnosis. */
+ * earlier probe found is not believed. Returns the folder of the drivers that are in
+ * use, for diagnosis. */
 const char *probe_drivers(bool again);
 
 #endif

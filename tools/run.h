@@ -22,8 +22,8 @@ enum app_exit run_refuse(const struct app *app, const struct run *run);
 /* Refuses a folder without a checkpoint. */
 enum app_exit run_require(const struct app *app, const struct run *run);
 
-/* Makes the folder where it is missing, keeps other commands out of it, and removes what a
- * killed one has left half written. */
+/* Makes the folder where it is missing, keeps other commands out of it, and removes
+ * what a killed one has left half written. */
 enum app_exit run_claim(const struct app *app, struct run *run);
 
 /* Keeps of the log its header and the epochs up to `epoch`. */

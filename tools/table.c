@@ -34,14 +34,6 @@ void table_finish(struct table *t)
     *t = (struct table){0};
 }
 
-int table_columns(const char *text)
-{
-    int n = 0;
-    for (; *text; text++)
-        n += (*text & 0xc0) != 0x80;
-    return n;
-}
-
 const char *table_thousands(double value)
 {
     static char buffers[8][40];
@@ -123,11 +115,11 @@ static void md_row(const struct table *t, const struct table_cell *row)
 static int width(const struct table *t, int column)
 {
     const struct table_column *c = &t->columns[column];
-    int widest = table_columns(c->title);
+    int widest = term_columns(c->title);
     if (c->width > widest)
         widest = c->width;
     for (int i = column; !t->stream && i < t->cell_count; i += t->column_count) {
-        int w = table_columns(t->cells[i].text);
+        int w = term_columns(t->cells[i].text);
         widest = w > widest ? w : widest;
     }
     return widest;
@@ -142,7 +134,7 @@ static void human_row(const struct table *t, const struct table_cell *row)
         if (!t->columns[c].title)
             continue;
         const char *text = row ? row[c].text : t->columns[c].title;
-        int fill = width(t, c) - table_columns(text);
+        int fill = width(t, c) - term_columns(text);
         fill = fill > 0 ? fill : 0;
         if (!t->columns[c].left)
             pending += fill;

@@ -47,7 +47,4 @@ void table_json(const struct table *table, struct json *json, const char *key);
 /* "12,345" in a static buffer that lives for eight calls. */
 const char *table_thousands(double value);
 
-/* Columns that `text` takes in a terminal. */
-int table_columns(const char *text);
-
 #endif

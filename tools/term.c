@@ -84,7 +84,7 @@ int term_width(FILE *out)
 {
     struct winsize size;
     if (ioctl(fileno(out), TIOCGWINSZ, &size) || size.ws_col < 20)
-        return 80;
+        return 100;
     return size.ws_col;
 }
 
@@ -98,19 +98,41 @@ const char *term_dot(void)
     return term.utf8 ? "\302\267" : ".";
 }
 
+/* Columns of the first `size` bytes: neither the later bytes of a character nor what sets
+ * colours takes any. */
+static int columns_of(const char *text, size_t size)
+{
+    int columns = 0;
+    for (size_t i = 0; i < size; i++) {
+        if (text[i] == '\033') {
+            while (i < size && text[i] != 'm')
+                i++;
+            continue;
+        }
+        columns += (text[i] & 0xc0) != 0x80;
+    }
+    return columns;
+}
+
+int term_columns(const char *text)
+{
+    return columns_of(text, strlen(text));
+}
+
 void term_wrap(FILE *out, const char *text, int indent, int column, int limit)
 {
-    while (*text) {
+    for (bool first = true; *text; first = false) {
         size_t span = strcspn(text, " ");
-        if (column > indent && column + 1 + (int)span > limit) {
+        int columns = columns_of(text, span);
+        if (!first && column + 1 + columns > limit) {
             fprintf(out, "\n%*s", indent, "");
             column = indent;
-        } else if (column > indent) {
+        } else if (!first) {
             fputc(' ', out);
             column++;
         }
         fprintf(out, "%.*s", (int)span, text);
-        column += (int)span;
+        column += columns;
         text += span + (text[span] == ' ');
     }
     fputc('\n', out);
@@ -133,14 +155,23 @@ void term_progress_clear(void)
 
 static void say(enum term_style style, const char *lead, const char *format, va_list args)
 {
+    enum { INDENT = 8, WIDEST = 100 };
+    char *text = NULL;
+    if (vasprintf(&text, format, args) < 0)
+        return;
+    int width = term_width(stderr);
     fflush(stdout);
     pthread_mutex_lock(&lock);
     clear_line();
     if (*lead)
         fprintf(stderr, "%s%s%s", term_on(stderr, style), lead, term_off(stderr));
-    vfprintf(stderr, format, args);
-    fputc('\n', stderr);
+    if (term.live && *text != ' ')
+        term_wrap(stderr, text, INDENT, columns_of(lead, strlen(lead)),
+                  width < WIDEST ? width : WIDEST);
+    else
+        fprintf(stderr, "%s\n", text);
     pthread_mutex_unlock(&lock);
+    free(text);
 }
 
 void term_say(const char *format, ...)

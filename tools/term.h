@@ -21,17 +21,21 @@ enum term_style { TERM_BOLD, TERM_DIM, TERM_GOOD, TERM_WARN, TERM_BAD };
 const char *term_on(FILE *out, enum term_style style);
 const char *term_off(FILE *out);
 
-/* Columns of the terminal that `out` is; 80 where it is none. */
+/* Columns of the terminal that `out` is; 100 where it is none. */
 int term_width(FILE *out);
 
 const char *term_plus_minus(void); /* in UTF-8, or "+-" */
 const char *term_dot(void);        /* a raised dot, or "." */
 
+/* Columns that `text` takes; what sets colours takes none. */
+int term_columns(const char *text);
+
 /* Writes `text` and ends the line. It begins at column `column`; before column `limit` it
  * is broken at a space, and goes on at column `indent`. */
 void term_wrap(FILE *out, const char *text, int indent, int column, int limit);
 
-/* A line of talk on stderr. */
+/* A line of talk on stderr. A terminal's width breaks it, unless it begins with a
+ * space: then it is to be copied whole. */
 void term_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void term_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

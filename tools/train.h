@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A training command at work, shared by cmd_train.c (what is asked for, what came out) and
- * train_loop.c (epochs). */
+/* A training command at work, shared by cmd_train.c (what is asked for, what came out)
+ * and train_loop.c (epochs). */
 #ifndef WEFT_TOOLS_TRAIN_H
 #define WEFT_TOOLS_TRAIN_H
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The epochs of a training run: steps in chunks, validation, checkpoints, and stopping. */
+/* The epochs of a training run: steps in chunks, validation, checkpoints, and
+ * stopping. */
 #define _GNU_SOURCE
 #include "train.h"
 
@@ -117,13 +118,13 @@ static void show_epoch(struct train_job *job, const struct epoch *e)
 static void show_progress(const struct train_job *job, const struct weft_progress *p,
                           double rate)
 {
-    enum { BAR = 20 };
+    enum { BAR = 12 };
     char bar[BAR + 1] = "";
     int filled = p->step_in_epoch * BAR / p->steps_per_epoch;
     for (int i = 0; i < BAR; i++)
         bar[i] = i < filled ? '#' : '-';
     int64_t left = (int64_t)job->epochs * p->steps_per_epoch - p->step;
-    term_progress("epoch %d/%d  [%s] %3d %%  loss %.4f  %s pictures/s  %.0f s left",
+    term_progress("epoch %d/%d [%s] %d %%  loss %.4f  %s pictures/s  %.0f s left",
                   p->epoch + 1, job->epochs, bar,
                   100 * p->step_in_epoch / p->steps_per_epoch, p->loss,
                   table_thousands(rate), (double)left * p->batch / rate);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a training run tells: its data and plan at the beginning, its outcome at the end. */
+/* What a training run tells: its data and plan at the beginning, its outcome at the
+ * end. */
 #include "train.h"
 
 #include <stdlib.h>
@@ -25,9 +26,9 @@ void train_tell_data(const struct train_job *job)
         weft_data_info(job->test, &part);
         snprintf(test, sizeof(test), ", %s to test", table_thousands(part.count));
     }
-    term_say("%sData%s    %s: %s to train%s%s%s%s", term_on(stderr, TERM_BOLD),
-             term_off(stderr), job->data_spec, table_thousands(train.count), validate,
-             test, *train.release ? "\n        " : "", train.release);
+    term_say("%sData%s    %s%s%s%s: %s to train%s%s", term_on(stderr, TERM_BOLD),
+             term_off(stderr), job->data_spec, *train.release ? " (" : "", train.release,
+             *train.release ? ")" : "", table_thousands(train.count), validate, test);
 }
 
 void train_tell_run(const struct train_job *job, const struct weft_progress *p)
@@ -167,9 +168,9 @@ static void tell_how_to_go_on(const struct train_job *job, enum train_stop stop)
                                app_families[o->family]);
     if (o->gemm && at < sizeof(more))
         snprintf(more + at, sizeof(more) - at, " --gemm clblast");
-    term_say("%s; %s is saved. Go on with:\n  weft train --resume --out %s%s",
-             stop == TRAIN_TIME ? "The time is up" : "Interrupted", job->run.last,
-             paths_quoted(job->run.folder), more);
+    term_say("%s; %s is saved. Go on with:",
+             stop == TRAIN_TIME ? "The time is up" : "Interrupted", job->run.last);
+    term_say("  weft train --resume --out %s%s", paths_quoted(job->run.folder), more);
 }
 
 enum app_exit train_conclude(struct train_job *job, enum train_stop stop)
