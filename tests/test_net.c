@@ -174,7 +174,8 @@ static void check_fusion(void)
     }
 }
 
-/* Spans that live at the same time must not share bytes, and the whole must not be wasteful. */
+/* Spans that live at the same time must not share bytes, and the whole must not be
+ * wasteful. */
 static void check_places(void)
 {
     uint32_t random = 1;
@@ -226,7 +227,8 @@ static void check_fit(void)
     weft_net_destroy(&net);
 }
 
-/* A tensor's place must be a permutation; a dense one after a flatten counts as PyTorch does. */
+/* A tensor's place must be a permutation; a dense one after a flatten counts as PyTorch
+ * does. */
 static void check_layout(void)
 {
     weft_net *net = net_of("conv 6 2x3 groups=2\nflatten\ndense 5\nsoftmax\n", 4, 5, 4);
@@ -246,7 +248,8 @@ static void check_layout(void)
     /* [out 3][in 1][row 1][column 2] of 6x2x2x3 is [row 1][column 2][in 1][out 3]. */
     CHECK_INT(conv->op->place(conv, ((3 * 2 + 1) * 2 + 1) * 3 + 2),
               ((1 * 3 + 2) * 2 + 1) * 6 + 3);
-    /* 3x3x6 was flattened: [out 4][channel 2, row 1, column 0] is [row, column, channel][out]. */
+    /* 3x3x6 was flattened: [out 4][channel 2, row 1, column 0] is [row, column,
+     * channel][out]. */
     CHECK_INT(dense->op->place(dense, 4 * 54 + (2 * 3 + 1) * 3 + 0),
               (((1 * 3 + 0) * 6) + 2) * 5 + 4);
     weft_net_destroy(&net);

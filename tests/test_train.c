@@ -29,8 +29,8 @@ static const char every_op[] = "conv 6 3x3 relu\n"
                                "optimizer adamw 5e-3 decay=0.01\n"
                                "batch 20\n";
 
-/* The networks of tests/golden.py, and the first losses that PyTorch finds for them in double
- * precision from the same weights and pictures. */
+/* The networks of tests/golden.py, and the first losses that PyTorch finds for them in
+ * double precision from the same weights and pictures. */
 static const struct {
     const char *text;
     double losses[10];
@@ -317,7 +317,8 @@ static void check_refusals(const weft_data *data)
         weft_model_destroy(&model);
     }
     CHECK_INT(accepted, 0);
-    /* A flipped bit in the header is refused, or is in a note, or in a name of the optimizer's. */
+    /* A flipped bit in the header is refused, or is in a note, or in a name of the
+     * optimizer's. */
     for (size_t at = 0; at < header + 8; at += 1 + header / 301) {
         bytes[at] ^= 1 << at % 8;
         spit(bad, bytes, size);

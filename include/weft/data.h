@@ -35,13 +35,14 @@ struct weft_data_info {
  *   - an IDX file of pictures, its labels found beside it by name;
  *   - a CSV file with a header and rows `label,pixel1,...,pixelN`, plain or .gz; N is a
  *     square, or 3 times a square;
- *   - an NPY file of unsigned bytes, or of floats in 0..1 or 0..255, (n,h,w) or (n,h,w,c);
- *     its labels lie beside it under the name with "labels" for "images" or "y" for "x",
- *     or as NAME-labels.npy.
+ *   - an NPY file of unsigned bytes, or of floats in 0..1 or 0..255, (n,h,w) or
+ *     (n,h,w,c); its labels lie beside it under the name with "labels" for "images" or
+ *     "y" for "x", or as NAME-labels.npy.
  *
- * A folder may hold train and test in any one of these forms; `part` says which is wanted.
- * A single file is itself, whatever `part` says. A file `classes.txt` beside the data
- * names the classes, one a line; data that is known by its hash brings its own names.
+ * A folder may hold train and test in any one of these forms; `part` says which is
+ * wanted. A single file is itself, whatever `part` says. A file `classes.txt` beside the
+ * data names the classes, one a line; data that is known by its hash brings its own
+ * names.
  *
  * WEFT_ERR_FILE, WEFT_ERR_FORMAT, WEFT_ERR_NOMEM. */
 WEFT_API enum weft_status weft_data_open(weft_context *context, const char *spec,

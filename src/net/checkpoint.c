@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The buffers that a checkpoint holds, and what their tensors' names begin with. SGD has no
- * second moment. */
+/* The buffers that a checkpoint holds, and what their tensors' names begin with. SGD has
+ * no second moment. */
 static const struct {
     const char *prefix;
     size_t mem;

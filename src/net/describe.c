@@ -40,8 +40,8 @@ const char *weft_net_builtin(const char *name, int index)
     return NULL;
 }
 
-/* The node of the index-th layer as people count: an activation on another layer's line is
- * part of that. NULL: there is none. */
+/* The node of the index-th layer as people count: an activation on another layer's line
+ * is part of that. NULL: there is none. */
 static const struct weft_node *layer_node(const struct weft_net *net, int index)
 {
     for (int i = 0; i < net->graph.count; i++)

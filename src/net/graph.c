@@ -54,9 +54,9 @@ static double normal(uint64_t seed, unsigned node, size_t i)
     return radius * cos(6.283185307179586 * uniform(seed, node, i, 1));
 }
 
-/* He: normal with variance 2 / fan in (He et al. 2015, arXiv:1502.01852). Glorot: uniform up to
- * sqrt(6 / (fan in + fan out)) (Glorot and Bengio 2010). Uniform: up to 1 / sqrt(fan in),
- * biases too. */
+/* He: normal with variance 2 / fan in (He et al. 2015, arXiv:1502.01852). Glorot: uniform
+ * up to sqrt(6 / (fan in + fan out)) (Glorot and Bengio 2010). Uniform: up to 1 /
+ * sqrt(fan in), biases too. */
 void weft_graph_initialize(const struct weft_graph *graph, uint64_t seed, float *weights)
 {
     memset(weights, 0, graph->weights * sizeof(*weights));

@@ -28,13 +28,13 @@ enum weft_status weft_graph_copy(weft_context *ctx, const struct weft_graph *fro
                                  struct weft_graph *out);
 void weft_graph_finish(struct weft_graph *graph);
 
-/* Fuses followers into the layers that they read, as far as the table of patterns in fuse.c
- * allows. In training an activation is fused only if its derivative follows from its
- * output. */
+/* Fuses followers into the layers that they read, as far as the table of patterns in
+ * fuse.c allows. In training an activation is fused only if its derivative follows from
+ * its output. */
 void weft_graph_fuse(struct weft_graph *graph, bool training);
 
-/* The node whose output node `index` really reads: past what was absorbed, what moves nothing
- * (flatten), and, at inference, what does nothing then. -1: the batch. */
+/* The node whose output node `index` really reads: past what was absorbed, what moves
+ * nothing (flatten), and, at inference, what does nothing then. -1: the batch. */
 int weft_graph_source(const struct weft_graph *graph, int index, bool training);
 
 /* Whether the node does nothing in this mode: its output is its input. */

@@ -110,7 +110,8 @@ void weft_infer_destroy(struct weft_infer **infer)
     *infer = NULL;
 }
 
-/* At most one batch. What is left of the batch keeps older pictures; their rows are not read. */
+/* At most one batch. What is left of the batch keeps older pictures; their rows are not
+ * read. */
 static enum weft_status run_batch(struct weft_infer *infer, const uint8_t *pixels,
                                   int count, float *probabilities)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A network planned forward only, on weights that somebody else owns: what predictors and the
- * evaluation of a trainer share. */
+/* A network planned forward only, on weights that somebody else owns: what predictors and
+ * the evaluation of a trainer share. */
 #ifndef WEFT_NET_INFER_H
 #define WEFT_NET_INFER_H
 
@@ -8,7 +8,8 @@
 
 #include <weft/model.h>
 
-/* How a picture's bytes become the network's input: x = byte * scale + shift, by channel. */
+/* How a picture's bytes become the network's input: x = byte * scale + shift, by channel.
+ */
 struct weft_normalization {
     float scale[WEFT_MAX_CHANNELS], shift[WEFT_MAX_CHANNELS];
 };
@@ -40,8 +41,8 @@ enum weft_status weft_infer_run(struct weft_infer *infer, const uint8_t *pixels,
 enum weft_status weft_infer_evaluate(struct weft_infer *infer, const weft_data *data,
                                      struct weft_eval *out);
 
-/* Allocates the activation buffer of a plan; the sentence of a failure says which batch would
- * fit. */
+/* Allocates the activation buffer of a plan; the sentence of a failure says which batch
+ * would fit. */
 enum weft_status weft_plan_alloc(struct weft_device *device, const struct weft_net *net,
                                  const struct weft_plan *plan, struct weft_mem **out);
 

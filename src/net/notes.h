@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The notes of a model file: what each is called, in one place for writer and readers. All are
- * text; numbers are written so that reading gives the same bits. */
+/* The notes of a model file: what each is called, in one place for writer and readers.
+ * All are text; numbers are written so that reading gives the same bits. */
 #ifndef WEFT_NET_NOTES_H
 #define WEFT_NET_NOTES_H
 

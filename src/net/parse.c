@@ -188,7 +188,8 @@ static enum weft_status parse_layer(struct reader *r, const char *word, const ch
     if (node.op == &weft_op_act || !node.activation.act)
         return add_node(r, &node);
 
-    /* The ACT of another layer's line is a node of its own; fusion may bring them together. */
+    /* The ACT of another layer's line is a node of its own; fusion may bring them
+     * together. */
     struct weft_node follower = {
         .op = &weft_op_act, .activation = node.activation, .implied = true};
     node.activation = (struct weft_activation){0};

@@ -56,7 +56,8 @@ enum weft_status weft_spans_place(weft_context *ctx, struct weft_span *spans, in
     return WEFT_OK;
 }
 
-/* Time is counted in nodes: forward at their index, then the loss, then backward in reverse. */
+/* Time is counted in nodes: forward at their index, then the loss, then backward in
+ * reverse. */
 static int loss_time(const struct weft_plan *plan)
 {
     return plan->graph.count;

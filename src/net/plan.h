@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From a graph and a batch size to places in one activation buffer, and to lists of launches. */
+/* From a graph and a batch size to places in one activation buffer, and to lists of
+ * launches. */
 #ifndef WEFT_NET_PLAN_H
 #define WEFT_NET_PLAN_H
 
@@ -12,8 +13,9 @@ struct weft_span {
     size_t at;    /* as placed */
 };
 
-/* Gives every span a place so that spans alive at the same time do not overlap, larger ones
- * first, each as low as it fits; multiples of WEFT_ALIGN. `peak` is the bytes needed in all. */
+/* Gives every span a place so that spans alive at the same time do not overlap, larger
+ * ones first, each as low as it fits; multiples of WEFT_ALIGN. `peak` is the bytes needed
+ * in all. */
 enum weft_status weft_spans_place(weft_context *ctx, struct weft_span *spans, int count,
                                   size_t *peak);
 
@@ -31,14 +33,14 @@ struct weft_plan {
     size_t bytes;            /* of the activation buffer */
 };
 
-/* Fuses (unless `plain`), works out lifetimes and places. WEFT_ERR_ARG if a tensor is too large
- * to count in 31 bits; WEFT_ERR_NOMEM. */
+/* Fuses (unless `plain`), works out lifetimes and places. WEFT_ERR_ARG if a tensor is too
+ * large to count in 31 bits; WEFT_ERR_NOMEM. */
 enum weft_status weft_plan_create(const struct weft_net *net, int batch, bool training,
                                   bool plain, struct weft_plan **out);
 void weft_plan_destroy(struct weft_plan **plan);
 
-/* The largest batch, at most `batch`, whose activation buffer has at most `limit` bytes; 0 if
- * not even 1. */
+/* The largest batch, at most `batch`, whose activation buffer has at most `limit` bytes;
+ * 0 if not even 1. */
 int weft_plan_fit(const struct weft_net *net, int batch, bool training, size_t limit);
 
 /* The buffers, one a role. What a mode does not use is NULL. */
@@ -49,8 +51,8 @@ struct weft_roles {
 /* Whether there is a weight at or before `node`: only then its gradient is wanted. */
 bool weft_plan_learns(const struct weft_plan *plan, int node);
 
-/* The places of the plan in these buffers; absent where the plan has none. The argmax counts
- * bytes. */
+/* The places of the plan in these buffers; absent where the plan has none. The argmax
+ * counts bytes. */
 struct weft_view weft_plan_node_view(const struct weft_plan *plan,
                                      const struct weft_roles *roles, int node,
                                      enum weft_node_span which);
@@ -58,7 +60,8 @@ struct weft_view weft_plan_step_view(const struct weft_plan *plan,
                                      const struct weft_roles *roles,
                                      enum weft_step_span which);
 
-/* What the last node reads in training (logits) or writes at inference (probabilities). */
+/* What the last node reads in training (logits) or writes at inference (probabilities).
+ */
 struct weft_view weft_plan_output(const struct weft_plan *plan,
                                   const struct weft_roles *roles);
 

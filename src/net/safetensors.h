@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* safetensors files: named tensors of floats, and a table of notes (`__metadata__`).
  *
- * The format: 8 bytes little-endian length N of the header, N bytes of JSON {"name": {"dtype",
- * "shape", "data_offsets"}}, then the numbers, without holes, to the end of the file. What is
- * checked on reading, before anything is used: N against the file and 1 MiB; names unique;
- * offsets ascending, contiguous and ending with the file; shape times 4 equal to the length. */
+ * The format: 8 bytes little-endian length N of the header, N bytes of JSON {"name":
+ * {"dtype", "shape", "data_offsets"}}, then the numbers, without holes, to the end of the
+ * file. What is checked on reading, before anything is used: N against the file and 1
+ * MiB; names unique; offsets ascending, contiguous and ending with the file; shape times
+ * 4 equal to the length. */
 #ifndef WEFT_NET_SAFETENSORS_H
 #define WEFT_NET_SAFETENSORS_H
 

@@ -234,7 +234,8 @@ enum weft_status weft_trainer_run(weft_trainer *t, int steps)
 {
     WEFT_REQUIRE(t->device->context, steps >= 0);
     for (int i = 0; i < steps; i++) {
-        /* The ring would be overwritten: only a caller who never asks for progress waits. */
+        /* The ring would be overwritten: only a caller who never asks for progress waits.
+         */
         if (t->queued - t->read == STATE_RING_STEPS)
             WEFT_TRY(weft_trainer_drain(t));
         WEFT_TRY(t->device->backend->replay(t->list));

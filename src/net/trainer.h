@@ -36,7 +36,8 @@ struct weft_trainer {
     double mean[WEFT_MAX_CHANNELS], deviation[WEFT_MAX_CHANNELS];
 };
 
-/* Writes step, seed, rate and powers to the device: the state in which step `step` begins. */
+/* Writes step, seed, rate and powers to the device: the state in which step `step`
+ * begins. */
 enum weft_status weft_trainer_set_state(struct weft_trainer *trainer, int64_t step,
                                         float beta1_power, float beta2_power);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The weights of a network to and from the tensors of a model file, in other tools' names and
- * layouts (weft/model.h). */
+/* The weights of a network to and from the tensors of a model file, in other tools' names
+ * and layouts (weft/model.h). */
 #ifndef WEFT_NET_WEIGHTS_H
 #define WEFT_NET_WEIGHTS_H
 
@@ -19,8 +19,8 @@ enum weft_status weft_tensors_add(weft_context *ctx, const struct weft_graph *gr
                                   struct weft_tensors *tensors);
 void weft_tensors_finish(struct weft_tensors *tensors);
 
-/* Reads them back into `weights`; the gaps between the params become 0. `finite`: a number that
- * is not finite is WEFT_ERR_FORMAT; otherwise it is a warning. */
+/* Reads them back into `weights`; the gaps between the params become 0. `finite`: a
+ * number that is not finite is WEFT_ERR_FORMAT; otherwise it is a warning. */
 enum weft_status weft_tensors_take(const struct weft_safetensors *file,
                                    const struct weft_graph *graph, const char *prefix,
                                    bool finite, float *weights);

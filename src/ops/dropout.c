@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dropout RATE: in training each value is zero with this probability, and the others grow so
- * that the mean stays (Srivastava et al. 2014). */
+/* dropout RATE: in training each value is zero with this probability, and the others grow
+ * so that the mean stays (Srivastava et al. 2014). */
 #include "op.h"
 
 static enum weft_status parse(struct weft_words *words, struct weft_node *node)

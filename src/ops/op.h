@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What an op is: its words in the network's text, its shape, its cost, and which primitives of
- * a backend it needs. An op knows no backend. */
+/* What an op is: its words in the network's text, its shape, its cost, and which
+ * primitives of a backend it needs. An op knows no backend. */
 #ifndef WEFT_OP_H
 #define WEFT_OP_H
 
@@ -28,8 +28,8 @@ struct weft_param {
     int extent[WEFT_MAX_RANK];
 };
 
-/* A layer. The first part is the description; the second is what fusion and the memory plan
- * add. Nodes are plain data and may be copied. */
+/* A layer. The first part is the description; the second is what fusion and the memory
+ * plan add. Nodes are plain data and may be copied. */
 struct weft_node {
     const struct weft_op *op;
     int line;      /* in the text */
@@ -48,10 +48,9 @@ struct weft_node {
         activation; /* act's own; or that of the one fused to a layer */
     enum weft_init init;
     struct weft_param weight, bias; /* count 0: none */
-    struct weft_shape
-        flat;      /* dense: the picture that a flatten before it made a row of; h is 0
-                               if there was none */
-    unsigned key;  /* tells the dropouts of a network apart */
+    struct weft_shape flat; /* dense: the picture that a flatten before it made a row of;
+                               h is 0 if there was none */
+    unsigned key;           /* tells the dropouts of a network apart */
     bool implied;  /* not a line of its own: the ACT at the end of another layer's line */
     bool absorbed; /* fused into the node that it reads, whose output is this one's */
 };
@@ -69,7 +68,8 @@ struct weft_op {
     const char *name;
     /* Reads the line's words after the first. */
     enum weft_status (*parse)(struct weft_words *words, struct weft_node *node);
-    /* Sets out and the params' extents from `in`; `words` is for the sentence of a failure. */
+    /* Sets out and the params' extents from `in`; `words` is for the sentence of a
+     * failure. */
     enum weft_status (*shape)(struct weft_words *words, struct weft_node *node);
     double (*flops)(const struct weft_node *node); /* forward, one picture */
     /* Appends to the list. NULL: y is x, and dx is dy (flatten). */
@@ -77,8 +77,8 @@ struct weft_op {
                                 const struct weft_site *site);
     enum weft_status (*backward)(struct weft_list *list, const struct weft_node *node,
                                  const struct weft_site *site);
-    /* Where element `i` of the weights, counted as other tools lay them out (weft/model.h),
-     * lies in ours. NULL: no weights. */
+    /* Where element `i` of the weights, counted as other tools lay them out
+     * (weft/model.h), lies in ours. NULL: no weights. */
     size_t (*place)(const struct weft_node *node, size_t i);
     bool gates;         /* backward can apply a gate to dx */
     bool training_only; /* at inference y is x (dropout) */
@@ -88,8 +88,8 @@ struct weft_op {
 extern const struct weft_op weft_op_conv, weft_op_max_pool, weft_op_dense, weft_op_act,
     weft_op_dropout, weft_op_flatten, weft_op_softmax;
 
-/* The op that a line's first word names, or NULL. For an activation's name weft_op_act, with
- * `*act` set. */
+/* The op that a line's first word names, or NULL. For an activation's name weft_op_act,
+ * with `*act` set. */
 const struct weft_op *weft_op_find(const char *word, enum weft_act *act);
 
 /* Every word that weft_op_find knows; NULL after the last. */
@@ -98,15 +98,15 @@ const char *weft_op_word(int index);
 /* The activation called `word`, WEFT_ACT_COUNT if there is none. */
 enum weft_act weft_act_find(const char *word);
 
-/* An activation's name at the end of another layer's words, and slope=; the identity if there
- * is none. */
+/* An activation's name at the end of another layer's words, and slope=; the identity if
+ * there is none. */
 enum weft_status weft_op_parse_act(struct weft_words *words, struct weft_activation *out);
 
 /* init= and bias=. */
 enum weft_status weft_op_parse_weights(struct weft_words *words, struct weft_node *node);
 
-/* stride=, and pad= as four numbers for a window (already dilated) of `reach` rows and columns
- * over `in`. */
+/* stride=, and pad= as four numbers for a window (already dilated) of `reach` rows and
+ * columns over `in`. */
 struct weft_padding {
     int top, left, bottom, right;
 };

@@ -73,8 +73,8 @@ const char *weft_words_peek(const struct weft_words *words)
     return words->next < words->count ? words->word[words->next] : NULL;
 }
 
-/* A whole number at the start of `text`; `end` is where it stops, `text` itself if there is
- * none. */
+/* A whole number at the start of `text`; `end` is where it stops, `text` itself if there
+ * is none. */
 static long whole(const char *text, const char **end)
 {
     char *stop;

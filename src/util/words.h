@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One line of a network's text, taken apart: plain words in order, then name=value options.
- * Each taker checks range and form and leaves a sentence that names the file and the line. */
+/* One line of a network's text, taken apart: plain words in order, then name=value
+ * options. Each taker checks range and form and leaves a sentence that names the file and
+ * the line. */
 #ifndef WEFT_UTIL_WORDS_H
 #define WEFT_UTIL_WORDS_H
 
