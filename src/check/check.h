@@ -101,7 +101,7 @@ struct check_case;
 typedef enum weft_status (*check_record)(const struct check_case *c, enum check_side side,
                                          struct weft_list *list);
 
-enum { CHECK_MAX_WRITES = 4, CHECK_MAX_TENSORS = 12, CHECK_MAX_RUNS = 12 };
+enum { CHECK_MAX_WRITES = 5, CHECK_MAX_TENSORS = 12, CHECK_MAX_RUNS = 12 };
 
 struct check_run {
     const char *what; /* "backward-data" */

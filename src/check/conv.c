@@ -109,8 +109,18 @@ static enum weft_status record_weights(const struct check_case *c, enum check_si
     return list->device->backend->conv_backward_weights(list, &args);
 }
 
+/* All three in one list, as in training: what one leaves, in its outputs or in scratch,
+ * the next one finds. */
+static enum weft_status record_step(const struct check_case *c, enum check_side side,
+                                    struct weft_list *list)
+{
+    WEFT_TRY(record_forward(c, side, list));
+    WEFT_TRY(record_weights(c, side, list));
+    return record_data(c, side, list);
+}
+
 struct runs {
-    struct check_run *forward, *data, *weights, *linear, *whole, *ungated;
+    struct check_run *forward, *data, *weights, *step, *linear, *whole, *ungated;
 };
 
 static void add_runs(struct conv_case *v, struct runs *r)
@@ -123,6 +133,13 @@ static void add_runs(struct conv_case *v, struct runs *r)
                             (struct check_tensor *[]){v->dx, NULL});
     r->weights = check_run_add(c, "backward-weights", record_weights,
                                (struct check_tensor *[]){v->dw, v->dbias, NULL});
+    struct check_tensor *step[] = {v->y, v->dx, v->dw, NULL, NULL, NULL};
+    int count = 3;
+    if (v->dbias)
+        step[count++] = v->dbias;
+    if (argmax)
+        step[count] = argmax;
+    r->step = check_run_add(c, "step", record_step, step);
     r->linear = check_run_add(c, "linear", record_linear,
                               (struct check_tensor *[]){v->y, v->argmax, NULL});
     r->whole = check_run_add(c, "whole", record_whole,
@@ -297,7 +314,13 @@ static enum weft_status compare_all(struct conv_case *v, struct runs *r, bool in
     WEFT_TRY(check_compare(c, r->data, name));
     if (!integers)
         WEFT_TRY(bound_weights(v, r));
-    return check_compare(c, r->weights, name);
+    WEFT_TRY(check_compare(c, r->weights, name));
+    /* Backward reads the choices of this forward: they must be the same on both sides. */
+    bool same_choices =
+        !v->argmax || (v->want_argmax && check_act_is_exact(v->activation));
+    bool broken = r->forward->broken || r->data->broken || r->weights->broken;
+    return integers && same_choices && !broken ? check_compare(c, r->step, name)
+                                               : WEFT_OK;
 }
 
 static enum weft_status check_slopes(struct conv_case *v, struct runs *r,
