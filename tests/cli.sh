@@ -9,6 +9,8 @@ dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 export XDG_CACHE_HOME=$dir/cache LC_ALL=C TERM=dumb
 unset WEFT_DEVICE NO_COLOR
+# One driver, so that another's leaks are not taken for ours under a sanitizer.
+export OCL_ICD_VENDORS=/etc/OpenCL/vendors/pocl.icd
 cd "$dir" || exit 1
 python3 "$tests/cli_data.py" . || exit 1
 passed=0 failed=0 skipped=0
@@ -259,7 +261,11 @@ for signal in SIGINT SIGTERM; do
     out=r/$signal interrupted=0
     for delay in 0.05 0.2 0.1; do
         code=$(stop $signal $delay $out)
-        [ "$code" = 0 ] || [ "$code" = 130 ] || wrong "$signal: exit code $code" stop.err
+        case $code in
+        0 | 130) ;;
+        -2 | -15) ;; # it came before anything was there to be saved
+        *) wrong "$signal: exit code $code" stop.err ;;
+        esac
         [ "$code" = 130 ] || continue
         interrupted=$((interrupted + 1))
         grep -q -- "weft train --resume --out $out" stop.err ||

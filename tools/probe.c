@@ -32,6 +32,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define ICD_FOLDER "/etc/OpenCL/vendors"
+
 enum { MOST_DRIVERS = 64, NAME_SIZE = 256, BELIEVED = 3600 };
 
 /* Seconds that a driver may take. */
@@ -48,8 +50,8 @@ struct driver {
 };
 
 struct probe {
-    const char *folder; /* of .icd files, or one file */
-    bool single;        /* it is one file */
+    char folder[PATHS_MAX]; /* of .icd files, or one file */
+    bool single;            /* it is one file */
     struct driver drivers[MOST_DRIVERS];
     int count;
     uint64_t key;
@@ -127,7 +129,7 @@ static void list_drivers(struct probe *p)
     p->single = paths_exists(p->folder) && !paths_is_folder(p->folder);
     mix_file(p, p->folder);
     if (p->single) {
-        snprintf(p->drivers[p->count++].name, NAME_SIZE, "%.255s", p->folder);
+        memcpy(p->drivers[p->count++].name, p->folder, strnlen(p->folder, NAME_SIZE - 1));
         mix_library(p, p->folder);
         return;
     }
@@ -340,8 +342,7 @@ static void leave_out(struct probe *p, const char *cache)
         free(text);
     }
     setenv("OCL_ICD_VENDORS", folder, 1);
-    char *copy = strdup(folder);
-    p->folder = copy ? copy : p->folder;
+    memcpy(p->folder, folder, sizeof(folder));
 }
 
 static void warn(const struct probe *p, const struct driver *d)
@@ -361,9 +362,7 @@ const char *probe_drivers(bool again)
     const char *set = getenv("OCL_ICD_VENDORS");
     if (!set || !*set)
         set = getenv("OPENCL_VENDOR_PATH");
-    p->folder = set && *set ? strdup(set) : "/etc/OpenCL/vendors";
-    if (!p->folder)
-        return NULL;
+    snprintf(p->folder, sizeof(p->folder), "%s", set && *set ? set : ICD_FOLDER);
     list_drivers(p);
     if (!p->count)
         return p->folder;
