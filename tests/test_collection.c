@@ -5,6 +5,7 @@
 
 #include "data/format.h"
 #include "test.h"
+#include "util/hash.h"
 
 enum { COUNT = 1000, PIXELS = 6, HELD_OUT = 300 };
 
@@ -162,6 +163,25 @@ static weft_data *check_release(const char *spec, enum weft_data_part part, int 
     return data;
 }
 
+/* The pictures, as an IDX file holds them, have the sum that was published. */
+static void check_published(const weft_data *data, const char *want)
+{
+    struct weft_data_info info;
+    struct weft_sha256_state sha;
+    uint8_t sum[WEFT_SHA256_BYTES];
+    char text[2 * WEFT_SHA256_BYTES + 1];
+    weft_data_info(data, &info);
+    const uint8_t head[16] = {
+        0, 0,  8, 3, 0, 0, (uint8_t)(info.count >> 8), (uint8_t)info.count, 0, 0,
+        0, 28, 0, 0, 0, 28};
+    weft_sha256_init(&sha);
+    weft_sha256_add(&sha, head, sizeof(head));
+    weft_sha256_add(&sha, weft_data_pixels(data), (size_t)info.count * 784);
+    weft_sha256_finish(&sha, sum);
+    weft_sha256_hex(sum, text);
+    CHECK_TEXT(text, want);
+}
+
 /* Fashion-MNIST as Debian has it, and the same pictures from another format and order:
  * the release is told by contents. */
 static void test_fashion(const char *shared)
@@ -179,6 +199,10 @@ static void test_fashion(const char *shared)
     CHECK_NEAR(info.deviation[0], 0.3530242, 5e-8);
     CHECK_OK(weft_data_overlap(train, test, &overlap));
     CHECK_INT(overlap, 0);
+    check_published(train,
+                    "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888");
+    check_published(test,
+                    "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b");
 
     /* One pixel of one picture, or one label, is another collection. */
     struct weft_raw raw = {10000, 28, 28, 1, malloc(7840000), malloc(40000)};
