@@ -11,6 +11,7 @@
 
 #include "random.h"
 #include "util/hash.h"
+#include "util/text.h"
 
 struct weft_data {
     weft_context *context;
@@ -60,16 +61,25 @@ static size_t picture_bytes(const struct weft_data_info *info)
  * until the end. */
 static void measure(weft_data *data)
 {
+    enum {
+        BLOCK = 1 << 16
+    }; /* pixels whose squares fit a 32-bit sum: loops of vectors */
     struct weft_data_info *info = &data->info;
     size_t channels = (size_t)info->channels;
     size_t pixels = (size_t)info->count * picture_bytes(info) / channels;
     for (size_t c = 0; c < channels; c++) {
         uint64_t sum = 0, squares = 0;
-        const uint8_t *p = data->pixels + c;
-        for (size_t i = 0; i < pixels; i++) {
-            uint32_t value = p[i * channels];
-            sum += value;
-            squares += value * value;
+        for (size_t from = 0; from < pixels; from += BLOCK) {
+            const uint8_t *p = data->pixels + from * channels + c;
+            size_t count = pixels - from < BLOCK ? pixels - from : BLOCK;
+            uint32_t block_sum = 0, block_squares = 0;
+            for (size_t i = 0; i < count; i++) {
+                uint32_t value = p[i * channels];
+                block_sum += value;
+                block_squares += value * value;
+            }
+            sum += block_sum;
+            squares += block_squares;
         }
         double mean = (double)sum / (double)pixels;
         double variance = (double)squares / (double)pixels - mean * mean;
@@ -142,7 +152,7 @@ static bool is_visible(const char *name)
     for (const char *c = name; *c; c++)
         if ((unsigned char)*c < ' ' || *c == 127)
             return false;
-    return *name && strlen(name) < 128;
+    return *name && strlen(name) < 128 && weft_text_is_utf8(name, strlen(name));
 }
 
 static enum weft_status check_names(weft_context *ctx, const char *file,
@@ -154,7 +164,8 @@ static enum weft_status check_names(weft_context *ctx, const char *file,
     for (int i = 0; i < count; i++)
         if (!is_visible(names[i]))
             return weft_fail(ctx, WEFT_ERR_FORMAT,
-                             "%s, line %d: a name must be 1 to 127 bytes of visible text",
+                             "%s, line %d: a name must be 1 to 127 bytes of visible text "
+                             "in UTF-8",
                              file, i + 1);
     if (label >= count)
         return weft_fail(ctx, WEFT_ERR_FORMAT,
@@ -246,8 +257,11 @@ enum weft_status weft_data_from_memory(weft_context *context,
         info.classes = info.classes < 2 ? 2 : info.classes;
         info.class_names = NULL;
     }
+    for (int i = 0; info.class_names && i < info.classes; i++)
+        WEFT_REQUIRE(context, is_visible(info.class_names[i]));
     info.source = info.source ? info.source : "memory";
     info.release = info.release ? info.release : "";
+    WEFT_REQUIRE(context, weft_text_is_utf8(info.release, strlen(info.release)));
     WEFT_TRY(create(context, &info, &data));
     enum weft_status status = allocate(data);
     if (status) {
