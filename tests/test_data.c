@@ -309,6 +309,9 @@ static void test_find(void)
     check_fails("f", WEFT_ERR_FORMAT, "names 3 classes, but there is a label 4");
     save_text("f/classes.txt", "zero\none\n\033[2Jtwo\na\nb\n");
     check_fails("f", WEFT_ERR_FORMAT, "classes.txt, line 3: a name must be");
+    save_text("f/classes.txt", "zero\none\nStra\xdf"
+                               "e\na\nb\n");
+    check_fails("f", WEFT_ERR_FORMAT, "classes.txt, line 3: a name must be");
     save_text("f/classes.txt", "zero\n");
     check_fails("f", WEFT_ERR_FORMAT, "names 1 classes");
     unlink("f/classes.txt");

@@ -9,7 +9,7 @@
 extern "C" {
 #endif
 
-/* A network is a text, one layer a line; # starts a comment. Plain words come first, in
+/* A network is a text in UTF-8, one layer a line; # starts a comment. Plain words come first, in
  * this order; options are name=value, here with their defaults.
  *
  *     input HEIGHT WIDTH CHANNELS      optional: otherwise the data decides

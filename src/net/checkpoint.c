@@ -5,6 +5,7 @@
 #include "weights.h"
 
 #include "../../cl/state.h"
+#include "../util/text.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -34,7 +35,16 @@ static struct weft_mem *part_mem(const struct weft_trainer *t, size_t part)
     return *(struct weft_mem *const *)((const char *)t + parts[part].mem);
 }
 
-__attribute__((format(printf, 3, 4))) static void note(json_t *notes, const char *name,
+/* Enters a note. Where that fails *notes becomes NULL, and stays so. */
+static void put(json_t **notes, const char *name, json_t *value)
+{
+    if (!json_object_set_new(*notes, name, value))
+        return;
+    json_decref(*notes);
+    *notes = NULL;
+}
+
+__attribute__((format(printf, 3, 4))) static void note(json_t **notes, const char *name,
                                                        const char *format, ...)
 {
     char text[256];
@@ -42,58 +52,73 @@ __attribute__((format(printf, 3, 4))) static void note(json_t *notes, const char
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    json_object_set_new(notes, name, json_string(text));
+    put(notes, name, json_string(text));
 }
 
-static void note_numbers(json_t *notes, const char *name, const double *numbers,
-                         int count)
+static void note_numbers(json_t **notes, const char *name, int digits,
+                         const double *numbers, int count)
 {
     char text[256] = "";
     for (int i = 0; i < count; i++) {
+        char number[32];
         size_t used = strlen(text);
-        snprintf(text + used, sizeof(text) - used, "%s%.17g", i ? " " : "", numbers[i]);
+        weft_number_write(number, sizeof(number), digits, numbers[i]);
+        snprintf(text + used, sizeof(text) - used, "%s%s", i ? " " : "", number);
     }
-    json_object_set_new(notes, name, json_string(text));
+    put(notes, name, json_string(text));
 }
 
-static void note_classes(json_t *notes, const struct weft_trainer *t)
+static void note_classes(json_t **notes, const struct weft_trainer *t)
 {
     json_t *names = json_array();
+    bool whole = true;
     for (int i = 0; i < t->classes; i++)
-        json_array_append_new(names, json_string(t->class_names[i]));
-    char *text = json_dumps(names, JSON_COMPACT);
-    json_object_set_new(notes, NOTE_CLASSES, json_string(text ? text : "[]"));
+        whole = !json_array_append_new(names, json_string(t->class_names[i])) && whole;
+    char *text = whole ? json_dumps(names, JSON_COMPACT) : NULL;
+    put(notes, NOTE_CLASSES, text ? json_string(text) : NULL);
     free(text);
     json_decref(names);
 }
 
-static json_t *describe(const struct weft_trainer *t, const uint32_t *state,
-                        const char *const *more)
+static void note_training(json_t **notes, const struct weft_trainer *t,
+                          const uint32_t *state)
 {
-    json_t *notes = json_object();
     float powers[2];
     memcpy(&powers[0], &state[STATE_BETA1_POWER], sizeof(float));
     memcpy(&powers[1], &state[STATE_BETA2_POWER], sizeof(float));
-    note(notes, NOTE_FORMAT, "1");
-    json_object_set_new(notes, NOTE_NAME, json_string(t->net->name));
-    json_object_set_new(notes, NOTE_TEXT, json_string(t->net->text));
-    note(notes, NOTE_INPUT, "%d %d %d", t->net->input.h, t->net->input.w,
-         t->net->input.c);
-    note_classes(notes, t);
-    note(notes, NOTE_RELEASE, "%s", t->data_release);
-    note(notes, NOTE_COUNT, "%d", t->count);
-    note_numbers(notes, NOTE_MEAN, t->mean, t->net->input.c);
-    note_numbers(notes, NOTE_DEVIATION, t->deviation, t->net->input.c);
     note(notes, NOTE_BATCH, "%d", t->batch);
     note(notes, NOTE_SEED, "%" PRIu64, t->seed);
-    note(notes, NOTE_RATE, "%.9g", (double)t->optimizer.rate);
+    note_numbers(notes, NOTE_RATE, 9, (const double[]){(double)t->optimizer.rate}, 1);
     note(notes, NOTE_STEP, "%" PRId64, t->read);
     note(notes, NOTE_EPOCH, "%d", t->steps_per_epoch);
-    note(notes, NOTE_POWERS, "%.9g %.9g", (double)powers[0], (double)powers[1]);
-    note(notes, NOTE_TALLY, "%" PRId64 " %" PRId64 " %.17g %.17g", t->tally.seen,
-         t->tally.correct, t->tally.loss, t->tally.last_loss);
+    note_numbers(notes, NOTE_POWERS, 9,
+                 (const double[]){(double)powers[0], (double)powers[1]}, 2);
+    note_numbers(notes, NOTE_TALLY, 17,
+                 (const double[]){(double)t->tally.seen, (double)t->tally.correct,
+                                  t->tally.loss, t->tally.last_loss},
+                 4);
+}
+
+/* NULL: no memory, or a note of `more` that is not UTF-8. */
+static json_t *describe(const struct weft_trainer *t, const uint32_t *state,
+                        const char *const *more)
+{
+    json_t *notes = json_object(), *name = json_string(t->net->name);
+    note(&notes, NOTE_FORMAT, "1");
+    /* A file's name need not be UTF-8; a model does without. */
+    if (name)
+        put(&notes, NOTE_NAME, name);
+    put(&notes, NOTE_TEXT, json_string(t->net->text));
+    note(&notes, NOTE_INPUT, "%d %d %d", t->net->input.h, t->net->input.w,
+         t->net->input.c);
+    note_classes(&notes, t);
+    put(&notes, NOTE_RELEASE, json_string(t->data_release));
+    note(&notes, NOTE_COUNT, "%d", t->count);
+    note_numbers(&notes, NOTE_MEAN, 17, t->mean, t->net->input.c);
+    note_numbers(&notes, NOTE_DEVIATION, 17, t->deviation, t->net->input.c);
+    note_training(&notes, t, state);
     for (; more && more[0]; more += 2)
-        json_object_set_new(notes, more[0], json_string(more[1]));
+        put(&notes, more[0], json_string(more[1]));
     return notes;
 }
 
@@ -122,8 +147,11 @@ enum weft_status weft_trainer_save(weft_trainer *t, const char *path,
     WEFT_TRY(
         t->device->backend->read(t->device, state, t->roles.state, 0, sizeof(state)));
     struct weft_tensors tensors = {0};
-    float *weights = malloc(t->net->graph.weights * sizeof(float));
     json_t *described = describe(t, state, notes);
+    if (!described)
+        return weft_fail(ctx, WEFT_ERR_ARG,
+                         "%s: not written: its notes must be text in UTF-8", path);
+    float *weights = malloc(t->net->graph.weights * sizeof(float));
     enum weft_status status =
         weights ? gather(t, weights, &tensors)
                 : weft_out_of_memory(ctx, "model", t->net->graph.weights * sizeof(float));
@@ -170,22 +198,42 @@ struct position {
     struct weft_tally tally;
 };
 
+/* Reads `count` numbers; false if they are not there. */
+static bool read_numbers(const struct weft_safetensors *file, const char *note,
+                         double *out, int count)
+{
+    const char *text = weft_safetensors_note(file, note);
+    for (int i = 0; i < count; i++) {
+        char *end;
+        if (!text)
+            return false;
+        out[i] = weft_number_read(text, &end);
+        if (end == text)
+            return false;
+        text = end;
+    }
+    return true;
+}
+
 static enum weft_status read_position(const struct weft_safetensors *file,
                                       struct position *out)
 {
-    const char *step = weft_safetensors_note(file, NOTE_STEP);
-    const char *powers = weft_safetensors_note(file, NOTE_POWERS);
-    const char *tally = weft_safetensors_note(file, NOTE_TALLY);
-    if (step && powers && tally && sscanf(step, "%" SCNd64, &out->step) == 1 &&
-        sscanf(powers, "%f %f", &out->powers[0], &out->powers[1]) == 2 &&
-        sscanf(tally, "%" SCNd64 " %" SCNd64 " %lf %lf", &out->tally.seen,
-               &out->tally.correct, &out->tally.loss, &out->tally.last_loss) == 4 &&
-        out->step >= 0 && out->step <= UINT32_MAX)
-        return WEFT_OK;
-    return weft_fail(
-        file->ctx, WEFT_ERR_FORMAT,
-        "%s: says not where its training stood: not a checkpoint to go on from",
-        file->path);
+    double step, powers[2], tally[4];
+    if (!read_numbers(file, NOTE_STEP, &step, 1) ||
+        !read_numbers(file, NOTE_POWERS, powers, 2) ||
+        !read_numbers(file, NOTE_TALLY, tally, 4) || !(step >= 0 && step <= UINT32_MAX) ||
+        !(tally[0] >= 0 && tally[0] <= INT32_MAX) ||
+        !(tally[1] >= 0 && tally[1] <= tally[0]))
+        return weft_fail(
+            file->ctx, WEFT_ERR_FORMAT,
+            "%s: says not where its training stood: not a checkpoint to go on from",
+            file->path);
+    *out = (struct position){
+        .step = (int64_t)step,
+        .powers = {(float)powers[0], (float)powers[1]},
+        .tally = {(int64_t)tally[0], (int64_t)tally[1], tally[2], tally[3]},
+    };
+    return WEFT_OK;
 }
 
 static enum weft_status scatter(struct weft_trainer *t,
@@ -212,7 +260,7 @@ static enum weft_status scatter(struct weft_trainer *t,
 enum weft_status weft_trainer_load(weft_trainer *t, const char *path)
 {
     struct weft_safetensors file;
-    struct position position;
+    struct position position = {0};
     WEFT_REQUIRE(t->device->context, path);
     WEFT_TRY(weft_trainer_drain(t));
     WEFT_TRY(weft_safetensors_open(t->device->context, path, &file));

@@ -4,6 +4,8 @@
 #include "notes.h"
 #include "weights.h"
 
+#include "../util/text.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,7 +76,7 @@ static enum weft_status read_numbers(struct weft_model *model, const char *note,
     const char *text = weft_safetensors_note(&model->file, note);
     for (int c = 0; c < model->net->input.c; c++) {
         char *end = NULL;
-        out[c] = text ? strtod(text, &end) : NAN;
+        out[c] = text ? weft_number_read(text, &end) : NAN;
         if (end == text || !isfinite(out[c]))
             return bad(model, note);
         text = end;

@@ -20,18 +20,19 @@ static json_t *describe(const struct weft_tensor *t, size_t at)
                      (json_int_t)(at + t->count * sizeof(float)));
 }
 
-/* The header as text, to be freed, and the size of all numbers. */
+/* The header as text, to be freed, and the size of all numbers; NULL without memory. */
 static char *header_text(json_t *notes, const struct weft_tensor *tensors, int count,
                          size_t *data)
 {
     json_t *header = json_object();
-    json_object_set(header, "__metadata__", notes);
+    bool whole = !json_object_set(header, "__metadata__", notes);
     *data = 0;
     for (int i = 0; i < count; i++) {
-        json_object_set_new(header, tensors[i].name, describe(&tensors[i], *data));
+        json_t *entry = describe(&tensors[i], *data);
+        whole = !json_object_set_new(header, tensors[i].name, entry) && whole;
         *data += tensors[i].count * sizeof(float);
     }
-    char *text = json_dumps(header, JSON_COMPACT);
+    char *text = whole ? json_dumps(header, JSON_COMPACT) : NULL;
     json_decref(header);
     return text;
 }
@@ -43,7 +44,7 @@ enum weft_status weft_safetensors_write(weft_context *ctx, const char *path,
     size_t data;
     char *text = header_text(notes, tensors, count, &data);
     if (!text)
-        return weft_fail(ctx, WEFT_ERR_ARG, "%s: a note is not valid UTF-8", path);
+        return weft_out_of_memory(ctx, path, HEADER_LIMIT);
     size_t length = strlen(text);
     size_t padded =
         (LENGTH_BYTES + length + HEADER_ALIGN - 1) / HEADER_ALIGN * HEADER_ALIGN -

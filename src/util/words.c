@@ -2,6 +2,8 @@
 /* Taking apart one line of a network's text. */
 #include "words.h"
 
+#include "text.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <math.h>
@@ -103,7 +105,7 @@ static enum weft_status real(struct weft_words *words, const char *what, const c
                              float min, float max, float *out)
 {
     char *end;
-    float value = strtof(text, &end);
+    float value = (float)weft_number_read(text, &end);
     if (end == text || *end || !isfinite(value))
         return weft_words_fail(words, "%s must be a number, not \"%s\"", what, text);
     if (value < min || value > max)

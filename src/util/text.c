@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* UTF-8 told from other encodings; numbers with a point in every locale. */
+#define _POSIX_C_SOURCE 200809L
+#include "text.h"
+
+#include <locale.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* The forms of more than one byte by their first byte. The second byte's range is what
+ * shuts out overlong forms, surrogates and what lies beyond U+10FFFF. */
+static const struct form {
+    uint8_t first, last; /* of the first byte */
+    uint8_t low, high;   /* of the second */
+    uint8_t length;
+} forms[] = {
+    {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3}, {0xe1, 0xec, 0x80, 0xbf, 3},
+    {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3}, {0xf0, 0xf0, 0x90, 0xbf, 4},
+    {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
+};
+enum { FORMS = sizeof(forms) / sizeof(*forms) };
+
+/* Bytes of the character that `at` begins with, 0 if it is none. */
+static size_t character(const uint8_t *at, size_t left)
+{
+    size_t row = 0;
+    if (at[0] < 0x80)
+        return 1;
+    while (row < FORMS && !(at[0] >= forms[row].first && at[0] <= forms[row].last))
+        row++;
+    if (row == FORMS || left < forms[row].length || at[1] < forms[row].low ||
+        at[1] > forms[row].high)
+        return 0;
+    for (size_t i = 2; i < forms[row].length; i++)
+        if ((at[i] & 0xc0) != 0x80)
+            return 0;
+    return forms[row].length;
+}
+
+bool weft_text_is_utf8(const char *text, size_t size)
+{
+    const uint8_t *at = (const uint8_t *)text;
+    for (size_t step; size; at += step, size -= step)
+        if (!(step = character(at, size)))
+            return false;
+    return true;
+}
+
+/* The thread's locale is exchanged, not the program's. The "C" locale is always there;
+ * should the system have no memory for it, numbers are those of the thread's locale. */
+double weft_number_read(const char *text, char **end)
+{
+    locale_t plain = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0), before;
+    before = uselocale(plain);
+    double number = strtod(text, end);
+    uselocale(before);
+    if (plain)
+        freelocale(plain);
+    return number;
+}
+
+void weft_number_write(char *out, size_t size, int digits, double number)
+{
+    locale_t plain = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0), before;
+    before = uselocale(plain);
+    snprintf(out, size, "%.*g", digits, number);
+    uselocale(before);
+    if (plain)
+        freelocale(plain);
+}
