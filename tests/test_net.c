@@ -107,6 +107,9 @@ static void check_sentences(void)
         {"flatten\ninput 8 8 1\n", "must stand before the layers"},
         {"input 9 9 1\n", "wants pictures of 9x9x1, the data are 8x8x1"},
         {"conv 65536 7 pad=3\nconv 65536 7 pad=3\n", "too large"},
+        {"flatten # Stra\xdf"
+         "e\n",
+         "line 1: is not UTF-8"},
     };
     weft_net *net = NULL;
     for (size_t i = 0; i < WEFT_COUNT(cases); i++)
@@ -116,6 +119,12 @@ static void check_sentences(void)
                     WEFT_ERR_FORMAT, cases[i].words);
     CHECK_FAILS(weft_net_create(ctx, "flatten\ndense 3\nsoftmax\n", NULL, &net),
                 WEFT_ERR_FORMAT, "the size of the pictures is not known");
+    CHECK_FAILS(
+        weft_net_create(ctx, "input 32768 32768 4\nmax-pool 1 stride=255\n", NULL, &net),
+        WEFT_ERR_FORMAT, "line 2: one picture of 32768x32768x4");
+    CHECK_FAILS(weft_net_create(ctx, "flatten\ndense 3\nsoftmax\n",
+                                weft_net_params(.height = 8), &net),
+                WEFT_ERR_ARG, "weft_net_create: needs");
     CHECK_FAILS(weft_net_create(ctx, "input 2 2 1\nflatten\ndense 3\nsoftmax\n",
                                 weft_net_params(.classes = 4), &net),
                 WEFT_ERR_FORMAT, "has 3 outputs for 4 classes");

@@ -128,8 +128,8 @@ static enum weft_status run_batch(struct weft_infer *infer, const uint8_t *pixel
 enum weft_status weft_infer_run(struct weft_infer *infer, const uint8_t *pixels,
                                 int count, float *probabilities)
 {
-    for (int done = 0; done < count; done += infer->batch) {
-        int n = count - done < infer->batch ? count - done : infer->batch;
+    for (int done = 0, n; done < count; done += n) {
+        n = count - done < infer->batch ? count - done : infer->batch;
         WEFT_TRY(run_batch(infer, pixels + (size_t)done * infer->picture_bytes, n,
                            probabilities + (size_t)done * (size_t)infer->classes));
     }
@@ -170,8 +170,8 @@ enum weft_status weft_infer_evaluate(struct weft_infer *infer, const weft_data *
     const int32_t *labels = weft_data_labels(data);
     enum weft_status status = WEFT_OK;
     double start = weft_clock_seconds(), loss = 0;
-    for (int i = 0; i < info.count && !status; i += infer->batch) {
-        int n = info.count - i < infer->batch ? info.count - i : infer->batch;
+    for (int i = 0, n; i < info.count && !status; i += n) {
+        n = info.count - i < infer->batch ? info.count - i : infer->batch;
         status =
             run_batch(infer, pixels + (size_t)i * infer->picture_bytes, n, infer->rows);
         for (int k = 0; k < n && !status; k++) {

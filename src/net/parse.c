@@ -2,10 +2,14 @@
 /* The text of a network to a graph with all shapes. */
 #include "graph.h"
 
+#include "../util/text.h"
+
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { MAX_EXTENT = 65535 }; /* of the input */
 
 /* A network that is being read. */
 struct reader {
@@ -24,7 +28,7 @@ static enum weft_status parse_input(struct reader *r)
     if (r->net->graph.count)
         return weft_words_fail(&r->words, "input must stand before the layers");
     for (int i = 0; i < 3; i++)
-        WEFT_TRY(weft_words_int(&r->words, what[i], 1, 65535, &extent[i]));
+        WEFT_TRY(weft_words_int(&r->words, what[i], 1, MAX_EXTENT, &extent[i]));
     if (r->fixed_input &&
         (in->h != extent[0] || in->w != extent[1] || in->c != extent[2]))
         return weft_words_fail(&r->words,
@@ -155,6 +159,9 @@ static enum weft_status add_node(struct reader *r, const struct weft_node *made)
         return weft_words_fail(&r->words,
                                "the size of the pictures is not known: begin with "
                                "a line \"input HEIGHT WIDTH CHANNELS\"");
+    if (weft_shape_count(node->in) > INT_MAX)
+        return weft_words_fail(&r->words, "one picture of %dx%dx%d values is too large",
+                               node->in.h, node->in.w, node->in.c);
     if (node->input >= 0 && graph->nodes[node->input].op->last)
         return weft_words_fail(&r->words, "nothing may follow %s",
                                graph->nodes[node->input].op->name);
@@ -215,6 +222,9 @@ static void tidy(const char *line, size_t length, char *out, size_t size)
 
 static enum weft_status parse_line(struct reader *r, const char *line, size_t length)
 {
+    /* Comments too: model files hold the whole text. */
+    if (!weft_text_is_utf8(line, length))
+        return weft_words_fail(&r->words, "is not UTF-8: save the text in this encoding");
     WEFT_TRY(weft_words_split(&r->words, line, length));
     const char *word = weft_words_peek(&r->words);
     if (!word && r->words.option_count)
@@ -273,6 +283,10 @@ enum weft_status weft_net_create(weft_context *ctx, const char *text,
     static const struct weft_net_params none = {0};
     const struct weft_net_params *p = params ? params : &none;
     WEFT_REQUIRE(ctx, text);
+    WEFT_REQUIRE(ctx, p->height >= 0 && p->height <= MAX_EXTENT);
+    WEFT_REQUIRE(ctx, p->width >= 0 && p->width <= MAX_EXTENT);
+    WEFT_REQUIRE(ctx, p->channels >= 0 && p->channels <= MAX_EXTENT);
+    WEFT_REQUIRE(ctx, !p->height == !p->width && !p->height == !p->channels);
     struct weft_net *net = calloc(1, sizeof(*net));
     if (!net)
         return weft_out_of_memory(ctx, "network", sizeof(*net));
