@@ -66,7 +66,7 @@ WEFT_API enum weft_status weft_device_info(const weft_context *context, int inde
 /* Finds the device that `selector` means: an index, "gpu", "igpu", "cpu" (the built-in
  * backend), "P:D" as clinfo counts, or a piece of the name or platform without regard to
  * case. NULL or "": the best one. `reason` receives half a sentence for people
- * ("the first of 3"), if not NULL; it lives as long as the context.
+ * ("the first of 3"), if not NULL; it lives until the next call with this context.
  * WEFT_ERR_NONE if nothing answers; the sentence lists what there is. WEFT_ERR_ARG if
  * several answer a piece of a name. */
 WEFT_API enum weft_status weft_device_find(weft_context *context, const char *selector,

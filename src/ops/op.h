@@ -105,18 +105,13 @@ enum weft_status weft_op_parse_act(struct weft_words *words, struct weft_activat
 /* init= and bias=. */
 enum weft_status weft_op_parse_weights(struct weft_words *words, struct weft_node *node);
 
-/* stride=, and pad= as four numbers for a window (already dilated) of `reach` rows and
- * columns over `in`. */
-struct weft_padding {
-    int top, left, bottom, right;
-};
+/* stride= and pad=, rows first; both numbers are WEFT_PAD_SAME for pad=same. */
+enum { WEFT_PAD_SAME = -1 };
 enum weft_status weft_op_parse_stride(struct weft_words *words, int stride[2]);
 enum weft_status weft_op_parse_pad(struct weft_words *words, int out[2]);
 
-enum { WEFT_PAD_SAME = -1 }; /* in out[0] of weft_op_parse_pad */
-
-/* The padding of one axis in front and behind, and the extent of the output (below 1: the
- * window does not fit). */
+/* For one axis and a window that reaches, dilated, over `reach` places: the padding in
+ * front and behind, and the extent of the output (below 1: the window does not fit). */
 int weft_op_extent(int in, int reach, int stride, int pad, int *before, int *after);
 
 #endif
