@@ -8,17 +8,11 @@
  *            w -= rate (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + epsilon)
  *     AdamW: the same without decay in g; w -= rate decay w before
  *
- * Powers and rate come from the state (state.h). */
+ * Powers and rate come from the state (state.h). What tells optimizers apart are arguments,
+ * so that all are one program. */
 #include "common.h"
 #include "state.h"
 
-/* weft_optimizer_kind: 0 SGD, 1 Adam, 2 AdamW. */
-#ifndef KIND
-#define KIND 1
-#endif
-#ifndef NESTEROV
-#define NESTEROV 0
-#endif
 #ifndef GROUP
 #define GROUP 64 /* work-items of finish_tree, a power of two */
 #endif
@@ -31,10 +25,10 @@ static inline void put(floatv v, __global float *to, uint i, uint count)
         store_part(v, to + i, count - i);
 }
 
-/* One work-item a vector. Global size >= count / VW, rounded up. */
+/* One work-item a vector. Global size >= count / VW, rounded up. `apart`: AdamW. */
 __kernel void sgd(__global const uint *state, uint state_at, __global float *w, uint w_at,
                   __global const float *g, uint g_at, __global float *m, uint m_at,
-                  uint count, float momentum, float decay)
+                  uint count, float momentum, float decay, int nesterov)
 {
     const uint i = get_global_id(0) * VW;
     if (i >= count)
@@ -43,7 +37,7 @@ __kernel void sgd(__global const uint *state, uint state_at, __global float *w, 
     const floatv weight = VLOAD(w + w_at + i);
     const floatv gradient = MAD(decay, weight, VLOAD(g + g_at + i));
     const floatv velocity = MAD(momentum, VLOAD(m + m_at + i), gradient);
-    const floatv move = NESTEROV ? MAD(momentum, velocity, gradient) : velocity;
+    const floatv move = nesterov ? MAD(momentum, velocity, gradient) : velocity;
     put(velocity, m + m_at, i, count);
     put(weight - rate * move, w + w_at, i, count);
 }
@@ -51,7 +45,7 @@ __kernel void sgd(__global const uint *state, uint state_at, __global float *w, 
 __kernel void adam(__global const uint *state, uint state_at, __global float *w,
                    uint w_at, __global const float *g, uint g_at, __global float *m,
                    uint m_at, __global float *v, uint v_at, uint count, float beta1,
-                   float beta2, float epsilon, float decay)
+                   float beta2, float epsilon, float decay, int apart)
 {
     const uint i = get_global_id(0) * VW;
     if (i >= count)
@@ -60,7 +54,7 @@ __kernel void adam(__global const uint *state, uint state_at, __global float *w,
     const float correct1 = 1.0f - as_float(state[state_at + STATE_BETA1_POWER]);
     const float correct2 = 1.0f - as_float(state[state_at + STATE_BETA2_POWER]);
     floatv weight = VLOAD(w + w_at + i), gradient = VLOAD(g + g_at + i);
-    if (KIND == 2)
+    if (apart)
         weight -= rate * decay * weight;
     else
         gradient = MAD(decay, weight, gradient);

@@ -92,9 +92,11 @@ enum weft_status vec_conv_backward_weights(struct weft_list *list,
     struct tiling t = choose(ocl_of(list), &shape, &args->pool);
     size_t per_split = (size_t)div_up(t.blocks, t.per_item), splits = (size_t)t.splits;
 
+    enum { SUM_ROWS = 16 };
     struct ocl_options options = {""};
     vec_define_shape(&options, &shape);
     vec_define_pool(&options, &args->pool);
+    ocl_define(&options, "SUM_ROWS", SUM_ROWS);
     ocl_define(&options, "GROUPS", shape.blocks_of);
     ocl_define(&options, "VW", t.width);
     ocl_define(&options, "NV", t.vectors);
@@ -125,8 +127,6 @@ enum weft_status vec_conv_backward_weights(struct weft_list *list,
     vec_local(list, &launch);
     WEFT_TRY(ocl_launch(list, options.text, &launch));
 
-    enum { SUM_ROWS = 16 };
-    ocl_define(&options, "SUM_ROWS", SUM_ROWS);
     struct ocl_launch sum = {
         .source = "conv_weights_vec.cl",
         .kernel = "conv_weights_sum",

@@ -14,10 +14,10 @@ static enum weft_status sgd(struct weft_list *list, const char *options,
             .kernel = "sgd",
             .global = {ocl_vectors(args->w.count, d->vector)},
             .local = {ocl_group(d)},
-            .arg_count = 7,
+            .arg_count = 8,
             .args = {OCL_VIEW(args->state), OCL_VIEW(args->w), OCL_VIEW(args->g),
                      OCL_VIEW(args->m), OCL_INT(args->w.count), OCL_FLOAT(o->momentum),
-                     OCL_FLOAT(o->decay)},
+                     OCL_FLOAT(o->decay), OCL_INT(o->nesterov)},
         });
 }
 
@@ -33,11 +33,11 @@ static enum weft_status adam(struct weft_list *list, const char *options,
             .kernel = "adam",
             .global = {ocl_vectors(args->w.count, d->vector)},
             .local = {ocl_group(d)},
-            .arg_count = 10,
+            .arg_count = 11,
             .args = {OCL_VIEW(args->state), OCL_VIEW(args->w), OCL_VIEW(args->g),
                      OCL_VIEW(args->m), OCL_VIEW(args->v), OCL_INT(args->w.count),
                      OCL_FLOAT(o->beta1), OCL_FLOAT(o->beta2), OCL_FLOAT(o->epsilon),
-                     OCL_FLOAT(o->decay)},
+                     OCL_FLOAT(o->decay), OCL_INT(o->kind == WEFT_OPTIMIZER_ADAMW)},
         });
 }
 
@@ -46,8 +46,6 @@ enum weft_status ocl_update(struct weft_list *list, const struct weft_update_arg
     const struct weft_optimizer *o = &args->optimizer;
     struct ocl_options options = {""};
     ocl_define(&options, "VW", ocl_of(list)->vector);
-    ocl_define(&options, "KIND", o->kind);
-    ocl_define(&options, "NESTEROV", o->nesterov);
     ocl_begin(list);
     return (o->kind == WEFT_OPTIMIZER_SGD ? sgd : adam)(list, options.text, args);
 }
@@ -68,7 +66,8 @@ enum weft_status ocl_finish(struct weft_list *list, const struct weft_finish_arg
     size_t group = tree ? tree_group(d, args->n) : 1;
     struct ocl_options options = {""};
     ocl_define(&options, "VW", d->vector);
-    ocl_define(&options, "GROUP", (long)group);
+    if (tree)
+        ocl_define(&options, "GROUP", (long)group);
     ocl_begin(list);
     return ocl_launch(
         list, options.text,
