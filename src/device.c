@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 const char *const weft_act_names[WEFT_ACT_COUNT] = {
 #define ACT(id, name, by_output, f, g) name,
@@ -216,7 +217,7 @@ static int find_by_name(const struct weft_devices *d, const char *part)
 static int find_by_place(const struct weft_devices *d, const char *selector)
 {
     for (size_t k = 0; k < WEFT_COUNT(kinds); k++)
-        for (int i = 0; i < d->count && !strcmp(selector, kinds[k].word); i++)
+        for (int i = 0; i < d->count && !strcasecmp(selector, kinds[k].word); i++)
             if (kinds[k].is(&d->found[i].info))
                 return i;
     int platform, device, used = 0;
@@ -234,7 +235,7 @@ static int find_by_place(const struct weft_devices *d, const char *selector)
 static bool is_place(const char *selector)
 {
     for (size_t k = 0; k < WEFT_COUNT(kinds); k++)
-        if (!strcmp(selector, kinds[k].word))
+        if (!strcasecmp(selector, kinds[k].word))
             return true;
     return selector[strspn(selector, "0123456789:")] == 0;
 }

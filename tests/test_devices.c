@@ -144,6 +144,37 @@ static void test_list_of_devices(const weft_context *context)
     CHECK_INT(info.kind, WEFT_DEVICE_BUILTIN);
 }
 
+static int found(weft_context *context, const char *selector)
+{
+    int index = -1;
+    return weft_device_find(context, selector, &index, NULL) ? -1 : index;
+}
+
+/* What -d and WEFT_DEVICE take, here without a GPU. */
+static void test_selectors(weft_context *context)
+{
+    const int last = weft_device_count(context) - 1;
+    struct weft_device_info info;
+    char text[160];
+    CHECK_INT(found(context, NULL), 0);
+    CHECK_INT(found(context, "cpu"), last);
+    CHECK_INT(found(context, "CPU"), last);
+    for (int i = 0; i <= last; i++) {
+        CHECK_OK(weft_device_info(context, i, &info));
+        snprintf(text, sizeof(text), "%d", i);
+        CHECK_INT(found(context, text), i);
+        snprintf(text, sizeof(text), "%d:%d", info.platform_index, info.device_index);
+        CHECK_INT(found(context, text), info.platform_index < 0 ? -1 : i);
+        if (i < last)
+            CHECK_INT(found(context, info.name), i);
+    }
+    snprintf(text, sizeof(text), "%d", last + 1);
+    CHECK_INT(found(context, text), -1);
+    CHECK_INT(found(context, "99:0"), -1);
+    CHECK_INT(found(context, "no such device"), -1);
+    CHECK(strstr(weft_error(context), info.name));
+}
+
 static void test_memory(weft_device *device, const struct weft_device_info *info)
 {
     const struct weft_backend *b = &weft_backend_opencl;
@@ -283,6 +314,7 @@ int main(int argc, char **argv)
             weft_context_params(.log = count_builds, .log_level = WEFT_LOG_DEBUG)));
         test_context = context;
         test_list_of_devices(context);
+        test_selectors(context);
         for (int i = 0; i < weft_device_count(context) - 1; i++) {
             test_device(context, i, WEFT_FAMILY_VEC);
             test_device(context, i, WEFT_FAMILY_TILE);

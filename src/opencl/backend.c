@@ -139,7 +139,7 @@ enum weft_status ocl_alloc(struct weft_device *base, size_t bytes, struct weft_m
     if (bytes > d->max_alloc || d->max_alloc - bytes < WEFT_SLACK + WEFT_ALIGN)
         return weft_fail(ctx, WEFT_ERR_NOMEM,
                          "opencl: a buffer of %zu bytes is wanted, but %s gives at most "
-                         "%llu in one piece; use a smaller batch",
+                         "%llu in one piece; use a smaller batch or network",
                          bytes, base->info.name, (unsigned long long)d->max_alloc);
     struct weft_mem *mem = calloc(1, sizeof(*mem));
     if (!mem)

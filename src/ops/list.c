@@ -2,6 +2,7 @@
 /* All ops, and the words and geometry that several of them share. */
 #include "op.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const struct weft_op *const ops[] = {
@@ -42,13 +43,24 @@ const char *weft_op_word(int index)
     return index < WEFT_ACT_COUNT ? weft_act_names[index] : NULL;
 }
 
+static enum weft_status unknown_act(struct weft_words *words, const char *word)
+{
+    char list[256] = "";
+    for (int act = WEFT_ACT_identity + 1; act < WEFT_ACT_COUNT; act++) {
+        size_t used = strlen(list);
+        snprintf(list + used, sizeof(list) - used, "%s%s", used ? ", " : "",
+                 weft_act_names[act]);
+    }
+    return weft_words_fail(words, "\"%s\" is no activation; there are %s", word, list);
+}
+
 enum weft_status weft_op_parse_act(struct weft_words *words, struct weft_activation *out)
 {
     const char *word = weft_words_peek(words);
     if (word) {
         out->act = weft_act_find(word);
         if (out->act == WEFT_ACT_COUNT)
-            return weft_words_fail(words, "\"%s\" is no activation", word);
+            return unknown_act(words, word);
         words->next++;
     }
     if (out->act != WEFT_ACT_leaky_relu)
