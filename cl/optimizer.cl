@@ -8,8 +8,8 @@
  *            w -= rate (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + epsilon)
  *     AdamW: the same without decay in g; w -= rate decay w before
  *
- * Powers and rate come from the state (state.h). What tells optimizers apart are arguments,
- * so that all are one program. */
+ * Powers and rate come from the state (state.h). What tells optimizers apart are
+ * arguments, so that all are one program. */
 #include "common.h"
 #include "state.h"
 

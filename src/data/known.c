@@ -19,8 +19,8 @@ static const char *const digits[] = {"0", "1", "2", "3", "4", "5", "6", "7", "8"
 
 enum { SIDE = 28, PIXELS = SIDE * SIDE, MARKS = 32 };
 
-/* Releases by the SHA-256 of their labels' file, as IDX and not packed, and weft_hash64 of
- * their pixels: a second SHA-256, over 47 MB, would be a third of opening them. The
+/* Releases by the SHA-256 of their labels' file, as IDX and not packed, and weft_hash64
+ * of their pixels: a second SHA-256, over 47 MB, would be a third of opening them. The
  * pictures' published SHA-256 are held against these in tests/test_collection.c. */
 static const struct {
     int count;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Dense layers, family `vec`: three products of matrices by one kernel, cl/gemm_vec.cl. */
+/* Dense layers, family `vec`: three products by one kernel, cl/gemm_vec.cl. */
 #include "vec.h"
 
 /* c[m][n] = a[m][k] b[k][n] and what goes with it. */
@@ -27,8 +27,8 @@ static int at_most(int a, int b)
     return a < b ? a : b;
 }
 
-/* Figures from products of `seed`, batch 512, on a 2-core Zen 3 with PoCL. Programs depend
- * on the tiling alone, not on m, n and k, so that layers share them. */
+/* Figures from products of `seed`, batch 512, on a 2-core Zen 3 with PoCL. Programs
+ * depend on the tiling alone, not on m, n and k, so that layers share them. */
 static struct tiling choose(const struct ocl_device *device, const struct product *p)
 {
     enum {
