@@ -9,8 +9,8 @@
 extern "C" {
 #endif
 
-/* A network is a text in UTF-8, one layer a line; # starts a comment. Plain words come first, in
- * this order; options are name=value, here with their defaults.
+/* A network is a text in UTF-8, one layer a line; # starts a comment. Plain words come
+ * first, in this order; options are name=value, here with their defaults.
  *
  *     input HEIGHT WIDTH CHANNELS      optional: otherwise the data decides
  *     conv FILTERS RxS [ACT]           stride=1 pad=valid dilation=1 groups=1 bias=yes
