@@ -124,7 +124,7 @@ static void check_sentences(void)
         WEFT_ERR_FORMAT, "line 2: one picture of 32768x32768x4");
     CHECK_FAILS(weft_net_create(ctx, "flatten\ndense 3\nsoftmax\n",
                                 weft_net_params(.height = 8), &net),
-                WEFT_ERR_ARG, "weft_net_create: needs");
+                WEFT_ERR_ARG, "an input of 8x0x0; each must be 1 to 65535");
     CHECK_FAILS(weft_net_create(ctx, "input 2 2 1\nflatten\ndense 3\nsoftmax\n",
                                 weft_net_params(.classes = 4), &net),
                 WEFT_ERR_FORMAT, "has 3 outputs for 4 classes");

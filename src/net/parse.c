@@ -277,16 +277,27 @@ static enum weft_status check_whole(struct reader *r, int classes)
     return WEFT_OK;
 }
 
+/* The input may come from a user: all of it, or nothing. */
+static enum weft_status check_params(weft_context *ctx, const struct weft_net_params *p)
+{
+    const int extent[] = {p->height, p->width, p->channels};
+    bool given = p->height || p->width || p->channels;
+    for (size_t i = 0; given && i < WEFT_COUNT(extent); i++)
+        if (extent[i] < 1 || extent[i] > MAX_EXTENT)
+            return weft_fail(ctx, WEFT_ERR_ARG,
+                             "%s: an input of %dx%dx%d; each must be 1 to %d",
+                             p->name ? p->name : "network", p->height, p->width,
+                             p->channels, MAX_EXTENT);
+    return WEFT_OK;
+}
+
 enum weft_status weft_net_create(weft_context *ctx, const char *text,
                                  const struct weft_net_params *params, weft_net **out)
 {
     static const struct weft_net_params none = {0};
     const struct weft_net_params *p = params ? params : &none;
     WEFT_REQUIRE(ctx, text);
-    WEFT_REQUIRE(ctx, p->height >= 0 && p->height <= MAX_EXTENT);
-    WEFT_REQUIRE(ctx, p->width >= 0 && p->width <= MAX_EXTENT);
-    WEFT_REQUIRE(ctx, p->channels >= 0 && p->channels <= MAX_EXTENT);
-    WEFT_REQUIRE(ctx, !p->height == !p->width && !p->height == !p->channels);
+    WEFT_TRY(check_params(ctx, p));
     struct weft_net *net = calloc(1, sizeof(*net));
     if (!net)
         return weft_out_of_memory(ctx, "network", sizeof(*net));
