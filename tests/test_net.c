@@ -84,6 +84,7 @@ static void check_sentences(void)
         {"\n# hello\nconv\n", "line 3: the number of filters is missing after \"conv\""},
         {"conv 3\n", "the window is missing"},
         {"conv 3 3x\n", "ROWSxCOLUMNS, not \"3x\""},
+        {"conv 3 3 \033[2Jrelu\n", "line 1: holds a control character (byte 27)"},
         {"conv 3 3 relux\n", "\"relux\" is no activation"},
         {"conv 3 3 relu tanh\n", "\"tanh\" is not expected after \"relu\""},
         {"conv 0 3\n", "is 0, must be 1 to 65536"},

@@ -326,6 +326,18 @@ static void check_refusals(const weft_data *data)
             weft_model_destroy(&model);
         bytes[at] ^= 1 << at % 8;
     }
+    /* A name that would command a terminal. */
+    int hostile = 0;
+    for (size_t at = 8; at < header; at++)
+        if (!memcmp(bytes + at, "checks", 6)) {
+            bytes[at] = 0x7f;
+            spit(bad, bytes, size);
+            CHECK_FAILS(weft_model_load(ctx, bad, &model), WEFT_ERR_FORMAT,
+                        "no valid note \"data.classes\"");
+            bytes[at] = 'c';
+            hostile++;
+        }
+    CHECK_INT(hostile, 1);
     memset(bytes + header + 8, 0xff, 4); /* a NaN */
     spit(bad, bytes, size);
     CHECK_FAILS(weft_trainer_load(trainer, bad), WEFT_ERR_FORMAT, "not finite");

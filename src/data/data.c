@@ -146,15 +146,6 @@ static int split_lines(char *text, const char **names)
     return count;
 }
 
-/* Names go to terminals and into model files: one line of visible text each. */
-static bool is_visible(const char *name)
-{
-    for (const char *c = name; *c; c++)
-        if ((unsigned char)*c < ' ' || *c == 127)
-            return false;
-    return *name && strlen(name) < 128 && weft_text_is_utf8(name, strlen(name));
-}
-
 static enum weft_status check_names(weft_context *ctx, const char *file,
                                     const char *const *names, int count, int label)
 {
@@ -162,7 +153,7 @@ static enum weft_status check_names(weft_context *ctx, const char *file,
         return weft_fail(ctx, WEFT_ERR_FORMAT, "%s: names %d classes, must be 2 to %d",
                          file, count, WEFT_MAX_CLASSES);
     for (int i = 0; i < count; i++)
-        if (!is_visible(names[i]))
+        if (!weft_text_is_name(names[i]))
             return weft_fail(ctx, WEFT_ERR_FORMAT,
                              "%s, line %d: a name must be 1 to 127 bytes of visible text "
                              "in UTF-8",
@@ -258,7 +249,7 @@ enum weft_status weft_data_from_memory(weft_context *context,
         info.class_names = NULL;
     }
     for (int i = 0; info.class_names && i < info.classes; i++)
-        WEFT_REQUIRE(context, is_visible(info.class_names[i]));
+        WEFT_REQUIRE(context, weft_text_is_name(info.class_names[i]));
     info.source = info.source ? info.source : "memory";
     info.release = info.release ? info.release : "";
     WEFT_REQUIRE(context, weft_text_is_utf8(info.release, strlen(info.release)));

@@ -39,7 +39,8 @@ static enum weft_status read_net(struct weft_model *model)
     const char *text = weft_safetensors_note(&model->file, NOTE_TEXT);
     const char *input = weft_safetensors_note(&model->file, NOTE_INPUT);
     const char *name = weft_safetensors_note(&model->file, NOTE_NAME);
-    struct weft_net_params params = {.name = name ? name : "network"};
+    struct weft_net_params params = {.name = name && weft_text_is_name(name) ? name
+                                                                             : "network"};
     if (!text)
         return bad(model, NOTE_TEXT);
     if (!input ||
@@ -63,10 +64,12 @@ static enum weft_status read_classes(struct weft_model *model)
     model->class_names = calloc(count, sizeof(*model->class_names));
     if (!model->class_names)
         return weft_out_of_memory(model->ctx, "model", count * sizeof(char *));
-    for (size_t i = 0; i < count; i++)
-        if (!(model->class_names[i] =
-                  json_string_value(json_array_get(model->classes, i))))
+    for (size_t i = 0; i < count; i++) {
+        const char *name = json_string_value(json_array_get(model->classes, i));
+        if (!name || !weft_text_is_name(name))
             return bad(model, NOTE_CLASSES);
+        model->class_names[i] = name;
+    }
     return WEFT_OK;
 }
 
@@ -134,7 +137,7 @@ void weft_model_info(const weft_model *model, struct weft_model_info *out)
     *out = (struct weft_model_info){
         .net = model->net,
         .class_names = model->class_names,
-        .data_release = release ? release : "",
+        .data_release = release && weft_text_is_name(release) ? release : "",
         .step = step ? strtoll(step, NULL, 10) : 0,
     };
     long steps = per_epoch ? strtol(per_epoch, NULL, 10) : 0;

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* The forms of more than one byte by their first byte. The second byte's range is what
  * shuts out overlong forms, surrogates and what lies beyond U+10FFFF. */
@@ -45,6 +46,16 @@ bool weft_text_is_utf8(const char *text, size_t size)
         if (!(step = character(at, size)))
             return false;
     return true;
+}
+
+bool weft_text_is_name(const char *text)
+{
+    const uint8_t *at = (const uint8_t *)text;
+    size_t size = strlen(text);
+    for (size_t i = 0; i < size; i++) /* U+0080 to U+009F are controls too */
+        if (at[i] < ' ' || at[i] == 0x7f || (at[i] == 0xc2 && at[i + 1] < 0xa0))
+            return false;
+    return size >= 1 && size <= 127 && weft_text_is_utf8(text, size);
 }
 
 /* The thread's locale is exchanged, not the program's. The "C" locale is always there;

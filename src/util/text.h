@@ -9,6 +9,10 @@
 /* Whether `size` bytes are UTF-8 (RFC 3629): no overlong forms, no surrogates. */
 bool weft_text_is_utf8(const char *text, size_t size);
 
+/* Whether a name may go to a terminal and into files: UTF-8 of 1 to 127 bytes without
+ * control characters. */
+bool weft_text_is_name(const char *text);
+
 /* As strtod, but with a point whatever the locale of the program that uses us. */
 double weft_number_read(const char *text, char **end);
 

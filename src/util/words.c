@@ -53,8 +53,13 @@ enum weft_status weft_words_split(struct weft_words *words, const char *line,
     const char *comment = memchr(line, '#', length);
     if (comment)
         length = (size_t)(comment - line);
-    if (memchr(line, 0, length))
-        return weft_words_fail(words, "holds a zero byte: this is no text");
+    for (size_t i = 0; i < length; i++)
+        if (((unsigned char)line[i] < ' ' && line[i] != '\t' && line[i] != '\r') ||
+            line[i] == 0x7f)
+            return weft_words_fail(words,
+                                   "holds a control character (byte %d): is it "
+                                   "a text?",
+                                   line[i]);
     if (length >= sizeof(words->text))
         return weft_words_fail(words, "is longer than %d characters", WEFT_MAX_LINE - 1);
     memcpy(words->text, line, length);
