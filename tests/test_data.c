@@ -155,8 +155,8 @@ static void test_csv(void)
          "line 4, column 1: \"1000\" is not a whole number of 0 to 999"},
         {"%s\n0,1,2,3,4\n", "line 4, column 1"},
         {"pixel1,pixel2,label\n%s", "the column \"label\" is not the first"},
-        {"1,2,3\n%s",
-         "line 1: a label and 2 pixels; the number of pixels must be a square"},
+        {"1,2,3\n%s", "line 2: more than the 3 columns"},
+        {"1\n%s", "line 1: a label and 0 pixels; there must be 1 to 65535"},
         {"label,a,b,c,d\n", "has no rows"},
         {",\n", "has no rows"},
     };
@@ -195,6 +195,8 @@ static void test_csv(void)
     add(&b, "\r\n", 2);
     save_gz("a.csv.gz", &b);
     check_open("a.csv.gz", WEFT_DATA_TRAIN, 2, 2, 3, "7");
+    save_text("a.csv", "label,a,b,c,d,e,f\n1,0,37,74,111,148,185\n");
+    check_open("a.csv", WEFT_DATA_TRAIN, 1, 6, 1, "1");
 
     /* A first row of many columns and many short ones: no memory is taken for them. */
     struct buffer wide = {.size = 0};

@@ -33,8 +33,8 @@ struct weft_data_info {
  *   - a folder with IDX files named as MNIST's are (train-images-idx3-ubyte and so on,
  *     plain or .gz);
  *   - an IDX file of pictures, its labels found beside it by name;
- *   - a CSV file with a header and rows `label,pixel1,...,pixelN`, plain or .gz; N is a
- *     square, or 3 times a square;
+ *   - a CSV file with a header and rows `label,pixel1,...,pixelN`, plain or .gz: a square
+ *     of grey pixels, or of red, green, blue; any other N is a picture of one row;
  *   - an NPY file of unsigned bytes, or of floats in 0..1 or 0..255, (n,h,w) or
  *     (n,h,w,c); its labels lie beside it under the name with "labels" for "images" or
  *     "y" for "x", or as NAME-labels.npy.

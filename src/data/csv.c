@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* CSV: rows of `label,pixel1,...,pixelN`, with a header or without; N is a square (grey)
- * or three times a square (red, green, blue of a pixel side by side). */
+/* CSV: rows of `label,pixel1,...,pixelN`, with a header or without. N is a square (grey),
+ * or three times a square (red, green, blue of a pixel side by side); any other N is a
+ * picture of one row. */
 #define _POSIX_C_SOURCE 200809L
 #include "format.h"
 
@@ -193,13 +194,14 @@ static enum weft_status measure(const struct cursor *in, struct weft_raw *raw,
     raw->channels = 1;
     if (!side && pixels % 3 == 0 && (side = root_of(pixels / 3)))
         raw->channels = 3;
-    if (!side)
+    if (!pixels || (!side && pixels > WEFT_MAX_SIDE))
         return weft_fail(
             in->ctx, WEFT_ERR_FORMAT,
-            "%s, line %zu: a label and %zu pixels; the number of pixels must "
-            "be a square, or three times a square for colours",
-            in->name, in->line, pixels);
-    raw->height = raw->width = (int)side;
+            "%s, line %zu: a label and %zu pixels; there must be 1 to %d, or "
+            "a square, or three times a square for colours",
+            in->name, in->line, pixels, WEFT_MAX_SIDE);
+    raw->height = side ? (int)side : 1;
+    raw->width = side ? (int)side : (int)pixels;
     for (const uint8_t *at = in->at; (at = memchr(at, '\n', (size_t)(in->end - at)));
          at++)
         lines++;
