@@ -285,7 +285,13 @@ __kernel void conv_pool(__global const float *restrict x, uint x_at,
         add_window(acc, at, w);
 #pragma unroll
         for (int v = 0; v < NV; v++) {
-            floatv best = activate(acc[0][v], leak);
+            /* A NaN wins and stays, since nothing is larger. To ask before the maximum
+             * rather than in it costs nothing that can be measured. */
+            intv strange = acc[0][v] != acc[0][v];
+#pragma unroll
+            for (int i = 1; i < TILE; i++)
+                strange |= acc[i][v] != acc[i][v];
+            floatv best = WHERE(strange, (floatv)(NAN), activate(acc[0][v], leak));
             floatv place =
                 (floatv)(0.0f); /* as integers they would be narrowed each time */
 #pragma unroll

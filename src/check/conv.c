@@ -323,6 +323,23 @@ static enum weft_status compare_all(struct conv_case *v, struct runs *r, bool in
                                                : WEFT_OK;
 }
 
+/* A number that is none must show in every sum and maximum that it takes part in. */
+static enum weft_status compare_strange(struct conv_case *v, struct runs *r)
+{
+    struct check_case *c = &v->base;
+    if (!check_act_is_exact(v->activation))
+        return WEFT_OK;
+    fill(v, true);
+    check_exact(c);
+    float *x = check_image(c, v->x);
+    for (int i = 0; i < 3; i++)
+        x[check_range(c->check, 0, (int)v->x->count - 1)] = NAN;
+    v->y->unbounded = true;
+    if (v->argmax)
+        v->argmax->unordered = true; /* no place of a NaN's window is right */
+    return check_compare(c, r->forward, "not a number");
+}
+
 static enum weft_status check_slopes(struct conv_case *v, struct runs *r,
                                      enum check_side side)
 {
@@ -371,6 +388,7 @@ static enum weft_status run_case(struct conv_case *v)
     WEFT_TRY(check_case_place(c));
     WEFT_TRY(compare_all(v, &r, true));
     WEFT_TRY(compare_all(v, &r, false));
+    WEFT_TRY(compare_strange(v, &r));
     WEFT_TRY(check_slopes(v, &r, CHECK_REFERENCE));
     /* The linear forward run is compiled already where nothing else is asked of it. */
     if (v->activation.act == WEFT_ACT_identity && v->want_argmax == !!v->argmax &&

@@ -2,6 +2,8 @@
 /* Checks of max-pooling on its own. */
 #include "check.h"
 
+#include <math.h>
+
 struct pool_case {
     struct check_case base;
     struct weft_pool pool;
@@ -104,6 +106,14 @@ static enum weft_status run_case(struct pool_case *p)
     WEFT_TRY(choose(p, &r));
     WEFT_TRY(bound_backward(p, &r));
     WEFT_TRY(check_compare(c, r.backward, "real"));
+
+    check_integers(c, p->x, low, low + 5);
+    float *x = check_image(c, p->x);
+    for (int i = 0; i < 3; i++)
+        x[check_range(c->check, 0, (int)p->x->count - 1)] = NAN;
+    check_exact(c);
+    p->y->unbounded = true;
+    WEFT_TRY(check_compare(c, r.forward, "not a number"));
 
     const struct check_slope slope = {.what = "dx",
                                       .forward = r.choose,
