@@ -56,7 +56,8 @@ static void loss_row(const void *data, size_t item)
             dlogits[c] = (float)((exp(below) / row.sum - q) / a->n);
     }
     cpu_floats(a->loss)[item] = (float)loss;
-    cpu_words(a->hit)[item] = row.first == label;
+    /* A NaN is equal to nothing: no hit. */
+    cpu_words(a->hit)[item] = row.first == label && (double)logits[label] == row.largest;
 }
 
 enum weft_status cpu_loss(struct weft_list *list, const struct weft_loss_args *args)
