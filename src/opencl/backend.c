@@ -33,6 +33,19 @@ static int vector_of(cl_device_id id)
     return width >= 16 ? 16 : width >= 8 ? 8 : 4;
 }
 
+/* `tile` may be asked for by name on a device that has no room for its smallest tile. */
+static enum weft_status check_family(const struct ocl_device *d)
+{
+    if (d->base.family != WEFT_FAMILY_TILE ||
+        (d->max_group >= OCL_TILE_GROUP && d->local_bytes >= OCL_TILE_LOCAL))
+        return WEFT_OK;
+    return weft_fail(d->base.context, WEFT_ERR_ARG,
+                     "%s: the kernels of family tile need work-groups of %d items and %d "
+                     "bytes of local memory; it has %zu and %llu: choose family vec",
+                     d->base.info.name, OCL_TILE_GROUP, OCL_TILE_LOCAL, d->max_group,
+                     (unsigned long long)d->local_bytes);
+}
+
 static enum weft_status ocl_open(weft_context *ctx, const struct weft_found *found,
                                  const struct weft_device_params *params,
                                  struct weft_device **out)
@@ -62,11 +75,13 @@ static enum weft_status ocl_open(weft_context *ctx, const struct weft_found *fou
     d->quirks = c->quirks;
     d->build_options = c->options ? c->options : "";
     d->is_cpu = info->kind == WEFT_DEVICE_CPU && !(d->quirks & OCL_QUIRK_SOFTWARE_GPU);
-    d->units = info->compute_units;
+    d->units = info->compute_units ? info->compute_units : 1;
     d->max_group = info->max_group;
     d->local_bytes = info->local_bytes;
     d->max_alloc = info->max_alloc_bytes;
     d->vector = vector_of(d->id);
+    if ((status = check_family(d)))
+        goto fail;
     if (ctx->cache_dir && !(d->quirks & OCL_QUIRK_KEEPS_PROGRAMS))
         d->cache_dir = ocl_cache_open(ctx, ctx->cache_dir);
 

@@ -112,7 +112,7 @@ static struct plan plan_product(const struct ocl_device *device, const struct pr
         plan.tile = tile;
         plan.splits = splits;
     }
-    assert(plan.tile); /* the smallest needs 64 work-items and 6 KiB */
+    assert(plan.tile); /* the device was opened: the smallest fits */
     size_t depth = (size_t)plan.tile->depth;
     plan.tiles = tiles_of(p, plan.tile) / p->batch;
     plan.buffers = 2 * local_bytes(plan.tile, p->op) <= device->local_bytes / 2 ? 2 : 1;

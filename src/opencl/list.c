@@ -131,20 +131,19 @@ static enum weft_status check_group(struct ocl_device *d, const struct ocl_launc
 }
 
 /* Kernels count elements in uints, and look a vector beyond the end. */
+static const size_t most_elements = UINT32_MAX - WEFT_SLACK;
+
 static enum weft_status check_args(struct ocl_device *d, const struct ocl_launch *launch)
 {
-    const size_t limit = UINT32_MAX - WEFT_SLACK;
     assert(launch->arg_count <= OCL_MAX_ARGS);
     for (int i = 0; i < launch->arg_count; i++) {
         const struct ocl_arg *arg = &launch->args[i];
-        size_t end = arg->kind == OCL_ARG_VIEW      ? arg->view.offset + arg->view.count
-                     : arg->kind == OCL_ARG_SCRATCH ? arg->bytes / sizeof(float)
-                                                    : 0;
-        if (end > limit)
+        size_t end = arg->kind == OCL_ARG_VIEW ? arg->view.offset + arg->view.count : 0;
+        if (end > most_elements)
             return weft_fail(d->base.context, WEFT_ERR_NOMEM,
                              "opencl: %s: an argument ends at element %zu, but kernels "
-                             "count to %zu; use a smaller batch",
-                             launch->kernel, end, limit);
+                             "count to %zu; use a smaller batch, or fewer pictures",
+                             launch->kernel, end, most_elements);
     }
     return WEFT_OK;
 }
@@ -236,6 +235,11 @@ enum weft_status ocl_list_seal(struct weft_list *base)
 {
     struct ocl_list *list = (struct ocl_list *)base;
     assert(!list->sealed);
+    if (base->scratch_bytes / sizeof(float) > most_elements)
+        return weft_fail(base->device->context, WEFT_ERR_NOMEM,
+                         "opencl: %zu floats of scratch are wanted, but kernels count to "
+                         "%zu; use a smaller batch",
+                         base->scratch_bytes / sizeof(float), most_elements);
     if (base->scratch_bytes)
         WEFT_TRY(ocl_alloc(base->device, base->scratch_bytes, &list->scratch));
     for (int i = 0; i < list->count; i++) {

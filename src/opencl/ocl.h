@@ -174,6 +174,9 @@ enum weft_status ocl_pool_spread(struct weft_list *list, const struct weft_pool 
                                  struct ocl_arg dy, struct weft_view argmax,
                                  struct ocl_arg dx);
 
+/* What a device must have for the smallest tile of `tile` (conv_tile.c). */
+enum { OCL_TILE_GROUP = 64, OCL_TILE_LOCAL = 6144 };
+
 /* One row a family: how it does convolutions and dense layers. */
 struct ocl_family {
     enum weft_family family;
