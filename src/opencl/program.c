@@ -62,6 +62,8 @@ static enum weft_status build_from_source(struct ocl_device *d, struct ocl_progr
         p->source->name, d->base.info.name, d->base.info.driver, ocl_error_name(error),
         p->options, log ? log : "(the driver says no more)");
     free(log);
+    clReleaseProgram(p->program); /* so that who asks again is told the same */
+    p->program = NULL;
     return status;
 }
 
