@@ -83,7 +83,9 @@ static void read_port(const char *folder, const char *kind, int number,
     const char *why;
     if (number < 0)
         return;
-    snprintf(path, sizeof(path), "%s/%s_%d.pb", folder, kind, number);
+    int length = snprintf(path, sizeof(path), "%s/%s_%d.pb", folder, kind, number);
+    if (length < 0 || (size_t)length >= sizeof(path))
+        give_up(folder, "its path is too long");
     if (!onnx_read_tensor(path, out, &why))
         give_up(path, why ? why : "no such file");
 }
