@@ -29,6 +29,13 @@ cc -std=c11 -Wall -Wextra -Wpedantic -Werror embed.c -o embed \
 ./embed cpu
 [ -s embed.safetensors ] || { echo "no model was written"; exit 1; }
 
+# The program of the README.
+awk '/^```c$/ { on = 1; next } /^```$/ { on = 0 } on' "$source/README.md" >readme.c
+[ -s readme.c ] || { echo "the README has no program"; exit 1; }
+# shellcheck disable=SC2046
+cc -std=c11 -Wall -Wextra -Wpedantic -Werror readme.c -o readme \
+    $(pkg-config --cflags --libs weft)
+
 # A program that asks for what the library does not have must not link.
 sed 's/weft_predict(/weft_foretell(/' embed.c >planted.c
 # shellcheck disable=SC2046
