@@ -216,7 +216,11 @@ json weft.bench/1 'all(0 < r["min"] <= r["median"] <= r["max"] and r["samples"] 
     [r["batch"] for r in j["rows"]] == [8, 16]' \
     "$weft" bench train -d cpu --data data --net tiny.net -b 8,16 --seconds 0.5s -o json
 json weft.bench/1 'j["rows"][0]["workload"] == "infer"' \
+    env TMPDIR="$dir/empty" \
     "$weft" bench infer -d cpu --data data --net tiny.net -b 1 --seconds 0.5s -o json
+nothing_left empty
+expect 1 "$dir/none: No such file" env TMPDIR="$dir/none" \
+    "$weft" bench infer -d cpu --data data --net tiny.net
 
 # --- stopping and going on. The long run takes about a second and is stopped inside.
 long="--epochs 60 --seed 9"

@@ -5,6 +5,9 @@
 
 #include "paths.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -65,6 +68,7 @@ struct job {
  * finished. */
 struct workload {
     const char *name;
+    enum app_exit (*begin)(struct job *job); /* once, before all rows; or NULL */
     enum weft_status (*prepare)(struct job *job);
     enum weft_status (*step)(struct job *job, int count);
     void (*finish)(struct job *job);
@@ -93,29 +97,69 @@ static void finish_train(struct job *job)
     weft_trainer_destroy(&job->trainer);
 }
 
-/* A predictor is made of a model, and a model comes from a file: one of fresh weights is
- * written and read back. The trainer that writes it has the smallest batch. */
-static enum weft_status make_model(struct job *job)
+static volatile sig_atomic_t held_signal;
+
+static void hold(int number)
 {
-    char path[PATHS_MAX];
+    held_signal = number;
+}
+
+/* Writes the trainer's model to a file of its own and reads it back. Ctrl-C waits until
+ * that is gone again. */
+static enum app_exit through_file(struct job *job, weft_trainer *trainer)
+{
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    enum { COUNT = sizeof(signals) / sizeof(*signals) };
+    struct sigaction action = {.sa_handler = hold, .sa_flags = SA_RESTART}, old[COUNT];
+    enum weft_status status = WEFT_OK;
     const char *place = getenv("TMPDIR");
-    struct weft_train_params params = {.batch = 1, .seed = job->options->seed};
-    weft_trainer *trainer = NULL;
-    if (!paths_join(path, place && *place ? place : "/tmp", "weft-XXXXXX"))
-        return WEFT_ERR_FILE;
-    int file = mkstemp(path);
-    if (file < 0)
-        return WEFT_ERR_FILE;
-    close(file);
-    enum weft_status status =
-        weft_trainer_create(job->app->device, job->net, job->data, &params, &trainer);
-    if (!status)
+    char path[PATHS_MAX];
+    place = place && *place ? place : "/tmp";
+    sigemptyset(&action.sa_mask);
+    for (int i = 0; i < COUNT; i++) {
+        sigaction(signals[i], NULL, &old[i]);
+        if (old[i].sa_handler != SIG_IGN)
+            sigaction(signals[i], &action, NULL);
+    }
+    int file = paths_join(path, place, "weft-XXXXXX") ? mkostemp(path, O_CLOEXEC) : -1;
+    int why = errno;
+    if (file >= 0) {
+        close(file);
         status = weft_trainer_save(trainer, path, NULL);
+        if (!status)
+            status = weft_model_load(job->app->context, path, &job->model);
+        unlink(path);
+    }
+    for (int i = 0; i < COUNT; i++)
+        sigaction(signals[i], &old[i], NULL);
+    if (held_signal)
+        raise(held_signal);
+    if (file < 0)
+        return app_error(job->app, APP_FAILED,
+                         "no file can be made in %s: %s; let TMPDIR name another folder",
+                         place, strerror(why));
+    return status ? app_fail(job->app, APP_WORK, status) : APP_DONE;
+}
+
+/* A predictor is made of a model, and a model comes from a file: one of fresh weights is
+ * written and read back. The trainer that writes it is the built-in backend's, which is
+ * always the last device and compiles nothing; fresh weights are the same on all. */
+static enum app_exit make_model(struct job *job)
+{
+    struct app *app = job->app;
+    struct weft_train_params params = {.batch = 1, .seed = job->options->seed};
+    weft_device *builtin = NULL;
+    weft_trainer *trainer = NULL;
+    enum weft_status status = weft_device_open(
+        app->context, weft_device_count(app->context) - 1, NULL, &builtin);
     if (!status)
-        status = weft_model_load(job->app->context, path, &job->model);
+        status = weft_trainer_create(builtin, job->net, job->data, &params, &trainer);
+    enum app_exit code =
+        status ? app_fail(app, status == WEFT_ERR_ARG ? APP_INPUT : APP_WORK, status)
+               : through_file(job, trainer);
     weft_trainer_destroy(&trainer);
-    unlink(path);
-    return status;
+    weft_device_close(&builtin);
+    return code;
 }
 
 static enum weft_status prepare_infer(struct job *job)
@@ -129,10 +173,8 @@ static enum weft_status prepare_infer(struct job *job)
     job->at = 0;
     job->probabilities = term_alloc(
         job->probabilities, (size_t)job->batch * (size_t)info.classes * sizeof(float));
-    enum weft_status status = job->model ? WEFT_OK : make_model(job);
-    return status ? status
-                  : weft_predictor_create(job->app->device, job->model, job->batch,
-                                          &job->predictor);
+    return weft_predictor_create(job->app->device, job->model, job->batch,
+                                 &job->predictor);
 }
 
 static enum weft_status step_infer(struct job *job, int count)
@@ -159,8 +201,8 @@ static void finish_infer(struct job *job)
 }
 
 static const struct workload workloads[] = {
-    {"train", prepare_train, step_train, finish_train},
-    {"infer", prepare_infer, step_infer, finish_infer},
+    {"train", NULL, prepare_train, step_train, finish_train},
+    {"infer", make_model, prepare_infer, step_infer, finish_infer},
 };
 enum { WORKLOAD_COUNT = sizeof(workloads) / sizeof(*workloads) };
 
@@ -314,6 +356,8 @@ static enum app_exit bench(struct job *job, double main_start)
         return code;
     weft_data_info(job->data, &info);
     if ((code = app_net(job->app, o->net ? o->net : "seed", &info, &job->net)))
+        return code;
+    if (job->workload->begin && (code = job->workload->begin(job)))
         return code;
     job->startup = process_seconds(term_seconds() - main_start);
     struct table t;
