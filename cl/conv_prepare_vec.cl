@@ -11,6 +11,7 @@
  *              much; TURNED: windows turned by half a turn, in and out exchanged, as the
  *              data gradient needs them */
 #include "common.h"
+#include "pool_vec.h"
 
 #ifndef CHANNELS
 #define CHANNELS 1
@@ -41,32 +42,6 @@
 #ifndef STRIDE_X
 #define STRIDE_X 1
 #endif
-/* The pool after the convolution; POOL_R 0: none. */
-#ifndef POOL_R
-#define POOL_R 0
-#endif
-#ifndef POOL_S
-#define POOL_S 0
-#endif
-#ifndef POOL_STRIDE_Y
-#define POOL_STRIDE_Y 1
-#endif
-#ifndef POOL_STRIDE_X
-#define POOL_STRIDE_X 1
-#endif
-#ifndef POOL_TOP
-#define POOL_TOP 0
-#endif
-#ifndef POOL_LEFT
-#define POOL_LEFT 0
-#endif
-#ifndef POOL_H
-#define POOL_H 1
-#endif
-#ifndef POOL_W
-#define POOL_W 1
-#endif
-
 /* One work-item a row of u. Global size (PAD_H, pictures). */
 __kernel void pad(__global const float *restrict x, uint x_at, __global float *restrict u,
                   uint u_at)

@@ -18,80 +18,11 @@
  *
  * Global size (blocks / PER_ITEM rounded up, splits). */
 #include "common.h"
+#include "pool_vec.h"
+#include "shape_vec.h"
 
-#ifndef IN
-#define IN 1
-#endif
-#ifndef OUT
-#define OUT 1
-#endif
-#ifndef GROUP_IN
-#define GROUP_IN IN
-#endif
-#ifndef GROUP_OUT
-#define GROUP_OUT OUT
-#endif
-/* As in conv_vec.cl. */
-#ifndef DEPTHWISE
-#define DEPTHWISE 0
-#endif
 #ifndef GROUPS
 #define GROUPS 1
-#endif
-#ifndef IN_H
-#define IN_H 3
-#endif
-#ifndef IN_W
-#define IN_W 3
-#endif
-#ifndef OUT_H
-#define OUT_H 1
-#endif
-#ifndef OUT_W
-#define OUT_W 1
-#endif
-#ifndef R
-#define R 3
-#endif
-#ifndef S
-#define S 3
-#endif
-#ifndef STRIDE_Y
-#define STRIDE_Y 1
-#endif
-#ifndef STRIDE_X
-#define STRIDE_X 1
-#endif
-#ifndef DILATION_Y
-#define DILATION_Y 1
-#endif
-#ifndef DILATION_X
-#define DILATION_X 1
-#endif
-/* The pool after the convolution; POOL_R 0: none. */
-#ifndef POOL_R
-#define POOL_R 0
-#endif
-#ifndef POOL_S
-#define POOL_S 0
-#endif
-#ifndef POOL_STRIDE_Y
-#define POOL_STRIDE_Y 1
-#endif
-#ifndef POOL_STRIDE_X
-#define POOL_STRIDE_X 1
-#endif
-#ifndef POOL_TOP
-#define POOL_TOP 0
-#endif
-#ifndef POOL_LEFT
-#define POOL_LEFT 0
-#endif
-#ifndef POOL_H
-#define POOL_H 1
-#endif
-#ifndef POOL_W
-#define POOL_W 1
 #endif
 #ifndef BIAS
 #define BIAS 0

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How kernels of the `vec` family see the pool whose gradient they scatter. */
+#ifndef WEFT_POOL_VEC_H
+#define WEFT_POOL_VEC_H
+
+/* The pool after the convolution; POOL_R 0: none. */
+#ifndef POOL_R
+#define POOL_R 0
+#endif
+#ifndef POOL_S
+#define POOL_S 0
+#endif
+#ifndef POOL_STRIDE_Y
+#define POOL_STRIDE_Y 1
+#endif
+#ifndef POOL_STRIDE_X
+#define POOL_STRIDE_X 1
+#endif
+#ifndef POOL_TOP
+#define POOL_TOP 0
+#endif
+#ifndef POOL_LEFT
+#define POOL_LEFT 0
+#endif
+#ifndef POOL_H
+#define POOL_H 1
+#endif
+#ifndef POOL_W
+#define POOL_W 1
+#endif
+
+#endif
