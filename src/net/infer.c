@@ -23,15 +23,16 @@ enum weft_status weft_plan_alloc(struct weft_device *device, const struct weft_n
                                  const struct weft_plan *plan, struct weft_mem **out)
 {
     uint64_t limit = device->info.max_alloc_bytes;
-    if (limit && plan->bytes + WEFT_SLACK > limit) {
-        int fits = weft_plan_fit(net, plan->batch, plan->training, limit - WEFT_SLACK);
+    const uint64_t spare = WEFT_SLACK + WEFT_ALIGN; /* what a backend may add */
+    if (limit && plan->bytes + spare > limit) {
+        size_t room = limit > spare ? (size_t)(limit - spare) : 0;
+        int fits = weft_plan_fit(net, plan->batch, plan->training, room);
         return weft_fail(
             device->context, WEFT_ERR_NOMEM,
             "%s at batch %d needs a buffer of %.1f MiB, %.1f MiB more than %s "
             "gives; a batch of %d would fit",
             net->name, plan->batch, (double)plan->bytes / 1048576,
-            (double)(plan->bytes + WEFT_SLACK - limit) / 1048576, device->info.name,
-            fits);
+            (double)(plan->bytes + spare - limit) / 1048576, device->info.name, fits);
     }
     return device->backend->alloc(device, plan->bytes, out);
 }
