@@ -278,6 +278,37 @@ extern const struct weft_backend
 extern const char *const weft_act_names[WEFT_ACT_COUNT];
 extern const bool weft_act_by_output[WEFT_ACT_COUNT];
 
+/* A dense layer is a convolution of pictures of one place, with a window of one place. */
+static inline struct weft_conv_args weft_dense_as_conv(const struct weft_dense_args *a)
+{
+    return (struct weft_conv_args){
+        .conv = {.n = a->dense.n,
+                 .h = 1,
+                 .w = 1,
+                 .c = a->dense.in,
+                 .k = a->dense.out,
+                 .r = 1,
+                 .s = 1,
+                 .stride_y = 1,
+                 .stride_x = 1,
+                 .dilation_y = 1,
+                 .dilation_x = 1,
+                 .groups = 1,
+                 .out_h = 1,
+                 .out_w = 1},
+        .activation = a->activation,
+        .x = a->x,
+        .w = a->w,
+        .bias = a->bias,
+        .y = a->y,
+        .dy = a->dy,
+        .dw = a->dw,
+        .dbias = a->dbias,
+        .dx = a->dx,
+        .gate = a->gate,
+    };
+}
+
 static inline struct weft_view weft_view_at(struct weft_view view, size_t offset,
                                             size_t count)
 {
