@@ -105,6 +105,13 @@ expect 2 'command before it' "$weft" --epochs 3
 json weft.devices/1 'j["devices"][j["default"]]["kind"] == "built in" and j["notes"]' \
     env OCL_ICD_VENDORS=/nonexistent/ "$weft" devices -o json
 expect 0 'No usable OpenCL device' env OCL_ICD_VENDORS=/nonexistent/ "$weft" devices
+says 'OCL_ICD_VENDORS points to'
+says '/nonexistent/, which does not exist'
+if grep -qE 'apt install|install [a-z-]+-icd' both; then
+    wrong "tells to install a driver, where only a variable is wrong" both
+else
+    right
+fi
 expect 3 'gpu' env OCL_ICD_VENDORS=/nonexistent/ "$weft" devices -d gpu
 expect 3 'nosuchthing' env OCL_ICD_VENDORS=/nonexistent/ WEFT_DEVICE=nosuchthing \
     "$weft" eval nothing
@@ -330,8 +337,9 @@ if command -v cc >/dev/null; then
     expect 0 'crash.icd crashes' env OCL_ICD_VENDORS="$dir/v" "$weft" devices
     says 'late.icd crashes'
     says 'hang.icd did not answer'
-    says 'gone.icd'
+    says "$dir/v/gone.icd"
     says 'built in'
+    if grep -q "$XDG_CACHE_HOME" both; then wrong "names copies" both; else right; fi
     expect 0 'crash.icd crashes' env OCL_ICD_VENDORS="$dir/v/crash.icd" "$weft" devices
     unset WEFT_PROBE_SECONDS
 else

@@ -115,7 +115,7 @@ enum app_exit app_context(struct app *app, bool opencl, bool fresh)
         .log_level = app->options->verbose ? WEFT_LOG_DEBUG : WEFT_LOG_WARN,
         .cache_dir = kept ? cache : NULL,
         .icd_dir = folder,
-        .no_opencl = !opencl,
+        .no_opencl = !folder,
     };
     enum weft_status status = weft_context_create(&app->context, &params);
     return status ? app_fail(app, APP_START, status) : APP_DONE;

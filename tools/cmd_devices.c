@@ -3,6 +3,8 @@
  */
 #include "app.h"
 
+#include "probe.h"
+
 #include <string.h>
 
 struct options {
@@ -144,6 +146,24 @@ static void show_fields(int index, bool chosen, const struct weft_device_info *d
     printf("   kernel family    %s\n\n", app_families[d->family]);
 }
 
+/* A note for people, NULL after the last. What misleads the loader comes first. */
+static const char *note(struct app *app, int index)
+{
+    static char text[PROBE_NOTE];
+    const char *variable = probe_misled_by(), *found;
+    if (variable && !index) {
+        snprintf(text, sizeof(text),
+                 "%s points to a place without OpenCL drivers: unset it to use those "
+                 "that are installed",
+                 variable);
+        return text;
+    }
+    if (!(found = weft_device_note(app->context, index - (variable != NULL))))
+        return NULL;
+    probe_tell(found, text);
+    return text;
+}
+
 static void show_notes(struct app *app, bool usable)
 {
     FILE *out = stdout;
@@ -153,10 +173,10 @@ static void show_notes(struct app *app, bool usable)
                "right, but slow.\n",
                term_on(out, TERM_WARN), term_off(out));
     }
-    const char *note;
-    for (int i = 0; (note = weft_device_note(app->context, i)); i++) {
+    const char *text;
+    for (int i = 0; (text = note(app, i)); i++) {
         printf("%s%s!%s ", i ? "" : "\n", term_on(out, TERM_WARN), term_off(out));
-        term_wrap(out, note, 2, 2, width);
+        term_wrap(out, text, 2, 2, width);
     }
     putchar('\n');
     if (usable)
@@ -165,7 +185,7 @@ static void show_notes(struct app *app, bool usable)
             "* is what commands use here. Choose with -d 0, -d igpu, a piece of the "
             "name, or WEFT_DEVICE.",
             0, 0, width);
-    else
+    else if (!probe_misled_by())
         printf("No GPU in this machine? The processor serves through OpenCL too: "
                "sudo apt install pocl-opencl-icd\n");
 }
@@ -181,9 +201,9 @@ static void write_json(struct app *app, const struct table *t, int chosen,
     emit_text(&j, "reason", reason);
     table_json(t, &j, "devices");
     emit_list(&j, "notes");
-    const char *note;
-    for (int i = 0; (note = weft_device_note(app->context, i)); i++)
-        emit_text(&j, NULL, note);
+    const char *text;
+    for (int i = 0; (text = note(app, i)); i++)
+        emit_text(&j, NULL, text);
     emit_end(&j);
     emit_end(&j);
 }

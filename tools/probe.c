@@ -317,7 +317,11 @@ static void remove_made_folder(void)
     rmdir(made_folder);
 }
 
-/* Points the loader at copies of the good .icd files. */
+static char own_folder[PATHS_MAX];   /* of copies; "" if there is none */
+static char given_folder[PATHS_MAX]; /* what they are copies of */
+
+/* Points the loader at copies of the good .icd files. The folder may be there from an
+ * earlier time, when others were good: what is bad now is removed from it. */
 static void leave_out(struct probe *p, const char *cache)
 {
     char folder[PATHS_MAX], name[32];
@@ -333,15 +337,17 @@ static void leave_out(struct probe *p, const char *cache)
     for (int i = 0; i < p->count; i++) {
         char from[PATHS_MAX], to[PATHS_MAX];
         size_t size;
-        if (*p->drivers[i].reason || !paths_join(from, p->folder, p->drivers[i].name) ||
+        if (!paths_join(from, p->folder, p->drivers[i].name) ||
             !paths_join(to, folder, p->drivers[i].name))
             continue;
-        char *text = paths_read(from, 4096, &size);
-        if (text)
-            paths_replace(to, text, size);
+        char *text = *p->drivers[i].reason ? NULL : paths_read(from, 4096, &size);
+        if (!text || !paths_replace(to, text, size))
+            unlink(to);
         free(text);
     }
     setenv("OCL_ICD_VENDORS", folder, 1);
+    memcpy(given_folder, p->folder, sizeof(folder));
+    memcpy(own_folder, folder, sizeof(folder));
     memcpy(p->folder, folder, sizeof(folder));
 }
 
@@ -355,17 +361,39 @@ static void warn(const struct probe *p, const struct driver *d)
               path, d->reason, path);
 }
 
+static const char *misled_by;
+
+const char *probe_misled_by(void)
+{
+    return misled_by;
+}
+
+void probe_tell(const char *note, char out[PROBE_NOTE])
+{
+    size_t at = 0, length = strlen(own_folder);
+    for (out[0] = '\0'; *note && at + 1 < PROBE_NOTE;) {
+        bool own = length && !strncmp(note, own_folder, length);
+        at += (size_t)snprintf(out + at, PROBE_NOTE - at, "%.*s", own ? PATHS_MAX : 1,
+                               own ? given_folder : note);
+        note += own ? length : 1;
+    }
+}
+
 const char *probe_drivers(bool again)
 {
     static struct probe probe;
     struct probe *p = &probe;
-    const char *set = getenv("OCL_ICD_VENDORS");
+    const char *name_set = "OCL_ICD_VENDORS", *set = getenv(name_set);
     if (!set || !*set)
-        set = getenv("OPENCL_VENDOR_PATH");
+        set = getenv(name_set = "OPENCL_VENDOR_PATH");
     snprintf(p->folder, sizeof(p->folder), "%s", set && *set ? set : ICD_FOLDER);
     list_drivers(p);
-    if (!p->count)
+    if (!p->count) {
+        /* Without a slash it may name a library, which the dynamic loader looks for. */
+        if (set && strchr(set, '/') && !getenv("OCL_ICD_FILENAMES"))
+            misled_by = name_set;
         return p->folder;
+    }
 
     char cache[PATHS_MAX], kept[PATHS_MAX], name[32];
     bool keep = paths_cache(cache);
@@ -376,13 +404,13 @@ const char *probe_drivers(bool again)
         if (keep)
             remember(p, kept);
     }
-    bool all_good = true;
+    int bad = 0;
     for (int i = 0; i < p->count; i++)
         if (*p->drivers[i].reason) {
             warn(p, &p->drivers[i]);
-            all_good = false;
+            bad++;
         }
-    if (!all_good)
+    if (bad)
         leave_out(p, keep ? cache : NULL);
-    return p->folder;
+    return bad < p->count || getenv("OCL_ICD_FILENAMES") ? p->folder : NULL;
 }

@@ -11,7 +11,16 @@
  * To be called before the first OpenCL use and before any thread exists. Points
  * OCL_ICD_VENDORS away from guilty drivers and warns about each. With `again`, what an
  * earlier probe found is not believed. Returns the folder of the drivers that are in
- * use, for diagnosis. */
+ * use, for diagnosis; NULL if all of them are left out. */
 const char *probe_drivers(bool again);
+
+/* The variable of the environment that keeps the loader from every driver, since it
+ * names a place without any; NULL: none does. */
+const char *probe_misled_by(void);
+
+/* Writes a note of the library for people: with the folder that they know, not that of
+ * the copies. */
+enum { PROBE_NOTE = 4096 };
+void probe_tell(const char *note, char out[PROBE_NOTE]);
 
 #endif

@@ -13,6 +13,7 @@
 
 #include "../util/file.h"
 
+#define USUAL_PLACE "/etc/OpenCL/vendors"
 #define PACKAGES                                                        \
     "intel-opencl-icd (Intel GPU), mesa-opencl-icd or ROCm (AMD GPU), " \
     "nvidia-opencl-icd "                                                \
@@ -150,6 +151,13 @@ enum weft_status ocl_note_machine(weft_context *ctx, int devices, int gpus)
         WEFT_TRY(check_render_nodes(ctx));
     if (devices)
         return WEFT_OK;
+    if (!drivers && strncmp(ctx->icd_dir, USUAL_PLACE, strlen(USUAL_PLACE)) != 0)
+        return weft_devices_note(ctx,
+                                 "no OpenCL driver is found in %s, which %s; those that "
+                                 "are installed are named in " USUAL_PLACE,
+                                 ctx->icd_dir,
+                                 weft_folder_exists(ctx->icd_dir) ? "has no .icd file"
+                                                                  : "does not exist");
     if (!drivers)
         return weft_devices_note(ctx,
                                  "no OpenCL driver is installed (%s has no .icd file): "
