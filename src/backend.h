@@ -309,10 +309,4 @@ static inline struct weft_conv_args weft_dense_as_conv(const struct weft_dense_a
     };
 }
 
-static inline struct weft_view weft_view_at(struct weft_view view, size_t offset,
-                                            size_t count)
-{
-    return (struct weft_view){view.mem, view.offset + offset, count};
-}
-
 #endif
