@@ -331,6 +331,8 @@ static enum app_exit train(struct train_job *job, const struct options *o)
         code = run_refuse(app, &job->run);
     if (!code && o->resume)
         code = run_require(app, &job->run);
+    if (!code)
+        code = run_refuse_unwritable(app, &job->run);
     if (code || (code = app_open_device(app)))
         return code;
     if ((code = o->resume ? plan_resumed(job, o) : plan_new(job, o)))

@@ -63,6 +63,24 @@ enum app_exit run_refuse(const struct app *app, const struct run *run)
     return APP_DONE;
 }
 
+enum app_exit run_refuse_unwritable(const struct app *app, const struct run *run)
+{
+    char there[PATHS_MAX]; /* the deepest part of the path that exists */
+    memcpy(there, run->folder, sizeof(there));
+    while (!paths_exists(there) && strcmp(there, ".") != 0) {
+        char *slash = strrchr(there, '/');
+        if (!slash)
+            memcpy(there, ".", 2);
+        else
+            slash[slash == there] = '\0';
+    }
+    errno = ENOTDIR;
+    if (paths_is_folder(there) && !access(there, W_OK | X_OK))
+        return APP_DONE;
+    return app_error(app, APP_FAILED, "--out %s: %s: %s", run->folder, there,
+                     strerror(errno));
+}
+
 enum app_exit run_require(const struct app *app, const struct run *run)
 {
     if (paths_exists(run->last))

@@ -19,6 +19,10 @@ void run_finish(struct run *run);
 /* Refuses a folder that holds a run already. */
 enum app_exit run_refuse(const struct app *app, const struct run *run);
 
+/* Refuses a folder that cannot be made or written to. Makes nothing: the first
+ * checkpoint comes only after the kernels are compiled. */
+enum app_exit run_refuse_unwritable(const struct app *app, const struct run *run);
+
 /* Refuses a folder without a checkpoint. */
 enum app_exit run_require(const struct app *app, const struct run *run);
 

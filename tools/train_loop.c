@@ -135,10 +135,11 @@ static enum app_exit blew_up(const struct train_job *job, const struct weft_prog
     struct weft_net_info net;
     weft_net_info(job->net, &net);
     double rate = job->rate > 0 ? job->rate : (double)net.optimizer.rate;
+    int64_t epoch = (p->step - 1) / p->steps_per_epoch + 1; /* p->epoch: those finished */
     return app_error(job->app, APP_FAILED,
-                     "the loss is no longer a number at step %lld (epoch %d): try a "
+                     "the loss is no longer a number at step %lld (epoch %lld): try a "
                      "smaller --lr than %g; %s holds the last good state",
-                     (long long)p->step, p->epoch + 1, rate, job->run.last);
+                     (long long)p->step, (long long)epoch, rate, job->run.last);
 }
 
 static bool out_of_time(const struct train_job *job)
