@@ -145,17 +145,23 @@ const char *app_platform(const struct weft_device_info *info)
     return info->platform;
 }
 
+const char *app_family(const struct weft_device_info *device, int family)
+{
+    return device->kind == WEFT_DEVICE_BUILTIN
+               ? "C"
+               : app_families[family ? family : (int)device->family];
+}
+
 static void tell_device(const struct app *app, const char *reason)
 {
     const struct weft_device_info *d = &app->info;
-    int family = app->options->family ? app->options->family : (int)d->family;
     const char *on = term_on(stderr, TERM_BOLD), *off = term_off(stderr);
     if (d->kind == WEFT_DEVICE_BUILTIN)
         term_say("%sDevice%s  %d  %s, built in  [%s]", on, off, app->device_index,
                  d->name, reason);
     else
         term_say("%sDevice%s  %d  %s (%s), %s kernels  [%s]", on, off, app->device_index,
-                 d->name, app_platform(d), app_families[family], reason);
+                 d->name, app_platform(d), app_family(d, app->options->family), reason);
     if (d->kind == WEFT_DEVICE_BUILTIN && !app_selector(app))
         term_warn("no OpenCL device was found, so the built-in backend does the work, "
                   "slowly; `weft devices` tells why");
@@ -298,8 +304,7 @@ void app_json_device(const struct app *app, struct json *j)
     emit_text(j, "platform", d->platform);
     emit_text(j, "driver", d->driver);
     emit_text(j, "id", d->id);
-    emit_text(j, "family",
-              app_families[app->options->family ? app->options->family : (int)d->family]);
+    emit_text(j, "family", app_family(d, app->options->family));
     emit_end(j);
 }
 

@@ -83,6 +83,9 @@ struct app_command {
     enum app_exit (*run)(const struct app_command *self, int argc, char **argv);
 };
 
+/* What kernels are written as there: a family, or "C". `family` as in the options. */
+const char *app_family(const struct weft_device_info *device, int family);
+
 extern const struct app_command cmd_devices, cmd_train, cmd_eval, cmd_predict, cmd_show,
     cmd_verify, cmd_bench;
 

@@ -115,7 +115,7 @@ static void add_row(struct table *t, int index, bool chosen,
     table_int(t, (int64_t)d->max_group);
     table_bool(t, d->fp16, "");
     table_bool(t, d->fp64, "");
-    table_text(t, builtin && human ? "C" : app_families[d->family]);
+    table_text(t, app_family(d, 0));
 }
 
 /* -v: every field, a block a device. */
@@ -143,7 +143,7 @@ static void show_fields(int index, bool chosen, const struct weft_device_info *d
     printf("   work-group       up to %zu\n", d->max_group);
     printf("   arithmetic       float%s%s\n", d->fp16 ? ", half" : "",
            d->fp64 ? ", double" : "");
-    printf("   kernel family    %s\n\n", app_families[d->family]);
+    printf("   kernel family    %s\n\n", app_family(d, 0));
 }
 
 /* A note for people, NULL after the last. What misleads the loader comes first. */
