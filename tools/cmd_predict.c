@@ -247,6 +247,12 @@ static enum app_exit prepare(struct job *job, const char *model)
         return app_fail(app, APP_INPUT, status);
     weft_model_info(job->model, &info);
     weft_net_info(info.net, &job->net);
+    if (job->net.channels != 1 && job->net.channels != 3)
+        return app_error(app, APP_BAD_INPUT,
+                         "%s: is for pictures of %d channels, but files are read as grey "
+                         "(1 channel) or coloured (3); `weft eval` takes NPY files of "
+                         "others",
+                         model, job->net.channels);
     job->names = info.class_names;
     job->picture =
         (size_t)job->net.height * (size_t)job->net.width * (size_t)job->net.channels;
