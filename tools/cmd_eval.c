@@ -271,6 +271,37 @@ static enum app_exit find_leak(struct job *job, const char *trained_on)
     return APP_DONE;
 }
 
+/* Names that are only the numbers of their classes, of data that is not known by its
+ * hash, are no names: nobody has given any. */
+static bool are_told(const char *const *names, int count, const char *release)
+{
+    bool told = *release;
+    for (int c = 0; c < count && !told; c++) {
+        char number[16];
+        snprintf(number, sizeof(number), "%d", c);
+        told = strcmp(names[c], number) != 0;
+    }
+    return told;
+}
+
+static void compare_classes(const struct job *job, const struct weft_model_info *model)
+{
+    struct weft_data_info data;
+    struct weft_net_info net;
+    weft_data_info(job->data, &data);
+    weft_net_info(model->net, &net);
+    int count = data.classes < net.classes ? data.classes : net.classes, c = 0;
+    if (!are_told(model->class_names, count, model->data_release) ||
+        !are_told(data.class_names, count, data.release))
+        return;
+    while (c < count && !strcmp(model->class_names[c], data.class_names[c]))
+        c++;
+    if (c < count)
+        term_warn("the classes are not those that it was trained for: class %d is \"%s\" "
+                  "to the model, \"%s\" in %s",
+                  c, model->class_names[c], data.class_names[c], data.source);
+}
+
 static enum app_exit evaluate(struct job *job, const struct options *o, const char *path)
 {
     struct app *app = job->app;
@@ -284,11 +315,18 @@ static enum app_exit evaluate(struct job *job, const struct options *o, const ch
     weft_model_info(job->model, &info);
     job->names = info.class_names;
     const char *trained_on = weft_model_note(job->model, "run.data");
-    trained_on = trained_on ? trained_on : "fashion-mnist";
+    if (!trained_on) {
+        trained_on = "fashion-mnist";
+        if (!o->data)
+            term_say("%s does not say what it was trained on (it has no note run.data), "
+                     "so %s is taken; choose with --data",
+                     path, trained_on);
+    }
     enum weft_data_part part = o->part ? WEFT_DATA_TRAIN : WEFT_DATA_TEST;
     const char *spec = o->data ? o->data : trained_on;
     if ((code = app_data(app, spec, part, &job->data)))
         return code;
+    compare_classes(job, &info);
     if (!o->part && (code = find_leak(job, trained_on)))
         return code;
     term_wait_begin("Compiling kernels, which are kept for next time");
