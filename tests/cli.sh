@@ -116,6 +116,7 @@ expect 3 'gpu' env OCL_ICD_VENDORS=/nonexistent/ "$weft" devices -d gpu
 expect 3 'nosuchthing' env OCL_ICD_VENDORS=/nonexistent/ WEFT_DEVICE=nosuchthing \
     "$weft" eval nothing
 expect 0 'index,default,name' "$weft" devices -o csv
+says ',cpu,.*,C$'
 expect 0 '\|' "$weft" devices -o md
 
 # --- bad input
@@ -133,7 +134,10 @@ head -c 100 /dev/urandom >noise.safetensors
 expect 4 'noise.safetensors' "$weft" eval -d cpu noise.safetensors
 expect 4 'noise.safetensors' "$weft" show noise.safetensors
 expect 2 'only 640' train --validation 700 --out r/0
-expect 1 'smaller --lr' train --net explodes.net --out r/explodes
+expect 1 'tiny.net: Not a directory' train --out tiny.net/r
+if grep -q Device both; then wrong "--out is looked at too late" both; else right; fi
+expect 1 'step ([0-9]+) \(epoch \1\).*smaller --lr' train --net explodes.net \
+    --batch 640 --validation 0 --out r/explodes
 if [ -e r/0 ]; then wrong "a refused run left r/0"; else right; fi
 
 # --- a whole run
@@ -151,6 +155,13 @@ json weft.eval/1 '0.6 < j["accuracy"] < 1 and len(j["confusion"]) == 3 and
     "$weft" eval -d cpu r/a/best.safetensors -o json
 expect 5 'less than' "$weft" eval -d cpu r/a/best.safetensors --min-accuracy 99.9%
 expect 4 'noise' "$weft" eval -d cpu r/a/best.safetensors --data noise.safetensors
+if grep -q 'classes are not those' both; then wrong "its own classes" both; else right; fi
+mkdir renamed && cp data/t10k-* renamed && printf 'up\nmid\nlow\n' >renamed/classes.txt
+expect 0 'class 0 is "upper" to the model, "up" in' \
+    "$weft" eval -d cpu r/a/best.safetensors --data renamed
+sed 's/"run\.data"/"ran.data"/' r/a/best.safetensors >mute.safetensors
+"$weft" eval -d cpu mute.safetensors >out 2>both
+says 'does not say what it was trained on .*fashion-mnist is taken'
 head -c 3000 r/a/last.safetensors >cut.safetensors
 expect 4 'cut.safetensors' "$weft" eval -d cpu cut.safetensors
 expect 4 'cut.safetensors' "$weft" predict -d cpu cut.safetensors pictures
@@ -212,6 +223,9 @@ says 'pictures/0.png'
 for bad in cut.idx huge.idx cut.idx.gz noise.safetensors nosuch.png tiny.net; do
     expect 4 "$bad.*skipped" "$weft" predict -d cpu r/a/best.safetensors $bad
 done
+expect 0 'Saved' "$weft" train -d cpu --data two.npy --net tiny.net --epochs 1 --out r/two
+expect 4 'is for pictures of 2 channels' \
+    "$weft" predict -d cpu r/two/best.safetensors pictures/0.png
 expect 4 'no pictures' "$weft" predict -d cpu r/a/best.safetensors empty
 
 # --- verify and bench

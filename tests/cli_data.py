@@ -46,6 +46,12 @@ def csv(path, pictures, labels):
     write(path, ("\n".join(lines) + "\n").encode())
 
 
+def npy(path, shape, values):
+    head = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}"
+    head = head.ljust(128 - 10 - 1) + "\n"
+    write(path, b"\x93NUMPY\x01\0" + struct.pack("<H", len(head)) + head.encode() + bytes(values))
+
+
 def png(path, pixels):
     def chunk(kind, data):
         check = zlib.crc32(kind + data)
@@ -64,6 +70,10 @@ def main(out):
     write(f"{out}/data/classes.txt", b"upper\nmiddle, \"so\"\nlower\n")
     # Half of these test pictures are training pictures.
     csv(f"{out}/leak.csv", train[:50] + test[:50], train_labels[:50] + test_labels[:50])
+
+    # Pictures of two channels, which no picture file has.
+    npy(f"{out}/two.npy", (64, SIDE, SIDE, 2), [v for p in train[:64] for v in p for _ in "ab"])
+    npy(f"{out}/two-labels.npy", (64,), train_labels[:64])
 
     os.makedirs(f"{out}/pictures/below", exist_ok=True)
     for i in range(3):
