@@ -104,7 +104,9 @@ struct weft_verdict {
     const char *detail; /* the whole case, enough to repeat it; on a mismatch also where
                            and by how much; "" otherwise */
     bool passed;
-    double worst; /* largest error over its bound; 0 for exact cases */
+    double worst;      /* largest error over its bound; 0 for exact cases */
+    int number, cases; /* which of how many random shapes of this op, from 0; each has
+                          several verdicts */
 };
 
 struct weft_verify_params {

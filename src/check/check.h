@@ -28,6 +28,7 @@ struct check {
     const struct weft_verify_params *params;
     struct weft_verify_result *result;
     int op, number; /* of the case */
+    int cases;      /* of each op */
     uint32_t drawn; /* words taken from the case's random stream */
     struct weft_random words;
     char first_fault[768];

@@ -23,7 +23,9 @@ void check_report(struct check_case *c, const char *what, const char *fill, doub
                                    .what = name,
                                    .detail = detail,
                                    .passed = !fault,
-                                   .worst = worst};
+                                   .worst = worst,
+                                   .number = k->number,
+                                   .cases = k->cases};
     if (fault)
         k->result->failed++;
     else

@@ -40,8 +40,8 @@ static enum weft_status require_params(weft_context *ctx,
  * end the run. */
 static enum weft_status run_op(struct check *k)
 {
-    int cases = k->params->cases ? k->params->cases : DEFAULT_CASES;
-    for (k->number = 0; k->number < cases; k->number++) {
+    k->cases = k->params->cases ? k->params->cases : DEFAULT_CASES;
+    for (k->number = 0; k->number < k->cases; k->number++) {
         k->drawn = 0;
         enum weft_status status = ops[k->op]->run(k);
         if (status == WEFT_ERR_NOMEM)
