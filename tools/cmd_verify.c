@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_ROWS = 256, MOST_FAILURES = 20 };
+/* Each shape is compiled anew, which takes OpenCL drivers for processors seconds: with
+ * fewer shapes by default the whole takes a minute or two there. */
+enum { MOST_ROWS = 256, MOST_FAILURES = 20, USUAL_CASES = 40, CPU_DRIVER_CASES = 5 };
 
 struct options {
     struct app_options app;
@@ -19,7 +21,9 @@ static const struct args_option options[] = {
     APP_OPTIONS_DEVICE(struct options),
     {"op", 0, ARGS_TEXT, offsetof(struct options, op), "NAME", "only this op", 0, 0},
     {"cases", 0, ARGS_INT, offsetof(struct options, cases), "N",
-     "random shapes an op and direction; default 40", 1, 100000},
+     "random shapes an op and direction; default 40, or 5 with an OpenCL driver for "
+     "processors, which compiles slowly: ask for more to be surer there",
+     1, 100000},
     {"small", 0, ARGS_FLAG, offsetof(struct options, small), NULL,
      "tiny shapes, for emulators", 0, 0},
     {"seed", 0, ARGS_SEED, offsetof(struct options, seed), "S",
@@ -55,8 +59,31 @@ struct tally {
     struct failure failures[MOST_FAILURES];
     int failure_count, failures_in_all;
     const char *family;
-    const char *op;
+    char op[32];     /* the one under way */
+    double op_begin; /* by term_seconds */
 };
+
+/* The rate of the op under way, and when it will be done if the rate stays: other ops have
+ * other rates, so no more is promised. */
+static void show_progress(struct tally *t, const struct weft_verdict *v)
+{
+    double now = term_seconds();
+    char rate[64] = "";
+    if (strcmp(t->op, v->op) != 0) {
+        snprintf(t->op, sizeof(t->op), "%s", v->op);
+        t->op_begin = now;
+    }
+    double seconds = now - t->op_begin;
+    if (v->number > 0 && seconds > 1) {
+        double r = v->number / seconds;
+        snprintf(rate, sizeof(rate), r < 10 ? ", %.2f shapes/s" : ", %.0f shapes/s", r);
+        size_t at = strlen(rate);
+        snprintf(rate + at, sizeof(rate) - at, ", %.0f s left for it",
+                 (v->cases - v->number) / r);
+    }
+    term_progress("%s kernels: %s, shape %d of %d%s; %s cases so far", t->family, v->op,
+                  v->number + 1, v->cases, rate, table_thousands(t->cases));
+}
 
 static void report(void *priv, const struct weft_verdict *v)
 {
@@ -77,8 +104,7 @@ static void report(void *priv, const struct weft_verdict *v)
     r->cases++;
     r->worst = v->worst > r->worst || v->worst != v->worst ? v->worst : r->worst;
     t->cases++;
-    term_progress("%s kernels: %s %s, %s cases so far", t->family, v->op, v->what,
-                  table_thousands(t->cases));
+    show_progress(t, v);
     if (v->passed)
         return;
     r->failed++;
@@ -159,8 +185,9 @@ static enum app_exit verify_family(struct app *app, const struct options *o,
         weft_device_open(app->context, app->device_index, &params, &app->device);
     if (status)
         return app_fail(app, APP_DEVICE, status);
+    int usual = app->info.kind == WEFT_DEVICE_CPU ? CPU_DRIVER_CASES : USUAL_CASES;
     struct weft_verify_params verify = {.op = o->op,
-                                        .cases = o->cases,
+                                        .cases = o->cases ? o->cases : usual,
                                         .small = o->small,
                                         .seed = o->seed,
                                         .report = report,
@@ -205,12 +232,13 @@ static enum app_exit verify(struct app *app, const struct options *o)
         families[0] = (enum weft_family)o->app.family;
 
     struct tally *t = term_alloc(NULL, sizeof(*t));
-    *t = (struct tally){.op = ""};
+    *t = (struct tally){.cases = 0};
     struct weft_verify_result sum = {0};
     struct table table;
     table_init(&table, stdout, (enum table_format)o->app.format, columns, COLUMN_COUNT,
                false);
     for (int i = 0; i < count && !code; i++) {
+        t->op[0] = '\0';
         t->family = builtin ? "C" : app_families[families[i]];
         code = verify_family(app, o, families[i], t, &sum);
         add_rows(&table, t);
