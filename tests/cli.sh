@@ -232,6 +232,18 @@ expect 4 'no pictures' "$weft" predict -d cpu r/a/best.safetensors empty
 expect 0 'passed' "$weft" verify -d cpu --small --cases 2 --op pool
 json weft.verify/1 'j["failed"] == 0 and j["rows"]' \
     "$weft" verify -d cpu --small --cases 2 --op softmax -o json
+if command -v cc >/dev/null && ! ldd "$weft" | grep -q 'lib[at]san'; then
+    # A machine whose exp is wrong now and then: device and reference then differ.
+    echo 'double exp2(double); double exp(double x) { static int calls;
+        return exp2(x * 1.4426950408889634) * (++calls % 7 ? 1 : 3); }' >wrong.c
+    cc -w -O1 -fno-builtin -shared -fPIC -o wrong.so wrong.c -lm
+    expect 5 'MISMATCH' env LD_PRELOAD="$dir/wrong.so" \
+        "$weft" verify -d cpu --small --cases 2 --op softmax
+    says 'softmax .*seed 1, case [01]'
+else
+    skipped=$((skipped + 1))
+    echo "skipped: a mismatch: there is no cc, or a sanitizer forbids LD_PRELOAD"
+fi
 json weft.bench/1 'all(0 < r["min"] <= r["median"] <= r["max"] and r["samples"] >= 3 and
     r["first_step_s"] > 0 and r["unit"] == "pictures/s" for r in j["rows"]) and
     [r["batch"] for r in j["rows"]] == [8, 16]' \
