@@ -63,7 +63,7 @@ struct tally {
     double op_begin; /* by term_seconds */
 };
 
-/* The rate of the op under way, and when it will be done if the rate stays: other ops have
+/* The rate of the op under way, and when it is done if the rate stays: other ops have
  * other rates, so no more is promised. */
 static void show_progress(struct tally *t, const struct weft_verdict *v)
 {
