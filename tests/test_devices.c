@@ -77,7 +77,7 @@ static void test_notes(void)
     remove_icd("d.txt");
 }
 
-/* The loader finds nothing: one device is left, and the mend names packages. */
+/* The loader finds nothing: one device is left, and the note tells where it looked. */
 static void test_no_driver(void)
 {
     weft_context *context = NULL;
