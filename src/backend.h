@@ -121,6 +121,15 @@ struct weft_act_args {
     struct weft_view x, y, dy, dx;
 };
 
+/* y = f(x + other), or y = (x + other) times `gate`: one of them is the identity. The
+ * residual of a network, and the sum of what several readers of a tensor give to its
+ * gradient. All are equally long; y may be x or other, and x may be other. */
+struct weft_add_args {
+    struct weft_activation activation;
+    struct weft_gate gate;
+    struct weft_view x, other, y;
+};
+
 /* y[i] = uniform(i) < rate ? 0 : x[i] / (1 - rate), with uniform(i) = word i % 4 of
  * weft_philox(seed, counter (i / 4, step, layer, RANDOM_DROPOUT)). Forward and backward
  * are the same. y may be x. */
@@ -259,6 +268,7 @@ struct weft_backend {
                                     const struct weft_act_args *args);
     enum weft_status (*act_backward)(struct weft_list *list,
                                      const struct weft_act_args *args);
+    enum weft_status (*add)(struct weft_list *list, const struct weft_add_args *args);
     enum weft_status (*dropout)(struct weft_list *list,
                                 const struct weft_dropout_args *args);
     enum weft_status (*softmax)(struct weft_list *list,

@@ -173,6 +173,21 @@ static enum weft_status run_act(const struct row *row, struct arena *a,
                           : list->device->backend->act_forward(list, &args);
 }
 
+static enum weft_status run_add(const struct row *row, struct arena *a,
+                                struct weft_list *list, double *work)
+{
+    size_t n = (size_t)row->n;
+    struct weft_add_args args = {.x = floats(a, n), .other = floats(a, n)};
+    struct weft_view y = floats(a, n);
+    args.y = y;
+    if (row->direction)
+        args.gate = (struct weft_gate){{row->act, 0}, y};
+    else
+        args.activation.act = row->act;
+    *work = (row->direction ? 16.0 : 12.0) * row->n;
+    return list ? list->device->backend->add(list, &args) : WEFT_OK;
+}
+
 static enum weft_status run_dropout(const struct row *row, struct arena *a,
                                     struct weft_list *list, double *work)
 {
@@ -294,6 +309,9 @@ static const struct row table[] = {
     {"act", "relu, 4M, backward", run_act, true, .n = 1 << 22, .act = WEFT_ACT_relu,
      .direction = 1},
     {"act", "gelu, 4M, forward", run_act, true, .n = 1 << 22, .act = WEFT_ACT_gelu},
+    {"add", "4M, relu", run_add, true, .n = 1 << 22, .act = WEFT_ACT_relu},
+    {"add", "4M, gate of relu", run_add, true, .n = 1 << 22, .act = WEFT_ACT_relu,
+     .direction = 1},
     {"dropout", "4M", run_dropout, true, .n = 1 << 22},
     {"softmax", "10 classes, b512", run_softmax, true, .n = 512, .out = 10},
     {"softmax", "1000 classes, b512", run_softmax, true, .n = 512, .out = 1000},

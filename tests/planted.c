@@ -55,6 +55,7 @@ WRAP(POOL_FORWARD, pool, pool_forward, y)
 WRAP(POOL_BACKWARD, pool, pool_backward, dx)
 WRAP(ACT_FORWARD, act, act_forward, y)
 WRAP(ACT_BACKWARD, act, act_backward, dx)
+WRAP(ADD, add, add, y)
 WRAP(DROPOUT, dropout, dropout, y)
 WRAP(SOFTMAX, softmax, softmax, y)
 WRAP(LOSS, loss, loss, loss)
@@ -98,6 +99,7 @@ static struct weft_backend wrap(void)
     b.pool_backward = wrapped_pool_backward;
     b.act_forward = wrapped_act_forward;
     b.act_backward = wrapped_act_backward;
+    b.add = wrapped_add;
     b.dropout = wrapped_dropout;
     b.softmax = wrapped_softmax;
     b.loss = wrapped_loss;

@@ -17,6 +17,7 @@ enum slot {
     POOL_BACKWARD,
     ACT_FORWARD,
     ACT_BACKWARD,
+    ADD,
     DROPOUT,
     SOFTMAX,
     LOSS,
@@ -31,6 +32,7 @@ union arguments {
     struct weft_dense_args dense;
     struct weft_pool_args pool;
     struct weft_act_args act;
+    struct weft_add_args add;
     struct weft_dropout_args dropout;
     struct weft_softmax_args softmax;
     struct weft_loss_args loss;

@@ -105,6 +105,18 @@ static void forget_gradient(union arguments *a)
     if (weft_act_by_output[a->act.activation.act])
         a->act.activation.act = WEFT_ACT_identity;
 }
+static void lose_other(union arguments *a)
+{
+    a->add.other = a->add.x;
+}
+static void lose_add_gate(union arguments *a)
+{
+    a->add.gate = (struct weft_gate){0};
+}
+static void lose_add_activation(union arguments *a)
+{
+    a->add.activation.act = WEFT_ACT_identity;
+}
 static void use_next_layer(union arguments *a)
 {
     a->dropout.layer++;
@@ -366,6 +378,9 @@ const struct fault faults[] = {
     {"slope of leaky relu", "act", ACT_FORWARD, .twist = flip_slope},
     {"derivative left out", "act", ACT_BACKWARD, .twist = forget_gradient},
     {"half precision", "act", ACT_FORWARD, .after = round_to_half},
+    {"one twice", "add", ADD, .twist = lose_other},
+    {"no activation", "add", ADD, .twist = lose_add_activation},
+    {"no gate", "add", ADD, .twist = lose_add_gate},
     {"no scaling", "dropout", DROPOUT, .after = lose_scaling},
     {"another layer's stream", "dropout", DROPOUT, .twist = use_next_layer},
     {"another word for the step", "dropout", DROPOUT, .twist = use_seed_as_step},
@@ -391,6 +406,7 @@ const struct fault faults[] = {
     {"dx halved on both", "dense", DENSE_DATA, true, .after = halve_gradient},
     {"gradient halved on both", "pool", POOL_BACKWARD, true, .after = halve_gradient},
     {"derivative left out on both", "act", ACT_BACKWARD, true, .twist = forget_gradient},
+    {"no gate on both", "add", ADD, true, .twist = lose_add_gate},
     {"gradient halved on both", "loss", LOSS, true, .after = halve_loss_gradient},
     {NULL, NULL, NO_SLOT, false, NULL, NULL, NULL},
 };

@@ -44,7 +44,7 @@ struct check_op {
     const char *name;
     enum weft_status (*run)(struct check *k);
 };
-extern const struct check_op check_conv, check_dense, check_pool, check_act,
+extern const struct check_op check_conv, check_dense, check_pool, check_act, check_add,
     check_dropout, check_softmax, check_loss, check_input, check_optimizer;
 
 /* draw.c. Random numbers of the case. Ranges include both ends. */

@@ -7,7 +7,7 @@
 
 static const struct check_op *const ops[] = {
     &check_conv,    &check_dense, &check_pool,  &check_act,       &check_dropout,
-    &check_softmax, &check_loss,  &check_input, &check_optimizer,
+    &check_softmax, &check_loss,  &check_input, &check_optimizer, &check_add,
 };
 
 enum { DEFAULT_CASES = 40, MAX_CASES = 1000000 };

@@ -238,6 +238,7 @@ const struct weft_backend weft_backend_cpu = {
     .pool_backward = cpu_pool_backward,
     .act_forward = cpu_act_forward,
     .act_backward = cpu_act_backward,
+    .add = cpu_add,
     .dropout = cpu_dropout,
     .softmax = cpu_softmax,
     .loss = cpu_loss,

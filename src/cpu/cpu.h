@@ -157,6 +157,7 @@ enum weft_status cpu_act_forward(struct weft_list *list,
                                  const struct weft_act_args *args);
 enum weft_status cpu_act_backward(struct weft_list *list,
                                   const struct weft_act_args *args);
+enum weft_status cpu_add(struct weft_list *list, const struct weft_add_args *args);
 enum weft_status cpu_dropout(struct weft_list *list,
                              const struct weft_dropout_args *args);
 enum weft_status cpu_softmax(struct weft_list *list,

@@ -265,6 +265,7 @@ const struct weft_backend weft_backend_opencl = {
     .pool_backward = ocl_pool_backward,
     .act_forward = ocl_act_forward,
     .act_backward = ocl_act_backward,
+    .add = ocl_add,
     .dropout = ocl_dropout,
     .softmax = ocl_softmax,
     .loss = ocl_loss,

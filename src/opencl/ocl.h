@@ -153,6 +153,7 @@ enum weft_status ocl_act_forward(struct weft_list *list,
                                  const struct weft_act_args *args);
 enum weft_status ocl_act_backward(struct weft_list *list,
                                   const struct weft_act_args *args);
+enum weft_status ocl_add(struct weft_list *list, const struct weft_add_args *args);
 enum weft_status ocl_dropout(struct weft_list *list,
                              const struct weft_dropout_args *args);
 enum weft_status ocl_softmax(struct weft_list *list,

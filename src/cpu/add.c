@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The sum of two tensors. */
+#include "cpu.h"
+
+#include <assert.h>
+
+static void add_chunk(const void *data, size_t item)
+{
+    const struct weft_add_args *a = data;
+    const float *x = cpu_floats(a->x), *other = cpu_floats(a->other);
+    const float *output = cpu_floats(a->gate.output);
+    float *y = cpu_floats(a->y);
+    size_t begin = item * CPU_CHUNK, count = cpu_chunk_end(item, a->x.count) - begin;
+    double z[CPU_CHUNK];
+    for (size_t i = 0; i < count; i++)
+        z[i] = (double)x[begin + i] + (double)other[begin + i];
+    cpu_activate(a->activation, z, count);
+    if (a->gate.activation.act)
+        cpu_derive(a->gate.activation, z, NULL, output + begin, count);
+    for (size_t i = 0; i < count; i++)
+        y[begin + i] = (float)z[i];
+}
+
+enum weft_status cpu_add(struct weft_list *list, const struct weft_add_args *args)
+{
+    assert(args->x.count == args->y.count && args->other.count == args->y.count);
+    assert(!args->activation.act || !args->gate.activation.act);
+    return cpu_append(list, cpu_chunks(args->x.count), add_chunk, args, sizeof(*args));
+}
