@@ -105,6 +105,20 @@ static void check_sentences(void)
         {"optimizer sgd\n", "the learning rate is missing"},
         {"batch 0\n", "is 0, must be 1"},
         {"stride=2\n", "begins with an option"},
+        {"relu from=a\n", "line 1: no line above is called \"a\": put as=a"},
+        {"relu as=a\nrelu as=a\n", "line 2: as=a: line 1 has this name"},
+        {"relu as=input\n", "this name is the batch's"},
+        {"relu as=\n", "a name has 1 to 31 letters"},
+        {"add\n", "add needs the name of a second layer"},
+        {"add a\n", "no line above is called \"a\""},
+        {"add a as=a\n", "no line above is called \"a\""},
+        {"conv 2 3 as=a\nconv 2 1\nconv 3 1\nadd a relu\n",
+         "line 4: \"add a relu\" would add 6x6x2 to 6x6x3: both must have the same "
+         "shape"},
+        {"flatten as=a\ndense 3\nsoftmax\n", "line 1: nothing reads \"a\""},
+        {"relu\nflatten from=input\ndense 3\nsoftmax\n",
+         "line 1: nothing reads what relu1 makes"},
+        {"flatten as=a\ndense 3\nsoftmax\nrelu from=a\n", "nothing may follow softmax"},
         {"flatten\ninput 8 8 1\n", "must stand before the layers"},
         {"input 9 9 1\n", "wants pictures of 9x9x1, the data are 8x8x1"},
         {"conv 65536 7 pad=3\nconv 65536 7 pad=3\n", "too large"},
@@ -169,6 +183,14 @@ static void check_fusion(void)
          "dense+tanh dropout dense softmax"},
         {"flatten\ndense 4 tanh\ndropout 0.5\ndense 3\nsoftmax\n", false, false,
          "dense+tanh dense softmax"},
+        {"conv 4 3 as=a\nconv 4 1 relu\nadd a relu\nmax-pool 2\nflatten\ndense "
+         "3\nsoftmax\n",
+         true, false, "conv conv+relu add+relu max-pool dense softmax"},
+        {"conv 4 3 as=a\nrelu\nadd a\nflatten\ndense 3\nsoftmax\n", true, false,
+         "conv act+relu add dense softmax"},
+        {"conv 4 3 relu as=a\nmax-pool 3 stride=1 pad=1\nadd a gelu\nflatten\n"
+         "dense 3\nsoftmax\n",
+         true, false, "conv+relu max-pool add act+gelu dense softmax"},
     };
     for (size_t i = 0; i < WEFT_COUNT(cases); i++) {
         weft_net *net = net_of(cases[i].text, 8, 8, 1);

@@ -17,7 +17,9 @@ static char folder[] = "/tmp/weft-test-train-XXXXXX";
 /* A network that has every op, and one more for each optimizer. */
 static const char every_op[] = "conv 6 3x3 relu\n"
                                "max-pool 2\n"
-                               "conv 8 3x2 leaky-relu pad=same groups=2 slope=0.1\n"
+                               "conv 8 3x2 leaky-relu pad=same groups=2 slope=0.1 as=a\n"
+                               "conv 8 3 relu pad=same\n"
+                               "add a leaky-relu\n"
                                "conv 8 2 gelu stride=2 dilation=1x2\n"
                                "dropout 0.1\n"
                                "conv 5 1 silu bias=no\n"

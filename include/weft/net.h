@@ -19,6 +19,8 @@ extern "C" {
  *     dense UNITS [ACT]                bias=yes init=he
  *     ACT                              relu, sigmoid, tanh, gelu, silu, or
  *                                      leaky-relu slope=0.01
+ *     add NAME [ACT]                   the sum of two layers of the same shape: that of
+ *                                      the line before, and NAME
  *     dropout RATE
  *     flatten
  *     softmax                          last: probabilities out, cross-entropy in training
@@ -29,7 +31,18 @@ extern "C" {
  *
  * RxS, stride, dilation and pad take one number or two, rows first: 3x5. pad may be
  * `valid` (none) or `same`: the output is ceil(input / stride), the odd row or column of
- * padding lies at the bottom and right. init is he, glorot or uniform. */
+ * padding lies at the bottom and right. init is he, glorot or uniform.
+ *
+ * A layer reads what the line before makes. Any layer's line may end in as=NAME, which
+ * names what it makes, and in from=NAME, which has it read what NAME makes instead; NAME
+ * stands above, and `input` is the batch. So branches come about, and `add` joins them:
+ *
+ *     conv 64 3x3 pad=same as=before
+ *     conv 64 3x3 relu pad=same
+ *     conv 64 3x3 pad=same
+ *     add before relu
+ *
+ * Everything that a line makes must be read, but for the last line's. */
 typedef struct weft_net weft_net;
 
 enum weft_optimizer_kind {

@@ -88,7 +88,8 @@ enum weft_status weft_net_layer(const weft_net *net, int index,
     };
     if (node->op->forward)
         out->bytes = (double)sizeof(float) *
-                     (double)(weft_shape_count(node->in) + weft_shape_count(node->out));
+                     (double)(weft_shape_count(node->in) + weft_shape_count(node->other) +
+                              weft_shape_count(node->out));
     snprintf(out->text, sizeof(out->text), "%s", node->text);
     const struct weft_node *end = net->graph.nodes + net->graph.count;
     if (node + 1 < end && node[1].implied)

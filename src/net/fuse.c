@@ -41,26 +41,18 @@ static const struct {
     {&weft_op_conv, &weft_op_act, activation_fits, take_activation},
     {&weft_op_conv, &weft_op_max_pool, pool_fits, take_pool},
     {&weft_op_dense, &weft_op_act, activation_fits, take_activation},
+    {&weft_op_add, &weft_op_act, activation_fits, take_activation},
 };
-
-/* Whether node `index` is read by the next node alone. */
-static bool read_once(const struct weft_graph *graph, int index)
-{
-    int readers = 0;
-    for (int i = index + 1; i < graph->count; i++)
-        readers += graph->nodes[i].input == index;
-    return readers == 1;
-}
 
 void weft_graph_fuse(struct weft_graph *graph, bool training)
 {
     for (int i = 1; i < graph->count; i++) {
         struct weft_node *follower = &graph->nodes[i];
-        if (follower->input < 0 || !read_once(graph, follower->input))
+        int at = follower->inputs[0];
+        if (at < 0 || weft_graph_readers(graph, at) != 1)
             continue;
-        int at = follower->input;
         while (graph->nodes[at].absorbed)
-            at = graph->nodes[at].input;
+            at = graph->nodes[at].inputs[0];
         struct weft_node *layer = &graph->nodes[at];
         for (size_t p = 0; p < WEFT_COUNT(patterns); p++) {
             if (patterns[p].layer != layer->op || patterns[p].follower != follower->op ||

@@ -32,12 +32,21 @@ bool weft_node_idle(const struct weft_node *node, bool training)
     return node->absorbed || !node->op->forward || (node->op->training_only && !training);
 }
 
-int weft_graph_source(const struct weft_graph *graph, int index, bool training)
+int weft_graph_source(const struct weft_graph *graph, int index, int which, bool training)
 {
-    int source = graph->nodes[index].input;
+    int source = graph->nodes[index].inputs[which];
     while (source >= 0 && weft_node_idle(&graph->nodes[source], training))
-        source = graph->nodes[source].input;
+        source = graph->nodes[source].inputs[0];
     return source;
+}
+
+int weft_graph_readers(const struct weft_graph *graph, int index)
+{
+    int readers = 0;
+    for (int i = index + 1; i < graph->count; i++)
+        for (int k = 0; k < weft_node_inputs(&graph->nodes[i]); k++)
+            readers += graph->nodes[i].inputs[k] == index;
+    return readers;
 }
 
 static double uniform(uint64_t seed, unsigned node, size_t i, unsigned word)

@@ -8,7 +8,7 @@
 enum { WEFT_MAX_NODES = 512, WEFT_WEIGHT_ALIGN = 16 /* floats */ };
 
 struct weft_graph {
-    struct weft_node *nodes; /* node i reads node i - 1 or one before it */
+    struct weft_node *nodes; /* in order: a node reads those before it */
     int count;
     size_t weights; /* floats in the buffer of all weights, with gaps for alignment */
 };
@@ -33,9 +33,14 @@ void weft_graph_finish(struct weft_graph *graph);
  * its output. */
 void weft_graph_fuse(struct weft_graph *graph, bool training);
 
-/* The node whose output node `index` really reads: past what was absorbed, what moves
- * nothing (flatten), and, at inference, what does nothing then. -1: the batch. */
-int weft_graph_source(const struct weft_graph *graph, int index, bool training);
+/* The node whose output node `index` really reads as its input number `which`: past what
+ * was absorbed, what moves nothing (flatten), and, at inference, what does nothing then.
+ * Or WEFT_BATCH. */
+int weft_graph_source(const struct weft_graph *graph, int index, int which,
+                      bool training);
+
+/* How many inputs of how many nodes are the output of node `index`. */
+int weft_graph_readers(const struct weft_graph *graph, int index);
 
 /* Whether the node does nothing in this mode: its output is its input. */
 bool weft_node_idle(const struct weft_node *node, bool training);

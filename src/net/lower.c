@@ -9,25 +9,35 @@ static struct weft_view param_view(struct weft_mem *mem, const struct weft_param
 }
 
 /* The gate through which a gradient passes on its way to the output of `node`: that of an
- * activation fused to a layer. A layer of its own applies its own derivative. */
+ * activation fused to a layer. */
 static struct weft_gate gate_at(const struct weft_plan *plan,
                                 const struct weft_roles *roles, int node)
 {
-    if (node < 0 || plan->graph.nodes[node].op == &weft_op_act ||
-        !plan->graph.nodes[node].activation.act)
+    if (node < 0 || !weft_node_gated(&plan->graph.nodes[node]))
         return (struct weft_gate){0};
     return (struct weft_gate){plan->graph.nodes[node].activation,
                               weft_plan_node_view(plan, roles, node, SPAN_Y)};
 }
 
+/* What a node reads as its input number `which`. */
+static struct weft_view input_at(const struct weft_plan *plan,
+                                 const struct weft_roles *roles, int index, int which)
+{
+    if (which >= weft_node_inputs(&plan->graph.nodes[index]))
+        return (struct weft_view){0};
+    int source = weft_graph_source(&plan->graph, index, which, plan->training);
+    return source < 0 ? weft_plan_step_view(plan, roles, SPAN_X)
+                      : weft_plan_node_view(plan, roles, source, SPAN_Y);
+}
+
 static struct weft_site site_at(const struct weft_plan *plan,
-                                const struct weft_roles *roles, int index, int source)
+                                const struct weft_roles *roles, int index)
 {
     const struct weft_node *node = &plan->graph.nodes[index];
     struct weft_site site = {
         .n = plan->batch,
-        .x = source < 0 ? weft_plan_step_view(plan, roles, SPAN_X)
-                        : weft_plan_node_view(plan, roles, source, SPAN_Y),
+        .x = input_at(plan, roles, index, 0),
+        .other = input_at(plan, roles, index, 1),
         .y = weft_plan_node_view(plan, roles, index, SPAN_Y),
         .argmax = weft_plan_node_view(plan, roles, index, SPAN_ARGMAX),
         .weight = param_view(roles->weights, &node->weight),
@@ -35,9 +45,10 @@ static struct weft_site site_at(const struct weft_plan *plan,
     };
     if (!plan->training)
         return site;
-    site.dy = weft_plan_node_view(plan, roles, index, SPAN_DY);
-    if (source >= 0)
-        site.dx = weft_plan_node_view(plan, roles, source, SPAN_DY);
+    const struct weft_flow *flow = &plan->flows[index];
+    site.dy =
+        weft_plan_place_view(plan, roles, (struct weft_place){flow->gradient, SPAN_DY});
+    site.dx = weft_plan_place_view(plan, roles, flow->parts[0].at);
     site.dweight = param_view(roles->gradients, &node->weight);
     site.dbias = param_view(roles->gradients, &node->bias);
     site.state = (struct weft_view){roles->state, 0, 0};
@@ -51,43 +62,75 @@ enum weft_status weft_plan_forward(const struct weft_plan *plan,
         const struct weft_node *node = &plan->graph.nodes[i];
         if (weft_node_idle(node, plan->training) || (plan->training && node->op->last))
             continue;
-        int source = weft_graph_source(&plan->graph, i, plan->training);
-        struct weft_site site = site_at(plan, roles, i, source);
+        struct weft_site site = site_at(plan, roles, i);
         WEFT_TRY(node->op->forward(list, node, &site));
     }
     return WEFT_OK;
 }
 
-/* Applies a gate that the launch before could not. */
-static enum weft_status apply_gate(struct weft_list *list, const struct weft_gate *gate,
-                                   struct weft_view gradient)
+/* Adds a part of a gradient to those before it; the last passes the gate, unless the
+ * launch that wrote it has seen to that. */
+static enum weft_status join_part(const struct weft_plan *plan,
+                                  const struct weft_roles *roles,
+                                  const struct weft_part *part, bool gated,
+                                  struct weft_list *list)
 {
-    if (!gate->activation.act || !gradient.mem)
+    const struct weft_backend *backend = list->device->backend;
+    struct weft_gate gate = {0};
+    if (part->whole && !gated)
+        gate = gate_at(plan, roles, part->to);
+    struct weft_view at = weft_plan_place_view(plan, roles, part->at);
+    struct weft_view into = weft_plan_place_view(plan, roles, part->into);
+    if (part->before.node != WEFT_NO_NODE)
+        return backend->add(list, &(struct weft_add_args){.gate = gate,
+                                                          .x = weft_plan_place_view(
+                                                              plan, roles, part->before),
+                                                          .other = at,
+                                                          .y = into});
+    if (!gate.activation.act)
         return WEFT_OK;
-    struct weft_act_args args = {.activation = gate->activation,
-                                 .y = gate->output,
-                                 .dy = gradient,
-                                 .dx = gradient};
-    return list->device->backend->act_backward(list, &args);
+    return backend->act_backward(
+        list, &(struct weft_act_args){
+                  .activation = gate.activation, .y = gate.output, .dy = at, .dx = into});
 }
 
 static enum weft_status lower_loss(const struct weft_plan *plan,
                                    const struct weft_roles *roles, struct weft_list *list)
 {
-    int logits = weft_graph_source(&plan->graph, plan->graph.count - 1, true);
+    int last = plan->graph.count - 1;
+    const struct weft_part *part = &plan->flows[last].parts[0];
     struct weft_loss_args args = {
         .n = plan->batch,
-        .classes = plan->graph.nodes[plan->graph.count - 1].in.c,
+        .classes = plan->graph.nodes[last].in.c,
         .smoothing = plan->smoothing,
-        .logits = weft_plan_node_view(plan, roles, logits, SPAN_Y),
+        .logits = input_at(plan, roles, last, 0),
         .labels = weft_plan_step_view(plan, roles, SPAN_LABELS),
-        .dlogits = weft_plan_node_view(plan, roles, logits, SPAN_DY),
+        .dlogits = weft_plan_place_view(plan, roles, part->at),
         .loss = weft_plan_step_view(plan, roles, SPAN_LOSS),
         .hit = weft_plan_step_view(plan, roles, SPAN_HIT),
     };
-    struct weft_gate gate = gate_at(plan, roles, logits);
     WEFT_TRY(list->device->backend->loss(list, &args));
-    return apply_gate(list, &gate, args.dlogits);
+    return join_part(plan, roles, part, false, list);
+}
+
+/* An op that can gates the only part of a gradient itself. */
+static enum weft_status lower_node(const struct weft_plan *plan,
+                                   const struct weft_roles *roles, int index,
+                                   struct weft_list *list)
+{
+    const struct weft_node *node = &plan->graph.nodes[index];
+    const struct weft_part *parts = plan->flows[index].parts;
+    bool gates = node->op->gates && parts[0].whole && parts[0].before.node < 0;
+    if (node->op->backward) {
+        struct weft_site site = site_at(plan, roles, index);
+        if (gates)
+            site.gate = gate_at(plan, roles, parts[0].to);
+        WEFT_TRY(node->op->backward(list, node, &site));
+    }
+    for (int k = 0; k < WEFT_MAX_INPUTS; k++)
+        if (parts[k].to != WEFT_NO_NODE)
+            WEFT_TRY(join_part(plan, roles, &parts[k], gates, list));
+    return WEFT_OK;
 }
 
 enum weft_status weft_plan_backward(const struct weft_plan *plan,
@@ -97,16 +140,8 @@ enum weft_status weft_plan_backward(const struct weft_plan *plan,
     WEFT_TRY(lower_loss(plan, roles, list));
     for (int i = plan->graph.count - 1; i >= 0; i--) {
         const struct weft_node *node = &plan->graph.nodes[i];
-        if (weft_node_idle(node, true) || node->op->last || !weft_plan_learns(plan, i))
-            continue;
-        int source = weft_graph_source(&plan->graph, i, true);
-        struct weft_site site = site_at(plan, roles, i, source);
-        struct weft_gate gate = gate_at(plan, roles, source);
-        if (node->op->gates)
-            site.gate = gate;
-        WEFT_TRY(node->op->backward(list, node, &site));
-        if (!node->op->gates)
-            WEFT_TRY(apply_gate(list, &gate, site.dx));
+        if (!weft_node_idle(node, true) && !node->op->last && plan->flows[i].learns)
+            WEFT_TRY(lower_node(plan, roles, i, list));
     }
     return WEFT_OK;
 }

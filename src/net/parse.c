@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The text of a network to a graph with all shapes. */
-#include "graph.h"
+#include "names.h"
 
 #include "../util/text.h"
 
@@ -17,6 +17,7 @@ struct reader {
     struct weft_net *net;
     int capacity;
     bool fixed_input; /* by the params: an `input` line must agree */
+    struct weft_names names;
 };
 
 static enum weft_status parse_input(struct reader *r)
@@ -137,7 +138,18 @@ static enum weft_status place_param(struct reader *r, struct weft_param *param)
     return WEFT_OK;
 }
 
-static enum weft_status add_node(struct reader *r, const struct weft_node *made)
+/* The shape that input `which` of a node has; none where there is no such input. */
+static struct weft_shape input_shape(const struct reader *r, const struct weft_node *node,
+                                     int which)
+{
+    int input = node->inputs[which];
+    if (input == WEFT_NO_NODE)
+        return (struct weft_shape){0};
+    return input == WEFT_BATCH ? r->net->input : r->net->graph.nodes[input].out;
+}
+
+/* A place for one more at the end of the graph. */
+static enum weft_status make_room(struct reader *r)
 {
     struct weft_graph *graph = &r->net->graph;
     if (graph->count == WEFT_MAX_NODES)
@@ -150,11 +162,21 @@ static enum weft_status add_node(struct reader *r, const struct weft_node *made)
             return weft_out_of_memory(r->words.ctx, "network", sizeof(*more));
         graph->nodes = more;
     }
+    return WEFT_OK;
+}
+
+static enum weft_status add_node(struct reader *r, const struct weft_node *made)
+{
+    struct weft_graph *graph = &r->net->graph;
+    if (graph->count && graph->nodes[graph->count - 1].op->last)
+        return weft_words_fail(&r->words, "nothing may follow %s",
+                               graph->nodes[graph->count - 1].op->name);
+    WEFT_TRY(make_room(r));
     struct weft_node *node = &graph->nodes[graph->count];
     *node = *made;
     node->line = r->words.line;
-    node->input = graph->count - 1;
-    node->in = graph->count ? graph->nodes[graph->count - 1].out : r->net->input;
+    node->in = input_shape(r, node, 0);
+    node->other = input_shape(r, node, 1);
     if (!node->in.h)
         return weft_words_fail(&r->words,
                                "the size of the pictures is not known: begin with "
@@ -162,23 +184,58 @@ static enum weft_status add_node(struct reader *r, const struct weft_node *made)
     if (weft_shape_count(node->in) > INT_MAX)
         return weft_words_fail(&r->words, "one picture of %dx%dx%d values is too large",
                                node->in.h, node->in.w, node->in.c);
-    if (node->input >= 0 && graph->nodes[node->input].op->last)
-        return weft_words_fail(&r->words, "nothing may follow %s",
-                               graph->nodes[node->input].op->name);
     WEFT_TRY(node->op->shape(&r->words, node));
     size_t area = weft_shape_count(node->out);
     if (area > INT_MAX)
         return weft_words_fail(&r->words, "one picture of %dx%dx%d values is too large",
                                node->out.h, node->out.w, node->out.c);
-    if (node->op == &weft_op_dense && node->input >= 0 &&
-        graph->nodes[node->input].op == &weft_op_flatten)
-        node->flat = graph->nodes[node->input].in;
+    int input = node->inputs[0];
+    if (node->op == &weft_op_dense && input >= 0 &&
+        graph->nodes[input].op == &weft_op_flatten)
+        node->flat = graph->nodes[input].in;
     WEFT_TRY(place_param(r, &node->weight));
     WEFT_TRY(place_param(r, &node->bias));
     node->key = (unsigned)graph->count;
     name_node(graph, node);
     graph->count++;
     return WEFT_OK;
+}
+
+/* What a line reads: the line before, or from=NAME; and where two are joined, the one
+ * that its first word names. */
+static enum weft_status parse_inputs(struct reader *r, struct weft_node *node)
+{
+    struct weft_words *w = &r->words;
+    const char *from = weft_words_option(w, "from");
+    node->inputs[0] = r->net->graph.count ? r->net->graph.count - 1 : WEFT_BATCH;
+    node->inputs[1] = WEFT_NO_NODE;
+    if (from)
+        WEFT_TRY(weft_names_find(&r->names, w, from, &node->inputs[0]));
+    if (!node->op->joins)
+        return WEFT_OK;
+    const char *name = weft_words_peek(w);
+    if (!name)
+        return weft_words_fail(w,
+                               "%s needs the name of a second layer: put as=NAME at the "
+                               "end of that line, and \"%s NAME\" here",
+                               node->op->name, node->op->name);
+    w->next++;
+    return weft_names_find(&r->names, w, name, &node->inputs[1]);
+}
+
+/* The node of a line; the ACT at the end of another layer's line is a node of its own,
+ * which fusion may bring together with it. */
+static enum weft_status add_line(struct reader *r, struct weft_node *node)
+{
+    if (node->op == &weft_op_act || !node->activation.act)
+        return add_node(r, node);
+    struct weft_node follower = {
+        .op = &weft_op_act, .activation = node->activation, .implied = true};
+    node->activation = (struct weft_activation){0};
+    WEFT_TRY(add_node(r, node));
+    follower.inputs[0] = r->net->graph.count - 1;
+    follower.inputs[1] = WEFT_NO_NODE;
+    return add_node(r, &follower);
 }
 
 static enum weft_status parse_layer(struct reader *r, const char *word, const char *text)
@@ -190,18 +247,14 @@ static enum weft_status parse_layer(struct reader *r, const char *word, const ch
         return unknown_word(r, word);
     node.activation.act = act;
     snprintf(node.text, sizeof(node.text), "%s", text);
+    WEFT_TRY(parse_inputs(r, &node));
+    const char *name = weft_words_option(&r->words, "as");
     WEFT_TRY(node.op->parse(&r->words, &node));
     WEFT_TRY(weft_words_end(&r->words));
-    if (node.op == &weft_op_act || !node.activation.act)
-        return add_node(r, &node);
-
-    /* The ACT of another layer's line is a node of its own; fusion may bring them
-     * together. */
-    struct weft_node follower = {
-        .op = &weft_op_act, .activation = node.activation, .implied = true};
-    node.activation = (struct weft_activation){0};
-    WEFT_TRY(add_node(r, &node));
-    return add_node(r, &follower);
+    WEFT_TRY(add_line(r, &node));
+    if (!name)
+        return WEFT_OK;
+    return weft_names_add(&r->names, &r->words, name, r->net->graph.count - 1);
 }
 
 /* A copy of the line without comment and surplus blanks, for people. */
@@ -253,6 +306,23 @@ static enum weft_status parse_text(struct reader *r, const char *text)
     return WEFT_OK;
 }
 
+/* Every output but the last must be of use. */
+static enum weft_status check_read(struct reader *r)
+{
+    const struct weft_graph *graph = &r->net->graph;
+    WEFT_TRY(weft_names_end(&r->names, &r->words));
+    for (int i = 0; i < graph->count - 1; i++)
+        if (!weft_graph_readers(graph, i)) {
+            r->words.line = graph->nodes[i].line;
+            return weft_words_fail(&r->words,
+                                   "nothing reads what %s makes: put as=NAME at the end "
+                                   "of the line, and read it below with from=NAME or "
+                                   "\"add NAME\"",
+                                   graph->nodes[i].name);
+        }
+    return WEFT_OK;
+}
+
 /* What is only known at the end. */
 static enum weft_status check_whole(struct reader *r, int classes)
 {
@@ -265,6 +335,7 @@ static enum weft_status check_whole(struct reader *r, int classes)
         return weft_fail(ctx, WEFT_ERR_FORMAT,
                          "%s: must end in a line \"softmax\", not in \"%s\"",
                          r->words.where, last->op->name);
+    WEFT_TRY(check_read(r));
     if (!graph->weights)
         return weft_fail(ctx, WEFT_ERR_FORMAT,
                          "%s: has nothing to train: no conv, no dense", r->words.where);

@@ -79,30 +79,31 @@ static struct weft_span *node_span(const struct weft_plan *plan, int node,
     return &plan->spans[SPAN_STEP_COUNT + node * SPAN_NODE_COUNT + (int)which];
 }
 
-/* The gradient of node `node` at its output is asked for at these times. */
-static void span_gradient(const struct weft_plan *plan, int node, int from, size_t bytes)
+/* The span holds something at this time. */
+static void touch(struct weft_span *span, int time, size_t bytes)
 {
-    struct weft_span *span = node_span(plan, node, SPAN_DY);
-    if (!weft_plan_learns(plan, node))
-        return;
-    if (!span->bytes || from < span->first)
-        span->first = from;
-    span->last = backward_time(plan, node);
+    if (!span->bytes || time < span->first)
+        span->first = time;
+    if (!span->bytes || time > span->last)
+        span->last = time;
     span->bytes = bytes;
 }
 
-/* Node `node` reads its source: that must live until then. */
-static void span_use(const struct weft_plan *plan, int node)
+static size_t bytes_of(const struct weft_plan *plan, int node)
 {
-    int source = weft_graph_source(&plan->graph, node, plan->training);
+    const struct weft_shape *out = &plan->graph.nodes[node].out;
+    return weft_shape_count(*out) * (size_t)plan->batch * sizeof(float);
+}
+
+/* Input `which` of a node: in training what is read must live until the way back. */
+static void span_input(const struct weft_plan *plan, int index, int which)
+{
+    int source = weft_graph_source(&plan->graph, index, which, plan->training);
     struct weft_span *read =
         source < 0 ? &plan->spans[SPAN_X] : node_span(plan, source, SPAN_Y);
-    bool is_loss = plan->training && plan->graph.nodes[node].op->last;
-    int until = plan->training ? backward_time(plan, source < 0 ? node : source) : node;
-    read->last = until > read->last ? until : read->last;
-    if (plan->training && source >= 0)
-        span_gradient(plan, source, is_loss ? loss_time(plan) : backward_time(plan, node),
-                      read->bytes);
+    touch(read, index, read->bytes);
+    if (plan->training)
+        touch(read, backward_time(plan, source < 0 ? index : source), read->bytes);
 }
 
 static void span_node(const struct weft_plan *plan, int index)
@@ -110,16 +111,46 @@ static void span_node(const struct weft_plan *plan, int index)
     const struct weft_node *node = &plan->graph.nodes[index];
     if (weft_node_idle(node, plan->training))
         return;
-    size_t values = weft_shape_count(node->out) * (size_t)plan->batch;
-    if (!(plan->training && node->op->last)) {
-        int last = node->op->last ? end_time(plan) : index;
-        *node_span(plan, index, SPAN_Y) = (struct weft_span){
-            .first = index, .last = last, .bytes = values * sizeof(float)};
+    if (!(plan->training && node->op->last))
+        touch(node_span(plan, index, SPAN_Y), index, bytes_of(plan, index));
+    if (!plan->training && node->op->last)
+        touch(node_span(plan, index, SPAN_Y), end_time(plan), bytes_of(plan, index));
+    if (plan->training && node->pool.r) {
+        size_t places = weft_shape_count(node->out) * (size_t)plan->batch;
+        touch(node_span(plan, index, SPAN_ARGMAX), index, places);
+        touch(node_span(plan, index, SPAN_ARGMAX), backward_time(plan, index), places);
     }
-    if (plan->training && node->pool.r)
-        *node_span(plan, index, SPAN_ARGMAX) = (struct weft_span){
-            .first = index, .last = backward_time(plan, index), .bytes = values};
-    span_use(plan, index);
+    for (int k = 0; k < weft_node_inputs(node); k++)
+        span_input(plan, index, k);
+}
+
+static void touch_place(const struct weft_plan *plan, struct weft_place place, int time,
+                        size_t bytes)
+{
+    if (place.node != WEFT_NO_NODE)
+        touch(node_span(plan, place.node, place.which), time, bytes);
+}
+
+/* The gradients that the way back through a node reads and writes. */
+static void span_gradients(const struct weft_plan *plan, int index)
+{
+    const struct weft_node *node = &plan->graph.nodes[index];
+    const struct weft_flow *flow = &plan->flows[index];
+    int time = node->op->last ? loss_time(plan) : backward_time(plan, index);
+    if (weft_node_idle(node, true) || !flow->learns)
+        return;
+    if (!node->op->last)
+        touch_place(plan, (struct weft_place){flow->gradient, SPAN_DY}, time,
+                    bytes_of(plan, index));
+    for (int k = 0; k < WEFT_MAX_INPUTS; k++) {
+        const struct weft_part *part = &flow->parts[k];
+        if (part->to == WEFT_NO_NODE)
+            continue;
+        size_t bytes = bytes_of(plan, part->to);
+        touch_place(plan, part->at, time, bytes);
+        touch_place(plan, part->before, time, bytes);
+        touch_place(plan, part->into, time, bytes);
+    }
 }
 
 static void span_step(const struct weft_plan *plan)
@@ -167,7 +198,8 @@ enum weft_status weft_plan_create(const struct weft_net *net, int batch, bool tr
     if (status)
         goto fail;
     plan->spans = calloc((size_t)spans, sizeof(*plan->spans));
-    if (!plan->spans) {
+    plan->flows = calloc((size_t)net->graph.count, sizeof(*plan->flows));
+    if (!plan->spans || !plan->flows) {
         status =
             weft_out_of_memory(net->ctx, "plan", (size_t)spans * sizeof(*plan->spans));
         goto fail;
@@ -177,6 +209,11 @@ enum weft_status weft_plan_create(const struct weft_net *net, int batch, bool tr
     span_step(plan);
     for (int i = 0; i < plan->graph.count; i++)
         span_node(plan, i);
+    if (training) {
+        weft_flows_find(&plan->graph, plan->flows);
+        for (int i = 0; i < plan->graph.count; i++)
+            span_gradients(plan, i);
+    }
     if ((status = weft_spans_place(net->ctx, plan->spans, spans, &plan->bytes)))
         goto fail;
     *out = plan;
@@ -192,6 +229,7 @@ void weft_plan_destroy(struct weft_plan **plan)
     if (!*plan)
         return;
     weft_graph_finish(&(*plan)->graph);
+    free((*plan)->flows);
     free((*plan)->spans);
     free(*plan);
     *plan = NULL;
@@ -214,14 +252,6 @@ int weft_plan_fit(const struct weft_net *net, int batch, bool training, size_t l
     return low;
 }
 
-bool weft_plan_learns(const struct weft_plan *plan, int node)
-{
-    for (; node >= 0; node = weft_graph_source(&plan->graph, node, plan->training))
-        if (plan->graph.nodes[node].weight.count)
-            return true;
-    return false;
-}
-
 static struct weft_view floats(const struct weft_roles *roles,
                                const struct weft_span *span)
 {
@@ -241,6 +271,15 @@ struct weft_view weft_plan_node_view(const struct weft_plan *plan,
     return (struct weft_view){roles->activations, span->at, span->bytes};
 }
 
+struct weft_view weft_plan_place_view(const struct weft_plan *plan,
+                                      const struct weft_roles *roles,
+                                      struct weft_place place)
+{
+    return place.node == WEFT_NO_NODE
+               ? (struct weft_view){0}
+               : weft_plan_node_view(plan, roles, place.node, place.which);
+}
+
 struct weft_view weft_plan_step_view(const struct weft_plan *plan,
                                      const struct weft_roles *roles,
                                      enum weft_step_span which)
@@ -253,6 +292,6 @@ struct weft_view weft_plan_output(const struct weft_plan *plan,
 {
     int last = plan->graph.count - 1;
     if (plan->training)
-        last = weft_graph_source(&plan->graph, last, true);
+        last = weft_graph_source(&plan->graph, last, 0, true);
     return weft_plan_node_view(plan, roles, last, SPAN_Y);
 }

@@ -4,7 +4,7 @@
 #ifndef WEFT_NET_PLAN_H
 #define WEFT_NET_PLAN_H
 
-#include "graph.h"
+#include "flow.h"
 
 /* A tensor of the plan: alive from `first` to `last` in the order of launches. */
 struct weft_span {
@@ -19,7 +19,6 @@ struct weft_span {
 enum weft_status weft_spans_place(weft_context *ctx, struct weft_span *spans, int count,
                                   size_t *peak);
 
-enum weft_node_span { SPAN_Y, SPAN_ARGMAX, SPAN_DY, SPAN_NODE_COUNT };
 enum weft_step_span { SPAN_X, SPAN_LABELS, SPAN_LOSS, SPAN_HIT, SPAN_STEP_COUNT };
 
 struct weft_plan {
@@ -29,6 +28,7 @@ struct weft_plan {
     int batch;
     bool training;
     float smoothing;
+    struct weft_flow *flows; /* for each node; training only */
     struct weft_span *spans; /* SPAN_STEP_COUNT, then SPAN_NODE_COUNT for each node */
     size_t bytes;            /* of the activation buffer */
 };
@@ -48,14 +48,14 @@ struct weft_roles {
     struct weft_mem *activations, *weights, *gradients, *state;
 };
 
-/* Whether there is a weight at or before `node`: only then its gradient is wanted. */
-bool weft_plan_learns(const struct weft_plan *plan, int node);
-
 /* The places of the plan in these buffers; absent where the plan has none. The argmax
  * counts bytes. */
 struct weft_view weft_plan_node_view(const struct weft_plan *plan,
                                      const struct weft_roles *roles, int node,
                                      enum weft_node_span which);
+struct weft_view weft_plan_place_view(const struct weft_plan *plan,
+                                      const struct weft_roles *roles,
+                                      struct weft_place place);
 struct weft_view weft_plan_step_view(const struct weft_plan *plan,
                                      const struct weft_roles *roles,
                                      enum weft_step_span which);

@@ -6,7 +6,7 @@
 #include <string.h>
 
 static const struct weft_op *const ops[] = {
-    &weft_op_conv,    &weft_op_max_pool, &weft_op_dense,
+    &weft_op_conv,    &weft_op_max_pool, &weft_op_dense,   &weft_op_add,
     &weft_op_dropout, &weft_op_flatten,  &weft_op_softmax,
 };
 

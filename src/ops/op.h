@@ -28,15 +28,18 @@ struct weft_param {
     int extent[WEFT_MAX_RANK];
 };
 
+/* What a node reads that is no node: the batch; nothing. */
+enum { WEFT_MAX_INPUTS = 2, WEFT_BATCH = -1, WEFT_NO_NODE = -2 };
+
 /* A layer. The first part is the description; the second is what fusion and the memory
  * plan add. Nodes are plain data and may be copied. */
 struct weft_node {
     const struct weft_op *op;
-    int line;      /* in the text */
-    int input;     /* index of the node it reads; -1: the batch */
-    char name[32]; /* "conv1" */
-    char text[96]; /* its line, without a comment */
-    struct weft_shape in, out;
+    int line;                         /* in the text */
+    int inputs[WEFT_MAX_INPUTS];      /* indices of the nodes it reads, all before it */
+    char name[32];                    /* "conv1" */
+    char text[96];                    /* its line, without a comment */
+    struct weft_shape in, other, out; /* other: of the second input, as `in` */
     union {
         struct weft_conv conv;   /* n is 0 */
         struct weft_dense dense; /* n is 0 */
@@ -55,11 +58,16 @@ struct weft_node {
     bool absorbed; /* fused into the node that it reads, whose output is this one's */
 };
 
+static inline int weft_node_inputs(const struct weft_node *node)
+{
+    return node->inputs[1] == WEFT_NO_NODE ? 1 : 2;
+}
+
 /* The views of one node in one plan. What its op does not need is absent. */
 struct weft_site {
-    int n; /* pictures in the batch */
-    struct weft_view x, y, argmax, weight, bias;
-    struct weft_view dy, dx, dweight, dbias; /* dx absent: nobody wants it */
+    int n;                                              /* pictures in the batch */
+    struct weft_view x, other, y, argmax, weight, bias; /* other: the second input */
+    struct weft_view dy, dx, dweight, dbias;            /* dx absent: nobody wants it */
     struct weft_view state;
     struct weft_gate gate; /* of the node before, to be applied to dx */
 };
@@ -72,7 +80,8 @@ struct weft_op {
      * failure. */
     enum weft_status (*shape)(struct weft_words *words, struct weft_node *node);
     double (*flops)(const struct weft_node *node); /* forward, one picture */
-    /* Appends to the list. NULL: y is x, and dx is dy (flatten). */
+    /* Appends to the list. NULL for both: y is x, and dx is dy (flatten). NULL for
+     * backward: dy is the gradient of every input (add). */
     enum weft_status (*forward)(struct weft_list *list, const struct weft_node *node,
                                 const struct weft_site *site);
     enum weft_status (*backward)(struct weft_list *list, const struct weft_node *node,
@@ -80,13 +89,14 @@ struct weft_op {
     /* Where element `i` of the weights, counted as other tools lay them out
      * (weft/model.h), lies in ours. NULL: no weights. */
     size_t (*place)(const struct weft_node *node, size_t i);
+    bool joins;         /* reads two: the second is named by the line's first word */
     bool gates;         /* backward can apply a gate to dx */
     bool training_only; /* at inference y is x (dropout) */
     bool last;          /* must be the last layer, and the last layer must be one such */
 };
 
 extern const struct weft_op weft_op_conv, weft_op_max_pool, weft_op_dense, weft_op_act,
-    weft_op_dropout, weft_op_flatten, weft_op_softmax;
+    weft_op_add, weft_op_dropout, weft_op_flatten, weft_op_softmax;
 
 /* The op that a line's first word names, or NULL. For an activation's name weft_op_act,
  * with `*act` set. */

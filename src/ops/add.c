@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* add NAME [ACT]: the sum of two layers' outputs. */
+#include "op.h"
+
+/* The name is read above: it belongs to the network, not to the op. */
+static enum weft_status parse(struct weft_words *words, struct weft_node *node)
+{
+    return weft_op_parse_act(words, &node->activation);
+}
+
+static enum weft_status shape(struct weft_words *words, struct weft_node *node)
+{
+    const struct weft_shape *a = &node->in, *b = &node->other;
+    if (a->h != b->h || a->w != b->w || a->c != b->c)
+        return weft_words_fail(
+            words,
+            "\"%s\" would add %dx%dx%d to %dx%dx%d: both must have the "
+            "same shape; a conv of 1x1 brings them together",
+            node->text, b->h, b->w, b->c, a->h, a->w, a->c);
+    node->out = node->in;
+    return WEFT_OK;
+}
+
+static double flops(const struct weft_node *node)
+{
+    return (double)weft_shape_count(node->out);
+}
+
+static enum weft_status forward(struct weft_list *list, const struct weft_node *node,
+                                const struct weft_site *site)
+{
+    struct weft_add_args args = {
+        .activation = node->activation, .x = site->x, .other = site->other, .y = site->y};
+    return list->device->backend->add(list, &args);
+}
+
+const struct weft_op weft_op_add = {
+    .name = "add",
+    .parse = parse,
+    .shape = shape,
+    .flops = flops,
+    .forward = forward,
+    .joins = true,
+};
