@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Keras on TensorFlow: fit() on arrays in memory, as its users train."""
+
+import functools
+import os
+
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+
+import keras
+import tensorflow as tf
+from keras import layers
+
+import jobs
+
+version = f"{keras.__version__}, TensorFlow {tf.__version__}"
+# Batches that a call of fit() takes at least: its start-up should not be what is measured.
+BATCHES = 10
+
+MAKERS = {
+    "conv": lambda l: layers.Conv2D(
+        l.units, l.window, padding="same" if l.same else "valid", use_bias=l.bias
+    ),
+    "dense": lambda l: layers.Dense(l.units, use_bias=l.bias),
+    "max-pool": lambda l: layers.MaxPooling2D(l.window),
+    "batch-norm": lambda l: layers.BatchNormalization(
+        momentum=1 - l.momentum, epsilon=l.epsilon
+    ),
+    "global-max-pool": lambda l: layers.GlobalMaxPooling2D(),
+    "flatten": lambda l: layers.Flatten(),
+    "relu": lambda l: layers.Activation("relu"),
+    "gelu": lambda l: layers.Activation(
+        functools.partial(keras.activations.gelu, approximate=False)
+    ),
+}
+OPTIMIZERS = {
+    "adam": lambda o: keras.optimizers.Adam(o.rate),
+    "sgd": lambda o: keras.optimizers.SGD(
+        o.rate, momentum=o.momentum, nesterov=o.nesterov
+    ),
+}
+TENSORS = ("weight", "bias", "running_mean", "running_var")  # in Keras' order
+
+
+class Peer:
+    def __init__(self, job):
+        tf.config.threading.set_intra_op_parallelism_threads(job.threads)
+        self.job = job
+        made = [(layer, MAKERS[layer.kind](layer)) for layer in job.net.layers]
+        self.model = keras.Sequential(
+            [layers.Input(job.net.input)] + [own for _, own in made]
+        )
+        for layer, own in made:
+            if own.weights:
+                names = [f"{layer.name}.{t}" for t in TENSORS]
+                tensors = [job.tensors[n] for n in names if n in job.tensors]
+                own.set_weights([jobs.channels_last(layer, t) for t in tensors])
+        self.weights = sum(w.numpy().size for w in self.model.trainable_weights)
+
+    def predict(self, x):
+        return self.model(x, training=False).numpy()
+
+    def infer(self, x):
+        run = tf.function(lambda pictures: self.model(pictures, training=False))
+        pictures = tf.constant(x)
+        return lambda: run(pictures).numpy()
+
+    def train(self, x, y):
+        self.model.compile(
+            optimizer=OPTIMIZERS[self.job.net.optimizer.kind](self.job.net.optimizer),
+            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        )
+        batch = self.job.batch
+        count = min(len(x) // batch, BATCHES) * batch
+
+        def parts():
+            while True:
+                for at in range(0, len(x) - count + 1, count):
+                    yield slice(at, at + count)
+
+        part = parts()
+
+        def step():
+            rows = next(part)
+            self.model.fit(x[rows], y[rows], batch_size=batch, epochs=1, verbose=0)
+
+        return step, count

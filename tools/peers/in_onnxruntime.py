@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ONNX Runtime on the processor."""
+
+import onnxruntime
+
+import in_onnx
+
+version = onnxruntime.__version__
+
+
+class Peer(in_onnx.Peer):
+    def load(self, model):
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = self.job.threads
+        session = onnxruntime.InferenceSession(
+            model, options, providers=["CPUExecutionProvider"]
+        )
+        return lambda pictures: session.run(None, {"x": pictures})[0]

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a peer has to do, with everything it needs: network, weights, pictures, order."""
+
+import gzip
+import json
+import math
+import os
+
+import network
+import numpy as np
+import safetensors
+
+
+class Job:
+    def __init__(self, source):
+        about = json.load(source)
+        self.training = about["training"]
+        self.seconds = about["seconds"]
+        self.threads = len(os.sched_getaffinity(0))
+        self.net = network.read(about["net"])
+        self.batch = about["batch"]
+        self.sample_count = about["sample_count"]
+        self.data = about["data"]
+        with safetensors.safe_open(about["model"], "np") as file:
+            notes = file.metadata()
+            names = [n for n in file.keys() if not n.startswith("optim.")]
+            self.tensors = {name: file.get_tensor(name) for name in names}
+        self.mean = float(notes["data.mean"])
+        self.deviation = float(notes["data.deviation"])
+
+    def pictures(self, part):
+        """[n][row][column][channel], normalized as the model wants them; "train", "t10k"."""
+        with gzip.open(f"{self.data}/{part}-images-idx3-ubyte.gz") as file:
+            bytes_ = np.frombuffer(file.read()[16:], np.uint8)
+        x = bytes_.reshape(-1, *self.net.input).astype(np.float32) / 255
+        return (x - np.float32(self.mean)) / np.float32(self.deviation)
+
+    def labels(self, part):
+        with gzip.open(f"{self.data}/{part}-labels-idx1-ubyte.gz") as file:
+            return np.frombuffer(file.read()[8:], np.uint8).astype(np.int64)
+
+    def order(self, count):
+        """A batch of shuffled indices after the other, for ever."""
+        rng = np.random.default_rng(0)
+        while True:
+            shuffled = rng.permutation(count)
+            for at in range(0, count - self.batch + 1, self.batch):
+                yield shuffled[at : at + self.batch]
+
+
+def channels_last(layer, tensor):
+    """A weight as PyTorch lays it out, in the layout of frameworks that put channels last."""
+    if tensor.ndim == 1:
+        return tensor
+    if layer.kind == "conv":
+        return np.ascontiguousarray(tensor.transpose(2, 3, 1, 0))
+    height, width, channels = layer.place
+    planes = tensor.reshape(layer.units, channels, height, width)
+    return planes.transpose(2, 3, 1, 0).reshape(math.prod(layer.place), layer.units)
+
+
+def channels_first(pictures):
+    return np.ascontiguousarray(pictures.transpose(0, 3, 1, 2))
