@@ -18,6 +18,7 @@ sys.path.insert(0, str(ROOT / "tools" / "peers"))
 sys.dont_write_bytecode = True
 
 import figures
+import load
 import network
 
 NET = {
@@ -81,6 +82,15 @@ def test_figures():
     assert figures.ratios([10, 30], [5, None], False) == [2]
     shown = [figures.number(x) for x in (0.05123, 4.266, 999.6, 48712)]
     assert shown == ["0.0512", "4.27", "1,000", "48,700"], shown
+
+
+def test_disturbances():
+    rows = [{"name": "a", "others": 0.05}, {"name": "b", "others": 0.9}, {"name": "c"}]
+    (said,) = figures.disturbances({"rows": rows})
+    assert said.startswith("b is not to be trusted") and "0.9" in said, said
+    with load.Meter() as meter:
+        subprocess.run([sys.executable, "-c", "sum(range(3000000))"], check=True)
+    assert 0 <= meter.others < os.cpu_count() + 1, meter.others
 
 
 def test_network():
@@ -184,7 +194,7 @@ def test_weft_fails(place):
     assert done.returncode == 1 and "no such net" in done.stderr, done.stderr
 
 
-ALONE = (test_figures, test_network)
+ALONE = (test_figures, test_disturbances, test_network)
 PLACED = (test_train, test_thresholds, test_gemm, test_latency, test_weft_fails)
 for test in ALONE:
     test()

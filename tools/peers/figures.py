@@ -5,6 +5,8 @@ import dataclasses
 import statistics
 import typing
 
+QUIET = 0.15  # processors that others may keep busy while something is measured
+
 
 @dataclasses.dataclass(frozen=True)
 class Workload:
@@ -92,6 +94,16 @@ def markdown(report):
     lines = ["| " + " | ".join(c.ljust(w) for c, w in zip(l, wide)) + " |" for l in table]
     lines.insert(1, "|" + "|".join("-" * (w + 2) for w in wide) + "|")
     return "\n".join([title, ""] + lines)
+
+
+def disturbances(report):
+    """Sentences: during what the machine was not quiet."""
+    for row in report["rows"]:
+        if row.get("others", 0) > QUIET:
+            yield (
+                f"{row['name']} is not to be trusted: other programs kept "
+                f"{row['others']:.1f} processors busy; repeat it on a quiet machine"
+            )
 
 
 def failures(report, least):

@@ -7,6 +7,8 @@ import pathlib
 import statistics
 import subprocess
 
+import load
+
 HERE = pathlib.Path(__file__).resolve().parent
 # Told to keep what was freed, malloc saves PyTorch a page fault for every 4 KiB of every
 # layer of every step. As installed, glibc gives large blocks back at once.
@@ -112,7 +114,10 @@ def play(setup, wanted, count, tell):
                 result["samples"].append(None)
                 continue
             try:
-                take(result, run_one(setup, name), setup)
+                with load.Meter() as meter:
+                    got = run_one(setup, name)
+                take(result, got, setup)
+                result["others"] = max(meter.others, result.get("others", 0))
                 tell(f"round {number} of {count}, {name}: {result['samples'][-1]:.6g}")
             except Failed as error:
                 if name == "weft":

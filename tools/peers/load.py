@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How busy others kept the machine while something was measured."""
+
+import os
+import time
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def machine_seconds():
+    """Of work by all processors since the machine started, as Linux tells it."""
+    try:
+        with open("/proc/stat") as file:
+            user, nice, system, _, _, *interrupts = file.readline().split()[1:8]
+    except OSError:
+        return 0.0
+    return sum(map(int, (user, nice, system, *interrupts))) / TICKS
+
+
+def children_seconds():
+    """Of work by processes that this one has started, and that have ended."""
+    times = os.times()
+    return times.children_user + times.children_system
+
+
+class Meter:
+    """After `with Meter() as m`, m.others is how many processors others kept busy."""
+
+    def __enter__(self):
+        self.start = time.monotonic(), machine_seconds() - children_seconds()
+        self.others = 0.0
+        return self
+
+    def __exit__(self, *_):
+        seconds = time.monotonic() - self.start[0]
+        work = machine_seconds() - children_seconds() - self.start[1]
+        self.others = max(0.0, work / seconds)
