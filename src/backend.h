@@ -202,6 +202,8 @@ struct weft_device {
     struct weft_device_info info;
     enum weft_family family; /* never AUTO */
     enum weft_gemm gemm;
+    uint32_t draw; /* not 0: kernels and their tunables are drawn by this seed among all
+                      that can do the work, for checks */
 };
 
 /* A found device: what open() needs is in `handle`. */

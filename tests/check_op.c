@@ -3,7 +3,7 @@
  * realistic cases instead (bench.c).
  *
  *     check_op [-d DEVICE] [-f vec|tile] [-g own|clblast] [-n CASES] [-s SEED] [--small]
- *              [--bench] [OP...]
+ *              [--draw] [--bench] [OP...]
  *
  * Exit code 0: all passed, 1: a check failed, 2: usage, 77: no such device. */
 #include "check_bench.h"
@@ -30,7 +30,7 @@ static int usage(const char *wrong)
     fprintf(stderr,
             "check_op: %s\n"
             "usage: check_op [-d DEVICE] [-f vec|tile] [-g own|clblast] [-n CASES]\n"
-            "                [-s SEED] [--small] [--bench] [-v] [OP...]\n",
+            "                [-s SEED] [--small] [--draw] [--bench] [-v] [OP...]\n",
             wrong);
     return 2;
 }
@@ -110,6 +110,8 @@ static const char *parse(int argc, char **argv, struct options *o)
                 return argv[i];
         } else if (!strcmp(argv[i], "--small"))
             o->verify.small = true;
+        else if (!strcmp(argv[i], "--draw"))
+            o->verify.draw = true;
         else if (!strcmp(argv[i], "--bench"))
             o->bench = true;
         else if (!strcmp(argv[i], "-v"))

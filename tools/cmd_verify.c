@@ -13,7 +13,7 @@ struct options {
     struct app_options app;
     const char *op;
     int cases;
-    bool small;
+    bool small, draw;
     uint64_t seed;
 };
 
@@ -26,6 +26,8 @@ static const struct args_option options[] = {
      1, 100000},
     {"small", 0, ARGS_FLAG, offsetof(struct options, small), NULL,
      "tiny shapes, for emulators", 0, 0},
+    {"draw", 0, ARGS_FLAG, offsetof(struct options, draw), NULL,
+     "kernels and tile sizes drawn among all that tuning may choose", 0, 0},
     {"seed", 0, ARGS_SEED, offsetof(struct options, seed), "S",
      "of the random shapes and numbers; default 1", 0, 0},
     APP_OPTIONS_OUTPUT(struct options),
@@ -189,6 +191,7 @@ static enum app_exit verify_family(struct app *app, const struct options *o,
     struct weft_verify_params verify = {.op = o->op,
                                         .cases = o->cases ? o->cases : usual,
                                         .small = o->small,
+                                        .draw = o->draw,
                                         .seed = o->seed,
                                         .report = report,
                                         .priv = t};

@@ -113,6 +113,8 @@ struct weft_verify_params {
     const char *op; /* only this op; NULL: all */
     int cases;      /* random shapes an op and direction; 0: 40 */
     bool small;     /* tiny shapes, for emulators */
+    bool draw;      /* kernels and their tunables are drawn among all that the tuner may
+                       choose; else those that the device would use */
     uint64_t seed;
     void (*report)(
         void *priv,

@@ -43,6 +43,9 @@ static enum weft_status run_op(struct check *k)
     k->cases = k->params->cases ? k->params->cases : DEFAULT_CASES;
     for (k->number = 0; k->number < k->cases; k->number++) {
         k->drawn = 0;
+        if (k->params->draw)
+            k->device[CHECK_DEVICE]->draw =
+                (uint32_t)k->params->seed * 1000003u + (uint32_t)k->number + 1;
         enum weft_status status = ops[k->op]->run(k);
         if (status == WEFT_ERR_NOMEM)
             k->result->skipped++;
@@ -60,9 +63,12 @@ enum weft_status check_verify(struct weft_device *device, struct weft_device *re
     struct check k = {.device = {device, reference}, .params = params, .result = out};
     *out = (struct weft_verify_result){0};
     WEFT_TRY(require_params(ctx, params));
-    for (k.op = 0; k.op < (int)WEFT_COUNT(ops); k.op++)
+    enum weft_status status = WEFT_OK;
+    for (k.op = 0; k.op < (int)WEFT_COUNT(ops) && !status; k.op++)
         if (!params->op || !strcmp(params->op, ops[k.op]->name))
-            WEFT_TRY(run_op(&k));
+            status = run_op(&k);
+    device->draw = 0;
+    WEFT_TRY(status);
     if (out->failed)
         return weft_fail(
             ctx, WEFT_ERR_CHECK, "verify: %d of %d checks failed on %s; the first: %s",

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The OpenCL backend: a device opened, its memory, and the table of what it can do. */
+#include "algorithm.h"
 #include "quirk.h"
 #include "runtime.h"
 
@@ -93,7 +94,7 @@ static enum weft_status ocl_open(weft_context *ctx, const struct weft_found *fou
     d->queue = clCreateCommandQueue(d->context, d->id, 0, &error);
     if ((status = ocl_check(ctx, error, "making a queue")))
         goto fail;
-    if (params->gemm == WEFT_GEMM_CLBLAST && (status = ocl_gemm_clblast.open(d)))
+    if (params->gemm == WEFT_GEMM_CLBLAST && (status = ocl_clblast_open(d)))
         goto fail;
     *out = &d->base;
     return WEFT_OK;
@@ -212,33 +213,22 @@ static enum weft_status ocl_wait(struct weft_device *base)
     return ocl_check(base->context, clFinish(d->queue), "waiting for the device");
 }
 
-static const struct ocl_family *family_of(const struct weft_list *list)
-{
-    return list->device->family == WEFT_FAMILY_TILE ? &ocl_family_tile : &ocl_family_vec;
-}
-
-/* Convolutions belong to the device's family, dense layers too unless CLBlast has
- * them. */
-#define CONV(slot)                                                  \
-    static enum weft_status slot(struct weft_list *list,            \
-                                 const struct weft_conv_args *args) \
-    {                                                               \
-        return family_of(list)->slot(list, args);                   \
+/* A dense layer is done as the convolution that it is. */
+#define SLOT(slot, conv, dense)                                       \
+    static enum weft_status conv(struct weft_list *list,              \
+                                 const struct weft_conv_args *args)   \
+    {                                                                 \
+        return ocl_record(list, slot, args);                          \
+    }                                                                 \
+    static enum weft_status dense(struct weft_list *list,             \
+                                  const struct weft_dense_args *args) \
+    {                                                                 \
+        struct weft_conv_args as_conv = weft_dense_as_conv(args);     \
+        return ocl_record(list, slot, &as_conv);                      \
     }
-#define DENSE(slot)                                                  \
-    static enum weft_status slot(struct weft_list *list,             \
-                                 const struct weft_dense_args *args) \
-    {                                                                \
-        return list->device->gemm == WEFT_GEMM_CLBLAST               \
-                   ? ocl_gemm_clblast.slot(list, args)               \
-                   : family_of(list)->slot(list, args);              \
-    }
-CONV(conv_forward)
-CONV(conv_backward_data)
-CONV(conv_backward_weights)
-DENSE(dense_forward)
-DENSE(dense_backward_data)
-DENSE(dense_backward_weights)
+SLOT(OCL_FORWARD, conv_forward, dense_forward)
+SLOT(OCL_BACKWARD_DATA, conv_backward_data, dense_backward_data)
+SLOT(OCL_BACKWARD_WEIGHTS, conv_backward_weights, dense_backward_weights)
 
 const struct weft_backend weft_backend_opencl = {
     .name = "opencl",

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Dense layers through CLBlast's matrix product, with launches of our own for what it
- * does not do: bias and activation, the gate, the gradient of the bias. */
+/* Dense layers and 1x1 convolutions through CLBlast's matrix product, with launches of
+ * our own for what it does not do: bias and activation, the gate, the gradient of the
+ * bias. */
+#include "algorithm.h"
 #include "runtime.h"
 
 #include <assert.h>
@@ -93,40 +95,45 @@ static enum weft_status append_product(struct weft_list *list, const struct prod
     return ocl_call(list, replay_product, p, sizeof(*p));
 }
 
+static size_t rows_of(const struct weft_conv *c)
+{
+    return (size_t)c->n * (size_t)c->h * (size_t)c->w;
+}
+
 static enum weft_status append_bias_act(struct weft_list *list,
-                                        const struct weft_dense_args *args)
+                                        const struct weft_conv_args *args)
 {
     const struct ocl_device *device = ocl_of(list);
     struct ocl_options options = {""};
     ocl_define(&options, "VW", device->vector);
-    ocl_define(&options, "COLUMNS", args->dense.out);
+    ocl_define(&options, "COLUMNS", args->conv.k);
     ocl_define(&options, "BIAS", args->bias.mem != NULL);
     ocl_define(&options, "ACT", (long)args->activation.act);
-    size_t vectors = ocl_vectors((size_t)args->dense.out, device->vector);
+    size_t vectors = ocl_vectors((size_t)args->conv.k, device->vector);
     return ocl_launch(
         list, options.text,
         &(struct ocl_launch){
             .source = "dense_clblast.cl",
             .kernel = "bias_act",
-            .global = {(size_t)args->dense.n * vectors},
+            .global = {rows_of(&args->conv) * vectors},
             .local = {ocl_group(device)},
             .arg_count = 4,
-            .args = {OCL_VIEW(args->bias), OCL_VIEW(args->y), OCL_INT(args->dense.n),
-                     OCL_FLOAT(args->activation.slope)},
+            .args = {OCL_VIEW(args->bias), OCL_VIEW(args->y),
+                     OCL_INT(rows_of(&args->conv)), OCL_FLOAT(args->activation.slope)},
         });
 }
 
-static enum weft_status dense_forward(struct weft_list *list,
-                                      const struct weft_dense_args *args)
+static enum weft_status forward(struct weft_list *list, const struct weft_conv_args *args,
+                                const int *values)
 {
-    const struct weft_dense *d = &args->dense;
-    ocl_begin(list);
+    const struct weft_conv *c = &args->conv;
+    (void)values;
     WEFT_TRY(append_product(list, &(struct product){
                                       .a_turned = CLBlastTransposeNo,
                                       .b_turned = CLBlastTransposeNo,
-                                      .m = (size_t)d->n,
-                                      .n = (size_t)d->out,
-                                      .k = (size_t)d->in,
+                                      .m = rows_of(c),
+                                      .n = (size_t)c->k,
+                                      .k = (size_t)c->c,
                                       .a = args->x,
                                       .b = args->w,
                                       .c = args->y,
@@ -136,17 +143,18 @@ static enum weft_status dense_forward(struct weft_list *list,
     return append_bias_act(list, args);
 }
 
-static enum weft_status dense_backward_data(struct weft_list *list,
-                                            const struct weft_dense_args *args)
+static enum weft_status backward_data(struct weft_list *list,
+                                      const struct weft_conv_args *args,
+                                      const int *values)
 {
-    const struct weft_dense *d = &args->dense;
-    ocl_begin(list);
+    const struct weft_conv *c = &args->conv;
+    (void)values;
     WEFT_TRY(append_product(list, &(struct product){
                                       .a_turned = CLBlastTransposeNo,
                                       .b_turned = CLBlastTransposeYes,
-                                      .m = (size_t)d->n,
-                                      .n = (size_t)d->in,
-                                      .k = (size_t)d->out,
+                                      .m = rows_of(c),
+                                      .n = (size_t)c->c,
+                                      .k = (size_t)c->k,
                                       .a = args->dy,
                                       .b = args->w,
                                       .c = args->dx,
@@ -161,18 +169,19 @@ static enum weft_status dense_backward_data(struct weft_list *list,
                                   });
 }
 
-static enum weft_status dense_backward_weights(struct weft_list *list,
-                                               const struct weft_dense_args *args)
+static enum weft_status backward_weights(struct weft_list *list,
+                                         const struct weft_conv_args *args,
+                                         const int *values)
 {
     const struct ocl_device *device = ocl_of(list);
-    const struct weft_dense *d = &args->dense;
-    ocl_begin(list);
+    const struct weft_conv *c = &args->conv;
+    (void)values;
     WEFT_TRY(append_product(list, &(struct product){
                                       .a_turned = CLBlastTransposeYes,
                                       .b_turned = CLBlastTransposeNo,
-                                      .m = (size_t)d->in,
-                                      .n = (size_t)d->out,
-                                      .k = (size_t)d->n,
+                                      .m = (size_t)c->c,
+                                      .n = (size_t)c->k,
+                                      .k = rows_of(c),
                                       .a = args->x,
                                       .b = args->dy,
                                       .c = args->dw,
@@ -183,20 +192,20 @@ static enum weft_status dense_backward_weights(struct weft_list *list,
         device->is_cpu ? device->vector : 1; /* a GPU reads rows across its items */
     struct ocl_options options = {""};
     ocl_define(&options, "VW", width);
-    ocl_define(&options, "COLUMNS", d->out);
+    ocl_define(&options, "COLUMNS", c->k);
     return ocl_launch(
         list, options.text,
         &(struct ocl_launch){
             .source = "dense_clblast.cl",
             .kernel = "column_sums",
-            .global = {ocl_vectors((size_t)d->out, width)},
+            .global = {ocl_vectors((size_t)c->k, width)},
             .local = {device->is_cpu ? 1 : ocl_group(device)},
             .arg_count = 3,
-            .args = {OCL_VIEW(args->dy), OCL_VIEW(args->dbias), OCL_INT(d->n)},
+            .args = {OCL_VIEW(args->dy), OCL_VIEW(args->dbias), OCL_INT(rows_of(c))},
         });
 }
 
-static enum weft_status open_gemm(struct ocl_device *device)
+enum weft_status ocl_clblast_open(struct ocl_device *device)
 {
     weft_say(
         device->base.context, WEFT_LOG_INFO,
@@ -205,9 +214,30 @@ static enum weft_status open_gemm(struct ocl_device *device)
     return WEFT_OK;
 }
 
-const struct ocl_gemm ocl_gemm_clblast = {
-    .open = open_gemm,
-    .dense_forward = dense_forward,
-    .dense_backward_data = dense_backward_data,
-    .dense_backward_weights = dense_backward_weights,
+/* Ten times slower than our own kernels on processors, and its compiler may crash there:
+ * used where somebody asks for it. */
+static enum ocl_fit fit(const struct ocl_device *device,
+                        const struct weft_conv_args *args, int *values)
+{
+    (void)values;
+    if (!ocl_is_product(&args->conv) || args->pool.r)
+        return OCL_FIT_NONE;
+    if (device->base.gemm == WEFT_GEMM_CLBLAST)
+        return OCL_FIT_PREFERRED;
+    return device->is_cpu ? OCL_FIT_NONE : OCL_FIT_POSSIBLE;
+}
+
+static bool allows(const struct ocl_device *device, const struct weft_conv_args *args,
+                   const int *values)
+{
+    (void)device;
+    (void)args;
+    (void)values;
+    return true;
+}
+
+const struct ocl_algorithm ocl_clblast[OCL_SLOT_COUNT] = {
+    {.name = "clblast", .fit = fit, .allows = allows, .record = forward},
+    {.name = "clblast", .fit = fit, .allows = allows, .record = backward_data},
+    {.name = "clblast", .fit = fit, .allows = allows, .record = backward_weights},
 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Built in the place of clblast.c where CLBlast is absent. */
-#include "ocl.h"
+#include "algorithm.h"
 
-static enum weft_status open_gemm(struct ocl_device *device)
+enum weft_status ocl_clblast_open(struct ocl_device *device)
 {
     return weft_fail(
         device->base.context, WEFT_ERR_ARG,
@@ -10,5 +10,17 @@ static enum weft_status open_gemm(struct ocl_device *device)
         "install CLBlast's development files and build again");
 }
 
-/* No device opens, so nothing else is called. */
-const struct ocl_gemm ocl_gemm_clblast = {.open = open_gemm};
+static enum ocl_fit fit(const struct ocl_device *device,
+                        const struct weft_conv_args *args, int *values)
+{
+    (void)device;
+    (void)args;
+    (void)values;
+    return OCL_FIT_NONE;
+}
+
+const struct ocl_algorithm ocl_clblast[OCL_SLOT_COUNT] = {
+    {.name = "clblast", .fit = fit},
+    {.name = "clblast", .fit = fit},
+    {.name = "clblast", .fit = fit},
+};

@@ -2,7 +2,7 @@
 /* Convolutions of the `tile` family: all three directions are matrix products through
  * local memory (cl/gemm_tile.cl). Here a product's tile is chosen, and into how many
  * parts its sum is split where there is too little else to do for the device. */
-#include "tile.h"
+#include "algorithm.h"
 
 #include <assert.h>
 
@@ -87,32 +87,71 @@ static size_t splits_of(const struct ocl_device *device, const struct product *p
     return splits ? splits : 1;
 }
 
+static size_t plane_of(const struct product *p)
+{
+    return up(p->count, 16) * 16 + (p->sums.mem ? up((size_t)p->conv.k, 16) * 16 : 0);
+}
+
+/* The tunables, in the order of their table. */
+enum { TILE, SPLITS };
+
+static bool tile_fits(const struct ocl_device *device, const struct product *p,
+                      const struct tile *tile)
+{
+    return items_of(tile) <= device->max_group &&
+           local_bytes(tile, p->op) <= device->local_bytes;
+}
+
 /* The tile with the least time: the work with its tiles' waste, over how fast the tile
  * is and how much of the device is busy. */
-static struct plan plan_product(const struct ocl_device *device, const struct product *p)
+static enum ocl_fit choose(const struct ocl_device *device, const struct product *p,
+                           int *values)
 {
-    struct plan plan = {.tail = up(p->count, 16) * 16};
-    plan.plane = plan.tail + (p->sums.mem ? up((size_t)p->conv.k, 16) * 16 : 0);
-
     double best = 0;
     for (size_t i = 0; i < WEFT_COUNT(tiles); i++) {
         const struct tile *tile = &tiles[i];
-        if (items_of(tile) > device->max_group ||
-            local_bytes(tile, p->op) > device->local_bytes)
+        if (!tile_fits(device, p, tile))
             continue;
-        size_t count = tiles_of(p, tile), splits = splits_of(device, p, tile, plan.plane);
+        size_t count = tiles_of(p, tile),
+               splits = splits_of(device, p, tile, plane_of(p));
         double busy =
             (double)(count * splits) / (GROUPS_PER_UNIT * (double)device->units);
         double work = (double)count * tile->m * tile->n *
                       (double)(up(p->depth, (size_t)tile->depth) * (size_t)tile->depth);
         double time = work / tile->worth / (busy < 1 ? busy : 1);
-        if (plan.tile && time >= best)
+        if (best > 0 && time >= best)
             continue;
         best = time;
-        plan.tile = tile;
-        plan.splits = splits;
+        values[TILE] = (int)i + 1;
+        values[SPLITS] = (int)splits;
     }
-    assert(plan.tile); /* the device was opened: the smallest fits */
+    assert(best > 0); /* the device was opened: the smallest fits */
+    return OCL_FIT_PREFERRED;
+}
+
+static bool allows(const struct ocl_device *device, const struct product *p,
+                   const int *values)
+{
+    if (values[TILE] < 1 || values[TILE] > (int)WEFT_COUNT(tiles) || values[SPLITS] < 1 ||
+        values[SPLITS] > MAX_SPLITS)
+        return false;
+    const struct tile *tile = &tiles[values[TILE] - 1];
+    size_t splits = (size_t)values[SPLITS];
+    size_t bytes = least(MAX_PLANES_BYTES, (size_t)device->max_alloc / 2);
+    return tile_fits(device, p, tile) &&
+           (splits == 1 || (splits * (size_t)tile->depth <= p->depth &&
+                            splits * plane_of(p) * sizeof(cl_float) <= bytes));
+}
+
+static struct plan plan_product(const struct ocl_device *device, const struct product *p,
+                                const int *values)
+{
+    struct plan plan = {
+        .tile = &tiles[values[TILE] - 1],
+        .splits = (size_t)values[SPLITS],
+        .tail = up(p->count, 16) * 16,
+        .plane = plane_of(p),
+    };
     size_t depth = (size_t)plan.tile->depth;
     plan.tiles = tiles_of(p, plan.tile) / p->batch;
     plan.buffers = 2 * local_bytes(plan.tile, p->op) <= device->local_bytes / 2 ? 2 : 1;
@@ -197,7 +236,8 @@ static enum weft_status sum_planes(struct weft_list *list, struct ocl_options *o
     return ocl_launch(list, options->text, &launch);
 }
 
-static enum weft_status launch_product(struct weft_list *list, const struct product *p)
+static enum weft_status launch_product(struct weft_list *list, const struct product *p,
+                                       const int *values)
 {
     const size_t limit = INT32_MAX / 2; /* the kernel counts pixels in ints */
     if (p->m > limit || p->depth > limit)
@@ -206,7 +246,7 @@ static enum weft_status launch_product(struct weft_list *list, const struct prod
             "opencl: a layer of %d pictures has %zu pixels, but kernels count "
             "to %zu; use a smaller batch",
             p->conv.n, p->m > limit ? p->m : p->depth, limit);
-    struct plan plan = plan_product(ocl_of(list), p);
+    struct plan plan = plan_product(ocl_of(list), p, values);
     struct ocl_options options = {""};
     define_product(&options, p, &plan);
 
@@ -261,11 +301,10 @@ static enum weft_status find_dz(struct weft_list *list, const struct weft_conv_a
                            *dz);
 }
 
-static enum weft_status conv_forward(struct weft_list *list,
-                                     const struct weft_conv_args *args)
+static struct product forward_product(const struct weft_conv_args *args)
 {
     const struct weft_conv *c = &args->conv;
-    struct product p = {
+    return (struct product){
         .op = FORWARD,
         .conv = *c,
         .activation = args->activation,
@@ -279,25 +318,29 @@ static enum weft_status conv_forward(struct weft_list *list,
         .out = OCL_VIEW(args->y),
         .extra = args->bias,
     };
-    ocl_begin(list);
+}
+
+static enum weft_status forward(struct weft_list *list, const struct weft_conv_args *args,
+                                const int *values)
+{
+    struct product p = forward_product(args);
     if (!args->pool.r)
-        return launch_product(list, &p);
+        return launch_product(list, &p, values);
     size_t z = ocl_scratch(list, p.count * sizeof(cl_float));
     p.out = (struct ocl_arg)OCL_SCRATCH(z);
-    WEFT_TRY(launch_product(list, &p));
+    WEFT_TRY(launch_product(list, &p, values));
     return ocl_pool_max(list, &args->pool, p.out, (struct ocl_arg)OCL_VIEW(args->y),
                         args->argmax);
 }
 
-static enum weft_status conv_backward_data(struct weft_list *list,
-                                           const struct weft_conv_args *args)
+static struct product data_product(const struct weft_conv_args *args)
 {
     const struct weft_conv *c = &args->conv;
     size_t rows = up((size_t)c->h, (size_t)c->stride_y);
     size_t columns = up((size_t)c->w, (size_t)c->stride_x);
     size_t taps_down = up((size_t)c->r, (size_t)tap_step(c->stride_y, c->dilation_y));
     size_t taps_across = up((size_t)c->s, (size_t)tap_step(c->stride_x, c->dilation_x));
-    struct product p = {
+    return (struct product){
         .op = DATA,
         .conv = *c,
         .activation = args->gate.activation,
@@ -310,16 +353,21 @@ static enum weft_status conv_backward_data(struct weft_list *list,
         .out = OCL_VIEW(args->dx),
         .extra = args->gate.output,
     };
-    ocl_begin(list);
-    WEFT_TRY(find_dz(list, args, &p, &p.a));
-    return launch_product(list, &p);
 }
 
-static enum weft_status conv_backward_weights(struct weft_list *list,
-                                              const struct weft_conv_args *args)
+static enum weft_status backward_data(struct weft_list *list,
+                                      const struct weft_conv_args *args,
+                                      const int *values)
+{
+    struct product p = data_product(args);
+    WEFT_TRY(find_dz(list, args, &p, &p.a));
+    return launch_product(list, &p, values);
+}
+
+static struct product weights_product(const struct weft_conv_args *args)
 {
     const struct weft_conv *c = &args->conv;
-    struct product p = {
+    return (struct product){
         .op = WEIGHTS,
         .conv = *c,
         .m = taps(c) * (size_t)(c->c / c->groups),
@@ -331,17 +379,55 @@ static enum weft_status conv_backward_weights(struct weft_list *list,
         .out = OCL_VIEW(args->dw),
         .sums = args->dbias,
     };
-    ocl_begin(list);
-    WEFT_TRY(find_dz(list, args, &p, &p.b));
-    return launch_product(list, &p);
 }
 
+static enum weft_status backward_weights(struct weft_list *list,
+                                         const struct weft_conv_args *args,
+                                         const int *values)
+{
+    struct product p = weights_product(args);
+    WEFT_TRY(find_dz(list, args, &p, &p.b));
+    return launch_product(list, &p, values);
+}
+
+/* What fits and what is allowed follow from the product. */
+#define FIT(direction)                                                                   \
+    static enum ocl_fit direction##_fit(const struct ocl_device *device,                 \
+                                        const struct weft_conv_args *args, int *values)  \
+    {                                                                                    \
+        struct product p = direction##_product(args);                                    \
+        return choose(device, &p, values);                                               \
+    }                                                                                    \
+    static bool direction##_allows(const struct ocl_device *device,                      \
+                                   const struct weft_conv_args *args, const int *values) \
+    {                                                                                    \
+        struct product p = direction##_product(args);                                    \
+        return allows(device, &p, values);                                               \
+    }
+FIT(forward)
+FIT(data)
+FIT(weights)
+
+#define TUNABLES                                                                        \
+    {                                                                                   \
+        {"tile", 8, {1, 2, 3, 4, 5, 6, 7, 8}}, {"splits", 7, {1, 2, 4, 8, 16, 32, 64}}, \
+    }
+
+static const struct ocl_algorithm gemm[OCL_SLOT_COUNT] = {
+    [OCL_FORWARD] = {"gemm", TUNABLES, forward_fit, forward_allows, forward},
+    [OCL_BACKWARD_DATA] = {"gemm", TUNABLES, data_fit, data_allows, backward_data},
+    [OCL_BACKWARD_WEIGHTS] = {"gemm", TUNABLES, weights_fit, weights_allows,
+                              backward_weights},
+};
+
 const struct ocl_family ocl_family_tile = {
-    .family = WEFT_FAMILY_TILE,
-    .conv_forward = conv_forward,
-    .conv_backward_data = conv_backward_data,
-    .conv_backward_weights = conv_backward_weights,
-    .dense_forward = ocl_tile_dense_forward,
-    .dense_backward_data = ocl_tile_dense_backward_data,
-    .dense_backward_weights = ocl_tile_dense_backward_weights,
+    .algorithms =
+        {
+            [OCL_FORWARD] =
+                (const struct ocl_algorithm *const[]){&gemm[OCL_FORWARD], NULL},
+            [OCL_BACKWARD_DATA] =
+                (const struct ocl_algorithm *const[]){&gemm[OCL_BACKWARD_DATA], NULL},
+            [OCL_BACKWARD_WEIGHTS] =
+                (const struct ocl_algorithm *const[]){&gemm[OCL_BACKWARD_WEIGHTS], NULL},
+        },
 };

@@ -82,6 +82,11 @@ int vec_width(const struct ocl_device *device, int channels)
     return width;
 }
 
+bool vec_width_allowed(int width)
+{
+    return width >= 1 && width <= 16 && !(width & (width - 1));
+}
+
 enum weft_status vec_pad(struct weft_list *list, const struct weft_conv *conv,
                          struct vec_shape *shape, struct ocl_arg *x)
 {
@@ -130,22 +135,46 @@ struct job {
     bool turned;                       /* w is the forward weights, to be turned */
 };
 
+/* The tunables, in the order of their table. */
+enum { WIDTH, VECTORS, TILE, PIECE, UNROLL };
+
+/* What follows from them. */
 struct tiling {
-    int width, vectors, tile; /* VW, NV, TILE */
-    int block, blocks;        /* channels of a block; blocks of all groups */
-    int count, piece;         /* tiles in all and of a work-item */
+    int block, blocks; /* channels of a block; blocks of all groups */
+    int count;         /* tiles in all */
 };
+
+static int window_of(const struct job *job)
+{
+    return job->pool ? job->pool->r * job->pool->s : 0;
+}
+
+static long pixels_of(const struct job *job)
+{
+    const struct vec_shape *s = &job->shape;
+    return job->pool ? (long)s->n * job->pool->out_h * job->pool->out_w * window_of(job)
+                     : (long)s->n * s->out_h * s->out_w;
+}
+
+static struct tiling tiling_of(const struct job *job, const int *values)
+{
+    const struct vec_shape *s = &job->shape;
+    struct tiling t = {.block = values[WIDTH] * values[VECTORS]};
+    t.blocks = s->blocks_of * ((s->group_out + t.block - 1) / t.block);
+    t.count = (int)((pixels_of(job) + values[TILE] - 1) / values[TILE]);
+    return t;
+}
 
 /* Accumulators: 12 of the 16 vector registers of AVX2 and its like, 24 of AVX-512's 32.
  * 6 x 2 runs at 81-100 % of peak in the first-level cache, 4 x 3 as well, 7 x 2 and more
  * spill. Fewer than 8 accumulators do not fill the multiply-adders' latency. */
-static struct tiling choose(const struct ocl_device *device, const struct job *job)
+static void choose(const struct ocl_device *device, const struct job *job, int *values)
 {
     const struct vec_shape *s = &job->shape;
-    struct tiling t = {.width = vec_width(device, s->group_out), .vectors = 1};
-    int registers = t.width >= 16 ? 24 : 12, best = 0;
-    int columns = (s->group_out + t.width - 1) / t.width;
-    int window = job->pool ? job->pool->r * job->pool->s : 0;
+    int width = vec_width(device, s->group_out);
+    int registers = width >= 16 ? 24 : 12, best = 0, window = window_of(job);
+    int columns = (s->group_out + width - 1) / width;
+    values[WIDTH] = width;
     for (int vectors = 1; vectors <= 3 && vectors <= columns; vectors++) {
         int tile = window ? window : registers / vectors;
         if (vectors * tile > registers && vectors > 1)
@@ -156,24 +185,29 @@ static struct tiling choose(const struct ocl_device *device, const struct job *j
         if (best && cost >= best)
             continue;
         best = cost;
-        t.vectors = vectors;
-        t.tile = tile;
+        values[VECTORS] = vectors;
+        values[TILE] = tile;
     }
-    long pixels = (long)s->n * s->out_h * s->out_w;
-    if (window)
-        pixels = (long)s->n * job->pool->out_h * job->pool->out_w * window;
-    else if (t.tile > pixels)
-        t.tile = (int)pixels;
-    t.block = t.width * t.vectors;
-    t.blocks = s->blocks_of * ((s->group_out + t.block - 1) / t.block);
-    t.count = (int)((pixels + t.tile - 1) / t.tile);
+    if (!window && values[TILE] > pixels_of(job))
+        values[TILE] = (int)pixels_of(job);
 
     /* Many tiles of a work-item find the weights in the first-level cache, and its cost
      * small; too many leave compute units idle at the end. */
+    struct tiling t = tiling_of(job, values);
     long even = (long)t.count * t.blocks / (8 * (long)device->units);
     long most = 32 + 4000 / ((long)s->r * s->s * s->group_in);
-    t.piece = !device->is_cpu || even < 1 ? 1 : (int)(even < most ? even : most);
-    return t;
+    values[PIECE] = !device->is_cpu || even < 1 ? 1 : (int)(even < most ? even : most);
+    values[UNROLL] = 4;
+}
+
+static bool allows(const struct job *job, const int *values)
+{
+    int window = window_of(job);
+    return vec_width_allowed(values[WIDTH]) && values[VECTORS] >= 1 &&
+           values[VECTORS] <= 3 && values[TILE] >= 1 &&
+           values[VECTORS] * values[TILE] <= 24 && (!window || values[TILE] == window) &&
+           values[PIECE] >= 1 && values[PIECE] <= 4096 && values[UNROLL] >= 1 &&
+           values[UNROLL] <= 8;
 }
 
 static enum weft_status arrange(struct weft_list *list, struct job *job,
@@ -203,23 +237,25 @@ static enum weft_status arrange(struct weft_list *list, struct job *job,
     return ocl_launch(list, options.text, &launch);
 }
 
-static enum weft_status convolve(struct weft_list *list, struct job *job)
+static enum weft_status convolve(struct weft_list *list, struct job *job,
+                                 const int *values)
 {
     const struct vec_shape *s = &job->shape;
-    struct tiling t = choose(ocl_of(list), job);
+    struct tiling t = tiling_of(job, values);
     /* Weights of a block that are scattered over more than a quarter of the first-level
      * cache are worth a copy, if many pixels use it. */
     long block_floats = (long)s->r * s->s * s->group_in * t.block;
     bool arranged = job->turned || (block_floats > 2048 && s->out > t.block &&
-                                    (long)t.count * t.tile >= 256);
+                                    (long)t.count * values[TILE] >= 256);
     if (arranged)
         WEFT_TRY(arrange(list, job, &t));
 
     struct ocl_options options = {""};
     vec_define_shape(&options, s);
-    ocl_define(&options, "VW", t.width);
-    ocl_define(&options, "NV", t.vectors);
-    ocl_define(&options, "TILE", t.tile);
+    ocl_define(&options, "VW", values[WIDTH]);
+    ocl_define(&options, "NV", values[VECTORS]);
+    ocl_define(&options, "TILE", values[TILE]);
+    ocl_define(&options, "UNROLL", values[UNROLL]);
     ocl_define(&options, "ARRANGED", arranged);
     ocl_define(&options, "BIAS", job->bias.mem != NULL);
     ocl_define(&options, "GATE", job->gate.mem != NULL);
@@ -227,10 +263,11 @@ static enum weft_status convolve(struct weft_list *list, struct job *job)
     struct ocl_launch launch = {
         .source = "conv_vec.cl",
         .kernel = "conv_forward",
-        .global = {(size_t)t.blocks, (size_t)((t.count + t.piece - 1) / t.piece)},
+        .global = {(size_t)t.blocks,
+                   (size_t)((t.count + values[PIECE] - 1) / values[PIECE])},
         .arg_count = 8,
         .args = {job->x, job->w, OCL_VIEW(job->bias), OCL_VIEW(job->gate), job->y,
-                 OCL_INT((long)s->n * s->out_h * s->out_w), OCL_INT(t.piece),
+                 OCL_INT((long)s->n * s->out_h * s->out_w), OCL_INT(values[PIECE]),
                  OCL_FLOAT(job->activation.slope)},
     };
     if (job->pool) {
@@ -248,33 +285,35 @@ static enum weft_status convolve(struct weft_list *list, struct job *job)
     return ocl_launch(list, options.text, &launch);
 }
 
-static enum weft_status conv_forward(struct weft_list *list,
-                                     const struct weft_conv_args *args)
+static struct job forward_job(const struct weft_conv_args *args)
 {
-    const struct weft_conv *conv = &args->conv;
     const struct weft_pool *pool = &args->pool;
-    struct job job = {
-        .shape = vec_shape_of(conv),
+    bool fused = vec_pool_touches(pool) && pool->r * pool->s <= 12;
+    return (struct job){
+        .shape = vec_shape_of(&args->conv),
         .x = OCL_VIEW(args->x),
         .w = OCL_VIEW(args->w),
         .bias = args->bias,
         .y = OCL_VIEW(args->y),
         .argmax = args->argmax,
         .activation = args->activation,
+        .pool = fused ? pool : NULL,
     };
-    ocl_begin(list);
+}
+
+static enum weft_status forward(struct weft_list *list, const struct weft_conv_args *args,
+                                const int *values)
+{
+    const struct weft_conv *conv = &args->conv;
+    struct job job = forward_job(args);
     WEFT_TRY(vec_pad(list, conv, &job.shape, &job.x));
-    if (!pool->r)
-        return convolve(list, &job);
-    if (vec_pool_touches(pool) && pool->r * pool->s <= 12) {
-        job.pool = pool;
-        return convolve(list, &job);
-    }
+    if (!args->pool.r || job.pool)
+        return convolve(list, &job, values);
     job.y = (struct ocl_arg)OCL_SCRATCH(
         ocl_scratch(list, sizeof(float) * (size_t)conv->n * (size_t)conv->out_h *
                               (size_t)conv->out_w * (size_t)conv->k));
-    WEFT_TRY(convolve(list, &job));
-    return ocl_pool_max(list, pool, job.y, (struct ocl_arg)OCL_VIEW(args->y),
+    WEFT_TRY(convolve(list, &job, values));
+    return ocl_pool_max(list, &args->pool, job.y, (struct ocl_arg)OCL_VIEW(args->y),
                         args->argmax);
 }
 
@@ -316,8 +355,7 @@ static enum weft_status spread(struct weft_list *list, const struct weft_conv_ar
     return ocl_launch(list, options.text, &launch);
 }
 
-static enum weft_status conv_backward_data(struct weft_list *list,
-                                           const struct weft_conv_args *args)
+static struct job data_job(const struct weft_conv_args *args)
 {
     const struct weft_conv *conv = &args->conv;
     struct vec_shape shape = {
@@ -345,17 +383,58 @@ static enum weft_status conv_backward_data(struct weft_list *list,
     };
     if (job.activation.act == WEFT_ACT_identity)
         job.gate.mem = NULL;
-    ocl_begin(list);
-    WEFT_TRY(spread(list, args, &job.shape, &job.x));
-    return convolve(list, &job);
+    return job;
 }
 
+static enum weft_status backward_data(struct weft_list *list,
+                                      const struct weft_conv_args *args,
+                                      const int *values)
+{
+    struct job job = data_job(args);
+    WEFT_TRY(spread(list, args, &job.shape, &job.x));
+    return convolve(list, &job, values);
+}
+
+#define FIT(direction)                                                                   \
+    static enum ocl_fit direction##_fit(const struct ocl_device *device,                 \
+                                        const struct weft_conv_args *args, int *values)  \
+    {                                                                                    \
+        struct job job = direction##_job(args);                                          \
+        choose(device, &job, values);                                                    \
+        return OCL_FIT_POSSIBLE;                                                         \
+    }                                                                                    \
+    static bool direction##_allows(const struct ocl_device *device,                      \
+                                   const struct weft_conv_args *args, const int *values) \
+    {                                                                                    \
+        struct job job = direction##_job(args);                                          \
+        (void)device;                                                                    \
+        return allows(&job, values);                                                     \
+    }
+FIT(forward)
+FIT(data)
+
+#define TUNABLES                                              \
+    {                                                         \
+        {"width", 3, {4, 8, 16}}, {"vectors", 3, {1, 2, 3}},  \
+            {"tile", 8, {1, 2, 3, 4, 6, 8, 9, 12}},           \
+            {"piece", 9, {1, 2, 4, 8, 16, 32, 64, 128, 256}}, \
+            {"unroll", 4, {1, 2, 4, 8}},                      \
+    }
+
+const struct ocl_algorithm vec_direct_forward = {"direct", TUNABLES, forward_fit,
+                                                 forward_allows, forward};
+const struct ocl_algorithm vec_direct_data = {"direct", TUNABLES, data_fit, data_allows,
+                                              backward_data};
+
+static const struct ocl_algorithm *const forward_algorithms[] = {
+    &vec_gemm[OCL_FORWARD], &vec_direct_forward, NULL};
+static const struct ocl_algorithm *const data_algorithms[] = {
+    &vec_gemm[OCL_BACKWARD_DATA], &vec_direct_data, NULL};
+static const struct ocl_algorithm *const weights_algorithms[] = {
+    &vec_gemm[OCL_BACKWARD_WEIGHTS], &vec_pooled_weights, &vec_direct_weights, NULL};
+
 const struct ocl_family ocl_family_vec = {
-    .family = WEFT_FAMILY_VEC,
-    .conv_forward = conv_forward,
-    .conv_backward_data = conv_backward_data,
-    .conv_backward_weights = vec_conv_backward_weights,
-    .dense_forward = vec_dense_forward,
-    .dense_backward_data = vec_dense_backward_data,
-    .dense_backward_weights = vec_dense_backward_weights,
+    .algorithms = {[OCL_FORWARD] = forward_algorithms,
+                   [OCL_BACKWARD_DATA] = data_algorithms,
+                   [OCL_BACKWARD_WEIGHTS] = weights_algorithms},
 };

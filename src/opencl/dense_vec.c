@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Dense layers, family `vec`: three products by one kernel, cl/gemm_vec.cl. */
+/* Dense layers and 1x1 convolutions, family `vec`: three products by one kernel,
+ * cl/gemm_vec.cl. */
 #include "vec.h"
 
 /* c[m][n] = a[m][k] b[k][n] and what goes with it. */
@@ -10,12 +11,9 @@ struct product {
     struct weft_activation activation; /* of c, or what made `gate` */
 };
 
-struct tiling {
-    int width, vectors, tile; /* VW, NV, TILE */
-    int row_tiles, column_tiles, depth;
-    int row_room; /* row tiles that private memory has room for */
-    bool a_packed, b_packed, whole;
-};
+/* The tunables, in the order of their table. DEPTH: how much of k is taken at a time, and
+ * so how much of a and b is copied where they are packed; 0: all of it. */
+enum { WIDTH, VECTORS, TILE, ROW_TILES, COLUMN_TILES, DEPTH, PACK_A, PACK_B };
 
 static int div_up(int a, int b)
 {
@@ -27,128 +25,214 @@ static int at_most(int a, int b)
     return a < b ? a : b;
 }
 
-/* Figures from products of `seed`, batch 512, on a 2-core Zen 3 with PoCL. Programs
- * depend on the tiling alone, not on m, n and k, so that layers share them. */
-static struct tiling choose(const struct ocl_device *device, const struct product *p)
-{
-    enum {
-        B_PIECE = 8192, /* floats of a copied piece of b: the first-level cache */
-        WIDEST = 16,    /* column tiles: long runs of c where k is short */
-        DEEPEST = 192,
-        A_DEEPEST = 64, /* where a is copied too */
-        ROWS = 96,      /* whose sums wait, or which are copied */
-        WHOLE_ROW_TILES = 48
-    };
-    struct tiling t = {
-        .width = vec_width(device, p->n), .column_tiles = 1, .row_tiles = 1};
-    int registers = t.width >= 16 ? 24 : 12;
-    int columns = div_up(p->n, t.width), units = (int)device->units;
-    t.vectors = columns == 1 ? 1 : columns == 3 ? 3 : 2;
-    t.tile = at_most(registers / t.vectors, p->m);
-    t.row_room = 1;
-    t.b_packed = p->b_turned;
-    t.whole = !p->b_turned;
-    t.depth = t.whole ? 1 : A_DEEPEST;
-    int tiles = div_up(p->m, t.tile), blocks = div_up(columns, t.vectors);
-    if (!device->is_cpu || (tiles < 4 && !p->b_turned)) /* copies would not pay */
-        return t;
+enum {
+    B_PIECE = 8192, /* floats of a copied piece of b: the first-level cache */
+    WIDEST = 16,    /* column tiles: long runs of c where k is short */
+    DEEPEST = 192,
+    A_DEEPEST = 64, /* where a is copied too */
+    ROWS = 96,      /* whose sums wait, or which are copied */
+    WHOLE_ROW_TILES = 48
+};
 
-    int block = t.width * t.vectors;
-    t.column_tiles = B_PIECE / (block * at_most(p->k, 128));
-    t.column_tiles = at_most(t.column_tiles, WIDEST);
-    if (!p->b_turned && t.column_tiles > blocks)
-        t.column_tiles = blocks < 2 ? 2 : blocks;
-    t.row_room = ROWS / t.tile > 0 ? ROWS / t.tile : 1;
-    t.a_packed = p->a_turned;
-    t.b_packed = p->b_turned || p->a_turned || t.column_tiles < blocks;
-    t.depth =
-        at_most(B_PIECE / (block * t.column_tiles), t.a_packed ? A_DEEPEST : DEEPEST);
-    t.whole = p->k <= t.depth;
-    int even = tiles * div_up(blocks, t.column_tiles) / (4 * units);
-    t.row_tiles = at_most(even, t.whole && !t.a_packed ? WHOLE_ROW_TILES : t.row_room);
-    t.row_tiles = div_up(tiles, div_up(tiles, t.row_tiles < 1 ? 1 : t.row_tiles));
-    return t;
+static bool is_whole(const struct product *p, const int *values)
+{
+    return !values[DEPTH] || p->k <= values[DEPTH];
 }
 
-static enum weft_status multiply(struct weft_list *list, const struct product *p)
+/* Row tiles that private memory has room for. */
+static int row_room(const struct product *p, const int *values)
 {
-    struct tiling t = choose(ocl_of(list), p);
+    bool kept = values[PACK_A] || values[PACK_B] || !is_whole(p, values);
+    return kept && values[TILE] < ROWS ? ROWS / values[TILE] : 1;
+}
+
+/* Figures from products of `seed`, batch 512, on a 2-core Zen 3 with PoCL. Programs
+ * depend on the tiling alone, not on m, n and k, so that layers share them. */
+static void choose(const struct ocl_device *device, const struct product *p, int *values)
+{
+    int width = vec_width(device, p->n), registers = width >= 16 ? 24 : 12;
+    int columns = div_up(p->n, width), units = (int)device->units;
+    int vectors = columns == 1 ? 1 : columns == 3 ? 3 : 2;
+    int tile = at_most(registers / vectors, p->m);
+    int tiles = div_up(p->m, tile), blocks = div_up(columns, vectors);
+    values[WIDTH] = width;
+    values[VECTORS] = vectors;
+    values[TILE] = tile;
+    values[ROW_TILES] = values[COLUMN_TILES] = 1;
+    values[DEPTH] = p->b_turned ? A_DEEPEST : 0;
+    values[PACK_A] = 0;
+    values[PACK_B] = p->b_turned;
+    if (!device->is_cpu || (tiles < 4 && !p->b_turned)) /* copies would not pay */
+        return;
+
+    int block = width * vectors;
+    int column_tiles = at_most(B_PIECE / (block * at_most(p->k, 128)), WIDEST);
+    if (!p->b_turned && column_tiles > blocks)
+        column_tiles = blocks < 2 ? 2 : blocks;
+    values[COLUMN_TILES] = column_tiles;
+    values[PACK_A] = p->a_turned;
+    values[PACK_B] = p->b_turned || p->a_turned || column_tiles < blocks;
+    values[DEPTH] =
+        at_most(B_PIECE / (block * column_tiles), p->a_turned ? A_DEEPEST : DEEPEST);
+    int even = tiles * div_up(blocks, column_tiles) / (4 * units);
+    int most =
+        is_whole(p, values) && !p->a_turned ? WHOLE_ROW_TILES : row_room(p, values);
+    int row_tiles = at_most(even, most);
+    values[ROW_TILES] = div_up(tiles, div_up(tiles, row_tiles < 1 ? 1 : row_tiles));
+}
+
+static bool allows(const struct ocl_device *device, const struct product *p,
+                   const int *values)
+{
+    const int least[] = {1, 1, 1, 1, 1, 0, 0, 0},
+              most[] = {16, 3, 24, 256, 64, 256, 1, 1};
+    for (int i = 0; i < (int)WEFT_COUNT(least); i++)
+        if (values[i] < least[i] || values[i] > most[i])
+            return false;
+    int block = values[WIDTH] * values[VECTORS];
+    bool packed = values[PACK_A] || values[PACK_B];
+    bool kept = values[PACK_A] || !is_whole(p, values);
+    if (!vec_width_allowed(values[WIDTH]) || values[VECTORS] * values[TILE] > 24 ||
+        (values[PACK_A] && !p->a_turned) || (p->b_turned && !values[PACK_B]) ||
+        (packed && !values[DEPTH]))
+        return false;
+    if (!device->is_cpu)
+        return values[ROW_TILES] == 1 && values[COLUMN_TILES] == 1 && !values[PACK_A] &&
+               values[PACK_B] == p->b_turned;
+    return (!kept || values[ROW_TILES] <= row_room(p, values)) &&
+           (!values[PACK_B] ||
+            values[DEPTH] * values[COLUMN_TILES] * block <= 4 * B_PIECE) &&
+           (is_whole(p, values) || values[COLUMN_TILES] * block <= 1024);
+}
+
+static enum weft_status multiply(struct weft_list *list, const struct product *p,
+                                 const int *values)
+{
     struct ocl_options options = {""};
     ocl_define(&options, "A_TURNED", p->a_turned);
     ocl_define(&options, "B_TURNED", p->b_turned);
-    ocl_define(&options, "A_PACKED", t.a_packed);
-    ocl_define(&options, "B_PACKED", t.b_packed);
+    ocl_define(&options, "A_PACKED", values[PACK_A]);
+    ocl_define(&options, "B_PACKED", values[PACK_B]);
     ocl_define(&options, "BIAS", p->bias.mem != NULL);
     ocl_define(&options, "GATE", p->gate.mem != NULL);
     ocl_define(&options, "COLUMN_SUMS", p->sums.mem != NULL);
     ocl_define(&options, "ACT", (long)p->activation.act);
-    ocl_define(&options, "VW", t.width);
-    ocl_define(&options, "NV", t.vectors);
-    ocl_define(&options, "TILE", t.tile);
-    ocl_define(&options, "ROW_TILES", t.row_room);
-    ocl_define(&options, "COLUMN_TILES", t.column_tiles);
-    ocl_define(&options, "WHOLE", t.whole);
-    ocl_define(&options, "DEPTH", t.depth);
-    ocl_begin(list);
+    ocl_define(&options, "VW", values[WIDTH]);
+    ocl_define(&options, "NV", values[VECTORS]);
+    ocl_define(&options, "TILE", values[TILE]);
+    ocl_define(&options, "ROW_TILES", row_room(p, values));
+    ocl_define(&options, "COLUMN_TILES", values[COLUMN_TILES]);
+    ocl_define(&options, "WHOLE", is_whole(p, values));
+    ocl_define(&options, "DEPTH", values[DEPTH] ? values[DEPTH] : 1);
+    int columns = values[WIDTH] * values[VECTORS] * values[COLUMN_TILES];
+    int rows = values[TILE] * values[ROW_TILES];
     struct ocl_launch launch = {
         .source = "gemm_vec.cl",
         .kernel = "gemm",
-        .global = {(size_t)div_up(p->n, t.width * t.vectors * t.column_tiles),
-                   (size_t)div_up(p->m, t.tile * t.row_tiles)},
+        .global = {(size_t)div_up(p->n, columns), (size_t)div_up(p->m, rows)},
         .arg_count = 11,
         .args = {OCL_VIEW(p->a), OCL_VIEW(p->b), OCL_VIEW(p->bias), OCL_VIEW(p->gate),
                  OCL_VIEW(p->c), OCL_VIEW(p->sums), OCL_INT(p->m), OCL_INT(p->n),
-                 OCL_INT(p->k), OCL_INT(t.row_tiles), OCL_FLOAT(p->activation.slope)},
+                 OCL_INT(p->k), OCL_INT(values[ROW_TILES]),
+                 OCL_FLOAT(p->activation.slope)},
     };
     vec_local(list, &launch);
     return ocl_launch(list, options.text, &launch);
 }
 
-enum weft_status vec_dense_forward(struct weft_list *list,
-                                   const struct weft_dense_args *args)
+static int rows_of(const struct weft_conv *c)
 {
-    return multiply(list, &(struct product){
-                              .m = args->dense.n,
-                              .n = args->dense.out,
-                              .k = args->dense.in,
-                              .a = args->x,
-                              .b = args->w,
-                              .bias = args->bias,
-                              .c = args->y,
-                              .activation = args->activation,
-                          });
+    return c->n * c->h * c->w;
 }
 
-enum weft_status vec_dense_backward_data(struct weft_list *list,
-                                         const struct weft_dense_args *args)
+static struct product forward(const struct weft_conv_args *args)
 {
-    struct product product = {
-        .m = args->dense.n,
-        .n = args->dense.in,
-        .k = args->dense.out,
+    return (struct product){
+        .m = rows_of(&args->conv),
+        .n = args->conv.k,
+        .k = args->conv.c,
+        .a = args->x,
+        .b = args->w,
+        .bias = args->bias,
+        .c = args->y,
+        .activation = args->activation,
+    };
+}
+
+static struct product backward_data(const struct weft_conv_args *args)
+{
+    bool gated = args->gate.activation.act != WEFT_ACT_identity;
+    return (struct product){
+        .m = rows_of(&args->conv),
+        .n = args->conv.c,
+        .k = args->conv.k,
         .a = args->dy,
         .b = args->w,
         .b_turned = true,
-        .gate = args->gate.output,
+        .gate = gated ? args->gate.output : (struct weft_view){0},
         .c = args->dx,
         .activation = args->gate.activation,
     };
-    if (product.activation.act == WEFT_ACT_identity)
-        product.gate.mem = NULL;
-    return multiply(list, &product);
 }
 
-enum weft_status vec_dense_backward_weights(struct weft_list *list,
-                                            const struct weft_dense_args *args)
+static struct product backward_weights(const struct weft_conv_args *args)
 {
-    return multiply(list, &(struct product){
-                              .m = args->dense.in,
-                              .n = args->dense.out,
-                              .k = args->dense.n,
-                              .a = args->x,
-                              .a_turned = true,
-                              .b = args->dy,
-                              .c = args->dw,
-                              .sums = args->dbias,
-                          });
+    return (struct product){
+        .m = args->conv.c,
+        .n = args->conv.k,
+        .k = rows_of(&args->conv),
+        .a = args->x,
+        .a_turned = true,
+        .b = args->dy,
+        .c = args->dw,
+        .sums = args->dbias,
+    };
 }
+
+#define SLOT(slot)                                                                    \
+    static enum ocl_fit slot##_fit(const struct ocl_device *device,                   \
+                                   const struct weft_conv_args *args, int *values)    \
+    {                                                                                 \
+        struct product p = slot(args);                                                \
+        if (!ocl_is_product(&args->conv) || args->pool.r)                             \
+            return OCL_FIT_NONE;                                                      \
+        choose(device, &p, values);                                                   \
+        return OCL_FIT_PREFERRED;                                                     \
+    }                                                                                 \
+    static bool slot##_allows(const struct ocl_device *device,                        \
+                              const struct weft_conv_args *args, const int *values)   \
+    {                                                                                 \
+        struct product p = slot(args);                                                \
+        return allows(device, &p, values);                                            \
+    }                                                                                 \
+    static enum weft_status slot##_record(                                            \
+        struct weft_list *list, const struct weft_conv_args *args, const int *values) \
+    {                                                                                 \
+        struct product p = slot(args);                                                \
+        return multiply(list, &p, values);                                            \
+    }
+SLOT(forward)
+SLOT(backward_data)
+SLOT(backward_weights)
+
+#define ROW(slot)                                               \
+    {                                                           \
+        "gemm",                                                 \
+            {                                                   \
+                {"width", 3, {4, 8, 16}},                       \
+                {"vectors", 3, {1, 2, 3}},                      \
+                {"tile", 8, {1, 2, 4, 5, 6, 8, 10, 12}},        \
+                {"row-tiles", 8, {1, 2, 4, 8, 12, 16, 24, 48}}, \
+                {"column-tiles", 6, {1, 2, 4, 6, 8, 16}},       \
+                {"depth", 7, {0, 32, 64, 96, 128, 192, 256}},   \
+                {"pack-a", 2, {0, 1}},                          \
+                {"pack-b", 2, {0, 1}},                          \
+            },                                                  \
+            slot##_fit, slot##_allows, slot##_record            \
+    }
+
+const struct ocl_algorithm vec_gemm[OCL_SLOT_COUNT] = {
+    [OCL_FORWARD] = ROW(forward),
+    [OCL_BACKWARD_DATA] = ROW(backward_data),
+    [OCL_BACKWARD_WEIGHTS] = ROW(backward_weights),
+};

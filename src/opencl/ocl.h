@@ -178,35 +178,8 @@ enum weft_status ocl_pool_spread(struct weft_list *list, const struct weft_pool 
 /* What a device must have for the smallest tile of `tile` (conv_tile.c). */
 enum { OCL_TILE_GROUP = 64, OCL_TILE_LOCAL = 6144 };
 
-/* One row a family: how it does convolutions and dense layers. */
-struct ocl_family {
-    enum weft_family family;
-    enum weft_status (*conv_forward)(struct weft_list *, const struct weft_conv_args *);
-    enum weft_status (*conv_backward_data)(struct weft_list *,
-                                           const struct weft_conv_args *);
-    enum weft_status (*conv_backward_weights)(struct weft_list *,
-                                              const struct weft_conv_args *);
-    enum weft_status (*dense_forward)(struct weft_list *, const struct weft_dense_args *);
-    enum weft_status (*dense_backward_data)(struct weft_list *,
-                                            const struct weft_dense_args *);
-    enum weft_status (*dense_backward_weights)(struct weft_list *,
-                                               const struct weft_dense_args *);
-};
-extern const struct ocl_family ocl_family_vec;  /* conv_vec.c, dense_vec.c */
-extern const struct ocl_family ocl_family_tile; /* conv_tile.c, dense_tile.c */
-
-/* Dense layers through CLBlast, for both families: what backend.c takes for its dense
- * slots where device->base.gemm is WEFT_GEMM_CLBLAST. clblast.c, or clblast_stub.c
- * where weft was built without it; there `open`, which backend.c calls when such a
- * device is opened, is WEFT_ERR_ARG. */
-struct ocl_gemm {
-    enum weft_status (*open)(struct ocl_device *device);
-    enum weft_status (*dense_forward)(struct weft_list *, const struct weft_dense_args *);
-    enum weft_status (*dense_backward_data)(struct weft_list *,
-                                            const struct weft_dense_args *);
-    enum weft_status (*dense_backward_weights)(struct weft_list *,
-                                               const struct weft_dense_args *);
-};
-extern const struct ocl_gemm ocl_gemm_clblast;
+/* What device params of WEFT_GEMM_CLBLAST ask for: says that it takes its time, or, where
+ * weft was built without CLBlast, WEFT_ERR_ARG. */
+enum weft_status ocl_clblast_open(struct ocl_device *device);
 
 #endif

@@ -3,7 +3,7 @@
 #ifndef WEFT_OPENCL_VEC_H
 #define WEFT_OPENCL_VEC_H
 
-#include "ocl.h"
+#include "algorithm.h"
 
 /* A convolution as the kernels see it: its input is padded. In depthwise ones, one input
  * and one output a group, all channels are treated as one group. */
@@ -31,6 +31,9 @@ void vec_define_pool(struct ocl_options *options, const struct weft_pool *pool);
 /* Floats of the vectors that suit this many channels. */
 int vec_width(const struct ocl_device *device, int channels);
 
+/* Whether kernels can be written in vectors of so many floats. */
+bool vec_width_allowed(int width);
+
 /* Local size (1,1,1) on the host's processor: PoCL keeps a work-item's registers in
  * registers only there. Elsewhere the driver chooses. */
 void vec_local(const struct weft_list *list, struct ocl_launch *launch);
@@ -40,13 +43,10 @@ void vec_local(const struct weft_list *list, struct ocl_launch *launch);
 enum weft_status vec_pad(struct weft_list *list, const struct weft_conv *conv,
                          struct vec_shape *shape, struct ocl_arg *x);
 
-enum weft_status vec_conv_backward_weights(struct weft_list *list,
-                                           const struct weft_conv_args *args);
-enum weft_status vec_dense_forward(struct weft_list *list,
-                                   const struct weft_dense_args *args);
-enum weft_status vec_dense_backward_data(struct weft_list *list,
-                                         const struct weft_dense_args *args);
-enum weft_status vec_dense_backward_weights(struct weft_list *list,
-                                            const struct weft_dense_args *args);
+/* The family's algorithms. Direct convolution does everything. */
+extern const struct ocl_algorithm vec_direct_forward, vec_direct_data; /* conv_vec.c */
+/* conv_weights_vec.c; pooled: in registers, for few weights behind a pool. */
+extern const struct ocl_algorithm vec_direct_weights, vec_pooled_weights;
+extern const struct ocl_algorithm vec_gemm[OCL_SLOT_COUNT]; /* dense_vec.c */
 
 #endif

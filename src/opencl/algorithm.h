@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Algorithms: the ways in which a convolution can be done, and the numbers in them that
+ * may be tuned.
+ *
+ * A problem is a slot (forward, one of the two gradients) with its arguments; a dense
+ * layer comes as the convolution that it is (weft_dense_as_conv). Each family has a row
+ * of algorithms for each slot. What the device's tuning says of a problem is done; where
+ * it is silent, the first algorithm that prefers the problem, or else the first that can
+ * do it. */
+#ifndef WEFT_OPENCL_ALGORITHM_H
+#define WEFT_OPENCL_ALGORITHM_H
+
+#include "ocl.h"
+
+enum ocl_slot { OCL_FORWARD, OCL_BACKWARD_DATA, OCL_BACKWARD_WEIGHTS, OCL_SLOT_COUNT };
+extern const char *const ocl_slot_names[OCL_SLOT_COUNT]; /* "forward" */
+
+enum {
+    OCL_MAX_TUNABLES = 10,
+    OCL_MAX_VALUES = 10,
+    OCL_MAX_ALGORITHMS = 8,  /* of a slot */
+    OCL_PROBLEM_BYTES = 256, /* of ocl_problem_text, and of ocl_choice_text */
+};
+
+/* A number that may be tuned, and the values worth a trial, ascending. A default may be
+ * another one. */
+struct ocl_tunable {
+    const char *name; /* "tile"; in tuning files too */
+    int count, values[OCL_MAX_VALUES];
+};
+
+enum ocl_fit { OCL_FIT_NONE, OCL_FIT_POSSIBLE, OCL_FIT_PREFERRED };
+
+struct ocl_algorithm {
+    const char *name;
+    struct ocl_tunable tunables[OCL_MAX_TUNABLES + 1]; /* no name after the last */
+    /* How well the problem suits it on this device; unless not at all, `values` has the
+     * default of each tunable. */
+    enum ocl_fit (*fit)(const struct ocl_device *device,
+                        const struct weft_conv_args *args, int *values);
+    /* Whether any numbers, from a file or drawn, may be used together for a problem that
+     * it fits: in range, enough registers and local memory. */
+    bool (*allows)(const struct ocl_device *device, const struct weft_conv_args *args,
+                   const int *values);
+    /* Appends to the list, after ocl_begin. */
+    enum weft_status (*record)(struct weft_list *list, const struct weft_conv_args *args,
+                               const int *values);
+};
+
+/* One row a family; lists end in NULL. */
+struct ocl_family {
+    const struct ocl_algorithm *const *algorithms[OCL_SLOT_COUNT];
+};
+extern const struct ocl_family ocl_family_vec;  /* conv_vec.c */
+extern const struct ocl_family ocl_family_tile; /* conv_tile.c */
+
+/* 1x1 convolutions and dense layers through CLBlast, on every family: clblast.c, or
+ * clblast_stub.c, where they fit nothing. */
+extern const struct ocl_algorithm ocl_clblast[OCL_SLOT_COUNT];
+
+/* The algorithms of a slot on this device, in the order of the table; how many. */
+int ocl_algorithms(const struct ocl_device *device, enum ocl_slot slot,
+                   const struct ocl_algorithm *out[OCL_MAX_ALGORITHMS]);
+
+/* A problem in words, the same on every device: "forward n=64 in=14x14x32 out=14x14x64
+ * window=3x3 ... relu". What changes neither speed nor result is left out. */
+void ocl_problem_text(enum ocl_slot slot, const struct weft_conv_args *args,
+                      char out[OCL_PROBLEM_BYTES]);
+
+struct ocl_choice {
+    const struct ocl_algorithm *algorithm; /* NULL: nothing can do it */
+    int values[OCL_MAX_TUNABLES];
+};
+
+/* What will do the problem: tuned, drawn (weft_device.draw), or the default. */
+struct ocl_choice ocl_choose(const struct ocl_device *device, enum ocl_slot slot,
+                             const struct weft_conv_args *args);
+
+/* "direct width=8 vectors=2 tile=6" */
+void ocl_choice_text(const struct ocl_choice *choice, char out[OCL_PROBLEM_BYTES]);
+
+/* Chooses and records. */
+enum weft_status ocl_record(struct weft_list *list, enum ocl_slot slot,
+                            const struct weft_conv_args *args);
+
+/* Whether the convolution is a plain matrix product: a window of one place, stride 1, no
+ * padding, one group. */
+static inline bool ocl_is_product(const struct weft_conv *c)
+{
+    return c->r == 1 && c->s == 1 && c->stride_y == 1 && c->stride_x == 1 &&
+           !c->pad_top && !c->pad_left && !c->pad_bottom && !c->pad_right &&
+           c->groups == 1;
+}
+
+#endif
