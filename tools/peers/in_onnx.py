@@ -50,7 +50,7 @@ def model(job, batch):
         nodes,
         job.net.name,
         [helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, shape)],
-        [helper.make_tensor_value_info(at, onnx.TensorProto.FLOAT, None)],
+        [helper.make_tensor_value_info(at, onnx.TensorProto.FLOAT, ["batch", "class"])],
         [numpy_helper.from_array(t, name) for name, t in job.tensors.items()],
     )
     opset = [helper.make_opsetid("", OPSET)]
