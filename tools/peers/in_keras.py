@@ -3,6 +3,7 @@
 
 import functools
 import os
+import time
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
@@ -13,8 +14,8 @@ from keras import layers
 import jobs
 
 version = f"{keras.__version__}, TensorFlow {tf.__version__}"
-# Batches that a call of fit() takes at least: its start-up should not be what is measured.
-BATCHES = 10
+# A call of fit() takes so long, or so many batches: its start-up should not weigh.
+FIT_SECONDS, MOST_BATCHES = 0.6, 40
 
 MAKERS = {
     "conv": lambda l: layers.Conv2D(
@@ -70,17 +71,18 @@ class Peer:
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         )
         batch = self.job.batch
-        count = min(len(x) // batch, BATCHES) * batch
+        at = 0
 
-        def parts():
-            while True:
-                for at in range(0, len(x) - count + 1, count):
-                    yield slice(at, at + count)
-
-        part = parts()
-
-        def step():
-            rows = next(part)
+        def fit(count):
+            nonlocal at
+            at = at if at + count <= len(x) else 0
+            rows = slice(at, at + count)
             self.model.fit(x[rows], y[rows], batch_size=batch, epochs=1, verbose=0)
+            at += count
 
-        return step, count
+        fit(2 * batch)  # compiles
+        start = time.perf_counter()
+        fit(4 * batch)
+        batches = int(4 * FIT_SECONDS / (time.perf_counter() - start))
+        count = batch * max(2, min(batches, MOST_BATCHES, len(x) // batch))
+        return lambda: fit(count), count
