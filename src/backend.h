@@ -130,6 +130,41 @@ struct weft_add_args {
     struct weft_view x, other, y;
 };
 
+/* Batch normalization over the rows (pictures times places) of each channel (Ioffe and
+ * Szegedy 2015, arXiv:1502.03167):
+ *
+ *     y = act((x - mean) scale + bias), scale = weight inverse,
+ *     inverse = 1 / sqrt(variance + epsilon)
+ *
+ * Forward takes mean and variance (the mean square of x - mean) of the batch, writes
+ * mean, inverse, scale and y, and moves the running two: running += momentum (batch -
+ * running), with the variance times rows / (rows - 1), unless there is one row. Apply
+ * reads mean, scale and bias and writes y alone. Backward reads x, mean, inverse, scale,
+ * bias and dy, the gradient at y, and writes dweight, dbias and, unless absent, dx; it
+ * works out the derivative of the activation, whichever it is. dx may be dy. */
+struct weft_norm_args {
+    int rows, channels;
+    float momentum, epsilon;
+    struct weft_activation activation;
+    struct weft_view x, weight, bias;
+    struct weft_view running_mean, running_variance;
+    struct weft_view mean, inverse, scale;
+    struct weft_view y;
+    struct weft_view dy, dx, dweight, dbias;
+};
+
+/* Takes a batch normalization at inference into the layer in front, whose weights have
+ * `channels` outputs in each of `rows` rows: out_w = w scale, out_bias = (bias - mean)
+ * scale + shift, with scale = weight / sqrt(variance + epsilon). An absent w is all ones,
+ * an absent bias zeros; out_bias may be absent. */
+struct weft_fold_args {
+    int rows, channels;
+    float epsilon;
+    struct weft_view w, bias;
+    struct weft_view weight, shift, mean, variance; /* of the normalization */
+    struct weft_view out_w, out_bias;
+};
+
 /* y[i] = uniform(i) < rate ? 0 : x[i] / (1 - rate), with uniform(i) = word i % 4 of
  * weft_philox(seed, counter (i / 4, step, layer, RANDOM_DROPOUT)). Forward and backward
  * are the same. y may be x. */
@@ -271,6 +306,13 @@ struct weft_backend {
     enum weft_status (*act_backward)(struct weft_list *list,
                                      const struct weft_act_args *args);
     enum weft_status (*add)(struct weft_list *list, const struct weft_add_args *args);
+    enum weft_status (*norm_forward)(struct weft_list *list,
+                                     const struct weft_norm_args *args);
+    enum weft_status (*norm_apply)(struct weft_list *list,
+                                   const struct weft_norm_args *args);
+    enum weft_status (*norm_backward)(struct weft_list *list,
+                                      const struct weft_norm_args *args);
+    enum weft_status (*fold)(struct weft_list *list, const struct weft_fold_args *args);
     enum weft_status (*dropout)(struct weft_list *list,
                                 const struct weft_dropout_args *args);
     enum weft_status (*softmax)(struct weft_list *list,

@@ -173,6 +173,38 @@ static enum weft_status run_act(const struct row *row, struct arena *a,
                           : list->device->backend->act_forward(list, &args);
 }
 
+static enum weft_status run_norm(const struct row *row, struct arena *a,
+                                 struct weft_list *list, double *work)
+{
+    size_t count = volume(row->n, 1, 1, row->out), channels = (size_t)row->out;
+    struct weft_norm_args args = {.rows = row->n,
+                                  .channels = row->out,
+                                  .momentum = 0.1f,
+                                  .epsilon = 1e-5f,
+                                  .activation = {row->act, 0.01f},
+                                  .x = floats(a, count),
+                                  .weight = floats(a, channels),
+                                  .bias = floats(a, channels),
+                                  .running_mean = floats(a, channels),
+                                  .running_variance = floats(a, channels),
+                                  .mean = floats(a, channels),
+                                  .inverse = floats(a, channels),
+                                  .scale = floats(a, channels),
+                                  .y = floats(a, count),
+                                  .dy = floats(a, count),
+                                  .dx = floats(a, count),
+                                  .dweight = floats(a, channels),
+                                  .dbias = floats(a, channels)};
+    *work = (row->direction == 1 ? 20.0 : row->direction ? 8.0 : 12.0) * (double)count;
+    if (!list)
+        return WEFT_OK;
+    const struct weft_backend *b = list->device->backend;
+    enum weft_status (*const primitives[])(struct weft_list *,
+                                           const struct weft_norm_args *) = {
+        b->norm_forward, b->norm_backward, b->norm_apply};
+    return primitives[row->direction](list, &args);
+}
+
 static enum weft_status run_add(const struct row *row, struct arena *a,
                                 struct weft_list *list, double *work)
 {
@@ -271,6 +303,8 @@ static enum weft_status run_optimizer(const struct row *row, struct arena *a,
 #define CONV_1X1    .conv = {64, 14, 14, 64, 128, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1, 14, 14}
 #define CONV_STRIDE .conv = {64, 28, 28, 32, 64, 3, 3, 2, 2, 1, 1, 0, 0, 1, 1, 1, 14, 14}
 #define CONV_DEPTH  .conv = {64, 28, 28, 64, 64, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 64, 28, 28}
+#define NORM_14     .n = 256 * 14 * 14, .out = 32
+#define NORM_7      .n = 256 * 7 * 7, .out = 64
 #define POOL_2X2    .pool = {64, 28, 28, 32, 2, 2, 2, 2, 0, 0, 0, 0, 14, 14}
 
 /* What networks on small pictures are made of; `seed` is the first job's network. */
@@ -309,6 +343,24 @@ static const struct row table[] = {
     {"act", "relu, 4M, backward", run_act, true, .n = 1 << 22, .act = WEFT_ACT_relu,
      .direction = 1},
     {"act", "gelu, 4M, forward", run_act, true, .n = 1 << 22, .act = WEFT_ACT_gelu},
+    {"act", "gelu, 4M, backward", run_act, true, .n = 1 << 22, .act = WEFT_ACT_gelu,
+     .direction = 1},
+    {"act", "silu, 4M, forward", run_act, true, .n = 1 << 22, .act = WEFT_ACT_silu},
+    {"act", "tanh, 4M, forward", run_act, true, .n = 1 << 22, .act = WEFT_ACT_tanh},
+    {"batch-norm", "14x14x32 relu, b256, forward", run_norm, true, NORM_14,
+     .act = WEFT_ACT_relu},
+    {"batch-norm", "14x14x32 relu, backward", run_norm, true, NORM_14,
+     .act = WEFT_ACT_relu, .direction = 1},
+    {"batch-norm", "14x14x32 gelu, b256, forward", run_norm, true, NORM_14,
+     .act = WEFT_ACT_gelu},
+    {"batch-norm", "14x14x32 gelu, backward", run_norm, true, NORM_14,
+     .act = WEFT_ACT_gelu, .direction = 1},
+    {"batch-norm", "14x14x32 gelu, apply", run_norm, true, NORM_14, .act = WEFT_ACT_gelu,
+     .direction = 2},
+    {"batch-norm", "7x7x64 gelu, b256, forward", run_norm, true, NORM_7,
+     .act = WEFT_ACT_gelu},
+    {"batch-norm", "7x7x64 gelu, backward", run_norm, true, NORM_7, .act = WEFT_ACT_gelu,
+     .direction = 1},
     {"add", "4M, relu", run_add, true, .n = 1 << 22, .act = WEFT_ACT_relu},
     {"add", "4M, gate of relu", run_add, true, .n = 1 << 22, .act = WEFT_ACT_relu,
      .direction = 1},

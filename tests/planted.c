@@ -56,6 +56,10 @@ WRAP(POOL_BACKWARD, pool, pool_backward, dx)
 WRAP(ACT_FORWARD, act, act_forward, y)
 WRAP(ACT_BACKWARD, act, act_backward, dx)
 WRAP(ADD, add, add, y)
+WRAP(NORM_FORWARD, norm, norm_forward, y)
+WRAP(NORM_APPLY, norm, norm_apply, y)
+WRAP(NORM_BACKWARD, norm, norm_backward, dx)
+WRAP(FOLD, fold, fold, out_w)
 WRAP(DROPOUT, dropout, dropout, y)
 WRAP(SOFTMAX, softmax, softmax, y)
 WRAP(LOSS, loss, loss, loss)
@@ -100,6 +104,10 @@ static struct weft_backend wrap(void)
     b.act_forward = wrapped_act_forward;
     b.act_backward = wrapped_act_backward;
     b.add = wrapped_add;
+    b.norm_forward = wrapped_norm_forward;
+    b.norm_apply = wrapped_norm_apply;
+    b.norm_backward = wrapped_norm_backward;
+    b.fold = wrapped_fold;
     b.dropout = wrapped_dropout;
     b.softmax = wrapped_softmax;
     b.loss = wrapped_loss;

@@ -18,6 +18,10 @@ enum slot {
     ACT_FORWARD,
     ACT_BACKWARD,
     ADD,
+    NORM_FORWARD,
+    NORM_APPLY,
+    NORM_BACKWARD,
+    FOLD,
     DROPOUT,
     SOFTMAX,
     LOSS,
@@ -33,6 +37,8 @@ union arguments {
     struct weft_pool_args pool;
     struct weft_act_args act;
     struct weft_add_args add;
+    struct weft_norm_args norm;
+    struct weft_fold_args fold;
     struct weft_dropout_args dropout;
     struct weft_softmax_args softmax;
     struct weft_loss_args loss;

@@ -117,6 +117,30 @@ static void lose_add_activation(union arguments *a)
 {
     a->add.activation.act = WEFT_ACT_identity;
 }
+static void lose_norm_activation(union arguments *a)
+{
+    a->norm.activation.act = WEFT_ACT_identity;
+}
+static void lose_norm_row(union arguments *a)
+{
+    a->norm.rows -= a->norm.rows > 1;
+}
+static void lose_momentum(union arguments *a)
+{
+    a->norm.momentum = 1 - a->norm.momentum;
+}
+static void grow_norm_epsilon(union arguments *a)
+{
+    a->norm.epsilon *= 4;
+}
+static void lose_normal(union arguments *a)
+{
+    a->norm.inverse = a->norm.scale;
+}
+static void lose_fold_bias(union arguments *a)
+{
+    a->fold.bias = (struct weft_view){0};
+}
 static void use_next_layer(union arguments *a)
 {
     a->dropout.layer++;
@@ -282,6 +306,29 @@ static void lose_overlap(struct launch *l)
              peek(l, l->args.pool.dy, i));
     }
 }
+/* The mean of squares less the square of the mean, in float. */
+static void cancel_squares(struct launch *l)
+{
+    const struct weft_norm_args *a = &l->args.norm;
+    for (size_t k = 0; k < (size_t)a->channels; k++) {
+        float sum = 0, squares = 0, n = (float)a->rows;
+        for (size_t i = k; i < a->x.count; i += (size_t)a->channels) {
+            float x = peek(l, a->x, i);
+            sum += x;
+            squares += x * x;
+        }
+        float variance = fmaxf(squares / n - sum / n * (sum / n), 0);
+        poke(l, a->inverse, k, 1 / sqrtf(variance + a->epsilon));
+    }
+}
+/* The batch's variance enters the running one as it is. */
+static void lose_correction(struct launch *l)
+{
+    const struct weft_norm_args *a = &l->args.norm;
+    for (size_t k = 0; k < (size_t)a->channels && a->momentum == 1; k++)
+        poke(l, a->running_variance, k,
+             peek(l, a->running_variance, k) * ((float)a->rows - 1) / (float)a->rows);
+}
 static void lose_scaling(struct launch *l)
 {
     for (size_t i = 0; i < l->out.count; i++)
@@ -381,6 +428,18 @@ const struct fault faults[] = {
     {"one twice", "add", ADD, .twist = lose_other},
     {"no activation", "add", ADD, .twist = lose_add_activation},
     {"no gate", "add", ADD, .twist = lose_add_gate},
+    {"squares cancel", "batch-norm", NORM_FORWARD, .after = cancel_squares},
+    {"variance not corrected", "batch-norm", NORM_FORWARD, .after = lose_correction},
+    {"last row missing", "batch-norm", NORM_FORWARD, .twist = lose_norm_row},
+    {"momentum turned", "batch-norm", NORM_FORWARD, .twist = lose_momentum},
+    {"epsilon four times", "batch-norm", NORM_FORWARD, .twist = grow_norm_epsilon},
+    {"no activation", "batch-norm", NORM_APPLY, .twist = lose_norm_activation},
+    {"derivative left out", "batch-norm", NORM_BACKWARD, .twist = lose_norm_activation},
+    {"last row missing", "batch-norm", NORM_BACKWARD, .twist = lose_norm_row},
+    {"scale for inverse", "batch-norm", NORM_BACKWARD, .twist = lose_normal},
+    {"half precision", "batch-norm", NORM_FORWARD, .after = round_to_half},
+    {"dropped bias", "fold", FOLD, .twist = lose_fold_bias},
+    {"last of out_w unwritten", "fold", FOLD, .before = keep_last, .after = restore_last},
     {"no scaling", "dropout", DROPOUT, .after = lose_scaling},
     {"another layer's stream", "dropout", DROPOUT, .twist = use_next_layer},
     {"another word for the step", "dropout", DROPOUT, .twist = use_seed_as_step},
@@ -407,6 +466,9 @@ const struct fault faults[] = {
     {"gradient halved on both", "pool", POOL_BACKWARD, true, .after = halve_gradient},
     {"derivative left out on both", "act", ACT_BACKWARD, true, .twist = forget_gradient},
     {"no gate on both", "add", ADD, true, .twist = lose_add_gate},
+    {"dx halved on both", "batch-norm", NORM_BACKWARD, true, .after = halve_gradient},
+    {"derivative left out on both", "batch-norm", NORM_BACKWARD, true,
+     .twist = lose_norm_activation},
     {"gradient halved on both", "loss", LOSS, true, .after = halve_loss_gradient},
     {NULL, NULL, NO_SLOT, false, NULL, NULL, NULL},
 };

@@ -89,6 +89,18 @@ double check_act_bound(struct weft_activation a, double x_size, double x_bound, 
            CHECK_ULP * (traits[a.act].ulps * fabs(y) + traits[a.act].ulps_x * x_size);
 }
 
+double check_act_slope_bound(struct weft_activation a, double x, double x_bound)
+{
+    double slope = check_act_slope(a, x, check_act_value(a, x)), moved = 0;
+    for (int side = -1; side <= 1; side += 2) {
+        double at = x + side * x_bound;
+        double other = check_act_slope(a, at, check_act_value(a, at));
+        moved = fmax(moved, fabs(other - slope));
+    }
+    return moved +
+           CHECK_ULP * (2 * fabs(slope) + traits[a.act].slope_ulps * (1 + fabs(x)));
+}
+
 void check_act_outputs(struct check_case *c, struct check_tensor *t,
                        struct weft_activation a, bool exact)
 {
@@ -145,7 +157,6 @@ static void bind_values(struct act_case *a, bool integers)
     for (size_t i = 0; i < a->x->count; i++) {
         double size = fabs((double)x[i]),
                value = check_act_value(a->activation, (double)x[i]);
-        double slope = check_act_slope(a->activation, (double)x[i], value);
         y[i] = (float)value;
         if (exact)
             continue;
@@ -153,8 +164,7 @@ static void bind_values(struct act_case *a, bool integers)
         a->y->bound[i] =
             check_act_bound(a->activation, size, 0, value) + CHECK_UNIT * fabs(value);
         a->dx->bound[i] =
-            fabs((double)dy[i]) * CHECK_ULP *
-                (2 * fabs(slope) + traits[a->activation.act].slope_ulps * (1 + size)) +
+            fabs((double)dy[i]) * check_act_slope_bound(a->activation, (double)x[i], 0) +
             CHECK_TINY;
     }
 }

@@ -45,7 +45,8 @@ struct check_op {
     enum weft_status (*run)(struct check *k);
 };
 extern const struct check_op check_conv, check_dense, check_pool, check_act, check_add,
-    check_dropout, check_softmax, check_loss, check_input, check_optimizer;
+    check_dropout, check_softmax, check_loss, check_input, check_optimizer, check_norm,
+    check_fold;
 
 /* draw.c. Random numbers of the case. Ranges include both ends. */
 uint32_t check_bits(struct check *k);
@@ -102,7 +103,7 @@ struct check_case;
 typedef enum weft_status (*check_record)(const struct check_case *c, enum check_side side,
                                          struct weft_list *list);
 
-enum { CHECK_MAX_WRITES = 5, CHECK_MAX_TENSORS = 12, CHECK_MAX_RUNS = 12 };
+enum { CHECK_MAX_WRITES = 9, CHECK_MAX_TENSORS = 13, CHECK_MAX_RUNS = 12 };
 
 struct check_run {
     const char *what; /* "backward-data" */
@@ -191,6 +192,8 @@ double check_act_slope(struct weft_activation a, double x, double y);
 bool check_act_is_exact(struct weft_activation a);
 /* |x| is at most `x_size` and known to `x_bound`; y = f(x). */
 double check_act_bound(struct weft_activation a, double x_size, double x_bound, double y);
+/* By how much f'(x) may differ where x is known to x_bound. */
+double check_act_slope_bound(struct weft_activation a, double x, double x_bound);
 /* Outputs that an activation may have, for a gate; exact: multiples of 1/4. */
 void check_act_outputs(struct check_case *c, struct check_tensor *t,
                        struct weft_activation a, bool exact);

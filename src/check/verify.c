@@ -6,8 +6,9 @@
 #include <string.h>
 
 static const struct check_op *const ops[] = {
-    &check_conv,    &check_dense, &check_pool,  &check_act,       &check_dropout,
-    &check_softmax, &check_loss,  &check_input, &check_optimizer, &check_add,
+    &check_conv,      &check_dense,   &check_pool, &check_act,
+    &check_dropout,   &check_softmax, &check_loss, &check_input,
+    &check_optimizer, &check_add,     &check_norm, &check_fold,
 };
 
 enum { DEFAULT_CASES = 40, MAX_CASES = 1000000 };

@@ -158,6 +158,13 @@ enum weft_status cpu_act_forward(struct weft_list *list,
 enum weft_status cpu_act_backward(struct weft_list *list,
                                   const struct weft_act_args *args);
 enum weft_status cpu_add(struct weft_list *list, const struct weft_add_args *args);
+enum weft_status cpu_norm_forward(struct weft_list *list,
+                                  const struct weft_norm_args *args);
+enum weft_status cpu_norm_apply(struct weft_list *list,
+                                const struct weft_norm_args *args);
+enum weft_status cpu_norm_backward(struct weft_list *list,
+                                   const struct weft_norm_args *args);
+enum weft_status cpu_fold(struct weft_list *list, const struct weft_fold_args *args);
 enum weft_status cpu_dropout(struct weft_list *list,
                              const struct weft_dropout_args *args);
 enum weft_status cpu_softmax(struct weft_list *list,

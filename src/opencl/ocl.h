@@ -154,6 +154,13 @@ enum weft_status ocl_act_forward(struct weft_list *list,
 enum weft_status ocl_act_backward(struct weft_list *list,
                                   const struct weft_act_args *args);
 enum weft_status ocl_add(struct weft_list *list, const struct weft_add_args *args);
+enum weft_status ocl_norm_forward(struct weft_list *list,
+                                  const struct weft_norm_args *args);
+enum weft_status ocl_norm_apply(struct weft_list *list,
+                                const struct weft_norm_args *args);
+enum weft_status ocl_norm_backward(struct weft_list *list,
+                                   const struct weft_norm_args *args);
+enum weft_status ocl_fold(struct weft_list *list, const struct weft_fold_args *args);
 enum weft_status ocl_dropout(struct weft_list *list,
                              const struct weft_dropout_args *args);
 enum weft_status ocl_softmax(struct weft_list *list,
