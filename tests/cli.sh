@@ -326,7 +326,9 @@ if [ $killed -gt 5 ]; then right; else wrong "killed only $killed times"; fi
 [ -e r/killed/last.safetensors ] || train $long --out r/killed >out 2>err
 finish r/killed
 
+: >r/a/log.jsonl # as a kill between opening it and its header leaves it
 expect 0 'ignored' "$weft" train -d cpu --resume --out r/a --net seed --batch 32 --seed 1
+if grep -q schema r/a/log.jsonl; then right; else wrong "an empty log gets no header"; fi
 expect 4 'nothing to go on' "$weft" train -d cpu --resume --out r/never
 expect 0 'going on after epoch 3' "$weft" train -d cpu --resume --out r/b --epochs 5
 expect 0 'Saved' train --epochs 5 --seed 5 --out r/five

@@ -313,7 +313,7 @@ static enum app_exit begin(struct train_job *job)
         code = run_cut_log(app, &job->run, p.epoch);
     else if (!code)
         code = train_save(job, job->run.last);
-    if (!code && !paths_exists(job->run.log))
+    if (!code && !run_log_begun(&job->run))
         code = run_log(app, &job->run, log_header, job);
     return code;
 }

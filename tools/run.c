@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { MOST_LOG_BYTES = 1 << 28 };
@@ -142,6 +143,12 @@ enum app_exit run_cut_log(const struct app *app, const struct run *run, int epoc
     free(text);
     return done ? APP_DONE
                 : app_error(app, APP_FAILED, "%s: %s", run->log, strerror(errno));
+}
+
+bool run_log_begun(const struct run *run)
+{
+    struct stat info;
+    return !stat(run->log, &info) && info.st_size > 0;
 }
 
 enum app_exit run_log(const struct app *app, const struct run *run,

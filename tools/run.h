@@ -33,6 +33,9 @@ enum app_exit run_claim(const struct app *app, struct run *run);
 /* Keeps of the log its header and the epochs up to `epoch`. */
 enum app_exit run_cut_log(const struct app *app, const struct run *run, int epoch);
 
+/* Whether the log has its header: a run that was killed may leave an empty one. */
+bool run_log_begun(const struct run *run);
+
 /* Appends one line, made by `write`. */
 enum app_exit run_log(const struct app *app, const struct run *run,
                       void (*write)(struct json *json, const void *priv),
