@@ -222,13 +222,63 @@ struct weft_finish_args {
     struct weft_view state, loss, hit;
 };
 
+/* What a device can do at best, for roofs: launches that do nothing useful. `shape` is
+ * one of a kind's variants (vectors, accumulators, work-groups), any of which may be the
+ * best. All is done `rounds` times in one launch. READ sums x, COPY copies it to y, the
+ * others need but a word in y. */
+enum weft_probe_kind {
+    WEFT_PROBE_MULTIPLY, /* multiply-adds in registers */
+    WEFT_PROBE_READ,
+    WEFT_PROBE_COPY,
+    WEFT_PROBE_NOTHING, /* a launch */
+    WEFT_PROBE_COUNT
+};
+enum { WEFT_PROBE_SHAPES = 8 };
+struct weft_probe_args {
+    enum weft_probe_kind kind;
+    int shape; /* below WEFT_PROBE_SHAPES */
+    int rounds;
+    struct weft_view x, y; /* x.count is a multiple of 2^11 floats a compute unit */
+};
+
+/* What a part of a step does. An op that has its gradients from one launch is in
+ * BACKWARD. APPLY is what forward is at inference, where it differs. */
+enum weft_phase {
+    WEFT_PHASE_INPUT,
+    WEFT_PHASE_FORWARD,
+    WEFT_PHASE_APPLY,
+    WEFT_PHASE_LOSS,
+    WEFT_PHASE_BACKWARD,
+    WEFT_PHASE_WEIGHTS,
+    WEFT_PHASE_DATA,
+    WEFT_PHASE_UPDATE,
+    WEFT_PHASE_FINISH,
+    WEFT_PHASE_COUNT
+};
+extern const char *const weft_phase_names[WEFT_PHASE_COUNT]; /* "backward-weights" */
+
+/* Launches that were recorded from here to the next mark belong together. */
+struct weft_mark {
+    int first; /* launch */
+    int node;  /* of the graph; -1: of none */
+    enum weft_phase phase;
+};
+
 /* What every backend's list begins with. */
 struct weft_list {
     struct weft_device *device;
+    struct weft_mark *marks; /* freed by weft_list_finish */
+    int mark_count;
     int launches;         /* kernels or calls a replay */
     size_t scratch_bytes; /* what the primitives need besides their arguments: their
                              largest need */
 };
+
+/* list.c. Begins a new part of the list; a `node` of WEFT_MARK_SAME is that of the mark
+ * before. */
+enum { WEFT_MARK_SAME = -2 };
+enum weft_status weft_list_mark(struct weft_list *list, int node, enum weft_phase phase);
+void weft_list_finish(struct weft_list *list);
 
 /* What every backend's device begins with. */
 struct weft_device {
@@ -281,6 +331,10 @@ struct weft_backend {
     enum weft_status (*list_create)(struct weft_device *device, struct weft_list **out);
     enum weft_status (*list_seal)(struct weft_list *list);
     enum weft_status (*replay)(struct weft_list *list);
+    /* Only the launches from `first` up to, not with, `end`. */
+    enum weft_status (*replay_part)(struct weft_list *list, int first, int end);
+    /* What launch `index` is, for people: "conv_forward of conv_vec.cl". */
+    void (*tell_launch)(const struct weft_list *list, int index, char *out, size_t size);
     void (*list_destroy)(struct weft_list *list);
 
     /* Primitives. */
@@ -322,6 +376,11 @@ struct weft_backend {
                                const struct weft_update_args *args);
     enum weft_status (*finish)(struct weft_list *list,
                                const struct weft_finish_args *args);
+
+    /* `work` is what a replay does: floating-point operations or bytes; 0: there is no
+     * such shape here, and nothing was appended. */
+    enum weft_status (*probe)(struct weft_list *list, const struct weft_probe_args *args,
+                              double *work);
 };
 
 extern const struct weft_backend weft_backend_cpu;

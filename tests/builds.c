@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Prints what the library builds when every op is verified on a device, in every way:
- * one line a program, "FILE OPTIONS". kernels.py reads it.
+/* Prints what the library builds when every op is verified on a device, in every way, and
+ * its roofs are measured: one line a program, "FILE OPTIONS". kernels.py reads it.
  *
  *     builds [DEVICE] */
 #include <weft/weft.h>
@@ -47,7 +47,10 @@ int main(int argc, char **argv)
             weft_device_open(context, index, &ways[i].device, &device);
         if (status == WEFT_ERR_ARG && ways[i].device.gemm == WEFT_GEMM_CLBLAST)
             continue; /* weft was built without it */
-        failed = status || weft_verify(device, &params, &result);
+        weft_bench *bench = NULL;
+        failed = status || weft_verify(device, &params, &result) ||
+                 weft_bench_create(device, NULL, &bench);
+        weft_bench_destroy(&bench);
         weft_device_close(&device);
     }
     weft_context_destroy(&context);

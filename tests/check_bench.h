@@ -5,8 +5,8 @@
 
 #include <weft/device.h>
 
-/* Times the table's rows of `op` and prints a line for each; false if one failed or there
- * is none. */
-bool check_bench(weft_device *device, const char *op);
+/* Times `op` at its usual shapes, or "OP/SHAPE" at one (weft/bench.h), and prints a line
+ * for each direction; false if one failed or there is none. */
+bool check_bench(weft_context *context, weft_device *device, const char *op);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The checks of weft_verify on one device, for the tests; with --bench, timings of
- * realistic cases instead (bench.c).
+ * realistic cases instead, an op or OP/SHAPE as weft/bench.h has it.
  *
  *     check_op [-d DEVICE] [-f vec|tile] [-g own|clblast] [-n CASES] [-s SEED] [--small]
  *              [--draw] [--bench] [OP...]
@@ -170,10 +170,10 @@ static int run(weft_context *context, struct options *o)
     }
     printf("%s, %s\n", info.name, info.platform);
     for (int i = 0; !o->op_count && weft_verify_op(i); i++)
-        failed += o->bench ? !check_bench(device, weft_verify_op(i))
+        failed += o->bench ? !check_bench(context, device, weft_verify_op(i))
                            : !verify(context, device, o, weft_verify_op(i));
     for (int i = 0; i < o->op_count; i++)
-        failed += o->bench ? !check_bench(device, o->ops[i])
+        failed += o->bench ? !check_bench(context, device, o->ops[i])
                            : !verify(context, device, o, o->ops[i]);
     weft_device_close(&device);
     return failed ? 1 : 0;

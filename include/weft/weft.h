@@ -33,6 +33,7 @@
 #define WEFT_H
 
 #include <weft/base.h>
+#include <weft/bench.h>
 #include <weft/data.h>
 #include <weft/device.h>
 #include <weft/model.h>

@@ -192,14 +192,26 @@ static enum weft_status list_seal(struct weft_list *list)
     return WEFT_OK;
 }
 
-static enum weft_status replay(struct weft_list *base)
+static enum weft_status replay_part(struct weft_list *base, int first, int end)
 {
     struct cpu_list *list = (struct cpu_list *)base;
     struct cpu_threads *threads = ((struct cpu_device *)base->device)->threads;
-    for (size_t i = 0; i < list->count; i++)
+    for (int i = first; i < end; i++)
         cpu_parallel(threads, list->steps[i].items, list->steps[i].work,
                      list->steps[i].args);
     return WEFT_OK;
+}
+
+static enum weft_status replay(struct weft_list *list)
+{
+    return replay_part(list, 0, list->launches);
+}
+
+static void tell_launch(const struct weft_list *list, int index, char *out, size_t size)
+{
+    (void)list;
+    (void)index;
+    snprintf(out, size, "C");
 }
 
 static void list_destroy(struct weft_list *base)
@@ -210,6 +222,7 @@ static void list_destroy(struct weft_list *base)
     for (size_t i = 0; i < list->count; i++)
         free(list->steps[i].args);
     free(list->steps);
+    weft_list_finish(base);
     free(list);
 }
 
@@ -226,6 +239,8 @@ const struct weft_backend weft_backend_cpu = {
     .list_create = list_create,
     .list_seal = list_seal,
     .replay = replay,
+    .replay_part = replay_part,
+    .tell_launch = tell_launch,
     .list_destroy = list_destroy,
     .input = cpu_input,
     .conv_forward = cpu_conv_forward,
@@ -248,4 +263,5 @@ const struct weft_backend weft_backend_cpu = {
     .loss = cpu_loss,
     .update = cpu_update,
     .finish = cpu_finish,
+    .probe = cpu_probe,
 };

@@ -54,6 +54,7 @@ static enum weft_status lower(struct weft_infer *infer, const struct weft_net *n
         input.shift[c] = normalization->shift[c];
     }
     WEFT_TRY(device->backend->list_create(device, &infer->list));
+    WEFT_TRY(weft_list_mark(infer->list, -1, WEFT_PHASE_INPUT));
     WEFT_TRY(device->backend->input(infer->list, &input));
     WEFT_TRY(weft_plan_forward(infer->plan, &infer->roles, infer->list));
     return device->backend->list_seal(infer->list);

@@ -63,6 +63,7 @@ enum weft_status weft_plan_forward(const struct weft_plan *plan,
         if (weft_node_idle(node, plan->training) || (plan->training && node->op->last))
             continue;
         struct weft_site site = site_at(plan, roles, i);
+        WEFT_TRY(weft_list_mark(list, i, WEFT_PHASE_FORWARD));
         WEFT_TRY(node->op->forward(list, node, &site));
     }
     return WEFT_OK;
@@ -109,6 +110,7 @@ static enum weft_status lower_loss(const struct weft_plan *plan,
         .loss = weft_plan_step_view(plan, roles, SPAN_LOSS),
         .hit = weft_plan_step_view(plan, roles, SPAN_HIT),
     };
+    WEFT_TRY(weft_list_mark(list, plan->graph.count - 1, WEFT_PHASE_LOSS));
     WEFT_TRY(list->device->backend->loss(list, &args));
     return join_part(plan, roles, part, false, list);
 }
@@ -121,6 +123,7 @@ static enum weft_status lower_node(const struct weft_plan *plan,
     const struct weft_node *node = &plan->graph.nodes[index];
     const struct weft_part *parts = plan->flows[index].parts;
     bool gates = node->op->gates && parts[0].whole && parts[0].before.node < 0;
+    WEFT_TRY(weft_list_mark(list, index, WEFT_PHASE_BACKWARD));
     if (node->op->backward) {
         struct weft_site site = site_at(plan, roles, index);
         if (gates)

@@ -87,6 +87,7 @@ static enum weft_status lower_input(struct weft_trainer *t)
     };
     memcpy(args.scale, t->normalization.scale, sizeof(args.scale));
     memcpy(args.shift, t->normalization.shift, sizeof(args.shift));
+    WEFT_TRY(weft_list_mark(t->list, -1, WEFT_PHASE_INPUT));
     return t->device->backend->input(t->list, &args);
 }
 
@@ -109,7 +110,9 @@ static enum weft_status lower_update(struct weft_trainer *t)
         .loss = weft_plan_step_view(t->plan, &t->roles, SPAN_LOSS),
         .hit = weft_plan_step_view(t->plan, &t->roles, SPAN_HIT),
     };
+    WEFT_TRY(weft_list_mark(t->list, -1, WEFT_PHASE_UPDATE));
     WEFT_TRY(t->device->backend->update(t->list, &update));
+    WEFT_TRY(weft_list_mark(t->list, -1, WEFT_PHASE_FINISH));
     return t->device->backend->finish(t->list, &finish);
 }
 

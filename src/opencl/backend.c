@@ -243,6 +243,8 @@ const struct weft_backend weft_backend_opencl = {
     .list_create = ocl_list_create,
     .list_seal = ocl_list_seal,
     .replay = ocl_replay,
+    .replay_part = ocl_replay_part,
+    .tell_launch = ocl_tell_launch,
     .list_destroy = ocl_list_destroy,
     .input = ocl_input,
     .conv_forward = conv_forward,
@@ -265,4 +267,5 @@ const struct weft_backend weft_backend_opencl = {
     .loss = ocl_loss,
     .update = ocl_update,
     .finish = ocl_finish,
+    .probe = ocl_probe,
 };

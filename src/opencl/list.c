@@ -55,6 +55,7 @@ void ocl_list_destroy(struct weft_list *base)
         step_finish(&list->steps[i]);
     ocl_free(base->device, list->scratch);
     free(list->steps);
+    weft_list_finish(base);
     free(list);
 }
 
@@ -256,12 +257,12 @@ enum weft_status ocl_list_seal(struct weft_list *base)
     return WEFT_OK;
 }
 
-enum weft_status ocl_replay(struct weft_list *base)
+enum weft_status ocl_replay_part(struct weft_list *base, int first, int end)
 {
     struct ocl_list *list = (struct ocl_list *)base;
     struct ocl_device *d = ocl_of(base);
-    assert(list->sealed);
-    for (int i = 0; i < list->count; i++) {
+    assert(list->sealed && first >= 0 && end <= list->count);
+    for (int i = first; i < end; i++) {
         struct step *step = &list->steps[i];
         if (step->call) {
             WEFT_TRY(step->call(base, step->data));
@@ -273,4 +274,18 @@ enum weft_status ocl_replay(struct weft_list *base)
         WEFT_TRY(check_step(list, step, error, "the launch"));
     }
     return ocl_check(base->device->context, clFlush(d->queue), "flushing the queue");
+}
+
+enum weft_status ocl_replay(struct weft_list *list)
+{
+    return ocl_replay_part(list, 0, list->launches);
+}
+
+void ocl_tell_launch(const struct weft_list *base, int index, char *out, size_t size)
+{
+    const struct step *step = &((const struct ocl_list *)base)->steps[index];
+    char name[64] = "?";
+    if (step->kernel)
+        clGetKernelInfo(step->kernel, CL_KERNEL_FUNCTION_NAME, sizeof(name), name, NULL);
+    snprintf(out, size, "%s", step->kernel ? name : "CLBlast");
 }

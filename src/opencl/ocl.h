@@ -168,6 +168,8 @@ enum weft_status ocl_softmax(struct weft_list *list,
 enum weft_status ocl_loss(struct weft_list *list, const struct weft_loss_args *args);
 enum weft_status ocl_update(struct weft_list *list, const struct weft_update_args *args);
 enum weft_status ocl_finish(struct weft_list *list, const struct weft_finish_args *args);
+enum weft_status ocl_probe(struct weft_list *list, const struct weft_probe_args *args,
+                           double *work);
 enum weft_status ocl_pool_forward(struct weft_list *list,
                                   const struct weft_pool_args *args);
 enum weft_status ocl_pool_backward(struct weft_list *list,

@@ -75,9 +75,11 @@ static enum weft_status backward(struct weft_list *list, const struct weft_node 
                                  const struct weft_site *site)
 {
     struct weft_dense_args args = arguments(node, site);
+    WEFT_TRY(weft_list_mark(list, WEFT_MARK_SAME, WEFT_PHASE_WEIGHTS));
     WEFT_TRY(list->device->backend->dense_backward_weights(list, &args));
     if (!site->dx.mem)
         return WEFT_OK;
+    WEFT_TRY(weft_list_mark(list, WEFT_MARK_SAME, WEFT_PHASE_DATA));
     return list->device->backend->dense_backward_data(list, &args);
 }
 

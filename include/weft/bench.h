@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Measuring: what a device can do at best, and how near to that each op and each layer of
+ * a network comes. Times are wall clock around a finished queue; what is timed has been
+ * compared with the reference backend before. */
+#ifndef WEFT_BENCH_H
+#define WEFT_BENCH_H
+
+#include <weft/train.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The speed of memory for data of so many bytes in all: the nearer to the compute units
+ * they fit, the faster. Bytes a second, those written counted too. */
+struct weft_roof_level {
+    size_t bytes;
+    double read, copy;
+};
+
+/* What the device does at best, by kernels that do nothing else. */
+enum { WEFT_ROOF_LEVELS = 4 };
+struct weft_roofs {
+    double flops; /* a second: multiply-adds in registers, each counts 2 */
+    struct weft_roof_level level[WEFT_ROOF_LEVELS]; /* from small to large */
+    double launch;     /* seconds for a launch that nobody waits for */
+    double round_trip; /* and for one that is waited for */
+};
+
+/* Something that was timed: an op in one direction, or a part of a network's step.
+ * Pointers live until the report returns. */
+struct weft_timing {
+    const char *name;    /* "64x14x14x32:64x3x3", or a layer: "conv1"; may be "" */
+    const char *text;    /* the layer's line: "conv 32 3x3 relu"; else "" */
+    const char *what;    /* "forward", "backward-weights" */
+    const char *kernels; /* of its launches: "im2row, gemm_vec" */
+    int launches;
+    double flops; /* of the usual algorithm: one that needs fewer, as Winograd's, may
+                     exceed the roof */
+    double bytes; /* that must be read or written at least */
+    int count;    /* of samples; 0 if nothing was timed */
+    const double *seconds; /* each sample, in the order of measuring */
+    double median, fastest, slowest;
+    double roof;       /* seconds that it would take at min(peak, intensity x bandwidth),
+                           by a probe that took turns with the samples */
+    bool memory_bound; /* the bandwidth is that minimum */
+    double error;      /* largest difference from the reference, as a share of the
+                           largest value; NaN: not compared */
+    const char *fault; /* what is wrong in the results; NULL: nothing */
+};
+
+typedef void (*weft_timing_fn)(void *priv, const struct weft_timing *timing);
+
+struct weft_bench_params {
+    double seconds; /* of measuring for each timing; 0: 0.3; less than 0: nothing is
+                       timed */
+    uint64_t seed;
+};
+#define weft_bench_params(...) (&(struct weft_bench_params){__VA_ARGS__})
+
+/* Probes of a device, ready to be run beside what is measured. The device must outlive
+ * it. */
+typedef struct weft_bench weft_bench;
+
+/* Measures the roofs. Takes a second or two, and memory: at most 256 MiB, for as long as
+ * it lives. `params` may be NULL. WEFT_ERR_NOMEM, WEFT_ERR_DEVICE, WEFT_ERR_BUILD. */
+WEFT_API enum weft_status weft_bench_create(weft_device *device,
+                                            const struct weft_bench_params *params,
+                                            weft_bench **out);
+WEFT_API void weft_bench_destroy(weft_bench **bench);
+WEFT_API void weft_bench_roofs(const weft_bench *bench, struct weft_roofs *out);
+
+/* The ops that can be measured alone, NULL after the last, and for each the shapes that
+ * are usual in networks, NULL after the last. */
+WEFT_API const char *weft_bench_op_name(int index);
+WEFT_API const char *weft_bench_op_shape(const char *op, int index);
+
+/* Measures `op` at `shape` in each of its directions. Extents are joined by x, pictures
+ * first, then rows, columns, channels; words after colons:
+ *
+ *     conv       64x28x28x32:64x3x3   filters x rows x columns. :pad=same :stride=1
+ *                                     :groups=1 :pool=0 (2: a max-pool 2x2 in the same
+ *                                     launches) :ACT
+ *     dense      512x5408x32          pictures x inputs x outputs. :ACT
+ *     pool       64x28x28x32:2x2      window. :stride=ROWS of the window
+ *     act        4194304:relu         numbers
+ *     batch-norm 256x14x14x32         :ACT
+ *     add        4194304:relu         the sum of two tensors
+ *     dropout    4194304
+ *     softmax    512x1000             pictures x classes
+ *     loss       512x1000             the loss with its gradient
+ *     input      512x28x28x1          from bytes to a batch
+ *     optimizer  1048576:adam         weights; sgd, adam
+ *
+ * A wrong result is no failure of the call: the timing's `fault` tells it, and nothing is
+ * timed. WEFT_ERR_ARG, WEFT_ERR_NOMEM, WEFT_ERR_DEVICE, WEFT_ERR_BUILD. */
+WEFT_API enum weft_status weft_bench_op(weft_bench *bench, const char *op,
+                                        const char *shape, weft_timing_fn report,
+                                        void *priv);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

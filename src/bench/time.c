@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Timing parts of lists, by turns with the probe that limits them: a machine's speed
+ * moves, and the share of the roof should not move with it. */
+#include "bench.h"
+
+#include "../util/clock.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MIN_SAMPLES = 5, MAX_REPLAYS = 4000 };
+static const double sample_seconds = 0.01, usual_seconds = 0.3;
+
+enum weft_status bench_replays(struct weft_list *list, int first, int end, int replays,
+                               double *seconds)
+{
+    struct weft_device *device = list->device;
+    double begin = weft_clock_seconds();
+    for (int i = 0; i < replays; i++)
+        WEFT_TRY(device->backend->replay_part(list, first, end));
+    WEFT_TRY(device->backend->wait(device));
+    *seconds = (weft_clock_seconds() - begin) / replays;
+    return WEFT_OK;
+}
+
+static int by_value(const void *left, const void *right)
+{
+    double a = *(const double *)left, b = *(const double *)right;
+    return (a > b) - (a < b);
+}
+
+static double median_of(const double *values, int count)
+{
+    double sorted[BENCH_MAX_SAMPLES];
+    memcpy(sorted, values, (size_t)count * sizeof(*values));
+    qsort(sorted, (size_t)count, sizeof(*sorted), by_value);
+    return (sorted[(count - 1) / 2] + sorted[count / 2]) / 2;
+}
+
+/* The bandwidth probe for so many bytes: of the smallest level that holds them, reading
+ * or copying, whichever is faster. */
+static const struct bench_probe *memory_probe(const struct weft_bench *b, double bytes)
+{
+    int level = 0;
+    while (level < WEFT_ROOF_LEVELS - 1 && (double)b->roofs.level[level].bytes < bytes)
+        level++;
+    return b->read[level].rate > b->copy[level].rate ? &b->read[level] : &b->copy[level];
+}
+
+/* Which probe limits, and for how long at least. */
+static const struct bench_probe *limit(const struct weft_bench *b,
+                                       const struct weft_timing *t)
+{
+    const struct bench_probe *memory = memory_probe(b, t->bytes);
+    return t->bytes / memory->rate > t->flops / b->multiply.rate ? memory : &b->multiply;
+}
+
+static void set_roof(const struct weft_bench *b, struct weft_timing *t, double rate)
+{
+    const struct bench_probe *probe = limit(b, t);
+    t->memory_bound = probe != &b->multiply;
+    t->roof = (t->memory_bound ? t->bytes : t->flops) / rate;
+}
+
+void bench_roof(const struct weft_bench *b, struct weft_timing *t)
+{
+    set_roof(b, t, limit(b, t)->rate);
+}
+
+enum weft_status bench_time(struct weft_bench *b, struct weft_list *list, int first,
+                            int end, double *seconds, struct weft_timing *t)
+{
+    const struct bench_probe *probe = limit(b, t);
+    double rates[BENCH_MAX_SAMPLES], once, wanted = b->params.seconds;
+    wanted = wanted > 0 ? wanted : usual_seconds;
+    WEFT_TRY(bench_replays(list, first, end, 1, &once));
+    WEFT_TRY(bench_replays(list, first, end, 1, &once));
+    int replays = (int)fmin(MAX_REPLAYS, ceil(sample_seconds / fmax(once, 1e-7)));
+    int probes =
+        (int)fmin(MAX_REPLAYS, ceil(sample_seconds / 4 / (probe->work / probe->rate)));
+    double begin = weft_clock_seconds();
+    for (t->count = 0; t->count < BENCH_MAX_SAMPLES; t->count++) {
+        if (t->count >= MIN_SAMPLES && weft_clock_seconds() - begin >= wanted)
+            break;
+        double each;
+        WEFT_TRY(bench_replays(probe->list, 0, 1, probes, &each));
+        rates[t->count] = probe->work / each;
+        WEFT_TRY(bench_replays(list, first, end, replays, &seconds[t->count]));
+    }
+    t->seconds = seconds;
+    t->median = median_of(seconds, t->count);
+    t->fastest = t->slowest = seconds[0];
+    for (int i = 1; i < t->count; i++) {
+        t->fastest = fmin(t->fastest, seconds[i]);
+        t->slowest = fmax(t->slowest, seconds[i]);
+    }
+    set_roof(b, t, median_of(rates, t->count));
+    return WEFT_OK;
+}
+
+void bench_tell_kernels(const struct weft_list *list, int first, int end, char *text,
+                        size_t size)
+{
+    size_t used = 0;
+    text[0] = '\0';
+    for (int i = first; i < end && used < size; i++) {
+        char name[96];
+        list->device->backend->tell_launch(list, i, name, sizeof(name));
+        if (strstr(text, name))
+            continue;
+        int n = snprintf(text + used, size - used, "%s%s", used ? ", " : "", name);
+        used += n > 0 ? (size_t)n : 0;
+    }
+}

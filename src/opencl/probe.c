@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Probes of what the device can do at best: cl/probe.cl in several shapes. */
+#include "runtime.h"
+
+/* Two styles: a work-item a core with wide vectors (processors), and many work-items with
+ * short ones (GPUs). Zeros: the device's vector, one piece a work-item. */
+struct shape {
+    int vector, deep;
+    size_t local, items; /* items: of each compute unit */
+};
+
+static const struct shape multiply[] = {
+    {0, 10, 1, 16},   {0, 12, 1, 16},    {0, 16, 1, 16},    {0, 24, 1, 16},
+    {1, 8, 64, 2048}, {1, 8, 256, 2048}, {1, 16, 64, 2048}, {4, 4, 64, 2048},
+};
+static const struct shape memory[] = {
+    {0, 8, 1, 1},
+    {4, 4, 64, 1024},
+    {1, 8, 64, 1024},
+    {4, 1, 256, 1024},
+};
+static const struct shape nothing[] = {{1, 1, 1, 1}};
+
+static const struct {
+    const char *kernel;
+    const struct shape *shapes;
+    size_t count;
+} kinds[] = {
+    [WEFT_PROBE_MULTIPLY] = {"probe_multiply", multiply, WEFT_COUNT(multiply)},
+    [WEFT_PROBE_READ] = {"probe_read", memory, WEFT_COUNT(memory)},
+    [WEFT_PROBE_COPY] = {"probe_copy", memory, WEFT_COUNT(memory)},
+    [WEFT_PROBE_NOTHING] = {"probe_nothing", nothing, WEFT_COUNT(nothing)},
+};
+
+/* As many as divide the elements evenly, at most `wanted`; whole groups. */
+static size_t items_for(size_t elements, size_t wanted, size_t local)
+{
+    size_t items = wanted - wanted % local;
+    while (items > local && elements % items)
+        items -= local;
+    return items;
+}
+
+enum weft_status ocl_probe(struct weft_list *list, const struct weft_probe_args *args,
+                           double *work)
+{
+    const struct ocl_device *d = ocl_of(list);
+    bool streams = args->kind == WEFT_PROBE_READ || args->kind == WEFT_PROBE_COPY;
+    *work = 0;
+    if ((size_t)args->shape >= kinds[args->kind].count)
+        return WEFT_OK;
+    struct shape shape = kinds[args->kind].shapes[args->shape];
+    shape.vector = shape.vector ? shape.vector : d->vector;
+    size_t items = shape.items * d->units;
+    if (streams)
+        items = items_for(args->x.count / (size_t)(shape.vector * shape.deep), items,
+                          shape.local);
+    items = args->kind == WEFT_PROBE_NOTHING ? 1 : items;
+    if (shape.local > d->max_group)
+        return WEFT_OK;
+    struct ocl_options options = {""};
+    ocl_define(&options, "VW", shape.vector);
+    ocl_define(&options, "DEEP", shape.deep);
+    ocl_define(&options, "STRIDED", shape.local > 1);
+    struct ocl_launch launch = {
+        .source = "probe.cl",
+        .kernel = kinds[args->kind].kernel,
+        .global = {items},
+        .local = {shape.local},
+    };
+    if (streams)
+        launch.args[launch.arg_count++] = (struct ocl_arg)OCL_VIEW(args->x);
+    launch.args[launch.arg_count++] = (struct ocl_arg)OCL_VIEW(args->y);
+    if (streams)
+        launch.args[launch.arg_count++] = (struct ocl_arg)OCL_INT(args->x.count);
+    if (args->kind != WEFT_PROBE_NOTHING)
+        launch.args[launch.arg_count++] = (struct ocl_arg)OCL_INT(args->rounds);
+    if (args->kind == WEFT_PROBE_MULTIPLY)
+        launch.args[launch.arg_count++] = (struct ocl_arg)OCL_FLOAT(0.5f);
+    const double works[] = {
+        [WEFT_PROBE_MULTIPLY] = 2.0 * (double)items * shape.vector * shape.deep,
+        [WEFT_PROBE_READ] = sizeof(float) * (double)args->x.count,
+        [WEFT_PROBE_COPY] = 2.0 * sizeof(float) * (double)args->x.count,
+        [WEFT_PROBE_NOTHING] = 1,
+    };
+    *work = works[args->kind] * args->rounds;
+    ocl_begin(list);
+    return ocl_launch(list, options.text, &launch);
+}

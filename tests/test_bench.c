@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Roofs are sane; every op is measured at a small shape; a wrong result is told and not
+ * timed; shapes that are none are refused.
+ *
+ *     test_bench [-d DEVICE] [-f vec|tile] */
+#include "test.h"
+
+#include "backend.h"
+
+#include <weft/bench.h>
+
+#include <math.h>
+
+static weft_context *ctx;
+static weft_device *device;
+
+static const struct {
+    const char *op, *shape;
+    int directions;
+} cases[] = {
+    {"conv", "3x9x7x5:6x3x3", 3},
+    {"conv", "2x9x8x4:8x3x2:stride=2:groups=2:pad=valid:relu", 3},
+    {"conv", "2x9x9x1:8x3x3:pool=2:gelu", 3},
+    {"dense", "5x33x7:relu", 3},
+    {"pool", "2x9x9x5:3x2:stride=2", 2},
+    {"act", "1001:gelu", 2},
+    {"batch-norm", "3x5x7x11:gelu", 3},
+    {"add", "1001:relu", 2},
+    {"dropout", "1003", 1},
+    {"softmax", "7x11", 1},
+    {"loss", "7x11", 1},
+    {"input", "3x5x5x3", 1},
+    {"optimizer", "1001:sgd", 1},
+    {"optimizer", "1001:adam", 1},
+};
+
+static const struct {
+    const char *op, *shape, *says;
+} refused[] = {
+    {"cnov", "3x9x7x5:6x3x3", "cnov"},
+    {"conv", "3x9x7:6x3x3", "PICTURESxROWSxCOLUMNSxCHANNELS"},
+    {"conv", "3x9x7x5", "FILTERSxROWSxCOLUMNS"},
+    {"conv", "3x9x7x5:6x3x3:stride=0", "stride must be"},
+    {"conv", "3x9x7x5:6x3x3:reul", "\"reul\" means nothing"},
+    {"conv", "3x9x7x5:6x3x3:groups=4", "groups divide"},
+    {"conv", "3x9x7x5:6x10x3:pad=valid", "must fit"},
+    {"pool", "3x9x7x5:10x2", "must fit"},
+    {"dense", "3x-9x7", "from 1"},
+    {"dense", "3x9x7x", "from 1"},
+    {"act", "100", "activation is missing"},
+    {"input", "3x5x5x9", "channels"},
+};
+
+struct seen {
+    int count, wrong, timed;
+};
+
+static void look(void *priv, const struct weft_timing *t)
+{
+    struct seen *seen = priv;
+    seen->count++;
+    seen->wrong += t->fault != NULL;
+    seen->timed += t->count > 0;
+    CHECK(t->launches > 0 && t->kernels[0] && t->bytes > 0 && t->roof > 0);
+    if (t->count)
+        CHECK(t->fastest > 0 && t->fastest <= t->median && t->median <= t->slowest);
+}
+
+/* A device that reads its results wrong: the first number is too large. */
+static const struct weft_backend *honest;
+
+static enum weft_status read_wrong(struct weft_device *d, void *to, struct weft_mem *from,
+                                   size_t offset, size_t bytes)
+{
+    float first;
+    WEFT_TRY(honest->read(d, to, from, offset, bytes));
+    memcpy(&first, to, sizeof(first));
+    first += 1000;
+    memcpy(to, &first, sizeof(first));
+    return WEFT_OK;
+}
+
+static void test_ops(weft_bench *bench)
+{
+    honest = device->backend;
+    struct weft_backend lying = *honest;
+    lying.read = read_wrong;
+    for (size_t i = 0; i < WEFT_COUNT(cases); i++) {
+        struct seen seen = {0};
+        CHECK_OK(weft_bench_op(bench, cases[i].op, cases[i].shape, look, &seen));
+        if (seen.wrong || seen.timed != cases[i].directions)
+            TEST_FAIL("%s %s: %d reported, %d wrong", cases[i].op, cases[i].shape,
+                      seen.count, seen.wrong);
+        seen = (struct seen){0};
+        device->backend = &lying;
+        CHECK_OK(weft_bench_op(bench, cases[i].op, cases[i].shape, look, &seen));
+        device->backend = honest;
+        if (seen.timed || seen.wrong != cases[i].directions)
+            TEST_FAIL("%s %s: of %d wrong results %d are told", cases[i].op,
+                      cases[i].shape, cases[i].directions, seen.wrong);
+    }
+    for (size_t i = 0; i < WEFT_COUNT(refused); i++)
+        CHECK_FAILS(weft_bench_op(bench, refused[i].op, refused[i].shape, look, NULL),
+                    WEFT_ERR_ARG, refused[i].says);
+}
+
+static void test_roofs(weft_bench *bench)
+{
+    struct weft_roofs r;
+    weft_bench_roofs(bench, &r);
+    CHECK(r.flops > 1e7 && r.flops < 1e16);
+    CHECK(r.launch > 0 && r.round_trip > 0);
+    for (int i = 0; i < WEFT_ROOF_LEVELS; i++) {
+        CHECK(r.level[i].read > 1e6 && isfinite(r.level[i].read));
+        CHECK(r.level[i].copy > 1e6 && isfinite(r.level[i].copy));
+        CHECK(!i || r.level[i].bytes > r.level[i - 1].bytes);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    struct weft_device_params params = {0};
+    const char *selector = "cpu";
+    weft_bench *bench = NULL;
+    int index;
+    for (int i = 1; i + 1 < argc; i += 2)
+        if (!strcmp(argv[i], "-d"))
+            selector = argv[i + 1];
+        else
+            params.family =
+                strcmp(argv[i + 1], "tile") ? WEFT_FAMILY_VEC : WEFT_FAMILY_TILE;
+    REQUIRE(!weft_context_create(&ctx, NULL));
+    test_context = ctx;
+    if (weft_device_find(ctx, selector, &index, NULL))
+        test_skip(weft_error(ctx));
+    CHECK_OK(weft_device_open(ctx, index, &params, &device));
+    CHECK_OK(weft_bench_create(device, weft_bench_params(.seconds = 1e-3), &bench));
+    REQUIRE(bench);
+    test_roofs(bench);
+    test_ops(bench);
+    weft_bench_destroy(&bench);
+    weft_device_close(&device);
+    weft_context_destroy(&ctx);
+    return test_end();
+}
