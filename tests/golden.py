@@ -88,6 +88,22 @@ class Second(nn.Module):
         return self.dense2(F.leaky_relu(self.dense1(x), 0.05))
 
 
+class Third(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.norm1 = nn.Conv2d(1, 6, 3, bias=False), nn.BatchNorm2d(6)
+        self.conv2 = nn.Conv2d(6, 8, 3, padding=1, bias=False)
+        self.norm2 = nn.BatchNorm2d(8, momentum=0.2, eps=1e-3)
+        self.conv3, self.norm3 = nn.Conv2d(8, 8, 2), nn.BatchNorm2d(8)
+        self.dense1, self.norm4 = nn.Linear(128, 12), nn.BatchNorm1d(12)
+        self.dense2 = nn.Linear(12, 4)
+
+    def forward(self, x):
+        x = F.gelu(self.norm1(F.max_pool2d(self.conv1(x), 2)))
+        x = self.norm3(self.conv3(F.gelu(self.norm2(self.conv2(x))))).flatten(1)
+        return self.dense2(self.norm4(self.dense1(x)).relu())
+
+
 def run(path, net, make, smoothing):
     tensors, notes = load(path)
     net.load_state_dict(tensors)
@@ -104,9 +120,13 @@ def run(path, net, make, smoothing):
         loss.backward()
         opt.step()
         print(f"{loss.item():.9f},", end=" " if step % 5 != 4 else "\n")
+    net.eval()
+    print(f"then {F.cross_entropy(net(x), y).item():.9f}")
 
 
 d = sys.argv[1]
 run(f"{d}/golden1.safetensors", First(), lambda p: torch.optim.Adam(p, lr=3e-3), 0.0)
 run(f"{d}/golden2.safetensors", Second(),
     lambda p: torch.optim.SGD(p, lr=5e-2, momentum=0.8, nesterov=True, weight_decay=1e-3), 0.1)
+run(f"{d}/golden3.safetensors", Third(),
+    lambda p: torch.optim.SGD(p, lr=1e-1, momentum=0.9, nesterov=True, weight_decay=1e-3), 0.0)

@@ -129,8 +129,10 @@ static void rig_init(struct rig *rig, const weft_net *net, enum way way)
     if (way == LOOSE || way == SHORT)
         place_otherwise(rig->plan, way);
     size_t bytes = rig->weights * sizeof(float);
-    rig->roles = (struct weft_roles){alloc(rig->plan->bytes), alloc(bytes), alloc(bytes),
-                                     alloc(STATE_WORDS * sizeof(uint32_t))};
+    rig->roles = (struct weft_roles){.activations = alloc(rig->plan->bytes),
+                                     .weights = alloc(bytes),
+                                     .gradients = alloc(bytes),
+                                     .state = alloc(STATE_WORDS * sizeof(uint32_t))};
     CHECK_OK(device->backend->list_create(device, &rig->list));
     REQUIRE(rig->list);
     CHECK_OK(weft_plan_forward(rig->plan, &rig->roles, rig->list));

@@ -155,7 +155,8 @@ static void describe_plan(const struct weft_plan *plan, char *out, size_t size)
         if (weft_node_idle(node, plan->training))
             continue;
         size_t used = strlen(out);
-        snprintf(out + used, size - used, "%s%s%s%s%s", used ? " " : "", node->op->name,
+        snprintf(out + used, size - used, "%s%s%s%s%s%s", used ? " " : "", node->op->name,
+                 node->fold.channels && node->op != &weft_op_norm ? "+batch-norm" : "",
                  node->activation.act ? "+" : "",
                  node->activation.act ? weft_act_names[node->activation.act] : "",
                  node->op == &weft_op_conv && node->pool.r ? "+max-pool" : "");
@@ -191,6 +192,18 @@ static void check_fusion(void)
         {"conv 4 3 relu as=a\nmax-pool 3 stride=1 pad=1\nadd a gelu\nflatten\n"
          "dense 3\nsoftmax\n",
          true, false, "conv+relu max-pool add act+gelu dense softmax"},
+        {"conv 4 3\nbatch-norm gelu\nflatten\ndense 3\nbatch-norm\nsoftmax\n", true,
+         false, "conv batch-norm+gelu dense batch-norm softmax"},
+        {"conv 4 3\nbatch-norm gelu\nflatten\ndense 3\nbatch-norm\nsoftmax\n", true, true,
+         "conv batch-norm act+gelu dense batch-norm softmax"},
+        {"conv 4 3\nbatch-norm gelu\nflatten\ndense 3\nbatch-norm\nsoftmax\n", false,
+         false, "conv+batch-norm+gelu dense+batch-norm softmax"},
+        {"conv 4 3\nmax-pool 2\nbatch-norm relu\nconv 4 3 relu\nbatch-norm\nflatten\n"
+         "dense 3\nsoftmax\n",
+         false, false,
+         "conv+max-pool batch-norm+relu conv+relu batch-norm dense softmax"},
+        {"conv 4 3 as=a\nbatch-norm\nadd a\nflatten\ndense 3\nsoftmax\n", false, false,
+         "conv batch-norm add dense softmax"},
     };
     for (size_t i = 0; i < WEFT_COUNT(cases); i++) {
         weft_net *net = net_of(cases[i].text, 8, 8, 1);

@@ -22,7 +22,8 @@ static const char every_op[] = "conv 6 3x3 relu\n"
                                "add a leaky-relu\n"
                                "conv 8 2 gelu stride=2 dilation=1x2\n"
                                "dropout 0.1\n"
-                               "conv 5 1 silu bias=no\n"
+                               "conv 5 1 bias=no\n"
+                               "batch-norm silu momentum=0.3\n"
                                "tanh\n"
                                "flatten\n"
                                "dense 24 sigmoid init=glorot\n"
@@ -36,6 +37,7 @@ static const char every_op[] = "conv 6 3x3 relu\n"
 static const struct {
     const char *text;
     double losses[10];
+    double evaluated; /* the loss over all pictures after these steps */
 } golden[] = {
     {"conv 6 3x3 relu\n"
      "max-pool 2\n"
@@ -48,7 +50,8 @@ static const struct {
      "optimizer adam 3e-3\n"
      "batch 16\n",
      {1.387867671, 1.311825918, 1.465377723, 1.336989912, 1.342283205, 1.373271496,
-      1.361691770, 1.344353969, 1.308862922, 1.336370485}},
+      1.361691770, 1.344353969, 1.308862922, 1.336370485},
+     1.299870610},
     {"conv 6 3x3 gelu stride=2 pad=1\n"
      "conv 9 2x3 silu groups=3 dilation=1x2\n"
      "flatten\n"
@@ -59,7 +62,25 @@ static const struct {
      "optimizer sgd 5e-2 momentum=0.8 nesterov=yes decay=1e-3\n"
      "batch 16\n",
      {1.559972283, 1.275083437, 1.347483278, 1.100205925, 1.067044904, 1.053816359,
-      1.184480095, 0.991631149, 0.914072204, 1.081754750}},
+      1.184480095, 0.991631149, 0.914072204, 1.081754750},
+     0.795132053},
+    {"conv 6 3x3 bias=no\n"
+     "max-pool 2\n"
+     "batch-norm gelu\n"
+     "conv 8 3x3 pad=same bias=no\n"
+     "batch-norm gelu momentum=0.2 epsilon=1e-3\n"
+     "conv 8 2x2\n"
+     "batch-norm\n"
+     "flatten\n"
+     "dense 12\n"
+     "batch-norm relu\n"
+     "dense 4\n"
+     "softmax\n"
+     "optimizer sgd 1e-1 nesterov=yes decay=1e-3\n"
+     "batch 16\n",
+     {1.520933420, 1.020607611, 1.058263407, 0.746278809, 0.592864798, 0.454470666,
+      0.360908116, 0.440133730, 0.186982536, 0.126034125},
+     0.322557230},
 };
 
 enum { SIDE = 12, CLASSES = 4 };
@@ -192,7 +213,7 @@ static void check_same_bits(const weft_data *data)
 }
 
 static void run_losses(weft_device *on, const char *text, const weft_data *data,
-                       bool plain, int steps, double *losses)
+                       bool plain, int steps, double *losses, struct weft_eval *eval)
 {
     weft_trainer *trainer = make_trainer(on, text, data, 7, plain);
     for (int i = 0; i < steps; i++) {
@@ -202,6 +223,8 @@ static void run_losses(weft_device *on, const char *text, const weft_data *data,
         CHECK_INT(progress.step, i + 1);
         losses[i] = progress.last_loss;
     }
+    if (eval)
+        CHECK_OK(weft_trainer_evaluate(trainer, data, eval));
     weft_trainer_destroy(&trainer);
 }
 
@@ -225,9 +248,9 @@ static void check_losses(const weft_data *data)
     CHECK_OK(weft_device_find(ctx, "cpu", &index, NULL));
     CHECK_OK(weft_device_open(ctx, index, NULL, &cpu));
     REQUIRE(cpu);
-    run_losses(device, every_op, data, false, STEPS, fused);
-    run_losses(device, every_op, data, true, STEPS, plain);
-    run_losses(cpu, every_op, data, true, STEPS, reference);
+    run_losses(device, every_op, data, false, STEPS, fused, NULL);
+    run_losses(device, every_op, data, true, STEPS, plain, NULL);
+    run_losses(cpu, every_op, data, true, STEPS, reference, NULL);
     compare_losses("fused against plain", fused, plain, STEPS, 1e-4);
     compare_losses("device against reference", fused, reference, STEPS, 1e-4);
     weft_device_close(&cpu);
@@ -235,8 +258,11 @@ static void check_losses(const weft_data *data)
         double losses[10];
         char what[32];
         snprintf(what, sizeof(what), "golden run %zu", i + 1);
-        run_losses(device, golden[i].text, data, false, 10, losses);
+        struct weft_eval eval = {0};
+        run_losses(device, golden[i].text, data, false, 10, losses, &eval);
         compare_losses(what, losses, golden[i].losses, 10, 2e-5);
+        CHECK_NEAR(eval.loss, golden[i].evaluated, 2e-5 * golden[i].evaluated);
+        weft_eval_finish(&eval);
     }
 }
 

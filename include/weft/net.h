@@ -17,6 +17,7 @@ extern "C" {
  *                                      init=he
  *     max-pool RxS                     stride=RxS pad=valid
  *     dense UNITS [ACT]                bias=yes init=he
+ *     batch-norm [ACT]                 momentum=0.1 epsilon=1e-5
  *     ACT                              relu, sigmoid, tanh, gelu, silu, or
  *                                      leaky-relu slope=0.01
  *     add NAME [ACT]                   the sum of two layers of the same shape: that of

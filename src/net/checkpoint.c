@@ -18,12 +18,20 @@
 static const struct {
     const char *prefix;
     size_t mem;
+    enum weft_tensor_part tensors;
     bool adam_only;
 } parts[] = {
-    {"", offsetof(struct weft_trainer, roles.weights), false},
-    {"optim.m.", offsetof(struct weft_trainer, moment1), false},
-    {"optim.v.", offsetof(struct weft_trainer, moment2), true},
+    {"", offsetof(struct weft_trainer, roles.weights), WEFT_ALL, false},
+    {"optim.m.", offsetof(struct weft_trainer, moment1), WEFT_TRAINED, false},
+    {"optim.v.", offsetof(struct weft_trainer, moment2), WEFT_TRAINED, true},
 };
+
+static size_t part_bytes(const struct weft_trainer *t, size_t part)
+{
+    const struct weft_graph *graph = &t->net->graph;
+    return sizeof(float) *
+           (parts[part].tensors == WEFT_ALL ? weft_graph_floats(graph) : graph->weights);
+}
 
 static bool has_part(const struct weft_trainer *t, size_t part)
 {
@@ -125,14 +133,13 @@ static json_t *describe(const struct weft_trainer *t, const uint32_t *state,
 static enum weft_status gather(struct weft_trainer *t, float *weights,
                                struct weft_tensors *tensors)
 {
-    size_t bytes = t->net->graph.weights * sizeof(float);
     for (size_t part = 0; part < WEFT_COUNT(parts); part++) {
         if (!has_part(t, part))
             continue;
-        WEFT_TRY(
-            t->device->backend->read(t->device, weights, part_mem(t, part), 0, bytes));
+        WEFT_TRY(t->device->backend->read(t->device, weights, part_mem(t, part), 0,
+                                          part_bytes(t, part)));
         WEFT_TRY(weft_tensors_add(t->device->context, &t->net->graph, parts[part].prefix,
-                                  weights, tensors));
+                                  parts[part].tensors, weights, tensors));
     }
     return WEFT_OK;
 }
@@ -151,10 +158,10 @@ enum weft_status weft_trainer_save(weft_trainer *t, const char *path,
     if (!described)
         return weft_fail(ctx, WEFT_ERR_ARG,
                          "%s: not written: its notes must be text in UTF-8", path);
-    float *weights = malloc(t->net->graph.weights * sizeof(float));
+    size_t bytes = weft_graph_floats(&t->net->graph) * sizeof(float);
+    float *weights = malloc(bytes);
     enum weft_status status =
-        weights ? gather(t, weights, &tensors)
-                : weft_out_of_memory(ctx, "model", t->net->graph.weights * sizeof(float));
+        weights ? gather(t, weights, &tensors) : weft_out_of_memory(ctx, "model", bytes);
     if (!status)
         status =
             weft_safetensors_write(ctx, path, described, tensors.list, tensors.count);
@@ -239,7 +246,7 @@ static enum weft_status read_position(const struct weft_safetensors *file,
 static enum weft_status scatter(struct weft_trainer *t,
                                 const struct weft_safetensors *file)
 {
-    size_t floats = t->net->graph.weights, bytes = floats * sizeof(float);
+    size_t floats = weft_graph_floats(&t->net->graph), bytes = floats * sizeof(float);
     float *values = malloc(WEFT_COUNT(parts) * bytes);
     if (!values)
         return weft_out_of_memory(t->device->context, file->path, bytes);
@@ -247,12 +254,13 @@ static enum weft_status scatter(struct weft_trainer *t,
     /* All are read before the first is written: a damaged file changes nothing. */
     for (size_t part = 0; part < WEFT_COUNT(parts) && !status; part++)
         if (has_part(t, part))
-            status = weft_tensors_take(file, &t->net->graph, parts[part].prefix, true,
-                                       values + part * floats);
+            status = weft_tensors_take(file, &t->net->graph, parts[part].prefix,
+                                       parts[part].tensors, true, values + part * floats);
     for (size_t part = 0; part < WEFT_COUNT(parts) && !status; part++)
         if (has_part(t, part))
-            status = t->device->backend->write(t->device, part_mem(t, part), 0,
-                                               values + part * floats, bytes);
+            status =
+                t->device->backend->write(t->device, part_mem(t, part), 0,
+                                          values + part * floats, part_bytes(t, part));
     free(values);
     return status;
 }

@@ -4,10 +4,9 @@
 
 static const struct weft_place nowhere = {WEFT_NO_NODE, SPAN_DY};
 
-/* An activation that is a layer of its own applies its own derivative. */
 bool weft_node_gated(const struct weft_node *node)
 {
-    return node->op != &weft_op_act && node->activation.act;
+    return !node->op->derives && node->activation.act;
 }
 
 /* The node whose gradient input `which` of node `index` leads to, if it is wanted. */

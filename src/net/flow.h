@@ -14,8 +14,16 @@
 #include "graph.h"
 
 /* Tensors of a node in a plan. DY is the gradient at its output, PART what it gives to
- * the gradient of its input where other parts lie there already. */
-enum weft_node_span { SPAN_Y, SPAN_ARGMAX, SPAN_DY, SPAN_PART, SPAN_NODE_COUNT };
+ * the gradient of its input where other parts lie there already; STATISTICS are mean,
+ * inverse and scale of a batch-norm. */
+enum weft_node_span {
+    SPAN_Y,
+    SPAN_ARGMAX,
+    SPAN_STATISTICS,
+    SPAN_DY,
+    SPAN_PART,
+    SPAN_NODE_COUNT
+};
 
 struct weft_place {
     int node; /* WEFT_NO_NODE: nowhere */
@@ -39,7 +47,8 @@ struct weft_flow {
     struct weft_part parts[WEFT_MAX_INPUTS]; /* what it gives to each of its inputs */
 };
 
-/* Whether an activation was fused to the node: its gradient passes a gate. */
+/* Whether an activation was fused to the node whose derivative its backward leaves to
+ * others: its gradient passes a gate. */
 bool weft_node_gated(const struct weft_node *node);
 
 /* One flow for each node of the graph, as it is in training. */

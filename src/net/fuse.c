@@ -14,6 +14,14 @@ static bool activation_fits(const struct weft_node *layer,
     return plain(layer) && (!training || weft_act_by_output[follower->activation.act]);
 }
 
+static bool any_activation_fits(const struct weft_node *layer,
+                                const struct weft_node *follower, bool training)
+{
+    (void)follower;
+    (void)training;
+    return plain(layer);
+}
+
 static void take_activation(struct weft_node *layer, const struct weft_node *follower)
 {
     layer->activation = follower->activation;
@@ -32,6 +40,15 @@ static void take_pool(struct weft_node *layer, const struct weft_node *follower)
     layer->pool = follower->pool;
 }
 
+/* A running mean and variance are constants at inference. A max-pool in between is in
+ * the way: a scale may be negative. */
+static bool norm_fits(const struct weft_node *layer, const struct weft_node *follower,
+                      bool training)
+{
+    (void)follower;
+    return !training && plain(layer) && !layer->fold.channels;
+}
+
 static const struct {
     const struct weft_op *layer, *follower;
     bool (*fits)(const struct weft_node *layer, const struct weft_node *follower,
@@ -42,6 +59,9 @@ static const struct {
     {&weft_op_conv, &weft_op_max_pool, pool_fits, take_pool},
     {&weft_op_dense, &weft_op_act, activation_fits, take_activation},
     {&weft_op_add, &weft_op_act, activation_fits, take_activation},
+    {&weft_op_norm, &weft_op_act, any_activation_fits, take_activation},
+    {&weft_op_conv, &weft_op_norm, norm_fits, weft_graph_take_norm},
+    {&weft_op_dense, &weft_op_norm, norm_fits, weft_graph_take_norm},
 };
 
 void weft_graph_fuse(struct weft_graph *graph, bool training)

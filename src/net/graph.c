@@ -63,15 +63,24 @@ static double normal(uint64_t seed, unsigned node, size_t i)
     return radius * cos(6.283185307179586 * uniform(seed, node, i, 1));
 }
 
+static void fill(float *weights, const struct weft_param *param, float value)
+{
+    for (size_t i = 0; i < param->count; i++)
+        weights[param->at + i] = value;
+}
+
 /* He: normal with variance 2 / fan in (He et al. 2015, arXiv:1502.01852). Glorot: uniform
  * up to sqrt(6 / (fan in + fan out)) (Glorot and Bengio 2010). Uniform: up to 1 /
  * sqrt(fan in), biases too. */
 void weft_graph_initialize(const struct weft_graph *graph, uint64_t seed, float *weights)
 {
-    memset(weights, 0, graph->weights * sizeof(*weights));
+    memset(weights, 0, weft_graph_floats(graph) * sizeof(*weights));
     for (int n = 0; n < graph->count; n++) {
         const struct weft_node *node = &graph->nodes[n];
-        if (!node->weight.count)
+        fill(weights, &node->variance, 1.0f);
+        if (node->init == WEFT_INIT_ONES)
+            fill(weights, &node->weight, 1.0f);
+        if (!node->weight.count || node->init == WEFT_INIT_ONES)
             continue;
         double fan_in = (double)node->weight.count / node->weight.extent[0];
         double window = node->weight.rank == 4

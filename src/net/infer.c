@@ -60,6 +60,19 @@ static enum weft_status lower(struct weft_infer *infer, const struct weft_net *n
     return device->backend->list_seal(infer->list);
 }
 
+static enum weft_status prepare(struct weft_infer *infer)
+{
+    struct weft_device *device = infer->device;
+    size_t bytes = infer->plan->graph.prepared * sizeof(float);
+    if (!bytes)
+        return WEFT_OK;
+    WEFT_TRY(device->backend->alloc(device, bytes, &infer->roles.prepared));
+    WEFT_TRY(device->backend->list_create(device, &infer->prepare));
+    WEFT_TRY(weft_plan_prepare(infer->plan, &infer->roles, infer->prepare));
+    WEFT_TRY(device->backend->list_seal(infer->prepare));
+    return weft_infer_refresh(infer);
+}
+
 enum weft_status weft_infer_create(struct weft_device *device, const struct weft_net *net,
                                    struct weft_mem *weights,
                                    const struct weft_normalization *normalization,
@@ -85,7 +98,7 @@ enum weft_status weft_infer_create(struct weft_device *device, const struct weft
     if ((status = weft_plan_alloc(device, net, infer->plan, &infer->roles.activations)) ||
         (status = device->backend->alloc(device, (size_t)batch * infer->picture_bytes,
                                          &infer->pixels)) ||
-        (status = lower(infer, net, normalization)))
+        (status = prepare(infer)) || (status = lower(infer, net, normalization)))
         goto fail;
     *out = infer;
     return WEFT_OK;
@@ -95,6 +108,11 @@ fail:
     return status;
 }
 
+enum weft_status weft_infer_refresh(struct weft_infer *infer)
+{
+    return infer->prepare ? infer->device->backend->replay(infer->prepare) : WEFT_OK;
+}
+
 void weft_infer_destroy(struct weft_infer **infer)
 {
     struct weft_infer *i = *infer;
@@ -102,6 +120,10 @@ void weft_infer_destroy(struct weft_infer **infer)
         return;
     if (i->list)
         i->device->backend->list_destroy(i->list);
+    if (i->prepare)
+        i->device->backend->list_destroy(i->prepare);
+    if (i->roles.prepared)
+        i->device->backend->free(i->device, i->roles.prepared);
     if (i->pixels)
         i->device->backend->free(i->device, i->pixels);
     if (i->roles.activations)

@@ -23,6 +23,7 @@ struct weft_infer {
     struct weft_roles roles; /* weights is borrowed */
     struct weft_mem *pixels; /* one batch */
     struct weft_list *list;
+    struct weft_list *prepare; /* NULL: nothing is made of the weights */
     int batch, classes;
     size_t picture_bytes;
     float *rows; /* host: batch x classes */
@@ -32,6 +33,8 @@ enum weft_status weft_infer_create(struct weft_device *device, const struct weft
                                    struct weft_mem *weights,
                                    const struct weft_normalization *normalization,
                                    int batch, struct weft_infer **out);
+/* The weights have changed: makes anew what inference makes of them. */
+enum weft_status weft_infer_refresh(struct weft_infer *infer);
 void weft_infer_destroy(struct weft_infer **infer);
 
 /* Any count of pictures; count x classes probabilities. Waits. */

@@ -2,7 +2,7 @@
 /* A plan to launches: forward in the order of the nodes, then the loss, then backward. */
 #include "plan.h"
 
-static struct weft_view param_view(struct weft_mem *mem, const struct weft_param *param)
+struct weft_view weft_param_view(struct weft_mem *mem, const struct weft_param *param)
 {
     return param->count ? (struct weft_view){mem, param->at, param->count}
                         : (struct weft_view){0};
@@ -30,6 +30,31 @@ static struct weft_view input_at(const struct weft_plan *plan,
                       : weft_plan_node_view(plan, roles, source, SPAN_Y);
 }
 
+/* Number `which` of the statistics that a batch-norm keeps for its way back. */
+static struct weft_view statistic_at(const struct weft_plan *plan,
+                                     const struct weft_roles *roles, int index,
+                                     size_t which)
+{
+    struct weft_view all = weft_plan_node_view(plan, roles, index, SPAN_STATISTICS);
+    size_t count = (size_t)plan->graph.nodes[index].in.c;
+    size_t step = (count + WEFT_WEIGHT_ALIGN - 1) / WEFT_WEIGHT_ALIGN * WEFT_WEIGHT_ALIGN;
+    return all.mem ? (struct weft_view){all.mem, all.offset + which * step, count} : all;
+}
+
+/* At inference a layer works with what was prepared, where it has a batch-norm. */
+static void use_prepared(const struct weft_roles *roles, const struct weft_node *node,
+                         struct weft_site *site)
+{
+    struct weft_view out_w = weft_param_view(roles->prepared, &node->fold.out_w);
+    if (node->op == &weft_op_norm) {
+        site->mean = weft_param_view(roles->weights, &node->mean);
+        site->scale = out_w;
+    } else if (node->fold.channels) {
+        site->weight = out_w;
+        site->bias = weft_param_view(roles->prepared, &node->fold.out_bias);
+    }
+}
+
 static struct weft_site site_at(const struct weft_plan *plan,
                                 const struct weft_roles *roles, int index)
 {
@@ -40,17 +65,24 @@ static struct weft_site site_at(const struct weft_plan *plan,
         .other = input_at(plan, roles, index, 1),
         .y = weft_plan_node_view(plan, roles, index, SPAN_Y),
         .argmax = weft_plan_node_view(plan, roles, index, SPAN_ARGMAX),
-        .weight = param_view(roles->weights, &node->weight),
-        .bias = param_view(roles->weights, &node->bias),
+        .weight = weft_param_view(roles->weights, &node->weight),
+        .bias = weft_param_view(roles->weights, &node->bias),
     };
-    if (!plan->training)
+    if (!plan->training) {
+        use_prepared(roles, node, &site);
         return site;
+    }
     const struct weft_flow *flow = &plan->flows[index];
     site.dy =
         weft_plan_place_view(plan, roles, (struct weft_place){flow->gradient, SPAN_DY});
     site.dx = weft_plan_place_view(plan, roles, flow->parts[0].at);
-    site.dweight = param_view(roles->gradients, &node->weight);
-    site.dbias = param_view(roles->gradients, &node->bias);
+    site.dweight = weft_param_view(roles->gradients, &node->weight);
+    site.dbias = weft_param_view(roles->gradients, &node->bias);
+    site.running_mean = weft_param_view(roles->weights, &node->mean);
+    site.running_variance = weft_param_view(roles->weights, &node->variance);
+    site.mean = statistic_at(plan, roles, index, 0);
+    site.inverse = statistic_at(plan, roles, index, 1);
+    site.scale = statistic_at(plan, roles, index, 2);
     site.state = (struct weft_view){roles->state, 0, 0};
     return site;
 }

@@ -94,11 +94,12 @@ static enum weft_status read_model(struct weft_model *model, const char *path)
     WEFT_TRY(read_classes(model));
     WEFT_TRY(read_numbers(model, NOTE_MEAN, model->mean));
     WEFT_TRY(read_numbers(model, NOTE_DEVIATION, model->deviation));
-    size_t bytes = model->net->graph.weights * sizeof(float);
+    size_t bytes = weft_graph_floats(&model->net->graph) * sizeof(float);
     model->weights = malloc(bytes);
     if (!model->weights)
         return weft_out_of_memory(model->ctx, path, bytes);
-    return weft_tensors_take(&model->file, &model->net->graph, "", false, model->weights);
+    return weft_tensors_take(&model->file, &model->net->graph, "", WEFT_ALL, false,
+                             model->weights);
 }
 
 enum weft_status weft_model_load(weft_context *ctx, const char *path, weft_model **out)
@@ -159,7 +160,7 @@ enum weft_status weft_predictor_create(weft_device *device, const weft_model *mo
     if (!p)
         return weft_out_of_memory(device->context, "predictor", sizeof(*p));
     p->device = device;
-    size_t bytes = model->net->graph.weights * sizeof(float);
+    size_t bytes = weft_graph_floats(&model->net->graph) * sizeof(float);
     struct weft_normalization normalization =
         weft_normalize(model->mean, model->deviation);
     enum weft_status status;

@@ -107,8 +107,9 @@ static enum weft_status unknown_word(struct reader *r, const char *word)
 /* conv1, conv2, dense1 ... and relu1 for an activation. */
 static void name_node(const struct weft_graph *graph, struct weft_node *node)
 {
-    const char *stem =
-        node->op == &weft_op_act ? weft_act_names[node->activation.act] : node->op->name;
+    const char *stem = node->op == &weft_op_act ? weft_act_names[node->activation.act]
+                       : node->op->stem         ? node->op->stem
+                                                : node->op->name;
     int number = 1;
     for (int i = 0; i < graph->count; i++) {
         const struct weft_node *other = &graph->nodes[i];
@@ -119,20 +120,19 @@ static void name_node(const struct weft_graph *graph, struct weft_node *node)
     snprintf(node->name, sizeof(node->name), "%s%d", stem, number);
 }
 
-/* Gives a param its place behind all others. */
-static enum weft_status place_param(struct reader *r, struct weft_param *param)
+/* Gives a param its place behind all others of its kind, whose end is `end`. */
+static enum weft_status place_param(struct reader *r, struct weft_param *param,
+                                    size_t *end)
 {
-    struct weft_graph *graph = &r->net->graph;
     size_t count = param->rank ? 1 : 0;
     for (int i = 0; i < param->rank; i++)
         if (!weft_multiply(count, (size_t)param->extent[i], &count) || count > INT_MAX)
             return weft_words_fail(
                 &r->words, "a layer of more than %d weights is too large", INT_MAX);
-    param->at = graph->weights;
+    param->at = *end;
     param->count = count;
-    graph->weights +=
-        (count + WEFT_WEIGHT_ALIGN - 1) / WEFT_WEIGHT_ALIGN * WEFT_WEIGHT_ALIGN;
-    if (graph->weights > INT_MAX)
+    *end += (count + WEFT_WEIGHT_ALIGN - 1) / WEFT_WEIGHT_ALIGN * WEFT_WEIGHT_ALIGN;
+    if (weft_graph_floats(&r->net->graph) > INT_MAX)
         return weft_words_fail(&r->words, "the network has more than %d weights",
                                INT_MAX);
     return WEFT_OK;
@@ -193,8 +193,10 @@ static enum weft_status add_node(struct reader *r, const struct weft_node *made)
     if (node->op == &weft_op_dense && input >= 0 &&
         graph->nodes[input].op == &weft_op_flatten)
         node->flat = graph->nodes[input].in;
-    WEFT_TRY(place_param(r, &node->weight));
-    WEFT_TRY(place_param(r, &node->bias));
+    WEFT_TRY(place_param(r, &node->weight, &graph->weights));
+    WEFT_TRY(place_param(r, &node->bias, &graph->weights));
+    WEFT_TRY(place_param(r, &node->mean, &graph->statistics));
+    WEFT_TRY(place_param(r, &node->variance, &graph->statistics));
     node->key = (unsigned)graph->count;
     name_node(graph, node);
     graph->count++;
@@ -306,6 +308,15 @@ static enum weft_status parse_text(struct reader *r, const char *text)
     return WEFT_OK;
 }
 
+/* Statistics lie behind all weights, whose number is known now. */
+static void move_statistics(struct weft_graph *graph)
+{
+    for (int i = 0; i < graph->count; i++) {
+        graph->nodes[i].mean.at += graph->weights;
+        graph->nodes[i].variance.at += graph->weights;
+    }
+}
+
 /* Every output but the last must be of use. */
 static enum weft_status check_read(struct reader *r)
 {
@@ -392,6 +403,7 @@ enum weft_status weft_net_create(weft_context *ctx, const char *text,
                        .fixed_input = p->height > 0};
     if ((status = parse_text(&r, text)) || (status = check_whole(&r, p->classes)))
         goto fail;
+    move_statistics(&net->graph);
     *out = net;
     return WEFT_OK;
 

@@ -5,6 +5,8 @@
 #include <limits.h>
 #include <stdlib.h>
 
+enum { STATISTICS = 3 }; /* of a batch-norm */
+
 static size_t aligned(size_t bytes)
 {
     return (bytes + WEFT_ALIGN - 1) / WEFT_ALIGN * WEFT_ALIGN;
@@ -120,6 +122,11 @@ static void span_node(const struct weft_plan *plan, int index)
         touch(node_span(plan, index, SPAN_ARGMAX), index, places);
         touch(node_span(plan, index, SPAN_ARGMAX), backward_time(plan, index), places);
     }
+    if (plan->training && node->mean.count) {
+        size_t bytes = STATISTICS * aligned((size_t)node->in.c * sizeof(float));
+        touch(node_span(plan, index, SPAN_STATISTICS), index, bytes);
+        touch(node_span(plan, index, SPAN_STATISTICS), backward_time(plan, index), bytes);
+    }
     for (int k = 0; k < weft_node_inputs(node); k++)
         span_input(plan, index, k);
 }
@@ -206,6 +213,8 @@ enum weft_status weft_plan_create(const struct weft_net *net, int batch, bool tr
     }
     if (!plain)
         weft_graph_fuse(&plan->graph, training);
+    if (!training)
+        weft_graph_prepare(&plan->graph);
     span_step(plan);
     for (int i = 0; i < plan->graph.count; i++)
         span_node(plan, i);

@@ -45,7 +45,7 @@ int weft_plan_fit(const struct weft_net *net, int batch, bool training, size_t l
 
 /* The buffers, one a role. What a mode does not use is NULL. */
 struct weft_roles {
-    struct weft_mem *activations, *weights, *gradients, *state;
+    struct weft_mem *activations, *weights, *gradients, *state, *prepared;
 };
 
 /* The places of the plan in these buffers; absent where the plan has none. The argmax
@@ -60,10 +60,20 @@ struct weft_view weft_plan_step_view(const struct weft_plan *plan,
                                      const struct weft_roles *roles,
                                      enum weft_step_span which);
 
+/* A param in the buffer of its role; absent where there is none. */
+struct weft_view weft_param_view(struct weft_mem *mem, const struct weft_param *param);
+
 /* What the last node reads in training (logits) or writes at inference (probabilities).
  */
 struct weft_view weft_plan_output(const struct weft_plan *plan,
                                   const struct weft_roles *roles);
+
+/* Appends what makes `roles->prepared` of the weights. To be replayed before the first
+ * batch, and again whenever the weights have changed; nothing where graph.prepared is 0.
+ */
+enum weft_status weft_plan_prepare(const struct weft_plan *plan,
+                                   const struct weft_roles *roles,
+                                   struct weft_list *list);
 
 /* Append to the list. Forward reads SPAN_X. Backward begins with the loss, which reads
  * SPAN_LABELS and writes SPAN_LOSS and SPAN_HIT, and leaves all weight gradients. */

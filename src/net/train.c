@@ -23,7 +23,8 @@ static enum weft_status alloc_roles(struct weft_trainer *t)
     size_t picture = weft_shape_count(t->net->input);
     t->device_bytes = t->plan->bytes;
     WEFT_TRY(weft_plan_alloc(t->device, t->net, t->plan, &t->roles.activations));
-    WEFT_TRY(alloc(t, weights, &t->roles.weights));
+    WEFT_TRY(
+        alloc(t, weft_graph_floats(&t->net->graph) * sizeof(float), &t->roles.weights));
     WEFT_TRY(alloc(t, weights, &t->roles.gradients));
     WEFT_TRY(alloc(t, weights, &t->moment1));
     WEFT_TRY(alloc(t, weights, &t->moment2));
@@ -44,7 +45,7 @@ static enum weft_status write_data(struct weft_trainer *t, const weft_data *data
 
 static enum weft_status write_weights(struct weft_trainer *t)
 {
-    size_t bytes = t->net->graph.weights * sizeof(float);
+    size_t bytes = weft_graph_floats(&t->net->graph) * sizeof(float);
     float *weights = malloc(bytes);
     if (!weights)
         return weft_out_of_memory(t->device->context, "weights", bytes);
@@ -290,5 +291,7 @@ enum weft_status weft_trainer_evaluate(weft_trainer *t, const weft_data *data,
     if (!t->infer)
         WEFT_TRY(weft_infer_create(t->device, t->net, t->roles.weights, &t->normalization,
                                    EVALUATION_BATCH, &t->infer));
+    else
+        WEFT_TRY(weft_infer_refresh(t->infer));
     return weft_infer_evaluate(t->infer, data, out);
 }

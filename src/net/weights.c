@@ -14,8 +14,11 @@ static const struct {
     const char *name;
     size_t offset;
     bool placed; /* by the op; otherwise as it is */
-} kinds[] = {{"weight", offsetof(struct weft_node, weight), true},
-             {"bias", offsetof(struct weft_node, bias), false}};
+    bool trained;
+} kinds[] = {{"weight", offsetof(struct weft_node, weight), true, true},
+             {"bias", offsetof(struct weft_node, bias), false, true},
+             {"running_mean", offsetof(struct weft_node, mean), false, false},
+             {"running_var", offsetof(struct weft_node, variance), false, false}};
 
 static const struct weft_param *param_of(const struct weft_node *node, size_t kind)
 {
@@ -24,7 +27,14 @@ static const struct weft_param *param_of(const struct weft_node *node, size_t ki
 
 static size_t place(const struct weft_node *node, size_t kind, size_t i)
 {
-    return param_of(node, kind)->at + (kinds[kind].placed ? node->op->place(node, i) : i);
+    bool placed = kinds[kind].placed && node->op->place;
+    return param_of(node, kind)->at + (placed ? node->op->place(node, i) : i);
+}
+
+/* Whether the node has a tensor of this kind that is asked for. */
+static bool has(const struct weft_node *node, size_t kind, enum weft_tensor_part part)
+{
+    return param_of(node, kind)->count && (kinds[kind].trained || part == WEFT_ALL);
 }
 
 static enum weft_status add(weft_context *ctx, const struct weft_node *node, size_t kind,
@@ -50,8 +60,8 @@ static enum weft_status add(weft_context *ctx, const struct weft_node *node, siz
 }
 
 enum weft_status weft_tensors_add(weft_context *ctx, const struct weft_graph *graph,
-                                  const char *prefix, const float *weights,
-                                  struct weft_tensors *tensors)
+                                  const char *prefix, enum weft_tensor_part part,
+                                  const float *weights, struct weft_tensors *tensors)
 {
     size_t room = (size_t)tensors->count + (size_t)graph->count * WEFT_COUNT(kinds);
     struct weft_tensor *more = realloc(tensors->list, room * sizeof(*more));
@@ -60,7 +70,7 @@ enum weft_status weft_tensors_add(weft_context *ctx, const struct weft_graph *gr
     tensors->list = more;
     for (int n = 0; n < graph->count; n++)
         for (size_t kind = 0; kind < WEFT_COUNT(kinds); kind++)
-            if (param_of(&graph->nodes[n], kind)->count)
+            if (has(&graph->nodes[n], kind, part))
                 WEFT_TRY(add(ctx, &graph->nodes[n], kind, prefix, weights, tensors));
     return WEFT_OK;
 }
@@ -107,12 +117,14 @@ static enum weft_status take(const struct weft_safetensors *file,
 
 enum weft_status weft_tensors_take(const struct weft_safetensors *file,
                                    const struct weft_graph *graph, const char *prefix,
-                                   bool finite, float *weights)
+                                   enum weft_tensor_part part, bool finite,
+                                   float *weights)
 {
-    memset(weights, 0, graph->weights * sizeof(*weights));
+    size_t floats = part == WEFT_ALL ? weft_graph_floats(graph) : graph->weights;
+    memset(weights, 0, floats * sizeof(*weights));
     for (int n = 0; n < graph->count; n++)
         for (size_t kind = 0; kind < WEFT_COUNT(kinds); kind++)
-            if (param_of(&graph->nodes[n], kind)->count)
+            if (has(&graph->nodes[n], kind, part))
                 WEFT_TRY(take(file, &graph->nodes[n], kind, prefix, finite, weights));
     return WEFT_OK;
 }

@@ -49,4 +49,5 @@ const struct weft_op weft_op_act = {
     .flops = flops,
     .forward = forward,
     .backward = backward,
+    .derives = true,
 };

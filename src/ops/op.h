@@ -16,8 +16,8 @@ static inline size_t weft_shape_count(struct weft_shape s)
     return (size_t)s.h * (size_t)s.w * (size_t)s.c;
 }
 
-enum weft_init { WEFT_INIT_HE, WEFT_INIT_GLOROT, WEFT_INIT_UNIFORM };
-extern const char *const weft_init_names[]; /* NULL-terminated */
+enum weft_init { WEFT_INIT_HE, WEFT_INIT_GLOROT, WEFT_INIT_UNIFORM, WEFT_INIT_ONES };
+extern const char *const weft_init_names[]; /* those of texts; NULL-terminated */
 
 enum { WEFT_MAX_RANK = 4 };
 
@@ -26,6 +26,20 @@ struct weft_param {
     size_t at, count; /* in floats */
     int rank; /* as other tools see it: [out][in / groups][rows][columns] and so on */
     int extent[WEFT_MAX_RANK];
+};
+
+struct weft_norm {
+    float momentum, epsilon;
+};
+
+/* A batch-norm that inference takes into a layer (or, where it stands alone, into
+ * itself): its numbers, and where what is made of them lies in the buffer of what is
+ * prepared. */
+struct weft_fold {
+    int channels; /* 0: there is none */
+    float epsilon;
+    struct weft_param weight, shift, mean, variance;
+    struct weft_param out_w, out_bias;
 };
 
 /* What a node reads that is no node: the batch; nothing. */
@@ -43,14 +57,18 @@ struct weft_node {
     union {
         struct weft_conv conv;   /* n is 0 */
         struct weft_dense dense; /* n is 0 */
-        float rate;              /* dropout */
+        struct weft_norm norm;
+        float rate; /* dropout */
     } as;
     struct weft_pool
         pool; /* max-pool's own; or that of the max-pool fused to a conv; n is 0 */
     struct weft_activation
         activation; /* act's own; or that of the one fused to a layer */
     enum weft_init init;
-    struct weft_param weight, bias; /* count 0: none */
+    struct weft_param weight, bias;   /* count 0: none */
+    struct weft_param mean, variance; /* running, of a batch-norm: not trained, they lie
+                                         behind all weights */
+    struct weft_fold fold;
     struct weft_shape flat; /* dense: the picture that a flatten before it made a row of;
                                h is 0 if there was none */
     unsigned key;           /* tells the dropouts of a network apart */
@@ -68,12 +86,15 @@ struct weft_site {
     int n;                                              /* pictures in the batch */
     struct weft_view x, other, y, argmax, weight, bias; /* other: the second input */
     struct weft_view dy, dx, dweight, dbias;            /* dx absent: nobody wants it */
+    struct weft_view running_mean, running_variance;    /* of a batch-norm */
+    struct weft_view mean, inverse, scale; /* what it uses; at inference no inverse */
     struct weft_view state;
     struct weft_gate gate; /* of the node before, to be applied to dx */
 };
 
 struct weft_op {
     const char *name;
+    const char *stem; /* of its nodes' names; NULL: the name */
     /* Reads the line's words after the first. */
     enum weft_status (*parse)(struct weft_words *words, struct weft_node *node);
     /* Sets out and the params' extents from `in`; `words` is for the sentence of a
@@ -87,16 +108,17 @@ struct weft_op {
     enum weft_status (*backward)(struct weft_list *list, const struct weft_node *node,
                                  const struct weft_site *site);
     /* Where element `i` of the weights, counted as other tools lay them out
-     * (weft/model.h), lies in ours. NULL: no weights. */
+     * (weft/model.h), lies in ours. NULL: there too. */
     size_t (*place)(const struct weft_node *node, size_t i);
     bool joins;         /* reads two: the second is named by the line's first word */
     bool gates;         /* backward can apply a gate to dx */
+    bool derives;       /* backward applies the derivative of the node's activation */
     bool training_only; /* at inference y is x (dropout) */
     bool last;          /* must be the last layer, and the last layer must be one such */
 };
 
 extern const struct weft_op weft_op_conv, weft_op_max_pool, weft_op_dense, weft_op_act,
-    weft_op_add, weft_op_dropout, weft_op_flatten, weft_op_softmax;
+    weft_op_add, weft_op_norm, weft_op_dropout, weft_op_flatten, weft_op_softmax;
 
 /* The op that a line's first word names, or NULL. For an activation's name weft_op_act,
  * with `*act` set. */
