@@ -27,6 +27,29 @@ static const struct {
                 "softmax\n"
                 "optimizer adam 1e-3\n"
                 "batch 512\n"},
+    {"accurate", "# For 28x28 grey pictures: seven convolutions, 290 thousand weights.\n"
+                 "conv 8 2x2 gelu\n"
+                 "conv 32 3x3 pad=same bias=no\n"
+                 "max-pool 2\n"
+                 "batch-norm gelu\n"
+                 "conv 32 3x3 pad=same bias=no\n"
+                 "batch-norm gelu\n"
+                 "conv 64 3x3 pad=same bias=no\n"
+                 "max-pool 2\n"
+                 "batch-norm gelu\n"
+                 "conv 64 3x3 pad=same bias=no\n"
+                 "batch-norm gelu\n"
+                 "conv 128 3x3 pad=same bias=no\n"
+                 "max-pool 2\n"
+                 "batch-norm gelu\n"
+                 "conv 128 3x3 pad=same bias=no\n"
+                 "batch-norm gelu\n"
+                 "max-pool 3\n"
+                 "flatten\n"
+                 "dense 10 bias=no\n"
+                 "softmax\n"
+                 "optimizer sgd 0.1 momentum=0.9 nesterov=yes\n"
+                 "batch 256\n"},
 };
 
 const char *weft_net_builtin(const char *name, int index)
