@@ -65,15 +65,26 @@ struct weft_conv {
     int out_h, out_w;
 };
 
-/* Places outside the picture take no part in a maximum; every window holds at least one
- * place inside. Ties go to the first in row order. */
+enum weft_pool_kind { WEFT_POOL_MAX, WEFT_POOL_MEAN };
+
+/* Places outside the picture take no part, neither in a maximum nor in a mean, which is
+ * over the places inside; every window holds at least one. Of equals the first in row
+ * order is the maximum. */
 struct weft_pool {
     int n, h, w, c;
-    int r, s; /* window, r * s <= 255; 0: no pooling */
+    int r, s; /* window; 0: no pooling */
     int stride_y, stride_x;
     int pad_top, pad_left, pad_bottom, pad_right;
     int out_h, out_w;
+    enum weft_pool_kind kind;
 };
+
+/* The places of maxima, window row * s + window column, are bytes as long as these
+ * suffice, and uints in larger windows. */
+static inline size_t weft_pool_place_bytes(const struct weft_pool *pool)
+{
+    return pool->r * pool->s <= UINT8_MAX ? sizeof(uint8_t) : sizeof(uint32_t);
+}
 
 struct weft_dense {
     int n, in, out; /* pictures, inputs, outputs */
@@ -81,8 +92,8 @@ struct weft_dense {
 
 /* A convolution, and what is fused to it: z = x * w + bias, y = pool(act(z)).
  *
- * Forward reads x, w, bias and writes y; with a pool also argmax (bytes: window row * s +
- * window column of each maximum), unless that is absent. Backward starts from dy, the
+ * Forward reads x, w, bias and writes y; with a pool, which is of maxima in windows of at
+ * most 255 places, also argmax, unless that is absent. Backward starts from dy, the
  * gradient at y times act'(y): the gate of the layer behind has been applied. With a pool
  * it is scattered to the places that argmax names. backward_weights reads x, dy, argmax
  * and writes dw, dbias; backward_data reads dy, argmax, w and writes dx times `gate`. */
@@ -107,8 +118,9 @@ struct weft_dense_args {
     struct weft_gate gate;
 };
 
-/* Forward writes y and, unless absent, argmax (bytes). Backward writes all of dx: the sum
- * of dy over the windows whose maximum lies there. */
+/* Forward writes y and, of maxima, argmax, unless that is absent. Backward writes all of
+ * dx: of maxima the sum of dy over the windows whose maximum lies there; of means the sum
+ * of dy / (places inside) over the windows that hold the place. */
 struct weft_pool_args {
     struct weft_pool pool;
     struct weft_view x, y, argmax, dy, dx;

@@ -21,6 +21,10 @@ static const struct {
 } adapters[] = {
     {"Conv", oracle_conv},
     {"MaxPool", oracle_max_pool},
+    {"AveragePool", oracle_average_pool},
+    {"GlobalMaxPool", oracle_global_max_pool},
+    {"GlobalAveragePool", oracle_global_average_pool},
+    {"Add", oracle_add},
     {"Gemm", oracle_gemm},
     {"Relu", oracle_relu},
     {"LeakyRelu", oracle_leaky_relu},

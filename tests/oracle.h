@@ -33,7 +33,8 @@ struct onnx_test {
 typedef const char *oracle_run(struct oracle *oracle, const struct onnx_test *test);
 
 oracle_run oracle_conv, oracle_max_pool, oracle_gemm, oracle_softmax, oracle_flatten;
-oracle_run oracle_relu, oracle_leaky_relu, oracle_sigmoid, oracle_tanh;
+oracle_run oracle_average_pool, oracle_global_max_pool, oracle_global_average_pool;
+oracle_run oracle_add, oracle_relu, oracle_leaky_relu, oracle_sigmoid, oracle_tanh;
 oracle_run oracle_dropout, oracle_loss, oracle_adam, oracle_momentum;
 
 /* Device memory with `count` words, or room for as many; freed after the test. */

@@ -194,14 +194,39 @@ static double index_of(const struct onnx_test *test, const struct window *w, siz
     return (double)plane * w->in[0] * w->in[1] + in_plane;
 }
 
-const char *oracle_max_pool(struct oracle *oracle, const struct onnx_test *test)
+/* MaxPool's second output. */
+static void compare_places(struct oracle *oracle, const struct onnx_test *test,
+                           const struct window *w, struct weft_view argmax)
+{
+    size_t count = argmax.count, area = (size_t)w->out[0] * (size_t)w->out[1];
+    uint8_t *bytes = oracle_bytes(oracle, argmax, count);
+    float *places = oracle_alloc(count, sizeof(*places));
+    for (size_t i = 0; i < count; i++)
+        places[i] = bytes[i];
+    double *turned = channels_first(places, count, w->c, area);
+    for (size_t i = 0; i < count; i++)
+        turned[i] = index_of(test, w, i, (int)turned[i]);
+    oracle_compare(oracle, test, 1, turned, count);
+    free(turned);
+    free(places);
+    free(bytes);
+}
+
+static const char *pool(struct oracle *oracle, const struct onnx_test *test,
+                        enum weft_pool_kind kind, bool whole)
 {
     struct window w;
     const char *reason = read_window(test, NULL, &w);
     if (reason)
         return reason;
     if (w.dilation[0] != 1 || w.dilation[1] != 1)
-        return "dilated; weft's max-pool is not";
+        return "dilated; weft's pools are not";
+    if (oracle_int(test, "count_include_pad", 0))
+        return "counts the padding; weft's means are over the places inside";
+    for (int axis = 0; whole && axis < 2; axis++) {
+        w.size[axis] = w.stride[axis] = w.in[axis];
+        w.out[axis] = 1;
+    }
 
     size_t area = (size_t)w.out[0] * (size_t)w.out[1];
     size_t count = (size_t)w.n * (size_t)w.c * area;
@@ -219,12 +244,14 @@ const char *oracle_max_pool(struct oracle *oracle, const struct onnx_test *test)
                  .pad_bottom = w.after[0],
                  .pad_right = w.after[1],
                  .out_h = w.out[0],
-                 .out_w = w.out[1]},
+                 .out_w = w.out[1],
+                 .kind = kind},
         .x = put_channels_last(oracle, &test->inputs[0], w.c,
                                (size_t)w.in[0] * (size_t)w.in[1]),
         .y = oracle_room(oracle, count),
-        .argmax = oracle_room(oracle, count),
     };
+    if (kind == WEFT_POOL_MAX)
+        args.argmax = oracle_room(oracle, count);
     oracle_must(oracle,
                 oracle->device->backend->pool_forward(oracle_begin(oracle), &args));
     oracle_finish(oracle);
@@ -232,16 +259,50 @@ const char *oracle_max_pool(struct oracle *oracle, const struct onnx_test *test)
     float *y = oracle_floats(oracle, args.y);
     double *turned = channels_first(y, count, w.c, area);
     oracle_compare(oracle, test, 0, turned, count);
-    uint8_t *argmax = oracle_bytes(oracle, args.argmax, count);
-    for (size_t i = 0; i < count; i++)
-        y[i] = argmax[i];
-    double *places = channels_first(y, count, w.c, area);
-    for (size_t i = 0; i < count; i++)
-        places[i] = index_of(test, &w, i, (int)places[i]);
-    oracle_compare(oracle, test, 1, places, count);
-    free(places);
-    free(argmax);
+    if (kind == WEFT_POOL_MAX)
+        compare_places(oracle, test, &w, args.argmax);
     free(turned);
+    free(y);
+    return NULL;
+}
+
+const char *oracle_max_pool(struct oracle *oracle, const struct onnx_test *test)
+{
+    return pool(oracle, test, WEFT_POOL_MAX, false);
+}
+
+const char *oracle_average_pool(struct oracle *oracle, const struct onnx_test *test)
+{
+    return pool(oracle, test, WEFT_POOL_MEAN, false);
+}
+
+const char *oracle_global_max_pool(struct oracle *oracle, const struct onnx_test *test)
+{
+    return pool(oracle, test, WEFT_POOL_MAX, true);
+}
+
+const char *oracle_global_average_pool(struct oracle *oracle,
+                                       const struct onnx_test *test)
+{
+    return pool(oracle, test, WEFT_POOL_MEAN, true);
+}
+
+const char *oracle_add(struct oracle *oracle, const struct onnx_test *test)
+{
+    const struct onnx_tensor *a = &test->inputs[0], *b = &test->inputs[1];
+    if (a->type != ONNX_FLOAT)
+        return "not of 32-bit floats, which weft's networks are made of";
+    if (a->count != b->count)
+        return "shapes that differ; weft adds what has the same shape";
+    struct weft_add_args args = {
+        .x = put(oracle, a), .other = put(oracle, b), .y = oracle_room(oracle, a->count)};
+    oracle_must(oracle, oracle->device->backend->add(oracle_begin(oracle), &args));
+    oracle_finish(oracle);
+
+    float *y = oracle_floats(oracle, args.y);
+    double *got = channels_first(y, a->count, 1, a->count);
+    oracle_compare(oracle, test, 0, got, a->count);
+    free(got);
     free(y);
     return NULL;
 }

@@ -96,6 +96,11 @@ static void lose_pool_pad(union arguments *a)
 {
     a->pool.pool.pad_left = 0;
 }
+static void mistake_large(union arguments *a)
+{
+    if (weft_pool_place_bytes(&a->pool.pool) > 1)
+        a->pool.argmax = (struct weft_view){0};
+}
 static void flip_slope(union arguments *a)
 {
     a->act.activation.slope = 1 - a->act.activation.slope;
@@ -281,7 +286,8 @@ static void prefer_last(struct launch *l)
 {
     const struct weft_pool *p = &l->args.pool.pool;
     struct weft_view to = l->args.pool.argmax;
-    for (size_t i = 0; to.mem && i < to.count; i++) {
+    bool bytes = weft_pool_place_bytes(p) == 1;
+    for (size_t i = 0; to.mem && bytes && i < to.count; i++) {
         int rest = (int)i / p->c, c = (int)i % p->c;
         int x = rest % p->out_w, y = rest / p->out_w % p->out_h;
         uint8_t choice =
@@ -295,7 +301,8 @@ static void lose_overlap(struct launch *l)
 {
     const struct weft_pool *p = &l->args.pool.pool;
     struct weft_view argmax = l->args.pool.argmax;
-    for (size_t i = 0; i < argmax.count; i++) {
+    bool bytes = weft_pool_place_bytes(p) == 1;
+    for (size_t i = 0; bytes && i < argmax.count; i++) {
         int rest = (int)i / p->c, c = (int)i % p->c;
         int n = rest / p->out_w / p->out_h;
         uint8_t choice;
@@ -304,6 +311,20 @@ static void lose_overlap(struct launch *l)
         int column = rest % p->out_w * p->stride_x - p->pad_left + choice % p->s;
         poke(l, l->out, (size_t)(((n * p->h + row) * p->w + column) * p->c + c),
              peek(l, l->args.pool.dy, i));
+    }
+}
+/* Padding counts: means over the whole window. */
+static void count_padding(struct launch *l)
+{
+    const struct weft_pool *p = &l->args.pool.pool;
+    for (size_t i = 0; p->kind == WEFT_POOL_MEAN && i < l->out.count; i++) {
+        int pixel = (int)i / p->c, inside = 0;
+        int y = pixel / p->out_w % p->out_h * p->stride_y - p->pad_top;
+        int x = pixel % p->out_w * p->stride_x - p->pad_left;
+        for (int j = 0; j < p->r * p->s; j++)
+            inside += y + j / p->s >= 0 && y + j / p->s < p->h && x + j % p->s >= 0 &&
+                      x + j % p->s < p->w;
+        poke(l, l->out, i, peek(l, l->out, i) * (float)inside / (float)(p->r * p->s));
     }
 }
 /* The mean of squares less the square of the mean, in float. */
@@ -421,6 +442,8 @@ const struct fault faults[] = {
     {"left padding ignored", "pool", POOL_FORWARD, .twist = lose_pool_pad},
     {"padding wins", "pool", POOL_FORWARD, .after = let_padding_win},
     {"ties to the last", "pool", POOL_FORWARD, .after = prefer_last},
+    {"padding counts", "pool", POOL_FORWARD, .after = count_padding},
+    {"places of large windows", "pool", POOL_FORWARD, .twist = mistake_large},
     {"overlaps lost", "pool", POOL_BACKWARD, .after = lose_overlap},
     {"slope of leaky relu", "act", ACT_FORWARD, .twist = flip_slope},
     {"derivative left out", "act", ACT_BACKWARD, .twist = forget_gradient},

@@ -36,6 +36,7 @@ static const char *const layers[] = {
     "dropout 0.25",
     "silu",
     "conv 4 1",
+    "avg-pool 3 stride=1 pad=1",
     "add %s tanh",
     "add %s",
     "add %s",
@@ -68,8 +69,8 @@ static void draw_text(char *text, size_t size)
             used += (size_t)snprintf(text + used, size - used, "add n%d%s\n", i,
                                      draw(2) ? " tanh" : "");
     /* The last line's name must be read. */
-    snprintf(text + used, size - used, "add n%d\nflatten\ndense %d%s\nsoftmax\n", last,
-             CLASSES, draw(3) ? "" : " tanh");
+    snprintf(text + used, size - used, "add n%d\n%s\ndense %d%s\nsoftmax\n", last,
+             draw(2) ? "flatten" : "global-avg-pool", CLASSES, draw(3) ? "" : " tanh");
 }
 
 /* SHORT forgets gradients too early: that must be seen. */

@@ -54,6 +54,10 @@ static void check_shapes(void)
         {"max-pool 2", 7, 6, 3, 3, 3, 3},
         {"max-pool 3x2 stride=1x2 pad=1x0", 7, 6, 3, 7, 3, 3},
         {"max-pool 2 pad=same", 7, 6, 3, 4, 3, 3},
+        {"max-pool 16x17 stride=3", 20, 19, 1, 2, 1, 1},
+        {"avg-pool 3x2 stride=2 pad=1", 7, 6, 3, 4, 4, 3},
+        {"global-max-pool", 40, 30, 3, 1, 1, 3},
+        {"global-avg-pool", 7, 6, 3, 1, 1, 3},
         {"leaky-relu slope=0.2", 7, 6, 3, 7, 6, 3},
         {"dropout 0.5", 7, 6, 3, 7, 6, 3},
     };
@@ -96,7 +100,8 @@ static void check_sentences(void)
         {"conv 3 3 groups=2\n", "groups=2 must divide the 1 input channels"},
         {"conv 3 3 bias=maybe\n", "bias=maybe is not known; choose from no, yes"},
         {"max-pool 2 pad=2\n", "pad must be smaller than the window"},
-        {"max-pool 16\n", "has 256 places"},
+        {"max-pool 16\n", "a window of 16x16 does not fit into 8x8"},
+        {"global-avg-pool 2\n", "\"2\" is not expected"},
         {"dense 3\nsoftmax\n", "put a line \"flatten\" before it"},
         {"dropout 1\n", "is 1, must be 0 to 0.99"},
         {"dropout nan\n", "must be a number"},
@@ -204,6 +209,8 @@ static void check_fusion(void)
          "conv+max-pool batch-norm+relu conv+relu batch-norm dense softmax"},
         {"conv 4 3 as=a\nbatch-norm\nadd a\nflatten\ndense 3\nsoftmax\n", false, false,
          "conv batch-norm add dense softmax"},
+        {"conv 4 3 relu\navg-pool 2\nconv 4 2\nglobal-max-pool\ndense 3\nsoftmax\n", true,
+         false, "conv+relu avg-pool conv global-max-pool dense softmax"},
     };
     for (size_t i = 0; i < WEFT_COUNT(cases); i++) {
         weft_net *net = net_of(cases[i].text, 8, 8, 1);

@@ -82,7 +82,7 @@ WEFT_API const char *weft_bench_op_shape(const char *op, int index);
  *                                     :groups=1 :pool=0 (2: a max-pool 2x2 in the same
  *                                     launches) :ACT
  *     dense      512x5408x32          pictures x inputs x outputs. :ACT
- *     pool       64x28x28x32:2x2      window. :stride=ROWS of the window
+ *     pool       64x28x28x32:2x2      window. :stride=ROWS of the window :mean
  *     act        4194304:relu         numbers
  *     batch-norm 256x14x14x32         :ACT
  *     add        4194304:relu         the sum of two tensors

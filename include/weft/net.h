@@ -16,6 +16,9 @@ extern "C" {
  *     conv FILTERS RxS [ACT]           stride=1 pad=valid dilation=1 groups=1 bias=yes
  *                                      init=he
  *     max-pool RxS                     stride=RxS pad=valid
+ *     avg-pool RxS                     stride=RxS pad=valid
+ *     global-max-pool                  of the whole picture: 1x1xCHANNELS remain, and a
+ *     global-avg-pool                  dense may follow without a flatten
  *     dense UNITS [ACT]                bias=yes init=he
  *     batch-norm [ACT]                 momentum=0.1 epsilon=1e-5
  *     ACT                              relu, sigmoid, tanh, gelu, silu, or
@@ -32,7 +35,8 @@ extern "C" {
  *
  * RxS, stride, dilation and pad take one number or two, rows first: 3x5. pad may be
  * `valid` (none) or `same`: the output is ceil(input / stride), the odd row or column of
- * padding lies at the bottom and right. init is he, glorot or uniform.
+ * padding lies at the bottom and right. In pools padding takes no part: a mean is over
+ * the places inside (PyTorch's count_include_pad=False). init is he, glorot or uniform.
  *
  * A layer reads what the line before makes. Any layer's line may end in as=NAME, which
  * names what it makes, and in from=NAME, which has it read what NAME makes instead; NAME

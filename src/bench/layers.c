@@ -183,19 +183,25 @@ const struct bench_op bench_dense = {
 
 static enum weft_status parse_pool(struct bench_shape *s, struct bench_case *c)
 {
+    static const char *const kinds[] = {
+        [WEFT_POOL_MAX] = "max", [WEFT_POOL_MEAN] = "mean"};
     struct weft_pool *p = &c->pool;
-    int in[4], window[2], stride = 0;
+    int in[4], window[2], stride = 0, kind = WEFT_POOL_MAX;
     WEFT_TRY(bench_shape_extents(s, "PICTURESxROWSxCOLUMNSxCHANNELS", 4, in));
     WEFT_TRY(bench_shape_extents(s, "ROWSxCOLUMNS of the window", 2, window));
     WEFT_TRY(bench_shape_number(s, "stride", 1, 255, &stride));
+    bench_shape_name(s, kinds, (int)WEFT_COUNT(kinds), &kind);
     WEFT_TRY(bench_shape_end(s));
-    *p = (struct weft_pool){
-        .n = in[0], .h = in[1], .w = in[2], .c = in[3], .r = window[0], .s = window[1]};
-    if (p->r > p->h || p->s > p->w || p->r > 255 / p->s)
+    *p = (struct weft_pool){.n = in[0],
+                            .h = in[1],
+                            .w = in[2],
+                            .c = in[3],
+                            .r = window[0],
+                            .s = window[1],
+                            .kind = (enum weft_pool_kind)kind};
+    if (p->r > p->h || p->s > p->w)
         return weft_fail(s->ctx, WEFT_ERR_ARG,
-                         "pool \"%s\": the window must fit into the picture, and have at "
-                         "most 255 places",
-                         s->text);
+                         "pool \"%s\": the window must fit into the picture", s->text);
     p->stride_y = stride ? stride : p->r;
     p->stride_x = stride ? stride : p->s;
     p->out_h = (p->h - p->r) / p->stride_y + 1;
@@ -210,22 +216,28 @@ static enum weft_status record_pool(const struct bench_case *c, enum weft_phase 
     const struct weft_pool *p = &c->pool;
     size_t in = volume(p->n, p->h, p->w, p->c);
     size_t out = volume(p->n, p->out_h, p->out_w, p->c);
+    bool bytes = weft_pool_place_bytes(p) == 1;
     struct weft_pool_args args = {.pool = *p};
     *flops = 0;
     if (part == WEFT_PHASE_FORWARD) {
         args.x = bench_floats(a, in);
         args.y = bench_result(a, "y", out, BENCH_FLOAT);
-        args.argmax = bench_result(a, "argmax", out, BENCH_BYTE);
+        if (p->kind == WEFT_POOL_MAX)
+            args.argmax = bench_result(a, "argmax", out, bytes ? BENCH_BYTE : BENCH_WORD);
         return list ? list->device->backend->pool_forward(list, &args) : WEFT_OK;
     }
     args.dy = bench_floats(a, out);
-    args.argmax = bench_bytes(a, out, (unsigned)(p->r * p->s));
+    if (p->kind == WEFT_POOL_MAX)
+        args.argmax = bytes ? bench_bytes(a, out, (unsigned)(p->r * p->s))
+                            : bench_words(a, out, (unsigned)(p->r * p->s));
     args.dx = bench_result(a, "dx", in, BENCH_FLOAT);
     return list ? list->device->backend->pool_backward(list, &args) : WEFT_OK;
 }
 
-static const char *const pool_shapes[] = {"64x28x28x32:2x2", "64x28x28x32:3x3:stride=2",
-                                          "64x14x14x128:2x2", "256x7x7x512:7x7", NULL};
+static const char *const pool_shapes[] = {
+    "64x28x28x32:2x2",         "64x28x28x32:3x3:stride=2", "64x14x14x128:2x2",
+    "256x7x7x512:7x7",         "256x32x32x64:2x2:mean",    "128x28x28x64:28x28",
+    "128x28x28x64:28x28:mean", "256x7x7x512:7x7:mean",     NULL};
 
 const struct bench_op bench_pool = {
     "pool",

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Checks of max-pooling on its own. */
+/* Checks of pooling on its own. */
 #include "check.h"
 
 #include <math.h>
+#include <string.h>
 
 struct pool_case {
     struct check_case base;
@@ -59,23 +60,51 @@ struct runs {
 static enum weft_status choose(struct pool_case *p, struct runs *r)
 {
     struct check_case *c = &p->base;
+    if (!p->argmax)
+        return WEFT_OK;
     WEFT_TRY(check_replay(c, r->choose, CHECK_REFERENCE));
-    const uint8_t *from = check_result(c, p->argmax, CHECK_REFERENCE);
-    uint8_t *to = check_image(c, p->argmax);
-    for (size_t i = 0; i < p->argmax->count; i++)
-        to[i] = from[i];
+    memcpy(check_image(c, p->argmax), check_result(c, p->argmax, CHECK_REFERENCE),
+           p->argmax->count * check_element(p->argmax));
     return WEFT_OK;
 }
 
-/* A maximum is exact whatever the numbers; a sum of gradients is not. */
-static enum weft_status bound_backward(struct pool_case *p, struct runs *r)
+/* Of the larger of both runs' sums: each rounds once a term, and means round once more,
+ * by a division (2.5 ulp; OpenCL 1.2, section 7.4) or a factor. */
+static enum weft_status bound(struct pool_case *p, struct check_run *run,
+                              struct check_tensor *t, double terms)
 {
     struct check_case *c = &p->base;
-    WEFT_TRY(check_absolute(c, r->backward));
-    const float *sum = check_result(c, p->dx, CHECK_REFERENCE);
-    for (size_t i = 0; i < p->dx->count; i++)
-        p->dx->bound[i] = check_gamma(check_pool_overlap(&p->pool) + 1) * (double)sum[i];
+    WEFT_TRY(check_absolute(c, run));
+    const float *sum = check_result(c, t, CHECK_REFERENCE);
+    double division = p->pool.kind == WEFT_POOL_MEAN ? 3 * CHECK_ULP : 0;
+    for (size_t i = 0; i < t->count; i++)
+        t->bound[i] = (check_gamma(terms) + division) * (double)sum[i];
     return WEFT_OK;
+}
+
+/* A maximum is exact whatever the numbers. A sum of integers is, a mean is not. */
+static enum weft_status bound_forward(struct pool_case *p, struct runs *r, bool integers)
+{
+    int terms = integers ? 1 : p->pool.r * p->pool.s + 1;
+    return p->pool.kind == WEFT_POOL_MEAN ? bound(p, r->forward, p->y, terms) : WEFT_OK;
+}
+
+static enum weft_status bound_backward(struct pool_case *p, struct runs *r, bool integers)
+{
+    if (integers && p->pool.kind == WEFT_POOL_MAX)
+        return WEFT_OK;
+    return bound(p, r->backward, p->dx, check_pool_overlap(&p->pool) + 1);
+}
+
+static enum weft_status run_fill(struct pool_case *p, struct runs *r, bool integers)
+{
+    struct check_case *c = &p->base;
+    const char *name = integers ? "integers" : "real";
+    WEFT_TRY(bound_forward(p, r, integers));
+    WEFT_TRY(check_compare(c, r->forward, name));
+    WEFT_TRY(choose(p, r));
+    WEFT_TRY(bound_backward(p, r, integers));
+    return check_compare(c, r->backward, name);
 }
 
 static enum weft_status run_case(struct pool_case *p)
@@ -83,6 +112,7 @@ static enum weft_status run_case(struct pool_case *p)
     struct check_case *c = &p->base;
     struct runs r;
     struct check_tensor *both[] = {p->y, p->argmax, NULL};
+    bool mean = p->pool.kind == WEFT_POOL_MEAN;
     r.forward = check_run_add(
         c, "forward", record_forward,
         (struct check_tensor *[]){p->y, p->want_argmax ? p->argmax : NULL, NULL});
@@ -96,22 +126,17 @@ static enum weft_status run_case(struct pool_case *p)
     check_exact(c);
     check_integers(c, p->x, low, low + 5);
     check_integers(c, p->dy, -9, 9);
-    WEFT_TRY(check_compare(c, r.forward, "integers"));
-    WEFT_TRY(choose(p, &r));
-    WEFT_TRY(check_compare(c, r.backward, "integers"));
-
+    WEFT_TRY(run_fill(p, &r, true));
     check_reals(c, p->x, -1, 1);
     check_reals(c, p->dy, -1, 1);
-    WEFT_TRY(check_compare(c, r.forward, "real"));
-    WEFT_TRY(choose(p, &r));
-    WEFT_TRY(bound_backward(p, &r));
-    WEFT_TRY(check_compare(c, r.backward, "real"));
+    WEFT_TRY(run_fill(p, &r, false));
 
     check_integers(c, p->x, low, low + 5);
     float *x = check_image(c, p->x);
     for (int i = 0; i < 3; i++)
         x[check_range(c->check, 0, (int)p->x->count - 1)] = NAN;
     check_exact(c);
+    WEFT_TRY(bound_forward(p, &r, true));
     p->y->unbounded = true;
     WEFT_TRY(check_compare(c, r.forward, "not a number"));
 
@@ -123,17 +148,15 @@ static enum weft_status run_case(struct pool_case *p)
                                       .gradient = p->dx,
                                       .coefficients = p->dy,
                                       .argmax = p->argmax,
-                                      .step = 0.125};
+                                      .step = 0.125,
+                                      .tolerance = mean ? 1e-5 : 0};
     check_integers(c, p->x, -99, 99);
     check_integers(c, p->dy, -9, 9);
     return check_slope(c, &slope, CHECK_REFERENCE);
 }
 
-static enum weft_status run(struct check *k)
+static void draw_usual(struct check *k, struct weft_pool *g)
 {
-    struct pool_case p = {0};
-    struct check_case *c = &p.base;
-    struct weft_pool *g = &p.pool;
     int limit = k->params->small ? 600 : 60000;
     do {
         g->n = CHECK_PICK(k, 1, 2, 3, 5);
@@ -142,18 +165,61 @@ static enum weft_status run(struct check *k)
         g->c = CHECK_PICK(k, 1, 2, 3, 4, 5, 7, 8, 13, 16, 17, 31, 33, 40, 65);
     } while (g->n * g->h * g->w * g->c > limit);
     check_pool_draw(k, g);
-    p.want_argmax = check_chance(k, 70);
+}
+
+/* More places than a byte can count. */
+static void draw_large(struct check *k, struct weft_pool *g)
+{
+    g->n = k->params->small ? 1 : check_range(k, 1, 3);
+    g->c = k->params->small ? check_range(k, 1, 2) : CHECK_PICK(k, 1, 3, 8, 17, 40);
+    g->h = check_range(k, 16, 20);
+    g->w = check_range(k, 17, 20);
+    g->r = 16;
+    g->s = 17;
+    g->stride_y = check_range(k, 1, 16);
+    g->stride_x = check_range(k, 1, 17);
+    g->pad_top = check_chance(k, 50) ? check_range(k, 1, 15) : 0;
+    g->pad_right = check_chance(k, 50) ? check_range(k, 1, 16) : 0;
+    g->out_h = (g->h + g->pad_top - g->r) / g->stride_y + 1;
+    g->out_w = (g->w + g->pad_right - g->s) / g->stride_x + 1;
+}
+
+static void draw_whole(struct check *k, struct weft_pool *g)
+{
+    draw_usual(k, g);
+    g->r = g->stride_y = g->h;
+    g->s = g->stride_x = g->w;
+    g->pad_top = g->pad_left = g->pad_bottom = g->pad_right = 0;
+    g->out_h = g->out_w = 1;
+}
+
+static enum weft_status run(struct check *k)
+{
+    struct pool_case p = {0};
+    struct check_case *c = &p.base;
+    struct weft_pool *g = &p.pool;
+    int chance = check_range(k, 0, 99);
+    void (*draw)(struct check *, struct weft_pool *) = chance < 15   ? draw_large
+                                                       : chance < 35 ? draw_whole
+                                                                     : draw_usual;
+    draw(k, g);
+    g->kind = check_chance(k, 60) ? WEFT_POOL_MAX : WEFT_POOL_MEAN;
+    p.want_argmax = g->kind == WEFT_POOL_MAX && check_chance(k, 70);
 
     check_case_init(c, k);
-    check_tell(c,
-               " %dx%dx%dx%d, window %dx%d, stride %d %d, pad top %d left %d bottom %d "
-               "right %d, out %dx%d, argmax %s",
-               g->n, g->h, g->w, g->c, g->r, g->s, g->stride_y, g->stride_x, g->pad_top,
-               g->pad_left, g->pad_bottom, g->pad_right, g->out_h, g->out_w,
-               p.want_argmax ? "wanted" : "absent");
+    check_tell(
+        c,
+        " %s of %dx%dx%dx%d, window %dx%d, stride %d %d, pad top %d left %d bottom %d "
+        "right %d, out %dx%d, argmax %s",
+        g->kind == WEFT_POOL_MAX ? "maxima" : "means", g->n, g->h, g->w, g->c, g->r, g->s,
+        g->stride_y, g->stride_x, g->pad_top, g->pad_left, g->pad_bottom, g->pad_right,
+        g->out_h, g->out_w, p.want_argmax ? "wanted" : "absent");
     p.x = check_tensor_add(c, "x", CHECK_FLOAT, g->n, g->h, g->w, g->c);
     p.y = check_tensor_add(c, "y", CHECK_FLOAT, g->n, g->out_h, g->out_w, g->c);
-    p.argmax = check_tensor_add(c, "argmax", CHECK_BYTE, g->n, g->out_h, g->out_w, g->c);
+    if (g->kind == WEFT_POOL_MAX)
+        p.argmax = check_tensor_add(
+            c, "argmax", weft_pool_place_bytes(g) == 1 ? CHECK_BYTE : CHECK_WORD, g->n,
+            g->out_h, g->out_w, g->c);
     p.dy = check_tensor_add(c, "dy", CHECK_FLOAT, g->n, g->out_h, g->out_w, g->c);
     p.dx = check_tensor_add(c, "dx", CHECK_FLOAT, g->n, g->h, g->w, g->c);
     p.dx->sparse = p.dy->count < p.dx->count / 8;

@@ -29,6 +29,12 @@ static void probe_finish(struct probe *p)
     }
 }
 
+/* Of all choices. */
+static size_t choice_bytes(const struct check_slope *s)
+{
+    return s->argmax ? s->argmax->count * check_element(s->argmax) : 0;
+}
+
 static bool probe_init(struct probe *p, const struct check_slope *s)
 {
     bool whole = true;
@@ -36,7 +42,7 @@ static bool probe_init(struct probe *p, const struct check_slope *s)
     p->direction = malloc(s->input->count * sizeof(double));
     for (int i = 0; i < 3; i++) {
         p->y[i] = malloc(s->output->count * sizeof(float));
-        p->choice[i] = malloc(s->argmax ? s->argmax->count : 1);
+        p->choice[i] = malloc(choice_bytes(s) + 1);
         whole = whole && p->y[i] && p->choice[i];
     }
     return whole && p->middle && p->direction;
@@ -56,7 +62,7 @@ static enum weft_status visit(struct check_case *c, const struct check_slope *s,
     memcpy(p->y[point], check_result(c, s->output, side),
            s->output->count * sizeof(float));
     if (s->argmax)
-        memcpy(p->choice[point], check_result(c, s->argmax, side), s->argmax->count);
+        memcpy(p->choice[point], check_result(c, s->argmax, side), choice_bytes(s));
     return WEFT_OK;
 }
 
@@ -68,10 +74,12 @@ static void set_backward(struct check_case *c, const struct check_slope *s,
     memcpy(check_image(c, s->output), p->y[2], s->output->count * sizeof(float));
     if (s->argmax) {
         float *dy = check_image(c, s->coefficients);
+        size_t size = check_element(s->argmax);
         for (size_t i = 0; i < s->argmax->count; i++)
-            if (p->choice[0][i] != p->choice[1][i] || p->choice[0][i] != p->choice[2][i])
+            if (memcmp(&p->choice[0][i * size], &p->choice[1][i * size], size) != 0 ||
+                memcmp(&p->choice[0][i * size], &p->choice[2][i * size], size) != 0)
                 dy[i] = 0;
-        memcpy(check_image(c, s->argmax), p->choice[2], s->argmax->count);
+        memcpy(check_image(c, s->argmax), p->choice[2], choice_bytes(s));
     }
     if (s->gate)
         memcpy(check_image(c, s->gate), check_image(c, s->input),

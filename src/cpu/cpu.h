@@ -130,6 +130,12 @@ void cpu_activate(struct weft_activation activation, double *z, size_t count);
 void cpu_derive(struct weft_activation activation, double *gradient, const float *x,
                 const float *y, size_t count);
 
+/* Whether `value` takes the place of `best`, which stands before it. */
+static inline bool cpu_wins(float value, float best)
+{
+    return value > best || value != value;
+}
+
 /* Puts the values of window place `place` into a running maximum and, unless NULL, its
  * place. The earlier place wins a tie; a NaN wins over numbers and stays. */
 void cpu_maximum(float *restrict best, uint8_t *restrict argmax,

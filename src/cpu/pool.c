@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Max-pooling. */
+/* Pooling: maxima and means of windows. */
 #include "cpu.h"
 
 #include <assert.h>
@@ -8,34 +8,124 @@ void cpu_maximum(float *restrict best, uint8_t *restrict argmax,
                  const float *restrict values, int count, int place, bool first)
 {
     for (int i = 0; i < count; i++)
-        if (first || values[i] > best[i] || values[i] != values[i]) {
+        if (first || cpu_wins(values[i], best[i])) {
             best[i] = values[i];
             if (argmax)
                 argmax[i] = (uint8_t)place;
         }
 }
 
-static void forward_row(const void *data, size_t item)
+/* The input of window place `place` of an output, all channels; NULL: outside. */
+static const float *input_at(const struct weft_pool_args *a, size_t n, int py, int px,
+                             int place)
+{
+    const struct weft_pool *g = &a->pool;
+    int iy = py * g->stride_y - g->pad_top + place / g->s;
+    int ix = px * g->stride_x - g->pad_left + place % g->s;
+    if (iy < 0 || iy >= g->h || ix < 0 || ix >= g->w)
+        return NULL;
+    return cpu_floats(a->x) + ((n * g->h + iy) * g->w + ix) * g->c;
+}
+
+static uint32_t read_place(const struct weft_pool_args *a, size_t at)
+{
+    return weft_pool_place_bytes(&a->pool) == 1 ? cpu_bytes(a->argmax)[at]
+                                                : cpu_words(a->argmax)[at];
+}
+
+static void write_places(const struct weft_pool_args *a, size_t at,
+                         const uint32_t *places, int count)
+{
+    bool bytes = weft_pool_place_bytes(&a->pool) == 1;
+    for (int j = 0; j < count && a->argmax.mem; j++)
+        if (bytes)
+            cpu_bytes(a->argmax)[at + j] = (uint8_t)places[j];
+        else
+            cpu_words(a->argmax)[at + j] = places[j];
+}
+
+static void maximum_row(const void *data, size_t item)
 {
     const struct weft_pool_args *a = data;
     const struct weft_pool *g = &a->pool;
     size_t n = item / (size_t)g->out_h;
     int py = (int)(item % (size_t)g->out_h);
-    for (int px = 0; px < g->out_w; px++) {
-        size_t at = (item * g->out_w + px) * g->c;
-        uint8_t *argmax = a->argmax.mem ? cpu_bytes(a->argmax) + at : NULL;
-        bool first = true;
-        for (int place = 0; place < g->r * g->s; place++) {
-            int iy = py * g->stride_y - g->pad_top + place / g->s;
-            int ix = px * g->stride_x - g->pad_left + place % g->s;
-            if (iy < 0 || iy >= g->h || ix < 0 || ix >= g->w)
-                continue;
-            const float *x = cpu_floats(a->x) + ((n * g->h + iy) * g->w + ix) * g->c;
-            cpu_maximum(cpu_floats(a->y) + at, argmax, x, g->c, place, first);
-            first = false;
+    for (int px = 0; px < g->out_w; px++)
+        for (int c = 0, count; c < g->c; c += count) {
+            size_t at = (item * g->out_w + px) * g->c + c;
+            float *best = cpu_floats(a->y) + at;
+            uint32_t places[CPU_BLOCK];
+            bool first = true;
+            count = cpu_block(c, g->c);
+            for (int place = 0; place < g->r * g->s; place++) {
+                const float *x = input_at(a, n, py, px, place);
+                for (int j = 0; x && j < count; j++)
+                    if (first || cpu_wins(x[c + j], best[j])) {
+                        best[j] = x[c + j];
+                        places[j] = (uint32_t)place;
+                    }
+                first = first && !x;
+            }
+            write_places(a, at, places, count);
         }
-    }
 }
+
+static void mean_row(const void *data, size_t item)
+{
+    const struct weft_pool_args *a = data;
+    const struct weft_pool *g = &a->pool;
+    size_t n = item / (size_t)g->out_h;
+    int py = (int)(item % (size_t)g->out_h);
+    for (int px = 0; px < g->out_w; px++)
+        for (int c = 0, count; c < g->c; c += count) {
+            float *y = cpu_floats(a->y) + (item * g->out_w + px) * g->c + c;
+            double sum[CPU_BLOCK] = {0};
+            int inside = 0;
+            count = cpu_block(c, g->c);
+            for (int place = 0; place < g->r * g->s; place++) {
+                const float *x = input_at(a, n, py, px, place);
+                if (x)
+                    cpu_add_scaled(sum, 1.0, x + c, count);
+                inside += x != NULL;
+            }
+            for (int j = 0; j < count; j++)
+                y[j] = (float)(sum[j] / inside);
+        }
+}
+
+/* What the window at (py, px) gives to its place `place`. */
+static void spread_maximum(const struct weft_pool_args *a, size_t at, int count,
+                           int place, int inside, double *dx)
+{
+    (void)inside;
+    for (int j = 0; j < count; j++)
+        if (read_place(a, at + j) == (uint32_t)place)
+            dx[j] += (double)cpu_floats(a->dy)[at + j];
+}
+
+static void spread_mean(const struct weft_pool_args *a, size_t at, int count, int place,
+                        int inside, double *dx)
+{
+    (void)place;
+    for (int j = 0; j < count; j++)
+        dx[j] += (double)cpu_floats(a->dy)[at + j] / inside;
+}
+
+/* How many of a window's rows, or columns, lie inside. */
+static int inside(int at, int stride, int pad, int window, int extent)
+{
+    int first = at * stride - pad, end = first + window;
+    return (end < extent ? end : extent) - (first > 0 ? first : 0);
+}
+
+static const struct {
+    cpu_work *forward;
+    void (*spread)(const struct weft_pool_args *a, size_t at, int count, int place,
+                   int inside, double *dx);
+} kinds[] = {
+    [WEFT_POOL_MAX] = {maximum_row, spread_maximum},
+    [WEFT_POOL_MEAN] = {mean_row, spread_mean},
+};
 
 static void backward_row(const void *data, size_t item)
 {
@@ -54,10 +144,11 @@ static void backward_row(const void *data, size_t item)
                     cpu_window_of(ix, place % g->s, g->pad_left, g->stride_x, g->out_w);
                 if (py < 0 || px < 0)
                     continue;
-                size_t at = ((n * g->out_h + py) * g->out_w + px) * g->c + c;
-                for (int j = 0; j < count; j++)
-                    if (cpu_bytes(a->argmax)[at + j] == place)
-                        dx[j] += (double)cpu_floats(a->dy)[at + j];
+                kinds[g->kind].spread(
+                    a, ((n * g->out_h + py) * g->out_w + px) * g->c + c, count, place,
+                    inside(py, g->stride_y, g->pad_top, g->r, g->h) *
+                        inside(px, g->stride_x, g->pad_left, g->s, g->w),
+                    dx);
             }
             float *to = cpu_floats(a->dx) + (item * g->w + ix) * g->c + c;
             for (int j = 0; j < count; j++)
@@ -68,15 +159,15 @@ static void backward_row(const void *data, size_t item)
 enum weft_status cpu_pool_forward(struct weft_list *list,
                                   const struct weft_pool_args *args)
 {
-    assert(args->pool.r * args->pool.s <= UINT8_MAX);
-    return cpu_append(list, (size_t)args->pool.n * args->pool.out_h, forward_row, args,
+    const struct weft_pool *g = &args->pool;
+    return cpu_append(list, (size_t)g->n * g->out_h, kinds[g->kind].forward, args,
                       sizeof(*args));
 }
 
 enum weft_status cpu_pool_backward(struct weft_list *list,
                                    const struct weft_pool_args *args)
 {
-    assert(args->argmax.mem);
+    assert(args->argmax.mem || args->pool.kind != WEFT_POOL_MAX);
     return cpu_append(list, (size_t)args->pool.n * args->pool.h, backward_row, args,
                       sizeof(*args));
 }

@@ -30,9 +30,8 @@ static void take_activation(struct weft_node *layer, const struct weft_node *fol
 static bool pool_fits(const struct weft_node *layer, const struct weft_node *follower,
                       bool training)
 {
-    (void)follower;
     (void)training;
-    return !layer->pool.r;
+    return !layer->pool.r && weft_pool_place_bytes(&follower->pool) == 1;
 }
 
 static void take_pool(struct weft_node *layer, const struct weft_node *follower)

@@ -117,10 +117,11 @@ static void span_node(const struct weft_plan *plan, int index)
         touch(node_span(plan, index, SPAN_Y), index, bytes_of(plan, index));
     if (!plan->training && node->op->last)
         touch(node_span(plan, index, SPAN_Y), end_time(plan), bytes_of(plan, index));
-    if (plan->training && node->pool.r) {
-        size_t places = weft_shape_count(node->out) * (size_t)plan->batch;
-        touch(node_span(plan, index, SPAN_ARGMAX), index, places);
-        touch(node_span(plan, index, SPAN_ARGMAX), backward_time(plan, index), places);
+    if (plan->training && node->pool.r && node->pool.kind == WEFT_POOL_MAX) {
+        size_t bytes = weft_shape_count(node->out) * (size_t)plan->batch *
+                       weft_pool_place_bytes(&node->pool);
+        touch(node_span(plan, index, SPAN_ARGMAX), index, bytes);
+        touch(node_span(plan, index, SPAN_ARGMAX), backward_time(plan, index), bytes);
     }
     if (plan->training && node->mean.count) {
         size_t bytes = STATISTICS * aligned((size_t)node->in.c * sizeof(float));
@@ -277,7 +278,8 @@ struct weft_view weft_plan_node_view(const struct weft_plan *plan,
     const struct weft_span *span = node_span(plan, node, which);
     if (which != SPAN_ARGMAX || !span->bytes)
         return floats(roles, span);
-    return (struct weft_view){roles->activations, span->at, span->bytes};
+    size_t place = weft_pool_place_bytes(&plan->graph.nodes[node].pool);
+    return (struct weft_view){roles->activations, span->at / place, span->bytes / place};
 }
 
 struct weft_view weft_plan_place_view(const struct weft_plan *plan,

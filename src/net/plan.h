@@ -49,7 +49,7 @@ struct weft_roles {
 };
 
 /* The places of the plan in these buffers; absent where the plan has none. The argmax
- * counts bytes. */
+ * counts places of maxima (weft_pool_place_bytes). */
 struct weft_view weft_plan_node_view(const struct weft_plan *plan,
                                      const struct weft_roles *roles, int node,
                                      enum weft_node_span which);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Max-pooling for both families: cl/pool.cl, one launch each way. */
+/* Pooling for both families: cl/pool.cl, one launch each way. */
 #include "ocl.h"
 
 /* How the places of a tensor of `channels` channels are dealt to work-items. */
@@ -31,16 +31,19 @@ static struct deal deal_places(const struct weft_list *list, int channels, int r
     return deal;
 }
 
-static enum weft_status launch(struct weft_list *list, const struct weft_pool *pool,
-                               bool forward, struct ocl_arg from, struct ocl_arg to,
-                               struct weft_view argmax)
-{
-    int row = forward ? pool->out_w : pool->w;
-    size_t pixels =
-        (size_t)pool->n * (size_t)(forward ? pool->out_h : pool->h) * (size_t)row;
-    struct deal deal = deal_places(list, pool->c, row);
-    size_t places = pixels * (size_t)((pool->c + deal.vector - 1) / deal.vector);
+/* By kind. Kernels of maxima have the argmax as their second view where it is read, as
+ * their third where it is written. */
+static const struct {
+    const char *forward, *backward;
+    bool argmax;
+} kinds[] = {
+    [WEFT_POOL_MAX] = {"max_forward", "max_backward", true},
+    [WEFT_POOL_MEAN] = {"mean_forward", "mean_backward", false},
+};
 
+static struct ocl_options options_of(const struct weft_pool *pool,
+                                     const struct deal *deal)
+{
     struct ocl_options options = {""};
     ocl_define(&options, "H", pool->h);
     ocl_define(&options, "W", pool->w);
@@ -53,22 +56,38 @@ static enum weft_status launch(struct weft_list *list, const struct weft_pool *p
     ocl_define(&options, "PAD_LEFT", pool->pad_left);
     ocl_define(&options, "OUT_H", pool->out_h);
     ocl_define(&options, "OUT_W", pool->out_w);
+    ocl_define(&options, "VW", deal->vector);
+    ocl_define(&options, "PER", deal->per);
+    return options;
+}
+
+static enum weft_status launch(struct weft_list *list, const struct weft_pool *pool,
+                               bool forward, struct ocl_arg from, struct ocl_arg to,
+                               struct weft_view argmax)
+{
+    int row = forward ? pool->out_w : pool->w;
+    size_t pixels =
+        (size_t)pool->n * (size_t)(forward ? pool->out_h : pool->h) * (size_t)row;
+    struct deal deal = deal_places(list, pool->c, row);
+    size_t places = pixels * (size_t)((pool->c + deal.vector - 1) / deal.vector);
+    struct ocl_options options = options_of(pool, &deal);
     ocl_define(&options, "ARGMAX", argmax.mem != NULL);
-    ocl_define(&options, "VW", deal.vector);
-    ocl_define(&options, "PER", deal.per);
 
     struct ocl_launch launch = {
         .source = "pool.cl",
-        .kernel = forward ? "pool_forward" : "pool_backward",
+        .kernel = forward ? kinds[pool->kind].forward : kinds[pool->kind].backward,
         .global = {(places + (size_t)deal.per - 1) / (size_t)deal.per},
         .local = {deal.local},
-        .arg_count = 4,
-        .args = {from, to, OCL_VIEW(argmax), OCL_INT(places)},
+        .args = {from},
     };
-    if (!forward) { /* arguments stand in the order of what is read and written */
-        launch.args[1] = (struct ocl_arg)OCL_VIEW(argmax);
-        launch.args[2] = to;
-    }
+    int n = 1;
+    if (kinds[pool->kind].argmax && !forward)
+        launch.args[n++] = (struct ocl_arg)OCL_VIEW(argmax);
+    launch.args[n++] = to;
+    if (kinds[pool->kind].argmax && forward)
+        launch.args[n++] = (struct ocl_arg)OCL_VIEW(argmax);
+    launch.args[n++] = (struct ocl_arg)OCL_INT(places);
+    launch.arg_count = n;
     return ocl_launch(list, options.text, &launch);
 }
 

@@ -6,8 +6,17 @@
 #include <string.h>
 
 static const struct weft_op *const ops[] = {
-    &weft_op_conv, &weft_op_max_pool, &weft_op_dense,   &weft_op_norm,
-    &weft_op_add,  &weft_op_dropout,  &weft_op_flatten, &weft_op_softmax,
+    &weft_op_conv,
+    &weft_op_max_pool,
+    &weft_op_avg_pool,
+    &weft_op_global_max_pool,
+    &weft_op_global_avg_pool,
+    &weft_op_dense,
+    &weft_op_norm,
+    &weft_op_add,
+    &weft_op_dropout,
+    &weft_op_flatten,
+    &weft_op_softmax,
 };
 
 const char *const weft_init_names[] = {[WEFT_INIT_HE] = "he",

@@ -61,7 +61,7 @@ struct weft_node {
         float rate; /* dropout */
     } as;
     struct weft_pool
-        pool; /* max-pool's own; or that of the max-pool fused to a conv; n is 0 */
+        pool; /* a pool's own; or that of the max-pool fused to a conv; n is 0 */
     struct weft_activation
         activation; /* act's own; or that of the one fused to a layer */
     enum weft_init init;
@@ -117,7 +117,8 @@ struct weft_op {
     bool last;          /* must be the last layer, and the last layer must be one such */
 };
 
-extern const struct weft_op weft_op_conv, weft_op_max_pool, weft_op_dense, weft_op_act,
+extern const struct weft_op weft_op_conv, weft_op_max_pool, weft_op_avg_pool,
+    weft_op_global_max_pool, weft_op_global_avg_pool, weft_op_dense, weft_op_act,
     weft_op_add, weft_op_norm, weft_op_dropout, weft_op_flatten, weft_op_softmax;
 
 /* The op that a line's first word names, or NULL. For an activation's name weft_op_act,

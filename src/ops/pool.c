@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* max-pool RxS: the largest of each window, channel by channel. */
+/* max-pool RxS, avg-pool RxS: the largest, or the mean, of each window, channel by
+ * channel; global-max-pool, global-avg-pool: of the whole picture. */
 #include "op.h"
 
-static enum weft_status parse(struct weft_words *words, struct weft_node *node)
+static enum weft_status parse_window(struct weft_words *words, struct weft_node *node,
+                                     enum weft_pool_kind kind)
 {
     struct weft_pool *g = &node->pool;
     int window[2], pad[2];
     WEFT_TRY(weft_words_pair(words, "the window", 1, 255, window));
-    if (window[0] * window[1] > 255)
-        return weft_words_fail(words,
-                               "a window of %dx%d has %d places, at most 255 are "
-                               "possible",
-                               window[0], window[1], window[0] * window[1]);
     int stride[2] = {window[0], window[1]};
     WEFT_TRY(weft_op_parse_stride(words, stride));
     WEFT_TRY(weft_op_parse_pad(words, pad));
@@ -19,12 +16,37 @@ static enum weft_status parse(struct weft_words *words, struct weft_node *node)
         return weft_words_fail(words,
                                "pad must be smaller than the window: some windows would "
                                "lie outside");
+    g->kind = kind;
     g->r = window[0];
     g->s = window[1];
     g->stride_y = stride[0];
     g->stride_x = stride[1];
     g->pad_top = pad[0];
     g->pad_left = pad[1];
+    return WEFT_OK;
+}
+
+static enum weft_status parse_max(struct weft_words *words, struct weft_node *node)
+{
+    return parse_window(words, node, WEFT_POOL_MAX);
+}
+
+static enum weft_status parse_avg(struct weft_words *words, struct weft_node *node)
+{
+    return parse_window(words, node, WEFT_POOL_MEAN);
+}
+
+static enum weft_status parse_global_max(struct weft_words *words, struct weft_node *node)
+{
+    (void)words;
+    node->pool.kind = WEFT_POOL_MAX;
+    return WEFT_OK;
+}
+
+static enum weft_status parse_global_avg(struct weft_words *words, struct weft_node *node)
+{
+    (void)words;
+    node->pool.kind = WEFT_POOL_MEAN;
     return WEFT_OK;
 }
 
@@ -45,6 +67,14 @@ static enum weft_status shape(struct weft_words *words, struct weft_node *node)
                                g->r, g->s, g->h, g->w);
     node->out = (struct weft_shape){g->out_h, g->out_w, g->c};
     return WEFT_OK;
+}
+
+static enum weft_status shape_global(struct weft_words *words, struct weft_node *node)
+{
+    struct weft_pool *g = &node->pool;
+    g->r = g->stride_y = node->in.h;
+    g->s = g->stride_x = node->in.w;
+    return shape(words, node);
 }
 
 static double flops(const struct weft_node *node)
@@ -81,11 +111,16 @@ static enum weft_status backward(struct weft_list *list, const struct weft_node 
     return list->device->backend->pool_backward(list, &args);
 }
 
-const struct weft_op weft_op_max_pool = {
-    .name = "max-pool",
-    .parse = parse,
-    .shape = shape,
-    .flops = flops,
-    .forward = forward,
-    .backward = backward,
-};
+#define POOL(id, word, parse_line, find_shape) \
+    const struct weft_op weft_op_##id = {      \
+        .name = word,                          \
+        .parse = parse_line,                   \
+        .shape = find_shape,                   \
+        .flops = flops,                        \
+        .forward = forward,                    \
+        .backward = backward,                  \
+    }
+POOL(max_pool, "max-pool", parse_max, shape);
+POOL(avg_pool, "avg-pool", parse_avg, shape);
+POOL(global_max_pool, "global-max-pool", parse_global_max, shape_global);
+POOL(global_avg_pool, "global-avg-pool", parse_global_avg, shape_global);
