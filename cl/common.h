@@ -44,6 +44,8 @@ typedef uchar ucharv;
 #define CONVERT_FLOATV(v) convert_float(v)
 #define CONVERT_UCHARV(v) convert_uchar(v)
 #define CONVERT_INTV(v)   convert_int(v)
+#define AS_INTV(v)        as_int(v)
+#define AS_FLOATV(v)      as_float(v)
 #else
 typedef PASTE(float, VW) floatv;
 typedef PASTE(int, VW) intv;
@@ -55,6 +57,8 @@ typedef PASTE(uchar, VW) ucharv;
 #define CONVERT_FLOATV(v) PASTE(convert_float, VW)(v)
 #define CONVERT_UCHARV(v) PASTE(convert_uchar, VW)(v)
 #define CONVERT_INTV(v)   PASTE(convert_int, VW)(v)
+#define AS_INTV(v)        PASTE(as_int, VW)(v)
+#define AS_FLOATV(v)      PASTE(as_float, VW)(v)
 #endif
 
 /* The first `count` floats of `v`, all if there are no more. Halves, so that no lane is
@@ -101,13 +105,16 @@ static inline void store_part(floatv v, __global float *p, uint count)
 #endif
 }
 
-/* The vocabulary of activations.def, for floatv. */
+#include "elementary.h"
+
+/* The vocabulary of activations.def, for floatv. GPUs have an exp in hardware. */
 #define REAL(c)                 ((floatv)(c##f))
 #define WHERE_NEGATIVE(v, a, b) WHERE((v) < (floatv)(0.0f), a, b)
 #define WHERE_POSITIVE(v, a, b) WHERE((v) > (floatv)(0.0f), a, b)
-#define EXP(v)                  exp(v)
-#define TANH(v)                 tanh(v)
-#define ERF(v)                  erf(v)
+#define EXP(v)                  (DEVICE_CPU ? elementary_exp(v) : exp(v))
+#define TANH(v)                 elementary_tanh(v)
+#define ERF(v)                  elementary_erf(v)
+#define GELU_SLOPE(v)           elementary_gelu_slope(v)
 
 enum {
 #define ACT(id, name, by_output, f, g) ACT_##id,

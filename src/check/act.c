@@ -11,6 +11,9 @@
 #define EXP                     exp
 #define TANH                    tanh
 #define ERF                     erf
+#define GELU_SLOPE(v)                           \
+    (0.5 * (1 + erf((v)*0.70710678118654752)) + \
+     (v)*0.39894228040143268 * exp(-0.5 * (v) * (v)))
 #define ACT(id, name, by_output, f, g)                     \
     static double id##_f(double x, double slope)           \
     {                                                      \

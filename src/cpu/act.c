@@ -11,6 +11,9 @@
 #define EXP(v)                  exp(v)
 #define TANH(v)                 tanh(v)
 #define ERF(v)                  erf(v)
+#define GELU_SLOPE(v)                           \
+    (0.5 * (1 + erf((v)*0.70710678118654752)) + \
+     (v)*0.39894228040143268 * exp(-0.5 * (v) * (v)))
 
 #define ACT(id, name, by_output, f, g)                                         \
     static void activate_##id(double slope, double *z, size_t count)           \
