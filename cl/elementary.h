@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* exp, tanh, erf and the derivative of gelu for vectors of VW floats, in arithmetic alone:
- * drivers for processors call a scalar library function for every lane. Included by
- * common.h. A NaN stays one.
+/* exp, tanh, erf and the derivative of gelu for vectors of VW floats, in arithmetic
+ * alone: drivers for processors call a scalar library function for every lane. Included
+ * by common.h. A NaN stays one.
  *
  * Where it is saturated the exact value is chosen; else x P(x^2) / Q(x^2), fitted by
  * Lawson's weighted least squares. Largest errors, measured with and without fused
