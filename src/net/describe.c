@@ -44,7 +44,7 @@ static const struct {
                  "batch-norm gelu\n"
                  "conv 128 3x3 pad=same bias=no\n"
                  "batch-norm gelu\n"
-                 "max-pool 3\n"
+                 "global-max-pool\n"
                  "flatten\n"
                  "dense 10 bias=no\n"
                  "softmax\n"
