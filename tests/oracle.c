@@ -26,6 +26,7 @@ static const struct {
     {"GlobalAveragePool", oracle_global_average_pool},
     {"Add", oracle_add},
     {"Gemm", oracle_gemm},
+    {"BatchNormalization", oracle_batch_norm},
     {"Relu", oracle_relu},
     {"LeakyRelu", oracle_leaky_relu},
     {"Sigmoid", oracle_sigmoid},

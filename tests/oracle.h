@@ -32,6 +32,7 @@ struct onnx_test {
 /* Runs a test and compares its outputs; or says why weft cannot. */
 typedef const char *oracle_run(struct oracle *oracle, const struct onnx_test *test);
 
+oracle_run oracle_batch_norm;
 oracle_run oracle_conv, oracle_max_pool, oracle_gemm, oracle_softmax, oracle_flatten;
 oracle_run oracle_average_pool, oracle_global_max_pool, oracle_global_average_pool;
 oracle_run oracle_add, oracle_relu, oracle_leaky_relu, oracle_sigmoid, oracle_tanh;
