@@ -45,7 +45,6 @@ static const struct {
                  "conv 128 3x3 pad=same bias=no\n"
                  "batch-norm gelu\n"
                  "global-max-pool\n"
-                 "flatten\n"
                  "dense 10 bias=no\n"
                  "softmax\n"
                  "optimizer sgd 0.1 momentum=0.9 nesterov=yes\n"
