@@ -276,6 +276,12 @@ struct weft_mark {
     enum weft_phase phase;
 };
 
+/* What a launch is, for people. */
+struct weft_launch_text {
+    char kernel[64];
+    char choice[256]; /* of algorithm and tunables, for its primitive; may be "" */
+};
+
 /* What every backend's list begins with. */
 struct weft_list {
     struct weft_device *device;
@@ -297,6 +303,7 @@ struct weft_device {
     weft_context *context;
     const struct weft_backend *backend;
     struct weft_device_info info;
+    size_t allocated;        /* bytes that live in its buffers */
     enum weft_family family; /* never AUTO */
     enum weft_gemm gemm;
     uint32_t draw; /* not 0: kernels and their tunables are drawn by this seed among all
@@ -345,8 +352,8 @@ struct weft_backend {
     enum weft_status (*replay)(struct weft_list *list);
     /* Only the launches from `first` up to, not with, `end`. */
     enum weft_status (*replay_part)(struct weft_list *list, int first, int end);
-    /* What launch `index` is, for people: "conv_forward of conv_vec.cl". */
-    void (*tell_launch)(const struct weft_list *list, int index, char *out, size_t size);
+    void (*tell_launch)(const struct weft_list *list, int index,
+                        struct weft_launch_text *out);
     void (*list_destroy)(struct weft_list *list);
 
     /* Primitives. */

@@ -240,6 +240,9 @@ if command -v cc >/dev/null && ! ldd "$weft" | grep -q 'lib[at]san'; then
     expect 5 'MISMATCH' env LD_PRELOAD="$dir/wrong.so" \
         "$weft" verify -d cpu --small --cases 2 --op softmax
     says 'softmax .*seed 1, case [01]'
+    expect 5 '1 of 1 results are wrong' env LD_PRELOAD="$dir/wrong.so" \
+        "$weft" bench memory -d cpu --shape 'softmax 64x10'
+    says 'y is wrong'
 else
     skipped=$((skipped + 1))
     echo "skipped: a mismatch: there is no cc, or a sanitizer forbids LD_PRELOAD"
@@ -248,6 +251,31 @@ json weft.bench/1 'all(0 < r["min"] <= r["median"] <= r["max"] and r["samples"] 
     r["first_step_s"] > 0 and r["unit"] == "pictures/s" for r in j["rows"]) and
     [r["batch"] for r in j["rows"]] == [8, 16]' \
     "$weft" bench train -d cpu --data data --net tiny.net -b 8,16 --seconds 0.5s -o json
+json weft.bench/1 '[r["workload"] for r in j["rows"]] == ["infer", "latency"] and
+    all(r["passed"] and len(r["values"]) == r["samples"] for r in j["rows"]) and
+    j["rows"][1]["p95"] <= j["rows"][1]["p99"] and j["roofs"]["flops"] > 0 and
+    0 < j["rows"][0]["roof_share"] < 2' \
+    env TMPDIR="$dir/empty" "$weft" bench infer latency -d cpu --data data \
+    --net tiny.net -b 1 --seconds 0.1s -o json
+json weft.bench/1 'len(j["rows"]) == 6 and all(r["passed"] for r in j["rows"])' \
+    "$weft" bench gemm -d cpu --seconds 0.01s --shape 3x4x5,1x2x3:relu -o json
+expect 0 'pool +2x5x5x3:2x2 +backward .* right' \
+    "$weft" bench pool -d cpu --seconds 0.01s --shape 2x5x5x3:2x2
+expect 0 'conv +2x5x5x3:4x3x3:relu +backward-weights .* right' \
+    "$weft" bench conv -d cpu --seconds 0.01s --shape 2x5x5x3:4x3x3:relu
+expect 0 '^workload,net' "$weft" bench memory -d cpu --seconds 0.01s -o csv \
+    --shape 'softmax 3x5,act 99:relu'
+expect 0 'multiply-adds' "$weft" bench launch -d cpu -o md
+expect 0 '12x20' "$weft" bench train -d cpu --net tiny.net --image 12x20x1 -b 4 \
+    --quick --seconds 0.1s
+expect 2 'FILTERSxROWSxCOLUMNS' "$weft" bench conv -d cpu --shape 2x5x5x3
+expect 2 'like 28' "$weft" bench train -d cpu --net tiny.net --image big
+expect 0 'Memory .* planned' "$weft" explain tiny.net -d cpu --data data -b 8
+says 'conv1 +conv.*forward'
+json weft.explain/1 'len(j["parts"]) > 5 and
+    abs(sum(p["share"] for p in j["parts"]) - 1) < 1e-6 and
+    0.9 < j["planned_bytes"] / j["taken_bytes"] < 1.1' \
+    "$weft" explain tiny.net --layers -d cpu --data data -b 8 --seconds 0.01s -o json
 json weft.bench/1 'j["rows"][0]["workload"] == "infer"' \
     env TMPDIR="$dir/empty" \
     "$weft" bench infer -d cpu --data data --net tiny.net -b 1 --seconds 0.5s -o json

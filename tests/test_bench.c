@@ -104,6 +104,53 @@ static void test_ops(weft_bench *bench)
                     WEFT_ERR_ARG, refused[i].says);
 }
 
+static const char net_text[] = "conv 4 3x3\n"
+                               "batch-norm\n"
+                               "relu\n"
+                               "max-pool 2\n"
+                               "flatten\n"
+                               "dense 3\n"
+                               "softmax\n";
+
+/* The parts of a step, and that a step which gives wrong numbers is told. */
+static void test_step(weft_bench *bench, bool training)
+{
+    enum { COUNT = 20, SIDE = 9 };
+    static uint8_t pixels[COUNT * SIDE * SIDE];
+    static int32_t labels[COUNT];
+    for (size_t i = 0; i < sizeof(pixels); i++)
+        pixels[i] = (uint8_t)(i * i % 251);
+    for (int i = 0; i < COUNT; i++)
+        labels[i] = i % 3;
+    const struct weft_data_info shape = {
+        .count = COUNT, .height = SIDE, .width = SIDE, .channels = 1, .classes = 3};
+    const struct weft_step_params params = {
+        .batch = 8, .training = training, .check = true};
+    weft_data *data = NULL;
+    weft_net *net = NULL;
+    struct weft_step step;
+    struct seen seen = {0};
+    CHECK_OK(weft_data_from_memory(ctx, &shape, pixels, labels, &data));
+    CHECK_OK(weft_net_create(
+        ctx, net_text, weft_net_params(.height = SIDE, .width = SIDE, .channels = 1),
+        &net));
+    CHECK_OK(weft_bench_step(bench, net, data, &params, look, &seen, &step));
+    CHECK_TEXT(step.fault, "");
+    CHECK(seen.timed == seen.count && seen.count >= (training ? 8 : 4));
+    CHECK(step.launches >= seen.count && step.roof > 0 && step.batch == 8);
+    CHECK((double)step.bytes_planned < 1.1 * (double)step.bytes_taken &&
+          (double)step.bytes_planned > 0.5 * (double)step.bytes_taken);
+    struct weft_backend lying = *honest;
+    lying.read = read_wrong;
+    device->backend = &lying;
+    seen = (struct seen){0};
+    CHECK_OK(weft_bench_step(bench, net, data, &params, look, &seen, &step));
+    device->backend = honest;
+    CHECK(step.fault[0] && !seen.timed);
+    weft_net_destroy(&net);
+    weft_data_destroy(&data);
+}
+
 static void test_roofs(weft_bench *bench)
 {
     struct weft_roofs r;
@@ -138,6 +185,8 @@ int main(int argc, char **argv)
     REQUIRE(bench);
     test_roofs(bench);
     test_ops(bench);
+    test_step(bench, true);
+    test_step(bench, false);
     weft_bench_destroy(&bench);
     weft_device_close(&device);
     weft_context_destroy(&ctx);

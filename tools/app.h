@@ -87,7 +87,7 @@ struct app_command {
 const char *app_family(const struct weft_device_info *device, int family);
 
 extern const struct app_command cmd_devices, cmd_train, cmd_eval, cmd_predict, cmd_show,
-    cmd_verify, cmd_bench;
+    cmd_verify, cmd_bench, cmd_explain;
 
 /* Starts a subcommand. Every app_* function that returns an exit code returns APP_DONE if
  * all went well, and has told the user otherwise. */

@@ -31,9 +31,10 @@ struct weft_roofs {
  * Pointers live until the report returns. */
 struct weft_timing {
     const char *name;    /* "64x14x14x32:64x3x3", or a layer: "conv1"; may be "" */
-    const char *text;    /* the layer's line: "conv 32 3x3 relu"; else "" */
+    const char *text;    /* the layer's line, and those of layers fused into it: "conv 32
+                            3x3 relu + max-pool 2"; else "" */
     const char *what;    /* "forward", "backward-weights" */
-    const char *kernels; /* of its launches: "im2row, gemm_vec" */
+    const char *kernels; /* of its launches: "direct tile=6: pad, conv_forward" */
     int launches;
     double flops; /* of the usual algorithm: one that needs fewer, as Winograd's, may
                      exceed the roof */
@@ -53,7 +54,7 @@ typedef void (*weft_timing_fn)(void *priv, const struct weft_timing *timing);
 
 struct weft_bench_params {
     double seconds; /* of measuring for each timing; 0: 0.3; less than 0: nothing is
-                       timed */
+                       timed, and the roofs are not measured */
     uint64_t seed;
 };
 #define weft_bench_params(...) (&(struct weft_bench_params){__VA_ARGS__})
@@ -97,6 +98,49 @@ WEFT_API const char *weft_bench_op_shape(const char *op, int index);
 WEFT_API enum weft_status weft_bench_op(weft_bench *bench, const char *op,
                                         const char *shape, weft_timing_fn report,
                                         void *priv);
+
+/* A network's step, planned as weft_trainer_create and weft_predictor_create do. */
+struct weft_step_params {
+    int batch;     /* 0: as in training */
+    bool training; /* a step of training; else inference */
+    bool plain;    /* no fusion */
+    bool check;    /* compare with the reference backend */
+};
+#define weft_step_params(...) (&(struct weft_step_params){__VA_ARGS__})
+
+/* What device memory is for. */
+enum weft_role {
+    WEFT_ROLE_WEIGHTS,
+    WEFT_ROLE_GRADIENTS,
+    WEFT_ROLE_MOMENTS, /* of the optimizer */
+    WEFT_ROLE_ACTIVATIONS,
+    WEFT_ROLE_SCRATCH,
+    WEFT_ROLE_PICTURES,
+    WEFT_ROLE_COUNT
+};
+
+/* A step as a whole. */
+struct weft_step {
+    int batch, launches;
+    double flops, bytes;
+    double roof;          /* seconds: the sum of its parts' */
+    size_t bytes_planned; /* of device memory, for all that the step needs */
+    size_t bytes_by_role[WEFT_ROLE_COUNT]; /* their parts */
+    size_t bytes_taken;                    /* by the buffers that were then made */
+    double error;    /* relative: of gradients, or of probabilities; NaN: not compared */
+    char fault[256]; /* what is wrong in the results; "": nothing */
+};
+
+/* Reports the parts of a step of `net` in the order they run, timed, and the step;
+ * without `report` nothing is timed. With `check`
+ * the step is done by the reference backend too: in training the gradients of all weights
+ * after one step are compared, else the probabilities. WEFT_ERR_ARG, WEFT_ERR_NOMEM,
+ * WEFT_ERR_DEVICE, WEFT_ERR_BUILD. */
+WEFT_API enum weft_status weft_bench_step(weft_bench *bench, const weft_net *net,
+                                          const weft_data *data,
+                                          const struct weft_step_params *params,
+                                          weft_timing_fn report, void *priv,
+                                          struct weft_step *out);
 
 #ifdef __cplusplus
 }

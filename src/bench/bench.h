@@ -39,7 +39,7 @@ enum weft_status bench_time(struct weft_bench *bench, struct weft_list *list, in
 /* Works out the roof from the best that the probes have shown. */
 void bench_roof(const struct weft_bench *bench, struct weft_timing *timing);
 
-/* "im2row, gemm_vec": the launches' kernels, each once. */
+/* "direct tile=6: pad, conv_forward": what was chosen, and the launches' kernels. */
 void bench_tell_kernels(const struct weft_list *list, int first, int end, char *text,
                         size_t size);
 

@@ -152,7 +152,7 @@ enum weft_status weft_bench_create(weft_device *device,
     int last = weft_device_count(device->context) - 1; /* the built-in backend */
     enum weft_status status =
         weft_device_open(device->context, last, NULL, &b->reference);
-    if (!status)
+    if (!status && b->params.seconds >= 0)
         status = find_roofs(b);
     if (status)
         weft_bench_destroy(&b);

@@ -61,7 +61,7 @@ static void set_roof(const struct weft_bench *b, struct weft_timing *t, double r
 {
     const struct bench_probe *probe = limit(b, t);
     t->memory_bound = probe != &b->multiply;
-    t->roof = (t->memory_bound ? t->bytes : t->flops) / rate;
+    t->roof = rate > 0 ? (t->memory_bound ? t->bytes : t->flops) / rate : NAN;
 }
 
 void bench_roof(const struct weft_bench *b, struct weft_timing *t)
@@ -100,17 +100,27 @@ enum weft_status bench_time(struct weft_bench *b, struct weft_list *list, int fi
     return WEFT_OK;
 }
 
+/* Adds to a text that is cut where it becomes too long. */
+static void add_text(char *text, size_t size, const char *between, const char *more)
+{
+    size_t used = strlen(text);
+    snprintf(text + used, size - used, "%s%s", used ? between : "", more);
+}
+
 void bench_tell_kernels(const struct weft_list *list, int first, int end, char *text,
                         size_t size)
 {
-    size_t used = 0;
+    char last[sizeof(((struct weft_launch_text *)NULL)->choice)] = "";
     text[0] = '\0';
-    for (int i = first; i < end && used < size; i++) {
-        char name[96];
-        list->device->backend->tell_launch(list, i, name, sizeof(name));
-        if (strstr(text, name))
-            continue;
-        int n = snprintf(text + used, size - used, "%s%s", used ? ", " : "", name);
-        used += n > 0 ? (size_t)n : 0;
+    for (int i = first; i < end; i++) {
+        struct weft_launch_text launch;
+        list->device->backend->tell_launch(list, i, &launch);
+        if (strcmp(launch.choice, last) != 0 && launch.choice[0]) {
+            add_text(text, size, "; ", launch.choice);
+            add_text(text, size, ": ", launch.kernel);
+        } else {
+            add_text(text, size, ", ", launch.kernel);
+        }
+        snprintf(last, sizeof(last), "%s", launch.choice);
     }
 }

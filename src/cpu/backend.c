@@ -117,13 +117,14 @@ static enum weft_status alloc(struct weft_device *device, size_t bytes,
     uintptr_t end = (uintptr_t)(mem + 1);
     mem->data = (unsigned char *)(mem + 1) + (WEFT_ALIGN - end % WEFT_ALIGN) % WEFT_ALIGN;
     mem->bytes = bytes;
+    device->allocated += bytes + WEFT_SLACK;
     *out = mem;
     return WEFT_OK;
 }
 
 static void free_memory(struct weft_device *device, struct weft_mem *mem)
 {
-    (void)device;
+    device->allocated -= mem->bytes + WEFT_SLACK;
     free(mem);
 }
 
@@ -207,11 +208,12 @@ static enum weft_status replay(struct weft_list *list)
     return replay_part(list, 0, list->launches);
 }
 
-static void tell_launch(const struct weft_list *list, int index, char *out, size_t size)
+static void tell_launch(const struct weft_list *list, int index,
+                        struct weft_launch_text *out)
 {
     (void)list;
     (void)index;
-    snprintf(out, size, "C");
+    *out = (struct weft_launch_text){.kernel = "C"};
 }
 
 static void list_destroy(struct weft_list *base)

@@ -168,6 +168,6 @@ enum weft_status ocl_record(struct weft_list *list, enum ocl_slot slot,
                          problem);
     ocl_choice_text(&choice, text);
     weft_say(list->device->context, WEFT_LOG_DEBUG, "opencl: %s: %s", problem, text);
-    ocl_begin(list);
+    ocl_begin_choice(list, text);
     return choice.algorithm->record(list, args, choice.values);
 }

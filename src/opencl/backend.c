@@ -104,20 +104,21 @@ fail:
     return status;
 }
 
-void ocl_free(struct weft_device *base, struct weft_mem *mem)
-{
-    (void)base;
-    if (!mem)
-        return;
-    if (mem->mem)
-        clReleaseMemObject(mem->mem);
-    free(mem);
-}
-
 /* Of what the driver is asked for. */
 static size_t whole_bytes(size_t bytes)
 {
     return (bytes + WEFT_ALIGN - 1) / WEFT_ALIGN * WEFT_ALIGN + (size_t)WEFT_SLACK;
+}
+
+void ocl_free(struct weft_device *base, struct weft_mem *mem)
+{
+    if (!mem)
+        return;
+    if (mem->mem) {
+        clReleaseMemObject(mem->mem);
+        base->allocated -= whole_bytes(mem->bytes);
+    }
+    free(mem);
 }
 
 /* Writes a piece by writing all; from NULL: zeros, and nothing is kept. */
@@ -164,6 +165,8 @@ enum weft_status ocl_alloc(struct weft_device *base, size_t bytes, struct weft_m
     mem->bytes = bytes;
     mem->mem =
         clCreateBuffer(d->context, CL_MEM_READ_WRITE, whole_bytes(bytes), NULL, &error);
+    if (!error)
+        base->allocated += whole_bytes(bytes);
     /* Many drivers reserve memory only when it is first used: filling and waiting brings
      * out here what would otherwise fail in a step. */
     if (!error)

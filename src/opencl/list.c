@@ -17,6 +17,7 @@ struct step {
     int arg_count;
     enum weft_status (*call)(struct weft_list *list, void *data);
     void *data;
+    char *choice; /* ocl_begin's; NULL: none */
 };
 
 struct ocl_list {
@@ -24,6 +25,7 @@ struct ocl_list {
     struct step *steps;
     int count, room;
     size_t scratch_used; /* by the primitive that is being recorded */
+    char choice[sizeof(((struct weft_launch_text *)NULL)->choice)]; /* for it */
     struct weft_mem *scratch;
     bool sealed;
 };
@@ -44,6 +46,7 @@ static void step_finish(struct step *step)
         clReleaseKernel(step->kernel);
     free(step->args);
     free(step->data);
+    free(step->choice);
 }
 
 void ocl_list_destroy(struct weft_list *base)
@@ -61,7 +64,16 @@ void ocl_list_destroy(struct weft_list *base)
 
 void ocl_begin(struct weft_list *base)
 {
-    ((struct ocl_list *)base)->scratch_used = 0;
+    struct ocl_list *list = (struct ocl_list *)base;
+    list->scratch_used = 0;
+    list->choice[0] = '\0';
+}
+
+void ocl_begin_choice(struct weft_list *base, const char *choice)
+{
+    struct ocl_list *list = (struct ocl_list *)base;
+    ocl_begin(base);
+    snprintf(list->choice, sizeof(list->choice), "%s", choice);
 }
 
 size_t ocl_scratch(struct weft_list *base, size_t bytes)
@@ -103,7 +115,10 @@ static enum weft_status append(struct ocl_list *list, const struct step *step)
         list->steps = steps;
         list->room = room;
     }
-    list->steps[list->count++] = *step;
+    list->steps[list->count] = *step;
+    if (list->choice[0]) /* only told: without memory for it, it is not */
+        list->steps[list->count].choice = strdup(list->choice);
+    list->count++;
     list->base.launches++;
     return WEFT_OK;
 }
@@ -281,11 +296,13 @@ enum weft_status ocl_replay(struct weft_list *list)
     return ocl_replay_part(list, 0, list->launches);
 }
 
-void ocl_tell_launch(const struct weft_list *base, int index, char *out, size_t size)
+void ocl_tell_launch(const struct weft_list *base, int index,
+                     struct weft_launch_text *out)
 {
     const struct step *step = &((const struct ocl_list *)base)->steps[index];
-    char name[64] = "?";
+    *out = (struct weft_launch_text){.kernel = "CLBlast"};
     if (step->kernel)
-        clGetKernelInfo(step->kernel, CL_KERNEL_FUNCTION_NAME, sizeof(name), name, NULL);
-    snprintf(out, size, "%s", step->kernel ? name : "CLBlast");
+        clGetKernelInfo(step->kernel, CL_KERNEL_FUNCTION_NAME, sizeof(out->kernel),
+                        out->kernel, NULL);
+    snprintf(out->choice, sizeof(out->choice), "%s", step->choice ? step->choice : "");
 }

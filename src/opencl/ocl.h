@@ -135,6 +135,8 @@ enum weft_status ocl_call(struct weft_list *list,
 /* Scratch memory for the launches of one primitive. Every primitive begins with
  * ocl_begin, then takes what it needs; the next primitive reuses it. */
 void ocl_begin(struct weft_list *list);
+/* With what was chosen for it, for people. */
+void ocl_begin_choice(struct weft_list *list, const char *choice);
 size_t ocl_scratch(struct weft_list *list, size_t bytes);
 
 /* The buffer that holds the scratch, for calls. After seal only. */

@@ -2,8 +2,8 @@
 /* Probes of what the device can do at best: cl/probe.cl in several shapes. */
 #include "runtime.h"
 
-/* Two styles: a work-item a core with wide vectors (processors), and many work-items with
- * short ones (GPUs). Zeros: the device's vector, one piece a work-item. */
+/* Two styles: for processors work-groups of one, with wide vectors, and for others many
+ * work-items with short ones. `vector` 0: the device's. */
 struct shape {
     int vector, deep;
     size_t local, items; /* items: of each compute unit */
@@ -50,14 +50,16 @@ enum weft_status ocl_probe(struct weft_list *list, const struct weft_probe_args 
     if ((size_t)args->shape >= kinds[args->kind].count)
         return WEFT_OK;
     struct shape shape = kinds[args->kind].shapes[args->shape];
+    if (args->kind != WEFT_PROBE_NOTHING && (shape.local == 1) != d->is_cpu)
+        return WEFT_OK;
+    if (shape.local > d->max_group)
+        return WEFT_OK;
     shape.vector = shape.vector ? shape.vector : d->vector;
     size_t items = shape.items * d->units;
     if (streams)
         items = items_for(args->x.count / (size_t)(shape.vector * shape.deep), items,
                           shape.local);
     items = args->kind == WEFT_PROBE_NOTHING ? 1 : items;
-    if (shape.local > d->max_group)
-        return WEFT_OK;
     struct ocl_options options = {""};
     ocl_define(&options, "VW", shape.vector);
     ocl_define(&options, "DEEP", shape.deep);

@@ -64,7 +64,8 @@ enum weft_status ocl_list_create(struct weft_device *device, struct weft_list **
 enum weft_status ocl_list_seal(struct weft_list *list);
 enum weft_status ocl_replay(struct weft_list *list);
 enum weft_status ocl_replay_part(struct weft_list *list, int first, int end);
-void ocl_tell_launch(const struct weft_list *list, int index, char *out, size_t size);
+void ocl_tell_launch(const struct weft_list *list, int index,
+                     struct weft_launch_text *out);
 void ocl_list_destroy(struct weft_list *list);
 
 /* Work-items of elementwise kernels: one a vector of `width` elements. */

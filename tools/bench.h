@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of `weft bench` share: options, rows of results, workloads. */
+#ifndef WEFT_TOOLS_BENCH_H
+#define WEFT_TOOLS_BENCH_H
+
+#include "app.h"
+
+enum { BENCH_MOST_SAMPLES = 10000, BENCH_LEAST_SAMPLES = 3, BENCH_MOST_LIST = 32 };
+
+struct bench_options {
+    struct app_options app;
+    const char *nets, *data, *batches, *images, *shapes;
+    double seconds;
+    uint64_t seed;
+    bool quick;
+};
+
+/* What a row tells; other columns are not shown to people. */
+enum bench_kind {
+    BENCH_PICTURES = 1, /* a network */
+    BENCH_LATENCY = 2,
+    BENCH_OP = 4,
+    BENCH_ROOF = 8
+};
+
+/* A result. Numbers that nobody measured are NaN. */
+struct bench_row {
+    enum bench_kind kind;
+    const char *workload;
+    char what[128]; /* the network or the shape */
+    char direction[32], image[32];
+    int batch; /* 0: none */
+    const char *unit;
+    double *values; /* the samples, in that unit; freed with the row */
+    int count;
+    double median, min, max, p95, p99;
+    double seconds;      /* the median, of one step or launch */
+    double flops, bytes; /* of a step */
+    double roof_share;   /* roof / time */
+    const char *bound;   /* "multiply", "memory", "" */
+    int launches;
+    double launch_share;
+    double first_step, planned, taken, resident;
+    double error;
+    char kernels[512], fault[256];
+};
+
+struct bench {
+    struct app *app;
+    const struct bench_options *options;
+    double startup;     /* seconds from the process's start to the first row */
+    weft_data *data;    /* --data; opened when a workload asks for it */
+    weft_bench *probes; /* made when a workload asks for it */
+    struct weft_roofs roofs;
+    struct bench_row *rows;
+    int row_count;
+};
+
+struct bench_workload {
+    const char *name;
+    enum app_exit (*run)(struct bench *bench, const struct bench_workload *self);
+    const char *const *ops; /* of the library; NULL-terminated */
+};
+
+/* bench_net.c, bench_op.c */
+enum app_exit bench_train(struct bench *bench, const struct bench_workload *self);
+enum app_exit bench_infer(struct bench *bench, const struct bench_workload *self);
+enum app_exit bench_latency(struct bench *bench, const struct bench_workload *self);
+enum app_exit bench_ops(struct bench *bench, const struct bench_workload *self);
+enum app_exit bench_memory(struct bench *bench, const struct bench_workload *self);
+enum app_exit bench_launch(struct bench *bench, const struct bench_workload *self);
+
+/* bench_rows.c. A new row, all numbers NaN; it stays where it is until the next one. */
+struct bench_row *bench_row(struct bench *bench, enum bench_kind kind,
+                            const char *workload, const char *what);
+/* Takes `count` samples, and works out what follows from them. */
+void bench_take(struct bench_row *row, const double *values, int count);
+/* Writes all rows to stdout; how many are failed. */
+int bench_write(struct bench *bench);
+void bench_rows_finish(struct bench *bench);
+
+/* bench_model.c. A model of fresh weights, since predictors are made of models. */
+enum app_exit bench_model(struct app *app, const weft_net *net, const weft_data *data,
+                          uint64_t seed, weft_model **out);
+
+/* cmd_bench.c. The probes of the device, made on the first call. */
+enum app_exit bench_probes(struct bench *bench);
+
+/* A list such as "1,32,512": calls `each` for every piece, until one fails. */
+enum app_exit bench_each(struct bench *bench, const char *list,
+                         enum app_exit (*each)(struct bench *bench, const char *piece,
+                                               void *priv),
+                         void *priv);
+
+#endif

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The results of `weft bench` as tables and as JSON. */
+#include "bench.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct bench_row *bench_row(struct bench *b, enum bench_kind kind, const char *workload,
+                            const char *what)
+{
+    b->rows = term_alloc(b->rows, ((size_t)b->row_count + 1) * sizeof(*b->rows));
+    struct bench_row *r = &b->rows[b->row_count++];
+    *r = (struct bench_row){.kind = kind,
+                            .workload = workload,
+                            .bound = "",
+                            .unit = "",
+                            .median = NAN,
+                            .min = NAN,
+                            .max = NAN,
+                            .p95 = NAN,
+                            .p99 = NAN,
+                            .seconds = NAN,
+                            .flops = NAN,
+                            .bytes = NAN,
+                            .roof_share = NAN,
+                            .launch_share = NAN,
+                            .first_step = NAN,
+                            .planned = NAN,
+                            .taken = NAN,
+                            .resident = NAN,
+                            .error = NAN};
+    snprintf(r->what, sizeof(r->what), "%s", what);
+    return r;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* The value that the share `part` of all does not exceed. */
+static double percentile(const double *sorted, int count, double part)
+{
+    int at = (int)ceil(part * count) - 1;
+    return sorted[at < 0 ? 0 : at];
+}
+
+void bench_take(struct bench_row *r, const double *values, int count)
+{
+    size_t bytes = (size_t)count * sizeof(*values);
+    if (count < 1)
+        return;
+    double *sorted = memcpy(term_alloc(NULL, bytes), values, bytes);
+    r->values = memcpy(term_alloc(NULL, bytes), values, bytes);
+    r->count = count;
+    qsort(sorted, (size_t)count, sizeof(*sorted), by_value);
+    r->median = (sorted[(count - 1) / 2] + sorted[count / 2]) / 2;
+    r->min = sorted[0];
+    r->max = sorted[count - 1];
+    r->p95 = percentile(sorted, count, 0.95);
+    r->p99 = percentile(sorted, count, 0.99);
+    free(sorted);
+}
+
+/* Four digits or so. */
+static void number(struct table *t, double value)
+{
+    if (!isfinite(value))
+        table_real(t, value, "-");
+    else if (fabs(value) >= 1000)
+        table_real(t, value, "%s", table_thousands(value));
+    else
+        table_real(t, value,
+                   fabs(value) >= 100  ? "%.0f"
+                   : fabs(value) >= 10 ? "%.1f"
+                   : fabs(value) >= 1  ? "%.2f"
+                                       : "%.4f",
+                   value);
+}
+
+static void percent(struct table *t, double share)
+{
+    if (isfinite(share))
+        table_real(t, share, "%.1f %%", 100 * share);
+    else
+        table_real(t, share, "-");
+}
+
+static void mebibytes(struct table *t, double bytes)
+{
+    if (isfinite(bytes))
+        table_real(t, bytes, "%.1f MiB", bytes / 1048576);
+    else
+        table_real(t, bytes, "-");
+}
+
+static void text_kernels(struct table *t, const struct bench *b,
+                         const struct bench_row *r)
+{
+    (void)b;
+    table_text(t, r->kernels);
+}
+static void text_device(struct table *t, const struct bench *b, const struct bench_row *r)
+{
+    (void)r;
+    table_text(t, b->app->info.name);
+}
+#define CELL(name, write)                                           \
+    static void cell_##name(struct table *t, const struct bench *b, \
+                            const struct bench_row *r)              \
+    {                                                               \
+        (void)b;                                                    \
+        write;                                                      \
+    }
+CELL(workload, table_text(t, r->workload))
+CELL(what, table_text(t, r->what))
+CELL(direction, table_text(t, r->direction))
+CELL(image, table_text(t, r->image))
+CELL(batch, table_int(t, r->batch))
+CELL(unit, table_text(t, r->unit))
+CELL(median, number(t, r->median))
+CELL(min, number(t, r->min))
+CELL(max, number(t, r->max))
+CELL(p95, number(t, r->p95))
+CELL(p99, number(t, r->p99))
+CELL(samples, table_int(t, r->count))
+CELL(first, table_real(t, r->first_step, isfinite(r->first_step) ? "%.2f s" : "-",
+                       r->first_step))
+CELL(seconds, number(t, 1e3 * r->seconds))
+CELL(flops, number(t, 1e-6 * r->flops))
+CELL(bytes, number(t, 1e-6 * r->bytes))
+CELL(roof, percent(t, r->roof_share))
+CELL(bound, table_text(t, r->bound))
+CELL(launches, table_int(t, r->launches))
+CELL(share, percent(t, r->launch_share))
+CELL(planned, mebibytes(t, r->planned))
+CELL(taken, mebibytes(t, r->taken))
+CELL(resident, mebibytes(t, r->resident))
+CELL(passed, table_bool(t, !r->fault[0],
+                        r->fault[0]          ? "WRONG"
+                        : isfinite(r->error) ? "right"
+                                             : "not checked"))
+
+static const struct {
+    struct table_column column;
+    unsigned kinds; /* of rows whose people see it */
+    void (*write)(struct table *t, const struct bench *b, const struct bench_row *r);
+} columns[] = {
+    {{"workload", "Workload", true, 0}, 15, cell_workload},
+    {{"net", "What", true, 0}, 15, cell_what},
+    {{"direction", "Direction", true, 0}, BENCH_OP, cell_direction},
+    {{"image", "Image", true, 0}, BENCH_PICTURES | BENCH_LATENCY, cell_image},
+    {{"batch", "Batch", false, 0}, BENCH_PICTURES | BENCH_LATENCY, cell_batch},
+    {{"device", "Device", true, 0}, 0, text_device},
+    {{"median", "Median", false, 0}, 15, cell_median},
+    {{"min", "Min", false, 0}, 15, cell_min},
+    {{"max", "Max", false, 0}, 15, cell_max},
+    {{"p95", "p95", false, 0}, BENCH_LATENCY, cell_p95},
+    {{"p99", "p99", false, 0}, BENCH_LATENCY, cell_p99},
+    {{"unit", "", true, 0}, 15, cell_unit},
+    {{"samples", "Samples", false, 0}, BENCH_PICTURES | BENCH_LATENCY, cell_samples},
+    {{"time_ms", "ms", false, 0}, BENCH_OP, cell_seconds},
+    {{"mflop", "MFLOP", false, 0}, BENCH_OP, cell_flops},
+    {{"megabytes", "MB", false, 0}, BENCH_OP, cell_bytes},
+    {{"roof_share", "Of roof", false, 0}, BENCH_OP | BENCH_PICTURES, cell_roof},
+    {{"bound", "Bound by", true, 0}, BENCH_OP, cell_bound},
+    {{"launches", "Launches", false, 0}, BENCH_OP | BENCH_PICTURES, cell_launches},
+    {{"launch_share", "Their share", false, 0}, BENCH_PICTURES, cell_share},
+    {{"first_step_s", "First step", false, 0}, BENCH_PICTURES, cell_first},
+    {{"planned_bytes", "Planned", false, 0}, BENCH_PICTURES, cell_planned},
+    {{"taken_bytes", "Taken", false, 0}, BENCH_PICTURES, cell_taken},
+    {{"resident_bytes", "Resident", false, 0}, BENCH_PICTURES, cell_resident},
+    {{"passed", "Result", true, 0}, 7, cell_passed},
+    {{"kernels", "Kernels", true, 0}, BENCH_OP, text_kernels},
+};
+enum { COLUMNS = sizeof(columns) / sizeof(*columns) };
+
+/* One table of the rows of `kinds`, with the columns that people then want. */
+static void write_table(const struct bench *b, unsigned kinds, bool first)
+{
+    struct table_column shown[COLUMNS];
+    struct table t;
+    int rows = 0;
+    for (int i = 0; i < COLUMNS; i++) {
+        shown[i] = columns[i].column;
+        if (!(columns[i].kinds & kinds))
+            shown[i].title = NULL;
+    }
+    table_init(&t, stdout, (enum table_format)b->options->app.format, shown, COLUMNS,
+               false);
+    for (int i = 0; i < b->row_count; i++)
+        if (b->rows[i].kind & kinds) {
+            for (int c = 0; c < COLUMNS; c++)
+                columns[c].write(&t, b, &b->rows[i]);
+            rows++;
+        }
+    if (rows && !first)
+        fputc('\n', stdout);
+    table_write(&t);
+    table_finish(&t);
+}
+
+static void write_roofs(const struct bench *b, struct json *j)
+{
+    emit_object(j, "roofs");
+    emit_real(j, "flops", b->roofs.flops);
+    emit_real(j, "launch_s", b->roofs.launch);
+    emit_real(j, "round_trip_s", b->roofs.round_trip);
+    emit_list(j, "memory");
+    for (int i = 0; i < WEFT_ROOF_LEVELS; i++) {
+        emit_object(j, NULL);
+        emit_int(j, "bytes", (int64_t)b->roofs.level[i].bytes);
+        emit_real(j, "read", b->roofs.level[i].read);
+        emit_real(j, "copy", b->roofs.level[i].copy);
+        emit_end(j);
+    }
+    emit_end(j);
+    emit_end(j);
+}
+
+static void write_row(const struct bench *b, struct json *j, const struct bench_row *r)
+{
+    emit_object(j, NULL);
+    emit_text(j, "workload", r->workload);
+    emit_text(j, r->kind & (BENCH_PICTURES | BENCH_LATENCY) ? "net" : "shape", r->what);
+    if (r->direction[0])
+        emit_text(j, "direction", r->direction);
+    if (r->image[0])
+        emit_text(j, "image", r->image);
+    if (r->batch)
+        emit_int(j, "batch", r->batch);
+    emit_text(j, "device", b->app->info.name);
+    emit_text(j, "unit", r->unit);
+    const struct {
+        const char *name;
+        double value;
+    } reals[] = {{"median", r->median},
+                 {"min", r->min},
+                 {"max", r->max},
+                 {"p95", r->p95},
+                 {"p99", r->p99},
+                 {"seconds", r->seconds},
+                 {"flops", r->flops},
+                 {"bytes", r->bytes},
+                 {"roof_share", r->roof_share},
+                 {"launch_share", r->launch_share},
+                 {"first_step_s", r->first_step},
+                 {"planned_bytes", r->planned},
+                 {"taken_bytes", r->taken},
+                 {"resident_bytes", r->resident},
+                 {"error", r->error}};
+    for (size_t i = 0; i < sizeof(reals) / sizeof(*reals); i++)
+        if (isfinite(reals[i].value))
+            emit_real(j, reals[i].name, reals[i].value);
+    if (r->launches)
+        emit_int(j, "launches", r->launches);
+    if (r->bound[0])
+        emit_text(j, "bound", r->bound);
+    if (r->kernels[0])
+        emit_text(j, "kernels", r->kernels);
+    emit_bool(j, "passed", !r->fault[0]);
+    if (r->fault[0])
+        emit_text(j, "fault", r->fault);
+    emit_int(j, "samples", r->count);
+    emit_list(j, "values");
+    for (int i = 0; i < r->count; i++)
+        emit_real(j, NULL, r->values[i]);
+    emit_end(j);
+    emit_end(j);
+}
+
+static void write_json(const struct bench *b)
+{
+    struct json j = {.out = stdout};
+    struct weft_data_info info;
+    emit_object(&j, NULL);
+    emit_text(&j, "schema", "weft.bench/1");
+    emit_text(&j, "weft", weft_version());
+    app_json_device(b->app, &j);
+    if (b->data) {
+        weft_data_info(b->data, &info);
+        emit_text(&j, "data", info.source);
+    }
+    if (b->probes)
+        write_roofs(b, &j);
+    emit_list(&j, "rows");
+    for (int i = 0; i < b->row_count; i++)
+        write_row(b, &j, &b->rows[i]);
+    emit_end(&j);
+    emit_end(&j);
+}
+
+int bench_write(struct bench *b)
+{
+    static const unsigned kinds[] = {BENCH_PICTURES, BENCH_LATENCY, BENCH_ROOF, BENCH_OP};
+    int failed = 0;
+    bool first = true;
+    term_progress_clear();
+    if (b->options->app.format == TABLE_JSON)
+        write_json(b);
+    else if (b->options->app.format == TABLE_CSV)
+        write_table(b, 15, true);
+    else
+        for (size_t k = 0; k < sizeof(kinds) / sizeof(*kinds); k++) {
+            int rows = 0;
+            for (int i = 0; i < b->row_count; i++)
+                rows += (b->rows[i].kind & kinds[k]) != 0;
+            if (rows)
+                write_table(b, kinds[k], first);
+            first = first && !rows;
+        }
+    for (int i = 0; i < b->row_count; i++)
+        if (b->rows[i].fault[0]) {
+            failed++;
+            term_say("%s%s %s %s:%s %s", term_on(stderr, TERM_BAD), b->rows[i].workload,
+                     b->rows[i].what, b->rows[i].direction, term_off(stderr),
+                     b->rows[i].fault);
+        }
+    return failed;
+}
+
+void bench_rows_finish(struct bench *b)
+{
+    for (int i = 0; i < b->row_count; i++)
+        free(b->rows[i].values);
+    free(b->rows);
+}
