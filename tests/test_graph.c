@@ -37,6 +37,8 @@ static const char *const layers[] = {
     "silu",
     "conv 4 1",
     "avg-pool 3 stride=1 pad=1",
+    "batch-norm",
+    "batch-norm gelu",
     "add %s tanh",
     "add %s",
     "add %s",
@@ -82,7 +84,7 @@ struct rig {
     struct weft_plan *plan;
     struct weft_roles roles;
     struct weft_list *list;
-    size_t weights;
+    size_t weights, floats; /* trained; with the statistics behind them */
 };
 
 static struct weft_mem *alloc(size_t bytes)
@@ -124,12 +126,13 @@ static void place_otherwise(struct weft_plan *plan, enum way way)
 
 static void rig_init(struct rig *rig, const weft_net *net, enum way way)
 {
-    *rig = (struct rig){.weights = net->graph.weights};
+    *rig = (struct rig){.weights = net->graph.weights,
+                        .floats = weft_graph_floats(&net->graph)};
     CHECK_OK(weft_plan_create(net, BATCH, true, way == PLAIN, &rig->plan));
     REQUIRE(rig->plan);
     if (way == LOOSE || way == SHORT)
         place_otherwise(rig->plan, way);
-    size_t bytes = rig->weights * sizeof(float);
+    size_t bytes = rig->floats * sizeof(float);
     rig->roles = (struct weft_roles){.activations = alloc(rig->plan->bytes),
                                      .weights = alloc(bytes),
                                      .gradients = alloc(bytes),
@@ -155,7 +158,6 @@ static void rig_finish(struct rig *rig)
 static double rig_run(struct rig *rig, const float *weights, float *gradient)
 {
     const struct weft_backend *backend = device->backend;
-    size_t bytes = rig->weights * sizeof(float);
     int32_t labels[BATCH];
     float losses[BATCH];
     for (int i = 0; i < BATCH; i++)
@@ -164,11 +166,13 @@ static double rig_run(struct rig *rig, const float *weights, float *gradient)
     struct weft_view to = weft_plan_step_view(rig->plan, &rig->roles, SPAN_LABELS);
     struct weft_view loss = weft_plan_step_view(rig->plan, &rig->roles, SPAN_LOSS);
     CHECK_OK(backend->write(device, to.mem, to.offset * 4, labels, sizeof(labels)));
-    CHECK_OK(backend->write(device, rig->roles.weights, 0, weights, bytes));
+    CHECK_OK(backend->write(device, rig->roles.weights, 0, weights,
+                            rig->floats * sizeof(float)));
     CHECK_OK(backend->replay(rig->list));
     CHECK_OK(backend->read(device, losses, loss.mem, loss.offset * 4, sizeof(losses)));
     if (gradient)
-        CHECK_OK(backend->read(device, gradient, rig->roles.gradients, 0, bytes));
+        CHECK_OK(backend->read(device, gradient, rig->roles.gradients, 0,
+                               rig->weights * sizeof(float)));
     double sum = 0;
     for (int i = 0; i < BATCH; i++)
         sum += (double)losses[i] / BATCH;
@@ -184,8 +188,9 @@ static void check_difference(struct rig *rig, const float *weights, const float 
         double at, factor;
     } points[] = {{-2, 1}, {-1, -8}, {1, 8}, {2, -1}};
     const double step = 0x1p-9;
-    float *moved = malloc(rig->weights * sizeof(*moved));
+    float *moved = malloc(rig->floats * sizeof(*moved));
     REQUIRE(moved);
+    memcpy(moved, weights, rig->floats * sizeof(*moved));
     double along = 0, numeric = 0;
     for (size_t p = 0; p < WEFT_COUNT(points); p++) {
         along = 0;
@@ -215,7 +220,8 @@ static void check_net(void)
         ctx, text, weft_net_params(.height = SIDE, .width = SIDE, .channels = 2), &net));
     REQUIRE(net);
     struct rig rigs[WAYS];
-    float *weights = calloc(net->graph.weights, sizeof(float)), *gradients[WAYS];
+    float *weights = calloc(weft_graph_floats(&net->graph), sizeof(float)),
+          *gradients[WAYS];
     REQUIRE(weights);
     weft_graph_initialize(&net->graph, number, weights);
     for (int i = 0; i < WAYS; i++) {
