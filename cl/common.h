@@ -116,11 +116,15 @@ static inline void store_part(floatv v, __global float *p, uint count)
 #define ERF(v)                  elementary_erf(v)
 #define GELU_SLOPE(v)           elementary_gelu_slope(v)
 
+/* Programs of several kernels have it once. */
+#ifndef ONCE_ACTIVATIONS
+#define ONCE_ACTIVATIONS
 enum {
 #define ACT(id, name, by_output, f, g) ACT_##id,
 #include "activations.def"
 #undef ACT
 };
+#endif
 
 /* The chosen activation, y = f(x). `leak` is its slope parameter. */
 static inline floatv activate(floatv x, float leak)

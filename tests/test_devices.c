@@ -16,13 +16,14 @@
 #include "util/file.h"
 
 static char folder[] = "icd-XXXXXX";
-static int built;
+static int built, united;
 
 static void count_builds(void *priv, enum weft_log_level level, const char *message)
 {
     (void)priv;
     (void)level;
     built += strstr(message, "act.cl built") != NULL;
+    united += strstr(message, "kernels as one program") != NULL;
 }
 
 /* The first note that holds `words`. */
@@ -207,23 +208,60 @@ static void test_memory(weft_device *device, const struct weft_device_info *info
 static void test_programs(weft_device *device)
 {
     struct ocl_device *d = (struct ocl_device *)device;
+    struct ocl_program *p[3];
     cl_kernel kernel[3];
     built = 0;
-    CHECK_OK(ocl_program_kernel(d, "act.cl", "act_forward", "-DVW=4", &kernel[0]));
-    CHECK_OK(ocl_program_kernel(d, "act.cl", "act_backward", "-DVW=4", &kernel[1]));
+    CHECK_OK(ocl_program_want(d, "act.cl", "-DVW=4", &p[0]));
+    CHECK_OK(ocl_program_want(d, "act.cl", "-DVW=4", &p[1]));
+    CHECK(p[0] == p[1]);
+    CHECK_OK(ocl_programs_build(d));
+    CHECK_OK(ocl_programs_build(d));
     CHECK_INT(built, 1);
-    CHECK_OK(ocl_program_kernel(d, "act.cl", "act_forward", "-DVW=8", &kernel[2]));
+    CHECK_OK(ocl_program_kernel(d, p[0], "act_forward", &kernel[0]));
+    CHECK_OK(ocl_program_kernel(d, p[1], "act_backward", &kernel[1]));
+    CHECK_OK(ocl_program_want(d, "act.cl", "-DVW=8", &p[2]));
+    CHECK_OK(ocl_program_kernel(d, p[2], "act_forward", &kernel[2]));
     CHECK_INT(built, 2);
     for (int i = 0; i < 3; i++)
         clReleaseKernel(kernel[i]);
-    /* The sentence has the driver's log. */
-    CHECK_FAILS(ocl_program_kernel(d, "act.cl", "act_forward", "-DVW=5", &kernel[0]),
-                WEFT_ERR_BUILD, "-DVW=5");
+    /* Two that build and one that does not: the sentence is about the one, and has the
+     * driver's log. */
+    CHECK_OK(ocl_program_want(d, "act.cl", "-DVW=1", &p[0]));
+    CHECK_OK(ocl_program_want(d, "act.cl", "-DVW=2", &p[1]));
+    CHECK_OK(ocl_program_want(d, "act.cl", "-DVW=5", &p[2]));
+    CHECK_FAILS(ocl_programs_build(d), WEFT_ERR_BUILD, "-DVW=5");
     CHECK(strstr(weft_error(test_context), "float5"));
-    CHECK_FAILS(ocl_program_kernel(d, "act.cl", "no_such", "", &kernel[0]),
-                WEFT_ERR_BUILD, "no kernel no_such in act.cl");
-    CHECK_FAILS(ocl_program_kernel(d, "no_such.cl", "f", "", &kernel[0]), WEFT_ERR_BUILD,
+    CHECK_OK(ocl_program_kernel(d, p[1], "act_forward", &kernel[0]));
+    clReleaseKernel(kernel[0]);
+    CHECK_FAILS(ocl_program_kernel(d, p[2], "act_forward", &kernel[0]), WEFT_ERR_BUILD,
+                "-DVW=5");
+    CHECK_FAILS(ocl_program_kernel(d, p[0], "no_such", &kernel[0]), WEFT_ERR_BUILD,
+                "no kernel no_such in act.cl");
+    CHECK_FAILS(ocl_program_want(d, "no_such.cl", "", &p[0]), WEFT_ERR_BUILD,
                 "no_such.cl");
+}
+
+/* Programs of several kernels: each source with itself, in another width. */
+static void test_united(weft_device *device)
+{
+    static const char *const kernels[][2] = {
+        {"act.cl", "act_forward"}, {"optimizer.cl", "adam"}, {"softmax.cl", "loss"}};
+    enum { COUNT = sizeof(kernels) / sizeof(*kernels) };
+    struct ocl_device *d = (struct ocl_device *)device;
+    struct ocl_program *p[2 * COUNT];
+    for (int i = 0; i < 2 * COUNT; i++)
+        CHECK_OK(ocl_program_want(d, kernels[i / 2][0],
+                                  i % 2 ? "-DVW=4 -DACT=1" : "-DVW=2 -DACT=2", &p[i]));
+    built = 0;
+    united = 0;
+    CHECK_OK(ocl_programs_build(d));
+    CHECK_INT(united, 1);
+    for (int i = 0; i < 2 * COUNT; i++) {
+        cl_kernel kernel;
+        CHECK_OK(ocl_program_kernel(d, p[i], kernels[i / 2][1], &kernel));
+        clReleaseKernel(kernel);
+    }
+    CHECK_INT(built, 2); /* of act.cl, and none alone afterwards */
 }
 
 static enum weft_status count_call(struct weft_list *list, void *data)
@@ -293,6 +331,7 @@ static void test_device(weft_context *context, int index, enum weft_family famil
     REQUIRE(device);
     test_memory(device, &info);
     test_programs(device);
+    test_united(device);
     test_lists(device);
     weft_device_close(&device);
     CHECK(!device);

@@ -10,7 +10,9 @@
 
 /* A launch, or a call that enqueues by itself. */
 struct step {
-    cl_kernel kernel;
+    const char *source, *name; /* of the kernel */
+    struct ocl_program *program;
+    cl_kernel kernel; /* once sealed */
     size_t global[3], local[3];
     bool local_given;
     struct ocl_arg *args; /* until sealed */
@@ -123,27 +125,29 @@ static enum weft_status append(struct ocl_list *list, const struct step *step)
     return WEFT_OK;
 }
 
-/* Whether the kernel, as it was compiled, can run in such a group. A limit that is but
+/* Whether the device, and once there is one the kernel as it was compiled, can run such
+ * a group. A limit that is but
  * the preferred multiple is not believed: rusticl (Mesa 22.3) tells 32 of every
  * kernel. */
-static enum weft_status check_group(struct ocl_device *d, const struct ocl_launch *launch,
-                                    cl_kernel kernel, const size_t local[3])
+static enum weft_status check_group(struct ocl_device *d, const struct step *step)
 {
-    size_t limit = 0, multiple = 0, group = local[0] * local[1] * local[2];
-    cl_int error = clGetKernelWorkGroupInfo(kernel, d->id, CL_KERNEL_WORK_GROUP_SIZE,
-                                            sizeof(limit), &limit, NULL);
-    if (!error)
-        error = clGetKernelWorkGroupInfo(kernel, d->id,
+    const size_t *local = step->local;
+    size_t limit = d->max_group, multiple = 0, group = local[0] * local[1] * local[2];
+    cl_int error = CL_SUCCESS;
+    if (step->kernel)
+        error = clGetKernelWorkGroupInfo(step->kernel, d->id, CL_KERNEL_WORK_GROUP_SIZE,
+                                         sizeof(limit), &limit, NULL);
+    if (step->kernel && !error)
+        error = clGetKernelWorkGroupInfo(step->kernel, d->id,
                                          CL_KERNEL_PREFERRED_WORK_GROUP_SIZE_MULTIPLE,
                                          sizeof(multiple), &multiple, NULL);
     if (error || group <= (limit == multiple ? d->max_group : limit))
-        return ocl_check(d->base.context, error, launch->kernel);
+        return ocl_check(d->base.context, error, step->name);
     return weft_fail(
         d->base.context, WEFT_ERR_BUILD,
         "opencl: %s of %s: work-groups of %zu x %zu x %zu are wanted, but %s "
         "runs it in at most %zu items",
-        launch->kernel, launch->source, local[0], local[1], local[2], d->base.info.name,
-        limit);
+        step->name, step->source, local[0], local[1], local[2], d->base.info.name, limit);
 }
 
 /* Kernels count elements in uints, and look a vector beyond the end. */
@@ -168,7 +172,9 @@ enum weft_status ocl_launch(struct weft_list *base, const char *options,
                             const struct ocl_launch *launch)
 {
     struct ocl_device *d = ocl_of(base);
-    struct step step = {.arg_count = launch->arg_count,
+    struct step step = {.source = launch->source,
+                        .name = launch->kernel,
+                        .arg_count = launch->arg_count,
                         .local_given = launch->local[0] != 0};
     enum weft_status status = check_args(d, launch);
     if (status)
@@ -179,9 +185,9 @@ enum weft_status ocl_launch(struct weft_list *base, const char *options,
         step.local[i] = local;
         step.global[i] = (global + local - 1) / local * local;
     }
-    status = ocl_program_kernel(d, launch->source, launch->kernel, options, &step.kernel);
-    if (!status && step.local_given)
-        status = check_group(d, launch, step.kernel, step.local);
+    if (step.local_given)
+        WEFT_TRY(check_group(d, &step));
+    status = ocl_program_want(d, launch->source, options ? options : "", &step.program);
     size_t bytes = (size_t)launch->arg_count * sizeof(*step.args);
     if (!status && !(step.args = malloc(bytes + 1)))
         status = weft_out_of_memory(d->base.context, "opencl: list", bytes);
@@ -239,12 +245,29 @@ static cl_int bind(const struct ocl_list *list, cl_kernel kernel,
 static enum weft_status check_step(const struct ocl_list *list, const struct step *step,
                                    cl_int error, const char *what)
 {
-    char name[64] = "?", text[128];
+    char text[128];
     if (!error)
         return WEFT_OK;
-    clGetKernelInfo(step->kernel, CL_KERNEL_FUNCTION_NAME, sizeof(name), name, NULL);
-    snprintf(text, sizeof(text), "%s of %s", what, name);
+    snprintf(text, sizeof(text), "%s of %s", what, step->name);
     return ocl_check(list->base.device->context, error, text);
+}
+
+static enum weft_status seal_step(const struct ocl_list *list, struct step *step)
+{
+    struct ocl_device *d = ocl_of(&list->base);
+    cl_uint at = 0;
+    cl_int error = CL_SUCCESS;
+    if (step->call)
+        return WEFT_OK;
+    WEFT_TRY(ocl_program_kernel(d, step->program, step->name, &step->kernel));
+    if (step->local_given)
+        WEFT_TRY(check_group(d, step));
+    for (int k = 0; k < step->arg_count && !error; k++)
+        error = bind(list, step->kernel, &step->args[k], &at);
+    WEFT_TRY(check_step(list, step, error, "binding the arguments"));
+    free(step->args);
+    step->args = NULL;
+    return WEFT_OK;
 }
 
 enum weft_status ocl_list_seal(struct weft_list *base)
@@ -258,16 +281,9 @@ enum weft_status ocl_list_seal(struct weft_list *base)
                          base->scratch_bytes / sizeof(float), most_elements);
     if (base->scratch_bytes)
         WEFT_TRY(ocl_alloc(base->device, base->scratch_bytes, &list->scratch));
-    for (int i = 0; i < list->count; i++) {
-        struct step *step = &list->steps[i];
-        cl_uint at = 0;
-        cl_int error = CL_SUCCESS;
-        for (int k = 0; k < step->arg_count && !error; k++)
-            error = bind(list, step->kernel, &step->args[k], &at);
-        WEFT_TRY(check_step(list, step, error, "binding the arguments"));
-        free(step->args);
-        step->args = NULL;
-    }
+    WEFT_TRY(ocl_programs_build(ocl_of(base)));
+    for (int i = 0; i < list->count; i++)
+        WEFT_TRY(seal_step(list, &list->steps[i]));
     list->sealed = true;
     return WEFT_OK;
 }

@@ -119,11 +119,11 @@ struct ocl_launch {
     struct ocl_arg args[OCL_MAX_ARGS];
 };
 
-/* Builds (or finds) `launch->source` with `options` ("-DR=3 -DS=3", integers and
- * identifiers of our own only), makes a kernel object of its own, and appends it to
- * the list. The options common to all programs, the device's macros (see cl/common.h)
- * and the options that quirks demand are added here. Arguments are bound when the list
- * is sealed. */
+/* Appends a launch of a kernel of `launch->source` built with `options` ("-DR=3 -DS=3",
+ * integers and identifiers of our own only). The options common to all programs, the
+ * device's macros (see cl/common.h) and the options that quirks demand are added. The
+ * names must outlive the list. When the list is sealed, all its programs are built
+ * together, and each launch gets a kernel object of its own with its arguments bound. */
 enum weft_status ocl_launch(struct weft_list *list, const char *options,
                             const struct ocl_launch *launch);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Programs: built once a device for each source and options, from the cache on disk where
- * it has them. */
+/* Programs: a source with its options is built once a device, from the cache on disk
+ * where it is there; those that a list wants together are built as one. */
 #include "runtime.h"
-#include "source.h"
+#include "unite.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,9 +11,11 @@
 struct ocl_program {
     struct ocl_program *next;
     const struct ocl_source *source;
-    cl_program program;
+    cl_program program; /* NULL: not built yet */
+    int piece;          /* of a program of several, whose kernels it numbers; -1: alone */
     bool from_cache;
-    char options[]; /* as the driver got them */
+    bool wanted; /* by a list that is not sealed yet */
+    char options[];
 };
 
 /* mad allowed, nothing else is: NaN stays visible, divisions and zeros stay exact. No
@@ -43,32 +45,40 @@ static char *build_log(const struct ocl_device *d, cl_program program)
     return log;
 }
 
-static enum weft_status build_from_source(struct ocl_device *d, struct ocl_program *p)
+/* What the driver is to build. */
+struct build {
+    weft_context *context; /* for the sentence of a failure; NULL: none is wanted */
+    const char *name;
+    const char *text, *options;
+    size_t bytes;
+    cl_program program;
+    bool from_cache;
+};
+
+static enum weft_status build_from_source(struct ocl_device *d, struct build *b)
 {
-    weft_context *ctx = d->base.context;
-    const char *text = (const char *)p->source->text;
+    weft_context *ctx = b->context;
     cl_int error;
-    p->from_cache = false;
-    p->program =
-        clCreateProgramWithSource(d->context, 1, &text, &p->source->bytes, &error);
-    WEFT_TRY(ocl_check(ctx, error, p->source->name));
-    error = clBuildProgram(p->program, 1, &d->id, p->options, NULL, NULL);
+    b->from_cache = false;
+    b->program = clCreateProgramWithSource(d->context, 1, &b->text, &b->bytes, &error);
+    WEFT_TRY(ocl_check(ctx, error, b->name));
+    error = clBuildProgram(b->program, 1, &d->id, b->options, NULL, NULL);
     if (!error)
         return WEFT_OK;
-    char *log = build_log(d, p->program);
-    enum weft_status status = weft_fail(
-        ctx, WEFT_ERR_BUILD,
-        "opencl: %s does not build on %s (driver %s): %s, with options %s\n%s",
-        p->source->name, d->base.info.name, d->base.info.driver, ocl_error_name(error),
-        p->options, log ? log : "(the driver says no more)");
+    char *log = build_log(d, b->program);
+    enum weft_status status =
+        weft_fail(ctx, WEFT_ERR_BUILD,
+                  "opencl: %s does not build on %s (driver %s): %s, with options %s\n%s",
+                  b->name, d->base.info.name, d->base.info.driver, ocl_error_name(error),
+                  b->options, log ? log : "(the driver says no more)");
     free(log);
-    clReleaseProgram(p->program); /* so that who asks again is told the same */
-    p->program = NULL;
+    clReleaseProgram(b->program); /* so that who asks again is told the same */
+    b->program = NULL;
     return status;
 }
 
 /* False: there is no entry, it is damaged, or the driver refuses it. */
-static bool build_from_cache(struct ocl_device *d, struct ocl_program *p,
+static bool build_from_cache(struct ocl_device *d, struct build *b,
                              const uint8_t key[OCL_KEY_BYTES])
 {
     size_t bytes;
@@ -76,102 +86,188 @@ static bool build_from_cache(struct ocl_device *d, struct ocl_program *p,
     if (!binary)
         return false;
     cl_int refused = CL_SUCCESS, error;
-    p->program = clCreateProgramWithBinary(
+    b->program = clCreateProgramWithBinary(
         d->context, 1, &d->id, &bytes, (const unsigned char **)&binary, &refused, &error);
     free(binary);
     if (!error)
         error = refused;
     if (!error)
-        error = clBuildProgram(p->program, 1, &d->id, p->options, NULL, NULL);
-    p->from_cache = !error;
-    if (error && p->program) {
-        clReleaseProgram(p->program);
-        p->program = NULL;
+        error = clBuildProgram(b->program, 1, &d->id, b->options, NULL, NULL);
+    b->from_cache = !error;
+    if (error && b->program) {
+        clReleaseProgram(b->program);
+        b->program = NULL;
     }
     return !error;
 }
 
-static void store(struct ocl_device *d, const struct ocl_program *p,
+static void store(struct ocl_device *d, const struct build *b,
                   const uint8_t key[OCL_KEY_BYTES])
 {
     size_t bytes = 0;
     unsigned char *binary = NULL;
-    if (clGetProgramInfo(p->program, CL_PROGRAM_BINARY_SIZES, sizeof(bytes), &bytes,
+    if (clGetProgramInfo(b->program, CL_PROGRAM_BINARY_SIZES, sizeof(bytes), &bytes,
                          NULL) ||
         !bytes || !(binary = malloc(bytes)))
         return;
-    if (!clGetProgramInfo(p->program, CL_PROGRAM_BINARIES, sizeof(binary), &binary, NULL))
+    if (!clGetProgramInfo(b->program, CL_PROGRAM_BINARIES, sizeof(binary), &binary, NULL))
         ocl_cache_write(d->cache_dir, key, binary, bytes);
     free(binary);
 }
 
-static enum weft_status build(struct ocl_device *d, struct ocl_program *p, bool use_cache)
+static enum weft_status build(struct ocl_device *d, struct build *b, bool use_cache)
 {
     uint8_t key[OCL_KEY_BYTES];
     if (d->cache_dir)
-        ocl_cache_key(d, p->source->text, p->source->bytes, p->options, key);
-    if (d->cache_dir && use_cache && build_from_cache(d, p, key)) {
-        weft_say(d->base.context, WEFT_LOG_DEBUG, "opencl: %s from the cache, %s",
-                 p->source->name, p->options);
+        ocl_cache_key(d, b->text, b->bytes, b->options, key);
+    if (d->cache_dir && use_cache && build_from_cache(d, b, key))
         return WEFT_OK;
-    }
-    WEFT_TRY(build_from_source(d, p));
-    weft_say(d->base.context, WEFT_LOG_DEBUG, "opencl: %s built, %s", p->source->name,
-             p->options);
+    WEFT_TRY(build_from_source(d, b));
     if (d->cache_dir)
-        store(d, p, key);
+        store(d, b, key);
     return WEFT_OK;
 }
 
-/* The program of this source and these options; a new one is still to be built. */
-static enum weft_status entry_of(struct ocl_device *d, const char *name,
-                                 const char *options, struct ocl_program **out)
+/* Enters what was built; b's own reference goes to the entry. */
+static void enter(struct ocl_device *d, struct ocl_program *p, const struct build *b,
+                  int piece)
 {
-    static const char *const format = COMMON_OPTIONS " -DDEVICE_CPU=%d%s%s %s";
-    const char *space = d->build_options[0] ? " " : "";
+    p->program = b->program;
+    p->from_cache = b->from_cache;
+    p->piece = piece;
+    weft_say(d->base.context, WEFT_LOG_DEBUG, "opencl: %s %s, " COMMON_OPTIONS " %s %s",
+             p->source->name, b->from_cache ? "from the cache" : "built",
+             d->build_options, p->options);
+}
+
+static enum weft_status build_alone(struct ocl_device *d, struct ocl_program *p,
+                                    bool use_cache)
+{
+    const char *const format = COMMON_OPTIONS " %s %s";
+    int length = snprintf(NULL, 0, format, d->build_options, p->options);
+    char *options = malloc((size_t)length + 1);
+    if (!options)
+        return weft_out_of_memory(d->base.context, "opencl: program", (size_t)length);
+    snprintf(options, (size_t)length + 1, format, d->build_options, p->options);
+    struct build b = {.context = d->base.context,
+                      .name = p->source->name,
+                      .text = (const char *)p->source->text,
+                      .bytes = p->source->bytes,
+                      .options = options};
+    enum weft_status status = build(d, &b, use_cache);
+    if (!status)
+        enter(d, p, &b, -1);
+    free(options);
+    return status;
+}
+
+enum weft_status ocl_program_want(struct ocl_device *d, const char *name,
+                                  const char *options, struct ocl_program **out)
+{
+    static const char *const format = "-DDEVICE_CPU=%d %s";
     const struct ocl_source *source = source_of(name);
     if (!source)
         return weft_fail(d->base.context, WEFT_ERR_BUILD,
                          "opencl: %s is not among the kernels of this build", name);
-    int length = snprintf(NULL, 0, format, d->is_cpu, space, d->build_options, options);
+    int length = snprintf(NULL, 0, format, d->is_cpu, options);
     struct ocl_program *p = calloc(1, sizeof(*p) + (size_t)length + 1);
+    struct ocl_program **end = &d->programs;
     if (!p)
         return weft_out_of_memory(d->base.context, "opencl: program", (size_t)length);
     p->source = source;
-    snprintf(p->options, (size_t)length + 1, format, d->is_cpu, space, d->build_options,
-             options);
-    for (*out = d->programs; *out; *out = (*out)->next)
-        if ((*out)->source == source && !strcmp((*out)->options, p->options)) {
-            free(p);
-            return WEFT_OK;
-        }
-    p->next = d->programs;
-    *out = d->programs = p;
+    snprintf(p->options, (size_t)length + 1, format, d->is_cpu, options);
+    while (*end && ((*end)->source != source || strcmp((*end)->options, p->options) != 0))
+        end = &(*end)->next;
+    if (*end)
+        free(p);
+    else
+        *end = p;
+    *out = *end;
+    (*out)->wanted = !(*out)->program;
     return WEFT_OK;
 }
 
-enum weft_status ocl_program_kernel(struct ocl_device *d, const char *source,
-                                    const char *kernel, const char *options,
-                                    cl_kernel *out)
+/* Builds all that are wanted as one; false: no matter why, they are to be built alone. */
+static bool build_united(struct ocl_device *d, struct ocl_program *const *wanted,
+                         const struct ocl_piece *pieces, int count)
 {
-    struct ocl_program *p = NULL;
+    char options[256];
+    struct build b = {.name = "kernels as one program", .options = options};
+    int length =
+        snprintf(options, sizeof(options), COMMON_OPTIONS " %s", d->build_options);
+    char *text = ocl_unite(pieces, count, &b.bytes);
+    b.text = text;
+    bool good = text && length < (int)sizeof(options) && !build(d, &b, true);
+    free(text);
+    if (good)
+        weft_say(d->base.context, WEFT_LOG_DEBUG, "opencl: %d kernels as one program",
+                 count);
+    for (int i = 0; good && i < count; i++) {
+        if (i)
+            clRetainProgram(b.program);
+        enter(d, wanted[i], &b, i);
+    }
+    return good;
+}
+
+enum weft_status ocl_programs_build(struct ocl_device *d)
+{
+    int count = 0, n = 0;
+    for (struct ocl_program *p = d->programs; p; p = p->next)
+        count += p->wanted;
+    struct ocl_program **wanted = calloc((size_t)count + 1, sizeof(*wanted));
+    struct ocl_piece *pieces = calloc((size_t)count + 1, sizeof(*pieces));
+    enum weft_status status = WEFT_OK;
+    if (!wanted || !pieces) {
+        status = weft_out_of_memory(d->base.context, "opencl: programs",
+                                    (size_t)count * sizeof(*pieces));
+        goto done;
+    }
+    for (struct ocl_program *p = d->programs; p; p = p->next)
+        if (p->wanted) {
+            pieces[n] = (struct ocl_piece){p->source, p->options};
+            wanted[n++] = p;
+            p->wanted = false;
+        }
+    if (count > 1 && build_united(d, wanted, pieces, count))
+        goto done;
+    for (int i = 0; i < count && !status; i++)
+        status = build_alone(d, wanted[i], true);
+done:
+    free(wanted);
+    free(pieces);
+    return status;
+}
+
+static cl_kernel make_kernel(const struct ocl_program *p, const char *name, cl_int *error)
+{
+    char numbered[128];
+    int length = snprintf(numbered, sizeof(numbered), p->piece < 0 ? "%s" : "%s_%d", name,
+                          p->piece);
+    *error = CL_INVALID_KERNEL_NAME;
+    return length < (int)sizeof(numbered) ? clCreateKernel(p->program, numbered, error)
+                                          : NULL;
+}
+
+enum weft_status ocl_program_kernel(struct ocl_device *d, struct ocl_program *p,
+                                    const char *kernel, cl_kernel *out)
+{
     cl_int error;
-    WEFT_TRY(entry_of(d, source, options ? options : "", &p));
     if (!p->program)
-        WEFT_TRY(build(d, p, true));
-    *out = clCreateKernel(p->program, kernel, &error);
+        WEFT_TRY(build_alone(d, p, true));
+    *out = make_kernel(p, kernel, &error);
     if (error && p->from_cache) {
         clReleaseProgram(p->program);
         p->program = NULL;
-        WEFT_TRY(build(d, p, false));
-        *out = clCreateKernel(p->program, kernel, &error);
+        WEFT_TRY(build_alone(d, p, false));
+        *out = make_kernel(p, kernel, &error);
     }
     if (!error)
         return WEFT_OK;
     *out = NULL;
     return weft_fail(d->base.context, WEFT_ERR_BUILD,
                      "opencl: no kernel %s in %s as built on %s with options %s: %s",
-                     kernel, source, d->base.info.name, p->options,
+                     kernel, p->source->name, d->base.info.name, p->options,
                      ocl_error_name(error));
 }
 

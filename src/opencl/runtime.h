@@ -35,10 +35,16 @@ void ocl_free(struct weft_device *device, struct weft_mem *mem);
 
 /* program.c */
 
-/* A new kernel object; its program is built on first use and kept until the device is
- * closed. */
-enum weft_status ocl_program_kernel(struct ocl_device *device, const char *source,
-                                    const char *kernel, const char *options,
+/* The program of a source of cl/ with options, kept until the device is closed. Nothing
+ * is built yet. */
+enum weft_status ocl_program_want(struct ocl_device *device, const char *source,
+                                  const char *options, struct ocl_program **out);
+/* Builds what is wanted since the last time, as one program if the driver can. */
+enum weft_status ocl_programs_build(struct ocl_device *device);
+/* A new kernel object. A program that could not be built with the others is tried alone,
+ * so that the sentence of the failure is about it. */
+enum weft_status ocl_program_kernel(struct ocl_device *device,
+                                    struct ocl_program *program, const char *kernel,
                                     cl_kernel *out);
 void ocl_programs_destroy(struct ocl_device *device);
 

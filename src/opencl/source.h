@@ -9,6 +9,9 @@ struct ocl_source {
     const char *name; /* "act.cl" */
     const unsigned char *text;
     size_t bytes;
+    /* What it declares at file scope, and the macros that it defines; each list ends in
+     * "". */
+    const char *const *names, *const *macros;
 };
 
 extern const struct ocl_source ocl_sources[];
