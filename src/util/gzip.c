@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Unpacking gzip from memory to memory, within a limit. */
-#include "file.h"
+#include "deflate.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -90,6 +90,8 @@ enum weft_status weft_file_unpack(weft_context *ctx, const char *name, const voi
 {
     struct weft_file file = {0};
     z_stream stream = {0};
+    if (weft_deflate_unpack(bytes, size, first_room(bytes, size, limit), out))
+        return WEFT_OK;
     if (inflateInit2(&stream, 16 + MAX_WBITS) != Z_OK) /* 16: gzip, not zlib */
         return weft_out_of_memory(ctx, name, 1 << MAX_WBITS);
     enum weft_status status = inflate_all(ctx, name, &stream, bytes, size, limit, &file);

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "deflate.h"
+
+#include <libdeflate.h>
+#include <stdlib.h>
+
+bool weft_deflate_unpack(const void *bytes, size_t size, size_t room,
+                         struct weft_file *out)
+{
+    struct libdeflate_decompressor *with = libdeflate_alloc_decompressor();
+    struct weft_file file = {malloc(room + 1), 0};
+    size_t used = 0;
+    bool good = with && file.bytes &&
+                libdeflate_gzip_decompress_ex(with, bytes, size, file.bytes, room, &used,
+                                              &file.size) == LIBDEFLATE_SUCCESS &&
+                used == size;
+    libdeflate_free_decompressor(with);
+    if (!good) {
+        free(file.bytes);
+        return false;
+    }
+    file.bytes[file.size] = 0;
+    *out = file;
+    return true;
+}
