@@ -71,6 +71,7 @@ void app_finish(struct app *app)
     term_progress_clear();
     weft_device_close(&app->device);
     weft_context_destroy(&app->context);
+    reader_finish(&app->reader);
 }
 
 static enum app_exit complain(const struct app *app, enum app_exit code, const char *text)
@@ -117,6 +118,7 @@ enum app_exit app_context(struct app *app, bool opencl, bool fresh)
         .icd_dir = folder,
         .no_opencl = !folder,
     };
+    reader_start(&app->reader); /* after the probe, which forks */
     enum weft_status status = weft_context_create(&app->context, &params);
     return status ? app_fail(app, APP_START, status) : APP_DONE;
 }
@@ -189,11 +191,19 @@ enum app_exit app_open_device(struct app *app)
     return status ? app_fail(app, APP_DEVICE, status) : APP_DONE;
 }
 
+void app_data_soon(struct app *app, const char *spec, enum weft_data_part part)
+{
+    app->reader.spec = spec;
+    app->reader.part = part;
+}
+
 enum app_exit app_data(struct app *app, const char *spec, enum weft_data_part part,
                        weft_data **out)
 {
+    enum weft_status status = WEFT_OK;
     term_wait_begin("Reading %s", spec);
-    enum weft_status status = weft_data_open(app->context, spec, part, out);
+    if (!reader_take(&app->reader, spec, part, out))
+        status = weft_data_open(app->context, spec, part, out);
     term_wait_end();
     return status ? app_fail(app, APP_INPUT, status) : APP_DONE;
 }

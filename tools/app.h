@@ -4,6 +4,7 @@
 #define WEFT_TOOLS_APP_H
 
 #include "args.h"
+#include "reader.h"
 #include "table.h"
 #include "term.h"
 
@@ -76,6 +77,7 @@ struct app {
     weft_device *device;
     int device_index;
     struct weft_device_info info; /* of the device */
+    struct reader reader;
 };
 
 struct app_command {
@@ -112,6 +114,10 @@ enum app_exit app_fail(const struct app *app, enum app_phase phase,
 /* A sentence of the command's own. Returns `code`. */
 enum app_exit app_error(const struct app *app, enum app_exit code, const char *format,
                         ...) __attribute__((format(printf, 3, 4)));
+
+/* Data that app_data will be asked for: read on a thread of its own while drivers are
+ * loaded. To be called before app_open_device; `spec` is kept. */
+void app_data_soon(struct app *app, const char *spec, enum weft_data_part part);
 
 /* weft_data_open, with a word on what takes long. */
 enum app_exit app_data(struct app *app, const char *spec, enum weft_data_part part,

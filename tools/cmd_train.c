@@ -333,6 +333,8 @@ static enum app_exit train(struct train_job *job, const struct options *o)
         code = run_require(app, &job->run);
     if (!code)
         code = run_refuse_unwritable(app, &job->run);
+    if (!code && !o->resume)
+        app_data_soon(app, o->data ? o->data : "fashion-mnist", WEFT_DATA_TRAIN);
     if (code || (code = app_open_device(app)))
         return code;
     if ((code = o->resume ? plan_resumed(job, o) : plan_new(job, o)))

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* gzip by libdeflate. */
 #include "deflate.h"
 
 #include <libdeflate.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* A build without libdeflate: zlib does it all. */
 #include "deflate.h"
 
 bool weft_deflate_unpack(const void *bytes, size_t size, size_t room,
