@@ -9,8 +9,9 @@
  * Backward gathers: each input place sums the dy of those windows around it whose winner
  * it was, or the share of dy of all of them, so nothing is cleared or added to.
  *
- * A place is VW channels of a pixel; a work-item does PER consecutive places (a whole
- * row on CPUs, one on GPUs) out of `places`. Global size >= places / PER, rounded up. */
+ * ROWS 1, for CPUs: a work-item does a whole row, of the output or, backward, of the
+ * input. ROWS 0: VW channels of one pixel. Global size >= `items`, the number of either.
+ */
 #ifndef H
 #define H        26 /* input rows and columns, channels */
 #define W        26
@@ -30,12 +31,20 @@
 #ifndef VW
 #define VW 4
 #endif
-#ifndef PER
-#define PER 1
+#ifndef ROWS
+#define ROWS 0
 #endif
 #include "common.h"
 
 #define BLOCKS ((C + VW - 1) / VW)
+
+/* Vectors of channels that go through a window together: a large window is read in runs
+ * that memory likes, a small one stays in registers. */
+#if ROWS && R * S > 16
+#define CHUNK (BLOCKS < 64 ? BLOCKS : 64)
+#else
+#define CHUNK 1
+#endif
 
 /* Whether every window lies inside the picture. */
 #define WHOLE                                                            \
@@ -81,6 +90,26 @@ static inline void store_part_at(at_vector v, __global at_type *p, uint count)
 }
 #endif
 
+/* What a work-item does of rows of `width` pixels: columns [column, end) of a line, all
+ * lines of all pictures counted, and channels [c, c_end). */
+struct share {
+    uint line, column, end, c, c_end;
+};
+
+static inline struct share share_of(uint width)
+{
+    struct share v = {(uint)get_global_id(0), 0, width, 0, C};
+#if !ROWS
+    const uint pixel = v.line / BLOCKS;
+    v.c = (v.line - pixel * BLOCKS) * VW;
+    v.c_end = v.c + 1;
+    v.line = pixel / width;
+    v.column = pixel - v.line * width;
+    v.end = v.column + 1;
+#endif
+    return v;
+}
+
 /* The window of an output: where it begins, and which of its rows [r0, r1) and columns
  * [s0, s1) lie inside. */
 struct window {
@@ -99,6 +128,17 @@ static inline struct window window_at(int oy, int ox)
     return v;
 }
 
+/* How many vectors the chunk at channel `c` has. */
+static inline uint chunk_at(uint c)
+{
+#if CHUNK == 1 || C % (CHUNK * VW) == 0
+    (void)c;
+    return CHUNK;
+#else
+    return min((uint)CHUNK, (C - c + VW - 1) / VW);
+#endif
+}
+
 /* Sums over a window to means. Two roundings at most, whole windows or not. */
 static inline floatv mean_of(floatv sum, struct window v)
 {
@@ -107,52 +147,69 @@ static inline floatv mean_of(floatv sum, struct window v)
 
 __kernel void max_forward(__global const float *restrict x, uint x_at,
                           __global float *restrict y, uint y_at,
-                          __global at_type *restrict argmax, uint argmax_at, uint places)
+                          __global at_type *restrict argmax, uint argmax_at, uint items)
 {
-    x += x_at;
-    y += y_at;
-    const uint first = (uint)get_global_id(0) * PER;
-    for (uint place = first; place < min(first + PER, places); place++) {
-        const uint pixel = place / BLOCKS, c = (place - pixel * BLOCKS) * VW;
-        const uint line = pixel / OUT_W, picture = line / OUT_H;
-        const struct window v =
-            window_at((int)(line - picture * OUT_H), (int)(pixel - line * OUT_W));
-        floatv best = (floatv)(-INFINITY);
-        intv best_at = (intv)(v.r0 * S + v.s0);
-        for (int r = v.r0; r < v.r1; r++)
-            for (int s = v.s0; s < v.s1; s++) {
-                const uint at =
-                    ((picture * H + (uint)(v.top + r)) * W + (uint)(v.left + s)) * C + c;
-                const floatv value = LOAD(x + at);
-                const intv wins = (value > best) | (value != value);
-                best = WHERE(wins, value, best);
-                best_at = WHERE(wins, (intv)(r * S + s), best_at);
+    if (get_global_id(0) >= items)
+        return;
+    const struct share v = share_of(OUT_W);
+    const uint picture = v.line / OUT_H, row = v.line - picture * OUT_H;
+    for (uint column = v.column; column < v.end; column++) {
+        const struct window w = window_at((int)row, (int)column);
+        for (uint c = v.c; c < v.c_end; c += CHUNK * VW) {
+            const uint to = (v.line * OUT_W + column) * C + c, blocks = chunk_at(c);
+            floatv best[CHUNK];
+            intv best_at[CHUNK];
+            for (uint b = 0; b < blocks; b++) {
+                best[b] = (floatv)(-INFINITY);
+                best_at[b] = (intv)(w.r0 * S + w.s0);
             }
-        STORE(best, y + pixel * C + c, c);
+            for (int r = w.r0; r < w.r1; r++)
+                for (int s = w.s0; s < w.s1; s++) {
+                    const uint from =
+                        ((picture * H + (uint)(w.top + r)) * W + (uint)(w.left + s)) * C +
+                        c;
+                    for (uint b = 0; b < blocks; b++) {
+                        const floatv value = LOAD(x + x_at + from + b * VW);
+                        const intv wins = (value > best[b]) | (value != value);
+                        best[b] = WHERE(wins, value, best[b]);
+                        best_at[b] = WHERE(wins, (intv)(r * S + s), best_at[b]);
+                    }
+                }
+            for (uint b = 0; b < blocks; b++) {
+                STORE(best[b], y + y_at + to + b * VW, c + b * VW);
 #if ARGMAX
-        STORE_AT(TO_AT(best_at), argmax + argmax_at + pixel * C + c, c);
+                STORE_AT(TO_AT(best_at[b]), argmax + argmax_at + to + b * VW, c + b * VW);
 #endif
+            }
+        }
     }
 }
 
 __kernel void mean_forward(__global const float *restrict x, uint x_at,
-                           __global float *restrict y, uint y_at, uint places)
+                           __global float *restrict y, uint y_at, uint items)
 {
-    x += x_at;
-    y += y_at;
-    const uint first = (uint)get_global_id(0) * PER;
-    for (uint place = first; place < min(first + PER, places); place++) {
-        const uint pixel = place / BLOCKS, c = (place - pixel * BLOCKS) * VW;
-        const uint line = pixel / OUT_W, picture = line / OUT_H;
-        const struct window v =
-            window_at((int)(line - picture * OUT_H), (int)(pixel - line * OUT_W));
-        floatv sum = (floatv)(0.0f);
-        for (int r = v.r0; r < v.r1; r++)
-            for (int s = v.s0; s < v.s1; s++)
-                sum += LOAD(
-                    x + ((picture * H + (uint)(v.top + r)) * W + (uint)(v.left + s)) * C +
-                    c);
-        STORE(mean_of(sum, v), y + pixel * C + c, c);
+    if (get_global_id(0) >= items)
+        return;
+    const struct share v = share_of(OUT_W);
+    const uint picture = v.line / OUT_H, row = v.line - picture * OUT_H;
+    for (uint column = v.column; column < v.end; column++) {
+        const struct window w = window_at((int)row, (int)column);
+        for (uint c = v.c; c < v.c_end; c += CHUNK * VW) {
+            const uint to = (v.line * OUT_W + column) * C + c, blocks = chunk_at(c);
+            floatv sum[CHUNK];
+            for (uint b = 0; b < blocks; b++)
+                sum[b] = (floatv)(0.0f);
+            for (int r = w.r0; r < w.r1; r++)
+                for (int s = w.s0; s < w.s1; s++) {
+                    const uint from =
+                        ((picture * H + (uint)(w.top + r)) * W + (uint)(w.left + s)) * C +
+                        c;
+                    for (uint b = 0; b < blocks; b++)
+                        sum[b] += LOAD(x + x_at + from + b * VW);
+                }
+            for (uint b = 0; b < blocks; b++)
+                STORE(mean_of(sum[b], w), y + y_at + to + b * VW, c + b * VW);
+        }
     }
 }
 
@@ -175,47 +232,50 @@ static inline struct outputs outputs_of(int row, int column)
 
 __kernel void max_backward(__global const float *restrict dy, uint dy_at,
                            __global const at_type *restrict argmax, uint argmax_at,
-                           __global float *restrict dx, uint dx_at, uint places)
+                           __global float *restrict dx, uint dx_at, uint items)
 {
-    dy += dy_at;
-    argmax += argmax_at;
-    dx += dx_at;
-    const uint first = (uint)get_global_id(0) * PER;
-    for (uint place = first; place < min(first + PER, places); place++) {
-        const uint pixel = place / BLOCKS, c = (place - pixel * BLOCKS) * VW;
-        const uint line = pixel / W, picture = line / H;
-        const struct outputs o =
-            outputs_of((int)(line - picture * H), (int)(pixel - line * W));
-        floatv sum = (floatv)(0.0f);
-        for (int oy = o.y0; oy <= o.y1; oy++)
-            for (int ox = o.x0; ox <= o.x1; ox++) {
-                const int tap = (o.row - oy * STRIDE_Y) * S + o.column - ox * STRIDE_X;
-                const uint at = ((picture * OUT_H + (uint)oy) * OUT_W + (uint)ox) * C + c;
-                const floatv v = LOAD(dy + at);
-                const intv won = CONVERT_INTV(LOAD_AT(argmax + at)) == (intv)(tap);
-                sum += WHERE(won, v, (floatv)(0.0f));
-            }
-        STORE(sum, dx + pixel * C + c, c);
+    if (get_global_id(0) >= items)
+        return;
+    const struct share v = share_of(W);
+    const uint picture = v.line / H, row = v.line - picture * H;
+    for (uint column = v.column; column < v.end; column++) {
+        const struct outputs o = outputs_of((int)row, (int)column);
+        for (uint c = v.c; c < v.c_end; c += VW) {
+            floatv sum = (floatv)(0.0f);
+            for (int oy = o.y0; oy <= o.y1; oy++)
+                for (int ox = o.x0; ox <= o.x1; ox++) {
+                    const int tap =
+                        (o.row - oy * STRIDE_Y) * S + o.column - ox * STRIDE_X;
+                    const uint from =
+                        ((picture * OUT_H + (uint)oy) * OUT_W + (uint)ox) * C + c;
+                    const floatv given = LOAD(dy + dy_at + from);
+                    const intv won =
+                        CONVERT_INTV(LOAD_AT(argmax + argmax_at + from)) == (intv)(tap);
+                    sum += WHERE(won, given, (floatv)(0.0f));
+                }
+            STORE(sum, dx + dx_at + (v.line * W + column) * C + c, c);
+        }
     }
 }
 
 __kernel void mean_backward(__global const float *restrict dy, uint dy_at,
-                            __global float *restrict dx, uint dx_at, uint places)
+                            __global float *restrict dx, uint dx_at, uint items)
 {
-    dy += dy_at;
-    dx += dx_at;
-    const uint first = (uint)get_global_id(0) * PER;
-    for (uint place = first; place < min(first + PER, places); place++) {
-        const uint pixel = place / BLOCKS, c = (place - pixel * BLOCKS) * VW;
-        const uint line = pixel / W, picture = line / H;
-        const struct outputs o =
-            outputs_of((int)(line - picture * H), (int)(pixel - line * W));
-        floatv sum = (floatv)(0.0f);
-        for (int oy = o.y0; oy <= o.y1; oy++)
-            for (int ox = o.x0; ox <= o.x1; ox++) {
-                const uint at = ((picture * OUT_H + (uint)oy) * OUT_W + (uint)ox) * C + c;
-                sum += mean_of(LOAD(dy + at), window_at(oy, ox));
-            }
-        STORE(sum, dx + pixel * C + c, c);
+    if (get_global_id(0) >= items)
+        return;
+    const struct share v = share_of(W);
+    const uint picture = v.line / H, row = v.line - picture * H;
+    for (uint column = v.column; column < v.end; column++) {
+        const struct outputs o = outputs_of((int)row, (int)column);
+        for (uint c = v.c; c < v.c_end; c += VW) {
+            floatv sum = (floatv)(0.0f);
+            for (int oy = o.y0; oy <= o.y1; oy++)
+                for (int ox = o.x0; ox <= o.x1; ox++) {
+                    const uint from =
+                        ((picture * OUT_H + (uint)oy) * OUT_W + (uint)ox) * C + c;
+                    sum += mean_of(LOAD(dy + dy_at + from), window_at(oy, ox));
+                }
+            STORE(sum, dx + dx_at + (v.line * W + column) * C + c, c);
+        }
     }
 }

@@ -2,32 +2,28 @@
 /* Pooling for both families: cl/pool.cl, one launch each way. */
 #include "ocl.h"
 
-/* How the places of a tensor of `channels` channels are dealt to work-items. */
+/* How the pixels of a tensor are dealt to work-items. */
 struct deal {
-    int vector; /* channels of a place */
-    int per;    /* consecutive places of a work-item */
+    int vector; /* channels */
+    bool rows;  /* a row a work-item, else a vector of one pixel */
     size_t local;
 };
 
 /* A processor wants whole rows of wide vectors, one work-item a group; a GPU one short
  * vector a work-item. Vectors never reach past a pixel's channels, so that all are
  * aligned, but for odd numbers of channels on a processor. */
-static struct deal deal_places(const struct weft_list *list, int channels, int row)
+static struct deal deal_pixels(const struct weft_list *list, int channels)
 {
     const struct ocl_device *device = ocl_of(list);
     bool rows = device->is_cpu && list->device->family == WEFT_FAMILY_VEC;
-    struct deal deal = {.vector = 1, .per = 1};
+    struct deal deal = {.vector = 1, .rows = rows, .local = 1};
     int widest = rows ? device->vector : 4;
     while (deal.vector < widest && channels % (2 * deal.vector) == 0)
         deal.vector *= 2;
-    if (!rows) {
+    if (!rows)
         deal.local = device->max_group < 64 ? device->max_group : 64;
-        return deal;
-    }
-    if (channels > widest)
+    else if (channels > widest)
         deal.vector = widest;
-    deal.per = row * ((channels + deal.vector - 1) / deal.vector);
-    deal.local = 1;
     return deal;
 }
 
@@ -57,7 +53,7 @@ static struct ocl_options options_of(const struct weft_pool *pool,
     ocl_define(&options, "OUT_H", pool->out_h);
     ocl_define(&options, "OUT_W", pool->out_w);
     ocl_define(&options, "VW", deal->vector);
-    ocl_define(&options, "PER", deal->per);
+    ocl_define(&options, "ROWS", deal->rows);
     return options;
 }
 
@@ -65,18 +61,18 @@ static enum weft_status launch(struct weft_list *list, const struct weft_pool *p
                                bool forward, struct ocl_arg from, struct ocl_arg to,
                                struct weft_view argmax)
 {
-    int row = forward ? pool->out_w : pool->w;
-    size_t pixels =
-        (size_t)pool->n * (size_t)(forward ? pool->out_h : pool->h) * (size_t)row;
-    struct deal deal = deal_places(list, pool->c, row);
-    size_t places = pixels * (size_t)((pool->c + deal.vector - 1) / deal.vector);
+    size_t lines = (size_t)pool->n * (size_t)(forward ? pool->out_h : pool->h);
+    size_t width = (size_t)(forward ? pool->out_w : pool->w);
+    struct deal deal = deal_pixels(list, pool->c);
+    size_t vectors = (size_t)((pool->c + deal.vector - 1) / deal.vector);
+    size_t items = deal.rows ? lines : lines * width * vectors;
     struct ocl_options options = options_of(pool, &deal);
     ocl_define(&options, "ARGMAX", argmax.mem != NULL);
 
     struct ocl_launch launch = {
         .source = "pool.cl",
         .kernel = forward ? kinds[pool->kind].forward : kinds[pool->kind].backward,
-        .global = {(places + (size_t)deal.per - 1) / (size_t)deal.per},
+        .global = {items},
         .local = {deal.local},
         .args = {from},
     };
@@ -86,7 +82,7 @@ static enum weft_status launch(struct weft_list *list, const struct weft_pool *p
     launch.args[n++] = to;
     if (kinds[pool->kind].argmax && forward)
         launch.args[n++] = (struct ocl_arg)OCL_VIEW(argmax);
-    launch.args[n++] = (struct ocl_arg)OCL_INT(places);
+    launch.args[n++] = (struct ocl_arg)OCL_INT(items);
     launch.arg_count = n;
     return ocl_launch(list, options.text, &launch);
 }
