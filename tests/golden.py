@@ -104,6 +104,22 @@ class Third(nn.Module):
         return self.dense2(self.norm4(self.dense1(x)).relu())
 
 
+class Fourth(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(1, 6, 3, padding=1), nn.Conv2d(6, 6, 3, padding=1)
+        self.conv3, self.conv4 = nn.Conv2d(6, 6, 3, padding=1), nn.Conv2d(6, 8, 3)
+        self.conv5, self.dense1 = nn.Conv2d(8, 12, (2, 3)), nn.Linear(12, 4)
+
+    def forward(self, x):
+        x = self.conv1(x)
+        x = (self.conv3(self.conv2(x).relu()) + x).relu()
+        x = F.avg_pool2d(x, (3, 2), 2, 1, count_include_pad=False)
+        x = self.conv4(x).tanh()
+        x = F.avg_pool2d(x, 3, 1, 1, count_include_pad=False) + x
+        return self.dense1(self.conv5(x).tanh().amax((2, 3)))
+
+
 def run(path, net, make, smoothing):
     tensors, notes = load(path)
     net.load_state_dict(tensors)
@@ -130,3 +146,5 @@ run(f"{d}/golden2.safetensors", Second(),
     lambda p: torch.optim.SGD(p, lr=5e-2, momentum=0.8, nesterov=True, weight_decay=1e-3), 0.1)
 run(f"{d}/golden3.safetensors", Third(),
     lambda p: torch.optim.SGD(p, lr=1e-1, momentum=0.9, nesterov=True, weight_decay=1e-3), 0.0)
+run(f"{d}/golden4.safetensors", Fourth(),
+    lambda p: torch.optim.SGD(p, lr=3e-2, momentum=0.9, nesterov=True), 0.0)

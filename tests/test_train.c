@@ -82,6 +82,23 @@ static const struct {
      {1.520933420, 1.020607611, 1.058263407, 0.746278809, 0.592864798, 0.454470666,
       0.360908116, 0.440133730, 0.186982536, 0.126034125},
      0.322557230},
+    {"conv 6 3x3 pad=same as=a\n"
+     "conv 6 3x3 relu pad=same\n"
+     "conv 6 3x3 pad=same\n"
+     "add a relu\n"
+     "avg-pool 3x2 stride=2 pad=1\n"
+     "conv 8 3x3 tanh as=b\n"
+     "avg-pool 3 stride=1 pad=same\n"
+     "add b\n"
+     "conv 12 2x3 tanh\n"
+     "global-max-pool\n"
+     "dense 4\n"
+     "softmax\n"
+     "optimizer sgd 3e-2 nesterov=yes\n"
+     "batch 16\n",
+     {1.126614504, 1.072733090, 1.096908494, 1.006108203, 0.769877124, 0.753287418,
+      0.628096135, 0.596893048, 0.417695674, 0.422576643},
+     0.360035531},
 };
 
 enum { SIDE = 12, CLASSES = 4 };
