@@ -39,6 +39,23 @@ static void check_seed(void)
     weft_net_destroy(&net);
 }
 
+/* Every built-in reads, and ends in ten classes. */
+static void check_builtins(void)
+{
+    const char *name;
+    int count = 0;
+    for (; (name = weft_net_builtin(NULL, count)); count++) {
+        struct weft_net_info info;
+        weft_net *net = net_of(weft_net_builtin(name, 0), 28, 28, 1);
+        REQUIRE(net);
+        weft_net_info(net, &info);
+        CHECK_INT(info.classes, 10);
+        CHECK(info.batch > 0);
+        weft_net_destroy(&net);
+    }
+    CHECK(count >= 4);
+}
+
 /* One layer on a picture, and the shape that comes out. */
 static void check_shapes(void)
 {
@@ -313,6 +330,7 @@ int main(void)
         return 1;
     test_context = ctx;
     check_seed();
+    check_builtins();
     check_shapes();
     check_sentences();
     check_fusion();
