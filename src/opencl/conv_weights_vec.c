@@ -1,18 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Gradient of a convolution's weights and bias, family `vec`: parts of the batch give
  * planes of partial sums, a second launch adds the planes in order. Kernels:
- * cl/conv_weights_vec.cl. */
+ * cl/conv_weights_vec.cl, cl/pooled_vec.h. */
 #include "vec.h"
 
-/* The tunables, in the order of their table: SPLIT is the pictures of a part, PER_ITEM
- * the blocks of channels of a work-item, SLAB the pixels of a slab. */
-enum { WIDTH, VECTORS, TILE, SPLIT, PER_ITEM, SLAB, UNROLL };
+/* The tunables, in the order of their table: SLICE is the input channels of a slice,
+ * SPLIT the pictures of a part, PER_ITEM the blocks of channels of a work-item, CHUNK the
+ * pixels of a chunk, PANEL the chunks of a panel. */
+enum { WIDTH, VECTORS, TILE, SLICE, SPLIT, PER_ITEM, CHUNK, PANEL, UNROLL };
+
+struct piece {
+    int rows, pictures;
+};
 
 /* What follows from them. */
 struct tiling {
     int blocks, splits; /* blocks of channels of all groups; parts of the batch */
-    int slab_rows, slab_pictures;
-    size_t rows, plane, slab; /* weights a plane has room for; floats */
+    struct piece chunk, panel;
+    size_t rows, plane; /* weights a plane has room for; floats */
+    size_t panel_floats;
 };
 
 static int div_up(long a, long b)
@@ -40,24 +46,46 @@ static int taps_of(const struct vec_shape *s)
     return s->r * s->s * s->group_in;
 }
 
+/* Floats of `rows` rows of a picture in a chunk: x of one slice, and dz. */
+static long x_floats(const struct vec_shape *s, const int *values, int rows)
+{
+    long step = s->depthwise ? values[WIDTH] * values[VECTORS] : values[SLICE];
+    return step * ((rows - 1) * s->stride_y + (s->r - 1) * s->dilation_y + 1) *
+           ((s->out_w - 1) * s->stride_x + (s->s - 1) * s->dilation_x + 1);
+}
+
+static long dz_floats(const struct vec_shape *s, const int *values, int rows)
+{
+    return (long)values[WIDTH] * values[VECTORS] * rows * s->out_w;
+}
+
+/* Rows of a picture, or whole pictures, of about so many pixels. */
+static struct piece piece_of(const struct vec_shape *s, const int *values, long pixels)
+{
+    long rows = pixels < s->out_w ? 1 : pixels / s->out_w, pictures = rows / s->out_h;
+    if (pictures > values[SPLIT])
+        pictures = values[SPLIT];
+    return (struct piece){(int)(rows < s->out_h ? rows : s->out_h),
+                          (int)(pictures < 1 ? 1 : pictures)};
+}
+
 static struct tiling tiling_of(const struct vec_shape *s, const int *values)
 {
     int block = values[WIDTH] * values[VECTORS];
+    int slices = div_up(s->group_in, values[SLICE]);
+    int tiles = div_up(s->r * s->s * values[SLICE], values[TILE]);
     struct tiling t = {
         .blocks = s->blocks_of * div_up(s->group_out, block),
         .splits = div_up(s->n, values[SPLIT]),
-        .rows = (size_t)div_up(taps_of(s), values[TILE]) * (size_t)values[TILE],
+        .rows = (size_t)slices * (size_t)tiles * (size_t)values[TILE],
     };
     t.plane = (t.rows + 1) * (size_t)block * (size_t)t.blocks;
-    t.slab_rows = values[SLAB] < s->out_w ? 1 : values[SLAB] / s->out_w;
-    t.slab_pictures = t.slab_rows / s->out_h;
-    if (t.slab_rows > s->out_h)
-        t.slab_rows = s->out_h;
-    if (t.slab_pictures < 1)
-        t.slab_pictures = 1;
-    if (t.slab_pictures > values[SPLIT])
-        t.slab_pictures = values[SPLIT];
-    t.slab = (size_t)t.slab_pictures * (size_t)t.slab_rows * (size_t)(s->out_w * block);
+    t.chunk = piece_of(s, values, values[CHUNK]);
+    t.panel = piece_of(s, values, values[CHUNK] * values[PANEL]);
+    t.panel_floats =
+        (size_t)t.panel.pictures * (size_t)(slices * x_floats(s, values, t.panel.rows) +
+                                            dz_floats(s, values, t.panel.rows)) +
+        (size_t)values[WIDTH];
     return t;
 }
 
@@ -78,17 +106,60 @@ static void deal(const struct ocl_device *device, const struct vec_shape *s, int
     values[PER_ITEM] = spare < 1 ? 1 : spare < t.blocks ? (int)spare : t.blocks;
 }
 
+/* Slices of one cache line or less that waste little of their last tile, and of the last
+ * slice. */
+static void slice(const struct vec_shape *s, int registers, int *values)
+{
+    enum { LINE = 16 };
+    long best = 0;
+    for (int size = s->group_in < LINE ? s->group_in : LINE; size > 0; size--) {
+        int taps = s->r * s->s * size;
+        int tile = tile_of(taps, 1, registers / values[VECTORS], 1);
+        long cost = (long)div_up(s->group_in, size) * div_up(taps, tile) * (tile + 1);
+        if (best && cost >= best)
+            continue;
+        best = cost;
+        values[SLICE] = size;
+        values[TILE] = tile;
+    }
+}
+
+/* As much of a picture, or as many pictures, as the first-level cache holds beside the
+ * sums, in equal parts. */
+static int chunk(const struct vec_shape *s, const int *values)
+{
+    enum { FLOATS = 4096, PICTURES_FLOATS = 3072 }; /* 16 and 12 KiB of 32 */
+    int rows = 1;
+    while (rows < s->out_h &&
+           x_floats(s, values, rows + 1) + dz_floats(s, values, rows + 1) <= FLOATS)
+        rows++;
+    rows = div_up(s->out_h, div_up(s->out_h, rows));
+    long picture = x_floats(s, values, rows) + dz_floats(s, values, rows);
+    int pictures = rows < s->out_h ? 1 : (int)(PICTURES_FLOATS / picture);
+    return rows * s->out_w * (pictures < 1 ? 1 : pictures);
+}
+
+/* A row in one go, or in equal parts: each turn of a loop may be mispredicted. */
+static int unroll(int row)
+{
+    enum { MOST = 14 };
+    for (int part = row < MOST ? row : MOST; part >= 4; part--)
+        if (row % part == 0)
+            return part;
+    return row < 4 ? row : 4;
+}
+
 static enum ocl_fit fit(const struct ocl_device *device,
                         const struct weft_conv_args *args, int *values)
 {
-    enum { SLAB_FLOATS = 4096 }; /* 16 KiB: half of a usual first-level cache */
     struct vec_shape s = vec_shape_of(&args->conv);
-    int width = vec_width(device, s.group_out), registers = width >= 16 ? 24 : 12;
+    int width = vec_width(device, s.group_out);
     values[WIDTH] = width;
     values[VECTORS] = s.group_out > width ? 2 : 1;
-    values[TILE] = tile_of(taps_of(&s), 1, registers / values[VECTORS], 1);
-    values[SLAB] = SLAB_FLOATS / (width * values[VECTORS]);
-    values[UNROLL] = 2;
+    slice(&s, width >= 16 ? 24 : 12, values);
+    values[CHUNK] = chunk(&s, values);
+    values[PANEL] = 1;
+    values[UNROLL] = unroll(s.out_w);
     deal(device, &s, values);
     return OCL_FIT_POSSIBLE;
 }
@@ -104,7 +175,9 @@ static enum ocl_fit pooled_fit(const struct ocl_device *device,
     values[WIDTH] = width;
     values[VECTORS] = 1;
     values[TILE] = tile_of(taps_of(&s), 1, registers * 3 / 4, 3);
-    values[SLAB] = 1;
+    values[SLICE] = s.group_in;
+    values[CHUNK] = 1;
+    values[PANEL] = 1;
     values[UNROLL] = 1;
     deal(device, &s, values);
     return OCL_FIT_PREFERRED;
@@ -118,107 +191,126 @@ static bool allows(const struct ocl_device *device, const struct weft_conv_args 
     if (!vec_width_allowed(values[WIDTH]) || values[VECTORS] < 1 || values[VECTORS] > 3 ||
         values[TILE] < 1 || values[VECTORS] * values[TILE] > 24 || values[SPLIT] < 1 ||
         values[SPLIT] > 65536 || values[PER_ITEM] < 1 || values[PER_ITEM] > 4096 ||
-        values[SLAB] < 1 || values[SLAB] > 65536 || values[UNROLL] < 1 ||
-        values[UNROLL] > 8)
+        values[CHUNK] < 1 || values[CHUNK] > 65536 || values[PANEL] < 1 ||
+        values[PANEL] > 64 || values[SLICE] < 1 || values[SLICE] > s.group_in ||
+        values[UNROLL] < 1 || values[UNROLL] > 16)
         return false;
     struct tiling t = tiling_of(&s, values);
     size_t items = (size_t)div_up(t.blocks, values[PER_ITEM]) * (size_t)t.splits;
     size_t most = (size_t)device->max_alloc / sizeof(float);
     most = most < MOST_PLANES ? most : MOST_PLANES;
-    return t.splits == 1 || t.plane * (size_t)t.splits + t.slab * items <= most;
+    return t.splits == 1 || t.plane * (size_t)t.splits + t.panel_floats * items <= most;
 }
 
 static bool pooled_allows(const struct ocl_device *device,
                           const struct weft_conv_args *args, const int *values)
 {
-    return values[VECTORS] == 1 && values[TILE] <= 16 && allows(device, args, values);
+    return values[VECTORS] == 1 && values[TILE] <= 16 &&
+           values[SLICE] == args->conv.c / args->conv.groups &&
+           allows(device, args, values);
 }
 
-/* Adds the planes of all parts in order. */
-static enum weft_status sum_planes(struct weft_list *list, struct ocl_options *options,
-                                   const struct weft_conv_args *args,
-                                   const struct tiling *t, struct ocl_arg planes)
+static void define(struct ocl_options *options, const struct vec_shape *shape,
+                   const struct weft_conv_args *args, const int *values)
 {
-    enum { SUM_ROWS = 16 };
+    struct tiling t = tiling_of(shape, values);
+    vec_define_shape(options, shape);
+    vec_define_pool(options, &args->pool);
+    ocl_define(options, "GROUPS", shape->blocks_of);
+    ocl_define(options, "VW", values[WIDTH]);
+    ocl_define(options, "NV", values[VECTORS]);
+    ocl_define(options, "TILE", values[TILE]);
+    ocl_define(options, "SLICE", values[SLICE]);
+    ocl_define(options, "PER_ITEM", values[PER_ITEM]);
+    ocl_define(options, "UNROLL", values[UNROLL]);
+    ocl_define(options, "PAD_TOP", args->conv.pad_top);
+    ocl_define(options, "PAD_LEFT", args->conv.pad_left);
+    ocl_define(options, "CHUNK_ROWS", t.chunk.rows);
+    ocl_define(options, "CHUNK_PICTURES", t.chunk.pictures);
+    ocl_define(options, "PANEL_ROWS", t.panel.rows);
+    ocl_define(options, "PANEL_PICTURES", t.panel.pictures);
+    ocl_define(options, "BIAS", args->dbias.mem != NULL);
+}
+
+/* Runs the launch, which fills the planes, and adds them in order. */
+static enum weft_status fill_and_add(struct weft_list *list, struct ocl_launch *launch,
+                                     const struct ocl_options *options,
+                                     const struct weft_conv_args *args,
+                                     const struct tiling *t)
+{
+    enum { SUM_ROWS = 16 }; /* as in planes_vec.h */
     struct ocl_launch sum = {
-        .source = "conv_weights_vec.cl",
+        .source = launch->source,
         .kernel = "conv_weights_sum",
         .global = {(size_t)div_up((long)t->rows + 1, SUM_ROWS), (size_t)t->blocks},
         .arg_count = 4,
-        .args = {planes, OCL_VIEW(args->dw), OCL_VIEW(args->dbias), OCL_INT(t->splits)},
+        .args = {launch->args[3], OCL_VIEW(args->dw), OCL_VIEW(args->dbias),
+                 OCL_INT(t->splits)},
     };
+    vec_local(list, launch);
+    WEFT_TRY(ocl_launch(list, options->text, launch));
     vec_local(list, &sum);
     return ocl_launch(list, options->text, &sum);
 }
 
-static enum weft_status record_either(struct weft_list *list,
-                                      const struct weft_conv_args *args,
-                                      const int *values, bool pooled)
+static struct ocl_arg planes_of(struct weft_list *list, const struct tiling *t)
 {
-    struct vec_shape shape = vec_shape_of(&args->conv);
-    struct ocl_arg x = OCL_VIEW(args->x);
-    WEFT_TRY(vec_pad(list, &args->conv, &shape, &x));
-    struct tiling t = tiling_of(&shape, values);
-    size_t per_split = (size_t)div_up(t.blocks, values[PER_ITEM]);
-    size_t splits = (size_t)t.splits;
-
-    struct ocl_options options = {""};
-    vec_define_shape(&options, &shape);
-    vec_define_pool(&options, &args->pool);
-    ocl_define(&options, "SUM_ROWS", 16);
-    ocl_define(&options, "GROUPS", shape.blocks_of);
-    ocl_define(&options, "VW", values[WIDTH]);
-    ocl_define(&options, "NV", values[VECTORS]);
-    ocl_define(&options, "TILE", values[TILE]);
-    ocl_define(&options, "PER_ITEM", values[PER_ITEM]);
-    ocl_define(&options, "SLAB_ROWS", t.slab_rows);
-    ocl_define(&options, "SLAB_PICTURES", t.slab_pictures);
-    ocl_define(&options, "UNROLL", values[UNROLL]);
-    ocl_define(&options, "BIAS", args->dbias.mem != NULL);
-
-    struct ocl_arg planes =
-        OCL_SCRATCH(ocl_scratch(list, sizeof(float) * t.plane * splits));
-    struct ocl_launch launch = {
-        .source = "conv_weights_vec.cl",
-        .kernel = "conv_weights_pooled",
-        .global = {per_split, splits},
-        .arg_count = 6,
-        .args = {x, OCL_VIEW(args->dy), OCL_VIEW(args->argmax), planes, OCL_INT(shape.n),
-                 OCL_INT(values[SPLIT])},
-    };
-    if (!pooled) {
-        launch.kernel = "conv_weights";
-        launch.arg_count = 7;
-        launch.args[4] = (struct ocl_arg)OCL_SCRATCH(
-            ocl_scratch(list, sizeof(float) * t.slab * per_split * splits));
-        launch.args[5] = (struct ocl_arg)OCL_INT(shape.n);
-        launch.args[6] = (struct ocl_arg)OCL_INT(values[SPLIT]);
-    }
-    vec_local(list, &launch);
-    WEFT_TRY(ocl_launch(list, options.text, &launch));
-    return sum_planes(list, &options, args, &t, planes);
+    return (struct ocl_arg)OCL_SCRATCH(
+        ocl_scratch(list, sizeof(float) * t->plane * (size_t)t->splits));
 }
 
 static enum weft_status record(struct weft_list *list, const struct weft_conv_args *args,
                                const int *values)
 {
-    return record_either(list, args, values, false);
+    struct vec_shape shape = vec_shape_of(&args->conv);
+    struct tiling t = tiling_of(&shape, values);
+    struct ocl_options options = {""};
+    define(&options, &shape, args, values);
+    size_t per_split = (size_t)div_up(t.blocks, values[PER_ITEM]);
+    size_t items = per_split * (size_t)t.splits;
+    struct ocl_arg planes = planes_of(list, &t);
+    struct ocl_launch launch = {
+        .source = "conv_weights_vec.cl",
+        .kernel = "conv_weights",
+        .global = {per_split, (size_t)t.splits},
+        .arg_count = 7,
+        .args = {OCL_VIEW(args->x), OCL_VIEW(args->dy), OCL_VIEW(args->argmax), planes,
+                 OCL_SCRATCH(ocl_scratch(list, sizeof(float) * t.panel_floats * items)),
+                 OCL_INT(shape.n), OCL_INT(values[SPLIT])},
+    };
+    return fill_and_add(list, &launch, &options, args, &t);
 }
 
 static enum weft_status pooled_record(struct weft_list *list,
                                       const struct weft_conv_args *args,
                                       const int *values)
 {
-    return record_either(list, args, values, true);
+    struct vec_shape shape = vec_shape_of(&args->conv);
+    struct ocl_arg x = OCL_VIEW(args->x);
+    WEFT_TRY(vec_pad(list, &args->conv, &shape, &x));
+    struct tiling t = tiling_of(&shape, values);
+    struct ocl_options options = {""};
+    define(&options, &shape, args, values);
+    ocl_define(&options, "POOLED", 1);
+    struct ocl_launch launch = {
+        .source = "conv_weights_vec.cl",
+        .kernel = "conv_weights_pooled",
+        .global = {(size_t)div_up(t.blocks, values[PER_ITEM]), (size_t)t.splits},
+        .arg_count = 6,
+        .args = {x, OCL_VIEW(args->dy), OCL_VIEW(args->argmax), planes_of(list, &t),
+                 OCL_INT(shape.n), OCL_INT(values[SPLIT])},
+    };
+    return fill_and_add(list, &launch, &options, args, &t);
 }
 
-#define TUNABLES                                                                        \
-    {                                                                                   \
-        {"width", 3, {4, 8, 16}}, {"vectors", 3, {1, 2, 3}},                            \
-            {"tile", 8, {1, 2, 3, 4, 6, 8, 9, 12}},                                     \
-            {"split", 8, {1, 2, 4, 8, 16, 32, 64, 128}},                                \
-            {"per-item", 5, {1, 2, 4, 8, 16}},                                          \
-            {"slab", 7, {16, 64, 128, 256, 512, 1024, 2048}}, {"unroll", 3, {1, 2, 4}}, \
+#define TUNABLES                                                                  \
+    {                                                                             \
+        {"width", 3, {4, 8, 16}}, {"vectors", 3, {1, 2, 3}},                      \
+            {"tile", 8, {1, 2, 3, 4, 6, 8, 9, 12}}, {"slice", 4, {4, 8, 12, 16}}, \
+            {"split", 8, {1, 2, 4, 8, 16, 32, 64, 128}},                          \
+            {"per-item", 5, {1, 2, 4, 8, 16}},                                    \
+            {"chunk", 7, {16, 64, 128, 256, 512, 1024, 2048}},                    \
+            {"panel", 4, {1, 2, 4, 8}}, {"unroll", 7, {1, 2, 4, 6, 7, 13, 14}},   \
     }
 
 const struct ocl_algorithm vec_direct_weights = {"direct", TUNABLES, fit, allows, record};

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Gradient of a convolution's weights and bias, family `vec`, for few weights behind a
+ * pool whose windows touch each other (stride is window, no padding): dz of a window is
+ * made in registers.
+ *
+ *     dw[ky,kx,c,k] = sum over n, y, x of dz[n,y,x,k]
+ *                     x[n, y STRIDE_Y + ky DILATION_Y, x STRIDE_X + kx DILATION_X, c]
+ *     dbias[k] = sum over n, y, x of dz[n,y,x,k],  dz: dy at the places of argmax
+ *
+ * The input is padded already; NV is 1. Partial sums of `split` pictures each go to
+ * planes. Global size (blocks / PER_ITEM rounded up, splits). */
+#ifndef WEFT_POOLED_VEC_H
+#define WEFT_POOLED_VEC_H
+
+#include "planes_vec.h"
+
+/* Where weight `tap`, counted as (ky, kx, c), meets its first input. */
+static inline int first_at(int tap)
+{
+    const int place = tap / GROUP_IN;
+    return (place / S * DILATION_Y * IN_W + REMAINDER(place, S) * DILATION_X) * IN +
+           REMAINDER(tap, GROUP_IN);
+}
+
+static inline void add_pooled_tile(floatv acc[TILE], __global const float *x,
+                                   const floatv d[POOL_R * POOL_S], int tap)
+{
+#pragma unroll
+    for (int i = 0; i < TILE; i++)
+#pragma unroll
+        for (int place = 0; place < POOL_R * POOL_S; place++) {
+            const int at =
+                (place / POOL_S * STRIDE_Y * IN_W + place % POOL_S * STRIDE_X) * IN;
+            acc[i] = MAD(INPUT(x + at + first_at(min(tap + i, TAPS - 1)), 0), d[place],
+                         acc[i]);
+        }
+}
+
+/* One picture's part of TILE weights of a plane, and with tap 0 of the bias. */
+static inline void add_picture(__global float *plane, __global const float *x,
+                               __global const float *dy, __global const uchar *argmax,
+                               int tap)
+{
+    floatv acc[TILE], sum = (floatv)(0.0f);
+#pragma unroll
+    for (int i = 0; i < TILE; i++)
+        acc[i] = VLOAD(plane + (tap + i) * BLOCK);
+    for (int py = 0; py < POOL_H; py++)
+        for (int px = 0; px < POOL_W; px++) {
+            const size_t window = (size_t)(py * POOL_W + px) * OUT;
+            const intv place = places_at(argmax + window);
+            const floatv g = VLOAD(dy + window);
+            floatv d[POOL_R * POOL_S];
+#pragma unroll
+            for (int i = 0; i < POOL_R * POOL_S; i++)
+                d[i] = WHERE(place == (intv)(i), g, (floatv)(0.0f));
+            sum += g;
+            add_pooled_tile(
+                acc, x + (py * POOL_R * STRIDE_Y * IN_W + px * POOL_S * STRIDE_X) * IN, d,
+                tap);
+        }
+#pragma unroll
+    for (int i = 0; i < TILE; i++)
+        VSTORE(acc[i], plane + (tap + i) * BLOCK);
+    if (tap == 0)
+        add_bias(plane, &sum);
+}
+
+__kernel void conv_weights_pooled(__global const float *restrict x, uint x_at,
+                                  __global const float *restrict dy, uint dy_at,
+                                  __global const uchar *restrict argmax, uint argmax_at,
+                                  __global float *restrict planes, uint planes_at,
+                                  int pictures, int split)
+{
+    const int first = get_global_id(0) * PER_ITEM,
+              last = min(first + PER_ITEM, (int)BLOCKS);
+    const int begin = get_global_id(1) * split, end = min(begin + split, pictures);
+    planes += planes_at + (size_t)get_global_id(1) * (BLOCKS * PLANE);
+    clear(planes + first * PLANE, (last - first) * PLANE);
+    for (int n = begin; n < end; n++)
+        for (int index = first; index < last; index++) {
+            const struct block block = block_at(index);
+            const size_t at = (size_t)n * (POOL_H * POOL_W * OUT) + block.out;
+#pragma unroll
+            for (int tap = 0; tap < TAPS; tap += TILE)
+                add_picture(planes + index * PLANE,
+                            x + x_at + (size_t)n * (IN_H * IN_W * IN) + block.in,
+                            dy + dy_at + at, argmax + argmax_at + at, tap);
+        }
+}
+
+#endif
