@@ -290,6 +290,8 @@ struct weft_list {
     int launches;         /* kernels or calls a replay */
     size_t scratch_bytes; /* what the primitives need besides their arguments: their
                              largest need */
+    int winograd; /* convolutions in tiles of so many outputs a side or fewer, which err
+                     more than the sums of their products do; 0: none */
 };
 
 /* list.c. Begins a new part of the list; a `node` of WEFT_MARK_SAME is that of the mark

@@ -188,14 +188,14 @@ void check_exact(struct check_case *c)
 {
     for (int i = 0; i < c->tensor_count; i++) {
         struct check_tensor *t = &c->tensors[i];
-        t->unordered = t->unbounded = false;
+        t->unordered = t->unbounded = t->spreads = false;
         for (size_t j = 0; j < t->count; j++)
             t->bound[j] = 0;
     }
 }
 
-static enum weft_status prepare(struct check_case *c, struct check_run *run,
-                                enum check_side side)
+enum weft_status check_prepare(struct check_case *c, struct check_run *run,
+                               enum check_side side)
 {
     struct weft_device *device = c->check->device[side];
     struct weft_list *list = NULL;
@@ -216,7 +216,7 @@ enum weft_status check_replay(struct check_case *c, struct check_run *run,
                               enum check_side side)
 {
     struct weft_device *device = c->check->device[side];
-    WEFT_TRY(prepare(c, run, side));
+    WEFT_TRY(check_prepare(c, run, side));
     for (int i = 0; run->writes[i]; i++) {
         struct check_tensor *t = run->writes[i];
         unsigned char *to = check_image(c, t);

@@ -90,6 +90,7 @@ struct check_tensor {
     bool sparse;    /* zeros are no reason for mistrust */
     bool unordered; /* not compared in this fill: there are several right answers */
     bool unbounded; /* in this fill infinities and NaN are right answers */
+    bool spreads;   /* and a NaN may show in what is computed together with it */
 };
 
 /* One buffer on either side; `image` is what it is given before a replay. */
@@ -153,7 +154,10 @@ void check_nonzero(struct check_case *c, struct check_tensor *t, int size);
 void check_reals(struct check_case *c, struct check_tensor *t, float low, float high);
 /* Bounds of all tensors to zero, no tensor unordered. */
 void check_exact(struct check_case *c);
-/* Runs on one side, from the image; records first where that is still to do. */
+/* Records and seals on one side, where that is still to do. */
+enum weft_status check_prepare(struct check_case *c, struct check_run *run,
+                               enum check_side side);
+/* Runs on one side, from the image. */
 enum weft_status check_replay(struct check_case *c, struct check_run *run,
                               enum check_side side);
 /* Runs the reference with the absolute value of every float: sums |a b| for bounds. */
@@ -169,6 +173,19 @@ void check_report(struct check_case *c, const char *what, const char *fill, doub
 /* The a-priori bound of a sum of `terms` products, in shares of sum |a b| (Higham,
  * "Accuracy and stability of numerical algorithms", section 3.1); any order. */
 double check_gamma(double terms);
+
+/* winograd.c. A convolution in tiles of outputs x outputs, and the number of roundings
+ * times the size of what is rounded, for each picture and output channel. */
+struct check_winograd {
+    const struct weft_conv *conv;
+    int outputs;
+    bool turned;    /* the data gradient: x and what comes out are its */
+    const float *x; /* places of each picture, with all channels */
+    size_t places;
+    double scale; /* by which its elements may be larger */
+    const float *w;
+};
+void check_winograd_bound(const struct check_winograd *p, double *bound);
 
 /* slope.c. The gradient of L = sum coefficient y along a random direction of +-1,
  * against the central difference of L. */

@@ -121,6 +121,8 @@ static struct difference compare_floats(const struct check_tensor *t, const void
         d.wrong = isnan(d.want) ? !isnan(d.got) : d.got != d.want;
         return d;
     }
+    if (t->spreads && isnan(d.got))
+        return d;
     double off = fabs(d.got - d.want);
     d.wrong = !(off <= t->bound[i]);
     d.error = off > 0 && t->bound[i] > 0 ? off / t->bound[i] : 0;

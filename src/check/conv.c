@@ -1,20 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Checks of convolution with what is fused to it. */
-#include "check.h"
+#include "conv.h"
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-
-struct conv_case {
-    struct check_case base;
-    struct weft_conv conv;
-    struct weft_pool pool;
-    struct weft_activation activation, gate_activation;
-    bool want_argmax;
-    /* `whole` is the convolution's output before pooling; NULL without a pool. */
-    struct check_tensor *x, *w, *bias, *y, *argmax, *dy, *dw, *dbias, *dx, *gate, *whole;
-};
 
 static struct weft_conv_args forward_args(const struct conv_case *v, enum check_side side)
 {
@@ -119,11 +110,7 @@ static enum weft_status record_step(const struct check_case *c, enum check_side 
     return record_data(c, side, list);
 }
 
-struct runs {
-    struct check_run *forward, *data, *weights, *step, *linear, *whole, *ungated;
-};
-
-static void add_runs(struct conv_case *v, struct runs *r)
+static void add_runs(struct conv_case *v, struct conv_runs *r)
 {
     struct check_case *c = &v->base;
     struct check_tensor *argmax = v->want_argmax ? v->argmax : NULL;
@@ -186,77 +173,10 @@ static void fill(struct conv_case *v, bool integers)
     draw_argmax(v);
 }
 
-/* How many products a result is the sum of, for each direction. */
-static double terms_forward(const struct conv_case *v)
-{
-    return (double)v->conv.r * v->conv.s * (v->conv.c / v->conv.groups) + 1;
-}
-
-static double terms_data(const struct conv_case *v)
-{
-    return (double)v->conv.r * v->conv.s * (v->conv.k / v->conv.groups) +
-           check_pool_overlap(&v->pool);
-}
-
-static double terms_weights(const struct conv_case *v)
-{
-    return (double)v->conv.n * v->conv.out_h * v->conv.out_w +
-           check_pool_overlap(&v->pool);
-}
-
-/* A maximum of sums |a b| bounds the maximum too. */
-static enum weft_status bound_forward(struct conv_case *v, struct runs *r, bool integers)
-{
-    struct check_case *c = &v->base;
-    if (integers && check_act_is_exact(v->activation))
-        return WEFT_OK;
-    const float *result = check_result(c, v->y, CHECK_REFERENCE);
-    double gamma = integers ? 0 : check_gamma(terms_forward(v) + 4);
-    WEFT_TRY(check_replay(c, r->forward, CHECK_REFERENCE));
-    for (size_t i = 0; i < v->y->count; i++)
-        v->y->bound[i] = (double)result[i];
-    WEFT_TRY(check_absolute(c, r->linear));
-    for (size_t i = 0; i < v->y->count; i++) {
-        double size = (double)result[i];
-        v->y->bound[i] =
-            check_act_bound(v->activation, size, gamma * size, v->y->bound[i]);
-    }
-    return WEFT_OK;
-}
-
-static enum weft_status bound_data(struct conv_case *v, struct runs *r)
-{
-    struct check_case *c = &v->base;
-    WEFT_TRY(check_absolute(c, r->ungated));
-    const float *sum = check_result(c, v->dx, CHECK_REFERENCE);
-    const float *gate = v->gate ? check_image(c, v->gate) : NULL;
-    bool rough = v->gate && !check_act_is_exact(v->gate_activation);
-    for (size_t i = 0; i < v->dx->count; i++) {
-        double slope =
-            gate ? fabs(check_act_slope(v->gate_activation, 0, (double)gate[i])) : 1;
-        v->dx->bound[i] = (double)sum[i] * (check_gamma(terms_data(v) + 4) * slope +
-                                            (rough ? 4 * CHECK_UNIT : 0));
-    }
-    return WEFT_OK;
-}
-
-static enum weft_status bound_weights(struct conv_case *v, struct runs *r)
-{
-    struct check_case *c = &v->base;
-    WEFT_TRY(check_absolute(c, r->weights));
-    double gamma = check_gamma(terms_weights(v) + 4);
-    for (int i = 0; r->weights->writes[i]; i++) {
-        struct check_tensor *t = r->weights->writes[i];
-        const float *sum = check_result(c, t, CHECK_REFERENCE);
-        for (size_t j = 0; j < t->count; j++)
-            t->bound[j] = gamma * (double)sum[j];
-    }
-    return WEFT_OK;
-}
-
 /* Among real numbers a near tie may go either way: the place that the device names must
  * hold a value within the bound of the maximum. */
-static enum weft_status check_choices(struct conv_case *v, struct runs *r)
+static enum weft_status check_choices(struct conv_case *v, struct conv_runs *r,
+                                      const char *name)
 {
     struct check_case *c = &v->base;
     const struct weft_pool *p = &v->pool;
@@ -291,46 +211,50 @@ static enum weft_status check_choices(struct conv_case *v, struct runs *r)
                      channel, choice[i], inside ? "there stands" : "outside the picture;",
                      there, (double)y[i]);
     }
-    check_report(c, "forward", "argmax real", 0, wrong ? fault : NULL);
+    check_report(c, "forward, argmax", name, 0, wrong ? fault : NULL);
     return WEFT_OK;
 }
 
-static enum weft_status compare_all(struct conv_case *v, struct runs *r, bool integers)
+static enum weft_status compare_all(struct conv_case *v, struct conv_runs *r,
+                                    bool integers)
 {
     const char *name = integers ? "integers" : "real";
     struct check_case *c = &v->base;
     fill(v, integers);
     check_exact(c);
     if (v->argmax)
-        v->argmax->unordered = !integers || !check_act_is_exact(v->activation);
-    WEFT_TRY(bound_forward(v, r, integers));
+        v->argmax->unordered = !integers || !check_act_is_exact(v->activation) ||
+                               check_conv_is_tiled(r->forward, true);
+    WEFT_TRY(check_conv_bound_forward(v, r, integers));
     WEFT_TRY(check_compare(c, r->forward, name));
-    if (!integers)
-        WEFT_TRY(check_choices(v, r));
+    if (!integers || check_conv_is_tiled(r->forward, true))
+        WEFT_TRY(check_choices(v, r, name));
     /* Forward wrote over the choices that backward is to read. */
     draw_argmax(v);
-    if (!integers)
-        WEFT_TRY(bound_data(v, r));
+    WEFT_TRY(check_conv_bound_data(v, r, integers));
     WEFT_TRY(check_compare(c, r->data, name));
     if (!integers)
-        WEFT_TRY(bound_weights(v, r));
+        WEFT_TRY(check_conv_bound_weights(v, r));
     WEFT_TRY(check_compare(c, r->weights, name));
     /* Backward reads the choices of this forward: they must be the same on both sides. */
     bool same_choices =
-        !v->argmax || (v->want_argmax && check_act_is_exact(v->activation));
+        !v->argmax || (v->want_argmax && check_act_is_exact(v->activation) &&
+                       !check_conv_is_tiled(r->step, true));
     bool broken = r->forward->broken || r->data->broken || r->weights->broken;
     return integers && same_choices && !broken ? check_compare(c, r->step, name)
                                                : WEFT_OK;
 }
 
 /* A number that is none must show in every sum and maximum that it takes part in. */
-static enum weft_status compare_strange(struct conv_case *v, struct runs *r)
+static enum weft_status compare_strange(struct conv_case *v, struct conv_runs *r)
 {
     struct check_case *c = &v->base;
     if (!check_act_is_exact(v->activation))
         return WEFT_OK;
     fill(v, true);
     check_exact(c);
+    WEFT_TRY(check_conv_bound_forward(v, r, true));
+    v->y->spreads = check_conv_is_tiled(r->forward, false);
     float *x = check_image(c, v->x);
     for (int i = 0; i < 3; i++)
         x[check_range(c->check, 0, (int)v->x->count - 1)] = NAN;
@@ -340,7 +264,7 @@ static enum weft_status compare_strange(struct conv_case *v, struct runs *r)
     return check_compare(c, r->forward, "not a number");
 }
 
-static enum weft_status check_slopes(struct conv_case *v, struct runs *r,
+static enum weft_status check_slopes(struct conv_case *v, struct conv_runs *r,
                                      enum check_side side)
 {
     struct check_case *c = &v->base;
@@ -383,15 +307,17 @@ static enum weft_status check_slopes(struct conv_case *v, struct runs *r,
 static enum weft_status run_case(struct conv_case *v)
 {
     struct check_case *c = &v->base;
-    struct runs r;
+    struct conv_runs r;
     add_runs(v, &r);
     WEFT_TRY(check_case_place(c));
+    WEFT_TRY(check_conv_prepare(v, &r));
     WEFT_TRY(compare_all(v, &r, true));
     WEFT_TRY(compare_all(v, &r, false));
     WEFT_TRY(compare_strange(v, &r));
     WEFT_TRY(check_slopes(v, &r, CHECK_REFERENCE));
     /* The linear forward run is compiled already where nothing else is asked of it. */
     if (v->activation.act == WEFT_ACT_identity && v->want_argmax == !!v->argmax &&
+        !check_conv_is_tiled(r.step, true) &&
         check_conv_work(&v->conv) <= CHECK_USUAL_WORK)
         return check_slopes(v, &r, CHECK_DEVICE);
     return WEFT_OK;
@@ -459,6 +385,7 @@ static enum weft_status run(struct check *k)
     add_tensors(&v, bias);
     enum weft_status status = run_case(&v);
     check_case_finish(c);
+    free(v.tiled);
     return status;
 }
 

@@ -165,6 +165,12 @@ static void draw_geometry(struct check *k, struct weft_conv *v)
     int stride = CHECK_PICK(k, 1, 1, 1, 2, 3);
     int dilation = CHECK_PICK(k, 1, 1, 1, 1, 2, 3);
     bool square = check_chance(k, 60);
+    if (check_chance(
+            k, 25)) { /* what many networks are made of, and has kernels of its own */
+        window = 3;
+        stride = dilation = 1;
+        square = true;
+    }
     for (int i = 0; i < 2; i++) {
         axis[i] = (struct check_axis){
             .in = CHECK_PICK(k, 1, 3, 4, 5, 7, 8, 9, 13, 14, 17, 28, 33),

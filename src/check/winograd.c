@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* By how much a convolution may err that is done by Winograd's algorithm. */
+#include "check.h"
+
+#include <math.h>
+
+enum { MOST_OUTPUTS = 4 };
+
+/* The finite points of F(outputs, 3), outputs + 1 of them; see cl/winograd.h. */
+static const double points[MOST_OUTPUTS + 1][MOST_OUTPUTS + 1] = {
+    [2] = {0, 1, -1},
+    [3] = {0.5, -0.5, 1.5, -1.5},
+    [4] = {0, 2.0 / 3, -2.0 / 3, 1.5, -1.5},
+};
+
+/* The sum of the sizes of the coefficients of the product of x - point[i] over all
+ * i < count but `without`. */
+static double coefficients(const double *point, int count, int without)
+{
+    double c[MOST_OUTPUTS + 2] = {1}, sum = 0;
+    int degree = 0;
+    for (int i = 0; i < count; i++) {
+        if (i == without)
+            continue;
+        c[++degree] = 0;
+        for (int j = degree; j > 0; j--)
+            c[j] -= c[j - 1] * point[i];
+    }
+    for (int j = 0; j <= degree; j++)
+        sum += fabs(c[j]);
+    return sum;
+}
+
+/* share[tap]: the largest element of |A^T| diag(|B^T| 1) |G| in the column of a tap. The
+ * points' distances N, by which either B or G may be divided, cancel. */
+static void find_shares(int outputs, double share[3])
+{
+    const double *point = points[outputs];
+    int count = outputs + 1;
+    for (int tap = 0; tap < 3; tap++) {
+        share[tap] = 0;
+        for (int i = 0; i < outputs; i++) {
+            double sum = 0;
+            for (int p = 0; p < count; p++) {
+                double distances = 1;
+                for (int l = 0; l < count; l++)
+                    distances *= l == p ? 1 : fabs(point[p] - point[l]);
+                sum += pow(fabs(point[p]), i + tap) * coefficients(point, count, p) /
+                       distances;
+            }
+            if (i == outputs - 1 && tap == 2)
+                sum += coefficients(point, count, -1);
+            share[tap] = fmax(share[tap], sum);
+        }
+    }
+}
+
+static double largest_of(const struct check_winograd *p, int n, int c, int in)
+{
+    double most = 0;
+    for (size_t i = 0; i < p->places; i++)
+        most = fmax(
+            most,
+            fabs((double)p->x[((size_t)n * p->places + i) * (size_t)in + (size_t)c]));
+    return most;
+}
+
+/* The transforms are linear, so that the error is at most the number of roundings that a
+ * term passes, times the result of the sizes of all numbers with the sizes of all
+ * matrices (Barabasz et al., "Error analysis and improving the accuracy of Winograd
+ * convolution for deep neural networks", 2020): |A^T| [(|G| |w| |G^T|) * (|B^T| |x| |B|)]
+ * |A|. With an input that is everywhere as large as its picture's largest, it does not
+ * matter where the tiles lie. A term is rounded at most 12 times on the way into a tile,
+ * 18 in the weights', 14 on the way back with a bias, and once for each channel. */
+void check_winograd_bound(const struct check_winograd *p, double *bound)
+{
+    const struct weft_conv *g = p->conv;
+    int in = p->turned ? g->k : g->c, out = p->turned ? g->c : g->k;
+    double share[3], gamma = check_gamma(in + 48);
+    find_shares(p->outputs, share);
+    for (int i = 0; i < g->n * out; i++)
+        bound[i] = 0;
+    for (int n = 0; n < g->n; n++)
+        for (int c = 0; c < in; c++) {
+            double largest = p->scale * largest_of(p, n, c, in);
+            for (int tap = 0; tap < 9; tap++) {
+                int at = p->turned ? 8 - tap : tap;
+                double size = gamma * share[at / 3] * share[at % 3] * largest;
+                for (int k = 0; k < out; k++) {
+                    int row = tap * g->c + (p->turned ? k : c);
+                    float w =
+                        p->w[(size_t)row * (size_t)g->k + (size_t)(p->turned ? c : k)];
+                    bound[n * out + k] += size * fabs((double)w);
+                }
+            }
+        }
+}
