@@ -427,9 +427,11 @@ const struct ocl_algorithm vec_direct_data = {"direct", TUNABLES, data_fit, data
                                               backward_data};
 
 static const struct ocl_algorithm *const forward_algorithms[] = {
-    &vec_gemm[OCL_FORWARD], &vec_direct_forward, NULL};
+    &vec_gemm[OCL_FORWARD],   &vec_direct_forward,      &vec_winograd_forward[0],
+    &vec_winograd_forward[1], &vec_winograd_forward[2], NULL};
 static const struct ocl_algorithm *const data_algorithms[] = {
-    &vec_gemm[OCL_BACKWARD_DATA], &vec_direct_data, NULL};
+    &vec_gemm[OCL_BACKWARD_DATA], &vec_direct_data,      &vec_winograd_data[0],
+    &vec_winograd_data[1],        &vec_winograd_data[2], NULL};
 static const struct ocl_algorithm *const weights_algorithms[] = {
     &vec_gemm[OCL_BACKWARD_WEIGHTS], &vec_pooled_weights, &vec_direct_weights, NULL};
 

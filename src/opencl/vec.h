@@ -47,6 +47,8 @@ enum weft_status vec_pad(struct weft_list *list, const struct weft_conv *conv,
 extern const struct ocl_algorithm vec_direct_forward, vec_direct_data; /* conv_vec.c */
 /* conv_weights_vec.c; pooled: in registers, for few weights behind a pool. */
 extern const struct ocl_algorithm vec_direct_weights, vec_pooled_weights;
+/* conv_winograd_vec.c: tiles of 2x2, 3x3 and 4x4. */
+extern const struct ocl_algorithm vec_winograd_forward[3], vec_winograd_data[3];
 extern const struct ocl_algorithm vec_gemm[OCL_SLOT_COUNT]; /* dense_vec.c */
 
 #endif
