@@ -48,13 +48,15 @@ __kernel void pad(__global const float *restrict x, uint x_at, __global float *r
 {
     const int row = get_global_id(0), picture = get_global_id(1), y = row - TOP;
     u += u_at + (size_t)(picture * PAD_H + row) * (PAD_W * CHANNELS);
-    const bool inside = y >= 0 && y < HEIGHT;
-    x += x_at;
-    if (inside)
-        x += (size_t)(picture * HEIGHT + y) * (WIDTH * CHANNELS);
+    if (y < 0 || y >= HEIGHT) {
+        for (int i = 0; i < PAD_W * CHANNELS; i++)
+            u[i] = 0.0f;
+        return;
+    }
+    x += x_at + (size_t)(picture * HEIGHT + y) * (WIDTH * CHANNELS);
     for (int column = 0; column < PAD_W; column++) {
         const int from = column - LEFT;
-        if (inside && from >= 0 && from < WIDTH)
+        if (from >= 0 && from < WIDTH)
             for (int c = 0; c < CHANNELS; c++)
                 u[column * CHANNELS + c] = x[from * CHANNELS + c];
         else
