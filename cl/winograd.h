@@ -6,8 +6,8 @@
  *
  * takes SIDE products to OUTPUTS results of a window of 3, where direct convolution takes
  * 3 OUTPUTS. The matrices evaluate polynomials at points and at infinity: 0, +-1 for two
- * outputs; +-P, +-Q for three; 0, +-P, +-Q for four. These points err least among simple
- * fractions, about as little as direct convolution; 0, +-1, +-2 err ten times as much. */
+ * outputs; +-P, +-Q for three; 0, +-P, +-Q for four. With four outputs these points err
+ * about as little as direct convolution does, and 0, +-1, +-2 several times as much. */
 #ifndef WEFT_WINOGRAD_H
 #define WEFT_WINOGRAD_H
 
