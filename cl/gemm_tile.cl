@@ -18,15 +18,9 @@
  * same order. */
 #define VW 4
 #include "common.h"
-#include "gather_tile.h"
+#include "gather.h"
+#include "result.h"
 
-#ifndef EXTRA
-#define EXTRA \
-    0 /* FORWARD: there is a bias; DATA: a gate; WEIGHTS: a gradient of the bias */
-#endif
-#ifndef SPLIT
-#define SPLIT 0 /* there are several splits */
-#endif
 #ifndef MT
 #define MT 64
 #define NT 64
@@ -36,9 +30,6 @@
 #endif
 #ifndef BUFFERS
 #define BUFFERS 2 /* tiles in local memory; 2 save a barrier */
-#endif
-#ifndef SLICES
-#define SLICES 4 /* of gemm_sum */
 #endif
 
 #define ITEMS   ((MT / RM) * (NT / RN))
@@ -97,24 +88,7 @@ static inline void load_b(__global const float *b, __global const uchar *argmax,
 #pragma unroll
     for (uint i = 0; i < B_LOADS; i++) {
         const int k = k0 + B_K(item + i * ITEMS), n = n0 + B_N(item + i * ITEMS);
-        loaded[i] = (vec_b)(0.0f);
-        if (k < k_end && n < N) {
-#if OP == FORWARD
-            loaded[i] = *(__global const vec_b *)(b + (uint)k * K + (uint)n);
-#elif OP == DATA
-            const int tap = k / KG, down = tap / reach.across.count;
-            const int across = tap - down * reach.across.count;
-            const int r = reach.down.first + down * TAP_STEP_Y;
-            const int s = reach.across.first + across * TAP_STEP_X;
-            const uint row = (uint)((r * S + s) * CG + n);
-            loaded[i] = *(__global const vec_b *)(b + row * K + (uint)(k - tap * KG));
-#else
-            const int line = k / OUT_W, picture = line / OUT_H;
-            const struct spot spot = {picture, line - picture * OUT_H, k - line * OUT_W,
-                                      n};
-            loaded[i] = dz_at(b, argmax, spot);
-#endif
-        }
+        loaded[i] = k < k_end && n < N ? other_at(b, argmax, k, n, reach) : (vec_b)(0.0f);
     }
 }
 
@@ -185,16 +159,6 @@ static inline void multiply(__local const float *as, __local const float *bs, ui
     }
 }
 
-/* Sums that are complete: `bias` of their columns, `gate` the outputs at their places. */
-static inline float4 finished(float4 sum, float4 bias, float4 gate, float slope)
-{
-    if (OP == FORWARD)
-        return activate(EXTRA ? sum + bias : sum, slope);
-    if (OP == DATA && EXTRA)
-        return sum * activate_gradient(gate, gate, slope);
-    return sum;
-}
-
 /* Writes a work-item's sums; `extra` and `out` are the group's. */
 static inline void store(float4 acc[RM][RN / 4], int m0, int m_end, int n0, int part,
                          uint tm, uint tn, __global const float *extra,
@@ -203,22 +167,13 @@ static inline void store(float4 acc[RM][RN / 4], int m0, int m_end, int n0, int 
 #pragma unroll
     for (uint i = 0; i < RM; i++) {
         const int m = m0 + (int)M_OF(i, tm);
-        bool inside = m < m_end;
-        uint row = (uint)m;
-        if (PARTS > 1) {
-            const int line = m / GRID_W, picture = line / GRID_H,
-                      part_y = part / STRIDE_X;
-            const int y = (line - picture * GRID_H) * STRIDE_Y + part_y;
-            const int x = (m - line * GRID_W) * STRIDE_X + part - part_y * STRIDE_X;
-            inside = inside && y < H && x < W;
-            row = (uint)(picture * H + y) * W + (uint)x;
-        }
+        const int row = m < m_end ? row_of(m, part) : -1;
 #pragma unroll
         for (uint j = 0; j < RN / 4; j++) {
             const int n = n0 + (int)N_OF(j, tn);
-            if (!inside || n >= N)
+            if (row < 0 || n >= N)
                 continue;
-            const uint at = row * OUT_C + (uint)n;
+            const uint at = (uint)row * OUT_C + (uint)n;
             float4 v = acc[i][j];
 #if !SPLIT
             float4 bias = (float4)(0.0f), gate = (float4)(0.0f);
@@ -309,47 +264,4 @@ gemm(__global const float *restrict a, uint a_at, __global const float *restrict
     store(acc, m0, m_end, n0, part, tm, tn, extra, out, slope);
     if (OP == WEIGHTS && EXTRA && m0 == 0 && item < NT && n0 + (int)item < N)
         sums[n0 + (int)item] = column;
-}
-
-/* out[i] = the sum of the planes at i, finished, for i < count. From tail_at on a plane
- * holds K sums for dbias. A work-group does 64 places: 16 columns of 4, times SLICES
- * slices of the planes. Local size (16, SLICES). */
-__kernel __attribute__((reqd_work_group_size(16, SLICES, 1))) void
-gemm_sum(__global const float *restrict planes, uint planes_at,
-         __global const float *restrict extra, uint extra_at,
-         __global float *restrict out, uint out_at, __global float *restrict sums,
-         uint sums_at, int splits, uint plane, uint count, uint tail_at, float slope)
-{
-    __local float4 slices[SLICES][16];
-    const uint column = (uint)get_local_id(0), slice = (uint)get_local_id(1);
-    const uint i = 4 * (uint)get_global_id(0);
-    float4 sum = (float4)(0.0f);
-    if (i < plane)
-        for (uint s = slice; s < (uint)splits; s += SLICES)
-            sum += *(__global const float4 *)(planes + planes_at + s * plane + i);
-    slices[slice][column] = sum;
-    for (uint half_way = SLICES / 2; half_way > 0; half_way /= 2) {
-        barrier(CLK_LOCAL_MEM_FENCE);
-        if (slice < half_way)
-            slices[slice][column] += slices[slice + half_way][column];
-    }
-    if (slice > 0)
-        return;
-
-    sum = slices[0][column];
-    if (OP == WEIGHTS && EXTRA && i >= tail_at) {
-        const uint n = i - tail_at;
-        if (n < K)
-            store_part(sum, sums + sums_at + n, min(4u, K - n));
-    } else if (i < count) {
-        float4 bias = (float4)(0.0f), gate = (float4)(0.0f);
-        extra += extra_at;
-        if (OP == FORWARD && EXTRA)
-            bias = (float4)(extra[i % K], extra[(i + 1) % K], extra[(i + 2) % K],
-                            extra[(i + 3) % K]);
-        if (OP == DATA && EXTRA)
-            gate = vload4(0, extra + i);
-        store_part(finished(sum, bias, gate, slope), out + out_at + i,
-                   min(4u, count - i));
-    }
 }

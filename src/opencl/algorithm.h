@@ -54,6 +54,9 @@ struct ocl_family {
 extern const struct ocl_family ocl_family_vec;  /* conv_vec.c */
 extern const struct ocl_family ocl_family_tile; /* conv_tile.c */
 
+/* Matrix products through local memory, which other families build on: conv_tile.c. */
+extern const struct ocl_algorithm ocl_gemm_tile[OCL_SLOT_COUNT];
+
 /* 1x1 convolutions and dense layers through CLBlast, on every family: clblast.c, or
  * clblast_stub.c, where they fit nothing. */
 extern const struct ocl_algorithm ocl_clblast[OCL_SLOT_COUNT];

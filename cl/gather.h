@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How gemm_tile.cl sees a convolution: its geometry, and A gathered from the source.
+/* How products see a convolution (gemm_tile.cl says which): its geometry, and the
+ * operands gathered.
  *
  * A stride in DATA deals the pixels of x into STRIDE_Y x STRIDE_X parts by what remains
  * of their row and column; the taps that reach a pixel are the same within a part, so
  * no tap is tried in vain. A source row is then an affine function of pixel and tap in
  * all three products: A(m,k) lies where a pixel's spot and a tap's spot add up to, of
  * which one follows from m and the other from k. */
-#ifndef WEFT_GATHER_TILE_H
-#define WEFT_GATHER_TILE_H
+#ifndef WEFT_GATHER_H
+#define WEFT_GATHER_H
 
 #define FORWARD 0
 #define DATA    1
@@ -194,6 +195,26 @@ static inline vec_a source_at(__global const float *a, __global const uchar *arg
     const uint at =
         ((uint)(spot.picture * H + spot.y) * W + (uint)spot.x) * C + (uint)spot.c;
     return *(__global const vec_a *)(a + at);
+#endif
+}
+
+/* B, inside of it. */
+static inline vec_b other_at(__global const float *b, __global const uchar *argmax, int k,
+                             int n, struct reach reach)
+{
+#if OP == FORWARD || (OP == WEIGHTS && !POOL_R)
+    return *(__global const vec_b *)(b + (uint)k * K + (uint)n);
+#elif OP == DATA
+    const int tap = k / KG, down = tap / reach.across.count;
+    const int across = tap - down * reach.across.count;
+    const int r = reach.down.first + down * TAP_STEP_Y;
+    const int s = reach.across.first + across * TAP_STEP_X;
+    const uint row = (uint)((r * S + s) * CG + n);
+    return *(__global const vec_b *)(b + row * K + (uint)(k - tap * KG));
+#else
+    const int line = k / OUT_W, picture = line / OUT_H;
+    const struct spot spot = {picture, line - picture * OUT_H, k - line * OUT_W, n};
+    return dz_at(b, argmax, spot);
 #endif
 }
 
