@@ -75,13 +75,13 @@
 #endif
 
 /* Floats of a global load of A, of B, and of dz, which is one of them: 4 where all four
- * lie in one group, and are aligned then. */
-#if SRC_CG % 4 == 0
+ * lie in one group, and are aligned then; 1 where the kernel wants SCALARs. */
+#if SRC_CG % 4 == 0 && !defined(SCALAR)
 #define VA 4
 #else
 #define VA 1
 #endif
-#if KG % 4 == 0
+#if KG % 4 == 0 && !defined(SCALAR)
 #define VB 4
 #else
 #define VB 1

@@ -24,6 +24,7 @@ static const struct {
 } ways[] = {
     {{.family = WEFT_FAMILY_VEC}, NULL},
     {{.family = WEFT_FAMILY_TILE}, NULL},
+    {{.family = WEFT_FAMILY_SG}, "dense"},
     {{.gemm = WEFT_GEMM_CLBLAST}, "dense"},
 };
 

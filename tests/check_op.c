@@ -2,8 +2,8 @@
 /* The checks of weft_verify on one device, for the tests; with --bench, timings of
  * realistic cases instead, an op or OP/SHAPE as weft/bench.h has it.
  *
- *     check_op [-d DEVICE] [-f vec|tile] [-g own|clblast] [-n CASES] [-s SEED] [--small]
- *              [--draw] [--bench] [OP...]
+ *     check_op [-d DEVICE] [-f vec|tile|sg] [-g own|clblast] [-n CASES] [-s SEED]
+ *              [--small] [--draw] [--bench] [OP...]
  *
  * Exit code 0: all passed, 1: a check failed, 2: usage, 77: no such device. */
 #include "check_bench.h"
@@ -29,7 +29,7 @@ static int usage(const char *wrong)
 {
     fprintf(stderr,
             "check_op: %s\n"
-            "usage: check_op [-d DEVICE] [-f vec|tile] [-g own|clblast] [-n CASES]\n"
+            "usage: check_op [-d DEVICE] [-f vec|tile|sg] [-g own|clblast] [-n CASES]\n"
             "                [-s SEED] [--small] [--draw] [--bench] [-v] [OP...]\n",
             wrong);
     return 2;
@@ -38,8 +38,10 @@ static int usage(const char *wrong)
 static const struct {
     const char *word;
     enum weft_family family;
-} families[] = {
-    {"auto", WEFT_FAMILY_AUTO}, {"vec", WEFT_FAMILY_VEC}, {"tile", WEFT_FAMILY_TILE}};
+} families[] = {{"auto", WEFT_FAMILY_AUTO},
+                {"vec", WEFT_FAMILY_VEC},
+                {"tile", WEFT_FAMILY_TILE},
+                {"sg", WEFT_FAMILY_SG}};
 
 static const struct {
     const char *word;

@@ -24,6 +24,7 @@ const char *const app_families[] = {
     [WEFT_FAMILY_AUTO] = "auto",
     [WEFT_FAMILY_VEC] = "vec",
     [WEFT_FAMILY_TILE] = "tile",
+    [WEFT_FAMILY_SG] = "sg",
 };
 
 /* What is not named here is APP_FAILED; the first row that fits counts. */

@@ -61,7 +61,7 @@ struct app_options {
          0,                                                                      \
          ARGS_CHOICE,                                                            \
          offsetof(type, app.family),                                             \
-         "auto|vec|tile",                                                        \
+         "auto|vec|tile|sg",                                                     \
          "how kernels are written; auto: what suits the device",                 \
          0,                                                                      \
          0},                                                                     \

@@ -22,7 +22,9 @@ enum weft_device_kind {
 enum weft_family {
     WEFT_FAMILY_AUTO, /* what suits the device's class */
     WEFT_FAMILY_VEC, /* register tiles of explicit vectors, no local memory, no barrier */
-    WEFT_FAMILY_TILE /* work-group tiles in local memory */
+    WEFT_FAMILY_TILE, /* work-group tiles in local memory */
+    WEFT_FAMILY_SG    /* convolutions by sub-groups, which see each other's registers; the
+                         rest as in `tile`. Slow, with a warning, where there are none */
 };
 
 /* Who multiplies matrices in dense layers. */

@@ -80,10 +80,11 @@ static enum weft_status open_device(weft_context *ctx, const struct weft_found *
         return weft_fail(ctx, WEFT_ERR_ARG,
                          "cpu: CLBlast needs an OpenCL device; choose one, or weft's own "
                          "matrix multiplication");
-    if (params->family == WEFT_FAMILY_TILE)
-        weft_say(ctx, WEFT_LOG_WARN,
-                 "cpu: the built-in backend has no kernel families; `tile` changes "
-                 "nothing here");
+    if (params->family > WEFT_FAMILY_VEC)
+        weft_say(
+            ctx, WEFT_LOG_WARN,
+            "cpu: the built-in backend has no kernel families; none changes anything "
+            "here");
     struct cpu_device *device = calloc(1, sizeof(*device));
     if (!device)
         return weft_out_of_memory(ctx, "cpu", sizeof(*device));

@@ -3,6 +3,7 @@
 #include "algorithm.h"
 #include "quirk.h"
 #include "runtime.h"
+#include "sub_group.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -34,10 +35,11 @@ static int vector_of(cl_device_id id)
     return width >= 16 ? 16 : width >= 8 ? 8 : 4;
 }
 
-/* `tile` may be asked for by name on a device that has no room for its smallest tile. */
+/* What others than `vec` build on may be asked for on a device that has no room for its
+ * smallest tile. */
 static enum weft_status check_family(const struct ocl_device *d)
 {
-    if (d->base.family != WEFT_FAMILY_TILE ||
+    if (d->base.family == WEFT_FAMILY_VEC ||
         (d->max_group >= OCL_TILE_GROUP && d->local_bytes >= OCL_TILE_LOCAL))
         return WEFT_OK;
     return weft_fail(d->base.context, WEFT_ERR_ARG,
@@ -93,6 +95,8 @@ static enum weft_status ocl_open(weft_context *ctx, const struct weft_found *fou
         goto fail;
     d->queue = clCreateCommandQueue(d->context, d->id, 0, &error);
     if ((status = ocl_check(ctx, error, "making a queue")))
+        goto fail;
+    if (d->base.family == WEFT_FAMILY_SG && (status = ocl_sub_groups_find(d)))
         goto fail;
     if (params->gemm == WEFT_GEMM_CLBLAST && (status = ocl_clblast_open(d)))
         goto fail;

@@ -101,7 +101,7 @@ static enum weft_status launch_join(struct weft_list *list, struct deal *deal,
                                     const char *tree, struct ocl_launch *launch)
 {
     size_t group = 1, most = ocl_of(list)->max_group;
-    bool joined = list->device->family == WEFT_FAMILY_TILE;
+    bool joined = list->device->family != WEFT_FAMILY_VEC;
     while (joined && group < GROUP && 2 * group <= most)
         group *= 2;
     if (joined)

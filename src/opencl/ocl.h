@@ -33,6 +33,8 @@ struct ocl_device {
     int vector;      /* floats in a native vector: 4, 8 or 16 */
     bool is_cpu;     /* runs on the host's processor: local size (1,1,1) for `vec` */
     unsigned quirks; /* quirk.h */
+    unsigned lanes;  /* sizes of sub-groups that work, a bit each; family sg alone */
+    int dialect;     /* sub_group.h */
     const char *build_options; /* that its driver needs; "" for none */
     char *cache_dir;           /* NULL: programs are not kept */
     struct ocl_program *programs;

@@ -62,7 +62,7 @@ static size_t tree_group(const struct ocl_device *d, int n)
 enum weft_status ocl_finish(struct weft_list *list, const struct weft_finish_args *args)
 {
     const struct ocl_device *d = ocl_of(list);
-    bool tree = list->device->family == WEFT_FAMILY_TILE;
+    bool tree = list->device->family != WEFT_FAMILY_VEC;
     size_t group = tree ? tree_group(d, args->n) : 1;
     struct ocl_options options = {""};
     ocl_define(&options, "VW", d->vector);

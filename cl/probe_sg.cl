@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whether sub-groups are what sub_group.h says. A work-item writes what it sees of every
+ * lane of its own sub-group: y[item][lane] = x[that lane's item]. One work-group. */
+#include "common.h"
+#include "sub_group.h"
+
+__kernel SUB_GROUPS __attribute__((reqd_work_group_size(LANES * STACK, 1, 1))) void
+probe_lanes(__global const float *restrict x, uint x_at, __global float *restrict y,
+            uint y_at)
+{
+    ROOM(1)
+    const uint item = (uint)get_local_id(0);
+    float own[1] = {x[x_at + item]};
+    SHOW(own, 1);
+#pragma unroll
+    for (uint lane = 0; lane < LANES; lane++)
+        y[y_at + item * LANES + lane] = OF_LANE(own, 0, lane);
+}
