@@ -15,6 +15,7 @@
 #include <weft/device.h>
 #include <weft/net.h>
 
+#include "tuning.h"
 #include "util/context.h"
 
 /* A buffer of a backend. Every buffer ends in WEFT_SLACK readable bytes beyond what was
@@ -292,6 +293,11 @@ struct weft_list {
                              largest need */
     int winograd; /* convolutions in tiles of so many outputs a side or fewer, which err
                      more than the sums of their products do; 0: none */
+    uint64_t choices; /* of the kernels that do the work, hashed: lists of one network
+                             on one device give the same bits where they are equal */
+    struct weft_problems *problems; /* not NULL: primitives append nothing, but enter here
+                                       what may be tuned (tuning.h) */
+    const char *choice; /* not NULL: how to do what may be tuned, for trials */
 };
 
 /* list.c. Begins a new part of the list; a `node` of WEFT_MARK_SAME is that of the mark
@@ -310,6 +316,7 @@ struct weft_device {
     enum weft_gemm gemm;
     uint32_t draw; /* not 0: kernels and their tunables are drawn by this seed among all
                       that can do the work, for checks */
+    struct weft_tuning *tuning; /* NULL: defaults alone */
 };
 
 /* A found device: what open() needs is in `handle`. */
@@ -324,9 +331,45 @@ enum weft_status weft_devices_add(weft_context *ctx, const struct weft_found *fo
 enum weft_status weft_devices_note(weft_context *ctx, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Every slot is filled by every backend. */
+/* A problem set up on a device, to try choices on. */
+struct weft_trial;
+
+/* What a backend that may do a thing in several ways offers to src/tune. Problems and
+ * choices are texts as its lists enter them. */
+struct weft_tuner {
+    /* What weft ships for devices of this class, as lines of a tuning file; or NULL. */
+    const char *(*curated)(const struct weft_device *device);
+
+    /* Without `near`: the default first, then that of every other algorithm. With it: the
+     * choices one step beside it in one number. How many; 0: no problem of this
+     * device. */
+    int (*choices)(struct weft_device *device, const char *problem, const char *near,
+                   struct weft_choice out[WEFT_MOST_CHOICES]);
+
+    /* The stamp that a row of this choice would have today; 0: the choice cannot do the
+     * problem. */
+    uint64_t (*stamp)(struct weft_device *device, const char *problem,
+                      const char *choice);
+
+    /* Sets the problem up on memory of its own, with random data, and proves the default.
+     * WEFT_ERR_ARG, WEFT_ERR_NOMEM, WEFT_ERR_CHECK, or what recording and running
+     * give. */
+    enum weft_status (*trial_create)(struct weft_device *device, const char *problem,
+                                     struct weft_trial **out);
+    void (*trial_destroy)(struct weft_trial **trial);
+
+    /* Proves a choice: right on samples of the reference, finite, the same bits twice,
+     * nothing written beside its outputs; WEFT_ERR_CHECK if not. Then times it and the
+     * default in turns, at most `rounds` of each: medians. Given up early where it is far
+     * behind. WEFT_ERR_BUILD, WEFT_ERR_ARG, WEFT_ERR_NOMEM, WEFT_ERR_DEVICE. */
+    enum weft_status (*trial_run)(struct weft_trial *trial, const char *choice,
+                                  int rounds, double *seconds, double *usual);
+};
+
+/* Every slot is filled by every backend, but for `tuner`. */
 struct weft_backend {
     const char *name;
+    const struct weft_tuner *tuner; /* NULL: it has nothing to choose */
 
     /* Finds devices and adds them and notes to the context. A driver that fails is a
      * note, not a failure. */

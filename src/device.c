@@ -90,8 +90,10 @@ enum weft_status weft_context_create(weft_context **out,
     ctx->devices = calloc(1, sizeof(*ctx->devices));
     ctx->icd_dir = strdup(p->icd_dir ? p->icd_dir : "/etc/OpenCL/vendors");
     ctx->cache_dir = p->cache_dir ? strdup(p->cache_dir) : NULL;
+    ctx->tuning_dir = p->tuning_dir ? strdup(p->tuning_dir) : NULL;
     enum weft_status status = WEFT_ERR_NOMEM;
-    if (!ctx->devices || !ctx->icd_dir || (p->cache_dir && !ctx->cache_dir))
+    if (!ctx->devices || !ctx->icd_dir || (p->cache_dir && !ctx->cache_dir) ||
+        (p->tuning_dir && !ctx->tuning_dir))
         goto fail;
     if (!p->no_opencl && (status = weft_backend_opencl.find(ctx)))
         goto fail;
@@ -120,6 +122,7 @@ void weft_context_destroy(weft_context **context)
         free(ctx->devices);
     }
     free(ctx->cache_dir);
+    free(ctx->tuning_dir);
     free(ctx->icd_dir);
     free(ctx->error);
     free(ctx);
@@ -273,6 +276,20 @@ enum weft_status weft_device_find(weft_context *ctx, const char *selector, int *
     return WEFT_OK;
 }
 
+static enum weft_status open_tuning(weft_context *ctx, struct weft_device *device)
+{
+    const struct weft_tuner *tuner = device->backend->tuner;
+    const struct weft_device_info *info = &device->info;
+    char name[300], about[600];
+    if (!tuner)
+        return WEFT_OK;
+    snprintf(name, sizeof(name), "%s %s", info->platform, info->name);
+    snprintf(about, sizeof(about), "%s, %s, driver %s, %u units; weft %s", info->platform,
+             info->name, info->driver, info->compute_units, weft_version());
+    return weft_tuning_open(ctx, ctx->tuning_dir, name, about, tuner->curated(device),
+                            &device->tuning);
+}
+
 enum weft_status weft_device_open(weft_context *ctx, int index,
                                   const struct weft_device_params *params,
                                   weft_device **out)
@@ -280,13 +297,23 @@ enum weft_status weft_device_open(weft_context *ctx, int index,
     static const struct weft_device_params none = {0};
     WEFT_REQUIRE(ctx, index >= 0 && index < ctx->devices->count);
     const struct weft_found *found = &ctx->devices->found[index];
-    return found->backend->open(ctx, found, params ? params : &none, out);
+    const struct weft_device_params *p = params ? params : &none;
+    struct weft_device *device = NULL;
+    WEFT_TRY(found->backend->open(ctx, found, p, &device));
+    enum weft_status status = p->untuned ? WEFT_OK : open_tuning(ctx, device);
+    if (status)
+        weft_device_close(&device);
+    else
+        *out = device;
+    return status;
 }
 
 void weft_device_close(weft_device **device)
 {
     if (!*device)
         return;
+    struct weft_tuning *tuning = (*device)->tuning;
     (*device)->backend->close(*device);
+    weft_tuning_destroy(&tuning);
     *device = NULL;
 }

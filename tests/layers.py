@@ -18,6 +18,7 @@ MAY = {
     "net": {"net", "ops", "data", "seam", "util", "base", "door", "shared"},
     "check": {"check", "ops", "data", "seam", "util", "base", "door", "shared"},
     "bench": {"bench", "net", "ops", "data", "seam", "util", "base", "door", "shared"},
+    "tune": {"tune", "net", "ops", "data", "seam", "util", "base", "door", "shared"},
     "ops": {"ops", "seam", "util", "base", "door", "shared"},
     "data": {"data", "seam", "util", "base", "door", "shared"},
     "seam": {"seam", "util", "base", "door", "shared"},

@@ -59,9 +59,11 @@ struct weft_context_params {
     enum weft_log_level log_level; /* the most talkative level that is wanted */
     const char
         *cache_dir; /* compiled kernels are kept here, created 0700; NULL: not kept */
-    const char *icd_dir; /* where the OpenCL loader finds drivers, for diagnosis only;
+    const char *tuning_dir; /* what tuning found is kept here (weft/tune.h), created 0700;
+                               NULL: not kept, and nothing is read */
+    const char *icd_dir;    /* where the OpenCL loader finds drivers, for diagnosis only;
                             NULL: /etc/OpenCL/vendors */
-    bool no_opencl;      /* only the built-in CPU backend: no driver is loaded */
+    bool no_opencl;         /* only the built-in CPU backend: no driver is loaded */
 };
 #define weft_context_params(...) (&(struct weft_context_params){__VA_ARGS__})
 

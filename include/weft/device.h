@@ -83,6 +83,7 @@ WEFT_API const char *weft_device_note(weft_context *context, int index);
 struct weft_device_params {
     enum weft_family family;
     enum weft_gemm gemm;
+    bool untuned; /* built-in defaults alone, whatever tuning found (weft/tune.h) */
 };
 #define weft_device_params(...) (&(struct weft_device_params){__VA_ARGS__})
 

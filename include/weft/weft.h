@@ -39,5 +39,6 @@
 #include <weft/model.h>
 #include <weft/net.h>
 #include <weft/train.h>
+#include <weft/tune.h>
 
 #endif

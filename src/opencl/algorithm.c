@@ -3,9 +3,8 @@
 #include "algorithm.h"
 
 #include "../../cl/random.h"
+#include "../util/hash.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 const char *const ocl_slot_names[OCL_SLOT_COUNT] = {
@@ -30,57 +29,6 @@ int ocl_algorithms(const struct ocl_device *device, enum ocl_slot slot,
     while (*own && count < OCL_MAX_ALGORITHMS)
         out[count++] = *own++;
     return count;
-}
-
-static void add(char out[OCL_PROBLEM_BYTES], const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static void add(char out[OCL_PROBLEM_BYTES], const char *format, ...)
-{
-    size_t used = strlen(out);
-    va_list list;
-    va_start(list, format);
-    vsnprintf(out + used, OCL_PROBLEM_BYTES - used, format, list);
-    va_end(list);
-}
-
-void ocl_problem_text(enum ocl_slot slot, const struct weft_conv_args *args,
-                      char out[OCL_PROBLEM_BYTES])
-{
-    const struct weft_conv *c = &args->conv;
-    const struct weft_pool *p = &args->pool;
-    out[0] = 0;
-    add(out, "%s n=%d in=%dx%dx%d out=%dx%dx%d window=%dx%d", ocl_slot_names[slot], c->n,
-        c->h, c->w, c->c, c->out_h, c->out_w, c->k, c->r, c->s);
-    if (c->stride_y != 1 || c->stride_x != 1)
-        add(out, " stride=%dx%d", c->stride_y, c->stride_x);
-    if (c->dilation_y != 1 || c->dilation_x != 1)
-        add(out, " dilation=%dx%d", c->dilation_y, c->dilation_x);
-    if (c->pad_top || c->pad_left || c->pad_bottom || c->pad_right)
-        add(out, " pad=%d,%d,%d,%d", c->pad_top, c->pad_left, c->pad_bottom,
-            c->pad_right);
-    if (c->groups != 1)
-        add(out, " groups=%d", c->groups);
-    if (p->r)
-        add(out, " pool=%dx%d,%dx%d,%d,%d", p->r, p->s, p->stride_y, p->stride_x,
-            p->pad_top, p->pad_left);
-    bool bias = slot == OCL_FORWARD ? args->bias.mem != NULL
-                                    : slot == OCL_BACKWARD_WEIGHTS && args->dbias.mem;
-    if (bias)
-        add(out, " bias");
-    enum weft_act act = slot == OCL_FORWARD         ? args->activation.act
-                        : slot == OCL_BACKWARD_DATA ? args->gate.activation.act
-                                                    : WEFT_ACT_identity;
-    if (act != WEFT_ACT_identity)
-        add(out, " %s", weft_act_names[act]);
-}
-
-void ocl_choice_text(const struct ocl_choice *choice, char out[OCL_PROBLEM_BYTES])
-{
-    const struct ocl_tunable *tunable = choice->algorithm->tunables;
-    snprintf(out, OCL_PROBLEM_BYTES, "%s", choice->algorithm->name);
-    for (int i = 0; tunable[i].name; i++)
-        add(out, " %s=%d", tunable[i].name, choice->values[i]);
 }
 
 /* Random words of a problem, for checks. */
@@ -111,7 +59,7 @@ static void draw_choice(const struct ocl_device *device, enum ocl_slot slot,
     const struct ocl_algorithm *all[OCL_MAX_ALGORITHMS];
     int count = ocl_algorithms(device, slot, all), possible = 0;
     char text[OCL_PROBLEM_BYTES];
-    ocl_problem_text(slot, args, text);
+    ocl_problem_text(device, slot, args, text);
     struct draw d = {device->base.draw, hash_text(text), 0};
     for (int i = 0; i < count; i++) {
         int values[OCL_MAX_TUNABLES];
@@ -137,14 +85,23 @@ static void draw_choice(const struct ocl_device *device, enum ocl_slot slot,
 struct ocl_choice ocl_choose(const struct ocl_device *device, enum ocl_slot slot,
                              const struct weft_conv_args *args)
 {
-    const struct ocl_algorithm *all[OCL_MAX_ALGORITHMS];
-    int count = ocl_algorithms(device, slot, all);
-    enum ocl_fit best = OCL_FIT_NONE;
     struct ocl_choice choice = {NULL, {0}};
     if (device->base.draw) {
         draw_choice(device, slot, args, &choice);
         return choice;
     }
+    if (ocl_choose_tuned(device, slot, args, &choice))
+        return choice;
+    return ocl_choose_default(device, slot, args);
+}
+
+struct ocl_choice ocl_choose_default(const struct ocl_device *device, enum ocl_slot slot,
+                                     const struct weft_conv_args *args)
+{
+    const struct ocl_algorithm *all[OCL_MAX_ALGORITHMS];
+    int count = ocl_algorithms(device, slot, all);
+    enum ocl_fit best = OCL_FIT_NONE;
+    struct ocl_choice choice = {NULL, {0}};
     for (int i = 0; i < count; i++) {
         int values[OCL_MAX_TUNABLES] = {0};
         enum ocl_fit fit = all[i]->fit(device, args, values);
@@ -157,18 +114,33 @@ struct ocl_choice ocl_choose(const struct ocl_device *device, enum ocl_slot slot
     return choice;
 }
 
+/* Multiply-adds. */
+static double work_of(const struct weft_conv *c)
+{
+    return (double)c->n * c->out_h * c->out_w * c->k * c->r * c->s * (c->c / c->groups);
+}
+
 enum weft_status ocl_record(struct weft_list *list, enum ocl_slot slot,
                             const struct weft_conv_args *args)
 {
-    struct ocl_choice choice = ocl_choose(ocl_of(list), slot, args);
+    const struct ocl_device *device = ocl_of(list);
+    weft_context *ctx = list->device->context;
     char problem[OCL_PROBLEM_BYTES], text[OCL_PROBLEM_BYTES];
-    ocl_problem_text(slot, args, problem);
+    struct ocl_choice choice;
+    ocl_problem_text(device, slot, args, problem);
+    if (list->problems)
+        return weft_problems_add(ctx, list->problems, problem, work_of(&args->conv));
+    if (!list->choice)
+        choice = ocl_choose(device, slot, args);
+    else if (!ocl_choice_read(device, slot, args, list->choice, &choice))
+        return weft_fail(ctx, WEFT_ERR_BUILD, "opencl: %s cannot be done by %s", problem,
+                         list->choice);
     if (!choice.algorithm)
-        return weft_fail(list->device->context, WEFT_ERR_BUILD,
-                         "opencl: %s has no kernel for %s", list->device->info.name,
-                         problem);
+        return weft_fail(ctx, WEFT_ERR_BUILD, "opencl: %s has no kernel for %s",
+                         list->device->info.name, problem);
     ocl_choice_text(&choice, text);
-    weft_say(list->device->context, WEFT_LOG_DEBUG, "opencl: %s: %s", problem, text);
+    weft_say(ctx, WEFT_LOG_DEBUG, "opencl: %s: %s", problem, text);
+    list->choices = weft_hash_add(list->choices, text);
     ocl_begin_choice(list, text);
     return choice.algorithm->record(list, args, choice.values);
 }

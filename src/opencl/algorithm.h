@@ -66,10 +66,21 @@ extern const struct ocl_algorithm ocl_clblast[OCL_SLOT_COUNT];
 int ocl_algorithms(const struct ocl_device *device, enum ocl_slot slot,
                    const struct ocl_algorithm *out[OCL_MAX_ALGORITHMS]);
 
-/* A problem in words, the same on every device: "forward n=64 in=14x14x32 out=14x14x64
- * window=3x3 ... relu". What changes neither speed nor result is left out. */
-void ocl_problem_text(enum ocl_slot slot, const struct weft_conv_args *args,
-                      char out[OCL_PROBLEM_BYTES]);
+/* A problem in words, the device's family in front: "vec forward n=64 in=14x14x32
+ * out=14x14x64 window=3x3 ... relu". What changes neither speed nor result is left
+ * out. */
+void ocl_problem_text(const struct ocl_device *device, enum ocl_slot slot,
+                      const struct weft_conv_args *args, char out[OCL_PROBLEM_BYTES]);
+
+/* The way back, for trials. What the problem has of bias, argmax and gate is present as a
+ * view of one element without memory; false: no problem of this device's family. */
+struct ocl_problem {
+    enum ocl_slot slot;
+    struct weft_conv_args args;
+    bool bias, argmax;
+};
+bool ocl_problem_read(const struct ocl_device *device, const char *text,
+                      struct ocl_problem *out);
 
 struct ocl_choice {
     const struct ocl_algorithm *algorithm; /* NULL: nothing can do it */
@@ -80,8 +91,33 @@ struct ocl_choice {
 struct ocl_choice ocl_choose(const struct ocl_device *device, enum ocl_slot slot,
                              const struct weft_conv_args *args);
 
+struct ocl_choice ocl_choose_default(const struct ocl_device *device, enum ocl_slot slot,
+                                     const struct weft_conv_args *args);
+
+/* choice.c: choices as text, and what the device's tuning says. */
+
+/* What is known of the problem, or else of the same one at a batch at most four times
+ * larger or smaller: measured with these kernels and this driver, or else shipped with
+ * weft. False: nothing. */
+bool ocl_choose_tuned(const struct ocl_device *device, enum ocl_slot slot,
+                      const struct weft_conv_args *args, struct ocl_choice *out);
+
 /* "direct width=8 vectors=2 tile=6" */
 void ocl_choice_text(const struct ocl_choice *choice, char out[OCL_PROBLEM_BYTES]);
+
+/* False: no algorithm has this name and fits, or it does not allow these numbers. What
+ * the text leaves out is the default. */
+bool ocl_choice_read(const struct ocl_device *device, enum ocl_slot slot,
+                     const struct weft_conv_args *args, const char *text,
+                     struct ocl_choice *out);
+
+/* What a measurement of the choice depends on: weft's release, the driver and the sources
+ * of the kernels that it launches. 0: it cannot be recorded. */
+uint64_t ocl_choice_stamp(struct ocl_device *device, enum ocl_slot slot,
+                          const struct weft_conv_args *args,
+                          const struct ocl_choice *choice);
+
+extern const struct weft_tuner ocl_tuner; /* tuner.c */
 
 /* Chooses and records. */
 enum weft_status ocl_record(struct weft_list *list, enum ocl_slot slot,

@@ -239,6 +239,7 @@ SLOT(OCL_BACKWARD_WEIGHTS, conv_backward_weights, dense_backward_weights)
 
 const struct weft_backend weft_backend_opencl = {
     .name = "opencl",
+    .tuner = &ocl_tuner,
     .find = ocl_find,
     .open = ocl_open,
     .close = ocl_close,

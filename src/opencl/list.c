@@ -28,6 +28,8 @@ struct ocl_list {
     int count, room;
     size_t scratch_used; /* by the primitive that is being recorded */
     char choice[sizeof(((struct weft_launch_text *)NULL)->choice)]; /* for it */
+    bool dry;         /* nothing is appended, */
+    uint64_t sources; /* but the sources of the kernels that would be are hashed */
     struct weft_mem *scratch;
     bool sealed;
 };
@@ -40,6 +42,21 @@ enum weft_status ocl_list_create(struct weft_device *device, struct weft_list **
     list->base.device = device;
     *out = &list->base;
     return WEFT_OK;
+}
+
+void ocl_list_dry(struct weft_list *base)
+{
+    ((struct ocl_list *)base)->dry = true;
+}
+
+uint64_t ocl_list_sources(const struct weft_list *base)
+{
+    return ((const struct ocl_list *)base)->sources;
+}
+
+static bool is_dry(const struct ocl_list *list)
+{
+    return list->dry || list->base.problems;
 }
 
 static void step_finish(struct step *step)
@@ -172,10 +189,15 @@ enum weft_status ocl_launch(struct weft_list *base, const char *options,
                             const struct ocl_launch *launch)
 {
     struct ocl_device *d = ocl_of(base);
+    struct ocl_list *list = (struct ocl_list *)base;
     struct step step = {.source = launch->source,
                         .name = launch->kernel,
                         .arg_count = launch->arg_count,
                         .local_given = launch->local[0] != 0};
+    if (is_dry(list)) {
+        list->sources = ocl_source_hash(list->sources, launch->source);
+        return WEFT_OK;
+    }
     enum weft_status status = check_args(d, launch);
     if (status)
         return status;
@@ -193,7 +215,7 @@ enum weft_status ocl_launch(struct weft_list *base, const char *options,
         status = weft_out_of_memory(d->base.context, "opencl: list", bytes);
     if (!status) {
         memcpy(step.args, launch->args, bytes);
-        status = append((struct ocl_list *)base, &step);
+        status = append(list, &step);
     }
     if (status)
         step_finish(&step);
@@ -204,6 +226,8 @@ enum weft_status ocl_call(struct weft_list *base,
                           enum weft_status (*call)(struct weft_list *list, void *data),
                           const void *data, size_t size)
 {
+    if (is_dry((struct ocl_list *)base))
+        return WEFT_OK;
     struct step step = {.call = call, .data = malloc(size + 1)};
     if (!step.data)
         return weft_out_of_memory(base->device->context, "opencl: list", size);

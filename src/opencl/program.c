@@ -4,6 +4,8 @@
 #include "runtime.h"
 #include "unite.h"
 
+#include "../util/hash.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +30,13 @@ static const struct ocl_source *source_of(const char *name)
         if (!strcmp(ocl_sources[i].name, name))
             return &ocl_sources[i];
     return NULL;
+}
+
+uint64_t ocl_source_hash(uint64_t hash, const char *name)
+{
+    const struct ocl_source *source = source_of(name);
+    return weft_hash_add(hash ^ (source ? weft_hash64(source->text, source->bytes) : 0),
+                         name);
 }
 
 /* The driver's messages, to be freed; NULL if there are none. */

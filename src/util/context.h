@@ -12,7 +12,8 @@ struct weft_context {
     weft_log_fn log;
     void *log_priv;
     enum weft_log_level log_level;
-    char *cache_dir; /* may be NULL */
+    char *cache_dir;  /* may be NULL */
+    char *tuning_dir; /* may be NULL */
     char *icd_dir;
     char *error; /* may be NULL: nothing failed yet */
     struct weft_devices *devices;

@@ -172,3 +172,8 @@ uint64_t weft_hash64(const void *bytes, size_t size)
         h = mix64(h ^ lanes[i]) + odd[i];
     return mix64(h);
 }
+
+uint64_t weft_hash_add(uint64_t hash, const char *text)
+{
+    return mix64(hash * odd[0] + odd[1]) ^ weft_hash64(text, strlen(text));
+}

@@ -29,4 +29,7 @@ void weft_sha256_hex(const uint8_t sum[WEFT_SHA256_BYTES],
  * somebody who looks for collisions: confirm a match by comparing. */
 uint64_t weft_hash64(const void *bytes, size_t size);
 
+/* The hash of a sequence of texts, grown by one. */
+uint64_t weft_hash_add(uint64_t hash, const char *text);
+
 #endif

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tuning that ships with weft, by class of device: the files of curated/, embedded. */
+#ifndef WEFT_OPENCL_CURATED_H
+#define WEFT_OPENCL_CURATED_H
+
+#include "ocl.h"
+
+/* Made by tools/embed_text.py. A file is called after the class. */
+struct ocl_curated {
+    const char *name; /* "cpu-8.txt" */
+    const char *text;
+};
+extern const struct ocl_curated ocl_curated[];
+extern const size_t ocl_curated_count;
+
+/* The rows for the class of this device, as lines of a tuning file; NULL: none. */
+const char *ocl_curated_of(const struct ocl_device *device);
+
+#endif

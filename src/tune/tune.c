@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The door of tuning: the problems of a network, and what is known of a device. */
+#include "tune.h"
+
+#include "../net/plan.h"
+#include "../util/clock.h"
+
+#include <string.h>
+
+/* Records a plan into a list that only enters problems. Nothing will run, so any memory
+ * will do in the place of the network's. */
+static enum weft_status collect(struct weft_device *device, const struct weft_net *net,
+                                int batch, bool training, struct weft_problems *problems)
+{
+    const struct weft_backend *backend = device->backend;
+    struct weft_plan *plan = NULL;
+    struct weft_list *list = NULL;
+    struct weft_mem *any = NULL;
+    enum weft_status status = weft_plan_create(net, batch, training, false, &plan);
+    if (!status)
+        status = backend->alloc(device, WEFT_ALIGN, &any);
+    if (!status)
+        status = backend->list_create(device, &list);
+    if (!status) {
+        struct weft_roles roles = {any, any, any, any, any};
+        list->problems = problems;
+        status = weft_plan_forward(plan, &roles, list);
+        if (!status && training)
+            status = weft_plan_backward(plan, &roles, list);
+    }
+    if (list)
+        backend->list_destroy(list);
+    if (any)
+        backend->free(device, any);
+    weft_plan_destroy(&plan);
+    return status;
+}
+
+static enum weft_status collect_all(struct tune_search *s, const struct weft_net *net)
+{
+    const struct weft_tune_params *p = s->params;
+    for (int i = 0; i < p->training_count; i++)
+        WEFT_TRY(collect(s->device, net, p->training[i], true, &s->problems));
+    for (int i = 0; i < p->inference_count; i++)
+        WEFT_TRY(collect(s->device, net, p->inference[i], false, &s->problems));
+    return WEFT_OK;
+}
+
+static enum weft_status check_params(weft_context *ctx, const struct weft_device *device,
+                                     const struct weft_tune_params *p)
+{
+    if (!device->backend->tuner)
+        return weft_fail(ctx, WEFT_ERR_ARG,
+                         "%s: there is nothing to tune; it has one way to do each thing",
+                         device->info.name);
+    if (!device->tuning)
+        return weft_fail(ctx, WEFT_ERR_ARG, "%s: was opened to be left untuned",
+                         device->info.name);
+    for (int i = 0; i < p->training_count; i++)
+        WEFT_REQUIRE(ctx, p->training[i] > 0);
+    for (int i = 0; i < p->inference_count; i++)
+        WEFT_REQUIRE(ctx, p->inference[i] > 0);
+    WEFT_REQUIRE(ctx, p->seconds >= 0 && p->patience >= 0);
+    return WEFT_OK;
+}
+
+enum weft_status weft_tune(weft_device *device, const weft_net *net,
+                           const struct weft_tune_params *params,
+                           struct weft_tune_result *out)
+{
+    enum { QUICK_SECONDS = 20, FULL_SECONDS = 900 };
+    weft_context *ctx = device->context;
+    WEFT_REQUIRE(ctx, params && out);
+    *out = (struct weft_tune_result){0};
+    WEFT_TRY(check_params(ctx, device, params));
+    double limit = params->seconds > 0 ? params->seconds
+                   : params->full      ? FULL_SECONDS
+                                       : QUICK_SECONDS;
+    double now = weft_clock_seconds();
+    struct tune_search search = {
+        .device = device,
+        .params = params,
+        .result = out,
+        .link = {.ctx = ctx, .command = params->worker, .here.device = device},
+        .progress = {.problem = "", .choice = "", .limit = limit},
+        .begin = now,
+        .end = now + limit,
+    };
+    enum weft_status status = weft_journal_replay(ctx, device->tuning);
+    if (!status)
+        status = collect_all(&search, net);
+    if (!status)
+        status = tune_search_run(&search);
+    tune_link_stop(&search.link);
+    weft_problems_finish(&search.problems);
+    return status;
+}
+
+enum weft_status weft_tuning_row(weft_device *device, int index,
+                                 struct weft_tuning_row *out)
+{
+    const struct weft_tuning *t = device->tuning;
+    WEFT_REQUIRE(device->context, t && index >= 0 && index < t->count);
+    const struct weft_row *row = &t->rows[index];
+    *out = (struct weft_tuning_row){
+        .problem = row->problem,
+        .choice = row->choice,
+        .state = weft_row_states[row->state],
+        .seconds = row->seconds,
+        .usual = row->usual,
+        .hint = row->state != WEFT_ROW_CURATED &&
+                device->backend->tuner->stamp(device, row->problem, row->choice) !=
+                    row->stamp,
+    };
+    return WEFT_OK;
+}
+
+const char *weft_tuning_path(const weft_device *device)
+{
+    return device->tuning ? device->tuning->path : NULL;
+}
+
+enum weft_status weft_tuning_reset(weft_device *device)
+{
+    return device->tuning ? weft_tuning_reset_table(device->context, device->tuning)
+                          : WEFT_OK;
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is known about how fast a device does which problem in which way, and the file
+ * that keeps it.
+ *
+ * A problem and a choice (an algorithm and its numbers) are lines of text that only the
+ * backend understands; a row says what came of the choice. A row is believed only while
+ * its stamp, which the backend makes of driver, device and the kernels' sources, is what
+ * the backend would stamp today; otherwise it is a hint of what to try first.
+ *
+ * The file, one row a line, fields between bars, # before what is for people:
+ *
+ *     vec forward n=512 in=28x28x1 ... | direct ... | best | 3.5 of 3.9 ms | 1f..
+ *
+ * A line that cannot be read costs one warning for the file and is left out. */
+#ifndef WEFT_TUNING_H
+#define WEFT_TUNING_H
+
+#include "util/context.h"
+
+enum weft_row_state {
+    WEFT_ROW_BEST,    /* won its race against the default */
+    WEFT_ROW_DEFAULT, /* the default, which nothing beat */
+    WEFT_ROW_CURATED, /* ships with weft */
+    WEFT_ROW_WRONG,   /* what follows is never used again */
+    WEFT_ROW_REFUSED, /* does not build or launch */
+    WEFT_ROW_CRASHED,
+    WEFT_ROW_HUNG,
+    WEFT_ROW_STATE_COUNT
+};
+extern const char *const weft_row_states[WEFT_ROW_STATE_COUNT]; /* "best" */
+
+struct weft_row {
+    char *problem, *choice;
+    enum weft_row_state state;
+    double seconds, usual; /* of the choice, and of the default beside it; 0: unknown */
+    uint64_t stamp;
+};
+
+struct weft_tuning {
+    struct weft_row *rows;
+    int count, room;
+    int curated;     /* the first so many came with weft */
+    char *path;      /* NULL: nothing is kept */
+    char about[640]; /* platform, device and driver, for the head of the file */
+};
+
+static inline bool weft_row_denied(const struct weft_row *row)
+{
+    return row->state >= WEFT_ROW_WRONG;
+}
+
+/* The problems of a network: each once, with how often a step does it. */
+enum { WEFT_TUNING_TEXT = 256, WEFT_MOST_CHOICES = 24 };
+
+struct weft_problem {
+    char text[WEFT_TUNING_TEXT];
+    int count;
+    double work; /* multiply-adds of one */
+};
+
+struct weft_problems {
+    struct weft_problem *items;
+    int count, room;
+};
+
+enum weft_status weft_problems_add(weft_context *ctx, struct weft_problems *problems,
+                                   const char *text, double work);
+void weft_problems_finish(struct weft_problems *problems);
+
+/* A way to do a problem, and the stamp that a row of it would have today. */
+struct weft_choice {
+    char text[WEFT_TUNING_TEXT];
+    uint64_t stamp;
+};
+
+/* Enters a row, in the place of a row with the same problem: a verdict on a choice in
+ * that of one on the same choice, a winner in that of the winner before. The texts are
+ * copied. */
+enum weft_status weft_tuning_set(weft_context *ctx, struct weft_tuning *tuning,
+                                 const struct weft_row *row);
+
+/* Whether the choice was found harmful for the problem with this stamp. */
+bool weft_tuning_denies(const struct weft_tuning *tuning, const char *problem,
+                        const char *choice, uint64_t stamp);
+
+/* The rows of a text; `damaged` lines are left out. WEFT_ERR_NOMEM. */
+enum weft_status weft_tuning_read(weft_context *ctx, struct weft_tuning *tuning,
+                                  const char *text, size_t size, int *damaged);
+
+/* The text of the file, with all rows but the curated ones; to be freed. */
+char *weft_tuning_write(const struct weft_tuning *tuning, size_t *size);
+
+/* Fills the table: the rows that ship with weft (may be NULL), then the file of the
+ * device called `name` in `folder` (NULL: none). A file that cannot be read is a
+ * warning. */
+enum weft_status weft_tuning_open(weft_context *ctx, const char *folder, const char *name,
+                                  const char *about, const char *curated,
+                                  struct weft_tuning **out);
+void weft_tuning_destroy(struct weft_tuning **tuning);
+
+/* Writes the file aside, syncs and renames it. WEFT_ERR_FILE. */
+enum weft_status weft_tuning_save(weft_context *ctx, const struct weft_tuning *tuning);
+
+/* Forgets all but the curated rows, and removes the file. */
+enum weft_status weft_tuning_reset_table(weft_context *ctx, struct weft_tuning *tuning);
+
+/* The journal: a line beside the file that says what is being tried, on the disk before
+ * the trial begins. */
+enum weft_status weft_journal_write(weft_context *ctx, const struct weft_tuning *tuning,
+                                    const char *problem, const char *choice,
+                                    uint64_t stamp);
+void weft_journal_clear(const struct weft_tuning *tuning);
+/* A trial that took its process with it is entered among the crashed. */
+enum weft_status weft_journal_replay(weft_context *ctx, struct weft_tuning *tuning);
+
+#endif

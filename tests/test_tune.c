@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tuning: its file, what is believed of it, the search against workers that crash, hang,
+ * lie and are slow, and trials of kernels that are wrong.
+ *
+ *     test_tune                  on PoCL
+ *     test_tune --worker MODE CHOICE
+ *                                the other side: a worker that tries nothing, but answers
+ *                                as MODE says of one choice */
+#define _POSIX_C_SOURCE 200809L
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <weft/weft.h>
+
+#include "opencl/algorithm.h"
+#include "opencl/trial.h"
+#include "test.h"
+#include "tune/tune.h"
+#include "util/file.h"
+
+static char folder[] = "tune-XXXXXX";
+static const char *self;
+static char marked[OCL_PROBLEM_BYTES]; /* a choice beside the default */
+static int warnings;
+
+static void count_warnings(void *priv, enum weft_log_level level, const char *message)
+{
+    (void)priv;
+    (void)message;
+    warnings += level == WEFT_LOG_WARN;
+}
+
+/* What a worker does when it is asked to try a marked choice. */
+static void say_faster(void)
+{
+    printf("time 0.0005 0.001\n");
+}
+
+static void say_wrong(void)
+{
+    printf("failed %d element 0 is 1, should be 2\n", WEFT_ERR_CHECK);
+}
+
+static void crash(void)
+{
+    abort();
+}
+
+static void hang(void)
+{
+    for (;;)
+        pause();
+}
+
+/* Fast when it is tried, as slow as the default in the last race. */
+static void say_lucky(void)
+{
+    static int count;
+    printf(count++ ? "time 0.001 0.001\n" : "time 0.0005 0.001\n");
+}
+
+static void say_nonsense(void)
+{
+    printf("time fast 0x\n");
+}
+
+static const struct {
+    const char *name;
+    void (*marked)(void);
+} modes[] = {{"faster", say_faster}, {"wrong", say_wrong}, {"crash", crash},
+             {"hang", hang},         {"lucky", say_lucky}, {"nonsense", say_nonsense}};
+
+static int work(const char *mode, const char *choice)
+{
+    char line[TUNE_LINE];
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    while (fgets(line, sizeof(line), stdin)) {
+        if (!strncmp(line, "hello", 5))
+            printf("weft tune 1\n");
+        else if (!strncmp(line, "problem ", 8))
+            printf("ok\n");
+        else if (!strstr(line, choice))
+            printf("time 0.001 0.001\n");
+        else
+            for (size_t i = 0; i < sizeof(modes) / sizeof(*modes); i++)
+                if (!strcmp(mode, modes[i].name))
+                    modes[i].marked();
+    }
+    return 0;
+}
+
+static void test_table(void)
+{
+    struct weft_tuning a = {0}, b = {0};
+    struct weft_row row = {.problem = (char *)"vec forward n=1",
+                           .choice = (char *)"direct width=8",
+                           .state = WEFT_ROW_BEST,
+                           .seconds = 1.5e-3,
+                           .usual = 2e-3,
+                           .stamp = 0x0123456789abcdef};
+    size_t size;
+    int damaged;
+    REQUIRE(!weft_tuning_set(NULL, &a, &row));
+    row.choice = (char *)"other";
+    REQUIRE(!weft_tuning_set(NULL, &a, &row)); /* takes the place of the first */
+    row.state = WEFT_ROW_HUNG;
+    row.choice = (char *)"third";
+    REQUIRE(!weft_tuning_set(NULL, &a, &row)); /* stands beside it */
+    CHECK_INT(a.count, 2);
+    CHECK(weft_tuning_denies(&a, "vec forward n=1", "third", row.stamp));
+    CHECK(!weft_tuning_denies(&a, "vec forward n=1", "third", 1));
+    char *text = weft_tuning_write(&a, &size);
+    REQUIRE(text);
+    REQUIRE(!weft_tuning_read(NULL, &b, text, size, &damaged));
+    CHECK_INT(damaged, 0);
+    CHECK_INT(b.count, 2);
+    CHECK_TEXT(b.rows[0].choice, "other");
+    CHECK_NEAR(b.rows[0].seconds, 1.5e-3, 1e-9);
+    CHECK_INT(b.rows[1].state, WEFT_ROW_HUNG);
+    CHECK(b.rows[1].stamp == row.stamp);
+    free(text);
+    static const char bad[] = "a | b\n" /* of those that ship */
+                              "| b | best | 1 of 1 ms | 0123456789abcdef\n"
+                              "a | b | good | 1 of 1 ms | 0123456789abcdef\n"
+                              "a | b | best | 1 of ms | 0123456789abcdef\n"
+                              "a | b | best | -1 of 1 ms | 0123456789abcdef\n"
+                              "a | b | best | nan of 1 ms | 0123456789abcdef\n"
+                              "a | b | best | 1 of 1 ms | 0123456789abcde\n"
+                              "a | b | best | 1 of 1 ms | 0123456789abcdef | c\n"
+                              "a | \001 | best | 1 of 1 ms | 0123456789abcdef\n"
+                              "a | b | best | 1 of 1 ms | 0123";
+    REQUIRE(!weft_tuning_read(NULL, &b, bad, sizeof(bad) - 1, &damaged));
+    CHECK_INT(damaged, 10);
+    CHECK_INT(b.count, 2);
+    REQUIRE(!weft_tuning_read(NULL, &b, "a\0b\n# c\n\n", 9, &damaged));
+    CHECK_INT(damaged, 1);
+    for (struct weft_tuning *t = &a; t; t = t == &a ? &b : NULL) {
+        for (int i = 0; i < t->count; i++) {
+            free(t->rows[i].problem);
+            free(t->rows[i].choice);
+        }
+        free(t->rows);
+    }
+}
+
+struct site {
+    weft_context *context;
+    weft_device *device;
+    weft_net *net;
+};
+
+/* One small layer to tune. */
+static const char net_text[] = "conv 8 3x3 relu\nflatten\ndense 10\nsoftmax\n";
+
+static void open_site(struct site *s, bool untuned)
+{
+    int index;
+    *s = (struct site){NULL, NULL, NULL};
+    REQUIRE(!weft_context_create(
+        &s->context, weft_context_params(.tuning_dir = folder, .log = count_warnings,
+                                         .log_level = WEFT_LOG_WARN)));
+    test_context = s->context;
+    if (weft_device_find(s->context, "portable", &index, NULL))
+        test_skip("no PoCL here");
+    CHECK_OK(weft_device_open(s->context, index, weft_device_params(.untuned = untuned),
+                              &s->device));
+    CHECK_OK(weft_net_create(s->context, net_text,
+                             weft_net_params(.height = 8, .width = 8, .channels = 4),
+                             &s->net));
+}
+
+static void close_site(struct site *s)
+{
+    weft_net_destroy(&s->net);
+    weft_device_close(&s->device);
+    weft_context_destroy(&s->context);
+}
+
+static struct weft_tune_result tune(struct site *s, const char *mode)
+{
+    static const int batch = 16;
+    const char *const worker[] = {self, "--worker", mode, marked, NULL};
+    struct weft_tune_result result = {0};
+    struct weft_tune_params params = {.inference = &batch,
+                                      .inference_count = 1,
+                                      .full = true,
+                                      .seconds = 20,
+                                      .patience = 0.5,
+                                      .worker = worker};
+    CHECK_OK(weft_tune(s->device, s->net, &params, &result));
+    return result;
+}
+
+/* How many rows are in this state, and whether their choices are marked. */
+static int rows_of(struct site *s, const char *state, bool is_marked)
+{
+    struct weft_tuning_row row;
+    int count = 0;
+    for (int i = 0; !weft_tuning_row(s->device, i, &row); i++)
+        count += !strcmp(row.state, state) && !strcmp(row.choice, marked) == is_marked;
+    return count;
+}
+
+static void no_journal(struct site *s)
+{
+    char path[512];
+    snprintf(path, sizeof(path), "%s.journal", weft_tuning_path(s->device));
+    CHECK(!weft_file_exists(path));
+}
+
+/* Whatever a worker does, the default stays or what won takes its place. */
+static void test_workers(void)
+{
+    static const struct {
+        const char *mode, *state;
+        bool better;
+    } cases[] = {{"wrong", "wrong", false}, {"crash", "crashed", false},
+                 {"hang", "hung", false},   {"nonsense", "best", false},
+                 {"lucky", "best", false},  {"faster", "best", true}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct site s;
+        open_site(&s, false);
+        CHECK_OK(weft_tuning_reset(s.device));
+        struct weft_tune_result r = tune(&s, cases[i].mode);
+        bool denied = cases[i].state[0] != 'b';
+        CHECK_INT(r.problems, 2);
+        CHECK_INT(r.better > 0, cases[i].better);
+        CHECK_INT(r.denied > 0, denied);
+        CHECK_INT(rows_of(&s, cases[i].state, true) > 0, denied || cases[i].better);
+        CHECK_INT(rows_of(&s, cases[i].state, false), 0);
+        CHECK(r.best <= r.usual);
+        no_journal(&s);
+        close_site(&s);
+        /* What is kept is the same when it is read again, and is not tried again. */
+        open_site(&s, false);
+        CHECK_INT(rows_of(&s, cases[i].state, true) > 0, denied || cases[i].better);
+        if (denied)
+            CHECK_INT(tune(&s, "crash").denied, 0);
+        close_site(&s);
+    }
+}
+
+static bool stop_at_third(void *priv, const struct weft_tune_progress *p)
+{
+    *(int *)priv += p->choice[0] != 0;
+    return p->tried < 3;
+}
+
+static void test_stop(void)
+{
+    static const int batch = 16;
+    const char *const worker[] = {self, "--worker", "faster", marked, NULL};
+    const char *const missing[] = {"/no/such/program", NULL};
+    struct weft_tune_result r;
+    int calls = 0;
+    struct site s;
+    open_site(&s, false);
+    CHECK_OK(weft_tuning_reset(s.device));
+    struct weft_tune_params params = {.inference = &batch,
+                                      .inference_count = 1,
+                                      .worker = worker,
+                                      .report = stop_at_third,
+                                      .priv = &calls};
+    CHECK_OK(weft_tune(s.device, s.net, &params, &r));
+    CHECK(r.stopped && calls > 0);
+    CHECK_INT(r.tried, 3);
+    no_journal(&s);
+    params.worker = missing;
+    CHECK_FAILS(weft_tune(s.device, s.net, &params, &r), WEFT_ERR_DEVICE, "/no/such");
+    close_site(&s);
+}
+
+/* The problem of the convolution, at a batch. */
+static const struct weft_conv_args *problem_at(struct site *s, int n,
+                                               struct ocl_problem *out)
+{
+    char text[OCL_PROBLEM_BYTES], again[OCL_PROBLEM_BYTES];
+    const struct ocl_device *d = (const struct ocl_device *)s->device;
+    snprintf(text, sizeof(text),
+             "vec forward n=%d in=8x8x4 out=6x6x8 window=3x3 bias relu", n);
+    REQUIRE(ocl_trial_problem(d, text, out));
+    ocl_problem_text(d, out->slot, &out->args, again);
+    CHECK_TEXT(again, text);
+    return &out->args;
+}
+
+/* Whether the marked choice would be taken. */
+static bool is_chosen(struct site *s, int n)
+{
+    struct ocl_problem p;
+    char text[OCL_PROBLEM_BYTES];
+    const struct weft_conv_args *args = problem_at(s, n, &p);
+    struct ocl_choice choice =
+        ocl_choose((const struct ocl_device *)s->device, OCL_FORWARD, args);
+    ocl_choice_text(&choice, text);
+    return !strcmp(text, marked);
+}
+
+/* Finds a choice beside the default's. */
+static void mark(void)
+{
+    struct site s;
+    struct ocl_problem p;
+    struct weft_choice choices[WEFT_MOST_CHOICES];
+    char text[OCL_PROBLEM_BYTES];
+    open_site(&s, false);
+    ocl_problem_text((struct ocl_device *)s.device, OCL_FORWARD, problem_at(&s, 16, &p),
+                     text);
+    REQUIRE(ocl_tuner.choices(s.device, text, NULL, choices) > 0);
+    REQUIRE(ocl_tuner.choices(s.device, text, choices[0].text, choices) > 0);
+    snprintf(marked, sizeof(marked), "%s", choices[0].text);
+    close_site(&s);
+}
+
+/* A row is used with its own stamp, at its own batch and near ones, and not otherwise. */
+static void test_belief(void)
+{
+    struct site s;
+    struct ocl_problem p;
+    struct weft_tuning_row shown;
+    char text[OCL_PROBLEM_BYTES];
+    open_site(&s, false);
+    struct ocl_device *d = (struct ocl_device *)s.device;
+    struct weft_tuning *tuning = d->base.tuning;
+    ocl_problem_text(d, OCL_FORWARD, problem_at(&s, 16, &p), text);
+    struct weft_row row = {.problem = text, .choice = marked, .state = WEFT_ROW_BEST};
+    row.stamp = ocl_tuner.stamp(s.device, text, marked);
+    CHECK(row.stamp != 0);
+    CHECK(!is_chosen(&s, 16));
+    CHECK_OK(weft_tuning_set(s.context, tuning, &row));
+    CHECK(is_chosen(&s, 16));
+    CHECK(is_chosen(&s, 32));
+    CHECK(is_chosen(&s, 5));
+    CHECK(!is_chosen(&s, 1024));
+    row.stamp++; /* another driver */
+    CHECK_OK(weft_tuning_set(s.context, tuning, &row));
+    CHECK(!is_chosen(&s, 16));
+    CHECK_OK(weft_tuning_row(s.device, tuning->curated, &shown));
+    CHECK(shown.hint);
+    row.stamp--;
+    row.choice = (char *)"direct width=7"; /* not allowed */
+    CHECK_OK(weft_tuning_set(s.context, tuning, &row));
+    CHECK(!is_chosen(&s, 16));
+    CHECK_OK(weft_tuning_reset(s.device));
+    close_site(&s);
+    open_site(&s, true);
+    CHECK(!((struct weft_device *)s.device)->tuning && !weft_tuning_path(s.device));
+    close_site(&s);
+}
+
+/* Kernels with a fault. */
+static enum weft_status (*right)(struct weft_list *, const struct weft_conv_args *);
+
+static enum weft_status without_bias(struct weft_list *list,
+                                     const struct weft_conv_args *args)
+{
+    struct weft_conv_args wrong = *args;
+    wrong.bias = args->w; /* numbers, but not these */
+    return right(list, &wrong);
+}
+
+static enum weft_status beside(struct weft_list *list, const struct weft_conv_args *args)
+{
+    struct weft_conv_args wrong = *args;
+    wrong.y.offset += 16;
+    WEFT_TRY(right(list, &wrong));
+    return right(list, args);
+}
+
+static enum weft_status nothing(struct weft_list *list, const struct weft_conv_args *args)
+{
+    (void)list;
+    (void)args;
+    return WEFT_OK;
+}
+
+static void test_trials(void)
+{
+    static const struct {
+        enum weft_status (*conv)(struct weft_list *, const struct weft_conv_args *);
+        const char *words;
+    } faults[] = {{without_bias, "should be"}, {beside, "outside"}, {nothing, "finite"}};
+    static const char *const problems[] = {
+        "vec forward n=5 in=8x8x4 out=8x8x8 window=3x3 pad=1,1,1,1 bias relu",
+        "vec forward n=5 in=9x9x3 out=7x7x5 window=3x3 pool=2x2,2x2,0,0,3x3 bias argmax",
+        "vec backward-data n=5 in=8x8x4 out=4x4x8 window=3x3 stride=2x2 pad=0,0,1,1 relu",
+        "vec backward-weights n=5 in=8x8x4 out=6x6x8 window=3x3 groups=2 bias",
+        "vec backward-weights n=9 in=7x7x3 out=5x5x4 window=3x3 pool=2x2,2x2,0,0,2x2",
+    };
+    struct site s;
+    struct weft_trial *trial = NULL;
+    open_site(&s, false);
+    for (size_t i = 0; i < sizeof(problems) / sizeof(*problems); i++) {
+        struct weft_choice choices[WEFT_MOST_CHOICES];
+        double seconds = 0, usual = 0;
+        CHECK_OK(ocl_trial_create(s.device, problems[i], &trial));
+        REQUIRE(ocl_tuner.choices(s.device, problems[i], NULL, choices) > 0);
+        CHECK_OK(ocl_trial_run(trial, choices[0].text, 3, &seconds, &usual));
+        CHECK(seconds > 0 && usual > 0);
+        ocl_trial_destroy(&trial);
+    }
+    CHECK_FAILS(ocl_trial_create(s.device, "vec forward n=5", &trial), WEFT_ERR_ARG,
+                "no problem");
+    CHECK_FAILS(ocl_trial_create(s.device,
+                                 "vec forward n=5 in=8x8x4 out=9x9x8 window=3x3", &trial),
+                WEFT_ERR_ARG, "no problem");
+    struct weft_backend faulty = weft_backend_opencl;
+    struct weft_device *device = s.device;
+    right = weft_backend_opencl.conv_forward;
+    for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++) {
+        faulty.conv_forward = faults[i].conv;
+        device->backend = &faulty;
+        CHECK_FAILS(ocl_trial_create(device, problems[0], &trial), WEFT_ERR_CHECK,
+                    faults[i].words);
+    }
+    device->backend = &weft_backend_opencl;
+    close_site(&s);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 4 && !strcmp(argv[1], "--worker"))
+        return work(argv[2], argv[3]);
+    self = argv[0];
+    REQUIRE(mkdtemp(folder));
+    test_table();
+    mark();
+    test_belief();
+    test_trials();
+    test_workers();
+    test_stop();
+    struct site s;
+    open_site(&s, false);
+    CHECK_OK(weft_tuning_reset(s.device));
+    CHECK(!weft_file_exists(weft_tuning_path(s.device)));
+    close_site(&s);
+    CHECK_INT(rmdir(folder), 0);
+    return test_end();
+}
