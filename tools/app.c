@@ -109,13 +109,15 @@ enum app_exit app_context(struct app *app, bool opencl, bool fresh)
 {
     if (app->context)
         return APP_DONE;
-    char cache[PATHS_MAX];
+    char cache[PATHS_MAX], state[PATHS_MAX], tuning[PATHS_MAX];
     const char *folder = opencl ? probe_drivers(fresh) : NULL;
     bool kept = paths_cache(cache);
+    bool tuned = paths_state(state) && paths_join(tuning, state, "tuning");
     struct weft_context_params params = {
         .log = log_line,
         .log_level = app->options->verbose ? WEFT_LOG_DEBUG : WEFT_LOG_WARN,
         .cache_dir = kept ? cache : NULL,
+        .tuning_dir = tuned ? tuning : NULL,
         .icd_dir = folder,
         .no_opencl = !folder,
     };
@@ -185,7 +187,8 @@ enum app_exit app_open_device(struct app *app)
         return app_fail(app, APP_DEVICE, status);
     tell_device(app, reason);
     struct weft_device_params params = {(enum weft_family)app->options->family,
-                                        (enum weft_gemm)app->options->gemm};
+                                        (enum weft_gemm)app->options->gemm,
+                                        app->options->tune == APP_TUNE_OFF};
     term_wait_begin("Opening the device");
     status = weft_device_open(app->context, app->device_index, &params, &app->device);
     term_wait_end();

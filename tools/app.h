@@ -24,10 +24,14 @@ enum app_exit {
  * for a file that is read than for one that is written. */
 enum app_phase { APP_START, APP_DEVICE, APP_INPUT, APP_WORK, APP_PHASE_COUNT };
 
+/* What tuning is used: what is kept, after a quick tuning of what is not, or none. */
+enum app_tune { APP_TUNE_KEPT, APP_TUNE_QUICK, APP_TUNE_OFF };
+
 /* The first field of every subcommand's options. */
 struct app_options {
     const char *device;
     int family, gemm; /* enum weft_family, weft_gemm */
+    int tune;         /* enum app_tune */
     int format;       /* enum table_format */
     int color;
     bool verbose;
@@ -70,6 +74,15 @@ struct app_options {
             "who multiplies the matrices of dense layers", 0, 0                  \
     }
 
+#define APP_OPTIONS_TUNE(type)                                                       \
+    {                                                                                \
+        "tune", 0, ARGS_CHOICE, offsetof(type, app.tune), "kept|quick|off",          \
+            "kept, the default: kernels as `weft tune` found them, or else as weft " \
+            "ships; quick: measure first what is not known, 20 s at most; off: "     \
+            "built-in defaults",                                                     \
+            0, 0                                                                     \
+    }
+
 struct app {
     const char *name; /* of the subcommand */
     const struct app_options *options;
@@ -89,7 +102,7 @@ struct app_command {
 const char *app_family(const struct weft_device_info *device, int family);
 
 extern const struct app_command cmd_devices, cmd_train, cmd_eval, cmd_predict, cmd_show,
-    cmd_verify, cmd_bench, cmd_explain;
+    cmd_verify, cmd_bench, cmd_explain, cmd_tune;
 
 /* Starts a subcommand. Every app_* function that returns an exit code returns APP_DONE if
  * all went well, and has told the user otherwise. */

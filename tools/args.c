@@ -333,6 +333,8 @@ void args_help(FILE *out, const struct args_command *c)
     fputs("\nOptions\n", out);
     for (const struct args_option *o = c->options; o->name; o++) {
         char left[96];
+        if (!o->help)
+            continue;
         int n = o->letter
                     ? snprintf(left, sizeof(left), "  -%c, --%s", o->letter, o->name)
                     : snprintf(left, sizeof(left), "      --%s", o->name);

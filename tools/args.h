@@ -36,7 +36,7 @@ struct args_option {
     enum args_kind kind;
     size_t offset;     /* of the field in the subcommand's options */
     const char *value; /* its name in the help */
-    const char *help;
+    const char *help;  /* NULL: not told, of what the command gives itself */
     double min, max;
 };
 

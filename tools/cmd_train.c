@@ -2,6 +2,7 @@
 /* weft train: from data and a network, or from a checkpoint, to a trained model. */
 #define _GNU_SOURCE
 #include "train.h"
+#include "tuning.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -51,6 +52,7 @@ static const struct args_option options[] = {
      0, 0},
     {"time-limit", 0, ARGS_TIME, offsetof(struct options, time_limit), "T",
      "stop after 90s, 5m, 1.5h, with a checkpoint to go on from", 0, 0},
+    APP_OPTIONS_TUNE(struct options),
     APP_OPTIONS_DEVICE(struct options),
     APP_OPTIONS_OUTPUT(struct options),
     APP_OPTIONS_COLOR(struct options),
@@ -294,6 +296,9 @@ static enum app_exit begin(struct train_job *job)
     struct app *app = job->app;
     struct weft_train_params params = {job->batch, (float)job->rate, job->seed, false};
     struct weft_progress p;
+    enum app_exit tuned = tuning_quick(app, job->net, job->batch, TUNING_EVALUATION);
+    if (tuned)
+        return tuned;
     term_wait_begin("Compiling kernels, which are kept for next time");
     enum weft_status status =
         weft_trainer_create(app->device, job->net, job->train, &params, &job->trainer);

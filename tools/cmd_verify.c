@@ -181,7 +181,8 @@ static enum app_exit verify_family(struct app *app, const struct options *o,
                                    enum weft_family family, struct tally *t,
                                    struct weft_verify_result *sum)
 {
-    struct weft_device_params params = {family, (enum weft_gemm)o->app.gemm};
+    struct weft_device_params params = {.family = family,
+                                        .gemm = (enum weft_gemm)o->app.gemm};
     weft_device_close(&app->device);
     enum weft_status status =
         weft_device_open(app->context, app->device_index, &params, &app->device);

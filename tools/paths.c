@@ -37,20 +37,28 @@ bool paths_make(const char *folder, unsigned mode)
     return paths_is_folder(folder);
 }
 
+/* What the variable says, else a folder below the home. */
+static bool below(char out[PATHS_MAX], const char *variable, const char *below_home)
+{
+    const char *base = getenv(variable), *home = getenv("HOME");
+    if (base && *base == '/')
+        return paths_join(out, base, "weft");
+    return home && *home == '/' && paths_join(out, home, below_home);
+}
+
 bool paths_cache(char out[PATHS_MAX])
 {
-    const char *base = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
     char path[PATHS_MAX];
-    if (base && *base == '/') {
-        if (!paths_join(path, base, "weft"))
-            return false;
-    } else if (!home || *home != '/' || !paths_join(path, home, ".cache/weft")) {
-        return false;
-    }
-    if (!paths_make(path, 0700) || access(path, W_OK | X_OK))
+    if (!below(path, "XDG_CACHE_HOME", ".cache/weft") || !paths_make(path, 0700) ||
+        access(path, W_OK | X_OK))
         return false;
     memcpy(out, path, strlen(path) + 1);
     return true;
+}
+
+bool paths_state(char out[PATHS_MAX])
+{
+    return below(out, "XDG_STATE_HOME", ".local/state/weft");
 }
 
 const char *paths_base(const char *path)

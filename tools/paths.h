@@ -12,6 +12,10 @@ enum { PATHS_MAX = 4096 };
  * nothing is kept. */
 bool paths_cache(char out[PATHS_MAX]);
 
+/* $XDG_STATE_HOME/weft or ~/.local/state/weft, which need not be there yet. False: there
+ * is no such place. */
+bool paths_state(char out[PATHS_MAX]);
+
 /* folder/name. False if it is too long. */
 bool paths_join(char out[PATHS_MAX], const char *folder, const char *name);
 
