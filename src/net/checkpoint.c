@@ -96,6 +96,7 @@ static void note_training(json_t **notes, const struct weft_trainer *t,
     memcpy(&powers[1], &state[STATE_BETA2_POWER], sizeof(float));
     note(notes, NOTE_BATCH, "%d", t->batch);
     note(notes, NOTE_SEED, "%" PRIu64, t->seed);
+    note(notes, NOTE_KERNELS, "%016" PRIx64, t->list->choices);
     note_numbers(notes, NOTE_RATE, 9, (const double[]){(double)t->optimizer.rate}, 1);
     note(notes, NOTE_STEP, "%" PRId64, t->read);
     note(notes, NOTE_EPOCH, "%d", t->steps_per_epoch);
@@ -184,6 +185,20 @@ static enum weft_status need(const struct weft_safetensors *file, const char *na
                      found && strlen(found) < 40 ? ")" : "", mend);
 }
 
+/* Other kernels, on another device or after tuning, round otherwise. */
+static void tell_other_kernels(const struct weft_trainer *t,
+                               const struct weft_safetensors *file)
+{
+    char kernels[32];
+    const char *found = weft_safetensors_note(file, NOTE_KERNELS);
+    snprintf(kernels, sizeof(kernels), "%016" PRIx64, t->list->choices);
+    if (found && strcmp(found, kernels))
+        weft_say(t->device->context, WEFT_LOG_WARN,
+                 "%s: other kernels are chosen now than when it was written (another "
+                 "device, or tuning): it goes on with the same numbers up to rounding",
+                 file->path);
+}
+
 /* That the file goes on with what this trainer does. */
 static enum weft_status check_same(const struct weft_trainer *t,
                                    const struct weft_safetensors *file)
@@ -196,6 +211,7 @@ static enum weft_status check_same(const struct weft_trainer *t,
         need(file, NOTE_TEXT, t->net->text, "go on with the network it was begun with"));
     WEFT_TRY(need(file, NOTE_BATCH, batch, "go on with the same batch"));
     WEFT_TRY(need(file, NOTE_SEED, seed, "go on with the same seed"));
+    tell_other_kernels(t, file);
     return need(file, NOTE_COUNT, count, "go on with the same data and held-out part");
 }
 

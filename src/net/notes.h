@@ -15,6 +15,7 @@
 #define NOTE_DEVIATION "data.deviation" /* the same */
 #define NOTE_BATCH     "train.batch"    /* "512" */
 #define NOTE_SEED      "train.seed"     /* "1" */
+#define NOTE_KERNELS   "train.kernels"  /* which were chosen, hashed: weft_list.choices */
 #define NOTE_RATE      "train.rate"     /* learning rate */
 #define NOTE_STEP      "train.step"     /* steps finished */
 #define NOTE_EPOCH     "train.steps_per_epoch" /* "105" */
