@@ -21,11 +21,14 @@ static void log_line(void *priv, enum weft_log_level level, const char *message)
 static const struct {
     struct weft_device_params device;
     const char *op; /* NULL: all */
+    int cases;
+    bool draw; /* kernels that these shapes would not be given by themselves */
 } ways[] = {
-    {{.family = WEFT_FAMILY_VEC}, NULL},
-    {{.family = WEFT_FAMILY_TILE}, NULL},
-    {{.family = WEFT_FAMILY_SG}, "dense"},
-    {{.gemm = WEFT_GEMM_CLBLAST}, "dense"},
+    {{.family = WEFT_FAMILY_VEC}, NULL, 4, false},
+    {{.family = WEFT_FAMILY_VEC}, "conv", 8, true},
+    {{.family = WEFT_FAMILY_TILE}, NULL, 4, false},
+    {{.family = WEFT_FAMILY_SG}, "dense", 4, false},
+    {{.gemm = WEFT_GEMM_CLBLAST}, "dense", 4, false},
 };
 
 int main(int argc, char **argv)
@@ -42,8 +45,11 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < sizeof(ways) / sizeof(*ways) && !failed; i++) {
         weft_device *device = NULL;
         struct weft_verify_result result;
-        const struct weft_verify_params params = {
-            .op = ways[i].op, .cases = 4, .seed = 1};
+        const struct weft_verify_params params = {.op = ways[i].op,
+                                                  .cases = ways[i].cases,
+                                                  .seed = 1,
+                                                  .small = ways[i].draw,
+                                                  .draw = ways[i].draw};
         enum weft_status status =
             weft_device_open(context, index, &ways[i].device, &device);
         if (status == WEFT_ERR_ARG && ways[i].device.gemm == WEFT_GEMM_CLBLAST)
