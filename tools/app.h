@@ -25,7 +25,7 @@ enum app_exit {
 enum app_phase { APP_START, APP_DEVICE, APP_INPUT, APP_WORK, APP_PHASE_COUNT };
 
 /* What tuning is used: what is kept, after a quick tuning of what is not, or none. */
-enum app_tune { APP_TUNE_KEPT, APP_TUNE_QUICK, APP_TUNE_OFF };
+enum app_tune { APP_TUNE_KEPT, APP_TUNE_OFF, APP_TUNE_QUICK };
 
 /* The first field of every subcommand's options. */
 struct app_options {
@@ -74,12 +74,20 @@ struct app_options {
             "who multiplies the matrices of dense layers", 0, 0                  \
     }
 
+/* Of commands that may tune before they begin, and of those that only use what is known. */
 #define APP_OPTIONS_TUNE(type)                                                       \
     {                                                                                \
-        "tune", 0, ARGS_CHOICE, offsetof(type, app.tune), "kept|quick|off",          \
+        "tune", 0, ARGS_CHOICE, offsetof(type, app.tune), "kept|off|quick",          \
             "kept, the default: kernels as `weft tune` found them, or else as weft " \
-            "ships; quick: measure first what is not known, 20 s at most; off: "     \
-            "built-in defaults",                                                     \
+            "ships; off: built-in defaults; quick: measure first what is not "       \
+            "known, 20 s at most",                                                   \
+            0, 0                                                                     \
+    }
+#define APP_OPTIONS_TUNED(type)                                                      \
+    {                                                                                \
+        "tune", 0, ARGS_CHOICE, offsetof(type, app.tune), "kept|off",                \
+            "kept, the default: kernels as `weft tune` found them, or else as weft " \
+            "ships; off: built-in defaults",                                         \
             0, 0                                                                     \
     }
 

@@ -25,7 +25,7 @@ static const struct args_option options[] = {
      "pictures at a time; default 256", 1, 1 << 20},
     {"min-accuracy", 0, ARGS_SHARE, offsetof(struct options, least), "X",
      "exit code 5 if the accuracy is lower", 0, 0},
-    APP_OPTIONS_TUNE(struct options),
+    APP_OPTIONS_TUNED(struct options),
     APP_OPTIONS_DEVICE(struct options),
     APP_OPTIONS_OUTPUT(struct options),
     APP_OPTIONS_COLOR(struct options),

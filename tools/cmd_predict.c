@@ -19,7 +19,7 @@ static const struct args_option options[] = {
      "classes told for each picture; default 3", 1, MOST_TOP},
     {"invert", 0, ARGS_CHOICE, offsetof(struct options, invert), "auto|no|yes",
      "light against dark; auto: pictures with a light background", 0, 0},
-    APP_OPTIONS_TUNE(struct options),
+    APP_OPTIONS_TUNED(struct options),
     APP_OPTIONS_DEVICE(struct options),
     APP_OPTIONS_OUTPUT(struct options),
     APP_OPTIONS_COLOR(struct options),
