@@ -74,7 +74,7 @@ struct app_options {
             "who multiplies the matrices of dense layers", 0, 0                  \
     }
 
-/* Of commands that may tune before they begin, and of those that only use what is known. */
+/* Of commands that may tune before they begin; of those that use what is known. */
 #define APP_OPTIONS_TUNE(type)                                                       \
     {                                                                                \
         "tune", 0, ARGS_CHOICE, offsetof(type, app.tune), "kept|off|quick",          \

@@ -82,9 +82,10 @@ int vec_width(const struct ocl_device *device, int channels)
     return width;
 }
 
-bool vec_width_allowed(int width)
+bool vec_width_allowed(const struct ocl_device *device, int width)
 {
-    return width >= 1 && width <= 16 && !(width & (width - 1));
+    return width >= 1 && width <= 16 && width <= 2 * device->vector &&
+           !(width & (width - 1));
 }
 
 enum weft_status vec_pad(struct weft_list *list, const struct weft_conv *conv,
@@ -200,10 +201,11 @@ static void choose(const struct ocl_device *device, const struct job *job, int *
     values[UNROLL] = 4;
 }
 
-static bool allows(const struct job *job, const int *values)
+static bool allows(const struct ocl_device *device, const struct job *job,
+                   const int *values)
 {
     int window = window_of(job);
-    return vec_width_allowed(values[WIDTH]) && values[VECTORS] >= 1 &&
+    return vec_width_allowed(device, values[WIDTH]) && values[VECTORS] >= 1 &&
            values[VECTORS] <= 3 && values[TILE] >= 1 &&
            values[VECTORS] * values[TILE] <= 24 && (!window || values[TILE] == window) &&
            values[PIECE] >= 1 && values[PIECE] <= 4096 && values[UNROLL] >= 1 &&
@@ -407,8 +409,7 @@ static enum weft_status backward_data(struct weft_list *list,
                                    const struct weft_conv_args *args, const int *values) \
     {                                                                                    \
         struct job job = direction##_job(args);                                          \
-        (void)device;                                                                    \
-        return allows(&job, values);                                                     \
+        return allows(device, &job, values);                                             \
     }
 FIT(forward)
 FIT(data)

@@ -188,12 +188,12 @@ static bool allows(const struct ocl_device *device, const struct weft_conv_args 
 {
     enum { MOST_PLANES = 1 << 26 }; /* floats */
     struct vec_shape s = vec_shape_of(&args->conv);
-    if (!vec_width_allowed(values[WIDTH]) || values[VECTORS] < 1 || values[VECTORS] > 3 ||
-        values[TILE] < 1 || values[VECTORS] * values[TILE] > 24 || values[SPLIT] < 1 ||
-        values[SPLIT] > 65536 || values[PER_ITEM] < 1 || values[PER_ITEM] > 4096 ||
-        values[CHUNK] < 1 || values[CHUNK] > 65536 || values[PANEL] < 1 ||
-        values[PANEL] > 64 || values[SLICE] < 1 || values[SLICE] > s.group_in ||
-        values[UNROLL] < 1 || values[UNROLL] > 16)
+    if (!vec_width_allowed(device, values[WIDTH]) || values[VECTORS] < 1 ||
+        values[VECTORS] > 3 || values[TILE] < 1 || values[VECTORS] * values[TILE] > 24 ||
+        values[SPLIT] < 1 || values[SPLIT] > 65536 || values[PER_ITEM] < 1 ||
+        values[PER_ITEM] > 4096 || values[CHUNK] < 1 || values[CHUNK] > 65536 ||
+        values[PANEL] < 1 || values[PANEL] > 64 || values[SLICE] < 1 ||
+        values[SLICE] > s.group_in || values[UNROLL] < 1 || values[UNROLL] > 16)
         return false;
     struct tiling t = tiling_of(&s, values);
     size_t items = (size_t)div_up(t.blocks, values[PER_ITEM]) * (size_t)t.splits;

@@ -141,9 +141,10 @@ static void choose(const struct ocl_device *device, const struct job *job, int *
     values[PER_ITEM] = div_up(blocks, parts < blocks ? parts : blocks);
 }
 
-static bool allows(const struct job *job, const int *values)
+static bool allows(const struct ocl_device *device, const struct job *job,
+                   const int *values)
 {
-    return vec_width_allowed(values[WIDTH]) && values[VECTORS] >= 1 &&
+    return vec_width_allowed(device, values[WIDTH]) && values[VECTORS] >= 1 &&
            values[VECTORS] <= 3 && values[TILE] >= 1 &&
            values[TILE] * values[VECTORS] <= 24 && values[TILES] >= values[TILE] &&
            values[TILES] <= 256 && values[TILES] % values[TILE] == 0 &&
@@ -297,8 +298,7 @@ static enum weft_status backward_data(struct weft_list *list,
                               const struct weft_conv_args *args, const int *values)    \
     {                                                                                  \
         struct job job = job_of(args, outputs);                                        \
-        (void)device;                                                                  \
-        return allows(&job, values);                                                   \
+        return allows(device, &job, values);                                           \
     }                                                                                  \
     static enum weft_status name(struct weft_list *list,                               \
                                  const struct weft_conv_args *args, const int *values) \

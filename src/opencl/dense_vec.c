@@ -92,9 +92,9 @@ static bool allows(const struct ocl_device *device, const struct product *p,
     int block = values[WIDTH] * values[VECTORS];
     bool packed = values[PACK_A] || values[PACK_B];
     bool kept = values[PACK_A] || !is_whole(p, values);
-    if (!vec_width_allowed(values[WIDTH]) || values[VECTORS] * values[TILE] > 24 ||
-        (values[PACK_A] && !p->a_turned) || (p->b_turned && !values[PACK_B]) ||
-        (packed && !values[DEPTH]))
+    if (!vec_width_allowed(device, values[WIDTH]) ||
+        values[VECTORS] * values[TILE] > 24 || (values[PACK_A] && !p->a_turned) ||
+        (p->b_turned && !values[PACK_B]) || (packed && !values[DEPTH]))
         return false;
     if (!device->is_cpu)
         return values[ROW_TILES] == 1 && values[COLUMN_TILES] == 1 && !values[PACK_A] &&

@@ -31,8 +31,9 @@ void vec_define_pool(struct ocl_options *options, const struct weft_pool *pool);
 /* Floats of the vectors that suit this many channels. */
 int vec_width(const struct ocl_device *device, int channels);
 
-/* Whether kernels can be written in vectors of so many floats. */
-bool vec_width_allowed(int width);
+/* Whether kernels may be written in vectors of so many floats: at most twice what the
+ * device has. */
+bool vec_width_allowed(const struct ocl_device *device, int width);
 
 /* Local size (1,1,1) on the host's processor: PoCL keeps a work-item's registers in
  * registers only there. Elsewhere the driver chooses. */
