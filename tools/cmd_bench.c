@@ -169,12 +169,14 @@ static enum app_exit bench(struct bench *b, char **words, int count, double main
         return app_error(b->app, APP_USAGE, "at most %d workloads", BENCH_MOST_LIST);
     for (int i = 0; i < count && !code; i++)
         code = find(b->app, words[i], &chosen[i]);
+    if (code)
+        return code;
     bool pictures = !b->options->images &&
                     (chosen[0]->run == bench_train || chosen[0]->run == bench_infer);
-    if (!code && pictures)
+    if (pictures)
         app_data_soon(b->app, b->options->data ? b->options->data : "fashion-mnist",
                       WEFT_DATA_TRAIN);
-    if (code || (code = app_open_device(b->app)))
+    if ((code = app_open_device(b->app)))
         return code;
     b->startup = process_seconds(term_seconds() - main_start);
     for (int i = 0; i < count && !code; i++)
