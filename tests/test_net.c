@@ -307,7 +307,7 @@ static void check_layout(void)
         char seen[2000] = {0};
         CHECK(node->weight.count < sizeof(seen));
         for (size_t i = 0; i < node->weight.count; i++) {
-            size_t at = node->op->place(node, i);
+            size_t at = node->op->place(node, &node->weight, i);
             CHECK(at < node->weight.count && !seen[at]);
             if (at < node->weight.count)
                 seen[at] = 1;
@@ -315,12 +315,46 @@ static void check_layout(void)
     }
     const struct weft_node *conv = &net->graph.nodes[0], *dense = &net->graph.nodes[2];
     /* [out 3][in 1][row 1][column 2] of 6x2x2x3 is [row 1][column 2][in 1][out 3]. */
-    CHECK_INT(conv->op->place(conv, ((3 * 2 + 1) * 2 + 1) * 3 + 2),
+    CHECK_INT(conv->op->place(conv, &conv->weight, ((3 * 2 + 1) * 2 + 1) * 3 + 2),
               ((1 * 3 + 2) * 2 + 1) * 6 + 3);
     /* 3x3x6 was flattened: [out 4][channel 2, row 1, column 0] is [row, column,
      * channel][out]. */
-    CHECK_INT(dense->op->place(dense, 4 * 54 + (2 * 3 + 1) * 3 + 0),
+    CHECK_INT(dense->op->place(dense, &dense->weight, 4 * 54 + (2 * 3 + 1) * 3 + 0),
               (((1 * 3 + 0) * 6) + 2) * 5 + 4);
+    weft_net_destroy(&net);
+}
+
+/* The weights behind flatten go to files as other tools count them, whatever keeps every
+ * value in its place in between. */
+static void check_rows(void)
+{
+    enum { CHANNELS = 3, AREA = 4, UNITS = 5 };
+    static const char *const texts[] = {
+        "flatten\ndense 5\nsoftmax\n",
+        "flatten\nrelu\ndropout 0.5\nbatch-norm gelu\nflatten\ndense 5\nsoftmax\n",
+        "flatten as=a\ndropout 0.5\nadd a\ndense 5\nsoftmax\n",
+    };
+    for (size_t t = 0; t < WEFT_COUNT(texts); t++) {
+        weft_net *net = net_of(texts[t], 2, 2, CHANNELS);
+        REQUIRE(net);
+        for (int n = 0; n < net->graph.count; n++) {
+            const struct weft_node *node = &net->graph.nodes[n];
+            bool dense = node->op == &weft_op_dense, norm = node->op == &weft_op_norm;
+            for (size_t i = 0; (dense || norm) && i < CHANNELS * AREA; i++) {
+                size_t ours = i % AREA * CHANNELS + i / AREA;
+                size_t out = dense ? 2 * CHANNELS * AREA : 0, scale = dense ? UNITS : 1;
+                const struct weft_param *other = dense ? &node->bias : &node->mean;
+                CHECK_INT(node->op->place(node, &node->weight, out + i),
+                          ours * scale + (dense ? 2 : 0));
+                CHECK_INT(node->op->place(node, other, i), dense ? i : ours);
+            }
+        }
+        weft_net_destroy(&net);
+    }
+    weft_net *net = net_of("flatten\ndense 12\nrelu\ndense 5\nsoftmax\n", 2, 2, 3);
+    REQUIRE(net);
+    const struct weft_node *last = &net->graph.nodes[3];
+    CHECK_INT(last->op->place(last, &last->weight, 1), UNITS);
     weft_net_destroy(&net);
 }
 
@@ -337,6 +371,7 @@ int main(void)
     check_places();
     check_fit();
     check_layout();
+    check_rows();
     weft_context_destroy(&ctx);
     return test_end();
 }

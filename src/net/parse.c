@@ -165,6 +165,15 @@ static enum weft_status make_room(struct reader *r)
     return WEFT_OK;
 }
 
+/* The picture that was made the row that comes out of `node`: h is 0 if none was. */
+static struct weft_shape row_of(const struct weft_node *node)
+{
+    if (node->op == &weft_op_flatten && node->in.h * node->in.w > 1)
+        return node->in;
+    return node->op == &weft_op_flatten || node->op->keeps ? node->flat
+                                                           : (struct weft_shape){0};
+}
+
 static enum weft_status add_node(struct reader *r, const struct weft_node *made)
 {
     struct weft_graph *graph = &r->net->graph;
@@ -189,10 +198,8 @@ static enum weft_status add_node(struct reader *r, const struct weft_node *made)
     if (area > INT_MAX)
         return weft_words_fail(&r->words, "one picture of %dx%dx%d values is too large",
                                node->out.h, node->out.w, node->out.c);
-    int input = node->inputs[0];
-    if (node->op == &weft_op_dense && input >= 0 &&
-        graph->nodes[input].op == &weft_op_flatten)
-        node->flat = graph->nodes[input].in;
+    if (node->inputs[0] >= 0)
+        node->flat = row_of(&graph->nodes[node->inputs[0]]);
     WEFT_TRY(place_param(r, &node->weight, &graph->weights));
     WEFT_TRY(place_param(r, &node->bias, &graph->weights));
     WEFT_TRY(place_param(r, &node->mean, &graph->statistics));

@@ -9,16 +9,15 @@
 
 enum { NAME_BYTES = 64 };
 
-/* A node's params: what they are called, and the order of their numbers in a file. */
+/* A node's params, and what they are called. */
 static const struct {
     const char *name;
     size_t offset;
-    bool placed; /* by the op; otherwise as it is */
     bool trained;
-} kinds[] = {{"weight", offsetof(struct weft_node, weight), true, true},
-             {"bias", offsetof(struct weft_node, bias), false, true},
-             {"running_mean", offsetof(struct weft_node, mean), false, false},
-             {"running_var", offsetof(struct weft_node, variance), false, false}};
+} kinds[] = {{"weight", offsetof(struct weft_node, weight), true},
+             {"bias", offsetof(struct weft_node, bias), true},
+             {"running_mean", offsetof(struct weft_node, mean), false},
+             {"running_var", offsetof(struct weft_node, variance), false}};
 
 static const struct weft_param *param_of(const struct weft_node *node, size_t kind)
 {
@@ -27,8 +26,8 @@ static const struct weft_param *param_of(const struct weft_node *node, size_t ki
 
 static size_t place(const struct weft_node *node, size_t kind, size_t i)
 {
-    bool placed = kinds[kind].placed && node->op->place;
-    return param_of(node, kind)->at + (placed ? node->op->place(node, i) : i);
+    const struct weft_param *param = param_of(node, kind);
+    return param->at + (node->op->place ? node->op->place(node, param, i) : i);
 }
 
 /* Whether the node has a tensor of this kind that is asked for. */

@@ -50,4 +50,5 @@ const struct weft_op weft_op_act = {
     .forward = forward,
     .backward = backward,
     .derives = true,
+    .keeps = true,
 };

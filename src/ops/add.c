@@ -41,4 +41,5 @@ const struct weft_op weft_op_add = {
     .flops = flops,
     .forward = forward,
     .joins = true,
+    .keeps = true,
 };

@@ -64,8 +64,11 @@ static double flops(const struct weft_node *node)
 }
 
 /* [out][in][row][column] to [row][column][in][out]. */
-static size_t place(const struct weft_node *node, size_t i)
+static size_t place(const struct weft_node *node, const struct weft_param *param,
+                    size_t i)
 {
+    if (param != &node->weight)
+        return i;
     const int *e = node->weight.extent;
     size_t column = i % (size_t)e[3], row = i / (size_t)e[3] % (size_t)e[2];
     size_t in = i / ((size_t)e[3] * (size_t)e[2]) % (size_t)e[1];

@@ -32,16 +32,14 @@ static double flops(const struct weft_node *node)
     return 2.0 * node->as.dense.in * node->as.dense.out;
 }
 
-/* [out][in] to [in][out]; where a picture was flattened, `in` counts channel, row, column
- * there and row, column, channel here. */
-static size_t place(const struct weft_node *node, size_t i)
+/* [out][in] to [in][out]. */
+static size_t place(const struct weft_node *node, const struct weft_param *param,
+                    size_t i)
 {
+    if (param != &node->weight)
+        return i;
     size_t inputs = (size_t)node->as.dense.in, in = i % inputs, out = i / inputs;
-    if (node->flat.h) {
-        size_t w = (size_t)node->flat.w, area = (size_t)node->flat.h * w;
-        in = in % area * (size_t)node->flat.c + in / area;
-    }
-    return in * (size_t)node->as.dense.out + out;
+    return weft_op_place_row(node, param, in) * (size_t)node->as.dense.out + out;
 }
 
 static struct weft_dense_args arguments(const struct weft_node *node,

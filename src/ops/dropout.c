@@ -50,4 +50,5 @@ const struct weft_op weft_op_dropout = {
     .forward = forward,
     .backward = backward,
     .training_only = true,
+    .keeps = true,
 };

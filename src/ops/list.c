@@ -89,6 +89,14 @@ enum weft_status weft_op_parse_weights(struct weft_words *words, struct weft_nod
     return WEFT_OK;
 }
 
+size_t weft_op_place_row(const struct weft_node *node, const struct weft_param *param,
+                         size_t i)
+{
+    (void)param;
+    size_t area = (size_t)node->flat.h * (size_t)node->flat.w;
+    return area ? i % area * (size_t)node->flat.c + i / area : i;
+}
+
 enum weft_status weft_op_parse_stride(struct weft_words *words, int stride[2])
 {
     return weft_words_option_pair(words, "stride", 1, 255, stride);

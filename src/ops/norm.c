@@ -88,5 +88,7 @@ const struct weft_op weft_op_norm = {
     .flops = flops,
     .forward = forward,
     .backward = backward,
+    .place = weft_op_place_row,
     .derives = true,
+    .keeps = true,
 };

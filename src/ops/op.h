@@ -69,9 +69,10 @@ struct weft_node {
     struct weft_param mean, variance; /* running, of a batch-norm: not trained, they lie
                                          behind all weights */
     struct weft_fold fold;
-    struct weft_shape flat; /* dense: the picture that a flatten before it made a row of;
-                               h is 0 if there was none */
-    unsigned key;           /* tells the dropouts of a network apart */
+    struct weft_shape
+        flat;      /* the picture that flatten made the row of that comes in: other
+                               tools count it by channel, row, column; h is 0 if none */
+    unsigned key;  /* tells the dropouts of a network apart */
     bool implied;  /* not a line of its own: the ACT at the end of another layer's line */
     bool absorbed; /* fused into the node that it reads, whose output is this one's */
 };
@@ -107,13 +108,15 @@ struct weft_op {
                                 const struct weft_site *site);
     enum weft_status (*backward)(struct weft_list *list, const struct weft_node *node,
                                  const struct weft_site *site);
-    /* Where element `i` of the weights, counted as other tools lay them out
+    /* Where element `i` of a param of the node, counted as other tools lay it out
      * (weft/model.h), lies in ours. NULL: there too. */
-    size_t (*place)(const struct weft_node *node, size_t i);
+    size_t (*place)(const struct weft_node *node, const struct weft_param *param,
+                    size_t i);
     bool joins;         /* reads two: the second is named by the line's first word */
     bool gates;         /* backward can apply a gate to dx */
     bool derives;       /* backward applies the derivative of the node's activation */
     bool training_only; /* at inference y is x (dropout) */
+    bool keeps;         /* each output comes of the input in its place, as in act */
     bool last;          /* must be the last layer, and the last layer must be one such */
 };
 
@@ -137,6 +140,11 @@ enum weft_status weft_op_parse_act(struct weft_words *words, struct weft_activat
 
 /* init= and bias=. */
 enum weft_status weft_op_parse_weights(struct weft_words *words, struct weft_node *node);
+
+/* Where value `i` of the row that comes in, counted as other tools do, lies in ours: as
+ * `place` of params with one number for each. */
+size_t weft_op_place_row(const struct weft_node *node, const struct weft_param *param,
+                         size_t i);
 
 /* stride= and pad=, rows first; both numbers are WEFT_PAD_SAME for pad=same. */
 enum { WEFT_PAD_SAME = -1 };
