@@ -60,21 +60,6 @@ static void log_line(void *priv, enum weft_log_level level, const char *message)
         term_say("%s%s%s", term_on(stderr, TERM_DIM), message, term_off(stderr));
 }
 
-void app_init(struct app *app, const struct app_command *command,
-              const struct app_options *options)
-{
-    *app = (struct app){.name = command->args.name, .options = options};
-    term_init((enum term_color)options->color);
-}
-
-void app_finish(struct app *app)
-{
-    term_progress_clear();
-    weft_device_close(&app->device);
-    weft_context_destroy(&app->context);
-    reader_finish(&app->reader);
-}
-
 static enum app_exit complain(const struct app *app, enum app_exit code, const char *text)
 {
     fflush(stdout);
@@ -309,9 +294,14 @@ enum app_exit app_leak(struct app *app, const weft_data *train, const weft_data 
     return APP_DONE;
 }
 
-void app_json_device(const struct app *app, struct json *j)
+void app_json_begin(const struct app *app, struct json *j, const char *schema)
 {
     const struct weft_device_info *d = &app->info;
+    emit_object(j, NULL);
+    emit_text(j, "schema", schema);
+    emit_text(j, "weft", weft_version());
+    if (!app->device)
+        return;
     emit_object(j, "device");
     emit_int(j, "index", app->device_index);
     emit_text(j, "name", d->name);
@@ -327,4 +317,25 @@ enum app_exit app_flush(const struct app *app)
     if (fflush(stdout) || ferror(stdout))
         return app_error(app, APP_FAILED, "writing to stdout: %s", strerror(errno));
     return APP_DONE;
+}
+
+enum app_exit app_run(const struct app_command *command, int argc, char **argv)
+{
+    int first;
+    void *options = term_alloc(NULL, command->options_size);
+    memcpy(options, command->defaults, command->options_size);
+    enum args_result parsed = args_parse(&command->args, argc, argv, options, &first);
+    enum app_exit code = parsed == ARGS_SHOWN ? APP_DONE : APP_USAGE;
+    if (parsed == ARGS_GO) {
+        struct app app = {
+            .name = command->args.name, .options = options, .start = term_seconds()};
+        term_init((enum term_color)app.options->color);
+        code = command->run(&app, options, argc - first, argv + first);
+        term_progress_clear();
+        weft_device_close(&app.device);
+        weft_context_destroy(&app.context);
+        reader_finish(&app.reader);
+    }
+    free(options);
+    return code;
 }

@@ -99,11 +99,16 @@ struct app {
     int device_index;
     struct weft_device_info info; /* of the device */
     struct reader reader;
+    double start; /* of the command, as term_seconds */
 };
 
 struct app_command {
     struct args_command args;
-    enum app_exit (*run)(const struct app_command *self, int argc, char **argv);
+    const void *defaults; /* of the options: a struct whose first is struct app_options */
+    size_t options_size;
+    /* `options`: what was given, on top of the defaults. */
+    enum app_exit (*run)(struct app *app, const void *options, int count,
+                         char **operands);
 };
 
 /* What kernels are written as there: a family, or "C". `family` as in the options. */
@@ -112,11 +117,10 @@ const char *app_family(const struct weft_device_info *device, int family);
 extern const struct app_command cmd_devices, cmd_train, cmd_eval, cmd_predict, cmd_show,
     cmd_verify, cmd_bench, cmd_explain, cmd_tune;
 
-/* Starts a subcommand. Every app_* function that returns an exit code returns APP_DONE if
- * all went well, and has told the user otherwise. */
-void app_init(struct app *app, const struct app_command *command,
-              const struct app_options *options);
-void app_finish(struct app *app);
+/* Runs a subcommand from its words to its exit code; argv[0] is its name. Every app_*
+ * function that returns an exit code returns APP_DONE if all went well, and has told the
+ * user otherwise. */
+enum app_exit app_run(const struct app_command *command, int argc, char **argv);
 
 /* Makes the context; `opencl` false: without touching any driver. `fresh` probes the
  * drivers again. */
@@ -159,8 +163,9 @@ bool app_same_release(const char *a, const char *b);
 enum app_exit app_leak(struct app *app, const weft_data *train, const weft_data *test,
                        double *share);
 
-/* The fields that say on what device a result was made. */
-void app_json_device(const struct app *app, struct json *json);
+/* Begins an object on stdout with what every result tells: its schema, weft's version,
+ * and, once a device is open, on which it was made. */
+void app_json_begin(const struct app *app, struct json *json, const char *schema);
 
 /* Ends a result on stdout: false if it could not be written. */
 enum app_exit app_flush(const struct app *app);

@@ -275,10 +275,7 @@ static void write_json(const struct bench *b)
 {
     struct json j = {.out = stdout};
     struct weft_data_info info;
-    emit_object(&j, NULL);
-    emit_text(&j, "schema", "weft.bench/1");
-    emit_text(&j, "weft", weft_version());
-    app_json_device(b->app, &j);
+    app_json_begin(b->app, &j, "weft.bench/1");
     if (b->data) {
         weft_data_info(b->data, &info);
         emit_text(&j, "data", info.source);

@@ -155,7 +155,7 @@ static enum app_exit find(const struct app *app, const char *word,
                      close ? "?" : "");
 }
 
-static enum app_exit bench(struct bench *b, char **words, int count, double main_start)
+static enum app_exit bench(struct bench *b, char **words, int count)
 {
     static char usual[] = "train";
     static char *none[] = {usual};
@@ -178,7 +178,7 @@ static enum app_exit bench(struct bench *b, char **words, int count, double main
                       WEFT_DATA_TRAIN);
     if ((code = app_open_device(b->app)))
         return code;
-    b->startup = process_seconds(term_seconds() - main_start);
+    b->startup = process_seconds(term_seconds() - b->app->start);
     for (int i = 0; i < count && !code; i++)
         code = chosen[i]->run(b, chosen[i]);
     int failed = code && code != APP_CHECK_FAILED ? 0 : bench_write(b);
@@ -191,22 +191,14 @@ static enum app_exit bench(struct bench *b, char **words, int count, double main
                      b->row_count);
 }
 
-static enum app_exit run(const struct app_command *self, int argc, char **argv)
+static enum app_exit run(struct app *app, const void *given, int count, char **operands)
 {
-    double start = term_seconds();
-    struct bench_options o = {.seconds = 0, .seed = 1};
-    int first;
-    enum args_result parsed = args_parse(&self->args, argc, argv, &o, &first);
-    if (parsed)
-        return parsed == ARGS_SHOWN ? APP_DONE : APP_USAGE;
-    struct app app;
-    app_init(&app, self, &o.app);
-    struct bench b = {.app = &app, .options = &o};
-    enum app_exit code = bench(&b, argv + first, argc - first, start);
+    const struct bench_options *o = given;
+    struct bench b = {.app = app, .options = o};
+    enum app_exit code = bench(&b, operands, count);
     bench_rows_finish(&b);
     weft_bench_destroy(&b.probes);
     weft_data_destroy(&b.data);
-    app_finish(&app);
     return code;
 }
 
@@ -234,5 +226,7 @@ const struct app_command cmd_bench = {
             .options = options,
             .operands_max = -1,
         },
+    .defaults = &(const struct bench_options){.seconds = 0, .seed = 1},
+    .options_size = sizeof(struct bench_options),
     .run = run,
 };

@@ -194,9 +194,7 @@ static void write_json(struct app *app, const struct table *t, int chosen,
                        const char *reason)
 {
     struct json j = {.out = stdout};
-    emit_object(&j, NULL);
-    emit_text(&j, "schema", "weft.devices/1");
-    emit_text(&j, "weft", weft_version());
+    app_json_begin(app, &j, "weft.devices/1");
     emit_int(&j, "default", chosen);
     emit_text(&j, "reason", reason);
     table_json(t, &j, "devices");
@@ -247,17 +245,12 @@ static enum app_exit list(struct app *app)
     return app_flush(app);
 }
 
-static enum app_exit run(const struct app_command *self, int argc, char **argv)
+static enum app_exit run(struct app *app, const void *given, int count, char **operands)
 {
-    struct options o = {{0}};
-    int first;
-    enum args_result parsed = args_parse(&self->args, argc, argv, &o, &first);
-    if (parsed)
-        return parsed == ARGS_SHOWN ? APP_DONE : APP_USAGE;
-    struct app app;
-    app_init(&app, self, &o.app);
-    enum app_exit code = list(&app);
-    app_finish(&app);
+    (void)given;
+    (void)count;
+    (void)operands;
+    enum app_exit code = list(app);
     return code;
 }
 
@@ -273,5 +266,7 @@ const struct app_command cmd_devices = {
                      "is left out and named. -v shows every field.",
             .options = options,
         },
+    .defaults = &(const struct options){{0}},
+    .options_size = sizeof(struct options),
     .run = run,
 };

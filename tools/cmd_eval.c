@@ -210,10 +210,7 @@ static void write_json(const struct job *job, const struct table *t)
     struct weft_data_info info;
     weft_data_info(job->data, &info);
     struct json j = {.out = stdout};
-    emit_object(&j, NULL);
-    emit_text(&j, "schema", "weft.eval/1");
-    emit_text(&j, "weft", weft_version());
-    app_json_device(job->app, &j);
+    app_json_begin(job->app, &j, "weft.eval/1");
     emit_text(&j, "data", info.source);
     emit_text(&j, "release", info.release);
     emit_int(&j, "count", e->count);
@@ -363,24 +360,18 @@ static enum app_exit tell(struct job *job, const struct options *o)
     return code;
 }
 
-static enum app_exit run(const struct app_command *self, int argc, char **argv)
+static enum app_exit run(struct app *app, const void *given, int count, char **operands)
 {
-    struct options o = {.batch = BATCH};
-    int first;
-    enum args_result parsed = args_parse(&self->args, argc, argv, &o, &first);
-    if (parsed)
-        return parsed == ARGS_SHOWN ? APP_DONE : APP_USAGE;
-    struct app app;
-    app_init(&app, self, &o.app);
-    struct job job = {.app = &app};
-    enum app_exit code = evaluate(&job, &o, argv[first]);
+    (void)count;
+    const struct options *o = given;
+    struct job job = {.app = app};
+    enum app_exit code = evaluate(&job, o, operands[0]);
     if (!code)
-        code = tell(&job, &o);
+        code = tell(&job, o);
     weft_eval_finish(&job.eval);
     weft_predictor_destroy(&job.predictor);
     weft_data_destroy(&job.data);
     weft_model_destroy(&job.model);
-    app_finish(&app);
     return code;
 }
 
@@ -399,5 +390,7 @@ const struct app_command cmd_eval = {
             .operands_min = 1,
             .operands_max = 1,
         },
+    .defaults = &(const struct options){.batch = BATCH},
+    .options_size = sizeof(struct options),
     .run = run,
 };

@@ -139,10 +139,7 @@ static void write_json(const struct view *v, const struct table *t,
     struct json j = {.out = stdout};
     struct weft_net_info net;
     weft_net_info(v->net, &net);
-    emit_object(&j, NULL);
-    emit_text(&j, "schema", "weft.explain/1");
-    emit_text(&j, "weft", weft_version());
-    app_json_device(v->app, &j);
+    app_json_begin(v->app, &j, "weft.explain/1");
     emit_text(&j, "net", net.name);
     emit_text(&j, "step", v->options->infer ? "infer" : "train");
     emit_int(&j, "batch", s->batch);
@@ -204,23 +201,16 @@ static enum app_exit explain(struct view *v, const char *spec)
     return app_flush(v->app);
 }
 
-static enum app_exit run(const struct app_command *self, int argc, char **argv)
+static enum app_exit run(struct app *app, const void *given, int count, char **operands)
 {
-    struct options o = {.seconds = 0.3};
-    int first;
-    enum args_result parsed = args_parse(&self->args, argc, argv, &o, &first);
-    if (parsed)
-        return parsed == ARGS_SHOWN ? APP_DONE : APP_USAGE;
-    struct app app;
-    app_init(&app, self, &o.app);
-    struct view v = {.app = &app, .options = &o};
+    const struct options *o = given;
+    struct view v = {.app = app, .options = o};
     v.parts = term_alloc(NULL, MOST_PARTS * sizeof(*v.parts));
-    enum app_exit code = explain(&v, first < argc ? argv[first] : "seed");
+    enum app_exit code = explain(&v, count ? operands[0] : "seed");
     free(v.parts);
     weft_bench_destroy(&v.probes);
     weft_net_destroy(&v.net);
     weft_data_destroy(&v.data);
-    app_finish(&app);
     return code;
 }
 
@@ -241,5 +231,7 @@ const struct app_command cmd_explain = {
             .options = options,
             .operands_max = 1,
         },
+    .defaults = &(const struct options){.seconds = 0.3},
+    .options_size = sizeof(struct options),
     .run = run,
 };

@@ -270,10 +270,7 @@ static void begin_output(struct job *job, const char *model)
     table_init(&job->table, stdout, format, columns, COLUMN_COUNT, true);
     if (format != TABLE_JSON)
         return;
-    emit_object(&job->json, NULL);
-    emit_text(&job->json, "schema", "weft.predict/1");
-    emit_text(&job->json, "weft", weft_version());
-    app_json_device(job->app, &job->json);
+    app_json_begin(job->app, &job->json, "weft.predict/1");
     emit_text(&job->json, "model", model);
     emit_list(&job->json, "classes");
     for (int c = 0; c < job->net.classes; c++)
@@ -323,17 +320,11 @@ static enum app_exit predict(struct job *job, const char *model, int count, char
     return code;
 }
 
-static enum app_exit run(const struct app_command *self, int argc, char **argv)
+static enum app_exit run(struct app *app, const void *given, int count, char **operands)
 {
-    struct options o = {.top = 3};
-    int first;
-    enum args_result parsed = args_parse(&self->args, argc, argv, &o, &first);
-    if (parsed)
-        return parsed == ARGS_SHOWN ? APP_DONE : APP_USAGE;
-    struct app app;
-    app_init(&app, self, &o.app);
-    struct job job = {.app = &app, .options = &o, .json = {.out = stdout}};
-    enum app_exit code = predict(&job, argv[first], argc - first - 1, argv + first + 1);
+    const struct options *o = given;
+    struct job job = {.app = app, .options = o, .json = {.out = stdout}};
+    enum app_exit code = predict(&job, operands[0], count - 1, operands + 1);
     for (int i = 0; i < job.failed; i++)
         free(job.errors[i]);
     free(job.errors);
@@ -343,7 +334,6 @@ static enum app_exit run(const struct app_command *self, int argc, char **argv)
     table_finish(&job.table);
     weft_predictor_destroy(&job.predictor);
     weft_model_destroy(&job.model);
-    app_finish(&app);
     return code;
 }
 
@@ -362,5 +352,7 @@ const struct app_command cmd_predict = {
             .operands_min = 2,
             .operands_max = -1,
         },
+    .defaults = &(const struct options){.top = 3},
+    .options_size = sizeof(struct options),
     .run = run,
 };

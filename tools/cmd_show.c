@@ -97,14 +97,6 @@ static void show_net_head(const weft_net *net)
            table_thousands((double)info.weights), info.flops / 1e6);
 }
 
-static void begin_json(struct json *j, const char *kind)
-{
-    emit_object(j, NULL);
-    emit_text(j, "schema", "weft.show/1");
-    emit_text(j, "weft", weft_version());
-    emit_text(j, "kind", kind);
-}
-
 static void emit_numbers(struct json *j, const char *key, const double *numbers,
                          int count)
 {
@@ -136,7 +128,8 @@ static enum app_exit show_net(struct app *app, const struct options *o, const ch
     table_write(&t);
     if (t.format == TABLE_JSON) {
         struct json j = {.out = stdout};
-        begin_json(&j, "net");
+        app_json_begin(app, &j, "weft.show/1");
+        emit_text(&j, "kind", "net");
         emit_net(&j, net, &t);
         emit_end(&j);
     }
@@ -193,7 +186,8 @@ static enum app_exit show_model(struct app *app, const struct options *o,
     table_write(&t);
     if (t.format == TABLE_JSON) {
         struct json j = {.out = stdout};
-        begin_json(&j, "model");
+        app_json_begin(app, &j, "weft.show/1");
+        emit_text(&j, "kind", "model");
         emit_int(&j, "step", info.step);
         emit_real(&j, "epochs", info.epochs);
         emit_text(&j, "release", info.data_release);
@@ -255,12 +249,13 @@ static void show_data_head(const weft_data *data)
     printf("\n\n");
 }
 
-static void emit_data(const weft_data *data, const struct table *t)
+static void emit_data(const struct app *app, const weft_data *data, const struct table *t)
 {
     struct weft_data_info info;
     weft_data_info(data, &info);
     struct json j = {.out = stdout};
-    begin_json(&j, "data");
+    app_json_begin(app, &j, "weft.show/1");
+    emit_text(&j, "kind", "data");
     emit_text(&j, "source", info.source);
     emit_text(&j, "release", info.release);
     emit_int(&j, "count", info.count);
@@ -302,7 +297,7 @@ static enum app_exit show_data(struct app *app, const struct options *o, const c
     if (t.format == TABLE_HUMAN)
         draw_samples(data, o->samples, o->seed);
     if (t.format == TABLE_JSON)
-        emit_data(data, &t);
+        emit_data(app, data, &t);
     table_finish(&t);
     weft_data_destroy(&data);
     return app_flush(app);
@@ -340,22 +335,16 @@ static enum kind kind_of(const char *spec)
                                                                         : KIND_NET;
 }
 
-static enum app_exit run(const struct app_command *self, int argc, char **argv)
+static enum app_exit run(struct app *app, const void *given, int count, char **operands)
 {
+    (void)count;
+    const struct options *o = given;
     static enum app_exit (*const shows[])(struct app *, const struct options *,
                                           const char *) = {
         [KIND_NET] = show_net, [KIND_MODEL] = show_model, [KIND_DATA] = show_data};
-    struct options o = {.samples = 6, .seed = 1};
-    int first;
-    enum args_result parsed = args_parse(&self->args, argc, argv, &o, &first);
-    if (parsed)
-        return parsed == ARGS_SHOWN ? APP_DONE : APP_USAGE;
-    struct app app;
-    app_init(&app, self, &o.app);
-    enum app_exit code = app_context(&app, false, false);
+    enum app_exit code = app_context(app, false, false);
     if (!code)
-        code = shows[kind_of(argv[first])](&app, &o, argv[first]);
-    app_finish(&app);
+        code = shows[kind_of(operands[0])](app, o, operands[0]);
     return code;
 }
 
@@ -376,5 +365,7 @@ const struct app_command cmd_show = {
             .operands_min = 1,
             .operands_max = 1,
         },
+    .defaults = &(const struct options){.samples = 6, .seed = 1},
+    .options_size = sizeof(struct options),
     .run = run,
 };

@@ -274,10 +274,7 @@ static void log_header(struct json *j, const void *priv)
     struct weft_net_info net;
     weft_data_info(job->train, &data);
     weft_net_info(job->net, &net);
-    emit_object(j, NULL);
-    emit_text(j, "schema", "weft.log/1");
-    emit_text(j, "weft", weft_version());
-    app_json_device(job->app, j);
+    app_json_begin(job->app, j, "weft.log/1");
     emit_text(j, "data", job->data_spec);
     emit_text(j, "release", data.release);
     emit_int(j, "pictures", data.count);
@@ -357,23 +354,19 @@ static enum app_exit train(struct train_job *job, const struct options *o)
     return code;
 }
 
-static enum app_exit run(const struct app_command *self, int argc, char **argv)
+static enum app_exit run(struct app *app, const void *given, int count, char **operands)
 {
-    struct options o = {.seed = ARGS_NO_SEED, .validation = {10, true}};
-    int first;
-    enum args_result parsed = args_parse(&self->args, argc, argv, &o, &first);
-    if (parsed)
-        return parsed == ARGS_SHOWN ? APP_DONE : APP_USAGE;
-    struct app app;
-    app_init(&app, self, &o.app);
+    (void)count;
+    (void)operands;
+    const struct options *o = given;
     struct train_job job = {
-        .app = &app,
+        .app = app,
         .run = {.lock = -1},
-        .target = o.target,
-        .time_limit = o.time_limit,
+        .target = o->target,
+        .time_limit = o->time_limit,
         .start = term_seconds(),
     };
-    enum app_exit code = train(&job, &o);
+    enum app_exit code = train(&job, o);
     weft_trainer_destroy(&job.trainer);
     weft_net_destroy(&job.net);
     weft_data_destroy(&job.train);
@@ -381,7 +374,6 @@ static enum app_exit run(const struct app_command *self, int argc, char **argv)
     weft_data_destroy(&job.test);
     weft_model_destroy(&job.checkpoint);
     run_finish(&job.run);
-    app_finish(&app);
     return code;
 }
 
@@ -399,5 +391,7 @@ const struct app_command cmd_train = {
                      "going on gives the same bits as not having stopped.",
             .options = options,
         },
+    .defaults = &(const struct options){.seed = ARGS_NO_SEED, .validation = {10, true}},
+    .options_size = sizeof(struct options),
     .run = run,
 };

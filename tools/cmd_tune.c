@@ -78,10 +78,7 @@ static enum app_exit show(struct app *app, const struct options *o)
     table_write(&t);
     if (t.format == TABLE_JSON) {
         struct json j = {.out = stdout};
-        emit_object(&j, NULL);
-        emit_text(&j, "schema", "weft.tune/1");
-        emit_text(&j, "weft", weft_version());
-        app_json_device(app, &j);
+        app_json_begin(app, &j, "weft.tune/1");
         emit_text(&j, "file", path);
         table_json(&t, &j, "rows");
         emit_end(&j);
@@ -187,17 +184,12 @@ static enum app_exit tune(struct app *app, const struct options *o)
     return status ? app_fail(app, APP_WORK, status) : APP_DONE;
 }
 
-static enum app_exit run(const struct app_command *self, int argc, char **argv)
+static enum app_exit run(struct app *app, const void *given, int count, char **operands)
 {
-    struct options o = {.seconds = 0};
-    int first;
-    enum args_result parsed = args_parse(&self->args, argc, argv, &o, &first);
-    if (parsed)
-        return parsed == ARGS_SHOWN ? APP_DONE : APP_USAGE;
-    struct app app;
-    app_init(&app, self, &o.app);
-    enum app_exit code = tune(&app, &o);
-    app_finish(&app);
+    (void)count;
+    (void)operands;
+    const struct options *o = given;
+    enum app_exit code = tune(app, o);
     return code;
 }
 
@@ -219,5 +211,7 @@ const struct app_command cmd_tune = {
                      "--tune quick, so that a run gives the same bits as its repeat.",
             .options = options,
         },
+    .defaults = &(const struct options){.seconds = 0},
+    .options_size = sizeof(struct options),
     .run = run,
 };

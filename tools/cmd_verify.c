@@ -142,10 +142,7 @@ static void write_json(struct app *app, const struct options *o,
                        const struct weft_verify_result *sum)
 {
     struct json j = {.out = stdout};
-    emit_object(&j, NULL);
-    emit_text(&j, "schema", "weft.verify/1");
-    emit_text(&j, "weft", weft_version());
-    app_json_device(app, &j);
+    app_json_begin(app, &j, "weft.verify/1");
     emit_uint(&j, "seed", o->seed);
     emit_int(&j, "passed", sum->passed);
     emit_int(&j, "failed", sum->failed);
@@ -263,17 +260,12 @@ static enum app_exit verify(struct app *app, const struct options *o)
     return code;
 }
 
-static enum app_exit run(const struct app_command *self, int argc, char **argv)
+static enum app_exit run(struct app *app, const void *given, int count, char **operands)
 {
-    struct options o = {.seed = 1};
-    int first;
-    enum args_result parsed = args_parse(&self->args, argc, argv, &o, &first);
-    if (parsed)
-        return parsed == ARGS_SHOWN ? APP_DONE : APP_USAGE;
-    struct app app;
-    app_init(&app, self, &o.app);
-    enum app_exit code = verify(&app, &o);
-    app_finish(&app);
+    (void)count;
+    (void)operands;
+    const struct options *o = given;
+    enum app_exit code = verify(app, o);
     return code;
 }
 
@@ -288,5 +280,7 @@ const struct app_command cmd_verify = {
                      "5 on a mismatch, with the whole case.",
             .options = options,
         },
+    .defaults = &(const struct options){.seed = 1},
+    .options_size = sizeof(struct options),
     .run = run,
 };

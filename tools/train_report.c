@@ -134,10 +134,7 @@ static void write_json(const struct train_job *job, const struct outcome *out,
     struct json j = {.out = stdout};
     struct weft_net_info net;
     weft_net_info(job->net, &net);
-    emit_object(&j, NULL);
-    emit_text(&j, "schema", "weft.train/1");
-    emit_text(&j, "weft", weft_version());
-    app_json_device(job->app, &j);
+    app_json_begin(job->app, &j, "weft.train/1");
     emit_text(&j, "data", job->data_spec);
     emit_text(&j, "net", net.name);
     emit_int(&j, "batch", job->batch);

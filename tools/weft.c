@@ -81,5 +81,5 @@ int main(int argc, char **argv)
         return APP_USAGE;
     }
     const struct app_command *command = find(name);
-    return command ? command->run(command, argc - 1, argv + 1) : APP_USAGE;
+    return command ? app_run(command, argc - 1, argv + 1) : APP_USAGE;
 }
