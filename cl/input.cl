@@ -5,8 +5,8 @@
  *     batch_labels[i] = labels[index(i)]
  *
  * index(i) is the place of row i in this epoch's permutation (random.h, weft_shuffle), or
- * i where SHUFFLED is 0. The work-items of one row (dimension 0, any number) take its
- * vectors in turn. Global size (any, n). */
+ * i where SHUFFLED is 0. Where it is 1 a training step begins (state.h). The work-items
+ * of one row (dimension 0, any number) take its vectors in turn. Global size (any, n). */
 #include "common.h"
 #include "random.h"
 #include "state.h"
@@ -31,15 +31,18 @@ static inline uint place_of(__global const uint *state, uint row, uint rows, uin
                         state[STATE_SEED_LOW], state[STATE_SEED_HIGH], epoch);
 }
 
-__kernel void input(__global const uint *state, uint state_at,
-                    __global const uchar *bytes, uint bytes_at,
-                    __global const int *labels, uint labels_at, __global float *x,
-                    uint x_at, __global int *batch_labels, uint batch_labels_at,
-                    uint count, uint pixels, uint steps_per_epoch, float scale0,
-                    float scale1, float scale2, float scale3, float shift0, float shift1,
-                    float shift2, float shift3)
+__kernel void input(__global uint *state, uint state_at, __global const uchar *bytes,
+                    uint bytes_at, __global const int *labels, uint labels_at,
+                    __global float *x, uint x_at, __global int *batch_labels,
+                    uint batch_labels_at, uint count, uint pixels, uint steps_per_epoch,
+                    float scale0, float scale1, float scale2, float scale3, float shift0,
+                    float shift1, float shift2, float shift3)
 {
     const uint row = get_global_id(1);
+    if (SHUFFLED && row == 0 && get_global_id(0) == 0) {
+        state[state_at + STATE_BETA1_POWER] = state[state_at + STATE_NEXT_BETA1_POWER];
+        state[state_at + STATE_BETA2_POWER] = state[state_at + STATE_NEXT_BETA2_POWER];
+    }
     const uint index =
         place_of(state + state_at, row, get_global_size(1), count, steps_per_epoch);
     if (LABELS && get_global_id(0) == 0)

@@ -208,7 +208,8 @@ struct weft_loss_args {
 /* Makes a batch: row i is picture weft_shuffle((step % steps_per_epoch) * n + i, count,
  * seed, epoch = step / steps_per_epoch), or picture i where `state` is absent. x = pixel
  * * scale[channel] + shift[channel], as a multiplication and an addition rounded apart or
- * together. */
+ * together. With a `state` it is the first launch of a training step, and takes over the
+ * powers for `update`. */
 struct weft_input_args {
     int n, count, pixels, channels; /* pixels: h * w * channels of a picture */
     int steps_per_epoch;
@@ -220,19 +221,16 @@ struct weft_input_args {
     struct weft_view batch_labels; /* n ints */
 };
 
-/* One launch over all weights: w, g, m, v are equally long. Adam's bias correction takes
- * its powers from the state. m alone is used by SGD. */
+/* The last launch of a step, over all weights: w, g, m, v are equally long. Adam's bias
+ * correction takes its powers from the state. m alone is used by SGD. Where n > 0 it
+ * keeps the account too: writes (mean of loss, sum of hit) of the n rows into the ring,
+ * summed in a fixed order; multiplies the powers by the betas for the next step; counts
+ * the step. */
 struct weft_update_args {
     struct weft_optimizer optimizer; /* `rate` is ignored: the state has it */
     struct weft_view state, w, g, m, v;
-};
-
-/* Last launch of a step: writes (mean of loss, sum of hit) of the n rows into the ring,
- * sums rows in a fixed order; multiplies the powers by the betas; step + 1. */
-struct weft_finish_args {
     int n;
-    float beta1, beta2;
-    struct weft_view state, loss, hit;
+    struct weft_view loss, hit;
 };
 
 /* What a device can do at best, for roofs: launches that do nothing useful. `shape` is
@@ -265,7 +263,6 @@ enum weft_phase {
     WEFT_PHASE_WEIGHTS,
     WEFT_PHASE_DATA,
     WEFT_PHASE_UPDATE,
-    WEFT_PHASE_FINISH,
     WEFT_PHASE_COUNT
 };
 extern const char *const weft_phase_names[WEFT_PHASE_COUNT]; /* "backward-weights" */
@@ -438,8 +435,6 @@ struct weft_backend {
     enum weft_status (*loss)(struct weft_list *list, const struct weft_loss_args *args);
     enum weft_status (*update)(struct weft_list *list,
                                const struct weft_update_args *args);
-    enum weft_status (*finish)(struct weft_list *list,
-                               const struct weft_finish_args *args);
 
     /* `work` is what a replay does: floating-point operations or bytes; 0: there is no
      * such shape here, and nothing was appended. */

@@ -10,7 +10,6 @@ const char *const weft_phase_names[WEFT_PHASE_COUNT] = {
     [WEFT_PHASE_APPLY] = "apply",        [WEFT_PHASE_LOSS] = "loss",
     [WEFT_PHASE_BACKWARD] = "backward",  [WEFT_PHASE_WEIGHTS] = "backward-weights",
     [WEFT_PHASE_DATA] = "backward-data", [WEFT_PHASE_UPDATE] = "optimizer",
-    [WEFT_PHASE_FINISH] = "account",
 };
 
 enum weft_status weft_list_mark(struct weft_list *list, int node, enum weft_phase phase)

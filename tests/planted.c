@@ -65,7 +65,6 @@ WRAP(SOFTMAX, softmax, softmax, y)
 WRAP(LOSS, loss, loss, loss)
 WRAP(INPUT, input, input, x)
 WRAP(UPDATE, update, update, w)
-WRAP(FINISH, finish, finish, state)
 
 static enum weft_status wrapped_replay(struct weft_list *list)
 {
@@ -113,7 +112,6 @@ static struct weft_backend wrap(void)
     b.loss = wrapped_loss;
     b.input = wrapped_input;
     b.update = wrapped_update;
-    b.finish = wrapped_finish;
     return b;
 }
 

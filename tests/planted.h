@@ -27,7 +27,6 @@ enum slot {
     LOSS,
     INPUT,
     UPDATE,
-    FINISH,
     NO_SLOT
 };
 
@@ -44,7 +43,6 @@ union arguments {
     struct weft_loss_args loss;
     struct weft_input_args input;
     struct weft_update_args update;
-    struct weft_finish_args finish;
 };
 
 /* The primitive at fault as it was recorded. */

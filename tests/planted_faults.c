@@ -189,11 +189,11 @@ static void grow_epsilon(union arguments *a)
 }
 static void use_one_beta(union arguments *a)
 {
-    a->finish.beta2 = a->finish.beta1;
+    a->update.optimizer.beta2 = a->update.optimizer.beta1;
 }
 static void lose_loss_row(union arguments *a)
 {
-    a->finish.n -= a->finish.n > 1;
+    a->update.n -= a->update.n > 1;
 }
 
 /* ---- damages ---- */
@@ -377,10 +377,11 @@ static void hit_first(struct launch *l)
 static void stand_still(struct launch *l)
 {
     uint32_t step;
-    size_t at = (l->out.offset + STATE_STEP) * sizeof(step);
-    weft_backend_cpu.read(l->device, &step, l->out.mem, at, sizeof(step));
+    struct weft_view state = l->args.update.state;
+    size_t at = (state.offset + STATE_STEP) * sizeof(step);
+    weft_backend_cpu.read(l->device, &step, state.mem, at, sizeof(step));
     step--;
-    weft_backend_cpu.write(l->device, l->out.mem, at, &step, sizeof(step));
+    weft_backend_cpu.write(l->device, state.mem, at, &step, sizeof(step));
 }
 /* The update sees beta1 to a higher power. */
 static void raise_power(struct launch *l)
@@ -479,9 +480,9 @@ const struct fault faults[] = {
     {"epsilon doubled", "optimizer", UPDATE, .twist = grow_epsilon},
     {"wrong correction power", "optimizer", UPDATE, .before = raise_power,
      .after = restore_power},
-    {"one beta for both powers", "optimizer", FINISH, .twist = use_one_beta},
-    {"last loss missing", "optimizer", FINISH, .twist = lose_loss_row},
-    {"step stands still", "optimizer", FINISH, .after = stand_still},
+    {"one beta for both", "optimizer", UPDATE, .twist = use_one_beta},
+    {"last loss missing", "optimizer", UPDATE, .twist = lose_loss_row},
+    {"step stands still", "optimizer", UPDATE, .after = stand_still},
     {"dx halved on both", "conv", CONV_DATA, true, .after = halve_gradient},
     {"dw halved on both", "conv", CONV_WEIGHTS, true, .after = halve_gradient},
     {"no gate on both", "conv", CONV_DATA, true, .twist = lose_conv_gate},

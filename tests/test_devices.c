@@ -301,13 +301,14 @@ static void test_lists(weft_device *device)
         WEFT_ERR_NOMEM, "use a smaller batch");
     CHECK_INT(list->launches, 0);
 
-    struct weft_view view = {mem, 0, STATE_WORDS};
-    CHECK_OK(b->finish(list, &(struct weft_finish_args){
-                                 .n = 1,
-                                 .state = view,
-                                 .loss = {mem, STATE_WORDS, 1},
-                                 .hit = {mem, STATE_WORDS + 16, 1},
-                             }));
+    struct weft_view view = {mem, 0, STATE_WORDS}, one = {mem, STATE_WORDS, 1};
+    CHECK_OK(b->update(list, &(struct weft_update_args){.state = view,
+                                                        .w = one,
+                                                        .g = one,
+                                                        .m = {mem, STATE_WORDS + 16, 1},
+                                                        .n = 1,
+                                                        .loss = one,
+                                                        .hit = one}));
     CHECK_OK(ocl_call(list, count_call, &to_calls, sizeof(to_calls)));
     CHECK_INT(list->launches, 2);
     CHECK_OK(b->list_seal(list));

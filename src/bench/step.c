@@ -201,8 +201,7 @@ static void count_work(const struct stage *s, const struct weft_mark *mark,
         [WEFT_PHASE_BACKWARD] = 2 * in + out,
         [WEFT_PHASE_WEIGHTS] = in + out + weights,
         [WEFT_PHASE_DATA] = in + out + weights,
-        [WEFT_PHASE_UPDATE] = all * word * (adam ? 7 : 5),
-        [WEFT_PHASE_FINISH] = n * 2 * word,
+        [WEFT_PHASE_UPDATE] = all * word * (adam ? 7 : 5) + n * 2 * word,
     };
     t->bytes = bytes[mark->phase];
 }

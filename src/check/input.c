@@ -49,9 +49,14 @@ static void fill(struct input_case *in)
 static enum weft_status run_case(struct input_case *in, bool exact)
 {
     struct check_case *c = &in->base;
+    struct check_tensor *outs[] = {in->state, in->batch_labels};
+    if (!outs[0]) {
+        outs[0] = outs[1];
+        outs[1] = NULL;
+    }
     struct check_run *run =
         check_run_add(c, in->state ? "shuffled" : "in order", record,
-                      (struct check_tensor *[]){in->x, in->batch_labels, NULL});
+                      (struct check_tensor *[]){in->x, outs[0], outs[1], NULL});
     WEFT_TRY(check_case_place(c));
     check_exact(c);
     double size = 0;
@@ -99,6 +104,8 @@ static enum weft_status run(struct check *k)
     in.x = check_tensor_add(c, "x", CHECK_FLOAT, a->n, 1, 1, a->pixels);
     if (shuffled)
         in.state = check_tensor_add(c, "state", CHECK_WORD, 1, 1, 1, STATE_WORDS);
+    if (shuffled)
+        in.state->updated = true;
     if (labelled) {
         in.labels = check_tensor_add(c, "labels", CHECK_WORD, 1, 1, 1, a->count);
         in.batch_labels = check_tensor_add(c, "batch labels", CHECK_WORD, 1, 1, 1, a->n);

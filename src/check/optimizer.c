@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Checks of the optimizers and of the end of a step, several steps in a row. */
+/* Checks of the optimizers and of the account of a step, several steps in a row. */
 #include "check.h"
 
 #include <math.h>
@@ -11,7 +11,7 @@ struct optimizer_case {
     bool exact; /* powers of two, so that small integers stay exact */
     int rows, steps;
     float rate;
-    struct check_tensor *state, *w, *g, *m, *v, *loss, *hit;
+    struct check_tensor *state, *w, *g, *m, *v, *loss, *hit, *byte, *x;
 };
 
 static const char *const names[] = {
@@ -29,28 +29,28 @@ static enum weft_status record_update(const struct check_case *c, enum check_sid
                                           .w = check_view(c, o->w, side),
                                           .g = check_view(c, o->g, side),
                                           .m = check_view(c, o->m, side),
-                                          .v = check_view(c, o->v, side)};
+                                          .v = check_view(c, o->v, side),
+                                          .n = o->rows,
+                                          .loss = check_view(c, o->loss, side),
+                                          .hit = check_view(c, o->hit, side)};
     return list->device->backend->update(list, &args);
 }
 
-static enum weft_status record_finish(const struct check_case *c, enum check_side side,
-                                      struct weft_list *list)
-{
-    const struct optimizer_case *o = (const struct optimizer_case *)c;
-    const struct weft_finish_args args = {.n = o->rows,
-                                          .beta1 = o->optimizer.beta1,
-                                          .beta2 = o->optimizer.beta2,
-                                          .state = check_view(c, o->state, side),
-                                          .loss = check_view(c, o->loss, side),
-                                          .hit = check_view(c, o->hit, side)};
-    return list->device->backend->finish(list, &args);
-}
-
+/* A batch of one byte: what begins a step hands the powers on. */
 static enum weft_status record_step(const struct check_case *c, enum check_side side,
                                     struct weft_list *list)
 {
-    WEFT_TRY(record_update(c, side, list));
-    return record_finish(c, side, list);
+    const struct optimizer_case *o = (const struct optimizer_case *)c;
+    const struct weft_input_args args = {.n = 1,
+                                         .count = 1,
+                                         .pixels = 1,
+                                         .channels = 1,
+                                         .steps_per_epoch = 1,
+                                         .state = check_view(c, o->state, side),
+                                         .bytes = check_view(c, o->byte, side),
+                                         .x = check_view(c, o->x, side)};
+    WEFT_TRY(list->device->backend->input(list, &args));
+    return record_update(c, side, list);
 }
 
 /* One weight, with what rounding may have done to each number so far: the formulas of
@@ -123,8 +123,8 @@ static void bound_weights(struct optimizer_case *o, int steps)
                            .m = (double)m[i],
                            .v = v ? (double)v[i] : 0};
         float power1, power2;
-        memcpy(&power1, &state[STATE_BETA1_POWER], sizeof(power1));
-        memcpy(&power2, &state[STATE_BETA2_POWER], sizeof(power2));
+        memcpy(&power1, &state[STATE_NEXT_BETA1_POWER], sizeof(power1));
+        memcpy(&power2, &state[STATE_NEXT_BETA2_POWER], sizeof(power2));
         for (int step = 0; step < steps; step++) {
             if (o->v)
                 step_adam(o, &a, (double)power1, (double)power2);
@@ -141,7 +141,7 @@ static void bound_weights(struct optimizer_case *o, int steps)
 }
 
 /* The ring's means: sums of rows in any order. All else in the state is exact. */
-static void bound_ring(struct optimizer_case *o)
+static void bound_ring(struct optimizer_case *o, int steps)
 {
     struct check_case *c = &o->base;
     const float *loss = check_image(c, o->loss);
@@ -149,7 +149,7 @@ static void bound_ring(struct optimizer_case *o)
     double sum = 0;
     for (int i = 0; i < o->rows; i++)
         sum += fabs((double)loss[i]);
-    for (int step = 0; step < o->steps; step++) {
+    for (int step = 0; step < steps; step++) {
         uint32_t slot = (state[STATE_STEP] + (uint32_t)step) % STATE_RING_STEPS;
         o->state->bound[STATE_RING + 2 * slot] =
             check_gamma(o->rows + 6) * sum / o->rows + CHECK_TINY;
@@ -170,6 +170,15 @@ static void fill_state(struct optimizer_case *o)
     memcpy(&state[STATE_RATE], &o->rate, sizeof(o->rate));
     memcpy(&state[STATE_BETA1_POWER], &power1, sizeof(power1));
     memcpy(&state[STATE_BETA2_POWER], &power2, sizeof(power2));
+    memcpy(&state[STATE_NEXT_BETA1_POWER], &power1, sizeof(power1));
+    memcpy(&state[STATE_NEXT_BETA2_POWER], &power2, sizeof(power2));
+}
+
+/* What the step before used: nobody may use it again. */
+static void age_powers(struct optimizer_case *o)
+{
+    uint32_t *state = check_image(&o->base, o->state);
+    state[STATE_BETA1_POWER] = state[STATE_BETA2_POWER] = 0;
 }
 
 static void fill(struct optimizer_case *o)
@@ -200,25 +209,24 @@ static enum weft_status run_case(struct optimizer_case *o)
 {
     struct check_case *c = &o->base;
     const char *name = o->exact ? "integers" : "real";
-    struct check_tensor *all[] = {o->w, o->m, o->v ? o->v : o->state,
-                                  o->v ? o->state : NULL, NULL};
-    struct check_run *update = check_run_add(
-        c, "update", record_update, (struct check_tensor *[]){o->w, o->m, o->v, NULL});
-    struct check_run *finish = check_run_add(c, "finish", record_finish,
-                                             (struct check_tensor *[]){o->state, NULL});
-    struct check_run *step = check_run_add(c, "steps", record_step, all);
-    finish->replays = step->replays = o->steps;
+    struct check_tensor *all[] = {o->w, o->m, o->state, o->v, NULL};
+    struct check_run *update = check_run_add(c, "update", record_update, all);
+    struct check_run *step =
+        check_run_add(c, "steps", record_step,
+                      (struct check_tensor *[]){o->w, o->m, o->state, o->x, o->v, NULL});
+    step->replays = o->steps;
     WEFT_TRY(check_case_place(c));
     for (int i = 0; i < 2; i++) {
         check_exact(c);
         fill(o);
         if (!o->exact)
             bound_weights(o, 1);
+        bound_ring(o, 1);
         WEFT_TRY(check_compare(c, update, name));
-        bound_ring(o);
-        WEFT_TRY(check_compare(c, finish, name));
+        age_powers(o);
         if (!o->exact)
             bound_weights(o, o->steps);
+        bound_ring(o, o->steps);
         WEFT_TRY(check_compare(c, step, name));
     }
     return WEFT_OK;
@@ -273,6 +281,8 @@ static enum weft_status run(struct check *k)
         o.v = check_tensor_add(c, "v", CHECK_FLOAT, 1, 1, 1, n);
     o.loss = check_tensor_add(c, "loss", CHECK_FLOAT, 1, 1, 1, o.rows);
     o.hit = check_tensor_add(c, "hit", CHECK_WORD, 1, 1, 1, o.rows);
+    o.byte = check_tensor_add(c, "byte", CHECK_BYTE, 1, 1, 1, 1);
+    o.x = check_tensor_add(c, "x", CHECK_FLOAT, 1, 1, 1, 1);
     struct check_tensor *const updated[] = {o.state, o.w, o.m, o.v};
     for (size_t i = 0; i < WEFT_COUNT(updated); i++)
         if (updated[i])

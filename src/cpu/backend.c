@@ -265,6 +265,5 @@ const struct weft_backend weft_backend_cpu = {
     .softmax = cpu_softmax,
     .loss = cpu_loss,
     .update = cpu_update,
-    .finish = cpu_finish,
     .probe = cpu_probe,
 };

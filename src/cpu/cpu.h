@@ -177,7 +177,6 @@ enum weft_status cpu_softmax(struct weft_list *list,
                              const struct weft_softmax_args *args);
 enum weft_status cpu_loss(struct weft_list *list, const struct weft_loss_args *args);
 enum weft_status cpu_update(struct weft_list *list, const struct weft_update_args *args);
-enum weft_status cpu_finish(struct weft_list *list, const struct weft_finish_args *args);
 enum weft_status cpu_probe(struct weft_list *list, const struct weft_probe_args *args,
                            double *work);
 

@@ -16,9 +16,17 @@ static size_t picture_of(const struct weft_input_args *a, size_t row)
                         state[STATE_SEED_LOW], state[STATE_SEED_HIGH], step / steps);
 }
 
+static void begin_step(uint32_t *state)
+{
+    state[STATE_BETA1_POWER] = state[STATE_NEXT_BETA1_POWER];
+    state[STATE_BETA2_POWER] = state[STATE_NEXT_BETA2_POWER];
+}
+
 static void input_row(const void *data, size_t item)
 {
     const struct weft_input_args *a = data;
+    if (a->state.mem && item == 0)
+        begin_step(cpu_words(a->state));
     size_t picture = picture_of(a, item);
     const uint8_t *bytes = cpu_bytes(a->bytes) + picture * a->pixels;
     float *x = cpu_floats(a->x) + item * a->pixels;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The update of all weights (the formulas stand at struct weft_optimizer), and the end of
- * a step. */
+/* The end of a step: the update of all weights (the formulas stand at struct
+ * weft_optimizer), and the step's account. */
 #include "cpu.h"
 #include "state.h"
 
@@ -61,23 +61,9 @@ static void (*const updates[])(const struct weft_update_args *, size_t, size_t) 
     [WEFT_OPTIMIZER_ADAMW] = adamw,
 };
 
-static void update_chunk(const void *data, size_t item)
+/* The mean of the losses and the sum of the hits, and on to the next step. */
+static void account(const struct weft_update_args *a)
 {
-    const struct weft_update_args *a = data;
-    updates[a->optimizer.kind](a, item * CPU_CHUNK, cpu_chunk_end(item, a->w.count));
-}
-
-enum weft_status cpu_update(struct weft_list *list, const struct weft_update_args *args)
-{
-    assert((size_t)args->optimizer.kind < WEFT_COUNT(updates));
-    assert(args->g.count == args->w.count && args->m.count == args->w.count);
-    return cpu_append(list, cpu_chunks(args->w.count), update_chunk, args, sizeof(*args));
-}
-
-static void finish_step(const void *data, size_t item)
-{
-    (void)item;
-    const struct weft_finish_args *a = data;
     uint32_t *words = cpu_words(a->state), hits = 0;
     float *numbers = cpu_floats(a->state);
     double loss = 0.0;
@@ -88,13 +74,23 @@ static void finish_step(const void *data, size_t item)
     size_t at = STATE_RING + 2 * (words[STATE_STEP] % STATE_RING_STEPS);
     numbers[at] = (float)(loss / a->n);
     words[at + 1] = hits;
-    numbers[STATE_BETA1_POWER] *= a->beta1;
-    numbers[STATE_BETA2_POWER] *= a->beta2;
+    numbers[STATE_NEXT_BETA1_POWER] = numbers[STATE_BETA1_POWER] * a->optimizer.beta1;
+    numbers[STATE_NEXT_BETA2_POWER] = numbers[STATE_BETA2_POWER] * a->optimizer.beta2;
     words[STATE_STEP]++;
 }
 
-enum weft_status cpu_finish(struct weft_list *list, const struct weft_finish_args *args)
+static void update_chunk(const void *data, size_t item)
 {
-    assert(args->state.count >= STATE_WORDS);
-    return cpu_append(list, 1, finish_step, args, sizeof(*args));
+    const struct weft_update_args *a = data;
+    updates[a->optimizer.kind](a, item * CPU_CHUNK, cpu_chunk_end(item, a->w.count));
+    if (a->n && item == 0)
+        account(a);
+}
+
+enum weft_status cpu_update(struct weft_list *list, const struct weft_update_args *args)
+{
+    assert((size_t)args->optimizer.kind < WEFT_COUNT(updates));
+    assert(args->g.count == args->w.count && args->m.count == args->w.count);
+    assert(!args->n || args->state.count >= STATE_WORDS);
+    return cpu_append(list, cpu_chunks(args->w.count), update_chunk, args, sizeof(*args));
 }

@@ -92,8 +92,8 @@ static void note_training(json_t **notes, const struct weft_trainer *t,
                           const uint32_t *state)
 {
     float powers[2];
-    memcpy(&powers[0], &state[STATE_BETA1_POWER], sizeof(float));
-    memcpy(&powers[1], &state[STATE_BETA2_POWER], sizeof(float));
+    memcpy(&powers[0], &state[STATE_NEXT_BETA1_POWER], sizeof(float));
+    memcpy(&powers[1], &state[STATE_NEXT_BETA2_POWER], sizeof(float));
     note(notes, NOTE_BATCH, "%d", t->batch);
     note(notes, NOTE_SEED, "%" PRIu64, t->seed);
     note(notes, NOTE_KERNELS, "%016" PRIx64, t->list->choices);

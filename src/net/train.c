@@ -65,8 +65,8 @@ enum weft_status weft_trainer_set_state(struct weft_trainer *t, int64_t step,
         [STATE_SEED_HIGH] = (uint32_t)(t->seed >> 32),
     };
     memcpy(&state[STATE_RATE], &t->optimizer.rate, sizeof(float));
-    memcpy(&state[STATE_BETA1_POWER], &beta1_power, sizeof(float));
-    memcpy(&state[STATE_BETA2_POWER], &beta2_power, sizeof(float));
+    memcpy(&state[STATE_NEXT_BETA1_POWER], &beta1_power, sizeof(float));
+    memcpy(&state[STATE_NEXT_BETA2_POWER], &beta2_power, sizeof(float));
     t->queued = t->read = step;
     return t->device->backend->write(t->device, t->roles.state, 0, state, sizeof(state));
 }
@@ -102,19 +102,12 @@ static enum weft_status lower_update(struct weft_trainer *t)
         .g = {t->roles.gradients, 0, weights},
         .m = {t->moment1, 0, weights},
         .v = {t->moment2, 0, weights},
-    };
-    struct weft_finish_args finish = {
         .n = t->batch,
-        .beta1 = t->optimizer.beta1,
-        .beta2 = t->optimizer.beta2,
-        .state = update.state,
         .loss = weft_plan_step_view(t->plan, &t->roles, SPAN_LOSS),
         .hit = weft_plan_step_view(t->plan, &t->roles, SPAN_HIT),
     };
     WEFT_TRY(weft_list_mark(t->list, -1, WEFT_PHASE_UPDATE));
-    WEFT_TRY(t->device->backend->update(t->list, &update));
-    WEFT_TRY(weft_list_mark(t->list, -1, WEFT_PHASE_FINISH));
-    return t->device->backend->finish(t->list, &finish);
+    return t->device->backend->update(t->list, &update);
 }
 
 static enum weft_status lower_step(struct weft_trainer *t)

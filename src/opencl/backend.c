@@ -274,6 +274,5 @@ const struct weft_backend weft_backend_opencl = {
     .softmax = ocl_softmax,
     .loss = ocl_loss,
     .update = ocl_update,
-    .finish = ocl_finish,
     .probe = ocl_probe,
 };

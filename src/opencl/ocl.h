@@ -171,7 +171,6 @@ enum weft_status ocl_softmax(struct weft_list *list,
                              const struct weft_softmax_args *args);
 enum weft_status ocl_loss(struct weft_list *list, const struct weft_loss_args *args);
 enum weft_status ocl_update(struct weft_list *list, const struct weft_update_args *args);
-enum weft_status ocl_finish(struct weft_list *list, const struct weft_finish_args *args);
 enum weft_status ocl_probe(struct weft_list *list, const struct weft_probe_args *args,
                            double *work);
 enum weft_status ocl_pool_forward(struct weft_list *list,
