@@ -140,32 +140,39 @@ static inline void multiply(floatv acc[TILE][NV], const a_pointer a[TILE], int a
     }
 }
 
-/* Rows m .. and columns n .. of c, from finished sums. */
-static inline void finish(floatv acc[TILE][NV], __global const float *bias,
+static inline floatv result(floatv z, __global const float *bias,
+                            __global const float *gate, float leak)
+{
+    if (BIAS)
+        z += VLOAD(bias);
+    if (!GATE)
+        return activate(z, leak);
+    const floatv g = VLOAD(gate);
+    return z * activate_gradient(g, g, leak);
+}
+
+/* Rows m .. and columns n .. of c, from the finished sums of a tile. Rows are a loop that
+ * stays one: unrolled, they were most of what a compiler had to do. */
+static inline void finish(const float *sums, __global const float *bias,
                           __global const float *gate, __global float *c, struct size size,
                           int m, int n, float leak)
 {
-#pragma unroll
-    for (int i = 0; i < TILE; i++) {
-        if (m + i >= size.m)
-            break;
+    const int rows = min(TILE, size.m - m), columns = size.n - n;
+    bias += n;
+#pragma unroll 1
+    for (int i = 0; i < rows; i++, sums += BLOCK) {
         const size_t at = (size_t)(m + i) * size.n + n;
+        if (columns >= BLOCK) {
 #pragma unroll
-        for (int v = 0; v < NV; v++) {
-            const int left = size.n - n - v * VW;
-            floatv z = acc[i][v];
-            if (left <= 0)
-                break;
-            if (BIAS)
-                z += VLOAD(bias + n + v * VW);
-            if (GATE) {
-                const floatv g = VLOAD(gate + at + v * VW);
-                z *= activate_gradient(g, g, leak);
-            } else {
-                z = activate(z, leak);
-            }
-            store_part(z, c + at + v * VW, left);
+            for (int j = 0; j < BLOCK; j += VW)
+                VSTORE(result(VLOAD(sums + j), bias + j, gate + at + j, leak),
+                       c + at + j);
+            continue;
         }
+#pragma unroll 1
+        for (int j = 0; j < columns; j += VW)
+            store_part(result(VLOAD(sums + j), bias + j, gate + at + j, leak), c + at + j,
+                       columns - j);
     }
 }
 
@@ -200,9 +207,7 @@ __kernel void gemm(__global const float *restrict a, uint a_at,
 #if B_PACKED
     float packed_b[DEPTH * COLUMNS];
 #endif
-#if !WHOLE
-    float waiting[ROWS * COLUMNS];
-#endif
+    float waiting[WHOLE ? TILE * BLOCK : ROWS * COLUMNS];
     for (int k0 = 0, depth; k0 < k; k0 += depth) {
         depth = WHOLE ? k : min(DEPTH, k - k0);
 #if A_PACKED
@@ -228,33 +233,27 @@ __kernel void gemm(__global const float *restrict a, uint a_at,
                     for (int v = 0; v < NV; v++)
                         acc[t][v] = (floatv)(0.0f);
                 }
-#if !WHOLE
-                float *const sum = waiting + i * COLUMNS + j * TILE;
-                if (k0 > 0)
+                float *const sum = waiting + (WHOLE ? 0 : i * COLUMNS + j * TILE);
+                if (!WHOLE && k0 > 0)
 #pragma unroll
                     for (int t = 0; t < TILE; t++)
 #pragma unroll
                         for (int v = 0; v < NV; v++)
                             acc[t][v] = VLOAD(sum + t * BLOCK + v * VW);
-#endif
                 const int a_step = A_PACKED ? A_ROW : A_TURNED ? m : 1;
 #if B_PACKED
                 multiply(acc, from, a_step, packed_b + j * DEPTH, BLOCK, depth);
 #else
                 multiply(acc, from, a_step, b + (size_t)k0 * n + column + j, n, depth);
 #endif
-                if (k0 + depth >= k) {
-                    finish(acc, bias + bias_at, gate + gate_at, c + c_at, size, row + i,
-                           column + j, leak);
-                    continue;
-                }
-#if !WHOLE
 #pragma unroll
                 for (int t = 0; t < TILE; t++)
 #pragma unroll
                     for (int v = 0; v < NV; v++)
                         VSTORE(acc[t][v], sum + t * BLOCK + v * VW);
-#endif
+                if (k0 + depth >= k)
+                    finish(sum, bias + bias_at, gate + gate_at, c + c_at, size, row + i,
+                           column + j, leak);
             }
     }
     if (COLUMN_SUMS && row == 0)
