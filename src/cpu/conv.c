@@ -18,6 +18,15 @@ static int pictures_from(int first, int n)
     return n - first < PICTURES ? n - first : PICTURES;
 }
 
+/* How many taps from `s` on, whose pixel is in column `ix`, lie next to each other in the
+ * picture and in the weights. */
+static int neighbours(const struct weft_conv *g, int s, int ix)
+{
+    if (g->dilation_x > 1 || g->groups > 1 || ix < 0 || ix >= g->w)
+        return 1;
+    return g->s - s < g->w - ix ? g->s - s : g->w - ix;
+}
+
 /* z of the channels [k, k + count), all of one group, at one place of the pictures
  * [n, n + pictures). */
 static void convolve(const struct weft_conv_args *a, int n, int pictures, int oy, int ox,
@@ -35,16 +44,16 @@ static void convolve(const struct weft_conv_args *a, int n, int pictures, int oy
         int iy = oy * g->stride_y - g->pad_top + r * g->dilation_y;
         if (iy < 0 || iy >= g->h)
             continue;
-        for (int s = 0; s < g->s; s++) {
+        for (int s = 0, taps; s < g->s; s += taps) {
             int ix = ox * g->stride_x - g->pad_left + s * g->dilation_x;
+            taps = neighbours(g, s, ix);
             if (ix < 0 || ix >= g->w)
                 continue;
             const float *pixel = x + ((size_t)iy * g->w + ix) * g->c;
             const float *rows = w + (size_t)(r * g->s + s) * channels * g->k;
-            for (int c = 0; c < channels; c++)
-                for (int p = 0; p < pictures; p++)
-                    cpu_add_scaled(z[p], (double)pixel[p * picture + c],
-                                   rows + (size_t)c * g->k, count);
+            for (int p = 0; p < pictures; p++)
+                cpu_add_rows(z[p], pixel + p * picture, taps * channels, rows,
+                             (size_t)g->k, count);
         }
     }
 }
@@ -78,7 +87,7 @@ static void forward_place(const struct weft_conv_args *a, int n, int pictures, i
     }
 }
 
-static void forward_row(const void *data, size_t item)
+CPU_WIDE static void forward_row(const void *data, size_t item)
 {
     const struct weft_conv_args *a = data;
     int filters = a->conv.k / a->conv.groups, rows = a->pool.out_h;
@@ -143,7 +152,7 @@ static void gradient_of_input(const struct weft_conv_args *a, int n, int picture
     }
 }
 
-static void backward_row(const void *data, size_t item)
+CPU_WIDE static void backward_row(const void *data, size_t item)
 {
     const struct weft_conv_args *a = data;
     const struct weft_conv *g = &a->conv;
@@ -231,7 +240,7 @@ static size_t weight_rows(const struct weft_conv *g)
     return (size_t)g->r * g->s * (g->c / g->groups);
 }
 
-static void weight_row(const void *data, size_t item)
+CPU_WIDE static void weight_row(const void *data, size_t item)
 {
     const struct weft_conv_args *a = data;
     const struct weft_conv *g = &a->conv;

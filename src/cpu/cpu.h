@@ -16,6 +16,13 @@ struct weft_mem {
 /* A loop over items, run by persistent threads and the caller. */
 typedef void cpu_work(const void *args, size_t item);
 
+/* CPU_WIDE before a cpu_work whose sums want vectors: compiled, with all that it calls,
+ * for wider ones too, of which the program takes the widest that the processor has. Lanes
+ * are different sums, so that the bits are the same. */
+#ifndef CPU_WIDE
+#define CPU_WIDE
+#endif
+
 struct cpu_threads;
 /* `count` threads with the caller among them; fewer where the system gives no more. NULL:
  * out of memory. */
@@ -87,6 +94,28 @@ static inline int cpu_block(int channel, int per_group)
     return left < CPU_BLOCK ? left : CPU_BLOCK;
 }
 
+/* sum += a[0] * its row + a[1] * the next row + ..., one after the other; `step` from row
+ * to row. Sums of CPU_STRIP channels stay in registers. */
+enum { CPU_STRIP = 32 };
+static inline void cpu_add_rows(double *restrict sum, const float *restrict a, int terms,
+                                const float *restrict rows, size_t step, int count)
+{
+    int j = 0;
+    for (; j + CPU_STRIP <= count; j += CPU_STRIP) {
+        double strip[CPU_STRIP];
+        for (int lane = 0; lane < CPU_STRIP; lane++)
+            strip[lane] = sum[j + lane];
+        for (int i = 0; i < terms; i++)
+            for (int lane = 0; lane < CPU_STRIP; lane++)
+                strip[lane] += (double)a[i] * (double)rows[(size_t)i * step + j + lane];
+        for (int lane = 0; lane < CPU_STRIP; lane++)
+            sum[j + lane] = strip[lane];
+    }
+    for (int i = 0; i < terms; i++)
+        for (int k = j; k < count; k++)
+            sum[k] += (double)a[i] * (double)rows[(size_t)i * step + k];
+}
+
 /* sum += a * row. */
 static inline void cpu_add_scaled(double *restrict sum, double a,
                                   const float *restrict row, int count)
@@ -138,8 +167,17 @@ static inline bool cpu_wins(float value, float best)
 
 /* Puts the values of window place `place` into a running maximum and, unless NULL, its
  * place. The earlier place wins a tie; a NaN wins over numbers and stays. */
-void cpu_maximum(float *restrict best, uint8_t *restrict argmax,
-                 const float *restrict values, int count, int place, bool first);
+static inline void cpu_maximum(float *restrict best, uint8_t *restrict argmax,
+                               const float *restrict values, int count, int place,
+                               bool first)
+{
+    if (argmax)
+        for (int i = 0; i < count; i++)
+            argmax[i] =
+                first || cpu_wins(values[i], best[i]) ? (uint8_t)place : argmax[i];
+    for (int i = 0; i < count; i++)
+        best[i] = first || cpu_wins(values[i], best[i]) ? values[i] : best[i];
+}
 
 /* Primitives, by file. */
 enum weft_status cpu_input(struct weft_list *list, const struct weft_input_args *args);

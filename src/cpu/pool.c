@@ -4,17 +4,6 @@
 
 #include <assert.h>
 
-void cpu_maximum(float *restrict best, uint8_t *restrict argmax,
-                 const float *restrict values, int count, int place, bool first)
-{
-    for (int i = 0; i < count; i++)
-        if (first || cpu_wins(values[i], best[i])) {
-            best[i] = values[i];
-            if (argmax)
-                argmax[i] = (uint8_t)place;
-        }
-}
-
 /* The input of window place `place` of an output, all channels; NULL: outside. */
 static const float *input_at(const struct weft_pool_args *a, size_t n, int py, int px,
                              int place)

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A small pool of persistent threads. They sleep between loops; within one, threads take
- * runs of items from a counter, so that a slow item holds up nobody. */
+ * runs of items from a counter, so that a slow item holds up nobody. The caller does not
+ * wait for who wakes too late to find work: a short loop costs no more than its items. */
 #define _POSIX_C_SOURCE 200809L
 #include "cpu.h"
+
+#include "../util/clock.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -13,7 +16,8 @@ struct cpu_threads {
     pthread_mutex_t lock;
     pthread_cond_t wake, done;
     unsigned loop; /* counts loops; a worker joins in when it has changed */
-    int busy;      /* workers that have not finished the loop */
+    bool open;     /* the loop may be joined: the caller has not found it empty yet */
+    int busy;      /* workers that have joined the loop and not finished */
     bool quit;
 
     /* The loop that runs. */
@@ -25,6 +29,9 @@ struct cpu_threads {
     int count; /* workers, the caller not among them */
     pthread_t workers[];
 };
+
+/* Seconds that pass until a sleeping thread works: for less it is not worth its while. */
+static const double WAKING = 40e-6;
 
 static void take_items(struct cpu_threads *t)
 {
@@ -45,6 +52,9 @@ static void *worker(void *data)
         if (t->quit)
             break;
         seen = t->loop;
+        if (!t->open)
+            continue;
+        t->busy++;
         pthread_mutex_unlock(&t->lock);
         take_items(t);
         pthread_mutex_lock(&t->lock);
@@ -104,14 +114,25 @@ void cpu_parallel(struct cpu_threads *t, size_t items, cpu_work *work, const voi
             work(args, i);
         return;
     }
+    /* Runs keep neighbours on one thread, yet leave enough of them to share out. The
+     * caller takes the first alone, and so learns how long all will take. */
+    size_t run = 1 + items / (8 * ((size_t)t->count + 1));
+    double start = weft_clock_seconds();
+    for (size_t i = 0; i < run; i++)
+        work(args, i);
+    double left = (weft_clock_seconds() - start) * (double)(items - run) / (double)run;
+    if (left < WAKING) {
+        for (size_t i = run; i < items; i++)
+            work(args, i);
+        return;
+    }
     pthread_mutex_lock(&t->lock);
     t->work = work;
     t->args = args;
     t->items = items;
-    /* Runs keep neighbours on one thread, yet leave enough of them to share out. */
-    t->run = 1 + items / (8 * ((size_t)t->count + 1));
-    atomic_store(&t->next, 0);
-    t->busy = t->count;
+    t->run = run;
+    atomic_store(&t->next, run);
+    t->open = true;
     t->loop++;
     pthread_cond_broadcast(&t->wake);
     pthread_mutex_unlock(&t->lock);
@@ -119,6 +140,7 @@ void cpu_parallel(struct cpu_threads *t, size_t items, cpu_work *work, const voi
     take_items(t);
 
     pthread_mutex_lock(&t->lock);
+    t->open = false;
     while (t->busy)
         pthread_cond_wait(&t->done, &t->lock);
     pthread_mutex_unlock(&t->lock);
