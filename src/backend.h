@@ -106,6 +106,7 @@ struct weft_conv_args {
     struct weft_view y, argmax;
     struct weft_view dy, dw, dbias, dx; /* dbias is absent with bias */
     struct weft_gate gate;
+    bool frozen; /* the backend's own: w is, as in weft_list */
 };
 
 /* y = act(x w + bias). dy as above; backward_data writes dx = dy w^T times `gate`,
@@ -290,6 +291,9 @@ struct weft_list {
                              largest need */
     int winograd; /* convolutions in tiles of so many outputs a side or fewer, which err
                      more than the sums of their products do; 0: none */
+    bool frozen;  /* weights stay the same from replay to replay, */
+    bool stale;   /* but have changed since the last: what is made of them is made
+                         anew. Both set by who records the list */
     uint64_t choices; /* of the kernels that do the work, hashed: lists of one network
                              on one device give the same bits where they are equal */
     struct weft_problems *problems; /* not NULL: primitives append nothing, but enter here
@@ -383,6 +387,9 @@ struct weft_backend {
     void (*free)(struct weft_device *device, struct weft_mem *mem);
     enum weft_status (*write)(struct weft_device *device, struct weft_mem *to,
                               size_t offset, const void *from, size_t bytes);
+    /* The same without waiting: `from` must stay as it is until the next read or wait. */
+    enum weft_status (*send)(struct weft_device *device, struct weft_mem *to,
+                             size_t offset, const void *from, size_t bytes);
     enum weft_status (*read)(struct weft_device *device, void *to, struct weft_mem *from,
                              size_t offset, size_t bytes);
     enum weft_status (*wait)(struct weft_device *device);

@@ -308,6 +308,11 @@ enum weft_status weft_device_open(weft_context *ctx, int index,
     return status;
 }
 
+enum weft_status weft_device_open_builtin(weft_context *ctx, weft_device **out)
+{
+    return weft_device_open(ctx, ctx->devices->count - 1, NULL, out);
+}
+
 void weft_device_close(weft_device **device)
 {
     if (!*device)

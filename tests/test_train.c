@@ -17,8 +17,8 @@ static char folder[] = "/tmp/weft-test-train-XXXXXX";
 /* A network that has every op, and one more for each optimizer. */
 static const char every_op[] = "conv 6 3x3 relu\n"
                                "max-pool 2\n"
-                               "conv 8 3x2 leaky-relu pad=same groups=2 slope=0.1 as=a\n"
-                               "conv 8 3 relu pad=same\n"
+                               "conv 16 3x2 leaky-relu pad=same groups=2 slope=0.1 as=a\n"
+                               "conv 16 3 relu pad=same\n"
                                "avg-pool 3 stride=1 pad=1\n"
                                "add a leaky-relu\n"
                                "conv 8 2 gelu stride=2 dilation=1x2\n"
@@ -314,12 +314,15 @@ static void check_model(const weft_data *data)
     CHECK(loaded.loss == trained.loss);
     weft_predictor_destroy(&predictor);
 
-    /* In pieces of another size than the pictures come in, the answers are the same. */
+    /* In pieces of another size than the pictures come in, and whoever serves: the same
+     * answers. */
+    bool builtin;
     float all[50][CLASSES], one[50][CLASSES];
     CHECK_OK(weft_predictor_create(device, model, 16, &predictor));
     CHECK_OK(weft_predict(predictor, weft_data_pixels(data), 50, all[0]));
     weft_predictor_destroy(&predictor);
     CHECK_OK(weft_predictor_create(device, model, 1, &predictor));
+    CHECK_OK(weft_predictor_choose(predictor, model, &builtin));
     CHECK_OK(weft_predict(predictor, weft_data_pixels(data), 50, one[0]));
     weft_predictor_destroy(&predictor);
     for (int i = 0; i < 50; i++) {

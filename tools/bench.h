@@ -38,6 +38,7 @@ struct bench_row {
     double flops, bytes; /* of a step */
     double roof_share;   /* roof / time */
     const char *bound;   /* "multiply", "memory", "" */
+    bool builtin;        /* weft's own C code, and not the device, was faster */
     int launches;
     double launch_share;
     double first_step, planned, taken, resident;

@@ -196,6 +196,8 @@ static enum weft_status measure(struct job *job, struct bench_row *row)
     double start = term_seconds(), before = resident();
     term_wait_begin("Compiling kernels, which are kept for next time");
     enum weft_status status = job->mode->prepare(job);
+    if (!status && job->mode->kind == BENCH_LATENCY)
+        status = weft_predictor_choose(job->predictor, job->model, &row->builtin);
     if (!status)
         status = job->mode->step(job, 1);
     term_wait_end();

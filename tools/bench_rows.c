@@ -128,6 +128,7 @@ CELL(p99, number(t, r->p99))
 CELL(samples, table_int(t, r->count))
 CELL(first, table_real(t, r->first_step, isfinite(r->first_step) ? "%.2f s" : "-",
                        r->first_step))
+CELL(server, table_text(t, r->builtin ? "weft's C" : app_platform(&b->app->info)))
 CELL(seconds, number(t, 1e3 * r->seconds))
 CELL(flops, number(t, 1e-6 * r->flops))
 CELL(bytes, number(t, 1e-6 * r->bytes))
@@ -161,6 +162,7 @@ static const struct {
     {{"p99", "p99", false, 0}, BENCH_LATENCY, cell_p99},
     {{"unit", "", true, 0}, 15, cell_unit},
     {{"samples", "Samples", false, 0}, BENCH_PICTURES | BENCH_LATENCY, cell_samples},
+    {{"served_by", "Served by", true, 0}, BENCH_LATENCY, cell_server},
     {{"time_ms", "ms", false, 0}, BENCH_OP, cell_seconds},
     {{"mflop", "MFLOP", false, 0}, BENCH_OP, cell_flops},
     {{"megabytes", "MB", false, 0}, BENCH_OP, cell_bytes},
@@ -232,6 +234,8 @@ static void write_row(const struct bench *b, struct json *j, const struct bench_
     if (r->batch)
         emit_int(j, "batch", r->batch);
     emit_text(j, "device", b->app->info.name);
+    if (r->kind == BENCH_LATENCY)
+        emit_text(j, "served_by", r->builtin ? "weft's C" : app_platform(&b->app->info));
     emit_text(j, "unit", r->unit);
     const struct {
         const char *name;

@@ -96,6 +96,10 @@ WEFT_API enum weft_status weft_device_open(weft_context *context, int index,
                                            const struct weft_device_params *params,
                                            weft_device **out);
 
+/* Opens weft's own C backend, which is always there. */
+WEFT_API enum weft_status weft_device_open_builtin(weft_context *context,
+                                                   weft_device **out);
+
 /* Waits for the device and closes it. Everything that was made on it must be destroyed
  * before. */
 WEFT_API void weft_device_close(weft_device **device);

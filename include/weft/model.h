@@ -46,6 +46,15 @@ WEFT_API enum weft_status weft_predictor_create(weft_device *device,
                                                 weft_predictor **out);
 WEFT_API void weft_predictor_destroy(weft_predictor **predictor);
 
+/* Lets weft's own C code serve instead, on the same processor, where it is faster: for a
+ * picture at a time the launches of an OpenCL driver can cost more than the work. Both
+ * serve some batches in turns, for milliseconds, and the faster stays. Its probabilities
+ * differ from the other's by rounding, so that what this chooses is not repeatable to the
+ * bit. Devices that are not processors stay. *builtin: whether weft's own code serves.
+ * Waits. WEFT_ERR_NOMEM, WEFT_ERR_DEVICE. */
+WEFT_API enum weft_status weft_predictor_choose(weft_predictor *predictor,
+                                                const weft_model *model, bool *builtin);
+
 /* Runs `count` pictures (height x width x channels bytes each, one after the other)
  * through the network and writes count x classes probabilities. Any count: the work is
  * done in pieces of the planned batch. Waits. WEFT_ERR_ARG, WEFT_ERR_DEVICE. */

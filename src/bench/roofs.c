@@ -149,9 +149,7 @@ enum weft_status weft_bench_create(weft_device *device,
     b->device = device;
     if (params)
         b->params = *params;
-    int last = weft_device_count(device->context) - 1; /* the built-in backend */
-    enum weft_status status =
-        weft_device_open(device->context, last, NULL, &b->reference);
+    enum weft_status status = weft_device_open_builtin(device->context, &b->reference);
     if (!status && b->params.seconds >= 0)
         status = find_roofs(b);
     if (status)

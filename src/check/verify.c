@@ -77,24 +77,13 @@ enum weft_status check_verify(struct weft_device *device, struct weft_device *re
     return WEFT_OK;
 }
 
-static enum weft_status open_reference(weft_context *ctx, struct weft_device **out)
-{
-    struct weft_device_info info = {0};
-    for (int i = 0; i < weft_device_count(ctx); i++) {
-        WEFT_TRY(weft_device_info(ctx, i, &info));
-        if (info.kind == WEFT_DEVICE_BUILTIN)
-            return weft_device_open(ctx, i, NULL, out);
-    }
-    return weft_fail(ctx, WEFT_ERR_NONE, "verify: this context has no built-in backend");
-}
-
 enum weft_status weft_verify(weft_device *device, const struct weft_verify_params *params,
                              struct weft_verify_result *out)
 {
     static const struct weft_verify_params none = {0};
     struct weft_device *reference = NULL;
     WEFT_REQUIRE(device->context, out);
-    WEFT_TRY(open_reference(device->context, &reference));
+    WEFT_TRY(weft_device_open_builtin(device->context, &reference));
     enum weft_status status =
         check_verify(device, reference, params ? params : &none, out);
     weft_device_close(&reference);

@@ -237,6 +237,7 @@ const struct weft_backend weft_backend_cpu = {
     .alloc = alloc,
     .free = free_memory,
     .write = write_memory,
+    .send = write_memory,
     .read = read_memory,
     .wait = wait_device,
     .list_create = list_create,

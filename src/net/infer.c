@@ -54,6 +54,7 @@ static enum weft_status lower(struct weft_infer *infer, const struct weft_net *n
         input.shift[c] = normalization->shift[c];
     }
     WEFT_TRY(device->backend->list_create(device, &infer->list));
+    infer->list->frozen = infer->list->stale = true;
     WEFT_TRY(weft_list_mark(infer->list, -1, WEFT_PHASE_INPUT));
     WEFT_TRY(device->backend->input(infer->list, &input));
     WEFT_TRY(weft_plan_forward(infer->plan, &infer->roles, infer->list));
@@ -110,6 +111,8 @@ fail:
 
 enum weft_status weft_infer_refresh(struct weft_infer *infer)
 {
+    if (infer->list)
+        infer->list->stale = true;
     return infer->prepare ? infer->device->backend->replay(infer->prepare) : WEFT_OK;
 }
 
@@ -142,8 +145,8 @@ static enum weft_status run_batch(struct weft_infer *infer, const uint8_t *pixel
     const struct weft_backend *backend = infer->device->backend;
     struct weft_view out = weft_plan_output(infer->plan, &infer->roles);
     size_t row = (size_t)infer->classes * sizeof(float);
-    WEFT_TRY(backend->write(infer->device, infer->pixels, 0, pixels,
-                            (size_t)count * infer->picture_bytes));
+    WEFT_TRY(backend->send(infer->device, infer->pixels, 0, pixels,
+                           (size_t)count * infer->picture_bytes));
     WEFT_TRY(backend->replay(infer->list));
     return backend->read(infer->device, probabilities, out.mem,
                          out.offset * sizeof(float), (size_t)count * row);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Trained models from files, and using them. */
-#include "infer.h"
+/* Trained models from files. */
+#include "model.h"
 #include "notes.h"
 #include "weights.h"
 
@@ -10,22 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct weft_model {
-    weft_context *ctx;
-    struct weft_safetensors file; /* for its notes */
-    struct weft_net *net;
-    json_t *classes; /* the array that holds the names */
-    const char **class_names;
-    double mean[WEFT_MAX_CHANNELS], deviation[WEFT_MAX_CHANNELS];
-    float *weights;
-};
-
-struct weft_predictor {
-    struct weft_device *device;
-    struct weft_mem *weights;
-    struct weft_infer *infer;
-};
 
 static enum weft_status bad(const struct weft_model *model, const char *note)
 {
@@ -150,51 +134,4 @@ void weft_model_info(const weft_model *model, struct weft_model_info *out)
 const char *weft_model_note(const weft_model *model, const char *name)
 {
     return weft_safetensors_note(&model->file, name);
-}
-
-enum weft_status weft_predictor_create(weft_device *device, const weft_model *model,
-                                       int batch, weft_predictor **out)
-{
-    WEFT_REQUIRE(device->context, batch >= 1);
-    struct weft_predictor *p = calloc(1, sizeof(*p));
-    if (!p)
-        return weft_out_of_memory(device->context, "predictor", sizeof(*p));
-    p->device = device;
-    size_t bytes = weft_graph_floats(&model->net->graph) * sizeof(float);
-    struct weft_normalization normalization =
-        weft_normalize(model->mean, model->deviation);
-    enum weft_status status;
-    if ((status = device->backend->alloc(device, bytes, &p->weights)) ||
-        (status = device->backend->write(device, p->weights, 0, model->weights, bytes)) ||
-        (status = weft_infer_create(device, model->net, p->weights, &normalization, batch,
-                                    &p->infer))) {
-        weft_predictor_destroy(&p);
-        return status;
-    }
-    *out = p;
-    return WEFT_OK;
-}
-
-void weft_predictor_destroy(weft_predictor **predictor)
-{
-    if (!*predictor)
-        return;
-    weft_infer_destroy(&(*predictor)->infer);
-    if ((*predictor)->weights)
-        (*predictor)->device->backend->free((*predictor)->device, (*predictor)->weights);
-    free(*predictor);
-    *predictor = NULL;
-}
-
-enum weft_status weft_predict(weft_predictor *predictor, const uint8_t *pixels, int count,
-                              float *probabilities)
-{
-    WEFT_REQUIRE(predictor->device->context, count >= 0);
-    return weft_infer_run(predictor->infer, pixels, count, probabilities);
-}
-
-enum weft_status weft_evaluate(weft_predictor *predictor, const weft_data *data,
-                               struct weft_eval *out)
-{
-    return weft_infer_evaluate(predictor->infer, data, out);
 }

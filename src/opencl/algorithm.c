@@ -121,8 +121,11 @@ static double work_of(const struct weft_conv *c)
 }
 
 enum weft_status ocl_record(struct weft_list *list, enum ocl_slot slot,
-                            const struct weft_conv_args *args)
+                            const struct weft_conv_args *given)
 {
+    struct weft_conv_args with_list = *given;
+    const struct weft_conv_args *args = &with_list;
+    with_list.frozen = list->frozen;
     const struct ocl_device *device = ocl_of(list);
     weft_context *ctx = list->device->context;
     char problem[OCL_PROBLEM_BYTES], text[OCL_PROBLEM_BYTES];

@@ -188,8 +188,9 @@ enum weft_status ocl_alloc(struct weft_device *base, size_t bytes, struct weft_m
     return WEFT_OK;
 }
 
-static enum weft_status ocl_write(struct weft_device *base, struct weft_mem *to,
-                                  size_t offset, const void *from, size_t bytes)
+static enum weft_status transfer(struct weft_device *base, struct weft_mem *to,
+                                 size_t offset, const void *from, size_t bytes,
+                                 cl_bool wait)
 {
     struct ocl_device *d = (struct ocl_device *)base;
     assert(offset <= to->bytes && bytes <= to->bytes - offset);
@@ -197,9 +198,21 @@ static enum weft_status ocl_write(struct weft_device *base, struct weft_mem *to,
         return WEFT_OK;
     cl_int error = d->quirks & OCL_QUIRK_WHOLE_WRITES
                        ? write_whole(d, to, offset, from, bytes)
-                       : clEnqueueWriteBuffer(d->queue, to->mem, CL_TRUE, offset, bytes,
+                       : clEnqueueWriteBuffer(d->queue, to->mem, wait, offset, bytes,
                                               from, 0, NULL, NULL);
     return ocl_check(base->context, error, "writing to the device");
+}
+
+static enum weft_status ocl_write(struct weft_device *base, struct weft_mem *to,
+                                  size_t offset, const void *from, size_t bytes)
+{
+    return transfer(base, to, offset, from, bytes, CL_TRUE);
+}
+
+static enum weft_status ocl_send(struct weft_device *base, struct weft_mem *to,
+                                 size_t offset, const void *from, size_t bytes)
+{
+    return transfer(base, to, offset, from, bytes, CL_FALSE);
 }
 
 static enum weft_status ocl_read(struct weft_device *base, void *to,
@@ -246,6 +259,7 @@ const struct weft_backend weft_backend_opencl = {
     .alloc = ocl_alloc,
     .free = ocl_free,
     .write = ocl_write,
+    .send = ocl_send,
     .read = ocl_read,
     .wait = ocl_wait,
     .list_create = ocl_list_create,

@@ -226,13 +226,14 @@ static enum weft_status arrange(struct weft_list *list, struct job *job,
     ocl_define(&options, "TURNED", job->turned);
     size_t taps = (size_t)s->r * (size_t)s->s;
     size_t floats = taps * (size_t)s->group_in * (size_t)(t->block * t->blocks);
-    struct ocl_arg arranged = OCL_SCRATCH(ocl_scratch(list, sizeof(float) * floats));
+    struct ocl_arg arranged = ocl_kept(list, sizeof(float) * floats);
     struct ocl_launch launch = {
         .source = "conv_prepare_vec.cl",
         .kernel = "arrange",
         .global = {taps, (size_t)t->blocks},
         .arg_count = 2,
         .args = {job->w, arranged},
+        .of_weights = true,
     };
     vec_local(list, &launch);
     job->w = arranged;

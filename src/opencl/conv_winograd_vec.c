@@ -24,6 +24,7 @@ struct job {
     struct weft_activation activation; /* of the output, or what made `gate` */
     const struct weft_pool *pool;      /* NULL: neither fused nor spread */
     bool turned;                       /* the data gradient */
+    bool frozen;                       /* the weights were transformed before */
 };
 
 static int div_up(long a, long b)
@@ -54,6 +55,7 @@ static struct job forward_job(const struct weft_conv_args *args, int outputs)
         .argmax = args->argmax,
         .activation = args->activation,
         .pool = fused ? pool : NULL,
+        .frozen = args->frozen,
     };
 }
 
@@ -153,13 +155,14 @@ static bool allows(const struct ocl_device *device, const struct job *job,
 }
 
 /* Vector operations, two of which take a cycle: products; the transforms, about 7 a place
- * for input and output; those of the weights, about 30, for they go to memory. */
+ * for input and output; those of the weights, about 30, for they go to memory, or 3 where
+ * they were made before, to fetch them. */
 static double cost_of(const struct job *job)
 {
     const struct vec_shape *s = &job->shape;
     double in = s->in, out = s->out, places = (double)places_of(job);
     return (double)tiles_of(job) * places * (in * out + 7 * (in + out)) +
-           30 * places * in * out;
+           (job->frozen ? 3 : 30) * places * in * out;
 }
 
 static double direct_cost(const struct job *job)
@@ -196,7 +199,7 @@ static void define(struct ocl_options *options, const struct job *job, const int
     ocl_define(options, "TURNED", job->turned);
 }
 
-/* The weights, transformed, in scratch. */
+/* The weights, transformed. */
 static enum weft_status prepare(struct weft_list *list, const struct job *job,
                                 const int *values, struct ocl_arg *u)
 {
@@ -205,14 +208,14 @@ static enum weft_status prepare(struct weft_list *list, const struct job *job,
     size_t plane = (size_t)s->in * (size_t)block_of(values) + 16;
     struct ocl_options options = {""};
     define(&options, job, values);
-    *u = (struct ocl_arg)OCL_SCRATCH(
-        ocl_scratch(list, sizeof(float) * blocks * (size_t)places_of(job) * plane));
+    *u = ocl_kept(list, sizeof(float) * blocks * (size_t)places_of(job) * plane);
     struct ocl_launch launch = {
         .source = "conv_winograd_vec.cl",
         .kernel = "winograd_weights",
         .global = {(size_t)s->in, blocks},
         .arg_count = 2,
         .args = {job->w, *u},
+        .of_weights = true,
     };
     vec_local(list, &launch);
     return ocl_launch(list, options.text, &launch);

@@ -22,11 +22,17 @@ struct step {
     char *choice; /* ocl_begin's; NULL: none */
 };
 
+struct steps {
+    struct step *list;
+    int count, room;
+};
+
 struct ocl_list {
     struct weft_list base;
-    struct step *steps;
-    int count, room;
-    size_t scratch_used; /* by the primitive that is being recorded */
+    struct steps each, once; /* of every replay; of those with new weights, before */
+    size_t scratch_used;     /* by the primitive that is being recorded */
+    size_t scratch_most;     /* by any; what is kept lies behind it */
+    size_t kept;
     char choice[sizeof(((struct weft_launch_text *)NULL)->choice)]; /* for it */
     bool dry;         /* nothing is appended, */
     uint64_t sources; /* but the sources of the kernels that would be are hashed */
@@ -68,15 +74,21 @@ static void step_finish(struct step *step)
     free(step->choice);
 }
 
+static void steps_finish(struct steps *steps)
+{
+    for (int i = 0; i < steps->count; i++)
+        step_finish(&steps->list[i]);
+    free(steps->list);
+}
+
 void ocl_list_destroy(struct weft_list *base)
 {
     struct ocl_list *list = (struct ocl_list *)base;
     if (!list)
         return;
-    for (int i = 0; i < list->count; i++)
-        step_finish(&list->steps[i]);
+    steps_finish(&list->each);
+    steps_finish(&list->once);
     ocl_free(base->device, list->scratch);
-    free(list->steps);
     weft_list_finish(base);
     free(list);
 }
@@ -95,14 +107,29 @@ void ocl_begin_choice(struct weft_list *base, const char *choice)
     snprintf(list->choice, sizeof(list->choice), "%s", choice);
 }
 
+/* Moves *used behind `bytes` more; their place. */
+static size_t take(struct ocl_list *list, size_t *used, size_t bytes)
+{
+    size_t place = *used;
+    *used += (bytes + WEFT_ALIGN - 1) / WEFT_ALIGN * WEFT_ALIGN;
+    if (list->scratch_used > list->scratch_most)
+        list->scratch_most = list->scratch_used;
+    list->base.scratch_bytes = list->scratch_most + list->kept;
+    return place;
+}
+
 size_t ocl_scratch(struct weft_list *base, size_t bytes)
 {
     struct ocl_list *list = (struct ocl_list *)base;
-    size_t place = list->scratch_used;
-    list->scratch_used += (bytes + WEFT_ALIGN - 1) / WEFT_ALIGN * WEFT_ALIGN;
-    if (list->scratch_used > base->scratch_bytes)
-        base->scratch_bytes = list->scratch_used;
-    return place;
+    return take(list, &list->scratch_used, bytes);
+}
+
+struct ocl_arg ocl_kept(struct weft_list *base, size_t bytes)
+{
+    struct ocl_list *list = (struct ocl_list *)base;
+    size_t *used = base->frozen ? &list->kept : &list->scratch_used;
+    return (struct ocl_arg){base->frozen ? OCL_ARG_KEPT : OCL_ARG_SCRATCH,
+                            {.bytes = take(list, used, bytes)}};
 }
 
 cl_mem ocl_scratch_mem(const struct weft_list *base)
@@ -122,23 +149,24 @@ void ocl_define(struct ocl_options *options, const char *name, long value)
 }
 
 /* Takes over what `step` holds. */
-static enum weft_status append(struct ocl_list *list, const struct step *step)
+static enum weft_status append(struct ocl_list *list, struct steps *steps,
+                               const struct step *step)
 {
     assert(!list->sealed);
-    if (list->count == list->room) {
-        int room = list->room ? 2 * list->room : 16;
-        struct step *steps = realloc(list->steps, (size_t)room * sizeof(*steps));
-        if (!steps)
+    if (steps->count == steps->room) {
+        int room = steps->room ? 2 * steps->room : 16;
+        struct step *more = realloc(steps->list, (size_t)room * sizeof(*more));
+        if (!more)
             return weft_out_of_memory(list->base.device->context, "opencl: list",
-                                      (size_t)room * sizeof(*steps));
-        list->steps = steps;
-        list->room = room;
+                                      (size_t)room * sizeof(*more));
+        steps->list = more;
+        steps->room = room;
     }
-    list->steps[list->count] = *step;
+    steps->list[steps->count] = *step;
     if (list->choice[0]) /* only told: without memory for it, it is not */
-        list->steps[list->count].choice = strdup(list->choice);
-    list->count++;
-    list->base.launches++;
+        steps->list[steps->count].choice = strdup(list->choice);
+    steps->count++;
+    list->base.launches = list->each.count;
     return WEFT_OK;
 }
 
@@ -215,7 +243,8 @@ enum weft_status ocl_launch(struct weft_list *base, const char *options,
         status = weft_out_of_memory(d->base.context, "opencl: list", bytes);
     if (!status) {
         memcpy(step.args, launch->args, bytes);
-        status = append(list, &step);
+        bool once = launch->of_weights && base->frozen;
+        status = append(list, once ? &list->once : &list->each, &step);
     }
     if (status)
         step_finish(&step);
@@ -232,7 +261,8 @@ enum weft_status ocl_call(struct weft_list *base,
     if (!step.data)
         return weft_out_of_memory(base->device->context, "opencl: list", size);
     memcpy(step.data, data, size);
-    enum weft_status status = append((struct ocl_list *)base, &step);
+    struct ocl_list *list = (struct ocl_list *)base;
+    enum weft_status status = append(list, &list->each, &step);
     if (status)
         step_finish(&step);
     return status;
@@ -257,7 +287,8 @@ static cl_int bind(const struct ocl_list *list, cl_kernel kernel,
         break;
     default:
         mem = list->scratch;
-        offset = arg->bytes / sizeof(float);
+        offset = arg->bytes + (arg->kind == OCL_ARG_KEPT ? list->scratch_most : 0);
+        offset /= sizeof(float);
     }
     cl_uint place = mem ? (cl_uint)offset : 0;
     cl_int error =
@@ -306,28 +337,34 @@ enum weft_status ocl_list_seal(struct weft_list *base)
     if (base->scratch_bytes)
         WEFT_TRY(ocl_alloc(base->device, base->scratch_bytes, &list->scratch));
     WEFT_TRY(ocl_programs_build(ocl_of(base)));
-    for (int i = 0; i < list->count; i++)
-        WEFT_TRY(seal_step(list, &list->steps[i]));
+    for (int i = 0; i < list->once.count; i++)
+        WEFT_TRY(seal_step(list, &list->once.list[i]));
+    for (int i = 0; i < list->each.count; i++)
+        WEFT_TRY(seal_step(list, &list->each.list[i]));
     list->sealed = true;
     return WEFT_OK;
+}
+
+static enum weft_status enqueue(struct ocl_list *list, struct step *step)
+{
+    if (step->call)
+        return step->call(&list->base, step->data);
+    cl_int error = clEnqueueNDRangeKernel(
+        ocl_of(&list->base)->queue, step->kernel, 3, NULL, step->global,
+        step->local_given ? step->local : NULL, 0, NULL, NULL);
+    return check_step(list, step, error, "the launch");
 }
 
 enum weft_status ocl_replay_part(struct weft_list *base, int first, int end)
 {
     struct ocl_list *list = (struct ocl_list *)base;
     struct ocl_device *d = ocl_of(base);
-    assert(list->sealed && first >= 0 && end <= list->count);
-    for (int i = first; i < end; i++) {
-        struct step *step = &list->steps[i];
-        if (step->call) {
-            WEFT_TRY(step->call(base, step->data));
-            continue;
-        }
-        cl_int error =
-            clEnqueueNDRangeKernel(d->queue, step->kernel, 3, NULL, step->global,
-                                   step->local_given ? step->local : NULL, 0, NULL, NULL);
-        WEFT_TRY(check_step(list, step, error, "the launch"));
-    }
+    assert(list->sealed && first >= 0 && end <= list->each.count);
+    for (int i = 0; base->stale && i < list->once.count; i++)
+        WEFT_TRY(enqueue(list, &list->once.list[i]));
+    base->stale = false;
+    for (int i = first; i < end; i++)
+        WEFT_TRY(enqueue(list, &list->each.list[i]));
     return ocl_check(base->device->context, clFlush(d->queue), "flushing the queue");
 }
 
@@ -339,7 +376,7 @@ enum weft_status ocl_replay(struct weft_list *list)
 void ocl_tell_launch(const struct weft_list *base, int index,
                      struct weft_launch_text *out)
 {
-    const struct step *step = &((const struct ocl_list *)base)->steps[index];
+    const struct step *step = &((const struct ocl_list *)base)->each.list[index];
     *out = (struct weft_launch_text){.kernel = "CLBlast"};
     if (step->kernel)
         clGetKernelInfo(step->kernel, CL_KERNEL_FUNCTION_NAME, sizeof(out->kernel),

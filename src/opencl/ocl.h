@@ -58,6 +58,7 @@ enum weft_status ocl_check(weft_context *ctx, cl_int error, const char *what);
 enum ocl_arg_kind {
     OCL_ARG_VIEW,
     OCL_ARG_SCRATCH,
+    OCL_ARG_KEPT,
     OCL_ARG_INT,
     OCL_ARG_FLOAT,
     OCL_ARG_LOCAL
@@ -67,7 +68,7 @@ struct ocl_arg {
     enum ocl_arg_kind kind;
     union {
         struct weft_view view;
-        size_t bytes; /* local: size; scratch: its place, as ocl_scratch gave it */
+        size_t bytes; /* local: size; scratch, kept: its place */
         cl_int i;
         cl_float f;
     };
@@ -119,6 +120,8 @@ struct ocl_launch {
     size_t local[3];
     int arg_count;
     struct ocl_arg args[OCL_MAX_ARGS];
+    bool of_weights; /* reads weights alone, writes what ocl_kept gave: where weights are
+                        frozen it runs only when they have changed */
 };
 
 /* Appends a launch of a kernel of `launch->source` built with `options` ("-DR=3 -DS=3",
@@ -140,6 +143,8 @@ void ocl_begin(struct weft_list *list);
 /* With what was chosen for it, for people. */
 void ocl_begin_choice(struct weft_list *list, const char *choice);
 size_t ocl_scratch(struct weft_list *list, size_t bytes);
+/* For what is made of weights: where these are frozen, no other primitive reuses it. */
+struct ocl_arg ocl_kept(struct weft_list *list, size_t bytes);
 
 /* The buffer that holds the scratch, for calls. After seal only. */
 cl_mem ocl_scratch_mem(const struct weft_list *list);
