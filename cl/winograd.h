@@ -5,7 +5,11 @@
  *     y = A^T ((G g) * (B^T d))
  *
  * takes SIDE products to OUTPUTS results of a window of 3, where direct convolution takes
- * 3 OUTPUTS. The matrices evaluate polynomials at points and at infinity: 0, +-1 for two
+ * 3 OUTPUTS. The same products, the matrices transposed, give the window's gradient:
+ *
+ *     dg = G^T ((A dy) * (B^T d))
+ *
+ * The matrices evaluate polynomials at points and at infinity: 0, +-1 for two
  * outputs; +-P, +-Q for three; 0, +-P, +-Q for four. With four outputs these points err
  * about as little as direct convolution does, and 0, +-1, +-2 several times as much. */
 #ifndef WEFT_WINOGRAD_H
@@ -30,6 +34,15 @@ enum { SIDE = OUTPUTS + 2, PLACES = SIDE * SIDE };
 #define QQ       2.25f
 #define QQQ      3.375f
 #define EVERY(c) ((floatv)(c))
+
+/* One over the product of a point's distances from the others. */
+#if OUTPUTS == 3
+#define NP (1.0f / (2 * P * (PP - QQ)))
+#define NQ (1.0f / (2 * Q * (QQ - PP)))
+#else
+#define NP (1.0f / (2 * PP * (PP - QQ)))
+#define NQ (1.0f / (2 * QQ * (QQ - PP)))
+#endif
 
 /* v = B^T d */
 static inline void transform_input(floatv v[SIDE], const floatv d[SIDE])
@@ -69,17 +82,12 @@ static inline void transform_weights(floatv u[SIDE], const floatv g[3])
     u[2] = even - odd;
     u[3] = g[2];
 #else
-    /* N is the product of a point's distances from the others. */
-#if OUTPUTS == 3
-    const float np = 1.0f / (2 * P * (PP - QQ)), nq = 1.0f / (2 * Q * (QQ - PP));
-    enum { FIRST = 0 };
-#else
-    const float np = 1.0f / (2 * PP * (PP - QQ)), nq = 1.0f / (2 * QQ * (QQ - PP));
-    enum { FIRST = 1 };
+    enum { FIRST = OUTPUTS - 3 };
+#if OUTPUTS == 4
     u[0] = g[0];
 #endif
-    const floatv p = MAD(g[2], EVERY(PP), g[0]) * np, pp = g[1] * (P * np);
-    const floatv q = MAD(g[2], EVERY(QQ), g[0]) * nq, qq = g[1] * (Q * nq);
+    const floatv p = MAD(g[2], EVERY(PP), g[0]) * NP, pp = g[1] * (P * NP);
+    const floatv q = MAD(g[2], EVERY(QQ), g[0]) * NQ, qq = g[1] * (Q * NQ);
     u[FIRST] = p + pp;
     u[FIRST + 1] = p - pp;
     u[FIRST + 2] = q + qq;
@@ -107,6 +115,51 @@ static inline void transform_output(floatv y[OUTPUTS], const floatv m[SIDE])
     y[2] = MAD(p, EVERY(PP), q * QQ);
     y[3] = MAD(pp, EVERY(PPP), MAD(qq, EVERY(QQQ), m[5]));
 #endif
+#endif
+}
+
+/* v = A y */
+static inline void transform_gradient(floatv v[SIDE], const floatv y[OUTPUTS])
+{
+#if OUTPUTS == 2
+    v[0] = y[0];
+    v[1] = y[0] + y[1];
+    v[2] = y[0] - y[1];
+    v[3] = -y[1];
+#else
+    enum { FIRST = OUTPUTS - 3 };
+    const floatv p = MAD(y[2], EVERY(PP), y[0]), q = MAD(y[2], EVERY(QQ), y[0]);
+#if OUTPUTS == 3
+    const floatv pp = y[1] * P, qq = y[1] * Q;
+    v[4] = y[2];
+#else
+    const floatv pp = MAD(y[3], EVERY(PPP), y[1] * P);
+    const floatv qq = MAD(y[3], EVERY(QQQ), y[1] * Q);
+    v[0] = y[0];
+    v[5] = y[3];
+#endif
+    v[FIRST] = p + pp;
+    v[FIRST + 1] = p - pp;
+    v[FIRST + 2] = q + qq;
+    v[FIRST + 3] = q - qq;
+#endif
+}
+
+/* g = G^T u */
+static inline void transform_window(floatv g[3], const floatv u[SIDE])
+{
+#if OUTPUTS == 2
+    const floatv even = (u[1] + u[2]) * 0.5f;
+    g[0] = u[0] + even;
+    g[1] = (u[1] - u[2]) * 0.5f;
+    g[2] = even + u[3];
+#else
+    enum { FIRST = OUTPUTS - 3 };
+    const floatv p = (u[FIRST] + u[FIRST + 1]) * NP, pp = u[FIRST] - u[FIRST + 1];
+    const floatv q = (u[FIRST + 2] + u[FIRST + 3]) * NQ, qq = u[FIRST + 2] - u[FIRST + 3];
+    g[0] = OUTPUTS == 3 ? p + q : u[0] + p + q;
+    g[1] = MAD(pp, EVERY(P * NP), qq * (Q * NQ));
+    g[2] = MAD(p, EVERY(PP), MAD(q, EVERY(QQ), u[SIDE - 1]));
 #endif
 }
 

@@ -25,7 +25,7 @@ static const struct {
     bool draw; /* kernels that these shapes would not be given by themselves */
 } ways[] = {
     {{.family = WEFT_FAMILY_VEC}, NULL, 4, 1, false},
-    {{.family = WEFT_FAMILY_VEC}, "conv", 8, 5, true},
+    {{.family = WEFT_FAMILY_VEC}, "conv", 16, 6, true},
     {{.family = WEFT_FAMILY_TILE}, NULL, 4, 1, false},
     {{.family = WEFT_FAMILY_SG}, "dense", 4, 1, false},
     {{.gemm = WEFT_GEMM_CLBLAST}, "dense", 4, 1, false},

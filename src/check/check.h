@@ -186,6 +186,10 @@ struct check_winograd {
     const float *w;
 };
 void check_winograd_bound(const struct check_winograd *p, double *bound);
+/* The same for the gradient of weights, laid out as they are, from what is read of x and
+ * of dz. */
+void check_winograd_bound_weights(const struct check_winograd *x,
+                                  const struct check_winograd *dz, double *bound);
 
 /* slope.c. The gradient of L = sum coefficient y along a random direction of +-1,
  * against the central difference of L. */

@@ -233,8 +233,7 @@ static enum weft_status compare_all(struct conv_case *v, struct conv_runs *r,
     draw_argmax(v);
     WEFT_TRY(check_conv_bound_data(v, r, integers));
     WEFT_TRY(check_compare(c, r->data, name));
-    if (!integers)
-        WEFT_TRY(check_conv_bound_weights(v, r));
+    WEFT_TRY(check_conv_bound_weights(v, r, integers));
     WEFT_TRY(check_compare(c, r->weights, name));
     /* Backward reads the choices of this forward: they must be the same on both sides. */
     bool same_choices =

@@ -31,6 +31,7 @@ enum weft_status check_conv_bound_forward(struct conv_case *v, struct conv_runs 
                                           bool integers);
 enum weft_status check_conv_bound_data(struct conv_case *v, struct conv_runs *r,
                                        bool integers);
-enum weft_status check_conv_bound_weights(struct conv_case *v, struct conv_runs *r);
+enum weft_status check_conv_bound_weights(struct conv_case *v, struct conv_runs *r,
+                                          bool integers);
 
 #endif

@@ -27,7 +27,7 @@ static double terms_weights(const struct conv_case *v)
  * build is told of when it is to run. */
 enum weft_status check_conv_prepare(struct conv_case *v, struct conv_runs *r)
 {
-    struct check_run *const runs[] = {r->forward, r->data, r->step};
+    struct check_run *const runs[] = {r->forward, r->data, r->weights, r->step};
     for (size_t i = 0; i < WEFT_COUNT(runs); i++) {
         enum weft_status status = check_prepare(&v->base, runs[i], CHECK_DEVICE);
         if (status && status != WEFT_ERR_BUILD && status != WEFT_ERR_ARG)
@@ -121,16 +121,40 @@ enum weft_status check_conv_bound_data(struct conv_case *v, struct conv_runs *r,
     return WEFT_OK;
 }
 
-enum weft_status check_conv_bound_weights(struct conv_case *v, struct conv_runs *r)
+/* By how much dw may differ beyond what its sums may. */
+static void bound_tiled_weights(struct conv_case *v, const struct check_run *run)
+{
+    const struct check_case *c = &v->base;
+    const struct check_winograd x = {
+        .conv = &v->conv,
+        .outputs = run->list[CHECK_DEVICE]->winograd,
+        .x = check_image(c, v->x),
+        .places = (size_t)(v->x->h * v->x->w),
+        .scale = 1,
+    };
+    struct check_winograd dz = x;
+    dz.x = check_image(c, v->dy);
+    dz.places = (size_t)(v->dy->h * v->dy->w);
+    dz.scale = check_pool_overlap(&v->pool);
+    check_winograd_bound_weights(&x, &dz, v->dw->bound);
+}
+
+enum weft_status check_conv_bound_weights(struct conv_case *v, struct conv_runs *r,
+                                          bool integers)
 {
     struct check_case *c = &v->base;
+    bool tiled = check_conv_is_tiled(r->weights, integers);
+    if (tiled)
+        bound_tiled_weights(v, r->weights);
+    if (integers)
+        return WEFT_OK;
     WEFT_TRY(check_absolute(c, r->weights));
     double gamma = check_gamma(terms_weights(v) + 4);
     for (int i = 0; r->weights->writes[i]; i++) {
         struct check_tensor *t = r->weights->writes[i];
         const float *sum = check_result(c, t, CHECK_REFERENCE);
         for (size_t j = 0; j < t->count; j++)
-            t->bound[j] = gamma * (double)sum[j];
+            t->bound[j] += gamma * (double)sum[j];
     }
     return WEFT_OK;
 }

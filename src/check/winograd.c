@@ -95,3 +95,52 @@ void check_winograd_bound(const struct check_winograd *p, double *bound)
             }
         }
 }
+
+/* share[tap]: element `tap` of |G^T| diag(|A| 1) (|B^T| 1), as above. */
+static void find_weight_shares(int outputs, double share[3])
+{
+    const double *point = points[outputs];
+    int count = outputs + 1;
+    for (int tap = 0; tap < 3; tap++) {
+        share[tap] = tap == 2 ? coefficients(point, count, -1) : 0;
+        for (int p = 0; p < count; p++) {
+            double size = coefficients(point, count, p), gradient = 0;
+            for (int l = 0; l < count; l++)
+                size /= l == p ? 1 : fabs(point[p] - point[l]);
+            for (int i = 0; i < outputs; i++)
+                gradient += pow(fabs(point[p]), i);
+            share[tap] += pow(fabs(point[p]), tap) * size * gradient;
+        }
+    }
+}
+
+static double tiles_of(int extent, int outputs)
+{
+    return (double)((extent + outputs - 1) / outputs);
+}
+
+/* By the same argument: |G^T| [(|A| |dz| |A^T|) * (|B^T| |x| |B|)] |G|, summed over tiles
+ * of numbers that are everywhere as large as their picture's largest. A term is rounded
+ * at most 12 times on either way into a tile, 14 on the way back, and once for each
+ * tile. */
+void check_winograd_bound_weights(const struct check_winograd *x,
+                                  const struct check_winograd *dz, double *bound)
+{
+    const struct weft_conv *g = x->conv;
+    double tiles = tiles_of(g->out_h, x->outputs) * tiles_of(g->out_w, x->outputs);
+    double share[3], gamma = check_gamma(g->n * tiles + 48);
+    size_t plane = (size_t)g->c * (size_t)g->k;
+    find_weight_shares(x->outputs, share);
+    for (size_t i = 0; i < 9 * plane; i++)
+        bound[i] = 0;
+    for (int n = 0; n < g->n; n++)
+        for (int c = 0; c < g->c; c++) {
+            double in = x->scale * largest_of(x, n, c, g->c);
+            for (int k = 0; k < g->k && in > 0; k++) {
+                double size = tiles * gamma * in * dz->scale * largest_of(dz, n, k, g->k);
+                for (int tap = 0; tap < 9; tap++)
+                    bound[(size_t)tap * plane + (size_t)(c * g->k + k)] +=
+                        share[tap / 3] * share[tap % 3] * size;
+            }
+        }
+}

@@ -50,6 +50,7 @@ extern const struct ocl_algorithm vec_direct_forward, vec_direct_data; /* conv_v
 extern const struct ocl_algorithm vec_direct_weights, vec_pooled_weights;
 /* conv_winograd_vec.c: tiles of 2x2, 3x3 and 4x4. */
 extern const struct ocl_algorithm vec_winograd_forward[3], vec_winograd_data[3];
+extern const struct ocl_algorithm vec_winograd_weights[3];  /* of the same tiles */
 extern const struct ocl_algorithm vec_gemm[OCL_SLOT_COUNT]; /* dense_vec.c */
 
 #endif

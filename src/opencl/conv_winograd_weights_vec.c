@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Gradient of the weights of 3x3 convolutions by Winograd, family `vec`: parts
+ * of the batch give planes of sums, a second launch adds them in order and transforms
+ * them back. The algorithms "winograd-2", "-3" and "-4" differ in the side of their
+ * tiles. Kernels: cl/conv_winograd_weights_vec.cl. */
+#include "vec.h"
+
+/* The tunables, in the order of their table: TILES are transformed at a time, BLOCKS are
+ * the blocks of output channels of a part, SPLIT the tiles of an item. */
+enum { WIDTH, VECTORS, TILE, TILES, BLOCKS, SPLIT, UNROLL };
+
+#define TUNABLES                                                                        \
+    {                                                                                   \
+        {"width", 3, {4, 8, 16}}, {"vectors", 3, {1, 2, 3}},                            \
+            {"tile", 8, {1, 2, 4, 6, 8, 10, 11, 12}}, {"tiles", 5, {4, 8, 12, 24, 48}}, \
+            {"blocks", 5, {1, 2, 4, 8, 16}},                                            \
+            {"split", 6, {16, 64, 256, 1024, 4096, 16384}}, {"unroll", 3, {1, 2, 4}},   \
+    }
+
+static long div_up(long a, long b)
+{
+    return (a + b - 1) / b;
+}
+
+static long round_up(long a, long b)
+{
+    return div_up(a, b) * b;
+}
+
+static int side_of(int outputs)
+{
+    return outputs + 2;
+}
+
+static long tiles_of(const struct vec_shape *s, int outputs)
+{
+    return s->n * div_up(s->out_h, outputs) * div_up(s->out_w, outputs);
+}
+
+/* What follows from the tunables; see the kernels. */
+struct layout {
+    long tiles, parts, splits;
+    long sums, room; /* floats of an item */
+};
+
+static struct layout layout_of(const struct vec_shape *s, int outputs, const int *values)
+{
+    long places = side_of(outputs) * side_of(outputs);
+    long part = (long)values[WIDTH] * values[VECTORS] * values[BLOCKS];
+    long rows = round_up(s->in, values[TILE]);
+    struct layout l = {.tiles = tiles_of(s, outputs), .parts = div_up(s->out, part)};
+    l.splits = div_up(l.tiles, values[SPLIT]);
+    l.sums = places * (rows * part + 16) + part;
+    l.room = places * (values[TILES] * (round_up(rows, values[WIDTH]) + part) + 2 * 16);
+    return l;
+}
+
+/* Rows that divide the input channels with little waste. A tile's own cost is about that
+ * of a row. */
+static int tile_of(int in, int most)
+{
+    int tile = most;
+    for (int t = most; t > 0; t--)
+        if (div_up(in, t) * (t + 1) < div_up(in, tile) * (tile + 1))
+            tile = t;
+    return tile;
+}
+
+/* Sums of a part, and the transforms of as many tiles as fit, lie in the second-level
+ * cache together, or at least the transforms do. */
+static void choose(const struct ocl_device *device, const struct vec_shape *s,
+                   int outputs, int *values)
+{
+    enum { MOST_SUMS = 5 << 17, MOST_ROOM = 7 << 14, FEWEST = 8, MOST = 48 };
+    long tiles = tiles_of(s, outputs);
+    int width = vec_width(device, s->out), registers = width >= 16 ? 24 : 12;
+    values[WIDTH] = width;
+    values[VECTORS] = s->out > width ? 2 : 1;
+    values[TILE] = tile_of(s->in, registers / values[VECTORS]);
+    values[TILES] = FEWEST;
+    values[UNROLL] = 4;
+    values[SPLIT] = (int)tiles;
+    values[BLOCKS] = (int)div_up(s->out, width * values[VECTORS]);
+    while (values[BLOCKS] > 1 && layout_of(s, outputs, values).sums > MOST_SUMS)
+        values[BLOCKS] = (int)div_up(values[BLOCKS], 2);
+    while (values[TILES] < MOST) {
+        values[TILES] += 4;
+        if (layout_of(s, outputs, values).room > MOST_ROOM) {
+            values[TILES] -= 4;
+            break;
+        }
+    }
+    long parts = layout_of(s, outputs, values).parts;
+    long splits = div_up(2 * (long)device->units, parts);
+    values[SPLIT] = (int)round_up(div_up(tiles, splits), values[TILES]);
+}
+
+static bool is_possible(const struct ocl_device *device,
+                        const struct weft_conv_args *args)
+{
+    const struct weft_conv *c = &args->conv;
+    return device->is_cpu && c->r == 3 && c->s == 3 && c->stride_y == 1 &&
+           c->stride_x == 1 && c->dilation_y == 1 && c->dilation_x == 1 &&
+           c->groups == 1 && (!args->pool.r || vec_pool_touches(&args->pool));
+}
+
+/* Vector operations, two of which take a cycle: products, and to fetch and store their
+ * sums for so many tiles; about 8 a place for each transform; and what is done with the
+ * sums in the end. */
+static double cost_of(const struct vec_shape *s, int outputs, const int *values)
+{
+    struct layout l = layout_of(s, outputs, values);
+    double places = side_of(outputs) * side_of(outputs), weights = (double)s->in * s->out;
+    double rows = (double)round_up(s->in, values[TILE]) * s->out;
+    return places * ((double)l.tiles * (rows * (1 + 4.0 / values[TILES]) +
+                                        8.0 * ((double)l.parts * s->in + s->out)) +
+                     (double)(4 + 2 * l.splits) * weights);
+}
+
+static enum ocl_fit fit(const struct ocl_device *device,
+                        const struct weft_conv_args *args, int *values, int outputs)
+{
+    struct vec_shape s = vec_shape_of(&args->conv);
+    if (!is_possible(device, args))
+        return OCL_FIT_NONE;
+    double direct = 10.0 * s.n * s.out_h * s.out_w * s.in * s.out;
+    double best = direct;
+    for (int other = 2; other <= 4; other++) {
+        choose(device, &s, other, values);
+        double cost = cost_of(&s, other, values);
+        best = cost < best ? cost : best;
+    }
+    choose(device, &s, outputs, values);
+    bool preferred =
+        s.in >= 8 && s.out >= 8 && cost_of(&s, outputs, values) <= best && best < direct;
+    return preferred ? OCL_FIT_PREFERRED : OCL_FIT_POSSIBLE;
+}
+
+static bool allows(const struct ocl_device *device, const struct weft_conv_args *args,
+                   const int *values, int outputs)
+{
+    enum { MOST_FLOATS = 1 << 26 };
+    struct vec_shape s = vec_shape_of(&args->conv);
+    if (!vec_width_allowed(device, values[WIDTH]) || values[VECTORS] < 1 ||
+        values[VECTORS] > 3 || values[TILE] < 1 || values[VECTORS] * values[TILE] > 24 ||
+        values[TILES] < 1 || values[TILES] > 256 || values[BLOCKS] < 1 ||
+        values[BLOCKS] > 1024 || values[SPLIT] < 1 || values[UNROLL] < 1 ||
+        values[UNROLL] > 8)
+        return false;
+    struct layout l = layout_of(&s, outputs, values);
+    long most = device->max_alloc / sizeof(float) < MOST_FLOATS
+                    ? (long)(device->max_alloc / sizeof(float))
+                    : MOST_FLOATS;
+    return l.parts * l.splits <= most / (l.sums + l.room);
+}
+
+static enum weft_status record(struct weft_list *list, const struct weft_conv_args *args,
+                               const int *values, int outputs)
+{
+    struct vec_shape s = vec_shape_of(&args->conv);
+    struct layout l = layout_of(&s, outputs, values);
+    size_t items = (size_t)(l.parts * l.splits);
+    struct ocl_options options = {""};
+    vec_define_shape(&options, &s);
+    vec_define_pool(&options, &args->pool);
+    ocl_define(&options, "OUTPUTS", outputs);
+    ocl_define(&options, "TOP", args->conv.pad_top);
+    ocl_define(&options, "LEFT", args->conv.pad_left);
+    ocl_define(&options, "VW", values[WIDTH]);
+    ocl_define(&options, "NV", values[VECTORS]);
+    ocl_define(&options, "TILE", values[TILE]);
+    ocl_define(&options, "TILES", values[TILES]);
+    ocl_define(&options, "PART", (long)values[WIDTH] * values[VECTORS] * values[BLOCKS]);
+    ocl_define(&options, "UNROLL", values[UNROLL]);
+    ocl_define(&options, "BIAS", args->dbias.mem != NULL);
+    struct ocl_arg sums =
+        OCL_SCRATCH(ocl_scratch(list, sizeof(float) * (size_t)l.sums * items));
+    struct ocl_arg room =
+        OCL_SCRATCH(ocl_scratch(list, sizeof(float) * (size_t)l.room * items));
+    struct ocl_launch products = {
+        .source = "conv_winograd_weights_vec.cl",
+        .kernel = "winograd_products",
+        .global = {(size_t)l.parts, (size_t)l.splits},
+        .arg_count = 7,
+        .args = {OCL_VIEW(args->x), OCL_VIEW(args->dy), OCL_VIEW(args->argmax), sums,
+                 room, OCL_INT(l.tiles), OCL_INT(values[SPLIT])},
+    };
+    struct ocl_launch windows = {
+        .source = "conv_winograd_weights_vec.cl",
+        .kernel = "winograd_windows",
+        .global = {(size_t)l.parts, (size_t)s.in},
+        .arg_count = 4,
+        .args = {sums, OCL_VIEW(args->dw), OCL_VIEW(args->dbias), OCL_INT(l.splits)},
+    };
+    if (list->winograd < outputs)
+        list->winograd = outputs;
+    vec_local(list, &products);
+    WEFT_TRY(ocl_launch(list, options.text, &products));
+    vec_local(list, &windows);
+    return ocl_launch(list, options.text, &windows);
+}
+
+#define ALGORITHM(outputs)                                                             \
+    static enum ocl_fit fit_##outputs(const struct ocl_device *device,                 \
+                                      const struct weft_conv_args *args, int *values)  \
+    {                                                                                  \
+        return fit(device, args, values, outputs);                                     \
+    }                                                                                  \
+    static bool allows_##outputs(const struct ocl_device *device,                      \
+                                 const struct weft_conv_args *args, const int *values) \
+    {                                                                                  \
+        return allows(device, args, values, outputs);                                  \
+    }                                                                                  \
+    static enum weft_status record_##outputs(                                          \
+        struct weft_list *list, const struct weft_conv_args *args, const int *values)  \
+    {                                                                                  \
+        return record(list, args, values, outputs);                                    \
+    }
+ALGORITHM(2)
+ALGORITHM(3)
+ALGORITHM(4)
+
+const struct ocl_algorithm vec_winograd_weights[3] = {
+    {"winograd-2", TUNABLES, fit_2, allows_2, record_2},
+    {"winograd-3", TUNABLES, fit_3, allows_3, record_3},
+    {"winograd-4", TUNABLES, fit_4, allows_4, record_4},
+};
