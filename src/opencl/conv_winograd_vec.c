@@ -122,7 +122,7 @@ static long private_bytes(const struct job *job, const int *values)
  * too many for it anyway, they are worth being used more often. */
 static void choose(const struct ocl_device *device, const struct job *job, int *values)
 {
-    enum { STREAMED = 3 << 19 };
+    enum { STREAMED = 3 << 19, FEWEST = 4 };
     const struct vec_shape *s = &job->shape;
     long tiles = tiles_of(job), items = 4 * (long)device->units;
     values[WIDTH] = vec_width(device, s->out);
@@ -131,6 +131,8 @@ static void choose(const struct ocl_device *device, const struct job *job, int *
     int registers = values[WIDTH] >= 16 ? 24 : 12, tile = registers / values[VECTORS];
     values[TILE] = tiles < tile ? (int)tiles : tile;
     values[TILES] = values[TILE];
+    while (values[TILE] > FEWEST && private_bytes(job, values) > MOST_PRIVATE)
+        values[TILES] = --values[TILE];
     if (4 * places_of(job) * s->in * s->out > STREAMED)
         for (int more = 4; more > 1 && values[TILES] == values[TILE]; more /= 2) {
             values[TILES] = more * values[TILE];
