@@ -373,6 +373,25 @@ sed 's/^/ /' data/t10k-labels-idx1-ubyte >moved && mv data/train-labels-idx1-uby
 expect 4 'train-labels' "$weft" train -d cpu --resume --out r/limit
 mv kept data/train-labels-idx1-ubyte
 
+# --- tuning: tells, keeps, forgets, and can be interrupted
+export XDG_STATE_HOME=$dir/state
+expect 2 'exclude each other' "$weft" tune --show --reset
+expect 4 'nosuch' "$weft" tune --net nosuch
+expect 2 'must be like 128' "$weft" tune --batch 1,x
+if "$weft" devices 2>/dev/null | grep -q PoCL; then
+    tune=("$weft" tune -d 0 --net tiny.net -b 4 --inference 0)
+    json weft.tune/1 'j["rows"] == []' "$weft" tune -d 0 --show -o json
+    expect 0 'what was measured' "${tune[@]}" --seconds 6
+    json weft.tune/1 'len(j["rows"]) > 0' "$weft" tune -d 0 --show -o json
+    expect 0 '^' "$weft" tune -d 0 --export
+    expect 130 'Interrupted' timeout --preserve-status -s INT 2 "${tune[@]}" --full
+    expect 0 '^' "$weft" tune -d 0 --reset
+    json weft.tune/1 'j["rows"] == []' "$weft" tune -d 0 --show -o json
+else
+    skipped=$((skipped + 1))
+    echo "skipped: tuning: there is no PoCL to tune"
+fi
+
 # --- drivers that crash, hang or are not there
 if command -v cc >/dev/null; then
     mkdir v

@@ -188,9 +188,7 @@ static enum app_exit run(struct app *app, const void *given, int count, char **o
 {
     (void)count;
     (void)operands;
-    const struct options *o = given;
-    enum app_exit code = tune(app, o);
-    return code;
+    return tune(app, given);
 }
 
 const struct app_command cmd_tune = {
