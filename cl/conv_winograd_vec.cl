@@ -21,13 +21,6 @@
 #include "shape_vec.h"
 #include "winograd.h"
 
-/* Rows and columns of zeros before the picture; may be negative. */
-#ifndef TOP
-#define TOP 0
-#endif
-#ifndef LEFT
-#define LEFT 0
-#endif
 #ifndef BIAS
 #define BIAS 0
 #endif
@@ -39,9 +32,6 @@
 #endif
 #ifndef POOLED
 #define POOLED 0
-#endif
-#ifndef SPREAD
-#define SPREAD 0
 #endif
 #ifndef TURNED
 #define TURNED 0
@@ -63,14 +53,7 @@
 #define UNROLL 4
 #endif
 
-/* What there is to be read, and what must be computed of the convolution. */
-#if SPREAD
-#define READ_H (POOL_H * POOL_R)
-#define READ_W (POOL_W * POOL_S)
-#else
-#define READ_H IN_H
-#define READ_W IN_W
-#endif
+/* What must be computed of the convolution. */
 #if POOLED
 #define MAKE_H (POOL_H * POOL_R)
 #define MAKE_W (POOL_W * POOL_S)
@@ -89,6 +72,8 @@ enum {
     TILES_Y = (MAKE_H + OUTPUTS - 1) / OUTPUTS,
     TILES_X = (MAKE_W + OUTPUTS - 1) / OUTPUTS
 };
+
+#include "winograd_tile.h"
 
 /* One window's weights of a vector of output channels. */
 static inline floatv weights_at(__global const float *w, int tap, int in, int out)
@@ -128,92 +113,6 @@ __kernel void winograd_weights(__global const float *restrict w, uint w_at,
 #pragma unroll
             for (int j = 0; j < SIDE; j++)
                 VSTORE(to[j], u + (i * SIDE + j) * U_PLANE + v);
-        }
-    }
-}
-
-/* Where a tile's first output lies. */
-struct tile {
-    int picture, y, x;
-};
-
-static inline struct tile tile_at(int index)
-{
-    const int row = index / TILES_X;
-    struct tile t;
-    t.picture = row / TILES_Y;
-    t.y = REMAINDER(row, TILES_Y) * OUTPUTS;
-    t.x = REMAINDER(index, TILES_X) * OUTPUTS;
-    return t;
-}
-
-/* The input of a picture, from a channel on. */
-struct input {
-    __global const float *x;
-    __global const uchar *argmax;
-};
-
-/* A tile's column of inputs, zeros before y0 and from y1 on. */
-static inline void load_column(floatv d[SIDE], struct input from, int top, int x, int y0,
-                               int y1)
-{
-#if SPREAD
-    const int px = x / POOL_S, place_x = REMAINDER(x, POOL_S);
-#pragma unroll
-    for (int i = 0; i < SIDE; i++) {
-        d[i] = (floatv)(0.0f);
-        if (i < y0 || i >= y1)
-            continue;
-        const int py = (top + i) / POOL_R, place_y = REMAINDER(top + i, POOL_R);
-        const int at = (py * POOL_W + px) * IN;
-#if IN % VW == 0
-        const intv place = CONVERT_INTV(*(__global const ucharv *)(from.argmax + at));
-#else
-        const intv place = CONVERT_INTV(VLOAD(from.argmax + at));
-#endif
-        d[i] =
-            WHERE(place == (intv)(place_y * POOL_S + place_x), VLOAD(from.x + at), d[i]);
-    }
-#else
-    __global const float *column = from.x + ((long)top * IN_W + x) * IN;
-#pragma unroll
-    for (int i = 0; i < SIDE; i++)
-        d[i] = i >= y0 && i < y1 ? VLOAD(column + i * (IN_W * IN)) : (floatv)(0.0f);
-#endif
-}
-
-/* A tile's inputs become places of the planes v. */
-static inline void load_tile(float *v, __global const float *x,
-                             __global const uchar *argmax, struct tile t)
-{
-    const int top = t.y - TOP, left = t.x - LEFT;
-    const int y0 = max(-top, 0), y1 = min((int)SIDE, READ_H - top);
-    const int x0 = max(-left, 0), x1 = min((int)SIDE, READ_W - left);
-    const size_t at =
-        (size_t)t.picture * (SPREAD ? POOL_H * POOL_W * IN : IN_H * IN_W * IN);
-    for (int c = 0; c < IN; c += VW) {
-        const struct input from = {x + at + c, argmax + at + c};
-        floatv part[SIDE][SIDE];
-        for (int j = 0; j < SIDE; j++) {
-            floatv d[SIDE], to[SIDE];
-            if (j < x0 || j >= x1) {
-#pragma unroll
-                for (int i = 0; i < SIDE; i++)
-                    part[i][j] = (floatv)(0.0f);
-                continue;
-            }
-            load_column(d, from, top, left + j, y0, y1);
-            transform_input(to, d);
-#pragma unroll
-            for (int i = 0; i < SIDE; i++)
-                part[i][j] = to[i];
-        }
-        for (int i = 0; i < SIDE; i++) {
-            floatv to[SIDE];
-            transform_input(to, part[i]);
-#pragma unroll
-            for (int j = 0; j < SIDE; j++)
-                VSTORE(to[j], v + (i * SIDE + j) * V_PLANE + c);
         }
     }
 }

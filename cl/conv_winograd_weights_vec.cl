@@ -18,13 +18,6 @@
 #include "shape_vec.h"
 #include "winograd.h"
 
-/* Rows and columns of zeros before the picture; may be negative. */
-#ifndef TOP
-#define TOP 0
-#endif
-#ifndef LEFT
-#define LEFT 0
-#endif
 #ifndef BIAS
 #define BIAS 0
 #endif
@@ -50,9 +43,9 @@ enum {
     BLOCK = NV * VW,
     ROWS = (IN + TILE - 1) / TILE * TILE,
     CHANNELS = (ROWS + VW - 1) / VW * VW,
-    X_PLANE = TILES * CHANNELS + 16,
+    V_PLANE = TILES * CHANNELS + 16,
     DZ_PLANE = TILES * PART + 16,
-    ROOM = PLACES * (X_PLANE + DZ_PLANE),
+    ROOM = PLACES * (V_PLANE + DZ_PLANE),
     PARTS = (OUT + PART - 1) / PART,
     SUMS_PLANE = ROWS * PART + 16,
     SUMS = PLACES * SUMS_PLANE + PART, /* the bias's last */
@@ -60,57 +53,13 @@ enum {
     TILES_X = (OUT_W + OUTPUTS - 1) / OUTPUTS
 };
 
-/* Where a tile's first output lies. */
-struct tile {
-    int picture, y, x;
-};
-
-static inline struct tile tile_at(int index)
-{
-    const int row = index / TILES_X;
-    struct tile t;
-    t.picture = row / TILES_Y;
-    t.y = REMAINDER(row, TILES_Y) * OUTPUTS;
-    t.x = REMAINDER(index, TILES_X) * OUTPUTS;
-    return t;
-}
+#define PLANES_ARE __global
+#include "winograd_tile.h"
 
 static inline void clear(__global float *p, int count)
 {
     for (int i = 0; i < count; i += VW)
         VSTORE((floatv)(0.0f), p + i);
-}
-
-/* A tile's inputs become places of the planes `to`. */
-static inline void load_input(__global float *to, __global const float *x, struct tile t)
-{
-    const int top = t.y - TOP, left = t.x - LEFT;
-    const int y0 = max(-top, 0), y1 = min((int)SIDE, IN_H - top);
-    const int x0 = max(-left, 0), x1 = min((int)SIDE, IN_W - left);
-    x += (size_t)t.picture * (IN_H * IN_W * IN);
-    for (int c = 0; c < IN; c += VW) {
-        floatv part[SIDE][SIDE];
-        for (int j = 0; j < SIDE; j++) {
-            floatv d[SIDE], v[SIDE];
-            const bool inside = j >= x0 && j < x1;
-            __global const float *column = x + ((long)top * IN_W + left + j) * IN + c;
-#pragma unroll
-            for (int i = 0; i < SIDE; i++)
-                d[i] = inside && i >= y0 && i < y1 ? VLOAD(column + i * (IN_W * IN))
-                                                   : (floatv)(0.0f);
-            transform_input(v, d);
-#pragma unroll
-            for (int i = 0; i < SIDE; i++)
-                part[i][j] = v[i];
-        }
-        for (int i = 0; i < SIDE; i++) {
-            floatv v[SIDE];
-            transform_input(v, part[i]);
-#pragma unroll
-            for (int j = 0; j < SIDE; j++)
-                VSTORE(v[j], to + (i * SIDE + j) * X_PLANE + c);
-        }
-    }
 }
 
 /* dz at a place of a picture, of the channels from dy and argmax on. */
@@ -213,7 +162,7 @@ __kernel void winograd_products(__global const float *restrict x, uint x_at,
     const int channel = get_global_id(0) * PART, count = min((int)PART, OUT - channel);
     const int begin = get_global_id(1) * split, end = min(begin + split, tiles);
     __global float *const xs = room + room_at + (size_t)item * ROOM;
-    __global float *const dzs = xs + PLACES * X_PLANE;
+    __global float *const dzs = xs + PLACES * V_PLANE;
     sums += sums_at + (size_t)item * SUMS;
     clear(sums, SUMS);
     clear(xs, ROOM);
@@ -221,7 +170,7 @@ __kernel void winograd_products(__global const float *restrict x, uint x_at,
         const int some = min((int)TILES, end - t);
         for (int i = 0; i < some; i++) {
             const struct tile tile = tile_at(t + i);
-            load_input(xs + i * CHANNELS, x + x_at, tile);
+            load_tile(xs + i * CHANNELS, x + x_at, argmax, tile);
             load_gradient(dzs + i * PART, sums + PLACES * SUMS_PLANE,
                           dy + dy_at + channel, argmax + argmax_at + channel, tile,
                           count);
@@ -230,7 +179,7 @@ __kernel void winograd_products(__global const float *restrict x, uint x_at,
             for (int k = 0; k < count; k += BLOCK)
                 for (int c = 0; c < ROWS; c += TILE)
                     add_products(sums + place * SUMS_PLANE + c * PART + k,
-                                 xs + place * X_PLANE + c, dzs + place * DZ_PLANE + k,
+                                 xs + place * V_PLANE + c, dzs + place * DZ_PLANE + k,
                                  some);
     }
 }
