@@ -19,7 +19,7 @@ struct weft_roof_level {
 };
 
 /* What the device does at best, by kernels that do nothing else. */
-enum { WEFT_ROOF_LEVELS = 4 };
+enum { WEFT_ROOF_LEVELS = 5 };
 struct weft_roofs {
     double flops; /* a second: multiply-adds in registers, each counts 2 */
     struct weft_roof_level level[WEFT_ROOF_LEVELS]; /* from small to large */

@@ -10,22 +10,25 @@
 enum { TRIES = 5, LAUNCHES = 200, ROUND_TRIPS = 20, REST_BYTES = 4096 };
 static const double probe_seconds = 2e-3;
 
-/* Of all compute units together. The last is beyond any cache; a copy has half of it on
- * each side. */
+/* Of all compute units together, each at least twice the one before: many units' own may
+ * be more than what follows. The last is beyond any cache; a copy has half of it on each
+ * side. */
 static const struct {
     size_t of_unit, in_all;
 } level_sizes[WEFT_ROOF_LEVELS] = {
-    {16 << 10, 0}, {256 << 10, 0}, {0, 8 << 20}, {0, 128 << 20}};
+    {16 << 10, 0}, {256 << 10, 0}, {0, 8 << 20}, {0, 32 << 20}, {0, 128 << 20}};
 
 static size_t level_bytes(const struct weft_device *device, int level)
 {
     size_t units = device->info.compute_units ? device->info.compute_units : 1;
-    size_t step = units * (16 << 10), most = (size_t)1 << 27;
+    size_t step = units * (16 << 10), most = (size_t)1 << 30;
+    size_t least = level ? 2 * level_bytes(device, level - 1) : step;
     uint64_t memory = device->info.max_alloc_bytes / 4;
     size_t bytes = level_sizes[level].of_unit ? units * level_sizes[level].of_unit
                                               : level_sizes[level].in_all;
     if (memory && memory < most)
         most = (size_t)memory;
+    bytes = bytes > least ? bytes : least;
     bytes = bytes < most ? bytes : most;
     return bytes < step ? step : bytes - bytes % step;
 }
