@@ -7,18 +7,19 @@
  * One work-item a vector of VW elements. Global size >= count / VW, rounded up. Loads may
  * reach past the end (buffers have slack), stores do not. */
 #include "common.h"
+#include "storage.h"
 
-__kernel void act_forward(__global const float *x, uint x_at, __global float *y,
+__kernel void act_forward(__global const stored_x *x, uint x_at, __global stored_y *y,
                           uint y_at, uint count, float slope)
 {
     const uint i = get_global_id(0) * VW;
     if (i >= count)
         return;
-    const floatv v = activate(VLOAD(x + x_at + i), slope);
+    const floatv v = activate(VLOAD_X(x + x_at + i), slope);
     if (i + VW <= count)
-        VSTORE(v, y + y_at + i);
+        VSTORE_Y(v, y + y_at + i);
     else
-        store_part(v, y + y_at + i, count - i);
+        store_part_y(v, y + y_at + i, count - i);
 }
 
 /* `from` is what the derivative needs: y or x, nothing for the identity. */

@@ -7,28 +7,30 @@
  * y may be x or other. One work-item a vector of VW elements. Global size >= count / VW,
  * rounded up. Loads may reach past the end (buffers have slack), stores do not. */
 #include "common.h"
+#include "storage.h"
 
-static inline void store(floatv v, __global float *y, uint i, uint count)
+static inline void store(floatv v, __global stored_y *y, uint i, uint count)
 {
     if (i + VW <= count)
-        VSTORE(v, y + i);
+        VSTORE_Y(v, y + i);
     else
-        store_part(v, y + i, count - i);
+        store_part_y(v, y + i, count - i);
 }
 
-__kernel void add(__global const float *x, uint x_at, __global const float *other,
-                  uint other_at, __global float *y, uint y_at, uint count, float slope)
+__kernel void add(__global const stored_x *x, uint x_at,
+                  __global const stored_other *other, uint other_at,
+                  __global stored_y *y, uint y_at, uint count, float slope)
 {
     const uint i = get_global_id(0) * VW;
     if (i >= count)
         return;
-    const floatv sum = VLOAD(x + x_at + i) + VLOAD(other + other_at + i);
+    const floatv sum = VLOAD_X(x + x_at + i) + VLOAD_OTHER(other + other_at + i);
     store(activate(sum, slope), y + y_at, i, count);
 }
 
 __kernel void add_gated(__global const float *x, uint x_at, __global const float *other,
                         uint other_at, __global const float *output, uint output_at,
-                        __global float *y, uint y_at, uint count, float slope)
+                        __global stored_y *y, uint y_at, uint count, float slope)
 {
     const uint i = get_global_id(0) * VW;
     if (i >= count)

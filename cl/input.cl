@@ -8,6 +8,7 @@
  * i where SHUFFLED is 0. Where it is 1 a training step begins (state.h). The work-items
  * of one row (dimension 0, any number) take its vectors in turn. Global size (any, n). */
 #include "common.h"
+#include "storage.h"
 #include "random.h"
 #include "state.h"
 
@@ -33,7 +34,7 @@ static inline uint place_of(__global const uint *state, uint row, uint rows, uin
 
 __kernel void input(__global uint *state, uint state_at, __global const uchar *bytes,
                     uint bytes_at, __global const int *labels, uint labels_at,
-                    __global float *x, uint x_at, __global int *batch_labels,
+                    __global stored_y *x, uint x_at, __global int *batch_labels,
                     uint batch_labels_at, uint count, uint pixels, uint steps_per_epoch,
                     float scale0, float scale1, float scale2, float scale3, float shift0,
                     float shift1, float shift2, float shift3)
@@ -63,13 +64,13 @@ __kernel void input(__global uint *state, uint state_at, __global const uchar *b
     }
 
     __global const uchar *from = bytes + bytes_at + (size_t)index * pixels;
-    __global float *to = x + x_at + (size_t)row * pixels;
+    __global stored_y *to = x + x_at + (size_t)row * pixels;
     for (uint p = get_global_id(0) * VW; p < pixels; p += get_global_size(0) * VW) {
         const uint first = p % CHANNELS;
         const floatv v = MAD(CONVERT_FLOATV(VLOAD(from + p)), scale[first], shift[first]);
         if (p + VW <= pixels)
-            VSTORE(v, to + p);
+            VSTORE_Y(v, to + p);
         else
-            store_part(v, to + p, pixels - p);
+            store_part_y(v, to + p, pixels - p);
     }
 }

@@ -38,6 +38,7 @@
 #define FOLD_OUT_BIAS 1
 #endif
 #include "common.h"
+#include "storage.h"
 
 #define BLOCKS ((C + VW - 1) / VW)
 #define PITCH  (BLOCKS * VW)
@@ -51,6 +52,20 @@
 #else
 #define LOAD(p)        VLOAD(p)
 #define STORE(v, p, c) store_part(v, p, C - (c))
+#endif
+
+/* x and y of norm_apply, and out_w of fold. */
+#if X_HALF
+#define LOAD_IN(p) VLOAD_X(p)
+#else
+#define LOAD_IN(p) LOAD(p)
+#endif
+#if !Y_HALF
+#define STORE_OUT(v, p, c) STORE(v, p, c)
+#elif C % VW == 0
+#define STORE_OUT(v, p, c) VSTORE_Y(v, p)
+#else
+#define STORE_OUT(v, p, c) store_part_y(v, p, C - (c))
 #endif
 
 /* Rows are added in STRANDS sums, which hides the additions' latency. */
@@ -194,19 +209,20 @@ norm_finish_tree(__global const float *restrict parts, uint parts_at,
     running_variance[rv_at + c] += momentum * (spread - running_variance[rv_at + c]);
 }
 
-__kernel void norm_apply(__global const float *restrict x, uint x_at,
+__kernel void norm_apply(__global const stored_x *restrict x, uint x_at,
                          __global const float *restrict mean, uint mean_at,
                          __global const float *restrict scale, uint scale_at,
                          __global const float *restrict bias, uint bias_at,
-                         __global float *restrict y, uint y_at, uint rows, float slope)
+                         __global stored_y *restrict y, uint y_at, uint rows, float slope)
 {
     const uint end = min(((uint)get_global_id(1) + 1) * ROWS, rows);
     for (uint row = get_global_id(1) * ROWS; row < end; row++)
         for (uint c = get_global_id(0) * VW; c < C; c += get_global_size(0) * VW) {
-            const floatv off = LOAD(x + x_at + row * C + c) - VLOAD(mean + mean_at + c);
+            const floatv off =
+                LOAD_IN(x + x_at + row * C + c) - VLOAD(mean + mean_at + c);
             const floatv z =
                 MAD(off, VLOAD(scale + scale_at + c), VLOAD(bias + bias_at + c));
-            STORE(activate(z, slope), y + y_at + row * C + c, c);
+            STORE_OUT(activate(z, slope), y + y_at + row * C + c, c);
         }
 }
 
@@ -327,7 +343,7 @@ __kernel void fold(__global const float *restrict w, uint w_at,
                    __global const float *restrict shift, uint shift_at,
                    __global const float *restrict mean, uint mean_at,
                    __global const float *restrict variance, uint variance_at,
-                   __global float *restrict out_w, uint out_w_at,
+                   __global stored_y *restrict out_w, uint out_w_at,
                    __global float *restrict out_bias, uint out_bias_at, uint rows,
                    float epsilon)
 {
@@ -337,10 +353,10 @@ __kernel void fold(__global const float *restrict w, uint w_at,
                              sqrt(VLOAD(variance + variance_at + c) + epsilon);
         for (uint row = get_global_id(1) * ROWS; row < end; row++)
 #if FOLD_W
-            STORE(LOAD(w + w_at + row * C + c) * scale, out_w + out_w_at + row * C + c,
-                  c);
+            STORE_OUT(LOAD(w + w_at + row * C + c) * scale,
+                      out_w + out_w_at + row * C + c, c);
 #else
-            STORE(scale, out_w + out_w_at + row * C + c, c);
+            STORE_OUT(scale, out_w + out_w_at + row * C + c, c);
 #endif
 #if FOLD_OUT_BIAS
         if (get_global_id(1) > 0)

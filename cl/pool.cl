@@ -35,6 +35,7 @@
 #define ROWS 0
 #endif
 #include "common.h"
+#include "storage.h"
 
 #define BLOCKS ((C + VW - 1) / VW)
 
@@ -88,6 +89,20 @@ static inline void store_part_at(at_vector v, __global at_type *p, uint count)
         if (i < count)
             p[i] = lanes[i];
 }
+#endif
+
+/* What forward reads and writes. */
+#if X_HALF
+#define LOAD_IN(p) VLOAD_X(p)
+#else
+#define LOAD_IN(p) LOAD(p)
+#endif
+#if !Y_HALF
+#define STORE_OUT(v, p, c) STORE(v, p, c)
+#elif C % VW == 0
+#define STORE_OUT(v, p, c) VSTORE_Y(v, p)
+#else
+#define STORE_OUT(v, p, c) store_part_y(v, p, min((uint)VW, C - (c)))
 #endif
 
 /* What a work-item does of rows of `width` pixels: columns [column, end) of a line, all
@@ -145,8 +160,8 @@ static inline floatv mean_of(floatv sum, struct window v)
     return WHOLE ? sum * (1.0f / (R * S)) : sum / (float)((v.r1 - v.r0) * (v.s1 - v.s0));
 }
 
-__kernel void max_forward(__global const float *restrict x, uint x_at,
-                          __global float *restrict y, uint y_at,
+__kernel void max_forward(__global const stored_x *restrict x, uint x_at,
+                          __global stored_y *restrict y, uint y_at,
                           __global at_type *restrict argmax, uint argmax_at, uint items)
 {
     if (get_global_id(0) >= items)
@@ -169,14 +184,14 @@ __kernel void max_forward(__global const float *restrict x, uint x_at,
                         ((picture * H + (uint)(w.top + r)) * W + (uint)(w.left + s)) * C +
                         c;
                     for (uint b = 0; b < blocks; b++) {
-                        const floatv value = LOAD(x + x_at + from + b * VW);
+                        const floatv value = LOAD_IN(x + x_at + from + b * VW);
                         const intv wins = (value > best[b]) | (value != value);
                         best[b] = WHERE(wins, value, best[b]);
                         best_at[b] = WHERE(wins, (intv)(r * S + s), best_at[b]);
                     }
                 }
             for (uint b = 0; b < blocks; b++) {
-                STORE(best[b], y + y_at + to + b * VW, c + b * VW);
+                STORE_OUT(best[b], y + y_at + to + b * VW, c + b * VW);
 #if ARGMAX
                 STORE_AT(TO_AT(best_at[b]), argmax + argmax_at + to + b * VW, c + b * VW);
 #endif
@@ -185,8 +200,8 @@ __kernel void max_forward(__global const float *restrict x, uint x_at,
     }
 }
 
-__kernel void mean_forward(__global const float *restrict x, uint x_at,
-                           __global float *restrict y, uint y_at, uint items)
+__kernel void mean_forward(__global const stored_x *restrict x, uint x_at,
+                           __global stored_y *restrict y, uint y_at, uint items)
 {
     if (get_global_id(0) >= items)
         return;
@@ -205,10 +220,10 @@ __kernel void mean_forward(__global const float *restrict x, uint x_at,
                         ((picture * H + (uint)(w.top + r)) * W + (uint)(w.left + s)) * C +
                         c;
                     for (uint b = 0; b < blocks; b++)
-                        sum[b] += LOAD(x + x_at + from + b * VW);
+                        sum[b] += LOAD_IN(x + x_at + from + b * VW);
                 }
             for (uint b = 0; b < blocks; b++)
-                STORE(mean_of(sum[b], w), y + y_at + to + b * VW, c + b * VW);
+                STORE_OUT(mean_of(sum[b], w), y + y_at + to + b * VW, c + b * VW);
         }
     }
 }

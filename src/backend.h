@@ -7,8 +7,13 @@
  * assume that what it is given is valid, and assert it.
  *
  * Layouts: activations are [picture][row][column][channel], convolution weights
- * [row][column][in / groups][out], dense weights [in][out]. Floats are 32 bits.
- * Everything is contiguous. */
+ * [row][column][in / groups][out], dense weights [in][out]. Everything is contiguous.
+ *
+ * Floats are 32 bits. What runs at inference may also lie in memory as float16: x, other,
+ * w and y of the primitives forward (conv, dense, pool, act, add without gate,
+ * norm_apply, input, convert) and out_w of fold, each by itself, as its view says. All
+ * arithmetic is that of float32 either way; a value is rounded once, to nearest even,
+ * when it is stored. */
 #ifndef WEFT_BACKEND_H
 #define WEFT_BACKEND_H
 
@@ -24,6 +29,14 @@
 struct weft_mem;
 enum { WEFT_SLACK = 256, WEFT_ALIGN = 64 };
 
+/* How the floats of a view lie in memory. */
+enum weft_type { WEFT_FLOAT32, WEFT_FLOAT16 };
+
+static inline size_t weft_type_bytes(enum weft_type type)
+{
+    return type == WEFT_FLOAT16 ? 2 : 4;
+}
+
 /* A run of elements inside a buffer, passed by value. `offset` and `count` are in
  * elements: floats, or what the primitive says. The net aligns offsets to WEFT_ALIGN
  * bytes; guard zones of the checks keep to that too. `mem` NULL: absent, where the
@@ -31,6 +44,7 @@ enum { WEFT_SLACK = 256, WEFT_ALIGN = 64 };
 struct weft_view {
     struct weft_mem *mem;
     size_t offset, count;
+    enum weft_type type; /* of floats; float32 where nothing else is said */
 };
 
 enum weft_act {
@@ -189,6 +203,11 @@ struct weft_dropout_args {
     struct weft_view x, y;
 };
 
+/* y = x, from one type of floats to another, or a copy. */
+struct weft_convert_args {
+    struct weft_view x, y;
+};
+
 /* Row by row, subtracting the row's maximum first. y may be x. */
 struct weft_softmax_args {
     int n, classes;
@@ -332,41 +351,6 @@ enum weft_status weft_devices_add(weft_context *ctx, const struct weft_found *fo
 enum weft_status weft_devices_note(weft_context *ctx, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* A problem set up on a device, to try choices on. */
-struct weft_trial;
-
-/* What a backend that may do a thing in several ways offers to src/tune. Problems and
- * choices are texts as its lists enter them. */
-struct weft_tuner {
-    /* What weft ships for devices of this class, as lines of a tuning file; or NULL. */
-    const char *(*curated)(const struct weft_device *device);
-
-    /* Without `near`: the default first, then that of every other algorithm. With it: the
-     * choices one step beside it in one number. How many; 0: no problem of this
-     * device. */
-    int (*choices)(struct weft_device *device, const char *problem, const char *near,
-                   struct weft_choice out[WEFT_MOST_CHOICES]);
-
-    /* The stamp that a row of this choice would have today; 0: the choice cannot do the
-     * problem. */
-    uint64_t (*stamp)(struct weft_device *device, const char *problem,
-                      const char *choice);
-
-    /* Sets the problem up on memory of its own, with random data, and proves the default.
-     * WEFT_ERR_ARG, WEFT_ERR_NOMEM, WEFT_ERR_CHECK, or what recording and running
-     * give. */
-    enum weft_status (*trial_create)(struct weft_device *device, const char *problem,
-                                     struct weft_trial **out);
-    void (*trial_destroy)(struct weft_trial **trial);
-
-    /* Proves a choice: right on samples of the reference, finite, the same bits twice,
-     * nothing written beside its outputs; WEFT_ERR_CHECK if not. Then times it and the
-     * default in turns, at most `rounds` of each: medians. Given up early where it is far
-     * behind. WEFT_ERR_BUILD, WEFT_ERR_ARG, WEFT_ERR_NOMEM, WEFT_ERR_DEVICE. */
-    enum weft_status (*trial_run)(struct weft_trial *trial, const char *choice,
-                                  int rounds, double *seconds, double *usual);
-};
-
 /* Every slot is filled by every backend, but for `tuner`. */
 struct weft_backend {
     const char *name;
@@ -435,6 +419,8 @@ struct weft_backend {
     enum weft_status (*norm_backward)(struct weft_list *list,
                                       const struct weft_norm_args *args);
     enum weft_status (*fold)(struct weft_list *list, const struct weft_fold_args *args);
+    enum weft_status (*convert)(struct weft_list *list,
+                                const struct weft_convert_args *args);
     enum weft_status (*dropout)(struct weft_list *list,
                                 const struct weft_dropout_args *args);
     enum weft_status (*softmax)(struct weft_list *list,

@@ -73,6 +73,43 @@ struct weft_choice {
     uint64_t stamp;
 };
 
+struct weft_device; /* backend.h */
+
+/* A problem set up on a device, to try choices on. */
+struct weft_trial;
+
+/* What a backend that may do a thing in several ways offers to src/tune. Problems and
+ * choices are texts as its lists enter them. */
+struct weft_tuner {
+    /* What weft ships for devices of this class, as lines of a tuning file; or NULL. */
+    const char *(*curated)(const struct weft_device *device);
+
+    /* Without `near`: the default first, then that of every other algorithm. With it: the
+     * choices one step beside it in one number. How many; 0: no problem of this
+     * device. */
+    int (*choices)(struct weft_device *device, const char *problem, const char *near,
+                   struct weft_choice out[WEFT_MOST_CHOICES]);
+
+    /* The stamp that a row of this choice would have today; 0: the choice cannot do the
+     * problem. */
+    uint64_t (*stamp)(struct weft_device *device, const char *problem,
+                      const char *choice);
+
+    /* Sets the problem up on memory of its own, with random data, and proves the default.
+     * WEFT_ERR_ARG, WEFT_ERR_NOMEM, WEFT_ERR_CHECK, or what recording and running
+     * give. */
+    enum weft_status (*trial_create)(struct weft_device *device, const char *problem,
+                                     struct weft_trial **out);
+    void (*trial_destroy)(struct weft_trial **trial);
+
+    /* Proves a choice: right on samples of the reference, finite, the same bits twice,
+     * nothing written beside its outputs; WEFT_ERR_CHECK if not. Then times it and the
+     * default in turns, at most `rounds` of each: medians. Given up early where it is far
+     * behind. WEFT_ERR_BUILD, WEFT_ERR_ARG, WEFT_ERR_NOMEM, WEFT_ERR_DEVICE. */
+    enum weft_status (*trial_run)(struct weft_trial *trial, const char *choice,
+                                  int rounds, double *seconds, double *usual);
+};
+
 /* Enters a row, in the place of a row with the same problem: a verdict on a choice in
  * that of one on the same choice, a winner in that of the winner before. The texts are
  * copied. */

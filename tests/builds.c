@@ -23,10 +23,13 @@ static const struct {
     const char *op; /* NULL: all */
     int cases, seed;
     bool draw; /* kernels that these shapes would not be given by themselves */
+    enum weft_precision precision;
 } ways[] = {
     {{.family = WEFT_FAMILY_VEC}, NULL, 4, 1, false},
     {{.family = WEFT_FAMILY_VEC}, "conv", 16, 6, true},
     {{.family = WEFT_FAMILY_TILE}, NULL, 4, 1, false},
+    {{.family = WEFT_FAMILY_VEC}, NULL, 2, 1, true, WEFT_PRECISION_FLOAT16},
+    {{.family = WEFT_FAMILY_TILE}, "conv", 3, 1, true, WEFT_PRECISION_FLOAT16},
     {{.family = WEFT_FAMILY_SG}, "dense", 4, 1, false},
     {{.gemm = WEFT_GEMM_CLBLAST}, "dense", 4, 1, false},
 };
@@ -49,7 +52,8 @@ int main(int argc, char **argv)
                                                   .cases = ways[i].cases,
                                                   .seed = (uint64_t)ways[i].seed,
                                                   .small = ways[i].draw,
-                                                  .draw = ways[i].draw};
+                                                  .draw = ways[i].draw,
+                                                  .precision = ways[i].precision};
         enum weft_status status =
             weft_device_open(context, index, &ways[i].device, &device);
         if (status == WEFT_ERR_ARG && ways[i].device.gemm == WEFT_GEMM_CLBLAST)

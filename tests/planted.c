@@ -135,12 +135,14 @@ static bool prove(struct weft_device *device, struct weft_device *reference,
 {
     struct first first = {0};
     struct weft_verify_result result;
-    const struct weft_verify_params params = {.op = fault->op,
-                                              .cases = CASES,
-                                              .small = true,
-                                              .seed = 1,
-                                              .report = keep_first,
-                                              .priv = &first};
+    const struct weft_verify_params params = {
+        .op = fault->op,
+        .cases = CASES,
+        .small = true,
+        .precision = fault->half ? WEFT_PRECISION_FLOAT16 : WEFT_PRECISION_FLOAT32,
+        .seed = 1,
+        .report = keep_first,
+        .priv = &first};
     planted = fault;
     enum weft_status status = check_verify(device, reference, &params, &result);
     bool found = status == WEFT_ERR_CHECK && result.failed > 0 &&
@@ -165,6 +167,9 @@ static enum weft_status open_two(weft_context *context, struct weft_device *two[
 int main(void)
 {
     static const struct fault none = {.name = "nothing planted", .slot = NO_SLOT};
+    static const struct fault none_half = {
+        .name = "nothing planted, float16", .slot = NO_SLOT, .half = true};
+    static const struct fault *const lists[] = {faults, half_faults};
     const struct weft_backend wrapped = wrap();
     struct weft_device *two[2] = {NULL, NULL};
     weft_context *context = NULL;
@@ -176,11 +181,12 @@ int main(void)
         return 1;
     }
     two[0]->backend = &wrapped;
-    failed += !prove(two[0], two[1], &none);
-    for (const struct fault *fault = faults; fault->name; fault++, count++) {
-        two[1]->backend = fault->both ? &wrapped : &weft_backend_cpu;
-        failed += !prove(two[0], two[1], fault);
-    }
+    failed += !prove(two[0], two[1], &none) + !prove(two[0], two[1], &none_half);
+    for (size_t i = 0; i < WEFT_COUNT(lists); i++)
+        for (const struct fault *fault = lists[i]; fault->name; fault++, count++) {
+            two[1]->backend = fault->both ? &wrapped : &weft_backend_cpu;
+            failed += !prove(two[0], two[1], fault);
+        }
     printf("%d faults planted, %d not told\n", count, failed);
     for (int i = 0; i < 2; i++)
         weft_device_close(&two[i]);

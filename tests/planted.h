@@ -65,9 +65,10 @@ struct fault {
     void (*twist)(union arguments *args);
     void (*before)(struct launch *launch);
     void (*after)(struct launch *launch);
+    bool half; /* tensors are float16 */
 };
 
 /* An entry with NULL for a name ends it. */
-extern const struct fault faults[];
+extern const struct fault faults[], half_faults[];
 
 #endif

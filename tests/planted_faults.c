@@ -494,5 +494,5 @@ const struct fault faults[] = {
     {"derivative left out on both", "batch-norm", NORM_BACKWARD, true,
      .twist = lose_norm_activation},
     {"gradient halved on both", "loss", LOSS, true, .after = halve_loss_gradient},
-    {NULL, NULL, NO_SLOT, false, NULL, NULL, NULL},
+    {.slot = NO_SLOT},
 };

@@ -12,7 +12,7 @@ enum { MOST_ROWS = 256, MOST_FAILURES = 20, USUAL_CASES = 40, CPU_DRIVER_CASES =
 struct options {
     struct app_options app;
     const char *op;
-    int cases;
+    int cases, precision;
     bool small, draw;
     uint64_t seed;
 };
@@ -28,6 +28,9 @@ static const struct args_option options[] = {
      "tiny shapes, for emulators", 0, 0},
     {"draw", 0, ARGS_FLAG, offsetof(struct options, draw), NULL,
      "kernels and tile sizes drawn among all that tuning may choose", 0, 0},
+    {"precision", 0, ARGS_CHOICE, offsetof(struct options, precision), "float32|float16",
+     "how tensors lie in memory; float16: of what runs at inference; default float32", 0,
+     0},
     {"seed", 0, ARGS_SEED, offsetof(struct options, seed), "S",
      "of the random shapes and numbers; default 1", 0, 0},
     APP_OPTIONS_OUTPUT(struct options),
@@ -190,6 +193,7 @@ static enum app_exit verify_family(struct app *app, const struct options *o,
                                         .cases = o->cases ? o->cases : usual,
                                         .small = o->small,
                                         .draw = o->draw,
+                                        .precision = (enum weft_precision)o->precision,
                                         .seed = o->seed,
                                         .report = report,
                                         .priv = t};

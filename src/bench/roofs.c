@@ -100,7 +100,8 @@ static enum weft_status find_levels(struct weft_bench *b, struct weft_view rest)
         WEFT_TRY(find_best(b, args, &b->read[i]));
         args.kind = WEFT_PROBE_COPY;
         args.x.count = count / 2;
-        args.y = (struct weft_view){b->memory, count / 2, count / 2};
+        args.y =
+            (struct weft_view){.mem = b->memory, .offset = count / 2, .count = count / 2};
         WEFT_TRY(find_best(b, args, &b->copy[i]));
         b->roofs.level[i] =
             (struct weft_roof_level){bytes, b->read[i].rate, b->copy[i].rate};

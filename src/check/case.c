@@ -9,10 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Both are NaN as floats, so that what is read by mistake shows in the results. CANARY
- * fills outputs before a run; as bytes it is no place of a window that we draw. */
+/* CANARY fills outputs before a run: a NaN; as bytes it is no place of a window that we
+ * draw. */
 enum { GUARD_BYTES = 256 };
-static const uint32_t guard_word = 0x7FC5C5C5u;
 
 static const struct {
     size_t bytes;
@@ -107,7 +106,7 @@ static enum weft_status allocate_block(struct check_case *c, struct check_block 
     if (!block->image || !block->spare || !block->result[0] || !block->result[1])
         return weft_out_of_memory(context_of(c), "verify", 4 * block->bytes);
     for (size_t i = 0; i < block->bytes; i++)
-        block->image[i] = (unsigned char)(guard_word >> (8 * (i % 4)));
+        block->image[i] = (unsigned char)(CHECK_GUARD >> (8 * (i % 4)));
     for (int side = 0; side < CHECK_SIDES; side++) {
         struct weft_device *device = c->check->device[side];
         WEFT_TRY(device->backend->alloc(device, block->bytes, &block->mem[side]));
@@ -146,8 +145,12 @@ struct weft_view check_view(const struct check_case *c, const struct check_tenso
 {
     if (!t)
         return (struct weft_view){0};
-    return (struct weft_view){c->blocks[t->block].mem[side], t->at / check_element(t),
-                              t->count};
+    bool half = t->half && side == CHECK_DEVICE;
+    size_t element = half ? check_element(t) / 2 : check_element(t);
+    return (struct weft_view){.mem = c->blocks[t->block].mem[side],
+                              .offset = t->at / element,
+                              .count = t->count,
+                              .type = half ? WEFT_FLOAT16 : WEFT_FLOAT32};
 }
 
 void *check_image(const struct check_case *c, const struct check_tensor *t)
@@ -166,6 +169,7 @@ void check_integers(struct check_case *c, struct check_tensor *t, int low, int h
     float *to = t ? check_image(c, t) : NULL;
     for (size_t i = 0; t && i < t->count; i++)
         to[i] = (float)check_range(c->check, low, high);
+    check_round(c, t);
 }
 
 void check_nonzero(struct check_case *c, struct check_tensor *t, int size)
@@ -182,6 +186,7 @@ void check_reals(struct check_case *c, struct check_tensor *t, float low, float 
     float *to = t ? check_image(c, t) : NULL;
     for (size_t i = 0; t && i < t->count; i++)
         to[i] = check_real(c->check, low, high);
+    check_round(c, t);
 }
 
 void check_exact(struct check_case *c)
@@ -223,14 +228,23 @@ enum weft_status check_replay(struct check_case *c, struct check_run *run,
         for (size_t j = 0; !t->updated && j < t->count * check_element(t); j++)
             to[j] = (unsigned char)(types[t->type].canary >> (8 * (j % 4)));
     }
-    for (int i = 0; i < c->block_count; i++)
-        WEFT_TRY(device->backend->write(device, c->blocks[i].mem[side], 0,
-                                        c->blocks[i].image, c->blocks[i].bytes));
+    for (int i = 0; i < c->tensor_count; i++)
+        check_round(c, &c->tensors[i]);
+    for (int i = 0; i < c->block_count; i++) {
+        struct check_block *b = &c->blocks[i];
+        memcpy(b->result[side], b->image, b->bytes);
+        if (side == CHECK_DEVICE)
+            check_half_pack(c, i, b->result[side]);
+        WEFT_TRY(
+            device->backend->write(device, b->mem[side], 0, b->result[side], b->bytes));
+    }
     for (int i = 0; i < run->replays; i++)
         WEFT_TRY(device->backend->replay(run->list[side]));
     for (int i = 0; i < c->block_count; i++)
         WEFT_TRY(device->backend->read(device, c->blocks[i].result[side],
                                        c->blocks[i].mem[side], 0, c->blocks[i].bytes));
+    for (int i = 0; i < c->block_count && side == CHECK_DEVICE; i++)
+        check_half_unpack(c, i, c->blocks[i].result[side]);
     return WEFT_OK;
 }
 

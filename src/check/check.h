@@ -43,10 +43,11 @@ enum weft_status check_verify(struct weft_device *device, struct weft_device *re
 struct check_op {
     const char *name;
     enum weft_status (*run)(struct check *k);
+    bool halves; /* has tensors that may be float16 */
 };
 extern const struct check_op check_conv, check_dense, check_pool, check_act, check_add,
     check_dropout, check_softmax, check_loss, check_input, check_optimizer, check_norm,
-    check_fold;
+    check_fold, check_convert;
 
 /* draw.c. Random numbers of the case. Ranges include both ends. */
 uint32_t check_bits(struct check *k);
@@ -86,6 +87,7 @@ struct check_tensor {
     int block; /* where it lies: case.blocks, and the byte there */
     size_t at;
     double *bound;  /* by how much an element may differ; words: 0 compares bits */
+    bool half;      /* the device has it as float16; here it is float32 all the same */
     bool updated;   /* a run that writes it reads it too */
     bool sparse;    /* zeros are no reason for mistrust */
     bool unordered; /* not compared in this fill: there are several right answers */
@@ -98,6 +100,7 @@ struct check_block {
     size_t bytes;
     unsigned char *image, *spare, *result[CHECK_SIDES];
     struct weft_mem *mem[CHECK_SIDES];
+    size_t stray; /* a byte behind a tensor of float16 that was overwritten; 0: none */
 };
 
 struct check_case;
@@ -134,6 +137,17 @@ void check_tell(struct check_case *c, const char *format, ...)
 /* n x h x w x c elements. */
 struct check_tensor *check_tensor_add(struct check_case *c, const char *name,
                                       enum check_type type, int n, int h, int w, int c4);
+/* half.c. Whether the checks are of float16. */
+bool check_halves(const struct check *k);
+/* Then the tensor is float16 on the device, with this chance. */
+void check_store(struct check_case *c, struct check_tensor *t, int percent);
+/* Its values become what float16 can hold; so do those of fills. */
+void check_round(struct check_case *c, struct check_tensor *t);
+/* A block's bytes as the device has them, from float32, and back. */
+void check_half_pack(const struct check_case *c, int block, unsigned char *bytes);
+void check_half_unpack(struct check_case *c, int block, unsigned char *bytes);
+/* What may be found where the reference has `want`. */
+double check_half_bound(double want, double bound);
 /* `writes` ends in NULL; NULL inside it is not allowed. */
 struct check_run *check_run_add(struct check_case *c, const char *what,
                                 check_record record, struct check_tensor *const writes[]);
@@ -169,6 +183,10 @@ enum weft_status check_compare(struct check_case *c, struct check_run *run,
 /* Reports a verdict; `fault` NULL: passed. */
 void check_report(struct check_case *c, const char *what, const char *fill, double worst,
                   const char *fault);
+
+/* Behind tensors and between them: NaN as floats and as halves, so that what is read by
+ * mistake shows in the results. */
+#define CHECK_GUARD 0x7FC57FC5u
 
 /* The a-priori bound of a sum of `terms` products, in shares of sum |a b| (Higham,
  * "Accuracy and stability of numerical algorithms", section 3.1); any order. */

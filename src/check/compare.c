@@ -2,6 +2,8 @@
 /* Compares a run on the device with the same run on the reference. */
 #include "check.h"
 
+#include "../util/half.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -81,6 +83,11 @@ static bool find_stray(struct check_case *c, const struct check_run *run, char *
     for (int i = 0; i < c->block_count; i++) {
         struct check_block *b = &c->blocks[i];
         const unsigned char *got = b->result[CHECK_DEVICE];
+        if (b->stray) {
+            snprintf(fault, size, "byte %zu, behind a tensor in float16, was overwritten",
+                     b->stray);
+            return true;
+        }
         memcpy(b->spare, b->image, b->bytes);
         for (int j = 0; run->writes[j]; j++) {
             const struct check_tensor *t = run->writes[j];
@@ -123,9 +130,14 @@ static struct difference compare_floats(const struct check_tensor *t, const void
     }
     if (t->spreads && isnan(d.got))
         return d;
-    double off = fabs(d.got - d.want);
-    d.wrong = !(off <= t->bound[i]);
-    d.error = off > 0 && t->bound[i] > 0 ? off / t->bound[i] : 0;
+    double bound = t->bound[i];
+    if (t->half && bound > 0)
+        bound = check_half_bound(d.want, bound);
+    else if (t->half)
+        d.want = (double)weft_half_round((float)d.want);
+    double off = d.got == d.want ? 0 : fabs(d.got - d.want);
+    d.wrong = !(off <= bound);
+    d.error = off > 0 && bound > 0 ? off / bound : 0;
     return d;
 }
 
@@ -170,9 +182,9 @@ static bool find_wrong(struct check_case *c, const struct check_tensor *t, doubl
     char place[96];
     tell_place(place, sizeof(place), t, first);
     snprintf(fault, size,
-             "%s is %.9g%s, should be %.9g, may differ by %.3g; %zu of %zu wrong", place,
-             d.got, untouched ? " (never written)" : "", d.want, t->bound[first], wrong,
-             t->count);
+             "%s is %.9g%s, should be %.9g, may differ by %.3g%s; %zu of %zu wrong",
+             place, d.got, untouched ? " (never written)" : "", d.want, t->bound[first],
+             t->half ? " before it is rounded to float16" : "", wrong, t->count);
     return true;
 }
 

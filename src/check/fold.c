@@ -93,9 +93,10 @@ static enum weft_status run(struct check *k)
     f.out_w = check_tensor_add(c, "out_w", CHECK_FLOAT, f.args.rows, 1, 1, channels);
     if (out_bias)
         f.out_bias = check_tensor_add(c, "out_bias", CHECK_FLOAT, 1, 1, 1, channels);
+    check_store(c, f.out_w, 75);
     enum weft_status status = run_case(&f);
     check_case_finish(c);
     return status;
 }
 
-const struct check_op check_fold = {"fold", run};
+const struct check_op check_fold = {"fold", run, true};

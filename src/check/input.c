@@ -110,9 +110,10 @@ static enum weft_status run(struct check *k)
         in.labels = check_tensor_add(c, "labels", CHECK_WORD, 1, 1, 1, a->count);
         in.batch_labels = check_tensor_add(c, "batch labels", CHECK_WORD, 1, 1, 1, a->n);
     }
+    check_store(c, in.x, 75);
     enum weft_status status = run_case(&in, exact);
     check_case_finish(c);
     return status;
 }
 
-const struct check_op check_input = {"input", run};
+const struct check_op check_input = {"input", run, true};

@@ -6,9 +6,9 @@
 #include <string.h>
 
 static const struct check_op *const ops[] = {
-    &check_conv,      &check_dense,   &check_pool, &check_act,
-    &check_dropout,   &check_softmax, &check_loss, &check_input,
-    &check_optimizer, &check_add,     &check_norm, &check_fold,
+    &check_conv,    &check_dense, &check_pool,    &check_act,       &check_dropout,
+    &check_softmax, &check_loss,  &check_input,   &check_optimizer, &check_add,
+    &check_norm,    &check_fold,  &check_convert,
 };
 
 enum { DEFAULT_CASES = 40, MAX_CASES = 1000000 };
@@ -42,6 +42,8 @@ static enum weft_status require_params(weft_context *ctx,
 static enum weft_status run_op(struct check *k)
 {
     k->cases = k->params->cases ? k->params->cases : DEFAULT_CASES;
+    if (check_halves(k) && !ops[k->op]->halves)
+        return WEFT_OK;
     for (k->number = 0; k->number < k->cases; k->number++) {
         k->drawn = 0;
         if (k->params->draw)

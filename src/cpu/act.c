@@ -75,9 +75,13 @@ static void forward_chunk(const void *data, size_t item)
 
 enum weft_status cpu_act_forward(struct weft_list *list, const struct weft_act_args *args)
 {
-    assert(args->x.count == args->y.count);
-    return cpu_append(list, cpu_chunks(args->x.count), forward_chunk, args,
-                      sizeof(*args));
+    struct weft_act_args a = *args;
+    assert(a.x.count == a.y.count);
+    cpu_begin(list);
+    WEFT_TRY(cpu_widen(list, &a.x));
+    a.y = cpu_place(list, args->y);
+    WEFT_TRY(cpu_append(list, cpu_chunks(a.x.count), forward_chunk, &a, sizeof(a)));
+    return cpu_narrow(list, a.y, args->y);
 }
 
 static void backward_chunk(const void *data, size_t item)

@@ -23,7 +23,13 @@ static void add_chunk(const void *data, size_t item)
 
 enum weft_status cpu_add(struct weft_list *list, const struct weft_add_args *args)
 {
-    assert(args->x.count == args->y.count && args->other.count == args->y.count);
-    assert(!args->activation.act || !args->gate.activation.act);
-    return cpu_append(list, cpu_chunks(args->x.count), add_chunk, args, sizeof(*args));
+    struct weft_add_args a = *args;
+    assert(a.x.count == a.y.count && a.other.count == a.y.count);
+    assert(!a.activation.act || !a.gate.activation.act);
+    cpu_begin(list);
+    WEFT_TRY(cpu_widen(list, &a.x));
+    WEFT_TRY(cpu_widen(list, &a.other));
+    a.y = cpu_place(list, args->y);
+    WEFT_TRY(cpu_append(list, cpu_chunks(a.x.count), add_chunk, &a, sizeof(a)));
+    return cpu_narrow(list, a.y, args->y);
 }

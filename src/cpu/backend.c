@@ -21,6 +21,9 @@ struct cpu_list {
     struct weft_list base;
     struct step *steps;
     size_t count, room;
+    struct weft_mem scratch; /* what views name; its data come when the list is sealed */
+    size_t scratch_used;     /* by the primitive that is being recorded */
+    struct weft_mem *memory; /* those data; NULL: none */
 };
 
 /* The processor's name, or its architecture where Linux does not tell it. */
@@ -188,9 +191,29 @@ enum weft_status cpu_append(struct weft_list *base, size_t items, cpu_work *work
     return WEFT_OK;
 }
 
-static enum weft_status list_seal(struct weft_list *list)
+void cpu_begin(struct weft_list *list)
 {
-    (void)list;
+    ((struct cpu_list *)list)->scratch_used = 0;
+}
+
+struct weft_view cpu_scratch(struct weft_list *base, size_t count)
+{
+    struct cpu_list *list = (struct cpu_list *)base;
+    size_t place = list->scratch_used, bytes = count * sizeof(float);
+    list->scratch_used += (bytes + WEFT_ALIGN - 1) / WEFT_ALIGN * WEFT_ALIGN;
+    if (list->scratch_used > base->scratch_bytes)
+        base->scratch_bytes = list->scratch_used;
+    return (struct weft_view){
+        .mem = &list->scratch, .offset = place / sizeof(float), .count = count};
+}
+
+static enum weft_status list_seal(struct weft_list *base)
+{
+    struct cpu_list *list = (struct cpu_list *)base;
+    if (!base->scratch_bytes)
+        return WEFT_OK;
+    WEFT_TRY(alloc(base->device, base->scratch_bytes, &list->memory));
+    list->scratch.data = list->memory->data;
     return WEFT_OK;
 }
 
@@ -225,6 +248,8 @@ static void list_destroy(struct weft_list *base)
     for (size_t i = 0; i < list->count; i++)
         free(list->steps[i].args);
     free(list->steps);
+    if (list->memory)
+        free_memory(base->device, list->memory);
     weft_list_finish(base);
     free(list);
 }
@@ -262,6 +287,7 @@ const struct weft_backend weft_backend_cpu = {
     .norm_apply = cpu_norm_apply,
     .norm_backward = cpu_norm_backward,
     .fold = cpu_fold,
+    .convert = cpu_convert,
     .dropout = cpu_dropout,
     .softmax = cpu_softmax,
     .loss = cpu_loss,

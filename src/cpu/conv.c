@@ -288,8 +288,13 @@ enum weft_status cpu_conv_forward(struct weft_list *list,
                                   const struct weft_conv_args *args)
 {
     struct weft_conv_args a = with_pool(args);
-    return cpu_append(list, groups_of(a.conv.n) * a.pool.out_h, forward_row, &a,
-                      sizeof(a));
+    cpu_begin(list);
+    WEFT_TRY(cpu_widen(list, &a.x));
+    WEFT_TRY(cpu_widen(list, &a.w));
+    a.y = cpu_place(list, args->y);
+    WEFT_TRY(
+        cpu_append(list, groups_of(a.conv.n) * a.pool.out_h, forward_row, &a, sizeof(a)));
+    return cpu_narrow(list, a.y, args->y);
 }
 
 enum weft_status cpu_conv_backward_data(struct weft_list *list,

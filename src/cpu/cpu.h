@@ -23,6 +23,18 @@ typedef void cpu_work(const void *args, size_t item);
 #define CPU_WIDE
 #endif
 
+/* Floats of scratch for one primitive, from cpu_begin to the next one's. */
+void cpu_begin(struct weft_list *list);
+struct weft_view cpu_scratch(struct weft_list *list, size_t count);
+
+/* convert.c. For primitives, whose loops know float32 alone: *view becomes its copy in
+ * float32, made before; what is written goes to cpu_place, and from there to the view. A
+ * view that is float32 stays itself. */
+enum weft_status cpu_widen(struct weft_list *list, struct weft_view *view);
+struct weft_view cpu_place(struct weft_list *list, struct weft_view view);
+enum weft_status cpu_narrow(struct weft_list *list, struct weft_view from,
+                            struct weft_view to);
+
 struct cpu_threads;
 /* `count` threads with the caller among them; fewer where the system gives no more. NULL:
  * out of memory. */
@@ -66,6 +78,11 @@ static inline int32_t *cpu_ints(struct weft_view view)
 static inline uint8_t *cpu_bytes(struct weft_view view)
 {
     return cpu_at(view, 1);
+}
+
+static inline uint16_t *cpu_halves(struct weft_view view)
+{
+    return cpu_at(view, sizeof(uint16_t));
 }
 
 /* Elementwise loops: item i is the elements [i * CPU_CHUNK, cpu_chunk_end(i, count)). */
@@ -209,6 +226,8 @@ enum weft_status cpu_norm_apply(struct weft_list *list,
 enum weft_status cpu_norm_backward(struct weft_list *list,
                                    const struct weft_norm_args *args);
 enum weft_status cpu_fold(struct weft_list *list, const struct weft_fold_args *args);
+enum weft_status cpu_convert(struct weft_list *list,
+                             const struct weft_convert_args *args);
 enum weft_status cpu_dropout(struct weft_list *list,
                              const struct weft_dropout_args *args);
 enum weft_status cpu_softmax(struct weft_list *list,

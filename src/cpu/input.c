@@ -44,5 +44,9 @@ enum weft_status cpu_input(struct weft_list *list, const struct weft_input_args 
     assert(args->state.mem ? args->steps_per_epoch >= 1 &&
                                  args->steps_per_epoch <= args->count / args->n
                            : args->n <= args->count);
-    return cpu_append(list, (size_t)args->n, input_row, args, sizeof(*args));
+    struct weft_input_args a = *args;
+    cpu_begin(list);
+    a.x = cpu_place(list, args->x);
+    WEFT_TRY(cpu_append(list, (size_t)a.n, input_row, &a, sizeof(a)));
+    return cpu_narrow(list, a.x, args->x);
 }

@@ -186,7 +186,12 @@ enum weft_status cpu_norm_forward(struct weft_list *list,
 
 enum weft_status cpu_norm_apply(struct weft_list *list, const struct weft_norm_args *args)
 {
-    return cpu_append(list, chunks_of(args->rows), apply_rows, args, sizeof(*args));
+    struct weft_norm_args a = *args;
+    cpu_begin(list);
+    WEFT_TRY(cpu_widen(list, &a.x));
+    a.y = cpu_place(list, args->y);
+    WEFT_TRY(cpu_append(list, chunks_of(a.rows), apply_rows, &a, sizeof(a)));
+    return cpu_narrow(list, a.y, args->y);
 }
 
 enum weft_status cpu_norm_backward(struct weft_list *list,
@@ -201,5 +206,9 @@ enum weft_status cpu_norm_backward(struct weft_list *list,
 
 enum weft_status cpu_fold(struct weft_list *list, const struct weft_fold_args *args)
 {
-    return cpu_append(list, chunks_of(args->rows), fold_rows, args, sizeof(*args));
+    struct weft_fold_args a = *args;
+    cpu_begin(list);
+    a.out_w = cpu_place(list, args->out_w);
+    WEFT_TRY(cpu_append(list, chunks_of(a.rows), fold_rows, &a, sizeof(a)));
+    return cpu_narrow(list, a.out_w, args->out_w);
 }

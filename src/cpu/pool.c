@@ -149,8 +149,13 @@ enum weft_status cpu_pool_forward(struct weft_list *list,
                                   const struct weft_pool_args *args)
 {
     const struct weft_pool *g = &args->pool;
-    return cpu_append(list, (size_t)g->n * g->out_h, kinds[g->kind].forward, args,
-                      sizeof(*args));
+    struct weft_pool_args a = *args;
+    cpu_begin(list);
+    WEFT_TRY(cpu_widen(list, &a.x));
+    a.y = cpu_place(list, args->y);
+    WEFT_TRY(
+        cpu_append(list, (size_t)g->n * g->out_h, kinds[g->kind].forward, &a, sizeof(a)));
+    return cpu_narrow(list, a.y, args->y);
 }
 
 enum weft_status cpu_pool_backward(struct weft_list *list,

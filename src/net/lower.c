@@ -4,8 +4,8 @@
 
 struct weft_view weft_param_view(struct weft_mem *mem, const struct weft_param *param)
 {
-    return param->count ? (struct weft_view){mem, param->at, param->count}
-                        : (struct weft_view){0};
+    struct weft_view view = {.mem = mem, .offset = param->at, .count = param->count};
+    return param->count ? view : (struct weft_view){0};
 }
 
 /* The gate through which a gradient passes on its way to the output of `node`: that of an
@@ -38,7 +38,11 @@ static struct weft_view statistic_at(const struct weft_plan *plan,
     struct weft_view all = weft_plan_node_view(plan, roles, index, SPAN_STATISTICS);
     size_t count = (size_t)plan->graph.nodes[index].in.c;
     size_t step = (count + WEFT_WEIGHT_ALIGN - 1) / WEFT_WEIGHT_ALIGN * WEFT_WEIGHT_ALIGN;
-    return all.mem ? (struct weft_view){all.mem, all.offset + which * step, count} : all;
+    if (!all.mem)
+        return all;
+    all.offset += which * step;
+    all.count = count;
+    return all;
 }
 
 /* At inference a layer works with what was prepared, where it has a batch-norm. */
@@ -83,7 +87,7 @@ static struct weft_site site_at(const struct weft_plan *plan,
     site.mean = statistic_at(plan, roles, index, 0);
     site.inverse = statistic_at(plan, roles, index, 1);
     site.scale = statistic_at(plan, roles, index, 2);
-    site.state = (struct weft_view){roles->state, 0, 0};
+    site.state = (struct weft_view){.mem = roles->state};
     return site;
 }
 

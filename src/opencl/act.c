@@ -15,6 +15,8 @@ enum weft_status ocl_act_forward(struct weft_list *list, const struct weft_act_a
 {
     const struct ocl_device *d = ocl_of(list);
     struct ocl_options options = options_of(d, args->activation);
+    ocl_define_type(&options, "X_HALF", args->x);
+    ocl_define_type(&options, "Y_HALF", args->y);
     ocl_begin(list);
     return ocl_launch(
         list, options.text,

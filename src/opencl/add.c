@@ -10,6 +10,9 @@ enum weft_status ocl_add(struct weft_list *list, const struct weft_add_args *arg
     struct ocl_options options = {""};
     ocl_define(&options, "VW", d->vector);
     ocl_define(&options, "ACT", f.act);
+    ocl_define_type(&options, "X_HALF", args->x);
+    ocl_define_type(&options, "OTHER_HALF", args->other);
+    ocl_define_type(&options, "Y_HALF", args->y);
     struct ocl_launch launch = {
         .source = "add.cl",
         .kernel = gated ? "add_gated" : "add",

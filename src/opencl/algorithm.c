@@ -120,6 +120,22 @@ static double work_of(const struct weft_conv *c)
     return (double)c->n * c->out_h * c->out_w * c->k * c->r * c->s * (c->c / c->groups);
 }
 
+/* An algorithm that does not know float16 works on copies in float32. */
+static enum weft_status record(struct weft_list *list, struct weft_conv_args *args,
+                               const struct ocl_choice *choice, const char *text)
+{
+    struct weft_view y = args->y;
+    ocl_begin(list);
+    if (!choice->algorithm->halves) {
+        WEFT_TRY(ocl_widen(list, &args->x, false));
+        WEFT_TRY(ocl_widen(list, &args->w, true));
+        args->y = ocl_place(list, y);
+    }
+    ocl_begin_choice(list, text);
+    WEFT_TRY(choice->algorithm->record(list, args, choice->values));
+    return choice->algorithm->halves ? WEFT_OK : ocl_narrow(list, args->y, y);
+}
+
 enum weft_status ocl_record(struct weft_list *list, enum ocl_slot slot,
                             const struct weft_conv_args *given)
 {
@@ -144,6 +160,5 @@ enum weft_status ocl_record(struct weft_list *list, enum ocl_slot slot,
     ocl_choice_text(&choice, text);
     weft_say(ctx, WEFT_LOG_DEBUG, "opencl: %s: %s", problem, text);
     list->choices = weft_hash_add(list->choices, text);
-    ocl_begin_choice(list, text);
-    return choice.algorithm->record(list, args, choice.values);
+    return record(list, &with_list, &choice, text);
 }

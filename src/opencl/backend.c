@@ -284,6 +284,7 @@ const struct weft_backend weft_backend_opencl = {
     .norm_apply = ocl_norm_apply,
     .norm_backward = ocl_norm_backward,
     .fold = ocl_fold,
+    .convert = ocl_convert,
     .dropout = ocl_dropout,
     .softmax = ocl_softmax,
     .loss = ocl_loss,

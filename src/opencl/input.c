@@ -11,6 +11,7 @@ enum weft_status ocl_input(struct weft_list *list, const struct weft_input_args 
     ocl_define(&options, "CHANNELS", args->channels);
     ocl_define(&options, "SHUFFLED", args->state.mem != NULL);
     ocl_define(&options, "LABELS", args->labels.mem != NULL);
+    ocl_define_type(&options, "Y_HALF", args->x);
     ocl_begin(list);
     /* A processor makes a row in one go: finding its place costs more than its bytes. */
     size_t a_row = d->is_cpu ? 1 : ocl_group(d);

@@ -30,13 +30,15 @@ struct steps {
 struct ocl_list {
     struct weft_list base;
     struct steps each, once; /* of every replay; of those with new weights, before */
-    size_t scratch_used;     /* by the primitive that is being recorded */
+    size_t scratch_used;     /* by the primitive that is being recorded, */
+    size_t scratch_floor;    /* of which so much in views */
     size_t scratch_most;     /* by any; what is kept lies behind it */
     size_t kept;
     char choice[sizeof(((struct weft_launch_text *)NULL)->choice)]; /* for it */
     bool dry;         /* nothing is appended, */
     uint64_t sources; /* but the sources of the kernels that would be are hashed */
     struct weft_mem *scratch;
+    struct weft_mem scratch_view, kept_view; /* what views name for it */
     bool sealed;
 };
 
@@ -96,14 +98,29 @@ void ocl_list_destroy(struct weft_list *base)
 void ocl_begin(struct weft_list *base)
 {
     struct ocl_list *list = (struct ocl_list *)base;
-    list->scratch_used = 0;
+    list->scratch_used = list->scratch_floor = 0;
     list->choice[0] = '\0';
+}
+
+struct weft_view ocl_scratch_view(struct weft_list *base, size_t count, bool kept)
+{
+    struct ocl_list *list = (struct ocl_list *)base;
+    struct ocl_arg arg = OCL_SCRATCH(0);
+    if (kept)
+        arg = ocl_kept(base, count * sizeof(float));
+    else
+        arg.bytes = ocl_scratch(base, count * sizeof(float));
+    list->scratch_floor = list->scratch_used;
+    return (struct weft_view){.mem = arg.kind == OCL_ARG_KEPT ? &list->kept_view
+                                                              : &list->scratch_view,
+                              .offset = arg.bytes / sizeof(float),
+                              .count = count};
 }
 
 void ocl_begin_choice(struct weft_list *base, const char *choice)
 {
     struct ocl_list *list = (struct ocl_list *)base;
-    ocl_begin(base);
+    list->scratch_used = list->scratch_floor;
     snprintf(list->choice, sizeof(list->choice), "%s", choice);
 }
 
@@ -284,6 +301,8 @@ static cl_int bind(const struct ocl_list *list, cl_kernel kernel,
     case OCL_ARG_VIEW:
         mem = arg->view.mem;
         offset = arg->view.offset;
+        if (mem == &list->kept_view)
+            offset += list->scratch_most / sizeof(float);
         break;
     default:
         mem = list->scratch;
@@ -336,6 +355,8 @@ enum weft_status ocl_list_seal(struct weft_list *base)
                          base->scratch_bytes / sizeof(float), most_elements);
     if (base->scratch_bytes)
         WEFT_TRY(ocl_alloc(base->device, base->scratch_bytes, &list->scratch));
+    list->scratch_view.mem = list->kept_view.mem =
+        list->scratch ? list->scratch->mem : NULL;
     WEFT_TRY(ocl_programs_build(ocl_of(base)));
     for (int i = 0; i < list->once.count; i++)
         WEFT_TRY(seal_step(list, &list->once.list[i]));

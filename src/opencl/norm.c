@@ -117,6 +117,8 @@ static enum weft_status launch_join(struct weft_list *list, struct deal *deal,
 static enum weft_status apply(struct weft_list *list, const struct weft_norm_args *a)
 {
     struct deal deal = deal_values(list, a);
+    ocl_define_type(&deal.options, "X_HALF", a->x);
+    ocl_define_type(&deal.options, "Y_HALF", a->y);
     return launch_rows(list, &deal, (size_t)a->rows,
                        &(struct ocl_launch){
                            .kernel = "norm_apply",
@@ -202,6 +204,7 @@ enum weft_status ocl_fold(struct weft_list *list, const struct weft_fold_args *a
     ocl_define(&deal.options, "FOLD_W", a->w.mem != NULL);
     ocl_define(&deal.options, "FOLD_BIAS", a->bias.mem != NULL);
     ocl_define(&deal.options, "FOLD_OUT_BIAS", a->out_bias.mem != NULL);
+    ocl_define_type(&deal.options, "Y_HALF", a->out_w);
     return launch_rows(
         list, &deal, (size_t)a->rows,
         &(struct ocl_launch){

@@ -140,14 +140,11 @@ enum weft_status ocl_call(struct weft_list *list,
 /* Scratch memory for the launches of one primitive. Every primitive begins with
  * ocl_begin, then takes what it needs; the next primitive reuses it. */
 void ocl_begin(struct weft_list *list);
-/* With what was chosen for it, for people. */
+/* The algorithm of a primitive begins, with what was chosen for it, for people. */
 void ocl_begin_choice(struct weft_list *list, const char *choice);
 size_t ocl_scratch(struct weft_list *list, size_t bytes);
 /* For what is made of weights: where these are frozen, no other primitive reuses it. */
 struct ocl_arg ocl_kept(struct weft_list *list, size_t bytes);
-
-/* The buffer that holds the scratch, for calls. After seal only. */
-cl_mem ocl_scratch_mem(const struct weft_list *list);
 
 /* The options of a build, grown piece by piece. Too long is an error of ours:
  * asserted. */
@@ -155,6 +152,23 @@ struct ocl_options {
     char text[1024];
 };
 void ocl_define(struct ocl_options *options, const char *name, long value);
+
+/* convert.c. What a primitive's kernels cannot read or write as float16 goes through
+ * float32 in scratch: *view becomes its copy in float32, made before; what is written
+ * goes to ocl_place, and from there to the view. A view that is float32 stays itself.
+ * `kept`: it is of weights, as for ocl_kept. */
+enum weft_status ocl_widen(struct weft_list *list, struct weft_view *view, bool kept);
+struct weft_view ocl_place(struct weft_list *list, struct weft_view view);
+enum weft_status ocl_narrow(struct weft_list *list, struct weft_view from,
+                            struct weft_view to);
+/* "-DX_HALF=1" for a view that is float16 (cl/storage.h). */
+void ocl_define_type(struct ocl_options *options, const char *name,
+                     struct weft_view view);
+/* Scratch as a view, which stays taken when an algorithm begins. */
+struct weft_view ocl_scratch_view(struct weft_list *list, size_t count, bool kept);
+
+/* The buffer that holds the scratch, for calls. After seal only. */
+cl_mem ocl_scratch_mem(const struct weft_list *list);
 
 /* Primitives, by file. */
 enum weft_status ocl_input(struct weft_list *list, const struct weft_input_args *args);
@@ -170,6 +184,8 @@ enum weft_status ocl_norm_apply(struct weft_list *list,
 enum weft_status ocl_norm_backward(struct weft_list *list,
                                    const struct weft_norm_args *args);
 enum weft_status ocl_fold(struct weft_list *list, const struct weft_fold_args *args);
+enum weft_status ocl_convert(struct weft_list *list,
+                             const struct weft_convert_args *args);
 enum weft_status ocl_dropout(struct weft_list *list,
                              const struct weft_dropout_args *args);
 enum weft_status ocl_softmax(struct weft_list *list,

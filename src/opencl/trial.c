@@ -99,7 +99,8 @@ bool ocl_trial_problem(const struct ocl_device *device, const char *text,
     *out = t.problem;
     add_tensors[out->slot](&t, &out->args);
     for (int i = 0; i < t.tensor_count; i++)
-        *t.tensors[i].view = (struct weft_view){&none, 0, t.tensors[i].count};
+        *t.tensors[i].view =
+            (struct weft_view){.mem = &none, .count = t.tensors[i].count};
     return true;
 }
 
@@ -152,7 +153,8 @@ static enum weft_status place(struct weft_trial *t, int tensor)
     if (!x->host)
         return weft_out_of_memory(t->device->context, "tuning", bytes);
     WEFT_TRY(backend->alloc(t->device, bytes + 2 * TRIAL_GUARD, &x->mem));
-    *x->view = (struct weft_view){x->mem, TRIAL_GUARD / x->element, x->count};
+    *x->view = (struct weft_view){
+        .mem = x->mem, .offset = TRIAL_GUARD / x->element, .count = x->count};
     WEFT_TRY(backend->write(t->device, x->mem, 0, guard, sizeof(guard)));
     WEFT_TRY(
         backend->write(t->device, x->mem, TRIAL_GUARD + bytes, guard, sizeof(guard)));

@@ -79,7 +79,7 @@ static enum weft_status sample_run(struct sample *s)
         struct piece *p = &s->pieces[i];
         if (!p->mem)
             WEFT_TRY(backend->alloc(s->cpu, p->count * p->element, &p->mem));
-        *p->view = (struct weft_view){p->mem, 0, p->count};
+        *p->view = (struct weft_view){.mem = p->mem, .count = p->count};
         if (!p->output)
             WEFT_TRY(backend->write(s->cpu, p->mem, 0, p->data, p->count * p->element));
     }

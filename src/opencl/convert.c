@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tensors from one type of floats to another: cl/convert.cl, and primitives between two
+ * of these. */
+#include "runtime.h"
+
+void ocl_define_type(struct ocl_options *options, const char *name, struct weft_view view)
+{
+    if (view.mem && view.type == WEFT_FLOAT16)
+        ocl_define(options, name, 1);
+}
+
+static enum weft_status convert(struct weft_list *list, struct weft_view x,
+                                struct weft_view y, bool of_weights)
+{
+    const struct ocl_device *d = ocl_of(list);
+    struct ocl_options options = {""};
+    ocl_define(&options, "VW", d->vector);
+    ocl_define_type(&options, "X_HALF", x);
+    ocl_define_type(&options, "Y_HALF", y);
+    return ocl_launch(list, options.text,
+                      &(struct ocl_launch){
+                          .source = "convert.cl",
+                          .kernel = "convert",
+                          .global = {ocl_vectors(x.count, d->vector)},
+                          .local = {ocl_group(d)},
+                          .arg_count = 3,
+                          .args = {OCL_VIEW(x), OCL_VIEW(y), OCL_INT(x.count)},
+                          .of_weights = of_weights,
+                      });
+}
+
+enum weft_status ocl_convert(struct weft_list *list, const struct weft_convert_args *args)
+{
+    ocl_begin(list);
+    return convert(list, args->x, args->y, false);
+}
+
+enum weft_status ocl_widen(struct weft_list *list, struct weft_view *view, bool kept)
+{
+    struct weft_view from = *view;
+    if (from.type != WEFT_FLOAT16)
+        return WEFT_OK;
+    *view = ocl_scratch_view(list, from.count, kept);
+    return convert(list, from, *view, kept);
+}
+
+struct weft_view ocl_place(struct weft_list *list, struct weft_view view)
+{
+    return view.type == WEFT_FLOAT16 ? ocl_scratch_view(list, view.count, false) : view;
+}
+
+enum weft_status ocl_narrow(struct weft_list *list, struct weft_view from,
+                            struct weft_view to)
+{
+    return to.type == WEFT_FLOAT16 ? convert(list, from, to, false) : WEFT_OK;
+}
