@@ -54,7 +54,7 @@ enum {
 };
 
 #define PLANES_ARE __global
-#include "winograd_tile.h"
+#include "winograd_input.h"
 
 static inline void clear(__global float *p, int count)
 {

@@ -1,21 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Convolutions of the `tile` family: all three directions are matrix products through
  * local memory (cl/gemm_tile.cl). Here a product's tile is chosen. */
-#include "product.h"
+#include "tile.h"
 
 #include <assert.h>
 #include <string.h>
 
-/* The tunables, in the order of their table: m x n of the result for a work-group, DEPTH
- * of the sum at a time, ROWS x COLUMNS of the result for a work-item. */
+/* The tunables, in the order of their table. */
 enum { M, N, DEPTH, ROWS, COLUMNS, BUFFERS, SPLITS };
-
-#define TUNABLES                                                                    \
-    {                                                                               \
-        {"m", 5, {16, 32, 64, 96, 128}}, {"n", 5, {16, 32, 64, 96, 128}},           \
-            {"depth", 3, {8, 16, 32}}, {"rows", 2, {4, 8}}, {"columns", 2, {4, 8}}, \
-            {"buffers", 2, {1, 2}}, {"splits", 7, {1, 2, 4, 8, 16, 32, 64}},        \
-    }
 
 /* Tiles to start from. `worth`: how fast a device full of such work-groups is, roughly,
  * in percent of its peak: what is read from local memory for a multiplication, and from
@@ -75,8 +67,8 @@ static bool tile_fits(const struct ocl_device *device, const struct product *p,
            local_bytes(p, values) <= device->local_bytes;
 }
 
-static bool allows(const struct ocl_device *device, const struct product *p,
-                   const int *values)
+bool tile_allows(const struct ocl_device *device, const struct product *p,
+                 const int *values)
 {
     return tile_fits(device, p, values) &&
            ocl_product_splits_allowed(device, p, values[SPLITS], values[DEPTH]);
@@ -97,10 +89,9 @@ static void take(const struct ocl_device *device, const struct product *p,
     values[SPLITS] = ocl_product_splits(device, p, tile->m, tile->n, tile->depth);
 }
 
-/* The tile with the least time: the work with its tiles' waste, over how fast the tile
- * is and how much of the device is busy. */
-static enum ocl_fit fit(const struct ocl_device *device, const struct product *p,
-                        int *values)
+/* The time of a tile: the work with its tiles' waste, over how fast the tile is and how
+ * much of the device is busy. */
+void tile_choose(const struct ocl_device *device, const struct product *p, int *values)
 {
     double best = 0;
     for (size_t i = 0; i < WEFT_COUNT(tiles); i++) {
@@ -123,11 +114,9 @@ static enum ocl_fit fit(const struct ocl_device *device, const struct product *p
         memcpy(values, taken, sizeof(taken));
     }
     assert(best > 0); /* the device was opened: the smallest fits */
-    return OCL_FIT_PREFERRED;
 }
 
-static enum weft_status record(struct weft_list *list, enum ocl_slot slot,
-                               const struct weft_conv_args *args, const int *values)
+struct ocl_grid tile_grid(const int *values)
 {
     struct ocl_grid grid = {
         .source = "gemm_tile.cl",
@@ -143,28 +132,46 @@ static enum weft_status record(struct weft_list *list, enum ocl_slot slot,
     ocl_define(&grid.options, "RM", values[ROWS]);
     ocl_define(&grid.options, "RN", values[COLUMNS]);
     ocl_define(&grid.options, "BUFFERS", values[BUFFERS]);
+    return grid;
+}
+
+static enum ocl_fit fit(const struct ocl_device *device, const struct product *p,
+                        int *values)
+{
+    tile_choose(device, p, values);
+    return OCL_FIT_PREFERRED;
+}
+
+static enum weft_status record(struct weft_list *list, enum ocl_slot slot,
+                               const struct weft_conv_args *args, const int *values)
+{
+    struct ocl_grid grid = tile_grid(values);
     return ocl_product_record(list, slot, args, &grid);
 }
 
-OCL_PRODUCT_SLOT(OCL_FORWARD, forward, fit, allows, record)
-OCL_PRODUCT_SLOT(OCL_BACKWARD_DATA, data, fit, allows, record)
-OCL_PRODUCT_SLOT(OCL_BACKWARD_WEIGHTS, weights, fit, allows, record)
+OCL_PRODUCT_SLOT(OCL_FORWARD, forward, fit, tile_allows, record)
+OCL_PRODUCT_SLOT(OCL_BACKWARD_DATA, data, fit, tile_allows, record)
+OCL_PRODUCT_SLOT(OCL_BACKWARD_WEIGHTS, weights, fit, tile_allows, record)
 
 const struct ocl_algorithm ocl_gemm_tile[OCL_SLOT_COUNT] = {
-    [OCL_FORWARD] = {"gemm", TUNABLES, forward_fit, forward_allows, forward_record},
-    [OCL_BACKWARD_DATA] = {"gemm", TUNABLES, data_fit, data_allows, data_record},
-    [OCL_BACKWARD_WEIGHTS] = {"gemm", TUNABLES, weights_fit, weights_allows,
+    [OCL_FORWARD] = {"gemm", TILE_TUNABLES, forward_fit, forward_allows, forward_record},
+    [OCL_BACKWARD_DATA] = {"gemm", TILE_TUNABLES, data_fit, data_allows, data_record},
+    [OCL_BACKWARD_WEIGHTS] = {"gemm", TILE_TUNABLES, weights_fit, weights_allows,
                               weights_record},
 };
+
+/* Winograd's are done where tuning found them to be faster. */
+#define WINOGRAD(rows) &rows[0], &rows[1], &rows[2]
 
 const struct ocl_family ocl_family_tile = {
     .algorithms =
         {
             [OCL_FORWARD] =
-                (const struct ocl_algorithm *const[]){&ocl_gemm_tile[OCL_FORWARD], NULL},
+                (const struct ocl_algorithm *const[]){
+                    &ocl_gemm_tile[OCL_FORWARD], WINOGRAD(tile_winograd_forward), NULL},
             [OCL_BACKWARD_DATA] =
                 (const struct ocl_algorithm *const[]){&ocl_gemm_tile[OCL_BACKWARD_DATA],
-                                                      NULL},
+                                                      WINOGRAD(tile_winograd_data), NULL},
             [OCL_BACKWARD_WEIGHTS] =
                 (const struct ocl_algorithm *const[]){
                     &ocl_gemm_tile[OCL_BACKWARD_WEIGHTS], NULL},

@@ -3,7 +3,7 @@
  * of the batch give planes of sums, a second launch adds them in order and transforms
  * them back. The algorithms "winograd-2", "-3" and "-4" differ in the side of their
  * tiles. Kernels: cl/conv_winograd_weights_vec.cl. */
-#include "vec.h"
+#include "winograd.h"
 
 /* The tunables, in the order of their table: TILES are transformed at a time, BLOCKS are
  * the blocks of output channels of a part, SPLIT the tiles of an item. */
@@ -98,10 +98,8 @@ static void choose(const struct ocl_device *device, const struct vec_shape *s,
 static bool is_possible(const struct ocl_device *device,
                         const struct weft_conv_args *args)
 {
-    const struct weft_conv *c = &args->conv;
-    return device->is_cpu && c->r == 3 && c->s == 3 && c->stride_y == 1 &&
-           c->stride_x == 1 && c->dilation_y == 1 && c->dilation_x == 1 &&
-           c->groups == 1 && (!args->pool.r || vec_pool_touches(&args->pool));
+    return device->is_cpu && winograd_suits(&args->conv) &&
+           (!args->pool.r || vec_pool_touches(&args->pool));
 }
 
 /* Vector operations, two of which take a cycle: products, and to fetch and store their

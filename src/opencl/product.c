@@ -217,8 +217,8 @@ static enum weft_status sum_planes(struct weft_list *list, const struct product 
     return ocl_launch(list, options.text, &launch);
 }
 
-static enum weft_status multiply(struct weft_list *list, const struct product *p,
-                                 const struct ocl_grid *grid)
+enum weft_status ocl_product_multiply(struct weft_list *list, const struct product *p,
+                                      const struct ocl_grid *grid)
 {
     const size_t limit = INT32_MAX / 2; /* kernels count pixels in ints */
     if (p->m > limit || p->depth > limit)
@@ -284,9 +284,9 @@ enum weft_status ocl_product_record(struct weft_list *list, enum ocl_slot slot,
     if (slot == OCL_BACKWARD_WEIGHTS)
         WEFT_TRY(find_dz(list, args, &p, &p.b));
     if (slot != OCL_FORWARD || !args->pool.r)
-        return multiply(list, &p, grid);
+        return ocl_product_multiply(list, &p, grid);
     p.out = (struct ocl_arg)OCL_SCRATCH(ocl_scratch(list, p.count * sizeof(cl_float)));
-    WEFT_TRY(multiply(list, &p, grid));
+    WEFT_TRY(ocl_product_multiply(list, &p, grid));
     return ocl_pool_max(list, &args->pool, p.out, (struct ocl_arg)OCL_VIEW(args->y),
                         args->argmax);
 }

@@ -43,6 +43,10 @@ int ocl_product_splits(const struct ocl_device *device, const struct product *p,
 bool ocl_product_splits_allowed(const struct ocl_device *device, const struct product *p,
                                 int splits, int step);
 
+/* Appends the product, whose operands and result are set, and the sum of its splits. */
+enum weft_status ocl_product_multiply(struct weft_list *list, const struct product *p,
+                                      const struct ocl_grid *grid);
+
 /* Appends the slot's launches: spreading a pool's gradient where need be, the product,
  * the sum of its splits, the pool. */
 enum weft_status ocl_product_record(struct weft_list *list, enum ocl_slot slot,

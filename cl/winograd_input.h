@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A tile's inputs, transformed, in family `vec`. To be included behind OUTPUTS, the shape
- * and, as constants, V_PLANE (floats of a plane), TILES_Y and TILES_X (of a picture). */
-#ifndef WEFT_WINOGRAD_TILE_H
-#define WEFT_WINOGRAD_TILE_H
+/* A tile's inputs, transformed. To be included behind OUTPUTS, the shape and, as
+ * constants, V_PLANE (floats of a plane), TILES_Y and TILES_X (of a picture). */
+#ifndef WEFT_WINOGRAD_INPUT_H
+#define WEFT_WINOGRAD_INPUT_H
 
 /* Rows and columns of zeros before the picture; may be negative. */
 #ifndef TOP
@@ -80,40 +80,51 @@ static inline void load_column(floatv d[SIDE], struct input from, int top, int x
 #endif
 }
 
-/* A tile's inputs become places of the planes v. */
-static inline void load_tile(planes v, __global const float *x,
-                             __global const uchar *argmax, struct tile t)
+/* A vector of channels of a tile's inputs becomes places of the planes v. */
+static inline void load_places(planes v, struct input from, struct tile t)
 {
     const int top = t.y - TOP, left = t.x - LEFT;
     const int y0 = max(-top, 0), y1 = min((int)SIDE, READ_H - top);
     const int x0 = max(-left, 0), x1 = min((int)SIDE, READ_W - left);
-    const size_t at =
-        (size_t)t.picture * (SPREAD ? POOL_H * POOL_W * IN : IN_H * IN_W * IN);
-    for (int c = 0; c < IN; c += VW) {
-        const struct input from = {x + at + c, argmax + at + c};
-        floatv part[SIDE][SIDE];
-        for (int j = 0; j < SIDE; j++) {
-            floatv d[SIDE], to[SIDE];
-            if (j < x0 || j >= x1) {
-#pragma unroll
-                for (int i = 0; i < SIDE; i++)
-                    part[i][j] = (floatv)(0.0f);
-                continue;
-            }
-            load_column(d, from, top, left + j, y0, y1);
-            transform_input(to, d);
+    floatv part[SIDE][SIDE];
+    for (int j = 0; j < SIDE; j++) {
+        floatv d[SIDE], to[SIDE];
+        if (j < x0 || j >= x1) {
 #pragma unroll
             for (int i = 0; i < SIDE; i++)
-                part[i][j] = to[i];
+                part[i][j] = (floatv)(0.0f);
+            continue;
         }
-        for (int i = 0; i < SIDE; i++) {
-            floatv to[SIDE];
-            transform_input(to, part[i]);
+        load_column(d, from, top, left + j, y0, y1);
+        transform_input(to, d);
 #pragma unroll
-            for (int j = 0; j < SIDE; j++)
-                VSTORE(to[j], v + (i * SIDE + j) * V_PLANE + c);
-        }
+        for (int i = 0; i < SIDE; i++)
+            part[i][j] = to[i];
     }
+    for (int i = 0; i < SIDE; i++) {
+        floatv to[SIDE];
+        transform_input(to, part[i]);
+#pragma unroll
+        for (int j = 0; j < SIDE; j++)
+            VSTORE(to[j], v + (i * SIDE + j) * V_PLANE);
+    }
+}
+
+/* The tile's picture, from a channel on. */
+static inline struct input input_of(__global const float *x, __global const uchar *argmax,
+                                    struct tile t, int channel)
+{
+    const size_t at =
+        (size_t)t.picture * (SPREAD ? POOL_H * POOL_W * IN : IN_H * IN_W * IN) + channel;
+    return (struct input){x + at, argmax + at};
+}
+
+/* All channels. */
+static inline void load_tile(planes v, __global const float *x,
+                             __global const uchar *argmax, struct tile t)
+{
+    for (int c = 0; c < IN; c += VW)
+        load_places(v + c, input_of(x, argmax, t, c), t);
 }
 
 #endif

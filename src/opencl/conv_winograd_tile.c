@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Convolution by Winograd's algorithm, family `tile`: forward and the data gradient of
+ * windows of 3x3. Inputs are transformed into scratch, the places of all tiles multiplied
+ * as a grouped 1x1 convolution, the products transformed back. Kernels:
+ * cl/conv_winograd_tile.cl, cl/gemm_tile.cl. */
+#include "runtime.h"
+#include "tile.h"
+#include "winograd.h"
+
+/* The products of all tiles: pictures of one pixel, a group of channels a place. */
+static struct product product_of(const struct winograd *job)
+{
+    int places = (int)winograd_places(job);
+    const struct weft_conv_args args = {
+        .conv = {.n = (int)winograd_tiles(job),
+                 .h = 1,
+                 .w = 1,
+                 .c = places * job->shape.in,
+                 .k = places * job->shape.out,
+                 .r = 1,
+                 .s = 1,
+                 .stride_y = 1,
+                 .stride_x = 1,
+                 .dilation_y = 1,
+                 .dilation_x = 1,
+                 .groups = places,
+                 .out_h = 1,
+                 .out_w = 1},
+    };
+    return ocl_product_of(OCL_FORWARD, &args);
+}
+
+static size_t floats_of(const struct winograd *job, int channels)
+{
+    return (size_t)winograd_tiles(job) * (size_t)winograd_places(job) * (size_t)channels;
+}
+
+/* Kernels count a tile's channels in ints, and all places in uints. */
+static bool is_small(const struct ocl_device *device, const struct winograd *job)
+{
+    const struct vec_shape *s = &job->shape;
+    size_t widest = (size_t)(s->in > s->out ? s->in : s->out);
+    return (size_t)winograd_tiles(job) * widest <= INT32_MAX &&
+           floats_of(job, (int)widest) <= UINT32_MAX &&
+           sizeof(float) * floats_of(job, s->in + s->out) <= device->max_alloc / 2 &&
+           (size_t)s->in * (size_t)s->out <= INT32_MAX / 36;
+}
+
+static enum ocl_fit fit(const struct ocl_device *device, enum ocl_slot slot,
+                        const struct weft_conv_args *args, int outputs, int *values)
+{
+    if (!winograd_suits(&args->conv))
+        return OCL_FIT_NONE;
+    struct winograd job = winograd_of(slot, args, outputs);
+    if (!is_small(device, &job))
+        return OCL_FIT_NONE;
+    struct product p = product_of(&job);
+    tile_choose(device, &p, values);
+    return OCL_FIT_POSSIBLE;
+}
+
+static bool allows(const struct ocl_device *device, const struct winograd *job,
+                   const int *values)
+{
+    struct product p = product_of(job);
+    return tile_allows(device, &p, values);
+}
+
+/* One kernel of an item a channel. */
+static enum weft_status transform(struct weft_list *list, const struct winograd *job,
+                                  struct ocl_launch launch, size_t items)
+{
+    struct ocl_options options = {""};
+    winograd_define(&options, job);
+    winograd_define_ends(&options, job);
+    launch.source = "conv_winograd_tile.cl";
+    launch.global[0] = items;
+    launch.local[0] = ocl_group(ocl_of(list));
+    return ocl_launch(list, options.text, &launch);
+}
+
+static enum weft_status convolve(struct weft_list *list, const struct winograd *job,
+                                 const int *values)
+{
+    const struct vec_shape *s = &job->shape;
+    size_t tiles = (size_t)winograd_tiles(job), in = (size_t)s->in, out = (size_t)s->out;
+    struct ocl_arg u =
+        ocl_kept(list, sizeof(float) * (size_t)winograd_places(job) * in * out);
+    struct ocl_arg v =
+        OCL_SCRATCH(ocl_scratch(list, sizeof(float) * floats_of(job, s->in)));
+    struct ocl_arg m =
+        OCL_SCRATCH(ocl_scratch(list, sizeof(float) * floats_of(job, s->out)));
+    struct ocl_launch weights = {
+        .kernel = "winograd_weights",
+        .arg_count = 2,
+        .args = {job->w, u},
+        .of_weights = true,
+    };
+    WEFT_TRY(transform(list, job, weights, in * out));
+    struct ocl_launch inputs = {
+        .kernel = "winograd_inputs",
+        .arg_count = 4,
+        .args = {job->x, OCL_VIEW(job->from), v, OCL_INT(tiles)},
+    };
+    WEFT_TRY(transform(list, job, inputs, tiles * in));
+
+    struct product p = product_of(job);
+    struct ocl_grid grid = tile_grid(values);
+    p.a = v;
+    p.b = u;
+    p.out = m;
+    WEFT_TRY(ocl_product_multiply(list, &p, &grid));
+
+    struct ocl_launch outputs = {
+        .kernel = "winograd_outputs",
+        .arg_count = 7,
+        .args = {m, OCL_VIEW(job->bias), OCL_VIEW(job->gate), job->y,
+                 OCL_VIEW(job->argmax), OCL_INT(tiles), OCL_FLOAT(job->activation.slope)},
+    };
+    return transform(list, job, outputs, tiles * out);
+}
+
+WINOGRAD_ALGORITHM(forward_2, OCL_FORWARD, 2)
+WINOGRAD_ALGORITHM(forward_3, OCL_FORWARD, 3)
+WINOGRAD_ALGORITHM(forward_4, OCL_FORWARD, 4)
+WINOGRAD_ALGORITHM(data_2, OCL_BACKWARD_DATA, 2)
+WINOGRAD_ALGORITHM(data_3, OCL_BACKWARD_DATA, 3)
+WINOGRAD_ALGORITHM(data_4, OCL_BACKWARD_DATA, 4)
+
+const struct ocl_algorithm tile_winograd_forward[3] = {
+    {"winograd-2", TILE_TUNABLES, forward_2_fit, forward_2_allows, forward_2},
+    {"winograd-3", TILE_TUNABLES, forward_3_fit, forward_3_allows, forward_3},
+    {"winograd-4", TILE_TUNABLES, forward_4_fit, forward_4_allows, forward_4},
+};
+const struct ocl_algorithm tile_winograd_data[3] = {
+    {"winograd-2", TILE_TUNABLES, data_2_fit, data_2_allows, data_2},
+    {"winograd-3", TILE_TUNABLES, data_3_fit, data_3_allows, data_3},
+    {"winograd-4", TILE_TUNABLES, data_4_fit, data_4_allows, data_4},
+};
