@@ -28,6 +28,7 @@ static const struct {
     {{.family = WEFT_FAMILY_VEC}, NULL, 4, 1, false},
     {{.family = WEFT_FAMILY_VEC}, "conv", 16, 6, true},
     {{.family = WEFT_FAMILY_TILE}, NULL, 4, 1, false},
+    {{.family = WEFT_FAMILY_TILE}, "conv", 5, 5, true},
     {{.family = WEFT_FAMILY_VEC}, NULL, 2, 1, true, WEFT_PRECISION_FLOAT16},
     {{.family = WEFT_FAMILY_TILE}, "conv", 3, 1, true, WEFT_PRECISION_FLOAT16},
     {{.family = WEFT_FAMILY_SG}, "dense", 4, 1, false},
