@@ -18,8 +18,8 @@ static inline void store(floatv v, __global stored_y *y, uint i, uint count)
 }
 
 __kernel void add(__global const stored_x *x, uint x_at,
-                  __global const stored_other *other, uint other_at,
-                  __global stored_y *y, uint y_at, uint count, float slope)
+                  __global const stored_other *other, uint other_at, __global stored_y *y,
+                  uint y_at, uint count, float slope)
 {
     const uint i = get_global_id(0) * VW;
     if (i >= count)

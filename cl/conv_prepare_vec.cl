@@ -12,6 +12,7 @@
  *              data gradient needs them */
 #include "common.h"
 #include "pool_vec.h"
+#include "storage.h"
 
 #ifndef CHANNELS
 #define CHANNELS 1
@@ -43,8 +44,8 @@
 #define STRIDE_X 1
 #endif
 /* One work-item a row of u. Global size (PAD_H, pictures). */
-__kernel void pad(__global const float *restrict x, uint x_at, __global float *restrict u,
-                  uint u_at)
+__kernel void pad(__global const stored_x *restrict x, uint x_at,
+                  __global float *restrict u, uint u_at)
 {
     const int row = get_global_id(0), picture = get_global_id(1), y = row - TOP;
     u += u_at + (size_t)(picture * PAD_H + row) * (PAD_W * CHANNELS);
@@ -54,6 +55,18 @@ __kernel void pad(__global const float *restrict x, uint x_at, __global float *r
         return;
     }
     x += x_at + (size_t)(picture * HEIGHT + y) * (WIDTH * CHANNELS);
+#if X_HALF
+    const int first = LEFT * CHANNELS, end = min(LEFT + WIDTH, (int)PAD_W) * CHANNELS;
+    int i = 0;
+    for (; i < first; i++)
+        u[i] = 0.0f;
+    for (; i + VW <= end; i += VW)
+        VSTORE(VLOAD_X(x + i - first), u + i);
+    for (; i < end; i++)
+        u[i] = LOAD_X(x + i - first);
+    for (; i < PAD_W * CHANNELS; i++)
+        u[i] = 0.0f;
+#else
     for (int column = 0; column < PAD_W; column++) {
         const int from = column - LEFT;
         if (from >= 0 && from < WIDTH)
@@ -63,6 +76,7 @@ __kernel void pad(__global const float *restrict x, uint x_at, __global float *r
             for (int c = 0; c < CHANNELS; c++)
                 u[column * CHANNELS + c] = 0.0f;
     }
+#endif
 }
 
 /* Adds to u, all channels, the gradient at (y, x) of the convolution's output. */
@@ -137,7 +151,7 @@ __kernel void spread(__global const float *restrict dy, uint dy_at,
 #endif
 
 /* One work-item a tap of a block: GROUP_IN x BLOCK weights. Global size (R S, blocks). */
-__kernel void arrange(__global const float *restrict w, uint w_at,
+__kernel void arrange(__global const stored_w *restrict w, uint w_at,
                       __global float *restrict to, uint to_at)
 {
     const int tap = get_global_id(0), block = get_global_id(1);
@@ -157,6 +171,6 @@ __kernel void arrange(__global const float *restrict w, uint w_at,
         const size_t from = (size_t)tap * GROUP_IN * step + group * GROUP_OUT + out;
 #endif
         for (int in = 0; in < GROUP_IN; in++)
-            to[in * BLOCK + lane] = out < GROUP_OUT ? w[from + in * step] : 0.0f;
+            to[in * BLOCK + lane] = out < GROUP_OUT ? LOAD_W(w + from + in * step) : 0.0f;
     }
 }

@@ -15,6 +15,7 @@
  * NV * VW channels, pieces of `piece` tiles). */
 #include "common.h"
 #include "shape_vec.h"
+#include "storage.h"
 
 #ifndef POOL_R
 #define POOL_R 1
@@ -77,14 +78,15 @@ enum {
 #endif
 
 #if DEPTHWISE
-#define INPUT(p, v) VLOAD((p) + (v)*VW)
+#define INPUT(p, v) VLOAD_X((p) + (v)*VW)
 #else
-#define INPUT(p, v) ((floatv)(*(p)))
+#define INPUT(p, v) ((floatv)(LOAD_X(p)))
 #endif
 
 /* acc[i][v] += the window at x[i] times the weights. */
-static inline void add_window(floatv acc[TILE][NV], __global const float *const x[TILE],
-                              __global const float *w)
+static inline void add_window(floatv acc[TILE][NV],
+                              __global const stored_x *const x[TILE],
+                              __global const stored_w *w)
 {
 #pragma unroll UNROLL_ROWS
     for (int ky = 0; ky < R; ky++)
@@ -96,7 +98,7 @@ static inline void add_window(floatv acc[TILE][NV], __global const float *const 
                 floatv b[NV];
 #pragma unroll
                 for (int v = 0; v < NV; v++)
-                    b[v] = VLOAD(w + v * VW);
+                    b[v] = VLOAD_W(w + v * VW);
                 w += W_ROW;
 #pragma unroll
                 for (int i = 0; i < TILE; i++)
@@ -136,20 +138,20 @@ static inline void start(floatv acc[TILE][NV], __global const float *bias, int c
 }
 
 /* Vector v of a block of `left` channels. */
-static inline void store(floatv value, __global float *to, int v, int left)
+static inline void store(floatv value, __global stored_y *to, int v, int left)
 {
     if (GROUP_OUT % BLOCK == 0)
-        VSTORE(value, to + v * VW);
+        VSTORE_Y(value, to + v * VW);
     else if (left > v * VW)
-        store_part(value, to + v * VW, left - v * VW);
+        store_part_y(value, to + v * VW, left - v * VW);
 }
 
-__kernel void conv_forward(__global const float *restrict x, uint x_at,
-                           __global const float *restrict w, uint w_at,
+__kernel void conv_forward(__global const stored_x *restrict x, uint x_at,
+                           __global const stored_w *restrict w, uint w_at,
                            __global const float *restrict bias, uint bias_at,
                            __global const float *restrict gate, uint gate_at,
-                           __global float *restrict y, uint y_at, int pixels, int piece,
-                           float leak)
+                           __global stored_y *restrict y, uint y_at, int pixels,
+                           int piece, float leak)
 {
     const struct block block = block_at(get_global_id(0));
     x += x_at + block.in;
@@ -159,7 +161,7 @@ __kernel void conv_forward(__global const float *restrict x, uint x_at,
     const int first = get_global_id(1) * piece * TILE;
     const int last = min(first + piece * TILE, pixels);
     for (int pixel = first; pixel < last; pixel += TILE) {
-        __global const float *at[TILE];
+        __global const stored_x *at[TILE];
 #pragma unroll
         for (int i = 0; i < TILE; i++) {
             const int p = min(pixel + i, pixels - 1), row = p / OUT_W;
@@ -208,10 +210,10 @@ static inline void store_bytes(ucharv value, __global uchar *to, int left)
 }
 
 /* TILE is POOL_R * POOL_S, a tile one window of the pool. */
-__kernel void conv_pool(__global const float *restrict x, uint x_at,
-                        __global const float *restrict w, uint w_at,
+__kernel void conv_pool(__global const stored_x *restrict x, uint x_at,
+                        __global const stored_w *restrict w, uint w_at,
                         __global const float *restrict bias, uint bias_at,
-                        __global float *restrict y, uint y_at,
+                        __global stored_y *restrict y, uint y_at,
                         __global uchar *restrict argmax, uint argmax_at, int windows,
                         int piece, float leak)
 {
@@ -223,13 +225,13 @@ __kernel void conv_pool(__global const float *restrict x, uint x_at,
     const int first = get_global_id(1) * piece, last = min(first + piece, windows);
     for (int window = first; window < last; window++) {
         const int row = window / POOL_W;
-        __global const float *corner =
+        __global const stored_x *corner =
             x + ((size_t)(row / POOL_H * IN_H +
                           REMAINDER(row, POOL_H) * (POOL_R * STRIDE_Y)) *
                      IN_W +
                  REMAINDER(window, POOL_W) * (POOL_S * STRIDE_X)) *
                     IN;
-        __global const float *at[TILE];
+        __global const stored_x *at[TILE];
 #pragma unroll
         for (int i = 0; i < TILE; i++)
             at[i] = corner + (i / POOL_S * STRIDE_Y * IN_W + i % POOL_S * STRIDE_X) * IN;

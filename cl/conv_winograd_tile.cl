@@ -19,7 +19,7 @@ enum { U_PLANE = OUT, V_PLANE = IN, M_PLANE = OUT };
 #define PLANES_ARE __global
 #include "winograd_conv.h"
 
-__kernel void winograd_weights(__global const float *restrict w, uint w_at,
+__kernel void winograd_weights(__global const stored_w *restrict w, uint w_at,
                                __global float *restrict u, uint u_at)
 {
     const int item = get_global_id(0), in = item / OUT, out = REMAINDER(item, OUT);
@@ -27,7 +27,7 @@ __kernel void winograd_weights(__global const float *restrict w, uint w_at,
         load_window(u + u_at + in * (PLACES * OUT) + out, w + w_at, in, out);
 }
 
-__kernel void winograd_inputs(__global const float *restrict x, uint x_at,
+__kernel void winograd_inputs(__global const stored_x *restrict x, uint x_at,
                               __global const uchar *restrict from, uint from_at,
                               __global float *restrict v, uint v_at, int tiles)
 {
@@ -42,7 +42,7 @@ __kernel void winograd_inputs(__global const float *restrict x, uint x_at,
 __kernel void winograd_outputs(__global const float *restrict m, uint m_at,
                                __global const float *restrict bias, uint bias_at,
                                __global const float *restrict gate, uint gate_at,
-                               __global float *restrict y, uint y_at,
+                               __global stored_y *restrict y, uint y_at,
                                __global uchar *restrict argmax, uint argmax_at, int tiles,
                                float leak)
 {

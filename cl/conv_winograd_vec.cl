@@ -45,7 +45,7 @@ enum {
 #include "winograd_conv.h"
 
 /* One work-item an input channel of a block. Global size (IN, BLOCKS). */
-__kernel void winograd_weights(__global const float *restrict w, uint w_at,
+__kernel void winograd_weights(__global const stored_w *restrict w, uint w_at,
                                __global float *restrict u, uint u_at)
 {
     const int in = get_global_id(0), block = get_global_id(1);
@@ -83,12 +83,12 @@ static inline void multiply(float *m, const float *v, __global const float *u)
 }
 
 /* `from` is the argmax of SPREAD, `argmax` that of POOLED. */
-__kernel void winograd(__global const float *restrict x, uint x_at,
+__kernel void winograd(__global const stored_x *restrict x, uint x_at,
                        __global const uchar *restrict from, uint from_at,
                        __global const float *restrict u, uint u_at,
                        __global const float *restrict bias, uint bias_at,
                        __global const float *restrict gate, uint gate_at,
-                       __global float *restrict y, uint y_at,
+                       __global stored_y *restrict y, uint y_at,
                        __global uchar *restrict argmax, uint argmax_at, int tiles,
                        float leak)
 {

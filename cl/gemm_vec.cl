@@ -13,6 +13,7 @@
  * and the tiles' sums wait in private memory. Global size (pieces of columns, pieces of
  * rows). */
 #include "common.h"
+#include "storage.h"
 
 #ifndef A_TURNED
 #define A_TURNED 0
@@ -20,7 +21,7 @@
 #ifndef B_TURNED
 #define B_TURNED 0
 #endif
-/* Copy the pieces of a, of b. Needed where b is turned. */
+/* Copy the pieces of a, of b, as floats. Needed where b is turned. */
 #ifndef A_PACKED
 #define A_PACKED 0
 #endif
@@ -65,8 +66,9 @@ enum {
     BLOCK = NV * VW,
     ROWS = ROW_TILES * TILE,
     COLUMNS = COLUMN_TILES * BLOCK,
-    /* Rows of a packed piece of a: whole vectors. */
-    A_ROW = (ROWS + VW - 1) / VW * VW
+    /* A packed piece of a lies as it does in memory, in rows of whole vectors: of k where
+     * it is not turned. */
+    A_ROW = ((A_TURNED ? ROWS : DEPTH) + VW - 1) / VW * VW
 };
 
 struct size {
@@ -75,31 +77,47 @@ struct size {
 
 #if A_PACKED
 typedef __private const float *a_pointer;
+#define LOAD_A(p) (*(p))
 #else
-typedef __global const float *a_pointer;
+typedef __global const stored_x *a_pointer;
+#define LOAD_A(p) LOAD_X(p)
 #endif
 #if B_PACKED
 typedef __private const float *b_pointer;
+#define VLOAD_B(p) VLOAD(p)
 #else
-typedef __global const float *b_pointer;
+typedef __global const stored_w *b_pointer;
+#define VLOAD_B(p) VLOAD_W(p)
 #endif
 
-#if A_PACKED
+#if A_PACKED && !A_TURNED
+/* to[row][A_ROW] = `rows` rows of a from row m on, `depth` long from k on; what lies
+ * beyond the last row or the depth is not used. */
+static inline void pack_a(float *to, __global const stored_x *a, struct size size, int m,
+                          int rows, int k, int depth)
+{
+    for (int i = 0; i < rows && m + i < size.m; i++, to += A_ROW) {
+        __global const stored_x *from = a + (size_t)(m + i) * size.k + k;
+        for (int j = 0; j < depth; j += VW)
+            VSTORE(VLOAD_X(from + j), to + j);
+    }
+}
+#elif A_PACKED
 /* to[k][A_ROW] = `rows` rows of a from row m on, `depth` long from k on; zeros beyond the
  * last. */
-static inline void pack_a(float *to, __global const float *a, struct size size, int m,
+static inline void pack_a(float *to, __global const stored_x *a, struct size size, int m,
                           int rows, int k, int depth)
 {
     a += (size_t)k * size.m + m;
     for (int i = 0; i < depth; i++, a += size.m, to += A_ROW)
         for (int j = 0; j < rows; j += VW)
-            VSTORE(m + j < size.m ? VLOAD(a + j) : (floatv)(0.0f), to + j);
+            VSTORE(m + j < size.m ? VLOAD_X(a + j) : (floatv)(0.0f), to + j);
 }
 #endif
 
 #if B_PACKED
 /* to[column tile][DEPTH][BLOCK]; zeros beyond the last column. */
-static inline void pack_b(float *to, __global const float *b, struct size size, int n,
+static inline void pack_b(float *to, __global const stored_w *b, struct size size, int n,
                           int k, int depth)
 {
     for (int j = 0; j < COLUMNS && n + j < size.n; j += VW) {
@@ -107,14 +125,14 @@ static inline void pack_b(float *to, __global const float *b, struct size size, 
 #if B_TURNED
         for (int lane = 0; lane < VW; lane++, at++) {
             const int column = n + j + lane;
-            __global const float *from = b + (size_t)column * size.k + k;
+            __global const stored_w *from = b + (size_t)column * size.k + k;
             for (int i = 0; i < depth; i++)
-                at[i * BLOCK] = column < size.n ? from[i] : 0.0f;
+                at[i * BLOCK] = column < size.n ? LOAD_W(from + i) : 0.0f;
         }
 #else
-        __global const float *from = b + (size_t)k * size.n + n + j;
+        __global const stored_w *from = b + (size_t)k * size.n + n + j;
         for (int i = 0; i < depth; i++, from += size.n)
-            VSTORE(VLOAD(from), at + i * BLOCK);
+            VSTORE(VLOAD_W(from), at + i * BLOCK);
 #endif
     }
 }
@@ -129,13 +147,13 @@ static inline void multiply(floatv acc[TILE][NV], const a_pointer a[TILE], int a
         floatv column[NV];
 #pragma unroll
         for (int v = 0; v < NV; v++)
-            column[v] = VLOAD(b + v * VW);
+            column[v] = VLOAD_B(b + v * VW);
         b += b_step;
 #pragma unroll
         for (int i = 0; i < TILE; i++)
 #pragma unroll
             for (int v = 0; v < NV; v++)
-                acc[i][v] = MAD((floatv)(a[i][at]), column[v], acc[i][v]);
+                acc[i][v] = MAD((floatv)(LOAD_A(a[i] + at)), column[v], acc[i][v]);
         at += a_step;
     }
 }
@@ -154,8 +172,8 @@ static inline floatv result(floatv z, __global const float *bias,
 /* Rows m .. and columns n .. of c, from the finished sums of a tile. Rows are a loop that
  * stays one: unrolled, they were most of what a compiler had to do. */
 static inline void finish(const float *sums, __global const float *bias,
-                          __global const float *gate, __global float *c, struct size size,
-                          int m, int n, float leak)
+                          __global const float *gate, __global stored_y *c,
+                          struct size size, int m, int n, float leak)
 {
     const int rows = min(TILE, size.m - m), columns = size.n - n;
     bias += n;
@@ -165,34 +183,35 @@ static inline void finish(const float *sums, __global const float *bias,
         if (columns >= BLOCK) {
 #pragma unroll
             for (int j = 0; j < BLOCK; j += VW)
-                VSTORE(result(VLOAD(sums + j), bias + j, gate + at + j, leak),
-                       c + at + j);
+                VSTORE_Y(result(VLOAD(sums + j), bias + j, gate + at + j, leak),
+                         c + at + j);
             continue;
         }
 #pragma unroll 1
         for (int j = 0; j < columns; j += VW)
-            store_part(result(VLOAD(sums + j), bias + j, gate + at + j, leak), c + at + j,
-                       columns - j);
+            store_part_y(result(VLOAD(sums + j), bias + j, gate + at + j, leak),
+                         c + at + j, columns - j);
     }
 }
 
-static inline void add_columns(__global const float *b, __global float *sums,
+static inline void add_columns(__global const stored_w *b, __global float *sums,
                                struct size size, int n)
 {
     for (int j = n; j < min(n + COLUMNS, size.n); j += VW) {
         floatv sum = (floatv)(0.0f);
         for (int k = 0; k < size.k; k++)
-            sum += VLOAD(b + (size_t)k * size.n + j);
+            sum += VLOAD_W(b + (size_t)k * size.n + j);
         store_part(sum, sums + j, size.n - j);
     }
 }
 
-__kernel void gemm(__global const float *restrict a, uint a_at,
-                   __global const float *restrict b, uint b_at,
+__kernel void gemm(__global const stored_x *restrict a, uint a_at,
+                   __global const stored_w *restrict b, uint b_at,
                    __global const float *restrict bias, uint bias_at,
                    __global const float *restrict gate, uint gate_at,
-                   __global float *restrict c, uint c_at, __global float *restrict sums,
-                   uint sums_at, int m, int n, int k, int row_tiles, float leak)
+                   __global stored_y *restrict c, uint c_at,
+                   __global float *restrict sums, uint sums_at, int m, int n, int k,
+                   int row_tiles, float leak)
 {
     const struct size size = {m, n, k};
     const int column = get_global_id(0) * COLUMNS,
@@ -202,7 +221,7 @@ __kernel void gemm(__global const float *restrict a, uint a_at,
     a += a_at;
     b += b_at;
 #if A_PACKED
-    float packed_a[DEPTH * A_ROW];
+    float packed_a[(A_TURNED ? DEPTH : ROWS) * A_ROW];
 #endif
 #if B_PACKED
     float packed_b[DEPTH * COLUMNS];
@@ -222,7 +241,9 @@ __kernel void gemm(__global const float *restrict a, uint a_at,
                 floatv acc[TILE][NV];
 #pragma unroll
                 for (int t = 0; t < TILE; t++) {
-#if A_PACKED
+#if A_PACKED && !A_TURNED
+                    from[t] = packed_a + min(i + t, rows - 1) * A_ROW;
+#elif A_PACKED
                     from[t] = packed_a + i + t;
 #elif A_TURNED
                     from[t] = a + (size_t)k0 * m + min(row + i + t, m - 1);
@@ -240,7 +261,7 @@ __kernel void gemm(__global const float *restrict a, uint a_at,
 #pragma unroll
                         for (int v = 0; v < NV; v++)
                             acc[t][v] = VLOAD(sum + t * BLOCK + v * VW);
-                const int a_step = A_PACKED ? A_ROW : A_TURNED ? m : 1;
+                const int a_step = !A_TURNED ? 1 : A_PACKED ? A_ROW : m;
 #if B_PACKED
                 multiply(acc, from, a_step, packed_b + j * DEPTH, BLOCK, depth);
 #else

@@ -194,8 +194,8 @@ norm_finish_tree(__global const float *restrict parts, uint parts_at,
     const float middle = base + add_group(sums, sum) / (float)rows;
     for (uint part = me; part < count; part += GROUP) {
         const float off = parts[part * 2 * PITCH] - middle;
-        square += MAD(off * off, (float)rows_of(part, rows),
-                      parts[part * 2 * PITCH + PITCH]);
+        square +=
+            MAD(off * off, (float)rows_of(part, rows), parts[part * 2 * PITCH + PITCH]);
     }
     square = add_group(sums, square);
     if (me)

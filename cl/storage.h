@@ -62,15 +62,44 @@ typedef half stored_y;
 /* As store_part. */
 static inline void store_part_y(floatv v, __global half *p, uint count)
 {
-    float lanes[VW];
     if (count >= VW) {
         VSTORE_HALF(v, p);
         return;
     }
-    VSTORE(v, lanes);
-    for (uint i = 0; i < VW; i++)
-        if (i < count)
-            vstore_half_rte(lanes[i], i, p);
+#if VW == 16
+    float8 v8 = v.lo;
+    if (count & 8) {
+        vstore_half8_rte(v8, 0, p);
+        p += 8;
+        v8 = v.hi;
+    }
+#elif VW == 8
+    const float8 v8 = v;
+#endif
+#if VW >= 8
+    float4 v4 = v8.lo;
+    if (count & 4) {
+        vstore_half4_rte(v4, 0, p);
+        p += 4;
+        v4 = v8.hi;
+    }
+#elif VW == 4
+    const float4 v4 = v;
+#endif
+#if VW >= 4
+    float2 v2 = v4.lo;
+    if (count & 2) {
+        vstore_half2_rte(v2, 0, p);
+        p += 2;
+        v2 = v4.hi;
+    }
+#elif VW == 2
+    const float2 v2 = v;
+#endif
+#if VW >= 2
+    if (count & 1)
+        vstore_half_rte(v2.lo, 0, p);
+#endif
 }
 #else
 typedef float stored_y;

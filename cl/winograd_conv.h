@@ -43,21 +43,22 @@ enum {
 #include "winograd_input.h"
 
 /* One window's weights of a vector of output channels. */
-static inline floatv weights_at(__global const float *w, int tap, int in, int out)
+static inline floatv weights_at(__global const stored_w *w, int tap, int in, int out)
 {
 #if TURNED
     float lanes[VW];
     for (int i = 0; i < VW; i++)
-        lanes[i] =
-            out + i < OUT ? w[((size_t)(8 - tap) * OUT + out + i) * IN + in] : 0.0f;
+        lanes[i] = out + i < OUT
+                       ? LOAD_W(w + ((size_t)(8 - tap) * OUT + out + i) * IN + in)
+                       : 0.0f;
     return VLOAD(lanes);
 #else
-    return VLOAD(w + ((size_t)tap * IN + in) * OUT + out);
+    return VLOAD_W(w + ((size_t)tap * IN + in) * OUT + out);
 #endif
 }
 
 /* A vector of one window's weights becomes places of the planes u. */
-static inline void load_window(__global float *u, __global const float *w, int in,
+static inline void load_window(__global float *u, __global const stored_w *w, int in,
                                int out)
 {
     floatv part[SIDE][3];
@@ -80,12 +81,12 @@ static inline void load_window(__global float *u, __global const float *w, int i
     }
 }
 
-static inline void store(floatv value, __global float *to, int left)
+static inline void store(floatv value, __global stored_y *to, int left)
 {
     if (OUT % VW == 0)
-        VSTORE(value, to);
+        VSTORE_Y(value, to);
     else if (left > 0)
-        store_part(value, to, left);
+        store_part_y(value, to, left);
 }
 
 /* part = A^T m; what remains is to multiply each row by A. */
@@ -106,7 +107,7 @@ static inline void transform_columns(floatv part[OUTPUTS][SIDE],
 
 /* Where the outputs go, from a channel on, `left` channels to the end. */
 struct output {
-    __global float *y;
+    __global stored_y *y;
     __global uchar *argmax;
     __global const float *gate;
     int left;

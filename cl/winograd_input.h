@@ -4,6 +4,8 @@
 #ifndef WEFT_WINOGRAD_INPUT_H
 #define WEFT_WINOGRAD_INPUT_H
 
+#include "storage.h"
+
 /* Rows and columns of zeros before the picture; may be negative. */
 #ifndef TOP
 #define TOP 0
@@ -47,7 +49,7 @@ static inline struct tile tile_at(int index)
 
 /* The input of a picture, from a channel on. */
 struct input {
-    __global const float *x;
+    __global const stored_x *x;
     __global const uchar *argmax;
 };
 
@@ -69,14 +71,14 @@ static inline void load_column(floatv d[SIDE], struct input from, int top, int x
 #else
         const intv place = CONVERT_INTV(VLOAD(from.argmax + at));
 #endif
-        d[i] =
-            WHERE(place == (intv)(place_y * POOL_S + place_x), VLOAD(from.x + at), d[i]);
+        d[i] = WHERE(place == (intv)(place_y * POOL_S + place_x), VLOAD_X(from.x + at),
+                     d[i]);
     }
 #else
-    __global const float *column = from.x + ((long)top * IN_W + x) * IN;
+    __global const stored_x *column = from.x + ((long)top * IN_W + x) * IN;
 #pragma unroll
     for (int i = 0; i < SIDE; i++)
-        d[i] = i >= y0 && i < y1 ? VLOAD(column + i * (IN_W * IN)) : (floatv)(0.0f);
+        d[i] = i >= y0 && i < y1 ? VLOAD_X(column + i * (IN_W * IN)) : (floatv)(0.0f);
 #endif
 }
 
@@ -111,8 +113,9 @@ static inline void load_places(planes v, struct input from, struct tile t)
 }
 
 /* The tile's picture, from a channel on. */
-static inline struct input input_of(__global const float *x, __global const uchar *argmax,
-                                    struct tile t, int channel)
+static inline struct input input_of(__global const stored_x *x,
+                                    __global const uchar *argmax, struct tile t,
+                                    int channel)
 {
     const size_t at =
         (size_t)t.picture * (SPREAD ? POOL_H * POOL_W * IN : IN_H * IN_W * IN) + channel;
@@ -120,7 +123,7 @@ static inline struct input input_of(__global const float *x, __global const ucha
 }
 
 /* All channels. */
-static inline void load_tile(planes v, __global const float *x,
+static inline void load_tile(planes v, __global const stored_x *x,
                              __global const uchar *argmax, struct tile t)
 {
     for (int c = 0; c < IN; c += VW)

@@ -93,7 +93,8 @@ enum weft_status vec_pad(struct weft_list *list, const struct weft_conv *conv,
 {
     int h = (conv->out_h - 1) * conv->stride_y + (conv->r - 1) * conv->dilation_y + 1;
     int w = (conv->out_w - 1) * conv->stride_x + (conv->s - 1) * conv->dilation_x + 1;
-    if (!conv->pad_top && !conv->pad_left && h <= conv->h && w <= conv->w)
+    bool widened = ocl_arg_is_half(x) && ocl_of(list)->is_cpu;
+    if (!conv->pad_top && !conv->pad_left && h <= conv->h && w <= conv->w && !widened)
         return WEFT_OK;
     shape->in_h = h;
     shape->in_w = w;
@@ -105,6 +106,9 @@ enum weft_status vec_pad(struct weft_list *list, const struct weft_conv *conv,
     ocl_define(&options, "PAD_W", w);
     ocl_define(&options, "TOP", conv->pad_top);
     ocl_define(&options, "LEFT", conv->pad_left);
+    ocl_define_arg(&options, "X_HALF", x);
+    if (ocl_arg_is_half(x))
+        ocl_define(&options, "VW", ocl_of(list)->vector);
     struct ocl_arg padded = OCL_SCRATCH(ocl_scratch(
         list, sizeof(float) * (size_t)conv->n * (size_t)h * (size_t)w * (size_t)conv->c));
     struct ocl_launch launch = {
@@ -224,6 +228,7 @@ static enum weft_status arrange(struct weft_list *list, struct job *job,
     ocl_define(&options, "GROUP_OUT", s->group_out);
     ocl_define(&options, "BLOCK", t->block);
     ocl_define(&options, "TURNED", job->turned);
+    ocl_define_arg(&options, "W_HALF", &job->w);
     size_t taps = (size_t)s->r * (size_t)s->s;
     size_t floats = taps * (size_t)s->group_in * (size_t)(t->block * t->blocks);
     struct ocl_arg arranged = ocl_kept(list, sizeof(float) * floats);
@@ -248,8 +253,10 @@ static enum weft_status convolve(struct weft_list *list, struct job *job,
     /* Weights of a block that are scattered over more than a quarter of the first-level
      * cache are worth a copy, if many pixels use it. */
     long block_floats = (long)s->r * s->s * s->group_in * t.block;
-    bool arranged = job->turned || (block_floats > 2048 && s->out > t.block &&
-                                    (long)t.count * values[TILE] >= 256);
+    bool widened = ocl_arg_is_half(&job->w) && ocl_of(list)->is_cpu;
+    bool arranged =
+        job->turned || widened ||
+        (block_floats > 2048 && s->out > t.block && (long)t.count * values[TILE] >= 256);
     if (arranged)
         WEFT_TRY(arrange(list, job, &t));
 
@@ -260,6 +267,9 @@ static enum weft_status convolve(struct weft_list *list, struct job *job,
     ocl_define(&options, "TILE", values[TILE]);
     ocl_define(&options, "UNROLL", values[UNROLL]);
     ocl_define(&options, "ARRANGED", arranged);
+    ocl_define_arg(&options, "X_HALF", &job->x);
+    ocl_define_arg(&options, "W_HALF", &job->w);
+    ocl_define_arg(&options, "Y_HALF", &job->y);
     ocl_define(&options, "BIAS", job->bias.mem != NULL);
     ocl_define(&options, "GATE", job->gate.mem != NULL);
     ocl_define(&options, "ACT", (long)job->activation.act);
@@ -423,8 +433,8 @@ FIT(data)
             {"unroll", 4, {1, 2, 4, 8}},                      \
     }
 
-const struct ocl_algorithm vec_direct_forward = {"direct", TUNABLES, forward_fit,
-                                                 forward_allows, forward};
+const struct ocl_algorithm vec_direct_forward = {"direct",       TUNABLES, forward_fit,
+                                                 forward_allows, forward,  true};
 const struct ocl_algorithm vec_direct_data = {"direct", TUNABLES, data_fit, data_allows,
                                               backward_data};
 

@@ -128,9 +128,9 @@ WINOGRAD_ALGORITHM(data_3, OCL_BACKWARD_DATA, 3)
 WINOGRAD_ALGORITHM(data_4, OCL_BACKWARD_DATA, 4)
 
 const struct ocl_algorithm tile_winograd_forward[3] = {
-    {"winograd-2", TILE_TUNABLES, forward_2_fit, forward_2_allows, forward_2},
-    {"winograd-3", TILE_TUNABLES, forward_3_fit, forward_3_allows, forward_3},
-    {"winograd-4", TILE_TUNABLES, forward_4_fit, forward_4_allows, forward_4},
+    {"winograd-2", TILE_TUNABLES, forward_2_fit, forward_2_allows, forward_2, true},
+    {"winograd-3", TILE_TUNABLES, forward_3_fit, forward_3_allows, forward_3, true},
+    {"winograd-4", TILE_TUNABLES, forward_4_fit, forward_4_allows, forward_4, true},
 };
 const struct ocl_algorithm tile_winograd_data[3] = {
     {"winograd-2", TILE_TUNABLES, data_2_fit, data_2_allows, data_2},

@@ -9,6 +9,18 @@ void ocl_define_type(struct ocl_options *options, const char *name, struct weft_
         ocl_define(options, name, 1);
 }
 
+bool ocl_arg_is_half(const struct ocl_arg *arg)
+{
+    return arg->kind == OCL_ARG_VIEW && arg->view.mem && arg->view.type == WEFT_FLOAT16;
+}
+
+void ocl_define_arg(struct ocl_options *options, const char *name,
+                    const struct ocl_arg *arg)
+{
+    if (ocl_arg_is_half(arg))
+        ocl_define(options, name, 1);
+}
+
 static enum weft_status convert(struct weft_list *list, struct weft_view x,
                                 struct weft_view y, bool of_weights)
 {

@@ -3,6 +3,8 @@
  * cl/gemm_vec.cl. */
 #include "vec.h"
 
+#include <string.h>
+
 /* c[m][n] = a[m][k] b[k][n] and what goes with it. */
 struct product {
     int m, n, k;
@@ -105,10 +107,34 @@ static bool allows(const struct ocl_device *device, const struct product *p,
            (is_whole(p, values) || values[COLUMN_TILES] * block <= 1024);
 }
 
+/* A processor widens what is float16 as it copies it: a number is used more often than it
+ * is read. The tiling is made to fit the copies. */
+static void pack_halves(const struct product *p, int *values)
+{
+    int block = values[WIDTH] * values[VECTORS];
+    bool a = p->a.type == WEFT_FLOAT16, b = p->b.type == WEFT_FLOAT16;
+    if (!a && !b)
+        return;
+    values[COLUMN_TILES] = at_most(values[COLUMN_TILES], 1024 / block);
+    values[ROW_TILES] = at_most(values[ROW_TILES], ROWS / values[TILE]);
+    values[PACK_A] = a;
+    values[PACK_B] = values[PACK_B] || (b && values[ROW_TILES] > 1);
+    if (!values[PACK_A] && !values[PACK_B])
+        return;
+    int depth = values[DEPTH] ? values[DEPTH] : DEEPEST;
+    if (values[PACK_B])
+        depth = at_most(depth, B_PIECE / (block * values[COLUMN_TILES]));
+    values[DEPTH] = depth < 1 ? 1 : depth;
+}
+
 static enum weft_status multiply(struct weft_list *list, const struct product *p,
-                                 const int *values)
+                                 const int *given)
 {
     struct ocl_options options = {""};
+    int values[OCL_MAX_TUNABLES];
+    memcpy(values, given, sizeof(values));
+    if (ocl_of(list)->is_cpu)
+        pack_halves(p, values);
     ocl_define(&options, "A_TURNED", p->a_turned);
     ocl_define(&options, "B_TURNED", p->b_turned);
     ocl_define(&options, "A_PACKED", values[PACK_A]);
@@ -121,6 +147,9 @@ static enum weft_status multiply(struct weft_list *list, const struct product *p
     ocl_define(&options, "NV", values[VECTORS]);
     ocl_define(&options, "TILE", values[TILE]);
     ocl_define(&options, "ROW_TILES", row_room(p, values));
+    ocl_define_type(&options, "X_HALF", p->a);
+    ocl_define_type(&options, "W_HALF", p->b);
+    ocl_define_type(&options, "Y_HALF", p->c);
     ocl_define(&options, "COLUMN_TILES", values[COLUMN_TILES]);
     ocl_define(&options, "WHOLE", is_whole(p, values));
     ocl_define(&options, "DEPTH", values[DEPTH] ? values[DEPTH] : 1);
@@ -215,7 +244,7 @@ SLOT(forward)
 SLOT(backward_data)
 SLOT(backward_weights)
 
-#define ROW(slot)                                               \
+#define ROW(slot, halves)                                       \
     {                                                           \
         "gemm",                                                 \
             {                                                   \
@@ -228,11 +257,11 @@ SLOT(backward_weights)
                 {"pack-a", 2, {0, 1}},                          \
                 {"pack-b", 2, {0, 1}},                          \
             },                                                  \
-            slot##_fit, slot##_allows, slot##_record            \
+            slot##_fit, slot##_allows, slot##_record, halves    \
     }
 
 const struct ocl_algorithm vec_gemm[OCL_SLOT_COUNT] = {
-    [OCL_FORWARD] = ROW(forward),
-    [OCL_BACKWARD_DATA] = ROW(backward_data),
-    [OCL_BACKWARD_WEIGHTS] = ROW(backward_weights),
+    [OCL_FORWARD] = ROW(forward, true),
+    [OCL_BACKWARD_DATA] = ROW(backward_data, false),
+    [OCL_BACKWARD_WEIGHTS] = ROW(backward_weights, false),
 };

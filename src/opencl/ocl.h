@@ -161,9 +161,12 @@ enum weft_status ocl_widen(struct weft_list *list, struct weft_view *view, bool 
 struct weft_view ocl_place(struct weft_list *list, struct weft_view view);
 enum weft_status ocl_narrow(struct weft_list *list, struct weft_view from,
                             struct weft_view to);
-/* "-DX_HALF=1" for a view that is float16 (cl/storage.h). */
+/* "-DX_HALF=1" for a view, or an argument that is one, of float16 (cl/storage.h). */
 void ocl_define_type(struct ocl_options *options, const char *name,
                      struct weft_view view);
+void ocl_define_arg(struct ocl_options *options, const char *name,
+                    const struct ocl_arg *arg);
+bool ocl_arg_is_half(const struct ocl_arg *arg);
 /* Scratch as a view, which stays taken when an algorithm begins. */
 struct weft_view ocl_scratch_view(struct weft_list *list, size_t count, bool kept);
 

@@ -68,10 +68,8 @@ static enum weft_status launch(struct weft_list *list, const struct weft_pool *p
     size_t items = deal.rows ? lines : lines * width * vectors;
     struct ocl_options options = options_of(pool, &deal);
     ocl_define(&options, "ARGMAX", argmax.mem != NULL);
-    if (from.kind == OCL_ARG_VIEW)
-        ocl_define_type(&options, "X_HALF", from.view);
-    if (to.kind == OCL_ARG_VIEW)
-        ocl_define_type(&options, "Y_HALF", to.view);
+    ocl_define_arg(&options, "X_HALF", &from);
+    ocl_define_arg(&options, "Y_HALF", &to);
 
     struct ocl_launch launch = {
         .source = "pool.cl",

@@ -40,7 +40,8 @@ bool vec_width_allowed(const struct ocl_device *device, int width);
 void vec_local(const struct weft_list *list, struct ocl_launch *launch);
 
 /* Has x copied with zeros around it, if the convolution needs that; x and the shape's
- * input then are the copy. */
+ * input then are the copy, in float32. On a processor one of float16 always is: it would
+ * be widened anew for every tap. */
 enum weft_status vec_pad(struct weft_list *list, const struct weft_conv *conv,
                          struct vec_shape *shape, struct ocl_arg *x);
 

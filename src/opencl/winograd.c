@@ -88,6 +88,9 @@ void winograd_define(struct ocl_options *options, const struct winograd *job)
     vec_define_shape(options, &job->shape);
     ocl_define(options, "OUTPUTS", job->outputs);
     ocl_define(options, "TURNED", job->turned);
+    ocl_define_arg(options, "X_HALF", &job->x);
+    ocl_define_arg(options, "W_HALF", &job->w);
+    ocl_define_arg(options, "Y_HALF", &job->y);
 }
 
 void winograd_define_ends(struct ocl_options *options, const struct winograd *job)
