@@ -96,6 +96,8 @@ expect 2 'one of human' "$weft" eval m --output yaml
 expect 2 'needs MODEL' "$weft" eval
 expect 2 "do with 'b'" "$weft" eval a b
 expect 2 'did you mean train' "$weft" bench tain
+expect 2 'like float32,float16' "$weft" bench infer -d cpu --data data --precision half
+expect 2 'one of float32' "$weft" eval m --precision half
 expect 2 '128 or 1,32' "$weft" bench train -d cpu --data data --batch 1,x
 expect 2 'there is no op' "$weft" verify -d cpu --op cnov
 expect 2 'resume needs --out' "$weft" train --resume
@@ -153,6 +155,10 @@ json weft.eval/1 '0.6 < j["accuracy"] < 1 and len(j["confusion"]) == 3 and
     j["classes"][1] == "middle, \"so\"" and 0 < j["standard_error"] < 0.05 and
     j["loss"] > 0' \
     "$weft" eval -d cpu r/a/best.safetensors -o json
+expect 0 'float16 (was [0-9.]+ times as fast|gave other answers)|too far|far slower' \
+    "$weft" eval -d cpu r/a/best.safetensors --precision auto
+json weft.eval/1 'j["precision"] == "float16" and 0.6 < j["accuracy"] < 1' \
+    "$weft" eval -d cpu r/a/best.safetensors --precision float16 -o json
 expect 5 'less than' "$weft" eval -d cpu r/a/best.safetensors --min-accuracy 99.9%
 expect 4 'noise' "$weft" eval -d cpu r/a/best.safetensors --data noise.safetensors
 if grep -q 'classes are not those' both; then wrong "its own classes" both; else right; fi
@@ -276,6 +282,11 @@ json weft.explain/1 'len(j["parts"]) > 5 and
     abs(sum(p["share"] for p in j["parts"]) - 1) < 1e-6 and
     0.9 < j["planned_bytes"] / j["taken_bytes"] < 1.1' \
     "$weft" explain tiny.net --layers -d cpu --data data -b 8 --seconds 0.01s -o json
+json weft.bench/1 '[r["precision"] for r in j["rows"]] == ["float32", "float16"] and
+    all(r["passed"] for r in j["rows"]) and j["rows"][1]["speedup"] > 0 and
+    j["rows"][1]["planned_bytes"] > 0' \
+    "$weft" bench infer -d cpu --data data --net tiny.net --precision float32,float16 \
+    --seconds 0.1s -o json
 json weft.bench/1 'j["rows"][0]["workload"] == "infer"' \
     env TMPDIR="$dir/empty" \
     "$weft" bench infer -d cpu --data data --net tiny.net -b 1 --seconds 0.5s -o json

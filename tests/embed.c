@@ -102,7 +102,8 @@ static enum weft_status use(weft_device *device, weft_context *context, const ch
 
     *right = 0;
     if ((status = weft_model_load(context, path, &model)) ||
-        (status = weft_predictor_create(device, model, 64, &predictor)) ||
+        (status = weft_predictor_create(device, model, weft_predictor_params(.batch = 64),
+                                        &predictor)) ||
         (status = weft_predict(predictor, weft_data_pixels(data), TEST, probabilities)))
         goto done;
     for (int i = 0; i < TEST; i++) {

@@ -128,7 +128,7 @@ static void rig_init(struct rig *rig, const weft_net *net, enum way way)
 {
     *rig = (struct rig){.weights = net->graph.weights,
                         .floats = weft_graph_floats(&net->graph)};
-    CHECK_OK(weft_plan_create(net, BATCH, true, way == PLAIN, &rig->plan));
+    CHECK_OK(weft_plan_create(net, BATCH, true, way == PLAIN, WEFT_FLOAT32, &rig->plan));
     REQUIRE(rig->plan);
     if (way == LOOSE || way == SHORT)
         place_otherwise(rig->plan, way);

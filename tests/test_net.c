@@ -233,7 +233,8 @@ static void check_fusion(void)
         weft_net *net = net_of(cases[i].text, 8, 8, 1);
         struct weft_plan *plan = NULL;
         REQUIRE(net);
-        CHECK_OK(weft_plan_create(net, 5, cases[i].training, cases[i].plain, &plan));
+        CHECK_OK(weft_plan_create(net, 5, cases[i].training, cases[i].plain, WEFT_FLOAT32,
+                                  &plan));
         REQUIRE(plan);
         char words[256];
         describe_plan(plan, words, sizeof(words));
@@ -286,13 +287,13 @@ static void check_fit(void)
     weft_net *net = net_of(weft_net_builtin("seed", -1), 28, 28, 1);
     struct weft_plan *plan = NULL;
     REQUIRE(net);
-    CHECK_OK(weft_plan_create(net, 100, true, false, &plan));
+    CHECK_OK(weft_plan_create(net, 100, true, false, WEFT_FLOAT32, &plan));
     REQUIRE(plan);
-    CHECK_INT(weft_plan_fit(net, 1000, true, plan->bytes), 100);
-    CHECK_INT(weft_plan_fit(net, 1000, true, 10), 0);
+    CHECK_INT(weft_plan_fit(net, 1000, true, WEFT_FLOAT32, plan->bytes), 100);
+    CHECK_INT(weft_plan_fit(net, 1000, true, WEFT_FLOAT32, 10), 0);
     weft_plan_destroy(&plan);
-    CHECK_FAILS(weft_plan_create(net, 1 << 20, true, false, &plan), WEFT_ERR_ARG,
-                "the largest batch is");
+    CHECK_FAILS(weft_plan_create(net, 1 << 20, true, false, WEFT_FLOAT32, &plan),
+                WEFT_ERR_ARG, "the largest batch is");
     weft_net_destroy(&net);
 }
 

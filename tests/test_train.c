@@ -301,14 +301,13 @@ static void check_model(const weft_data *data)
     weft_model *model = NULL;
     weft_predictor *predictor = NULL;
     struct weft_model_info info;
-    CHECK_OK(weft_model_load(ctx, path, &model));
-    REQUIRE(model);
+    REQUIRE(!weft_model_load(ctx, path, &model));
     weft_model_info(model, &info);
     CHECK_INT(info.step, 400);
     CHECK_TEXT(info.class_names[3], "checks");
     CHECK_TEXT(weft_model_note(model, "note"), "kept");
-    CHECK_OK(weft_predictor_create(device, model, 256, &predictor));
-    REQUIRE(predictor);
+    REQUIRE(!weft_predictor_create(device, model, weft_predictor_params(.batch = 256),
+                                   &predictor));
     CHECK_OK(weft_evaluate(predictor, data, &loaded));
     CHECK_INT(loaded.correct, trained.correct);
     CHECK(loaded.loss == trained.loss);
@@ -318,10 +317,11 @@ static void check_model(const weft_data *data)
      * answers. */
     bool builtin;
     float all[50][CLASSES], one[50][CLASSES];
-    CHECK_OK(weft_predictor_create(device, model, 16, &predictor));
+    CHECK_OK(weft_predictor_create(device, model, weft_predictor_params(.batch = 16),
+                                   &predictor));
     CHECK_OK(weft_predict(predictor, weft_data_pixels(data), 50, all[0]));
     weft_predictor_destroy(&predictor);
-    CHECK_OK(weft_predictor_create(device, model, 1, &predictor));
+    CHECK_OK(weft_predictor_create(device, model, NULL, &predictor));
     CHECK_OK(weft_predictor_choose(predictor, model, &builtin));
     CHECK_OK(weft_predict(predictor, weft_data_pixels(data), 50, one[0]));
     weft_predictor_destroy(&predictor);

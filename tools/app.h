@@ -91,6 +91,15 @@ struct app_options {
             0, 0                                                                     \
     }
 
+/* The choices are those of enum weft_precision. */
+#define APP_OPTION_PRECISION(type, field)                                           \
+    {                                                                               \
+        "precision", 0, ARGS_CHOICE, offsetof(type, field), "float32|float16|auto", \
+            "how weights and activations lie in memory; auto: float16 where it is " \
+            "measured faster and right; default float32",                           \
+            0, 0                                                                    \
+    }
+
 struct app {
     const char *name; /* of the subcommand */
     const struct app_options *options;
@@ -172,6 +181,13 @@ enum app_exit app_flush(const struct app *app);
 
 /* The platform, briefly where it is a well-known one. */
 const char *app_platform(const struct weft_device_info *info);
+
+/* precision.c. Their names; the one of a word of so many letters, -1: none. What came of
+ * asking for `auto`, on stderr; and what a predictor works in and takes, in a result. */
+extern const char *const app_precisions[]; /* of enum weft_precision; NULL-terminated */
+int app_precision(const char *word, size_t length);
+void app_tell_precision(const weft_predictor *predictor, int asked);
+void app_json_precision(const weft_predictor *predictor, struct json *json);
 
 extern const char *const app_kinds[];    /* of enum weft_device_kind: "GPU" */
 extern const char *const app_families[]; /* of enum weft_family */

@@ -9,7 +9,7 @@ enum { BENCH_MOST_SAMPLES = 10000, BENCH_LEAST_SAMPLES = 3, BENCH_MOST_LIST = 32
 
 struct bench_options {
     struct app_options app;
-    const char *nets, *data, *batches, *images, *shapes;
+    const char *nets, *data, *batches, *images, *shapes, *precisions;
     double seconds;
     uint64_t seed;
     bool quick;
@@ -29,7 +29,9 @@ struct bench_row {
     const char *workload;
     char what[128]; /* the network or the shape */
     char direction[32], image[32];
-    int batch; /* 0: none */
+    int batch;             /* 0: none */
+    const char *precision; /* "float16"; "": the row is not of inference */
+    double speedup;        /* against the same in float32, if that was measured too */
     const char *unit;
     double *values; /* the samples, in that unit; freed with the row */
     int count;

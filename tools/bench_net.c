@@ -23,6 +23,7 @@ struct job {
     weft_predictor *predictor;
     float *probabilities;
     char image[32];
+    enum weft_precision precision;
     int batch, at; /* at: the next picture to be looked at */
 };
 
@@ -62,7 +63,11 @@ static enum weft_status prepare_infer(struct job *job)
     job->at = 0;
     job->probabilities = term_alloc(
         job->probabilities, (size_t)job->batch * (size_t)info.classes * sizeof(float));
-    return weft_predictor_create(job->bench->app->device, job->model, job->batch,
+    const struct weft_predictor_params params = {.batch = job->batch,
+                                                 .precision = job->precision,
+                                                 .pixels = weft_data_pixels(job->data),
+                                                 .pixel_count = info.count};
+    return weft_predictor_create(job->bench->app->device, job->model, &params,
                                  &job->predictor);
 }
 
@@ -172,8 +177,10 @@ static enum weft_status look(struct job *job, struct bench_row *row)
 {
     struct bench *b = job->bench;
     struct weft_step step;
-    const struct weft_step_params params = {
-        .batch = job->batch, .training = job->mode->training, .check = true};
+    const struct weft_step_params params = {.batch = job->batch,
+                                            .training = job->mode->training,
+                                            .precision = job->precision,
+                                            .check = true};
     term_wait_begin("Comparing a step with the reference backend, which is slow");
     enum weft_status status =
         weft_bench_step(b->probes, job->net, job->data, &params, NULL, NULL, &step);
@@ -198,6 +205,12 @@ static enum weft_status measure(struct job *job, struct bench_row *row)
     enum weft_status status = job->mode->prepare(job);
     if (!status && job->mode->kind == BENCH_LATENCY)
         status = weft_predictor_choose(job->predictor, job->model, &row->builtin);
+    if (!status && job->predictor) {
+        struct weft_predictor_info served;
+        weft_predictor_info(job->predictor, &served);
+        if (job->precision == WEFT_PRECISION_AUTO)
+            row->precision = served.precision ? "auto: float16" : "auto: float32";
+    }
     if (!status)
         status = job->mode->step(job, 1);
     term_wait_end();
@@ -213,6 +226,42 @@ static enum weft_status measure(struct job *job, struct bench_row *row)
     return status;
 }
 
+/* Against the last row of the same in float32. */
+static void compare(const struct bench *b, const struct job *job, struct bench_row *row)
+{
+    for (const struct bench_row *r = b->rows; r < row; r++)
+        if (r->kind == row->kind && !strcmp(r->what, row->what) &&
+            !strcmp(r->image, row->image) && r->batch == row->batch &&
+            !strcmp(r->precision, "float32") && job->precision != WEFT_PRECISION_FLOAT32)
+            row->speedup = r->seconds / row->seconds;
+}
+
+static enum app_exit run_precision(struct bench *b, const char *piece, void *priv)
+{
+    struct job *job = priv;
+    struct weft_net_info net;
+    struct weft_data_info info;
+    weft_net_info(job->net, &net);
+    weft_data_info(job->data, &info);
+    struct bench_row *row = bench_row(b, job->mode->kind, job->workload->name, net.name);
+    job->precision = piece ? (enum weft_precision)app_precision(piece, strlen(piece))
+                           : WEFT_PRECISION_FLOAT32;
+    row->precision = job->mode->training ? "" : app_precisions[job->precision];
+    snprintf(row->image, sizeof(row->image), "%dx%dx%d", info.height, info.width,
+             info.channels);
+    row->batch = job->batch;
+    enum weft_status status = b->probes ? look(job, row) : WEFT_OK;
+    if (!status && !row->fault[0])
+        status = measure(job, row);
+    compare(b, job, row);
+    row->roof_share /= row->seconds;
+    if (b->probes)
+        row->launch_share = row->launches * b->roofs.launch / row->seconds;
+    return status
+               ? app_fail(b->app, status == WEFT_ERR_ARG ? APP_INPUT : APP_WORK, status)
+               : APP_DONE;
+}
+
 static enum app_exit run_batch(struct bench *b, const char *piece, void *priv)
 {
     struct job *job = priv;
@@ -223,19 +272,8 @@ static enum app_exit run_batch(struct bench *b, const char *piece, void *priv)
     job->batch = piece ? atoi(piece) : job->mode->kind == BENCH_LATENCY ? 1 : net.batch;
     job->batch = job->batch ? job->batch : 128;
     job->batch = job->batch < info.count ? job->batch : info.count;
-    struct bench_row *row = bench_row(b, job->mode->kind, job->workload->name, net.name);
-    snprintf(row->image, sizeof(row->image), "%dx%dx%d", info.height, info.width,
-             info.channels);
-    row->batch = job->batch;
-    enum weft_status status = b->probes ? look(job, row) : WEFT_OK;
-    if (!status && !row->fault[0])
-        status = measure(job, row);
-    row->roof_share /= row->seconds;
-    if (b->probes)
-        row->launch_share = row->launches * b->roofs.launch / row->seconds;
-    return status
-               ? app_fail(b->app, status == WEFT_ERR_ARG ? APP_INPUT : APP_WORK, status)
-               : APP_DONE;
+    return bench_each(b, job->mode->training ? NULL : b->options->precisions,
+                      run_precision, job);
 }
 
 /* Pictures of noise, as many as the largest batch. */

@@ -15,6 +15,8 @@ struct bench_row *bench_row(struct bench *b, enum bench_kind kind, const char *w
                             .workload = workload,
                             .bound = "",
                             .unit = "",
+                            .precision = "",
+                            .speedup = NAN,
                             .median = NAN,
                             .min = NAN,
                             .max = NAN,
@@ -119,6 +121,9 @@ CELL(what, table_text(t, r->what))
 CELL(direction, table_text(t, r->direction))
 CELL(image, table_text(t, r->image))
 CELL(batch, table_int(t, r->batch))
+CELL(precision, table_text(t, r->precision))
+CELL(speedup,
+     table_real(t, r->speedup, isfinite(r->speedup) ? "%.2f x" : "-", r->speedup))
 CELL(unit, table_text(t, r->unit))
 CELL(median, number(t, r->median))
 CELL(min, number(t, r->min))
@@ -154,6 +159,7 @@ static const struct {
     {{"direction", "Direction", true, 0}, BENCH_OP, cell_direction},
     {{"image", "Image", true, 0}, BENCH_PICTURES | BENCH_LATENCY, cell_image},
     {{"batch", "Batch", false, 0}, BENCH_PICTURES | BENCH_LATENCY, cell_batch},
+    {{"precision", "Precision", true, 0}, BENCH_PICTURES | BENCH_LATENCY, cell_precision},
     {{"device", "Device", true, 0}, 0, text_device},
     {{"median", "Median", false, 0}, 15, cell_median},
     {{"min", "Min", false, 0}, 15, cell_min},
@@ -161,6 +167,7 @@ static const struct {
     {{"p95", "p95", false, 0}, BENCH_LATENCY, cell_p95},
     {{"p99", "p99", false, 0}, BENCH_LATENCY, cell_p99},
     {{"unit", "", true, 0}, 15, cell_unit},
+    {{"speedup", "Of float32", false, 0}, BENCH_PICTURES | BENCH_LATENCY, cell_speedup},
     {{"samples", "Samples", false, 0}, BENCH_PICTURES | BENCH_LATENCY, cell_samples},
     {{"served_by", "Served by", true, 0}, BENCH_LATENCY, cell_server},
     {{"time_ms", "ms", false, 0}, BENCH_OP, cell_seconds},
@@ -187,7 +194,9 @@ static void write_table(const struct bench *b, unsigned kinds, bool first)
     int rows = 0;
     for (int i = 0; i < COLUMNS; i++) {
         shown[i] = columns[i].column;
-        if (!(columns[i].kinds & kinds))
+        bool of_precision =
+            columns[i].write == cell_precision || columns[i].write == cell_speedup;
+        if (!(columns[i].kinds & kinds) || (of_precision && !b->options->precisions))
             shown[i].title = NULL;
     }
     table_init(&t, stdout, (enum table_format)b->options->app.format, shown, COLUMNS,
@@ -236,6 +245,8 @@ static void write_row(const struct bench *b, struct json *j, const struct bench_
     emit_text(j, "device", b->app->info.name);
     if (r->kind == BENCH_LATENCY)
         emit_text(j, "served_by", r->builtin ? "weft's C" : app_platform(&b->app->info));
+    if (r->precision[0])
+        emit_text(j, "precision", r->precision);
     emit_text(j, "unit", r->unit);
     const struct {
         const char *name;
@@ -250,6 +261,7 @@ static void write_row(const struct bench *b, struct json *j, const struct bench_
                  {"bytes", r->bytes},
                  {"roof_share", r->roof_share},
                  {"launch_share", r->launch_share},
+                 {"speedup", r->speedup},
                  {"first_step_s", r->first_step},
                  {"planned_bytes", r->planned},
                  {"taken_bytes", r->taken},

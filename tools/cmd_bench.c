@@ -20,6 +20,10 @@ static const struct args_option options[] = {
      "pictures a step, such as 128 or 1,32,512; default: what the network says, 1 for "
      "latency",
      0, 0},
+    {"precision", 0, ARGS_TEXT, offsetof(struct bench_options, precisions), "LIST",
+     "of infer and latency: float32, float16, auto, such as float32,float16; default "
+     "float32",
+     0, 0},
     {"shape", 0, ARGS_TEXT, offsetof(struct bench_options, shapes), "LIST",
      "for conv 64x28x28x32:64x3x3 (pictures, rows, columns, channels; filters, rows, "
      "columns) with :stride=2 :pad=valid :groups=4 :pool=2 :relu; for gemm 256x512x512 "
@@ -134,6 +138,20 @@ static enum app_exit check_batches(struct bench *b)
     return APP_DONE;
 }
 
+static enum app_exit check_precisions(struct bench *b)
+{
+    const char *text = b->options->precisions;
+    while (text) {
+        size_t length = strcspn(text, ",");
+        if (app_precision(text, length) < 0)
+            return app_error(b->app, APP_USAGE,
+                             "--precision is '%s', but must be like float32,float16",
+                             b->options->precisions);
+        text = text[length] ? text + length + 1 : NULL;
+    }
+    return APP_DONE;
+}
+
 /* The workload that is called `word`. */
 static enum app_exit find(const struct app *app, const char *word,
                           const struct bench_workload **out)
@@ -161,6 +179,8 @@ static enum app_exit bench(struct bench *b, char **words, int count)
     static char *none[] = {usual};
     const struct bench_workload *chosen[BENCH_MOST_LIST];
     enum app_exit code = check_batches(b);
+    if (!code)
+        code = check_precisions(b);
     if (!count) {
         words = none;
         count = 1;

@@ -12,7 +12,7 @@ enum { BATCH = 256, WIDEST = 100, MOST_CONFUSIONS = 20 };
 struct options {
     struct app_options app;
     const char *data;
-    int part, batch;
+    int part, batch, precision;
     double least;
 };
 
@@ -25,6 +25,7 @@ static const struct args_option options[] = {
      "pictures at a time; default 256", 1, 1 << 20},
     {"min-accuracy", 0, ARGS_SHARE, offsetof(struct options, least), "X",
      "exit code 5 if the accuracy is lower", 0, 0},
+    APP_OPTION_PRECISION(struct options, precision),
     APP_OPTIONS_TUNED(struct options),
     APP_OPTIONS_DEVICE(struct options),
     APP_OPTIONS_OUTPUT(struct options),
@@ -213,6 +214,7 @@ static void write_json(const struct job *job, const struct table *t)
     app_json_begin(job->app, &j, "weft.eval/1");
     emit_text(&j, "data", info.source);
     emit_text(&j, "release", info.release);
+    app_json_precision(job->predictor, &j);
     emit_int(&j, "count", e->count);
     emit_int(&j, "correct", e->correct);
     emit_real(&j, "accuracy", e->accuracy);
@@ -300,6 +302,15 @@ static void compare_classes(const struct job *job, const struct weft_model_info 
                   c, model->class_names[c], data.class_names[c], data.source);
 }
 
+/* Whether the pictures are of the network's size. */
+static bool fits(const struct weft_data_info *data, const weft_net *net)
+{
+    struct weft_net_info info;
+    weft_net_info(net, &info);
+    return data->height == info.height && data->width == info.width &&
+           data->channels == info.channels;
+}
+
 static enum app_exit evaluate(struct job *job, const struct options *o, const char *path)
 {
     struct app *app = job->app;
@@ -328,10 +339,18 @@ static enum app_exit evaluate(struct job *job, const struct options *o, const ch
     if (!o->part && (code = find_leak(job, trained_on)))
         return code;
     term_wait_begin("Compiling kernels, which are kept for next time");
-    status = weft_predictor_create(app->device, job->model, o->batch, &job->predictor);
+    struct weft_data_info data;
+    weft_data_info(job->data, &data);
+    const struct weft_predictor_params params = {
+        .batch = o->batch,
+        .precision = (enum weft_precision)o->precision,
+        .pixels = fits(&data, info.net) ? weft_data_pixels(job->data) : NULL,
+        .pixel_count = data.count};
+    status = weft_predictor_create(app->device, job->model, &params, &job->predictor);
     term_wait_end();
     if (status)
         return app_fail(app, APP_WORK, status);
+    app_tell_precision(job->predictor, o->precision);
     term_wait_begin("Evaluating");
     status = weft_evaluate(job->predictor, job->data, &job->eval);
     term_wait_end();

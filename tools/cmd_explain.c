@@ -11,7 +11,7 @@ enum { MOST_PARTS = 2048 };
 struct options {
     struct app_options app;
     const char *net, *data;
-    int batch;
+    int batch, precision;
     double seconds;
     bool layers, infer, plain;
 };
@@ -25,6 +25,8 @@ static const struct args_option options[] = {
      "default fashion-mnist", 0, 0},
     {"batch", 'b', ARGS_INT, offsetof(struct options, batch), "N",
      "pictures a step; default: what the network says", 1, 1 << 20},
+    {"precision", 0, ARGS_CHOICE, offsetof(struct options, precision), "float32|float16",
+     "of inference; default float32", 0, 0},
     {"plain", 0, ARGS_FLAG, offsetof(struct options, plain), NULL,
      "without fusion, to compare; training only", 0, 0},
     {"seconds", 0, ARGS_TIME, offsetof(struct options, seconds), "T",
@@ -142,6 +144,8 @@ static void write_json(const struct view *v, const struct table *t,
     app_json_begin(v->app, &j, "weft.explain/1");
     emit_text(&j, "net", net.name);
     emit_text(&j, "step", v->options->infer ? "infer" : "train");
+    if (v->options->infer)
+        emit_text(&j, "precision", app_precisions[v->options->precision]);
     emit_int(&j, "batch", s->batch);
     emit_int(&j, "launches", s->launches);
     emit_real(&j, "flops", s->flops);
@@ -179,8 +183,10 @@ static enum app_exit explain(struct view *v, const char *spec)
     const struct options *o = v->options;
     const struct weft_bench_params params = {.seconds = o->layers ? o->seconds : -1,
                                              .seed = 1};
-    const struct weft_step_params how = {
-        .batch = o->batch, .training = !o->infer, .plain = o->plain};
+    const struct weft_step_params how = {.batch = o->batch,
+                                         .training = !o->infer,
+                                         .plain = o->plain,
+                                         .precision = (enum weft_precision)o->precision};
     struct weft_data_info info;
     struct weft_step step;
     enum app_exit code = app_open_device(v->app);

@@ -11,7 +11,7 @@ enum { MOST_BATCH = 128, LABEL = 160, MOST_TOP = 100 };
 
 struct options {
     struct app_options app;
-    int top, invert;
+    int top, invert, precision;
 };
 
 static const struct args_option options[] = {
@@ -19,6 +19,7 @@ static const struct args_option options[] = {
      "classes told for each picture; default 3", 1, MOST_TOP},
     {"invert", 0, ARGS_CHOICE, offsetof(struct options, invert), "auto|no|yes",
      "light against dark; auto: pictures with a light background", 0, 0},
+    APP_OPTION_PRECISION(struct options, precision),
     APP_OPTIONS_TUNED(struct options),
     APP_OPTIONS_DEVICE(struct options),
     APP_OPTIONS_OUTPUT(struct options),
@@ -176,10 +177,17 @@ static enum app_exit flush(struct job *job)
     if (!job->count)
         return APP_DONE;
     if (!job->predictor) {
+        const struct weft_predictor_params params = {
+            .batch = job->count,
+            .precision = (enum weft_precision)job->options->precision,
+            .pixels = job->pixels,
+            .pixel_count = job->count};
         term_wait_begin("Compiling kernels, which are kept for next time");
-        status = weft_predictor_create(job->app->device, job->model, job->count,
-                                       &job->predictor);
+        status =
+            weft_predictor_create(job->app->device, job->model, &params, &job->predictor);
         term_wait_end();
+        if (!status)
+            app_tell_precision(job->predictor, job->options->precision);
     }
     if (!status) {
         term_wait_begin("Predicting");

@@ -101,10 +101,11 @@ WEFT_API enum weft_status weft_bench_op(weft_bench *bench, const char *op,
 
 /* A network's step, planned as weft_trainer_create and weft_predictor_create do. */
 struct weft_step_params {
-    int batch;     /* 0: as in training */
-    bool training; /* a step of training; else inference */
-    bool plain;    /* no fusion */
-    bool check;    /* compare with the reference backend */
+    int batch;                     /* 0: as in training */
+    bool training;                 /* a step of training; else inference */
+    bool plain;                    /* no fusion */
+    bool check;                    /* compare with the reference backend */
+    enum weft_precision precision; /* of inference; AUTO is FLOAT32 */
 };
 #define weft_step_params(...) (&(struct weft_step_params){__VA_ARGS__})
 
@@ -134,7 +135,8 @@ struct weft_step {
 /* Reports the parts of a step of `net` in the order they run, timed, and the step;
  * without `report` nothing is timed. With `check`
  * the step is done by the reference backend too: in training the gradients of all weights
- * after one step are compared, else the probabilities. WEFT_ERR_ARG, WEFT_ERR_NOMEM,
+ * after one step are compared, else the probabilities, which in float16 may
+ * differ by 1/64 (weft/model.h). WEFT_ERR_ARG, WEFT_ERR_NOMEM,
  * WEFT_ERR_DEVICE, WEFT_ERR_BUILD. */
 WEFT_API enum weft_status weft_bench_step(weft_bench *bench, const weft_net *net,
                                           const weft_data *data,

@@ -40,15 +40,48 @@ WEFT_API const char *weft_model_note(const weft_model *model, const char *name);
 /* A model planned for one batch size on one device, without gradients. */
 typedef struct weft_predictor weft_predictor;
 
-/* WEFT_ERR_ARG, WEFT_ERR_NOMEM, WEFT_ERR_DEVICE, WEFT_ERR_BUILD. */
-WEFT_API enum weft_status weft_predictor_create(weft_device *device,
-                                                const weft_model *model, int batch,
-                                                weft_predictor **out);
+/* Zero is the default of every field. */
+struct weft_predictor_params {
+    int batch; /* pictures it is planned for; 0: 1 */
+    /* Float32 unless something else is said: float16 rounds each weight and each number
+     * between layers to 11 bits, which moves a probability by some thousandths, and
+     * whether it is faster depends on the device (where memory is the limit it is; on
+     * processors mostly not). AUTO runs both on some batches in turns, for milliseconds,
+     * and keeps float16 only if it was faster, if all its probabilities are finite and
+     * none differs from float32's by more than 1/64, and if it finds the same class
+     * likeliest, or one as near to it as that. What AUTO chooses is not repeatable to the
+     * bit. */
+    enum weft_precision precision;
+    /* AUTO compares the two on these pictures, as weft_predict takes them; NULL: on noise
+     * of several strengths. */
+    const uint8_t *pixels;
+    int pixel_count; /* pictures */
+};
+#define weft_predictor_params(...) (&(struct weft_predictor_params){__VA_ARGS__})
+
+/* `params` may be NULL. Waits. WEFT_ERR_ARG, WEFT_ERR_NOMEM, WEFT_ERR_DEVICE,
+ * WEFT_ERR_BUILD. */
+WEFT_API enum weft_status
+weft_predictor_create(weft_device *device, const weft_model *model,
+                      const struct weft_predictor_params *params, weft_predictor **out);
 WEFT_API void weft_predictor_destroy(weft_predictor **predictor);
+
+struct weft_predictor_info {
+    enum weft_precision precision; /* that it works in: never AUTO */
+    bool builtin;                  /* weft's own C code serves */
+    size_t weight_bytes, activation_bytes;
+    /* Of AUTO: the largest difference that float16 made to a probability, an infinity
+     * where it was far off; and how many times as fast it was, 0 where it was not timed
+     * for being wrong. Else 0. */
+    double difference, speedup;
+};
+WEFT_API void weft_predictor_info(const weft_predictor *predictor,
+                                  struct weft_predictor_info *out);
 
 /* Lets weft's own C code serve instead, on the same processor, where it is faster: for a
  * picture at a time the launches of an OpenCL driver can cost more than the work. Both
- * serve some batches in turns, for milliseconds, and the faster stays. Its probabilities
+ * serve some batches in turns, for milliseconds, and the faster stays; weft's own code
+ * works in float32. Its probabilities
  * differ from the other's by rounding, so that what this chooses is not repeatable to the
  * bit. Devices that are not processors stay. *builtin: whether weft's own code serves.
  * Waits. WEFT_ERR_NOMEM, WEFT_ERR_DEVICE. */

@@ -25,7 +25,7 @@ struct stage {
 
 static enum weft_status start_infer(struct weft_bench *b, const struct weft_net *net,
                                     const struct weft_data_info *info, int batch,
-                                    struct stage *s)
+                                    enum weft_type type, struct stage *s)
 {
     size_t bytes = weft_graph_floats(&net->graph) * sizeof(float);
     float *weights = malloc(bytes);
@@ -33,16 +33,18 @@ static enum weft_status start_infer(struct weft_bench *b, const struct weft_net 
     if (!weights)
         return weft_out_of_memory(s->device->context, "weights", bytes);
     weft_graph_initialize(&net->graph, b->params.seed, weights);
-    enum weft_status status = s->device->backend->alloc(s->device, bytes, &s->weights);
-    if (!status)
-        status = s->device->backend->write(s->device, s->weights, 0, weights, bytes);
+    enum weft_status status = weft_infer_place(s->device, net, weights, &normalization,
+                                               batch, type, &s->weights, &s->infer);
     free(weights);
     WEFT_TRY(status);
-    WEFT_TRY(
-        weft_infer_create(s->device, net, s->weights, &normalization, batch, &s->infer));
     s->plan = s->infer->plan;
     s->list = s->infer->list;
     return WEFT_OK;
+}
+
+static enum weft_type type_of(const struct weft_step_params *p)
+{
+    return p->precision == WEFT_PRECISION_FLOAT16 ? WEFT_FLOAT16 : WEFT_FLOAT32;
 }
 
 static enum weft_status start(struct weft_bench *b, struct weft_device *device,
@@ -55,7 +57,7 @@ static enum weft_status start(struct weft_bench *b, struct weft_device *device,
     int batch = p->batch ? p->batch : net->batch ? net->batch : 128;
     batch = batch < info.count ? batch : info.count;
     if (!p->training)
-        return start_infer(b, net, &info, batch, s);
+        return start_infer(b, net, &info, batch, type_of(p), s);
     WEFT_TRY(weft_trainer_create(
         device, net, data,
         weft_train_params(.batch = batch, .plain = p->plain, .seed = b->params.seed),
@@ -151,7 +153,10 @@ static enum weft_status check_infer(struct stage *device, struct stage *referenc
                                     2 * count * sizeof(*got));
     else if (!(status = weft_infer_run(device->infer, pixels, infer->batch, got)) &&
              !(status = weft_infer_run(reference->infer, pixels, infer->batch, want)) &&
-             !bench_compare(got, want, count, BENCH_FLOAT, &out->error))
+             !(infer->plan->type == WEFT_FLOAT16
+                   ? weft_infer_agrees(got, want, infer->batch, infer->classes,
+                                       &out->error)
+                   : bench_compare(got, want, count, BENCH_FLOAT, &out->error)))
         snprintf(out->fault, sizeof(out->fault),
                  "the probabilities are wrong: they differ from the reference's by up to "
                  "%.3g",
@@ -166,7 +171,9 @@ static enum weft_status check(struct weft_bench *b, struct stage *device,
                               const struct weft_step_params *p, struct weft_step *out)
 {
     struct stage reference;
-    enum weft_status status = start(b, b->reference, net, data, p, &reference);
+    struct weft_step_params full = *p;
+    full.precision = WEFT_PRECISION_FLOAT32;
+    enum weft_status status = start(b, b->reference, net, data, &full, &reference);
     if (!status)
         status = p->training ? check_training(device, &reference, out)
                              : check_infer(device, &reference, data, out);
@@ -179,7 +186,7 @@ static void count_work(const struct stage *s, const struct weft_mark *mark,
                        struct weft_timing *t)
 {
     const struct weft_plan *plan = s->plan;
-    double n = plan->batch, word = sizeof(float);
+    double n = plan->batch, word = (double)weft_type_bytes(plan->type);
     double pixels = (double)weft_shape_count(plan->input);
     double all = (double)plan->graph.weights;
     double in = 0, out = 0, weights = 0;
@@ -256,13 +263,15 @@ static void count_memory(const struct stage *s, struct weft_step *out)
     const struct weft_trainer *t = s->trainer;
     size_t weights = s->plan->graph.weights * sizeof(float);
     size_t picture = weft_shape_count(s->plan->input);
+    size_t prepared = s->plan->graph.prepared * sizeof(float);
+    bool half = s->plan->type == WEFT_FLOAT16;
     const size_t bytes[WEFT_ROLE_COUNT] = {
-        [WEFT_ROLE_WEIGHTS] = weft_graph_floats(&s->plan->graph) * sizeof(float),
+        [WEFT_ROLE_WEIGHTS] =
+            half ? prepared : weft_graph_floats(&s->plan->graph) * sizeof(float),
         [WEFT_ROLE_GRADIENTS] = t ? weights : 0,
         [WEFT_ROLE_MOMENTS] = t ? 2 * weights : 0,
         [WEFT_ROLE_ACTIVATIONS] = s->plan->bytes,
-        [WEFT_ROLE_SCRATCH] =
-            s->list->scratch_bytes + s->plan->graph.prepared * sizeof(float),
+        [WEFT_ROLE_SCRATCH] = s->list->scratch_bytes + (half ? 0 : prepared),
         [WEFT_ROLE_PICTURES] = t ? (size_t)t->count * (picture + sizeof(int32_t))
                                  : (size_t)s->infer->batch * picture,
     };

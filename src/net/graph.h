@@ -42,9 +42,9 @@ void weft_graph_finish(struct weft_graph *graph);
 void weft_graph_fuse(struct weft_graph *graph, bool training);
 
 /* Batch-norms at inference: takes one into the layer in front; gives all that is to be
- * made of them beforehand its place. */
+ * made beforehand, of them and for the type of weights, its place. */
 void weft_graph_take_norm(struct weft_node *layer, const struct weft_node *norm);
-void weft_graph_prepare(struct weft_graph *graph);
+void weft_graph_prepare(struct weft_graph *graph, enum weft_type type);
 
 /* The node whose output node `index` really reads as its input number `which`: past what
  * was absorbed, what moves nothing (flatten), and, at inference, what does nothing then.

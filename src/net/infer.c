@@ -26,7 +26,7 @@ enum weft_status weft_plan_alloc(struct weft_device *device, const struct weft_n
     const uint64_t spare = WEFT_SLACK + WEFT_ALIGN; /* what a backend may add */
     if (limit && plan->bytes + spare > limit) {
         size_t room = limit > spare ? (size_t)(limit - spare) : 0;
-        int fits = weft_plan_fit(net, plan->batch, plan->training, room);
+        int fits = weft_plan_fit(net, plan->batch, plan->training, plan->type, room);
         return weft_fail(
             device->context, WEFT_ERR_NOMEM,
             "%s at batch %d needs a buffer of %.1f MiB, %.1f MiB more than %s "
@@ -77,7 +77,8 @@ static enum weft_status prepare(struct weft_infer *infer)
 enum weft_status weft_infer_create(struct weft_device *device, const struct weft_net *net,
                                    struct weft_mem *weights,
                                    const struct weft_normalization *normalization,
-                                   int batch, struct weft_infer **out)
+                                   int batch, enum weft_type type,
+                                   struct weft_infer **out)
 {
     struct weft_infer *infer = calloc(1, sizeof(*infer));
     if (!infer)
@@ -88,7 +89,8 @@ enum weft_status weft_infer_create(struct weft_device *device, const struct weft
     infer->picture_bytes = weft_shape_count(net->input);
     infer->roles.weights = weights;
     size_t rows = (size_t)batch * (size_t)infer->classes;
-    enum weft_status status = weft_plan_create(net, batch, false, false, &infer->plan);
+    enum weft_status status =
+        weft_plan_create(net, batch, false, false, type, &infer->plan);
     if (status)
         goto fail;
     infer->rows = malloc(rows * sizeof(*infer->rows));
@@ -107,6 +109,67 @@ enum weft_status weft_infer_create(struct weft_device *device, const struct weft
 fail:
     weft_infer_destroy(&infer);
     return status;
+}
+
+/* In float16 what was prepared stands for the weights. */
+static enum weft_status settle(struct weft_infer *infer, struct weft_mem **weights)
+{
+    const struct weft_backend *backend = infer->device->backend;
+    if (infer->plan->type != WEFT_FLOAT16)
+        return WEFT_OK;
+    WEFT_TRY(backend->wait(infer->device));
+    if (infer->prepare)
+        backend->list_destroy(infer->prepare);
+    backend->free(infer->device, *weights);
+    infer->prepare = NULL;
+    infer->roles.weights = *weights = NULL;
+    return WEFT_OK;
+}
+
+enum weft_status weft_infer_place(struct weft_device *device, const struct weft_net *net,
+                                  const float *from,
+                                  const struct weft_normalization *normalization,
+                                  int batch, enum weft_type type,
+                                  struct weft_mem **weights, struct weft_infer **out)
+{
+    const struct weft_backend *backend = device->backend;
+    size_t bytes = weft_graph_floats(&net->graph) * sizeof(float);
+    *weights = NULL;
+    *out = NULL;
+    WEFT_TRY(backend->alloc(device, bytes, weights));
+    enum weft_status status = backend->write(device, *weights, 0, from, bytes);
+    if (!status)
+        status =
+            weft_infer_create(device, net, *weights, normalization, batch, type, out);
+    if (!status)
+        status = settle(*out, weights);
+    if (!status)
+        return WEFT_OK;
+    weft_infer_destroy(out);
+    if (*weights)
+        backend->free(device, *weights);
+    *weights = NULL;
+    return status;
+}
+
+bool weft_infer_agrees(const float *half, const float *full, int rows, int classes,
+                       double *difference)
+{
+    static const double most = 0x1p-6;
+    *difference = 0;
+    for (int i = 0; i < rows; i++, half += classes, full += classes) {
+        int best = 0;
+        for (int c = 0; c < classes; c++) {
+            double off = fabs((double)half[c] - (double)full[c]);
+            if (!(off <= *difference)) /* NaN too */
+                *difference = isfinite(off) ? off : INFINITY;
+            best = half[c] > half[best] ? c : best;
+        }
+        for (int c = 0; c < classes; c++)
+            if ((double)full[c] - (double)full[best] > most)
+                *difference = INFINITY;
+    }
+    return *difference <= most;
 }
 
 enum weft_status weft_infer_refresh(struct weft_infer *infer)

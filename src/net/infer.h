@@ -32,10 +32,24 @@ struct weft_infer {
 enum weft_status weft_infer_create(struct weft_device *device, const struct weft_net *net,
                                    struct weft_mem *weights,
                                    const struct weft_normalization *normalization,
-                                   int batch, struct weft_infer **out);
+                                   int batch, enum weft_type type,
+                                   struct weft_infer **out);
+/* From weights of the host that will not change. *weights is to be freed after it; NULL
+ * where nothing reads them any more, as in float16. */
+enum weft_status weft_infer_place(struct weft_device *device, const struct weft_net *net,
+                                  const float *from,
+                                  const struct weft_normalization *normalization,
+                                  int batch, enum weft_type type,
+                                  struct weft_mem **weights, struct weft_infer **out);
 /* The weights have changed: makes anew what inference makes of them. */
 enum weft_status weft_infer_refresh(struct weft_infer *infer);
 void weft_infer_destroy(struct weft_infer **infer);
+
+/* Whether probabilities that were made in float16 are right beside those of float32: all
+ * are finite, none differs by more than 1/64, and what is likeliest is so in both, or as
+ * near to that as this. `difference`: the largest. */
+bool weft_infer_agrees(const float *half, const float *full, int rows, int classes,
+                       double *difference);
 
 /* Any count of pictures; count x classes probabilities. Waits. */
 enum weft_status weft_infer_run(struct weft_infer *infer, const uint8_t *pixels,

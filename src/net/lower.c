@@ -45,20 +45,6 @@ static struct weft_view statistic_at(const struct weft_plan *plan,
     return all;
 }
 
-/* At inference a layer works with what was prepared, where it has a batch-norm. */
-static void use_prepared(const struct weft_roles *roles, const struct weft_node *node,
-                         struct weft_site *site)
-{
-    struct weft_view out_w = weft_param_view(roles->prepared, &node->fold.out_w);
-    if (node->op == &weft_op_norm) {
-        site->mean = weft_param_view(roles->weights, &node->mean);
-        site->scale = out_w;
-    } else if (node->fold.channels) {
-        site->weight = out_w;
-        site->bias = weft_param_view(roles->prepared, &node->fold.out_bias);
-    }
-}
-
 static struct weft_site site_at(const struct weft_plan *plan,
                                 const struct weft_roles *roles, int index)
 {
@@ -73,7 +59,7 @@ static struct weft_site site_at(const struct weft_plan *plan,
         .bias = weft_param_view(roles->weights, &node->bias),
     };
     if (!plan->training) {
-        use_prepared(roles, node, &site);
+        weft_plan_use_prepared(roles, node, &site);
         return site;
     }
     const struct weft_flow *flow = &plan->flows[index];

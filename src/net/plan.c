@@ -91,10 +91,21 @@ static void touch(struct weft_span *span, int time, size_t bytes)
     span->bytes = bytes;
 }
 
+/* Of the output of a node, or of WEFT_BATCH. What leaves the network is float32, and so
+ * is what its last layer makes it of. */
+static enum weft_type type_of(const struct weft_plan *plan, int node)
+{
+    int last = plan->graph.count - 1;
+    return node == last || node == weft_graph_source(&plan->graph, last, 0, false)
+               ? WEFT_FLOAT32
+               : plan->type;
+}
+
 static size_t bytes_of(const struct weft_plan *plan, int node)
 {
-    const struct weft_shape *out = &plan->graph.nodes[node].out;
-    return weft_shape_count(*out) * (size_t)plan->batch * sizeof(float);
+    const struct weft_shape *out = node < 0 ? &plan->input : &plan->graph.nodes[node].out;
+    return weft_shape_count(*out) * (size_t)plan->batch *
+           weft_type_bytes(type_of(plan, node));
 }
 
 /* Input `which` of a node: in training what is read must live until the way back. */
@@ -165,7 +176,7 @@ static void span_step(const struct weft_plan *plan)
 {
     size_t rows = (size_t)plan->batch * sizeof(float);
     plan->spans[SPAN_X].first = -1;
-    plan->spans[SPAN_X].bytes = weft_shape_count(plan->input) * rows;
+    plan->spans[SPAN_X].bytes = bytes_of(plan, WEFT_BATCH);
     if (!plan->training)
         return;
     plan->spans[SPAN_LABELS] = (struct weft_span){-1, loss_time(plan), rows, 0};
@@ -190,7 +201,7 @@ static enum weft_status check_sizes(const struct weft_net *net, int batch)
 }
 
 enum weft_status weft_plan_create(const struct weft_net *net, int batch, bool training,
-                                  bool plain, struct weft_plan **out)
+                                  bool plain, enum weft_type type, struct weft_plan **out)
 {
     WEFT_TRY(check_sizes(net, batch));
     struct weft_plan *plan = calloc(1, sizeof(*plan));
@@ -201,6 +212,7 @@ enum weft_status weft_plan_create(const struct weft_net *net, int batch, bool tr
     plan->batch = batch;
     plan->training = training;
     plan->smoothing = net->smoothing;
+    plan->type = training ? WEFT_FLOAT32 : type;
     int spans = SPAN_STEP_COUNT + SPAN_NODE_COUNT * net->graph.count;
     enum weft_status status = weft_graph_copy(net->ctx, &net->graph, &plan->graph);
     if (status)
@@ -215,7 +227,7 @@ enum weft_status weft_plan_create(const struct weft_net *net, int batch, bool tr
     if (!plain)
         weft_graph_fuse(&plan->graph, training);
     if (!training)
-        weft_graph_prepare(&plan->graph);
+        weft_graph_prepare(&plan->graph, type);
     span_step(plan);
     for (int i = 0; i < plan->graph.count; i++)
         span_node(plan, i);
@@ -245,13 +257,14 @@ void weft_plan_destroy(struct weft_plan **plan)
     *plan = NULL;
 }
 
-int weft_plan_fit(const struct weft_net *net, int batch, bool training, size_t limit)
+int weft_plan_fit(const struct weft_net *net, int batch, bool training,
+                  enum weft_type type, size_t limit)
 {
     int low = 0, high = batch;
     while (low < high) {
         int middle = low + (high - low + 1) / 2;
         struct weft_plan *plan = NULL;
-        bool fits = !weft_plan_create(net, middle, training, false, &plan) &&
+        bool fits = !weft_plan_create(net, middle, training, false, type, &plan) &&
                     plan->bytes <= limit;
         weft_plan_destroy(&plan);
         if (fits)
@@ -263,12 +276,15 @@ int weft_plan_fit(const struct weft_net *net, int batch, bool training, size_t l
 }
 
 static struct weft_view floats(const struct weft_roles *roles,
-                               const struct weft_span *span)
+                               const struct weft_span *span, enum weft_type type)
 {
+    size_t element = weft_type_bytes(type);
     if (!span->bytes)
         return (struct weft_view){0};
-    return (struct weft_view){roles->activations, span->at / sizeof(float),
-                              span->bytes / sizeof(float)};
+    return (struct weft_view){.mem = roles->activations,
+                              .offset = span->at / element,
+                              .count = span->bytes / element,
+                              .type = type};
 }
 
 struct weft_view weft_plan_node_view(const struct weft_plan *plan,
@@ -277,7 +293,7 @@ struct weft_view weft_plan_node_view(const struct weft_plan *plan,
 {
     const struct weft_span *span = node_span(plan, node, which);
     if (which != SPAN_ARGMAX || !span->bytes)
-        return floats(roles, span);
+        return floats(roles, span, which == SPAN_Y ? type_of(plan, node) : WEFT_FLOAT32);
     size_t place = weft_pool_place_bytes(&plan->graph.nodes[node].pool);
     return (struct weft_view){roles->activations, span->at / place, span->bytes / place};
 }
@@ -295,7 +311,8 @@ struct weft_view weft_plan_step_view(const struct weft_plan *plan,
                                      const struct weft_roles *roles,
                                      enum weft_step_span which)
 {
-    return floats(roles, &plan->spans[which]);
+    return floats(roles, &plan->spans[which],
+                  which == SPAN_X ? type_of(plan, WEFT_BATCH) : WEFT_FLOAT32);
 }
 
 struct weft_view weft_plan_output(const struct weft_plan *plan,

@@ -28,20 +28,24 @@ struct weft_plan {
     int batch;
     bool training;
     float smoothing;
+    enum weft_type type;     /* of activations and of layers' weights; the last layer, and
+                            what it reads, is float32 */
     struct weft_flow *flows; /* for each node; training only */
     struct weft_span *spans; /* SPAN_STEP_COUNT, then SPAN_NODE_COUNT for each node */
     size_t bytes;            /* of the activation buffer */
 };
 
-/* Fuses (unless `plain`), works out lifetimes and places. WEFT_ERR_ARG if a tensor is too
- * large to count in 31 bits; WEFT_ERR_NOMEM. */
+/* Fuses (unless `plain`), works out lifetimes and places. Training is float32.
+ * WEFT_ERR_ARG if a tensor is too large to count in 31 bits; WEFT_ERR_NOMEM. */
 enum weft_status weft_plan_create(const struct weft_net *net, int batch, bool training,
-                                  bool plain, struct weft_plan **out);
+                                  bool plain, enum weft_type type,
+                                  struct weft_plan **out);
 void weft_plan_destroy(struct weft_plan **plan);
 
 /* The largest batch, at most `batch`, whose activation buffer has at most `limit` bytes;
  * 0 if not even 1. */
-int weft_plan_fit(const struct weft_net *net, int batch, bool training, size_t limit);
+int weft_plan_fit(const struct weft_net *net, int batch, bool training,
+                  enum weft_type type, size_t limit);
 
 /* The buffers, one a role. What a mode does not use is NULL. */
 struct weft_roles {
@@ -74,6 +78,10 @@ struct weft_view weft_plan_output(const struct weft_plan *plan,
 enum weft_status weft_plan_prepare(const struct weft_plan *plan,
                                    const struct weft_roles *roles,
                                    struct weft_list *list);
+
+/* Puts what was prepared for the node in the place of weights. */
+void weft_plan_use_prepared(const struct weft_roles *roles, const struct weft_node *node,
+                            struct weft_site *site);
 
 /* Append to the list. Forward reads SPAN_X. Backward begins with the loss, which reads
  * SPAN_LABELS and writes SPAN_LOSS and SPAN_HIT, and leaves all weight gradients. */

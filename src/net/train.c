@@ -190,7 +190,8 @@ enum weft_status weft_trainer_create(weft_device *device, const weft_net *net,
         t->optimizer.rate = p->rate;
     enum weft_status status;
     if ((status = weft_net_copy(net, &t->net)) || (status = copy_description(t, &info)) ||
-        (status = weft_plan_create(t->net, t->batch, true, p->plain, &t->plan)) ||
+        (status = weft_plan_create(t->net, t->batch, true, p->plain, WEFT_FLOAT32,
+                                   &t->plan)) ||
         (status = alloc_roles(t)) || (status = write_data(t, data)) ||
         (status = write_weights(t)) ||
         (status = weft_trainer_set_state(t, 0, t->optimizer.beta1, t->optimizer.beta2)) ||
@@ -283,7 +284,7 @@ enum weft_status weft_trainer_evaluate(weft_trainer *t, const weft_data *data,
 {
     if (!t->infer)
         WEFT_TRY(weft_infer_create(t->device, t->net, t->roles.weights, &t->normalization,
-                                   EVALUATION_BATCH, &t->infer));
+                                   EVALUATION_BATCH, WEFT_FLOAT32, &t->infer));
     else
         WEFT_TRY(weft_infer_refresh(t->infer));
     return weft_infer_evaluate(t->infer, data, out);

@@ -34,12 +34,14 @@ struct weft_norm {
 
 /* A batch-norm that inference takes into a layer (or, where it stands alone, into
  * itself): its numbers, and where what is made of them lies in the buffer of what is
- * prepared. */
+ * prepared. In a plan of float16 all that inference reads of a layer's weights lies
+ * there, also without a batch-norm: out_w in float16, the others copied. */
 struct weft_fold {
     int channels; /* 0: there is none */
     float epsilon;
     struct weft_param weight, shift, mean, variance;
-    struct weft_param out_w, out_bias;
+    struct weft_param out_w, out_bias, out_mean; /* count 0: none */
+    enum weft_type type;                         /* of out_w */
 };
 
 /* What a node reads that is no node: the batch; nothing. */

@@ -16,7 +16,8 @@ static enum weft_status collect(struct weft_device *device, const struct weft_ne
     struct weft_plan *plan = NULL;
     struct weft_list *list = NULL;
     struct weft_mem *any = NULL;
-    enum weft_status status = weft_plan_create(net, batch, training, false, &plan);
+    enum weft_status status =
+        weft_plan_create(net, batch, training, false, WEFT_FLOAT32, &plan);
     if (!status)
         status = backend->alloc(device, WEFT_ALIGN, &any);
     if (!status)

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Predictors in float16: their answers beside those of float32, what they take of memory,
+ * and when `auto` must not choose them.
+ *
+ * usage: test_precision [-d SELECTOR] [-f vec|tile] */
+#include "test.h"
+
+#include "net/infer.h"
+#include "net/model.h"
+
+#include <weft/weft.h>
+
+#include <math.h>
+#include <unistd.h>
+
+enum { COUNT = 60, SIDE = 12, CLASSES = 4, BATCH = 16 };
+
+static weft_context *ctx;
+static weft_device *device;
+static char folder[] = "/tmp/weft-test-precision-XXXXXX";
+
+/* Every op of inference; batch-norms that are folded, with and without weights of their
+ * own, and one that is not; a tensor that the last layer reads. */
+static const char every_op[] = "conv 8 3x3 bias=no\n"
+                               "batch-norm relu\n"
+                               "max-pool 2\n"
+                               "conv 16 3 pad=same as=a\n"
+                               "batch-norm\n"
+                               "add a leaky-relu\n"
+                               "conv 12 1 gelu\n"
+                               "batch-norm silu\n"
+                               "avg-pool 3 stride=1 pad=1\n"
+                               "tanh\n"
+                               "dropout 0.1\n"
+                               "flatten\n"
+                               "dense 24 sigmoid\n"
+                               "dense 4\n"
+                               "softmax\n"
+                               "batch 20\n";
+
+/* Without biases, so that a factor may wander from layer to layer. */
+static const char scalable[] = "conv 8 3x3 relu bias=no\n"
+                               "conv 8 3x3 relu bias=no\n"
+                               "flatten\n"
+                               "dense 4 bias=no\n"
+                               "softmax\n"
+                               "batch 20\n";
+
+/* A class is a quarter that is light. */
+static weft_data *make_data(void)
+{
+    static uint8_t pixels[COUNT * SIDE * SIDE];
+    static int32_t labels[COUNT];
+    const struct weft_data_info shape = {.count = COUNT,
+                                         .height = SIDE,
+                                         .width = SIDE,
+                                         .channels = 1,
+                                         .classes = CLASSES,
+                                         .source = "quarters"};
+    uint32_t noise = 1;
+    for (int i = 0; i < COUNT; i++) {
+        labels[i] = i % CLASSES;
+        for (int at = 0; at < SIDE * SIDE; at++) {
+            int quarter = at / SIDE / (SIDE / 2) * 2 + at % SIDE / (SIDE / 2);
+            noise = noise * 1664525u + 1013904223u;
+            pixels[i * SIDE * SIDE + at] =
+                (uint8_t)((noise >> 25) + (quarter == labels[i] ? 120 : 0));
+        }
+    }
+    weft_data *data = NULL;
+    CHECK_OK(weft_data_from_memory(ctx, &shape, pixels, labels, &data));
+    REQUIRE(data);
+    return data;
+}
+
+/* A few steps by the reference, so that all devices are given the same weights. */
+static weft_model *make_model(const char *text, const weft_data *data)
+{
+    weft_device *builtin = NULL;
+    weft_net *net = NULL;
+    weft_trainer *trainer = NULL;
+    weft_model *model = NULL;
+    char path[300];
+    snprintf(path, sizeof(path), "%s/model", folder);
+    CHECK_OK(weft_device_open_builtin(ctx, &builtin));
+    CHECK_OK(weft_net_create(
+        ctx, text,
+        weft_net_params(.height = SIDE, .width = SIDE, .channels = 1, .classes = CLASSES),
+        &net));
+    CHECK_OK(
+        weft_trainer_create(builtin, net, data, weft_train_params(.seed = 1), &trainer));
+    REQUIRE(trainer);
+    CHECK_OK(weft_trainer_run(trainer, 60));
+    CHECK_OK(weft_trainer_save(trainer, path, NULL));
+    CHECK_OK(weft_model_load(ctx, path, &model));
+    REQUIRE(model);
+    weft_trainer_destroy(&trainer);
+    weft_net_destroy(&net);
+    weft_device_close(&builtin);
+    return model;
+}
+
+static weft_predictor *make(const weft_model *model, enum weft_precision precision,
+                            const weft_data *data)
+{
+    weft_predictor *predictor = NULL;
+    CHECK_OK(weft_predictor_create(
+        device, model,
+        weft_predictor_params(.batch = BATCH, .precision = precision,
+                              .pixels = data ? weft_data_pixels(data) : NULL,
+                              .pixel_count = COUNT),
+        &predictor));
+    REQUIRE(predictor);
+    return predictor;
+}
+
+/* How far float16 is from float32 in the probabilities of all pictures. */
+static void check_answers(const weft_model *model, const weft_data *data)
+{
+    static float full[COUNT * CLASSES], half[COUNT * CLASSES];
+    weft_predictor *a = make(model, WEFT_PRECISION_FLOAT32, NULL);
+    weft_predictor *b = make(model, WEFT_PRECISION_FLOAT16, NULL);
+    struct weft_predictor_info of_a, of_b;
+    double difference;
+    CHECK_OK(weft_predict(a, weft_data_pixels(data), COUNT, full));
+    CHECK_OK(weft_predict(b, weft_data_pixels(data), COUNT, half));
+    CHECK(weft_infer_agrees(half, full, COUNT, CLASSES, &difference));
+    CHECK(difference > 0); /* else it is no float16 */
+    weft_predictor_info(a, &of_a);
+    weft_predictor_info(b, &of_b);
+    CHECK_INT(of_a.precision, WEFT_PRECISION_FLOAT32);
+    CHECK_INT(of_b.precision, WEFT_PRECISION_FLOAT16);
+    CHECK(of_b.weight_bytes < of_a.weight_bytes);
+    CHECK(of_b.activation_bytes < of_a.activation_bytes * 5 / 8);
+    /* The same again, and in pieces of any size. */
+    CHECK_OK(weft_predict(b, weft_data_pixels(data), COUNT, full));
+    CHECK(!memcmp(full, half, sizeof(full)));
+    weft_predictor_destroy(&a);
+    weft_predictor_destroy(&b);
+}
+
+/* Whatever is faster here, what `auto` tells must be true. */
+static void check_auto(const weft_model *model, const weft_data *data)
+{
+    for (int noise = 0; noise < 2; noise++) {
+        weft_predictor *p = make(model, WEFT_PRECISION_AUTO, noise ? NULL : data);
+        struct weft_predictor_info info;
+        weft_predictor_info(p, &info);
+        CHECK(info.difference > 0 && info.difference <= 0x1p-6);
+        CHECK_INT(info.precision,
+                  info.speedup >= 1.03 ? WEFT_PRECISION_FLOAT16 : WEFT_PRECISION_FLOAT32);
+        weft_predictor_destroy(&p);
+    }
+}
+
+/* The same function in float32, but with numbers between that float16 does not have. */
+static void check_overflow(const weft_data *data)
+{
+    weft_model *model = make_model(scalable, data);
+    const struct weft_node *nodes = model->net->graph.nodes;
+    for (size_t i = 0; i < nodes[0].weight.count; i++)
+        model->weights[nodes[0].weight.at + i] *= 0x1p17f;
+    for (size_t i = 0; i < nodes[1].weight.count; i++)
+        model->weights[nodes[1].weight.at + i] *= 0x1p-17f;
+    weft_predictor *p = make(model, WEFT_PRECISION_AUTO, data);
+    struct weft_predictor_info info;
+    weft_predictor_info(p, &info);
+    CHECK_INT(info.precision, WEFT_PRECISION_FLOAT32);
+    CHECK(isinf(info.difference));
+    CHECK(!(info.speedup > 0));
+    weft_predictor_destroy(&p);
+    weft_model_destroy(&model);
+}
+
+static void check_agreement(void)
+{
+    const float full[] = {0.5f, 0.49f, 0.01f}, tie[] = {0.49f, 0.5f, 0.01f},
+                far[] = {0.45f, 0.5f, 0.05f}, none[] = {NAN, 0.5f, 0.5f};
+    double d;
+    CHECK(weft_infer_agrees(full, full, 1, 3, &d));
+    CHECK(weft_infer_agrees(tie, full, 1, 3, &d));
+    CHECK_NEAR(d, 0.01, 1e-6);
+    CHECK(!weft_infer_agrees(far, full, 1, 3, &d));
+    CHECK(!weft_infer_agrees(none, full, 1, 3, &d) && isinf(d));
+}
+
+static void open_device(const char *selector, const char *family)
+{
+    int index;
+    if (weft_device_find(ctx, selector, &index, NULL))
+        test_skip(weft_error(ctx));
+    CHECK_OK(weft_device_open(ctx, index,
+                              weft_device_params(.family = !strcmp(family, "tile")
+                                                               ? WEFT_FAMILY_TILE
+                                                               : WEFT_FAMILY_AUTO),
+                              &device));
+    REQUIRE(device);
+}
+
+int main(int argc, char **argv)
+{
+    const char *selector = argc > 2 ? argv[2] : "cpu", *family = argc > 4 ? argv[4] : "";
+    if (weft_context_create(&ctx,
+                            weft_context_params(.no_opencl = !strcmp(selector, "cpu"))))
+        return 1;
+    test_context = ctx;
+    REQUIRE(mkdtemp(folder));
+    open_device(selector, family);
+    weft_data *data = make_data();
+    weft_model *model = make_model(every_op, data);
+    size_t before = device->allocated;
+    check_answers(model, data);
+    check_auto(model, data);
+    check_overflow(data);
+    check_agreement();
+    CHECK_INT(device->allocated, before);
+    weft_model_destroy(&model);
+    weft_data_destroy(&data);
+    weft_device_close(&device);
+    weft_context_destroy(&ctx);
+    char remove[300];
+    snprintf(remove, sizeof(remove), "rm -r '%s'", folder);
+    CHECK(!system(remove));
+    return test_end();
+}
