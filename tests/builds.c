@@ -32,6 +32,7 @@ static const struct {
     {{.family = WEFT_FAMILY_VEC}, NULL, 2, 1, true, WEFT_PRECISION_FLOAT16},
     {{.family = WEFT_FAMILY_TILE}, "conv", 3, 1, true, WEFT_PRECISION_FLOAT16},
     {{.family = WEFT_FAMILY_SG}, "dense", 4, 1, false},
+    {{.family = WEFT_FAMILY_MMA}, "dense", 4, 1, false},
     {{.gemm = WEFT_GEMM_CLBLAST}, "dense", 4, 1, false},
 };
 

@@ -2,7 +2,7 @@
 /* The checks of weft_verify on one device, for the tests; with --bench, timings of
  * realistic cases instead, an op or OP/SHAPE as weft/bench.h has it.
  *
- *     check_op [-d DEVICE] [-f vec|tile|sg] [-g own|clblast] [-n CASES] [-s SEED]
+ *     check_op [-d DEVICE] [-f vec|tile|sg|mma] [-g own|clblast] [-n CASES] [-s SEED]
  *              [--small] [--draw] [--half] [--bench] [OP...]
  *
  * Exit code 0: all passed, 1: a check failed, 2: usage, 77: no such device. */
@@ -30,7 +30,7 @@ static int usage(const char *wrong)
     fprintf(
         stderr,
         "check_op: %s\n"
-        "usage: check_op [-d DEVICE] [-f vec|tile|sg] [-g own|clblast] [-n CASES]\n"
+        "usage: check_op [-d DEVICE] [-f vec|tile|sg|mma] [-g own|clblast] [-n CASES]\n"
         "                [-s SEED] [--small] [--draw] [--half] [--bench] [-v] [OP...]\n",
         wrong);
     return 2;
@@ -42,7 +42,8 @@ static const struct {
 } families[] = {{"auto", WEFT_FAMILY_AUTO},
                 {"vec", WEFT_FAMILY_VEC},
                 {"tile", WEFT_FAMILY_TILE},
-                {"sg", WEFT_FAMILY_SG}};
+                {"sg", WEFT_FAMILY_SG},
+                {"mma", WEFT_FAMILY_MMA}};
 
 static const struct {
     const char *word;

@@ -4,7 +4,8 @@
 Usage: kernels.py ROOT [BUILDS ARGUMENT...]. Each cl/*.cl is compiled bare, for 32 and 64
 bits, and with every set of options that the program BUILDS tells (tests/builds.c); clang
 knows the driver's options. A file that BUILDS never names is a complaint: it is not used,
-or not verified."""
+or not verified. What is written for NVIDIA's matrix units, which no driver here builds, is
+compiled to PTX, where clang can."""
 
 import pathlib
 import shutil
@@ -16,6 +17,9 @@ CLANG = shutil.which("clang")
 LINT = [CLANG, "-x", "cl", "-cl-std=CL1.2", "-Xclang", "-finclude-default-header"]
 LINT += ["-D__OPENCL_VERSION__=120"]  # which drivers define
 LINT += ["-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter"]
+PTX = [CLANG, "-x", "cl", "-cl-std=CL1.2", "-Xclang", "-finclude-default-header"]
+PTX += ["-target", "nvptx64-nvidia-nvcl", "-Xclang", "-target-cpu", "-Xclang", "sm_80"]
+PTX += ["-Xclang", "-target-feature", "-Xclang", "+ptx70", "-O2", "-S", "-o", "-"]
 TARGETS = ["spir64-unknown-unknown", "spir-unknown-unknown"]
 
 
@@ -31,6 +35,15 @@ def prove(folder):
     planted.write_text("__kernel void f(__global float *x) { int unused; x[0] = 1; }\n")
     if not lint(planted, TARGETS[0], []):
         sys.exit("the test itself is broken: a planted bad kernel passed")
+
+
+def matrix_products(path, options):
+    """How many matrix units' instructions it has for NVIDIA; None: clang cannot tell."""
+    command = PTX + options + ["-I", str(path.parent), str(path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        return None if "nvptx64" in done.stderr else -1
+    return done.stdout.count("mma.sync.aligned.m16n8k8")
 
 
 def builds(command):
@@ -69,5 +82,12 @@ if used is not None:
         if path.name not in {name for name, *_ in used}:
             complaints += 1
             print(f"{path.name} is built by no verified op")
+for options, wanted in ([], 0), (["-DWAY=1"], 24):  # 2 x 4 products of three
+    found = matrix_products(folder / "gemm_mma.cl", options)
+    if found is None:
+        print("clang has no PTX: matrix units are not looked at")
+    elif found != wanted:
+        complaints += 1
+        print(f"gemm_mma.cl with {options}: {found} matrix products, not {wanted}")
 print(f"{len(files)} kernel files, {len(work)} compilations, {complaints} complaints")
 sys.exit(1 if complaints or not files else 0)

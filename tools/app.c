@@ -21,10 +21,8 @@ const char *const app_kinds[] = {
 };
 
 const char *const app_families[] = {
-    [WEFT_FAMILY_AUTO] = "auto",
-    [WEFT_FAMILY_VEC] = "vec",
-    [WEFT_FAMILY_TILE] = "tile",
-    [WEFT_FAMILY_SG] = "sg",
+    [WEFT_FAMILY_AUTO] = "auto", [WEFT_FAMILY_VEC] = "vec", [WEFT_FAMILY_TILE] = "tile",
+    [WEFT_FAMILY_SG] = "sg",     [WEFT_FAMILY_MMA] = "mma",
 };
 
 /* What is not named here is APP_FAILED; the first row that fits counts. */

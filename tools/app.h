@@ -65,7 +65,7 @@ struct app_options {
          0,                                                                      \
          ARGS_CHOICE,                                                            \
          offsetof(type, app.family),                                             \
-         "auto|vec|tile|sg",                                                     \
+         "auto|vec|tile|sg|mma",                                                 \
          "how kernels are written; auto: what suits the device",                 \
          0,                                                                      \
          0},                                                                     \

@@ -23,8 +23,11 @@ enum weft_family {
     WEFT_FAMILY_AUTO, /* what suits the device's class */
     WEFT_FAMILY_VEC, /* register tiles of explicit vectors, no local memory, no barrier */
     WEFT_FAMILY_TILE, /* work-group tiles in local memory */
-    WEFT_FAMILY_SG    /* convolutions by sub-groups, which see each other's registers; the
+    WEFT_FAMILY_SG,   /* convolutions by sub-groups, which see each other's registers; the
                          rest as in `tile`. Slow, with a warning, where there are none */
+    WEFT_FAMILY_MMA   /* convolutions by matrix units, each product of two floats as three
+                         of tf32, which errs by up to 12 roundings; the rest as in `tile`.
+                         Slow, with a warning, where there are none */
 };
 
 /* Who multiplies matrices in dense layers. */

@@ -217,6 +217,14 @@ enum weft_status check_prepare(struct check_case *c, struct check_run *run,
     return status;
 }
 
+double check_products(struct check_case *c, struct check_run *run, double terms)
+{
+    /* What does not build is told of when it is to run. */
+    (void)check_prepare(c, run, CHECK_DEVICE);
+    const struct weft_list *list = run->list[CHECK_DEVICE];
+    return check_gamma(list && list->split_floats ? 2 * terms + 12 : terms);
+}
+
 enum weft_status check_replay(struct check_case *c, struct check_run *run,
                               enum check_side side)
 {

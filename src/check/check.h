@@ -191,6 +191,8 @@ void check_report(struct check_case *c, const char *what, const char *fill, doub
 /* The a-priori bound of a sum of `terms` products, in shares of sum |a b| (Higham,
  * "Accuracy and stability of numerical algorithms", section 3.1); any order. */
 double check_gamma(double terms);
+/* The same for products as the device of the run makes them. */
+double check_products(struct check_case *c, struct check_run *run, double terms);
 
 /* winograd.c. A convolution in tiles of outputs x outputs, and the number of roundings
  * times the size of what is rounded, for each picture and output channel. */

@@ -84,7 +84,7 @@ enum weft_status check_conv_bound_forward(struct conv_case *v, struct conv_runs 
     if (tiled)
         bound_tiled(v, r->forward, false);
     const float *result = check_result(c, v->y, CHECK_REFERENCE);
-    double gamma = integers ? 0 : check_gamma(terms_forward(v) + 4);
+    double gamma = integers ? 0 : check_products(c, r->forward, terms_forward(v) + 4);
     WEFT_TRY(check_replay(c, r->forward, CHECK_REFERENCE));
     for (size_t i = 0; i < v->y->count; i++)
         v->y->bound[i] = (double)result[i];
@@ -110,12 +110,12 @@ enum weft_status check_conv_bound_data(struct conv_case *v, struct conv_runs *r,
     WEFT_TRY(check_absolute(c, r->ungated));
     const float *sum = check_result(c, v->dx, CHECK_REFERENCE);
     const float *gate = v->gate ? check_image(c, v->gate) : NULL;
+    double gamma = check_products(c, r->data, terms_data(v) + 4);
     bool rough = v->gate && !check_act_is_exact(v->gate_activation);
     for (size_t i = 0; i < v->dx->count; i++) {
         double slope =
             gate ? fabs(check_act_slope(v->gate_activation, 0, (double)gate[i])) : 1;
-        v->dx->bound[i] = (double)sum[i] * (check_gamma(terms_data(v) + 4) * slope +
-                                            (rough ? 4 * CHECK_UNIT : 0));
+        v->dx->bound[i] = (double)sum[i] * (gamma * slope + (rough ? 4 * CHECK_UNIT : 0));
         if (tiled)
             v->dx->bound[i] += slope * tiled_at(v, v->dx, i);
     }
@@ -150,7 +150,7 @@ enum weft_status check_conv_bound_weights(struct conv_case *v, struct conv_runs 
     if (integers)
         return WEFT_OK;
     WEFT_TRY(check_absolute(c, r->weights));
-    double gamma = check_gamma(terms_weights(v) + 4);
+    double gamma = check_products(c, r->weights, terms_weights(v) + 4);
     for (int i = 0; r->weights->writes[i]; i++) {
         struct check_tensor *t = r->weights->writes[i];
         const float *sum = check_result(c, t, CHECK_REFERENCE);

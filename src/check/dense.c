@@ -139,7 +139,7 @@ static enum weft_status bound_forward(struct dense_case *d, struct runs *r, bool
 {
     struct check_case *c = &d->base;
     const float *result = check_result(c, d->y, CHECK_REFERENCE);
-    double gamma = integers ? 0 : check_gamma(d->dense.in + 5);
+    double gamma = integers ? 0 : check_products(c, r->forward, d->dense.in + 5);
     if (integers && check_act_is_exact(d->activation))
         return WEFT_OK;
     WEFT_TRY(check_replay(c, r->forward, CHECK_REFERENCE));
@@ -161,7 +161,7 @@ static enum weft_status bound_data(struct dense_case *d, struct runs *r)
     const float *sum = check_result(c, d->dx, CHECK_REFERENCE);
     const float *gate = d->gate ? check_image(c, d->gate) : NULL;
     bool rough = d->gate && !check_act_is_exact(d->gate_activation);
-    double gamma = check_gamma(d->dense.out + 4);
+    double gamma = check_products(c, r->data, d->dense.out + 4);
     for (size_t i = 0; i < d->dx->count; i++) {
         double slope =
             gate ? fabs(check_act_slope(d->gate_activation, 0, (double)gate[i])) : 1;
@@ -173,12 +173,13 @@ static enum weft_status bound_data(struct dense_case *d, struct runs *r)
 static enum weft_status bound_weights(struct dense_case *d, struct runs *r)
 {
     struct check_case *c = &d->base;
+    double gamma = check_products(c, r->weights, d->dense.n + 4);
     WEFT_TRY(check_absolute(c, r->weights));
     for (int i = 0; r->weights->writes[i]; i++) {
         struct check_tensor *t = r->weights->writes[i];
         const float *sum = check_result(c, t, CHECK_REFERENCE);
         for (size_t j = 0; j < t->count; j++)
-            t->bound[j] = check_gamma(d->dense.n + 4) * (double)sum[j];
+            t->bound[j] = gamma * (double)sum[j];
     }
     return WEFT_OK;
 }

@@ -17,6 +17,7 @@ static const struct ocl_family *const families[] = {
     [WEFT_FAMILY_VEC] = &ocl_family_vec,
     [WEFT_FAMILY_TILE] = &ocl_family_tile,
     [WEFT_FAMILY_SG] = &ocl_family_sg,
+    [WEFT_FAMILY_MMA] = &ocl_family_mma,
 };
 
 int ocl_algorithms(const struct ocl_device *device, enum ocl_slot slot,

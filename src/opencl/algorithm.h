@@ -55,6 +55,7 @@ struct ocl_family {
 extern const struct ocl_family ocl_family_vec;  /* conv_vec.c */
 extern const struct ocl_family ocl_family_tile; /* conv_tile.c */
 extern const struct ocl_family ocl_family_sg;   /* conv_sg.c */
+extern const struct ocl_family ocl_family_mma;  /* conv_mma.c */
 
 /* Matrix products through local memory, which other families build on: conv_tile.c. */
 extern const struct ocl_algorithm ocl_gemm_tile[OCL_SLOT_COUNT];

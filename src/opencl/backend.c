@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The OpenCL backend: a device opened, its memory, and the table of what it can do. */
 #include "algorithm.h"
+#include "matrix_unit.h"
 #include "quirk.h"
 #include "runtime.h"
 #include "sub_group.h"
@@ -97,6 +98,8 @@ static enum weft_status ocl_open(weft_context *ctx, const struct weft_found *fou
     if ((status = ocl_check(ctx, error, "making a queue")))
         goto fail;
     if (d->base.family == WEFT_FAMILY_SG && (status = ocl_sub_groups_find(d)))
+        goto fail;
+    if (d->base.family == WEFT_FAMILY_MMA && (status = ocl_matrix_unit_find(d)))
         goto fail;
     if (params->gemm == WEFT_GEMM_CLBLAST && (status = ocl_clblast_open(d)))
         goto fail;

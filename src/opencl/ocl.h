@@ -35,6 +35,7 @@ struct ocl_device {
     unsigned quirks; /* quirk.h */
     unsigned lanes;  /* sizes of sub-groups that work, a bit each; family sg alone */
     int dialect;     /* sub_group.h */
+    int matrix_way;  /* matrix_unit.h; family mma alone */
     const char *build_options; /* that its driver needs; "" for none */
     char *cache_dir;           /* NULL: programs are not kept */
     struct ocl_program *programs;

@@ -10,6 +10,7 @@ static const char *const family_names[] = {
     [WEFT_FAMILY_VEC] = "vec",
     [WEFT_FAMILY_TILE] = "tile",
     [WEFT_FAMILY_SG] = "sg",
+    [WEFT_FAMILY_MMA] = "mma",
 };
 
 static void add(char out[OCL_PROBLEM_BYTES], const char *format, ...)

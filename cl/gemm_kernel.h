@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The kernel `gemm` of those that take their operands through local memory
+ * (gemm_tile.cl says what is multiplied). To be included behind gemm_stage.h and
+ *
+ *     float4 acc[SUM_ROWS][SUM_COLUMNS]  an item's sums
+ *     multiply(as, bs, item, acc, room)  adds the product of two tiles to them
+ *     store(acc, m0, m_end, n0, part, item, extra, out, slope)
+ *
+ * ROOM: floats of local memory that `multiply` wants for itself. */
+#ifndef WEFT_GEMM_KERNEL_H
+#define WEFT_GEMM_KERNEL_H
+
+#define TILE_OF(tiles, step) ((__local float *)(tiles)[(step) % BUFFERS])
+#define SUMMED               (OP == WEIGHTS && EXTRA)
+
+/* The sum of a column of B, for the gradient of the bias. */
+static inline float column_of(__local const float *bs, uint item)
+{
+    float sum = 0.0f;
+    for (uint k = 0; k < KT; k++)
+        sum += bs[k * B_ROW + item % NT];
+    return sum;
+}
+
+/* a, b: x and w; dy and w; x and dy. extra: the bias, or the gate's output. sums: dbias.
+ * Split s does k from s * span, and writes plane s of out and sums. */
+__kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void
+gemm(__global const float *restrict a, uint a_at, __global const float *restrict b,
+     uint b_at, __global const uchar *restrict argmax, uint argmax_at,
+     __global const float *restrict extra, uint extra_at, __global float *restrict out,
+     uint out_at, __global float *restrict sums, uint sums_at, int pictures, int span,
+     uint plane, float slope)
+{
+    __local float4 a_tiles[BUFFERS][KT * A_ROW / 4], b_tiles[BUFFERS][KT * B_ROW / 4];
+#ifdef ROOM
+    __local float room[ROOM];
+#else
+    __local float *const room = 0;
+#endif
+    const uint item = (uint)get_local_id(0);
+    const int tile = (int)get_group_id(0), tile_m = tile / N_TILES;
+    const int m0 = tile_m * MT, n0 = (tile - tile_m * N_TILES) * NT;
+    const uint split = (uint)get_group_id(1);
+    const int group = (int)get_group_id(2) / PARTS;
+    const int part = (int)get_group_id(2) - group * PARTS;
+    a += a_at + (uint)(group * SRC_CG);
+    b += b_at + (uint)(group * KG);
+    argmax += argmax_at + (uint)(group * KG);
+    extra += extra_at + (uint)(group * N);
+    out += out_at + split * plane + (uint)(group * N);
+    sums += sums_at + split * plane + (uint)(group * N);
+
+    const struct reach reach = reach_of(part);
+    const int pixels = pictures * GRID_H * GRID_W;
+    const int taps = reach.down.count * reach.across.count * SRC_CG;
+    const int m_end = OP == WEIGHTS ? taps : pixels;
+    const int k_begin = (int)split * span;
+    const int k_end = min(k_begin + span, OP == WEIGHTS ? pixels : taps);
+
+    struct spot spots[A_LOADS];
+    vec_a a_next[A_LOADS];
+    vec_b b_next[B_LOADS];
+    float4 acc[SUM_ROWS][SUM_COLUMNS];
+    float column = 0.0f;
+    find_a(m0, m_end, item, reach, spots);
+#pragma unroll
+    for (uint i = 0; i < SUM_ROWS; i++)
+#pragma unroll
+        for (uint j = 0; j < SUM_COLUMNS; j++)
+            acc[i][j] = (float4)(0.0f);
+
+    /* Round `step` loads tile `step` and multiplies the one before it. With the first
+     * load in front of the loop PoCL 3.1 makes wrong numbers of a single buffer. */
+    const int steps = k_end > k_begin ? (k_end - k_begin + KT - 1) / KT : 0;
+    for (int step = 0; step <= steps; step++) {
+        if (step < steps) {
+            load_a(a, argmax, k_begin + step * KT, k_end, item, reach, spots, a_next);
+            load_b(b, argmax, k_begin + step * KT, k_end, n0, item, reach, b_next);
+        }
+        if (step > 0) {
+            __local const float *as = TILE_OF(a_tiles, step - 1);
+            __local const float *bs = TILE_OF(b_tiles, step - 1);
+            multiply(as, bs, item, acc, room);
+            if (SUMMED)
+                column += column_of(bs, item);
+        }
+        if (BUFFERS == 1)
+            barrier(CLK_LOCAL_MEM_FENCE);
+        if (step < steps) {
+            put_a(a_next, item, TILE_OF(a_tiles, step));
+            put_b(b_next, item, TILE_OF(b_tiles, step));
+        }
+        barrier(CLK_LOCAL_MEM_FENCE);
+    }
+
+    store(acc, m0, m_end, n0, part, item, extra, out, slope);
+    if (SUMMED && m0 == 0 && item < NT && n0 + (int)item < N)
+        sums[n0 + (int)item] = column;
+}
+
+#endif

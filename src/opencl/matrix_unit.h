@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Matrix units as a device has them, found out by trial. */
+#ifndef WEFT_OPENCL_MATRIX_UNIT_H
+#define WEFT_OPENCL_MATRIX_UNIT_H
+
+#include "ocl.h"
+
+/* As in cl/mma.h. */
+enum ocl_matrix_way { OCL_MATRIX_NONE, OCL_MATRIX_PTX };
+
+/* Tries on the device what its kind should have, and fills in `matrix_way`. Without a
+ * matrix unit that multiplies right local memory stands in for it, and a warning says so.
+ * WEFT_ERR_ARG: not even that works. */
+enum weft_status ocl_matrix_unit_find(struct ocl_device *device);
+
+#endif
