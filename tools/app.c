@@ -307,6 +307,9 @@ void app_json_begin(const struct app *app, struct json *j, const char *schema)
     emit_text(j, "driver", d->driver);
     emit_text(j, "id", d->id);
     emit_text(j, "family", app_family(d, app->options->family));
+    emit_text(j, "kind", app_kinds[d->kind]);
+    emit_text(j, "version", d->version);
+    emit_int(j, "compute_units", d->compute_units);
     emit_end(j);
 }
 

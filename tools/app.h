@@ -124,7 +124,7 @@ struct app_command {
 const char *app_family(const struct weft_device_info *device, int family);
 
 extern const struct app_command cmd_devices, cmd_train, cmd_eval, cmd_predict, cmd_show,
-    cmd_verify, cmd_bench, cmd_explain, cmd_tune;
+    cmd_verify, cmd_bench, cmd_compare, cmd_explain, cmd_tune;
 
 /* Runs a subcommand from its words to its exit code; argv[0] is its name. Every app_*
  * function that returns an exit code returns APP_DONE if all went well, and has told the

@@ -10,6 +10,7 @@ enum { BENCH_MOST_SAMPLES = 10000, BENCH_LEAST_SAMPLES = 3, BENCH_MOST_LIST = 32
 struct bench_options {
     struct app_options app;
     const char *nets, *data, *batches, *images, *shapes, *precisions;
+    const char *save;
     double seconds;
     uint64_t seed;
     bool quick;
@@ -81,6 +82,12 @@ void bench_take(struct bench_row *row, const double *values, int count);
 /* Writes all rows to stdout; how many are failed. */
 int bench_write(struct bench *bench);
 void bench_rows_finish(struct bench *bench);
+
+/* bench_save.c. All rows and where they come from, as JSON; the same in memory, to be
+ * freed, NULL where that fails; and in the file that --save names, if it does. */
+void bench_document(const struct bench *bench, FILE *out);
+char *bench_text(const struct bench *bench, size_t *size);
+enum app_exit bench_save(const struct bench *bench);
 
 /* bench_model.c. A model of fresh weights, since predictors are made of models. */
 enum app_exit bench_model(struct app *app, const weft_net *net, const weft_data *data,

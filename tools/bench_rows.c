@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The results of `weft bench` as tables and as JSON. */
+/* The results of `weft bench` as tables. */
 #include "bench.h"
 
 #include <math.h>
@@ -213,98 +213,6 @@ static void write_table(const struct bench *b, unsigned kinds, bool first)
     table_finish(&t);
 }
 
-static void write_roofs(const struct bench *b, struct json *j)
-{
-    emit_object(j, "roofs");
-    emit_real(j, "flops", b->roofs.flops);
-    emit_real(j, "launch_s", b->roofs.launch);
-    emit_real(j, "round_trip_s", b->roofs.round_trip);
-    emit_list(j, "memory");
-    for (int i = 0; i < WEFT_ROOF_LEVELS; i++) {
-        emit_object(j, NULL);
-        emit_int(j, "bytes", (int64_t)b->roofs.level[i].bytes);
-        emit_real(j, "read", b->roofs.level[i].read);
-        emit_real(j, "copy", b->roofs.level[i].copy);
-        emit_end(j);
-    }
-    emit_end(j);
-    emit_end(j);
-}
-
-static void write_row(const struct bench *b, struct json *j, const struct bench_row *r)
-{
-    emit_object(j, NULL);
-    emit_text(j, "workload", r->workload);
-    emit_text(j, r->kind & (BENCH_PICTURES | BENCH_LATENCY) ? "net" : "shape", r->what);
-    if (r->direction[0])
-        emit_text(j, "direction", r->direction);
-    if (r->image[0])
-        emit_text(j, "image", r->image);
-    if (r->batch)
-        emit_int(j, "batch", r->batch);
-    emit_text(j, "device", b->app->info.name);
-    if (r->kind == BENCH_LATENCY)
-        emit_text(j, "served_by", r->builtin ? "weft's C" : app_platform(&b->app->info));
-    if (r->precision[0])
-        emit_text(j, "precision", r->precision);
-    emit_text(j, "unit", r->unit);
-    const struct {
-        const char *name;
-        double value;
-    } reals[] = {{"median", r->median},
-                 {"min", r->min},
-                 {"max", r->max},
-                 {"p95", r->p95},
-                 {"p99", r->p99},
-                 {"seconds", r->seconds},
-                 {"flops", r->flops},
-                 {"bytes", r->bytes},
-                 {"roof_share", r->roof_share},
-                 {"launch_share", r->launch_share},
-                 {"speedup", r->speedup},
-                 {"first_step_s", r->first_step},
-                 {"planned_bytes", r->planned},
-                 {"taken_bytes", r->taken},
-                 {"resident_bytes", r->resident},
-                 {"error", r->error}};
-    for (size_t i = 0; i < sizeof(reals) / sizeof(*reals); i++)
-        if (isfinite(reals[i].value))
-            emit_real(j, reals[i].name, reals[i].value);
-    if (r->launches)
-        emit_int(j, "launches", r->launches);
-    if (r->bound[0])
-        emit_text(j, "bound", r->bound);
-    if (r->kernels[0])
-        emit_text(j, "kernels", r->kernels);
-    emit_bool(j, "passed", !r->fault[0]);
-    if (r->fault[0])
-        emit_text(j, "fault", r->fault);
-    emit_int(j, "samples", r->count);
-    emit_list(j, "values");
-    for (int i = 0; i < r->count; i++)
-        emit_real(j, NULL, r->values[i]);
-    emit_end(j);
-    emit_end(j);
-}
-
-static void write_json(const struct bench *b)
-{
-    struct json j = {.out = stdout};
-    struct weft_data_info info;
-    app_json_begin(b->app, &j, "weft.bench/1");
-    if (b->data) {
-        weft_data_info(b->data, &info);
-        emit_text(&j, "data", info.source);
-    }
-    if (b->probes)
-        write_roofs(b, &j);
-    emit_list(&j, "rows");
-    for (int i = 0; i < b->row_count; i++)
-        write_row(b, &j, &b->rows[i]);
-    emit_end(&j);
-    emit_end(&j);
-}
-
 int bench_write(struct bench *b)
 {
     static const unsigned kinds[] = {BENCH_PICTURES, BENCH_LATENCY, BENCH_ROOF, BENCH_OP};
@@ -312,7 +220,7 @@ int bench_write(struct bench *b)
     bool first = true;
     term_progress_clear();
     if (b->options->app.format == TABLE_JSON)
-        write_json(b);
+        bench_document(b, stdout);
     else if (b->options->app.format == TABLE_CSV)
         write_table(b, 15, true);
     else

@@ -36,6 +36,8 @@ static const struct args_option options[] = {
      0},
     {"quick", 0, ARGS_FLAG, offsetof(struct bench_options, quick), NULL,
      "the speed of networks alone: no roofs, no comparison with the reference", 0, 0},
+    {"save", 0, ARGS_TEXT, offsetof(struct bench_options, save), "FILE.json",
+     "keep the results with all samples, for weft compare", 0, 0},
     APP_OPTIONS_DEVICE(struct bench_options),
     APP_OPTIONS_OUTPUT(struct bench_options),
     APP_OPTIONS_COLOR(struct bench_options),
@@ -199,8 +201,10 @@ static enum app_exit bench(struct bench *b, char **words, int count)
     if ((code = app_open_device(b->app)))
         return code;
     b->startup = process_seconds(term_seconds() - b->app->start);
+    code = bench_save(b); /* a place that cannot be written to is told before the work */
     for (int i = 0; i < count && !code; i++)
-        code = chosen[i]->run(b, chosen[i]);
+        if (!(code = chosen[i]->run(b, chosen[i])))
+            code = bench_save(b);
     int failed = code && code != APP_CHECK_FAILED ? 0 : bench_write(b);
     if (!code)
         code = app_flush(b->app);

@@ -8,7 +8,7 @@
 
 static const struct app_command *const commands[] = {
     &cmd_devices, &cmd_train, &cmd_eval,    &cmd_predict, &cmd_show,
-    &cmd_verify,  &cmd_bench, &cmd_explain, &cmd_tune,
+    &cmd_verify,  &cmd_bench, &cmd_compare, &cmd_explain, &cmd_tune,
 };
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(*commands) };
 

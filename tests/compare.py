@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Saved results: what weft bench writes, weft compare reads; regressions are found, and
+only those; damaged files are refused with a sentence. Usage: compare.py WEFT"""
+
+import copy
+import json
+import os
+import pathlib
+import random
+import subprocess
+import sys
+import tempfile
+
+weft = os.path.abspath(sys.argv[1])
+tests = pathlib.Path(__file__).resolve().parent
+passed = 0
+
+
+def run(*args, code=0, says="", **env):
+    """Stdout of a command that must end so and say that."""
+    global passed
+    done = subprocess.run(
+        [weft, *map(str, args)],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, **env},
+    )
+    both = done.stdout + done.stderr
+    if done.returncode != code or says not in both:
+        sys.exit(f"weft {args}: exit {done.returncode}, not {code}, or not '{says}':\n{both}")
+    passed += 1
+    return done.stdout
+
+
+def row(workload, values, **more):
+    values = [float(v) for v in values]
+    middle = sorted(values)[len(values) // 2]
+    unit = "ms" if workload == "latency" else "pictures/s"
+    return {"workload": workload, "net": "seed", "image": "28x28x1", "batch": 128,
+            "unit": unit, "median": middle, "passed": True, "values": values, **more}
+
+
+def result(name, rows, **more):
+    device = {"name": name, "platform": "P", "driver": "1", "id": name + "@P#0"}
+    return {"schema": "weft.bench/1", "weft": "0.1.0", "device": device, "rows": rows,
+            **more}
+
+
+def write(name, content):
+    text = content if isinstance(content, str) else json.dumps(content)
+    pathlib.Path(name).write_text(text, encoding="utf-8")
+    return name
+
+
+def noisy(middle, seed, count=9, spread=0.01):
+    draw = random.Random(seed)
+    return [middle * draw.gauss(1, spread) for _ in range(count)]
+
+
+def test_written_is_read():
+    run("bench", "train", "latency", "-d", "cpu", "--data", "data", "--net", "tiny.net",
+        "-b", "8", "--seconds", "0.1s", "--quick", "--save", "real.json")
+    real = json.loads(pathlib.Path("real.json").read_text())
+    assert real["schema"] == "weft.bench/1" and real["commit"] and real["made"]
+    assert real["host"]["cores"] > 0 and real["tuning"] == "none"
+    assert all(len(r["values"]) >= 3 for r in real["rows"])
+    j = json.loads(run("compare", "real.json", "real.json", "-o", "json"))
+    assert j["schema"] == "weft.compare/1" and j["regressions"] == 0
+    assert [r["verdict"] for r in j["rows"]] == ["same", "same"], j
+    assert all(r["faster"] == 1 and r["low"] <= 1 <= r["high"] for r in j["rows"])
+    run("bench", "train", "-d", "cpu", "--save", "none/a.json", code=1,
+        says="none/a.json cannot be written: No such file")
+
+
+def test_regressions():
+    a = write("a.json", result("X", [row("train", noisy(1000, 1)),
+                                     row("latency", noisy(2, 2))]))
+    same = write("same.json", result("X", [row("train", noisy(1000, 3)),
+                                           row("latency", noisy(2, 4))]))
+    slow = write("slow.json", result("X", [row("train", noisy(800, 5)),
+                                           row("latency", noisy(2, 6))]))
+    late = write("late.json", result("X", [row("train", noisy(1000, 7)),
+                                           row("latency", noisy(2.5, 8))]))
+    wild = write("wild.json", result("X", [row("train", noisy(900, 9, 4, 0.3))]))
+    other = write("other.json", result("Y", [row("train", noisy(220, 10))]))
+    run("compare", a, a, says="same")
+    run("compare", a, same, "--fail-above", "5%")
+    run("compare", a, slow, code=5, says="1 regressions beyond the uncertainty")
+    run("compare", slow, a, says="faster")
+    run("compare", a, late, code=5, says="REGRESSION")
+    run("compare", a, slow, "--fail-above", "50%", says="slower")
+    run("compare", a, wild, says="same")
+    run("compare", a, other, says="X (P) trained seed (batch 128) 4.5")
+    run("compare", a, other, "--fail-above", "5%", code=5)
+    run("compare", a, code=4, says="nothing to compare it with")
+    assert "| X (P)" not in run("compare", a, same, "-o", "md")
+    assert run("compare", a, same, "-o", "csv").startswith("what,a_device")
+
+
+def test_no_false_alarms():
+    """Of 40 pairs of one distribution none is a regression by 5 %; of 40 that are 10 %
+    slower nearly all are."""
+    found = {1000: 0, 900: 0}
+    for middle in found:
+        for seed in range(40):
+            a = write("f.json", result("X", [row("train", noisy(1000, 2 * seed, 7))]))
+            b = write("g.json", result("X", [row("train", noisy(middle, 2 * seed + 1, 7))]))
+            j = subprocess.run([weft, "compare", a, b], capture_output=True)
+            assert j.returncode in (0, 5), j
+            found[middle] += j.returncode == 5
+    assert found[1000] == 0 and found[900] >= 36, found
+
+
+def test_sets():
+    runs = [result("X", [row("train", noisy(1000, 1))]),
+            result("Y", [row("train", noisy(200, 2))]),
+            result("Z", [], fault="the driver crashed")]
+    both = write("set.json", {"schema": "weft.bench-set/1", "weft": "0", "runs": runs})
+    out = run("compare", both, says="Z (P): driver 1, weft 0.1.0 , ; failed: the driver")
+    assert "X (P) trained seed (batch 128) 5.0" in out, out
+    slower = copy.deepcopy(runs)
+    slower[1]["rows"][0]["values"] = noisy(150, 3)
+    after = write("after.json",
+                  {"schema": "weft.bench-set/1", "weft": "0", "runs": slower[::-1]})
+    j = json.loads(run("compare", both, after, "-o", "json", code=5))
+    assert [r["verdict"] for r in j["rows"]] == ["same", "REGRESSION"], j
+
+
+def broken(run_of):
+    """Each a result with one thing wrong, and what must be said of it."""
+    def change(path, value):
+        copied = copy.deepcopy(run_of)
+        place = copied
+        for step in path[:-1]:
+            place = place[step]
+        if value is None:
+            del place[path[-1]]
+        else:
+            place[path[-1]] = value
+        return copied
+
+    yield change(["schema"], "weft.model/1"), "not results of weft bench"
+    yield change(["rows"], None), '"rows" should be a list'
+    yield change(["rows"], {}), '"rows" should be a list'
+    yield change(["device"], []), '"device" should be an object'
+    yield change(["device", "name"], 3), '"name" should be a text'
+    yield change(["device", "name"], "x" * 5000), '"name" should be a text'
+    yield change(["rows", 0, "values"], ["a"]), '"values" should be numbers'
+    yield change(["rows", 0, "values"], [-1]), '"values" should be numbers'
+    yield change(["rows", 0, "values"], [1.0] * 10001), "at most 10000"
+    yield change(["rows", 0, "passed"], 1), '"passed" should be true or false'
+    yield change(["rows", 0, "median"], "1"), '"median" should be a number'
+    yield change(["rows"], run_of["rows"] * 5000), "at most 4096"
+    yield change(["roofs"], {"memory": 1}), '"memory" should be a list'
+    yield [run_of], "not results of weft bench"
+    yield '{"schema":', "is no JSON"
+    yield "", "is no JSON"
+    yield "[" * 100000, "is no JSON"
+    yield '{"schema": "weft.bench/1", "schema": 1}', "is no JSON"
+
+
+def test_damaged():
+    good = result("X", [row("train", noisy(1000, 1))])
+    write("good.json", good)
+    for content, says in broken(good):
+        run("compare", "good.json", write("bad.json", content), code=4,
+            says="bad.json: ")
+        run("compare", "good.json", "bad.json", code=4, says=says)
+    run("compare", "good.json", "nowhere.json", code=4, says="No such file")
+    run("compare", "good.json", ".", code=4)
+    text, draw = json.dumps(good, indent=1).encode(), random.Random(11)
+    for _ in range(150):
+        bytes_ = bytearray(text)
+        for _ in range(draw.randint(1, 4)):
+            at = draw.randrange(len(bytes_))
+            bytes_[at:at + draw.randint(0, 9)] = draw.randbytes(draw.randint(0, 3))
+        pathlib.Path("bad.json").write_bytes(bytes_)
+        done = subprocess.run([weft, "compare", "good.json", "bad.json"],
+                              capture_output=True)
+        assert done.returncode in (0, 4, 5), (done, bytes_)
+        assert done.returncode == 0 or done.stderr.count(b"weft compare:") == 1, done
+
+
+def test_hostile_names():
+    name = "\x1b[31m<script>alert(1)</script>\u009b|\"&'"
+    evil = result(name, [row("train", noisy(1000, 1), layer="\x1b]0;x\x07")])
+    out = run("compare", write("evil.json", evil), "evil.json")
+    assert "\x1b" not in out and "\u009b" not in out, out
+
+
+with tempfile.TemporaryDirectory() as folder:
+    os.chdir(folder)
+    subprocess.run([sys.executable, tests / "cli_data.py", "."], check=True)
+    for name, test in list(globals().items()):
+        if name.startswith("test_"):
+            test()
+print(f"{passed} commands did as they should")

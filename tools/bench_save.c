@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The results of one device as a document: what was measured where, by which weft, and
+ * every sample. results.c reads it back. */
+#define _GNU_SOURCE
+#include "bench.h"
+
+#include "commit.h"
+#include "paths.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+/* What /proc/cpuinfo calls the processor; "" where it is silent. */
+static void processor(char out[128])
+{
+    size_t size;
+    char *text = paths_read("/proc/cpuinfo", 1 << 20, &size);
+    char *at = text ? strstr(text, "model name") : NULL;
+    char *colon = at ? strchr(at, ':') : NULL;
+    out[0] = '\0';
+    if (colon)
+        snprintf(out, 128, "%.*s", (int)strcspn(colon + 1, "\n"), colon + 1);
+    memmove(out, out + strspn(out, " "), strlen(out + strspn(out, " ")) + 1);
+    free(text);
+}
+
+static uint64_t fnv(uint64_t hash, const char *text)
+{
+    do
+        hash = (hash ^ (unsigned char)*text) * UINT64_C(1099511628211);
+    while (*text++);
+    return hash;
+}
+
+/* FNV-1a over all choices of kernels that are in use: the same hash, the same kernels. */
+static void tuning(const struct bench *b, char out[20])
+{
+    uint64_t hash = UINT64_C(14695981039346656037);
+    struct weft_tuning_row row;
+    int used = 0;
+    for (int i = 0; !weft_tuning_row(b->app->device, i, &row); i++)
+        if (!row.hint && (!strcmp(row.state, "best") || !strcmp(row.state, "curated"))) {
+            hash = fnv(fnv(hash, row.problem), row.choice);
+            used++;
+        }
+    snprintf(out, 20, used ? "%016" PRIx64 : "none", hash);
+}
+
+static void write_origin(const struct bench *b, struct json *j)
+{
+    struct utsname system = {0};
+    char name[128], text[300], when[32] = "";
+    time_t now = time(NULL);
+    struct tm utc;
+    if (gmtime_r(&now, &utc))
+        strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &utc);
+    emit_text(j, "commit", WEFT_COMMIT);
+    emit_text(j, "made", when);
+    processor(name);
+    uname(&system);
+    snprintf(text, sizeof(text), "%.60s %.60s %.60s", system.sysname, system.release,
+             system.machine);
+    emit_object(j, "host");
+    emit_text(j, "processor", name);
+    emit_int(j, "cores", sysconf(_SC_NPROCESSORS_ONLN));
+    emit_text(j, "system", text);
+    emit_end(j);
+    if (!b->app->device)
+        return;
+    tuning(b, text);
+    emit_text(j, "tuning", text);
+}
+
+static void write_roofs(const struct bench *b, struct json *j)
+{
+    emit_object(j, "roofs");
+    emit_real(j, "flops", b->roofs.flops);
+    emit_real(j, "launch_s", b->roofs.launch);
+    emit_real(j, "round_trip_s", b->roofs.round_trip);
+    emit_list(j, "memory");
+    for (int i = 0; i < WEFT_ROOF_LEVELS; i++) {
+        emit_object(j, NULL);
+        emit_int(j, "bytes", (int64_t)b->roofs.level[i].bytes);
+        emit_real(j, "read", b->roofs.level[i].read);
+        emit_real(j, "copy", b->roofs.level[i].copy);
+        emit_end(j);
+    }
+    emit_end(j);
+    emit_end(j);
+}
+
+static void write_row(const struct bench *b, struct json *j, const struct bench_row *r)
+{
+    emit_object(j, NULL);
+    emit_text(j, "workload", r->workload);
+    emit_text(j, r->kind & (BENCH_PICTURES | BENCH_LATENCY) ? "net" : "shape", r->what);
+    if (r->direction[0])
+        emit_text(j, "direction", r->direction);
+    if (r->image[0])
+        emit_text(j, "image", r->image);
+    if (r->batch)
+        emit_int(j, "batch", r->batch);
+    emit_text(j, "device", b->app->info.name);
+    if (r->kind == BENCH_LATENCY)
+        emit_text(j, "served_by", r->builtin ? "weft's C" : app_platform(&b->app->info));
+    if (r->precision[0])
+        emit_text(j, "precision", r->precision);
+    emit_text(j, "unit", r->unit);
+    const struct {
+        const char *name;
+        double value;
+    } reals[] = {{"median", r->median},
+                 {"min", r->min},
+                 {"max", r->max},
+                 {"p95", r->p95},
+                 {"p99", r->p99},
+                 {"seconds", r->seconds},
+                 {"flops", r->flops},
+                 {"bytes", r->bytes},
+                 {"roof_share", r->roof_share},
+                 {"launch_share", r->launch_share},
+                 {"speedup", r->speedup},
+                 {"first_step_s", r->first_step},
+                 {"planned_bytes", r->planned},
+                 {"taken_bytes", r->taken},
+                 {"resident_bytes", r->resident},
+                 {"error", r->error}};
+    for (size_t i = 0; i < sizeof(reals) / sizeof(*reals); i++)
+        if (isfinite(reals[i].value))
+            emit_real(j, reals[i].name, reals[i].value);
+    if (r->launches)
+        emit_int(j, "launches", r->launches);
+    if (r->bound[0])
+        emit_text(j, "bound", r->bound);
+    if (r->kernels[0])
+        emit_text(j, "kernels", r->kernels);
+    emit_bool(j, "passed", !r->fault[0]);
+    if (r->fault[0])
+        emit_text(j, "fault", r->fault);
+    emit_int(j, "samples", r->count);
+    emit_list(j, "values");
+    for (int i = 0; i < r->count; i++)
+        emit_real(j, NULL, r->values[i]);
+    emit_end(j);
+    emit_end(j);
+}
+
+void bench_document(const struct bench *b, FILE *out)
+{
+    struct json j = {.out = out};
+    struct weft_data_info info;
+    app_json_begin(b->app, &j, "weft.bench/1");
+    write_origin(b, &j);
+    if (b->data) {
+        weft_data_info(b->data, &info);
+        emit_text(&j, "data", info.source);
+    }
+    if (b->probes)
+        write_roofs(b, &j);
+    emit_list(&j, "rows");
+    for (int i = 0; i < b->row_count; i++)
+        write_row(b, &j, &b->rows[i]);
+    emit_end(&j);
+    emit_end(&j);
+}
+
+char *bench_text(const struct bench *b, size_t *size)
+{
+    char *text = NULL;
+    FILE *out = open_memstream(&text, size);
+    if (out)
+        bench_document(b, out);
+    if (!out || fclose(out)) {
+        free(text);
+        return NULL;
+    }
+    return text;
+}
+
+enum app_exit bench_save(const struct bench *b)
+{
+    size_t size;
+    const char *path = b->options->save;
+    if (!path)
+        return APP_DONE;
+    char *text = bench_text(b, &size);
+    bool done = text && paths_replace(path, text, size);
+    int why = errno;
+    free(text);
+    return done ? APP_DONE
+                : app_error(b->app, APP_FAILED, "%s cannot be written: %s", path,
+                            strerror(why));
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How much faster one series of samples is than another, and how sure that is. */
+#ifndef WEFT_TOOLS_STATISTICS_H
+#define WEFT_TOOLS_STATISTICS_H
+
+#include <stdbool.h>
+
+/* How many times faster the second is. */
+struct statistics_ratio {
+    double ratio;     /* of the medians; NaN: there are no samples, or one is not
+                         above 0 */
+    double low, high; /* of its 95 % interval; NaN: too few samples for one */
+};
+
+/* The ratio of medians m, and the interval
+ *
+ *     exp(log m +- t sqrt(s_a^2 / n_a + s_b^2 / n_b) sqrt(pi / 2))
+ *
+ * where s = 1.4826 c_n MAD of a series' logarithms, which no outlier moves, sqrt(pi / 2)
+ * s / sqrt(n) the standard error of a median, and t Student's for n_a + n_b - 2 degrees.
+ * (MAD and its correction c_n: Croux and Rousseeuw 1992, "Time-efficient algorithms for
+ * two highly robust estimators of scale"; t: Abramowitz and Stegun, 26.7.5.) Of more than
+ * 40 samples the medians of 20 blocks count, for neighbours are alike. Samples are
+ * rates, or with `times` times. */
+struct statistics_ratio statistics_faster(const double *a, int count_a, const double *b,
+                                          int count_b, bool times);
+
+/* Half the interval's width, NaN where there is none. */
+double statistics_error(const struct statistics_ratio *ratio);
+
+#endif
