@@ -138,6 +138,7 @@ struct job {
     struct weft_activation activation; /* of the output, or what made `gate` */
     const struct weft_pool *pool;      /* NULL: none, or after it */
     bool turned;                       /* w is the forward weights, to be turned */
+    bool frozen;                       /* weights are arranged once */
 };
 
 /* The tunables, in the order of their table. */
@@ -193,8 +194,10 @@ static void choose(const struct ocl_device *device, const struct job *job, int *
         values[VECTORS] = vectors;
         values[TILE] = tile;
     }
-    if (!window && values[TILE] > pixels_of(job))
-        values[TILE] = (int)pixels_of(job);
+    /* Few pixels are dealt evenly. */
+    long pixels = pixels_of(job), tiles = (pixels + values[TILE] - 1) / values[TILE];
+    if (!window && tiles < values[TILE])
+        values[TILE] = (int)((pixels + tiles - 1) / tiles);
 
     /* Many tiles of a work-item find the weights in the first-level cache, and its cost
      * small; too many leave compute units idle at the end. */
@@ -251,12 +254,12 @@ static enum weft_status convolve(struct weft_list *list, struct job *job,
     const struct vec_shape *s = &job->shape;
     struct tiling t = tiling_of(job, values);
     /* Weights of a block that are scattered over more than a quarter of the first-level
-     * cache are worth a copy, if many pixels use it. */
+     * cache are worth a copy, if many pixels use it, or it costs nothing. */
     long block_floats = (long)s->r * s->s * s->group_in * t.block;
     bool widened = ocl_arg_is_half(&job->w) && ocl_of(list)->is_cpu;
-    bool arranged =
-        job->turned || widened ||
-        (block_floats > 2048 && s->out > t.block && (long)t.count * values[TILE] >= 256);
+    bool arranged = job->turned || widened ||
+                    (block_floats > 2048 && s->out > t.block &&
+                     (job->frozen || (long)t.count * values[TILE] >= 256));
     if (arranged)
         WEFT_TRY(arrange(list, job, &t));
 
@@ -311,6 +314,7 @@ static struct job forward_job(const struct weft_conv_args *args)
         .argmax = args->argmax,
         .activation = args->activation,
         .pool = fused ? pool : NULL,
+        .frozen = args->frozen,
     };
 }
 

@@ -35,6 +35,41 @@ static long private_bytes(const struct winograd *job, const int *values)
            ((long)values[TILES] * (channels + block_of(values)) + 2 * 16);
 }
 
+/* Vector operations of an item, as in cost_of. Fewer than 8 accumulators do not fill the
+ * multiply-adders' latency; operands are loaded as fast as two are multiplied. */
+static double item_cost(const struct winograd *job, const int *values)
+{
+    double in = job->shape.in, tile = values[TILE], sums = tile * values[VECTORS];
+    double products = (sums < 8 ? 8 : sums) + tile + values[VECTORS];
+    return (double)winograd_places(job) *
+           (7 * tile * in +
+            values[PER_ITEM] * (in * values[WIDTH] * products +
+                                7 * tile * values[WIDTH] * values[VECTORS]));
+}
+
+/* Where there is little to do for each unit: the deal that ends first. Parts of the
+ * output channels transform the same inputs again. */
+static void deal(const struct ocl_device *device, const struct winograd *job, int *values)
+{
+    int most = values[TILE], blocks = div_up(job->shape.out, block_of(values));
+    double best = 0;
+    int found[OCL_MAX_TUNABLES] = {0};
+    for (values[TILE] = 1; values[TILE] <= most; values[TILE]++)
+        for (values[PER_ITEM] = 1; values[PER_ITEM] <= blocks; values[PER_ITEM]++) {
+            int items = div_up(winograd_tiles(job), values[TILE]) *
+                        div_up(blocks, values[PER_ITEM]);
+            double time =
+                div_up(items, (int)device->units) * (item_cost(job, values) + 2000);
+            if (best > 0 && time >= best)
+                continue;
+            best = time;
+            found[TILE] = values[TILE];
+            found[PER_ITEM] = values[PER_ITEM];
+        }
+    values[TILES] = values[TILE] = found[TILE];
+    values[PER_ITEM] = found[PER_ITEM];
+}
+
 /* Few tiles an item leave most of the second-level cache to the weights; where these are
  * too many for it anyway, they are worth being used more often. */
 static void choose(const struct ocl_device *device, const struct winograd *job,
@@ -58,6 +93,10 @@ static void choose(const struct ocl_device *device, const struct winograd *job,
                 private_bytes(job, values) > MOST_PRIVATE)
                 values[TILES] = values[TILE];
         }
+    if (tiles < items * values[TILES]) {
+        deal(device, job, values);
+        return;
+    }
     int blocks = div_up(s->out, block_of(values));
     int parts = div_up(items, div_up(tiles, values[TILES]));
     values[PER_ITEM] = div_up(blocks, parts < blocks ? parts : blocks);
