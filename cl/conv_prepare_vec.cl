@@ -171,6 +171,7 @@ __kernel void arrange(__global const stored_w *restrict w, uint w_at,
         const size_t from = (size_t)tap * GROUP_IN * step + group * GROUP_OUT + out;
 #endif
         for (int in = 0; in < GROUP_IN; in++)
-            to[in * BLOCK + lane] = out < GROUP_OUT ? LOAD_W(w + from + in * step) : 0.0f;
+            to[in * BLOCK + lane] =
+                out < GROUP_OUT ? LOAD_W(w + (from + in * step)) : 0.0f;
     }
 }

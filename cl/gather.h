@@ -10,6 +10,8 @@
 #ifndef WEFT_GATHER_H
 #define WEFT_GATHER_H
 
+#include "storage.h"
+
 #define FORWARD 0
 #define DATA    1
 #define WEIGHTS 2
@@ -97,6 +99,22 @@ typedef PASTE(vec, VA) vec_a;
 typedef PASTE(vec, VB) vec_b;
 typedef PASTE(vec, VD) vec_d;
 
+/* Of what forward reads; the other products are of floats. */
+#if !X_HALF
+#define LOAD_VEC_A(p) (*(__global const vec_a *)(p))
+#elif VA == 4
+#define LOAD_VEC_A(p) vload_half4(0, p)
+#else
+#define LOAD_VEC_A(p) vload_half(0, p)
+#endif
+#if !W_HALF
+#define LOAD_VEC_B(p) (*(__global const vec_b *)(p))
+#elif VB == 4
+#define LOAD_VEC_B(p) vload_half4(0, p)
+#else
+#define LOAD_VEC_B(p) vload_half(0, p)
+#endif
+
 /* In one dimension, the taps first, first + TAP_STEP, ... that reach the pixels of a
  * part. */
 struct taps {
@@ -182,7 +200,7 @@ static inline vec_d dz_at(__global const float *dy, __global const uchar *argmax
 }
 
 /* A, at a pixel's spot and a tap's. */
-static inline vec_a source_at(__global const float *a, __global const uchar *argmax,
+static inline vec_a source_at(__global const stored_x *a, __global const uchar *argmax,
                               struct spot pixel, struct spot tap)
 {
     const struct spot spot = {pixel.picture, pixel.y + tap.y, pixel.x + tap.x, tap.c};
@@ -194,16 +212,16 @@ static inline vec_a source_at(__global const float *a, __global const uchar *arg
     (void)argmax;
     const uint at =
         ((uint)(spot.picture * H + spot.y) * W + (uint)spot.x) * C + (uint)spot.c;
-    return *(__global const vec_a *)(a + at);
+    return LOAD_VEC_A(a + at);
 #endif
 }
 
 /* B, inside of it. */
-static inline vec_b other_at(__global const float *b, __global const uchar *argmax, int k,
-                             int n, struct reach reach)
+static inline vec_b other_at(__global const stored_w *b, __global const uchar *argmax,
+                             int k, int n, struct reach reach)
 {
 #if OP == FORWARD || (OP == WEIGHTS && !POOL_R)
-    return *(__global const vec_b *)(b + (uint)k * K + (uint)n);
+    return LOAD_VEC_B(b + (uint)k * K + (uint)n);
 #elif OP == DATA
     const int tap = k / KG, down = tap / reach.across.count;
     const int across = tap - down * reach.across.count;

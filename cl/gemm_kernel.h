@@ -25,9 +25,9 @@ static inline float column_of(__local const float *bs, uint item)
 /* a, b: x and w; dy and w; x and dy. extra: the bias, or the gate's output. sums: dbias.
  * Split s does k from s * span, and writes plane s of out and sums. */
 __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void
-gemm(__global const float *restrict a, uint a_at, __global const float *restrict b,
+gemm(__global const stored_x *restrict a, uint a_at, __global const stored_w *restrict b,
      uint b_at, __global const uchar *restrict argmax, uint argmax_at,
-     __global const float *restrict extra, uint extra_at, __global float *restrict out,
+     __global const float *restrict extra, uint extra_at, __global stored_y *restrict out,
      uint out_at, __global float *restrict sums, uint sums_at, int pictures, int span,
      uint plane, float slope)
 {

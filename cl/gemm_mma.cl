@@ -67,7 +67,7 @@ static inline void multiply(__local const float *as, __local const float *bs, ui
 
 /* Two sums beside each other; `extra` and `out` are the group's. */
 static inline void store_pair(float2 v, int row, int n, __global const float *extra,
-                              __global float *out, float slope)
+                              __global stored_y *out, float slope)
 {
     if (row < 0 || n >= N)
         return;
@@ -78,12 +78,12 @@ static inline void store_pair(float2 v, int row, int n, __global const float *ex
     const float2 gate = OP == DATA && EXTRA ? vload2(0, extra + at) : none;
     v = finished(v, bias, gate, slope);
 #endif
-    store_part(v, out + at, (uint)min(2, N - n));
+    store_part_y(v, out + at, (uint)min(2, N - n));
 }
 
 static inline void store(float4 acc[SUM_ROWS][SUM_COLUMNS], int m0, int m_end, int n0,
                          int part, uint item, __global const float *extra,
-                         __global float *out, float slope)
+                         __global stored_y *out, float slope)
 {
     const uint lane = item % WARP;
     const int n1 = n0 + (int)(WARP_N(item) + C_PLACE_N(lane));

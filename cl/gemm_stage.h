@@ -44,8 +44,8 @@ static inline void find_a(int m0, int m_end, uint item, struct reach reach,
     }
 }
 
-static inline void load_a(__global const float *a, __global const uchar *argmax, int k0,
-                          int k_end, uint item, struct reach reach,
+static inline void load_a(__global const stored_x *a, __global const uchar *argmax,
+                          int k0, int k_end, uint item, struct reach reach,
                           const struct spot spots[A_LOADS], vec_a loaded[A_LOADS])
 {
 #pragma unroll
@@ -59,8 +59,8 @@ static inline void load_a(__global const float *a, __global const uchar *argmax,
     }
 }
 
-static inline void load_b(__global const float *b, __global const uchar *argmax, int k0,
-                          int k_end, int n0, uint item, struct reach reach,
+static inline void load_b(__global const stored_w *b, __global const uchar *argmax,
+                          int k0, int k_end, int n0, uint item, struct reach reach,
                           vec_b loaded[B_LOADS])
 {
 #pragma unroll

@@ -15,7 +15,7 @@
 __kernel __attribute__((reqd_work_group_size(16, SLICES, 1))) void
 gemm_sum(__global const float *restrict planes, uint planes_at,
          __global const float *restrict extra, uint extra_at,
-         __global float *restrict out, uint out_at, __global float *restrict sums,
+         __global stored_y *restrict out, uint out_at, __global float *restrict sums,
          uint sums_at, int splits, uint plane, uint count, uint tail_at, float slope)
 {
     __local float4 slices[SLICES][16];
@@ -47,7 +47,7 @@ gemm_sum(__global const float *restrict planes, uint planes_at,
                             extra[(i + 3) % K]);
         if (OP == DATA && EXTRA)
             gate = vload4(0, extra + i);
-        store_part(finished(sum, bias, gate, slope), out + out_at + i,
-                   min(4u, count - i));
+        store_part_y(finished(sum, bias, gate, slope), out + out_at + i,
+                     min(4u, count - i));
     }
 }

@@ -71,7 +71,7 @@ static inline void multiply(__local const float *as, __local const float *bs, ui
 /* Writes a work-item's sums; `extra` and `out` are the group's. */
 static inline void store(float4 acc[SUM_ROWS][SUM_COLUMNS], int m0, int m_end, int n0,
                          int part, uint item, __global const float *extra,
-                         __global float *out, float slope)
+                         __global stored_y *out, float slope)
 {
     const uint tm = item / (NT / RN), tn = item % (NT / RN);
 #pragma unroll
@@ -93,10 +93,10 @@ static inline void store(float4 acc[SUM_ROWS][SUM_COLUMNS], int m0, int m_end, i
                 gate = vload4(0, extra + at);
             v = finished(v, bias, gate, slope);
 #endif
-#if N % 4 == 0
+#if N % 4 == 0 && !Y_HALF
             *(__global float4 *)(out + at) = v;
 #else
-            store_part(v, out + at, (uint)min(4, N - n));
+            store_part_y(v, out + at, (uint)min(4, N - n));
 #endif
         }
     }

@@ -49,7 +49,7 @@ static inline floatv weights_at(__global const stored_w *w, int tap, int in, int
     float lanes[VW];
     for (int i = 0; i < VW; i++)
         lanes[i] = out + i < OUT
-                       ? LOAD_W(w + ((size_t)(8 - tap) * OUT + out + i) * IN + in)
+                       ? LOAD_W(w + (((size_t)(8 - tap) * OUT + out + i) * IN + in))
                        : 0.0f;
     return VLOAD(lanes);
 #else

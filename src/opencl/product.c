@@ -203,6 +203,7 @@ static enum weft_status sum_planes(struct weft_list *list, const struct product 
     while (slices < 16 && slices < split->count && 32 * slices <= ocl_of(list)->max_group)
         slices *= 2;
     define_product(&options, p);
+    ocl_define_arg(&options, "Y_HALF", &p->out);
     ocl_define(&options, "SLICES", (long)slices);
     struct ocl_launch launch = {
         .source = "gemm_sum.cl",
@@ -239,6 +240,9 @@ enum weft_status ocl_product_multiply(struct weft_list *list, const struct produ
         out = (struct ocl_arg)OCL_SCRATCH(planes);
         sums = (struct ocl_arg)OCL_SCRATCH(planes + split.tail * sizeof(cl_float));
     }
+    ocl_define_arg(&options, "X_HALF", &p->a);
+    ocl_define_arg(&options, "W_HALF", &p->b);
+    ocl_define_arg(&options, "Y_HALF", &out);
     size_t groups = ocl_product_groups(p, grid->m, grid->n) / p->batch;
     struct ocl_launch launch = {
         .source = grid->source,
