@@ -45,10 +45,10 @@ struct weft_predictor_params {
     int batch; /* pictures it is planned for; 0: 1 */
     /* Float32 unless something else is said: float16 rounds each weight and each number
      * between layers to 11 bits, which moves a probability by some thousandths, and
-     * whether it is faster depends on the device (where memory is the limit it is; on
-     * processors mostly not). AUTO runs both on some batches in turns, for milliseconds,
-     * and keeps float16 only if it was faster, if all its probabilities are finite and
-     * none differs from float32's by more than 1/64, and if it finds the same class
+     * whether it is faster depends on device, network and batch. AUTO runs both on some
+     * batches in turns, for milliseconds, and keeps float16 only if it was faster in 20
+     * rounds of 25 and by 3 percent in the median, if all its probabilities are finite
+     * and none differs from float32's by more than 1/64, and if it finds the same class
      * likeliest, or one as near to it as that. What AUTO chooses is not repeatable to the
      * bit. */
     enum weft_precision precision;
@@ -71,8 +71,8 @@ struct weft_predictor_info {
     bool builtin;                  /* weft's own C code serves */
     size_t weight_bytes, activation_bytes;
     /* Of AUTO: the largest difference that float16 made to a probability, an infinity
-     * where it was far off; and how many times as fast it was, 0 where it was not timed
-     * for being wrong. Else 0. */
+     * where it was far off; and how many times as fast it was, 0 where that was not timed
+     * for being wrong or far slower. Else 0. */
     double difference, speedup;
 };
 WEFT_API void weft_predictor_info(const weft_predictor *predictor,
@@ -81,10 +81,9 @@ WEFT_API void weft_predictor_info(const weft_predictor *predictor,
 /* Lets weft's own C code serve instead, on the same processor, where it is faster: for a
  * picture at a time the launches of an OpenCL driver can cost more than the work. Both
  * serve some batches in turns, for milliseconds, and the faster stays; weft's own code
- * works in float32. Its probabilities
- * differ from the other's by rounding, so that what this chooses is not repeatable to the
- * bit. Devices that are not processors stay. *builtin: whether weft's own code serves.
- * Waits. WEFT_ERR_NOMEM, WEFT_ERR_DEVICE. */
+ * works in float32. Its probabilities differ from the other's by rounding, so that what
+ * this chooses is not repeatable to the bit. Devices that are not processors stay.
+ * *builtin: whether weft's own code serves. Waits. WEFT_ERR_NOMEM, WEFT_ERR_DEVICE. */
 WEFT_API enum weft_status weft_predictor_choose(weft_predictor *predictor,
                                                 const weft_model *model, bool *builtin);
 
