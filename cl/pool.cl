@@ -40,11 +40,25 @@
 #define BLOCKS ((C + VW - 1) / VW)
 
 /* Vectors of channels that go through a window together: a large window is read in runs
- * that memory likes, a small one stays in registers. */
+ * that memory likes; of a small one, unrolled, a few stay in registers, so that none
+ * waits for the maximum before it. */
 #if ROWS && R * S > 16
 #define CHUNK (BLOCKS < 64 ? BLOCKS : 64)
+#elif ROWS && BLOCKS % 4 == 0
+#define CHUNK 4
+#elif ROWS && BLOCKS % 2 == 0
+#define CHUNK 2
 #else
 #define CHUNK 1
+#endif
+#if ROWS && R * S <= 16
+#define UNROLL_R     R
+#define UNROLL_S     S
+#define UNROLL_CHUNK CHUNK
+#else
+#define UNROLL_R     1
+#define UNROLL_S     1
+#define UNROLL_CHUNK 1
 #endif
 
 /* Whether every window lies inside the picture. */
@@ -146,7 +160,7 @@ static inline struct window window_at(int oy, int ox)
 /* How many vectors the chunk at channel `c` has. */
 static inline uint chunk_at(uint c)
 {
-#if CHUNK == 1 || C % (CHUNK * VW) == 0
+#if CHUNK == 1 || BLOCKS % CHUNK == 0
     (void)c;
     return CHUNK;
 #else
@@ -154,10 +168,65 @@ static inline uint chunk_at(uint c)
 #endif
 }
 
+/* Where the window's first place would lie. */
+static inline long corner_of(uint picture, struct window v)
+{
+    return (((long)picture * H + v.top) * W + v.left) * C;
+}
+
 /* Sums over a window to means. Two roundings at most, whole windows or not. */
 static inline floatv mean_of(floatv sum, struct window v)
 {
     return WHOLE ? sum * (1.0f / (R * S)) : sum / (float)((v.r1 - v.r0) * (v.s1 - v.s0));
+}
+
+/* Whether all of it lies inside. */
+static inline bool is_whole(struct window v)
+{
+    return WHOLE || (v.r0 == 0 && v.r1 == R && v.s0 == 0 && v.s1 == S);
+}
+
+/* The maxima of `blocks` vectors over a window from x on, and their places. */
+static inline void find_maxima(floatv best[CHUNK], intv best_at[CHUNK],
+                               __global const stored_x *x, struct window w, uint blocks)
+{
+#pragma unroll UNROLL_CHUNK
+    for (uint b = 0; b < blocks; b++) {
+        best[b] = (floatv)(-INFINITY);
+        best_at[b] = (intv)(w.r0 * S + w.s0);
+    }
+#pragma unroll UNROLL_R
+    for (int r = w.r0; r < w.r1; r++)
+#pragma unroll UNROLL_S
+        for (int s = w.s0; s < w.s1; s++)
+#pragma unroll UNROLL_CHUNK
+            for (uint b = 0; b < blocks; b++) {
+                const floatv value = LOAD_IN(x + (r * W + s) * C + b * VW);
+                const intv wins = (value > best[b]) | (value != value);
+                best[b] = WHERE(wins, value, best[b]);
+                best_at[b] = WHERE(wins, (intv)(r * S + s), best_at[b]);
+            }
+}
+
+static inline void find_sums(floatv sum[CHUNK], __global const stored_x *x,
+                             struct window w, uint blocks)
+{
+#pragma unroll UNROLL_CHUNK
+    for (uint b = 0; b < blocks; b++)
+        sum[b] = (floatv)(0.0f);
+#pragma unroll UNROLL_R
+    for (int r = w.r0; r < w.r1; r++)
+#pragma unroll UNROLL_S
+        for (int s = w.s0; s < w.s1; s++)
+#pragma unroll UNROLL_CHUNK
+            for (uint b = 0; b < blocks; b++)
+                sum[b] += LOAD_IN(x + (r * W + s) * C + b * VW);
+}
+
+/* The same window where all of it lies inside: its bounds are constants then. */
+static inline struct window whole(struct window v)
+{
+    return (struct window){v.top, v.left, 0, R, 0, S};
 }
 
 __kernel void max_forward(__global const stored_x *restrict x, uint x_at,
@@ -168,32 +237,25 @@ __kernel void max_forward(__global const stored_x *restrict x, uint x_at,
         return;
     const struct share v = share_of(OUT_W);
     const uint picture = v.line / OUT_H, row = v.line - picture * OUT_H;
+    x += x_at;
+    y += y_at;
+    argmax += argmax_at;
     for (uint column = v.column; column < v.end; column++) {
         const struct window w = window_at((int)row, (int)column);
+        __global const stored_x *const corner = x + corner_of(picture, w);
         for (uint c = v.c; c < v.c_end; c += CHUNK * VW) {
             const uint to = (v.line * OUT_W + column) * C + c, blocks = chunk_at(c);
             floatv best[CHUNK];
             intv best_at[CHUNK];
+            if (is_whole(w))
+                find_maxima(best, best_at, corner + c, whole(w), blocks);
+            else
+                find_maxima(best, best_at, corner + c, w, blocks);
+#pragma unroll UNROLL_CHUNK
             for (uint b = 0; b < blocks; b++) {
-                best[b] = (floatv)(-INFINITY);
-                best_at[b] = (intv)(w.r0 * S + w.s0);
-            }
-            for (int r = w.r0; r < w.r1; r++)
-                for (int s = w.s0; s < w.s1; s++) {
-                    const uint from =
-                        ((picture * H + (uint)(w.top + r)) * W + (uint)(w.left + s)) * C +
-                        c;
-                    for (uint b = 0; b < blocks; b++) {
-                        const floatv value = LOAD_IN(x + x_at + from + b * VW);
-                        const intv wins = (value > best[b]) | (value != value);
-                        best[b] = WHERE(wins, value, best[b]);
-                        best_at[b] = WHERE(wins, (intv)(r * S + s), best_at[b]);
-                    }
-                }
-            for (uint b = 0; b < blocks; b++) {
-                STORE_OUT(best[b], y + y_at + to + b * VW, c + b * VW);
+                STORE_OUT(best[b], y + to + b * VW, c + b * VW);
 #if ARGMAX
-                STORE_AT(TO_AT(best_at[b]), argmax + argmax_at + to + b * VW, c + b * VW);
+                STORE_AT(TO_AT(best_at[b]), argmax + to + b * VW, c + b * VW);
 #endif
             }
         }
@@ -207,23 +269,21 @@ __kernel void mean_forward(__global const stored_x *restrict x, uint x_at,
         return;
     const struct share v = share_of(OUT_W);
     const uint picture = v.line / OUT_H, row = v.line - picture * OUT_H;
+    x += x_at;
+    y += y_at;
     for (uint column = v.column; column < v.end; column++) {
         const struct window w = window_at((int)row, (int)column);
+        __global const stored_x *const corner = x + corner_of(picture, w);
         for (uint c = v.c; c < v.c_end; c += CHUNK * VW) {
             const uint to = (v.line * OUT_W + column) * C + c, blocks = chunk_at(c);
             floatv sum[CHUNK];
+            if (is_whole(w))
+                find_sums(sum, corner + c, whole(w), blocks);
+            else
+                find_sums(sum, corner + c, w, blocks);
+#pragma unroll UNROLL_CHUNK
             for (uint b = 0; b < blocks; b++)
-                sum[b] = (floatv)(0.0f);
-            for (int r = w.r0; r < w.r1; r++)
-                for (int s = w.s0; s < w.s1; s++) {
-                    const uint from =
-                        ((picture * H + (uint)(w.top + r)) * W + (uint)(w.left + s)) * C +
-                        c;
-                    for (uint b = 0; b < blocks; b++)
-                        sum[b] += LOAD_IN(x + x_at + from + b * VW);
-                }
-            for (uint b = 0; b < blocks; b++)
-                STORE_OUT(mean_of(sum[b], w), y + y_at + to + b * VW, c + b * VW);
+                STORE_OUT(mean_of(sum[b], w), y + to + b * VW, c + b * VW);
         }
     }
 }
@@ -245,6 +305,27 @@ static inline struct outputs outputs_of(int row, int column)
     return o;
 }
 
+/* Vectors of channels that backward makes together. */
+#if ROWS && BLOCKS % 4 == 0
+#define NEAR 4
+#elif ROWS && BLOCKS % 2 == 0
+#define NEAR 2
+#else
+#define NEAR 1
+#endif
+
+static inline void clear(floatv sum[NEAR])
+{
+#pragma unroll
+    for (uint b = 0; b < NEAR; b++)
+        sum[b] = (floatv)(0.0f);
+}
+
+static inline uint output_at(uint picture, int oy, int ox)
+{
+    return ((picture * OUT_H + (uint)oy) * OUT_W + (uint)ox) * C;
+}
+
 __kernel void max_backward(__global const float *restrict dy, uint dy_at,
                            __global const at_type *restrict argmax, uint argmax_at,
                            __global float *restrict dx, uint dx_at, uint items)
@@ -253,22 +334,31 @@ __kernel void max_backward(__global const float *restrict dy, uint dy_at,
         return;
     const struct share v = share_of(W);
     const uint picture = v.line / H, row = v.line - picture * H;
+    dy += dy_at;
+    argmax += argmax_at;
+    dx += dx_at;
     for (uint column = v.column; column < v.end; column++) {
         const struct outputs o = outputs_of((int)row, (int)column);
-        for (uint c = v.c; c < v.c_end; c += VW) {
-            floatv sum = (floatv)(0.0f);
+        for (uint c = v.c; c < v.c_end; c += NEAR * VW) {
+            const uint to = (v.line * W + column) * C + c;
+            floatv sum[NEAR];
+            clear(sum);
             for (int oy = o.y0; oy <= o.y1; oy++)
                 for (int ox = o.x0; ox <= o.x1; ox++) {
                     const int tap =
                         (o.row - oy * STRIDE_Y) * S + o.column - ox * STRIDE_X;
-                    const uint from =
-                        ((picture * OUT_H + (uint)oy) * OUT_W + (uint)ox) * C + c;
-                    const floatv given = LOAD(dy + dy_at + from);
-                    const intv won =
-                        CONVERT_INTV(LOAD_AT(argmax + argmax_at + from)) == (intv)(tap);
-                    sum += WHERE(won, given, (floatv)(0.0f));
+                    const uint from = output_at(picture, oy, ox) + c;
+#pragma unroll
+                    for (uint b = 0; b < NEAR; b++) {
+                        const floatv given = LOAD(dy + from + b * VW);
+                        const intv won =
+                            CONVERT_INTV(LOAD_AT(argmax + from + b * VW)) == (intv)(tap);
+                        sum[b] += WHERE(won, given, (floatv)(0.0f));
+                    }
                 }
-            STORE(sum, dx + dx_at + (v.line * W + column) * C + c, c);
+#pragma unroll
+            for (uint b = 0; b < NEAR; b++)
+                STORE(sum[b], dx + to + b * VW, c + b * VW);
         }
     }
 }
@@ -280,17 +370,25 @@ __kernel void mean_backward(__global const float *restrict dy, uint dy_at,
         return;
     const struct share v = share_of(W);
     const uint picture = v.line / H, row = v.line - picture * H;
+    dy += dy_at;
+    dx += dx_at;
     for (uint column = v.column; column < v.end; column++) {
         const struct outputs o = outputs_of((int)row, (int)column);
-        for (uint c = v.c; c < v.c_end; c += VW) {
-            floatv sum = (floatv)(0.0f);
+        for (uint c = v.c; c < v.c_end; c += NEAR * VW) {
+            const uint to = (v.line * W + column) * C + c;
+            floatv sum[NEAR];
+            clear(sum);
             for (int oy = o.y0; oy <= o.y1; oy++)
                 for (int ox = o.x0; ox <= o.x1; ox++) {
-                    const uint from =
-                        ((picture * OUT_H + (uint)oy) * OUT_W + (uint)ox) * C + c;
-                    sum += mean_of(LOAD(dy + dy_at + from), window_at(oy, ox));
+                    const struct window w = window_at(oy, ox);
+                    const uint from = output_at(picture, oy, ox) + c;
+#pragma unroll
+                    for (uint b = 0; b < NEAR; b++)
+                        sum[b] += mean_of(LOAD(dy + from + b * VW), w);
                 }
-            STORE(sum, dx + dx_at + (v.line * W + column) * C + c, c);
+#pragma unroll
+            for (uint b = 0; b < NEAR; b++)
+                STORE(sum[b], dx + to + b * VW, c + b * VW);
         }
     }
 }
