@@ -183,6 +183,20 @@ def test_damaged():
         assert done.returncode == 0 or done.stderr.count(b"weft compare:") == 1, done
 
 
+def test_all_devices():
+    what = ["train", "learn", "-d", "all", "--data", "data", "--net", "tiny.net", "-b", 16]
+    out = run("bench", *what, "--seconds", 0.05, "--target", "1%", "--save", "all.json")
+    runs = json.loads(pathlib.Path("all.json").read_text())["runs"]
+    assert len(runs) >= 2, runs
+    for one in runs:
+        assert {row["workload"] for row in one["rows"]} == {"train", "learn"}, one
+        assert all(row["passed"] for row in one["rows"]), one
+    assert out.count("right") == len(runs) and " than " in out, out
+    run("compare", "all.json", "all.json")
+    run("bench", "-d", "all", "trian", code=2, says="did you mean train?")
+    run("bench", "train", "-d", "all", "--data", "nowhere", code=5, says="nowhere")
+
+
 def test_hostile_names():
     name = "\x1b[31m<script>alert(1)</script>\u009b|\"&'"
     evil = result(name, [row("train", noisy(1000, 1), layer="\x1b]0;x\x07")])

@@ -11,9 +11,10 @@ struct bench_options {
     struct app_options app;
     const char *nets, *data, *batches, *images, *shapes, *precisions;
     const char *save;
+    double limit, target;
     double seconds;
     uint64_t seed;
-    bool quick;
+    bool quick, set;
 };
 
 /* What a row tells; other columns are not shown to people. */
@@ -21,7 +22,17 @@ enum bench_kind {
     BENCH_PICTURES = 1, /* a network */
     BENCH_LATENCY = 2,
     BENCH_OP = 4,
-    BENCH_ROOF = 8
+    BENCH_ROOF = 8,
+    BENCH_LAYER = 16,
+    BENCH_LEARN = 32,
+    BENCH_ALL = 63
+};
+
+/* What learning came to. Numbers that nobody measured are NaN. */
+struct bench_learnt {
+    int steps;                    /* after which accuracy is compared; 0: none */
+    double accuracy, error, loss; /* after these steps, on pictures that were not seen */
+    double target, target_steps;  /* the accuracy to be reached, and after how many */
 };
 
 /* A result. Numbers that nobody measured are NaN. */
@@ -30,9 +41,10 @@ struct bench_row {
     const char *workload;
     char what[128]; /* the network or the shape */
     char direction[32], image[32];
-    int batch;             /* 0: none */
-    const char *precision; /* "float16"; "": the row is not of inference */
-    double speedup;        /* against the same in float32, if that was measured too */
+    char layer[32], text[160]; /* of a network's part */
+    int batch;                 /* 0: none */
+    const char *precision;     /* "float16"; "": the row is not of inference */
+    double speedup;            /* against the same in float32, if that was measured too */
     const char *unit;
     double *values; /* the samples, in that unit; freed with the row */
     int count;
@@ -46,15 +58,19 @@ struct bench_row {
     double launch_share;
     double first_step, planned, taken, resident;
     double error;
+    struct bench_learnt learnt;
     char kernels[512], fault[256];
 };
 
 struct bench {
     struct app *app;
     const struct bench_options *options;
-    double startup;     /* seconds from the process's start to the first row */
-    weft_data *data;    /* --data; opened when a workload asks for it */
-    weft_bench *probes; /* made when a workload asks for it */
+    const char *batches; /* of the workload that runs: a list, or NULL */
+    double deadline;     /* as term_seconds; infinite without a limit */
+    char note[256];      /* what was left out, and why; "": nothing */
+    double startup;      /* seconds from the process's start to the first row */
+    weft_data *data;     /* --data; opened when a workload asks for it */
+    weft_bench *probes;  /* made when a workload asks for it */
     struct weft_roofs roofs;
     struct bench_row *rows;
     int row_count;
@@ -64,6 +80,8 @@ struct bench_workload {
     const char *name;
     enum app_exit (*run)(struct bench *bench, const struct bench_workload *self);
     const char *const *ops; /* of the library; NULL-terminated */
+    const char *usual;      /* batches where devices are compared */
+    bool set;               /* measured where devices are compared */
 };
 
 /* bench_net.c, bench_op.c */
@@ -73,6 +91,15 @@ enum app_exit bench_latency(struct bench *bench, const struct bench_workload *se
 enum app_exit bench_ops(struct bench *bench, const struct bench_workload *self);
 enum app_exit bench_memory(struct bench *bench, const struct bench_workload *self);
 enum app_exit bench_launch(struct bench *bench, const struct bench_workload *self);
+
+/* bench_learn.c, bench_layers.c */
+enum app_exit bench_learn(struct bench *bench, const struct bench_workload *self);
+enum app_exit bench_layers(struct bench *bench, const struct bench_workload *self);
+
+/* bench_net.c. --data's pictures, or with `image` noise of that size, and the network
+ * for them. The data may be b->data, which is destroyed with it. */
+enum app_exit bench_choose(struct bench *bench, const char *net, const char *image,
+                           weft_net **out_net, weft_data **out_data);
 
 /* bench_rows.c. A new row, all numbers NaN; it stays where it is until the next one. */
 struct bench_row *bench_row(struct bench *bench, enum bench_kind kind,
@@ -95,6 +122,20 @@ enum app_exit bench_model(struct app *app, const weft_net *net, const weft_data 
 
 /* cmd_bench.c. The probes of the device, made on the first call. */
 enum app_exit bench_probes(struct bench *bench);
+
+/* Seconds of measuring for a row of a network, or of an op. */
+double bench_seconds(const struct bench *bench, bool net);
+
+/* Whether the time is over; then a note says so. */
+bool bench_late(struct bench *bench);
+
+/* The workloads of `words`, or those that compare devices, as words in a list with NULL
+ * at its end; how many. */
+int bench_set_words(const char **out, int room);
+
+/* bench_all.c. The same on every device, each in a process of its own. */
+enum app_exit bench_all(struct app *app, const struct bench_options *options,
+                        char **words, int count);
 
 /* A list such as "1,32,512": calls `each` for every piece, until one fails. */
 enum app_exit bench_each(struct bench *bench, const char *list,

@@ -89,31 +89,27 @@ static enum weft_status step_infer(struct job *job, int count)
     return WEFT_OK;
 }
 
-static double seconds_of(const struct job *job)
-{
-    double seconds = job->bench->options->seconds;
-    return seconds > 0 ? seconds : 3;
-}
-
 /* Warm-up, then windows of finished steps. */
 static enum weft_status measure_windows(struct job *job, struct bench_row *row)
 {
     static double samples[BENCH_MOST_SAMPLES];
     int count = 1, n = 0;
-    for (double seconds = 0; seconds < window_seconds;) {
+    for (double warm = 0; warm < window_seconds;) {
         double start = term_seconds();
         enum weft_status status = job->mode->step(job, count);
         if (status)
             return status;
-        seconds = term_seconds() - start;
-        if (seconds < window_seconds) {
-            double more = 1.2 * window_seconds / (seconds > 1e-6 ? seconds : 1e-6);
+        warm = term_seconds() - start;
+        if (bench_late(job->bench))
+            break;
+        if (warm < window_seconds) {
+            double more = 1.2 * window_seconds / (warm > 1e-6 ? warm : 1e-6);
             count = (int)(count * (more < 1.5 ? 1.5 : more > 8 ? 8 : more)) + 1;
         }
     }
-    double begin = term_seconds();
-    while (n < BENCH_MOST_SAMPLES &&
-           (n < BENCH_LEAST_SAMPLES || term_seconds() - begin < seconds_of(job))) {
+    double begin = term_seconds(), seconds = bench_seconds(job->bench, true);
+    while (!(n && bench_late(job->bench)) && n < BENCH_MOST_SAMPLES &&
+           (n < BENCH_LEAST_SAMPLES || term_seconds() - begin < seconds)) {
         double start = term_seconds();
         int steps = 0;
         do {
@@ -136,9 +132,9 @@ static enum weft_status measure_windows(struct job *job, struct bench_row *row)
 static enum weft_status measure_calls(struct job *job, struct bench_row *row)
 {
     static double samples[BENCH_MOST_SAMPLES];
-    double limit = seconds_of(job), begin = term_seconds(), start = begin;
+    double limit = bench_seconds(job->bench, true), begin = term_seconds(), start = begin;
     int n = 0;
-    while (n < BENCH_MOST_SAMPLES &&
+    while (!(n && bench_late(job->bench)) && n < BENCH_MOST_SAMPLES &&
            (n < BENCH_LEAST_SAMPLES || start - begin < 1.1 * limit)) {
         enum weft_status status = job->mode->step(job, 1);
         double end = term_seconds();
@@ -241,6 +237,8 @@ static enum app_exit run_precision(struct bench *b, const char *piece, void *pri
     struct job *job = priv;
     struct weft_net_info net;
     struct weft_data_info info;
+    if (bench_late(b))
+        return APP_DONE;
     weft_net_info(job->net, &net);
     weft_data_info(job->data, &info);
     struct bench_row *row = bench_row(b, job->mode->kind, job->workload->name, net.name);
@@ -259,7 +257,7 @@ static enum app_exit run_precision(struct bench *b, const char *piece, void *pri
         row->launch_share = row->launches * b->roofs.launch / row->seconds;
     return status
                ? app_fail(b->app, status == WEFT_ERR_ARG ? APP_INPUT : APP_WORK, status)
-               : APP_DONE;
+               : bench_save(b);
 }
 
 static enum app_exit run_batch(struct bench *b, const char *piece, void *priv)
@@ -282,7 +280,7 @@ static enum app_exit make_noise(struct bench *b, const weft_net *net, weft_data 
     struct weft_net_info info;
     weft_net_info(net, &info);
     int count = 256;
-    for (const char *at = b->options->batches; at; at = strchr(at, ',')) {
+    for (const char *at = b->batches; at; at = strchr(at, ',')) {
         at += *at == ',';
         count = atoi(at) > count ? atoi(at) : count;
     }
@@ -309,10 +307,9 @@ static enum app_exit make_noise(struct bench *b, const weft_net *net, weft_data 
     return status ? app_fail(b->app, APP_WORK, status) : APP_DONE;
 }
 
-/* --data's pictures, or with --image noise of that size. */
-static enum app_exit choose_data(struct job *job, const char *net, const char *image)
+enum app_exit bench_choose(struct bench *b, const char *net, const char *image,
+                           weft_net **out_net, weft_data **out_data)
 {
-    struct bench *b = job->bench;
     struct weft_data_info shape = {.channels = 1};
     enum app_exit code;
     if (image) {
@@ -324,17 +321,17 @@ static enum app_exit choose_data(struct job *job, const char *net, const char *i
             shape.height > 4096 || shape.width > 4096)
             return app_error(b->app, APP_USAGE,
                              "--image is '%s', but must be like 28,224x224x3", image);
-        if ((code = app_net(b->app, net, &shape, &job->net)))
+        if ((code = app_net(b->app, net, &shape, out_net)))
             return code;
-        return make_noise(b, job->net, &job->data);
+        return make_noise(b, *out_net, out_data);
     }
     if (!b->data &&
         (code = app_data(b->app, b->options->data ? b->options->data : "fashion-mnist",
                          WEFT_DATA_TRAIN, &b->data)))
         return code;
     weft_data_info(b->data, &shape);
-    job->data = b->data;
-    return app_net(b->app, net, &shape, &job->net);
+    *out_data = b->data;
+    return app_net(b->app, net, &shape, out_net);
 }
 
 struct choice {
@@ -347,11 +344,11 @@ static enum app_exit run_image(struct bench *b, const char *image, void *priv)
 {
     const struct choice *c = priv;
     struct job job = {.bench = b, .workload = c->workload, .mode = c->mode};
-    enum app_exit code = choose_data(&job, c->net, image);
+    enum app_exit code = bench_choose(b, c->net, image, &job.net, &job.data);
     if (!code && !c->mode->training)
         code = bench_model(b->app, job.net, job.data, b->options->seed, &job.model);
     if (!code)
-        code = bench_each(b, b->options->batches, run_batch, &job);
+        code = bench_each(b, b->batches, run_batch, &job);
     free(job.probabilities);
     weft_model_destroy(&job.model);
     weft_net_destroy(&job.net);

@@ -31,7 +31,12 @@ struct bench_row *bench_row(struct bench *b, enum bench_kind kind, const char *w
                             .planned = NAN,
                             .taken = NAN,
                             .resident = NAN,
-                            .error = NAN};
+                            .error = NAN,
+                            .learnt = {.accuracy = NAN,
+                                       .error = NAN,
+                                       .loss = NAN,
+                                       .target = NAN,
+                                       .target_steps = NAN}};
     snprintf(r->what, sizeof(r->what), "%s", what);
     return r;
 }
@@ -124,6 +129,13 @@ CELL(batch, table_int(t, r->batch))
 CELL(precision, table_text(t, r->precision))
 CELL(speedup,
      table_real(t, r->speedup, isfinite(r->speedup) ? "%.2f x" : "-", r->speedup))
+CELL(layer, table_text(t, r->layer))
+CELL(text, table_text(t, r->text))
+CELL(steps, table_int(t, r->learnt.steps))
+CELL(accuracy, percent(t, r->learnt.accuracy))
+CELL(accuracy_error, percent(t, r->learnt.error))
+CELL(target, percent(t, r->learnt.target))
+CELL(target_steps, number(t, r->learnt.target_steps))
 CELL(unit, table_text(t, r->unit))
 CELL(median, number(t, r->median))
 CELL(min, number(t, r->min))
@@ -149,40 +161,52 @@ CELL(passed, table_bool(t, !r->fault[0],
                         : isfinite(r->error) ? "right"
                                              : "not checked"))
 
+enum {
+    BENCH_NETS = BENCH_PICTURES | BENCH_LATENCY | BENCH_LAYER | BENCH_LEARN,
+    BENCH_ROOFED = BENCH_OP | BENCH_LAYER | BENCH_PICTURES
+};
+
 static const struct {
     struct table_column column;
     unsigned kinds; /* of rows whose people see it */
     void (*write)(struct table *t, const struct bench *b, const struct bench_row *r);
 } columns[] = {
-    {{"workload", "Workload", true, 0}, 15, cell_workload},
-    {{"net", "What", true, 0}, 15, cell_what},
-    {{"direction", "Direction", true, 0}, BENCH_OP, cell_direction},
-    {{"image", "Image", true, 0}, BENCH_PICTURES | BENCH_LATENCY, cell_image},
-    {{"batch", "Batch", false, 0}, BENCH_PICTURES | BENCH_LATENCY, cell_batch},
+    {{"workload", "Workload", true, 0}, BENCH_ALL, cell_workload},
+    {{"net", "What", true, 0}, BENCH_ALL, cell_what},
+    {{"layer", "Layer", true, 0}, BENCH_LAYER, cell_layer},
+    {{"text", "", true, 0}, BENCH_LAYER, cell_text},
+    {{"direction", "Direction", true, 0}, BENCH_OP | BENCH_LAYER, cell_direction},
+    {{"image", "Image", true, 0}, BENCH_NETS, cell_image},
+    {{"batch", "Batch", false, 0}, BENCH_NETS, cell_batch},
     {{"precision", "Precision", true, 0}, BENCH_PICTURES | BENCH_LATENCY, cell_precision},
     {{"device", "Device", true, 0}, 0, text_device},
-    {{"median", "Median", false, 0}, 15, cell_median},
-    {{"min", "Min", false, 0}, 15, cell_min},
-    {{"max", "Max", false, 0}, 15, cell_max},
+    {{"median", "Median", false, 0}, BENCH_ALL, cell_median},
+    {{"min", "Min", false, 0}, BENCH_ALL, cell_min},
+    {{"max", "Max", false, 0}, BENCH_ALL, cell_max},
     {{"p95", "p95", false, 0}, BENCH_LATENCY, cell_p95},
     {{"p99", "p99", false, 0}, BENCH_LATENCY, cell_p99},
-    {{"unit", "", true, 0}, 15, cell_unit},
+    {{"unit", "", true, 0}, BENCH_ALL, cell_unit},
     {{"speedup", "Of float32", false, 0}, BENCH_PICTURES | BENCH_LATENCY, cell_speedup},
     {{"samples", "Samples", false, 0}, BENCH_PICTURES | BENCH_LATENCY, cell_samples},
     {{"served_by", "Served by", true, 0}, BENCH_LATENCY, cell_server},
-    {{"time_ms", "ms", false, 0}, BENCH_OP, cell_seconds},
+    {{"time_ms", "ms", false, 0}, BENCH_OP | BENCH_LAYER, cell_seconds},
     {{"mflop", "MFLOP", false, 0}, BENCH_OP, cell_flops},
     {{"megabytes", "MB", false, 0}, BENCH_OP, cell_bytes},
-    {{"roof_share", "Of roof", false, 0}, BENCH_OP | BENCH_PICTURES, cell_roof},
-    {{"bound", "Bound by", true, 0}, BENCH_OP, cell_bound},
-    {{"launches", "Launches", false, 0}, BENCH_OP | BENCH_PICTURES, cell_launches},
+    {{"roof_share", "Of roof", false, 0}, BENCH_ROOFED, cell_roof},
+    {{"bound", "Bound by", true, 0}, BENCH_OP | BENCH_LAYER, cell_bound},
+    {{"launches", "Launches", false, 0}, BENCH_ROOFED, cell_launches},
     {{"launch_share", "Their share", false, 0}, BENCH_PICTURES, cell_share},
     {{"first_step_s", "First step", false, 0}, BENCH_PICTURES, cell_first},
     {{"planned_bytes", "Planned", false, 0}, BENCH_PICTURES, cell_planned},
     {{"taken_bytes", "Taken", false, 0}, BENCH_PICTURES, cell_taken},
     {{"resident_bytes", "Resident", false, 0}, BENCH_PICTURES, cell_resident},
-    {{"passed", "Result", true, 0}, 7, cell_passed},
-    {{"kernels", "Kernels", true, 0}, BENCH_OP, text_kernels},
+    {{"steps", "After steps", false, 0}, BENCH_LEARN, cell_steps},
+    {{"accuracy", "Accuracy", false, 0}, BENCH_LEARN, cell_accuracy},
+    {{"accuracy_error", "+-", false, 0}, BENCH_LEARN, cell_accuracy_error},
+    {{"target", "Time is to", false, 0}, BENCH_LEARN, cell_target},
+    {{"target_steps", "Steps", false, 0}, BENCH_LEARN, cell_target_steps},
+    {{"passed", "Result", true, 0}, 7 | BENCH_LAYER, cell_passed},
+    {{"kernels", "Kernels", true, 0}, BENCH_OP | BENCH_LAYER, text_kernels},
 };
 enum { COLUMNS = sizeof(columns) / sizeof(*columns) };
 
@@ -215,14 +239,15 @@ static void write_table(const struct bench *b, unsigned kinds, bool first)
 
 int bench_write(struct bench *b)
 {
-    static const unsigned kinds[] = {BENCH_PICTURES, BENCH_LATENCY, BENCH_ROOF, BENCH_OP};
+    static const unsigned kinds[] = {BENCH_PICTURES, BENCH_LATENCY, BENCH_LEARN,
+                                     BENCH_ROOF,     BENCH_OP,      BENCH_LAYER};
     int failed = 0;
     bool first = true;
     term_progress_clear();
     if (b->options->app.format == TABLE_JSON)
         bench_document(b, stdout);
     else if (b->options->app.format == TABLE_CSV)
-        write_table(b, 15, true);
+        write_table(b, BENCH_ALL, true);
     else
         for (size_t k = 0; k < sizeof(kinds) / sizeof(*kinds); k++) {
             int rows = 0;

@@ -99,7 +99,11 @@ static void write_row(const struct bench *b, struct json *j, const struct bench_
 {
     emit_object(j, NULL);
     emit_text(j, "workload", r->workload);
-    emit_text(j, r->kind & (BENCH_PICTURES | BENCH_LATENCY) ? "net" : "shape", r->what);
+    emit_text(j, r->kind & (BENCH_OP | BENCH_ROOF) ? "shape" : "net", r->what);
+    if (r->layer[0])
+        emit_text(j, "layer", r->layer);
+    if (r->text[0])
+        emit_text(j, "text", r->text);
     if (r->direction[0])
         emit_text(j, "direction", r->direction);
     if (r->image[0])
@@ -130,10 +134,17 @@ static void write_row(const struct bench *b, struct json *j, const struct bench_
                  {"planned_bytes", r->planned},
                  {"taken_bytes", r->taken},
                  {"resident_bytes", r->resident},
-                 {"error", r->error}};
+                 {"error", r->error},
+                 {"accuracy", r->learnt.accuracy},
+                 {"accuracy_error", r->learnt.error},
+                 {"loss", r->learnt.loss},
+                 {"target", r->learnt.target},
+                 {"target_steps", r->learnt.target_steps}};
     for (size_t i = 0; i < sizeof(reals) / sizeof(*reals); i++)
         if (isfinite(reals[i].value))
             emit_real(j, reals[i].name, reals[i].value);
+    if (r->learnt.steps)
+        emit_int(j, "steps", r->learnt.steps);
     if (r->launches)
         emit_int(j, "launches", r->launches);
     if (r->bound[0])
@@ -161,6 +172,8 @@ void bench_document(const struct bench *b, FILE *out)
         weft_data_info(b->data, &info);
         emit_text(&j, "data", info.source);
     }
+    if (b->note[0])
+        emit_text(&j, "fault", b->note);
     if (b->probes)
         write_roofs(b, &j);
     emit_list(&j, "rows");

@@ -4,8 +4,10 @@
 
 #include "paths.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -36,6 +38,13 @@ static const struct args_option options[] = {
      0},
     {"quick", 0, ARGS_FLAG, offsetof(struct bench_options, quick), NULL,
      "the speed of networks alone: no roofs, no comparison with the reference", 0, 0},
+    {"target", 0, ARGS_SHARE, offsetof(struct bench_options, target), "SHARE",
+     "accuracy that learn is timed to; default 80%", 0, 0},
+    {"limit", 0, ARGS_TIME, offsetof(struct bench_options, limit), "T",
+     "of all measuring on a device: what is left then is left out; default 2m with -d "
+     "all",
+     0, 0},
+    {"set", 0, ARGS_FLAG, offsetof(struct bench_options, set), NULL, NULL, 0, 0},
     {"save", 0, ARGS_TEXT, offsetof(struct bench_options, save), "FILE.json",
      "keep the results with all samples, for weft compare", 0, 0},
     APP_OPTIONS_DEVICE(struct bench_options),
@@ -49,11 +58,18 @@ static const char *const pool[] = {"pool", NULL};
 static const char *const memory[] = {"act",  "add",   "batch-norm", "dropout", "softmax",
                                      "loss", "input", "optimizer",  NULL};
 
+static const char batches[] = "32,128,512";
 static const struct bench_workload workloads[] = {
-    {"train", bench_train, NULL},     {"infer", bench_infer, NULL},
-    {"latency", bench_latency, NULL}, {"conv", bench_ops, conv},
-    {"gemm", bench_ops, gemm},        {"pool", bench_ops, pool},
-    {"memory", bench_memory, memory}, {"launch", bench_launch, NULL},
+    {"train", bench_train, NULL, batches, true},
+    {"infer", bench_infer, NULL, batches, true},
+    {"latency", bench_latency, NULL, NULL, true},
+    {"learn", bench_learn, NULL, NULL, true},
+    {"layers", bench_layers, NULL, NULL, true},
+    {"conv", bench_ops, conv, NULL, false},
+    {"gemm", bench_ops, gemm, NULL, false},
+    {"pool", bench_ops, pool, NULL, false},
+    {"memory", bench_memory, memory, NULL, false},
+    {"launch", bench_launch, NULL, NULL, false},
 };
 enum { WORKLOADS = sizeof(workloads) / sizeof(*workloads) };
 
@@ -79,11 +95,37 @@ static double process_seconds(double since_main)
     return seconds > since_main && seconds < since_main + 10 ? seconds : since_main;
 }
 
+double bench_seconds(const struct bench *b, bool net)
+{
+    static const double usual[2][2] = {{0.3, 3}, {0.1, 1}};
+    return b->options->seconds > 0 ? b->options->seconds : usual[b->options->set][net];
+}
+
+bool bench_late(struct bench *b)
+{
+    bool late = term_seconds() > b->deadline;
+    if (late && !b->note[0])
+        snprintf(b->note, sizeof(b->note),
+                 "the limit of %.0f s was over before everything was measured; --limit "
+                 "allows more",
+                 b->options->limit);
+    return late;
+}
+
+int bench_set_words(const char **out, int room)
+{
+    int count = 0;
+    for (int i = 0; i < WORKLOADS && count + 1 < room; i++)
+        if (workloads[i].set)
+            out[count++] = workloads[i].name;
+    out[count] = NULL;
+    return count;
+}
+
 enum app_exit bench_probes(struct bench *b)
 {
-    const struct weft_bench_params params = {
-        .seconds = b->options->seconds > 0 ? b->options->seconds : 0.3,
-        .seed = b->options->seed};
+    const struct weft_bench_params params = {.seconds = bench_seconds(b, false),
+                                             .seed = b->options->seed};
     if (b->probes)
         return APP_DONE;
     term_wait_begin("Measuring what the device can do at best");
@@ -175,24 +217,24 @@ static enum app_exit find(const struct app *app, const char *word,
                      close ? "?" : "");
 }
 
-static enum app_exit bench(struct bench *b, char **words, int count)
+/* Options and workloads, before any device is touched. */
+static enum app_exit check(struct bench *b, char **words, int count,
+                           const struct bench_workload *chosen[BENCH_MOST_LIST])
 {
-    static char usual[] = "train";
-    static char *none[] = {usual};
-    const struct bench_workload *chosen[BENCH_MOST_LIST];
     enum app_exit code = check_batches(b);
     if (!code)
         code = check_precisions(b);
-    if (!count) {
-        words = none;
-        count = 1;
-    }
-    if (count > BENCH_MOST_LIST)
-        return app_error(b->app, APP_USAGE, "at most %d workloads", BENCH_MOST_LIST);
+    if (!code && count > BENCH_MOST_LIST)
+        code = app_error(b->app, APP_USAGE, "at most %d workloads", BENCH_MOST_LIST);
     for (int i = 0; i < count && !code; i++)
         code = find(b->app, words[i], &chosen[i]);
-    if (code)
-        return code;
+    return code;
+}
+
+static enum app_exit bench(struct bench *b, const struct bench_workload *const *chosen,
+                           int count)
+{
+    enum app_exit code;
     bool pictures = !b->options->images &&
                     (chosen[0]->run == bench_train || chosen[0]->run == bench_infer);
     if (pictures)
@@ -202,9 +244,14 @@ static enum app_exit bench(struct bench *b, char **words, int count)
         return code;
     b->startup = process_seconds(term_seconds() - b->app->start);
     code = bench_save(b); /* a place that cannot be written to is told before the work */
-    for (int i = 0; i < count && !code; i++)
+    for (int i = 0; i < count && !code && !bench_late(b); i++) {
+        b->batches = b->options->set && !b->options->batches ? chosen[i]->usual
+                                                             : b->options->batches;
         if (!(code = chosen[i]->run(b, chosen[i])))
             code = bench_save(b);
+    }
+    if (b->note[0])
+        term_warn("%s", b->note);
     int failed = code && code != APP_CHECK_FAILED ? 0 : bench_write(b);
     if (!code)
         code = app_flush(b->app);
@@ -218,8 +265,17 @@ static enum app_exit bench(struct bench *b, char **words, int count)
 static enum app_exit run(struct app *app, const void *given, int count, char **operands)
 {
     const struct bench_options *o = given;
-    struct bench b = {.app = app, .options = o};
-    enum app_exit code = bench(&b, operands, count);
+    struct bench b = {.app = app, .options = o, .deadline = INFINITY};
+    const struct bench_workload *chosen[BENCH_MOST_LIST] = {&workloads[0]};
+    const char *device = app_selector(app);
+    enum app_exit code = check(&b, operands, count, chosen);
+    if (code)
+        return code;
+    if (device && !strcasecmp(device, "all"))
+        return bench_all(app, o, operands, count);
+    if (o->limit > 0)
+        b.deadline = app->start + o->limit;
+    code = bench(&b, chosen, count ? count : 1);
     bench_rows_finish(&b);
     weft_bench_destroy(&b.probes);
     weft_data_destroy(&b.data);
@@ -235,22 +291,30 @@ const struct app_command cmd_bench = {
             .examples = "  weft bench train infer --net seed -b 128,512\n"
                         "  weft bench latency --net seed,accurate\n"
                         "  weft bench conv --shape 64x28x28x32:64x3x3 -o json\n"
-                        "  weft bench memory launch",
-            .about = "Workloads: train, infer (pictures a second), latency (one batch, "
-                     "waited for), conv, gemm, pool (single ops in each direction), "
-                     "memory (bandwidth, and the ops that it limits), launch (cost of "
-                     "launches, and the multiply-add peak). What the device can do at "
-                     "best is measured first, by turns with each op: shares of the roof "
-                     "are of min(peak, intensity x bandwidth), by the usual algorithm's "
-                     "operations, so Winograd may exceed 100 %. Results are compared "
-                     "with the reference backend before they are timed; a wrong one is "
-                     "a failed row, and the exit code 5. A sample of a network is a "
-                     "window of at least 0.3 s of finished steps; first step is the "
-                     "time from the start of the process. -o json has all samples.",
+                        "  weft bench memory launch\n"
+                        "  weft bench -d all --save here.json",
+            .about =
+                "Workloads: train, infer (pictures a second), latency (one batch, "
+                "waited for), learn (accuracy after 100 steps, and time to --target), "
+                "layers (each part of a training step), conv, gemm, pool (single ops in "
+                "each direction), "
+                "memory (bandwidth, and the ops that it limits), launch (cost of "
+                "launches, and the multiply-add peak). What the device can do at "
+                "best is measured first, by turns with each op: shares of the roof "
+                "are of min(peak, intensity x bandwidth), by the usual algorithm's "
+                "operations, so Winograd may exceed 100 %. Results are compared "
+                "with the reference backend before they are timed; a wrong one is "
+                "a failed row, and the exit code 5. A sample of a network is a "
+                "window of at least 0.3 s of finished steps; first step is the "
+                "time from the start of the process. -o json has all samples. -d all "
+                "measures every device, each in a process of its own, by train, "
+                "infer, latency, learn and layers unless others are asked for, and "
+                "tells who is faster; a device that crashes or hangs is a failed "
+                "line.",
             .options = options,
             .operands_max = -1,
         },
-    .defaults = &(const struct bench_options){.seconds = 0, .seed = 1},
+    .defaults = &(const struct bench_options){.seed = 1, .target = 0.8},
     .options_size = sizeof(struct bench_options),
     .run = run,
 };

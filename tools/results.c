@@ -299,3 +299,8 @@ void results_add_failed(struct results *r, const struct weft_device_info *d,
                   "driver", foreign(d->driver), "id", foreign(d->id), "rows");
     json_array_append_new(r->runs, run);
 }
+
+void results_set_fault(json_t *run, const char *fault)
+{
+    json_object_set_new(run, "fault", foreign(fault));
+}

@@ -32,6 +32,8 @@ bool results_save(const struct results *results, const char *path);
 void results_add_failed(struct results *results, const struct weft_device_info *device,
                         const char *fault);
 
+void results_set_fault(json_t *run, const char *fault);
+
 int results_count(const struct results *results);
 json_t *results_run(const struct results *results, int index);
 

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A table of devices. */
+#include "overview.h"
+
+#include "summary.h"
+
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+static const struct table_column columns[] = {
+    {"device", "Device", true, 0},
+    {"driver", NULL, true, 0},
+    {"train", "Trains", false, 0},
+    {"infer", "Infers", false, 0},
+    {"train_roof_share", "Of roof", false, 0},
+    {"latency_ms", "Latency ms", false, 0},
+    {"latency_p99_ms", "p99", false, 0},
+    {"gflops", "GFLOP/s", false, 0},
+    {"read_gb_s", "GB/s", false, 0},
+    {"launch_us", "Launch us", false, 0},
+    {"accuracy", "Accuracy", false, 0},
+    {"accuracy_error", NULL, false, 0},
+    {"target_s", "Learnt in", false, 0},
+    {"result", "Result", true, 0},
+};
+enum { COLUMNS = sizeof(columns) / sizeof(*columns) };
+
+const json_t *overview_best(const json_t *run, const char *workload)
+{
+    const json_t *rows = json_object_get(run, "rows"), *best = NULL;
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        const json_t *row = json_array_get(rows, i);
+        double speed = results_real(row, "median"), record = results_real(best, "median");
+        bool time = results_is_time(row);
+        if (!strcmp(results_text(row, "workload"), workload) && results_passed(row) &&
+            (!best || (time ? speed < record : speed > record)))
+            best = row;
+    }
+    return best;
+}
+
+static void cell(struct table *t, double value, const char *format)
+{
+    if (value >= 1000)
+        table_real(t, value, "%s", table_thousands(value));
+    else if (isfinite(value))
+        table_real(t, value, format, value);
+    else
+        table_real(t, value, "-");
+}
+
+static void accuracy_cells(struct table *t, const json_t *learnt)
+{
+    double accuracy = results_real(learnt, "accuracy");
+    double error = results_real(learnt, "accuracy_error");
+    if (isfinite(accuracy) && isfinite(error))
+        table_real(t, accuracy, "%.1f %s %.1f %%", 100 * accuracy, term_plus_minus(),
+                   100 * error);
+    else
+        table_real(t, accuracy, "-");
+    table_real(t, error, "-");
+}
+
+static int wrong_rows(const json_t *run)
+{
+    int wrong = 0;
+    const json_t *rows = json_object_get(run, "rows");
+    for (size_t i = 0; i < json_array_size(rows); i++)
+        wrong += !results_passed(json_array_get(rows, i));
+    return wrong;
+}
+
+static void add_row(struct table *t, const struct results *r, int index)
+{
+    const json_t *run = results_run(r, index), *train = overview_best(run, "train");
+    const json_t *infer = overview_best(run, "infer");
+    const json_t *latency = overview_best(run, "latency");
+    const json_t *learnt = overview_best(run, "learn");
+    const json_t *levels = json_object_get(json_object_get(run, "roofs"), "memory");
+    size_t count = json_array_size(levels);
+    const json_t *memory = count ? json_array_get(levels, count - 1) : NULL;
+    char label[RESULTS_LABEL];
+    results_label(r, index, label);
+    table_text(t, label);
+    table_text(t, results_text(run, "device.driver"));
+    cell(t, results_real(train, "median"), "%.1f");
+    cell(t, results_real(infer, "median"), "%.1f");
+    cell(t, 100 * results_real(train, "roof_share"), "%.0f %%");
+    cell(t, results_real(latency, "median"), "%.3f");
+    cell(t, results_real(latency, "p99"), "%.3f");
+    cell(t, 1e-9 * results_real(run, "roofs.flops"), "%.1f");
+    cell(t, 1e-9 * results_real(memory, "read"), "%.1f");
+    cell(t, 1e6 * results_real(run, "roofs.launch_s"), "%.2f");
+    accuracy_cells(t, learnt);
+    cell(t, results_real(learnt, "median"), "%.2f s");
+    table_text(t, wrong_rows(run)                ? "WRONG"
+                  : !*results_text(run, "fault") ? "right"
+                  : train || infer               ? "incomplete"
+                                                 : "FAILED");
+}
+
+/* What people must know of a run; whether it is bad. */
+static bool tell_faults(const struct results *r, int index)
+{
+    const json_t *run = results_run(r, index), *rows = json_object_get(run, "rows");
+    char label[RESULTS_LABEL], key[RESULTS_LABEL];
+    const char *fault = results_text(run, "fault");
+    results_label(r, index, label);
+    if (*fault)
+        term_say("%s%s:%s %s", term_on(stderr, TERM_BAD), label, term_off(stderr), fault);
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        const json_t *row = json_array_get(rows, i);
+        results_key(row, key);
+        if (!results_passed(row))
+            term_say("%s%s, %s:%s %s", term_on(stderr, TERM_BAD), label, key,
+                     term_off(stderr), results_text(row, "fault"));
+    }
+    return wrong_rows(run) || (*fault && !json_array_size(rows));
+}
+
+/* Accuracies that differ from the first run's by more than chance: after the same steps
+ * from the same weights only rounding differs. */
+static void tell_parity(const struct results *r)
+{
+    const json_t *first = overview_best(results_run(r, 0), "learn");
+    for (int i = 1; i < results_count(r); i++) {
+        const json_t *learnt = overview_best(results_run(r, i), "learn");
+        double points =
+            100 * (results_real(learnt, "accuracy") - results_real(first, "accuracy"));
+        double error = 100 * results_real(first, "accuracy_error");
+        char label[RESULTS_LABEL];
+        results_label(r, i, label);
+        if (isfinite(points) && fabs(points) > 3 * error)
+            term_warn("%s is %+.1f points of accuracy from the first device after the "
+                      "same steps, more than three standard errors",
+                      label, points);
+    }
+}
+
+int overview_write(const struct results *r, enum table_format format)
+{
+    struct table t;
+    int failed = 0;
+    table_init(&t, stdout, format, columns, COLUMNS, false);
+    for (int i = 0; i < results_count(r); i++)
+        add_row(&t, r, i);
+    table_write(&t);
+    table_finish(&t);
+    if (format == TABLE_JSON)
+        results_write(r, stdout);
+    if (format == TABLE_HUMAN || format == TABLE_MD) {
+        putchar('\n');
+        summary_tell(r);
+        fflush(stdout);
+    }
+    for (int i = 0; i < results_count(r); i++)
+        failed += tell_faults(r, i);
+    tell_parity(r);
+    return failed;
+}
+
+enum app_exit overview_keep(const struct app *app, const struct results *r,
+                            const char *save)
+{
+    if (save && !results_save(r, save))
+        return app_error(app, APP_FAILED, "%s cannot be written: %s", save,
+                         errno ? strerror(errno) : "out of memory");
+    return APP_DONE;
+}

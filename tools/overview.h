@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Runs side by side: a line a device, and who is faster. */
+#ifndef WEFT_TOOLS_OVERVIEW_H
+#define WEFT_TOOLS_OVERVIEW_H
+
+#include "results.h"
+
+/* Writes them to stdout, with the sentences of summary.h; as JSON the whole set. Returns
+ * how many runs failed or have wrong results, which stderr is told. */
+int overview_write(const struct results *results, enum table_format format);
+
+/* Into a file of JSON; NULL: not. */
+enum app_exit overview_keep(const struct app *app, const struct results *results,
+                            const char *save);
+
+/* The best right row of a workload: the fastest, NULL if there is none. */
+const json_t *overview_best(const json_t *run, const char *workload);
+
+#endif
