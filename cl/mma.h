@@ -8,7 +8,8 @@
  *
  * tf32 has 11 bits of a float's 24. So each operand is two of them, and a product three:
  * what is left out is less than 3 / 2^22 of it, 12 roundings of a float. The unit may cut
- * sums where a float's addition would round. Infinities become NaNs. */
+ * sums where a float's addition would round. Infinities become NaNs, and floats too that
+ * round to one; NaNs stay. */
 #ifndef WEFT_MMA_H
 #define WEFT_MMA_H
 
@@ -30,8 +31,11 @@
 #define C_PLACE_M(lane) ((lane) / 4)
 #define C_PLACE_N(lane) (2 * ((lane) % 4))
 
-/* The nearest tf32, away from 0 where two are as near. */
-#define TF32(v, n) PASTE(as_float, n)((PASTE(as_uint, n)(v) + 0x1000u) & 0xffffe000u)
+/* The tf32 below v, and the one nearest to it, away from 0 where two are as near. The
+ * second may carry a NaN over into a zero, the first does not; what remains of a rounded
+ * float has 12 bits, of which both lose as much. */
+#define TF32_CUT(v, n) PASTE(as_float, n)(PASTE(as_uint, n)(v) & 0xffffe000u)
+#define TF32_OF(v, n)  PASTE(as_float, n)((PASTE(as_uint, n)(v) + 0x1000u) & 0xffffe000u)
 
 struct split_a {
     float4 big, small;
@@ -42,14 +46,14 @@ struct split_b {
 
 static inline struct split_a split_a(float4 v)
 {
-    const float4 big = TF32(v, 4);
-    return (struct split_a){big, TF32(v - big, 4)};
+    const float4 big = TF32_OF(v, 4);
+    return (struct split_a){big, TF32_CUT(v - big, 4)};
 }
 
 static inline struct split_b split_b(float2 v)
 {
-    const float2 big = TF32(v, 2);
-    return (struct split_b){big, TF32(v - big, 2)};
+    const float2 big = TF32_OF(v, 2);
+    return (struct split_b){big, TF32_CUT(v - big, 2)};
 }
 
 #if WAY == 1
