@@ -61,49 +61,15 @@ typedef PASTE(uchar, VW) ucharv;
 #define AS_FLOATV(v)      PASTE(as_float, VW)(v)
 #endif
 
-/* The first `count` floats of `v`, all if there are no more. Halves, so that no lane is
- * picked by a number: that would put the vector into memory. */
+/* The first `count` of v, all if there are no more. */
+#define PUT(n, v, p)  PASTE(vstore, n)(v, 0, p)
+#define PUT_ONE(v, p) (*(p) = (v))
 static inline void store_part(floatv v, __global float *p, uint count)
 {
-    if (count >= VW) {
-        VSTORE(v, p);
-        return;
-    }
-#if VW == 16
-    float8 v8 = v.lo;
-    if (count & 8) {
-        vstore8(v8, 0, p);
-        p += 8;
-        v8 = v.hi;
-    }
-#elif VW == 8
-    const float8 v8 = v;
-#endif
-#if VW >= 8
-    float4 v4 = v8.lo;
-    if (count & 4) {
-        vstore4(v4, 0, p);
-        p += 4;
-        v4 = v8.hi;
-    }
-#elif VW == 4
-    const float4 v4 = v;
-#endif
-#if VW >= 4
-    float2 v2 = v4.lo;
-    if (count & 2) {
-        vstore2(v2, 0, p);
-        p += 2;
-        v2 = v4.hi;
-    }
-#elif VW == 2
-    const float2 v2 = v;
-#endif
-#if VW >= 2
-    if (count & 1)
-        *p = v2.lo;
-#endif
+#include "store_part.def"
 }
+#undef PUT
+#undef PUT_ONE
 
 #include "elementary.h"
 

@@ -10,6 +10,8 @@
 #ifndef WEFT_GEMM_KERNEL_H
 #define WEFT_GEMM_KERNEL_H
 
+#include "gemm_share.h"
+
 #define TILE_OF(tiles, step) ((__local float *)(tiles)[(step) % BUFFERS])
 #define SUMMED               (OP == WEIGHTS && EXTRA)
 
@@ -23,7 +25,7 @@ static inline float column_of(__local const float *bs, uint item)
 }
 
 /* a, b: x and w; dy and w; x and dy. extra: the bias, or the gate's output. sums: dbias.
- * Split s does k from s * span, and writes plane s of out and sums. */
+ * Split s writes plane s of out and sums. */
 __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void
 gemm(__global const stored_x *restrict a, uint a_at, __global const stored_w *restrict b,
      uint b_at, __global const uchar *restrict argmax, uint argmax_at,
@@ -38,31 +40,20 @@ gemm(__global const stored_x *restrict a, uint a_at, __global const stored_w *re
     __local float *const room = 0;
 #endif
     const uint item = (uint)get_local_id(0);
-    const int tile = (int)get_group_id(0), tile_m = tile / N_TILES;
-    const int m0 = tile_m * MT, n0 = (tile - tile_m * N_TILES) * NT;
-    const uint split = (uint)get_group_id(1);
-    const int group = (int)get_group_id(2) / PARTS;
-    const int part = (int)get_group_id(2) - group * PARTS;
-    a += a_at + (uint)(group * SRC_CG);
-    b += b_at + (uint)(group * KG);
-    argmax += argmax_at + (uint)(group * KG);
-    extra += extra_at + (uint)(group * N);
-    out += out_at + split * plane + (uint)(group * N);
-    sums += sums_at + split * plane + (uint)(group * N);
-
-    const struct reach reach = reach_of(part);
-    const int pixels = pictures * GRID_H * GRID_W;
-    const int taps = reach.down.count * reach.across.count * SRC_CG;
-    const int m_end = OP == WEIGHTS ? taps : pixels;
-    const int k_begin = (int)split * span;
-    const int k_end = min(k_begin + span, OP == WEIGHTS ? pixels : taps);
+    const struct share v = share_of_group(pictures, span);
+    a += a_at + (uint)(v.group * SRC_CG);
+    b += b_at + (uint)(v.group * KG);
+    argmax += argmax_at + (uint)(v.group * KG);
+    extra += extra_at + (uint)(v.group * N);
+    out += out_at + v.split * plane + (uint)(v.group * N);
+    sums += sums_at + v.split * plane + (uint)(v.group * N);
 
     struct spot spots[A_LOADS];
     vec_a a_next[A_LOADS];
     vec_b b_next[B_LOADS];
     float4 acc[SUM_ROWS][SUM_COLUMNS];
     float column = 0.0f;
-    find_a(m0, m_end, item, reach, spots);
+    find_a(v.m0, v.m_end, item, v.reach, spots);
 #pragma unroll
     for (uint i = 0; i < SUM_ROWS; i++)
 #pragma unroll
@@ -71,11 +62,12 @@ gemm(__global const stored_x *restrict a, uint a_at, __global const stored_w *re
 
     /* Round `step` loads tile `step` and multiplies the one before it. With the first
      * load in front of the loop PoCL 3.1 makes wrong numbers of a single buffer. */
-    const int steps = k_end > k_begin ? (k_end - k_begin + KT - 1) / KT : 0;
+    const int steps = v.k_end > v.k_begin ? (v.k_end - v.k_begin + KT - 1) / KT : 0;
     for (int step = 0; step <= steps; step++) {
         if (step < steps) {
-            load_a(a, argmax, k_begin + step * KT, k_end, item, reach, spots, a_next);
-            load_b(b, argmax, k_begin + step * KT, k_end, n0, item, reach, b_next);
+            const int k0 = v.k_begin + step * KT;
+            load_a(a, argmax, k0, v.k_end, item, v.reach, spots, a_next);
+            load_b(b, argmax, k0, v.k_end, v.n0, item, v.reach, b_next);
         }
         if (step > 0) {
             __local const float *as = TILE_OF(a_tiles, step - 1);
@@ -93,9 +85,9 @@ gemm(__global const stored_x *restrict a, uint a_at, __global const stored_w *re
         barrier(CLK_LOCAL_MEM_FENCE);
     }
 
-    store(acc, m0, m_end, n0, part, item, extra, out, slope);
-    if (SUMMED && m0 == 0 && item < NT && n0 + (int)item < N)
-        sums[n0 + (int)item] = column;
+    store(acc, v.m0, v.m_end, v.n0, v.part, item, extra, out, slope);
+    if (SUMMED && v.m0 == 0 && item < NT && v.n0 + (int)item < N)
+        sums[v.n0 + (int)item] = column;
 }
 
 #endif

@@ -21,10 +21,10 @@
 #error "no such tile"
 #endif
 
-#define ITEMS   (LANES * STACK)
-#define MT      (RM * STACK)
-#define NT      (RN * LANES)
-#define N_TILES ((N + NT - 1) / NT)
+#define ITEMS (LANES * STACK)
+#define MT    (RM * STACK)
+#define NT    (RN * LANES)
+#include "gemm_share.h"
 
 /* A lies along k, or, for WEIGHTS, along m: then a row of lanes is RM of m and
  * LANES / RM of k. */
@@ -92,32 +92,21 @@ gemm(__global const float *restrict a, uint a_at, __global const float *restrict
 {
     ROOM(RM)
     const uint item = (uint)get_local_id(0), lane = item % LANES;
-    const int tile = (int)get_group_id(0), tile_m = tile / N_TILES;
-    const int m0 = tile_m * MT + (int)(item / LANES) * RM;
-    const int n0 = (tile - tile_m * N_TILES) * NT;
-    const uint split = (uint)get_group_id(1);
-    const int group = (int)get_group_id(2) / PARTS;
-    const int part = (int)get_group_id(2) - group * PARTS;
-    a += a_at + (uint)(group * SRC_CG);
-    b += b_at + (uint)(group * KG);
-    argmax += argmax_at + (uint)(group * KG);
-    extra += extra_at + (uint)(group * N);
-    out += out_at + split * plane + (uint)(group * N);
-    sums += sums_at + split * plane + (uint)(group * N);
-
-    const struct reach reach = reach_of(part);
-    const int pixels = pictures * GRID_H * GRID_W;
-    const int taps = reach.down.count * reach.across.count * SRC_CG;
-    const int m_end = OP == WEIGHTS ? taps : pixels;
-    const int k_begin = (int)split * span;
-    const int k_end = min(k_begin + span, OP == WEIGHTS ? pixels : taps);
+    const struct share v = share_of_group(pictures, span);
+    a += a_at + (uint)(v.group * SRC_CG);
+    b += b_at + (uint)(v.group * KG);
+    argmax += argmax_at + (uint)(v.group * KG);
+    extra += extra_at + (uint)(v.group * N);
+    out += out_at + v.split * plane + (uint)(v.group * N);
+    sums += sums_at + v.split * plane + (uint)(v.group * N);
+    const int m0 = v.m0 + (int)(item / LANES) * RM;
 
     struct spot spots[RM];
     float acc[RM][RN], columns[RN], own[RM];
 #pragma unroll
     for (uint i = 0; i < RM; i++)
-        spots[i] = ALONG_K ? spot_of_pixel(m0 + (int)i, m_end, reach)
-                           : spot_of_tap(m0 + (int)(lane % RM), m_end, reach);
+        spots[i] = ALONG_K ? spot_of_pixel(m0 + (int)i, v.m_end, v.reach)
+                           : spot_of_tap(m0 + (int)(lane % RM), v.m_end, v.reach);
 #pragma unroll
     for (uint j = 0; j < RN; j++) {
         columns[j] = 0.0f;
@@ -126,8 +115,8 @@ gemm(__global const float *restrict a, uint a_at, __global const float *restrict
             acc[i][j] = 0.0f;
     }
 
-    for (int k0 = k_begin; k0 < k_end; k0 += LANES) {
-        load_a(a, argmax, k0, k_end, lane, reach, spots, own);
+    for (int k0 = v.k_begin; k0 < v.k_end; k0 += LANES) {
+        load_a(a, argmax, k0, v.k_end, lane, v.reach, spots, own);
         SHOW(own, RM);
 #if DIALECT /* else no lane's number has to be a constant, and compilers rest */
 #pragma unroll
@@ -136,26 +125,26 @@ gemm(__global const float *restrict a, uint a_at, __global const float *restrict
             float row[RN];
 #pragma unroll
             for (uint j = 0; j < RN; j++) {
-                const int n = n0 + (int)(j * LANES + lane);
-                row[j] = k0 + (int)k < k_end && n < N
-                             ? other_at(b, argmax, k0 + (int)k, n, reach)
+                const int n = v.n0 + (int)(j * LANES + lane);
+                row[j] = k0 + (int)k < v.k_end && n < N
+                             ? other_at(b, argmax, k0 + (int)k, n, v.reach)
                              : 0.0f;
                 columns[j] += row[j];
             }
 #pragma unroll
             for (uint i = 0; i < RM; i++) {
-                const float v = OF_LANE(own, FLOAT_OF(i, k), LANE_OF(i, k));
+                const float given = OF_LANE(own, FLOAT_OF(i, k), LANE_OF(i, k));
 #pragma unroll
                 for (uint j = 0; j < RN; j++)
-                    acc[i][j] = MAD(v, row[j], acc[i][j]);
+                    acc[i][j] = MAD(given, row[j], acc[i][j]);
             }
         }
     }
 
-    store(acc, m0, m_end, n0, part, lane, extra, out, slope);
+    store(acc, m0, v.m_end, v.n0, v.part, lane, extra, out, slope);
     if (OP == WEIGHTS && EXTRA && m0 == 0)
 #pragma unroll
         for (uint j = 0; j < RN; j++)
-            if (n0 + (int)(j * LANES + lane) < N)
-                sums[n0 + (int)(j * LANES + lane)] = columns[j];
+            if (v.n0 + (int)(j * LANES + lane) < N)
+                sums[v.n0 + (int)(j * LANES + lane)] = columns[j];
 }

@@ -9,7 +9,6 @@
 #define BUFFERS 2 /* tiles in local memory; 2 save a barrier */
 #endif
 
-#define N_TILES ((N + NT - 1) / NT)
 #define A_LOADS (MT * KT / VA / ITEMS)
 #define B_LOADS (NT * KT / VB / ITEMS)
 #if MT * KT % (4 * ITEMS) || NT * KT % (4 * ITEMS) || ITEMS % KT || NT > ITEMS

@@ -38,35 +38,10 @@
 #define FOLD_OUT_BIAS 1
 #endif
 #include "common.h"
-#include "storage.h"
+#include "channels.h"
 
 #define BLOCKS ((C + VW - 1) / VW)
 #define PITCH  (BLOCKS * VW)
-
-/* Where VW divides C every vector is aligned: views begin at multiples of 64 bytes.
- * Where it does not, a load may take in what follows (buffers have slack), a store may
- * not. */
-#if C % VW == 0
-#define LOAD(p)        (*(__global const floatv *)(p))
-#define STORE(v, p, c) (*(__global floatv *)(p) = (v))
-#else
-#define LOAD(p)        VLOAD(p)
-#define STORE(v, p, c) store_part(v, p, C - (c))
-#endif
-
-/* x and y of norm_apply, and out_w of fold. */
-#if X_HALF
-#define LOAD_IN(p) VLOAD_X(p)
-#else
-#define LOAD_IN(p) LOAD(p)
-#endif
-#if !Y_HALF
-#define STORE_OUT(v, p, c) STORE(v, p, c)
-#elif C % VW == 0
-#define STORE_OUT(v, p, c) VSTORE_Y(v, p)
-#else
-#define STORE_OUT(v, p, c) store_part_y(v, p, C - (c))
-#endif
 
 /* Rows are added in STRANDS sums, which hides the additions' latency. */
 #define STRANDS 2

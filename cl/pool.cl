@@ -35,7 +35,7 @@
 #define ROWS 0
 #endif
 #include "common.h"
-#include "storage.h"
+#include "channels.h"
 
 #define BLOCKS ((C + VW - 1) / VW)
 
@@ -81,19 +81,12 @@ typedef uintv at_vector;
 #endif
 #endif
 
-/* Where VW divides C every vector is aligned: views begin at multiples of 64 bytes.
- * Where it does not, a load may take in what follows (buffers have slack), a store may
- * not. */
 #if C % VW == 0
-#define LOAD(p)           (*(__global const floatv *)(p))
 #define LOAD_AT(p)        (*(__global const at_vector *)(p))
-#define STORE(v, p, c)    (*(__global floatv *)(p) = (v))
 #define STORE_AT(v, p, c) (*(__global at_vector *)(p) = (v))
 #else
-#define LOAD(p)           VLOAD(p)
 #define LOAD_AT(p)        VLOAD(p)
-#define STORE(v, p, c)    store_part(v, p, min((uint)VW, C - (c)))
-#define STORE_AT(v, p, c) store_part_at(v, p, min((uint)VW, C - (c)))
+#define STORE_AT(v, p, c) store_part_at(v, p, C - (c))
 
 static inline void store_part_at(at_vector v, __global at_type *p, uint count)
 {
@@ -103,20 +96,6 @@ static inline void store_part_at(at_vector v, __global at_type *p, uint count)
         if (i < count)
             p[i] = lanes[i];
 }
-#endif
-
-/* What forward reads and writes. */
-#if X_HALF
-#define LOAD_IN(p) VLOAD_X(p)
-#else
-#define LOAD_IN(p) LOAD(p)
-#endif
-#if !Y_HALF
-#define STORE_OUT(v, p, c) STORE(v, p, c)
-#elif C % VW == 0
-#define STORE_OUT(v, p, c) VSTORE_Y(v, p)
-#else
-#define STORE_OUT(v, p, c) store_part_y(v, p, min((uint)VW, C - (c)))
 #endif
 
 /* What a work-item does of rows of `width` pixels: columns [column, end) of a line, all

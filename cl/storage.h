@@ -59,48 +59,14 @@ typedef float stored_w;
 typedef half stored_y;
 #define VSTORE_Y(v, p) VSTORE_HALF(v, p)
 
-/* As store_part. */
+#define PUT(n, v, p)  PASTE(PASTE(vstore_half, n), _rte)(v, 0, p)
+#define PUT_ONE(v, p) vstore_half_rte(v, 0, p)
 static inline void store_part_y(floatv v, __global half *p, uint count)
 {
-    if (count >= VW) {
-        VSTORE_HALF(v, p);
-        return;
-    }
-#if VW == 16
-    float8 v8 = v.lo;
-    if (count & 8) {
-        vstore_half8_rte(v8, 0, p);
-        p += 8;
-        v8 = v.hi;
-    }
-#elif VW == 8
-    const float8 v8 = v;
-#endif
-#if VW >= 8
-    float4 v4 = v8.lo;
-    if (count & 4) {
-        vstore_half4_rte(v4, 0, p);
-        p += 4;
-        v4 = v8.hi;
-    }
-#elif VW == 4
-    const float4 v4 = v;
-#endif
-#if VW >= 4
-    float2 v2 = v4.lo;
-    if (count & 2) {
-        vstore_half2_rte(v2, 0, p);
-        p += 2;
-        v2 = v4.hi;
-    }
-#elif VW == 2
-    const float2 v2 = v;
-#endif
-#if VW >= 2
-    if (count & 1)
-        vstore_half_rte(v2.lo, 0, p);
-#endif
+#include "store_part.def"
 }
+#undef PUT
+#undef PUT_ONE
 #else
 typedef float stored_y;
 #define VSTORE_Y(v, p)            VSTORE(v, p)

@@ -445,24 +445,33 @@ extern const struct weft_backend
 extern const char *const weft_act_names[WEFT_ACT_COUNT];
 extern const bool weft_act_by_output[WEFT_ACT_COUNT];
 
-/* A dense layer is a convolution of pictures of one place, with a window of one place. */
+/* A product is a convolution of `n` pictures of one place with a window of one place;
+ * `groups` products side by side are one of so many groups. */
+static inline struct weft_conv weft_conv_of_product(int n, int c, int k, int groups)
+{
+    return (struct weft_conv){
+        .n = n,
+        .h = 1,
+        .w = 1,
+        .c = c,
+        .k = k,
+        .r = 1,
+        .s = 1,
+        .stride_y = 1,
+        .stride_x = 1,
+        .dilation_y = 1,
+        .dilation_x = 1,
+        .groups = groups,
+        .out_h = 1,
+        .out_w = 1,
+    };
+}
+
+/* A dense layer is one. */
 static inline struct weft_conv_args weft_dense_as_conv(const struct weft_dense_args *a)
 {
     return (struct weft_conv_args){
-        .conv = {.n = a->dense.n,
-                 .h = 1,
-                 .w = 1,
-                 .c = a->dense.in,
-                 .k = a->dense.out,
-                 .r = 1,
-                 .s = 1,
-                 .stride_y = 1,
-                 .stride_x = 1,
-                 .dilation_y = 1,
-                 .dilation_x = 1,
-                 .groups = 1,
-                 .out_h = 1,
-                 .out_w = 1},
+        .conv = weft_conv_of_product(a->dense.n, a->dense.in, a->dense.out, 1),
         .activation = a->activation,
         .x = a->x,
         .w = a->w,

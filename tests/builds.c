@@ -8,10 +8,15 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Kernels that build alone must build together too (src/opencl/unite.c). */
 static void log_line(void *priv, enum weft_log_level level, const char *message)
 {
     const char *built = strstr(message, " built, ");
-    (void)priv;
+    int *apart = priv;
+    if (strstr(message, " do not build as one program")) {
+        fprintf(stderr, "%s\n", message);
+        ++*apart;
+    }
     if (level == WEFT_LOG_DEBUG && !strncmp(message, "opencl: ", 8) && built)
         printf("%.*s%s\n", (int)(built - message - 8), message + 8, built + 7);
     else if (level == WEFT_LOG_ERROR)
@@ -39,9 +44,10 @@ static const struct {
 int main(int argc, char **argv)
 {
     weft_context *context = NULL;
-    int index, failed = 0;
-    if (weft_context_create(
-            &context, weft_context_params(.log = log_line, .log_level = WEFT_LOG_DEBUG)))
+    int index, failed = 0, apart = 0;
+    if (weft_context_create(&context,
+                            weft_context_params(.log = log_line, .log_priv = &apart,
+                                                .log_level = WEFT_LOG_DEBUG)))
         return 1;
     if (weft_device_find(context, argc > 1 ? argv[1] : NULL, &index, NULL)) {
         weft_context_destroy(&context);
@@ -67,5 +73,5 @@ int main(int argc, char **argv)
         weft_device_close(&device);
     }
     weft_context_destroy(&context);
-    return failed;
+    return failed || apart;
 }

@@ -12,20 +12,8 @@ static struct product product_of(const struct winograd *job)
 {
     int places = (int)winograd_places(job);
     const struct weft_conv_args args = {
-        .conv = {.n = (int)winograd_tiles(job),
-                 .h = 1,
-                 .w = 1,
-                 .c = places * job->shape.in,
-                 .k = places * job->shape.out,
-                 .r = 1,
-                 .s = 1,
-                 .stride_y = 1,
-                 .stride_x = 1,
-                 .dilation_y = 1,
-                 .dilation_x = 1,
-                 .groups = places,
-                 .out_h = 1,
-                 .out_w = 1},
+        .conv = weft_conv_of_product((int)winograd_tiles(job), places * job->shape.in,
+                                     places * job->shape.out, places),
     };
     return ocl_product_of(OCL_FORWARD, &args);
 }
@@ -120,20 +108,4 @@ static enum weft_status convolve(struct weft_list *list, const struct winograd *
     return transform(list, job, outputs, tiles * out);
 }
 
-WINOGRAD_ALGORITHM(forward_2, OCL_FORWARD, 2)
-WINOGRAD_ALGORITHM(forward_3, OCL_FORWARD, 3)
-WINOGRAD_ALGORITHM(forward_4, OCL_FORWARD, 4)
-WINOGRAD_ALGORITHM(data_2, OCL_BACKWARD_DATA, 2)
-WINOGRAD_ALGORITHM(data_3, OCL_BACKWARD_DATA, 3)
-WINOGRAD_ALGORITHM(data_4, OCL_BACKWARD_DATA, 4)
-
-const struct ocl_algorithm tile_winograd_forward[3] = {
-    {"winograd-2", TILE_TUNABLES, forward_2_fit, forward_2_allows, forward_2, true},
-    {"winograd-3", TILE_TUNABLES, forward_3_fit, forward_3_allows, forward_3, true},
-    {"winograd-4", TILE_TUNABLES, forward_4_fit, forward_4_allows, forward_4, true},
-};
-const struct ocl_algorithm tile_winograd_data[3] = {
-    {"winograd-2", TILE_TUNABLES, data_2_fit, data_2_allows, data_2},
-    {"winograd-3", TILE_TUNABLES, data_3_fit, data_3_allows, data_3},
-    {"winograd-4", TILE_TUNABLES, data_4_fit, data_4_allows, data_4},
-};
+WINOGRAD_ALGORITHMS(tile, TILE_TUNABLES)

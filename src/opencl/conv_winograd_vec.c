@@ -206,20 +206,4 @@ static enum weft_status convolve(struct weft_list *list, const struct winograd *
     return ocl_launch(list, options.text, &launch);
 }
 
-WINOGRAD_ALGORITHM(forward_2, OCL_FORWARD, 2)
-WINOGRAD_ALGORITHM(forward_3, OCL_FORWARD, 3)
-WINOGRAD_ALGORITHM(forward_4, OCL_FORWARD, 4)
-WINOGRAD_ALGORITHM(data_2, OCL_BACKWARD_DATA, 2)
-WINOGRAD_ALGORITHM(data_3, OCL_BACKWARD_DATA, 3)
-WINOGRAD_ALGORITHM(data_4, OCL_BACKWARD_DATA, 4)
-
-const struct ocl_algorithm vec_winograd_forward[3] = {
-    {"winograd-2", TUNABLES, forward_2_fit, forward_2_allows, forward_2, true},
-    {"winograd-3", TUNABLES, forward_3_fit, forward_3_allows, forward_3, true},
-    {"winograd-4", TUNABLES, forward_4_fit, forward_4_allows, forward_4, true},
-};
-const struct ocl_algorithm vec_winograd_data[3] = {
-    {"winograd-2", TUNABLES, data_2_fit, data_2_allows, data_2},
-    {"winograd-3", TUNABLES, data_3_fit, data_3_allows, data_3},
-    {"winograd-4", TUNABLES, data_4_fit, data_4_allows, data_4},
-};
+WINOGRAD_ALGORITHMS(vec, TUNABLES)

@@ -208,9 +208,10 @@ static bool build_united(struct ocl_device *d, struct ocl_program *const *wanted
     b.text = text;
     bool good = text && length < (int)sizeof(options) && !build(d, &b, true);
     free(text);
-    if (good)
-        weft_say(d->base.context, WEFT_LOG_DEBUG, "opencl: %d kernels as one program",
-                 count);
+    weft_say(d->base.context, WEFT_LOG_DEBUG,
+             good ? "opencl: %d kernels as one program"
+                  : "opencl: %d kernels do not build as one program, so each alone",
+             count);
     for (int i = 0; good && i < count; i++) {
         if (i)
             clRetainProgram(b.program);

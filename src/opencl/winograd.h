@@ -43,9 +43,31 @@ enum weft_status winograd_record(struct weft_list *list, enum ocl_slot slot,
                                                               const struct winograd *job,
                                                               const int *values));
 
-/* The functions of an algorithm, from those of a family's file: fit(device, slot, args,
- * outputs, values), allows(device, job, values), convolve(list, job, values). */
-#define WINOGRAD_ALGORITHM(name, slot, outputs)                                        \
+/* The rows of a family, from the functions of its file: fit(device, slot, args, outputs,
+ * values), allows(device, job, values), convolve(list, job, values). */
+#define WINOGRAD_ALGORITHMS(family, tunables)                   \
+    WINOGRAD_ALGORITHM_(forward_2, OCL_FORWARD, 2)              \
+    WINOGRAD_ALGORITHM_(forward_3, OCL_FORWARD, 3)              \
+    WINOGRAD_ALGORITHM_(forward_4, OCL_FORWARD, 4)              \
+    WINOGRAD_ALGORITHM_(data_2, OCL_BACKWARD_DATA, 2)           \
+    WINOGRAD_ALGORITHM_(data_3, OCL_BACKWARD_DATA, 3)           \
+    WINOGRAD_ALGORITHM_(data_4, OCL_BACKWARD_DATA, 4)           \
+    const struct ocl_algorithm family##_winograd_forward[3] = { \
+        WINOGRAD_ROW_("winograd-2", forward_2, true, tunables), \
+        WINOGRAD_ROW_("winograd-3", forward_3, true, tunables), \
+        WINOGRAD_ROW_("winograd-4", forward_4, true, tunables), \
+    };                                                          \
+    const struct ocl_algorithm family##_winograd_data[3] = {    \
+        WINOGRAD_ROW_("winograd-2", data_2, false, tunables),   \
+        WINOGRAD_ROW_("winograd-3", data_3, false, tunables),   \
+        WINOGRAD_ROW_("winograd-4", data_4, false, tunables),   \
+    };
+
+#define WINOGRAD_ROW_(label, name, halves, ...)                     \
+    {                                                               \
+        label, __VA_ARGS__, name##_fit, name##_allows, name, halves \
+    }
+#define WINOGRAD_ALGORITHM_(name, slot, outputs)                                       \
     static enum ocl_fit name##_fit(const struct ocl_device *device,                    \
                                    const struct weft_conv_args *args, int *values)     \
     {                                                                                  \
