@@ -10,13 +10,47 @@
  *
  * Powers and rate come from the state (state.h). `variant`: Nesterov's, or AdamW. n: rows
  * of the account; 0: none is kept. One work-item a vector; global size >= count / VW,
- * rounded up. */
+ * rounded up.
+ *
+ * LEFT: so many ranges of g are not in g but in planes that the splits of products left
+ * (gemm_tile.cl). `left` tells of each, in LEFT_WORDS: where it begins in g, its length,
+ * where the first plane lies in `planes`, how far apart they are, how many. A range begins
+ * at a multiple of VW, and what follows it up to the next is nobody's. */
 #include "common.h"
 #include "state.h"
 
 #ifndef GROUP
 #define GROUP 1 /* 1: one work-item sums the rows; else the local size, a power of two */
 #endif
+
+#ifndef LEFT
+#define LEFT 0
+#endif
+enum { LEFT_BEGIN, LEFT_COUNT, LEFT_FROM, LEFT_STRIDE, LEFT_PLANES, LEFT_WORDS };
+
+/* g at i; the planes of a range are added in order. */
+static inline floatv gradient_at(__global const float *g, uint i,
+                                 __global const float *planes, __global const uint *left)
+{
+    for (uint range = 0; range < LEFT; range++, left += LEFT_WORDS) {
+        const uint at = i - left[LEFT_BEGIN], count = left[LEFT_COUNT];
+        if (at >= count)
+            continue;
+        __global const float *plane = planes + left[LEFT_FROM] + at;
+        floatv sum = VLOAD(plane);
+        for (uint p = 1; p < left[LEFT_PLANES]; p++)
+            sum += VLOAD(plane + p * left[LEFT_STRIDE]);
+        if (at + VW > count) { /* what no split wrote */
+            float lanes[VW];
+            VSTORE(sum, lanes);
+            for (uint lane = count - at; lane < VW; lane++)
+                lanes[lane] = 0.0f;
+            sum = VLOAD(lanes);
+        }
+        return sum;
+    }
+    return VLOAD(g + i);
+}
 
 static inline void put(floatv v, __global float *to, uint i, uint count)
 {
@@ -97,12 +131,16 @@ static inline void account(__global uint *state, __global const float *loss,
 
 #endif
 
-#define ARGUMENTS                                                                  \
-    __global uint *state, uint state_at, __global float *w, uint w_at,             \
-        __global const float *g, uint g_at, __global float *m, uint m_at,          \
-        __global float *v, uint v_at, __global const float *loss, uint loss_at,    \
-        __global const uint *hit, uint hit_at, uint count, uint n, float momentum, \
-        float beta1, float beta2, float epsilon, float decay, int variant
+#define ARGUMENTS                                                                   \
+    __global uint *state, uint state_at, __global float *w, uint w_at,              \
+        __global const float *g, uint g_at, __global const float *planes,           \
+        uint planes_at, __global const uint *left, uint left_at, __global float *m, \
+        uint m_at, __global float *v, uint v_at, __global const float *loss,        \
+        uint loss_at, __global const uint *hit, uint hit_at, uint count, uint n,    \
+        float momentum, float beta1, float beta2, float epsilon, float decay,       \
+        int variant
+
+#define GRADIENT(i) gradient_at(g + g_at, i, planes + planes_at, left + left_at)
 
 __kernel void sgd(ARGUMENTS)
 {
@@ -112,7 +150,7 @@ __kernel void sgd(ARGUMENTS)
         return;
     const float rate = as_float(state[state_at + STATE_RATE]);
     const floatv weight = VLOAD(w + w_at + i);
-    const floatv gradient = MAD(decay, weight, VLOAD(g + g_at + i));
+    const floatv gradient = MAD(decay, weight, GRADIENT(i));
     const floatv velocity = MAD(momentum, VLOAD(m + m_at + i), gradient);
     const floatv move = variant ? MAD(momentum, velocity, gradient) : velocity;
     put(velocity, m + m_at, i, count);
@@ -128,7 +166,7 @@ __kernel void adam(ARGUMENTS)
     const float rate = as_float(state[state_at + STATE_RATE]);
     const float correct1 = 1.0f - as_float(state[state_at + STATE_BETA1_POWER]);
     const float correct2 = 1.0f - as_float(state[state_at + STATE_BETA2_POWER]);
-    floatv weight = VLOAD(w + w_at + i), gradient = VLOAD(g + g_at + i);
+    floatv weight = VLOAD(w + w_at + i), gradient = GRADIENT(i);
     if (variant)
         weight -= rate * decay * weight;
     else

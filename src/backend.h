@@ -312,10 +312,13 @@ struct weft_list {
                      more than the sums of their products do; 0: none */
     bool split_floats; /* products of matrix units, which err by 12 roundings each, and
                           whose sums are cut (cl/mma.h) */
-    bool frozen;       /* weights stay the same from replay to replay, */
-    bool stale;        /* but have changed since the last: what is made of them is made
+    bool sums_later;  /* gradients of weights are read by updates of this list alone: they
+                          may be left in parts, which the update adds. Set by who records
+                          the list */
+    bool frozen;      /* weights stay the same from replay to replay, */
+    bool stale;       /* but have changed since the last: what is made of them is made
                          anew. Both set by who records the list */
-    uint64_t choices;  /* of the kernels that do the work, hashed: lists of one network
+    uint64_t choices; /* of the kernels that do the work, hashed: lists of one network
                              on one device give the same bits where they are equal */
     struct weft_problems *problems; /* not NULL: primitives append nothing, but enter here
                                        what may be tuned (tuning.h) */

@@ -107,7 +107,7 @@ struct check_case;
 typedef enum weft_status (*check_record)(const struct check_case *c, enum check_side side,
                                          struct weft_list *list);
 
-enum { CHECK_MAX_WRITES = 9, CHECK_MAX_TENSORS = 13, CHECK_MAX_RUNS = 12 };
+enum { CHECK_MAX_WRITES = 9, CHECK_MAX_TENSORS = 16, CHECK_MAX_RUNS = 12 };
 
 struct check_run {
     const char *what; /* "backward-data" */

@@ -100,6 +100,31 @@ static enum weft_status record_weights(const struct check_case *c, enum check_si
     return list->device->backend->conv_backward_weights(list, &args);
 }
 
+/* The moments of plain SGD without momentum, at a rate of 0. */
+static enum weft_status record_moments(const struct check_case *c, enum check_side side,
+                                       struct weft_list *list, struct check_tensor *w,
+                                       struct check_tensor *g, struct check_tensor *m)
+{
+    const struct conv_case *v = (const struct conv_case *)c;
+    const struct weft_update_args args = {.optimizer.kind = WEFT_OPTIMIZER_SGD,
+                                          .state = check_view(c, v->state, side),
+                                          .w = check_view(c, w, side),
+                                          .g = check_view(c, g, side),
+                                          .m = check_view(c, m, side)};
+    return list->device->backend->update(list, &args);
+}
+
+/* Gradients that may be left in parts until an update reads them. */
+static enum weft_status record_update(const struct check_case *c, enum check_side side,
+                                      struct weft_list *list)
+{
+    const struct conv_case *v = (const struct conv_case *)c;
+    list->sums_later = true;
+    WEFT_TRY(record_weights(c, side, list));
+    WEFT_TRY(record_moments(c, side, list, v->w, v->dw, v->mw));
+    return v->bias ? record_moments(c, side, list, v->bias, v->dbias, v->mbias) : WEFT_OK;
+}
+
 /* All three in one list, as in training: what one leaves, in its outputs or in scratch,
  * the next one finds. */
 static enum weft_status record_step(const struct check_case *c, enum check_side side,
@@ -120,6 +145,9 @@ static void add_runs(struct conv_case *v, struct conv_runs *r)
                             (struct check_tensor *[]){v->dx, NULL});
     r->weights = check_run_add(c, "backward-weights", record_weights,
                                (struct check_tensor *[]){v->dw, v->dbias, NULL});
+    r->update =
+        check_run_add(c, "backward-weights and update", record_update,
+                      (struct check_tensor *[]){v->mw, v->dw, v->mbias, v->dbias, NULL});
     struct check_tensor *step[] = {v->y, v->dx, v->dw, NULL, NULL, NULL};
     int count = 3;
     if (v->dbias)
@@ -166,6 +194,10 @@ static void fill(struct conv_case *v, bool integers)
             check_nonzero(c, tensors[i], 3);
         else
             check_reals(c, tensors[i], -1, 1);
+    struct check_tensor *const zeros[] = {v->mw, v->mbias, v->state};
+    for (size_t i = 0; i < WEFT_COUNT(zeros); i++)
+        if (zeros[i])
+            memset(check_image(c, zeros[i]), 0, 4 * zeros[i]->count);
     /* One filter at least is not shut by its bias. */
     float *bias = v->bias ? check_image(c, v->bias) : &(float){0};
     bias[0] = fabsf(bias[0]);
@@ -215,6 +247,17 @@ static enum weft_status check_choices(struct conv_case *v, struct conv_runs *r,
     return WEFT_OK;
 }
 
+/* The gradients themselves may be there or not. */
+static enum weft_status compare_update(struct conv_case *v, struct conv_runs *r,
+                                       const char *name)
+{
+    struct check_tensor none, *dbias = v->dbias ? v->dbias : &none;
+    v->dw->unordered = dbias->unordered = true;
+    enum weft_status status = check_compare(&v->base, r->update, name);
+    v->dw->unordered = dbias->unordered = false;
+    return status;
+}
+
 static enum weft_status compare_all(struct conv_case *v, struct conv_runs *r,
                                     bool integers)
 {
@@ -237,6 +280,8 @@ static enum weft_status compare_all(struct conv_case *v, struct conv_runs *r,
     WEFT_TRY(check_compare(c, r->data, name));
     WEFT_TRY(check_conv_bound_weights(v, r, integers));
     WEFT_TRY(check_compare(c, r->weights, name));
+    if (integers && !check_conv_is_tiled(r->update, true))
+        WEFT_TRY(compare_update(v, r, name));
     /* Backward reads the choices of this forward: they must be the same on both sides. */
     bool same_choices =
         !v->argmax || (v->want_argmax && check_act_is_exact(v->activation) &&
@@ -352,7 +397,12 @@ static void add_tensors(struct conv_case *v, bool bias)
     if (bias) {
         v->bias = check_tensor_add(c, "bias", CHECK_FLOAT, 1, 1, 1, g->k);
         v->dbias = check_tensor_add(c, "dbias", CHECK_FLOAT, 1, 1, 1, g->k);
+        v->mbias = check_tensor_add(c, "mbias", CHECK_FLOAT, 1, 1, 1, g->k);
+        v->mbias->updated = true;
     }
+    v->mw = check_tensor_add(c, "mw", CHECK_FLOAT, g->r, g->s, g->c / g->groups, g->k);
+    v->mw->updated = true;
+    v->state = check_tensor_add(c, "state", CHECK_WORD, 1, 1, 1, STATE_WORDS);
     if (v->gate_activation.act != WEFT_ACT_identity)
         v->gate = check_tensor_add(c, "gate", CHECK_FLOAT, g->n, g->h, g->w, g->c);
     if (p->r) {

@@ -13,11 +13,13 @@ struct conv_case {
     bool want_argmax;
     /* `whole` is the convolution's output before pooling; NULL without a pool. */
     struct check_tensor *x, *w, *bias, *y, *argmax, *dy, *dw, *dbias, *dx, *gate, *whole;
+    /* What an update makes of dw and dbias: the gradients themselves. */
+    struct check_tensor *mw, *mbias, *state;
     double *tiled; /* errors of Winograd's algorithm, for each picture and channel */
 };
 
 struct conv_runs {
-    struct check_run *forward, *data, *weights, *step, *linear, *whole, *ungated;
+    struct check_run *forward, *data, *weights, *update, *step, *linear, *whole, *ungated;
 };
 
 /* conv_bound.c. Has the device record what it will run, for that tells which bounds hold:

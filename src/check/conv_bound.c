@@ -27,7 +27,8 @@ static double terms_weights(const struct conv_case *v)
  * build is told of when it is to run. */
 enum weft_status check_conv_prepare(struct conv_case *v, struct conv_runs *r)
 {
-    struct check_run *const runs[] = {r->forward, r->data, r->weights, r->step};
+    struct check_run *const runs[] = {r->forward, r->data, r->weights, r->update,
+                                      r->step};
     size_t run_count = check_halves(v->base.check) ? 1 : WEFT_COUNT(runs);
     for (size_t i = 0; i < run_count; i++) {
         enum weft_status status = check_prepare(&v->base, runs[i], CHECK_DEVICE);

@@ -114,6 +114,7 @@ static enum weft_status lower_step(struct weft_trainer *t)
 {
     const struct weft_backend *backend = t->device->backend;
     WEFT_TRY(backend->list_create(t->device, &t->list));
+    t->list->sums_later = true;
     WEFT_TRY(lower_input(t));
     WEFT_TRY(weft_plan_forward(t->plan, &t->roles, t->list));
     WEFT_TRY(weft_plan_backward(t->plan, &t->roles, t->list));

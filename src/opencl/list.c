@@ -27,6 +27,12 @@ struct steps {
     int count, room;
 };
 
+/* What is written into what is kept when the list is sealed. */
+struct constants {
+    size_t place, count;
+    cl_uint *words;
+};
+
 struct ocl_list {
     struct weft_list base;
     struct steps each, once; /* of every replay; of those with new weights, before */
@@ -37,6 +43,9 @@ struct ocl_list {
     char choice[sizeof(((struct weft_launch_text *)NULL)->choice)]; /* for it */
     bool dry;         /* nothing is appended, */
     uint64_t sources; /* but the sources of the kernels that would be are hashed */
+    struct constants *constants;
+    struct ocl_planes *planes;
+    int constant_count, plane_count;
     struct weft_mem *scratch;
     struct weft_mem scratch_view, kept_view; /* what views name for it */
     bool sealed;
@@ -90,6 +99,10 @@ void ocl_list_destroy(struct weft_list *base)
         return;
     steps_finish(&list->each);
     steps_finish(&list->once);
+    for (int i = 0; i < list->constant_count; i++)
+        free(list->constants[i].words);
+    free(list->constants);
+    free(list->planes);
     ocl_free(base->device, list->scratch);
     weft_list_finish(base);
     free(list);
@@ -141,12 +154,62 @@ size_t ocl_scratch(struct weft_list *base, size_t bytes)
     return take(list, &list->scratch_used, bytes);
 }
 
-struct ocl_arg ocl_kept(struct weft_list *base, size_t bytes)
+size_t ocl_keep(struct weft_list *base, size_t bytes)
 {
     struct ocl_list *list = (struct ocl_list *)base;
-    size_t *used = base->frozen ? &list->kept : &list->scratch_used;
-    return (struct ocl_arg){base->frozen ? OCL_ARG_KEPT : OCL_ARG_SCRATCH,
-                            {.bytes = take(list, used, bytes)}};
+    return take(list, &list->kept, bytes);
+}
+
+struct ocl_arg ocl_kept(struct weft_list *base, size_t bytes)
+{
+    if (base->frozen)
+        return (struct ocl_arg)OCL_KEPT(ocl_keep(base, bytes));
+    return (struct ocl_arg)OCL_SCRATCH(ocl_scratch(base, bytes));
+}
+
+/* Room for one more of `count` things of `size` bytes at *things. */
+static enum weft_status grow(struct ocl_list *list, void **things, int count, size_t size)
+{
+    void *more = realloc(*things, ((size_t)count + 1) * size);
+    if (!more)
+        return weft_out_of_memory(list->base.device->context, "opencl: list", size);
+    *things = more;
+    return WEFT_OK;
+}
+
+enum weft_status ocl_constants(struct weft_list *base, const cl_uint *words, size_t count,
+                               struct ocl_arg *out)
+{
+    struct ocl_list *list = (struct ocl_list *)base;
+    size_t bytes = count * sizeof(*words);
+    struct constants added = {ocl_keep(base, bytes), count, malloc(bytes + 1)};
+    if (!added.words)
+        return weft_out_of_memory(base->device->context, "opencl: list", bytes);
+    memcpy(added.words, words, bytes);
+    enum weft_status status = grow(list, (void **)&list->constants, list->constant_count,
+                                   sizeof(*list->constants));
+    if (status) {
+        free(added.words);
+        return status;
+    }
+    list->constants[list->constant_count++] = added;
+    *out = (struct ocl_arg)OCL_KEPT(added.place);
+    return WEFT_OK;
+}
+
+enum weft_status ocl_leave_planes(struct weft_list *base, const struct ocl_planes *planes)
+{
+    struct ocl_list *list = (struct ocl_list *)base;
+    WEFT_TRY(grow(list, (void **)&list->planes, list->plane_count, sizeof(*planes)));
+    list->planes[list->plane_count++] = *planes;
+    return WEFT_OK;
+}
+
+const struct ocl_planes *ocl_left_planes(const struct weft_list *base, int *count)
+{
+    const struct ocl_list *list = (const struct ocl_list *)base;
+    *count = list->plane_count;
+    return list->planes;
 }
 
 cl_mem ocl_scratch_mem(const struct weft_list *base)
@@ -344,6 +407,19 @@ static enum weft_status seal_step(const struct ocl_list *list, struct step *step
     return WEFT_OK;
 }
 
+static enum weft_status write_constants(const struct ocl_list *list)
+{
+    const struct ocl_device *d = ocl_of(&list->base);
+    cl_int error = CL_SUCCESS;
+    for (int i = 0; i < list->constant_count && !error; i++) {
+        const struct constants *c = &list->constants[i];
+        error = clEnqueueWriteBuffer(
+            d->queue, list->scratch->mem, CL_TRUE, list->scratch_most + c->place,
+            c->count * sizeof(*c->words), c->words, 0, NULL, NULL);
+    }
+    return ocl_check(d->base.context, error, "writing a list's constants");
+}
+
 enum weft_status ocl_list_seal(struct weft_list *base)
 {
     struct ocl_list *list = (struct ocl_list *)base;
@@ -357,6 +433,7 @@ enum weft_status ocl_list_seal(struct weft_list *base)
         WEFT_TRY(ocl_alloc(base->device, base->scratch_bytes, &list->scratch));
     list->scratch_view.mem = list->kept_view.mem =
         list->scratch ? list->scratch->mem : NULL;
+    WEFT_TRY(write_constants(list));
     WEFT_TRY(ocl_programs_build(ocl_of(base)));
     for (int i = 0; i < list->once.count; i++)
         WEFT_TRY(seal_step(list, &list->once.list[i]));

@@ -88,6 +88,13 @@ struct ocl_arg {
             .bytes = (place) \
         }                    \
     }
+#define OCL_KEPT(place)      \
+    {                        \
+        OCL_ARG_KEPT,        \
+        {                    \
+            .bytes = (place) \
+        }                    \
+    }
 #define OCL_INT(v)           \
     {                        \
         OCL_ARG_INT,         \
@@ -144,8 +151,25 @@ void ocl_begin(struct weft_list *list);
 /* The algorithm of a primitive begins, with what was chosen for it, for people. */
 void ocl_begin_choice(struct weft_list *list, const char *choice);
 size_t ocl_scratch(struct weft_list *list, size_t bytes);
-/* For what is made of weights: where these are frozen, no other primitive reuses it. */
+/* No other primitive reuses it: a place in what is kept. */
+size_t ocl_keep(struct weft_list *list, size_t bytes);
+/* For what is made of weights: kept where these are frozen, else scratch. */
 struct ocl_arg ocl_kept(struct weft_list *list, size_t bytes);
+/* Kept, and holds these words from the time when the list is sealed. */
+enum weft_status ocl_constants(struct weft_list *list, const cl_uint *words, size_t count,
+                               struct ocl_arg *out);
+
+/* Gradients that are left in planes for the update (weft_list.sums_later): those of `to`
+ * are the sums of `count` planes in what is kept, the first at `from`, the others
+ * `stride` behind it; both in floats. */
+struct ocl_planes {
+    struct weft_view to;
+    size_t from, stride, count;
+};
+enum weft_status ocl_leave_planes(struct weft_list *list,
+                                  const struct ocl_planes *planes);
+/* All that were left so far. */
+const struct ocl_planes *ocl_left_planes(const struct weft_list *list, int *count);
 
 /* The options of a build, grown piece by piece. Too long is an error of ours:
  * asserted. */

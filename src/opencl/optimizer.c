@@ -2,6 +2,8 @@
 /* The end of a training step: the update of all weights, and the step's account. */
 #include "runtime.h"
 
+#include <stdlib.h>
+
 /* A processor's account is one work-item's; elsewhere it is the first work-group's, by a
  * tree, which wants a power of two. */
 static size_t group_of(const struct weft_list *list)
@@ -12,6 +14,43 @@ static size_t group_of(const struct weft_list *list)
     while (2 * group <= most)
         group *= 2;
     return group;
+}
+
+/* Tells the kernel (cl/optimizer.cl) what of g was left in planes. */
+static enum weft_status tell_planes(struct weft_list *list, struct weft_view g,
+                                    struct ocl_options *options, struct ocl_arg *planes,
+                                    struct ocl_arg *left)
+{
+    enum { WORDS = 5 };
+    int count;
+    long ranges = 0;
+    const struct ocl_planes *all = ocl_left_planes(list, &count);
+    if (!count)
+        return WEFT_OK;
+    cl_uint *words = malloc((size_t)count * WORDS * sizeof(*words));
+    if (!words)
+        return weft_out_of_memory(list->device->context, "opencl: update",
+                                  (size_t)count * WORDS * sizeof(*words));
+    for (int i = 0; i < count; i++) {
+        const struct ocl_planes *p = &all[i];
+        if (p->to.mem != g.mem || p->to.offset < g.offset ||
+            p->to.offset >= g.offset + g.count)
+            continue;
+        cl_uint *range = words + WORDS * ranges++;
+        range[0] = (cl_uint)(p->to.offset - g.offset);
+        range[1] = (cl_uint)p->to.count;
+        range[2] = (cl_uint)p->from;
+        range[3] = (cl_uint)p->stride;
+        range[4] = (cl_uint)p->count;
+    }
+    enum weft_status status = WEFT_OK;
+    if (ranges) {
+        status = ocl_constants(list, words, (size_t)ranges * WORDS, left);
+        *planes = (struct ocl_arg)OCL_KEPT(0);
+        ocl_define(options, "LEFT", ranges);
+    }
+    free(words);
+    return status;
 }
 
 enum weft_status ocl_update(struct weft_list *list, const struct weft_update_args *args)
@@ -25,6 +64,8 @@ enum weft_status ocl_update(struct weft_list *list, const struct weft_update_arg
     ocl_define(&options, "VW", d->vector);
     if (list->device->family != WEFT_FAMILY_VEC)
         ocl_define(&options, "GROUP", (long)group);
+    struct ocl_arg planes = OCL_VIEW((struct weft_view){0}), left = planes;
+    WEFT_TRY(tell_planes(list, args->g, &options, &planes, &left));
     ocl_begin(list);
     return ocl_launch(
         list, options.text,
@@ -33,9 +74,9 @@ enum weft_status ocl_update(struct weft_list *list, const struct weft_update_arg
             .kernel = sgd ? "sgd" : "adam",
             .global = {ocl_vectors(args->w.count, d->vector)},
             .local = {group},
-            .arg_count = 15,
-            .args = {OCL_VIEW(args->state), OCL_VIEW(args->w), OCL_VIEW(args->g),
-                     OCL_VIEW(args->m), OCL_VIEW(args->v), OCL_VIEW(args->loss),
+            .arg_count = 17,
+            .args = {OCL_VIEW(args->state), OCL_VIEW(args->w), OCL_VIEW(args->g), planes,
+                     left, OCL_VIEW(args->m), OCL_VIEW(args->v), OCL_VIEW(args->loss),
                      OCL_VIEW(args->hit), OCL_INT(args->w.count), OCL_INT(args->n),
                      OCL_FLOAT(o->momentum), OCL_FLOAT(o->beta1), OCL_FLOAT(o->beta2),
                      OCL_FLOAT(o->epsilon), OCL_FLOAT(o->decay), OCL_INT(variant)},

@@ -11,7 +11,8 @@ struct split {
 
 enum {
     STEPS_PER_SPLIT = 4, /* at least: a split has to be worth its plane */
-    MAX_PLANES_BYTES = 256 << 20
+    MAX_PLANES_BYTES = 256 << 20,
+    MAX_LEFT_BYTES = 64 << 20 /* of a product, where the update adds them */
 };
 
 static size_t up(size_t a, size_t b)
@@ -196,7 +197,7 @@ static void define_product(struct ocl_options *options, const struct product *p)
 }
 
 static enum weft_status sum_planes(struct weft_list *list, const struct product *p,
-                                   const struct split *split, size_t planes)
+                                   const struct split *split, struct ocl_arg planes)
 {
     struct ocl_options options = {""};
     size_t slices = 4;
@@ -211,11 +212,25 @@ static enum weft_status sum_planes(struct weft_list *list, const struct product 
         .global = {up(split->plane, 64) * 16, slices},
         .local = {16, slices},
         .arg_count = 9,
-        .args = {OCL_SCRATCH(planes), OCL_VIEW(p->extra), p->out, OCL_VIEW(p->sums),
+        .args = {planes, OCL_VIEW(p->extra), p->out, OCL_VIEW(p->sums),
                  OCL_INT(split->count), OCL_INT(split->plane), OCL_INT(p->count),
                  OCL_INT(split->tail), OCL_FLOAT(p->activation.slope)},
     };
     return ocl_launch(list, options.text, &launch);
+}
+
+/* Leaves them to the update. */
+static enum weft_status leave_planes(struct weft_list *list, const struct product *p,
+                                     const struct split *split, struct ocl_arg planes)
+{
+    size_t from = planes.bytes / sizeof(cl_float);
+    struct ocl_planes left = {p->out.view, from, split->plane, split->count};
+    WEFT_TRY(ocl_leave_planes(list, &left));
+    if (!p->sums.mem)
+        return WEFT_OK;
+    left.to = p->sums;
+    left.from = from + split->tail;
+    return ocl_leave_planes(list, &left);
 }
 
 enum weft_status ocl_product_multiply(struct weft_list *list, const struct product *p,
@@ -234,11 +249,14 @@ enum weft_status ocl_product_multiply(struct weft_list *list, const struct produ
     ocl_define(&options, "SPLIT", split.count > 1);
 
     struct ocl_arg out = p->out, sums = OCL_VIEW(p->sums);
-    size_t planes = 0;
+    size_t bytes = split.count * split.plane * sizeof(cl_float);
+    bool later = p->slot == OCL_BACKWARD_WEIGHTS && list->sums_later &&
+                 p->out.kind == OCL_ARG_VIEW && bytes <= MAX_LEFT_BYTES;
     if (split.count > 1) {
-        planes = ocl_scratch(list, split.count * split.plane * sizeof(cl_float));
-        out = (struct ocl_arg)OCL_SCRATCH(planes);
-        sums = (struct ocl_arg)OCL_SCRATCH(planes + split.tail * sizeof(cl_float));
+        out = later ? (struct ocl_arg)OCL_KEPT(ocl_keep(list, bytes))
+                    : (struct ocl_arg)OCL_SCRATCH(ocl_scratch(list, bytes));
+        sums = out;
+        sums.bytes += split.tail * sizeof(cl_float);
     }
     ocl_define_arg(&options, "X_HALF", &p->a);
     ocl_define_arg(&options, "W_HALF", &p->b);
@@ -255,7 +273,9 @@ enum weft_status ocl_product_multiply(struct weft_list *list, const struct produ
                  OCL_FLOAT(p->activation.slope)},
     };
     WEFT_TRY(ocl_launch(list, options.text, &launch));
-    return split.count > 1 ? sum_planes(list, p, &split, planes) : WEFT_OK;
+    if (split.count == 1)
+        return WEFT_OK;
+    return later ? leave_planes(list, p, &split, out) : sum_planes(list, p, &split, out);
 }
 
 /* dz for the product that reads it: dy itself; dy with argmax where the kernel can tell
