@@ -7,6 +7,8 @@ knows the driver's options. A file that BUILDS never names is a complaint: it is
 or not verified. What is written for NVIDIA's matrix units, which no driver here builds, is
 compiled to PTX, where clang can."""
 
+import concurrent.futures
+import os
 import pathlib
 import shutil
 import subprocess
@@ -71,8 +73,9 @@ else:
     work += [(folder / name, TARGETS[0], options) for name, *options in used]
 
 complaints = 0
-for path, target, options in work:
-    complaint = lint(path, target, options)
+with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+    told = list(pool.map(lambda row: lint(*row), work))
+for (path, target, options), complaint in zip(work, told):
     if complaint:
         complaints += 1
         print(f"{path.name} for {target} with {' '.join(options) or 'nothing'}:")
