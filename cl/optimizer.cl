@@ -12,10 +12,10 @@
  * of the account; 0: none is kept. One work-item a vector; global size >= count / VW,
  * rounded up.
  *
- * LEFT: so many ranges of g are not in g but in planes that the splits of products left
+ * LEFT: so many ranges of g are not in g but in planes that splits of products left
  * (gemm_tile.cl). `left` tells of each, in LEFT_WORDS: where it begins in g, its length,
- * where the first plane lies in `planes`, how far apart they are, how many. A range begins
- * at a multiple of VW, and what follows it up to the next is nobody's. */
+ * where its first plane lies in `planes`, how far apart they are, how many. A range
+ * begins at a multiple of VW, and what follows it up to the next is nobody's. */
 #include "common.h"
 #include "state.h"
 
