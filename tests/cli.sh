@@ -236,6 +236,13 @@ expect 4 'no pictures' "$weft" predict -d cpu r/a/best.safetensors empty
 
 # --- verify and bench
 expect 0 'passed' "$weft" verify -d cpu --small --cases 2 --op pool
+expect 0 'cases passed, 0 failed' "$weft" verify -d cpu --small --sweeps 20 \
+    --certificate certificate.json
+json weft.verify/1 'j["verdict"] == "right" and j["sweeps"] == 20 and
+    j["device"]["name"] == "cpu" and len({r["op"] for r in j["rows"]}) > 5' \
+    cat certificate.json
+expect 1 'nowhere/c.json cannot be written' "$weft" verify -d cpu --small --cases 1 \
+    --op act --certificate nowhere/c.json
 json weft.verify/1 'j["failed"] == 0 and j["rows"]' \
     "$weft" verify -d cpu --small --cases 2 --op softmax -o json
 if command -v cc >/dev/null && ! ldd "$weft" | grep -q 'lib[at]san'; then

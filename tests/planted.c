@@ -116,7 +116,8 @@ static struct weft_backend wrap(void)
 }
 
 struct first {
-    char what[96], detail[1200];
+    char what[96], detail[1200], op[32];
+    int number;
 };
 
 static void keep_first(void *priv, const struct weft_verdict *verdict)
@@ -126,6 +127,8 @@ static void keep_first(void *priv, const struct weft_verdict *verdict)
         return;
     snprintf(first->what, sizeof(first->what), "%s", verdict->what);
     snprintf(first->detail, sizeof(first->detail), "%s", verdict->detail);
+    snprintf(first->op, sizeof(first->op), "%s", verdict->op);
+    first->number = verdict->number;
 }
 
 /* Whether weft_verify says what it should: with both sides at fault, a gradient's check
@@ -152,6 +155,31 @@ static bool prove(struct weft_device *device, struct weft_device *reference,
     printf("%s %s: %s: %d of %d; %s: %s\n", found ? "ok  " : "FAIL",
            fault->op ? fault->op : "all", fault->name, result.failed,
            result.failed + result.passed, first.what, first.detail);
+    return found;
+}
+
+/* A fault that sweeps meet among all ops is met again by its op and number alone. */
+static bool prove_sweeps(struct weft_device *device, struct weft_device *reference,
+                         const struct fault *fault)
+{
+    struct first met = {0}, again = {0};
+    struct weft_verify_result result;
+    struct weft_verify_params params = {
+        .sweeps = 200, .small = true, .seed = 3, .report = keep_first, .priv = &met};
+    planted = fault;
+    enum weft_status status = check_verify(device, reference, &params, &result);
+    params = (struct weft_verify_params){.op = met.op,
+                                         .first = met.number,
+                                         .cases = 1,
+                                         .small = true,
+                                         .seed = 3,
+                                         .report = keep_first,
+                                         .priv = &again};
+    bool found = status == WEFT_ERR_CHECK && !strcmp(met.op, fault->op) &&
+                 check_verify(device, reference, &params, &result) == WEFT_ERR_CHECK &&
+                 !strcmp(met.detail, again.detail);
+    printf("%s sweeps: %s: met %s, again %s\n", found ? "ok  " : "FAIL", fault->name,
+           met.detail, again.detail);
     return found;
 }
 
@@ -187,6 +215,8 @@ int main(void)
             two[1]->backend = fault->both ? &wrapped : &weft_backend_cpu;
             failed += !prove(two[0], two[1], fault);
         }
+    two[1]->backend = &weft_backend_cpu;
+    failed += !prove_sweeps(two[0], two[1], &faults[0]);
     printf("%d faults planted, %d not told\n", count, failed);
     for (int i = 0; i < 2; i++)
         weft_device_close(&two[i]);

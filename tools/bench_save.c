@@ -4,7 +4,7 @@
 #define _GNU_SOURCE
 #include "bench.h"
 
-#include "commit.h"
+#include "origin.h"
 #include "paths.h"
 
 #include <errno.h>
@@ -12,23 +12,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
-#include <time.h>
-#include <unistd.h>
-
-/* What /proc/cpuinfo calls the processor; "" where it is silent. */
-static void processor(char out[128])
-{
-    size_t size;
-    char *text = paths_read("/proc/cpuinfo", 1 << 20, &size);
-    char *at = text ? strstr(text, "model name") : NULL;
-    char *colon = at ? strchr(at, ':') : NULL;
-    out[0] = '\0';
-    if (colon)
-        snprintf(out, 128, "%.*s", (int)strcspn(colon + 1, "\n"), colon + 1);
-    memmove(out, out + strspn(out, " "), strlen(out + strspn(out, " ")) + 1);
-    free(text);
-}
 
 static uint64_t fnv(uint64_t hash, const char *text)
 {
@@ -50,31 +33,6 @@ static void tuning(const struct bench *b, char out[20])
             used++;
         }
     snprintf(out, 20, used ? "%016" PRIx64 : "none", hash);
-}
-
-static void write_origin(const struct bench *b, struct json *j)
-{
-    struct utsname system = {0};
-    char name[128], text[300], when[32] = "";
-    time_t now = time(NULL);
-    struct tm utc;
-    if (gmtime_r(&now, &utc))
-        strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &utc);
-    emit_text(j, "commit", WEFT_COMMIT);
-    emit_text(j, "made", when);
-    processor(name);
-    uname(&system);
-    snprintf(text, sizeof(text), "%.60s %.60s %.60s", system.sysname, system.release,
-             system.machine);
-    emit_object(j, "host");
-    emit_text(j, "processor", name);
-    emit_int(j, "cores", sysconf(_SC_NPROCESSORS_ONLN));
-    emit_text(j, "system", text);
-    emit_end(j);
-    if (!b->app->device)
-        return;
-    tuning(b, text);
-    emit_text(j, "tuning", text);
 }
 
 static void write_roofs(const struct bench *b, struct json *j)
@@ -166,8 +124,13 @@ void bench_document(const struct bench *b, FILE *out)
 {
     struct json j = {.out = out};
     struct weft_data_info info;
+    char text[20];
     app_json_begin(b->app, &j, "weft.bench/1");
-    write_origin(b, &j);
+    origin_write(&j);
+    if (b->app->device) {
+        tuning(b, text);
+        emit_text(&j, "tuning", text);
+    }
     if (b->data) {
         weft_data_info(b->data, &info);
         emit_text(&j, "data", info.source);

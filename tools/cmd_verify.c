@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* weft verify: every op on a device, in both kernel families, against the reference. */
 #include "app.h"
+#include "origin.h"
+#include "paths.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,8 +14,8 @@ enum { MOST_ROWS = 256, MOST_FAILURES = 20, USUAL_CASES = 40, CPU_DRIVER_CASES =
 
 struct options {
     struct app_options app;
-    const char *op;
-    int cases, precision;
+    const char *op, *certificate;
+    int cases, sweeps, first, precision;
     bool small, draw;
     uint64_t seed;
 };
@@ -24,6 +27,10 @@ static const struct args_option options[] = {
      "random shapes an op and direction; default 40, or 5 with an OpenCL driver for "
      "processors, which compiles slowly: ask for more to be surer there",
      1, 100000},
+    {"sweeps", 0, ARGS_INT, offsetof(struct options, sweeps), "N",
+     "instead, so many shapes of all ops in random order, for rare faults", 1, 100000},
+    {"first", 0, ARGS_INT, offsetof(struct options, first), "N",
+     "begin with the shape of this number: to repeat one that failed", 0, 100000},
     {"small", 0, ARGS_FLAG, offsetof(struct options, small), NULL,
      "tiny shapes, for emulators", 0, 0},
     {"draw", 0, ARGS_FLAG, offsetof(struct options, draw), NULL,
@@ -33,6 +40,8 @@ static const struct args_option options[] = {
      0},
     {"seed", 0, ARGS_SEED, offsetof(struct options, seed), "S",
      "of the random shapes and numbers; default 1", 0, 0},
+    {"certificate", 0, ARGS_TEXT, offsetof(struct options, certificate), "FILE.json",
+     "keep what was verified on which device and driver, with the worst errors", 0, 0},
     APP_OPTIONS_OUTPUT(struct options),
     APP_OPTIONS_COLOR(struct options),
     {0},
@@ -54,8 +63,9 @@ struct row {
 };
 
 struct failure {
-    char *text;
+    char *text, op[32];
     const char *family;
+    int number;
 };
 
 struct tally {
@@ -64,30 +74,34 @@ struct tally {
     struct failure failures[MOST_FAILURES];
     int failure_count, failures_in_all;
     const char *family;
-    char op[32];     /* the one under way */
+    bool mixed;      /* ops come in random order */
+    int first;       /* number of the first shape */
+    char op[32];     /* the one under way, unless they are mixed */
     double op_begin; /* by term_seconds */
 };
 
-/* The rate of the op under way, and when it is done if the rate stays: other ops have
- * other rates, so no more is promised. */
+/* The rate of the op under way, or of all where they are mixed, and when it is done if
+ * the rate stays: other ops have other rates, so no more is promised. */
 static void show_progress(struct tally *t, const struct weft_verdict *v)
 {
     double now = term_seconds();
     char rate[64] = "";
-    if (strcmp(t->op, v->op) != 0) {
-        snprintf(t->op, sizeof(t->op), "%s", v->op);
+    const char *op = t->mixed ? "mixed ops" : v->op;
+    if (strcmp(t->op, op) != 0) {
+        snprintf(t->op, sizeof(t->op), "%s", op);
         t->op_begin = now;
     }
     double seconds = now - t->op_begin;
-    if (v->number > 0 && seconds > 1) {
-        double r = v->number / seconds;
+    int done = v->number - t->first, count = v->end - t->first;
+    if (done > 0 && seconds > 1) {
+        double r = done / seconds;
         snprintf(rate, sizeof(rate), r < 10 ? ", %.2f shapes/s" : ", %.0f shapes/s", r);
         size_t at = strlen(rate);
         snprintf(rate + at, sizeof(rate) - at, ", %.0f s left for it",
-                 (v->cases - v->number) / r);
+                 (count - done) / r);
     }
-    term_progress("%s kernels: %s, shape %d of %d%s; %s cases so far", t->family, v->op,
-                  v->number + 1, v->cases, rate, table_thousands(t->cases));
+    term_progress("%s kernels: %s, shape %d of %d%s; %s cases so far", t->family, op,
+                  done + 1, count, rate, table_thousands(t->cases));
 }
 
 static void report(void *priv, const struct weft_verdict *v)
@@ -119,7 +133,9 @@ static void report(void *priv, const struct weft_verdict *v)
     size_t size = strlen(v->op) + strlen(v->what) + strlen(v->detail) + 8;
     char *text = term_alloc(NULL, size);
     snprintf(text, size, "%s %s: %s", v->op, v->what, v->detail);
-    t->failures[t->failure_count++] = (struct failure){text, t->family};
+    struct failure *f = &t->failures[t->failure_count++];
+    *f = (struct failure){text, "", t->family, v->number};
+    snprintf(f->op, sizeof(f->op), "%s", v->op);
 }
 
 static void add_rows(struct table *table, struct tally *t)
@@ -142,11 +158,17 @@ static void add_rows(struct table *table, struct tally *t)
 
 static void write_json(struct app *app, const struct options *o,
                        const struct table *table, const struct tally *t,
-                       const struct weft_verify_result *sum)
+                       const struct weft_verify_result *sum, FILE *out)
 {
-    struct json j = {.out = stdout};
+    struct json j = {.out = out};
     app_json_begin(app, &j, "weft.verify/1");
+    origin_write(&j);
+    emit_text(&j, "verdict", sum->failed ? "wrong" : "right");
     emit_uint(&j, "seed", o->seed);
+    emit_int(&j, "sweeps", o->sweeps);
+    emit_bool(&j, "small", o->small);
+    emit_bool(&j, "draw", o->draw);
+    emit_text(&j, "precision", o->precision ? "float16" : "float32");
     emit_int(&j, "passed", sum->passed);
     emit_int(&j, "failed", sum->failed);
     emit_int(&j, "skipped", sum->skipped);
@@ -163,13 +185,45 @@ static void write_json(struct app *app, const struct options *o,
     emit_end(&j);
 }
 
-static void write_summary(const struct tally *t, const struct weft_verify_result *sum)
+static enum app_exit save_certificate(struct app *app, const struct options *o,
+                                      const struct table *table, const struct tally *t,
+                                      const struct weft_verify_result *sum)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    if (out)
+        write_json(app, o, table, t, sum, out);
+    bool done = out && !fclose(out) && paths_replace(o->certificate, text, size);
+    int why = errno;
+    free(text);
+    return done ? APP_DONE
+                : app_error(app, APP_FAILED, "%s cannot be written: %s", o->certificate,
+                            strerror(why));
+}
+
+/* The first failure, again and alone. */
+static void write_repeat(const struct app *app, const struct options *o,
+                         const struct failure *f)
+{
+    printf("\nAgain: weft verify -d %d", app->device_index);
+    if (app->info.kind != WEFT_DEVICE_BUILTIN)
+        printf(" --family %s", f->family);
+    printf(" --op %s --seed %llu --first %d --cases 1%s%s%s\n", f->op,
+           (unsigned long long)o->seed, f->number, o->small ? " --small" : "",
+           o->draw ? " --draw" : "", o->precision ? " --precision float16" : "");
+}
+
+static void write_summary(const struct app *app, const struct options *o,
+                          const struct tally *t, const struct weft_verify_result *sum)
 {
     for (int i = 0; i < t->failure_count; i++)
         printf("%s%s%s (%s kernels)\n", i ? "" : "\n", t->failures[i].text, "",
                t->failures[i].family);
     if (t->failures_in_all > t->failure_count)
         printf("... and %d more\n", t->failures_in_all - t->failure_count);
+    if (t->failure_count)
+        write_repeat(app, o, &t->failures[0]);
     printf(
         "\n%s%s cases passed, %s failed%s, %d skipped; worst error %.3f of its bound\n",
         term_on(stdout, sum->failed ? TERM_BAD : TERM_GOOD), table_thousands(sum->passed),
@@ -191,6 +245,8 @@ static enum app_exit verify_family(struct app *app, const struct options *o,
     int usual = app->info.kind == WEFT_DEVICE_CPU ? CPU_DRIVER_CASES : USUAL_CASES;
     struct weft_verify_params verify = {.op = o->op,
                                         .cases = o->cases ? o->cases : usual,
+                                        .sweeps = o->sweeps,
+                                        .first = o->first,
                                         .small = o->small,
                                         .draw = o->draw,
                                         .precision = (enum weft_precision)o->precision,
@@ -237,7 +293,7 @@ static enum app_exit verify(struct app *app, const struct options *o)
         families[0] = (enum weft_family)o->app.family;
 
     struct tally *t = term_alloc(NULL, sizeof(*t));
-    *t = (struct tally){.cases = 0};
+    *t = (struct tally){.mixed = o->sweeps > 0, .first = o->first};
     struct weft_verify_result sum = {0};
     struct table table;
     table_init(&table, stdout, (enum table_format)o->app.format, columns, COLUMN_COUNT,
@@ -250,9 +306,11 @@ static enum app_exit verify(struct app *app, const struct options *o)
     }
     table_write(&table);
     if (!code && o->app.format == TABLE_JSON)
-        write_json(app, o, &table, t, &sum);
+        write_json(app, o, &table, t, &sum, stdout);
     if (!code && o->app.format == TABLE_HUMAN)
-        write_summary(t, &sum);
+        write_summary(app, o, t, &sum);
+    if (!code && o->certificate)
+        code = save_certificate(app, o, &table, t, &sum);
     if (!code)
         code = app_flush(app);
     if (!code && sum.failed)
@@ -268,9 +326,7 @@ static enum app_exit run(struct app *app, const void *given, int count, char **o
 {
     (void)count;
     (void)operands;
-    const struct options *o = given;
-    enum app_exit code = verify(app, o);
-    return code;
+    return verify(app, given);
 }
 
 const struct app_command cmd_verify = {

@@ -125,14 +125,18 @@ struct weft_verdict {
     const char *detail; /* the whole case, enough to repeat it; on a mismatch also where
                            and by how much; "" otherwise */
     bool passed;
-    double worst;      /* largest error over its bound; 0 for exact cases */
-    int number, cases; /* which of how many random shapes of this op, from 0; each has
-                          several verdicts */
+    double worst; /* largest error over its bound; 0 for exact cases */
+    int number;   /* of the random shape among those of this op, */
+    int end;      /* the last is the one before this; each has several verdicts */
 };
 
 struct weft_verify_params {
     const char *op; /* only this op; NULL: all */
     int cases;      /* random shapes an op and direction; 0: 40 */
+    int sweeps;     /* not 0: so many shapes in all, each of an op drawn at random, one
+                       after the other, with all that was compiled before them still
+                       there; `cases` is not looked at */
+    int first;      /* number of the first shape: to run one again that `detail` names */
     bool small;     /* tiny shapes, for emulators */
     bool draw;      /* kernels and their tunables are drawn among all that the tuner may
                        choose; else those that the device would use */

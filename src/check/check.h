@@ -27,8 +27,8 @@ struct check {
     struct weft_device *device[CHECK_SIDES];
     const struct weft_verify_params *params;
     struct weft_verify_result *result;
-    int op, number; /* of the case */
-    int cases;      /* of each op */
+    int op, number; /* of the case, */
+    int end;        /* and of the one behind the last */
     uint32_t drawn; /* words taken from the case's random stream */
     struct weft_random words;
     char first_fault[768];

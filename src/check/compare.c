@@ -27,7 +27,7 @@ void check_report(struct check_case *c, const char *what, const char *fill, doub
                                    .passed = !fault,
                                    .worst = worst,
                                    .number = k->number,
-                                   .cases = k->cases};
+                                   .end = k->end};
     if (fault)
         k->result->failed++;
     else

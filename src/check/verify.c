@@ -31,29 +31,66 @@ static enum weft_status require_params(weft_context *ctx,
     if (!known)
         return weft_fail(ctx, WEFT_ERR_ARG, "verify: no op \"%s\"; there are %s",
                          params->op, names);
-    if (params->cases < 0 || params->cases > MAX_CASES)
-        return weft_fail(ctx, WEFT_ERR_ARG, "verify: %d cases, must be 0 to %d",
-                         params->cases, MAX_CASES);
+    const struct {
+        const char *what;
+        int count;
+    } counts[] = {{"cases", params->cases},
+                  {"sweeps", params->sweeps},
+                  {"cases before the first", params->first}};
+    for (size_t i = 0; i < WEFT_COUNT(counts); i++)
+        if (counts[i].count < 0 || counts[i].count > MAX_CASES)
+            return weft_fail(ctx, WEFT_ERR_ARG, "verify: %d %s, must be 0 to %d",
+                             counts[i].count, counts[i].what, MAX_CASES);
     return WEFT_OK;
+}
+
+static bool is_asked(const struct check *k, int op)
+{
+    const struct check_op *o = ops[op];
+    return (!k->params->op || !strcmp(k->params->op, o->name)) &&
+           (o->halves || !check_halves(k));
 }
 
 /* A case that does not fit the device's memory is skipped; other failures of the device
  * end the run. */
-static enum weft_status run_op(struct check *k)
+static enum weft_status run_case(struct check *k)
 {
-    k->cases = k->params->cases ? k->params->cases : DEFAULT_CASES;
-    if (check_halves(k) && !ops[k->op]->halves)
-        return WEFT_OK;
-    for (k->number = 0; k->number < k->cases; k->number++) {
+    k->drawn = 0;
+    if (k->params->draw)
+        k->device[CHECK_DEVICE]->draw =
+            (uint32_t)k->params->seed * 1000003u + (uint32_t)k->number + 1;
+    enum weft_status status = ops[k->op]->run(k);
+    if (status != WEFT_ERR_NOMEM)
+        return status;
+    k->result->skipped++;
+    return WEFT_OK;
+}
+
+static enum weft_status run_ops(struct check *k)
+{
+    int count = k->params->cases ? k->params->cases : DEFAULT_CASES;
+    k->end = k->params->first + count;
+    for (k->op = 0; k->op < (int)WEFT_COUNT(ops); k->op++)
+        for (k->number = k->params->first; k->number < k->end; k->number++)
+            if (is_asked(k, k->op))
+                WEFT_TRY(run_case(k));
+    return WEFT_OK;
+}
+
+/* Each is the case of its number of some op: with that op and number alone it is the
+ * same. */
+static enum weft_status run_sweeps(struct check *k)
+{
+    int asked[WEFT_COUNT(ops)], count = 0;
+    for (int op = 0; op < (int)WEFT_COUNT(ops); op++)
+        if (is_asked(k, op))
+            asked[count++] = op;
+    k->end = k->params->first + k->params->sweeps;
+    for (k->number = k->params->first; k->number < k->end && count; k->number++) {
+        k->op = (int)WEFT_COUNT(ops); /* a stream of numbers that no op has */
         k->drawn = 0;
-        if (k->params->draw)
-            k->device[CHECK_DEVICE]->draw =
-                (uint32_t)k->params->seed * 1000003u + (uint32_t)k->number + 1;
-        enum weft_status status = ops[k->op]->run(k);
-        if (status == WEFT_ERR_NOMEM)
-            k->result->skipped++;
-        else
-            WEFT_TRY(status);
+        k->op = asked[check_range(k, 0, count - 1)];
+        WEFT_TRY(run_case(k));
     }
     return WEFT_OK;
 }
@@ -66,10 +103,7 @@ enum weft_status check_verify(struct weft_device *device, struct weft_device *re
     struct check k = {.device = {device, reference}, .params = params, .result = out};
     *out = (struct weft_verify_result){0};
     WEFT_TRY(require_params(ctx, params));
-    enum weft_status status = WEFT_OK;
-    for (k.op = 0; k.op < (int)WEFT_COUNT(ops) && !status; k.op++)
-        if (!params->op || !strcmp(params->op, ops[k.op]->name))
-            status = run_op(&k);
+    enum weft_status status = params->sweeps ? run_sweeps(&k) : run_ops(&k);
     device->draw = 0;
     WEFT_TRY(status);
     if (out->failed)
