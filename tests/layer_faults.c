@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Drivers that misbehave: the fault of a name is found and put in place. */
+#include "layer.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+const struct layer_fault *layer_planted;
+cl_icd_dispatch layer_below;
+
+static const struct layer_fault *const lists[] = {
+    layer_answer_faults,
+    layer_build_faults,
+    layer_run_faults,
+};
+
+void layer_crash(void)
+{
+    signal(SIGSEGV, SIG_DFL);
+    raise(SIGSEGV);
+    abort();
+}
+
+void layer_hang(void)
+{
+    for (;;)
+        pause();
+}
+
+static const struct layer_fault *find(const char *word)
+{
+    for (size_t i = 0; i < LAYER_COUNT(lists); i++)
+        for (const struct layer_fault *f = lists[i]; f->name; f++)
+            if (!strcmp(f->name, word))
+                return f;
+    return NULL;
+}
+
+void layer_fault(cl_icd_dispatch *table, const char *word)
+{
+    void *from[sizeof(*table) / sizeof(void *)], *to[LAYER_COUNT(from)];
+    layer_below = *table;
+    if (layer_error(table, word))
+        return;
+    if (!(layer_planted = find(word)))
+        layer_refuse("no such fault", word);
+    memcpy(from, &layer_planted->calls, sizeof(from));
+    memcpy(to, table, sizeof(to));
+    for (size_t i = 0; i < LAYER_COUNT(from); i++)
+        to[i] = from[i] ? from[i] : to[i];
+    memcpy(table, to, sizeof(to));
+}
