@@ -47,7 +47,7 @@ struct check_op {
 };
 extern const struct check_op check_conv, check_dense, check_pool, check_act, check_add,
     check_dropout, check_softmax, check_loss, check_input, check_optimizer, check_norm,
-    check_fold, check_convert;
+    check_fold, check_convert, check_memory;
 
 /* draw.c. Random numbers of the case. Ranges include both ends. */
 uint32_t check_bits(struct check *k);

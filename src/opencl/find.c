@@ -23,6 +23,9 @@ struct pci {
     unsigned domain, bus, device, function;
 };
 
+/* More than there is anywhere: a driver that tells of more is not believed. */
+enum { MOST_IDS = 256, MOST_TEXT = 1 << 20 };
+
 /* Copies without the blanks that drivers pad names with, and without control bytes. */
 static void copy_trimmed(const char *text, char *out, size_t size)
 {
@@ -52,7 +55,7 @@ void ocl_platform_text(cl_platform_id id, cl_platform_info what, char *out, size
     size_t bytes = 0;
     char *text = NULL;
     cl_int error = clGetPlatformInfo(id, what, 0, NULL, &bytes);
-    if (error == CL_SUCCESS && (text = calloc(1, bytes + 1)))
+    if (error == CL_SUCCESS && bytes < MOST_TEXT && (text = calloc(1, bytes + 1)))
         error = clGetPlatformInfo(id, what, bytes, text, NULL);
     take_text(error, text, bytes, out, size);
 }
@@ -62,7 +65,7 @@ void ocl_device_text(cl_device_id id, cl_device_info what, char *out, size_t siz
     size_t bytes = 0;
     char *text = NULL;
     cl_int error = clGetDeviceInfo(id, what, 0, NULL, &bytes);
-    if (error == CL_SUCCESS && (text = calloc(1, bytes + 1)))
+    if (error == CL_SUCCESS && bytes < MOST_TEXT && (text = calloc(1, bytes + 1)))
         error = clGetDeviceInfo(id, what, bytes, text, NULL);
     take_text(error, text, bytes, out, size);
 }
@@ -209,6 +212,11 @@ static enum weft_status find_on(weft_context *ctx, cl_platform_id platform, int 
     cl_int error = clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, 0, NULL, &n);
     if (error || !n)
         return ocl_note_platform(ctx, name, error);
+    if (n > MOST_IDS)
+        return weft_devices_note(ctx,
+                                 "platform %s is left out: it tells of %u devices, which "
+                                 "no machine has; its driver is at fault",
+                                 name, n);
     cl_device_id *ids = calloc(n, sizeof(*ids));
     if (!ids)
         return weft_out_of_memory(ctx, "opencl: devices", n * sizeof(*ids));
@@ -242,6 +250,7 @@ enum weft_status ocl_find(weft_context *ctx)
     cl_platform_id *ids = NULL;
     enum weft_status status = WEFT_OK;
     cl_int error = clGetPlatformIDs(0, NULL, &n);
+    n = n < MOST_IDS ? n : MOST_IDS;
     if (!error && n) {
         if (!(ids = calloc(n, sizeof(*ids))))
             return weft_out_of_memory(ctx, "opencl: platforms", n * sizeof(*ids));
