@@ -2,6 +2,7 @@
 /* What the subcommands share. */
 #define _GNU_SOURCE
 #include "app.h"
+#include "crash.h"
 
 #include "paths.h"
 #include "probe.h"
@@ -104,6 +105,8 @@ enum app_exit app_context(struct app *app, bool opencl, bool fresh)
         .icd_dir = folder,
         .no_opencl = !folder,
     };
+    if (folder)
+        crash_watch(app->name);
     reader_start(&app->reader); /* after the probe, which forks */
     enum weft_status status = weft_context_create(&app->context, &params);
     return status ? app_fail(app, APP_START, status) : APP_DONE;
@@ -169,6 +172,8 @@ enum app_exit app_open_device(struct app *app)
     if (status)
         return app_fail(app, APP_DEVICE, status);
     tell_device(app, reason);
+    if (app->info.kind != WEFT_DEVICE_BUILTIN)
+        crash_blame(&app->info);
     struct weft_device_params params = {(enum weft_family)app->options->family,
                                         (enum weft_gemm)app->options->gemm,
                                         app->options->tune == APP_TUNE_OFF};

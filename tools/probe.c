@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The first touch of the OpenCL drivers. A child makes a context and lists the
- * devices; if it dies or hangs, each driver's .icd file is tried alone, all at a time,
+/* The first touch of the OpenCL drivers. A child makes a context, lists the devices and
+ * has each compile and run a kernel; if it dies or hangs, each driver's .icd file is tried alone, all at a time,
  * and the good ones are copied to a folder of ours that OCL_ICD_VENDORS then names.
  *
  * What was found is kept in $XDG_CACHE_HOME/weft/probe-KEY, where KEY is a hash of all
@@ -149,7 +149,18 @@ static void list_drivers(struct probe *p)
     }
 }
 
-/* In a child: lists the devices with the drivers that are in `vendors`, or with that one
+/* A device that refuses says so when it is used. */
+static void try_device(weft_context *context, int index)
+{
+    weft_device *device = NULL;
+    struct weft_verify_result result;
+    const struct weft_verify_params one = {.op = "add", .cases = 1, .small = true};
+    if (!weft_device_open(context, index, NULL, &device))
+        weft_verify(device, &one, &result);
+    weft_device_close(&device);
+}
+
+/* In a child: tries all devices of the drivers that are in `vendors`, or of that one
  * alone. */
 static void touch(const char *vendors, bool alone, int done)
 {
@@ -164,9 +175,8 @@ static void touch(const char *vendors, bool alone, int done)
     weft_context *context = NULL;
     struct weft_context_params params = {.icd_dir = vendors};
     if (!weft_context_create(&context, &params)) {
-        struct weft_device_info info;
         for (int i = 0; i < weft_device_count(context); i++)
-            weft_device_info(context, i, &info);
+            try_device(context, i);
         weft_context_destroy(&context);
     }
     _exit(write(done, "k", 1) == 1 ? 0 : 1);
@@ -220,10 +230,10 @@ static void finish(struct child *child, double deadline, bool tell, char reason[
     if (hung)
         snprintf(reason, 96, "did not answer within %d s", patience());
     else if (!byte && WIFSIGNALED(status))
-        snprintf(reason, 96, "crashes when it is loaded (%s)",
+        snprintf(reason, 96, "crashes when it is first used (%s)",
                  strsignal(WTERMSIG(status)));
     else if (!byte)
-        snprintf(reason, 96, "ends the program when it is loaded (exit status %d)",
+        snprintf(reason, 96, "ends the program when it is first used (exit status %d)",
                  WEXITSTATUS(status));
 }
 
