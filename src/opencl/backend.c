@@ -40,8 +40,7 @@ static int vector_of(cl_device_id id)
  * smallest tile. */
 static enum weft_status check_family(const struct ocl_device *d)
 {
-    if (d->base.family == WEFT_FAMILY_VEC ||
-        (d->max_group >= OCL_TILE_GROUP && d->local_bytes >= OCL_TILE_LOCAL))
+    if (d->base.family == WEFT_FAMILY_VEC || ocl_has_room_for_tiles(&d->base.info))
         return WEFT_OK;
     return weft_fail(d->base.context, WEFT_ERR_ARG,
                      "%s: the kernels of family tile need work-groups of %d items and %d "

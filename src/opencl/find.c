@@ -161,6 +161,11 @@ static enum weft_device_kind kind_of(cl_device_id id, cl_device_type type,
                                                           : WEFT_DEVICE_DISCRETE;
 }
 
+bool ocl_has_room_for_tiles(const struct weft_device_info *info)
+{
+    return info->max_group >= OCL_TILE_GROUP && info->local_bytes >= OCL_TILE_LOCAL;
+}
+
 static void describe(cl_device_id id, struct weft_device_info *info)
 {
     char extensions[16384];
@@ -173,16 +178,27 @@ static void describe(cl_device_id id, struct weft_device_info *info)
     const struct ocl_class *c =
         ocl_class_of(info->platform, info->vendor, info->name, type);
     info->kind = kind_of(id, type, c->quirks);
-    info->family = c->family;
     info->compute_units = device_uint(id, CL_DEVICE_MAX_COMPUTE_UNITS);
     info->clock_mhz = device_uint(id, CL_DEVICE_MAX_CLOCK_FREQUENCY);
     info->memory_bytes = device_ulong(id, CL_DEVICE_GLOBAL_MEM_SIZE);
     info->max_alloc_bytes = device_ulong(id, CL_DEVICE_MAX_MEM_ALLOC_SIZE);
     info->local_bytes = device_ulong(id, CL_DEVICE_LOCAL_MEM_SIZE);
-    info->max_group = device_size(id, CL_DEVICE_MAX_WORK_GROUP_SIZE);
+    size_t group = device_size(id, CL_DEVICE_MAX_WORK_GROUP_SIZE);
+    info->max_group = group ? group : 1; /* a group of one item there must be */
     info->fp16 = has_extension(extensions, "cl_khr_fp16");
     info->fp64 = has_extension(extensions, "cl_khr_fp64");
+    info->family = ocl_has_room_for_tiles(info) ? c->family : WEFT_FAMILY_VEC;
     identify(id, extensions, info);
+}
+
+/* Buffers hold numbers as the device has them, and we write them as this machine does. */
+static bool has_other_bytes(cl_device_id id)
+{
+    const uint16_t one = 1;
+    const cl_bool ours = *(const uint8_t *)&one;
+    cl_bool little;
+    return !clGetDeviceInfo(id, CL_DEVICE_ENDIAN_LITTLE, sizeof(little), &little, NULL) &&
+           little != ours;
 }
 
 /* Why the device is of no use to us; NULL: it is. */
@@ -193,6 +209,10 @@ static const char *unusable(cl_device_id id, const struct weft_device_info *info
         return "its driver says that it is not available";
     if (!device_uint(id, CL_DEVICE_COMPILER_AVAILABLE))
         return "its driver has no compiler for OpenCL C";
+    if (has_other_bytes(id))
+        return "it has the bytes of a number in another order than this machine";
+    if (!info->max_alloc_bytes || !info->memory_bytes)
+        return "its driver says that it has no memory";
     if (sscanf(info->version, "OpenCL %d.%d", &major, &minor) != 2 ||
         major * 10 + minor < 12)
         return "weft needs OpenCL 1.2 or later";

@@ -20,6 +20,8 @@ void ocl_platform_text(cl_platform_id id, cl_platform_info what, char *out, size
 void ocl_device_text(cl_device_id id, cl_device_info what, char *out, size_t size);
 
 enum weft_status ocl_find(weft_context *ctx);
+/* For the smallest tile of `tile`, which `sg` and `mma` build on. */
+bool ocl_has_room_for_tiles(const struct weft_device_info *info);
 
 /* notes.c */
 
