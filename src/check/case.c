@@ -106,7 +106,7 @@ static enum weft_status allocate_block(struct check_case *c, struct check_block 
     if (!block->image || !block->spare || !block->result[0] || !block->result[1])
         return weft_out_of_memory(context_of(c), "verify", 4 * block->bytes);
     for (size_t i = 0; i < block->bytes; i++)
-        block->image[i] = (unsigned char)(CHECK_GUARD >> (8 * (i % 4)));
+        block->image[i] = (unsigned char)(check_guard(i / 4) >> (8 * (i % 4)));
     for (int side = 0; side < CHECK_SIDES; side++) {
         struct weft_device *device = c->check->device[side];
         WEFT_TRY(device->backend->alloc(device, block->bytes, &block->mem[side]));

@@ -185,8 +185,12 @@ void check_report(struct check_case *c, const char *what, const char *fill, doub
                   const char *fault);
 
 /* Behind tensors and between them: NaN as floats and as halves, so that what is read by
- * mistake shows in the results. */
-#define CHECK_GUARD 0x7FC57FC5u
+ * mistake shows in the results. The bits are others at each place, so that what is copied
+ * from one guard zone to another by mistake shows too. */
+static inline uint32_t check_guard(size_t place)
+{
+    return 0x7FC07E80u | (uint32_t)(place % 64) << 16 | (uint32_t)(place / 64 % 128);
+}
 
 /* The a-priori bound of a sum of `terms` products, in shares of sum |a b| (Higham,
  * "Accuracy and stability of numerical algorithms", section 3.1); any order. */
