@@ -13,6 +13,7 @@
 #include "opencl/runtime.h"
 #include "state.h"
 #include "test.h"
+#include "util/clock.h"
 #include "util/file.h"
 
 static char folder[] = "icd-XXXXXX";
@@ -322,6 +323,36 @@ static void test_lists(weft_device *device)
     b->free(device, mem);
 }
 
+/* Waiting waits: after it a read takes less time than the work did. */
+static void test_waiting(weft_device *device)
+{
+    const struct weft_backend *b = &weft_backend_opencl;
+    struct weft_list *list = NULL;
+    struct weft_mem *mem = NULL;
+    double work = 0, begin, waited = 0, read = 1;
+    float y;
+    CHECK_OK(b->alloc(device, 4096, &mem));
+    CHECK_OK(b->list_create(device, &list));
+    struct weft_probe_args args = {
+        .kind = WEFT_PROBE_MULTIPLY, .rounds = 20000, .y = {mem, 0, 1024}};
+    for (; args.shape < WEFT_PROBE_SHAPES && !list->launches; args.shape++)
+        CHECK_OK(b->probe(list, &args, &work));
+    CHECK_OK(b->list_seal(list));
+    CHECK_OK(b->replay(list));
+    CHECK_OK(b->read(device, &y, mem, 0, sizeof(y)));
+    for (int i = 0; i < 3 && read > waited / 2; i++) {
+        begin = weft_clock_seconds();
+        CHECK_OK(b->replay(list));
+        CHECK_OK(b->wait(device));
+        waited = weft_clock_seconds() - begin;
+        CHECK_OK(b->read(device, &y, mem, 0, sizeof(y)));
+        read = weft_clock_seconds() - begin - waited;
+    }
+    CHECK(read < waited / 2);
+    b->list_destroy(list);
+    b->free(device, mem);
+}
+
 static void test_device(weft_context *context, int index, enum weft_family family)
 {
     weft_device *device = NULL;
@@ -334,6 +365,7 @@ static void test_device(weft_context *context, int index, enum weft_family famil
     test_programs(device);
     test_united(device);
     test_lists(device);
+    test_waiting(device);
     weft_device_close(&device);
     CHECK(!device);
 }

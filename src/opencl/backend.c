@@ -232,7 +232,11 @@ static enum weft_status ocl_read(struct weft_device *base, void *to,
 static enum weft_status ocl_wait(struct weft_device *base)
 {
     struct ocl_device *d = (struct ocl_device *)base;
-    return ocl_check(base->context, clFinish(d->queue), "waiting for the device");
+    cl_int error = CL_SUCCESS;
+    if (d->quirks & OCL_QUIRK_EARLY_FINISH)
+        error = clEnqueueMarkerWithWaitList(d->queue, 0, NULL, NULL);
+    return ocl_check(base->context, error ? error : clFinish(d->queue),
+                     "waiting for the device");
 }
 
 /* A dense layer is done as the convolution that it is. */

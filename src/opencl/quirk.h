@@ -9,8 +9,10 @@ enum {
     OCL_QUIRK_KEEPS_PROGRAMS = 1, /* has a better cache of compiled programs than ours */
     OCL_QUIRK_SOFTWARE_GPU = 2, /* a GPU driver on the host's processor: sorted as a CPU,
                                      but work-items are lanes, as on a GPU */
-    OCL_QUIRK_WHOLE_WRITES = 4  /* takes what a write or fill leaves out of a buffer for
+    OCL_QUIRK_WHOLE_WRITES = 4, /* takes what a write or fill leaves out of a buffer for
                                      uninitialized (Oclgrind 21.10) */
+    OCL_QUIRK_EARLY_FINISH = 8  /* clFinish does not wait for what clFlush has sent (Mesa
+                                     22.3's rusticl), but for a marker behind it */
 };
 
 struct ocl_class {
