@@ -14,8 +14,8 @@ failed=0
 
 # try FAULT PATTERN SECONDS: with this fault `weft devices` names the driver and goes on
 try() {
-    OPENCL_LAYERS=$layer WEFT_LAYER_FAULT=$1 WEFT_PROBE_SECONDS=$3 XDG_CACHE_HOME=$dir/$1 \
-        timeout 60 "$weft" devices >out 2>&1
+    OPENCL_LAYERS=$layer WEFT_LAYER_FAULT=$1 WEFT_PROBE_SECONDS=$3 \
+        XDG_CACHE_HOME=$dir/$1 timeout 60 "$weft" devices >out 2>&1
     code=$?
     if [ $code -ne 0 ] || ! tr '\n' ' ' <out | grep -qE "pocl.icd $2.*\* +0 +cpu"; then
         echo "FAILED: $1: exit code $code"
@@ -45,7 +45,7 @@ done
 kill -KILL $! 2>/dev/null
 wait $!
 code=$?
-if [ $code -ne 1 ] || ! grep -q 'crashed (SIGSEGV), most likely in the driver of' out; then
+if [ $code -ne 1 ] || ! grep -q 'crashed (SIGSEGV), most likely in the driver' out; then
     echo "FAILED: a late crash: exit code $code"
     tail -5 out
     failed=$((failed + 1))

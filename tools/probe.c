@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The first touch of the OpenCL drivers. A child makes a context, lists the devices and
- * has each compile and run a kernel; if it dies or hangs, each driver's .icd file is tried alone, all at a time,
- * and the good ones are copied to a folder of ours that OCL_ICD_VENDORS then names.
+/* The first touch of the OpenCL drivers. A child makes a context and has each device
+ * compile and run a kernel; if it dies or hangs, each driver's .icd file is tried alone,
+ * all at a time, and the good ones are copied to a folder of ours that OCL_ICD_VENDORS
+ * then names.
  *
  * What was found is kept in $XDG_CACHE_HOME/weft/probe-KEY, where KEY is a hash of all
  * that could change it: the .icd files, the libraries they name, the loader's
