@@ -390,6 +390,10 @@ struct weft_backend {
     enum weft_status (*replay)(struct weft_list *list);
     /* Only the launches from `first` up to, not with, `end`. */
     enum weft_status (*replay_part)(struct weft_list *list, int first, int end);
+    /* Seconds of replays of one-launch lists by the device's own timer, NaN where the
+     * driver gives none, and by the wall clock. NULL: there is no such timer. */
+    enum weft_status (*timer)(struct weft_list *list, int replays, double *device,
+                              double *wall);
     void (*tell_launch)(const struct weft_list *list, int index,
                         struct weft_launch_text *out);
     void (*list_destroy)(struct weft_list *list);

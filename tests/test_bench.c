@@ -187,6 +187,42 @@ static void test_roofs(weft_bench *bench)
     }
 }
 
+static double told; /* seconds by a timer, of a second by the clock */
+
+static enum weft_status lying_timer(struct weft_list *list, int replays, double *seconds,
+                                    double *wall)
+{
+    (void)list;
+    (void)replays;
+    *seconds = told;
+    *wall = 1;
+    return WEFT_OK;
+}
+
+static void test_timer(weft_bench *bench)
+{
+    static const struct {
+        double seconds;
+        const char *fault;
+    } lies[] = {{0, "reads 0"}, {-1, "before it starts"}, {NAN, "not given"},
+                {0.9, ""},      {0.01, "0.01 times"},     {2, "2 times"}};
+    struct weft_bench_timer t;
+    CHECK_OK(weft_bench_timer(bench, &t));
+    if (device->backend->timer)
+        CHECK(t.fault[0] || t.device > t.wall / 2);
+    else
+        CHECK(isnan(t.device) && !t.fault[0]);
+    struct weft_backend lying = *honest;
+    lying.timer = lying_timer;
+    device->backend = &lying;
+    for (size_t i = 0; i < WEFT_COUNT(lies); i++) {
+        told = lies[i].seconds;
+        CHECK_OK(weft_bench_timer(bench, &t));
+        CHECK(strstr(t.fault, lies[i].fault) && !t.fault[0] == !lies[i].fault[0]);
+    }
+    device->backend = honest;
+}
+
 int main(int argc, char **argv)
 {
     struct weft_device_params params = {0};
@@ -208,6 +244,7 @@ int main(int argc, char **argv)
     REQUIRE(bench);
     test_roofs(bench);
     test_ops(bench);
+    test_timer(bench);
     test_step(bench, true);
     test_step(bench, false);
     test_launches(bench);

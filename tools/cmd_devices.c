@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* weft devices: what there is, which one is the default, and what is wrong with the rest.
  */
-#include "app.h"
+#include "devices.h"
 
 #include "probe.h"
 
@@ -9,11 +9,21 @@
 
 struct options {
     struct app_options app;
+    bool test, test_here;
+    double limit;
 };
 
 static const struct args_option options[] = {
     {"device", 'd', ARGS_TEXT, offsetof(struct options, app.device), "DEV",
      "mark the device that this selector means instead of the default", 0, 0},
+    {"test", 0, ARGS_FLAG, offsetof(struct options, test), NULL,
+     "compare a convolution and a matrix product with the reference on each device, or "
+     "that of -d; tell their speed and whether the device's timer is right; exit code 5 "
+     "if one fails",
+     0, 0},
+    {"test-here", 0, ARGS_FLAG, offsetof(struct options, test_here), NULL, NULL, 0, 0},
+    {"limit", 0, ARGS_TIME, offsetof(struct options, limit), "T",
+     "of --test, for a device; default 2m", 0, 0},
     APP_OPTIONS_OUTPUT(struct options),
     APP_OPTIONS_COLOR(struct options),
     {0},
@@ -247,11 +257,12 @@ static enum app_exit list(struct app *app)
 
 static enum app_exit run(struct app *app, const void *given, int count, char **operands)
 {
-    (void)given;
+    const struct options *o = given;
     (void)count;
     (void)operands;
-    enum app_exit code = list(app);
-    return code;
+    return o->test_here ? devices_test_here(app)
+           : o->test    ? devices_test(app, o->limit)
+                        : list(app);
 }
 
 const struct app_command cmd_devices = {

@@ -390,9 +390,25 @@ void probe_tell(const char *note, char out[PROBE_NOTE])
     }
 }
 
+static struct probe probe;
+
+const char *probe_left_out(int index, const char **reason)
+{
+    static char path[PATHS_MAX];
+    for (int i = 0; i < probe.count; i++) {
+        const struct driver *d = &probe.drivers[i];
+        if (!*d->reason || index--)
+            continue;
+        if (probe.single || !paths_join(path, given_folder, d->name))
+            snprintf(path, sizeof(path), "%s", d->name);
+        *reason = d->reason;
+        return path;
+    }
+    return NULL;
+}
+
 const char *probe_drivers(bool again)
 {
-    static struct probe probe;
     struct probe *p = &probe;
     const char *name_set = "OCL_ICD_VENDORS", *set = getenv(name_set);
     if (!set || !*set)

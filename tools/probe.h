@@ -14,6 +14,10 @@
  * use, for diagnosis; NULL if all of them are left out. */
 const char *probe_drivers(bool again);
 
+/* The .icd file of a driver that is left out, and why ("crashes when ..."); NULL after
+ * the last. The path lives until the next call. */
+const char *probe_left_out(int index, const char **reason);
+
 /* The variable of the environment that keeps the loader from every driver, since it
  * names a place without any; NULL: none does. */
 const char *probe_misled_by(void);

@@ -71,6 +71,17 @@ WEFT_API enum weft_status weft_bench_create(weft_device *device,
 WEFT_API void weft_bench_destroy(weft_bench **bench);
 WEFT_API void weft_bench_roofs(const weft_bench *bench, struct weft_roofs *out);
 
+/* The device's own timer beside the wall clock, over the same launches. weft never times
+ * by it: some drivers' read 0, or count in other units than nanoseconds. */
+struct weft_bench_timer {
+    double device, wall; /* seconds; `device` NaN: there is none */
+    char fault[96];      /* "reads 0"; "": it agrees, or the device is the built-in one */
+};
+
+/* WEFT_ERR_ARG if nothing is timed, WEFT_ERR_NOMEM, WEFT_ERR_DEVICE. */
+WEFT_API enum weft_status weft_bench_timer(weft_bench *bench,
+                                           struct weft_bench_timer *out);
+
 /* The ops that can be measured alone, NULL after the last, and for each the shapes that
  * are usual in networks, NULL after the last. */
 WEFT_API const char *weft_bench_op_name(int index);

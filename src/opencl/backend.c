@@ -272,6 +272,7 @@ const struct weft_backend weft_backend_opencl = {
     .list_seal = ocl_list_seal,
     .replay = ocl_replay,
     .replay_part = ocl_replay_part,
+    .timer = ocl_timer,
     .tell_launch = ocl_tell_launch,
     .list_destroy = ocl_list_destroy,
     .input = ocl_input,

@@ -443,14 +443,22 @@ enum weft_status ocl_list_seal(struct weft_list *base)
     return WEFT_OK;
 }
 
-static enum weft_status enqueue(struct ocl_list *list, struct step *step)
+static enum weft_status enqueue(struct ocl_list *list, struct step *step,
+                                cl_command_queue queue, cl_event *event)
 {
     if (step->call)
         return step->call(&list->base, step->data);
-    cl_int error = clEnqueueNDRangeKernel(
-        ocl_of(&list->base)->queue, step->kernel, 3, NULL, step->global,
-        step->local_given ? step->local : NULL, 0, NULL, NULL);
+    cl_int error =
+        clEnqueueNDRangeKernel(queue, step->kernel, 3, NULL, step->global,
+                               step->local_given ? step->local : NULL, 0, NULL, event);
     return check_step(list, step, error, "the launch");
+}
+
+enum weft_status ocl_list_launch(struct weft_list *base, int index,
+                                 cl_command_queue queue, cl_event *event)
+{
+    struct ocl_list *list = (struct ocl_list *)base;
+    return enqueue(list, &list->each.list[index], queue, event);
 }
 
 enum weft_status ocl_replay_part(struct weft_list *base, int first, int end)
@@ -459,10 +467,10 @@ enum weft_status ocl_replay_part(struct weft_list *base, int first, int end)
     struct ocl_device *d = ocl_of(base);
     assert(list->sealed && first >= 0 && end <= list->each.count);
     for (int i = 0; base->stale && i < list->once.count; i++)
-        WEFT_TRY(enqueue(list, &list->once.list[i]));
+        WEFT_TRY(enqueue(list, &list->once.list[i], d->queue, NULL));
     base->stale = false;
     for (int i = first; i < end; i++)
-        WEFT_TRY(enqueue(list, &list->each.list[i]));
+        WEFT_TRY(enqueue(list, &list->each.list[i], d->queue, NULL));
     return ocl_check(base->device->context, clFlush(d->queue), "flushing the queue");
 }
 

@@ -81,9 +81,16 @@ enum weft_status ocl_list_create(struct weft_device *device, struct weft_list **
 enum weft_status ocl_list_seal(struct weft_list *list);
 enum weft_status ocl_replay(struct weft_list *list);
 enum weft_status ocl_replay_part(struct weft_list *list, int first, int end);
+/* One launch on a queue of the caller's; `event` as in clEnqueueNDRangeKernel. */
+enum weft_status ocl_list_launch(struct weft_list *list, int index,
+                                 cl_command_queue queue, cl_event *event);
 void ocl_tell_launch(const struct weft_list *list, int index,
                      struct weft_launch_text *out);
 void ocl_list_destroy(struct weft_list *list);
+
+/* timer.c: backend.h's `timer`. */
+enum weft_status ocl_timer(struct weft_list *list, int replays, double *device,
+                           double *wall);
 
 /* Work-items of elementwise kernels: one a vector of `width` elements. */
 static inline size_t ocl_vectors(size_t count, int width)
