@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# weft devices beyond its list: devices.sh WEFT LAYER. --test tells wrong, crashed and
-# hanging devices from right ones, and timers that lie.
+# weft devices beyond its list: devices.sh WEFT LAYER. --test tells wrong and crashed
+# devices from right ones, and timers that lie; the doctor finds what is wrong with
+# machines that are made up in folders.
 set -u
 weft=$(realpath "$1")
 layer=$(realpath "$2")
@@ -43,6 +44,116 @@ expect 5 'FAILED.* conv .* should be .* 1 of 1 devices failed' bash -c \
     'plant result-plus-1 "$weft" devices --test -d 0'
 expect 5 'pocl.icd crashes .*could not be tested' bash -c \
     'plant kernel-crash "$weft" devices --test -d 0'
+
+# --- the doctor, on machines that are folders
+machine() {
+    m=$dir/$1
+    mkdir -p "$m/sys/bus/pci/devices" "$m/dev/dri" "$m/etc/OpenCL/vendors" "$m/proc/1"
+    chmod -R a+rX "$dir"
+}
+
+# gpu ADDRESS CLASS VENDOR [MODULE]
+gpu() {
+    local at=$m/sys/bus/pci/devices/$1
+    mkdir -p "$at"
+    echo "$2" >"$at/class"
+    echo "$3" >"$at/vendor"
+    echo 0x744c >"$at/device"
+    [ $# -lt 4 ] || ln -s "../../../../bus/pci/drivers/$4" "$at/driver"
+}
+
+# system ID VERSION: what /etc/os-release says
+system() {
+    printf 'NAME=x\nID=%s\nVERSION_ID="%s"\n' "$1" "$2" >"$m/etc/os-release"
+}
+
+# finds REGEX: what the doctor says of the machine
+finds() {
+    expect 0 "$1" env "${settings[@]}" "$weft" devices --doctor --root "$m"
+}
+settings=(CUDA_VISIBLE_DEVICES=0)
+
+machine nothing
+finds 'Settings .*CUDA_VISIBLE_DEVICES=0: NVIDIA.*GPUs +- there is no GPU on the PCI bus'
+finds 'Drivers +- [^!]* has no .icd file.*Files +- there is no device file'
+settings=(CUDA_VISIBLE_DEVICES= OCL_ICD_FILENAMES=/nowhere/lib.so)
+finds '! OCL_ICD_FILENAMES names /nowhere/lib.so, which is not there: unset'
+finds '! CUDA_VISIBLE_DEVICES= hides every GPU'
+settings=(RUSTICL_ENABLE=swrast)
+
+machine full
+gpu 0000:00:02.0 0x030000 0x8086 i915
+gpu 0000:01:00.0 0x030200 0x10de nouveau
+gpu 0000:03:00.0 0x038000 0x1002 amdgpu
+gpu 0000:04:00.0 0x030000 0x1234 bochs
+gpu 0000:05:00.0 0x020000 0x8086 e1000
+gpu 0000:06:00.0 0x030000 0x10de vfio-pci
+gpu 0000:07:00.0 0x030000 0x1002
+touch "$m/dev/dri/renderD128"
+system debian 12
+finds '! 0000:00:02.0, a GPU of Intel [^!]*by no OpenCL driver: install intel-opencl-icd'
+finds '! 0000:01:00.0, [^!]* the driver nouveau in the kernel'
+finds '! 0000:03:00.0, a GPU of AMD [^!]*bookworm-[^!]*, and set RUSTICL_ENABLE=rad'
+finds '- 0000:04:00.0 [^!]*shows pictures'
+finds '- 0000:06:00.0, [^!]*set aside for a virtual machine'
+finds '! 0000:07:00.0, [^!]* has no driver in the kernel'
+finds 'ok /[^ ]*dev/dri/renderD128 may be opened'
+if grep -q 0000:05 "$dir/out"; then
+    failed=$((failed + 1))
+    echo "FAILED: a network card is taken for a GPU"
+fi
+system fedora 41
+finds 'Intel [^!]*: install intel-compute-runtime'
+system unheard-of 1
+finds 'Intel [^!]*: install Intel.s compute runtime'
+printf 'ID=mint\nID_LIKE="ubuntu debian"\n' >"$m/etc/os-release"
+finds 'AMD [^!]*or rocm-opencl-icd'
+echo libm.so.6 >"$m/etc/OpenCL/vendors/rusticl.icd"
+echo libnosuch.so >"$m/etc/OpenCL/vendors/intel.icd"
+: >"$m/etc/OpenCL/vendors/empty.icd"
+finds 'AMD [^!]*: set RUSTICL_ENABLE=radeonsi, for'
+finds 'Intel [^!]*: its maker.s driver is installed'
+finds '! [^!]*empty.icd names no driver: it is empty: reinstall'
+finds '! [^!]*intel.icd names libnosuch.so, which cannot be loaded .*cannot open shared'
+finds 'ok [^!]*rusticl.icd names libm.so.6, which can be loaded'
+# The list tells what is wrong too, and a GPU that serves is not wrong.
+expect 0 'Kernels .*! 0000:03:00.0, a GPU of AMD' "$weft" devices --root "$m"
+expect 0 'ok 0000:03:00.0, a GPU of AMD .1002:744c. is served' bash -c \
+    'WEFT_LAYER_FAKE=amd plant "" "$weft" devices --doctor --root '"$m"
+expect 0 '"grade": ?"wrong"' "$weft" devices --doctor --root "$m" -o json
+
+# A container without the files, one with another's GPU, WSL with and without its file.
+machine contained
+gpu 0000:03:00.0 0x030000 0x1002 amdgpu
+gpu 0000:04:00.0 0x030000 0x10de nvidia
+echo '0::/docker/1234' >"$m/proc/1/cgroup"
+finds '! 0000:03:00.0[^!]*not given to this container .docker.: start [^!]* /dev/kfd'
+finds '! 0000:04:00.0[^!]*with --gpus all'
+finds 'this is a container .docker.'
+rm "$m/proc/1/cgroup"
+echo 'Linux version 5.15.1-microsoft-standard-WSL2' >"$m/proc/version"
+finds '! 0000:04:00.0[^!]*has no /dev/nvidiactl: run nvidia-smi'
+finds '! this is WSL, and without /dev/dxg'
+touch "$m/dev/dxg"
+finds '- this is WSL: GPUs are reached through /dev/dxg'
+
+# A file that this user may not open: root gives up being root, if it can.
+machine closed
+install -m 000 /dev/null "$m/dev/dri/renderD128"
+install -m 060 /dev/null "$m/dev/dri/renderD129"
+as=()
+[ "$(id -u)" -ne 0 ] || as=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+[ "$(id -u)" -ne 0 ] || chgrp video "$m/dev/dri/renderD129"
+as+=(env XDG_CACHE_HOME=/nonexistent "$weft")
+if "${as[@]}" --version >"$dir/out" 2>&1; then
+    expect 0 '! /dev/dri/renderD128 may not be opened .*: let a udev rule' \
+        "${as[@]}" devices --doctor --root "$m"
+    [ "$(id -u)" -ne 0 ] ||
+        expect 0 '! /dev/dri/renderD129 [^!]*: join the group video .sudo usermod' \
+            "${as[@]}" devices --doctor --root "$m"
+else
+    echo "skipped: another user cannot run this weft"
+fi
 
 echo "$passed passed, $failed failed"
 [ $failed -eq 0 ]

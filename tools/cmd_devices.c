@@ -2,15 +2,18 @@
 /* weft devices: what there is, which one is the default, and what is wrong with the rest.
  */
 #include "devices.h"
+#include "doctor.h"
 
 #include "probe.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 struct options {
     struct app_options app;
-    bool test, test_here;
+    bool test, test_here, doctor;
     double limit;
+    const char *root;
 };
 
 static const struct args_option options[] = {
@@ -22,6 +25,12 @@ static const struct args_option options[] = {
      "if one fails",
      0, 0},
     {"test-here", 0, ARGS_FLAG, offsetof(struct options, test_here), NULL, NULL, 0, 0},
+    {"doctor", 0, ARGS_FLAG, offsetof(struct options, doctor), NULL,
+     "instead, all that stands between weft and a GPU, and how to mend what is wrong: "
+     "the loader, the environment, the drivers, the PCI bus, device files, groups",
+     0, 0},
+    {"root", 0, ARGS_TEXT, offsetof(struct options, root), "FOLDER",
+     "stands for / where device files, /etc, /proc and /sys are looked at", 0, 0},
     {"limit", 0, ARGS_TIME, offsetof(struct options, limit), "T",
      "of --test, for a device; default 2m", 0, 0},
     APP_OPTIONS_OUTPUT(struct options),
@@ -156,25 +165,41 @@ static void show_fields(int index, bool chosen, const struct weft_device_info *d
     printf("   kernel family    %s\n\n", app_family(d, 0));
 }
 
-/* A note for people, NULL after the last. What misleads the loader comes first. */
-static const char *note(struct app *app, int index)
+/* Notes for people: what misleads the loader comes first, then what the library tells
+ * and the doctor does not tell better, then what the doctor found wrong. */
+struct notes {
+    char (*text)[PROBE_NOTE];
+    int count;
+};
+
+static char *add_note(struct notes *notes)
 {
-    static char text[PROBE_NOTE];
+    notes->text =
+        term_alloc(notes->text, ((size_t)notes->count + 1) * sizeof(*notes->text));
+    return notes->text[notes->count++];
+}
+
+static void gather_notes(struct app *app, const struct doctor *doctor,
+                         struct notes *notes)
+{
     const char *variable = probe_misled_by(), *found;
-    if (variable && !index) {
-        snprintf(text, sizeof(text),
+    char text[PROBE_NOTE];
+    if (variable)
+        snprintf(add_note(notes), PROBE_NOTE,
                  "%s points to a place without OpenCL drivers: unset it to use those "
                  "that are installed",
                  variable);
-        return text;
+    for (int i = 0; (found = weft_device_note(app->context, i)); i++) {
+        probe_tell(found, text);
+        if (!doctor_covers(doctor, text))
+            memcpy(add_note(notes), text, sizeof(text));
     }
-    if (!(found = weft_device_note(app->context, index - (variable != NULL))))
-        return NULL;
-    probe_tell(found, text);
-    return text;
+    for (int i = 0; i < doctor->count; i++)
+        if (doctor->findings[i].grade == DOCTOR_WRONG)
+            doctor_sentence(&doctor->findings[i], add_note(notes));
 }
 
-static void show_notes(struct app *app, bool usable)
+static void show_notes(const struct notes *notes, bool usable)
 {
     FILE *out = stdout;
     int width = term_width(out) < 100 ? term_width(out) : 100;
@@ -183,10 +208,9 @@ static void show_notes(struct app *app, bool usable)
                "right, but slow.\n",
                term_on(out, TERM_WARN), term_off(out));
     }
-    const char *text;
-    for (int i = 0; (text = note(app, i)); i++) {
+    for (int i = 0; i < notes->count; i++) {
         printf("%s%s!%s ", i ? "" : "\n", term_on(out, TERM_WARN), term_off(out));
-        term_wrap(out, text, 2, 2, width);
+        term_wrap(out, notes->text[i], 2, 2, width);
     }
     putchar('\n');
     if (usable)
@@ -200,8 +224,8 @@ static void show_notes(struct app *app, bool usable)
                "sudo apt install pocl-opencl-icd\n");
 }
 
-static void write_json(struct app *app, const struct table *t, int chosen,
-                       const char *reason)
+static void write_json(struct app *app, const struct table *t, const struct notes *notes,
+                       int chosen, const char *reason)
 {
     struct json j = {.out = stdout};
     app_json_begin(app, &j, "weft.devices/1");
@@ -209,18 +233,14 @@ static void write_json(struct app *app, const struct table *t, int chosen,
     emit_text(&j, "reason", reason);
     table_json(t, &j, "devices");
     emit_list(&j, "notes");
-    const char *text;
-    for (int i = 0; (text = note(app, i)); i++)
-        emit_text(&j, NULL, text);
+    for (int i = 0; i < notes->count; i++)
+        emit_text(&j, NULL, notes->text[i]);
     emit_end(&j);
     emit_end(&j);
 }
 
-static enum app_exit list(struct app *app)
+static enum app_exit list(struct app *app, const struct doctor *doctor)
 {
-    enum app_exit code = app_context(app, true, true);
-    if (code)
-        return code;
     const char *reason = "";
     int chosen;
     enum weft_status status =
@@ -247,10 +267,13 @@ static enum app_exit list(struct app *app)
     }
     if (!fields)
         table_write(&t);
+    struct notes notes = {0};
+    gather_notes(app, doctor, &notes);
     if (format == TABLE_HUMAN)
-        show_notes(app, usable);
+        show_notes(&notes, usable);
     if (format == TABLE_JSON)
-        write_json(app, &t, chosen, reason);
+        write_json(app, &t, &notes, chosen, reason);
+    free(notes.text);
     table_finish(&t);
     return app_flush(app);
 }
@@ -260,9 +283,18 @@ static enum app_exit run(struct app *app, const void *given, int count, char **o
     const struct options *o = given;
     (void)count;
     (void)operands;
-    return o->test_here ? devices_test_here(app)
-           : o->test    ? devices_test(app, o->limit)
-                        : list(app);
+    if (o->test_here)
+        return devices_test_here(app);
+    if (o->test)
+        return devices_test(app, o->limit);
+    enum app_exit code = app_context(app, true, true);
+    if (code)
+        return code;
+    struct doctor *doctor = term_alloc(NULL, sizeof(*doctor));
+    doctor_look(doctor, app->context, o->root);
+    code = o->doctor ? doctor_tell(app, doctor) : list(app, doctor);
+    free(doctor);
+    return code;
 }
 
 const struct app_command cmd_devices = {
@@ -272,9 +304,11 @@ const struct app_command cmd_devices = {
             .operands = "",
             .summary =
                 "lists the devices, the default one, and what is wrong with others",
-            .about = "The built-in C backend is always there and always last. "
-                     "Drivers are tried in child processes first: one that crashes "
-                     "is left out and named. -v shows every field.",
+            .about =
+                "The built-in C backend is always there and always last. "
+                "Drivers are tried in child processes first: one that crashes "
+                "is left out and named. What is wrong is listed with its mend. -v shows "
+                "every field.",
             .options = options,
         },
     .defaults = &(const struct options){{0}},

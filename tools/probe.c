@@ -392,6 +392,11 @@ void probe_tell(const char *note, char out[PROBE_NOTE])
 
 static struct probe probe;
 
+const char *probe_folder(void)
+{
+    return *given_folder ? given_folder : probe.folder;
+}
+
 const char *probe_left_out(int index, const char **reason)
 {
     static char path[PATHS_MAX];

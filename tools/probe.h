@@ -14,6 +14,9 @@
  * use, for diagnosis; NULL if all of them are left out. */
 const char *probe_drivers(bool again);
 
+/* Where .icd files are looked for, as people know it: a folder, or one file. */
+const char *probe_folder(void);
+
 /* The .icd file of a driver that is left out, and why ("crashes when ..."); NULL after
  * the last. The path lives until the next call. */
 const char *probe_left_out(int index, const char **reason);

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The doctor on software: the loader, what the environment tells it, the drivers. */
+#define _GNU_SOURCE /* RTLD_NODELETE */
+#include "doctor.h"
+#include "probe.h"
+
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <string.h>
+
+void doctor_loader(struct doctor *d)
+{
+    static const char *const usual[] = {"/usr/lib", "/lib", "/usr/local/lib"};
+    char *maps = doctor_read(d, "/proc/self/maps");
+    char *name = maps ? strstr(maps, "libOpenCL.so") : NULL, *path = name;
+    if (maps && !name)
+        doctor_find(d, DOCTOR_WRONG, "",
+                    "build weft with an OpenCL loader installed (Debian: "
+                    "ocl-icd-opencl-dev)",
+                    "no OpenCL loader is in this program");
+    while (path && path > maps && path[-1] != ' ' && path[-1] != '\n')
+        path--;
+    if (path) {
+        bool known = false;
+        path[strcspn(path, "\n")] = '\0';
+        for (size_t i = 0; i < sizeof(usual) / sizeof(*usual); i++)
+            known = known || !strncmp(path, usual[i], strlen(usual[i]));
+        doctor_find(d, known ? DOCTOR_FINE : DOCTOR_TOLD, path, "", "%s%s", path,
+                    known ? "" : " is not the system's own loader");
+    }
+    free(maps);
+}
+
+/* Variables of the environment, and what a value does. */
+static const struct {
+    const char *name, *does;
+    bool files; /* a list of libraries */
+    bool hides; /* an empty list, or -1, hides every device */
+} settings[] = {
+    {"OCL_ICD_VENDORS", "drivers are looked for there alone", false, false},
+    {"OPENCL_VENDOR_PATH", "drivers are looked for there alone", false, false},
+    {"OCL_ICD_FILENAMES", "these libraries are taken for drivers too", true, false},
+    {"OPENCL_LAYERS", "these libraries stand between weft and every driver", true, false},
+    {"RUSTICL_ENABLE", "Mesa's rusticl shows the devices of these drivers", false, false},
+    {"POCL_DEVICES", "PoCL shows these devices alone", false, false},
+    {"CUDA_VISIBLE_DEVICES", "NVIDIA's driver shows these GPUs alone", false, true},
+    {"ROCR_VISIBLE_DEVICES", "AMD's driver shows these GPUs alone", false, true},
+    {"HIP_VISIBLE_DEVICES", "AMD's driver shows these GPUs alone", false, true},
+    {"GPU_DEVICE_ORDINAL", "AMD's driver shows these GPUs alone", false, true},
+    {"ZE_AFFINITY_MASK", "Intel's driver shows these GPUs alone", false, false},
+    {"LD_LIBRARY_PATH", "libraries are looked for there first", false, false},
+    {"LD_PRELOAD", "these libraries are loaded before all others", false, false},
+};
+
+/* The first of a list that is a path to nothing; false: all are there. */
+static bool find_missing(const char *list, char out[PATHS_MAX])
+{
+    while (*list) {
+        size_t n = strcspn(list, ":");
+        snprintf(out, PATHS_MAX, "%.*s", (int)n, list);
+        if (strchr(out, '/') && !paths_exists(out))
+            return true;
+        list += n + (list[n] == ':');
+    }
+    return false;
+}
+
+static void look_at_setting(struct doctor *d, size_t i, const char *value)
+{
+    char missing[PATHS_MAX], mend[80], given[PROBE_NOTE];
+    const char *name = settings[i].name;
+    probe_tell(value, given);
+    if (strcmp(given, value) != 0) /* set by the probe, to leave drivers out */
+        return;
+    snprintf(mend, sizeof(mend), "unset %s, or mend it", name);
+    if (settings[i].files && find_missing(value, missing))
+        doctor_find(d, DOCTOR_WRONG, name, mend, "%s names %.300s, which is not there",
+                    name, missing);
+    else if (settings[i].hides && (!*value || !strcmp(value, "-1")))
+        doctor_find(d, DOCTOR_WRONG, name, mend, "%s=%s hides every GPU", name, value);
+    else if (*value)
+        doctor_find(d, DOCTOR_TOLD, name, "", "%s=%.300s: %s", name, value,
+                    settings[i].does);
+}
+
+void doctor_settings(struct doctor *d)
+{
+    int before = d->count;
+    for (size_t i = 0; i < sizeof(settings) / sizeof(*settings); i++)
+        if (getenv(settings[i].name))
+            look_at_setting(d, i, getenv(settings[i].name));
+    if (d->count == before)
+        doctor_find(d, DOCTOR_FINE, "", "", "the environment tells OpenCL nothing");
+}
+
+/* Why the library cannot be loaded; NULL: it can. Nothing in it is called. */
+static const char *unloadable(const char *library)
+{
+    if (dlopen(library, RTLD_LAZY | RTLD_LOCAL | RTLD_NODELETE))
+        return NULL;
+    const char *why = dlerror();
+    return why ? why : "it cannot be loaded";
+}
+
+static const char *left_out(const char *icd)
+{
+    const char *path, *reason;
+    for (int i = 0; (path = probe_left_out(i, &reason)); i++)
+        if (!strcmp(path, icd))
+            return reason;
+    return NULL;
+}
+
+static void look_at_driver(struct doctor *d, const char *icd)
+{
+    const char *why;
+    size_t size;
+    char *library = paths_read(icd, 4096, &size);
+    if (library)
+        library[strcspn(library, "\r\n")] = '\0';
+    if (!library || !*library)
+        doctor_find(d, DOCTOR_WRONG, icd, "reinstall its package",
+                    "%s names no driver: it %s", icd,
+                    library ? "is empty" : "cannot be read");
+    else if ((why = left_out(icd)))
+        doctor_find(d, DOCTOR_WRONG, icd,
+                    "remove or reinstall its package; until then it is left out",
+                    "%s names %s, which %s", icd, library, why);
+    else if ((why = unloadable(library)))
+        doctor_find(d, DOCTOR_WRONG, icd,
+                    "install the package that has the library, or remove the file",
+                    "%s names %s, which cannot be loaded (%s)", icd, library, why);
+    else
+        doctor_find(d, DOCTOR_FINE, icd, "", "%s names %s, which can be loaded", icd,
+                    library);
+    free(library);
+}
+
+void doctor_drivers(struct doctor *d)
+{
+    char path[PATHS_MAX], **names;
+    const char *folder = *d->root ? DOCTOR_VENDORS : probe_folder();
+    if (!*d->root && paths_exists(folder) && !paths_is_folder(folder)) {
+        look_at_driver(d, folder);
+        return;
+    }
+    int count = doctor_names(d, folder, "", ".icd", &names);
+    for (int i = 0; i < count; i++) {
+        char below[PATHS_MAX];
+        if (doctor_path(d, folder, below) && paths_join(path, below, names[i]))
+            look_at_driver(d, path);
+    }
+    if (!count)
+        doctor_find(d, DOCTOR_TOLD, folder, "", "%s has no .icd file, so no driver",
+                    folder);
+    doctor_names_free(names, count);
+}

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The doctor on GPUs of the PCI bus: which driver each has, which it lacks. */
+#define _GNU_SOURCE
+#include "doctor.h"
+#include "probe.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define BUS "/sys/bus/pci/devices"
+
+enum maker { NVIDIA, AMD, INTEL, MAKER_COUNT };
+
+static const struct {
+    unsigned vendor;
+    const char *name, *pieces[2]; /* of what OpenCL calls the vendor */
+    const char *modules[2];       /* of the kernel that its OpenCL drivers stand on */
+    const char *no_module;        /* what to do where none of them has it */
+    const char *icd;              /* how the names of its own drivers' .icd files begin */
+    const char *rusticl;          /* what Mesa's rusticl calls its driver; NULL: none */
+    const char *pass;             /* what a container needs to be started with */
+} makers[MAKER_COUNT] = {
+    [NVIDIA] =
+        {0x10de,
+         "NVIDIA",
+         {"NVIDIA", NULL},
+         {"nvidia", NULL},
+         "install NVIDIA's driver (Debian: nvidia-driver, Ubuntu: nvidia-driver-...) "
+         "and restart",
+         "nvidia",
+         NULL,
+         "--gpus all"},
+    [AMD] =
+        {0x1002,
+         "AMD",
+         {"AMD", "Advanced Micro"},
+         {"amdgpu", "radeon"},
+         "install its firmware (Debian: firmware-amd-graphics) or a newer kernel, and "
+         "look at dmesg",
+         "amdocl",
+         "radeonsi",
+         "--device /dev/dri --device /dev/kfd"},
+    [INTEL] =
+        {0x8086,
+         "Intel",
+         {"Intel", NULL},
+         {"i915", "xe"},
+         "install its firmware (Debian: firmware-misc-nonfree) or a newer kernel, and "
+         "look at dmesg",
+         "intel",
+         "iris",
+         "--device /dev/dri"},
+};
+
+/* Packages with OpenCL drivers; the first row that fits counts. README, "Devices". */
+static const struct {
+    const char *system, *version; /* NULL: any */
+    const char *packages[MAKER_COUNT];
+} packages[] = {
+    {"debian",
+     "12",
+     {[NVIDIA] = "nvidia-opencl-icd (non-free)",
+      [AMD] = "mesa-opencl-icd of bookworm-backports, and set RUSTICL_ENABLE=radeonsi",
+      [INTEL] = "intel-opencl-icd"}},
+    {"debian",
+     NULL,
+     {[NVIDIA] = "nvidia-opencl-icd (non-free)",
+      [AMD] = "mesa-opencl-icd and set RUSTICL_ENABLE=radeonsi, or rocm-opencl-icd",
+      [INTEL] = "mesa-opencl-icd and set RUSTICL_ENABLE=iris, or Intel's own packages"}},
+    {"ubuntu",
+     "22.04",
+     {[NVIDIA] = "nvidia-driver-..., which OpenCL comes with",
+      [AMD] = "AMD's own packages",
+      [INTEL] = "intel-opencl-icd"}},
+    {"ubuntu",
+     NULL,
+     {[NVIDIA] = "nvidia-driver-..., which OpenCL comes with",
+      [AMD] = "mesa-opencl-icd and set RUSTICL_ENABLE=radeonsi, or rocm-opencl-icd",
+      [INTEL] = "intel-opencl-icd"}},
+    {"fedora",
+     NULL,
+     {[NVIDIA] = "xorg-x11-drv-nvidia-cuda of RPM Fusion",
+      [AMD] = "mesa-libOpenCL and set RUSTICL_ENABLE=radeonsi, or rocm-opencl",
+      [INTEL] = "intel-compute-runtime"}},
+    {NULL,
+     NULL,
+     {[NVIDIA] = "the OpenCL driver of NVIDIA",
+      [AMD] = "Mesa's rusticl and set RUSTICL_ENABLE=radeonsi, or ROCm's OpenCL",
+      [INTEL] =
+          "Intel's compute runtime, or Mesa's rusticl and set RUSTICL_ENABLE=iris"}},
+};
+enum { PACKAGE_ROWS = sizeof(packages) / sizeof(*packages) };
+
+/* The value of a line KEY=VALUE, without quotes. */
+static void value_of(const char *text, const char *key, char *out, size_t size)
+{
+    size_t length = strlen(key);
+    out[0] = '\0';
+    for (const char *line = text; line; line = strchr(line, '\n')) {
+        line += *line == '\n';
+        if (strncmp(line, key, length) || line[length] != '=')
+            continue;
+        const char *value = line + length + 1;
+        value += *value == '"';
+        snprintf(out, size, "%.*s", (int)strcspn(value, "\"\n"), value);
+        return;
+    }
+}
+
+static bool has_word(const char *list, const char *word)
+{
+    size_t length = strlen(word);
+    for (const char *at = list; (at = strstr(at, word)); at += length)
+        if ((at == list || at[-1] == ' ') && (!at[length] || at[length] == ' '))
+            return true;
+    return false;
+}
+
+static const char *package_for(const struct doctor *d, enum maker maker)
+{
+    char *text = doctor_read(d, "/etc/os-release"), id[64], like[128], version[32];
+    value_of(text ? text : "", "ID", id, sizeof(id));
+    value_of(text ? text : "", "ID_LIKE", like, sizeof(like));
+    value_of(text ? text : "", "VERSION_ID", version, sizeof(version));
+    free(text);
+    int i = 0;
+    while (i < PACKAGE_ROWS - 1 &&
+           !((!strcmp(packages[i].system, id) &&
+              (!packages[i].version || !strcmp(packages[i].version, version))) ||
+             (!packages[i].version && has_word(like, packages[i].system))))
+        i++;
+    return packages[i].packages[maker];
+}
+
+/* Whether a device of the list is this one: by its address, or, where its driver tells
+ * none, by its maker. */
+static bool is_served(const struct doctor *d, const char *address, enum maker maker)
+{
+    struct weft_device_info info;
+    size_t length = strlen(address);
+    for (int i = 0; i < weft_device_count(d->context); i++) {
+        if (weft_device_info(d->context, i, &info) || info.kind > WEFT_DEVICE_INTEGRATED)
+            continue;
+        if (!strncmp(info.id, "pci:", 4)) {
+            if (!strncmp(info.id + 4, address, length) && info.id[4 + length] == '@')
+                return true;
+            continue;
+        }
+        for (int k = 0; k < 2 && makers[maker].pieces[k]; k++)
+            if (strstr(info.vendor, makers[maker].pieces[k]))
+                return true;
+    }
+    return false;
+}
+
+/* "i915", from the link to it; "" where the kernel has no driver for the device. */
+static void module_of(const struct doctor *d, const char *address, char out[64])
+{
+    char path[PATHS_MAX], full[PATHS_MAX], to[PATHS_MAX];
+    snprintf(path, sizeof(path), BUS "/%.32s/driver", address);
+    ssize_t n = doctor_path(d, path, full) ? readlink(full, to, sizeof(to) - 1) : -1;
+    to[n > 0 ? n : 0] = '\0';
+    snprintf(out, 64, "%.63s", paths_base(to));
+}
+
+static unsigned number_in(const struct doctor *d, const char *address, const char *name)
+{
+    char path[128];
+    snprintf(path, sizeof(path), BUS "/%.32s/%s", address, name);
+    char *text = doctor_read(d, path);
+    unsigned value = text ? (unsigned)strtoul(text, NULL, 16) : 0;
+    free(text);
+    return value;
+}
+
+/* What its drivers open, or at least one of its kind. */
+static bool has_file(const struct doctor *d, enum maker maker)
+{
+    char **names;
+    if (maker == NVIDIA)
+        return doctor_exists(d, "/dev/nvidiactl");
+    int count = doctor_names(d, "/dev/dri", "renderD", "", &names);
+    doctor_names_free(names, count);
+    return count > 0;
+}
+
+static bool has_driver(const struct doctor *d, const char *begin)
+{
+    char **names;
+    const char *folder = *d->root ? DOCTOR_VENDORS : probe_folder();
+    int count = doctor_names(d, folder, begin, ".icd", &names);
+    doctor_names_free(names, count);
+    return count > 0;
+}
+
+/* Its kernel driver and files are there. */
+static void tell_unserved(struct doctor *d, const char *address, enum maker maker,
+                          const char *what)
+{
+    const char *enabled = getenv("RUSTICL_ENABLE"), *rusticl = makers[maker].rusticl;
+    char mend[400];
+    if (has_driver(d, makers[maker].icd))
+        snprintf(mend, sizeof(mend),
+                 "its maker's driver is installed: mend what is told of drivers and "
+                 "device files, or update it");
+    else if (rusticl && has_driver(d, "rusticl") &&
+             !(enabled && strstr(enabled, rusticl)))
+        snprintf(mend, sizeof(mend),
+                 "set RUSTICL_ENABLE=%s, for Mesa's rusticl is installed", rusticl);
+    else
+        snprintf(mend, sizeof(mend), "install %s", package_for(d, maker));
+    doctor_find(d, DOCTOR_WRONG, address, mend, "%s is served by no OpenCL driver", what);
+}
+
+static void look_at_maker(struct doctor *d, const char *address, enum maker maker,
+                          const char *what, const char *module)
+{
+    char mend[400];
+    const char *container = doctor_container(d);
+    bool known = false;
+    for (int k = 0; k < 2 && makers[maker].modules[k]; k++)
+        known = known || !strcmp(module, makers[maker].modules[k]);
+    if (is_served(d, address, maker))
+        doctor_find(d, DOCTOR_FINE, address, "", "%s is served", what);
+    else if (!strcmp(module, "vfio-pci"))
+        doctor_find(d, DOCTOR_TOLD, address, "",
+                    "%s is set aside for a virtual machine (vfio-pci)", what);
+    else if (!known)
+        doctor_find(d, DOCTOR_WRONG, address, makers[maker].no_module,
+                    "%s has %s%s in the kernel, on which OpenCL cannot stand", what,
+                    *module ? "the driver " : "no driver", module);
+    else if (container && !has_file(d, maker)) {
+        snprintf(mend, sizeof(mend), "start the container with %s, and install %s inside",
+                 makers[maker].pass, package_for(d, maker));
+        doctor_find(d, DOCTOR_WRONG, address, mend,
+                    "%s is not given to this container (%s)", what, container);
+    } else if (maker == NVIDIA && !has_file(d, maker))
+        doctor_find(d, DOCTOR_WRONG, address,
+                    "run nvidia-smi once, or sudo modprobe nvidia-uvm",
+                    "%s has no /dev/nvidiactl", what);
+    else if (probe_misled_by())
+        doctor_find(d, DOCTOR_TOLD, address, "",
+                    "%s is served by no driver that %s leads to", what,
+                    probe_misled_by());
+    else
+        tell_unserved(d, address, maker, what);
+}
+
+static void look_at_device(struct doctor *d, const char *address)
+{
+    enum { DISPLAY = 0x03, ACCELERATOR = 0x12 };
+    char module[64], what[160];
+    unsigned class = number_in(d, address, "class") >> 16;
+    unsigned vendor = number_in(d, address, "vendor");
+    unsigned device = number_in(d, address, "device");
+    if (class != DISPLAY && class != ACCELERATOR)
+        return;
+    module_of(d, address, module);
+    for (int i = 0; i < MAKER_COUNT; i++)
+        if (makers[i].vendor == vendor) {
+            snprintf(what, sizeof(what), "%.32s, a GPU of %s (%04x:%04x)", address,
+                     makers[i].name, vendor, device);
+            look_at_maker(d, address, (enum maker)i, what, module);
+            return;
+        }
+    doctor_find(d, DOCTOR_TOLD, address, "",
+                class == DISPLAY
+                    ? "%s (%04x:%04x) shows pictures, as far as we know, and no more"
+                    : "%s (%04x:%04x) is an accelerator that we know no driver for",
+                address, vendor, device);
+}
+
+void doctor_pci(struct doctor *d)
+{
+    int before = d->count;
+    char **names;
+    int count = doctor_names(d, BUS, "", "", &names);
+    for (int i = 0; i < count; i++)
+        look_at_device(d, names[i]);
+    doctor_names_free(names, count);
+    if (d->count == before)
+        doctor_find(d, DOCTOR_TOLD, "", "", "there is no GPU on the PCI bus");
+}
