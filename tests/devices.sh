@@ -72,6 +72,7 @@ finds() {
     expect 0 "$1" env "${settings[@]}" "$weft" devices --doctor --root "$m"
 }
 settings=(CUDA_VISIBLE_DEVICES=0)
+expect 2 'no such folder' "$weft" devices --doctor --root "$dir/nowhere"
 
 machine nothing
 finds 'Settings .*CUDA_VISIBLE_DEVICES=0: NVIDIA.*GPUs +- there is no GPU on the PCI bus'
@@ -131,8 +132,17 @@ finds '! 0000:03:00.0[^!]*not given to this container .docker.: start [^!]* /dev
 finds '! 0000:04:00.0[^!]*with --gpus all'
 finds 'this is a container .docker.'
 rm "$m/proc/1/cgroup"
+finds '! 0000:04:00.0[^!]*lacks /dev/nvidiactl or /dev/nvidia-uvm: sudo nvidia-modprobe'
+touch "$m/dev/nvidiactl" "$m/dev/nvidia-uvm" "$m/.dockerenv"
+finds '! 0000:04:00.0[^!]*nvidia.icd in it hold the line libnvidia-opencl.so.1'
+mkdir -p "$m/sys/module/nvidia" "$m/usr/lib64"
+echo 550.54 >"$m/sys/module/nvidia/version"
+touch "$m/usr/lib64/libnvidia-opencl.so."{1,550.90}
+finds '! 0000:04:00.0[^!]*restart: [^!]* driver 550.54, [^!]* of 550.90'
+touch "$m/usr/lib64/libnvidia-opencl.so.550.54"
+finds '! 0000:04:00.0[^!]*hold the line'
+rm "$m/.dockerenv"
 echo 'Linux version 5.15.1-microsoft-standard-WSL2' >"$m/proc/version"
-finds '! 0000:04:00.0[^!]*has no /dev/nvidiactl: run nvidia-smi'
 finds '! this is WSL, and without /dev/dxg'
 touch "$m/dev/dxg"
 finds '- this is WSL: GPUs are reached through /dev/dxg'

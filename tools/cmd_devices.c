@@ -287,6 +287,8 @@ static enum app_exit run(struct app *app, const void *given, int count, char **o
         return devices_test_here(app);
     if (o->test)
         return devices_test(app, o->limit);
+    if (o->root && !paths_is_folder(o->root))
+        return app_error(app, APP_USAGE, "--root %s: there is no such folder", o->root);
     enum app_exit code = app_context(app, true, true);
     if (code)
         return code;

@@ -10,14 +10,15 @@
 
 void doctor_loader(struct doctor *d)
 {
+    static const char without[] = "this weft was built without OpenCL";
     static const char *const usual[] = {"/usr/lib", "/lib", "/usr/local/lib"};
     char *maps = doctor_read(d, "/proc/self/maps");
     char *name = maps ? strstr(maps, "libOpenCL.so") : NULL, *path = name;
     if (maps && !name)
-        doctor_find(d, DOCTOR_WRONG, "",
-                    "build weft with an OpenCL loader installed (Debian: "
+        doctor_find(d, DOCTOR_WRONG, without,
+                    "build it with an OpenCL loader installed (Debian: "
                     "ocl-icd-opencl-dev)",
-                    "no OpenCL loader is in this program");
+                    "%s, so there is no loader in it", without);
     while (path && path > maps && path[-1] != ' ' && path[-1] != '\n')
         path--;
     if (path) {

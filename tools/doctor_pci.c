@@ -180,7 +180,7 @@ static bool has_file(const struct doctor *d, enum maker maker)
 {
     char **names;
     if (maker == NVIDIA)
-        return doctor_exists(d, "/dev/nvidiactl");
+        return doctor_exists(d, "/dev/nvidiactl") && doctor_exists(d, "/dev/nvidia-uvm");
     int count = doctor_names(d, "/dev/dri", "renderD", "", &names);
     doctor_names_free(names, count);
     return count > 0;
@@ -195,13 +195,47 @@ static bool has_driver(const struct doctor *d, const char *begin)
     return count > 0;
 }
 
+/* The version of NVIDIA's library, if it is not the kernel driver's: they do not go
+ * together, which an upgrade leaves behind until the next start. */
+static bool versions_differ(const struct doctor *d, char kernel[64], char library[64])
+{
+    static const char *const folders[] = {"/usr/lib/x86_64-linux-gnu",
+                                          "/usr/lib/aarch64-linux-gnu", "/usr/lib64"};
+    static const char begin[] = "libnvidia-opencl.so.";
+    char *text = doctor_read(d, "/sys/module/nvidia/version"), **names;
+    bool same = false;
+    snprintf(kernel, 64, "%.*s", (int)strcspn(text ? text : "", "\n"), text ? text : "");
+    free(text);
+    library[0] = '\0';
+    for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++) {
+        int count = doctor_names(d, folders[i], begin, "", &names);
+        for (int k = 0; k < count; k++) {
+            const char *version = names[k] + strlen(begin);
+            same = same || !strcmp(version, kernel);
+            if (strchr(version, '.')) /* .1 is a link */
+                snprintf(library, 64, "%.63s", version);
+        }
+        doctor_names_free(names, count);
+    }
+    return *kernel && *library && !same;
+}
+
 /* Its kernel driver and files are there. */
 static void tell_unserved(struct doctor *d, const char *address, enum maker maker,
                           const char *what)
 {
     const char *enabled = getenv("RUSTICL_ENABLE"), *rusticl = makers[maker].rusticl;
-    char mend[400];
-    if (has_driver(d, makers[maker].icd))
+    char mend[400], kernel[64], library[64];
+    if (maker == NVIDIA && versions_differ(d, kernel, library))
+        snprintf(mend, sizeof(mend),
+                 "restart: the kernel runs NVIDIA's driver %s, and the library is of %s",
+                 kernel, library);
+    else if (maker == NVIDIA && doctor_container(d))
+        snprintf(mend, sizeof(mend),
+                 "start the container with NVIDIA_DRIVER_CAPABILITIES=compute,utility, "
+                 "and let " DOCTOR_VENDORS
+                 "/nvidia.icd in it hold the line libnvidia-opencl.so.1");
+    else if (has_driver(d, makers[maker].icd))
         snprintf(mend, sizeof(mend),
                  "its maker's driver is installed: mend what is told of drivers and "
                  "device files, or update it");
@@ -237,9 +271,8 @@ static void look_at_maker(struct doctor *d, const char *address, enum maker make
         doctor_find(d, DOCTOR_WRONG, address, mend,
                     "%s is not given to this container (%s)", what, container);
     } else if (maker == NVIDIA && !has_file(d, maker))
-        doctor_find(d, DOCTOR_WRONG, address,
-                    "run nvidia-smi once, or sudo modprobe nvidia-uvm",
-                    "%s has no /dev/nvidiactl", what);
+        doctor_find(d, DOCTOR_WRONG, address, "sudo nvidia-modprobe -u -c=0, or restart",
+                    "%s lacks /dev/nvidiactl or /dev/nvidia-uvm", what);
     else if (probe_misled_by())
         doctor_find(d, DOCTOR_TOLD, address, "",
                     "%s is served by no driver that %s leads to", what,
