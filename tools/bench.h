@@ -10,7 +10,7 @@ enum { BENCH_MOST_SAMPLES = 10000, BENCH_LEAST_SAMPLES = 3, BENCH_MOST_LIST = 32
 struct bench_options {
     struct app_options app;
     const char *nets, *data, *batches, *images, *shapes, *precisions;
-    const char *save;
+    const char *save, *report;
     double limit, target;
     double seconds;
     uint64_t seed;

@@ -6,6 +6,8 @@
 
 #include "child.h"
 #include "overview.h"
+#include "paths.h"
+#include "report.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -111,6 +113,8 @@ static enum app_exit measure_all(struct all *a)
     child_place_remove(&a->place);
     int failed = overview_write(&a->results, (enum table_format)a->options->app.format);
     enum app_exit code = overview_keep(a->app, &a->results, a->options->save);
+    if (!code)
+        code = report_save(a->app, &a->results, a->options->report);
     if (!code)
         code = app_flush(a->app);
     if (code || child_interrupted())

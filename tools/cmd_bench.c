@@ -3,6 +3,7 @@
 #include "bench.h"
 
 #include "paths.h"
+#include "report.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -47,6 +48,8 @@ static const struct args_option options[] = {
     {"set", 0, ARGS_FLAG, offsetof(struct bench_options, set), NULL, NULL, 0, 0},
     {"save", 0, ARGS_TEXT, offsetof(struct bench_options, save), "FILE.json",
      "keep the results with all samples, for weft compare", 0, 0},
+    {"report", 0, ARGS_TEXT, offsetof(struct bench_options, report), "FILE.html",
+     "one page with pictures of the results that needs nothing else", 0, 0},
     APP_OPTIONS_DEVICE(struct bench_options),
     APP_OPTIONS_OUTPUT(struct bench_options),
     APP_OPTIONS_COLOR(struct bench_options),
@@ -231,6 +234,24 @@ static enum app_exit check(struct bench *b, char **words, int count,
     return code;
 }
 
+/* The page of this one run. */
+static enum app_exit report(const struct bench *b)
+{
+    struct results results = {0};
+    size_t size;
+    if (!b->options->report)
+        return APP_DONE;
+    char *text = bench_text(b, &size);
+    enum app_exit code =
+        text ? results_parse(b->app, &results, b->options->report, text, size)
+             : app_error(b->app, APP_FAILED, "out of memory for the report");
+    free(text);
+    if (!code)
+        code = report_save(b->app, &results, b->options->report);
+    results_finish(&results);
+    return code;
+}
+
 static enum app_exit bench(struct bench *b, const struct bench_workload *const *chosen,
                            int count)
 {
@@ -253,6 +274,8 @@ static enum app_exit bench(struct bench *b, const struct bench_workload *const *
     if (b->note[0])
         term_warn("%s", b->note);
     int failed = code && code != APP_CHECK_FAILED ? 0 : bench_write(b);
+    if (!code)
+        code = report(b);
     if (!code)
         code = app_flush(b->app);
     if (code || !failed)

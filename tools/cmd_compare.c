@@ -2,7 +2,7 @@
 /* weft compare: saved results against each other. */
 #include "summary.h"
 
-#include "paths.h"
+#include "report.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -11,6 +11,7 @@
 struct options {
     struct app_options app;
     double fail_above;
+    const char *report;
 };
 
 static const struct args_option options[] = {
@@ -18,6 +19,9 @@ static const struct args_option options[] = {
      "exit with 5 if something is slower by more than this, and that is sure; default 5% "
      "where both runs are of the same device, else never",
      0, 0},
+    {"report", 0, ARGS_TEXT, offsetof(struct options, report), "FILE.html",
+     "one page with pictures of all runs that needs nothing else; one run is enough", 0,
+     0},
     APP_OPTIONS_OUTPUT(struct options),
     APP_OPTIONS_COLOR(struct options),
     {0},
@@ -186,6 +190,10 @@ static enum app_exit compare(struct comparison *c, int count, char **files)
     if (code)
         return code;
     int runs = results_count(&c->results);
+    if ((code = report_save(c->app, &c->results, c->options->report)))
+        return code;
+    if (runs < 2 && c->options->report)
+        return APP_DONE;
     if (runs < 2)
         return app_error(c->app, APP_BAD_INPUT,
                          "%s: one run, and nothing to compare it with; give another file",
