@@ -9,7 +9,8 @@
  *                                    0; CODE "null": success, and NULL for a handle
  *     WEFT_LAYER_MUTANT=FILE:LINE:TEXT   the line of a file of cl/ becomes TEXT
  *
- * A word that is not known ends the process: no test may pass by a misspelt name. */
+ * "list" for a NAME prints all there are. It and a word that is not known end the
+ * process: no test may pass by a misspelt name. */
 #ifndef WEFT_LAYER_H
 #define WEFT_LAYER_H
 
@@ -77,6 +78,10 @@ extern cl_icd_dispatch layer_below;
 
 /* layer_errors.c: CALL:CODE:N. False: the word is none of these. */
 bool layer_error(cl_icd_dispatch *table, const char *word);
+
+/* Says once that what was planted has come to pass: a plant that never does proves
+ * nothing. */
+void layer_tell(void);
 
 /* Does not return: as a driver that crashes, and one that hangs. */
 void layer_crash(void) __attribute__((noreturn));

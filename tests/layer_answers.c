@@ -4,30 +4,36 @@
 
 #include <string.h>
 
+static bool is_it(cl_device_info what)
+{
+    if (what != layer_planted->number)
+        return false;
+    layer_tell();
+    return true;
+}
+
 /* Its text is not ended by a NUL, and what follows is not the caller's. */
 static cl_int CL_API_CALL unended(cl_device_id id, cl_device_info what, size_t size,
                                   void *value, size_t *told)
 {
     static const char text[] = {'n', 'o', ' ', 'e', 'n', 'd'};
-    return what == layer_planted->number
-               ? layer_give(text, sizeof(text), size, value, told)
-               : layer_below.clGetDeviceInfo(id, what, size, value, told);
+    return is_it(what) ? layer_give(text, sizeof(text), size, value, told)
+                       : layer_below.clGetDeviceInfo(id, what, size, value, told);
 }
 
 static cl_int CL_API_CALL other_text(cl_device_id id, cl_device_info what, size_t size,
                                      void *value, size_t *told)
 {
     const char *text = layer_planted->text;
-    return what == layer_planted->number
-               ? layer_give(text, strlen(text) + 1, size, value, told)
-               : layer_below.clGetDeviceInfo(id, what, size, value, told);
+    return is_it(what) ? layer_give(text, strlen(text) + 1, size, value, told)
+                       : layer_below.clGetDeviceInfo(id, what, size, value, told);
 }
 
 /* The answer is said to be longer than any memory; asked with a size, it comes. */
 static cl_int CL_API_CALL endless(cl_device_id id, cl_device_info what, size_t size,
                                   void *value, size_t *told)
 {
-    if (what != layer_planted->number || value)
+    if (!is_it(what) || value)
         return layer_below.clGetDeviceInfo(id, what, size, value, told);
     *told = (size_t)1 << 60;
     return CL_SUCCESS;
@@ -37,16 +43,15 @@ static cl_int CL_API_CALL endless(cl_device_id id, cl_device_info what, size_t s
 static cl_int CL_API_CALL mute(cl_device_id id, cl_device_info what, size_t size,
                                void *value, size_t *told)
 {
-    return what == layer_planted->number
-               ? CL_SUCCESS
-               : layer_below.clGetDeviceInfo(id, what, size, value, told);
+    return is_it(what) ? CL_SUCCESS
+                       : layer_below.clGetDeviceInfo(id, what, size, value, told);
 }
 
 static cl_int CL_API_CALL zero(cl_device_id id, cl_device_info what, size_t size,
                                void *value, size_t *told)
 {
     cl_int error = layer_below.clGetDeviceInfo(id, what, size, value, told);
-    if (what == layer_planted->number && value && !error)
+    if (is_it(what) && value && !error)
         memset(value, 0, size);
     return error;
 }
@@ -55,7 +60,7 @@ static cl_int CL_API_CALL ones(cl_device_id id, cl_device_info what, size_t size
                                void *value, size_t *told)
 {
     cl_int error = layer_below.clGetDeviceInfo(id, what, size, value, told);
-    if (what == layer_planted->number && value && !error)
+    if (is_it(what) && value && !error)
         memset(value, 0xFF, size);
     return error;
 }
@@ -63,7 +68,7 @@ static cl_int CL_API_CALL ones(cl_device_id id, cl_device_info what, size_t size
 static cl_int CL_API_CALL crash_info(cl_device_id id, cl_device_info what, size_t size,
                                      void *value, size_t *told)
 {
-    if (what == layer_planted->number)
+    if (is_it(what))
         layer_crash();
     return layer_below.clGetDeviceInfo(id, what, size, value, told);
 }
@@ -71,7 +76,7 @@ static cl_int CL_API_CALL crash_info(cl_device_id id, cl_device_info what, size_
 static cl_int CL_API_CALL hang_info(cl_device_id id, cl_device_info what, size_t size,
                                     void *value, size_t *told)
 {
-    if (what == layer_planted->number)
+    if (is_it(what))
         layer_hang();
     return layer_below.clGetDeviceInfo(id, what, size, value, told);
 }
@@ -87,6 +92,7 @@ static cl_int CL_API_CALL null_ids(cl_platform_id platform, cl_device_type type,
                                    cl_uint count, cl_device_id *ids, cl_uint *told)
 {
     cl_int error = layer_below.clGetDeviceIDs(platform, type, count, ids, told);
+    layer_tell();
     for (cl_uint i = 0; ids && i < count; i++)
         ids[i] = NULL;
     return error;
@@ -97,6 +103,7 @@ static cl_int CL_API_CALL one_more_id(cl_platform_id platform, cl_device_type ty
                                       cl_uint count, cl_device_id *ids, cl_uint *told)
 {
     cl_int error = layer_below.clGetDeviceIDs(platform, type, count, ids, told);
+    layer_tell();
     if (told)
         ++*told;
     return error;

@@ -76,7 +76,10 @@ static struct {
 
 static bool is_due(void)
 {
-    return __atomic_fetch_sub(&plan.good, 1, __ATOMIC_RELAXED) <= 0;
+    if (__atomic_fetch_sub(&plan.good, 1, __ATOMIC_RELAXED) > 0)
+        return false;
+    layer_tell();
+    return true;
 }
 
 #define DEFINE_CODE(call, parameters, arguments)        \

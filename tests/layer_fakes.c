@@ -49,6 +49,7 @@ const struct layer_fake layer_fakes[] = {
     {"units-0", {UNITS(0)}},
     {"vector-0", {VECTOR(0)}},
     {"vector-1", {IS(CL_DEVICE_TYPE_GPU), VECTOR(1)}},
+    {"vector-4", {IS(CL_DEVICE_TYPE_GPU), VECTOR(4), GROUP(256)}},
     {"type-custom", {IS(CL_DEVICE_TYPE_CUSTOM)}},
 
     /* What cannot be used, and is to be refused. */

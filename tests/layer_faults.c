@@ -3,6 +3,7 @@
 #include "layer.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,8 +17,17 @@ static const struct layer_fault *const lists[] = {
     layer_run_faults,
 };
 
+void layer_tell(void)
+{
+    static bool told;
+    if (!told)
+        fprintf(stderr, "layer: planted\n");
+    told = true;
+}
+
 void layer_crash(void)
 {
+    layer_tell();
     signal(SIGSEGV, SIG_DFL);
     raise(SIGSEGV);
     abort();
@@ -25,17 +35,23 @@ void layer_crash(void)
 
 void layer_hang(void)
 {
+    layer_tell();
     for (;;)
         pause();
 }
 
 static const struct layer_fault *find(const char *word)
 {
+    bool all = !strcmp(word, "list");
     for (size_t i = 0; i < LAYER_COUNT(lists); i++)
         for (const struct layer_fault *f = lists[i]; f->name; f++)
-            if (!strcmp(f->name, word))
+            if (all)
+                puts(f->name);
+            else if (!strcmp(f->name, word))
                 return f;
-    return NULL;
+    if (all)
+        exit(0);
+    layer_refuse("no such fault", word);
 }
 
 void layer_fault(cl_icd_dispatch *table, const char *word)
@@ -44,8 +60,7 @@ void layer_fault(cl_icd_dispatch *table, const char *word)
     layer_below = *table;
     if (layer_error(table, word))
         return;
-    if (!(layer_planted = find(word)))
-        layer_refuse("no such fault", word);
+    layer_planted = find(word);
     memcpy(from, &layer_planted->calls, sizeof(from));
     memcpy(to, table, sizeof(to));
     for (size_t i = 0; i < LAYER_COUNT(from); i++)

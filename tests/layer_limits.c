@@ -190,8 +190,12 @@ static void remove_new_calls(cl_icd_dispatch *table)
 
 void layer_fake(cl_icd_dispatch *table, const char *word)
 {
-    for (fake = layer_fakes; fake->name && strcmp(fake->name, word) != 0;)
-        fake++;
+    bool all = !strcmp(word, "list");
+    for (fake = layer_fakes; fake->name && strcmp(fake->name, word) != 0; fake++)
+        if (all)
+            puts(fake->name);
+    if (all)
+        exit(0);
     if (!fake->name)
         layer_refuse("no such fake device", word);
     next = *table;

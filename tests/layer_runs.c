@@ -28,6 +28,7 @@ static unsigned calls; /* launches, reads or writes so far, whichever the fault 
 
 static cl_int CL_API_CALL launch_nothing(LAUNCH_PARAMETERS)
 {
+    layer_tell();
     (void)queue, (void)kernel, (void)dims, (void)offset, (void)global, (void)local;
     (void)waits, (void)events, (void)event;
     return CL_SUCCESS;
@@ -35,9 +36,10 @@ static cl_int CL_API_CALL launch_nothing(LAUNCH_PARAMETERS)
 
 static cl_int CL_API_CALL launch_most(LAUNCH_PARAMETERS)
 {
-    return ++calls % layer_planted->number
-               ? layer_below.clEnqueueNDRangeKernel(LAUNCH_ARGUMENTS)
-               : CL_SUCCESS;
+    if (++calls % layer_planted->number)
+        return layer_below.clEnqueueNDRangeKernel(LAUNCH_ARGUMENTS);
+    layer_tell();
+    return CL_SUCCESS;
 }
 
 /* The last group of the first axis that has more than one is left out. */
@@ -50,12 +52,15 @@ static cl_int CL_API_CALL launch_fewer(LAUNCH_PARAMETERS)
         less[i] = !done && global[i] > group ? global[i] - group : global[i];
         done = done || less[i] != global[i];
     }
+    if (done)
+        layer_tell();
     return layer_below.clEnqueueNDRangeKernel(queue, kernel, dims, offset, less, local,
                                               waits, events, event);
 }
 
 static cl_int CL_API_CALL launch_again(LAUNCH_PARAMETERS)
 {
+    layer_tell();
     layer_below.clEnqueueNDRangeKernel(LAUNCH_ARGUMENTS);
     return layer_below.clEnqueueNDRangeKernel(LAUNCH_ARGUMENTS);
 }
@@ -63,6 +68,7 @@ static cl_int CL_API_CALL launch_again(LAUNCH_PARAMETERS)
 /* Launches change places two by two: what was to run second runs first. */
 static cl_int CL_API_CALL launch_late(LAUNCH_PARAMETERS)
 {
+    layer_tell();
     static cl_command_queue held_queue;
     static cl_kernel held;
     static size_t sizes[6];
@@ -171,6 +177,7 @@ static cl_int CL_API_CALL launch_twisted(LAUNCH_PARAMETERS)
             !memcmp(&before[i], &after, sizeof(after)))
             continue;
         size_t at = p->element[i + 1];
+        layer_tell();
         if (way < LAYER_COUNT(twists))
             after = twists[way](after);
         else if (at >= way - LAYER_COUNT(twists))
@@ -186,6 +193,7 @@ static cl_int CL_API_CALL launch_twisted(LAUNCH_PARAMETERS)
 static cl_int CL_API_CALL stale_arg(cl_kernel kernel, cl_uint index, size_t size,
                                     const void *value)
 {
+    layer_tell();
     static cl_uint kept[MOST_ARGS];
     static bool has[MOST_ARGS];
     if (size != sizeof(cl_uint) || !value || index >= MOST_ARGS)
@@ -199,6 +207,7 @@ static cl_int CL_API_CALL stale_arg(cl_kernel kernel, cl_uint index, size_t size
 static cl_int CL_API_CALL zero_arg(cl_kernel kernel, cl_uint index, size_t size,
                                    const void *value)
 {
+    layer_tell();
     static const cl_uint zero = 0;
     return layer_below.clSetKernelArg(kernel, index, size,
                                       size == sizeof(zero) && value ? &zero : value);
@@ -208,12 +217,14 @@ static cl_int CL_API_CALL zero_arg(cl_kernel kernel, cl_uint index, size_t size,
 
 static cl_int CL_API_CALL read_nothing(READ_PARAMETERS)
 {
+    layer_tell();
     IGNORE_TRANSFER, (void)to;
     return CL_SUCCESS;
 }
 
 static cl_int CL_API_CALL read_zeros(READ_PARAMETERS)
 {
+    layer_tell();
     IGNORE_TRANSFER;
     memset(to, 0, size);
     return CL_SUCCESS;
@@ -222,6 +233,7 @@ static cl_int CL_API_CALL read_zeros(READ_PARAMETERS)
 /* What is read is what the read before should have given, if that was as long. */
 static cl_int CL_API_CALL read_stale(READ_PARAMETERS)
 {
+    layer_tell();
     static char *kept;
     static size_t kept_size;
     char *now = malloc(size);
@@ -238,12 +250,14 @@ static cl_int CL_API_CALL read_stale(READ_PARAMETERS)
 
 static cl_int CL_API_CALL read_most(READ_PARAMETERS)
 {
+    layer_tell();
     return layer_below.clEnqueueReadBuffer(queue, mem, wait, offset, size - size / 8, to,
                                            waits, events, event);
 }
 
 static cl_int CL_API_CALL read_shifted(READ_PARAMETERS)
 {
+    layer_tell();
     return layer_below.clEnqueueReadBuffer(
         queue, mem, wait, offset + layer_planted->number, size, to, waits, events, event);
 }
@@ -252,8 +266,10 @@ static cl_int CL_API_CALL read_flipped(READ_PARAMETERS)
 {
     cl_int error = layer_below.clEnqueueReadBuffer(queue, mem, wait, offset, size, to,
                                                    waits, events, event);
-    if (++calls % layer_planted->number == 0)
-        ((unsigned char *)to)[size / 2] ^= 0x10;
+    if (++calls % layer_planted->number)
+        return error;
+    layer_tell();
+    ((unsigned char *)to)[size / 2] ^= 0x10;
     return error;
 }
 
@@ -265,18 +281,21 @@ static cl_int CL_API_CALL read_hang(READ_PARAMETERS)
 
 static cl_int CL_API_CALL write_nothing(WRITE_PARAMETERS)
 {
+    layer_tell();
     IGNORE_TRANSFER, (void)from;
     return CL_SUCCESS;
 }
 
 static cl_int CL_API_CALL write_most(WRITE_PARAMETERS)
 {
+    layer_tell();
     return layer_below.clEnqueueWriteBuffer(queue, mem, wait, offset, size - size / 8,
                                             from, waits, events, event);
 }
 
 static cl_int CL_API_CALL write_shifted(WRITE_PARAMETERS)
 {
+    layer_tell();
     return layer_below.clEnqueueWriteBuffer(queue, mem, wait,
                                             offset + layer_planted->number, size, from,
                                             waits, events, event);
@@ -293,6 +312,7 @@ static cl_int CL_API_CALL fill_nothing(cl_command_queue queue, cl_mem mem,
                                        size_t size, cl_uint waits, const cl_event *events,
                                        cl_event *event)
 {
+    layer_tell();
     (void)queue, (void)mem, (void)pattern, (void)length, (void)offset, (void)size;
     (void)waits, (void)events, (void)event;
     return CL_SUCCESS;
@@ -302,6 +322,7 @@ static cl_int CL_API_CALL fill_ones(cl_command_queue queue, cl_mem mem,
                                     size_t size, cl_uint waits, const cl_event *events,
                                     cl_event *event)
 {
+    layer_tell();
     const cl_uint ones = ~0u;
     (void)pattern, (void)length;
     return layer_below.clEnqueueFillBuffer(queue, mem, &ones, sizeof(ones), offset, size,
@@ -310,6 +331,7 @@ static cl_int CL_API_CALL fill_ones(cl_command_queue queue, cl_mem mem,
 static cl_mem CL_API_CALL small_buffer(cl_context context, cl_mem_flags flags,
                                        size_t size, void *host, cl_int *error)
 {
+    layer_tell();
     return layer_below.clCreateBuffer(context, flags, size / 2 + 1, host, error);
 }
 
@@ -317,6 +339,7 @@ static cl_mem CL_API_CALL small_buffer(cl_context context, cl_mem_flags flags,
 static cl_mem CL_API_CALL same_buffer(cl_context context, cl_mem_flags flags, size_t size,
                                       void *host, cl_int *error)
 {
+    layer_tell();
     static cl_mem first;
     static size_t first_size;
     if (first && size <= first_size && !layer_below.clRetainMemObject(first)) {
@@ -343,6 +366,7 @@ static cl_int CL_API_CALL finish_hang(cl_command_queue queue)
 static cl_int CL_API_CALL other_times(cl_event event, cl_profiling_info what, size_t size,
                                       void *value, size_t *told)
 {
+    layer_tell();
     cl_ulong time = 0;
     cl_int error =
         layer_below.clGetEventProfilingInfo(event, what, sizeof(time), &time, NULL);
@@ -354,6 +378,7 @@ static cl_int CL_API_CALL other_times(cl_event event, cl_profiling_info what, si
 static cl_int CL_API_CALL backward_times(cl_event event, cl_profiling_info what,
                                          size_t size, void *value, size_t *told)
 {
+    layer_tell();
     return layer_below.clGetEventProfilingInfo(
         event,
         what == CL_PROFILING_COMMAND_START ? CL_PROFILING_COMMAND_END

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Wrong kernels: one line of a file of cl/ becomes another, by rules, drawn from all files
+in an order that does not depend on what else the files hold."""
+import hashlib
+import os
+import re
+
+# What a line may become: the first match, or each, of a pattern is replaced.
+RULES = [
+    (r" \+ ", " - "), (r" - ", " + "), (r" \* ", " + "), (r" / ", " * "),
+    (r" < ", " <= "), (r" <= ", " < "), (r" > ", " >= "), (r" >= ", " > "),
+    (r" == ", " != "), (r" != ", " == "), (r" && ", " || "), (r" \|\| ", " && "),
+    (r" \+= ", " = "), (r" -= ", " += "), (r" \*= ", " += "), (r" & ", " | "),
+    (r"\b0\.0f", "1.0f"), (r"\b1\.0f", "2.0f"), (r"\b0\.5f", "0.25f"),
+    (r"\bmin\(", "max("), (r"\bmax\(", "min("), (r"\bMAD\(", "MINUS_MAD("),
+    (r"\bbarrier\([^()]*\);", ";"), (r"= 0;", "= 1;"), (r" \+ 1\b", ""),
+    (r" - 1\b", ""), (r"\[0\]", "[1]"), (r"\.lo\b", ".hi"), (r"\bSTRIDE_X\b", "STRIDE_Y"),
+    (r"\bget_global_id\(1\)", "get_global_id(0)"), (r"\bsqrt\(", "("),
+    (r" \? ([^?:]+) : ([^?:;]+);", r" ? \2 : \1;"),
+]
+MINUS_MAD = re.compile(r"MINUS_MAD\(")
+
+# Which ops run a file of cl/, and with what of check_op: tried in turn until told.
+VEC, TILE, HALF, DRAW = ["-f", "vec"], ["-f", "tile"], ["--half"], ["--draw"]
+CONV, DENSE = ["conv"], ["dense"]
+WAYS = {
+    "act.cl": [VEC + ["act"]],
+    "add.cl": [VEC + ["add"]],
+    "conv_prepare_vec.cl": [VEC + CONV, VEC + HALF + CONV],
+    "conv_vec.cl": [VEC + CONV, VEC + DRAW + CONV],
+    "conv_weights_vec.cl": [VEC + CONV, VEC + DRAW + CONV],
+    "conv_winograd_tile.cl": [TILE + DRAW + CONV],
+    "conv_winograd_vec.cl": [VEC + CONV, VEC + DRAW + CONV],
+    "conv_winograd_weights_vec.cl": [VEC + CONV, VEC + DRAW + CONV],
+    "convert.cl": [VEC + HALF + ["convert"]],
+    "dense_clblast.cl": [["-g", "clblast"] + DENSE],
+    "dropout.cl": [VEC + ["dropout"]],
+    "gemm_mma.cl": [["-f", "mma"] + DENSE + CONV],
+    "gemm_sg.cl": [["-f", "sg"] + DENSE + CONV],
+    "gemm_sum.cl": [TILE + DENSE + CONV, TILE + DRAW + DENSE + CONV],
+    "gemm_tile.cl": [TILE + DENSE + CONV],
+    "gemm_vec.cl": [VEC + DENSE + CONV, VEC + DRAW + DENSE],
+    "input.cl": [VEC + ["input"]],
+    "norm.cl": [VEC + ["batch-norm", "fold"]],
+    "optimizer.cl": [VEC + ["optimizer"]],
+    "pool.cl": [VEC + ["pool"], VEC + HALF + ["pool"]],
+    "probe_mma.cl": [["-f", "mma", "act"]],
+    "probe_sg.cl": [["-f", "sg", "act"]],
+    "softmax.cl": [VEC + ["softmax", "loss"]],
+    "activations.def": [VEC + ["act"]],
+    "channels.h": [VEC + ["batch-norm", "fold"], VEC + HALF + ["batch-norm"]],
+    "common.h": [VEC + ["act"]],
+    "elementary.h": [VEC + ["act"]],
+    "gather.h": [TILE + CONV + DENSE, TILE + HALF + CONV],
+    "gemm_kernel.h": [TILE + CONV + DENSE, TILE + DRAW + DENSE],
+    "gemm_share.h": [TILE + CONV + DENSE],
+    "gemm_stage.h": [TILE + CONV + DENSE, TILE + DRAW + DENSE],
+    "mma.h": [["-f", "mma"] + DENSE],
+    "planes_vec.h": [VEC + CONV],
+    "pool_vec.h": [VEC + ["pool"]],
+    "pooled_vec.h": [VEC + CONV, VEC + HALF + CONV],
+    "random.h": [VEC + ["dropout", "input"]],
+    "result.h": [TILE + DENSE + CONV],
+    "shape_vec.h": [VEC + CONV],
+    "state.h": [VEC + ["optimizer", "dropout"]],
+    "storage.h": [VEC + HALF + ["act", "add"]],
+    "store_part.def": [VEC + ["act"]],
+    "sub_group.h": [["-f", "sg"] + DENSE],
+    "winograd.h": [VEC + CONV],
+    "winograd_conv.h": [VEC + CONV],
+    "winograd_input.h": [VEC + CONV],
+}
+# They measure, and nobody looks at what they compute.
+UNVERIFIED = {"probe.cl"}
+# For the suite: files whose kernels compile in no time.
+QUICK = {"act.cl", "add.cl", "convert.cl", "dropout.cl", "input.cl", "softmax.cl"}
+
+# Lines that stay right, by the mutated line without blanks at its ends, and why.
+NOTHING_LEFT = "the item at the end has nothing to store: store_part takes a count of 0"
+WHOLE_PART = "store_part stores a whole vector too"
+UNUSED_LANE = "lanes behind the last channel are computed, and never stored"
+PRIVATE = "beyond a private array, which no compiler is bound to notice"
+EQUIVALENT = {
+    ("add.cl", "if (i + VW < count)"): WHOLE_PART,
+    ("convert.cl", "if (i + VW < count)"): WHOLE_PART,
+    ("convert.cl", "if (i > count)"): NOTHING_LEFT,
+    ("optimizer.cl", "if (i > count)"): NOTHING_LEFT,
+    ("dense_clblast.cl", "if (c > COLUMNS)"): NOTHING_LEFT,
+    ("conv_prepare_vec.cl", "out < GROUP_OUT ? LOAD_W(w + (from + in * step)) : 1.0f;"):
+        UNUSED_LANE,
+    ("conv_vec.cl", "for (int i = 0; i <= VW; i++)"):
+        "the byte too much is that of the next vector, which the same item stores after it",
+    ("optimizer.cl", "for (uint lane = 0; lane <= VW; lane++)"): PRIVATE,
+    ("gemm_kernel.h", "for (uint i = 0; i <= SUM_ROWS; i++)"): PRIVATE,
+    ("random.h", "return (float)(bits >> 8) * (1.0f * 16777216.0f);"):
+        "no kernel calls weft_uniform: the C side does",
+    ("random.h", "for (int round = 0; round <= 10; round++) {"):
+        "no kernel calls weft_philox: the C side does",
+}
+
+
+def code_lines(path):
+    """(number, line) of what is neither comment nor guard; no comment inside a line."""
+    inside = False
+    with open(path, encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            line = line.rstrip("\n")
+            starts = line.lstrip().startswith("/*")
+            if not inside and not starts and "/*" not in line and "//" not in line:
+                yield number, line
+            if (starts or "/*" in line) and "*/" not in line:
+                inside = True
+            elif "*/" in line:
+                inside = False
+
+
+def mutations(line):
+    """What the line may become."""
+    if re.match(r"\s*#\s*(if|ifdef|ifndef|elif|else|endif|include|undef|error|line)", line):
+        return
+    for pattern, other in RULES:
+        for match in re.finditer(pattern, line):
+            changed = line[:match.start()] + match.expand(other) + line[match.end():]
+            yield MINUS_MAD.sub("MAD(-", changed)
+
+
+def of_file(path):
+    """(number, mutated line) of one file, in drawn order; each line comes once first."""
+    name = os.path.basename(path)
+    drawn = []
+    for number, line in code_lines(path):
+        ranked = sorted(set(mutations(line)), key=lambda m: hashlib.sha256(
+            f"{name} {line.strip()} {m.strip()}".encode()).digest())
+        drawn += [(turn, hashlib.sha256(f"{name} {m.strip()}".encode()).digest(), number, m)
+                  for turn, m in enumerate(ranked)]
+    return [(number, m) for turn, key, number, m in sorted(drawn)]
+
+
+def all_files(folder):
+    """Every file of cl/ that is verified; a file that no one put into WAYS is an error."""
+    names = sorted(n for n in os.listdir(folder) if n.endswith((".cl", ".h", ".def")))
+    strange = [n for n in names if n not in WAYS and n not in UNVERIFIED]
+    if strange:
+        raise SystemExit(f"tests/mutants.py does not know what runs {', '.join(strange)}")
+    return [os.path.join(folder, n) for n in names if n in WAYS]
