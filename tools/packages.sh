@@ -10,8 +10,10 @@ PACKAGES_BUILD="gcc libc6-dev meson pkg-config ocl-icd-opencl-dev libclblast-dev
 PACKAGES_RUN="pocl-opencl-icd dataset-fashion-mnist"
 
 # To test: C++ for the headers, clang for kernels and formatting, two more OpenCL drivers
-# (Mesa's, and the one that watches kernels), and the results that come with ONNX.
-PACKAGES_TEST="g++ clang clang-format mesa-opencl-icd oclgrind libonnx-testdata"
+# (Mesa's, and the one that watches kernels), pip for Intel's, and the results that come
+# with ONNX.
+PACKAGES_TEST="g++ clang clang-format mesa-opencl-icd oclgrind python3-pip
+    libonnx-testdata"
 
 # The packages among "$@" that are not installed.
 missing_packages() {
