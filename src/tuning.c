@@ -7,11 +7,13 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 enum { MOST_FILE = 16 << 20, MOST_LINE = 1024, FIELDS = 5 };
@@ -401,14 +403,55 @@ enum weft_status weft_tuning_reset_table(weft_context *ctx, struct weft_tuning *
     return t->path ? remove_file(ctx, t->path) : WEFT_OK;
 }
 
-/* The journal is a file of one row. NULL: no memory, or nothing is kept. */
-static char *journal_path(const struct weft_tuning *t)
+/* A file beside the table's. NULL: no memory, or nothing is kept. */
+static char *path_beside(const struct weft_tuning *t, const char *ending)
 {
-    size_t size = t->path ? strlen(t->path) + 9 : 0;
+    size_t size = t->path ? strlen(t->path) + strlen(ending) + 1 : 0;
     char *path = size ? malloc(size) : NULL;
     if (path)
-        snprintf(path, size, "%s.journal", t->path);
+        snprintf(path, size, "%s%s", t->path, ending);
     return path;
+}
+
+/* A file of one row. */
+static char *journal_path(const struct weft_tuning *t)
+{
+    return path_beside(t, ".journal");
+}
+
+enum weft_status weft_tuning_lock(weft_context *ctx, struct weft_tuning *t, int *lock)
+{
+    *lock = -1;
+    if (!t->path)
+        return WEFT_OK;
+    WEFT_TRY(make_folder(ctx, t));
+    char *path = path_beside(t, ".lock");
+    if (!path)
+        return weft_out_of_memory(ctx, "tuning", strlen(t->path));
+    enum weft_status status = WEFT_OK;
+    int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (file < 0)
+        status = weft_fail(ctx, WEFT_ERR_FILE, "%s: cannot be made: %s", path,
+                           strerror(errno));
+    else if (flock(file, LOCK_EX | LOCK_NB))
+        status = weft_fail(ctx, WEFT_ERR_FILE,
+                           "%s: another process tunes this device; wait until it has "
+                           "ended",
+                           path);
+    if (!status)
+        status = load(ctx, t);
+    free(path);
+    if (status && file >= 0)
+        close(file);
+    if (!status)
+        *lock = file;
+    return status;
+}
+
+void weft_tuning_unlock(int lock)
+{
+    if (lock >= 0)
+        close(lock);
 }
 
 enum weft_status weft_journal_write(weft_context *ctx, const struct weft_tuning *t,

@@ -138,6 +138,13 @@ void weft_tuning_destroy(struct weft_tuning **tuning);
 /* Writes the file aside, syncs and renames it. WEFT_ERR_FILE. */
 enum weft_status weft_tuning_save(weft_context *ctx, const struct weft_tuning *tuning);
 
+/* Keeps the file for this process, which is then read again: two at once would each write
+ * over what the other found. *lock is for the unlocking; -1 where nothing is kept.
+ * WEFT_ERR_FILE if another process has it. */
+enum weft_status weft_tuning_lock(weft_context *ctx, struct weft_tuning *tuning,
+                                  int *lock);
+void weft_tuning_unlock(int lock);
+
 /* Forgets all but the curated rows, and removes the file. */
 enum weft_status weft_tuning_reset_table(weft_context *ctx, struct weft_tuning *tuning);
 

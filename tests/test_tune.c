@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tuning: its file, what is believed of it, the search against workers that crash, hang,
+/* Tuning: what is believed of its file, the search against workers that crash, hang,
  * lie and are slow, and trials of kernels that are wrong.
  *
  *     test_tune                  on PoCL
@@ -91,60 +91,6 @@ static int work(const char *mode, const char *choice)
     return 0;
 }
 
-static void test_table(void)
-{
-    struct weft_tuning a = {0}, b = {0};
-    struct weft_row row = {.problem = (char *)"vec forward n=1",
-                           .choice = (char *)"direct width=8",
-                           .state = WEFT_ROW_BEST,
-                           .seconds = 1.5e-3,
-                           .usual = 2e-3,
-                           .stamp = 0x0123456789abcdef};
-    size_t size;
-    int damaged;
-    REQUIRE(!weft_tuning_set(NULL, &a, &row));
-    row.choice = (char *)"other";
-    REQUIRE(!weft_tuning_set(NULL, &a, &row)); /* takes the place of the first */
-    row.state = WEFT_ROW_HUNG;
-    row.choice = (char *)"third";
-    REQUIRE(!weft_tuning_set(NULL, &a, &row)); /* stands beside it */
-    CHECK_INT(a.count, 2);
-    CHECK(weft_tuning_denies(&a, "vec forward n=1", "third", row.stamp));
-    CHECK(!weft_tuning_denies(&a, "vec forward n=1", "third", 1));
-    char *text = weft_tuning_write(&a, &size);
-    REQUIRE(text);
-    REQUIRE(!weft_tuning_read(NULL, &b, text, size, &damaged));
-    CHECK_INT(damaged, 0);
-    CHECK_INT(b.count, 2);
-    CHECK_TEXT(b.rows[0].choice, "other");
-    CHECK_NEAR(b.rows[0].seconds, 1.5e-3, 1e-9);
-    CHECK_INT(b.rows[1].state, WEFT_ROW_HUNG);
-    CHECK(b.rows[1].stamp == row.stamp);
-    free(text);
-    static const char bad[] = "a | b\n" /* of those that ship */
-                              "| b | best | 1 of 1 ms | 0123456789abcdef\n"
-                              "a | b | good | 1 of 1 ms | 0123456789abcdef\n"
-                              "a | b | best | 1 of ms | 0123456789abcdef\n"
-                              "a | b | best | -1 of 1 ms | 0123456789abcdef\n"
-                              "a | b | best | nan of 1 ms | 0123456789abcdef\n"
-                              "a | b | best | 1 of 1 ms | 0123456789abcde\n"
-                              "a | b | best | 1 of 1 ms | 0123456789abcdef | c\n"
-                              "a | \001 | best | 1 of 1 ms | 0123456789abcdef\n"
-                              "a | b | best | 1 of 1 ms | 0123";
-    REQUIRE(!weft_tuning_read(NULL, &b, bad, sizeof(bad) - 1, &damaged));
-    CHECK_INT(damaged, 10);
-    CHECK_INT(b.count, 2);
-    REQUIRE(!weft_tuning_read(NULL, &b, "a\0b\n# c\n\n", 9, &damaged));
-    CHECK_INT(damaged, 1);
-    for (struct weft_tuning *t = &a; t; t = t == &a ? &b : NULL) {
-        for (int i = 0; i < t->count; i++) {
-            free(t->rows[i].problem);
-            free(t->rows[i].choice);
-        }
-        free(t->rows);
-    }
-}
-
 struct site {
     weft_context *context;
     weft_device *device;
@@ -211,6 +157,36 @@ static void no_journal(struct site *s)
 }
 
 /* Whatever a worker does, the default stays or what won takes its place. */
+/* One process at a time, which sees what the one before it kept. */
+static void test_lock(void)
+{
+    struct site s;
+    struct weft_tuning *other = NULL;
+    struct weft_row row = {.problem = (char *)"vec forward n=1",
+                           .choice = (char *)"direct width=8",
+                           .state = WEFT_ROW_DEFAULT,
+                           .stamp = 1};
+    int lock, refused;
+    open_site(&s, false);
+    struct weft_tuning *mine = s.device->tuning;
+    REQUIRE(!weft_tuning_open(s.context, folder, "other", "", NULL, &other));
+    free(other->path);
+    REQUIRE((other->path = strdup(mine->path)));
+    CHECK_OK(weft_tuning_lock(s.context, other, &lock));
+    CHECK_INT(weft_tuning_lock(s.context, mine, &refused), WEFT_ERR_FILE);
+    CHECK(strstr(weft_error(s.context), "another process tunes this device"));
+    CHECK_OK(weft_tuning_set(s.context, other, &row));
+    CHECK_OK(weft_tuning_save(s.context, other));
+    weft_tuning_unlock(lock);
+    int before = mine->count;
+    CHECK_OK(weft_tuning_lock(s.context, mine, &lock));
+    CHECK_INT(mine->count, before + 1);
+    weft_tuning_unlock(lock);
+    CHECK_OK(weft_tuning_reset(s.device));
+    weft_tuning_destroy(&other);
+    close_site(&s);
+}
+
 static void test_workers(void)
 {
     static const struct {
@@ -425,7 +401,7 @@ int main(int argc, char **argv)
         return work(argv[2], argv[3]);
     self = argv[0];
     REQUIRE(mkdtemp(folder));
-    test_table();
+    test_lock();
     mark();
     test_belief();
     test_trials();
@@ -435,6 +411,9 @@ int main(int argc, char **argv)
     open_site(&s, false);
     CHECK_OK(weft_tuning_reset(s.device));
     CHECK(!weft_file_exists(weft_tuning_path(s.device)));
+    char path[600];
+    snprintf(path, sizeof(path), "%s.lock", weft_tuning_path(s.device));
+    CHECK_INT(unlink(path), 0);
     close_site(&s);
     CHECK_INT(rmdir(folder), 0);
     return test_end();

@@ -88,6 +88,8 @@ enum weft_status weft_tune(weft_device *device, const weft_net *net,
         .begin = now,
         .end = now + limit,
     };
+    int lock;
+    WEFT_TRY(weft_tuning_lock(ctx, device->tuning, &lock));
     enum weft_status status = weft_journal_replay(ctx, device->tuning);
     if (!status)
         status = collect_all(&search, net);
@@ -95,6 +97,7 @@ enum weft_status weft_tune(weft_device *device, const weft_net *net,
         status = tune_search_run(&search);
     tune_link_stop(&search.link);
     weft_problems_finish(&search.problems);
+    weft_tuning_unlock(lock);
     return status;
 }
 
