@@ -184,13 +184,17 @@ def test_damaged():
 
 
 def test_all_devices():
-    what = ["train", "learn", "-d", "all", "--data", "data", "--net", "tiny.net", "-b", 16]
+    what = ["train", "learn", "-d", "all", "--data", "data", "--net", "tiny.net", "-b",
+            "16,8"]
     out = run("bench", *what, "--seconds", 0.05, "--target", "1%", "--save", "all.json")
     runs = json.loads(pathlib.Path("all.json").read_text())["runs"]
     assert len(runs) >= 2, runs
     for one in runs:
         assert {row["workload"] for row in one["rows"]} == {"train", "learn"}, one
         assert all(row["passed"] for row in one["rows"]), one
+        learnt = [row for row in one["rows"] if row["workload"] == "learn"]
+        assert [row["batch"] for row in learnt] == [16, 8]  # devices by the first
+        assert f"{100 * learnt[0]['accuracy']:.1f} " in out, out
     assert out.count("right") == len(runs) and " than " in out, out
     run("compare", "all.json", "all.json")
     run("bench", "-d", "all", "trian", code=2, says="did you mean train?")

@@ -40,6 +40,18 @@ const json_t *overview_best(const json_t *run, const char *workload)
     return best;
 }
 
+/* The first, and not the best, so that devices are compared at the same batch. */
+static const json_t *first_learnt(const json_t *run)
+{
+    const json_t *rows = json_object_get(run, "rows");
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        const json_t *row = json_array_get(rows, i);
+        if (!strcmp(results_text(row, "workload"), "learn") && results_passed(row))
+            return row;
+    }
+    return NULL;
+}
+
 static void cell(struct table *t, double value, const char *format)
 {
     if (value >= 1000)
@@ -76,7 +88,7 @@ static void add_row(struct table *t, const struct results *r, int index)
     const json_t *run = results_run(r, index), *train = overview_best(run, "train");
     const json_t *infer = overview_best(run, "infer");
     const json_t *latency = overview_best(run, "latency");
-    const json_t *learnt = overview_best(run, "learn");
+    const json_t *learnt = first_learnt(run);
     const json_t *levels = json_object_get(json_object_get(run, "roofs"), "memory");
     size_t count = json_array_size(levels);
     const json_t *memory = count ? json_array_get(levels, count - 1) : NULL;
@@ -119,13 +131,30 @@ static bool tell_faults(const struct results *r, int index)
     return wrong_rows(run) || (*fault && !json_array_size(rows));
 }
 
+/* The row of `run` that learnt the same: batch, network and steps. A target that was not
+ * reached leaves no samples. */
+static const json_t *same_learnt(const json_t *run, const json_t *learnt)
+{
+    const json_t *rows = json_object_get(run, "rows");
+    char mine[RESULTS_LABEL], other[RESULTS_LABEL];
+    results_key(learnt, mine);
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        const json_t *row = json_array_get(rows, i);
+        results_key(row, other);
+        if (!strcmp(mine, other) && results_passed(row) &&
+            results_real(row, "steps") == results_real(learnt, "steps"))
+            return row;
+    }
+    return NULL;
+}
+
 /* Accuracies that differ from the first run's by more than chance: after the same steps
  * from the same weights only rounding differs. */
 static void tell_parity(const struct results *r)
 {
-    const json_t *first = overview_best(results_run(r, 0), "learn");
-    for (int i = 1; i < results_count(r); i++) {
-        const json_t *learnt = overview_best(results_run(r, i), "learn");
+    const json_t *first = first_learnt(results_run(r, 0));
+    for (int i = 1; first && i < results_count(r); i++) {
+        const json_t *learnt = same_learnt(results_run(r, i), first);
         double points =
             100 * (results_real(learnt, "accuracy") - results_real(first, "accuracy"));
         double error = 100 * results_real(first, "accuracy_error");
