@@ -146,6 +146,9 @@ def main():
         said = check(text, ["Fast", EVIL, "Slow", "trained seed", "81.0", "conv1", "170 %"])
         assert said.count("times faster than") == 2, said[:500]
         assert text.count("<svg") == 2
+        for letter in "ABC":  # beside the colour, which not everybody tells apart
+            assert f">{letter} train seed</text>" in text, letter
+            assert f">{letter}</text>" in text and f'<th class="n">{letter}' in text
         check(compare(["0.json"], "one.html"), ["Fast"])
         wrong = run_of("Odd", 1, [row("train", 5, passed=False, fault="wrong <b>"),
                                   row("infer", 0.001)])

@@ -3,7 +3,6 @@
 #define _GNU_SOURCE
 #include "report.h"
 
-#include "overview.h"
 #include "page.h"
 #include "paths.h"
 #include "summary.h"
@@ -27,6 +26,7 @@ static void label_text(FILE *out, const struct results *r, int run)
 {
     char label[RESULTS_LABEL];
     results_label(r, run, label);
+    fprintf(out, "<b>%s</b> ", report_letter(run));
     page_text(out, label);
 }
 
@@ -47,13 +47,14 @@ static void write_head(FILE *out, const struct results *r)
     static const char *const facts[] = {
         "device.driver", "device.version", "device.family", "host.processor",
         "commit",        "made",           "file",          NULL};
-    char sentence[SUMMARY_SENTENCE];
+    char sentence[SUMMARY_SENTENCE], label[RESULTS_LABEL];
     int fastest = summary_fastest(r), count = results_count(r);
     fputs("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
           "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
           "<title>weft bench: ",
           out);
-    label_text(out, r, fastest < 0 ? 0 : fastest);
+    results_label(r, fastest < 0 ? 0 : fastest, label);
+    page_text(out, label);
     fprintf(out, "</title>\n<style>\n%s</style>\n</head>\n<body>\n", page_style);
     fprintf(out, "<h1>weft bench: %d run%s</h1>\n", count, count == 1 ? "" : "s");
     for (int i = 0; fastest >= 0 && i < count; i++)
@@ -170,32 +171,39 @@ static void write_bars(FILE *out, const struct results *r)
     }
 }
 
+static void write_learnt(FILE *out, int run, const json_t *row)
+{
+    fprintf(out, "<tr><td>%s<td>", report_letter(run));
+    page_text(out, results_text(row, "net"));
+    fprintf(out, "<td class=\"n\">%.0f<td class=\"n\">%.0f", results_real(row, "batch"),
+            results_real(row, "steps"));
+    fprintf(out, "<td class=\"n\">%.1f &plusmn; %.1f %%<td class=\"n\">%.0f %%",
+            100 * results_real(row, "accuracy"),
+            100 * results_real(row, "accuracy_error"), 100 * results_real(row, "target"));
+    fputs("<td class=\"n\">", out);
+    page_number(out, results_real(row, "median"));
+    fputs(isfinite(results_real(row, "median")) ? " s\n" : "\n", out);
+}
+
 static void write_learning(FILE *out, const struct results *r)
 {
     bool any = false;
-    for (int i = 0; i < results_count(r); i++) {
-        const json_t *row = overview_best(results_run(r, i), "learn");
-        double accuracy = results_real(row, "accuracy");
-        if (!isfinite(accuracy))
-            continue;
-        if (!any)
-            fputs(
-                "<h2>Learning</h2>\n<p class=\"soft\">After the same steps from the same "
-                "weights only rounding differs.</p>\n<div class=\"wide\"><table><thead>"
-                "<tr><th>Device<th class=\"n\">Steps<th class=\"n\">Accuracy"
-                "<th class=\"n\">Target<th class=\"n\">Reached in</thead><tbody>\n",
-                out);
-        any = true;
-        fputs("<tr><td>", out);
-        label_text(out, r, i);
-        fprintf(out, "<td class=\"n\">%.0f<td class=\"n\">%.1f &plusmn; %.1f %%",
-                results_real(row, "steps"), 100 * accuracy,
-                100 * results_real(row, "accuracy_error"));
-        fprintf(out, "<td class=\"n\">%.0f %%<td class=\"n\">",
-                100 * results_real(row, "target"));
-        page_number(out, results_real(row, "median"));
-        fputs(" s\n", out);
-    }
+    for (int i = 0; i < results_count(r); i++)
+        for (size_t k = 0; k < json_array_size(rows_of(r, i)); k++) {
+            const json_t *row = json_array_get(rows_of(r, i), k);
+            if (!is_workload(row, "learn") || !results_passed(row) ||
+                !isfinite(results_real(row, "accuracy")))
+                continue;
+            if (!any)
+                fputs("<h2>Learning</h2>\n<p class=\"soft\">After the same steps of the "
+                      "same batch from the same weights only rounding differs.</p>\n"
+                      "<div class=\"wide\"><table><thead><tr><th>Device<th>Network"
+                      "<th class=\"n\">Batch<th class=\"n\">Steps<th class=\"n\">Accuracy"
+                      "<th class=\"n\">Target<th class=\"n\">Reached in</thead><tbody>\n",
+                      out);
+            any = true;
+            write_learnt(out, i, row);
+        }
     fputs(any ? "</tbody></table></div>\n" : "", out);
 }
 
@@ -213,11 +221,10 @@ static void write_heat(FILE *out, const struct results *r)
     fputs("<h2>Layer by layer</h2>\n<div class=\"wide\"><table>\n<caption>Each part of a "
           "training step as a share of what the device could do at best, "
           "min(multiply-adds, bytes): 100 % is its limit.</caption>\n<thead><tr><th>Layer"
-          "<th>What<th>Direction<th class=\"n\">Batch",
+          "<th class=\"more\">What<th>Direction<th class=\"n\">Batch",
           out);
     for (int i = 0; i < results_count(r); i++) {
-        fputs("<th>", out);
-        label_text(out, r, i);
+        fprintf(out, "<th class=\"n\">%s", report_letter(i));
     }
     fputs("</thead><tbody>\n", out);
     for (size_t k = 0; k < json_array_size(first); k++) {
@@ -227,7 +234,7 @@ static void write_heat(FILE *out, const struct results *r)
             continue;
         fputs("<tr>", out);
         for (size_t c = 0; c < sizeof(cells) / sizeof(*cells); c++) {
-            fputs("<td>", out);
+            fputs(c == 1 ? "<td class=\"more\">" : "<td>", out);
             page_text(out, results_text(row, cells[c]));
         }
         fprintf(out, "<td class=\"n\">%.0f", results_real(row, "batch"));
@@ -260,9 +267,7 @@ static void write_numbers(FILE *out, const struct results *r)
             const json_t *row = json_array_get(rows_of(r, i), k);
             double share = results_real(row, "roof_share");
             results_key(row, key);
-            fputs("<tr><td>", out);
-            label_text(out, r, i);
-            fputs("<td>", out);
+            fprintf(out, "<tr><td>%s<td>", report_letter(i));
             page_text(out, key);
             for (size_t n = 0; n < sizeof(numbers) / sizeof(*numbers); n++) {
                 fputs("<td class=\"n\">", out);

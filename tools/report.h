@@ -20,4 +20,8 @@ static inline int report_color(int run)
     return run % 6;
 }
 
+/* report_plots.c. The letter that names a run where a label is too long or a colour not
+ * enough; in a static buffer. */
+const char *report_letter(int run);
+
 #endif

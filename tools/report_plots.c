@@ -6,6 +6,28 @@
 #include <math.h>
 #include <string.h>
 
+const char *report_letter(int run)
+{
+    static char text[3];
+    snprintf(text, sizeof(text), "%c%c", run < 26 ? 'A' + run : 'A' + run / 26 - 1,
+             run < 26 ? '\0' : 'A' + run % 26);
+    return text;
+}
+
+/* The runs by letter, colour and label, below a figure. */
+static void write_keys(FILE *out, const struct results *r)
+{
+    char label[RESULTS_LABEL];
+    for (int i = 0; i < results_count(r); i++) {
+        results_label(r, i, label);
+        fprintf(out, "%s<span class=\"key c%d\">%s ", i ? ", " : " ", report_color(i),
+                report_letter(i));
+        page_text(out, label);
+        fputs("</span>", out);
+    }
+    fputs(".</figcaption>\n</figure>\n", out);
+}
+
 static const json_t *rows_of(const struct results *r, int run)
 {
     return json_object_get(results_run(r, run), "rows");
@@ -46,18 +68,25 @@ static int widen_by_operations(const struct results *r, struct page_plot *p)
 }
 
 /* From the slope of the memory to the level of the multiply-adds. */
-static void draw_roof(FILE *out, const struct page_plot *p, const json_t *run, int color)
+static void draw_roof(FILE *out, const struct page_plot *p, const struct results *r,
+                      int index)
 {
+    const json_t *run = results_run(r, index);
     double peak = 1e-9 * results_real(run, "roofs.flops");
     double slope = 1e-9 * bandwidth(run);
     if (!(peak > 0) || !(slope > 0))
         return;
     double left = fmax(p->low[0], p->low[1] / slope);
     double corner = fmin(fmax(peak / slope, left), p->high[0]);
-    fprintf(out, "<path class=\"roof c%d\" d=\"M%.1f %.1fL%.1f %.1fH%.1f\"/>\n", color,
-            page_plot_x(p, left), page_plot_y(p, fmin(left * slope, peak)),
-            page_plot_x(p, corner), page_plot_y(p, fmin(corner * slope, peak)),
-            page_plot_x(p, p->high[0]));
+    fprintf(out, "<path class=\"roof c%d\" d=\"M%.1f %.1fL%.1f %.1fH%.1f\"/>\n",
+            report_color(index), page_plot_x(p, left),
+            page_plot_y(p, fmin(left * slope, peak)), page_plot_x(p, corner),
+            page_plot_y(p, fmin(corner * slope, peak)), page_plot_x(p, p->high[0]));
+    fprintf(
+        out,
+        "<text class=\"name c%d\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">%s</text>\n",
+        report_color(index), page_plot_x(p, p->high[0]), page_plot_y(p, peak) - 4,
+        report_letter(index));
 }
 
 void report_roofline(FILE *out, const struct results *r)
@@ -75,7 +104,7 @@ void report_roofline(FILE *out, const struct results *r)
                     "the same numbers",
                     "operations a byte", "GFLOP/s");
     for (int i = 0; i < results_count(r); i++) {
-        draw_roof(out, &p, results_run(r, i), report_color(i));
+        draw_roof(out, &p, r, i);
         for (size_t k = 0; k < json_array_size(rows_of(r, i)); k++) {
             const json_t *row = json_array_get(rows_of(r, i), k);
             if (!operation(row, &x, &y))
@@ -83,7 +112,7 @@ void report_roofline(FILE *out, const struct results *r)
             fprintf(out, "<circle class=\"dot c%d\" cx=\"%.1f\" cy=\"%.1f\" r=\"3\">",
                     report_color(i), page_plot_x(&p, x), page_plot_y(&p, y));
             results_key(row, label);
-            fputs("<title>", out);
+            fprintf(out, "<title>%s: ", report_letter(i));
             page_text(out, label);
             fputs("</title></circle>\n", out);
         }
@@ -94,13 +123,7 @@ void report_roofline(FILE *out, const struct results *r)
         "operations, so that Winograd's may lie above; dashed the multiply-add peak and "
         "the bandwidth of the largest memory, as measured:",
         out);
-    for (int i = 0; i < results_count(r); i++) {
-        results_label(r, i, label);
-        fprintf(out, "%s <span class=\"key c%d\">", i ? "," : "", report_color(i));
-        page_text(out, label);
-        fputs("</span>", out);
-    }
-    fputs(".</figcaption>\n</figure>\n", out);
+    write_keys(out, r);
 }
 
 /* Whether a row is a point of the curve that `first` begins: the same but the batch. */
@@ -165,6 +188,7 @@ static int curves(FILE *out, const struct results *r, struct page_plot *p)
                     "\"/><text class=\"name c%d\" x=\"%.1f\" y=\"%.1f\" "
                     "text-anchor=\"end\">",
                     report_color(i), page_plot_x(p, x) - 2, page_plot_y(p, y) - 6);
+            fprintf(out, "%s ", report_letter(i));
             page_text(out, results_text(first, "workload"));
             fputc(' ', out);
             page_text(out, results_text(first, "net"));
@@ -176,7 +200,6 @@ static int curves(FILE *out, const struct results *r, struct page_plot *p)
 void report_curves(FILE *out, const struct results *r)
 {
     struct page_plot p = {{0}, {0}};
-    char label[RESULTS_LABEL];
     if (!curves(NULL, r, &p))
         return;
     fputs("<h2>Speed against the batch</h2>\n<figure>\n", out);
@@ -187,11 +210,5 @@ void report_curves(FILE *out, const struct results *r)
     curves(out, r, &p);
     page_plot_end(out);
     fputs("<figcaption>", out);
-    for (int i = 0; i < results_count(r); i++) {
-        results_label(r, i, label);
-        fprintf(out, "%s<span class=\"key c%d\">", i ? ", " : "", report_color(i));
-        page_text(out, label);
-        fputs("</span>", out);
-    }
-    fputs(".</figcaption>\n</figure>\n", out);
+    write_keys(out, r);
 }
