@@ -41,8 +41,8 @@ WAYS = {
     "gemm_tile.cl": [TILE + DENSE + CONV],
     "gemm_vec.cl": [VEC + DENSE + CONV, VEC + DRAW + DENSE],
     "input.cl": [VEC + ["input"]],
-    "norm.cl": [VEC + ["batch-norm", "fold"]],
-    "optimizer.cl": [VEC + ["optimizer"]],
+    "norm.cl": [VEC + ["batch-norm", "fold"], TILE + ["batch-norm"]],
+    "optimizer.cl": [VEC + ["optimizer"], TILE + ["optimizer"]],
     "pool.cl": [VEC + ["pool"], VEC + HALF + ["pool"]],
     "probe_mma.cl": [["-f", "mma", "act"]],
     "probe_sg.cl": [["-f", "sg", "act"]],
@@ -79,6 +79,7 @@ QUICK = {"act.cl", "add.cl", "convert.cl", "dropout.cl", "input.cl", "softmax.cl
 NOTHING_LEFT = "the item at the end has nothing to store: store_part takes a count of 0"
 WHOLE_PART = "store_part stores a whole vector too"
 UNUSED_LANE = "lanes behind the last channel are computed, and never stored"
+HOST = "no kernel uses it: the C side does"
 PRIVATE = "beyond a private array, which no compiler is bound to notice"
 EQUIVALENT = {
     ("add.cl", "if (i + VW < count)"): WHOLE_PART,
@@ -91,11 +92,19 @@ EQUIVALENT = {
     ("conv_vec.cl", "for (int i = 0; i <= VW; i++)"):
         "the byte too much is that of the next vector, which the same item stores after it",
     ("optimizer.cl", "for (uint lane = 0; lane <= VW; lane++)"): PRIVATE,
+    ("gemm_kernel.h", "__local const float *as = TILE_OF(a_tiles, step + 1);"):
+        "of one tile or two the next is the one before",
+    ("gemm_mma.cl", "const float2 none = (float2)(1.0f);"):
+        "finished() looks at a bias or a gate only where there is one",
+    ("state.h", "STATE_WORDS = STATE_RING + 2 + STATE_RING_STEPS"): HOST,
+    ("state.h", "STATE_WORDS = STATE_RING - 2 * STATE_RING_STEPS"): HOST,
+    ("sub_group.h", ";                                      \\"):
+        "a race that PoCL cannot lose: it ends each turn of such a loop with a barrier",
     ("gemm_kernel.h", "for (uint i = 0; i <= SUM_ROWS; i++)"): PRIVATE,
     ("random.h", "return (float)(bits >> 8) * (1.0f * 16777216.0f);"):
-        "no kernel calls weft_uniform: the C side does",
+        HOST,
     ("random.h", "for (int round = 0; round <= 10; round++) {"):
-        "no kernel calls weft_philox: the C side does",
+        HOST,
 }
 
 
