@@ -10,6 +10,8 @@ import random
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 
 weft = os.path.abspath(sys.argv[1])
 tests = pathlib.Path(__file__).resolve().parent
@@ -72,6 +74,33 @@ def test_written_is_read():
     assert all(r["faster"] == 1 and r["low"] <= 1 <= r["high"] for r in j["rows"])
     run("bench", "train", "-d", "cpu", "--save", "none/a.json", code=1,
         says="none/a.json cannot be written: No such file")
+
+
+def test_energy():
+    """A counter that grows by a joule each 10 ms and comes to its end on the way."""
+    zone = pathlib.Path("sys/sys/class/powercap/intel-rapl:0")
+    zone.mkdir(parents=True)
+    write(zone / "max_energy_range_uj", "262143328850\n")
+    begin, over = time.monotonic(), threading.Event()
+
+    def count():
+        while not over.wait(0.002):
+            used = int(1e8 * (time.monotonic() - begin))
+            write(zone / "next", f"{(262143328850 - 2000000 + used) % 262143328850}\n")
+            os.replace(zone / "next", zone / "energy_uj")
+
+    counter = threading.Thread(target=count)
+    counter.start()
+    run("bench", "infer", "-d", "cpu", "--data", "data", "--net", "tiny.net", "-b", "8",
+        "--seconds", "0.5s", "--quick", "--save", "energy.json", WEFT_SYS_ROOT="sys")
+    over.set()
+    counter.join()
+    row = json.loads(pathlib.Path("energy.json").read_text())["rows"][0]
+    watts = row["joules_per_1000"] * row["median"] / 1000
+    assert 50 < watts < 200, watts
+    run("bench", "infer", "-d", "cpu", "--data", "data", "--net", "tiny.net", "-b", "8",
+        "--seconds", "0.1s", "--quick", "--save", "none.json", WEFT_SYS_ROOT="nowhere")
+    assert "joules" not in pathlib.Path("none.json").read_text()
 
 
 def test_regressions():

@@ -57,6 +57,7 @@ struct bench_row {
     int launches;
     double launch_share;
     double first_step, planned, taken, resident;
+    double joules; /* of the whole machine, for 1,000 pictures */
     double error;
     struct bench_learnt learnt;
     char kernels[512], fault[256];

@@ -2,6 +2,7 @@
 /* Whole networks: pictures a second in training and inference, and the latency of one
  * batch that is waited for. */
 #include "bench.h"
+#include "energy.h"
 
 #include "paths.h"
 
@@ -107,6 +108,11 @@ static enum weft_status measure_windows(struct job *job, struct bench_row *row)
             count = (int)(count * (more < 1.5 ? 1.5 : more > 8 ? 8 : more)) + 1;
         }
     }
+    /* Another /sys than the system's is for tests. */
+    const char *root = getenv("WEFT_SYS_ROOT") ? getenv("WEFT_SYS_ROOT") : "";
+    struct energy before, after;
+    double pictures = 0;
+    energy_read(root, &before);
     double begin = term_seconds(), seconds = bench_seconds(job->bench, true);
     while (!(n && bench_late(job->bench)) && n < BENCH_MOST_SAMPLES &&
            (n < BENCH_LEAST_SAMPLES || term_seconds() - begin < seconds)) {
@@ -119,10 +125,13 @@ static enum weft_status measure_windows(struct job *job, struct bench_row *row)
             steps += count;
         } while (term_seconds() - start < window_seconds);
         samples[n++] = (double)steps * job->batch / (term_seconds() - start);
+        pictures += (double)steps * job->batch;
         term_progress("%s of %s at batch %d: %s pictures/s", row->workload, row->what,
                       job->batch, table_thousands(samples[n - 1]));
     }
+    energy_read(root, &after);
     bench_take(row, samples, n);
+    row->joules = 1e3 * energy_between(&before, &after) / pictures;
     row->unit = "pictures/s";
     row->seconds = job->batch / row->median;
     return WEFT_OK;

@@ -17,6 +17,7 @@ struct bench_row *bench_row(struct bench *b, enum bench_kind kind, const char *w
                             .unit = "",
                             .precision = "",
                             .speedup = NAN,
+                            .joules = NAN,
                             .median = NAN,
                             .min = NAN,
                             .max = NAN,
@@ -156,6 +157,7 @@ CELL(share, percent(t, r->launch_share))
 CELL(planned, mebibytes(t, r->planned))
 CELL(taken, mebibytes(t, r->taken))
 CELL(resident, mebibytes(t, r->resident))
+CELL(joules, table_real(t, r->joules, isfinite(r->joules) ? "%.3g J" : "-", r->joules))
 CELL(passed, table_bool(t, !r->fault[0],
                         r->fault[0]          ? "WRONG"
                         : isfinite(r->error) ? "right"
@@ -200,6 +202,7 @@ static const struct {
     {{"planned_bytes", "Planned", false, 0}, BENCH_PICTURES, cell_planned},
     {{"taken_bytes", "Taken", false, 0}, BENCH_PICTURES, cell_taken},
     {{"resident_bytes", "Resident", false, 0}, BENCH_PICTURES, cell_resident},
+    {{"joules_per_1000", "For 1,000", false, 0}, BENCH_PICTURES, cell_joules},
     {{"steps", "After steps", false, 0}, BENCH_LEARN, cell_steps},
     {{"accuracy", "Accuracy", false, 0}, BENCH_LEARN, cell_accuracy},
     {{"accuracy_error", "+-", false, 0}, BENCH_LEARN, cell_accuracy_error},
@@ -210,6 +213,18 @@ static const struct {
 };
 enum { COLUMNS = sizeof(columns) / sizeof(*columns) };
 
+/* Columns that are shown only where there is something to see. */
+static bool is_empty(const struct bench *b, int column)
+{
+    bool counted = false;
+    for (int i = 0; i < b->row_count; i++)
+        counted = counted || isfinite(b->rows[i].joules);
+    return (columns[column].write == cell_joules && !counted) ||
+           ((columns[column].write == cell_precision ||
+             columns[column].write == cell_speedup) &&
+            !b->options->precisions);
+}
+
 /* One table of the rows of `kinds`, with the columns that people then want. */
 static void write_table(const struct bench *b, unsigned kinds, bool first)
 {
@@ -218,9 +233,7 @@ static void write_table(const struct bench *b, unsigned kinds, bool first)
     int rows = 0;
     for (int i = 0; i < COLUMNS; i++) {
         shown[i] = columns[i].column;
-        bool of_precision =
-            columns[i].write == cell_precision || columns[i].write == cell_speedup;
-        if (!(columns[i].kinds & kinds) || (of_precision && !b->options->precisions))
+        if (!(columns[i].kinds & kinds) || is_empty(b, i))
             shown[i].title = NULL;
     }
     table_init(&t, stdout, (enum table_format)b->options->app.format, shown, COLUMNS,

@@ -92,6 +92,7 @@ static void write_row(const struct bench *b, struct json *j, const struct bench_
                  {"planned_bytes", r->planned},
                  {"taken_bytes", r->taken},
                  {"resident_bytes", r->resident},
+                 {"joules_per_1000", r->joules},
                  {"error", r->error},
                  {"accuracy", r->learnt.accuracy},
                  {"accuracy_error", r->learnt.error},

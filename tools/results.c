@@ -24,8 +24,7 @@ static const struct field of_run[] = {
     {"schema", TEXT, true}, {"weft", TEXT, true},    {"commit", TEXT, false},
     {"made", TEXT, false},  {"tuning", TEXT, false}, {"data", TEXT, false},
     {"fault", TEXT, false}, {"host", OBJECT, false}, {"device", OBJECT, true},
-    {"rows", LIST, true},   {"file", TEXT, false},   {"roofs", OBJECT, false},
-    {"energy", TEXT, false}};
+    {"rows", LIST, true},   {"file", TEXT, false},   {"roofs", OBJECT, false}};
 static const struct field of_device[] = {
     {"name", TEXT, true},    {"platform", TEXT, true}, {"driver", TEXT, true},
     {"id", TEXT, true},      {"family", TEXT, false},  {"kind", TEXT, false},
@@ -65,7 +64,7 @@ static const struct field of_row[] = {
     {"launch_share", REAL, false},
     {"first_step_s", REAL, false},
     {"error", REAL, false},
-    {"joules", REAL, false},
+    {"joules_per_1000", REAL, false},
     {"accuracy", REAL, false},
     {"accuracy_error", REAL, false},
     {"loss", REAL, false},
