@@ -101,9 +101,14 @@ static const struct {
     const char *platform, *vendor, *device;
     cl_device_type type;
     enum weft_family family;
+    const char *driver, *group_options;
 } known[] = {
     {"Portable Computing Language", "AuthenticAMD", "pthread-haswell-AMD EPYC",
-     CL_DEVICE_TYPE_CPU, WEFT_FAMILY_VEC},
+     CL_DEVICE_TYPE_CPU, WEFT_FAMILY_VEC, "3.1+debian", NULL},
+    {"Portable Computing Language", "AuthenticAMD", "cpu-haswell-AMD EPYC",
+     CL_DEVICE_TYPE_CPU, WEFT_FAMILY_VEC, "6.0+debian", "-cl-opt-disable"},
+    {"Portable Computing Language", "AuthenticAMD", "cpu-haswell-AMD EPYC",
+     CL_DEVICE_TYPE_CPU, WEFT_FAMILY_VEC, "7.1-6.", NULL},
     {"Intel(R) OpenCL", "Intel(R) Corporation", "Intel(R) Xeon(R) CPU",
      CL_DEVICE_TYPE_CPU, WEFT_FAMILY_VEC},
     {"rusticl", "Mesa/X.org", "llvmpipe (LLVM 15.0.6, 256 bits)", CL_DEVICE_TYPE_CPU,
@@ -124,11 +129,19 @@ static const struct {
 
 static void test_classes(void)
 {
-    for (size_t i = 0; i < WEFT_COUNT(known); i++)
-        CHECK_INT(ocl_class_of(known[i].platform, known[i].vendor, known[i].device,
-                               known[i].type)
-                      ->family,
-                  known[i].family);
+    for (size_t i = 0; i < WEFT_COUNT(known); i++) {
+        struct weft_device_info info = {0};
+        const char *driver = known[i].driver ? known[i].driver : "";
+        snprintf(info.platform, sizeof(info.platform), "%s", known[i].platform);
+        snprintf(info.vendor, sizeof(info.vendor), "%s", known[i].vendor);
+        snprintf(info.name, sizeof(info.name), "%s", known[i].device);
+        snprintf(info.driver, sizeof(info.driver), "%s", driver);
+        const struct ocl_class *c = ocl_class_of(&info, known[i].type);
+        CHECK_INT(c->family, known[i].family);
+        CHECK(!c->group_options == !known[i].group_options);
+        if (c->group_options && known[i].group_options)
+            CHECK_TEXT(c->group_options, known[i].group_options);
+    }
 }
 
 static void test_list_of_devices(const weft_context *context)

@@ -175,8 +175,7 @@ static void describe(cl_device_id id, struct weft_device_info *info)
     ocl_device_text(id, CL_DEVICE_VERSION, info->version, sizeof(info->version));
     ocl_device_text(id, CL_DEVICE_EXTENSIONS, extensions, sizeof(extensions));
     cl_device_type type = device_ulong(id, CL_DEVICE_TYPE);
-    const struct ocl_class *c =
-        ocl_class_of(info->platform, info->vendor, info->name, type);
+    const struct ocl_class *c = ocl_class_of(info, type);
     info->kind = kind_of(id, type, c->quirks);
     info->compute_units = device_uint(id, CL_DEVICE_MAX_COMPUTE_UNITS);
     info->clock_mhz = device_uint(id, CL_DEVICE_MAX_CLOCK_FREQUENCY);

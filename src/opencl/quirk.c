@@ -37,6 +37,15 @@ static const struct ocl_class classes[] = {
      .types = CL_DEVICE_TYPE_ALL,
      .family = WEFT_FAMILY_VEC,
      .quirks = OCL_QUIRK_EARLY_FINISH},
+    /* PoCL 6 runs LLVM's instruction combiner so that it aborts the process where it is
+     * not done after a pass, which kernels with barriers provoke ("did not reach a
+     * fixpoint", seen in Debian 13): these are built without optimization. */
+    {.platform = "Portable Computing Language",
+     .driver = "6.",
+     .types = CL_DEVICE_TYPE_CPU,
+     .family = WEFT_FAMILY_VEC,
+     .quirks = OCL_QUIRK_KEEPS_PROGRAMS,
+     .group_options = "-cl-opt-disable"},
     /* PoCL keeps its own programs for each work-group size, which a binary does not
      * hold. */
     {.platform = "Portable Computing Language",
@@ -69,13 +78,19 @@ static bool fits(const char *piece, const char *name)
     return !piece || strstr(name, piece);
 }
 
-const struct ocl_class *ocl_class_of(const char *platform, const char *vendor,
-                                     const char *device, cl_device_type type)
+static bool begins(const char *beginning, const char *text)
+{
+    return !beginning || !strncmp(text, beginning, strlen(beginning));
+}
+
+const struct ocl_class *ocl_class_of(const struct weft_device_info *info,
+                                     cl_device_type type)
 {
     const struct ocl_class *c = classes;
     while (c != &classes[WEFT_COUNT(classes) - 1] &&
-           !((c->types & type) && fits(c->platform, platform) &&
-             fits(c->vendor, vendor) && fits(c->device, device)))
+           !((c->types & type) && fits(c->platform, info->platform) &&
+             fits(c->vendor, info->vendor) && fits(c->device, info->name) &&
+             begins(c->driver, info->driver)))
         c++;
     return c;
 }

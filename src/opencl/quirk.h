@@ -17,14 +17,16 @@ enum {
 
 struct ocl_class {
     const char *platform, *vendor, *device; /* pieces of the names; NULL: any */
+    const char *driver;                     /* what its version begins with; NULL: any */
     cl_device_type types;                   /* any of these */
     enum weft_family family;
     unsigned quirks;
-    const char *options; /* added to every build; NULL: none */
+    const char *group_options; /* added to builds of families whose work-items share a
+                                  group, which are all but `vec`; NULL: none */
 };
 
-/* The first row that fits; the last fits everything. */
-const struct ocl_class *ocl_class_of(const char *platform, const char *vendor,
-                                     const char *device, cl_device_type type);
+/* The first row that fits the device that `info` names; the last fits everything. */
+const struct ocl_class *ocl_class_of(const struct weft_device_info *info,
+                                     cl_device_type type);
 
 #endif
