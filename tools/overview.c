@@ -62,6 +62,14 @@ static void cell(struct table *t, double value, const char *format)
         table_real(t, value, "-");
 }
 
+static void share_cell(struct table *t, double share)
+{
+    if (isfinite(share))
+        table_real(t, share, "%.0f %%", 100 * share);
+    else
+        table_real(t, share, "-");
+}
+
 static void accuracy_cells(struct table *t, const json_t *learnt)
 {
     double accuracy = results_real(learnt, "accuracy");
@@ -98,7 +106,7 @@ static void add_row(struct table *t, const struct results *r, int index)
     table_text(t, results_text(run, "device.driver"));
     cell(t, results_real(train, "median"), "%.1f");
     cell(t, results_real(infer, "median"), "%.1f");
-    cell(t, 100 * results_real(train, "roof_share"), "%.0f %%");
+    share_cell(t, results_real(train, "roof_share"));
     cell(t, results_real(latency, "median"), "%.3f");
     cell(t, results_real(latency, "p99"), "%.3f");
     cell(t, 1e-9 * results_real(run, "roofs.flops"), "%.1f");
