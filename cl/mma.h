@@ -57,6 +57,14 @@ static inline struct split_b split_b(float2 v)
 }
 
 #if WAY == 1
+/* A compiler for other machines under NVIDIA's name may not refuse PTX but end the
+ * process, as LLVM does. */
+#if !defined(__NV_CL_C_VERSION) && !defined(__NVPTX__) &&                \
+    (defined(__x86_64__) || defined(__i386__) || defined(__aarch64__) || \
+     defined(__arm__) || defined(__riscv) || defined(__powerpc64__) ||   \
+     defined(__AMDGCN__) || defined(__SPIR__) || defined(__SPIRV__))
+#error "this compiler makes no PTX"
+#endif
 #define MMA_ROOM(items) 1
 static inline void mma_tf32(float4 *c, float4 a, float2 b, __local float *room)
 {
