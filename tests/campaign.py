@@ -2,7 +2,7 @@
 """Devices that no one here owns, and drivers and kernels that are wrong, all made by the
 layer of tests/layer.h above a driver that is right.
 
-    campaign.py BUILD [--short] [-v] fakes|drivers|kernels [NAME...]
+    campaign.py BUILD [--short] [-v] [--jobs=N] fakes|drivers|kernels [NAME...]
 
   fakes    every fake device with every family of kernels: right, or refused in a sentence
   drivers  misbehaving drivers: every row of the layer's tables, and every call that fails
@@ -11,7 +11,10 @@ layer of tests/layer.h above a driver that is right.
 
 What is planted must be told by weft_verify, or when the device is opened; it counts where
 the layer says that it came to pass. The last line has how many were caught; below 99 % the
-exit code is 1. --short takes a few of each, for the suite; NAME: these alone."""
+exit code is 1. --short takes a few of each, for the suite; NAME: these alone; --jobs: as
+many rows, or files of cl/, at a time."""
+import collections
+import concurrent.futures
 import os
 import signal
 import subprocess
@@ -22,7 +25,7 @@ import threading
 import mutants
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-DEADLINE = 200
+DEADLINE, FAKE_DEADLINE = 120, 900
 LATE = "out of time"
 GOAL = 0.99
 
@@ -71,7 +74,7 @@ class Bench:
         self.programs = os.path.join(build, "tests")
         self.layer = {"OPENCL_LAYERS": os.path.join(self.programs, "weft_layer.so")}
 
-    def lines(self, words, extra, stop=lambda line: False):
+    def lines(self, words, extra, stop=lambda line: False, seconds=DEADLINE):
         """(lines of output until `stop`, what the layer said, how it ended: "" if well)."""
         with tempfile.TemporaryFile("w+", errors="replace") as errors:
             process = subprocess.Popen(
@@ -79,7 +82,7 @@ class Bench:
                 errors="replace", env={**os.environ, **self.layer, **extra},
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors)
             late = threading.Event()
-            timer = threading.Timer(DEADLINE, lambda: (late.set(), process.kill()))
+            timer = threading.Timer(seconds, lambda: (late.set(), process.kill()))
             timer.start()
             out = []
             for line in process.stdout:
@@ -114,7 +117,8 @@ class Bench:
     def told(self, words, extra):
         """(what check_op says first against the device, whether the plant was there)."""
         def is_fault(line):
-            return line.startswith("FAIL") or line.startswith("skipped:") and LEFT_OUT in line
+            return line.startswith("FAIL") or (line.startswith("skipped:") and
+                                               LEFT_OUT in line)
         out, said, ended = self.lines(["check_op", "-d", "portable", *words], extra, is_fault)
         fault = out[-1] if out and is_fault(out[-1]) else ended
         return fault, "layer: planted" in said
@@ -125,15 +129,17 @@ class Score:
 
     def __init__(self, verbose):
         self.verbose = verbose
-        self.caught, self.harmless, self.slipped, self.idle = 0, 0, [], []
+        self.caught, self.harmless, self.endless = 0, 0, 0
+        self.slipped, self.idle = [], collections.Counter()
 
-    def enter(self, name, fault, there):
+    def enter(self, name, fault, there, why_not="no call that could tell it"):
         if name in HARMLESS and there and not fault:
             self.harmless += 1
         elif not there:
-            self.idle.append(name)
+            self.idle[why_not] += 1
         elif fault and name not in HARMLESS:
             self.caught += 1
+            self.endless += fault == LATE
         else:
             self.slipped.append(name)
         if self.verbose:
@@ -144,36 +150,43 @@ class Score:
         planted = self.caught + len(self.slipped)
         for name in self.slipped:
             print(f"slipped: {name}")
+        for why, count in self.idle.items():
+            print(f"{count} did not come to pass: {why}")
         share = self.caught / max(planted, 1)
-        print(f"{planted} planted, {self.caught} caught, {100 * share:.1f} %; beside them "
-              f"{self.harmless} that weft withstands, {len(self.idle)} that did not come to "
-              "pass")
+        print(f"{planted} planted, {self.caught} caught, {100 * share:.1f} %"
+              f" ({self.endless} by a kernel that never ends); beside them {self.harmless}"
+              f" that weft withstands, {sum(self.idle.values())} that did not come to pass")
         return 0 if planted and share >= GOAL else 1
+
+
+def judge_fake(bench, options, name):
+    """What is wrong on a fake device."""
+    out, said, ended = bench.lines(["fakes", "0" if options.short else "3"],
+                                   {"WEFT_LAYER_FAKE": name}, seconds=FAKE_DEADLINE)
+    want = ["device"] if name in UNUSABLE else ["auto", "vec", "tile", "sg", "mma"]
+    faults = [ended] if ended else []
+    if [line.split()[0] for line in out] != want:
+        faults.append(f"tells of {out}, not of {want}")
+    for line in out:
+        family, verdict = line.split()[0], line.split()[1].rstrip(":")
+        refused = name in UNUSABLE or name in NO_TILES and family not in ("auto", "vec")
+        if verdict != ("refused" if refused else "right"):
+            faults.append(line)
+        elif UNUSABLE.get(name, "") not in line:
+            faults.append(f"does not say why: {line}")
+    for fault in faults:
+        print(f"FAIL {name}: {fault} {said[-300:]}")
+    if options.verbose:
+        print("\n".join(f"{name}: {line}" for line in out), flush=True)
+    return faults
 
 
 def run_fakes(bench, options):
     """Every fake device must be right, or refused where it should be."""
-    names = options.names or (QUICK_FAKES if options.short else bench.names("WEFT_LAYER_FAKE"))
-    wrong = 0
-    for name in names:
-        out, said, ended = bench.lines(["fakes", "0" if options.short else "3"],
-                                       {"WEFT_LAYER_FAKE": name})
-        want = ["device"] if name in UNUSABLE else ["auto", "vec", "tile", "sg", "mma"]
-        faults = [ended] if ended else []
-        if [line.split()[0] for line in out] != want:
-            faults.append(f"tells of {out}, not of {want}")
-        for line in out:
-            family, verdict = line.split()[0], line.split()[1].rstrip(":")
-            refused = name in UNUSABLE or name in NO_TILES and family not in ("auto", "vec")
-            if verdict != ("refused" if refused else "right"):
-                faults.append(line)
-            elif UNUSABLE.get(name, "") not in line:
-                faults.append(f"does not say why: {line}")
-        wrong += bool(faults)
-        for fault in faults:
-            print(f"FAIL {name}: {fault} {said[-300:]}")
-        if options.verbose:
-            print("\n".join(f"{name}: {line}" for line in out), flush=True)
+    names = options.names or (QUICK_FAKES if options.short
+                              else bench.names("WEFT_LAYER_FAKE"))
+    wrong = sum(bool(f) for f in options.map(
+        lambda name: judge_fake(bench, options, name), names))
     print(f"{len(names)} fake devices, {wrong} wrong")
     return 1 if wrong or not names else 0
 
@@ -188,27 +201,34 @@ def errors():
     yield from (f"{call}:null:0" for call in ONCE[-2:])
 
 
+DRIVER_WAYS = [["--small", "-n", "2", "act", "memory"], ["--small", "-n", "2", "dense"],
+               ["-f", "vec", "--small", "-n", "2", *EVERY],
+               ["-f", "vec", "--small", "--half", "-n", "3", *HALVES],
+               ["-f", "tile", "--small", "-n", "2", *EVERY]]
+
+
+def try_driver(bench, options, score, name):
+    if name.endswith(DEADLY):
+        score.enter(name, bench.told_deadly(name), True)
+        return
+    fault, there = "", False
+    few = options.short or name in HARMLESS
+    for way in DRIVER_WAYS[:1 if few else len(DRIVER_WAYS)]:
+        fault, here = bench.told(way, {**GPU, "WEFT_LAYER_FAULT": name})
+        there = there or here
+        if fault and fault != LATE:
+            break
+        fault = ""
+    score.enter(name, fault, there)
+
+
 def run_drivers(bench, options):
     """Drivers that misbehave must be told, without going down."""
     score = Score(options.verbose)
     names = options.names or [*bench.names("WEFT_LAYER_FAULT"), *errors()]
     if options.short:
         names = [n for n in names if not n.endswith(DEADLY)][::15]
-    ways = [["--small", "-n", "2", "act", "memory"], ["--small", "-n", "2", "dense"], ["-f", "vec", "--small", "-n", "2", *EVERY],
-            ["-f", "vec", "--small", "--half", "-n", "3", *HALVES],
-            ["-f", "tile", "--small", "-n", "2", *EVERY]]
-    for name in names:
-        if name.endswith(DEADLY):
-            score.enter(name, bench.told_deadly(name), True)
-            continue
-        fault, there = "", False
-        for way in ways[:1 if options.short or name in HARMLESS else len(ways)]:
-            fault, here = bench.told(way, {**GPU, "WEFT_LAYER_FAULT": name})
-            there = there or here
-            if fault and fault != LATE:
-                break
-            fault = ""
-        score.enter(name, fault, there)
+    options.map(lambda name: try_driver(bench, options, score, name), names)
     return score.end()
 
 
@@ -216,49 +236,65 @@ def run_drivers(bench, options):
 STAGES = [["--small", "-n", "2"], ["--small", "-n", "25"], ["-n", "8"]]
 
 
-def try_mutant(bench, name, number, text, short):
+def try_mutant(bench, options, name, plant):
     """(what is told, whether the line is in a kernel that is compiled)."""
-    ways = [stage + way for stage in STAGES[:1 if short else len(STAGES)]
-            for way in mutants.WAYS[name]]
+    there = False
+    for stage in STAGES[:1 if options.short else len(STAGES)]:
+        for way in mutants.WAYS[name]:
+            for device in {}, GPU:
+                fault, here = bench.told(stage + way,
+                                         {"WEFT_LAYER_MUTANT": plant, **device})
+                there = there or here
+                # A few small cases take seconds, unless a kernel does not end.
+                if fault and (fault != LATE or stage == STAGES[0]):
+                    return fault, there
+    return "", there
 
-    def first(line):
-        plant = {"WEFT_LAYER_MUTANT": f"{name}:{number}:{line}"}
-        faults = (bench.told(way, {**plant, **device})[0]
-                  for way in ways for device in ({}, GPU))
-        return next((fault for fault in faults if fault and fault != LATE), "")
-    fault = first(text)
-    return fault, bool(fault or first("#error not compiled"))
+
+def try_file(bench, options, score, path):
+    """A few lines of a file, those that still compile."""
+    name, planted, idle = os.path.basename(path), 0, set()
+    for number, text in mutants.of_file(path):
+        if planted == (1 if options.short else 4):
+            return
+        if (name, text.strip()) in mutants.EQUIVALENT or number in idle:
+            continue
+        if not options.wants(name, f"{name}:{number}"):
+            continue
+        fault, there = try_mutant(bench, options, name, f"{name}:{number}:{text}")
+        if "does not build" in fault or "no kernel" in fault:
+            continue
+        planted += there
+        if not there:
+            idle.add(number)
+        score.enter(f"{name}:{number}: {text.strip()}", fault, there,
+                    f"in {name}, {mutants.condition(path, number)}, which no kernel that "
+                    "runs here compiles")
 
 
 def run_kernels(bench, options):
-    """Of each file a few lines are changed: those that still compile."""
+    """Of each file a few lines are changed."""
     score = Score(options.verbose)
-    quota = 1 if options.short else 4
     files = mutants.all_files(os.path.join(ROOT, "cl"))
     if options.short:
         files = [f for f in files if os.path.basename(f) in mutants.QUICK]
-    for path in files:
-        name, planted = os.path.basename(path), 0
-        for number, text in mutants.of_file(path):
-            if planted == quota or not options.wants(name, f"{name}:{number}"):
-                continue
-            if (name, text.strip()) in mutants.EQUIVALENT:
-                continue
-            fault, there = try_mutant(bench, name, number, text, options.short)
-            if "does not build" in fault or "no kernel" in fault:
-                continue
-            planted += there
-            score.enter(f"{name}:{number}: {text.strip()}", fault, there)
+    options.map(lambda path: try_file(bench, options, score, path), files)
     return score.end()
 
 
 class Options:
     def __init__(self, words, names):
         self.short, self.verbose = "--short" in words, "-v" in words
+        jobs = [w[len("--jobs="):] for w in words if w.startswith("--jobs=")]
+        self.jobs = int(jobs[0]) if jobs else 1
         self.names = names
 
     def wants(self, *names):
         return not self.names or any(name in self.names for name in names)
+
+    def map(self, call, items):
+        with concurrent.futures.ThreadPoolExecutor(self.jobs) as pool:
+            return list(pool.map(call, items))
 
 
 def main(words):
@@ -270,6 +306,8 @@ def main(words):
     with tempfile.TemporaryDirectory() as scratch:
         if plain[1] == "kernels":
             os.environ["POCL_CACHE_DIR"] = scratch
+            # Half as long: no kernel but these runs twice, and wrong they are either way.
+            os.environ["POCL_EXTRA_BUILD_FLAGS"] = "-cl-opt-disable"
         return runs[plain[1]](Bench(plain[0]), options)
 
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One line of the kernels' sources becomes another, in every program that has it. The
- * directives #line, which the sources have for the compilers' messages, tell where. */
+/* One line of the kernels' sources becomes another, in every program that compiles it.
+ * The directives #line, which are there for the compilers' messages, tell where. */
 #define _POSIX_C_SOURCE 200809L
 #include "layer.h"
 
@@ -15,6 +15,16 @@ static struct {
     const char *text;
 } mutant;
 
+/* What stands in for the program that was asked for; `trial` has an #error at the line,
+ * and builds only where the line is left out. */
+struct pair {
+    cl_program right, trial, wrong;
+    bool is_wrong;
+};
+enum { MOST_PAIRS = 16384 };
+static struct pair *pairs;
+static size_t pair_count;
+
 /* "#line 12 "act.cl"" */
 static bool read_directive(const char *line, int *number, char file[64])
 {
@@ -22,7 +32,7 @@ static bool read_directive(const char *line, int *number, char file[64])
 }
 
 /* The text with its line exchanged, to be freed; NULL: it has no such line. */
-static char *mutate(const char *text, size_t bytes, size_t *told)
+static char *mutate(const char *text, size_t bytes, const char *instead, size_t *told)
 {
     char *out = NULL, file[64] = "";
     int number = 0, planted = 0;
@@ -39,7 +49,7 @@ static char *mutate(const char *text, size_t bytes, size_t *told)
         else if (is_here)
             planted++;
         if (is_here)
-            fprintf(to, "%s\n", mutant.text);
+            fprintf(to, "%s\n", instead);
         else
             fwrite(at, 1, length, to);
         number++;
@@ -52,19 +62,78 @@ static char *mutate(const char *text, size_t bytes, size_t *told)
     return out;
 }
 
+static cl_program mutated(cl_context context, const char *text, size_t bytes,
+                          const char *instead)
+{
+    cl_int error;
+    char *other = mutate(text, bytes, instead, &bytes);
+    const char *to = other;
+    cl_program program =
+        other ? next.clCreateProgramWithSource(context, 1, &to, &bytes, &error) : NULL;
+    free(other);
+    return program;
+}
+
 static cl_program CL_API_CALL with_source(cl_context context, cl_uint count,
                                           const char **texts, const size_t *sizes,
                                           cl_int *error)
 {
-    size_t bytes = count == 1 ? (sizes && sizes[0] ? sizes[0] : strlen(texts[0])) : 0;
-    char *other = mutate(texts[0], bytes, &bytes);
-    if (!other)
-        return next.clCreateProgramWithSource(context, count, texts, sizes, error);
-    layer_tell();
-    const char *to = other;
-    cl_program program = next.clCreateProgramWithSource(context, 1, &to, &bytes, error);
-    free(other);
+    size_t bytes = sizes && sizes[0] ? sizes[0] : strlen(texts[0]);
+    cl_program program =
+        next.clCreateProgramWithSource(context, count, texts, sizes, error);
+    if (!pairs)
+        pairs = calloc(MOST_PAIRS, sizeof(*pairs));
+    /* A handle may come again. */
+    for (size_t i = 0; i < pair_count; i++)
+        if (pairs[i].right == program)
+            pairs[i].right = NULL;
+    if (!program || count != 1 || !pairs || pair_count == MOST_PAIRS)
+        return program;
+    struct pair *p = &pairs[pair_count];
+    *p = (struct pair){.right = program,
+                       .trial = mutated(context, texts[0], bytes, "#error compiled"),
+                       .wrong = mutated(context, texts[0], bytes, mutant.text)};
+    pair_count += p->trial && p->wrong;
     return program;
+}
+
+static struct pair *pair_of(cl_program program)
+{
+    for (size_t i = 0; i < pair_count; i++)
+        if (pairs[i].right == program)
+            return &pairs[i];
+    return NULL;
+}
+
+static cl_program stand_in(cl_program program)
+{
+    struct pair *p = pair_of(program);
+    return p && p->is_wrong ? p->wrong : program;
+}
+
+static cl_int CL_API_CALL build(cl_program program, cl_uint count,
+                                const cl_device_id *ids, const char *options,
+                                void(CL_CALLBACK *done)(cl_program, void *), void *data)
+{
+    struct pair *p = pair_of(program);
+    if (p && next.clBuildProgram(p->trial, count, ids, options, NULL, NULL)) {
+        layer_tell();
+        p->is_wrong = true;
+    }
+    return next.clBuildProgram(stand_in(program), count, ids, options, done, data);
+}
+
+static cl_int CL_API_CALL build_info(cl_program program, cl_device_id id,
+                                     cl_program_build_info what, size_t size, void *value,
+                                     size_t *told)
+{
+    return next.clGetProgramBuildInfo(stand_in(program), id, what, size, value, told);
+}
+
+static cl_kernel CL_API_CALL create_kernel(cl_program program, const char *name,
+                                           cl_int *error)
+{
+    return next.clCreateKernel(stand_in(program), name, error);
 }
 
 void layer_mutant(cl_icd_dispatch *table, const char *word)
@@ -75,4 +144,7 @@ void layer_mutant(cl_icd_dispatch *table, const char *word)
     mutant.text = word + used;
     next = *table;
     table->clCreateProgramWithSource = with_source;
+    table->clBuildProgram = build;
+    table->clGetProgramBuildInfo = build_info;
+    table->clCreateKernel = create_kernel;
 }

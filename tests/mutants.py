@@ -30,15 +30,15 @@ WAYS = {
     "conv_vec.cl": [VEC + CONV, VEC + DRAW + CONV],
     "conv_weights_vec.cl": [VEC + CONV, VEC + DRAW + CONV],
     "conv_winograd_tile.cl": [TILE + DRAW + CONV],
-    "conv_winograd_vec.cl": [VEC + CONV, VEC + DRAW + CONV],
-    "conv_winograd_weights_vec.cl": [VEC + CONV, VEC + DRAW + CONV],
+    "conv_winograd_vec.cl": [VEC + DRAW + CONV],
+    "conv_winograd_weights_vec.cl": [VEC + DRAW + CONV],
     "convert.cl": [VEC + HALF + ["convert"]],
     "dense_clblast.cl": [["-g", "clblast"] + DENSE],
     "dropout.cl": [VEC + ["dropout"]],
     "gemm_mma.cl": [["-f", "mma"] + DENSE + CONV],
     "gemm_sg.cl": [["-f", "sg"] + DENSE + CONV],
     "gemm_sum.cl": [TILE + DENSE + CONV, TILE + DRAW + DENSE + CONV],
-    "gemm_tile.cl": [TILE + DENSE + CONV],
+    "gemm_tile.cl": [TILE + DENSE + CONV, TILE + DRAW + DENSE],
     "gemm_vec.cl": [VEC + DENSE + CONV, VEC + DRAW + DENSE],
     "input.cl": [VEC + ["input"]],
     "norm.cl": [VEC + ["batch-norm", "fold"], TILE + ["batch-norm"]],
@@ -48,7 +48,7 @@ WAYS = {
     "probe_sg.cl": [["-f", "sg", "act"]],
     "softmax.cl": [VEC + ["softmax", "loss"]],
     "activations.def": [VEC + ["act"]],
-    "channels.h": [VEC + ["batch-norm", "fold"], VEC + HALF + ["batch-norm"]],
+    "channels.h": [VEC + ["batch-norm", "fold"], VEC + HALF + ["fold", "batch-norm"]],
     "common.h": [VEC + ["act"]],
     "elementary.h": [VEC + ["act"]],
     "gather.h": [TILE + CONV + DENSE, TILE + HALF + CONV],
@@ -66,9 +66,9 @@ WAYS = {
     "storage.h": [VEC + HALF + ["act", "add"]],
     "store_part.def": [VEC + ["act"]],
     "sub_group.h": [["-f", "sg"] + DENSE],
-    "winograd.h": [VEC + CONV],
-    "winograd_conv.h": [VEC + CONV],
-    "winograd_input.h": [VEC + CONV],
+    "winograd.h": [VEC + DRAW + CONV, TILE + DRAW + CONV],
+    "winograd_conv.h": [VEC + DRAW + CONV, TILE + DRAW + CONV],
+    "winograd_input.h": [VEC + DRAW + CONV, TILE + DRAW + CONV],
 }
 # They measure, and nobody looks at what they compute.
 UNVERIFIED = {"probe.cl"}
@@ -82,6 +82,7 @@ UNUSED_LANE = "lanes behind the last channel are computed, and never stored"
 HOST = "no kernel uses it: the C side does"
 PRIVATE = "beyond a private array, which no compiler is bound to notice"
 EQUIVALENT = {
+    ("gemm_sum.cl", "if (n <= K)"): NOTHING_LEFT,
     ("add.cl", "if (i + VW < count)"): WHOLE_PART,
     ("convert.cl", "if (i + VW < count)"): WHOLE_PART,
     ("convert.cl", "if (i > count)"): NOTHING_LEFT,
@@ -121,6 +122,22 @@ def code_lines(path):
                 inside = True
             elif "*/" in line:
                 inside = False
+
+
+def condition(path, number):
+    """Under which directive of the preprocessor a line stands."""
+    stack = []
+    with open(path, encoding="utf-8") as file:
+        for line in list(file)[:number - 1]:
+            word = re.match(r"\s*#\s*(if|ifdef|ifndef|elif|else|endif)\b", line)
+            if word and word[1] == "endif":
+                stack.pop()
+            elif word and word[1].startswith("if"):
+                stack.append(line.strip())
+            elif word:
+                stack[-1] += f" {line.strip()}"
+    inner = [text for text in stack if not re.match(r"#ifndef WEFT_\w+_H$", text)]
+    return f"under {inner[-1]}" if inner else "under no condition"
 
 
 def mutations(line):
