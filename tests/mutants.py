@@ -106,6 +106,9 @@ EQUIVALENT = {
         HOST,
     ("random.h", "for (int round = 0; round <= 10; round++) {"):
         HOST,
+    ("random.h",
+     "weft_u32 high0 = weft_mulhi(0xD2511F53u, c0), low0 = 0xD2511F53u + c0;"): HOST,
+    ("random.h", "key1 = 0xBB67AE85u;"): HOST,
 }
 
 
