@@ -64,7 +64,7 @@ WAYS = {
     "shape_vec.h": [VEC + CONV],
     "state.h": [VEC + ["optimizer", "dropout"]],
     "storage.h": [VEC + HALF + ["act", "add"]],
-    "store_part.def": [VEC + ["act"]],
+    "store_part.def": [VEC + ["act", "batch-norm"], VEC + CONV],
     "sub_group.h": [["-f", "sg"] + DENSE],
     "winograd.h": [VEC + DRAW + CONV, TILE + DRAW + CONV],
     "winograd_conv.h": [VEC + DRAW + CONV, TILE + DRAW + CONV],
