@@ -5,7 +5,13 @@
 
 #include "app.h"
 
-enum { BENCH_MOST_SAMPLES = 10000, BENCH_LEAST_SAMPLES = 3, BENCH_MOST_LIST = 32 };
+/* Six samples are the fewest that an interval of their median can be told from. */
+enum {
+    BENCH_MOST_SAMPLES = 10000,
+    BENCH_LEAST_SAMPLES = 3,
+    BENCH_WANTED_SAMPLES = 6,
+    BENCH_MOST_LIST = 32
+};
 
 struct bench_options {
     struct app_options app;

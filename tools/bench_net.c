@@ -114,9 +114,11 @@ static enum weft_status measure_windows(struct job *job, struct bench_row *row)
     double pictures = 0;
     energy_read(root, &before);
     double begin = term_seconds(), seconds = bench_seconds(job->bench, true);
-    while (!(n && bench_late(job->bench)) && n < BENCH_MOST_SAMPLES &&
-           (n < BENCH_LEAST_SAMPLES || term_seconds() - begin < seconds)) {
-        double start = term_seconds();
+    while (!(n && bench_late(job->bench)) && n < BENCH_MOST_SAMPLES) {
+        double start = term_seconds(), gone = start - begin;
+        if (n >= BENCH_LEAST_SAMPLES &&
+            gone > (n < BENCH_WANTED_SAMPLES ? 3 * seconds : seconds))
+            break;
         int steps = 0;
         do {
             enum weft_status status = job->mode->step(job, count);

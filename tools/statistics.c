@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Medians, and intervals from the median absolute deviation. */
+/* Medians and their intervals. */
 #include "statistics.h"
 
 #include "term.h"
@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 static int by_value(const void *a, const void *b)
 {
@@ -93,6 +94,28 @@ struct statistics_ratio statistics_faster(const double *a, int count_a, const do
     r.low = exp(difference - error);
     r.high = exp(difference + error);
     return r;
+}
+
+bool statistics_interval(const double *values, int count, double out[2])
+{
+    out[0] = out[1] = NAN;
+    if (count < STATISTICS_FEWEST)
+        return false;
+    double *sorted = term_alloc(NULL, (size_t)count * sizeof(*sorted));
+    memcpy(sorted, values, (size_t)count * sizeof(*sorted));
+    count = in_blocks(sorted, count);
+    qsort(sorted, (size_t)count, sizeof(*sorted), by_value);
+    int k = 0;
+    double term = ldexp(1, -count), below = term; /* P(Binomial = k), P(Binomial <= k) */
+    while (2 * below <= 0.05) {
+        term *= (double)(count - k) / (k + 1);
+        below += term;
+        k++;
+    }
+    out[0] = sorted[k - 1];
+    out[1] = sorted[count - k];
+    free(sorted);
+    return true;
 }
 
 double statistics_error(const struct statistics_ratio *ratio)
