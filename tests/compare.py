@@ -93,6 +93,8 @@ def test_energy():
     counter.start()
     run("bench", "infer", "-d", "cpu", "--data", "data", "--net", "tiny.net", "-b", "8",
         "--seconds", "0.5s", "--quick", "--save", "energy.json", WEFT_SYS_ROOT="sys")
+    table = run("bench", "train", "-d", "all", "--data", "data", "--net", "tiny.net", "-b",
+                "8", "--seconds", "0.1s", "--quick", WEFT_SYS_ROOT="sys")
     over.set()
     counter.join()
     row = json.loads(pathlib.Path("energy.json").read_text())["rows"][0]
@@ -101,6 +103,10 @@ def test_energy():
     run("bench", "infer", "-d", "cpu", "--data", "data", "--net", "tiny.net", "-b", "8",
         "--seconds", "0.1s", "--quick", "--save", "none.json", WEFT_SYS_ROOT="nowhere")
     assert "joules" not in pathlib.Path("none.json").read_text()
+    assert "J/1,000" in table.split("\n")[0] and "J/1,000: joules" in table, table
+    assert "J/1,000" not in run("bench", "train", "-d", "all", "--data", "data", "--net",
+                                "tiny.net", "-b", "8", "--seconds", "0.1s", "--quick",
+                                WEFT_SYS_ROOT="nowhere")
 
 
 def test_regressions():

@@ -157,7 +157,7 @@ CELL(share, percent(t, r->launch_share))
 CELL(planned, mebibytes(t, r->planned))
 CELL(taken, mebibytes(t, r->taken))
 CELL(resident, mebibytes(t, r->resident))
-CELL(joules, table_real(t, r->joules, isfinite(r->joules) ? "%.3g J" : "-", r->joules))
+CELL(joules, table_real(t, r->joules, isfinite(r->joules) ? "%.3g" : "-", r->joules))
 CELL(passed, table_bool(t, !r->fault[0],
                         r->fault[0]          ? "WRONG"
                         : isfinite(r->error) ? "right"
@@ -202,7 +202,7 @@ static const struct {
     {{"planned_bytes", "Planned", false, 0}, BENCH_PICTURES, cell_planned},
     {{"taken_bytes", "Taken", false, 0}, BENCH_PICTURES, cell_taken},
     {{"resident_bytes", "Resident", false, 0}, BENCH_PICTURES, cell_resident},
-    {{"joules_per_1000", "For 1,000", false, 0}, BENCH_PICTURES, cell_joules},
+    {{"joules_per_1000", "J/1,000", false, 0, true}, BENCH_PICTURES, cell_joules},
     {{"steps", "After steps", false, 0}, BENCH_LEARN, cell_steps},
     {{"accuracy", "Accuracy", false, 0}, BENCH_LEARN, cell_accuracy},
     {{"accuracy_error", "+-", false, 0}, BENCH_LEARN, cell_accuracy_error},
@@ -213,16 +213,12 @@ static const struct {
 };
 enum { COLUMNS = sizeof(columns) / sizeof(*columns) };
 
-/* Columns that are shown only where there is something to see. */
+/* Columns that only those see who asked for precisions. */
 static bool is_empty(const struct bench *b, int column)
 {
-    bool counted = false;
-    for (int i = 0; i < b->row_count; i++)
-        counted = counted || isfinite(b->rows[i].joules);
-    return (columns[column].write == cell_joules && !counted) ||
-           ((columns[column].write == cell_precision ||
-             columns[column].write == cell_speedup) &&
-            !b->options->precisions);
+    return (columns[column].write == cell_precision ||
+            columns[column].write == cell_speedup) &&
+           !b->options->precisions;
 }
 
 /* One table of the rows of `kinds`, with the columns that people then want. */

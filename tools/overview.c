@@ -11,11 +11,12 @@
 static const struct table_column columns[] = {
     {"device", "Device", true, 0},
     {"driver", NULL, true, 0},
-    {"train", "Trains", false, 0},
-    {"infer", "Infers", false, 0},
+    {"train", "Trains /s", false, 0},
+    {"infer", "Infers /s", false, 0},
     {"train_roof_share", "Of roof", false, 0},
+    {"train_joules_per_1000", "J/1,000", false, 0, true},
     {"latency_ms", "Latency ms", false, 0},
-    {"latency_p99_ms", "p99", false, 0},
+    {"latency_p99_ms", "p99 ms", false, 0},
     {"gflops", "GFLOP/s", false, 0},
     {"read_gb_s", "GB/s", false, 0},
     {"launch_us", "Launch us", false, 0},
@@ -107,6 +108,7 @@ static void add_row(struct table *t, const struct results *r, int index)
     cell(t, results_real(train, "median"), "%.1f");
     cell(t, results_real(infer, "median"), "%.1f");
     share_cell(t, results_real(train, "roof_share"));
+    cell(t, results_real(train, "joules_per_1000"), "%.3g");
     cell(t, results_real(latency, "median"), "%.3f");
     cell(t, results_real(latency, "p99"), "%.3f");
     cell(t, 1e-9 * results_real(run, "roofs.flops"), "%.1f");
@@ -139,9 +141,7 @@ static bool tell_faults(const struct results *r, int index)
     return wrong_rows(run) || (*fault && !json_array_size(rows));
 }
 
-/* The row of `run` that learnt the same: batch, network and steps. A target that was not
- * reached leaves no samples. */
-static const json_t *same_learnt(const json_t *run, const json_t *learnt)
+const json_t *overview_learnt(const json_t *run, const json_t *learnt)
 {
     const json_t *rows = json_object_get(run, "rows");
     char mine[RESULTS_LABEL], other[RESULTS_LABEL];
@@ -162,7 +162,7 @@ static void tell_parity(const struct results *r)
 {
     const json_t *first = first_learnt(results_run(r, 0));
     for (int i = 1; first && i < results_count(r); i++) {
-        const json_t *learnt = same_learnt(results_run(r, i), first);
+        const json_t *learnt = overview_learnt(results_run(r, i), first);
         double points =
             100 * (results_real(learnt, "accuracy") - results_real(first, "accuracy"));
         double error = 100 * results_real(first, "accuracy_error");
@@ -175,15 +175,50 @@ static void tell_parity(const struct results *r)
     }
 }
 
+void overview_table(struct table *t, const struct results *r, enum table_format format)
+{
+    table_init(t, stdout, format, columns, COLUMNS, false);
+    for (int i = 0; i < results_count(r); i++)
+        add_row(t, r, i);
+}
+
+void overview_about(const struct results *r, char out[OVERVIEW_ABOUT])
+{
+    const json_t *learnt = NULL;
+    bool energy = false;
+    for (int i = 0; i < results_count(r); i++) {
+        const json_t *run = results_run(r, i), *train = overview_best(run, "train");
+        energy = energy || isfinite(results_real(train, "joules_per_1000"));
+        learnt = learnt ? learnt : first_learnt(run);
+    }
+    int at = snprintf(out, OVERVIEW_ABOUT,
+                      "Trains, infers: pictures a second at the best batch. Of roof: of "
+                      "what the device could do at best, in training. %sGB/s: read from "
+                      "the largest memory.",
+                      energy ? "J/1,000: joules of the whole machine for 1,000 pictures "
+                               "trained. "
+                             : "");
+    if (learnt)
+        snprintf(out + at, OVERVIEW_ABOUT - (size_t)at,
+                 " Accuracy: after %.0f steps of batch %.0f. Learnt in: training until "
+                 "%.3g %%.",
+                 results_real(learnt, "steps"), results_real(learnt, "batch"),
+                 100 * results_real(learnt, "target"));
+}
+
 int overview_write(const struct results *r, enum table_format format)
 {
     struct table t;
     int failed = 0;
-    table_init(&t, stdout, format, columns, COLUMNS, false);
-    for (int i = 0; i < results_count(r); i++)
-        add_row(&t, r, i);
+    overview_table(&t, r, format);
     table_write(&t);
     table_finish(&t);
+    if (format == TABLE_HUMAN) {
+        char about[OVERVIEW_ABOUT];
+        overview_about(r, about);
+        putchar('\n');
+        term_wrap(stdout, about, 0, 0, 90);
+    }
     if (format == TABLE_JSON)
         results_write(r, stdout);
     if (format == TABLE_HUMAN || format == TABLE_MD) {

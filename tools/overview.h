@@ -9,11 +9,22 @@
  * how many runs failed or have wrong results, which stderr is told. */
 int overview_write(const struct results *results, enum table_format format);
 
+/* That table, written by nobody yet: its first column is the device. */
+void overview_table(struct table *table, const struct results *results,
+                    enum table_format format);
+/* What its columns mean. */
+enum { OVERVIEW_ABOUT = 600 };
+void overview_about(const struct results *results, char out[OVERVIEW_ABOUT]);
+
 /* Into a file of JSON; NULL: not. */
 enum app_exit overview_keep(const struct app *app, const struct results *results,
                             const char *save);
 
 /* The best right row of a workload: the fastest, NULL if there is none. */
 const json_t *overview_best(const json_t *run, const char *workload);
+
+/* The right row of `run` that learnt the same as `learnt`: network, batch and steps. It
+ * may have no samples: a target that was not reached leaves none. */
+const json_t *overview_learnt(const json_t *run, const json_t *learnt);
 
 #endif

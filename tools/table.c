@@ -55,6 +55,26 @@ const char *table_thousands(double value)
     return out;
 }
 
+/* Whether people see a column. */
+static bool is_shown(const struct table *t, int column)
+{
+    if (!t->columns[column].optional)
+        return t->columns[column].title;
+    for (int i = column; i < t->cell_count; i += t->column_count)
+        if (t->cells[i].kind == CELL_REAL && isfinite(t->cells[i].real))
+            return t->columns[column].title;
+    return false;
+}
+
+const char *table_shown(const struct table *t, int row, int column)
+{
+    if (column >= t->column_count || row >= t->cell_count / t->column_count ||
+        !is_shown(t, column))
+        return NULL;
+    return row < 0 ? t->columns[column].title
+                   : t->cells[row * t->column_count + column].text;
+}
+
 static void csv_text(FILE *out, const char *text)
 {
     if (!text[strcspn(text, ",\"\r\n")]) {
@@ -96,7 +116,7 @@ static void md_row(const struct table *t, const struct table_cell *row)
 {
     fputc('|', t->out);
     for (int c = 0; c < t->column_count; c++)
-        if (t->columns[c].title) {
+        if (is_shown(t, c)) {
             fputc(' ', t->out);
             for (const char *s = row ? row[c].text : t->columns[c].title; *s; s++)
                 fprintf(t->out, *s == '|' ? "\\%c" : "%c", *s);
@@ -107,7 +127,7 @@ static void md_row(const struct table *t, const struct table_cell *row)
         return;
     fputc('|', t->out);
     for (int c = 0; c < t->column_count; c++)
-        if (t->columns[c].title)
+        if (is_shown(t, c))
             fputs(t->columns[c].left ? ":---|" : "---:|", t->out);
     fputc('\n', t->out);
 }
@@ -131,7 +151,7 @@ static void human_row(const struct table *t, const struct table_cell *row)
     if (!row)
         fputs(term_on(t->out, TERM_BOLD), t->out);
     for (int c = 0; c < t->column_count; c++) {
-        if (!t->columns[c].title)
+        if (!is_shown(t, c))
             continue;
         const char *text = row ? row[c].text : t->columns[c].title;
         int fill = width(t, c) - term_columns(text);

@@ -13,6 +13,7 @@ struct table_column {
     const char *title; /* for people; NULL: only in CSV and JSON */
     bool left;         /* aligned to the left */
     int width;         /* at least so wide; a table that streams has only this */
+    bool optional;     /* people see it only where some row has a number in it */
 };
 
 struct table_cell;
@@ -37,6 +38,9 @@ void table_int(struct table *table, int64_t value); /* people see 12,345 */
 void table_real(struct table *table, double value, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void table_bool(struct table *table, bool value, const char *shown);
+
+/* What people see in a cell, row -1 being the titles; NULL: not there, or not shown. */
+const char *table_shown(const struct table *table, int row, int column);
 
 /* Writes the rows that are not written yet; nothing where the format is JSON. */
 void table_write(struct table *table);
