@@ -2,14 +2,18 @@
 """The page of weft compare --report and weft bench --report: whole, self-contained, with
 every device, and with nothing in it that a driver's name could do. Usage: report.py WEFT
 
-Where Chromium is installed it must not scroll sideways on a phone; else that is left out."""
+Where Chromium is installed it must be as wide as a phone, no text in a picture may lie on
+another or outside, and all text must stand out, light and dark; else that is left out."""
 
 import html.parser
 import json
+import math
 import os
 import pathlib
+import random
 import re
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -64,8 +68,13 @@ def check(text, names):
     for svg in re.findall(r"<svg.*?</svg>", text, re.S):
         root = xml.etree.ElementTree.fromstring(svg)
         assert root.get("aria-label")
+        height = float(root.get("viewBox").split()[3])
         for number in re.findall(r"[-\d.]+", " ".join(p.get("d", "") for p in root)):
-            assert -1 < float(number) < 400, number
+            assert -1 < float(number) < max(400, height), number
+        names = [e for e in root if e.get("class", "").startswith("name ")]
+        places = sorted(float(e.get("y")) for e in names)
+        assert all(b - a > 12 for a, b in zip(places, places[1:])), places
+        assert all(10 < y < height for y in places), places
         assert "nan" not in svg and "inf\"" not in svg
     return said
 
@@ -80,12 +89,12 @@ def proves():
         sys.exit(f"the test itself is broken: {bad} passed")
 
 
-def row(workload, median, **more):
-    values = [median * (1 + 0.01 * i) for i in range(-4, 5)]
+def row(workload, median, values=(), **more):
+    values = values or [median * (1 + 0.01 * i) for i in range(-4, 5)]
     unit = {"latency": "ms", "layers": "GFLOP/s", "learn": "s"}.get(workload, "pictures/s")
     return {"workload": workload, "net": "seed", "image": "28x28x1", "batch": 128,
-            "unit": unit, "median": median, "min": values[0], "max": values[-1],
-            "passed": True, "values": values, **more}
+            "unit": unit, "median": median, "min": min(values), "max": max(values),
+            "passed": True, "values": list(values), **more}
 
 
 def layer(name, share, flops):
@@ -112,27 +121,154 @@ def compare(files, report):
     return pathlib.Path(report).read_text(encoding="utf-8")
 
 
-def narrow(page):
-    """Nothing is wider than a phone: the page tells by its own title."""
+def interval(values):
+    """The narrowest pair of samples, as far from both ends, around the median of 95 %."""
+    if len(values) > 40:
+        at = [len(values) * i // 20 for i in range(21)]
+        values = [statistics.median(values[a:b]) for a, b in zip(at, at[1:])]
+    values, n = sorted(values), len(values)
+    sure = [k for k in range(1, n // 2 + 1)
+            if sum(math.comb(n, i) for i in range(k, n - k + 1)) / 2 ** n >= 0.95]
+    return (values[sure[-1] - 1], values[n - sure[-1]]) if sure else None
+
+
+def intervals():
+    """What bars show is what samples say, told in the table too; of five, nothing is."""
+    draw = random.Random(1)
+    for count in (1, 5, 6, 7, 9, 20, 40, 41, 200):
+        values = [draw.lognormvariate(7, 0.2) for _ in range(count)]
+        median = statistics.median(values)
+        pathlib.Path("i.json").write_text(json.dumps(
+            run_of("I", 1, [row("train", median, values)])), encoding="utf-8")
+        text = compare(["i.json"], "i.html")
+        bar = re.findall(r'class="bar" style="width:([\d.]+)%', text)
+        span = re.findall(r'class="span" style="left:([\d.]+)%;width:([\d.]+)%', text)
+        sure = interval(values)
+        assert len(bar) == 1 and len(span) == (sure is not None), (count, text)
+        if not sure:
+            continue
+        most = max(median, sure[1])
+        drawn = float(span[0][0]), float(span[0][0]) + float(span[0][1]), float(bar[0])
+        for at, value in zip(drawn, (*sure, median)):
+            assert abs(at - 100 * value / most) < 0.02, (count, drawn, sure, median)
+        assert "&ndash;".join(short(v) for v in sure) in text, (count, sure)
+
+
+def short(value):
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+
+
+LOOK = """<script>
+const wrong = [], found = (what, e) => wrong.push(what + ': ' + e.textContent.slice(0, 40));
+for (const svg of document.querySelectorAll('svg')) {
+  const texts = [...svg.querySelectorAll('text')], all = svg.getBoundingClientRect();
+  const box = e => e.getBoundingClientRect();
+  for (const e of texts) {
+    const b = box(e);
+    if (b.left < all.left || b.right > all.right || b.top < all.top || b.bottom > all.bottom)
+      found('outside', e);
+    for (const o of texts) {
+      const c = box(o);
+      if (e !== o && b.left < c.right && c.left < b.right &&
+          b.top + 2 < c.bottom && c.top + 2 < b.bottom) found('overlap', e);
+    }
+    for (const o of svg.querySelectorAll('.curve, .dot, .point, .roof'))
+      if (e.matches('.name') && box(o).right > b.left) found('under a line', e);
+  }
+}
+const numbers = text => text.match(/[\\d.]+/g).map(Number);
+const light = rgb => rgb.slice(0, 3).map(v => v / 255)
+  .map(v => v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
+  .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
+function behind(e) {
+  const c = numbers(getComputedStyle(e).backgroundColor), a = c.length > 3 ? c[3] : 1;
+  return a === 1 || !e.parentElement ? c
+    : behind(e.parentElement).slice(0, 3).map((v, i) => a * c[i] + (1 - a) * v);
+}
+for (const e of document.querySelectorAll('p, td, th, span, b, h2, .who, .value, svg text')) {
+  const style = getComputedStyle(e);
+  const a = light(numbers(e.closest('svg') ? style.fill : style.color)), b = light(behind(e));
+  const ratio = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
+  if (e.textContent.trim() && ratio < 4.5) found('pale ' + ratio.toFixed(1), e);
+}
+const width = document.documentElement.scrollWidth;
+if (width > 390) wrong.push(width + ' pixels wide on a phone of 390');
+for (const e of document.querySelectorAll('.whole'))
+  if (e.scrollWidth > e.clientWidth) found('scrolls', e);
+document.title = 'seen ' + behind(document.body).slice(0, 3) + ' ' + wrong.join('; ');
+</script></body>"""
+
+
+def look(page, dark):
+    """What Chromium finds wrong with a page on a phone: the page tells by its title."""
     browser = shutil.which("chromium") or shutil.which("chromium-browser")
     if not browser:
-        print("Chromium is not installed: the page's width on a phone is not looked at")
-        return
+        print("Chromium is not installed: how the page looks on a phone is not checked")
+        return "", ""
     text = pathlib.Path(page).read_text(encoding="utf-8")
-    probe = "<script>document.title = document.documentElement.scrollWidth</script></body>"
-    frame = pathlib.Path("frame.html")
-    pathlib.Path("probe.html").write_text(text.replace("</body>", probe), encoding="utf-8")
+    pathlib.Path("probe.html").write_text(text.replace("</body>", LOOK), encoding="utf-8")
+    frame = pathlib.Path("frame.html").resolve()
     frame.write_text("<iframe src=probe.html style='width:390px;height:800px;border:0' "
-                     "onload='document.title = contentDocument.title'></iframe>"
-                     .replace("contentDocument", "this.contentDocument"))
+                     "onload='document.title = this.contentDocument.title'></iframe>")
     done = subprocess.run(
         [browser, "--headless=new", "--no-sandbox", "--disable-gpu", "--dump-dom",
-         "--allow-file-access-from-files", "--virtual-time-budget=3000", frame.as_uri()
-         if frame.is_absolute() else frame.resolve().as_uri()],
+         "--allow-file-access-from-files", "--virtual-time-budget=3000",
+         f"--blink-settings=preferredColorScheme={0 if dark else 1}", frame.as_uri()],
         capture_output=True, text=True, timeout=100)
-    width = re.search(r"<title>(\d+)</title>", done.stdout)
-    assert width, done.stderr[-500:]
-    assert int(width[1]) <= 390, f"{width[1]} pixels wide on a phone of 390"
+    seen = re.search(r"<title>seen ([\d,]+)(.*?)</title>", done.stdout, re.S)
+    assert seen, done.stderr[-500:]
+    return seen[1], seen[2].strip()
+
+
+def looks(page):
+    """Light and dark; and the look itself sees what is wrong."""
+    for dark in (False, True):
+        paper, wrong = look(page, dark)
+        assert not wrong, wrong
+        assert not paper or (int(paper.split(",")[0]) < 128) == dark, paper
+    text = pathlib.Path(page).read_text(encoding="utf-8")
+    for what, old, new in (
+            ("overlap", "</svg>", "<text x='9' y='90'>a</text><text x='9' y='90'>b</text>"),
+            ("outside", "</svg>", "<text x='350' y='90'>outside</text>"),
+            ("pale", "</h1>", "</h1><p style='color:#999'>pale</p>"),
+            ("wide", "</h1>", "</h1><div style='width:500px'>x</div>")):
+        new += "</svg>" if old == "</svg>" else ""
+        pathlib.Path("bad.html").write_text(text.replace(old, new, 1), encoding="utf-8")
+        paper, wrong = look("bad.html", False)
+        assert not paper or what in wrong, (what, wrong)
+
+
+def crowd():
+    """Twenty devices that are equally fast, and their names in a picture."""
+    files = []
+    for i in range(20):
+        files.append(f"crowd{i}.json")
+        rows = [row("train", 1000 + i // 4, batch=b, net=net) for b in (8, 64)
+                for net in ("seed", "a network of a long name")]
+        pathlib.Path(files[-1]).write_text(json.dumps(run_of(f"D{i}", 1, rows)))
+    text = compare(files, "crowd.html")
+    check(text, [f"D{i}" for i in range(20)])
+    assert len(re.findall('class="name ', text)) == 40
+    _, wrong = look("crowd.html", False)
+    assert not [w for w in wrong.split("; ") if w and not w.startswith("scrolls")], wrong
+
+
+def merged():
+    """Layers of networks that only one of two runs has, energy, and who did the work."""
+    one = run_of("One", 9000, [layer("conv1", 0.8, 1e9)])
+    two = run_of("Two", 9000, [
+        layer("other", 0.5, 1e9), row("train", 5, joules_per_1000=12.25, error=1e-7),
+        row("latency", 0.5, served_by="weft's C"),
+        row("learn", 3, accuracy=0.9, accuracy_error=0.001, target=0.8, steps=100)])
+    one["rows"].append(row("learn", 3, accuracy=0.8, accuracy_error=0.001, target=0.8,
+                           steps=100))
+    for name, run in (("m1.json", one), ("m2.json", two)):
+        run["device"]["family"] = "vec"
+        pathlib.Path(name).write_text(json.dumps(run), encoding="utf-8")
+    said = check(compare(["m1.json", "m2.json"], "m.html"),
+                 ["conv1", "other", "J/1,000", "12.2", "by weft's C", "90.0 %", "differs"])
+    assert said.count("right") >= 2
+    assert "J/1,000" not in check(compare(["m1.json"], "m.html"), ["One"])
 
 
 def main():
@@ -145,10 +281,10 @@ def main():
         text = compare(["0.json", "1.json", "2.json"], "three.html")
         said = check(text, ["Fast", EVIL, "Slow", "trained seed", "81.0", "conv1", "170 %"])
         assert said.count("times faster than") == 2, said[:500]
-        assert text.count("<svg") == 2
-        for letter in "ABC":  # beside the colour, which not everybody tells apart
-            assert f">{letter} train seed</text>" in text, letter
-            assert f">{letter}</text>" in text and f'<th class="n">{letter}' in text
+        assert text.count("<svg") == 4  # of training, and of each device's roofs
+        for i, letter in enumerate("ABC"):  # beside colour, which not everybody tells apart
+            assert f">{letter}</text>" in text, letter
+            assert f'<th class="heat key c{i}">{letter}' in text, letter
         check(compare(["0.json"], "one.html"), ["Fast"])
         wrong = run_of("Odd", 1, [row("train", 5, passed=False, fault="wrong <b>"),
                                   row("infer", 0.001)])
@@ -163,7 +299,10 @@ def main():
         done = subprocess.run([WEFT, "compare", "0.json", "--report", "no/where.html"],
                               capture_output=True, text=True)
         assert done.returncode == 1 and "no/where.html cannot be written" in done.stderr
-        narrow("three.html")
+        intervals()
+        merged()
+        crowd()
+        looks("three.html")
     print("pages of 3 devices, of 1, of a failed one, of a real one: right")
 
 

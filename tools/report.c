@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "report.h"
 
+#include "overview.h"
 #include "page.h"
 #include "paths.h"
 #include "summary.h"
@@ -12,17 +13,28 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const json_t *rows_of(const struct results *r, int run)
+const json_t *report_rows(const struct results *r, int run)
 {
     return json_object_get(results_run(r, run), "rows");
 }
 
-static bool is_workload(const json_t *row, const char *name)
+bool report_is_new(const struct results *r, int run, const json_t *row)
 {
-    return !strcmp(results_text(row, "workload"), name);
+    for (int i = 0; i < run; i++)
+        if (results_same(results_run(r, i), row))
+            return false;
+    return results_same(results_run(r, run), row) == row;
 }
 
-static void label_text(FILE *out, const struct results *r, int run)
+const char *report_letter(int run)
+{
+    static char text[3];
+    snprintf(text, sizeof(text), "%c%c", run < 26 ? 'A' + run : 'A' + run / 26 - 1,
+             run < 26 ? '\0' : 'A' + run % 26);
+    return text;
+}
+
+void report_label(FILE *out, const struct results *r, int run)
 {
     char label[RESULTS_LABEL];
     results_label(r, run, label);
@@ -30,23 +42,31 @@ static void label_text(FILE *out, const struct results *r, int run)
     page_text(out, label);
 }
 
-/* Fields of a run between separators; those that are not there leave none. */
-static void fields(FILE *out, const json_t *run, const char *const *paths)
+/* What is known of a run; fields that are not there are left out. */
+static void write_facts(FILE *out, const json_t *run)
 {
-    for (int written = 0; *paths; paths++) {
-        const char *text = results_text(run, *paths);
+    static const struct {
+        const char *path, *name;
+    } facts[] = {{"device.driver", "driver "},
+                 {"device.version", ""},
+                 {"device.family", "kernels "},
+                 {"tuning", "tuning "},
+                 {"host.processor", "on "},
+                 {"commit", "weft "},
+                 {"made", ""},
+                 {"file", ""}};
+    for (size_t i = 0; i < sizeof(facts) / sizeof(*facts); i++) {
+        const char *text = results_text(run, facts[i].path);
         if (!*text)
             continue;
-        fputs(written++ ? " &middot; " : "", out);
+        fprintf(out, "<span>%s", facts[i].name);
         page_text(out, text);
+        fputs("</span> ", out);
     }
 }
 
 static void write_head(FILE *out, const struct results *r)
 {
-    static const char *const facts[] = {
-        "device.driver", "device.version", "device.family", "host.processor",
-        "commit",        "made",           "file",          NULL};
     char sentence[SUMMARY_SENTENCE], label[RESULTS_LABEL];
     int fastest = summary_fastest(r), count = results_count(r);
     fputs("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
@@ -66,9 +86,9 @@ static void write_head(FILE *out, const struct results *r)
     for (int i = 0; i < count; i++) {
         const json_t *run = results_run(r, i);
         fprintf(out, "<p><span class=\"key c%d\">", report_color(i));
-        label_text(out, r, i);
-        fputs("</span><br><span class=\"soft\">", out);
-        fields(out, run, facts);
+        report_label(out, r, i);
+        fputs("</span><br><span class=\"soft facts\">", out);
+        write_facts(out, run);
         fputs("</span>", out);
         if (*results_text(run, "fault")) {
             fputs("<br><span class=\"wrong\">", out);
@@ -79,228 +99,241 @@ static void write_head(FILE *out, const struct results *r)
     }
 }
 
-static int by_value(const void *a, const void *b)
+/* The overview of `weft bench -d all`, but a column a device: so it fits a phone. */
+static void write_overview(FILE *out, const struct results *r)
 {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* Between which the middle nine tenths of a row's samples lie. */
-static void middle_of(const json_t *row, double out[2])
-{
-    double *values;
-    int count = results_samples(row, &values);
-    qsort(values, (size_t)count, sizeof(*values), by_value);
-    out[0] = count ? values[(count - 1) / 20] : NAN;
-    out[1] = count ? values[count - 1 - (count - 1) / 20] : NAN;
-    free(values);
-}
-
-static void write_bar(FILE *out, const struct results *r, int run, const json_t *row,
-                      double most)
-{
-    double median = results_real(row, "median"), middle[2];
-    middle_of(row, middle);
-    fprintf(out, "<div class=\"who\">");
-    label_text(out, r, run);
-    fprintf(out,
-            "</div><div class=\"track c%d\"><div class=\"bar\" style=\"width:%.2f%%\">"
-            "</div><div class=\"span\" style=\"left:%.2f%%;width:%.2f%%\"></div>"
-            "<div class=\"value\">",
-            report_color(run), 100 * median / most, 100 * middle[0] / most,
-            100 * (middle[1] - middle[0]) / most);
-    page_number(out, median);
-    fputc(' ', out);
-    page_text(out, results_text(row, "unit"));
-    fputs("</div></div>\n", out);
-}
-
-/* The same workload on every device that has it. */
-static void write_bars_of(FILE *out, const struct results *r, int first,
-                          const json_t *row)
-{
-    char key[RESULTS_LABEL];
-    double most = 0, middle[2];
-    for (int i = first; i < results_count(r); i++) {
-        const json_t *same = results_same(results_run(r, i), row);
-        middle_of(same, middle);
-        most = fmax(most, fmax(results_real(same, "median"), middle[1]));
-    }
-    results_key(row, key);
-    fputs("<h3>", out);
-    page_text(out, key);
-    fputs("</h3>\n<div class=\"bars\">\n", out);
-    for (int i = first; i < results_count(r) && most > 0; i++) {
-        const json_t *same = results_same(results_run(r, i), row);
-        if (same)
-            write_bar(out, r, i, same, most);
-    }
-    fputs("</div>\n", out);
-}
-
-static void write_bars(FILE *out, const struct results *r)
-{
-    static const struct {
-        const char *workload, *title, *about;
-    } parts[] = {
-        {"train", "Training", "Pictures a second, more is better."},
-        {"infer", "Inference", "Pictures a second, more is better."},
-        {"latency", "Latency", "From asking to the answer, less is better."},
-    };
-    for (size_t p = 0; p < sizeof(parts) / sizeof(*parts); p++) {
+    struct table t;
+    char about[OVERVIEW_ABOUT];
+    overview_table(&t, r, TABLE_HUMAN);
+    overview_about(r, about);
+    fputs("<div class=\"wide whole\"><table><thead><tr><th>", out);
+    for (int i = 0; i < results_count(r); i++)
+        fprintf(out, "<th class=\"n key c%d\">%s", report_color(i), report_letter(i));
+    fputs("</thead><tbody>\n", out);
+    for (int c = 1; c < t.column_count; c++) {
         bool any = false;
-        for (int i = 0; i < results_count(r); i++)
-            for (size_t k = 0; k < json_array_size(rows_of(r, i)); k++) {
-                const json_t *row = json_array_get(rows_of(r, i), k);
-                bool before = false;
-                if (!is_workload(row, parts[p].workload) ||
-                    results_same(results_run(r, i), row) != row)
-                    continue;
-                for (int m = 0; m < i; m++)
-                    before = before || results_same(results_run(r, m), row);
-                if (before)
-                    continue;
-                if (!any)
-                    fprintf(out,
-                            "<h2>%s</h2>\n<p class=\"soft\">%s A bar is the median, the "
-                            "line the middle nine tenths of the samples.</p>\n",
-                            parts[p].title, parts[p].about);
-                any = true;
-                write_bars_of(out, r, i, row);
-            }
+        for (int i = 0; i < results_count(r) && table_shown(&t, -1, c); i++)
+            any = any || strcmp(table_shown(&t, i, c), "-");
+        if (!any)
+            continue;
+        fputs("<tr><th>", out);
+        page_text(out, table_shown(&t, -1, c));
+        for (int i = 0; i < results_count(r); i++) {
+            fputs("<td class=\"n\">", out);
+            page_text(out, table_shown(&t, i, c));
+        }
+        fputc('\n', out);
     }
+    fputs("</tbody></table></div>\n<p class=\"soft\">", out);
+    page_text(out, about);
+    fputs("</p>\n", out);
+    table_finish(&t);
 }
 
-static void write_learnt(FILE *out, int run, const json_t *row)
+static void write_share(FILE *out, double share)
 {
-    fprintf(out, "<tr><td>%s<td>", report_letter(run));
+    if (isfinite(share))
+        fprintf(out, "%.1f %%", 100 * share);
+    else
+        fputs("&ndash;", out);
+}
+
+/* An accuracy is told to differ where chance would not have it so far from `first`. */
+static void write_learnt(FILE *out, int run, const json_t *row, const json_t *first)
+{
+    double accuracy = results_real(row, "accuracy");
+    double error = results_real(first, "accuracy_error");
+    fputs("<tr><td>", out);
     page_text(out, results_text(row, "net"));
-    fprintf(out, "<td class=\"n\">%.0f<td class=\"n\">%.0f", results_real(row, "batch"),
-            results_real(row, "steps"));
-    fprintf(out, "<td class=\"n\">%.1f &plusmn; %.1f %%<td class=\"n\">%.0f %%",
-            100 * results_real(row, "accuracy"),
-            100 * results_real(row, "accuracy_error"), 100 * results_real(row, "target"));
+    fputs("<td class=\"n\">", out);
+    page_number(out, results_real(row, "batch"));
+    fputs("<td class=\"n more\">", out);
+    page_number(out, results_real(row, "steps"));
+    fprintf(out, "<td class=\"n key c%d\">%s<td class=\"n\">", report_color(run),
+            report_letter(run));
+    write_share(out, accuracy);
+    fputs(" &plusmn; ", out);
+    write_share(out, results_real(row, "accuracy_error"));
+    if (fabs(accuracy - results_real(first, "accuracy")) > 3 * error)
+        fputs(" <span class=\"wrong\">differs</span>", out);
+    fputs("<td class=\"n\">", out);
+    write_share(out, results_real(row, "target"));
     fputs("<td class=\"n\">", out);
     page_number(out, results_real(row, "median"));
     fputs(isfinite(results_real(row, "median")) ? " s\n" : "\n", out);
 }
 
+/* Devices that learnt the same below each other. */
 static void write_learning(FILE *out, const struct results *r)
 {
     bool any = false;
     for (int i = 0; i < results_count(r); i++)
-        for (size_t k = 0; k < json_array_size(rows_of(r, i)); k++) {
-            const json_t *row = json_array_get(rows_of(r, i), k);
-            if (!is_workload(row, "learn") || !results_passed(row) ||
-                !isfinite(results_real(row, "accuracy")))
+        for (size_t k = 0; k < json_array_size(report_rows(r, i)); k++) {
+            const json_t *row = json_array_get(report_rows(r, i), k);
+            bool before = false;
+            if (strcmp(results_text(row, "workload"), "learn") ||
+                !isfinite(results_real(row, "accuracy")) ||
+                overview_learnt(results_run(r, i), row) != row)
+                continue;
+            for (int m = 0; m < i; m++)
+                before = before || overview_learnt(results_run(r, m), row);
+            if (before)
                 continue;
             if (!any)
-                fputs("<h2>Learning</h2>\n<p class=\"soft\">After the same steps of the "
-                      "same batch from the same weights only rounding differs.</p>\n"
-                      "<div class=\"wide\"><table><thead><tr><th>Device<th>Network"
-                      "<th class=\"n\">Batch<th class=\"n\">Steps<th class=\"n\">Accuracy"
-                      "<th class=\"n\">Target<th class=\"n\">Reached in</thead><tbody>\n",
-                      out);
+                fputs(
+                    "<h2>Learning</h2>\n<p class=\"soft\">After the same steps of the "
+                    "same batch from the same weights only rounding differs; what is "
+                    "more than three standard errors away is told. The time is until "
+                    "the target; a dash: it was not reached.</p>\n"
+                    "<div class=\"wide whole\"><table><thead><tr><th>Network"
+                    "<th class=\"n\">Batch<th class=\"n more\">Steps<th><th class=\"n\">"
+                    "Accuracy<th class=\"n\">Target<th class=\"n\">Time</thead><tbody>\n",
+                    out);
             any = true;
-            write_learnt(out, i, row);
+            for (int m = i; m < results_count(r); m++) {
+                const json_t *same = overview_learnt(results_run(r, m), row);
+                if (isfinite(results_real(same, "accuracy")))
+                    write_learnt(out, m, same, row);
+            }
         }
     fputs(any ? "</tbody></table></div>\n" : "", out);
+}
+
+static bool has_layers(const struct results *r, int run)
+{
+    for (size_t k = 0; k < json_array_size(report_rows(r, run)); k++)
+        if (!strcmp(results_text(json_array_get(report_rows(r, run), k), "workload"),
+                    "layers"))
+            return true;
+    return false;
+}
+
+static void write_heat_row(FILE *out, const struct results *r, const json_t *row)
+{
+    static const char *const cells[] = {"layer", "text", "direction"};
+    fputs("<tr>", out);
+    for (size_t c = 0; c < sizeof(cells) / sizeof(*cells); c++) {
+        fputs(c == 1 ? "<td class=\"more\">" : "<td>", out);
+        page_text(out, results_text(row, cells[c]));
+    }
+    fprintf(out, "<td class=\"n\">%.0f", results_real(row, "batch"));
+    for (int i = 0; i < results_count(r); i++) {
+        double share = results_real(results_same(results_run(r, i), row), "roof_share");
+        if (!has_layers(r, i))
+            continue;
+        if (isfinite(share))
+            fprintf(out, "<td class=\"heat\" style=\"--heat:%.2f\">%.0f %%",
+                    0.65 * fmin(1, fmax(0, share)), 100 * share);
+        else
+            fputs("<td class=\"heat\">&ndash;", out);
+    }
+    fputc('\n', out);
 }
 
 static void write_heat(FILE *out, const struct results *r)
 {
     bool any = false;
-    const json_t *first = NULL;
-    int run = 0;
-    for (; run < results_count(r) && !any; run++)
-        for (size_t k = 0; k < json_array_size(rows_of(r, run)); k++)
-            any = any || is_workload(json_array_get(rows_of(r, run), k), "layers");
-    if (!any)
-        return;
-    first = rows_of(r, run - 1);
-    fputs("<h2>Layer by layer</h2>\n<div class=\"wide\"><table>\n<caption>Each part of a "
-          "training step as a share of what the device could do at best, "
-          "min(multiply-adds, bytes): 100 % is its limit.</caption>\n<thead><tr><th>Layer"
-          "<th class=\"more\">What<th>Direction<th class=\"n\">Batch",
-          out);
-    for (int i = 0; i < results_count(r); i++) {
-        fprintf(out, "<th class=\"n\">%s", report_letter(i));
-    }
-    fputs("</thead><tbody>\n", out);
-    for (size_t k = 0; k < json_array_size(first); k++) {
-        const json_t *row = json_array_get(first, k);
-        static const char *const cells[] = {"layer", "text", "direction"};
-        if (!is_workload(row, "layers"))
-            continue;
-        fputs("<tr>", out);
-        for (size_t c = 0; c < sizeof(cells) / sizeof(*cells); c++) {
-            fputs(c == 1 ? "<td class=\"more\">" : "<td>", out);
-            page_text(out, results_text(row, cells[c]));
+    for (int i = 0; i < results_count(r); i++)
+        for (size_t k = 0; k < json_array_size(report_rows(r, i)); k++) {
+            const json_t *row = json_array_get(report_rows(r, i), k);
+            if (strcmp(results_text(row, "workload"), "layers") ||
+                !report_is_new(r, i, row))
+                continue;
+            if (!any) {
+                fputs(
+                    "<h2>Layer by layer</h2>\n<p class=\"soft\">Each part of a training "
+                    "step as a share of what the device could do at best, which its "
+                    "multiply-adds or its bandwidth limit.</p>\n<div class=\"wide\">"
+                    "<table><thead><tr><th>Layer<th class=\"more\">What<th>Direction"
+                    "<th class=\"n\">Batch",
+                    out);
+                for (int m = 0; m < results_count(r); m++)
+                    if (has_layers(r, m))
+                        fprintf(out, "<th class=\"heat key c%d\">%s", report_color(m),
+                                report_letter(m));
+                fputs("</thead><tbody>\n", out);
+            }
+            any = true;
+            write_heat_row(out, r, row);
         }
-        fprintf(out, "<td class=\"n\">%.0f", results_real(row, "batch"));
-        for (int i = 0; i < results_count(r); i++) {
-            const json_t *same = results_same(results_run(r, i), row);
-            double share = results_real(same, "roof_share");
-            int heat = (int)fmin(9, fmax(0, 10 * share));
-            if (isfinite(share))
-                fprintf(out, "<td class=\"heat h%d\">%.0f %%", heat, 100 * share);
-            else
-                fputs("<td class=\"n\">&ndash;", out);
-        }
-        fputc('\n', out);
+    fputs(any ? "</tbody></table></div>\n" : "", out);
+}
+
+/* One row of results; on a phone without the columns of class "more". */
+static void write_number(FILE *out, int run, const json_t *row, bool energy)
+{
+    static const char *const numbers[] = {"min", "max", "p95", "p99"};
+    double share = results_real(row, "roof_share");
+    char key[RESULTS_LABEL];
+    results_key(row, key);
+    fprintf(out, "<tr><td class=\"key c%d\">%s<td>", report_color(run),
+            report_letter(run));
+    page_text(out, key);
+    fputs("<td class=\"n\">", out);
+    page_number(out, results_real(row, "median"));
+    fputs("<td>", out);
+    page_text(out, results_text(row, "unit"));
+    fputs("<td class=\"n more\">", out);
+    report_interval(out, row);
+    for (size_t n = 0; n < sizeof(numbers) / sizeof(*numbers); n++) {
+        fputs("<td class=\"n more\">", out);
+        page_number(out, results_real(row, numbers[n]));
     }
-    fputs("</tbody></table></div>\n", out);
+    fprintf(out, "<td class=\"n more\">%zu<td class=\"n\">",
+            json_array_size(json_object_get(row, "values")));
+    if (isfinite(share))
+        fprintf(out, "%.0f %%", 100 * share);
+    if (energy) {
+        fputs("<td class=\"n more\">", out);
+        if (isfinite(results_real(row, "joules_per_1000")))
+            page_number(out, results_real(row, "joules_per_1000"));
+    }
+    if (results_passed(row))
+        fputs(isfinite(results_real(row, "error")) ? "<td>right" : "<td>", out);
+    else {
+        fputs("<td class=\"wrong\">", out);
+        page_text(out, results_text(row, "fault"));
+    }
+    fputc('\n', out);
 }
 
 static void write_numbers(FILE *out, const struct results *r)
 {
-    static const char *const numbers[] = {"median", "min", "max", "p95", "p99"};
-    char key[RESULTS_LABEL];
-    fputs(
-        "<details open><summary>All numbers</summary>\n<div class=\"wide\"><table><thead>"
-        "<tr><th>Device<th>What<th class=\"n\">Median<th class=\"n\">Min"
-        "<th class=\"n\">Max<th class=\"n\">p95<th class=\"n\">p99<th>Unit"
-        "<th class=\"n\">Of roof<th>Result</thead><tbody>\n",
-        out);
+    bool energy = false;
     for (int i = 0; i < results_count(r); i++)
-        for (size_t k = 0; k < json_array_size(rows_of(r, i)); k++) {
-            const json_t *row = json_array_get(rows_of(r, i), k);
-            double share = results_real(row, "roof_share");
-            results_key(row, key);
-            fprintf(out, "<tr><td>%s<td>", report_letter(i));
-            page_text(out, key);
-            for (size_t n = 0; n < sizeof(numbers) / sizeof(*numbers); n++) {
-                fputs("<td class=\"n\">", out);
-                page_number(out, results_real(row, numbers[n]));
-            }
-            fputs("<td>", out);
-            page_text(out, results_text(row, "unit"));
-            fputs("<td class=\"n\">", out);
-            if (isfinite(share))
-                fprintf(out, "%.0f %%", 100 * share);
-            fputs(results_passed(row) ? "<td>right\n" : "<td class=\"wrong\">", out);
-            if (!results_passed(row)) {
-                page_text(out, results_text(row, "fault"));
-                fputc('\n', out);
-            }
-        }
+        for (size_t k = 0; k < json_array_size(report_rows(r, i)); k++)
+            energy = energy || isfinite(results_real(json_array_get(report_rows(r, i), k),
+                                                     "joules_per_1000"));
+    fprintf(out,
+            "<details open class=\"numbers\"><summary>All numbers</summary>\n<p "
+            "class=\"soft\">Right: "
+            "compared with the reference before it was timed. 95 %%: the interval of the "
+            "median.%s</p>\n<div class=\"wide\"><table><thead><tr><th><th>What"
+            "<th class=\"n\">Median<th>Unit<th class=\"n more\">95 %%"
+            "<th class=\"n more\">Min<th class=\"n more\">Max<th class=\"n more\">p95"
+            "<th class=\"n more\">p99<th class=\"n more\">Samples<th class=\"n\">Of roof"
+            "%s<th>Result</thead><tbody>\n",
+            energy ? " J/1,000: joules of the whole machine for 1,000 pictures." : "",
+            energy ? "<th class=\"n more\">J/1,000" : "");
+    for (int i = 0; i < results_count(r); i++)
+        for (size_t k = 0; k < json_array_size(report_rows(r, i)); k++)
+            write_number(out, i, json_array_get(report_rows(r, i), k), energy);
     fputs("</tbody></table></div></details>\n", out);
 }
 
 static void write_page(FILE *out, const struct results *r)
 {
     write_head(out, r);
-    write_bars(out, r);
+    write_overview(out, r);
+    report_bars(out, r);
     report_curves(out, r);
-    report_roofline(out, r);
+    report_rooflines(out, r);
     write_heat(out, r);
     write_learning(out, r);
     write_numbers(out, r);
     fputs("<p class=\"soft\">Made by weft ", out);
     page_text(out, weft_version());
-    fputs(". Results were compared with the reference before they were timed.</p>\n"
-          "</body>\n</html>\n",
-          out);
+    fputs(".</p>\n</body>\n</html>\n", out);
 }
 
 enum app_exit report_save(const struct app *app, const struct results *r,

@@ -10,9 +10,12 @@
 enum app_exit report_save(const struct app *app, const struct results *results,
                           const char *path);
 
-/* report_plots.c */
-void report_roofline(FILE *out, const struct results *results);
-void report_curves(FILE *out, const struct results *results);
+/* What the files of a report share. */
+
+const json_t *report_rows(const struct results *results, int run);
+
+/* Whether it is the first row, of all runs, in which this was measured and right. */
+bool report_is_new(const struct results *results, int run, const json_t *row);
 
 /* The class that gives a run its colour. */
 static inline int report_color(int run)
@@ -20,8 +23,18 @@ static inline int report_color(int run)
     return run % 6;
 }
 
-/* report_plots.c. The letter that names a run where a label is too long or a colour not
- * enough; in a static buffer. */
+/* The letter that names a run where a label is too long or a colour not enough; in a
+ * static buffer. */
 const char *report_letter(int run);
+/* The letter and the device. */
+void report_label(FILE *out, const struct results *results, int run);
+
+/* report_bars.c. Of a row the interval of its median, if it has enough samples. */
+void report_bars(FILE *out, const struct results *results);
+void report_interval(FILE *out, const json_t *row);
+
+/* report_plots.c */
+void report_curves(FILE *out, const struct results *results);
+void report_rooflines(FILE *out, const struct results *results);
 
 #endif

@@ -1,36 +1,153 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The pictures of a report: operations against the roofs, and speed against the batch. */
+/* The pictures of a report: speed against the batch, and operations against the roofs. */
 #include "page.h"
 #include "report.h"
 
 #include <math.h>
 #include <string.h>
 
-const char *report_letter(int run)
+/* What tells curves of one workload and device apart. */
+static const char *const curve_fields[] = {"net", "image", "precision"};
+enum { CURVE_FIELDS = sizeof(curve_fields) / sizeof(*curve_fields) };
+
+static bool is_workload(const json_t *row, const char *workload)
 {
-    static char text[3];
-    snprintf(text, sizeof(text), "%c%c", run < 26 ? 'A' + run : 'A' + run / 26 - 1,
-             run < 26 ? '\0' : 'A' + run % 26);
-    return text;
+    return !strcmp(results_text(row, "workload"), workload);
 }
 
-/* The runs by letter, colour and label, below a figure. */
+/* Whether a row is a point of the curve that `first` begins: the same but the batch. */
+static bool is_of_curve(const json_t *row, const json_t *first)
+{
+    for (int i = 0; i < CURVE_FIELDS; i++)
+        if (strcmp(results_text(row, curve_fields[i]),
+                   results_text(first, curve_fields[i])) != 0)
+            return false;
+    return is_workload(row, results_text(first, "workload")) && results_passed(row) &&
+           results_real(row, "batch") > 0 && results_real(row, "median") > 0;
+}
+
+/* Whether it is the first of a curve of several points. */
+static bool begins_curve(const json_t *rows, size_t index)
+{
+    const json_t *row = json_array_get(rows, index);
+    size_t points = 0;
+    if (!is_of_curve(row, row))
+        return false;
+    for (size_t k = 0; k < json_array_size(rows); k++) {
+        if (is_of_curve(json_array_get(rows, k), row))
+            points++;
+        if (k < index && points)
+            return false;
+    }
+    return points > 1;
+}
+
+/* The letter, and of the fields those in which curves of the workload differ. */
+static void name_curve(const struct results *r, int run, const json_t *first,
+                       char out[64])
+{
+    int at = snprintf(out, 64, "%s", report_letter(run));
+    for (int f = 0; f < CURVE_FIELDS; f++) {
+        const char *mine = results_text(first, curve_fields[f]);
+        bool differs = false;
+        for (int i = 0; i < results_count(r) && !differs; i++)
+            for (size_t k = 0; k < json_array_size(report_rows(r, i)); k++) {
+                const json_t *row = json_array_get(report_rows(r, i), k);
+                differs = differs || (is_workload(row, results_text(first, "workload")) &&
+                                      strcmp(results_text(row, curve_fields[f]), mine));
+            }
+        if (differs && *mine && at < 48)
+            at += snprintf(out + at, 64 - (size_t)at, " %.14s", mine);
+    }
+}
+
+/* The rows of the curve that begins at `index`; without `out` they widen the plot. */
+static void curve(FILE *out, const json_t *rows, size_t index, int color,
+                  struct page_plot *p, double end[2])
+{
+    const json_t *first = json_array_get(rows, index);
+    char dots[4096] = "", sign = 'M';
+    size_t at = 0;
+    if (out)
+        fprintf(out, "<path class=\"curve c%d\" d=\"", color);
+    for (size_t k = index; k < json_array_size(rows); k++) {
+        const json_t *row = json_array_get(rows, k);
+        if (!is_of_curve(row, first))
+            continue;
+        end[0] = results_real(row, "batch");
+        end[1] = results_real(row, "median");
+        if (!out) {
+            page_plot_widen(p, end[0], end[1]);
+            continue;
+        }
+        double x = page_plot_x(p, end[0]), y = page_plot_y(p, end[1]);
+        fprintf(out, "%c%.1f %.1f", sign, x, y);
+        sign = 'L';
+        if (at + 80 < sizeof(dots))
+            at += (size_t)snprintf(
+                dots + at, sizeof(dots) - at,
+                "<circle class=\"point c%d\" cx=\"%.1f\" cy=\"%.1f\" r=\"2.5\"/>", color,
+                x, y);
+    }
+    if (out)
+        fprintf(out, "\"/>%s\n", dots);
+}
+
+/* All curves of a workload; without `out` they widen and name the plot. How many. */
+static int curves(FILE *out, const struct results *r, const char *workload,
+                  struct page_plot *p)
+{
+    int count = 0;
+    for (int i = 0; i < results_count(r); i++)
+        for (size_t k = 0; k < json_array_size(report_rows(r, i)); k++) {
+            const json_t *rows = report_rows(r, i), *first = json_array_get(rows, k);
+            char name[64];
+            double end[2];
+            if (!is_workload(first, workload) || !begins_curve(rows, k))
+                continue;
+            count++;
+            curve(out, rows, k, report_color(i), p, end);
+            if (out)
+                continue;
+            name_curve(r, i, first, name);
+            page_plot_name(p, report_color(i), end[0], end[1], name);
+        }
+    return count;
+}
+
+/* What the letters stand for, above the first figure. */
 static void write_keys(FILE *out, const struct results *r)
 {
-    char label[RESULTS_LABEL];
+    fputs("<h2>Speed against the batch</h2>\n<p class=\"soft facts\">", out);
     for (int i = 0; i < results_count(r); i++) {
-        results_label(r, i, label);
-        fprintf(out, "%s<span class=\"key c%d\">%s ", i ? ", " : " ", report_color(i),
-                report_letter(i));
-        page_text(out, label);
-        fputs("</span>", out);
+        fprintf(out, "<span class=\"key c%d\">", report_color(i));
+        report_label(out, r, i);
+        fputs("</span> ", out);
     }
-    fputs(".</figcaption>\n</figure>\n", out);
+    fputs("</p>\n<div class=\"plots\">\n", out);
 }
 
-static const json_t *rows_of(const struct results *r, int run)
+void report_curves(FILE *out, const struct results *r)
 {
-    return json_object_get(results_run(r, run), "rows");
+    static const char *const parts[][2] = {{"train", "Training"}, {"infer", "Inference"}};
+    bool any = false;
+    for (int i = 0; i < 2; i++) {
+        struct page_plot p = {{0}, {0}};
+        if (!curves(NULL, r, parts[i][0], &p))
+            continue;
+        if (!any)
+            write_keys(out, r);
+        any = true;
+        fprintf(out, "<figure>\n<figcaption><b>%s</b></figcaption>\n", parts[i][1]);
+        page_plot_begin(&p, out,
+                        "Pictures a second against the batch size; all numbers are in "
+                        "the table at the end",
+                        "pictures a step", "pictures a second");
+        curves(out, r, parts[i][0], &p);
+        page_plot_end(&p, out);
+        fputs("</figure>\n", out);
+    }
+    fputs(any ? "</div>\n" : "", out);
 }
 
 /* Operations a byte, and 10^9 of them a second. False: the row is of no operation. */
@@ -46,169 +163,100 @@ static bool operation(const json_t *row, double *intensity, double *speed)
     return true;
 }
 
-/* Bytes a second from the largest memory. */
-static double bandwidth(const json_t *run)
+/* 10^9 operations a second at most, and 10^9 bytes a second from the largest memory. */
+static void roofs_of(const json_t *run, double *peak, double *slope)
 {
     const json_t *levels = json_object_get(json_object_get(run, "roofs"), "memory");
     size_t count = json_array_size(levels);
-    return count ? results_real(json_array_get(levels, count - 1), "read") : NAN;
-}
-
-static int widen_by_operations(const struct results *r, struct page_plot *p)
-{
-    int count = 0;
-    double x, y;
-    for (int i = 0; i < results_count(r); i++)
-        for (size_t k = 0; k < json_array_size(rows_of(r, i)); k++)
-            if (operation(json_array_get(rows_of(r, i), k), &x, &y)) {
-                page_plot_widen(p, x, y);
-                count++;
-            }
-    return count;
+    *peak = 1e-9 * results_real(run, "roofs.flops");
+    *slope = count ? 1e-9 * results_real(json_array_get(levels, count - 1), "read") : NAN;
 }
 
 /* From the slope of the memory to the level of the multiply-adds. */
-static void draw_roof(FILE *out, const struct page_plot *p, const struct results *r,
-                      int index)
+static void draw_roof(FILE *out, const struct page_plot *p, double peak, double slope,
+                      int color)
 {
-    const json_t *run = results_run(r, index);
-    double peak = 1e-9 * results_real(run, "roofs.flops");
-    double slope = 1e-9 * bandwidth(run);
-    if (!(peak > 0) || !(slope > 0))
-        return;
     double left = fmax(p->low[0], p->low[1] / slope);
+    if (!(peak > 0) || !(slope > 0) || left >= p->high[0])
+        return;
     double corner = fmin(fmax(peak / slope, left), p->high[0]);
-    fprintf(out, "<path class=\"roof c%d\" d=\"M%.1f %.1fL%.1f %.1fH%.1f\"/>\n",
-            report_color(index), page_plot_x(p, left),
-            page_plot_y(p, fmin(left * slope, peak)), page_plot_x(p, corner),
-            page_plot_y(p, fmin(corner * slope, peak)), page_plot_x(p, p->high[0]));
-    fprintf(
-        out,
-        "<text class=\"name c%d\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">%s</text>\n",
-        report_color(index), page_plot_x(p, p->high[0]), page_plot_y(p, peak) - 4,
-        report_letter(index));
+    fprintf(out, "<path class=\"roof c%d\" d=\"M%.1f %.1fL%.1f %.1fH%.1f\"/>\n", color,
+            page_plot_x(p, left), page_plot_y(p, fmin(left * slope, peak)),
+            page_plot_x(p, corner), page_plot_y(p, fmin(corner * slope, peak)),
+            page_plot_x(p, p->high[0]));
 }
 
-void report_roofline(FILE *out, const struct results *r)
+/* Dots of a run; without `out` they widen the plot. How many. */
+static int dots(FILE *out, const struct results *r, int run, struct page_plot *p)
 {
-    struct page_plot p = {{0}, {0}};
     char label[RESULTS_LABEL];
     double x, y;
-    if (!widen_by_operations(r, &p))
-        return;
-    for (int i = 0; i < results_count(r); i++)
-        page_plot_widen(&p, NAN, 1e-9 * results_real(results_run(r, i), "roofs.flops"));
-    fputs("<h2>How close to the limit</h2>\n<figure>\n", out);
+    int count = 0;
+    for (size_t k = 0; k < json_array_size(report_rows(r, run)); k++) {
+        const json_t *row = json_array_get(report_rows(r, run), k);
+        if (!operation(row, &x, &y))
+            continue;
+        count++;
+        if (!out) {
+            page_plot_widen(p, x, y);
+            continue;
+        }
+        fprintf(out, "<circle class=\"dot c%d\" cx=\"%.1f\" cy=\"%.1f\" r=\"3\"><title>",
+                report_color(run), page_plot_x(p, x), page_plot_y(p, y));
+        results_key(row, label);
+        page_text(out, label);
+        fputs("</title></circle>\n", out);
+    }
+    return count;
+}
+
+static void write_roofline(FILE *out, const struct results *r, int run,
+                           struct page_plot p)
+{
+    double peak, slope;
+    roofs_of(results_run(r, run), &peak, &slope);
+    fprintf(out, "<figure>\n<figcaption><span class=\"key c%d\">", report_color(run));
+    report_label(out, r, run);
+    fputs("</span>", out);
+    if (peak > 0 && slope > 0) {
+        fputs("<br>peak ", out);
+        page_number(out, peak);
+        fputs(" GFLOP/s, memory ", out);
+        page_number(out, slope);
+        fputs(" GB/s", out);
+    }
+    fputs("</figcaption>\n", out);
     page_plot_begin(&p, out,
                     "Operations per byte against speed; the table of layers below has "
                     "the same numbers",
                     "operations a byte", "GFLOP/s");
-    for (int i = 0; i < results_count(r); i++) {
-        draw_roof(out, &p, r, i);
-        for (size_t k = 0; k < json_array_size(rows_of(r, i)); k++) {
-            const json_t *row = json_array_get(rows_of(r, i), k);
-            if (!operation(row, &x, &y))
-                continue;
-            fprintf(out, "<circle class=\"dot c%d\" cx=\"%.1f\" cy=\"%.1f\" r=\"3\">",
-                    report_color(i), page_plot_x(&p, x), page_plot_y(&p, y));
-            results_key(row, label);
-            fprintf(out, "<title>%s: ", report_letter(i));
-            page_text(out, label);
-            fputs("</title></circle>\n", out);
-        }
-    }
-    page_plot_end(out);
-    fputs(
-        "<figcaption>A dot is an operation in one direction, by the usual algorithm's "
-        "operations, so that Winograd's may lie above; dashed the multiply-add peak and "
-        "the bandwidth of the largest memory, as measured:",
-        out);
-    write_keys(out, r);
+    draw_roof(out, &p, peak, slope, report_color(run));
+    dots(out, r, run, &p);
+    page_plot_end(&p, out);
+    fputs("</figure>\n", out);
 }
 
-/* Whether a row is a point of the curve that `first` begins: the same but the batch. */
-static bool is_of_curve(const json_t *row, const json_t *first)
-{
-    static const char *const fields[] = {"workload", "net", "image", "precision"};
-    for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++)
-        if (strcmp(results_text(row, fields[i]), results_text(first, fields[i])) != 0)
-            return false;
-    return results_passed(row) && results_real(row, "batch") > 0 &&
-           results_real(row, "median") > 0;
-}
-
-/* Whether it is the first of a curve of several points of pictures a second. */
-static bool begins_curve(const json_t *rows, size_t index)
-{
-    const json_t *row = json_array_get(rows, index);
-    size_t points = 0;
-    const char *workload = results_text(row, "workload");
-    if ((strcmp(workload, "train") && strcmp(workload, "infer")) ||
-        !is_of_curve(row, row))
-        return false;
-    for (size_t k = 0; k < json_array_size(rows); k++) {
-        if (is_of_curve(json_array_get(rows, k), row))
-            points++;
-        if (k < index && points)
-            return false;
-    }
-    return points > 1;
-}
-
-/* Of each: widens the plot, or with `out` draws. */
-static int curves(FILE *out, const struct results *r, struct page_plot *p)
-{
-    int count = 0;
-    for (int i = 0; i < results_count(r); i++)
-        for (size_t k = 0; k < json_array_size(rows_of(r, i)); k++) {
-            const json_t *rows = rows_of(r, i), *first = json_array_get(rows, k);
-            char sign = 'M';
-            double x = 0, y = 0;
-            if (!begins_curve(rows, k))
-                continue;
-            count++;
-            if (out)
-                fprintf(out, "<path class=\"curve c%d\" d=\"", report_color(i));
-            for (size_t m = k; m < json_array_size(rows); m++) {
-                const json_t *row = json_array_get(rows, m);
-                if (!is_of_curve(row, first))
-                    continue;
-                x = results_real(row, "batch");
-                y = results_real(row, "median");
-                if (out)
-                    fprintf(out, "%c%.1f %.1f", sign, page_plot_x(p, x),
-                            page_plot_y(p, y));
-                else
-                    page_plot_widen(p, x, y);
-                sign = 'L';
-            }
-            if (!out)
-                continue;
-            fprintf(out,
-                    "\"/><text class=\"name c%d\" x=\"%.1f\" y=\"%.1f\" "
-                    "text-anchor=\"end\">",
-                    report_color(i), page_plot_x(p, x) - 2, page_plot_y(p, y) - 6);
-            fprintf(out, "%s ", report_letter(i));
-            page_text(out, results_text(first, "workload"));
-            fputc(' ', out);
-            page_text(out, results_text(first, "net"));
-            fputs("</text>\n", out);
-        }
-    return count;
-}
-
-void report_curves(FILE *out, const struct results *r)
+void report_rooflines(FILE *out, const struct results *r)
 {
     struct page_plot p = {{0}, {0}};
-    if (!curves(NULL, r, &p))
+    int count = 0;
+    double peak, slope;
+    for (int i = 0; i < results_count(r); i++)
+        if (dots(NULL, r, i, &p)) {
+            roofs_of(results_run(r, i), &peak, &slope);
+            page_plot_widen(&p, NAN, peak);
+            count++;
+        }
+    if (!count)
         return;
-    fputs("<h2>Speed against the batch</h2>\n<figure>\n", out);
-    page_plot_begin(&p, out,
-                    "Pictures a second against the batch size; all numbers are "
-                    "in the table at the end",
-                    "pictures a step", "pictures a second");
-    curves(out, r, &p);
-    page_plot_end(out);
-    fputs("<figcaption>", out);
-    write_keys(out, r);
+    fprintf(out,
+            "<h2>How close to the limit</h2>\n<p class=\"soft\">A dot is an operation in "
+            "one direction, by the usual algorithm's operations, so that Winograd's may "
+            "lie above; dashed the multiply-add peak and the bandwidth of the largest "
+            "memory, as measured.%s</p>\n<div class=\"plots\">\n",
+            count > 1 ? " The axes of all devices are the same." : "");
+    for (int i = 0; i < results_count(r); i++)
+        if (dots(NULL, r, i, &(struct page_plot){{0}, {0}}))
+            write_roofline(out, r, i, p);
+    fputs("</div>\n", out);
 }
