@@ -3,13 +3,17 @@
 only those; damaged files are refused with a sentence. Usage: compare.py WEFT"""
 
 import copy
+import fcntl
 import json
 import os
 import pathlib
+import pty
 import random
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import time
 
@@ -34,6 +38,17 @@ def run(*args, code=0, says="", **env):
         sys.exit(f"weft {args}: exit {done.returncode}, not {code}, or not '{says}':\n{both}")
     passed += 1
     return done.stdout
+
+
+def terminal(columns, *args):
+    """Stdout of a command, which is a terminal so wide."""
+    ours, its = pty.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("4H", 50, columns, 0, 0))
+    subprocess.run([weft, *map(str, args), "--color", "never"], stdout=its, check=True,
+                   stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+    told = os.read(ours, 1 << 16).decode().replace("\r", "")
+    os.close(ours), os.close(its)
+    return told
 
 
 def row(workload, values, **more):
@@ -103,7 +118,7 @@ def test_energy():
     run("bench", "infer", "-d", "cpu", "--data", "data", "--net", "tiny.net", "-b", "8",
         "--seconds", "0.1s", "--quick", "--save", "none.json", WEFT_SYS_ROOT="nowhere")
     assert "joules" not in pathlib.Path("none.json").read_text()
-    assert "J/1,000" in table.split("\n")[0] and "J/1,000: joules" in table, table
+    assert table.count("J/1,000") == 2 and "J/1,000: joules" in table, table
     assert "J/1,000" not in run("bench", "train", "-d", "all", "--data", "data", "--net",
                                 "tiny.net", "-b", "8", "--seconds", "0.1s", "--quick",
                                 WEFT_SYS_ROOT="nowhere")
@@ -232,6 +247,11 @@ def test_all_devices():
         assert f"{100 * learnt[0]['accuracy']:.1f} " in out, out
     assert out.count("right") == len(runs) and " than " in out, out
     run("compare", "all.json", "all.json")
+    for columns, first in ((60, "A  "), (250, "Device  ")):
+        told = terminal(columns, "bench", "train", "-d", "all", "--data", "data", "--net",
+                        "tiny.net", "-b", "8", "--seconds", 0.05, "--quick")
+        assert told.startswith(first) and "not checked" in told, told
+        assert max(map(len, told.split("\nTrains, infers")[0].split("\n"))) <= columns, told
     run("bench", "-d", "all", "trian", code=2, says="did you mean train?")
     run("bench", "train", "-d", "all", "--data", "nowhere", code=5, says="nowhere")
 

@@ -92,6 +92,16 @@ static int wrong_rows(const json_t *run)
     return wrong;
 }
 
+/* Whether anything was compared with the reference: not with --quick. */
+static bool is_checked(const json_t *run)
+{
+    const json_t *rows = json_object_get(run, "rows");
+    for (size_t i = 0; i < json_array_size(rows); i++)
+        if (isfinite(results_real(json_array_get(rows, i), "error")))
+            return true;
+    return false;
+}
+
 static void add_row(struct table *t, const struct results *r, int index)
 {
     const json_t *run = results_run(r, index), *train = overview_best(run, "train");
@@ -116,10 +126,10 @@ static void add_row(struct table *t, const struct results *r, int index)
     cell(t, 1e6 * results_real(run, "roofs.launch_s"), "%.2f");
     accuracy_cells(t, learnt);
     cell(t, results_real(learnt, "median"), "%.2f s");
-    table_text(t, wrong_rows(run)                ? "WRONG"
-                  : !*results_text(run, "fault") ? "right"
-                  : train || infer               ? "incomplete"
-                                                 : "FAILED");
+    table_text(t, wrong_rows(run)               ? "WRONG"
+                  : *results_text(run, "fault") ? train || infer ? "incomplete" : "FAILED"
+                  : is_checked(run)             ? "right"
+                                                : "not checked");
 }
 
 /* What people must know of a run; whether it is bad. */
@@ -211,7 +221,10 @@ int overview_write(const struct results *r, enum table_format format)
     struct table t;
     int failed = 0;
     overview_table(&t, r, format);
-    table_write(&t);
+    if (format == TABLE_HUMAN && table_width(&t) > term_width(stdout))
+        table_write_turned(&t, results_letter);
+    else
+        table_write(&t);
     table_finish(&t);
     if (format == TABLE_HUMAN) {
         char about[OVERVIEW_ABOUT];

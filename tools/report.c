@@ -26,19 +26,11 @@ bool report_is_new(const struct results *r, int run, const json_t *row)
     return results_same(results_run(r, run), row) == row;
 }
 
-const char *report_letter(int run)
-{
-    static char text[3];
-    snprintf(text, sizeof(text), "%c%c", run < 26 ? 'A' + run : 'A' + run / 26 - 1,
-             run < 26 ? '\0' : 'A' + run % 26);
-    return text;
-}
-
 void report_label(FILE *out, const struct results *r, int run)
 {
     char label[RESULTS_LABEL];
     results_label(r, run, label);
-    fprintf(out, "<b>%s</b> ", report_letter(run));
+    fprintf(out, "<b>%s</b> ", results_letter(run));
     page_text(out, label);
 }
 
@@ -108,13 +100,10 @@ static void write_overview(FILE *out, const struct results *r)
     overview_about(r, about);
     fputs("<div class=\"wide whole\"><table><thead><tr><th>", out);
     for (int i = 0; i < results_count(r); i++)
-        fprintf(out, "<th class=\"n key c%d\">%s", report_color(i), report_letter(i));
+        fprintf(out, "<th class=\"n key c%d\">%s", report_color(i), results_letter(i));
     fputs("</thead><tbody>\n", out);
     for (int c = 1; c < t.column_count; c++) {
-        bool any = false;
-        for (int i = 0; i < results_count(r) && table_shown(&t, -1, c); i++)
-            any = any || strcmp(table_shown(&t, i, c), "-");
-        if (!any)
+        if (!table_told(&t, c))
             continue;
         fputs("<tr><th>", out);
         page_text(out, table_shown(&t, -1, c));
@@ -150,7 +139,7 @@ static void write_learnt(FILE *out, int run, const json_t *row, const json_t *fi
     fputs("<td class=\"n more\">", out);
     page_number(out, results_real(row, "steps"));
     fprintf(out, "<td class=\"n key c%d\">%s<td class=\"n\">", report_color(run),
-            report_letter(run));
+            results_letter(run));
     write_share(out, accuracy);
     fputs(" &plusmn; ", out);
     write_share(out, results_real(row, "accuracy_error"));
@@ -250,7 +239,7 @@ static void write_heat(FILE *out, const struct results *r)
                 for (int m = 0; m < results_count(r); m++)
                     if (has_layers(r, m))
                         fprintf(out, "<th class=\"heat key c%d\">%s", report_color(m),
-                                report_letter(m));
+                                results_letter(m));
                 fputs("</thead><tbody>\n", out);
             }
             any = true;
@@ -267,7 +256,7 @@ static void write_number(FILE *out, int run, const json_t *row, bool energy)
     char key[RESULTS_LABEL];
     results_key(row, key);
     fprintf(out, "<tr><td class=\"key c%d\">%s<td>", report_color(run),
-            report_letter(run));
+            results_letter(run));
     page_text(out, key);
     fputs("<td class=\"n\">", out);
     page_number(out, results_real(row, "median"));

@@ -23,9 +23,6 @@ static inline int report_color(int run)
     return run % 6;
 }
 
-/* The letter that names a run where a label is too long or a colour not enough; in a
- * static buffer. */
-const char *report_letter(int run);
 /* The letter and the device. */
 void report_label(FILE *out, const struct results *results, int run);
 

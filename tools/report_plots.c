@@ -46,7 +46,7 @@ static bool begins_curve(const json_t *rows, size_t index)
 static void name_curve(const struct results *r, int run, const json_t *first,
                        char out[64])
 {
-    int at = snprintf(out, 64, "%s", report_letter(run));
+    int at = snprintf(out, 64, "%s", results_letter(run));
     for (int f = 0; f < CURVE_FIELDS; f++) {
         const char *mine = results_text(first, curve_fields[f]);
         bool differs = false;

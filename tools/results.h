@@ -49,6 +49,8 @@ int results_samples(const json_t *row, double **out);
 /* What people call a run: its device and platform, and where two runs would be called the
  * same, the file too. */
 void results_label(const struct results *results, int index, char out[RESULTS_LABEL]);
+/* "A", "B", ...: where a label is too long or a colour not enough. In a static buffer. */
+const char *results_letter(int index);
 /* The device alone, briefly. */
 void results_device(const json_t *run, char out[RESULTS_LABEL]);
 /* What was measured, such as "train seed 28x28x1 batch 128"; the same in two runs, the

@@ -128,6 +128,14 @@ void results_label(const struct results *r, int index, char out[RESULTS_LABEL])
     }
 }
 
+const char *results_letter(int index)
+{
+    static char text[3];
+    snprintf(text, sizeof(text), "%c%c", index < 26 ? 'A' + index : 'A' + index / 26 - 1,
+             index < 26 ? '\0' : 'A' + index % 26);
+    return text;
+}
+
 void results_key(const json_t *row, char out[RESULTS_LABEL])
 {
     static const char *const fields[] = {"workload", "net",       "shape",    "image",

@@ -171,6 +171,51 @@ static void human_row(const struct table *t, const struct table_cell *row)
     fputc('\n', t->out);
 }
 
+int table_width(const struct table *t)
+{
+    int sum = -2;
+    for (int c = 0; c < t->column_count; c++)
+        sum += is_shown(t, c) ? width(t, c) + 2 : 0;
+    return sum;
+}
+
+bool table_told(const struct table *t, int column)
+{
+    const char *text = "-";
+    for (int i = 0; text && !strcmp(text, "-"); i++)
+        text = table_shown(t, i, column);
+    return text;
+}
+
+void table_write_turned(const struct table *t, const char *(*letter)(int row))
+{
+    const char *bold = term_on(t->out, TERM_BOLD), *off = term_off(t->out);
+    int rows = t->cell_count / t->column_count, titles = 0;
+    for (int i = 0; i < rows; i++)
+        fprintf(t->out, "%s%s%s  %s\n", bold, letter(i), off, table_shown(t, i, 0));
+    for (int c = 1; c < t->column_count; c++) {
+        int columns = table_told(t, c) ? term_columns(table_shown(t, -1, c)) : 0;
+        titles = columns > titles ? columns : titles;
+    }
+    for (int c = 0; c < t->column_count; c++) {
+        const char *title = c ? table_shown(t, -1, c) : "";
+        if (!table_told(t, c))
+            continue;
+        fprintf(t->out, "%s%s%s%s%*s", c ? "" : "\n", bold, title, off,
+                titles - term_columns(title), "");
+        for (int i = 0; i < rows; i++) {
+            const char *text = c ? table_shown(t, i, c) : letter(i);
+            int widest = 0;
+            for (int k = 1; k < t->column_count; k++) {
+                int w = table_told(t, k) ? term_columns(table_shown(t, i, k)) : 0;
+                widest = w > widest ? w : widest;
+            }
+            fprintf(t->out, "%*s%s", 2 + widest - term_columns(text), "", text);
+        }
+        fputc('\n', t->out);
+    }
+}
+
 static void write_nothing(const struct table *t, const struct table_cell *row)
 {
     (void)t, (void)row;

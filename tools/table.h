@@ -42,6 +42,14 @@ void table_bool(struct table *table, bool value, const char *shown);
 /* What people see in a cell, row -1 being the titles; NULL: not there, or not shown. */
 const char *table_shown(const struct table *table, int row, int column);
 
+/* Whether people see a column, and more in it than dashes. */
+bool table_told(const struct table *table, int column);
+
+/* How wide people's table is; and the same turned over, where that is too wide: each row
+ * is a column below `letter`, which the first column explains. */
+int table_width(const struct table *table);
+void table_write_turned(const struct table *table, const char *(*letter)(int row));
+
 /* Writes the rows that are not written yet; nothing where the format is JSON. */
 void table_write(struct table *table);
 
