@@ -265,7 +265,11 @@ def merged():
     for name, run in (("m1.json", one), ("m2.json", two)):
         run["device"]["family"] = "vec"
         pathlib.Path(name).write_text(json.dumps(run), encoding="utf-8")
-    said = check(compare(["m1.json", "m2.json"], "m.html"),
+    two["rows"][0]["net"] = "second"
+    pathlib.Path("m2.json").write_text(json.dumps(two), encoding="utf-8")
+    text = compare(["m1.json", "m2.json"], "m.html")
+    assert [text.count(f"<tr><th>{net}\n") for net in ("seed", "second")] == [1, 1]
+    said = check(text,
                  ["conv1", "other", "J/1,000", "12.2", "by weft's C", "90.0 %", "differs"])
     assert said.count("right") >= 2
     assert "J/1,000" not in check(compare(["m1.json"], "m.html"), ["One"])

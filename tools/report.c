@@ -34,8 +34,8 @@ void report_label(FILE *out, const struct results *r, int run)
     page_text(out, label);
 }
 
-/* What is known of a run; fields that are not there are left out. */
-static void write_facts(FILE *out, const json_t *run)
+/* What is known of a run; its file unless the label has it. */
+static void write_facts(FILE *out, const struct results *r, int index)
 {
     static const struct {
         const char *path, *name;
@@ -47,9 +47,12 @@ static void write_facts(FILE *out, const json_t *run)
                  {"commit", "weft "},
                  {"made", ""},
                  {"file", ""}};
+    const json_t *run = results_run(r, index);
+    char label[RESULTS_LABEL];
+    results_label(r, index, label);
     for (size_t i = 0; i < sizeof(facts) / sizeof(*facts); i++) {
         const char *text = results_text(run, facts[i].path);
-        if (!*text)
+        if (!*text || (!strcmp(facts[i].path, "file") && strstr(label, text)))
             continue;
         fprintf(out, "<span>%s", facts[i].name);
         page_text(out, text);
@@ -80,7 +83,7 @@ static void write_head(FILE *out, const struct results *r)
         fprintf(out, "<p><span class=\"key c%d\">", report_color(i));
         report_label(out, r, i);
         fputs("</span><br><span class=\"soft facts\">", out);
-        write_facts(out, run);
+        write_facts(out, r, i);
         fputs("</span>", out);
         if (*results_text(run, "fault")) {
             fputs("<br><span class=\"wrong\">", out);
@@ -222,6 +225,7 @@ static void write_heat_row(FILE *out, const struct results *r, const json_t *row
 static void write_heat(FILE *out, const struct results *r)
 {
     bool any = false;
+    const char *net = "";
     for (int i = 0; i < results_count(r); i++)
         for (size_t k = 0; k < json_array_size(report_rows(r, i)); k++) {
             const json_t *row = json_array_get(report_rows(r, i), k);
@@ -243,6 +247,12 @@ static void write_heat(FILE *out, const struct results *r)
                 fputs("</thead><tbody>\n", out);
             }
             any = true;
+            if (strcmp(net, results_text(row, "net"))) {
+                net = results_text(row, "net");
+                fputs("<tr><th>", out);
+                page_text(out, net);
+                fputc('\n', out);
+            }
             write_heat_row(out, r, row);
         }
     fputs(any ? "</tbody></table></div>\n" : "", out);
