@@ -100,47 +100,61 @@ static void test_no_driver(void)
 static const struct {
     const char *platform, *vendor, *device;
     cl_device_type type;
+    const char *driver;
     enum weft_family family;
-    const char *driver, *group_options;
+    unsigned quirks;
+    const char *group_options;
 } known[] = {
     {"Portable Computing Language", "AuthenticAMD", "pthread-haswell-AMD EPYC",
-     CL_DEVICE_TYPE_CPU, WEFT_FAMILY_VEC, "3.1+debian", NULL},
+     CL_DEVICE_TYPE_CPU, "3.1+debian", WEFT_FAMILY_VEC, OCL_QUIRK_KEEPS_PROGRAMS, ""},
     {"Portable Computing Language", "AuthenticAMD", "cpu-haswell-AMD EPYC",
-     CL_DEVICE_TYPE_CPU, WEFT_FAMILY_VEC, "6.0+debian", "-cl-opt-disable"},
+     CL_DEVICE_TYPE_CPU, "6.0+debian", WEFT_FAMILY_VEC, OCL_QUIRK_KEEPS_PROGRAMS,
+     "-cl-opt-disable"},
     {"Portable Computing Language", "AuthenticAMD", "cpu-haswell-AMD EPYC",
-     CL_DEVICE_TYPE_CPU, WEFT_FAMILY_VEC, "7.1-6.", NULL},
+     CL_DEVICE_TYPE_CPU, "7.1-6.", WEFT_FAMILY_VEC, OCL_QUIRK_KEEPS_PROGRAMS, ""},
+    {"Portable Computing Language", "NVIDIA Corporation", "NVIDIA H100",
+     CL_DEVICE_TYPE_GPU, "6.0+debian", WEFT_FAMILY_TILE, OCL_QUIRK_KEEPS_PROGRAMS, ""},
+    {"Oclgrind", "University of Bristol", "Oclgrind Simulator",
+     CL_DEVICE_TYPE_CPU | CL_DEVICE_TYPE_GPU | CL_DEVICE_TYPE_ACCELERATOR,
+     "Oclgrind 21.10", WEFT_FAMILY_VEC, OCL_QUIRK_WHOLE_WRITES, ""},
     {"Intel(R) OpenCL", "Intel(R) Corporation", "Intel(R) Xeon(R) CPU",
-     CL_DEVICE_TYPE_CPU, WEFT_FAMILY_VEC},
+     CL_DEVICE_TYPE_CPU, "2026.21.3", WEFT_FAMILY_VEC, 0, ""},
     {"rusticl", "Mesa/X.org", "llvmpipe (LLVM 15.0.6, 256 bits)", CL_DEVICE_TYPE_CPU,
-     WEFT_FAMILY_TILE},
-    {"NVIDIA CUDA", "NVIDIA Corporation", "NVIDIA H100", CL_DEVICE_TYPE_GPU,
-     WEFT_FAMILY_TILE},
+     "22.3.6", WEFT_FAMILY_TILE, OCL_QUIRK_SOFTWARE_GPU | OCL_QUIRK_EARLY_FINISH, ""},
+    {"rusticl", "AMD", "AMD Radeon RX 6600", CL_DEVICE_TYPE_GPU, "25.0.7",
+     WEFT_FAMILY_TILE, OCL_QUIRK_EARLY_FINISH, ""},
+    {"rusticl", "NVIDIA", "NV174", CL_DEVICE_TYPE_GPU, "25.0.7", WEFT_FAMILY_TILE,
+     OCL_QUIRK_EARLY_FINISH, ""},
+    {"rusticl", "Mesa", "Apple M1", CL_DEVICE_TYPE_GPU, "25.0.7", WEFT_FAMILY_TILE,
+     OCL_QUIRK_EARLY_FINISH, ""},
+    {"rusticl", "Mesa", "Mali-G610", CL_DEVICE_TYPE_GPU, "25.0.7", WEFT_FAMILY_VEC,
+     OCL_QUIRK_EARLY_FINISH, ""},
+    {"NVIDIA CUDA", "NVIDIA Corporation", "NVIDIA H100", CL_DEVICE_TYPE_GPU, "570.86",
+     WEFT_FAMILY_TILE, OCL_QUIRK_KEEPS_PROGRAMS, ""},
     {"AMD Accelerated Parallel Processing", "Advanced Micro Devices, Inc.", "gfx1100",
-     CL_DEVICE_TYPE_GPU, WEFT_FAMILY_TILE},
-    {"rusticl", "AMD", "AMD Radeon RX 6600", CL_DEVICE_TYPE_GPU, WEFT_FAMILY_TILE},
+     CL_DEVICE_TYPE_GPU, "3635.0", WEFT_FAMILY_TILE, 0, ""},
     {"Intel(R) OpenCL Graphics", "Intel(R) Corporation", "Intel(R) UHD Graphics 620",
-     CL_DEVICE_TYPE_GPU, WEFT_FAMILY_TILE},
-    {"rusticl", "Mesa", "Apple M1", CL_DEVICE_TYPE_GPU, WEFT_FAMILY_TILE},
-    {"ARM Platform", "ARM", "Mali-G610", CL_DEVICE_TYPE_GPU, WEFT_FAMILY_VEC},
+     CL_DEVICE_TYPE_GPU, "23.35", WEFT_FAMILY_TILE, 0, ""},
+    {"ARM Platform", "ARM", "Mali-G610", CL_DEVICE_TYPE_GPU, "3.0", WEFT_FAMILY_VEC, 0,
+     ""},
     {"PowerVR", "Imagination Technologies", "PowerVR B-Series", CL_DEVICE_TYPE_GPU,
-     WEFT_FAMILY_VEC},
-    {"Nobody's", "Nobody", "Unheard-of", CL_DEVICE_TYPE_ACCELERATOR, WEFT_FAMILY_VEC},
+     "1.18", WEFT_FAMILY_VEC, 0, ""},
+    {"Nobody's", "Nobody", "Unheard-of", CL_DEVICE_TYPE_ACCELERATOR, "", WEFT_FAMILY_VEC,
+     0, ""},
 };
 
 static void test_classes(void)
 {
     for (size_t i = 0; i < WEFT_COUNT(known); i++) {
         struct weft_device_info info = {0};
-        const char *driver = known[i].driver ? known[i].driver : "";
         snprintf(info.platform, sizeof(info.platform), "%s", known[i].platform);
         snprintf(info.vendor, sizeof(info.vendor), "%s", known[i].vendor);
         snprintf(info.name, sizeof(info.name), "%s", known[i].device);
-        snprintf(info.driver, sizeof(info.driver), "%s", driver);
-        const struct ocl_class *c = ocl_class_of(&info, known[i].type);
-        CHECK_INT(c->family, known[i].family);
-        CHECK(!c->group_options == !known[i].group_options);
-        if (c->group_options && known[i].group_options)
-            CHECK_TEXT(c->group_options, known[i].group_options);
+        snprintf(info.driver, sizeof(info.driver), "%s", known[i].driver);
+        const struct ocl_class c = ocl_class_of(&info, known[i].type);
+        CHECK_INT(c.family, known[i].family);
+        CHECK_INT(c.quirks, known[i].quirks);
+        CHECK_TEXT(c.group_options, known[i].group_options);
     }
 }
 

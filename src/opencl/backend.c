@@ -73,10 +73,9 @@ static enum weft_status ocl_open(weft_context *ctx, const struct weft_found *fou
             clGetDeviceInfo(d->id, CL_DEVICE_PLATFORM, sizeof(platform), &platform, NULL);
     if ((status = ocl_check(ctx, error, "asking for the device's platform")))
         goto fail;
-    const struct ocl_class *c = ocl_class_of(info, type);
-    d->quirks = c->quirks;
-    bool groups = d->base.family != WEFT_FAMILY_VEC;
-    d->build_options = groups && c->group_options ? c->group_options : "";
+    const struct ocl_class c = ocl_class_of(info, type);
+    d->quirks = c.quirks;
+    d->build_options = d->base.family == WEFT_FAMILY_VEC ? "" : c.group_options;
     d->is_cpu = info->kind == WEFT_DEVICE_CPU && !(d->quirks & OCL_QUIRK_SOFTWARE_GPU);
     d->units = info->compute_units ? info->compute_units : 1;
     d->max_group = info->max_group;

@@ -175,8 +175,8 @@ static void describe(cl_device_id id, struct weft_device_info *info)
     ocl_device_text(id, CL_DEVICE_VERSION, info->version, sizeof(info->version));
     ocl_device_text(id, CL_DEVICE_EXTENSIONS, extensions, sizeof(extensions));
     cl_device_type type = device_ulong(id, CL_DEVICE_TYPE);
-    const struct ocl_class *c = ocl_class_of(info, type);
-    info->kind = kind_of(id, type, c->quirks);
+    const struct ocl_class c = ocl_class_of(info, type);
+    info->kind = kind_of(id, type, c.quirks);
     info->compute_units = device_uint(id, CL_DEVICE_MAX_COMPUTE_UNITS);
     info->clock_mhz = device_uint(id, CL_DEVICE_MAX_CLOCK_FREQUENCY);
     info->memory_bytes = device_ulong(id, CL_DEVICE_GLOBAL_MEM_SIZE);
@@ -186,7 +186,7 @@ static void describe(cl_device_id id, struct weft_device_info *info)
     info->max_group = group ? group : 1; /* a group of one item there must be */
     info->fp16 = has_extension(extensions, "cl_khr_fp16");
     info->fp64 = has_extension(extensions, "cl_khr_fp64");
-    info->family = ocl_has_room_for_tiles(info) ? c->family : WEFT_FAMILY_VEC;
+    info->family = ocl_has_room_for_tiles(info) ? c.family : WEFT_FAMILY_VEC;
     identify(id, extensions, info);
 }
 

@@ -1,96 +1,80 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Classes of devices: the kernel family that suits them, and what their drivers need. */
+/* Two tables of devices: the kernel family that suits them, and what their drivers need.
+ */
 #include "quirk.h"
 
 #include <string.h>
 
-static const struct ocl_class classes[] = {
-    {.platform = "Oclgrind",
-     .types = CL_DEVICE_TYPE_ALL,
-     .family = WEFT_FAMILY_VEC,
-     .quirks = OCL_QUIRK_WHOLE_WRITES},
-    {.device = "llvmpipe",
-     .types = CL_DEVICE_TYPE_ALL,
-     .family = WEFT_FAMILY_TILE,
-     .quirks = OCL_QUIRK_SOFTWARE_GPU | OCL_QUIRK_EARLY_FINISH},
-    {.platform = "rusticl",
-     .vendor = "AMD",
-     .types = CL_DEVICE_TYPE_GPU,
-     .family = WEFT_FAMILY_TILE,
-     .quirks = OCL_QUIRK_EARLY_FINISH},
-    {.platform = "rusticl",
-     .vendor = "Intel",
-     .types = CL_DEVICE_TYPE_GPU,
-     .family = WEFT_FAMILY_TILE,
-     .quirks = OCL_QUIRK_EARLY_FINISH},
-    {.platform = "rusticl",
-     .device = "Apple",
-     .types = CL_DEVICE_TYPE_GPU,
-     .family = WEFT_FAMILY_TILE,
-     .quirks = OCL_QUIRK_EARLY_FINISH},
-    {.platform = "rusticl",
-     .vendor = "NVIDIA",
-     .types = CL_DEVICE_TYPE_GPU,
-     .family = WEFT_FAMILY_TILE,
-     .quirks = OCL_QUIRK_EARLY_FINISH},
-    {.platform = "rusticl",
-     .types = CL_DEVICE_TYPE_ALL,
-     .family = WEFT_FAMILY_VEC,
-     .quirks = OCL_QUIRK_EARLY_FINISH},
+struct match {
+    const char *platform, *vendor, *device; /* pieces of the names; NULL: any */
+    const char *driver;                     /* what its version begins with; NULL: any */
+    cl_device_type types;                   /* any of these; 0: whichever */
+};
+
+/* The first row that fits counts; the last fits everything. */
+static const struct {
+    struct match match;
+    enum weft_family family;
+} families[] = {
+    {{.device = "llvmpipe"}, WEFT_FAMILY_TILE},
+    {{.types = CL_DEVICE_TYPE_CPU}, WEFT_FAMILY_VEC},
+    {{"Portable Computing Language", .types = CL_DEVICE_TYPE_GPU}, WEFT_FAMILY_TILE},
+    {{.vendor = "NVIDIA", .types = CL_DEVICE_TYPE_GPU}, WEFT_FAMILY_TILE},
+    {{.vendor = "Advanced Micro Devices", .types = CL_DEVICE_TYPE_GPU}, WEFT_FAMILY_TILE},
+    {{.vendor = "AMD", .types = CL_DEVICE_TYPE_GPU}, WEFT_FAMILY_TILE},
+    {{.vendor = "Intel", .types = CL_DEVICE_TYPE_GPU}, WEFT_FAMILY_TILE},
+    {{.vendor = "Apple", .types = CL_DEVICE_TYPE_GPU}, WEFT_FAMILY_TILE},
+    {{.device = "Apple", .types = CL_DEVICE_TYPE_GPU}, WEFT_FAMILY_TILE},
+    /* Mali and PowerVR keep local memory in main memory; so may what nobody knows yet. */
+    {{0}, WEFT_FAMILY_VEC},
+};
+
+/* All rows that fit add up. */
+static const struct {
+    struct match match;
+    unsigned quirks;
+    const char *group_options;
+} needs[] = {
+    {{"Oclgrind"}, .quirks = OCL_QUIRK_WHOLE_WRITES},
+    {{"rusticl"}, .quirks = OCL_QUIRK_EARLY_FINISH},
+    {{.device = "llvmpipe"}, .quirks = OCL_QUIRK_SOFTWARE_GPU},
+    /* PoCL keeps its own programs for each work-group size, which a binary does not
+     * hold. */
+    {{"Portable Computing Language"}, .quirks = OCL_QUIRK_KEEPS_PROGRAMS},
     /* PoCL 6 runs LLVM's instruction combiner so that it aborts the process where it is
      * not done after a pass, which kernels with barriers provoke ("did not reach a
      * fixpoint", seen in Debian 13): these are built without optimization. */
-    {.platform = "Portable Computing Language",
-     .driver = "6.",
-     .types = CL_DEVICE_TYPE_CPU,
-     .family = WEFT_FAMILY_VEC,
-     .quirks = OCL_QUIRK_KEEPS_PROGRAMS,
+    {{"Portable Computing Language", .driver = "6.", .types = CL_DEVICE_TYPE_CPU},
      .group_options = "-cl-opt-disable"},
-    /* PoCL keeps its own programs for each work-group size, which a binary does not
-     * hold. */
-    {.platform = "Portable Computing Language",
-     .types = CL_DEVICE_TYPE_CPU,
-     .family = WEFT_FAMILY_VEC,
-     .quirks = OCL_QUIRK_KEEPS_PROGRAMS},
-    {.platform = "Portable Computing Language",
-     .types = CL_DEVICE_TYPE_GPU,
-     .family = WEFT_FAMILY_TILE,
-     .quirks = OCL_QUIRK_KEEPS_PROGRAMS},
-    {.types = CL_DEVICE_TYPE_CPU, .family = WEFT_FAMILY_VEC},
     /* Its binaries are PTX, to be translated again; its own cache holds machine code. */
-    {.vendor = "NVIDIA",
-     .types = CL_DEVICE_TYPE_GPU,
-     .family = WEFT_FAMILY_TILE,
-     .quirks = OCL_QUIRK_KEEPS_PROGRAMS},
-    {.vendor = "Advanced Micro Devices",
-     .types = CL_DEVICE_TYPE_GPU,
-     .family = WEFT_FAMILY_TILE},
-    {.vendor = "AMD", .types = CL_DEVICE_TYPE_GPU, .family = WEFT_FAMILY_TILE},
-    {.vendor = "Intel", .types = CL_DEVICE_TYPE_GPU, .family = WEFT_FAMILY_TILE},
-    {.vendor = "Apple", .types = CL_DEVICE_TYPE_GPU, .family = WEFT_FAMILY_TILE},
-    {.device = "Apple", .types = CL_DEVICE_TYPE_GPU, .family = WEFT_FAMILY_TILE},
-    /* Mali and PowerVR keep local memory in main memory; so may what nobody knows yet. */
-    {.types = CL_DEVICE_TYPE_ALL, .family = WEFT_FAMILY_VEC},
+    {{"NVIDIA"}, .quirks = OCL_QUIRK_KEEPS_PROGRAMS},
 };
 
-static bool fits(const char *piece, const char *name)
+static bool holds(const char *name, const char *piece)
 {
     return !piece || strstr(name, piece);
 }
 
-static bool begins(const char *beginning, const char *text)
+static bool fits(const struct match *m, const struct weft_device_info *info,
+                 cl_device_type type)
 {
-    return !beginning || !strncmp(text, beginning, strlen(beginning));
+    return (!m->types || (m->types & type)) && holds(info->platform, m->platform) &&
+           holds(info->vendor, m->vendor) && holds(info->name, m->device) &&
+           (!m->driver || !strncmp(info->driver, m->driver, strlen(m->driver)));
 }
 
-const struct ocl_class *ocl_class_of(const struct weft_device_info *info,
-                                     cl_device_type type)
+struct ocl_class ocl_class_of(const struct weft_device_info *info, cl_device_type type)
 {
-    const struct ocl_class *c = classes;
-    while (c != &classes[WEFT_COUNT(classes) - 1] &&
-           !((c->types & type) && fits(c->platform, info->platform) &&
-             fits(c->vendor, info->vendor) && fits(c->device, info->name) &&
-             begins(c->driver, info->driver)))
-        c++;
+    struct ocl_class c = {.group_options = ""};
+    size_t i = 0;
+    while (i + 1 < WEFT_COUNT(families) && !fits(&families[i].match, info, type))
+        i++;
+    c.family = families[i].family;
+    for (i = 0; i < WEFT_COUNT(needs); i++)
+        if (fits(&needs[i].match, info, type)) {
+            c.quirks |= needs[i].quirks;
+            if (needs[i].group_options)
+                c.group_options = needs[i].group_options;
+        }
     return c;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What has to be known of a driver beyond what it tells: one row of a table each. */
+/* What has to be known of a device and its driver beyond what they tell. */
 #ifndef WEFT_OPENCL_QUIRK_H
 #define WEFT_OPENCL_QUIRK_H
 
@@ -16,17 +16,13 @@ enum {
 };
 
 struct ocl_class {
-    const char *platform, *vendor, *device; /* pieces of the names; NULL: any */
-    const char *driver;                     /* what its version begins with; NULL: any */
-    cl_device_type types;                   /* any of these */
     enum weft_family family;
     unsigned quirks;
     const char *group_options; /* added to builds of families whose work-items share a
-                                  group, which are all but `vec`; NULL: none */
+                                  group, which are all but `vec`; "": none */
 };
 
-/* The first row that fits the device that `info` names; the last fits everything. */
-const struct ocl_class *ocl_class_of(const struct weft_device_info *info,
-                                     cl_device_type type);
+/* Of the device that `info` names. */
+struct ocl_class ocl_class_of(const struct weft_device_info *info, cl_device_type type);
 
 #endif
