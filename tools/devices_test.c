@@ -196,16 +196,6 @@ static void tell_fault(FILE *out, int index, const struct weft_device_info *d,
     term_wrap(out, text, 3, 0, width);
 }
 
-/* Drivers that were left out have no device to be tested, and that is a failure too. */
-static int count_left_out(void)
-{
-    const char *reason;
-    int count = 0;
-    while (probe_left_out(count, &reason))
-        count++;
-    return count;
-}
-
 /* "" or what is wrong with the device, in `fault`. */
 static void test(struct app *app, struct table *t, const struct child_place *place,
                  int index, double limit, char fault[CHILD_LINE])
@@ -238,7 +228,7 @@ static enum app_exit test_all(struct app *app, const struct child_place *place, 
     char(*faults)[CHILD_LINE] = term_alloc(NULL, (size_t)(end - first) * CHILD_LINE);
     struct weft_device_info info;
     struct table t;
-    int done = first, failed = 0, left_out = count_left_out();
+    int done = first, failed = 0, left_out = probe_count_left_out();
     table_init(&t, stdout, format, columns, COLUMN_COUNT, false);
     child_signals_catch();
     for (; done < end && !child_interrupted(); done++)

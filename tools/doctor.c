@@ -64,15 +64,8 @@ char *doctor_read(const struct doctor *d, const char *path)
     return doctor_path(d, path, full) ? paths_read(full, MOST_TEXT, &size) : NULL;
 }
 
-static bool fits(const char *name, const char *begin, const char *end)
-{
-    size_t n = strlen(name), b = strlen(begin), e = strlen(end);
-    return *name != '.' && n >= b + e && !strncmp(name, begin, b) &&
-           !strcmp(name + n - e, end);
-}
-
 int doctor_names(const struct doctor *d, const char *folder, const char *begin,
-                 const char *end, char ***names)
+                 char ***names)
 {
     char full[PATHS_MAX];
     struct dirent **entries;
@@ -82,7 +75,7 @@ int doctor_names(const struct doctor *d, const char *folder, const char *begin,
     *names = term_alloc(NULL, (size_t)(found > 0 ? found : 1) * sizeof(**names));
     for (int i = 0; i < found; i++) {
         const char *name = entries[i]->d_name;
-        if (fits(name, begin, end)) {
+        if (*name != '.' && !strncmp(name, begin, strlen(begin))) {
             size_t size = strlen(name) + 1;
             (*names)[count++] = memcpy(term_alloc(NULL, size), name, size);
         }

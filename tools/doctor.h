@@ -6,14 +6,11 @@
 #define WEFT_TOOLS_DOCTOR_H
 
 #include "app.h"
-#include "paths.h"
+#include "icd.h"
 
 enum doctor_grade { DOCTOR_FINE, DOCTOR_TOLD, DOCTOR_WRONG };
 
 enum { DOCTOR_MOST = 128 };
-
-/* Where drivers are named, unless the environment says otherwise. */
-#define DOCTOR_VENDORS "/etc/OpenCL/vendors"
 
 struct doctor_finding {
     enum doctor_grade grade;
@@ -52,16 +49,17 @@ bool doctor_path(const struct doctor *doctor, const char *path, char out[PATHS_M
 bool doctor_exists(const struct doctor *doctor, const char *path);
 /* The text of a file, to be freed; NULL: it cannot be read. */
 char *doctor_read(const struct doctor *doctor, const char *path);
-/* The names in a folder, sorted, that begin and end so; *names to be freed by
- * doctor_names_free. */
+/* The names in a folder, sorted, that begin so; *names to be freed by doctor_names_free.
+ */
 int doctor_names(const struct doctor *doctor, const char *folder, const char *begin,
-                 const char *end, char ***names);
+                 char ***names);
 void doctor_names_free(char **names, int count);
 
 /* What kind of container this is; NULL: none. */
 const char *doctor_container(const struct doctor *doctor);
 
 /* doctor_drivers.c */
+void doctor_icds(const struct doctor *doctor, struct icd_list *list);
 void doctor_loader(struct doctor *doctor);
 void doctor_settings(struct doctor *doctor);
 void doctor_drivers(struct doctor *doctor);

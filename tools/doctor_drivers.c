@@ -103,27 +103,15 @@ static const char *unloadable(const char *library)
     return why ? why : "it cannot be loaded";
 }
 
-static const char *left_out(const char *icd)
-{
-    const char *path, *reason;
-    for (int i = 0; (path = probe_left_out(i, &reason)); i++)
-        if (!strcmp(path, icd))
-            return reason;
-    return NULL;
-}
-
 static void look_at_driver(struct doctor *d, const char *icd)
 {
     const char *why;
-    size_t size;
-    char *library = paths_read(icd, 4096, &size);
-    if (library)
-        library[strcspn(library, "\r\n")] = '\0';
+    char *library = icd_library(icd);
     if (!library || !*library)
         doctor_find(d, DOCTOR_WRONG, icd, "reinstall its package",
                     "%s names no driver: it %s", icd,
                     library ? "is empty" : "cannot be read");
-    else if ((why = left_out(icd)))
+    else if ((why = probe_left_out(icd)))
         doctor_find(d, DOCTOR_WRONG, icd,
                     "remove or reinstall its package; until then it is left out",
                     "%s names %s, which %s", icd, library, why);
@@ -137,22 +125,27 @@ static void look_at_driver(struct doctor *d, const char *icd)
     free(library);
 }
 
+void doctor_icds(const struct doctor *d, struct icd_list *list)
+{
+    char place[PATHS_MAX];
+    list->count = 0;
+    if (!*d->root)
+        icd_find(list, probe_place());
+    else if (doctor_path(d, ICD_FOLDER, place))
+        icd_find(list, place);
+}
+
 void doctor_drivers(struct doctor *d)
 {
-    char path[PATHS_MAX], **names;
-    const char *folder = *d->root ? DOCTOR_VENDORS : probe_folder();
-    if (!*d->root && paths_exists(folder) && !paths_is_folder(folder)) {
-        look_at_driver(d, folder);
-        return;
-    }
-    int count = doctor_names(d, folder, "", ".icd", &names);
-    for (int i = 0; i < count; i++) {
-        char below[PATHS_MAX];
-        if (doctor_path(d, folder, below) && paths_join(path, below, names[i]))
+    const char *place = *d->root ? ICD_FOLDER : probe_place();
+    struct icd_list icds;
+    doctor_icds(d, &icds);
+    for (int i = 0; i < icds.count; i++) {
+        char path[PATHS_MAX];
+        if (icd_path(&icds, i, path))
             look_at_driver(d, path);
     }
-    if (!count)
-        doctor_find(d, DOCTOR_TOLD, folder, "", "%s has no .icd file, so no driver",
-                    folder);
-    doctor_names_free(names, count);
+    if (!icds.count)
+        doctor_find(d, DOCTOR_TOLD, place, "", "%s has no .icd file, so no driver",
+                    place);
 }

@@ -78,7 +78,7 @@ void doctor_files(struct doctor *d)
     int before = d->count;
     for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
         char path[PATHS_MAX], **names;
-        int count = doctor_names(d, places[i].folder, places[i].begin, "", &names);
+        int count = doctor_names(d, places[i].folder, places[i].begin, &names);
         for (int k = 0; k < count; k++)
             if (paths_join(path, places[i].folder, names[k]))
                 look_at_file(d, path);

@@ -181,18 +181,19 @@ static bool has_file(const struct doctor *d, enum maker maker)
     char **names;
     if (maker == NVIDIA)
         return doctor_exists(d, "/dev/nvidiactl") && doctor_exists(d, "/dev/nvidia-uvm");
-    int count = doctor_names(d, "/dev/dri", "renderD", "", &names);
+    int count = doctor_names(d, "/dev/dri", "renderD", &names);
     doctor_names_free(names, count);
     return count > 0;
 }
 
 static bool has_driver(const struct doctor *d, const char *begin)
 {
-    char **names;
-    const char *folder = *d->root ? DOCTOR_VENDORS : probe_folder();
-    int count = doctor_names(d, folder, begin, ".icd", &names);
-    doctor_names_free(names, count);
-    return count > 0;
+    struct icd_list icds;
+    doctor_icds(d, &icds);
+    for (int i = 0; i < icds.count; i++)
+        if (!strncmp(icds.names[i], begin, strlen(begin)))
+            return true;
+    return false;
 }
 
 /* The version of NVIDIA's library, if it is not the kernel driver's: they do not go
@@ -208,7 +209,7 @@ static bool versions_differ(const struct doctor *d, char kernel[64], char librar
     free(text);
     library[0] = '\0';
     for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++) {
-        int count = doctor_names(d, folders[i], begin, "", &names);
+        int count = doctor_names(d, folders[i], begin, &names);
         for (int k = 0; k < count; k++) {
             const char *version = names[k] + strlen(begin);
             same = same || !strcmp(version, kernel);
@@ -233,7 +234,7 @@ static void tell_unserved(struct doctor *d, const char *address, enum maker make
     else if (maker == NVIDIA && doctor_container(d))
         snprintf(mend, sizeof(mend),
                  "start the container with NVIDIA_DRIVER_CAPABILITIES=compute,utility, "
-                 "and let " DOCTOR_VENDORS
+                 "and let " ICD_FOLDER
                  "/nvidia.icd in it hold the line libnvidia-opencl.so.1");
     else if (has_driver(d, makers[maker].icd))
         snprintf(mend, sizeof(mend),
@@ -309,7 +310,7 @@ void doctor_pci(struct doctor *d)
 {
     int before = d->count;
     char **names;
-    int count = doctor_names(d, BUS, "", "", &names);
+    int count = doctor_names(d, BUS, "", &names);
     for (int i = 0; i < count; i++)
         look_at_device(d, names[i]);
     doctor_names_free(names, count);

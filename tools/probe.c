@@ -12,7 +12,7 @@
 #define _GNU_SOURCE
 #include "probe.h"
 
-#include "paths.h"
+#include "icd.h"
 #include "term.h"
 
 #include <weft/device.h>
@@ -33,9 +33,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define ICD_FOLDER "/etc/OpenCL/vendors"
-
-enum { MOST_DRIVERS = 64, NAME_SIZE = 256, BELIEVED = 3600 };
+enum { REASON = 96, BELIEVED = 3600 };
 
 /* Seconds that a driver may take. */
 static int patience(void)
@@ -45,16 +43,9 @@ static int patience(void)
     return seconds > 0 && seconds < 3600 ? seconds : 20;
 }
 
-struct driver {
-    char name[NAME_SIZE]; /* of the .icd file, without its folder */
-    char reason[96];      /* "" if it is good */
-};
-
 struct probe {
-    char folder[PATHS_MAX]; /* of .icd files, or one file */
-    bool single;            /* it is one file */
-    struct driver drivers[MOST_DRIVERS];
-    int count;
+    struct icd_list icds;
+    char reasons[ICD_MOST][REASON]; /* "": the driver is good */
     uint64_t key;
 };
 
@@ -80,45 +71,31 @@ static void mix_file(struct probe *p, const char *path)
     mix(p, facts, sizeof(facts));
 }
 
-/* The library that an .icd file names: a path, or a name to be looked for where the
- * dynamic loader would. */
+/* The library that an .icd file names, looked for where the dynamic loader would. */
 static void mix_library(struct probe *p, const char *icd)
 {
     static const char *const places[] = {"/usr/local/lib/%s", "/usr/lib/*-linux-*/%s",
                                          "/usr/lib64/%s", "/usr/lib/%s"};
-    size_t size;
-    char *text = paths_read(icd, 4096, &size);
-    if (!text)
+    char *library = icd_library(icd);
+    if (!library)
         return;
-    text[strcspn(text, "\r\n")] = '\0';
-    if (strchr(text, '/')) {
-        mix_file(p, text);
+    if (strchr(library, '/')) {
+        mix_file(p, library);
     } else {
-        for (size_t i = 0; *text && i < sizeof(places) / sizeof(*places); i++) {
+        for (size_t i = 0; *library && i < sizeof(places) / sizeof(*places); i++) {
             char pattern[PATHS_MAX];
             glob_t found = {0};
-            snprintf(pattern, sizeof(pattern), places[i], text);
+            snprintf(pattern, sizeof(pattern), places[i], library);
             if (!glob(pattern, 0, NULL, &found))
                 for (size_t k = 0; k < found.gl_pathc; k++)
                     mix_file(p, found.gl_pathv[k]);
             globfree(&found);
         }
     }
-    free(text);
+    free(library);
 }
 
-static bool is_icd(const char *name)
-{
-    size_t n = strlen(name);
-    return n > 4 && n < NAME_SIZE && !strcmp(name + n - 4, ".icd");
-}
-
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(((const struct driver *)a)->name, ((const struct driver *)b)->name);
-}
-
-static void list_drivers(struct probe *p)
+static void list_drivers(struct probe *p, const char *place)
 {
     static const char *const settings[] = {
         "OCL_ICD_FILENAMES", "OPENCL_LAYERS", "LD_LIBRARY_PATH", "LD_PRELOAD",
@@ -127,23 +104,11 @@ static void list_drivers(struct probe *p)
     mix_text(p, weft_version());
     for (size_t i = 0; i < sizeof(settings) / sizeof(*settings); i++)
         mix_text(p, getenv(settings[i]));
-    p->single = paths_exists(p->folder) && !paths_is_folder(p->folder);
-    mix_file(p, p->folder);
-    if (p->single) {
-        memcpy(p->drivers[p->count++].name, p->folder, strnlen(p->folder, NAME_SIZE - 1));
-        mix_library(p, p->folder);
-        return;
-    }
-    DIR *folder = opendir(p->folder);
-    for (struct dirent *e; folder && (e = readdir(folder)) && p->count < MOST_DRIVERS;)
-        if (is_icd(e->d_name))
-            snprintf(p->drivers[p->count++].name, NAME_SIZE, "%.255s", e->d_name);
-    if (folder)
-        closedir(folder);
-    qsort(p->drivers, (size_t)p->count, sizeof(*p->drivers), by_name);
-    for (int i = 0; i < p->count; i++) {
+    mix_file(p, place);
+    icd_find(&p->icds, place);
+    for (int i = 0; i < p->icds.count; i++) {
         char path[PATHS_MAX];
-        if (paths_join(path, p->folder, p->drivers[i].name)) {
+        if (icd_path(&p->icds, i, path)) {
             mix_file(p, path);
             mix_library(p, path);
         }
@@ -206,7 +171,7 @@ static bool start(struct child *child, const char *vendors, bool alone)
 }
 
 /* Waits for the child until `deadline`; "" in `reason` if all went well. */
-static void finish(struct child *child, double deadline, bool tell, char reason[96])
+static void finish(struct child *child, double deadline, bool tell, char reason[REASON])
 {
     char byte = 0;
     bool hung = false;
@@ -229,12 +194,13 @@ static void finish(struct child *child, double deadline, bool tell, char reason[
     }
     reason[0] = '\0';
     if (hung)
-        snprintf(reason, 96, "did not answer within %d s", patience());
+        snprintf(reason, REASON, "did not answer within %d s", patience());
     else if (!byte && WIFSIGNALED(status))
-        snprintf(reason, 96, "crashes when it is first used (%s)",
+        snprintf(reason, REASON, "crashes when it is first used (%s)",
                  strsignal(WTERMSIG(status)));
     else if (!byte)
-        snprintf(reason, 96, "ends the program when it is first used (exit status %d)",
+        snprintf(reason, REASON,
+                 "ends the program when it is first used (exit status %d)",
                  WEXITSTATUS(status));
 }
 
@@ -251,35 +217,35 @@ static bool remembered(struct probe *p, const char *path, bool again)
         next = strchr(line, '\n');
         if (next)
             *next++ = '\0';
-        char verdict[8], name[NAME_SIZE];
+        char verdict[8], name[ICD_NAME];
         int at = 0;
         if (sscanf(line, "%7s %255s %n", verdict, name, &at) < 2)
             break;
-        if (known >= p->count || strcmp(p->drivers[known].name, name))
+        if (known >= p->icds.count || strcmp(p->icds.names[known], name))
             break;
         if (!strcmp(verdict, "bad")) {
-            snprintf(p->drivers[known].reason, 96, "%.95s", line + at);
+            snprintf(p->reasons[known], REASON, "%.95s", line + at);
             bad = true;
         }
         known++;
     }
     free(text);
     bool fresh = !stat(path, &s) && time(NULL) - s.st_mtime < BELIEVED;
-    if (known == p->count && (!bad || (fresh && !again)))
+    if (known == p->icds.count && (!bad || (fresh && !again)))
         return true;
-    for (int i = 0; i < p->count; i++)
-        p->drivers[i].reason[0] = '\0';
+    for (int i = 0; i < p->icds.count; i++)
+        p->reasons[i][0] = '\0';
     return false;
 }
 
 static void remember(const struct probe *p, const char *path)
 {
-    char text[MOST_DRIVERS * (NAME_SIZE + 112)] = "";
+    char text[ICD_MOST * (ICD_NAME + REASON + 16)] = "";
     size_t at = 0;
-    for (int i = 0; i < p->count; i++) {
-        const struct driver *d = &p->drivers[i];
+    for (int i = 0; i < p->icds.count; i++) {
+        const char *reason = p->reasons[i];
         at += (size_t)snprintf(text + at, sizeof(text) - at, "%s %s %s\n",
-                               *d->reason ? "bad" : "good", d->name, d->reason);
+                               *reason ? "bad" : "good", p->icds.names[i], reason);
     }
     paths_replace(path, text, at);
 }
@@ -287,33 +253,32 @@ static void remember(const struct probe *p, const char *path)
 /* Tries all drivers at once, and on trouble each alone, side by side. */
 static void try_all(struct probe *p)
 {
-    struct child child, children[MOST_DRIVERS] = {{0}};
-    char reason[96];
-    if (!start(&child, p->folder, false))
+    struct child child, children[ICD_MOST] = {{0}};
+    char reason[REASON];
+    if (!start(&child, p->icds.place, false))
         return;
     finish(&child, term_seconds() + patience(), true, reason);
     if (!*reason)
         return;
-    if (p->count == 1) {
-        memcpy(p->drivers[0].reason, reason, sizeof(reason));
+    if (p->icds.count == 1) {
+        memcpy(p->reasons[0], reason, sizeof(reason));
         return;
     }
     term_say("An OpenCL driver %s; trying them one by one ...", reason);
     double deadline = term_seconds() + patience();
-    for (int i = 0; i < p->count; i++) {
+    for (int i = 0; i < p->icds.count; i++) {
         char path[PATHS_MAX];
-        if (!paths_join(path, p->folder, p->drivers[i].name) ||
-            !start(&children[i], path, true))
+        if (!icd_path(&p->icds, i, path) || !start(&children[i], path, true))
             children[i].id = 0;
     }
     bool found = false;
-    for (int i = 0; i < p->count; i++)
+    for (int i = 0; i < p->icds.count; i++)
         if (children[i].id) {
-            finish(&children[i], deadline, false, p->drivers[i].reason);
-            found = found || *p->drivers[i].reason;
+            finish(&children[i], deadline, false, p->reasons[i]);
+            found = found || *p->reasons[i];
         }
-    for (int i = 0; !found && i < p->count; i++)
-        snprintf(p->drivers[i].reason, 96, "works alone, but not beside the others");
+    for (int i = 0; !found && i < p->icds.count; i++)
+        snprintf(p->reasons[i], REASON, "works alone, but not beside the others");
 }
 
 static char made_folder[PATHS_MAX]; /* to be removed at the end; "" if it is kept */
@@ -328,12 +293,11 @@ static void remove_made_folder(void)
     rmdir(made_folder);
 }
 
-static char own_folder[PATHS_MAX];   /* of copies; "" if there is none */
-static char given_folder[PATHS_MAX]; /* what they are copies of */
+static char own_folder[PATHS_MAX]; /* of copies of the good ones; "" if there is none */
 
 /* Points the loader at copies of the good .icd files. The folder may be there from an
  * earlier time, when others were good: what is bad now is removed from it. */
-static void leave_out(struct probe *p, const char *cache)
+static void leave_out(const struct probe *p, const char *cache)
 {
     char folder[PATHS_MAX], name[32];
     snprintf(name, sizeof(name), "icd-%016" PRIx64, p->key);
@@ -345,38 +309,31 @@ static void leave_out(struct probe *p, const char *cache)
         memcpy(made_folder, folder, sizeof(folder));
         atexit(remove_made_folder);
     }
-    for (int i = 0; i < p->count; i++) {
+    for (int i = 0; i < p->icds.count; i++) {
         char from[PATHS_MAX], to[PATHS_MAX];
         size_t size;
-        if (!paths_join(from, p->folder, p->drivers[i].name) ||
-            !paths_join(to, folder, p->drivers[i].name))
+        if (!icd_path(&p->icds, i, from) || !paths_join(to, folder, p->icds.names[i]))
             continue;
-        char *text = *p->drivers[i].reason ? NULL : paths_read(from, 4096, &size);
+        char *text = *p->reasons[i] ? NULL : paths_read(from, 4096, &size);
         if (!text || !paths_replace(to, text, size))
             unlink(to);
         free(text);
     }
     setenv("OCL_ICD_VENDORS", folder, 1);
-    memcpy(given_folder, p->folder, sizeof(folder));
     memcpy(own_folder, folder, sizeof(folder));
-    memcpy(p->folder, folder, sizeof(folder));
 }
 
-static void warn(const struct probe *p, const struct driver *d)
-{
-    char path[PATHS_MAX];
-    if (p->single || !paths_join(path, p->folder, d->name))
-        snprintf(path, sizeof(path), "%s", d->name);
-    term_warn("the OpenCL driver %s %s; it is left out. Remove or reinstall its package "
-              "(dpkg -S %s).",
-              path, d->reason, path);
-}
-
+static struct probe probe;
 static const char *misled_by;
 
 const char *probe_misled_by(void)
 {
     return misled_by;
+}
+
+const char *probe_place(void)
+{
+    return probe.icds.place;
 }
 
 void probe_tell(const char *note, char out[PROBE_NOTE])
@@ -385,31 +342,35 @@ void probe_tell(const char *note, char out[PROBE_NOTE])
     for (out[0] = '\0'; *note && at + 1 < PROBE_NOTE;) {
         bool own = length && !strncmp(note, own_folder, length);
         at += (size_t)snprintf(out + at, PROBE_NOTE - at, "%.*s", own ? PATHS_MAX : 1,
-                               own ? given_folder : note);
+                               own ? probe.icds.place : note);
         note += own ? length : 1;
     }
 }
 
-static struct probe probe;
-
-const char *probe_folder(void)
+const char *probe_left_out(const char *icd)
 {
-    return *given_folder ? given_folder : probe.folder;
+    char path[PATHS_MAX];
+    for (int i = 0; i < probe.icds.count; i++)
+        if (*probe.reasons[i] && icd_path(&probe.icds, i, path) && !strcmp(path, icd))
+            return probe.reasons[i];
+    return NULL;
 }
 
-const char *probe_left_out(int index, const char **reason)
+int probe_count_left_out(void)
 {
-    static char path[PATHS_MAX];
-    for (int i = 0; i < probe.count; i++) {
-        const struct driver *d = &probe.drivers[i];
-        if (!*d->reason || index--)
-            continue;
-        if (probe.single || !paths_join(path, given_folder, d->name))
-            snprintf(path, sizeof(path), "%s", d->name);
-        *reason = d->reason;
-        return path;
-    }
-    return NULL;
+    int count = 0;
+    for (int i = 0; i < probe.icds.count; i++)
+        count += *probe.reasons[i] != '\0';
+    return count;
+}
+
+static void warn(const struct probe *p, int i)
+{
+    char path[PATHS_MAX];
+    if (icd_path(&p->icds, i, path))
+        term_warn("the OpenCL driver %s %s; it is left out. Remove or reinstall its "
+                  "package (dpkg -S %s).",
+                  path, p->reasons[i], path);
 }
 
 const char *probe_drivers(bool again)
@@ -418,13 +379,12 @@ const char *probe_drivers(bool again)
     const char *name_set = "OCL_ICD_VENDORS", *set = getenv(name_set);
     if (!set || !*set)
         set = getenv(name_set = "OPENCL_VENDOR_PATH");
-    snprintf(p->folder, sizeof(p->folder), "%s", set && *set ? set : ICD_FOLDER);
-    list_drivers(p);
-    if (!p->count) {
+    list_drivers(p, set && *set ? set : ICD_FOLDER);
+    if (!p->icds.count) {
         /* Without a slash it may name a library, which the dynamic loader looks for. */
         if (set && strchr(set, '/') && !getenv("OCL_ICD_FILENAMES"))
             misled_by = name_set;
-        return p->folder;
+        return p->icds.place;
     }
 
     char cache[PATHS_MAX], kept[PATHS_MAX], name[32];
@@ -436,13 +396,13 @@ const char *probe_drivers(bool again)
         if (keep)
             remember(p, kept);
     }
-    int bad = 0;
-    for (int i = 0; i < p->count; i++)
-        if (*p->drivers[i].reason) {
-            warn(p, &p->drivers[i]);
-            bad++;
-        }
+    for (int i = 0; i < p->icds.count; i++)
+        if (*p->reasons[i])
+            warn(p, i);
+    int bad = probe_count_left_out();
     if (bad)
         leave_out(p, keep ? cache : NULL);
-    return bad < p->count || getenv("OCL_ICD_FILENAMES") ? p->folder : NULL;
+    if (bad == p->icds.count && !getenv("OCL_ICD_FILENAMES"))
+        return NULL;
+    return *own_folder ? own_folder : p->icds.place;
 }

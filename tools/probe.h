@@ -15,11 +15,11 @@
 const char *probe_drivers(bool again);
 
 /* Where .icd files are looked for, as people know it: a folder, or one file. */
-const char *probe_folder(void);
+const char *probe_place(void);
 
-/* The .icd file of a driver that is left out, and why ("crashes when ..."); NULL after
- * the last. The path lives until the next call. */
-const char *probe_left_out(int index, const char **reason);
+/* Why the driver of this .icd file is left out ("crashes when ..."); NULL: it is not. */
+const char *probe_left_out(const char *icd);
+int probe_count_left_out(void);
 
 /* The variable of the environment that keeps the loader from every driver, since it
  * names a place without any; NULL: none does. */
