@@ -51,6 +51,31 @@ static inline struct weft_random weft_philox(weft_u32 key0, weft_u32 key1, weft_
     return r;
 }
 
+/* What decides on element `index` of dropout layer `layer`, in the upper 16 bits. A run
+ * of counters serves eight runs of elements: four with the lower halves of its words,
+ * four with the upper. So a vector of elements needs no shuffling. */
+enum { DROPOUT_RUN = 16 };
+static inline weft_u32 weft_dropout_bits(weft_u32 key0, weft_u32 key1, weft_u32 index,
+                                         weft_u32 step, weft_u32 layer)
+{
+    weft_u32 run = index / DROPOUT_RUN,
+             counter = run / 8 * DROPOUT_RUN + index % DROPOUT_RUN;
+    struct weft_random r = weft_philox(key0, key1, counter, step, layer, RANDOM_DROPOUT);
+    return r.v[run % 4] << (run % 8 < 4 ? 16 : 0);
+}
+
+/* An element falls whose bits are below it. Rates are rounded to multiples of 2^-16. */
+static inline weft_u32 weft_dropout_limit(float rate)
+{
+    return (weft_u32)(rate * 65536.0f + 0.5f) << 16;
+}
+
+/* What the others are multiplied by, 1 / (1 - rate). */
+static inline float weft_dropout_scale(float rate)
+{
+    return 65536.0f / (float)(65536 - (weft_dropout_limit(rate) >> 16));
+}
+
 /* Uniform in [0, 1) with 24 bits. */
 static inline float weft_uniform(weft_u32 bits)
 {

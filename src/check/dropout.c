@@ -29,15 +29,12 @@ static void set_bounds(struct dropout_case *d)
 {
     const float *x = check_image(&d->base, d->x);
     const uint32_t *state = check_image(&d->base, d->state);
-    struct weft_random words = {{0}};
+    uint32_t limit = weft_dropout_limit(d->rate);
+    double scale = (double)weft_dropout_scale(d->rate);
     for (size_t i = 0; i < d->x->count; i++) {
-        if (i % 4 == 0)
-            words = weft_philox(state[STATE_SEED_LOW], state[STATE_SEED_HIGH],
-                                (uint32_t)(i / 4), state[STATE_STEP], d->layer,
-                                RANDOM_DROPOUT);
-        bool dropped = weft_uniform(words.v[i % 4]) < d->rate;
-        d->y->bound[i] =
-            dropped ? 0 : 3 * CHECK_ULP * fabs((double)x[i] / (1 - (double)d->rate));
+        uint32_t bits = weft_dropout_bits(state[STATE_SEED_LOW], state[STATE_SEED_HIGH],
+                                          (uint32_t)i, state[STATE_STEP], d->layer);
+        d->y->bound[i] = bits < limit ? 0 : CHECK_ULP * fabs(scale * (double)x[i]);
     }
 }
 

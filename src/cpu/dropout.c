@@ -13,15 +13,12 @@ static void dropout_chunk(const void *data, size_t item)
     const float *x = cpu_floats(a->x);
     float *y = cpu_floats(a->y);
     size_t end = cpu_chunk_end(item, a->x.count);
-    double kept = 1.0 - (double)a->rate;
-    struct weft_random random = {0};
+    uint32_t limit = weft_dropout_limit(a->rate);
+    float scale = weft_dropout_scale(a->rate);
     for (size_t i = item * CPU_CHUNK; i < end; i++) {
-        if (i % 4 == 0)
-            random = weft_philox(state[STATE_SEED_LOW], state[STATE_SEED_HIGH],
-                                 (uint32_t)(i / 4), state[STATE_STEP], a->layer,
-                                 RANDOM_DROPOUT);
-        bool drop = weft_uniform(random.v[i % 4]) < a->rate;
-        y[i] = drop ? 0.0f : (float)((double)x[i] / kept);
+        uint32_t bits = weft_dropout_bits(state[STATE_SEED_LOW], state[STATE_SEED_HIGH],
+                                          (uint32_t)i, state[STATE_STEP], a->layer);
+        y[i] = bits < limit ? 0.0f : x[i] * scale;
     }
 }
 

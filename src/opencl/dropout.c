@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Dropout by a counter-based generator: nothing is kept for the way back. */
+#include "random.h"
 #include "runtime.h"
 
 enum weft_status ocl_dropout(struct weft_list *list, const struct weft_dropout_args *args)
 {
     const struct ocl_device *d = ocl_of(list);
     struct ocl_options options = {""};
+    size_t runs = (args->x.count + 8 * DROPOUT_RUN - 1) / (8 * DROPOUT_RUN);
     ocl_define(&options, "VW", d->vector);
     ocl_begin(list);
     return ocl_launch(
@@ -13,11 +15,12 @@ enum weft_status ocl_dropout(struct weft_list *list, const struct weft_dropout_a
         &(struct ocl_launch){
             .source = "dropout.cl",
             .kernel = "dropout",
-            .global = {ocl_vectors(args->x.count, 4 * d->vector)},
+            .global = {runs * DROPOUT_RUN / (size_t)d->vector},
             .local = {ocl_group(d)},
             .arg_count = 7,
             .args = {OCL_VIEW(args->state), OCL_VIEW(args->x), OCL_VIEW(args->y),
-                     OCL_INT(args->x.count), OCL_INT(args->layer), OCL_FLOAT(args->rate),
-                     OCL_FLOAT(1.0f - args->rate)},
+                     OCL_INT(args->x.count), OCL_INT(args->layer),
+                     OCL_INT(weft_dropout_limit(args->rate)),
+                     OCL_FLOAT(weft_dropout_scale(args->rate))},
         });
 }
