@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const double window_seconds = 0.3;
+static const double usual_window = 0.3;
 
 /* One network at one batch. */
 struct job {
@@ -94,8 +94,10 @@ static enum weft_status step_infer(struct job *job, int count)
 static enum weft_status measure_windows(struct job *job, struct bench_row *row)
 {
     static double samples[BENCH_MOST_SAMPLES];
+    const double seconds = bench_seconds(job->bench, true);
+    const double window = fmin(usual_window, seconds / BENCH_WANTED_SAMPLES);
     int count = 1, n = 0;
-    for (double warm = 0; warm < window_seconds;) {
+    for (double warm = 0; warm < window;) {
         double start = term_seconds();
         enum weft_status status = job->mode->step(job, count);
         if (status)
@@ -103,8 +105,8 @@ static enum weft_status measure_windows(struct job *job, struct bench_row *row)
         warm = term_seconds() - start;
         if (bench_late(job->bench))
             break;
-        if (warm < window_seconds) {
-            double more = 1.2 * window_seconds / (warm > 1e-6 ? warm : 1e-6);
+        if (warm < window) {
+            double more = 1.2 * window / (warm > 1e-6 ? warm : 1e-6);
             count = (int)(count * (more < 1.5 ? 1.5 : more > 8 ? 8 : more)) + 1;
         }
     }
@@ -113,7 +115,7 @@ static enum weft_status measure_windows(struct job *job, struct bench_row *row)
     struct energy before, after;
     double pictures = 0;
     energy_read(root, &before);
-    double begin = term_seconds(), seconds = bench_seconds(job->bench, true);
+    double begin = term_seconds();
     while (!(n && bench_late(job->bench)) && n < BENCH_MOST_SAMPLES) {
         double start = term_seconds(), gone = start - begin;
         if (n >= BENCH_LEAST_SAMPLES &&
@@ -125,7 +127,7 @@ static enum weft_status measure_windows(struct job *job, struct bench_row *row)
             if (status)
                 return status;
             steps += count;
-        } while (term_seconds() - start < window_seconds);
+        } while (term_seconds() - start < window);
         samples[n++] = (double)steps * job->batch / (term_seconds() - start);
         pictures += (double)steps * job->batch;
         term_progress("%s of %s at batch %d: %s pictures/s", row->workload, row->what,

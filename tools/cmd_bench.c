@@ -328,12 +328,12 @@ const struct app_command cmd_bench = {
                 "operations, so Winograd may exceed 100 %. Results are compared "
                 "with the reference backend before they are timed; a wrong one is "
                 "a failed row, and the exit code 5. A sample of a network is a "
-                "window of at least 0.3 s of finished steps; first step is the "
-                "time from the start of the process. -o json has all samples. -d all "
-                "measures every device, each in a process of its own, by train, "
-                "infer, latency, learn and layers unless others are asked for, and "
-                "tells who is faster; a device that crashes or hangs is a failed "
-                "line.",
+                "window of 0.3 s of finished steps, or of a sixth of --seconds where "
+                "that is less; first step is the time from the start of the process. "
+                "-o json has all samples. -d all measures every device, each in a "
+                "process of its own, by train, infer, latency, learn and layers unless "
+                "others are asked for, and tells who is faster; a device that crashes "
+                "or hangs is a failed line.",
             .options = options,
             .operands_max = -1,
         },
