@@ -235,7 +235,8 @@ def run_drivers(bench, options):
 
 
 # How much of an op is run until a wrong kernel is told.
-STAGES = [["--small", "-n", "2"], ["--small", "-n", "25"], ["-n", "8"]]
+STAGES = [["--small", "-n", "2"], ["--small", "-n", "25"], ["-n", "8"],
+          ["--small", "-n", "100"]]
 
 
 def try_mutant(bench, options, name, plant):
