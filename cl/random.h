@@ -10,16 +10,10 @@
 
 #ifdef __OPENCL_VERSION__
 typedef uint weft_u32;
-#define weft_mulhi(a, b) mul_hi((uint)(a), (uint)(b))
 #else
 #include <stdint.h>
 typedef uint32_t weft_u32;
-#define weft_mulhi(a, b) ((uint32_t)(((uint64_t)(uint32_t)(a) * (uint32_t)(b)) >> 32))
 #endif
-
-struct weft_random {
-    weft_u32 v[4];
-};
 
 /* The streams: the last word of the counter says what the numbers are for. */
 enum {
@@ -30,57 +24,9 @@ enum {
     RANDOM_CHECK = 5
 };
 
-static inline struct weft_random weft_philox(weft_u32 key0, weft_u32 key1, weft_u32 c0,
-                                             weft_u32 c1, weft_u32 c2, weft_u32 c3)
-{
-    struct weft_random r;
-    for (int round = 0; round < 10; round++) {
-        weft_u32 high0 = weft_mulhi(0xD2511F53u, c0), low0 = 0xD2511F53u * c0;
-        weft_u32 high1 = weft_mulhi(0xCD9E8D57u, c2), low1 = 0xCD9E8D57u * c2;
-        c0 = high1 ^ c1 ^ key0;
-        c1 = low1;
-        c2 = high0 ^ c3 ^ key1;
-        c3 = low0;
-        key0 += 0x9E3779B9u;
-        key1 += 0xBB67AE85u;
-    }
-    r.v[0] = c0;
-    r.v[1] = c1;
-    r.v[2] = c2;
-    r.v[3] = c3;
-    return r;
-}
-
-/* What decides on element `index` of dropout layer `layer`, in the upper 16 bits. A run
- * of counters serves eight runs of elements: four with the lower halves of its words,
- * four with the upper. So a vector of elements needs no shuffling. */
+/* Elements of a dropout that follow each other take the same half of the same word: see
+ * weft_dropout_bits. */
 enum { DROPOUT_RUN = 16 };
-static inline weft_u32 weft_dropout_bits(weft_u32 key0, weft_u32 key1, weft_u32 index,
-                                         weft_u32 step, weft_u32 layer)
-{
-    weft_u32 run = index / DROPOUT_RUN,
-             counter = run / 8 * DROPOUT_RUN + index % DROPOUT_RUN;
-    struct weft_random r = weft_philox(key0, key1, counter, step, layer, RANDOM_DROPOUT);
-    return r.v[run % 4] << (run % 8 < 4 ? 16 : 0);
-}
-
-/* An element falls whose bits are below it. Rates are rounded to multiples of 2^-16. */
-static inline weft_u32 weft_dropout_limit(float rate)
-{
-    return (weft_u32)(rate * 65536.0f + 0.5f) << 16;
-}
-
-/* What the others are multiplied by, 1 / (1 - rate). */
-static inline float weft_dropout_scale(float rate)
-{
-    return 65536.0f / (float)(65536 - (weft_dropout_limit(rate) >> 16));
-}
-
-/* Uniform in [0, 1) with 24 bits. */
-static inline float weft_uniform(weft_u32 bits)
-{
-    return (float)(bits >> 8) * (1.0f / 16777216.0f);
-}
 
 static inline weft_u32 weft_mix(weft_u32 x)
 {
@@ -113,5 +59,62 @@ static inline weft_u32 weft_shuffle(weft_u32 index, weft_u32 count, weft_u32 key
     } while (index >= count);
     return index;
 }
+
+/* For C alone: kernels draw in vectors (dropout.cl), or not at all. */
+#ifndef __OPENCL_VERSION__
+struct weft_random {
+    uint32_t v[4];
+};
+
+static inline struct weft_random weft_philox(uint32_t key0, uint32_t key1, uint32_t c0,
+                                             uint32_t c1, uint32_t c2, uint32_t c3)
+{
+    struct weft_random r;
+    for (int round = 0; round < 10; round++) {
+        uint64_t first = (uint64_t)0xD2511F53u * c0, second = (uint64_t)0xCD9E8D57u * c2;
+        c0 = (uint32_t)(second >> 32) ^ c1 ^ key0;
+        c1 = (uint32_t)second;
+        c2 = (uint32_t)(first >> 32) ^ c3 ^ key1;
+        c3 = (uint32_t)first;
+        key0 += 0x9E3779B9u;
+        key1 += 0xBB67AE85u;
+    }
+    r.v[0] = c0;
+    r.v[1] = c1;
+    r.v[2] = c2;
+    r.v[3] = c3;
+    return r;
+}
+
+/* Uniform in [0, 1) with 24 bits. */
+static inline float weft_uniform(uint32_t bits)
+{
+    return (float)(bits >> 8) * (1.0f / 16777216.0f);
+}
+
+/* What decides on element `index` of dropout layer `layer`, in the upper 16 bits. A run
+ * of counters serves eight runs of elements: four with the lower halves of its words,
+ * four with the upper. So a vector of elements needs no shuffling. */
+static inline uint32_t weft_dropout_bits(uint32_t key0, uint32_t key1, uint32_t index,
+                                         uint32_t step, uint32_t layer)
+{
+    uint32_t run = index / DROPOUT_RUN,
+             counter = run / 8 * DROPOUT_RUN + index % DROPOUT_RUN;
+    struct weft_random r = weft_philox(key0, key1, counter, step, layer, RANDOM_DROPOUT);
+    return r.v[run % 4] << (run % 8 < 4 ? 16 : 0);
+}
+
+/* An element falls whose bits are below it. Rates are rounded to multiples of 2^-16. */
+static inline uint32_t weft_dropout_limit(float rate)
+{
+    return (uint32_t)(rate * 65536.0f + 0.5f) << 16;
+}
+
+/* What the others are multiplied by, 1 / (1 - rate). */
+static inline float weft_dropout_scale(float rate)
+{
+    return 65536.0f / (float)(65536 - (weft_dropout_limit(rate) >> 16));
+}
+#endif
 
 #endif

@@ -102,15 +102,6 @@ EQUIVALENT = {
     ("sub_group.h", ";                                      \\"):
         "a race that PoCL cannot lose: it ends each turn of such a loop with a barrier",
     ("gemm_kernel.h", "for (uint i = 0; i <= SUM_ROWS; i++)"): PRIVATE,
-    ("random.h", "return (float)(bits >> 8) * (1.0f * 16777216.0f);"):
-        HOST,
-    ("random.h", "for (int round = 0; round <= 10; round++) {"):
-        HOST,
-    ("random.h",
-     "weft_u32 high0 = weft_mulhi(0xD2511F53u, c0), low0 = 0xD2511F53u + c0;"): HOST,
-    ("random.h", "key1 = 0xBB67AE85u;"): HOST,
-    ("random.h", "counter = run * 8 * DROPOUT_RUN + index % DROPOUT_RUN;"): HOST,
-    ("random.h", "return (weft_u32)(rate * 65536.0f + 0.25f) << 16;"): HOST,
     ("sub_group.h",
      "#define ROOM(count)         __local float shown[(count)*STACK + LANES];"):
         "beyond an array in local memory, which no driver is bound to notice",
