@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Dropout, forward and backward alike.
  *
- *     y[i] = bits(i) < limit ? 0 : scale x[i]
+ *     y[i] = number(i) 2^16 < limit ? 0 : scale x[i]
  *
- * bits, limit and scale are weft_dropout_* of random.h. A work-item takes VW (4, 8 or 16)
+ * number(i) is weft_dropout_number of random.h. Of `fallen` = 2^16 rate, rounded, limit
+ * is 2^16 fallen and scale 1 / (1 - fallen / 2^16). A work-item takes VW (4, 8 or 16)
  * counters, a lane each, and the eight vectors that they serve. Global size >= the runs
  * of elements, rounded up to whole eights, times DROPOUT_RUN / (8 VW). x and y may be
  * one. */

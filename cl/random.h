@@ -25,7 +25,7 @@ enum {
 };
 
 /* Elements of a dropout that follow each other take the same half of the same word: see
- * weft_dropout_bits. */
+ * weft_dropout_number. */
 enum { DROPOUT_RUN = 16 };
 
 static inline weft_u32 weft_mix(weft_u32 x)
@@ -92,28 +92,17 @@ static inline float weft_uniform(uint32_t bits)
     return (float)(bits >> 8) * (1.0f / 16777216.0f);
 }
 
-/* What decides on element `index` of dropout layer `layer`, in the upper 16 bits. A run
- * of counters serves eight runs of elements: four with the lower halves of its words,
- * four with the upper. So a vector of elements needs no shuffling. */
-static inline uint32_t weft_dropout_bits(uint32_t key0, uint32_t key1, uint32_t index,
-                                         uint32_t step, uint32_t layer)
+/* What decides on element `index` of dropout layer `layer`: of 65536 equally likely
+ * numbers those below 65536 times the rate, rounded, let it fall. A run of counters
+ * serves eight runs of elements: four with the lower halves of its words, four with the
+ * upper. So a vector of elements needs no shuffling. */
+static inline uint32_t weft_dropout_number(uint32_t key0, uint32_t key1, uint32_t index,
+                                           uint32_t step, uint32_t layer)
 {
     uint32_t run = index / DROPOUT_RUN,
              counter = run / 8 * DROPOUT_RUN + index % DROPOUT_RUN;
     struct weft_random r = weft_philox(key0, key1, counter, step, layer, RANDOM_DROPOUT);
-    return r.v[run % 4] << (run % 8 < 4 ? 16 : 0);
-}
-
-/* An element falls whose bits are below it. Rates are rounded to multiples of 2^-16. */
-static inline uint32_t weft_dropout_limit(float rate)
-{
-    return (uint32_t)(rate * 65536.0f + 0.5f) << 16;
-}
-
-/* What the others are multiplied by, 1 / (1 - rate). */
-static inline float weft_dropout_scale(float rate)
-{
-    return 65536.0f / (float)(65536 - (weft_dropout_limit(rate) >> 16));
+    return run % 8 < 4 ? r.v[run % 4] & 0xFFFF : r.v[run % 4] >> 16;
 }
 #endif
 

@@ -29,12 +29,12 @@ static void set_bounds(struct dropout_case *d)
 {
     const float *x = check_image(&d->base, d->x);
     const uint32_t *state = check_image(&d->base, d->state);
-    uint32_t limit = weft_dropout_limit(d->rate);
-    double scale = (double)weft_dropout_scale(d->rate);
+    double fallen = floor(65536 * (double)d->rate + 0.5), kept = 1 - fallen / 65536;
     for (size_t i = 0; i < d->x->count; i++) {
-        uint32_t bits = weft_dropout_bits(state[STATE_SEED_LOW], state[STATE_SEED_HIGH],
-                                          (uint32_t)i, state[STATE_STEP], d->layer);
-        d->y->bound[i] = bits < limit ? 0 : CHECK_ULP * fabs(scale * (double)x[i]);
+        uint32_t number =
+            weft_dropout_number(state[STATE_SEED_LOW], state[STATE_SEED_HIGH],
+                                (uint32_t)i, state[STATE_STEP], d->layer);
+        d->y->bound[i] = number < fallen ? 0 : 3 * CHECK_ULP * fabs((double)x[i] / kept);
     }
 }
 

@@ -5,6 +5,7 @@
 #include "state.h"
 
 #include <assert.h>
+#include <math.h>
 
 static void dropout_chunk(const void *data, size_t item)
 {
@@ -13,12 +14,12 @@ static void dropout_chunk(const void *data, size_t item)
     const float *x = cpu_floats(a->x);
     float *y = cpu_floats(a->y);
     size_t end = cpu_chunk_end(item, a->x.count);
-    uint32_t limit = weft_dropout_limit(a->rate);
-    float scale = weft_dropout_scale(a->rate);
+    double fallen = floor(65536 * (double)a->rate + 0.5), kept = 1 - fallen / 65536;
     for (size_t i = item * CPU_CHUNK; i < end; i++) {
-        uint32_t bits = weft_dropout_bits(state[STATE_SEED_LOW], state[STATE_SEED_HIGH],
-                                          (uint32_t)i, state[STATE_STEP], a->layer);
-        y[i] = bits < limit ? 0.0f : x[i] * scale;
+        uint32_t number =
+            weft_dropout_number(state[STATE_SEED_LOW], state[STATE_SEED_HIGH],
+                                (uint32_t)i, state[STATE_STEP], a->layer);
+        y[i] = number < fallen ? 0.0f : (float)((double)x[i] / kept);
     }
 }
 

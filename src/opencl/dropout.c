@@ -8,6 +8,7 @@ enum weft_status ocl_dropout(struct weft_list *list, const struct weft_dropout_a
     const struct ocl_device *d = ocl_of(list);
     struct ocl_options options = {""};
     size_t runs = (args->x.count + 8 * DROPOUT_RUN - 1) / (8 * DROPOUT_RUN);
+    uint32_t fallen = (uint32_t)((double)args->rate * 65536 + 0.5);
     ocl_define(&options, "VW", d->vector);
     ocl_begin(list);
     return ocl_launch(
@@ -19,8 +20,7 @@ enum weft_status ocl_dropout(struct weft_list *list, const struct weft_dropout_a
             .local = {ocl_group(d)},
             .arg_count = 7,
             .args = {OCL_VIEW(args->state), OCL_VIEW(args->x), OCL_VIEW(args->y),
-                     OCL_INT(args->x.count), OCL_INT(args->layer),
-                     OCL_INT(weft_dropout_limit(args->rate)),
-                     OCL_FLOAT(weft_dropout_scale(args->rate))},
+                     OCL_INT(args->x.count), OCL_INT(args->layer), OCL_INT(fallen << 16),
+                     OCL_FLOAT(65536.0f / (float)(65536 - fallen))},
         });
 }
