@@ -238,6 +238,7 @@ static enum weft_status conclude(struct hunt *h)
         return WEFT_OK; /* not decided */
     if (right && h->seconds <= margin * h->usual_seconds) {
         row.choice = h->best.text;
+        row.stamp = h->best.stamp;
         row.state = WEFT_ROW_BEST;
         row.seconds = h->seconds;
         s->result->better++;
