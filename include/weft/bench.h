@@ -12,7 +12,8 @@ extern "C" {
 #endif
 
 /* The speed of memory for data of so many bytes in all: the nearer to the compute units
- * they fit, the faster. Bytes a second, those written counted too. */
+ * they fit, the faster; in between it is taken to change evenly, on logarithmic scales.
+ * Bytes a second, those written counted too. */
 struct weft_roof_level {
     size_t bytes;
     double read, copy;

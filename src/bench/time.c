@@ -39,40 +39,65 @@ static double median_of(const double *values, int count)
     return (sorted[(count - 1) / 2] + sorted[count / 2]) / 2;
 }
 
-/* The bandwidth probe for so many bytes: of the smallest level that holds them, reading
- * or copying, whichever is faster. */
-static const struct bench_probe *memory_probe(const struct weft_bench *b, double bytes)
+/* Reading or copying, whichever is faster at this level. */
+static const struct bench_probe *memory_probe(const struct weft_bench *b, int level)
 {
-    int level = 0;
-    while (level < WEFT_ROOF_LEVELS - 1 && (double)b->roofs.level[level].bytes < bytes)
-        level++;
     return b->read[level].rate > b->copy[level].rate ? &b->read[level] : &b->copy[level];
 }
 
-/* Which probe limits, and for how long at least. */
-static const struct bench_probe *limit(const struct weft_bench *b,
-                                       const struct weft_timing *t)
+/* What limits: a probe, and how much the limit is of its rate. */
+struct limit {
+    const struct bench_probe *probe;
+    double scale;
+};
+
+/* Between two levels the bandwidth goes evenly, on logarithmic scales, from that of one
+ * to that of the other: caches fill little by little. The probe is of the nearer one. */
+static struct limit memory_limit(const struct weft_bench *b, double bytes)
 {
-    const struct bench_probe *memory = memory_probe(b, t->bytes);
-    return t->bytes / memory->rate > t->flops / b->multiply.rate ? memory : &b->multiply;
+    int above = 0;
+    while (above < WEFT_ROOF_LEVELS - 1 && (double)b->roofs.level[above].bytes < bytes)
+        above++;
+    const struct bench_probe *upper = memory_probe(b, above);
+    const double size = (double)b->roofs.level[above].bytes;
+    if (!above || bytes >= size)
+        return (struct limit){upper, 1};
+    const struct bench_probe *lower = memory_probe(b, above - 1);
+    double share =
+        log(size / bytes) / log(size / (double)b->roofs.level[above - 1].bytes);
+    double rate = upper->rate * pow(lower->rate / upper->rate, share);
+    const struct bench_probe *nearer = share > 0.5 ? lower : upper;
+    return (struct limit){nearer, rate / nearer->rate};
 }
 
-static void set_roof(const struct weft_bench *b, struct weft_timing *t, double rate)
+static struct limit limit(const struct weft_bench *b, const struct weft_timing *t)
 {
-    const struct bench_probe *probe = limit(b, t);
-    t->memory_bound = probe != &b->multiply;
+    const struct limit memory = memory_limit(b, t->bytes);
+    return t->bytes / (memory.scale * memory.probe->rate) > t->flops / b->multiply.rate
+               ? memory
+               : (struct limit){&b->multiply, 1};
+}
+
+/* `rate` is what the probe of the limit does now. */
+static void set_roof(const struct weft_bench *b, struct weft_timing *t,
+                     struct limit limit, double rate)
+{
+    rate *= limit.scale;
+    t->memory_bound = limit.probe != &b->multiply;
     t->roof = rate > 0 ? (t->memory_bound ? t->bytes : t->flops) / rate : NAN;
 }
 
 void bench_roof(const struct weft_bench *b, struct weft_timing *t)
 {
-    set_roof(b, t, limit(b, t)->rate);
+    const struct limit by = limit(b, t);
+    set_roof(b, t, by, by.probe->rate);
 }
 
 enum weft_status bench_time(struct weft_bench *b, struct weft_list *list, int first,
                             int end, double *seconds, struct weft_timing *t)
 {
-    const struct bench_probe *probe = limit(b, t);
+    const struct limit by = limit(b, t);
+    const struct bench_probe *probe = by.probe;
     double rates[BENCH_MAX_SAMPLES], once, wanted = b->params.seconds;
     wanted = wanted > 0 ? wanted : usual_seconds;
     WEFT_TRY(bench_replays(list, first, end, 1, &once));
@@ -96,7 +121,7 @@ enum weft_status bench_time(struct weft_bench *b, struct weft_list *list, int fi
         t->fastest = fmin(t->fastest, seconds[i]);
         t->slowest = fmax(t->slowest, seconds[i]);
     }
-    set_roof(b, t, median_of(rates, t->count));
+    set_roof(b, t, by, median_of(rates, t->count));
     return WEFT_OK;
 }
 
