@@ -30,6 +30,10 @@ enum { CHOSEN_ACT = ACT };
  * which Oclgrind cannot run. */
 #define REMAINDER(a, b) ((a) - (a) / (b) * (b))
 
+/* A function that is inlined wherever it is called, so that arrays which it is given stay
+ * in registers, and what is known at the call is known inside. */
+#define INLINE __attribute__((always_inline)) static inline
+
 #define PASTE_(a, b) a##b
 #define PASTE(a, b)  PASTE_(a, b)
 

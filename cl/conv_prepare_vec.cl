@@ -3,14 +3,15 @@
  * loops have neither bounds nor long strides.
  *
  *     pad      u[n][PAD_H][PAD_W][CHANNELS] = x with zeros around
- *     spread   the same of a gradient: rows and columns STRIDE apart, zeros between;
- *              where a pool follows the convolution, the gradient goes to the places
- *              that argmax names
+ *     spread   the same of a gradient; where a pool follows the convolution, the gradient
+ *              goes to the places that argmax names
  *     arrange  weights [R][S][in / GROUPS][out] in blocks of BLOCK output channels,
  *              [group][block][R S in / GROUPS][BLOCK], zeros in what a block has too
- *              much; TURNED: windows turned by half a turn, in and out exchanged, as the
- *              data gradient needs them */
+ *              much; TURNED: windows turned by half a turn, in and out exchanged, and the
+ *              taps of each part of dx together (parts.h), as the data gradient needs
+ *              them */
 #include "common.h"
+#include "parts.h"
 #include "pool_vec.h"
 #include "storage.h"
 
@@ -37,12 +38,7 @@
 #ifndef LEFT
 #define LEFT 0
 #endif
-#ifndef STRIDE_Y
-#define STRIDE_Y 1
-#endif
-#ifndef STRIDE_X
-#define STRIDE_X 1
-#endif
+
 /* One work-item a row of u. Global size (PAD_H, pictures). */
 __kernel void pad(__global const stored_x *restrict x, uint x_at,
                   __global float *restrict u, uint u_at)
@@ -112,18 +108,14 @@ __kernel void spread(__global const float *restrict dy, uint dy_at,
 {
     const int row = get_global_id(0), picture = get_global_id(1);
     const int y = row - TOP;
-    const bool inside = y >= 0 && REMAINDER(y, STRIDE_Y) == 0 && y / STRIDE_Y < HEIGHT;
     u += u_at + (size_t)(picture * PAD_H + row) * (PAD_W * CHANNELS);
     for (int i = 0; i < PAD_W * CHANNELS; i++)
         u[i] = 0.0f;
-    if (!inside)
+    if (y < 0 || y >= HEIGHT)
         return;
-    for (int x = 0; x < WIDTH; x++) {
-        const int column = x * STRIDE_X + LEFT;
-        if (column >= 0 && column < PAD_W)
-            add_gradient(u + column * CHANNELS, dy + dy_at, argmax + argmax_at, picture,
-                         y / STRIDE_Y, x);
-    }
+    for (int column = max(LEFT, 0); column < min(LEFT + WIDTH, (int)PAD_W); column++)
+        add_gradient(u + column * CHANNELS, dy + dy_at, argmax + argmax_at, picture, y,
+                     column - LEFT);
 }
 
 /* The convolution whose weights are arranged; for TURNED in and out are as it reads them,
@@ -149,6 +141,41 @@ __kernel void spread(__global const float *restrict dy, uint dy_at,
 #ifndef TURNED
 #define TURNED 0
 #endif
+/* Of the forward convolution, where it matters: TURNED. */
+#ifndef STRIDE_Y
+#define STRIDE_Y 1
+#endif
+#ifndef STRIDE_X
+#define STRIDE_X 1
+#endif
+#ifndef DILATION_Y
+#define DILATION_Y 1
+#endif
+#ifndef DILATION_X
+#define DILATION_X 1
+#endif
+#ifndef PAD_TOP
+#define PAD_TOP 0
+#endif
+#ifndef PAD_LEFT
+#define PAD_LEFT 0
+#endif
+
+/* Where a tap goes. */
+static inline int place_of(int tap)
+{
+#if TURNED
+    const struct weft_axis rows = {R, STRIDE_Y, DILATION_Y, PAD_TOP},
+                           columns = {S, STRIDE_X, DILATION_X, PAD_LEFT};
+    const int ky = tap / S, kx = REMAINDER(tap, S);
+    const struct weft_part y = weft_part(rows, weft_part_of(rows, ky)),
+                           x = weft_part(columns, weft_part_of(columns, kx));
+    return y.before * S + y.taps * x.before + weft_part_place(rows, ky) * x.taps +
+           weft_part_place(columns, kx);
+#else
+    return tap;
+#endif
+}
 
 /* One work-item a tap of a block: GROUP_IN x BLOCK weights. Global size (R S, blocks). */
 __kernel void arrange(__global const stored_w *restrict w, uint w_at,
@@ -158,14 +185,13 @@ __kernel void arrange(__global const stored_w *restrict w, uint w_at,
     const int blocks = (GROUP_OUT + BLOCK - 1) / BLOCK;
     const int group = block / blocks, first = REMAINDER(block, blocks) * BLOCK;
     w += w_at;
-    to += to_at + (size_t)(block * (R * S) + tap) * (GROUP_IN * BLOCK);
+    to += to_at + (size_t)(block * (R * S) + place_of(tap)) * (GROUP_IN * BLOCK);
     for (int lane = 0; lane < BLOCK; lane++) {
         const int out = first + lane;
 #if TURNED
         const int step = 1;
         const size_t from =
-            (size_t)((R * S - 1 - tap) * GROUP_OUT + out) * (GROUPS * GROUP_IN) +
-            group * GROUP_IN;
+            (size_t)(tap * GROUP_OUT + out) * (GROUPS * GROUP_IN) + group * GROUP_IN;
 #else
         const int step = GROUPS * GROUP_OUT;
         const size_t from = (size_t)tap * GROUP_IN * step + group * GROUP_OUT + out;

@@ -11,9 +11,12 @@
  *
  * The input is padded already. A work-item computes tiles of TILE pixels x NV vectors of
  * VW output channels, which stay in registers; a tile's pixels run on from row to row and
- * picture to picture, or are one pool's window. Global size (groups * blocks of
- * NV * VW channels, pieces of `piece` tiles). */
+ * picture to picture, or are one pool's window. The data gradient of a convolution with a
+ * stride comes in PARTS_Y x PARTS_X parts (parts.h), each a convolution of its own with
+ * every PARTS_Y-th row and PARTS_X-th column of y. Global size (groups * blocks of
+ * NV * VW channels, pieces of `piece` tiles, parts). */
 #include "common.h"
+#include "parts.h"
 #include "shape_vec.h"
 #include "storage.h"
 
@@ -53,23 +56,53 @@
 #define UNROLL 4
 #endif
 
+/* The strides of the forward convolution, whose DILATION and padding are then given too;
+ * where its part 0 begins in x, which is padded; and how far its taps lie apart there. */
+#ifndef PARTS_Y
+#define PARTS_Y 1
+#endif
+#ifndef PARTS_X
+#define PARTS_X 1
+#endif
+#ifndef PAD_TOP
+#define PAD_TOP 0
+#endif
+#ifndef PAD_LEFT
+#define PAD_LEFT 0
+#endif
+#ifndef TOP
+#define TOP 0
+#endif
+#ifndef LEFT
+#define LEFT 0
+#endif
+#ifndef STEP_Y
+#define STEP_Y DILATION_Y
+#endif
+#ifndef STEP_X
+#define STEP_X DILATION_X
+#endif
+
 enum {
     BLOCK = NV * VW,
     BLOCKS = (GROUP_OUT + BLOCK - 1) / BLOCK,
     TAPS = R * S * GROUP_IN,
-    W_ROW = ARRANGED ? BLOCK : OUT
+    W_ROW = ARRANGED ? BLOCK : OUT,
+    GRID_H = (OUT_H + PARTS_Y - 1) / PARTS_Y, /* pixels of a part */
+    GRID_W = (OUT_W + PARTS_X - 1) / PARTS_X
 };
 
-/* RUNS runs in a row of the window, each of RUN inputs that lie one after the other. */
-#if DILATION_X == 1 && GROUP_IN == IN
-#define RUNS 1
-#define RUN  (S * IN)
+/* The runs in a row of a window of so many columns, and how many inputs, one after the
+ * other, are in each. */
+#if STEP_X == 1 && GROUP_IN == IN
+#define RUNS(columns) 1
+#define RUN(columns)  ((columns)*IN)
 #else
-#define RUNS S
-#define RUN  GROUP_IN
+#define RUNS(columns) (columns)
+#define RUN(columns)  GROUP_IN
 #endif
 
-#if R * S * GROUP_IN <= 32
+#if R * S * GROUP_IN <= 32 && PARTS_Y * PARTS_X == 1
 #define UNROLL_ROWS R
 #define UNROLL_RUN  32
 #else
@@ -83,18 +116,17 @@ enum {
 #define INPUT(p, v) ((floatv)(LOAD_X(p)))
 #endif
 
-/* acc[i][v] += the window at x[i] times the weights. */
-static inline void add_window(floatv acc[TILE][NV],
-                              __global const stored_x *const x[TILE],
-                              __global const stored_w *w)
+/* acc[i][v] += a window of so many rows and columns at x[i] times the weights. */
+INLINE void add_window(floatv acc[TILE][NV], __global const stored_x *const x[TILE],
+                       __global const stored_w *w, int rows, int columns)
 {
 #pragma unroll UNROLL_ROWS
-    for (int ky = 0; ky < R; ky++)
+    for (int ky = 0; ky < rows; ky++)
 #pragma unroll UNROLL_ROWS
-        for (int kx = 0; kx < RUNS; kx++) {
-            const int at = (ky * DILATION_Y * IN_W + kx * DILATION_X) * IN;
+        for (int kx = 0; kx < RUNS(columns); kx++) {
+            const int at = (ky * STEP_Y * IN_W + kx * STEP_X) * IN;
 #pragma unroll UNROLL_RUN
-            for (int k = 0; k < RUN; k++) {
+            for (int k = 0; k < RUN(columns); k++) {
                 floatv b[NV];
 #pragma unroll
                 for (int v = 0; v < NV; v++)
@@ -146,6 +178,34 @@ static inline void store(floatv value, __global stored_y *to, int v, int left)
         store_part_y(value, to + v * VW, left - v * VW);
 }
 
+/* What the work-items of a part do: pixels (row0 + PARTS_Y y, column0 + PARTS_X x) by a
+ * window of its own, whose weights and inputs begin further on. */
+struct share {
+    int row0, column0, rows, columns;
+    size_t w, x;
+};
+
+static inline struct share share_at(int part)
+{
+#if PARTS_Y * PARTS_X == 1
+    (void)part;
+    return (struct share){0, 0, R, S, 0, 0};
+#else
+    const struct weft_axis rows = {R, PARTS_Y, DILATION_Y, PAD_TOP},
+                           columns = {S, PARTS_X, DILATION_X, PAD_LEFT};
+    struct share share;
+    share.row0 = part / PARTS_X;
+    share.column0 = part - share.row0 * PARTS_X;
+    const struct weft_part y = weft_part(rows, share.row0),
+                           x = weft_part(columns, share.column0);
+    share.rows = y.taps;
+    share.columns = x.taps;
+    share.w = (size_t)(y.before * S + y.taps * x.before) * (GROUP_IN * BLOCK);
+    share.x = (size_t)((y.first + TOP) * IN_W + x.first + LEFT) * IN;
+    return share;
+#endif
+}
+
 __kernel void conv_forward(__global const stored_x *restrict x, uint x_at,
                            __global const stored_w *restrict w, uint w_at,
                            __global const float *restrict bias, uint bias_at,
@@ -154,8 +214,9 @@ __kernel void conv_forward(__global const stored_x *restrict x, uint x_at,
                            int piece, float leak)
 {
     const struct block block = block_at(get_global_id(0));
-    x += x_at + block.in;
-    w += w_at + block.w;
+    const struct share share = share_at(get_global_id(2));
+    x += x_at + block.in + share.x;
+    w += w_at + block.w + share.w;
     y += y_at + block.out;
     gate += gate_at + block.out;
     const int first = get_global_id(1) * piece * TILE;
@@ -164,20 +225,30 @@ __kernel void conv_forward(__global const stored_x *restrict x, uint x_at,
         __global const stored_x *at[TILE];
 #pragma unroll
         for (int i = 0; i < TILE; i++) {
-            const int p = min(pixel + i, pixels - 1), row = p / OUT_W;
-            at[i] = x + ((size_t)(row / OUT_H * IN_H + REMAINDER(row, OUT_H) * STRIDE_Y) *
-                             IN_W +
-                         REMAINDER(p, OUT_W) * STRIDE_X) *
-                            IN;
+            const int p = min(pixel + i, pixels - 1), row = p / GRID_W;
+            at[i] =
+                x + ((size_t)(row / GRID_H * IN_H + REMAINDER(row, GRID_H) * STRIDE_Y) *
+                         IN_W +
+                     REMAINDER(p, GRID_W) * STRIDE_X) *
+                        IN;
         }
         floatv acc[TILE][NV];
         start(acc, bias + bias_at, block.out);
-        add_window(acc, at, w);
+        add_window(acc, at, w, share.rows, share.columns);
 #pragma unroll
         for (int i = 0; i < TILE; i++) {
             if (pixel + i >= last)
                 break;
+#if PARTS_Y * PARTS_X == 1
             const size_t to = (size_t)(pixel + i) * OUT;
+#else
+            const int line = (pixel + i) / GRID_W, picture = line / GRID_H;
+            const int row = REMAINDER(line, GRID_H) * PARTS_Y + share.row0,
+                      column = REMAINDER(pixel + i, GRID_W) * PARTS_X + share.column0;
+            if (row >= OUT_H || column >= OUT_W)
+                continue;
+            const size_t to = ((size_t)(picture * OUT_H + row) * OUT_W + column) * OUT;
+#endif
 #pragma unroll
             for (int v = 0; v < NV; v++) {
                 floatv z = acc[i][v];
@@ -237,7 +308,7 @@ __kernel void conv_pool(__global const stored_x *restrict x, uint x_at,
             at[i] = corner + (i / POOL_S * STRIDE_Y * IN_W + i % POOL_S * STRIDE_X) * IN;
         floatv acc[TILE][NV];
         start(acc, bias + bias_at, block.out);
-        add_window(acc, at, w);
+        add_window(acc, at, w, R, S);
 #pragma unroll
         for (int v = 0; v < NV; v++) {
             /* A NaN wins and stays, since nothing is larger. To ask before the maximum

@@ -56,6 +56,7 @@ WAYS = {
     "gemm_share.h": [TILE + CONV + DENSE],
     "gemm_stage.h": [TILE + CONV + DENSE, TILE + DRAW + DENSE],
     "mma.h": [["-f", "mma"] + DENSE],
+    "parts.h": [VEC + CONV],
     "planes_vec.h": [VEC + CONV],
     "pool_vec.h": [VEC + ["pool"]],
     "pooled_vec.h": [VEC + CONV, VEC + HALF + CONV],

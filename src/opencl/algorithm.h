@@ -52,7 +52,7 @@ struct ocl_algorithm {
 struct ocl_family {
     const struct ocl_algorithm *const *algorithms[OCL_SLOT_COUNT];
 };
-extern const struct ocl_family ocl_family_vec;  /* conv_vec.c */
+extern const struct ocl_family ocl_family_vec;  /* vec.c */
 extern const struct ocl_family ocl_family_tile; /* conv_tile.c */
 extern const struct ocl_family ocl_family_sg;   /* conv_sg.c */
 extern const struct ocl_family ocl_family_mma;  /* conv_mma.c */

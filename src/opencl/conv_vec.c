@@ -1,134 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Convolution, family `vec`: forward and the data gradient, which is a convolution of the
  * gradient with turned weights. Kernels: cl/conv_vec.cl, cl/conv_prepare_vec.cl. */
+#include "../../cl/parts.h"
 #include "vec.h"
-
-struct vec_shape vec_shape_of(const struct weft_conv *conv)
-{
-    struct vec_shape shape = {
-        .n = conv->n,
-        .in = conv->c,
-        .out = conv->k,
-        .groups = conv->groups,
-        .r = conv->r,
-        .s = conv->s,
-        .stride_y = conv->stride_y,
-        .stride_x = conv->stride_x,
-        .dilation_y = conv->dilation_y,
-        .dilation_x = conv->dilation_x,
-        .in_h = conv->h,
-        .in_w = conv->w,
-        .out_h = conv->out_h,
-        .out_w = conv->out_w,
-    };
-    return vec_shape_grouped(shape);
-}
-
-struct vec_shape vec_shape_grouped(struct vec_shape shape)
-{
-    shape.depthwise =
-        shape.groups > 1 && shape.groups == shape.in && shape.in == shape.out;
-    shape.group_in = shape.in / shape.groups;
-    shape.group_out = shape.depthwise ? shape.out : shape.out / shape.groups;
-    shape.blocks_of = shape.depthwise ? 1 : shape.groups;
-    return shape;
-}
-
-bool vec_pool_touches(const struct weft_pool *pool)
-{
-    return pool->r > 0 && pool->stride_y == pool->r && pool->stride_x == pool->s &&
-           !pool->pad_top && !pool->pad_left && pool->out_h * pool->r <= pool->h &&
-           pool->out_w * pool->s <= pool->w;
-}
-
-void vec_define_shape(struct ocl_options *options, const struct vec_shape *shape)
-{
-    ocl_define(options, "IN", shape->in);
-    ocl_define(options, "OUT", shape->out);
-    ocl_define(options, "GROUP_IN", shape->group_in);
-    ocl_define(options, "GROUP_OUT", shape->group_out);
-    ocl_define(options, "DEPTHWISE", shape->depthwise);
-    ocl_define(options, "IN_H", shape->in_h);
-    ocl_define(options, "IN_W", shape->in_w);
-    ocl_define(options, "OUT_H", shape->out_h);
-    ocl_define(options, "OUT_W", shape->out_w);
-    ocl_define(options, "R", shape->r);
-    ocl_define(options, "S", shape->s);
-    ocl_define(options, "STRIDE_Y", shape->stride_y);
-    ocl_define(options, "STRIDE_X", shape->stride_x);
-    ocl_define(options, "DILATION_Y", shape->dilation_y);
-    ocl_define(options, "DILATION_X", shape->dilation_x);
-}
-
-void vec_define_pool(struct ocl_options *options, const struct weft_pool *pool)
-{
-    if (!pool->r)
-        return;
-    ocl_define(options, "POOL_R", pool->r);
-    ocl_define(options, "POOL_S", pool->s);
-    ocl_define(options, "POOL_STRIDE_Y", pool->stride_y);
-    ocl_define(options, "POOL_STRIDE_X", pool->stride_x);
-    ocl_define(options, "POOL_TOP", pool->pad_top);
-    ocl_define(options, "POOL_LEFT", pool->pad_left);
-    ocl_define(options, "POOL_H", pool->out_h);
-    ocl_define(options, "POOL_W", pool->out_w);
-}
-
-int vec_width(const struct ocl_device *device, int channels)
-{
-    int width = 1;
-    while (width < device->vector && width < channels)
-        width *= 2;
-    return width;
-}
-
-bool vec_width_allowed(const struct ocl_device *device, int width)
-{
-    return width >= 1 && width <= 16 && width <= 2 * device->vector &&
-           !(width & (width - 1));
-}
-
-enum weft_status vec_pad(struct weft_list *list, const struct weft_conv *conv,
-                         struct vec_shape *shape, struct ocl_arg *x)
-{
-    int h = (conv->out_h - 1) * conv->stride_y + (conv->r - 1) * conv->dilation_y + 1;
-    int w = (conv->out_w - 1) * conv->stride_x + (conv->s - 1) * conv->dilation_x + 1;
-    bool widened = ocl_arg_is_half(x) && ocl_of(list)->is_cpu;
-    if (!conv->pad_top && !conv->pad_left && h <= conv->h && w <= conv->w && !widened)
-        return WEFT_OK;
-    shape->in_h = h;
-    shape->in_w = w;
-    struct ocl_options options = {""};
-    ocl_define(&options, "CHANNELS", conv->c);
-    ocl_define(&options, "HEIGHT", conv->h);
-    ocl_define(&options, "WIDTH", conv->w);
-    ocl_define(&options, "PAD_H", h);
-    ocl_define(&options, "PAD_W", w);
-    ocl_define(&options, "TOP", conv->pad_top);
-    ocl_define(&options, "LEFT", conv->pad_left);
-    ocl_define_arg(&options, "X_HALF", x);
-    if (ocl_arg_is_half(x))
-        ocl_define(&options, "VW", ocl_of(list)->vector);
-    struct ocl_arg padded = OCL_SCRATCH(ocl_scratch(
-        list, sizeof(float) * (size_t)conv->n * (size_t)h * (size_t)w * (size_t)conv->c));
-    struct ocl_launch launch = {
-        .source = "conv_prepare_vec.cl",
-        .kernel = "pad",
-        .global = {(size_t)h, (size_t)conv->n},
-        .arg_count = 2,
-        .args = {*x, padded},
-    };
-    vec_local(list, &launch);
-    *x = padded;
-    return ocl_launch(list, options.text, &launch);
-}
-
-void vec_local(const struct weft_list *list, struct ocl_launch *launch)
-{
-    if (ocl_of(list)->is_cpu)
-        for (int i = 0; i < 3; i++)
-            launch->local[i] = 1;
-}
 
 /* One convolution of an input that is padded already. */
 struct job {
@@ -137,9 +11,52 @@ struct job {
     struct weft_view bias, gate, argmax;
     struct weft_activation activation; /* of the output, or what made `gate` */
     const struct weft_pool *pool;      /* NULL: none, or after it */
-    bool turned;                       /* w is the forward weights, to be turned */
     bool frozen;                       /* weights are arranged once */
+    /* NULL, or the convolution whose data gradient this is: w is to be turned, and y is
+     * made in parts for its strides (cl/parts.h). Part 0 begins at (top, left) in x. */
+    const struct weft_conv *forward;
+    int top, left;
 };
+
+/* A data gradient along one axis, for all its parts together. */
+struct reach {
+    int step;       /* from tap to tap in dy */
+    int first, end; /* the rows of dy that are read, which may lie outside */
+};
+
+static struct weft_axis rows_of(const struct weft_conv *c)
+{
+    return (struct weft_axis){c->r, c->stride_y, c->dilation_y, c->pad_top};
+}
+
+static struct weft_axis columns_of(const struct weft_conv *c)
+{
+    return (struct weft_axis){c->s, c->stride_x, c->dilation_x, c->pad_left};
+}
+
+static int places(int size, int stride)
+{
+    return (size + stride - 1) / stride;
+}
+
+static struct reach reach_of(struct weft_axis axis, int size)
+{
+    struct reach reach = {
+        .step = axis.dilation * weft_tap_step(axis.stride, axis.dilation) / axis.stride};
+    bool any = false;
+    for (int i = 0; i < axis.stride; i++) {
+        struct weft_part part = weft_part(axis, i);
+        int end = part.first + places(size, axis.stride) + (part.taps - 1) * reach.step;
+        if (!part.taps)
+            continue;
+        if (!any || part.first < reach.first)
+            reach.first = part.first;
+        if (!any || end > reach.end)
+            reach.end = end;
+        any = true;
+    }
+    return reach;
+}
 
 /* The tunables, in the order of their table. */
 enum { WIDTH, VECTORS, TILE, PIECE, UNROLL };
@@ -155,11 +72,16 @@ static int window_of(const struct job *job)
     return job->pool ? job->pool->r * job->pool->s : 0;
 }
 
+/* Of each part. */
 static long pixels_of(const struct job *job)
 {
     const struct vec_shape *s = &job->shape;
-    return job->pool ? (long)s->n * job->pool->out_h * job->pool->out_w * window_of(job)
-                     : (long)s->n * s->out_h * s->out_w;
+    if (job->pool)
+        return (long)s->n * job->pool->out_h * job->pool->out_w * window_of(job);
+    if (!job->forward)
+        return (long)s->n * s->out_h * s->out_w;
+    return (long)s->n * places(s->out_h, job->forward->stride_y) *
+           places(s->out_w, job->forward->stride_x);
 }
 
 static struct tiling tiling_of(const struct job *job, const int *values)
@@ -219,6 +141,14 @@ static bool allows(const struct ocl_device *device, const struct job *job,
            values[UNROLL] <= 8;
 }
 
+static void define_turned(struct ocl_options *options, const struct weft_conv *forward)
+{
+    ocl_define(options, "DILATION_Y", forward->dilation_y);
+    ocl_define(options, "DILATION_X", forward->dilation_x);
+    ocl_define(options, "PAD_TOP", forward->pad_top);
+    ocl_define(options, "PAD_LEFT", forward->pad_left);
+}
+
 static enum weft_status arrange(struct weft_list *list, struct job *job,
                                 const struct tiling *t)
 {
@@ -230,7 +160,12 @@ static enum weft_status arrange(struct weft_list *list, struct job *job,
     ocl_define(&options, "GROUP_IN", s->group_in);
     ocl_define(&options, "GROUP_OUT", s->group_out);
     ocl_define(&options, "BLOCK", t->block);
-    ocl_define(&options, "TURNED", job->turned);
+    ocl_define(&options, "TURNED", job->forward != NULL);
+    if (job->forward) {
+        ocl_define(&options, "STRIDE_Y", job->forward->stride_y);
+        ocl_define(&options, "STRIDE_X", job->forward->stride_x);
+        define_turned(&options, job->forward);
+    }
     ocl_define_arg(&options, "W_HALF", &job->w);
     size_t taps = (size_t)s->r * (size_t)s->s;
     size_t floats = taps * (size_t)s->group_in * (size_t)(t->block * t->blocks);
@@ -248,6 +183,20 @@ static enum weft_status arrange(struct weft_list *list, struct job *job,
     return ocl_launch(list, options.text, &launch);
 }
 
+/* How many parts there are. */
+static size_t define_parts(struct ocl_options *options, const struct job *job)
+{
+    const struct weft_conv *c = job->forward;
+    define_turned(options, c);
+    ocl_define(options, "PARTS_Y", c->stride_y);
+    ocl_define(options, "PARTS_X", c->stride_x);
+    ocl_define(options, "TOP", job->top);
+    ocl_define(options, "LEFT", job->left);
+    ocl_define(options, "STEP_Y", reach_of(rows_of(c), c->h).step);
+    ocl_define(options, "STEP_X", reach_of(columns_of(c), c->w).step);
+    return (size_t)(c->stride_y * c->stride_x);
+}
+
 static enum weft_status convolve(struct weft_list *list, struct job *job,
                                  const int *values)
 {
@@ -257,7 +206,7 @@ static enum weft_status convolve(struct weft_list *list, struct job *job,
      * cache are worth a copy, if many pixels use it, or it costs nothing. */
     long block_floats = (long)s->r * s->s * s->group_in * t.block;
     bool widened = ocl_arg_is_half(&job->w) && ocl_of(list)->is_cpu;
-    bool arranged = job->turned || widened ||
+    bool arranged = job->forward || widened ||
                     (block_floats > 2048 && s->out > t.block &&
                      (job->frozen || (long)t.count * values[TILE] >= 256));
     if (arranged)
@@ -276,14 +225,17 @@ static enum weft_status convolve(struct weft_list *list, struct job *job,
     ocl_define(&options, "BIAS", job->bias.mem != NULL);
     ocl_define(&options, "GATE", job->gate.mem != NULL);
     ocl_define(&options, "ACT", (long)job->activation.act);
+    size_t parts = 1;
+    if (job->forward && job->forward->stride_y * job->forward->stride_x > 1)
+        parts = define_parts(&options, job);
     struct ocl_launch launch = {
         .source = "conv_vec.cl",
         .kernel = "conv_forward",
         .global = {(size_t)t.blocks,
-                   (size_t)((t.count + values[PIECE] - 1) / values[PIECE])},
+                   (size_t)((t.count + values[PIECE] - 1) / values[PIECE]), parts},
         .arg_count = 8,
         .args = {job->x, job->w, OCL_VIEW(job->bias), OCL_VIEW(job->gate), job->y,
-                 OCL_INT((long)s->n * s->out_h * s->out_w), OCL_INT(values[PIECE]),
+                 OCL_INT(pixels_of(job)), OCL_INT(values[PIECE]),
                  OCL_FLOAT(job->activation.slope)},
     };
     if (job->pool) {
@@ -334,31 +286,33 @@ static enum weft_status forward(struct weft_list *list, const struct weft_conv_a
                         args->argmax);
 }
 
-/* Brings dy to where the turned window finds it: one step of the forward convolution is
- * one row or column further. */
+/* Brings dy to where the turned windows find it. */
 static enum weft_status spread(struct weft_list *list, const struct weft_conv_args *args,
-                               struct vec_shape *shape, struct ocl_arg *x)
+                               struct job *job)
 {
     const struct weft_conv *conv = &args->conv;
-    int top = (conv->r - 1) * conv->dilation_y - conv->pad_top;
-    int left = (conv->s - 1) * conv->dilation_x - conv->pad_left;
-    shape->in_h = conv->h + (conv->r - 1) * conv->dilation_y;
-    shape->in_w = conv->w + (conv->s - 1) * conv->dilation_x;
-    if (!args->pool.r && !top && !left && conv->stride_y == 1 && conv->stride_x == 1 &&
-        shape->in_h == conv->out_h && shape->in_w == conv->out_w)
+    struct vec_shape *shape = &job->shape;
+    struct reach rows = reach_of(rows_of(conv), conv->h),
+                 columns = reach_of(columns_of(conv), conv->w);
+    job->top = -rows.first;
+    job->left = -columns.first;
+    shape->in_h = conv->out_h;
+    shape->in_w = conv->out_w;
+    if (!args->pool.r && !job->top && !job->left && rows.end <= conv->out_h &&
+        columns.end <= conv->out_w)
         return WEFT_OK;
+    shape->in_h = rows.end - rows.first;
+    shape->in_w = columns.end - columns.first;
     struct ocl_options options = {""};
     ocl_define(&options, "CHANNELS", conv->k);
     ocl_define(&options, "HEIGHT", conv->out_h);
     ocl_define(&options, "WIDTH", conv->out_w);
     ocl_define(&options, "PAD_H", shape->in_h);
     ocl_define(&options, "PAD_W", shape->in_w);
-    ocl_define(&options, "TOP", top);
-    ocl_define(&options, "LEFT", left);
-    ocl_define(&options, "STRIDE_Y", conv->stride_y);
-    ocl_define(&options, "STRIDE_X", conv->stride_x);
+    ocl_define(&options, "TOP", job->top);
+    ocl_define(&options, "LEFT", job->left);
     vec_define_pool(&options, &args->pool);
-    *x = (struct ocl_arg)OCL_SCRATCH(
+    job->x = (struct ocl_arg)OCL_SCRATCH(
         ocl_scratch(list, sizeof(float) * (size_t)conv->n * (size_t)shape->in_h *
                               (size_t)shape->in_w * (size_t)conv->k));
     struct ocl_launch launch = {
@@ -366,7 +320,7 @@ static enum weft_status spread(struct weft_list *list, const struct weft_conv_ar
         .kernel = "spread",
         .global = {(size_t)shape->in_h, (size_t)conv->n},
         .arg_count = 3,
-        .args = {OCL_VIEW(args->dy), OCL_VIEW(args->argmax), *x},
+        .args = {OCL_VIEW(args->dy), OCL_VIEW(args->argmax), job->x},
     };
     vec_local(list, &launch);
     return ocl_launch(list, options.text, &launch);
@@ -396,7 +350,7 @@ static struct job data_job(const struct weft_conv_args *args)
         .y = OCL_VIEW(args->dx),
         .gate = args->gate.output,
         .activation = args->gate.activation,
-        .turned = true,
+        .forward = conv,
     };
     if (job.activation.act == WEFT_ACT_identity)
         job.gate.mem = NULL;
@@ -408,7 +362,7 @@ static enum weft_status backward_data(struct weft_list *list,
                                       const int *values)
 {
     struct job job = data_job(args);
-    WEFT_TRY(spread(list, args, &job.shape, &job.x));
+    WEFT_TRY(spread(list, args, &job));
     return convolve(list, &job, values);
 }
 
@@ -441,24 +395,3 @@ const struct ocl_algorithm vec_direct_forward = {"direct",       TUNABLES, forwa
                                                  forward_allows, forward,  true};
 const struct ocl_algorithm vec_direct_data = {"direct", TUNABLES, data_fit, data_allows,
                                               backward_data};
-
-static const struct ocl_algorithm *const forward_algorithms[] = {
-    &vec_gemm[OCL_FORWARD],   &vec_direct_forward,      &vec_winograd_forward[0],
-    &vec_winograd_forward[1], &vec_winograd_forward[2], NULL};
-static const struct ocl_algorithm *const data_algorithms[] = {
-    &vec_gemm[OCL_BACKWARD_DATA], &vec_direct_data,      &vec_winograd_data[0],
-    &vec_winograd_data[1],        &vec_winograd_data[2], NULL};
-static const struct ocl_algorithm *const weights_algorithms[] = {
-    &vec_gemm[OCL_BACKWARD_WEIGHTS],
-    &vec_pooled_weights,
-    &vec_direct_weights,
-    &vec_winograd_weights[0],
-    &vec_winograd_weights[1],
-    &vec_winograd_weights[2],
-    NULL};
-
-const struct ocl_family ocl_family_vec = {
-    .algorithms = {[OCL_FORWARD] = forward_algorithms,
-                   [OCL_BACKWARD_DATA] = data_algorithms,
-                   [OCL_BACKWARD_WEIGHTS] = weights_algorithms},
-};

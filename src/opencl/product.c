@@ -3,6 +3,8 @@
  * there is too little else to do for the device. */
 #include "product.h"
 
+#include "../../cl/parts.h"
+
 /* How the depth is split: a split sums `span` of it and writes a plane. */
 struct split {
     size_t count, span;
@@ -23,18 +25,6 @@ static size_t up(size_t a, size_t b)
 static size_t least(size_t a, size_t b)
 {
     return a < b ? a : b;
-}
-
-/* How far apart the taps lie that reach one pixel of x. */
-static int tap_step(int stride, int dilation)
-{
-    int a = stride, b = dilation;
-    while (b) {
-        int rest = a % b;
-        a = b;
-        b = rest;
-    }
-    return stride / a;
 }
 
 static size_t pixels_out(const struct weft_conv *c)
@@ -71,8 +61,10 @@ static struct product data_product(const struct weft_conv_args *args)
     const struct weft_conv *c = &args->conv;
     size_t rows = up((size_t)c->h, (size_t)c->stride_y);
     size_t columns = up((size_t)c->w, (size_t)c->stride_x);
-    size_t taps_down = up((size_t)c->r, (size_t)tap_step(c->stride_y, c->dilation_y));
-    size_t taps_across = up((size_t)c->s, (size_t)tap_step(c->stride_x, c->dilation_x));
+    size_t taps_down =
+        up((size_t)c->r, (size_t)weft_tap_step(c->stride_y, c->dilation_y));
+    size_t taps_across =
+        up((size_t)c->s, (size_t)weft_tap_step(c->stride_x, c->dilation_x));
     return (struct product){
         .slot = OCL_BACKWARD_DATA,
         .conv = *c,
@@ -180,8 +172,8 @@ static void define_product(struct ocl_options *options, const struct product *p)
     ocl_define(options, "GROUPS", c->groups);
     ocl_define(options, "OUT_H", c->out_h);
     ocl_define(options, "OUT_W", c->out_w);
-    ocl_define(options, "TAP_STEP_Y", tap_step(c->stride_y, c->dilation_y));
-    ocl_define(options, "TAP_STEP_X", tap_step(c->stride_x, c->dilation_x));
+    ocl_define(options, "TAP_STEP_Y", weft_tap_step(c->stride_y, c->dilation_y));
+    ocl_define(options, "TAP_STEP_X", weft_tap_step(c->stride_x, c->dilation_x));
     if (p->pool.r) {
         ocl_define(options, "POOL_R", p->pool.r);
         ocl_define(options, "POOL_S", p->pool.s);

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The data gradient of a convolution with a stride, along one axis. Read by C and
+ * OpenCL C.
+ *
+ *     dx[p] = sum of dy[q] w[k] over the taps k with q stride + k dilation = p + pad
+ *
+ * What remains of p, p mod stride, deals dx into `stride` parts; those taps are the same
+ * within a part, and each tap belongs to one part. So a part is a convolution of dy with
+ * stride 1 and a smaller window, turned by half a turn; no tap is tried in vain. */
+#ifndef WEFT_PARTS_H
+#define WEFT_PARTS_H
+
+struct weft_axis {
+    int window, stride, dilation, pad; /* of the forward convolution */
+};
+
+/* The part's places g = p / stride = 0, 1, ... read dy at g + first, and for each tap
+ * weft_tap_step() * dilation / stride further. */
+struct weft_part {
+    int taps, before; /* its own; those of the parts before it */
+    int first;
+};
+
+/* How far apart the taps of a part lie in the window: stride over the divisor that it has
+ * in common with the dilation. */
+static inline int weft_tap_step(int stride, int dilation)
+{
+    int a = stride, b = dilation;
+    while (b) {
+        const int rest = a - a / b * b;
+        a = b;
+        b = rest;
+    }
+    return stride / a;
+}
+
+/* To which part tap k belongs. */
+static inline int weft_part_of(struct weft_axis axis, int tap)
+{
+    const int at = tap * axis.dilation - axis.pad,
+              rest = at - at / axis.stride * axis.stride;
+    return rest < 0 ? rest + axis.stride : rest;
+}
+
+static inline struct weft_part weft_part(struct weft_axis axis, int index)
+{
+    struct weft_part part = {0, 0, 0};
+    int last = 0;
+    for (int k = 0; k < axis.window; k++) {
+        const int of = weft_part_of(axis, k);
+        part.before += of < index;
+        part.taps += of == index;
+        last = of == index ? k : last;
+    }
+    /* The last tap comes first. Where there is none, nothing is read. */
+    if (part.taps)
+        part.first = (index + axis.pad - last * axis.dilation) / axis.stride;
+    return part;
+}
+
+/* Which of its part's taps tap k is, counted from the last one. */
+static inline int weft_part_place(struct weft_axis axis, int tap)
+{
+    const int index = weft_part_of(axis, tap);
+    int place = 0;
+    for (int k = tap + 1; k < axis.window; k++)
+        place += weft_part_of(axis, k) == index;
+    return place;
+}
+
+#endif
