@@ -26,6 +26,8 @@ CONV, DENSE = ["conv"], ["dense"]
 WAYS = {
     "act.cl": [VEC + ["act"]],
     "add.cl": [VEC + ["add"]],
+    "conv_depthwise_vec.cl": [VEC + CONV, VEC + DRAW + CONV],
+    "conv_depthwise_weights_vec.cl": [VEC + CONV, VEC + DRAW + CONV],
     "conv_prepare_vec.cl": [VEC + CONV, VEC + HALF + CONV],
     "conv_vec.cl": [VEC + CONV, VEC + DRAW + CONV],
     "conv_weights_vec.cl": [VEC + CONV, VEC + DRAW + CONV],

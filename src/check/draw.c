@@ -134,10 +134,10 @@ static void draw_channels(struct check *k, struct weft_conv *v)
     int in = CHECK_PICK(k, 1, 1, 2, 3, 4, 5, 7, 8, 13, 16, 17, 31, 33, 40, 65);
     int out = CHECK_PICK(k, 1, 2, 3, 4, 5, 7, 8, 13, 16, 17, 31, 32, 33, 40, 65);
     int kind = check_range(k, 0, 9);
-    v->groups = kind < 7 ? 1 : kind == 7 ? 2 : kind == 8 ? 4 : in;
-    if (kind == 9) { /* depthwise, one to three filters a channel */
+    v->groups = kind < 6 ? 1 : kind == 6 ? 2 : kind == 7 ? 4 : in;
+    if (kind >= 8) { /* depthwise, one to three filters a channel */
         v->c = in;
-        v->k = in * check_range(k, 1, 3);
+        v->k = in * (check_chance(k, 70) ? 1 : check_range(k, 2, 3));
     } else {
         v->c = v->groups * (v->groups > 1 ? (in + 3) / 4 : in);
         v->k = v->groups * (v->groups > 1 ? (out + 3) / 4 : out);

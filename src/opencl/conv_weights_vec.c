@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Gradient of a convolution's weights and bias, family `vec`: parts of the batch give
  * planes of partial sums, a second launch adds the planes in order. Kernels:
- * cl/conv_weights_vec.cl, cl/pooled_vec.h. */
+ * cl/conv_weights_vec.cl, cl/pooled_vec.h, cl/conv_depthwise_weights_vec.cl. */
 #include "vec.h"
 
 /* The tunables, in the order of their table: SLICE is the input channels of a slice,
@@ -236,7 +236,7 @@ static void define(struct ocl_options *options, const struct vec_shape *shape,
 static enum weft_status fill_and_add(struct weft_list *list, struct ocl_launch *launch,
                                      const struct ocl_options *options,
                                      const struct weft_conv_args *args,
-                                     const struct tiling *t)
+                                     struct ocl_arg planes, const struct tiling *t)
 {
     enum { SUM_ROWS = 16 }; /* as in planes_vec.h */
     struct ocl_launch sum = {
@@ -244,8 +244,7 @@ static enum weft_status fill_and_add(struct weft_list *list, struct ocl_launch *
         .kernel = "conv_weights_sum",
         .global = {(size_t)div_up((long)t->rows + 1, SUM_ROWS), (size_t)t->blocks},
         .arg_count = 4,
-        .args = {launch->args[3], OCL_VIEW(args->dw), OCL_VIEW(args->dbias),
-                 OCL_INT(t->splits)},
+        .args = {planes, OCL_VIEW(args->dw), OCL_VIEW(args->dbias), OCL_INT(t->splits)},
     };
     vec_local(list, launch);
     WEFT_TRY(ocl_launch(list, options->text, launch));
@@ -278,7 +277,7 @@ static enum weft_status record(struct weft_list *list, const struct weft_conv_ar
                  OCL_SCRATCH(ocl_scratch(list, sizeof(float) * t.panel_floats * items)),
                  OCL_INT(shape.n), OCL_INT(values[SPLIT])},
     };
-    return fill_and_add(list, &launch, &options, args, &t);
+    return fill_and_add(list, &launch, &options, args, launch.args[3], &t);
 }
 
 static enum weft_status pooled_record(struct weft_list *list,
@@ -300,7 +299,67 @@ static enum weft_status pooled_record(struct weft_list *list,
         .args = {x, OCL_VIEW(args->dy), OCL_VIEW(args->argmax), planes_of(list, &t),
                  OCL_INT(shape.n), OCL_INT(values[SPLIT])},
     };
-    return fill_and_add(list, &launch, &options, args, &t);
+    return fill_and_add(list, &launch, &options, args, launch.args[3], &t);
+}
+
+/* Rows of dz at once that cost least, and are in registers with the rows of x that they
+ * meet. More are more streams than processors follow. */
+static int dz_rows(const struct vec_shape *s, int registers)
+{
+    enum { MOST = 8 };
+    int best = 0, rows = 1;
+    for (int t = 1; t <= MOST; t++) {
+        int span = (t - 1) * s->stride_y + (s->r - 1) * s->dilation_y + 1;
+        if (t > 1 && t + span + 2 > registers)
+            break;
+        int cost = div_up(s->out_h, t) * (t + s->s * (span + (t + 2) * s->r));
+        if (best && cost >= best)
+            continue;
+        best = cost;
+        rows = t;
+    }
+    return rows;
+}
+
+static enum ocl_fit depthwise_fit(const struct ocl_device *device,
+                                  const struct weft_conv_args *args, int *values)
+{
+    struct vec_shape s = vec_shape_of(&args->conv);
+    if (!s.depthwise || args->pool.r || s.r > VEC_DEPTHWISE_TALLEST)
+        return OCL_FIT_NONE;
+    int width = vec_width(device, s.group_out);
+    values[WIDTH] = width;
+    values[TILE] = dz_rows(&s, width >= 16 ? 30 : 14);
+    values[VECTORS] = values[SLICE] = 1;
+    values[CHUNK] = values[PANEL] = values[UNROLL] = 1;
+    deal(device, &s, values);
+    return OCL_FIT_PREFERRED;
+}
+
+static bool depthwise_allows(const struct ocl_device *device,
+                             const struct weft_conv_args *args, const int *values)
+{
+    return values[VECTORS] == 1 && values[TILE] <= 8 && values[SLICE] == 1 &&
+           allows(device, args, values);
+}
+
+static enum weft_status depthwise_record(struct weft_list *list,
+                                         const struct weft_conv_args *args,
+                                         const int *values)
+{
+    struct vec_shape shape = vec_shape_of(&args->conv);
+    struct tiling t = tiling_of(&shape, values);
+    struct ocl_options options = {""};
+    define(&options, &shape, args, values);
+    struct ocl_launch launch = {
+        .source = "conv_depthwise_weights_vec.cl",
+        .kernel = "conv_weights_depthwise",
+        .global = {(size_t)div_up(t.blocks, values[PER_ITEM]), (size_t)t.splits},
+        .arg_count = 5,
+        .args = {OCL_VIEW(args->x), OCL_VIEW(args->dy), planes_of(list, &t),
+                 OCL_INT(shape.n), OCL_INT(values[SPLIT])},
+    };
+    return fill_and_add(list, &launch, &options, args, launch.args[2], &t);
 }
 
 #define TUNABLES                                                                  \
@@ -316,3 +375,5 @@ static enum weft_status pooled_record(struct weft_list *list,
 const struct ocl_algorithm vec_direct_weights = {"direct", TUNABLES, fit, allows, record};
 const struct ocl_algorithm vec_pooled_weights = {"pooled", TUNABLES, pooled_fit,
                                                  pooled_allows, pooled_record};
+const struct ocl_algorithm vec_depthwise_weights = {"depthwise", TUNABLES, depthwise_fit,
+                                                    depthwise_allows, depthwise_record};

@@ -146,13 +146,10 @@ static const struct ocl_algorithm *const data_algorithms[] = {
     &vec_winograd_data[2],
     NULL};
 static const struct ocl_algorithm *const weights_algorithms[] = {
-    &vec_pooled_weights,
-    &vec_direct_weights,
-    &vec_gemm[OCL_BACKWARD_WEIGHTS],
-    &vec_winograd_weights[0],
-    &vec_winograd_weights[1],
-    &vec_winograd_weights[2],
-    NULL};
+    &vec_pooled_weights,      &vec_depthwise_weights,
+    &vec_direct_weights,      &vec_gemm[OCL_BACKWARD_WEIGHTS],
+    &vec_winograd_weights[0], &vec_winograd_weights[1],
+    &vec_winograd_weights[2], NULL};
 
 const struct ocl_family ocl_family_vec = {
     .algorithms = {[OCL_FORWARD] = forward_algorithms,

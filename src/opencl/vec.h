@@ -45,10 +45,17 @@ void vec_local(const struct weft_list *list, struct ocl_launch *launch);
 enum weft_status vec_pad(struct weft_list *list, const struct weft_conv *conv,
                          struct vec_shape *shape, struct ocl_arg *x);
 
+/* What the kernels for depthwise convolutions unroll at most of a window's
+ * rows. */
+enum { VEC_DEPTHWISE_TALLEST = 11 };
+
 /* The family's algorithms. Direct convolution does everything. */
 extern const struct ocl_algorithm vec_direct_forward, vec_direct_data; /* conv_vec.c */
 /* conv_weights_vec.c; pooled: in registers, for few weights behind a pool. */
-extern const struct ocl_algorithm vec_direct_weights, vec_pooled_weights;
+extern const struct ocl_algorithm vec_direct_weights, vec_pooled_weights,
+    vec_depthwise_weights;
+extern const struct ocl_algorithm vec_depthwise_forward, /* conv_depthwise_vec.c */
+    vec_depthwise_data;
 /* conv_winograd_vec.c: tiles of 2x2, 3x3 and 4x4. */
 extern const struct ocl_algorithm vec_winograd_forward[3], vec_winograd_data[3];
 extern const struct ocl_algorithm vec_winograd_weights[3];  /* of the same tiles */
