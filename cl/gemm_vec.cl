@@ -83,56 +83,86 @@ typedef __global const stored_x *a_pointer;
 #define LOAD_A(p) LOAD_X(p)
 #endif
 #if B_PACKED
-typedef __private const float *b_pointer;
-#define VLOAD_B(p) VLOAD(p)
+typedef __private const floatv *b_pointer;
+#define LOAD_B(p, v) ((p)[v])
 #else
 typedef __global const stored_w *b_pointer;
-#define VLOAD_B(p) VLOAD_W(p)
+#define LOAD_B(p, v) VLOAD_W((p) + (v)*VW)
 #endif
 
 #if A_PACKED && !A_TURNED
 /* to[row][A_ROW] = `rows` rows of a from row m on, `depth` long from k on; what lies
  * beyond the last row or the depth is not used. */
-static inline void pack_a(float *to, __global const stored_x *a, struct size size, int m,
+static inline void pack_a(floatv *to, __global const stored_x *a, struct size size, int m,
                           int rows, int k, int depth)
 {
-    for (int i = 0; i < rows && m + i < size.m; i++, to += A_ROW) {
+    for (int i = 0; i < rows && m + i < size.m; i++, to += A_ROW / VW) {
         __global const stored_x *from = a + (size_t)(m + i) * size.k + k;
         for (int j = 0; j < depth; j += VW)
-            VSTORE(VLOAD_X(from + j), to + j);
+            to[j / VW] = VLOAD_X(from + j);
     }
 }
 #elif A_PACKED
 /* to[k][A_ROW] = `rows` rows of a from row m on, `depth` long from k on; zeros beyond the
  * last. */
-static inline void pack_a(float *to, __global const stored_x *a, struct size size, int m,
+static inline void pack_a(floatv *to, __global const stored_x *a, struct size size, int m,
                           int rows, int k, int depth)
 {
     a += (size_t)k * size.m + m;
-    for (int i = 0; i < depth; i++, a += size.m, to += A_ROW)
+    for (int i = 0; i < depth; i++, a += size.m, to += A_ROW / VW)
         for (int j = 0; j < rows; j += VW)
-            VSTORE(m + j < size.m ? VLOAD_X(a + j) : (floatv)(0.0f), to + j);
+            to[j / VW] = m + j < size.m ? VLOAD_X(a + j) : (floatv)(0.0f);
+}
+#endif
+
+#if B_PACKED && B_TURNED
+/* Lane j of rows[i] becomes lane i of rows[j]: each round deals two halves alternately,
+ * and log2(VW) rounds bring every element to its place. */
+static inline void transpose(floatv rows[VW])
+{
+#if VW > 1
+    floatv dealt[VW];
+#pragma unroll
+    for (int round = 1; round < VW; round *= 2) {
+#pragma unroll
+        for (int i = 0; i < VW / 2; i++) {
+            dealt[2 * i].even = rows[i].lo;
+            dealt[2 * i].odd = rows[i + VW / 2].lo;
+            dealt[2 * i + 1].even = rows[i].hi;
+            dealt[2 * i + 1].odd = rows[i + VW / 2].hi;
+        }
+#pragma unroll
+        for (int i = 0; i < VW; i++)
+            rows[i] = dealt[i];
+    }
+#endif
 }
 #endif
 
 #if B_PACKED
-/* to[column tile][DEPTH][BLOCK]; zeros beyond the last column. */
-static inline void pack_b(float *to, __global const stored_w *b, struct size size, int n,
+/* to[column tile][DEPTH][NV]; anything beyond the last column. */
+static inline void pack_b(floatv *to, __global const stored_w *b, struct size size, int n,
                           int k, int depth)
 {
     for (int j = 0; j < COLUMNS && n + j < size.n; j += VW) {
-        float *at = to + j / BLOCK * (DEPTH * BLOCK) + REMAINDER(j, BLOCK);
+        floatv *at = to + j / BLOCK * (DEPTH * NV) + REMAINDER(j, BLOCK) / VW;
 #if B_TURNED
-        for (int lane = 0; lane < VW; lane++, at++) {
-            const int column = n + j + lane;
-            __global const stored_w *from = b + (size_t)column * size.k + k;
-            for (int i = 0; i < depth; i++)
-                at[i * BLOCK] = column < size.n ? LOAD_W(from + i) : 0.0f;
+        for (int i = 0; i < depth; i += VW) {
+            floatv rows[VW];
+#pragma unroll
+            for (int lane = 0; lane < VW; lane++)
+                rows[lane] =
+                    VLOAD_W(b + (size_t)min(n + j + lane, size.n - 1) * size.k + k + i);
+            transpose(rows);
+#pragma unroll
+            for (int lane = 0; lane < VW; lane++)
+                if (i + lane < depth)
+                    at[(i + lane) * NV] = rows[lane];
         }
 #else
         __global const stored_w *from = b + (size_t)k * size.n + n + j;
         for (int i = 0; i < depth; i++, from += size.n)
-            VSTORE(VLOAD_W(from), at + i * BLOCK);
+            at[i * NV] = VLOAD_W(from);
 #endif
     }
 }
@@ -147,7 +177,7 @@ static inline void multiply(floatv acc[TILE][NV], const a_pointer a[TILE], int a
         floatv column[NV];
 #pragma unroll
         for (int v = 0; v < NV; v++)
-            column[v] = VLOAD_B(b + v * VW);
+            column[v] = LOAD_B(b, v);
         b += b_step;
 #pragma unroll
         for (int i = 0; i < TILE; i++)
@@ -171,26 +201,25 @@ static inline floatv result(floatv z, __global const float *bias,
 
 /* Rows m .. and columns n .. of c, from the finished sums of a tile. Rows are a loop that
  * stays one: unrolled, they were most of what a compiler had to do. */
-static inline void finish(const float *sums, __global const float *bias,
+static inline void finish(const floatv *sums, __global const float *bias,
                           __global const float *gate, __global stored_y *c,
                           struct size size, int m, int n, float leak)
 {
     const int rows = min(TILE, size.m - m), columns = size.n - n;
     bias += n;
 #pragma unroll 1
-    for (int i = 0; i < rows; i++, sums += BLOCK) {
+    for (int i = 0; i < rows; i++, sums += NV) {
         const size_t at = (size_t)(m + i) * size.n + n;
         if (columns >= BLOCK) {
 #pragma unroll
             for (int j = 0; j < BLOCK; j += VW)
-                VSTORE_Y(result(VLOAD(sums + j), bias + j, gate + at + j, leak),
-                         c + at + j);
+                VSTORE_Y(result(sums[j / VW], bias + j, gate + at + j, leak), c + at + j);
             continue;
         }
 #pragma unroll 1
         for (int j = 0; j < columns; j += VW)
-            store_part_y(result(VLOAD(sums + j), bias + j, gate + at + j, leak),
-                         c + at + j, columns - j);
+            store_part_y(result(sums[j / VW], bias + j, gate + at + j, leak), c + at + j,
+                         columns - j);
     }
 }
 
@@ -220,13 +249,14 @@ __kernel void gemm(__global const stored_x *restrict a, uint a_at,
               rows = min(row_tiles * TILE, m - row);
     a += a_at;
     b += b_at;
+    /* Arrays of vectors: as floats they are stored and loaded in pieces. */
 #if A_PACKED
-    float packed_a[(A_TURNED ? DEPTH : ROWS) * A_ROW];
+    floatv packed_a[(A_TURNED ? DEPTH : ROWS) * A_ROW / VW];
 #endif
 #if B_PACKED
-    float packed_b[DEPTH * COLUMNS];
+    floatv packed_b[DEPTH * COLUMNS / VW];
 #endif
-    float waiting[WHOLE ? TILE * BLOCK : ROWS * COLUMNS];
+    floatv waiting[(WHOLE ? TILE * BLOCK : ROWS * COLUMNS) / VW];
     for (int k0 = 0, depth; k0 < k; k0 += depth) {
         depth = WHOLE ? k : min(DEPTH, k - k0);
 #if A_PACKED
@@ -242,9 +272,9 @@ __kernel void gemm(__global const stored_x *restrict a, uint a_at,
 #pragma unroll
                 for (int t = 0; t < TILE; t++) {
 #if A_PACKED && !A_TURNED
-                    from[t] = packed_a + min(i + t, rows - 1) * A_ROW;
+                    from[t] = (const float *)packed_a + min(i + t, rows - 1) * A_ROW;
 #elif A_PACKED
-                    from[t] = packed_a + i + t;
+                    from[t] = (const float *)packed_a + i + t;
 #elif A_TURNED
                     from[t] = a + (size_t)k0 * m + min(row + i + t, m - 1);
 #else
@@ -254,16 +284,16 @@ __kernel void gemm(__global const stored_x *restrict a, uint a_at,
                     for (int v = 0; v < NV; v++)
                         acc[t][v] = (floatv)(0.0f);
                 }
-                float *const sum = waiting + (WHOLE ? 0 : i * COLUMNS + j * TILE);
+                floatv *const sum = waiting + (WHOLE ? 0 : (i * COLUMNS + j * TILE) / VW);
                 if (!WHOLE && k0 > 0)
 #pragma unroll
                     for (int t = 0; t < TILE; t++)
 #pragma unroll
                         for (int v = 0; v < NV; v++)
-                            acc[t][v] = VLOAD(sum + t * BLOCK + v * VW);
+                            acc[t][v] = sum[t * NV + v];
                 const int a_step = !A_TURNED ? 1 : A_PACKED ? A_ROW : m;
 #if B_PACKED
-                multiply(acc, from, a_step, packed_b + j * DEPTH, BLOCK, depth);
+                multiply(acc, from, a_step, packed_b + j * DEPTH / VW, NV, depth);
 #else
                 multiply(acc, from, a_step, b + (size_t)k0 * n + column + j, n, depth);
 #endif
@@ -271,7 +301,7 @@ __kernel void gemm(__global const stored_x *restrict a, uint a_at,
                 for (int t = 0; t < TILE; t++)
 #pragma unroll
                     for (int v = 0; v < NV; v++)
-                        VSTORE(acc[t][v], sum + t * BLOCK + v * VW);
+                        sum[t * NV + v] = acc[t][v];
                 if (k0 + depth >= k)
                     finish(sum, bias + bias_at, gate + gate_at, c + c_at, size, row + i,
                            column + j, leak);
