@@ -42,8 +42,8 @@ typedef float floatv;
 typedef int intv;
 typedef uint uintv;
 typedef uchar ucharv;
-#define VLOAD(p)          (*(p))
-#define VSTORE(v, p)      (*(p) = (v))
+#define VLOADN(p)         (*(p))
+#define VSTOREN(v, p)     (*(p) = (v))
 #define WHERE(cond, a, b) ((cond) ? (a) : (b))
 #define CONVERT_FLOATV(v) convert_float(v)
 #define CONVERT_UCHARV(v) convert_uchar(v)
@@ -55,14 +55,43 @@ typedef PASTE(float, VW) floatv;
 typedef PASTE(int, VW) intv;
 typedef PASTE(uint, VW) uintv;
 typedef PASTE(uchar, VW) ucharv;
-#define VLOAD(p)          PASTE(vload, VW)(0, p)
-#define VSTORE(v, p)      PASTE(vstore, VW)(v, 0, p)
+/* VW numbers of any type, wherever they lie. */
+#define VLOADN(p)         PASTE(vload, VW)(0, p)
+#define VSTOREN(v, p)     PASTE(vstore, VW)(v, 0, p)
 #define WHERE(cond, a, b) select(b, a, cond)
 #define CONVERT_FLOATV(v) PASTE(convert_float, VW)(v)
 #define CONVERT_UCHARV(v) PASTE(convert_uchar, VW)(v)
 #define CONVERT_INTV(v)   PASTE(convert_int, VW)(v)
 #define AS_INTV(v)        PASTE(as_int, VW)(v)
 #define AS_FLOATV(v)      PASTE(as_float, VW)(v)
+#endif
+
+/* VW floats, which need not be aligned. Drivers for processors may take vectors apart:
+ * PoCL 3.1 stores 16 floats in three pieces by vstore, and loads some in eight. */
+#if DEVICE_CPU && VW > 1
+typedef floatv floatu __attribute__((aligned(4)));
+#define OVERLOADED __attribute__((overloadable, always_inline)) static inline
+OVERLOADED floatv load_floats(__global const float *p)
+{
+    return *(__global const floatu *)p;
+}
+OVERLOADED floatv load_floats(__private const float *p)
+{
+    return *(__private const floatu *)p;
+}
+OVERLOADED void store_floats(floatv v, __global float *p)
+{
+    *(__global floatu *)p = v;
+}
+OVERLOADED void store_floats(floatv v, __private float *p)
+{
+    *(__private floatu *)p = v;
+}
+#define VLOAD(p)     load_floats(p)
+#define VSTORE(v, p) store_floats(v, p)
+#else
+#define VLOAD(p)     VLOADN(p)
+#define VSTORE(v, p) VSTOREN(v, p)
 #endif
 
 /* The first `count` of v, all if there are no more. */

@@ -273,7 +273,7 @@ static inline void store_bytes(ucharv value, __global uchar *to, int left)
         *(__global ucharv *)to = value;
 #else
     uchar lanes[VW];
-    VSTORE(value, lanes);
+    VSTOREN(value, lanes);
     for (int i = 0; i < VW; i++)
         if (i < left)
             to[i] = lanes[i];

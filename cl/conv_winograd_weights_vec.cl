@@ -77,7 +77,7 @@ static inline floatv gradient_at(__global const float *dy, __global const uchar 
 #if OUT % VW == 0
     const intv place = CONVERT_INTV(*(__global const ucharv *)(argmax + at));
 #else
-    const intv place = CONVERT_INTV(VLOAD(argmax + at));
+    const intv place = CONVERT_INTV(VLOADN(argmax + at));
 #endif
     return WHERE(place == (intv)(REMAINDER(y, POOL_R) * POOL_S + REMAINDER(x, POOL_S)),
                  VLOAD(dy + at), (floatv)(0.0f));

@@ -71,7 +71,7 @@ __kernel void dropout(__global const uint *state, uint state_at, __global const 
     uint lanes[VW];
     for (uint lane = 0; lane < VW; lane++)
         lanes[lane] = first + lane;
-    const struct words w = philox(s[STATE_SEED_LOW], s[STATE_SEED_HIGH], VLOAD(lanes),
+    const struct words w = philox(s[STATE_SEED_LOW], s[STATE_SEED_HIGH], VLOADN(lanes),
                                   s[STATE_STEP], layer, RANDOM_DROPOUT);
     x += x_at + i;
     y += y_at + i;

@@ -67,7 +67,8 @@ __kernel void input(__global uint *state, uint state_at, __global const uchar *b
     __global stored_y *to = x + x_at + (size_t)row * pixels;
     for (uint p = get_global_id(0) * VW; p < pixels; p += get_global_size(0) * VW) {
         const uint first = p % CHANNELS;
-        const floatv v = MAD(CONVERT_FLOATV(VLOAD(from + p)), scale[first], shift[first]);
+        const floatv v =
+            MAD(CONVERT_FLOATV(VLOADN(from + p)), scale[first], shift[first]);
         if (p + VW <= pixels)
             VSTORE_Y(v, to + p);
         else

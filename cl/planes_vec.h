@@ -70,7 +70,7 @@ static inline intv places_at(__global const uchar *argmax)
 #if GROUP_OUT % VW == 0 && OUT % VW == 0
     return CONVERT_INTV(*(__global const ucharv *)argmax);
 #else
-    return CONVERT_INTV(VLOAD(argmax));
+    return CONVERT_INTV(VLOADN(argmax));
 #endif
 }
 #endif

@@ -85,13 +85,13 @@ typedef uintv at_vector;
 #define LOAD_AT(p)        (*(__global const at_vector *)(p))
 #define STORE_AT(v, p, c) (*(__global at_vector *)(p) = (v))
 #else
-#define LOAD_AT(p)        VLOAD(p)
+#define LOAD_AT(p)        VLOADN(p)
 #define STORE_AT(v, p, c) store_part_at(v, p, C - (c))
 
 static inline void store_part_at(at_vector v, __global at_type *p, uint count)
 {
     at_type lanes[VW];
-    VSTORE(v, lanes);
+    VSTOREN(v, lanes);
     for (uint i = 0; i < VW; i++)
         if (i < count)
             p[i] = lanes[i];

@@ -69,7 +69,7 @@ static inline void load_column(floatv d[SIDE], struct input from, int top, int x
 #if IN % VW == 0
         const intv place = CONVERT_INTV(*(__global const ucharv *)(from.argmax + at));
 #else
-        const intv place = CONVERT_INTV(VLOAD(from.argmax + at));
+        const intv place = CONVERT_INTV(VLOADN(from.argmax + at));
 #endif
         d[i] = WHERE(place == (intv)(place_y * POOL_S + place_x), VLOAD_X(from.x + at),
                      d[i]);
