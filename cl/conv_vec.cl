@@ -92,14 +92,23 @@ enum {
     GRID_W = (OUT_W + PARTS_X - 1) / PARTS_X
 };
 
-/* The runs in a row of a window of so many columns, and how many inputs, one after the
- * other, are in each. */
-#if STEP_X == 1 && GROUP_IN == IN
-#define RUNS(columns) 1
-#define RUN(columns)  ((columns)*IN)
+/* Rows and columns of a part's window. */
+#if PARTS_Y * PARTS_X == 1
+#define WINDOW_R(share) R
+#define WINDOW_S(share) S
 #else
-#define RUNS(columns) (columns)
-#define RUN(columns)  GROUP_IN
+#define WINDOW_R(share) (share).rows
+#define WINDOW_S(share) (share).columns
+#endif
+
+/* The runs in a row of the window, and how many inputs, one after the other, are in
+ * each. */
+#if STEP_X == 1 && GROUP_IN == IN
+#define RUNS(share) 1
+#define RUN(share)  (WINDOW_S(share) * IN)
+#else
+#define RUNS(share) WINDOW_S(share)
+#define RUN(share)  GROUP_IN
 #endif
 
 #if R * S * GROUP_IN <= 32 && PARTS_Y * PARTS_X == 1
@@ -116,17 +125,24 @@ enum {
 #define INPUT(p, v) ((floatv)(LOAD_X(p)))
 #endif
 
-/* acc[i][v] += a window of so many rows and columns at x[i] times the weights. */
+/* What the work-items of a part do: pixels (row0 + PARTS_Y y, column0 + PARTS_X x) by a
+ * window of its own, whose weights and inputs begin further on. */
+struct share {
+    int row0, column0, rows, columns;
+    size_t w, x;
+};
+
+/* acc[i][v] += the window at x[i] times the weights. */
 INLINE void add_window(floatv acc[TILE][NV], __global const stored_x *const x[TILE],
-                       __global const stored_w *w, int rows, int columns)
+                       __global const stored_w *w, struct share share)
 {
 #pragma unroll UNROLL_ROWS
-    for (int ky = 0; ky < rows; ky++)
+    for (int ky = 0; ky < WINDOW_R(share); ky++)
 #pragma unroll UNROLL_ROWS
-        for (int kx = 0; kx < RUNS(columns); kx++) {
+        for (int kx = 0; kx < RUNS(share); kx++) {
             const int at = (ky * STEP_Y * IN_W + kx * STEP_X) * IN;
 #pragma unroll UNROLL_RUN
-            for (int k = 0; k < RUN(columns); k++) {
+            for (int k = 0; k < RUN(share); k++) {
                 floatv b[NV];
 #pragma unroll
                 for (int v = 0; v < NV; v++)
@@ -178,13 +194,6 @@ static inline void store(floatv value, __global stored_y *to, int v, int left)
         store_part_y(value, to + v * VW, left - v * VW);
 }
 
-/* What the work-items of a part do: pixels (row0 + PARTS_Y y, column0 + PARTS_X x) by a
- * window of its own, whose weights and inputs begin further on. */
-struct share {
-    int row0, column0, rows, columns;
-    size_t w, x;
-};
-
 static inline struct share share_at(int part)
 {
 #if PARTS_Y * PARTS_X == 1
@@ -234,7 +243,7 @@ __kernel void conv_forward(__global const stored_x *restrict x, uint x_at,
         }
         floatv acc[TILE][NV];
         start(acc, bias + bias_at, block.out);
-        add_window(acc, at, w, share.rows, share.columns);
+        add_window(acc, at, w, share);
 #pragma unroll
         for (int i = 0; i < TILE; i++) {
             if (pixel + i >= last)
@@ -308,15 +317,16 @@ __kernel void conv_pool(__global const stored_x *restrict x, uint x_at,
             at[i] = corner + (i / POOL_S * STRIDE_Y * IN_W + i % POOL_S * STRIDE_X) * IN;
         floatv acc[TILE][NV];
         start(acc, bias + bias_at, block.out);
-        add_window(acc, at, w, R, S);
+        add_window(acc, at, w, share_at(0));
 #pragma unroll
         for (int v = 0; v < NV; v++) {
             /* A NaN wins and stays, since nothing is larger. To ask before the maximum
-             * rather than in it costs nothing that can be measured. */
-            intv strange = acc[0][v] != acc[0][v];
+             * rather than in it costs nothing that can be measured. Of v != v compilers
+             * make what Oclgrind gets wrong. */
+            intv strange = isunordered(acc[0][v], acc[TILE - 1][v]);
 #pragma unroll
             for (int i = 1; i < TILE; i++)
-                strange |= acc[i][v] != acc[i][v];
+                strange |= isunordered(acc[i - 1][v], acc[i][v]);
             floatv best = WHERE(strange, (floatv)(NAN), activate(acc[0][v], leak));
             floatv place =
                 (floatv)(0.0f); /* as integers they would be narrowed each time */

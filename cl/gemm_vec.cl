@@ -116,8 +116,22 @@ static inline void pack_a(floatv *to, __global const stored_x *a, struct size si
 #endif
 
 #if B_PACKED && B_TURNED
-/* Lane j of rows[i] becomes lane i of rows[j]: each round deals two halves alternately,
- * and log2(VW) rounds bring every element to its place. */
+/* The first halves of two vectors dealt alternately, and the second halves. */
+#if VW == 2
+#define LOW_HALVES  (uint2)(0, 2)
+#define HIGH_HALVES (uint2)(1, 3)
+#elif VW == 4
+#define LOW_HALVES  (uint4)(0, 4, 1, 5)
+#define HIGH_HALVES (uint4)(2, 6, 3, 7)
+#elif VW == 8
+#define LOW_HALVES  (uint8)(0, 8, 1, 9, 2, 10, 3, 11)
+#define HIGH_HALVES (uint8)(4, 12, 5, 13, 6, 14, 7, 15)
+#elif VW == 16
+#define LOW_HALVES  (uint16)(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
+#define HIGH_HALVES (uint16)(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
+#endif
+
+/* Lane j of rows[i] becomes lane i of rows[j], in log2(VW) rounds of dealing. */
 static inline void transpose(floatv rows[VW])
 {
 #if VW > 1
@@ -126,10 +140,8 @@ static inline void transpose(floatv rows[VW])
     for (int round = 1; round < VW; round *= 2) {
 #pragma unroll
         for (int i = 0; i < VW / 2; i++) {
-            dealt[2 * i].even = rows[i].lo;
-            dealt[2 * i].odd = rows[i + VW / 2].lo;
-            dealt[2 * i + 1].even = rows[i].hi;
-            dealt[2 * i + 1].odd = rows[i + VW / 2].hi;
+            dealt[2 * i] = shuffle2(rows[i], rows[i + VW / 2], LOW_HALVES);
+            dealt[2 * i + 1] = shuffle2(rows[i], rows[i + VW / 2], HIGH_HALVES);
         }
 #pragma unroll
         for (int i = 0; i < VW; i++)
