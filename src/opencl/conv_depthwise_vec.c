@@ -7,6 +7,8 @@
  * vectors of channels of a work-item. */
 enum { WIDTH, TILE, TILES, VECTORS };
 
+enum { MOST_TILE = 8 }; /* more rows are more streams than processors follow */
+
 /* y = x * w as the kernel sees it. */
 struct job {
     int n, c, in_h, in_w, out_h, out_w;
@@ -77,17 +79,17 @@ static int span_of(const struct weft_conv *conv, const struct job *job, int tile
            1;
 }
 
-/* The tile that costs least in loads, multiply-adds and stores, and whose rows, sums and
- * weights are in registers. More rows are more streams than processors follow. */
+/* The tile that costs least in loads, multiply-adds and stores. What its sums, rows and
+ * weights take beyond the registers is stored and loaded again. */
 static int tile_of(const struct weft_conv *conv, const struct job *job, int registers)
 {
-    enum { MOST = 8 };
     int best = 0, tile = job->spread_y;
-    for (int t = job->spread_y; t <= MOST; t += job->spread_y) {
-        int span = span_of(conv, job, t);
-        if (t > job->spread_y && t + span + conv->r > registers)
+    for (int t = job->spread_y; t <= MOST_TILE; t += job->spread_y) {
+        int span = span_of(conv, job, t), beyond = t + span + conv->r - registers;
+        if (span > VEC_DEPTHWISE_SPAN)
             break;
-        int each = conv->s * (span + conv->r + conv->r * t / job->spread_y) + 2 * t;
+        int column = span + conv->r + conv->r * t / job->spread_y;
+        int each = conv->s * (column + (beyond > 0 ? 2 * beyond : 0)) + 2 * t;
         int cost = div_up(job->out_h, t) * each;
         if (best && cost >= best)
             continue;
@@ -102,8 +104,8 @@ static enum ocl_fit fit(const struct ocl_device *device,
                         int *values)
 {
     const struct weft_conv *conv = &args->conv;
-    if (!vec_shape_of(conv).depthwise || args->pool.r ||
-        conv->r > VEC_DEPTHWISE_TALLEST || job->spread_y > VEC_DEPTHWISE_TALLEST)
+    if (!vec_shape_of(conv).depthwise || args->pool.r || job->spread_y > MOST_TILE ||
+        span_of(conv, job, job->spread_y) > VEC_DEPTHWISE_SPAN)
         return OCL_FIT_NONE;
     int width = vec_width(device, job->c);
     values[WIDTH] = width;
@@ -115,11 +117,12 @@ static enum ocl_fit fit(const struct ocl_device *device,
     return OCL_FIT_PREFERRED;
 }
 
-static bool allows(const struct ocl_device *device, const struct job *job,
-                   const int *values)
+static bool allows(const struct ocl_device *device, const struct weft_conv_args *args,
+                   const struct job *job, const int *values)
 {
     return vec_width_allowed(device, values[WIDTH]) && values[TILE] >= 1 &&
-           values[TILE] <= 16 && values[TILE] % job->spread_y == 0 &&
+           values[TILE] <= MOST_TILE && values[TILE] % job->spread_y == 0 &&
+           span_of(&args->conv, job, values[TILE]) <= VEC_DEPTHWISE_SPAN &&
            values[TILES] >= 1 && values[TILES] <= 65536 && values[VECTORS] >= 1 &&
            values[VECTORS] <= 65536;
 }
@@ -179,7 +182,7 @@ static enum weft_status record(struct weft_list *list, const struct weft_conv_ar
                                    const struct weft_conv_args *args, const int *values) \
     {                                                                                    \
         struct job job = direction##_job(args);                                          \
-        return allows(device, &job, values);                                             \
+        return allows(device, args, &job, values);                                       \
     }                                                                                    \
     static enum weft_status direction##_record(                                          \
         struct weft_list *list, const struct weft_conv_args *args, const int *values)    \

@@ -302,17 +302,25 @@ static enum weft_status pooled_record(struct weft_list *list,
     return fill_and_add(list, &launch, &options, args, launch.args[3], &t);
 }
 
-/* Rows of dz at once that cost least, and are in registers with the rows of x that they
- * meet. More are more streams than processors follow. */
+/* Rows of x that `rows` rows of dz meet. */
+static int span_of(const struct vec_shape *s, int rows)
+{
+    return (rows - 1) * s->stride_y + (s->r - 1) * s->dilation_y + 1;
+}
+
+enum { MOST_ROWS = 8 }; /* more are more streams than processors follow */
+
+/* Rows of dz at once that cost least; what they and those of x take beyond the registers
+ * is stored and loaded again. */
 static int dz_rows(const struct vec_shape *s, int registers)
 {
-    enum { MOST = 8 };
     int best = 0, rows = 1;
-    for (int t = 1; t <= MOST; t++) {
-        int span = (t - 1) * s->stride_y + (s->r - 1) * s->dilation_y + 1;
-        if (t > 1 && t + span + 2 > registers)
+    for (int t = 1; t <= MOST_ROWS; t++) {
+        int span = span_of(s, t), beyond = t + span + 2 - registers;
+        if (span > VEC_DEPTHWISE_SPAN)
             break;
-        int cost = div_up(s->out_h, t) * (t + s->s * (span + (t + 2) * s->r));
+        int column = span + (t + 2) * s->r + (beyond > 0 ? 2 * beyond : 0);
+        int cost = div_up(s->out_h, t) * (t + s->s * column);
         if (best && cost >= best)
             continue;
         best = cost;
@@ -325,7 +333,7 @@ static enum ocl_fit depthwise_fit(const struct ocl_device *device,
                                   const struct weft_conv_args *args, int *values)
 {
     struct vec_shape s = vec_shape_of(&args->conv);
-    if (!s.depthwise || args->pool.r || s.r > VEC_DEPTHWISE_TALLEST)
+    if (!s.depthwise || args->pool.r || span_of(&s, 1) > VEC_DEPTHWISE_SPAN)
         return OCL_FIT_NONE;
     int width = vec_width(device, s.group_out);
     values[WIDTH] = width;
@@ -339,7 +347,9 @@ static enum ocl_fit depthwise_fit(const struct ocl_device *device,
 static bool depthwise_allows(const struct ocl_device *device,
                              const struct weft_conv_args *args, const int *values)
 {
-    return values[VECTORS] == 1 && values[TILE] <= 8 && values[SLICE] == 1 &&
+    struct vec_shape s = vec_shape_of(&args->conv);
+    return values[VECTORS] == 1 && values[SLICE] == 1 && values[TILE] <= MOST_ROWS &&
+           span_of(&s, values[TILE]) <= VEC_DEPTHWISE_SPAN &&
            allows(device, args, values);
 }
 

@@ -45,9 +45,9 @@ void vec_local(const struct weft_list *list, struct ocl_launch *launch);
 enum weft_status vec_pad(struct weft_list *list, const struct weft_conv *conv,
                          struct vec_shape *shape, struct ocl_arg *x);
 
-/* What the kernels for depthwise convolutions unroll at most of a window's
- * rows. */
-enum { VEC_DEPTHWISE_TALLEST = 11 };
+/* Rows of x that a tile of the kernels for depthwise convolutions may span: they unroll
+ * them. */
+enum { VEC_DEPTHWISE_SPAN = 32 };
 
 /* The family's algorithms. Direct convolution does everything. */
 extern const struct ocl_algorithm vec_direct_forward, vec_direct_data; /* conv_vec.c */
