@@ -42,19 +42,18 @@ static inline int weft_part_of(struct weft_axis axis, int tap)
     return rest < 0 ? rest + axis.stride : rest;
 }
 
+/* Its last tap comes first. Where it has none, nothing is read. */
 static inline struct weft_part weft_part(struct weft_axis axis, int index)
 {
     struct weft_part part = {0, 0, 0};
-    int last = 0;
     for (int k = 0; k < axis.window; k++) {
         const int of = weft_part_of(axis, k);
         part.before += of < index;
-        part.taps += of == index;
-        last = of == index ? k : last;
+        if (of != index)
+            continue;
+        part.taps++;
+        part.first = (index + axis.pad - k * axis.dilation) / axis.stride;
     }
-    /* The last tap comes first. Where there is none, nothing is read. */
-    if (part.taps)
-        part.first = (index + axis.pad - last * axis.dilation) / axis.stride;
     return part;
 }
 

@@ -88,6 +88,7 @@ EQUIVALENT = {
     ("gemm_sum.cl", "if (n <= K)"): NOTHING_LEFT,
     ("add.cl", "if (i + VW < count)"): WHOLE_PART,
     ("convert.cl", "if (i + VW < count)"): WHOLE_PART,
+    ("conv_depthwise_vec.cl", "if (C % VW == 0 || left > VW)"): WHOLE_PART,
     ("convert.cl", "if (i > count)"): NOTHING_LEFT,
     ("optimizer.cl", "if (i > count)"): NOTHING_LEFT,
     ("dense_clblast.cl", "if (c > COLUMNS)"): NOTHING_LEFT,
