@@ -21,6 +21,7 @@ struct weft_part {
     int first;
 };
 
+#ifndef __OPENCL_VERSION__
 /* How far apart the taps of a part lie in the window: stride over the divisor that it has
  * in common with the dilation. */
 static inline int weft_tap_step(int stride, int dilation)
@@ -33,6 +34,7 @@ static inline int weft_tap_step(int stride, int dilation)
     }
     return stride / a;
 }
+#endif
 
 /* To which part tap k belongs. */
 static inline int weft_part_of(struct weft_axis axis, int tap)

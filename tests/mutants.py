@@ -84,11 +84,20 @@ WHOLE_PART = "store_part stores a whole vector too"
 UNUSED_LANE = "lanes behind the last channel are computed, and never stored"
 HOST = "no kernel uses it: the C side does"
 PRIVATE = "beyond a private array, which no compiler is bound to notice"
+LOOKED_AT = "a tile whose rows are looked at gives the same as one that is known to be inside"
 EQUIVALENT = {
     ("gemm_sum.cl", "if (n <= K)"): NOTHING_LEFT,
     ("add.cl", "if (i + VW < count)"): WHOLE_PART,
     ("convert.cl", "if (i + VW < count)"): WHOLE_PART,
     ("conv_depthwise_vec.cl", "if (C % VW == 0 || left > VW)"): WHOLE_PART,
+    ("conv_depthwise_vec.cl", "const bool inside = top > 0 && top + SPAN <= IN_H;"):
+        LOOKED_AT,
+    ("conv_depthwise_vec.cl", "const bool inside = top >= 0 && top + SPAN < IN_H;"):
+        LOOKED_AT,
+    ("conv_depthwise_weights_vec.cl",
+     "const bool inside = rows == TILE && top > 0 && top + SPAN <= IN_H;"): LOOKED_AT,
+    ("conv_depthwise_weights_vec.cl",
+     "const bool inside = rows == TILE && top >= 0 && top + SPAN < IN_H;"): LOOKED_AT,
     ("convert.cl", "if (i > count)"): NOTHING_LEFT,
     ("optimizer.cl", "if (i > count)"): NOTHING_LEFT,
     ("dense_clblast.cl", "if (c > COLUMNS)"): NOTHING_LEFT,
