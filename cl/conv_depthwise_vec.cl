@@ -85,10 +85,12 @@
 #define VECTORS 1
 #endif
 
-/* How far a tile's first tap may lie above its first row of x, and the rows that it may
- * read: tap ky of row i lies at STEP(i, ky) / SPREAD_Y of them, if that is whole. */
-#define FLOOR(a, b) ((a) >= 0 ? (a) / (b) : -((-(a) + (b)-1) / (b)))
-#define BEFORE      (-FLOOR(-(PAD_TOP), SPREAD_Y))
+/* How far a tile's first tap may lie above its first row of x, PAD_TOP / SPREAD_Y rounded
+ * up; and the rows that it may read: tap ky of row i lies at STEP(i, ky) / SPREAD_Y of
+ * them, if that is whole. */
+#ifndef BEFORE
+#define BEFORE PAD_TOP
+#endif
 #define STEP(i, ky) ((i)*STRIDE_Y + (ky)*DILATION_Y - PAD_TOP + BEFORE * SPREAD_Y)
 enum { SPAN = STEP(TILE - 1, R - 1) / SPREAD_Y + 1, ROW = IN_W * C };
 

@@ -146,6 +146,9 @@ static enum weft_status record(struct weft_list *list, const struct weft_conv_ar
     ocl_define(&options, "DILATION_X", args->conv.dilation_x);
     ocl_define(&options, "PAD_TOP", job->pad_top);
     ocl_define(&options, "PAD_LEFT", job->pad_left);
+    ocl_define(&options, "BEFORE",
+               job->pad_top < 0 ? -(-job->pad_top / job->spread_y)
+                                : div_up(job->pad_top, job->spread_y));
     ocl_define(&options, "TURNED", job->turned);
     ocl_define(&options, "BIAS", job->bias.mem != NULL);
     ocl_define(&options, "GATE", job->gate.mem != NULL);
