@@ -6,6 +6,7 @@
 #include "test.h"
 
 #include "backend.h"
+#include "bench/bench.h"
 
 #include <weft/bench.h>
 
@@ -174,6 +175,30 @@ static void test_launches(weft_bench *bench)
     weft_data_destroy(&data);
 }
 
+/* Levels, each 16 times the size of the one before and a quarter as fast: what lies
+ * between two is half as fast at 4 times the size. */
+static void test_between_levels(void)
+{
+    static const struct {
+        double bytes, rate;
+    } sizes[] = {{1, 64e9},     {1024, 64e9}, {4096, 32e9},
+                 {16384, 16e9}, {65536, 8e9}, {1e9, 64e9 / 256}};
+    struct weft_bench b = {.multiply.rate = 1e15};
+    double rate = 64e9;
+    size_t bytes = 1024;
+    for (int i = 0; i < WEFT_ROOF_LEVELS; i++, bytes *= 16, rate /= 4) {
+        b.roofs.level[i].bytes = bytes;
+        b.read[i].rate = i % 2 ? rate : rate / 2;
+        b.copy[i].rate = i % 2 ? rate / 2 : rate;
+    }
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+        struct weft_timing t = {.bytes = sizes[i].bytes};
+        bench_roof(&b, &t);
+        CHECK(t.memory_bound);
+        CHECK(fabs(t.roof * sizes[i].rate / sizes[i].bytes - 1) < 1e-9);
+    }
+}
+
 static void test_roofs(weft_bench *bench)
 {
     struct weft_roofs r;
@@ -242,6 +267,7 @@ int main(int argc, char **argv)
     CHECK_OK(weft_device_open(ctx, index, &params, &device));
     CHECK_OK(weft_bench_create(device, weft_bench_params(.seconds = 1e-3), &bench));
     REQUIRE(bench);
+    test_between_levels();
     test_roofs(bench);
     test_ops(bench);
     test_timer(bench);

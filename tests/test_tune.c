@@ -203,7 +203,7 @@ static void mark(bool other_algorithm)
     REQUIRE(i < count);
     if (!other_algorithm)
         REQUIRE(ocl_tuner.choices(s.device, text, choices[0].text, choices) > 0);
-    snprintf(marked, sizeof(marked), "%s", choices[i].text);
+    snprintf(marked, sizeof(marked), "%.*s", (int)sizeof(marked) - 1, choices[i].text);
     close_site(&s);
 }
 
