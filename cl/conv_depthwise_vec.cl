@@ -16,53 +16,17 @@
  * their streams within a page, which takes two to three times as long. Global size
  * (pieces of VECTORS vectors of channels, pieces of TILES tiles of rows, pictures). */
 #include "common.h"
+#include "shape_vec.h"
 #include "storage.h"
 
 #ifndef C
 #define C 1
-#endif
-#ifndef IN_H
-#define IN_H 3
-#endif
-#ifndef IN_W
-#define IN_W 3
-#endif
-#ifndef OUT_H
-#define OUT_H 3
-#endif
-#ifndef OUT_W
-#define OUT_W 3
-#endif
-#ifndef R
-#define R 3
-#endif
-#ifndef S
-#define S 3
-#endif
-#ifndef STRIDE_Y
-#define STRIDE_Y 1
-#endif
-#ifndef STRIDE_X
-#define STRIDE_X 1
 #endif
 #ifndef SPREAD_Y
 #define SPREAD_Y 1
 #endif
 #ifndef SPREAD_X
 #define SPREAD_X 1
-#endif
-#ifndef DILATION_Y
-#define DILATION_Y 1
-#endif
-#ifndef DILATION_X
-#define DILATION_X 1
-#endif
-/* May be negative. */
-#ifndef PAD_TOP
-#define PAD_TOP 1
-#endif
-#ifndef PAD_LEFT
-#define PAD_LEFT 1
 #endif
 #ifndef TURNED
 #define TURNED 0

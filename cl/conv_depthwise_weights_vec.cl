@@ -12,13 +12,6 @@
  * splits). */
 #include "planes_vec.h"
 
-#ifndef PAD_TOP
-#define PAD_TOP 0
-#endif
-#ifndef PAD_LEFT
-#define PAD_LEFT 0
-#endif
-
 enum {
     SPAN = (TILE - 1) * STRIDE_Y + (R - 1) * DILATION_Y + 1, /* rows of x */
     X_ROW = IN_W * IN,
@@ -71,12 +64,8 @@ __kernel void conv_weights_depthwise(__global const float *restrict x, uint x_at
                                      __global float *restrict planes, uint planes_at,
                                      int pictures, int split)
 {
-    const int first = get_global_id(0) * PER_ITEM,
-              last = min(first + PER_ITEM, (int)BLOCKS);
-    const int begin = get_global_id(1) * split, end = min(begin + split, pictures);
-    planes += planes_at + (size_t)get_global_id(1) * (BLOCKS * PLANE);
-    clear(planes + first * PLANE, (last - first) * PLANE);
-    for (int n = begin; n < end; n++)
+    const struct task t = start_task(planes + planes_at, pictures, split);
+    for (int n = t.begin; n < t.end; n++)
         for (int row = 0; row < OUT_H; row += TILE) {
             const int top = row * STRIDE_Y - PAD_TOP, rows = min(TILE, OUT_H - row);
             const bool inside = rows == TILE && top >= 0 && top + SPAN <= IN_H;
@@ -84,13 +73,13 @@ __kernel void conv_weights_depthwise(__global const float *restrict x, uint x_at
             __global const float *const dz =
                 dy + dy_at + (size_t)(n * OUT_H + row) * DZ_ROW;
             for (int column = 0; column < OUT_W; column++)
-                for (int index = first; index < last; index++) {
+                for (int index = t.first; index < t.last; index++) {
                     const int c = index * BLOCK;
                     if (inside)
-                        add_column(planes + index * PLANE, from + c, top, column,
+                        add_column(t.planes + index * PLANE, from + c, top, column,
                                    dz + column * OUT + c, rows, true);
                     else
-                        add_column(planes + index * PLANE, from + c, top, column,
+                        add_column(t.planes + index * PLANE, from + c, top, column,
                                    dz + column * OUT + c, rows, false);
                 }
         }

@@ -13,6 +13,7 @@
 #include "common.h"
 #include "parts.h"
 #include "pool_vec.h"
+#include "shape_vec.h"
 #include "storage.h"
 
 #ifndef CHANNELS
@@ -118,47 +119,17 @@ __kernel void spread(__global const float *restrict dy, uint dy_at,
                      column - LEFT);
 }
 
-/* The convolution whose weights are arranged; for TURNED in and out are as it reads them,
- * not as the weights lie in memory. */
-#ifndef R
-#define R 1
-#endif
-#ifndef S
-#define S 1
-#endif
+/* The convolution whose weights are arranged is as shape_vec.h has it; for TURNED in and
+ * out are as it reads them, not as the weights lie in memory, and strides, dilations and
+ * padding those of the forward convolution. */
 #ifndef GROUPS
 #define GROUPS 1
-#endif
-#ifndef GROUP_IN
-#define GROUP_IN 1
-#endif
-#ifndef GROUP_OUT
-#define GROUP_OUT 1
 #endif
 #ifndef BLOCK
 #define BLOCK 8
 #endif
 #ifndef TURNED
 #define TURNED 0
-#endif
-/* Of the forward convolution, where it matters: TURNED. */
-#ifndef STRIDE_Y
-#define STRIDE_Y 1
-#endif
-#ifndef STRIDE_X
-#define STRIDE_X 1
-#endif
-#ifndef DILATION_Y
-#define DILATION_Y 1
-#endif
-#ifndef DILATION_X
-#define DILATION_X 1
-#endif
-#ifndef PAD_TOP
-#define PAD_TOP 0
-#endif
-#ifndef PAD_LEFT
-#define PAD_LEFT 0
 #endif
 
 /* Where a tap goes. */

@@ -64,12 +64,6 @@
 #ifndef PARTS_X
 #define PARTS_X 1
 #endif
-#ifndef PAD_TOP
-#define PAD_TOP 0
-#endif
-#ifndef PAD_LEFT
-#define PAD_LEFT 0
-#endif
 #ifndef TOP
 #define TOP 0
 #endif

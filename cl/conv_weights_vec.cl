@@ -23,12 +23,6 @@
 #include "pooled_vec.h"
 #else
 
-#ifndef PAD_TOP
-#define PAD_TOP 0
-#endif
-#ifndef PAD_LEFT
-#define PAD_LEFT 0
-#endif
 /* A panel, and a chunk of it: rows of one picture, or several whole pictures. */
 #ifndef PANEL_ROWS
 #define PANEL_ROWS 1
@@ -202,19 +196,15 @@ __kernel void conv_weights(__global const float *restrict x, uint x_at,
                            int split)
 {
     const int item = get_global_id(1) * get_global_size(0) + get_global_id(0);
-    const int first = get_global_id(0) * PER_ITEM,
-              last = min(first + PER_ITEM, (int)BLOCKS);
-    const int begin = get_global_id(1) * split, end = min(begin + split, pictures);
+    const struct task t = start_task(planes + planes_at, pictures, split);
     __global float *const dz = panels + panels_at + (size_t)item * PANEL;
     __global float *const laid = dz + DZ;
-    planes += planes_at + (size_t)get_global_id(1) * (BLOCKS * PLANE);
-    clear(planes + first * PLANE, (last - first) * PLANE);
-    for (int n = begin; n < end; n += PANEL_PICTURES)
+    for (int n = t.begin; n < t.end; n += PANEL_PICTURES)
         for (int y = 0; y < OUT_H; y += PANEL_ROWS) {
-            const int some = min(PANEL_PICTURES, end - n),
+            const int some = min(PANEL_PICTURES, t.end - n),
                       rows = min(PANEL_ROWS, OUT_H - y);
             int in = -1; /* first channel of what is laid out */
-            for (int index = first; index < last; index++) {
+            for (int index = t.first; index < t.last; index++) {
                 const struct block block = block_at(index);
                 floatv sum[NV] = {(floatv)(0.0f)};
                 if (block.in != in)
@@ -224,8 +214,8 @@ __kernel void conv_weights(__global const float *restrict x, uint x_at,
                 in = block.in;
                 lay_dz(dz, sum, dy + dy_at + block.out, argmax + argmax_at + block.out, n,
                        some, y, rows);
-                add_panel(planes + index * PLANE, laid, dz, some, rows);
-                add_bias(planes + index * PLANE, sum);
+                add_panel(t.planes + index * PLANE, laid, dz, some, rows);
+                add_bias(t.planes + index * PLANE, sum);
             }
         }
 }

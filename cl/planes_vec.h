@@ -81,6 +81,26 @@ static inline void clear(__global float *p, int count)
         p[i] = 0.0f;
 }
 
+/* What a work-item does: blocks from `first` to `last` of the pictures from `begin` to
+ * `end`, summed up in planes, which are cleared. Global size (blocks / PER_ITEM rounded
+ * up, splits). */
+struct task {
+    int first, last, begin, end;
+    __global float *planes;
+};
+
+static inline struct task start_task(__global float *planes, int pictures, int split)
+{
+    struct task t;
+    t.first = get_global_id(0) * PER_ITEM;
+    t.last = min(t.first + PER_ITEM, (int)BLOCKS);
+    t.begin = get_global_id(1) * split;
+    t.end = min(t.begin + split, pictures);
+    t.planes = planes + (size_t)get_global_id(1) * (BLOCKS * PLANE);
+    clear(t.planes + t.first * PLANE, (t.last - t.first) * PLANE);
+    return t;
+}
+
 static inline void add_bias(__global float *plane, const floatv sum[NV])
 {
     plane += ROWS * BLOCK;

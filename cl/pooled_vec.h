@@ -72,18 +72,14 @@ __kernel void conv_weights_pooled(__global const float *restrict x, uint x_at,
                                   __global float *restrict planes, uint planes_at,
                                   int pictures, int split)
 {
-    const int first = get_global_id(0) * PER_ITEM,
-              last = min(first + PER_ITEM, (int)BLOCKS);
-    const int begin = get_global_id(1) * split, end = min(begin + split, pictures);
-    planes += planes_at + (size_t)get_global_id(1) * (BLOCKS * PLANE);
-    clear(planes + first * PLANE, (last - first) * PLANE);
-    for (int n = begin; n < end; n++)
-        for (int index = first; index < last; index++) {
+    const struct task t = start_task(planes + planes_at, pictures, split);
+    for (int n = t.begin; n < t.end; n++)
+        for (int index = t.first; index < t.last; index++) {
             const struct block block = block_at(index);
             const size_t at = (size_t)n * (POOL_H * POOL_W * OUT) + block.out;
 #pragma unroll
             for (int tap = 0; tap < TAPS; tap += TILE)
-                add_picture(planes + index * PLANE,
+                add_picture(t.planes + index * PLANE,
                             x + x_at + (size_t)n * (IN_H * IN_W * IN) + block.in,
                             dy + dy_at + at, argmax + argmax_at + at, tap);
         }

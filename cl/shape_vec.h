@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How the convolution kernels of the `vec` family see a convolution. The input is padded
- * already. */
+ * already, unless they say otherwise. */
 #ifndef WEFT_SHAPE_VEC_H
 #define WEFT_SHAPE_VEC_H
 
@@ -51,6 +51,13 @@
 #endif
 #ifndef DILATION_X
 #define DILATION_X 1
+#endif
+/* For kernels that see the input before it is padded. */
+#ifndef PAD_TOP
+#define PAD_TOP 0
+#endif
+#ifndef PAD_LEFT
+#define PAD_LEFT 0
 #endif
 
 #endif

@@ -18,11 +18,6 @@ struct job {
     struct weft_activation activation; /* of y, or what made `gate` */
 };
 
-static int div_up(int a, int b)
-{
-    return (a + b - 1) / b;
-}
-
 static struct job forward_job(const struct weft_conv_args *args)
 {
     const struct weft_conv *c = &args->conv;

@@ -34,11 +34,6 @@ static struct weft_axis columns_of(const struct weft_conv *c)
     return (struct weft_axis){c->s, c->stride_x, c->dilation_x, c->pad_left};
 }
 
-static int places(int size, int stride)
-{
-    return (size + stride - 1) / stride;
-}
-
 static struct reach reach_of(struct weft_axis axis, int size)
 {
     struct reach reach = {
@@ -46,7 +41,7 @@ static struct reach reach_of(struct weft_axis axis, int size)
     bool any = false;
     for (int i = 0; i < axis.stride; i++) {
         struct weft_part part = weft_part(axis, i);
-        int end = part.first + places(size, axis.stride) + (part.taps - 1) * reach.step;
+        int end = part.first + div_up(size, axis.stride) + (part.taps - 1) * reach.step;
         if (!part.taps)
             continue;
         if (!any || part.first < reach.first)
@@ -80,8 +75,8 @@ static long pixels_of(const struct job *job)
         return (long)s->n * job->pool->out_h * job->pool->out_w * window_of(job);
     if (!job->forward)
         return (long)s->n * s->out_h * s->out_w;
-    return (long)s->n * places(s->out_h, job->forward->stride_y) *
-           places(s->out_w, job->forward->stride_x);
+    return (long)s->n * div_up(s->out_h, job->forward->stride_y) *
+           div_up(s->out_w, job->forward->stride_x);
 }
 
 static struct tiling tiling_of(const struct job *job, const int *values)
@@ -141,10 +136,8 @@ static bool allows(const struct ocl_device *device, const struct job *job,
            values[UNROLL] <= 8;
 }
 
-static void define_turned(struct ocl_options *options, const struct weft_conv *forward)
+static void define_padding(struct ocl_options *options, const struct weft_conv *forward)
 {
-    ocl_define(options, "DILATION_Y", forward->dilation_y);
-    ocl_define(options, "DILATION_X", forward->dilation_x);
     ocl_define(options, "PAD_TOP", forward->pad_top);
     ocl_define(options, "PAD_LEFT", forward->pad_left);
 }
@@ -164,7 +157,9 @@ static enum weft_status arrange(struct weft_list *list, struct job *job,
     if (job->forward) {
         ocl_define(&options, "STRIDE_Y", job->forward->stride_y);
         ocl_define(&options, "STRIDE_X", job->forward->stride_x);
-        define_turned(&options, job->forward);
+        ocl_define(&options, "DILATION_Y", job->forward->dilation_y);
+        ocl_define(&options, "DILATION_X", job->forward->dilation_x);
+        define_padding(&options, job->forward);
     }
     ocl_define_arg(&options, "W_HALF", &job->w);
     size_t taps = (size_t)s->r * (size_t)s->s;
@@ -187,7 +182,7 @@ static enum weft_status arrange(struct weft_list *list, struct job *job,
 static size_t define_parts(struct ocl_options *options, const struct job *job)
 {
     const struct weft_conv *c = job->forward;
-    define_turned(options, c);
+    define_padding(options, c);
     ocl_define(options, "PARTS_Y", c->stride_y);
     ocl_define(options, "PARTS_X", c->stride_x);
     ocl_define(options, "TOP", job->top);

@@ -21,11 +21,6 @@ struct tiling {
     size_t panel_floats;
 };
 
-static int div_up(long a, long b)
-{
-    return (int)((a + b - 1) / b);
-}
-
 /* Tiles of `most` weights or fewer, so that little of the last one is wasted. A tile's
  * own cost is about `overhead` weights. */
 static int tile_of(int taps, int least, int most, int overhead)

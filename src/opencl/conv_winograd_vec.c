@@ -14,11 +14,6 @@ enum { WIDTH, VECTORS, TILE, TILES, PER_ITEM, UNROLL };
             {"blocks", 6, {1, 2, 4, 8, 16, 64}}, {"unroll", 4, {1, 2, 4, 8}},      \
     }
 
-static int div_up(long a, long b)
-{
-    return (int)((a + b - 1) / b);
-}
-
 static int block_of(const int *values)
 {
     return values[WIDTH] * values[VECTORS];

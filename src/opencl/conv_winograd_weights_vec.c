@@ -17,11 +17,6 @@ enum { WIDTH, VECTORS, TILE, TILES, BLOCKS, SPLIT, UNROLL };
             {"split", 6, {16, 64, 256, 1024, 4096, 16384}}, {"unroll", 3, {1, 2, 4}},   \
     }
 
-static long div_up(long a, long b)
-{
-    return (a + b - 1) / b;
-}
-
 static long round_up(long a, long b)
 {
     return div_up(a, b) * b;

@@ -17,11 +17,6 @@ struct product {
  * so how much of a and b is copied where they are packed; 0: all of it. */
 enum { WIDTH, VECTORS, TILE, ROW_TILES, COLUMN_TILES, DEPTH, PACK_A, PACK_B };
 
-static int div_up(int a, int b)
-{
-    return (a + b - 1) / b;
-}
-
 static int at_most(int a, int b)
 {
     return a < b ? a : b;

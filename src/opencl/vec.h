@@ -5,6 +5,11 @@
 
 #include "algorithm.h"
 
+static inline int div_up(long a, long b)
+{
+    return (int)((a + b - 1) / b);
+}
+
 /* A convolution as the kernels see it: its input is padded. In depthwise ones, one input
  * and one output a group, all channels are treated as one group. */
 struct vec_shape {

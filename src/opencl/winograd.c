@@ -64,11 +64,6 @@ struct winograd winograd_of(enum ocl_slot slot, const struct weft_conv_args *arg
     return slot == OCL_FORWARD ? forward_of(args, outputs) : data_of(args, outputs);
 }
 
-static long div_up(long a, long b)
-{
-    return (a + b - 1) / b;
-}
-
 long winograd_tiles(const struct winograd *job)
 {
     const struct vec_shape *s = &job->shape;
