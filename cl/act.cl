@@ -23,20 +23,20 @@ __kernel void act_forward(__global const stored_x *x, uint x_at, __global stored
 }
 
 /* `from` is what the derivative needs: y or x, nothing for the identity. */
-__kernel void act_backward(__global const float *from, uint from_at,
-                           __global const float *dy, uint dy_at, __global float *dx,
+__kernel void act_backward(__global const stored_gate *from, uint from_at,
+                           __global const stored_x *dy, uint dy_at, __global stored_y *dx,
                            uint dx_at, uint count, float slope)
 {
     const uint i = get_global_id(0) * VW;
     if (i >= count)
         return;
-    floatv v = VLOAD(dy + dy_at + i);
+    floatv v = VLOAD_X(dy + dy_at + i);
     if (CHOSEN_ACT != ACT_identity) {
-        const floatv f = VLOAD(from + from_at + i);
+        const floatv f = VLOAD_GATE(from + from_at + i);
         v *= activate_gradient(f, f, slope);
     }
     if (i + VW <= count)
-        VSTORE(v, dx + dx_at + i);
+        VSTORE_Y(v, dx + dx_at + i);
     else
-        store_part(v, dx + dx_at + i, count - i);
+        store_part_y(v, dx + dx_at + i, count - i);
 }

@@ -28,14 +28,15 @@ __kernel void add(__global const stored_x *x, uint x_at,
     store(activate(sum, slope), y + y_at, i, count);
 }
 
-__kernel void add_gated(__global const float *x, uint x_at, __global const float *other,
-                        uint other_at, __global const float *output, uint output_at,
+__kernel void add_gated(__global const stored_x *x, uint x_at,
+                        __global const stored_other *other, uint other_at,
+                        __global const stored_gate *output, uint output_at,
                         __global stored_y *y, uint y_at, uint count, float slope)
 {
     const uint i = get_global_id(0) * VW;
     if (i >= count)
         return;
-    const floatv sum = VLOAD(x + x_at + i) + VLOAD(other + other_at + i);
-    const floatv f = VLOAD(output + output_at + i);
+    const floatv sum = VLOAD_X(x + x_at + i) + VLOAD_OTHER(other + other_at + i);
+    const floatv f = VLOAD_GATE(output + output_at + i);
     store(sum * activate_gradient(f, f, slope), y + y_at, i, count);
 }

@@ -4,7 +4,7 @@
  * Where VW divides C every vector is aligned: views begin at multiples of 64 bytes.
  * Where it does not, a load may take in what follows (buffers have slack), a store may
  * not: c is the first channel stored. LOAD and STORE are of floats, LOAD_IN and
- * STORE_OUT of x and y as they lie in memory. */
+ * STORE_OUT of x and y as they lie in memory, LOAD_OTHER of what comes beside x. */
 #ifndef WEFT_CHANNELS_H
 #define WEFT_CHANNELS_H
 
@@ -22,6 +22,11 @@
 #define LOAD_IN(p) VLOAD_X(p)
 #else
 #define LOAD_IN(p) LOAD(p)
+#endif
+#if OTHER_HALF
+#define LOAD_OTHER(p) VLOAD_OTHER(p)
+#else
+#define LOAD_OTHER(p) LOAD(p)
 #endif
 #if !Y_HALF
 #define STORE_OUT(v, p, c) STORE(v, p, c)

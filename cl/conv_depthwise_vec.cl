@@ -94,11 +94,11 @@ INLINE void add_window(floatv acc[TILE], __global const stored_x *x, int top, bo
 }
 
 /* Bias and activation, and out: the first `left` channels of a vector. */
-INLINE void finish(floatv z, __global const float *gate, __global stored_y *y, int left,
-                   float leak)
+INLINE void finish(floatv z, __global const stored_gate *gate, __global stored_y *y,
+                   int left, float leak)
 {
     if (GATE) {
-        const floatv g = VLOAD(gate);
+        const floatv g = VLOAD_GATE(gate);
         z *= activate_gradient(g, g, leak);
     } else {
         z = activate(z, leak);
@@ -112,7 +112,7 @@ INLINE void finish(floatv z, __global const float *gate, __global stored_y *y, i
 __kernel void conv_depthwise(__global const stored_x *restrict x, uint x_at,
                              __global const stored_w *restrict w, uint w_at,
                              __global const float *restrict bias, uint bias_at,
-                             __global const float *restrict gate, uint gate_at,
+                             __global const stored_gate *restrict gate, uint gate_at,
                              __global stored_y *restrict y, uint y_at, float leak)
 {
     const int picture = get_global_id(2), first = get_global_id(0) * (VECTORS * VW);

@@ -20,14 +20,14 @@ enum {
 
 /* Adds to a column of the window's weights what a column of dz gives. The rows of x begin
  * at `top`, and are all inside or to be looked at. */
-INLINE void add_taps(__global float *plane, __global const float *x, int top, bool inside,
-                     const floatv d[TILE])
+INLINE void add_taps(__global float *plane, __global const stored_x *x, int top,
+                     bool inside, const floatv d[TILE])
 {
     floatv place[SPAN];
 #pragma unroll
     for (int j = 0; j < SPAN; j++)
         place[j] = inside || (top + j >= 0 && top + j < IN_H)
-                       ? VLOAD(x + (top + j) * X_ROW)
+                       ? VLOAD_X(x + (top + j) * X_ROW)
                        : (floatv)(0.0f);
 #pragma unroll
     for (int ky = 0; ky < R; ky++) {
@@ -40,13 +40,13 @@ INLINE void add_taps(__global float *plane, __global const float *x, int top, bo
 }
 
 /* Adds to a plane what `rows` rows of dz give in a column. */
-INLINE void add_column(__global float *plane, __global const float *x, int top,
-                       int column, __global const float *dz, int rows, bool inside)
+INLINE void add_column(__global float *plane, __global const stored_x *x, int top,
+                       int column, __global const stored_other *dz, int rows, bool inside)
 {
     floatv d[TILE], sum[NV] = {(floatv)(0.0f)};
 #pragma unroll
     for (int i = 0; i < TILE; i++) {
-        d[i] = inside || i < rows ? VLOAD(dz + i * DZ_ROW) : (floatv)(0.0f);
+        d[i] = inside || i < rows ? VLOAD_OTHER(dz + i * DZ_ROW) : (floatv)(0.0f);
         sum[0] += d[i];
     }
 #pragma unroll
@@ -59,8 +59,8 @@ INLINE void add_column(__global float *plane, __global const float *x, int top,
         add_bias(plane, sum);
 }
 
-__kernel void conv_weights_depthwise(__global const float *restrict x, uint x_at,
-                                     __global const float *restrict dy, uint dy_at,
+__kernel void conv_weights_depthwise(__global const stored_x *restrict x, uint x_at,
+                                     __global const stored_other *restrict dy, uint dy_at,
                                      __global float *restrict planes, uint planes_at,
                                      int pictures, int split)
 {
@@ -69,8 +69,8 @@ __kernel void conv_weights_depthwise(__global const float *restrict x, uint x_at
         for (int row = 0; row < OUT_H; row += TILE) {
             const int top = row * STRIDE_Y - PAD_TOP, rows = min(TILE, OUT_H - row);
             const bool inside = rows == TILE && top >= 0 && top + SPAN <= IN_H;
-            __global const float *const from = x + x_at + (size_t)n * (IN_H * X_ROW);
-            __global const float *const dz =
+            __global const stored_x *const from = x + x_at + (size_t)n * (IN_H * X_ROW);
+            __global const stored_other *const dz =
                 dy + dy_at + (size_t)(n * OUT_H + row) * DZ_ROW;
             for (int column = 0; column < OUT_W; column++)
                 for (int index = t.first; index < t.last; index++) {

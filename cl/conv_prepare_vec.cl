@@ -77,14 +77,14 @@ __kernel void pad(__global const stored_x *restrict x, uint x_at,
 }
 
 /* Adds to u, all channels, the gradient at (y, x) of the convolution's output. */
-static inline void add_gradient(__global float *u, __global const float *dy,
+static inline void add_gradient(__global float *u, __global const stored_x *dy,
                                 __global const uchar *argmax, int picture, int y, int x)
 {
 #if POOL_R == 0
     (void)argmax;
     dy += ((size_t)(picture * HEIGHT + y) * WIDTH + x) * CHANNELS;
     for (int c = 0; c < CHANNELS; c++)
-        u[c] = dy[c];
+        u[c] = LOAD_X(dy + c);
 #else
     for (int r = 0; r < POOL_R; r++) {
         const int above = y + POOL_TOP - r, py = above / POOL_STRIDE_Y;
@@ -96,14 +96,14 @@ static inline void add_gradient(__global float *u, __global const float *dy,
                 continue;
             const size_t at = ((size_t)(picture * POOL_H + py) * POOL_W + px) * CHANNELS;
             for (int c = 0; c < CHANNELS; c++)
-                u[c] += argmax[at + c] == r * POOL_S + s ? dy[at + c] : 0.0f;
+                u[c] += argmax[at + c] == r * POOL_S + s ? LOAD_X(dy + at + c) : 0.0f;
         }
     }
 #endif
 }
 
 /* One work-item a row of u. Global size (PAD_H, pictures). */
-__kernel void spread(__global const float *restrict dy, uint dy_at,
+__kernel void spread(__global const stored_x *restrict dy, uint dy_at,
                      __global const uchar *restrict argmax, uint argmax_at,
                      __global float *restrict u, uint u_at)
 {

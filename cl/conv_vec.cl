@@ -212,7 +212,7 @@ static inline struct share share_at(int part)
 __kernel void conv_forward(__global const stored_x *restrict x, uint x_at,
                            __global const stored_w *restrict w, uint w_at,
                            __global const float *restrict bias, uint bias_at,
-                           __global const float *restrict gate, uint gate_at,
+                           __global const stored_gate *restrict gate, uint gate_at,
                            __global stored_y *restrict y, uint y_at, int pixels,
                            int piece, float leak)
 {
@@ -256,7 +256,7 @@ __kernel void conv_forward(__global const stored_x *restrict x, uint x_at,
             for (int v = 0; v < NV; v++) {
                 floatv z = acc[i][v];
                 if (GATE) {
-                    const floatv g = VLOAD(gate + to + v * VW);
+                    const floatv g = VLOAD_GATE(gate + to + v * VW);
                     z *= activate_gradient(g, g, leak);
                 } else {
                     z = activate(z, leak);

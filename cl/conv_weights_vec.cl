@@ -40,6 +40,12 @@
 #define UNROLL 2
 #endif
 
+#if DEPTHWISE
+#define INPUT(p, v) VLOAD((p) + (v)*VW)
+#else
+#define INPUT(p, v) ((floatv)(*(p)))
+#endif
+
 enum {
     STEP = DEPTHWISE ? BLOCK : SLICE, /* floats of a place in a panel's x */
     X_H = (PANEL_ROWS - 1) * STRIDE_Y + (R - 1) * DILATION_Y + 1,
@@ -52,12 +58,12 @@ enum {
 };
 
 /* dz[n,y,x] of the channels from dy and argmax on. */
-static inline floatv gradient_at(__global const float *dy, __global const uchar *argmax,
-                                 int n, int y, int x)
+static inline floatv gradient_at(__global const stored_other *dy,
+                                 __global const uchar *argmax, int n, int y, int x)
 {
 #if POOL_R == 0
     (void)argmax;
-    return VLOAD(dy + ((size_t)(n * OUT_H + y) * OUT_W + x) * OUT);
+    return VLOAD_OTHER(dy + ((size_t)(n * OUT_H + y) * OUT_W + x) * OUT);
 #else
     floatv sum = (floatv)(0.0f);
     for (int r = 0; r < POOL_R; r++) {
@@ -70,7 +76,8 @@ static inline floatv gradient_at(__global const float *dy, __global const uchar 
                 continue;
             const size_t at = ((size_t)(n * POOL_H + py) * POOL_W + px) * OUT;
             const intv place = places_at(argmax + at);
-            sum += WHERE(place == (intv)(r * POOL_S + s), VLOAD(dy + at), (floatv)(0.0f));
+            sum += WHERE(place == (intv)(r * POOL_S + s), VLOAD_OTHER(dy + at),
+                         (floatv)(0.0f));
         }
     }
     return sum;
@@ -79,9 +86,9 @@ static inline floatv gradient_at(__global const float *dy, __global const uchar 
 
 /* dz of a panel, [picture][row][column][BLOCK]; returns through `sum` what it adds to the
  * bias. */
-static inline void lay_dz(__global float *to, floatv sum[NV], __global const float *dy,
-                          __global const uchar *argmax, int picture, int pictures,
-                          int row, int rows)
+static inline void lay_dz(__global float *to, floatv sum[NV],
+                          __global const stored_other *dy, __global const uchar *argmax,
+                          int picture, int pictures, int row, int rows)
 {
     for (int n = picture; n < picture + pictures; n++)
         for (int y = row; y < row + rows; y++)
@@ -96,19 +103,19 @@ static inline void lay_dz(__global float *to, floatv sum[NV], __global const flo
 
 /* A row of x with zeros around it, or of zeros alone. Vectors that are wider than a place
  * reach into the next one, which is written after. */
-static inline void lay_row(__global float *to, __global const float *x, bool inside)
+static inline void lay_row(__global float *to, __global const stored_x *x, bool inside)
 {
     for (int column = 0; column < X_W; column++, to += STEP) {
         const int from = column - PAD_LEFT;
         const bool there = inside && from >= 0 && from < IN_W;
         for (int c = 0; c < STEP; c += VW)
-            VSTORE(there ? VLOAD(x + from * IN + c) : (floatv)(0.0f), to + c);
+            VSTORE(there ? VLOAD_X(x + from * IN + c) : (floatv)(0.0f), to + c);
     }
 }
 
 /* x of a panel, [slice][picture][row][X_W][STEP]; the first row is `top`, which may lie
  * above the picture. */
-static inline void lay_x(__global float *to, __global const float *x, int pictures,
+static inline void lay_x(__global float *to, __global const stored_x *x, int pictures,
                          int top, int rows)
 {
     for (int slice = 0; slice < SLICES; slice++)
@@ -188,8 +195,8 @@ static inline void add_panel(__global float *plane, __global const float *x,
                              min(CHUNK_ROWS, rows - y));
 }
 
-__kernel void conv_weights(__global const float *restrict x, uint x_at,
-                           __global const float *restrict dy, uint dy_at,
+__kernel void conv_weights(__global const stored_x *restrict x, uint x_at,
+                           __global const stored_other *restrict dy, uint dy_at,
                            __global const uchar *restrict argmax, uint argmax_at,
                            __global float *restrict planes, uint planes_at,
                            __global float *restrict panels, uint panels_at, int pictures,

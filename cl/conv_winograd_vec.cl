@@ -87,7 +87,7 @@ __kernel void winograd(__global const stored_x *restrict x, uint x_at,
                        __global const uchar *restrict from, uint from_at,
                        __global const float *restrict u, uint u_at,
                        __global const float *restrict bias, uint bias_at,
-                       __global const float *restrict gate, uint gate_at,
+                       __global const stored_gate *restrict gate, uint gate_at,
                        __global stored_y *restrict y, uint y_at,
                        __global uchar *restrict argmax, uint argmax_at, int tiles,
                        float leak)

@@ -63,12 +63,12 @@ static inline void clear(__global float *p, int count)
 }
 
 /* dz at a place of a picture, of the channels from dy and argmax on. */
-static inline floatv gradient_at(__global const float *dy, __global const uchar *argmax,
-                                 int y, int x)
+static inline floatv gradient_at(__global const stored_other *dy,
+                                 __global const uchar *argmax, int y, int x)
 {
 #if POOL_R == 0
     (void)argmax;
-    return VLOAD(dy + (y * OUT_W + x) * OUT);
+    return VLOAD_OTHER(dy + (y * OUT_W + x) * OUT);
 #else
     const int py = y / POOL_R, px = x / POOL_S;
     if (py >= POOL_H || px >= POOL_W)
@@ -80,15 +80,15 @@ static inline floatv gradient_at(__global const float *dy, __global const uchar 
     const intv place = CONVERT_INTV(VLOADN(argmax + at));
 #endif
     return WHERE(place == (intv)(REMAINDER(y, POOL_R) * POOL_S + REMAINDER(x, POOL_S)),
-                 VLOAD(dy + at), (floatv)(0.0f));
+                 VLOAD_OTHER(dy + at), (floatv)(0.0f));
 #endif
 }
 
 /* A tile's gradients become places of the planes `to`, their sums are added to `bias`.
  * `count` channels. */
 static inline void load_gradient(__global float *to, __global float *bias,
-                                 __global const float *dy, __global const uchar *argmax,
-                                 struct tile t, int count)
+                                 __global const stored_other *dy,
+                                 __global const uchar *argmax, struct tile t, int count)
 {
     const size_t at =
         (size_t)t.picture * (POOL_R ? POOL_H * POOL_W * OUT : OUT_H * OUT_W * OUT);
@@ -151,8 +151,8 @@ static inline void add_products(__global float *sums, __global const float *x,
             VSTORE(acc[i][v], sums + i * PART + v * VW);
 }
 
-__kernel void winograd_products(__global const float *restrict x, uint x_at,
-                                __global const float *restrict dy, uint dy_at,
+__kernel void winograd_products(__global const stored_x *restrict x, uint x_at,
+                                __global const stored_other *restrict dy, uint dy_at,
                                 __global const uchar *restrict argmax, uint argmax_at,
                                 __global float *restrict sums, uint sums_at,
                                 __global float *restrict room, uint room_at, int tiles,

@@ -14,6 +14,7 @@
 #include "common.h"
 #include "random.h"
 #include "state.h"
+#include "storage.h"
 
 /* Pairs of a vector's lanes, as one number each. */
 #if VW == 16
@@ -59,9 +60,9 @@ static inline struct words philox(uint key0, uint key1, uintv c0, uint c1, uint 
     return c;
 }
 
-__kernel void dropout(__global const uint *state, uint state_at, __global const float *x,
-                      uint x_at, __global float *y, uint y_at, uint count, uint layer,
-                      uint limit, float scale)
+__kernel void dropout(__global const uint *state, uint state_at,
+                      __global const stored_x *x, uint x_at, __global stored_y *y,
+                      uint y_at, uint count, uint layer, uint limit, float scale)
 {
     const uint first = get_global_id(0) * VW, run = first / DROPOUT_RUN;
     const uint i = run * 8 * DROPOUT_RUN + first - run * DROPOUT_RUN;
@@ -82,10 +83,10 @@ __kernel void dropout(__global const uint *state, uint state_at, __global const 
             return;
         const uintv bits = k < 4 ? w.v[k] << 16 : w.v[k - 4];
         const floatv v =
-            WHERE(bits < limit, (floatv)(0.0f), VLOAD(x + to) * (floatv)(scale));
+            WHERE(bits < limit, (floatv)(0.0f), VLOAD_X(x + to) * (floatv)(scale));
         if (i + to + VW <= count)
-            VSTORE(v, y + to);
+            VSTORE_Y(v, y + to);
         else
-            store_part(v, y + to, count - i - to);
+            store_part_y(v, y + to, count - i - to);
     }
 }

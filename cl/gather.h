@@ -99,7 +99,6 @@ typedef PASTE(vec, VA) vec_a;
 typedef PASTE(vec, VB) vec_b;
 typedef PASTE(vec, VD) vec_d;
 
-/* Of what forward reads; the other products are of floats. */
 #if !X_HALF
 #define LOAD_VEC_A(p) (*(__global const vec_a *)(p))
 #elif VA == 4
@@ -113,6 +112,15 @@ typedef PASTE(vec, VD) vec_d;
 #define LOAD_VEC_B(p) vload_half4(0, p)
 #else
 #define LOAD_VEC_B(p) vload_half(0, p)
+#endif
+
+/* dz is the one or the other. */
+#if OP == DATA
+typedef stored_x stored_d;
+#define LOAD_VEC_D(p) LOAD_VEC_A(p)
+#else
+typedef stored_w stored_d;
+#define LOAD_VEC_D(p) LOAD_VEC_B(p)
 #endif
 
 /* In one dimension, the taps first, first + TAP_STEP, ... that reach the pixels of a
@@ -173,7 +181,7 @@ static inline struct spot spot_of_tap(int index, int end, struct reach reach)
 }
 
 /* dz: dy, or, behind a pool, dy where argmax names the place. */
-static inline vec_d dz_at(__global const float *dy, __global const uchar *argmax,
+static inline vec_d dz_at(__global const stored_d *dy, __global const uchar *argmax,
                           struct spot spot)
 {
 #if POOL_R
@@ -184,7 +192,7 @@ static inline vec_d dz_at(__global const float *dy, __global const uchar *argmax
         return (vec_d)(0.0f);
     const uint at = ((uint)(spot.picture * POOL_OUT_H + oy) * POOL_OUT_W + (uint)ox) * K +
                     (uint)spot.c;
-    const vec_d v = *(__global const vec_d *)(dy + at);
+    const vec_d v = LOAD_VEC_D(dy + at);
 #if VD == 4
     const uchar4 winner = *(__global const uchar4 *)(argmax + at);
     return select((float4)(0.0f), v, convert_int4(winner) == (int4)(r * POOL_S + s));
@@ -195,7 +203,7 @@ static inline vec_d dz_at(__global const float *dy, __global const uchar *argmax
     (void)argmax;
     const uint at =
         ((uint)(spot.picture * OUT_H + spot.y) * OUT_W + (uint)spot.x) * K + (uint)spot.c;
-    return *(__global const vec_d *)(dy + at);
+    return LOAD_VEC_D(dy + at);
 #endif
 }
 
@@ -228,7 +236,7 @@ static inline vec_b other_at(__global const stored_w *b, __global const uchar *a
     const int r = reach.down.first + down * TAP_STEP_Y;
     const int s = reach.across.first + across * TAP_STEP_X;
     const uint row = (uint)((r * S + s) * CG + n);
-    return *(__global const vec_b *)(b + row * K + (uint)(k - tap * KG));
+    return LOAD_VEC_B(b + row * K + (uint)(k - tap * KG));
 #else
     const int line = k / OUT_W, picture = line / OUT_H;
     const struct spot spot = {picture, line - picture * OUT_H, k - line * OUT_W, n};

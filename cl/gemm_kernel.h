@@ -29,9 +29,9 @@ static inline float column_of(__local const float *bs, uint item)
 __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void
 gemm(__global const stored_x *restrict a, uint a_at, __global const stored_w *restrict b,
      uint b_at, __global const uchar *restrict argmax, uint argmax_at,
-     __global const float *restrict extra, uint extra_at, __global stored_y *restrict out,
-     uint out_at, __global float *restrict sums, uint sums_at, int pictures, int span,
-     uint plane, float slope)
+     __global const stored_gate *restrict extra, uint extra_at,
+     __global stored_y *restrict out, uint out_at, __global float *restrict sums,
+     uint sums_at, int pictures, int span, uint plane, float slope)
 {
     __local float4 a_tiles[BUFFERS][KT * A_ROW / 4], b_tiles[BUFFERS][KT * B_ROW / 4];
 #ifdef ROOM

@@ -66,7 +66,7 @@ static inline void multiply(__local const float *as, __local const float *bs, ui
 }
 
 /* Two sums beside each other; `extra` and `out` are the group's. */
-static inline void store_pair(float2 v, int row, int n, __global const float *extra,
+static inline void store_pair(float2 v, int row, int n, __global const stored_gate *extra,
                               __global stored_y *out, float slope)
 {
     if (row < 0 || n >= N)
@@ -74,15 +74,15 @@ static inline void store_pair(float2 v, int row, int n, __global const float *ex
     const uint at = (uint)row * OUT_C + (uint)n;
 #if !SPLIT
     const float2 none = (float2)(0.0f);
-    const float2 bias = OP == FORWARD && EXTRA ? vload2(0, extra + n) : none;
-    const float2 gate = OP == DATA && EXTRA ? vload2(0, extra + at) : none;
+    const float2 bias = OP == FORWARD && EXTRA ? VLOAD_GATE(extra + n) : none;
+    const float2 gate = OP == DATA && EXTRA ? VLOAD_GATE(extra + at) : none;
     v = finished(v, bias, gate, slope);
 #endif
     store_part_y(v, out + at, (uint)min(2, N - n));
 }
 
 static inline void store(float4 acc[SUM_ROWS][SUM_COLUMNS], int m0, int m_end, int n0,
-                         int part, uint item, __global const float *extra,
+                         int part, uint item, __global const stored_gate *extra,
                          __global stored_y *out, float slope)
 {
     const uint lane = item % WARP;

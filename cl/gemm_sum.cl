@@ -14,7 +14,7 @@
  * slices of the planes. Local size (16, SLICES). */
 __kernel __attribute__((reqd_work_group_size(16, SLICES, 1))) void
 gemm_sum(__global const float *restrict planes, uint planes_at,
-         __global const float *restrict extra, uint extra_at,
+         __global const stored_gate *restrict extra, uint extra_at,
          __global stored_y *restrict out, uint out_at, __global float *restrict sums,
          uint sums_at, int splits, uint plane, uint count, uint tail_at, float slope)
 {
@@ -42,11 +42,12 @@ gemm_sum(__global const float *restrict planes, uint planes_at,
     } else if (i < count) {
         float4 bias = (float4)(0.0f), gate = (float4)(0.0f);
         extra += extra_at;
-        if (OP == FORWARD && EXTRA)
-            bias = (float4)(extra[i % K], extra[(i + 1) % K], extra[(i + 2) % K],
-                            extra[(i + 3) % K]);
+#if OP == FORWARD && EXTRA
+        bias = (float4)(extra[i % K], extra[(i + 1) % K], extra[(i + 2) % K],
+                        extra[(i + 3) % K]);
+#endif
         if (OP == DATA && EXTRA)
-            gate = vload4(0, extra + i);
+            gate = VLOAD_GATE(extra + i);
         store_part_y(finished(sum, bias, gate, slope), out + out_at + i,
                      min(4u, count - i));
     }

@@ -70,7 +70,7 @@ static inline void multiply(__local const float *as, __local const float *bs, ui
 
 /* Writes a work-item's sums; `extra` and `out` are the group's. */
 static inline void store(float4 acc[SUM_ROWS][SUM_COLUMNS], int m0, int m_end, int n0,
-                         int part, uint item, __global const float *extra,
+                         int part, uint item, __global const stored_gate *extra,
                          __global stored_y *out, float slope)
 {
     const uint tm = item / (NT / RN), tn = item % (NT / RN);
@@ -88,9 +88,9 @@ static inline void store(float4 acc[SUM_ROWS][SUM_COLUMNS], int m0, int m_end, i
 #if !SPLIT
             float4 bias = (float4)(0.0f), gate = (float4)(0.0f);
             if (OP == FORWARD && EXTRA)
-                bias = vload4(0, extra + n);
+                bias = VLOAD_GATE(extra + n);
             if (OP == DATA && EXTRA)
-                gate = vload4(0, extra + at);
+                gate = VLOAD_GATE(extra + at);
             v = finished(v, bias, gate, slope);
 #endif
 #if N % 4 == 0 && !Y_HALF

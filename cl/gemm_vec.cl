@@ -201,20 +201,20 @@ static inline void multiply(floatv acc[TILE][NV], const a_pointer a[TILE], int a
 }
 
 static inline floatv result(floatv z, __global const float *bias,
-                            __global const float *gate, float leak)
+                            __global const stored_gate *gate, float leak)
 {
     if (BIAS)
         z += VLOAD(bias);
     if (!GATE)
         return activate(z, leak);
-    const floatv g = VLOAD(gate);
+    const floatv g = VLOAD_GATE(gate);
     return z * activate_gradient(g, g, leak);
 }
 
 /* Rows m .. and columns n .. of c, from the finished sums of a tile. Rows are a loop that
  * stays one: unrolled, they were most of what a compiler had to do. */
 static inline void finish(const floatv *sums, __global const float *bias,
-                          __global const float *gate, __global stored_y *c,
+                          __global const stored_gate *gate, __global stored_y *c,
                           struct size size, int m, int n, float leak)
 {
     const int rows = min(TILE, size.m - m), columns = size.n - n;
@@ -249,7 +249,7 @@ static inline void add_columns(__global const stored_w *b, __global float *sums,
 __kernel void gemm(__global const stored_x *restrict a, uint a_at,
                    __global const stored_w *restrict b, uint b_at,
                    __global const float *restrict bias, uint bias_at,
-                   __global const float *restrict gate, uint gate_at,
+                   __global const stored_gate *restrict gate, uint gate_at,
                    __global stored_y *restrict c, uint c_at,
                    __global float *restrict sums, uint sums_at, int m, int n, int k,
                    int row_tiles, float leak)

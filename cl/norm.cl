@@ -51,7 +51,7 @@ static inline uint rows_of(uint part, uint rows)
     return min((uint)ROWS, rows - part * ROWS);
 }
 
-__kernel void norm_statistics(__global const float *restrict x, uint x_at,
+__kernel void norm_statistics(__global const stored_x *restrict x, uint x_at,
                               __global float *restrict parts, uint parts_at, uint rows)
 {
     const uint part = get_global_id(1);
@@ -60,21 +60,21 @@ __kernel void norm_statistics(__global const float *restrict x, uint x_at,
     const uint count = rows_of(part, rows);
     for (uint block = get_global_id(0) * NV; block < BLOCKS;
          block += get_global_size(0) * NV) {
-        __global const float *from = x + x_at + part * ROWS * C + block * VW;
+        __global const stored_x *from = x + x_at + part * ROWS * C + block * VW;
         __global float *to = parts + parts_at + part * 2 * PITCH + block * VW;
         floatv base[NV], sum[STRANDS][NV];
         for (uint v = 0; v < NV; v++) {
-            base[v] = LOAD(from + v * VW);
+            base[v] = LOAD_IN(from + v * VW);
             sum[0][v] = sum[1][v] = (floatv)(0.0f);
         }
         uint row = 0;
         for (; row + STRANDS <= count; row += STRANDS)
             for (uint s = 0; s < STRANDS; s++)
                 for (uint v = 0; v < NV; v++)
-                    sum[s][v] += LOAD(from + (row + s) * C + v * VW) - base[v];
+                    sum[s][v] += LOAD_IN(from + (row + s) * C + v * VW) - base[v];
         for (; row < count; row++)
             for (uint v = 0; v < NV; v++)
-                sum[0][v] += LOAD(from + row * C + v * VW) - base[v];
+                sum[0][v] += LOAD_IN(from + row * C + v * VW) - base[v];
         for (uint v = 0; v < NV; v++) {
             base[v] += (sum[0][v] + sum[1][v]) / (float)count;
             VSTORE(base[v], to + v * VW);
@@ -83,12 +83,12 @@ __kernel void norm_statistics(__global const float *restrict x, uint x_at,
         for (row = 0; row + STRANDS <= count; row += STRANDS)
             for (uint s = 0; s < STRANDS; s++)
                 for (uint v = 0; v < NV; v++) {
-                    const floatv off = LOAD(from + (row + s) * C + v * VW) - base[v];
+                    const floatv off = LOAD_IN(from + (row + s) * C + v * VW) - base[v];
                     sum[s][v] = MAD(off, off, sum[s][v]);
                 }
         for (; row < count; row++)
             for (uint v = 0; v < NV; v++) {
-                const floatv off = LOAD(from + row * C + v * VW) - base[v];
+                const floatv off = LOAD_IN(from + row * C + v * VW) - base[v];
                 sum[0][v] = MAD(off, off, sum[0][v]);
             }
         for (uint v = 0; v < NV; v++)
@@ -207,8 +207,8 @@ static inline floatv gradient(floatv dy, floatv z, float slope)
     return dy * activate_gradient(z, activate(z, slope), slope);
 }
 
-__kernel void norm_sums(__global const float *restrict x, uint x_at,
-                        __global const float *restrict dy, uint dy_at,
+__kernel void norm_sums(__global const stored_x *restrict x, uint x_at,
+                        __global const stored_other *restrict dy, uint dy_at,
                         __global const float *restrict mean, uint mean_at,
                         __global const float *restrict scale, uint scale_at,
                         __global const float *restrict bias, uint bias_at,
@@ -228,12 +228,12 @@ __kernel void norm_sums(__global const float *restrict x, uint x_at,
             sum[v] = product[v] = (floatv)(0.0f);
         for (uint row = 0; row < count; row++)
             for (uint v = 0; v < NV; v++) {
-                const floatv off = LOAD(x + x_at + at + row * C + v * VW) -
+                const floatv off = LOAD_IN(x + x_at + at + row * C + v * VW) -
                                    VLOAD(mean + mean_at + c + v * VW);
                 const floatv z = MAD(off, VLOAD(scale + scale_at + c + v * VW),
                                      VLOAD(bias + bias_at + c + v * VW));
                 const floatv g =
-                    gradient(LOAD(dy + dy_at + at + row * C + v * VW), z, slope);
+                    gradient(LOAD_OTHER(dy + dy_at + at + row * C + v * VW), z, slope);
                 sum[v] += g;
                 product[v] = MAD(g, off, product[v]);
             }
@@ -285,29 +285,29 @@ norm_total_tree(__global const float *restrict parts, uint parts_at,
 }
 
 /* dx may be dy. */
-__kernel void norm_data(__global const float *restrict x, uint x_at,
-                        __global const float *dy, uint dy_at,
+__kernel void norm_data(__global const stored_x *restrict x, uint x_at,
+                        __global const stored_other *dy, uint dy_at,
                         __global const float *restrict mean, uint mean_at,
                         __global const float *restrict inverse, uint inverse_at,
                         __global const float *restrict scale, uint scale_at,
                         __global const float *restrict bias, uint bias_at,
                         __global const float *restrict dweight, uint dweight_at,
                         __global const float *restrict dbias, uint dbias_at,
-                        __global float *dx, uint dx_at, uint rows, float slope)
+                        __global stored_y *dx, uint dx_at, uint rows, float slope)
 {
     const uint end = min(((uint)get_global_id(1) + 1) * ROWS, rows);
     const float share = 1.0f / (float)rows;
     for (uint row = get_global_id(1) * ROWS; row < end; row++)
         for (uint c = get_global_id(0) * VW; c < C; c += get_global_size(0) * VW) {
             const uint at = row * C + c;
-            const floatv off = LOAD(x + x_at + at) - VLOAD(mean + mean_at + c);
+            const floatv off = LOAD_IN(x + x_at + at) - VLOAD(mean + mean_at + c);
             const floatv by = VLOAD(scale + scale_at + c);
             const floatv z = MAD(off, by, VLOAD(bias + bias_at + c));
-            const floatv g = gradient(LOAD(dy + dy_at + at), z, slope);
+            const floatv g = gradient(LOAD_OTHER(dy + dy_at + at), z, slope);
             const floatv common =
                 MAD(off * VLOAD(inverse + inverse_at + c),
                     VLOAD(dweight + dweight_at + c), VLOAD(dbias + dbias_at + c));
-            STORE(by * MAD(common, -share, g), dx + dx_at + at, c);
+            STORE_OUT(by * MAD(common, -share, g), dx + dx_at + at, c);
         }
 }
 

@@ -8,6 +8,8 @@
  *            w -= rate (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + epsilon)
  *     AdamW: the same without decay in g; w -= rate decay w before
  *
+ * g is what lies in memory times `unscale`, a power of two.
+ *
  * Powers and rate come from the state (state.h). `variant`: Nesterov's, or AdamW. n: rows
  * of the account; 0: none is kept. One work-item a vector; global size >= count / VW,
  * rounded up.
@@ -138,9 +140,10 @@ static inline void account(__global uint *state, __global const float *loss,
         uint m_at, __global float *v, uint v_at, __global const float *loss,        \
         uint loss_at, __global const uint *hit, uint hit_at, uint count, uint n,    \
         float momentum, float beta1, float beta2, float epsilon, float decay,       \
-        int variant
+        int variant, float unscale
 
-#define GRADIENT(i) gradient_at(g + g_at, i, planes + planes_at, left + left_at)
+#define GRADIENT(i) \
+    (gradient_at(g + g_at, i, planes + planes_at, left + left_at) * unscale)
 
 __kernel void sgd(ARGUMENTS)
 {

@@ -9,6 +9,7 @@
 #include "common.h"
 #include "pool_vec.h"
 #include "shape_vec.h"
+#include "storage.h"
 
 #ifndef GROUPS
 #define GROUPS 1
@@ -40,12 +41,6 @@ enum {
     ROWS = SLICES * SLICE_ROWS,
     PLANE = (ROWS + 1) * BLOCK
 };
-
-#if DEPTHWISE
-#define INPUT(p, v) VLOAD((p) + (v)*VW)
-#else
-#define INPUT(p, v) ((floatv)(*(p)))
-#endif
 
 /* The first channels of a block, and how many the group has from there on. */
 struct block {

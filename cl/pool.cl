@@ -305,9 +305,9 @@ static inline uint output_at(uint picture, int oy, int ox)
     return ((picture * OUT_H + (uint)oy) * OUT_W + (uint)ox) * C;
 }
 
-__kernel void max_backward(__global const float *restrict dy, uint dy_at,
+__kernel void max_backward(__global const stored_x *restrict dy, uint dy_at,
                            __global const at_type *restrict argmax, uint argmax_at,
-                           __global float *restrict dx, uint dx_at, uint items)
+                           __global stored_y *restrict dx, uint dx_at, uint items)
 {
     if (get_global_id(0) >= items)
         return;
@@ -329,7 +329,7 @@ __kernel void max_backward(__global const float *restrict dy, uint dy_at,
                     const uint from = output_at(picture, oy, ox) + c;
 #pragma unroll
                     for (uint b = 0; b < NEAR; b++) {
-                        const floatv given = LOAD(dy + from + b * VW);
+                        const floatv given = LOAD_IN(dy + from + b * VW);
                         const intv won =
                             CONVERT_INTV(LOAD_AT(argmax + from + b * VW)) == (intv)(tap);
                         sum[b] += WHERE(won, given, (floatv)(0.0f));
@@ -337,13 +337,13 @@ __kernel void max_backward(__global const float *restrict dy, uint dy_at,
                 }
 #pragma unroll
             for (uint b = 0; b < NEAR; b++)
-                STORE(sum[b], dx + to + b * VW, c + b * VW);
+                STORE_OUT(sum[b], dx + to + b * VW, c + b * VW);
         }
     }
 }
 
-__kernel void mean_backward(__global const float *restrict dy, uint dy_at,
-                            __global float *restrict dx, uint dx_at, uint items)
+__kernel void mean_backward(__global const stored_x *restrict dy, uint dy_at,
+                            __global stored_y *restrict dx, uint dx_at, uint items)
 {
     if (get_global_id(0) >= items)
         return;
@@ -363,11 +363,11 @@ __kernel void mean_backward(__global const float *restrict dy, uint dy_at,
                     const uint from = output_at(picture, oy, ox) + c;
 #pragma unroll
                     for (uint b = 0; b < NEAR; b++)
-                        sum[b] += mean_of(LOAD(dy + from + b * VW), w);
+                        sum[b] += mean_of(LOAD_IN(dy + from + b * VW), w);
                 }
 #pragma unroll
             for (uint b = 0; b < NEAR; b++)
-                STORE(sum[b], dx + to + b * VW, c + b * VW);
+                STORE_OUT(sum[b], dx + to + b * VW, c + b * VW);
         }
     }
 }

@@ -14,6 +14,12 @@
 
 #include "planes_vec.h"
 
+#if DEPTHWISE
+#define INPUT(p) VLOAD_X(p)
+#else
+#define INPUT(p) ((floatv)(LOAD_X(p)))
+#endif
+
 /* Where weight `tap`, counted as (ky, kx, c), meets its first input. */
 static inline int first_at(int tap)
 {
@@ -22,7 +28,7 @@ static inline int first_at(int tap)
            REMAINDER(tap, GROUP_IN);
 }
 
-static inline void add_pooled_tile(floatv acc[TILE], __global const float *x,
+static inline void add_pooled_tile(floatv acc[TILE], __global const stored_x *x,
                                    const floatv d[POOL_R * POOL_S], int tap)
 {
 #pragma unroll
@@ -31,15 +37,15 @@ static inline void add_pooled_tile(floatv acc[TILE], __global const float *x,
         for (int place = 0; place < POOL_R * POOL_S; place++) {
             const int at =
                 (place / POOL_S * STRIDE_Y * IN_W + place % POOL_S * STRIDE_X) * IN;
-            acc[i] = MAD(INPUT(x + at + first_at(min(tap + i, TAPS - 1)), 0), d[place],
-                         acc[i]);
+            acc[i] =
+                MAD(INPUT(x + at + first_at(min(tap + i, TAPS - 1))), d[place], acc[i]);
         }
 }
 
 /* One picture's part of TILE weights of a plane, and with tap 0 of the bias. */
-static inline void add_picture(__global float *plane, __global const float *x,
-                               __global const float *dy, __global const uchar *argmax,
-                               int tap)
+static inline void add_picture(__global float *plane, __global const stored_x *x,
+                               __global const stored_other *dy,
+                               __global const uchar *argmax, int tap)
 {
     floatv acc[TILE], sum = (floatv)(0.0f);
 #pragma unroll
@@ -49,7 +55,7 @@ static inline void add_picture(__global float *plane, __global const float *x,
         for (int px = 0; px < POOL_W; px++) {
             const size_t window = (size_t)(py * POOL_W + px) * OUT;
             const intv place = places_at(argmax + window);
-            const floatv g = VLOAD(dy + window);
+            const floatv g = VLOAD_OTHER(dy + window);
             floatv d[POOL_R * POOL_S];
 #pragma unroll
             for (int i = 0; i < POOL_R * POOL_S; i++)
@@ -66,8 +72,8 @@ static inline void add_picture(__global float *plane, __global const float *x,
         add_bias(plane, &sum);
 }
 
-__kernel void conv_weights_pooled(__global const float *restrict x, uint x_at,
-                                  __global const float *restrict dy, uint dy_at,
+__kernel void conv_weights_pooled(__global const stored_x *restrict x, uint x_at,
+                                  __global const stored_other *restrict dy, uint dy_at,
                                   __global const uchar *restrict argmax, uint argmax_at,
                                   __global float *restrict planes, uint planes_at,
                                   int pictures, int split)

@@ -83,7 +83,8 @@ __kernel void softmax(__global const float *x, uint x_at, __global float *y, uin
 __kernel void loss(__global const float *logits, uint logits_at,
                    __global const int *labels, uint labels_at, __global float *dlogits,
                    uint dlogits_at, __global float *loss, uint loss_at,
-                   __global uint *hit, uint hit_at, uint n, uint classes, float smoothing)
+                   __global uint *hit, uint hit_at, uint n, uint classes, float smoothing,
+                   float scale)
 {
     const uint row = get_global_id(0);
     if (row >= n)
@@ -114,6 +115,6 @@ __kernel void loss(__global const float *logits, uint logits_at,
         return;
     for (uint c = 0; c < classes; c++) {
         const float q = c == label ? one + even : even;
-        d[c] = (d[c] / sum - q) / n;
+        d[c] = (d[c] / sum - q) / n * scale;
     }
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How tensors lie in memory: X and OTHER that are read, W weights, Y that is written; as
- * floats, or, where NAME_HALF is 1, as halves. Registers and sums are floats. Halves are
- * read and written by the functions that every OpenCL C has: no extension is needed. */
+/* How tensors lie in memory: X and OTHER that are read, OTHER being what is added or the
+ * gradient that comes beside x; W, weights or what a product has in their place; GATE,
+ * the output of an activation whose derivative is taken; Y that is written. As floats,
+ * or, where NAME_HALF is 1, as halves. Registers and sums are floats. Halves are read and
+ * written by the functions that every OpenCL C has: no extension is needed. */
 #ifndef WEFT_STORAGE_H
 #define WEFT_STORAGE_H
 
@@ -14,17 +16,50 @@
 #ifndef W_HALF
 #define W_HALF 0
 #endif
+#ifndef GATE_HALF
+#define GATE_HALF 0
+#endif
 #ifndef Y_HALF
 #define Y_HALF 0
 #endif
 
-/* A vector at p, which need not be aligned. */
+/* Vectors at p, which need not be aligned. PoCL 3.1 loads and stores 8 or 16 halves in
+ * pieces as if these were aligned: on processors they are moved as what they are, and
+ * converted in private memory, that is in registers. */
+#if DEVICE_CPU
+#ifndef ONCE_HALVES /* programs of several kernels have them once */
+#define ONCE_HALVES
+#define HALVES(n)                                                    \
+    typedef ushort##n ushortu##n __attribute__((aligned(2)));        \
+    static inline float##n load_halves##n(__global const half *p)    \
+    {                                                                \
+        const ushort##n bits = *(__global const ushortu##n *)p;      \
+        return vload_half##n(0, (__private const half *)&bits);      \
+    }                                                                \
+    static inline void store_halves##n(float##n v, __global half *p) \
+    {                                                                \
+        ushort##n bits;                                              \
+        vstore_half##n##_rte(v, 0, (__private half *)&bits);         \
+        *(__global ushortu##n *)p = bits;                            \
+    }
+HALVES(2)
+HALVES(4)
+HALVES(8)
+HALVES(16)
+#undef HALVES
+#endif
+#define LOAD_HALVES(n, p)     PASTE(load_halves, n)(p)
+#define STORE_HALVES(n, v, p) PASTE(store_halves, n)(v, p)
+#else
+#define LOAD_HALVES(n, p)     PASTE(vload_half, n)(0, p)
+#define STORE_HALVES(n, v, p) PASTE(PASTE(vstore_half, n), _rte)(v, 0, p)
+#endif
 #if VW == 1
 #define VLOAD_HALF(p)     vload_half(0, p)
 #define VSTORE_HALF(v, p) vstore_half_rte(v, 0, p)
 #else
-#define VLOAD_HALF(p)     PASTE(vload_half, VW)(0, p)
-#define VSTORE_HALF(v, p) PASTE(PASTE(vstore_half, VW), _rte)(v, 0, p)
+#define VLOAD_HALF(p)     LOAD_HALVES(VW, p)
+#define VSTORE_HALF(v, p) STORE_HALVES(VW, v, p)
 #endif
 
 #if X_HALF
@@ -55,11 +90,19 @@ typedef float stored_w;
 #define VLOAD_W(p) VLOAD(p)
 #endif
 
+#if GATE_HALF
+typedef half stored_gate;
+#define VLOAD_GATE(p) VLOAD_HALF(p)
+#else
+typedef float stored_gate;
+#define VLOAD_GATE(p) VLOAD(p)
+#endif
+
 #if Y_HALF
 typedef half stored_y;
 #define VSTORE_Y(v, p) VSTORE_HALF(v, p)
 
-#define PUT(n, v, p)  PASTE(PASTE(vstore_half, n), _rte)(v, 0, p)
+#define PUT(n, v, p)  STORE_HALVES(n, v, p)
 #define PUT_ONE(v, p) vstore_half_rte(v, 0, p)
 static inline void store_part_y(floatv v, __global half *p, uint count)
 {

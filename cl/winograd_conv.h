@@ -109,7 +109,7 @@ static inline void transform_columns(floatv part[OUTPUTS][SIDE],
 struct output {
     __global stored_y *y;
     __global uchar *argmax;
-    __global const float *gate;
+    __global const stored_gate *gate;
     int left;
     floatv bias;
     float leak;
@@ -181,7 +181,7 @@ static inline void store_tile(const struct output *o, const floatv part[OUTPUTS]
                 break;
             z[x] += o->bias;
             if (GATE) {
-                const floatv g = VLOAD(o->gate + to);
+                const floatv g = VLOAD_GATE(o->gate + to);
                 z[x] *= activate_gradient(g, g, o->leak);
             } else {
                 z[x] = activate(z[x], o->leak);

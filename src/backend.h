@@ -9,11 +9,11 @@
  * Layouts: activations are [picture][row][column][channel], convolution weights
  * [row][column][in / groups][out], dense weights [in][out]. Everything is contiguous.
  *
- * Floats are 32 bits. What runs at inference may also lie in memory as float16: x, other,
- * w and y of the primitives forward (conv, dense, pool, act, add without gate,
- * norm_apply, input, convert) and out_w of fold, each by itself, as its view says. All
- * arithmetic is that of float32 either way; a value is rounded once, to nearest even,
- * when it is stored. */
+ * Floats are 32 bits. Activations and their gradients may also lie in memory as float16,
+ * each by itself, as its view says: x, other, y, dy, dx and the output of a gate of conv,
+ * dense, pool, act, add, norm, dropout, input and convert. So may w of conv and dense,
+ * and out_w of fold. All arithmetic is that of float32 either way; a value is rounded
+ * once, to nearest even, when it is stored. */
 #ifndef WEFT_BACKEND_H
 #define WEFT_BACKEND_H
 
@@ -216,10 +216,11 @@ struct weft_softmax_args {
 
 /* Cross-entropy of softmax(logits) against q = (1 - smoothing) [class is the label] +
  * smoothing / classes. loss[i] = -sum q log p; hit[i] (uint) = 1 if the first largest
- * logit is the label's; dlogits = (p - q) / n, absent where not wanted. */
+ * logit is the label's; dlogits = (p - q) 2^exponent / n, absent where not wanted. */
 struct weft_loss_args {
     int n, classes;
     float smoothing;
+    int exponent; /* above 0 where small gradients are to lie in float16 */
     struct weft_view logits;
     struct weft_view labels; /* int */
     struct weft_view dlogits, loss, hit;
@@ -241,13 +242,15 @@ struct weft_input_args {
     struct weft_view batch_labels; /* n ints */
 };
 
-/* The last launch of a step, over all weights: w, g, m, v are equally long. Adam's bias
+/* The last launch of a step, over all weights: w, g, m, v are equally long, and g is
+ * 2^exponent times the gradient. Adam's bias
  * correction takes its powers from the state. m alone is used by SGD. Where n > 0 it
  * keeps the account too: writes (mean of loss, sum of hit) of the n rows into the ring,
  * summed in a fixed order; multiplies the powers by the betas for the next step; counts
  * the step. */
 struct weft_update_args {
     struct weft_optimizer optimizer; /* `rate` is ignored: the state has it */
+    int exponent;
     struct weft_view state, w, g, m, v;
     int n;
     struct weft_view loss, hit;

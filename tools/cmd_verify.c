@@ -36,8 +36,9 @@ static const struct args_option options[] = {
     {"draw", 0, ARGS_FLAG, offsetof(struct options, draw), NULL,
      "kernels and tile sizes drawn among all that tuning may choose", 0, 0},
     {"precision", 0, ARGS_CHOICE, offsetof(struct options, precision), "float32|float16",
-     "how tensors lie in memory; float16: of what runs at inference; default float32", 0,
-     0},
+     "how activations, their gradients, and at inference weights lie in memory; "
+     "default float32",
+     0, 0},
     {"seed", 0, ARGS_SEED, offsetof(struct options, seed), "S",
      "of the random shapes and numbers; default 1", 0, 0},
     {"certificate", 0, ARGS_TEXT, offsetof(struct options, certificate), "FILE.json",

@@ -107,11 +107,12 @@ WEFT_API enum weft_status weft_device_open_builtin(weft_context *context,
  * before. */
 WEFT_API void weft_device_close(weft_device **device);
 
-/* How the numbers of a network lie in memory when it only runs. Float16 halves what
- * weights and activations take, and what must be moved; every sum and every activation is
- * worked out in float32 all the same, so that a device needs no arithmetic of float16 for
- * it. Probabilities and what a network is trained with are float32 always. Auto takes
- * float16 where it was measured faster and right (weft/model.h). */
+/* How the numbers of a network lie in memory. Float16 halves what activations take, in
+ * training their gradients and at inference weights, and what must be moved; every sum
+ * and every activation is worked out in float32 all the same, so that a device needs no
+ * arithmetic of float16 for it. Probabilities, and the weights that are trained, are
+ * float32 always. Auto takes float16 where it was measured faster and right
+ * (weft/model.h, weft/train.h). */
 enum weft_precision {
     WEFT_PRECISION_FLOAT32,
     WEFT_PRECISION_FLOAT16,
@@ -140,10 +141,9 @@ struct weft_verify_params {
     bool small;     /* tiny shapes, for emulators */
     bool draw;      /* kernels and their tunables are drawn among all that the tuner may
                        choose; else those that the device would use */
-    enum weft_precision precision; /* FLOAT16: what runs at inference, with tensors in
-                                      float16; the bound then has their rounding in it,
-                                      and an op of training alone passes nothing. AUTO is
-                                      FLOAT32 */
+    enum weft_precision precision; /* FLOAT16: with tensors in float16; the bound then
+                                      has their rounding in it, and an op that has none
+                                      passes nothing. AUTO is FLOAT32 */
     uint64_t seed;
     void (*report)(
         void *priv,

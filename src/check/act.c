@@ -199,8 +199,7 @@ static enum weft_status run_fills(struct act_case *a, struct check_run *forward,
     bind_values(a, true);
     WEFT_TRY(check_compare(c, forward, "integers"));
     bind_values(a, true);
-    if (!check_halves(c->check))
-        WEFT_TRY(check_compare(c, backward, "integers"));
+    WEFT_TRY(check_compare(c, backward, "integers"));
 
     check_exact(c);
     check_reals(c, a->x, -8, 8);
@@ -208,8 +207,7 @@ static enum weft_status run_fills(struct act_case *a, struct check_run *forward,
     bind_values(a, false);
     WEFT_TRY(check_compare(c, forward, "real"));
     bind_values(a, false);
-    if (!check_halves(c->check))
-        WEFT_TRY(check_compare(c, backward, "real"));
+    WEFT_TRY(check_compare(c, backward, "real"));
 
     set_specials(a);
     bind_values(a, false);
@@ -270,6 +268,9 @@ static enum weft_status run(struct check *k)
     a.dy->updated = in_place;
     check_store(c, a.x, 75);
     check_store(c, a.y, 75);
+    check_store(c, a.dy, 75);
+    if (!in_place)
+        check_store(c, a.dx, 75);
     enum weft_status status = run_case(&a);
     check_case_finish(c);
     return status;

@@ -128,8 +128,7 @@ static enum weft_status run_case(struct add_case *a, bool in_place)
             WEFT_TRY(check_compare(c, r.doubled, name));
         set_bounds(a, integers);
         WEFT_TRY(check_compare(c, r.forward, name));
-        if (!check_halves(c->check))
-            WEFT_TRY(check_compare(c, r.gated, name));
+        WEFT_TRY(check_compare(c, r.gated, name));
     }
     return in_place || check_halves(c->check) ? WEFT_OK : check_gradient(a, &r);
 }
@@ -160,8 +159,13 @@ static enum weft_status run(struct check *k)
     a.y->updated = a.sum->updated = in_place;
     check_store(c, a.x, 75);
     check_store(c, a.other, 75);
-    if (!in_place)
+    check_store(c, a.dy, 75);
+    check_store(c, a.part, 75);
+    check_store(c, a.output, 75);
+    if (!in_place) {
         check_store(c, a.y, 75);
+        check_store(c, a.sum, 75);
+    }
     enum weft_status status = run_case(&a, in_place);
     check_case_finish(c);
     return status;

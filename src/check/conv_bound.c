@@ -29,8 +29,7 @@ enum weft_status check_conv_prepare(struct conv_case *v, struct conv_runs *r)
 {
     struct check_run *const runs[] = {r->forward, r->data, r->weights, r->update,
                                       r->step};
-    size_t run_count = check_halves(v->base.check) ? 1 : WEFT_COUNT(runs);
-    for (size_t i = 0; i < run_count; i++) {
+    for (size_t i = 0; i < WEFT_COUNT(runs); i++) {
         enum weft_status status = check_prepare(&v->base, runs[i], CHECK_DEVICE);
         if (status && status != WEFT_ERR_BUILD && status != WEFT_ERR_ARG)
             return status;

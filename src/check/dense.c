@@ -192,8 +192,6 @@ static enum weft_status compare_all(struct dense_case *d, struct runs *r, bool i
     check_exact(c);
     WEFT_TRY(bound_forward(d, r, integers));
     WEFT_TRY(check_compare(c, r->forward, name));
-    if (check_halves(c->check))
-        return WEFT_OK;
     if (!integers)
         WEFT_TRY(bound_data(d, r));
     WEFT_TRY(check_compare(c, r->data, name));
@@ -284,6 +282,9 @@ static enum weft_status run(struct check *k)
     check_store(c, d.x, 75);
     check_store(c, d.w, 75);
     check_store(c, d.y, 75);
+    check_store(c, d.dy, 75);
+    check_store(c, d.dx, 75);
+    check_store(c, d.gate, 75);
     enum weft_status status = run_case(&d);
     check_case_finish(c);
     return status;

@@ -79,9 +79,12 @@ static enum weft_status run(struct check *k)
     d.y->updated = in_place;
     /* Few numbers may all be dropped. */
     d.y->sparse = n < 256;
+    check_store(c, d.x, 75);
+    if (!in_place)
+        check_store(c, d.y, 75);
     enum weft_status status = run_case(&d, exact);
     check_case_finish(c);
     return status;
 }
 
-const struct check_op check_dropout = {"dropout", run};
+const struct check_op check_dropout = {"dropout", run, true};

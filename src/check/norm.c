@@ -297,15 +297,11 @@ static void fill_reals(struct norm_case *n)
 
 static enum weft_status compare_all(struct norm_case *n, struct runs *r, const char *fill)
 {
-    bool halves = check_halves(n->base.check);
     bound_forward(n);
-    if (!halves)
-        WEFT_TRY(check_compare(&n->base, r->forward, fill));
+    WEFT_TRY(check_compare(&n->base, r->forward, fill));
     WEFT_TRY(give_statistics(n, r));
     bound_apply(n);
     WEFT_TRY(check_compare(&n->base, r->apply, fill));
-    if (halves)
-        return WEFT_OK;
     bound_backward(n);
     WEFT_TRY(check_compare(&n->base, r->backward, fill));
     return check_compare(&n->base, r->first, fill);
@@ -418,6 +414,9 @@ static enum weft_status run(struct check *k)
     add_tensors(&n, pictures, height, width, in_place);
     check_store(c, n.x, 75);
     check_store(c, n.y, 75);
+    check_store(c, n.dy, 75);
+    if (!in_place)
+        check_store(c, n.dx, 75);
     enum weft_status status = run_case(&n);
     check_case_finish(c);
     return status;

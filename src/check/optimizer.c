@@ -9,7 +9,7 @@ struct optimizer_case {
     struct check_case base;
     struct weft_optimizer optimizer;
     bool exact; /* powers of two, so that small integers stay exact */
-    int rows, steps;
+    int rows, steps, exponent;
     float rate;
     struct check_tensor *state, *w, *g, *m, *v, *loss, *hit, *byte, *x;
 };
@@ -25,6 +25,7 @@ static enum weft_status record_update(const struct check_case *c, enum check_sid
 {
     const struct optimizer_case *o = (const struct optimizer_case *)c;
     const struct weft_update_args args = {.optimizer = o->optimizer,
+                                          .exponent = o->exponent,
                                           .state = check_view(c, o->state, side),
                                           .w = check_view(c, o->w, side),
                                           .g = check_view(c, o->g, side),
@@ -119,7 +120,7 @@ static void bound_weights(struct optimizer_case *o, int steps)
     const uint32_t *state = check_image(c, o->state);
     for (size_t i = 0; i < o->w->count; i++) {
         struct weight a = {.w = (double)w[i],
-                           .g = (double)g[i],
+                           .g = ldexp((double)g[i], -o->exponent),
                            .m = (double)m[i],
                            .v = v ? (double)v[i] : 0};
         float power1, power2;
@@ -252,6 +253,7 @@ static void draw(struct optimizer_case *o, struct check *k)
     p->epsilon = check_chance(k, 50) ? 1e-8f : 1e-3f;
     p->rate = 12345; /* the state's counts */
     o->steps = o->exact ? 3 : check_range(k, 2, 5);
+    o->exponent = check_chance(k, 50) ? 0 : check_range(k, 1, o->exact ? 2 : 16);
 }
 
 static enum weft_status run(struct check *k)
@@ -269,10 +271,10 @@ static enum weft_status run(struct check *k)
     check_case_init(c, k);
     check_tell(c,
                " %s, %d weights, rate %.9g, momentum %.9g%s, betas %.9g %.9g, epsilon "
-               "%.9g, decay %.9g, %d rows, %d steps",
+               "%.9g, decay %.9g, gradients times 2^%d, %d rows, %d steps",
                names[p->kind], n, (double)o.rate, (double)p->momentum,
                p->nesterov ? " nesterov" : "", (double)p->beta1, (double)p->beta2,
-               (double)p->epsilon, (double)p->decay, o.rows, o.steps);
+               (double)p->epsilon, (double)p->decay, o.exponent, o.rows, o.steps);
     o.state = check_tensor_add(c, "state", CHECK_WORD, 1, 1, 1, STATE_WORDS);
     o.w = check_tensor_add(c, "w", CHECK_FLOAT, 1, 1, 1, n);
     o.g = check_tensor_add(c, "g", CHECK_FLOAT, 1, 1, 1, n);

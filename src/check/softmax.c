@@ -6,7 +6,7 @@
 
 struct softmax_case {
     struct check_case base;
-    int n, classes;
+    int n, classes, exponent;
     float smoothing;
     bool want_gradient;
     struct check_tensor *x, *y, *labels, *loss, *hit;
@@ -129,6 +129,7 @@ static enum weft_status record_loss(const struct check_case *c, enum check_side 
         .n = s->n,
         .classes = s->classes,
         .smoothing = s->smoothing,
+        .exponent = s->exponent,
         .logits = check_view(c, s->x, side),
         .labels = check_view(c, s->labels, side),
         .dlogits = check_view(c, s->want_gradient ? s->y : NULL, side),
@@ -152,10 +153,12 @@ static void bound_loss(struct softmax_case *s)
             double p = exp(-distance) / sum;
             distances += q * distance;
             if (s->want_gradient)
-                s->y->bound[i * s->classes + j] = (probability_bound(s, p, distance) +
-                                                   CHECK_ULP * (3 * q + fabs(p - q))) /
-                                                      s->n +
-                                                  CHECK_TINY;
+                s->y->bound[i * s->classes + j] =
+                    ldexp(probability_bound(s, p, distance) +
+                              CHECK_ULP * (3 * q + fabs(p - q)),
+                          s->exponent) /
+                        s->n +
+                    CHECK_TINY;
         }
         s->loss->bound[i] =
             CHECK_ULP * (12 + s->classes + 4 * log(sum) + (4 + s->classes) * distances +
@@ -180,7 +183,7 @@ static enum weft_status run_loss_case(struct softmax_case *s)
         bound_loss(s);
         WEFT_TRY(check_compare(c, run, fills[kind].name));
     }
-    if (!s->want_gradient)
+    if (!s->want_gradient || s->exponent)
         return WEFT_OK;
     fill_logits(s, 1);
     const struct check_slope slope = {.what = "dlogits",
@@ -201,9 +204,11 @@ static enum weft_status run_loss(struct check *k)
     draw_size(&s, k);
     s.smoothing = check_chance(k, 50) ? 0 : check_real(k, 0.01f, 0.5f);
     s.want_gradient = check_chance(k, 80);
+    s.exponent = check_chance(k, 60) ? 0 : check_range(k, 1, 16);
     check_case_init(c, k);
-    check_tell(c, " n=%d, %d classes, smoothing %.9g, gradient %s", s.n, s.classes,
-               (double)s.smoothing, s.want_gradient ? "wanted" : "absent");
+    check_tell(c, " n=%d, %d classes, smoothing %.9g, gradient %s, times 2^%d", s.n,
+               s.classes, (double)s.smoothing, s.want_gradient ? "wanted" : "absent",
+               s.exponent);
     s.x = check_tensor_add(c, "logits", CHECK_FLOAT, s.n, 1, 1, s.classes);
     s.labels = check_tensor_add(c, "labels", CHECK_WORD, 1, 1, 1, s.n);
     s.loss = check_tensor_add(c, "loss", CHECK_FLOAT, 1, 1, 1, s.n);

@@ -102,9 +102,14 @@ static void backward_chunk(const void *data, size_t item)
 enum weft_status cpu_act_backward(struct weft_list *list,
                                   const struct weft_act_args *args)
 {
-    assert(args->dy.count == args->dx.count);
-    assert(weft_act_by_output[args->activation.act] ? args->y.mem != NULL
-                                                    : args->x.mem != NULL);
-    return cpu_append(list, cpu_chunks(args->dy.count), backward_chunk, args,
-                      sizeof(*args));
+    struct weft_act_args a = *args;
+    assert(a.dy.count == a.dx.count);
+    assert(weft_act_by_output[a.activation.act] ? a.y.mem != NULL : a.x.mem != NULL);
+    cpu_begin(list);
+    WEFT_TRY(cpu_widen(list, &a.x));
+    WEFT_TRY(cpu_widen(list, &a.y));
+    WEFT_TRY(cpu_widen(list, &a.dy));
+    a.dx = cpu_place(list, args->dx);
+    WEFT_TRY(cpu_append(list, cpu_chunks(a.dy.count), backward_chunk, &a, sizeof(a)));
+    return cpu_narrow(list, a.dx, args->dx);
 }

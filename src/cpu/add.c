@@ -29,6 +29,7 @@ enum weft_status cpu_add(struct weft_list *list, const struct weft_add_args *arg
     cpu_begin(list);
     WEFT_TRY(cpu_widen(list, &a.x));
     WEFT_TRY(cpu_widen(list, &a.other));
+    WEFT_TRY(cpu_widen(list, &a.gate.output));
     a.y = cpu_place(list, args->y);
     WEFT_TRY(cpu_append(list, cpu_chunks(a.x.count), add_chunk, &a, sizeof(a)));
     return cpu_narrow(list, a.y, args->y);

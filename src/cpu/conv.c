@@ -302,7 +302,14 @@ enum weft_status cpu_conv_backward_data(struct weft_list *list,
 {
     struct weft_conv_args a = with_pool(args);
     assert(!args->pool.r || args->argmax.mem);
-    return cpu_append(list, groups_of(a.conv.n) * a.conv.h, backward_row, &a, sizeof(a));
+    cpu_begin(list);
+    WEFT_TRY(cpu_widen(list, &a.dy));
+    WEFT_TRY(cpu_widen(list, &a.w));
+    WEFT_TRY(cpu_widen(list, &a.gate.output));
+    a.dx = cpu_place(list, args->dx);
+    WEFT_TRY(
+        cpu_append(list, groups_of(a.conv.n) * a.conv.h, backward_row, &a, sizeof(a)));
+    return cpu_narrow(list, a.dx, args->dx);
 }
 
 enum weft_status cpu_conv_backward_weights(struct weft_list *list,
@@ -310,6 +317,9 @@ enum weft_status cpu_conv_backward_weights(struct weft_list *list,
 {
     struct weft_conv_args a = with_pool(args);
     assert(!args->pool.r || args->argmax.mem);
+    cpu_begin(list);
+    WEFT_TRY(cpu_widen(list, &a.x));
+    WEFT_TRY(cpu_widen(list, &a.dy));
     return cpu_append(list, weight_rows(&a.conv) + (a.dbias.mem != NULL), weight_row, &a,
                       sizeof(a));
 }

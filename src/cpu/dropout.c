@@ -25,7 +25,11 @@ static void dropout_chunk(const void *data, size_t item)
 
 enum weft_status cpu_dropout(struct weft_list *list, const struct weft_dropout_args *args)
 {
-    assert(args->x.count == args->y.count && args->rate >= 0 && args->rate < 1);
-    return cpu_append(list, cpu_chunks(args->x.count), dropout_chunk, args,
-                      sizeof(*args));
+    struct weft_dropout_args a = *args;
+    assert(a.x.count == a.y.count && a.rate >= 0 && a.rate < 1);
+    cpu_begin(list);
+    WEFT_TRY(cpu_widen(list, &a.x));
+    a.y = cpu_place(list, args->y);
+    WEFT_TRY(cpu_append(list, cpu_chunks(a.x.count), dropout_chunk, &a, sizeof(a)));
+    return cpu_narrow(list, a.y, args->y);
 }

@@ -175,13 +175,24 @@ static void fold_rows(const void *data, size_t item)
     }
 }
 
+/* x is float32. */
+static enum weft_status apply(struct weft_list *list, const struct weft_norm_args *args)
+{
+    struct weft_norm_args a = *args;
+    a.y = cpu_place(list, args->y);
+    WEFT_TRY(cpu_append(list, chunks_of(a.rows), apply_rows, &a, sizeof(a)));
+    return cpu_narrow(list, a.y, args->y);
+}
+
 enum weft_status cpu_norm_forward(struct weft_list *list,
                                   const struct weft_norm_args *args)
 {
-    assert(args->rows > 0 && args->x.count == args->y.count);
-    WEFT_TRY(cpu_append(list, blocks_of(args->channels), statistics_block, args,
-                        sizeof(*args)));
-    return cpu_norm_apply(list, args);
+    struct weft_norm_args a = *args;
+    assert(a.rows > 0 && a.x.count == a.y.count);
+    cpu_begin(list);
+    WEFT_TRY(cpu_widen(list, &a.x));
+    WEFT_TRY(cpu_append(list, blocks_of(a.channels), statistics_block, &a, sizeof(a)));
+    return apply(list, &a);
 }
 
 enum weft_status cpu_norm_apply(struct weft_list *list, const struct weft_norm_args *args)
@@ -189,19 +200,23 @@ enum weft_status cpu_norm_apply(struct weft_list *list, const struct weft_norm_a
     struct weft_norm_args a = *args;
     cpu_begin(list);
     WEFT_TRY(cpu_widen(list, &a.x));
-    a.y = cpu_place(list, args->y);
-    WEFT_TRY(cpu_append(list, chunks_of(a.rows), apply_rows, &a, sizeof(a)));
-    return cpu_narrow(list, a.y, args->y);
+    return apply(list, &a);
 }
 
 enum weft_status cpu_norm_backward(struct weft_list *list,
                                    const struct weft_norm_args *args)
 {
-    assert(args->dweight.mem && args->dbias.mem);
-    WEFT_TRY(cpu_append(list, blocks_of(args->channels), sum_block, args, sizeof(*args)));
-    if (!args->dx.mem)
+    struct weft_norm_args a = *args;
+    assert(a.dweight.mem && a.dbias.mem);
+    cpu_begin(list);
+    WEFT_TRY(cpu_widen(list, &a.x));
+    WEFT_TRY(cpu_widen(list, &a.dy));
+    a.dx = cpu_place(list, args->dx);
+    WEFT_TRY(cpu_append(list, blocks_of(a.channels), sum_block, &a, sizeof(a)));
+    if (!a.dx.mem)
         return WEFT_OK;
-    return cpu_append(list, chunks_of(args->rows), data_rows, args, sizeof(*args));
+    WEFT_TRY(cpu_append(list, chunks_of(a.rows), data_rows, &a, sizeof(a)));
+    return cpu_narrow(list, a.dx, args->dx);
 }
 
 enum weft_status cpu_fold(struct weft_list *list, const struct weft_fold_args *args)

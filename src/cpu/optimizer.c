@@ -12,10 +12,11 @@ static void sgd(const struct weft_update_args *a, size_t begin, size_t end)
     const struct weft_optimizer *o = &a->optimizer;
     double rate = (double)cpu_floats(a->state)[STATE_RATE];
     double momentum = (double)o->momentum, decay = (double)o->decay;
+    double scale = ldexp(1.0, -a->exponent);
     const float *g = cpu_floats(a->g);
     float *w = cpu_floats(a->w), *m = cpu_floats(a->m);
     for (size_t i = begin; i < end; i++) {
-        double gradient = (double)g[i] + decay * (double)w[i];
+        double gradient = (double)g[i] * scale + decay * (double)w[i];
         double velocity = momentum * (double)m[i] + gradient;
         m[i] = (float)velocity;
         w[i] = (float)((double)w[i] -
@@ -31,11 +32,12 @@ static void adam_with(const struct weft_update_args *a, size_t begin, size_t end
     const float *state = cpu_floats(a->state), *g = cpu_floats(a->g);
     double rate = (double)state[STATE_RATE], epsilon = (double)o->epsilon;
     double beta1 = (double)o->beta1, beta2 = (double)o->beta2;
+    double scale = ldexp(1.0, -a->exponent);
     double correct1 = 1.0 - (double)state[STATE_BETA1_POWER];
     double correct2 = 1.0 - (double)state[STATE_BETA2_POWER];
     float *w = cpu_floats(a->w), *m = cpu_floats(a->m), *v = cpu_floats(a->v);
     for (size_t i = begin; i < end; i++) {
-        double gradient = (double)g[i] + inside * (double)w[i];
+        double gradient = (double)g[i] * scale + inside * (double)w[i];
         double mean = beta1 * (double)m[i] + (1.0 - beta1) * gradient;
         double square = beta2 * (double)v[i] + (1.0 - beta2) * gradient * gradient;
         double step = mean / correct1 / (sqrt(square / correct2) + epsilon);

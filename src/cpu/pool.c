@@ -161,7 +161,11 @@ enum weft_status cpu_pool_forward(struct weft_list *list,
 enum weft_status cpu_pool_backward(struct weft_list *list,
                                    const struct weft_pool_args *args)
 {
-    assert(args->argmax.mem || args->pool.kind != WEFT_POOL_MAX);
-    return cpu_append(list, (size_t)args->pool.n * args->pool.h, backward_row, args,
-                      sizeof(*args));
+    struct weft_pool_args a = *args;
+    assert(a.argmax.mem || a.pool.kind != WEFT_POOL_MAX);
+    cpu_begin(list);
+    WEFT_TRY(cpu_widen(list, &a.dy));
+    a.dx = cpu_place(list, args->dx);
+    WEFT_TRY(cpu_append(list, (size_t)a.pool.n * a.pool.h, backward_row, &a, sizeof(a)));
+    return cpu_narrow(list, a.dx, args->dx);
 }

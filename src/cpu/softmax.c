@@ -46,6 +46,7 @@ static void loss_row(const void *data, size_t item)
     assert(label >= 0 && label < a->classes);
     struct row row = measure(logits, a->classes);
     double logarithm = log(row.sum), smoothing = (double)a->smoothing, loss = 0.0;
+    double scale = ldexp(1.0, a->exponent) / a->n;
     for (int c = 0; c < a->classes; c++) {
         double q = (c == label ? 1.0 - smoothing : 0.0) + smoothing / a->classes;
         double below = (double)logits[c] - row.largest;
@@ -53,7 +54,7 @@ static void loss_row(const void *data, size_t item)
         if (q > 0.0)
             loss -= q * (below - logarithm);
         if (dlogits)
-            dlogits[c] = (float)((exp(below) / row.sum - q) / a->n);
+            dlogits[c] = (float)((exp(below) / row.sum - q) * scale);
     }
     cpu_floats(a->loss)[item] = (float)loss;
     /* A NaN is equal to nothing: no hit. */

@@ -37,6 +37,9 @@ enum weft_status ocl_act_backward(struct weft_list *list,
     const struct ocl_device *d = ocl_of(list);
     struct ocl_options options = options_of(d, args->activation);
     struct weft_view from = weft_act_by_output[args->activation.act] ? args->y : args->x;
+    ocl_define_type(&options, "GATE_HALF", from);
+    ocl_define_type(&options, "X_HALF", args->dy);
+    ocl_define_type(&options, "Y_HALF", args->dx);
     ocl_begin(list);
     return ocl_launch(
         list, options.text,

@@ -21,8 +21,10 @@ enum weft_status ocl_add(struct weft_list *list, const struct weft_add_args *arg
         .args = {OCL_VIEW(args->x), OCL_VIEW(args->other)},
     };
     int n = 2;
-    if (gated)
+    if (gated) {
+        ocl_define_type(&options, "GATE_HALF", args->gate.output);
         launch.args[n++] = (struct ocl_arg)OCL_VIEW(args->gate.output);
+    }
     launch.args[n++] = (struct ocl_arg)OCL_VIEW(args->y);
     launch.args[n++] = (struct ocl_arg)OCL_INT(args->y.count);
     launch.args[n++] = (struct ocl_arg)OCL_FLOAT(f.slope);

@@ -5,6 +5,7 @@
 #include "../../cl/random.h"
 #include "../util/hash.h"
 
+#include <stddef.h>
 #include <string.h>
 
 const char *const ocl_slot_names[OCL_SLOT_COUNT] = {
@@ -121,20 +122,34 @@ static double work_of(const struct weft_conv *c)
     return (double)c->n * c->out_h * c->out_w * c->k * c->r * c->s * (c->c / c->groups);
 }
 
-/* An algorithm that does not know float16 works on copies in float32. */
-static enum weft_status record(struct weft_list *list, struct weft_conv_args *args,
-                               const struct ocl_choice *choice, const char *text)
+/* What a slot reads and writes that may be float16; 0 after the last. */
+#define ARG(name) offsetof(struct weft_conv_args, name)
+static const struct {
+    size_t reads[4], writes;
+} slots[OCL_SLOT_COUNT] = {
+    [OCL_FORWARD] = {{ARG(x), ARG(w)}, ARG(y)},
+    [OCL_BACKWARD_DATA] = {{ARG(dy), ARG(w), ARG(gate.output)}, ARG(dx)},
+    [OCL_BACKWARD_WEIGHTS] = {{ARG(x), ARG(dy)}, ARG(dw)},
+};
+
+static struct weft_view *arg_at(struct weft_conv_args *args, size_t offset)
 {
-    struct weft_view y = args->y;
+    return (struct weft_view *)(void *)((char *)args + offset);
+}
+
+/* On copies in float32. */
+static enum weft_status record_copies(struct weft_list *list, enum ocl_slot slot,
+                                      struct weft_conv_args *args,
+                                      const struct ocl_choice *choice, const char *text)
+{
+    struct weft_view *to = arg_at(args, slots[slot].writes), written = *to;
     ocl_begin(list);
-    if (!choice->algorithm->halves) {
-        WEFT_TRY(ocl_widen(list, &args->x, false));
-        WEFT_TRY(ocl_widen(list, &args->w, true));
-        args->y = ocl_place(list, y);
-    }
+    for (const size_t *at = slots[slot].reads; *at; at++)
+        WEFT_TRY(ocl_widen(list, arg_at(args, *at), *at == ARG(w)));
+    *to = ocl_place(list, written);
     ocl_begin_choice(list, text);
     WEFT_TRY(choice->algorithm->record(list, args, choice->values));
-    return choice->algorithm->halves ? WEFT_OK : ocl_narrow(list, args->y, y);
+    return ocl_narrow(list, *to, written);
 }
 
 enum weft_status ocl_record(struct weft_list *list, enum ocl_slot slot,
@@ -161,5 +176,9 @@ enum weft_status ocl_record(struct weft_list *list, enum ocl_slot slot,
     ocl_choice_text(&choice, text);
     weft_say(ctx, WEFT_LOG_DEBUG, "opencl: %s: %s", problem, text);
     list->choices = weft_hash_add(list->choices, text);
-    return record(list, &with_list, &choice, text);
+    if (choice.algorithm->float32)
+        return record_copies(list, slot, &with_list, &choice, text);
+    ocl_begin(list);
+    ocl_begin_choice(list, text);
+    return choice.algorithm->record(list, args, choice.values);
 }

@@ -45,7 +45,7 @@ struct ocl_algorithm {
     /* Appends to the list, after ocl_begin. */
     enum weft_status (*record)(struct weft_list *list, const struct weft_conv_args *args,
                                const int *values);
-    bool halves; /* x, w and y may be float16 */
+    bool float32; /* alone: of what is float16 it is given copies */
 };
 
 /* One row a family; lists end in NULL. */

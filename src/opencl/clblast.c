@@ -237,7 +237,15 @@ static bool allows(const struct ocl_device *device, const struct weft_conv_args 
 }
 
 const struct ocl_algorithm ocl_clblast[OCL_SLOT_COUNT] = {
-    {.name = "clblast", .fit = fit, .allows = allows, .record = forward},
-    {.name = "clblast", .fit = fit, .allows = allows, .record = backward_data},
-    {.name = "clblast", .fit = fit, .allows = allows, .record = backward_weights},
+    {.name = "clblast", .fit = fit, .allows = allows, .record = forward, .float32 = true},
+    {.name = "clblast",
+     .fit = fit,
+     .allows = allows,
+     .record = backward_data,
+     .float32 = true},
+    {.name = "clblast",
+     .fit = fit,
+     .allows = allows,
+     .record = backward_weights,
+     .float32 = true},
 };

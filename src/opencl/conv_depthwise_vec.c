@@ -154,6 +154,7 @@ static enum weft_status record(struct weft_list *list, const struct weft_conv_ar
     ocl_define(&options, "VECTORS", values[VECTORS]);
     ocl_define_type(&options, "X_HALF", job->x);
     ocl_define_type(&options, "W_HALF", args->w);
+    ocl_define_type(&options, "GATE_HALF", job->gate);
     ocl_define_type(&options, "Y_HALF", job->y);
     struct ocl_launch launch = {
         .source = "conv_depthwise_vec.cl",
@@ -197,7 +198,7 @@ SLOT(data)
             {"tiles", 4, {1, 2, 4, 8}}, {"vectors", 6, {1, 2, 4, 8, 16, 64}}, \
     }
 
-const struct ocl_algorithm vec_depthwise_forward = {
-    "depthwise", TUNABLES, forward_fit, forward_allows, forward_record, true};
+const struct ocl_algorithm vec_depthwise_forward = {"depthwise", TUNABLES, forward_fit,
+                                                    forward_allows, forward_record};
 const struct ocl_algorithm vec_depthwise_data = {"depthwise", TUNABLES, data_fit,
                                                  data_allows, data_record};

@@ -122,8 +122,8 @@ OCL_PRODUCT_SLOT(OCL_BACKWARD_DATA, data, fit, allows, record)
 OCL_PRODUCT_SLOT(OCL_BACKWARD_WEIGHTS, weights, fit, allows, record)
 
 static const struct ocl_algorithm gemm[OCL_SLOT_COUNT] = {
-    [OCL_FORWARD] = {"matrix-unit", TUNABLES, forward_fit, forward_allows, forward_record,
-                     true},
+    [OCL_FORWARD] = {"matrix-unit", TUNABLES, forward_fit, forward_allows,
+                     forward_record},
     [OCL_BACKWARD_DATA] = {"matrix-unit", TUNABLES, data_fit, data_allows, data_record},
     [OCL_BACKWARD_WEIGHTS] = {"matrix-unit", TUNABLES, weights_fit, weights_allows,
                               weights_record},

@@ -69,10 +69,12 @@ OCL_PRODUCT_SLOT(OCL_BACKWARD_DATA, data, fit, allows, record)
 OCL_PRODUCT_SLOT(OCL_BACKWARD_WEIGHTS, weights, fit, allows, record)
 
 static const struct ocl_algorithm gemm[OCL_SLOT_COUNT] = {
-    [OCL_FORWARD] = {"sub-groups", TUNABLES, forward_fit, forward_allows, forward_record},
-    [OCL_BACKWARD_DATA] = {"sub-groups", TUNABLES, data_fit, data_allows, data_record},
+    [OCL_FORWARD] = {"sub-groups", TUNABLES, forward_fit, forward_allows, forward_record,
+                     true},
+    [OCL_BACKWARD_DATA] = {"sub-groups", TUNABLES, data_fit, data_allows, data_record,
+                           true},
     [OCL_BACKWARD_WEIGHTS] = {"sub-groups", TUNABLES, weights_fit, weights_allows,
-                              weights_record},
+                              weights_record, true},
 };
 
 #define ROW(slot)                                  \

@@ -154,8 +154,7 @@ OCL_PRODUCT_SLOT(OCL_BACKWARD_DATA, data, fit, tile_allows, record)
 OCL_PRODUCT_SLOT(OCL_BACKWARD_WEIGHTS, weights, fit, tile_allows, record)
 
 const struct ocl_algorithm ocl_gemm_tile[OCL_SLOT_COUNT] = {
-    [OCL_FORWARD] = {"gemm", TILE_TUNABLES, forward_fit, forward_allows, forward_record,
-                     true},
+    [OCL_FORWARD] = {"gemm", TILE_TUNABLES, forward_fit, forward_allows, forward_record},
     [OCL_BACKWARD_DATA] = {"gemm", TILE_TUNABLES, data_fit, data_allows, data_record},
     [OCL_BACKWARD_WEIGHTS] = {"gemm", TILE_TUNABLES, weights_fit, weights_allows,
                               weights_record},

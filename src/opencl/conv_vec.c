@@ -200,7 +200,7 @@ static enum weft_status convolve(struct weft_list *list, struct job *job,
     /* Weights of a block that are scattered over more than a quarter of the first-level
      * cache are worth a copy, if many pixels use it, or it costs nothing. */
     long block_floats = (long)s->r * s->s * s->group_in * t.block;
-    bool widened = ocl_arg_is_half(&job->w) && ocl_of(list)->is_cpu;
+    bool widened = vec_widens(list, &job->w);
     bool arranged = job->forward || widened ||
                     (block_floats > 2048 && s->out > t.block &&
                      (job->frozen || (long)t.count * values[TILE] >= 256));
@@ -216,6 +216,7 @@ static enum weft_status convolve(struct weft_list *list, struct job *job,
     ocl_define(&options, "ARRANGED", arranged);
     ocl_define_arg(&options, "X_HALF", &job->x);
     ocl_define_arg(&options, "W_HALF", &job->w);
+    ocl_define_type(&options, "GATE_HALF", job->gate);
     ocl_define_arg(&options, "Y_HALF", &job->y);
     ocl_define(&options, "BIAS", job->bias.mem != NULL);
     ocl_define(&options, "GATE", job->gate.mem != NULL);
@@ -294,7 +295,7 @@ static enum weft_status spread(struct weft_list *list, const struct weft_conv_ar
     shape->in_h = conv->out_h;
     shape->in_w = conv->out_w;
     if (!args->pool.r && !job->top && !job->left && rows.end <= conv->out_h &&
-        columns.end <= conv->out_w)
+        columns.end <= conv->out_w && !vec_widens(list, &job->x))
         return WEFT_OK;
     shape->in_h = rows.end - rows.first;
     shape->in_w = columns.end - columns.first;
@@ -306,7 +307,9 @@ static enum weft_status spread(struct weft_list *list, const struct weft_conv_ar
     ocl_define(&options, "PAD_W", shape->in_w);
     ocl_define(&options, "TOP", job->top);
     ocl_define(&options, "LEFT", job->left);
+    ocl_define_arg(&options, "X_HALF", &job->x);
     vec_define_pool(&options, &args->pool);
+    struct ocl_arg dy = job->x;
     job->x = (struct ocl_arg)OCL_SCRATCH(
         ocl_scratch(list, sizeof(float) * (size_t)conv->n * (size_t)shape->in_h *
                               (size_t)shape->in_w * (size_t)conv->k));
@@ -315,7 +318,7 @@ static enum weft_status spread(struct weft_list *list, const struct weft_conv_ar
         .kernel = "spread",
         .global = {(size_t)shape->in_h, (size_t)conv->n},
         .arg_count = 3,
-        .args = {OCL_VIEW(args->dy), OCL_VIEW(args->argmax), job->x},
+        .args = {dy, OCL_VIEW(args->argmax), job->x},
     };
     vec_local(list, &launch);
     return ocl_launch(list, options.text, &launch);
@@ -386,7 +389,7 @@ FIT(data)
             {"unroll", 4, {1, 2, 4, 8}},                      \
     }
 
-const struct ocl_algorithm vec_direct_forward = {"direct",       TUNABLES, forward_fit,
-                                                 forward_allows, forward,  true};
+const struct ocl_algorithm vec_direct_forward = {"direct", TUNABLES, forward_fit,
+                                                 forward_allows, forward};
 const struct ocl_algorithm vec_direct_data = {"direct", TUNABLES, data_fit, data_allows,
                                               backward_data};

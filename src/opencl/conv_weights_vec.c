@@ -225,6 +225,7 @@ static void define(struct ocl_options *options, const struct vec_shape *shape,
     ocl_define(options, "PANEL_ROWS", t.panel.rows);
     ocl_define(options, "PANEL_PICTURES", t.panel.pictures);
     ocl_define(options, "BIAS", args->dbias.mem != NULL);
+    ocl_define_type(options, "OTHER_HALF", args->dy);
 }
 
 /* Runs the launch, which fills the planes, and adds them in order. */
@@ -260,6 +261,7 @@ static enum weft_status record(struct weft_list *list, const struct weft_conv_ar
     struct tiling t = tiling_of(&shape, values);
     struct ocl_options options = {""};
     define(&options, &shape, args, values);
+    ocl_define_type(&options, "X_HALF", args->x);
     size_t per_split = (size_t)div_up(t.blocks, values[PER_ITEM]);
     size_t items = per_split * (size_t)t.splits;
     struct ocl_arg planes = planes_of(list, &t);
@@ -285,6 +287,7 @@ static enum weft_status pooled_record(struct weft_list *list,
     struct tiling t = tiling_of(&shape, values);
     struct ocl_options options = {""};
     define(&options, &shape, args, values);
+    ocl_define_arg(&options, "X_HALF", &x);
     ocl_define(&options, "POOLED", 1);
     struct ocl_launch launch = {
         .source = "conv_weights_vec.cl",
@@ -356,6 +359,7 @@ static enum weft_status depthwise_record(struct weft_list *list,
     struct tiling t = tiling_of(&shape, values);
     struct ocl_options options = {""};
     define(&options, &shape, args, values);
+    ocl_define_type(&options, "X_HALF", args->x);
     struct ocl_launch launch = {
         .source = "conv_depthwise_weights_vec.cl",
         .kernel = "conv_weights_depthwise",

@@ -166,6 +166,8 @@ static enum weft_status record(struct weft_list *list, const struct weft_conv_ar
     ocl_define(&options, "PART", (long)values[WIDTH] * values[VECTORS] * values[BLOCKS]);
     ocl_define(&options, "UNROLL", values[UNROLL]);
     ocl_define(&options, "BIAS", args->dbias.mem != NULL);
+    ocl_define_type(&options, "X_HALF", args->x);
+    ocl_define_type(&options, "OTHER_HALF", args->dy);
     struct ocl_arg sums =
         OCL_SCRATCH(ocl_scratch(list, sizeof(float) * (size_t)l.sums * items));
     struct ocl_arg room =

@@ -161,6 +161,7 @@ static enum weft_status multiply(struct weft_list *list, const struct product *p
     ocl_define(&options, "ROW_TILES", row_room(p, values));
     ocl_define_type(&options, "X_HALF", p->a);
     ocl_define_type(&options, "W_HALF", p->b);
+    ocl_define_type(&options, "GATE_HALF", p->gate);
     ocl_define_type(&options, "Y_HALF", p->c);
     ocl_define(&options, "COLUMN_TILES", values[COLUMN_TILES]);
     ocl_define(&options, "WHOLE", is_whole(p, values));
@@ -268,7 +269,7 @@ SLOT(forward, false)
 SLOT(backward_data, is_tall(args))
 SLOT(backward_weights, is_tall(args))
 
-#define ROW(slot, halves)                                       \
+#define ROW(slot)                                               \
     {                                                           \
         "gemm",                                                 \
             {                                                   \
@@ -281,11 +282,11 @@ SLOT(backward_weights, is_tall(args))
                 {"pack-a", 2, {0, 1}},                          \
                 {"pack-b", 2, {0, 1}},                          \
             },                                                  \
-            slot##_fit, slot##_allows, slot##_record, halves    \
+            slot##_fit, slot##_allows, slot##_record            \
     }
 
 const struct ocl_algorithm vec_gemm[OCL_SLOT_COUNT] = {
-    [OCL_FORWARD] = ROW(forward, true),
-    [OCL_BACKWARD_DATA] = ROW(backward_data, false),
-    [OCL_BACKWARD_WEIGHTS] = ROW(backward_weights, false),
+    [OCL_FORWARD] = ROW(forward),
+    [OCL_BACKWARD_DATA] = ROW(backward_data),
+    [OCL_BACKWARD_WEIGHTS] = ROW(backward_weights),
 };

@@ -10,6 +10,8 @@ enum weft_status ocl_dropout(struct weft_list *list, const struct weft_dropout_a
     size_t runs = (args->x.count + 8 * DROPOUT_RUN - 1) / (8 * DROPOUT_RUN);
     uint32_t fallen = (uint32_t)((double)args->rate * 65536 + 0.5);
     ocl_define(&options, "VW", d->vector);
+    ocl_define_type(&options, "X_HALF", args->x);
+    ocl_define_type(&options, "Y_HALF", args->y);
     ocl_begin(list);
     return ocl_launch(
         list, options.text,

@@ -141,6 +141,7 @@ enum weft_status ocl_norm_forward(struct weft_list *list,
     const struct weft_norm_args *a = args;
     ocl_begin(list);
     struct deal deal = deal_parts(list, a, 4);
+    ocl_define_type(&deal.options, "X_HALF", a->x);
     struct ocl_arg parts = take_parts(list, &deal, a);
     WEFT_TRY(launch_rows(list, &deal, (size_t)a->rows,
                          &(struct ocl_launch){
@@ -166,6 +167,8 @@ enum weft_status ocl_norm_backward(struct weft_list *list,
     const struct weft_norm_args *a = args;
     ocl_begin(list);
     struct deal deal = deal_parts(list, a, 2);
+    ocl_define_type(&deal.options, "X_HALF", a->x);
+    ocl_define_type(&deal.options, "OTHER_HALF", a->dy);
     struct ocl_arg parts = take_parts(list, &deal, a);
     WEFT_TRY(launch_rows(list, &deal, (size_t)a->rows,
                          &(struct ocl_launch){
@@ -184,6 +187,9 @@ enum weft_status ocl_norm_backward(struct weft_list *list,
     if (!a->dx.mem)
         return WEFT_OK;
     struct deal values = deal_values(list, a);
+    ocl_define_type(&values.options, "X_HALF", a->x);
+    ocl_define_type(&values.options, "OTHER_HALF", a->dy);
+    ocl_define_type(&values.options, "Y_HALF", a->dx);
     return launch_rows(
         list, &values, (size_t)a->rows,
         &(struct ocl_launch){

@@ -2,6 +2,7 @@
 /* The end of a training step: the update of all weights, and the step's account. */
 #include "runtime.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 /* A processor's account is one work-item's; elsewhere it is the first work-group's, by a
@@ -74,11 +75,12 @@ enum weft_status ocl_update(struct weft_list *list, const struct weft_update_arg
             .kernel = sgd ? "sgd" : "adam",
             .global = {ocl_vectors(args->w.count, d->vector)},
             .local = {group},
-            .arg_count = 17,
+            .arg_count = 18,
             .args = {OCL_VIEW(args->state), OCL_VIEW(args->w), OCL_VIEW(args->g), planes,
                      left, OCL_VIEW(args->m), OCL_VIEW(args->v), OCL_VIEW(args->loss),
                      OCL_VIEW(args->hit), OCL_INT(args->w.count), OCL_INT(args->n),
                      OCL_FLOAT(o->momentum), OCL_FLOAT(o->beta1), OCL_FLOAT(o->beta2),
-                     OCL_FLOAT(o->epsilon), OCL_FLOAT(o->decay), OCL_INT(variant)},
+                     OCL_FLOAT(o->epsilon), OCL_FLOAT(o->decay), OCL_INT(variant),
+                     OCL_FLOAT(ldexpf(1.0f, -args->exponent))},
         });
 }

@@ -196,6 +196,7 @@ static enum weft_status sum_planes(struct weft_list *list, const struct product 
     while (slices < 16 && slices < split->count && 32 * slices <= ocl_of(list)->max_group)
         slices *= 2;
     define_product(&options, p);
+    ocl_define_type(&options, "GATE_HALF", p->extra);
     ocl_define_arg(&options, "Y_HALF", &p->out);
     ocl_define(&options, "SLICES", (long)slices);
     struct ocl_launch launch = {
@@ -252,6 +253,7 @@ enum weft_status ocl_product_multiply(struct weft_list *list, const struct produ
     }
     ocl_define_arg(&options, "X_HALF", &p->a);
     ocl_define_arg(&options, "W_HALF", &p->b);
+    ocl_define_type(&options, "GATE_HALF", p->extra);
     ocl_define_arg(&options, "Y_HALF", &out);
     size_t groups = ocl_product_groups(p, grid->m, grid->n) / p->batch;
     struct ocl_launch launch = {

@@ -2,6 +2,8 @@
 /* Softmax, and softmax with cross-entropy, its gradient and the count of hits. */
 #include "runtime.h"
 
+#include <math.h>
+
 enum weft_status ocl_softmax(struct weft_list *list, const struct weft_softmax_args *args)
 {
     struct ocl_options options = {""};
@@ -25,16 +27,17 @@ enum weft_status ocl_loss(struct weft_list *list, const struct weft_loss_args *a
     ocl_define(&options, "VW", ocl_of(list)->vector);
     ocl_define(&options, "GRADIENT", args->dlogits.mem != NULL);
     ocl_begin(list);
-    return ocl_launch(list, options.text,
-                      &(struct ocl_launch){
-                          .source = "softmax.cl",
-                          .kernel = "loss",
-                          .global = {(size_t)args->n},
-                          .local = {ocl_group(ocl_of(list))},
-                          .arg_count = 8,
-                          .args = {OCL_VIEW(args->logits), OCL_VIEW(args->labels),
-                                   OCL_VIEW(args->dlogits), OCL_VIEW(args->loss),
-                                   OCL_VIEW(args->hit), OCL_INT(args->n),
-                                   OCL_INT(args->classes), OCL_FLOAT(args->smoothing)},
-                      });
+    return ocl_launch(
+        list, options.text,
+        &(struct ocl_launch){
+            .source = "softmax.cl",
+            .kernel = "loss",
+            .global = {(size_t)args->n},
+            .local = {ocl_group(ocl_of(list))},
+            .arg_count = 9,
+            .args = {OCL_VIEW(args->logits), OCL_VIEW(args->labels),
+                     OCL_VIEW(args->dlogits), OCL_VIEW(args->loss), OCL_VIEW(args->hit),
+                     OCL_INT(args->n), OCL_INT(args->classes), OCL_FLOAT(args->smoothing),
+                     OCL_FLOAT(ldexpf(1.0f, args->exponent))},
+        });
 }

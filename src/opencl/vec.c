@@ -87,13 +87,18 @@ bool vec_width_allowed(const struct ocl_device *device, int width)
            !(width & (width - 1));
 }
 
+bool vec_widens(const struct weft_list *list, const struct ocl_arg *arg)
+{
+    return ocl_arg_is_half(arg) && ocl_of(list)->is_cpu;
+}
+
 enum weft_status vec_pad(struct weft_list *list, const struct weft_conv *conv,
                          struct vec_shape *shape, struct ocl_arg *x)
 {
     int h = (conv->out_h - 1) * conv->stride_y + (conv->r - 1) * conv->dilation_y + 1;
     int w = (conv->out_w - 1) * conv->stride_x + (conv->s - 1) * conv->dilation_x + 1;
-    bool widened = ocl_arg_is_half(x) && ocl_of(list)->is_cpu;
-    if (!conv->pad_top && !conv->pad_left && h <= conv->h && w <= conv->w && !widened)
+    if (!conv->pad_top && !conv->pad_left && h <= conv->h && w <= conv->w &&
+        !vec_widens(list, x))
         return WEFT_OK;
     shape->in_h = h;
     shape->in_w = w;

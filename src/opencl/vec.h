@@ -44,9 +44,12 @@ bool vec_width_allowed(const struct ocl_device *device, int width);
  * registers only there. Elsewhere the driver chooses. */
 void vec_local(const struct weft_list *list, struct ocl_launch *launch);
 
-/* Has x copied with zeros around it, if the convolution needs that; x and the shape's
- * input then are the copy, in float32. On a processor one of float16 always is: it would
- * be widened anew for every tap. */
+/* Whether what kernels read number by number for every tap is of float16, and worth a
+ * copy in float32: on a processor it would be widened anew each time. */
+bool vec_widens(const struct weft_list *list, const struct ocl_arg *arg);
+
+/* Has x copied with zeros around it, if the convolution needs that, or widened; x and the
+ * shape's input then are the copy, in float32. */
 enum weft_status vec_pad(struct weft_list *list, const struct weft_conv *conv,
                          struct vec_shape *shape, struct ocl_arg *x);
 

@@ -95,6 +95,7 @@ void winograd_define_ends(struct ocl_options *options, const struct winograd *jo
     ocl_define(options, "BIAS", job->bias.mem != NULL);
     ocl_define(options, "GATE", job->gate.mem != NULL);
     ocl_define(options, "ACT", (long)job->activation.act);
+    ocl_define_type(options, "GATE_HALF", job->gate);
     if (job->pool) {
         vec_define_pool(options, job->pool);
         ocl_define(options, job->turned ? "SPREAD" : "POOLED", 1);

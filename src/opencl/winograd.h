@@ -53,19 +53,19 @@ enum weft_status winograd_record(struct weft_list *list, enum ocl_slot slot,
     WINOGRAD_ALGORITHM_(data_3, OCL_BACKWARD_DATA, 3)           \
     WINOGRAD_ALGORITHM_(data_4, OCL_BACKWARD_DATA, 4)           \
     const struct ocl_algorithm family##_winograd_forward[3] = { \
-        WINOGRAD_ROW_("winograd-2", forward_2, true, tunables), \
-        WINOGRAD_ROW_("winograd-3", forward_3, true, tunables), \
-        WINOGRAD_ROW_("winograd-4", forward_4, true, tunables), \
+        WINOGRAD_ROW_("winograd-2", forward_2, tunables),       \
+        WINOGRAD_ROW_("winograd-3", forward_3, tunables),       \
+        WINOGRAD_ROW_("winograd-4", forward_4, tunables),       \
     };                                                          \
     const struct ocl_algorithm family##_winograd_data[3] = {    \
-        WINOGRAD_ROW_("winograd-2", data_2, false, tunables),   \
-        WINOGRAD_ROW_("winograd-3", data_3, false, tunables),   \
-        WINOGRAD_ROW_("winograd-4", data_4, false, tunables),   \
+        WINOGRAD_ROW_("winograd-2", data_2, tunables),          \
+        WINOGRAD_ROW_("winograd-3", data_3, tunables),          \
+        WINOGRAD_ROW_("winograd-4", data_4, tunables),          \
     };
 
-#define WINOGRAD_ROW_(label, name, halves, ...)                     \
-    {                                                               \
-        label, __VA_ARGS__, name##_fit, name##_allows, name, halves \
+#define WINOGRAD_ROW_(label, name, ...)                     \
+    {                                                       \
+        label, __VA_ARGS__, name##_fit, name##_allows, name \
     }
 #define WINOGRAD_ALGORITHM_(name, slot, outputs)                                       \
     static enum ocl_fit name##_fit(const struct ocl_device *device,                    \
