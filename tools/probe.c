@@ -120,7 +120,7 @@ static void try_device(weft_context *context, int index)
 {
     weft_device *device = NULL;
     struct weft_verify_result result;
-    const struct weft_verify_params one = {.op = "add", .cases = 1, .small = true};
+    const struct weft_verify_params one = {.op = "convert", .cases = 1, .small = true};
     if (!weft_device_open(context, index, NULL, &device))
         weft_verify(device, &one, &result);
     weft_device_close(&device);
