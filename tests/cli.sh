@@ -140,6 +140,8 @@ expect 1 'tiny.net: Not a directory' train --out tiny.net/r
 if grep -q Device both; then wrong "--out is looked at too late" both; else right; fi
 expect 1 'step ([0-9]+) \(epoch \1\).*smaller --lr' train --net explodes.net \
     --batch 640 --validation 0 --out r/explodes
+expect 1 'or a new run with --precision float32' train --net explodes.net \
+    --batch 640 --validation 0 --precision float16 --out r/explodes-half
 if [ -e r/0 ]; then wrong "a refused run left r/0"; else right; fi
 
 # --- a whole run
@@ -159,6 +161,12 @@ expect 0 'float16 (was [0-9.]+ times as fast|gave other answers)|too far|far slo
     "$weft" eval -d cpu r/a/best.safetensors --precision auto
 json weft.eval/1 'j["precision"] == "float16" and 0.6 < j["accuracy"] < 1' \
     "$weft" eval -d cpu r/a/best.safetensors --precision float16 -o json
+expect 0 'epochs, float16' train --epochs 1 --seed 5 --precision float16 --out r/half
+expect 0 'begun with --precision float16.*float32 is ignored' \
+    "$weft" train -d cpu --resume --out r/half --epochs 2 --precision float32
+says 'epochs, float16'
+expect 0 'was [0-9.]+ times as fast as float32|far slower' \
+    train --epochs 1 --precision auto --out r/auto
 expect 5 'less than' "$weft" eval -d cpu r/a/best.safetensors --min-accuracy 99.9%
 expect 4 'noise' "$weft" eval -d cpu r/a/best.safetensors --data noise.safetensors
 if grep -q 'classes are not those' both; then wrong "its own classes" both; else right; fi
@@ -294,6 +302,13 @@ json weft.bench/1 '[r["precision"] for r in j["rows"]] == ["float32", "float16"]
     j["rows"][1]["planned_bytes"] > 0' \
     "$weft" bench infer -d cpu --data data --net tiny.net --precision float32,float16 \
     --seconds 0.1s -o json
+json weft.bench/1 '[r["precision"] for r in j["rows"]] == ["float32", "float16"] and
+    all(r["passed"] for r in j["rows"]) and 1e-5 < j["rows"][1]["error"] < 0.25' \
+    "$weft" bench train -d cpu --data data --net tiny.net --precision float32,float16 \
+    --seconds 0.1s -o json
+json weft.explain/1 'j["precision"] == "float16" and
+    0.9 < j["planned_bytes"] / j["taken_bytes"] < 1.1' \
+    "$weft" explain tiny.net -d cpu --data data -b 8 --precision float16 -o json
 json weft.bench/1 'j["rows"][0]["workload"] == "infer"' \
     env TMPDIR="$dir/empty" \
     "$weft" bench infer -d cpu --data data --net tiny.net -b 1 --seconds 0.5s -o json

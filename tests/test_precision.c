@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Predictors in float16: their answers beside those of float32, what they take of memory,
- * and when `auto` must not choose them.
+/* Predictors and training in float16: their answers beside those of float32, what they
+ * take of memory, and when `auto` must not choose them.
  *
  * usage: test_precision [-d SELECTOR] [-f vec|tile] */
 #include "test.h"
 
 #include "net/infer.h"
 #include "net/model.h"
+#include "net/trainer.h"
 
 #include <weft/weft.h>
 
@@ -172,6 +173,111 @@ static void check_overflow(const weft_data *data)
     weft_model_destroy(&model);
 }
 
+enum { STEPS = 60, HALF_WAY = 25 };
+
+static weft_trainer *train(const char *text, const weft_data *data,
+                           enum weft_precision precision, float rate)
+{
+    weft_net *net = NULL;
+    weft_trainer *trainer = NULL;
+    CHECK_OK(weft_net_create(
+        ctx, text,
+        weft_net_params(.height = SIDE, .width = SIDE, .channels = 1, .classes = CLASSES),
+        &net));
+    CHECK_OK(weft_trainer_create(
+        device, net, data,
+        weft_train_params(.seed = 1, .precision = precision, .rate = rate), &trainer));
+    REQUIRE(trainer);
+    weft_net_destroy(&net);
+    return trainer;
+}
+
+static struct weft_progress progress_of(weft_trainer *trainer)
+{
+    struct weft_progress at;
+    CHECK_OK(weft_trainer_progress(trainer, &at));
+    return at;
+}
+
+static char *path_of(const char *name)
+{
+    static char path[300];
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    return path;
+}
+
+static void save(weft_trainer *trainer, const char *name)
+{
+    CHECK_OK(weft_trainer_save(trainer, path_of(name), NULL));
+}
+
+/* It learns as float32 does, in less memory. */
+static void check_learning(const weft_data *data)
+{
+    weft_trainer *full = train(every_op, data, WEFT_PRECISION_FLOAT32, 0);
+    weft_trainer *half = train(every_op, data, WEFT_PRECISION_FLOAT16, 0);
+    CHECK_OK(weft_trainer_run(full, STEPS));
+    CHECK_OK(weft_trainer_run(half, STEPS));
+    struct weft_progress a = progress_of(full), b = progress_of(half);
+    struct weft_trainer_info info;
+    CHECK(a.loss < 0.5 && b.loss < 0.5);
+    CHECK_NEAR(b.loss, a.loss, 0.1 * a.loss);
+    CHECK(b.loss != a.loss); /* else it is no float16 */
+    CHECK(full->plan->bytes * 5 / 8 > half->plan->bytes);
+    weft_trainer_info(full, &info);
+    CHECK_INT(info.precision, WEFT_PRECISION_FLOAT32);
+    weft_trainer_info(half, &info);
+    CHECK_INT(info.precision, WEFT_PRECISION_FLOAT16);
+    CHECK(info.speedup == 0 && info.difference == 0);
+    weft_trainer_destroy(&full);
+    weft_trainer_destroy(&half);
+}
+
+/* A run that was stopped goes on with the same bits, and in its own precision only. */
+static void check_resumed(const weft_data *data)
+{
+    weft_trainer *a = train(every_op, data, WEFT_PRECISION_FLOAT16, 0);
+    weft_trainer *b = train(every_op, data, WEFT_PRECISION_FLOAT16, 0);
+    weft_trainer *full = train(every_op, data, WEFT_PRECISION_FLOAT32, 0);
+    CHECK_OK(weft_trainer_run(a, HALF_WAY));
+    save(a, "half-way");
+    CHECK_OK(weft_trainer_run(a, STEPS - HALF_WAY));
+    save(a, "whole");
+    CHECK_OK(weft_trainer_load(b, path_of("half-way")));
+    CHECK_OK(weft_trainer_run(b, STEPS - HALF_WAY));
+    save(b, "resumed");
+    char compare[700];
+    snprintf(compare, sizeof(compare), "cmp '%s/whole' '%s/resumed'", folder, folder);
+    CHECK(!system(compare));
+    CHECK_FAILS(weft_trainer_load(full, path_of("whole")), WEFT_ERR_FORMAT,
+                "train.precision (float16): go on in the same precision");
+    save(full, "full");
+    CHECK_FAILS(weft_trainer_load(b, path_of("full")), WEFT_ERR_FORMAT,
+                "train.precision (float32): go on in the same precision");
+    weft_trainer_destroy(&a);
+    weft_trainer_destroy(&b);
+    weft_trainer_destroy(&full);
+}
+
+/* What `auto` tells is true, and it begins at the beginning; a rate that makes numbers
+ * which float16 does not have, though float32 does, is none for float16. */
+static void check_auto_training(const weft_data *data)
+{
+    weft_trainer *t = train(every_op, data, WEFT_PRECISION_AUTO, 0);
+    struct weft_trainer_info info;
+    weft_trainer_info(t, &info);
+    CHECK(info.difference > 0 && info.difference <= 0.01);
+    CHECK(info.precision == WEFT_PRECISION_FLOAT32 ||
+          (info.precision == WEFT_PRECISION_FLOAT16 && info.speedup >= 1.03));
+    CHECK_INT(progress_of(t).step, 0);
+    weft_trainer_destroy(&t);
+    t = train(scalable, data, WEFT_PRECISION_AUTO, 1000);
+    weft_trainer_info(t, &info);
+    CHECK_INT(info.precision, WEFT_PRECISION_FLOAT32);
+    CHECK(isinf(info.difference));
+    weft_trainer_destroy(&t);
+}
+
 static void check_agreement(void)
 {
     const float full[] = {0.5f, 0.49f, 0.01f}, tie[] = {0.49f, 0.5f, 0.01f},
@@ -212,6 +318,9 @@ int main(int argc, char **argv)
     check_answers(model, data);
     check_auto(model, data);
     check_overflow(data);
+    check_learning(data);
+    check_resumed(data);
+    check_auto_training(data);
     check_agreement();
     CHECK_INT(device->allocated, before);
     weft_model_destroy(&model);

@@ -6,6 +6,7 @@
 
 #include "paths.h"
 
+#include <malloc.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,7 +42,8 @@ struct mode {
 static enum weft_status prepare_train(struct job *job)
 {
     struct weft_train_params params = {.batch = job->batch,
-                                       .seed = job->bench->options->seed};
+                                       .seed = job->bench->options->seed,
+                                       .precision = job->precision};
     struct weft_progress p;
     enum weft_status status = weft_trainer_create(job->bench->app->device, job->net,
                                                   job->data, &params, &job->trainer);
@@ -170,10 +172,14 @@ static const struct mode infer = {BENCH_PICTURES, false, prepare_infer, step_inf
 static const struct mode latency = {BENCH_LATENCY, false, prepare_infer, step_infer,
                                     measure_calls};
 
-/* Pages of this process that are in memory now, in bytes; NaN where that is not told. */
+/* Pages of this process that are in memory now, in bytes, without what its allocator
+ * keeps of freed memory for later; NaN where that is not told. */
 static double resident(void)
 {
     size_t size;
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
     char *text = paths_read("/proc/self/status", 1 << 16, &size);
     char *at = text ? strstr(text, "VmRSS:") : NULL;
     double bytes = at ? 1024 * strtod(at + 6, NULL) : NAN;
@@ -207,6 +213,18 @@ static enum weft_status look(struct job *job, struct bench_row *row)
     return WEFT_OK;
 }
 
+static enum weft_precision chosen(const struct job *job)
+{
+    struct weft_predictor_info served;
+    struct weft_trainer_info trained;
+    if (job->trainer) {
+        weft_trainer_info(job->trainer, &trained);
+        return trained.precision;
+    }
+    weft_predictor_info(job->predictor, &served);
+    return served.precision;
+}
+
 static enum weft_status measure(struct job *job, struct bench_row *row)
 {
     double start = term_seconds(), before = resident();
@@ -214,12 +232,8 @@ static enum weft_status measure(struct job *job, struct bench_row *row)
     enum weft_status status = job->mode->prepare(job);
     if (!status && job->mode->kind == BENCH_LATENCY)
         status = weft_predictor_choose(job->predictor, job->model, &row->builtin);
-    if (!status && job->predictor) {
-        struct weft_predictor_info served;
-        weft_predictor_info(job->predictor, &served);
-        if (job->precision == WEFT_PRECISION_AUTO)
-            row->precision = served.precision ? "auto: float16" : "auto: float32";
-    }
+    if (!status && job->precision == WEFT_PRECISION_AUTO)
+        row->precision = chosen(job) ? "auto: float16" : "auto: float32";
     if (!status)
         status = job->mode->step(job, 1);
     term_wait_end();
@@ -257,7 +271,7 @@ static enum app_exit run_precision(struct bench *b, const char *piece, void *pri
     struct bench_row *row = bench_row(b, job->mode->kind, job->workload->name, net.name);
     job->precision = piece ? (enum weft_precision)app_precision(piece, strlen(piece))
                            : WEFT_PRECISION_FLOAT32;
-    row->precision = job->mode->training ? "" : app_precisions[job->precision];
+    row->precision = app_precisions[job->precision];
     snprintf(row->image, sizeof(row->image), "%dx%dx%d", info.height, info.width,
              info.channels);
     row->batch = job->batch;
@@ -285,8 +299,7 @@ static enum app_exit run_batch(struct bench *b, const char *piece, void *priv)
     job->batch = piece ? atoi(piece) : job->mode->kind == BENCH_LATENCY ? 1 : net.batch;
     job->batch = job->batch ? job->batch : 128;
     job->batch = job->batch < info.count ? job->batch : info.count;
-    return bench_each(b, job->mode->training ? NULL : b->options->precisions,
-                      run_precision, job);
+    return bench_each(b, b->options->precisions, run_precision, job);
 }
 
 /* Pictures of noise, as many as the largest batch. */

@@ -24,8 +24,8 @@ static const struct args_option options[] = {
      "latency",
      0, 0},
     {"precision", 0, ARGS_TEXT, offsetof(struct bench_options, precisions), "LIST",
-     "of infer and latency: float32, float16, auto, such as float32,float16; default "
-     "float32",
+     "of train, infer and latency: float32, float16, auto, such as float32,float16; "
+     "default float32",
      0, 0},
     {"shape", 0, ARGS_TEXT, offsetof(struct bench_options, shapes), "LIST",
      "for conv 64x28x28x32:64x3x3 (pictures, rows, columns, channels; filters, rows, "

@@ -26,7 +26,7 @@ static const struct args_option options[] = {
     {"batch", 'b', ARGS_INT, offsetof(struct options, batch), "N",
      "pictures a step; default: what the network says", 1, 1 << 20},
     {"precision", 0, ARGS_CHOICE, offsetof(struct options, precision), "float32|float16",
-     "of inference; default float32", 0, 0},
+     "how weights and activations lie in memory; default float32", 0, 0},
     {"plain", 0, ARGS_FLAG, offsetof(struct options, plain), NULL,
      "without fusion, to compare; training only", 0, 0},
     {"seconds", 0, ARGS_TIME, offsetof(struct options, seconds), "T",
@@ -144,8 +144,7 @@ static void write_json(const struct view *v, const struct table *t,
     app_json_begin(v->app, &j, "weft.explain/1");
     emit_text(&j, "net", net.name);
     emit_text(&j, "step", v->options->infer ? "infer" : "train");
-    if (v->options->infer)
-        emit_text(&j, "precision", app_precisions[v->options->precision]);
+    emit_text(&j, "precision", app_precisions[v->options->precision]);
     emit_int(&j, "batch", s->batch);
     emit_int(&j, "launches", s->launches);
     emit_real(&j, "flops", s->flops);

@@ -9,10 +9,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
+enum { NO_PRECISION = -1 };
+
 struct options {
     struct app_options app;
     const char *data, *net, *out, *test;
-    int epochs, batch;
+    int epochs, batch, precision;
     double rate;
     uint64_t seed;
     bool resume;
@@ -43,6 +45,7 @@ static const struct args_option options[] = {
      0},
     {"out", 0, ARGS_TEXT, offsetof(struct options, out), "DIR",
      "folder of the run; default: the first free runs/NET-K", 0, 0},
+    APP_OPTION_PRECISION(struct options, precision),
     {"resume", 0, ARGS_FLAG, offsetof(struct options, resume), NULL,
      "go on from DIR/last.safetensors, as if it had never stopped", 0, 0},
     {"target-accuracy", 0, ARGS_SHARE, offsetof(struct options, target), "X",
@@ -118,6 +121,9 @@ static enum app_exit plan_resumed(struct train_job *job, const struct options *o
     job->seed = strtoull(note(job, "train.seed"), NULL, 10);
     job->rate = strtof(note(job, "train.rate"), NULL);
     job->epochs = o->epochs ? o->epochs : atoi(note(job, TRAIN_NOTE_EPOCHS));
+    const char *kept = note(job, "train.precision");
+    job->precision =
+        strcmp(kept, "float16") ? WEFT_PRECISION_FLOAT32 : WEFT_PRECISION_FLOAT16;
     if (!*job->data_spec || job->batch < 1 || job->held_out < 0 || job->epochs < 1)
         return app_error(app, APP_BAD_INPUT,
                          "%s: was not written by `weft train`, so it says too little to "
@@ -133,6 +139,9 @@ static enum app_exit plan_resumed(struct train_job *job, const struct options *o
         contradicts_number(job, "lr", (double)(float)o->rate, job->rate);
     if (o->seed != ARGS_NO_SEED && o->seed != job->seed)
         contradicts_number(job, "seed", (double)o->seed, (double)job->seed);
+    if (o->precision != NO_PRECISION && o->precision != (int)job->precision)
+        contradicts(job, "precision", app_precisions[o->precision],
+                    app_precisions[job->precision]);
     return APP_DONE;
 }
 
@@ -154,6 +163,8 @@ static enum app_exit plan_new(struct train_job *job, const struct options *o)
     job->rate = o->rate;
     job->seed = o->seed == ARGS_NO_SEED ? 1 : o->seed;
     job->epochs = o->epochs ? o->epochs : 10;
+    job->precision = o->precision == NO_PRECISION ? WEFT_PRECISION_FLOAT32
+                                                  : (enum weft_precision)o->precision;
     return run_refuse(job->app, &job->run);
 }
 
@@ -284,6 +295,7 @@ static void log_header(struct json *j, const void *priv)
     emit_int(j, "batch", job->batch);
     emit_real(j, "rate", job->rate > 0 ? job->rate : (double)net.optimizer.rate);
     emit_uint(j, "seed", job->seed);
+    emit_text(j, "precision", app_precisions[job->precision]);
     emit_end(j);
 }
 
@@ -291,7 +303,10 @@ static void log_header(struct json *j, const void *priv)
 static enum app_exit begin(struct train_job *job)
 {
     struct app *app = job->app;
-    struct weft_train_params params = {job->batch, (float)job->rate, job->seed, false};
+    const struct weft_train_params params = {.batch = job->batch,
+                                             .rate = (float)job->rate,
+                                             .seed = job->seed,
+                                             .precision = job->precision};
     struct weft_progress p;
     enum app_exit tuned = tuning_quick(app, job->net, job->batch, TUNING_EVALUATION);
     if (tuned)
@@ -309,6 +324,7 @@ static enum app_exit begin(struct train_job *job)
                         status == WEFT_ERR_ARG || job->checkpoint ? APP_INPUT : APP_WORK,
                         status);
     job->batch = p.batch;
+    train_tell_precision(job);
     train_tell_run(job, &p);
     enum app_exit code = run_claim(app, &job->run);
     if (!code && job->checkpoint)
@@ -391,7 +407,9 @@ const struct app_command cmd_train = {
                      "going on gives the same bits as not having stopped.",
             .options = options,
         },
-    .defaults = &(const struct options){.seed = ARGS_NO_SEED, .validation = {10, true}},
+    .defaults = &(const struct options){.seed = ARGS_NO_SEED,
+                                        .validation = {10, true},
+                                        .precision = NO_PRECISION},
     .options_size = sizeof(struct options),
     .run = run,
 };

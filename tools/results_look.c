@@ -144,7 +144,8 @@ void results_key(const json_t *row, char out[RESULTS_LABEL])
     out[0] = '\0';
     for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++) {
         const char *text = results_text(row, fields[i]);
-        if (*text && at + 64 < RESULTS_LABEL)
+        bool usual = !strcmp(text, "float32"); /* older files do not say it of training */
+        if (*text && !usual && at + 64 < RESULTS_LABEL)
             at += (size_t)snprintf(out + at, RESULTS_LABEL - at, "%s%.60s", at ? " " : "",
                                    text);
     }

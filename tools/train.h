@@ -15,9 +15,10 @@ struct train_job {
     const char *data_spec, *test_spec; /* test_spec "": no test */
     int batch, epochs, held_out;
     uint64_t seed;
-    double rate;       /* 0: as the network says */
-    double target;     /* 0: none */
-    double time_limit; /* seconds since `start`; 0: none */
+    enum weft_precision precision; /* as asked for, then as found */
+    double rate;                   /* 0: as the network says */
+    double target;                 /* 0: none */
+    double time_limit;             /* seconds since `start`; 0: none */
     double start;
 
     weft_model *checkpoint; /* NULL: from the beginning */
@@ -43,6 +44,8 @@ enum app_exit train_save(const struct train_job *job, const char *path);
 
 /* The lines above the table of epochs, on stderr. */
 void train_tell_data(const struct train_job *job);
+/* Takes over what `auto` came to. */
+void train_tell_precision(struct train_job *job);
 void train_tell_run(const struct train_job *job, const struct weft_progress *at);
 
 /* Tests, and tells how it ended and what to do next. */

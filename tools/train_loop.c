@@ -138,8 +138,12 @@ static enum app_exit blew_up(const struct train_job *job, const struct weft_prog
     int64_t epoch = (p->step - 1) / p->steps_per_epoch + 1; /* p->epoch: those finished */
     return app_error(job->app, APP_FAILED,
                      "the loss is no longer a number at step %lld (epoch %lld): try a "
-                     "smaller --lr than %g; %s holds the last good state",
-                     (long long)p->step, (long long)epoch, rate, job->run.last);
+                     "smaller --lr than %g%s; %s holds the last good state",
+                     (long long)p->step, (long long)epoch, rate,
+                     job->precision == WEFT_PRECISION_FLOAT16
+                         ? ", or a new run with --precision float32"
+                         : "",
+                     job->run.last);
 }
 
 static bool out_of_time(const struct train_job *job)

@@ -3,6 +3,7 @@
  * end. */
 #include "train.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,6 +32,25 @@ void train_tell_data(const struct train_job *job)
              *train.release ? ")" : "", table_thousands(train.count), validate, test);
 }
 
+void train_tell_precision(struct train_job *job)
+{
+    struct weft_trainer_info info;
+    weft_trainer_info(job->trainer, &info);
+    bool raced = job->precision == WEFT_PRECISION_AUTO;
+    job->precision = info.precision;
+    if (!raced)
+        return;
+    if (!isfinite(info.difference))
+        term_say("Precision  float32: in float16 the loss was no number");
+    else if (info.speedup > 0)
+        term_say(
+            "Precision  %s: float16 was %.2f times as fast as float32, and moved the "
+            "loss of %d steps by %.2g %%",
+            app_precisions[info.precision], info.speedup, 29, 100 * info.difference);
+    else
+        term_say("Precision  float32: float16 was far slower");
+}
+
 void train_tell_run(const struct train_job *job, const struct weft_progress *p)
 {
     struct weft_net_info net;
@@ -41,11 +61,12 @@ void train_tell_run(const struct train_job *job, const struct weft_progress *p)
              net.flops / 1e6);
     double rate = job->rate > 0 ? job->rate : (double)net.optimizer.rate;
     term_say(
-        "%sRun%s     batch %d, %s at %g, seed %llu, %d epochs; %.1f MiB on the device; "
+        "%sRun%s     batch %d, %s at %g, seed %llu, %d epochs%s; %.1f MiB on the device; "
         "in %s",
         on, off, p->batch, optimizers[net.optimizer.kind], rate,
-        (unsigned long long)job->seed, job->epochs, (double)p->device_bytes / 1048576,
-        job->run.folder);
+        (unsigned long long)job->seed, job->epochs,
+        job->precision == WEFT_PRECISION_FLOAT16 ? ", float16" : "",
+        (double)p->device_bytes / 1048576, job->run.folder);
     if (p->step)
         term_say("        going on after epoch %d%s", p->epoch,
                  p->step_in_epoch ? ", in the middle of the next" : "");

@@ -117,7 +117,7 @@ struct weft_step_params {
     bool training;                 /* a step of training; else inference */
     bool plain;                    /* no fusion */
     bool check;                    /* compare with the reference backend */
-    enum weft_precision precision; /* of inference; AUTO is FLOAT32 */
+    enum weft_precision precision; /* AUTO is FLOAT32 */
 };
 #define weft_step_params(...) (&(struct weft_step_params){__VA_ARGS__})
 
@@ -145,11 +145,11 @@ struct weft_step {
 };
 
 /* Reports the parts of a step of `net` in the order they run, timed, and the step;
- * without `report` nothing is timed. With `check`
- * the step is done by the reference backend too: in training the gradients of all weights
- * after one step are compared, else the probabilities, which in float16 may
- * differ by 1/64 (weft/model.h). WEFT_ERR_ARG, WEFT_ERR_NOMEM,
- * WEFT_ERR_DEVICE, WEFT_ERR_BUILD. */
+ * without `report` nothing is timed. With `check` the step is done by the reference
+ * backend too, in float32. In training the gradients of all weights after one step are
+ * compared: a layer's may differ by 1/512 of its size, in float16 by a quarter. Else the
+ * probabilities are, which in float16 may differ by 1/64 (weft/model.h). WEFT_ERR_ARG,
+ * WEFT_ERR_NOMEM, WEFT_ERR_DEVICE, WEFT_ERR_BUILD. */
 WEFT_API enum weft_status weft_bench_step(weft_bench *bench, const weft_net *net,
                                           const weft_data *data,
                                           const struct weft_step_params *params,

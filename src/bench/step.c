@@ -12,6 +12,9 @@
 /* How far gradients may be from the reference's, as a share of a layer's: a rounding
  * error may move a maximum to its neighbour, a wrong kernel does worse. */
 static const double most_off = 0x1p-9;
+/* In float16 every layer's rounding does so: 0.6 % were seen for two layers with weights,
+ * 11 % for nine. */
+static const double most_off_half = 0x1p-2;
 
 /* A step on one device: a trainer, or a network planned for inference. */
 struct stage {
@@ -60,7 +63,10 @@ static enum weft_status start(struct weft_bench *b, struct weft_device *device,
         return start_infer(b, net, &info, batch, type_of(p), s);
     WEFT_TRY(weft_trainer_create(
         device, net, data,
-        weft_train_params(.batch = batch, .plain = p->plain, .seed = b->params.seed),
+        weft_train_params(.batch = batch, .plain = p->plain, .seed = b->params.seed,
+                          .precision = type_of(p) == WEFT_FLOAT16
+                                           ? WEFT_PRECISION_FLOAT16
+                                           : WEFT_PRECISION_FLOAT32),
         &s->trainer));
     s->plan = s->trainer->plan;
     s->list = s->trainer->list;
@@ -97,10 +103,12 @@ static void distance(const float *a, const float *b, size_t at, size_t count, do
 
 /* A gradient that should be nothing, as of a bias before a normalization, is measured
  * against a hundredth of the usual size. */
-static void compare_gradients(const struct weft_graph *graph, const float *got,
+static void compare_gradients(const struct weft_plan *plan, const float *got,
                               const float *want, struct weft_step *out)
 {
-    double all_off = 0, all = 0;
+    const struct weft_graph *graph = &plan->graph;
+    double all_off = 0, all = 0,
+           most = plan->type == WEFT_FLOAT16 ? most_off_half : most_off;
     distance(got, want, 0, graph->weights, &all_off, &all);
     for (int i = 0; i < graph->count; i++) {
         const struct weft_node *node = &graph->nodes[i];
@@ -114,11 +122,11 @@ static void compare_gradients(const struct weft_graph *graph, const float *got,
         double share = sqrt(off / fmax(fmax(length, 1e-4 * usual), 1e-30));
         if (!(share <= out->error)) /* NaN too */
             out->error = isfinite(share) ? share : INFINITY;
-        if (!(share <= most_off) && !out->fault[0])
+        if (!(share <= most) && !out->fault[0])
             snprintf(out->fault, sizeof(out->fault),
                      "the gradients of %s are wrong: they differ from the reference's by "
                      "%.3g of their size, at most %.3g is right",
-                     node->name, share, most_off);
+                     node->name, share, most);
     }
 }
 
@@ -134,7 +142,7 @@ static enum weft_status check_training(struct stage *device, struct stage *refer
                                     2 * graph->weights * sizeof(*got));
     else if (!(status = read_gradients(device, got)) &&
              !(status = read_gradients(reference, want)))
-        compare_gradients(graph, got, want, out);
+        compare_gradients(device->trainer->plan, got, want, out);
     free(got);
     free(want);
     return status;
@@ -195,7 +203,8 @@ static void count_work(const struct stage *s, const struct weft_mark *mark,
         in = n * word * (double)weft_shape_count(node->in) * weft_node_inputs(node);
         out = n * (double)weft_shape_count(node->out) *
               (word + (plan->training && node->pool.r ? 1 : 0));
-        weights = word * (double)(node->weight.count + node->bias.count);
+        weights =
+            (plan->training ? 4 : word) * (double)(node->weight.count + node->bias.count);
         t->name = node->name;
         if (mark->phase != WEFT_PHASE_LOSS)
             t->flops = n * node->op->flops(node);
@@ -208,7 +217,7 @@ static void count_work(const struct stage *s, const struct weft_mark *mark,
         [WEFT_PHASE_BACKWARD] = 2 * in + out,
         [WEFT_PHASE_WEIGHTS] = in + out + weights,
         [WEFT_PHASE_DATA] = in + out + weights,
-        [WEFT_PHASE_UPDATE] = all * word * (adam ? 7 : 5) + n * 2 * word,
+        [WEFT_PHASE_UPDATE] = 4 * (all * (adam ? 7 : 5) + n * 2),
     };
     t->bytes = bytes[mark->phase];
 }
@@ -264,7 +273,7 @@ static void count_memory(const struct stage *s, struct weft_step *out)
     size_t weights = s->plan->graph.weights * sizeof(float);
     size_t picture = weft_shape_count(s->plan->input);
     size_t prepared = s->plan->graph.prepared * sizeof(float);
-    bool half = s->plan->type == WEFT_FLOAT16;
+    bool half = !t && s->plan->type == WEFT_FLOAT16;
     const size_t bytes[WEFT_ROLE_COUNT] = {
         [WEFT_ROLE_WEIGHTS] =
             half ? prepared : weft_graph_floats(&s->plan->graph) * sizeof(float),

@@ -88,6 +88,11 @@ static void note_classes(json_t **notes, const struct weft_trainer *t)
     json_decref(names);
 }
 
+static const char *precision_of(const struct weft_trainer *t)
+{
+    return t->plan->type == WEFT_FLOAT16 ? "float16" : "float32";
+}
+
 static void note_training(json_t **notes, const struct weft_trainer *t,
                           const uint32_t *state)
 {
@@ -96,6 +101,7 @@ static void note_training(json_t **notes, const struct weft_trainer *t,
     memcpy(&powers[1], &state[STATE_NEXT_BETA2_POWER], sizeof(float));
     note(notes, NOTE_BATCH, "%d", t->batch);
     note(notes, NOTE_SEED, "%" PRIu64, t->seed);
+    note(notes, NOTE_PRECISION, "%s", precision_of(t));
     note(notes, NOTE_KERNELS, "%016" PRIx64, t->list->choices);
     note_numbers(notes, NOTE_RATE, 9, (const double[]){(double)t->optimizer.rate}, 1);
     note(notes, NOTE_STEP, "%" PRId64, t->read);
@@ -211,6 +217,9 @@ static enum weft_status check_same(const struct weft_trainer *t,
         need(file, NOTE_TEXT, t->net->text, "go on with the network it was begun with"));
     WEFT_TRY(need(file, NOTE_BATCH, batch, "go on with the same batch"));
     WEFT_TRY(need(file, NOTE_SEED, seed, "go on with the same seed"));
+    if (weft_safetensors_note(file, NOTE_PRECISION) || t->plan->type != WEFT_FLOAT32)
+        WEFT_TRY(
+            need(file, NOTE_PRECISION, precision_of(t), "go on in the same precision"));
     tell_other_kernels(t, file);
     return need(file, NOTE_COUNT, count, "go on with the same data and held-out part");
 }

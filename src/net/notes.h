@@ -20,6 +20,7 @@
 #define NOTE_STEP      "train.step"     /* steps finished */
 #define NOTE_EPOCH     "train.steps_per_epoch" /* "105" */
 #define NOTE_POWERS    "train.powers"          /* beta1 and beta2 to the power step + 1 */
+#define NOTE_PRECISION "train.precision" /* "float32", which an absent one means too */
 #define NOTE_TALLY     "train.tally" /* struct weft_tally: seen correct loss last_loss */
 
 #endif

@@ -101,11 +101,16 @@ static enum weft_type type_of(const struct weft_plan *plan, int node)
                : plan->type;
 }
 
-static size_t bytes_of(const struct weft_plan *plan, int node)
+/* Of an output. */
+static size_t count_of(const struct weft_plan *plan, int node)
 {
     const struct weft_shape *out = node < 0 ? &plan->input : &plan->graph.nodes[node].out;
-    return weft_shape_count(*out) * (size_t)plan->batch *
-           weft_type_bytes(type_of(plan, node));
+    return weft_shape_count(*out) * (size_t)plan->batch;
+}
+
+static size_t bytes_of(const struct weft_plan *plan, int node)
+{
+    return count_of(plan, node) * weft_type_bytes(type_of(plan, node));
 }
 
 /* Input `which` of a node: in training what is read must live until the way back. */
@@ -143,11 +148,13 @@ static void span_node(const struct weft_plan *plan, int index)
         span_input(plan, index, k);
 }
 
+/* A gradient of `count` values is of the type of the node whose place it has. */
 static void touch_place(const struct weft_plan *plan, struct weft_place place, int time,
-                        size_t bytes)
+                        size_t count)
 {
     if (place.node != WEFT_NO_NODE)
-        touch(node_span(plan, place.node, place.which), time, bytes);
+        touch(node_span(plan, place.node, place.which), time,
+              count * weft_type_bytes(type_of(plan, place.node)));
 }
 
 /* The gradients that the way back through a node reads and writes. */
@@ -160,15 +167,15 @@ static void span_gradients(const struct weft_plan *plan, int index)
         return;
     if (!node->op->last)
         touch_place(plan, (struct weft_place){flow->gradient, SPAN_DY}, time,
-                    bytes_of(plan, index));
+                    count_of(plan, index));
     for (int k = 0; k < WEFT_MAX_INPUTS; k++) {
         const struct weft_part *part = &flow->parts[k];
         if (part->to == WEFT_NO_NODE)
             continue;
-        size_t bytes = bytes_of(plan, part->to);
-        touch_place(plan, part->at, time, bytes);
-        touch_place(plan, part->before, time, bytes);
-        touch_place(plan, part->into, time, bytes);
+        size_t count = count_of(plan, part->to);
+        touch_place(plan, part->at, time, count);
+        touch_place(plan, part->before, time, count);
+        touch_place(plan, part->into, time, count);
     }
 }
 
@@ -200,6 +207,19 @@ static enum weft_status check_sizes(const struct weft_net *net, int batch)
     return WEFT_OK;
 }
 
+/* So that the loss's gradient at a logit is below 2^HEADROOM: the sum over the batch
+ * rather than its mean, and some more, puts gradients into the middle of what float16
+ * holds, 2^-24 to 2^16. In the first step of `seed`, `accurate` and `resnet9` all from
+ * 2^-4 to 2^12 are equally good; later in training gradients are smaller. */
+static int exponent_of(int batch)
+{
+    enum { HEADROOM = 6 };
+    int exponent = HEADROOM;
+    for (long n = 1; n < batch; n *= 2)
+        exponent++;
+    return exponent;
+}
+
 enum weft_status weft_plan_create(const struct weft_net *net, int batch, bool training,
                                   bool plain, enum weft_type type, struct weft_plan **out)
 {
@@ -212,7 +232,8 @@ enum weft_status weft_plan_create(const struct weft_net *net, int batch, bool tr
     plan->batch = batch;
     plan->training = training;
     plan->smoothing = net->smoothing;
-    plan->type = training ? WEFT_FLOAT32 : type;
+    plan->type = type;
+    plan->exponent = training && type == WEFT_FLOAT16 ? exponent_of(batch) : 0;
     int spans = SPAN_STEP_COUNT + SPAN_NODE_COUNT * net->graph.count;
     enum weft_status status = weft_graph_copy(net->ctx, &net->graph, &plan->graph);
     if (status)
@@ -293,7 +314,8 @@ struct weft_view weft_plan_node_view(const struct weft_plan *plan,
 {
     const struct weft_span *span = node_span(plan, node, which);
     if (which != SPAN_ARGMAX || !span->bytes)
-        return floats(roles, span, which == SPAN_Y ? type_of(plan, node) : WEFT_FLOAT32);
+        return floats(roles, span,
+                      which == SPAN_STATISTICS ? WEFT_FLOAT32 : type_of(plan, node));
     size_t place = weft_pool_place_bytes(&plan->graph.nodes[node].pool);
     return (struct weft_view){roles->activations, span->at / place, span->bytes / place};
 }

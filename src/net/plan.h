@@ -28,14 +28,15 @@ struct weft_plan {
     int batch;
     bool training;
     float smoothing;
-    enum weft_type type;     /* of activations and of layers' weights; the last layer, and
-                            what it reads, is float32 */
+    enum weft_type type; /* of activations, their gradients, and at inference of layers'
+                            weights; the last layer, and what it reads, is float32 */
+    int exponent;        /* gradients are 2^exponent times too large */
     struct weft_flow *flows; /* for each node; training only */
     struct weft_span *spans; /* SPAN_STEP_COUNT, then SPAN_NODE_COUNT for each node */
     size_t bytes;            /* of the activation buffer */
 };
 
-/* Fuses (unless `plain`), works out lifetimes and places. Training is float32.
+/* Fuses (unless `plain`), works out lifetimes and places.
  * WEFT_ERR_ARG if a tensor is too large to count in 31 bits; WEFT_ERR_NOMEM. */
 enum weft_status weft_plan_create(const struct weft_net *net, int batch, bool training,
                                   bool plain, enum weft_type type,

@@ -3,9 +3,8 @@
  * float32, float16 or the faster of these. */
 #include "infer.h"
 #include "model.h"
+#include "race.h"
 #include "random.h"
-
-#include "../util/clock.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +14,7 @@ struct seat {
     struct weft_device *device;
     struct weft_mem *weights; /* NULL in float16 */
     struct weft_infer *infer;
+    const uint8_t *pixels; /* of a race under way */
 };
 
 struct weft_predictor {
@@ -41,53 +41,21 @@ static enum weft_status seat_init(struct seat *seat, struct weft_device *device,
                             type, &seat->weights, &seat->infer);
 }
 
-/* A batch, once: the seconds. */
-static enum weft_status take_time(const struct seat *seat, const uint8_t *pixels,
-                                  double *seconds)
+/* A batch, once. */
+static enum weft_status run_seat(void *runner)
 {
-    double start = weft_clock_seconds();
-    enum weft_status status =
-        weft_infer_run(seat->infer, pixels, seat->infer->batch, seat->infer->rows);
-    *seconds = weft_clock_seconds() - start;
+    const struct seat *seat = runner;
+    const uint8_t *pixels = seat->pixels;
+    return weft_infer_run(seat->infer, pixels, seat->infer->batch, seat->infer->rows);
+}
+
+static enum weft_status race(struct seat *first, struct seat *second,
+                             const uint8_t *pixels, struct weft_race *out)
+{
+    first->pixels = second->pixels = pixels;
+    enum weft_status status = weft_race(run_seat, (void *[]){first, second}, out);
+    first->pixels = second->pixels = NULL;
     return status;
-}
-
-static int by_seconds(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* What came of a race: how many times as fast the second is as the first, by medians, 0
- * where it was not run to its end; and in how many rounds it was faster. */
-struct race {
-    double speedup;
-    int won;
-};
-
-/* In turns, so that both meet the same machine. A rival that is far behind in the first
- * rounds, even at its best, is not waited for. */
-enum { ROUNDS = 25, WARM = 4, FAR_BEHIND = 4 };
-static enum weft_status race(const struct seat *seats[2], const uint8_t *pixels,
-                             struct race *out)
-{
-    double seconds[2][ROUNDS], best[2] = {0, 0};
-    *out = (struct race){0};
-    for (int round = 0; round < ROUNDS + WARM; round++) {
-        int at = round < WARM ? 0 : round - WARM;
-        for (int k = 0; k < 2; k++) {
-            WEFT_TRY(take_time(seats[k], pixels, &seconds[k][at]));
-            if (!round || seconds[k][at] < best[k])
-                best[k] = seconds[k][at];
-        }
-        if (round > 0 && round < WARM && best[1] > FAR_BEHIND * best[0])
-            return WEFT_OK;
-        out->won += round >= WARM && seconds[1][at] < seconds[0][at];
-    }
-    for (int k = 0; k < 2; k++)
-        qsort(seconds[k], ROUNDS, sizeof(**seconds), by_seconds);
-    out->speedup = seconds[0][ROUNDS / 2] / seconds[1][ROUNDS / 2];
-    return WEFT_OK;
 }
 
 /* A batch of the pictures that were given, over and over; or of noise, each picture
@@ -125,11 +93,6 @@ static enum weft_status compare(const struct seat *full, const struct seat *half
     return WEFT_OK;
 }
 
-/* Float16 must be faster, by some percent, and not by chance: two that are alike would be
- * so in 20 rounds of 25 once in 500 times. */
-static const double least_speedup = 1.03;
-enum { LEAST_WON = 20 };
-
 /* Float32 serves; float16 takes its place if it is right and faster. */
 static enum weft_status choose_precision(struct weft_predictor *p,
                                          const struct weft_model *model,
@@ -137,17 +100,17 @@ static enum weft_status choose_precision(struct weft_predictor *p,
 {
     struct seat half;
     uint8_t *pixels = NULL;
-    struct race result = {0};
+    struct weft_race result = {0};
     bool agrees = false;
     WEFT_TRY(seat_init(&half, p->seat.device, model, p->seat.infer->batch, WEFT_FLOAT16));
     enum weft_status status = make_pictures(p->seat.infer, params, &pixels);
     if (!status)
         status = compare(&p->seat, &half, pixels, &p->difference, &agrees);
     if (!status && agrees)
-        status = race((const struct seat *[]){&p->seat, &half}, pixels, &result);
+        status = race(&p->seat, &half, pixels, &result);
     struct seat loser = half;
     p->speedup = result.speedup;
-    if (!status && result.speedup >= least_speedup && result.won >= LEAST_WON) {
+    if (!status && weft_race_decided(&result)) {
         loser = p->seat;
         p->seat = half;
     }
@@ -211,7 +174,7 @@ enum weft_status weft_predictor_choose(weft_predictor *p, const weft_model *mode
     struct weft_device *device = NULL;
     struct seat rival;
     uint8_t *pixels = NULL;
-    struct race result = {0};
+    struct weft_race result = {0};
     bool wins = false;
     *builtin = p->builtin || p->seat.device->info.kind == WEFT_DEVICE_BUILTIN;
     if (*builtin || p->seat.device->info.kind != WEFT_DEVICE_CPU)
@@ -222,7 +185,7 @@ enum weft_status weft_predictor_choose(weft_predictor *p, const weft_model *mode
     if (!status) {
         status = make_pictures(p->seat.infer, &none, &pixels);
         if (!status)
-            status = race((const struct seat *[]){&p->seat, &rival}, pixels, &result);
+            status = race(&p->seat, &rival, pixels, &result);
         wins = !status && result.speedup > 1;
         struct seat loser = wins ? p->seat : rival;
         if (wins) {

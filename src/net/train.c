@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Training: the step is recorded once and replayed. */
+#include "race.h"
 #include "trainer.h"
 
 #include "../../cl/state.h"
@@ -9,6 +10,9 @@
 #include <string.h>
 
 enum { EVALUATION_BATCH = 256 };
+
+/* Share by which float16 may move the mean loss of some steps. */
+static const double most_off = 0.01;
 
 static enum weft_status alloc(struct weft_trainer *t, size_t bytes, struct weft_mem **out)
 {
@@ -97,6 +101,7 @@ static enum weft_status lower_update(struct weft_trainer *t)
     size_t weights = t->net->graph.weights;
     struct weft_update_args update = {
         .optimizer = t->optimizer,
+        .exponent = t->plan->exponent,
         .state = {t->roles.state, 0, STATE_WORDS},
         .w = {t->roles.weights, 0, weights},
         .g = {t->roles.gradients, 0, weights},
@@ -164,19 +169,13 @@ static enum weft_status check_data(weft_context *ctx, const struct weft_net *net
     return WEFT_OK;
 }
 
-enum weft_status weft_trainer_create(weft_device *device, const weft_net *net,
-                                     const weft_data *data,
-                                     const struct weft_train_params *params,
-                                     weft_trainer **out)
+static enum weft_status create(weft_device *device, const weft_net *net,
+                               const weft_data *data, const struct weft_train_params *p,
+                               enum weft_type type, weft_trainer **out)
 {
-    static const struct weft_train_params none = {0};
-    const struct weft_train_params *p = params ? params : &none;
     weft_context *ctx = device->context;
     struct weft_data_info info;
     weft_data_info(data, &info);
-    WEFT_TRY(check_data(ctx, net, &info));
-    WEFT_REQUIRE(ctx, p->batch >= 0);
-    WEFT_REQUIRE(ctx, isfinite(p->rate) && p->rate >= 0);
     struct weft_trainer *t = calloc(1, sizeof(*t));
     if (!t)
         return weft_out_of_memory(ctx, "trainer", sizeof(*t));
@@ -191,8 +190,7 @@ enum weft_status weft_trainer_create(weft_device *device, const weft_net *net,
         t->optimizer.rate = p->rate;
     enum weft_status status;
     if ((status = weft_net_copy(net, &t->net)) || (status = copy_description(t, &info)) ||
-        (status = weft_plan_create(t->net, t->batch, true, p->plain, WEFT_FLOAT32,
-                                   &t->plan)) ||
+        (status = weft_plan_create(t->net, t->batch, true, p->plain, type, &t->plan)) ||
         (status = alloc_roles(t)) || (status = write_data(t, data)) ||
         (status = write_weights(t)) ||
         (status = weft_trainer_set_state(t, 0, t->optimizer.beta1, t->optimizer.beta2)) ||
@@ -202,6 +200,74 @@ enum weft_status weft_trainer_create(weft_device *device, const weft_net *net,
     }
     *out = t;
     return WEFT_OK;
+}
+
+/* A trainer in a race, and the sum of its steps' losses. */
+struct runner {
+    weft_trainer *trainer;
+    double loss;
+};
+
+static enum weft_status run_step(void *given)
+{
+    struct runner *runner = given;
+    WEFT_TRY(weft_trainer_run(runner->trainer, 1));
+    WEFT_TRY(weft_trainer_drain(runner->trainer));
+    runner->loss += runner->trainer->tally.last_loss;
+    return WEFT_OK;
+}
+
+/* Trains a little in both, from the same start and with the same pictures. */
+static enum weft_status try_half(weft_device *device, const weft_net *net,
+                                 const weft_data *data, const struct weft_train_params *p,
+                                 struct weft_trainer_info *info)
+{
+    struct runner full = {NULL, 0}, half = {NULL, 0};
+    struct weft_race race = {0};
+    enum weft_status status = create(device, net, data, p, WEFT_FLOAT32, &full.trainer);
+    if (!status)
+        status = create(device, net, data, p, WEFT_FLOAT16, &half.trainer);
+    if (!status)
+        status = weft_race(run_step, (void *[]){&full, &half}, &race);
+    weft_trainer_destroy(&half.trainer);
+    weft_trainer_destroy(&full.trainer);
+    if (status)
+        return status;
+    double difference = fabs(half.loss - full.loss) / full.loss;
+    info->difference = isfinite(difference) ? difference : INFINITY;
+    info->speedup = race.speedup;
+    if (weft_race_decided(&race) && difference <= most_off)
+        info->precision = WEFT_PRECISION_FLOAT16;
+    return WEFT_OK;
+}
+
+enum weft_status weft_trainer_create(weft_device *device, const weft_net *net,
+                                     const weft_data *data,
+                                     const struct weft_train_params *params,
+                                     weft_trainer **out)
+{
+    static const struct weft_train_params none = {0};
+    const struct weft_train_params *p = params ? params : &none;
+    weft_context *ctx = device->context;
+    struct weft_data_info info;
+    weft_data_info(data, &info);
+    WEFT_TRY(check_data(ctx, net, &info));
+    WEFT_REQUIRE(ctx, p->batch >= 0);
+    WEFT_REQUIRE(ctx, isfinite(p->rate) && p->rate >= 0);
+    struct weft_trainer_info found = {.precision = p->precision};
+    if (p->precision == WEFT_PRECISION_AUTO) {
+        found.precision = WEFT_PRECISION_FLOAT32;
+        WEFT_TRY(try_half(device, net, data, p, &found));
+    }
+    bool half = found.precision == WEFT_PRECISION_FLOAT16;
+    WEFT_TRY(create(device, net, data, p, half ? WEFT_FLOAT16 : WEFT_FLOAT32, out));
+    (*out)->info = found;
+    return WEFT_OK;
+}
+
+void weft_trainer_info(const weft_trainer *trainer, struct weft_trainer_info *out)
+{
+    *out = trainer->info;
 }
 
 void weft_trainer_destroy(weft_trainer **trainer)

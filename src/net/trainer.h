@@ -22,6 +22,7 @@ struct weft_trainer {
     struct weft_infer *infer; /* made at the first evaluation */
     struct weft_normalization normalization;
     struct weft_optimizer optimizer;
+    struct weft_trainer_info info;
     uint64_t seed;
     int batch, count, steps_per_epoch;
     int64_t queued; /* steps, since the beginning */

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which of two ways to do the same is faster. */
+#ifndef WEFT_NET_RACE_H
+#define WEFT_NET_RACE_H
+
+#include "../util/context.h"
+
+enum { WEFT_RACE_ROUNDS = 25, WEFT_RACE_WARM = 4 };
+
+/* Runs one of the two to its end, so that its time can be taken. */
+typedef enum weft_status weft_race_run(void *runner);
+
+/* What came of a race: how many times as fast the second is as the first, by medians, 0
+ * where it was not run to its end; and in how many rounds it was faster. */
+struct weft_race {
+    double speedup;
+    int won;
+};
+
+/* In turns, so that both meet the same machine, WARM rounds and ROUNDS that count. A
+ * rival that is far behind in the first rounds, even at its best, is not waited for. */
+enum weft_status weft_race(weft_race_run *run, void *const runners[2],
+                           struct weft_race *out);
+
+/* Whether the second is faster by some percent, and not by chance. */
+bool weft_race_decided(const struct weft_race *race);
+
+#endif
