@@ -266,7 +266,7 @@ static void check_auto_training(const weft_data *data)
     weft_trainer *t = train(every_op, data, WEFT_PRECISION_AUTO, 0);
     struct weft_trainer_info info;
     weft_trainer_info(t, &info);
-    CHECK(info.difference > 0 && info.difference <= 0.01);
+    CHECK(info.difference > 0 && info.difference <= 0.25);
     CHECK(info.precision == WEFT_PRECISION_FLOAT32 ||
           (info.precision == WEFT_PRECISION_FLOAT16 && info.speedup >= 1.03));
     CHECK_INT(progress_of(t).step, 0);

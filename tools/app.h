@@ -95,8 +95,8 @@ struct app_options {
 #define APP_OPTION_PRECISION(type, field)                                           \
     {                                                                               \
         "precision", 0, ARGS_CHOICE, offsetof(type, field), "float32|float16|auto", \
-            "how weights and activations lie in memory; auto: float16 where it is " \
-            "measured faster and right; default float32",                           \
+            "how the network lies in memory; auto: float16 where it is measured "   \
+            "faster and right; default float32",                                    \
             0, 0                                                                    \
     }
 

@@ -26,7 +26,7 @@ static const struct args_option options[] = {
     {"batch", 'b', ARGS_INT, offsetof(struct options, batch), "N",
      "pictures a step; default: what the network says", 1, 1 << 20},
     {"precision", 0, ARGS_CHOICE, offsetof(struct options, precision), "float32|float16",
-     "how weights and activations lie in memory; default float32", 0, 0},
+     "how the network lies in memory; default float32", 0, 0},
     {"plain", 0, ARGS_FLAG, offsetof(struct options, plain), NULL,
      "without fusion, to compare; training only", 0, 0},
     {"seconds", 0, ARGS_TIME, offsetof(struct options, seconds), "T",

@@ -43,12 +43,12 @@ void train_tell_precision(struct train_job *job)
     if (!isfinite(info.difference))
         term_say("Precision  float32: in float16 the loss was no number");
     else if (info.speedup > 0)
-        term_say(
-            "Precision  %s: float16 was %.2f times as fast as float32, and moved the "
-            "loss of %d steps by %.2g %%",
-            app_precisions[info.precision], info.speedup, 29, 100 * info.difference);
+        term_say("Precision  %s: float16 was %.2f times as fast as float32, and moved "
+                 "gradients by %.2g %%",
+                 app_precisions[info.precision], info.speedup, 100 * info.difference);
     else
-        term_say("Precision  float32: float16 was far slower");
+        term_say("Precision  float32: float16 was %s",
+                 info.difference > 0.25 ? "too far from it" : "far slower");
 }
 
 void train_tell_run(const struct train_job *job, const struct weft_progress *p)

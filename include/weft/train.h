@@ -24,10 +24,11 @@ struct weft_train_params {
      * kept between 2^-24 and 2^16 by a factor: 2^6 times those of the loss's sum over the
      * batch. A gradient or an activation that is larger all the same is an infinity, and
      * the loss NaN (weft_trainer_progress).
-     * AUTO trains 29 steps in both, in turns, with two trainers' memory, and keeps
-     * float16 only if it was faster in 20 rounds of 25 and by 3 percent in the median,
-     * and if the mean loss of these steps was the same within 1 percent. Training then
-     * starts anew. What AUTO chooses is not repeatable to the bit; what it chose is. */
+     * AUTO trains some 30 steps in both, in turns, with two trainers' memory, and keeps
+     * float16 only if it was faster in 20 rounds of 25 and by 3 percent in the median, if
+     * it moved the gradients of the first step by at most a quarter of their length, and
+     * if the loss is still a number. Training then starts anew. What AUTO chooses is not
+     * repeatable to the bit; what it chose is. */
     enum weft_precision precision;
 };
 #define weft_train_params(...) (&(struct weft_train_params){__VA_ARGS__})
@@ -50,8 +51,9 @@ WEFT_API void weft_trainer_destroy(weft_trainer **trainer);
 
 struct weft_trainer_info {
     enum weft_precision precision; /* that it works in: never AUTO */
-    /* Of AUTO: how many times as fast float16 was, 0 where it was far slower; and by what
-     * share it moved the mean loss, an infinity where that was no number. Else 0. */
+    /* Of AUTO: how many times as fast float16 was, 0 where that was not timed for being
+     * wrong or far slower; and by what share it moved the gradients, an infinity where
+     * they or the loss were no numbers. Else 0. */
     double speedup, difference;
 };
 WEFT_API void weft_trainer_info(const weft_trainer *trainer,

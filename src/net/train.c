@@ -11,8 +11,9 @@
 
 enum { EVALUATION_BATCH = 256 };
 
-/* Share by which float16 may move the mean loss of some steps. */
-static const double most_off = 0.01;
+/* Share by which float16 may move gradients: 11 % were seen in a layer of nine, while a
+ * batch's own noise is larger. */
+static const double most_off = 0.25;
 
 static enum weft_status alloc(struct weft_trainer *t, size_t bytes, struct weft_mem **out)
 {
@@ -202,19 +203,40 @@ static enum weft_status create(weft_device *device, const weft_net *net,
     return WEFT_OK;
 }
 
-/* A trainer in a race, and the sum of its steps' losses. */
-struct runner {
-    weft_trainer *trainer;
-    double loss;
-};
-
-static enum weft_status run_step(void *given)
+/* How far the gradients of a first step in float16 are from those in float32, as a share
+ * of their length: the first moments then are the gradients, but for a factor. */
+static enum weft_status compare_gradients(weft_trainer *full, weft_trainer *half,
+                                          double *difference)
 {
-    struct runner *runner = given;
-    WEFT_TRY(weft_trainer_run(runner->trainer, 1));
-    WEFT_TRY(weft_trainer_drain(runner->trainer));
-    runner->loss += runner->trainer->tally.last_loss;
-    return WEFT_OK;
+    weft_trainer *const trainers[] = {full, half};
+    size_t count = full->net->graph.weights;
+    float *moments[2] = {malloc(count * sizeof(float)), malloc(count * sizeof(float))};
+    enum weft_status status = WEFT_OK;
+    double off = 0, length = 0;
+    if (!moments[0] || !moments[1])
+        status = weft_out_of_memory(full->device->context, "trainer",
+                                    2 * count * sizeof(float));
+    for (int k = 0; k < 2 && !status; k++) {
+        const weft_trainer *t = trainers[k];
+        if (!(status = weft_trainer_run(trainers[k], 1)))
+            status = t->device->backend->read(t->device, moments[k], t->moment1, 0,
+                                              count * sizeof(float));
+    }
+    for (size_t i = 0; !status && i < count; i++) {
+        double want = (double)moments[0][i], d = (double)moments[1][i] - want;
+        off += d * d;
+        length += want * want;
+    }
+    *difference = sqrt(off / length);
+    free(moments[0]);
+    free(moments[1]);
+    return status;
+}
+
+static enum weft_status run_step(void *runner)
+{
+    WEFT_TRY(weft_trainer_run(runner, 1));
+    return weft_trainer_drain(runner);
 }
 
 /* Trains a little in both, from the same start and with the same pictures. */
@@ -222,23 +244,24 @@ static enum weft_status try_half(weft_device *device, const weft_net *net,
                                  const weft_data *data, const struct weft_train_params *p,
                                  struct weft_trainer_info *info)
 {
-    struct runner full = {NULL, 0}, half = {NULL, 0};
+    weft_trainer *full = NULL, *half = NULL;
     struct weft_race race = {0};
-    enum weft_status status = create(device, net, data, p, WEFT_FLOAT32, &full.trainer);
+    double difference = INFINITY;
+    enum weft_status status = create(device, net, data, p, WEFT_FLOAT32, &full);
     if (!status)
-        status = create(device, net, data, p, WEFT_FLOAT16, &half.trainer);
+        status = create(device, net, data, p, WEFT_FLOAT16, &half);
     if (!status)
-        status = weft_race(run_step, (void *[]){&full, &half}, &race);
-    weft_trainer_destroy(&half.trainer);
-    weft_trainer_destroy(&full.trainer);
-    if (status)
-        return status;
-    double difference = fabs(half.loss - full.loss) / full.loss;
-    info->difference = isfinite(difference) ? difference : INFINITY;
+        status = compare_gradients(full, half, &difference);
+    if (!status && difference <= most_off)
+        status = weft_race(run_step, (void *[]){full, half}, &race);
+    bool finite = half && isfinite(half->tally.last_loss) && isfinite(difference);
+    info->difference = finite ? difference : INFINITY;
     info->speedup = race.speedup;
-    if (weft_race_decided(&race) && difference <= most_off)
+    if (finite && weft_race_decided(&race))
         info->precision = WEFT_PRECISION_FLOAT16;
-    return WEFT_OK;
+    weft_trainer_destroy(&half);
+    weft_trainer_destroy(&full);
+    return status;
 }
 
 enum weft_status weft_trainer_create(weft_device *device, const weft_net *net,
