@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Faults in how tensors lie in float16. */
+/* Faults in how tensors lie in float16, and in what keeps gradients in its range. */
 #include "planted.h"
 
 #include "util/half.h"
@@ -56,6 +56,22 @@ static void write_wide_input(union arguments *args)
 {
     become_wide(&args->input.x);
 }
+static void read_wide_gradient(union arguments *args)
+{
+    become_wide(&args->conv.dy);
+}
+static void read_wide_gate(union arguments *args)
+{
+    become_wide(&args->dense.gate.output);
+}
+static void lose_loss_exponent(union arguments *args)
+{
+    args->loss.exponent = 0;
+}
+static void lose_update_exponent(union arguments *args)
+{
+    args->update.exponent = 0;
+}
 
 const struct fault half_faults[] = {
     {"rounded to the wrong side", "conv", CONV_FORWARD, .after = cut_off, .half = true},
@@ -65,6 +81,14 @@ const struct fault half_faults[] = {
     {"writes float32", "conv", CONV_FORWARD, .twist = write_wide, .half = true},
     {"writes float32", "input", INPUT, .twist = write_wide_input, .half = true},
     {"reads float32", "dense", DENSE_FORWARD, .twist = read_wide, .half = true},
+    {"rounded to the wrong side", "conv", CONV_DATA, .after = cut_off, .half = true},
+    {"rounded to the wrong side", "batch-norm", NORM_BACKWARD, .after = cut_off,
+     .half = true},
+    {"writes beyond dx", "pool", POOL_BACKWARD, .after = write_one_more, .half = true},
+    {"reads float32", "conv", CONV_WEIGHTS, .twist = read_wide_gradient, .half = true},
+    {"gate as float32", "dense", DENSE_DATA, .twist = read_wide_gate, .half = true},
     {"reads float32", "pool", POOL_FORWARD, .twist = read_wide_pool, .half = true},
+    {"power of two ignored", "loss", LOSS, .twist = lose_loss_exponent},
+    {"power of two ignored", "optimizer", UPDATE, .twist = lose_update_exponent},
     {.slot = NO_SLOT},
 };
