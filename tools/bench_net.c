@@ -227,7 +227,7 @@ static enum weft_precision chosen(const struct job *job)
 
 static enum weft_status measure(struct job *job, struct bench_row *row)
 {
-    double start = term_seconds(), before = resident();
+    double before = resident(), start = term_seconds();
     term_wait_begin("Compiling kernels, which are kept for next time");
     enum weft_status status = job->mode->prepare(job);
     if (!status && job->mode->kind == BENCH_LATENCY)

@@ -11,10 +11,6 @@
 
 enum { EVALUATION_BATCH = 256 };
 
-/* Share by which float16 may move gradients: 11 % were seen in a layer of nine, while a
- * batch's own noise is larger. */
-static const double most_off = 0.25;
-
 static enum weft_status alloc(struct weft_trainer *t, size_t bytes, struct weft_mem **out)
 {
     t->device_bytes += bytes + WEFT_SLACK;
@@ -252,7 +248,7 @@ static enum weft_status try_half(weft_device *device, const weft_net *net,
         status = create(device, net, data, p, WEFT_FLOAT16, &half);
     if (!status)
         status = compare_gradients(full, half, &difference);
-    if (!status && difference <= most_off)
+    if (!status && difference <= WEFT_HALF_MOST_OFF)
         status = weft_race(run_step, (void *[]){full, half}, &race);
     bool finite = half && isfinite(half->tally.last_loss) && isfinite(difference);
     info->difference = finite ? difference : INFINITY;

@@ -37,6 +37,10 @@ struct weft_trainer {
     double mean[WEFT_MAX_CHANNELS], deviation[WEFT_MAX_CHANNELS];
 };
 
+/* Share of their length by which float16 may move gradients: in a layer 0.6 % were seen
+ * for two layers with weights and 11 % for nine, while a batch's own noise is larger. */
+#define WEFT_HALF_MOST_OFF 0.25
+
 /* Writes step, seed, rate and powers to the device: the state in which step `step`
  * begins. */
 enum weft_status weft_trainer_set_state(struct weft_trainer *trainer, int64_t step,
