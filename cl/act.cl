@@ -23,7 +23,7 @@ __kernel void act_forward(__global const stored_x *x, uint x_at, __global stored
 }
 
 /* `from` is what the derivative needs: y or x, nothing for the identity. */
-__kernel void act_backward(__global const stored_gate *from, uint from_at,
+__kernel void act_backward(__global const stored_act_grad *from, uint from_at,
                            __global const stored_x *dy, uint dy_at, __global stored_y *dx,
                            uint dx_at, uint count, float slope)
 {
@@ -32,7 +32,7 @@ __kernel void act_backward(__global const stored_gate *from, uint from_at,
         return;
     floatv v = VLOAD_X(dy + dy_at + i);
     if (CHOSEN_ACT != ACT_identity) {
-        const floatv f = VLOAD_GATE(from + from_at + i);
+        const floatv f = VLOAD_ACT_GRAD(from + from_at + i);
         v *= activate_gradient(f, f, slope);
     }
     if (i + VW <= count)

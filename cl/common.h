@@ -28,7 +28,7 @@ enum { CHOSEN_ACT = ACT };
 
 /* a % b beside a / b. Of the two as they are, compilers make one division and a "freeze",
  * which Oclgrind cannot run. */
-#define REMAINDER(a, b) ((a) - (a) / (b) * (b))
+#define MOD(a, b) ((a) - (a) / (b) * (b))
 
 /* A function that is inlined wherever it is called, so that arrays which it is given stay
  * in registers, and what is known at the call is known inside. */
@@ -42,28 +42,28 @@ typedef float floatv;
 typedef int intv;
 typedef uint uintv;
 typedef uchar ucharv;
-#define VLOADN(p)         (*(p))
-#define VSTOREN(v, p)     (*(p) = (v))
-#define WHERE(cond, a, b) ((cond) ? (a) : (b))
-#define CONVERT_FLOATV(v) convert_float(v)
-#define CONVERT_UCHARV(v) convert_uchar(v)
-#define CONVERT_INTV(v)   convert_int(v)
-#define AS_INTV(v)        as_int(v)
-#define AS_FLOATV(v)      as_float(v)
+#define VLOADN(p)          (*(p))
+#define VSTOREN(v, p)      (*(p) = (v))
+#define SELECT(cond, a, b) ((cond) ? (a) : (b))
+#define CONVERT_FLOATV(v)  convert_float(v)
+#define CONVERT_UCHARV(v)  convert_uchar(v)
+#define CONVERT_INTV(v)    convert_int(v)
+#define AS_INTV(v)         as_int(v)
+#define AS_FLOATV(v)       as_float(v)
 #else
 typedef PASTE(float, VW) floatv;
 typedef PASTE(int, VW) intv;
 typedef PASTE(uint, VW) uintv;
 typedef PASTE(uchar, VW) ucharv;
 /* VW numbers of any type, wherever they lie. */
-#define VLOADN(p)         PASTE(vload, VW)(0, p)
-#define VSTOREN(v, p)     PASTE(vstore, VW)(v, 0, p)
-#define WHERE(cond, a, b) select(b, a, cond)
-#define CONVERT_FLOATV(v) PASTE(convert_float, VW)(v)
-#define CONVERT_UCHARV(v) PASTE(convert_uchar, VW)(v)
-#define CONVERT_INTV(v)   PASTE(convert_int, VW)(v)
-#define AS_INTV(v)        PASTE(as_int, VW)(v)
-#define AS_FLOATV(v)      PASTE(as_float, VW)(v)
+#define VLOADN(p)          PASTE(vload, VW)(0, p)
+#define VSTOREN(v, p)      PASTE(vstore, VW)(v, 0, p)
+#define SELECT(cond, a, b) select(b, a, cond)
+#define CONVERT_FLOATV(v)  PASTE(convert_float, VW)(v)
+#define CONVERT_UCHARV(v)  PASTE(convert_uchar, VW)(v)
+#define CONVERT_INTV(v)    PASTE(convert_int, VW)(v)
+#define AS_INTV(v)         PASTE(as_int, VW)(v)
+#define AS_FLOATV(v)       PASTE(as_float, VW)(v)
 #endif
 
 /* VW floats, which need not be aligned. Drivers for processors may take vectors apart:
@@ -95,42 +95,42 @@ OVERLOADED void store_floats(floatv v, __private float *p)
 #endif
 
 /* The first `count` of v, all if there are no more. */
-#define PUT(n, v, p)  PASTE(vstore, n)(v, 0, p)
-#define PUT_ONE(v, p) (*(p) = (v))
+#define STORE_N(n, v, p) PASTE(vstore, n)(v, 0, p)
+#define STORE_1(v, p)    (*(p) = (v))
 static inline void store_part(floatv v, __global float *p, uint count)
 {
 #include "store_part.def"
 }
-#undef PUT
-#undef PUT_ONE
+#undef STORE_N
+#undef STORE_1
 
 #include "elementary.h"
 
 /* The vocabulary of activations.def, for floatv. GPUs have an exp in hardware. */
-#define REAL(c)                 ((floatv)(c##f))
-#define WHERE_NEGATIVE(v, a, b) WHERE((v) < (floatv)(0.0f), a, b)
-#define WHERE_POSITIVE(v, a, b) WHERE((v) > (floatv)(0.0f), a, b)
-#define EXP(v)                  (DEVICE_CPU ? elementary_exp(v) : exp(v))
-#define TANH(v)                 elementary_tanh(v)
-#define ERF(v)                  elementary_erf(v)
-#define GELU_SLOPE(v)           elementary_gelu_slope(v)
+#define REAL(c)                  ((floatv)(c##f))
+#define SELECT_NEGATIVE(v, a, b) SELECT((v) < (floatv)(0.0f), a, b)
+#define SELECT_POSITIVE(v, a, b) SELECT((v) > (floatv)(0.0f), a, b)
+#define EXP(v)                   (DEVICE_CPU ? fast_exp(v) : exp(v))
+#define TANH(v)                  fast_tanh(v)
+#define ERF(v)                   fast_erf(v)
+#define GELU_GRAD(v)             fast_gelu_grad(v)
 
 /* Programs of several kernels have it once. */
 #ifndef ONCE_ACTIVATIONS
 #define ONCE_ACTIVATIONS
 enum {
-#define ACT(id, name, by_output, f, g) ACT_##id,
+#define ACT(id, name, grad_from_output, f, g) ACT_##id,
 #include "activations.def"
 #undef ACT
 };
 #endif
 
-/* The chosen activation, y = f(x). `leak` is its slope parameter. */
-static inline floatv activate(floatv x, float leak)
+/* The chosen activation, y = f(x). `negative_slope` is its slope parameter. */
+static inline floatv activate(floatv x, float negative_slope)
 {
-    const floatv slope = (floatv)(leak);
-#define ACT(id, name, by_output, f, g) \
-    if (CHOSEN_ACT == ACT_##id)        \
+    const floatv slope = (floatv)(negative_slope);
+#define ACT(id, name, grad_from_output, f, g) \
+    if (CHOSEN_ACT == ACT_##id)               \
         return f;
 #include "activations.def"
 #undef ACT
@@ -139,11 +139,11 @@ static inline floatv activate(floatv x, float leak)
 
 /* Its derivative, from x and y = f(x). Activations that can be fused need y alone: pass y
  * for x. */
-static inline floatv activate_gradient(floatv x, floatv y, float leak)
+static inline floatv activate_gradient(floatv x, floatv y, float negative_slope)
 {
-    const floatv slope = (floatv)(leak);
-#define ACT(id, name, by_output, f, g) \
-    if (CHOSEN_ACT == ACT_##id)        \
+    const floatv slope = (floatv)(negative_slope);
+#define ACT(id, name, grad_from_output, f, g) \
+    if (CHOSEN_ACT == ACT_##id)               \
         return g;
 #include "activations.def"
 #undef ACT

@@ -6,41 +6,41 @@
  *                     x STRIDE_X + kx DILATION_X - PAD_LEFT, c]
  *     dbias[c] = sum over n, y, x of dz[n,y,x,c]
  *
- * A work-item goes through its pictures as conv_depthwise_vec.cl does, in TILE rows of dz
- * at once, and adds what a column of them gives to its plane, which stays in the
- * first-level cache. NV and SLICE are 1. Global size (blocks / PER_ITEM rounded up,
+ * A work-item goes through its images as conv_depthwise_vec.cl does, in TILE rows of dz
+ * at once, and adds what a column of them gives to its partial, which stays in the
+ * first-level cache. NV and C_SLICE are 1. Global size (blocks / PER_ITEM rounded up,
  * splits). */
 #include "planes_vec.h"
 
 enum {
-    SPAN = (TILE - 1) * STRIDE_Y + (R - 1) * DILATION_Y + 1, /* rows of x */
-    X_ROW = IN_W * IN,
-    DZ_ROW = OUT_W * OUT
+    SOURCE_ROWS = (TILE - 1) * STRIDE_Y + (R - 1) * DILATION_Y + 1, /* rows of x */
+    X_ROW = W * C,
+    DZ_ROW = OUT_W * K
 };
 
 /* Adds to a column of the window's weights what a column of dz gives. The rows of x begin
  * at `top`, and are all inside or to be looked at. */
-INLINE void add_taps(__global float *plane, __global const stored_x *x, int top,
+INLINE void add_taps(__global float *partial, __global const stored_x *x, int top,
                      bool inside, const floatv d[TILE])
 {
-    floatv place[SPAN];
+    floatv place[SOURCE_ROWS];
 #pragma unroll
-    for (int j = 0; j < SPAN; j++)
-        place[j] = inside || (top + j >= 0 && top + j < IN_H)
+    for (int j = 0; j < SOURCE_ROWS; j++)
+        place[j] = inside || (top + j >= 0 && top + j < H)
                        ? VLOAD_X(x + (top + j) * X_ROW)
                        : (floatv)(0.0f);
 #pragma unroll
     for (int ky = 0; ky < R; ky++) {
-        floatv sum = VLOAD(plane + ky * (S * BLOCK));
+        floatv sum = VLOAD(partial + ky * (S * BLOCK));
 #pragma unroll
         for (int i = 0; i < TILE; i++)
             sum = MAD(place[i * STRIDE_Y + ky * DILATION_Y], d[i], sum);
-        VSTORE(sum, plane + ky * (S * BLOCK));
+        VSTORE(sum, partial + ky * (S * BLOCK));
     }
 }
 
-/* Adds to a plane what `rows` rows of dz give in a column. */
-INLINE void add_column(__global float *plane, __global const stored_x *x, int top,
+/* Adds to a partial what `rows` rows of dz give in a column. */
+INLINE void add_column(__global float *partial, __global const stored_x *x, int top,
                        int column, __global const stored_other *dz, int rows, bool inside)
 {
     floatv d[TILE], sum[NV] = {(floatv)(0.0f)};
@@ -52,35 +52,35 @@ INLINE void add_column(__global float *plane, __global const stored_x *x, int to
 #pragma unroll
     for (int kx = 0; kx < S; kx++) {
         const int from = column * STRIDE_X + kx * DILATION_X - PAD_LEFT;
-        if (from >= 0 && from < IN_W)
-            add_taps(plane + kx * BLOCK, x + from * IN, top, inside, d);
+        if (from >= 0 && from < W)
+            add_taps(partial + kx * BLOCK, x + from * C, top, inside, d);
     }
     if (BIAS)
-        add_bias(plane, sum);
+        add_bias(partial, sum);
 }
 
-__kernel void conv_weights_depthwise(__global const stored_x *restrict x, uint x_at,
+__kernel void conv_bwd_weights_depthwise(__global const stored_x *restrict x, uint x_at,
                                      __global const stored_other *restrict dy, uint dy_at,
-                                     __global float *restrict planes, uint planes_at,
-                                     int pictures, int split)
+                                     __global float *restrict partials, uint partials_at,
+                                     int images, int images_per_split)
 {
-    const struct task t = start_task(planes + planes_at, pictures, split);
+    const struct work_range t = begin_work_range(partials + partials_at, images, images_per_split);
     for (int n = t.begin; n < t.end; n++)
         for (int row = 0; row < OUT_H; row += TILE) {
             const int top = row * STRIDE_Y - PAD_TOP, rows = min(TILE, OUT_H - row);
-            const bool inside = rows == TILE && top >= 0 && top + SPAN <= IN_H;
-            __global const stored_x *const from = x + x_at + (size_t)n * (IN_H * X_ROW);
+            const bool inside = rows == TILE && top >= 0 && top + SOURCE_ROWS <= H;
+            __global const stored_x *const from = x + x_at + (size_t)n * (H * X_ROW);
             __global const stored_other *const dz =
                 dy + dy_at + (size_t)(n * OUT_H + row) * DZ_ROW;
             for (int column = 0; column < OUT_W; column++)
                 for (int index = t.first; index < t.last; index++) {
                     const int c = index * BLOCK;
                     if (inside)
-                        add_column(t.planes + index * PLANE, from + c, top, column,
-                                   dz + column * OUT + c, rows, true);
+                        add_column(t.partials + index * PARTIAL, from + c, top, column,
+                                   dz + column * K + c, rows, true);
                     else
-                        add_column(t.planes + index * PLANE, from + c, top, column,
-                                   dz + column * OUT + c, rows, false);
+                        add_column(t.partials + index * PARTIAL, from + c, top, column,
+                                   dz + column * K + c, rows, false);
                 }
         }
 }

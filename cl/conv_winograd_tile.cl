@@ -4,55 +4,55 @@
  * (gemm_tile.cl), a group a place.
  *
  *     winograd_weights  u = G w G^T, [in][place][out]
- *     winograd_inputs   v = B^T x B, [tile][place][in]
- *     winograd_outputs  y, or with POOLED y and argmax, of m = [tile][place][out]
+ *     winograd_transform_inputs   v = B^T x B, [tile][place][in]
+ *     winograd_transform_outputs  y, or with FUSED_POOL y and argmax, of m = [tile][place][out]
  *
- * A work-item does one window, or one channel of a tile of OUTPUTS x OUTPUTS pixels.
+ * A work-item does one window, or one channel of a tile of OUTPUT_TILE x OUTPUT_TILE pixels.
  * Neighbours have neighbouring channels. Global size: their count, rounded up. */
 #include "common.h"
 #include "pool_vec.h"
 #include "shape_vec.h"
 #include "winograd.h"
 
-enum { U_PLANE = OUT, V_PLANE = IN, M_PLANE = OUT };
+enum { U_STRIDE = K, V_STRIDE = C, M_STRIDE = K };
 
-#define PLANES_ARE __global
+#define TRANSFORM_SPACE __global
 #include "winograd_conv.h"
 
-__kernel void winograd_weights(__global const stored_w *restrict w, uint w_at,
+__kernel void winograd_transform_weights(__global const stored_w *restrict w, uint w_at,
                                __global float *restrict u, uint u_at)
 {
-    const int item = get_global_id(0), in = item / OUT, out = REMAINDER(item, OUT);
-    if (in < IN)
-        load_window(u + u_at + in * (PLACES * OUT) + out, w + w_at, in, out);
+    const int item = get_global_id(0), in = item / K, out = MOD(item, K);
+    if (in < C)
+        transform_filter_tile(u + u_at + in * (TRANSFORM_ELEMENTS * K) + out, w + w_at, in, out);
 }
 
-__kernel void winograd_inputs(__global const stored_x *restrict x, uint x_at,
+__kernel void winograd_transform_inputs(__global const stored_x *restrict x, uint x_at,
                               __global const uchar *restrict from, uint from_at,
                               __global float *restrict v, uint v_at, int tiles)
 {
-    const int item = get_global_id(0), index = item / IN, c = REMAINDER(item, IN);
+    const int item = get_global_id(0), index = item / C, c = MOD(item, C);
     if (index >= tiles)
         return;
     const struct tile t = tile_at(index);
-    load_places(v + v_at + (size_t)index * (PLACES * IN) + c,
+    transform_input_tile(v + v_at + (size_t)index * (TRANSFORM_ELEMENTS * C) + c,
                 input_of(x + x_at, from + from_at, t, c), t);
 }
 
-__kernel void winograd_outputs(__global const float *restrict m, uint m_at,
+__kernel void winograd_transform_outputs(__global const float *restrict m, uint m_at,
                                __global const float *restrict bias, uint bias_at,
-                               __global const stored_gate *restrict gate, uint gate_at,
+                               __global const stored_act_grad *restrict act_grad, uint act_grad_at,
                                __global stored_y *restrict y, uint y_at,
                                __global uchar *restrict argmax, uint argmax_at, int tiles,
-                               float leak)
+                               float negative_slope)
 {
-    const int item = get_global_id(0), index = item / OUT, c = REMAINDER(item, OUT);
+    const int item = get_global_id(0), index = item / K, c = MOD(item, K);
     if (index >= tiles)
         return;
     const struct output o = {
-        y + y_at + c, argmax + argmax_at + c,          gate + gate_at + c,
-        OUT - c,      BIAS ? bias[bias_at + c] : 0.0f, leak};
-    floatv part[OUTPUTS][SIDE];
-    transform_columns(part, m + m_at + (size_t)index * (PLACES * OUT) + c);
+        y + y_at + c, argmax + argmax_at + c,          act_grad + act_grad_at + c,
+        K - c,      BIAS ? bias[bias_at + c] : 0.0f, negative_slope};
+    floatv part[OUTPUT_TILE][INPUT_TILE];
+    transform_columns(part, m + m_at + (size_t)index * (TRANSFORM_ELEMENTS * K) + c);
     store_tile(&o, part, tile_at(index));
 }

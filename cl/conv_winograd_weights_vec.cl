@@ -2,14 +2,14 @@
 /* Gradient of the weights of a convolution with a window of 3x3, stride 1, by Winograd's
  * algorithm, family `vec`.
  *
- *     winograd_products  sums over tiles of (A dz A^T) * (B^T x B), for each place of a
+ *     winograd_bwd_weights_gemm  sums over tiles of (A dz A^T) * (B^T x B), for each place of a
  *                        tile a matrix [in][out]; and of dz, for the bias
- *     winograd_windows   dw = G^T (sums of these) G
+ *     winograd_bwd_weights_reduce   dw = G^T (sums of these) G
  *
  * dz is dy, or where a pool follows dy at the places that argmax names. An item of
- * `winograd_products` takes `split` tiles of OUTPUTS x OUTPUTS pixels, TILES at a time,
- * with all input channels and PART output channels: it transforms them into planes, one a
- * place, which the second-level cache holds, and adds their products to planes of sums,
+ * `winograd_bwd_weights_gemm` takes `split` tiles of OUTPUT_TILE x OUTPUT_TILE pixels, TILES at a time,
+ * with all input channels and K_BLOCK output channels: it transforms them into transform_ptr, one a
+ * place, which the second-level cache holds, and adds their products to transform_ptr of sums,
  * TILE rows x NV vectors at a time in registers. Planes are 16 floats longer than needed,
  * or else all would fall into the same few places of the first-level cache. Global size
  * (parts, splits). */
@@ -32,8 +32,8 @@
 #define NV 2
 #endif
 /* Whole blocks of NV vectors. */
-#ifndef PART
-#define PART (NV * VW)
+#ifndef K_BLOCK
+#define K_BLOCK (NV * VW)
 #endif
 #ifndef UNROLL
 #define UNROLL 4
@@ -41,19 +41,19 @@
 
 enum {
     BLOCK = NV * VW,
-    ROWS = (IN + TILE - 1) / TILE * TILE,
-    CHANNELS = (ROWS + VW - 1) / VW * VW,
-    V_PLANE = TILES * CHANNELS + 16,
-    DZ_PLANE = TILES * PART + 16,
-    ROOM = PLACES * (V_PLANE + DZ_PLANE),
-    PARTS = (OUT + PART - 1) / PART,
-    SUMS_PLANE = ROWS * PART + 16,
-    SUMS = PLACES * SUMS_PLANE + PART, /* the bias's last */
-    TILES_Y = (OUT_H + OUTPUTS - 1) / OUTPUTS,
-    TILES_X = (OUT_W + OUTPUTS - 1) / OUTPUTS
+    C_TILED = (C + TILE - 1) / TILE * TILE,
+    C_PADDED = (C_TILED + VW - 1) / VW * VW,
+    V_STRIDE = TILES * C_PADDED + 16,
+    DZ_STRIDE = TILES * K_BLOCK + 16,
+    WORKSPACE_FLOATS = TRANSFORM_ELEMENTS * (V_STRIDE + DZ_STRIDE),
+    K_BLOCKS = (K + K_BLOCK - 1) / K_BLOCK,
+    ACC_STRIDE = C_TILED * K_BLOCK + 16,
+    ACC_FLOATS = TRANSFORM_ELEMENTS * ACC_STRIDE + K_BLOCK, /* the bias's last */
+    TILES_Y = (OUT_H + OUTPUT_TILE - 1) / OUTPUT_TILE,
+    TILES_X = (OUT_W + OUTPUT_TILE - 1) / OUTPUT_TILE
 };
 
-#define PLANES_ARE __global
+#define TRANSFORM_SPACE __global
 #include "winograd_input.h"
 
 static inline void clear(__global float *p, int count)
@@ -62,60 +62,60 @@ static inline void clear(__global float *p, int count)
         VSTORE((floatv)(0.0f), p + i);
 }
 
-/* dz at a place of a picture, of the channels from dy and argmax on. */
-static inline floatv gradient_at(__global const stored_other *dy,
+/* dz at a place of an image, of the channels from dy and argmax on. */
+static inline floatv load_dz(__global const stored_other *dy,
                                  __global const uchar *argmax, int y, int x)
 {
 #if POOL_R == 0
     (void)argmax;
-    return VLOAD_OTHER(dy + (y * OUT_W + x) * OUT);
+    return VLOAD_OTHER(dy + (y * OUT_W + x) * K);
 #else
     const int py = y / POOL_R, px = x / POOL_S;
-    if (py >= POOL_H || px >= POOL_W)
+    if (py >= POOL_OUT_H || px >= POOL_OUT_W)
         return (floatv)(0.0f);
-    const int at = (py * POOL_W + px) * OUT;
-#if OUT % VW == 0
+    const int at = (py * POOL_OUT_W + px) * K;
+#if K % VW == 0
     const intv place = CONVERT_INTV(*(__global const ucharv *)(argmax + at));
 #else
     const intv place = CONVERT_INTV(VLOADN(argmax + at));
 #endif
-    return WHERE(place == (intv)(REMAINDER(y, POOL_R) * POOL_S + REMAINDER(x, POOL_S)),
+    return SELECT(place == (intv)(MOD(y, POOL_R) * POOL_S + MOD(x, POOL_S)),
                  VLOAD_OTHER(dy + at), (floatv)(0.0f));
 #endif
 }
 
-/* A tile's gradients become places of the planes `to`, their sums are added to `bias`.
+/* A tile's gradients become places of the transform_ptr `to`, their sums are added to `bias`.
  * `count` channels. */
-static inline void load_gradient(__global float *to, __global float *bias,
+static inline void transform_gradient_tile(__global float *to, __global float *bias,
                                  __global const stored_other *dy,
                                  __global const uchar *argmax, struct tile t, int count)
 {
     const size_t at =
-        (size_t)t.picture * (POOL_R ? POOL_H * POOL_W * OUT : OUT_H * OUT_W * OUT);
-    const int rows = min((int)OUTPUTS, OUT_H - t.y),
-              columns = min((int)OUTPUTS, OUT_W - t.x);
+        (size_t)t.image * (POOL_R ? POOL_OUT_H * POOL_OUT_W * K : OUT_H * OUT_W * K);
+    const int rows = min((int)OUTPUT_TILE, OUT_H - t.y),
+              columns = min((int)OUTPUT_TILE, OUT_W - t.x);
     for (int k = 0; k < count; k += VW) {
-        floatv part[SIDE][OUTPUTS], sum = (floatv)(0.0f);
-        for (int j = 0; j < OUTPUTS; j++) {
-            floatv d[OUTPUTS], v[SIDE];
+        floatv part[INPUT_TILE][OUTPUT_TILE], sum = (floatv)(0.0f);
+        for (int j = 0; j < OUTPUT_TILE; j++) {
+            floatv d[OUTPUT_TILE], v[INPUT_TILE];
 #pragma unroll
-            for (int i = 0; i < OUTPUTS; i++) {
+            for (int i = 0; i < OUTPUT_TILE; i++) {
                 d[i] = i < rows && j < columns
-                           ? gradient_at(dy + at + k, argmax + at + k, t.y + i, t.x + j)
+                           ? load_dz(dy + at + k, argmax + at + k, t.y + i, t.x + j)
                            : (floatv)(0.0f);
                 sum += d[i];
             }
             transform_gradient(v, d);
 #pragma unroll
-            for (int i = 0; i < SIDE; i++)
+            for (int i = 0; i < INPUT_TILE; i++)
                 part[i][j] = v[i];
         }
-        for (int i = 0; i < SIDE; i++) {
-            floatv v[SIDE];
+        for (int i = 0; i < INPUT_TILE; i++) {
+            floatv v[INPUT_TILE];
             transform_gradient(v, part[i]);
 #pragma unroll
-            for (int j = 0; j < SIDE; j++)
-                VSTORE(v[j], to + (i * SIDE + j) * DZ_PLANE + k);
+            for (int j = 0; j < INPUT_TILE; j++)
+                VSTORE(v[j], to + (i * INPUT_TILE + j) * DZ_STRIDE + k);
         }
         if (BIAS)
             VSTORE(VLOAD(bias + k) + sum, bias + k);
@@ -123,7 +123,7 @@ static inline void load_gradient(__global float *to, __global float *bias,
 }
 
 /* Adds the products of `tiles` tiles to TILE rows of a plane of sums. */
-static inline void add_products(__global float *sums, __global const float *x,
+static inline void accumulate_gemm(__global float *sums, __global const float *x,
                                 __global const float *dz, int tiles)
 {
     floatv acc[TILE][NV];
@@ -131,99 +131,99 @@ static inline void add_products(__global float *sums, __global const float *x,
     for (int i = 0; i < TILE; i++)
 #pragma unroll
         for (int v = 0; v < NV; v++)
-            acc[i][v] = VLOAD(sums + i * PART + v * VW);
+            acc[i][v] = VLOAD(sums + i * K_BLOCK + v * VW);
 #pragma unroll UNROLL
     for (int t = 0; t < tiles; t++) {
         floatv d[NV];
 #pragma unroll
         for (int v = 0; v < NV; v++)
-            d[v] = VLOAD(dz + t * PART + v * VW);
+            d[v] = VLOAD(dz + t * K_BLOCK + v * VW);
 #pragma unroll
         for (int i = 0; i < TILE; i++)
 #pragma unroll
             for (int v = 0; v < NV; v++)
-                acc[i][v] = MAD((floatv)(x[t * CHANNELS + i]), d[v], acc[i][v]);
+                acc[i][v] = MAD((floatv)(x[t * C_PADDED + i]), d[v], acc[i][v]);
     }
 #pragma unroll
     for (int i = 0; i < TILE; i++)
 #pragma unroll
         for (int v = 0; v < NV; v++)
-            VSTORE(acc[i][v], sums + i * PART + v * VW);
+            VSTORE(acc[i][v], sums + i * K_BLOCK + v * VW);
 }
 
-__kernel void winograd_products(__global const stored_x *restrict x, uint x_at,
+__kernel void winograd_bwd_weights_gemm(__global const stored_x *restrict x, uint x_at,
                                 __global const stored_other *restrict dy, uint dy_at,
                                 __global const uchar *restrict argmax, uint argmax_at,
                                 __global float *restrict sums, uint sums_at,
-                                __global float *restrict room, uint room_at, int tiles,
+                                __global float *restrict workspace, uint workspace_at, int tiles,
                                 int split)
 {
-    const int item = get_global_id(1) * PARTS + get_global_id(0);
-    const int channel = get_global_id(0) * PART, count = min((int)PART, OUT - channel);
+    const int item = get_global_id(1) * K_BLOCKS + get_global_id(0);
+    const int channel = get_global_id(0) * K_BLOCK, count = min((int)K_BLOCK, K - channel);
     const int begin = get_global_id(1) * split, end = min(begin + split, tiles);
-    __global float *const xs = room + room_at + (size_t)item * ROOM;
-    __global float *const dzs = xs + PLACES * V_PLANE;
-    sums += sums_at + (size_t)item * SUMS;
-    clear(sums, SUMS);
-    clear(xs, ROOM);
+    __global float *const xs = workspace + workspace_at + (size_t)item * WORKSPACE_FLOATS;
+    __global float *const dzs = xs + TRANSFORM_ELEMENTS * V_STRIDE;
+    sums += sums_at + (size_t)item * ACC_FLOATS;
+    clear(sums, ACC_FLOATS);
+    clear(xs, WORKSPACE_FLOATS);
     for (int t = begin; t < end; t += TILES) {
         const int some = min((int)TILES, end - t);
         for (int i = 0; i < some; i++) {
             const struct tile tile = tile_at(t + i);
-            load_tile(xs + i * CHANNELS, x + x_at, argmax, tile);
-            load_gradient(dzs + i * PART, sums + PLACES * SUMS_PLANE,
+            transform_input_channels(xs + i * C_PADDED, x + x_at, argmax, tile);
+            transform_gradient_tile(dzs + i * K_BLOCK, sums + TRANSFORM_ELEMENTS * ACC_STRIDE,
                           dy + dy_at + channel, argmax + argmax_at + channel, tile,
                           count);
         }
-        for (int place = 0; place < PLACES; place++)
+        for (int place = 0; place < TRANSFORM_ELEMENTS; place++)
             for (int k = 0; k < count; k += BLOCK)
-                for (int c = 0; c < ROWS; c += TILE)
-                    add_products(sums + place * SUMS_PLANE + c * PART + k,
-                                 xs + place * V_PLANE + c, dzs + place * DZ_PLANE + k,
+                for (int c = 0; c < C_TILED; c += TILE)
+                    accumulate_gemm(sums + place * ACC_STRIDE + c * K_BLOCK + k,
+                                 xs + place * V_STRIDE + c, dzs + place * DZ_STRIDE + k,
                                  some);
     }
 }
 
 /* The sum over all splits, in order. */
-static inline floatv sum_at(__global const float *sums, int splits)
+static inline floatv sum_splits(__global const float *sums, int splits)
 {
     floatv sum = VLOAD(sums);
     for (int split = 1; split < splits; split++)
-        sum += VLOAD(sums + (size_t)split * (PARTS * SUMS));
+        sum += VLOAD(sums + (size_t)split * (K_BLOCKS * ACC_FLOATS));
     return sum;
 }
 
 /* One work-item the windows of an input channel and a part; of the last input channel
- * the bias too. Global size (parts, IN). */
-__kernel void winograd_windows(__global const float *restrict sums, uint sums_at,
+ * the bias too. Global size (parts, C). */
+__kernel void winograd_bwd_weights_reduce(__global const float *restrict sums, uint sums_at,
                                __global float *restrict dw, uint dw_at,
                                __global float *restrict dbias, uint dbias_at, int splits)
 {
-    const int c = get_global_id(1), channel = get_global_id(0) * PART;
-    const int count = min((int)PART, OUT - channel);
-    sums += sums_at + (size_t)get_global_id(0) * SUMS;
+    const int c = get_global_id(1), channel = get_global_id(0) * K_BLOCK;
+    const int count = min((int)K_BLOCK, K - channel);
+    sums += sums_at + (size_t)get_global_id(0) * ACC_FLOATS;
     for (int k = 0; k < count; k += VW) {
-        floatv part[3][SIDE];
-        for (int j = 0; j < SIDE; j++) {
-            floatv u[SIDE], g[3];
+        floatv part[3][INPUT_TILE];
+        for (int j = 0; j < INPUT_TILE; j++) {
+            floatv u[INPUT_TILE], g[3];
 #pragma unroll
-            for (int i = 0; i < SIDE; i++)
-                u[i] = sum_at(sums + (i * SIDE + j) * SUMS_PLANE + c * PART + k, splits);
-            transform_window(g, u);
+            for (int i = 0; i < INPUT_TILE; i++)
+                u[i] = sum_splits(sums + (i * INPUT_TILE + j) * ACC_STRIDE + c * K_BLOCK + k, splits);
+            transform_weight_gradient(g, u);
 #pragma unroll
             for (int r = 0; r < 3; r++)
                 part[r][j] = g[r];
         }
         for (int r = 0; r < 3; r++) {
             floatv g[3];
-            transform_window(g, part[r]);
+            transform_weight_gradient(g, part[r]);
             for (int s = 0; s < 3; s++)
                 store_part(
-                    g[s], dw + dw_at + ((size_t)(r * 3 + s) * IN + c) * OUT + channel + k,
+                    g[s], dw + dw_at + ((size_t)(r * 3 + s) * C + c) * K + channel + k,
                     count - k);
         }
-        if (BIAS && c == IN - 1)
-            store_part(sum_at(sums + PLACES * SUMS_PLANE + k, splits),
+        if (BIAS && c == C - 1)
+            store_part(sum_splits(sums + TRANSFORM_ELEMENTS * ACC_STRIDE + k, splits),
                        dbias + dbias_at + channel + k, count - k);
     }
 }

@@ -6,7 +6,7 @@
 #include "common.h"
 #include "storage.h"
 
-__kernel void convert(__global const stored_x *restrict x, uint x_at,
+__kernel void cast(__global const stored_x *restrict x, uint x_at,
                       __global stored_y *restrict y, uint y_at, uint count)
 {
     const uint i = get_global_id(0) * VW;

@@ -4,7 +4,7 @@
  *
  *     bias_act:     y = f(y + bias), a work-item a vector of a row; global size >= rows *
  *                   vectors of a row
- *     column_sums:  sums[c] = sum over rows of a[row][c], a work-item a vector of columns
+ *     bias_grad:  sums[c] = sum over rows of a[row][c], a work-item a vector of columns
  *
  * Loads may reach past the end of a row or of the buffer, which has slack; stores do
  * not. */
@@ -35,7 +35,7 @@ __kernel void bias_act(__global const float *bias, uint bias_at, __global float 
 }
 
 /* Four sums hide the additions' latency. */
-__kernel void column_sums(__global const float *restrict a, uint a_at,
+__kernel void bias_grad(__global const float *restrict a, uint a_at,
                           __global float *restrict sums, uint sums_at, uint rows)
 {
     const uint c = (uint)get_global_id(0) * VW;

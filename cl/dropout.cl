@@ -3,7 +3,7 @@
  *
  *     y[i] = number(i) 2^16 < limit ? 0 : scale x[i]
  *
- * number(i) is weft_dropout_number of random.h. Of `fallen` = 2^16 rate, rounded, limit
+ * number(i) is weft_dropout_bits of random.h. Of `fallen` = 2^16 rate, rounded, limit
  * is 2^16 fallen and scale 1 / (1 - fallen / 2^16). A work-item takes VW (4, 8 or 16)
  * counters, a lane each, and the eight vectors that they serve. Global size >= the runs
  * of elements, rounded up to whole eights, times DROPOUT_RUN / (8 VW). x and y may be
@@ -35,16 +35,16 @@ static inline uintv multiply_high(uintv a, uint b)
     return PASTE(as_uint, VW)((even >> 32) | (odd & ~low));
 }
 
-struct words {
+struct philox_words {
     uintv v[4];
 };
 
 /* As weft_philox of random.h, in every lane: over scalars it is ten times slower on
  * processors. */
-static inline struct words philox(uint key0, uint key1, uintv c0, uint c1, uint c2,
+static inline struct philox_words philox(uint key0, uint key1, uintv c0, uint c1, uint c2,
                                   uint c3)
 {
-    struct words c = {{c0, (uintv)(c1), (uintv)(c2), (uintv)(c3)}};
+    struct philox_words c = {{c0, (uintv)(c1), (uintv)(c2), (uintv)(c3)}};
 #pragma unroll
     for (int round = 0; round < 10; round++) {
         const uintv high0 = multiply_high(c.v[0], 0xD2511F53u);
@@ -72,7 +72,7 @@ __kernel void dropout(__global const uint *state, uint state_at,
     uint lanes[VW];
     for (uint lane = 0; lane < VW; lane++)
         lanes[lane] = first + lane;
-    const struct words w = philox(s[STATE_SEED_LOW], s[STATE_SEED_HIGH], VLOADN(lanes),
+    const struct philox_words w = philox(s[STATE_SEED_LOW], s[STATE_SEED_HIGH], VLOADN(lanes),
                                   s[STATE_STEP], layer, RANDOM_DROPOUT);
     x += x_at + i;
     y += y_at + i;
@@ -83,7 +83,7 @@ __kernel void dropout(__global const uint *state, uint state_at,
             return;
         const uintv bits = k < 4 ? w.v[k] << 16 : w.v[k - 4];
         const floatv v =
-            WHERE(bits < limit, (floatv)(0.0f), VLOAD_X(x + to) * (floatv)(scale));
+            SELECT(bits < limit, (floatv)(0.0f), VLOAD_X(x + to) * (floatv)(scale));
         if (i + to + VW <= count)
             VSTORE_Y(v, y + to);
         else

@@ -11,10 +11,10 @@
 
 /* 2^n, n = round(x / ln 2), lands in the exponent as the low bits of n + 1.5 2^23; the
  * rest is e^r, |r| <= ln 2 / 2, as in Cephes. Beyond the range inf and 0. */
-static inline floatv elementary_exp(floatv x)
+static inline floatv fast_exp(floatv x)
 {
-    const floatv below = WHERE(x > (floatv)(89.0f), (floatv)(89.0f), x);
-    const floatv v = WHERE(below < (floatv)(-88.0f), (floatv)(-88.0f), below);
+    const floatv below = SELECT(x > (floatv)(89.0f), (floatv)(89.0f), x);
+    const floatv v = SELECT(below < (floatv)(-88.0f), (floatv)(-88.0f), below);
     const floatv shifted = MAD(v, 1.44269504f, (floatv)(12582912.0f));
     const floatv n = shifted - 12582912.0f;
     const floatv r = MAD(n, 2.12194440e-4f, MAD(n, -0.693359375f, v));
@@ -27,7 +27,7 @@ static inline floatv elementary_exp(floatv x)
     return p * AS_FLOATV((AS_INTV(shifted) + 127) << 23);
 }
 
-static inline floatv elementary_tanh(floatv x)
+static inline floatv fast_tanh(floatv x)
 {
     const floatv end = (floatv)(9.02f);
     const floatv t = x * x;
@@ -39,10 +39,10 @@ static inline floatv elementary_tanh(floatv x)
     q = MAD(q, t, (floatv)(2.58708440e-2f));
     q = MAD(q, t, (floatv)(0.467129829f));
     q = MAD(q, t, (floatv)(1.0f));
-    return WHERE(x > end, (floatv)(1.0f), WHERE(x < -end, (floatv)(-1.0f), x * p / q));
+    return SELECT(x > end, (floatv)(1.0f), SELECT(x < -end, (floatv)(-1.0f), x * p / q));
 }
 
-static inline floatv elementary_erf(floatv x)
+static inline floatv fast_erf(floatv x)
 {
     const floatv end = (floatv)(3.92f);
     const floatv t = x * x;
@@ -56,11 +56,11 @@ static inline floatv elementary_erf(floatv x)
     q = MAD(q, t, (floatv)(0.114103809f));
     q = MAD(q, t, (floatv)(0.502065069f));
     q = MAD(q, t, (floatv)(1.0f));
-    return WHERE(x > end, (floatv)(1.0f), WHERE(x < -end, (floatv)(-1.0f), x * p / q));
+    return SELECT(x > end, (floatv)(1.0f), SELECT(x < -end, (floatv)(-1.0f), x * p / q));
 }
 
 /* (1 + erf(x / sqrt 2)) / 2 + x e^(-x^2 / 2) / sqrt(2 pi), less 1/2 an odd function. */
-static inline floatv elementary_gelu_slope(floatv x)
+static inline floatv fast_gelu_grad(floatv x)
 {
     const floatv end = (floatv)(5.9f);
     const floatv t = x * x;
@@ -77,8 +77,8 @@ static inline floatv elementary_gelu_slope(floatv x)
     q = MAD(q, t, (floatv)(4.34423096e-2f));
     q = MAD(q, t, (floatv)(0.302946245f));
     q = MAD(q, t, (floatv)(1.0f));
-    return WHERE(x > end, (floatv)(1.0f),
-                 WHERE(x < -end, (floatv)(0.0f), x * p / q + 0.5f));
+    return SELECT(x > end, (floatv)(1.0f),
+                  SELECT(x < -end, (floatv)(0.0f), x * p / q + 0.5f));
 }
 
 #endif

@@ -2,10 +2,10 @@
 /* Convolutions and dense layers as matrix products (gemm_tile.cl says which) by
  * sub-groups, without local memory.
  *
- * A sub-group makes RM x RN * LANES of the result: every lane has RM rows of RN columns,
- * LANES apart. A step is LANES of k: its lanes load RM x LANES of A, a row of lanes along
+ * A sub-group makes MWI x NWI * LANES of the result: every lane has MWI rows of NWI columns,
+ * LANES apart. A step is LANES of k: its lanes load MWI x LANES of A, a row of lanes along
  * what is contiguous, and look at each other's; of B each loads its own columns. Global
- * size (tiles * ITEMS, splits of k, groups * parts), local size (ITEMS, 1, 1): STACK
+ * size (tiles * ITEMS, splits of k, groups * parts), local size (ITEMS, 1, 1): SUBGROUPS
  * sub-groups, one below the other. */
 #define SCALAR
 #include "common.h"
@@ -13,38 +13,38 @@
 #include "result.h"
 #include "sub_group.h"
 
-#ifndef RM
-#define RM 8 /* divides LANES */
-#define RN 2
+#ifndef MWI
+#define MWI 8 /* divides LANES */
+#define NWI 2
 #endif
-#if LANES % RM
+#if LANES % MWI
 #error "no such tile"
 #endif
 
-#define ITEMS (LANES * STACK)
-#define MT    (RM * STACK)
-#define NT    (RN * LANES)
+#define ITEMS (LANES * SUBGROUPS)
+#define MWG    (MWI * SUBGROUPS)
+#define NWG    (NWI * LANES)
 #include "gemm_share.h"
 
-/* A lies along k, or, for WEIGHTS, along m: then a row of lanes is RM of m and
- * LANES / RM of k. */
-#define ALONG_K (OP != WEIGHTS)
+/* A lies along k, or, for PASS_BWD_WEIGHTS, along m: then a row of lanes is MWI of m and
+ * LANES / MWI of k. */
+#define ALONG_K (PASS != PASS_BWD_WEIGHTS)
 
-/* This sub-group's RM x LANES of A from k0 on, RM in each lane. */
+/* This sub-group's MWI x LANES of A from k0 on, MWI in each lane. */
 static inline void load_a(__global const float *a, __global const uchar *argmax, int k0,
-                          int k_end, uint lane, struct reach reach,
-                          const struct spot spots[RM], float loaded[RM])
+                          int k_end, uint lane, struct phase_taps phase_taps,
+                          const struct coord coords[MWI], float loaded[MWI])
 {
 #if ALONG_K
-    const struct spot tap = spot_of_tap(k0 + (int)lane, k_end, reach);
+    const struct coord tap = coord_of_tap(k0 + (int)lane, k_end, phase_taps);
 #pragma unroll
-    for (uint i = 0; i < RM; i++)
-        loaded[i] = source_at(a, argmax, spots[i], tap);
+    for (uint i = 0; i < MWI; i++)
+        loaded[i] = gather_a(a, argmax, coords[i], tap);
 #else
 #pragma unroll
-    for (uint i = 0; i < RM; i++) {
-        const int k = k0 + (int)(i * (LANES / RM) + lane / RM);
-        loaded[i] = source_at(a, argmax, spot_of_pixel(k, k_end, reach), spots[0]);
+    for (uint i = 0; i < MWI; i++) {
+        const int k = k0 + (int)(i * (LANES / MWI) + lane / MWI);
+        loaded[i] = gather_a(a, argmax, coord_of_pixel(k, k_end, phase_taps), coords[0]);
     }
 #endif
 }
@@ -54,28 +54,28 @@ static inline void load_a(__global const float *a, __global const uchar *argmax,
 #define FLOAT_OF(row, k) (row)
 #define LANE_OF(row, k)  (k)
 #else
-#define FLOAT_OF(row, k) ((k) / (LANES / RM))
-#define LANE_OF(row, k)  ((k) % (LANES / RM) * RM + (row))
+#define FLOAT_OF(row, k) ((k) / (LANES / MWI))
+#define LANE_OF(row, k)  ((k) % (LANES / MWI) * MWI + (row))
 #endif
 
-static inline void store(float acc[RM][RN], int m0, int m_end, int n0, int part,
-                         uint lane, __global const float *extra, __global float *out,
+static inline void store(float acc[MWI][NWI], int m0, int m_end, int n0, int phase,
+                         uint lane, __global const float *bias_or_act_grad, __global float *out,
                          float slope)
 {
 #pragma unroll
-    for (uint i = 0; i < RM; i++) {
-        const int m = m0 + (int)i, row = m < m_end ? row_of(m, part) : -1;
+    for (uint i = 0; i < MWI; i++) {
+        const int m = m0 + (int)i, row = m < m_end ? output_row(m, phase) : -1;
 #pragma unroll
-        for (uint j = 0; j < RN; j++) {
+        for (uint j = 0; j < NWI; j++) {
             const int n = n0 + (int)(j * LANES + lane);
-            if (row < 0 || n >= N)
+            if (row < 0 || n >= GEMM_N)
                 continue;
             const uint at = (uint)row * OUT_C + (uint)n;
             float v = acc[i][j];
-#if !SPLIT
-            const float bias = OP == FORWARD && EXTRA ? extra[n] : 0.0f;
-            const float gate = OP == DATA && EXTRA ? extra[at] : 0.0f;
-            v = finished(v, bias, gate, slope);
+#if !SPLIT_K
+            const float bias = PASS == PASS_FORWARD && BIAS_OR_ACT_GRAD ? bias_or_act_grad[n] : 0.0f;
+            const float act_grad = PASS == PASS_BWD_DATA && BIAS_OR_ACT_GRAD ? bias_or_act_grad[at] : 0.0f;
+            v = epilogue(v, bias, act_grad, slope);
 #endif
             out[at] = v;
         }
@@ -83,68 +83,68 @@ static inline void store(float acc[RM][RN], int m0, int m_end, int n0, int part,
 }
 
 /* The arguments are those of gemm_tile.cl. */
-__kernel SUB_GROUPS __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void
+__kernel SUBGROUP_ATTRIBUTE __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void
 gemm(__global const float *restrict a, uint a_at, __global const float *restrict b,
      uint b_at, __global const uchar *restrict argmax, uint argmax_at,
-     __global const float *restrict extra, uint extra_at, __global float *restrict out,
-     uint out_at, __global float *restrict sums, uint sums_at, int pictures, int span,
-     uint plane, float slope)
+     __global const float *restrict bias_or_act_grad, uint bias_or_act_grad_at, __global float *restrict out,
+     uint out_at, __global float *restrict sums, uint sums_at, int images, int k_per_split,
+     uint partial_stride, float slope)
 {
-    ROOM(RM)
+    LOCAL_EXTRA(MWI)
     const uint item = (uint)get_local_id(0), lane = item % LANES;
-    const struct share v = share_of_group(pictures, span);
-    a += a_at + (uint)(v.group * SRC_CG);
-    b += b_at + (uint)(v.group * KG);
-    argmax += argmax_at + (uint)(v.group * KG);
-    extra += extra_at + (uint)(v.group * N);
-    out += out_at + v.split * plane + (uint)(v.group * N);
-    sums += sums_at + v.split * plane + (uint)(v.group * N);
-    const int m0 = v.m0 + (int)(item / LANES) * RM;
+    const struct work_tile v = work_tile_of_group(images, k_per_split);
+    a += a_at + (uint)(v.group * SRC_C_PER_GROUP);
+    b += b_at + (uint)(v.group * K_PER_GROUP);
+    argmax += argmax_at + (uint)(v.group * K_PER_GROUP);
+    bias_or_act_grad += bias_or_act_grad_at + (uint)(v.group * GEMM_N);
+    out += out_at + v.split * partial_stride + (uint)(v.group * GEMM_N);
+    sums += sums_at + v.split * partial_stride + (uint)(v.group * GEMM_N);
+    const int m0 = v.m0 + (int)(item / LANES) * MWI;
 
-    struct spot spots[RM];
-    float acc[RM][RN], columns[RN], own[RM];
+    struct coord coords[MWI];
+    float acc[MWI][NWI], columns[NWI], own[MWI];
 #pragma unroll
-    for (uint i = 0; i < RM; i++)
-        spots[i] = ALONG_K ? spot_of_pixel(m0 + (int)i, v.m_end, v.reach)
-                           : spot_of_tap(m0 + (int)(lane % RM), v.m_end, v.reach);
+    for (uint i = 0; i < MWI; i++)
+        coords[i] = ALONG_K ? coord_of_pixel(m0 + (int)i, v.m_end, v.phase_taps)
+                           : coord_of_tap(m0 + (int)(lane % MWI), v.m_end, v.phase_taps);
 #pragma unroll
-    for (uint j = 0; j < RN; j++) {
+    for (uint j = 0; j < NWI; j++) {
         columns[j] = 0.0f;
 #pragma unroll
-        for (uint i = 0; i < RM; i++)
+        for (uint i = 0; i < MWI; i++)
             acc[i][j] = 0.0f;
     }
 
     for (int k0 = v.k_begin; k0 < v.k_end; k0 += LANES) {
-        load_a(a, argmax, k0, v.k_end, lane, v.reach, spots, own);
-        SHOW(own, RM);
-#if DIALECT /* else no lane's number has to be a constant, and compilers rest */
+        load_a(a, argmax, k0, v.k_end, lane, v.phase_taps, coords, own);
+        PUBLISH(own, MWI);
+#if SUBGROUP_EXT /* else no lane's number has to be a constant, and compilers rest */
 #pragma unroll
 #endif
         for (uint k = 0; k < LANES; k++) {
-            float row[RN];
+            float row[NWI];
 #pragma unroll
-            for (uint j = 0; j < RN; j++) {
+            for (uint j = 0; j < NWI; j++) {
                 const int n = v.n0 + (int)(j * LANES + lane);
-                row[j] = k0 + (int)k < v.k_end && n < N
-                             ? other_at(b, argmax, k0 + (int)k, n, v.reach)
+                row[j] = k0 + (int)k < v.k_end && n < GEMM_N
+                             ? gather_b(b, argmax, k0 + (int)k, n, v.phase_taps)
                              : 0.0f;
                 columns[j] += row[j];
             }
 #pragma unroll
-            for (uint i = 0; i < RM; i++) {
-                const float given = OF_LANE(own, FLOAT_OF(i, k), LANE_OF(i, k));
+            for (uint i = 0; i < MWI; i++) {
+                const float a_value = BROADCAST(own, FLOAT_OF(i, k), LANE_OF(i, k));
 #pragma unroll
-                for (uint j = 0; j < RN; j++)
-                    acc[i][j] = MAD(given, row[j], acc[i][j]);
+                for (uint j = 0; j < NWI; j++)
+                    acc[i][j] = MAD(a_value, row[j], acc[i][j]);
             }
         }
     }
 
-    store(acc, m0, v.m_end, v.n0, v.part, lane, extra, out, slope);
-    if (OP == WEIGHTS && EXTRA && m0 == 0)
+    store(acc, m0, v.m_end, v.n0, v.phase, lane, bias_or_act_grad, out, slope);
+    if (PASS == PASS_BWD_WEIGHTS && BIAS_OR_ACT_GRAD && m0 == 0)
 #pragma unroll
-        for (uint j = 0; j < RN; j++)
-            if (v.n0 + (int)(j * LANES + lane) < N)
+        for (uint j = 0; j < NWI; j++)
+            if (v.n0 + (int)(j * LANES + lane) < GEMM_N)
                 sums[v.n0 + (int)(j * LANES + lane)] = columns[j];
 }

@@ -1,54 +1,54 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The sum of the planes that the splits of a product wrote, finished. */
+/* The sum of the partial_sums that the splits of a product wrote, epilogue. */
 #define VW 4
 #include "common.h"
 #include "gather.h"
 #include "result.h"
 
-#ifndef SLICES
-#define SLICES 4
+#ifndef REDUCE_SLICES
+#define REDUCE_SLICES 4
 #endif
 
-/* out[i] = the sum of the planes at i, finished, for i < count. From tail_at on a plane
- * holds K sums for dbias. A work-group does 64 places: 16 columns of 4, times SLICES
- * slices of the planes. Local size (16, SLICES). */
-__kernel __attribute__((reqd_work_group_size(16, SLICES, 1))) void
-gemm_sum(__global const float *restrict planes, uint planes_at,
-         __global const stored_gate *restrict extra, uint extra_at,
+/* out[i] = the sum of the partial_sums at i, epilogue, for i < count. From bias_grad_at on a partial_stride
+ * holds K sums for dbias. A work-group does 64 places: 16 columns of 4, times REDUCE_SLICES
+ * reduce_slices of the partial_sums. Local size (16, REDUCE_SLICES). */
+__kernel __attribute__((reqd_work_group_size(16, REDUCE_SLICES, 1))) void
+gemm_split_k_reduce(__global const float *restrict partial_sums, uint partial_sums_at,
+         __global const stored_act_grad *restrict bias_or_act_grad, uint bias_or_act_grad_at,
          __global stored_y *restrict out, uint out_at, __global float *restrict sums,
-         uint sums_at, int splits, uint plane, uint count, uint tail_at, float slope)
+         uint sums_at, int splits, uint partial_stride, uint count, uint bias_grad_at, float slope)
 {
-    __local float4 slices[SLICES][16];
+    __local float4 reduce_slices[REDUCE_SLICES][16];
     const uint column = (uint)get_local_id(0), slice = (uint)get_local_id(1);
     const uint i = 4 * (uint)get_global_id(0);
     float4 sum = (float4)(0.0f);
-    if (i < plane)
-        for (uint s = slice; s < (uint)splits; s += SLICES)
-            sum += *(__global const float4 *)(planes + planes_at + s * plane + i);
-    slices[slice][column] = sum;
-    for (uint half_way = SLICES / 2; half_way > 0; half_way /= 2) {
+    if (i < partial_stride)
+        for (uint s = slice; s < (uint)splits; s += REDUCE_SLICES)
+            sum += *(__global const float4 *)(partial_sums + partial_sums_at + s * partial_stride + i);
+    reduce_slices[slice][column] = sum;
+    for (uint half_slices = REDUCE_SLICES / 2; half_slices > 0; half_slices /= 2) {
         barrier(CLK_LOCAL_MEM_FENCE);
-        if (slice < half_way)
-            slices[slice][column] += slices[slice + half_way][column];
+        if (slice < half_slices)
+            reduce_slices[slice][column] += reduce_slices[slice + half_slices][column];
     }
     if (slice > 0)
         return;
 
-    sum = slices[0][column];
-    if (OP == WEIGHTS && EXTRA && i >= tail_at) {
-        const uint n = i - tail_at;
+    sum = reduce_slices[0][column];
+    if (PASS == PASS_BWD_WEIGHTS && BIAS_OR_ACT_GRAD && i >= bias_grad_at) {
+        const uint n = i - bias_grad_at;
         if (n < K)
             store_part(sum, sums + sums_at + n, min(4u, K - n));
     } else if (i < count) {
-        float4 bias = (float4)(0.0f), gate = (float4)(0.0f);
-        extra += extra_at;
-#if OP == FORWARD && EXTRA
-        bias = (float4)(extra[i % K], extra[(i + 1) % K], extra[(i + 2) % K],
-                        extra[(i + 3) % K]);
+        float4 bias = (float4)(0.0f), act_grad = (float4)(0.0f);
+        bias_or_act_grad += bias_or_act_grad_at;
+#if PASS == PASS_FORWARD && BIAS_OR_ACT_GRAD
+        bias = (float4)(bias_or_act_grad[i % K], bias_or_act_grad[(i + 1) % K], bias_or_act_grad[(i + 2) % K],
+                        bias_or_act_grad[(i + 3) % K]);
 #endif
-        if (OP == DATA && EXTRA)
-            gate = VLOAD_GATE(extra + i);
-        store_part_y(finished(sum, bias, gate, slope), out + out_at + i,
+        if (PASS == PASS_BWD_DATA && BIAS_OR_ACT_GRAD)
+            act_grad = VLOAD_ACT_GRAD(bias_or_act_grad + i);
+        store_part_y(epilogue(sum, bias, act_grad, slope), out + out_at + i,
                      min(4u, count - i));
     }
 }

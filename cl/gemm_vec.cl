@@ -3,40 +3,40 @@
  *
  *     c[m][n] = sum over k of a[m][k] b[k][n], all row by row
  *
- *     bias and activation; or times an activation's derivative at `gate`; or with the
+ *     bias and activation; or times an activation's derivative at `act_grad`; or with the
  *     sums of b's columns beside (the bias gradient)
- *     A_TURNED: a lies as [k][m].   B_TURNED: b lies as [n][k].
+ *     TRANS_A: a lies as [k][m].   TRANS_B: b lies as [n][k].
  *
- * A work-item computes `row_tiles` x COLUMN_TILES tiles of TILE rows x NV vectors of VW
- * columns. k is taken in pieces of DEPTH: a piece of b, and of a where a row's elements
+ * A work-item computes `row_tiles` x BLOCK_TILES_N tiles of TILE rows x NV vectors of VW
+ * columns. k is taken in pieces of BLOCK_K: a piece of b, and of a where a row's elements
  * are far apart, is copied next to each other, so that it stays in the first-level cache,
  * and the tiles' sums wait in private memory. Global size (pieces of columns, pieces of
  * rows). */
 #include "common.h"
 #include "storage.h"
 
-#ifndef A_TURNED
-#define A_TURNED 0
+#ifndef TRANS_A
+#define TRANS_A 0
 #endif
-#ifndef B_TURNED
-#define B_TURNED 0
+#ifndef TRANS_B
+#define TRANS_B 0
 #endif
 /* Copy the pieces of a, of b, as floats. Needed where b is turned. */
-#ifndef A_PACKED
-#define A_PACKED 0
+#ifndef PACK_A
+#define PACK_A 0
 #endif
-#ifndef B_PACKED
-#define B_PACKED B_TURNED
+#ifndef PACK_B
+#define PACK_B TRANS_B
 #endif
 #ifndef BIAS
 #define BIAS 0
 #endif
-/* 1: the activation's derivative at `gate` instead of the activation. */
-#ifndef GATE
-#define GATE 0
+/* 1: the activation's derivative at `act_grad` instead of the activation. */
+#ifndef ACT_GRAD
+#define ACT_GRAD 0
 #endif
-#ifndef COLUMN_SUMS
-#define COLUMN_SUMS 0
+#ifndef BIAS_GRAD
+#define BIAS_GRAD 0
 #endif
 #ifndef TILE
 #define TILE 6
@@ -45,18 +45,18 @@
 #define NV 2
 #endif
 /* The most row tiles of a work-item. */
-#ifndef ROW_TILES
-#define ROW_TILES 1
+#ifndef BLOCK_TILES_M
+#define BLOCK_TILES_M 1
 #endif
-#ifndef COLUMN_TILES
-#define COLUMN_TILES 1
+#ifndef BLOCK_TILES_N
+#define BLOCK_TILES_N 1
 #endif
-/* WHOLE: k is one piece, at most DEPTH long where anything is copied. */
-#ifndef WHOLE
-#define WHOLE 1
+/* SINGLE_K_BLOCK: k is one piece, at most BLOCK_K long where anything is copied. */
+#ifndef SINGLE_K_BLOCK
+#define SINGLE_K_BLOCK 1
 #endif
-#ifndef DEPTH
-#define DEPTH 1
+#ifndef BLOCK_K
+#define BLOCK_K 1
 #endif
 #ifndef UNROLL
 #define UNROLL 4
@@ -64,25 +64,25 @@
 
 enum {
     BLOCK = NV * VW,
-    ROWS = ROW_TILES * TILE,
-    COLUMNS = COLUMN_TILES * BLOCK,
+    ROWS = BLOCK_TILES_M * TILE,
+    COLUMNS = BLOCK_TILES_N * BLOCK,
     /* A packed piece of a lies as it does in memory, in rows of whole vectors: of k where
      * it is not turned. */
-    A_ROW = ((A_TURNED ? ROWS : DEPTH) + VW - 1) / VW * VW
+    A_ROW = ((TRANS_A ? ROWS : BLOCK_K) + VW - 1) / VW * VW
 };
 
 struct size {
     int m, n, k;
 };
 
-#if A_PACKED
+#if PACK_A
 typedef __private const float *a_pointer;
 #define LOAD_A(p) (*(p))
 #else
 typedef __global const stored_x *a_pointer;
 #define LOAD_A(p) LOAD_X(p)
 #endif
-#if B_PACKED
+#if PACK_B
 typedef __private const floatv *b_pointer;
 #define LOAD_B(p, v) ((p)[v])
 #else
@@ -90,7 +90,7 @@ typedef __global const stored_w *b_pointer;
 #define LOAD_B(p, v) VLOAD_W((p) + (v)*VW)
 #endif
 
-#if A_PACKED && !A_TURNED
+#if PACK_A && !TRANS_A
 /* to[row][A_ROW] = `rows` rows of a from row m on, `depth` long from k on; what lies
  * beyond the last row or the depth is not used. */
 static inline void pack_a(floatv *to, __global const stored_x *a, struct size size, int m,
@@ -102,7 +102,7 @@ static inline void pack_a(floatv *to, __global const stored_x *a, struct size si
             to[j / VW] = VLOAD_X(from + j);
     }
 }
-#elif A_PACKED
+#elif PACK_A
 /* to[k][A_ROW] = `rows` rows of a from row m on, `depth` long from k on; zeros beyond the
  * last. */
 static inline void pack_a(floatv *to, __global const stored_x *a, struct size size, int m,
@@ -115,7 +115,7 @@ static inline void pack_a(floatv *to, __global const stored_x *a, struct size si
 }
 #endif
 
-#if B_PACKED && B_TURNED
+#if PACK_B && TRANS_B
 /* The first halves of two vectors dealt alternately, and the second halves. */
 #if VW == 2
 #define LOW_HALVES  (uint2)(0, 2)
@@ -132,7 +132,7 @@ static inline void pack_a(floatv *to, __global const stored_x *a, struct size si
 #endif
 
 /* Lane j of rows[i] becomes lane i of rows[j], in log2(VW) rounds of dealing. */
-static inline void transpose(floatv rows[VW])
+static inline void transpose_lanes(floatv rows[VW])
 {
 #if VW > 1
     floatv dealt[VW];
@@ -151,21 +151,21 @@ static inline void transpose(floatv rows[VW])
 }
 #endif
 
-#if B_PACKED
-/* to[column tile][DEPTH][NV]; anything beyond the last column. */
+#if PACK_B
+/* to[column tile][BLOCK_K][NV]; anything beyond the last column. */
 static inline void pack_b(floatv *to, __global const stored_w *b, struct size size, int n,
                           int k, int depth)
 {
     for (int j = 0; j < COLUMNS && n + j < size.n; j += VW) {
-        floatv *at = to + j / BLOCK * (DEPTH * NV) + REMAINDER(j, BLOCK) / VW;
-#if B_TURNED
+        floatv *at = to + j / BLOCK * (BLOCK_K * NV) + MOD(j, BLOCK) / VW;
+#if TRANS_B
         for (int i = 0; i < depth; i += VW) {
             floatv rows[VW];
 #pragma unroll
             for (int lane = 0; lane < VW; lane++)
                 rows[lane] =
                     VLOAD_W(b + (size_t)min(n + j + lane, size.n - 1) * size.k + k + i);
-            transpose(rows);
+            transpose_lanes(rows);
 #pragma unroll
             for (int lane = 0; lane < VW; lane++)
                 if (i + lane < depth)
@@ -200,22 +200,22 @@ static inline void multiply(floatv acc[TILE][NV], const a_pointer a[TILE], int a
     }
 }
 
-static inline floatv result(floatv z, __global const float *bias,
-                            __global const stored_gate *gate, float leak)
+static inline floatv epilogue(floatv z, __global const float *bias,
+                            __global const stored_act_grad *act_grad, float negative_slope)
 {
     if (BIAS)
         z += VLOAD(bias);
-    if (!GATE)
-        return activate(z, leak);
-    const floatv g = VLOAD_GATE(gate);
-    return z * activate_gradient(g, g, leak);
+    if (!ACT_GRAD)
+        return activate(z, negative_slope);
+    const floatv g = VLOAD_ACT_GRAD(act_grad);
+    return z * activate_gradient(g, g, negative_slope);
 }
 
-/* Rows m .. and columns n .. of c, from the finished sums of a tile. Rows are a loop that
+/* Rows m .. and columns n .. of c, from the epilogue sums of a tile. Rows are a loop that
  * stays one: unrolled, they were most of what a compiler had to do. */
-static inline void finish(const floatv *sums, __global const float *bias,
-                          __global const stored_gate *gate, __global stored_y *c,
-                          struct size size, int m, int n, float leak)
+static inline void store_tile(const floatv *sums, __global const float *bias,
+                          __global const stored_act_grad *act_grad, __global stored_y *c,
+                          struct size size, int m, int n, float negative_slope)
 {
     const int rows = min(TILE, size.m - m), columns = size.n - n;
     bias += n;
@@ -225,17 +225,17 @@ static inline void finish(const floatv *sums, __global const float *bias,
         if (columns >= BLOCK) {
 #pragma unroll
             for (int j = 0; j < BLOCK; j += VW)
-                VSTORE_Y(result(sums[j / VW], bias + j, gate + at + j, leak), c + at + j);
+                VSTORE_Y(epilogue(sums[j / VW], bias + j, act_grad + at + j, negative_slope), c + at + j);
             continue;
         }
 #pragma unroll 1
         for (int j = 0; j < columns; j += VW)
-            store_part_y(result(sums[j / VW], bias + j, gate + at + j, leak), c + at + j,
+            store_part_y(epilogue(sums[j / VW], bias + j, act_grad + at + j, negative_slope), c + at + j,
                          columns - j);
     }
 }
 
-static inline void add_columns(__global const stored_w *b, __global float *sums,
+static inline void bias_grad_columns(__global const stored_w *b, __global float *sums,
                                struct size size, int n)
 {
     for (int j = n; j < min(n + COLUMNS, size.n); j += VW) {
@@ -249,10 +249,10 @@ static inline void add_columns(__global const stored_w *b, __global float *sums,
 __kernel void gemm(__global const stored_x *restrict a, uint a_at,
                    __global const stored_w *restrict b, uint b_at,
                    __global const float *restrict bias, uint bias_at,
-                   __global const stored_gate *restrict gate, uint gate_at,
+                   __global const stored_act_grad *restrict act_grad, uint act_grad_at,
                    __global stored_y *restrict c, uint c_at,
                    __global float *restrict sums, uint sums_at, int m, int n, int k,
-                   int row_tiles, float leak)
+                   int row_tiles, float negative_slope)
 {
     const struct size size = {m, n, k};
     const int column = get_global_id(0) * COLUMNS,
@@ -262,19 +262,19 @@ __kernel void gemm(__global const stored_x *restrict a, uint a_at,
     a += a_at;
     b += b_at;
     /* Arrays of vectors: as floats they are stored and loaded in pieces. */
-#if A_PACKED
-    floatv packed_a[(A_TURNED ? DEPTH : ROWS) * A_ROW / VW];
+#if PACK_A
+    floatv packed_a[(TRANS_A ? BLOCK_K : ROWS) * A_ROW / VW];
 #endif
-#if B_PACKED
-    floatv packed_b[DEPTH * COLUMNS / VW];
+#if PACK_B
+    floatv packed_b[BLOCK_K * COLUMNS / VW];
 #endif
-    floatv waiting[(WHOLE ? TILE * BLOCK : ROWS * COLUMNS) / VW];
+    floatv acc_spill[(SINGLE_K_BLOCK ? TILE * BLOCK : ROWS * COLUMNS) / VW];
     for (int k0 = 0, depth; k0 < k; k0 += depth) {
-        depth = WHOLE ? k : min(DEPTH, k - k0);
-#if A_PACKED
+        depth = SINGLE_K_BLOCK ? k : min(BLOCK_K, k - k0);
+#if PACK_A
         pack_a(packed_a, a, size, row, (rows + TILE - 1) / TILE * TILE, k0, depth);
 #endif
-#if B_PACKED
+#if PACK_B
         pack_b(packed_b, b, size, column, k0, depth);
 #endif
         for (int i = 0; i < rows; i += TILE)
@@ -283,11 +283,11 @@ __kernel void gemm(__global const stored_x *restrict a, uint a_at,
                 floatv acc[TILE][NV];
 #pragma unroll
                 for (int t = 0; t < TILE; t++) {
-#if A_PACKED && !A_TURNED
+#if PACK_A && !TRANS_A
                     from[t] = (const float *)packed_a + min(i + t, rows - 1) * A_ROW;
-#elif A_PACKED
+#elif PACK_A
                     from[t] = (const float *)packed_a + i + t;
-#elif A_TURNED
+#elif TRANS_A
                     from[t] = a + (size_t)k0 * m + min(row + i + t, m - 1);
 #else
                     from[t] = a + (size_t)min(row + i + t, m - 1) * k + k0;
@@ -296,16 +296,16 @@ __kernel void gemm(__global const stored_x *restrict a, uint a_at,
                     for (int v = 0; v < NV; v++)
                         acc[t][v] = (floatv)(0.0f);
                 }
-                floatv *const sum = waiting + (WHOLE ? 0 : (i * COLUMNS + j * TILE) / VW);
-                if (!WHOLE && k0 > 0)
+                floatv *const sum = acc_spill + (SINGLE_K_BLOCK ? 0 : (i * COLUMNS + j * TILE) / VW);
+                if (!SINGLE_K_BLOCK && k0 > 0)
 #pragma unroll
                     for (int t = 0; t < TILE; t++)
 #pragma unroll
                         for (int v = 0; v < NV; v++)
                             acc[t][v] = sum[t * NV + v];
-                const int a_step = !A_TURNED ? 1 : A_PACKED ? A_ROW : m;
-#if B_PACKED
-                multiply(acc, from, a_step, packed_b + j * DEPTH / VW, NV, depth);
+                const int a_step = !TRANS_A ? 1 : PACK_A ? A_ROW : m;
+#if PACK_B
+                multiply(acc, from, a_step, packed_b + j * BLOCK_K / VW, NV, depth);
 #else
                 multiply(acc, from, a_step, b + (size_t)k0 * n + column + j, n, depth);
 #endif
@@ -315,10 +315,10 @@ __kernel void gemm(__global const stored_x *restrict a, uint a_at,
                     for (int v = 0; v < NV; v++)
                         sum[t * NV + v] = acc[t][v];
                 if (k0 + depth >= k)
-                    finish(sum, bias + bias_at, gate + gate_at, c + c_at, size, row + i,
-                           column + j, leak);
+                    store_tile(sum, bias + bias_at, act_grad + act_grad_at, c + c_at, size, row + i,
+                           column + j, negative_slope);
             }
     }
-    if (COLUMN_SUMS && row == 0)
-        add_columns(b, sums + sums_at, size, column);
+    if (BIAS_GRAD && row == 0)
+        bias_grad_columns(b, sums + sums_at, size, column);
 }

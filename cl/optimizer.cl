@@ -1,47 +1,47 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The launch that ends a training step: the optimizer over all weights at once, and the
- * step's account, which the first work-item or work-group keeps.
+ * step's accumulate_metrics, which the first work-item or work-group keeps.
  *
- *     SGD:   m = momentum m + g + decay w
- *            w -= rate (nesterov ? g + decay w + momentum m : m)
- *     Adam:  g += decay w;  m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2
- *            w -= rate (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + epsilon)
- *     AdamW: the same without decay in g; w -= rate decay w before
+ *     SGD:   m = momentum m + g + weight_decay w
+ *            w -= learning_rate (nesterov ? g + weight_decay w + momentum m : m)
+ *     Adam:  g += weight_decay w;  m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2
+ *            w -= learning_rate (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + epsilon)
+ *     AdamW: the same without weight_decay in g; w -= learning_rate weight_decay w before
  *
  * g is what lies in memory times `unscale`, a power of two.
  *
- * Powers and rate come from the state (state.h). `variant`: Nesterov's, or AdamW. n: rows
- * of the account; 0: none is kept. One work-item a vector; global size >= count / VW,
+ * Powers and learning_rate come from the state (state.h). `variant`: Nesterov's, or AdamW. n: rows
+ * of the accumulate_metrics; 0: none is kept. One work-item a vector; global size >= count / VW,
  * rounded up.
  *
- * LEFT: so many ranges of g are not in g but in planes that splits of products left
- * (gemm_tile.cl). `left` tells of each, in LEFT_WORDS: where it begins in g, its length,
- * where its first plane lies in `planes`, how far apart they are, how many. A range
+ * DEFERRED_RANGES: so many ranges of g are not in g but in partial_sums that splits of products deferred
+ * (gemm_tile.cl). `deferred` tells of each, in DEFERRED_WORDS: where it begins in g, its length,
+ * where its first partial_sum lies in `partial_sums`, how far apart they are, how many. A range
  * begins at a multiple of VW, and what follows it up to the next is nobody's. */
 #include "common.h"
 #include "state.h"
 
-#ifndef GROUP
-#define GROUP 1 /* 1: one work-item sums the rows; else the local size, a power of two */
+#ifndef WORK_GROUP_SIZE
+#define WORK_GROUP_SIZE 1 /* 1: one work-item sums the rows; else the local size, a power of two */
 #endif
 
-#ifndef LEFT
-#define LEFT 0
+#ifndef DEFERRED_RANGES
+#define DEFERRED_RANGES 0
 #endif
-enum { LEFT_BEGIN, LEFT_COUNT, LEFT_FROM, LEFT_STRIDE, LEFT_PLANES, LEFT_WORDS };
+enum { DEFERRED_BEGIN, DEFERRED_COUNT, DEFERRED_FROM, DEFERRED_STRIDE, DEFERRED_PARTIALS, DEFERRED_WORDS };
 
-/* g at i; the planes of a range are added in order. */
-static inline floatv gradient_at(__global const float *g, uint i,
-                                 __global const float *planes, __global const uint *left)
+/* g at i; the partial_sums of a range are added in order. */
+static inline floatv load_gradient(__global const float *g, uint i,
+                                 __global const float *partial_sums, __global const uint *deferred)
 {
-    for (uint range = 0; range < LEFT; range++, left += LEFT_WORDS) {
-        const uint at = i - left[LEFT_BEGIN], count = left[LEFT_COUNT];
+    for (uint range = 0; range < DEFERRED_RANGES; range++, deferred += DEFERRED_WORDS) {
+        const uint at = i - deferred[DEFERRED_BEGIN], count = deferred[DEFERRED_COUNT];
         if (at >= count)
             continue;
-        __global const float *plane = planes + left[LEFT_FROM] + at;
-        floatv sum = VLOAD(plane);
-        for (uint p = 1; p < left[LEFT_PLANES]; p++)
-            sum += VLOAD(plane + p * left[LEFT_STRIDE]);
+        __global const float *partial_sum = partial_sums + deferred[DEFERRED_FROM] + at;
+        floatv sum = VLOAD(partial_sum);
+        for (uint p = 1; p < deferred[DEFERRED_PARTIALS]; p++)
+            sum += VLOAD(partial_sum + p * deferred[DEFERRED_STRIDE]);
         if (at + VW > count) { /* what no split wrote */
             float lanes[VW];
             VSTORE(sum, lanes);
@@ -54,7 +54,7 @@ static inline floatv gradient_at(__global const float *g, uint i,
     return VLOAD(g + i);
 }
 
-static inline void put(floatv v, __global float *to, uint i, uint count)
+static inline void store(floatv v, __global float *to, uint i, uint count)
 {
     if (i + VW <= count)
         VSTORE(v, to + i);
@@ -63,29 +63,29 @@ static inline void put(floatv v, __global float *to, uint i, uint count)
 }
 
 /* On to the next step; one work-item does it. What is written here, no other reads. */
-static inline void advance(__global uint *s, float loss, uint hits, uint n, float beta1,
+static inline void finish_step(__global uint *s, float loss, uint correct_count, uint n, float beta1,
                            float beta2)
 {
     const uint step = s[STATE_STEP];
-    const uint at = STATE_RING + 2 * (step % STATE_RING_STEPS);
+    const uint at = STATE_METRICS_RING + 2 * (step % STATE_RING_STEPS);
     s[at] = as_uint(loss / n);
-    s[at + 1] = hits;
+    s[at + 1] = correct_count;
     s[STATE_NEXT_BETA1_POWER] = as_uint(as_float(s[STATE_BETA1_POWER]) * beta1);
     s[STATE_NEXT_BETA2_POWER] = as_uint(as_float(s[STATE_BETA2_POWER]) * beta2);
     s[STATE_STEP] = step + 1;
 }
 
-#if GROUP == 1
+#if WORK_GROUP_SIZE == 1
 
 /* Lane by lane, then the lanes and the rest in order. */
-static inline void account(__global uint *state, __global const float *loss,
-                           __global const uint *hit, uint n, float beta1, float beta2)
+static inline void accumulate_metrics(__global uint *state, __global const float *loss,
+                           __global const uint *correct, uint n, float beta1, float beta2)
 {
     if (get_global_id(0) > 0 || n == 0)
         return;
     floatv sums = (floatv)(0.0f);
     float lanes[VW], sum = 0.0f;
-    uint hits = 0, i;
+    uint correct_count = 0, i;
     for (i = 0; i + VW <= n; i += VW)
         sums += VLOAD(loss + i);
     VSTORE(sums, lanes);
@@ -94,91 +94,91 @@ static inline void account(__global uint *state, __global const float *loss,
     for (; i < n; i++)
         sum += loss[i];
     for (i = 0; i < n; i++)
-        hits += hit[i];
-    advance(state, sum, hits, n, beta1, beta2);
+        correct_count += correct[i];
+    finish_step(state, sum, correct_count, n, beta1, beta2);
 }
-#define ACCOUNT account(state + state_at, loss + loss_at, hit + hit_at, n, beta1, beta2)
+#define ACCUMULATE_METRICS accumulate_metrics(state + state_at, loss + loss_at, correct + correct_at, n, beta1, beta2)
 
 #else
 
 /* Each a stride of rows, then a tree. The other groups pass the barriers with no rows:
  * what follows a barrier under a condition PoCL 3.1 runs for every work-item. */
-static inline void account(__global uint *state, __global const float *loss,
-                           __global const uint *hit, uint n, float beta1, float beta2,
-                           __local float *sums, __local uint *hits)
+static inline void accumulate_metrics(__global uint *state, __global const float *loss,
+                           __global const uint *correct, uint n, float beta1, float beta2,
+                           __local float *sums, __local uint *correct_count)
 {
-    const uint me = get_local_id(0), rows = get_group_id(0) == 0 ? n : 0;
+    const uint lane = get_local_id(0), rows = get_group_id(0) == 0 ? n : 0;
     float sum = 0.0f;
     uint count = 0;
-    for (uint i = me; i < rows; i += GROUP) {
+    for (uint i = lane; i < rows; i += WORK_GROUP_SIZE) {
         sum += loss[i];
-        count += hit[i];
+        count += correct[i];
     }
-    sums[me] = sum;
-    hits[me] = count;
-    for (uint reach = GROUP / 2; reach > 0; reach /= 2) {
+    sums[lane] = sum;
+    correct_count[lane] = count;
+    for (uint reach = WORK_GROUP_SIZE / 2; reach > 0; reach /= 2) {
         barrier(CLK_LOCAL_MEM_FENCE);
-        if (me < reach) {
-            sums[me] += sums[me + reach];
-            hits[me] += hits[me + reach];
+        if (lane < reach) {
+            sums[lane] += sums[lane + reach];
+            correct_count[lane] += correct_count[lane + reach];
         }
     }
-    if (me == 0 && rows > 0)
-        advance(state, sums[0], hits[0], n, beta1, beta2);
+    if (lane == 0 && rows > 0)
+        finish_step(state, sums[0], correct_count[0], n, beta1, beta2);
 }
-#define ACCOUNT                \
-    __local float sums[GROUP]; \
-    __local uint hits[GROUP];  \
-    account(state + state_at, loss + loss_at, hit + hit_at, n, beta1, beta2, sums, hits)
+#define ACCUMULATE_METRICS                \
+    __local float sums[WORK_GROUP_SIZE]; \
+    __local uint correct_count[WORK_GROUP_SIZE];  \
+    accumulate_metrics(state + state_at, loss + loss_at, correct + correct_at, n, beta1, beta2, sums, correct_count)
 
 #endif
 
-#define ARGUMENTS                                                                   \
+#define OPTIMIZER_ARGUMENTS                                                                   \
     __global uint *state, uint state_at, __global float *w, uint w_at,              \
-        __global const float *g, uint g_at, __global const float *planes,           \
-        uint planes_at, __global const uint *left, uint left_at, __global float *m, \
+        __global const float *g, uint g_at, __global const float *partial_sums,           \
+        uint partial_sums_at, __global const uint *deferred, uint deferred_at, __global float *m, \
         uint m_at, __global float *v, uint v_at, __global const float *loss,        \
-        uint loss_at, __global const uint *hit, uint hit_at, uint count, uint n,    \
-        float momentum, float beta1, float beta2, float epsilon, float decay,       \
+        uint loss_at, __global const uint *correct, uint correct_at, uint count, uint n,    \
+        float momentum, float beta1, float beta2, float epsilon, float weight_decay,       \
         int variant, float unscale
 
 #define GRADIENT(i) \
-    (gradient_at(g + g_at, i, planes + planes_at, left + left_at) * unscale)
+    (load_gradient(g + g_at, i, partial_sums + partial_sums_at, deferred + deferred_at) * unscale)
 
-__kernel void sgd(ARGUMENTS)
+__kernel void sgd(OPTIMIZER_ARGUMENTS)
 {
-    ACCOUNT;
+    ACCUMULATE_METRICS;
     const uint i = get_global_id(0) * VW;
     if (i >= count)
         return;
-    const float rate = as_float(state[state_at + STATE_RATE]);
+    const float learning_rate = as_float(state[state_at + STATE_LEARNING_RATE]);
     const floatv weight = VLOAD(w + w_at + i);
-    const floatv gradient = MAD(decay, weight, GRADIENT(i));
+    const floatv gradient = MAD(weight_decay, weight, GRADIENT(i));
     const floatv velocity = MAD(momentum, VLOAD(m + m_at + i), gradient);
     const floatv move = variant ? MAD(momentum, velocity, gradient) : velocity;
-    put(velocity, m + m_at, i, count);
-    put(weight - rate * move, w + w_at, i, count);
+    store(velocity, m + m_at, i, count);
+    store(weight - learning_rate * move, w + w_at, i, count);
 }
 
-__kernel void adam(ARGUMENTS)
+__kernel void adam(OPTIMIZER_ARGUMENTS)
 {
-    ACCOUNT;
+    ACCUMULATE_METRICS;
     const uint i = get_global_id(0) * VW;
     if (i >= count)
         return;
-    const float rate = as_float(state[state_at + STATE_RATE]);
+    const float learning_rate = as_float(state[state_at + STATE_LEARNING_RATE]);
     const float correct1 = 1.0f - as_float(state[state_at + STATE_BETA1_POWER]);
     const float correct2 = 1.0f - as_float(state[state_at + STATE_BETA2_POWER]);
     floatv weight = VLOAD(w + w_at + i), gradient = GRADIENT(i);
     if (variant)
-        weight -= rate * decay * weight;
+        weight -= learning_rate * weight_decay * weight;
     else
-        gradient = MAD(decay, weight, gradient);
+        gradient = MAD(weight_decay, weight, gradient);
     const floatv mean = MAD(beta1, VLOAD(m + m_at + i), (1.0f - beta1) * gradient);
     const floatv square =
         MAD(beta2, VLOAD(v + v_at + i), (1.0f - beta2) * gradient * gradient);
     const floatv move = mean / correct1 / (sqrt(square / correct2) + epsilon);
-    put(mean, m + m_at, i, count);
-    put(square, v + v_at, i, count);
-    put(weight - rate * move, w + w_at, i, count);
+    store(mean, m + m_at, i, count);
+    store(square, v + v_at, i, count);
+    store(weight - learning_rate * move, w + w_at, i, count);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Partial sums of a convolution's weight gradient, family `vec`, and their sum: planes
- * [split][block of channels][ROWS weights, then bias][BLOCK], a split for so many
- * pictures. The weights of a block come in slices of SLICE input channels, each [ky][kx]
- * [SLICE] and rounded up to whole tiles of TILE weights. */
+/* Partial sums of a convolution's weight gradient, family `vec`, and their sum: partials
+ * [images_per_split][block of channels][ROWS weights, then bias][BLOCK], a images_per_split for so many
+ * images. The weights of a block come in slices of C_SLICE input channels, each [ky][kx]
+ * [C_SLICE] and rounded up to whole tiles of TILE weights. */
 #ifndef WEFT_PLANES_VEC_H
 #define WEFT_PLANES_VEC_H
 
@@ -23,23 +23,23 @@
 #ifndef NV
 #define NV 2
 #endif
-#ifndef SLICE
-#define SLICE GROUP_IN
+#ifndef C_SLICE
+#define C_SLICE C_PER_GROUP
 #endif
 /* Blocks of channels that an item does. */
-#ifndef PER_ITEM
-#define PER_ITEM 1
+#ifndef BLOCKS_PER_ITEM
+#define BLOCKS_PER_ITEM 1
 #endif
 
 enum {
     BLOCK = NV * VW,
-    GROUP_BLOCKS = (GROUP_OUT + BLOCK - 1) / BLOCK,
+    GROUP_BLOCKS = (K_PER_GROUP + BLOCK - 1) / BLOCK,
     BLOCKS = GROUPS * GROUP_BLOCKS,
-    SLICES = (GROUP_IN + SLICE - 1) / SLICE,
-    TAPS = R * S * SLICE, /* of a slice */
+    C_SLICES = (C_PER_GROUP + C_SLICE - 1) / C_SLICE,
+    TAPS = R * S * C_SLICE, /* of a slice */
     SLICE_ROWS = (TAPS + TILE - 1) / TILE * TILE,
-    ROWS = SLICES * SLICE_ROWS,
-    PLANE = (ROWS + 1) * BLOCK
+    ROWS = C_SLICES * SLICE_ROWS,
+    PARTIAL = (ROWS + 1) * BLOCK
 };
 
 /* The first channels of a block, and how many the group has from there on. */
@@ -52,17 +52,17 @@ static inline struct block block_at(int index)
     struct block b;
     const int group = index / GROUP_BLOCKS,
               first = (index - group * GROUP_BLOCKS) * BLOCK;
-    b.in = DEPTHWISE ? first : group * GROUP_IN;
-    b.out = group * GROUP_OUT + first;
-    b.left = GROUP_OUT - first;
+    b.in = DEPTHWISE ? first : group * C_PER_GROUP;
+    b.out = group * K_PER_GROUP + first;
+    b.left = K_PER_GROUP - first;
     return b;
 }
 
 #if POOL_R > 0
 /* The places that argmax names; in one load where they lie as wide as the vector is. */
-static inline intv places_at(__global const uchar *argmax)
+static inline intv load_argmax(__global const uchar *argmax)
 {
-#if GROUP_OUT % VW == 0 && OUT % VW == 0
+#if K_PER_GROUP % VW == 0 && K % VW == 0
     return CONVERT_INTV(*(__global const ucharv *)argmax);
 #else
     return CONVERT_INTV(VLOADN(argmax));
@@ -76,65 +76,67 @@ static inline void clear(__global float *p, int count)
         p[i] = 0.0f;
 }
 
-/* What a work-item does: blocks from `first` to `last` of the pictures from `begin` to
- * `end`, summed up in planes, which are cleared. Global size (blocks / PER_ITEM rounded
+/* What a work-item does: blocks from `first` to `last` of the images from `begin` to
+ * `end`, summed up in partials, which are cleared. Global size (blocks / BLOCKS_PER_ITEM rounded
  * up, splits). */
-struct task {
+struct work_range {
     int first, last, begin, end;
-    __global float *planes;
+    __global float *partials;
 };
 
-static inline struct task start_task(__global float *planes, int pictures, int split)
+static inline struct work_range begin_work_range(__global float *partials, int images,
+                                                 int images_per_split)
 {
-    struct task t;
-    t.first = get_global_id(0) * PER_ITEM;
-    t.last = min(t.first + PER_ITEM, (int)BLOCKS);
-    t.begin = get_global_id(1) * split;
-    t.end = min(t.begin + split, pictures);
-    t.planes = planes + (size_t)get_global_id(1) * (BLOCKS * PLANE);
-    clear(t.planes + t.first * PLANE, (t.last - t.first) * PLANE);
+    struct work_range t;
+    t.first = get_global_id(0) * BLOCKS_PER_ITEM;
+    t.last = min(t.first + BLOCKS_PER_ITEM, (int)BLOCKS);
+    t.begin = get_global_id(1) * images_per_split;
+    t.end = min(t.begin + images_per_split, images);
+    t.partials = partials + (size_t)get_global_id(1) * (BLOCKS * PARTIAL);
+    clear(t.partials + t.first * PARTIAL, (t.last - t.first) * PARTIAL);
     return t;
 }
 
-static inline void add_bias(__global float *plane, const floatv sum[NV])
+static inline void add_bias(__global float *partial, const floatv sum[NV])
 {
-    plane += ROWS * BLOCK;
+    partial += ROWS * BLOCK;
 #pragma unroll
     for (int v = 0; v < NV; v++)
-        VSTORE(VLOAD(plane + v * VW) + sum[v], plane + v * VW);
+        VSTORE(VLOAD(partial + v * VW) + sum[v], partial + v * VW);
 }
 
-/* Weights an item of conv_weights_sum adds up. Global size ((ROWS + 1) / SUM_ROWS rounded
+/* Weights an item of conv_bwd_weights_reduce adds up. Global size ((ROWS + 1) / SUM_ROWS rounded
  * up, blocks). */
 #ifndef SUM_ROWS
 #define SUM_ROWS 16
 #endif
 
-/* Where a row of a plane belongs in dw, over OUT; negative: nowhere. */
-static inline int weight_of(int row)
+/* Where a row of a partial belongs in dw, over K; negative: nowhere. */
+static inline int weight_row(int row)
 {
-    const int slice = row / SLICE_ROWS, tap = REMAINDER(row, SLICE_ROWS);
-    const int place = tap / SLICE, in = slice * SLICE + REMAINDER(tap, SLICE);
-    return tap < TAPS && in < GROUP_IN ? place * GROUP_IN + in : -1;
+    const int slice = row / SLICE_ROWS, tap = MOD(row, SLICE_ROWS);
+    const int place = tap / C_SLICE, in = slice * C_SLICE + MOD(tap, C_SLICE);
+    return tap < TAPS && in < C_PER_GROUP ? place * C_PER_GROUP + in : -1;
 }
 
-__kernel void conv_weights_sum(__global const float *restrict planes, uint planes_at,
-                               __global float *restrict dw, uint dw_at,
-                               __global float *restrict dbias, uint dbias_at, int splits)
+__kernel void conv_bwd_weights_reduce(__global const float *restrict partials,
+                                      uint partials_at, __global float *restrict dw,
+                                      uint dw_at, __global float *restrict dbias,
+                                      uint dbias_at, int splits)
 {
     const struct block block = block_at(get_global_id(1));
     const int first = get_global_id(0) * SUM_ROWS;
-    planes += planes_at + get_global_id(1) * PLANE;
+    partials += partials_at + get_global_id(1) * PARTIAL;
     for (int row = first; row < min(first + SUM_ROWS, ROWS + 1); row++) {
-        const int weight = row < ROWS ? weight_of(row) : BIAS ? 0 : -1;
+        const int weight = row < ROWS ? weight_row(row) : BIAS ? 0 : -1;
         if (weight < 0)
             continue;
-        __global float *to = row == ROWS ? dbias + dbias_at : dw + dw_at + weight * OUT;
+        __global float *to = row == ROWS ? dbias + dbias_at : dw + dw_at + weight * K;
         for (int v = 0; v * VW < min((int)BLOCK, block.left); v++) {
-            floatv sum = VLOAD(planes + row * BLOCK + v * VW);
-            for (int split = 1; split < splits; split++)
-                sum += VLOAD(planes + (size_t)split * (BLOCKS * PLANE) + row * BLOCK +
-                             v * VW);
+            floatv sum = VLOAD(partials + row * BLOCK + v * VW);
+            for (int images_per_split = 1; images_per_split < splits; images_per_split++)
+                sum += VLOAD(partials + (size_t)images_per_split * (BLOCKS * PARTIAL) +
+                             row * BLOCK + v * VW);
             store_part(sum, to + block.out + v * VW, block.left - v * VW);
         }
     }

@@ -16,17 +16,17 @@
 #ifndef POOL_STRIDE_X
 #define POOL_STRIDE_X 1
 #endif
-#ifndef POOL_TOP
-#define POOL_TOP 0
+#ifndef POOL_PAD_TOP
+#define POOL_PAD_TOP 0
 #endif
-#ifndef POOL_LEFT
-#define POOL_LEFT 0
+#ifndef POOL_PAD_LEFT
+#define POOL_PAD_LEFT 0
 #endif
-#ifndef POOL_H
-#define POOL_H 1
+#ifndef POOL_OUT_H
+#define POOL_OUT_H 1
 #endif
-#ifndef POOL_W
-#define POOL_W 1
+#ifndef POOL_OUT_W
+#define POOL_OUT_W 1
 #endif
 
 #endif

@@ -7,8 +7,8 @@
  *                     x[n, y STRIDE_Y + ky DILATION_Y, x STRIDE_X + kx DILATION_X, c]
  *     dbias[k] = sum over n, y, x of dz[n,y,x,k],  dz: dy at the places of argmax
  *
- * The input is padded already; NV is 1. Partial sums of `split` pictures each go to
- * planes. Global size (blocks / PER_ITEM rounded up, splits). */
+ * The input is padded already; NV is 1. Partial sums of `images_per_split` images each go to
+ * partials. Global size (blocks / PER_ITEM rounded up, splits). */
 #ifndef WEFT_POOLED_VEC_H
 #define WEFT_POOLED_VEC_H
 
@@ -23,9 +23,9 @@
 /* Where weight `tap`, counted as (ky, kx, c), meets its first input. */
 static inline int first_at(int tap)
 {
-    const int place = tap / GROUP_IN;
-    return (place / S * DILATION_Y * IN_W + REMAINDER(place, S) * DILATION_X) * IN +
-           REMAINDER(tap, GROUP_IN);
+    const int place = tap / C_PER_GROUP;
+    return (place / S * DILATION_Y * W + MOD(place, S) * DILATION_X) * C +
+           MOD(tap, C_PER_GROUP);
 }
 
 static inline void add_pooled_tile(floatv acc[TILE], __global const stored_x *x,
@@ -36,58 +36,59 @@ static inline void add_pooled_tile(floatv acc[TILE], __global const stored_x *x,
 #pragma unroll
         for (int place = 0; place < POOL_R * POOL_S; place++) {
             const int at =
-                (place / POOL_S * STRIDE_Y * IN_W + place % POOL_S * STRIDE_X) * IN;
+                (place / POOL_S * STRIDE_Y * W + place % POOL_S * STRIDE_X) * C;
             acc[i] =
                 MAD(INPUT(x + at + first_at(min(tap + i, TAPS - 1))), d[place], acc[i]);
         }
 }
 
-/* One picture's part of TILE weights of a plane, and with tap 0 of the bias. */
-static inline void add_picture(__global float *plane, __global const stored_x *x,
-                               __global const stored_other *dy,
-                               __global const uchar *argmax, int tap)
+/* One image's part of TILE weights of a partial, and with tap 0 of the bias. */
+static inline void add_image(__global float *partial, __global const stored_x *x,
+                             __global const stored_other *dy,
+                             __global const uchar *argmax, int tap)
 {
     floatv acc[TILE], sum = (floatv)(0.0f);
 #pragma unroll
     for (int i = 0; i < TILE; i++)
-        acc[i] = VLOAD(plane + (tap + i) * BLOCK);
-    for (int py = 0; py < POOL_H; py++)
-        for (int px = 0; px < POOL_W; px++) {
-            const size_t window = (size_t)(py * POOL_W + px) * OUT;
-            const intv place = places_at(argmax + window);
+        acc[i] = VLOAD(partial + (tap + i) * BLOCK);
+    for (int py = 0; py < POOL_OUT_H; py++)
+        for (int px = 0; px < POOL_OUT_W; px++) {
+            const size_t window = (size_t)(py * POOL_OUT_W + px) * K;
+            const intv place = load_argmax(argmax + window);
             const floatv g = VLOAD_OTHER(dy + window);
             floatv d[POOL_R * POOL_S];
 #pragma unroll
             for (int i = 0; i < POOL_R * POOL_S; i++)
-                d[i] = WHERE(place == (intv)(i), g, (floatv)(0.0f));
+                d[i] = SELECT(place == (intv)(i), g, (floatv)(0.0f));
             sum += g;
-            add_pooled_tile(
-                acc, x + (py * POOL_R * STRIDE_Y * IN_W + px * POOL_S * STRIDE_X) * IN, d,
-                tap);
+            add_pooled_tile(acc,
+                            x + (py * POOL_R * STRIDE_Y * W + px * POOL_S * STRIDE_X) * C,
+                            d, tap);
         }
 #pragma unroll
     for (int i = 0; i < TILE; i++)
-        VSTORE(acc[i], plane + (tap + i) * BLOCK);
+        VSTORE(acc[i], partial + (tap + i) * BLOCK);
     if (tap == 0)
-        add_bias(plane, &sum);
+        add_bias(partial, &sum);
 }
 
-__kernel void conv_weights_pooled(__global const stored_x *restrict x, uint x_at,
-                                  __global const stored_other *restrict dy, uint dy_at,
-                                  __global const uchar *restrict argmax, uint argmax_at,
-                                  __global float *restrict planes, uint planes_at,
-                                  int pictures, int split)
+__kernel void conv_bwd_weights_pooled(__global const stored_x *restrict x, uint x_at,
+                                      __global const stored_other *restrict dy,
+                                      uint dy_at, __global const uchar *restrict argmax,
+                                      uint argmax_at, __global float *restrict partials,
+                                      uint partials_at, int images, int images_per_split)
 {
-    const struct task t = start_task(planes + planes_at, pictures, split);
+    const struct work_range t =
+        begin_work_range(partials + partials_at, images, images_per_split);
     for (int n = t.begin; n < t.end; n++)
         for (int index = t.first; index < t.last; index++) {
             const struct block block = block_at(index);
-            const size_t at = (size_t)n * (POOL_H * POOL_W * OUT) + block.out;
+            const size_t at = (size_t)n * (POOL_OUT_H * POOL_OUT_W * K) + block.out;
 #pragma unroll
             for (int tap = 0; tap < TAPS; tap += TILE)
-                add_picture(t.planes + index * PLANE,
-                            x + x_at + (size_t)n * (IN_H * IN_W * IN) + block.in,
-                            dy + dy_at + at, argmax + argmax_at + at, tap);
+                add_image(t.partials + index * PARTIAL,
+                          x + x_at + (size_t)n * (H * W * C) + block.in, dy + dy_at + at,
+                          argmax + argmax_at + at, tap);
         }
 }
 

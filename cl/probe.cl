@@ -4,11 +4,11 @@
  *
  * Memory: of `count` floats each work-item has a piece in a row, or, where STRIDED,
  * vectors that lie a global size apart, so that neighbours read neighbours. `count` is a
- * multiple of global size * VW * DEEP. Any global size. */
+ * multiple of global size * VW * ACCUMULATORS. Any global size. */
 #include "common.h"
 
-#ifndef DEEP
-#define DEEP 8 /* independent accumulators, or loads, of a work-item */
+#ifndef ACCUMULATORS
+#define ACCUMULATORS 8 /* independent accumulators, or loads, of a work-item */
 #endif
 #ifndef STRIDED
 #define STRIDED 0
@@ -16,20 +16,20 @@
 
 /* `factor` keeps the numbers small; from the host, so that nothing folds. The chains end
  * in a store that never happens. */
-__kernel void probe_multiply(__global float *y, uint y_at, uint rounds, float factor)
+__kernel void probe_fma(__global float *y, uint y_at, uint rounds, float factor)
 {
-    floatv sums[DEEP];
+    floatv sums[ACCUMULATORS];
 #pragma unroll
-    for (int i = 0; i < DEEP; i++)
+    for (int i = 0; i < ACCUMULATORS; i++)
         sums[i] = (floatv)((float)get_global_id(0) + i);
     const floatv a = (floatv)(factor), b = (floatv)(0.25f);
     for (uint round = 0; round < rounds; round++) {
 #pragma unroll
-        for (int i = 0; i < DEEP; i++)
+        for (int i = 0; i < ACCUMULATORS; i++)
             sums[i] = MAD(sums[i], a, b);
     }
     float lanes[VW], sum = 0.0f;
-    for (int i = 0; i < DEEP; i++) {
+    for (int i = 0; i < ACCUMULATORS; i++) {
         VSTORE(sums[i], lanes);
         for (int lane = 0; lane < VW; lane++)
             sum += lanes[lane];
@@ -50,21 +50,21 @@ __kernel void probe_read(__global const float *x, uint x_at, __global float *y, 
                          uint count, uint rounds)
 {
     const size_t piece = count / get_global_size(0);
-    floatv sums[DEEP];
+    floatv sums[ACCUMULATORS];
 #pragma unroll
-    for (int i = 0; i < DEEP; i++)
+    for (int i = 0; i < ACCUMULATORS; i++)
         sums[i] = (floatv)(0.0f);
     for (uint round = 0; round < rounds; round++) {
         __global const float *from = x + x_at + FIRST;
-        for (size_t at = 0; at < piece; at += VW * DEEP) {
+        for (size_t at = 0; at < piece; at += VW * ACCUMULATORS) {
 #pragma unroll
-            for (int i = 0; i < DEEP; i++)
+            for (int i = 0; i < ACCUMULATORS; i++)
                 sums[i] += VLOAD(from + i * HOP);
-            from += DEEP * HOP;
+            from += ACCUMULATORS * HOP;
         }
     }
     float lanes[VW], sum = 0.0f;
-    for (int i = 0; i < DEEP; i++) {
+    for (int i = 0; i < ACCUMULATORS; i++) {
         VSTORE(sums[i], lanes);
         for (int lane = 0; lane < VW; lane++)
             sum += lanes[lane];
@@ -80,17 +80,17 @@ __kernel void probe_copy(__global const float *restrict x, uint x_at,
     for (uint round = 0; round < rounds; round++) {
         __global const float *from = x + x_at + FIRST;
         __global float *to = y + y_at + FIRST;
-        for (size_t at = 0; at < piece; at += VW * DEEP) {
+        for (size_t at = 0; at < piece; at += VW * ACCUMULATORS) {
 #pragma unroll
-            for (int i = 0; i < DEEP; i++)
+            for (int i = 0; i < ACCUMULATORS; i++)
                 VSTORE(VLOAD(from + i * HOP), to + i * HOP);
-            from += DEEP * HOP;
-            to += DEEP * HOP;
+            from += ACCUMULATORS * HOP;
+            to += ACCUMULATORS * HOP;
         }
     }
 }
 
-__kernel void probe_nothing(__global float *y, uint y_at)
+__kernel void probe_empty(__global float *y, uint y_at)
 {
     if (y_at == ~0u)
         *y = 0.0f;

@@ -8,14 +8,14 @@ __kernel __attribute__((reqd_work_group_size(WARP, 1, 1))) void
 probe_mma(__global const float *restrict a, uint a_at, __global const float *restrict b,
           uint b_at, __global float *restrict y, uint y_at)
 {
-    __local float room[MMA_ROOM(WARP)];
+    __local float local_extra[MMA_LOCAL_FLOATS(WARP)];
     const uint lane = (uint)get_local_id(0);
-    a += a_at + A_PLACE_M(lane) * MMA_K + A_PLACE_K(lane);
-    b += b_at + B_PLACE_K(lane) * MMA_N + B_PLACE_N(lane);
-    y += y_at + C_PLACE_M(lane) * MMA_N + C_PLACE_N(lane);
+    a += a_at + A_LANE_M(lane) * MMA_K + A_LANE_K(lane);
+    b += b_at + B_LANE_K(lane) * MMA_N + B_LANE_N(lane);
+    y += y_at + C_LANE_M(lane) * MMA_N + C_LANE_N(lane);
     float4 c = (float4)(0.0f);
-    mma(&c, split_a((float4)(a[0], a[8 * MMA_K], a[4], a[8 * MMA_K + 4])),
-        split_b((float2)(b[0], b[4 * MMA_N])), room);
+    mma(&c, tf32_split_a((float4)(a[0], a[8 * MMA_K], a[4], a[8 * MMA_K + 4])),
+        tf32_split_b((float2)(b[0], b[4 * MMA_N])), local_extra);
     vstore2(c.lo, 0, y);
     vstore2(c.hi, 0, y + 8 * MMA_N);
 }

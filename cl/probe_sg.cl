@@ -4,15 +4,15 @@
 #include "common.h"
 #include "sub_group.h"
 
-__kernel SUB_GROUPS __attribute__((reqd_work_group_size(LANES * STACK, 1, 1))) void
-probe_lanes(__global const float *restrict x, uint x_at, __global float *restrict y,
+__kernel SUBGROUP_ATTRIBUTE __attribute__((reqd_work_group_size(LANES * SUBGROUPS, 1, 1))) void
+probe_subgroup(__global const float *restrict x, uint x_at, __global float *restrict y,
             uint y_at)
 {
-    ROOM(1)
+    LOCAL_EXTRA(1)
     const uint item = (uint)get_local_id(0);
     float own[1] = {x[x_at + item]};
-    SHOW(own, 1);
+    PUBLISH(own, 1);
 #pragma unroll
     for (uint lane = 0; lane < LANES; lane++)
-        y[y_at + item * LANES + lane] = OF_LANE(own, 0, lane);
+        y[y_at + item * LANES + lane] = BROADCAST(own, 0, lane);
 }

@@ -21,14 +21,14 @@ enum {
     RANDOM_WEIGHTS = 2,
     RANDOM_SHUFFLE = 3,
     RANDOM_SPLIT = 4,
-    RANDOM_CHECK = 5
+    RANDOM_VERIFY = 5
 };
 
 /* Elements of a dropout that follow each other take the same half of the same word: see
- * weft_dropout_number. */
+ * weft_dropout_bits. */
 enum { DROPOUT_RUN = 16 };
 
-static inline weft_u32 weft_mix(weft_u32 x)
+static inline weft_u32 weft_hash_u32(weft_u32 x)
 {
     x ^= x >> 16;
     x *= 0x7FEB352Du;
@@ -47,11 +47,13 @@ static inline weft_u32 weft_shuffle(weft_u32 index, weft_u32 count, weft_u32 key
     while (((weft_u32)1 << (2 * width)) < count)
         width++;
     weft_u32 mask = ((weft_u32)1 << width) - 1;
-    weft_u32 key = weft_mix(key0 ^ weft_mix(key1 ^ weft_mix(which ^ 0x9E3779B9u)));
+    weft_u32 key =
+        weft_hash_u32(key0 ^ weft_hash_u32(key1 ^ weft_hash_u32(which ^ 0x9E3779B9u)));
     do {
         weft_u32 left = index >> width, right = index & mask;
         for (weft_u32 round = 0; round < 6; round++) {
-            weft_u32 next = left ^ (weft_mix(right ^ (key + round * 0xBB67AE85u)) & mask);
+            weft_u32 next =
+                left ^ (weft_hash_u32(right ^ (key + round * 0xBB67AE85u)) & mask);
             left = right;
             right = next;
         }
@@ -96,8 +98,8 @@ static inline float weft_uniform(uint32_t bits)
  * numbers those below 65536 times the rate, rounded, let it fall. A run of counters
  * serves eight runs of elements: four with the lower halves of its words, four with the
  * upper. So a vector of elements needs no shuffling. */
-static inline uint32_t weft_dropout_number(uint32_t key0, uint32_t key1, uint32_t index,
-                                           uint32_t step, uint32_t layer)
+static inline uint32_t weft_dropout_bits(uint32_t key0, uint32_t key1, uint32_t index,
+                                         uint32_t step, uint32_t layer)
 {
     uint32_t run = index / DROPOUT_RUN,
              counter = run / 8 * DROPOUT_RUN + index % DROPOUT_RUN;

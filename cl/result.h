@@ -1,38 +1,38 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What becomes of a product's sums (gather.h): where they lie in the result, bias and
- * activation, or the gate. VW is the vector they come in. */
+ * activation, or the act_grad. VW is the vector they come in. */
 #ifndef WEFT_RESULT_H
 #define WEFT_RESULT_H
 
-#ifndef EXTRA
-/* FORWARD: there is a bias; DATA: a gate; WEIGHTS: a gradient of the bias. */
-#define EXTRA 0
+#ifndef BIAS_OR_ACT_GRAD
+/* PASS_FORWARD: there is a bias; PASS_BWD_DATA: a act_grad; PASS_BWD_WEIGHTS: a gradient of the bias. */
+#define BIAS_OR_ACT_GRAD 0
 #endif
-#ifndef SPLIT
-#define SPLIT 0 /* there are several splits */
+#ifndef SPLIT_K
+#define SPLIT_K 0 /* there are several splits */
 #endif
-/* The row of the result that belongs to m; -1: none, the part is smaller than its
+/* The row of the result that belongs to m; -1: none, the phase is smaller than its
  * grid. */
-static inline int row_of(int m, int part)
+static inline int output_row(int m, int phase)
 {
-#if PARTS > 1
-    const int line = m / GRID_W, picture = line / GRID_H, part_y = part / STRIDE_X;
-    const int y = (line - picture * GRID_H) * STRIDE_Y + part_y;
-    const int x = (m - line * GRID_W) * STRIDE_X + part - part_y * STRIDE_X;
-    return y < H && x < W ? (picture * H + y) * W + x : -1;
+#if PHASES > 1
+    const int line = m / GRID_W, image = line / GRID_H, phase_y = phase / STRIDE_X;
+    const int y = (line - image * GRID_H) * STRIDE_Y + phase_y;
+    const int x = (m - line * GRID_W) * STRIDE_X + phase - phase_y * STRIDE_X;
+    return y < H && x < W ? (image * H + y) * W + x : -1;
 #else
-    (void)part;
+    (void)phase;
     return m;
 #endif
 }
 
-/* Sums that are complete: `bias` of their columns, `gate` the outputs at their places. */
-static inline floatv finished(floatv sum, floatv bias, floatv gate, float slope)
+/* Sums that are complete: `bias` of their columns, `act_grad` the outputs at their places. */
+static inline floatv epilogue(floatv sum, floatv bias, floatv act_grad, float slope)
 {
-    if (OP == FORWARD)
-        return activate(EXTRA ? sum + bias : sum, slope);
-    if (OP == DATA && EXTRA)
-        return sum * activate_gradient(gate, gate, slope);
+    if (PASS == PASS_FORWARD)
+        return activate(BIAS_OR_ACT_GRAD ? sum + bias : sum, slope);
+    if (PASS == PASS_BWD_DATA && BIAS_OR_ACT_GRAD)
+        return sum * activate_gradient(act_grad, act_grad, slope);
     return sum;
 }
 

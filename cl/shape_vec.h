@@ -4,29 +4,29 @@
 #ifndef WEFT_SHAPE_VEC_H
 #define WEFT_SHAPE_VEC_H
 
-/* Channels of the input (IN) and the output (OUT), in all and in a group. */
-#ifndef IN
-#define IN 1
+/* Channels of the input (C) and the output (K), in all and in a group. */
+#ifndef C
+#define C 1
 #endif
-#ifndef OUT
-#define OUT 1
+#ifndef K
+#define K 1
 #endif
-#ifndef GROUP_IN
-#define GROUP_IN IN
+#ifndef C_PER_GROUP
+#define C_PER_GROUP C
 #endif
-#ifndef GROUP_OUT
-#define GROUP_OUT OUT
+#ifndef K_PER_GROUP
+#define K_PER_GROUP K
 #endif
 /* One input and one output channel a group: all channels are one group of outputs, and
  * each output lane reads its own input channel. */
 #ifndef DEPTHWISE
 #define DEPTHWISE 0
 #endif
-#ifndef IN_H
-#define IN_H 3
+#ifndef H
+#define H 3
 #endif
-#ifndef IN_W
-#define IN_W 3
+#ifndef W
+#define W 3
 #endif
 #ifndef OUT_H
 #define OUT_H 1

@@ -2,8 +2,8 @@
 /* Softmax, and cross-entropy with everything that follows from it.
  *
  *     p = exp(z - max z) / sum exp(z - max z)
- *     q = (1 - smoothing) [class is the label] + smoothing / classes
- *     loss = -sum q log p,  dlogits = (p - q) / n,  hit = first largest is the label
+ *     q = (1 - label_smoothing) [class is the label] + label_smoothing / classes
+ *     loss = -sum q log p,  dlogits = (p - q) / n,  correct = first row_max is the label
  *
  * One work-item a row of `classes`. Global size >= n. */
 #include "common.h"
@@ -12,7 +12,7 @@
 #define GRADIENT 1 /* write dlogits */
 #endif
 
-static inline float largest(__global const float *z, uint classes)
+static inline float row_max(__global const float *z, uint classes)
 {
     float top = z[0];
     uint c = 0;
@@ -20,7 +20,7 @@ static inline float largest(__global const float *z, uint classes)
         floatv tops = VLOAD(z);
         for (c = VW; c + VW <= classes; c += VW) {
             const floatv v = VLOAD(z + c);
-            tops = WHERE(v > tops, v, tops);
+            tops = SELECT(v > tops, v, tops);
         }
         float lanes[VW];
         VSTORE(tops, lanes);
@@ -42,7 +42,7 @@ static inline float sum_of_lanes(floatv v)
 }
 
 /* Returns the sum of exp(z - top), and writes the terms to `e` if `keep`. e may be z. */
-static inline float exponentials(__global const float *z, __global float *e, bool keep,
+static inline float exp_sum(__global const float *z, __global float *e, bool keep,
                                  uint classes, float top)
 {
     floatv sums = (floatv)(0.0f);
@@ -72,7 +72,7 @@ __kernel void softmax(__global const float *x, uint x_at, __global float *y, uin
         return;
     __global const float *z = x + x_at + (size_t)row * classes;
     __global float *p = y + y_at + (size_t)row * classes;
-    const float sum = exponentials(z, p, true, classes, largest(z, classes));
+    const float sum = exp_sum(z, p, true, classes, row_max(z, classes));
     uint c;
     for (c = 0; c + VW <= classes; c += VW)
         VSTORE(VLOAD(p + c) / sum, p + c);
@@ -80,10 +80,10 @@ __kernel void softmax(__global const float *x, uint x_at, __global float *y, uin
         p[c] = p[c] / sum;
 }
 
-__kernel void loss(__global const float *logits, uint logits_at,
+__kernel void cross_entropy(__global const float *logits, uint logits_at,
                    __global const int *labels, uint labels_at, __global float *dlogits,
                    uint dlogits_at, __global float *loss, uint loss_at,
-                   __global uint *hit, uint hit_at, uint n, uint classes, float smoothing,
+                   __global uint *correct, uint correct_at, uint n, uint classes, float label_smoothing,
                    float scale)
 {
     const uint row = get_global_id(0);
@@ -92,13 +92,13 @@ __kernel void loss(__global const float *logits, uint logits_at,
     __global const float *z = logits + logits_at + (size_t)row * classes;
     __global float *d = dlogits + dlogits_at + (size_t)row * classes;
     const uint label = labels[labels_at + row];
-    const float top = largest(z, classes);
-    const float sum = exponentials(z, d, GRADIENT, classes, top);
-    const float log_sum = log(sum), even = smoothing / classes, one = 1.0f - smoothing;
+    const float top = row_max(z, classes);
+    const float sum = exp_sum(z, d, GRADIENT, classes, top);
+    const float log_sum = log(sum), even = label_smoothing / classes, one = 1.0f - label_smoothing;
 
     /* -log p of a class is log_sum - (z - top). */
     float total = one * (log_sum - (z[label] - top));
-    if (smoothing > 0.0f) {
+    if (label_smoothing > 0.0f) {
         float all = 0.0f;
         for (uint c = 0; c < classes; c++)
             all += log_sum - (z[c] - top);
@@ -109,7 +109,7 @@ __kernel void loss(__global const float *logits, uint logits_at,
     uint first = 0;
     while (first < label && z[first] < top)
         first++;
-    hit[hit_at + row] = first == label && z[label] == top;
+    correct[correct_at + row] = first == label && z[label] == top;
 
     if (!GRADIENT)
         return;

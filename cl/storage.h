@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How tensors lie in memory: X and OTHER that are read, OTHER being what is added or the
- * gradient that comes beside x; W, weights or what a product has in their place; GATE,
+ * gradient that comes beside x; W, weights or what a product has in their place; ACT_GRAD,
  * the output of an activation whose derivative is taken; Y that is written. As floats,
  * or, where NAME_HALF is 1, as halves. Registers and sums are floats. Halves are read and
  * written by the functions that every OpenCL C has: no extension is needed. */
@@ -16,8 +16,8 @@
 #ifndef W_HALF
 #define W_HALF 0
 #endif
-#ifndef GATE_HALF
-#define GATE_HALF 0
+#ifndef ACT_GRAD_HALF
+#define ACT_GRAD_HALF 0
 #endif
 #ifndef Y_HALF
 #define Y_HALF 0
@@ -90,26 +90,26 @@ typedef float stored_w;
 #define VLOAD_W(p) VLOAD(p)
 #endif
 
-#if GATE_HALF
-typedef half stored_gate;
-#define VLOAD_GATE(p) VLOAD_HALF(p)
+#if ACT_GRAD_HALF
+typedef half stored_act_grad;
+#define VLOAD_ACT_GRAD(p) VLOAD_HALF(p)
 #else
-typedef float stored_gate;
-#define VLOAD_GATE(p) VLOAD(p)
+typedef float stored_act_grad;
+#define VLOAD_ACT_GRAD(p) VLOAD(p)
 #endif
 
 #if Y_HALF
 typedef half stored_y;
 #define VSTORE_Y(v, p) VSTORE_HALF(v, p)
 
-#define PUT(n, v, p)  STORE_HALVES(n, v, p)
-#define PUT_ONE(v, p) vstore_half_rte(v, 0, p)
+#define STORE_N(n, v, p) STORE_HALVES(n, v, p)
+#define STORE_1(v, p)    vstore_half_rte(v, 0, p)
 static inline void store_part_y(floatv v, __global half *p, uint count)
 {
 #include "store_part.def"
 }
-#undef PUT
-#undef PUT_ONE
+#undef STORE_N
+#undef STORE_1
 #else
 typedef float stored_y;
 #define VSTORE_Y(v, p)            VSTORE(v, p)

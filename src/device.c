@@ -10,29 +10,31 @@
 #include <strings.h>
 
 const char *const weft_act_names[WEFT_ACT_COUNT] = {
-#define ACT(id, name, by_output, f, g) name,
+#define ACT(id, name, grad_from_output, f, g) name,
 #include "../cl/activations.def"
 #undef ACT
 };
 
-const bool weft_act_by_output[WEFT_ACT_COUNT] = {
-#define ACT(id, name, by_output, f, g) by_output,
+const bool weft_act_grad_from_output[WEFT_ACT_COUNT] = {
+#define ACT(id, name, grad_from_output, f, g) grad_from_output,
 #include "../cl/activations.def"
 #undef ACT
 };
 
 struct weft_devices {
-    struct weft_found *found;
+    struct weft_device_candidate *found;
     int count;
     char **notes;
     int note_count;
     char reason[160];
 };
 
-enum weft_status weft_devices_add(weft_context *ctx, const struct weft_found *found)
+enum weft_status weft_devices_add(weft_context *ctx,
+                                  const struct weft_device_candidate *found)
 {
     struct weft_devices *d = ctx->devices;
-    struct weft_found *more = realloc(d->found, ((size_t)d->count + 1) * sizeof(*more));
+    struct weft_device_candidate *more =
+        realloc(d->found, ((size_t)d->count + 1) * sizeof(*more));
     if (!more)
         return weft_out_of_memory(ctx, "devices", sizeof(*more));
     d->found = more;
@@ -40,7 +42,7 @@ enum weft_status weft_devices_add(weft_context *ctx, const struct weft_found *fo
     return WEFT_OK;
 }
 
-enum weft_status weft_devices_note(weft_context *ctx, const char *format, ...)
+enum weft_status weft_device_diagnostic_add(weft_context *ctx, const char *format, ...)
 {
     struct weft_devices *d = ctx->devices;
     char **more = realloc(d->notes, ((size_t)d->note_count + 1) * sizeof(*more));
@@ -59,10 +61,12 @@ enum weft_status weft_devices_note(weft_context *ctx, const char *format, ...)
     return WEFT_OK;
 }
 
-static int compare_found(const void *left, const void *right)
+static int compare_candidates(const void *left, const void *right)
 {
-    const struct weft_device_info *a = &((const struct weft_found *)left)->info;
-    const struct weft_device_info *b = &((const struct weft_found *)right)->info;
+    const struct weft_device_info *a =
+        &((const struct weft_device_candidate *)left)->info;
+    const struct weft_device_info *b =
+        &((const struct weft_device_candidate *)right)->info;
     if (a->kind != b->kind)
         return a->kind < b->kind ? -1 : 1;
     bool a_pci = !strncmp(a->id, "pci:", 4), b_pci = !strncmp(b->id, "pci:", 4);
@@ -95,12 +99,12 @@ enum weft_status weft_context_create(weft_context **out,
     if (!ctx->devices || !ctx->icd_dir || (p->cache_dir && !ctx->cache_dir) ||
         (p->tuning_dir && !ctx->tuning_dir))
         goto fail;
-    if (!p->no_opencl && (status = weft_backend_opencl.find(ctx)))
+    if (!p->no_opencl && (status = weft_backend_opencl.enumerate(ctx)))
         goto fail;
-    if ((status = weft_backend_cpu.find(ctx)))
+    if ((status = weft_backend_cpu.enumerate(ctx)))
         goto fail;
     qsort(ctx->devices->found, (size_t)ctx->devices->count, sizeof(*ctx->devices->found),
-          compare_found);
+          compare_candidates);
     *out = ctx;
     return WEFT_OK;
 
@@ -134,7 +138,7 @@ int weft_device_count(const weft_context *ctx)
     return ctx->devices->count;
 }
 
-const char *weft_device_note(weft_context *ctx, int index)
+const char *weft_device_diagnostic(weft_context *ctx, int index)
 {
     return index >= 0 && index < ctx->devices->note_count ? ctx->devices->notes[index]
                                                           : NULL;
@@ -177,7 +181,7 @@ static bool is_integrated(const struct weft_device_info *info)
 
 static bool is_builtin(const struct weft_device_info *info)
 {
-    return info->kind == WEFT_DEVICE_BUILTIN;
+    return info->kind == WEFT_DEVICE_HOST;
 }
 
 /* Selectors that mean the first device of a kind. */
@@ -219,7 +223,7 @@ static int find_by_name(const struct weft_devices *d, const char *part)
  * these, or there is no such device. */
 static int find_by_place(const struct weft_devices *d, const char *selector)
 {
-    for (size_t k = 0; k < WEFT_COUNT(kinds); k++)
+    for (size_t k = 0; k < WEFT_ARRAY_SIZE(kinds); k++)
         for (int i = 0; i < d->count && !strcasecmp(selector, kinds[k].word); i++)
             if (kinds[k].is(&d->found[i].info))
                 return i;
@@ -237,7 +241,7 @@ static int find_by_place(const struct weft_devices *d, const char *selector)
 
 static bool is_place(const char *selector)
 {
-    for (size_t k = 0; k < WEFT_COUNT(kinds); k++)
+    for (size_t k = 0; k < WEFT_ARRAY_SIZE(kinds); k++)
         if (!strcasecmp(selector, kinds[k].word))
             return true;
     return selector[strspn(selector, "0123456789:")] == 0;
@@ -266,7 +270,7 @@ enum weft_status weft_device_find(weft_context *ctx, const char *selector, int *
                              "device \"%s\": several match; choose by number from %s",
                              selector, list);
         if (match < 0)
-            return weft_fail(ctx, WEFT_ERR_NONE,
+            return weft_fail(ctx, WEFT_ERR_NO_DEVICE,
                              "device \"%s\": none matches; there are %s", selector, list);
         *index = match;
         snprintf(d->reason, sizeof(d->reason), "chosen by \"%.100s\"", selector);
@@ -286,7 +290,7 @@ static enum weft_status open_tuning(weft_context *ctx, struct weft_device *devic
     snprintf(name, sizeof(name), "%s %s", info->platform, info->name);
     snprintf(about, sizeof(about), "%s, %s, driver %s, %u units; weft %s", info->platform,
              info->name, info->driver, info->compute_units, weft_version());
-    return weft_tuning_open(ctx, ctx->tuning_dir, name, about, tuner->curated(device),
+    return weft_tuning_open(ctx, ctx->tuning_dir, name, about, tuner->bundled(device),
                             &device->tuning);
 }
 
@@ -296,11 +300,11 @@ enum weft_status weft_device_open(weft_context *ctx, int index,
 {
     static const struct weft_device_params none = {0};
     WEFT_REQUIRE(ctx, index >= 0 && index < ctx->devices->count);
-    const struct weft_found *found = &ctx->devices->found[index];
+    const struct weft_device_candidate *found = &ctx->devices->found[index];
     const struct weft_device_params *p = params ? params : &none;
     struct weft_device *device = NULL;
     WEFT_TRY(found->backend->open(ctx, found, p, &device));
-    enum weft_status status = p->untuned ? WEFT_OK : open_tuning(ctx, device);
+    enum weft_status status = p->no_tuning ? WEFT_OK : open_tuning(ctx, device);
     if (status)
         weft_device_close(&device);
     else
@@ -308,7 +312,7 @@ enum weft_status weft_device_open(weft_context *ctx, int index,
     return status;
 }
 
-enum weft_status weft_device_open_builtin(weft_context *ctx, weft_device **out)
+enum weft_status weft_device_open_host(weft_context *ctx, weft_device **out)
 {
     return weft_device_open(ctx, ctx->devices->count - 1, NULL, out);
 }

@@ -18,11 +18,14 @@
 
 enum { MOST_FILE = 16 << 20, MOST_LINE = 1024, FIELDS = 5 };
 
-const char *const weft_row_states[WEFT_ROW_STATE_COUNT] = {
-    [WEFT_ROW_BEST] = "best",       [WEFT_ROW_DEFAULT] = "default",
-    [WEFT_ROW_CURATED] = "curated", [WEFT_ROW_WRONG] = "wrong",
-    [WEFT_ROW_REFUSED] = "refused", [WEFT_ROW_CRASHED] = "crashed",
-    [WEFT_ROW_HUNG] = "hung",
+const char *const weft_tuning_entry_states[WEFT_TUNING_STATE_COUNT] = {
+    [WEFT_TUNING_BEST] = "best",
+    [WEFT_TUNING_DEFAULT] = "default",
+    [WEFT_TUNING_BUNDLED] = "bundled",
+    [WEFT_TUNING_WRONG] = "wrong",
+    [WEFT_TUNING_BUILD_FAILED] = "build-failed",
+    [WEFT_TUNING_CRASHED] = "crashed",
+    [WEFT_TUNING_HUNG] = "hung",
 };
 
 enum weft_status weft_problems_add(weft_context *ctx, struct weft_problems *p,
@@ -47,38 +50,40 @@ enum weft_status weft_problems_add(weft_context *ctx, struct weft_problems *p,
     return WEFT_OK;
 }
 
-void weft_problems_finish(struct weft_problems *p)
+void weft_problems_free(struct weft_problems *p)
 {
     free(p->items);
     *p = (struct weft_problems){0};
 }
 
 /* The row that a new one takes the place of; NULL: none. */
-static struct weft_row *same_place(struct weft_tuning *t, const struct weft_row *row)
+static struct weft_tuning_entry *same_place(struct weft_tuning *t,
+                                            const struct weft_tuning_entry *row)
 {
-    for (int i = t->curated; i < t->count; i++) {
-        struct weft_row *old = &t->rows[i];
+    for (int i = t->bundled; i < t->count; i++) {
+        struct weft_tuning_entry *old = &t->rows[i];
         if (strcmp(old->problem, row->problem))
             continue;
-        bool denied = weft_row_denied(row);
-        if (denied == weft_row_denied(old) &&
-            (!denied || !strcmp(old->choice, row->choice)))
+        bool denied = weft_tuning_entry_rejected(row);
+        if (denied == weft_tuning_entry_rejected(old) &&
+            (!denied || !strcmp(old->config, row->config)))
             return old;
     }
     return NULL;
 }
 
 enum weft_status weft_tuning_set(weft_context *ctx, struct weft_tuning *t,
-                                 const struct weft_row *row)
+                                 const struct weft_tuning_entry *row)
 {
-    struct weft_row copy = *row;
+    struct weft_tuning_entry copy = *row;
     copy.problem = strdup(row->problem);
-    copy.choice = strdup(row->choice);
-    struct weft_row *place = row->state == WEFT_ROW_CURATED ? NULL : same_place(t, row);
-    bool whole = copy.problem && copy.choice;
+    copy.config = strdup(row->config);
+    struct weft_tuning_entry *place =
+        row->state == WEFT_TUNING_BUNDLED ? NULL : same_place(t, row);
+    bool whole = copy.problem && copy.config;
     if (whole && !place && t->count == t->room) {
         int room = t->room ? 2 * t->room : 64;
-        struct weft_row *rows = realloc(t->rows, (size_t)room * sizeof(*rows));
+        struct weft_tuning_entry *rows = realloc(t->rows, (size_t)room * sizeof(*rows));
         whole = rows != NULL;
         if (rows) {
             t->rows = rows;
@@ -87,12 +92,12 @@ enum weft_status weft_tuning_set(weft_context *ctx, struct weft_tuning *t,
     }
     if (!whole) {
         free(copy.problem);
-        free(copy.choice);
+        free(copy.config);
         return weft_out_of_memory(ctx, "tuning", sizeof(copy));
     }
     if (place) {
         free(place->problem);
-        free(place->choice);
+        free(place->config);
     } else {
         place = &t->rows[t->count++];
     }
@@ -100,13 +105,13 @@ enum weft_status weft_tuning_set(weft_context *ctx, struct weft_tuning *t,
     return WEFT_OK;
 }
 
-bool weft_tuning_denies(const struct weft_tuning *t, const char *problem,
-                        const char *choice, uint64_t stamp)
+bool weft_tuning_rejects(const struct weft_tuning *t, const char *problem,
+                         const char *config, uint64_t fingerprint)
 {
     for (int i = 0; i < t->count; i++) {
-        const struct weft_row *row = &t->rows[i];
-        if (weft_row_denied(row) && row->stamp == stamp && !strcmp(row->choice, choice) &&
-            !strcmp(row->problem, problem))
+        const struct weft_tuning_entry *row = &t->rows[i];
+        if (weft_tuning_entry_rejected(row) && row->fingerprint == fingerprint &&
+            !strcmp(row->config, config) && !strcmp(row->problem, problem))
             return true;
     }
     return false;
@@ -150,19 +155,19 @@ static bool is_words(const char *text)
 }
 
 /* "3.51 of 3.90 ms" */
-static bool read_times(const char *text, struct weft_row *row)
+static bool read_times(const char *text, struct weft_tuning_entry *row)
 {
     char *end;
     row->seconds = weft_number_read(text, &end) / 1e3;
     if (end == text || strncmp(end, " of ", 4))
         return false;
     text = end + 4;
-    row->usual = weft_number_read(text, &end) / 1e3;
+    row->baseline = weft_number_read(text, &end) / 1e3;
     return end != text && !strcmp(end, " ms") && row->seconds >= 0 &&
-           row->seconds < 1e6 && row->usual >= 0 && row->usual < 1e6;
+           row->seconds < 1e6 && row->baseline >= 0 && row->baseline < 1e6;
 }
 
-static bool read_stamp(const char *text, uint64_t *out)
+static bool read_fingerprint(const char *text, uint64_t *out)
 {
     if (strlen(text) != 16 || text[strspn(text, "0123456789abcdef")])
         return false;
@@ -171,27 +176,28 @@ static bool read_stamp(const char *text, uint64_t *out)
 }
 
 /* Takes a line apart. The row's texts lie in it. */
-static bool read_row(char *line, struct weft_row *row)
+static bool read_row(char *line, struct weft_tuning_entry *row)
 {
     char *fields[FIELDS];
     int count = cut(line, fields), state = 0;
-    *row = (struct weft_row){.state = WEFT_ROW_CURATED};
+    *row = (struct weft_tuning_entry){.state = WEFT_TUNING_BUNDLED};
     if ((count != 2 && count != FIELDS) || !is_words(fields[0]) || !is_words(fields[1]))
         return false;
     row->problem = fields[0];
-    row->choice = fields[1];
+    row->config = fields[1];
     if (count == 2)
         return true;
-    while (state < WEFT_ROW_STATE_COUNT && strcmp(weft_row_states[state], fields[2]))
+    while (state < WEFT_TUNING_STATE_COUNT &&
+           strcmp(weft_tuning_entry_states[state], fields[2]))
         state++;
-    row->state = (enum weft_row_state)state;
-    return state < WEFT_ROW_STATE_COUNT && row->state != WEFT_ROW_CURATED &&
-           read_times(fields[3], row) && read_stamp(fields[4], &row->stamp);
+    row->state = (enum weft_tuning_entry_state)state;
+    return state < WEFT_TUNING_STATE_COUNT && row->state != WEFT_TUNING_BUNDLED &&
+           read_times(fields[3], row) && read_fingerprint(fields[4], &row->fingerprint);
 }
 
 /* Whether rows of two fields, those that ship with weft, are wanted. */
 static enum weft_status read_rows(weft_context *ctx, struct weft_tuning *t,
-                                  const char *text, size_t size, bool curated,
+                                  const char *text, size_t size, bool bundled,
                                   int *damaged)
 {
     char line[MOST_LINE];
@@ -199,13 +205,13 @@ static enum weft_status read_rows(weft_context *ctx, struct weft_tuning *t,
     for (const char *at = text, *end = text + size; at < end;) {
         const char *newline = memchr(at, '\n', (size_t)(end - at));
         size_t length = (size_t)((newline ? newline : end) - at);
-        struct weft_row row;
+        struct weft_tuning_entry row;
         if (length >= sizeof(line) || memchr(at, 0, length)) {
             ++*damaged;
         } else if (length && *at != '#') {
             memcpy(line, at, length);
             line[length] = 0;
-            if (read_row(line, &row) && (row.state == WEFT_ROW_CURATED) == curated)
+            if (read_row(line, &row) && (row.state == WEFT_TUNING_BUNDLED) == bundled)
                 WEFT_TRY(weft_tuning_set(ctx, t, &row));
             else
                 ++*damaged;
@@ -257,17 +263,19 @@ char *weft_tuning_write(const struct weft_tuning *t, size_t *size)
 {
     struct growing g = {0};
     grow(&g,
-         "# weft's tuning of one device. Problem | choice | what came of it | its time "
-         "and the default's |\n# stamp of driver and kernels. Made by `weft tune`; may "
+         "# weft's tuning of one device. Problem | config | what came of it | its time "
+         "and the default's |\n# fingerprint of driver and kernels. Made by `weft tune`; "
+         "may "
          "be deleted at any time.\n# %s\n",
          t->about);
-    for (int i = t->curated; i < t->count && !g.failed; i++) {
-        const struct weft_row *row = &t->rows[i];
-        char seconds[32], usual[32];
+    for (int i = t->bundled; i < t->count && !g.failed; i++) {
+        const struct weft_tuning_entry *row = &t->rows[i];
+        char seconds[32], baseline[32];
         weft_number_write(seconds, sizeof(seconds), 4, row->seconds * 1e3);
-        weft_number_write(usual, sizeof(usual), 4, row->usual * 1e3);
+        weft_number_write(baseline, sizeof(baseline), 4, row->baseline * 1e3);
         grow(&g, "%s | %s | %s | %s of %s ms | %016" PRIx64 "\n", row->problem,
-             row->choice, weft_row_states[row->state], seconds, usual, row->stamp);
+             row->config, weft_tuning_entry_states[row->state], seconds, baseline,
+             row->fingerprint);
     }
     *size = g.size;
     return g.text;
@@ -299,21 +307,21 @@ static enum weft_status load(weft_context *ctx, struct weft_tuning *t)
     if (status == WEFT_ERR_NOMEM)
         return weft_out_of_memory(ctx, t->path, MOST_FILE);
     if (status) {
-        weft_say(ctx, WEFT_LOG_WARN, "%s: cannot be read, so this tuning is not used",
-                 t->path);
+        weft_log_message(ctx, WEFT_LOG_WARN,
+                         "%s: cannot be read, so this tuning is not used", t->path);
         return WEFT_OK;
     }
     status = read_rows(ctx, t, (const char *)file.bytes, file.size, false, &damaged);
-    weft_file_finish(&file);
+    weft_file_free(&file);
     if (!status && damaged)
-        weft_say(ctx, WEFT_LOG_WARN,
-                 "%s: %d damaged line%s left out; `weft tune` measures anew", t->path,
-                 damaged, damaged == 1 ? "" : "s");
+        weft_log_message(ctx, WEFT_LOG_WARN,
+                         "%s: %d damaged line%s left out; `weft tune` measures anew",
+                         t->path, damaged, damaged == 1 ? "" : "s");
     return status;
 }
 
 enum weft_status weft_tuning_open(weft_context *ctx, const char *folder, const char *name,
-                                  const char *about, const char *curated,
+                                  const char *about, const char *bundled,
                                   struct weft_tuning **out)
 {
     int damaged = 0;
@@ -323,9 +331,9 @@ enum weft_status weft_tuning_open(weft_context *ctx, const char *folder, const c
         return weft_out_of_memory(ctx, "tuning", sizeof(*t));
     enum weft_status status = WEFT_OK;
     snprintf(t->about, sizeof(t->about), "%s", about);
-    if (curated)
-        status = read_rows(ctx, t, curated, strlen(curated), true, &damaged);
-    t->curated = t->count;
+    if (bundled)
+        status = read_rows(ctx, t, bundled, strlen(bundled), true, &damaged);
+    t->bundled = t->count;
     file_name(name, file, sizeof(file));
     if (!status && folder && !(t->path = weft_path_join(folder, file)))
         status = weft_out_of_memory(ctx, "tuning", sizeof(file));
@@ -341,9 +349,9 @@ enum weft_status weft_tuning_open(weft_context *ctx, const char *folder, const c
 static void forget(struct weft_tuning *t, int kept)
 {
     while (t->count > kept) {
-        struct weft_row *row = &t->rows[--t->count];
+        struct weft_tuning_entry *row = &t->rows[--t->count];
         free(row->problem);
-        free(row->choice);
+        free(row->config);
     }
 }
 
@@ -398,7 +406,7 @@ static enum weft_status remove_file(weft_context *ctx, const char *path)
 
 enum weft_status weft_tuning_reset_table(weft_context *ctx, struct weft_tuning *t)
 {
-    forget(t, t->curated);
+    forget(t, t->bundled);
     weft_journal_clear(t);
     return t->path ? remove_file(ctx, t->path) : WEFT_OK;
 }
@@ -455,15 +463,16 @@ void weft_tuning_unlock(int lock)
 }
 
 enum weft_status weft_journal_write(weft_context *ctx, const struct weft_tuning *t,
-                                    const char *problem, const char *choice,
-                                    uint64_t stamp)
+                                    const char *problem, const char *config,
+                                    uint64_t fingerprint)
 {
     char line[MOST_LINE];
     char *path = journal_path(t);
     if (!path)
         return t->path ? weft_out_of_memory(ctx, "tuning", strlen(t->path)) : WEFT_OK;
     int n = snprintf(line, sizeof(line), "%s | %s | %s | 0 of 0 ms | %016" PRIx64 "\n",
-                     problem, choice, weft_row_states[WEFT_ROW_CRASHED], stamp);
+                     problem, config, weft_tuning_entry_states[WEFT_TUNING_CRASHED],
+                     fingerprint);
     enum weft_status status = make_folder(ctx, t);
     if (!status && n > 0 && n < MOST_LINE)
         status = weft_file_write(ctx, path, line, (size_t)n);
@@ -489,7 +498,7 @@ enum weft_status weft_journal_replay(weft_context *ctx, struct weft_tuning *t)
         status = read_rows(ctx, t, (const char *)file.bytes, file.size, false, &damaged);
         if (!status && !weft_tuning_save(NULL, t))
             weft_journal_clear(t);
-        weft_file_finish(&file);
+        weft_file_free(&file);
     }
     free(path);
     return status;

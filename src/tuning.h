@@ -2,10 +2,10 @@
 /* What is known about how fast a device does which problem in which way, and the file
  * that keeps it.
  *
- * A problem and a choice (an algorithm and its numbers) are lines of text that only the
- * backend understands; a row says what came of the choice. A row is believed only while
- * its stamp, which the backend makes of driver, device and the kernels' sources, is what
- * the backend would stamp today; otherwise it is a hint of what to try first.
+ * A problem and a config (an algorithm and its numbers) are lines of text that only the
+ * backend understands; a row says what came of the config. A row is believed only while
+ * its fingerprint, which the backend makes of driver, device and the kernels' sources, is what
+ * the backend would fingerprint today; otherwise it is a hint of what to try first.
  *
  * The file, one row a line, fields between bars, # before what is for people:
  *
@@ -17,40 +17,41 @@
 
 #include "util/context.h"
 
-enum weft_row_state {
-    WEFT_ROW_BEST,    /* won its race against the default */
-    WEFT_ROW_DEFAULT, /* the default, which nothing beat */
-    WEFT_ROW_CURATED, /* ships with weft */
-    WEFT_ROW_WRONG,   /* what follows is never used again */
-    WEFT_ROW_REFUSED, /* does not build or launch */
-    WEFT_ROW_CRASHED,
-    WEFT_ROW_HUNG,
-    WEFT_ROW_STATE_COUNT
+enum weft_tuning_entry_state {
+    WEFT_TUNING_BEST,         /* won its race against the default */
+    WEFT_TUNING_DEFAULT,      /* the default, which nothing beat */
+    WEFT_TUNING_BUNDLED,      /* ships with weft */
+    WEFT_TUNING_WRONG,        /* what follows is never used again */
+    WEFT_TUNING_BUILD_FAILED, /* does not build or launch */
+    WEFT_TUNING_CRASHED,
+    WEFT_TUNING_HUNG,
+    WEFT_TUNING_STATE_COUNT
 };
-extern const char *const weft_row_states[WEFT_ROW_STATE_COUNT]; /* "best" */
+extern const char *const weft_tuning_entry_states[WEFT_TUNING_STATE_COUNT]; /* "best" */
 
-struct weft_row {
-    char *problem, *choice;
-    enum weft_row_state state;
-    double seconds, usual; /* of the choice, and of the default beside it; 0: unknown */
-    uint64_t stamp;
+struct weft_tuning_entry {
+    char *problem, *config;
+    enum weft_tuning_entry_state state;
+    double seconds,
+        baseline; /* of the config, and of the default beside it; 0: unknown */
+    uint64_t fingerprint;
 };
 
 struct weft_tuning {
-    struct weft_row *rows;
+    struct weft_tuning_entry *rows;
     int count, room;
-    int curated;     /* the first so many came with weft */
+    int bundled;     /* the first so many came with weft */
     char *path;      /* NULL: nothing is kept */
     char about[640]; /* platform, device and driver, for the head of the file */
 };
 
-static inline bool weft_row_denied(const struct weft_row *row)
+static inline bool weft_tuning_entry_rejected(const struct weft_tuning_entry *row)
 {
-    return row->state >= WEFT_ROW_WRONG;
+    return row->state >= WEFT_TUNING_WRONG;
 }
 
 /* The problems of a network: each once, with how often a step does it. */
-enum { WEFT_TUNING_TEXT = 256, WEFT_MOST_CHOICES = 24 };
+enum { WEFT_TUNING_TEXT = 256, WEFT_MAX_CONFIGS = 24 };
 
 struct weft_problem {
     char text[WEFT_TUNING_TEXT];
@@ -65,73 +66,73 @@ struct weft_problems {
 
 enum weft_status weft_problems_add(weft_context *ctx, struct weft_problems *problems,
                                    const char *text, double work);
-void weft_problems_finish(struct weft_problems *problems);
+void weft_problems_free(struct weft_problems *problems);
 
-/* A way to do a problem, and the stamp that a row of it would have today. */
-struct weft_choice {
+/* A way to do a problem, and the fingerprint that a row of it would have today. */
+struct weft_kernel_config {
     char text[WEFT_TUNING_TEXT];
-    uint64_t stamp;
+    uint64_t fingerprint;
 };
 
 struct weft_device; /* backend.h */
 
-/* A problem set up on a device, to try choices on. */
+/* A problem set up on a device, to try configs on. */
 struct weft_trial;
 
 /* What a backend that may do a thing in several ways offers to src/tune. Problems and
- * choices are texts as its lists enter them. */
+ * configs are texts as its lists enter them. */
 struct weft_tuner {
     /* What weft ships for devices of this class, as lines of a tuning file; or NULL. */
-    const char *(*curated)(const struct weft_device *device);
+    const char *(*bundled)(const struct weft_device *device);
 
     /* Without `near`: the default first, then that of every other algorithm. With it: the
-     * choices one step beside it in one number. How many; 0: no problem of this
+     * configs one step beside it in one number. How many; 0: no problem of this
      * device. */
-    int (*choices)(struct weft_device *device, const char *problem, const char *near,
-                   struct weft_choice out[WEFT_MOST_CHOICES]);
+    int (*configs)(struct weft_device *device, const char *problem, const char *near,
+                   struct weft_kernel_config out[WEFT_MAX_CONFIGS]);
 
-    /* The stamp that a row of this choice would have today; 0: the choice cannot do the
+    /* The fingerprint that a row of this config would have today; 0: the config cannot do the
      * problem. */
-    uint64_t (*stamp)(struct weft_device *device, const char *problem,
-                      const char *choice);
+    uint64_t (*fingerprint)(struct weft_device *device, const char *problem,
+                            const char *config);
 
     /* Sets the problem up on memory of its own, with random data, and proves the default.
-     * WEFT_ERR_ARG, WEFT_ERR_NOMEM, WEFT_ERR_CHECK, or what recording and running
+     * WEFT_ERR_ARG, WEFT_ERR_NOMEM, WEFT_ERR_MISMATCH, or what recording and running
      * give. */
     enum weft_status (*trial_create)(struct weft_device *device, const char *problem,
                                      struct weft_trial **out);
     void (*trial_destroy)(struct weft_trial **trial);
 
-    /* Proves a choice: right on samples of the reference, finite, the same bits twice,
-     * nothing written beside its outputs; WEFT_ERR_CHECK if not. Then times it and the
+    /* Proves a config: right on samples of the reference, finite, the same bits twice,
+     * nothing written beside its outputs; WEFT_ERR_MISMATCH if not. Then times it and the
      * default in turns, at most `rounds` of each: medians. Given up early where it is far
      * behind. WEFT_ERR_BUILD, WEFT_ERR_ARG, WEFT_ERR_NOMEM, WEFT_ERR_DEVICE. */
-    enum weft_status (*trial_run)(struct weft_trial *trial, const char *choice,
-                                  int rounds, double *seconds, double *usual);
+    enum weft_status (*trial_run)(struct weft_trial *trial, const char *config,
+                                  int rounds, double *seconds, double *baseline);
 };
 
-/* Enters a row, in the place of a row with the same problem: a verdict on a choice in
- * that of one on the same choice, a winner in that of the winner before. The texts are
+/* Enters a row, in the place of a row with the same problem: a verdict on a config in
+ * that of one on the same config, a winner in that of the winner before. The texts are
  * copied. */
 enum weft_status weft_tuning_set(weft_context *ctx, struct weft_tuning *tuning,
-                                 const struct weft_row *row);
+                                 const struct weft_tuning_entry *row);
 
-/* Whether the choice was found harmful for the problem with this stamp. */
-bool weft_tuning_denies(const struct weft_tuning *tuning, const char *problem,
-                        const char *choice, uint64_t stamp);
+/* Whether the config was found harmful for the problem with this fingerprint. */
+bool weft_tuning_rejects(const struct weft_tuning *tuning, const char *problem,
+                         const char *config, uint64_t fingerprint);
 
 /* The rows of a text; `damaged` lines are left out. WEFT_ERR_NOMEM. */
 enum weft_status weft_tuning_read(weft_context *ctx, struct weft_tuning *tuning,
                                   const char *text, size_t size, int *damaged);
 
-/* The text of the file, with all rows but the curated ones; to be freed. */
+/* The text of the file, with all rows but the bundled ones; to be freed. */
 char *weft_tuning_write(const struct weft_tuning *tuning, size_t *size);
 
 /* Fills the table: the rows that ship with weft (may be NULL), then the file of the
  * device called `name` in `folder` (NULL: none). A file that cannot be read is a
  * warning. */
 enum weft_status weft_tuning_open(weft_context *ctx, const char *folder, const char *name,
-                                  const char *about, const char *curated,
+                                  const char *about, const char *bundled,
                                   struct weft_tuning **out);
 void weft_tuning_destroy(struct weft_tuning **tuning);
 
@@ -145,14 +146,14 @@ enum weft_status weft_tuning_lock(weft_context *ctx, struct weft_tuning *tuning,
                                   int *lock);
 void weft_tuning_unlock(int lock);
 
-/* Forgets all but the curated rows, and removes the file. */
+/* Forgets all but the bundled rows, and removes the file. */
 enum weft_status weft_tuning_reset_table(weft_context *ctx, struct weft_tuning *tuning);
 
 /* The journal: a line beside the file that says what is being tried, on the disk before
  * the trial begins. */
 enum weft_status weft_journal_write(weft_context *ctx, const struct weft_tuning *tuning,
-                                    const char *problem, const char *choice,
-                                    uint64_t stamp);
+                                    const char *problem, const char *config,
+                                    uint64_t fingerprint);
 void weft_journal_clear(const struct weft_tuning *tuning);
 /* A trial that took its process with it is entered among the crashed. */
 enum weft_status weft_journal_replay(weft_context *ctx, struct weft_tuning *tuning);

@@ -36,7 +36,7 @@ static const struct {
     {{.family = WEFT_FAMILY_TILE}, "conv", 5, 5, true},
     {{.family = WEFT_FAMILY_VEC}, NULL, 2, 1, true, WEFT_PRECISION_FLOAT16},
     {{.family = WEFT_FAMILY_TILE}, "conv", 3, 1, true, WEFT_PRECISION_FLOAT16},
-    {{.family = WEFT_FAMILY_SG}, "dense", 4, 1, false},
+    {{.family = WEFT_FAMILY_SUBGROUP}, "dense", 4, 1, false},
     {{.family = WEFT_FAMILY_MMA}, "dense", 4, 1, false},
     {{.gemm = WEFT_GEMM_CLBLAST}, "dense", 4, 1, false},
 };
@@ -59,8 +59,8 @@ int main(int argc, char **argv)
         const struct weft_verify_params params = {.op = ways[i].op,
                                                   .cases = ways[i].cases,
                                                   .seed = (uint64_t)ways[i].seed,
-                                                  .small = ways[i].draw,
-                                                  .draw = ways[i].draw,
+                                                  .tiny_shapes = ways[i].draw,
+                                                  .random_kernels = ways[i].draw,
                                                   .precision = ways[i].precision};
         enum weft_status status =
             weft_device_open(context, index, &ways[i].device, &device);

@@ -159,7 +159,7 @@ class Score:
         return 0 if planted and share >= GOAL else 1
 
 
-def judge_fake(bench, options, name):
+def test_fake_device(bench, options, name):
     """What is wrong on a fake device."""
     out, said, ended = bench.lines(["fakes", "0" if options.short else "3"],
                                    {"WEFT_LAYER_FAKE": name}, seconds=FAKE_DEADLINE)
@@ -181,12 +181,12 @@ def judge_fake(bench, options, name):
     return faults
 
 
-def run_fakes(bench, options):
+def test_fake_devices(bench, options):
     """Every fake device must be right, or refused where it should be."""
     names = options.names or (QUICK_FAKES if options.short
                               else bench.names("WEFT_LAYER_FAKE"))
     wrong = sum(bool(f) for f in options.map(
-        lambda name: judge_fake(bench, options, name), names))
+        lambda name: test_fake_device(bench, options, name), names))
     print(f"{len(names)} fake devices, {wrong} wrong")
     return 1 if wrong or not names else 0
 
@@ -207,7 +207,7 @@ DRIVER_WAYS = [["--small", "-n", "2", "act", "memory"], ["--small", "-n", "2", "
                ["-f", "tile", "--small", "-n", "2", *EVERY]]
 
 
-def try_driver(bench, options, score, name):
+def test_driver_fault(bench, options, score, name):
     if name.endswith(DEADLY):
         score.enter(name, bench.told_deadly(name), True)
         return
@@ -224,13 +224,13 @@ def try_driver(bench, options, score, name):
     score.enter(name, fault, there, why_not)
 
 
-def run_drivers(bench, options):
+def test_driver_faults(bench, options):
     """Drivers that misbehave must be told, without going down."""
     score = Score(options.verbose)
     names = options.names or [*bench.names("WEFT_LAYER_FAULT"), *errors()]
     if options.short:
         names = [n for n in names if not n.endswith(DEADLY)][::15]
-    options.map(lambda name: try_driver(bench, options, score, name), names)
+    options.map(lambda name: test_driver_fault(bench, options, score, name), names)
     return score.end()
 
 
@@ -239,7 +239,7 @@ STAGES = [["--small", "-n", "2"], ["--small", "-n", "25"], ["-n", "8"],
           ["--small", "-n", "100"]]
 
 
-def try_mutant(bench, options, name, plant):
+def test_mutant(bench, options, name, plant):
     """(what is told, whether the line is in a kernel that is compiled)."""
     there = False
     for stage in STAGES[:1 if options.short else len(STAGES)]:
@@ -254,7 +254,7 @@ def try_mutant(bench, options, name, plant):
     return "", there
 
 
-def try_file(bench, options, score, path):
+def test_file_mutants(bench, options, score, path):
     """A few lines of a file, those that still compile."""
     name, planted, idle = os.path.basename(path), 0, set()
     for number, text in mutants.of_file(path):
@@ -264,7 +264,7 @@ def try_file(bench, options, score, path):
             continue
         if not options.wants(name, f"{name}:{number}"):
             continue
-        fault, there = try_mutant(bench, options, name, f"{name}:{number}:{text}")
+        fault, there = test_mutant(bench, options, name, f"{name}:{number}:{text}")
         if "does not build" in fault or "no kernel" in fault:
             continue
         planted += there
@@ -275,13 +275,13 @@ def try_file(bench, options, score, path):
                     "runs here compiles")
 
 
-def run_kernels(bench, options):
+def test_kernel_mutants(bench, options):
     """Of each file a few lines are changed."""
     score = Score(options.verbose)
     files = mutants.all_files(os.path.join(ROOT, "cl"))
     if options.short:
         files = [f for f in files if os.path.basename(f) in mutants.QUICK]
-    options.map(lambda path: try_file(bench, options, score, path), files)
+    options.map(lambda path: test_file_mutants(bench, options, score, path), files)
     return score.end()
 
 
@@ -301,7 +301,7 @@ class Options:
 
 
 def main(words):
-    runs = {"fakes": run_fakes, "drivers": run_drivers, "kernels": run_kernels}
+    runs = {"fakes": test_fake_devices, "drivers": test_driver_faults, "kernels": test_kernel_mutants}
     plain = [w for w in words if not w.startswith("-")]
     if len(plain) < 2 or plain[1] not in runs:
         sys.exit(__doc__)

@@ -7,35 +7,35 @@
 #include <stdio.h>
 #include <string.h>
 
-struct tally {
+struct timing_summary {
     int found, failed;
     const char *op;
 };
 
 static void print(void *priv, const struct weft_timing *t)
 {
-    struct tally *tally = priv;
+    struct timing_summary *tally = priv;
     double work = t->flops > 0 ? t->flops : t->bytes;
     tally->found++;
-    if (t->fault) {
+    if (t->error) {
         tally->failed++;
-        printf("FAIL %s %s, %s: %s\n", tally->op, t->name, t->what, t->fault);
+        printf("FAIL %s %s, %s: %s\n", tally->op, t->name, t->phase, t->error);
         return;
     }
     printf("%-9s %-42s %-16s %9.4f ms (%.4f to %.4f) %8.1f %-7s %5.1f %% of %s roof; "
            "%d launches: %s\n",
-           tally->op, t->name, t->what, 1e3 * t->median, 1e3 * t->fastest,
+           tally->op, t->name, t->phase, 1e3 * t->median, 1e3 * t->fastest,
            1e3 * t->slowest, 1e-9 * work / t->median, t->flops > 0 ? "GFLOP/s" : "GB/s",
-           100 * t->roof / t->median, t->memory_bound ? "memory" : "multiply",
+           100 * t->roofline_seconds / t->median, t->memory_bound ? "memory" : "multiply",
            t->launches, t->kernels);
     fflush(stdout);
 }
 
-bool check_bench(weft_context *context, weft_device *device, const char *op)
+bool print_op_timings(weft_context *context, weft_device *device, const char *op)
 {
     const char *slash = strchr(op, '/'), *shape = slash ? slash + 1 : NULL;
     char name[32];
-    struct tally tally = {.op = name};
+    struct timing_summary tally = {.op = name};
     weft_bench *bench = NULL;
     enum weft_status status = weft_bench_create(device, NULL, &bench);
     snprintf(name, sizeof(name), "%.*s", (int)(slash ? slash - op : 31), op);

@@ -7,6 +7,6 @@
 
 /* Times `op` at its usual shapes, or "OP/SHAPE" at one (weft/bench.h), and prints a line
  * for each direction; false if one failed or there is none. */
-bool check_bench(weft_context *context, weft_device *device, const char *op);
+bool print_op_timings(weft_context *context, weft_device *device, const char *op);
 
 #endif

@@ -92,11 +92,11 @@ expect 2 'needs a value' "$weft" train --epochs
 expect 2 'whole number' "$weft" train --epochs many
 expect 2 'whole number from 1' "$weft" train --epochs 0
 expect 2 'number' "$weft" train --lr nan
-expect 2 'one of human' "$weft" eval m --output yaml
+expect 2 'one of human' "$weft" eval m --format yaml
 expect 2 'needs MODEL' "$weft" eval
 expect 2 "do with 'b'" "$weft" eval a b
 expect 2 'did you mean train' "$weft" bench tain
-expect 2 'like float32,float16' "$weft" bench infer -d cpu --data data --precision half
+expect 2 'like float32,float16' "$weft" bench inference -d cpu --data data --precision half
 expect 2 'one of float32' "$weft" eval m --precision half
 expect 2 '128 or 1,32' "$weft" bench train -d cpu --data data --batch 1,x
 expect 2 'there is no op' "$weft" verify -d cpu --op cnov
@@ -105,7 +105,7 @@ expect 2 'command before it' "$weft" --epochs 3
 
 # --- devices, and none
 json weft.devices/1 'j["devices"][j["default"]]["kind"] == "built in" and j["notes"]' \
-    env OCL_ICD_VENDORS=/nonexistent/ "$weft" devices -o json
+    env OCL_ICD_VENDORS=/nonexistent/ "$weft" devices -f json
 expect 0 'No usable OpenCL device' env OCL_ICD_VENDORS=/nonexistent/ "$weft" devices
 says 'OCL_ICD_VENDORS points to'
 says '/nonexistent/, which does not exist'
@@ -117,31 +117,31 @@ fi
 expect 3 'gpu' env OCL_ICD_VENDORS=/nonexistent/ "$weft" devices -d gpu
 expect 3 'nosuchthing' env OCL_ICD_VENDORS=/nonexistent/ WEFT_DEVICE=nosuchthing \
     "$weft" eval nothing
-expect 0 'index,default,name' "$weft" devices -o csv
+expect 0 'index,default,name' "$weft" devices -f csv
 says ',cpu,.*,C$'
-expect 0 '\|' "$weft" devices -o md
+expect 0 '\|' "$weft" devices -f md
 
 # --- bad input
 expect 4 'nosuch' train --data nosuch --out r/0
-expect 4 'did you mean seed' "$weft" train -d cpu --data data --net sede --out r/0
+expect 4 'did you mean small' "$weft" train -d cpu --data data --net smal --out r/0
 expect 4 'line 3' "$weft" train -d cpu --data data --net wrong.net --out r/0
 expect 4 'cut' "$weft" show cut.idx
 expect 4 'huge.idx' "$weft" show huge.idx
 mkdir empty hollow
 : >hollow/t10k-images-idx3-ubyte
 expect 4 'empty' train --data empty --out r/0
-expect 4 'hollow' "$weft" show hollow --part test
+expect 4 'hollow' "$weft" show hollow --split test
 expect 4 'nosuch.safetensors' "$weft" eval -d cpu nosuch.safetensors
 head -c 100 /dev/urandom >noise.safetensors
 expect 4 'noise.safetensors' "$weft" eval -d cpu noise.safetensors
 expect 4 'noise.safetensors' "$weft" show noise.safetensors
-expect 2 'only 640' train --validation 700 --out r/0
+expect 2 'only 640' train --val-split 700 --out r/0
 expect 1 'tiny.net: Not a directory' train --out tiny.net/r
 if grep -q Device both; then wrong "--out is looked at too late" both; else right; fi
 expect 1 'step ([0-9]+) \(epoch \1\).*smaller --lr' train --net explodes.net \
-    --batch 640 --validation 0 --out r/explodes
+    --batch 640 --val-split 0 --out r/explodes
 expect 1 'or a new run with --precision float32' train --net explodes.net \
-    --batch 640 --validation 0 --precision float16 --out r/explodes-half
+    --batch 640 --val-split 0 --precision float16 --out r/explodes-half
 if [ -e r/0 ]; then wrong "a refused run left r/0"; else right; fi
 
 # --- a whole run
@@ -150,17 +150,17 @@ nothing_left r/a
 expect 2 'holds a run already' train --epochs 3 --out r/a
 expect 0 'Accuracy' "$weft" eval -d cpu r/a/best.safetensors
 says 'upper +[0-9]'
-expect 0 'class,precision' "$weft" eval -d cpu r/a/best.safetensors -o csv
+expect 0 'class,precision' "$weft" eval -d cpu r/a/best.safetensors -f csv
 json weft.eval/1 '0.6 < j["accuracy"] < 1 and len(j["confusion"]) == 3 and
     sum(map(sum, j["confusion"])) == j["count"] == 100 and
-    j["pictures_per_second"] > 0 and
+    j["images_per_second"] > 0 and
     j["classes"][1] == "middle, \"so\"" and 0 < j["standard_error"] < 0.05 and
     j["loss"] > 0' \
-    "$weft" eval -d cpu r/a/best.safetensors -o json
+    "$weft" eval -d cpu r/a/best.safetensors -f json
 expect 0 'float16 (was [0-9.]+ times as fast|gave other answers)|too far|far slower' \
     "$weft" eval -d cpu r/a/best.safetensors --precision auto
 json weft.eval/1 'j["precision"] == "float16" and 0.6 < j["accuracy"] < 1' \
-    "$weft" eval -d cpu r/a/best.safetensors --precision float16 -o json
+    "$weft" eval -d cpu r/a/best.safetensors --precision float16 -f json
 expect 0 'epochs, float16' train --epochs 1 --seed 5 --precision float16 --out r/half
 expect 0 'begun with --precision float16.*float32 is ignored' \
     "$weft" train -d cpu --resume --out r/half --epochs 2 --precision float32
@@ -178,7 +178,7 @@ sed 's/"run\.data"/"ran.data"/' r/a/best.safetensors >mute.safetensors
 says 'does not say what it was trained on .*fashion-mnist is taken'
 head -c 3000 r/a/last.safetensors >cut.safetensors
 expect 4 'cut.safetensors' "$weft" eval -d cpu cut.safetensors
-expect 4 'cut.safetensors' "$weft" predict -d cpu cut.safetensors pictures
+expect 4 'cut.safetensors' "$weft" predict -d cpu cut.safetensors images
 python3 - <<'PYTHON'
 import json
 lines = [json.loads(line) for line in open("r/a/log.jsonl")]
@@ -187,7 +187,7 @@ PYTHON
 if [ $? -eq 0 ]; then right; else wrong "r/a/log.jsonl" r/a/log.jsonl; fi
 json weft.train/1 '[e["epoch"] for e in j["epochs"]] == [1, 2, 3] and
     j["test"]["count"] == 100' \
-    train --epochs 3 --seed 5 --out r/b -o json
+    train --epochs 3 --seed 5 --out r/b -f json
 same r/a/last.safetensors r/b/last.safetensors "two equal runs"
 same r/a/best.safetensors r/b/best.safetensors "two equal runs"
 expect 0 'Saved' train --epochs 3 --seed 6 --out r/other
@@ -196,13 +196,13 @@ if cmp -s r/a/last.safetensors r/other/last.safetensors; then
 else
     right
 fi
-expect 5 'was not reached' train --epochs 1 --target-accuracy 99.99% --validation 0 \
+expect 5 'was not reached' train --epochs 1 --target-accuracy 99.99% --val-split 0 \
     --out r/target
 expect 0 'conv1' "$weft" show r/a/best.safetensors
 json weft.show/1 'j["net"]["weights"] > 0 and len(j["net"]["layers"]) == 6' \
-    "$weft" show r/a/best.safetensors -o json
-json weft.show/1 'j["count"] == 640 and sum(c["pictures"] for c in j["classes"]) == 640' \
-    "$weft" show data -o json
+    "$weft" show r/a/best.safetensors -f json
+json weft.show/1 'j["count"] == 640 and sum(c["images"] for c in j["classes"]) == 640' \
+    "$weft" show data -f json
 expect 0 'upper' "$weft" show data --samples 3
 expect 0 'dense2' "$weft" show seed
 
@@ -213,46 +213,46 @@ expect 0 'LEAK: 50 ' "$weft" eval -d cpu r/a/best.safetensors --data leak.csv
 if grep -q LEAK out; then wrong "a leak where there is none" out; else right; fi
 
 # --- predict
-expect 0 '0.png' "$weft" predict -d cpu r/a/best.safetensors pictures/0.png
+expect 0 '0.png' "$weft" predict -d cpu r/a/best.safetensors images/0.png
 expect 0 '^file,rank,class_id,class,probability' \
-    "$weft" predict -d cpu r/a/best.safetensors pictures -o csv
+    "$weft" predict -d cpu r/a/best.safetensors images -f csv
 if [ "$(cut -d, -f1 out | tail -n +2 | uniq | tr '\n' ' ')" = \
-    "pictures/0.png pictures/1.png pictures/2.png pictures/below/a.pgm " ]; then
+    "images/0.png images/1.png images/2.png images/below/a.pgm " ]; then
     right
 else
-    wrong "the folder's pictures, in order" out
+    wrong "the folder's images, in order" out
 fi
-json weft.predict/1 'len(j["pictures"]) == 100 and
-    len(j["pictures"][0]["predictions"]) == 2 and
-    sum(p["probability"] for p in j["pictures"][0]["predictions"]) <= 1.0001' \
-    "$weft" predict -d cpu r/a/best.safetensors whole.idx.gz --top 2 -o json
-"$weft" predict -d cpu r/a/best.safetensors - <pictures/1.png >out 2>/dev/null
-if grep -q '%' out; then right; else wrong "a picture on stdin" out; fi
-"$weft" predict -d cpu r/a/best.safetensors - -o csv <data/t10k-images-idx3-ubyte \
+json weft.predict/1 'len(j["images"]) == 100 and
+    len(j["images"][0]["predictions"]) == 2 and
+    sum(p["probability"] for p in j["images"][0]["predictions"]) <= 1.0001' \
+    "$weft" predict -d cpu r/a/best.safetensors whole.idx.gz --top 2 -f json
+"$weft" predict -d cpu r/a/best.safetensors - <images/1.png >out 2>/dev/null
+if grep -q '%' out; then right; else wrong "an image on stdin" out; fi
+"$weft" predict -d cpu r/a/best.safetensors - -f csv <data/t10k-images-idx3-ubyte \
     >out 2>/dev/null
 if [ "$(wc -l <out)" -eq 301 ]; then right; else wrong "an IDX on stdin" out; fi
 expect 4 'cut.png.*skipped' \
-    "$weft" predict -d cpu r/a/best.safetensors cut.png pictures/0.png
-says 'pictures/0.png'
+    "$weft" predict -d cpu r/a/best.safetensors cut.png images/0.png
+says 'images/0.png'
 for bad in cut.idx huge.idx cut.idx.gz noise.safetensors nosuch.png tiny.net; do
     expect 4 "$bad.*skipped" "$weft" predict -d cpu r/a/best.safetensors $bad
 done
 expect 0 'Saved' "$weft" train -d cpu --data two.npy --net tiny.net --epochs 1 --out r/two
-expect 4 'is for pictures of 2 channels' \
-    "$weft" predict -d cpu r/two/best.safetensors pictures/0.png
-expect 4 'no pictures' "$weft" predict -d cpu r/a/best.safetensors empty
+expect 4 'is for images of 2 channels' \
+    "$weft" predict -d cpu r/two/best.safetensors images/0.png
+expect 4 'no images' "$weft" predict -d cpu r/a/best.safetensors empty
 
 # --- verify and bench
 expect 0 'passed' "$weft" verify -d cpu --small --cases 2 --op pool
-expect 0 'cases passed, 0 failed' "$weft" verify -d cpu --small --sweeps 20 \
-    --certificate certificate.json
+expect 0 'cases passed, 0 failed' "$weft" verify -d cpu --small --mixed 20 \
+    --json certificate.json
 json weft.verify/1 'j["verdict"] == "right" and j["sweeps"] == 20 and
     j["device"]["name"] == "cpu" and len({r["op"] for r in j["rows"]}) > 5' \
     cat certificate.json
 expect 1 'nowhere/c.json cannot be written' "$weft" verify -d cpu --small --cases 1 \
-    --op act --certificate nowhere/c.json
+    --op act --json nowhere/c.json
 json weft.verify/1 'j["failed"] == 0 and j["rows"]' \
-    "$weft" verify -d cpu --small --cases 2 --op softmax -o json
+    "$weft" verify -d cpu --small --cases 2 --op softmax -f json
 if command -v cc >/dev/null && ! ldd "$weft" | grep -q 'lib[at]san'; then
     # A machine whose exp is wrong now and then: device and reference then differ.
     echo 'double exp2(double); double exp(double x) { static int calls;
@@ -269,52 +269,52 @@ else
     echo "skipped: a mismatch: there is no cc, or a sanitizer forbids LD_PRELOAD"
 fi
 json weft.bench/1 'all(0 < r["min"] <= r["median"] <= r["max"] and r["samples"] >= 3 and
-    r["first_step_s"] > 0 and r["unit"] == "pictures/s" for r in j["rows"]) and
+    r["first_step_s"] > 0 and r["unit"] == "images/s" for r in j["rows"]) and
     [r["batch"] for r in j["rows"]] == [8, 16]' \
-    "$weft" bench train -d cpu --data data --net tiny.net -b 8,16 --seconds 0.5s -o json
-json weft.bench/1 '[r["workload"] for r in j["rows"]] == ["infer", "latency"] and
+    "$weft" bench train -d cpu --data data --net tiny.net -b 8,16 --time 0.5s -f json
+json weft.bench/1 '[r["workload"] for r in j["rows"]] == ["inference", "latency"] and
     all(r["passed"] and len(r["values"]) == r["samples"] for r in j["rows"]) and
     j["rows"][1]["p95"] <= j["rows"][1]["p99"] and j["roofs"]["flops"] > 0 and
     0 < j["rows"][0]["roof_share"] < 2' \
-    env TMPDIR="$dir/empty" "$weft" bench infer latency -d cpu --data data \
-    --net tiny.net -b 1 --seconds 0.1s -o json
+    env TMPDIR="$dir/empty" "$weft" bench inference latency -d cpu --data data \
+    --net tiny.net -b 1 --time 0.1s -f json
 json weft.bench/1 'len(j["rows"]) == 6 and all(r["passed"] for r in j["rows"])' \
-    "$weft" bench gemm -d cpu --seconds 0.01s --shape 3x4x5,1x2x3:relu -o json
+    "$weft" bench gemm -d cpu --time 0.01s --shape 3x4x5,1x2x3:relu -f json
 expect 0 'pool +2x5x5x3:2x2 +backward .* right' \
-    "$weft" bench pool -d cpu --seconds 0.01s --shape 2x5x5x3:2x2
+    "$weft" bench pool -d cpu --time 0.01s --shape 2x5x5x3:2x2
 expect 0 'conv +2x5x5x3:4x3x3:relu +backward-weights .* right' \
-    "$weft" bench conv -d cpu --seconds 0.01s --shape 2x5x5x3:4x3x3:relu
-expect 0 '^workload,net' "$weft" bench memory -d cpu --seconds 0.01s -o csv \
+    "$weft" bench conv -d cpu --time 0.01s --shape 2x5x5x3:4x3x3:relu
+expect 0 '^workload,net' "$weft" bench memory -d cpu --time 0.01s -f csv \
     --shape 'softmax 3x5,act 99:relu'
-expect 0 'multiply-adds' "$weft" bench launch -d cpu -o md
-expect 0 '12x20' "$weft" bench train -d cpu --net tiny.net --image 12x20x1 -b 4 \
-    --quick --seconds 0.1s
+expect 0 'multiply-adds' "$weft" bench launch -d cpu -f md
+expect 0 '12x20' "$weft" bench train -d cpu --net tiny.net --input 12x20x1 -b 4 \
+    --quick --time 0.1s
 expect 2 'FILTERSxROWSxCOLUMNS' "$weft" bench conv -d cpu --shape 2x5x5x3
-expect 2 'like 28' "$weft" bench train -d cpu --net tiny.net --image big
+expect 2 'like 28' "$weft" bench train -d cpu --net tiny.net --input big
 expect 0 'Memory .* planned' "$weft" explain tiny.net -d cpu --data data -b 8
 says 'conv1 +conv.*forward'
 json weft.explain/1 'len(j["parts"]) > 5 and
     abs(sum(p["share"] for p in j["parts"]) - 1) < 1e-6 and
     0.9 < j["planned_bytes"] / j["taken_bytes"] < 1.1' \
-    "$weft" explain tiny.net --layers -d cpu --data data -b 8 --seconds 0.01s -o json
+    "$weft" explain tiny.net --layers -d cpu --data data -b 8 --time 0.01s -f json
 json weft.bench/1 '[r["precision"] for r in j["rows"]] == ["float32", "float16"] and
     all(r["passed"] for r in j["rows"]) and j["rows"][1]["speedup"] > 0 and
     j["rows"][1]["planned_bytes"] > 0' \
-    "$weft" bench infer -d cpu --data data --net tiny.net --precision float32,float16 \
-    --seconds 0.1s -o json
+    "$weft" bench inference -d cpu --data data --net tiny.net --precision float32,float16 \
+    --time 0.1s -f json
 json weft.bench/1 '[r["precision"] for r in j["rows"]] == ["float32", "float16"] and
     all(r["passed"] for r in j["rows"]) and 1e-5 < j["rows"][1]["error"] < 0.25' \
     "$weft" bench train -d cpu --data data --net tiny.net --precision float32,float16 \
-    --seconds 0.1s -o json
+    --time 0.1s -f json
 json weft.explain/1 'j["precision"] == "float16" and
     0.9 < j["planned_bytes"] / j["taken_bytes"] < 1.1' \
-    "$weft" explain tiny.net -d cpu --data data -b 8 --precision float16 -o json
-json weft.bench/1 'j["rows"][0]["workload"] == "infer"' \
+    "$weft" explain tiny.net -d cpu --data data -b 8 --precision float16 -f json
+json weft.bench/1 'j["rows"][0]["workload"] == "inference"' \
     env TMPDIR="$dir/empty" \
-    "$weft" bench infer -d cpu --data data --net tiny.net -b 1 --seconds 0.5s -o json
+    "$weft" bench inference -d cpu --data data --net tiny.net -b 1 --time 0.5s -f json
 nothing_left empty
 expect 1 "$dir/none: No such file" env TMPDIR="$dir/none" \
-    "$weft" bench infer -d cpu --data data --net tiny.net
+    "$weft" bench inference -d cpu --data data --net tiny.net
 
 # --- stopping and going on. The long run takes about a second and is stopped inside.
 long="--epochs 60 --seed 9"
@@ -388,7 +388,7 @@ if [ $killed -gt 5 ]; then right; else wrong "killed only $killed times"; fi
 finish r/killed
 
 : >r/a/log.jsonl # as a kill between opening it and its header leaves it
-expect 0 'ignored' "$weft" train -d cpu --resume --out r/a --net seed --batch 32 --seed 1
+expect 0 'ignored' "$weft" train -d cpu --resume --out r/a --net small --batch 32 --seed 1
 if grep -q schema r/a/log.jsonl; then right; else wrong "an empty log gets no header"; fi
 expect 4 'nothing to go on' "$weft" train -d cpu --resume --out r/never
 expect 0 'going on after epoch 3' "$weft" train -d cpu --resume --out r/b --epochs 5
@@ -412,14 +412,14 @@ expect 2 'exclude each other' "$weft" tune --show --reset
 expect 4 'nosuch' "$weft" tune --net nosuch
 expect 2 'must be like 128' "$weft" tune --batch 1,x
 if "$weft" devices 2>/dev/null | grep -q PoCL; then
-    tune=("$weft" tune -d 0 --net tiny.net -b 4 --inference 0)
-    json weft.tune/1 'j["rows"] == []' "$weft" tune -d 0 --show -o json
-    expect 0 'what was measured' "${tune[@]}" --seconds 6
-    json weft.tune/1 'len(j["rows"]) > 0' "$weft" tune -d 0 --show -o json
+    tune=("$weft" tune -d 0 --net tiny.net -b 4 --inference-batch 0)
+    json weft.tune/1 'j["rows"] == []' "$weft" tune -d 0 --show -f json
+    expect 0 'what was measured' "${tune[@]}" --time-limit 6
+    json weft.tune/1 'len(j["rows"]) > 0' "$weft" tune -d 0 --show -f json
     expect 0 '^' "$weft" tune -d 0 --export
     expect 130 'Interrupted' timeout --preserve-status -s INT 2 "${tune[@]}" --full
     expect 0 '^' "$weft" tune -d 0 --reset
-    json weft.tune/1 'j["rows"] == []' "$weft" tune -d 0 --show -o json
+    json weft.tune/1 'j["rows"] == []' "$weft" tune -d 0 --show -f json
 else
     skipped=$((skipped + 1))
     echo "skipped: tuning: there is no PoCL to tune"

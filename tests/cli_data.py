@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes the small data that tests/cli.sh works on, in the folder of its argument.
 
-Pictures are 12 x 12, of three classes: bright in the upper third, the middle, the lower third,
+Images are 12 x 12, of three classes: bright in the upper third, the middle, the lower third,
 with noise. They can be learned in a few steps, but not at once.
 """
 import gzip
@@ -16,7 +16,7 @@ SIDE, CLASSES = 12, 3
 random.seed(7)
 
 
-def picture(label):
+def image(label):
     rows = range(label * 4, label * 4 + 4)
     return bytes(min(255, max(0, int(random.gauss(82 if y in rows else 62, 45))))
                  for y in range(SIDE) for _ in range(SIDE))
@@ -24,7 +24,7 @@ def picture(label):
 
 def part(count):
     labels = [random.randrange(CLASSES) for _ in range(count)]
-    return [picture(label) for label in labels], labels
+    return [image(label) for label in labels], labels
 
 
 def write(path, data):
@@ -32,17 +32,17 @@ def write(path, data):
         file.write(data)
 
 
-def idx(folder, stem, pictures, labels):
+def idx(folder, stem, images, labels):
     os.makedirs(folder, exist_ok=True)
-    head = struct.pack(">IIII", 0x803, len(pictures), SIDE, SIDE)
-    write(f"{folder}/{stem}-images-idx3-ubyte", head + b"".join(pictures))
+    head = struct.pack(">IIII", 0x803, len(images), SIDE, SIDE)
+    write(f"{folder}/{stem}-images-idx3-ubyte", head + b"".join(images))
     head = struct.pack(">II", 0x801, len(labels))
     write(f"{folder}/{stem}-labels-idx1-ubyte", head + bytes(labels))
 
 
-def csv(path, pictures, labels):
+def csv(path, images, labels):
     lines = ["label," + ",".join(f"pixel{i + 1}" for i in range(SIDE * SIDE))]
-    lines += [",".join(map(str, [label, *pixels])) for pixels, label in zip(pictures, labels)]
+    lines += [",".join(map(str, [label, *pixels])) for pixels, label in zip(images, labels)]
     write(path, ("\n".join(lines) + "\n").encode())
 
 
@@ -68,19 +68,19 @@ def main(out):
     idx(f"{out}/data", "train", train, train_labels)
     idx(f"{out}/data", "t10k", test, test_labels)
     write(f"{out}/data/classes.txt", b"upper\nmiddle, \"so\"\nlower\n")
-    # Half of these test pictures are training pictures.
+    # Half of these test images are training images.
     csv(f"{out}/leak.csv", train[:50] + test[:50], train_labels[:50] + test_labels[:50])
 
-    # Pictures of two channels, which no picture file has.
+    # Images of two channels, which no image file has.
     npy(f"{out}/two.npy", (64, SIDE, SIDE, 2), [v for p in train[:64] for v in p for _ in "ab"])
     npy(f"{out}/two-labels.npy", (64,), train_labels[:64])
 
-    os.makedirs(f"{out}/pictures/below", exist_ok=True)
+    os.makedirs(f"{out}/images/below", exist_ok=True)
     for i in range(3):
-        png(f"{out}/pictures/{i}.png", test[i])
-    write(f"{out}/pictures/below/a.pgm", f"P5\n{SIDE} {SIDE}\n255\n".encode() + test[3])
-    write(f"{out}/pictures/notes.txt", b"not a picture, and not named as one\n")
-    write(f"{out}/cut.png", open(f"{out}/pictures/0.png", "rb").read()[:60])
+        png(f"{out}/images/{i}.png", test[i])
+    write(f"{out}/images/below/a.pgm", f"P5\n{SIDE} {SIDE}\n255\n".encode() + test[3])
+    write(f"{out}/images/notes.txt", b"not an image, and not named as one\n")
+    write(f"{out}/cut.png", open(f"{out}/images/0.png", "rb").read()[:60])
     whole = open(f"{out}/data/t10k-images-idx3-ubyte", "rb").read()
     write(f"{out}/cut.idx", whole[:1000])
     write(f"{out}/huge.idx", struct.pack(">IIII", 0x803, 0xFFFFFFFF, 0xFFFF, 0xFFFF))

@@ -54,8 +54,8 @@ def terminal(columns, *args):
 def row(workload, values, **more):
     values = [float(v) for v in values]
     middle = sorted(values)[len(values) // 2]
-    unit = "ms" if workload == "latency" else "pictures/s"
-    return {"workload": workload, "net": "seed", "image": "28x28x1", "batch": 128,
+    unit = "ms" if workload == "latency" else "images/s"
+    return {"workload": workload, "net": "small", "image": "28x28x1", "batch": 128,
             "unit": unit, "median": middle, "passed": True, "values": values, **more}
 
 
@@ -78,16 +78,16 @@ def noisy(middle, seed, count=9, spread=0.01):
 
 def test_written_is_read():
     run("bench", "train", "latency", "-d", "cpu", "--data", "data", "--net", "tiny.net",
-        "-b", "8", "--seconds", "0.1s", "--quick", "--save", "real.json")
+        "-b", "8", "--time", "0.1s", "--quick", "--json", "real.json")
     real = json.loads(pathlib.Path("real.json").read_text())
     assert real["schema"] == "weft.bench/1" and real["commit"] and real["made"]
     assert real["host"]["cores"] > 0 and real["tuning"] == "none"
     assert all(len(r["values"]) >= 3 for r in real["rows"])
-    j = json.loads(run("compare", "real.json", "real.json", "-o", "json"))
+    j = json.loads(run("compare", "real.json", "real.json", "-f", "json"))
     assert j["schema"] == "weft.compare/1" and j["regressions"] == 0
     assert [r["verdict"] for r in j["rows"]] == ["same", "same"], j
     assert all(r["faster"] == 1 and r["low"] <= 1 <= r["high"] for r in j["rows"])
-    run("bench", "train", "-d", "cpu", "--save", "none/a.json", code=1,
+    run("bench", "train", "-d", "cpu", "--json", "none/a.json", code=1,
         says="none/a.json cannot be written: No such file")
 
 
@@ -106,21 +106,21 @@ def test_energy():
 
     counter = threading.Thread(target=count)
     counter.start()
-    run("bench", "infer", "-d", "cpu", "--data", "data", "--net", "tiny.net", "-b", "8",
-        "--seconds", "0.5s", "--quick", "--save", "energy.json", WEFT_SYS_ROOT="sys")
+    run("bench", "inference", "-d", "cpu", "--data", "data", "--net", "tiny.net", "-b", "8",
+        "--time", "0.5s", "--quick", "--json", "energy.json", WEFT_SYS_ROOT="sys")
     table = run("bench", "train", "-d", "all", "--data", "data", "--net", "tiny.net", "-b",
-                "8", "--seconds", "0.1s", "--quick", WEFT_SYS_ROOT="sys")
+                "8", "--time", "0.1s", "--quick", WEFT_SYS_ROOT="sys")
     over.set()
     counter.join()
     row = json.loads(pathlib.Path("energy.json").read_text())["rows"][0]
     watts = row["joules_per_1000"] * row["median"] / 1000
     assert 50 < watts < 200, watts
-    run("bench", "infer", "-d", "cpu", "--data", "data", "--net", "tiny.net", "-b", "8",
-        "--seconds", "0.1s", "--quick", "--save", "none.json", WEFT_SYS_ROOT="nowhere")
+    run("bench", "inference", "-d", "cpu", "--data", "data", "--net", "tiny.net", "-b", "8",
+        "--time", "0.1s", "--quick", "--json", "none.json", WEFT_SYS_ROOT="nowhere")
     assert "joules" not in pathlib.Path("none.json").read_text()
     assert table.count("J/1,000") == 2 and "J/1,000: joules" in table, table
     assert "J/1,000" not in run("bench", "train", "-d", "all", "--data", "data", "--net",
-                                "tiny.net", "-b", "8", "--seconds", "0.1s", "--quick",
+                                "tiny.net", "-b", "8", "--time", "0.1s", "--quick",
                                 WEFT_SYS_ROOT="nowhere")
 
 
@@ -142,11 +142,11 @@ def test_regressions():
     run("compare", a, late, code=5, says="REGRESSION")
     run("compare", a, slow, "--fail-above", "50%", says="slower")
     run("compare", a, wild, says="same")
-    run("compare", a, other, says="X (P) trained seed (batch 128) 4.5")
+    run("compare", a, other, says="X (P) trained small (batch 128) 4.5")
     run("compare", a, other, "--fail-above", "5%", code=5)
     run("compare", a, code=4, says="nothing to compare it with")
-    assert "| X (P)" not in run("compare", a, same, "-o", "md")
-    assert run("compare", a, same, "-o", "csv").startswith("what,a_device")
+    assert "| X (P)" not in run("compare", a, same, "-f", "md")
+    assert run("compare", a, same, "-f", "csv").startswith("what,a_device")
 
 
 def test_no_false_alarms():
@@ -169,12 +169,12 @@ def test_sets():
             result("Z", [], fault="the driver crashed")]
     both = write("set.json", {"schema": "weft.bench-set/1", "weft": "0", "runs": runs})
     out = run("compare", both, says="Z (P): driver 1, weft 0.1.0 , ; failed: the driver")
-    assert "X (P) trained seed (batch 128) 5.0" in out, out
+    assert "X (P) trained small (batch 128) 5.0" in out, out
     slower = copy.deepcopy(runs)
     slower[1]["rows"][0]["values"] = noisy(150, 3)
     after = write("after.json",
                   {"schema": "weft.bench-set/1", "weft": "0", "runs": slower[::-1]})
-    j = json.loads(run("compare", both, after, "-o", "json", code=5))
+    j = json.loads(run("compare", both, after, "-f", "json", code=5))
     assert [r["verdict"] for r in j["rows"]] == ["same", "REGRESSION"], j
 
 
@@ -236,7 +236,7 @@ def test_damaged():
 def test_all_devices():
     what = ["train", "learn", "-d", "all", "--data", "data", "--net", "tiny.net", "-b",
             "16,8"]
-    out = run("bench", *what, "--seconds", 0.05, "--target", "1%", "--save", "all.json")
+    out = run("bench", *what, "--time", 0.05, "--target-accuracy", "1%", "--json", "all.json")
     runs = json.loads(pathlib.Path("all.json").read_text())["runs"]
     assert len(runs) >= 2, runs
     for one in runs:
@@ -249,7 +249,7 @@ def test_all_devices():
     run("compare", "all.json", "all.json")
     for columns, first in ((60, "A  "), (250, "Device  ")):
         told = terminal(columns, "bench", "train", "-d", "all", "--data", "data", "--net",
-                        "tiny.net", "-b", "8", "--seconds", 0.05, "--quick")
+                        "tiny.net", "-b", "8", "--time", 0.05, "--quick")
         assert told.startswith(first) and "not checked" in told, told
         assert max(map(len, told.split("\nTrains, infers")[0].split("\n"))) <= columns, told
     run("bench", "-d", "all", "trian", code=2, says="did you mean train?")

@@ -39,7 +39,7 @@ expect 0 'built-in C [0-9.]+ .* right' "$weft" devices --test -d cpu
 expect 3 'nosuch' "$weft" devices --test -d nosuch
 expect 0 'PoCL vec [0-9.]+ [0-9.]+ [0-9.]+ .*reads 0 right' bash -c \
     'plant timer-0 "$weft" devices --test -d 0'
-expect 0 '"passed": ?true' "$weft" devices --test -d cpu -o json
+expect 0 '"passed": ?true' "$weft" devices --test -d cpu -f json
 expect 5 'FAILED.* conv .* should be .* 1 of 1 devices failed' bash -c \
     'plant result-plus-1 "$weft" devices --test -d 0'
 expect 5 'pocl.icd crashes .*could not be tested' bash -c \
@@ -95,7 +95,7 @@ system debian 12
 finds '! 0000:00:02.0, a GPU of Intel [^!]*by no OpenCL driver: install intel-opencl-icd'
 finds '! 0000:01:00.0, [^!]* the driver nouveau in the kernel'
 finds '! 0000:03:00.0, a GPU of AMD [^!]*bookworm-[^!]*, and set RUSTICL_ENABLE=rad'
-finds '- 0000:04:00.0 [^!]*shows pictures'
+finds '- 0000:04:00.0 [^!]*shows images'
 finds '- 0000:06:00.0, [^!]*set aside for a virtual machine'
 finds '! 0000:07:00.0, [^!]* has no driver in the kernel'
 finds 'ok /[^ ]*dev/dri/renderD128 may be opened'
@@ -121,7 +121,7 @@ finds 'ok [^!]*rusticl.icd names libm.so.6, which can be loaded'
 expect 0 'Kernels .*! 0000:03:00.0, a GPU of AMD' "$weft" devices --root "$m"
 expect 0 'ok 0000:03:00.0, a GPU of AMD .1002:744c. is served' bash -c \
     'WEFT_LAYER_FAKE=amd plant "" "$weft" devices --doctor --root '"$m"
-expect 0 '"grade": ?"wrong"' "$weft" devices --doctor --root "$m" -o json
+expect 0 '"grade": ?"wrong"' "$weft" devices --doctor --root "$m" -f json
 
 # A container without the files, one with another's GPU, WSL with and without its file.
 machine contained

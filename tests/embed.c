@@ -22,45 +22,45 @@ static const char network[] = "conv 8 3x3 relu\n"
                               "optimizer adam 0.003\n"
                               "batch 50\n";
 
-/* Noise from 0 to `below` - 1: a linear congruence is good enough for pictures. */
+/* Noise from 0 to `below` - 1: a linear congruence is good enough for images. */
 static int noise(uint32_t *state, int below)
 {
     *state = *state * 1664525u + 1013904223u;
     return (int)((*state >> 16) % (uint32_t)below);
 }
 
-static void draw(uint8_t *picture, int what, uint32_t *state)
+static void draw(uint8_t *image, int what, uint32_t *state)
 {
     int shift = noise(state, 4);
     for (int y = 0; y < SIDE; y++)
         for (int x = 0; x < SIDE; x++) {
             int row = (y + shift) / 2 % 2, column = (x + shift) / 2 % 2;
             int on = what == 0 ? row : what == 1 ? column : row ^ column;
-            picture[y * SIDE + x] = (uint8_t)(on * 100 + noise(state, 156));
+            image[y * SIDE + x] = (uint8_t)(on * 100 + noise(state, 156));
         }
 }
 
-/* `count` pictures of all three kinds in turn. */
+/* `count` images of all three kinds in turn. */
 static enum weft_status make_data(weft_context *context, int count, uint32_t seed,
-                                  weft_data **out)
+                                  weft_dataset **out)
 {
     static uint8_t pixels[TRAIN * PIXELS];
     static int32_t labels[TRAIN];
-    const struct weft_data_info shape = {.count = count,
-                                         .height = SIDE,
-                                         .width = SIDE,
-                                         .channels = 1,
-                                         .classes = CLASSES,
-                                         .class_names = class_names};
+    const struct weft_dataset_info shape = {.count = count,
+                                            .height = SIDE,
+                                            .width = SIDE,
+                                            .channels = 1,
+                                            .classes = CLASSES,
+                                            .class_names = class_names};
     for (int i = 0; i < count; i++) {
         labels[i] = i % CLASSES;
         draw(pixels + (size_t)i * PIXELS, labels[i], &seed);
     }
-    return weft_data_from_memory(context, &shape, pixels, labels, out);
+    return weft_dataset_from_memory(context, &shape, pixels, labels, out);
 }
 
 static enum weft_status train(weft_device *device, weft_context *context,
-                              const weft_data *data, const char *path)
+                              const weft_dataset *data, const char *path)
 {
     weft_net *net = NULL;
     weft_trainer *trainer = NULL;
@@ -81,9 +81,9 @@ static enum weft_status train(weft_device *device, weft_context *context,
             (status = weft_trainer_progress(trainer, &progress)))
             goto done;
         printf("epoch %2d: loss %.4f, %lld of %lld right\n", progress.epoch,
-               progress.loss, (long long)progress.correct, (long long)progress.seen);
+               progress.loss, (long long)progress.correct, (long long)progress.samples);
     }
-    status = weft_trainer_save(trainer, path, NULL);
+    status = weft_trainer_save_checkpoint(trainer, path, NULL);
 
 done:
     weft_trainer_destroy(&trainer);
@@ -91,9 +91,9 @@ done:
     return status;
 }
 
-/* Tells how many of the test pictures were named rightly. */
+/* Tells how many of the test images were named rightly. */
 static enum weft_status use(weft_device *device, weft_context *context, const char *path,
-                            const weft_data *data, int *right)
+                            const weft_dataset *data, int *right)
 {
     static float probabilities[TEST * CLASSES];
     weft_model *model = NULL;
@@ -104,17 +104,19 @@ static enum weft_status use(weft_device *device, weft_context *context, const ch
     if ((status = weft_model_load(context, path, &model)) ||
         (status = weft_predictor_create(device, model, weft_predictor_params(.batch = 64),
                                         &predictor)) ||
-        (status = weft_predict(predictor, weft_data_pixels(data), TEST, probabilities)))
+        (status = weft_predictor_run(predictor, weft_dataset_pixels(data), TEST,
+                                     probabilities)))
         goto done;
     for (int i = 0; i < TEST; i++) {
         const float *p = probabilities + (size_t)i * CLASSES;
         int best = 0;
         for (int c = 1; c < CLASSES; c++)
             best = p[c] > p[best] ? c : best;
-        *right += best == weft_data_labels(data)[i];
+        *right += best == weft_dataset_labels(data)[i];
         if (i < CLASSES)
-            printf("%s: looks like %s, %.1f %%\n", class_names[weft_data_labels(data)[i]],
-                   class_names[best], 100 * p[best]);
+            printf("%s: looks like %s, %.1f %%\n",
+                   class_names[weft_dataset_labels(data)[i]], class_names[best],
+                   100 * p[best]);
     }
 
 done:
@@ -128,7 +130,7 @@ int main(int argc, char **argv)
     const char *path = "embed.safetensors";
     weft_context *context = NULL;
     weft_device *device = NULL;
-    weft_data *lessons = NULL, *exam = NULL;
+    weft_dataset *lessons = NULL, *exam = NULL;
     int index, right = 0;
 
     if (weft_context_create(&context, NULL)) {
@@ -146,8 +148,8 @@ int main(int argc, char **argv)
     else
         fprintf(stderr, "embed: %s\n", weft_error(context));
 
-    weft_data_destroy(&exam);
-    weft_data_destroy(&lessons);
+    weft_dataset_destroy(&exam);
+    weft_dataset_destroy(&lessons);
     weft_device_close(&device);
     weft_context_destroy(&context);
     return done && right > TEST * 9 / 10 ? 0 : 1;

@@ -18,10 +18,10 @@ enum { SIDE = 9, PIXELS = SIDE * SIDE, CLASSES = 3, COUNT = 96, STEPS = 8 };
 
 static const struct {
     const char *name;
-    enum weft_family family;
+    enum weft_kernel_family family;
 } families[] = {
-    {"auto", WEFT_FAMILY_AUTO}, {"vec", WEFT_FAMILY_VEC}, {"tile", WEFT_FAMILY_TILE},
-    {"sg", WEFT_FAMILY_SG},     {"mma", WEFT_FAMILY_MMA},
+    {"auto", WEFT_FAMILY_AUTO},   {"vec", WEFT_FAMILY_VEC}, {"tile", WEFT_FAMILY_TILE},
+    {"sg", WEFT_FAMILY_SUBGROUP}, {"mma", WEFT_FAMILY_MMA},
 };
 
 /* What the table of ops has of everything: products, windows, sums over rows. */
@@ -38,11 +38,11 @@ static const char network[] = "conv 6 3x3 pad=same bias=no\n"
                               "optimizer adam 0.003\n"
                               "batch 24\n";
 
-static enum weft_status make_data(weft_context *context, weft_data **out)
+static enum weft_status make_data(weft_context *context, weft_dataset **out)
 {
     static uint8_t pixels[COUNT * PIXELS];
     static int32_t labels[COUNT];
-    const struct weft_data_info shape = {
+    const struct weft_dataset_info shape = {
         .count = COUNT, .height = SIDE, .width = SIDE, .channels = 1, .classes = CLASSES};
     uint32_t state = 1;
     for (int i = 0; i < COUNT; i++) {
@@ -54,13 +54,13 @@ static enum weft_status make_data(weft_context *context, weft_data **out)
             pixels[i * PIXELS + p] = (uint8_t)(on * 100 + (int)(state >> 16) % 156);
         }
     }
-    return weft_data_from_memory(context, &shape, pixels, labels, out);
+    return weft_dataset_from_memory(context, &shape, pixels, labels, out);
 }
 
 /* The loss after a few steps. */
 static enum weft_status train(weft_context *context, weft_device *device, double *loss)
 {
-    weft_data *data = NULL;
+    weft_dataset *data = NULL;
     weft_net *net = NULL;
     weft_trainer *trainer = NULL;
     struct weft_progress progress = {0};
@@ -82,7 +82,7 @@ static enum weft_status train(weft_context *context, weft_device *device, double
     *loss = progress.loss;
     weft_trainer_destroy(&trainer);
     weft_net_destroy(&net);
-    weft_data_destroy(&data);
+    weft_dataset_destroy(&data);
     return status;
 }
 
@@ -114,7 +114,7 @@ static int try_family(weft_context *context, int index, size_t f, int cases, dou
                    : printf("%s WRONG: opening: %s\n", name, weft_error(context)) > 0;
     for (size_t i = 0; cases && i < sizeof(ops) / sizeof(*ops) && !status; i++) {
         const struct weft_verify_params params = {
-            .op = ops[i], .cases = cases, .small = true, .seed = 1};
+            .op = ops[i], .cases = cases, .tiny_shapes = true, .seed = 1};
         struct weft_verify_result result = {0};
         status = weft_verify(device, &params, &result);
         checks += result.passed;
@@ -139,14 +139,13 @@ int main(int argc, char **argv)
     struct weft_device_info info;
     double want = 0;
     int wrong = 0, cases = argc > 1 ? atoi(argv[1]) : 1;
-    if (weft_context_create(&context, NULL) ||
-        weft_device_open_builtin(context, &builtin) || train(context, builtin, &want) ||
-        weft_device_info(context, 0, &info)) {
+    if (weft_context_create(&context, NULL) || weft_device_open_host(context, &builtin) ||
+        train(context, builtin, &want) || weft_device_info(context, 0, &info)) {
         printf("builtin WRONG: %s\n", context ? weft_error(context) : "no context");
         return 1;
     }
-    if (info.kind == WEFT_DEVICE_BUILTIN)
-        wrong = refuse("device", weft_device_note(context, 0));
+    if (info.kind == WEFT_DEVICE_HOST)
+        wrong = refuse("device", weft_device_diagnostic(context, 0));
     else
         for (size_t f = 0; f < sizeof(families) / sizeof(*families); f++) {
             wrong += try_family(context, 0, f, cases, want);

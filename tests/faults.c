@@ -33,7 +33,7 @@ static const struct {
      "    if (shared[i] > 0.5f) out[i] = 1.0f; }"},
 };
 
-static int run(const char *source)
+static int run_kernel(const char *source)
 {
     cl_platform_id platform;
     cl_device_id device;
@@ -77,7 +77,7 @@ int main(int argc, char **argv)
 {
     for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++)
         if (argc == 2 && !strcmp(argv[1], faults[i].name))
-            return run(faults[i].source);
+            return run_kernel(faults[i].source);
     fprintf(stderr, "usage: faults none|bounds|race|uninitialized\n");
     return 2;
 }

@@ -43,11 +43,11 @@ static void read_data(const uint8_t *bytes, size_t size)
 {
     struct weft_file file = {malloc(size + 1), size};
     struct weft_labels labels = {0};
-    struct weft_raw raw = {0};
+    struct weft_raw_images raw = {0};
     MUST(file.bytes);
     memcpy(file.bytes, bytes, size);
     file.bytes[size] = 0;
-    const struct weft_format *format = weft_format_of(&file);
+    const struct weft_format *format = weft_format_detect(&file);
     if (format) {
         check_status(format->read_labels(&context, "input", &file, &labels));
         for (int i = 0; i < labels.count; i++)
@@ -56,38 +56,39 @@ static void read_data(const uint8_t *bytes, size_t size)
     }
     if (raw.pixels) {
         MUST(raw.count >= 1 && raw.height >= 1 && raw.width >= 1 && raw.channels >= 1);
-        touch(raw.pixels, (size_t)raw.count * weft_raw_pixels(&raw));
+        touch(raw.pixels, (size_t)raw.count * weft_raw_image_bytes(&raw));
     }
     if (raw.labels) {
-        weft_data *data = NULL;
-        struct weft_naming naming = {.release = weft_release_of(&raw)};
-        check_status(weft_data_adopt(&context, &raw, "input", &naming, &data));
-        weft_data_destroy(&data);
+        weft_dataset *data = NULL;
+        struct weft_class_names_source naming = {.release =
+                                                     weft_known_dataset_find(&raw)};
+        check_status(weft_dataset_take(&context, &raw, "input", &naming, &data));
+        weft_dataset_destroy(&data);
     }
-    weft_raw_finish(&raw);
-    weft_file_finish(&file);
+    weft_raw_images_free(&raw);
+    weft_file_free(&file);
     free(labels.values);
 }
 
-static void read_picture(const uint8_t *bytes, size_t size)
+static void read_image(const uint8_t *bytes, size_t size)
 {
-    struct weft_picture picture = {0};
-    enum weft_status status =
-        weft_picture_decode(&context, "input", bytes, size, &picture);
+    struct weft_image image = {0};
+    enum weft_status status = weft_image_decode(&context, "input", bytes, size, &image);
     check_status(status);
     if (status) {
-        MUST(!picture.pixels);
+        MUST(!image.pixels);
         return;
     }
     uint8_t out[28 * 28 * 3];
-    touch(picture.pixels,
-          (size_t)picture.height * (size_t)picture.width * (size_t)picture.channels);
-    if (picture.height * (long)picture.width < 1 << 20) {
-        MUST(!weft_picture_fit(&context, &picture, WEFT_INVERT_AUTO, 28, 28, 1, out,
-                               NULL));
-        MUST(!weft_picture_fit(&context, &picture, WEFT_INVERT_NO, 13, 28, 3, out, NULL));
+    touch(image.pixels,
+          (size_t)image.height * (size_t)image.width * (size_t)image.channels);
+    if (image.height * (long)image.width < 1 << 20) {
+        MUST(!weft_image_preprocess(&context, &image, WEFT_INVERT_AUTO, 28, 28, 1, out,
+                                    NULL));
+        MUST(!weft_image_preprocess(&context, &image, WEFT_INVERT_NO, 13, 28, 3, out,
+                                    NULL));
     }
-    weft_picture_finish(&picture);
+    weft_image_free(&image);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
@@ -99,10 +100,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     if (size)
         memcpy(copy, bytes, size);
     read_data(copy, size);
-    read_picture(copy, size);
+    read_image(copy, size);
     if (size > 1 && copy[0] == 0x1f && copy[1] == 0x8b)
-        check_status(weft_file_unpack(&context, "input", copy, size, 1 << 20, &unpacked));
-    weft_file_finish(&unpacked);
+        check_status(weft_file_gunzip(&context, "input", copy, size, 1 << 20, &unpacked));
+    weft_file_free(&unpacked);
     free(copy);
     free(context.error);
     context.error = NULL;

@@ -50,7 +50,7 @@ static struct buffer gzip(const char *contents)
 static void mutate(struct buffer *b, uint32_t seed, uint32_t round)
 {
     for (uint32_t i = 0; i < FEW_BYTES; i++) {
-        struct weft_random r = weft_philox(seed, 0, i, round, 0, RANDOM_CHECK);
+        struct weft_random r = weft_philox(seed, 0, i, round, 0, RANDOM_VERIFY);
         static const uint8_t telling[] = {0, 1, 0x7f, 0x80, 0xff, '\n', ',', '9'};
         uint8_t *byte = &b->bytes[r.v[0] % b->size];
         if (r.v[1] % 4 == 0)
@@ -94,7 +94,7 @@ int main(void)
         const char *name;
         struct buffer file;
     } seeds[] = {
-        {"IDX pictures", idx_pictures(3, 2, 2)},
+        {"IDX images", idx_images(3, 2, 2)},
         {"IDX labels", idx_labels("0123456789")},
         {"CSV", text("label,a,b,c,d\n1,0,37,74,111\r\n2,0, 3 ,255,9\n", 0)},
         {"NPY bytes", with_pixels(npy(1, "|u1", "False", "(2, 2, 3)"), 12)},

@@ -5,7 +5,7 @@
 usage: test_train --save-golden DIR; golden.py DIR
 
 The first weights come from the files that test_train saves: that they fit by name and shape also
-shows that PyTorch understands them. Pictures, their order and the step are done again here. Run by
+shows that PyTorch understands them. Images, their order and the step are done again here. Run by
 hand (needs torch and numpy); its output is pasted into test_train.c.
 """
 import json
@@ -33,7 +33,7 @@ def load(path):
     return t, notes
 
 
-def pictures():
+def images():
     i, y, x = np.meshgrid(np.arange(COUNT), np.arange(SIDE), np.arange(SIDE), indexing="ij")
     label = np.arange(COUNT) * 7 % CLASSES
     stripe = np.where(label[:, None, None] & 1, y + i, 0) + np.where(label[:, None, None] & 2, x + i, 0)
@@ -123,7 +123,7 @@ class Fourth(nn.Module):
 def run(path, net, make, smoothing):
     tensors, notes = load(path)
     net.load_state_dict(tensors)
-    p, label = pictures()
+    p, label = images()
     x = p.astype(np.float64) / 255
     x = torch.tensor((x - float(notes["data.mean"])) / float(notes["data.deviation"]))[:, None]
     y = torch.tensor(label)

@@ -37,7 +37,7 @@ cc -std=c11 -Wall -Wextra -Wpedantic -Werror readme.c -o readme \
     $(pkg-config --cflags --libs weft)
 
 # A program that asks for what the library does not have must not link.
-sed 's/weft_predict(/weft_foretell(/' embed.c >planted.c
+sed 's/weft_predictor_run(/weft_foretell(/' embed.c >planted.c
 # shellcheck disable=SC2046
 if cc -std=c11 planted.c -o planted $(pkg-config --cflags --libs weft) 2>/dev/null; then
     echo "the test itself is broken: a planted call linked"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the loader asks of a layer, and the choice of what this one does. */
+/* What the loader asks of a layer, and the config of what this one does. */
 #include "layer.h"
 
 #include <stdio.h>
@@ -17,7 +17,8 @@ static const struct {
     {"WEFT_LAYER_MUTANT", layer_mutant},
 };
 
-cl_int layer_give(const void *data, size_t bytes, size_t size, void *value, size_t *told)
+cl_int layer_return_query(const void *data, size_t bytes, size_t size, void *value,
+                          size_t *told)
 {
     if (!bytes || (value && size < bytes))
         return CL_INVALID_VALUE;
@@ -28,7 +29,7 @@ cl_int layer_give(const void *data, size_t bytes, size_t size, void *value, size
     return CL_SUCCESS;
 }
 
-void layer_refuse(const char *why, const char *word)
+void layer_exit_with_error(const char *why, const char *word)
 {
     fprintf(stderr, "layer: %s: \"%s\"\n", why, word);
     abort();
@@ -39,9 +40,9 @@ EXPORT cl_int clGetLayerInfo(cl_layer_info what, size_t size, void *value, size_
     static const cl_layer_api_version version = CL_LAYER_API_VERSION_100;
     static const char name[] = "weft's layer for tests";
     if (what == CL_LAYER_API_VERSION)
-        return layer_give(&version, sizeof(version), size, value, told);
+        return layer_return_query(&version, sizeof(version), size, value, told);
     if (what == CL_LAYER_NAME)
-        return layer_give(name, sizeof(name), size, value, told);
+        return layer_return_query(name, sizeof(name), size, value, told);
     return CL_INVALID_VALUE;
 }
 

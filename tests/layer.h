@@ -73,15 +73,15 @@ extern const struct layer_fault layer_answer_faults[]; /* what it tells of itsel
 extern const struct layer_fault layer_build_faults[];  /* its compiler */
 extern const struct layer_fault layer_run_faults[];    /* memory, launches, timers */
 /* The fault that is planted, and the calls below it. */
-extern const struct layer_fault *layer_planted;
-extern cl_icd_dispatch layer_below;
+extern const struct layer_fault *layer_active_fault;
+extern cl_icd_dispatch layer_next;
 
 /* layer_errors.c: CALL:CODE:N. False: the word is none of these. */
 bool layer_error(cl_icd_dispatch *table, const char *word);
 
 /* Says once that what was planted has come to pass: a plant that never does proves
  * nothing. */
-void layer_tell(void);
+void layer_report_triggered(void);
 
 /* Does not return: as a driver that crashes, and one that hangs. */
 void layer_crash(void) __attribute__((noreturn));
@@ -93,9 +93,10 @@ void layer_fault(cl_icd_dispatch *table, const char *word);
 void layer_mutant(cl_icd_dispatch *table, const char *word);
 
 /* Gives `bytes` of data as OpenCL's queries do. */
-cl_int layer_give(const void *data, size_t bytes, size_t size, void *value, size_t *told);
+cl_int layer_return_query(const void *data, size_t bytes, size_t size, void *value,
+                          size_t *told);
 
 /* Ends the process. */
-void layer_refuse(const char *why, const char *word) __attribute__((noreturn));
+void layer_exit_with_error(const char *why, const char *word) __attribute__((noreturn));
 
 #endif

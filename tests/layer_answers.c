@@ -6,9 +6,9 @@
 
 static bool is_it(cl_device_info what)
 {
-    if (what != layer_planted->number)
+    if (what != layer_active_fault->number)
         return false;
-    layer_tell();
+    layer_report_triggered();
     return true;
 }
 
@@ -17,16 +17,16 @@ static cl_int CL_API_CALL unended(cl_device_id id, cl_device_info what, size_t s
                                   void *value, size_t *told)
 {
     static const char text[] = {'n', 'o', ' ', 'e', 'n', 'd'};
-    return is_it(what) ? layer_give(text, sizeof(text), size, value, told)
-                       : layer_below.clGetDeviceInfo(id, what, size, value, told);
+    return is_it(what) ? layer_return_query(text, sizeof(text), size, value, told)
+                       : layer_next.clGetDeviceInfo(id, what, size, value, told);
 }
 
 static cl_int CL_API_CALL other_text(cl_device_id id, cl_device_info what, size_t size,
                                      void *value, size_t *told)
 {
-    const char *text = layer_planted->text;
-    return is_it(what) ? layer_give(text, strlen(text) + 1, size, value, told)
-                       : layer_below.clGetDeviceInfo(id, what, size, value, told);
+    const char *text = layer_active_fault->text;
+    return is_it(what) ? layer_return_query(text, strlen(text) + 1, size, value, told)
+                       : layer_next.clGetDeviceInfo(id, what, size, value, told);
 }
 
 /* The answer is said to be longer than any memory; asked with a size, it comes. */
@@ -34,23 +34,23 @@ static cl_int CL_API_CALL endless(cl_device_id id, cl_device_info what, size_t s
                                   void *value, size_t *told)
 {
     if (!is_it(what) || value)
-        return layer_below.clGetDeviceInfo(id, what, size, value, told);
+        return layer_next.clGetDeviceInfo(id, what, size, value, told);
     *told = (size_t)1 << 60;
     return CL_SUCCESS;
 }
 
 /* Success, and nothing written. */
-static cl_int CL_API_CALL mute(cl_device_id id, cl_device_info what, size_t size,
-                               void *value, size_t *told)
+static cl_int CL_API_CALL answer_nothing(cl_device_id id, cl_device_info what,
+                                         size_t size, void *value, size_t *told)
 {
     return is_it(what) ? CL_SUCCESS
-                       : layer_below.clGetDeviceInfo(id, what, size, value, told);
+                       : layer_next.clGetDeviceInfo(id, what, size, value, told);
 }
 
 static cl_int CL_API_CALL zero(cl_device_id id, cl_device_info what, size_t size,
                                void *value, size_t *told)
 {
-    cl_int error = layer_below.clGetDeviceInfo(id, what, size, value, told);
+    cl_int error = layer_next.clGetDeviceInfo(id, what, size, value, told);
     if (is_it(what) && value && !error)
         memset(value, 0, size);
     return error;
@@ -59,7 +59,7 @@ static cl_int CL_API_CALL zero(cl_device_id id, cl_device_info what, size_t size
 static cl_int CL_API_CALL ones(cl_device_id id, cl_device_info what, size_t size,
                                void *value, size_t *told)
 {
-    cl_int error = layer_below.clGetDeviceInfo(id, what, size, value, told);
+    cl_int error = layer_next.clGetDeviceInfo(id, what, size, value, told);
     if (is_it(what) && value && !error)
         memset(value, 0xFF, size);
     return error;
@@ -70,7 +70,7 @@ static cl_int CL_API_CALL crash_info(cl_device_id id, cl_device_info what, size_
 {
     if (is_it(what))
         layer_crash();
-    return layer_below.clGetDeviceInfo(id, what, size, value, told);
+    return layer_next.clGetDeviceInfo(id, what, size, value, told);
 }
 
 static cl_int CL_API_CALL hang_info(cl_device_id id, cl_device_info what, size_t size,
@@ -78,7 +78,7 @@ static cl_int CL_API_CALL hang_info(cl_device_id id, cl_device_info what, size_t
 {
     if (is_it(what))
         layer_hang();
-    return layer_below.clGetDeviceInfo(id, what, size, value, told);
+    return layer_next.clGetDeviceInfo(id, what, size, value, told);
 }
 
 static cl_int CL_API_CALL crash_ids(cl_platform_id platform, cl_device_type type,
@@ -91,8 +91,8 @@ static cl_int CL_API_CALL crash_ids(cl_platform_id platform, cl_device_type type
 static cl_int CL_API_CALL null_ids(cl_platform_id platform, cl_device_type type,
                                    cl_uint count, cl_device_id *ids, cl_uint *told)
 {
-    cl_int error = layer_below.clGetDeviceIDs(platform, type, count, ids, told);
-    layer_tell();
+    cl_int error = layer_next.clGetDeviceIDs(platform, type, count, ids, told);
+    layer_report_triggered();
     for (cl_uint i = 0; ids && i < count; i++)
         ids[i] = NULL;
     return error;
@@ -102,8 +102,8 @@ static cl_int CL_API_CALL null_ids(cl_platform_id platform, cl_device_type type,
 static cl_int CL_API_CALL one_more_id(cl_platform_id platform, cl_device_type type,
                                       cl_uint count, cl_device_id *ids, cl_uint *told)
 {
-    cl_int error = layer_below.clGetDeviceIDs(platform, type, count, ids, told);
-    layer_tell();
+    cl_int error = layer_next.clGetDeviceIDs(platform, type, count, ids, told);
+    layer_report_triggered();
     if (told)
         ++*told;
     return error;
@@ -135,7 +135,7 @@ const struct layer_fault layer_answer_faults[] = {
     INFO("name-unended", unended, CL_DEVICE_NAME),
     INFO("name-endless", endless, CL_DEVICE_NAME),
     INFO("name-empty", other_text, CL_DEVICE_NAME, .text = ""),
-    INFO("name-mute", mute, CL_DEVICE_NAME),
+    INFO("name-mute", answer_nothing, CL_DEVICE_NAME),
     INFO("name-controls", other_text, CL_DEVICE_NAME, .text = "GPU\033[2J\a\r\n\177x"),
     INFO("extensions-unended", unended, CL_DEVICE_EXTENSIONS),
     INFO("extensions-endless", endless, CL_DEVICE_EXTENSIONS),
@@ -148,7 +148,7 @@ const struct layer_fault layer_answer_faults[] = {
     INFO("units-all-ones", ones, CL_DEVICE_MAX_COMPUTE_UNITS),
     INFO("vector-all-ones", ones, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT),
     INFO("group-0", zero, CL_DEVICE_MAX_WORK_GROUP_SIZE),
-    INFO("group-mute", mute, CL_DEVICE_MAX_WORK_GROUP_SIZE),
+    INFO("group-mute", answer_nothing, CL_DEVICE_MAX_WORK_GROUP_SIZE),
     INFO("group-all-ones", ones, CL_DEVICE_MAX_WORK_GROUP_SIZE),
     INFO("local-all-ones", ones, CL_DEVICE_LOCAL_MEM_SIZE),
     INFO("memory-0", zero, CL_DEVICE_GLOBAL_MEM_SIZE),

@@ -29,7 +29,7 @@ static cl_int CL_API_CALL hang(BUILD_PARAMETERS)
 static cl_int CL_API_CALL fail(BUILD_PARAMETERS)
 {
     IGNORE_BUILD;
-    layer_tell();
+    layer_report_triggered();
     return CL_BUILD_PROGRAM_FAILURE;
 }
 
@@ -37,24 +37,23 @@ static cl_int CL_API_CALL fail(BUILD_PARAMETERS)
 static cl_int CL_API_CALL claim(BUILD_PARAMETERS)
 {
     IGNORE_BUILD;
-    layer_tell();
+    layer_report_triggered();
     return CL_SUCCESS;
 }
 
 static cl_int CL_API_CALL forget_options(BUILD_PARAMETERS)
 {
     (void)options;
-    layer_tell();
-    return layer_below.clBuildProgram(program, count, ids, "-cl-std=CL1.2 -w", done,
-                                      data);
+    layer_report_triggered();
+    return layer_next.clBuildProgram(program, count, ids, "-cl-std=CL1.2 -w", done, data);
 }
 
 static cl_int CL_API_CALL add_options(BUILD_PARAMETERS)
 {
     char all[2048];
-    layer_tell();
-    snprintf(all, sizeof(all), "%s %s", options, layer_planted->text);
-    return layer_below.clBuildProgram(program, count, ids, all, done, data);
+    layer_report_triggered();
+    snprintf(all, sizeof(all), "%s %s", options, layer_active_fault->text);
+    return layer_next.clBuildProgram(program, count, ids, all, done, data);
 }
 
 static cl_int CL_API_CALL log_of(cl_program program, cl_device_id id,
@@ -62,9 +61,9 @@ static cl_int CL_API_CALL log_of(cl_program program, cl_device_id id,
                                  size_t *told)
 {
     (void)program, (void)id, (void)what;
-    layer_tell();
-    return layer_give(layer_planted->text, (size_t)layer_planted->number, size, value,
-                      told);
+    layer_report_triggered();
+    return layer_return_query(layer_active_fault->text,
+                              (size_t)layer_active_fault->number, size, value, told);
 }
 
 /* The log is said to be longer than any memory. */
@@ -73,7 +72,7 @@ static cl_int CL_API_CALL endless_log(cl_program program, cl_device_id id,
                                       void *value, size_t *told)
 {
     (void)program, (void)id, (void)what, (void)size, (void)value;
-    layer_tell();
+    layer_report_triggered();
     if (told)
         *told = (size_t)1 << 60;
     return CL_SUCCESS;
@@ -93,10 +92,10 @@ static cl_kernel CL_API_CALL other_kernel(cl_program program, const char *name,
     cl_uint count = 0;
     cl_kernel kernels[512];
     (void)name;
-    layer_tell();
-    *error = layer_below.clCreateKernelsInProgram(program, 512, kernels, &count);
+    layer_report_triggered();
+    *error = layer_next.clCreateKernelsInProgram(program, 512, kernels, &count);
     for (cl_uint i = 1; i < count && i < 512; i++)
-        layer_below.clReleaseKernel(kernels[i]);
+        layer_next.clReleaseKernel(kernels[i]);
     return *error ? NULL : kernels[0];
 }
 
@@ -105,7 +104,7 @@ static cl_program CL_API_CALL prelude(cl_context context, cl_uint count,
                                       const char **texts, const size_t *sizes,
                                       cl_int *error)
 {
-    const char *all[2] = {layer_planted->text, texts[0]};
+    const char *all[2] = {layer_active_fault->text, texts[0]};
     const size_t lengths[2] = {strlen(all[0]), sizes ? sizes[0] : 0};
     (void)count;
     /* "#define NAME(..." */
@@ -113,8 +112,8 @@ static cl_program CL_API_CALL prelude(cl_context context, cl_uint count,
     char name[64];
     snprintf(name, sizeof(name), "%.*s", (int)strcspn(word, "(") + 1, word);
     if (strstr(texts[0], name))
-        layer_tell();
-    return layer_below.clCreateProgramWithSource(context, 2, all, lengths, error);
+        layer_report_triggered();
+    return layer_next.clCreateProgramWithSource(context, 2, all, lengths, error);
 }
 
 #define BUILD(name, call)                  \

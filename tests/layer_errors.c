@@ -78,7 +78,7 @@ static bool is_due(void)
 {
     if (__atomic_fetch_sub(&plan.good, 1, __ATOMIC_RELAXED) > 0)
         return false;
-    layer_tell();
+    layer_report_triggered();
     return true;
 }
 
@@ -87,13 +87,13 @@ static bool is_due(void)
     {                                                   \
         if (is_due())                                   \
             return plan.code;                           \
-        return layer_below.call arguments;              \
+        return layer_next.call arguments;               \
     }
 #define DEFINE_HANDLE(type, call, parameters, arguments) \
     static type CL_API_CALL failing_##call parameters    \
     {                                                    \
         if (!is_due())                                   \
-            return layer_below.call arguments;           \
+            return layer_next.call arguments;            \
         if (error)                                       \
             *error = plan.code;                          \
         return NULL;                                     \

@@ -8,8 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-const struct layer_fault *layer_planted;
-cl_icd_dispatch layer_below;
+const struct layer_fault *layer_active_fault;
+cl_icd_dispatch layer_next;
 
 static const struct layer_fault *const lists[] = {
     layer_answer_faults,
@@ -17,7 +17,7 @@ static const struct layer_fault *const lists[] = {
     layer_run_faults,
 };
 
-void layer_tell(void)
+void layer_report_triggered(void)
 {
     static bool told;
     if (!told)
@@ -27,7 +27,7 @@ void layer_tell(void)
 
 void layer_crash(void)
 {
-    layer_tell();
+    layer_report_triggered();
     signal(SIGSEGV, SIG_DFL);
     raise(SIGSEGV);
     abort();
@@ -35,7 +35,7 @@ void layer_crash(void)
 
 void layer_hang(void)
 {
-    layer_tell();
+    layer_report_triggered();
     for (;;)
         pause();
 }
@@ -51,17 +51,17 @@ static const struct layer_fault *find(const char *word)
                 return f;
     if (all)
         exit(0);
-    layer_refuse("no such fault", word);
+    layer_exit_with_error("no such fault", word);
 }
 
 void layer_fault(cl_icd_dispatch *table, const char *word)
 {
     void *from[sizeof(*table) / sizeof(void *)], *to[LAYER_COUNT(from)];
-    layer_below = *table;
+    layer_next = *table;
     if (layer_error(table, word))
         return;
-    layer_planted = find(word);
-    memcpy(from, &layer_planted->calls, sizeof(from));
+    layer_active_fault = find(word);
+    memcpy(from, &layer_active_fault->calls, sizeof(from));
     memcpy(to, table, sizeof(to));
     for (size_t i = 0; i < LAYER_COUNT(from); i++)
         to[i] = from[i] ? from[i] : to[i];

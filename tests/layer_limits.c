@@ -30,7 +30,7 @@ static cl_ulong claim(cl_uint what, cl_ulong otherwise)
     return a ? value : otherwise;
 }
 
-static size_t max_group(void)
+static size_t max_work_group_size(void)
 {
     return (size_t)claim(CL_DEVICE_MAX_WORK_GROUP_SIZE, SIZE_MAX);
 }
@@ -46,7 +46,7 @@ static cl_int CL_API_CALL platform_info(cl_platform_id platform, cl_platform_inf
                                         size_t size, void *value, size_t *told)
 {
     const struct layer_answer *a = answer(what);
-    return a ? layer_give(a->data, a->bytes, size, value, told)
+    return a ? layer_return_query(a->data, a->bytes, size, value, told)
              : next.clGetPlatformInfo(platform, what, size, value, told);
 }
 
@@ -61,13 +61,13 @@ static cl_int CL_API_CALL device_info(cl_device_id id, cl_device_info what, size
 {
     const struct layer_answer *a = answer(what);
     if (a)
-        return layer_give(a->data, a->bytes, size, value, told);
+        return layer_return_query(a->data, a->bytes, size, value, told);
     if (is_old() && is_new_question(what))
         return CL_INVALID_VALUE;
     cl_int error = next.clGetDeviceInfo(id, what, size, value, told);
     if (what == CL_DEVICE_MAX_WORK_ITEM_SIZES && !error && value)
         for (size_t *s = value; s < (size_t *)value + size / sizeof(*s); s++)
-            *s = *s < max_group() ? *s : max_group();
+            *s = *s < max_work_group_size() ? *s : max_work_group_size();
     return error;
 }
 
@@ -101,8 +101,9 @@ static cl_int CL_API_CALL group_info(cl_kernel kernel, cl_device_id id,
 {
     cl_int error = next.clGetKernelWorkGroupInfo(kernel, id, what, size, value, told);
     size_t *group = value;
-    if (what == CL_KERNEL_WORK_GROUP_SIZE && !error && group && *group > max_group())
-        *group = max_group();
+    if (what == CL_KERNEL_WORK_GROUP_SIZE && !error && group &&
+        *group > max_work_group_size())
+        *group = max_work_group_size();
     return error;
 }
 
@@ -111,7 +112,8 @@ static cl_int CL_API_CALL launch(cl_command_queue queue, cl_kernel kernel, cl_ui
                                  const size_t *local, cl_uint waits,
                                  const cl_event *events, cl_event *event)
 {
-    size_t group = 1, few = max_group() < ANY_LOCAL ? max_group() : ANY_LOCAL;
+    size_t group = 1,
+           few = max_work_group_size() < ANY_LOCAL ? max_work_group_size() : ANY_LOCAL;
     size_t own[3] = {1, 1, 1};
     cl_ulong used = 0;
     cl_device_id id;
@@ -126,12 +128,12 @@ static cl_int CL_API_CALL launch(cl_command_queue queue, cl_kernel kernel, cl_ui
     for (cl_uint i = 0; i < dims; i++) {
         size_t items = (local ? local : own)[i];
         group *= items;
-        if (!items || items > max_group())
+        if (!items || items > max_work_group_size())
             return CL_INVALID_WORK_ITEM_SIZE;
         if (is_old() && global[i] % items)
             return CL_INVALID_WORK_GROUP_SIZE;
     }
-    if (group > max_group())
+    if (group > max_work_group_size())
         return CL_INVALID_WORK_GROUP_SIZE;
     return next.clEnqueueNDRangeKernel(queue, kernel, dims, offset, global,
                                        local ? local : own, waits, events, event);
@@ -159,7 +161,7 @@ static cl_program CL_API_CALL with_source(cl_context context, cl_uint count,
     for (cl_uint i = 0; i < count && !claim(CL_DEVICE_DOUBLE_FP_CONFIG, 1); i++) {
         size_t bytes = sizes && sizes[i] ? sizes[i] : strlen(texts[i]);
         if (has_word(texts[i], bytes, "double"))
-            layer_refuse("a kernel computes in double on", fake->name);
+            layer_exit_with_error("a kernel computes in double on", fake->name);
     }
     return next.clCreateProgramWithSource(context, count, texts, sizes, error);
 }
@@ -197,7 +199,7 @@ void layer_fake(cl_icd_dispatch *table, const char *word)
     if (all)
         exit(0);
     if (!fake->name)
-        layer_refuse("no such fake device", word);
+        layer_exit_with_error("no such fake device", word);
     next = *table;
     table->clGetPlatformInfo = platform_info;
     table->clGetDeviceInfo = device_info;

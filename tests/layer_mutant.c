@@ -21,7 +21,7 @@ struct pair {
     cl_program right, trial, wrong;
     bool is_wrong;
 };
-enum { MOST_PAIRS = 16384 };
+enum { MAX_PAIRS = 16384 };
 static struct pair *pairs;
 static size_t pair_count;
 
@@ -82,12 +82,12 @@ static cl_program CL_API_CALL with_source(cl_context context, cl_uint count,
     cl_program program =
         next.clCreateProgramWithSource(context, count, texts, sizes, error);
     if (!pairs)
-        pairs = calloc(MOST_PAIRS, sizeof(*pairs));
+        pairs = calloc(MAX_PAIRS, sizeof(*pairs));
     /* A handle may come again. */
     for (size_t i = 0; i < pair_count; i++)
         if (pairs[i].right == program)
             pairs[i].right = NULL;
-    if (!program || count != 1 || !pairs || pair_count == MOST_PAIRS)
+    if (!program || count != 1 || !pairs || pair_count == MAX_PAIRS)
         return program;
     struct pair *p = &pairs[pair_count];
     *p = (struct pair){.right = program,
@@ -97,7 +97,7 @@ static cl_program CL_API_CALL with_source(cl_context context, cl_uint count,
     return program;
 }
 
-static struct pair *pair_of(cl_program program)
+static struct pair *find_pair(cl_program program)
 {
     for (size_t i = 0; i < pair_count; i++)
         if (pairs[i].right == program)
@@ -105,9 +105,9 @@ static struct pair *pair_of(cl_program program)
     return NULL;
 }
 
-static cl_program stand_in(cl_program program)
+static cl_program replace_program(cl_program program)
 {
-    struct pair *p = pair_of(program);
+    struct pair *p = find_pair(program);
     return p && p->is_wrong ? p->wrong : program;
 }
 
@@ -115,32 +115,33 @@ static cl_int CL_API_CALL build(cl_program program, cl_uint count,
                                 const cl_device_id *ids, const char *options,
                                 void(CL_CALLBACK *done)(cl_program, void *), void *data)
 {
-    struct pair *p = pair_of(program);
+    struct pair *p = find_pair(program);
     if (p && next.clBuildProgram(p->trial, count, ids, options, NULL, NULL)) {
-        layer_tell();
+        layer_report_triggered();
         p->is_wrong = true;
     }
-    return next.clBuildProgram(stand_in(program), count, ids, options, done, data);
+    return next.clBuildProgram(replace_program(program), count, ids, options, done, data);
 }
 
 static cl_int CL_API_CALL build_info(cl_program program, cl_device_id id,
                                      cl_program_build_info what, size_t size, void *value,
                                      size_t *told)
 {
-    return next.clGetProgramBuildInfo(stand_in(program), id, what, size, value, told);
+    return next.clGetProgramBuildInfo(replace_program(program), id, what, size, value,
+                                      told);
 }
 
 static cl_kernel CL_API_CALL create_kernel(cl_program program, const char *name,
                                            cl_int *error)
 {
-    return next.clCreateKernel(stand_in(program), name, error);
+    return next.clCreateKernel(replace_program(program), name, error);
 }
 
 void layer_mutant(cl_icd_dispatch *table, const char *word)
 {
     int used = 0;
     if (sscanf(word, "%63[^:]:%d:%n", mutant.file, &mutant.line, &used) != 2 || !used)
-        layer_refuse("no FILE:LINE:TEXT", word);
+        layer_exit_with_error("no FILE:LINE:TEXT", word);
     mutant.text = word + used;
     next = *table;
     table->clCreateProgramWithSource = with_source;

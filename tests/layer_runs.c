@@ -28,7 +28,7 @@ static unsigned calls; /* launches, reads or writes so far, whichever the fault 
 
 static cl_int CL_API_CALL launch_nothing(LAUNCH_PARAMETERS)
 {
-    layer_tell();
+    layer_report_triggered();
     (void)queue, (void)kernel, (void)dims, (void)offset, (void)global, (void)local;
     (void)waits, (void)events, (void)event;
     return CL_SUCCESS;
@@ -36,9 +36,9 @@ static cl_int CL_API_CALL launch_nothing(LAUNCH_PARAMETERS)
 
 static cl_int CL_API_CALL launch_most(LAUNCH_PARAMETERS)
 {
-    if (++calls % layer_planted->number)
-        return layer_below.clEnqueueNDRangeKernel(LAUNCH_ARGUMENTS);
-    layer_tell();
+    if (++calls % layer_active_fault->number)
+        return layer_next.clEnqueueNDRangeKernel(LAUNCH_ARGUMENTS);
+    layer_report_triggered();
     return CL_SUCCESS;
 }
 
@@ -53,22 +53,22 @@ static cl_int CL_API_CALL launch_fewer(LAUNCH_PARAMETERS)
         done = done || less[i] != global[i];
     }
     if (done)
-        layer_tell();
-    return layer_below.clEnqueueNDRangeKernel(queue, kernel, dims, offset, less, local,
-                                              waits, events, event);
+        layer_report_triggered();
+    return layer_next.clEnqueueNDRangeKernel(queue, kernel, dims, offset, less, local,
+                                             waits, events, event);
 }
 
 static cl_int CL_API_CALL launch_again(LAUNCH_PARAMETERS)
 {
-    layer_tell();
-    layer_below.clEnqueueNDRangeKernel(LAUNCH_ARGUMENTS);
-    return layer_below.clEnqueueNDRangeKernel(LAUNCH_ARGUMENTS);
+    layer_report_triggered();
+    layer_next.clEnqueueNDRangeKernel(LAUNCH_ARGUMENTS);
+    return layer_next.clEnqueueNDRangeKernel(LAUNCH_ARGUMENTS);
 }
 
 /* Launches change places two by two: what was to run second runs first. */
 static cl_int CL_API_CALL launch_late(LAUNCH_PARAMETERS)
 {
-    layer_tell();
+    layer_report_triggered();
     static cl_command_queue held_queue;
     static cl_kernel held;
     static size_t sizes[6];
@@ -81,22 +81,22 @@ static cl_int CL_API_CALL launch_late(LAUNCH_PARAMETERS)
     }
     cl_kernel first = held;
     held = NULL;
-    cl_int error = layer_below.clEnqueueNDRangeKernel(LAUNCH_ARGUMENTS);
+    cl_int error = layer_next.clEnqueueNDRangeKernel(LAUNCH_ARGUMENTS);
     return error ? error
-                 : layer_below.clEnqueueNDRangeKernel(held_queue, first, 3, NULL, sizes,
-                                                      has_local ? sizes + 3 : NULL, 0,
-                                                      NULL, NULL);
+                 : layer_next.clEnqueueNDRangeKernel(held_queue, first, 3, NULL, sizes,
+                                                     has_local ? sizes + 3 : NULL, 0,
+                                                     NULL, NULL);
 }
 
 /* ---- arguments, and what a kernel leaves where they point ---- */
 
-enum { MOST_PLACES = 16384, MOST_ARGS = 48 };
+enum { MAX_KERNELS = 16384, MAX_ARGS = 48 };
 
 /* A view is two arguments: the buffer, and then the element. */
 struct place {
     cl_kernel kernel;
-    cl_mem mem[MOST_ARGS];
-    cl_uint element[MOST_ARGS];
+    cl_mem mem[MAX_ARGS];
+    cl_uint element[MAX_ARGS];
 };
 static struct place *places;
 static size_t place_count;
@@ -112,10 +112,10 @@ static struct place *place_of(cl_kernel kernel)
 static cl_kernel CL_API_CALL note_kernel(cl_program program, const char *name,
                                          cl_int *error)
 {
-    cl_kernel kernel = layer_below.clCreateKernel(program, name, error);
+    cl_kernel kernel = layer_next.clCreateKernel(program, name, error);
     if (!places)
-        places = calloc(MOST_PLACES, sizeof(*places));
-    if (kernel && places && place_count < MOST_PLACES)
+        places = calloc(MAX_KERNELS, sizeof(*places));
+    if (kernel && places && place_count < MAX_KERNELS)
         places[place_count++] = (struct place){.kernel = kernel};
     return kernel;
 }
@@ -124,18 +124,18 @@ static cl_int CL_API_CALL note_arg(cl_kernel kernel, cl_uint index, size_t size,
                                    const void *value)
 {
     struct place *p = place_of(kernel);
-    if (p && index < MOST_ARGS && size == sizeof(cl_mem) && value)
+    if (p && index < MAX_ARGS && size == sizeof(cl_mem) && value)
         memcpy(&p->mem[index], value, size);
-    if (p && index < MOST_ARGS && size == sizeof(cl_uint) && value)
+    if (p && index < MAX_ARGS && size == sizeof(cl_uint) && value)
         memcpy(&p->element[index], value, size);
-    return layer_below.clSetKernelArg(kernel, index, size, value);
+    return layer_next.clSetKernelArg(kernel, index, size, value);
 }
 
 static cl_int peek(cl_command_queue queue, const struct place *p, int i, float *value)
 {
-    return layer_below.clEnqueueReadBuffer(queue, p->mem[i], CL_TRUE,
-                                           p->element[i + 1] * sizeof(*value),
-                                           sizeof(*value), value, 0, NULL, NULL);
+    return layer_next.clEnqueueReadBuffer(queue, p->mem[i], CL_TRUE,
+                                          p->element[i + 1] * sizeof(*value),
+                                          sizeof(*value), value, 0, NULL, NULL);
 }
 
 static float times(float x)
@@ -166,25 +166,25 @@ static float (*const twists[])(float x) = {times, opposite, no_number, no_result
 static cl_int CL_API_CALL launch_twisted(LAUNCH_PARAMETERS)
 {
     const struct place *p = place_of(kernel);
-    float before[MOST_ARGS], after;
-    cl_ulong way = layer_planted->number;
-    for (int i = 0; p && i + 1 < MOST_ARGS; i++)
+    float before[MAX_ARGS], after;
+    cl_ulong way = layer_active_fault->number;
+    for (int i = 0; p && i + 1 < MAX_ARGS; i++)
         if (p->mem[i])
             peek(queue, p, i, &before[i]);
-    cl_int error = layer_below.clEnqueueNDRangeKernel(LAUNCH_ARGUMENTS);
-    for (int i = 0; p && i + 1 < MOST_ARGS && !error; i++) {
+    cl_int error = layer_next.clEnqueueNDRangeKernel(LAUNCH_ARGUMENTS);
+    for (int i = 0; p && i + 1 < MAX_ARGS && !error; i++) {
         if (!p->mem[i] || peek(queue, p, i, &after) ||
             !memcmp(&before[i], &after, sizeof(after)))
             continue;
         size_t at = p->element[i + 1];
-        layer_tell();
+        layer_report_triggered();
         if (way < LAYER_COUNT(twists))
             after = twists[way](after);
         else if (at >= way - LAYER_COUNT(twists))
             at -= (size_t)way - LAYER_COUNT(twists);
-        error = layer_below.clEnqueueWriteBuffer(queue, p->mem[i], CL_TRUE,
-                                                 at * sizeof(after), sizeof(after),
-                                                 &after, 0, NULL, NULL);
+        error =
+            layer_next.clEnqueueWriteBuffer(queue, p->mem[i], CL_TRUE, at * sizeof(after),
+                                            sizeof(after), &after, 0, NULL, NULL);
     }
     return error;
 }
@@ -193,38 +193,38 @@ static cl_int CL_API_CALL launch_twisted(LAUNCH_PARAMETERS)
 static cl_int CL_API_CALL stale_arg(cl_kernel kernel, cl_uint index, size_t size,
                                     const void *value)
 {
-    layer_tell();
-    static cl_uint kept[MOST_ARGS];
-    static bool has[MOST_ARGS];
-    if (size != sizeof(cl_uint) || !value || index >= MOST_ARGS)
-        return layer_below.clSetKernelArg(kernel, index, size, value);
+    layer_report_triggered();
+    static cl_uint kept[MAX_ARGS];
+    static bool has[MAX_ARGS];
+    if (size != sizeof(cl_uint) || !value || index >= MAX_ARGS)
+        return layer_next.clSetKernelArg(kernel, index, size, value);
     if (!has[index])
         memcpy(&kept[index], value, size);
     has[index] = true;
-    return layer_below.clSetKernelArg(kernel, index, size, &kept[index]);
+    return layer_next.clSetKernelArg(kernel, index, size, &kept[index]);
 }
 
 static cl_int CL_API_CALL zero_arg(cl_kernel kernel, cl_uint index, size_t size,
                                    const void *value)
 {
-    layer_tell();
+    layer_report_triggered();
     static const cl_uint zero = 0;
-    return layer_below.clSetKernelArg(kernel, index, size,
-                                      size == sizeof(zero) && value ? &zero : value);
+    return layer_next.clSetKernelArg(kernel, index, size,
+                                     size == sizeof(zero) && value ? &zero : value);
 }
 
 /* ---- memory ---- */
 
 static cl_int CL_API_CALL read_nothing(READ_PARAMETERS)
 {
-    layer_tell();
+    layer_report_triggered();
     IGNORE_TRANSFER, (void)to;
     return CL_SUCCESS;
 }
 
 static cl_int CL_API_CALL read_zeros(READ_PARAMETERS)
 {
-    layer_tell();
+    layer_report_triggered();
     IGNORE_TRANSFER;
     memset(to, 0, size);
     return CL_SUCCESS;
@@ -233,12 +233,12 @@ static cl_int CL_API_CALL read_zeros(READ_PARAMETERS)
 /* What is read is what the read before should have given, if that was as long. */
 static cl_int CL_API_CALL read_stale(READ_PARAMETERS)
 {
-    layer_tell();
+    layer_report_triggered();
     static char *kept;
     static size_t kept_size;
     char *now = malloc(size);
-    cl_int error = layer_below.clEnqueueReadBuffer(queue, mem, wait, offset, size, to,
-                                                   waits, events, event);
+    cl_int error = layer_next.clEnqueueReadBuffer(queue, mem, wait, offset, size, to,
+                                                  waits, events, event);
     memcpy(now, to, size);
     if (kept_size == size)
         memcpy(to, kept, size);
@@ -250,25 +250,26 @@ static cl_int CL_API_CALL read_stale(READ_PARAMETERS)
 
 static cl_int CL_API_CALL read_most(READ_PARAMETERS)
 {
-    layer_tell();
-    return layer_below.clEnqueueReadBuffer(queue, mem, wait, offset, size - size / 8, to,
-                                           waits, events, event);
+    layer_report_triggered();
+    return layer_next.clEnqueueReadBuffer(queue, mem, wait, offset, size - size / 8, to,
+                                          waits, events, event);
 }
 
 static cl_int CL_API_CALL read_shifted(READ_PARAMETERS)
 {
-    layer_tell();
-    return layer_below.clEnqueueReadBuffer(
-        queue, mem, wait, offset + layer_planted->number, size, to, waits, events, event);
+    layer_report_triggered();
+    return layer_next.clEnqueueReadBuffer(queue, mem, wait,
+                                          offset + layer_active_fault->number, size, to,
+                                          waits, events, event);
 }
 
 static cl_int CL_API_CALL read_flipped(READ_PARAMETERS)
 {
-    cl_int error = layer_below.clEnqueueReadBuffer(queue, mem, wait, offset, size, to,
-                                                   waits, events, event);
-    if (++calls % layer_planted->number)
+    cl_int error = layer_next.clEnqueueReadBuffer(queue, mem, wait, offset, size, to,
+                                                  waits, events, event);
+    if (++calls % layer_active_fault->number)
         return error;
-    layer_tell();
+    layer_report_triggered();
     ((unsigned char *)to)[size / 2] ^= 0x10;
     return error;
 }
@@ -281,24 +282,24 @@ static cl_int CL_API_CALL read_hang(READ_PARAMETERS)
 
 static cl_int CL_API_CALL write_nothing(WRITE_PARAMETERS)
 {
-    layer_tell();
+    layer_report_triggered();
     IGNORE_TRANSFER, (void)from;
     return CL_SUCCESS;
 }
 
 static cl_int CL_API_CALL write_most(WRITE_PARAMETERS)
 {
-    layer_tell();
-    return layer_below.clEnqueueWriteBuffer(queue, mem, wait, offset, size - size / 8,
-                                            from, waits, events, event);
+    layer_report_triggered();
+    return layer_next.clEnqueueWriteBuffer(queue, mem, wait, offset, size - size / 8,
+                                           from, waits, events, event);
 }
 
 static cl_int CL_API_CALL write_shifted(WRITE_PARAMETERS)
 {
-    layer_tell();
-    return layer_below.clEnqueueWriteBuffer(queue, mem, wait,
-                                            offset + layer_planted->number, size, from,
-                                            waits, events, event);
+    layer_report_triggered();
+    return layer_next.clEnqueueWriteBuffer(queue, mem, wait,
+                                           offset + layer_active_fault->number, size,
+                                           from, waits, events, event);
 }
 
 static cl_int CL_API_CALL write_crash(WRITE_PARAMETERS)
@@ -312,7 +313,7 @@ static cl_int CL_API_CALL fill_nothing(cl_command_queue queue, cl_mem mem,
                                        size_t size, cl_uint waits, const cl_event *events,
                                        cl_event *event)
 {
-    layer_tell();
+    layer_report_triggered();
     (void)queue, (void)mem, (void)pattern, (void)length, (void)offset, (void)size;
     (void)waits, (void)events, (void)event;
     return CL_SUCCESS;
@@ -322,32 +323,32 @@ static cl_int CL_API_CALL fill_ones(cl_command_queue queue, cl_mem mem,
                                     size_t size, cl_uint waits, const cl_event *events,
                                     cl_event *event)
 {
-    layer_tell();
+    layer_report_triggered();
     const cl_uint ones = ~0u;
     (void)pattern, (void)length;
-    return layer_below.clEnqueueFillBuffer(queue, mem, &ones, sizeof(ones), offset, size,
-                                           waits, events, event);
+    return layer_next.clEnqueueFillBuffer(queue, mem, &ones, sizeof(ones), offset, size,
+                                          waits, events, event);
 }
 static cl_mem CL_API_CALL small_buffer(cl_context context, cl_mem_flags flags,
                                        size_t size, void *host, cl_int *error)
 {
-    layer_tell();
-    return layer_below.clCreateBuffer(context, flags, size / 2 + 1, host, error);
+    layer_report_triggered();
+    return layer_next.clCreateBuffer(context, flags, size / 2 + 1, host, error);
 }
 
 /* Every buffer is the first one again, if that is large enough. */
 static cl_mem CL_API_CALL same_buffer(cl_context context, cl_mem_flags flags, size_t size,
                                       void *host, cl_int *error)
 {
-    layer_tell();
+    layer_report_triggered();
     static cl_mem first;
     static size_t first_size;
-    if (first && size <= first_size && !layer_below.clRetainMemObject(first)) {
+    if (first && size <= first_size && !layer_next.clRetainMemObject(first)) {
         *error = CL_SUCCESS;
         return first;
     }
-    cl_mem mem = layer_below.clCreateBuffer(context, flags, size, host, error);
-    if (!first && mem && !layer_below.clRetainMemObject(mem)) {
+    cl_mem mem = layer_next.clCreateBuffer(context, flags, size, host, error);
+    if (!first && mem && !layer_next.clRetainMemObject(mem)) {
         first = mem;
         first_size = size;
     }
@@ -366,20 +367,20 @@ static cl_int CL_API_CALL finish_hang(cl_command_queue queue)
 static cl_int CL_API_CALL other_times(cl_event event, cl_profiling_info what, size_t size,
                                       void *value, size_t *told)
 {
-    layer_tell();
+    layer_report_triggered();
     cl_ulong time = 0;
     cl_int error =
-        layer_below.clGetEventProfilingInfo(event, what, sizeof(time), &time, NULL);
-    time = time / 1000 * layer_planted->number;
-    return error ? error : layer_give(&time, sizeof(time), size, value, told);
+        layer_next.clGetEventProfilingInfo(event, what, sizeof(time), &time, NULL);
+    time = time / 1000 * layer_active_fault->number;
+    return error ? error : layer_return_query(&time, sizeof(time), size, value, told);
 }
 
 /* They end before they start. */
 static cl_int CL_API_CALL backward_times(cl_event event, cl_profiling_info what,
                                          size_t size, void *value, size_t *told)
 {
-    layer_tell();
-    return layer_below.clGetEventProfilingInfo(
+    layer_report_triggered();
+    return layer_next.clGetEventProfilingInfo(
         event,
         what == CL_PROFILING_COMMAND_START ? CL_PROFILING_COMMAND_END
         : what == CL_PROFILING_COMMAND_END ? CL_PROFILING_COMMAND_START

@@ -21,7 +21,7 @@ RULES = [
 MINUS_MAD = re.compile(r"MINUS_MAD\(")
 
 # Which ops run a file of cl/, and with what of check_op: tried in turn until told.
-VEC, TILE, HALF, DRAW = ["-f", "vec"], ["-f", "tile"], ["--half"], ["--draw"]
+VEC, TILE, HALF, DRAW = ["-f", "vec"], ["-f", "tile"], ["--half"], ["--random-kernels"]
 CONV, DENSE = ["conv"], ["dense"]
 WAYS = {
     "act.cl": [VEC + ["act"]],
@@ -110,8 +110,8 @@ EQUIVALENT = {
         "of one tile or two the next is the one before",
     ("gemm_mma.cl", "const float2 none = (float2)(1.0f);"):
         "finished() looks at a bias or a gate only where there is one",
-    ("state.h", "STATE_WORDS = STATE_RING + 2 + STATE_RING_STEPS"): HOST,
-    ("state.h", "STATE_WORDS = STATE_RING - 2 * STATE_RING_STEPS"): HOST,
+    ("state.h", "STATE_WORDS = STATE_METRICS_RING + 2 + STATE_RING_STEPS"): HOST,
+    ("state.h", "STATE_WORDS = STATE_METRICS_RING - 2 * STATE_RING_STEPS"): HOST,
     ("sub_group.h", ";                                      \\"):
         "a race that PoCL cannot lose: it ends each turn of such a loop with a barrier",
     ("gemm_kernel.h", "for (uint i = 0; i <= SUM_ROWS; i++)"): PRIVATE,

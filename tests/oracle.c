@@ -45,7 +45,7 @@ static struct {
     bool verbose;
 } total;
 
-static void give_up(const char *what, const char *why)
+static void exit_with_error(const char *what, const char *why)
 {
     fprintf(stderr, "oracle: %s: %s\n", what, why);
     exit(1);
@@ -90,9 +90,9 @@ static void read_port(const char *folder, const char *kind, int number,
         return;
     int length = snprintf(path, sizeof(path), "%s/%s_%d.pb", folder, kind, number);
     if (length < 0 || (size_t)length >= sizeof(path))
-        give_up(folder, "its path is too long");
+        exit_with_error(folder, "its path is too long");
     if (!onnx_read_tensor(path, out, &why))
-        give_up(path, why ? why : "no such file");
+        exit_with_error(path, why ? why : "no such file");
 }
 
 static void read_data(const struct onnx_model *model, const char *folder,
@@ -138,7 +138,8 @@ static void run_data_set(struct oracle *oracle, oracle_run *run, struct onnx_tes
         printf("skipped %s: %s\n", test->name, reason);
         return;
     }
-    bool failed = oracle->plant ? oracle->wrong < oracle->compared : oracle->wrong > 0;
+    bool failed =
+        oracle->inject_fault ? oracle->wrong < oracle->compared : oracle->wrong > 0;
     if (!oracle->compared || failed)
         printf("FAILED  %s: %d of %d outputs wrong\n", test->name, oracle->wrong,
                oracle->compared);
@@ -158,8 +159,8 @@ static void run_model(struct oracle *oracle, const char *folder, const char *nam
 
     snprintf(path, sizeof(path), "%s/model.onnx", folder);
     if (!onnx_read_model(path, model, &why))
-        give_up(path, why ? why : "no such file");
-    for (size_t i = 0; i < WEFT_COUNT(adapters) && model->node_count == 1; i++)
+        exit_with_error(path, why ? why : "no such file");
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(adapters) && model->node_count == 1; i++)
         if (!strcmp(adapters[i].op, model->node.op))
             run = adapters[i].run;
     for (int set = 0; run; set++) {
@@ -180,7 +181,7 @@ static void run_model(struct oracle *oracle, const char *folder, const char *nam
 }
 
 /* Models are folders that hold a model.onnx; order by name, so that logs compare. */
-static void walk(struct oracle *oracle, const char *folder)
+static void run_folder(struct oracle *oracle, const char *folder)
 {
     struct dirent **entries;
     int count = scandir(folder, &entries, NULL, alphasort);
@@ -192,7 +193,7 @@ static void walk(struct oracle *oracle, const char *folder)
         if (entries[i]->d_name[0] != '.' && !stat(path, &status) &&
             S_ISDIR(status.st_mode)) {
             if (stat(model, &status))
-                walk(oracle, path);
+                run_folder(oracle, path);
             else
                 run_model(oracle, path, entries[i]->d_name);
         }
@@ -202,7 +203,7 @@ static void walk(struct oracle *oracle, const char *folder)
         free(entries);
 }
 
-static void tell(void *priv, enum weft_log_level level, const char *message)
+static void print_outcome(void *priv, enum weft_log_level level, const char *message)
 {
     (void)priv;
     (void)level;
@@ -218,7 +219,7 @@ int main(int argc, char **argv)
 
     for (int i = 1; i < argc; i++) {
         if (!strcmp(argv[i], "--plant"))
-            oracle.plant = true;
+            oracle.inject_fault = true;
         else if (!strcmp(argv[i], "-v"))
             total.verbose = true;
         else if (!strcmp(argv[i], "-d") && i + 1 < argc)
@@ -234,17 +235,17 @@ int main(int argc, char **argv)
                folder ? folder : "(no folder)");
         return 77;
     }
-    oracle_must(&oracle,
-                weft_context_create(
-                    &oracle.context,
-                    weft_context_params(.log = tell, .log_level = WEFT_LOG_ERROR)));
+    oracle_require_ok(
+        &oracle, weft_context_create(&oracle.context,
+                                     weft_context_params(.log = print_outcome,
+                                                         .log_level = WEFT_LOG_ERROR)));
     if (weft_device_find(oracle.context, selector, &index, NULL)) {
         printf("skipped: no device %s\n", selector);
         return 77;
     }
-    oracle_must(&oracle,
-                weft_device_open(oracle.context, index, &params, &oracle.device));
-    walk(&oracle, folder);
+    oracle_require_ok(&oracle,
+                      weft_device_open(oracle.context, index, &params, &oracle.device));
+    run_folder(&oracle, folder);
     printf("%s: %d tests, %d run, %d skipped, %d failed; largest error %.3g of what is "
            "allowed\n",
            oracle.device->info.name, total.run + total.skipped, total.run, total.skipped,

@@ -11,7 +11,7 @@
 /* Allowed error: both sides are made of 32-bit floats summed in orders of their own. */
 static const double absolute = 1e-6, relative = 1e-5;
 
-void oracle_must(struct oracle *oracle, enum weft_status status)
+void oracle_require_ok(struct oracle *oracle, enum weft_status status)
 {
     if (!status)
         return;
@@ -30,60 +30,61 @@ void *oracle_alloc(size_t count, size_t size)
     return memory;
 }
 
-struct weft_view oracle_room(struct oracle *oracle, size_t count)
+struct weft_view oracle_allocate(struct oracle *oracle, size_t count)
 {
-    assert(oracle->memory_count < (int)WEFT_COUNT(oracle->memory));
+    assert(oracle->memory_count < (int)WEFT_ARRAY_SIZE(oracle->memory));
     struct weft_mem **mem = &oracle->memory[oracle->memory_count];
-    oracle_must(oracle, oracle->device->backend->alloc(oracle->device,
-                                                       4 * (count + !count), mem));
+    oracle_require_ok(oracle, oracle->device->backend->alloc(oracle->device,
+                                                             4 * (count + !count), mem));
     oracle->memory_count++;
     return (struct weft_view){.mem = *mem, .count = count};
 }
 
-struct weft_view oracle_put(struct oracle *oracle, const void *words, size_t count)
+struct weft_view oracle_upload(struct oracle *oracle, const void *words, size_t count)
 {
-    struct weft_view view = oracle_room(oracle, count);
+    struct weft_view view = oracle_allocate(oracle, count);
     if (count)
-        oracle_must(oracle, oracle->device->backend->write(oracle->device, view.mem, 0,
-                                                           words, 4 * count));
+        oracle_require_ok(oracle, oracle->device->backend->write(oracle->device, view.mem,
+                                                                 0, words, 4 * count));
     return view;
 }
 
-struct weft_list *oracle_begin(struct oracle *oracle)
+struct weft_command_list *oracle_begin(struct oracle *oracle)
 {
-    oracle_must(oracle,
-                oracle->device->backend->list_create(oracle->device, &oracle->list));
+    oracle_require_ok(
+        oracle, oracle->device->backend->list_create(oracle->device, &oracle->list));
     return oracle->list;
 }
 
 void oracle_finish(struct oracle *oracle)
 {
     const struct weft_backend *backend = oracle->device->backend;
-    oracle_must(oracle, backend->list_seal(oracle->list));
-    oracle_must(oracle, backend->replay(oracle->list));
-    oracle_must(oracle, backend->wait(oracle->device));
+    oracle_require_ok(oracle, backend->list_finalize(oracle->list));
+    oracle_require_ok(oracle, backend->replay(oracle->list));
+    oracle_require_ok(oracle, backend->wait(oracle->device));
     backend->list_destroy(oracle->list);
 }
 
-float *oracle_floats(struct oracle *oracle, struct weft_view view)
+float *oracle_read_floats(struct oracle *oracle, struct weft_view view)
 {
     float *out = oracle_alloc(view.count, sizeof(*out));
-    oracle_must(oracle, oracle->device->backend->read(oracle->device, out, view.mem,
-                                                      4 * view.offset, 4 * view.count));
+    oracle_require_ok(oracle,
+                      oracle->device->backend->read(oracle->device, out, view.mem,
+                                                    4 * view.offset, 4 * view.count));
     return out;
 }
 
-uint8_t *oracle_bytes(struct oracle *oracle, struct weft_view view, size_t count)
+uint8_t *oracle_read_bytes(struct oracle *oracle, struct weft_view view, size_t count)
 {
     uint8_t *out = oracle_alloc(count, 1);
-    oracle_must(oracle, oracle->device->backend->read(oracle->device, out, view.mem,
-                                                      view.offset, count));
+    oracle_require_ok(oracle, oracle->device->backend->read(oracle->device, out, view.mem,
+                                                            view.offset, count));
     return out;
 }
 
 /* Two numbers that differ by more than is allowed change places; where there are none,
  * one changes. */
-static void plant(double *got, size_t count)
+static void swap_two_values(double *got, size_t count)
 {
     for (size_t i = 1; i < count; i++) {
         double first = got[0];
@@ -104,8 +105,8 @@ void oracle_compare(struct oracle *oracle, const struct onnx_test *test, int ind
         return;
     double *mine = oracle_alloc(count, sizeof(*mine));
     memcpy(mine, got, count * sizeof(*mine));
-    if (oracle->plant && count)
-        plant(mine, count);
+    if (oracle->inject_fault && count)
+        swap_two_values(mine, count);
 
     oracle->compared++;
     bool wrong = count != want->count;
@@ -116,7 +117,7 @@ void oracle_compare(struct oracle *oracle, const struct onnx_test *test, int ind
         double error = fabs(mine[i] - want->values[i]) /
                        (absolute + relative * fabs(want->values[i]));
         wrong = !(error <= 1);
-        if (wrong && !oracle->plant)
+        if (wrong && !oracle->inject_fault)
             printf("%s: output %d: number %zu is %.9g, %.9g wanted\n", test->name, index,
                    i, mine[i], want->values[i]);
         oracle->worst = fmax(oracle->worst, error);
@@ -125,7 +126,7 @@ void oracle_compare(struct oracle *oracle, const struct onnx_test *test, int ind
     free(mine);
 }
 
-float *oracle_rounded(const struct onnx_tensor *tensor)
+float *oracle_to_float(const struct onnx_tensor *tensor)
 {
     float *out = oracle_alloc(tensor->count, sizeof(*out));
     for (size_t i = 0; i < tensor->count; i++)
@@ -139,7 +140,7 @@ int64_t oracle_int(const struct onnx_test *test, const char *name, int64_t other
     return found ? found->i : otherwise;
 }
 
-double oracle_real(const struct onnx_test *test, const char *name, double otherwise)
+double oracle_double(const struct onnx_test *test, const char *name, double otherwise)
 {
     const struct onnx_attribute *found = onnx_attribute(&test->model->node, name);
     return found ? found->f : otherwise;

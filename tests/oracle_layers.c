@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ONNX's layers in weft's terms. ONNX has pictures as [n][c][h][w] and weights as
+/* ONNX's layers in weft's terms. ONNX has images as [n][c][h][w] and weights as
  * [out][in][r][s]; everything is turned here, and turned back before it is compared.
- * Pictures of one dimension are pictures of one row. */
+ * Images of one dimension are images of one row. */
 #include "oracle.h"
 
 #include <math.h>
@@ -39,20 +39,20 @@ static struct weft_view put_channels_last(struct oracle *oracle,
                                           size_t area)
 {
     float *turned = channels_last(from, c, area);
-    struct weft_view view = oracle_put(oracle, turned, from->count);
+    struct weft_view view = oracle_upload(oracle, turned, from->count);
     free(turned);
     return view;
 }
 
 static struct weft_view put(struct oracle *oracle, const struct onnx_tensor *from)
 {
-    float *rounded = oracle_rounded(from);
-    struct weft_view view = oracle_put(oracle, rounded, from->count);
+    float *rounded = oracle_to_float(from);
+    struct weft_view view = oracle_upload(oracle, rounded, from->count);
     free(rounded);
     return view;
 }
 
-/* A window that moves over a picture: what Conv and MaxPool have in common. First the
+/* A window that moves over an image: what Conv and MaxPool have in common. First the
  * rows, then the columns. */
 struct window {
     int n, c, in[2], size[2], stride[2], dilation[2], before[2], after[2], out[2];
@@ -87,7 +87,7 @@ static const char *read_window(const struct onnx_test *test,
     if (x->type != ONNX_FLOAT)
         return "not of 32-bit floats, which weft's networks are made of";
     if (spatial != 1 && spatial != 2)
-        return "three spatial dimensions; weft has pictures";
+        return "three spatial dimensions; weft has images";
     *w = (struct window){.n = (int)x->dims[0], .c = (int)x->dims[1]};
     for (int axis = 0; axis < 2; axis++) {
         int from = axis - (2 - spatial); /* place in ONNX's lists; -1: the only row */
@@ -125,7 +125,7 @@ static struct weft_view put_filters(struct oracle *oracle, const struct onnx_ten
         size_t place = i % area, in = i / area % c, out = i / area / c;
         turned[(place * c + in) * k + out] = (float)from->values[i];
     }
-    struct weft_view view = oracle_put(oracle, turned, from->count);
+    struct weft_view view = oracle_upload(oracle, turned, from->count);
     free(turned);
     return view;
 }
@@ -164,15 +164,15 @@ const char *oracle_conv(struct oracle *oracle, const struct onnx_test *test)
         .x = put_channels_last(oracle, &test->inputs[0], w.c,
                                (size_t)w.in[0] * (size_t)w.in[1]),
         .w = put_filters(oracle, weights),
-        .y = oracle_room(oracle, count),
+        .y = oracle_allocate(oracle, count),
     };
     if (bias->values)
         args.bias = put(oracle, bias);
-    oracle_must(oracle,
-                oracle->device->backend->conv_forward(oracle_begin(oracle), &args));
+    oracle_require_ok(oracle,
+                      oracle->device->backend->conv_forward(oracle_begin(oracle), &args));
     oracle_finish(oracle);
 
-    float *y = oracle_floats(oracle, args.y);
+    float *y = oracle_read_floats(oracle, args.y);
     double *turned = channels_first(y, count, k, area);
     oracle_compare(oracle, test, 0, turned, count);
     free(turned);
@@ -199,7 +199,7 @@ static void compare_places(struct oracle *oracle, const struct onnx_test *test,
                            const struct window *w, struct weft_view argmax)
 {
     size_t count = argmax.count, area = (size_t)w->out[0] * (size_t)w->out[1];
-    uint8_t *bytes = oracle_bytes(oracle, argmax, count);
+    uint8_t *bytes = oracle_read_bytes(oracle, argmax, count);
     float *places = oracle_alloc(count, sizeof(*places));
     for (size_t i = 0; i < count; i++)
         places[i] = bytes[i];
@@ -248,15 +248,15 @@ static const char *pool(struct oracle *oracle, const struct onnx_test *test,
                  .kind = kind},
         .x = put_channels_last(oracle, &test->inputs[0], w.c,
                                (size_t)w.in[0] * (size_t)w.in[1]),
-        .y = oracle_room(oracle, count),
+        .y = oracle_allocate(oracle, count),
     };
     if (kind == WEFT_POOL_MAX)
-        args.argmax = oracle_room(oracle, count);
-    oracle_must(oracle,
-                oracle->device->backend->pool_forward(oracle_begin(oracle), &args));
+        args.argmax = oracle_allocate(oracle, count);
+    oracle_require_ok(oracle,
+                      oracle->device->backend->pool_forward(oracle_begin(oracle), &args));
     oracle_finish(oracle);
 
-    float *y = oracle_floats(oracle, args.y);
+    float *y = oracle_read_floats(oracle, args.y);
     double *turned = channels_first(y, count, w.c, area);
     oracle_compare(oracle, test, 0, turned, count);
     if (kind == WEFT_POOL_MAX)
@@ -294,12 +294,13 @@ const char *oracle_add(struct oracle *oracle, const struct onnx_test *test)
         return "not of 32-bit floats, which weft's networks are made of";
     if (a->count != b->count)
         return "shapes that differ; weft adds what has the same shape";
-    struct weft_add_args args = {
-        .x = put(oracle, a), .other = put(oracle, b), .y = oracle_room(oracle, a->count)};
-    oracle_must(oracle, oracle->device->backend->add(oracle_begin(oracle), &args));
+    struct weft_add_args args = {.x = put(oracle, a),
+                                 .other = put(oracle, b),
+                                 .y = oracle_allocate(oracle, a->count)};
+    oracle_require_ok(oracle, oracle->device->backend->add(oracle_begin(oracle), &args));
     oracle_finish(oracle);
 
-    float *y = oracle_floats(oracle, args.y);
+    float *y = oracle_read_floats(oracle, args.y);
     double *got = channels_first(y, a->count, 1, a->count);
     oracle_compare(oracle, test, 0, got, a->count);
     free(got);
@@ -317,7 +318,7 @@ static struct weft_view put_matrix(struct oracle *oracle, const struct onnx_tens
         size_t place = transposed ? i % columns * rows + i / columns : i;
         turned[place] = (float)(alpha * from->values[i]);
     }
-    struct weft_view view = oracle_put(oracle, turned, from->count);
+    struct weft_view view = oracle_upload(oracle, turned, from->count);
     free(turned);
     return view;
 }
@@ -327,7 +328,7 @@ const char *oracle_gemm(struct oracle *oracle, const struct onnx_test *test)
     const struct onnx_tensor *a = &test->inputs[0], *b = &test->inputs[1];
     const struct onnx_tensor *c = &test->inputs[2];
     bool turn_a = oracle_int(test, "transA", 0), turn_b = oracle_int(test, "transB", 0);
-    double alpha = oracle_real(test, "alpha", 1), beta = oracle_real(test, "beta", 1);
+    double alpha = oracle_double(test, "alpha", 1), beta = oracle_double(test, "beta", 1);
     int n = (int)a->dims[turn_a], in = (int)a->dims[!turn_a], out = (int)b->dims[!turn_b];
 
     if (c->values && c->count != 1 && c->count != (size_t)out)
@@ -337,20 +338,20 @@ const char *oracle_gemm(struct oracle *oracle, const struct onnx_test *test)
         .activation = identity,
         .x = put_matrix(oracle, a, turn_a, 1),
         .w = put_matrix(oracle, b, turn_b, alpha),
-        .y = oracle_room(oracle, (size_t)n * (size_t)out),
+        .y = oracle_allocate(oracle, (size_t)n * (size_t)out),
     };
     if (c->values) {
         float *row = oracle_alloc((size_t)out, sizeof(*row));
         for (int i = 0; i < out; i++)
             row[i] = (float)(beta * c->values[c->count == 1 ? 0 : i]);
-        args.bias = oracle_put(oracle, row, (size_t)out);
+        args.bias = oracle_upload(oracle, row, (size_t)out);
         free(row);
     }
-    oracle_must(oracle,
-                oracle->device->backend->dense_forward(oracle_begin(oracle), &args));
+    oracle_require_ok(
+        oracle, oracle->device->backend->dense_forward(oracle_begin(oracle), &args));
     oracle_finish(oracle);
 
-    float *y = oracle_floats(oracle, args.y);
+    float *y = oracle_read_floats(oracle, args.y);
     double *got = channels_first(y, args.y.count, 1, args.y.count);
     oracle_compare(oracle, test, 0, got, args.y.count);
     free(got);
@@ -364,13 +365,13 @@ static const char *activation(struct oracle *oracle, const struct onnx_test *tes
     struct weft_act_args args = {
         .activation = how,
         .x = put(oracle, &test->inputs[0]),
-        .y = oracle_room(oracle, test->inputs[0].count),
+        .y = oracle_allocate(oracle, test->inputs[0].count),
     };
-    oracle_must(oracle,
-                oracle->device->backend->act_forward(oracle_begin(oracle), &args));
+    oracle_require_ok(oracle,
+                      oracle->device->backend->act_forward(oracle_begin(oracle), &args));
     oracle_finish(oracle);
 
-    float *y = oracle_floats(oracle, args.y);
+    float *y = oracle_read_floats(oracle, args.y);
     double *got = channels_first(y, args.y.count, 1, args.y.count);
     oracle_compare(oracle, test, 0, got, args.y.count);
     free(got);
@@ -385,7 +386,7 @@ const char *oracle_relu(struct oracle *oracle, const struct onnx_test *test)
 
 const char *oracle_leaky_relu(struct oracle *oracle, const struct onnx_test *test)
 {
-    float slope = (float)oracle_real(test, "alpha", 0.01);
+    float slope = (float)oracle_double(test, "alpha", 0.01);
     return activation(oracle, test, (struct weft_activation){WEFT_ACT_leaky_relu, slope});
 }
 
@@ -417,12 +418,13 @@ const char *oracle_softmax(struct oracle *oracle, const struct onnx_test *test)
         .n = (int)(x->count / classes),
         .classes = (int)classes,
         .x = put_channels_last(oracle, x, (int)classes, inner),
-        .y = oracle_room(oracle, x->count),
+        .y = oracle_allocate(oracle, x->count),
     };
-    oracle_must(oracle, oracle->device->backend->softmax(oracle_begin(oracle), &args));
+    oracle_require_ok(oracle,
+                      oracle->device->backend->softmax(oracle_begin(oracle), &args));
     oracle_finish(oracle);
 
-    float *y = oracle_floats(oracle, args.y);
+    float *y = oracle_read_floats(oracle, args.y);
     double *got = channels_first(y, x->count, (int)classes, inner);
     oracle_compare(oracle, test, 0, got, x->count);
     free(got);
@@ -430,7 +432,7 @@ const char *oracle_softmax(struct oracle *oracle, const struct onnx_test *test)
     return NULL;
 }
 
-/* Shapes alone: nothing is computed, and weft has a picture's numbers in another order.
+/* Shapes alone: nothing is computed, and weft has an image's numbers in another order.
  */
 const char *oracle_flatten(struct oracle *oracle, const struct onnx_test *test)
 {
@@ -438,17 +440,18 @@ const char *oracle_flatten(struct oracle *oracle, const struct onnx_test *test)
     int64_t axis = oracle_int(test, "axis", 1);
     axis += axis < 0 ? x->rank : 0;
     if (x->rank != 4 || axis != 1)
-        return "not a batch of pictures made rows, which is all that weft flattens";
+        return "not a batch of images made rows, which is all that weft flattens";
 
     char text[128];
     struct weft_layer_info layer;
     weft_net *net = NULL;
     snprintf(text, sizeof(text), "input %d %d %d\nflatten\ndense 2\nsoftmax\n",
              (int)x->dims[2], (int)x->dims[3], (int)x->dims[1]);
-    oracle_must(oracle, weft_net_create(oracle->context, text, NULL, &net));
-    oracle_must(oracle, weft_net_layer(net, 0, &layer));
+    oracle_require_ok(oracle, weft_net_create(oracle->context, text, NULL, &net));
+    oracle_require_ok(oracle, weft_net_layer(net, 0, &layer));
     weft_net_destroy(&net);
-    int row = layer.height * layer.width * layer.channels + (oracle->plant ? 1 : 0);
+    int row =
+        layer.height * layer.width * layer.channels + (oracle->inject_fault ? 1 : 0);
     oracle->compared++;
     oracle->wrong += y->rank != 2 || y->dims[0] != x->dims[0] || y->dims[1] != row;
     return NULL;

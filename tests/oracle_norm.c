@@ -11,8 +11,8 @@ enum { X, SCALE, BIAS, MEAN, VARIANCE };
 
 static struct weft_view put(struct oracle *oracle, const struct onnx_tensor *from)
 {
-    float *rounded = oracle_rounded(from);
-    struct weft_view view = oracle_put(oracle, rounded, from->count);
+    float *rounded = oracle_to_float(from);
+    struct weft_view view = oracle_upload(oracle, rounded, from->count);
     free(rounded);
     return view;
 }
@@ -26,7 +26,7 @@ static size_t place_of(size_t i, size_t channels, size_t area)
 static void compare_output(struct oracle *oracle, const struct onnx_test *test,
                            struct weft_view view, size_t channels, size_t area)
 {
-    float *y = oracle_floats(oracle, view);
+    float *y = oracle_read_floats(oracle, view);
     double *got = oracle_alloc(view.count, sizeof(*got));
     for (size_t i = 0; i < view.count; i++)
         got[i] = y[place_of(i, channels, area)];
@@ -37,11 +37,11 @@ static void compare_output(struct oracle *oracle, const struct onnx_test *test,
 
 /* The running mean and variance; the variance is given back what the correction took. */
 static void compare_running(struct oracle *oracle, const struct onnx_test *test,
-                            const struct weft_norm_args *a)
+                            const struct weft_batch_norm_args *a)
 {
     size_t channels = (size_t)a->channels;
-    float *mean = oracle_floats(oracle, a->running_mean);
-    float *variance = oracle_floats(oracle, a->running_variance);
+    float *mean = oracle_read_floats(oracle, a->running_mean);
+    float *variance = oracle_read_floats(oracle, a->running_variance);
     double *got = oracle_alloc(channels, sizeof(*got));
     for (size_t i = 0; i < channels; i++)
         got[i] = mean[i];
@@ -57,15 +57,16 @@ static void compare_running(struct oracle *oracle, const struct onnx_test *test,
 }
 
 static void run_training(struct oracle *oracle, const struct onnx_test *test,
-                         struct weft_norm_args *a, size_t area)
+                         struct weft_batch_norm_args *a, size_t area)
 {
     size_t channels = (size_t)a->channels;
     a->running_mean = put(oracle, &test->inputs[MEAN]);
     a->running_variance = put(oracle, &test->inputs[VARIANCE]);
-    a->mean = oracle_room(oracle, channels);
-    a->inverse = oracle_room(oracle, channels);
-    a->scale = oracle_room(oracle, channels);
-    oracle_must(oracle, oracle->device->backend->norm_forward(oracle_begin(oracle), a));
+    a->mean = oracle_allocate(oracle, channels);
+    a->inverse = oracle_allocate(oracle, channels);
+    a->scale = oracle_allocate(oracle, channels);
+    oracle_require_ok(
+        oracle, oracle->device->backend->batch_norm_forward(oracle_begin(oracle), a));
     oracle_finish(oracle);
     compare_output(oracle, test, a->y, channels, area);
     compare_running(oracle, test, a);
@@ -73,12 +74,12 @@ static void run_training(struct oracle *oracle, const struct onnx_test *test,
 
 /* As a network does it: the scale is made beforehand. */
 static void run_inference(struct oracle *oracle, const struct onnx_test *test,
-                          struct weft_norm_args *a, size_t area)
+                          struct weft_batch_norm_args *a, size_t area)
 {
     const struct weft_backend *backend = oracle->device->backend;
     a->mean = put(oracle, &test->inputs[MEAN]);
-    a->scale = oracle_room(oracle, (size_t)a->channels);
-    const struct weft_fold_args fold = {
+    a->scale = oracle_allocate(oracle, (size_t)a->channels);
+    const struct weft_fold_batch_norm_args fold = {
         .rows = 1,
         .channels = a->channels,
         .epsilon = a->epsilon,
@@ -88,9 +89,9 @@ static void run_inference(struct oracle *oracle, const struct onnx_test *test,
         .variance = put(oracle, &test->inputs[VARIANCE]),
         .out_w = a->scale,
     };
-    struct weft_list *list = oracle_begin(oracle);
-    oracle_must(oracle, backend->fold(list, &fold));
-    oracle_must(oracle, backend->norm_apply(list, a));
+    struct weft_command_list *list = oracle_begin(oracle);
+    oracle_require_ok(oracle, backend->fold_batch_norm(list, &fold));
+    oracle_require_ok(oracle, backend->batch_norm_inference(list, a));
     oracle_finish(oracle);
     compare_output(oracle, test, a->y, (size_t)a->channels, area);
 }
@@ -98,20 +99,20 @@ static void run_inference(struct oracle *oracle, const struct onnx_test *test,
 const char *oracle_batch_norm(struct oracle *oracle, const struct onnx_test *test)
 {
     const struct onnx_tensor *x = &test->inputs[X];
-    size_t channels = (size_t)x->dims[1], pictures = (size_t)x->dims[0];
-    size_t area = x->count / channels / pictures;
+    size_t channels = (size_t)x->dims[1], images = (size_t)x->dims[0];
+    size_t area = x->count / channels / images;
     float *turned = oracle_alloc(x->count, sizeof(*turned));
     for (size_t i = 0; i < x->count; i++)
         turned[place_of(i, channels, area)] = (float)x->values[i];
-    struct weft_norm_args args = {
-        .rows = (int)(pictures * area),
+    struct weft_batch_norm_args args = {
+        .rows = (int)(images * area),
         .channels = (int)channels,
-        .momentum = 1 - (float)oracle_real(test, "momentum", 0.9),
-        .epsilon = (float)oracle_real(test, "epsilon", 1e-5),
-        .x = oracle_put(oracle, turned, x->count),
+        .momentum = 1 - (float)oracle_double(test, "momentum", 0.9),
+        .epsilon = (float)oracle_double(test, "epsilon", 1e-5),
+        .x = oracle_upload(oracle, turned, x->count),
         .weight = put(oracle, &test->inputs[SCALE]),
         .bias = put(oracle, &test->inputs[BIAS]),
-        .y = oracle_room(oracle, x->count),
+        .y = oracle_allocate(oracle, x->count),
     };
     free(turned);
     if (oracle_int(test, "training_mode", 0))

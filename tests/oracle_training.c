@@ -11,10 +11,10 @@ static struct weft_view put_state(struct oracle *oracle, float rate, float beta1
                                   float beta2_power)
 {
     uint32_t words[STATE_WORDS] = {0};
-    memcpy(&words[STATE_RATE], &rate, sizeof(rate));
+    memcpy(&words[STATE_LEARNING_RATE], &rate, sizeof(rate));
     memcpy(&words[STATE_BETA1_POWER], &beta1_power, sizeof(beta1_power));
     memcpy(&words[STATE_BETA2_POWER], &beta2_power, sizeof(beta2_power));
-    return oracle_put(oracle, words, STATE_WORDS);
+    return oracle_upload(oracle, words, STATE_WORDS);
 }
 
 const char *oracle_dropout(struct oracle *oracle, const struct onnx_test *test)
@@ -26,17 +26,18 @@ const char *oracle_dropout(struct oracle *oracle, const struct onnx_test *test)
     if (drops)
         return "drops by ONNX's own random numbers";
 
-    float *rounded = oracle_rounded(x);
+    float *rounded = oracle_to_float(x);
     struct weft_dropout_args args = {
         .rate = 0,
         .state = put_state(oracle, 0, 0, 0),
-        .x = oracle_put(oracle, rounded, x->count),
-        .y = oracle_room(oracle, x->count),
+        .x = oracle_upload(oracle, rounded, x->count),
+        .y = oracle_allocate(oracle, x->count),
     };
-    oracle_must(oracle, oracle->device->backend->dropout(oracle_begin(oracle), &args));
+    oracle_require_ok(oracle,
+                      oracle->device->backend->dropout(oracle_begin(oracle), &args));
     oracle_finish(oracle);
 
-    float *y = oracle_floats(oracle, args.y);
+    float *y = oracle_read_floats(oracle, args.y);
     double *got = oracle_alloc(x->count, sizeof(*got));
     for (size_t i = 0; i < x->count; i++)
         got[i] = y[i];
@@ -47,7 +48,7 @@ const char *oracle_dropout(struct oracle *oracle, const struct onnx_test *test)
     return NULL;
 }
 
-/* The scores are [n][class][d1][d2]...: every place of every picture is a row. Weights of
+/* The scores are [n][class][d1][d2]...: every place of every image is a row. Weights of
  * classes and labels to be ignored are applied to weft's loss of a row, here. */
 struct loss {
     size_t rows, classes, inner;
@@ -103,7 +104,7 @@ static void compare_log_prob(struct oracle *oracle, const struct onnx_test *test
                              const struct loss *loss, struct weft_view y)
 {
     size_t count = loss->rows * loss->classes;
-    float *p = oracle_floats(oracle, y);
+    float *p = oracle_read_floats(oracle, y);
     double *got = oracle_alloc(count, sizeof(*got));
     for (size_t i = 0; i < count; i++) {
         size_t place = i % loss->inner, c = i / loss->inner % loss->classes;
@@ -123,19 +124,19 @@ const char *oracle_loss(struct oracle *oracle, const struct onnx_test *test)
     struct weft_loss_args args = {
         .n = n,
         .classes = classes,
-        .logits = oracle_put(oracle, loss.scores, count),
-        .labels = oracle_put(oracle, loss.label, loss.rows),
-        .loss = oracle_room(oracle, loss.rows),
-        .hit = oracle_room(oracle, loss.rows),
+        .logits = oracle_upload(oracle, loss.scores, count),
+        .labels = oracle_upload(oracle, loss.label, loss.rows),
+        .loss = oracle_allocate(oracle, loss.rows),
+        .correct = oracle_allocate(oracle, loss.rows),
     };
     struct weft_softmax_args softmax = {n, classes, args.logits,
-                                        oracle_room(oracle, count)};
-    struct weft_list *list = oracle_begin(oracle);
-    oracle_must(oracle, oracle->device->backend->loss(list, &args));
-    oracle_must(oracle, oracle->device->backend->softmax(list, &softmax));
+                                        oracle_allocate(oracle, count)};
+    struct weft_command_list *list = oracle_begin(oracle);
+    oracle_require_ok(oracle, oracle->device->backend->loss(list, &args));
+    oracle_require_ok(oracle, oracle->device->backend->softmax(list, &softmax));
     oracle_finish(oracle);
 
-    float *rows = oracle_floats(oracle, args.loss);
+    float *rows = oracle_read_floats(oracle, args.loss);
     double *got = oracle_alloc(loss.rows, sizeof(*got));
     oracle_compare(oracle, test, 0, got, reduce(test, &loss, rows, got));
     compare_log_prob(oracle, test, &loss, softmax.y);
@@ -159,7 +160,7 @@ static struct weft_view put_joined(struct oracle *oracle, const struct onnx_test
     for (int t = 0; t < tensors; t++)
         for (size_t i = 0; i < test->inputs[first + t].count; i++)
             joined[at++] = (float)test->inputs[first + t].values[i];
-    struct weft_view view = oracle_put(oracle, joined, count);
+    struct weft_view view = oracle_upload(oracle, joined, count);
     free(joined);
     return view;
 }
@@ -167,7 +168,7 @@ static struct weft_view put_joined(struct oracle *oracle, const struct onnx_test
 static void compare_joined(struct oracle *oracle, const struct onnx_test *test, int first,
                            int tensors, struct weft_view view)
 {
-    float *all = oracle_floats(oracle, view);
+    float *all = oracle_read_floats(oracle, view);
     size_t at = 0;
     for (int t = 0; t < tensors; t++) {
         size_t count = test->outputs[first + t].count;
@@ -187,22 +188,22 @@ const char *oracle_adam(struct oracle *oracle, const struct onnx_test *test)
 {
     int tensors = (test->model->node.input_count - 2) / 4;
     double t = test->inputs[1].values[0];
-    double alpha = oracle_real(test, "alpha", 0.9),
-           beta = oracle_real(test, "beta", 0.999);
+    double alpha = oracle_double(test, "alpha", 0.9),
+           beta = oracle_double(test, "beta", 0.999);
     double alpha_power = t > 0 ? pow(alpha, t) : 0, beta_power = t > 0 ? pow(beta, t) : 0;
     /* The model of this one lacks the epsilon that its results were made with (ONNX 1.12,
      * backend/test/case/node/adam.py). */
-    double epsilon = oracle_real(test, "epsilon",
-                                 strcmp(test->name, "test_adam_multiple") ? 1e-6 : 1e-2);
-    if (oracle_real(test, "norm_coefficient_post", 0) != 0)
+    double epsilon = oracle_double(
+        test, "epsilon", strcmp(test->name, "test_adam_multiple") ? 1e-6 : 1e-2);
+    if (oracle_double(test, "norm_coefficient_post", 0) != 0)
         return "decays the weights after the step; weft's Adam has no such";
 
-    struct weft_update_args args = {
+    struct weft_optimizer_step_args args = {
         .optimizer = {.kind = WEFT_OPTIMIZER_ADAM,
                       .beta1 = (float)alpha,
                       .beta2 = (float)beta,
                       .epsilon = (float)(epsilon / sqrt(1 - beta_power)),
-                      .decay = (float)oracle_real(test, "norm_coefficient", 0)},
+                      .weight_decay = (float)oracle_double(test, "norm_coefficient", 0)},
         .state = put_state(oracle, (float)test->inputs[0].values[0], (float)alpha_power,
                            (float)beta_power),
         .w = put_joined(oracle, test, 2, tensors),
@@ -210,7 +211,8 @@ const char *oracle_adam(struct oracle *oracle, const struct onnx_test *test)
         .m = put_joined(oracle, test, 2 + 2 * tensors, tensors),
         .v = put_joined(oracle, test, 2 + 3 * tensors, tensors),
     };
-    oracle_must(oracle, oracle->device->backend->update(oracle_begin(oracle), &args));
+    oracle_require_ok(
+        oracle, oracle->device->backend->optimizer_step(oracle_begin(oracle), &args));
     oracle_finish(oracle);
     compare_joined(oracle, test, 0, tensors, args.w);
     compare_joined(oracle, test, tensors, tensors, args.m);
@@ -222,20 +224,21 @@ const char *oracle_momentum(struct oracle *oracle, const struct onnx_test *test)
 {
     int tensors = (test->model->node.input_count - 2) / 3;
     const struct onnx_attribute *mode = onnx_attribute(&test->model->node, "mode");
-    if (test->inputs[1].values[0] > 0 && oracle_real(test, "beta", 1) != 1)
+    if (test->inputs[1].values[0] > 0 && oracle_double(test, "beta", 1) != 1)
         return "dampens the gradient, which weft's SGD does not";
 
-    struct weft_update_args args = {
+    struct weft_optimizer_step_args args = {
         .optimizer = {.kind = WEFT_OPTIMIZER_SGD,
-                      .momentum = (float)oracle_real(test, "alpha", 0),
-                      .decay = (float)oracle_real(test, "norm_coefficient", 0),
+                      .momentum = (float)oracle_double(test, "alpha", 0),
+                      .weight_decay = (float)oracle_double(test, "norm_coefficient", 0),
                       .nesterov = mode && !strcmp(mode->s, "nesterov")},
         .state = put_state(oracle, (float)test->inputs[0].values[0], 0, 0),
         .w = put_joined(oracle, test, 2, tensors),
         .g = put_joined(oracle, test, 2 + tensors, tensors),
         .m = put_joined(oracle, test, 2 + 2 * tensors, tensors),
     };
-    oracle_must(oracle, oracle->device->backend->update(oracle_begin(oracle), &args));
+    oracle_require_ok(
+        oracle, oracle->device->backend->optimizer_step(oracle_begin(oracle), &args));
     oracle_finish(oracle);
     compare_joined(oracle, test, 0, tensors, args.w);
     compare_joined(oracle, test, tensors, tensors, args.m);

@@ -47,7 +47,7 @@ elif words[0] == "train":
     told = {{"last": "model"}}
 elif words[0] == "predict":
     one = [{{"class_id": 1, "probability": 0.25}}, {{"class_id": 0, "probability": 0.75}}]
-    told = {{"classes": ["a", "b"], "pictures": [{{"predictions": one}}] * 32}}
+    told = {{"classes": ["a", "b"], "images": [{{"predictions": one}}] * 32}}
 else:
     count = here / f"count{{'-clblast' if 'clblast' in words else ''}}"
     at = int(count.read_text()) if count.exists() else 0
@@ -147,7 +147,7 @@ def rows_of(done):
 
 
 def test_train(place):
-    words = ["--timeout", "6", "-o", "json", "--least", "torch=4"]
+    words = ["--timeout", "6", "-f", "json", "--least", "torch=4"]
     done = place.compare("train", "small", *words)
     assert done.returncode == 5, done.stderr
     rows = rows_of(done)
@@ -173,16 +173,16 @@ def test_thresholds(place):
 
 
 def test_gemm(place):
-    words = ["--only", "weft-clblast", "-o", "json", "--least", "weft-clblast=8"]
+    words = ["--only", "weft-clblast", "-f", "json", "--least", "weft-clblast=8"]
     done = place.compare("gemm", "64", *words)
     assert done.returncode == 0, done.stderr
     rows = rows_of(done)
-    assert rows["weft"]["median"] == 200, rows  # GFLOP/s at 1 GFLOP a picture
+    assert rows["weft"]["median"] == 200, rows  # GFLOP/s at 1 GFLOP an image
     assert rows["weft-clblast"]["ratio"]["median"] == 10, rows
 
 
 def test_latency(place):
-    done = place.compare("latency", "small", "--only", "torch-tuned", "-o", "json")
+    done = place.compare("latency", "small", "--only", "torch-tuned", "-f", "json")
     assert done.returncode == 0, done.stderr
     row = rows_of(done)["torch-tuned"]
     assert row["median"] == 20 and row["ratio"] == {"median": 4, "min": 2, "max": 6}

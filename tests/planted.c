@@ -11,38 +11,41 @@
 enum { CASES = 60 };
 
 static const struct fault *planted;
-static struct launch launches[2 * CHECK_MAX_RUNS]; /* `list` NULL: a free place */
+static struct recorded_primitive
+    launches[2 * VERIFY_MAX_RUNS]; /* `list` NULL: a free place */
 
-static struct launch *find_launch(const struct weft_list *list)
+static struct recorded_primitive *find_record(const struct weft_command_list *list)
 {
-    for (size_t i = 0; i < WEFT_COUNT(launches); i++)
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(launches); i++)
         if (launches[i].list == list)
             return &launches[i];
     return NULL;
 }
 
 /* Keeps what the fault needs, and twists a copy for the CPU backend. */
-static union arguments plant(struct weft_list *list, enum slot slot, const void *args,
-                             size_t size, struct weft_view out)
+static union arguments inject_fault(struct weft_command_list *list,
+                                    enum faulty_primitive slot, const void *args,
+                                    size_t size, struct weft_view out)
 {
     union arguments copy = {0};
     memcpy(&copy, args, size);
-    if (slot != planted->slot)
+    if (slot != planted->primitive)
         return copy;
-    struct launch *l = find_launch(NULL);
+    struct recorded_primitive *l = find_record(NULL);
     if (l)
-        *l = (struct launch){
+        *l = (struct recorded_primitive){
             .list = list, .args = copy, .device = list->device, .out = out};
-    if (planted->twist)
-        planted->twist(&copy);
+    if (planted->modify_args)
+        planted->modify_args(&copy);
     return copy;
 }
 
 #define WRAP(slot, field, primitive, output)                                            \
-    static enum weft_status wrapped_##primitive(struct weft_list *list,                 \
+    static enum weft_status wrapped_##primitive(struct weft_command_list *list,         \
                                                 const struct weft_##field##_args *args) \
     {                                                                                   \
-        union arguments copy = plant(list, slot, args, sizeof(*args), args->output);    \
+        union arguments copy =                                                          \
+            inject_fault(list, slot, args, sizeof(*args), args->output);                \
         return weft_backend_cpu.primitive(list, &copy.field);                           \
     }
 WRAP(CONV_FORWARD, conv, conv_forward, y)
@@ -56,19 +59,19 @@ WRAP(POOL_BACKWARD, pool, pool_backward, dx)
 WRAP(ACT_FORWARD, act, act_forward, y)
 WRAP(ACT_BACKWARD, act, act_backward, dx)
 WRAP(ADD, add, add, y)
-WRAP(NORM_FORWARD, norm, norm_forward, y)
-WRAP(NORM_APPLY, norm, norm_apply, y)
-WRAP(NORM_BACKWARD, norm, norm_backward, dx)
-WRAP(FOLD, fold, fold, out_w)
+WRAP(NORM_FORWARD, batch_norm, batch_norm_forward, y)
+WRAP(NORM_APPLY, batch_norm, batch_norm_inference, y)
+WRAP(NORM_BACKWARD, batch_norm, batch_norm_backward, dx)
+WRAP(FOLD, fold_batch_norm, fold_batch_norm, out_w)
 WRAP(DROPOUT, dropout, dropout, y)
 WRAP(SOFTMAX, softmax, softmax, y)
 WRAP(LOSS, loss, loss, loss)
-WRAP(INPUT, input, input, x)
-WRAP(UPDATE, update, update, w)
+WRAP(INPUT, batch, make_batch, x)
+WRAP(UPDATE, optimizer_step, optimizer_step, w)
 
-static enum weft_status wrapped_replay(struct weft_list *list)
+static enum weft_status wrapped_replay(struct weft_command_list *list)
 {
-    struct launch *l = find_launch(list);
+    struct recorded_primitive *l = find_record(list);
     if (l && planted->before)
         planted->before(l);
     enum weft_status status = weft_backend_cpu.replay(list);
@@ -79,9 +82,9 @@ static enum weft_status wrapped_replay(struct weft_list *list)
     return status;
 }
 
-static void wrapped_list_destroy(struct weft_list *list)
+static void wrapped_list_destroy(struct weft_command_list *list)
 {
-    struct launch *l = find_launch(list);
+    struct recorded_primitive *l = find_record(list);
     if (l)
         l->list = NULL;
     weft_backend_cpu.list_destroy(list);
@@ -103,54 +106,54 @@ static struct weft_backend wrap(void)
     b.act_forward = wrapped_act_forward;
     b.act_backward = wrapped_act_backward;
     b.add = wrapped_add;
-    b.norm_forward = wrapped_norm_forward;
-    b.norm_apply = wrapped_norm_apply;
-    b.norm_backward = wrapped_norm_backward;
-    b.fold = wrapped_fold;
+    b.batch_norm_forward = wrapped_batch_norm_forward;
+    b.batch_norm_inference = wrapped_batch_norm_inference;
+    b.batch_norm_backward = wrapped_batch_norm_backward;
+    b.fold_batch_norm = wrapped_fold_batch_norm;
     b.dropout = wrapped_dropout;
     b.softmax = wrapped_softmax;
     b.loss = wrapped_loss;
-    b.input = wrapped_input;
-    b.update = wrapped_update;
+    b.make_batch = wrapped_make_batch;
+    b.optimizer_step = wrapped_optimizer_step;
     return b;
 }
 
-struct first {
+struct first_failure {
     char what[96], detail[1200], op[32];
     int number;
 };
 
-static void keep_first(void *priv, const struct weft_verdict *verdict)
+static void record_first_failure(void *priv, const struct weft_verify_case *verdict)
 {
-    struct first *first = priv;
+    struct first_failure *first = priv;
     if (verdict->passed || first->what[0])
         return;
-    snprintf(first->what, sizeof(first->what), "%s", verdict->what);
+    snprintf(first->what, sizeof(first->what), "%s", verdict->direction);
     snprintf(first->detail, sizeof(first->detail), "%s", verdict->detail);
     snprintf(first->op, sizeof(first->op), "%s", verdict->op);
-    first->number = verdict->number;
+    first->number = verdict->index;
 }
 
 /* Whether weft_verify says what it should: with both sides at fault, a gradient's check
  * and nothing before it. */
-static bool prove(struct weft_device *device, struct weft_device *reference,
-                  const struct fault *fault)
+static bool require_detected(struct weft_device *device, struct weft_device *reference,
+                             const struct fault *fault)
 {
-    struct first first = {0};
+    struct first_failure first = {0};
     struct weft_verify_result result;
     const struct weft_verify_params params = {
         .op = fault->op,
         .cases = CASES,
-        .small = true,
+        .tiny_shapes = true,
         .precision = fault->half ? WEFT_PRECISION_FLOAT16 : WEFT_PRECISION_FLOAT32,
         .seed = 1,
-        .report = keep_first,
+        .report = record_first_failure,
         .priv = &first};
     planted = fault;
-    enum weft_status status = check_verify(device, reference, &params, &result);
-    bool found = status == WEFT_ERR_CHECK && result.failed > 0 &&
+    enum weft_status status = verify_with_reference(device, reference, &params, &result);
+    bool found = status == WEFT_ERR_MISMATCH && result.failed > 0 &&
                  (!fault->both || !strncmp(first.what, "gradient", 8));
-    if (fault->slot == NO_SLOT)
+    if (fault->primitive == PRIMITIVE_COUNT)
         found = status == WEFT_OK && result.passed > 0;
     printf("%s %s: %s: %d of %d; %s: %s\n", found ? "ok  " : "FAIL",
            fault->op ? fault->op : "all", fault->name, result.failed,
@@ -159,25 +162,30 @@ static bool prove(struct weft_device *device, struct weft_device *reference,
 }
 
 /* A fault that sweeps meet among all ops is met again by its op and number alone. */
-static bool prove_sweeps(struct weft_device *device, struct weft_device *reference,
-                         const struct fault *fault)
+static bool require_detected_mixed(struct weft_device *device,
+                                   struct weft_device *reference,
+                                   const struct fault *fault)
 {
-    struct first met = {0}, again = {0};
+    struct first_failure met = {0}, again = {0};
     struct weft_verify_result result;
-    struct weft_verify_params params = {
-        .sweeps = 200, .small = true, .seed = 3, .report = keep_first, .priv = &met};
+    struct weft_verify_params params = {.mixed_cases = 200,
+                                        .tiny_shapes = true,
+                                        .seed = 3,
+                                        .report = record_first_failure,
+                                        .priv = &met};
     planted = fault;
-    enum weft_status status = check_verify(device, reference, &params, &result);
+    enum weft_status status = verify_with_reference(device, reference, &params, &result);
     params = (struct weft_verify_params){.op = met.op,
-                                         .first = met.number,
+                                         .first_case = met.number,
                                          .cases = 1,
-                                         .small = true,
+                                         .tiny_shapes = true,
                                          .seed = 3,
-                                         .report = keep_first,
+                                         .report = record_first_failure,
                                          .priv = &again};
-    bool found = status == WEFT_ERR_CHECK && !strcmp(met.op, fault->op) &&
-                 check_verify(device, reference, &params, &result) == WEFT_ERR_CHECK &&
-                 !strcmp(met.detail, again.detail);
+    bool found =
+        status == WEFT_ERR_MISMATCH && !strcmp(met.op, fault->op) &&
+        verify_with_reference(device, reference, &params, &result) == WEFT_ERR_MISMATCH &&
+        !strcmp(met.detail, again.detail);
     printf("%s sweeps: %s: met %s, again %s\n", found ? "ok  " : "FAIL", fault->name,
            met.detail, again.detail);
     return found;
@@ -194,9 +202,10 @@ static enum weft_status open_two(weft_context *context, struct weft_device *two[
 
 int main(void)
 {
-    static const struct fault none = {.name = "nothing planted", .slot = NO_SLOT};
+    static const struct fault none = {.name = "nothing planted",
+                                      .primitive = PRIMITIVE_COUNT};
     static const struct fault none_half = {
-        .name = "nothing planted, float16", .slot = NO_SLOT, .half = true};
+        .name = "nothing planted, float16", .primitive = PRIMITIVE_COUNT, .half = true};
     static const struct fault *const lists[] = {faults, half_faults};
     const struct weft_backend wrapped = wrap();
     struct weft_device *two[2] = {NULL, NULL};
@@ -209,14 +218,15 @@ int main(void)
         return 1;
     }
     two[0]->backend = &wrapped;
-    failed += !prove(two[0], two[1], &none) + !prove(two[0], two[1], &none_half);
-    for (size_t i = 0; i < WEFT_COUNT(lists); i++)
+    failed += !require_detected(two[0], two[1], &none) +
+              !require_detected(two[0], two[1], &none_half);
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(lists); i++)
         for (const struct fault *fault = lists[i]; fault->name; fault++, count++) {
             two[1]->backend = fault->both ? &wrapped : &weft_backend_cpu;
-            failed += !prove(two[0], two[1], fault);
+            failed += !require_detected(two[0], two[1], fault);
         }
     two[1]->backend = &weft_backend_cpu;
-    failed += !prove_sweeps(two[0], two[1], &faults[0]);
+    failed += !require_detected_mixed(two[0], two[1], &faults[0]);
     printf("%d faults planted, %d not told\n", count, failed);
     for (int i = 0; i < 2; i++)
         weft_device_close(&two[i]);

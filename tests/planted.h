@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Faults that are planted into the CPU backend to prove that the checks can fail. */
-#ifndef WEFT_PLANTED_H
-#define WEFT_PLANTED_H
+#ifndef WEFT_FAULT_INJECTION_H
+#define WEFT_FAULT_INJECTION_H
 
 #include "backend.h"
 
 /* The primitive that is at fault. */
-enum slot {
+enum faulty_primitive {
     CONV_FORWARD,
     CONV_DATA,
     CONV_WEIGHTS,
@@ -27,7 +27,7 @@ enum slot {
     LOSS,
     INPUT,
     UPDATE,
-    NO_SLOT
+    PRIMITIVE_COUNT
 };
 
 union arguments {
@@ -36,18 +36,18 @@ union arguments {
     struct weft_pool_args pool;
     struct weft_act_args act;
     struct weft_add_args add;
-    struct weft_norm_args norm;
-    struct weft_fold_args fold;
+    struct weft_batch_norm_args batch_norm;
+    struct weft_fold_batch_norm_args fold_batch_norm;
     struct weft_dropout_args dropout;
     struct weft_softmax_args softmax;
     struct weft_loss_args loss;
-    struct weft_input_args input;
-    struct weft_update_args update;
+    struct weft_batch_args batch;
+    struct weft_optimizer_step_args optimizer_step;
 };
 
 /* The primitive at fault as it was recorded. */
-struct launch {
-    const struct weft_list *list;
+struct recorded_primitive {
+    const struct weft_command_list *list;
     union arguments args;
     struct weft_device *device;
     struct weft_view out; /* its first output */
@@ -60,11 +60,11 @@ struct launch {
  * gradients can tell. */
 struct fault {
     const char *name, *op;
-    enum slot slot;
+    enum faulty_primitive primitive;
     bool both;
-    void (*twist)(union arguments *args);
-    void (*before)(struct launch *launch);
-    void (*after)(struct launch *launch);
+    void (*modify_args)(union arguments *args);
+    void (*before)(struct recorded_primitive *launch);
+    void (*after)(struct recorded_primitive *launch);
     bool half; /* tensors are float16 */
 };
 

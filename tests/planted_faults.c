@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-static float peek(const struct launch *l, struct weft_view view, size_t i)
+static float peek(const struct recorded_primitive *l, struct weft_view view, size_t i)
 {
     float value;
     weft_backend_cpu.read(l->device, &value, view.mem, (view.offset + i) * sizeof(float),
@@ -13,7 +13,8 @@ static float peek(const struct launch *l, struct weft_view view, size_t i)
     return value;
 }
 
-static void poke(const struct launch *l, struct weft_view view, size_t i, float value)
+static void poke(const struct recorded_primitive *l, struct weft_view view, size_t i,
+                 float value)
 {
     weft_backend_cpu.write(l->device, view.mem, (view.offset + i) * sizeof(float), &value,
                            sizeof(value));
@@ -62,7 +63,7 @@ static void take_silu_for_gelu(union arguments *a)
 }
 static void lose_conv_gate(union arguments *a)
 {
-    a->conv.gate = (struct weft_gate){0};
+    a->conv.act_grad = (struct weft_act_grad){0};
 }
 static void lose_dbias(union arguments *a)
 {
@@ -76,7 +77,7 @@ static void lose_conv_argmax(union arguments *a)
 {
     a->conv.argmax = (struct weft_view){0};
 }
-static void lose_picture(union arguments *a)
+static void lose_image(union arguments *a)
 {
     a->dense.dense.n--;
 }
@@ -90,7 +91,7 @@ static void lose_dense_bias(union arguments *a)
 }
 static void lose_dense_gate(union arguments *a)
 {
-    a->dense.gate = (struct weft_gate){0};
+    a->dense.act_grad = (struct weft_act_grad){0};
 }
 static void lose_pool_pad(union arguments *a)
 {
@@ -98,16 +99,16 @@ static void lose_pool_pad(union arguments *a)
 }
 static void mistake_large(union arguments *a)
 {
-    if (weft_pool_place_bytes(&a->pool.pool) > 1)
+    if (weft_pool_argmax_bytes(&a->pool.pool) > 1)
         a->pool.argmax = (struct weft_view){0};
 }
 static void flip_slope(union arguments *a)
 {
-    a->act.activation.slope = 1 - a->act.activation.slope;
+    a->act.activation.negative_slope = 1 - a->act.activation.negative_slope;
 }
 static void forget_gradient(union arguments *a)
 {
-    if (weft_act_by_output[a->act.activation.act])
+    if (weft_act_grad_from_output[a->act.activation.act])
         a->act.activation.act = WEFT_ACT_identity;
 }
 static void lose_other(union arguments *a)
@@ -116,7 +117,7 @@ static void lose_other(union arguments *a)
 }
 static void lose_add_gate(union arguments *a)
 {
-    a->add.gate = (struct weft_gate){0};
+    a->add.act_grad = (struct weft_act_grad){0};
 }
 static void lose_add_activation(union arguments *a)
 {
@@ -124,27 +125,27 @@ static void lose_add_activation(union arguments *a)
 }
 static void lose_norm_activation(union arguments *a)
 {
-    a->norm.activation.act = WEFT_ACT_identity;
+    a->batch_norm.activation.act = WEFT_ACT_identity;
 }
 static void lose_norm_row(union arguments *a)
 {
-    a->norm.rows -= a->norm.rows > 1;
+    a->batch_norm.rows -= a->batch_norm.rows > 1;
 }
 static void lose_momentum(union arguments *a)
 {
-    a->norm.momentum = 1 - a->norm.momentum;
+    a->batch_norm.momentum = 1 - a->batch_norm.momentum;
 }
 static void grow_norm_epsilon(union arguments *a)
 {
-    a->norm.epsilon *= 4;
+    a->batch_norm.epsilon *= 4;
 }
 static void lose_normal(union arguments *a)
 {
-    a->norm.inverse = a->norm.scale;
+    a->batch_norm.inverse = a->batch_norm.scale;
 }
 static void lose_fold_bias(union arguments *a)
 {
-    a->fold.bias = (struct weft_view){0};
+    a->fold_batch_norm.bias = (struct weft_view){0};
 }
 static void use_next_layer(union arguments *a)
 {
@@ -156,78 +157,78 @@ static void use_seed_as_step(union arguments *a)
 }
 static void lose_smoothing(union arguments *a)
 {
-    a->loss.smoothing = 0;
+    a->loss.label_smoothing = 0;
 }
 static void use_one_scale(union arguments *a)
 {
-    a->input.scale[1] = a->input.scale[0];
+    a->batch.scale[1] = a->batch.scale[0];
 }
 static void lose_shuffle(union arguments *a)
 {
-    a->input.state = (struct weft_view){0};
+    a->batch.state = (struct weft_view){0};
 }
 static void shorten_epoch(union arguments *a)
 {
-    a->input.steps_per_epoch -= a->input.steps_per_epoch > 1;
+    a->batch.steps_per_epoch -= a->batch.steps_per_epoch > 1;
 }
 static void lose_nesterov(union arguments *a)
 {
-    a->update.optimizer.nesterov = false;
+    a->optimizer_step.optimizer.nesterov = false;
 }
 static void lose_decay(union arguments *a)
 {
-    a->update.optimizer.decay = 0;
+    a->optimizer_step.optimizer.weight_decay = 0;
 }
 static void mix_decay(union arguments *a)
 {
-    if (a->update.optimizer.kind == WEFT_OPTIMIZER_ADAMW)
-        a->update.optimizer.kind = WEFT_OPTIMIZER_ADAM;
+    if (a->optimizer_step.optimizer.kind == WEFT_OPTIMIZER_ADAMW)
+        a->optimizer_step.optimizer.kind = WEFT_OPTIMIZER_ADAM;
 }
 static void grow_epsilon(union arguments *a)
 {
-    a->update.optimizer.epsilon *= 2;
+    a->optimizer_step.optimizer.epsilon *= 2;
 }
 static void use_one_beta(union arguments *a)
 {
-    a->update.optimizer.beta2 = a->update.optimizer.beta1;
+    a->optimizer_step.optimizer.beta2 = a->optimizer_step.optimizer.beta1;
 }
 static void lose_loss_row(union arguments *a)
 {
-    a->update.n -= a->update.n > 1;
+    a->optimizer_step.n -= a->optimizer_step.n > 1;
 }
 
 /* ---- damages ---- */
 
 /* Only where something lies behind: x shares the buffer. */
-static void write_beyond(struct launch *l)
+static void write_beyond(struct recorded_primitive *l)
 {
     if (l->out.mem == l->args.conv.x.mem)
         poke(l, l->out, l->out.count, 1);
 }
-static void write_before(struct launch *l)
+static void write_before(struct recorded_primitive *l)
 {
     l->out.offset--;
     poke(l, l->out, 0, 1);
     l->out.offset++;
 }
-static void write_input(struct launch *l)
+static void write_input(struct recorded_primitive *l)
 {
     poke(l, l->args.conv.w, 0, 9);
 }
-static void keep_last(struct launch *l)
+static void keep_last(struct recorded_primitive *l)
 {
     l->kept = peek(l, l->out, l->out.count - 1);
 }
-static void restore_last(struct launch *l)
+static void restore_last(struct recorded_primitive *l)
 {
     poke(l, l->out, l->out.count - 1, l->kept);
 }
-static void turn_sign(struct launch *l)
+static void turn_sign(struct recorded_primitive *l)
 {
     for (size_t i = 0; i < l->out.count; i++)
         poke(l, l->out, i, -peek(l, l->out, i));
 }
-static void round_to_half(struct launch *l)
+static void round_to_half(struct recorded_primitive *l)
 {
     for (size_t i = 0; i < l->out.count; i++) {
         int exponent;
@@ -235,18 +236,18 @@ static void round_to_half(struct launch *l)
         poke(l, l->out, i, ldexpf(roundf(mantissa * 2048) / 2048, exponent));
     }
 }
-static void become_nan(struct launch *l)
+static void become_nan(struct recorded_primitive *l)
 {
     poke(l, l->out, l->out.count / 2, NAN);
 }
-static void vary(struct launch *l)
+static void vary(struct recorded_primitive *l)
 {
     float last = peek(l, l->out, l->out.count - 1);
     if (l->replays % 2 == 0 && last != 0)
         poke(l, l->out, l->out.count - 1, nextafterf(last, 0));
 }
 /* Each filter's result lands one channel further. */
-static void rotate_channels(struct launch *l)
+static void rotate_channels(struct recorded_primitive *l)
 {
     size_t k = (size_t)l->args.conv.conv.k;
     for (size_t i = 0; i < l->out.count; i += k) {
@@ -257,18 +258,19 @@ static void rotate_channels(struct launch *l)
     }
 }
 /* Padding takes part in the maximum, as zero. */
-static void let_padding_win(struct launch *l)
+static void let_padding_win(struct recorded_primitive *l)
 {
     for (size_t i = 0; i < l->out.count && l->args.pool.pool.pad_top; i++)
         poke(l, l->out, i, fmaxf(peek(l, l->out, i), 0));
 }
 
 /* Ties go to the last: of the window that begins at (y, x), for channel c. */
-static uint8_t last_maximum(const struct launch *l, int n, int y, int x, int c)
+static uint8_t last_maximum(const struct recorded_primitive *l, int n, int y, int x,
+                            int c)
 {
     const struct weft_pool *p = &l->args.pool.pool;
     float best = -INFINITY;
-    int choice = 0;
+    int config = 0;
     for (int i = 0; i < p->r * p->s; i++) {
         int row = y + i / p->s, column = x + i % p->s;
         if (row < 0 || row >= p->h || column < 0 || column >= p->w)
@@ -277,44 +279,44 @@ static uint8_t last_maximum(const struct launch *l, int n, int y, int x, int c)
                            (size_t)(((n * p->h + row) * p->w + column) * p->c + c));
         if (value >= best) {
             best = value;
-            choice = i;
+            config = i;
         }
     }
-    return (uint8_t)choice;
+    return (uint8_t)config;
 }
-static void prefer_last(struct launch *l)
+static void prefer_last(struct recorded_primitive *l)
 {
     const struct weft_pool *p = &l->args.pool.pool;
     struct weft_view to = l->args.pool.argmax;
-    bool bytes = weft_pool_place_bytes(p) == 1;
+    bool bytes = weft_pool_argmax_bytes(p) == 1;
     for (size_t i = 0; to.mem && bytes && i < to.count; i++) {
         int rest = (int)i / p->c, c = (int)i % p->c;
         int x = rest % p->out_w, y = rest / p->out_w % p->out_h;
-        uint8_t choice =
+        uint8_t config =
             last_maximum(l, rest / p->out_w / p->out_h, y * p->stride_y - p->pad_top,
                          x * p->stride_x - p->pad_left, c);
-        weft_backend_cpu.write(l->device, to.mem, to.offset + i, &choice, 1);
+        weft_backend_cpu.write(l->device, to.mem, to.offset + i, &config, 1);
     }
 }
 /* Where windows overlap the last one's gradient stands instead of the sum. */
-static void lose_overlap(struct launch *l)
+static void lose_overlap(struct recorded_primitive *l)
 {
     const struct weft_pool *p = &l->args.pool.pool;
     struct weft_view argmax = l->args.pool.argmax;
-    bool bytes = weft_pool_place_bytes(p) == 1;
+    bool bytes = weft_pool_argmax_bytes(p) == 1;
     for (size_t i = 0; bytes && i < argmax.count; i++) {
         int rest = (int)i / p->c, c = (int)i % p->c;
         int n = rest / p->out_w / p->out_h;
-        uint8_t choice;
-        weft_backend_cpu.read(l->device, &choice, argmax.mem, argmax.offset + i, 1);
-        int row = rest / p->out_w % p->out_h * p->stride_y - p->pad_top + choice / p->s;
-        int column = rest % p->out_w * p->stride_x - p->pad_left + choice % p->s;
+        uint8_t config;
+        weft_backend_cpu.read(l->device, &config, argmax.mem, argmax.offset + i, 1);
+        int row = rest / p->out_w % p->out_h * p->stride_y - p->pad_top + config / p->s;
+        int column = rest % p->out_w * p->stride_x - p->pad_left + config % p->s;
         poke(l, l->out, (size_t)(((n * p->h + row) * p->w + column) * p->c + c),
              peek(l, l->args.pool.dy, i));
     }
 }
 /* Padding counts: means over the whole window. */
-static void count_padding(struct launch *l)
+static void count_padding(struct recorded_primitive *l)
 {
     const struct weft_pool *p = &l->args.pool.pool;
     for (size_t i = 0; p->kind == WEFT_POOL_MEAN && i < l->out.count; i++) {
@@ -328,9 +330,9 @@ static void count_padding(struct launch *l)
     }
 }
 /* The mean of squares less the square of the mean, in float. */
-static void cancel_squares(struct launch *l)
+static void cancel_squares(struct recorded_primitive *l)
 {
-    const struct weft_norm_args *a = &l->args.norm;
+    const struct weft_batch_norm_args *a = &l->args.batch_norm;
     for (size_t k = 0; k < (size_t)a->channels; k++) {
         float sum = 0, squares = 0, n = (float)a->rows;
         for (size_t i = k; i < a->x.count; i += (size_t)a->channels) {
@@ -343,85 +345,86 @@ static void cancel_squares(struct launch *l)
     }
 }
 /* The batch's variance enters the running one as it is. */
-static void lose_correction(struct launch *l)
+static void lose_correction(struct recorded_primitive *l)
 {
-    const struct weft_norm_args *a = &l->args.norm;
+    const struct weft_batch_norm_args *a = &l->args.batch_norm;
     for (size_t k = 0; k < (size_t)a->channels && a->momentum == 1; k++)
         poke(l, a->running_variance, k,
              peek(l, a->running_variance, k) * ((float)a->rows - 1) / (float)a->rows);
 }
-static void lose_scaling(struct launch *l)
+static void lose_scaling(struct recorded_primitive *l)
 {
     for (size_t i = 0; i < l->out.count; i++)
         poke(l, l->out, i, peek(l, l->out, i) * (1 - l->args.dropout.rate));
 }
-static void overflow(struct launch *l)
+static void overflow(struct recorded_primitive *l)
 {
     for (size_t i = 0; i < l->out.count; i++)
         if (peek(l, l->out, i) < 1e-30f)
             poke(l, l->out, i, NAN);
 }
-static void sum_gradient(struct launch *l)
+static void sum_gradient(struct recorded_primitive *l)
 {
     for (size_t i = 0; l->args.loss.dlogits.mem && i < l->args.loss.dlogits.count; i++)
         poke(l, l->args.loss.dlogits, i,
              peek(l, l->args.loss.dlogits, i) * (float)l->args.loss.n);
 }
-static void hit_first(struct launch *l)
+static void hit_first(struct recorded_primitive *l)
 {
     uint32_t one = 1;
-    struct weft_view hit = l->args.loss.hit;
+    struct weft_view hit = l->args.loss.correct;
     weft_backend_cpu.write(l->device, hit.mem, hit.offset * sizeof(one), &one,
                            sizeof(one));
 }
-static void stand_still(struct launch *l)
+static void stand_still(struct recorded_primitive *l)
 {
     uint32_t step;
-    struct weft_view state = l->args.update.state;
+    struct weft_view state = l->args.optimizer_step.state;
     size_t at = (state.offset + STATE_STEP) * sizeof(step);
     weft_backend_cpu.read(l->device, &step, state.mem, at, sizeof(step));
     step--;
     weft_backend_cpu.write(l->device, state.mem, at, &step, sizeof(step));
 }
 /* The update sees beta1 to a higher power. */
-static void raise_power(struct launch *l)
+static void raise_power(struct recorded_primitive *l)
 {
-    l->kept = peek(l, l->args.update.state, STATE_BETA1_POWER);
-    poke(l, l->args.update.state, STATE_BETA1_POWER,
-         l->kept * l->args.update.optimizer.beta1);
+    l->kept = peek(l, l->args.optimizer_step.state, STATE_BETA1_POWER);
+    poke(l, l->args.optimizer_step.state, STATE_BETA1_POWER,
+         l->kept * l->args.optimizer_step.optimizer.beta1);
 }
-static void restore_power(struct launch *l)
+static void restore_power(struct recorded_primitive *l)
 {
-    poke(l, l->args.update.state, STATE_BETA1_POWER, l->kept);
+    poke(l, l->args.optimizer_step.state, STATE_BETA1_POWER, l->kept);
 }
-static void halve_gradient(struct launch *l)
+static void halve_gradient(struct recorded_primitive *l)
 {
     for (size_t i = 0; i < l->out.count; i++)
         poke(l, l->out, i, peek(l, l->out, i) / 2);
 }
-static void halve_loss_gradient(struct launch *l)
+static void halve_loss_gradient(struct recorded_primitive *l)
 {
     for (size_t i = 0; l->args.loss.dlogits.mem && i < l->args.loss.dlogits.count; i++)
         poke(l, l->args.loss.dlogits, i, peek(l, l->args.loss.dlogits, i) / 2);
 }
 
 const struct fault faults[] = {
-    {"padding one row off", "conv", CONV_FORWARD, .twist = shift_rows},
-    {"padding one column off", "conv", CONV_WEIGHTS, .twist = shift_columns},
-    {"padding one row off", "conv", CONV_DATA, .twist = shift_rows},
-    {"last row of taps missing", "conv", CONV_FORWARD, .twist = lose_row},
-    {"last row of taps missing", "conv", CONV_DATA, .twist = lose_row},
-    {"stride ignored", "conv", CONV_FORWARD, .twist = lose_stride},
-    {"strides swapped", "conv", CONV_WEIGHTS, .twist = swap_strides},
-    {"dilation ignored", "conv", CONV_DATA, .twist = lose_dilation},
+    {"padding one row off", "conv", CONV_FORWARD, .modify_args = shift_rows},
+    {"padding one column off", "conv", CONV_WEIGHTS, .modify_args = shift_columns},
+    {"padding one row off", "conv", CONV_DATA, .modify_args = shift_rows},
+    {"last row of taps missing", "conv", CONV_FORWARD, .modify_args = lose_row},
+    {"last row of taps missing", "conv", CONV_DATA, .modify_args = lose_row},
+    {"stride ignored", "conv", CONV_FORWARD, .modify_args = lose_stride},
+    {"strides swapped", "conv", CONV_WEIGHTS, .modify_args = swap_strides},
+    {"dilation ignored", "conv", CONV_DATA, .modify_args = lose_dilation},
     {"wrong group", "conv", CONV_FORWARD, .after = rotate_channels},
-    {"dropped bias", "conv", CONV_FORWARD, .twist = lose_conv_bias},
-    {"no activation", "conv", CONV_FORWARD, .twist = lose_conv_activation},
-    {"one activation for another", "conv", CONV_FORWARD, .twist = take_silu_for_gelu},
-    {"no gate", "conv", CONV_DATA, .twist = lose_conv_gate},
-    {"no dbias", "conv", CONV_WEIGHTS, .twist = lose_dbias},
-    {"no argmax", "conv", CONV_FORWARD, .twist = lose_conv_argmax},
-    {"stride of the fused pool", "conv", CONV_FORWARD, .twist = lose_pool_stride},
+    {"dropped bias", "conv", CONV_FORWARD, .modify_args = lose_conv_bias},
+    {"no activation", "conv", CONV_FORWARD, .modify_args = lose_conv_activation},
+    {"one activation for another", "conv", CONV_FORWARD,
+     .modify_args = take_silu_for_gelu},
+    {"no gate", "conv", CONV_DATA, .modify_args = lose_conv_gate},
+    {"no dbias", "conv", CONV_WEIGHTS, .modify_args = lose_dbias},
+    {"no argmax", "conv", CONV_FORWARD, .modify_args = lose_conv_argmax},
+    {"stride of the fused pool", "conv", CONV_FORWARD, .modify_args = lose_pool_stride},
     {"sign of dw", "conv", CONV_WEIGHTS, .after = turn_sign},
     {"writes beyond y", "conv", CONV_FORWARD, .after = write_beyond},
     {"writes before y", "conv", CONV_FORWARD, .after = write_before},
@@ -434,65 +437,67 @@ const struct fault faults[] = {
     {"half precision", "conv", CONV_FORWARD, .after = round_to_half},
     {"not a number", "conv", CONV_DATA, .after = become_nan},
     {"second run differs", "conv", CONV_WEIGHTS, .after = vary},
-    {"last picture missing", "dense", DENSE_FORWARD, .twist = lose_picture},
-    {"inputs one off", "dense", DENSE_WEIGHTS, .twist = use_next_input},
-    {"dropped bias", "dense", DENSE_FORWARD, .twist = lose_dense_bias},
-    {"no gate", "dense", DENSE_DATA, .twist = lose_dense_gate},
+    {"last image missing", "dense", DENSE_FORWARD, .modify_args = lose_image},
+    {"inputs one off", "dense", DENSE_WEIGHTS, .modify_args = use_next_input},
+    {"dropped bias", "dense", DENSE_FORWARD, .modify_args = lose_dense_bias},
+    {"no gate", "dense", DENSE_DATA, .modify_args = lose_dense_gate},
     {"sign of dx", "dense", DENSE_DATA, .after = turn_sign},
     {"second run differs", "dense", DENSE_FORWARD, .after = vary},
-    {"left padding ignored", "pool", POOL_FORWARD, .twist = lose_pool_pad},
+    {"left padding ignored", "pool", POOL_FORWARD, .modify_args = lose_pool_pad},
     {"padding wins", "pool", POOL_FORWARD, .after = let_padding_win},
     {"ties to the last", "pool", POOL_FORWARD, .after = prefer_last},
     {"padding counts", "pool", POOL_FORWARD, .after = count_padding},
-    {"places of large windows", "pool", POOL_FORWARD, .twist = mistake_large},
+    {"places of large windows", "pool", POOL_FORWARD, .modify_args = mistake_large},
     {"overlaps lost", "pool", POOL_BACKWARD, .after = lose_overlap},
-    {"slope of leaky relu", "act", ACT_FORWARD, .twist = flip_slope},
-    {"derivative left out", "act", ACT_BACKWARD, .twist = forget_gradient},
+    {"slope of leaky relu", "act", ACT_FORWARD, .modify_args = flip_slope},
+    {"derivative left out", "act", ACT_BACKWARD, .modify_args = forget_gradient},
     {"half precision", "act", ACT_FORWARD, .after = round_to_half},
-    {"one twice", "add", ADD, .twist = lose_other},
-    {"no activation", "add", ADD, .twist = lose_add_activation},
-    {"no gate", "add", ADD, .twist = lose_add_gate},
+    {"one twice", "add", ADD, .modify_args = lose_other},
+    {"no activation", "add", ADD, .modify_args = lose_add_activation},
+    {"no gate", "add", ADD, .modify_args = lose_add_gate},
     {"squares cancel", "batch-norm", NORM_FORWARD, .after = cancel_squares},
     {"variance not corrected", "batch-norm", NORM_FORWARD, .after = lose_correction},
-    {"last row missing", "batch-norm", NORM_FORWARD, .twist = lose_norm_row},
-    {"momentum turned", "batch-norm", NORM_FORWARD, .twist = lose_momentum},
-    {"epsilon four times", "batch-norm", NORM_FORWARD, .twist = grow_norm_epsilon},
-    {"no activation", "batch-norm", NORM_APPLY, .twist = lose_norm_activation},
-    {"derivative left out", "batch-norm", NORM_BACKWARD, .twist = lose_norm_activation},
-    {"last row missing", "batch-norm", NORM_BACKWARD, .twist = lose_norm_row},
-    {"scale for inverse", "batch-norm", NORM_BACKWARD, .twist = lose_normal},
+    {"last row missing", "batch-norm", NORM_FORWARD, .modify_args = lose_norm_row},
+    {"momentum turned", "batch-norm", NORM_FORWARD, .modify_args = lose_momentum},
+    {"epsilon four times", "batch-norm", NORM_FORWARD, .modify_args = grow_norm_epsilon},
+    {"no activation", "batch-norm", NORM_APPLY, .modify_args = lose_norm_activation},
+    {"derivative left out", "batch-norm", NORM_BACKWARD,
+     .modify_args = lose_norm_activation},
+    {"last row missing", "batch-norm", NORM_BACKWARD, .modify_args = lose_norm_row},
+    {"scale for inverse", "batch-norm", NORM_BACKWARD, .modify_args = lose_normal},
     {"half precision", "batch-norm", NORM_FORWARD, .after = round_to_half},
-    {"dropped bias", "fold", FOLD, .twist = lose_fold_bias},
+    {"dropped bias", "fold", FOLD, .modify_args = lose_fold_bias},
     {"last of out_w unwritten", "fold", FOLD, .before = keep_last, .after = restore_last},
     {"no scaling", "dropout", DROPOUT, .after = lose_scaling},
-    {"another layer's stream", "dropout", DROPOUT, .twist = use_next_layer},
-    {"another word for the step", "dropout", DROPOUT, .twist = use_seed_as_step},
+    {"another layer's stream", "dropout", DROPOUT, .modify_args = use_next_layer},
+    {"another word for the step", "dropout", DROPOUT, .modify_args = use_seed_as_step},
     {"overflows", "softmax", SOFTMAX, .after = overflow},
-    {"smoothing ignored", "loss", LOSS, .twist = lose_smoothing},
+    {"smoothing ignored", "loss", LOSS, .modify_args = lose_smoothing},
     {"gradient not divided by n", "loss", LOSS, .after = sum_gradient},
     {"a hit too many", "loss", LOSS, .after = hit_first},
-    {"one scale for all channels", "input", INPUT, .twist = use_one_scale},
-    {"not shuffled", "input", INPUT, .twist = lose_shuffle},
-    {"epoch too short", "input", INPUT, .twist = shorten_epoch},
-    {"no nesterov", "optimizer", UPDATE, .twist = lose_nesterov},
-    {"no decay", "optimizer", UPDATE, .twist = lose_decay},
-    {"decay in the gradient", "optimizer", UPDATE, .twist = mix_decay},
-    {"epsilon doubled", "optimizer", UPDATE, .twist = grow_epsilon},
+    {"one scale for all channels", "input", INPUT, .modify_args = use_one_scale},
+    {"not shuffled", "input", INPUT, .modify_args = lose_shuffle},
+    {"epoch too short", "input", INPUT, .modify_args = shorten_epoch},
+    {"no nesterov", "optimizer", UPDATE, .modify_args = lose_nesterov},
+    {"no decay", "optimizer", UPDATE, .modify_args = lose_decay},
+    {"decay in the gradient", "optimizer", UPDATE, .modify_args = mix_decay},
+    {"epsilon doubled", "optimizer", UPDATE, .modify_args = grow_epsilon},
     {"wrong correction power", "optimizer", UPDATE, .before = raise_power,
      .after = restore_power},
-    {"one beta for both", "optimizer", UPDATE, .twist = use_one_beta},
-    {"last loss missing", "optimizer", UPDATE, .twist = lose_loss_row},
+    {"one beta for both", "optimizer", UPDATE, .modify_args = use_one_beta},
+    {"last loss missing", "optimizer", UPDATE, .modify_args = lose_loss_row},
     {"step stands still", "optimizer", UPDATE, .after = stand_still},
     {"dx halved on both", "conv", CONV_DATA, true, .after = halve_gradient},
     {"dw halved on both", "conv", CONV_WEIGHTS, true, .after = halve_gradient},
-    {"no gate on both", "conv", CONV_DATA, true, .twist = lose_conv_gate},
+    {"no gate on both", "conv", CONV_DATA, true, .modify_args = lose_conv_gate},
     {"dx halved on both", "dense", DENSE_DATA, true, .after = halve_gradient},
     {"gradient halved on both", "pool", POOL_BACKWARD, true, .after = halve_gradient},
-    {"derivative left out on both", "act", ACT_BACKWARD, true, .twist = forget_gradient},
-    {"no gate on both", "add", ADD, true, .twist = lose_add_gate},
+    {"derivative left out on both", "act", ACT_BACKWARD, true,
+     .modify_args = forget_gradient},
+    {"no gate on both", "add", ADD, true, .modify_args = lose_add_gate},
     {"dx halved on both", "batch-norm", NORM_BACKWARD, true, .after = halve_gradient},
     {"derivative left out on both", "batch-norm", NORM_BACKWARD, true,
-     .twist = lose_norm_activation},
+     .modify_args = lose_norm_activation},
     {"gradient halved on both", "loss", LOSS, true, .after = halve_loss_gradient},
-    {.slot = NO_SLOT},
+    {.primitive = PRIMITIVE_COUNT},
 };

@@ -4,7 +4,7 @@
 
 #include "util/half.h"
 
-static uint16_t take(const struct launch *l, size_t i)
+static uint16_t take(const struct recorded_primitive *l, size_t i)
 {
     uint16_t half;
     l->device->backend->read(l->device, &half, l->out.mem, 2 * (l->out.offset + i),
@@ -12,14 +12,14 @@ static uint16_t take(const struct launch *l, size_t i)
     return half;
 }
 
-static void put(const struct launch *l, size_t i, uint16_t half)
+static void put(const struct recorded_primitive *l, size_t i, uint16_t half)
 {
     l->device->backend->write(l->device, l->out.mem, 2 * (l->out.offset + i), &half,
                               sizeof(half));
 }
 
 /* Each value the next one toward zero, as a rounding that cuts off gives at worst. */
-static void cut_off(struct launch *l)
+static void cut_off(struct recorded_primitive *l)
 {
     for (size_t i = 0; l->out.type == WEFT_FLOAT16 && i < l->out.count; i++) {
         uint16_t half = take(l, i);
@@ -28,10 +28,10 @@ static void cut_off(struct launch *l)
     }
 }
 
-static void write_one_more(struct launch *l)
+static void write_one_more(struct recorded_primitive *l)
 {
     if (l->out.type == WEFT_FLOAT16)
-        put(l, l->out.count, weft_half_narrow(1));
+        put(l, l->out.count, weft_fp32_to_fp16(1));
 }
 
 static void become_wide(struct weft_view *view)
@@ -54,7 +54,7 @@ static void read_wide_pool(union arguments *args)
 }
 static void write_wide_input(union arguments *args)
 {
-    become_wide(&args->input.x);
+    become_wide(&args->batch.x);
 }
 static void read_wide_gradient(union arguments *args)
 {
@@ -62,15 +62,15 @@ static void read_wide_gradient(union arguments *args)
 }
 static void read_wide_gate(union arguments *args)
 {
-    become_wide(&args->dense.gate.output);
+    become_wide(&args->dense.act_grad.output);
 }
 static void lose_loss_exponent(union arguments *args)
 {
-    args->loss.exponent = 0;
+    args->loss.loss_scale_log2 = 0;
 }
 static void lose_update_exponent(union arguments *args)
 {
-    args->update.exponent = 0;
+    args->optimizer_step.loss_scale_log2 = 0;
 }
 
 const struct fault half_faults[] = {
@@ -78,17 +78,18 @@ const struct fault half_faults[] = {
     {"rounded to the wrong side", "add", ADD, .after = cut_off, .half = true},
     {"rounded to the wrong side", "fold", FOLD, .after = cut_off, .half = true},
     {"writes beyond y", "conv", CONV_FORWARD, .after = write_one_more, .half = true},
-    {"writes float32", "conv", CONV_FORWARD, .twist = write_wide, .half = true},
-    {"writes float32", "input", INPUT, .twist = write_wide_input, .half = true},
-    {"reads float32", "dense", DENSE_FORWARD, .twist = read_wide, .half = true},
+    {"writes float32", "conv", CONV_FORWARD, .modify_args = write_wide, .half = true},
+    {"writes float32", "input", INPUT, .modify_args = write_wide_input, .half = true},
+    {"reads float32", "dense", DENSE_FORWARD, .modify_args = read_wide, .half = true},
     {"rounded to the wrong side", "conv", CONV_DATA, .after = cut_off, .half = true},
     {"rounded to the wrong side", "batch-norm", NORM_BACKWARD, .after = cut_off,
      .half = true},
     {"writes beyond dx", "pool", POOL_BACKWARD, .after = write_one_more, .half = true},
-    {"reads float32", "conv", CONV_WEIGHTS, .twist = read_wide_gradient, .half = true},
-    {"gate as float32", "dense", DENSE_DATA, .twist = read_wide_gate, .half = true},
-    {"reads float32", "pool", POOL_FORWARD, .twist = read_wide_pool, .half = true},
-    {"power of two ignored", "loss", LOSS, .twist = lose_loss_exponent},
-    {"power of two ignored", "optimizer", UPDATE, .twist = lose_update_exponent},
-    {.slot = NO_SLOT},
+    {"reads float32", "conv", CONV_WEIGHTS, .modify_args = read_wide_gradient,
+     .half = true},
+    {"gate as float32", "dense", DENSE_DATA, .modify_args = read_wide_gate, .half = true},
+    {"reads float32", "pool", POOL_FORWARD, .modify_args = read_wide_pool, .half = true},
+    {"power of two ignored", "loss", LOSS, .modify_args = lose_loss_exponent},
+    {"power of two ignored", "optimizer", UPDATE, .modify_args = lose_update_exponent},
+    {.primitive = PRIMITIVE_COUNT},
 };

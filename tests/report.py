@@ -2,7 +2,7 @@
 """The page of weft compare --report and weft bench --report: whole, self-contained, with
 every device, and with nothing in it that a driver's name could do. Usage: report.py WEFT
 
-Where Chromium is installed it must be as wide as a phone, no text in a picture may lie on
+Where Chromium is installed it must be as wide as a phone, no text in an image may lie on
 another or outside, and all text must stand out, light and dark; else that is left out."""
 
 import html.parser
@@ -91,8 +91,8 @@ def proves():
 
 def row(workload, median, values=(), **more):
     values = values or [median * (1 + 0.01 * i) for i in range(-4, 5)]
-    unit = {"latency": "ms", "layers": "GFLOP/s", "learn": "s"}.get(workload, "pictures/s")
-    return {"workload": workload, "net": "seed", "image": "28x28x1", "batch": 128,
+    unit = {"latency": "ms", "layers": "GFLOP/s", "learn": "s"}.get(workload, "images/s")
+    return {"workload": workload, "net": "small", "image": "28x28x1", "batch": 128,
             "unit": unit, "median": median, "min": min(values), "max": max(values),
             "passed": True, "values": list(values), **more}
 
@@ -239,12 +239,12 @@ def looks(page):
 
 
 def crowd():
-    """Twenty devices that are equally fast, and their names in a picture."""
+    """Twenty devices that are equally fast, and their names in an image."""
     files = []
     for i in range(20):
         files.append(f"crowd{i}.json")
         rows = [row("train", 1000 + i // 4, batch=b, net=net) for b in (8, 64)
-                for net in ("seed", "a network of a long name")]
+                for net in ("small", "a network of a long name")]
         pathlib.Path(files[-1]).write_text(json.dumps(run_of(f"D{i}", 1, rows)))
     text = compare(files, "crowd.html")
     check(text, [f"D{i}" for i in range(20)])
@@ -268,7 +268,7 @@ def merged():
     two["rows"][0]["net"] = "second"
     pathlib.Path("m2.json").write_text(json.dumps(two), encoding="utf-8")
     text = compare(["m1.json", "m2.json"], "m.html")
-    assert [text.count(f"<tr><th>{net}\n") for net in ("seed", "second")] == [1, 1]
+    assert [text.count(f"<tr><th>{net}\n") for net in ("small", "second")] == [1, 1]
     said = check(text,
                  ["conv1", "other", "J/1,000", "12.2", "by weft's C", "90.0 %", "differs"])
     assert said.count("right") >= 2
@@ -283,7 +283,7 @@ def main():
         for i, one in enumerate(runs):
             pathlib.Path(f"{i}.json").write_text(json.dumps(one), encoding="utf-8")
         text = compare(["0.json", "1.json", "2.json"], "three.html")
-        said = check(text, ["Fast", EVIL, "Slow", "trained seed", "81.0", "conv1", "170 %"])
+        said = check(text, ["Fast", EVIL, "Slow", "trained small", "81.0", "conv1", "170 %"])
         assert said.count("times faster than") == 2, said[:500]
         assert text.count("<svg") == 4  # of training, and of each device's roofs
         for i, letter in enumerate("ABC"):  # beside colour, which not everybody tells apart
@@ -291,13 +291,13 @@ def main():
             assert f'<th class="heat key c{i}">{letter}' in text, letter
         check(compare(["0.json"], "one.html"), ["Fast"])
         wrong = run_of("Odd", 1, [row("train", 5, passed=False, fault="wrong <b>"),
-                                  row("infer", 0.001)])
+                                  row("inference", 0.001)])
         wrong.pop("roofs")
         pathlib.Path("odd.json").write_text(json.dumps(wrong), encoding="utf-8")
         check(compare(["odd.json"], "odd.html"), ["wrong <b>", "Odd"])
         subprocess.run([sys.executable, TESTS / "cli_data.py", "."], check=True)
-        subprocess.run([WEFT, "bench", "infer", "-d", "cpu", "--data", "data", "--net",
-                        "tiny.net", "-b", "8", "--quick", "--seconds", "0.1s", "--report",
+        subprocess.run([WEFT, "bench", "inference", "-d", "cpu", "--data", "data", "--net",
+                        "tiny.net", "-b", "8", "--quick", "--time", "0.1s", "--report",
                         "real.html"], check=True, capture_output=True)
         check(pathlib.Path("real.html").read_text(encoding="utf-8"), ["cpu", "tiny.net"])
         done = subprocess.run([WEFT, "compare", "0.json", "--report", "no/where.html"],

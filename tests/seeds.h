@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Small files put together byte by byte, for tests of what reads them. */
-#ifndef WEFT_TEST_SEEDS_H
-#define WEFT_TEST_SEEDS_H
+#ifndef WEFT_TEST_FILE_CORPUS_H
+#define WEFT_TEST_FILE_CORPUS_H
 
 #include <zlib.h>
 
@@ -39,7 +39,7 @@ static inline void add_pixels(struct buffer *b, int count)
         add(b, &(uint8_t){(uint8_t)(i * 37)}, 1);
 }
 
-static inline struct buffer idx_pictures(uint32_t n, uint32_t h, uint32_t w)
+static inline struct buffer idx_images(uint32_t n, uint32_t h, uint32_t w)
 {
     struct buffer b = {.size = 0};
     add_be32(&b, 0x803);

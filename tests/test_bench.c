@@ -39,7 +39,7 @@ static const struct {
     const char *op, *shape, *says;
 } refused[] = {
     {"cnov", "3x9x7x5:6x3x3", "cnov"},
-    {"conv", "3x9x7:6x3x3", "PICTURESxROWSxCOLUMNSxCHANNELS"},
+    {"conv", "3x9x7:6x3x3", "IMAGESxROWSxCOLUMNSxCHANNELS"},
     {"conv", "3x9x7x5", "FILTERSxROWSxCOLUMNS"},
     {"conv", "3x9x7x5:6x3x3:stride=0", "stride must be"},
     {"conv", "3x9x7x5:6x3x3:reul", "\"reul\" means nothing"},
@@ -52,17 +52,17 @@ static const struct {
     {"input", "3x5x5x9", "channels"},
 };
 
-struct seen {
+struct timing_counts {
     int count, wrong, timed;
 };
 
-static void look(void *priv, const struct weft_timing *t)
+static void record_step_timing(void *priv, const struct weft_timing *t)
 {
-    struct seen *seen = priv;
+    struct timing_counts *seen = priv;
     seen->count++;
-    seen->wrong += t->fault != NULL;
+    seen->wrong += t->error != NULL;
     seen->timed += t->count > 0;
-    CHECK(t->launches > 0 && t->kernels[0] && t->bytes > 0 && t->roof > 0);
+    CHECK(t->launches > 0 && t->kernels[0] && t->bytes > 0 && t->roofline_seconds > 0);
     if (t->count)
         CHECK(t->fastest > 0 && t->fastest <= t->median && t->median <= t->slowest);
 }
@@ -86,22 +86,25 @@ static void test_ops(weft_bench *bench)
     honest = device->backend;
     struct weft_backend lying = *honest;
     lying.read = read_wrong;
-    for (size_t i = 0; i < WEFT_COUNT(cases); i++) {
-        struct seen seen = {0};
-        CHECK_OK(weft_bench_op(bench, cases[i].op, cases[i].shape, look, &seen));
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(cases); i++) {
+        struct timing_counts seen = {0};
+        CHECK_OK(
+            weft_bench_op(bench, cases[i].op, cases[i].shape, record_step_timing, &seen));
         if (seen.wrong || seen.timed != cases[i].directions)
             TEST_FAIL("%s %s: %d reported, %d wrong", cases[i].op, cases[i].shape,
                       seen.count, seen.wrong);
-        seen = (struct seen){0};
+        seen = (struct timing_counts){0};
         device->backend = &lying;
-        CHECK_OK(weft_bench_op(bench, cases[i].op, cases[i].shape, look, &seen));
+        CHECK_OK(
+            weft_bench_op(bench, cases[i].op, cases[i].shape, record_step_timing, &seen));
         device->backend = honest;
         if (seen.timed || seen.wrong != cases[i].directions)
             TEST_FAIL("%s %s: of %d wrong results %d are told", cases[i].op,
                       cases[i].shape, cases[i].directions, seen.wrong);
     }
-    for (size_t i = 0; i < WEFT_COUNT(refused); i++)
-        CHECK_FAILS(weft_bench_op(bench, refused[i].op, refused[i].shape, look, NULL),
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(refused); i++)
+        CHECK_FAILS(weft_bench_op(bench, refused[i].op, refused[i].shape,
+                                  record_step_timing, NULL),
                     WEFT_ERR_ARG, refused[i].says);
 }
 
@@ -123,33 +126,35 @@ static void test_step(weft_bench *bench, bool training)
         pixels[i] = (uint8_t)(i * i % 251);
     for (int i = 0; i < COUNT; i++)
         labels[i] = i % 3;
-    const struct weft_data_info shape = {
+    const struct weft_dataset_info shape = {
         .count = COUNT, .height = SIDE, .width = SIDE, .channels = 1, .classes = 3};
     const struct weft_step_params params = {
-        .batch = 8, .training = training, .check = true};
-    weft_data *data = NULL;
+        .batch = 8, .training = training, .verify = true};
+    weft_dataset *data = NULL;
     weft_net *net = NULL;
-    struct weft_step step;
-    struct seen seen = {0};
-    CHECK_OK(weft_data_from_memory(ctx, &shape, pixels, labels, &data));
+    struct weft_step_report step;
+    struct timing_counts seen = {0};
+    CHECK_OK(weft_dataset_from_memory(ctx, &shape, pixels, labels, &data));
     CHECK_OK(weft_net_create(
         ctx, net_text, weft_net_params(.height = SIDE, .width = SIDE, .channels = 1),
         &net));
-    CHECK_OK(weft_bench_step(bench, net, data, &params, look, &seen, &step));
-    CHECK_TEXT(step.fault, "");
+    CHECK_OK(
+        weft_bench_step(bench, net, data, &params, record_step_timing, &seen, &step));
+    CHECK_TEXT(step.error, "");
     CHECK(seen.timed == seen.count && seen.count >= (training ? 8 : 4));
-    CHECK(step.launches >= seen.count && step.roof > 0 && step.batch == 8);
-    CHECK((double)step.bytes_planned < 1.1 * (double)step.bytes_taken &&
-          (double)step.bytes_planned > 0.5 * (double)step.bytes_taken);
+    CHECK(step.launches >= seen.count && step.roofline_seconds > 0 && step.batch == 8);
+    CHECK((double)step.bytes_planned < 1.1 * (double)step.bytes_allocated &&
+          (double)step.bytes_planned > 0.5 * (double)step.bytes_allocated);
     struct weft_backend lying = *honest;
     lying.read = read_wrong;
     device->backend = &lying;
-    seen = (struct seen){0};
-    CHECK_OK(weft_bench_step(bench, net, data, &params, look, &seen, &step));
+    seen = (struct timing_counts){0};
+    CHECK_OK(
+        weft_bench_step(bench, net, data, &params, record_step_timing, &seen, &step));
     device->backend = honest;
-    CHECK(step.fault[0] && !seen.timed);
+    CHECK(step.error[0] && !seen.timed);
     weft_net_destroy(&net);
-    weft_data_destroy(&data);
+    weft_dataset_destroy(&data);
 }
 
 /* Every launch of a small network's step is time that no kernel can win back. Tiles split
@@ -159,20 +164,20 @@ static void test_launches(weft_bench *bench)
     enum { COUNT = 8, SIDE = 28, MOST = 12, MOST_TILE = 15 };
     static uint8_t pixels[COUNT * SIDE * SIDE];
     static int32_t labels[COUNT];
-    const struct weft_data_info shape = {
+    const struct weft_dataset_info shape = {
         .count = COUNT, .height = SIDE, .width = SIDE, .channels = 1, .classes = 10};
     const struct weft_step_params params = {.batch = COUNT, .training = true};
-    weft_data *data = NULL;
+    weft_dataset *data = NULL;
     weft_net *net = NULL;
-    struct weft_step step;
-    CHECK_OK(weft_data_from_memory(ctx, &shape, pixels, labels, &data));
+    struct weft_step_report step;
+    CHECK_OK(weft_dataset_from_memory(ctx, &shape, pixels, labels, &data));
     CHECK_OK(weft_net_create(
-        ctx, weft_net_builtin("seed", -1),
+        ctx, weft_net_builtin("small", -1),
         weft_net_params(.height = SIDE, .width = SIDE, .channels = 1), &net));
     CHECK_OK(weft_bench_step(bench, net, data, &params, NULL, NULL, &step));
     CHECK(step.launches <= (device->family == WEFT_FAMILY_TILE ? MOST_TILE : MOST));
     weft_net_destroy(&net);
-    weft_data_destroy(&data);
+    weft_dataset_destroy(&data);
 }
 
 /* Levels, each 16 times the size of the one before and a quarter as fast: what lies
@@ -186,26 +191,26 @@ static void test_between_levels(void)
     struct weft_bench b = {.multiply.rate = 1e15};
     double rate = 64e9;
     size_t bytes = 1024;
-    for (int i = 0; i < WEFT_ROOF_LEVELS; i++, bytes *= 16, rate /= 4) {
+    for (int i = 0; i < WEFT_BANDWIDTH_LEVELS; i++, bytes *= 16, rate /= 4) {
         b.roofs.level[i].bytes = bytes;
         b.read[i].rate = i % 2 ? rate : rate / 2;
         b.copy[i].rate = i % 2 ? rate / 2 : rate;
     }
     for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
         struct weft_timing t = {.bytes = sizes[i].bytes};
-        bench_roof(&b, &t);
+        bench_set_roofline(&b, &t);
         CHECK(t.memory_bound);
-        CHECK(fabs(t.roof * sizes[i].rate / sizes[i].bytes - 1) < 1e-9);
+        CHECK(fabs(t.roofline_seconds * sizes[i].rate / sizes[i].bytes - 1) < 1e-9);
     }
 }
 
 static void test_roofs(weft_bench *bench)
 {
-    struct weft_roofs r;
-    weft_bench_roofs(bench, &r);
-    CHECK(r.flops > 1e7 && r.flops < 1e16);
-    CHECK(r.launch > 0 && r.round_trip > 0);
-    for (int i = 0; i < WEFT_ROOF_LEVELS; i++) {
+    struct weft_roofline r;
+    weft_bench_roofline(bench, &r);
+    CHECK(r.flops_per_second > 1e7 && r.flops_per_second < 1e16);
+    CHECK(r.launch_overhead > 0 && r.sync_latency > 0);
+    for (int i = 0; i < WEFT_BANDWIDTH_LEVELS; i++) {
         CHECK(r.level[i].read > 1e6 && isfinite(r.level[i].read));
         CHECK(r.level[i].copy > 1e6 && isfinite(r.level[i].copy));
         CHECK(!i || r.level[i].bytes > r.level[i - 1].bytes);
@@ -214,8 +219,8 @@ static void test_roofs(weft_bench *bench)
 
 static double told; /* seconds by a timer, of a second by the clock */
 
-static enum weft_status lying_timer(struct weft_list *list, int replays, double *seconds,
-                                    double *wall)
+static enum weft_status inaccurate_timer(struct weft_command_list *list, int replays,
+                                         double *seconds, double *wall)
 {
     (void)list;
     (void)replays;
@@ -233,17 +238,17 @@ static void test_timer(weft_bench *bench)
                 {0.9, ""},      {0.01, "0.01 times"},     {2, "2 times"}};
     struct weft_bench_timer t;
     CHECK_OK(weft_bench_timer(bench, &t));
-    if (device->backend->timer)
-        CHECK(t.fault[0] || t.device > t.wall / 2);
+    if (device->backend->time_replays)
+        CHECK(t.error[0] || t.device > t.wall / 2);
     else
-        CHECK(isnan(t.device) && !t.fault[0]);
+        CHECK(isnan(t.device) && !t.error[0]);
     struct weft_backend lying = *honest;
-    lying.timer = lying_timer;
+    lying.time_replays = inaccurate_timer;
     device->backend = &lying;
-    for (size_t i = 0; i < WEFT_COUNT(lies); i++) {
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(lies); i++) {
         told = lies[i].seconds;
         CHECK_OK(weft_bench_timer(bench, &t));
-        CHECK(strstr(t.fault, lies[i].fault) && !t.fault[0] == !lies[i].fault[0]);
+        CHECK(strstr(t.error, lies[i].fault) && !t.error[0] == !lies[i].fault[0]);
     }
     device->backend = honest;
 }

@@ -104,7 +104,7 @@ static void test_entry(const char *folder)
     unlink(moved);
     free(moved);
     free(path);
-    weft_file_finish(&file);
+    weft_file_free(&file);
 }
 
 static bool trusted(weft_context *context, const char *path)
@@ -138,7 +138,7 @@ static void test_folder(weft_context *context)
 static void run_once(weft_context *context, int index)
 {
     weft_device *device = NULL;
-    struct weft_list *list = NULL;
+    struct weft_command_list *list = NULL;
     struct weft_mem *mem = NULL;
     float x = 0.5f, y = 0;
     built = from_cache = 0;
@@ -152,7 +152,7 @@ static void run_once(weft_context *context, int index)
                                       .x = {mem, 0, 1},
                                       .y = {mem, 32, 1},
                                   }));
-    CHECK_OK(b->list_seal(list));
+    CHECK_OK(b->list_finalize(list));
     CHECK_OK(b->replay(list));
     CHECK_OK(b->read(device, &y, mem, 128, sizeof(y)));
     CHECK_NEAR(y, tanh(0.5), 1e-6);
@@ -194,7 +194,7 @@ static void test_device(weft_context *context, int index, const char *folder)
     CHECK_INT(built, 1);
     unlink(path);
     free(path);
-    weft_file_finish(&file);
+    weft_file_free(&file);
 }
 
 /* A device whose driver does not keep programs itself; -1: none. */

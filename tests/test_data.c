@@ -30,58 +30,59 @@ static void save_gz(const char *path, const struct buffer *b)
 }
 
 /* Opens a file or folder and checks its shape and pixels; `labels` as digits. */
-static weft_data *open_as(const char *spec, enum weft_data_part part, int h, int w, int c,
-                          const char *labels)
+static weft_dataset *open_as(const char *spec, enum weft_split split, int h, int w, int c,
+                             const char *labels)
 {
-    weft_data *data = NULL;
-    struct weft_data_info info;
-    CHECK_OK(weft_data_open(&context, spec, part, &data));
+    weft_dataset *data = NULL;
+    struct weft_dataset_info info;
+    CHECK_OK(weft_dataset_open(&context, spec, split, &data));
     if (!data)
         return NULL;
-    weft_data_info(data, &info);
+    weft_dataset_info(data, &info);
     CHECK_INT(info.count, strlen(labels));
     CHECK_INT(info.height, h);
     CHECK_INT(info.width, w);
     CHECK_INT(info.channels, c);
     for (int i = 0; i < info.count; i++)
-        CHECK_INT(weft_data_labels(data)[i], labels[i] - '0');
+        CHECK_INT(weft_dataset_labels(data)[i], labels[i] - '0');
     for (int i = 0; i < info.count * h * w * c; i++)
-        CHECK_INT(weft_data_pixels(data)[i], i * 37 % 256);
+        CHECK_INT(weft_dataset_pixels(data)[i], i * 37 % 256);
     return data;
 }
 
-static void check_open(const char *spec, enum weft_data_part part, int h, int w, int c,
+static void check_open(const char *spec, enum weft_split split, int h, int w, int c,
                        const char *labels)
 {
-    weft_data *data = open_as(spec, part, h, w, c, labels);
-    weft_data_destroy(&data);
+    weft_dataset *data = open_as(spec, split, h, w, c, labels);
+    weft_dataset_destroy(&data);
     CHECK(!data);
 }
 
 static void check_fails(const char *spec, enum weft_status status, const char *words)
 {
-    weft_data *data = NULL;
-    CHECK_FAILS(weft_data_open(&context, spec, WEFT_DATA_TRAIN, &data), status, words);
+    weft_dataset *data = NULL;
+    CHECK_FAILS(weft_dataset_open(&context, spec, WEFT_SPLIT_TRAIN, &data), status,
+                words);
     CHECK(!data);
 }
 
 static void test_idx(void)
 {
-    struct buffer pictures = idx_pictures(5, 3, 2), labels = idx_labels("02120");
-    save("a-images-idx3-ubyte", &pictures);
+    struct buffer images = idx_images(5, 3, 2), labels = idx_labels("02120");
+    save("a-images-idx3-ubyte", &images);
     check_fails("a-images-idx3-ubyte", WEFT_ERR_FILE,
                 "its labels are not beside it; they should be in a-labels-idx1-ubyte");
     save("a-labels-idx1-ubyte", &labels);
-    check_open("a-images-idx3-ubyte", WEFT_DATA_TRAIN, 3, 2, 1, "02120");
+    check_open("a-images-idx3-ubyte", WEFT_SPLIT_TRAIN, 3, 2, 1, "02120");
     unlink("a-labels-idx1-ubyte");
     save_gz("a-labels-idx1-ubyte.gz", &labels);
-    check_open("a-images-idx3-ubyte", WEFT_DATA_TEST, 3, 2, 1, "02120");
-    check_fails("a-labels-idx1-ubyte.gz", WEFT_ERR_FORMAT, "holds labels, not pictures");
+    check_open("a-images-idx3-ubyte", WEFT_SPLIT_TEST, 3, 2, 1, "02120");
+    check_fails("a-labels-idx1-ubyte.gz", WEFT_ERR_FORMAT, "holds labels, not images");
 
     struct buffer four = idx_labels("0212");
     save_gz("a-labels-idx1-ubyte.gz", &four);
-    check_fails("a-images-idx3-ubyte", WEFT_ERR_FORMAT, "5 pictures, but");
-    save_gz("a-labels-idx1-ubyte.gz", &pictures);
+    check_fails("a-images-idx3-ubyte", WEFT_ERR_FORMAT, "5 images, but");
+    save_gz("a-labels-idx1-ubyte.gz", &images);
     check_fails("a-images-idx3-ubyte", WEFT_ERR_FORMAT,
                 "3 dimensions, but labels have one");
     labels.size--;
@@ -89,8 +90,8 @@ static void test_idx(void)
     check_fails("a-images-idx3-ubyte", WEFT_ERR_FORMAT,
                 "promises 5 labels, but 4 are there");
 
-    for (size_t size = 0; size < pictures.size; size++) {
-        struct buffer cut = pictures;
+    for (size_t size = 0; size < images.size; size++) {
+        struct buffer cut = images;
         cut.size = size;
         save("cut-images-idx3-ubyte", &cut);
         check_fails("cut-images-idx3-ubyte", WEFT_ERR_FORMAT,
@@ -99,11 +100,11 @@ static void test_idx(void)
                     : size < 4  ? "not an IDX"
                                 : "cut short");
     }
-    add(&pictures, "x", 1);
-    save("cut-images-idx3-ubyte", &pictures);
+    add(&images, "x", 1);
+    save("cut-images-idx3-ubyte", &images);
     check_fails("cut-images-idx3-ubyte", WEFT_ERR_FORMAT, "1 bytes too many");
-    pictures.bytes[2] = 0x0d;
-    save("cut-images-idx3-ubyte", &pictures);
+    images.bytes[2] = 0x0d;
+    save("cut-images-idx3-ubyte", &images);
     check_fails("cut-images-idx3-ubyte", WEFT_ERR_FORMAT, "IDX type 0x0d");
 
     /* Extents whose product wraps around to what is there, and none. */
@@ -111,14 +112,14 @@ static void test_idx(void)
         uint32_t n, h, w;
         const char *words;
     } rows[] = {
-        {0, 3, 2, "has 0 pictures"},
+        {0, 3, 2, "has 0 images"},
         {5, 0, 2, "has 0 rows"},
         {5, 3, 65536, "has 65536 columns"},
-        {0x80000000u, 2, 1, "has 2147483648 pictures"},
+        {0x80000000u, 2, 1, "has 2147483648 images"},
         {1 << 30, 65535, 65535, "cut short"},
     };
-    for (size_t i = 0; i < WEFT_COUNT(rows); i++) {
-        struct buffer b = idx_pictures(0, 0, 0);
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(rows); i++) {
+        struct buffer b = idx_images(0, 0, 0);
         b.size = 4;
         add_be32(&b, rows[i].n);
         add_be32(&b, rows[i].h);
@@ -160,7 +161,7 @@ static void test_csv(void)
         {"label,a,b,c,d\n", "has no rows"},
         {",\n", "has no rows"},
     };
-    for (size_t i = 0; i < WEFT_COUNT(rows); i++) {
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(rows); i++) {
         char text[400];
         snprintf(text, sizeof(text), rows[i].text, grey);
         save_text("a.csv", text);
@@ -169,20 +170,20 @@ static void test_csv(void)
             continue;
         }
         check_fails("none.csv", WEFT_ERR_FILE, "no such file");
-        weft_data *data = NULL;
-        CHECK_OK(weft_data_open(&context, "a.csv", WEFT_DATA_TRAIN, &data));
+        weft_dataset *data = NULL;
+        CHECK_OK(weft_dataset_open(&context, "a.csv", WEFT_SPLIT_TRAIN, &data));
         if (data) {
-            struct weft_data_info info;
-            weft_data_info(data, &info);
+            struct weft_dataset_info info;
+            weft_dataset_info(data, &info);
             CHECK_INT(info.count, 3);
             CHECK_INT(info.height, 2);
             CHECK_INT(info.classes, 3);
             CHECK_TEXT(info.class_names[2], "2");
-            CHECK_INT(weft_data_labels(data)[0], 1);
-            CHECK_INT(weft_data_pixels(data)[3], 111);
-            CHECK_INT(weft_data_pixels(data)[11], 151);
+            CHECK_INT(weft_dataset_labels(data)[0], 1);
+            CHECK_INT(weft_dataset_pixels(data)[3], 111);
+            CHECK_INT(weft_dataset_pixels(data)[11], 151);
         }
-        weft_data_destroy(&data);
+        weft_dataset_destroy(&data);
     }
 
     /* CRLF, spaces, colours, packed. */
@@ -194,9 +195,9 @@ static void test_csv(void)
     }
     add(&b, "\r\n", 2);
     save_gz("a.csv.gz", &b);
-    check_open("a.csv.gz", WEFT_DATA_TRAIN, 2, 2, 3, "7");
+    check_open("a.csv.gz", WEFT_SPLIT_TRAIN, 2, 2, 3, "7");
     save_text("a.csv", "label,a,b,c,d,e,f\n1,0,37,74,111,148,185\n");
-    check_open("a.csv", WEFT_DATA_TRAIN, 1, 6, 1, "1");
+    check_open("a.csv", WEFT_SPLIT_TRAIN, 1, 6, 1, "1");
 
     /* A first row of many columns and many short ones: no memory is taken for them. */
     struct buffer wide = {.size = 0};
@@ -214,16 +215,16 @@ static void test_npy(void)
     struct buffer labels = npy(1, "<i8", "False", "(3,)");
     for (int i = 0; i < 3; i++)
         add(&labels, &(int64_t){2 - i}, 8);
-    struct buffer pictures = npy(1, "|u1", "False", "(3, 2, 2)");
-    add_pixels(&pictures, 12);
-    save("x_train.npy", &pictures);
+    struct buffer images = npy(1, "|u1", "False", "(3, 2, 2)");
+    add_pixels(&images, 12);
+    save("x_train.npy", &images);
     save("y_train.npy", &labels);
-    check_open("x_train.npy", WEFT_DATA_TRAIN, 2, 2, 1, "210");
-    pictures = npy(2, "|u1", "False", "(3, 1, 2, 4)");
-    add_pixels(&pictures, 24);
-    save("some.npy", &pictures);
+    check_open("x_train.npy", WEFT_SPLIT_TRAIN, 2, 2, 1, "210");
+    images = npy(2, "|u1", "False", "(3, 1, 2, 4)");
+    add_pixels(&images, 24);
+    save("some.npy", &images);
     save("some-labels.npy", &labels);
-    check_open("some.npy", WEFT_DATA_TRAIN, 1, 2, 4, "210");
+    check_open("some.npy", WEFT_SPLIT_TRAIN, 1, 2, 4, "210");
 
     struct buffer f4 = npy(1, "<f4", "False", "(3, 2, 2)");
     struct buffer f8 = npy(1, "<f8", "False", "(3, 2, 2)");
@@ -232,9 +233,9 @@ static void test_npy(void)
         add(&f8, &(double){i * 37 % 256 + (i % 2 ? 0.3 : -0.3) * (i > 0)}, 8);
     }
     save("x_train.npy", &f4);
-    check_open("x_train.npy", WEFT_DATA_TRAIN, 2, 2, 1, "210");
+    check_open("x_train.npy", WEFT_SPLIT_TRAIN, 2, 2, 1, "210");
     save("x_train.npy", &f8);
-    check_open("x_train.npy", WEFT_DATA_TRAIN, 2, 2, 1, "210");
+    check_open("x_train.npy", WEFT_SPLIT_TRAIN, 2, 2, 1, "210");
     memcpy(f8.bytes + f8.size - 8, &(double){NAN}, 8);
     save("x_train.npy", &f8);
     check_fails("x_train.npy", WEFT_ERR_FORMAT, "element 11 is");
@@ -245,23 +246,21 @@ static void test_npy(void)
         {"|u1", "True", "(3, 2, 2)", "Fortran order; save numpy.ascontiguousarray"},
         {"<i8", "False", "(3, 2, 2)", "elements of type <i8; pixels must be |u1"},
         {"|u1", "False", "(3, 4)", "has 2 dimensions"},
-        {"|u1", "False", "(3, 2, 3)", "promises 18 bytes of pictures, but 12"},
+        {"|u1", "False", "(3, 2, 3)", "promises 18 bytes of images, but 12"},
         {"|u1", "False", "(3, 2, 1)", "6 bytes too many"},
         {"|u1", "False", "(3, 2, 2, 1, 1)", "'shape' must be"},
         {"|u1", "False", "(99999999999999999999, 2, 2)", "'shape' must be"},
         {"|u1", "False", "(3, -2, 2)", "'shape' must be"},
         {"|u1", "False", "3, 2, 2", "'shape' must be"},
-        {"|u1", "False", "(4294967296, 4294967296, 4294967296)",
-         "has 4294967296 pictures"},
+        {"|u1", "False", "(4294967296, 4294967296, 4294967296)", "has 4294967296 images"},
         {"|u1", "False", "(1, 2, 2, 3)", NULL},
     };
-    for (size_t i = 0; i < WEFT_COUNT(rows); i++) {
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(rows); i++) {
         struct buffer b = npy(1, rows[i].type, rows[i].order, rows[i].shape);
         add_pixels(&b, 12);
         save("x_train.npy", &b);
         check_fails("x_train.npy", WEFT_ERR_FORMAT,
-                    rows[i].words ? rows[i].words
-                                  : "1 pictures, but y_train.npy 3 labels");
+                    rows[i].words ? rows[i].words : "1 images, but y_train.npy 3 labels");
     }
     struct buffer good = npy(1, "|u1", "False", "(3, 2, 2)");
     add_pixels(&good, 12);
@@ -278,35 +277,35 @@ static void test_npy(void)
 /* Names of files in a folder, and names of classes. */
 static void test_find(void)
 {
-    struct buffer train = idx_pictures(4, 2, 2), labels = idx_labels("0412");
-    struct buffer test = idx_pictures(2, 2, 2), few = idx_labels("01");
+    struct buffer train = idx_images(4, 2, 2), labels = idx_labels("0412");
+    struct buffer test = idx_images(2, 2, 2), few = idx_labels("01");
     CHECK_OK(weft_folder_create(&context, "f", 0777));
-    check_fails("f", WEFT_ERR_FILE, "f: has no train pictures; they are told by name");
+    check_fails("f", WEFT_ERR_FILE, "f: has no train images; they are told by name");
     save_gz("f/train-images-idx3-ubyte.gz", &train);
     save("f/train-labels-idx1-ubyte", &labels);
     save("f/t10k-images-idx3-ubyte", &test);
     save_gz("f/t10k-labels-idx1-ubyte.gz", &few);
-    check_open("f", WEFT_DATA_TRAIN, 2, 2, 1, "0412");
-    check_open("f/", WEFT_DATA_TEST, 2, 2, 1, "01");
+    check_open("f", WEFT_SPLIT_TRAIN, 2, 2, 1, "0412");
+    check_open("f/", WEFT_SPLIT_TEST, 2, 2, 1, "01");
 
     /* A test part that lacks the last classes has as many as its training part. */
-    weft_data *data = open_as("f", WEFT_DATA_TEST, 2, 2, 1, "01");
-    struct weft_data_info info = {0};
+    weft_dataset *data = open_as("f", WEFT_SPLIT_TEST, 2, 2, 1, "01");
+    struct weft_dataset_info info = {0};
     if (data)
-        weft_data_info(data, &info);
+        weft_dataset_info(data, &info);
     CHECK_INT(info.classes, 5);
-    CHECK_TEXT(info.release, "");
-    weft_data_destroy(&data);
+    CHECK_TEXT(info.known_as, "");
+    weft_dataset_destroy(&data);
 
     save_text("f/classes.txt", "zero\r\none\ntwo two\nthree\nfour\nfive\n\n");
-    data = open_as("f", WEFT_DATA_TRAIN, 2, 2, 1, "0412");
+    data = open_as("f", WEFT_SPLIT_TRAIN, 2, 2, 1, "0412");
     if (data)
-        weft_data_info(data, &info);
+        weft_dataset_info(data, &info);
     CHECK_INT(info.classes, 6);
     CHECK_TEXT(info.class_names[0], "zero");
     CHECK_TEXT(info.class_names[2], "two two");
     CHECK_TEXT(info.class_names[5], "five");
-    weft_data_destroy(&data);
+    weft_dataset_destroy(&data);
     save_text("f/classes.txt", "zero\none\ntwo\n");
     check_fails("f", WEFT_ERR_FORMAT, "names 3 classes, but there is a label 4");
     save_text("f/classes.txt", "zero\none\n\033[2Jtwo\na\nb\n");
@@ -321,7 +320,7 @@ static void test_find(void)
     /* A plain file beats its packed twin, IDX beats CSV; two of a kind are a question. */
     save_text("f/train.csv", "broken");
     save("f/train-images-idx3-ubyte", &train);
-    check_open("f", WEFT_DATA_TRAIN, 2, 2, 1, "0412");
+    check_open("f", WEFT_SPLIT_TRAIN, 2, 2, 1, "0412");
     save("f/other-train-images-idx3-ubyte", &train);
     check_fails("f", WEFT_ERR_FORMAT,
                 "both other-train-images-idx3-ubyte and train-images-idx3-ubyte");
@@ -329,14 +328,14 @@ static void test_find(void)
     CHECK_OK(weft_folder_create(&context, "g", 0777));
     save_text("g/my_train.csv", "0,0\n3,37\n");
     save_text("g/my_Test.CSV", "1,0\n");
-    check_open("g", WEFT_DATA_TRAIN, 1, 1, 1, "03");
-    data = open_as("g", WEFT_DATA_TEST, 1, 1, 1, "1");
+    check_open("g", WEFT_SPLIT_TRAIN, 1, 1, 1, "03");
+    data = open_as("g", WEFT_SPLIT_TEST, 1, 1, 1, "1");
     if (data)
-        weft_data_info(data, &info);
+        weft_dataset_info(data, &info);
     CHECK_INT(info.classes, 4);
-    weft_data_destroy(&data);
-    save_text("picture.png", "\x89PNG\r\n\x1a\n");
-    check_fails("picture.png", WEFT_ERR_FORMAT, "is neither IDX, NPY nor CSV");
+    weft_dataset_destroy(&data);
+    save_text("image.png", "\x89PNG\r\n\x1a\n");
+    check_fails("image.png", WEFT_ERR_FORMAT, "is neither IDX, NPY nor CSV");
 }
 
 int main(void)

@@ -30,9 +30,9 @@ static void count_builds(void *priv, enum weft_log_level level, const char *mess
 /* The first note that holds `words`. */
 static const char *note_with(weft_context *context, const char *words)
 {
-    for (int i = 0; weft_device_note(context, i); i++)
-        if (strstr(weft_device_note(context, i), words))
-            return weft_device_note(context, i);
+    for (int i = 0; weft_device_diagnostic(context, i); i++)
+        if (strstr(weft_device_diagnostic(context, i), words))
+            return weft_device_diagnostic(context, i);
     return "(none)";
 }
 
@@ -87,13 +87,13 @@ static void test_no_driver(void)
     REQUIRE(!weft_context_create(&context, weft_context_params(.icd_dir = folder)));
     CHECK_INT(weft_device_count(context), 1);
     CHECK_OK(weft_device_info(context, 0, &info));
-    CHECK_INT(info.kind, WEFT_DEVICE_BUILTIN);
+    CHECK_INT(info.kind, WEFT_DEVICE_HOST);
     const char *note = note_with(context, "no OpenCL driver is found");
     CHECK(strstr(note, folder) && strstr(note, "has no .icd file"));
     weft_context_destroy(&context);
     REQUIRE(!weft_context_create(
         &context, weft_context_params(.icd_dir = folder, .no_opencl = true)));
-    CHECK(!weft_device_note(context, 0));
+    CHECK(!weft_device_diagnostic(context, 0));
     weft_context_destroy(&context);
 }
 
@@ -101,36 +101,37 @@ static const struct {
     const char *platform, *vendor, *device;
     cl_device_type type;
     const char *driver;
-    enum weft_family family;
+    enum weft_kernel_family family;
     unsigned quirks;
-    const char *group_options;
+    const char *work_group_family_options;
 } known[] = {
     {"Portable Computing Language", "AuthenticAMD", "pthread-haswell-AMD EPYC",
-     CL_DEVICE_TYPE_CPU, "3.1+debian", WEFT_FAMILY_VEC, OCL_QUIRK_KEEPS_PROGRAMS, ""},
+     CL_DEVICE_TYPE_CPU, "3.1+debian", WEFT_FAMILY_VEC, OCL_QUIRK_HAS_OWN_CACHE, ""},
     {"Portable Computing Language", "AuthenticAMD", "cpu-haswell-AMD EPYC",
-     CL_DEVICE_TYPE_CPU, "6.0+debian", WEFT_FAMILY_VEC, OCL_QUIRK_KEEPS_PROGRAMS,
+     CL_DEVICE_TYPE_CPU, "6.0+debian", WEFT_FAMILY_VEC, OCL_QUIRK_HAS_OWN_CACHE,
      "-cl-opt-disable"},
     {"Portable Computing Language", "AuthenticAMD", "cpu-haswell-AMD EPYC",
-     CL_DEVICE_TYPE_CPU, "7.1-6.", WEFT_FAMILY_VEC, OCL_QUIRK_KEEPS_PROGRAMS, ""},
+     CL_DEVICE_TYPE_CPU, "7.1-6.", WEFT_FAMILY_VEC, OCL_QUIRK_HAS_OWN_CACHE, ""},
     {"Portable Computing Language", "NVIDIA Corporation", "NVIDIA H100",
-     CL_DEVICE_TYPE_GPU, "6.0+debian", WEFT_FAMILY_TILE, OCL_QUIRK_KEEPS_PROGRAMS, ""},
+     CL_DEVICE_TYPE_GPU, "6.0+debian", WEFT_FAMILY_TILE, OCL_QUIRK_HAS_OWN_CACHE, ""},
     {"Oclgrind", "University of Bristol", "Oclgrind Simulator",
      CL_DEVICE_TYPE_CPU | CL_DEVICE_TYPE_GPU | CL_DEVICE_TYPE_ACCELERATOR,
-     "Oclgrind 21.10", WEFT_FAMILY_VEC, OCL_QUIRK_WHOLE_WRITES, ""},
+     "Oclgrind 21.10", WEFT_FAMILY_VEC, OCL_QUIRK_NO_PARTIAL_WRITES, ""},
     {"Intel(R) OpenCL", "Intel(R) Corporation", "Intel(R) Xeon(R) CPU",
      CL_DEVICE_TYPE_CPU, "2026.21.3", WEFT_FAMILY_VEC, 0, ""},
     {"rusticl", "Mesa/X.org", "llvmpipe (LLVM 15.0.6, 256 bits)", CL_DEVICE_TYPE_CPU,
-     "22.3.6", WEFT_FAMILY_TILE, OCL_QUIRK_SOFTWARE_GPU | OCL_QUIRK_EARLY_FINISH, ""},
+     "22.3.6", WEFT_FAMILY_TILE, OCL_QUIRK_SOFTWARE_GPU | OCL_QUIRK_FINISH_NEEDS_MARKER,
+     ""},
     {"rusticl", "AMD", "AMD Radeon RX 6600", CL_DEVICE_TYPE_GPU, "25.0.7",
-     WEFT_FAMILY_TILE, OCL_QUIRK_EARLY_FINISH, ""},
+     WEFT_FAMILY_TILE, OCL_QUIRK_FINISH_NEEDS_MARKER, ""},
     {"rusticl", "NVIDIA", "NV174", CL_DEVICE_TYPE_GPU, "25.0.7", WEFT_FAMILY_TILE,
-     OCL_QUIRK_EARLY_FINISH, ""},
+     OCL_QUIRK_FINISH_NEEDS_MARKER, ""},
     {"rusticl", "Mesa", "Apple M1", CL_DEVICE_TYPE_GPU, "25.0.7", WEFT_FAMILY_TILE,
-     OCL_QUIRK_EARLY_FINISH, ""},
+     OCL_QUIRK_FINISH_NEEDS_MARKER, ""},
     {"rusticl", "Mesa", "Mali-G610", CL_DEVICE_TYPE_GPU, "25.0.7", WEFT_FAMILY_VEC,
-     OCL_QUIRK_EARLY_FINISH, ""},
+     OCL_QUIRK_FINISH_NEEDS_MARKER, ""},
     {"NVIDIA CUDA", "NVIDIA Corporation", "NVIDIA H100", CL_DEVICE_TYPE_GPU, "570.86",
-     WEFT_FAMILY_TILE, OCL_QUIRK_KEEPS_PROGRAMS, ""},
+     WEFT_FAMILY_TILE, OCL_QUIRK_HAS_OWN_CACHE, ""},
     {"AMD Accelerated Parallel Processing", "Advanced Micro Devices, Inc.", "gfx1100",
      CL_DEVICE_TYPE_GPU, "3635.0", WEFT_FAMILY_TILE, 0, ""},
     {"Intel(R) OpenCL Graphics", "Intel(R) Corporation", "Intel(R) UHD Graphics 620",
@@ -145,16 +146,16 @@ static const struct {
 
 static void test_classes(void)
 {
-    for (size_t i = 0; i < WEFT_COUNT(known); i++) {
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(known); i++) {
         struct weft_device_info info = {0};
         snprintf(info.platform, sizeof(info.platform), "%s", known[i].platform);
         snprintf(info.vendor, sizeof(info.vendor), "%s", known[i].vendor);
         snprintf(info.name, sizeof(info.name), "%s", known[i].device);
         snprintf(info.driver, sizeof(info.driver), "%s", known[i].driver);
-        const struct ocl_class c = ocl_class_of(&info, known[i].type);
+        const struct ocl_device_class c = ocl_classify_device(&info, known[i].type);
         CHECK_INT(c.family, known[i].family);
         CHECK_INT(c.quirks, known[i].quirks);
-        CHECK_TEXT(c.group_options, known[i].group_options);
+        CHECK_TEXT(c.work_group_family_options, known[i].work_group_family_options);
     }
 }
 
@@ -166,11 +167,11 @@ static void test_list_of_devices(const weft_context *context)
         CHECK(info.kind >= before.kind);
         CHECK(info.name[0] && strchr(info.id, '@'));
         CHECK(info.family != WEFT_FAMILY_AUTO);
-        CHECK(info.compute_units > 0 && info.memory_bytes >= info.max_alloc_bytes &&
-              info.max_alloc_bytes > 0 && info.max_group > 0);
+        CHECK(info.compute_units > 0 && info.global_mem_bytes >= info.max_alloc_bytes &&
+              info.max_alloc_bytes > 0 && info.max_work_group_size > 0);
         before = info;
     }
-    CHECK_INT(info.kind, WEFT_DEVICE_BUILTIN);
+    CHECK_INT(info.kind, WEFT_DEVICE_HOST);
 }
 
 static int found(weft_context *context, const char *selector)
@@ -239,24 +240,24 @@ static void test_programs(weft_device *device)
     struct ocl_program *p[3];
     cl_kernel kernel[3];
     built = 0;
-    CHECK_OK(ocl_program_want(d, "act.cl", "-DVW=4", &p[0]));
-    CHECK_OK(ocl_program_want(d, "act.cl", "-DVW=4", &p[1]));
+    CHECK_OK(ocl_program_request(d, "act.cl", "-DVW=4", &p[0]));
+    CHECK_OK(ocl_program_request(d, "act.cl", "-DVW=4", &p[1]));
     CHECK(p[0] == p[1]);
     CHECK_OK(ocl_programs_build(d));
     CHECK_OK(ocl_programs_build(d));
     CHECK_INT(built, 1);
     CHECK_OK(ocl_program_kernel(d, p[0], "act_forward", &kernel[0]));
     CHECK_OK(ocl_program_kernel(d, p[1], "act_backward", &kernel[1]));
-    CHECK_OK(ocl_program_want(d, "act.cl", "-DVW=8", &p[2]));
+    CHECK_OK(ocl_program_request(d, "act.cl", "-DVW=8", &p[2]));
     CHECK_OK(ocl_program_kernel(d, p[2], "act_forward", &kernel[2]));
     CHECK_INT(built, 2);
     for (int i = 0; i < 3; i++)
         clReleaseKernel(kernel[i]);
     /* Two that build and one that does not: the sentence is about the one, and has the
      * driver's log. */
-    CHECK_OK(ocl_program_want(d, "act.cl", "-DVW=1", &p[0]));
-    CHECK_OK(ocl_program_want(d, "act.cl", "-DVW=2", &p[1]));
-    CHECK_OK(ocl_program_want(d, "act.cl", "-DVW=5", &p[2]));
+    CHECK_OK(ocl_program_request(d, "act.cl", "-DVW=1", &p[0]));
+    CHECK_OK(ocl_program_request(d, "act.cl", "-DVW=2", &p[1]));
+    CHECK_OK(ocl_program_request(d, "act.cl", "-DVW=5", &p[2]));
     CHECK_FAILS(ocl_programs_build(d), WEFT_ERR_BUILD, "-DVW=5");
     CHECK(strstr(weft_error(test_context), "float5"));
     CHECK_OK(ocl_program_kernel(d, p[1], "act_forward", &kernel[0]));
@@ -265,7 +266,7 @@ static void test_programs(weft_device *device)
                 "-DVW=5");
     CHECK_FAILS(ocl_program_kernel(d, p[0], "no_such", &kernel[0]), WEFT_ERR_BUILD,
                 "no kernel no_such in act.cl");
-    CHECK_FAILS(ocl_program_want(d, "no_such.cl", "", &p[0]), WEFT_ERR_BUILD,
+    CHECK_FAILS(ocl_program_request(d, "no_such.cl", "", &p[0]), WEFT_ERR_BUILD,
                 "no_such.cl");
 }
 
@@ -278,8 +279,8 @@ static void test_united(weft_device *device)
     struct ocl_device *d = (struct ocl_device *)device;
     struct ocl_program *p[2 * COUNT];
     for (int i = 0; i < 2 * COUNT; i++)
-        CHECK_OK(ocl_program_want(d, kernels[i / 2][0],
-                                  i % 2 ? "-DVW=4 -DACT=1" : "-DVW=2 -DACT=2", &p[i]));
+        CHECK_OK(ocl_program_request(d, kernels[i / 2][0],
+                                     i % 2 ? "-DVW=4 -DACT=1" : "-DVW=2 -DACT=2", &p[i]));
     built = 0;
     united = 0;
     CHECK_OK(ocl_programs_build(d));
@@ -292,7 +293,7 @@ static void test_united(weft_device *device)
     CHECK_INT(built, 2); /* of act.cl, and none alone afterwards */
 }
 
-static enum weft_status count_call(struct weft_list *list, void *data)
+static enum weft_status count_call(struct weft_command_list *list, void *data)
 {
     int *const *count = data;
     ++**count;
@@ -302,7 +303,7 @@ static enum weft_status count_call(struct weft_list *list, void *data)
 static void test_lists(weft_device *device)
 {
     const struct weft_backend *b = &weft_backend_opencl;
-    struct weft_list *list = NULL;
+    struct weft_command_list *list = NULL;
     struct weft_mem *mem = NULL;
     uint32_t state[STATE_WORDS];
     int calls = 0, *to_calls = &calls;
@@ -310,13 +311,13 @@ static void test_lists(weft_device *device)
     CHECK_OK(b->list_create(device, &list));
 
     /* A primitive's pieces lie apart; the next primitive begins anew. */
-    ocl_begin(list);
-    CHECK_INT(ocl_scratch(list, 100), 0);
-    CHECK_INT(ocl_scratch(list, 64), 128);
-    CHECK_INT(list->scratch_bytes, 192);
-    ocl_begin(list);
-    CHECK_INT(ocl_scratch(list, 1), 0);
-    CHECK_INT(list->scratch_bytes, 192);
+    ocl_begin_primitive(list);
+    CHECK_INT(ocl_workspace(list, 100), 0);
+    CHECK_INT(ocl_workspace(list, 64), 128);
+    CHECK_INT(list->workspace_bytes, 192);
+    ocl_begin_primitive(list);
+    CHECK_INT(ocl_workspace(list, 1), 0);
+    CHECK_INT(list->workspace_bytes, 192);
 
     CHECK_FAILS(ocl_launch(list, "-DVW=4",
                            &(struct ocl_launch){.source = "act.cl",
@@ -330,17 +331,18 @@ static void test_lists(weft_device *device)
     CHECK_INT(list->launches, 0);
 
     struct weft_view view = {mem, 0, STATE_WORDS}, one = {mem, STATE_WORDS, 1};
-    CHECK_OK(b->update(list, &(struct weft_update_args){.state = view,
-                                                        .w = one,
-                                                        .g = one,
-                                                        .m = {mem, STATE_WORDS + 16, 1},
-                                                        .n = 1,
-                                                        .loss = one,
-                                                        .hit = one}));
-    CHECK_OK(ocl_call(list, count_call, &to_calls, sizeof(to_calls)));
+    CHECK_OK(b->optimizer_step(
+        list, &(struct weft_optimizer_step_args){.state = view,
+                                                 .w = one,
+                                                 .g = one,
+                                                 .m = {mem, STATE_WORDS + 16, 1},
+                                                 .n = 1,
+                                                 .loss = one,
+                                                 .correct = one}));
+    CHECK_OK(ocl_host_call(list, count_call, &to_calls, sizeof(to_calls)));
     CHECK_INT(list->launches, 2);
-    CHECK_OK(b->list_seal(list));
-    CHECK(ocl_scratch_mem(list) != NULL);
+    CHECK_OK(b->list_finalize(list));
+    CHECK(ocl_workspace_mem(list) != NULL);
     for (int i = 0; i < 5; i++)
         CHECK_OK(b->replay(list));
     CHECK_OK(b->read(device, state, mem, 0, sizeof(state)));
@@ -354,17 +356,17 @@ static void test_lists(weft_device *device)
 static void test_waiting(weft_device *device)
 {
     const struct weft_backend *b = &weft_backend_opencl;
-    struct weft_list *list = NULL;
+    struct weft_command_list *list = NULL;
     struct weft_mem *mem = NULL;
     double work = 0, begin, waited = 0, read = 1;
     float y;
     CHECK_OK(b->alloc(device, 4096, &mem));
     CHECK_OK(b->list_create(device, &list));
     struct weft_probe_args args = {
-        .kind = WEFT_PROBE_MULTIPLY, .rounds = 20000, .y = {mem, 0, 1024}};
-    for (; args.shape < WEFT_PROBE_SHAPES && !list->launches; args.shape++)
+        .kind = WEFT_PROBE_FMA, .rounds = 20000, .y = {mem, 0, 1024}};
+    for (; args.shape < WEFT_PROBE_VARIANTS && !list->launches; args.shape++)
         CHECK_OK(b->probe(list, &args, &work));
-    CHECK_OK(b->list_seal(list));
+    CHECK_OK(b->list_finalize(list));
     CHECK_OK(b->replay(list));
     CHECK_OK(b->read(device, &y, mem, 0, sizeof(y)));
     for (int i = 0; i < 3 && read > waited / 2; i++) {
@@ -380,7 +382,7 @@ static void test_waiting(weft_device *device)
     b->free(device, mem);
 }
 
-static void test_device(weft_context *context, int index, enum weft_family family)
+static void test_device(weft_context *context, int index, enum weft_kernel_family family)
 {
     weft_device *device = NULL;
     struct weft_device_info info;

@@ -103,7 +103,7 @@ static void test_read(void)
     CHECK_OK(weft_file_read(&context, "a", 10, &file));
     CHECK_INT(file.size, 10);
     CHECK_TEXT((char *)file.bytes, "0123456789");
-    weft_file_finish(&file);
+    weft_file_free(&file);
     CHECK(!file.bytes && !file.size);
     CHECK_FAILS(weft_file_read(&context, "a", 9, &file), WEFT_ERR_FORMAT,
                 "a: 10 bytes, more than the 9");
@@ -114,9 +114,9 @@ static void test_read(void)
     CHECK_OK(weft_file_read(&context, "empty", 0, &file));
     CHECK_INT(file.size, 0);
     CHECK_TEXT((char *)file.bytes, "");
-    weft_file_finish(&file);
-    CHECK_OK(weft_file_read_packed(&context, "empty", 0, &file));
-    weft_file_finish(&file);
+    weft_file_free(&file);
+    CHECK_OK(weft_file_read_gz(&context, "empty", 0, &file));
+    weft_file_free(&file);
     CHECK_FAILS(weft_file_read(&context, "/dev/zero", 100000, &file), WEFT_ERR_FORMAT,
                 "more than 100000 bytes");
 }
@@ -139,7 +139,7 @@ static void test_pipe(void)
     CHECK_OK(weft_file_read(&context, "pipe", 200000, &file));
     CHECK_INT(file.size, 200000);
     CHECK(file.bytes && file.bytes[199999] == 'p' && !file.bytes[200000]);
-    weft_file_finish(&file);
+    weft_file_free(&file);
     waitpid(child, NULL, 0);
     unlink("pipe");
 }
@@ -173,21 +173,21 @@ static void test_gzip(void)
     uint8_t *gz = pack(plain, size, &packed);
 
     CHECK_OK(weft_file_write(&context, "a.gz", gz, packed));
-    CHECK_OK(weft_file_read_packed(&context, "a.gz", size, &file));
+    CHECK_OK(weft_file_read_gz(&context, "a.gz", size, &file));
     CHECK_INT(file.size, size);
     CHECK(file.size == size && !memcmp(file.bytes, plain, size) && !file.bytes[size]);
-    weft_file_finish(&file);
+    weft_file_free(&file);
     CHECK_OK(weft_file_read(&context, "a.gz", size, &file));
     CHECK_INT(file.size, packed);
-    weft_file_finish(&file);
-    CHECK_FAILS(weft_file_read_packed(&context, "a.gz", size - 1, &file), WEFT_ERR_FORMAT,
+    weft_file_free(&file);
+    CHECK_FAILS(weft_file_read_gz(&context, "a.gz", size - 1, &file), WEFT_ERR_FORMAT,
                 "unpacks to more than 19999 bytes");
 
     for (size_t cut = 0; cut < packed; cut++)
-        CHECK_FAILS(weft_file_unpack(&context, "cut.gz", gz, cut, size, &file),
+        CHECK_FAILS(weft_file_gunzip(&context, "cut.gz", gz, cut, size, &file),
                     WEFT_ERR_FORMAT, "cut short");
     gz[packed / 2] ^= 0x10;
-    CHECK_FAILS(weft_file_unpack(&context, "b.gz", gz, packed, size, &file),
+    CHECK_FAILS(weft_file_gunzip(&context, "b.gz", gz, packed, size, &file),
                 WEFT_ERR_FORMAT, "b.gz: damaged gzip data");
     gz[packed / 2] ^= 0x10;
 
@@ -196,23 +196,23 @@ static void test_gzip(void)
     REQUIRE(twice);
     memcpy(twice, gz, packed);
     memcpy(twice + packed, gz, packed);
-    CHECK_OK(weft_file_unpack(&context, "two.gz", twice, 2 * packed, 2 * size, &file));
+    CHECK_OK(weft_file_gunzip(&context, "two.gz", twice, 2 * packed, 2 * size, &file));
     CHECK_INT(file.size, 2 * size);
-    weft_file_finish(&file);
+    weft_file_free(&file);
     memset(twice + packed, 'x', packed);
-    CHECK_FAILS(weft_file_unpack(&context, "x.gz", twice, packed + 1, 2 * size, &file),
+    CHECK_FAILS(weft_file_gunzip(&context, "x.gz", twice, packed + 1, 2 * size, &file),
                 WEFT_ERR_FORMAT, "x.gz");
-    CHECK_FAILS(weft_file_unpack(&context, "x.gz", twice, packed + 9, 2 * size, &file),
+    CHECK_FAILS(weft_file_gunzip(&context, "x.gz", twice, packed + 9, 2 * size, &file),
                 WEFT_ERR_FORMAT, "incorrect header");
 
     /* A bomb: 64 MiB of zeros, and a size that lies. */
     uint8_t *zeros = calloc(1, 64 << 20);
     REQUIRE(zeros);
     uint8_t *bomb = pack(zeros, 64 << 20, &bomb_size);
-    CHECK_FAILS(weft_file_unpack(&context, "bomb.gz", bomb, bomb_size, 1 << 20, &file),
+    CHECK_FAILS(weft_file_gunzip(&context, "bomb.gz", bomb, bomb_size, 1 << 20, &file),
                 WEFT_ERR_FORMAT, "unpacks to more than 1048576 bytes");
     memset(bomb + bomb_size - 4, 0xff, 4);
-    CHECK_FAILS(weft_file_unpack(&context, "lie.gz", bomb, bomb_size, 128 << 20, &file),
+    CHECK_FAILS(weft_file_gunzip(&context, "lie.gz", bomb, bomb_size, 128 << 20, &file),
                 WEFT_ERR_FORMAT, "incorrect length check");
     free(zeros);
     free(bomb);
@@ -238,7 +238,7 @@ static void test_write(void)
     CHECK_INT(mode_of("w"), 0600);
     CHECK_OK(weft_file_read(&context, "w", 100, &file));
     CHECK_TEXT((char *)file.bytes, "two");
-    weft_file_finish(&file);
+    weft_file_free(&file);
     CHECK_INT(entries("."), before + 1);
 
     CHECK_INT(symlink("w", "link"), 0);
@@ -247,7 +247,7 @@ static void test_write(void)
     CHECK(lstat("link", &info) == 0 && S_ISLNK(info.st_mode));
     CHECK_OK(weft_file_read(&context, "w", 100, &file));
     CHECK_TEXT((char *)file.bytes, "three");
-    weft_file_finish(&file);
+    weft_file_free(&file);
 
     CHECK_OK(weft_file_write(&context, "/dev/null", "x", 1));
     CHECK(stat("/dev/null", &info) == 0 && S_ISCHR(info.st_mode));
@@ -277,7 +277,7 @@ static void test_write_fails(void)
     CHECK_INT(entries("."), before);
     CHECK_OK(weft_file_read(&context, "kept", 100, &file));
     CHECK_TEXT((char *)file.bytes, "kept");
-    weft_file_finish(&file);
+    weft_file_free(&file);
     free(much);
 }
 
@@ -304,7 +304,7 @@ static void remove_all(void)
 {
     static const char *const names[] = {"a",    "a.gz",  "empty", "w", "link",
                                         "kept", "d/e/f", "d/e",   "d"};
-    for (size_t i = 0; i < WEFT_COUNT(names); i++)
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(names); i++)
         remove(names[i]);
 }
 

@@ -21,7 +21,7 @@ static uint32_t drawn, number;
 
 static uint32_t draw(uint32_t below)
 {
-    struct weft_random r = weft_philox(1, 2, drawn++, number, 0, RANDOM_CHECK);
+    struct weft_random r = weft_philox(1, 2, drawn++, number, 0, RANDOM_VERIFY);
     return (uint32_t)((uint64_t)r.v[0] * below >> 32);
 }
 
@@ -54,7 +54,7 @@ static void draw_text(char *text, size_t size)
     size_t used = (size_t)snprintf(text, size, "conv %d 1%s as=n0\n", CHANNELS,
                                    draw(2) ? " tanh" : "");
     for (int i = 1; i <= lines; i++) {
-        const char *line = layers[draw(WEFT_COUNT(layers))];
+        const char *line = layers[draw(WEFT_ARRAY_SIZE(layers))];
         int from = draw(2) ? i - 1 : (int)draw((uint32_t)i),
             other = (int)draw((uint32_t)i);
         char name[8], words[48];
@@ -80,10 +80,10 @@ enum way { USUAL, PLAIN, LOOSE, SHORT, WAYS };
 static int forgotten;
 
 /* One network planned, recorded, and run. */
-struct rig {
+struct graph_fixture {
     struct weft_plan *plan;
-    struct weft_roles roles;
-    struct weft_list *list;
+    struct weft_buffers buffers;
+    struct weft_command_list *list;
     size_t weights, floats; /* trained; with the statistics behind them */
 };
 
@@ -101,7 +101,7 @@ static void write_floats(struct weft_view view, uint32_t stream, float low, floa
     REQUIRE(host);
     for (size_t i = 0; i < view.count; i++) {
         struct weft_random r =
-            weft_philox(3, stream, (uint32_t)i, number, 0, RANDOM_CHECK);
+            weft_philox(3, stream, (uint32_t)i, number, 0, RANDOM_VERIFY);
         host[i] = low + (high - low) * weft_uniform(r.v[0]);
     }
     CHECK_OK(device->backend->write(device, view.mem, view.offset * sizeof(float), host,
@@ -111,67 +111,69 @@ static void write_floats(struct weft_view view, uint32_t stream, float low, floa
 
 static void place_otherwise(struct weft_plan *plan, enum way way)
 {
-    int count = SPAN_STEP_COUNT + SPAN_NODE_COUNT * plan->graph.count;
+    int count = TENSOR_STEP_COUNT + TENSOR_NODE_COUNT * plan->graph.count;
     for (int i = 0; i < count; i++) {
-        struct weft_span *span = &plan->spans[i];
-        bool gradient =
-            i >= SPAN_STEP_COUNT && (i - SPAN_STEP_COUNT) % SPAN_NODE_COUNT == SPAN_DY;
+        struct weft_live_range *range = &plan->live_ranges[i];
+        bool gradient = i >= TENSOR_STEP_COUNT &&
+                        (i - TENSOR_STEP_COUNT) % TENSOR_NODE_COUNT == TENSOR_DY;
         if (way == LOOSE)
-            *span = (struct weft_span){-1, 10000, span->bytes, 0};
-        else if (gradient && span->last > span->first)
-            span->last--;
+            *range = (struct weft_live_range){-1, 10000, range->bytes, 0};
+        else if (gradient && range->last > range->first)
+            range->last--;
     }
-    CHECK_OK(weft_spans_place(ctx, plan->spans, count, &plan->bytes));
+    CHECK_OK(weft_arena_assign(ctx, plan->live_ranges, count, &plan->bytes));
 }
 
-static void rig_init(struct rig *rig, const weft_net *net, enum way way)
+static void graph_fixture_init(struct graph_fixture *rig, const weft_net *net,
+                               enum way way)
 {
-    *rig = (struct rig){.weights = net->graph.weights,
-                        .floats = weft_graph_floats(&net->graph)};
+    *rig = (struct graph_fixture){.weights = net->graph.weights,
+                                  .floats = weft_graph_floats(&net->graph)};
     CHECK_OK(weft_plan_create(net, BATCH, true, way == PLAIN, WEFT_FLOAT32, &rig->plan));
     REQUIRE(rig->plan);
     if (way == LOOSE || way == SHORT)
         place_otherwise(rig->plan, way);
     size_t bytes = rig->floats * sizeof(float);
-    rig->roles = (struct weft_roles){.activations = alloc(rig->plan->bytes),
-                                     .weights = alloc(bytes),
-                                     .gradients = alloc(bytes),
-                                     .state = alloc(STATE_WORDS * sizeof(uint32_t))};
+    rig->buffers = (struct weft_buffers){.activations = alloc(rig->plan->bytes),
+                                         .weights = alloc(bytes),
+                                         .gradients = alloc(bytes),
+                                         .state = alloc(STATE_WORDS * sizeof(uint32_t))};
     CHECK_OK(device->backend->list_create(device, &rig->list));
     REQUIRE(rig->list);
-    CHECK_OK(weft_plan_forward(rig->plan, &rig->roles, rig->list));
-    CHECK_OK(weft_plan_backward(rig->plan, &rig->roles, rig->list));
-    CHECK_OK(device->backend->list_seal(rig->list));
+    CHECK_OK(weft_plan_forward(rig->plan, &rig->buffers, rig->list));
+    CHECK_OK(weft_plan_backward(rig->plan, &rig->buffers, rig->list));
+    CHECK_OK(device->backend->list_finalize(rig->list));
 }
 
-static void rig_finish(struct rig *rig)
+static void graph_fixture_free(struct graph_fixture *rig)
 {
-    struct weft_mem *const mems[] = {rig->roles.activations, rig->roles.weights,
-                                     rig->roles.gradients, rig->roles.state};
+    struct weft_mem *const mems[] = {rig->buffers.activations, rig->buffers.weights,
+                                     rig->buffers.gradients, rig->buffers.state};
     device->backend->list_destroy(rig->list);
-    for (size_t i = 0; i < WEFT_COUNT(mems); i++)
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(mems); i++)
         device->backend->free(device, mems[i]);
     weft_plan_destroy(&rig->plan);
 }
 
 /* The loss at these weights; the gradient where it is wanted. */
-static double rig_run(struct rig *rig, const float *weights, float *gradient)
+static double graph_fixture_run(struct graph_fixture *rig, const float *weights,
+                                float *gradient)
 {
     const struct weft_backend *backend = device->backend;
     int32_t labels[BATCH];
     float losses[BATCH];
     for (int i = 0; i < BATCH; i++)
         labels[i] = i % CLASSES;
-    write_floats(weft_plan_step_view(rig->plan, &rig->roles, SPAN_X), 7, -1, 1);
-    struct weft_view to = weft_plan_step_view(rig->plan, &rig->roles, SPAN_LABELS);
-    struct weft_view loss = weft_plan_step_view(rig->plan, &rig->roles, SPAN_LOSS);
+    write_floats(weft_plan_step_view(rig->plan, &rig->buffers, TENSOR_X), 7, -1, 1);
+    struct weft_view to = weft_plan_step_view(rig->plan, &rig->buffers, TENSOR_LABELS);
+    struct weft_view loss = weft_plan_step_view(rig->plan, &rig->buffers, TENSOR_LOSS);
     CHECK_OK(backend->write(device, to.mem, to.offset * 4, labels, sizeof(labels)));
-    CHECK_OK(backend->write(device, rig->roles.weights, 0, weights,
+    CHECK_OK(backend->write(device, rig->buffers.weights, 0, weights,
                             rig->floats * sizeof(float)));
     CHECK_OK(backend->replay(rig->list));
     CHECK_OK(backend->read(device, losses, loss.mem, loss.offset * 4, sizeof(losses)));
     if (gradient)
-        CHECK_OK(backend->read(device, gradient, rig->roles.gradients, 0,
+        CHECK_OK(backend->read(device, gradient, rig->buffers.gradients, 0,
                                rig->weights * sizeof(float)));
     double sum = 0;
     for (int i = 0; i < BATCH; i++)
@@ -181,8 +183,8 @@ static double rig_run(struct rig *rig, const float *weights, float *gradient)
 
 /* The derivative of L(w + t d) at t = 0, by the difference of fourth order, against g d;
  * d is of +-1. */
-static void check_difference(struct rig *rig, const float *weights, const float *gradient,
-                             const char *text)
+static void check_difference(struct graph_fixture *rig, const float *weights,
+                             const float *gradient, const char *text)
 {
     static const struct {
         double at, factor;
@@ -192,16 +194,16 @@ static void check_difference(struct rig *rig, const float *weights, const float 
     REQUIRE(moved);
     memcpy(moved, weights, rig->floats * sizeof(*moved));
     double along = 0, numeric = 0;
-    for (size_t p = 0; p < WEFT_COUNT(points); p++) {
+    for (size_t p = 0; p < WEFT_ARRAY_SIZE(points); p++) {
         along = 0;
         for (size_t i = 0; i < rig->weights; i++) {
             struct weft_random r =
-                weft_philox(5, 6, (uint32_t)i, number, 0, RANDOM_CHECK);
+                weft_philox(5, 6, (uint32_t)i, number, 0, RANDOM_VERIFY);
             double d = r.v[0] & 1 ? 1 : -1;
             moved[i] = (float)((double)weights[i] + points[p].at * d * step);
             along += d * (double)gradient[i];
         }
-        numeric += points[p].factor * rig_run(rig, moved, NULL) / (12 * step);
+        numeric += points[p].factor * graph_fixture_run(rig, moved, NULL) / (12 * step);
     }
     test_checks++;
     if (!(fabs(numeric - along) <= 1e-3 * (fabs(along) + 1)))
@@ -219,16 +221,16 @@ static void check_net(void)
     CHECK_OK(weft_net_create(
         ctx, text, weft_net_params(.height = SIDE, .width = SIDE, .channels = 2), &net));
     REQUIRE(net);
-    struct rig rigs[WAYS];
+    struct graph_fixture rigs[WAYS];
     float *weights = calloc(weft_graph_floats(&net->graph), sizeof(float)),
           *gradients[WAYS];
     REQUIRE(weights);
     weft_graph_initialize(&net->graph, number, weights);
     for (int i = 0; i < WAYS; i++) {
-        rig_init(&rigs[i], net, (enum way)i);
+        graph_fixture_init(&rigs[i], net, (enum way)i);
         gradients[i] = malloc(net->graph.weights * sizeof(float));
         REQUIRE(gradients[i]);
-        rig_run(&rigs[i], weights, gradients[i]);
+        graph_fixture_run(&rigs[i], weights, gradients[i]);
     }
     double off = 0;
     for (size_t i = 0; i < net->graph.weights; i++)
@@ -243,7 +245,7 @@ static void check_net(void)
         TEST_FAIL("net %u: fused differs from plain by %g:\n%s", number, off, text);
     check_difference(&rigs[USUAL], weights, gradients[USUAL], text);
     for (int i = 0; i < WAYS; i++) {
-        rig_finish(&rigs[i]);
+        graph_fixture_free(&rigs[i]);
         free(gradients[i]);
     }
     free(weights);

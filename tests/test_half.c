@@ -28,9 +28,9 @@ static void test_all(void)
 {
     int wrong_wide = 0, wrong_back = 0;
     for (unsigned half = 0; half < 65536; half++) {
-        float wide = weft_half_widen((uint16_t)half);
+        float wide = weft_fp16_to_fp32((uint16_t)half);
         wrong_wide += !same(wide, value_of(half));
-        uint16_t back = weft_half_narrow(wide);
+        uint16_t back = weft_fp32_to_fp16(wide);
         wrong_back +=
             isnan(wide) ? (back & 0x7C00) != 0x7C00 || !(back & 0x03FF) : back != half;
     }
@@ -53,8 +53,8 @@ static void test_between(void)
                       {nextafterf(middle, 0), half},
                       {nextafterf(middle, INFINITY), half + 1}};
         for (int i = 0; i < 3; i++) {
-            wrong += weft_half_narrow(points[i].at) != points[i].want;
-            wrong += weft_half_narrow(-points[i].at) != (points[i].want | 0x8000);
+            wrong += weft_fp32_to_fp16(points[i].at) != points[i].want;
+            wrong += weft_fp32_to_fp16(-points[i].at) != (points[i].want | 0x8000);
         }
     }
     CHECK_INT(wrong, 0);
@@ -62,17 +62,17 @@ static void test_between(void)
 
 static void test_edges(void)
 {
-    CHECK_INT(weft_half_narrow(65504.0f), 0x7BFF);
-    CHECK_INT(weft_half_narrow(65519.996f), 0x7BFF);
-    CHECK_INT(weft_half_narrow(65520.0f), 0x7C00);
-    CHECK_INT(weft_half_narrow(3e38f), 0x7C00);
-    CHECK_INT(weft_half_narrow(-INFINITY), 0xFC00);
-    CHECK_INT(weft_half_narrow(0x1p-25f), 0);
-    CHECK_INT(weft_half_narrow(0x1.000002p-25f), 1);
-    CHECK_INT(weft_half_narrow(-1e-40f), 0x8000);
-    CHECK(isnan(weft_half_widen(weft_half_narrow(-NAN))));
-    CHECK((double)weft_half_round(2049.0f) == 2048.0);
-    CHECK((double)weft_half_round(2051.0f) == 2052.0);
+    CHECK_INT(weft_fp32_to_fp16(65504.0f), 0x7BFF);
+    CHECK_INT(weft_fp32_to_fp16(65519.996f), 0x7BFF);
+    CHECK_INT(weft_fp32_to_fp16(65520.0f), 0x7C00);
+    CHECK_INT(weft_fp32_to_fp16(3e38f), 0x7C00);
+    CHECK_INT(weft_fp32_to_fp16(-INFINITY), 0xFC00);
+    CHECK_INT(weft_fp32_to_fp16(0x1p-25f), 0);
+    CHECK_INT(weft_fp32_to_fp16(0x1.000002p-25f), 1);
+    CHECK_INT(weft_fp32_to_fp16(-1e-40f), 0x8000);
+    CHECK(isnan(weft_fp16_to_fp32(weft_fp32_to_fp16(-NAN))));
+    CHECK((double)weft_fp16_round(2049.0f) == 2048.0);
+    CHECK((double)weft_fp16_round(2051.0f) == 2052.0);
 }
 
 int main(void)

@@ -19,7 +19,7 @@ static void check_seed(void)
 {
     struct weft_net_info info;
     struct weft_layer_info layer;
-    weft_net *net = net_of(weft_net_builtin("seed", -1), 28, 28, 1);
+    weft_net *net = net_of(weft_net_builtin("small", -1), 28, 28, 1);
     REQUIRE(net);
     weft_net_info(net, &info);
     CHECK_INT(info.layers, 6);
@@ -28,7 +28,7 @@ static void check_seed(void)
     CHECK_INT(info.weights, 320 + 5408 * 32 + 32 + 330);
     CHECK_NEAR(info.flops, 2.0 * (26 * 26 * 32 * 9 + 5408 * 32 + 320), 60000);
     CHECK_INT(info.optimizer.kind, WEFT_OPTIMIZER_ADAM);
-    CHECK_NEAR(info.optimizer.rate, 1e-3, 1e-9);
+    CHECK_NEAR(info.optimizer.learning_rate, 1e-3, 1e-9);
     CHECK_OK(weft_net_layer(net, 0, &layer));
     CHECK_TEXT(layer.name, "conv1");
     CHECK_TEXT(layer.text, "conv 32 3x3 relu");
@@ -56,7 +56,7 @@ static void check_builtins(void)
     CHECK(count >= 4);
 }
 
-/* One layer on a picture, and the shape that comes out. */
+/* One layer on an image, and the shape that comes out. */
 static void check_shapes(void)
 {
     static const struct {
@@ -78,7 +78,7 @@ static void check_shapes(void)
         {"leaky-relu slope=0.2", 7, 6, 3, 7, 6, 3},
         {"dropout 0.5", 7, 6, 3, 7, 6, 3},
     };
-    for (size_t i = 0; i < WEFT_COUNT(cases); i++) {
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(cases); i++) {
         char text[128];
         struct weft_layer_info layer;
         snprintf(text, sizeof(text), "%s\nflatten\ndense 3\nsoftmax\n", cases[i].layer);
@@ -142,23 +142,23 @@ static void check_sentences(void)
          "line 1: nothing reads what relu1 makes"},
         {"flatten as=a\ndense 3\nsoftmax\nrelu from=a\n", "nothing may follow softmax"},
         {"flatten\ninput 8 8 1\n", "must stand before the layers"},
-        {"input 9 9 1\n", "wants pictures of 9x9x1, the data are 8x8x1"},
+        {"input 9 9 1\n", "wants images of 9x9x1, the data are 8x8x1"},
         {"conv 65536 7 pad=3\nconv 65536 7 pad=3\n", "too large"},
         {"flatten # Stra\xdf"
          "e\n",
          "line 1: is not UTF-8"},
     };
     weft_net *net = NULL;
-    for (size_t i = 0; i < WEFT_COUNT(cases); i++)
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(cases); i++)
         CHECK_FAILS(weft_net_create(
                         ctx, cases[i].text,
                         weft_net_params(.height = 8, .width = 8, .channels = 1), &net),
                     WEFT_ERR_FORMAT, cases[i].words);
     CHECK_FAILS(weft_net_create(ctx, "flatten\ndense 3\nsoftmax\n", NULL, &net),
-                WEFT_ERR_FORMAT, "the size of the pictures is not known");
+                WEFT_ERR_FORMAT, "the size of the images is not known");
     CHECK_FAILS(
         weft_net_create(ctx, "input 32768 32768 4\nmax-pool 1 stride=255\n", NULL, &net),
-        WEFT_ERR_FORMAT, "line 2: one picture of 32768x32768x4");
+        WEFT_ERR_FORMAT, "line 2: one image of 32768x32768x4");
     CHECK_FAILS(weft_net_create(ctx, "flatten\ndense 3\nsoftmax\n",
                                 weft_net_params(.height = 8), &net),
                 WEFT_ERR_ARG, "an input of 8x0x0; each must be 1 to 65535");
@@ -174,11 +174,13 @@ static void describe_plan(const struct weft_plan *plan, char *out, size_t size)
     out[0] = 0;
     for (int i = 0; i < plan->graph.count; i++) {
         const struct weft_node *node = &plan->graph.nodes[i];
-        if (weft_node_idle(node, plan->training))
+        if (weft_node_is_noop(node, plan->training))
             continue;
         size_t used = strlen(out);
         snprintf(out + used, size - used, "%s%s%s%s%s%s", used ? " " : "", node->op->name,
-                 node->fold.channels && node->op != &weft_op_norm ? "+batch-norm" : "",
+                 node->prepared.channels && node->op != &weft_op_batch_norm
+                     ? "+batch-norm"
+                     : "",
                  node->activation.act ? "+" : "",
                  node->activation.act ? weft_act_names[node->activation.act] : "",
                  node->op == &weft_op_conv && node->pool.r ? "+max-pool" : "");
@@ -229,7 +231,7 @@ static void check_fusion(void)
         {"conv 4 3 relu\navg-pool 2\nconv 4 2\nglobal-max-pool\ndense 3\nsoftmax\n", true,
          false, "conv+relu avg-pool conv global-max-pool dense softmax"},
     };
-    for (size_t i = 0; i < WEFT_COUNT(cases); i++) {
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(cases); i++) {
         weft_net *net = net_of(cases[i].text, 8, 8, 1);
         struct weft_plan *plan = NULL;
         REQUIRE(net);
@@ -251,30 +253,33 @@ static void check_places(void)
     uint32_t random = 1;
     for (int round = 0; round < 200; round++) {
         enum { COUNT = 24 };
-        struct weft_span spans[COUNT];
+        struct weft_live_range live_ranges[COUNT];
         size_t peak, busiest = 0;
         for (int i = 0; i < COUNT; i++) {
             random = random * 1664525u + 1013904223u;
             int first = (int)(random >> 8) % 30;
-            spans[i] = (struct weft_span){.first = first,
-                                          .last = first + (int)(random >> 16) % 10,
-                                          .bytes = (random >> 4) % 5000};
+            live_ranges[i] =
+                (struct weft_live_range){.first = first,
+                                         .last = first + (int)(random >> 16) % 10,
+                                         .bytes = (random >> 4) % 5000};
         }
-        CHECK_OK(weft_spans_place(ctx, spans, COUNT, &peak));
+        CHECK_OK(weft_arena_assign(ctx, live_ranges, COUNT, &peak));
         int collisions = 0;
         for (int i = 0; i < COUNT; i++)
             for (int j = 0; j < i; j++)
-                collisions += spans[i].bytes && spans[j].bytes &&
-                              spans[i].first <= spans[j].last &&
-                              spans[j].first <= spans[i].last &&
-                              spans[i].at < spans[j].at + spans[j].bytes &&
-                              spans[j].at < spans[i].at + spans[i].bytes;
+                collisions +=
+                    live_ranges[i].bytes && live_ranges[j].bytes &&
+                    live_ranges[i].first <= live_ranges[j].last &&
+                    live_ranges[j].first <= live_ranges[i].last &&
+                    live_ranges[i].offset <
+                        live_ranges[j].offset + live_ranges[j].bytes &&
+                    live_ranges[j].offset < live_ranges[i].offset + live_ranges[i].bytes;
         CHECK_INT(collisions, 0);
         for (int t = 0; t < 40; t++) {
             size_t alive = 0;
             for (int i = 0; i < COUNT; i++)
-                if (spans[i].first <= t && t <= spans[i].last)
-                    alive += spans[i].bytes;
+                if (live_ranges[i].first <= t && t <= live_ranges[i].last)
+                    alive += live_ranges[i].bytes;
             busiest = alive > busiest ? alive : busiest;
         }
         CHECK(peak >= busiest);
@@ -284,13 +289,13 @@ static void check_places(void)
 
 static void check_fit(void)
 {
-    weft_net *net = net_of(weft_net_builtin("seed", -1), 28, 28, 1);
+    weft_net *net = net_of(weft_net_builtin("small", -1), 28, 28, 1);
     struct weft_plan *plan = NULL;
     REQUIRE(net);
     CHECK_OK(weft_plan_create(net, 100, true, false, WEFT_FLOAT32, &plan));
     REQUIRE(plan);
-    CHECK_INT(weft_plan_fit(net, 1000, true, WEFT_FLOAT32, plan->bytes), 100);
-    CHECK_INT(weft_plan_fit(net, 1000, true, WEFT_FLOAT32, 10), 0);
+    CHECK_INT(weft_plan_largest_batch(net, 1000, true, WEFT_FLOAT32, plan->bytes), 100);
+    CHECK_INT(weft_plan_largest_batch(net, 1000, true, WEFT_FLOAT32, 10), 0);
     weft_plan_destroy(&plan);
     CHECK_FAILS(weft_plan_create(net, 1 << 20, true, false, WEFT_FLOAT32, &plan),
                 WEFT_ERR_ARG, "the largest batch is");
@@ -308,7 +313,7 @@ static void check_layout(void)
         char seen[2000] = {0};
         CHECK(node->weight.count < sizeof(seen));
         for (size_t i = 0; i < node->weight.count; i++) {
-            size_t at = node->op->place(node, &node->weight, i);
+            size_t at = node->op->to_native_index(node, &node->weight, i);
             CHECK(at < node->weight.count && !seen[at]);
             if (at < node->weight.count)
                 seen[at] = 1;
@@ -316,12 +321,14 @@ static void check_layout(void)
     }
     const struct weft_node *conv = &net->graph.nodes[0], *dense = &net->graph.nodes[2];
     /* [out 3][in 1][row 1][column 2] of 6x2x2x3 is [row 1][column 2][in 1][out 3]. */
-    CHECK_INT(conv->op->place(conv, &conv->weight, ((3 * 2 + 1) * 2 + 1) * 3 + 2),
-              ((1 * 3 + 2) * 2 + 1) * 6 + 3);
+    CHECK_INT(
+        conv->op->to_native_index(conv, &conv->weight, ((3 * 2 + 1) * 2 + 1) * 3 + 2),
+        ((1 * 3 + 2) * 2 + 1) * 6 + 3);
     /* 3x3x6 was flattened: [out 4][channel 2, row 1, column 0] is [row, column,
      * channel][out]. */
-    CHECK_INT(dense->op->place(dense, &dense->weight, 4 * 54 + (2 * 3 + 1) * 3 + 0),
-              (((1 * 3 + 0) * 6) + 2) * 5 + 4);
+    CHECK_INT(
+        dense->op->to_native_index(dense, &dense->weight, 4 * 54 + (2 * 3 + 1) * 3 + 0),
+        (((1 * 3 + 0) * 6) + 2) * 5 + 4);
     weft_net_destroy(&net);
 }
 
@@ -335,19 +342,20 @@ static void check_rows(void)
         "flatten\nrelu\ndropout 0.5\nbatch-norm gelu\nflatten\ndense 5\nsoftmax\n",
         "flatten as=a\ndropout 0.5\nadd a\ndense 5\nsoftmax\n",
     };
-    for (size_t t = 0; t < WEFT_COUNT(texts); t++) {
+    for (size_t t = 0; t < WEFT_ARRAY_SIZE(texts); t++) {
         weft_net *net = net_of(texts[t], 2, 2, CHANNELS);
         REQUIRE(net);
         for (int n = 0; n < net->graph.count; n++) {
             const struct weft_node *node = &net->graph.nodes[n];
-            bool dense = node->op == &weft_op_dense, norm = node->op == &weft_op_norm;
+            bool dense = node->op == &weft_op_dense,
+                 norm = node->op == &weft_op_batch_norm;
             for (size_t i = 0; (dense || norm) && i < CHANNELS * AREA; i++) {
                 size_t ours = i % AREA * CHANNELS + i / AREA;
                 size_t out = dense ? 2 * CHANNELS * AREA : 0, scale = dense ? UNITS : 1;
                 const struct weft_param *other = dense ? &node->bias : &node->mean;
-                CHECK_INT(node->op->place(node, &node->weight, out + i),
+                CHECK_INT(node->op->to_native_index(node, &node->weight, out + i),
                           ours * scale + (dense ? 2 : 0));
-                CHECK_INT(node->op->place(node, other, i), dense ? i : ours);
+                CHECK_INT(node->op->to_native_index(node, other, i), dense ? i : ours);
             }
         }
         weft_net_destroy(&net);
@@ -355,7 +363,7 @@ static void check_rows(void)
     weft_net *net = net_of("flatten\ndense 12\nrelu\ndense 5\nsoftmax\n", 2, 2, 3);
     REQUIRE(net);
     const struct weft_node *last = &net->graph.nodes[3];
-    CHECK_INT(last->op->place(last, &last->weight, 1), UNITS);
+    CHECK_INT(last->op->to_native_index(last, &last->weight, 1), UNITS);
     weft_net_destroy(&net);
 }
 

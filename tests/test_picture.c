@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Pictures: what every format decodes to, what is refused, and how a picture is brought
+/* Images: what every format decodes to, what is refused, and how an image is brought
  * to a network's input. */
 #include <weft/data.h>
 
@@ -8,32 +8,32 @@
 
 static struct weft_context context;
 
-static struct weft_picture decode(const struct buffer *b)
+static struct weft_image decode(const struct buffer *b)
 {
-    struct weft_picture picture = {0};
-    CHECK_OK(weft_picture_decode(&context, "p", b->bytes, b->size, &picture));
-    return picture;
+    struct weft_image image = {0};
+    CHECK_OK(weft_image_decode(&context, "p", b->bytes, b->size, &image));
+    return image;
 }
 
 static void check_refused(const struct buffer *b, const char *words)
 {
-    struct weft_picture picture = {0};
-    CHECK_FAILS(weft_picture_decode(&context, "p", b->bytes, b->size, &picture),
+    struct weft_image image = {0};
+    CHECK_FAILS(weft_image_decode(&context, "p", b->bytes, b->size, &image),
                 WEFT_ERR_FORMAT, words);
-    CHECK(!picture.pixels);
+    CHECK(!image.pixels);
 }
 
 static void check_pixels(const struct buffer *b, int h, int w, int c, const uint8_t *want)
 {
-    struct weft_picture picture = decode(b);
-    CHECK_INT(picture.height, h);
-    CHECK_INT(picture.width, w);
-    CHECK_INT(picture.channels, c);
-    if (picture.height == h && picture.width == w && picture.channels == c)
+    struct weft_image image = decode(b);
+    CHECK_INT(image.height, h);
+    CHECK_INT(image.width, w);
+    CHECK_INT(image.channels, c);
+    if (image.height == h && image.width == w && image.channels == c)
         for (int i = 0; i < h * w * c; i++)
-            CHECK_INT(picture.pixels[i], want[i]);
-    weft_picture_finish(&picture);
-    CHECK(!picture.pixels);
+            CHECK_INT(image.pixels[i], want[i]);
+    weft_image_free(&image);
+    CHECK(!image.pixels);
 }
 
 static struct buffer text(const char *what)
@@ -83,7 +83,7 @@ static void test_pnm(void)
     b = text("P5 3 1 65535\n");
     add(&b, wide, 6);
     check_pixels(&b, 1, 3, 1, wide_want);
-    for (size_t i = 0; i < WEFT_COUNT(rows); i++) {
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(rows); i++) {
         b = text(rows[i].text);
         check_refused(&b, rows[i].words);
     }
@@ -92,10 +92,9 @@ static void test_pnm(void)
 /* Whether this build reads what the buffer holds. */
 static bool can_read(const struct buffer *b)
 {
-    struct weft_picture picture = {0};
-    enum weft_status status =
-        weft_picture_decode(&context, "p", b->bytes, b->size, &picture);
-    weft_picture_finish(&picture);
+    struct weft_image image = {0};
+    enum weft_status status = weft_image_decode(&context, "p", b->bytes, b->size, &image);
+    weft_image_free(&image);
     bool missing = status && strstr(weft_error(&context), "this build cannot read");
     if (missing)
         printf("left out: %s\n", weft_error(&context));
@@ -115,16 +114,16 @@ static void test_png(void)
 
     /* Transparent becomes white, opaque stays; in between it lies between. */
     b = png(1, 4, 6, samples);
-    struct weft_picture picture = decode(&b);
-    CHECK_INT(picture.channels, 3);
-    if (picture.width == 4) {
-        CHECK(!memcmp(picture.pixels, samples, 3));
-        CHECK(picture.pixels[3] > 7 && picture.pixels[3] <= 255);
-        CHECK_INT(picture.pixels[6], 255);
-        CHECK_INT(picture.pixels[8], 255);
-        CHECK(!memcmp(picture.pixels + 9, samples + 12, 3));
+    struct weft_image image = decode(&b);
+    CHECK_INT(image.channels, 3);
+    if (image.width == 4) {
+        CHECK(!memcmp(image.pixels, samples, 3));
+        CHECK(image.pixels[3] > 7 && image.pixels[3] <= 255);
+        CHECK_INT(image.pixels[6], 255);
+        CHECK_INT(image.pixels[8], 255);
+        CHECK(!memcmp(image.pixels + 9, samples + 12, 3));
     }
-    weft_picture_finish(&picture);
+    weft_image_free(&image);
 
     size_t whole = png(2, 4, 0, samples).size;
     for (size_t size = 8; size < whole - 12; size++) { /* up to the end marker */
@@ -164,7 +163,7 @@ static struct buffer with_orientation(int orientation, bool big)
 }
 
 /* The quarter's colour at a corner: r, g, b or w. */
-static char corner(const struct weft_picture *p, int bottom, int right)
+static char corner(const struct weft_image *p, int bottom, int right)
 {
     const uint8_t *c = p->pixels + 3 * ((bottom ? p->height - 3 : 2) * p->width +
                                         (right ? p->width - 3 : 2));
@@ -183,25 +182,25 @@ static void test_jpeg(void)
     for (int i = 0; i <= 9; i++)
         for (int big = 0; big < 2; big++) {
             b = with_orientation(i, big);
-            struct weft_picture picture = decode(&b);
-            CHECK_INT(picture.height, i >= 5 && i <= 8 ? 32 : 16);
-            CHECK_INT(picture.channels, 3);
+            struct weft_image image = decode(&b);
+            CHECK_INT(image.height, i >= 5 && i <= 8 ? 32 : 16);
+            CHECK_INT(image.channels, 3);
             char corners[5] = {0};
-            for (int c = 0; c < 4 && picture.pixels; c++)
-                corners[c] = corner(&picture, c / 2, c % 2);
+            for (int c = 0; c < 4 && image.pixels; c++)
+                corners[c] = corner(&image, c / 2, c % 2);
             CHECK_TEXT(corners, upright[i < 9 ? i : 0]);
-            weft_picture_finish(&picture);
+            weft_image_free(&image);
         }
 
     b.size = 0;
     add(&b, jpeg_grey, sizeof(jpeg_grey));
-    struct weft_picture picture = decode(&b);
-    CHECK_INT(picture.channels, 1);
-    if (picture.width == 32 && picture.height == 16) {
-        CHECK_NEAR(picture.pixels[0], 5, 4);
-        CHECK_NEAR(picture.pixels[16 * 32 - 1], 245, 4);
+    struct weft_image image = decode(&b);
+    CHECK_INT(image.channels, 1);
+    if (image.width == 32 && image.height == 16) {
+        CHECK_NEAR(image.pixels[0], 5, 4);
+        CHECK_NEAR(image.pixels[16 * 32 - 1], 245, 4);
     }
-    weft_picture_finish(&picture);
+    weft_image_free(&image);
 
     for (size_t size = 3; size < sizeof(jpeg_color) - 2; size++) {
         b.size = 0;
@@ -217,16 +216,16 @@ static void test_jpeg(void)
     add(&b, jpeg_color, sizeof(jpeg_color) - 2);
     add(&b, "\0\0", 2);
     add(&b, jpeg_color + sizeof(jpeg_color) - 2, 2);
-    picture = decode(&b);
-    CHECK_INT(picture.width, 32);
-    weft_picture_finish(&picture);
+    image = decode(&b);
+    CHECK_INT(image.width, 32);
+    weft_image_free(&image);
 }
 
 enum { SIDE = 100 };
 
-/* A picture of `background` with a `value` box; rows and columns inclusive. */
-static struct weft_picture boxed(uint8_t *pixels, int background, int value, int top,
-                                 int left, int bottom, int right)
+/* An image of `background` with a `value` box; rows and columns inclusive. */
+static struct weft_image boxed(uint8_t *pixels, int background, int value, int top,
+                               int left, int bottom, int right)
 {
     for (int y = 0; y < SIDE; y++)
         for (int x = 0; x < SIDE; x++)
@@ -234,19 +233,19 @@ static struct weft_picture boxed(uint8_t *pixels, int background, int value, int
                 (uint8_t)(y >= top && y <= bottom && x >= left && x <= right
                               ? value
                               : background);
-    return (struct weft_picture){SIDE, SIDE, 1, pixels};
+    return (struct weft_image){SIDE, SIDE, 1, pixels};
 }
 
 /* Fits to 28 x 28 and checks where the object is: `rows` x `columns` of `object` in the
  * middle of `background`. */
-static struct weft_fit check_fit(const struct weft_picture *picture,
-                                 enum weft_invert invert, int rows, int columns,
-                                 int object, int background)
+static struct weft_preprocess_info check_fit(const struct weft_image *image,
+                                             enum weft_invert invert, int rows,
+                                             int columns, int object, int background)
 {
     uint8_t out[28 * 28];
-    struct weft_fit fit = {0};
+    struct weft_preprocess_info fit = {0};
     int top = (28 - rows) / 2, left = (28 - columns) / 2;
-    CHECK_OK(weft_picture_fit(&context, picture, invert, 28, 28, 1, out, &fit));
+    CHECK_OK(weft_image_preprocess(&context, image, invert, 28, 28, 1, out, &fit));
     for (int y = 0; y < 28; y++)
         for (int x = 0; x < 28; x++) {
             bool inside = y >= top && y < top + rows && x >= left && x < left + columns;
@@ -261,8 +260,8 @@ static struct weft_fit check_fit(const struct weft_picture *picture,
 static void test_fit(void)
 {
     static uint8_t pixels[SIDE * SIDE], other[50 * 50];
-    struct weft_picture p = boxed(pixels, 255, 0, 10, 30, 93, 50); /* 84 x 21 */
-    struct weft_fit fit = check_fit(&p, WEFT_INVERT_AUTO, 28, 7, 255, 0);
+    struct weft_image p = boxed(pixels, 255, 0, 10, 30, 93, 50); /* 84 x 21 */
+    struct weft_preprocess_info fit = check_fit(&p, WEFT_INVERT_AUTO, 28, 7, 255, 0);
     CHECK(fit.resized && fit.cropped && fit.inverted && !fit.uneven_background);
     fit = check_fit(&p, WEFT_INVERT_NO, 28, 7, 0, 255);
     CHECK(!fit.inverted && fit.cropped);
@@ -288,10 +287,10 @@ static void test_fit(void)
     for (int i = 0; i < SIDE * SIDE; i += 3)
         if (pixels[i] == 255)
             pixels[i] = 250;
-    weft_picture_fit(&context, &p, WEFT_INVERT_AUTO, 28, 28, 1, other, &fit);
+    weft_image_preprocess(&context, &p, WEFT_INVERT_AUTO, 28, 28, 1, other, &fit);
     CHECK(fit.cropped && other[14 * 28 + 14] == 255 && other[14 * 28 + 4] == 0);
 
-    /* Nothing to see: the whole picture. */
+    /* Nothing to see: the whole image. */
     p = boxed(pixels, 77, 77, 0, 0, 0, 0);
     fit = check_fit(&p, WEFT_INVERT_AUTO, 28, 28, 0, 0);
     CHECK(!fit.cropped && !fit.uneven_background);
@@ -299,34 +298,36 @@ static void test_fit(void)
     /* A border of stripes is no background. */
     for (int i = 0; i < SIDE * SIDE; i++)
         pixels[i] = (uint8_t)(i % SIDE / 10 % 2 ? 220 : 20);
-    weft_picture_fit(&context, &p, WEFT_INVERT_AUTO, 28, 28, 1, other, &fit);
+    weft_image_preprocess(&context, &p, WEFT_INVERT_AUTO, 28, 28, 1, other, &fit);
     CHECK(fit.uneven_background && !fit.cropped);
 
     /* Area averaging: black and white lines become their mean. */
     for (int i = 0; i < SIDE * SIDE; i++)
         pixels[i] = (uint8_t)(i / SIDE % 2 ? 255 : 0);
-    weft_picture_fit(&context, &p, WEFT_INVERT_NO, 50, 50, 1, other, &fit);
+    weft_image_preprocess(&context, &p, WEFT_INVERT_NO, 50, 50, 1, other, &fit);
     CHECK(other[0] == 128 && other[2499] == 128);
 
     /* The right size already: only the channels change. */
     for (int i = 0; i < 28 * 28; i++)
         pixels[i] = (uint8_t)(255 - i % 50);
-    p = (struct weft_picture){28, 28, 1, pixels};
-    weft_picture_fit(&context, &p, WEFT_INVERT_AUTO, 28, 28, 3, other, &fit);
+    p = (struct weft_image){28, 28, 1, pixels};
+    weft_image_preprocess(&context, &p, WEFT_INVERT_AUTO, 28, 28, 3, other, &fit);
     CHECK(!fit.resized && !fit.cropped && !fit.inverted);
     for (int i = 0; i < 28 * 28 * 3; i++)
         CHECK_INT(other[i], pixels[i / 3]);
-    p = (struct weft_picture){28, 28, 3, other};
-    fit = (struct weft_fit){0};
-    weft_picture_fit(&context, &p, WEFT_INVERT_YES, 28, 28, 1, pixels, &fit);
+    p = (struct weft_image){28, 28, 3, other};
+    fit = (struct weft_preprocess_info){0};
+    weft_image_preprocess(&context, &p, WEFT_INVERT_YES, 28, 28, 1, pixels, &fit);
     CHECK(fit.inverted);
     for (int i = 0; i < 28 * 28; i++)
         CHECK_INT(pixels[i], i % 50);
 
-    CHECK_FAILS(weft_picture_fit(&context, &p, WEFT_INVERT_AUTO, 0, 28, 1, other, &fit),
-                WEFT_ERR_ARG, "height >= 1");
-    CHECK_FAILS(weft_picture_fit(&context, &p, WEFT_INVERT_AUTO, 28, 28, 2, other, &fit),
-                WEFT_ERR_ARG, "channels == 1");
+    CHECK_FAILS(
+        weft_image_preprocess(&context, &p, WEFT_INVERT_AUTO, 0, 28, 1, other, &fit),
+        WEFT_ERR_ARG, "height >= 1");
+    CHECK_FAILS(
+        weft_image_preprocess(&context, &p, WEFT_INVERT_AUTO, 28, 28, 2, other, &fit),
+        WEFT_ERR_ARG, "channels == 1");
 }
 
 int main(void)

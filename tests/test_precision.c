@@ -48,16 +48,16 @@ static const char scalable[] = "conv 8 3x3 relu bias=no\n"
                                "batch 20\n";
 
 /* A class is a quarter that is light. */
-static weft_data *make_data(void)
+static weft_dataset *make_data(void)
 {
     static uint8_t pixels[COUNT * SIDE * SIDE];
     static int32_t labels[COUNT];
-    const struct weft_data_info shape = {.count = COUNT,
-                                         .height = SIDE,
-                                         .width = SIDE,
-                                         .channels = 1,
-                                         .classes = CLASSES,
-                                         .source = "quarters"};
+    const struct weft_dataset_info shape = {.count = COUNT,
+                                            .height = SIDE,
+                                            .width = SIDE,
+                                            .channels = 1,
+                                            .classes = CLASSES,
+                                            .source = "quarters"};
     uint32_t noise = 1;
     for (int i = 0; i < COUNT; i++) {
         labels[i] = i % CLASSES;
@@ -68,14 +68,14 @@ static weft_data *make_data(void)
                 (uint8_t)((noise >> 25) + (quarter == labels[i] ? 120 : 0));
         }
     }
-    weft_data *data = NULL;
-    CHECK_OK(weft_data_from_memory(ctx, &shape, pixels, labels, &data));
+    weft_dataset *data = NULL;
+    CHECK_OK(weft_dataset_from_memory(ctx, &shape, pixels, labels, &data));
     REQUIRE(data);
     return data;
 }
 
 /* A few steps by the reference, so that all devices are given the same weights. */
-static weft_model *make_model(const char *text, const weft_data *data)
+static weft_model *make_model(const char *text, const weft_dataset *data)
 {
     weft_device *builtin = NULL;
     weft_net *net = NULL;
@@ -83,7 +83,7 @@ static weft_model *make_model(const char *text, const weft_data *data)
     weft_model *model = NULL;
     char path[300];
     snprintf(path, sizeof(path), "%s/model", folder);
-    CHECK_OK(weft_device_open_builtin(ctx, &builtin));
+    CHECK_OK(weft_device_open_host(ctx, &builtin));
     CHECK_OK(weft_net_create(
         ctx, text,
         weft_net_params(.height = SIDE, .width = SIDE, .channels = 1, .classes = CLASSES),
@@ -92,7 +92,7 @@ static weft_model *make_model(const char *text, const weft_data *data)
         weft_trainer_create(builtin, net, data, weft_train_params(.seed = 1), &trainer));
     REQUIRE(trainer);
     CHECK_OK(weft_trainer_run(trainer, 60));
-    CHECK_OK(weft_trainer_save(trainer, path, NULL));
+    CHECK_OK(weft_trainer_save_checkpoint(trainer, path, NULL));
     CHECK_OK(weft_model_load(ctx, path, &model));
     REQUIRE(model);
     weft_trainer_destroy(&trainer);
@@ -102,30 +102,30 @@ static weft_model *make_model(const char *text, const weft_data *data)
 }
 
 static weft_predictor *make(const weft_model *model, enum weft_precision precision,
-                            const weft_data *data)
+                            const weft_dataset *data)
 {
     weft_predictor *predictor = NULL;
     CHECK_OK(weft_predictor_create(
         device, model,
         weft_predictor_params(.batch = BATCH, .precision = precision,
-                              .pixels = data ? weft_data_pixels(data) : NULL,
+                              .pixels = data ? weft_dataset_pixels(data) : NULL,
                               .pixel_count = COUNT),
         &predictor));
     REQUIRE(predictor);
     return predictor;
 }
 
-/* How far float16 is from float32 in the probabilities of all pictures. */
-static void check_answers(const weft_model *model, const weft_data *data)
+/* How far float16 is from float32 in the probabilities of all images. */
+static void check_answers(const weft_model *model, const weft_dataset *data)
 {
     static float full[COUNT * CLASSES], half[COUNT * CLASSES];
     weft_predictor *a = make(model, WEFT_PRECISION_FLOAT32, NULL);
     weft_predictor *b = make(model, WEFT_PRECISION_FLOAT16, NULL);
     struct weft_predictor_info of_a, of_b;
     double difference;
-    CHECK_OK(weft_predict(a, weft_data_pixels(data), COUNT, full));
-    CHECK_OK(weft_predict(b, weft_data_pixels(data), COUNT, half));
-    CHECK(weft_infer_agrees(half, full, COUNT, CLASSES, &difference));
+    CHECK_OK(weft_predictor_run(a, weft_dataset_pixels(data), COUNT, full));
+    CHECK_OK(weft_predictor_run(b, weft_dataset_pixels(data), COUNT, half));
+    CHECK(weft_probabilities_match(half, full, COUNT, CLASSES, &difference));
     CHECK(difference > 0); /* else it is no float16 */
     weft_predictor_info(a, &of_a);
     weft_predictor_info(b, &of_b);
@@ -134,14 +134,14 @@ static void check_answers(const weft_model *model, const weft_data *data)
     CHECK(of_b.weight_bytes < of_a.weight_bytes);
     CHECK(of_b.activation_bytes < of_a.activation_bytes * 5 / 8);
     /* The same again, and in pieces of any size. */
-    CHECK_OK(weft_predict(b, weft_data_pixels(data), COUNT, full));
+    CHECK_OK(weft_predictor_run(b, weft_dataset_pixels(data), COUNT, full));
     CHECK(!memcmp(full, half, sizeof(full)));
     weft_predictor_destroy(&a);
     weft_predictor_destroy(&b);
 }
 
 /* Whatever is faster here, what `auto` tells must be true. */
-static void check_auto(const weft_model *model, const weft_data *data)
+static void check_auto(const weft_model *model, const weft_dataset *data)
 {
     for (int noise = 0; noise < 2; noise++) {
         weft_predictor *p = make(model, WEFT_PRECISION_AUTO, noise ? NULL : data);
@@ -155,7 +155,7 @@ static void check_auto(const weft_model *model, const weft_data *data)
 }
 
 /* The same function in float32, but with numbers between that float16 does not have. */
-static void check_overflow(const weft_data *data)
+static void check_overflow(const weft_dataset *data)
 {
     weft_model *model = make_model(scalable, data);
     const struct weft_node *nodes = model->net->graph.nodes;
@@ -175,7 +175,7 @@ static void check_overflow(const weft_data *data)
 
 enum { STEPS = 60, HALF_WAY = 25 };
 
-static weft_trainer *train(const char *text, const weft_data *data,
+static weft_trainer *train(const char *text, const weft_dataset *data,
                            enum weft_precision precision, float rate)
 {
     weft_net *net = NULL;
@@ -186,7 +186,8 @@ static weft_trainer *train(const char *text, const weft_data *data,
         &net));
     CHECK_OK(weft_trainer_create(
         device, net, data,
-        weft_train_params(.seed = 1, .precision = precision, .rate = rate), &trainer));
+        weft_train_params(.seed = 1, .precision = precision, .learning_rate = rate),
+        &trainer));
     REQUIRE(trainer);
     weft_net_destroy(&net);
     return trainer;
@@ -208,11 +209,11 @@ static char *path_of(const char *name)
 
 static void save(weft_trainer *trainer, const char *name)
 {
-    CHECK_OK(weft_trainer_save(trainer, path_of(name), NULL));
+    CHECK_OK(weft_trainer_save_checkpoint(trainer, path_of(name), NULL));
 }
 
 /* It learns as float32 does, in less memory. */
-static void check_learning(const weft_data *data)
+static void check_learning(const weft_dataset *data)
 {
     weft_trainer *full = train(every_op, data, WEFT_PRECISION_FLOAT32, 0);
     weft_trainer *half = train(every_op, data, WEFT_PRECISION_FLOAT16, 0);
@@ -234,7 +235,7 @@ static void check_learning(const weft_data *data)
 }
 
 /* A run that was stopped goes on with the same bits, and in its own precision only. */
-static void check_resumed(const weft_data *data)
+static void check_resumed(const weft_dataset *data)
 {
     weft_trainer *a = train(every_op, data, WEFT_PRECISION_FLOAT16, 0);
     weft_trainer *b = train(every_op, data, WEFT_PRECISION_FLOAT16, 0);
@@ -243,16 +244,16 @@ static void check_resumed(const weft_data *data)
     save(a, "half-way");
     CHECK_OK(weft_trainer_run(a, STEPS - HALF_WAY));
     save(a, "whole");
-    CHECK_OK(weft_trainer_load(b, path_of("half-way")));
+    CHECK_OK(weft_trainer_load_checkpoint(b, path_of("half-way")));
     CHECK_OK(weft_trainer_run(b, STEPS - HALF_WAY));
     save(b, "resumed");
     char compare[700];
     snprintf(compare, sizeof(compare), "cmp '%s/whole' '%s/resumed'", folder, folder);
     CHECK(!system(compare));
-    CHECK_FAILS(weft_trainer_load(full, path_of("whole")), WEFT_ERR_FORMAT,
+    CHECK_FAILS(weft_trainer_load_checkpoint(full, path_of("whole")), WEFT_ERR_FORMAT,
                 "train.precision (float16): go on in the same precision");
     save(full, "full");
-    CHECK_FAILS(weft_trainer_load(b, path_of("full")), WEFT_ERR_FORMAT,
+    CHECK_FAILS(weft_trainer_load_checkpoint(b, path_of("full")), WEFT_ERR_FORMAT,
                 "train.precision (float32): go on in the same precision");
     weft_trainer_destroy(&a);
     weft_trainer_destroy(&b);
@@ -261,7 +262,7 @@ static void check_resumed(const weft_data *data)
 
 /* What `auto` tells is true, and it begins at the beginning; a rate that makes numbers
  * which float16 does not have, though float32 does, is none for float16. */
-static void check_auto_training(const weft_data *data)
+static void check_auto_training(const weft_dataset *data)
 {
     weft_trainer *t = train(every_op, data, WEFT_PRECISION_AUTO, 0);
     struct weft_trainer_info info;
@@ -283,11 +284,11 @@ static void check_agreement(void)
     const float full[] = {0.5f, 0.49f, 0.01f}, tie[] = {0.49f, 0.5f, 0.01f},
                 far[] = {0.45f, 0.5f, 0.05f}, none[] = {NAN, 0.5f, 0.5f};
     double d;
-    CHECK(weft_infer_agrees(full, full, 1, 3, &d));
-    CHECK(weft_infer_agrees(tie, full, 1, 3, &d));
+    CHECK(weft_probabilities_match(full, full, 1, 3, &d));
+    CHECK(weft_probabilities_match(tie, full, 1, 3, &d));
     CHECK_NEAR(d, 0.01, 1e-6);
-    CHECK(!weft_infer_agrees(far, full, 1, 3, &d));
-    CHECK(!weft_infer_agrees(none, full, 1, 3, &d) && isinf(d));
+    CHECK(!weft_probabilities_match(far, full, 1, 3, &d));
+    CHECK(!weft_probabilities_match(none, full, 1, 3, &d) && isinf(d));
 }
 
 static void open_device(const char *selector, const char *family)
@@ -312,7 +313,7 @@ int main(int argc, char **argv)
     test_context = ctx;
     REQUIRE(mkdtemp(folder));
     open_device(selector, family);
-    weft_data *data = make_data();
+    weft_dataset *data = make_data();
     weft_model *model = make_model(every_op, data);
     size_t before = device->allocated;
     check_answers(model, data);
@@ -324,7 +325,7 @@ int main(int argc, char **argv)
     check_agreement();
     CHECK_INT(device->allocated, before);
     weft_model_destroy(&model);
-    weft_data_destroy(&data);
+    weft_dataset_destroy(&data);
     weft_device_close(&device);
     weft_context_destroy(&ctx);
     char remove[300];

@@ -34,11 +34,11 @@ static const char every_op[] = "conv 6 3x3 relu\n"
                                "batch 20\n";
 
 /* The networks of tests/golden.py, and the first losses that PyTorch finds for them in
- * double precision from the same weights and pictures. */
+ * double precision from the same weights and images. */
 static const struct {
     const char *text;
     double losses[10];
-    double evaluated; /* the loss over all pictures after these steps */
+    double evaluated; /* the loss over all images after these steps */
 } golden[] = {
     {"conv 6 3x3 relu\n"
      "max-pool 2\n"
@@ -103,16 +103,16 @@ static const struct {
 
 enum { SIDE = 12, CLASSES = 4 };
 
-/* Pictures that can be told apart, by a rule that any language can repeat. */
-static weft_data *make_data(int count)
+/* Images that can be told apart, by a rule that any language can repeat. */
+static weft_dataset *make_data(int count)
 {
     static const char *const names[] = {"none", "rows", "columns", "checks"};
-    struct weft_data_info shape = {.count = count,
-                                   .height = SIDE,
-                                   .width = SIDE,
-                                   .channels = 1,
-                                   .classes = CLASSES,
-                                   .class_names = names};
+    struct weft_dataset_info shape = {.count = count,
+                                      .height = SIDE,
+                                      .width = SIDE,
+                                      .channels = 1,
+                                      .classes = CLASSES,
+                                      .class_names = names};
     uint8_t *pixels = malloc((size_t)count * SIDE * SIDE);
     int32_t *labels = malloc((size_t)count * sizeof(*labels));
     REQUIRE(pixels && labels);
@@ -126,8 +126,8 @@ static weft_data *make_data(int count)
                     (uint8_t)(noise + stripe % 3 * 70);
             }
     }
-    weft_data *data = NULL;
-    CHECK_OK(weft_data_from_memory(ctx, &shape, pixels, labels, &data));
+    weft_dataset *data = NULL;
+    CHECK_OK(weft_dataset_from_memory(ctx, &shape, pixels, labels, &data));
     REQUIRE(data);
     free(pixels);
     free(labels);
@@ -146,12 +146,12 @@ static weft_net *make_net(const char *text)
 }
 
 static weft_trainer *make_trainer(weft_device *on, const char *text,
-                                  const weft_data *data, uint64_t seed, bool plain)
+                                  const weft_dataset *data, uint64_t seed, bool plain)
 {
     weft_net *net = make_net(text);
     weft_trainer *trainer = NULL;
     CHECK_OK(weft_trainer_create(
-        on, net, data, weft_train_params(.seed = seed, .plain = plain), &trainer));
+        on, net, data, weft_train_params(.seed = seed, .no_fusion = plain), &trainer));
     REQUIRE(trainer);
     weft_net_destroy(&net);
     return trainer;
@@ -170,7 +170,7 @@ static const char *path_of(const char *name)
 }
 
 /* A whole file; `size` its length. To be freed. */
-static uint8_t *slurp(const char *path, size_t *size)
+static uint8_t *read_file(const char *path, size_t *size)
 {
     FILE *file = fopen(path, "rb");
     REQUIRE(file);
@@ -183,7 +183,7 @@ static uint8_t *slurp(const char *path, size_t *size)
     return bytes;
 }
 
-static void spit(const char *path, const uint8_t *bytes, size_t size)
+static void write_file(const char *path, const uint8_t *bytes, size_t size)
 {
     FILE *file = fopen(path, "wb");
     REQUIRE(file && fwrite(bytes, 1, size, file) == size && !fclose(file));
@@ -192,7 +192,7 @@ static void spit(const char *path, const uint8_t *bytes, size_t size)
 static bool same_files(const char *left, const char *right)
 {
     size_t a_size, b_size;
-    uint8_t *a = slurp(left, &a_size), *b = slurp(right, &b_size);
+    uint8_t *a = read_file(left, &a_size), *b = read_file(right, &b_size);
     bool same = a_size == b_size && !memcmp(a, b, a_size);
     free(a);
     free(b);
@@ -200,23 +200,23 @@ static bool same_files(const char *left, const char *right)
 }
 
 /* Trains and saves, with a stop after `stop` steps if that is not 0. */
-static void train_to(const weft_data *data, uint64_t seed, int stop, int steps,
+static void train_to(const weft_dataset *data, uint64_t seed, int stop, int steps,
                      const char *path)
 {
     weft_trainer *trainer = make_trainer(device, every_op, data, seed, false);
     if (stop) {
         CHECK_OK(weft_trainer_run(trainer, stop));
-        CHECK_OK(weft_trainer_save(trainer, path_of("stopped"), NULL));
+        CHECK_OK(weft_trainer_save_checkpoint(trainer, path_of("stopped"), NULL));
         weft_trainer_destroy(&trainer);
         trainer = make_trainer(device, every_op, data, seed, false);
-        CHECK_OK(weft_trainer_load(trainer, path_of("stopped")));
+        CHECK_OK(weft_trainer_load_checkpoint(trainer, path_of("stopped")));
     }
     CHECK_OK(weft_trainer_run(trainer, steps - stop));
-    CHECK_OK(weft_trainer_save(trainer, path, NULL));
+    CHECK_OK(weft_trainer_save_checkpoint(trainer, path, NULL));
     weft_trainer_destroy(&trainer);
 }
 
-static void check_same_bits(const weft_data *data)
+static void check_same_bits(const weft_dataset *data)
 {
     const char *whole = path_of("whole"), *again = path_of("again");
     train_to(data, 1, 0, 25, whole);
@@ -230,7 +230,7 @@ static void check_same_bits(const weft_data *data)
     CHECK(!same_files(whole, again));
 }
 
-static void run_losses(weft_device *on, const char *text, const weft_data *data,
+static void run_losses(weft_device *on, const char *text, const weft_dataset *data,
                        bool plain, int steps, double *losses, struct weft_eval *eval)
 {
     weft_trainer *trainer = make_trainer(on, text, data, 7, plain);
@@ -257,7 +257,7 @@ static void compare_losses(const char *what, const double *got, const double *wa
     }
 }
 
-static void check_losses(const weft_data *data)
+static void check_losses(const weft_dataset *data)
 {
     enum { STEPS = 12 };
     double fused[STEPS], plain[STEPS], reference[STEPS];
@@ -280,12 +280,12 @@ static void check_losses(const weft_data *data)
         run_losses(device, golden[i].text, data, false, 10, losses, &eval);
         compare_losses(what, losses, golden[i].losses, 10, 2e-5);
         CHECK_NEAR(eval.loss, golden[i].evaluated, 2e-5 * golden[i].evaluated);
-        weft_eval_finish(&eval);
+        weft_eval_free(&eval);
     }
 }
 
 /* What was trained must have learned, and must be the same from a file. */
-static void check_model(const weft_data *data)
+static void check_model(const weft_dataset *data)
 {
     weft_trainer *trainer = make_trainer(device, every_op, data, 3, false);
     struct weft_eval before, trained, loaded;
@@ -294,8 +294,8 @@ static void check_model(const weft_data *data)
     CHECK_OK(weft_trainer_run(trainer, 400));
     CHECK_OK(weft_trainer_evaluate(trainer, data, &trained));
     CHECK(trained.accuracy > 0.95 && trained.accuracy > before.accuracy + 0.3);
-    CHECK_OK(
-        weft_trainer_save(trainer, path, (const char *const[]){"note", "kept", NULL}));
+    CHECK_OK(weft_trainer_save_checkpoint(trainer, path,
+                                          (const char *const[]){"note", "kept", NULL}));
     weft_trainer_destroy(&trainer);
 
     weft_model *model = NULL;
@@ -305,25 +305,25 @@ static void check_model(const weft_data *data)
     weft_model_info(model, &info);
     CHECK_INT(info.step, 400);
     CHECK_TEXT(info.class_names[3], "checks");
-    CHECK_TEXT(weft_model_note(model, "note"), "kept");
+    CHECK_TEXT(weft_model_metadata(model, "note"), "kept");
     REQUIRE(!weft_predictor_create(device, model, weft_predictor_params(.batch = 256),
                                    &predictor));
-    CHECK_OK(weft_evaluate(predictor, data, &loaded));
+    CHECK_OK(weft_predictor_evaluate(predictor, data, &loaded));
     CHECK_INT(loaded.correct, trained.correct);
     CHECK(loaded.loss == trained.loss);
     weft_predictor_destroy(&predictor);
 
-    /* In pieces of another size than the pictures come in, and whoever serves: the same
+    /* In pieces of another size than the images come in, and whoever serves: the same
      * answers. */
     bool builtin;
     float all[50][CLASSES], one[50][CLASSES];
     CHECK_OK(weft_predictor_create(device, model, weft_predictor_params(.batch = 16),
                                    &predictor));
-    CHECK_OK(weft_predict(predictor, weft_data_pixels(data), 50, all[0]));
+    CHECK_OK(weft_predictor_run(predictor, weft_dataset_pixels(data), 50, all[0]));
     weft_predictor_destroy(&predictor);
     CHECK_OK(weft_predictor_create(device, model, NULL, &predictor));
-    CHECK_OK(weft_predictor_choose(predictor, model, &builtin));
-    CHECK_OK(weft_predict(predictor, weft_data_pixels(data), 50, one[0]));
+    CHECK_OK(weft_predictor_autoselect_backend(predictor, model, &builtin));
+    CHECK_OK(weft_predictor_run(predictor, weft_dataset_pixels(data), 50, one[0]));
     weft_predictor_destroy(&predictor);
     for (int i = 0; i < 50; i++) {
         double sum = 0;
@@ -334,12 +334,12 @@ static void check_model(const weft_data *data)
         CHECK_NEAR(sum, 1.0, 1e-5);
     }
     weft_model_destroy(&model);
-    weft_eval_finish(&before);
-    weft_eval_finish(&trained);
-    weft_eval_finish(&loaded);
+    weft_eval_free(&before);
+    weft_eval_free(&trained);
+    weft_eval_free(&loaded);
 }
 
-static void check_refusals(const weft_data *data)
+static void check_refusals(const weft_dataset *data)
 {
     weft_trainer *trainer = make_trainer(device, every_op, data, 1, false);
     weft_trainer *other = make_trainer(device, every_op, data, 2, false);
@@ -347,21 +347,23 @@ static void check_refusals(const weft_data *data)
     weft_model *model = NULL;
     size_t size;
     CHECK_OK(weft_trainer_run(trainer, 3));
-    CHECK_OK(weft_trainer_save(trainer, path, NULL));
-    CHECK_FAILS(weft_trainer_load(other, path), WEFT_ERR_FORMAT, "the same seed");
-    CHECK_FAILS(weft_trainer_load(trainer, path_of("nowhere")), WEFT_ERR_FILE, "nowhere");
+    CHECK_OK(weft_trainer_save_checkpoint(trainer, path, NULL));
+    CHECK_FAILS(weft_trainer_load_checkpoint(other, path), WEFT_ERR_FORMAT,
+                "the same seed");
+    CHECK_FAILS(weft_trainer_load_checkpoint(trainer, path_of("nowhere")), WEFT_ERR_FILE,
+                "nowhere");
     CHECK_FAILS(weft_model_load(ctx, path_of("nowhere"), &model), WEFT_ERR_FILE,
                 "nowhere");
-    CHECK_FAILS(weft_trainer_save(trainer, path_of("no/where"), NULL), WEFT_ERR_FILE,
-                "where");
+    CHECK_FAILS(weft_trainer_save_checkpoint(trainer, path_of("no/where"), NULL),
+                WEFT_ERR_FILE, "where");
 
-    uint8_t *bytes = slurp(path, &size);
+    uint8_t *bytes = read_file(path, &size);
     size_t header = 0;
     for (int i = 8; i-- > 0;)
         header = header << 8 | bytes[i];
     int accepted = 0;
     for (size_t cut = 0; cut < size; cut += 1 + size / 101) {
-        spit(bad, bytes, cut);
+        write_file(bad, bytes, cut);
         accepted += weft_model_load(ctx, bad, &model) == WEFT_OK;
         weft_model_destroy(&model);
     }
@@ -370,7 +372,7 @@ static void check_refusals(const weft_data *data)
      * optimizer's. */
     for (size_t at = 0; at < header + 8; at += 1 + header / 301) {
         bytes[at] ^= 1 << at % 8;
-        spit(bad, bytes, size);
+        write_file(bad, bytes, size);
         if (!weft_model_load(ctx, bad, &model))
             weft_model_destroy(&model);
         bytes[at] ^= 1 << at % 8;
@@ -380,7 +382,7 @@ static void check_refusals(const weft_data *data)
     for (size_t at = 8; at < header; at++)
         if (!memcmp(bytes + at, "checks", 6)) {
             bytes[at] = 0x7f;
-            spit(bad, bytes, size);
+            write_file(bad, bytes, size);
             CHECK_FAILS(weft_model_load(ctx, bad, &model), WEFT_ERR_FORMAT,
                         "no valid note \"data.classes\"");
             bytes[at] = 'c';
@@ -388,8 +390,9 @@ static void check_refusals(const weft_data *data)
         }
     CHECK_INT(hostile, 1);
     memset(bytes + header + 8, 0xff, 4); /* a NaN */
-    spit(bad, bytes, size);
-    CHECK_FAILS(weft_trainer_load(trainer, bad), WEFT_ERR_FORMAT, "not finite");
+    write_file(bad, bytes, size);
+    CHECK_FAILS(weft_trainer_load_checkpoint(trainer, bad), WEFT_ERR_FORMAT,
+                "not finite");
     CHECK_OK(weft_model_load(ctx, bad, &model));
     weft_model_destroy(&model);
     free(bytes);
@@ -397,7 +400,7 @@ static void check_refusals(const weft_data *data)
     weft_trainer_destroy(&other);
 }
 
-static void check_misfits(const weft_data *data)
+static void check_shape_mismatches(const weft_dataset *data)
 {
     weft_trainer *trainer = NULL;
     weft_net *net = NULL;
@@ -417,7 +420,7 @@ static void check_misfits(const weft_data *data)
 }
 
 /* More steps than the device remembers, without asking in between. */
-static void check_long_run(const weft_data *data)
+static void check_long_run(const weft_dataset *data)
 {
     weft_trainer *trainer =
         make_trainer(device, "flatten\ndense 4\nsoftmax\nbatch 10\n", data, 1, false);
@@ -427,30 +430,30 @@ static void check_long_run(const weft_data *data)
     CHECK_INT(progress.step, 2500);
     CHECK_INT(progress.steps_per_epoch, 20);
     CHECK_INT(progress.epoch, 125);
-    CHECK_INT(progress.seen, 200);
+    CHECK_INT(progress.samples, 200);
     CHECK(progress.correct > 100);
     weft_trainer_destroy(&trainer);
 }
 
 /* Files for tests/golden.py: the first weights of the golden networks. */
-static void save_golden(const weft_data *data, const char *to)
+static void save_golden(const weft_dataset *data, const char *to)
 {
     for (size_t i = 0; i < sizeof(golden) / sizeof(*golden); i++) {
         char path[512];
         weft_trainer *trainer = make_trainer(device, golden[i].text, data, 7, false);
         snprintf(path, sizeof(path), "%s/golden%zu.safetensors", to, i + 1);
-        CHECK_OK(weft_trainer_save(trainer, path, NULL));
+        CHECK_OK(weft_trainer_save_checkpoint(trainer, path, NULL));
         weft_trainer_destroy(&trainer);
     }
 }
 
-static void check_all(const weft_data *data)
+static void check_all(const weft_dataset *data)
 {
     check_same_bits(data);
     check_losses(data);
     check_model(data);
     check_refusals(data);
-    check_misfits(data);
+    check_shape_mismatches(data);
     check_long_run(data);
 }
 
@@ -485,12 +488,12 @@ int main(int argc, char **argv)
     test_context = ctx;
     REQUIRE(mkdtemp(folder));
     open_device(selector, family);
-    weft_data *data = make_data(200);
+    weft_dataset *data = make_data(200);
     if (golden_to)
         save_golden(data, golden_to);
     else
         check_all(data);
-    weft_data_destroy(&data);
+    weft_dataset_destroy(&data);
     weft_device_close(&device);
     weft_context_destroy(&ctx);
     char remove[300];

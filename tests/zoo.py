@@ -38,7 +38,7 @@ elif sys.argv[1] == "verify":
 else:
     print(json.dumps({"test": {"accuracy": 0.86 if fault == "worse" else 0.87,
                                "standard_error": 0.003},
-                      "epochs": [{"pictures_per_second": 10}, {"pictures_per_second": 20}]}))
+                      "epochs": [{"images_per_second": 10}, {"images_per_second": 20}]}))
 """
 
 

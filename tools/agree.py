@@ -18,21 +18,21 @@ import tempfile
 import time
 
 EPOCHS, MOST = (2, 12), 0.05
-PICTURES = 60000  # of Fashion-MNIST; what is left of an epoch's last batch is below 1 %
+IMAGES = 60000  # of Fashion-MNIST; what is left of an epoch's last batch is below 1 %
 
 
 def train(weft, options, epochs):
     """Seconds of a run on the usual data."""
     with tempfile.TemporaryDirectory() as folder:
         start = time.monotonic()
-        subprocess.run([weft, "train", "--epochs", str(epochs), "--validation", "0",
-                        "--out", folder + "/run", "--tune", "off", *options],
+        subprocess.run([weft, "train", "--epochs", str(epochs), "--val-split", "0",
+                        "--out", folder + "/run", "--tuning", "off", *options],
                        check=True, capture_output=True)
         return time.monotonic() - start
 
 
 def bench(weft, options):
-    done = subprocess.run([weft, "bench", "train", "--quick", "-o", "json", *options],
+    done = subprocess.run([weft, "bench", "train", "--quick", "-f", "json", *options],
                           check=True, capture_output=True)
     return json.loads(done.stdout)["rows"][0]["median"]
 
@@ -44,8 +44,8 @@ def main(weft, rounds=3, *options):
         short = train(weft, options, EPOCHS[0])
         inside.append(bench(weft, options))
         long = train(weft, options, EPOCHS[1])
-        outside.append((EPOCHS[1] - EPOCHS[0]) * PICTURES / (long - short))
-        print(f"outside {outside[-1]:9,.0f}   bench {inside[-1]:9,.0f} pictures/s", flush=True)
+        outside.append((EPOCHS[1] - EPOCHS[0]) * IMAGES / (long - short))
+        print(f"outside {outside[-1]:9,.0f}   bench {inside[-1]:9,.0f} images/s", flush=True)
     ratio = statistics.median(outside) / statistics.median(inside)
     print(f"outside / bench, medians of {rounds}: {ratio:.3f}")
     return 0 if abs(ratio - 1) <= MOST else 5

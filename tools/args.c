@@ -67,7 +67,7 @@ static const char *parse_seed(const struct args_option *o, const char *text, voi
     char *end;
     errno = 0;
     unsigned long long value = strtoull(text, &end, 10);
-    if (!isdigit((unsigned char)*text) || *end || errno || value == ARGS_NO_SEED)
+    if (!isdigit((unsigned char)*text) || *end || errno || value == ARGS_SEED_UNSET)
         return "a whole number from 0 to 18446744073709551614";
     *(uint64_t *)field = value;
     return NULL;
@@ -132,7 +132,8 @@ static const char *parse_amount(const struct args_option *o, const char *text,
         bool percent = !strcmp(end, "%");
         if ((percent && value < 100) ||
             (!*end && value == floor(value) && value < INT_MAX)) {
-            *(struct args_amount *)field = (struct args_amount){value, percent};
+            *(struct args_count_or_percent *)field =
+                (struct args_count_or_percent){value, percent};
             return NULL;
         }
     }
@@ -158,9 +159,11 @@ static const char *parse_choice(const struct args_option *o, const char *text,
 }
 
 static const parse_fn parsers[] = {
-    [ARGS_FLAG] = parse_flag, [ARGS_TEXT] = parse_text,     [ARGS_INT] = parse_int,
-    [ARGS_SEED] = parse_seed, [ARGS_REAL] = parse_real,     [ARGS_SHARE] = parse_share,
-    [ARGS_TIME] = parse_time, [ARGS_AMOUNT] = parse_amount, [ARGS_CHOICE] = parse_choice,
+    [ARGS_FLAG] = parse_flag,     [ARGS_TEXT] = parse_text,
+    [ARGS_INT] = parse_int,       [ARGS_SEED] = parse_seed,
+    [ARGS_DOUBLE] = parse_real,   [ARGS_FRACTION] = parse_share,
+    [ARGS_DURATION] = parse_time, [ARGS_COUNT_OR_PERCENT] = parse_amount,
+    [ARGS_CHOICE] = parse_choice,
 };
 _Static_assert(sizeof(parsers) / sizeof(*parsers) == ARGS_KIND_COUNT, "every kind");
 
@@ -192,7 +195,7 @@ static int distance(const char *a, const char *b)
     return rows[m][n];
 }
 
-const char *args_closest(const char *word, const char *const *names, int count)
+const char *args_suggest(const char *word, const char *const *names, int count)
 {
     const char *found = NULL;
     int best = strlen(word) < 4 ? 2 : 3;
@@ -231,13 +234,13 @@ static enum args_result unknown(const struct args_command *c, const char *text)
     names[n++] = "help";
     char word[64];
     snprintf(word, sizeof(word), "%.*s", (int)strcspn(text + 2, "="), text + 2);
-    const char *close = args_closest(word, names, n);
+    const char *close = args_suggest(word, names, n);
     fprintf(stderr, "weft %s: there is no option --%s", c->name, word);
     if (close)
         fprintf(stderr, "; did you mean --%s?", close);
     fputc('\n', stderr);
     hint(c);
-    return ARGS_WRONG;
+    return ARGS_INVALID;
 }
 
 static enum args_result check_operands(const struct args_command *c, int given,
@@ -246,14 +249,14 @@ static enum args_result check_operands(const struct args_command *c, int given,
     if (given < c->operands_min) {
         fprintf(stderr, "weft %s: needs %s\n", c->name, c->operands);
         hint(c);
-        return ARGS_WRONG;
+        return ARGS_INVALID;
     }
     if (c->operands_max >= 0 && given > c->operands_max) {
         fprintf(stderr, "weft %s: does not know what to do with '%s'\n", c->name, extra);
         hint(c);
-        return ARGS_WRONG;
+        return ARGS_INVALID;
     }
-    return ARGS_GO;
+    return ARGS_OK;
 }
 
 static enum args_result assign(const struct args_command *c, const struct args_option *o,
@@ -261,10 +264,10 @@ static enum args_result assign(const struct args_command *c, const struct args_o
 {
     const char *wanted = parsers[o->kind](o, optarg, (char *)fields + o->offset);
     if (!wanted)
-        return ARGS_GO;
+        return ARGS_OK;
     fprintf(stderr, "weft %s: --%s is '%s', but must be %s\n", c->name, o->name, optarg,
             wanted);
-    return ARGS_WRONG;
+    return ARGS_INVALID;
 }
 
 enum args_result args_parse(const struct args_command *c, int argc, char **argv,
@@ -289,7 +292,7 @@ enum args_result args_parse(const struct args_command *c, int argc, char **argv,
     for (int got; (got = getopt_long(argc, argv, shorts, longs, NULL)) != -1;) {
         if (got == 'h' || got == HELP_LONG) {
             args_help(stdout, c);
-            return ARGS_SHOWN;
+            return ARGS_HELP_SHOWN;
         }
         const char *text = argv[optind - 1];
         int wanted = got == ':' || got == '?' ? optopt : got;
@@ -302,13 +305,13 @@ enum args_result args_parse(const struct args_command *c, int argc, char **argv,
                 return unknown(c, text);
             fprintf(stderr, "weft %s: there is no option -%c\n", c->name, optopt);
             hint(c);
-            return ARGS_WRONG;
+            return ARGS_INVALID;
         }
         if (got == ':' || got == '?') {
             fprintf(stderr, "weft %s: --%s %s\n", c->name, o->name,
                     got == ':' ? "needs a value" : "takes no value");
             hint(c);
-            return ARGS_WRONG;
+            return ARGS_INVALID;
         }
         enum args_result result = assign(c, o, fields);
         if (result)

@@ -10,21 +10,21 @@
 
 /* What an option's value is, and the type of the field that receives it. */
 enum args_kind {
-    ARGS_FLAG,   /* bool; takes no value */
-    ARGS_TEXT,   /* const char * */
-    ARGS_INT,    /* int */
-    ARGS_SEED,   /* uint64_t */
-    ARGS_REAL,   /* double */
-    ARGS_SHARE,  /* double in 0..1: "0.9", "90" or "90%" */
-    ARGS_TIME,   /* double, seconds: "90", "90s", "5m", "1.5h" */
-    ARGS_AMOUNT, /* struct args_amount: "5000" or "10%" */
-    ARGS_CHOICE, /* int: the place of the word in `value`, "own|clblast" */
+    ARGS_FLAG,             /* bool; takes no value */
+    ARGS_TEXT,             /* const char * */
+    ARGS_INT,              /* int */
+    ARGS_SEED,             /* uint64_t */
+    ARGS_DOUBLE,           /* double */
+    ARGS_FRACTION,         /* double in 0..1: "0.9", "90" or "90%" */
+    ARGS_DURATION,         /* double, seconds: "90", "90s", "5m", "1.5h" */
+    ARGS_COUNT_OR_PERCENT, /* struct args_count_or_percent: "5000" or "10%" */
+    ARGS_CHOICE,           /* int: the place of the word in `value`, "own|clblast" */
     ARGS_KIND_COUNT
 };
 
-#define ARGS_NO_SEED UINT64_MAX /* what no one can give: a default that tells */
+#define ARGS_SEED_UNSET UINT64_MAX /* what no one can give: a default that tells */
 
-struct args_amount {
+struct args_count_or_percent {
     double value;
     bool percent;
 };
@@ -51,18 +51,18 @@ struct args_command {
     int operands_min, operands_max;    /* max 0 with min 0: none; max -1: any number */
 };
 
-enum args_result { ARGS_GO, ARGS_SHOWN, ARGS_WRONG };
+enum args_result { ARGS_OK, ARGS_HELP_SHOWN, ARGS_INVALID };
 
 /* Parses argv[1..]; argv[0] is not looked at. Values go into `fields` at each option's
  * offset; fields that are not named keep what they hold. *first is the index of the
- * first operand: argv is permuted so that operands come last. ARGS_SHOWN: the help was
- * asked for and written to stdout. ARGS_WRONG: what is wrong was written to stderr. */
+ * first operand: argv is permuted so that operands come last. ARGS_HELP_SHOWN: the help was
+ * asked for and written to stdout. ARGS_INVALID: what is wrong was written to stderr. */
 enum args_result args_parse(const struct args_command *command, int argc, char **argv,
                             void *fields, int *first);
 
 void args_help(FILE *out, const struct args_command *command);
 
 /* Of `count` names, the one that `word` was probably meant to be, or NULL. */
-const char *args_closest(const char *word, const char *const *names, int count);
+const char *args_suggest(const char *word, const char *const *names, int count);
 
 #endif

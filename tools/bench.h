@@ -7,10 +7,10 @@
 
 /* Six samples are the fewest that an interval of their median can be told from. */
 enum {
-    BENCH_MOST_SAMPLES = 10000,
-    BENCH_LEAST_SAMPLES = 3,
-    BENCH_WANTED_SAMPLES = 6,
-    BENCH_MOST_LIST = 32
+    BENCH_ROW_MAX_SAMPLES = 10000,
+    BENCH_MIN_SAMPLES = 3,
+    BENCH_TARGET_SAMPLES = 6,
+    BENCH_MAX_LIST = 32
 };
 
 struct bench_options {
@@ -25,19 +25,19 @@ struct bench_options {
 
 /* What a row tells; other columns are not shown to people. */
 enum bench_kind {
-    BENCH_PICTURES = 1, /* a network */
+    BENCH_THROUGHPUT = 1, /* a network */
     BENCH_LATENCY = 2,
     BENCH_OP = 4,
-    BENCH_ROOF = 8,
+    BENCH_ROOFLINE = 8,
     BENCH_LAYER = 16,
-    BENCH_LEARN = 32,
+    BENCH_CONVERGENCE = 32,
     BENCH_ALL = 63
 };
 
 /* What learning came to. Numbers that nobody measured are NaN. */
-struct bench_learnt {
+struct bench_convergence {
     int steps;                    /* after which accuracy is compared; 0: none */
-    double accuracy, error, loss; /* after these steps, on pictures that were not seen */
+    double accuracy, error, loss; /* after these steps, on images that were not seen */
     double target, target_steps;  /* the accuracy to be reached, and after how many */
 };
 
@@ -62,10 +62,10 @@ struct bench_row {
     bool builtin;        /* weft's own C code, and not the device, was faster */
     int launches;
     double launch_share;
-    double first_step, planned, taken, resident;
-    double joules; /* of the whole machine, for 1,000 pictures */
+    double first_step, planned_bytes, taken_bytes, resident_bytes;
+    double joules; /* of the whole machine, for 1,000 images */
     double error;
-    struct bench_learnt learnt;
+    struct bench_convergence convergence;
     char kernels[512], fault[256];
 };
 
@@ -76,9 +76,9 @@ struct bench {
     double deadline;     /* as term_seconds; infinite without a limit */
     char note[256];      /* what was left out, and why; "": nothing */
     double startup;      /* seconds from the process's start to the first row */
-    weft_data *data;     /* --data; opened when a workload asks for it */
+    weft_dataset *data;  /* --data; opened when a workload asks for it */
     weft_bench *probes;  /* made when a workload asks for it */
-    struct weft_roofs roofs;
+    struct weft_roofline roofs;
     struct bench_row *rows;
     int row_count;
 };
@@ -92,62 +92,66 @@ struct bench_workload {
 };
 
 /* bench_net.c, bench_op.c */
-enum app_exit bench_train(struct bench *bench, const struct bench_workload *self);
-enum app_exit bench_infer(struct bench *bench, const struct bench_workload *self);
-enum app_exit bench_latency(struct bench *bench, const struct bench_workload *self);
-enum app_exit bench_ops(struct bench *bench, const struct bench_workload *self);
-enum app_exit bench_memory(struct bench *bench, const struct bench_workload *self);
-enum app_exit bench_launch(struct bench *bench, const struct bench_workload *self);
+enum app_exit bench_run_training(struct bench *bench, const struct bench_workload *self);
+enum app_exit bench_run_inference(struct bench *bench, const struct bench_workload *self);
+enum app_exit bench_run_latency(struct bench *bench, const struct bench_workload *self);
+enum app_exit bench_run_ops(struct bench *bench, const struct bench_workload *self);
+enum app_exit bench_run_bandwidth(struct bench *bench, const struct bench_workload *self);
+enum app_exit bench_run_launch_overhead(struct bench *bench,
+                                        const struct bench_workload *self);
 
-/* bench_learn.c, bench_layers.c */
-enum app_exit bench_learn(struct bench *bench, const struct bench_workload *self);
-enum app_exit bench_layers(struct bench *bench, const struct bench_workload *self);
+/* bench_run_convergence.c, bench_run_layers.c */
+enum app_exit bench_run_convergence(struct bench *bench,
+                                    const struct bench_workload *self);
+enum app_exit bench_run_layers(struct bench *bench, const struct bench_workload *self);
 
-/* bench_net.c. --data's pictures, or with `image` noise of that size, and the network
+/* bench_net.c. --data's images, or with `image` noise of that size, and the network
  * for them. The data may be b->data, which is destroyed with it. */
-enum app_exit bench_choose(struct bench *bench, const char *net, const char *image,
-                           weft_net **out_net, weft_data **out_data);
+enum app_exit bench_load_net_and_data(struct bench *bench, const char *net,
+                                      const char *image, weft_net **out_net,
+                                      weft_dataset **out_data);
 
 /* bench_rows.c. A new row, all numbers NaN; it stays where it is until the next one. */
-struct bench_row *bench_row(struct bench *bench, enum bench_kind kind,
-                            const char *workload, const char *what);
+struct bench_row *bench_add_row(struct bench *bench, enum bench_kind kind,
+                                const char *workload, const char *what);
 /* Takes `count` samples, and works out what follows from them. */
-void bench_take(struct bench_row *row, const double *values, int count);
+void bench_row_set_samples(struct bench_row *row, const double *values, int count);
 /* Writes all rows to stdout; how many are failed. */
-int bench_write(struct bench *bench);
-void bench_rows_finish(struct bench *bench);
+int bench_print_rows(struct bench *bench);
+void bench_rows_free(struct bench *bench);
 
-/* bench_save.c. All rows and where they come from, as JSON; the same in memory, to be
- * freed, NULL where that fails; and in the file that --save names, if it does. */
-void bench_document(const struct bench *bench, FILE *out);
-char *bench_text(const struct bench *bench, size_t *size);
-enum app_exit bench_save(const struct bench *bench);
+/* bench_save_json.c. All rows and where they come from, as JSON; the same in memory, to be
+ * freed, NULL where that fails; and in the file that --json names, if it does. */
+void bench_write_json(const struct bench *bench, FILE *out);
+char *bench_json_text(const struct bench *bench, size_t *size);
+enum app_exit bench_save_json(const struct bench *bench);
 
-/* bench_model.c. A model of fresh weights, since predictors are made of models. */
-enum app_exit bench_model(struct app *app, const weft_net *net, const weft_data *data,
-                          uint64_t seed, weft_model **out);
+/* bench_fresh_model.c. A model of fresh weights, since predictors are made of models. */
+enum app_exit bench_fresh_model(struct app *app, const weft_net *net,
+                                const weft_dataset *data, uint64_t seed,
+                                weft_model **out);
 
 /* cmd_bench.c. The probes of the device, made on the first call. */
-enum app_exit bench_probes(struct bench *bench);
+enum app_exit bench_open_roofline(struct bench *bench);
 
 /* Seconds of measuring for a row of a network, or of an op. */
-double bench_seconds(const struct bench *bench, bool net);
+double bench_row_seconds(const struct bench *bench, bool net);
 
 /* Whether the time is over; then a note says so. */
-bool bench_late(struct bench *bench);
+bool bench_time_is_up(struct bench *bench);
 
 /* The workloads of `words`, or those that compare devices, as words in a list with NULL
  * at its end; how many. */
-int bench_set_words(const char **out, int room);
+int bench_comparison_workloads(const char **out, int room);
 
-/* bench_all.c. The same on every device, each in a process of its own. */
-enum app_exit bench_all(struct app *app, const struct bench_options *options,
-                        char **words, int count);
+/* bench_all_devices.c. The same on every device, each in a process of its own. */
+enum app_exit bench_all_devices(struct app *app, const struct bench_options *options,
+                                char **words, int count);
 
 /* A list such as "1,32,512": calls `each` for every piece, until one fails. */
-enum app_exit bench_each(struct bench *bench, const char *list,
-                         enum app_exit (*each)(struct bench *bench, const char *piece,
-                                               void *priv),
-                         void *priv);
+enum app_exit bench_for_each_item(struct bench *bench, const char *list,
+                                  enum app_exit (*each)(struct bench *bench,
+                                                        const char *piece, void *priv),
+                                  void *priv);
 
 #endif

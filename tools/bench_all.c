@@ -13,44 +13,44 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MOST_WORDS = 64 };
+enum { MAX_WORDS = 64 };
 
 static const double usual_limit = 120;
 
-struct all {
+struct all_devices_run {
     struct app *app;
     const struct bench_options *options;
     char **words;
     int count;
     double limit;
-    struct child_place place;
+    struct subprocess_files place;
     struct results results;
 };
 
 /* The command line for one device. Numbers are written into `texts`. */
-static void make_words(const struct all *a, int index, const char *words[MOST_WORDS],
-                       char texts[5][32])
+static void build_command(const struct all_devices_run *a, int index,
+                          const char *words[MAX_WORDS], char texts[5][32])
 {
     const struct bench_options *o = a->options;
-    static const char *const gemms[] = {"own", "clblast"};
+    static const char *const gemms[] = {"native", "clblast"};
     int n = 0;
     const struct {
         const char *name, *value;
     } given[] = {{"--net", o->nets},
                  {"--data", o->data},
-                 {"--image", o->images},
+                 {"--input", o->images},
                  {"--batch", o->batches},
                  {"--precision", o->precisions},
                  {"--shape", o->shapes},
-                 {"--seconds", o->seconds > 0 ? texts[0] : NULL},
+                 {"--time", o->seconds > 0 ? texts[0] : NULL},
                  {"--seed", texts[1]},
-                 {"--target", texts[2]},
-                 {"--limit", texts[3]},
+                 {"--target-accuracy", texts[2]},
+                 {"--time-limit", texts[3]},
                  {"--device", texts[4]},
-                 {"--family", app_families[o->app.family]},
+                 {"--family", app_kernel_family_names[o->app.family]},
                  {"--gemm", gemms[o->app.gemm]},
-                 {"--save", a->place.file},
-                 {"--output", "csv"}};
+                 {"--json", a->place.file},
+                 {"--format", "csv"}};
     snprintf(texts[0], 32, "%.6g", o->seconds);
     snprintf(texts[1], 32, "%llu", (unsigned long long)o->seed);
     snprintf(texts[2], 32, "%.6f%%", 100 * o->target);
@@ -59,11 +59,11 @@ static void make_words(const struct all *a, int index, const char *words[MOST_WO
     words[n++] = a->place.self;
     words[n++] = "bench";
     if (a->count)
-        for (int i = 0; i < a->count && i < BENCH_MOST_LIST; i++)
+        for (int i = 0; i < a->count && i < BENCH_MAX_LIST; i++)
             words[n++] = a->words[i];
     else
-        n += bench_set_words(words + n, BENCH_MOST_LIST);
-    words[n++] = "--set";
+        n += bench_comparison_workloads(words + n, BENCH_MAX_LIST);
+    words[n++] = "--internal-set";
     if (o->quick)
         words[n++] = "--quick";
     for (size_t i = 0; i < sizeof(given) / sizeof(*given); i++)
@@ -74,71 +74,73 @@ static void make_words(const struct all *a, int index, const char *words[MOST_WO
     words[n] = NULL;
 }
 
-static void measure(struct all *a, int index)
+static void measure(struct all_devices_run *a, int index)
 {
     struct weft_device_info info;
-    struct child c = {.command = "bench", .limit = a->limit};
-    const char *words[MOST_WORDS];
+    struct subprocess c = {.command = "bench", .limit = a->limit};
+    const char *words[MAX_WORDS];
     char texts[5][32], doing[160];
     int before = results_count(&a->results);
     size_t size;
     if (weft_device_info(a->app->context, index, &info))
         return;
     unlink(a->place.file);
-    make_words(a, index, words, texts);
+    build_command(a, index, words, texts);
     snprintf(doing, sizeof(doing), "Measuring on %s", info.name);
-    child_run(&c, words, doing);
-    char *text = paths_read(a->place.file, 64 << 20, &size);
+    subprocess_run(&c, words, doing);
+    char *text = paths_read_file(a->place.file, 64 << 20, &size);
     if (text)
         results_parse(a->app, &a->results, info.name, text, size);
     free(text);
     if (results_count(&a->results) == before)
-        results_add_failed(&a->results, &info,
-                           c.fault[0] ? c.fault : "left no results behind");
+        results_add_failed_run(&a->results, &info,
+                               c.fault[0] ? c.fault : "left no results behind");
     json_t *run = results_run(&a->results, before);
     json_object_del(run, "file");
     if (c.fault[0])
         results_set_fault(run, c.fault);
-    term_say("%sMeasured%s  %d  %s, %s%s%s", term_on(stderr, TERM_BOLD), term_off(stderr),
-             index, info.name, app_platform(&info), c.fault[0] ? ": " : "", c.fault);
+    term_print("%sMeasured%s  %d  %s, %s%s%s", term_style_begin(stderr, TERM_BOLD),
+               term_style_end(stderr), index, info.name, app_platform_name(&info),
+               c.fault[0] ? ": " : "", c.fault);
 }
 
-static enum app_exit measure_all(struct all *a)
+static enum app_exit measure_all(struct all_devices_run *a)
 {
     int devices = weft_device_count(a->app->context);
-    child_signals_catch();
-    for (int i = 0; i < devices && !child_interrupted(); i++)
+    subprocess_signals_catch();
+    for (int i = 0; i < devices && !subprocess_interrupted(); i++)
         measure(a, i);
-    child_signals_restore();
-    child_place_remove(&a->place);
-    int failed = overview_write(&a->results, (enum table_format)a->options->app.format);
-    enum app_exit code = overview_keep(a->app, &a->results, a->options->save);
+    subprocess_signals_restore();
+    subprocess_files_remove(&a->place);
+    int failed =
+        device_table_write(&a->results, (enum table_format)a->options->app.format);
+    enum app_exit code = results_save_if_named(a->app, &a->results, a->options->save);
     if (!code)
         code = report_save(a->app, &a->results, a->options->report);
     if (!code)
-        code = app_flush(a->app);
-    if (code || child_interrupted())
+        code = app_flush_stdout(a->app);
+    if (code || subprocess_interrupted())
         return code ? code : APP_INTERRUPTED;
-    return failed ? app_error(a->app, APP_CHECK_FAILED, "%d of %d devices failed", failed,
-                              results_count(&a->results))
-                  : APP_DONE;
+    return failed ? app_error(a->app, APP_VERIFICATION_FAILED, "%d of %d devices failed",
+                              failed, results_count(&a->results))
+                  : APP_OK;
 }
 
-enum app_exit bench_all(struct app *app, const struct bench_options *o, char **words,
-                        int count)
+enum app_exit bench_all_devices(struct app *app, const struct bench_options *o,
+                                char **words, int count)
 {
-    struct all *a = term_alloc(NULL, sizeof(*a));
-    *a = (struct all){.app = app,
-                      .options = o,
-                      .words = words,
-                      .count = count,
-                      .limit = o->limit > 0 ? o->limit : usual_limit};
-    enum app_exit code = app_context(app, true, false);
+    struct all_devices_run *a = term_realloc_or_exit(NULL, sizeof(*a));
+    *a = (struct all_devices_run){.app = app,
+                                  .options = o,
+                                  .words = words,
+                                  .count = count,
+                                  .limit = o->limit > 0 ? o->limit : usual_limit};
+    enum app_exit code = app_create_context(app, true, false);
     if (!code)
-        code = child_place_make(app, &a->place);
+        code = subprocess_files_create(app, &a->place);
     if (!code)
         code = measure_all(a);
-    results_finish(&a->results);
+    results_free(&a->results);
     free(a);
     return code;
 }

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct sink {
+struct timing_receiver {
     struct bench *bench;
     const struct bench_workload *workload;
     const char *net;
@@ -13,18 +13,18 @@ struct sink {
     int batch;
 };
 
-static void take(void *priv, const struct weft_timing *t)
+static void receive_layer_timing(void *priv, const struct weft_timing *t)
 {
-    const struct sink *sink = priv;
+    const struct timing_receiver *sink = priv;
     if (!t->count)
         return;
     struct bench_row *row =
-        bench_row(sink->bench, BENCH_LAYER, sink->workload->name, sink->net);
+        bench_add_row(sink->bench, BENCH_LAYER, sink->workload->name, sink->net);
     double work = t->flops > 0 ? t->flops : t->bytes;
-    double *rates = term_alloc(NULL, (size_t)t->count * sizeof(*rates));
+    double *rates = term_realloc_or_exit(NULL, (size_t)t->count * sizeof(*rates));
     snprintf(row->layer, sizeof(row->layer), "%s", t->name);
-    snprintf(row->text, sizeof(row->text), "%s", t->text);
-    snprintf(row->direction, sizeof(row->direction), "%s", t->what);
+    snprintf(row->text, sizeof(row->text), "%s", t->layer_text);
+    snprintf(row->direction, sizeof(row->direction), "%s", t->phase);
     snprintf(row->kernels, sizeof(row->kernels), "%s", t->kernels);
     snprintf(row->image, sizeof(row->image), "%s", sink->image);
     row->batch = sink->batch;
@@ -35,59 +35,62 @@ static void take(void *priv, const struct weft_timing *t)
     row->bound = t->memory_bound ? "memory" : "multiply";
     for (int i = 0; i < t->count; i++)
         rates[i] = 1e-9 * work / t->seconds[i];
-    bench_take(row, rates, t->count);
+    bench_row_set_samples(row, rates, t->count);
     free(rates);
     row->seconds = t->median;
-    row->roof_share = t->roof / t->median;
+    row->roof_share = t->roofline_seconds / t->median;
     term_progress("layers %s %s: %.1f %s", row->layer, row->direction, row->median,
                   row->unit);
 }
 
-struct job {
-    struct sink sink;
+struct layers_run {
+    struct timing_receiver sink;
     weft_net *net;
-    weft_data *data;
+    weft_dataset *data;
 };
 
 static enum app_exit run_batch(struct bench *b, const char *piece, void *priv)
 {
-    struct job *job = priv;
+    struct layers_run *net_layers = priv;
     struct weft_net_info net;
-    struct weft_step step;
-    weft_net_info(job->net, &net);
-    job->sink.batch = piece ? atoi(piece) : net.batch ? net.batch : 128;
-    const struct weft_step_params params = {.batch = job->sink.batch, .training = true};
+    struct weft_step_report step;
+    weft_net_info(net_layers->net, &net);
+    net_layers->sink.batch = piece ? atoi(piece) : net.batch ? net.batch : 128;
+    const struct weft_step_params params = {.batch = net_layers->sink.batch,
+                                            .training = true};
     enum weft_status status =
-        weft_bench_step(b->probes, job->net, job->data, &params, take, &job->sink, &step);
-    return status
-               ? app_fail(b->app, status == WEFT_ERR_ARG ? APP_INPUT : APP_WORK, status)
-               : bench_save(b);
+        weft_bench_step(b->probes, net_layers->net, net_layers->data, &params,
+                        receive_layer_timing, &net_layers->sink, &step);
+    return status ? app_report_error(
+                        b->app, status == WEFT_ERR_ARG ? APP_INPUT : APP_WORK, status)
+                  : bench_save_json(b);
 }
 
 static enum app_exit run_net(struct bench *b, const char *name, void *priv)
 {
-    struct job *job = priv;
+    struct layers_run *net_layers = priv;
     struct weft_net_info net;
-    struct weft_data_info info;
+    struct weft_dataset_info info;
     enum app_exit code =
-        bench_choose(b, name ? name : "seed", b->options->images, &job->net, &job->data);
+        bench_load_net_and_data(b, name ? name : "small", b->options->images,
+                                &net_layers->net, &net_layers->data);
     if (!code) {
-        weft_net_info(job->net, &net);
-        weft_data_info(job->data, &info);
-        job->sink.net = net.name;
-        snprintf(job->sink.image, sizeof(job->sink.image), "%dx%dx%d", info.height,
-                 info.width, info.channels);
-        code = bench_each(b, b->batches, run_batch, job);
+        weft_net_info(net_layers->net, &net);
+        weft_dataset_info(net_layers->data, &info);
+        net_layers->sink.net = net.name;
+        snprintf(net_layers->sink.image, sizeof(net_layers->sink.image), "%dx%dx%d",
+                 info.height, info.width, info.channels);
+        code = bench_for_each_item(b, b->batches, run_batch, net_layers);
     }
-    weft_net_destroy(&job->net);
-    if (job->data != b->data)
-        weft_data_destroy(&job->data);
+    weft_net_destroy(&net_layers->net);
+    if (net_layers->data != b->data)
+        weft_dataset_destroy(&net_layers->data);
     return code;
 }
 
-enum app_exit bench_layers(struct bench *b, const struct bench_workload *self)
+enum app_exit bench_run_layers(struct bench *b, const struct bench_workload *self)
 {
-    struct job job = {.sink = {.bench = b, .workload = self}};
-    enum app_exit code = bench_probes(b);
-    return code ? code : bench_each(b, b->options->nets, run_net, &job);
+    struct layers_run net_layers = {.sink = {.bench = b, .workload = self}};
+    enum app_exit code = bench_open_roofline(b);
+    return code ? code : bench_for_each_item(b, b->options->nets, run_net, &net_layers);
 }

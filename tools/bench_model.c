@@ -14,7 +14,7 @@
 
 static volatile sig_atomic_t held_signal;
 
-static void hold(int number)
+static void copy_to_memory(int number)
 {
     held_signal = number;
 }
@@ -26,7 +26,8 @@ static enum app_exit through_file(struct app *app, weft_trainer *trainer,
 {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
     enum { COUNT = sizeof(signals) / sizeof(*signals) };
-    struct sigaction action = {.sa_handler = hold, .sa_flags = SA_RESTART}, old[COUNT];
+    struct sigaction action = {.sa_handler = copy_to_memory, .sa_flags = SA_RESTART},
+                     old[COUNT];
     enum weft_status status = WEFT_OK;
     const char *place = getenv("TMPDIR");
     char path[PATHS_MAX];
@@ -41,7 +42,7 @@ static enum app_exit through_file(struct app *app, weft_trainer *trainer,
     int why = errno;
     if (file >= 0) {
         close(file);
-        status = weft_trainer_save(trainer, path, NULL);
+        status = weft_trainer_save_checkpoint(trainer, path, NULL);
         if (!status)
             status = weft_model_load(app->context, path, out);
         unlink(path);
@@ -54,14 +55,14 @@ static enum app_exit through_file(struct app *app, weft_trainer *trainer,
         return app_error(app, APP_FAILED,
                          "no file can be made in %s: %s; let TMPDIR name another folder",
                          place, strerror(why));
-    return status ? app_fail(app, APP_WORK, status) : APP_DONE;
+    return status ? app_report_error(app, APP_WORK, status) : APP_OK;
 }
 
 /* A predictor is made of a model, and a model comes from a file: one of fresh weights is
  * written and read back. The trainer that writes it is the built-in backend's, which is
  * always the last device and compiles nothing; fresh weights are the same on all. */
-enum app_exit bench_model(struct app *app, const weft_net *net, const weft_data *data,
-                          uint64_t seed, weft_model **out)
+enum app_exit bench_fresh_model(struct app *app, const weft_net *net,
+                                const weft_dataset *data, uint64_t seed, weft_model **out)
 {
     struct weft_train_params params = {.batch = 1, .seed = seed};
     weft_device *builtin = NULL;
@@ -71,8 +72,9 @@ enum app_exit bench_model(struct app *app, const weft_net *net, const weft_data 
     if (!status)
         status = weft_trainer_create(builtin, net, data, &params, &trainer);
     enum app_exit code =
-        status ? app_fail(app, status == WEFT_ERR_ARG ? APP_INPUT : APP_WORK, status)
-               : through_file(app, trainer, out);
+        status
+            ? app_report_error(app, status == WEFT_ERR_ARG ? APP_INPUT : APP_WORK, status)
+            : through_file(app, trainer, out);
     weft_trainer_destroy(&trainer);
     weft_device_close(&builtin);
     return code;

@@ -6,10 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct bench_row *bench_row(struct bench *b, enum bench_kind kind, const char *workload,
-                            const char *what)
+struct bench_row *bench_add_row(struct bench *b, enum bench_kind kind,
+                                const char *workload, const char *what)
 {
-    b->rows = term_alloc(b->rows, ((size_t)b->row_count + 1) * sizeof(*b->rows));
+    b->rows =
+        term_realloc_or_exit(b->rows, ((size_t)b->row_count + 1) * sizeof(*b->rows));
     struct bench_row *r = &b->rows[b->row_count++];
     *r = (struct bench_row){.kind = kind,
                             .workload = workload,
@@ -29,15 +30,15 @@ struct bench_row *bench_row(struct bench *b, enum bench_kind kind, const char *w
                             .roof_share = NAN,
                             .launch_share = NAN,
                             .first_step = NAN,
-                            .planned = NAN,
-                            .taken = NAN,
-                            .resident = NAN,
+                            .planned_bytes = NAN,
+                            .taken_bytes = NAN,
+                            .resident_bytes = NAN,
                             .error = NAN,
-                            .learnt = {.accuracy = NAN,
-                                       .error = NAN,
-                                       .loss = NAN,
-                                       .target = NAN,
-                                       .target_steps = NAN}};
+                            .convergence = {.accuracy = NAN,
+                                            .error = NAN,
+                                            .loss = NAN,
+                                            .target = NAN,
+                                            .target_steps = NAN}};
     snprintf(r->what, sizeof(r->what), "%s", what);
     return r;
 }
@@ -55,13 +56,13 @@ static double percentile(const double *sorted, int count, double part)
     return sorted[at < 0 ? 0 : at];
 }
 
-void bench_take(struct bench_row *r, const double *values, int count)
+void bench_row_set_samples(struct bench_row *r, const double *values, int count)
 {
     size_t bytes = (size_t)count * sizeof(*values);
     if (count < 1)
         return;
-    double *sorted = memcpy(term_alloc(NULL, bytes), values, bytes);
-    r->values = memcpy(term_alloc(NULL, bytes), values, bytes);
+    double *sorted = memcpy(term_realloc_or_exit(NULL, bytes), values, bytes);
+    r->values = memcpy(term_realloc_or_exit(NULL, bytes), values, bytes);
     r->count = count;
     qsort(sorted, (size_t)count, sizeof(*sorted), by_value);
     r->median = (sorted[(count - 1) / 2] + sorted[count / 2]) / 2;
@@ -76,32 +77,32 @@ void bench_take(struct bench_row *r, const double *values, int count)
 static void number(struct table *t, double value)
 {
     if (!isfinite(value))
-        table_real(t, value, "-");
+        table_double(t, value, "-");
     else if (fabs(value) >= 1000)
-        table_real(t, value, "%s", table_thousands(value));
+        table_double(t, value, "%s", table_thousands(value));
     else
-        table_real(t, value,
-                   fabs(value) >= 100  ? "%.0f"
-                   : fabs(value) >= 10 ? "%.1f"
-                   : fabs(value) >= 1  ? "%.2f"
-                                       : "%.4f",
-                   value);
+        table_double(t, value,
+                     fabs(value) >= 100  ? "%.0f"
+                     : fabs(value) >= 10 ? "%.1f"
+                     : fabs(value) >= 1  ? "%.2f"
+                                         : "%.4f",
+                     value);
 }
 
 static void percent(struct table *t, double share)
 {
     if (isfinite(share))
-        table_real(t, share, "%.1f %%", 100 * share);
+        table_double(t, share, "%.1f %%", 100 * share);
     else
-        table_real(t, share, "-");
+        table_double(t, share, "-");
 }
 
 static void mebibytes(struct table *t, double bytes)
 {
     if (isfinite(bytes))
-        table_real(t, bytes, "%.1f MiB", bytes / 1048576);
+        table_double(t, bytes, "%.1f MiB", bytes / 1048576);
     else
-        table_real(t, bytes, "-");
+        table_double(t, bytes, "-");
 }
 
 static void text_kernels(struct table *t, const struct bench *b,
@@ -129,14 +130,14 @@ CELL(image, table_text(t, r->image))
 CELL(batch, table_int(t, r->batch))
 CELL(precision, table_text(t, r->precision))
 CELL(speedup,
-     table_real(t, r->speedup, isfinite(r->speedup) ? "%.2f x" : "-", r->speedup))
+     table_double(t, r->speedup, isfinite(r->speedup) ? "%.2f x" : "-", r->speedup))
 CELL(layer, table_text(t, r->layer))
 CELL(text, table_text(t, r->text))
-CELL(steps, table_int(t, r->learnt.steps))
-CELL(accuracy, percent(t, r->learnt.accuracy))
-CELL(accuracy_error, percent(t, r->learnt.error))
-CELL(target, percent(t, r->learnt.target))
-CELL(target_steps, number(t, r->learnt.target_steps))
+CELL(steps, table_int(t, r->convergence.steps))
+CELL(accuracy, percent(t, r->convergence.accuracy))
+CELL(accuracy_error, percent(t, r->convergence.error))
+CELL(target, percent(t, r->convergence.target))
+CELL(target_steps, number(t, r->convergence.target_steps))
 CELL(unit, table_text(t, r->unit))
 CELL(median, number(t, r->median))
 CELL(min, number(t, r->min))
@@ -144,9 +145,9 @@ CELL(max, number(t, r->max))
 CELL(p95, number(t, r->p95))
 CELL(p99, number(t, r->p99))
 CELL(samples, table_int(t, r->count))
-CELL(first, table_real(t, r->first_step, isfinite(r->first_step) ? "%.2f s" : "-",
-                       r->first_step))
-CELL(server, table_text(t, r->builtin ? "weft's C" : app_platform(&b->app->info)))
+CELL(first, table_double(t, r->first_step, isfinite(r->first_step) ? "%.2f s" : "-",
+                         r->first_step))
+CELL(server, table_text(t, r->builtin ? "weft's C" : app_platform_name(&b->app->info)))
 CELL(seconds, number(t, 1e3 * r->seconds))
 CELL(flops, number(t, 1e-6 * r->flops))
 CELL(bytes, number(t, 1e-6 * r->bytes))
@@ -154,18 +155,18 @@ CELL(roof, percent(t, r->roof_share))
 CELL(bound, table_text(t, r->bound))
 CELL(launches, table_int(t, r->launches))
 CELL(share, percent(t, r->launch_share))
-CELL(planned, mebibytes(t, r->planned))
-CELL(taken, mebibytes(t, r->taken))
-CELL(resident, mebibytes(t, r->resident))
-CELL(joules, table_real(t, r->joules, isfinite(r->joules) ? "%.3g" : "-", r->joules))
+CELL(planned, mebibytes(t, r->planned_bytes))
+CELL(taken, mebibytes(t, r->taken_bytes))
+CELL(resident, mebibytes(t, r->resident_bytes))
+CELL(joules, table_double(t, r->joules, isfinite(r->joules) ? "%.3g" : "-", r->joules))
 CELL(passed, table_bool(t, !r->fault[0],
                         r->fault[0]          ? "WRONG"
                         : isfinite(r->error) ? "right"
                                              : "not checked"))
 
 enum {
-    BENCH_NETS = BENCH_PICTURES | BENCH_LATENCY | BENCH_LAYER | BENCH_LEARN,
-    BENCH_ROOFED = BENCH_OP | BENCH_LAYER | BENCH_PICTURES
+    BENCH_NETS = BENCH_THROUGHPUT | BENCH_LATENCY | BENCH_LAYER | BENCH_CONVERGENCE,
+    BENCH_WITH_ROOFLINE = BENCH_OP | BENCH_LAYER | BENCH_THROUGHPUT
 };
 
 static const struct {
@@ -180,7 +181,9 @@ static const struct {
     {{"direction", "Direction", true, 0}, BENCH_OP | BENCH_LAYER, cell_direction},
     {{"image", "Image", true, 0}, BENCH_NETS, cell_image},
     {{"batch", "Batch", false, 0}, BENCH_NETS, cell_batch},
-    {{"precision", "Precision", true, 0}, BENCH_PICTURES | BENCH_LATENCY, cell_precision},
+    {{"precision", "Precision", true, 0},
+     BENCH_THROUGHPUT | BENCH_LATENCY,
+     cell_precision},
     {{"device", "Device", true, 0}, 0, text_device},
     {{"median", "Median", false, 0}, BENCH_ALL, cell_median},
     {{"min", "Min", false, 0}, BENCH_ALL, cell_min},
@@ -188,26 +191,26 @@ static const struct {
     {{"p95", "p95", false, 0}, BENCH_LATENCY, cell_p95},
     {{"p99", "p99", false, 0}, BENCH_LATENCY, cell_p99},
     {{"unit", "", true, 0}, BENCH_ALL, cell_unit},
-    {{"speedup", "Of float32", false, 0}, BENCH_PICTURES | BENCH_LATENCY, cell_speedup},
-    {{"samples", "Samples", false, 0}, BENCH_PICTURES | BENCH_LATENCY, cell_samples},
+    {{"speedup", "Of float32", false, 0}, BENCH_THROUGHPUT | BENCH_LATENCY, cell_speedup},
+    {{"samples", "Samples", false, 0}, BENCH_THROUGHPUT | BENCH_LATENCY, cell_samples},
     {{"served_by", "Served by", true, 0}, BENCH_LATENCY, cell_server},
     {{"time_ms", "ms", false, 0}, BENCH_OP | BENCH_LAYER, cell_seconds},
     {{"mflop", "MFLOP", false, 0}, BENCH_OP, cell_flops},
     {{"megabytes", "MB", false, 0}, BENCH_OP, cell_bytes},
-    {{"roof_share", "Of roof", false, 0}, BENCH_ROOFED, cell_roof},
+    {{"roof_share", "Of roof", false, 0}, BENCH_WITH_ROOFLINE, cell_roof},
     {{"bound", "Bound by", true, 0}, BENCH_OP | BENCH_LAYER, cell_bound},
-    {{"launches", "Launches", false, 0}, BENCH_ROOFED, cell_launches},
-    {{"launch_share", "Their share", false, 0}, BENCH_PICTURES, cell_share},
-    {{"first_step_s", "First step", false, 0}, BENCH_PICTURES, cell_first},
-    {{"planned_bytes", "Planned", false, 0}, BENCH_PICTURES, cell_planned},
-    {{"taken_bytes", "Taken", false, 0}, BENCH_PICTURES, cell_taken},
-    {{"resident_bytes", "Resident", false, 0}, BENCH_PICTURES, cell_resident},
-    {{"joules_per_1000", "J/1,000", false, 0, true}, BENCH_PICTURES, cell_joules},
-    {{"steps", "After steps", false, 0}, BENCH_LEARN, cell_steps},
-    {{"accuracy", "Accuracy", false, 0}, BENCH_LEARN, cell_accuracy},
-    {{"accuracy_error", "+-", false, 0}, BENCH_LEARN, cell_accuracy_error},
-    {{"target", "Time is to", false, 0}, BENCH_LEARN, cell_target},
-    {{"target_steps", "Steps", false, 0}, BENCH_LEARN, cell_target_steps},
+    {{"launches", "Launches", false, 0}, BENCH_WITH_ROOFLINE, cell_launches},
+    {{"launch_share", "Their share", false, 0}, BENCH_THROUGHPUT, cell_share},
+    {{"first_step_s", "First step", false, 0}, BENCH_THROUGHPUT, cell_first},
+    {{"planned_bytes", "Planned", false, 0}, BENCH_THROUGHPUT, cell_planned},
+    {{"taken_bytes", "Taken", false, 0}, BENCH_THROUGHPUT, cell_taken},
+    {{"resident_bytes", "Resident", false, 0}, BENCH_THROUGHPUT, cell_resident},
+    {{"joules_per_1000", "J/1,000", false, 0, true}, BENCH_THROUGHPUT, cell_joules},
+    {{"steps", "After steps", false, 0}, BENCH_CONVERGENCE, cell_steps},
+    {{"accuracy", "Accuracy", false, 0}, BENCH_CONVERGENCE, cell_accuracy},
+    {{"accuracy_error", "+-", false, 0}, BENCH_CONVERGENCE, cell_accuracy_error},
+    {{"target", "Time is to", false, 0}, BENCH_CONVERGENCE, cell_target},
+    {{"target_steps", "Steps", false, 0}, BENCH_CONVERGENCE, cell_target_steps},
     {{"passed", "Result", true, 0}, 7 | BENCH_LAYER, cell_passed},
     {{"kernels", "Kernels", true, 0}, BENCH_OP | BENCH_LAYER, text_kernels},
 };
@@ -243,18 +246,18 @@ static void write_table(const struct bench *b, unsigned kinds, bool first)
     if (rows && !first)
         fputc('\n', stdout);
     table_write(&t);
-    table_finish(&t);
+    table_free(&t);
 }
 
-int bench_write(struct bench *b)
+int bench_print_rows(struct bench *b)
 {
-    static const unsigned kinds[] = {BENCH_PICTURES, BENCH_LATENCY, BENCH_LEARN,
-                                     BENCH_ROOF,     BENCH_OP,      BENCH_LAYER};
+    static const unsigned kinds[] = {BENCH_THROUGHPUT, BENCH_LATENCY, BENCH_CONVERGENCE,
+                                     BENCH_ROOFLINE,   BENCH_OP,      BENCH_LAYER};
     int failed = 0;
     bool first = true;
     term_progress_clear();
     if (b->options->app.format == TABLE_JSON)
-        bench_document(b, stdout);
+        bench_write_json(b, stdout);
     else if (b->options->app.format == TABLE_CSV)
         write_table(b, BENCH_ALL, true);
     else
@@ -269,14 +272,14 @@ int bench_write(struct bench *b)
     for (int i = 0; i < b->row_count; i++)
         if (b->rows[i].fault[0]) {
             failed++;
-            term_say("%s%s %s %s:%s %s", term_on(stderr, TERM_BAD), b->rows[i].workload,
-                     b->rows[i].what, b->rows[i].direction, term_off(stderr),
-                     b->rows[i].fault);
+            term_print("%s%s %s %s:%s %s", term_style_begin(stderr, TERM_BAD),
+                       b->rows[i].workload, b->rows[i].what, b->rows[i].direction,
+                       term_style_end(stderr), b->rows[i].fault);
         }
     return failed;
 }
 
-void bench_rows_finish(struct bench *b)
+void bench_rows_free(struct bench *b)
 {
     for (int i = 0; i < b->row_count; i++)
         free(b->rows[i].values);

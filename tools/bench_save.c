@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static uint64_t fnv(uint64_t hash, const char *text)
+static uint64_t fnv1a_hash(uint64_t hash, const char *text)
 {
     do
         hash = (hash ^ (unsigned char)*text) * UINT64_C(1099511628211);
@@ -28,8 +28,9 @@ static void tuning(const struct bench *b, char out[20])
     struct weft_tuning_row row;
     int used = 0;
     for (int i = 0; !weft_tuning_row(b->app->device, i, &row); i++)
-        if (!row.hint && (!strcmp(row.state, "best") || !strcmp(row.state, "curated"))) {
-            hash = fnv(fnv(hash, row.problem), row.choice);
+        if (!row.outdated &&
+            (!strcmp(row.state, "best") || !strcmp(row.state, "bundled"))) {
+            hash = fnv1a_hash(fnv1a_hash(hash, row.problem), row.config);
             used++;
         }
     snprintf(out, 20, used ? "%016" PRIx64 : "none", hash);
@@ -38,15 +39,15 @@ static void tuning(const struct bench *b, char out[20])
 static void write_roofs(const struct bench *b, struct json *j)
 {
     emit_object(j, "roofs");
-    emit_real(j, "flops", b->roofs.flops);
-    emit_real(j, "launch_s", b->roofs.launch);
-    emit_real(j, "round_trip_s", b->roofs.round_trip);
+    emit_double(j, "flops", b->roofs.flops_per_second);
+    emit_double(j, "launch_s", b->roofs.launch_overhead);
+    emit_double(j, "round_trip_s", b->roofs.sync_latency);
     emit_list(j, "memory");
-    for (int i = 0; i < WEFT_ROOF_LEVELS; i++) {
+    for (int i = 0; i < WEFT_BANDWIDTH_LEVELS; i++) {
         emit_object(j, NULL);
         emit_int(j, "bytes", (int64_t)b->roofs.level[i].bytes);
-        emit_real(j, "read", b->roofs.level[i].read);
-        emit_real(j, "copy", b->roofs.level[i].copy);
+        emit_double(j, "read", b->roofs.level[i].read);
+        emit_double(j, "copy", b->roofs.level[i].copy);
         emit_end(j);
     }
     emit_end(j);
@@ -57,7 +58,7 @@ static void write_row(const struct bench *b, struct json *j, const struct bench_
 {
     emit_object(j, NULL);
     emit_text(j, "workload", r->workload);
-    emit_text(j, r->kind & (BENCH_OP | BENCH_ROOF) ? "shape" : "net", r->what);
+    emit_text(j, r->kind & (BENCH_OP | BENCH_ROOFLINE) ? "shape" : "net", r->what);
     if (r->layer[0])
         emit_text(j, "layer", r->layer);
     if (r->text[0])
@@ -70,7 +71,8 @@ static void write_row(const struct bench *b, struct json *j, const struct bench_
         emit_int(j, "batch", r->batch);
     emit_text(j, "device", b->app->info.name);
     if (r->kind == BENCH_LATENCY)
-        emit_text(j, "served_by", r->builtin ? "weft's C" : app_platform(&b->app->info));
+        emit_text(j, "served_by",
+                  r->builtin ? "weft's C" : app_platform_name(&b->app->info));
     if (r->precision[0])
         emit_text(j, "precision", r->precision);
     emit_text(j, "unit", r->unit);
@@ -89,21 +91,21 @@ static void write_row(const struct bench *b, struct json *j, const struct bench_
                  {"launch_share", r->launch_share},
                  {"speedup", r->speedup},
                  {"first_step_s", r->first_step},
-                 {"planned_bytes", r->planned},
-                 {"taken_bytes", r->taken},
-                 {"resident_bytes", r->resident},
+                 {"planned_bytes", r->planned_bytes},
+                 {"taken_bytes", r->taken_bytes},
+                 {"resident_bytes", r->resident_bytes},
                  {"joules_per_1000", r->joules},
                  {"error", r->error},
-                 {"accuracy", r->learnt.accuracy},
-                 {"accuracy_error", r->learnt.error},
-                 {"loss", r->learnt.loss},
-                 {"target", r->learnt.target},
-                 {"target_steps", r->learnt.target_steps}};
+                 {"accuracy", r->convergence.accuracy},
+                 {"accuracy_error", r->convergence.error},
+                 {"loss", r->convergence.loss},
+                 {"target", r->convergence.target},
+                 {"target_steps", r->convergence.target_steps}};
     for (size_t i = 0; i < sizeof(reals) / sizeof(*reals); i++)
         if (isfinite(reals[i].value))
-            emit_real(j, reals[i].name, reals[i].value);
-    if (r->learnt.steps)
-        emit_int(j, "steps", r->learnt.steps);
+            emit_double(j, reals[i].name, reals[i].value);
+    if (r->convergence.steps)
+        emit_int(j, "steps", r->convergence.steps);
     if (r->launches)
         emit_int(j, "launches", r->launches);
     if (r->bound[0])
@@ -116,24 +118,24 @@ static void write_row(const struct bench *b, struct json *j, const struct bench_
     emit_int(j, "samples", r->count);
     emit_list(j, "values");
     for (int i = 0; i < r->count; i++)
-        emit_real(j, NULL, r->values[i]);
+        emit_double(j, NULL, r->values[i]);
     emit_end(j);
     emit_end(j);
 }
 
-void bench_document(const struct bench *b, FILE *out)
+void bench_write_json(const struct bench *b, FILE *out)
 {
     struct json j = {.out = out};
-    struct weft_data_info info;
+    struct weft_dataset_info info;
     char text[20];
     app_json_begin(b->app, &j, "weft.bench/1");
-    origin_write(&j);
+    provenance_write_json(&j);
     if (b->app->device) {
         tuning(b, text);
         emit_text(&j, "tuning", text);
     }
     if (b->data) {
-        weft_data_info(b->data, &info);
+        weft_dataset_info(b->data, &info);
         emit_text(&j, "data", info.source);
     }
     if (b->note[0])
@@ -147,12 +149,12 @@ void bench_document(const struct bench *b, FILE *out)
     emit_end(&j);
 }
 
-char *bench_text(const struct bench *b, size_t *size)
+char *bench_json_text(const struct bench *b, size_t *size)
 {
     char *text = NULL;
     FILE *out = open_memstream(&text, size);
     if (out)
-        bench_document(b, out);
+        bench_write_json(b, out);
     if (!out || fclose(out)) {
         free(text);
         return NULL;
@@ -160,17 +162,17 @@ char *bench_text(const struct bench *b, size_t *size)
     return text;
 }
 
-enum app_exit bench_save(const struct bench *b)
+enum app_exit bench_save_json(const struct bench *b)
 {
     size_t size;
     const char *path = b->options->save;
     if (!path)
-        return APP_DONE;
-    char *text = bench_text(b, &size);
-    bool done = text && paths_replace(path, text, size);
+        return APP_OK;
+    char *text = bench_json_text(b, &size);
+    bool done = text && paths_write_atomic(path, text, size);
     int why = errno;
     free(text);
-    return done ? APP_DONE
+    return done ? APP_OK
                 : app_error(b->app, APP_FAILED, "%s cannot be written: %s", path,
                             strerror(why));
 }

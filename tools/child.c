@@ -16,10 +16,10 @@
 
 static const double patience = 2;
 
-struct process {
+struct running_process {
     pid_t pid;
     int errors; /* what it says on stderr */
-    char line[CHILD_LINE];
+    char line[SUBPROCESS_LINE];
     size_t length;
     bool ended, late;
     int status;
@@ -34,7 +34,7 @@ static void on_signal(int number)
     interrupted = 1;
 }
 
-void child_signals_catch(void)
+void subprocess_signals_catch(void)
 {
     struct sigaction action = {.sa_handler = on_signal};
     sigemptyset(&action.sa_mask);
@@ -42,18 +42,19 @@ void child_signals_catch(void)
     sigaction(SIGTERM, &action, &before[1]);
 }
 
-void child_signals_restore(void)
+void subprocess_signals_restore(void)
 {
     sigaction(SIGINT, &before[0], NULL);
     sigaction(SIGTERM, &before[1], NULL);
 }
 
-bool child_interrupted(void)
+bool subprocess_interrupted(void)
 {
     return interrupted;
 }
 
-enum app_exit child_place_make(const struct app *app, struct child_place *place)
+enum app_exit subprocess_files_create(const struct app *app,
+                                      struct subprocess_files *place)
 {
     const char *above = getenv("TMPDIR");
     above = above && *above ? above : "/tmp";
@@ -69,10 +70,10 @@ enum app_exit child_place_make(const struct app *app, struct child_place *place)
         return app_error(app, APP_FAILED,
                          "no folder can be made in %s: %s; let TMPDIR name another",
                          above, strerror(errno));
-    return APP_DONE;
+    return APP_OK;
 }
 
-void child_place_remove(const struct child_place *place)
+void subprocess_files_remove(const struct subprocess_files *place)
 {
     unlink(place->file);
     rmdir(place->folder);
@@ -88,7 +89,8 @@ static bool redirect(const char *output, int errors)
            dup2(out, STDOUT_FILENO) >= 0 && dup2(errors, STDERR_FILENO) >= 0;
 }
 
-static bool start(struct process *p, const char *const *words, const char *output)
+static bool spawn_process(struct running_process *p, const char *const *words,
+                          const char *output)
 {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC))
@@ -111,7 +113,7 @@ static bool start(struct process *p, const char *const *words, const char *outpu
 
 /* The last sentence of a failure is kept; the rest is progress, which this process
  * tells. */
-static void take_line(struct child *c, struct process *p)
+static void read_stderr_line(struct subprocess *c, struct running_process *p)
 {
     char begins[64];
     int n = snprintf(begins, sizeof(begins), "weft %s: ", c->command);
@@ -122,7 +124,7 @@ static void take_line(struct child *c, struct process *p)
 }
 
 /* False: the pipe is at its end. */
-static bool take_errors(struct child *c, struct process *p)
+static bool read_stderr(struct subprocess *c, struct running_process *p)
 {
     char bytes[4096];
     ssize_t got = read(p->errors, bytes, sizeof(bytes));
@@ -130,7 +132,7 @@ static bool take_errors(struct child *c, struct process *p)
         return errno == EINTR || errno == EAGAIN;
     for (ssize_t i = 0; i < got; i++)
         if (bytes[i] == '\n')
-            take_line(c, p);
+            read_stderr_line(c, p);
         else if (p->length + 1 < sizeof(p->line))
             p->line[p->length++] = bytes[i];
     return got > 0;
@@ -138,7 +140,7 @@ static bool take_errors(struct child *c, struct process *p)
 
 /* Until the process has ended, is told to, or has had its time and some more: a compiler
  * that hangs looks at no clock. */
-static void wait_for(struct child *c, struct process *p, const char *doing)
+static void wait_for(struct subprocess *c, struct running_process *p, const char *doing)
 {
     double begin = term_seconds(), grace = c->limit / 4 > 15 ? c->limit / 4 : 15;
     double stop = INFINITY;
@@ -148,7 +150,7 @@ static void wait_for(struct child *c, struct process *p, const char *doing)
         double gone = term_seconds() - begin;
         int ready = poll(&look, open, 100);
         if (ready > 0)
-            open = take_errors(c, p);
+            open = read_stderr(c, p);
         p->ended = waitpid(p->pid, &p->status, WNOHANG) == p->pid;
         if (p->ended)
             break;
@@ -164,37 +166,37 @@ static void wait_for(struct child *c, struct process *p, const char *doing)
     }
     fcntl(p->errors, F_SETFL, O_NONBLOCK);
     while (open && poll(&(struct pollfd){.fd = p->errors, .events = POLLIN}, 1, 0) > 0)
-        open = take_errors(c, p);
-    take_line(c, p);
+        open = read_stderr(c, p);
+    read_stderr_line(c, p);
     close(p->errors);
     term_progress_clear();
 }
 
-static void judge(struct child *c, const struct process *p)
+static void describe_exit(struct subprocess *c, const struct running_process *p)
 {
     int code = WIFEXITED(p->status) ? WEXITSTATUS(p->status) : -1;
     if (interrupted)
         snprintf(c->fault, sizeof(c->fault), "interrupted");
     else if (p->late)
         snprintf(c->fault, sizeof(c->fault),
-                 "did not end within %.0f s and was stopped; --limit allows more",
+                 "did not end within %.0f s and was stopped; --time-limit allows more",
                  c->limit);
     else if (WIFSIGNALED(p->status))
         snprintf(c->fault, sizeof(c->fault), "the driver crashed: %s",
                  strsignal(WTERMSIG(p->status)));
-    else if (code == APP_DONE || code == APP_CHECK_FAILED)
+    else if (code == APP_OK || code == APP_VERIFICATION_FAILED)
         c->fault[0] = '\0'; /* wrong results are told one by one */
     else if (!c->fault[0])
         snprintf(c->fault, sizeof(c->fault), "ended with exit code %d", code);
 }
 
-void child_run(struct child *c, const char *const *words, const char *doing)
+void subprocess_run(struct subprocess *c, const char *const *words, const char *doing)
 {
-    struct process p = {.errors = -1};
+    struct running_process p = {.errors = -1};
     c->fault[0] = '\0';
-    if (start(&p, words, c->output)) {
+    if (spawn_process(&p, words, c->output)) {
         wait_for(c, &p, doing);
-        judge(c, &p);
+        describe_exit(c, &p);
     } else {
         snprintf(c->fault, sizeof(c->fault), "no process for it could be started: %s",
                  strerror(errno));

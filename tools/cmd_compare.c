@@ -8,22 +8,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct options {
+struct compare_options {
     struct app_options app;
     double fail_above;
     const char *report;
 };
 
 static const struct args_option options[] = {
-    {"fail-above", 0, ARGS_SHARE, offsetof(struct options, fail_above), "SHARE",
+    {"fail-above", 0, ARGS_FRACTION, offsetof(struct compare_options, fail_above),
+     "SHARE",
      "exit with 5 if something is slower by more than this, and that is sure; default 5% "
      "where both runs are of the same device, else never",
      0, 0},
-    {"report", 0, ARGS_TEXT, offsetof(struct options, report), "FILE.html",
-     "one page with pictures of all runs that needs nothing else; one run is enough", 0,
-     0},
-    APP_OPTIONS_OUTPUT(struct options),
-    APP_OPTIONS_COLOR(struct options),
+    {"report", 0, ARGS_TEXT, offsetof(struct compare_options, report), "FILE.html",
+     "one page with images of all runs that needs nothing else; one run is enough", 0, 0},
+    APP_OPTIONS_FORMAT(struct compare_options),
+    APP_OPTIONS_COLOR(struct compare_options),
     {0},
 };
 
@@ -45,7 +45,7 @@ enum { COLUMNS = sizeof(columns) / sizeof(*columns) };
 
 struct comparison {
     struct app *app;
-    const struct options *options;
+    const struct compare_options *options;
     struct results results;
     struct table table;
     int regressions, pairs, alone;
@@ -54,9 +54,9 @@ struct comparison {
 static void number(struct table *t, double value)
 {
     if (value >= 1000)
-        table_real(t, value, "%s", table_thousands(value));
+        table_double(t, value, "%s", table_thousands(value));
     else
-        table_real(t, value, isfinite(value) ? "%.4g" : "-", value);
+        table_double(t, value, isfinite(value) ? "%.4g" : "-", value);
 }
 
 /* What is said of one row: the interval decides, and with the least change that counts a
@@ -77,26 +77,27 @@ static void add_row(struct comparison *c, int a, int b, const json_t *row,
                     double fail_above)
 {
     struct table *t = &c->table;
-    char what[RESULTS_LABEL], name_a[RESULTS_LABEL], name_b[RESULTS_LABEL], times[64];
-    const json_t *other = results_same(results_run(&c->results, b), row);
+    char what[RESULTS_LABEL_BYTES], name_a[RESULTS_LABEL_BYTES],
+        name_b[RESULTS_LABEL_BYTES], times[64];
+    const json_t *other = results_find_same(results_run(&c->results, b), row);
     struct statistics_ratio r = {NAN, NAN, NAN};
     if (!json_array_size(json_object_get(row, "values")) && results_passed(row))
         return;
     if (other && results_passed(row))
-        r = summary_faster(row, other);
-    results_key(row, what);
+        r = comparison_speedup(row, other);
+    results_workload_key(row, what);
     results_label(&c->results, a, name_a);
     results_label(&c->results, b, name_b);
-    summary_ratio(&r, times);
+    comparison_format_ratio(&r, times);
     table_text(t, what);
     table_text(t, name_a);
     table_text(t, name_b);
-    number(t, results_real(row, "median"));
-    number(t, other ? results_real(other, "median") : NAN);
+    number(t, results_number(row, "median"));
+    number(t, other ? results_number(other, "median") : NAN);
     table_text(t, results_text(row, "unit"));
-    table_real(t, r.ratio, "%s", times);
-    table_real(t, r.low, "-");
-    table_real(t, r.high, "-");
+    table_double(t, r.ratio, "%s", times);
+    table_double(t, r.low, "-");
+    table_double(t, r.high, "-");
     table_text(t, !results_passed(row) ? "failed before"
                   : !other             ? "not measured after"
                                        : verdict(c, &r, fail_above));
@@ -126,7 +127,7 @@ static void compare_runs(struct comparison *c, int a, int b)
  * is left over on both sides, in order. */
 static void pair_runs(struct comparison *c, int middle, int end)
 {
-    bool taken[RESULTS_MOST_RUNS] = {false};
+    bool taken[RESULTS_MAX_RUNS] = {false};
     for (int pass = 0; pass < 2; pass++)
         for (int a = 0; a < middle; a++)
             for (int b = middle; b < end && !taken[a]; b++) {
@@ -148,17 +149,17 @@ static void compare_all(struct comparison *c)
         compare_runs(c, 0, b);
 }
 
-static void tell_runs(const struct comparison *c)
+static void print_runs(const struct comparison *c)
 {
     for (int i = 0; i < results_count(&c->results); i++) {
-        char label[RESULTS_LABEL];
+        char label[RESULTS_LABEL_BYTES];
         const json_t *run = results_run(&c->results, i);
         results_label(&c->results, i, label);
-        term_say("%s: driver %s, weft %s %s, %s%s%s", label,
-                 results_text(run, "device.driver"), results_text(run, "weft"),
-                 results_text(run, "commit"), results_text(run, "made"),
-                 *results_text(run, "fault") ? "; failed: " : "",
-                 results_text(run, "fault"));
+        term_print("%s: driver %s, weft %s %s, %s%s%s", label,
+                   results_text(run, "device.driver"), results_text(run, "weft"),
+                   results_text(run, "commit"), results_text(run, "made"),
+                   *results_text(run, "fault") ? "; failed: " : "",
+                   results_text(run, "fault"));
     }
 }
 
@@ -175,14 +176,14 @@ static void write_all(struct comparison *c)
     }
     if (format == TABLE_HUMAN || format == TABLE_MD) {
         putchar('\n');
-        summary_tell(&c->results);
+        comparison_print(&c->results);
     }
 }
 
 static enum app_exit compare(struct comparison *c, int count, char **files)
 {
     int middle = 0;
-    enum app_exit code = APP_DONE;
+    enum app_exit code = APP_OK;
     for (int i = 0; i < count && !code; i++) {
         code = results_read(c->app, &c->results, files[i]);
         middle = i == 0 ? results_count(&c->results) : middle;
@@ -193,12 +194,12 @@ static enum app_exit compare(struct comparison *c, int count, char **files)
     if ((code = report_save(c->app, &c->results, c->options->report)))
         return code;
     if (runs < 2 && c->options->report)
-        return APP_DONE;
+        return APP_OK;
     if (runs < 2)
         return app_error(c->app, APP_BAD_INPUT,
                          "%s: one run, and nothing to compare it with; give another file",
                          files[0]);
-    tell_runs(c);
+    print_runs(c);
     if (count == 2)
         pair_runs(c, middle, runs);
     else
@@ -206,23 +207,24 @@ static enum app_exit compare(struct comparison *c, int count, char **files)
     write_all(c);
     if (c->alone)
         term_warn("%d of %d runs have no counterpart in the other file", c->alone, runs);
-    if ((code = app_flush(c->app)))
+    if ((code = app_flush_stdout(c->app)))
         return code;
     if (c->regressions)
-        return app_error(c->app, APP_CHECK_FAILED,
+        return app_error(c->app, APP_VERIFICATION_FAILED,
                          "%d regressions beyond the uncertainty", c->regressions);
-    return APP_DONE;
+    return APP_OK;
 }
 
-static enum app_exit run(struct app *app, const void *given, int count, char **operands)
+static enum app_exit compare_main(struct app *app, const void *given, int count,
+                                  char **operands)
 {
-    const struct options *o = given;
+    const struct compare_options *o = given;
     struct comparison c = {.app = app, .options = o};
     table_init(&c.table, stdout, (enum table_format)o->app.format, columns, COLUMNS,
                false);
     enum app_exit code = compare(&c, count, operands);
-    table_finish(&c.table);
-    results_finish(&c.results);
+    table_free(&c.table);
+    results_free(&c.results);
     return code;
 }
 
@@ -233,10 +235,10 @@ const struct app_command cmd_compare = {
             .operands = "FILE.json...",
             .summary = "saved results against each other: drivers, devices, before and "
                        "after",
-            .examples = "  weft bench train infer --save before.json\n"
+            .examples = "  weft bench train inference --json before.json\n"
                         "  weft compare before.json after.json --fail-above 5%",
             .about =
-                "FILEs are what weft bench --save wrote. Of two files, runs on the same "
+                "FILEs are what weft bench --json wrote. Of two files, runs on the same "
                 "device are compared, then what is left; of one file, or of more than "
                 "two, all with the first run. The ratio is of medians, its interval "
                 "holds 95 %: exp(log ratio +- t sqrt(pi/2 (s1^2/n1 + s2^2/n2))), where s "
@@ -250,9 +252,9 @@ const struct app_command cmd_compare = {
                 "samples: run twice what you doubt.",
             .options = options,
             .operands_min = 1,
-            .operands_max = RESULTS_MOST_RUNS,
+            .operands_max = RESULTS_MAX_RUNS,
         },
-    .defaults = &(const struct options){.fail_above = -1},
-    .options_size = sizeof(struct options),
-    .run = run,
+    .defaults = &(const struct compare_options){.fail_above = -1},
+    .options_size = sizeof(struct compare_options),
+    .run = compare_main,
 };

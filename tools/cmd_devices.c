@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct options {
+struct devices_options {
     struct app_options app;
     bool test, test_here, doctor;
     double limit;
@@ -17,24 +17,25 @@ struct options {
 };
 
 static const struct args_option options[] = {
-    {"device", 'd', ARGS_TEXT, offsetof(struct options, app.device), "DEV",
+    {"device", 'd', ARGS_TEXT, offsetof(struct devices_options, app.device), "DEV",
      "mark the device that this selector means instead of the default", 0, 0},
-    {"test", 0, ARGS_FLAG, offsetof(struct options, test), NULL,
+    {"test", 0, ARGS_FLAG, offsetof(struct devices_options, test), NULL,
      "compare a convolution and a matrix product with the reference on each device, or "
      "that of -d; tell their speed and whether the device's timer is right; exit code 5 "
      "if one fails",
      0, 0},
-    {"test-here", 0, ARGS_FLAG, offsetof(struct options, test_here), NULL, NULL, 0, 0},
-    {"doctor", 0, ARGS_FLAG, offsetof(struct options, doctor), NULL,
+    {"internal-test", 0, ARGS_FLAG, offsetof(struct devices_options, test_here), NULL,
+     NULL, 0, 0},
+    {"doctor", 0, ARGS_FLAG, offsetof(struct devices_options, doctor), NULL,
      "instead, all that stands between weft and a GPU, and how to mend what is wrong: "
      "the loader, the environment, the drivers, the PCI bus, device files, groups",
      0, 0},
-    {"root", 0, ARGS_TEXT, offsetof(struct options, root), "FOLDER",
+    {"root", 0, ARGS_TEXT, offsetof(struct devices_options, root), "FOLDER",
      "stands for / where device files, /etc, /proc and /sys are looked at", 0, 0},
-    {"limit", 0, ARGS_TIME, offsetof(struct options, limit), "T",
+    {"time-limit", 0, ARGS_DURATION, offsetof(struct devices_options, limit), "T",
      "of --test, for a device; default 2m", 0, 0},
-    APP_OPTIONS_OUTPUT(struct options),
-    APP_OPTIONS_COLOR(struct options),
+    APP_OPTIONS_FORMAT(struct devices_options),
+    APP_OPTIONS_COLOR(struct devices_options),
     {0},
 };
 
@@ -51,10 +52,10 @@ static const struct table_column columns[] = {
     {"version", NULL, true, 0},
     {"compute_units", "Units", false, 0},
     {"clock_mhz", NULL, false, 0},
-    {"memory_bytes", "Memory", false, 0},
+    {"global_mem_bytes", "Memory", false, 0},
     {"max_alloc_bytes", "Largest", false, 0},
-    {"local_bytes", NULL, false, 0},
-    {"max_group", NULL, false, 0},
+    {"local_mem_bytes", NULL, false, 0},
+    {"max_work_group_size", NULL, false, 0},
     {"fp16", NULL, false, 0},
     {"fp64", NULL, false, 0},
     {"family", "Kernels", true, 0},
@@ -100,7 +101,7 @@ static void byte_cell(struct table *t, uint64_t n)
     char text[32];
     bytes(text, n);
     if (t->format == TABLE_HUMAN || t->format == TABLE_MD)
-        table_real(t, (double)n, "%s", text);
+        table_double(t, (double)n, "%s", text);
     else
         table_int(t, (int64_t)n);
 }
@@ -115,41 +116,41 @@ static void name_cell(struct table *t, const char *text, size_t most)
 static void add_row(struct table *t, int index, bool chosen,
                     const struct weft_device_info *d)
 {
-    bool builtin = d->kind == WEFT_DEVICE_BUILTIN, human = t->format == TABLE_HUMAN;
+    bool builtin = d->kind == WEFT_DEVICE_HOST, human = t->format == TABLE_HUMAN;
     table_text(t, chosen ? "*" : " ");
     table_int(t, index);
     table_bool(t, chosen, "");
     name_cell(t, d->name, 28);
-    name_cell(t, builtin && human ? "-" : human ? app_platform(d) : d->platform, 12);
-    table_text(t, app_kinds[d->kind]);
+    name_cell(t, builtin && human ? "-" : human ? app_platform_name(d) : d->platform, 12);
+    table_text(t, app_device_kind_names[d->kind]);
     table_text(t, d->id);
     table_text(t, d->vendor);
     name_cell(t, d->driver, 10);
     table_text(t, d->version);
     table_int(t, d->compute_units);
     table_int(t, d->clock_mhz);
-    byte_cell(t, d->memory_bytes);
+    byte_cell(t, d->global_mem_bytes);
     byte_cell(t, d->max_alloc_bytes);
-    table_int(t, (int64_t)d->local_bytes);
-    table_int(t, (int64_t)d->max_group);
+    table_int(t, (int64_t)d->local_mem_bytes);
+    table_int(t, (int64_t)d->max_work_group_size);
     table_bool(t, d->fp16, "");
     table_bool(t, d->fp64, "");
-    table_text(t, app_family(d, 0));
+    table_text(t, app_kernel_family_name(d, 0));
 }
 
 /* -v: every field, a block a device. */
 static void show_fields(int index, bool chosen, const struct weft_device_info *d)
 {
     char memory[32], largest[32], local[32];
-    bytes(memory, d->memory_bytes);
+    bytes(memory, d->global_mem_bytes);
     bytes(largest, d->max_alloc_bytes);
-    bytes(local, d->local_bytes);
-    printf("%s%d  %s%s%s\n", term_on(stdout, TERM_BOLD), index, d->name, term_off(stdout),
-           chosen ? "   (default)" : "");
+    bytes(local, d->local_mem_bytes);
+    printf("%s%d  %s%s%s\n", term_style_begin(stdout, TERM_BOLD), index, d->name,
+           term_style_end(stdout), chosen ? "   (default)" : "");
     if (d->platform_index >= 0)
         printf("   platform         %s (clinfo %d:%d)\n", d->platform, d->platform_index,
                d->device_index);
-    printf("   kind             %s\n", app_kinds[d->kind]);
+    printf("   kind             %s\n", app_device_kind_names[d->kind]);
     printf("   vendor, driver   %s, %s\n", d->vendor, d->driver);
     if (*d->version)
         printf("   OpenCL           %s\n", d->version);
@@ -159,44 +160,44 @@ static void show_fields(int index, bool chosen, const struct weft_device_info *d
         printf(" at %u MHz", d->clock_mhz);
     printf("\n   memory           %s, largest buffer %s, local %s\n", memory, largest,
            local);
-    printf("   work-group       up to %zu\n", d->max_group);
+    printf("   work-group       up to %zu\n", d->max_work_group_size);
     printf("   arithmetic       float%s%s\n", d->fp16 ? ", half" : "",
            d->fp64 ? ", double" : "");
-    printf("   kernel family    %s\n\n", app_family(d, 0));
+    printf("   kernel family    %s\n\n", app_kernel_family_name(d, 0));
 }
 
 /* Notes for people: what misleads the loader comes first, then what the library tells
  * and the doctor does not tell better, then what the doctor found wrong. */
 struct notes {
-    char (*text)[PROBE_NOTE];
+    char (*text)[SMOKE_TEST_MESSAGE_BYTES];
     int count;
 };
 
 static char *add_note(struct notes *notes)
 {
-    notes->text =
-        term_alloc(notes->text, ((size_t)notes->count + 1) * sizeof(*notes->text));
+    notes->text = term_realloc_or_exit(notes->text,
+                                       ((size_t)notes->count + 1) * sizeof(*notes->text));
     return notes->text[notes->count++];
 }
 
 static void gather_notes(struct app *app, const struct doctor *doctor,
                          struct notes *notes)
 {
-    const char *variable = probe_misled_by(), *found;
-    char text[PROBE_NOTE];
+    const char *variable = smoke_test_misleading_variable(), *found;
+    char text[SMOKE_TEST_MESSAGE_BYTES];
     if (variable)
-        snprintf(add_note(notes), PROBE_NOTE,
+        snprintf(add_note(notes), SMOKE_TEST_MESSAGE_BYTES,
                  "%s points to a place without OpenCL drivers: unset it to use those "
                  "that are installed",
                  variable);
-    for (int i = 0; (found = weft_device_note(app->context, i)); i++) {
-        probe_tell(found, text);
-        if (!doctor_covers(doctor, text))
+    for (int i = 0; (found = weft_device_diagnostic(app->context, i)); i++) {
+        smoke_test_format_diagnostic(found, text);
+        if (!doctor_explains(doctor, text))
             memcpy(add_note(notes), text, sizeof(text));
     }
     for (int i = 0; i < doctor->count; i++)
-        if (doctor->findings[i].grade == DOCTOR_WRONG)
-            doctor_sentence(&doctor->findings[i], add_note(notes));
+        if (doctor->findings[i].severity == DOCTOR_ERROR)
+            doctor_format_finding(&doctor->findings[i], add_note(notes));
 }
 
 static void show_notes(const struct notes *notes, bool usable)
@@ -206,10 +207,11 @@ static void show_notes(const struct notes *notes, bool usable)
     if (!usable) {
         printf("\n%sNo usable OpenCL device.%s weft's own C backend does the work; it is "
                "right, but slow.\n",
-               term_on(out, TERM_WARN), term_off(out));
+               term_style_begin(out, TERM_WARN), term_style_end(out));
     }
     for (int i = 0; i < notes->count; i++) {
-        printf("%s%s!%s ", i ? "" : "\n", term_on(out, TERM_WARN), term_off(out));
+        printf("%s%s!%s ", i ? "" : "\n", term_style_begin(out, TERM_WARN),
+               term_style_end(out));
         term_wrap(out, notes->text[i], 2, 2, width);
     }
     putchar('\n');
@@ -219,7 +221,7 @@ static void show_notes(const struct notes *notes, bool usable)
             "* is what commands use here. Choose with -d 0, -d igpu, a piece of the "
             "name, or WEFT_DEVICE.",
             0, 0, width);
-    else if (!probe_misled_by())
+    else if (!smoke_test_misleading_variable())
         printf("No GPU in this machine? The processor serves through OpenCL too: "
                "sudo apt install pocl-opencl-icd\n");
 }
@@ -244,9 +246,9 @@ static enum app_exit list(struct app *app, const struct doctor *doctor)
     const char *reason = "";
     int chosen;
     enum weft_status status =
-        weft_device_find(app->context, app_selector(app), &chosen, &reason);
+        weft_device_find(app->context, app_requested_device(app), &chosen, &reason);
     if (status)
-        return app_fail(app, APP_DEVICE, status);
+        return app_report_error(app, APP_DEVICE, status);
 
     enum table_format format = (enum table_format)app->options->format;
     bool fields = app->options->verbose && format == TABLE_HUMAN, usable = false;
@@ -257,10 +259,10 @@ static enum app_exit list(struct app *app, const struct doctor *doctor)
     for (int i = 0; i < weft_device_count(app->context); i++) {
         struct weft_device_info d;
         if ((status = weft_device_info(app->context, i, &d))) {
-            table_finish(&t);
-            return app_fail(app, APP_DEVICE, status);
+            table_free(&t);
+            return app_report_error(app, APP_DEVICE, status);
         }
-        usable = usable || d.kind != WEFT_DEVICE_BUILTIN;
+        usable = usable || d.kind != WEFT_DEVICE_HOST;
         add_row(&t, i, i == chosen, &d);
         if (fields)
             show_fields(i, i == chosen, &d);
@@ -274,27 +276,28 @@ static enum app_exit list(struct app *app, const struct doctor *doctor)
     if (format == TABLE_JSON)
         write_json(app, &t, &notes, chosen, reason);
     free(notes.text);
-    table_finish(&t);
-    return app_flush(app);
+    table_free(&t);
+    return app_flush_stdout(app);
 }
 
-static enum app_exit run(struct app *app, const void *given, int count, char **operands)
+static enum app_exit devices_main(struct app *app, const void *given, int count,
+                                  char **operands)
 {
-    const struct options *o = given;
+    const struct devices_options *o = given;
     (void)count;
     (void)operands;
     if (o->test_here)
-        return devices_test_here(app);
+        return devices_test_in_process(app);
     if (o->test)
         return devices_test(app, o->limit);
     if (o->root && !paths_is_folder(o->root))
         return app_error(app, APP_USAGE, "--root %s: there is no such folder", o->root);
-    enum app_exit code = app_context(app, true, true);
+    enum app_exit code = app_create_context(app, true, true);
     if (code)
         return code;
-    struct doctor *doctor = term_alloc(NULL, sizeof(*doctor));
-    doctor_look(doctor, app->context, o->root);
-    code = o->doctor ? doctor_tell(app, doctor) : list(app, doctor);
+    struct doctor *doctor = term_realloc_or_exit(NULL, sizeof(*doctor));
+    doctor_run(doctor, app->context, o->root);
+    code = o->doctor ? doctor_print(app, doctor) : list(app, doctor);
     free(doctor);
     return code;
 }
@@ -313,7 +316,7 @@ const struct app_command cmd_devices = {
                 "every field.",
             .options = options,
         },
-    .defaults = &(const struct options){{0}},
-    .options_size = sizeof(struct options),
-    .run = run,
+    .defaults = &(const struct devices_options){{0}},
+    .options_size = sizeof(struct devices_options),
+    .run = devices_main,
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* weft predict: what a model sees on pictures. */
+/* weft predict: what a model sees on images. */
 #include "app.h"
 
 #include "pictures.h"
@@ -7,23 +7,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_BATCH = 128, LABEL = 160, MOST_TOP = 100 };
+enum { MAX_BATCH = 128, LABEL = 160, MAX_TOP = 100 };
 
-struct options {
+struct predict_options {
     struct app_options app;
     int top, invert, precision;
 };
 
 static const struct args_option options[] = {
-    {"top", 'k', ARGS_INT, offsetof(struct options, top), "K",
-     "classes told for each picture; default 3", 1, MOST_TOP},
-    {"invert", 0, ARGS_CHOICE, offsetof(struct options, invert), "auto|no|yes",
-     "light against dark; auto: pictures with a light background", 0, 0},
-    APP_OPTION_PRECISION(struct options, precision),
-    APP_OPTIONS_TUNED(struct options),
-    APP_OPTIONS_DEVICE(struct options),
-    APP_OPTIONS_OUTPUT(struct options),
-    APP_OPTIONS_COLOR(struct options),
+    {"top", 'k', ARGS_INT, offsetof(struct predict_options, top), "K",
+     "classes told for each image; default 3", 1, MAX_TOP},
+    {"invert", 0, ARGS_CHOICE, offsetof(struct predict_options, invert), "auto|no|yes",
+     "light against dark; auto: images with a light background", 0, 0},
+    APP_OPTION_PRECISION(struct predict_options, precision),
+    APP_OPTIONS_CACHED_TUNING(struct predict_options),
+    APP_OPTIONS_DEVICE(struct predict_options),
+    APP_OPTIONS_FORMAT(struct predict_options),
+    APP_OPTIONS_COLOR(struct predict_options),
     {0},
 };
 
@@ -38,17 +38,17 @@ enum { COLUMN_COUNT = sizeof(columns) / sizeof(*columns) };
 
 struct item {
     char label[LABEL]; /* the file, and in an IDX file the place */
-    struct weft_fit fit;
+    struct weft_preprocess_info fit;
 };
 
-struct job {
+struct prediction {
     struct app *app;
-    const struct options *options;
+    const struct predict_options *options;
     weft_model *model;
     struct weft_net_info net;
     const char *const *names;
     weft_predictor *predictor;
-    size_t picture; /* bytes */
+    size_t image; /* bytes */
     uint8_t *pixels;
     float *probabilities;
     struct item *items;
@@ -59,7 +59,7 @@ struct job {
     char **errors; /* `failed` of them, for the JSON */
 };
 
-static void rank(const float *p, int classes, int top, int *out)
+static void top_classes(const float *p, int classes, int top, int *out)
 {
     for (int n = 0; n < top; n++) {
         int best = -1;
@@ -74,7 +74,8 @@ static void rank(const float *p, int classes, int top, int *out)
     }
 }
 
-static void remarks(char out[128], const struct weft_fit *fit, float best)
+static void preprocessing_notes(char out[128], const struct weft_preprocess_info *fit,
+                                float best)
 {
     static const char *const words[] = {"resized", "cropped", "inverted",
                                         "uneven background: expect little", "unsure"};
@@ -87,38 +88,40 @@ static void remarks(char out[128], const struct weft_fit *fit, float best)
             at += (size_t)snprintf(out + at, 128 - at, "%s%s", at ? ", " : "", words[i]);
 }
 
-static void show(const struct job *job, const struct item *item, const float *p,
-                 const int *order, int top, int width, int class_width)
+static void show(const struct prediction *prediction, const struct item *item,
+                 const float *p, const int *order, int top, int width, int class_width)
 {
     const char *label = item->label;
     int columns_wide = term_columns(label), cut = columns_wide - width;
     char note[128];
-    remarks(note, &item->fit, p[order[0]]);
+    preprocessing_notes(note, &item->fit, p[order[0]]);
     if (cut > 0) /* the end of a path tells more than its beginning */
         printf("...%s", label + strlen(label) - (size_t)(width - 3));
     else
         printf("%s%*s", label, width - columns_wide, "");
-    printf("  %s%-*s %5.1f %%%s", term_on(stdout, TERM_BOLD), class_width,
-           job->names[order[0]], 100.0 * (double)p[order[0]], term_off(stdout));
+    printf("  %s%-*s %5.1f %%%s", term_style_begin(stdout, TERM_BOLD), class_width,
+           prediction->names[order[0]], 100.0 * (double)p[order[0]],
+           term_style_end(stdout));
     for (int k = 1; k < top; k++)
-        printf("   %s %.1f", job->names[order[k]], 100.0 * (double)p[order[k]]);
+        printf("   %s %.1f", prediction->names[order[k]], 100.0 * (double)p[order[k]]);
     if (*note)
-        printf("   %s(%s)%s", term_on(stdout, TERM_DIM), note, term_off(stdout));
+        printf("   %s(%s)%s", term_style_begin(stdout, TERM_DIM), note,
+               term_style_end(stdout));
     putchar('\n');
 }
 
-static void write_json(struct job *job, const struct item *item, const float *p,
-                       const int *order, int top)
+static void write_json(struct prediction *prediction, const struct item *item,
+                       const float *p, const int *order, int top)
 {
-    struct json *j = &job->json;
+    struct json *j = &prediction->json;
     emit_object(j, NULL);
     emit_text(j, "file", item->label);
     emit_list(j, "predictions");
     for (int k = 0; k < top; k++) {
         emit_object(j, NULL);
         emit_int(j, "class_id", order[k]);
-        emit_text(j, "class", job->names[order[k]]);
-        emit_real(j, "probability", (double)p[order[k]]);
+        emit_text(j, "class", prediction->names[order[k]]);
+        emit_double(j, "probability", (double)p[order[k]]);
         emit_end(j);
     }
     emit_end(j);
@@ -129,219 +132,227 @@ static void write_json(struct job *job, const struct item *item, const float *p,
     emit_end(j);
 }
 
-static void write_rows(struct job *job, const struct item *item, const float *p,
-                       const int *order, int top)
+static void write_rows(struct prediction *prediction, const struct item *item,
+                       const float *p, const int *order, int top)
 {
-    struct table *t = &job->table;
+    struct table *t = &prediction->table;
     for (int k = 0; k < top; k++) {
         table_text(t, item->label);
         table_int(t, k + 1);
         table_int(t, order[k]);
-        table_text(t, job->names[order[k]]);
-        table_real(t, (double)p[order[k]], "%.4f", (double)p[order[k]]);
+        table_text(t, prediction->names[order[k]]);
+        table_double(t, (double)p[order[k]], "%.4f", (double)p[order[k]]);
     }
 }
 
-static void tell_batch(struct job *job)
+static void print_batch(struct prediction *prediction)
 {
-    int classes = job->net.classes, width = 4, class_width = 0, order[MOST_TOP];
-    int top = job->options->top < classes ? job->options->top : classes;
-    for (int i = 0; i < job->count; i++) {
-        int w = term_columns(job->items[i].label);
+    int classes = prediction->net.classes, width = 4, class_width = 0, order[MAX_TOP];
+    int top = prediction->options->top < classes ? prediction->options->top : classes;
+    for (int i = 0; i < prediction->count; i++) {
+        int w = term_columns(prediction->items[i].label);
         width = w > width ? w : width;
     }
     width = width > 36 ? 36 : width;
     for (int c = 0; c < classes; c++) {
-        int w = term_columns(job->names[c]);
+        int w = term_columns(prediction->names[c]);
         class_width = w > class_width && w <= 24 ? w : class_width;
     }
     term_progress_clear();
-    for (int i = 0; i < job->count; i++) {
-        const float *p = job->probabilities + (size_t)i * (size_t)classes;
-        rank(p, classes, top, order);
-        if (job->options->app.format == TABLE_HUMAN)
-            show(job, &job->items[i], p, order, top, width, class_width);
-        else if (job->options->app.format == TABLE_JSON)
-            write_json(job, &job->items[i], p, order, top);
+    for (int i = 0; i < prediction->count; i++) {
+        const float *p = prediction->probabilities + (size_t)i * (size_t)classes;
+        top_classes(p, classes, top, order);
+        if (prediction->options->app.format == TABLE_HUMAN)
+            show(prediction, &prediction->items[i], p, order, top, width, class_width);
+        else if (prediction->options->app.format == TABLE_JSON)
+            write_json(prediction, &prediction->items[i], p, order, top);
         else
-            write_rows(job, &job->items[i], p, order, top);
+            write_rows(prediction, &prediction->items[i], p, order, top);
     }
     fflush(stdout);
 }
 
-/* The predictor is planned when the first pictures are there: for one, if there is
+/* The predictor is planned when the first images are there: for one, if there is
  * one. */
-static enum app_exit flush(struct job *job)
+static enum app_exit flush(struct prediction *prediction)
 {
     enum weft_status status = WEFT_OK;
-    if (!job->count)
-        return APP_DONE;
-    if (!job->predictor) {
+    if (!prediction->count)
+        return APP_OK;
+    if (!prediction->predictor) {
         const struct weft_predictor_params params = {
-            .batch = job->count,
-            .precision = (enum weft_precision)job->options->precision,
-            .pixels = job->pixels,
-            .pixel_count = job->count};
+            .batch = prediction->count,
+            .precision = (enum weft_precision)prediction->options->precision,
+            .pixels = prediction->pixels,
+            .pixel_count = prediction->count};
         term_wait_begin("Compiling kernels, which are kept for next time");
-        status =
-            weft_predictor_create(job->app->device, job->model, &params, &job->predictor);
+        status = weft_predictor_create(prediction->app->device, prediction->model,
+                                       &params, &prediction->predictor);
         term_wait_end();
         if (!status)
-            app_tell_precision(job->predictor, job->options->precision);
+            app_print_precision(prediction->predictor, prediction->options->precision);
     }
     if (!status) {
         term_wait_begin("Predicting");
-        status =
-            weft_predict(job->predictor, job->pixels, job->count, job->probabilities);
+        status = weft_predictor_run(prediction->predictor, prediction->pixels,
+                                    prediction->count, prediction->probabilities);
         term_wait_end();
     }
     if (status)
-        return app_fail(job->app, APP_WORK, status);
-    tell_batch(job);
-    job->done += job->count;
-    job->count = 0;
-    return APP_DONE;
+        return app_report_error(prediction->app, APP_WORK, status);
+    print_batch(prediction);
+    prediction->done += prediction->count;
+    prediction->count = 0;
+    return APP_OK;
 }
 
-static void skip(struct job *job, const char *why)
+static void skip(struct prediction *prediction, const char *why)
 {
-    app_error(job->app, APP_BAD_INPUT, "%s; skipped", why);
-    job->errors =
-        term_alloc(job->errors, ((size_t)job->failed + 1) * sizeof(*job->errors));
+    app_error(prediction->app, APP_BAD_INPUT, "%s; skipped", why);
+    prediction->errors =
+        term_realloc_or_exit(prediction->errors, ((size_t)prediction->failed + 1) *
+                                                     sizeof(*prediction->errors));
     size_t size = strlen(why) + 1;
-    job->errors[job->failed++] = memcpy(term_alloc(NULL, size), why, size);
+    prediction->errors[prediction->failed++] =
+        memcpy(term_realloc_or_exit(NULL, size), why, size);
 }
 
-static enum app_exit add_file(struct job *job, const char *path)
+static enum app_exit add_file(struct prediction *prediction, const char *path)
 {
-    struct picture_file file;
+    struct image_file file;
     char why[512];
-    enum app_exit code = APP_DONE;
-    if (!picture_file_open(job->app, &file, path, why)) {
-        skip(job, why);
-        picture_file_finish(&file);
-        return APP_DONE;
+    enum app_exit code = APP_OK;
+    if (!image_file_open(prediction->app, &file, path, why)) {
+        skip(prediction, why);
+        image_file_close(&file);
+        return APP_OK;
     }
-    enum weft_invert invert = (enum weft_invert)job->options->invert;
+    enum weft_invert invert = (enum weft_invert)prediction->options->invert;
     if (file.idx && invert == WEFT_INVERT_AUTO)
         invert = WEFT_INVERT_NO;
     for (int i = 0; i < file.count && !code; i++) {
-        struct item *item = &job->items[job->count];
-        struct weft_picture picture = picture_file_get(&file, i);
+        struct item *item = &prediction->items[prediction->count];
+        struct weft_image image = image_file_image(&file, i);
         snprintf(item->label, LABEL, file.idx ? "%.140s[%d]" : "%.150s", path, i);
-        enum weft_status status =
-            weft_picture_fit(job->app->context, &picture, invert, job->net.height,
-                             job->net.width, job->net.channels,
-                             job->pixels + (size_t)job->count * job->picture, &item->fit);
+        enum weft_status status = weft_image_preprocess(
+            prediction->app->context, &image, invert, prediction->net.height,
+            prediction->net.width, prediction->net.channels,
+            prediction->pixels + (size_t)prediction->count * prediction->image,
+            &item->fit);
         if (status == WEFT_ERR_NOMEM)
-            code = app_fail(job->app, APP_WORK, status);
+            code = app_report_error(prediction->app, APP_WORK, status);
         else if (status)
-            skip(job, weft_error(job->app->context));
-        else if (++job->count == MOST_BATCH)
-            code = flush(job);
+            skip(prediction, weft_error(prediction->app->context));
+        else if (++prediction->count == MAX_BATCH)
+            code = flush(prediction);
     }
-    picture_file_finish(&file);
+    image_file_close(&file);
     return code;
 }
 
-static enum app_exit prepare(struct job *job, const char *model)
+static enum app_exit prepare(struct prediction *prediction, const char *model)
 {
-    struct app *app = job->app;
+    struct app *app = prediction->app;
     struct weft_model_info info;
     enum app_exit code = app_open_device(app);
     if (code)
         return code;
-    enum weft_status status = weft_model_load(app->context, model, &job->model);
+    enum weft_status status = weft_model_load(app->context, model, &prediction->model);
     if (status)
-        return app_fail(app, APP_INPUT, status);
-    weft_model_info(job->model, &info);
-    weft_net_info(info.net, &job->net);
-    if (job->net.channels != 1 && job->net.channels != 3)
+        return app_report_error(app, APP_INPUT, status);
+    weft_model_info(prediction->model, &info);
+    weft_net_info(info.net, &prediction->net);
+    if (prediction->net.channels != 1 && prediction->net.channels != 3)
         return app_error(app, APP_BAD_INPUT,
-                         "%s: is for pictures of %d channels, but files are read as grey "
+                         "%s: is for images of %d channels, but files are read as grey "
                          "(1 channel) or coloured (3); `weft eval` takes NPY files of "
                          "others",
-                         model, job->net.channels);
-    job->names = info.class_names;
-    job->picture =
-        (size_t)job->net.height * (size_t)job->net.width * (size_t)job->net.channels;
-    job->pixels = term_alloc(NULL, MOST_BATCH * job->picture);
-    job->items = term_alloc(NULL, MOST_BATCH * sizeof(*job->items));
-    job->probabilities = term_alloc(NULL, MOST_BATCH * (size_t)job->net.classes *
-                                              sizeof(*job->probabilities));
-    return APP_DONE;
+                         model, prediction->net.channels);
+    prediction->names = info.class_names;
+    prediction->image = (size_t)prediction->net.height * (size_t)prediction->net.width *
+                        (size_t)prediction->net.channels;
+    prediction->pixels = term_realloc_or_exit(NULL, MAX_BATCH * prediction->image);
+    prediction->items =
+        term_realloc_or_exit(NULL, MAX_BATCH * sizeof(*prediction->items));
+    prediction->probabilities =
+        term_realloc_or_exit(NULL, MAX_BATCH * (size_t)prediction->net.classes *
+                                       sizeof(*prediction->probabilities));
+    return APP_OK;
 }
 
-static void begin_output(struct job *job, const char *model)
+static void begin_output(struct prediction *prediction, const char *model)
 {
-    enum table_format format = (enum table_format)job->options->app.format;
-    table_init(&job->table, stdout, format, columns, COLUMN_COUNT, true);
+    enum table_format format = (enum table_format)prediction->options->app.format;
+    table_init(&prediction->table, stdout, format, columns, COLUMN_COUNT, true);
     if (format != TABLE_JSON)
         return;
-    app_json_begin(job->app, &job->json, "weft.predict/1");
-    emit_text(&job->json, "model", model);
-    emit_list(&job->json, "classes");
-    for (int c = 0; c < job->net.classes; c++)
-        emit_text(&job->json, NULL, job->names[c]);
-    emit_end(&job->json);
-    emit_list(&job->json, "pictures");
+    app_json_begin(prediction->app, &prediction->json, "weft.predict/1");
+    emit_text(&prediction->json, "model", model);
+    emit_list(&prediction->json, "classes");
+    for (int c = 0; c < prediction->net.classes; c++)
+        emit_text(&prediction->json, NULL, prediction->names[c]);
+    emit_end(&prediction->json);
+    emit_list(&prediction->json, "images");
 }
 
-static void end_output(struct job *job)
+static void end_output(struct prediction *prediction)
 {
-    if (job->options->app.format == TABLE_JSON) {
-        emit_end(&job->json);
-        emit_list(&job->json, "failed");
-        for (int i = 0; i < job->failed; i++)
-            emit_text(&job->json, NULL, job->errors[i]);
-        emit_end(&job->json);
-        emit_end(&job->json);
+    if (prediction->options->app.format == TABLE_JSON) {
+        emit_end(&prediction->json);
+        emit_list(&prediction->json, "failed");
+        for (int i = 0; i < prediction->failed; i++)
+            emit_text(&prediction->json, NULL, prediction->errors[i]);
+        emit_end(&prediction->json);
+        emit_end(&prediction->json);
     }
 }
 
-static enum app_exit predict(struct job *job, const char *model, int count, char **files)
+static enum app_exit predict(struct prediction *prediction, const char *model, int count,
+                             char **files)
 {
-    struct picture_list list = {0};
-    enum app_exit code = APP_DONE;
+    struct image_paths list = {0};
+    enum app_exit code = APP_OK;
     for (int i = 0; i < count && !code; i++)
-        code = picture_list_add(job->app, &list, files[i]);
+        code = image_paths_add(prediction->app, &list, files[i]);
     if (!code)
-        code = prepare(job, model);
+        code = prepare(prediction, model);
     if (!code) {
-        begin_output(job, model);
+        begin_output(prediction, model);
         for (int i = 0; i < list.count && !code; i++) {
             term_progress("%s of %s files", table_thousands(i),
                           table_thousands(list.count));
-            code = add_file(job, list.paths[i]);
+            code = add_file(prediction, list.paths[i]);
         }
         if (!code)
-            code = flush(job);
-        end_output(job);
+            code = flush(prediction);
+        end_output(prediction);
     }
-    picture_list_finish(&list);
+    image_paths_free(&list);
     if (!code)
-        code = app_flush(job->app);
-    if (!code && job->failed) {
-        term_say("%d of %d could not be read", job->failed, job->failed + job->done);
+        code = app_flush_stdout(prediction->app);
+    if (!code && prediction->failed) {
+        term_print("%d of %d could not be read", prediction->failed,
+                   prediction->failed + prediction->done);
         code = APP_BAD_INPUT;
     }
     return code;
 }
 
-static enum app_exit run(struct app *app, const void *given, int count, char **operands)
+static enum app_exit predict_main(struct app *app, const void *given, int count,
+                                  char **operands)
 {
-    const struct options *o = given;
-    struct job job = {.app = app, .options = o, .json = {.out = stdout}};
-    enum app_exit code = predict(&job, operands[0], count - 1, operands + 1);
-    for (int i = 0; i < job.failed; i++)
-        free(job.errors[i]);
-    free(job.errors);
-    free(job.items);
-    free(job.pixels);
-    free(job.probabilities);
-    table_finish(&job.table);
-    weft_predictor_destroy(&job.predictor);
-    weft_model_destroy(&job.model);
+    const struct predict_options *o = given;
+    struct prediction prediction = {.app = app, .options = o, .json = {.out = stdout}};
+    enum app_exit code = predict(&prediction, operands[0], count - 1, operands + 1);
+    for (int i = 0; i < prediction.failed; i++)
+        free(prediction.errors[i]);
+    free(prediction.errors);
+    free(prediction.items);
+    free(prediction.pixels);
+    free(prediction.probabilities);
+    table_free(&prediction.table);
+    weft_predictor_destroy(&prediction.predictor);
+    weft_model_destroy(&prediction.model);
     return code;
 }
 
@@ -350,17 +361,17 @@ const struct app_command cmd_predict = {
         {
             .name = "predict",
             .operands = "MODEL FILE|DIR|-...",
-            .summary = "tells what is on pictures: PNG, JPEG, PGM, IDX",
+            .summary = "tells what is on images: PNG, JPEG, PGM, IDX",
             .examples = "  weft predict runs/a/best.safetensors shoe.jpg --top 5\n"
-                        "  weft predict runs/a/best.safetensors photos/ -o csv\n"
+                        "  weft predict runs/a/best.safetensors photos/ -f csv\n"
                         "  cat shoe.png | weft predict runs/a/best.safetensors -",
-            .about = "Of a folder, all pictures in it and below, in sorted order. A "
+            .about = "Of a folder, all images in it and below, in sorted order. A "
                      "bad file is told and skipped; the exit code is then 4.",
             .options = options,
             .operands_min = 2,
             .operands_max = -1,
         },
-    .defaults = &(const struct options){.top = 3},
-    .options_size = sizeof(struct options),
-    .run = run,
+    .defaults = &(const struct predict_options){.top = 3},
+    .options_size = sizeof(struct predict_options),
+    .run = predict_main,
 };

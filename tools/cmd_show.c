@@ -7,26 +7,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_SAMPLES = 1000 };
+enum { MAX_SAMPLES = 1000 };
 
-struct options {
+struct show_options {
     struct app_options app;
     const char *input;
-    int samples, part;
+    int samples, split;
     uint64_t seed;
 };
 
 static const struct args_option options[] = {
-    {"samples", 'n', ARGS_INT, offsetof(struct options, samples), "N",
-     "pictures of the data that are drawn; default 6", 0, MOST_SAMPLES},
-    {"part", 0, ARGS_CHOICE, offsetof(struct options, part), "train|test",
+    {"samples", 'n', ARGS_INT, offsetof(struct show_options, samples), "N",
+     "images of the data that are drawn; default 6", 0, MAX_SAMPLES},
+    {"split", 0, ARGS_CHOICE, offsetof(struct show_options, split), "train|test",
      "of the data; default train", 0, 0},
-    {"seed", 's', ARGS_SEED, offsetof(struct options, seed), "S",
-     "which pictures are drawn; default 1", 0, 0},
-    {"input", 0, ARGS_TEXT, offsetof(struct options, input), "HxWxC",
+    {"seed", 's', ARGS_SEED, offsetof(struct show_options, seed), "S",
+     "which images are drawn; default 1", 0, 0},
+    {"input", 0, ARGS_TEXT, offsetof(struct show_options, input), "HxWxC",
      "input of a network that leaves it to the data; default 28x28x1", 0, 0},
-    APP_OPTIONS_OUTPUT(struct options),
-    APP_OPTIONS_COLOR(struct options),
+    APP_OPTIONS_FORMAT(struct show_options),
+    APP_OPTIONS_COLOR(struct show_options),
     {0},
 };
 
@@ -41,7 +41,7 @@ enum { LAYER_COLUMNS = sizeof(layer_columns) / sizeof(*layer_columns) };
 static const struct table_column class_columns[] = {
     {"class_id", "Id", false, 0},
     {"class", "Class", true, 0},
-    {"pictures", "Pictures", false, 0},
+    {"images", "Images", false, 0},
 };
 enum { CLASS_COLUMNS = sizeof(class_columns) / sizeof(*class_columns) };
 
@@ -59,9 +59,9 @@ static void add_layers(struct table *t, const weft_net *net)
         table_text(t, layer.text);
         table_text(t, shape);
         table_int(t, layer.weights);
-        table_real(t, layer.flops / 1e6, "%.4f", layer.flops / 1e6);
-        table_real(t, share, "%.1f %%", 100 * share);
-        table_real(t, layer.bytes / 1e3, "%.1f", layer.bytes / 1e3);
+        table_double(t, layer.flops / 1e6, "%.4f", layer.flops / 1e6);
+        table_double(t, share, "%.1f %%", 100 * share);
+        table_double(t, layer.bytes / 1e3, "%.1f", layer.bytes / 1e3);
     }
 }
 
@@ -79,9 +79,9 @@ static void emit_net(struct json *j, const weft_net *net, const struct table *t)
     emit_end(j);
     emit_int(j, "outputs", info.classes);
     emit_int(j, "weights", info.weights);
-    emit_real(j, "flops", info.flops);
+    emit_double(j, "flops", info.flops);
     emit_int(j, "batch", info.batch);
-    emit_real(j, "rate", (double)info.optimizer.rate);
+    emit_double(j, "rate", (double)info.optimizer.learning_rate);
     table_json(t, j, "layers");
     emit_end(j);
 }
@@ -90,10 +90,10 @@ static void show_net_head(const weft_net *net)
 {
     struct weft_net_info info;
     weft_net_info(net, &info);
-    printf("%s%s%s: %dx%dx%d to %d classes, %d layers, %s weights, %.3g MFLOP a picture "
+    printf("%s%s%s: %dx%dx%d to %d classes, %d layers, %s weights, %.3g MFLOP an image "
            "forward\n\n",
-           term_on(stdout, TERM_BOLD), info.name, term_off(stdout), info.height,
-           info.width, info.channels, info.classes, info.layers,
+           term_style_begin(stdout, TERM_BOLD), info.name, term_style_end(stdout),
+           info.height, info.width, info.channels, info.classes, info.layers,
            table_thousands((double)info.weights), info.flops / 1e6);
 }
 
@@ -102,13 +102,14 @@ static void emit_numbers(struct json *j, const char *key, const double *numbers,
 {
     emit_list(j, key);
     for (int i = 0; i < count; i++)
-        emit_real(j, NULL, numbers[i]);
+        emit_double(j, NULL, numbers[i]);
     emit_end(j);
 }
 
-static enum app_exit show_net(struct app *app, const struct options *o, const char *spec)
+static enum app_exit show_net(struct app *app, const struct show_options *o,
+                              const char *spec)
 {
-    struct weft_data_info shape = {.height = 28, .width = 28, .channels = 1};
+    struct weft_dataset_info shape = {.height = 28, .width = 28, .channels = 1};
     char rest;
     if (o->input && (sscanf(o->input, "%dx%dx%d%c", &shape.height, &shape.width,
                             &shape.channels, &rest) != 3 ||
@@ -116,7 +117,7 @@ static enum app_exit show_net(struct app *app, const struct options *o, const ch
         return app_error(app, APP_USAGE, "--input is '%s', but must be like 28x28x1",
                          o->input);
     weft_net *net = NULL;
-    enum app_exit code = app_net(app, spec, o->input ? &shape : NULL, &net);
+    enum app_exit code = app_load_net(app, spec, o->input ? &shape : NULL, &net);
     if (code)
         return code;
     struct table t;
@@ -133,9 +134,9 @@ static enum app_exit show_net(struct app *app, const struct options *o, const ch
         emit_net(&j, net, &t);
         emit_end(&j);
     }
-    table_finish(&t);
+    table_free(&t);
     weft_net_destroy(&net);
-    return app_flush(app);
+    return app_flush_stdout(app);
 }
 
 static void show_model_head(const struct weft_model_info *info, int classes)
@@ -143,14 +144,14 @@ static void show_model_head(const struct weft_model_info *info, int classes)
     struct weft_net_info net;
     weft_net_info(info->net, &net);
     printf("Trained  %.4g epochs, %s steps%s%s\n", info->epochs,
-           table_thousands((double)info->step), *info->data_release ? ", on " : "",
-           info->data_release);
+           table_thousands((double)info->step), *info->dataset_known_as ? ", on " : "",
+           info->dataset_known_as);
     printf("Pixels   mean");
     for (int c = 0; c < net.channels; c++)
         printf(" %.4f", info->mean[c]);
     printf(", deviation");
     for (int c = 0; c < net.channels; c++)
-        printf(" %.4f", info->deviation[c]);
+        printf(" %.4f", info->stddev[c]);
     printf("\nClasses  ");
     int column = 9;
     for (int c = 0; c < classes; c++) {
@@ -164,7 +165,7 @@ static void show_model_head(const struct weft_model_info *info, int classes)
     }
 }
 
-static enum app_exit show_model(struct app *app, const struct options *o,
+static enum app_exit show_model(struct app *app, const struct show_options *o,
                                 const char *path)
 {
     weft_model *model = NULL;
@@ -172,7 +173,7 @@ static enum app_exit show_model(struct app *app, const struct options *o,
     struct weft_net_info net;
     enum weft_status status = weft_model_load(app->context, path, &model);
     if (status)
-        return app_fail(app, APP_INPUT, status);
+        return app_report_error(app, APP_INPUT, status);
     weft_model_info(model, &info);
     weft_net_info(info.net, &net);
     struct table t;
@@ -189,10 +190,10 @@ static enum app_exit show_model(struct app *app, const struct options *o,
         app_json_begin(app, &j, "weft.show/1");
         emit_text(&j, "kind", "model");
         emit_int(&j, "step", info.step);
-        emit_real(&j, "epochs", info.epochs);
-        emit_text(&j, "release", info.data_release);
+        emit_double(&j, "epochs", info.epochs);
+        emit_text(&j, "release", info.dataset_known_as);
         emit_numbers(&j, "mean", info.mean, net.channels);
-        emit_numbers(&j, "deviation", info.deviation, net.channels);
+        emit_numbers(&j, "deviation", info.stddev, net.channels);
         emit_list(&j, "classes");
         for (int c = 0; c < net.classes; c++)
             emit_text(&j, NULL, info.class_names[c]);
@@ -200,88 +201,92 @@ static enum app_exit show_model(struct app *app, const struct options *o,
         emit_net(&j, info.net, &t);
         emit_end(&j);
     }
-    table_finish(&t);
+    table_free(&t);
     weft_model_destroy(&model);
-    return app_flush(app);
+    return app_flush_stdout(app);
 }
 
-/* Pictures spread over the data from a place that depends on the seed, so that data
+/* Images spread over the data from a place that depends on the seed, so that data
  * sorted by class show several. */
-static void draw_samples(const weft_data *data, int samples, uint64_t seed)
+static void draw_sample_images(const weft_dataset *data, int samples, uint64_t seed)
 {
-    struct weft_data_info info;
-    weft_data_info(data, &info);
-    const int32_t *labels = weft_data_labels(data);
+    struct weft_dataset_info info;
+    weft_dataset_info(data, &info);
+    const int32_t *labels = weft_dataset_labels(data);
     size_t size = (size_t)info.height * (size_t)info.width * (size_t)info.channels;
     samples = samples < info.count ? samples : info.count;
     if (!samples)
         return;
-    struct term_picture *pictures = term_alloc(NULL, (size_t)samples * sizeof(*pictures));
+    struct term_image *images =
+        term_realloc_or_exit(NULL, (size_t)samples * sizeof(*images));
     uint64_t start = seed * 7919 % (uint64_t)info.count;
     for (int i = 0; i < samples; i++) {
         uint64_t at = (start + (uint64_t)i * (uint64_t)info.count / (uint64_t)samples) %
                       (uint64_t)info.count;
-        pictures[i] = (struct term_picture){weft_data_pixels(data) + at * size,
-                                            info.height, info.width, info.channels, ""};
-        snprintf(pictures[i].caption, sizeof(pictures[i].caption), "%llu %.40s",
+        images[i] = (struct term_image){weft_dataset_pixels(data) + at * size,
+                                        info.height, info.width, info.channels, ""};
+        snprintf(images[i].caption, sizeof(images[i].caption), "%llu %.40s",
                  (unsigned long long)at, info.class_names[labels[at]]);
     }
     putchar('\n');
-    term_pictures(stdout, pictures, samples);
-    free(pictures);
+    term_draw_images(stdout, images, samples);
+    free(images);
 }
 
-static void show_data_head(const weft_data *data)
+static void show_data_head(const weft_dataset *data)
 {
-    struct weft_data_info info;
-    weft_data_info(data, &info);
-    printf("%s%s%s\n%s pictures of %dx%dx%d, %d classes", term_on(stdout, TERM_BOLD),
-           info.source, term_off(stdout), table_thousands(info.count), info.height,
-           info.width, info.channels, info.classes);
-    if (*info.release)
-        printf("; %s", info.release);
+    struct weft_dataset_info info;
+    weft_dataset_info(data, &info);
+    printf("%s%s%s\n%s images of %dx%dx%d, %d classes",
+           term_style_begin(stdout, TERM_BOLD), info.source, term_style_end(stdout),
+           table_thousands(info.count), info.height, info.width, info.channels,
+           info.classes);
+    if (*info.known_as)
+        printf("; %s", info.known_as);
     printf("\nPixels: mean");
     for (int c = 0; c < info.channels; c++)
         printf(" %.4f", info.mean[c]);
     printf(", deviation");
     for (int c = 0; c < info.channels; c++)
-        printf(" %.4f", info.deviation[c]);
+        printf(" %.4f", info.stddev[c]);
     printf("\n\n");
 }
 
-static void emit_data(const struct app *app, const weft_data *data, const struct table *t)
+static void emit_data(const struct app *app, const weft_dataset *data,
+                      const struct table *t)
 {
-    struct weft_data_info info;
-    weft_data_info(data, &info);
+    struct weft_dataset_info info;
+    weft_dataset_info(data, &info);
     struct json j = {.out = stdout};
     app_json_begin(app, &j, "weft.show/1");
     emit_text(&j, "kind", "data");
     emit_text(&j, "source", info.source);
-    emit_text(&j, "release", info.release);
+    emit_text(&j, "release", info.known_as);
     emit_int(&j, "count", info.count);
     emit_int(&j, "height", info.height);
     emit_int(&j, "width", info.width);
     emit_int(&j, "channels", info.channels);
     emit_numbers(&j, "mean", info.mean, info.channels);
-    emit_numbers(&j, "deviation", info.deviation, info.channels);
+    emit_numbers(&j, "deviation", info.stddev, info.channels);
     table_json(t, &j, "classes");
     emit_end(&j);
 }
 
-static enum app_exit show_data(struct app *app, const struct options *o, const char *spec)
+static enum app_exit show_data(struct app *app, const struct show_options *o,
+                               const char *spec)
 {
-    weft_data *data = NULL;
-    struct weft_data_info info;
+    weft_dataset *data = NULL;
+    struct weft_dataset_info info;
     enum app_exit code =
-        app_data(app, spec, o->part ? WEFT_DATA_TEST : WEFT_DATA_TRAIN, &data);
+        app_open_dataset(app, spec, o->split ? WEFT_SPLIT_TEST : WEFT_SPLIT_TRAIN, &data);
     if (code)
         return code;
-    weft_data_info(data, &info);
-    int64_t *counts = term_alloc(NULL, (size_t)info.classes * sizeof(*counts));
+    weft_dataset_info(data, &info);
+    int64_t *counts = term_realloc_or_exit(NULL, (size_t)info.classes * sizeof(*counts));
     for (int c = 0; c < info.classes; c++)
         counts[c] = 0;
     for (int i = 0; i < info.count; i++)
-        counts[weft_data_labels(data)[i]]++;
+        counts[weft_dataset_labels(data)[i]]++;
     struct table t;
     table_init(&t, stdout, (enum table_format)o->app.format, class_columns, CLASS_COLUMNS,
                false);
@@ -295,12 +300,12 @@ static enum app_exit show_data(struct app *app, const struct options *o, const c
         show_data_head(data);
     table_write(&t);
     if (t.format == TABLE_HUMAN)
-        draw_samples(data, o->samples, o->seed);
+        draw_sample_images(data, o->samples, o->seed);
     if (t.format == TABLE_JSON)
         emit_data(app, data, &t);
-    table_finish(&t);
-    weft_data_destroy(&data);
-    return app_flush(app);
+    table_free(&t);
+    weft_dataset_destroy(&data);
+    return app_flush_stdout(app);
 }
 
 /* What a file's first bytes say it is; what is no known data or model is a network. */
@@ -335,14 +340,15 @@ static enum kind kind_of(const char *spec)
                                                                         : KIND_NET;
 }
 
-static enum app_exit run(struct app *app, const void *given, int count, char **operands)
+static enum app_exit show_main(struct app *app, const void *given, int count,
+                               char **operands)
 {
     (void)count;
-    const struct options *o = given;
-    static enum app_exit (*const shows[])(struct app *, const struct options *,
+    const struct show_options *o = given;
+    static enum app_exit (*const shows[])(struct app *, const struct show_options *,
                                           const char *) = {
         [KIND_NET] = show_net, [KIND_MODEL] = show_model, [KIND_DATA] = show_data};
-    enum app_exit code = app_context(app, false, false);
+    enum app_exit code = app_create_context(app, false, false);
     if (!code)
         code = shows[kind_of(operands[0])](app, o, operands[0]);
     return code;
@@ -353,7 +359,7 @@ const struct app_command cmd_show = {
         {
             .name = "show",
             .operands = "MODEL|NET|DATA",
-            .summary = "describes a model, a network or a data set, with its pictures",
+            .summary = "describes a model, a network or a data set, with its images",
             .examples = "  weft show runs/a/best.safetensors\n"
                         "  weft show seed\n"
                         "  weft show fashion-mnist --samples 12",
@@ -365,7 +371,7 @@ const struct app_command cmd_show = {
             .operands_min = 1,
             .operands_max = 1,
         },
-    .defaults = &(const struct options){.samples = 6, .seed = 1},
-    .options_size = sizeof(struct options),
-    .run = run,
+    .defaults = &(const struct show_options){.samples = 6, .seed = 1},
+    .options_size = sizeof(struct show_options),
+    .run = show_main,
 };

@@ -10,9 +10,9 @@
 
 /* Each shape is compiled anew, which takes OpenCL drivers for processors seconds: with
  * fewer shapes by default the whole takes a minute or two there. */
-enum { MOST_ROWS = 256, MOST_FAILURES = 20, USUAL_CASES = 40, CPU_DRIVER_CASES = 5 };
+enum { MAX_ROWS = 256, MAX_FAILURES = 20, DEFAULT_CASES = 40, CPU_DRIVER_CASES = 5 };
 
-struct options {
+struct verify_options {
     struct app_options app;
     const char *op, *certificate;
     int cases, sweeps, first, precision;
@@ -21,30 +21,32 @@ struct options {
 };
 
 static const struct args_option options[] = {
-    APP_OPTIONS_DEVICE(struct options),
-    {"op", 0, ARGS_TEXT, offsetof(struct options, op), "NAME", "only this op", 0, 0},
-    {"cases", 0, ARGS_INT, offsetof(struct options, cases), "N",
+    APP_OPTIONS_DEVICE(struct verify_options),
+    {"op", 0, ARGS_TEXT, offsetof(struct verify_options, op), "NAME", "only this op", 0,
+     0},
+    {"cases", 0, ARGS_INT, offsetof(struct verify_options, cases), "N",
      "random shapes an op and direction; default 40, or 5 with an OpenCL driver for "
      "processors, which compiles slowly: ask for more to be surer there",
      1, 100000},
-    {"sweeps", 0, ARGS_INT, offsetof(struct options, sweeps), "N",
+    {"mixed", 0, ARGS_INT, offsetof(struct verify_options, sweeps), "N",
      "instead, so many shapes of all ops in random order, for rare faults", 1, 100000},
-    {"first", 0, ARGS_INT, offsetof(struct options, first), "N",
+    {"first", 0, ARGS_INT, offsetof(struct verify_options, first), "N",
      "begin with the shape of this number: to repeat one that failed", 0, 100000},
-    {"small", 0, ARGS_FLAG, offsetof(struct options, small), NULL,
+    {"small", 0, ARGS_FLAG, offsetof(struct verify_options, small), NULL,
      "tiny shapes, for emulators", 0, 0},
-    {"draw", 0, ARGS_FLAG, offsetof(struct options, draw), NULL,
+    {"random-kernels", 0, ARGS_FLAG, offsetof(struct verify_options, draw), NULL,
      "kernels and tile sizes drawn among all that tuning may choose", 0, 0},
-    {"precision", 0, ARGS_CHOICE, offsetof(struct options, precision), "float32|float16",
+    {"precision", 0, ARGS_CHOICE, offsetof(struct verify_options, precision),
+     "float32|float16",
      "how activations, their gradients, and at inference weights lie in memory; "
      "default float32",
      0, 0},
-    {"seed", 0, ARGS_SEED, offsetof(struct options, seed), "S",
+    {"seed", 0, ARGS_SEED, offsetof(struct verify_options, seed), "S",
      "of the random shapes and numbers; default 1", 0, 0},
-    {"certificate", 0, ARGS_TEXT, offsetof(struct options, certificate), "FILE.json",
+    {"json", 0, ARGS_TEXT, offsetof(struct verify_options, certificate), "FILE.json",
      "keep what was verified on which device and driver, with the worst errors", 0, 0},
-    APP_OPTIONS_OUTPUT(struct options),
-    APP_OPTIONS_COLOR(struct options),
+    APP_OPTIONS_FORMAT(struct verify_options),
+    APP_OPTIONS_COLOR(struct verify_options),
     {0},
 };
 
@@ -69,10 +71,10 @@ struct failure {
     int number;
 };
 
-struct tally {
-    struct row rows[MOST_ROWS];
+struct verify_summary {
+    struct row rows[MAX_ROWS];
     int row_count, cases;
-    struct failure failures[MOST_FAILURES];
+    struct failure failures[MAX_FAILURES];
     int failure_count, failures_in_all;
     const char *family;
     bool mixed;      /* ops come in random order */
@@ -83,7 +85,7 @@ struct tally {
 
 /* The rate of the op under way, or of all where they are mixed, and when it is done if
  * the rate stays: other ops have other rates, so no more is promised. */
-static void show_progress(struct tally *t, const struct weft_verdict *v)
+static void show_progress(struct verify_summary *t, const struct weft_verify_case *v)
 {
     double now = term_seconds();
     char rate[64] = "";
@@ -93,7 +95,7 @@ static void show_progress(struct tally *t, const struct weft_verdict *v)
         t->op_begin = now;
     }
     double seconds = now - t->op_begin;
-    int done = v->number - t->first, count = v->end - t->first;
+    int done = v->index - t->first, count = v->count - t->first;
     if (done > 0 && seconds > 1) {
         double r = done / seconds;
         snprintf(rate, sizeof(rate), r < 10 ? ", %.2f shapes/s" : ", %.0f shapes/s", r);
@@ -105,41 +107,43 @@ static void show_progress(struct tally *t, const struct weft_verdict *v)
                   done + 1, count, rate, table_thousands(t->cases));
 }
 
-static void report(void *priv, const struct weft_verdict *v)
+static void report(void *priv, const struct weft_verify_case *v)
 {
-    struct tally *t = priv;
+    struct verify_summary *t = priv;
     int i = 0;
     while (i < t->row_count &&
-           (strcmp(t->rows[i].op, v->op) || strcmp(t->rows[i].what, v->what)))
+           (strcmp(t->rows[i].op, v->op) || strcmp(t->rows[i].what, v->direction)))
         i++;
-    if (i == MOST_ROWS)
+    if (i == MAX_ROWS)
         i--;
     struct row *r = &t->rows[i];
     if (i == t->row_count) {
         t->row_count++;
         *r = (struct row){.cases = 0};
         snprintf(r->op, sizeof(r->op), "%s", v->op);
-        snprintf(r->what, sizeof(r->what), "%s", v->what);
+        snprintf(r->what, sizeof(r->what), "%s", v->direction);
     }
     r->cases++;
-    r->worst = v->worst > r->worst || v->worst != v->worst ? v->worst : r->worst;
+    r->worst = v->max_error_ratio > r->worst || v->max_error_ratio != v->max_error_ratio
+                   ? v->max_error_ratio
+                   : r->worst;
     t->cases++;
     show_progress(t, v);
     if (v->passed)
         return;
     r->failed++;
     t->failures_in_all++;
-    if (t->failure_count == MOST_FAILURES)
+    if (t->failure_count == MAX_FAILURES)
         return;
-    size_t size = strlen(v->op) + strlen(v->what) + strlen(v->detail) + 8;
-    char *text = term_alloc(NULL, size);
-    snprintf(text, size, "%s %s: %s", v->op, v->what, v->detail);
+    size_t size = strlen(v->op) + strlen(v->direction) + strlen(v->detail) + 8;
+    char *text = term_realloc_or_exit(NULL, size);
+    snprintf(text, size, "%s %s: %s", v->op, v->direction, v->detail);
     struct failure *f = &t->failures[t->failure_count++];
-    *f = (struct failure){text, "", t->family, v->number};
+    *f = (struct failure){text, "", t->family, v->index};
     snprintf(f->op, sizeof(f->op), "%s", v->op);
 }
 
-static void add_rows(struct table *table, struct tally *t)
+static void add_rows(struct table *table, struct verify_summary *t)
 {
     for (int i = 0; i < t->row_count; i++) {
         const struct row *r = &t->rows[i];
@@ -149,21 +153,21 @@ static void add_rows(struct table *table, struct tally *t)
         table_int(table, r->cases);
         table_int(table, r->failed);
         if (r->worst > 0 || r->worst != r->worst)
-            table_real(table, r->worst, "%.3f", r->worst);
+            table_double(table, r->worst, "%.3f", r->worst);
         else
-            table_real(table, r->worst, "exact");
+            table_double(table, r->worst, "exact");
         table_bool(table, !r->failed, r->failed ? "MISMATCH" : "ok");
     }
     t->row_count = 0;
 }
 
-static void write_json(struct app *app, const struct options *o,
-                       const struct table *table, const struct tally *t,
+static void write_json(struct app *app, const struct verify_options *o,
+                       const struct table *table, const struct verify_summary *t,
                        const struct weft_verify_result *sum, FILE *out)
 {
     struct json j = {.out = out};
     app_json_begin(app, &j, "weft.verify/1");
-    origin_write(&j);
+    provenance_write_json(&j);
     emit_text(&j, "verdict", sum->failed ? "wrong" : "right");
     emit_uint(&j, "seed", o->seed);
     emit_int(&j, "sweeps", o->sweeps);
@@ -173,7 +177,7 @@ static void write_json(struct app *app, const struct options *o,
     emit_int(&j, "passed", sum->passed);
     emit_int(&j, "failed", sum->failed);
     emit_int(&j, "skipped", sum->skipped);
-    emit_real(&j, "worst", sum->worst);
+    emit_double(&j, "worst", sum->max_error_ratio);
     table_json(table, &j, "rows");
     emit_list(&j, "failures");
     for (int i = 0; i < t->failure_count; i++) {
@@ -186,8 +190,9 @@ static void write_json(struct app *app, const struct options *o,
     emit_end(&j);
 }
 
-static enum app_exit save_certificate(struct app *app, const struct options *o,
-                                      const struct table *table, const struct tally *t,
+static enum app_exit save_json_report(struct app *app, const struct verify_options *o,
+                                      const struct table *table,
+                                      const struct verify_summary *t,
                                       const struct weft_verify_result *sum)
 {
     char *text = NULL;
@@ -195,28 +200,30 @@ static enum app_exit save_certificate(struct app *app, const struct options *o,
     FILE *out = open_memstream(&text, &size);
     if (out)
         write_json(app, o, table, t, sum, out);
-    bool done = out && !fclose(out) && paths_replace(o->certificate, text, size);
+    bool done = out && !fclose(out) && paths_write_atomic(o->certificate, text, size);
     int why = errno;
     free(text);
-    return done ? APP_DONE
+    return done ? APP_OK
                 : app_error(app, APP_FAILED, "%s cannot be written: %s", o->certificate,
                             strerror(why));
 }
 
 /* The first failure, again and alone. */
-static void write_repeat(const struct app *app, const struct options *o,
+static void write_repeat(const struct app *app, const struct verify_options *o,
                          const struct failure *f)
 {
     printf("\nAgain: weft verify -d %d", app->device_index);
-    if (app->info.kind != WEFT_DEVICE_BUILTIN)
+    if (app->info.kind != WEFT_DEVICE_HOST)
         printf(" --family %s", f->family);
     printf(" --op %s --seed %llu --first %d --cases 1%s%s%s\n", f->op,
            (unsigned long long)o->seed, f->number, o->small ? " --small" : "",
-           o->draw ? " --draw" : "", o->precision ? " --precision float16" : "");
+           o->draw ? " --random-kernels" : "",
+           o->precision ? " --precision float16" : "");
 }
 
-static void write_summary(const struct app *app, const struct options *o,
-                          const struct tally *t, const struct weft_verify_result *sum)
+static void write_summary(const struct app *app, const struct verify_options *o,
+                          const struct verify_summary *t,
+                          const struct weft_verify_result *sum)
 {
     for (int i = 0; i < t->failure_count; i++)
         printf("%s%s%s (%s kernels)\n", i ? "" : "\n", t->failures[i].text, "",
@@ -227,29 +234,31 @@ static void write_summary(const struct app *app, const struct options *o,
         write_repeat(app, o, &t->failures[0]);
     printf(
         "\n%s%s cases passed, %s failed%s, %d skipped; worst error %.3f of its bound\n",
-        term_on(stdout, sum->failed ? TERM_BAD : TERM_GOOD), table_thousands(sum->passed),
-        table_thousands(sum->failed), term_off(stdout), sum->skipped, sum->worst);
+        term_style_begin(stdout, sum->failed ? TERM_BAD : TERM_GOOD),
+        table_thousands(sum->passed), table_thousands(sum->failed),
+        term_style_end(stdout), sum->skipped, sum->max_error_ratio);
 }
 
 /* Runs one family. The device is opened for it, unless it is open already. */
-static enum app_exit verify_family(struct app *app, const struct options *o,
-                                   enum weft_family family, struct tally *t,
+static enum app_exit verify_family(struct app *app, const struct verify_options *o,
+                                   enum weft_kernel_family family,
+                                   struct verify_summary *t,
                                    struct weft_verify_result *sum)
 {
     struct weft_device_params params = {.family = family,
-                                        .gemm = (enum weft_gemm)o->app.gemm};
+                                        .gemm = (enum weft_gemm_provider)o->app.gemm};
     weft_device_close(&app->device);
     enum weft_status status =
         weft_device_open(app->context, app->device_index, &params, &app->device);
     if (status)
-        return app_fail(app, APP_DEVICE, status);
-    int usual = app->info.kind == WEFT_DEVICE_CPU ? CPU_DRIVER_CASES : USUAL_CASES;
+        return app_report_error(app, APP_DEVICE, status);
+    int usual = app->info.kind == WEFT_DEVICE_CPU ? CPU_DRIVER_CASES : DEFAULT_CASES;
     struct weft_verify_params verify = {.op = o->op,
                                         .cases = o->cases ? o->cases : usual,
-                                        .sweeps = o->sweeps,
-                                        .first = o->first,
-                                        .small = o->small,
-                                        .draw = o->draw,
+                                        .mixed_cases = o->sweeps,
+                                        .first_case = o->first,
+                                        .tiny_shapes = o->small,
+                                        .random_kernels = o->draw,
                                         .precision = (enum weft_precision)o->precision,
                                         .seed = o->seed,
                                         .report = report,
@@ -259,19 +268,21 @@ static enum app_exit verify_family(struct app *app, const struct options *o,
     sum->passed += result.passed;
     sum->failed += result.failed;
     sum->skipped += result.skipped;
-    sum->worst = result.worst > sum->worst ? result.worst : sum->worst;
-    return status && status != WEFT_ERR_CHECK ? app_fail(app, APP_WORK, status)
-                                              : APP_DONE;
+    sum->max_error_ratio = result.max_error_ratio > sum->max_error_ratio
+                               ? result.max_error_ratio
+                               : sum->max_error_ratio;
+    return status && status != WEFT_ERR_MISMATCH ? app_report_error(app, APP_WORK, status)
+                                                 : APP_OK;
 }
 
-static enum app_exit check_op(struct app *app, const char *op)
+static enum app_exit require_op_exists(struct app *app, const char *op)
 {
     const char *names[64];
     int n = 0;
-    for (; n < 64 && (names[n] = weft_verify_op(n)); n++)
+    for (; n < 64 && (names[n] = weft_verify_op_name(n)); n++)
         if (!strcmp(names[n], op))
-            return APP_DONE;
-    const char *close = args_closest(op, names, n);
+            return APP_OK;
+    const char *close = args_suggest(op, names, n);
     char list[512] = "";
     for (int i = 0; i < n; i++) {
         size_t at = strlen(list);
@@ -282,26 +293,26 @@ static enum app_exit check_op(struct app *app, const char *op)
                      list);
 }
 
-static enum app_exit verify(struct app *app, const struct options *o)
+static enum app_exit verify(struct app *app, const struct verify_options *o)
 {
-    enum app_exit code = o->op ? check_op(app, o->op) : APP_DONE;
+    enum app_exit code = o->op ? require_op_exists(app, o->op) : APP_OK;
     if (code || (code = app_open_device(app)))
         return code;
-    bool builtin = app->info.kind == WEFT_DEVICE_BUILTIN;
-    enum weft_family families[] = {WEFT_FAMILY_VEC, WEFT_FAMILY_TILE};
+    bool builtin = app->info.kind == WEFT_DEVICE_HOST;
+    enum weft_kernel_family families[] = {WEFT_FAMILY_VEC, WEFT_FAMILY_TILE};
     int count = builtin || o->app.family ? 1 : 2;
     if (builtin || o->app.family)
-        families[0] = (enum weft_family)o->app.family;
+        families[0] = (enum weft_kernel_family)o->app.family;
 
-    struct tally *t = term_alloc(NULL, sizeof(*t));
-    *t = (struct tally){.mixed = o->sweeps > 0, .first = o->first};
+    struct verify_summary *t = term_realloc_or_exit(NULL, sizeof(*t));
+    *t = (struct verify_summary){.mixed = o->sweeps > 0, .first = o->first};
     struct weft_verify_result sum = {0};
     struct table table;
     table_init(&table, stdout, (enum table_format)o->app.format, columns, COLUMN_COUNT,
                false);
     for (int i = 0; i < count && !code; i++) {
         t->op[0] = '\0';
-        t->family = builtin ? "C" : app_families[families[i]];
+        t->family = builtin ? "C" : app_kernel_family_names[families[i]];
         code = verify_family(app, o, families[i], t, &sum);
         add_rows(&table, t);
     }
@@ -311,19 +322,20 @@ static enum app_exit verify(struct app *app, const struct options *o)
     if (!code && o->app.format == TABLE_HUMAN)
         write_summary(app, o, t, &sum);
     if (!code && o->certificate)
-        code = save_certificate(app, o, &table, t, &sum);
+        code = save_json_report(app, o, &table, t, &sum);
     if (!code)
-        code = app_flush(app);
+        code = app_flush_stdout(app);
     if (!code && sum.failed)
-        code = APP_CHECK_FAILED;
+        code = APP_VERIFICATION_FAILED;
     for (int i = 0; i < t->failure_count; i++)
         free(t->failures[i].text);
     free(t);
-    table_finish(&table);
+    table_free(&table);
     return code;
 }
 
-static enum app_exit run(struct app *app, const void *given, int count, char **operands)
+static enum app_exit verify_main(struct app *app, const void *given, int count,
+                                 char **operands)
 {
     (void)count;
     (void)operands;
@@ -341,7 +353,7 @@ const struct app_command cmd_verify = {
                      "5 on a mismatch, with the whole case.",
             .options = options,
         },
-    .defaults = &(const struct options){.seed = 1},
-    .options_size = sizeof(struct options),
-    .run = run,
+    .defaults = &(const struct verify_options){.seed = 1},
+    .options_size = sizeof(struct verify_options),
+    .run = verify_main,
 };

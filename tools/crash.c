@@ -45,7 +45,7 @@ static void prepare(const char *whose)
             command_name, crashes[i].name, whose);
 }
 
-void crash_watch(const char *command)
+void crash_handler_install(const char *command)
 {
     static char stack[1 << 16]; /* for one whose own is at its end */
     const stack_t other = {.ss_sp = stack, .ss_size = sizeof(stack)};
@@ -60,7 +60,7 @@ void crash_watch(const char *command)
     }
 }
 
-void crash_blame(const struct weft_device_info *device)
+void crash_handler_set_device(const struct weft_device_info *device)
 {
     char whose[320];
     snprintf(whose, sizeof(whose), "the driver of %.100s (%.60s, %.60s)", device->name,

@@ -8,17 +8,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-void doctor_loader(struct doctor *d)
+void doctor_check_loader(struct doctor *d)
 {
     static const char without[] = "this weft was built without OpenCL";
     static const char *const usual[] = {"/usr/lib", "/lib", "/usr/local/lib"};
-    char *maps = doctor_read(d, "/proc/self/maps");
+    char *maps = doctor_read_file(d, "/proc/self/maps");
     char *name = maps ? strstr(maps, "libOpenCL.so") : NULL, *path = name;
     if (maps && !name)
-        doctor_find(d, DOCTOR_WRONG, without,
-                    "build it with an OpenCL loader installed (Debian: "
-                    "ocl-icd-opencl-dev)",
-                    "%s, so there is no loader in it", without);
+        doctor_add_finding(d, DOCTOR_ERROR, without,
+                           "build it with an OpenCL loader installed (Debian: "
+                           "ocl-icd-opencl-dev)",
+                           "%s, so there is no loader in it", without);
     while (path && path > maps && path[-1] != ' ' && path[-1] != '\n')
         path--;
     if (path) {
@@ -26,8 +26,8 @@ void doctor_loader(struct doctor *d)
         path[strcspn(path, "\n")] = '\0';
         for (size_t i = 0; i < sizeof(usual) / sizeof(*usual); i++)
             known = known || !strncmp(path, usual[i], strlen(usual[i]));
-        doctor_find(d, known ? DOCTOR_FINE : DOCTOR_TOLD, path, "", "%s%s", path,
-                    known ? "" : " is not the system's own loader");
+        doctor_add_finding(d, known ? DOCTOR_OK : DOCTOR_INFO, path, "", "%s%s", path,
+                           known ? "" : " is not the system's own loader");
     }
     free(maps);
 }
@@ -66,32 +66,33 @@ static bool find_missing(const char *list, char out[PATHS_MAX])
     return false;
 }
 
-static void look_at_setting(struct doctor *d, size_t i, const char *value)
+static void check_variable(struct doctor *d, size_t i, const char *value)
 {
-    char missing[PATHS_MAX], mend[80], given[PROBE_NOTE];
+    char missing[PATHS_MAX], fix[80], given[SMOKE_TEST_MESSAGE_BYTES];
     const char *name = settings[i].name;
-    probe_tell(value, given);
+    smoke_test_format_diagnostic(value, given);
     if (strcmp(given, value) != 0) /* set by the probe, to leave drivers out */
         return;
-    snprintf(mend, sizeof(mend), "unset %s, or mend it", name);
+    snprintf(fix, sizeof(fix), "unset %s, or fix it", name);
     if (settings[i].files && find_missing(value, missing))
-        doctor_find(d, DOCTOR_WRONG, name, mend, "%s names %.300s, which is not there",
-                    name, missing);
+        doctor_add_finding(d, DOCTOR_ERROR, name, fix,
+                           "%s names %.300s, which is not there", name, missing);
     else if (settings[i].hides && (!*value || !strcmp(value, "-1")))
-        doctor_find(d, DOCTOR_WRONG, name, mend, "%s=%s hides every GPU", name, value);
+        doctor_add_finding(d, DOCTOR_ERROR, name, fix, "%s=%s hides every GPU", name,
+                           value);
     else if (*value)
-        doctor_find(d, DOCTOR_TOLD, name, "", "%s=%.300s: %s", name, value,
-                    settings[i].does);
+        doctor_add_finding(d, DOCTOR_INFO, name, "", "%s=%.300s: %s", name, value,
+                           settings[i].does);
 }
 
-void doctor_settings(struct doctor *d)
+void doctor_check_environment(struct doctor *d)
 {
     int before = d->count;
     for (size_t i = 0; i < sizeof(settings) / sizeof(*settings); i++)
         if (getenv(settings[i].name))
-            look_at_setting(d, i, getenv(settings[i].name));
+            check_variable(d, i, getenv(settings[i].name));
     if (d->count == before)
-        doctor_find(d, DOCTOR_FINE, "", "", "the environment tells OpenCL nothing");
+        doctor_add_finding(d, DOCTOR_OK, "", "", "the environment tells OpenCL nothing");
 }
 
 /* Why the library cannot be loaded; NULL: it can. Nothing in it is called. */
@@ -103,49 +104,49 @@ static const char *unloadable(const char *library)
     return why ? why : "it cannot be loaded";
 }
 
-static void look_at_driver(struct doctor *d, const char *icd)
+static void check_driver(struct doctor *d, const char *icd)
 {
     const char *why;
-    char *library = icd_library(icd);
+    char *library = icd_read_library(icd);
     if (!library || !*library)
-        doctor_find(d, DOCTOR_WRONG, icd, "reinstall its package",
-                    "%s names no driver: it %s", icd,
-                    library ? "is empty" : "cannot be read");
-    else if ((why = probe_left_out(icd)))
-        doctor_find(d, DOCTOR_WRONG, icd,
-                    "remove or reinstall its package; until then it is left out",
-                    "%s names %s, which %s", icd, library, why);
+        doctor_add_finding(d, DOCTOR_ERROR, icd, "reinstall its package",
+                           "%s names no driver: it %s", icd,
+                           library ? "is empty" : "cannot be read");
+    else if ((why = smoke_test_exclusion_reason(icd)))
+        doctor_add_finding(d, DOCTOR_ERROR, icd,
+                           "remove or reinstall its package; until then it is left out",
+                           "%s names %s, which %s", icd, library, why);
     else if ((why = unloadable(library)))
-        doctor_find(d, DOCTOR_WRONG, icd,
-                    "install the package that has the library, or remove the file",
-                    "%s names %s, which cannot be loaded (%s)", icd, library, why);
+        doctor_add_finding(d, DOCTOR_ERROR, icd,
+                           "install the package that has the library, or remove the file",
+                           "%s names %s, which cannot be loaded (%s)", icd, library, why);
     else
-        doctor_find(d, DOCTOR_FINE, icd, "", "%s names %s, which can be loaded", icd,
-                    library);
+        doctor_add_finding(d, DOCTOR_OK, icd, "", "%s names %s, which can be loaded", icd,
+                           library);
     free(library);
 }
 
-void doctor_icds(const struct doctor *d, struct icd_list *list)
+void doctor_list_icds(const struct doctor *d, struct icd_list *list)
 {
     char place[PATHS_MAX];
     list->count = 0;
     if (!*d->root)
-        icd_find(list, probe_place());
-    else if (doctor_path(d, ICD_FOLDER, place))
-        icd_find(list, place);
+        icd_list_files(list, smoke_test_icd_location());
+    else if (doctor_resolve_path(d, ICD_FOLDER, place))
+        icd_list_files(list, place);
 }
 
-void doctor_drivers(struct doctor *d)
+void doctor_check_drivers(struct doctor *d)
 {
-    const char *place = *d->root ? ICD_FOLDER : probe_place();
+    const char *place = *d->root ? ICD_FOLDER : smoke_test_icd_location();
     struct icd_list icds;
-    doctor_icds(d, &icds);
+    doctor_list_icds(d, &icds);
     for (int i = 0; i < icds.count; i++) {
         char path[PATHS_MAX];
-        if (icd_path(&icds, i, path))
-            look_at_driver(d, path);
+        if (icd_file_path(&icds, i, path))
+            check_driver(d, path);
     }
     if (!icds.count)
-        doctor_find(d, DOCTOR_TOLD, place, "", "%s has no .icd file, so no driver",
-                    place);
+        doctor_add_finding(d, DOCTOR_INFO, place, "", "%s has no .icd file, so no driver",
+                           place);
 }

@@ -34,7 +34,7 @@ static const char *group_name(gid_t id)
 }
 
 /* Whether the user was made a member after logging in. */
-static bool joined_since(gid_t id)
+static bool is_new_group_member(gid_t id)
 {
     const struct group *group = getgrgid(id);
     const char *name = user_name();
@@ -44,53 +44,55 @@ static bool joined_since(gid_t id)
     return false;
 }
 
-static void look_at_file(struct doctor *d, const char *path)
+static void check_device_file(struct doctor *d, const char *path)
 {
-    char full[PATHS_MAX], mend[256];
+    char full[PATHS_MAX], fix[256];
     struct stat s;
-    if (!doctor_path(d, path, full) || stat(full, &s) || S_ISDIR(s.st_mode))
+    if (!doctor_resolve_path(d, path, full) || stat(full, &s) || S_ISDIR(s.st_mode))
         return;
     if (!access(full, R_OK | W_OK)) {
-        doctor_find(d, DOCTOR_FINE, path, "", "%s may be opened", path);
+        doctor_add_finding(d, DOCTOR_OK, path, "", "%s may be opened", path);
         return;
     }
     const char *group = group_name(s.st_gid);
     if (!(s.st_mode & S_IWGRP) || !s.st_gid)
-        snprintf(mend, sizeof(mend),
+        snprintf(fix, sizeof(fix),
                  "let a udev rule give it to a group, or reinstall its driver's package, "
                  "which has that rule");
-    else if (joined_since(s.st_gid))
-        snprintf(mend, sizeof(mend),
+    else if (is_new_group_member(s.st_gid))
+        snprintf(fix, sizeof(fix),
                  "you are in the group %s, but this session began before: log in again",
                  group);
     else
-        snprintf(mend, sizeof(mend),
+        snprintf(fix, sizeof(fix),
                  "join the group %s (sudo usermod -aG %s %s) and log in again", group,
                  group, user_name());
-    doctor_find(d, DOCTOR_WRONG, path, mend,
-                "%s may not be opened by %s, so its GPU stays unseen (mode %03o, group "
-                "%s)",
-                path, user_name(), (unsigned)s.st_mode & 0777, group);
+    doctor_add_finding(
+        d, DOCTOR_ERROR, path, fix,
+        "%s may not be opened by %s, so its GPU stays unseen (mode %03o, group "
+        "%s)",
+        path, user_name(), (unsigned)s.st_mode & 0777, group);
 }
 
-void doctor_files(struct doctor *d)
+void doctor_check_device_files(struct doctor *d)
 {
     int before = d->count;
     for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
         char path[PATHS_MAX], **names;
-        int count = doctor_names(d, places[i].folder, places[i].begin, &names);
+        int count = doctor_list_folder(d, places[i].folder, places[i].begin, &names);
         for (int k = 0; k < count; k++)
             if (paths_join(path, places[i].folder, names[k]))
-                look_at_file(d, path);
-        doctor_names_free(names, count);
+                check_device_file(d, path);
+        doctor_list_free(names, count);
     }
     if (d->count == before)
-        doctor_find(d, DOCTOR_TOLD, "", "",
-                    "there is no device file of a GPU (/dev/dri/renderD*, /dev/kfd, "
-                    "/dev/nvidia*)");
+        doctor_add_finding(
+            d, DOCTOR_INFO, "", "",
+            "there is no device file of a GPU (/dev/dri/renderD*, /dev/kfd, "
+            "/dev/nvidia*)");
 }
 
-const char *doctor_container(const struct doctor *d)
+const char *doctor_container_kind(const struct doctor *d)
 {
     static const struct {
         const char *path, *word, *kind;
@@ -104,9 +106,9 @@ const char *doctor_container(const struct doctor *d)
     };
     for (size_t i = 0; i < sizeof(signs) / sizeof(*signs); i++) {
         char *text = NULL;
-        bool is = *signs[i].word ? (text = doctor_read(d, signs[i].path)) &&
+        bool is = *signs[i].word ? (text = doctor_read_file(d, signs[i].path)) &&
                                        strstr(text, signs[i].word)
-                                 : doctor_exists(d, signs[i].path);
+                                 : doctor_path_exists(d, signs[i].path);
         free(text);
         if (is)
             return signs[i].kind;
@@ -114,7 +116,7 @@ const char *doctor_container(const struct doctor *d)
     return NULL;
 }
 
-static void tell_groups(struct doctor *d)
+static void report_groups(struct doctor *d)
 {
     gid_t ids[64];
     char list[400] = "";
@@ -123,29 +125,30 @@ static void tell_groups(struct doctor *d)
         size_t at = strlen(list);
         snprintf(list + at, sizeof(list) - at, "%s%s", i ? ", " : "", group_name(ids[i]));
     }
-    doctor_find(d, DOCTOR_TOLD, "", "", "you are %s, in the groups %s", user_name(),
-                *list ? list : "(none)");
+    doctor_add_finding(d, DOCTOR_INFO, "", "", "you are %s, in the groups %s",
+                       user_name(), *list ? list : "(none)");
 }
 
-void doctor_system(struct doctor *d)
+void doctor_check_system(struct doctor *d)
 {
-    char *version = doctor_read(d, "/proc/version");
-    const char *container = doctor_container(d);
+    char *version = doctor_read_file(d, "/proc/version");
+    const char *container = doctor_container_kind(d);
     bool wsl = version && strcasestr(version, "microsoft");
-    tell_groups(d);
+    report_groups(d);
     if (container)
-        doctor_find(d, DOCTOR_TOLD, "", "",
-                    "this is a container (%s): it has the device files and the drivers "
-                    "that it was given, and no others",
-                    container);
-    if (wsl && doctor_exists(d, "/dev/dxg"))
-        doctor_find(
-            d, DOCTOR_TOLD, "/dev/dxg", "",
+        doctor_add_finding(
+            d, DOCTOR_INFO, "", "",
+            "this is a container (%s): it has the device files and the drivers "
+            "that it was given, and no others",
+            container);
+    if (wsl && doctor_path_exists(d, "/dev/dxg"))
+        doctor_add_finding(
+            d, DOCTOR_INFO, "/dev/dxg", "",
             "this is WSL: GPUs are reached through /dev/dxg alone, which a driver "
             "must be made for; Intel's (intel-opencl-icd) is");
     else if (wsl)
-        doctor_find(d, DOCTOR_WRONG, "/dev/dxg",
-                    "in Windows, update the GPU's driver and run wsl --update",
-                    "this is WSL, and without /dev/dxg it reaches no GPU");
+        doctor_add_finding(d, DOCTOR_ERROR, "/dev/dxg",
+                           "in Windows, update the GPU's driver and run wsl --update",
+                           "this is WSL, and without /dev/dxg it reaches no GPU");
     free(version);
 }

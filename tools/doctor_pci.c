@@ -11,7 +11,7 @@
 
 #define BUS "/sys/bus/pci/devices"
 
-enum maker { NVIDIA, AMD, INTEL, MAKER_COUNT };
+enum pci_vendor { NVIDIA, AMD, INTEL, VENDOR_COUNT };
 
 static const struct {
     unsigned vendor;
@@ -21,7 +21,7 @@ static const struct {
     const char *icd;              /* how the names of its own drivers' .icd files begin */
     const char *rusticl;          /* what Mesa's rusticl calls its driver; NULL: none */
     const char *pass;             /* what a container needs to be started with */
-} makers[MAKER_COUNT] = {
+} makers[VENDOR_COUNT] = {
     [NVIDIA] =
         {0x10de,
          "NVIDIA",
@@ -57,7 +57,7 @@ static const struct {
 /* Packages with OpenCL drivers; the first row that fits counts. README, "Devices". */
 static const struct {
     const char *system, *version; /* NULL: any */
-    const char *packages[MAKER_COUNT];
+    const char *packages[VENDOR_COUNT];
 } packages[] = {
     {"debian",
      "12",
@@ -118,9 +118,9 @@ static bool has_word(const char *list, const char *word)
     return false;
 }
 
-static const char *package_for(const struct doctor *d, enum maker maker)
+static const char *package_for(const struct doctor *d, enum pci_vendor maker)
 {
-    char *text = doctor_read(d, "/etc/os-release"), id[64], like[128], version[32];
+    char *text = doctor_read_file(d, "/etc/os-release"), id[64], like[128], version[32];
     value_of(text ? text : "", "ID", id, sizeof(id));
     value_of(text ? text : "", "ID_LIKE", like, sizeof(like));
     value_of(text ? text : "", "VERSION_ID", version, sizeof(version));
@@ -136,7 +136,8 @@ static const char *package_for(const struct doctor *d, enum maker maker)
 
 /* Whether a device of the list is this one: by its address, or, where its driver tells
  * none, by its maker. */
-static bool is_served(const struct doctor *d, const char *address, enum maker maker)
+static bool has_opencl_driver(const struct doctor *d, const char *address,
+                              enum pci_vendor maker)
 {
     struct weft_device_info info;
     size_t length = strlen(address);
@@ -160,36 +161,38 @@ static void module_of(const struct doctor *d, const char *address, char out[64])
 {
     char path[PATHS_MAX], full[PATHS_MAX], to[PATHS_MAX];
     snprintf(path, sizeof(path), BUS "/%.32s/driver", address);
-    ssize_t n = doctor_path(d, path, full) ? readlink(full, to, sizeof(to) - 1) : -1;
+    ssize_t n =
+        doctor_resolve_path(d, path, full) ? readlink(full, to, sizeof(to) - 1) : -1;
     to[n > 0 ? n : 0] = '\0';
-    snprintf(out, 64, "%.63s", paths_base(to));
+    snprintf(out, 64, "%.63s", paths_basename(to));
 }
 
 static unsigned number_in(const struct doctor *d, const char *address, const char *name)
 {
     char path[128];
     snprintf(path, sizeof(path), BUS "/%.32s/%s", address, name);
-    char *text = doctor_read(d, path);
+    char *text = doctor_read_file(d, path);
     unsigned value = text ? (unsigned)strtoul(text, NULL, 16) : 0;
     free(text);
     return value;
 }
 
 /* What its drivers open, or at least one of its kind. */
-static bool has_file(const struct doctor *d, enum maker maker)
+static bool has_file(const struct doctor *d, enum pci_vendor maker)
 {
     char **names;
     if (maker == NVIDIA)
-        return doctor_exists(d, "/dev/nvidiactl") && doctor_exists(d, "/dev/nvidia-uvm");
-    int count = doctor_names(d, "/dev/dri", "renderD", &names);
-    doctor_names_free(names, count);
+        return doctor_path_exists(d, "/dev/nvidiactl") &&
+               doctor_path_exists(d, "/dev/nvidia-uvm");
+    int count = doctor_list_folder(d, "/dev/dri", "renderD", &names);
+    doctor_list_free(names, count);
     return count > 0;
 }
 
 static bool has_driver(const struct doctor *d, const char *begin)
 {
     struct icd_list icds;
-    doctor_icds(d, &icds);
+    doctor_list_icds(d, &icds);
     for (int i = 0; i < icds.count; i++)
         if (!strncmp(icds.names[i], begin, strlen(begin)))
             return true;
@@ -203,86 +206,88 @@ static bool versions_differ(const struct doctor *d, char kernel[64], char librar
     static const char *const folders[] = {"/usr/lib/x86_64-linux-gnu",
                                           "/usr/lib/aarch64-linux-gnu", "/usr/lib64"};
     static const char begin[] = "libnvidia-opencl.so.";
-    char *text = doctor_read(d, "/sys/module/nvidia/version"), **names;
+    char *text = doctor_read_file(d, "/sys/module/nvidia/version"), **names;
     bool same = false;
     snprintf(kernel, 64, "%.*s", (int)strcspn(text ? text : "", "\n"), text ? text : "");
     free(text);
     library[0] = '\0';
     for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++) {
-        int count = doctor_names(d, folders[i], begin, &names);
+        int count = doctor_list_folder(d, folders[i], begin, &names);
         for (int k = 0; k < count; k++) {
             const char *version = names[k] + strlen(begin);
             same = same || !strcmp(version, kernel);
             if (strchr(version, '.')) /* .1 is a link */
                 snprintf(library, 64, "%.63s", version);
         }
-        doctor_names_free(names, count);
+        doctor_list_free(names, count);
     }
     return *kernel && *library && !same;
 }
 
 /* Its kernel driver and files are there. */
-static void tell_unserved(struct doctor *d, const char *address, enum maker maker,
-                          const char *what)
+static void report_missing_driver(struct doctor *d, const char *address,
+                                  enum pci_vendor maker, const char *what)
 {
     const char *enabled = getenv("RUSTICL_ENABLE"), *rusticl = makers[maker].rusticl;
-    char mend[400], kernel[64], library[64];
+    char fix[400], kernel[64], library[64];
     if (maker == NVIDIA && versions_differ(d, kernel, library))
-        snprintf(mend, sizeof(mend),
+        snprintf(fix, sizeof(fix),
                  "restart: the kernel runs NVIDIA's driver %s, and the library is of %s",
                  kernel, library);
-    else if (maker == NVIDIA && doctor_container(d))
-        snprintf(mend, sizeof(mend),
+    else if (maker == NVIDIA && doctor_container_kind(d))
+        snprintf(fix, sizeof(fix),
                  "start the container with NVIDIA_DRIVER_CAPABILITIES=compute,utility, "
                  "and let " ICD_FOLDER
                  "/nvidia.icd in it hold the line libnvidia-opencl.so.1");
     else if (has_driver(d, makers[maker].icd))
-        snprintf(mend, sizeof(mend),
-                 "its maker's driver is installed: mend what is told of drivers and "
+        snprintf(fix, sizeof(fix),
+                 "its maker's driver is installed: fix what is told of drivers and "
                  "device files, or update it");
     else if (rusticl && has_driver(d, "rusticl") &&
              !(enabled && strstr(enabled, rusticl)))
-        snprintf(mend, sizeof(mend),
+        snprintf(fix, sizeof(fix),
                  "set RUSTICL_ENABLE=%s, for Mesa's rusticl is installed", rusticl);
     else
-        snprintf(mend, sizeof(mend), "install %s", package_for(d, maker));
-    doctor_find(d, DOCTOR_WRONG, address, mend, "%s is served by no OpenCL driver", what);
+        snprintf(fix, sizeof(fix), "install %s", package_for(d, maker));
+    doctor_add_finding(d, DOCTOR_ERROR, address, fix, "%s is served by no OpenCL driver",
+                       what);
 }
 
-static void look_at_maker(struct doctor *d, const char *address, enum maker maker,
-                          const char *what, const char *module)
+static void check_vendor(struct doctor *d, const char *address, enum pci_vendor maker,
+                         const char *what, const char *module)
 {
-    char mend[400];
-    const char *container = doctor_container(d);
+    char fix[400];
+    const char *container = doctor_container_kind(d);
     bool known = false;
     for (int k = 0; k < 2 && makers[maker].modules[k]; k++)
         known = known || !strcmp(module, makers[maker].modules[k]);
-    if (is_served(d, address, maker))
-        doctor_find(d, DOCTOR_FINE, address, "", "%s is served", what);
+    if (has_opencl_driver(d, address, maker))
+        doctor_add_finding(d, DOCTOR_OK, address, "", "%s is served", what);
     else if (!strcmp(module, "vfio-pci"))
-        doctor_find(d, DOCTOR_TOLD, address, "",
-                    "%s is set aside for a virtual machine (vfio-pci)", what);
+        doctor_add_finding(d, DOCTOR_INFO, address, "",
+                           "%s is set aside for a virtual machine (vfio-pci)", what);
     else if (!known)
-        doctor_find(d, DOCTOR_WRONG, address, makers[maker].no_module,
-                    "%s has %s%s in the kernel, on which OpenCL cannot stand", what,
-                    *module ? "the driver " : "no driver", module);
+        doctor_add_finding(d, DOCTOR_ERROR, address, makers[maker].no_module,
+                           "%s has %s%s in the kernel, on which OpenCL cannot stand",
+                           what, *module ? "the driver " : "no driver", module);
     else if (container && !has_file(d, maker)) {
-        snprintf(mend, sizeof(mend), "start the container with %s, and install %s inside",
+        snprintf(fix, sizeof(fix), "start the container with %s, and install %s inside",
                  makers[maker].pass, package_for(d, maker));
-        doctor_find(d, DOCTOR_WRONG, address, mend,
-                    "%s is not given to this container (%s)", what, container);
+        doctor_add_finding(d, DOCTOR_ERROR, address, fix,
+                           "%s is not given to this container (%s)", what, container);
     } else if (maker == NVIDIA && !has_file(d, maker))
-        doctor_find(d, DOCTOR_WRONG, address, "sudo nvidia-modprobe -u -c=0, or restart",
-                    "%s lacks /dev/nvidiactl or /dev/nvidia-uvm", what);
-    else if (probe_misled_by())
-        doctor_find(d, DOCTOR_TOLD, address, "",
-                    "%s is served by no driver that %s leads to", what,
-                    probe_misled_by());
+        doctor_add_finding(d, DOCTOR_ERROR, address,
+                           "sudo nvidia-modprobe -u -c=0, or restart",
+                           "%s lacks /dev/nvidiactl or /dev/nvidia-uvm", what);
+    else if (smoke_test_misleading_variable())
+        doctor_add_finding(d, DOCTOR_INFO, address, "",
+                           "%s is served by no driver that %s leads to", what,
+                           smoke_test_misleading_variable());
     else
-        tell_unserved(d, address, maker, what);
+        report_missing_driver(d, address, maker, what);
 }
 
-static void look_at_device(struct doctor *d, const char *address)
+static void check_device(struct doctor *d, const char *address)
 {
     enum { DISPLAY = 0x03, ACCELERATOR = 0x12 };
     char module[64], what[160];
@@ -292,28 +297,28 @@ static void look_at_device(struct doctor *d, const char *address)
     if (class != DISPLAY && class != ACCELERATOR)
         return;
     module_of(d, address, module);
-    for (int i = 0; i < MAKER_COUNT; i++)
+    for (int i = 0; i < VENDOR_COUNT; i++)
         if (makers[i].vendor == vendor) {
             snprintf(what, sizeof(what), "%.32s, a GPU of %s (%04x:%04x)", address,
                      makers[i].name, vendor, device);
-            look_at_maker(d, address, (enum maker)i, what, module);
+            check_vendor(d, address, (enum pci_vendor)i, what, module);
             return;
         }
-    doctor_find(d, DOCTOR_TOLD, address, "",
-                class == DISPLAY
-                    ? "%s (%04x:%04x) shows pictures, as far as we know, and no more"
-                    : "%s (%04x:%04x) is an accelerator that we know no driver for",
-                address, vendor, device);
+    doctor_add_finding(
+        d, DOCTOR_INFO, address, "",
+        class == DISPLAY ? "%s (%04x:%04x) shows images, as far as we know, and no more"
+                         : "%s (%04x:%04x) is an accelerator that we know no driver for",
+        address, vendor, device);
 }
 
-void doctor_pci(struct doctor *d)
+void doctor_check_pci(struct doctor *d)
 {
     int before = d->count;
     char **names;
-    int count = doctor_names(d, BUS, "", &names);
+    int count = doctor_list_folder(d, BUS, "", &names);
     for (int i = 0; i < count; i++)
-        look_at_device(d, names[i]);
-    doctor_names_free(names, count);
+        check_device(d, names[i]);
+    doctor_list_free(names, count);
     if (d->count == before)
-        doctor_find(d, DOCTOR_TOLD, "", "", "there is no GPU on the PCI bus");
+        doctor_add_finding(d, DOCTOR_INFO, "", "", "there is no GPU on the PCI bus");
 }

@@ -20,13 +20,13 @@ def lines(path, out):
 
 def table(out, files):
     print('#include "opencl/curated.h"', file=out)
-    print("const struct ocl_curated ocl_curated[] = {", file=out)
+    print("const struct ocl_bundled_tuning ocl_bundled_tuning[] = {", file=out)
     for path in files:
         print(f'    {{"{os.path.basename(path)}",', file=out)
         lines(path, out)
         print('     ""},', file=out)
     print("};", file=out)
-    print(f"const size_t ocl_curated_count = {len(files)};", file=out)
+    print(f"const size_t ocl_bundled_tuning_count = {len(files)};", file=out)
 
 
 def main(output, *words):

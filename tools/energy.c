@@ -23,23 +23,23 @@ static const struct {
 static double number_in(const char *path)
 {
     size_t size;
-    char *text = paths_read(path, 64, &size), *end = text;
+    char *text = paths_read_file(path, 64, &size), *end = text;
     double value = text ? strtod(text, &end) : NAN;
     bool none = end == text;
     free(text);
     return none ? NAN : value;
 }
 
-static void add(struct energy *e, const char *path, const char *range)
+static void add(struct energy_counters *e, const char *path, const char *range)
 {
     char beside[PATHS_MAX];
     double now = number_in(path);
-    if (!isfinite(now) || e->count == ENERGY_MOST)
+    if (!isfinite(now) || e->count == ENERGY_MAX_COUNTERS)
         return;
     e->range[e->count] = 0x1p64 * 1e-6;
     if (range) {
-        snprintf(beside, sizeof(beside), "%.*s%s", (int)(paths_base(path) - path), path,
-                 range);
+        snprintf(beside, sizeof(beside), "%.*s%s", (int)(paths_basename(path) - path),
+                 path, range);
         double most = number_in(beside);
         if (most > 0)
             e->range[e->count] = 1e-6 * most;
@@ -47,9 +47,9 @@ static void add(struct energy *e, const char *path, const char *range)
     e->joules[e->count++] = 1e-6 * now;
 }
 
-void energy_read(const char *root, struct energy *out)
+void energy_read(const char *root, struct energy_counters *out)
 {
-    *out = (struct energy){0};
+    *out = (struct energy_counters){0};
     for (size_t i = 0; i < sizeof(counters) / sizeof(*counters); i++) {
         char pattern[PATHS_MAX];
         glob_t found = {0};
@@ -61,7 +61,8 @@ void energy_read(const char *root, struct energy *out)
     }
 }
 
-double energy_between(const struct energy *a, const struct energy *b)
+double energy_joules_between(const struct energy_counters *a,
+                             const struct energy_counters *b)
 {
     double sum = 0;
     if (!a->count || a->count != b->count)

@@ -8,23 +8,23 @@
 /* Where they lie, unless the environment says otherwise. */
 #define ICD_FOLDER "/etc/OpenCL/vendors"
 
-enum { ICD_MOST = 64, ICD_NAME = 256 };
+enum { ICD_MAX_FILES = 64, ICD_NAME_BYTES = 256 };
 
 struct icd_list {
     char place[PATHS_MAX];
     bool single; /* the place is itself such a file */
-    char names[ICD_MOST][ICD_NAME];
+    char names[ICD_MAX_FILES][ICD_NAME_BYTES];
     int count;
 };
 
 /* Those in a folder, by name; or `place` alone if it is a file. */
-void icd_find(struct icd_list *list, const char *place);
+void icd_list_files(struct icd_list *list, const char *place);
 
 /* The path of one of them. False: it is too long. */
-bool icd_path(const struct icd_list *list, int index, char out[PATHS_MAX]);
+bool icd_file_path(const struct icd_list *list, int index, char out[PATHS_MAX]);
 
 /* The library that the file names: a path, or a name for the dynamic loader; "" for an
  * empty file. NULL: errno tells. Free it. */
-char *icd_library(const char *path);
+char *icd_read_library(const char *path);
 
 #endif

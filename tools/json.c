@@ -69,7 +69,7 @@ static void before(struct json *j, const char *key)
 static void open(struct json *j, const char *key, char opening, char closing)
 {
     before(j, key);
-    assert(j->depth < JSON_DEEPEST);
+    assert(j->depth < JSON_MAX_DEPTH);
     fputc(opening, j->out);
     j->depth++;
     j->filled[j->depth] = false;
@@ -119,7 +119,7 @@ void emit_uint(struct json *j, const char *key, uint64_t value)
     fprintf(j->out, "%" PRIu64, value);
 }
 
-void emit_real(struct json *j, const char *key, double value)
+void emit_double(struct json *j, const char *key, double value)
 {
     before(j, key);
     if (isfinite(value))

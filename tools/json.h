@@ -8,14 +8,14 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum { JSON_DEEPEST = 16 };
+enum { JSON_MAX_DEPTH = 16 };
 
 struct json {
     FILE *out;
     bool lines; /* all on one line */
     int depth;
-    bool filled[JSON_DEEPEST + 1]; /* something was written at this depth */
-    char closing[JSON_DEEPEST + 1];
+    bool filled[JSON_MAX_DEPTH + 1]; /* something was written at this depth */
+    char closing[JSON_MAX_DEPTH + 1];
 };
 
 /* The prefix json_ is jansson's. Everything takes the key first; NULL inside a list,
@@ -27,7 +27,7 @@ void emit_end(struct json *json); /* ends the innermost object or list */
 void emit_text(struct json *json, const char *key, const char *value); /* NULL: null */
 void emit_int(struct json *json, const char *key, int64_t value);
 void emit_uint(struct json *json, const char *key, uint64_t value);
-void emit_real(struct json *json, const char *key, double value);
+void emit_double(struct json *json, const char *key, double value);
 void emit_bool(struct json *json, const char *key, bool value);
 
 #endif

@@ -16,7 +16,7 @@
 static void processor(char out[128])
 {
     size_t size;
-    char *text = paths_read("/proc/cpuinfo", 1 << 20, &size);
+    char *text = paths_read_file("/proc/cpuinfo", 1 << 20, &size);
     char *at = text ? strstr(text, "model name") : NULL;
     char *colon = at ? strchr(at, ':') : NULL;
     out[0] = '\0';
@@ -26,7 +26,7 @@ static void processor(char out[128])
     free(text);
 }
 
-void origin_write(struct json *j)
+void provenance_write_json(struct json *j)
 {
     struct utsname system = {0};
     char name[128], text[300], when[32] = "";

@@ -12,13 +12,13 @@
 enum { WIDTH = 360, HEIGHT = 270, LEFT = 40, RIGHT = 12, TOP = 24, BOTTOM = 40 };
 enum { LINE = 14, LETTER = 7, LEADER = 14 }; /* of a name */
 
-struct page_name {
+struct plot_label {
     double x, y, place; /* of the curve's end; of the name's middle */
     int color;
-    char text[4 * PAGE_NAME + 1];
+    char text[4 * PLOT_LABEL_COLUMNS + 1];
 };
 
-void page_text(FILE *out, const char *text)
+void html_write_escaped(FILE *out, const char *text)
 {
     for (; *text; text++) {
         static const char special[] = "&<>\"'";
@@ -31,7 +31,7 @@ void page_text(FILE *out, const char *text)
     }
 }
 
-void page_number(FILE *out, double value)
+void html_write_number(FILE *out, double value)
 {
     if (!isfinite(value))
         fputs("&ndash;", out);
@@ -41,7 +41,7 @@ void page_number(FILE *out, double value)
         fprintf(out, "%.3g", value);
 }
 
-void page_plot_widen(struct page_plot *p, double x, double y)
+void html_plot_extend(struct html_plot *p, double x, double y)
 {
     const double at[2] = {x, y};
     for (int i = 0; i < 2; i++) {
@@ -52,29 +52,31 @@ void page_plot_widen(struct page_plot *p, double x, double y)
     }
 }
 
-static double place(const struct page_plot *p, int axis, double value)
+static double place(const struct html_plot *p, int axis, double value)
 {
     return log(value / p->low[axis]) / log(p->high[axis] / p->low[axis]);
 }
 
-double page_plot_x(const struct page_plot *p, double x)
+double html_plot_x(const struct html_plot *p, double x)
 {
     return LEFT + place(p, 0, x) * (p->right - LEFT);
 }
 
-double page_plot_y(const struct page_plot *p, double y)
+double html_plot_y(const struct html_plot *p, double y)
 {
     return p->height - BOTTOM - place(p, 1, y) * (p->height - TOP - BOTTOM);
 }
 
-void page_plot_name(struct page_plot *p, int color, double x, double y, const char *text)
+void html_plot_add_label(struct html_plot *p, int color, double x, double y,
+                         const char *text)
 {
-    p->names = term_alloc(p->names, (size_t)(p->name_count + 1) * sizeof(*p->names));
-    struct page_name *name = &p->names[p->name_count++];
-    *name = (struct page_name){.x = x, .y = y, .color = color};
+    p->names =
+        term_realloc_or_exit(p->names, (size_t)(p->name_count + 1) * sizeof(*p->names));
+    struct plot_label *name = &p->names[p->name_count++];
+    *name = (struct plot_label){.x = x, .y = y, .color = color};
     for (int at = 0, columns = 0; text[at]; at++) {
         columns += ((unsigned char)text[at] & 0xc0) != 0x80;
-        if (columns > PAGE_NAME || at + 1 == (int)sizeof(name->text))
+        if (columns > PLOT_LABEL_COLUMNS || at + 1 == (int)sizeof(name->text))
             break;
         name->text[at] = text[at];
     }
@@ -82,18 +84,18 @@ void page_plot_name(struct page_plot *p, int color, double x, double y, const ch
 
 static int by_place(const void *a, const void *b)
 {
-    double x = ((const struct page_name *)a)->place;
-    double y = ((const struct page_name *)b)->place;
+    double x = ((const struct plot_label *)a)->place;
+    double y = ((const struct plot_label *)b)->place;
     return (x > y) - (x < y);
 }
 
 /* Names at the height of their curves' ends, or as near as those above and below let
  * them: first pushed down by the one above, then up from the bottom. */
-static void write_names(struct page_plot *p, FILE *out)
+static void write_names(struct html_plot *p, FILE *out)
 {
-    struct page_name *names = p->names;
+    struct plot_label *names = p->names;
     for (int i = 0; i < p->name_count; i++)
-        names[i].place = page_plot_y(p, names[i].y);
+        names[i].place = html_plot_y(p, names[i].y);
     if (!p->name_count)
         return; /* qsort takes no NULL */
     qsort(names, (size_t)p->name_count, sizeof(*names), by_place);
@@ -107,10 +109,10 @@ static void write_names(struct page_plot *p, FILE *out)
         fprintf(out,
                 "<path class=\"leader c%d\" d=\"M%.1f %.1fL%d %.1f\"/>"
                 "<text class=\"name c%d\" x=\"%d\" y=\"%.1f\">",
-                names[i].color, page_plot_x(p, names[i].x) + 3,
-                page_plot_y(p, names[i].y), p->right + LEADER - 3, names[i].place,
+                names[i].color, html_plot_x(p, names[i].x) + 3,
+                html_plot_y(p, names[i].y), p->right + LEADER - 3, names[i].place,
                 names[i].color, p->right + LEADER, names[i].place + 4);
-        page_text(out, names[i].text);
+        html_write_escaped(out, names[i].text);
         fputs("</text>\n", out);
     }
 }
@@ -123,24 +125,24 @@ static void tick_number(FILE *out, double value)
     fprintf(out, "%.4g%s", value / part, unit);
 }
 
-static void tick(const struct page_plot *p, FILE *out, int axis, double value)
+static void tick(const struct html_plot *p, FILE *out, int axis, double value)
 {
     if (axis == 0)
         fprintf(out, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">",
-                page_plot_x(p, value), p->height - BOTTOM + 14);
+                html_plot_x(p, value), p->height - BOTTOM + 14);
     else
         fprintf(out,
                 "<path class=\"axis\" d=\"M%d %.1fH%d\"/><text x=\"%d\" y=\"%.1f\" "
                 "text-anchor=\"end\">",
-                LEFT, page_plot_y(p, value), p->right, LEFT - 4,
-                page_plot_y(p, value) + 4);
+                LEFT, html_plot_y(p, value), p->right, LEFT - 4,
+                html_plot_y(p, value) + 4);
     tick_number(out, value);
     fputs("</text>\n", out);
 }
 
 /* Powers of ten, or of two where there would be few, every so many that they have
  * room. */
-static void ticks_of_powers(const struct page_plot *p, FILE *out, int axis)
+static void ticks_of_powers(const struct html_plot *p, FILE *out, int axis)
 {
     double base = p->high[axis] / p->low[axis] > 300 ? 10 : 2;
     int from = (int)ceil(log(p->low[axis]) / log(base) - 1e-9);
@@ -151,7 +153,7 @@ static void ticks_of_powers(const struct page_plot *p, FILE *out, int axis)
 }
 
 /* 1, 2 and 5 of each power of ten; or where that would be few, equal steps. */
-static void ticks_of_decades(const struct page_plot *p, FILE *out, int axis)
+static void ticks_of_decades(const struct html_plot *p, FILE *out, int axis)
 {
     static const double parts[] = {1, 2, 5};
     double low = p->low[axis], high = p->high[axis], span = high - low;
@@ -168,7 +170,7 @@ static void ticks_of_decades(const struct page_plot *p, FILE *out, int axis)
                 tick(p, out, axis, ten * parts[i]);
 }
 
-void page_plot_begin(struct page_plot *p, FILE *out, const char *title,
+void html_plot_begin(struct html_plot *p, FILE *out, const char *title,
                      const char *x_name, const char *y_name)
 {
     for (int i = 0; i < 2; i++) {
@@ -185,7 +187,7 @@ void page_plot_begin(struct page_plot *p, FILE *out, const char *title,
     p->right = letters ? WIDTH - LEADER - LETTER * letters - 4 : WIDTH - RIGHT;
     fprintf(out, "<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"", WIDTH,
             p->height);
-    page_text(out, title);
+    html_write_escaped(out, title);
     fputs("\">\n", out);
     ticks_of_powers(p, out, 0);
     if (p->high[1] / p->low[1] > 300)
@@ -195,13 +197,13 @@ void page_plot_begin(struct page_plot *p, FILE *out, const char *title,
     fprintf(out, "<path class=\"axis\" d=\"M%d %dH%d\"/>\n", LEFT, p->height - BOTTOM,
             p->right);
     fprintf(out, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">", p->right, p->height - 8);
-    page_text(out, x_name);
+    html_write_escaped(out, x_name);
     fprintf(out, "</text><text x=\"4\" y=\"12\">");
-    page_text(out, y_name);
+    html_write_escaped(out, y_name);
     fputs("</text>\n", out);
 }
 
-void page_plot_end(struct page_plot *p, FILE *out)
+void html_plot_end(struct html_plot *p, FILE *out)
 {
     write_names(p, out);
     free(p->names);

@@ -20,7 +20,7 @@ bool paths_join(char out[PATHS_MAX], const char *folder, const char *name)
     return n >= 0 && n < PATHS_MAX;
 }
 
-bool paths_make(const char *folder, unsigned mode)
+bool paths_make_folders(const char *folder, unsigned mode)
 {
     char path[PATHS_MAX];
     if (!paths_join(path, folder, ""))
@@ -49,8 +49,8 @@ static bool below(char out[PATHS_MAX], const char *variable, const char *below_h
 bool paths_cache(char out[PATHS_MAX])
 {
     char path[PATHS_MAX];
-    if (!below(path, "XDG_CACHE_HOME", ".cache/weft") || !paths_make(path, 0700) ||
-        access(path, W_OK | X_OK))
+    if (!below(path, "XDG_CACHE_HOME", ".cache/weft") ||
+        !paths_make_folders(path, 0700) || access(path, W_OK | X_OK))
         return false;
     memcpy(out, path, strlen(path) + 1);
     return true;
@@ -61,7 +61,7 @@ bool paths_state(char out[PATHS_MAX])
     return below(out, "XDG_STATE_HOME", ".local/state/weft");
 }
 
-const char *paths_base(const char *path)
+const char *paths_basename(const char *path)
 {
     const char *slash = strrchr(path, '/');
     return slash ? slash + 1 : path;
@@ -93,10 +93,10 @@ static bool write_all(int file, const char *bytes, size_t size)
     return !fsync(file);
 }
 
-bool paths_replace(const char *path, const void *bytes, size_t size)
+bool paths_write_atomic(const char *path, const void *bytes, size_t size)
 {
     char aside[PATHS_MAX];
-    int folder = (int)(paths_base(path) - path);
+    int folder = (int)(paths_basename(path) - path);
     int n = snprintf(aside, sizeof(aside), "%.*s.weft-XXXXXX.tmp", folder, path);
     errno = ENAMETOOLONG;
     int file = n < (int)sizeof(aside) ? mkostemps(aside, 4, O_CLOEXEC) : -1;
@@ -114,7 +114,7 @@ bool paths_replace(const char *path, const void *bytes, size_t size)
     return false;
 }
 
-char *paths_read(const char *path, size_t most, size_t *size)
+char *paths_read_file(const char *path, size_t most, size_t *size)
 {
     int file = open(path, O_RDONLY | O_CLOEXEC);
     if (file < 0)
@@ -146,7 +146,7 @@ char *paths_read(const char *path, size_t most, size_t *size)
     return NULL;
 }
 
-const char *paths_quoted(const char *text)
+const char *paths_shell_quoted(const char *text)
 {
     static char buffers[4][PATHS_MAX];
     static int turn;

@@ -20,24 +20,24 @@ bool paths_state(char out[PATHS_MAX]);
 bool paths_join(char out[PATHS_MAX], const char *folder, const char *name);
 
 /* Makes a folder and those above it. False: errno tells. */
-bool paths_make(const char *folder, unsigned mode);
+bool paths_make_folders(const char *folder, unsigned mode);
 
 /* What follows the last slash. */
-const char *paths_base(const char *path);
+const char *paths_basename(const char *path);
 
 bool paths_exists(const char *path);
 bool paths_is_folder(const char *path);
 
 /* Writes a whole file aside, to .weft-XXXXXX.tmp, and renames it into place. False: errno
  * tells. */
-bool paths_replace(const char *path, const void *bytes, size_t size);
+bool paths_write_atomic(const char *path, const void *bytes, size_t size);
 
 /* Reads a file of at most `most` bytes, adding a zero byte. NULL: errno tells. Free
  * it. */
-char *paths_read(const char *path, size_t most, size_t *size);
+char *paths_read_file(const char *path, size_t most, size_t *size);
 
 /* The text as a shell takes it for one word, in a static buffer that lives for four
  * calls. */
-const char *paths_quoted(const char *text);
+const char *paths_shell_quoted(const char *text);
 
 #endif

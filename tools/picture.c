@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Pictures in a terminal: two pixels a cell by half blocks, in true colour or 256
+/* Images in a terminal: two pixels a cell by half blocks, in true colour or 256
  * colours, or by letters of growing darkness where there is no colour. */
 #define _GNU_SOURCE
 #include "term.h"
@@ -19,26 +19,26 @@ struct color {
 static enum depth depth(FILE *out)
 {
     const char *name = getenv("COLORTERM");
-    if (!*term_off(out) || strcmp(nl_langinfo(CODESET), "UTF-8"))
+    if (!*term_style_end(out) || strcmp(nl_langinfo(CODESET), "UTF-8"))
         return DEPTH_LETTERS;
     return name && (!strcmp(name, "truecolor") || !strcmp(name, "24bit")) ? DEPTH_TRUE
                                                                           : DEPTH_256;
 }
 
-/* Columns that the picture gets, and the mean colour over the source pixels of the cell
+/* Columns that the image gets, and the mean colour over the source pixels of the cell
  * half (x, y) on that grid. Rows beyond the last are black. */
-static int columns(const struct term_picture *p)
+static int columns(const struct term_image *p)
 {
     return p->width < WIDEST ? p->width : WIDEST;
 }
 
-static int half_rows(const struct term_picture *p)
+static int half_rows(const struct term_image *p)
 {
     int rows = (p->height * columns(p) + p->width / 2) / p->width;
     return rows > 0 ? rows : 1;
 }
 
-static struct color pixel(const struct term_picture *p, int x, int y)
+static struct color pixel(const struct term_image *p, int x, int y)
 {
     int w = columns(p), h = half_rows(p);
     long sum[3] = {0}, n = 0;
@@ -81,37 +81,37 @@ static void cell(FILE *out, enum depth d, struct color top, struct color bottom)
     }
 }
 
-static void draw_row(FILE *out, const struct term_picture *pictures, int count)
+static void draw_row(FILE *out, const struct term_image *images, int count)
 {
     enum depth d = depth(out);
     int rows = 0;
     for (int i = 0; i < count; i++) {
-        int mine = (half_rows(&pictures[i]) + 1) / 2;
+        int mine = (half_rows(&images[i]) + 1) / 2;
         rows = mine > rows ? mine : rows;
-        int w = columns(&pictures[i]);
-        fprintf(out, "%-*.*s%*s", w, w, pictures[i].caption, i + 1 < count ? GAP : 0, "");
+        int w = columns(&images[i]);
+        fprintf(out, "%-*.*s%*s", w, w, images[i].caption, i + 1 < count ? GAP : 0, "");
     }
     fputc('\n', out);
     for (int y = 0; y < rows; y++) {
         for (int i = 0; i < count; i++) {
-            const struct term_picture *p = &pictures[i];
+            const struct term_image *p = &images[i];
             for (int x = 0; x < columns(p); x++)
                 cell(out, d, pixel(p, x, 2 * y), pixel(p, x, 2 * y + 1));
-            fprintf(out, "%s%*s", term_off(out), i + 1 < count ? GAP : 0, "");
+            fprintf(out, "%s%*s", term_style_end(out), i + 1 < count ? GAP : 0, "");
         }
         fputc('\n', out);
     }
 }
 
-void term_pictures(FILE *out, const struct term_picture *pictures, int count)
+void term_draw_images(FILE *out, const struct term_image *images, int count)
 {
     int limit = term_width(out);
     limit = limit > 100 ? 100 : limit;
     for (int i = 0; i < count;) {
-        int fit = 1, used = columns(&pictures[i]);
-        while (i + fit < count && used + GAP + columns(&pictures[i + fit]) <= limit)
-            used += GAP + columns(&pictures[i + fit++]);
-        draw_row(out, pictures + i, fit);
+        int fit = 1, used = columns(&images[i]);
+        while (i + fit < count && used + GAP + columns(&images[i + fit]) <= limit)
+            used += GAP + columns(&images[i + fit++]);
+        draw_row(out, images + i, fit);
         i += fit;
     }
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The pictures that a user names. */
+/* The images that a user names. */
 #define _GNU_SOURCE
 #include "pictures.h"
 
@@ -15,19 +15,20 @@
 #include <unistd.h>
 #include <zlib.h>
 
-enum { DEEPEST = 32, MOST_BYTES = 1 << 30 };
+enum { MAX_FOLDER_DEPTH = 32, MAX_BYTES = 1 << 30 };
 
-static void add(struct picture_list *list, const char *path)
+static void add(struct image_paths *list, const char *path)
 {
     if (list->count == list->room) {
         list->room = list->room ? 2 * list->room : 16;
-        list->paths = term_alloc(list->paths, (size_t)list->room * sizeof(*list->paths));
+        list->paths =
+            term_realloc_or_exit(list->paths, (size_t)list->room * sizeof(*list->paths));
     }
     size_t size = strlen(path) + 1;
-    list->paths[list->count++] = memcpy(term_alloc(NULL, size), path, size);
+    list->paths[list->count++] = memcpy(term_realloc_or_exit(NULL, size), path, size);
 }
 
-static bool is_picture(const char *name)
+static bool is_image(const char *name)
 {
     static const char *const endings[] = {
         ".png", ".jpg", ".jpeg",   ".pgm",       ".ppm",
@@ -51,7 +52,7 @@ static int not_hidden(const struct dirent *e)
     return e->d_name[0] != '.';
 }
 
-static bool walk(const struct app *app, struct picture_list *list, const char *folder,
+static bool walk(const struct app *app, struct image_paths *list, const char *folder,
                  int depth)
 {
     struct dirent **entries;
@@ -66,9 +67,9 @@ static bool walk(const struct app *app, struct picture_list *list, const char *f
         struct stat s;
         /* Links to folders are not followed: they may lead in circles. */
         if (paths_join(path, folder, entries[i]->d_name) && !lstat(path, &s)) {
-            if (S_ISDIR(s.st_mode) && depth < DEEPEST)
+            if (S_ISDIR(s.st_mode) && depth < MAX_FOLDER_DEPTH)
                 done = walk(app, list, path, depth + 1) && done;
-            else if (!S_ISDIR(s.st_mode) && is_picture(entries[i]->d_name))
+            else if (!S_ISDIR(s.st_mode) && is_image(entries[i]->d_name))
                 add(list, path);
         }
         free(entries[i]);
@@ -77,31 +78,30 @@ static bool walk(const struct app *app, struct picture_list *list, const char *f
     return done;
 }
 
-enum app_exit picture_list_add(const struct app *app, struct picture_list *list,
-                               const char *path)
+enum app_exit image_paths_add(const struct app *app, struct image_paths *list,
+                              const char *path)
 {
     int before = list->count;
     if (!strcmp(path, "-") || !paths_is_folder(path)) {
         add(list, path);
-        return APP_DONE;
+        return APP_OK;
     }
     if (!walk(app, list, path, 0))
         return APP_BAD_INPUT;
     if (list->count == before)
-        return app_error(
-            app, APP_BAD_INPUT,
-            "%s: no pictures in this folder (looked for .png .jpg .jpeg .pgm "
-            ".ppm .idx)",
-            path);
-    return APP_DONE;
+        return app_error(app, APP_BAD_INPUT,
+                         "%s: no images in this folder (looked for .png .jpg .jpeg .pgm "
+                         ".ppm .idx)",
+                         path);
+    return APP_OK;
 }
 
-void picture_list_finish(struct picture_list *list)
+void image_paths_free(struct image_paths *list)
 {
     for (int i = 0; i < list->count; i++)
         free(list->paths[i]);
     free(list->paths);
-    *list = (struct picture_list){0};
+    *list = (struct image_paths){0};
 }
 
 static bool fail(char why[512], const char *path, const char *what)
@@ -111,7 +111,7 @@ static bool fail(char why[512], const char *path, const char *what)
 }
 
 /* gzread passes on what is not packed. */
-static bool read_all(struct picture_file *file, char why[512])
+static bool read_all(struct image_file *file, char why[512])
 {
     bool standard = !strcmp(file->path, "-");
     int descriptor =
@@ -130,10 +130,10 @@ static bool read_all(struct picture_file *file, char why[512])
     }
     size_t room = 0;
     int n = 1;
-    while (n > 0 && file->size <= MOST_BYTES) {
+    while (n > 0 && file->size <= MAX_BYTES) {
         if (room - file->size < 65536) {
             room = room ? 2 * room : 1 << 18;
-            file->bytes = term_alloc(file->bytes, room);
+            file->bytes = term_realloc_or_exit(file->bytes, room);
         }
         n = gzread(in, file->bytes + file->size, (unsigned)65536);
         file->size += n > 0 ? (size_t)n : 0;
@@ -143,7 +143,7 @@ static bool read_all(struct picture_file *file, char why[512])
     char text[128];
     snprintf(text, sizeof(text), "%s", error == Z_ERRNO ? strerror(errno) : what);
     int closed = gzclose_r(in);
-    if (file->size > MOST_BYTES)
+    if (file->size > MAX_BYTES)
         return fail(why, file->path, "larger than 1 GiB");
     if (n < 0 || (error != Z_OK && error != Z_STREAM_END))
         return fail(why, file->path, *text ? text : "cannot be read");
@@ -157,14 +157,14 @@ static uint32_t big_endian(const uint8_t *b)
     return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
 }
 
-/* IDX: 0, 0, 8 for bytes, the number of extents, and the extents: pictures, rows,
+/* IDX: 0, 0, 8 for bytes, the number of extents, and the extents: images, rows,
  * columns, and perhaps channels. */
-static bool open_idx(struct picture_file *file, char why[512])
+static bool open_idx(struct image_file *file, char why[512])
 {
     uint64_t extents[4] = {0, 0, 0, 1}, total = 1;
     size_t rank = file->bytes[3], header = 4 + 4 * rank;
     if (rank < 3 || rank > 4)
-        return fail(why, file->path, "an IDX file, but not of pictures");
+        return fail(why, file->path, "an IDX file, but not of images");
     if (file->size < header)
         return fail(why, file->path, "an IDX file that is cut off in its header");
     for (size_t i = 0; i < rank; i++) {
@@ -175,7 +175,7 @@ static bool open_idx(struct picture_file *file, char why[512])
             return fail(why, file->path, "an IDX file with impossible extents");
     }
     if (extents[3] != 1 && extents[3] != 3)
-        return fail(why, file->path, "an IDX file of neither grey nor colour pictures");
+        return fail(why, file->path, "an IDX file of neither grey nor colour images");
     if (total != file->size - header) {
         char text[160];
         snprintf(
@@ -187,39 +187,39 @@ static bool open_idx(struct picture_file *file, char why[512])
     }
     file->idx = true;
     file->count = (int)extents[0];
-    file->first = (struct weft_picture){(int)extents[1], (int)extents[2], (int)extents[3],
-                                        file->bytes + header};
+    file->first = (struct weft_image){(int)extents[1], (int)extents[2], (int)extents[3],
+                                      file->bytes + header};
     return true;
 }
 
-bool picture_file_open(struct app *app, struct picture_file *file, const char *path,
-                       char why[512])
+bool image_file_open(struct app *app, struct image_file *file, const char *path,
+                     char why[512])
 {
-    *file = (struct picture_file){.path = path, .count = 1};
+    *file = (struct image_file){.path = path, .count = 1};
     if (!read_all(file, why))
         return false;
     if (file->size >= 4 && !file->bytes[0] && !file->bytes[1] && file->bytes[2] == 8)
         return open_idx(file, why);
     const char *name = strcmp(path, "-") ? path : "stdin";
-    if (!weft_picture_decode(app->context, name, file->bytes, file->size, &file->first))
+    if (!weft_image_decode(app->context, name, file->bytes, file->size, &file->first))
         return true;
     snprintf(why, 512, "%s", weft_error(app->context));
     return false;
 }
 
-struct weft_picture picture_file_get(const struct picture_file *file, int index)
+struct weft_image image_file_image(const struct image_file *file, int index)
 {
-    struct weft_picture p = file->first;
+    struct weft_image p = file->first;
     if (file->idx)
         p.pixels +=
             (size_t)index * (size_t)p.height * (size_t)p.width * (size_t)p.channels;
     return p;
 }
 
-void picture_file_finish(struct picture_file *file)
+void image_file_close(struct image_file *file)
 {
     if (!file->idx && file->first.pixels)
-        weft_picture_finish(&file->first);
+        weft_image_free(&file->first);
     free(file->bytes);
-    *file = (struct picture_file){0};
+    *file = (struct image_file){0};
 }

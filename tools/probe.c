@@ -36,51 +36,51 @@
 enum { REASON = 96, BELIEVED = 3600 };
 
 /* Seconds that a driver may take. */
-static int patience(void)
+static int timeout_seconds(void)
 {
     const char *text = getenv("WEFT_PROBE_SECONDS");
     int seconds = text ? atoi(text) : 0;
     return seconds > 0 && seconds < 3600 ? seconds : 20;
 }
 
-struct probe {
+struct smoke_test {
     struct icd_list icds;
-    char reasons[ICD_MOST][REASON]; /* "": the driver is good */
+    char reasons[ICD_MAX_FILES][REASON]; /* "": the driver is good */
     uint64_t key;
 };
 
 /* FNV-1a, 64 bits. */
-static void mix(struct probe *p, const void *bytes, size_t size)
+static void hash_mix(struct smoke_test *p, const void *bytes, size_t size)
 {
     for (size_t i = 0; i < size; i++)
         p->key = (p->key ^ ((const unsigned char *)bytes)[i]) * 0x100000001b3u;
 }
 
-static void mix_text(struct probe *p, const char *text)
+static void hash_text(struct smoke_test *p, const char *text)
 {
-    mix(p, text ? text : "\1", text ? strlen(text) + 1 : 2);
+    hash_mix(p, text ? text : "\1", text ? strlen(text) + 1 : 2);
 }
 
-static void mix_file(struct probe *p, const char *path)
+static void hash_file(struct smoke_test *p, const char *path)
 {
     struct stat s;
-    mix_text(p, path);
+    hash_text(p, path);
     if (stat(path, &s))
         return;
     int64_t facts[] = {s.st_size, s.st_mtim.tv_sec, s.st_mtim.tv_nsec, s.st_mode};
-    mix(p, facts, sizeof(facts));
+    hash_mix(p, facts, sizeof(facts));
 }
 
 /* The library that an .icd file names, looked for where the dynamic loader would. */
-static void mix_library(struct probe *p, const char *icd)
+static void hash_library(struct smoke_test *p, const char *icd)
 {
     static const char *const places[] = {"/usr/local/lib/%s", "/usr/lib/*-linux-*/%s",
                                          "/usr/lib64/%s", "/usr/lib/%s"};
-    char *library = icd_library(icd);
+    char *library = icd_read_library(icd);
     if (!library)
         return;
     if (strchr(library, '/')) {
-        mix_file(p, library);
+        hash_file(p, library);
     } else {
         for (size_t i = 0; *library && i < sizeof(places) / sizeof(*places); i++) {
             char pattern[PATHS_MAX];
@@ -88,39 +88,40 @@ static void mix_library(struct probe *p, const char *icd)
             snprintf(pattern, sizeof(pattern), places[i], library);
             if (!glob(pattern, 0, NULL, &found))
                 for (size_t k = 0; k < found.gl_pathc; k++)
-                    mix_file(p, found.gl_pathv[k]);
+                    hash_file(p, found.gl_pathv[k]);
             globfree(&found);
         }
     }
     free(library);
 }
 
-static void list_drivers(struct probe *p, const char *place)
+static void list_drivers(struct smoke_test *p, const char *place)
 {
     static const char *const settings[] = {
         "OCL_ICD_FILENAMES", "OPENCL_LAYERS", "LD_LIBRARY_PATH", "LD_PRELOAD",
         "RUSTICL_ENABLE",    "POCL_DEVICES",  "OCL_ICD_VENDORS", "OPENCL_VENDOR_PATH"};
     p->key = 0xcbf29ce484222325u;
-    mix_text(p, weft_version());
+    hash_text(p, weft_version());
     for (size_t i = 0; i < sizeof(settings) / sizeof(*settings); i++)
-        mix_text(p, getenv(settings[i]));
-    mix_file(p, place);
-    icd_find(&p->icds, place);
+        hash_text(p, getenv(settings[i]));
+    hash_file(p, place);
+    icd_list_files(&p->icds, place);
     for (int i = 0; i < p->icds.count; i++) {
         char path[PATHS_MAX];
-        if (icd_path(&p->icds, i, path)) {
-            mix_file(p, path);
-            mix_library(p, path);
+        if (icd_file_path(&p->icds, i, path)) {
+            hash_file(p, path);
+            hash_library(p, path);
         }
     }
 }
 
 /* A device that refuses says so when it is used. */
-static void try_device(weft_context *context, int index)
+static void test_device(weft_context *context, int index)
 {
     weft_device *device = NULL;
     struct weft_verify_result result;
-    const struct weft_verify_params one = {.op = "convert", .cases = 1, .small = true};
+    const struct weft_verify_params one = {
+        .op = "convert", .cases = 1, .tiny_shapes = true};
     if (!weft_device_open(context, index, NULL, &device))
         weft_verify(device, &one, &result);
     weft_device_close(&device);
@@ -128,10 +129,10 @@ static void try_device(weft_context *context, int index)
 
 /* In a child: tries all devices of the drivers that are in `vendors`, or of that one
  * alone. */
-static void touch(const char *vendors, bool alone, int done)
+static void exercise_device(const char *vendors, bool alone, int done)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    alarm(2 * (unsigned)patience());
+    alarm(2 * (unsigned)timeout_seconds());
     int nothing = open("/dev/null", O_RDWR);
     dup2(nothing, STDIN_FILENO);
     dup2(nothing, STDOUT_FILENO);
@@ -142,18 +143,18 @@ static void touch(const char *vendors, bool alone, int done)
     struct weft_context_params params = {.icd_dir = vendors};
     if (!weft_context_create(&context, &params)) {
         for (int i = 0; i < weft_device_count(context); i++)
-            try_device(context, i);
+            test_device(context, i);
         weft_context_destroy(&context);
     }
     _exit(write(done, "k", 1) == 1 ? 0 : 1);
 }
 
-struct child {
+struct probe_process {
     pid_t id;
     int done; /* gets a byte when all went well, and ends when the child does */
 };
 
-static bool start(struct child *child, const char *vendors, bool alone)
+static bool start(struct probe_process *child, const char *vendors, bool alone)
 {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC))
@@ -161,7 +162,7 @@ static bool start(struct child *child, const char *vendors, bool alone)
     child->id = fork();
     if (!child->id) {
         setpgid(0, 0);
-        touch(vendors, alone, ends[1]);
+        exercise_device(vendors, alone, ends[1]);
     }
     close(ends[1]);
     child->done = ends[0];
@@ -171,7 +172,8 @@ static bool start(struct child *child, const char *vendors, bool alone)
 }
 
 /* Waits for the child until `deadline`; "" in `reason` if all went well. */
-static void finish(struct child *child, double deadline, bool tell, char reason[REASON])
+static void finish(struct probe_process *child, double deadline, bool tell,
+                   char reason[REASON])
 {
     char byte = 0;
     bool hung = false;
@@ -183,7 +185,7 @@ static void finish(struct child *child, double deadline, bool tell, char reason[
             break;
         hung = got == 0 && left <= 0;
         if (got == 0 && tell)
-            term_say("Trying the OpenCL drivers for the first time ...");
+            term_print("Trying the OpenCL drivers for the first time ...");
         tell = tell && got;
     }
     close(child->done);
@@ -194,7 +196,7 @@ static void finish(struct child *child, double deadline, bool tell, char reason[
     }
     reason[0] = '\0';
     if (hung)
-        snprintf(reason, REASON, "did not answer within %d s", patience());
+        snprintf(reason, REASON, "did not answer within %d s", timeout_seconds());
     else if (!byte && WIFSIGNALED(status))
         snprintf(reason, REASON, "crashes when it is first used (%s)",
                  strsignal(WTERMSIG(status)));
@@ -204,11 +206,11 @@ static void finish(struct child *child, double deadline, bool tell, char reason[
                  WEXITSTATUS(status));
 }
 
-static bool remembered(struct probe *p, const char *path, bool again)
+static bool cache_load(struct smoke_test *p, const char *path, bool again)
 {
     struct stat s;
     size_t size;
-    char *text = paths_read(path, 1 << 20, &size);
+    char *text = paths_read_file(path, 1 << 20, &size);
     if (!text)
         return false;
     int known = 0;
@@ -217,7 +219,7 @@ static bool remembered(struct probe *p, const char *path, bool again)
         next = strchr(line, '\n');
         if (next)
             *next++ = '\0';
-        char verdict[8], name[ICD_NAME];
+        char verdict[8], name[ICD_NAME_BYTES];
         int at = 0;
         if (sscanf(line, "%7s %255s %n", verdict, name, &at) < 2)
             break;
@@ -238,37 +240,37 @@ static bool remembered(struct probe *p, const char *path, bool again)
     return false;
 }
 
-static void remember(const struct probe *p, const char *path)
+static void cache_store(const struct smoke_test *p, const char *path)
 {
-    char text[ICD_MOST * (ICD_NAME + REASON + 16)] = "";
+    char text[ICD_MAX_FILES * (ICD_NAME_BYTES + REASON + 16)] = "";
     size_t at = 0;
     for (int i = 0; i < p->icds.count; i++) {
         const char *reason = p->reasons[i];
         at += (size_t)snprintf(text + at, sizeof(text) - at, "%s %s %s\n",
                                *reason ? "bad" : "good", p->icds.names[i], reason);
     }
-    paths_replace(path, text, at);
+    paths_write_atomic(path, text, at);
 }
 
 /* Tries all drivers at once, and on trouble each alone, side by side. */
-static void try_all(struct probe *p)
+static void test_all_drivers(struct smoke_test *p)
 {
-    struct child child, children[ICD_MOST] = {{0}};
+    struct probe_process child, children[ICD_MAX_FILES] = {{0}};
     char reason[REASON];
     if (!start(&child, p->icds.place, false))
         return;
-    finish(&child, term_seconds() + patience(), true, reason);
+    finish(&child, term_seconds() + timeout_seconds(), true, reason);
     if (!*reason)
         return;
     if (p->icds.count == 1) {
         memcpy(p->reasons[0], reason, sizeof(reason));
         return;
     }
-    term_say("An OpenCL driver %s; trying them one by one ...", reason);
-    double deadline = term_seconds() + patience();
+    term_print("An OpenCL driver %s; trying them one by one ...", reason);
+    double deadline = term_seconds() + timeout_seconds();
     for (int i = 0; i < p->icds.count; i++) {
         char path[PATHS_MAX];
-        if (!icd_path(&p->icds, i, path) || !start(&children[i], path, true))
+        if (!icd_file_path(&p->icds, i, path) || !start(&children[i], path, true))
             children[i].id = 0;
     }
     bool found = false;
@@ -297,11 +299,11 @@ static char own_folder[PATHS_MAX]; /* of copies of the good ones; "" if there is
 
 /* Points the loader at copies of the good .icd files. The folder may be there from an
  * earlier time, when others were good: what is bad now is removed from it. */
-static void leave_out(const struct probe *p, const char *cache)
+static void exclude_driver(const struct smoke_test *p, const char *cache)
 {
     char folder[PATHS_MAX], name[32];
     snprintf(name, sizeof(name), "icd-%016" PRIx64, p->key);
-    if (!cache || !paths_join(folder, cache, name) || !paths_make(folder, 0700)) {
+    if (!cache || !paths_join(folder, cache, name) || !paths_make_folders(folder, 0700)) {
         const char *place = getenv("TMPDIR");
         if (!paths_join(folder, place && *place ? place : "/tmp", "weft-XXXXXX") ||
             !mkdtemp(folder))
@@ -312,10 +314,11 @@ static void leave_out(const struct probe *p, const char *cache)
     for (int i = 0; i < p->icds.count; i++) {
         char from[PATHS_MAX], to[PATHS_MAX];
         size_t size;
-        if (!icd_path(&p->icds, i, from) || !paths_join(to, folder, p->icds.names[i]))
+        if (!icd_file_path(&p->icds, i, from) ||
+            !paths_join(to, folder, p->icds.names[i]))
             continue;
-        char *text = *p->reasons[i] ? NULL : paths_read(from, 4096, &size);
-        if (!text || !paths_replace(to, text, size))
+        char *text = *p->reasons[i] ? NULL : paths_read_file(from, 4096, &size);
+        if (!text || !paths_write_atomic(to, text, size))
             unlink(to);
         free(text);
     }
@@ -323,40 +326,41 @@ static void leave_out(const struct probe *p, const char *cache)
     memcpy(own_folder, folder, sizeof(folder));
 }
 
-static struct probe probe;
+static struct smoke_test probe;
 static const char *misled_by;
 
-const char *probe_misled_by(void)
+const char *smoke_test_misleading_variable(void)
 {
     return misled_by;
 }
 
-const char *probe_place(void)
+const char *smoke_test_icd_location(void)
 {
     return probe.icds.place;
 }
 
-void probe_tell(const char *note, char out[PROBE_NOTE])
+void smoke_test_format_diagnostic(const char *note, char out[SMOKE_TEST_MESSAGE_BYTES])
 {
     size_t at = 0, length = strlen(own_folder);
-    for (out[0] = '\0'; *note && at + 1 < PROBE_NOTE;) {
+    for (out[0] = '\0'; *note && at + 1 < SMOKE_TEST_MESSAGE_BYTES;) {
         bool own = length && !strncmp(note, own_folder, length);
-        at += (size_t)snprintf(out + at, PROBE_NOTE - at, "%.*s", own ? PATHS_MAX : 1,
-                               own ? probe.icds.place : note);
+        at += (size_t)snprintf(out + at, SMOKE_TEST_MESSAGE_BYTES - at, "%.*s",
+                               own ? PATHS_MAX : 1, own ? probe.icds.place : note);
         note += own ? length : 1;
     }
 }
 
-const char *probe_left_out(const char *icd)
+const char *smoke_test_exclusion_reason(const char *icd)
 {
     char path[PATHS_MAX];
     for (int i = 0; i < probe.icds.count; i++)
-        if (*probe.reasons[i] && icd_path(&probe.icds, i, path) && !strcmp(path, icd))
+        if (*probe.reasons[i] && icd_file_path(&probe.icds, i, path) &&
+            !strcmp(path, icd))
             return probe.reasons[i];
     return NULL;
 }
 
-int probe_count_left_out(void)
+int smoke_test_excluded_count(void)
 {
     int count = 0;
     for (int i = 0; i < probe.icds.count; i++)
@@ -364,18 +368,18 @@ int probe_count_left_out(void)
     return count;
 }
 
-static void warn(const struct probe *p, int i)
+static void warn(const struct smoke_test *p, int i)
 {
     char path[PATHS_MAX];
-    if (icd_path(&p->icds, i, path))
+    if (icd_file_path(&p->icds, i, path))
         term_warn("the OpenCL driver %s %s; it is left out. Remove or reinstall its "
                   "package (dpkg -S %s).",
                   path, p->reasons[i], path);
 }
 
-const char *probe_drivers(bool again)
+const char *smoke_test_drivers(bool again)
 {
-    struct probe *p = &probe;
+    struct smoke_test *p = &probe;
     const char *name_set = "OCL_ICD_VENDORS", *set = getenv(name_set);
     if (!set || !*set)
         set = getenv(name_set = "OPENCL_VENDOR_PATH");
@@ -391,17 +395,17 @@ const char *probe_drivers(bool again)
     bool keep = paths_cache(cache);
     snprintf(name, sizeof(name), "probe-%016" PRIx64, p->key);
     keep = keep && paths_join(kept, cache, name);
-    if (!keep || !remembered(p, kept, again)) {
-        try_all(p);
+    if (!keep || !cache_load(p, kept, again)) {
+        test_all_drivers(p);
         if (keep)
-            remember(p, kept);
+            cache_store(p, kept);
     }
     for (int i = 0; i < p->icds.count; i++)
         if (*p->reasons[i])
             warn(p, i);
-    int bad = probe_count_left_out();
+    int bad = smoke_test_excluded_count();
     if (bad)
-        leave_out(p, keep ? cache : NULL);
+        exclude_driver(p, keep ? cache : NULL);
     if (bad == p->icds.count && !getenv("OCL_ICD_FILENAMES"))
         return NULL;
     return *own_folder ? own_folder : p->icds.place;

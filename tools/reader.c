@@ -6,47 +6,47 @@
 #include <signal.h>
 #include <string.h>
 
-static void *run(void *priv)
+static void *read_thread(void *priv)
 {
-    struct reader *r = priv;
+    struct dataset_prefetch *r = priv;
     const struct weft_context_params params = {.no_opencl = true};
     if (!weft_context_create(&r->context, &params))
-        weft_data_open(r->context, r->spec, r->part, &r->data);
+        weft_dataset_open(r->context, r->spec, r->split, &r->data);
     return NULL;
 }
 
-void reader_start(struct reader *r)
+void dataset_prefetch_start(struct dataset_prefetch *r)
 {
     sigset_t all, before;
     if (!r->spec || r->running)
         return;
     sigfillset(&all); /* signals are for the main thread */
     pthread_sigmask(SIG_BLOCK, &all, &before);
-    r->running = !pthread_create(&r->thread, NULL, run, r);
+    r->running = !pthread_create(&r->thread, NULL, read_thread, r);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-static void join(struct reader *r)
+static void join(struct dataset_prefetch *r)
 {
     if (r->running)
         pthread_join(r->thread, NULL);
     r->running = false;
 }
 
-bool reader_take(struct reader *r, const char *spec, enum weft_data_part part,
-                 weft_data **out)
+bool dataset_prefetch_take(struct dataset_prefetch *r, const char *spec,
+                           enum weft_split split, weft_dataset **out)
 {
     join(r);
-    if (!r->data || r->part != part || strcmp(r->spec, spec) != 0)
+    if (!r->data || r->split != split || strcmp(r->spec, spec) != 0)
         return false;
     *out = r->data;
     r->data = NULL;
     return true;
 }
 
-void reader_finish(struct reader *r)
+void dataset_prefetch_finish(struct dataset_prefetch *r)
 {
     join(r);
-    weft_data_destroy(&r->data);
+    weft_dataset_destroy(&r->data);
     weft_context_destroy(&r->context);
 }

@@ -18,20 +18,20 @@ const json_t *report_rows(const struct results *r, int run)
     return json_object_get(results_run(r, run), "rows");
 }
 
-bool report_is_new(const struct results *r, int run, const json_t *row)
+bool report_is_first_with(const struct results *r, int run, const json_t *row)
 {
     for (int i = 0; i < run; i++)
-        if (results_same(results_run(r, i), row))
+        if (results_find_same(results_run(r, i), row))
             return false;
-    return results_same(results_run(r, run), row) == row;
+    return results_find_same(results_run(r, run), row) == row;
 }
 
-void report_label(FILE *out, const struct results *r, int run)
+void report_write_label(FILE *out, const struct results *r, int run)
 {
-    char label[RESULTS_LABEL];
+    char label[RESULTS_LABEL_BYTES];
     results_label(r, run, label);
     fprintf(out, "<b>%s</b> ", results_letter(run));
-    page_text(out, label);
+    html_write_escaped(out, label);
 }
 
 /* What is known of a run; its file unless the label has it. */
@@ -48,46 +48,46 @@ static void write_facts(FILE *out, const struct results *r, int index)
                  {"made", ""},
                  {"file", ""}};
     const json_t *run = results_run(r, index);
-    char label[RESULTS_LABEL];
+    char label[RESULTS_LABEL_BYTES];
     results_label(r, index, label);
     for (size_t i = 0; i < sizeof(facts) / sizeof(*facts); i++) {
         const char *text = results_text(run, facts[i].path);
         if (!*text || (!strcmp(facts[i].path, "file") && strstr(label, text)))
             continue;
         fprintf(out, "<span>%s", facts[i].name);
-        page_text(out, text);
+        html_write_escaped(out, text);
         fputs("</span> ", out);
     }
 }
 
 static void write_head(FILE *out, const struct results *r)
 {
-    char sentence[SUMMARY_SENTENCE], label[RESULTS_LABEL];
-    int fastest = summary_fastest(r), count = results_count(r);
+    char sentence[COMPARISON_SENTENCE_BYTES], label[RESULTS_LABEL_BYTES];
+    int fastest = comparison_fastest_run(r), count = results_count(r);
     fputs("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
           "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
           "<title>weft bench: ",
           out);
     results_label(r, fastest < 0 ? 0 : fastest, label);
-    page_text(out, label);
-    fprintf(out, "</title>\n<style>\n%s</style>\n</head>\n<body>\n", page_style);
+    html_write_escaped(out, label);
+    fprintf(out, "</title>\n<style>\n%s</style>\n</head>\n<body>\n", html_style);
     fprintf(out, "<h1>weft bench: %d run%s</h1>\n", count, count == 1 ? "" : "s");
     for (int i = 0; fastest >= 0 && i < count; i++)
-        if (i != fastest && summary_sentence(r, fastest, i, sentence)) {
+        if (i != fastest && comparison_sentence(r, fastest, i, sentence)) {
             fputs("<p class=\"lede\">", out);
-            page_text(out, sentence);
+            html_write_escaped(out, sentence);
             fputs("</p>\n", out);
         }
     for (int i = 0; i < count; i++) {
         const json_t *run = results_run(r, i);
         fprintf(out, "<p><span class=\"key c%d\">", report_color(i));
-        report_label(out, r, i);
+        report_write_label(out, r, i);
         fputs("</span><br><span class=\"soft facts\">", out);
         write_facts(out, r, i);
         fputs("</span>", out);
         if (*results_text(run, "fault")) {
             fputs("<br><span class=\"wrong\">", out);
-            page_text(out, results_text(run, "fault"));
+            html_write_escaped(out, results_text(run, "fault"));
             fputs("</span>", out);
         }
         fputs("</p>\n", out);
@@ -98,28 +98,28 @@ static void write_head(FILE *out, const struct results *r)
 static void write_overview(FILE *out, const struct results *r)
 {
     struct table t;
-    char about[OVERVIEW_ABOUT];
-    overview_table(&t, r, TABLE_HUMAN);
-    overview_about(r, about);
+    char about[DEVICE_TABLE_LEGEND_BYTES];
+    device_table_build(&t, r, TABLE_HUMAN);
+    device_table_legend(r, about);
     fputs("<div class=\"wide whole\"><table><thead><tr><th>", out);
     for (int i = 0; i < results_count(r); i++)
         fprintf(out, "<th class=\"n key c%d\">%s", report_color(i), results_letter(i));
     fputs("</thead><tbody>\n", out);
     for (int c = 1; c < t.column_count; c++) {
-        if (!table_told(&t, c))
+        if (!table_column_has_data(&t, c))
             continue;
         fputs("<tr><th>", out);
-        page_text(out, table_shown(&t, -1, c));
+        html_write_escaped(out, table_cell_text(&t, -1, c));
         for (int i = 0; i < results_count(r); i++) {
             fputs("<td class=\"n\">", out);
-            page_text(out, table_shown(&t, i, c));
+            html_write_escaped(out, table_cell_text(&t, i, c));
         }
         fputc('\n', out);
     }
     fputs("</tbody></table></div>\n<p class=\"soft\">", out);
-    page_text(out, about);
+    html_write_escaped(out, about);
     fputs("</p>\n", out);
-    table_finish(&t);
+    table_free(&t);
 }
 
 static void write_share(FILE *out, double share)
@@ -131,28 +131,29 @@ static void write_share(FILE *out, double share)
 }
 
 /* An accuracy is told to differ where chance would not have it so far from `first`. */
-static void write_learnt(FILE *out, int run, const json_t *row, const json_t *first)
+static void write_convergence_rows(FILE *out, int run, const json_t *row,
+                                   const json_t *first)
 {
-    double accuracy = results_real(row, "accuracy");
-    double error = results_real(first, "accuracy_error");
+    double accuracy = results_number(row, "accuracy");
+    double error = results_number(first, "accuracy_error");
     fputs("<tr><td>", out);
-    page_text(out, results_text(row, "net"));
+    html_write_escaped(out, results_text(row, "net"));
     fputs("<td class=\"n\">", out);
-    page_number(out, results_real(row, "batch"));
+    html_write_number(out, results_number(row, "batch"));
     fputs("<td class=\"n more\">", out);
-    page_number(out, results_real(row, "steps"));
+    html_write_number(out, results_number(row, "steps"));
     fprintf(out, "<td class=\"n key c%d\">%s<td class=\"n\">", report_color(run),
             results_letter(run));
     write_share(out, accuracy);
     fputs(" &plusmn; ", out);
-    write_share(out, results_real(row, "accuracy_error"));
-    if (fabs(accuracy - results_real(first, "accuracy")) > 3 * error)
+    write_share(out, results_number(row, "accuracy_error"));
+    if (fabs(accuracy - results_number(first, "accuracy")) > 3 * error)
         fputs(" <span class=\"wrong\">differs</span>", out);
     fputs("<td class=\"n\">", out);
-    write_share(out, results_real(row, "target"));
+    write_share(out, results_number(row, "target"));
     fputs("<td class=\"n\">", out);
-    page_number(out, results_real(row, "median"));
-    fputs(isfinite(results_real(row, "median")) ? " s\n" : "\n", out);
+    html_write_number(out, results_number(row, "median"));
+    fputs(isfinite(results_number(row, "median")) ? " s\n" : "\n", out);
 }
 
 /* Devices that learnt the same below each other. */
@@ -164,11 +165,11 @@ static void write_learning(FILE *out, const struct results *r)
             const json_t *row = json_array_get(report_rows(r, i), k);
             bool before = false;
             if (strcmp(results_text(row, "workload"), "learn") ||
-                !isfinite(results_real(row, "accuracy")) ||
-                overview_learnt(results_run(r, i), row) != row)
+                !isfinite(results_number(row, "accuracy")) ||
+                results_matching_convergence(results_run(r, i), row) != row)
                 continue;
             for (int m = 0; m < i; m++)
-                before = before || overview_learnt(results_run(r, m), row);
+                before = before || results_matching_convergence(results_run(r, m), row);
             if (before)
                 continue;
             if (!any)
@@ -183,9 +184,9 @@ static void write_learning(FILE *out, const struct results *r)
                     out);
             any = true;
             for (int m = i; m < results_count(r); m++) {
-                const json_t *same = overview_learnt(results_run(r, m), row);
-                if (isfinite(results_real(same, "accuracy")))
-                    write_learnt(out, m, same, row);
+                const json_t *same = results_matching_convergence(results_run(r, m), row);
+                if (isfinite(results_number(same, "accuracy")))
+                    write_convergence_rows(out, m, same, row);
             }
         }
     fputs(any ? "</tbody></table></div>\n" : "", out);
@@ -206,11 +207,12 @@ static void write_heat_row(FILE *out, const struct results *r, const json_t *row
     fputs("<tr>", out);
     for (size_t c = 0; c < sizeof(cells) / sizeof(*cells); c++) {
         fputs(c == 1 ? "<td class=\"more\">" : "<td>", out);
-        page_text(out, results_text(row, cells[c]));
+        html_write_escaped(out, results_text(row, cells[c]));
     }
-    fprintf(out, "<td class=\"n\">%.0f", results_real(row, "batch"));
+    fprintf(out, "<td class=\"n\">%.0f", results_number(row, "batch"));
     for (int i = 0; i < results_count(r); i++) {
-        double share = results_real(results_same(results_run(r, i), row), "roof_share");
+        double share =
+            results_number(results_find_same(results_run(r, i), row), "roof_share");
         if (!has_layers(r, i))
             continue;
         if (isfinite(share))
@@ -230,7 +232,7 @@ static void write_heat(FILE *out, const struct results *r)
         for (size_t k = 0; k < json_array_size(report_rows(r, i)); k++) {
             const json_t *row = json_array_get(report_rows(r, i), k);
             if (strcmp(results_text(row, "workload"), "layers") ||
-                !report_is_new(r, i, row))
+                !report_is_first_with(r, i, row))
                 continue;
             if (!any) {
                 fputs(
@@ -250,7 +252,7 @@ static void write_heat(FILE *out, const struct results *r)
             if (strcmp(net, results_text(row, "net"))) {
                 net = results_text(row, "net");
                 fputs("<tr><th>", out);
-                page_text(out, net);
+                html_write_escaped(out, net);
                 fputc('\n', out);
             }
             write_heat_row(out, r, row);
@@ -262,21 +264,21 @@ static void write_heat(FILE *out, const struct results *r)
 static void write_number(FILE *out, int run, const json_t *row, bool energy)
 {
     static const char *const numbers[] = {"min", "max", "p95", "p99"};
-    double share = results_real(row, "roof_share");
-    char key[RESULTS_LABEL];
-    results_key(row, key);
+    double share = results_number(row, "roof_share");
+    char key[RESULTS_LABEL_BYTES];
+    results_workload_key(row, key);
     fprintf(out, "<tr><td class=\"key c%d\">%s<td>", report_color(run),
             results_letter(run));
-    page_text(out, key);
+    html_write_escaped(out, key);
     fputs("<td class=\"n\">", out);
-    page_number(out, results_real(row, "median"));
+    html_write_number(out, results_number(row, "median"));
     fputs("<td>", out);
-    page_text(out, results_text(row, "unit"));
+    html_write_escaped(out, results_text(row, "unit"));
     fputs("<td class=\"n more\">", out);
-    report_interval(out, row);
+    report_write_interval(out, row);
     for (size_t n = 0; n < sizeof(numbers) / sizeof(*numbers); n++) {
         fputs("<td class=\"n more\">", out);
-        page_number(out, results_real(row, numbers[n]));
+        html_write_number(out, results_number(row, numbers[n]));
     }
     fprintf(out, "<td class=\"n more\">%zu<td class=\"n\">",
             json_array_size(json_object_get(row, "values")));
@@ -284,14 +286,14 @@ static void write_number(FILE *out, int run, const json_t *row, bool energy)
         fprintf(out, "%.0f %%", 100 * share);
     if (energy) {
         fputs("<td class=\"n more\">", out);
-        if (isfinite(results_real(row, "joules_per_1000")))
-            page_number(out, results_real(row, "joules_per_1000"));
+        if (isfinite(results_number(row, "joules_per_1000")))
+            html_write_number(out, results_number(row, "joules_per_1000"));
     }
     if (results_passed(row))
-        fputs(isfinite(results_real(row, "error")) ? "<td>right" : "<td>", out);
+        fputs(isfinite(results_number(row, "error")) ? "<td>right" : "<td>", out);
     else {
         fputs("<td class=\"wrong\">", out);
-        page_text(out, results_text(row, "fault"));
+        html_write_escaped(out, results_text(row, "fault"));
     }
     fputc('\n', out);
 }
@@ -301,8 +303,9 @@ static void write_numbers(FILE *out, const struct results *r)
     bool energy = false;
     for (int i = 0; i < results_count(r); i++)
         for (size_t k = 0; k < json_array_size(report_rows(r, i)); k++)
-            energy = energy || isfinite(results_real(json_array_get(report_rows(r, i), k),
-                                                     "joules_per_1000"));
+            energy =
+                energy || isfinite(results_number(json_array_get(report_rows(r, i), k),
+                                                  "joules_per_1000"));
     fprintf(out,
             "<details open class=\"numbers\"><summary>All numbers</summary>\n<p "
             "class=\"soft\">Right: "
@@ -312,7 +315,7 @@ static void write_numbers(FILE *out, const struct results *r)
             "<th class=\"n more\">Min<th class=\"n more\">Max<th class=\"n more\">p95"
             "<th class=\"n more\">p99<th class=\"n more\">Samples<th class=\"n\">Of roof"
             "%s<th>Result</thead><tbody>\n",
-            energy ? " J/1,000: joules of the whole machine for 1,000 pictures." : "",
+            energy ? " J/1,000: joules of the whole machine for 1,000 images." : "",
             energy ? "<th class=\"n more\">J/1,000" : "");
     for (int i = 0; i < results_count(r); i++)
         for (size_t k = 0; k < json_array_size(report_rows(r, i)); k++)
@@ -324,14 +327,14 @@ static void write_page(FILE *out, const struct results *r)
 {
     write_head(out, r);
     write_overview(out, r);
-    report_bars(out, r);
-    report_curves(out, r);
-    report_rooflines(out, r);
+    report_write_bars(out, r);
+    report_write_curves(out, r);
+    report_write_rooflines(out, r);
     write_heat(out, r);
     write_learning(out, r);
     write_numbers(out, r);
     fputs("<p class=\"soft\">Made by weft ", out);
-    page_text(out, weft_version());
+    html_write_escaped(out, weft_version());
     fputs(".</p>\n</body>\n</html>\n", out);
 }
 
@@ -341,14 +344,14 @@ enum app_exit report_save(const struct app *app, const struct results *r,
     char *text = NULL;
     size_t size;
     if (!path)
-        return APP_DONE;
+        return APP_OK;
     FILE *out = open_memstream(&text, &size);
     if (out)
         write_page(out, r);
-    bool done = out && !fclose(out) && paths_replace(path, text, size);
+    bool done = out && !fclose(out) && paths_write_atomic(path, text, size);
     int why = errno;
     free(text);
-    return done ? APP_DONE
+    return done ? APP_OK
                 : app_error(app, APP_FAILED, "%s cannot be written: %s", path,
                             strerror(why));
 }

@@ -18,32 +18,33 @@ static bool interval(const json_t *row, double out[2])
     return known;
 }
 
-void report_interval(FILE *out, const json_t *row)
+void report_write_interval(FILE *out, const json_t *row)
 {
     double sure[2];
     if (!interval(row, sure))
         return;
-    page_number(out, sure[0]);
+    html_write_number(out, sure[0]);
     fputs("&ndash;", out);
-    page_number(out, sure[1]);
+    html_write_number(out, sure[1]);
 }
 
 static void write_bar(FILE *out, const struct results *r, int run, const json_t *row,
                       double most)
 {
-    double median = results_real(row, "median"), p99 = results_real(row, "p99"), sure[2];
+    double median = results_number(row, "median"), p99 = results_number(row, "p99"),
+           sure[2];
     fputs("<div class=\"who\">", out);
-    report_label(out, r, run);
+    report_write_label(out, r, run);
     if (!strcmp(results_text(row, "served_by"), "weft's C") &&
         strcmp(results_text(results_run(r, run), "device.family"), "C"))
         fputs(", by weft&#39;s C", out);
     fputs("</div><div class=\"value\">", out);
-    page_number(out, median);
+    html_write_number(out, median);
     fputc(' ', out);
-    page_text(out, results_text(row, "unit"));
+    html_write_escaped(out, results_text(row, "unit"));
     if (results_is_time(row) && isfinite(p99)) {
         fputs(", p99 ", out);
-        page_number(out, p99);
+        html_write_number(out, p99);
     }
     fprintf(out,
             "</div><div class=\"track c%d\"><div class=\"bar\" style=\"width:%.2f%%\">"
@@ -58,32 +59,32 @@ static void write_bar(FILE *out, const struct results *r, int run, const json_t 
 /* Of `row` and those that measured the same on the runs after `first`. */
 static void write_group(FILE *out, const struct results *r, int first, const json_t *row)
 {
-    char key[RESULTS_LABEL];
+    char key[RESULTS_LABEL_BYTES];
     double most = 0, sure[2];
     for (int i = first; i < results_count(r); i++) {
-        const json_t *same = results_same(results_run(r, i), row);
+        const json_t *same = results_find_same(results_run(r, i), row);
         interval(same, sure);
-        most = fmax(most, fmax(results_real(same, "median"), sure[1]));
+        most = fmax(most, fmax(results_number(same, "median"), sure[1]));
     }
-    results_key(row, key);
+    results_workload_key(row, key);
     fputs("<h3>", out);
-    page_text(out, key + strcspn(key, " ")); /* the section says what is done */
+    html_write_escaped(out, key + strcspn(key, " ")); /* the section says what is done */
     fputs("</h3>\n<div class=\"bars\">\n", out);
     for (int i = first; i < results_count(r) && most > 0; i++) {
-        const json_t *same = results_same(results_run(r, i), row);
+        const json_t *same = results_find_same(results_run(r, i), row);
         if (same)
             write_bar(out, r, i, same, most);
     }
     fputs("</div>\n", out);
 }
 
-void report_bars(FILE *out, const struct results *r)
+void report_write_bars(FILE *out, const struct results *r)
 {
     static const struct {
         const char *workload, *title, *about;
     } parts[] = {
-        {"train", "Training", "Pictures a second, more is better."},
-        {"infer", "Inference", "Pictures a second, more is better."},
+        {"train", "Training", "Images a second, more is better."},
+        {"inference", "Inference", "Images a second, more is better."},
         {"latency", "Latency", "From asking to the answer, less is better."},
     };
     for (size_t p = 0; p < sizeof(parts) / sizeof(*parts); p++) {
@@ -92,14 +93,14 @@ void report_bars(FILE *out, const struct results *r)
             for (size_t k = 0; k < json_array_size(report_rows(r, i)); k++) {
                 const json_t *row = json_array_get(report_rows(r, i), k);
                 if (strcmp(results_text(row, "workload"), parts[p].workload) ||
-                    !report_is_new(r, i, row))
+                    !report_is_first_with(r, i, row))
                     continue;
                 if (!any)
                     fprintf(out,
                             "<h2>%s</h2>\n<p class=\"soft\">%s A bar is the median, the "
                             "mark at its end the 95 %% interval of the median, which "
                             "takes at least %d samples.</p>\n",
-                            parts[p].title, parts[p].about, STATISTICS_FEWEST);
+                            parts[p].title, parts[p].about, STATISTICS_MIN_SAMPLES);
                 any = true;
                 write_group(out, r, i, row);
             }

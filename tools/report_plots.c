@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The pictures of a report: speed against the batch, and operations against the roofs. */
+/* The images of a report: speed against the batch, and operations against the roofs. */
 #include "page.h"
 #include "report.h"
 
@@ -23,7 +23,7 @@ static bool is_of_curve(const json_t *row, const json_t *first)
                    results_text(first, curve_fields[i])) != 0)
             return false;
     return is_workload(row, results_text(first, "workload")) && results_passed(row) &&
-           results_real(row, "batch") > 0 && results_real(row, "median") > 0;
+           results_number(row, "batch") > 0 && results_number(row, "median") > 0;
 }
 
 /* Whether it is the first of a curve of several points. */
@@ -63,7 +63,7 @@ static void name_curve(const struct results *r, int run, const json_t *first,
 
 /* The rows of the curve that begins at `index`; without `out` they widen the plot. */
 static void curve(FILE *out, const json_t *rows, size_t index, int color,
-                  struct page_plot *p, double end[2])
+                  struct html_plot *p, double end[2])
 {
     const json_t *first = json_array_get(rows, index);
     char dots[4096] = "", sign = 'M';
@@ -74,13 +74,13 @@ static void curve(FILE *out, const json_t *rows, size_t index, int color,
         const json_t *row = json_array_get(rows, k);
         if (!is_of_curve(row, first))
             continue;
-        end[0] = results_real(row, "batch");
-        end[1] = results_real(row, "median");
+        end[0] = results_number(row, "batch");
+        end[1] = results_number(row, "median");
         if (!out) {
-            page_plot_widen(p, end[0], end[1]);
+            html_plot_extend(p, end[0], end[1]);
             continue;
         }
-        double x = page_plot_x(p, end[0]), y = page_plot_y(p, end[1]);
+        double x = html_plot_x(p, end[0]), y = html_plot_y(p, end[1]);
         fprintf(out, "%c%.1f %.1f", sign, x, y);
         sign = 'L';
         if (at + 80 < sizeof(dots))
@@ -95,7 +95,7 @@ static void curve(FILE *out, const json_t *rows, size_t index, int color,
 
 /* All curves of a workload; without `out` they widen and name the plot. How many. */
 static int curves(FILE *out, const struct results *r, const char *workload,
-                  struct page_plot *p)
+                  struct html_plot *p)
 {
     int count = 0;
     for (int i = 0; i < results_count(r); i++)
@@ -110,7 +110,7 @@ static int curves(FILE *out, const struct results *r, const char *workload,
             if (out)
                 continue;
             name_curve(r, i, first, name);
-            page_plot_name(p, report_color(i), end[0], end[1], name);
+            html_plot_add_label(p, report_color(i), end[0], end[1], name);
         }
     return count;
 }
@@ -121,30 +121,31 @@ static void write_keys(FILE *out, const struct results *r)
     fputs("<h2>Speed against the batch</h2>\n<p class=\"soft facts\">", out);
     for (int i = 0; i < results_count(r); i++) {
         fprintf(out, "<span class=\"key c%d\">", report_color(i));
-        report_label(out, r, i);
+        report_write_label(out, r, i);
         fputs("</span> ", out);
     }
     fputs("</p>\n<div class=\"plots\">\n", out);
 }
 
-void report_curves(FILE *out, const struct results *r)
+void report_write_curves(FILE *out, const struct results *r)
 {
-    static const char *const parts[][2] = {{"train", "Training"}, {"infer", "Inference"}};
+    static const char *const parts[][2] = {{"train", "Training"},
+                                           {"inference", "Inference"}};
     bool any = false;
     for (int i = 0; i < 2; i++) {
-        struct page_plot p = {{0}, {0}};
+        struct html_plot p = {{0}, {0}};
         if (!curves(NULL, r, parts[i][0], &p))
             continue;
         if (!any)
             write_keys(out, r);
         any = true;
         fprintf(out, "<figure>\n<figcaption><b>%s</b></figcaption>\n", parts[i][1]);
-        page_plot_begin(&p, out,
-                        "Pictures a second against the batch size; all numbers are in "
+        html_plot_begin(&p, out,
+                        "Images a second against the batch size; all numbers are in "
                         "the table at the end",
-                        "pictures a step", "pictures a second");
+                        "images a step", "images a second");
         curves(out, r, parts[i][0], &p);
-        page_plot_end(&p, out);
+        html_plot_end(&p, out);
         fputs("</figure>\n", out);
     }
     fputs(any ? "</div>\n" : "", out);
@@ -153,8 +154,8 @@ void report_curves(FILE *out, const struct results *r)
 /* Operations a byte, and 10^9 of them a second. False: the row is of no operation. */
 static bool operation(const json_t *row, double *intensity, double *speed)
 {
-    double flops = results_real(row, "flops"), bytes = results_real(row, "bytes");
-    double seconds = results_real(row, "seconds");
+    double flops = results_number(row, "flops"), bytes = results_number(row, "bytes");
+    double seconds = results_number(row, "seconds");
     if (!*results_text(row, "direction") || !results_passed(row) || !(flops > 0) ||
         !(bytes > 0) || !(seconds > 0))
         return false;
@@ -168,12 +169,13 @@ static void roofs_of(const json_t *run, double *peak, double *slope)
 {
     const json_t *levels = json_object_get(json_object_get(run, "roofs"), "memory");
     size_t count = json_array_size(levels);
-    *peak = 1e-9 * results_real(run, "roofs.flops");
-    *slope = count ? 1e-9 * results_real(json_array_get(levels, count - 1), "read") : NAN;
+    *peak = 1e-9 * results_number(run, "roofs.flops");
+    *slope =
+        count ? 1e-9 * results_number(json_array_get(levels, count - 1), "read") : NAN;
 }
 
 /* From the slope of the memory to the level of the multiply-adds. */
-static void draw_roof(FILE *out, const struct page_plot *p, double peak, double slope,
+static void draw_roof(FILE *out, const struct html_plot *p, double peak, double slope,
                       int color)
 {
     double left = fmax(p->low[0], p->low[1] / slope);
@@ -181,15 +183,15 @@ static void draw_roof(FILE *out, const struct page_plot *p, double peak, double 
         return;
     double corner = fmin(fmax(peak / slope, left), p->high[0]);
     fprintf(out, "<path class=\"roof c%d\" d=\"M%.1f %.1fL%.1f %.1fH%.1f\"/>\n", color,
-            page_plot_x(p, left), page_plot_y(p, fmin(left * slope, peak)),
-            page_plot_x(p, corner), page_plot_y(p, fmin(corner * slope, peak)),
-            page_plot_x(p, p->high[0]));
+            html_plot_x(p, left), html_plot_y(p, fmin(left * slope, peak)),
+            html_plot_x(p, corner), html_plot_y(p, fmin(corner * slope, peak)),
+            html_plot_x(p, p->high[0]));
 }
 
 /* Dots of a run; without `out` they widen the plot. How many. */
-static int dots(FILE *out, const struct results *r, int run, struct page_plot *p)
+static int dots(FILE *out, const struct results *r, int run, struct html_plot *p)
 {
-    char label[RESULTS_LABEL];
+    char label[RESULTS_LABEL_BYTES];
     double x, y;
     int count = 0;
     for (size_t k = 0; k < json_array_size(report_rows(r, run)); k++) {
@@ -198,53 +200,53 @@ static int dots(FILE *out, const struct results *r, int run, struct page_plot *p
             continue;
         count++;
         if (!out) {
-            page_plot_widen(p, x, y);
+            html_plot_extend(p, x, y);
             continue;
         }
         fprintf(out, "<circle class=\"dot c%d\" cx=\"%.1f\" cy=\"%.1f\" r=\"3\"><title>",
-                report_color(run), page_plot_x(p, x), page_plot_y(p, y));
-        results_key(row, label);
-        page_text(out, label);
+                report_color(run), html_plot_x(p, x), html_plot_y(p, y));
+        results_workload_key(row, label);
+        html_write_escaped(out, label);
         fputs("</title></circle>\n", out);
     }
     return count;
 }
 
 static void write_roofline(FILE *out, const struct results *r, int run,
-                           struct page_plot p)
+                           struct html_plot p)
 {
     double peak, slope;
     roofs_of(results_run(r, run), &peak, &slope);
     fprintf(out, "<figure>\n<figcaption><span class=\"key c%d\">", report_color(run));
-    report_label(out, r, run);
+    report_write_label(out, r, run);
     fputs("</span>", out);
     if (peak > 0 && slope > 0) {
         fputs("<br>peak ", out);
-        page_number(out, peak);
+        html_write_number(out, peak);
         fputs(" GFLOP/s, memory ", out);
-        page_number(out, slope);
+        html_write_number(out, slope);
         fputs(" GB/s", out);
     }
     fputs("</figcaption>\n", out);
-    page_plot_begin(&p, out,
+    html_plot_begin(&p, out,
                     "Operations per byte against speed; the table of layers below has "
                     "the same numbers",
                     "operations a byte", "GFLOP/s");
     draw_roof(out, &p, peak, slope, report_color(run));
     dots(out, r, run, &p);
-    page_plot_end(&p, out);
+    html_plot_end(&p, out);
     fputs("</figure>\n", out);
 }
 
-void report_rooflines(FILE *out, const struct results *r)
+void report_write_rooflines(FILE *out, const struct results *r)
 {
-    struct page_plot p = {{0}, {0}};
+    struct html_plot p = {{0}, {0}};
     int count = 0;
     double peak, slope;
     for (int i = 0; i < results_count(r); i++)
         if (dots(NULL, r, i, &p)) {
             roofs_of(results_run(r, i), &peak, &slope);
-            page_plot_widen(&p, NAN, peak);
+            html_plot_extend(&p, NAN, peak);
             count++;
         }
     if (!count)
@@ -256,7 +258,7 @@ void report_rooflines(FILE *out, const struct results *r)
             "memory, as measured.%s</p>\n<div class=\"plots\">\n",
             count > 1 ? " The axes of all devices are the same." : "");
     for (int i = 0; i < results_count(r); i++)
-        if (dots(NULL, r, i, &(struct page_plot){{0}, {0}}))
+        if (dots(NULL, r, i, &(struct html_plot){{0}, {0}}))
             write_roofline(out, r, i, p);
     fputs("</div>\n", out);
 }

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_BYTES = 64 << 20, MOST_SAMPLES = 10000, MOST_TEXT = 4096, MOST_PARTS = 64 };
+enum { MAX_BYTES = 64 << 20, MAX_SAMPLES = 10000, MAX_TEXT = 4096, MAX_PARTS = 64 };
 
 /* The fields that anything here looks at. */
 enum kind { TEXT, REAL, BOOL, OBJECT, LIST };
@@ -76,12 +76,12 @@ static const struct field of_row[] = {
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
 /* Where in a file, and what is wrong there. */
-struct trouble {
+struct parse_error {
     char text[300];
 };
 
-static bool wrong(struct trouble *t, const char *where, const char *name,
-                  const char *wanted)
+static bool set_parse_error(struct parse_error *t, const char *where, const char *name,
+                            const char *wanted)
 {
     snprintf(t->text, sizeof(t->text), "%s: \"%s\" should be %s", where, name, wanted);
     return false;
@@ -96,11 +96,11 @@ static bool is_kind(const json_t *value, enum kind kind)
     if (kind == BOOL)
         return json_is_boolean(value);
     return json_typeof(value) == plain[kind] &&
-           (kind != TEXT || json_string_length(value) <= MOST_TEXT);
+           (kind != TEXT || json_string_length(value) <= MAX_TEXT);
 }
 
 static bool check_fields(json_t *object, const struct field *fields, size_t count,
-                         const char *where, struct trouble *t)
+                         const char *where, struct parse_error *t)
 {
     static const char *const wanted[] = {
         [TEXT] = "a text of at most 4096 bytes",
@@ -116,18 +116,19 @@ static bool check_fields(json_t *object, const struct field *fields, size_t coun
     for (size_t i = 0; i < count; i++) {
         json_t *value = json_object_get(object, fields[i].name);
         if (value ? !is_kind(value, fields[i].kind) : fields[i].needed)
-            return wrong(t, where, fields[i].name, wanted[fields[i].kind]);
+            return set_parse_error(t, where, fields[i].name, wanted[fields[i].kind]);
     }
     return true;
 }
 
 /* A terminal obeys control characters, so texts lose them. */
-static void tame(json_t *object, const struct field *fields, size_t count)
+static void strip_control_characters(json_t *object, const struct field *fields,
+                                     size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         json_t *value = json_object_get(object, fields[i].name);
         const char *text = json_string_value(value);
-        char copy[MOST_TEXT + 1];
+        char copy[MAX_TEXT + 1];
         size_t n = 0;
         if (!text)
             continue;
@@ -142,44 +143,44 @@ static void tame(json_t *object, const struct field *fields, size_t count)
     }
 }
 
-static bool check_row(json_t *row, const char *where, struct trouble *t)
+static bool check_row(json_t *row, const char *where, struct parse_error *t)
 {
     if (!check_fields(row, of_row, COUNT(of_row), where, t))
         return false;
     const json_t *values = json_object_get(row, "values");
-    if (json_array_size(values) > MOST_SAMPLES)
-        return wrong(t, where, "values", "at most 10000 numbers");
+    if (json_array_size(values) > MAX_SAMPLES)
+        return set_parse_error(t, where, "values", "at most 10000 numbers");
     for (size_t i = 0; i < json_array_size(values); i++) {
         const json_t *value = json_array_get(values, i);
         if (!is_kind(value, REAL) || json_number_value(value) < 0)
-            return wrong(t, where, "values", "numbers that are not negative");
+            return set_parse_error(t, where, "values", "numbers that are not negative");
     }
-    tame(row, of_row, COUNT(of_row));
+    strip_control_characters(row, of_row, COUNT(of_row));
     return true;
 }
 
-static bool check_roofs(json_t *roofs, const char *where, struct trouble *t)
+static bool check_roofs(json_t *roofs, const char *where, struct parse_error *t)
 {
     char inner[120];
     snprintf(inner, sizeof(inner), "%s, its roofs", where);
     if (!check_fields(roofs, of_roofs, COUNT(of_roofs), inner, t))
         return false;
     const json_t *levels = json_object_get(roofs, "memory");
-    if (json_array_size(levels) > MOST_PARTS)
-        return wrong(t, inner, "memory", "a short list");
+    if (json_array_size(levels) > MAX_PARTS)
+        return set_parse_error(t, inner, "memory", "a short list");
     for (size_t i = 0; i < json_array_size(levels); i++)
         if (!check_fields(json_array_get(levels, i), of_level, COUNT(of_level), inner, t))
             return false;
     return true;
 }
 
-static bool check_run(json_t *run, const char *where, struct trouble *t)
+static bool check_run(json_t *run, const char *where, struct parse_error *t)
 {
     char inner[120];
     if (!check_fields(run, of_run, COUNT(of_run), where, t))
         return false;
     if (strcmp(results_text(run, "schema"), "weft.bench/1"))
-        return wrong(t, where, "schema", "\"weft.bench/1\"");
+        return set_parse_error(t, where, "schema", "\"weft.bench/1\"");
     json_t *device = json_object_get(run, "device"), *host = json_object_get(run, "host");
     json_t *roofs = json_object_get(run, "roofs"), *rows = json_object_get(run, "rows");
     snprintf(inner, sizeof(inner), "%s, its device", where);
@@ -190,39 +191,39 @@ static bool check_run(json_t *run, const char *where, struct trouble *t)
         return false;
     if (roofs && !check_roofs(roofs, where, t))
         return false;
-    if (json_array_size(rows) > RESULTS_MOST_ROWS)
-        return wrong(t, where, "rows", "at most 4096 rows");
+    if (json_array_size(rows) > RESULTS_MAX_ROWS)
+        return set_parse_error(t, where, "rows", "at most 4096 rows");
     for (size_t i = 0; i < json_array_size(rows); i++) {
         snprintf(inner, sizeof(inner), "%s, row %zu", where, i + 1);
         if (!check_row(json_array_get(rows, i), inner, t))
             return false;
     }
-    tame(run, of_run, COUNT(of_run));
-    tame(device, of_device, COUNT(of_device));
+    strip_control_characters(run, of_run, COUNT(of_run));
+    strip_control_characters(device, of_device, COUNT(of_device));
     if (host)
-        tame(host, of_host, COUNT(of_host));
+        strip_control_characters(host, of_host, COUNT(of_host));
     return true;
 }
 
 static bool add_run(struct results *r, json_t *run, const char *where, const char *name,
-                    struct trouble *t)
+                    struct parse_error *t)
 {
     if (!check_run(run, where, t))
         return false;
     if (!r->runs)
         r->runs = json_array();
-    if (json_array_size(r->runs) >= RESULTS_MOST_RUNS) {
+    if (json_array_size(r->runs) >= RESULTS_MAX_RUNS) {
         snprintf(t->text, sizeof(t->text), "with it there are more than %d runs",
-                 RESULTS_MOST_RUNS);
+                 RESULTS_MAX_RUNS);
         return false;
     }
     if (!json_object_get(run, "file"))
-        json_object_set_new(run, "file", json_string(paths_base(name)));
+        json_object_set_new(run, "file", json_string(paths_basename(name)));
     return !json_array_append(r->runs, run);
 }
 
 static bool add_document(struct results *r, json_t *document, const char *name,
-                         struct trouble *t)
+                         struct parse_error *t)
 {
     const char *schema = json_is_object(document) ? results_text(document, "schema") : "";
     char where[40];
@@ -247,7 +248,7 @@ enum app_exit results_parse(const struct app *app, struct results *r, const char
                             const char *text, size_t size)
 {
     json_error_t error;
-    struct trouble t = {""};
+    struct parse_error t = {""};
     json_t *document = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
     if (!document) {
         char why[JSON_ERROR_TEXT_LENGTH];
@@ -259,13 +260,13 @@ enum app_exit results_parse(const struct app *app, struct results *r, const char
     }
     bool done = add_document(r, document, name, &t);
     json_decref(document);
-    return done ? APP_DONE : app_error(app, APP_BAD_INPUT, "%s: %s", name, t.text);
+    return done ? APP_OK : app_error(app, APP_BAD_INPUT, "%s: %s", name, t.text);
 }
 
 enum app_exit results_read(const struct app *app, struct results *r, const char *path)
 {
     size_t size;
-    char *text = paths_read(path, MOST_BYTES, &size);
+    char *text = paths_read_file(path, MAX_BYTES, &size);
     if (!text)
         return app_error(app, APP_BAD_INPUT, "%s: %s", path, strerror(errno));
     enum app_exit code = results_parse(app, r, path, text, size);
@@ -273,33 +274,33 @@ enum app_exit results_read(const struct app *app, struct results *r, const char 
     return code;
 }
 
-void results_finish(struct results *r)
+void results_free(struct results *r)
 {
     json_decref(r->runs);
     r->runs = NULL;
 }
 
 /* What a driver says need not be UTF-8. */
-static json_t *foreign(const char *text)
+static json_t *unsupported_schema(const char *text)
 {
     json_t *value = json_string(text);
     return value ? value : json_string("?");
 }
 
-void results_add_failed(struct results *r, const struct weft_device_info *d,
-                        const char *fault)
+void results_add_failed_run(struct results *r, const struct weft_device_info *d,
+                            const char *fault)
 {
     if (!r->runs)
         r->runs = json_array();
-    json_t *run =
-        json_pack("{s:s, s:s, s:o, s:{s:o, s:o, s:o, s:o}, s:[]}", "schema",
-                  "weft.bench/1", "weft", weft_version(), "fault", foreign(fault),
-                  "device", "name", foreign(d->name), "platform", foreign(d->platform),
-                  "driver", foreign(d->driver), "id", foreign(d->id), "rows");
+    json_t *run = json_pack(
+        "{s:s, s:s, s:o, s:{s:o, s:o, s:o, s:o}, s:[]}", "schema", "weft.bench/1", "weft",
+        weft_version(), "fault", unsupported_schema(fault), "device", "name",
+        unsupported_schema(d->name), "platform", unsupported_schema(d->platform),
+        "driver", unsupported_schema(d->driver), "id", unsupported_schema(d->id), "rows");
     json_array_append_new(r->runs, run);
 }
 
 void results_set_fault(json_t *run, const char *fault)
 {
-    json_object_set_new(run, "fault", foreign(fault));
+    json_object_set_new(run, "fault", unsupported_schema(fault));
 }

@@ -29,7 +29,7 @@ bool results_save(const struct results *r, const char *path)
     bool done = out && results_write(r, out);
     if (out)
         done = !fclose(out) && done;
-    done = done && paths_replace(path, text, size);
+    done = done && paths_write_atomic(path, text, size);
     int why = errno;
     free(text);
     errno = why;
@@ -64,7 +64,7 @@ const char *results_text(const json_t *object, const char *path)
     return text ? text : "";
 }
 
-double results_real(const json_t *object, const char *path)
+double results_number(const json_t *object, const char *path)
 {
     const json_t *value = find(object, path);
     return json_is_number(value) ? json_number_value(value) : NAN;
@@ -79,21 +79,22 @@ int results_samples(const json_t *row, double **out)
 {
     const json_t *values = json_object_get(row, "values");
     size_t count = json_array_size(values);
-    *out = term_alloc(NULL, (count + 1) * sizeof(**out));
+    *out = term_realloc_or_exit(NULL, (count + 1) * sizeof(**out));
     for (size_t i = 0; i < count; i++)
         (*out)[i] = json_number_value(json_array_get(values, i));
     return (int)count;
 }
 
-void results_device(const json_t *run, char out[RESULTS_LABEL])
+void results_device_name(const json_t *run, char out[RESULTS_LABEL_BYTES])
 {
     struct weft_device_info d;
     snprintf(d.platform, sizeof(d.platform), "%s", results_text(run, "device.platform"));
-    const char *name = results_text(run, "device.name"), *platform = app_platform(&d);
+    const char *name = results_text(run, "device.name"),
+               *platform = app_platform_name(&d);
     if (*platform && strcmp(platform, name))
-        snprintf(out, RESULTS_LABEL, "%.150s (%.100s)", name, platform);
+        snprintf(out, RESULTS_LABEL_BYTES, "%.150s (%.100s)", name, platform);
     else
-        snprintf(out, RESULTS_LABEL, "%.150s", name);
+        snprintf(out, RESULTS_LABEL_BYTES, "%.150s", name);
 }
 
 static bool same_before(const struct results *r, int a, int b, const char *path)
@@ -103,17 +104,17 @@ static bool same_before(const struct results *r, int a, int b, const char *path)
 }
 
 /* Of those that are called the same, what tells this one apart. */
-void results_label(const struct results *r, int index, char out[RESULTS_LABEL])
+void results_label(const struct results *r, int index, char out[RESULTS_LABEL_BYTES])
 {
     static const char *const fields[] = {"file", "device.driver", "device.family",
                                          "made"};
-    char mine[RESULTS_LABEL], other[RESULTS_LABEL];
-    results_device(results_run(r, index), mine);
-    snprintf(out, RESULTS_LABEL, "%s", mine);
+    char mine[RESULTS_LABEL_BYTES], other[RESULTS_LABEL_BYTES];
+    results_device_name(results_run(r, index), mine);
+    snprintf(out, RESULTS_LABEL_BYTES, "%s", mine);
     for (size_t f = 0; f < sizeof(fields) / sizeof(*fields); f++) {
         bool differs = false, alike = false;
         for (int i = 0; i < results_count(r); i++) {
-            results_device(results_run(r, i), other);
+            results_device_name(results_run(r, i), other);
             if (i == index || strcmp(mine, other))
                 continue;
             differs = differs || !same_before(r, i, index, fields[f]);
@@ -121,7 +122,7 @@ void results_label(const struct results *r, int index, char out[RESULTS_LABEL])
         }
         size_t at = strlen(out);
         if (differs)
-            snprintf(out + at, RESULTS_LABEL - at, ", %.40s",
+            snprintf(out + at, RESULTS_LABEL_BYTES - at, ", %.40s",
                      results_text(results_run(r, index), fields[f]));
         if (differs && !alike)
             return;
@@ -136,7 +137,7 @@ const char *results_letter(int index)
     return text;
 }
 
-void results_key(const json_t *row, char out[RESULTS_LABEL])
+void results_workload_key(const json_t *row, char out[RESULTS_LABEL_BYTES])
 {
     static const char *const fields[] = {"workload", "net",       "shape",    "image",
                                          "layer",    "direction", "precision"};
@@ -145,13 +146,13 @@ void results_key(const json_t *row, char out[RESULTS_LABEL])
     for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++) {
         const char *text = results_text(row, fields[i]);
         bool usual = !strcmp(text, "float32"); /* older files do not say it of training */
-        if (*text && !usual && at + 64 < RESULTS_LABEL)
-            at += (size_t)snprintf(out + at, RESULTS_LABEL - at, "%s%.60s", at ? " " : "",
-                                   text);
+        if (*text && !usual && at + 64 < RESULTS_LABEL_BYTES)
+            at += (size_t)snprintf(out + at, RESULTS_LABEL_BYTES - at, "%s%.60s",
+                                   at ? " " : "", text);
     }
-    double batch = results_real(row, "batch");
-    if (batch > 0 && at + 32 < RESULTS_LABEL)
-        snprintf(out + at, RESULTS_LABEL - at, " batch %.0f", batch);
+    double batch = results_number(row, "batch");
+    if (batch > 0 && at + 32 < RESULTS_LABEL_BYTES)
+        snprintf(out + at, RESULTS_LABEL_BYTES - at, " batch %.0f", batch);
 }
 
 bool results_is_time(const json_t *row)
@@ -160,14 +161,14 @@ bool results_is_time(const json_t *row)
     return !strcmp(unit, "ms") || !strcmp(unit, "us") || !strcmp(unit, "s");
 }
 
-const json_t *results_same(const json_t *run, const json_t *row)
+const json_t *results_find_same(const json_t *run, const json_t *row)
 {
-    char mine[RESULTS_LABEL], other[RESULTS_LABEL];
+    char mine[RESULTS_LABEL_BYTES], other[RESULTS_LABEL_BYTES];
     const json_t *rows = json_object_get(run, "rows");
-    results_key(row, mine);
+    results_workload_key(row, mine);
     for (size_t i = 0; i < json_array_size(rows); i++) {
         const json_t *candidate = json_array_get(rows, i);
-        results_key(candidate, other);
+        results_workload_key(candidate, other);
         if (!strcmp(mine, other) && results_passed(candidate) &&
             !strcmp(results_text(row, "unit"), results_text(candidate, "unit")) &&
             json_array_size(json_object_get(candidate, "values")))

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MOST_LOG_BYTES = 1 << 28 };
+enum { MAX_LOG_BYTES = 1 << 28 };
 
 static bool first_free(char out[PATHS_MAX], const char *net)
 {
@@ -24,10 +24,10 @@ static bool first_free(char out[PATHS_MAX], const char *net)
     return false;
 }
 
-enum app_exit run_init(struct app *app, struct run *run, const char *folder,
-                       const char *net)
+enum app_exit run_dir_init(struct app *app, struct run_dir *run, const char *folder,
+                           const char *net)
 {
-    *run = (struct run){.lock = -1};
+    *run = (struct run_dir){.lock = -1};
     if (!folder && first_free(run->folder, net))
         folder = run->folder;
     if (!folder)
@@ -42,17 +42,17 @@ enum app_exit run_init(struct app *app, struct run *run, const char *folder,
     paths_join(run->last, run->folder, "last.safetensors");
     paths_join(run->best, run->folder, "best.safetensors");
     paths_join(run->log, run->folder, "log.jsonl");
-    return APP_DONE;
+    return APP_OK;
 }
 
-void run_finish(struct run *run)
+void run_dir_close(struct run_dir *run)
 {
     if (run->lock >= 0)
         close(run->lock);
     run->lock = -1;
 }
 
-enum app_exit run_refuse(const struct app *app, const struct run *run)
+enum app_exit run_dir_require_new(const struct app *app, const struct run_dir *run)
 {
     if (paths_exists(run->folder) && !paths_is_folder(run->folder))
         return app_error(app, APP_USAGE, "--out %s is a file, not a folder", run->folder);
@@ -61,10 +61,10 @@ enum app_exit run_refuse(const struct app *app, const struct run *run)
                          "%s holds a run already: go on with it with --resume, or name "
                          "another folder with --out",
                          run->folder);
-    return APP_DONE;
+    return APP_OK;
 }
 
-enum app_exit run_refuse_unwritable(const struct app *app, const struct run *run)
+enum app_exit run_dir_require_writable(const struct app *app, const struct run_dir *run)
 {
     char there[PATHS_MAX]; /* the deepest part of the path that exists */
     memcpy(there, run->folder, sizeof(there));
@@ -77,15 +77,15 @@ enum app_exit run_refuse_unwritable(const struct app *app, const struct run *run
     }
     errno = ENOTDIR;
     if (paths_is_folder(there) && !access(there, W_OK | X_OK))
-        return APP_DONE;
+        return APP_OK;
     return app_error(app, APP_FAILED, "--out %s: %s: %s", run->folder, there,
                      strerror(errno));
 }
 
-enum app_exit run_require(const struct app *app, const struct run *run)
+enum app_exit run_dir_require_checkpoint(const struct app *app, const struct run_dir *run)
 {
     if (paths_exists(run->last))
-        return APP_DONE;
+        return APP_OK;
     return app_error(app, APP_BAD_INPUT,
                      "%s: no such file, so there is nothing to go on with: start the run "
                      "without --resume",
@@ -106,9 +106,9 @@ static void remove_leftovers(int folder)
         closedir(entries);
 }
 
-enum app_exit run_claim(const struct app *app, struct run *run)
+enum app_exit run_dir_lock(const struct app *app, struct run_dir *run)
 {
-    if (!paths_make(run->folder, 0777))
+    if (!paths_make_folders(run->folder, 0777))
         return app_error(app, APP_FAILED, "--out %s: %s", run->folder, strerror(errno));
     run->lock = open(run->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (run->lock < 0)
@@ -118,15 +118,16 @@ enum app_exit run_claim(const struct app *app, struct run *run)
                          "%s: another weft is training into this folder now",
                          run->folder);
     remove_leftovers(run->lock);
-    return APP_DONE;
+    return APP_OK;
 }
 
-enum app_exit run_cut_log(const struct app *app, const struct run *run, int epoch)
+enum app_exit run_dir_truncate_log(const struct app *app, const struct run_dir *run,
+                                   int epoch)
 {
     size_t size, kept = 0;
-    char *text = paths_read(run->log, MOST_LOG_BYTES, &size);
+    char *text = paths_read_file(run->log, MAX_LOG_BYTES, &size);
     if (!text && errno == ENOENT)
-        return APP_DONE;
+        return APP_OK;
     if (!text)
         return app_error(app, APP_BAD_INPUT, "%s: %s", run->log, strerror(errno));
     for (char *line = text, *end;
@@ -139,21 +140,21 @@ enum app_exit run_cut_log(const struct app *app, const struct run *run, int epoc
         memmove(text + kept, line, length);
         kept += length;
     }
-    bool done = kept == size || paths_replace(run->log, text, kept);
+    bool done = kept == size || paths_write_atomic(run->log, text, kept);
     free(text);
-    return done ? APP_DONE
+    return done ? APP_OK
                 : app_error(app, APP_FAILED, "%s: %s", run->log, strerror(errno));
 }
 
-bool run_log_begun(const struct run *run)
+bool run_dir_log_has_header(const struct run_dir *run)
 {
     struct stat info;
     return !stat(run->log, &info) && info.st_size > 0;
 }
 
-enum app_exit run_log(const struct app *app, const struct run *run,
-                      void (*write)(struct json *json, const void *priv),
-                      const void *priv)
+enum app_exit run_dir_append_log(const struct app *app, const struct run_dir *run,
+                                 void (*write)(struct json *json, const void *priv),
+                                 const void *priv)
 {
     FILE *file = fopen(run->log, "ae");
     if (!file)
@@ -162,6 +163,6 @@ enum app_exit run_log(const struct app *app, const struct run *run,
     write(&json, priv);
     bool done = !fflush(file) && !ferror(file);
     done = !fclose(file) && done;
-    return done ? APP_DONE
+    return done ? APP_OK
                 : app_error(app, APP_FAILED, "%s: %s", run->log, strerror(errno));
 }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes the first test picture of each class of Fashion-MNIST as a PGM file.
+"""Writes the first test image of each class of Fashion-MNIST as a PGM file.
 
-Usage: samples.py FOLDER_OF_IDX_FILES OUT. The file's name says what is on the picture."""
+Usage: samples.py FOLDER_OF_IDX_FILES OUT. The file's name says what is on the image."""
 import gzip
 import pathlib
 import sys
@@ -16,5 +16,5 @@ pixels = gzip.open(source / "t10k-images-idx3-ubyte.gz").read()[16:]
 labels = gzip.open(source / "t10k-labels-idx1-ubyte.gz").read()[8:]
 for label, name in enumerate(NAMES):
     at = labels.index(label) * SIDE * SIDE
-    picture = b"P5 %d %d 255\n" % (SIDE, SIDE) + pixels[at : at + SIDE * SIDE]
-    (out / f"{name}.pgm").write_bytes(picture)
+    image = b"P5 %d %d 255\n" % (SIDE, SIDE) + pixels[at : at + SIDE * SIDE]
+    (out / f"{name}.pgm").write_bytes(image)

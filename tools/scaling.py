@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Cost against batch, picture size, channels and depth: measured by weft bench, drawn.
+"""Cost against batch, image size, channels and depth: measured by weft bench, drawn.
 
     tools/scaling.py WEFT OUT [AXIS...] [-- OPTIONS of weft bench]
 
@@ -34,22 +34,22 @@ def depth_nets(folder):
 
 
 def rate(row):
-    """Pictures a second to microseconds a picture."""
+    """Images a second to microseconds an image."""
     return 1e6 / row["median"]
 
 
 # Of each axis: the command, where a row lies, what it is worth, the names of both axes.
 AXES = {
     "batch": (
-        lambda folder: ["train", "infer", "--quick", "-b", ",".join(powers(1, 4096, 4))],
+        lambda folder: ["train", "inference", "--quick", "-b", ",".join(powers(1, 4096, 4))],
         lambda row: (row["workload"], row["batch"], rate(row)),
-        ("pictures a step", "microseconds a picture, net seed"),
+        ("images a step", "microseconds an image, net small"),
     ),
     "image": (
-        lambda folder: ["train", "infer", "--quick", "-b", "32"]
-        + ["--image", "28,56,112,224"],
+        lambda folder: ["train", "inference", "--quick", "-b", "32"]
+        + ["--input", "28,56,112,224"],
         lambda row: (row["workload"], int(row["image"].split("x")[0]), rate(row)),
-        ("rows and columns of a picture", "microseconds a picture, net seed, batch 32"),
+        ("rows and columns of an image", "microseconds an image, net small, batch 32"),
     ),
     "channels": (
         lambda folder: ["conv", "--shape"]
@@ -59,13 +59,13 @@ AXES = {
             int(row["shape"].split(":")[1].split("x")[0]),
             row["median"],
         ),
-        ("channels in and out", "GFLOP/s, 3x3 on 14x14, 16 pictures"),
+        ("channels in and out", "GFLOP/s, 3x3 on 14x14, 16 images"),
     ),
     "depth": (
-        lambda folder: ["train", "infer", "--quick", "-b", "64", "--image", "14"]
+        lambda folder: ["train", "inference", "--quick", "-b", "64", "--input", "14"]
         + ["--net", depth_nets(folder)],
         lambda row: (row["workload"], int(row["net"]), rate(row)),
-        ("layers of conv 16 3x3 on 14x14", "microseconds a picture, batch 64"),
+        ("layers of conv 16 3x3 on 14x14", "microseconds an image, batch 64"),
     ),
 }
 
@@ -131,7 +131,7 @@ def span(points, which):
 
 def measure(weft, axis, extra):
     with tempfile.TemporaryDirectory() as folder:
-        command = [weft, "bench", *AXES[axis][0](folder), *extra, "-o", "json"]
+        command = [weft, "bench", *AXES[axis][0](folder), *extra, "-f", "json"]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
         if done.returncode:
             sys.exit(f"{axis}: weft bench ended with {done.returncode}")

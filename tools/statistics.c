@@ -30,7 +30,7 @@ static bool all_above_zero(const double *values, int count)
 }
 
 /* What makes the MAD of few samples right on average. */
-static double correction(int count)
+static double mad_correction(int count)
 {
     static const double small[] = {1,     1,     1.196, 1.495, 1.363,
                                    1.206, 1.200, 1.140, 1.129, 1.107};
@@ -39,7 +39,7 @@ static double correction(int count)
 }
 
 /* Student's t that is exceeded in size by one of twenty. */
-static double student(int degrees)
+static double student_t_quantile(int degrees)
 {
     static const double few[] = {12.706, 4.303, 3.182, 2.776};
     double d = degrees;
@@ -48,7 +48,7 @@ static double student(int degrees)
 }
 
 /* Cuts a long series into blocks and leaves their medians; how many. */
-static int in_blocks(double *values, int count)
+static int block_medians(double *values, int count)
 {
     enum { BLOCKS = 20 };
     if (count <= 2 * BLOCKS)
@@ -64,21 +64,21 @@ static int in_blocks(double *values, int count)
 /* The median of the logarithms; *square receives that of its standard error. */
 static double log_median(const double *values, int count, double *square)
 {
-    double *logs = term_alloc(NULL, (size_t)count * sizeof(*logs));
+    double *logs = term_realloc_or_exit(NULL, (size_t)count * sizeof(*logs));
     for (int i = 0; i < count; i++)
         logs[i] = log(values[i]);
-    count = in_blocks(logs, count);
+    count = block_medians(logs, count);
     double middle = sorted_median(logs, count);
     for (int i = 0; i < count; i++)
         logs[i] = fabs(logs[i] - middle);
-    double deviation = 1.4826 * correction(count) * sorted_median(logs, count);
+    double deviation = 1.4826 * mad_correction(count) * sorted_median(logs, count);
     *square = 1.5707963267948966 * deviation * deviation / count;
     free(logs);
     return middle;
 }
 
-struct statistics_ratio statistics_faster(const double *a, int count_a, const double *b,
-                                          int count_b, bool times)
+struct statistics_ratio statistics_speedup(const double *a, int count_a, const double *b,
+                                           int count_b, bool times)
 {
     struct statistics_ratio r = {NAN, NAN, NAN};
     double square_a, square_b;
@@ -90,7 +90,7 @@ struct statistics_ratio statistics_faster(const double *a, int count_a, const do
     r.ratio = exp(difference);
     if (count_a < 2 || count_b < 2)
         return r;
-    double error = student(count_a + count_b - 2) * sqrt(square_a + square_b);
+    double error = student_t_quantile(count_a + count_b - 2) * sqrt(square_a + square_b);
     r.low = exp(difference - error);
     r.high = exp(difference + error);
     return r;
@@ -99,11 +99,11 @@ struct statistics_ratio statistics_faster(const double *a, int count_a, const do
 bool statistics_interval(const double *values, int count, double out[2])
 {
     out[0] = out[1] = NAN;
-    if (count < STATISTICS_FEWEST)
+    if (count < STATISTICS_MIN_SAMPLES)
         return false;
-    double *sorted = term_alloc(NULL, (size_t)count * sizeof(*sorted));
+    double *sorted = term_realloc_or_exit(NULL, (size_t)count * sizeof(*sorted));
     memcpy(sorted, values, (size_t)count * sizeof(*sorted));
-    count = in_blocks(sorted, count);
+    count = block_medians(sorted, count);
     qsort(sorted, (size_t)count, sizeof(*sorted), by_value);
     int k = 0;
     double term = ldexp(1, -count), below = term; /* P(Binomial = k), P(Binomial <= k) */
@@ -118,7 +118,7 @@ bool statistics_interval(const double *values, int count, double out[2])
     return true;
 }
 
-double statistics_error(const struct statistics_ratio *ratio)
+double statistics_half_width(const struct statistics_ratio *ratio)
 {
     return (ratio->high - ratio->low) / 2;
 }

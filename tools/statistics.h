@@ -22,19 +22,19 @@ struct statistics_ratio {
  * two highly robust estimators of scale"; t: Abramowitz and Stegun, 26.7.5.) Of more than
  * 40 samples the medians of 20 blocks count, for neighbours are alike. Samples are
  * rates, or with `times` times. */
-struct statistics_ratio statistics_faster(const double *a, int count_a, const double *b,
-                                          int count_b, bool times);
+struct statistics_ratio statistics_speedup(const double *a, int count_a, const double *b,
+                                           int count_b, bool times);
 
 /* The 95 % interval of the median: between the k-th smallest and the k-th largest sample,
  * k the largest for which both tails, 2 P(Binomial(n, 1/2) < k), are together at most 5 %
  * (Thompson 1936, "On confidence ranges for the median and other expectation
  * distributions"). It supposes nothing of how samples are distributed. Of more than 40
  * samples the medians of blocks count, as above. False, and NaN: fewer than
- * STATISTICS_FEWEST, of which not even all are sure to surround the median. */
-enum { STATISTICS_FEWEST = 6 };
+ * STATISTICS_MIN_SAMPLES, of which not even all are sure to surround the median. */
+enum { STATISTICS_MIN_SAMPLES = 6 };
 bool statistics_interval(const double *values, int count, double out[2]);
 
 /* Half the ratio's interval's width, NaN where there is none. */
-double statistics_error(const struct statistics_ratio *ratio);
+double statistics_half_width(const struct statistics_ratio *ratio);
 
 #endif

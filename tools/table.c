@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum cell_kind { CELL_TEXT, CELL_INT, CELL_REAL, CELL_BOOL };
+enum cell_kind { CELL_TEXT, CELL_INT, CELL_DOUBLE, CELL_BOOL };
 
 struct table_cell {
     enum cell_kind kind;
@@ -26,7 +26,7 @@ void table_init(struct table *t, FILE *out, enum table_format format,
     *t = (struct table){out, format, columns, column_count, .stream = stream};
 }
 
-void table_finish(struct table *t)
+void table_free(struct table *t)
 {
     for (int i = 0; i < t->cell_count; i++)
         free(t->cells[i].text);
@@ -61,12 +61,12 @@ static bool is_shown(const struct table *t, int column)
     if (!t->columns[column].optional)
         return t->columns[column].title;
     for (int i = column; i < t->cell_count; i += t->column_count)
-        if (t->cells[i].kind == CELL_REAL && isfinite(t->cells[i].real))
+        if (t->cells[i].kind == CELL_DOUBLE && isfinite(t->cells[i].real))
             return t->columns[column].title;
     return false;
 }
 
-const char *table_shown(const struct table *t, int row, int column)
+const char *table_cell_text(const struct table *t, int row, int column)
 {
     if (column >= t->column_count || row >= t->cell_count / t->column_count ||
         !is_shown(t, column))
@@ -149,7 +149,7 @@ static void human_row(const struct table *t, const struct table_cell *row)
 {
     int pending = 0; /* spaces that are written only if something follows */
     if (!row)
-        fputs(term_on(t->out, TERM_BOLD), t->out);
+        fputs(term_style_begin(t->out, TERM_BOLD), t->out);
     for (int c = 0; c < t->column_count; c++) {
         if (!is_shown(t, c))
             continue;
@@ -167,7 +167,7 @@ static void human_row(const struct table *t, const struct table_cell *row)
         pending += 2;
     }
     if (!row)
-        fputs(term_off(t->out), t->out);
+        fputs(term_style_end(t->out), t->out);
     fputc('\n', t->out);
 }
 
@@ -179,35 +179,38 @@ int table_width(const struct table *t)
     return sum;
 }
 
-bool table_told(const struct table *t, int column)
+bool table_column_has_data(const struct table *t, int column)
 {
     const char *text = "-";
     for (int i = 0; text && !strcmp(text, "-"); i++)
-        text = table_shown(t, i, column);
+        text = table_cell_text(t, i, column);
     return text;
 }
 
-void table_write_turned(const struct table *t, const char *(*letter)(int row))
+void table_write_transposed(const struct table *t, const char *(*letter)(int row))
 {
-    const char *bold = term_on(t->out, TERM_BOLD), *off = term_off(t->out);
+    const char *bold = term_style_begin(t->out, TERM_BOLD), *off = term_style_end(t->out);
     int rows = t->cell_count / t->column_count, titles = 0;
     for (int i = 0; i < rows; i++)
-        fprintf(t->out, "%s%s%s  %s\n", bold, letter(i), off, table_shown(t, i, 0));
+        fprintf(t->out, "%s%s%s  %s\n", bold, letter(i), off, table_cell_text(t, i, 0));
     for (int c = 1; c < t->column_count; c++) {
-        int columns = table_told(t, c) ? term_columns(table_shown(t, -1, c)) : 0;
+        int columns =
+            table_column_has_data(t, c) ? term_columns(table_cell_text(t, -1, c)) : 0;
         titles = columns > titles ? columns : titles;
     }
     for (int c = 0; c < t->column_count; c++) {
-        const char *title = c ? table_shown(t, -1, c) : "";
-        if (!table_told(t, c))
+        const char *title = c ? table_cell_text(t, -1, c) : "";
+        if (!table_column_has_data(t, c))
             continue;
         fprintf(t->out, "%s%s%s%s%*s", c ? "" : "\n", bold, title, off,
                 titles - term_columns(title), "");
         for (int i = 0; i < rows; i++) {
-            const char *text = c ? table_shown(t, i, c) : letter(i);
+            const char *text = c ? table_cell_text(t, i, c) : letter(i);
             int widest = 0;
             for (int k = 1; k < t->column_count; k++) {
-                int w = table_told(t, k) ? term_columns(table_shown(t, i, k)) : 0;
+                int w = table_column_has_data(t, k)
+                            ? term_columns(table_cell_text(t, i, k))
+                            : 0;
                 widest = w > widest ? w : widest;
             }
             fprintf(t->out, "%*s%s", 2 + widest - term_columns(text), "", text);
@@ -245,10 +248,11 @@ static void add(struct table *t, enum cell_kind kind, double real, int64_t whole
                 const char *text)
 {
     if ((t->cell_count & (t->cell_count - 1)) == 0)
-        t->cells = term_alloc(t->cells, (size_t)(t->cell_count ? 2 * t->cell_count : 1) *
+        t->cells = term_realloc_or_exit(t->cells,
+                                        (size_t)(t->cell_count ? 2 * t->cell_count : 1) *
                                             sizeof(*t->cells));
     size_t size = strlen(text) + 1;
-    char *copy = memcpy(term_alloc(NULL, size), text, size);
+    char *copy = memcpy(term_realloc_or_exit(NULL, size), text, size);
     t->cells[t->cell_count++] = (struct table_cell){kind, real, whole, copy};
     if (t->stream && t->cell_count % t->column_count == 0)
         table_write(t);
@@ -264,14 +268,14 @@ void table_int(struct table *t, int64_t value)
     add(t, CELL_INT, 0, value, table_thousands((double)value));
 }
 
-void table_real(struct table *t, double value, const char *format, ...)
+void table_double(struct table *t, double value, const char *format, ...)
 {
     char text[96];
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    add(t, CELL_REAL, value, 0, text);
+    add(t, CELL_DOUBLE, value, 0, text);
 }
 
 void table_bool(struct table *t, bool value, const char *shown)
@@ -296,7 +300,7 @@ void table_json(const struct table *t, struct json *j, const char *key)
             else if (cell->kind == CELL_BOOL)
                 emit_bool(j, name, cell->whole);
             else
-                emit_real(j, name, cell->real);
+                emit_double(j, name, cell->real);
         }
         emit_end(j);
     }

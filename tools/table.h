@@ -30,25 +30,25 @@ struct table {
 
 void table_init(struct table *table, FILE *out, enum table_format format,
                 const struct table_column *columns, int column_count, bool stream);
-void table_finish(struct table *table); /* frees */
+void table_free(struct table *table); /* frees */
 
 /* The cells of a row, from left to right. `format` is how people see it. */
 void table_text(struct table *table, const char *value);
 void table_int(struct table *table, int64_t value); /* people see 12,345 */
-void table_real(struct table *table, double value, const char *format, ...)
+void table_double(struct table *table, double value, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void table_bool(struct table *table, bool value, const char *shown);
 
 /* What people see in a cell, row -1 being the titles; NULL: not there, or not shown. */
-const char *table_shown(const struct table *table, int row, int column);
+const char *table_cell_text(const struct table *table, int row, int column);
 
 /* Whether people see a column, and more in it than dashes. */
-bool table_told(const struct table *table, int column);
+bool table_column_has_data(const struct table *table, int column);
 
 /* How wide people's table is; and the same turned over, where that is too wide: each row
  * is a column below `letter`, which the first column explains. */
 int table_width(const struct table *table);
-void table_write_turned(const struct table *table, const char *(*letter)(int row));
+void table_write_transposed(const struct table *table, const char *(*letter)(int row));
 
 /* Writes the rows that are not written yet; nothing where the format is JSON. */
 void table_write(struct table *table);

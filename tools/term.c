@@ -39,7 +39,7 @@ double term_seconds(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-void *term_alloc(void *old, size_t size)
+void *term_realloc_or_exit(void *old, size_t size)
 {
     void *memory = realloc(old, size ? size : 1);
     if (!memory) {
@@ -66,7 +66,7 @@ static bool colored(FILE *out)
                                         : fileno(out) == STDOUT_FILENO && term.color[0];
 }
 
-const char *term_on(FILE *out, enum term_style style)
+const char *term_style_begin(FILE *out, enum term_style style)
 {
     static const char *const codes[] = {
         [TERM_BOLD] = "\033[1m",  [TERM_DIM] = "\033[2m",    [TERM_GOOD] = "\033[32m",
@@ -75,7 +75,7 @@ const char *term_on(FILE *out, enum term_style style)
     return colored(out) ? codes[style] : "";
 }
 
-const char *term_off(FILE *out)
+const char *term_style_end(FILE *out)
 {
     return colored(out) ? "\033[0m" : "";
 }
@@ -93,7 +93,7 @@ const char *term_plus_minus(void)
     return term.utf8 ? "\302\261" : "+-";
 }
 
-const char *term_dot(void)
+const char *term_middle_dot(void)
 {
     return term.utf8 ? "\302\267" : ".";
 }
@@ -164,7 +164,8 @@ static void say(enum term_style style, const char *lead, const char *format, va_
     pthread_mutex_lock(&lock);
     clear_line();
     if (*lead)
-        fprintf(stderr, "%s%s%s", term_on(stderr, style), lead, term_off(stderr));
+        fprintf(stderr, "%s%s%s", term_style_begin(stderr, style), lead,
+                term_style_end(stderr));
     if (term.live && *text != ' ')
         term_wrap(stderr, text, INDENT, columns_of(lead, strlen(lead)),
                   width < WIDEST ? width : WIDEST);
@@ -174,7 +175,7 @@ static void say(enum term_style style, const char *lead, const char *format, va_
     free(text);
 }
 
-void term_say(const char *format, ...)
+void term_print(const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -270,5 +271,5 @@ void term_wait_end(void)
     pthread_cond_destroy(&waiting.over);
     waiting.running = false;
     if (waiting.shown)
-        term_say("%s: %.1f s", waiting.what, term_seconds() - waiting.start);
+        term_print("%s: %.1f s", waiting.what, term_seconds() - waiting.start);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The terminal: colour, width, the progress line on stderr, pictures. */
+/* The terminal: colour, width, the progress line on stderr, images. */
 #ifndef WEFT_TOOLS_TERM_H
 #define WEFT_TOOLS_TERM_H
 
@@ -18,14 +18,14 @@ void term_init(enum term_color color);
 enum term_style { TERM_BOLD, TERM_DIM, TERM_GOOD, TERM_WARN, TERM_BAD };
 
 /* What begins and ends a style on `out`; "" where there is no colour. */
-const char *term_on(FILE *out, enum term_style style);
-const char *term_off(FILE *out);
+const char *term_style_begin(FILE *out, enum term_style style);
+const char *term_style_end(FILE *out);
 
 /* Columns of the terminal that `out` is; 100 where it is none. */
 int term_width(FILE *out);
 
 const char *term_plus_minus(void); /* in UTF-8, or "+-" */
-const char *term_dot(void);        /* a raised dot, or "." */
+const char *term_middle_dot(void); /* a raised dot, or "." */
 
 /* Columns that `text` takes; what sets colours takes none. */
 int term_columns(const char *text);
@@ -36,7 +36,7 @@ void term_wrap(FILE *out, const char *text, int indent, int column, int limit);
 
 /* A line of talk on stderr. A terminal's width breaks it, unless it begins with a
  * space: then it is to be copied whole. */
-void term_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void term_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void term_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* The progress line: redrawn in place at most ten times a second on a terminal, else a
@@ -53,16 +53,16 @@ void term_wait_end(void);
 double term_seconds(void);
 
 /* realloc that ends the program when there is no memory. */
-void *term_alloc(void *old, size_t size);
+void *term_realloc_or_exit(void *old, size_t size);
 
-/* A picture to be drawn: height x width x channels bytes. */
-struct term_picture {
+/* An image to be drawn: height x width x channels bytes. */
+struct term_image {
     const uint8_t *pixels;
     int height, width, channels;
     char caption[64];
 };
 
-/* Draws pictures side by side, as many in a row as fit. */
-void term_pictures(FILE *out, const struct term_picture *pictures, int count);
+/* Draws images side by side, as many in a row as fit. */
+void term_draw_images(FILE *out, const struct term_image *images, int count);
 
 #endif

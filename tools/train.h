@@ -8,12 +8,12 @@
 
 enum train_stop { TRAIN_DONE, TRAIN_TARGET, TRAIN_TIME, TRAIN_INTERRUPTED };
 
-struct train_job {
+struct train_session {
     struct app *app;
-    struct run run;
+    struct run_dir run;
 
     const char *data_spec, *test_spec; /* test_spec "": no test */
-    int batch, epochs, held_out;
+    int batch, epochs, holdout_count;
     uint64_t seed;
     enum weft_precision precision; /* as asked for, then as found */
     double rate;                   /* 0: as the network says */
@@ -23,9 +23,9 @@ struct train_job {
 
     weft_model *checkpoint; /* NULL: from the beginning */
     weft_net *net;
-    weft_data *train, *valid, *test; /* valid and test may be NULL */
+    weft_dataset *train, *valid, *test; /* valid and test may be NULL */
     weft_trainer *trainer;
-    double leak; /* the part of the test pictures that is in the training data */
+    double test_overlap; /* the part of the test images that is in the training data */
 
     /* The best epoch so far: its validation accuracy, or without validation its training
      * loss times -1. */
@@ -37,26 +37,27 @@ struct train_job {
 
 /* Trains until the epochs are done, or the target, the time or the user stops it. Leaves
  * last.safetensors in any case but failure. */
-enum app_exit train_loop(struct train_job *job, enum train_stop *stop);
+enum app_exit train_loop(struct train_session *session, enum train_stop *stop);
 
 /* Writes a checkpoint with the notes that going on needs. */
-enum app_exit train_save(const struct train_job *job, const char *path);
+enum app_exit train_save_checkpoint(const struct train_session *session,
+                                    const char *path);
 
 /* The lines above the table of epochs, on stderr. */
-void train_tell_data(const struct train_job *job);
+void train_print_data(const struct train_session *session);
 /* Takes over what `auto` came to. */
-void train_tell_precision(struct train_job *job);
-void train_tell_run(const struct train_job *job, const struct weft_progress *at);
+void train_print_precision(struct train_session *session);
+void train_print_run(const struct train_session *session, const struct weft_progress *at);
 
 /* Tests, and tells how it ended and what to do next. */
-enum app_exit train_conclude(struct train_job *job, enum train_stop stop);
+enum app_exit train_finish(struct train_session *session, enum train_stop stop);
 
 /* The notes of a checkpoint. The library's own tell batch, seed and rate. */
-#define TRAIN_NOTE_DATA       "run.data"
-#define TRAIN_NOTE_TEST       "run.test"
-#define TRAIN_NOTE_HELD_OUT   "run.held_out"
-#define TRAIN_NOTE_EPOCHS     "run.epochs"
-#define TRAIN_NOTE_BEST       "run.best"
-#define TRAIN_NOTE_BEST_EPOCH "run.best_epoch"
+#define TRAIN_META_DATA       "run.data"
+#define TRAIN_META_TEST       "run.test"
+#define TRAIN_META_HELD_OUT   "run.holdout_count"
+#define TRAIN_META_EPOCHS     "run.epochs"
+#define TRAIN_META_BEST       "run.best"
+#define TRAIN_META_BEST_EPOCH "run.best_epoch"
 
 #endif

@@ -42,28 +42,28 @@ static void release_signals(const struct sigaction *old)
         sigaction(stop_signals[i], &old[i], NULL);
 }
 
-enum app_exit train_save(const struct train_job *job, const char *path)
+enum app_exit train_save_checkpoint(const struct train_session *session, const char *path)
 {
-    char held_out[16], epochs[16], best[32], best_epoch[16];
-    snprintf(held_out, sizeof(held_out), "%d", job->held_out);
-    snprintf(epochs, sizeof(epochs), "%d", job->epochs);
-    snprintf(best, sizeof(best), "%.17g", job->best);
-    snprintf(best_epoch, sizeof(best_epoch), "%d", job->best_epoch);
-    const char *const notes[] = {TRAIN_NOTE_DATA,
-                                 job->data_spec,
-                                 TRAIN_NOTE_TEST,
-                                 job->test_spec,
-                                 TRAIN_NOTE_HELD_OUT,
-                                 held_out,
-                                 TRAIN_NOTE_EPOCHS,
+    char holdout_count[16], epochs[16], best[32], best_epoch[16];
+    snprintf(holdout_count, sizeof(holdout_count), "%d", session->holdout_count);
+    snprintf(epochs, sizeof(epochs), "%d", session->epochs);
+    snprintf(best, sizeof(best), "%.17g", session->best);
+    snprintf(best_epoch, sizeof(best_epoch), "%d", session->best_epoch);
+    const char *const notes[] = {TRAIN_META_DATA,
+                                 session->data_spec,
+                                 TRAIN_META_TEST,
+                                 session->test_spec,
+                                 TRAIN_META_HELD_OUT,
+                                 holdout_count,
+                                 TRAIN_META_EPOCHS,
                                  epochs,
-                                 TRAIN_NOTE_BEST,
+                                 TRAIN_META_BEST,
                                  best,
-                                 TRAIN_NOTE_BEST_EPOCH,
+                                 TRAIN_META_BEST_EPOCH,
                                  best_epoch,
                                  NULL};
-    enum weft_status status = weft_trainer_save(job->trainer, path, notes);
-    return status ? app_fail(job->app, APP_WORK, status) : APP_DONE;
+    enum weft_status status = weft_trainer_save_checkpoint(session->trainer, path, notes);
+    return status ? app_report_error(session->app, APP_WORK, status) : APP_OK;
 }
 
 /* One epoch, as the table, the log and the JSON tell it. */
@@ -81,78 +81,80 @@ static void log_epoch(struct json *j, const void *priv)
     emit_object(j, NULL);
     emit_int(j, "epoch", e->number);
     emit_int(j, "step", e->step);
-    emit_real(j, "loss", e->loss);
-    emit_real(j, "accuracy", e->accuracy);
-    emit_real(j, "validation_accuracy", e->valid_accuracy);
-    emit_real(j, "validation_standard_error", e->valid_error);
-    emit_real(j, "validation_loss", e->valid_loss);
-    emit_real(j, "pictures_per_second", e->rate);
-    emit_real(j, "seconds", e->seconds);
+    emit_double(j, "loss", e->loss);
+    emit_double(j, "accuracy", e->accuracy);
+    emit_double(j, "validation_accuracy", e->valid_accuracy);
+    emit_double(j, "validation_standard_error", e->valid_error);
+    emit_double(j, "validation_loss", e->valid_loss);
+    emit_double(j, "images_per_second", e->rate);
+    emit_double(j, "seconds", e->seconds);
     emit_bool(j, "best", e->best);
     emit_end(j);
 }
 
-static void show_epoch(struct train_job *job, const struct epoch *e)
+static void show_epoch(struct train_session *session, const struct epoch *e)
 {
-    struct table *t = &job->table;
-    table_real(t, e->number, "%d/%d", e->number, job->epochs);
+    struct table *t = &session->table;
+    table_double(t, e->number, "%d/%d", e->number, session->epochs);
     table_int(t, e->step);
-    table_real(t, e->loss, "%.4f", e->loss);
-    table_real(t, e->accuracy, "%.2f", 100 * e->accuracy);
+    table_double(t, e->loss, "%.4f", e->loss);
+    table_double(t, e->accuracy, "%.2f", 100 * e->accuracy);
     if (isnan(e->valid_accuracy))
-        table_real(t, NAN, "-");
+        table_double(t, NAN, "-");
     else
-        table_real(t, e->valid_accuracy, "%.2f %s%.2f", 100 * e->valid_accuracy,
-                   term_plus_minus(), 100 * e->valid_error);
-    table_real(t, e->valid_error, "%.4f", e->valid_error);
-    table_real(t, e->valid_loss, "%.4f", e->valid_loss);
-    table_real(t, e->rate, "%s", table_thousands(e->rate));
-    table_real(t, e->seconds, "%.1f s", e->seconds);
+        table_double(t, e->valid_accuracy, "%.2f %s%.2f", 100 * e->valid_accuracy,
+                     term_plus_minus(), 100 * e->valid_error);
+    table_double(t, e->valid_error, "%.4f", e->valid_error);
+    table_double(t, e->valid_loss, "%.4f", e->valid_loss);
+    table_double(t, e->rate, "%s", table_thousands(e->rate));
+    table_double(t, e->seconds, "%.1f s", e->seconds);
     table_bool(t, e->best, e->best ? "*" : "");
     if (t->format == TABLE_JSON)
-        term_say("epoch %d/%d  loss %.4f  train %.2f %%  valid %.2f %%  %s pictures/s",
-                 e->number, job->epochs, e->loss, 100 * e->accuracy,
-                 100 * e->valid_accuracy, table_thousands(e->rate));
+        term_print("epoch %d/%d  loss %.4f  train %.2f %%  valid %.2f %%  %s images/s",
+                   e->number, session->epochs, e->loss, 100 * e->accuracy,
+                   100 * e->valid_accuracy, table_thousands(e->rate));
 }
 
-static void show_progress(const struct train_job *job, const struct weft_progress *p,
-                          double rate)
+static void show_progress(const struct train_session *session,
+                          const struct weft_progress *p, double rate)
 {
     enum { BAR = 12 };
     char bar[BAR + 1] = "";
     int filled = p->step_in_epoch * BAR / p->steps_per_epoch;
     for (int i = 0; i < BAR; i++)
         bar[i] = i < filled ? '#' : '-';
-    int64_t left = (int64_t)job->epochs * p->steps_per_epoch - p->step;
-    term_progress("epoch %d/%d [%s] %d %%  loss %.4f  %s pictures/s  %.0f s left",
-                  p->epoch + 1, job->epochs, bar,
+    int64_t left = (int64_t)session->epochs * p->steps_per_epoch - p->step;
+    term_progress("epoch %d/%d [%s] %d %%  loss %.4f  %s images/s  %.0f s left",
+                  p->epoch + 1, session->epochs, bar,
                   100 * p->step_in_epoch / p->steps_per_epoch, p->loss,
                   table_thousands(rate), (double)left * p->batch / rate);
 }
 
-static enum app_exit blew_up(const struct train_job *job, const struct weft_progress *p)
+static enum app_exit loss_diverged(const struct train_session *session,
+                                   const struct weft_progress *p)
 {
     struct weft_net_info net;
-    weft_net_info(job->net, &net);
-    double rate = job->rate > 0 ? job->rate : (double)net.optimizer.rate;
+    weft_net_info(session->net, &net);
+    double rate = session->rate > 0 ? session->rate : (double)net.optimizer.learning_rate;
     int64_t epoch = (p->step - 1) / p->steps_per_epoch + 1; /* p->epoch: those finished */
-    return app_error(job->app, APP_FAILED,
+    return app_error(session->app, APP_FAILED,
                      "the loss is no longer a number at step %lld (epoch %lld): try a "
                      "smaller --lr than %g%s; %s holds the last good state",
                      (long long)p->step, (long long)epoch, rate,
-                     job->precision == WEFT_PRECISION_FLOAT16
+                     session->precision == WEFT_PRECISION_FLOAT16
                          ? ", or a new run with --precision float32"
                          : "",
-                     job->run.last);
+                     session->run.last);
 }
 
-static bool out_of_time(const struct train_job *job)
+static bool time_limit_reached(const struct train_session *session)
 {
-    return job->time_limit > 0 && term_seconds() - job->start >= job->time_limit;
+    return session->time_limit > 0 &&
+           term_seconds() - session->start >= session->time_limit;
 }
 
 /* Runs steps to the end of the epoch, or until something stops it. */
-static enum app_exit run_steps(struct train_job *job, struct weft_progress *p,
+static enum app_exit run_steps(struct train_session *session, struct weft_progress *p,
                                double *seconds, int *ran, enum train_stop *stop)
 {
     double step_seconds = 0, begin = term_seconds();
@@ -161,13 +163,13 @@ static enum app_exit run_steps(struct train_job *job, struct weft_progress *p,
         int64_t left = end - p->step;
         double start = term_seconds();
         chunk = chunk < left ? chunk : (int)left;
-        enum weft_status status = weft_trainer_run(job->trainer, chunk);
+        enum weft_status status = weft_trainer_run(session->trainer, chunk);
         if (!status)
-            status = weft_trainer_progress(job->trainer, p);
+            status = weft_trainer_progress(session->trainer, p);
         if (status)
-            return app_fail(job->app, APP_WORK, status);
+            return app_report_error(session->app, APP_WORK, status);
         if (!isfinite(p->loss) || !isfinite(p->last_loss))
-            return blew_up(job, p);
+            return loss_diverged(session, p);
         double now = term_seconds();
         step_seconds = (now - start) / chunk;
         double fits = chunk_seconds / (step_seconds > 1e-9 ? step_seconds : 1e-9);
@@ -175,102 +177,103 @@ static enum app_exit run_steps(struct train_job *job, struct weft_progress *p,
         *seconds = now - begin;
         *ran = (int)(p->step - from);
         if (p->step < end)
-            show_progress(job, p, p->batch / step_seconds);
-        if (interrupted || out_of_time(job)) {
+            show_progress(session, p, p->batch / step_seconds);
+        if (interrupted || time_limit_reached(session)) {
             *stop = interrupted ? TRAIN_INTERRUPTED : TRAIN_TIME;
             break;
         }
     }
-    return APP_DONE;
+    return APP_OK;
 }
 
-static enum app_exit validate(const struct train_job *job, struct epoch *e)
+static enum app_exit validate(const struct train_session *session, struct epoch *e)
 {
     struct weft_eval eval;
     e->valid_accuracy = e->valid_error = e->valid_loss = NAN;
-    if (!job->valid)
-        return APP_DONE;
+    if (!session->valid)
+        return APP_OK;
     term_wait_begin("Validating");
-    enum weft_status status = weft_trainer_evaluate(job->trainer, job->valid, &eval);
+    enum weft_status status =
+        weft_trainer_evaluate(session->trainer, session->valid, &eval);
     term_wait_end();
     if (status)
-        return app_fail(job->app, APP_WORK, status);
+        return app_report_error(session->app, APP_WORK, status);
     e->valid_accuracy = eval.accuracy;
     e->valid_error = eval.standard_error;
     e->valid_loss = eval.loss;
-    weft_eval_finish(&eval);
-    return APP_DONE;
+    weft_eval_free(&eval);
+    return APP_OK;
 }
 
 /* Validation, log, and checkpoints. The log comes before the checkpoint that vouches for
  * its line, and the best model before the last, so that after a kill at any moment going
  * on from last.safetensors makes all three again. */
-static enum app_exit end_epoch(struct train_job *job, const struct weft_progress *p,
-                               double seconds, int ran)
+static enum app_exit end_epoch(struct train_session *session,
+                               const struct weft_progress *p, double seconds, int ran)
 {
     struct epoch e = {
         .number = p->epoch,
         .step = p->step,
         .loss = p->loss,
-        .accuracy = (double)p->correct / (double)p->seen,
+        .accuracy = (double)p->correct / (double)p->samples,
         .seconds = seconds,
         .rate = (double)ran * p->batch / seconds,
     };
-    enum app_exit code = validate(job, &e);
+    enum app_exit code = validate(session, &e);
     if (code)
         return code;
-    double score = job->valid ? e.valid_accuracy : -e.loss;
-    e.best = !job->best_epoch || score > job->best;
+    double score = session->valid ? e.valid_accuracy : -e.loss;
+    e.best = !session->best_epoch || score > session->best;
     if (e.best) {
-        job->best = score;
-        job->best_epoch = p->epoch;
+        session->best = score;
+        session->best_epoch = p->epoch;
     }
-    job->last_score = job->valid ? e.valid_accuracy : e.accuracy;
-    show_epoch(job, &e);
-    if ((code = run_log(job->app, &job->run, log_epoch, &e)))
+    session->last_score = session->valid ? e.valid_accuracy : e.accuracy;
+    show_epoch(session, &e);
+    if ((code = run_dir_append_log(session->app, &session->run, log_epoch, &e)))
         return code;
-    if (e.best && (code = train_save(job, job->run.best)))
+    if (e.best && (code = train_save_checkpoint(session, session->run.best)))
         return code;
-    return train_save(job, job->run.last);
+    return train_save_checkpoint(session, session->run.last);
 }
 
-static enum app_exit run_epochs(struct train_job *job, enum train_stop *stop)
+static enum app_exit run_epochs(struct train_session *session, enum train_stop *stop)
 {
     struct weft_progress p;
-    enum weft_status status = weft_trainer_progress(job->trainer, &p);
+    enum weft_status status = weft_trainer_progress(session->trainer, &p);
     if (status)
-        return app_fail(job->app, APP_WORK, status);
+        return app_report_error(session->app, APP_WORK, status);
     *stop = TRAIN_DONE;
-    while (p.epoch < job->epochs) {
+    while (p.epoch < session->epochs) {
         double seconds = 0;
         int ran = 0, epoch = p.epoch;
-        enum app_exit code = run_steps(job, &p, &seconds, &ran, stop);
+        enum app_exit code = run_steps(session, &p, &seconds, &ran, stop);
         if (!code && p.epoch > epoch)
-            code = end_epoch(job, &p, seconds, ran);
+            code = end_epoch(session, &p, seconds, ran);
         else if (!code)
-            code = train_save(job, job->run.last);
+            code = train_save_checkpoint(session, session->run.last);
         if (code)
             return code;
-        if (p.epoch >= job->epochs)
+        if (p.epoch >= session->epochs)
             *stop = TRAIN_DONE;
         else if (interrupted)
             *stop = TRAIN_INTERRUPTED;
         if (*stop)
-            return APP_DONE;
-        if (job->target > 0 && job->last_score >= job->target) {
+            return APP_OK;
+        if (session->target > 0 && session->last_score >= session->target) {
             *stop = TRAIN_TARGET;
-            return APP_DONE;
+            return APP_OK;
         }
     }
-    return APP_DONE;
+    return APP_OK;
 }
 
-enum app_exit train_loop(struct train_job *job, enum train_stop *stop)
+enum app_exit train_loop(struct train_session *session, enum train_stop *stop)
 {
     struct sigaction old[STOP_SIGNALS];
     interrupted = 0;
     catch_signals(old);
-    enum app_exit code = run_epochs(job, stop);
+    enum app_exit code = run_epochs(session, stop);
     release_signals(old);
     term_progress_clear();
     return code;

@@ -31,11 +31,11 @@ static bool report(void *priv, const struct weft_tune_progress *p)
     const bool *full = priv;
     char problem[96];
     shorten(p->problem, problem, sizeof(problem));
-    double left = p->limit - p->seconds;
+    double left = p->time_limit - p->seconds;
     double rate = p->seconds > 0 ? p->tried / p->seconds : 0;
     term_progress("Tuning: problem %d of %d, %d choices tried (%.1f/s), %d better, at "
                   "most %.0f s left%s: %s",
-                  p->done + 1, p->problems, p->tried, rate, p->better,
+                  p->done + 1, p->problems, p->tried, rate, p->improved,
                   left > 0 ? left : 0, *full ? "" : " (Ctrl-C goes on)", problem);
     return !interrupted;
 }
@@ -45,7 +45,7 @@ static bool report(void *priv, const struct weft_tune_progress *p)
 static bool worker_command(const struct app *app, char path[PATHS_MAX], char index[16],
                            const char *words[12])
 {
-    static const char *const gemms[] = {"own", "clblast"};
+    static const char *const gemms[] = {"native", "clblast"};
     ssize_t length = readlink("/proc/self/exe", path, PATHS_MAX - 1);
     if (length <= 0)
         return false;
@@ -53,11 +53,11 @@ static bool worker_command(const struct app *app, char path[PATHS_MAX], char ind
     snprintf(index, 16, "%d", app->device_index);
     const char *const command[] = {path,
                                    "tune",
-                                   "--worker",
+                                   "--internal-worker",
                                    "--device",
                                    index,
                                    "--family",
-                                   app_families[app->options->family],
+                                   app_kernel_family_names[app->options->family],
                                    "--gemm",
                                    gemms[app->options->gemm],
                                    NULL};
@@ -85,19 +85,19 @@ enum app_exit tuning_run(struct app *app, const weft_net *net,
     term_progress_clear();
     *stopped = interrupted;
     params->worker = NULL;
-    return status ? app_fail(app, APP_WORK, status) : APP_DONE;
+    return status ? app_report_error(app, APP_WORK, status) : APP_OK;
 }
 
-void tuning_tell(const struct weft_tune_result *r)
+void tuning_print_summary(const struct weft_tune_result *r)
 {
     char gain[64] = "";
     if (r->best > 0)
         snprintf(gain, sizeof(gain), "; what was measured takes %.2f ms a step, was %.2f",
-                 r->best * 1e3, r->usual * 1e3);
-    term_say("%sTuned%s   %d of %d problems were known; %d choices tried, %d denied, "
-             "the default beaten %d times%s",
-             term_on(stderr, TERM_BOLD), term_off(stderr), r->known, r->problems,
-             r->tried, r->denied, r->better, gain);
+                 r->best * 1e3, r->baseline * 1e3);
+    term_print("%sTuned%s   %d of %d problems were known; %d choices tried, %d denied, "
+               "the default beaten %d times%s",
+               term_style_begin(stderr, TERM_BOLD), term_style_end(stderr), r->cached,
+               r->problems, r->tried, r->rejected, r->improved, gain);
 }
 
 enum app_exit tuning_quick(struct app *app, const weft_net *net, int training,
@@ -106,8 +106,8 @@ enum app_exit tuning_quick(struct app *app, const weft_net *net, int training,
     struct weft_net_info info;
     struct weft_tune_result result = {0};
     bool stopped;
-    if (app->options->tune != APP_TUNE_QUICK || app->info.kind == WEFT_DEVICE_BUILTIN)
-        return APP_DONE;
+    if (app->options->tune != APP_TUNING_QUICK || app->info.kind == WEFT_DEVICE_HOST)
+        return APP_OK;
     weft_net_info(net, &info);
     training = training ? training : info.batch ? info.batch : 128;
     inference = inference ? inference : info.batch ? info.batch : 128;
@@ -119,6 +119,6 @@ enum app_exit tuning_quick(struct app *app, const weft_net *net, int training,
     };
     enum app_exit code = tuning_run(app, net, &params, &result, &stopped);
     if (!code && result.tried)
-        tuning_tell(&result);
+        tuning_print_summary(&result);
     return code;
 }

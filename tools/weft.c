@@ -20,7 +20,7 @@ static void help(FILE *out)
                 commands[i]->args.summary);
     fputs("\n"
           "  weft devices\n"
-          "  weft train --data fashion-mnist --net seed --out runs/a\n"
+          "  weft train --data fashion-mnist --net small --out runs/a\n"
           "  weft predict runs/a/best.safetensors shoe.jpg\n"
           "\n"
           "weft help COMMAND tells more, weft --version the version.\n"
@@ -37,7 +37,7 @@ static const struct app_command *find(const char *name)
         if (!strcmp(names[i], name))
             return commands[i];
     }
-    const char *close = args_closest(name, names, COMMAND_COUNT);
+    const char *close = args_suggest(name, names, COMMAND_COUNT);
     fprintf(stderr, "weft: there is no command '%s'", name);
     if (close)
         fprintf(stderr, "; did you mean %s?", close);
@@ -49,13 +49,13 @@ static enum app_exit help_for(int argc, char **argv)
 {
     if (argc < 3) {
         help(stdout);
-        return APP_DONE;
+        return APP_OK;
     }
     const struct app_command *command = find(argv[2]);
     if (!command)
         return APP_USAGE;
     args_help(stdout, &command->args);
-    return APP_DONE;
+    return APP_OK;
 }
 
 int main(int argc, char **argv)
@@ -69,7 +69,7 @@ int main(int argc, char **argv)
     const char *name = argv[1];
     if (!strcmp(name, "--version") || !strcmp(name, "version")) {
         printf("weft %s\n", weft_version());
-        return APP_DONE;
+        return APP_OK;
     }
     if (!strcmp(name, "help") || !strcmp(name, "--help") || !strcmp(name, "-h"))
         return help_for(argc, argv);

@@ -21,16 +21,16 @@ extern "C" {
  * untouched on failure unless the function says otherwise. Each value is a thing a caller
  * may do something about. */
 enum weft_status {
-    WEFT_OK,         /* 0 */
-    WEFT_ERR_ARG,    /* an argument is out of its stated range */
-    WEFT_ERR_NOMEM,  /* the host or the device has too little memory */
-    WEFT_ERR_NONE,   /* no device answers the selector */
-    WEFT_ERR_DEVICE, /* the driver failed; the device is not to be used again */
+    WEFT_OK,            /* 0 */
+    WEFT_ERR_ARG,       /* an argument is out of its stated range */
+    WEFT_ERR_NOMEM,     /* the host or the device has too little memory */
+    WEFT_ERR_NO_DEVICE, /* no device answers the selector */
+    WEFT_ERR_DEVICE,    /* the driver failed; the device is not to be used again */
     WEFT_ERR_BUILD,  /* the driver's compiler refused a kernel; its log is in the sentence
                       */
     WEFT_ERR_FILE,   /* a file cannot be found, read or written */
     WEFT_ERR_FORMAT, /* a file or a text was read, but what it says is not valid */
-    WEFT_ERR_CHECK,  /* a result differs from the reference */
+    WEFT_ERR_MISMATCH, /* a result differs from the reference */
     WEFT_STATUS_COUNT
 };
 
@@ -44,7 +44,7 @@ enum weft_log_level {
     WEFT_LOG_ERROR, /* a call failed; the same sentence is in weft_error() */
     WEFT_LOG_WARN,  /* it went on, but slower or otherwise than asked */
     WEFT_LOG_INFO,  /* once per run: the device, the model, the plan */
-    WEFT_LOG_DEBUG  /* every build and every choice of kernel */
+    WEFT_LOG_DEBUG  /* every build and every config of kernel */
 };
 
 /* Messages are one line of UTF-8 without a newline. Called from the thread that called

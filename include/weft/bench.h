@@ -14,27 +14,28 @@ extern "C" {
 /* The speed of memory for data of so many bytes in all: the nearer to the compute units
  * they fit, the faster; in between it is taken to change evenly, on logarithmic scales.
  * Bytes a second, those written counted too. */
-struct weft_roof_level {
+struct weft_bandwidth_level {
     size_t bytes;
     double read, copy;
 };
 
 /* What the device does at best, by kernels that do nothing else. */
-enum { WEFT_ROOF_LEVELS = 5 };
-struct weft_roofs {
-    double flops; /* a second: multiply-adds in registers, each counts 2 */
-    struct weft_roof_level level[WEFT_ROOF_LEVELS]; /* from small to large */
-    double launch;     /* seconds for a launch that nobody waits for */
-    double round_trip; /* and for one that is waited for */
+enum { WEFT_BANDWIDTH_LEVELS = 5 };
+struct weft_roofline {
+    double flops_per_second; /* a second: multiply-adds in registers, each counts 2 */
+    struct weft_bandwidth_level level[WEFT_BANDWIDTH_LEVELS]; /* from small to large */
+    double launch_overhead; /* seconds for a launch that nobody waits for */
+    double sync_latency;    /* and for one that is waited for */
 };
 
 /* Something that was timed: an op in one direction, or a part of a network's step.
  * Pointers live until the report returns. */
 struct weft_timing {
-    const char *name;    /* "64x14x14x32:64x3x3", or a layer: "conv1"; may be "" */
-    const char *text;    /* the layer's line, and those of layers fused into it: "conv 32
+    const char *name; /* "64x14x14x32:64x3x3", or a layer: "conv1"; may be "" */
+    const char
+        *layer_text;     /* the layer's line, and those of layers fused into it: "conv 32
                             3x3 relu + max-pool 2"; else "" */
-    const char *what;    /* "forward", "backward-weights" */
+    const char *phase;   /* "forward", "backward-weights" */
     const char *kernels; /* of its launches: "direct tile=6: pad, conv_forward" */
     int launches;
     double flops; /* of the usual algorithm: one that needs fewer, as Winograd's, may
@@ -43,12 +44,13 @@ struct weft_timing {
     int count;    /* of samples; 0 if nothing was timed */
     const double *seconds; /* each sample, in the order of measuring */
     double median, fastest, slowest;
-    double roof;       /* seconds that it would take at min(peak, intensity x bandwidth),
+    double
+        roofline_seconds; /* seconds that it would take at min(peak, intensity x bandwidth),
                            by a probe that took turns with the samples */
-    bool memory_bound; /* the bandwidth is that minimum */
-    double error;      /* largest difference from the reference, as a share of the
+    bool memory_bound;    /* the bandwidth is that minimum */
+    double relative_error; /* largest difference from the reference, as a share of the
                            largest value; NaN: not compared */
-    const char *fault; /* what is wrong in the results; NULL: nothing */
+    const char *error;     /* what is wrong in the results; NULL: nothing */
 };
 
 typedef void (*weft_timing_fn)(void *priv, const struct weft_timing *timing);
@@ -70,13 +72,13 @@ WEFT_API enum weft_status weft_bench_create(weft_device *device,
                                             const struct weft_bench_params *params,
                                             weft_bench **out);
 WEFT_API void weft_bench_destroy(weft_bench **bench);
-WEFT_API void weft_bench_roofs(const weft_bench *bench, struct weft_roofs *out);
+WEFT_API void weft_bench_roofline(const weft_bench *bench, struct weft_roofline *out);
 
 /* The device's own timer beside the wall clock, over the same launches. weft never times
  * by it: some drivers' read 0, or count in other units than nanoseconds. */
 struct weft_bench_timer {
     double device, wall; /* seconds; `device` NaN: there is none */
-    char fault[96];      /* "reads 0"; "": it agrees, or the device is the built-in one */
+    char error[96];      /* "reads 0"; "": it agrees, or the device is the built-in one */
 };
 
 /* WEFT_ERR_ARG if nothing is timed, WEFT_ERR_NOMEM, WEFT_ERR_DEVICE. */
@@ -88,24 +90,24 @@ WEFT_API enum weft_status weft_bench_timer(weft_bench *bench,
 WEFT_API const char *weft_bench_op_name(int index);
 WEFT_API const char *weft_bench_op_shape(const char *op, int index);
 
-/* Measures `op` at `shape` in each of its directions. Extents are joined by x, pictures
+/* Measures `op` at `shape` in each of its directions. Extents are joined by x, images
  * first, then rows, columns, channels; words after colons:
  *
  *     conv       64x28x28x32:64x3x3   filters x rows x columns. :pad=same :stride=1
  *                                     :groups=1 :pool=0 (2: a max-pool 2x2 in the same
  *                                     launches) :ACT
- *     dense      512x5408x32          pictures x inputs x outputs. :ACT
+ *     dense      512x5408x32          images x inputs x outputs. :ACT
  *     pool       64x28x28x32:2x2      window. :stride=ROWS of the window :mean
  *     act        4194304:relu         numbers
  *     batch-norm 256x14x14x32         :ACT
  *     add        4194304:relu         the sum of two tensors
  *     dropout    4194304
- *     softmax    512x1000             pictures x classes
+ *     softmax    512x1000             images x classes
  *     loss       512x1000             the loss with its gradient
  *     input      512x28x28x1          from bytes to a batch
  *     optimizer  1048576:adam         weights; sgd, adam
  *
- * A wrong result is no failure of the call: the timing's `fault` tells it, and nothing is
+ * A wrong result is no failure of the call: the timing's `error` tells it, and nothing is
  * timed. WEFT_ERR_ARG, WEFT_ERR_NOMEM, WEFT_ERR_DEVICE, WEFT_ERR_BUILD. */
 WEFT_API enum weft_status weft_bench_op(weft_bench *bench, const char *op,
                                         const char *shape, weft_timing_fn report,
@@ -115,8 +117,8 @@ WEFT_API enum weft_status weft_bench_op(weft_bench *bench, const char *op,
 struct weft_step_params {
     int batch;                     /* 0: as in training */
     bool training;                 /* a step of training; else inference */
-    bool plain;                    /* no fusion */
-    bool check;                    /* compare with the reference backend */
+    bool no_fusion;                /* no fusion */
+    bool verify;                   /* compare with the reference backend */
     enum weft_precision precision; /* AUTO is FLOAT32 */
 };
 #define weft_step_params(...) (&(struct weft_step_params){__VA_ARGS__})
@@ -125,36 +127,37 @@ struct weft_step_params {
 enum weft_role {
     WEFT_ROLE_WEIGHTS,
     WEFT_ROLE_GRADIENTS,
-    WEFT_ROLE_MOMENTS, /* of the optimizer */
+    WEFT_ROLE_OPTIMIZER_STATE, /* of the optimizer */
     WEFT_ROLE_ACTIVATIONS,
-    WEFT_ROLE_SCRATCH,
-    WEFT_ROLE_PICTURES,
+    WEFT_ROLE_WORKSPACE,
+    WEFT_ROLE_DATASET,
     WEFT_ROLE_COUNT
 };
 
 /* A step as a whole. */
-struct weft_step {
+struct weft_step_report {
     int batch, launches;
     double flops, bytes;
-    double roof;          /* seconds: the sum of its parts' */
-    size_t bytes_planned; /* of device memory, for all that the step needs */
+    double roofline_seconds; /* seconds: the sum of its parts' */
+    size_t bytes_planned;    /* of device memory, for all that the step needs */
     size_t bytes_by_role[WEFT_ROLE_COUNT]; /* their parts */
-    size_t bytes_taken;                    /* by the buffers that were then made */
-    double error;    /* relative: of gradients, or of probabilities; NaN: not compared */
-    char fault[256]; /* what is wrong in the results; "": nothing */
+    size_t bytes_allocated;                /* by the buffers that were then made */
+    double
+        relative_error; /* relative: of gradients, or of probabilities; NaN: not compared */
+    char error[256];    /* what is wrong in the results; "": nothing */
 };
 
 /* Reports the parts of a step of `net` in the order they run, timed, and the step;
- * without `report` nothing is timed. With `check` the step is done by the reference
+ * without `report` nothing is timed. With `verify` the step is done by the reference
  * backend too, in float32. In training the gradients of all weights after one step are
  * compared: a layer's may differ by 1/512 of its size, in float16 by a quarter. Else the
  * probabilities are, which in float16 may differ by 1/64 (weft/model.h). WEFT_ERR_ARG,
  * WEFT_ERR_NOMEM, WEFT_ERR_DEVICE, WEFT_ERR_BUILD. */
 WEFT_API enum weft_status weft_bench_step(weft_bench *bench, const weft_net *net,
-                                          const weft_data *data,
+                                          const weft_dataset *data,
                                           const struct weft_step_params *params,
                                           weft_timing_fn report, void *priv,
-                                          struct weft_step *out);
+                                          struct weft_step_report *out);
 
 #ifdef __cplusplus
 }

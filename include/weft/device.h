@@ -15,24 +15,24 @@ enum weft_device_kind {
     WEFT_DEVICE_INTEGRATED,  /* a GPU that shares the host's memory */
     WEFT_DEVICE_ACCELERATOR, /* any other OpenCL accelerator */
     WEFT_DEVICE_CPU,         /* an OpenCL driver that runs on the host's processor */
-    WEFT_DEVICE_BUILTIN      /* weft's own plain-C backend; always there, always last */
+    WEFT_DEVICE_HOST         /* weft's own plain-C backend; always there, always last */
 };
 
 /* How kernels are written for a device (README, "Kernel families"). */
-enum weft_family {
+enum weft_kernel_family {
     WEFT_FAMILY_AUTO, /* what suits the device's class */
     WEFT_FAMILY_VEC, /* register tiles of explicit vectors, no local memory, no barrier */
-    WEFT_FAMILY_TILE, /* work-group tiles in local memory */
-    WEFT_FAMILY_SG,   /* convolutions by sub-groups, which see each other's registers; the
+    WEFT_FAMILY_TILE,     /* work-group tiles in local memory */
+    WEFT_FAMILY_SUBGROUP, /* convolutions by sub-groups, which see each other's registers; the
                          rest as in `tile`. Slow, with a warning, where there are none */
-    WEFT_FAMILY_MMA   /* convolutions by matrix units, each product of two floats as three
+    WEFT_FAMILY_MMA /* convolutions by matrix units, each product of two floats as three
                          of tf32, which errs by up to 12 roundings; the rest as in `tile`.
                          Slow, with a warning, where there are none */
 };
 
 /* Who multiplies matrices in dense layers. */
-enum weft_gemm {
-    WEFT_GEMM_OWN,
+enum weft_gemm_provider {
+    WEFT_GEMM_NATIVE,
     WEFT_GEMM_CLBLAST /* OpenCL devices only; WEFT_ERR_ARG where weft was built without it
                        */
 };
@@ -51,12 +51,12 @@ struct weft_device_info {
     int device_index;   /* clinfo's D of P:D */
     unsigned compute_units;
     unsigned clock_mhz; /* 0: the driver does not tell */
-    uint64_t memory_bytes;
+    uint64_t global_mem_bytes;
     uint64_t max_alloc_bytes;
-    uint64_t local_bytes;    /* local memory of a work-group; 0 where there is none */
-    size_t max_group;        /* largest work-group */
-    bool fp16, fp64;         /* half and double arithmetic in kernels */
-    enum weft_family family; /* what WEFT_FAMILY_AUTO means here */
+    uint64_t local_mem_bytes;   /* local memory of a work-group; 0 where there is none */
+    size_t max_work_group_size; /* largest work-group */
+    bool fp16, fp64;            /* half and double arithmetic in kernels */
+    enum weft_kernel_family family; /* what WEFT_FAMILY_AUTO means here */
 };
 
 /* How many devices the context knows; at least 1. */
@@ -72,7 +72,7 @@ WEFT_API enum weft_status weft_device_info(const weft_context *context, int inde
  * backend), "P:D" as clinfo counts, or a piece of the name or platform without regard to
  * case. NULL or "": the best one. `reason` receives half a sentence for people
  * ("the first of 3"), if not NULL; it lives until the next call with this context.
- * WEFT_ERR_NONE if nothing answers; the sentence lists what there is. WEFT_ERR_ARG if
+ * WEFT_ERR_NO_DEVICE if nothing answers; the sentence lists what there is. WEFT_ERR_ARG if
  * several answer a piece of a name. */
 WEFT_API enum weft_status weft_device_find(weft_context *context, const char *selector,
                                            int *index, const char **reason);
@@ -80,13 +80,13 @@ WEFT_API enum weft_status weft_device_find(weft_context *context, const char *se
 /* What a user should know about this machine's OpenCL: platforms without devices, drivers
  * that do not load, /dev/dri that may not be opened, each with its mend. One sentence
  * each, NULL after the last. */
-WEFT_API const char *weft_device_note(weft_context *context, int index);
+WEFT_API const char *weft_device_diagnostic(weft_context *context, int index);
 
 /* Zero is the default of every field. */
 struct weft_device_params {
-    enum weft_family family;
-    enum weft_gemm gemm;
-    bool untuned; /* built-in defaults alone, whatever tuning found (weft/tune.h) */
+    enum weft_kernel_family family;
+    enum weft_gemm_provider gemm;
+    bool no_tuning; /* built-in defaults alone, whatever tuning found (weft/tune.h) */
 };
 #define weft_device_params(...) (&(struct weft_device_params){__VA_ARGS__})
 
@@ -100,8 +100,7 @@ WEFT_API enum weft_status weft_device_open(weft_context *context, int index,
                                            weft_device **out);
 
 /* Opens weft's own C backend, which is always there. */
-WEFT_API enum weft_status weft_device_open_builtin(weft_context *context,
-                                                   weft_device **out);
+WEFT_API enum weft_status weft_device_open_host(weft_context *context, weft_device **out);
 
 /* Waits for the device and closes it. Everything that was made on it must be destroyed
  * before. */
@@ -120,53 +119,54 @@ enum weft_precision {
 };
 
 /* One verified case. */
-struct weft_verdict {
-    const char *op;     /* "conv" */
-    const char *what;   /* "backward-weights, exact" */
+struct weft_verify_case {
+    const char *op;        /* "conv" */
+    const char *direction; /* "backward-weights, exact" */
     const char *detail; /* the whole case, enough to repeat it; on a mismatch also where
                            and by how much; "" otherwise */
     bool passed;
-    double worst; /* largest error over its bound; 0 for exact cases */
-    int number;   /* of the random shape among those of this op, */
-    int end;      /* the last is the one before this; each has several verdicts */
+    double max_error_ratio; /* largest error over its bound; 0 for exact cases */
+    int index;              /* of the random shape among those of this op, */
+    int count; /* the last is the one before this; each has several verdicts */
 };
 
 struct weft_verify_params {
-    const char *op; /* only this op; NULL: all */
-    int cases;      /* random shapes an op and direction; 0: 40 */
-    int sweeps;     /* not 0: so many shapes in all, each of an op drawn at random, one
+    const char *op;  /* only this op; NULL: all */
+    int cases;       /* random shapes an op and direction; 0: 40 */
+    int mixed_cases; /* not 0: so many shapes in all, each of an op drawn at random, one
                        after the other, with all that was compiled before them still
                        there; `cases` is not looked at */
-    int first;      /* number of the first shape: to run one again that `detail` names */
-    bool small;     /* tiny shapes, for emulators */
-    bool draw;      /* kernels and their tunables are drawn among all that the tuner may
+    int first_case;  /* number of the first shape: to run one again that `detail` names */
+    bool tiny_shapes; /* tiny shapes, for emulators */
+    bool
+        random_kernels; /* kernels and their tunables are drawn among all that the tuner may
                        choose; else those that the device would use */
     enum weft_precision precision; /* FLOAT16: with tensors in float16; the bound then
                                       has their rounding in it, and an op that has none
                                       passes nothing. AUTO is FLOAT32 */
     uint64_t seed;
-    void (*report)(
-        void *priv,
-        const struct weft_verdict *verdict); /* called after each case; NULL: silence */
+    void (*report)(void *priv, const struct weft_verify_case
+                                   *verdict); /* called after each case; NULL: silence */
     void *priv;
 };
 
 struct weft_verify_result {
     int passed, failed, skipped;
-    double worst; /* largest error over its bound in the real-valued cases: at most 1 when
+    double
+        max_error_ratio; /* largest error over its bound in the real-valued cases: at most 1 when
                      all passed */
 };
 
 /* Runs every op in every direction on `device` and compares it with the reference
  * backend: integer inputs exactly, real ones within the a-priori rounding bound, with
- * guard zones around every output. Waits. WEFT_ERR_CHECK if one case or more failed;
+ * guard zones around every output. Waits. WEFT_ERR_MISMATCH if one case or more failed;
  * `out` is filled in then too. */
 WEFT_API enum weft_status weft_verify(weft_device *device,
                                       const struct weft_verify_params *params,
                                       struct weft_verify_result *out);
 
 /* The names of the ops that weft_verify knows; NULL after the last. */
-WEFT_API const char *weft_verify_op(int index);
+WEFT_API const char *weft_verify_op_name(int index);
 
 #ifdef __cplusplus
 }

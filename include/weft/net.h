@@ -17,7 +17,7 @@ extern "C" {
  *                                      init=he
  *     max-pool RxS                     stride=RxS pad=valid
  *     avg-pool RxS                     stride=RxS pad=valid
- *     global-max-pool                  of the whole picture: 1x1xCHANNELS remain, and a
+ *     global-max-pool                  of the whole image: 1x1xCHANNELS remain, and a
  *     global-avg-pool                  dense may follow without a flatten
  *     dense UNITS [ACT]                bias=yes init=he
  *     batch-norm [ACT]                 momentum=0.1 epsilon=1e-5
@@ -62,7 +62,7 @@ enum weft_optimizer_kind {
  */
 struct weft_optimizer {
     enum weft_optimizer_kind kind;
-    float rate, momentum, beta1, beta2, epsilon, decay;
+    float learning_rate, momentum, beta1, beta2, epsilon, weight_decay;
     bool nesterov;
 };
 
@@ -89,10 +89,10 @@ struct weft_net_info {
     int layers;
     int height, width, channels, classes; /* classes: outputs of the last layer */
     int64_t weights;                      /* trained numbers */
-    double flops; /* forward, one picture; a multiply-add counts 2 */
+    double flops; /* forward, one image; a multiply-add counts 2 */
     int batch;    /* what the text says; 0 if nothing */
     struct weft_optimizer optimizer;
-    float smoothing;
+    float label_smoothing;
 };
 WEFT_API void weft_net_info(const weft_net *net, struct weft_net_info *out);
 
@@ -102,8 +102,8 @@ struct weft_layer_info {
     char text[96];               /* "conv 32 3x3 relu" */
     int height, width, channels; /* of its output */
     int64_t weights;
-    double flops; /* forward, one picture */
-    double bytes; /* read and written forward for one picture, weights not counted */
+    double flops; /* forward, one image */
+    double bytes; /* read and written forward for one image, weights not counted */
 };
 /* WEFT_ERR_ARG if there is no layer `index`. */
 WEFT_API enum weft_status weft_net_layer(const weft_net *net, int index,

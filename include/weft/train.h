@@ -15,9 +15,10 @@ extern "C" {
  * silent Adam at 1e-3, batch 128. */
 struct weft_train_params {
     int batch;
-    float rate;    /* learning rate */
-    uint64_t seed; /* of weights, order of pictures and dropout */
-    bool plain;    /* no fusion: every layer its own launches; for tests and comparison */
+    float learning_rate; /* learning rate */
+    uint64_t seed;       /* of weights, order of images and dropout */
+    bool
+        no_fusion; /* no fusion: every layer its own launches; for tests and comparison */
     /* Float16: activations, which are most of the memory, and their gradients lie in
      * memory as float16. Weights, their gradients, statistics, the optimizer, and the
      * last layer with its loss stay float32, and so does all arithmetic. Gradients are
@@ -33,18 +34,18 @@ struct weft_train_params {
 };
 #define weft_train_params(...) (&(struct weft_train_params){__VA_ARGS__})
 
-/* A network in training: weights, gradients, optimizer state, the training pictures and
+/* A network in training: weights, gradients, optimizer state, the training images and
  * the recorded step on one device. */
 typedef struct weft_trainer weft_trainer;
 
-/* Plans the memory, compiles the kernels, puts weights and pictures on the device.
- * Pictures are normalized by `data`'s mean and deviation, which travel with the model.
+/* Plans the memory, compiles the kernels, puts weights and images on the device.
+ * Images are normalized by `data`'s mean and stddev, which travel with the model.
  * The trainer keeps nothing of `data` and copies what it needs of `net`. A batch larger
  * than the data is cut to it; each epoch goes through a fresh permutation of the data and
  * leaves out the last incomplete batch. WEFT_ERR_ARG, WEFT_ERR_NOMEM (the sentence says
  * by how much, and which batch would fit), WEFT_ERR_DEVICE, WEFT_ERR_BUILD. */
 WEFT_API enum weft_status weft_trainer_create(weft_device *device, const weft_net *net,
-                                              const weft_data *data,
+                                              const weft_dataset *data,
                                               const struct weft_train_params *params,
                                               weft_trainer **out);
 WEFT_API void weft_trainer_destroy(weft_trainer **trainer);
@@ -67,9 +68,9 @@ struct weft_progress {
     int64_t step; /* finished since the beginning, over all runs */
     int steps_per_epoch;
     int batch;
-    int epoch;             /* finished epochs */
-    int step_in_epoch;     /* finished steps of the epoch that is under way */
-    int64_t seen, correct; /* pictures of the epoch that ended with, or is under way at,
+    int epoch;                /* finished epochs */
+    int step_in_epoch;        /* finished steps of the epoch that is under way */
+    int64_t samples, correct; /* images of the epoch that ended with, or is under way at,
                               `step`; and how many were classified right */
     double loss; /* their mean loss as the steps saw it; NaN if the numbers blew up */
     double last_loss;    /* of the last step */
@@ -80,36 +81,38 @@ struct weft_progress {
 WEFT_API enum weft_status weft_trainer_progress(weft_trainer *trainer,
                                                 struct weft_progress *out);
 
-/* Results on a data set. Free with weft_eval_finish. */
+/* Results on a data set. Free with weft_eval_free. */
 struct weft_eval {
     int count, correct, classes;
     double accuracy;       /* 0..1 */
     double standard_error; /* sqrt(accuracy (1 - accuracy) / count) */
     double loss;           /* mean cross-entropy, no smoothing */
     int64_t *confusion;    /* classes x classes, rows are the truth */
-    double seconds;        /* wall clock, pictures already on the host */
+    double seconds;        /* wall clock, images already on the host */
 };
-WEFT_API void weft_eval_finish(struct weft_eval *eval);
+WEFT_API void weft_eval_free(struct weft_eval *eval);
 
 /* Evaluates the weights as they are after all queued steps. Waits. The data must have the
  * network's input shape. WEFT_ERR_ARG, WEFT_ERR_NOMEM, WEFT_ERR_DEVICE. */
 WEFT_API enum weft_status weft_trainer_evaluate(weft_trainer *trainer,
-                                                const weft_data *data,
+                                                const weft_dataset *data,
                                                 struct weft_eval *out);
 
 /* Writes a model file (weft/model.h) with weights, optimizer state and position:
  * everything that going on needs. Waits. Written aside, synced, renamed: there is always
- * a whole file under `path`. `notes` are extra "name", "value" pairs for its metadata,
+ * a whole file under `path`. `metadata` are extra "name", "value" pairs for its metadata,
  * NULL after the last pair; may be NULL. The file depends on the training alone: no time,
  * no path. WEFT_ERR_FILE, WEFT_ERR_DEVICE. */
-WEFT_API enum weft_status weft_trainer_save(weft_trainer *trainer, const char *path,
-                                            const char *const *notes);
+WEFT_API enum weft_status weft_trainer_save_checkpoint(weft_trainer *trainer,
+                                                       const char *path,
+                                                       const char *const *metadata);
 
-/* Takes weights, optimizer state and position from a file that weft_trainer_save wrote
+/* Takes weights, optimizer state and position from a file that weft_trainer_save_checkpoint wrote
  * for the same network, data size, batch and seed; going on from there gives, on the same
  * device and build, the same bits as not having stopped. WEFT_ERR_FILE, WEFT_ERR_FORMAT
  * (also if it was another network, batch or seed). */
-WEFT_API enum weft_status weft_trainer_load(weft_trainer *trainer, const char *path);
+WEFT_API enum weft_status weft_trainer_load_checkpoint(weft_trainer *trainer,
+                                                       const char *path);
 
 #ifdef __cplusplus
 }

@@ -20,10 +20,10 @@ extern "C" {
 /* Where tuning stands, for people. */
 struct weft_tune_progress {
     const char *problem; /* "vec forward n=64 in=14x14x32 ..."; lives during the call */
-    const char *choice;  /* what is tried next; "" at the beginning of a problem */
+    const char *config;  /* what is tried next; "" at the beginning of a problem */
     int done, problems;  /* finished, of how many */
-    int tried, better, denied;
-    double seconds, limit; /* gone, and allowed */
+    int tried, improved, rejected;
+    double seconds, time_limit; /* gone, and allowed */
 };
 
 struct weft_tune_params {
@@ -34,11 +34,11 @@ struct weft_tune_params {
     bool full;      /* search long, and measure again what is known; else only what is
                        not */
 
-    /* The command of a process in which choices are tried: it calls weft_tune_serve on
+    /* The command of a process in which choices are tried: it calls weft_tune_worker on
      * the same device with its standard input and output; NULL after the last word. NULL:
      * they are tried in this process, which a bad driver may then take with it. */
     const char *const *worker;
-    double patience; /* seconds after which a trial hangs; 0: 30 */
+    double trial_timeout; /* seconds after which a trial hangs; 0: 30 */
 
     /* Called before each trial; false: stop, and keep what was found. May be NULL. */
     bool (*report)(void *priv, const struct weft_tune_progress *progress);
@@ -46,16 +46,17 @@ struct weft_tune_params {
 };
 
 struct weft_tune_result {
-    int problems, known; /* of the network; known before and not measured again */
-    int tried, better;   /* choices; problems whose default was beaten */
-    int denied;          /* choices that crashed, hung, were wrong or did not build */
-    bool stopped;        /* by report, or because the time was over */
-    double usual, best;  /* seconds of the measured problems in a step, by default and as
+    int problems, cached; /* of the network; known before and not measured again */
+    int tried, improved;  /* choices; problems whose default was beaten */
+    int rejected;         /* choices that crashed, hung, were wrong or did not build */
+    bool stopped;         /* by report, or because the time was over */
+    double baseline,
+        best; /* seconds of the measured problems in a step, by default and as
                             chosen now */
 };
 
-/* Finds the problems of the network's steps, and for each a choice that is right, within
- * the time, those first where most is to be won. A choice takes the default's place only
+/* Finds the problems of the network's steps, and for each a config that is right, within
+ * the time, those first where most is to be won. A config takes the default's place only
  * where it wins by 3 % in a race of both in turns. What is found is used by this device
  * from now on and kept in its file. WEFT_ERR_ARG, WEFT_ERR_NOMEM, WEFT_ERR_FILE,
  * WEFT_ERR_DEVICE (also where the worker cannot be started). */
@@ -65,15 +66,17 @@ WEFT_API enum weft_status weft_tune(weft_device *device, const weft_net *net,
 
 /* The worker's side: answers what weft_tune asks through these descriptors until `in`
  * ends. WEFT_ERR_FILE, WEFT_ERR_DEVICE. */
-WEFT_API enum weft_status weft_tune_serve(weft_device *device, int in, int out);
+WEFT_API enum weft_status weft_tune_worker(weft_device *device, int in, int out);
 
 /* What is known of one problem. */
 struct weft_tuning_row {
-    const char *problem, *choice; /* live until the device is tuned, reset or closed */
-    const char *state;     /* "best", "default", "curated", "wrong", "refused", "crashed",
+    const char *problem, *config; /* live until the device is tuned, reset or closed */
+    const char
+        *state; /* "best", "default", "bundled", "wrong", "build-failed", "crashed",
                           "hung" */
-    double seconds, usual; /* of the choice, and of the default; 0: unknown */
-    bool hint; /* measured with another driver or other kernels: not used, tried first */
+    double seconds, baseline; /* of the config, and of the default; 0: unknown */
+    bool
+        outdated; /* measured with another driver or other kernels: not used, tried first */
 };
 
 /* The rows of the device's table, those that ship with weft first. WEFT_ERR_ARG after the

@@ -5,26 +5,26 @@
  *
  *     weft_context *context = NULL;
  *     weft_device *device = NULL;
- *     weft_data *data = NULL;
+ *     weft_dataset *data = NULL;
  *     weft_net *net = NULL;
  *     weft_trainer *trainer = NULL;
- *     struct weft_data_info shape;
+ *     struct weft_dataset_info shape;
  *     int index;
  *
  *     if (weft_context_create(&context, NULL) ||
  *         weft_device_find(context, NULL, &index, NULL) ||
  *         weft_device_open(context, index, NULL, &device) ||
- *         weft_data_open(context, "fashion-mnist", WEFT_DATA_TRAIN, &data))
+ *         weft_dataset_open(context, "fashion-mnist", WEFT_SPLIT_TRAIN, &data))
  *         goto failed;
- *     weft_data_info(data, &shape);
- *     if (weft_net_create(context, weft_net_builtin("seed", 0),
+ *     weft_dataset_info(data, &shape);
+ *     if (weft_net_create(context, weft_net_builtin("small", 0),
  *                         weft_net_params(.height = shape.height, .width = shape.width,
  *                                         .channels = shape.channels,
  *                                         .classes = shape.classes),
  *                         &net) ||
  *         weft_trainer_create(device, net, data, NULL, &trainer) ||
  *         weft_trainer_run(trainer, 1000) ||
- *         weft_trainer_save(trainer, "seed.safetensors", NULL))
+ *         weft_trainer_save_checkpoint(trainer, "small.safetensors", NULL))
  *         goto failed;
  *
  * weft_error(context) says why something failed. tests/embed.c is such a program, whole.

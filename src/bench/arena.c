@@ -14,9 +14,10 @@
 static const double most_error = 0x1p-12, most_ties = 0x1p-10;
 
 static const size_t sizes[] = {
-    [BENCH_FLOAT] = sizeof(float), [BENCH_BYTE] = 1, [BENCH_WORD] = sizeof(uint32_t)};
+    [BENCH_FLOAT32] = sizeof(float), [BENCH_UINT8] = 1, [BENCH_INT32] = sizeof(uint32_t)};
 
-static struct weft_view take(struct bench_arena *a, size_t count, size_t element)
+static struct weft_view allocate_view(struct bench_buffers *a, size_t count,
+                                      size_t element)
 {
     struct weft_view view = {a->mem, a->used / element, count};
     a->used += (count * element + WEFT_ALIGN - 1) / WEFT_ALIGN * WEFT_ALIGN;
@@ -25,7 +26,7 @@ static struct weft_view take(struct bench_arena *a, size_t count, size_t element
 }
 
 /* Writes `count` elements, four of them made by each call of `make`. */
-static void fill(struct bench_arena *a, struct weft_view view, enum bench_type type,
+static void fill(struct bench_buffers *a, struct weft_view view, enum bench_type type,
                  unsigned below)
 {
     size_t size = sizes[type];
@@ -36,15 +37,15 @@ static void fill(struct bench_arena *a, struct weft_view view, enum bench_type t
         return;
     for (size_t i = 0; i < view.count; i += 4) {
         struct weft_random r = weft_philox(
-            1, 2, (uint32_t)i, (uint32_t)(view.offset * size), 0, RANDOM_CHECK);
+            1, 2, (uint32_t)i, (uint32_t)(view.offset * size), 0, RANDOM_VERIFY);
         for (size_t j = 0; j < 4; j++) {
             uint32_t word = below ? r.v[j] % below : 0;
             float real = weft_uniform(r.v[j]) - 0.5f;
-            if (type == BENCH_BYTE)
+            if (type == BENCH_UINT8)
                 host[i + j] = (unsigned char)word;
             else
                 memcpy(host + (i + j) * size,
-                       type == BENCH_FLOAT ? (void *)&real : (void *)&word, size);
+                       type == BENCH_FLOAT32 ? (void *)&real : (void *)&word, size);
         }
     }
     enum weft_status status = a->device->backend->write(
@@ -53,28 +54,28 @@ static void fill(struct bench_arena *a, struct weft_view view, enum bench_type t
     free(host);
 }
 
-struct weft_view bench_floats(struct bench_arena *a, size_t count)
+struct weft_view bench_buffer_floats(struct bench_buffers *a, size_t count)
 {
-    struct weft_view view = take(a, count, sizeof(float));
-    fill(a, view, BENCH_FLOAT, 0);
+    struct weft_view view = allocate_view(a, count, sizeof(float));
+    fill(a, view, BENCH_FLOAT32, 0);
     return view;
 }
 
-struct weft_view bench_bytes(struct bench_arena *a, size_t count, unsigned below)
+struct weft_view bench_buffer_bytes(struct bench_buffers *a, size_t count, unsigned below)
 {
-    struct weft_view view = take(a, count, 1);
-    fill(a, view, BENCH_BYTE, below);
+    struct weft_view view = allocate_view(a, count, 1);
+    fill(a, view, BENCH_UINT8, below);
     return view;
 }
 
-struct weft_view bench_words(struct bench_arena *a, size_t count, unsigned below)
+struct weft_view bench_buffer_int32(struct bench_buffers *a, size_t count, unsigned below)
 {
-    struct weft_view view = take(a, count, sizeof(uint32_t));
-    fill(a, view, BENCH_WORD, below);
+    struct weft_view view = allocate_view(a, count, sizeof(uint32_t));
+    fill(a, view, BENCH_INT32, below);
     return view;
 }
 
-static void add_result(struct bench_arena *a, const char *name, struct weft_view view,
+static void add_result(struct bench_buffers *a, const char *name, struct weft_view view,
                        enum bench_type type)
 {
     a->result[a->result_count].view = view;
@@ -82,19 +83,19 @@ static void add_result(struct bench_arena *a, const char *name, struct weft_view
     a->result[a->result_count++].name = name;
 }
 
-struct weft_view bench_result(struct bench_arena *a, const char *name, size_t count,
-                              enum bench_type type)
+struct weft_view bench_add_output(struct bench_buffers *a, const char *name, size_t count,
+                                  enum bench_type type)
 {
-    struct weft_view view = take(a, count, sizes[type]);
+    struct weft_view view = allocate_view(a, count, sizes[type]);
     add_result(a, name, view, type);
     return view;
 }
 
-struct weft_view bench_updated(struct bench_arena *a, const char *name, size_t count)
+struct weft_view bench_add_in_out(struct bench_buffers *a, const char *name, size_t count)
 {
-    struct weft_view view = bench_floats(a, count);
+    struct weft_view view = bench_buffer_floats(a, count);
     a->moved += (double)(count * sizeof(float));
-    add_result(a, name, view, BENCH_FLOAT);
+    add_result(a, name, view, BENCH_FLOAT32);
     return view;
 }
 
@@ -114,10 +115,10 @@ static bool compare_floats(const float *got, const float *want, size_t count,
     return share <= most_error;
 }
 
-bool bench_compare(const void *got, const void *want, size_t count, enum bench_type type,
-                   double *error)
+bool bench_compare_values(const void *got, const void *want, size_t count,
+                          enum bench_type type, double *error)
 {
-    if (type == BENCH_FLOAT)
+    if (type == BENCH_FLOAT32)
         return compare_floats(got, want, count, error);
     const unsigned char *a = got, *b = want;
     size_t size = sizes[type], wrong = 0;
@@ -126,8 +127,8 @@ bool bench_compare(const void *got, const void *want, size_t count, enum bench_t
     return (double)wrong <= most_ties * (double)count;
 }
 
-/* One result of an arena, to be freed. */
-static enum weft_status read_result(const struct bench_arena *a, int index, void **out)
+/* One result of an buffers, to be freed. */
+static enum weft_status read_result(const struct bench_buffers *a, int index, void **out)
 {
     size_t size = sizes[a->result[index].type];
     struct weft_view view = a->result[index].view;
@@ -137,8 +138,8 @@ static enum weft_status read_result(const struct bench_arena *a, int index, void
                                     view.count * size);
 }
 
-enum weft_status bench_compare_results(const struct bench_arena *got,
-                                       const struct bench_arena *want, char *fault,
+enum weft_status bench_compare_outputs(const struct bench_buffers *got,
+                                       const struct bench_buffers *want, char *fault,
                                        size_t size, double *error)
 {
     enum weft_status status = WEFT_OK;
@@ -147,7 +148,8 @@ enum weft_status bench_compare_results(const struct bench_arena *got,
     for (int i = 0; i < got->result_count && !status && !fault[0]; i++) {
         void *a = NULL, *b = NULL;
         if (!(status = read_result(got, i, &a)) && !(status = read_result(want, i, &b)) &&
-            !bench_compare(a, b, got->result[i].view.count, got->result[i].type, error))
+            !bench_compare_values(a, b, got->result[i].view.count, got->result[i].type,
+                                  error))
             snprintf(fault, size,
                      "%s is wrong: it differs from the reference by %.3g of the "
                      "largest value, at most %.3g is right",

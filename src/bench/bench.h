@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the files of this room share: probes of a device, memory filled with numbers, and
  * timing parts of lists. */
-#ifndef WEFT_BENCH_ROOM_H
-#define WEFT_BENCH_ROOM_H
+#ifndef WEFT_BENCH_INTERNAL_H
+#define WEFT_BENCH_INTERNAL_H
 
 #include "../backend.h"
 
@@ -12,7 +12,7 @@ enum { BENCH_MAX_SAMPLES = 1000 };
 
 /* A recorded probe in its best shape. */
 struct bench_probe {
-    struct weft_list *list;
+    struct weft_command_list *list;
     double work; /* of a replay: operations or bytes */
     double rate; /* work a second, the best seen */
 };
@@ -21,34 +21,35 @@ struct weft_bench {
     struct weft_device *device;
     struct weft_device *reference; /* the built-in backend */
     struct weft_bench_params params;
-    struct weft_roofs roofs;
+    struct weft_roofline roofs;
     struct weft_mem *memory; /* what the probes read and write */
-    struct bench_probe multiply, read[WEFT_ROOF_LEVELS], copy[WEFT_ROOF_LEVELS];
+    struct bench_probe multiply, read[WEFT_BANDWIDTH_LEVELS], copy[WEFT_BANDWIDTH_LEVELS];
 };
 
 /* time.c. Seconds for `replays` of the launches from `first` to `end`. */
-enum weft_status bench_replays(struct weft_list *list, int first, int end, int replays,
-                               double *seconds);
+enum weft_status bench_time_replays(struct weft_command_list *list, int first, int end,
+                                    int replays, double *seconds);
 
 /* Fills in what is measured: samples, by turns with the probe that limits, and the roof.
  * flops, bytes and launches are given. The samples lie in `seconds`, room for
  * BENCH_MAX_SAMPLES. */
-enum weft_status bench_time(struct weft_bench *bench, struct weft_list *list, int first,
-                            int end, double *seconds, struct weft_timing *timing);
+enum weft_status bench_measure(struct weft_bench *bench, struct weft_command_list *list,
+                               int first, int end, double *seconds,
+                               struct weft_timing *timing);
 
 /* Works out the roof from the best that the probes have shown. */
-void bench_roof(const struct weft_bench *bench, struct weft_timing *timing);
+void bench_set_roofline(const struct weft_bench *bench, struct weft_timing *timing);
 
 /* "direct tile=6: pad, conv_forward": what was chosen, and the launches' kernels. */
-void bench_tell_kernels(const struct weft_list *list, int first, int end, char *text,
-                        size_t size);
+void bench_describe_kernels(const struct weft_command_list *list, int first, int end,
+                            char *text, size_t size);
 
-/* arena.c. Views are cut one after the other out of one buffer, as a network's are. The
+/* buffers.c. Views are cut one after the other out of one buffer, as a network's are. The
  * same cuts on another device hold the same numbers. */
-enum bench_type { BENCH_FLOAT, BENCH_BYTE, BENCH_WORD };
-enum { BENCH_MAX_RESULTS = 8 };
+enum bench_type { BENCH_FLOAT32, BENCH_UINT8, BENCH_INT32 };
+enum { BENCH_MAX_OUTPUTS = 8 };
 
-struct bench_arena {
+struct bench_buffers {
     struct weft_device *device;
     struct weft_mem *mem; /* NULL: only counting */
     size_t used;          /* bytes */
@@ -57,28 +58,31 @@ struct bench_arena {
         struct weft_view view;
         enum bench_type type;
         const char *name;
-    } result[BENCH_MAX_RESULTS];
+    } result[BENCH_MAX_OUTPUTS];
     int result_count;
     enum weft_status status; /* of the first fill that failed */
 };
 
 /* Numbers in -1/2..1/2; bytes below `below`; words below `below`. */
-struct weft_view bench_floats(struct bench_arena *arena, size_t count);
-struct weft_view bench_bytes(struct bench_arena *arena, size_t count, unsigned below);
-struct weft_view bench_words(struct bench_arena *arena, size_t count, unsigned below);
+struct weft_view bench_buffer_floats(struct bench_buffers *buffers, size_t count);
+struct weft_view bench_buffer_bytes(struct bench_buffers *buffers, size_t count,
+                                    unsigned below);
+struct weft_view bench_buffer_int32(struct bench_buffers *buffers, size_t count,
+                                    unsigned below);
 /* What is to be compared. */
-struct weft_view bench_result(struct bench_arena *arena, const char *name, size_t count,
-                              enum bench_type type);
+struct weft_view bench_add_output(struct bench_buffers *buffers, const char *name,
+                                  size_t count, enum bench_type type);
 /* The same, of a view that is read before it is written. */
-struct weft_view bench_updated(struct bench_arena *arena, const char *name, size_t count);
+struct weft_view bench_add_in_out(struct bench_buffers *buffers, const char *name,
+                                  size_t count);
 
 /* The largest difference, as a share of the largest value, between results of one type;
  * false if it is too large. */
-bool bench_compare(const void *got, const void *want, size_t count, enum bench_type type,
-                   double *error);
+bool bench_compare_values(const void *got, const void *want, size_t count,
+                          enum bench_type type, double *error);
 /* Compares all results of two arenas; *fault tells the first that is wrong. */
-enum weft_status bench_compare_results(const struct bench_arena *got,
-                                       const struct bench_arena *want, char *fault,
+enum weft_status bench_compare_outputs(const struct bench_buffers *got,
+                                       const struct bench_buffers *want, char *fault,
                                        size_t size, double *error);
 
 /* shape.c. A shape is taken apart: extents, then words. */
@@ -92,7 +96,7 @@ struct bench_shape {
 
 enum weft_status bench_shape_begin(weft_context *ctx, const char *op, const char *text,
                                    struct bench_shape *shape);
-/* `count` extents joined by x, each from 1 to 2^24; `form` is "PICTURESxINPUTSxOUTPUTS",
+/* `count` extents joined by x, each from 1 to 2^24; `form` is "IMAGESxINPUTSxOUTPUTS",
  * for the sentence. */
 enum weft_status bench_shape_extents(struct bench_shape *shape, const char *form,
                                      int count, int *out);
@@ -121,8 +125,8 @@ struct bench_op {
     /* Cuts the views and appends to the list, or with `list` NULL only counts what it
      * takes; `flops` is what is to be done. */
     enum weft_status (*record)(const struct bench_case *c, enum weft_phase part,
-                               struct bench_arena *arena, struct weft_list *list,
-                               double *flops);
+                               struct bench_buffers *buffers,
+                               struct weft_command_list *list, double *flops);
     const char *const *shapes; /* usual ones; NULL after the last */
     enum weft_phase parts[5];  /* WEFT_PHASE_COUNT after the last */
 };

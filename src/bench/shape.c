@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static enum weft_status wrong(const struct bench_shape *s, const char *what)
+static enum weft_status shape_error(const struct bench_shape *s, const char *what)
 {
     return weft_fail(s->ctx, WEFT_ERR_ARG, "%s \"%s\": %s", s->op, s->text, what);
 }
@@ -16,14 +16,14 @@ enum weft_status bench_shape_begin(weft_context *ctx, const char *op, const char
 {
     *shape = (struct bench_shape){.ctx = ctx, .op = op, .text = text};
     if (strlen(text) >= sizeof(shape->rest))
-        return wrong(shape, "too long for a shape");
+        return shape_error(shape, "too long for a shape");
     strcpy(shape->rest, text);
     shape->next = shape->rest;
     return WEFT_OK;
 }
 
 /* The piece up to the next colon, or NULL after the last. */
-static char *take_piece(struct bench_shape *s)
+static char *next_token(struct bench_shape *s)
 {
     char *piece = s->next;
     if (!piece)
@@ -37,14 +37,14 @@ static char *take_piece(struct bench_shape *s)
 enum weft_status bench_shape_extents(struct bench_shape *s, const char *form, int count,
                                      int *out)
 {
-    const char *at = take_piece(s);
+    const char *at = next_token(s);
     char what[96];
     snprintf(what, sizeof(what), "wanted is %s, each from 1 to 16777216", form);
     for (int i = 0; i < count; i++) {
         char *end = NULL;
         long value = at && *at >= '0' && *at <= '9' ? strtol(at, &end, 10) : 0;
         if (value < 1 || value > 1 << 24 || *end != (i + 1 < count ? 'x' : '\0'))
-            return wrong(s, what);
+            return shape_error(s, what);
         out[i] = (int)value;
         at = end + 1;
     }
@@ -52,7 +52,7 @@ enum weft_status bench_shape_extents(struct bench_shape *s, const char *form, in
 }
 
 /* Takes the word at `from` out of the rest. */
-static void remove_word(struct bench_shape *s, char *from, size_t length)
+static void consume_token(struct bench_shape *s, char *from, size_t length)
 {
     char *behind = from + length + (from[length] == ':');
     memmove(from, behind, strlen(behind) + 1);
@@ -74,9 +74,9 @@ enum weft_status bench_shape_number(struct bench_shape *s, const char *name, int
             long value = strtol(at + length + 1, &end, 10);
             snprintf(what, sizeof(what), "%s must be from %d to %d", name, min, max);
             if (end != at + word || value < min || value > max)
-                return wrong(s, what);
+                return shape_error(s, what);
             *out = (int)value;
-            remove_word(s, at, word);
+            consume_token(s, at, word);
             return WEFT_OK;
         }
         at += word + (at[word] == ':');
@@ -92,7 +92,7 @@ bool bench_shape_name(struct bench_shape *s, const char *const *names, int count
         for (int i = 0; i < count; i++)
             if (strlen(names[i]) == word && !strncmp(at, names[i], word)) {
                 *out = i;
-                remove_word(s, at, word);
+                consume_token(s, at, word);
                 return true;
             }
         at += word + (at[word] == ':');
@@ -106,5 +106,5 @@ enum weft_status bench_shape_end(struct bench_shape *s)
     if (!s->next)
         return WEFT_OK;
     snprintf(what, sizeof(what), "\"%s\" means nothing here", s->next);
-    return wrong(s, what);
+    return shape_error(s, what);
 }

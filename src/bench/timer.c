@@ -7,21 +7,21 @@
 
 /* Replays of a probe that takes about 2 ms. What lies between the launches is not theirs,
  * so a right timer tells less than the wall clock, but not by much. */
-enum { REPLAYS = 10, TRIES = 3 };
+enum { REPLAYS = 10, REPEATS = 3 };
 static const double least_share = 0.5, most_share = 1.1;
 
-static void judge(struct weft_bench_timer *t)
+static void classify_timer(struct weft_bench_timer *t)
 {
     double share = t->device / t->wall;
-    t->fault[0] = '\0';
+    t->error[0] = '\0';
     if (isnan(t->device))
-        snprintf(t->fault, sizeof(t->fault), "is not given by the driver");
+        snprintf(t->error, sizeof(t->error), "is not given by the driver");
     else if (t->device == 0)
-        snprintf(t->fault, sizeof(t->fault), "reads 0");
+        snprintf(t->error, sizeof(t->error), "reads 0");
     else if (t->device < 0)
-        snprintf(t->fault, sizeof(t->fault), "ends before it starts");
+        snprintf(t->error, sizeof(t->error), "ends before it starts");
     else if (share < least_share || share > most_share)
-        snprintf(t->fault, sizeof(t->fault), "tells %.3g times the wall clock's time",
+        snprintf(t->error, sizeof(t->error), "tells %.3g times the wall clock's time",
                  share);
 }
 
@@ -33,12 +33,13 @@ enum weft_status weft_bench_timer(weft_bench *b, struct weft_bench_timer *out)
         return weft_fail(b->device->context, WEFT_ERR_ARG,
                          "bench: the timer is looked at where times are measured: let "
                          "`seconds` be 0 or more");
-    if (!backend->timer)
+    if (!backend->time_replays)
         return WEFT_OK;
-    for (int i = 0; i < TRIES; i++) { /* other work disturbs now and then */
-        WEFT_TRY(backend->timer(b->multiply.list, REPLAYS, &out->device, &out->wall));
-        judge(out);
-        if (!out->fault[0])
+    for (int i = 0; i < REPEATS; i++) { /* other work disturbs now and then */
+        WEFT_TRY(
+            backend->time_replays(b->multiply.list, REPLAYS, &out->device, &out->wall));
+        classify_timer(out);
+        if (!out->error[0])
             break;
     }
     return WEFT_OK;

@@ -17,31 +17,31 @@ static const struct {
     size_t bytes;
     uint32_t canary;
 } types[] = {
-    [CHECK_FLOAT] = {sizeof(float), 0xFFC5A5A5u},
-    [CHECK_BYTE] = {1, 0xDBDBDBDBu},
-    [CHECK_WORD] = {sizeof(uint32_t), 0xDBDBDBDBu},
+    [VERIFY_FLOAT] = {sizeof(float), 0xFFC5A5A5u},
+    [VERIFY_BYTE] = {1, 0xDBDBDBDBu},
+    [VERIFY_INT32] = {sizeof(uint32_t), 0xDBDBDBDBu},
 };
 
-size_t check_element(const struct check_tensor *t)
+size_t tensor_element_size(const struct verify_tensor *t)
 {
     return types[t->type].bytes;
 }
 
-static weft_context *context_of(const struct check_case *c)
+static weft_context *device_context(const struct verify_case *c)
 {
-    return c->check->device[CHECK_DEVICE]->context;
+    return c->check->device[VERIFY_DEVICE]->context;
 }
 
-void check_case_init(struct check_case *c, struct check *k)
+void case_init(struct verify_case *c, struct verify_context *k)
 {
     c->check = k;
-    check_tell(c, "seed %llu, case %d%s:", (unsigned long long)k->params->seed, k->number,
-               k->params->small ? ", small" : "");
+    case_describe(c, "seed %llu, case %d%s:", (unsigned long long)k->params->seed,
+                  k->number, k->params->tiny_shapes ? ", small" : "");
 }
 
-void check_case_finish(struct check_case *c)
+void case_finish(struct verify_case *c)
 {
-    for (int side = 0; side < CHECK_SIDES; side++) {
+    for (int side = 0; side < VERIFY_SIDE_COUNT; side++) {
         struct weft_device *device = c->check->device[side];
         for (int i = 0; i < c->run_count; i++)
             if (c->runs[i].list[side])
@@ -60,7 +60,7 @@ void check_case_finish(struct check_case *c)
         free(c->tensors[i].bound);
 }
 
-void check_tell(struct check_case *c, const char *format, ...)
+void case_describe(struct verify_case *c, const char *format, ...)
 {
     size_t used = strlen(c->text);
     va_list args;
@@ -69,45 +69,46 @@ void check_tell(struct check_case *c, const char *format, ...)
     va_end(args);
 }
 
-struct check_tensor *check_tensor_add(struct check_case *c, const char *name,
-                                      enum check_type type, int n, int h, int w, int c4)
+struct verify_tensor *case_add_tensor(struct verify_case *c, const char *name,
+                                      enum verify_type type, int n, int h, int w, int c4)
 {
-    assert(c->tensor_count < CHECK_MAX_TENSORS);
-    struct check_tensor *t = &c->tensors[c->tensor_count++];
-    *t = (struct check_tensor){.name = name,
-                               .type = type,
-                               .n = n,
-                               .h = h,
-                               .w = w,
-                               .c = c4,
-                               .count = (size_t)n * (size_t)h * (size_t)w * (size_t)c4};
+    assert(c->tensor_count < VERIFY_MAX_TENSORS);
+    struct verify_tensor *t = &c->tensors[c->tensor_count++];
+    *t = (struct verify_tensor){.name = name,
+                                .type = type,
+                                .n = n,
+                                .h = h,
+                                .w = w,
+                                .c = c4,
+                                .count = (size_t)n * (size_t)h * (size_t)w * (size_t)c4};
     return t;
 }
 
-struct check_run *check_run_add(struct check_case *c, const char *what,
-                                check_record record, struct check_tensor *const writes[])
+struct verify_run *case_add_run(struct verify_case *c, const char *what,
+                                verify_record_fn record,
+                                struct verify_tensor *const writes[])
 {
-    assert(c->run_count < CHECK_MAX_RUNS);
-    struct check_run *run = &c->runs[c->run_count++];
-    *run = (struct check_run){.what = what, .record = record, .replays = 1};
+    assert(c->run_count < VERIFY_MAX_RUNS);
+    struct verify_run *run = &c->runs[c->run_count++];
+    *run = (struct verify_run){.what = what, .record = record, .replays = 1};
     for (int i = 0; writes[i]; i++) {
-        assert(i < CHECK_MAX_WRITES);
-        run->writes[i] = writes[i];
+        assert(i < VERIFY_MAX_OUTPUTS);
+        run->outputs[i] = writes[i];
     }
     return run;
 }
 
-static enum weft_status allocate_block(struct check_case *c, struct check_block *block)
+static enum weft_status allocate_block(struct verify_case *c, struct verify_buffer *block)
 {
     block->image = malloc(block->bytes);
     block->spare = malloc(block->bytes);
-    for (int side = 0; side < CHECK_SIDES; side++)
+    for (int side = 0; side < VERIFY_SIDE_COUNT; side++)
         block->result[side] = malloc(block->bytes);
     if (!block->image || !block->spare || !block->result[0] || !block->result[1])
-        return weft_out_of_memory(context_of(c), "verify", 4 * block->bytes);
+        return weft_out_of_memory(device_context(c), "verify", 4 * block->bytes);
     for (size_t i = 0; i < block->bytes; i++)
-        block->image[i] = (unsigned char)(check_guard(i / 4) >> (8 * (i % 4)));
-    for (int side = 0; side < CHECK_SIDES; side++) {
+        block->image[i] = (unsigned char)(guard_pattern(i / 4) >> (8 * (i % 4)));
+    for (int side = 0; side < VERIFY_SIDE_COUNT; side++) {
         struct weft_device *device = c->check->device[side];
         WEFT_TRY(device->backend->alloc(device, block->bytes, &block->mem[side]));
     }
@@ -116,100 +117,102 @@ static enum weft_status allocate_block(struct check_case *c, struct check_block 
 
 /* Mostly all tensors lie in one buffer, as in a network; sometimes each ends its own, so
  * that what is read beyond the slack is seen by a tool that watches memory. */
-enum weft_status check_case_place(struct check_case *c)
+enum weft_status case_allocate(struct verify_case *c)
 {
-    bool apart = check_chance(c->check, 25);
+    bool apart = random_bool(c->check, 25);
     size_t cursor = 0;
     for (int i = 0; i < c->tensor_count; i++) {
-        struct check_tensor *t = &c->tensors[i];
+        struct verify_tensor *t = &c->tensors[i];
         t->bound = calloc(t->count, sizeof(*t->bound));
         if (!t->bound)
-            return weft_out_of_memory(context_of(c), "verify",
+            return weft_out_of_memory(device_context(c), "verify",
                                       t->count * sizeof(*t->bound));
         t->block = apart ? i : 0;
         cursor = apart ? 0 : cursor;
-        cursor += GUARD_BYTES + (size_t)check_range(c->check, 0, 3) * WEFT_ALIGN;
+        cursor += GUARD_BYTES + (size_t)random_int(c->check, 0, 3) * WEFT_ALIGN;
         t->at = (cursor + WEFT_ALIGN - 1) / WEFT_ALIGN * WEFT_ALIGN;
-        cursor = t->at + t->count * check_element(t);
+        cursor = t->at + t->count * tensor_element_size(t);
         c->blocks[t->block].bytes = apart ? cursor : cursor + GUARD_BYTES;
     }
-    check_tell(c, apart ? " [own buffers]" : " [one buffer]");
+    case_describe(c, apart ? " [own buffers]" : " [one buffer]");
     c->block_count = apart ? c->tensor_count : 1;
     for (int i = 0; i < c->block_count; i++)
         WEFT_TRY(allocate_block(c, &c->blocks[i]));
     return WEFT_OK;
 }
 
-struct weft_view check_view(const struct check_case *c, const struct check_tensor *t,
-                            enum check_side side)
+struct weft_view tensor_view(const struct verify_case *c, const struct verify_tensor *t,
+                             enum verify_side side)
 {
     if (!t)
         return (struct weft_view){0};
-    bool half = t->half && side == CHECK_DEVICE;
-    size_t element = half ? check_element(t) / 2 : check_element(t);
+    bool half = t->half && side == VERIFY_DEVICE;
+    size_t element = half ? tensor_element_size(t) / 2 : tensor_element_size(t);
     return (struct weft_view){.mem = c->blocks[t->block].mem[side],
                               .offset = t->at / element,
                               .count = t->count,
                               .type = half ? WEFT_FLOAT16 : WEFT_FLOAT32};
 }
 
-void *check_image(const struct check_case *c, const struct check_tensor *t)
+void *tensor_initial_data(const struct verify_case *c, const struct verify_tensor *t)
 {
     return c->blocks[t->block].image + t->at;
 }
 
-const void *check_result(const struct check_case *c, const struct check_tensor *t,
-                         enum check_side side)
+const void *tensor_result(const struct verify_case *c, const struct verify_tensor *t,
+                          enum verify_side side)
 {
     return c->blocks[t->block].result[side] + t->at;
 }
 
-void check_integers(struct check_case *c, struct check_tensor *t, int low, int high)
+void tensor_fill_integers(struct verify_case *c, struct verify_tensor *t, int low,
+                          int high)
 {
-    float *to = t ? check_image(c, t) : NULL;
+    float *to = t ? tensor_initial_data(c, t) : NULL;
     for (size_t i = 0; t && i < t->count; i++)
-        to[i] = (float)check_range(c->check, low, high);
-    check_round(c, t);
+        to[i] = (float)random_int(c->check, low, high);
+    tensor_quantize(c, t);
 }
 
-void check_nonzero(struct check_case *c, struct check_tensor *t, int size)
+void tensor_fill_nonzero(struct verify_case *c, struct verify_tensor *t, int size)
 {
-    float *to = t ? check_image(c, t) : NULL;
+    float *to = t ? tensor_initial_data(c, t) : NULL;
     for (size_t i = 0; t && i < t->count; i++) {
-        int value = check_range(c->check, 1, 2 * size);
+        int value = random_int(c->check, 1, 2 * size);
         to[i] = (float)(value > size ? size - value : value);
     }
 }
 
-void check_reals(struct check_case *c, struct check_tensor *t, float low, float high)
+void tensor_fill_uniform(struct verify_case *c, struct verify_tensor *t, float low,
+                         float high)
 {
-    float *to = t ? check_image(c, t) : NULL;
+    float *to = t ? tensor_initial_data(c, t) : NULL;
     for (size_t i = 0; t && i < t->count; i++)
-        to[i] = check_real(c->check, low, high);
-    check_round(c, t);
+        to[i] = random_float(c->check, low, high);
+    tensor_quantize(c, t);
 }
 
-void check_exact(struct check_case *c)
+void bounds_zero(struct verify_case *c)
 {
     for (int i = 0; i < c->tensor_count; i++) {
-        struct check_tensor *t = &c->tensors[i];
-        t->unordered = t->unbounded = t->spreads = false;
+        struct verify_tensor *t = &c->tensors[i];
+        t->not_compared = t->allow_nonfinite = t->nan_may_spread = false;
         for (size_t j = 0; j < t->count; j++)
             t->bound[j] = 0;
     }
 }
 
-enum weft_status check_prepare(struct check_case *c, struct check_run *run,
-                               enum check_side side)
+enum weft_status run_record(struct verify_case *c, struct verify_run *run,
+                            enum verify_side side)
 {
     struct weft_device *device = c->check->device[side];
-    struct weft_list *list = NULL;
+    struct weft_command_list *list = NULL;
     if (run->list[side])
         return WEFT_OK;
     WEFT_TRY(device->backend->list_create(device, &list));
     enum weft_status status = run->record(c, side, list);
     if (!status)
-        status = device->backend->list_seal(list);
+        status = device->backend->list_finalize(list);
     if (status)
         device->backend->list_destroy(list);
     else
@@ -217,32 +220,32 @@ enum weft_status check_prepare(struct check_case *c, struct check_run *run,
     return status;
 }
 
-double check_products(struct check_case *c, struct check_run *run, double terms)
+double products_error_bound(struct verify_case *c, struct verify_run *run, double terms)
 {
     /* What does not build is told of when it is to run. */
-    (void)check_prepare(c, run, CHECK_DEVICE);
-    const struct weft_list *list = run->list[CHECK_DEVICE];
-    return check_gamma(list && list->split_floats ? 2 * terms + 12 : terms);
+    (void)run_record(c, run, VERIFY_DEVICE);
+    const struct weft_command_list *list = run->list[VERIFY_DEVICE];
+    return gamma_bound(list && list->tf32x3 ? 2 * terms + 12 : terms);
 }
 
-enum weft_status check_replay(struct check_case *c, struct check_run *run,
-                              enum check_side side)
+enum weft_status run_execute(struct verify_case *c, struct verify_run *run,
+                             enum verify_side side)
 {
     struct weft_device *device = c->check->device[side];
-    WEFT_TRY(check_prepare(c, run, side));
-    for (int i = 0; run->writes[i]; i++) {
-        struct check_tensor *t = run->writes[i];
-        unsigned char *to = check_image(c, t);
-        for (size_t j = 0; !t->updated && j < t->count * check_element(t); j++)
+    WEFT_TRY(run_record(c, run, side));
+    for (int i = 0; run->outputs[i]; i++) {
+        struct verify_tensor *t = run->outputs[i];
+        unsigned char *to = tensor_initial_data(c, t);
+        for (size_t j = 0; !t->is_in_out && j < t->count * tensor_element_size(t); j++)
             to[j] = (unsigned char)(types[t->type].canary >> (8 * (j % 4)));
     }
     for (int i = 0; i < c->tensor_count; i++)
-        check_round(c, &c->tensors[i]);
+        tensor_quantize(c, &c->tensors[i]);
     for (int i = 0; i < c->block_count; i++) {
-        struct check_block *b = &c->blocks[i];
+        struct verify_buffer *b = &c->blocks[i];
         memcpy(b->result[side], b->image, b->bytes);
-        if (side == CHECK_DEVICE)
-            check_half_pack(c, i, b->result[side]);
+        if (side == VERIFY_DEVICE)
+            buffer_pack_fp16(c, i, b->result[side]);
         WEFT_TRY(
             device->backend->write(device, b->mem[side], 0, b->result[side], b->bytes));
     }
@@ -251,22 +254,22 @@ enum weft_status check_replay(struct check_case *c, struct check_run *run,
     for (int i = 0; i < c->block_count; i++)
         WEFT_TRY(device->backend->read(device, c->blocks[i].result[side],
                                        c->blocks[i].mem[side], 0, c->blocks[i].bytes));
-    for (int i = 0; i < c->block_count && side == CHECK_DEVICE; i++)
-        check_half_unpack(c, i, c->blocks[i].result[side]);
+    for (int i = 0; i < c->block_count && side == VERIFY_DEVICE; i++)
+        buffer_unpack_fp16(c, i, c->blocks[i].result[side]);
     return WEFT_OK;
 }
 
-enum weft_status check_absolute(struct check_case *c, struct check_run *run)
+enum weft_status run_reference_abs(struct verify_case *c, struct verify_run *run)
 {
     for (int i = 0; i < c->block_count; i++)
         memcpy(c->blocks[i].spare, c->blocks[i].image, c->blocks[i].bytes);
     for (int i = 0; i < c->tensor_count; i++) {
-        float *x = check_image(c, &c->tensors[i]);
-        for (size_t j = 0; c->tensors[i].type == CHECK_FLOAT && j < c->tensors[i].count;
+        float *x = tensor_initial_data(c, &c->tensors[i]);
+        for (size_t j = 0; c->tensors[i].type == VERIFY_FLOAT && j < c->tensors[i].count;
              j++)
             x[j] = fabsf(x[j]);
     }
-    enum weft_status status = check_replay(c, run, CHECK_REFERENCE);
+    enum weft_status status = run_execute(c, run, VERIFY_REFERENCE);
     for (int i = 0; i < c->block_count; i++)
         memcpy(c->blocks[i].image, c->blocks[i].spare, c->blocks[i].bytes);
     return status;

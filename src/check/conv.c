@@ -7,23 +7,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct weft_conv_args forward_args(const struct conv_case *v, enum check_side side)
+static struct weft_conv_args forward_args(const struct conv_case *v,
+                                          enum verify_side side)
 {
-    const struct check_case *c = &v->base;
+    const struct verify_case *c = &v->base;
     return (struct weft_conv_args){
         .conv = v->conv,
         .activation = v->activation,
         .pool = v->pool,
-        .x = check_view(c, v->x, side),
-        .w = check_view(c, v->w, side),
-        .bias = check_view(c, v->bias, side),
-        .y = check_view(c, v->y, side),
-        .argmax = check_view(c, v->want_argmax ? v->argmax : NULL, side),
+        .x = tensor_view(c, v->x, side),
+        .w = tensor_view(c, v->w, side),
+        .bias = tensor_view(c, v->bias, side),
+        .y = tensor_view(c, v->y, side),
+        .argmax = tensor_view(c, v->has_argmax ? v->argmax : NULL, side),
     };
 }
 
-static enum weft_status record_forward(const struct check_case *c, enum check_side side,
-                                       struct weft_list *list)
+static enum weft_status record_forward(const struct verify_case *c, enum verify_side side,
+                                       struct weft_command_list *list)
 {
     const struct conv_case *v = (const struct conv_case *)c;
     struct weft_conv_args args = forward_args(v, side);
@@ -31,95 +32,96 @@ static enum weft_status record_forward(const struct check_case *c, enum check_si
 }
 
 /* Without an activation: sums of |x w| for the bounds, and L for the gradients. */
-static enum weft_status record_linear(const struct check_case *c, enum check_side side,
-                                      struct weft_list *list)
+static enum weft_status record_linear(const struct verify_case *c, enum verify_side side,
+                                      struct weft_command_list *list)
 {
     const struct conv_case *v = (const struct conv_case *)c;
     struct weft_conv_args args = forward_args(v, side);
     args.activation = (struct weft_activation){0};
-    args.argmax = check_view(c, v->argmax, side);
+    args.argmax = tensor_view(c, v->argmax, side);
     return list->device->backend->conv_forward(list, &args);
 }
 
 /* Without the pool: the values that a maximum chose among. */
-static enum weft_status record_whole(const struct check_case *c, enum check_side side,
-                                     struct weft_list *list)
+static enum weft_status record_whole(const struct verify_case *c, enum verify_side side,
+                                     struct weft_command_list *list)
 {
     const struct conv_case *v = (const struct conv_case *)c;
     struct weft_conv_args args = forward_args(v, side);
     args.pool = (struct weft_pool){0};
-    args.y = check_view(c, v->whole, side);
+    args.y = tensor_view(c, v->whole, side);
     args.argmax = (struct weft_view){0};
     return list->device->backend->conv_forward(list, &args);
 }
 
 static struct weft_conv_args backward_args(const struct conv_case *v,
-                                           enum check_side side)
+                                           enum verify_side side)
 {
-    const struct check_case *c = &v->base;
+    const struct verify_case *c = &v->base;
     return (struct weft_conv_args){
         .conv = v->conv,
         .activation = v->activation,
         .pool = v->pool,
-        .dy = check_view(c, v->dy, side),
-        .argmax = check_view(c, v->argmax, side),
+        .dy = tensor_view(c, v->dy, side),
+        .argmax = tensor_view(c, v->argmax, side),
     };
 }
 
-static enum weft_status record_data(const struct check_case *c, enum check_side side,
-                                    struct weft_list *list)
+static enum weft_status record_data(const struct verify_case *c, enum verify_side side,
+                                    struct weft_command_list *list)
 {
     const struct conv_case *v = (const struct conv_case *)c;
     struct weft_conv_args args = backward_args(v, side);
-    args.w = check_view(c, v->w, side);
-    args.dx = check_view(c, v->dx, side);
-    args.gate.activation = v->gate_activation;
-    args.gate.output = check_view(c, v->gate, side);
+    args.w = tensor_view(c, v->w, side);
+    args.dx = tensor_view(c, v->dx, side);
+    args.act_grad.activation = v->upstream_activation;
+    args.act_grad.output = tensor_view(c, v->gate, side);
     return list->device->backend->conv_backward_data(list, &args);
 }
 
 /* Without the gate, for the bounds. */
-static enum weft_status record_ungated(const struct check_case *c, enum check_side side,
-                                       struct weft_list *list)
+static enum weft_status record_ungated(const struct verify_case *c, enum verify_side side,
+                                       struct weft_command_list *list)
 {
     const struct conv_case *v = (const struct conv_case *)c;
     struct weft_conv_args args = backward_args(v, side);
-    args.w = check_view(c, v->w, side);
-    args.dx = check_view(c, v->dx, side);
+    args.w = tensor_view(c, v->w, side);
+    args.dx = tensor_view(c, v->dx, side);
     return list->device->backend->conv_backward_data(list, &args);
 }
 
-static enum weft_status record_weights(const struct check_case *c, enum check_side side,
-                                       struct weft_list *list)
+static enum weft_status record_weights(const struct verify_case *c, enum verify_side side,
+                                       struct weft_command_list *list)
 {
     const struct conv_case *v = (const struct conv_case *)c;
     struct weft_conv_args args = backward_args(v, side);
-    args.x = check_view(c, v->x, side);
-    args.dw = check_view(c, v->dw, side);
-    args.dbias = check_view(c, v->dbias, side);
+    args.x = tensor_view(c, v->x, side);
+    args.dw = tensor_view(c, v->dw, side);
+    args.dbias = tensor_view(c, v->dbias, side);
     return list->device->backend->conv_backward_weights(list, &args);
 }
 
 /* The moments of plain SGD without momentum, at a rate of 0. */
-static enum weft_status record_moments(const struct check_case *c, enum check_side side,
-                                       struct weft_list *list, struct check_tensor *w,
-                                       struct check_tensor *g, struct check_tensor *m)
+static enum weft_status record_moments(const struct verify_case *c, enum verify_side side,
+                                       struct weft_command_list *list,
+                                       struct verify_tensor *w, struct verify_tensor *g,
+                                       struct verify_tensor *m)
 {
     const struct conv_case *v = (const struct conv_case *)c;
-    const struct weft_update_args args = {.optimizer.kind = WEFT_OPTIMIZER_SGD,
-                                          .state = check_view(c, v->state, side),
-                                          .w = check_view(c, w, side),
-                                          .g = check_view(c, g, side),
-                                          .m = check_view(c, m, side)};
-    return list->device->backend->update(list, &args);
+    const struct weft_optimizer_step_args args = {.optimizer.kind = WEFT_OPTIMIZER_SGD,
+                                                  .state = tensor_view(c, v->state, side),
+                                                  .w = tensor_view(c, w, side),
+                                                  .g = tensor_view(c, g, side),
+                                                  .m = tensor_view(c, m, side)};
+    return list->device->backend->optimizer_step(list, &args);
 }
 
 /* Gradients that may be left in parts until an update reads them. */
-static enum weft_status record_update(const struct check_case *c, enum check_side side,
-                                      struct weft_list *list)
+static enum weft_status record_update(const struct verify_case *c, enum verify_side side,
+                                      struct weft_command_list *list)
 {
     const struct conv_case *v = (const struct conv_case *)c;
-    list->sums_later = true;
+    list->defer_weight_grad_reduction = true;
     WEFT_TRY(record_weights(c, side, list));
     WEFT_TRY(record_moments(c, side, list, v->w, v->dw, v->mw));
     return v->bias ? record_moments(c, side, list, v->bias, v->dbias, v->mbias) : WEFT_OK;
@@ -127,8 +129,8 @@ static enum weft_status record_update(const struct check_case *c, enum check_sid
 
 /* All three in one list, as in training: what one leaves, in its outputs or in scratch,
  * the next one finds. */
-static enum weft_status record_step(const struct check_case *c, enum check_side side,
-                                    struct weft_list *list)
+static enum weft_status record_step(const struct verify_case *c, enum verify_side side,
+                                    struct weft_command_list *list)
 {
     WEFT_TRY(record_forward(c, side, list));
     WEFT_TRY(record_weights(c, side, list));
@@ -137,46 +139,46 @@ static enum weft_status record_step(const struct check_case *c, enum check_side 
 
 static void add_runs(struct conv_case *v, struct conv_runs *r)
 {
-    struct check_case *c = &v->base;
-    struct check_tensor *argmax = v->want_argmax ? v->argmax : NULL;
-    r->forward = check_run_add(c, "forward", record_forward,
-                               (struct check_tensor *[]){v->y, argmax, NULL});
-    r->data = check_run_add(c, "backward-data", record_data,
-                            (struct check_tensor *[]){v->dx, NULL});
-    r->weights = check_run_add(c, "backward-weights", record_weights,
-                               (struct check_tensor *[]){v->dw, v->dbias, NULL});
+    struct verify_case *c = &v->base;
+    struct verify_tensor *argmax = v->has_argmax ? v->argmax : NULL;
+    r->forward = case_add_run(c, "forward", record_forward,
+                              (struct verify_tensor *[]){v->y, argmax, NULL});
+    r->data = case_add_run(c, "backward-data", record_data,
+                           (struct verify_tensor *[]){v->dx, NULL});
+    r->weights = case_add_run(c, "backward-weights", record_weights,
+                              (struct verify_tensor *[]){v->dw, v->dbias, NULL});
     r->update =
-        check_run_add(c, "backward-weights and update", record_update,
-                      (struct check_tensor *[]){v->mw, v->dw, v->mbias, v->dbias, NULL});
-    struct check_tensor *step[] = {v->y, v->dx, v->dw, NULL, NULL, NULL};
+        case_add_run(c, "backward-weights and update", record_update,
+                     (struct verify_tensor *[]){v->mw, v->dw, v->mbias, v->dbias, NULL});
+    struct verify_tensor *step[] = {v->y, v->dx, v->dw, NULL, NULL, NULL};
     int count = 3;
     if (v->dbias)
         step[count++] = v->dbias;
     if (argmax)
         step[count] = argmax;
-    r->step = check_run_add(c, "step", record_step, step);
-    r->linear = check_run_add(c, "linear", record_linear,
-                              (struct check_tensor *[]){v->y, v->argmax, NULL});
-    r->whole = check_run_add(c, "whole", record_whole,
-                             (struct check_tensor *[]){v->whole, NULL});
-    r->ungated = check_run_add(c, "ungated", record_ungated,
-                               (struct check_tensor *[]){v->dx, NULL});
+    r->step = case_add_run(c, "step", record_step, step);
+    r->linear = case_add_run(c, "linear", record_linear,
+                             (struct verify_tensor *[]){v->y, v->argmax, NULL});
+    r->whole = case_add_run(c, "whole", record_whole,
+                            (struct verify_tensor *[]){v->whole, NULL});
+    r->ungated = case_add_run(c, "ungated", record_ungated,
+                              (struct verify_tensor *[]){v->dx, NULL});
 }
 
 /* Any place of each window that lies inside the convolution's output. */
-static void draw_argmax(struct conv_case *v)
+static void random_argmax(struct conv_case *v)
 {
     const struct weft_pool *p = &v->pool;
-    struct check *k = v->base.check;
+    struct verify_context *k = v->base.check;
     if (!v->argmax)
         return;
-    uint8_t *to = check_image(&v->base, v->argmax);
+    uint8_t *to = tensor_initial_data(&v->base, v->argmax);
     for (size_t i = 0; i < v->argmax->count; i++) {
         int column = (int)(i / (size_t)p->c) % p->out_w;
         int row = (int)(i / (size_t)p->c / (size_t)p->out_w) % p->out_h, y, x;
         do {
-            y = check_range(k, 0, p->r - 1);
-            x = check_range(k, 0, p->s - 1);
+            y = random_int(k, 0, p->r - 1);
+            x = random_int(k, 0, p->s - 1);
         } while (row * p->stride_y - p->pad_top + y < 0 ||
                  row * p->stride_y - p->pad_top + y >= p->h ||
                  column * p->stride_x - p->pad_left + x < 0 ||
@@ -187,37 +189,37 @@ static void draw_argmax(struct conv_case *v)
 
 static void fill(struct conv_case *v, bool integers)
 {
-    struct check_case *c = &v->base;
-    struct check_tensor *const tensors[] = {v->x, v->w, v->bias, v->dy};
-    for (size_t i = 0; i < WEFT_COUNT(tensors); i++)
+    struct verify_case *c = &v->base;
+    struct verify_tensor *const tensors[] = {v->x, v->w, v->bias, v->dy};
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(tensors); i++)
         if (integers)
-            check_nonzero(c, tensors[i], 3);
+            tensor_fill_nonzero(c, tensors[i], 3);
         else
-            check_reals(c, tensors[i], -1, 1);
-    struct check_tensor *const zeros[] = {v->mw, v->mbias, v->state};
-    for (size_t i = 0; i < WEFT_COUNT(zeros); i++)
+            tensor_fill_uniform(c, tensors[i], -1, 1);
+    struct verify_tensor *const zeros[] = {v->mw, v->mbias, v->state};
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(zeros); i++)
         if (zeros[i])
-            memset(check_image(c, zeros[i]), 0, 4 * zeros[i]->count);
+            memset(tensor_initial_data(c, zeros[i]), 0, 4 * zeros[i]->count);
     /* One filter at least is not shut by its bias. */
-    float *bias = v->bias ? check_image(c, v->bias) : &(float){0};
+    float *bias = v->bias ? tensor_initial_data(c, v->bias) : &(float){0};
     bias[0] = fabsf(bias[0]);
-    check_act_outputs(c, v->gate, v->gate_activation, integers);
-    draw_argmax(v);
+    tensor_fill_act_outputs(c, v->gate, v->upstream_activation, integers);
+    random_argmax(v);
 }
 
 /* Among real numbers a near tie may go either way: the place that the device names must
  * hold a value within the bound of the maximum. */
-static enum weft_status check_choices(struct conv_case *v, struct conv_runs *r,
+static enum weft_status verify_argmax(struct conv_case *v, struct conv_runs *r,
                                       const char *name)
 {
-    struct check_case *c = &v->base;
+    struct verify_case *c = &v->base;
     const struct weft_pool *p = &v->pool;
-    if (!v->want_argmax || r->forward->broken)
+    if (!v->has_argmax || r->forward->unsupported)
         return WEFT_OK;
-    WEFT_TRY(check_replay(c, r->whole, CHECK_REFERENCE));
-    const float *whole = check_result(c, v->whole, CHECK_REFERENCE);
-    const float *y = check_result(c, v->y, CHECK_DEVICE);
-    const uint8_t *choice = check_result(c, v->argmax, CHECK_DEVICE);
+    WEFT_TRY(run_execute(c, r->whole, VERIFY_REFERENCE));
+    const float *whole = tensor_result(c, v->whole, VERIFY_REFERENCE);
+    const float *y = tensor_result(c, v->y, VERIFY_DEVICE);
+    const uint8_t *config = tensor_result(c, v->argmax, VERIFY_DEVICE);
     char fault[160];
     bool wrong = false;
     for (size_t i = 0; i < v->argmax->count && !wrong; i++) {
@@ -225,9 +227,9 @@ static enum weft_status check_choices(struct conv_case *v, struct conv_runs *r,
         int column = (int)(rest % (size_t)p->out_w);
         int row = (int)(rest / (size_t)p->out_w % (size_t)p->out_h);
         int n = (int)(rest / (size_t)p->out_w / (size_t)p->out_h);
-        int at_y = row * p->stride_y - p->pad_top + choice[i] / p->s;
-        int at_x = column * p->stride_x - p->pad_left + choice[i] % p->s;
-        bool inside = choice[i] < p->r * p->s && at_y >= 0 && at_y < p->h && at_x >= 0 &&
+        int at_y = row * p->stride_y - p->pad_top + config[i] / p->s;
+        int at_x = column * p->stride_x - p->pad_left + config[i] % p->s;
+        bool inside = config[i] < p->r * p->s && at_y >= 0 && at_y < p->h && at_x >= 0 &&
                       at_x < p->w;
         double there =
             inside ? (double)
@@ -238,15 +240,15 @@ static enum weft_status check_choices(struct conv_case *v, struct conv_runs *r,
                    : 0;
         double bound = 2 * v->y->bound[i];
         if (v->y->half)
-            bound = check_half_bound(there, bound);
+            bound = fp16_error_bound(there, bound);
         wrong = !inside || fabs(there - (double)y[i]) > bound;
         if (wrong)
             snprintf(fault, sizeof(fault),
                      "argmax[%d,%d,%d,%zu] is %d: %s %.9g, but y is %.9g", n, row, column,
-                     channel, choice[i], inside ? "there stands" : "outside the picture;",
+                     channel, config[i], inside ? "there stands" : "outside the image;",
                      there, (double)y[i]);
     }
-    check_report(c, "forward, argmax", name, 0, wrong ? fault : NULL);
+    report_result(c, "forward, argmax", name, 0, wrong ? fault : NULL);
     return WEFT_OK;
 }
 
@@ -254,10 +256,10 @@ static enum weft_status check_choices(struct conv_case *v, struct conv_runs *r,
 static enum weft_status compare_update(struct conv_case *v, struct conv_runs *r,
                                        const char *name)
 {
-    struct check_tensor none, *dbias = v->dbias ? v->dbias : &none;
-    v->dw->unordered = dbias->unordered = true;
-    enum weft_status status = check_compare(&v->base, r->update, name);
-    v->dw->unordered = dbias->unordered = false;
+    struct verify_tensor none, *dbias = v->dbias ? v->dbias : &none;
+    v->dw->not_compared = dbias->not_compared = true;
+    enum weft_status status = run_and_compare(&v->base, r->update, name);
+    v->dw->not_compared = dbias->not_compared = false;
     return status;
 }
 
@@ -265,36 +267,36 @@ static enum weft_status compare_all(struct conv_case *v, struct conv_runs *r,
                                     bool integers)
 {
     const char *name = integers ? "integers" : "real";
-    struct check_case *c = &v->base;
+    struct verify_case *c = &v->base;
     fill(v, integers);
-    check_exact(c);
+    bounds_zero(c);
     if (v->argmax)
-        v->argmax->unordered = !integers || !check_act_is_exact(v->activation) ||
-                               check_conv_is_tiled(r->forward, true);
-    WEFT_TRY(check_conv_bound_forward(v, r, integers));
-    WEFT_TRY(check_compare(c, r->forward, name));
-    if (!integers || check_conv_is_tiled(r->forward, true))
-        WEFT_TRY(check_choices(v, r, name));
+        v->argmax->not_compared = !integers || !act_is_exact(v->activation) ||
+                                  conv_run_is_winograd(r->forward, true);
+    WEFT_TRY(conv_set_forward_bounds(v, r, integers));
+    WEFT_TRY(run_and_compare(c, r->forward, name));
+    if (!integers || conv_run_is_winograd(r->forward, true))
+        WEFT_TRY(verify_argmax(v, r, name));
     /* Forward wrote over the choices that backward is to read. */
-    draw_argmax(v);
-    WEFT_TRY(check_conv_bound_data(v, r, integers));
-    WEFT_TRY(check_compare(c, r->data, name));
-    WEFT_TRY(check_conv_bound_weights(v, r, integers));
-    WEFT_TRY(check_compare(c, r->weights, name));
-    if (integers && !v->w->half && !check_conv_is_tiled(r->update, true))
+    random_argmax(v);
+    WEFT_TRY(conv_set_dgrad_bounds(v, r, integers));
+    WEFT_TRY(run_and_compare(c, r->data, name));
+    WEFT_TRY(conv_set_wgrad_bounds(v, r, integers));
+    WEFT_TRY(run_and_compare(c, r->weights, name));
+    if (integers && !v->w->half && !conv_run_is_winograd(r->update, true))
         WEFT_TRY(compare_update(v, r, name));
     /* Backward reads the choices of this forward: they must be the same on both sides. */
-    bool same_choices =
-        !v->argmax || (v->want_argmax && check_act_is_exact(v->activation) &&
-                       !check_conv_is_tiled(r->step, true));
-    bool broken = r->forward->broken || r->data->broken || r->weights->broken;
-    return integers && same_choices && !broken ? check_compare(c, r->step, name)
-                                               : WEFT_OK;
+    bool same_choices = !v->argmax || (v->has_argmax && act_is_exact(v->activation) &&
+                                       !conv_run_is_winograd(r->step, true));
+    bool unsupported =
+        r->forward->unsupported || r->data->unsupported || r->weights->unsupported;
+    return integers && same_choices && !unsupported ? run_and_compare(c, r->step, name)
+                                                    : WEFT_OK;
 }
 
 /* The NaN that NVIDIA's arithmetic makes. A kernel that rounds a float by its bits can
  * carry it over into a zero. */
-static float full_nan(void)
+static float fill_with_nan(void)
 {
     const uint32_t bits = 0x7FFFFFFF;
     float v;
@@ -303,82 +305,81 @@ static float full_nan(void)
 }
 
 /* A number that is none must show in every sum and maximum that it takes part in. */
-static enum weft_status compare_strange(struct conv_case *v, struct conv_runs *r)
+static enum weft_status compare_nonfinite(struct conv_case *v, struct conv_runs *r)
 {
-    struct check_case *c = &v->base;
-    if (!check_act_is_exact(v->activation))
+    struct verify_case *c = &v->base;
+    if (!act_is_exact(v->activation))
         return WEFT_OK;
     fill(v, true);
-    check_exact(c);
-    WEFT_TRY(check_conv_bound_forward(v, r, true));
-    v->y->spreads = check_conv_is_tiled(r->forward, false);
-    float *x = check_image(c, v->x);
+    bounds_zero(c);
+    WEFT_TRY(conv_set_forward_bounds(v, r, true));
+    v->y->nan_may_spread = conv_run_is_winograd(r->forward, false);
+    float *x = tensor_initial_data(c, v->x);
     for (int i = 0; i < 3; i++)
-        x[check_range(c->check, 0, (int)v->x->count - 1)] = i ? full_nan() : NAN;
-    v->y->unbounded = true;
+        x[random_int(c->check, 0, (int)v->x->count - 1)] = i ? fill_with_nan() : NAN;
+    v->y->allow_nonfinite = true;
     if (v->argmax)
-        v->argmax->unordered = true; /* no place of a NaN's window is right */
-    return check_compare(c, r->forward, "not a number");
+        v->argmax->not_compared = true; /* no place of a NaN's window is right */
+    return run_and_compare(c, r->forward, "not a number");
 }
 
-static enum weft_status check_slopes(struct conv_case *v, struct conv_runs *r,
-                                     enum check_side side)
+static enum weft_status verify_gradients(struct conv_case *v, struct conv_runs *r,
+                                         enum verify_side side)
 {
-    struct check_case *c = &v->base;
-    struct check_slope slope = {.what = "dw",
-                                .forward = r->linear,
-                                .backward = r->weights,
-                                .input = v->w,
-                                .output = v->y,
-                                .gradient = v->dw,
-                                .coefficients = v->dy,
-                                .argmax = v->argmax,
-                                .step = 0.125};
+    struct verify_case *c = &v->base;
+    struct gradient_check slope = {.what = "dw",
+                                   .forward = r->linear,
+                                   .backward = r->weights,
+                                   .input = v->w,
+                                   .output = v->y,
+                                   .gradient = v->dw,
+                                   .coefficients = v->dy,
+                                   .argmax = v->argmax,
+                                   .step = 0.125};
     fill(v, true);
-    WEFT_TRY(check_slope(c, &slope, side));
+    WEFT_TRY(verify_gradient(c, &slope, side));
     if (v->bias) {
         slope.what = "dbias";
         slope.input = v->bias;
         slope.gradient = v->dbias;
         fill(v, true);
-        WEFT_TRY(check_slope(c, &slope, side));
+        WEFT_TRY(verify_gradient(c, &slope, side));
     }
     slope.what = "dx";
     slope.backward = r->data;
     slope.input = v->x;
     slope.gradient = v->dx;
     slope.gate = v->gate;
-    slope.activation = v->gate_activation;
+    slope.activation = v->upstream_activation;
     fill(v, true);
-    if (v->gate && !check_act_is_exact(v->gate_activation)) {
+    if (v->gate && !act_is_exact(v->upstream_activation)) {
         /* A maximum that moves with a curved input would be no small matter. */
-        if (v->argmax || side == CHECK_DEVICE)
+        if (v->argmax || side == VERIFY_DEVICE)
             return WEFT_OK;
-        check_reals(c, v->x, -2, 2);
+        tensor_fill_uniform(c, v->x, -2, 2);
         slope.step = 0x1p-5;
         slope.tolerance = 2e-3;
     }
-    return check_slope(c, &slope, side);
+    return verify_gradient(c, &slope, side);
 }
 
 static enum weft_status run_case(struct conv_case *v)
 {
-    struct check_case *c = &v->base;
+    struct verify_case *c = &v->base;
     struct conv_runs r;
     add_runs(v, &r);
-    WEFT_TRY(check_case_place(c));
-    WEFT_TRY(check_conv_prepare(v, &r));
+    WEFT_TRY(case_allocate(c));
+    WEFT_TRY(conv_record_runs(v, &r));
     WEFT_TRY(compare_all(v, &r, true));
     WEFT_TRY(compare_all(v, &r, false));
-    WEFT_TRY(compare_strange(v, &r));
-    if (check_halves(c->check))
+    WEFT_TRY(compare_nonfinite(v, &r));
+    if (is_fp16_run(c->check))
         return WEFT_OK;
-    WEFT_TRY(check_slopes(v, &r, CHECK_REFERENCE));
+    WEFT_TRY(verify_gradients(v, &r, VERIFY_REFERENCE));
     /* The linear forward run is compiled already where nothing else is asked of it. */
-    if (v->activation.act == WEFT_ACT_identity && v->want_argmax == !!v->argmax &&
-        !check_conv_is_tiled(r.step, true) &&
-        check_conv_work(&v->conv) <= CHECK_USUAL_WORK)
-        return check_slopes(v, &r, CHECK_DEVICE);
+    if (v->activation.act == WEFT_ACT_identity && v->has_argmax == !!v->argmax &&
+        !conv_run_is_winograd(r.step, true) && conv_macs(&v->conv) <= TYPICAL_CASE_MACS)
+        return verify_gradients(v, &r, VERIFY_DEVICE);
     return WEFT_OK;
 }
 
@@ -386,77 +387,78 @@ static void add_tensors(struct conv_case *v, bool bias)
 {
     const struct weft_conv *g = &v->conv;
     const struct weft_pool *p = &v->pool;
-    struct check_case *c = &v->base;
+    struct verify_case *c = &v->base;
     int out_h = p->r ? p->out_h : g->out_h, out_w = p->r ? p->out_w : g->out_w;
-    v->x = check_tensor_add(c, "x", CHECK_FLOAT, g->n, g->h, g->w, g->c);
-    v->w = check_tensor_add(c, "w", CHECK_FLOAT, g->r, g->s, g->c / g->groups, g->k);
-    v->y = check_tensor_add(c, "y", CHECK_FLOAT, g->n, out_h, out_w, g->k);
-    v->dy = check_tensor_add(c, "dy", CHECK_FLOAT, g->n, out_h, out_w, g->k);
-    v->dw = check_tensor_add(c, "dw", CHECK_FLOAT, g->r, g->s, g->c / g->groups, g->k);
-    v->dx = check_tensor_add(c, "dx", CHECK_FLOAT, g->n, g->h, g->w, g->c);
-    v->dx->sparse = v->dy->count * v->w->count / (size_t)g->k < v->dx->count / 8;
+    v->x = case_add_tensor(c, "x", VERIFY_FLOAT, g->n, g->h, g->w, g->c);
+    v->w = case_add_tensor(c, "w", VERIFY_FLOAT, g->r, g->s, g->c / g->groups, g->k);
+    v->y = case_add_tensor(c, "y", VERIFY_FLOAT, g->n, out_h, out_w, g->k);
+    v->dy = case_add_tensor(c, "dy", VERIFY_FLOAT, g->n, out_h, out_w, g->k);
+    v->dw = case_add_tensor(c, "dw", VERIFY_FLOAT, g->r, g->s, g->c / g->groups, g->k);
+    v->dx = case_add_tensor(c, "dx", VERIFY_FLOAT, g->n, g->h, g->w, g->c);
+    v->dx->may_be_zero = v->dy->count * v->w->count / (size_t)g->k < v->dx->count / 8;
     if (bias) {
-        v->bias = check_tensor_add(c, "bias", CHECK_FLOAT, 1, 1, 1, g->k);
-        v->dbias = check_tensor_add(c, "dbias", CHECK_FLOAT, 1, 1, 1, g->k);
-        v->mbias = check_tensor_add(c, "mbias", CHECK_FLOAT, 1, 1, 1, g->k);
-        v->mbias->updated = true;
+        v->bias = case_add_tensor(c, "bias", VERIFY_FLOAT, 1, 1, 1, g->k);
+        v->dbias = case_add_tensor(c, "dbias", VERIFY_FLOAT, 1, 1, 1, g->k);
+        v->mbias = case_add_tensor(c, "mbias", VERIFY_FLOAT, 1, 1, 1, g->k);
+        v->mbias->is_in_out = true;
     }
-    v->mw = check_tensor_add(c, "mw", CHECK_FLOAT, g->r, g->s, g->c / g->groups, g->k);
-    v->mw->updated = true;
-    v->state = check_tensor_add(c, "state", CHECK_WORD, 1, 1, 1, STATE_WORDS);
-    if (v->gate_activation.act != WEFT_ACT_identity)
-        v->gate = check_tensor_add(c, "gate", CHECK_FLOAT, g->n, g->h, g->w, g->c);
+    v->mw = case_add_tensor(c, "mw", VERIFY_FLOAT, g->r, g->s, g->c / g->groups, g->k);
+    v->mw->is_in_out = true;
+    v->state = case_add_tensor(c, "state", VERIFY_INT32, 1, 1, 1, STATE_WORDS);
+    if (v->upstream_activation.act != WEFT_ACT_identity)
+        v->gate = case_add_tensor(c, "gate", VERIFY_FLOAT, g->n, g->h, g->w, g->c);
     if (p->r) {
-        v->argmax = check_tensor_add(c, "argmax", CHECK_BYTE, g->n, out_h, out_w, g->k);
+        v->argmax = case_add_tensor(c, "argmax", VERIFY_BYTE, g->n, out_h, out_w, g->k);
         v->whole =
-            check_tensor_add(c, "whole", CHECK_FLOAT, g->n, g->out_h, g->out_w, g->k);
+            case_add_tensor(c, "whole", VERIFY_FLOAT, g->n, g->out_h, g->out_w, g->k);
     }
 }
 
-static enum weft_status run(struct check *k)
+static enum weft_status verify_conv_case(struct verify_context *k)
 {
     struct conv_case v = {0};
-    struct check_case *c = &v.base;
+    struct verify_case *c = &v.base;
     struct weft_conv *g = &v.conv;
     struct weft_pool *p = &v.pool;
-    check_conv_draw(k, g);
-    if (check_chance(k, 35)) {
+    random_conv(k, g);
+    if (random_bool(k, 35)) {
         *p = (struct weft_pool){.n = g->n, .h = g->out_h, .w = g->out_w, .c = g->k};
-        check_pool_draw(k, p);
-        v.want_argmax = check_chance(k, 60);
+        random_pool(k, p);
+        v.has_argmax = random_bool(k, 60);
     }
-    v.activation = check_act_draw(k, false);
-    v.gate_activation = check_act_draw(k, true);
-    bool bias = check_chance(k, 70);
+    v.activation = random_activation(k, false);
+    v.upstream_activation = random_activation(k, true);
+    bool bias = random_bool(k, 70);
 
-    check_case_init(c, k);
-    check_tell(c,
-               " %dx%dx%dx%d, %d filters %dx%d, stride %d %d, dilation %d %d, pad top %d "
-               "left %d bottom %d right %d, groups %d, out %dx%d, %s bias, %s slope %g",
-               g->n, g->h, g->w, g->c, g->k, g->r, g->s, g->stride_y, g->stride_x,
-               g->dilation_y, g->dilation_x, g->pad_top, g->pad_left, g->pad_bottom,
-               g->pad_right, g->groups, g->out_h, g->out_w, bias ? "with" : "no",
-               weft_act_names[v.activation.act], (double)v.activation.slope);
+    case_init(c, k);
+    case_describe(
+        c,
+        " %dx%dx%dx%d, %d filters %dx%d, stride %d %d, dilation %d %d, pad top %d "
+        "left %d bottom %d right %d, groups %d, out %dx%d, %s bias, %s slope %g",
+        g->n, g->h, g->w, g->c, g->k, g->r, g->s, g->stride_y, g->stride_x, g->dilation_y,
+        g->dilation_x, g->pad_top, g->pad_left, g->pad_bottom, g->pad_right, g->groups,
+        g->out_h, g->out_w, bias ? "with" : "no", weft_act_names[v.activation.act],
+        (double)v.activation.negative_slope);
     if (p->r)
-        check_tell(c,
-                   ", pool %dx%d stride %d %d pad top %d left %d bottom %d right %d out "
-                   "%dx%d, argmax %s",
-                   p->r, p->s, p->stride_y, p->stride_x, p->pad_top, p->pad_left,
-                   p->pad_bottom, p->pad_right, p->out_h, p->out_w,
-                   v.want_argmax ? "wanted" : "absent");
-    check_tell(c, ", gate %s slope %g", weft_act_names[v.gate_activation.act],
-               (double)v.gate_activation.slope);
+        case_describe(
+            c,
+            ", pool %dx%d stride %d %d pad top %d left %d bottom %d right %d out "
+            "%dx%d, argmax %s",
+            p->r, p->s, p->stride_y, p->stride_x, p->pad_top, p->pad_left, p->pad_bottom,
+            p->pad_right, p->out_h, p->out_w, v.has_argmax ? "wanted" : "absent");
+    case_describe(c, ", gate %s slope %g", weft_act_names[v.upstream_activation.act],
+                  (double)v.upstream_activation.negative_slope);
     add_tensors(&v, bias);
-    check_store(c, v.x, 75);
-    check_store(c, v.w, 75);
-    check_store(c, v.y, 75);
-    check_store(c, v.dy, 75);
-    check_store(c, v.dx, 75);
-    check_store(c, v.gate, 75);
+    tensor_set_fp16(c, v.x, 75);
+    tensor_set_fp16(c, v.w, 75);
+    tensor_set_fp16(c, v.y, 75);
+    tensor_set_fp16(c, v.dy, 75);
+    tensor_set_fp16(c, v.dx, 75);
+    tensor_set_fp16(c, v.gate, 75);
     enum weft_status status = run_case(&v);
-    check_case_finish(c);
-    free(v.tiled);
+    case_finish(c);
+    free(v.winograd_bounds);
     return status;
 }
 
-const struct check_op check_conv = {"conv", run, true};
+const struct verify_op verify_conv = {"conv", verify_conv_case, true};

@@ -2,35 +2,35 @@
 /* What is drawn at random: numbers, window geometries, activations. */
 #include "check.h"
 
-uint32_t check_bits(struct check *k)
+uint32_t random_bits(struct verify_context *k)
 {
-    uint32_t i = k->drawn++;
+    uint32_t i = k->random_words_used++;
     uint64_t seed = k->params->seed;
     if (i % 4 == 0)
         k->words = weft_philox((uint32_t)seed, (uint32_t)(seed >> 32), i / 4,
-                               (uint32_t)k->number, (uint32_t)k->op, RANDOM_CHECK);
+                               (uint32_t)k->number, (uint32_t)k->op, RANDOM_VERIFY);
     return k->words.v[i % 4];
 }
 
-int check_range(struct check *k, int low, int high)
+int random_int(struct verify_context *k, int low, int high)
 {
     uint64_t width = (uint64_t)(high - low) + 1;
-    return low + (int)((check_bits(k) * width) >> 32);
+    return low + (int)((random_bits(k) * width) >> 32);
 }
 
-float check_real(struct check *k, float low, float high)
+float random_float(struct verify_context *k, float low, float high)
 {
-    return low + (high - low) * weft_uniform(check_bits(k));
+    return low + (high - low) * weft_uniform(random_bits(k));
 }
 
-bool check_chance(struct check *k, int percent)
+bool random_bool(struct verify_context *k, int percent)
 {
-    return check_range(k, 0, 99) < percent;
+    return random_int(k, 0, 99) < percent;
 }
 
-int check_pick(struct check *k, const int *values, size_t count)
+int random_choice(struct verify_context *k, const int *values, size_t count)
 {
-    return values[check_range(k, 0, (int)count - 1)];
+    return values[random_int(k, 0, (int)count - 1)];
 }
 
 static int least(int a, int b)
@@ -43,40 +43,41 @@ static int most(int a, int b)
     return a > b ? a : b;
 }
 
-void check_axis_fit(struct check *k, struct check_axis *axis, enum check_padding padding)
+void window_axis_resolve(struct verify_context *k, struct window_axis *axis,
+                         enum padding_mode padding)
 {
     int extent = axis->dilation * (axis->window - 1) + 1;
     axis->before = axis->after = 0;
     /* At least half of the window's taps find a place inside. */
     axis->in = most(axis->in, (extent + 1) / 2);
-    if (padding == CHECK_SAME) {
+    if (padding == PADDING_SAME) {
         int out = (axis->in + axis->stride - 1) / axis->stride;
         int total = most((out - 1) * axis->stride + extent - axis->in, 0);
         axis->before = total / 2;
         axis->after = total - axis->before;
-    } else if (padding == CHECK_ASYMMETRIC) {
-        axis->before = check_range(k, 0, least(extent - 1, 4));
-        axis->after = check_range(k, 0, least(extent - 1, 4));
+    } else if (padding == PADDING_ASYMMETRIC) {
+        axis->before = random_int(k, 0, least(extent - 1, 4));
+        axis->after = random_int(k, 0, least(extent - 1, 4));
     }
     axis->in = most(axis->in, extent - axis->before - axis->after);
     axis->out = (axis->in + axis->before + axis->after - extent) / axis->stride + 1;
 }
 
-static void draw_pool_axis(struct check *k, struct check_axis *axis)
+static void draw_pool_axis(struct verify_context *k, struct window_axis *axis)
 {
-    axis->window = least(CHECK_PICK(k, 1, 2, 2, 2, 3, 3, 4), axis->in);
-    axis->stride = check_chance(k, 50) ? axis->window : check_range(k, 1, 3);
+    axis->window = least(RANDOM_CHOICE(k, 1, 2, 2, 2, 3, 3, 4), axis->in);
+    axis->stride = random_bool(k, 50) ? axis->window : random_int(k, 1, 3);
     axis->before = axis->after = 0;
-    if (check_chance(k, 30)) {
-        axis->before = check_range(k, 0, axis->window - 1);
-        axis->after = check_range(k, 0, axis->window - 1);
+    if (random_bool(k, 30)) {
+        axis->before = random_int(k, 0, axis->window - 1);
+        axis->after = random_int(k, 0, axis->window - 1);
     }
     axis->out = (axis->in + axis->before + axis->after - axis->window) / axis->stride + 1;
 }
 
-void check_pool_draw(struct check *k, struct weft_pool *pool)
+void random_pool(struct verify_context *k, struct weft_pool *pool)
 {
-    struct check_axis y = {.in = pool->h}, x = {.in = pool->w};
+    struct window_axis y = {.in = pool->h}, x = {.in = pool->w};
     draw_pool_axis(k, &y);
     draw_pool_axis(k, &x);
     pool->r = y.window;
@@ -91,7 +92,7 @@ void check_pool_draw(struct check *k, struct weft_pool *pool)
     pool->out_w = x.out;
 }
 
-int check_pool_overlap(const struct weft_pool *pool)
+int pool_max_overlap(const struct weft_pool *pool)
 {
     if (!pool->r)
         return 1;
@@ -100,44 +101,44 @@ int check_pool_overlap(const struct weft_pool *pool)
 }
 
 /* The simple ones more often: with them integer data stays exact. */
-struct weft_activation check_act_draw(struct check *k, bool by_output)
+struct weft_activation random_activation(struct verify_context *k, bool grad_from_output)
 {
     struct weft_activation a = {WEFT_ACT_identity, 0};
-    if (check_chance(k, 70))
-        a.act = (enum weft_act)CHECK_PICK(k, WEFT_ACT_identity, WEFT_ACT_relu,
-                                          WEFT_ACT_leaky_relu);
+    if (random_bool(k, 70))
+        a.act = (enum weft_act)RANDOM_CHOICE(k, WEFT_ACT_identity, WEFT_ACT_relu,
+                                             WEFT_ACT_leaky_relu);
     else
         do
-            a.act = (enum weft_act)check_range(k, 0, WEFT_ACT_COUNT - 1);
-        while (by_output && !weft_act_by_output[a.act]);
+            a.act = (enum weft_act)random_int(k, 0, WEFT_ACT_COUNT - 1);
+        while (grad_from_output && !weft_act_grad_from_output[a.act]);
     if (a.act == WEFT_ACT_leaky_relu)
-        a.slope = check_chance(k, 50) ? 0.25f : 0.5f;
+        a.negative_slope = random_bool(k, 50) ? 0.25f : 0.5f;
     return a;
 }
 
-double check_work_draw(struct check *k, double *least)
+double random_case_macs(struct verify_context *k, double *least)
 {
     enum { SMALL = 5000, LARGE = 2000000 };
-    bool large = check_chance(k, 25);
-    double limit = k->params->small ? SMALL : large ? LARGE : CHECK_USUAL_WORK;
-    *least = k->params->small ? 0 : limit / 32;
+    bool large = random_bool(k, 25);
+    double limit = k->params->tiny_shapes ? SMALL : large ? LARGE : TYPICAL_CASE_MACS;
+    *least = k->params->tiny_shapes ? 0 : limit / 32;
     return limit;
 }
 
-double check_conv_work(const struct weft_conv *v)
+double conv_macs(const struct weft_conv *v)
 {
     return (double)v->n * v->out_h * v->out_w * v->k * v->r * v->s * (v->c / v->groups);
 }
 
-static void draw_channels(struct check *k, struct weft_conv *v)
+static void draw_channels(struct verify_context *k, struct weft_conv *v)
 {
-    int in = CHECK_PICK(k, 1, 1, 2, 3, 4, 5, 7, 8, 13, 16, 17, 31, 33, 40, 65);
-    int out = CHECK_PICK(k, 1, 2, 3, 4, 5, 7, 8, 13, 16, 17, 31, 32, 33, 40, 65);
-    int kind = check_range(k, 0, 9);
+    int in = RANDOM_CHOICE(k, 1, 1, 2, 3, 4, 5, 7, 8, 13, 16, 17, 31, 33, 40, 65);
+    int out = RANDOM_CHOICE(k, 1, 2, 3, 4, 5, 7, 8, 13, 16, 17, 31, 32, 33, 40, 65);
+    int kind = random_int(k, 0, 9);
     v->groups = kind < 6 ? 1 : kind == 6 ? 2 : kind == 7 ? 4 : in;
     if (kind >= 8) { /* depthwise, one to three filters a channel */
         v->c = in;
-        v->k = in * (check_chance(k, 70) ? 1 : check_range(k, 2, 3));
+        v->k = in * (random_bool(k, 70) ? 1 : random_int(k, 2, 3));
     } else {
         v->c = v->groups * (v->groups > 1 ? (in + 3) / 4 : in);
         v->k = v->groups * (v->groups > 1 ? (out + 3) / 4 : out);
@@ -145,7 +146,7 @@ static void draw_channels(struct check *k, struct weft_conv *v)
 }
 
 /* Whether any tap of any window finds a place inside: a dilated one may straddle all. */
-static bool touches(const struct check_axis *axis)
+static bool windows_tile_exactly(const struct window_axis *axis)
 {
     for (int out = 0; out < axis->out; out++)
         for (int tap = 0; tap < axis->window; tap++) {
@@ -156,35 +157,35 @@ static bool touches(const struct check_axis *axis)
     return false;
 }
 
-static void draw_geometry(struct check *k, struct weft_conv *v)
+static void draw_geometry(struct verify_context *k, struct weft_conv *v)
 {
-    struct check_axis axis[2];
-    enum check_padding padding =
-        (enum check_padding)CHECK_PICK(k, CHECK_VALID, CHECK_SAME, CHECK_ASYMMETRIC);
-    int window = CHECK_PICK(k, 1, 2, 3, 3, 3, 4, 5, 6, 7);
-    int stride = CHECK_PICK(k, 1, 1, 1, 2, 3);
-    int dilation = CHECK_PICK(k, 1, 1, 1, 1, 2, 3);
-    bool square = check_chance(k, 60);
-    if (check_chance(
+    struct window_axis axis[2];
+    enum padding_mode padding = (enum padding_mode)RANDOM_CHOICE(
+        k, PADDING_VALID, PADDING_SAME, PADDING_ASYMMETRIC);
+    int window = RANDOM_CHOICE(k, 1, 2, 3, 3, 3, 4, 5, 6, 7);
+    int stride = RANDOM_CHOICE(k, 1, 1, 1, 2, 3);
+    int dilation = RANDOM_CHOICE(k, 1, 1, 1, 1, 2, 3);
+    bool square = random_bool(k, 60);
+    if (random_bool(
             k, 25)) { /* what many networks are made of, and has kernels of its own */
         window = 3;
         stride = dilation = 1;
         square = true;
     }
     for (int i = 0; i < 2; i++) {
-        axis[i] = (struct check_axis){
-            .in = CHECK_PICK(k, 1, 3, 4, 5, 7, 8, 9, 13, 14, 17, 28, 33),
-            .window = square ? window : CHECK_PICK(k, 1, 2, 3, 4, 5, 7),
-            .stride = square ? stride : check_range(k, 1, 3),
-            .dilation = square ? dilation : CHECK_PICK(k, 1, 1, 2, 3)};
-        check_axis_fit(k, &axis[i], padding);
-        while (!touches(&axis[i])) {
+        axis[i] = (struct window_axis){
+            .in = RANDOM_CHOICE(k, 1, 3, 4, 5, 7, 8, 9, 13, 14, 17, 28, 33),
+            .window = square ? window : RANDOM_CHOICE(k, 1, 2, 3, 4, 5, 7),
+            .stride = square ? stride : random_int(k, 1, 3),
+            .dilation = square ? dilation : RANDOM_CHOICE(k, 1, 1, 2, 3)};
+        window_axis_resolve(k, &axis[i], padding);
+        while (!windows_tile_exactly(&axis[i])) {
             axis[i].in++;
-            check_axis_fit(k, &axis[i], padding);
+            window_axis_resolve(k, &axis[i], padding);
         }
     }
     draw_channels(k, v);
-    v->n = CHECK_PICK(k, 1, 1, 2, 3, 5, 9);
+    v->n = RANDOM_CHOICE(k, 1, 1, 2, 3, 5, 9);
     v->h = axis[0].in;
     v->w = axis[1].in;
     v->r = axis[0].window;
@@ -201,10 +202,10 @@ static void draw_geometry(struct check *k, struct weft_conv *v)
     v->out_w = axis[1].out;
 }
 
-void check_conv_draw(struct check *k, struct weft_conv *v)
+void random_conv(struct verify_context *k, struct weft_conv *v)
 {
-    double least, limit = check_work_draw(k, &least);
+    double least, limit = random_case_macs(k, &least);
     do
         draw_geometry(k, v);
-    while (check_conv_work(v) > limit || check_conv_work(v) < least);
+    while (conv_macs(v) > limit || conv_macs(v) < least);
 }

@@ -7,20 +7,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BUFFERS = 3, PIECES = 12 };
+enum { BUFFERS = 3, CHUNKS = 12 };
 
 /* Buffers of one size beside what they should hold. */
 struct memory_case {
-    struct check_case base;
+    struct verify_case base;
     size_t bytes;
     struct weft_mem *mem[BUFFERS];
     unsigned char *image[BUFFERS], *read, *piece;
 };
 
-static enum weft_status reserve(struct memory_case *m)
+static enum weft_status allocate_buffers(struct memory_case *m)
 {
-    struct weft_device *device = m->base.check->device[CHECK_DEVICE];
-    bool enough = (m->read = malloc(m->bytes)) && (m->piece = malloc(PIECES * m->bytes));
+    struct weft_device *device = m->base.check->device[VERIFY_DEVICE];
+    bool enough = (m->read = malloc(m->bytes)) && (m->piece = malloc(CHUNKS * m->bytes));
     for (int i = 0; i < BUFFERS; i++)
         enough = (m->image[i] = calloc(1, m->bytes)) && enough;
     if (!enough)
@@ -32,7 +32,7 @@ static enum weft_status reserve(struct memory_case *m)
 
 static void release(struct memory_case *m)
 {
-    struct weft_device *device = m->base.check->device[CHECK_DEVICE];
+    struct weft_device *device = m->base.check->device[VERIFY_DEVICE];
     for (int i = 0; i < BUFFERS; i++) {
         if (m->mem[i])
             device->backend->free(device, m->mem[i]);
@@ -45,15 +45,15 @@ static void release(struct memory_case *m)
 /* Compares all buffers, each read as one piece of any place and length too. */
 static enum weft_status compare(struct memory_case *m, const char *what)
 {
-    struct check *k = m->base.check;
-    struct weft_device *device = k->device[CHECK_DEVICE];
+    struct verify_context *k = m->base.check;
+    struct weft_device *device = k->device[VERIFY_DEVICE];
     char fault[160] = "";
     for (int i = 0; i < BUFFERS; i++)
         for (int part = 0; part < 2; part++) {
-            size_t from = part ? (size_t)check_range(k, 0, (int)m->bytes - 1) : 0;
+            size_t from = part ? (size_t)random_int(k, 0, (int)m->bytes - 1) : 0;
             size_t count = m->bytes - from, at = 0;
             if (part)
-                count = (size_t)check_range(k, 1, (int)count);
+                count = (size_t)random_int(k, 1, (int)count);
             memset(m->read, 0xDB, m->bytes);
             WEFT_TRY(device->backend->read(device, m->read, m->mem[i], from, count));
             while (at < count && m->read[at] == m->image[i][from + at])
@@ -64,46 +64,46 @@ static enum weft_status compare(struct memory_case *m, const char *what)
                          "%zu on",
                          from + at, i, m->read[at], m->image[i][from + at], count, from);
         }
-    check_report(&m->base, what, "", 0, fault[0] ? fault : NULL);
+    report_result(&m->base, what, "", 0, fault[0] ? fault : NULL);
     return WEFT_OK;
 }
 
 /* Pieces that overlap, into all buffers by turns. */
-static enum weft_status write_pieces(struct memory_case *m)
+static enum weft_status write_chunks(struct memory_case *m)
 {
-    struct check *k = m->base.check;
-    struct weft_device *device = k->device[CHECK_DEVICE];
-    for (int i = 0; i < PIECES; i++) {
+    struct verify_context *k = m->base.check;
+    struct weft_device *device = k->device[VERIFY_DEVICE];
+    for (int i = 0; i < CHUNKS; i++) {
         unsigned char *piece = m->piece + (size_t)i * m->bytes;
-        size_t at = (size_t)check_range(k, 0, (int)m->bytes - 1);
-        size_t count = (size_t)check_range(k, 1, (int)(m->bytes - at));
+        size_t at = (size_t)random_int(k, 0, (int)m->bytes - 1);
+        size_t count = (size_t)random_int(k, 1, (int)(m->bytes - at));
         for (size_t b = 0; b < count; b++)
-            piece[b] = (unsigned char)check_bits(k);
+            piece[b] = (unsigned char)random_bits(k);
         memcpy(m->image[i % BUFFERS] + at, piece, count);
         enum weft_status (*put)(struct weft_device *, struct weft_mem *, size_t,
                                 const void *, size_t) =
-            check_chance(k, 50) ? device->backend->send : device->backend->write;
+            random_bool(k, 50) ? device->backend->write_async : device->backend->write;
         WEFT_TRY(put(device, m->mem[i % BUFFERS], at, piece, count));
     }
     return WEFT_OK;
 }
 
-static enum weft_status run(struct check *k)
+static enum weft_status verify_memory_case(struct verify_context *k)
 {
     struct memory_case m = {0};
-    m.bytes = (size_t)check_range(k, 1, k->params->small ? 300 : 5000);
-    check_case_init(&m.base, k);
-    check_tell(&m.base, " %d buffers of %zu bytes", BUFFERS, m.bytes);
-    enum weft_status status = reserve(&m);
+    m.bytes = (size_t)random_int(k, 1, k->params->tiny_shapes ? 300 : 5000);
+    case_init(&m.base, k);
+    case_describe(&m.base, " %d buffers of %zu bytes", BUFFERS, m.bytes);
+    enum weft_status status = allocate_buffers(&m);
     if (!status)
         status = compare(&m, "zero at first");
     if (!status)
-        status = write_pieces(&m);
+        status = write_chunks(&m);
     if (!status)
         status = compare(&m, "written and read");
     release(&m);
-    check_case_finish(&m.base);
+    case_finish(&m.base);
     return status;
 }
 
-const struct check_op check_memory = {"memory", run, false};
+const struct verify_op verify_memory = {"memory", verify_memory_case, false};

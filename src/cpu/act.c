@@ -5,17 +5,17 @@
 #include <assert.h>
 #include <math.h>
 
-#define REAL(c)                 c
-#define WHERE_NEGATIVE(v, a, b) ((v) < 0.0 ? (a) : (b))
-#define WHERE_POSITIVE(v, a, b) ((v) > 0.0 ? (a) : (b))
-#define EXP(v)                  exp(v)
-#define TANH(v)                 tanh(v)
-#define ERF(v)                  erf(v)
-#define GELU_SLOPE(v)                           \
+#define REAL(c)                  c
+#define SELECT_NEGATIVE(v, a, b) ((v) < 0.0 ? (a) : (b))
+#define SELECT_POSITIVE(v, a, b) ((v) > 0.0 ? (a) : (b))
+#define EXP(v)                   exp(v)
+#define TANH(v)                  tanh(v)
+#define ERF(v)                   erf(v)
+#define GELU_GRAD(v)                            \
     (0.5 * (1 + erf((v)*0.70710678118654752)) + \
      (v)*0.39894228040143268 * exp(-0.5 * (v) * (v)))
 
-#define ACT(id, name, by_output, f, g)                                         \
+#define ACT(id, name, grad_from_output, f, g)                                  \
     static void activate_##id(double slope, double *z, size_t count)           \
     {                                                                          \
         (void)slope;                                                           \
@@ -43,20 +43,20 @@ static const struct {
     void (*derive)(double slope, double *gradient, const float *xs, const float *ys,
                    size_t count);
 } acts[WEFT_ACT_COUNT] = {
-#define ACT(id, name, by_output, f, g) {activate_##id, derive_##id},
+#define ACT(id, name, grad_from_output, f, g) {activate_##id, derive_##id},
 #include "activations.def"
 #undef ACT
 };
 
 void cpu_activate(struct weft_activation activation, double *z, size_t count)
 {
-    acts[activation.act].activate((double)activation.slope, z, count);
+    acts[activation.act].activate((double)activation.negative_slope, z, count);
 }
 
-void cpu_derive(struct weft_activation activation, double *gradient, const float *x,
-                const float *y, size_t count)
+void cpu_apply_act_grad(struct weft_activation activation, double *gradient,
+                        const float *x, const float *y, size_t count)
 {
-    acts[activation.act].derive((double)activation.slope, gradient, x, y, count);
+    acts[activation.act].derive((double)activation.negative_slope, gradient, x, y, count);
 }
 
 static void forward_chunk(const void *data, size_t item)
@@ -73,15 +73,16 @@ static void forward_chunk(const void *data, size_t item)
         y[begin + i] = (float)z[i];
 }
 
-enum weft_status cpu_act_forward(struct weft_list *list, const struct weft_act_args *args)
+enum weft_status cpu_act_forward(struct weft_command_list *list,
+                                 const struct weft_act_args *args)
 {
     struct weft_act_args a = *args;
     assert(a.x.count == a.y.count);
     cpu_begin(list);
-    WEFT_TRY(cpu_widen(list, &a.x));
-    a.y = cpu_place(list, args->y);
+    WEFT_TRY(cpu_cast_input_to_fp32(list, &a.x));
+    a.y = cpu_fp32_output(list, args->y);
     WEFT_TRY(cpu_append(list, cpu_chunks(a.x.count), forward_chunk, &a, sizeof(a)));
-    return cpu_narrow(list, a.y, args->y);
+    return cpu_cast_output_from_fp32(list, a.y, args->y);
 }
 
 static void backward_chunk(const void *data, size_t item)
@@ -93,23 +94,24 @@ static void backward_chunk(const void *data, size_t item)
     double gradient[CPU_CHUNK];
     for (size_t i = 0; i < count; i++)
         gradient[i] = (double)dy[begin + i];
-    cpu_derive(a->activation, gradient, x ? x + begin : NULL, y ? y + begin : NULL,
-               count);
+    cpu_apply_act_grad(a->activation, gradient, x ? x + begin : NULL,
+                       y ? y + begin : NULL, count);
     for (size_t i = 0; i < count; i++)
         dx[begin + i] = (float)gradient[i];
 }
 
-enum weft_status cpu_act_backward(struct weft_list *list,
+enum weft_status cpu_act_backward(struct weft_command_list *list,
                                   const struct weft_act_args *args)
 {
     struct weft_act_args a = *args;
     assert(a.dy.count == a.dx.count);
-    assert(weft_act_by_output[a.activation.act] ? a.y.mem != NULL : a.x.mem != NULL);
+    assert(weft_act_grad_from_output[a.activation.act] ? a.y.mem != NULL
+                                                       : a.x.mem != NULL);
     cpu_begin(list);
-    WEFT_TRY(cpu_widen(list, &a.x));
-    WEFT_TRY(cpu_widen(list, &a.y));
-    WEFT_TRY(cpu_widen(list, &a.dy));
-    a.dx = cpu_place(list, args->dx);
+    WEFT_TRY(cpu_cast_input_to_fp32(list, &a.x));
+    WEFT_TRY(cpu_cast_input_to_fp32(list, &a.y));
+    WEFT_TRY(cpu_cast_input_to_fp32(list, &a.dy));
+    a.dx = cpu_fp32_output(list, args->dx);
     WEFT_TRY(cpu_append(list, cpu_chunks(a.dy.count), backward_chunk, &a, sizeof(a)));
-    return cpu_narrow(list, a.dx, args->dx);
+    return cpu_cast_output_from_fp32(list, a.dx, args->dx);
 }

@@ -17,8 +17,8 @@ struct step {
     void *args;
 };
 
-struct cpu_list {
-    struct weft_list base;
+struct cpu_command_list {
+    struct weft_command_list base;
     struct step *steps;
     size_t count, room;
     struct weft_mem scratch; /* what views name; its data come when the list is sealed */
@@ -47,13 +47,13 @@ static void read_model(char *text, size_t size)
     fclose(file);
 }
 
-static enum weft_status find(weft_context *ctx)
+static enum weft_status enumerate_devices(weft_context *ctx)
 {
-    struct weft_found found = {.backend = &weft_backend_cpu};
+    struct weft_device_candidate found = {.backend = &weft_backend_cpu};
     struct weft_device_info *info = &found.info;
     long units = sysconf(_SC_NPROCESSORS_ONLN), pages = sysconf(_SC_PHYS_PAGES),
          page = sysconf(_SC_PAGESIZE);
-    info->kind = WEFT_DEVICE_BUILTIN;
+    info->kind = WEFT_DEVICE_HOST;
     snprintf(info->name, sizeof(info->name), "cpu");
     snprintf(info->platform, sizeof(info->platform), "built-in");
     read_model(info->vendor, sizeof(info->vendor));
@@ -61,9 +61,9 @@ static enum weft_status find(weft_context *ctx)
     snprintf(info->id, sizeof(info->id), "cpu@built-in#0");
     info->platform_index = -1;
     info->compute_units = units > 0 ? (unsigned)units : 1;
-    info->memory_bytes = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : 0;
-    info->max_alloc_bytes = info->memory_bytes;
-    info->max_group = 1;
+    info->global_mem_bytes = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : 0;
+    info->max_alloc_bytes = info->global_mem_bytes;
+    info->max_work_group_size = 1;
     info->fp64 = true;
     info->family = WEFT_FAMILY_VEC;
     return weft_devices_add(ctx, &found);
@@ -75,7 +75,8 @@ static void close_device(struct weft_device *device)
     free(device);
 }
 
-static enum weft_status open_device(weft_context *ctx, const struct weft_found *found,
+static enum weft_status open_device(weft_context *ctx,
+                                    const struct weft_device_candidate *found,
                                     const struct weft_device_params *params,
                                     struct weft_device **out)
 {
@@ -84,7 +85,7 @@ static enum weft_status open_device(weft_context *ctx, const struct weft_found *
                          "cpu: CLBlast needs an OpenCL device; choose one, or weft's own "
                          "matrix multiplication");
     if (params->family > WEFT_FAMILY_VEC)
-        weft_say(
+        weft_log_message(
             ctx, WEFT_LOG_WARN,
             "cpu: the built-in backend has no kernel families; none changes anything "
             "here");
@@ -102,9 +103,9 @@ static enum weft_status open_device(weft_context *ctx, const struct weft_found *
         return weft_out_of_memory(ctx, "cpu: threads", (size_t)units * sizeof(void *));
     }
     if (cpu_threads_count(device->threads) < units)
-        weft_say(ctx, WEFT_LOG_WARN,
-                 "cpu: the system gave %d of %d threads; the work takes longer",
-                 cpu_threads_count(device->threads), units);
+        weft_log_message(ctx, WEFT_LOG_WARN,
+                         "cpu: the system gave %d of %d threads; the work takes longer",
+                         cpu_threads_count(device->threads), units);
     *out = &device->base;
     return WEFT_OK;
 }
@@ -114,21 +115,21 @@ static enum weft_status open_device(weft_context *ctx, const struct weft_found *
 static enum weft_status alloc(struct weft_device *device, size_t bytes,
                               struct weft_mem **out)
 {
-    size_t extra = sizeof(struct weft_mem) + WEFT_ALIGN + WEFT_SLACK;
+    size_t extra = sizeof(struct weft_mem) + WEFT_ALIGN + WEFT_BUFFER_PADDING;
     struct weft_mem *mem = bytes > SIZE_MAX - extra ? NULL : calloc(1, bytes + extra);
     if (!mem)
         return weft_out_of_memory(device->context, "cpu: memory", bytes);
     uintptr_t end = (uintptr_t)(mem + 1);
     mem->data = (unsigned char *)(mem + 1) + (WEFT_ALIGN - end % WEFT_ALIGN) % WEFT_ALIGN;
     mem->bytes = bytes;
-    device->allocated += bytes + WEFT_SLACK;
+    device->allocated += bytes + WEFT_BUFFER_PADDING;
     *out = mem;
     return WEFT_OK;
 }
 
 static void free_memory(struct weft_device *device, struct weft_mem *mem)
 {
-    device->allocated -= mem->bytes + WEFT_SLACK;
+    device->allocated -= mem->bytes + WEFT_BUFFER_PADDING;
     free(mem);
 }
 
@@ -146,8 +147,8 @@ static enum weft_status read_memory(struct weft_device *device, void *to,
                                     struct weft_mem *from, size_t offset, size_t bytes)
 {
     (void)device;
-    assert(offset <= from->bytes + WEFT_SLACK &&
-           bytes <= from->bytes + WEFT_SLACK - offset);
+    assert(offset <= from->bytes + WEFT_BUFFER_PADDING &&
+           bytes <= from->bytes + WEFT_BUFFER_PADDING - offset);
     if (bytes)
         memcpy(to, from->data + offset, bytes);
     return WEFT_OK;
@@ -159,9 +160,10 @@ static enum weft_status wait_device(struct weft_device *device)
     return WEFT_OK;
 }
 
-static enum weft_status list_create(struct weft_device *device, struct weft_list **out)
+static enum weft_status list_create(struct weft_device *device,
+                                    struct weft_command_list **out)
 {
-    struct cpu_list *list = calloc(1, sizeof(*list));
+    struct cpu_command_list *list = calloc(1, sizeof(*list));
     if (!list)
         return weft_out_of_memory(device->context, "cpu: list", sizeof(*list));
     list->base.device = device;
@@ -169,10 +171,10 @@ static enum weft_status list_create(struct weft_device *device, struct weft_list
     return WEFT_OK;
 }
 
-enum weft_status cpu_append(struct weft_list *base, size_t items, cpu_work *work,
+enum weft_status cpu_append(struct weft_command_list *base, size_t items, cpu_work *work,
                             const void *args, size_t size)
 {
-    struct cpu_list *list = (struct cpu_list *)base;
+    struct cpu_command_list *list = (struct cpu_command_list *)base;
     weft_context *ctx = base->device->context;
     if (list->count == list->room) {
         size_t room = list->room ? 2 * list->room : 16;
@@ -191,35 +193,35 @@ enum weft_status cpu_append(struct weft_list *base, size_t items, cpu_work *work
     return WEFT_OK;
 }
 
-void cpu_begin(struct weft_list *list)
+void cpu_begin(struct weft_command_list *list)
 {
-    ((struct cpu_list *)list)->scratch_used = 0;
+    ((struct cpu_command_list *)list)->scratch_used = 0;
 }
 
-struct weft_view cpu_scratch(struct weft_list *base, size_t count)
+struct weft_view cpu_scratch(struct weft_command_list *base, size_t count)
 {
-    struct cpu_list *list = (struct cpu_list *)base;
+    struct cpu_command_list *list = (struct cpu_command_list *)base;
     size_t place = list->scratch_used, bytes = count * sizeof(float);
     list->scratch_used += (bytes + WEFT_ALIGN - 1) / WEFT_ALIGN * WEFT_ALIGN;
-    if (list->scratch_used > base->scratch_bytes)
-        base->scratch_bytes = list->scratch_used;
+    if (list->scratch_used > base->workspace_bytes)
+        base->workspace_bytes = list->scratch_used;
     return (struct weft_view){
         .mem = &list->scratch, .offset = place / sizeof(float), .count = count};
 }
 
-static enum weft_status list_seal(struct weft_list *base)
+static enum weft_status list_finalize(struct weft_command_list *base)
 {
-    struct cpu_list *list = (struct cpu_list *)base;
-    if (!base->scratch_bytes)
+    struct cpu_command_list *list = (struct cpu_command_list *)base;
+    if (!base->workspace_bytes)
         return WEFT_OK;
-    WEFT_TRY(alloc(base->device, base->scratch_bytes, &list->memory));
+    WEFT_TRY(alloc(base->device, base->workspace_bytes, &list->memory));
     list->scratch.data = list->memory->data;
     return WEFT_OK;
 }
 
-static enum weft_status replay_part(struct weft_list *base, int first, int end)
+static enum weft_status replay_range(struct weft_command_list *base, int first, int end)
 {
-    struct cpu_list *list = (struct cpu_list *)base;
+    struct cpu_command_list *list = (struct cpu_command_list *)base;
     struct cpu_threads *threads = ((struct cpu_device *)base->device)->threads;
     for (int i = first; i < end; i++)
         cpu_parallel(threads, list->steps[i].items, list->steps[i].work,
@@ -227,22 +229,22 @@ static enum weft_status replay_part(struct weft_list *base, int first, int end)
     return WEFT_OK;
 }
 
-static enum weft_status replay(struct weft_list *list)
+static enum weft_status replay(struct weft_command_list *list)
 {
-    return replay_part(list, 0, list->launches);
+    return replay_range(list, 0, list->launches);
 }
 
-static void tell_launch(const struct weft_list *list, int index,
-                        struct weft_launch_text *out)
+static void describe_launch(const struct weft_command_list *list, int index,
+                            struct weft_launch_description *out)
 {
     (void)list;
     (void)index;
-    *out = (struct weft_launch_text){.kernel = "C"};
+    *out = (struct weft_launch_description){.kernel = "C"};
 }
 
-static void list_destroy(struct weft_list *base)
+static void list_destroy(struct weft_command_list *base)
 {
-    struct cpu_list *list = (struct cpu_list *)base;
+    struct cpu_command_list *list = (struct cpu_command_list *)base;
     if (!list)
         return;
     for (size_t i = 0; i < list->count; i++)
@@ -250,28 +252,28 @@ static void list_destroy(struct weft_list *base)
     free(list->steps);
     if (list->memory)
         free_memory(base->device, list->memory);
-    weft_list_finish(base);
+    weft_command_list_free(base);
     free(list);
 }
 
 const struct weft_backend weft_backend_cpu = {
     .name = "cpu",
-    .find = find,
+    .enumerate = enumerate_devices,
     .open = open_device,
     .close = close_device,
     .alloc = alloc,
     .free = free_memory,
     .write = write_memory,
-    .send = write_memory,
+    .write_async = write_memory,
     .read = read_memory,
     .wait = wait_device,
     .list_create = list_create,
-    .list_seal = list_seal,
+    .list_finalize = list_finalize,
     .replay = replay,
-    .replay_part = replay_part,
-    .tell_launch = tell_launch,
+    .replay_range = replay_range,
+    .describe_launch = describe_launch,
     .list_destroy = list_destroy,
-    .input = cpu_input,
+    .make_batch = cpu_make_batch,
     .conv_forward = cpu_conv_forward,
     .conv_backward_data = cpu_conv_backward_data,
     .conv_backward_weights = cpu_conv_backward_weights,
@@ -283,14 +285,14 @@ const struct weft_backend weft_backend_cpu = {
     .act_forward = cpu_act_forward,
     .act_backward = cpu_act_backward,
     .add = cpu_add,
-    .norm_forward = cpu_norm_forward,
-    .norm_apply = cpu_norm_apply,
-    .norm_backward = cpu_norm_backward,
-    .fold = cpu_fold,
-    .convert = cpu_convert,
+    .batch_norm_forward = cpu_batch_norm_forward,
+    .batch_norm_inference = cpu_batch_norm_inference,
+    .batch_norm_backward = cpu_batch_norm_backward,
+    .fold_batch_norm = cpu_fold_batch_norm,
+    .cast = cpu_cast,
     .dropout = cpu_dropout,
     .softmax = cpu_softmax,
     .loss = cpu_loss,
-    .update = cpu_update,
+    .optimizer_step = cpu_optimizer_step,
     .probe = cpu_probe,
 };

@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Convolution with what may be fused to it: bias, activation and pool in front, the gate
  * behind. Where there is no pool, one whose window is a single place stands in for it.
- * Several pictures go together, so that weights are fetched once for all of them. */
+ * Several images go together, so that weights are fetched once for all of them. */
 #include "cpu.h"
 
 #include <assert.h>
 
-enum { PICTURES = 8 };
+enum { IMAGES = 8 };
 
-static size_t groups_of(int pictures)
+static size_t groups_of(int images)
 {
-    return ((size_t)pictures + PICTURES - 1) / PICTURES;
+    return ((size_t)images + IMAGES - 1) / IMAGES;
 }
 
-static int pictures_from(int first, int n)
+static int images_from(int first, int n)
 {
-    return n - first < PICTURES ? n - first : PICTURES;
+    return n - first < IMAGES ? n - first : IMAGES;
 }
 
 /* How many taps from `s` on, whose pixel is in column `ix`, lie next to each other in the
- * picture and in the weights. */
+ * image and in the weights. */
 static int neighbours(const struct weft_conv *g, int s, int ix)
 {
     if (g->dilation_x > 1 || g->groups > 1 || ix < 0 || ix >= g->w)
@@ -27,17 +27,17 @@ static int neighbours(const struct weft_conv *g, int s, int ix)
     return g->s - s < g->w - ix ? g->s - s : g->w - ix;
 }
 
-/* z of the channels [k, k + count), all of one group, at one place of the pictures
- * [n, n + pictures). */
-static void convolve(const struct weft_conv_args *a, int n, int pictures, int oy, int ox,
+/* z of the channels [k, k + count), all of one group, at one place of the images
+ * [n, n + images). */
+static void convolve(const struct weft_conv_args *a, int n, int images, int oy, int ox,
                      int k, int count, double z[][CPU_BLOCK])
 {
     const struct weft_conv *g = &a->conv;
     int channels = g->c / g->groups, first = k / (g->k / g->groups) * channels;
-    size_t picture = (size_t)g->h * g->w * g->c;
-    const float *x = cpu_floats(a->x) + n * picture + first;
+    size_t image = (size_t)g->h * g->w * g->c;
+    const float *x = cpu_floats(a->x) + n * image + first;
     const float *w = cpu_floats(a->w) + k, *bias = cpu_floats(a->bias);
-    for (int p = 0; p < pictures; p++)
+    for (int p = 0; p < images; p++)
         for (int j = 0; j < count; j++)
             z[p][j] = bias ? (double)bias[k + j] : 0.0;
     for (int r = 0; r < g->r; r++) {
@@ -51,20 +51,20 @@ static void convolve(const struct weft_conv_args *a, int n, int pictures, int oy
                 continue;
             const float *pixel = x + ((size_t)iy * g->w + ix) * g->c;
             const float *rows = w + (size_t)(r * g->s + s) * channels * g->k;
-            for (int p = 0; p < pictures; p++)
-                cpu_add_rows(z[p], pixel + p * picture, taps * channels, rows,
-                             (size_t)g->k, count);
+            for (int p = 0; p < images; p++)
+                cpu_add_rows(z[p], pixel + p * image, taps * channels, rows, (size_t)g->k,
+                             count);
         }
     }
 }
 
 /* y and argmax of the same, at one place behind the pool. */
-static void forward_place(const struct weft_conv_args *a, int n, int pictures, int py,
+static void forward_place(const struct weft_conv_args *a, int n, int images, int py,
                           int px, int k, int count)
 {
     const struct weft_pool *pool = &a->pool;
-    size_t picture = (size_t)pool->out_h * pool->out_w * pool->c;
-    size_t at = n * picture + ((size_t)py * pool->out_w + px) * pool->c + k;
+    size_t image = (size_t)pool->out_h * pool->out_w * pool->c;
+    size_t at = n * image + ((size_t)py * pool->out_w + px) * pool->c + k;
     float *y = cpu_floats(a->y) + at;
     uint8_t *argmax = a->argmax.mem ? cpu_bytes(a->argmax) + at : NULL;
     bool first = true;
@@ -73,29 +73,29 @@ static void forward_place(const struct weft_conv_args *a, int n, int pictures, i
         int ox = px * pool->stride_x - pool->pad_left + place % pool->s;
         if (oy < 0 || oy >= pool->h || ox < 0 || ox >= pool->w)
             continue;
-        double z[PICTURES][CPU_BLOCK];
-        convolve(a, n, pictures, oy, ox, k, count, z);
-        for (int p = 0; p < pictures; p++) {
+        double z[IMAGES][CPU_BLOCK];
+        convolve(a, n, images, oy, ox, k, count, z);
+        for (int p = 0; p < images; p++) {
             float values[CPU_BLOCK];
             cpu_activate(a->activation, z[p], (size_t)count);
             for (int j = 0; j < count; j++)
                 values[j] = (float)z[p][j];
-            cpu_maximum(y + p * picture, argmax ? argmax + p * picture : NULL, values,
-                        count, place, first);
+            cpu_update_max(y + p * image, argmax ? argmax + p * image : NULL, values,
+                           count, place, first);
         }
         first = false;
     }
 }
 
-CPU_WIDE static void forward_row(const void *data, size_t item)
+CPU_MULTIVERSION static void forward_row(const void *data, size_t item)
 {
     const struct weft_conv_args *a = data;
     int filters = a->conv.k / a->conv.groups, rows = a->pool.out_h;
-    int n = (int)(item / (size_t)rows) * PICTURES, py = (int)(item % (size_t)rows);
+    int n = (int)(item / (size_t)rows) * IMAGES, py = (int)(item % (size_t)rows);
     for (int px = 0; px < a->pool.out_w; px++)
         for (int k = 0, count; k < a->conv.k; k += count) {
             count = cpu_block(k, filters);
-            forward_place(a, n, pictures_from(n, a->conv.n), py, px, k, count);
+            forward_place(a, n, images_from(n, a->conv.n), py, px, k, count);
         }
 }
 
@@ -122,13 +122,13 @@ static void gradient_of_place(const struct weft_conv_args *a, int n, int oy, int
 }
 
 /* dx, before the gate, of the channels [c, c + count), all of one group, at one place. */
-static void gradient_of_input(const struct weft_conv_args *a, int n, int pictures, int iy,
+static void gradient_of_input(const struct weft_conv_args *a, int n, int images, int iy,
                               int ix, int c, int count, double dx[][CPU_BLOCK])
 {
     const struct weft_conv *g = &a->conv;
     int channels = g->c / g->groups, filters = g->k / g->groups;
     int first = c / channels * filters;
-    for (int p = 0; p < pictures; p++)
+    for (int p = 0; p < images; p++)
         for (int j = 0; j < count; j++)
             dx[p][j] = 0.0;
     for (int tap = 0; tap < g->r * g->s; tap++) {
@@ -141,33 +141,33 @@ static void gradient_of_input(const struct weft_conv_args *a, int n, int picture
         const float *rows =
             cpu_floats(a->w) + ((size_t)tap * channels + c % channels) * g->k;
         for (int k = first, width; k < first + filters; k += width) {
-            double dz[PICTURES][CPU_BLOCK];
+            double dz[IMAGES][CPU_BLOCK];
             width = cpu_block(k, filters);
-            for (int p = 0; p < pictures; p++)
+            for (int p = 0; p < images; p++)
                 gradient_of_place(a, n + p, oy, ox, k, width, dz[p]);
             for (int j = 0; j < count; j++)
-                for (int p = 0; p < pictures; p++)
+                for (int p = 0; p < images; p++)
                     dx[p][j] += cpu_dot(dz[p], rows + (size_t)j * g->k + k, width);
         }
     }
 }
 
-CPU_WIDE static void backward_row(const void *data, size_t item)
+CPU_MULTIVERSION static void backward_row(const void *data, size_t item)
 {
     const struct weft_conv_args *a = data;
     const struct weft_conv *g = &a->conv;
-    const float *output = cpu_floats(a->gate.output);
-    int n = (int)(item / (size_t)g->h) * PICTURES, iy = (int)(item % (size_t)g->h);
-    int pictures = pictures_from(n, g->n);
+    const float *output = cpu_floats(a->act_grad.output);
+    int n = (int)(item / (size_t)g->h) * IMAGES, iy = (int)(item % (size_t)g->h);
+    int images = images_from(n, g->n);
     for (int ix = 0; ix < g->w; ix++)
         for (int c = 0, count; c < g->c; c += count) {
-            double dx[PICTURES][CPU_BLOCK];
+            double dx[IMAGES][CPU_BLOCK];
             count = cpu_block(c, g->c / g->groups);
-            gradient_of_input(a, n, pictures, iy, ix, c, count, dx);
-            for (int p = 0; p < pictures; p++) {
+            gradient_of_input(a, n, images, iy, ix, c, count, dx);
+            for (int p = 0; p < images; p++) {
                 size_t at = (((size_t)(n + p) * g->h + iy) * g->w + ix) * g->c + c;
-                cpu_derive(a->gate.activation, dx[p], NULL, output ? output + at : NULL,
-                           (size_t)count);
+                cpu_apply_act_grad(a->act_grad.activation, dx[p], NULL,
+                                   output ? output + at : NULL, (size_t)count);
                 for (int j = 0; j < count; j++)
                     cpu_floats(a->dx)[at + j] = (float)dx[p][j];
             }
@@ -175,13 +175,13 @@ CPU_WIDE static void backward_row(const void *data, size_t item)
 }
 
 /* What one weight of input channel `c` meets in each place of a pool's window: zero
- * outside the picture. */
+ * outside the image. */
 static void inputs_of_window(const struct weft_conv_args *a, int tap, int c, int n,
                              int py, int px, double *x)
 {
     const struct weft_conv *g = &a->conv;
     const struct weft_pool *pool = &a->pool;
-    const float *picture = cpu_floats(a->x) + (size_t)n * g->h * g->w * g->c + c;
+    const float *image = cpu_floats(a->x) + (size_t)n * g->h * g->w * g->c + c;
     int top = (py * pool->stride_y - pool->pad_top) * g->stride_y - g->pad_top +
               tap / g->s * g->dilation_y;
     int left = (px * pool->stride_x - pool->pad_left) * g->stride_x - g->pad_left +
@@ -190,7 +190,7 @@ static void inputs_of_window(const struct weft_conv_args *a, int tap, int c, int
         for (int j = 0; j < pool->s; j++, x++) {
             int iy = top + i * g->stride_y, ix = left + j * g->stride_x;
             bool inside = iy >= 0 && iy < g->h && ix >= 0 && ix < g->w;
-            *x = inside ? (double)picture[((size_t)iy * g->w + ix) * g->c] : 0.0;
+            *x = inside ? (double)image[((size_t)iy * g->w + ix) * g->c] : 0.0;
         }
 }
 
@@ -240,7 +240,7 @@ static size_t weight_rows(const struct weft_conv *g)
     return (size_t)g->r * g->s * (g->c / g->groups);
 }
 
-CPU_WIDE static void weight_row(const void *data, size_t item)
+CPU_MULTIVERSION static void weight_row(const void *data, size_t item)
 {
     const struct weft_conv_args *a = data;
     const struct weft_conv *g = &a->conv;
@@ -284,42 +284,42 @@ static struct weft_conv_args with_pool(const struct weft_conv_args *args)
     return a;
 }
 
-enum weft_status cpu_conv_forward(struct weft_list *list,
+enum weft_status cpu_conv_forward(struct weft_command_list *list,
                                   const struct weft_conv_args *args)
 {
     struct weft_conv_args a = with_pool(args);
     cpu_begin(list);
-    WEFT_TRY(cpu_widen(list, &a.x));
-    WEFT_TRY(cpu_widen(list, &a.w));
-    a.y = cpu_place(list, args->y);
+    WEFT_TRY(cpu_cast_input_to_fp32(list, &a.x));
+    WEFT_TRY(cpu_cast_input_to_fp32(list, &a.w));
+    a.y = cpu_fp32_output(list, args->y);
     WEFT_TRY(
         cpu_append(list, groups_of(a.conv.n) * a.pool.out_h, forward_row, &a, sizeof(a)));
-    return cpu_narrow(list, a.y, args->y);
+    return cpu_cast_output_from_fp32(list, a.y, args->y);
 }
 
-enum weft_status cpu_conv_backward_data(struct weft_list *list,
+enum weft_status cpu_conv_backward_data(struct weft_command_list *list,
                                         const struct weft_conv_args *args)
 {
     struct weft_conv_args a = with_pool(args);
     assert(!args->pool.r || args->argmax.mem);
     cpu_begin(list);
-    WEFT_TRY(cpu_widen(list, &a.dy));
-    WEFT_TRY(cpu_widen(list, &a.w));
-    WEFT_TRY(cpu_widen(list, &a.gate.output));
-    a.dx = cpu_place(list, args->dx);
+    WEFT_TRY(cpu_cast_input_to_fp32(list, &a.dy));
+    WEFT_TRY(cpu_cast_input_to_fp32(list, &a.w));
+    WEFT_TRY(cpu_cast_input_to_fp32(list, &a.act_grad.output));
+    a.dx = cpu_fp32_output(list, args->dx);
     WEFT_TRY(
         cpu_append(list, groups_of(a.conv.n) * a.conv.h, backward_row, &a, sizeof(a)));
-    return cpu_narrow(list, a.dx, args->dx);
+    return cpu_cast_output_from_fp32(list, a.dx, args->dx);
 }
 
-enum weft_status cpu_conv_backward_weights(struct weft_list *list,
+enum weft_status cpu_conv_backward_weights(struct weft_command_list *list,
                                            const struct weft_conv_args *args)
 {
     struct weft_conv_args a = with_pool(args);
     assert(!args->pool.r || args->argmax.mem);
     cpu_begin(list);
-    WEFT_TRY(cpu_widen(list, &a.x));
-    WEFT_TRY(cpu_widen(list, &a.dy));
+    WEFT_TRY(cpu_cast_input_to_fp32(list, &a.x));
+    WEFT_TRY(cpu_cast_input_to_fp32(list, &a.dy));
     return cpu_append(list, weight_rows(&a.conv) + (a.dbias.mem != NULL), weight_row, &a,
                       sizeof(a));
 }

@@ -9,31 +9,32 @@
 #include "../backend.h"
 
 struct weft_mem {
-    size_t bytes; /* as asked for; WEFT_SLACK more are there */
+    size_t bytes; /* as asked for; WEFT_BUFFER_PADDING more are there */
     unsigned char *data;
 };
 
 /* A loop over items, run by persistent threads and the caller. */
 typedef void cpu_work(const void *args, size_t item);
 
-/* CPU_WIDE before a cpu_work whose sums want vectors: compiled, with all that it calls,
+/* CPU_MULTIVERSION before a cpu_work whose sums want vectors: compiled, with all that it calls,
  * for wider ones too, of which the program takes the widest that the processor has. Lanes
  * are different sums, so that the bits are the same. */
-#ifndef CPU_WIDE
-#define CPU_WIDE
+#ifndef CPU_MULTIVERSION
+#define CPU_MULTIVERSION
 #endif
 
 /* Floats of scratch for one primitive, from cpu_begin to the next one's. */
-void cpu_begin(struct weft_list *list);
-struct weft_view cpu_scratch(struct weft_list *list, size_t count);
+void cpu_begin(struct weft_command_list *list);
+struct weft_view cpu_scratch(struct weft_command_list *list, size_t count);
 
 /* convert.c. For primitives, whose loops know float32 alone: *view becomes its copy in
- * float32, made before; what is written goes to cpu_place, and from there to the view. A
+ * float32, made before; what is written goes to cpu_fp32_output, and from there to the view. A
  * view that is float32 stays itself. */
-enum weft_status cpu_widen(struct weft_list *list, struct weft_view *view);
-struct weft_view cpu_place(struct weft_list *list, struct weft_view view);
-enum weft_status cpu_narrow(struct weft_list *list, struct weft_view from,
-                            struct weft_view to);
+enum weft_status cpu_cast_input_to_fp32(struct weft_command_list *list,
+                                        struct weft_view *view);
+struct weft_view cpu_fp32_output(struct weft_command_list *list, struct weft_view view);
+enum weft_status cpu_cast_output_from_fp32(struct weft_command_list *list,
+                                           struct weft_view from, struct weft_view to);
 
 struct cpu_threads;
 /* `count` threads with the caller among them; fewer where the system gives no more. NULL:
@@ -51,38 +52,38 @@ struct cpu_device {
 };
 
 /* Appends a loop to the list; `size` bytes of `args` are copied. */
-enum weft_status cpu_append(struct weft_list *list, size_t items, cpu_work *work,
+enum weft_status cpu_append(struct weft_command_list *list, size_t items, cpu_work *work,
                             const void *args, size_t size);
 
 /* The first element of a view, NULL where it is absent. */
-static inline void *cpu_at(struct weft_view view, size_t size)
+static inline void *cpu_data(struct weft_view view, size_t size)
 {
     return view.mem ? view.mem->data + view.offset * size : NULL;
 }
 
 static inline float *cpu_floats(struct weft_view view)
 {
-    return cpu_at(view, sizeof(float));
+    return cpu_data(view, sizeof(float));
 }
 
 static inline uint32_t *cpu_words(struct weft_view view)
 {
-    return cpu_at(view, sizeof(uint32_t));
+    return cpu_data(view, sizeof(uint32_t));
 }
 
 static inline int32_t *cpu_ints(struct weft_view view)
 {
-    return cpu_at(view, sizeof(int32_t));
+    return cpu_data(view, sizeof(int32_t));
 }
 
 static inline uint8_t *cpu_bytes(struct weft_view view)
 {
-    return cpu_at(view, 1);
+    return cpu_data(view, 1);
 }
 
-static inline uint16_t *cpu_halves(struct weft_view view)
+static inline uint16_t *cpu_fp16s(struct weft_view view)
 {
-    return cpu_at(view, sizeof(uint16_t));
+    return cpu_data(view, sizeof(uint16_t));
 }
 
 /* Elementwise loops: item i is the elements [i * CPU_CHUNK, cpu_chunk_end(i, count)). */
@@ -173,68 +174,73 @@ static inline int cpu_window_of(int at, int tap, int pad, int stride, int out)
 void cpu_activate(struct weft_activation activation, double *z, size_t count);
 /* gradient *= f'(x, y); `x` may be NULL where the derivative follows from y alone, `y`
  * where it does not need it. */
-void cpu_derive(struct weft_activation activation, double *gradient, const float *x,
-                const float *y, size_t count);
+void cpu_apply_act_grad(struct weft_activation activation, double *gradient,
+                        const float *x, const float *y, size_t count);
 
 /* Whether `value` takes the place of `best`, which stands before it. */
-static inline bool cpu_wins(float value, float best)
+static inline bool cpu_is_new_max(float value, float best)
 {
     return value > best || value != value;
 }
 
 /* Puts the values of window place `place` into a running maximum and, unless NULL, its
  * place. The earlier place wins a tie; a NaN wins over numbers and stays. */
-static inline void cpu_maximum(float *restrict best, uint8_t *restrict argmax,
-                               const float *restrict values, int count, int place,
-                               bool first)
+static inline void cpu_update_max(float *restrict best, uint8_t *restrict argmax,
+                                  const float *restrict values, int count, int place,
+                                  bool first)
 {
     if (argmax)
         for (int i = 0; i < count; i++)
             argmax[i] =
-                first || cpu_wins(values[i], best[i]) ? (uint8_t)place : argmax[i];
+                first || cpu_is_new_max(values[i], best[i]) ? (uint8_t)place : argmax[i];
     for (int i = 0; i < count; i++)
-        best[i] = first || cpu_wins(values[i], best[i]) ? values[i] : best[i];
+        best[i] = first || cpu_is_new_max(values[i], best[i]) ? values[i] : best[i];
 }
 
 /* Primitives, by file. */
-enum weft_status cpu_input(struct weft_list *list, const struct weft_input_args *args);
-enum weft_status cpu_conv_forward(struct weft_list *list,
+enum weft_status cpu_make_batch(struct weft_command_list *list,
+                                const struct weft_batch_args *args);
+enum weft_status cpu_conv_forward(struct weft_command_list *list,
                                   const struct weft_conv_args *args);
-enum weft_status cpu_conv_backward_data(struct weft_list *list,
+enum weft_status cpu_conv_backward_data(struct weft_command_list *list,
                                         const struct weft_conv_args *args);
-enum weft_status cpu_conv_backward_weights(struct weft_list *list,
+enum weft_status cpu_conv_backward_weights(struct weft_command_list *list,
                                            const struct weft_conv_args *args);
-enum weft_status cpu_dense_forward(struct weft_list *list,
+enum weft_status cpu_dense_forward(struct weft_command_list *list,
                                    const struct weft_dense_args *args);
-enum weft_status cpu_dense_backward_data(struct weft_list *list,
+enum weft_status cpu_dense_backward_data(struct weft_command_list *list,
                                          const struct weft_dense_args *args);
-enum weft_status cpu_dense_backward_weights(struct weft_list *list,
+enum weft_status cpu_dense_backward_weights(struct weft_command_list *list,
                                             const struct weft_dense_args *args);
-enum weft_status cpu_pool_forward(struct weft_list *list,
+enum weft_status cpu_pool_forward(struct weft_command_list *list,
                                   const struct weft_pool_args *args);
-enum weft_status cpu_pool_backward(struct weft_list *list,
+enum weft_status cpu_pool_backward(struct weft_command_list *list,
                                    const struct weft_pool_args *args);
-enum weft_status cpu_act_forward(struct weft_list *list,
+enum weft_status cpu_act_forward(struct weft_command_list *list,
                                  const struct weft_act_args *args);
-enum weft_status cpu_act_backward(struct weft_list *list,
+enum weft_status cpu_act_backward(struct weft_command_list *list,
                                   const struct weft_act_args *args);
-enum weft_status cpu_add(struct weft_list *list, const struct weft_add_args *args);
-enum weft_status cpu_norm_forward(struct weft_list *list,
-                                  const struct weft_norm_args *args);
-enum weft_status cpu_norm_apply(struct weft_list *list,
-                                const struct weft_norm_args *args);
-enum weft_status cpu_norm_backward(struct weft_list *list,
-                                   const struct weft_norm_args *args);
-enum weft_status cpu_fold(struct weft_list *list, const struct weft_fold_args *args);
-enum weft_status cpu_convert(struct weft_list *list,
-                             const struct weft_convert_args *args);
-enum weft_status cpu_dropout(struct weft_list *list,
+enum weft_status cpu_add(struct weft_command_list *list,
+                         const struct weft_add_args *args);
+enum weft_status cpu_batch_norm_forward(struct weft_command_list *list,
+                                        const struct weft_batch_norm_args *args);
+enum weft_status cpu_batch_norm_inference(struct weft_command_list *list,
+                                          const struct weft_batch_norm_args *args);
+enum weft_status cpu_batch_norm_backward(struct weft_command_list *list,
+                                         const struct weft_batch_norm_args *args);
+enum weft_status cpu_fold_batch_norm(struct weft_command_list *list,
+                                     const struct weft_fold_batch_norm_args *args);
+enum weft_status cpu_cast(struct weft_command_list *list,
+                          const struct weft_cast_args *args);
+enum weft_status cpu_dropout(struct weft_command_list *list,
                              const struct weft_dropout_args *args);
-enum weft_status cpu_softmax(struct weft_list *list,
+enum weft_status cpu_softmax(struct weft_command_list *list,
                              const struct weft_softmax_args *args);
-enum weft_status cpu_loss(struct weft_list *list, const struct weft_loss_args *args);
-enum weft_status cpu_update(struct weft_list *list, const struct weft_update_args *args);
-enum weft_status cpu_probe(struct weft_list *list, const struct weft_probe_args *args,
-                           double *work);
+enum weft_status cpu_loss(struct weft_command_list *list,
+                          const struct weft_loss_args *args);
+enum weft_status cpu_optimizer_step(struct weft_command_list *list,
+                                    const struct weft_optimizer_step_args *args);
+enum weft_status cpu_probe(struct weft_command_list *list,
+                           const struct weft_probe_args *args, double *work);
 
 #endif

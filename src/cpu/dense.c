@@ -2,21 +2,21 @@
 /* Dense layers, stated as convolutions. */
 #include "cpu.h"
 
-enum weft_status cpu_dense_forward(struct weft_list *list,
+enum weft_status cpu_dense_forward(struct weft_command_list *list,
                                    const struct weft_dense_args *args)
 {
     struct weft_conv_args conv = weft_dense_as_conv(args);
     return cpu_conv_forward(list, &conv);
 }
 
-enum weft_status cpu_dense_backward_data(struct weft_list *list,
+enum weft_status cpu_dense_backward_data(struct weft_command_list *list,
                                          const struct weft_dense_args *args)
 {
     struct weft_conv_args conv = weft_dense_as_conv(args);
     return cpu_conv_backward_data(list, &conv);
 }
 
-enum weft_status cpu_dense_backward_weights(struct weft_list *list,
+enum weft_status cpu_dense_backward_weights(struct weft_command_list *list,
                                             const struct weft_dense_args *args)
 {
     struct weft_conv_args conv = weft_dense_as_conv(args);

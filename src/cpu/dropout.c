@@ -16,20 +16,20 @@ static void dropout_chunk(const void *data, size_t item)
     size_t end = cpu_chunk_end(item, a->x.count);
     double fallen = floor(65536 * (double)a->rate + 0.5), kept = 1 - fallen / 65536;
     for (size_t i = item * CPU_CHUNK; i < end; i++) {
-        uint32_t number =
-            weft_dropout_number(state[STATE_SEED_LOW], state[STATE_SEED_HIGH],
-                                (uint32_t)i, state[STATE_STEP], a->layer);
+        uint32_t number = weft_dropout_bits(state[STATE_SEED_LOW], state[STATE_SEED_HIGH],
+                                            (uint32_t)i, state[STATE_STEP], a->layer);
         y[i] = number < fallen ? 0.0f : (float)((double)x[i] / kept);
     }
 }
 
-enum weft_status cpu_dropout(struct weft_list *list, const struct weft_dropout_args *args)
+enum weft_status cpu_dropout(struct weft_command_list *list,
+                             const struct weft_dropout_args *args)
 {
     struct weft_dropout_args a = *args;
     assert(a.x.count == a.y.count && a.rate >= 0 && a.rate < 1);
     cpu_begin(list);
-    WEFT_TRY(cpu_widen(list, &a.x));
-    a.y = cpu_place(list, args->y);
+    WEFT_TRY(cpu_cast_input_to_fp32(list, &a.x));
+    a.y = cpu_fp32_output(list, args->y);
     WEFT_TRY(cpu_append(list, cpu_chunks(a.x.count), dropout_chunk, &a, sizeof(a)));
-    return cpu_narrow(list, a.y, args->y);
+    return cpu_cast_output_from_fp32(list, a.y, args->y);
 }

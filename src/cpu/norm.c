@@ -38,7 +38,7 @@ static void move(float *running, float momentum, double batch)
 
 static void statistics_block(const void *data, size_t item)
 {
-    const struct weft_norm_args *a = data;
+    const struct weft_batch_norm_args *a = data;
     int c = (int)item * CPU_LANES, lanes = lanes_at(c, a->channels);
     const float *x = cpu_floats(a->x) + c;
     double mean[CPU_LANES] = {0}, square[CPU_LANES] = {0}, n = a->rows;
@@ -66,7 +66,7 @@ static void statistics_block(const void *data, size_t item)
 }
 
 /* z = (x - mean) scale + bias of the channels from `c` on. */
-static void shift_and_scale(const struct weft_norm_args *a, const float *x, int c,
+static void shift_and_scale(const struct weft_batch_norm_args *a, const float *x, int c,
                             int count, double *z)
 {
     const float *mean = cpu_floats(a->mean) + c, *scale = cpu_floats(a->scale) + c;
@@ -77,7 +77,7 @@ static void shift_and_scale(const struct weft_norm_args *a, const float *x, int 
 
 static void apply_rows(const void *data, size_t item)
 {
-    const struct weft_norm_args *a = data;
+    const struct weft_batch_norm_args *a = data;
     size_t end = chunk_end(item, a->rows);
     for (size_t row = item * ROWS; row < end; row++)
         for (int c = 0, count; c < a->channels; c += count) {
@@ -92,7 +92,7 @@ static void apply_rows(const void *data, size_t item)
 }
 
 /* The gradient before the activation. */
-static void gradient(const struct weft_norm_args *a, size_t row, int c, int count,
+static void gradient(const struct weft_batch_norm_args *a, size_t row, int c, int count,
                      double *g)
 {
     const float *dy = cpu_floats(a->dy) + row * a->channels + c;
@@ -106,10 +106,10 @@ static void gradient(const struct weft_norm_args *a, size_t row, int c, int coun
     cpu_activate(a->activation, z, (size_t)count);
     for (int j = 0; j < count; j++)
         y[j] = (float)z[j];
-    cpu_derive(a->activation, g, z_rounded, y, (size_t)count);
+    cpu_apply_act_grad(a->activation, g, z_rounded, y, (size_t)count);
 }
 
-static double normal(const struct weft_norm_args *a, size_t row, int c)
+static double normal(const struct weft_batch_norm_args *a, size_t row, int c)
 {
     return ((double)cpu_floats(a->x)[row * a->channels + c] -
             (double)cpu_floats(a->mean)[c]) *
@@ -118,7 +118,7 @@ static double normal(const struct weft_norm_args *a, size_t row, int c)
 
 static void sum_block(const void *data, size_t item)
 {
-    const struct weft_norm_args *a = data;
+    const struct weft_batch_norm_args *a = data;
     int c = (int)item * CPU_LANES, lanes = lanes_at(c, a->channels);
     double sum[CPU_LANES] = {0}, product[CPU_LANES] = {0};
     for (size_t row = 0; row < (size_t)a->rows; row++) {
@@ -137,7 +137,7 @@ static void sum_block(const void *data, size_t item)
 
 static void data_rows(const void *data, size_t item)
 {
-    const struct weft_norm_args *a = data;
+    const struct weft_batch_norm_args *a = data;
     size_t end = chunk_end(item, a->rows);
     double n = a->rows;
     for (size_t row = item * ROWS; row < end; row++)
@@ -157,7 +157,7 @@ static void data_rows(const void *data, size_t item)
 
 static void fold_rows(const void *data, size_t item)
 {
-    const struct weft_fold_args *a = data;
+    const struct weft_fold_batch_norm_args *a = data;
     const float *bias = cpu_floats(a->bias), *mean = cpu_floats(a->mean);
     size_t end = chunk_end(item, a->rows);
     for (int c = 0; c < a->channels; c++) {
@@ -176,54 +176,57 @@ static void fold_rows(const void *data, size_t item)
 }
 
 /* x is float32. */
-static enum weft_status apply(struct weft_list *list, const struct weft_norm_args *args)
+static enum weft_status apply(struct weft_command_list *list,
+                              const struct weft_batch_norm_args *args)
 {
-    struct weft_norm_args a = *args;
-    a.y = cpu_place(list, args->y);
+    struct weft_batch_norm_args a = *args;
+    a.y = cpu_fp32_output(list, args->y);
     WEFT_TRY(cpu_append(list, chunks_of(a.rows), apply_rows, &a, sizeof(a)));
-    return cpu_narrow(list, a.y, args->y);
+    return cpu_cast_output_from_fp32(list, a.y, args->y);
 }
 
-enum weft_status cpu_norm_forward(struct weft_list *list,
-                                  const struct weft_norm_args *args)
+enum weft_status cpu_batch_norm_forward(struct weft_command_list *list,
+                                        const struct weft_batch_norm_args *args)
 {
-    struct weft_norm_args a = *args;
+    struct weft_batch_norm_args a = *args;
     assert(a.rows > 0 && a.x.count == a.y.count);
     cpu_begin(list);
-    WEFT_TRY(cpu_widen(list, &a.x));
+    WEFT_TRY(cpu_cast_input_to_fp32(list, &a.x));
     WEFT_TRY(cpu_append(list, blocks_of(a.channels), statistics_block, &a, sizeof(a)));
     return apply(list, &a);
 }
 
-enum weft_status cpu_norm_apply(struct weft_list *list, const struct weft_norm_args *args)
+enum weft_status cpu_batch_norm_inference(struct weft_command_list *list,
+                                          const struct weft_batch_norm_args *args)
 {
-    struct weft_norm_args a = *args;
+    struct weft_batch_norm_args a = *args;
     cpu_begin(list);
-    WEFT_TRY(cpu_widen(list, &a.x));
+    WEFT_TRY(cpu_cast_input_to_fp32(list, &a.x));
     return apply(list, &a);
 }
 
-enum weft_status cpu_norm_backward(struct weft_list *list,
-                                   const struct weft_norm_args *args)
+enum weft_status cpu_batch_norm_backward(struct weft_command_list *list,
+                                         const struct weft_batch_norm_args *args)
 {
-    struct weft_norm_args a = *args;
+    struct weft_batch_norm_args a = *args;
     assert(a.dweight.mem && a.dbias.mem);
     cpu_begin(list);
-    WEFT_TRY(cpu_widen(list, &a.x));
-    WEFT_TRY(cpu_widen(list, &a.dy));
-    a.dx = cpu_place(list, args->dx);
+    WEFT_TRY(cpu_cast_input_to_fp32(list, &a.x));
+    WEFT_TRY(cpu_cast_input_to_fp32(list, &a.dy));
+    a.dx = cpu_fp32_output(list, args->dx);
     WEFT_TRY(cpu_append(list, blocks_of(a.channels), sum_block, &a, sizeof(a)));
     if (!a.dx.mem)
         return WEFT_OK;
     WEFT_TRY(cpu_append(list, chunks_of(a.rows), data_rows, &a, sizeof(a)));
-    return cpu_narrow(list, a.dx, args->dx);
+    return cpu_cast_output_from_fp32(list, a.dx, args->dx);
 }
 
-enum weft_status cpu_fold(struct weft_list *list, const struct weft_fold_args *args)
+enum weft_status cpu_fold_batch_norm(struct weft_command_list *list,
+                                     const struct weft_fold_batch_norm_args *args)
 {
-    struct weft_fold_args a = *args;
+    struct weft_fold_batch_norm_args a = *args;
     cpu_begin(list);
-    a.out_w = cpu_place(list, args->out_w);
+    a.out_w = cpu_fp32_output(list, args->out_w);
     WEFT_TRY(cpu_append(list, chunks_of(a.rows), fold_rows, &a, sizeof(a)));
-    return cpu_narrow(list, a.out_w, args->out_w);
+    return cpu_cast_output_from_fp32(list, a.out_w, args->out_w);
 }

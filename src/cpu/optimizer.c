@@ -7,12 +7,12 @@
 #include <assert.h>
 #include <math.h>
 
-static void sgd(const struct weft_update_args *a, size_t begin, size_t end)
+static void sgd(const struct weft_optimizer_step_args *a, size_t begin, size_t end)
 {
     const struct weft_optimizer *o = &a->optimizer;
-    double rate = (double)cpu_floats(a->state)[STATE_RATE];
-    double momentum = (double)o->momentum, decay = (double)o->decay;
-    double scale = ldexp(1.0, -a->exponent);
+    double rate = (double)cpu_floats(a->state)[STATE_LEARNING_RATE];
+    double momentum = (double)o->momentum, decay = (double)o->weight_decay;
+    double scale = ldexp(1.0, -a->loss_scale_log2);
     const float *g = cpu_floats(a->g);
     float *w = cpu_floats(a->w), *m = cpu_floats(a->m);
     for (size_t i = begin; i < end; i++) {
@@ -25,14 +25,14 @@ static void sgd(const struct weft_update_args *a, size_t begin, size_t end)
 }
 
 /* Adam and AdamW differ in where the decay goes: into the gradient, or past it. */
-static void adam_with(const struct weft_update_args *a, size_t begin, size_t end,
+static void adam_with(const struct weft_optimizer_step_args *a, size_t begin, size_t end,
                       double inside, double past)
 {
     const struct weft_optimizer *o = &a->optimizer;
     const float *state = cpu_floats(a->state), *g = cpu_floats(a->g);
-    double rate = (double)state[STATE_RATE], epsilon = (double)o->epsilon;
+    double rate = (double)state[STATE_LEARNING_RATE], epsilon = (double)o->epsilon;
     double beta1 = (double)o->beta1, beta2 = (double)o->beta2;
-    double scale = ldexp(1.0, -a->exponent);
+    double scale = ldexp(1.0, -a->loss_scale_log2);
     double correct1 = 1.0 - (double)state[STATE_BETA1_POWER];
     double correct2 = 1.0 - (double)state[STATE_BETA2_POWER];
     float *w = cpu_floats(a->w), *m = cpu_floats(a->m), *v = cpu_floats(a->v);
@@ -47,35 +47,36 @@ static void adam_with(const struct weft_update_args *a, size_t begin, size_t end
     }
 }
 
-static void adam(const struct weft_update_args *a, size_t begin, size_t end)
+static void adam(const struct weft_optimizer_step_args *a, size_t begin, size_t end)
 {
-    adam_with(a, begin, end, (double)a->optimizer.decay, 0.0);
+    adam_with(a, begin, end, (double)a->optimizer.weight_decay, 0.0);
 }
 
-static void adamw(const struct weft_update_args *a, size_t begin, size_t end)
+static void adamw(const struct weft_optimizer_step_args *a, size_t begin, size_t end)
 {
-    adam_with(a, begin, end, 0.0, (double)a->optimizer.decay);
+    adam_with(a, begin, end, 0.0, (double)a->optimizer.weight_decay);
 }
 
-static void (*const updates[])(const struct weft_update_args *, size_t, size_t) = {
+static void (*const updates[])(const struct weft_optimizer_step_args *, size_t,
+                               size_t) = {
     [WEFT_OPTIMIZER_SGD] = sgd,
     [WEFT_OPTIMIZER_ADAM] = adam,
     [WEFT_OPTIMIZER_ADAMW] = adamw,
 };
 
-/* The mean of the losses and the sum of the hits, and on to the next step. */
-static void account(const struct weft_update_args *a)
+/* The mean of the losses and the sum of the correct, and on to the next step. */
+static void account(const struct weft_optimizer_step_args *a)
 {
-    uint32_t *words = cpu_words(a->state), hits = 0;
+    uint32_t *words = cpu_words(a->state), correct = 0;
     float *numbers = cpu_floats(a->state);
     double loss = 0.0;
     for (int i = 0; i < a->n; i++) {
         loss += (double)cpu_floats(a->loss)[i];
-        hits += cpu_words(a->hit)[i];
+        correct += cpu_words(a->correct)[i];
     }
-    size_t at = STATE_RING + 2 * (words[STATE_STEP] % STATE_RING_STEPS);
+    size_t at = STATE_METRICS_RING + 2 * (words[STATE_STEP] % STATE_RING_STEPS);
     numbers[at] = (float)(loss / a->n);
-    words[at + 1] = hits;
+    words[at + 1] = correct;
     numbers[STATE_NEXT_BETA1_POWER] = numbers[STATE_BETA1_POWER] * a->optimizer.beta1;
     numbers[STATE_NEXT_BETA2_POWER] = numbers[STATE_BETA2_POWER] * a->optimizer.beta2;
     words[STATE_STEP]++;
@@ -83,15 +84,16 @@ static void account(const struct weft_update_args *a)
 
 static void update_chunk(const void *data, size_t item)
 {
-    const struct weft_update_args *a = data;
+    const struct weft_optimizer_step_args *a = data;
     updates[a->optimizer.kind](a, item * CPU_CHUNK, cpu_chunk_end(item, a->w.count));
     if (a->n && item == 0)
         account(a);
 }
 
-enum weft_status cpu_update(struct weft_list *list, const struct weft_update_args *args)
+enum weft_status cpu_optimizer_step(struct weft_command_list *list,
+                                    const struct weft_optimizer_step_args *args)
 {
-    assert((size_t)args->optimizer.kind < WEFT_COUNT(updates));
+    assert((size_t)args->optimizer.kind < WEFT_ARRAY_SIZE(updates));
     assert(args->g.count == args->w.count && args->m.count == args->w.count);
     assert(!args->n || args->state.count >= STATE_WORDS);
     return cpu_append(list, cpu_chunks(args->w.count), update_chunk, args, sizeof(*args));

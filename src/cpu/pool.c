@@ -18,14 +18,14 @@ static const float *input_at(const struct weft_pool_args *a, size_t n, int py, i
 
 static uint32_t read_place(const struct weft_pool_args *a, size_t at)
 {
-    return weft_pool_place_bytes(&a->pool) == 1 ? cpu_bytes(a->argmax)[at]
-                                                : cpu_words(a->argmax)[at];
+    return weft_pool_argmax_bytes(&a->pool) == 1 ? cpu_bytes(a->argmax)[at]
+                                                 : cpu_words(a->argmax)[at];
 }
 
 static void write_places(const struct weft_pool_args *a, size_t at,
                          const uint32_t *places, int count)
 {
-    bool bytes = weft_pool_place_bytes(&a->pool) == 1;
+    bool bytes = weft_pool_argmax_bytes(&a->pool) == 1;
     for (int j = 0; j < count && a->argmax.mem; j++)
         if (bytes)
             cpu_bytes(a->argmax)[at + j] = (uint8_t)places[j];
@@ -49,7 +49,7 @@ static void maximum_row(const void *data, size_t item)
             for (int place = 0; place < g->r * g->s; place++) {
                 const float *x = input_at(a, n, py, px, place);
                 for (int j = 0; x && j < count; j++)
-                    if (first || cpu_wins(x[c + j], best[j])) {
+                    if (first || cpu_is_new_max(x[c + j], best[j])) {
                         best[j] = x[c + j];
                         places[j] = (uint32_t)place;
                     }
@@ -83,8 +83,8 @@ static void mean_row(const void *data, size_t item)
 }
 
 /* What the window at (py, px) gives to its place `place`. */
-static void spread_maximum(const struct weft_pool_args *a, size_t at, int count,
-                           int place, int inside, double *dx)
+static void scatter_max_grad(const struct weft_pool_args *a, size_t at, int count,
+                             int place, int inside, double *dx)
 {
     (void)inside;
     for (int j = 0; j < count; j++)
@@ -92,8 +92,8 @@ static void spread_maximum(const struct weft_pool_args *a, size_t at, int count,
             dx[j] += (double)cpu_floats(a->dy)[at + j];
 }
 
-static void spread_mean(const struct weft_pool_args *a, size_t at, int count, int place,
-                        int inside, double *dx)
+static void scatter_mean_grad(const struct weft_pool_args *a, size_t at, int count,
+                              int place, int inside, double *dx)
 {
     (void)place;
     for (int j = 0; j < count; j++)
@@ -112,8 +112,8 @@ static const struct {
     void (*spread)(const struct weft_pool_args *a, size_t at, int count, int place,
                    int inside, double *dx);
 } kinds[] = {
-    [WEFT_POOL_MAX] = {maximum_row, spread_maximum},
-    [WEFT_POOL_MEAN] = {mean_row, spread_mean},
+    [WEFT_POOL_MAX] = {maximum_row, scatter_max_grad},
+    [WEFT_POOL_MEAN] = {mean_row, scatter_mean_grad},
 };
 
 static void backward_row(const void *data, size_t item)
@@ -145,27 +145,27 @@ static void backward_row(const void *data, size_t item)
         }
 }
 
-enum weft_status cpu_pool_forward(struct weft_list *list,
+enum weft_status cpu_pool_forward(struct weft_command_list *list,
                                   const struct weft_pool_args *args)
 {
     const struct weft_pool *g = &args->pool;
     struct weft_pool_args a = *args;
     cpu_begin(list);
-    WEFT_TRY(cpu_widen(list, &a.x));
-    a.y = cpu_place(list, args->y);
+    WEFT_TRY(cpu_cast_input_to_fp32(list, &a.x));
+    a.y = cpu_fp32_output(list, args->y);
     WEFT_TRY(
         cpu_append(list, (size_t)g->n * g->out_h, kinds[g->kind].forward, &a, sizeof(a)));
-    return cpu_narrow(list, a.y, args->y);
+    return cpu_cast_output_from_fp32(list, a.y, args->y);
 }
 
-enum weft_status cpu_pool_backward(struct weft_list *list,
+enum weft_status cpu_pool_backward(struct weft_command_list *list,
                                    const struct weft_pool_args *args)
 {
     struct weft_pool_args a = *args;
     assert(a.argmax.mem || a.pool.kind != WEFT_POOL_MAX);
     cpu_begin(list);
-    WEFT_TRY(cpu_widen(list, &a.dy));
-    a.dx = cpu_place(list, args->dx);
+    WEFT_TRY(cpu_cast_input_to_fp32(list, &a.dy));
+    a.dx = cpu_fp32_output(list, args->dx);
     WEFT_TRY(cpu_append(list, (size_t)a.pool.n * a.pool.h, backward_row, &a, sizeof(a)));
-    return cpu_narrow(list, a.dx, args->dx);
+    return cpu_cast_output_from_fp32(list, a.dx, args->dx);
 }

@@ -63,14 +63,14 @@ static const struct {
     cpu_work *work;
     double items, elements; /* of work, for an item and for an element of x */
 } kinds[] = {
-    [WEFT_PROBE_MULTIPLY] = {multiply, 2.0 * STRANDS, 0},
+    [WEFT_PROBE_FMA] = {multiply, 2.0 * STRANDS, 0},
     [WEFT_PROBE_READ] = {read_part, 0, sizeof(float)},
     [WEFT_PROBE_COPY] = {copy_part, 0, 2 * sizeof(float)},
-    [WEFT_PROBE_NOTHING] = {nothing, 1, 0},
+    [WEFT_PROBE_EMPTY] = {nothing, 1, 0},
 };
 
-enum weft_status cpu_probe(struct weft_list *list, const struct weft_probe_args *args,
-                           double *work)
+enum weft_status cpu_probe(struct weft_command_list *list,
+                           const struct weft_probe_args *args, double *work)
 {
     struct cpu_threads *threads = ((struct cpu_device *)list->device)->threads;
     size_t items = (size_t)cpu_threads_count(threads);

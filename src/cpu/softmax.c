@@ -32,7 +32,8 @@ static void softmax_row(const void *data, size_t item)
         y[c] = (float)(exp((double)x[c] - row.largest) / row.sum);
 }
 
-enum weft_status cpu_softmax(struct weft_list *list, const struct weft_softmax_args *args)
+enum weft_status cpu_softmax(struct weft_command_list *list,
+                             const struct weft_softmax_args *args)
 {
     return cpu_append(list, (size_t)args->n, softmax_row, args, sizeof(*args));
 }
@@ -45,8 +46,8 @@ static void loss_row(const void *data, size_t item)
     int label = cpu_ints(a->labels)[item];
     assert(label >= 0 && label < a->classes);
     struct row row = measure(logits, a->classes);
-    double logarithm = log(row.sum), smoothing = (double)a->smoothing, loss = 0.0;
-    double scale = ldexp(1.0, a->exponent) / a->n;
+    double logarithm = log(row.sum), smoothing = (double)a->label_smoothing, loss = 0.0;
+    double scale = ldexp(1.0, a->loss_scale_log2) / a->n;
     for (int c = 0; c < a->classes; c++) {
         double q = (c == label ? 1.0 - smoothing : 0.0) + smoothing / a->classes;
         double below = (double)logits[c] - row.largest;
@@ -57,11 +58,13 @@ static void loss_row(const void *data, size_t item)
             dlogits[c] = (float)((exp(below) / row.sum - q) * scale);
     }
     cpu_floats(a->loss)[item] = (float)loss;
-    /* A NaN is equal to nothing: no hit. */
-    cpu_words(a->hit)[item] = row.first == label && (double)logits[label] == row.largest;
+    /* A NaN is equal to nothing: no correct. */
+    cpu_words(a->correct)[item] =
+        row.first == label && (double)logits[label] == row.largest;
 }
 
-enum weft_status cpu_loss(struct weft_list *list, const struct weft_loss_args *args)
+enum weft_status cpu_loss(struct weft_command_list *list,
+                          const struct weft_loss_args *args)
 {
     return cpu_append(list, (size_t)args->n, loss_row, args, sizeof(*args));
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* CSV: rows of `label,pixel1,...,pixelN`, with a header or without. N is a square (grey),
  * or three times a square (red, green, blue of a pixel side by side); any other N is a
- * picture of one row. */
+ * image of one row. */
 #define _POSIX_C_SOURCE 200809L
 #include "format.h"
 
@@ -181,7 +181,7 @@ static size_t root_of(size_t square)
 
 /* Works out the shape from the first row and an upper bound of the rows: no row of
  * `columns` numbers is shorter than 2 columns - 1 bytes. */
-static enum weft_status measure(const struct cursor *in, struct weft_raw *raw,
+static enum weft_status measure(const struct cursor *in, struct weft_raw_images *raw,
                                 size_t *columns, size_t *rows)
 {
     const uint8_t *end = line_end(in);
@@ -207,17 +207,17 @@ static enum weft_status measure(const struct cursor *in, struct weft_raw *raw,
         lines++;
     *rows = bytes / (2 * *columns - 1) + 1;
     *rows = lines < *rows ? lines : *rows;
-    if (*rows > WEFT_MAX_PICTURES)
+    if (*rows > WEFT_MAX_IMAGES)
         return weft_fail(in->ctx, WEFT_ERR_FORMAT, "%s: has %zu rows, must be at most %d",
-                         in->name, *rows, WEFT_MAX_PICTURES);
+                         in->name, *rows, WEFT_MAX_IMAGES);
     return WEFT_OK;
 }
 
-static enum weft_status read_pictures(weft_context *ctx, const char *name,
-                                      struct weft_file *file, struct weft_raw *out)
+static enum weft_status read_images(weft_context *ctx, const char *name,
+                                    struct weft_file *file, struct weft_raw_images *out)
 {
     struct cursor in;
-    struct weft_raw raw = {0};
+    struct weft_raw_images raw = {0};
     size_t columns = 0, rows = 0, count = 0;
     WEFT_TRY(begin(ctx, name, file, &in));
     WEFT_TRY(measure(&in, &raw, &columns, &rows));
@@ -232,7 +232,7 @@ static enum weft_status read_pictures(weft_context *ctx, const char *name,
     assert(status || in.at == in.end);
     raw.count = (int)count;
     if (status)
-        weft_raw_finish(&raw);
+        weft_raw_images_free(&raw);
     else
         *out = raw;
     return status;
@@ -246,9 +246,9 @@ static enum weft_status read_labels(weft_context *ctx, const char *name,
     WEFT_TRY(begin(ctx, name, file, &in));
     for (const uint8_t *at = in.at; (at = memchr(at, '\n', (size_t)(in.end - at))); at++)
         rows++;
-    if (rows > WEFT_MAX_PICTURES)
+    if (rows > WEFT_MAX_IMAGES)
         return weft_fail(ctx, WEFT_ERR_FORMAT, "%s: has %zu rows, must be at most %d",
-                         name, rows, WEFT_MAX_PICTURES);
+                         name, rows, WEFT_MAX_IMAGES);
     int32_t *labels = malloc(rows * sizeof(*labels));
     if (!labels)
         return weft_out_of_memory(ctx, name, rows * sizeof(*labels));
@@ -266,7 +266,7 @@ static enum weft_status read_labels(weft_context *ctx, const char *name,
     return WEFT_OK;
 }
 
-static bool holds_pictures(const char *leaf)
+static bool matches_name(const char *leaf)
 {
     size_t length = strlen(leaf);
     return length > 4 && !strcmp(leaf + length - 4, ".csv");
@@ -275,8 +275,8 @@ static bool holds_pictures(const char *leaf)
 const struct weft_format weft_format_csv = {
     .name = "CSV",
     .probe = probe,
-    .read = read_pictures,
+    .read = read_images,
     .read_labels = read_labels,
-    .holds_pictures = holds_pictures,
+    .matches_name = matches_name,
     .names = "a .csv or .csv.gz with train or test in its name",
 };

@@ -13,16 +13,16 @@
 #include "util/hash.h"
 #include "util/text.h"
 
-struct weft_data {
+struct weft_dataset {
     weft_context *context;
-    struct weft_data_info info; /* its strings are owned, `release` too */
+    struct weft_dataset_info info; /* its strings are owned, `release` too */
     uint8_t *pixels;
     int32_t *labels;
 };
 
-void weft_data_destroy(weft_data **data)
+void weft_dataset_destroy(weft_dataset **data)
 {
-    weft_data *d = *data;
+    weft_dataset *d = *data;
     if (!d)
         return;
     if (d->info.class_names)
@@ -30,43 +30,43 @@ void weft_data_destroy(weft_data **data)
             free((char *)(uintptr_t)d->info.class_names[i]);
     free((void *)(uintptr_t)d->info.class_names);
     free((char *)(uintptr_t)d->info.source);
-    free((char *)(uintptr_t)d->info.release);
+    free((char *)(uintptr_t)d->info.known_as);
     free(d->pixels);
     free(d->labels);
     free(d);
     *data = NULL;
 }
 
-void weft_data_info(const weft_data *data, struct weft_data_info *out)
+void weft_dataset_info(const weft_dataset *data, struct weft_dataset_info *out)
 {
     *out = data->info;
 }
 
-const uint8_t *weft_data_pixels(const weft_data *data)
+const uint8_t *weft_dataset_pixels(const weft_dataset *data)
 {
     return data->pixels;
 }
 
-const int32_t *weft_data_labels(const weft_data *data)
+const int32_t *weft_dataset_labels(const weft_dataset *data)
 {
     return data->labels;
 }
 
-static size_t picture_bytes(const struct weft_data_info *info)
+static size_t image_bytes(const struct weft_dataset_info *info)
 {
     return (size_t)info->height * (size_t)info->width * (size_t)info->channels;
 }
 
-/* Mean and deviation from sums of whole numbers, so in one pass and without rounding
+/* Mean and stddev from sums of whole numbers, so in one pass and without rounding
  * until the end. */
-static void measure(weft_data *data)
+static void measure(weft_dataset *data)
 {
     enum {
         BLOCK = 1 << 16
     }; /* pixels whose squares fit a 32-bit sum: loops of vectors */
-    struct weft_data_info *info = &data->info;
+    struct weft_dataset_info *info = &data->info;
     size_t channels = (size_t)info->channels;
-    size_t pixels = (size_t)info->count * picture_bytes(info) / channels;
+    size_t pixels = (size_t)info->count * image_bytes(info) / channels;
     for (size_t c = 0; c < channels; c++) {
         uint64_t sum = 0, squares = 0;
         for (size_t from = 0; from < pixels; from += BLOCK) {
@@ -84,15 +84,15 @@ static void measure(weft_data *data)
         double mean = (double)sum / (double)pixels;
         double variance = (double)squares / (double)pixels - mean * mean;
         info->mean[c] = mean / 255;
-        info->deviation[c] = sqrt(variance > 0 ? variance : 0) / 255;
+        info->stddev[c] = sqrt(variance > 0 ? variance : 0) / 255;
     }
 }
 
 /* A data set of `info`'s shape with its own copies of the strings; no arrays yet. */
-static enum weft_status create(weft_context *ctx, const struct weft_data_info *info,
-                               weft_data **out)
+static enum weft_status create(weft_context *ctx, const struct weft_dataset_info *info,
+                               weft_dataset **out)
 {
-    weft_data *data = calloc(1, sizeof(*data));
+    weft_dataset *data = calloc(1, sizeof(*data));
     if (!data)
         return weft_out_of_memory(ctx, "data", sizeof(*data));
     data->context = ctx;
@@ -100,8 +100,8 @@ static enum weft_status create(weft_context *ctx, const struct weft_data_info *i
     char **names = calloc((size_t)info->classes, sizeof(*names));
     data->info.class_names = (const char *const *)names;
     data->info.source = strdup(info->source);
-    data->info.release = strdup(info->release);
-    bool whole = names && data->info.source && data->info.release;
+    data->info.known_as = strdup(info->known_as);
+    bool whole = names && data->info.source && data->info.known_as;
     for (int i = 0; whole && i < info->classes; i++) {
         char number[16];
         snprintf(number, sizeof(number), "%d", i);
@@ -109,7 +109,7 @@ static enum weft_status create(weft_context *ctx, const struct weft_data_info *i
         whole = names[i];
     }
     if (!whole) {
-        weft_data_destroy(&data);
+        weft_dataset_destroy(&data);
         return weft_out_of_memory(ctx, "data", (size_t)info->classes * sizeof(char *));
     }
     *out = data;
@@ -117,9 +117,9 @@ static enum weft_status create(weft_context *ctx, const struct weft_data_info *i
 }
 
 /* Gives `data` arrays of its own. */
-static enum weft_status allocate(weft_data *data)
+static enum weft_status allocate(weft_dataset *data)
 {
-    size_t bytes = (size_t)data->info.count * picture_bytes(&data->info);
+    size_t bytes = (size_t)data->info.count * image_bytes(&data->info);
     data->pixels = malloc(bytes);
     data->labels = calloc((size_t)data->info.count, sizeof(*data->labels));
     return data->pixels && data->labels
@@ -173,23 +173,24 @@ static int greatest(const int32_t *labels, int count)
     return most;
 }
 
-enum weft_status weft_data_adopt(weft_context *ctx, struct weft_raw *raw,
-                                 const char *source, const struct weft_naming *naming,
-                                 weft_data **out)
+enum weft_status weft_dataset_take(weft_context *ctx, struct weft_raw_images *raw,
+                                   const char *source,
+                                   const struct weft_class_names_source *naming,
+                                   weft_dataset **out)
 {
     enum weft_status status = WEFT_OK;
-    weft_data *data = NULL;
+    weft_dataset *data = NULL;
     char *text = NULL;
     const char *lines[WEFT_MAX_CLASSES + 1];
-    const struct weft_release *release = naming->release;
+    const struct weft_known_dataset *release = naming->release;
     int label = greatest(raw->labels, raw->count);
-    struct weft_data_info info = {.count = raw->count,
-                                  .height = raw->height,
-                                  .width = raw->width,
-                                  .channels = raw->channels,
-                                  .classes = label + 1,
-                                  .source = source,
-                                  .release = release ? release->name : ""};
+    struct weft_dataset_info info = {.count = raw->count,
+                                     .height = raw->height,
+                                     .width = raw->width,
+                                     .channels = raw->channels,
+                                     .classes = label + 1,
+                                     .source = source,
+                                     .known_as = release ? release->name : ""};
     info.classes = info.classes < naming->least ? naming->least : info.classes;
     info.classes = info.classes < 2 ? 2 : info.classes;
     if (release) {
@@ -217,31 +218,31 @@ enum weft_status weft_data_adopt(weft_context *ctx, struct weft_raw *raw,
     *out = data;
 done:
     free(text);
-    weft_raw_finish(raw);
+    weft_raw_images_free(raw);
     return status;
 }
 
-enum weft_status weft_data_from_memory(weft_context *context,
-                                       const struct weft_data_info *shape,
-                                       const uint8_t *pixels, const int32_t *labels,
-                                       weft_data **out)
+enum weft_status weft_dataset_from_memory(weft_context *context,
+                                          const struct weft_dataset_info *shape,
+                                          const uint8_t *pixels, const int32_t *labels,
+                                          weft_dataset **out)
 {
-    struct weft_data_info info = *shape;
-    weft_data *data = NULL;
+    struct weft_dataset_info info = *shape;
+    weft_dataset *data = NULL;
     size_t bytes;
-    WEFT_REQUIRE(context, pixels && info.count >= 1 && info.count <= WEFT_MAX_PICTURES);
+    WEFT_REQUIRE(context, pixels && info.count >= 1 && info.count <= WEFT_MAX_IMAGES);
     WEFT_REQUIRE(context, info.height >= 1 && info.height <= WEFT_MAX_SIDE);
     WEFT_REQUIRE(context, info.width >= 1 && info.width <= WEFT_MAX_SIDE);
     WEFT_REQUIRE(context, info.channels >= 1 && info.channels <= WEFT_MAX_CHANNELS);
     WEFT_REQUIRE(context, info.classes >= 0 && info.classes <= WEFT_MAX_CLASSES);
     WEFT_REQUIRE(context,
-                 weft_multiply(picture_bytes(&info), (size_t)info.count, &bytes));
+                 weft_checked_mul(image_bytes(&info), (size_t)info.count, &bytes));
     for (int i = 0; labels && i < info.count; i++)
         if (labels[i] < 0 ||
             labels[i] >= (info.classes ? info.classes : WEFT_MAX_CLASSES))
             return weft_fail(
                 context, WEFT_ERR_ARG,
-                "weft_data_from_memory: label %d is %" PRId32 ", must be 0 to %d", i,
+                "weft_dataset_from_memory: label %d is %" PRId32 ", must be 0 to %d", i,
                 labels[i], (info.classes ? info.classes : WEFT_MAX_CLASSES) - 1);
     if (!info.classes) {
         info.classes = labels ? greatest(labels, info.count) + 1 : 0;
@@ -251,12 +252,12 @@ enum weft_status weft_data_from_memory(weft_context *context,
     for (int i = 0; info.class_names && i < info.classes; i++)
         WEFT_REQUIRE(context, weft_text_is_name(info.class_names[i]));
     info.source = info.source ? info.source : "memory";
-    info.release = info.release ? info.release : "";
-    WEFT_REQUIRE(context, weft_text_is_utf8(info.release, strlen(info.release)));
+    info.known_as = info.known_as ? info.known_as : "";
+    WEFT_REQUIRE(context, weft_text_is_utf8(info.known_as, strlen(info.known_as)));
     WEFT_TRY(create(context, &info, &data));
     enum weft_status status = allocate(data);
     if (status) {
-        weft_data_destroy(&data);
+        weft_dataset_destroy(&data);
         return status;
     }
     memcpy(data->pixels, pixels, bytes);
@@ -267,33 +268,35 @@ enum weft_status weft_data_from_memory(weft_context *context,
     return WEFT_OK;
 }
 
-enum weft_status weft_data_split(const weft_data *data, int held_out, uint64_t seed,
-                                 weft_data **first, weft_data **second)
+enum weft_status weft_dataset_holdout(const weft_dataset *data, int holdout_count,
+                                      uint64_t seed, weft_dataset **first,
+                                      weft_dataset **second)
 {
     weft_context *ctx = data->context;
-    weft_data *part[2] = {NULL, NULL};
-    struct weft_data_info info = data->info;
-    size_t bytes = picture_bytes(&info);
+    weft_dataset *part[2] = {NULL, NULL};
+    struct weft_dataset_info info = data->info;
+    size_t bytes = image_bytes(&info);
     uint32_t count = (uint32_t)info.count;
     int filled[2] = {0, 0};
     enum weft_status status = WEFT_OK;
-    WEFT_REQUIRE(ctx, held_out > 0 && held_out < data->info.count);
+    WEFT_REQUIRE(ctx, holdout_count > 0 && holdout_count < data->info.count);
     for (int i = 0; i < 2 && !status; i++) {
-        info.count = i ? held_out : data->info.count - held_out;
+        info.count = i ? holdout_count : data->info.count - holdout_count;
         status = create(ctx, &info, &part[i]);
         if (!status)
             status = allocate(part[i]);
     }
     if (status) {
-        weft_data_destroy(&part[0]);
-        weft_data_destroy(&part[1]);
+        weft_dataset_destroy(&part[0]);
+        weft_dataset_destroy(&part[1]);
         return status;
     }
     /* Keys of their own: the parts have nothing to do with the epochs' orders. */
     struct weft_random key =
         weft_philox((uint32_t)seed, (uint32_t)(seed >> 32), 0, 0, 0, RANDOM_SPLIT);
     for (uint32_t i = 0; i < count; i++) {
-        int side = weft_shuffle(i, count, key.v[0], key.v[1], 0) < (uint32_t)held_out;
+        int side =
+            weft_shuffle(i, count, key.v[0], key.v[1], 0) < (uint32_t)holdout_count;
         size_t to = (size_t)filled[side]++;
         memcpy(part[side]->pixels + to * bytes, data->pixels + i * bytes, bytes);
         part[side]->labels[to] = data->labels[i];
@@ -305,31 +308,32 @@ enum weft_status weft_data_split(const weft_data *data, int held_out, uint64_t s
     return WEFT_OK;
 }
 
-/* A table of pictures by hash, open addressing; equal pictures are entered once. */
+/* A table of images by hash, open addressing; equal images are entered once. */
 struct entry {
     uint64_t hash;
-    uint32_t picture; /* counted from 1; 0: an empty place */
+    uint32_t image; /* counted from 1; 0: an empty place */
 };
 
-/* The entry of a picture, or the empty place where it belongs. */
-static struct entry *find_entry(struct entry *table, size_t mask, const weft_data *data,
-                                const uint8_t *picture, uint64_t hash)
+/* The entry of an image, or the empty place where it belongs. */
+static struct entry *find_entry(struct entry *table, size_t mask,
+                                const weft_dataset *data, const uint8_t *image,
+                                uint64_t hash)
 {
-    size_t bytes = picture_bytes(&data->info);
+    size_t bytes = image_bytes(&data->info);
     for (size_t at = hash & mask;; at = (at + 1) & mask) {
         struct entry *entry = &table[at];
-        if (!entry->picture ||
+        if (!entry->image ||
             (entry->hash == hash &&
-             !memcmp(data->pixels + (entry->picture - 1) * bytes, picture, bytes)))
+             !memcmp(data->pixels + (entry->image - 1) * bytes, image, bytes)))
             return entry;
     }
 }
 
-enum weft_status weft_data_overlap(const weft_data *train, const weft_data *test,
-                                   int *out)
+enum weft_status weft_dataset_overlap(const weft_dataset *train, const weft_dataset *test,
+                                      int *out)
 {
-    const struct weft_data_info *a = &train->info, *b = &test->info;
-    size_t bytes = picture_bytes(a), size = 2;
+    const struct weft_dataset_info *a = &train->info, *b = &test->info;
+    size_t bytes = image_bytes(a), size = 2;
     int count = 0;
     if (a->height != b->height || a->width != b->width || a->channels != b->channels) {
         *out = 0;
@@ -341,15 +345,15 @@ enum weft_status weft_data_overlap(const weft_data *train, const weft_data *test
     if (!table)
         return weft_out_of_memory(train->context, "overlap", size * sizeof(*table));
     for (int i = 0; i < a->count; i++) {
-        const uint8_t *picture = train->pixels + (size_t)i * bytes;
-        uint64_t hash = weft_hash64(picture, bytes);
-        *find_entry(table, size - 1, train, picture, hash) =
+        const uint8_t *image = train->pixels + (size_t)i * bytes;
+        uint64_t hash = weft_hash64(image, bytes);
+        *find_entry(table, size - 1, train, image, hash) =
             (struct entry){hash, (uint32_t)i + 1};
     }
     for (int i = 0; i < b->count; i++) {
-        const uint8_t *picture = test->pixels + (size_t)i * bytes;
-        uint64_t hash = weft_hash64(picture, bytes);
-        count += find_entry(table, size - 1, train, picture, hash)->picture != 0;
+        const uint8_t *image = test->pixels + (size_t)i * bytes;
+        uint64_t hash = weft_hash64(image, bytes);
+        count += find_entry(table, size - 1, train, image, hash)->image != 0;
     }
     free(table);
     *out = count;

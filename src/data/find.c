@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Finding files: pictures in a folder by what their names say, labels beside pictures. */
+/* Finding files: images in a folder by what their names say, labels beside images. */
 #define _POSIX_C_SOURCE 200809L
 #include "format.h"
 
@@ -13,8 +13,8 @@
 static const struct part {
     const char *words[2], *never;
 } parts[] = {
-    [WEFT_DATA_TRAIN] = {{"train", "train"}, NULL},
-    [WEFT_DATA_TEST] = {{"t10k", "test"}, "train"},
+    [WEFT_SPLIT_TRAIN] = {{"train", "train"}, NULL},
+    [WEFT_SPLIT_TEST] = {{"t10k", "test"}, "train"},
 };
 
 static bool ends_in_gz(const char *name)
@@ -39,7 +39,7 @@ static int format_by_name(const char *name, const struct part *part)
     if (part->never && strstr(leaf, part->never))
         return -1;
     for (int i = 0; weft_formats[i]; i++)
-        if (weft_formats[i]->holds_pictures(leaf))
+        if (weft_formats[i]->matches_name(leaf))
             return i;
     return -1;
 }
@@ -86,8 +86,8 @@ static bool consider(struct best *best, const char *name, const struct part *par
     return true;
 }
 
-enum weft_status weft_find_pictures(weft_context *ctx, const char *folder,
-                                    enum weft_data_part part, char **out)
+enum weft_status weft_locate_images(weft_context *ctx, const char *folder,
+                                    enum weft_split split, char **out)
 {
     enum weft_status status = WEFT_OK;
     struct best best = {0};
@@ -96,7 +96,7 @@ enum weft_status weft_find_pictures(weft_context *ctx, const char *folder,
         return weft_fail(ctx, WEFT_ERR_FILE, "%s: cannot be listed: %s", folder,
                          strerror(errno));
     for (struct dirent *entry; !status && (entry = readdir(dir));)
-        if (!consider(&best, entry->d_name, &parts[part]))
+        if (!consider(&best, entry->d_name, &parts[split]))
             status = weft_out_of_memory(ctx, folder, strlen(entry->d_name));
     closedir(dir);
     *out = NULL;
@@ -118,7 +118,7 @@ enum weft_status weft_find_pictures(weft_context *ctx, const char *folder,
 
 /* `path` with the first `from` of its last part replaced, to be freed; NULL if it has
  * none, or without memory. */
-static char *replace_in_leaf(const char *path, const struct weft_rename *rename)
+static char *replace_in_leaf(const char *path, const struct weft_labels_name_rule *rename)
 {
     const char *slash = strrchr(path, '/');
     const char *found = strstr(slash ? slash + 1 : path, rename->from);
@@ -135,13 +135,14 @@ static char *replace_in_leaf(const char *path, const struct weft_rename *rename)
     return result;
 }
 
-enum weft_status weft_find_labels(weft_context *ctx, const struct weft_format *format,
-                                  const char *pictures, char **out)
+enum weft_status weft_locate_labels(weft_context *ctx, const struct weft_format *format,
+                                    const char *images, char **out)
 {
     char *expected = NULL;
     enum weft_status status;
-    for (const struct weft_rename *row = format->labels_beside; row->from; row++) {
-        char *path = replace_in_leaf(pictures, row);
+    for (const struct weft_labels_name_rule *row = format->labels_beside; row->from;
+         row++) {
+        char *path = replace_in_leaf(images, row);
         if (!path)
             continue;
         for (int twin = 0; twin < 2; twin++) {
@@ -162,11 +163,11 @@ enum weft_status weft_find_labels(weft_context *ctx, const struct weft_format *f
     status = expected
                  ? weft_fail(ctx, WEFT_ERR_FILE,
                              "%s: its labels are not beside it; they should be in %s",
-                             pictures, expected)
+                             images, expected)
                  : weft_fail(ctx, WEFT_ERR_FILE,
                              "%s: its name does not tell that of its labels; rename "
                              "it to something with images-idx3-ubyte",
-                             pictures);
+                             images);
     free(expected);
     return status;
 }

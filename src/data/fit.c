@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Bringing a picture to a network's input the way the Fashion-MNIST pictures were made
+/* Bringing an image to a network's input the way the Fashion-MNIST images were made
  * (Xiao, Rasul and Vollgraf 2017, arXiv:1708.07747, section 2): trim the background,
  * scale the longer side to fit, centre, negate. */
 #include "picture.h"
@@ -17,14 +17,14 @@ struct box {
     int top, left, height, width;
 };
 
-/* What the border tells: for each channel the color as a plane over the picture, so that
+/* What the border tells: for each channel the color as a plane over the image, so that
  * light which falls off to one side is still a background. */
 struct background {
     double plane[3][3]; /* at the middle, and what is added towards bottom and right */
     bool uneven;
 };
 
-static const uint8_t *pixel_at(const struct weft_picture *p, int y, int x)
+static const uint8_t *pixel_at(const struct weft_image *p, int y, int x)
 {
     return p->pixels + ((size_t)y * (size_t)p->width + (size_t)x) * (size_t)p->channels;
 }
@@ -35,8 +35,8 @@ static double relative(double place, int extent)
     return (place + 0.5) / extent - 0.5;
 }
 
-/* The background's color at a place, in the picture's channels. */
-static void color_at(const struct background *background, const struct weft_picture *p,
+/* The background's color at a place, in the image's channels. */
+static void color_at(const struct background *background, const struct weft_image *p,
                      double y, double x, double *color)
 {
     double down = relative(y, p->height), across = relative(x, p->width);
@@ -46,7 +46,7 @@ static void color_at(const struct background *background, const struct weft_pict
     }
 }
 
-static bool is_near(const struct background *background, const struct weft_picture *p,
+static bool is_near(const struct background *background, const struct weft_image *p,
                     int y, int x, int tolerance)
 {
     double color[3] = {0};
@@ -58,9 +58,9 @@ static bool is_near(const struct background *background, const struct weft_pictu
     return true;
 }
 
-/* Walks along the frame of the picture, `depth` pixels deep: the place after (y, x);
+/* Walks along the frame of the image, `depth` pixels deep: the place after (y, x);
  * false after the last. */
-static bool next_in_frame(const struct weft_picture *p, int depth, int *y, int *x)
+static bool next_in_frame(const struct weft_image *p, int depth, int *y, int *x)
 {
     bool inside = *y >= depth && *y < p->height - depth;
     ++*x;
@@ -74,7 +74,7 @@ static bool next_in_frame(const struct weft_picture *p, int depth, int *y, int *
 }
 
 /* The median color of the frame. */
-static struct background median_of_frame(const struct weft_picture *p, int depth)
+static struct background median_of_frame(const struct weft_image *p, int depth)
 {
     size_t counts[3][256] = {{0}}, total = 0;
     struct background result = {.uneven = false};
@@ -95,7 +95,7 @@ static struct background median_of_frame(const struct weft_picture *p, int depth
 }
 
 /* Solves the normal equations m a = b of a plane, symmetric and of order 3, in place. A
- * pivot that vanishes (a picture one pixel wide) leaves its coefficient at 0. */
+ * pivot that vanishes (an image one pixel wide) leaves its coefficient at 0. */
 static void solve(double m[3][3], double b[3], double a[3])
 {
     for (int i = 0; i < 3; i++)
@@ -115,7 +115,7 @@ static void solve(double m[3][3], double b[3], double a[3])
 
 /* The planes that fit best, by least squares, those pixels of the frame that are near the
  * planes so far. */
-static void refine(struct background *background, const struct weft_picture *p, int depth,
+static void refine(struct background *background, const struct weft_image *p, int depth,
                    int tolerance)
 {
     double m[3][3] = {{0}}, b[3][3] = {{0}};
@@ -140,7 +140,7 @@ static void refine(struct background *background, const struct weft_picture *p, 
     }
 }
 
-static struct background look_at_border(const struct weft_picture *p)
+static struct background look_at_border(const struct weft_image *p)
 {
     /* Wide at first, so that the fall of the light is found from the median on. */
     static const int tolerances[] = {3 * TOLERANCE, 2 * TOLERANCE, TOLERANCE, TOLERANCE};
@@ -148,7 +148,7 @@ static struct background look_at_border(const struct weft_picture *p)
     int depth = 1 + shorter / 100, y = 0, x = 0;
     size_t total = 0, other = 0;
     struct background result = median_of_frame(p, depth);
-    for (size_t i = 0; i < WEFT_COUNT(tolerances); i++)
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(tolerances); i++)
         refine(&result, p, depth, tolerances[i]);
     do {
         other += !is_near(&result, p, y, x, TOLERANCE);
@@ -175,7 +175,7 @@ static bool ends(const int *counts, int size, int few, int *first, int *extent)
 
 /* The smallest box around what is not background. Rows and columns with only specks of it
  * do not count. */
-static enum weft_status trim(weft_context *ctx, const struct weft_picture *p,
+static enum weft_status trim(weft_context *ctx, const struct weft_image *p,
                              const struct background *background, struct box *box)
 {
     size_t size = (size_t)p->height + (size_t)p->width;
@@ -204,8 +204,8 @@ static double to_grey(const double *color)
     return 0.299 * color[0] + 0.587 * color[1] + 0.114 * color[2];
 }
 
-/* The mean of the picture over [y0, y1) x [x0, x1), each channel for itself. */
-static void average(const struct weft_picture *p, double y0, double y1, double x0,
+/* The mean of the image over [y0, y1) x [x0, x1), each channel for itself. */
+static void average(const struct weft_image *p, double y0, double y1, double x0,
                     double x1, double *mean)
 {
     double sum[3] = {0}, total = 0;
@@ -223,7 +223,7 @@ static void average(const struct weft_picture *p, double y0, double y1, double x
         mean[c] = sum[c] / total;
 }
 
-/* From the picture's channels to those that are wanted. */
+/* From the image's channels to those that are wanted. */
 static void convert(const double *from, int from_channels, int channels, double *to)
 {
     for (int c = 0; c < channels; c++)
@@ -255,8 +255,8 @@ struct frame {
     int height, width, channels;
 };
 
-/* Scales `box` of the picture into the middle of the output, which is filled. */
-static void place(const struct weft_picture *p, const struct background *background,
+/* Scales `box` of the image into the middle of the output, which is filled. */
+static void place(const struct weft_image *p, const struct background *background,
                   const struct box *box, const struct tone *tone,
                   const struct frame *frame, uint8_t *out)
 {
@@ -286,40 +286,41 @@ static void place(const struct weft_picture *p, const struct background *backgro
         }
 }
 
-enum weft_status weft_picture_fit(weft_context *context,
-                                  const struct weft_picture *picture,
-                                  enum weft_invert invert, int height, int width,
-                                  int channels, uint8_t *out, struct weft_fit *fit)
+enum weft_status weft_image_preprocess(weft_context *context,
+                                       const struct weft_image *image,
+                                       enum weft_invert invert, int height, int width,
+                                       int channels, uint8_t *out,
+                                       struct weft_preprocess_info *fit)
 {
     enum { MOST = 65535 };
-    WEFT_REQUIRE(context, picture && picture->pixels && out);
-    WEFT_REQUIRE(context, picture->height >= 1 && picture->width >= 1);
-    WEFT_REQUIRE(context, picture->channels == 1 || picture->channels == 3);
+    WEFT_REQUIRE(context, image && image->pixels && out);
+    WEFT_REQUIRE(context, image->height >= 1 && image->width >= 1);
+    WEFT_REQUIRE(context, image->channels == 1 || image->channels == 3);
     WEFT_REQUIRE(context, height >= 1 && height <= MOST && width >= 1 && width <= MOST);
     WEFT_REQUIRE(context, channels == 1 || channels == 3);
 
     struct frame frame = {height, width, channels};
-    struct box box = {0, 0, picture->height, picture->width};
+    struct box box = {0, 0, image->height, image->width};
     struct tone tone = {.invert = invert == WEFT_INVERT_YES};
     struct background background = {.uneven = false};
-    struct weft_fit did = {0};
-    if (picture->height != height || picture->width != width) {
+    struct weft_preprocess_info did = {0};
+    if (image->height != height || image->width != width) {
         double color[3] = {0}, grey;
-        background = look_at_border(picture);
-        color_at(&background, picture, (picture->height - 1) / 2.0,
-                 (picture->width - 1) / 2.0, color);
-        convert(color, picture->channels, 1, &grey);
+        background = look_at_border(image);
+        color_at(&background, image, (image->height - 1) / 2.0, (image->width - 1) / 2.0,
+                 color);
+        convert(color, image->channels, 1, &grey);
         if (invert == WEFT_INVERT_AUTO)
             tone.invert = grey > 127;
         tone.level = !background.uneven && tone.invert == (grey > 127);
         if (!background.uneven)
-            WEFT_TRY(trim(context, picture, &background, &box));
+            WEFT_TRY(trim(context, image, &background, &box));
         did.uneven_background = background.uneven;
         did.resized = true;
     }
-    did.cropped = box.height != picture->height || box.width != picture->width;
+    did.cropped = box.height != image->height || box.width != image->width;
     did.inverted = tone.invert;
-    place(picture, &background, &box, &tone, &frame, out);
+    place(image, &background, &box, &tone, &frame, out);
     if (fit)
         *fit = did;
     return WEFT_OK;

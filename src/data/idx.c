@@ -46,21 +46,21 @@ static enum weft_status read_header(weft_context *ctx, const char *name,
     return WEFT_OK;
 }
 
-static enum weft_status read_pictures(weft_context *ctx, const char *name,
-                                      struct weft_file *file, struct weft_raw *out)
+static enum weft_status read_images(weft_context *ctx, const char *name,
+                                    struct weft_file *file, struct weft_raw_images *out)
 {
-    struct weft_raw raw = {0};
+    struct weft_raw_images raw = {0};
     uint64_t extents[4];
     size_t header;
     int dimensions;
     WEFT_TRY(read_header(ctx, name, file, extents, &dimensions, &header));
     if (dimensions == 1)
         return weft_fail(ctx, WEFT_ERR_FORMAT,
-                         "%s: holds labels, not pictures; give the file of pictures (a "
+                         "%s: holds labels, not images; give the file of images (a "
                          "name with images-idx3)",
                          name);
-    WEFT_TRY(
-        weft_raw_shape(ctx, name, extents, dimensions, 1, file->size - header, &raw));
+    WEFT_TRY(weft_raw_images_set_shape(ctx, name, extents, dimensions, 1,
+                                       file->size - header, &raw));
     memmove(file->bytes, file->bytes + header, file->size - header);
     raw.pixels = file->bytes;
     *file = (struct weft_file){0};
@@ -80,7 +80,7 @@ static enum weft_status read_labels(weft_context *ctx, const char *name,
                          "%s: has %d dimensions, but labels have one; is it the file of "
                          "labels?",
                          name, dimensions);
-    if (extents[0] < 1 || extents[0] > WEFT_MAX_PICTURES ||
+    if (extents[0] < 1 || extents[0] > WEFT_MAX_IMAGES ||
         extents[0] != file->size - header)
         return weft_fail(ctx, WEFT_ERR_FORMAT,
                          "%s: its header promises %u labels, but %zu are there; fetch it "
@@ -96,12 +96,12 @@ static enum weft_status read_labels(weft_context *ctx, const char *name,
     return WEFT_OK;
 }
 
-static bool holds_pictures(const char *leaf)
+static bool matches_name(const char *leaf)
 {
     return strstr(leaf, "idx3-ubyte") || strstr(leaf, "idx4-ubyte");
 }
 
-static const struct weft_rename labels_beside[] = {
+static const struct weft_labels_name_rule labels_beside[] = {
     {"images-idx3-ubyte", "labels-idx1-ubyte"},
     {"images.idx3-ubyte", "labels.idx1-ubyte"},
     {"images-idx4-ubyte", "labels-idx1-ubyte"},
@@ -113,9 +113,9 @@ static const struct weft_rename labels_beside[] = {
 const struct weft_format weft_format_idx = {
     .name = "IDX",
     .probe = probe,
-    .read = read_pictures,
+    .read = read_images,
     .read_labels = read_labels,
-    .holds_pictures = holds_pictures,
+    .matches_name = matches_name,
     .names = "train-images-idx3-ubyte and t10k-images-idx3-ubyte, plain or .gz",
     .labels_beside = labels_beside,
 };

@@ -37,7 +37,7 @@ static int tiff_orientation(const uint8_t *tiff, size_t size)
     return 1;
 }
 
-/* Looks through the segments before the picture data for Exif. */
+/* Looks through the segments before the image data for Exif. */
 static int orientation(const uint8_t *bytes, size_t size)
 {
     enum { APP1 = 0xe1, START_OF_SCAN = 0xda };
@@ -54,11 +54,11 @@ static int orientation(const uint8_t *bytes, size_t size)
     return 1;
 }
 
-/* How to bring a stored picture upright: (row, column) of the result is at (column, row)
+/* How to bring a stored image upright: (row, column) of the result is at (column, row)
  * of the stored one if `transpose`, mirrored from the far ends as told (Exif 2.3, 4.6.4).
  */
 static const struct turn {
-    bool transpose, flip_y, flip_x; /* of the stored picture's axes */
+    bool transpose, flip_y, flip_x; /* of the stored image's axes */
 } turns[9] = {
     [2] = {false, false, true}, [3] = {false, true, true}, [4] = {false, true, false},
     [5] = {true, false, false}, [6] = {true, true, false}, [7] = {true, true, true},
@@ -66,33 +66,32 @@ static const struct turn {
 };
 
 static enum weft_status turn_upright(weft_context *ctx, const char *name,
-                                     const struct turn *turn,
-                                     struct weft_picture *picture)
+                                     const struct turn *turn, struct weft_image *image)
 {
-    struct weft_picture up;
-    int h = picture->height, w = picture->width, c = picture->channels;
-    WEFT_TRY(weft_picture_create(ctx, name, (uint64_t)(turn->transpose ? w : h),
-                                 (uint64_t)(turn->transpose ? h : w), c, &up));
+    struct weft_image up;
+    int h = image->height, w = image->width, c = image->channels;
+    WEFT_TRY(weft_image_create(ctx, name, (uint64_t)(turn->transpose ? w : h),
+                               (uint64_t)(turn->transpose ? h : w), c, &up));
     uint8_t *to = up.pixels;
     for (int i = 0; i < up.height; i++)
         for (int j = 0; j < up.width; j++, to += c) {
             int y = turn->transpose ? j : i, x = turn->transpose ? i : j;
             y = turn->flip_y ? h - 1 - y : y;
             x = turn->flip_x ? w - 1 - x : x;
-            memcpy(to, picture->pixels + ((size_t)y * (size_t)w + (size_t)x) * (size_t)c,
+            memcpy(to, image->pixels + ((size_t)y * (size_t)w + (size_t)x) * (size_t)c,
                    (size_t)c);
         }
-    weft_picture_finish(picture);
-    *picture = up;
+    weft_image_free(image);
+    *image = up;
     return WEFT_OK;
 }
 
 /* Damage is a warning to the library, which guesses on; to us it is a failure, but for
- * the stray bytes that some cameras leave. A picture with more than 500 scans is made to
+ * the stray bytes that some cameras leave. An image with more than 500 scans is made to
  * keep its reader busy. */
 static enum weft_status decode_pixels(tjhandle handle, weft_context *ctx,
                                       const char *name, const uint8_t *bytes, size_t size,
-                                      struct weft_picture *out)
+                                      struct weft_image *out)
 {
     static const char stray[] = "extraneous bytes";
     const int format = out->channels == 1 ? TJPF_GRAY : TJPF_RGB;
@@ -111,7 +110,7 @@ static enum weft_status decode_pixels(tjhandle handle, weft_context *ctx,
 
 static enum weft_status decode_with(tjhandle handle, weft_context *ctx, const char *name,
                                     const uint8_t *bytes, size_t size,
-                                    struct weft_picture *out)
+                                    struct weft_image *out)
 {
     int width, height, sampling, space;
     if (tjDecompressHeader3(handle, bytes, size, &width, &height, &sampling, &space))
@@ -123,26 +122,26 @@ static enum weft_status decode_with(tjhandle handle, weft_context *ctx, const ch
     bool grey = space == TJCS_GRAY;
     if (width < 1 || height < 1)
         return weft_fail(ctx, WEFT_ERR_FORMAT, "%s: a JPEG without pixels", name);
-    WEFT_TRY(weft_picture_create(ctx, name, (uint64_t)height, (uint64_t)width,
-                                 grey ? 1 : 3, out));
+    WEFT_TRY(weft_image_create(ctx, name, (uint64_t)height, (uint64_t)width, grey ? 1 : 3,
+                               out));
     WEFT_TRY(decode_pixels(handle, ctx, name, bytes, size, out));
     int turned = orientation(bytes, size);
     return turned == 1 ? WEFT_OK : turn_upright(ctx, name, &turns[turned], out);
 }
 
 static enum weft_status decode(weft_context *ctx, const char *name, const uint8_t *bytes,
-                               size_t size, struct weft_picture *out)
+                               size_t size, struct weft_image *out)
 {
-    struct weft_picture picture = {0};
+    struct weft_image image = {0};
     tjhandle handle = tjInitDecompress();
     if (!handle)
-        return weft_out_of_memory(ctx, name, sizeof(picture));
-    enum weft_status status = decode_with(handle, ctx, name, bytes, size, &picture);
+        return weft_out_of_memory(ctx, name, sizeof(image));
+    enum weft_status status = decode_with(handle, ctx, name, bytes, size, &image);
     tjDestroy(handle);
     if (status)
-        weft_picture_finish(&picture);
+        weft_image_free(&image);
     else
-        *out = picture;
+        *out = image;
     return status;
 }
 

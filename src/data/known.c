@@ -3,7 +3,7 @@
  *
  * Fashion-MNIST exists twice: the first release of August 2017, which lives on in
  * Kaggle's CSV files, and the current one, a different sample and split (zalandoresearch/
- * fashion-mnist, issue 44). 79 % of the first release's test pictures are in the current
+ * fashion-mnist, issue 44). 79 % of the first release's test images are in the current
  * release's training part. */
 #include "format.h"
 
@@ -21,12 +21,12 @@ enum { SIDE = 28, PIXELS = SIDE * SIDE, MARKS = 32 };
 
 /* Releases by the SHA-256 of their labels' file, as IDX and not packed, and weft_hash64
  * of their pixels: a second SHA-256, over 47 MB, would be a third of opening them. The
- * pictures' published SHA-256 are held against these in tests/test_collection.c. */
+ * images' published SHA-256 are held against these in tests/test_collection.c. */
 static const struct {
     int count;
     uint64_t pixels;
     const char *labels;
-    struct weft_release release;
+    struct weft_known_dataset release;
 } known[] = {
     {60000,
      0xc8adc7437e5680fb,
@@ -46,8 +46,8 @@ static const struct {
      {"MNIST, test", 10, digits}},
 };
 
-/* The first release comes in many orders and cuts, so single pictures tell it. These are
- * weft_hash64 of test pictures that are nowhere in the current release. */
+/* The first release comes in many orders and cuts, so single images tell it. These are
+ * weft_hash64 of test images that are nowhere in the current release. */
 static const uint64_t first_test_marks[MARKS] = {
     0x6616bcf74c1e769b, 0x5728fea7e700f39e, 0xe41f4d77db65919e, 0x41d4969c099981ee,
     0xd87cbc2b706adb13, 0x35137b9b0dfae594, 0x69d81936121ffabd, 0xea408df744935b64,
@@ -58,7 +58,7 @@ static const uint64_t first_test_marks[MARKS] = {
     0x51b94e34298c538a, 0x8976742eb83e2092, 0xcccb1237ab609d32, 0x3b3400ff290767c7,
     0xe8a73938575ce15d, 0x971b048443f4ce9a, 0x2d10a83b154acec3, 0x0eb2ed269fe97180,
 };
-/* Test pictures of the current release: 79 % of them are in the first release's training
+/* Test images of the current release: 79 % of them are in the first release's training
  * part, none in the current one's. */
 static const uint64_t current_test_marks[MARKS] = {
     0xd0a9734411a07671, 0xa3cef883af3e35ad, 0xfb2943b028b2762f, 0xa2a0115eb33d053d,
@@ -71,9 +71,9 @@ static const uint64_t current_test_marks[MARKS] = {
     0x881968a74b65779a, 0x8041989aa550457c, 0xc0ba9de36fc9f03b, 0x32a14cb944a76fc7,
 };
 
-static const struct weft_release first_test = {
+static const struct weft_known_dataset first_test = {
     "Fashion-MNIST, first release (August 2017), test", 10, clothes};
-static const struct weft_release first_train = {
+static const struct weft_known_dataset first_train = {
     "Fashion-MNIST, first release (August 2017), train", 10, clothes};
 
 static void add_be32(struct weft_sha256_state *sha, uint32_t value)
@@ -84,7 +84,7 @@ static void add_be32(struct weft_sha256_state *sha, uint32_t value)
 }
 
 /* Whether the labels, as an IDX file would hold them, have this sum. */
-static bool labels_are(const struct weft_raw *raw, const char *hex)
+static bool labels_are(const struct weft_raw_images *raw, const char *hex)
 {
     struct weft_sha256_state sha;
     weft_sha256_init(&sha);
@@ -101,8 +101,8 @@ static bool labels_are(const struct weft_raw *raw, const char *hex)
     return !strcmp(text, hex);
 }
 
-/* How many of the marks are hashes of pictures of `raw`. */
-static void count_marks(const struct weft_raw *raw, int *first, int *current)
+/* How many of the marks are hashes of images of `raw`. */
+static void count_marks(const struct weft_raw_images *raw, int *first, int *current)
 {
     bool seen[2][MARKS] = {{false}};
     *first = *current = 0;
@@ -119,7 +119,8 @@ static void count_marks(const struct weft_raw *raw, int *first, int *current)
     }
 }
 
-const struct weft_release *weft_release_of(const struct weft_raw *raw)
+const struct weft_known_dataset *
+weft_known_dataset_find(const struct weft_raw_images *raw)
 {
     int first, current;
     if (raw->height != SIDE || raw->width != SIDE || raw->channels != 1)
@@ -127,7 +128,7 @@ const struct weft_release *weft_release_of(const struct weft_raw *raw)
     for (int i = 0; i < raw->count; i++)
         if (raw->labels[i] > 9)
             return NULL;
-    for (size_t i = 0; i < WEFT_COUNT(known); i++)
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(known); i++)
         if (raw->count == known[i].count && labels_are(raw, known[i].labels) &&
             weft_hash64(raw->pixels, (size_t)raw->count * PIXELS) == known[i].pixels)
             return &known[i].release;

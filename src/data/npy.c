@@ -202,19 +202,19 @@ static enum weft_status convert(weft_context *ctx, const char *name,
     return WEFT_OK;
 }
 
-static enum weft_status read_pictures(weft_context *ctx, const char *name,
-                                      struct weft_file *file, struct weft_raw *out)
+static enum weft_status read_images(weft_context *ctx, const char *name,
+                                    struct weft_file *file, struct weft_raw_images *out)
 {
     struct header header;
-    struct weft_raw raw = {0};
+    struct weft_raw_images raw = {0};
     const struct pixel_type *type = NULL;
     WEFT_TRY(read_header(ctx, name, file, &header));
     if (header.dimensions < 3)
         return weft_fail(ctx, WEFT_ERR_FORMAT,
-                         "%s: has %d dimensions; pictures have three (pictures, rows, "
+                         "%s: has %d dimensions; images have three (images, rows, "
                          "columns) or four; reshape it, or is it the file of labels?",
                          name, header.dimensions);
-    for (size_t i = 0; i < WEFT_COUNT(pixel_types); i++)
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(pixel_types); i++)
         if (!strcmp(header.type, pixel_types[i].name))
             type = &pixel_types[i];
     if (!type)
@@ -222,8 +222,8 @@ static enum weft_status read_pictures(weft_context *ctx, const char *name,
                          "%s: elements of type %s; pixels must be |u1, <f4 or <f8: save "
                          "a.astype('uint8')",
                          name, header.type);
-    WEFT_TRY(weft_raw_shape(ctx, name, header.extents, header.dimensions, type->size,
-                            header.size, &raw));
+    WEFT_TRY(weft_raw_images_set_shape(ctx, name, header.extents, header.dimensions,
+                                       type->size, header.size, &raw));
     if (!type->load) {
         memmove(file->bytes, header.data, header.size);
         raw.pixels = file->bytes;
@@ -237,7 +237,7 @@ static enum weft_status read_pictures(weft_context *ctx, const char *name,
         return weft_out_of_memory(ctx, name, count);
     enum weft_status status = convert(ctx, name, type, header.data, count, raw.pixels);
     if (status)
-        weft_raw_finish(&raw);
+        weft_raw_images_free(&raw);
     else
         *out = raw;
     return status;
@@ -249,7 +249,7 @@ static enum weft_status read_labels(weft_context *ctx, const char *name,
     struct header header;
     const struct label_type *type = NULL;
     WEFT_TRY(read_header(ctx, name, file, &header));
-    for (size_t i = 0; i < WEFT_COUNT(label_types); i++)
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(label_types); i++)
         if (!strcmp(header.type, label_types[i].name))
             type = &label_types[i];
     if (!type)
@@ -262,7 +262,7 @@ static enum weft_status read_labels(weft_context *ctx, const char *name,
                          "%s: has %d dimensions, but labels have one: save a.reshape(-1)",
                          name, header.dimensions);
     uint64_t count = header.extents[0];
-    if (count < 1 || count > WEFT_MAX_PICTURES || count * type->size != header.size)
+    if (count < 1 || count > WEFT_MAX_IMAGES || count * type->size != header.size)
         return weft_fail(ctx, WEFT_ERR_FORMAT,
                          "%s: promises %" PRIu64
                          " labels of %zu bytes, but %zu bytes are "
@@ -287,7 +287,7 @@ static enum weft_status read_labels(weft_context *ctx, const char *name,
 
 /* x_train.npy has its labels in y_train.npy: such a name begins so, or has _x or -x as
  * its last word. */
-static bool holds_pictures(const char *leaf)
+static bool matches_name(const char *leaf)
 {
     size_t length = strlen(leaf);
     if (length <= 4 || strcmp(leaf + length - 4, ".npy") || strstr(leaf, "label"))
@@ -296,7 +296,7 @@ static bool holds_pictures(const char *leaf)
            !strstr(leaf, "-y.");
 }
 
-static const struct weft_rename labels_beside[] = {
+static const struct weft_labels_name_rule labels_beside[] = {
     {"images", "labels"},
     {"x_", "y_"},
     {"X_", "y_"},
@@ -314,9 +314,9 @@ static const struct weft_rename labels_beside[] = {
 const struct weft_format weft_format_npy = {
     .name = "NPY",
     .probe = probe,
-    .read = read_pictures,
+    .read = read_images,
     .read_labels = read_labels,
-    .holds_pictures = holds_pictures,
+    .matches_name = matches_name,
     .names = "a .npy with train or test in its name",
     .labels_beside = labels_beside,
 };

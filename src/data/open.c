@@ -20,7 +20,7 @@ static const struct installed {
 static enum weft_status folder_of_name(weft_context *ctx, const char *spec,
                                        const char **out)
 {
-    for (size_t i = 0; i < WEFT_COUNT(installed); i++) {
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(installed); i++) {
         const struct installed *row = &installed[i];
         if (strcmp(spec, row->name))
             continue;
@@ -40,12 +40,12 @@ static enum weft_status read_file(weft_context *ctx, const char *path,
                                   struct weft_file *file,
                                   const struct weft_format **format)
 {
-    WEFT_TRY(weft_file_read_packed(ctx, path, MOST_BYTES, file));
-    *format = weft_format_of(file);
+    WEFT_TRY(weft_file_read_gz(ctx, path, MOST_BYTES, file));
+    *format = weft_format_detect(file);
     if (*format)
         return WEFT_OK;
     bool empty = !file->size;
-    weft_file_finish(file);
+    weft_file_free(file);
     return weft_fail(ctx, WEFT_ERR_FORMAT,
                      empty ? "%s: is empty" : "%s: is neither IDX, NPY nor CSV", path);
 }
@@ -58,13 +58,13 @@ static enum weft_status read_labels(weft_context *ctx, const char *path,
     const struct weft_format *format;
     WEFT_TRY(read_file(ctx, path, &file, &format));
     enum weft_status status = format->read_labels(ctx, path, &file, out);
-    weft_file_finish(&file);
+    weft_file_free(&file);
     return status;
 }
 
-/* Reads pictures and labels, from one file or from two. */
+/* Reads images and labels, from one file or from two. */
 static enum weft_status read_both(weft_context *ctx, const char *path,
-                                  struct weft_raw *raw)
+                                  struct weft_raw_images *raw)
 {
     struct weft_file file;
     struct weft_labels labels;
@@ -72,19 +72,18 @@ static enum weft_status read_both(weft_context *ctx, const char *path,
     char *beside;
     WEFT_TRY(read_file(ctx, path, &file, &format));
     enum weft_status status = format->read(ctx, path, &file, raw);
-    weft_file_finish(&file);
+    weft_file_free(&file);
     if (status || raw->labels)
         return status;
-    WEFT_TRY(weft_find_labels(ctx, format, path, &beside));
+    WEFT_TRY(weft_locate_labels(ctx, format, path, &beside));
     status = read_labels(ctx, beside, &labels);
     if (!status) {
         raw->labels = labels.values;
         if (labels.count != raw->count)
-            status =
-                weft_fail(ctx, WEFT_ERR_FORMAT,
-                          "%s holds %d pictures, but %s %d labels; they do not belong "
-                          "together",
-                          path, raw->count, beside, labels.count);
+            status = weft_fail(ctx, WEFT_ERR_FORMAT,
+                               "%s holds %d images, but %s %d labels; they do not belong "
+                               "together",
+                               path, raw->count, beside, labels.count);
     }
     free(beside);
     return status;
@@ -98,15 +97,15 @@ static enum weft_status classes_of_train(weft_context *ctx, const char *folder, 
     struct weft_file file;
     struct weft_labels labels = {0};
     const struct weft_format *format;
-    WEFT_TRY(weft_find_pictures(ctx, folder, WEFT_DATA_TRAIN, &path));
+    WEFT_TRY(weft_locate_images(ctx, folder, WEFT_SPLIT_TRAIN, &path));
     *out = 0;
     if (!path)
         return WEFT_OK;
     enum weft_status status = read_file(ctx, path, &file, &format);
     if (!status) {
-        status = format->labels_beside ? weft_find_labels(ctx, format, path, &beside)
+        status = format->labels_beside ? weft_locate_labels(ctx, format, path, &beside)
                                        : format->read_labels(ctx, path, &file, &labels);
-        weft_file_finish(&file);
+        weft_file_free(&file);
     }
     if (!status && beside)
         status = read_labels(ctx, beside, &labels);
@@ -134,15 +133,15 @@ static enum weft_status read_classes(weft_context *ctx, const char *path, char *
 
 /* Opens a file; `folder` is where its training part may be, or NULL. */
 static enum weft_status open_file(weft_context *ctx, const char *path, const char *folder,
-                                  weft_data **out)
+                                  weft_dataset **out)
 {
-    struct weft_raw raw = {0};
+    struct weft_raw_images raw = {0};
     struct weft_file classes = {0};
     char *class_file = NULL;
-    struct weft_naming naming = {0};
+    struct weft_class_names_source naming = {0};
     enum weft_status status = read_both(ctx, path, &raw);
     if (!status) {
-        naming.release = weft_release_of(&raw);
+        naming.release = weft_known_dataset_find(&raw);
         if (!naming.release)
             status = read_classes(ctx, path, &class_file, &classes);
     }
@@ -151,19 +150,20 @@ static enum weft_status open_file(weft_context *ctx, const char *path, const cha
     if (!status && !naming.release && !naming.text && folder)
         status = classes_of_train(ctx, folder, &naming.least);
     if (!status)
-        status = weft_data_adopt(ctx, &raw, path, &naming, out);
-    weft_raw_finish(&raw);
-    weft_file_finish(&classes);
+        status = weft_dataset_take(ctx, &raw, path, &naming, out);
+    weft_raw_images_free(&raw);
+    weft_file_free(&classes);
     free(class_file);
     return status;
 }
 
-enum weft_status weft_data_open(weft_context *context, const char *spec,
-                                enum weft_data_part part, weft_data **out)
+enum weft_status weft_dataset_open(weft_context *context, const char *spec,
+                                   enum weft_split split, weft_dataset **out)
 {
     const char *path = NULL;
     char *found;
-    WEFT_REQUIRE(context, spec && (part == WEFT_DATA_TRAIN || part == WEFT_DATA_TEST));
+    WEFT_REQUIRE(context,
+                 spec && (split == WEFT_SPLIT_TRAIN || split == WEFT_SPLIT_TEST));
     WEFT_TRY(folder_of_name(context, spec, &path));
     if (!weft_file_exists(path))
         return weft_fail(
@@ -173,15 +173,15 @@ enum weft_status weft_data_open(weft_context *context, const char *spec,
             path);
     if (!weft_folder_exists(path))
         return open_file(context, path, NULL, out);
-    WEFT_TRY(weft_find_pictures(context, path, part, &found));
+    WEFT_TRY(weft_locate_images(context, path, split, &found));
     if (!found)
         return weft_fail(context, WEFT_ERR_FILE,
-                         "%s: has no %s pictures; they are told by name: %s, %s, or %s",
-                         path, part == WEFT_DATA_TRAIN ? "train" : "test",
+                         "%s: has no %s images; they are told by name: %s, %s, or %s",
+                         path, split == WEFT_SPLIT_TRAIN ? "train" : "test",
                          weft_format_idx.names, weft_format_npy.names,
                          weft_format_csv.names);
     enum weft_status status =
-        open_file(context, found, part == WEFT_DATA_TEST ? path : NULL, out);
+        open_file(context, found, split == WEFT_SPLIT_TEST ? path : NULL, out);
     free(found);
     return status;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Single pictures: the table of decoders. */
+/* Single images: the table of decoders. */
 #include "picture.h"
 
 #include <inttypes.h>
@@ -11,15 +11,14 @@ static const struct weft_decoder *const decoders[] = {
     &weft_decoder_pnm,
 };
 
-void weft_picture_finish(struct weft_picture *picture)
+void weft_image_free(struct weft_image *image)
 {
-    free(picture->pixels);
-    *picture = (struct weft_picture){0};
+    free(image->pixels);
+    *image = (struct weft_image){0};
 }
 
-enum weft_status weft_picture_create(weft_context *ctx, const char *name, uint64_t height,
-                                     uint64_t width, int channels,
-                                     struct weft_picture *out)
+enum weft_status weft_image_create(weft_context *ctx, const char *name, uint64_t height,
+                                   uint64_t width, int channels, struct weft_image *out)
 {
     enum { MOST = 65535 };
     if (height < 1 || height > MOST || width < 1 || width > MOST ||
@@ -33,19 +32,18 @@ enum weft_status weft_picture_create(weft_context *ctx, const char *name, uint64
     uint8_t *pixels = malloc(bytes);
     if (!pixels)
         return weft_out_of_memory(ctx, name, bytes);
-    *out = (struct weft_picture){(int)height, (int)width, channels, pixels};
+    *out = (struct weft_image){(int)height, (int)width, channels, pixels};
     return WEFT_OK;
 }
 
-enum weft_status weft_picture_decode(weft_context *context, const char *name,
-                                     const void *bytes, size_t size,
-                                     struct weft_picture *out)
+enum weft_status weft_image_decode(weft_context *context, const char *name,
+                                   const void *bytes, size_t size, struct weft_image *out)
 {
     WEFT_REQUIRE(context, name && (bytes || !size));
-    for (size_t i = 0; i < WEFT_COUNT(decoders); i++)
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(decoders); i++)
         if (decoders[i]->probe(bytes, size))
             return decoders[i]->decode(context, name, bytes, size, out);
     return weft_fail(context, WEFT_ERR_FORMAT,
-                     size ? "%s: is not a PNG, JPEG, PGM or PPM picture" : "%s: is empty",
+                     size ? "%s: is not a PNG, JPEG, PGM or PPM image" : "%s: is empty",
                      name);
 }

@@ -10,7 +10,7 @@ static bool probe(const uint8_t *bytes, size_t size)
 }
 
 static enum weft_status decode(weft_context *ctx, const char *name, const uint8_t *bytes,
-                               size_t size, struct weft_picture *out)
+                               size_t size, struct weft_image *out)
 {
     (void)bytes, (void)size, (void)out;
     return weft_fail(

@@ -91,10 +91,10 @@ static enum weft_status read_binary(struct reader *in, uint32_t most, size_t sam
 }
 
 static enum weft_status decode(weft_context *ctx, const char *name, const uint8_t *bytes,
-                               size_t size, struct weft_picture *out)
+                               size_t size, struct weft_image *out)
 {
     struct reader in = {ctx, name, bytes + 2, bytes + size};
-    struct weft_picture picture = {0};
+    struct weft_image image = {0};
     bool text = bytes[1] < '5';
     int channels = bytes[1] == '2' || bytes[1] == '5' ? 1 : 3;
     uint32_t width, height, most;
@@ -118,18 +118,18 @@ static enum weft_status decode(weft_context *ctx, const char *name, const uint8_
             "%s: cut short: %u x %u pixels need %ju bytes, but %ju are there; "
             "fetch it again",
             name, height, width, (uintmax_t)need, (uintmax_t)left);
-    WEFT_TRY(weft_picture_create(ctx, name, height, width, channels, &picture));
-    enum weft_status status =
-        text ? read_text(&in, most, (size_t)samples, picture.pixels)
-             : read_binary(&in, most, (size_t)samples, picture.pixels);
+    WEFT_TRY(weft_image_create(ctx, name, height, width, channels, &image));
+    enum weft_status status = text
+                                  ? read_text(&in, most, (size_t)samples, image.pixels)
+                                  : read_binary(&in, most, (size_t)samples, image.pixels);
     if (!status && in.at < in.end)
         status = weft_fail(ctx, WEFT_ERR_FORMAT,
                            "%s: %td bytes too many after its %u x %u pixels", name,
                            in.end - in.at, height, width);
     if (status)
-        weft_picture_finish(&picture);
+        weft_image_free(&image);
     else
-        *out = picture;
+        *out = image;
     return status;
 }
 

@@ -18,10 +18,10 @@
 static const struct {
     const char *prefix;
     size_t mem;
-    enum weft_tensor_part tensors;
+    enum weft_tensor_filter tensors;
     bool adam_only;
 } parts[] = {
-    {"", offsetof(struct weft_trainer, roles.weights), WEFT_ALL, false},
+    {"", offsetof(struct weft_trainer, buffers.weights), WEFT_ALL, false},
     {"optim.m.", offsetof(struct weft_trainer, moment1), WEFT_TRAINED, false},
     {"optim.v.", offsetof(struct weft_trainer, moment2), WEFT_TRAINED, true},
 };
@@ -83,7 +83,7 @@ static void note_classes(json_t **notes, const struct weft_trainer *t)
     for (int i = 0; i < t->classes; i++)
         whole = !json_array_append_new(names, json_string(t->class_names[i])) && whole;
     char *text = whole ? json_dumps(names, JSON_COMPACT) : NULL;
-    put(notes, NOTE_CLASSES, text ? json_string(text) : NULL);
+    put(notes, META_CLASSES, text ? json_string(text) : NULL);
     free(text);
     json_decref(names);
 }
@@ -99,18 +99,20 @@ static void note_training(json_t **notes, const struct weft_trainer *t,
     float powers[2];
     memcpy(&powers[0], &state[STATE_NEXT_BETA1_POWER], sizeof(float));
     memcpy(&powers[1], &state[STATE_NEXT_BETA2_POWER], sizeof(float));
-    note(notes, NOTE_BATCH, "%d", t->batch);
-    note(notes, NOTE_SEED, "%" PRIu64, t->seed);
-    note(notes, NOTE_PRECISION, "%s", precision_of(t));
-    note(notes, NOTE_KERNELS, "%016" PRIx64, t->list->choices);
-    note_numbers(notes, NOTE_RATE, 9, (const double[]){(double)t->optimizer.rate}, 1);
-    note(notes, NOTE_STEP, "%" PRId64, t->read);
-    note(notes, NOTE_EPOCH, "%d", t->steps_per_epoch);
-    note_numbers(notes, NOTE_POWERS, 9,
+    note(notes, META_BATCH, "%d", t->batch);
+    note(notes, META_SEED, "%" PRIu64, t->seed);
+    note(notes, META_PRECISION, "%s", precision_of(t));
+    note(notes, META_KERNELS, "%016" PRIx64, t->list->config_hash);
+    note_numbers(notes, META_RATE, 9,
+                 (const double[]){(double)t->optimizer.learning_rate}, 1);
+    note(notes, META_STEP, "%" PRId64, t->read);
+    note(notes, META_EPOCH, "%d", t->steps_per_epoch);
+    note_numbers(notes, META_POWERS, 9,
                  (const double[]){(double)powers[0], (double)powers[1]}, 2);
-    note_numbers(notes, NOTE_TALLY, 17,
-                 (const double[]){(double)t->tally.seen, (double)t->tally.correct,
-                                  t->tally.loss, t->tally.last_loss},
+    note_numbers(notes, META_EPOCH_METRICS, 17,
+                 (const double[]){(double)t->epoch_metrics.seen,
+                                  (double)t->epoch_metrics.correct, t->epoch_metrics.loss,
+                                  t->epoch_metrics.last_loss},
                  4);
 }
 
@@ -119,18 +121,18 @@ static json_t *describe(const struct weft_trainer *t, const uint32_t *state,
                         const char *const *more)
 {
     json_t *notes = json_object(), *name = json_string(t->net->name);
-    note(&notes, NOTE_FORMAT, "1");
+    note(&notes, META_FORMAT, "1");
     /* A file's name need not be UTF-8; a model does without. */
     if (name)
-        put(&notes, NOTE_NAME, name);
-    put(&notes, NOTE_TEXT, json_string(t->net->text));
-    note(&notes, NOTE_INPUT, "%d %d %d", t->net->input.h, t->net->input.w,
+        put(&notes, META_NAME, name);
+    put(&notes, META_TEXT, json_string(t->net->text));
+    note(&notes, META_INPUT, "%d %d %d", t->net->input.h, t->net->input.w,
          t->net->input.c);
     note_classes(&notes, t);
-    put(&notes, NOTE_RELEASE, json_string(t->data_release));
-    note(&notes, NOTE_COUNT, "%d", t->count);
-    note_numbers(&notes, NOTE_MEAN, 17, t->mean, t->net->input.c);
-    note_numbers(&notes, NOTE_DEVIATION, 17, t->deviation, t->net->input.c);
+    put(&notes, META_DATASET, json_string(t->dataset_known_as));
+    note(&notes, META_COUNT, "%d", t->count);
+    note_numbers(&notes, META_MEAN, 17, t->mean, t->net->input.c);
+    note_numbers(&notes, META_STDDEV, 17, t->stddev, t->net->input.c);
     note_training(&notes, t, state);
     for (; more && more[0]; more += 2)
         put(&notes, more[0], json_string(more[1]));
@@ -140,7 +142,7 @@ static json_t *describe(const struct weft_trainer *t, const uint32_t *state,
 static enum weft_status gather(struct weft_trainer *t, float *weights,
                                struct weft_tensors *tensors)
 {
-    for (size_t part = 0; part < WEFT_COUNT(parts); part++) {
+    for (size_t part = 0; part < WEFT_ARRAY_SIZE(parts); part++) {
         if (!has_part(t, part))
             continue;
         WEFT_TRY(t->device->backend->read(t->device, weights, part_mem(t, part), 0,
@@ -151,15 +153,15 @@ static enum weft_status gather(struct weft_trainer *t, float *weights,
     return WEFT_OK;
 }
 
-enum weft_status weft_trainer_save(weft_trainer *t, const char *path,
-                                   const char *const *notes)
+enum weft_status weft_trainer_save_checkpoint(weft_trainer *t, const char *path,
+                                              const char *const *notes)
 {
     weft_context *ctx = t->device->context;
-    uint32_t state[STATE_RING];
+    uint32_t state[STATE_METRICS_RING];
     WEFT_REQUIRE(ctx, path);
-    WEFT_TRY(weft_trainer_drain(t));
+    WEFT_TRY(weft_trainer_collect_metrics(t));
     WEFT_TRY(
-        t->device->backend->read(t->device, state, t->roles.state, 0, sizeof(state)));
+        t->device->backend->read(t->device, state, t->buffers.state, 0, sizeof(state)));
     struct weft_tensors tensors = {0};
     json_t *described = describe(t, state, notes);
     if (!described)
@@ -173,7 +175,7 @@ enum weft_status weft_trainer_save(weft_trainer *t, const char *path,
         status =
             weft_safetensors_write(ctx, path, described, tensors.list, tensors.count);
     json_decref(described);
-    weft_tensors_finish(&tensors);
+    weft_tensors_free(&tensors);
     free(weights);
     return status;
 }
@@ -181,7 +183,7 @@ enum weft_status weft_trainer_save(weft_trainer *t, const char *path,
 static enum weft_status need(const struct weft_safetensors *file, const char *name,
                              const char *wanted, const char *mend)
 {
-    const char *found = weft_safetensors_note(file, name);
+    const char *found = weft_safetensors_metadata(file, name);
     if (found && !strcmp(found, wanted))
         return WEFT_OK;
     return weft_fail(file->ctx, WEFT_ERR_FORMAT,
@@ -196,13 +198,14 @@ static void tell_other_kernels(const struct weft_trainer *t,
                                const struct weft_safetensors *file)
 {
     char kernels[32];
-    const char *found = weft_safetensors_note(file, NOTE_KERNELS);
-    snprintf(kernels, sizeof(kernels), "%016" PRIx64, t->list->choices);
+    const char *found = weft_safetensors_metadata(file, META_KERNELS);
+    snprintf(kernels, sizeof(kernels), "%016" PRIx64, t->list->config_hash);
     if (found && strcmp(found, kernels))
-        weft_say(t->device->context, WEFT_LOG_WARN,
-                 "%s: other kernels are chosen now than when it was written (another "
-                 "device, or tuning): it goes on with the same numbers up to rounding",
-                 file->path);
+        weft_log_message(
+            t->device->context, WEFT_LOG_WARN,
+            "%s: other kernels are chosen now than when it was written (another "
+            "device, or tuning): it goes on with the same numbers up to rounding",
+            file->path);
 }
 
 /* That the file goes on with what this trainer does. */
@@ -214,27 +217,27 @@ static enum weft_status check_same(const struct weft_trainer *t,
     snprintf(seed, sizeof(seed), "%" PRIu64, t->seed);
     snprintf(count, sizeof(count), "%d", t->count);
     WEFT_TRY(
-        need(file, NOTE_TEXT, t->net->text, "go on with the network it was begun with"));
-    WEFT_TRY(need(file, NOTE_BATCH, batch, "go on with the same batch"));
-    WEFT_TRY(need(file, NOTE_SEED, seed, "go on with the same seed"));
-    if (weft_safetensors_note(file, NOTE_PRECISION) || t->plan->type != WEFT_FLOAT32)
+        need(file, META_TEXT, t->net->text, "go on with the network it was begun with"));
+    WEFT_TRY(need(file, META_BATCH, batch, "go on with the same batch"));
+    WEFT_TRY(need(file, META_SEED, seed, "go on with the same seed"));
+    if (weft_safetensors_metadata(file, META_PRECISION) || t->plan->type != WEFT_FLOAT32)
         WEFT_TRY(
-            need(file, NOTE_PRECISION, precision_of(t), "go on in the same precision"));
+            need(file, META_PRECISION, precision_of(t), "go on in the same precision"));
     tell_other_kernels(t, file);
-    return need(file, NOTE_COUNT, count, "go on with the same data and held-out part");
+    return need(file, META_COUNT, count, "go on with the same data and held-out part");
 }
 
 struct position {
     int64_t step;
     float powers[2];
-    struct weft_tally tally;
+    struct weft_epoch_metrics epoch_metrics;
 };
 
 /* Reads `count` numbers; false if they are not there. */
 static bool read_numbers(const struct weft_safetensors *file, const char *note,
                          double *out, int count)
 {
-    const char *text = weft_safetensors_note(file, note);
+    const char *text = weft_safetensors_metadata(file, note);
     for (int i = 0; i < count; i++) {
         char *end;
         if (!text)
@@ -250,12 +253,13 @@ static bool read_numbers(const struct weft_safetensors *file, const char *note,
 static enum weft_status read_position(const struct weft_safetensors *file,
                                       struct position *out)
 {
-    double step, powers[2], tally[4];
-    if (!read_numbers(file, NOTE_STEP, &step, 1) ||
-        !read_numbers(file, NOTE_POWERS, powers, 2) ||
-        !read_numbers(file, NOTE_TALLY, tally, 4) || !(step >= 0 && step <= UINT32_MAX) ||
-        !(tally[0] >= 0 && tally[0] <= INT32_MAX) ||
-        !(tally[1] >= 0 && tally[1] <= tally[0]))
+    double step, powers[2], epoch_metrics[4];
+    if (!read_numbers(file, META_STEP, &step, 1) ||
+        !read_numbers(file, META_POWERS, powers, 2) ||
+        !read_numbers(file, META_EPOCH_METRICS, epoch_metrics, 4) ||
+        !(step >= 0 && step <= UINT32_MAX) ||
+        !(epoch_metrics[0] >= 0 && epoch_metrics[0] <= INT32_MAX) ||
+        !(epoch_metrics[1] >= 0 && epoch_metrics[1] <= epoch_metrics[0]))
         return weft_fail(
             file->ctx, WEFT_ERR_FORMAT,
             "%s: says not where its training stood: not a checkpoint to go on from",
@@ -263,7 +267,8 @@ static enum weft_status read_position(const struct weft_safetensors *file,
     *out = (struct position){
         .step = (int64_t)step,
         .powers = {(float)powers[0], (float)powers[1]},
-        .tally = {(int64_t)tally[0], (int64_t)tally[1], tally[2], tally[3]},
+        .epoch_metrics = {(int64_t)epoch_metrics[0], (int64_t)epoch_metrics[1],
+                          epoch_metrics[2], epoch_metrics[3]},
     };
     return WEFT_OK;
 }
@@ -272,16 +277,16 @@ static enum weft_status scatter(struct weft_trainer *t,
                                 const struct weft_safetensors *file)
 {
     size_t floats = weft_graph_floats(&t->net->graph), bytes = floats * sizeof(float);
-    float *values = malloc(WEFT_COUNT(parts) * bytes);
+    float *values = malloc(WEFT_ARRAY_SIZE(parts) * bytes);
     if (!values)
         return weft_out_of_memory(t->device->context, file->path, bytes);
     enum weft_status status = WEFT_OK;
     /* All are read before the first is written: a damaged file changes nothing. */
-    for (size_t part = 0; part < WEFT_COUNT(parts) && !status; part++)
+    for (size_t part = 0; part < WEFT_ARRAY_SIZE(parts) && !status; part++)
         if (has_part(t, part))
-            status = weft_tensors_take(file, &t->net->graph, parts[part].prefix,
+            status = weft_tensors_load(file, &t->net->graph, parts[part].prefix,
                                        parts[part].tensors, true, values + part * floats);
-    for (size_t part = 0; part < WEFT_COUNT(parts) && !status; part++)
+    for (size_t part = 0; part < WEFT_ARRAY_SIZE(parts) && !status; part++)
         if (has_part(t, part))
             status =
                 t->device->backend->write(t->device, part_mem(t, part), 0,
@@ -290,12 +295,12 @@ static enum weft_status scatter(struct weft_trainer *t,
     return status;
 }
 
-enum weft_status weft_trainer_load(weft_trainer *t, const char *path)
+enum weft_status weft_trainer_load_checkpoint(weft_trainer *t, const char *path)
 {
     struct weft_safetensors file;
     struct position position = {0};
     WEFT_REQUIRE(t->device->context, path);
-    WEFT_TRY(weft_trainer_drain(t));
+    WEFT_TRY(weft_trainer_collect_metrics(t));
     WEFT_TRY(weft_safetensors_open(t->device->context, path, &file));
     enum weft_status status = check_same(t, &file);
     if (!status)
@@ -306,7 +311,7 @@ enum weft_status weft_trainer_load(weft_trainer *t, const char *path)
         status = weft_trainer_set_state(t, position.step, position.powers[0],
                                         position.powers[1]);
     if (!status)
-        t->tally = position.tally;
-    weft_safetensors_finish(&file);
+        t->epoch_metrics = position.epoch_metrics;
+    weft_safetensors_free(&file);
     return status;
 }

@@ -8,47 +8,47 @@
 static const struct {
     const char *name, *text;
 } builtins[] = {
-    {"seed", "# A small network for 28x28 grey pictures: 174 thousand weights.\n"
-             "conv 32 3x3 relu\n"
-             "max-pool 2\n"
-             "flatten\n"
-             "dense 32 relu\n"
-             "dense 10\n"
-             "softmax\n"
-             "optimizer adam 1e-3\n"
-             "batch 512\n"},
-    {"seed-64", "# The same, twice as wide, with dropout.\n"
-                "conv 64 3x3 relu\n"
-                "max-pool 2\n"
-                "flatten\n"
-                "dense 64 relu\n"
-                "dropout 0.2\n"
-                "dense 10\n"
-                "softmax\n"
-                "optimizer adam 1e-3\n"
-                "batch 512\n"},
-    {"accurate", "# For 28x28 grey pictures: seven convolutions, 290 thousand weights.\n"
-                 "conv 8 2x2 gelu\n"
-                 "conv 32 3x3 pad=same bias=no\n"
+    {"small", "# A small network for 28x28 grey images: 174 thousand weights.\n"
+              "conv 32 3x3 relu\n"
+              "max-pool 2\n"
+              "flatten\n"
+              "dense 32 relu\n"
+              "dense 10\n"
+              "softmax\n"
+              "optimizer adam 1e-3\n"
+              "batch 512\n"},
+    {"small-64", "# The same, twice as wide, with dropout.\n"
+                 "conv 64 3x3 relu\n"
                  "max-pool 2\n"
-                 "batch-norm gelu\n"
-                 "conv 32 3x3 pad=same bias=no\n"
-                 "batch-norm gelu\n"
-                 "conv 64 3x3 pad=same bias=no\n"
-                 "max-pool 2\n"
-                 "batch-norm gelu\n"
-                 "conv 64 3x3 pad=same bias=no\n"
-                 "batch-norm gelu\n"
-                 "conv 128 3x3 pad=same bias=no\n"
-                 "max-pool 2\n"
-                 "batch-norm gelu\n"
-                 "conv 128 3x3 pad=same bias=no\n"
-                 "batch-norm gelu\n"
-                 "global-max-pool\n"
-                 "dense 10 bias=no\n"
+                 "flatten\n"
+                 "dense 64 relu\n"
+                 "dropout 0.2\n"
+                 "dense 10\n"
                  "softmax\n"
-                 "optimizer sgd 0.1 momentum=0.9 nesterov=yes\n"
-                 "batch 256\n"},
+                 "optimizer adam 1e-3\n"
+                 "batch 512\n"},
+    {"medium", "# For 28x28 grey images: seven convolutions, 290 thousand weights.\n"
+               "conv 8 2x2 gelu\n"
+               "conv 32 3x3 pad=same bias=no\n"
+               "max-pool 2\n"
+               "batch-norm gelu\n"
+               "conv 32 3x3 pad=same bias=no\n"
+               "batch-norm gelu\n"
+               "conv 64 3x3 pad=same bias=no\n"
+               "max-pool 2\n"
+               "batch-norm gelu\n"
+               "conv 64 3x3 pad=same bias=no\n"
+               "batch-norm gelu\n"
+               "conv 128 3x3 pad=same bias=no\n"
+               "max-pool 2\n"
+               "batch-norm gelu\n"
+               "conv 128 3x3 pad=same bias=no\n"
+               "batch-norm gelu\n"
+               "global-max-pool\n"
+               "dense 10 bias=no\n"
+               "softmax\n"
+               "optimizer sgd 0.1 momentum=0.9 nesterov=yes\n"
+               "batch 256\n"},
     {"resnet9", "# ResNet-9 (Page, DAWNBench 2018): eight convolutions, two residuals, "
                 "6.6 million weights.\n"
                 "conv 64 3x3 pad=same bias=no\n"
@@ -82,9 +82,9 @@ static const struct {
 const char *weft_net_builtin(const char *name, int index)
 {
     if (!name)
-        return index >= 0 && index < (int)WEFT_COUNT(builtins) ? builtins[index].name
-                                                               : NULL;
-    for (size_t i = 0; i < WEFT_COUNT(builtins); i++)
+        return index >= 0 && index < (int)WEFT_ARRAY_SIZE(builtins) ? builtins[index].name
+                                                                    : NULL;
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(builtins); i++)
         if (!strcmp(name, builtins[i].name))
             return builtins[i].text;
     return NULL;
@@ -95,7 +95,7 @@ const char *weft_net_builtin(const char *name, int index)
 static const struct weft_node *layer_node(const struct weft_net *net, int index)
 {
     for (int i = 0; i < net->graph.count; i++)
-        if (!net->graph.nodes[i].implied && index-- == 0)
+        if (!net->graph.nodes[i].from_suffix && index-- == 0)
             return &net->graph.nodes[i];
     return NULL;
 }
@@ -111,11 +111,11 @@ void weft_net_info(const weft_net *net, struct weft_net_info *out)
         .classes = net->graph.nodes[net->graph.count - 1].out.c,
         .batch = net->batch,
         .optimizer = net->optimizer,
-        .smoothing = net->smoothing,
+        .label_smoothing = net->label_smoothing,
     };
     for (int i = 0; i < net->graph.count; i++) {
         const struct weft_node *node = &net->graph.nodes[i];
-        out->layers += !node->implied;
+        out->layers += !node->from_suffix;
         out->weights += (int64_t)(node->weight.count + node->bias.count);
         out->flops += node->op->flops(node);
     }
@@ -142,7 +142,7 @@ enum weft_status weft_net_layer(const weft_net *net, int index,
                               weft_shape_count(node->out));
     snprintf(out->text, sizeof(out->text), "%s", node->text);
     const struct weft_node *end = net->graph.nodes + net->graph.count;
-    if (node + 1 < end && node[1].implied)
+    if (node + 1 < end && node[1].from_suffix)
         out->flops += node[1].op->flops(&node[1]);
     return WEFT_OK;
 }

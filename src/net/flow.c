@@ -2,65 +2,68 @@
 /* The way of the gradients through a graph. */
 #include "flow.h"
 
-static const struct weft_place nowhere = {WEFT_NO_NODE, SPAN_DY};
+static const struct weft_tensor_ref no_tensor = {WEFT_NO_NODE, TENSOR_DY};
 
-bool weft_node_gated(const struct weft_node *node)
+bool weft_node_has_act_grad(const struct weft_node *node)
 {
-    return !node->op->derives && node->activation.act;
+    return !node->op->own_act_grad && node->activation.act;
 }
 
 /* The node whose gradient input `which` of node `index` leads to, if it is wanted. */
-static int target(const struct weft_graph *graph, const struct weft_flow *flows,
+static int target(const struct weft_graph *graph, const struct weft_grad_plan *grad_plans,
                   int index, int which)
 {
     const struct weft_node *node = &graph->nodes[index];
-    if (which >= weft_node_inputs(node) || weft_node_idle(node, true))
+    if (which >= weft_node_inputs(node) || weft_node_is_noop(node, true))
         return WEFT_NO_NODE;
-    int source = weft_graph_source(graph, index, which, true);
-    return source >= 0 && flows[source].learns ? source : WEFT_NO_NODE;
+    int source = weft_graph_producer(graph, index, which, true);
+    return source >= 0 && grad_plans[source].needs_grad ? source : WEFT_NO_NODE;
 }
 
-/* The parts before have been found: they are those of readers behind this one. */
-static struct weft_part next_part(const struct weft_graph *graph, struct weft_flow *flows,
-                                  int index, int to)
+/* The terms before have been found: they are those of readers behind this one. */
+static struct weft_grad_term next_term(const struct weft_graph *graph,
+                                       struct weft_grad_plan *grad_plans, int index,
+                                       int to)
 {
     const struct weft_op *op = graph->nodes[index].op;
-    struct weft_flow *flow = &flows[to];
-    struct weft_part part = {.to = to, .before = {flow->gradient, SPAN_DY}};
-    bool written = op->backward || op->last;
-    part.at = !written               ? (struct weft_place){flows[index].gradient, SPAN_DY}
-              : flow->gradient == to ? (struct weft_place){index, SPAN_PART}
-                                     : (struct weft_place){to, SPAN_DY};
-    part.whole = --flow->left == 0;
-    bool moves = part.before.node != WEFT_NO_NODE ||
-                 (part.whole && weft_node_gated(&graph->nodes[to]));
-    part.into = moves ? (struct weft_place){to, SPAN_DY} : part.at;
-    flow->gradient = part.into.node;
-    return part;
+    struct weft_grad_plan *grad_plan = &grad_plans[to];
+    struct weft_grad_term term = {.to = to, .acc = {grad_plan->gradient, TENSOR_DY}};
+    bool written = op->backward || op->is_loss;
+    term.src = !written ? (struct weft_tensor_ref){grad_plans[index].gradient, TENSOR_DY}
+               : grad_plan->gradient == to
+                   ? (struct weft_tensor_ref){index, TENSOR_GRAD_TERM}
+                   : (struct weft_tensor_ref){to, TENSOR_DY};
+    term.is_last = --grad_plan->pending == 0;
+    bool moves = term.acc.node != WEFT_NO_NODE ||
+                 (term.is_last && weft_node_has_act_grad(&graph->nodes[to]));
+    term.dst = moves ? (struct weft_tensor_ref){to, TENSOR_DY} : term.src;
+    grad_plan->gradient = term.dst.node;
+    return term;
 }
 
-void weft_flows_find(const struct weft_graph *graph, struct weft_flow *flows)
+void weft_grad_plans_build(const struct weft_graph *graph,
+                           struct weft_grad_plan *grad_plans)
 {
     for (int i = 0; i < graph->count; i++) {
         const struct weft_node *node = &graph->nodes[i];
-        flows[i] =
-            (struct weft_flow){.learns = node->weight.count, .gradient = WEFT_NO_NODE};
+        grad_plans[i] = (struct weft_grad_plan){.needs_grad = node->weight.count,
+                                                .gradient = WEFT_NO_NODE};
         for (int k = 0; k < weft_node_inputs(node); k++)
-            if (node->inputs[k] >= 0 && flows[node->inputs[k]].learns)
-                flows[i].learns = true;
+            if (node->inputs[k] >= 0 && grad_plans[node->inputs[k]].needs_grad)
+                grad_plans[i].needs_grad = true;
     }
     for (int i = 0; i < graph->count; i++)
         for (int k = 0; k < WEFT_MAX_INPUTS; k++) {
-            int to = target(graph, flows, i, k);
+            int to = target(graph, grad_plans, i, k);
             if (to != WEFT_NO_NODE)
-                flows[to].left++;
+                grad_plans[to].pending++;
         }
     for (int i = graph->count - 1; i >= 0; i--)
         for (int k = 0; k < WEFT_MAX_INPUTS; k++) {
-            int to = target(graph, flows, i, k);
-            flows[i].parts[k] =
+            int to = target(graph, grad_plans, i, k);
+            grad_plans[i].terms[k] =
                 to == WEFT_NO_NODE
-                    ? (struct weft_part){to, nowhere, nowhere, nowhere, false}
-                    : next_part(graph, flows, i, to);
+                    ? (struct weft_grad_term){to, no_tensor, no_tensor, no_tensor, false}
+                    : next_term(graph, grad_plans, i, to);
         }
 }

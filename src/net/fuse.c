@@ -8,44 +8,45 @@ static bool plain(const struct weft_node *node)
     return !node->activation.act && !node->pool.r;
 }
 
-static bool activation_fits(const struct weft_node *layer,
-                            const struct weft_node *follower, bool training)
+static bool can_fuse_activation(const struct weft_node *layer,
+                                const struct weft_node *follower, bool training)
 {
-    return plain(layer) && (!training || weft_act_by_output[follower->activation.act]);
+    return plain(layer) &&
+           (!training || weft_act_grad_from_output[follower->activation.act]);
 }
 
-static bool any_activation_fits(const struct weft_node *layer,
-                                const struct weft_node *follower, bool training)
+static bool can_fuse_any_activation(const struct weft_node *layer,
+                                    const struct weft_node *follower, bool training)
 {
     (void)follower;
     (void)training;
     return plain(layer);
 }
 
-static void take_activation(struct weft_node *layer, const struct weft_node *follower)
+static void fuse_activation(struct weft_node *layer, const struct weft_node *follower)
 {
     layer->activation = follower->activation;
 }
 
-static bool pool_fits(const struct weft_node *layer, const struct weft_node *follower,
-                      bool training)
+static bool can_fuse_pool(const struct weft_node *layer, const struct weft_node *follower,
+                          bool training)
 {
     (void)training;
-    return !layer->pool.r && weft_pool_place_bytes(&follower->pool) == 1;
+    return !layer->pool.r && weft_pool_argmax_bytes(&follower->pool) == 1;
 }
 
-static void take_pool(struct weft_node *layer, const struct weft_node *follower)
+static void fuse_pool(struct weft_node *layer, const struct weft_node *follower)
 {
     layer->pool = follower->pool;
 }
 
 /* A running mean and variance are constants at inference. A max-pool in between is in
  * the way: a scale may be negative. */
-static bool norm_fits(const struct weft_node *layer, const struct weft_node *follower,
-                      bool training)
+static bool can_fold_batch_norm(const struct weft_node *layer,
+                                const struct weft_node *follower, bool training)
 {
     (void)follower;
-    return !training && plain(layer) && !layer->fold.channels;
+    return !training && plain(layer) && !layer->prepared.channels;
 }
 
 static const struct {
@@ -54,13 +55,14 @@ static const struct {
                  bool training);
     void (*take)(struct weft_node *layer, const struct weft_node *follower);
 } patterns[] = {
-    {&weft_op_conv, &weft_op_act, activation_fits, take_activation},
-    {&weft_op_conv, &weft_op_max_pool, pool_fits, take_pool},
-    {&weft_op_dense, &weft_op_act, activation_fits, take_activation},
-    {&weft_op_add, &weft_op_act, activation_fits, take_activation},
-    {&weft_op_norm, &weft_op_act, any_activation_fits, take_activation},
-    {&weft_op_conv, &weft_op_norm, norm_fits, weft_graph_take_norm},
-    {&weft_op_dense, &weft_op_norm, norm_fits, weft_graph_take_norm},
+    {&weft_op_conv, &weft_op_act, can_fuse_activation, fuse_activation},
+    {&weft_op_conv, &weft_op_max_pool, can_fuse_pool, fuse_pool},
+    {&weft_op_dense, &weft_op_act, can_fuse_activation, fuse_activation},
+    {&weft_op_add, &weft_op_act, can_fuse_activation, fuse_activation},
+    {&weft_op_batch_norm, &weft_op_act, can_fuse_any_activation, fuse_activation},
+    {&weft_op_conv, &weft_op_batch_norm, can_fold_batch_norm, weft_graph_fold_batch_norm},
+    {&weft_op_dense, &weft_op_batch_norm, can_fold_batch_norm,
+     weft_graph_fold_batch_norm},
 };
 
 void weft_graph_fuse(struct weft_graph *graph, bool training)
@@ -68,18 +70,18 @@ void weft_graph_fuse(struct weft_graph *graph, bool training)
     for (int i = 1; i < graph->count; i++) {
         struct weft_node *follower = &graph->nodes[i];
         int at = follower->inputs[0];
-        if (at < 0 || weft_graph_readers(graph, at) != 1)
+        if (at < 0 || weft_graph_consumer_count(graph, at) != 1)
             continue;
-        while (graph->nodes[at].absorbed)
+        while (graph->nodes[at].fused_into_producer)
             at = graph->nodes[at].inputs[0];
         struct weft_node *layer = &graph->nodes[at];
-        for (size_t p = 0; p < WEFT_COUNT(patterns); p++) {
+        for (size_t p = 0; p < WEFT_ARRAY_SIZE(patterns); p++) {
             if (patterns[p].layer != layer->op || patterns[p].follower != follower->op ||
                 !patterns[p].fits(layer, follower, training))
                 continue;
             patterns[p].take(layer, follower);
             layer->out = follower->out;
-            follower->absorbed = true;
+            follower->fused_into_producer = true;
             break;
         }
     }

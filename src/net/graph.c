@@ -21,26 +21,28 @@ enum weft_status weft_graph_copy(weft_context *ctx, const struct weft_graph *fro
     return WEFT_OK;
 }
 
-void weft_graph_finish(struct weft_graph *graph)
+void weft_graph_free(struct weft_graph *graph)
 {
     free(graph->nodes);
     *graph = (struct weft_graph){0};
 }
 
-bool weft_node_idle(const struct weft_node *node, bool training)
+bool weft_node_is_noop(const struct weft_node *node, bool training)
 {
-    return node->absorbed || !node->op->forward || (node->op->training_only && !training);
+    return node->fused_into_producer || !node->op->forward ||
+           (node->op->training_only && !training);
 }
 
-int weft_graph_source(const struct weft_graph *graph, int index, int which, bool training)
+int weft_graph_producer(const struct weft_graph *graph, int index, int which,
+                        bool training)
 {
     int source = graph->nodes[index].inputs[which];
-    while (source >= 0 && weft_node_idle(&graph->nodes[source], training))
+    while (source >= 0 && weft_node_is_noop(&graph->nodes[source], training))
         source = graph->nodes[source].inputs[0];
     return source;
 }
 
-int weft_graph_readers(const struct weft_graph *graph, int index)
+int weft_graph_consumer_count(const struct weft_graph *graph, int index)
 {
     int readers = 0;
     for (int i = index + 1; i < graph->count; i++)

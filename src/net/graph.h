@@ -21,7 +21,7 @@ struct weft_net {
     struct weft_shape input;
     struct weft_graph graph;
     struct weft_optimizer optimizer;
-    float smoothing;
+    float label_smoothing;
     int batch; /* 0: the text does not say */
 };
 
@@ -34,7 +34,7 @@ static inline size_t weft_graph_floats(const struct weft_graph *graph)
 /* A copy that fusion may change. */
 enum weft_status weft_graph_copy(weft_context *ctx, const struct weft_graph *from,
                                  struct weft_graph *out);
-void weft_graph_finish(struct weft_graph *graph);
+void weft_graph_free(struct weft_graph *graph);
 
 /* Fuses followers into the layers that they read, as far as the table of patterns in
  * fuse.c allows. In training an activation is fused only if its derivative follows from
@@ -43,20 +43,20 @@ void weft_graph_fuse(struct weft_graph *graph, bool training);
 
 /* Batch-norms at inference: takes one into the layer in front; gives all that is to be
  * made beforehand, of them and for the type of weights, its place. */
-void weft_graph_take_norm(struct weft_node *layer, const struct weft_node *norm);
-void weft_graph_prepare(struct weft_graph *graph, enum weft_type type);
+void weft_graph_fold_batch_norm(struct weft_node *layer, const struct weft_node *norm);
+void weft_graph_plan_prepared_weights(struct weft_graph *graph, enum weft_type type);
 
 /* The node whose output node `index` really reads as its input number `which`: past what
- * was absorbed, what moves nothing (flatten), and, at inference, what does nothing then.
+ * was fused_into_producer, what moves nothing (flatten), and, at inference, what does nothing then.
  * Or WEFT_BATCH. */
-int weft_graph_source(const struct weft_graph *graph, int index, int which,
-                      bool training);
+int weft_graph_producer(const struct weft_graph *graph, int index, int which,
+                        bool training);
 
 /* How many inputs of how many nodes are the output of node `index`. */
-int weft_graph_readers(const struct weft_graph *graph, int index);
+int weft_graph_consumer_count(const struct weft_graph *graph, int index);
 
 /* Whether the node does nothing in this mode: its output is its input. */
-bool weft_node_idle(const struct weft_node *node, bool training);
+bool weft_node_is_noop(const struct weft_node *node, bool training);
 
 /* The first values of all weights and statistics, weft_graph_floats() of them, as a
  * function of the seed. */

@@ -8,11 +8,11 @@
 #include <math.h>
 #include <stdlib.h>
 
-struct weft_normalization weft_normalize(const double *mean, const double *deviation)
+struct weft_normalization weft_normalize(const double *mean, const double *stddev)
 {
     struct weft_normalization n;
     for (int c = 0; c < WEFT_MAX_CHANNELS; c++) {
-        double spread = deviation[c] > 0 ? deviation[c] : 1.0;
+        double spread = stddev[c] > 0 ? stddev[c] : 1.0;
         n.scale[c] = (float)(1.0 / (255.0 * spread));
         n.shift[c] = (float)(-mean[c] / spread);
     }
@@ -23,10 +23,11 @@ enum weft_status weft_plan_alloc(struct weft_device *device, const struct weft_n
                                  const struct weft_plan *plan, struct weft_mem **out)
 {
     uint64_t limit = device->info.max_alloc_bytes;
-    const uint64_t spare = WEFT_SLACK + WEFT_ALIGN; /* what a backend may add */
+    const uint64_t spare = WEFT_BUFFER_PADDING + WEFT_ALIGN; /* what a backend may add */
     if (limit && plan->bytes + spare > limit) {
         size_t room = limit > spare ? (size_t)(limit - spare) : 0;
-        int fits = weft_plan_fit(net, plan->batch, plan->training, plan->type, room);
+        int fits =
+            weft_plan_largest_batch(net, plan->batch, plan->training, plan->type, room);
         return weft_fail(
             device->context, WEFT_ERR_NOMEM,
             "%s at batch %d needs a buffer of %.1f MiB, %.1f MiB more than %s "
@@ -37,100 +38,105 @@ enum weft_status weft_plan_alloc(struct weft_device *device, const struct weft_n
     return device->backend->alloc(device, plan->bytes, out);
 }
 
-static enum weft_status lower(struct weft_infer *infer, const struct weft_net *net,
+static enum weft_status lower(struct weft_inference *inference,
+                              const struct weft_net *net,
                               const struct weft_normalization *normalization)
 {
-    struct weft_device *device = infer->device;
-    struct weft_input_args input = {
-        .n = infer->batch,
-        .count = infer->batch,
-        .pixels = (int)infer->picture_bytes,
+    struct weft_device *device = inference->device;
+    struct weft_batch_args input = {
+        .n = inference->batch,
+        .count = inference->batch,
+        .pixels = (int)inference->image_bytes,
         .channels = net->input.c,
-        .bytes = {infer->pixels, 0, (size_t)infer->batch * infer->picture_bytes},
-        .x = weft_plan_step_view(infer->plan, &infer->roles, SPAN_X),
+        .bytes = {inference->pixels, 0,
+                  (size_t)inference->batch * inference->image_bytes},
+        .x = weft_plan_step_view(inference->plan, &inference->buffers, TENSOR_X),
     };
     for (int c = 0; c < WEFT_MAX_CHANNELS; c++) {
         input.scale[c] = normalization->scale[c];
         input.shift[c] = normalization->shift[c];
     }
-    WEFT_TRY(device->backend->list_create(device, &infer->list));
-    infer->list->frozen = infer->list->stale = true;
-    WEFT_TRY(weft_list_mark(infer->list, -1, WEFT_PHASE_INPUT));
-    WEFT_TRY(device->backend->input(infer->list, &input));
-    WEFT_TRY(weft_plan_forward(infer->plan, &infer->roles, infer->list));
-    return device->backend->list_seal(infer->list);
+    WEFT_TRY(device->backend->list_create(device, &inference->list));
+    inference->list->constant_weights = inference->list->weights_dirty = true;
+    WEFT_TRY(weft_list_begin_segment(inference->list, -1, WEFT_PHASE_BATCH));
+    WEFT_TRY(device->backend->make_batch(inference->list, &input));
+    WEFT_TRY(weft_plan_forward(inference->plan, &inference->buffers, inference->list));
+    return device->backend->list_finalize(inference->list);
 }
 
-static enum weft_status prepare(struct weft_infer *infer)
+static enum weft_status prepare(struct weft_inference *inference)
 {
-    struct weft_device *device = infer->device;
-    size_t bytes = infer->plan->graph.prepared * sizeof(float);
+    struct weft_device *device = inference->device;
+    size_t bytes = inference->plan->graph.prepared * sizeof(float);
     if (!bytes)
         return WEFT_OK;
-    WEFT_TRY(device->backend->alloc(device, bytes, &infer->roles.prepared));
-    WEFT_TRY(device->backend->list_create(device, &infer->prepare));
-    WEFT_TRY(weft_plan_prepare(infer->plan, &infer->roles, infer->prepare));
-    WEFT_TRY(device->backend->list_seal(infer->prepare));
-    return weft_infer_refresh(infer);
+    WEFT_TRY(device->backend->alloc(device, bytes, &inference->buffers.prepared));
+    WEFT_TRY(device->backend->list_create(device, &inference->prepare));
+    WEFT_TRY(weft_plan_record_weight_preparation(inference->plan, &inference->buffers,
+                                                 inference->prepare));
+    WEFT_TRY(device->backend->list_finalize(inference->prepare));
+    return weft_inference_refresh(inference);
 }
 
-enum weft_status weft_infer_create(struct weft_device *device, const struct weft_net *net,
-                                   struct weft_mem *weights,
-                                   const struct weft_normalization *normalization,
-                                   int batch, enum weft_type type,
-                                   struct weft_infer **out)
+enum weft_status weft_inference_create(struct weft_device *device,
+                                       const struct weft_net *net,
+                                       struct weft_mem *weights,
+                                       const struct weft_normalization *normalization,
+                                       int batch, enum weft_type type,
+                                       struct weft_inference **out)
 {
-    struct weft_infer *infer = calloc(1, sizeof(*infer));
-    if (!infer)
-        return weft_out_of_memory(device->context, "predictor", sizeof(*infer));
-    infer->device = device;
-    infer->batch = batch;
-    infer->classes = net->graph.nodes[net->graph.count - 1].out.c;
-    infer->picture_bytes = weft_shape_count(net->input);
-    infer->roles.weights = weights;
-    size_t rows = (size_t)batch * (size_t)infer->classes;
+    struct weft_inference *inference = calloc(1, sizeof(*inference));
+    if (!inference)
+        return weft_out_of_memory(device->context, "predictor", sizeof(*inference));
+    inference->device = device;
+    inference->batch = batch;
+    inference->classes = net->graph.nodes[net->graph.count - 1].out.c;
+    inference->image_bytes = weft_shape_count(net->input);
+    inference->buffers.weights = weights;
+    size_t rows = (size_t)batch * (size_t)inference->classes;
     enum weft_status status =
-        weft_plan_create(net, batch, false, false, type, &infer->plan);
+        weft_plan_create(net, batch, false, false, type, &inference->plan);
     if (status)
         goto fail;
-    infer->rows = malloc(rows * sizeof(*infer->rows));
-    if (!infer->rows) {
+    inference->rows = malloc(rows * sizeof(*inference->rows));
+    if (!inference->rows) {
         status = weft_out_of_memory(device->context, "predictor", rows * sizeof(float));
         goto fail;
     }
-    if ((status = weft_plan_alloc(device, net, infer->plan, &infer->roles.activations)) ||
-        (status = device->backend->alloc(device, (size_t)batch * infer->picture_bytes,
-                                         &infer->pixels)) ||
-        (status = prepare(infer)) || (status = lower(infer, net, normalization)))
+    if ((status = weft_plan_alloc(device, net, inference->plan,
+                                  &inference->buffers.activations)) ||
+        (status = device->backend->alloc(device, (size_t)batch * inference->image_bytes,
+                                         &inference->pixels)) ||
+        (status = prepare(inference)) || (status = lower(inference, net, normalization)))
         goto fail;
-    *out = infer;
+    *out = inference;
     return WEFT_OK;
 
 fail:
-    weft_infer_destroy(&infer);
+    weft_inference_destroy(&inference);
     return status;
 }
 
 /* In float16 what was prepared stands for the weights. */
-static enum weft_status settle(struct weft_infer *infer, struct weft_mem **weights)
+static enum weft_status release_fp32_weights(struct weft_inference *inference,
+                                             struct weft_mem **weights)
 {
-    const struct weft_backend *backend = infer->device->backend;
-    if (infer->plan->type != WEFT_FLOAT16)
+    const struct weft_backend *backend = inference->device->backend;
+    if (inference->plan->type != WEFT_FLOAT16)
         return WEFT_OK;
-    WEFT_TRY(backend->wait(infer->device));
-    if (infer->prepare)
-        backend->list_destroy(infer->prepare);
-    backend->free(infer->device, *weights);
-    infer->prepare = NULL;
-    infer->roles.weights = *weights = NULL;
+    WEFT_TRY(backend->wait(inference->device));
+    if (inference->prepare)
+        backend->list_destroy(inference->prepare);
+    backend->free(inference->device, *weights);
+    inference->prepare = NULL;
+    inference->buffers.weights = *weights = NULL;
     return WEFT_OK;
 }
 
-enum weft_status weft_infer_place(struct weft_device *device, const struct weft_net *net,
-                                  const float *from,
-                                  const struct weft_normalization *normalization,
-                                  int batch, enum weft_type type,
-                                  struct weft_mem **weights, struct weft_infer **out)
+enum weft_status weft_inference_create_with_weights(
+    struct weft_device *device, const struct weft_net *net, const float *from,
+    const struct weft_normalization *normalization, int batch, enum weft_type type,
+    struct weft_mem **weights, struct weft_inference **out)
 {
     const struct weft_backend *backend = device->backend;
     size_t bytes = weft_graph_floats(&net->graph) * sizeof(float);
@@ -140,20 +146,20 @@ enum weft_status weft_infer_place(struct weft_device *device, const struct weft_
     enum weft_status status = backend->write(device, *weights, 0, from, bytes);
     if (!status)
         status =
-            weft_infer_create(device, net, *weights, normalization, batch, type, out);
+            weft_inference_create(device, net, *weights, normalization, batch, type, out);
     if (!status)
-        status = settle(*out, weights);
+        status = release_fp32_weights(*out, weights);
     if (!status)
         return WEFT_OK;
-    weft_infer_destroy(out);
+    weft_inference_destroy(out);
     if (*weights)
         backend->free(device, *weights);
     *weights = NULL;
     return status;
 }
 
-bool weft_infer_agrees(const float *half, const float *full, int rows, int classes,
-                       double *difference)
+bool weft_probabilities_match(const float *half, const float *full, int rows, int classes,
+                              double *difference)
 {
     static const double most = 0x1p-6;
     *difference = 0;
@@ -172,56 +178,58 @@ bool weft_infer_agrees(const float *half, const float *full, int rows, int class
     return *difference <= most;
 }
 
-enum weft_status weft_infer_refresh(struct weft_infer *infer)
+enum weft_status weft_inference_refresh(struct weft_inference *inference)
 {
-    if (infer->list)
-        infer->list->stale = true;
-    return infer->prepare ? infer->device->backend->replay(infer->prepare) : WEFT_OK;
+    if (inference->list)
+        inference->list->weights_dirty = true;
+    return inference->prepare ? inference->device->backend->replay(inference->prepare)
+                              : WEFT_OK;
 }
 
-void weft_infer_destroy(struct weft_infer **infer)
+void weft_inference_destroy(struct weft_inference **inference)
 {
-    struct weft_infer *i = *infer;
+    struct weft_inference *i = *inference;
     if (!i)
         return;
     if (i->list)
         i->device->backend->list_destroy(i->list);
     if (i->prepare)
         i->device->backend->list_destroy(i->prepare);
-    if (i->roles.prepared)
-        i->device->backend->free(i->device, i->roles.prepared);
+    if (i->buffers.prepared)
+        i->device->backend->free(i->device, i->buffers.prepared);
     if (i->pixels)
         i->device->backend->free(i->device, i->pixels);
-    if (i->roles.activations)
-        i->device->backend->free(i->device, i->roles.activations);
+    if (i->buffers.activations)
+        i->device->backend->free(i->device, i->buffers.activations);
     weft_plan_destroy(&i->plan);
     free(i->rows);
     free(i);
-    *infer = NULL;
+    *inference = NULL;
 }
 
-/* At most one batch. What is left of the batch keeps older pictures; their rows are not
+/* At most one batch. What is left of the batch keeps older images; their rows are not
  * read. */
-static enum weft_status run_batch(struct weft_infer *infer, const uint8_t *pixels,
+static enum weft_status run_batch(struct weft_inference *inference, const uint8_t *pixels,
                                   int count, float *probabilities)
 {
-    const struct weft_backend *backend = infer->device->backend;
-    struct weft_view out = weft_plan_output(infer->plan, &infer->roles);
-    size_t row = (size_t)infer->classes * sizeof(float);
-    WEFT_TRY(backend->send(infer->device, infer->pixels, 0, pixels,
-                           (size_t)count * infer->picture_bytes));
-    WEFT_TRY(backend->replay(infer->list));
-    return backend->read(infer->device, probabilities, out.mem,
+    const struct weft_backend *backend = inference->device->backend;
+    struct weft_view out = weft_plan_output(inference->plan, &inference->buffers);
+    size_t row = (size_t)inference->classes * sizeof(float);
+    WEFT_TRY(backend->write_async(inference->device, inference->pixels, 0, pixels,
+                                  (size_t)count * inference->image_bytes));
+    WEFT_TRY(backend->replay(inference->list));
+    return backend->read(inference->device, probabilities, out.mem,
                          out.offset * sizeof(float), (size_t)count * row);
 }
 
-enum weft_status weft_infer_run(struct weft_infer *infer, const uint8_t *pixels,
-                                int count, float *probabilities)
+enum weft_status weft_inference_run(struct weft_inference *inference,
+                                    const uint8_t *pixels, int count,
+                                    float *probabilities)
 {
     for (int done = 0, n; done < count; done += n) {
-        n = count - done < infer->batch ? count - done : infer->batch;
-        WEFT_TRY(run_batch(infer, pixels + (size_t)done * infer->picture_bytes, n,
-                           probabilities + (size_t)done * (size_t)infer->classes));
+        n = count - done < inference->batch ? count - done : inference->batch;
+        WEFT_TRY(run_batch(inference, pixels + (size_t)done * inference->image_bytes, n,
+                           probabilities + (size_t)done * (size_t)inference->classes));
     }
     return WEFT_OK;
 }
@@ -239,43 +247,43 @@ static double judge(struct weft_eval *eval, const float *row, int label)
     return -log(row[label] < FLT_MIN ? (double)FLT_MIN : (double)row[label]);
 }
 
-enum weft_status weft_infer_evaluate(struct weft_infer *infer, const weft_data *data,
-                                     struct weft_eval *out)
+enum weft_status weft_inference_evaluate(struct weft_inference *inference,
+                                         const weft_dataset *data, struct weft_eval *out)
 {
-    weft_context *ctx = infer->device->context;
-    struct weft_data_info info;
-    weft_data_info(data, &info);
-    const struct weft_shape *in = &infer->plan->input;
+    weft_context *ctx = inference->device->context;
+    struct weft_dataset_info info;
+    weft_dataset_info(data, &info);
+    const struct weft_shape *in = &inference->plan->input;
     if (info.height != in->h || info.width != in->w || info.channels != in->c)
-        return weft_fail(ctx, WEFT_ERR_ARG,
-                         "%s: pictures of %dx%dx%d do not fit a network for %dx%dx%d",
-                         info.source, info.height, info.width, info.channels, in->h,
-                         in->w, in->c);
-    size_t classes = (size_t)infer->classes;
-    struct weft_eval eval = {.count = info.count, .classes = infer->classes};
+        return weft_fail(
+            ctx, WEFT_ERR_ARG, "%s: images of %dx%dx%d do not fit a network for %dx%dx%d",
+            info.source, info.height, info.width, info.channels, in->h, in->w, in->c);
+    size_t classes = (size_t)inference->classes;
+    struct weft_eval eval = {.count = info.count, .classes = inference->classes};
     eval.confusion = calloc(classes * classes, sizeof(*eval.confusion));
     if (!eval.confusion)
         return weft_out_of_memory(ctx, "evaluation", classes * classes * sizeof(int64_t));
-    const uint8_t *pixels = weft_data_pixels(data);
-    const int32_t *labels = weft_data_labels(data);
+    const uint8_t *pixels = weft_dataset_pixels(data);
+    const int32_t *labels = weft_dataset_labels(data);
     enum weft_status status = WEFT_OK;
     double start = weft_clock_seconds(), loss = 0;
     for (int i = 0, n; i < info.count && !status; i += n) {
-        n = info.count - i < infer->batch ? info.count - i : infer->batch;
-        status =
-            run_batch(infer, pixels + (size_t)i * infer->picture_bytes, n, infer->rows);
+        n = info.count - i < inference->batch ? info.count - i : inference->batch;
+        status = run_batch(inference, pixels + (size_t)i * inference->image_bytes, n,
+                           inference->rows);
         for (int k = 0; k < n && !status; k++) {
-            if (labels[i + k] < 0 || labels[i + k] >= infer->classes)
+            if (labels[i + k] < 0 || labels[i + k] >= inference->classes)
                 status =
                     weft_fail(ctx, WEFT_ERR_ARG,
-                              "%s: picture %d is of class %d, the network knows 0 to %d",
-                              info.source, i + k, labels[i + k], infer->classes - 1);
+                              "%s: image %d is of class %d, the network knows 0 to %d",
+                              info.source, i + k, labels[i + k], inference->classes - 1);
             else
-                loss += judge(&eval, infer->rows + (size_t)k * classes, labels[i + k]);
+                loss +=
+                    judge(&eval, inference->rows + (size_t)k * classes, labels[i + k]);
         }
     }
     if (status) {
-        weft_eval_finish(&eval);
+        weft_eval_free(&eval);
         return status;
     }
     eval.seconds = weft_clock_seconds() - start;
@@ -286,7 +294,7 @@ enum weft_status weft_infer_evaluate(struct weft_infer *infer, const weft_data *
     return WEFT_OK;
 }
 
-void weft_eval_finish(struct weft_eval *eval)
+void weft_eval_free(struct weft_eval *eval)
 {
     free(eval->confusion);
     *eval = (struct weft_eval){0};

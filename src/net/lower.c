@@ -10,32 +10,32 @@ struct weft_view weft_param_view(struct weft_mem *mem, const struct weft_param *
 
 /* The gate through which a gradient passes on its way to the output of `node`: that of an
  * activation fused to a layer. */
-static struct weft_gate gate_at(const struct weft_plan *plan,
-                                const struct weft_roles *roles, int node)
+static struct weft_act_grad act_grad_of(const struct weft_plan *plan,
+                                        const struct weft_buffers *buffers, int node)
 {
-    if (node < 0 || !weft_node_gated(&plan->graph.nodes[node]))
-        return (struct weft_gate){0};
-    return (struct weft_gate){plan->graph.nodes[node].activation,
-                              weft_plan_node_view(plan, roles, node, SPAN_Y)};
+    if (node < 0 || !weft_node_has_act_grad(&plan->graph.nodes[node]))
+        return (struct weft_act_grad){0};
+    return (struct weft_act_grad){plan->graph.nodes[node].activation,
+                                  weft_plan_node_view(plan, buffers, node, TENSOR_Y)};
 }
 
 /* What a node reads as its input number `which`. */
 static struct weft_view input_at(const struct weft_plan *plan,
-                                 const struct weft_roles *roles, int index, int which)
+                                 const struct weft_buffers *buffers, int index, int which)
 {
     if (which >= weft_node_inputs(&plan->graph.nodes[index]))
         return (struct weft_view){0};
-    int source = weft_graph_source(&plan->graph, index, which, plan->training);
-    return source < 0 ? weft_plan_step_view(plan, roles, SPAN_X)
-                      : weft_plan_node_view(plan, roles, source, SPAN_Y);
+    int source = weft_graph_producer(&plan->graph, index, which, plan->training);
+    return source < 0 ? weft_plan_step_view(plan, buffers, TENSOR_X)
+                      : weft_plan_node_view(plan, buffers, source, TENSOR_Y);
 }
 
 /* Number `which` of the statistics that a batch-norm keeps for its way back. */
 static struct weft_view statistic_at(const struct weft_plan *plan,
-                                     const struct weft_roles *roles, int index,
+                                     const struct weft_buffers *buffers, int index,
                                      size_t which)
 {
-    struct weft_view all = weft_plan_node_view(plan, roles, index, SPAN_STATISTICS);
+    struct weft_view all = weft_plan_node_view(plan, buffers, index, TENSOR_STATISTICS);
     size_t count = (size_t)plan->graph.nodes[index].in.c;
     size_t step = (count + WEFT_WEIGHT_ALIGN - 1) / WEFT_WEIGHT_ALIGN * WEFT_WEIGHT_ALIGN;
     if (!all.mem)
@@ -45,129 +45,137 @@ static struct weft_view statistic_at(const struct weft_plan *plan,
     return all;
 }
 
-static struct weft_site site_at(const struct weft_plan *plan,
-                                const struct weft_roles *roles, int index)
+static struct weft_node_tensors node_tensors_of(const struct weft_plan *plan,
+                                                const struct weft_buffers *buffers,
+                                                int index)
 {
     const struct weft_node *node = &plan->graph.nodes[index];
-    struct weft_site site = {
+    struct weft_node_tensors tensors = {
         .n = plan->batch,
-        .x = input_at(plan, roles, index, 0),
-        .other = input_at(plan, roles, index, 1),
-        .y = weft_plan_node_view(plan, roles, index, SPAN_Y),
-        .argmax = weft_plan_node_view(plan, roles, index, SPAN_ARGMAX),
-        .weight = weft_param_view(roles->weights, &node->weight),
-        .bias = weft_param_view(roles->weights, &node->bias),
+        .x = input_at(plan, buffers, index, 0),
+        .other = input_at(plan, buffers, index, 1),
+        .y = weft_plan_node_view(plan, buffers, index, TENSOR_Y),
+        .argmax = weft_plan_node_view(plan, buffers, index, TENSOR_ARGMAX),
+        .weight = weft_param_view(buffers->weights, &node->weight),
+        .bias = weft_param_view(buffers->weights, &node->bias),
     };
     if (!plan->training) {
-        weft_plan_use_prepared(roles, node, &site);
-        return site;
+        weft_plan_use_prepared(buffers, node, &tensors);
+        return tensors;
     }
-    const struct weft_flow *flow = &plan->flows[index];
-    site.dy =
-        weft_plan_place_view(plan, roles, (struct weft_place){flow->gradient, SPAN_DY});
-    site.dx = weft_plan_place_view(plan, roles, flow->parts[0].at);
-    site.dweight = weft_param_view(roles->gradients, &node->weight);
-    site.dbias = weft_param_view(roles->gradients, &node->bias);
-    site.running_mean = weft_param_view(roles->weights, &node->mean);
-    site.running_variance = weft_param_view(roles->weights, &node->variance);
-    site.mean = statistic_at(plan, roles, index, 0);
-    site.inverse = statistic_at(plan, roles, index, 1);
-    site.scale = statistic_at(plan, roles, index, 2);
-    site.state = (struct weft_view){.mem = roles->state};
-    return site;
+    const struct weft_grad_plan *grad_plan = &plan->grad_plans[index];
+    tensors.dy = weft_plan_ref_view(
+        plan, buffers, (struct weft_tensor_ref){grad_plan->gradient, TENSOR_DY});
+    tensors.dx = weft_plan_ref_view(plan, buffers, grad_plan->terms[0].src);
+    tensors.dweight = weft_param_view(buffers->gradients, &node->weight);
+    tensors.dbias = weft_param_view(buffers->gradients, &node->bias);
+    tensors.running_mean = weft_param_view(buffers->weights, &node->mean);
+    tensors.running_variance = weft_param_view(buffers->weights, &node->variance);
+    tensors.mean = statistic_at(plan, buffers, index, 0);
+    tensors.inverse = statistic_at(plan, buffers, index, 1);
+    tensors.scale = statistic_at(plan, buffers, index, 2);
+    tensors.state = (struct weft_view){.mem = buffers->state};
+    return tensors;
 }
 
 enum weft_status weft_plan_forward(const struct weft_plan *plan,
-                                   const struct weft_roles *roles, struct weft_list *list)
+                                   const struct weft_buffers *buffers,
+                                   struct weft_command_list *list)
 {
     for (int i = 0; i < plan->graph.count; i++) {
         const struct weft_node *node = &plan->graph.nodes[i];
-        if (weft_node_idle(node, plan->training) || (plan->training && node->op->last))
+        if (weft_node_is_noop(node, plan->training) ||
+            (plan->training && node->op->is_loss))
             continue;
-        struct weft_site site = site_at(plan, roles, i);
-        WEFT_TRY(weft_list_mark(list, i, WEFT_PHASE_FORWARD));
-        WEFT_TRY(node->op->forward(list, node, &site));
+        struct weft_node_tensors tensors = node_tensors_of(plan, buffers, i);
+        WEFT_TRY(weft_list_begin_segment(list, i, WEFT_PHASE_FWD));
+        WEFT_TRY(node->op->forward(list, node, &tensors));
     }
     return WEFT_OK;
 }
 
-/* Adds a part of a gradient to those before it; the last passes the gate, unless the
+/* Adds a term of a gradient to those before it; the last passes the gate, unless the
  * launch that wrote it has seen to that. */
-static enum weft_status join_part(const struct weft_plan *plan,
-                                  const struct weft_roles *roles,
-                                  const struct weft_part *part, bool gated,
-                                  struct weft_list *list)
+static enum weft_status accumulate_term(const struct weft_plan *plan,
+                                        const struct weft_buffers *buffers,
+                                        const struct weft_grad_term *term,
+                                        bool has_act_grad, struct weft_command_list *list)
 {
     const struct weft_backend *backend = list->device->backend;
-    struct weft_gate gate = {0};
-    if (part->whole && !gated)
-        gate = gate_at(plan, roles, part->to);
-    struct weft_view at = weft_plan_place_view(plan, roles, part->at);
-    struct weft_view into = weft_plan_place_view(plan, roles, part->into);
-    if (part->before.node != WEFT_NO_NODE)
-        return backend->add(list, &(struct weft_add_args){.gate = gate,
-                                                          .x = weft_plan_place_view(
-                                                              plan, roles, part->before),
-                                                          .other = at,
-                                                          .y = into});
-    if (!gate.activation.act)
+    struct weft_act_grad act_grad = {0};
+    if (term->is_last && !has_act_grad)
+        act_grad = act_grad_of(plan, buffers, term->to);
+    struct weft_view src = weft_plan_ref_view(plan, buffers, term->src);
+    struct weft_view dst = weft_plan_ref_view(plan, buffers, term->dst);
+    if (term->acc.node != WEFT_NO_NODE)
+        return backend->add(list, &(struct weft_add_args){
+                                      .act_grad = act_grad,
+                                      .x = weft_plan_ref_view(plan, buffers, term->acc),
+                                      .other = src,
+                                      .y = dst});
+    if (!act_grad.activation.act)
         return WEFT_OK;
     return backend->act_backward(
-        list, &(struct weft_act_args){
-                  .activation = gate.activation, .y = gate.output, .dy = at, .dx = into});
+        list, &(struct weft_act_args){.activation = act_grad.activation,
+                                      .y = act_grad.output,
+                                      .dy = src,
+                                      .dx = dst});
 }
 
 static enum weft_status lower_loss(const struct weft_plan *plan,
-                                   const struct weft_roles *roles, struct weft_list *list)
+                                   const struct weft_buffers *buffers,
+                                   struct weft_command_list *list)
 {
     int last = plan->graph.count - 1;
-    const struct weft_part *part = &plan->flows[last].parts[0];
+    const struct weft_grad_term *term = &plan->grad_plans[last].terms[0];
     struct weft_loss_args args = {
         .n = plan->batch,
         .classes = plan->graph.nodes[last].in.c,
-        .smoothing = plan->smoothing,
-        .exponent = plan->exponent,
-        .logits = input_at(plan, roles, last, 0),
-        .labels = weft_plan_step_view(plan, roles, SPAN_LABELS),
-        .dlogits = weft_plan_place_view(plan, roles, part->at),
-        .loss = weft_plan_step_view(plan, roles, SPAN_LOSS),
-        .hit = weft_plan_step_view(plan, roles, SPAN_HIT),
+        .label_smoothing = plan->label_smoothing,
+        .loss_scale_log2 = plan->loss_scale_log2,
+        .logits = input_at(plan, buffers, last, 0),
+        .labels = weft_plan_step_view(plan, buffers, TENSOR_LABELS),
+        .dlogits = weft_plan_ref_view(plan, buffers, term->src),
+        .loss = weft_plan_step_view(plan, buffers, TENSOR_LOSS),
+        .correct = weft_plan_step_view(plan, buffers, TENSOR_CORRECT),
     };
-    WEFT_TRY(weft_list_mark(list, plan->graph.count - 1, WEFT_PHASE_LOSS));
+    WEFT_TRY(weft_list_begin_segment(list, plan->graph.count - 1, WEFT_PHASE_LOSS));
     WEFT_TRY(list->device->backend->loss(list, &args));
-    return join_part(plan, roles, part, false, list);
+    return accumulate_term(plan, buffers, term, false, list);
 }
 
-/* An op that can gates the only part of a gradient itself. */
+/* An op that can gates the only term of a gradient itself. */
 static enum weft_status lower_node(const struct weft_plan *plan,
-                                   const struct weft_roles *roles, int index,
-                                   struct weft_list *list)
+                                   const struct weft_buffers *buffers, int index,
+                                   struct weft_command_list *list)
 {
     const struct weft_node *node = &plan->graph.nodes[index];
-    const struct weft_part *parts = plan->flows[index].parts;
-    bool gates = node->op->gates && parts[0].whole && parts[0].before.node < 0;
-    WEFT_TRY(weft_list_mark(list, index, WEFT_PHASE_BACKWARD));
+    const struct weft_grad_term *terms = plan->grad_plans[index].terms;
+    bool fuses_act_grad =
+        node->op->fuses_act_grad && terms[0].is_last && terms[0].acc.node < 0;
+    WEFT_TRY(weft_list_begin_segment(list, index, WEFT_PHASE_BWD));
     if (node->op->backward) {
-        struct weft_site site = site_at(plan, roles, index);
-        if (gates)
-            site.gate = gate_at(plan, roles, parts[0].to);
-        WEFT_TRY(node->op->backward(list, node, &site));
+        struct weft_node_tensors tensors = node_tensors_of(plan, buffers, index);
+        if (fuses_act_grad)
+            tensors.act_grad = act_grad_of(plan, buffers, terms[0].to);
+        WEFT_TRY(node->op->backward(list, node, &tensors));
     }
     for (int k = 0; k < WEFT_MAX_INPUTS; k++)
-        if (parts[k].to != WEFT_NO_NODE)
-            WEFT_TRY(join_part(plan, roles, &parts[k], gates, list));
+        if (terms[k].to != WEFT_NO_NODE)
+            WEFT_TRY(accumulate_term(plan, buffers, &terms[k], fuses_act_grad, list));
     return WEFT_OK;
 }
 
 enum weft_status weft_plan_backward(const struct weft_plan *plan,
-                                    const struct weft_roles *roles,
-                                    struct weft_list *list)
+                                    const struct weft_buffers *buffers,
+                                    struct weft_command_list *list)
 {
-    WEFT_TRY(lower_loss(plan, roles, list));
+    WEFT_TRY(lower_loss(plan, buffers, list));
     for (int i = plan->graph.count - 1; i >= 0; i--) {
         const struct weft_node *node = &plan->graph.nodes[i];
-        if (!weft_node_idle(node, true) && !node->op->last && plan->flows[i].learns)
-            WEFT_TRY(lower_node(plan, roles, i, list));
+        if (!weft_node_is_noop(node, true) && !node->op->is_loss &&
+            plan->grad_plans[i].needs_grad)
+            WEFT_TRY(lower_node(plan, buffers, i, list));
     }
     return WEFT_OK;
 }

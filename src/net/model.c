@@ -20,38 +20,38 @@ static enum weft_status bad(const struct weft_model *model, const char *note)
 
 static enum weft_status read_net(struct weft_model *model)
 {
-    const char *text = weft_safetensors_note(&model->file, NOTE_TEXT);
-    const char *input = weft_safetensors_note(&model->file, NOTE_INPUT);
-    const char *name = weft_safetensors_note(&model->file, NOTE_NAME);
+    const char *text = weft_safetensors_metadata(&model->file, META_TEXT);
+    const char *input = weft_safetensors_metadata(&model->file, META_INPUT);
+    const char *name = weft_safetensors_metadata(&model->file, META_NAME);
     struct weft_net_params params = {.name = name && weft_text_is_name(name) ? name
                                                                              : "network"};
     if (!text)
-        return bad(model, NOTE_TEXT);
+        return bad(model, META_TEXT);
     if (!input ||
         sscanf(input, "%d %d %d", &params.height, &params.width, &params.channels) != 3 ||
         params.height < 1 || params.width < 1 || params.channels < 1 ||
         params.height > 65535 || params.width > 65535 ||
         params.channels > WEFT_MAX_CHANNELS)
-        return bad(model, NOTE_INPUT);
+        return bad(model, META_INPUT);
     return weft_net_create(model->ctx, text, &params, &model->net);
 }
 
 static enum weft_status read_classes(struct weft_model *model)
 {
-    const char *text = weft_safetensors_note(&model->file, NOTE_CLASSES);
+    const char *text = weft_safetensors_metadata(&model->file, META_CLASSES);
     struct weft_net_info info;
     weft_net_info(model->net, &info);
     model->classes = text ? json_loads(text, 0, NULL) : NULL;
     size_t count = json_array_size(model->classes);
     if (count != (size_t)info.classes)
-        return bad(model, NOTE_CLASSES);
+        return bad(model, META_CLASSES);
     model->class_names = calloc(count, sizeof(*model->class_names));
     if (!model->class_names)
         return weft_out_of_memory(model->ctx, "model", count * sizeof(char *));
     for (size_t i = 0; i < count; i++) {
         const char *name = json_string_value(json_array_get(model->classes, i));
         if (!name || !weft_text_is_name(name))
-            return bad(model, NOTE_CLASSES);
+            return bad(model, META_CLASSES);
         model->class_names[i] = name;
     }
     return WEFT_OK;
@@ -60,7 +60,7 @@ static enum weft_status read_classes(struct weft_model *model)
 static enum weft_status read_numbers(struct weft_model *model, const char *note,
                                      double *out)
 {
-    const char *text = weft_safetensors_note(&model->file, note);
+    const char *text = weft_safetensors_metadata(&model->file, note);
     for (int c = 0; c < model->net->input.c; c++) {
         char *end = NULL;
         out[c] = text ? weft_number_read(text, &end) : NAN;
@@ -76,13 +76,13 @@ static enum weft_status read_model(struct weft_model *model, const char *path)
     WEFT_TRY(weft_safetensors_open(model->ctx, path, &model->file));
     WEFT_TRY(read_net(model));
     WEFT_TRY(read_classes(model));
-    WEFT_TRY(read_numbers(model, NOTE_MEAN, model->mean));
-    WEFT_TRY(read_numbers(model, NOTE_DEVIATION, model->deviation));
+    WEFT_TRY(read_numbers(model, META_MEAN, model->mean));
+    WEFT_TRY(read_numbers(model, META_STDDEV, model->stddev));
     size_t bytes = weft_graph_floats(&model->net->graph) * sizeof(float);
     model->weights = malloc(bytes);
     if (!model->weights)
         return weft_out_of_memory(model->ctx, path, bytes);
-    return weft_tensors_take(&model->file, &model->net->graph, "", WEFT_ALL, false,
+    return weft_tensors_load(&model->file, &model->net->graph, "", WEFT_ALL, false,
                              model->weights);
 }
 
@@ -105,7 +105,7 @@ void weft_model_destroy(weft_model **model)
 {
     if (!*model)
         return;
-    weft_safetensors_finish(&(*model)->file);
+    weft_safetensors_free(&(*model)->file);
     weft_net_destroy(&(*model)->net);
     json_decref((*model)->classes);
     free((*model)->class_names);
@@ -116,22 +116,22 @@ void weft_model_destroy(weft_model **model)
 
 void weft_model_info(const weft_model *model, struct weft_model_info *out)
 {
-    const char *step = weft_model_note(model, NOTE_STEP);
-    const char *per_epoch = weft_model_note(model, NOTE_EPOCH);
-    const char *release = weft_model_note(model, NOTE_RELEASE);
+    const char *step = weft_model_metadata(model, META_STEP);
+    const char *per_epoch = weft_model_metadata(model, META_EPOCH);
+    const char *release = weft_model_metadata(model, META_DATASET);
     *out = (struct weft_model_info){
         .net = model->net,
         .class_names = model->class_names,
-        .data_release = release && weft_text_is_name(release) ? release : "",
+        .dataset_known_as = release && weft_text_is_name(release) ? release : "",
         .step = step ? strtoll(step, NULL, 10) : 0,
     };
     long steps = per_epoch ? strtol(per_epoch, NULL, 10) : 0;
     out->epochs = steps > 0 ? (double)out->step / (double)steps : 0;
     memcpy(out->mean, model->mean, sizeof(out->mean));
-    memcpy(out->deviation, model->deviation, sizeof(out->deviation));
+    memcpy(out->stddev, model->stddev, sizeof(out->stddev));
 }
 
-const char *weft_model_note(const weft_model *model, const char *name)
+const char *weft_model_metadata(const weft_model *model, const char *name)
 {
-    return weft_safetensors_note(&model->file, name);
+    return weft_safetensors_metadata(&model->file, name);
 }

@@ -14,7 +14,7 @@ struct weft_model {
     struct weft_net *net;
     json_t *classes; /* the array that holds the names */
     const char **class_names;
-    double mean[WEFT_MAX_CHANNELS], deviation[WEFT_MAX_CHANNELS];
+    double mean[WEFT_MAX_CHANNELS], stddev[WEFT_MAX_CHANNELS];
     float *weights;
 };
 

@@ -8,7 +8,7 @@
 
 enum { WEFT_NAME_BYTES = 32 };
 
-struct weft_names {
+struct weft_symbols {
     struct {
         char name[WEFT_NAME_BYTES];
         int node, line;
@@ -18,14 +18,17 @@ struct weft_names {
 };
 
 /* Names the output of `node`; the name must be new. */
-enum weft_status weft_names_add(struct weft_names *names, struct weft_words *words,
-                                const char *name, int node);
+enum weft_status weft_symbols_add(struct weft_symbols *symbols,
+                                  struct weft_line_parser *parser, const char *name,
+                                  int node);
 
 /* The node called `name`, which is read now; WEFT_BATCH for "input". */
-enum weft_status weft_names_find(struct weft_names *names, struct weft_words *words,
-                                 const char *name, int *node);
+enum weft_status weft_symbols_find(struct weft_symbols *symbols,
+                                   struct weft_line_parser *parser, const char *name,
+                                   int *node);
 
 /* Fails if a name was never read. */
-enum weft_status weft_names_end(const struct weft_names *names, struct weft_words *words);
+enum weft_status weft_symbols_check_all_used(const struct weft_symbols *symbols,
+                                             struct weft_line_parser *parser);
 
 #endif

@@ -4,23 +4,25 @@
 #ifndef WEFT_NET_NOTES_H
 #define WEFT_NET_NOTES_H
 
-#define NOTE_FORMAT    "weft.format"    /* "1" */
-#define NOTE_NAME      "net.name"       /* "seed" */
-#define NOTE_TEXT      "net.text"       /* weft/net.h */
-#define NOTE_INPUT     "net.input"      /* "28 28 1": height width channels */
-#define NOTE_CLASSES   "data.classes"   /* a JSON array of names */
-#define NOTE_RELEASE   "data.release"   /* as weft_data_info tells; may be "" */
-#define NOTE_COUNT     "data.count"     /* pictures trained on */
-#define NOTE_MEAN      "data.mean"      /* a number for each channel, pixels in 0..1 */
-#define NOTE_DEVIATION "data.deviation" /* the same */
-#define NOTE_BATCH     "train.batch"    /* "512" */
-#define NOTE_SEED      "train.seed"     /* "1" */
-#define NOTE_KERNELS   "train.kernels"  /* which were chosen, hashed: weft_list.choices */
-#define NOTE_RATE      "train.rate"     /* learning rate */
-#define NOTE_STEP      "train.step"     /* steps finished */
-#define NOTE_EPOCH     "train.steps_per_epoch" /* "105" */
-#define NOTE_POWERS    "train.powers"          /* beta1 and beta2 to the power step + 1 */
-#define NOTE_PRECISION "train.precision" /* "float32", which an absent one means too */
-#define NOTE_TALLY     "train.tally" /* struct weft_tally: seen correct loss last_loss */
+#define META_FORMAT  "weft.format"    /* "1" */
+#define META_NAME    "net.name"       /* "small" */
+#define META_TEXT    "net.text"       /* weft/net.h */
+#define META_INPUT   "net.input"      /* "28 28 1": height width channels */
+#define META_CLASSES "data.classes"   /* a JSON array of names */
+#define META_DATASET "data.release"   /* as weft_dataset_info tells; may be "" */
+#define META_COUNT   "data.count"     /* images trained on */
+#define META_MEAN    "data.mean"      /* a number for each channel, pixels in 0..1 */
+#define META_STDDEV  "data.deviation" /* the same */
+#define META_BATCH   "train.batch"    /* "512" */
+#define META_SEED    "train.seed"     /* "1" */
+#define META_KERNELS \
+    "train.kernels" /* which were chosen, hashed: weft_command_list.config_hash */
+#define META_RATE      "train.rate"            /* learning rate */
+#define META_STEP      "train.step"            /* steps finished */
+#define META_EPOCH     "train.steps_per_epoch" /* "105" */
+#define META_POWERS    "train.powers"          /* beta1 and beta2 to the power step + 1 */
+#define META_PRECISION "train.precision" /* "float32", which an absent one means too */
+#define META_EPOCH_METRICS \
+    "train.tally" /* struct weft_epoch_metrics: seen correct loss last_loss */
 
 #endif

@@ -13,45 +13,47 @@ static size_t aligned(size_t bytes)
 }
 
 /* Whether `a`, placed, is in the way of `b`: alive at the same time and overlapping. */
-static bool collide(const struct weft_span *a, const struct weft_span *b)
+static bool collide(const struct weft_live_range *a, const struct weft_live_range *b)
 {
     return a->first <= b->last && b->first <= a->last &&
-           a->at < b->at + aligned(b->bytes) && b->at < a->at + aligned(a->bytes);
+           a->offset < b->offset + aligned(b->bytes) &&
+           b->offset < a->offset + aligned(a->bytes);
 }
 
-/* The lowest place for `span` among the first `placed` of `order`. */
-static void place_span(struct weft_span *const *order, int placed, struct weft_span *span)
+/* The lowest place for `range` among the first `placed` of `order`. */
+static void assign_range(struct weft_live_range *const *order, int placed,
+                         struct weft_live_range *range)
 {
-    span->at = 0;
+    range->offset = 0;
     for (int i = 0; i < placed; i++)
-        if (collide(order[i], span)) {
-            span->at = order[i]->at + aligned(order[i]->bytes);
+        if (collide(order[i], range)) {
+            range->offset = order[i]->offset + aligned(order[i]->bytes);
             i = -1;
         }
 }
 
 static int larger_first(const void *left, const void *right)
 {
-    const struct weft_span *a = *(struct weft_span *const *)left;
-    const struct weft_span *b = *(struct weft_span *const *)right;
+    const struct weft_live_range *a = *(struct weft_live_range *const *)left;
+    const struct weft_live_range *b = *(struct weft_live_range *const *)right;
     if (a->bytes != b->bytes)
         return a->bytes > b->bytes ? -1 : 1;
     return a < b ? -1 : a > b;
 }
 
-enum weft_status weft_spans_place(weft_context *ctx, struct weft_span *spans, int count,
-                                  size_t *peak)
+enum weft_status weft_arena_assign(weft_context *ctx, struct weft_live_range *live_ranges,
+                                   int count, size_t *peak)
 {
-    struct weft_span **order = malloc((size_t)count * sizeof(*order));
+    struct weft_live_range **order = malloc((size_t)count * sizeof(*order));
     if (!order)
         return weft_out_of_memory(ctx, "plan", (size_t)count * sizeof(*order));
     for (int i = 0; i < count; i++)
-        order[i] = &spans[i];
+        order[i] = &live_ranges[i];
     qsort(order, (size_t)count, sizeof(*order), larger_first);
     *peak = 0;
     for (int i = 0; i < count && order[i]->bytes; i++) {
-        place_span(order, i, order[i]);
-        size_t end = order[i]->at + aligned(order[i]->bytes);
+        assign_range(order, i, order[i]);
+        size_t end = order[i]->offset + aligned(order[i]->bytes);
         *peak = end > *peak ? end : *peak;
     }
     free(order);
@@ -75,20 +77,20 @@ static int end_time(const struct weft_plan *plan)
     return 2 * plan->graph.count + 1;
 }
 
-static struct weft_span *node_span(const struct weft_plan *plan, int node,
-                                   enum weft_node_span which)
+static struct weft_live_range *node_range(const struct weft_plan *plan, int node,
+                                          enum weft_node_tensor_id which)
 {
-    return &plan->spans[SPAN_STEP_COUNT + node * SPAN_NODE_COUNT + (int)which];
+    return &plan->live_ranges[TENSOR_STEP_COUNT + node * TENSOR_NODE_COUNT + (int)which];
 }
 
-/* The span holds something at this time. */
-static void touch(struct weft_span *span, int time, size_t bytes)
+/* The range holds something at this time. */
+static void touch(struct weft_live_range *range, int time, size_t bytes)
 {
-    if (!span->bytes || time < span->first)
-        span->first = time;
-    if (!span->bytes || time > span->last)
-        span->last = time;
-    span->bytes = bytes;
+    if (!range->bytes || time < range->first)
+        range->first = time;
+    if (!range->bytes || time > range->last)
+        range->last = time;
+    range->bytes = bytes;
 }
 
 /* Of the output of a node, or of WEFT_BATCH. What leaves the network is float32, and so
@@ -96,7 +98,7 @@ static void touch(struct weft_span *span, int time, size_t bytes)
 static enum weft_type type_of(const struct weft_plan *plan, int node)
 {
     int last = plan->graph.count - 1;
-    return node == last || node == weft_graph_source(&plan->graph, last, 0, false)
+    return node == last || node == weft_graph_producer(&plan->graph, last, 0, false)
                ? WEFT_FLOAT32
                : plan->type;
 }
@@ -114,81 +116,85 @@ static size_t bytes_of(const struct weft_plan *plan, int node)
 }
 
 /* Input `which` of a node: in training what is read must live until the way back. */
-static void span_input(const struct weft_plan *plan, int index, int which)
+static void live_input(const struct weft_plan *plan, int index, int which)
 {
-    int source = weft_graph_source(&plan->graph, index, which, plan->training);
-    struct weft_span *read =
-        source < 0 ? &plan->spans[SPAN_X] : node_span(plan, source, SPAN_Y);
+    int source = weft_graph_producer(&plan->graph, index, which, plan->training);
+    struct weft_live_range *read =
+        source < 0 ? &plan->live_ranges[TENSOR_X] : node_range(plan, source, TENSOR_Y);
     touch(read, index, read->bytes);
     if (plan->training)
         touch(read, backward_time(plan, source < 0 ? index : source), read->bytes);
 }
 
-static void span_node(const struct weft_plan *plan, int index)
+static void live_node(const struct weft_plan *plan, int index)
 {
     const struct weft_node *node = &plan->graph.nodes[index];
-    if (weft_node_idle(node, plan->training))
+    if (weft_node_is_noop(node, plan->training))
         return;
-    if (!(plan->training && node->op->last))
-        touch(node_span(plan, index, SPAN_Y), index, bytes_of(plan, index));
-    if (!plan->training && node->op->last)
-        touch(node_span(plan, index, SPAN_Y), end_time(plan), bytes_of(plan, index));
+    if (!(plan->training && node->op->is_loss))
+        touch(node_range(plan, index, TENSOR_Y), index, bytes_of(plan, index));
+    if (!plan->training && node->op->is_loss)
+        touch(node_range(plan, index, TENSOR_Y), end_time(plan), bytes_of(plan, index));
     if (plan->training && node->pool.r && node->pool.kind == WEFT_POOL_MAX) {
         size_t bytes = weft_shape_count(node->out) * (size_t)plan->batch *
-                       weft_pool_place_bytes(&node->pool);
-        touch(node_span(plan, index, SPAN_ARGMAX), index, bytes);
-        touch(node_span(plan, index, SPAN_ARGMAX), backward_time(plan, index), bytes);
+                       weft_pool_argmax_bytes(&node->pool);
+        touch(node_range(plan, index, TENSOR_ARGMAX), index, bytes);
+        touch(node_range(plan, index, TENSOR_ARGMAX), backward_time(plan, index), bytes);
     }
     if (plan->training && node->mean.count) {
         size_t bytes = STATISTICS * aligned((size_t)node->in.c * sizeof(float));
-        touch(node_span(plan, index, SPAN_STATISTICS), index, bytes);
-        touch(node_span(plan, index, SPAN_STATISTICS), backward_time(plan, index), bytes);
+        touch(node_range(plan, index, TENSOR_STATISTICS), index, bytes);
+        touch(node_range(plan, index, TENSOR_STATISTICS), backward_time(plan, index),
+              bytes);
     }
     for (int k = 0; k < weft_node_inputs(node); k++)
-        span_input(plan, index, k);
+        live_input(plan, index, k);
 }
 
 /* A gradient of `count` values is of the type of the node whose place it has. */
-static void touch_place(const struct weft_plan *plan, struct weft_place place, int time,
-                        size_t count)
+static void touch_ref(const struct weft_plan *plan, struct weft_tensor_ref ref, int time,
+                      size_t count)
 {
-    if (place.node != WEFT_NO_NODE)
-        touch(node_span(plan, place.node, place.which), time,
-              count * weft_type_bytes(type_of(plan, place.node)));
+    if (ref.node != WEFT_NO_NODE)
+        touch(node_range(plan, ref.node, ref.which), time,
+              count * weft_type_bytes(type_of(plan, ref.node)));
 }
 
 /* The gradients that the way back through a node reads and writes. */
-static void span_gradients(const struct weft_plan *plan, int index)
+static void live_gradients(const struct weft_plan *plan, int index)
 {
     const struct weft_node *node = &plan->graph.nodes[index];
-    const struct weft_flow *flow = &plan->flows[index];
-    int time = node->op->last ? loss_time(plan) : backward_time(plan, index);
-    if (weft_node_idle(node, true) || !flow->learns)
+    const struct weft_grad_plan *grad_plan = &plan->grad_plans[index];
+    int time = node->op->is_loss ? loss_time(plan) : backward_time(plan, index);
+    if (weft_node_is_noop(node, true) || !grad_plan->needs_grad)
         return;
-    if (!node->op->last)
-        touch_place(plan, (struct weft_place){flow->gradient, SPAN_DY}, time,
-                    count_of(plan, index));
+    if (!node->op->is_loss)
+        touch_ref(plan, (struct weft_tensor_ref){grad_plan->gradient, TENSOR_DY}, time,
+                  count_of(plan, index));
     for (int k = 0; k < WEFT_MAX_INPUTS; k++) {
-        const struct weft_part *part = &flow->parts[k];
-        if (part->to == WEFT_NO_NODE)
+        const struct weft_grad_term *term = &grad_plan->terms[k];
+        if (term->to == WEFT_NO_NODE)
             continue;
-        size_t count = count_of(plan, part->to);
-        touch_place(plan, part->at, time, count);
-        touch_place(plan, part->before, time, count);
-        touch_place(plan, part->into, time, count);
+        size_t count = count_of(plan, term->to);
+        touch_ref(plan, term->src, time, count);
+        touch_ref(plan, term->acc, time, count);
+        touch_ref(plan, term->dst, time, count);
     }
 }
 
-static void span_step(const struct weft_plan *plan)
+static void live_step(const struct weft_plan *plan)
 {
     size_t rows = (size_t)plan->batch * sizeof(float);
-    plan->spans[SPAN_X].first = -1;
-    plan->spans[SPAN_X].bytes = bytes_of(plan, WEFT_BATCH);
+    plan->live_ranges[TENSOR_X].first = -1;
+    plan->live_ranges[TENSOR_X].bytes = bytes_of(plan, WEFT_BATCH);
     if (!plan->training)
         return;
-    plan->spans[SPAN_LABELS] = (struct weft_span){-1, loss_time(plan), rows, 0};
-    plan->spans[SPAN_LOSS] = (struct weft_span){loss_time(plan), end_time(plan), rows, 0};
-    plan->spans[SPAN_HIT] = (struct weft_span){loss_time(plan), end_time(plan), rows, 0};
+    plan->live_ranges[TENSOR_LABELS] =
+        (struct weft_live_range){-1, loss_time(plan), rows, 0};
+    plan->live_ranges[TENSOR_LOSS] =
+        (struct weft_live_range){loss_time(plan), end_time(plan), rows, 0};
+    plan->live_ranges[TENSOR_CORRECT] =
+        (struct weft_live_range){loss_time(plan), end_time(plan), rows, 0};
 }
 
 static enum weft_status check_sizes(const struct weft_net *net, int batch)
@@ -209,15 +215,15 @@ static enum weft_status check_sizes(const struct weft_net *net, int batch)
 
 /* So that the loss's gradient at a logit is below 2^HEADROOM: the sum over the batch
  * rather than its mean, and some more, puts gradients into the middle of what float16
- * holds, 2^-24 to 2^16. In the first step of `seed`, `accurate` and `resnet9` all from
+ * holds, 2^-24 to 2^16. In the first step of `small`, `medium` and `resnet9` all from
  * 2^-4 to 2^12 are equally good; later in training gradients are smaller. */
-static int exponent_of(int batch)
+static int loss_scale_log2_of(int batch)
 {
     enum { HEADROOM = 6 };
-    int exponent = HEADROOM;
+    int loss_scale_log2 = HEADROOM;
     for (long n = 1; n < batch; n *= 2)
-        exponent++;
-    return exponent;
+        loss_scale_log2++;
+    return loss_scale_log2;
 }
 
 enum weft_status weft_plan_create(const struct weft_net *net, int batch, bool training,
@@ -231,33 +237,35 @@ enum weft_status weft_plan_create(const struct weft_net *net, int batch, bool tr
     plan->input = net->input;
     plan->batch = batch;
     plan->training = training;
-    plan->smoothing = net->smoothing;
+    plan->label_smoothing = net->label_smoothing;
     plan->type = type;
-    plan->exponent = training && type == WEFT_FLOAT16 ? exponent_of(batch) : 0;
-    int spans = SPAN_STEP_COUNT + SPAN_NODE_COUNT * net->graph.count;
+    plan->loss_scale_log2 =
+        training && type == WEFT_FLOAT16 ? loss_scale_log2_of(batch) : 0;
+    int live_ranges = TENSOR_STEP_COUNT + TENSOR_NODE_COUNT * net->graph.count;
     enum weft_status status = weft_graph_copy(net->ctx, &net->graph, &plan->graph);
     if (status)
         goto fail;
-    plan->spans = calloc((size_t)spans, sizeof(*plan->spans));
-    plan->flows = calloc((size_t)net->graph.count, sizeof(*plan->flows));
-    if (!plan->spans || !plan->flows) {
-        status =
-            weft_out_of_memory(net->ctx, "plan", (size_t)spans * sizeof(*plan->spans));
+    plan->live_ranges = calloc((size_t)live_ranges, sizeof(*plan->live_ranges));
+    plan->grad_plans = calloc((size_t)net->graph.count, sizeof(*plan->grad_plans));
+    if (!plan->live_ranges || !plan->grad_plans) {
+        status = weft_out_of_memory(net->ctx, "plan",
+                                    (size_t)live_ranges * sizeof(*plan->live_ranges));
         goto fail;
     }
     if (!plain)
         weft_graph_fuse(&plan->graph, training);
     if (!training)
-        weft_graph_prepare(&plan->graph, type);
-    span_step(plan);
+        weft_graph_plan_prepared_weights(&plan->graph, type);
+    live_step(plan);
     for (int i = 0; i < plan->graph.count; i++)
-        span_node(plan, i);
+        live_node(plan, i);
     if (training) {
-        weft_flows_find(&plan->graph, plan->flows);
+        weft_grad_plans_build(&plan->graph, plan->grad_plans);
         for (int i = 0; i < plan->graph.count; i++)
-            span_gradients(plan, i);
+            live_gradients(plan, i);
     }
-    if ((status = weft_spans_place(net->ctx, plan->spans, spans, &plan->bytes)))
+    if ((status =
+             weft_arena_assign(net->ctx, plan->live_ranges, live_ranges, &plan->bytes)))
         goto fail;
     *out = plan;
     return WEFT_OK;
@@ -271,15 +279,15 @@ void weft_plan_destroy(struct weft_plan **plan)
 {
     if (!*plan)
         return;
-    weft_graph_finish(&(*plan)->graph);
-    free((*plan)->flows);
-    free((*plan)->spans);
+    weft_graph_free(&(*plan)->graph);
+    free((*plan)->grad_plans);
+    free((*plan)->live_ranges);
     free(*plan);
     *plan = NULL;
 }
 
-int weft_plan_fit(const struct weft_net *net, int batch, bool training,
-                  enum weft_type type, size_t limit)
+int weft_plan_largest_batch(const struct weft_net *net, int batch, bool training,
+                            enum weft_type type, size_t limit)
 {
     int low = 0, high = batch;
     while (low < high) {
@@ -296,52 +304,53 @@ int weft_plan_fit(const struct weft_net *net, int batch, bool training,
     return low;
 }
 
-static struct weft_view floats(const struct weft_roles *roles,
-                               const struct weft_span *span, enum weft_type type)
+static struct weft_view floats(const struct weft_buffers *buffers,
+                               const struct weft_live_range *range, enum weft_type type)
 {
     size_t element = weft_type_bytes(type);
-    if (!span->bytes)
+    if (!range->bytes)
         return (struct weft_view){0};
-    return (struct weft_view){.mem = roles->activations,
-                              .offset = span->at / element,
-                              .count = span->bytes / element,
+    return (struct weft_view){.mem = buffers->activations,
+                              .offset = range->offset / element,
+                              .count = range->bytes / element,
                               .type = type};
 }
 
 struct weft_view weft_plan_node_view(const struct weft_plan *plan,
-                                     const struct weft_roles *roles, int node,
-                                     enum weft_node_span which)
+                                     const struct weft_buffers *buffers, int node,
+                                     enum weft_node_tensor_id which)
 {
-    const struct weft_span *span = node_span(plan, node, which);
-    if (which != SPAN_ARGMAX || !span->bytes)
-        return floats(roles, span,
-                      which == SPAN_STATISTICS ? WEFT_FLOAT32 : type_of(plan, node));
-    size_t place = weft_pool_place_bytes(&plan->graph.nodes[node].pool);
-    return (struct weft_view){roles->activations, span->at / place, span->bytes / place};
+    const struct weft_live_range *range = node_range(plan, node, which);
+    if (which != TENSOR_ARGMAX || !range->bytes)
+        return floats(buffers, range,
+                      which == TENSOR_STATISTICS ? WEFT_FLOAT32 : type_of(plan, node));
+    size_t place = weft_pool_argmax_bytes(&plan->graph.nodes[node].pool);
+    return (struct weft_view){buffers->activations, range->offset / place,
+                              range->bytes / place};
 }
 
-struct weft_view weft_plan_place_view(const struct weft_plan *plan,
-                                      const struct weft_roles *roles,
-                                      struct weft_place place)
+struct weft_view weft_plan_ref_view(const struct weft_plan *plan,
+                                    const struct weft_buffers *buffers,
+                                    struct weft_tensor_ref ref)
 {
-    return place.node == WEFT_NO_NODE
+    return ref.node == WEFT_NO_NODE
                ? (struct weft_view){0}
-               : weft_plan_node_view(plan, roles, place.node, place.which);
+               : weft_plan_node_view(plan, buffers, ref.node, ref.which);
 }
 
 struct weft_view weft_plan_step_view(const struct weft_plan *plan,
-                                     const struct weft_roles *roles,
-                                     enum weft_step_span which)
+                                     const struct weft_buffers *buffers,
+                                     enum weft_step_tensor_id which)
 {
-    return floats(roles, &plan->spans[which],
-                  which == SPAN_X ? type_of(plan, WEFT_BATCH) : WEFT_FLOAT32);
+    return floats(buffers, &plan->live_ranges[which],
+                  which == TENSOR_X ? type_of(plan, WEFT_BATCH) : WEFT_FLOAT32);
 }
 
 struct weft_view weft_plan_output(const struct weft_plan *plan,
-                                  const struct weft_roles *roles)
+                                  const struct weft_buffers *buffers)
 {
     int last = plan->graph.count - 1;
     if (plan->training)
-        last = weft_graph_source(&plan->graph, last, 0, true);
-    return weft_plan_node_view(plan, roles, last, SPAN_Y);
+        last = weft_graph_producer(&plan->graph, last, 0, true);
+    return weft_plan_node_view(plan, buffers, last, TENSOR_Y);
 }

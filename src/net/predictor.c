@@ -10,86 +10,88 @@
 #include <string.h>
 
 /* The model on one device. */
-struct seat {
+struct engine {
     struct weft_device *device;
     struct weft_mem *weights; /* NULL in float16 */
-    struct weft_infer *infer;
+    struct weft_inference *inference;
     const uint8_t *pixels; /* of a race under way */
 };
 
 struct weft_predictor {
-    struct seat seat;            /* who serves */
-    struct weft_device *builtin; /* ours, if it does; else NULL */
-    double difference, speedup;  /* of float16, if it was tried */
+    struct engine engine;       /* who serves */
+    struct weft_device *host;   /* ours, if it does; else NULL */
+    double difference, speedup; /* of float16, if it was tried */
 };
 
-static void seat_finish(struct seat *seat)
+static void engine_free(struct engine *engine)
 {
-    weft_infer_destroy(&seat->infer);
-    if (seat->weights)
-        seat->device->backend->free(seat->device, seat->weights);
+    weft_inference_destroy(&engine->inference);
+    if (engine->weights)
+        engine->device->backend->free(engine->device, engine->weights);
 }
 
-static enum weft_status seat_init(struct seat *seat, struct weft_device *device,
-                                  const struct weft_model *model, int batch,
-                                  enum weft_type type)
+static enum weft_status engine_init(struct engine *engine, struct weft_device *device,
+                                    const struct weft_model *model, int batch,
+                                    enum weft_type type)
 {
-    struct weft_normalization normalization =
-        weft_normalize(model->mean, model->deviation);
-    *seat = (struct seat){.device = device};
-    return weft_infer_place(device, model->net, model->weights, &normalization, batch,
-                            type, &seat->weights, &seat->infer);
+    struct weft_normalization normalization = weft_normalize(model->mean, model->stddev);
+    *engine = (struct engine){.device = device};
+    return weft_inference_create_with_weights(device, model->net, model->weights,
+                                              &normalization, batch, type,
+                                              &engine->weights, &engine->inference);
 }
 
 /* A batch, once. */
-static enum weft_status run_seat(void *runner)
+static enum weft_status run_engine(void *runner)
 {
-    const struct seat *seat = runner;
-    const uint8_t *pixels = seat->pixels;
-    return weft_infer_run(seat->infer, pixels, seat->infer->batch, seat->infer->rows);
+    const struct engine *engine = runner;
+    const uint8_t *pixels = engine->pixels;
+    return weft_inference_run(engine->inference, pixels, engine->inference->batch,
+                              engine->inference->rows);
 }
 
-static enum weft_status race(struct seat *first, struct seat *second,
-                             const uint8_t *pixels, struct weft_race *out)
+static enum weft_status ab_compare(struct engine *first, struct engine *second,
+                                   const uint8_t *pixels, struct weft_ab_result *out)
 {
     first->pixels = second->pixels = pixels;
-    enum weft_status status = weft_race(run_seat, (void *[]){first, second}, out);
+    enum weft_status status = weft_ab_compare(run_engine, (void *[]){first, second}, out);
     first->pixels = second->pixels = NULL;
     return status;
 }
 
-/* A batch of the pictures that were given, over and over; or of noise, each picture
+/* A batch of the images that were given, over and over; or of noise, each image
  * weaker than the one before, eight times, and then from black and white on again. */
-static enum weft_status make_pictures(const struct weft_infer *infer,
-                                      const struct weft_predictor_params *params,
-                                      uint8_t **out)
+static enum weft_status make_images(const struct weft_inference *inference,
+                                    const struct weft_predictor_params *params,
+                                    uint8_t **out)
 {
-    size_t picture = infer->picture_bytes, bytes = (size_t)infer->batch * picture;
+    size_t image = inference->image_bytes, bytes = (size_t)inference->batch * image;
     uint8_t *pixels = malloc(bytes);
     if (!pixels)
-        return weft_out_of_memory(infer->device->context, "predictor", bytes);
+        return weft_out_of_memory(inference->device->context, "predictor", bytes);
     for (size_t i = 0; i < bytes; i++) {
-        struct weft_random r = weft_philox(0, 0, (uint32_t)(i / 4), 0, 0, RANDOM_CHECK);
-        unsigned weaker = (unsigned)(i / picture % 9);
+        struct weft_random r = weft_philox(0, 0, (uint32_t)(i / 4), 0, 0, RANDOM_VERIFY);
+        unsigned weaker = (unsigned)(i / image % 9);
         unsigned noise = r.v[i % 4] >> 24;
         pixels[i] = (uint8_t)(weaker ? noise >> (weaker - 1) : noise & 128 ? 255 : 0);
     }
     if (params->pixels && params->pixel_count > 0)
-        for (int i = 0; i < infer->batch; i++)
-            memcpy(pixels + (size_t)i * picture,
-                   params->pixels + (size_t)(i % params->pixel_count) * picture, picture);
+        for (int i = 0; i < inference->batch; i++)
+            memcpy(pixels + (size_t)i * image,
+                   params->pixels + (size_t)(i % params->pixel_count) * image, image);
     *out = pixels;
     return WEFT_OK;
 }
 
 /* Whether `half` answers as `full` does. */
-static enum weft_status compare(const struct seat *full, const struct seat *half,
+static enum weft_status compare(const struct engine *full, const struct engine *half,
                                 const uint8_t *pixels, double *difference, bool *agrees)
 {
-    struct weft_infer *a = full->infer, *b = half->infer;
-    WEFT_TRY(weft_infer_run(a, pixels, a->batch, a->rows));
-    WEFT_TRY(weft_infer_run(b, pixels, b->batch, b->rows));
-    *agrees = weft_infer_agrees(b->rows, a->rows, a->batch, a->classes, difference);
+    struct weft_inference *a = full->inference, *b = half->inference;
+    WEFT_TRY(weft_inference_run(a, pixels, a->batch, a->rows));
+    WEFT_TRY(weft_inference_run(b, pixels, b->batch, b->rows));
+    *agrees =
+        weft_probabilities_match(b->rows, a->rows, a->batch, a->classes, difference);
     return WEFT_OK;
 }
 
@@ -98,24 +100,25 @@ static enum weft_status choose_precision(struct weft_predictor *p,
                                          const struct weft_model *model,
                                          const struct weft_predictor_params *params)
 {
-    struct seat half;
+    struct engine half;
     uint8_t *pixels = NULL;
-    struct weft_race result = {0};
+    struct weft_ab_result result = {0};
     bool agrees = false;
-    WEFT_TRY(seat_init(&half, p->seat.device, model, p->seat.infer->batch, WEFT_FLOAT16));
-    enum weft_status status = make_pictures(p->seat.infer, params, &pixels);
+    WEFT_TRY(engine_init(&half, p->engine.device, model, p->engine.inference->batch,
+                         WEFT_FLOAT16));
+    enum weft_status status = make_images(p->engine.inference, params, &pixels);
     if (!status)
-        status = compare(&p->seat, &half, pixels, &p->difference, &agrees);
+        status = compare(&p->engine, &half, pixels, &p->difference, &agrees);
     if (!status && agrees)
-        status = race(&p->seat, &half, pixels, &result);
-    struct seat loser = half;
+        status = ab_compare(&p->engine, &half, pixels, &result);
+    struct engine discarded = half;
     p->speedup = result.speedup;
-    if (!status && weft_race_decided(&result)) {
-        loser = p->seat;
-        p->seat = half;
+    if (!status && weft_ab_significant(&result)) {
+        discarded = p->engine;
+        p->engine = half;
     }
     free(pixels);
-    seat_finish(&loser);
+    engine_free(&discarded);
     return status;
 }
 
@@ -132,7 +135,7 @@ enum weft_status weft_predictor_create(weft_device *device, const weft_model *mo
     enum weft_type type =
         params->precision == WEFT_PRECISION_FLOAT16 ? WEFT_FLOAT16 : WEFT_FLOAT32;
     enum weft_status status =
-        seat_init(&p->seat, device, model, params->batch ? params->batch : 1, type);
+        engine_init(&p->engine, device, model, params->batch ? params->batch : 1, type);
     if (!status && params->precision == WEFT_PRECISION_AUTO)
         status = choose_precision(p, model, params);
     if (status)
@@ -146,20 +149,20 @@ void weft_predictor_destroy(weft_predictor **predictor)
 {
     if (!*predictor)
         return;
-    seat_finish(&(*predictor)->seat);
-    weft_device_close(&(*predictor)->builtin);
+    engine_free(&(*predictor)->engine);
+    weft_device_close(&(*predictor)->host);
     free(*predictor);
     *predictor = NULL;
 }
 
 void weft_predictor_info(const weft_predictor *p, struct weft_predictor_info *out)
 {
-    const struct weft_plan *plan = p->seat.infer->plan;
+    const struct weft_plan *plan = p->engine.inference->plan;
     bool half = plan->type == WEFT_FLOAT16;
     size_t kept = half ? 0 : weft_graph_floats(&plan->graph);
     *out = (struct weft_predictor_info){
         .precision = half ? WEFT_PRECISION_FLOAT16 : WEFT_PRECISION_FLOAT32,
-        .builtin = p->seat.device->info.kind == WEFT_DEVICE_BUILTIN,
+        .host = p->engine.device->info.kind == WEFT_DEVICE_HOST,
         .weight_bytes = (kept + plan->graph.prepared) * sizeof(float),
         .activation_bytes = plan->bytes,
         .difference = p->difference,
@@ -167,49 +170,49 @@ void weft_predictor_info(const weft_predictor *p, struct weft_predictor_info *ou
     };
 }
 
-enum weft_status weft_predictor_choose(weft_predictor *p, const weft_model *model,
-                                       bool *builtin)
+enum weft_status weft_predictor_autoselect_backend(weft_predictor *p,
+                                                   const weft_model *model, bool *host)
 {
     static const struct weft_predictor_params none = {0};
     struct weft_device *device = NULL;
-    struct seat rival;
+    struct engine candidate;
     uint8_t *pixels = NULL;
-    struct weft_race result = {0};
+    struct weft_ab_result result = {0};
     bool wins = false;
-    *builtin = p->builtin || p->seat.device->info.kind == WEFT_DEVICE_BUILTIN;
-    if (*builtin || p->seat.device->info.kind != WEFT_DEVICE_CPU)
+    *host = p->host || p->engine.device->info.kind == WEFT_DEVICE_HOST;
+    if (*host || p->engine.device->info.kind != WEFT_DEVICE_CPU)
         return WEFT_OK;
-    WEFT_TRY(weft_device_open_builtin(p->seat.device->context, &device));
+    WEFT_TRY(weft_device_open_host(p->engine.device->context, &device));
     enum weft_status status =
-        seat_init(&rival, device, model, p->seat.infer->batch, WEFT_FLOAT32);
+        engine_init(&candidate, device, model, p->engine.inference->batch, WEFT_FLOAT32);
     if (!status) {
-        status = make_pictures(p->seat.infer, &none, &pixels);
+        status = make_images(p->engine.inference, &none, &pixels);
         if (!status)
-            status = race(&p->seat, &rival, pixels, &result);
+            status = ab_compare(&p->engine, &candidate, pixels, &result);
         wins = !status && result.speedup > 1;
-        struct seat loser = wins ? p->seat : rival;
+        struct engine discarded = wins ? p->engine : candidate;
         if (wins) {
-            p->seat = rival;
-            p->builtin = device;
+            p->engine = candidate;
+            p->host = device;
         }
         free(pixels);
-        seat_finish(&loser);
+        engine_free(&discarded);
     }
     if (!wins)
         weft_device_close(&device);
-    *builtin = wins;
+    *host = wins;
     return status;
 }
 
-enum weft_status weft_predict(weft_predictor *predictor, const uint8_t *pixels, int count,
-                              float *probabilities)
+enum weft_status weft_predictor_run(weft_predictor *predictor, const uint8_t *pixels,
+                                    int count, float *probabilities)
 {
-    WEFT_REQUIRE(predictor->seat.device->context, count >= 0);
-    return weft_infer_run(predictor->seat.infer, pixels, count, probabilities);
+    WEFT_REQUIRE(predictor->engine.device->context, count >= 0);
+    return weft_inference_run(predictor->engine.inference, pixels, count, probabilities);
 }
 
-enum weft_status weft_evaluate(weft_predictor *predictor, const weft_data *data,
-                               struct weft_eval *out)
+enum weft_status weft_predictor_evaluate(weft_predictor *predictor,
+                                         const weft_dataset *data, struct weft_eval *out)
 {
-    return weft_infer_evaluate(predictor->seat.infer, data, out);
+    return weft_inference_evaluate(predictor->engine.inference, data, out);
 }

@@ -18,13 +18,13 @@ static int by_seconds(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-enum weft_status weft_race(weft_race_run *run, void *const runners[2],
-                           struct weft_race *out)
+enum weft_status weft_ab_compare(weft_ab_run_fn *run, void *const runners[2],
+                                 struct weft_ab_result *out)
 {
-    double seconds[2][WEFT_RACE_ROUNDS], best[2] = {0, 0};
-    *out = (struct weft_race){0};
-    for (int round = 0; round < WEFT_RACE_ROUNDS + WEFT_RACE_WARM; round++) {
-        int at = round < WEFT_RACE_WARM ? 0 : round - WEFT_RACE_WARM;
+    double seconds[2][WEFT_AB_ROUNDS], best[2] = {0, 0};
+    *out = (struct weft_ab_result){0};
+    for (int round = 0; round < WEFT_AB_ROUNDS + WEFT_AB_WARMUP_ROUNDS; round++) {
+        int at = round < WEFT_AB_WARMUP_ROUNDS ? 0 : round - WEFT_AB_WARMUP_ROUNDS;
         for (int k = 0; k < 2; k++) {
             double start = weft_clock_seconds();
             WEFT_TRY(run(runners[k]));
@@ -32,17 +32,17 @@ enum weft_status weft_race(weft_race_run *run, void *const runners[2],
             if (!round || seconds[k][at] < best[k])
                 best[k] = seconds[k][at];
         }
-        if (round > 0 && round < WEFT_RACE_WARM && best[1] > FAR_BEHIND * best[0])
+        if (round > 0 && round < WEFT_AB_WARMUP_ROUNDS && best[1] > FAR_BEHIND * best[0])
             return WEFT_OK;
-        out->won += round >= WEFT_RACE_WARM && seconds[1][at] < seconds[0][at];
+        out->won += round >= WEFT_AB_WARMUP_ROUNDS && seconds[1][at] < seconds[0][at];
     }
     for (int k = 0; k < 2; k++)
-        qsort(seconds[k], WEFT_RACE_ROUNDS, sizeof(**seconds), by_seconds);
-    out->speedup = seconds[0][WEFT_RACE_ROUNDS / 2] / seconds[1][WEFT_RACE_ROUNDS / 2];
+        qsort(seconds[k], WEFT_AB_ROUNDS, sizeof(**seconds), by_seconds);
+    out->speedup = seconds[0][WEFT_AB_ROUNDS / 2] / seconds[1][WEFT_AB_ROUNDS / 2];
     return WEFT_OK;
 }
 
-bool weft_race_decided(const struct weft_race *race)
+bool weft_ab_significant(const struct weft_ab_result *ab_result)
 {
-    return race->speedup >= least_speedup && race->won >= LEAST_WON;
+    return ab_result->speedup >= least_speedup && ab_result->won >= LEAST_WON;
 }

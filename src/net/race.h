@@ -5,24 +5,24 @@
 
 #include "../util/context.h"
 
-enum { WEFT_RACE_ROUNDS = 25, WEFT_RACE_WARM = 4 };
+enum { WEFT_AB_ROUNDS = 25, WEFT_AB_WARMUP_ROUNDS = 4 };
 
 /* Runs one of the two to its end, so that its time can be taken. */
-typedef enum weft_status weft_race_run(void *runner);
+typedef enum weft_status weft_ab_run_fn(void *runner);
 
-/* What came of a race: how many times as fast the second is as the first, by medians, 0
+/* What came of a ab_result: how many times as fast the second is as the first, by medians, 0
  * where it was not run to its end; and in how many rounds it was faster. */
-struct weft_race {
+struct weft_ab_result {
     double speedup;
     int won;
 };
 
 /* In turns, so that both meet the same machine, WARM rounds and ROUNDS that count. A
  * rival that is far behind in the first rounds, even at its best, is not waited for. */
-enum weft_status weft_race(weft_race_run *run, void *const runners[2],
-                           struct weft_race *out);
+enum weft_status weft_ab_compare(weft_ab_run_fn *run, void *const runners[2],
+                                 struct weft_ab_result *out);
 
 /* Whether the second is faster by some percent, and not by chance. */
-bool weft_race_decided(const struct weft_race *race);
+bool weft_ab_significant(const struct weft_ab_result *ab_result);
 
 #endif

@@ -89,7 +89,7 @@ static size_t type_bytes(const char *type)
     } types[] = {{"F64", 8}, {"F32", 4}, {"F16", 2}, {"BF16", 2}, {"I64", 8},
                  {"I32", 4}, {"I16", 2}, {"I8", 1},  {"U64", 8},  {"U32", 4},
                  {"U16", 2}, {"U8", 1},  {"BOOL", 1}};
-    for (size_t i = 0; i < WEFT_COUNT(types); i++)
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(types); i++)
         if (!strcmp(type, types[i].name))
             return types[i].bytes;
     return 0;
@@ -110,7 +110,8 @@ static bool entry_range(json_t *entry, size_t *begin, size_t *end)
     json_array_foreach(shape, i, extent)
     {
         json_int_t n = json_integer_value(extent);
-        if (!json_is_integer(extent) || n < 0 || !weft_multiply(bytes, (size_t)n, &bytes))
+        if (!json_is_integer(extent) || n < 0 ||
+            !weft_checked_mul(bytes, (size_t)n, &bytes))
             return false;
     }
     *begin = (size_t)from;
@@ -202,11 +203,11 @@ enum weft_status weft_safetensors_open(weft_context *ctx, const char *path,
     enum weft_status status = out->path ? read_header(out, raw.size)
                                         : weft_out_of_memory(ctx, path, strlen(path));
     if (status)
-        weft_safetensors_finish(out);
+        weft_safetensors_free(out);
     return status;
 }
 
-void weft_safetensors_finish(struct weft_safetensors *file)
+void weft_safetensors_free(struct weft_safetensors *file)
 {
     json_decref(file->header);
     free(file->bytes);
@@ -214,7 +215,8 @@ void weft_safetensors_finish(struct weft_safetensors *file)
     *file = (struct weft_safetensors){0};
 }
 
-const char *weft_safetensors_note(const struct weft_safetensors *file, const char *name)
+const char *weft_safetensors_metadata(const struct weft_safetensors *file,
+                                      const char *name)
 {
     return json_string_value(
         json_object_get(json_object_get(file->header, "__metadata__"), name));

@@ -36,10 +36,11 @@ struct weft_safetensors {
 
 enum weft_status weft_safetensors_open(weft_context *ctx, const char *path,
                                        struct weft_safetensors *out);
-void weft_safetensors_finish(struct weft_safetensors *file);
+void weft_safetensors_free(struct weft_safetensors *file);
 
 /* NULL: there is no such note. */
-const char *weft_safetensors_note(const struct weft_safetensors *file, const char *name);
+const char *weft_safetensors_metadata(const struct weft_safetensors *file,
+                                      const char *name);
 
 /* The floats of tensor `name`, which must have this shape. Not aligned: copy them.
  * WEFT_ERR_FORMAT if it is not there or otherwise. */

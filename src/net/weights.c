@@ -24,14 +24,15 @@ static const struct weft_param *param_of(const struct weft_node *node, size_t ki
     return (const struct weft_param *)((const char *)node + kinds[kind].offset);
 }
 
-static size_t place(const struct weft_node *node, size_t kind, size_t i)
+static size_t native_index(const struct weft_node *node, size_t kind, size_t i)
 {
     const struct weft_param *param = param_of(node, kind);
-    return param->at + (node->op->place ? node->op->place(node, param, i) : i);
+    return param->at +
+           (node->op->to_native_index ? node->op->to_native_index(node, param, i) : i);
 }
 
 /* Whether the node has a tensor of this kind that is asked for. */
-static bool has(const struct weft_node *node, size_t kind, enum weft_tensor_part part)
+static bool has(const struct weft_node *node, size_t kind, enum weft_tensor_filter part)
 {
     return param_of(node, kind)->count && (kinds[kind].trained || part == WEFT_ALL);
 }
@@ -50,7 +51,7 @@ static enum weft_status add(weft_context *ctx, const struct weft_node *node, siz
     }
     snprintf(name, NAME_BYTES, "%s%s.%s", prefix, node->name, kinds[kind].name);
     for (size_t i = 0; i < param->count; i++)
-        values[i] = weights[place(node, kind, i)];
+        values[i] = weights[native_index(node, kind, i)];
     struct weft_tensor *tensor = &tensors->list[tensors->count++];
     *tensor = (struct weft_tensor){
         .name = name, .rank = param->rank, .count = param->count, .values = values};
@@ -59,22 +60,22 @@ static enum weft_status add(weft_context *ctx, const struct weft_node *node, siz
 }
 
 enum weft_status weft_tensors_add(weft_context *ctx, const struct weft_graph *graph,
-                                  const char *prefix, enum weft_tensor_part part,
+                                  const char *prefix, enum weft_tensor_filter part,
                                   const float *weights, struct weft_tensors *tensors)
 {
-    size_t room = (size_t)tensors->count + (size_t)graph->count * WEFT_COUNT(kinds);
+    size_t room = (size_t)tensors->count + (size_t)graph->count * WEFT_ARRAY_SIZE(kinds);
     struct weft_tensor *more = realloc(tensors->list, room * sizeof(*more));
     if (!more)
         return weft_out_of_memory(ctx, "model", room * sizeof(*more));
     tensors->list = more;
     for (int n = 0; n < graph->count; n++)
-        for (size_t kind = 0; kind < WEFT_COUNT(kinds); kind++)
+        for (size_t kind = 0; kind < WEFT_ARRAY_SIZE(kinds); kind++)
             if (has(&graph->nodes[n], kind, part))
                 WEFT_TRY(add(ctx, &graph->nodes[n], kind, prefix, weights, tensors));
     return WEFT_OK;
 }
 
-void weft_tensors_finish(struct weft_tensors *tensors)
+void weft_tensors_free(struct weft_tensors *tensors)
 {
     for (int i = 0; i < tensors->count; i++) {
         free((char *)tensors->list[i].name);
@@ -98,7 +99,7 @@ static enum weft_status take(const struct weft_safetensors *file,
         float value;
         memcpy(&value, bytes + i * sizeof(value), sizeof(value));
         odd += !isfinite(value);
-        weights[place(node, kind, i)] = value;
+        weights[native_index(node, kind, i)] = value;
     }
     if (!odd)
         return WEFT_OK;
@@ -108,21 +109,21 @@ static enum weft_status take(const struct weft_safetensors *file,
             "%s: tensor \"%s\" holds %zu numbers that are not finite: training "
             "blew up; go back to an earlier file",
             file->path, name, odd);
-    weft_say(file->ctx, WEFT_LOG_WARN,
-             "%s: tensor \"%s\" holds %zu numbers that are not finite", file->path, name,
-             odd);
+    weft_log_message(file->ctx, WEFT_LOG_WARN,
+                     "%s: tensor \"%s\" holds %zu numbers that are not finite",
+                     file->path, name, odd);
     return WEFT_OK;
 }
 
-enum weft_status weft_tensors_take(const struct weft_safetensors *file,
+enum weft_status weft_tensors_load(const struct weft_safetensors *file,
                                    const struct weft_graph *graph, const char *prefix,
-                                   enum weft_tensor_part part, bool finite,
+                                   enum weft_tensor_filter part, bool finite,
                                    float *weights)
 {
     size_t floats = part == WEFT_ALL ? weft_graph_floats(graph) : graph->weights;
     memset(weights, 0, floats * sizeof(*weights));
     for (int n = 0; n < graph->count; n++)
-        for (size_t kind = 0; kind < WEFT_COUNT(kinds); kind++)
+        for (size_t kind = 0; kind < WEFT_ARRAY_SIZE(kinds); kind++)
             if (has(&graph->nodes[n], kind, part))
                 WEFT_TRY(take(file, &graph->nodes[n], kind, prefix, finite, weights));
     return WEFT_OK;

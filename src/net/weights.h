@@ -14,19 +14,19 @@ struct weft_tensors {
 };
 
 /* Which tensors: those that are trained, or the running statistics too. */
-enum weft_tensor_part { WEFT_TRAINED, WEFT_ALL };
+enum weft_tensor_filter { WEFT_TRAINED, WEFT_ALL };
 
 /* Adds the tensors PREFIX + name of every param of the graph, copied from `weights`. */
 enum weft_status weft_tensors_add(weft_context *ctx, const struct weft_graph *graph,
-                                  const char *prefix, enum weft_tensor_part part,
+                                  const char *prefix, enum weft_tensor_filter part,
                                   const float *weights, struct weft_tensors *tensors);
-void weft_tensors_finish(struct weft_tensors *tensors);
+void weft_tensors_free(struct weft_tensors *tensors);
 
 /* Reads them back into `weights`; the gaps between the params become 0. `finite`: a
  * number that is not finite is WEFT_ERR_FORMAT; otherwise it is a warning. */
-enum weft_status weft_tensors_take(const struct weft_safetensors *file,
+enum weft_status weft_tensors_load(const struct weft_safetensors *file,
                                    const struct weft_graph *graph, const char *prefix,
-                                   enum weft_tensor_part part, bool finite,
+                                   enum weft_tensor_filter part, bool finite,
                                    float *weights);
 
 #endif

@@ -27,7 +27,7 @@ static void ocl_close(struct weft_device *base)
 
 /* Lanes of the vectors that kernels are written in. GPUs report 1, since they work on
  * scalars; what counts there is the width of a load. */
-static int vector_of(cl_device_id id)
+static int native_vector_width(cl_device_id id)
 {
     cl_uint width = 0;
     if (clGetDeviceInfo(id, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, sizeof(width), &width,
@@ -40,16 +40,17 @@ static int vector_of(cl_device_id id)
  * smallest tile. */
 static enum weft_status check_family(const struct ocl_device *d)
 {
-    if (d->base.family == WEFT_FAMILY_VEC || ocl_has_room_for_tiles(&d->base.info))
+    if (d->base.family == WEFT_FAMILY_VEC || ocl_supports_tile_family(&d->base.info))
         return WEFT_OK;
     return weft_fail(d->base.context, WEFT_ERR_ARG,
                      "%s: the kernels of family tile need work-groups of %d items and %d "
                      "bytes of local memory; it has %zu and %llu: choose family vec",
-                     d->base.info.name, OCL_TILE_GROUP, OCL_TILE_LOCAL, d->max_group,
-                     (unsigned long long)d->local_bytes);
+                     d->base.info.name, OCL_TILE_MIN_WORK_GROUP, OCL_TILE_MIN_LOCAL_BYTES,
+                     d->max_work_group_size, (unsigned long long)d->local_mem_bytes);
 }
 
-static enum weft_status ocl_open(weft_context *ctx, const struct weft_found *found,
+static enum weft_status ocl_open(weft_context *ctx,
+                                 const struct weft_device_candidate *found,
                                  const struct weft_device_params *params,
                                  struct weft_device **out)
 {
@@ -73,18 +74,19 @@ static enum weft_status ocl_open(weft_context *ctx, const struct weft_found *fou
             clGetDeviceInfo(d->id, CL_DEVICE_PLATFORM, sizeof(platform), &platform, NULL);
     if ((status = ocl_check(ctx, error, "asking for the device's platform")))
         goto fail;
-    const struct ocl_class c = ocl_class_of(info, type);
+    const struct ocl_device_class c = ocl_classify_device(info, type);
     d->quirks = c.quirks;
-    d->build_options = d->base.family == WEFT_FAMILY_VEC ? "" : c.group_options;
+    d->build_options =
+        d->base.family == WEFT_FAMILY_VEC ? "" : c.work_group_family_options;
     d->is_cpu = info->kind == WEFT_DEVICE_CPU && !(d->quirks & OCL_QUIRK_SOFTWARE_GPU);
-    d->units = info->compute_units ? info->compute_units : 1;
-    d->max_group = info->max_group;
-    d->local_bytes = info->local_bytes;
+    d->compute_units = info->compute_units ? info->compute_units : 1;
+    d->max_work_group_size = info->max_work_group_size;
+    d->local_mem_bytes = info->local_mem_bytes;
     d->max_alloc = info->max_alloc_bytes;
-    d->vector = vector_of(d->id);
+    d->vector_width = native_vector_width(d->id);
     if ((status = check_family(d)))
         goto fail;
-    if (ctx->cache_dir && !(d->quirks & OCL_QUIRK_KEEPS_PROGRAMS))
+    if (ctx->cache_dir && !(d->quirks & OCL_QUIRK_HAS_OWN_CACHE))
         d->cache_dir = ocl_cache_open(ctx, ctx->cache_dir);
 
     const cl_context_properties properties[] = {CL_CONTEXT_PLATFORM,
@@ -95,9 +97,9 @@ static enum weft_status ocl_open(weft_context *ctx, const struct weft_found *fou
     d->queue = clCreateCommandQueue(d->context, d->id, 0, &error);
     if ((status = ocl_check(ctx, error, "making a queue")))
         goto fail;
-    if (d->base.family == WEFT_FAMILY_SG && (status = ocl_sub_groups_find(d)))
+    if (d->base.family == WEFT_FAMILY_SUBGROUP && (status = ocl_subgroups_detect(d)))
         goto fail;
-    if (d->base.family == WEFT_FAMILY_MMA && (status = ocl_matrix_unit_find(d)))
+    if (d->base.family == WEFT_FAMILY_MMA && (status = ocl_mma_detect(d)))
         goto fail;
     if (params->gemm == WEFT_GEMM_CLBLAST && (status = ocl_clblast_open(d)))
         goto fail;
@@ -110,9 +112,10 @@ fail:
 }
 
 /* Of what the driver is asked for. */
-static size_t whole_bytes(size_t bytes)
+static size_t padded_bytes(size_t bytes)
 {
-    return (bytes + WEFT_ALIGN - 1) / WEFT_ALIGN * WEFT_ALIGN + (size_t)WEFT_SLACK;
+    return (bytes + WEFT_ALIGN - 1) / WEFT_ALIGN * WEFT_ALIGN +
+           (size_t)WEFT_BUFFER_PADDING;
 }
 
 void ocl_free(struct weft_device *base, struct weft_mem *mem)
@@ -121,16 +124,16 @@ void ocl_free(struct weft_device *base, struct weft_mem *mem)
         return;
     if (mem->mem) {
         clReleaseMemObject(mem->mem);
-        base->allocated -= whole_bytes(mem->bytes);
+        base->allocated -= padded_bytes(mem->bytes);
     }
     free(mem);
 }
 
 /* Writes a piece by writing all; from NULL: zeros, and nothing is kept. */
-static cl_int write_whole(struct ocl_device *d, const struct weft_mem *to, size_t offset,
-                          const void *from, size_t bytes)
+static cl_int write_entire_buffer(struct ocl_device *d, const struct weft_mem *to,
+                                  size_t offset, const void *from, size_t bytes)
 {
-    size_t whole = whole_bytes(to->bytes);
+    size_t whole = padded_bytes(to->bytes);
     char *copy = calloc(1, whole);
     cl_int error = copy ? CL_SUCCESS : CL_OUT_OF_HOST_MEMORY;
     if (!error && from) {
@@ -148,17 +151,17 @@ static cl_int write_whole(struct ocl_device *d, const struct weft_mem *to, size_
 static cl_int clear(struct ocl_device *d, const struct weft_mem *mem)
 {
     static const cl_uint zero = 0;
-    if (d->quirks & OCL_QUIRK_WHOLE_WRITES)
-        return write_whole(d, mem, 0, NULL, 0);
+    if (d->quirks & OCL_QUIRK_NO_PARTIAL_WRITES)
+        return write_entire_buffer(d, mem, 0, NULL, 0);
     return clEnqueueFillBuffer(d->queue, mem->mem, &zero, sizeof(zero), 0,
-                               whole_bytes(mem->bytes), 0, NULL, NULL);
+                               padded_bytes(mem->bytes), 0, NULL, NULL);
 }
 
 enum weft_status ocl_alloc(struct weft_device *base, size_t bytes, struct weft_mem **out)
 {
     struct ocl_device *d = (struct ocl_device *)base;
     weft_context *ctx = base->context;
-    if (bytes > d->max_alloc || d->max_alloc - bytes < WEFT_SLACK + WEFT_ALIGN)
+    if (bytes > d->max_alloc || d->max_alloc - bytes < WEFT_BUFFER_PADDING + WEFT_ALIGN)
         return weft_fail(ctx, WEFT_ERR_NOMEM,
                          "opencl: a buffer of %zu bytes is wanted, but %s gives at most "
                          "%llu in one piece; use a smaller batch or network",
@@ -169,9 +172,9 @@ enum weft_status ocl_alloc(struct weft_device *base, size_t bytes, struct weft_m
     cl_int error;
     mem->bytes = bytes;
     mem->mem =
-        clCreateBuffer(d->context, CL_MEM_READ_WRITE, whole_bytes(bytes), NULL, &error);
+        clCreateBuffer(d->context, CL_MEM_READ_WRITE, padded_bytes(bytes), NULL, &error);
     if (!error)
-        base->allocated += whole_bytes(bytes);
+        base->allocated += padded_bytes(bytes);
     /* Many drivers reserve memory only when it is first used: filling and waiting brings
      * out here what would otherwise fail in a step. */
     if (!error)
@@ -182,7 +185,7 @@ enum weft_status ocl_alloc(struct weft_device *base, size_t bytes, struct weft_m
         ocl_free(base, mem);
         char what[192];
         snprintf(what, sizeof(what), "a buffer of %zu bytes on %s (%llu in all)", bytes,
-                 base->info.name, (unsigned long long)base->info.memory_bytes);
+                 base->info.name, (unsigned long long)base->info.global_mem_bytes);
         return ocl_check_memory(ctx, error, what);
     }
     *out = mem;
@@ -197,8 +200,8 @@ static enum weft_status transfer(struct weft_device *base, struct weft_mem *to,
     assert(offset <= to->bytes && bytes <= to->bytes - offset);
     if (!bytes)
         return WEFT_OK;
-    cl_int error = d->quirks & OCL_QUIRK_WHOLE_WRITES
-                       ? write_whole(d, to, offset, from, bytes)
+    cl_int error = d->quirks & OCL_QUIRK_NO_PARTIAL_WRITES
+                       ? write_entire_buffer(d, to, offset, from, bytes)
                        : clEnqueueWriteBuffer(d->queue, to->mem, wait, offset, bytes,
                                               from, 0, NULL, NULL);
     return ocl_check(base->context, error, "writing to the device");
@@ -210,8 +213,8 @@ static enum weft_status ocl_write(struct weft_device *base, struct weft_mem *to,
     return transfer(base, to, offset, from, bytes, CL_TRUE);
 }
 
-static enum weft_status ocl_send(struct weft_device *base, struct weft_mem *to,
-                                 size_t offset, const void *from, size_t bytes)
+static enum weft_status ocl_write_async(struct weft_device *base, struct weft_mem *to,
+                                        size_t offset, const void *from, size_t bytes)
 {
     return transfer(base, to, offset, from, bytes, CL_FALSE);
 }
@@ -232,49 +235,49 @@ static enum weft_status ocl_wait(struct weft_device *base)
 {
     struct ocl_device *d = (struct ocl_device *)base;
     cl_int error = CL_SUCCESS;
-    if (d->quirks & OCL_QUIRK_EARLY_FINISH)
+    if (d->quirks & OCL_QUIRK_FINISH_NEEDS_MARKER)
         error = clEnqueueMarkerWithWaitList(d->queue, 0, NULL, NULL);
     return ocl_check(base->context, error ? error : clFinish(d->queue),
                      "waiting for the device");
 }
 
 /* A dense layer is done as the convolution that it is. */
-#define SLOT(slot, conv, dense)                                       \
-    static enum weft_status conv(struct weft_list *list,              \
+#define DEFINE_CONV_PASS(pass, conv, dense)                           \
+    static enum weft_status conv(struct weft_command_list *list,      \
                                  const struct weft_conv_args *args)   \
     {                                                                 \
-        return ocl_record(list, slot, args);                          \
+        return ocl_record_conv(list, pass, args);                     \
     }                                                                 \
-    static enum weft_status dense(struct weft_list *list,             \
+    static enum weft_status dense(struct weft_command_list *list,     \
                                   const struct weft_dense_args *args) \
     {                                                                 \
         struct weft_conv_args as_conv = weft_dense_as_conv(args);     \
-        return ocl_record(list, slot, &as_conv);                      \
+        return ocl_record_conv(list, pass, &as_conv);                 \
     }
-SLOT(OCL_FORWARD, conv_forward, dense_forward)
-SLOT(OCL_BACKWARD_DATA, conv_backward_data, dense_backward_data)
-SLOT(OCL_BACKWARD_WEIGHTS, conv_backward_weights, dense_backward_weights)
+DEFINE_CONV_PASS(OCL_PASS_FORWARD, conv_forward, dense_forward)
+DEFINE_CONV_PASS(OCL_PASS_BWD_DATA, conv_backward_data, dense_backward_data)
+DEFINE_CONV_PASS(OCL_PASS_BWD_WEIGHTS, conv_backward_weights, dense_backward_weights)
 
 const struct weft_backend weft_backend_opencl = {
     .name = "opencl",
     .tuner = &ocl_tuner,
-    .find = ocl_find,
+    .enumerate = ocl_enumerate,
     .open = ocl_open,
     .close = ocl_close,
     .alloc = ocl_alloc,
     .free = ocl_free,
     .write = ocl_write,
-    .send = ocl_send,
+    .write_async = ocl_write_async,
     .read = ocl_read,
     .wait = ocl_wait,
     .list_create = ocl_list_create,
-    .list_seal = ocl_list_seal,
+    .list_finalize = ocl_list_finalize,
     .replay = ocl_replay,
-    .replay_part = ocl_replay_part,
-    .timer = ocl_timer,
-    .tell_launch = ocl_tell_launch,
+    .replay_range = ocl_replay_range,
+    .time_replays = ocl_timer,
+    .describe_launch = ocl_describe_launch,
     .list_destroy = ocl_list_destroy,
-    .input = ocl_input,
+    .make_batch = ocl_make_batch,
     .conv_forward = conv_forward,
     .conv_backward_data = conv_backward_data,
     .conv_backward_weights = conv_backward_weights,
@@ -286,14 +289,14 @@ const struct weft_backend weft_backend_opencl = {
     .act_forward = ocl_act_forward,
     .act_backward = ocl_act_backward,
     .add = ocl_add,
-    .norm_forward = ocl_norm_forward,
-    .norm_apply = ocl_norm_apply,
-    .norm_backward = ocl_norm_backward,
-    .fold = ocl_fold,
-    .convert = ocl_convert,
+    .batch_norm_forward = ocl_batch_norm_forward,
+    .batch_norm_inference = ocl_batch_norm_inference,
+    .batch_norm_backward = ocl_batch_norm_backward,
+    .fold_batch_norm = ocl_fold_batch_norm,
+    .cast = ocl_cast,
     .dropout = ocl_dropout,
     .softmax = ocl_softmax,
     .loss = ocl_loss,
-    .update = ocl_update,
+    .optimizer_step = ocl_optimizer_step,
     .probe = ocl_probe,
 };

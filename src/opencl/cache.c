@@ -57,7 +57,7 @@ void ocl_cache_key(const struct ocl_device *d, const void *source, size_t bytes,
     add_text(&hash, text);
     ocl_platform_text(platform, CL_PLATFORM_VERSION, text, sizeof(text));
     add_text(&hash, text);
-    for (size_t i = 0; i < WEFT_COUNT(texts); i++) {
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(texts); i++) {
         ocl_device_text(d->id, texts[i], text, sizeof(text));
         add_text(&hash, text);
     }
@@ -71,15 +71,16 @@ char *ocl_cache_open(weft_context *ctx, const char *path)
 {
     struct stat info;
     if (weft_folder_create(NULL, path, 0700) || lstat(path, &info)) {
-        weft_say(ctx, WEFT_LOG_WARN,
-                 "%s: cannot be made, so compiled kernels are not kept", path);
+        weft_log_message(ctx, WEFT_LOG_WARN,
+                         "%s: cannot be made, so compiled kernels are not kept", path);
         return NULL;
     }
     if (!S_ISDIR(info.st_mode) || info.st_uid != geteuid() || (info.st_mode & 022)) {
-        weft_say(ctx, WEFT_LOG_WARN,
-                 "%s: is not a folder that you alone may write to (chmod 700), so "
-                 "compiled kernels are not kept",
-                 path);
+        weft_log_message(
+            ctx, WEFT_LOG_WARN,
+            "%s: is not a folder that you alone may write to (chmod 700), so "
+            "compiled kernels are not kept",
+            path);
         return NULL;
     }
     return strdup(path);
@@ -119,7 +120,7 @@ void *ocl_cache_read(const char *dir, const uint8_t key[OCL_KEY_BYTES], size_t *
     }
     free(path);
     if (!valid(&file, key)) {
-        weft_file_finish(&file);
+        weft_file_free(&file);
         return NULL;
     }
     *bytes = file.size - sizeof(struct header);

@@ -14,15 +14,17 @@
 #define TUNER_REVISION "1"
 
 /* How far from a measured batch its winner is still taken. */
-enum { MOST_BATCH_RATIO = 4 };
+enum { MAX_BATCH_RATIO = 4 };
 
-void ocl_choice_text(const struct ocl_choice *choice, char out[OCL_PROBLEM_BYTES])
+void ocl_config_format(const struct ocl_kernel_config *config,
+                       char out[OCL_PROBLEM_KEY_BYTES])
 {
-    const struct ocl_tunable *tunable = choice->algorithm->tunables;
-    size_t used = (size_t)snprintf(out, OCL_PROBLEM_BYTES, "%s", choice->algorithm->name);
-    for (int i = 0; tunable[i].name && used < OCL_PROBLEM_BYTES; i++)
-        used += (size_t)snprintf(out + used, OCL_PROBLEM_BYTES - used, " %s=%d",
-                                 tunable[i].name, choice->values[i]);
+    const struct ocl_tunable *tunable = config->algorithm->tunables;
+    size_t used =
+        (size_t)snprintf(out, OCL_PROBLEM_KEY_BYTES, "%s", config->algorithm->name);
+    for (int i = 0; tunable[i].name && used < OCL_PROBLEM_KEY_BYTES; i++)
+        used += (size_t)snprintf(out + used, OCL_PROBLEM_KEY_BYTES - used, " %s=%d",
+                                 tunable[i].name, config->values[i]);
 }
 
 /* The words after the algorithm's name. */
@@ -49,20 +51,20 @@ static bool read_values(const struct ocl_algorithm *algorithm, const char *text,
     return true;
 }
 
-bool ocl_choice_read(const struct ocl_device *device, enum ocl_slot slot,
-                     const struct weft_conv_args *args, const char *text,
-                     struct ocl_choice *out)
+bool ocl_config_parse(const struct ocl_device *device, enum ocl_conv_pass pass,
+                      const struct weft_conv_args *args, const char *text,
+                      struct ocl_kernel_config *out)
 {
     const struct ocl_algorithm *all[OCL_MAX_ALGORITHMS];
-    int count = ocl_algorithms(device, slot, all);
+    int count = ocl_list_algorithms(device, pass, all);
     size_t length = strcspn(text, " ");
     for (int i = 0; i < count; i++) {
-        *out = (struct ocl_choice){.algorithm = all[i]};
+        *out = (struct ocl_kernel_config){.algorithm = all[i]};
         if (strlen(all[i]->name) != length || strncmp(text, all[i]->name, length) ||
-            !all[i]->fit(device, args, out->values))
+            !all[i]->applicability(device, args, out->values))
             continue;
         return read_values(all[i], text + length, out->values) &&
-               all[i]->allows(device, args, out->values);
+               all[i]->validate_config(device, args, out->values);
     }
     return false;
 }
@@ -79,34 +81,34 @@ static uint64_t device_hash(const struct ocl_device *d)
     hash = weft_hash_add(hash, text);
     ocl_platform_text(platform, CL_PLATFORM_VERSION, text, sizeof(text));
     hash = weft_hash_add(hash, text);
-    for (size_t i = 0; i < WEFT_COUNT(texts); i++) {
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(texts); i++) {
         ocl_device_text(d->id, texts[i], text, sizeof(text));
         hash = weft_hash_add(hash, text);
     }
-    snprintf(text, sizeof(text), "%u units", d->units);
+    snprintf(text, sizeof(text), "%u units", d->compute_units);
     return weft_hash_add(hash, text);
 }
 
-uint64_t ocl_choice_stamp(struct ocl_device *device, enum ocl_slot slot,
-                          const struct weft_conv_args *args,
-                          const struct ocl_choice *choice)
+uint64_t ocl_config_fingerprint(struct ocl_device *device, enum ocl_conv_pass pass,
+                                const struct weft_conv_args *args,
+                                const struct ocl_kernel_config *config)
 {
-    struct weft_list *list;
-    uint64_t stamp = 0;
-    (void)slot;
+    struct weft_command_list *list;
+    uint64_t fingerprint = 0;
+    (void)pass;
     if (ocl_list_create(&device->base, &list))
         return 0;
-    ocl_list_dry(list);
-    ocl_begin(list);
-    if (!choice->algorithm->record(list, args, choice->values))
-        stamp = device_hash(device) ^ ocl_list_sources(list);
+    ocl_list_set_dry_run(list);
+    ocl_begin_primitive(list);
+    if (!config->algorithm->record(list, args, config->values))
+        fingerprint = device_hash(device) ^ ocl_list_source_hash(list);
     ocl_list_destroy(list);
-    return stamp;
+    return fingerprint;
 }
 
 /* How far the batches of two texts lie apart, as a ratio of 1 or more, if they say the
  * same otherwise; 0: they do not. */
-static double batch_ratio(const char *a, const char *b)
+static double batch_size_ratio(const char *a, const char *b)
 {
     const char *n = strstr(a, " n="), *m = strstr(b, " n=");
     if (!n || !m || n - a != m - b || strncmp(a, b, (size_t)(n - a)))
@@ -119,45 +121,50 @@ static double batch_ratio(const char *a, const char *b)
     return x > y ? x / y : y / x;
 }
 
-/* Whether the row's choice can be used now, for this problem. */
-static bool usable(const struct ocl_device *device, enum ocl_slot slot,
-                   const struct weft_conv_args *args, const struct weft_row *row,
-                   struct ocl_choice *out)
+/* Whether the row's config can be used now, for this problem. */
+static bool is_usable(const struct ocl_device *device, enum ocl_conv_pass pass,
+                      const struct weft_conv_args *args,
+                      const struct weft_tuning_entry *row, struct ocl_kernel_config *out)
 {
     const struct weft_tuning *tuning = device->base.tuning;
-    char problem[OCL_PROBLEM_BYTES];
-    if (!ocl_choice_read(device, slot, args, row->choice, out))
+    char problem[OCL_PROBLEM_KEY_BYTES];
+    if (!ocl_config_parse(device, pass, args, row->config, out))
         return false;
-    uint64_t stamp = ocl_choice_stamp((struct ocl_device *)device, slot, args, out);
-    ocl_problem_text(device, slot, args, problem);
-    return stamp && (row->state == WEFT_ROW_CURATED || row->stamp == stamp) &&
-           !weft_tuning_denies(tuning, problem, row->choice, stamp);
+    uint64_t fingerprint =
+        ocl_config_fingerprint((struct ocl_device *)device, pass, args, out);
+    ocl_problem_key_format(device, pass, args, problem);
+    return fingerprint &&
+           (row->state == WEFT_TUNING_BUNDLED || row->fingerprint == fingerprint) &&
+           !weft_tuning_rejects(tuning, problem, row->config, fingerprint);
 }
 
-bool ocl_choose_tuned(const struct ocl_device *device, enum ocl_slot slot,
-                      const struct weft_conv_args *args, struct ocl_choice *out)
+bool ocl_select_tuned_config(const struct ocl_device *device, enum ocl_conv_pass pass,
+                             const struct weft_conv_args *args,
+                             struct ocl_kernel_config *out)
 {
     const struct weft_tuning *tuning = device->base.tuning;
-    char problem[OCL_PROBLEM_BYTES];
+    char problem[OCL_PROBLEM_KEY_BYTES];
     double nearest = 0;
     bool found = false;
-    if (!tuning || device->base.gemm != WEFT_GEMM_OWN)
+    if (!tuning || device->base.gemm != WEFT_GEMM_NATIVE)
         return false;
-    ocl_problem_text(device, slot, args, problem);
+    ocl_problem_key_format(device, pass, args, problem);
     /* Measured rows stand behind the shipped ones, and win over them at any distance. */
-    for (int pass = 0; pass < 2 && !found; pass++) {
-        int from = pass ? 0 : tuning->curated,
-            to = pass ? tuning->curated : tuning->count;
+    for (int tier = 0; tier < 2 && !found; tier++) {
+        int from = tier ? 0 : tuning->bundled,
+            to = tier ? tuning->bundled : tuning->count;
         for (int i = from; i < to; i++) {
-            const struct weft_row *row = &tuning->rows[i];
-            struct ocl_choice choice;
-            double ratio = weft_row_denied(row) ? 0 : batch_ratio(problem, row->problem);
-            if (ratio < 1 || ratio > MOST_BATCH_RATIO || (found && ratio >= nearest) ||
-                !usable(device, slot, args, row, &choice))
+            const struct weft_tuning_entry *row = &tuning->rows[i];
+            struct ocl_kernel_config config;
+            double ratio = weft_tuning_entry_rejected(row)
+                               ? 0
+                               : batch_size_ratio(problem, row->problem);
+            if (ratio < 1 || ratio > MAX_BATCH_RATIO || (found && ratio >= nearest) ||
+                !is_usable(device, pass, args, row, &config))
                 continue;
             found = true;
             nearest = ratio;
-            *out = choice;
+            *out = config;
         }
     }
     return found;

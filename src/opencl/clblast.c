@@ -9,24 +9,24 @@
 #include <clblast_c.h>
 
 /* c = a b, row by row; a is m x k and b k x n once turned. */
-struct product {
-    CLBlastTranspose a_turned, b_turned;
+struct clblast_gemm {
+    CLBlastTranspose trans_a, trans_b;
     size_t m, n, k;
     struct weft_view a, b, c;
 };
 
-static size_t a_row(const struct product *p)
+static size_t lda(const struct clblast_gemm *p)
 {
-    return p->a_turned == CLBlastTransposeYes ? p->m : p->k;
+    return p->trans_a == CLBlastTransposeYes ? p->m : p->k;
 }
 
-static size_t b_row(const struct product *p)
+static size_t ldb(const struct clblast_gemm *p)
 {
-    return p->b_turned == CLBlastTransposeYes ? p->k : p->n;
+    return p->trans_b == CLBlastTransposeYes ? p->k : p->n;
 }
 
-static enum weft_status check(const struct ocl_device *device, const struct product *p,
-                              CLBlastStatusCode code)
+static enum weft_status check(const struct ocl_device *device,
+                              const struct clblast_gemm *p, CLBlastStatusCode code)
 {
     if (code == CLBlastSuccess)
         return WEFT_OK;
@@ -39,31 +39,31 @@ static enum weft_status check(const struct ocl_device *device, const struct prod
         p->m, p->n, p->k, device->base.info.name, (int)code);
 }
 
-static enum weft_status multiply(struct ocl_device *device, const struct product *p,
+static enum weft_status multiply(struct ocl_device *device, const struct clblast_gemm *p,
                                  cl_mem a, size_t a_at, cl_mem b, size_t b_at, cl_mem c,
-                                 size_t c_at, cl_mem spare)
+                                 size_t c_at, cl_mem temp_buffer)
 {
     return check(device, p,
-                 CLBlastSgemmWithTempBuffer(CLBlastLayoutRowMajor, p->a_turned,
-                                            p->b_turned, p->m, p->n, p->k, 1.0f, a, a_at,
-                                            a_row(p), b, b_at, b_row(p), 0.0f, c, c_at,
-                                            p->n, &device->queue, NULL, spare));
+                 CLBlastSgemmWithTempBuffer(CLBlastLayoutRowMajor, p->trans_a, p->trans_b,
+                                            p->m, p->n, p->k, 1.0f, a, a_at, lda(p), b,
+                                            b_at, ldb(p), 0.0f, c, c_at, p->n,
+                                            &device->queue, NULL, temp_buffer));
 }
 
-static enum weft_status replay_product(struct weft_list *list, void *data)
+static enum weft_status replay_gemm(struct weft_command_list *list, void *data)
 {
-    const struct product *p = data;
-    return multiply(ocl_of(list), p, p->a.mem->mem, p->a.offset, p->b.mem->mem,
-                    p->b.offset, p->c.mem->mem, p->c.offset, ocl_scratch_mem(list));
+    const struct clblast_gemm *p = data;
+    return multiply(ocl_device_of(list), p, p->a.mem->mem, p->a.offset, p->b.mem->mem,
+                    p->b.offset, p->c.mem->mem, p->c.offset, ocl_workspace_mem(list));
 }
 
 /* Does the product once on memory of its own, so that CLBlast compiles what it will use
  * before the first step rather than in it. */
-static enum weft_status warm_up(struct ocl_device *device, const struct product *p,
-                                size_t spare_bytes)
+static enum weft_status warm_up(struct ocl_device *device, const struct clblast_gemm *p,
+                                size_t temp_bytes)
 {
     const size_t bytes[4] = {p->a.count * sizeof(float), p->b.count * sizeof(float),
-                             p->c.count * sizeof(float), spare_bytes};
+                             p->c.count * sizeof(float), temp_bytes};
     struct weft_mem *mem[4] = {NULL};
     enum weft_status status = WEFT_OK;
     for (int i = 0; i < 4 && !status; i++)
@@ -79,20 +79,21 @@ static enum weft_status warm_up(struct ocl_device *device, const struct product 
     return status;
 }
 
-static enum weft_status append_product(struct weft_list *list, const struct product *p)
+static enum weft_status append_gemm(struct weft_command_list *list,
+                                    const struct clblast_gemm *p)
 {
-    struct ocl_device *device = ocl_of(list);
+    struct ocl_device *device = ocl_device_of(list);
     size_t bytes = 0;
-    WEFT_TRY(check(
-        device, p,
-        CLBlastSGemmTempBufferSize(CLBlastLayoutRowMajor, p->a_turned, p->b_turned, p->m,
-                                   p->n, p->k, p->a.offset, a_row(p), p->b.offset,
-                                   b_row(p), p->c.offset, p->n, &device->queue, &bytes)));
-    size_t place = bytes ? ocl_scratch(list, bytes) : 0;
+    WEFT_TRY(check(device, p,
+                   CLBlastSGemmTempBufferSize(CLBlastLayoutRowMajor, p->trans_a,
+                                              p->trans_b, p->m, p->n, p->k, p->a.offset,
+                                              lda(p), p->b.offset, ldb(p), p->c.offset,
+                                              p->n, &device->queue, &bytes)));
+    size_t place = bytes ? ocl_workspace(list, bytes) : 0;
     assert(place == 0); /* CLBlast takes a buffer, not a place in one */
     (void)place;
     WEFT_TRY(warm_up(device, p, bytes));
-    return ocl_call(list, replay_product, p, sizeof(*p));
+    return ocl_host_call(list, replay_gemm, p, sizeof(*p));
 }
 
 static size_t rows_of(const struct weft_conv *c)
@@ -100,96 +101,96 @@ static size_t rows_of(const struct weft_conv *c)
     return (size_t)c->n * (size_t)c->h * (size_t)c->w;
 }
 
-static enum weft_status append_bias_act(struct weft_list *list,
+static enum weft_status append_bias_act(struct weft_command_list *list,
                                         const struct weft_conv_args *args)
 {
-    const struct ocl_device *device = ocl_of(list);
+    const struct ocl_device *device = ocl_device_of(list);
     struct ocl_options options = {""};
-    ocl_define(&options, "VW", device->vector);
+    ocl_define(&options, "VW", device->vector_width);
     ocl_define(&options, "COLUMNS", args->conv.k);
     ocl_define(&options, "BIAS", args->bias.mem != NULL);
     ocl_define(&options, "ACT", (long)args->activation.act);
-    size_t vectors = ocl_vectors((size_t)args->conv.k, device->vector);
-    return ocl_launch(
-        list, options.text,
-        &(struct ocl_launch){
-            .source = "dense_clblast.cl",
-            .kernel = "bias_act",
-            .global = {rows_of(&args->conv) * vectors},
-            .local = {ocl_group(device)},
-            .arg_count = 4,
-            .args = {OCL_VIEW(args->bias), OCL_VIEW(args->y),
-                     OCL_INT(rows_of(&args->conv)), OCL_FLOAT(args->activation.slope)},
-        });
+    size_t vectors = ocl_vector_count((size_t)args->conv.k, device->vector_width);
+    return ocl_launch(list, options.text,
+                      &(struct ocl_launch){
+                          .source = "dense_clblast.cl",
+                          .kernel = "bias_act",
+                          .global = {rows_of(&args->conv) * vectors},
+                          .local = {ocl_default_work_group(device)},
+                          .arg_count = 4,
+                          .args = {OCL_VIEW(args->bias), OCL_VIEW(args->y),
+                                   OCL_INT(rows_of(&args->conv)),
+                                   OCL_FLOAT(args->activation.negative_slope)},
+                      });
 }
 
-static enum weft_status forward(struct weft_list *list, const struct weft_conv_args *args,
-                                const int *values)
+static enum weft_status forward(struct weft_command_list *list,
+                                const struct weft_conv_args *args, const int *values)
 {
     const struct weft_conv *c = &args->conv;
     (void)values;
-    WEFT_TRY(append_product(list, &(struct product){
-                                      .a_turned = CLBlastTransposeNo,
-                                      .b_turned = CLBlastTransposeNo,
-                                      .m = rows_of(c),
-                                      .n = (size_t)c->k,
-                                      .k = (size_t)c->c,
-                                      .a = args->x,
-                                      .b = args->w,
-                                      .c = args->y,
-                                  }));
+    WEFT_TRY(append_gemm(list, &(struct clblast_gemm){
+                                   .trans_a = CLBlastTransposeNo,
+                                   .trans_b = CLBlastTransposeNo,
+                                   .m = rows_of(c),
+                                   .n = (size_t)c->k,
+                                   .k = (size_t)c->c,
+                                   .a = args->x,
+                                   .b = args->w,
+                                   .c = args->y,
+                               }));
     if (!args->bias.mem && args->activation.act == WEFT_ACT_identity)
         return WEFT_OK;
     return append_bias_act(list, args);
 }
 
-static enum weft_status backward_data(struct weft_list *list,
+static enum weft_status backward_data(struct weft_command_list *list,
                                       const struct weft_conv_args *args,
                                       const int *values)
 {
     const struct weft_conv *c = &args->conv;
     (void)values;
-    WEFT_TRY(append_product(list, &(struct product){
-                                      .a_turned = CLBlastTransposeNo,
-                                      .b_turned = CLBlastTransposeYes,
-                                      .m = rows_of(c),
-                                      .n = (size_t)c->c,
-                                      .k = (size_t)c->k,
-                                      .a = args->dy,
-                                      .b = args->w,
-                                      .c = args->dx,
-                                  }));
-    if (!args->gate.output.mem)
+    WEFT_TRY(append_gemm(list, &(struct clblast_gemm){
+                                   .trans_a = CLBlastTransposeNo,
+                                   .trans_b = CLBlastTransposeYes,
+                                   .m = rows_of(c),
+                                   .n = (size_t)c->c,
+                                   .k = (size_t)c->k,
+                                   .a = args->dy,
+                                   .b = args->w,
+                                   .c = args->dx,
+                               }));
+    if (!args->act_grad.output.mem)
         return WEFT_OK;
     return ocl_act_backward(list, &(struct weft_act_args){
-                                      .activation = args->gate.activation,
-                                      .y = args->gate.output,
+                                      .activation = args->act_grad.activation,
+                                      .y = args->act_grad.output,
                                       .dy = args->dx,
                                       .dx = args->dx,
                                   });
 }
 
-static enum weft_status backward_weights(struct weft_list *list,
+static enum weft_status backward_weights(struct weft_command_list *list,
                                          const struct weft_conv_args *args,
                                          const int *values)
 {
-    const struct ocl_device *device = ocl_of(list);
+    const struct ocl_device *device = ocl_device_of(list);
     const struct weft_conv *c = &args->conv;
     (void)values;
-    WEFT_TRY(append_product(list, &(struct product){
-                                      .a_turned = CLBlastTransposeYes,
-                                      .b_turned = CLBlastTransposeNo,
-                                      .m = (size_t)c->c,
-                                      .n = (size_t)c->k,
-                                      .k = rows_of(c),
-                                      .a = args->x,
-                                      .b = args->dy,
-                                      .c = args->dw,
-                                  }));
+    WEFT_TRY(append_gemm(list, &(struct clblast_gemm){
+                                   .trans_a = CLBlastTransposeYes,
+                                   .trans_b = CLBlastTransposeNo,
+                                   .m = (size_t)c->c,
+                                   .n = (size_t)c->k,
+                                   .k = rows_of(c),
+                                   .a = args->x,
+                                   .b = args->dy,
+                                   .c = args->dw,
+                               }));
     if (!args->dbias.mem)
         return WEFT_OK;
     int width =
-        device->is_cpu ? device->vector : 1; /* a GPU reads rows across its items */
+        device->is_cpu ? device->vector_width : 1; /* a GPU reads rows across its items */
     struct ocl_options options = {""};
     ocl_define(&options, "VW", width);
     ocl_define(&options, "COLUMNS", c->k);
@@ -197,9 +198,9 @@ static enum weft_status backward_weights(struct weft_list *list,
         list, options.text,
         &(struct ocl_launch){
             .source = "dense_clblast.cl",
-            .kernel = "column_sums",
-            .global = {ocl_vectors((size_t)c->k, width)},
-            .local = {device->is_cpu ? 1 : ocl_group(device)},
+            .kernel = "bias_grad",
+            .global = {ocl_vector_count((size_t)c->k, width)},
+            .local = {device->is_cpu ? 1 : ocl_default_work_group(device)},
             .arg_count = 3,
             .args = {OCL_VIEW(args->dy), OCL_VIEW(args->dbias), OCL_INT(rows_of(c))},
         });
@@ -207,7 +208,7 @@ static enum weft_status backward_weights(struct weft_list *list,
 
 enum weft_status ocl_clblast_open(struct ocl_device *device)
 {
-    weft_say(
+    weft_log_message(
         device->base.context, WEFT_LOG_INFO,
         "dense layers go through CLBlast, which compiles its kernels when they are first "
         "used: some seconds");
@@ -216,19 +217,20 @@ enum weft_status ocl_clblast_open(struct ocl_device *device)
 
 /* Ten times slower than our own kernels on processors, and its compiler may crash there:
  * used where somebody asks for it. */
-static enum ocl_fit fit(const struct ocl_device *device,
-                        const struct weft_conv_args *args, int *values)
+static enum ocl_applicability applicability(const struct ocl_device *device,
+                                            const struct weft_conv_args *args,
+                                            int *values)
 {
     (void)values;
-    if (!ocl_is_product(&args->conv) || args->pool.r)
-        return OCL_FIT_NONE;
+    if (!ocl_is_gemm(&args->conv) || args->pool.r)
+        return OCL_NOT_APPLICABLE;
     if (device->base.gemm == WEFT_GEMM_CLBLAST)
-        return OCL_FIT_PREFERRED;
-    return device->is_cpu ? OCL_FIT_NONE : OCL_FIT_POSSIBLE;
+        return OCL_PREFERRED;
+    return device->is_cpu ? OCL_NOT_APPLICABLE : OCL_APPLICABLE;
 }
 
-static bool allows(const struct ocl_device *device, const struct weft_conv_args *args,
-                   const int *values)
+static bool validate_config(const struct ocl_device *device,
+                            const struct weft_conv_args *args, const int *values)
 {
     (void)device;
     (void)args;
@@ -236,16 +238,20 @@ static bool allows(const struct ocl_device *device, const struct weft_conv_args 
     return true;
 }
 
-const struct ocl_algorithm ocl_clblast[OCL_SLOT_COUNT] = {
-    {.name = "clblast", .fit = fit, .allows = allows, .record = forward, .float32 = true},
+const struct ocl_algorithm ocl_clblast[OCL_PASS_COUNT] = {
     {.name = "clblast",
-     .fit = fit,
-     .allows = allows,
+     .applicability = applicability,
+     .validate_config = validate_config,
+     .record = forward,
+     .fp32_only = true},
+    {.name = "clblast",
+     .applicability = applicability,
+     .validate_config = validate_config,
      .record = backward_data,
-     .float32 = true},
+     .fp32_only = true},
     {.name = "clblast",
-     .fit = fit,
-     .allows = allows,
+     .applicability = applicability,
+     .validate_config = validate_config,
      .record = backward_weights,
-     .float32 = true},
+     .fp32_only = true},
 };

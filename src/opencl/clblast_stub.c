@@ -10,17 +10,18 @@ enum weft_status ocl_clblast_open(struct ocl_device *device)
         "install CLBlast's development files and build again");
 }
 
-static enum ocl_fit fit(const struct ocl_device *device,
-                        const struct weft_conv_args *args, int *values)
+static enum ocl_applicability applicability(const struct ocl_device *device,
+                                            const struct weft_conv_args *args,
+                                            int *values)
 {
     (void)device;
     (void)args;
     (void)values;
-    return OCL_FIT_NONE;
+    return OCL_NOT_APPLICABLE;
 }
 
-const struct ocl_algorithm ocl_clblast[OCL_SLOT_COUNT] = {
-    {.name = "clblast", .fit = fit},
-    {.name = "clblast", .fit = fit},
-    {.name = "clblast", .fit = fit},
+const struct ocl_algorithm ocl_clblast[OCL_PASS_COUNT] = {
+    {.name = "clblast", .applicability = applicability},
+    {.name = "clblast", .applicability = applicability},
+    {.name = "clblast", .applicability = applicability},
 };

@@ -5,84 +5,90 @@
 #include "sub_group.h"
 
 /* The tunables, in the order of their table: a sub-group of LANES makes ROWS x COLUMNS *
- * LANES of the result; STACK of them are a work-group. */
-enum { LANES, ROWS, COLUMNS, STACK, SPLITS };
+ * LANES of the result; SUBGROUPS of them are a work-group. */
+enum { LANES, MWI, NWI, SUBGROUPS, SPLIT_K };
 
-#define TUNABLES                                                                       \
-    {                                                                                  \
-        {"lanes", 3, {8, 16, 32}}, {"rows", 3, {4, 8, 16}}, {"columns", 3, {1, 2, 4}}, \
-            {"stack", 4, {1, 2, 4, 8}}, {"splits", 7, {1, 2, 4, 8, 16, 32, 64}},       \
+#define TUNABLES                                                   \
+    {                                                              \
+        {"subgroup-size", 3, {8, 16, 32}}, {"mwi", 3, {4, 8, 16}}, \
+            {"nwi", 3, {1, 2, 4}}, {"subgroups", 4, {1, 2, 4, 8}}, \
+            {"split-k", 7, {1, 2, 4, 8, 16, 32, 64}},              \
     }
 
-enum { MOST_SUMS = 64 }; /* of a lane */
+enum { MAX_ACCUMULATORS = 64 }; /* of a lane */
 
-static bool allows(const struct ocl_device *device, const struct product *p,
-                   const int *values)
+static bool validate_config(const struct ocl_device *device, const struct ocl_gemm *p,
+                            const int *values)
 {
-    int lanes = values[LANES], rows = values[ROWS], stack = values[STACK];
+    int lanes = values[LANES], rows = values[MWI], stack = values[SUBGROUPS];
     if ((lanes != 8 && lanes != 16 && lanes != 32) ||
-        !(device->lanes & (unsigned)lanes) || rows < 1 || lanes % rows ||
-        values[COLUMNS] < 1 || stack < 1 || stack > 16 ||
-        rows * values[COLUMNS] > MOST_SUMS)
+        !(device->subgroup_sizes & (unsigned)lanes) || rows < 1 || lanes % rows ||
+        values[NWI] < 1 || stack < 1 || stack > 16 ||
+        rows * values[NWI] > MAX_ACCUMULATORS)
         return false;
     size_t room = (size_t)(rows * stack * lanes) * sizeof(cl_float);
-    return (size_t)(stack * lanes) <= device->max_group &&
-           (device->dialect != OCL_DIALECT_NONE || room <= device->local_bytes) &&
-           ocl_product_splits_allowed(device, p, values[SPLITS], lanes);
+    return (size_t)(stack * lanes) <= device->max_work_group_size &&
+           (device->subgroup_ext != OCL_SUBGROUP_EMULATED ||
+            room <= device->local_mem_bytes) &&
+           ocl_gemm_split_k_valid(device, p, values[SPLIT_K], lanes);
 }
 
 /* 8 rows of two registers a lane, which Intel's GPUs have room for; less where the result
  * is small. */
-static enum ocl_fit fit(const struct ocl_device *device, const struct product *p,
-                        int *values)
+static enum ocl_applicability applicability(const struct ocl_device *device,
+                                            const struct ocl_gemm *p, int *values)
 {
-    values[LANES] = device->lanes & 16 ? 16 : device->lanes & 8 ? 8 : 32;
-    values[ROWS] = 8;
-    values[COLUMNS] = p->n > (size_t)values[LANES] ? 2 : 1;
-    values[STACK] = p->m > 8 ? 2 : 1;
-    values[SPLITS] = ocl_product_splits(device, p, values[ROWS] * values[STACK],
-                                        values[COLUMNS] * values[LANES], values[LANES]);
-    return allows(device, p, values) ? OCL_FIT_PREFERRED : OCL_FIT_NONE;
+    values[LANES] = device->subgroup_sizes & 16  ? 16
+                    : device->subgroup_sizes & 8 ? 8
+                                                 : 32;
+    values[MWI] = 8;
+    values[NWI] = p->n > (size_t)values[LANES] ? 2 : 1;
+    values[SUBGROUPS] = p->m > 8 ? 2 : 1;
+    values[SPLIT_K] = ocl_gemm_choose_split_k(device, p, values[MWI] * values[SUBGROUPS],
+                                              values[NWI] * values[LANES], values[LANES]);
+    return validate_config(device, p, values) ? OCL_PREFERRED : OCL_NOT_APPLICABLE;
 }
 
-static enum weft_status record(struct weft_list *list, enum ocl_slot slot,
+static enum weft_status record(struct weft_command_list *list, enum ocl_conv_pass pass,
                                const struct weft_conv_args *args, const int *values)
 {
-    struct ocl_grid grid = {
+    struct ocl_gemm_tiling tiling = {
         .source = "gemm_sg.cl",
-        .m = values[ROWS] * values[STACK],
-        .n = values[COLUMNS] * values[LANES],
+        .m = values[MWI] * values[SUBGROUPS],
+        .n = values[NWI] * values[LANES],
         .step = values[LANES],
-        .items = values[STACK] * values[LANES],
-        .splits = values[SPLITS],
+        .items = values[SUBGROUPS] * values[LANES],
+        .splits = values[SPLIT_K],
     };
-    ocl_define(&grid.options, "DIALECT", (long)ocl_of(list)->dialect);
-    ocl_define(&grid.options, "LANES", values[LANES]);
-    ocl_define(&grid.options, "RM", values[ROWS]);
-    ocl_define(&grid.options, "RN", values[COLUMNS]);
-    ocl_define(&grid.options, "STACK", values[STACK]);
-    return ocl_product_record(list, slot, args, &grid);
+    ocl_define(&tiling.options, "SUBGROUP_EXT", (long)ocl_device_of(list)->subgroup_ext);
+    ocl_define(&tiling.options, "LANES", values[LANES]);
+    ocl_define(&tiling.options, "MWI", values[MWI]);
+    ocl_define(&tiling.options, "NWI", values[NWI]);
+    ocl_define(&tiling.options, "SUBGROUPS", values[SUBGROUPS]);
+    return ocl_gemm_record(list, pass, args, &tiling);
 }
 
-OCL_PRODUCT_SLOT(OCL_FORWARD, forward, fit, allows, record)
-OCL_PRODUCT_SLOT(OCL_BACKWARD_DATA, data, fit, allows, record)
-OCL_PRODUCT_SLOT(OCL_BACKWARD_WEIGHTS, weights, fit, allows, record)
+OCL_GEMM_DEFINE_PASS(OCL_PASS_FORWARD, forward, applicability, validate_config, record)
+OCL_GEMM_DEFINE_PASS(OCL_PASS_BWD_DATA, data, applicability, validate_config, record)
+OCL_GEMM_DEFINE_PASS(OCL_PASS_BWD_WEIGHTS, weights, applicability, validate_config,
+                     record)
 
-static const struct ocl_algorithm gemm[OCL_SLOT_COUNT] = {
-    [OCL_FORWARD] = {"sub-groups", TUNABLES, forward_fit, forward_allows, forward_record,
-                     true},
-    [OCL_BACKWARD_DATA] = {"sub-groups", TUNABLES, data_fit, data_allows, data_record,
-                           true},
-    [OCL_BACKWARD_WEIGHTS] = {"sub-groups", TUNABLES, weights_fit, weights_allows,
-                              weights_record, true},
+static const struct ocl_algorithm gemm[OCL_PASS_COUNT] = {
+    [OCL_PASS_FORWARD] = {"sub-groups", TUNABLES, forward_applicability,
+                          forward_validate_config, forward_record, true},
+    [OCL_PASS_BWD_DATA] = {"sub-groups", TUNABLES, data_applicability,
+                           data_validate_config, data_record, true},
+    [OCL_PASS_BWD_WEIGHTS] = {"sub-groups", TUNABLES, weights_applicability,
+                              weights_validate_config, weights_record, true},
 };
 
-#define ROW(slot)                                  \
-    [slot] = (const struct ocl_algorithm *const[]) \
+#define ROW(pass)                                  \
+    [pass] = (const struct ocl_algorithm *const[]) \
     {                                              \
-        &gemm[slot], &ocl_gemm_tile[slot], NULL    \
+        &gemm[pass], &ocl_gemm_tile[pass], NULL    \
     }
 
 const struct ocl_family ocl_family_sg = {
-    .algorithms = {ROW(OCL_FORWARD), ROW(OCL_BACKWARD_DATA), ROW(OCL_BACKWARD_WEIGHTS)},
+    .algorithms = {ROW(OCL_PASS_FORWARD), ROW(OCL_PASS_BWD_DATA),
+                   ROW(OCL_PASS_BWD_WEIGHTS)},
 };

@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* The tunables, in the order of their table. */
-enum { M, N, DEPTH, ROWS, COLUMNS, BUFFERS, SPLITS };
+enum { MWG, NWG, KWG, MWI, NWI, BUFFERS, SPLIT_K };
 
 /* Tiles to start from. `worth`: how fast a device full of such work-groups is, roughly,
  * in percent of its peak: what is read from local memory for a multiplication, and from
@@ -33,14 +33,15 @@ static int most_sums(const struct ocl_device *device)
 
 static int items_of(const int *values)
 {
-    return values[M] / values[ROWS] * (values[N] / values[COLUMNS]);
+    return values[MWG] / values[MWI] * (values[NWG] / values[NWI]);
 }
 
 /* With the padding of the operands that are turned. */
-static size_t local_bytes(const struct product *p, const int *values)
+static size_t local_mem_bytes(const struct ocl_gemm *p, const int *values)
 {
-    int padding = p->slot == OCL_FORWARD ? 4 : p->slot == OCL_BACKWARD_DATA ? 8 : 0;
-    return (size_t)(values[BUFFERS] * values[DEPTH] * (values[M] + values[N] + padding)) *
+    int padding = p->pass == OCL_PASS_FORWARD ? 4 : p->pass == OCL_PASS_BWD_DATA ? 8 : 0;
+    return (size_t)(values[BUFFERS] * values[KWG] *
+                    (values[MWG] + values[NWG] + padding)) *
            sizeof(cl_float);
 }
 
@@ -50,62 +51,63 @@ static bool in_range(int value, int low, int high)
 }
 
 /* What cl/gemm_tile.cl asks of its numbers, and the device's limits. */
-static bool tile_fits(const struct ocl_device *device, const struct product *p,
+static bool tile_fits(const struct ocl_device *device, const struct ocl_gemm *p,
                       const int *values)
 {
-    if (!in_range(values[M], 4, 256) || !in_range(values[N], 4, 256) ||
-        !in_range(values[DEPTH], 4, 64) || !in_range(values[ROWS], 4, 16) ||
-        !in_range(values[COLUMNS], 4, 16) || !in_range(values[BUFFERS], 1, 2) ||
-        values[ROWS] % 4 || values[COLUMNS] % 4 || values[M] % values[ROWS] ||
-        values[N] % values[COLUMNS])
+    if (!in_range(values[MWG], 4, 256) || !in_range(values[NWG], 4, 256) ||
+        !in_range(values[KWG], 4, 64) || !in_range(values[MWI], 4, 16) ||
+        !in_range(values[NWI], 4, 16) || !in_range(values[BUFFERS], 1, 2) ||
+        values[MWI] % 4 || values[NWI] % 4 || values[MWG] % values[MWI] ||
+        values[NWG] % values[NWI])
         return false;
     int items = items_of(values);
-    return values[M] * values[DEPTH] % (4 * items) == 0 &&
-           values[N] * values[DEPTH] % (4 * items) == 0 && items % values[DEPTH] == 0 &&
-           values[N] <= items && (size_t)items <= device->max_group &&
-           values[ROWS] * values[COLUMNS] <= most_sums(device) &&
-           local_bytes(p, values) <= device->local_bytes;
+    return values[MWG] * values[KWG] % (4 * items) == 0 &&
+           values[NWG] * values[KWG] % (4 * items) == 0 && items % values[KWG] == 0 &&
+           values[NWG] <= items && (size_t)items <= device->max_work_group_size &&
+           values[MWI] * values[NWI] <= most_sums(device) &&
+           local_mem_bytes(p, values) <= device->local_mem_bytes;
 }
 
-bool tile_allows(const struct ocl_device *device, const struct product *p,
-                 const int *values)
+bool tile_validate_config(const struct ocl_device *device, const struct ocl_gemm *p,
+                          const int *values)
 {
     return tile_fits(device, p, values) &&
-           ocl_product_splits_allowed(device, p, values[SPLITS], values[DEPTH]);
+           ocl_gemm_split_k_valid(device, p, values[SPLIT_K], values[KWG]);
 }
 
 /* Two buffers where two work-groups still share the local memory. */
-static void take(const struct ocl_device *device, const struct product *p,
+static void take(const struct ocl_device *device, const struct ocl_gemm *p,
                  const struct tile *tile, int *values)
 {
-    values[M] = tile->m;
-    values[N] = tile->n;
-    values[DEPTH] = tile->depth;
-    values[ROWS] = tile->rows;
-    values[COLUMNS] = tile->columns;
+    values[MWG] = tile->m;
+    values[NWG] = tile->n;
+    values[KWG] = tile->depth;
+    values[MWI] = tile->rows;
+    values[NWI] = tile->columns;
     values[BUFFERS] = 2;
-    if (local_bytes(p, values) > device->local_bytes / 2)
+    if (local_mem_bytes(p, values) > device->local_mem_bytes / 2)
         values[BUFFERS] = 1;
-    values[SPLITS] = ocl_product_splits(device, p, tile->m, tile->n, tile->depth);
+    values[SPLIT_K] = ocl_gemm_choose_split_k(device, p, tile->m, tile->n, tile->depth);
 }
 
 /* The time of a tile: the work with its tiles' waste, over how fast the tile is and how
  * much of the device is busy. */
-void tile_choose(const struct ocl_device *device, const struct product *p, int *values)
+void tile_select_config(const struct ocl_device *device, const struct ocl_gemm *p,
+                        int *values)
 {
     double best = 0;
-    for (size_t i = 0; i < WEFT_COUNT(tiles); i++) {
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(tiles); i++) {
         const struct tile *tile = &tiles[i];
         int taken[OCL_MAX_TUNABLES] = {0};
         take(device, p, tile, taken);
         if ((tile->vendor && !strstr(device->base.info.vendor, tile->vendor)) ||
             !tile_fits(device, p, taken))
             continue;
-        double groups = (double)ocl_product_groups(p, tile->m, tile->n);
+        double groups = (double)ocl_gemm_work_groups(p, tile->m, tile->n);
         double steps =
             (double)((p->depth + (size_t)tile->depth - 1) / (size_t)tile->depth);
-        double busy =
-            groups * taken[SPLITS] / (OCL_GROUPS_PER_UNIT * (double)device->units);
+        double busy = groups * taken[SPLIT_K] /
+                      (OCL_WORK_GROUPS_PER_COMPUTE_UNIT * (double)device->compute_units);
         double work = groups * tile->m * tile->n * steps * tile->depth;
         double time = work / tile->worth / (busy < 1 ? busy : 1);
         if (best > 0 && time >= best)
@@ -116,48 +118,52 @@ void tile_choose(const struct ocl_device *device, const struct product *p, int *
     assert(best > 0); /* the device was opened: the smallest fits */
 }
 
-struct ocl_grid tile_grid(const int *values)
+struct ocl_gemm_tiling tile_gemm_tiling(const int *values)
 {
-    struct ocl_grid grid = {
+    struct ocl_gemm_tiling tiling = {
         .source = "gemm_tile.cl",
-        .m = values[M],
-        .n = values[N],
-        .step = values[DEPTH],
+        .m = values[MWG],
+        .n = values[NWG],
+        .step = values[KWG],
         .items = items_of(values),
-        .splits = values[SPLITS],
+        .splits = values[SPLIT_K],
     };
-    ocl_define(&grid.options, "MT", values[M]);
-    ocl_define(&grid.options, "NT", values[N]);
-    ocl_define(&grid.options, "KT", values[DEPTH]);
-    ocl_define(&grid.options, "RM", values[ROWS]);
-    ocl_define(&grid.options, "RN", values[COLUMNS]);
-    ocl_define(&grid.options, "BUFFERS", values[BUFFERS]);
-    return grid;
+    ocl_define(&tiling.options, "MWG", values[MWG]);
+    ocl_define(&tiling.options, "NWG", values[NWG]);
+    ocl_define(&tiling.options, "KWG", values[KWG]);
+    ocl_define(&tiling.options, "MWI", values[MWI]);
+    ocl_define(&tiling.options, "NWI", values[NWI]);
+    ocl_define(&tiling.options, "BUFFERS", values[BUFFERS]);
+    return tiling;
 }
 
-static enum ocl_fit fit(const struct ocl_device *device, const struct product *p,
-                        int *values)
+static enum ocl_applicability applicability(const struct ocl_device *device,
+                                            const struct ocl_gemm *p, int *values)
 {
-    tile_choose(device, p, values);
-    return OCL_FIT_PREFERRED;
+    tile_select_config(device, p, values);
+    return OCL_PREFERRED;
 }
 
-static enum weft_status record(struct weft_list *list, enum ocl_slot slot,
+static enum weft_status record(struct weft_command_list *list, enum ocl_conv_pass pass,
                                const struct weft_conv_args *args, const int *values)
 {
-    struct ocl_grid grid = tile_grid(values);
-    return ocl_product_record(list, slot, args, &grid);
+    struct ocl_gemm_tiling tiling = tile_gemm_tiling(values);
+    return ocl_gemm_record(list, pass, args, &tiling);
 }
 
-OCL_PRODUCT_SLOT(OCL_FORWARD, forward, fit, tile_allows, record)
-OCL_PRODUCT_SLOT(OCL_BACKWARD_DATA, data, fit, tile_allows, record)
-OCL_PRODUCT_SLOT(OCL_BACKWARD_WEIGHTS, weights, fit, tile_allows, record)
+OCL_GEMM_DEFINE_PASS(OCL_PASS_FORWARD, forward, applicability, tile_validate_config,
+                     record)
+OCL_GEMM_DEFINE_PASS(OCL_PASS_BWD_DATA, data, applicability, tile_validate_config, record)
+OCL_GEMM_DEFINE_PASS(OCL_PASS_BWD_WEIGHTS, weights, applicability, tile_validate_config,
+                     record)
 
-const struct ocl_algorithm ocl_gemm_tile[OCL_SLOT_COUNT] = {
-    [OCL_FORWARD] = {"gemm", TILE_TUNABLES, forward_fit, forward_allows, forward_record},
-    [OCL_BACKWARD_DATA] = {"gemm", TILE_TUNABLES, data_fit, data_allows, data_record},
-    [OCL_BACKWARD_WEIGHTS] = {"gemm", TILE_TUNABLES, weights_fit, weights_allows,
-                              weights_record},
+const struct ocl_algorithm ocl_gemm_tile[OCL_PASS_COUNT] = {
+    [OCL_PASS_FORWARD] = {"gemm", TILE_TUNABLES, forward_applicability,
+                          forward_validate_config, forward_record},
+    [OCL_PASS_BWD_DATA] = {"gemm", TILE_TUNABLES, data_applicability,
+                           data_validate_config, data_record},
+    [OCL_PASS_BWD_WEIGHTS] = {"gemm", TILE_TUNABLES, weights_applicability,
+                              weights_validate_config, weights_record},
 };
 
 /* Winograd's are done where tuning found them to be faster. */
@@ -166,14 +172,16 @@ const struct ocl_algorithm ocl_gemm_tile[OCL_SLOT_COUNT] = {
 const struct ocl_family ocl_family_tile = {
     .algorithms =
         {
-            [OCL_FORWARD] =
+            [OCL_PASS_FORWARD] =
+                (const struct ocl_algorithm *const[]){&ocl_gemm_tile[OCL_PASS_FORWARD],
+                                                      WINOGRAD(tile_winograd_forward),
+                                                      NULL},
+            [OCL_PASS_BWD_DATA] =
+                (const struct ocl_algorithm *const[]){&ocl_gemm_tile[OCL_PASS_BWD_DATA],
+                                                      WINOGRAD(tile_winograd_bwd_data),
+                                                      NULL},
+            [OCL_PASS_BWD_WEIGHTS] =
                 (const struct ocl_algorithm *const[]){
-                    &ocl_gemm_tile[OCL_FORWARD], WINOGRAD(tile_winograd_forward), NULL},
-            [OCL_BACKWARD_DATA] =
-                (const struct ocl_algorithm *const[]){&ocl_gemm_tile[OCL_BACKWARD_DATA],
-                                                      WINOGRAD(tile_winograd_data), NULL},
-            [OCL_BACKWARD_WEIGHTS] =
-                (const struct ocl_algorithm *const[]){
-                    &ocl_gemm_tile[OCL_BACKWARD_WEIGHTS], NULL},
+                    &ocl_gemm_tile[OCL_PASS_BWD_WEIGHTS], NULL},
         },
 };

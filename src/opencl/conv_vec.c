@@ -5,13 +5,13 @@
 #include "vec.h"
 
 /* One convolution of an input that is padded already. */
-struct job {
-    struct vec_shape shape;
+struct direct_conv {
+    struct vec_conv_shape shape;
     struct ocl_arg x, w, y;
     struct weft_view bias, gate, argmax;
     struct weft_activation activation; /* of the output, or what made `gate` */
     const struct weft_pool *pool;      /* NULL: none, or after it */
-    bool frozen;                       /* weights are arranged once */
+    bool constant_weights;             /* weights are packed once */
     /* NULL, or the convolution whose data gradient this is: w is to be turned, and y is
      * made in parts for its strides (cl/parts.h). Part 0 begins at (top, left) in x. */
     const struct weft_conv *forward;
@@ -19,28 +19,28 @@ struct job {
 };
 
 /* A data gradient along one axis, for all its parts together. */
-struct reach {
+struct phase_range {
     int step;       /* from tap to tap in dy */
     int first, end; /* the rows of dy that are read, which may lie outside */
 };
 
-static struct weft_axis rows_of(const struct weft_conv *c)
+static struct weft_conv_axis rows_of(const struct weft_conv *c)
 {
-    return (struct weft_axis){c->r, c->stride_y, c->dilation_y, c->pad_top};
+    return (struct weft_conv_axis){c->r, c->stride_y, c->dilation_y, c->pad_top};
 }
 
-static struct weft_axis columns_of(const struct weft_conv *c)
+static struct weft_conv_axis columns_of(const struct weft_conv *c)
 {
-    return (struct weft_axis){c->s, c->stride_x, c->dilation_x, c->pad_left};
+    return (struct weft_conv_axis){c->s, c->stride_x, c->dilation_x, c->pad_left};
 }
 
-static struct reach reach_of(struct weft_axis axis, int size)
+static struct phase_range phase_range_of(struct weft_conv_axis axis, int size)
 {
-    struct reach reach = {
+    struct phase_range reach = {
         .step = axis.dilation * weft_tap_step(axis.stride, axis.dilation) / axis.stride};
     bool any = false;
     for (int i = 0; i < axis.stride; i++) {
-        struct weft_part part = weft_part(axis, i);
+        struct weft_dgrad_phase part = weft_dgrad_phase(axis, i);
         int end = part.first + div_up(size, axis.stride) + (part.taps - 1) * reach.step;
         if (!part.taps)
             continue;
@@ -54,7 +54,7 @@ static struct reach reach_of(struct weft_axis axis, int size)
 }
 
 /* The tunables, in the order of their table. */
-enum { WIDTH, VECTORS, TILE, PIECE, UNROLL };
+enum { VECTOR_WIDTH, VECTORS, TILE, TILES_PER_ITEM, UNROLL };
 
 /* What follows from them. */
 struct tiling {
@@ -62,15 +62,15 @@ struct tiling {
     int count;         /* tiles in all */
 };
 
-static int window_of(const struct job *job)
+static int window_of(const struct direct_conv *job)
 {
     return job->pool ? job->pool->r * job->pool->s : 0;
 }
 
 /* Of each part. */
-static long pixels_of(const struct job *job)
+static long pixels_of(const struct direct_conv *job)
 {
-    const struct vec_shape *s = &job->shape;
+    const struct vec_conv_shape *s = &job->shape;
     if (job->pool)
         return (long)s->n * job->pool->out_h * job->pool->out_w * window_of(job);
     if (!job->forward)
@@ -79,11 +79,11 @@ static long pixels_of(const struct job *job)
            div_up(s->out_w, job->forward->stride_x);
 }
 
-static struct tiling tiling_of(const struct job *job, const int *values)
+static struct tiling tiling_of(const struct direct_conv *job, const int *values)
 {
-    const struct vec_shape *s = &job->shape;
-    struct tiling t = {.block = values[WIDTH] * values[VECTORS]};
-    t.blocks = s->blocks_of * ((s->group_out + t.block - 1) / t.block);
+    const struct vec_conv_shape *s = &job->shape;
+    struct tiling t = {.block = values[VECTOR_WIDTH] * values[VECTORS]};
+    t.blocks = s->group_count * ((s->k_per_group + t.block - 1) / t.block);
     t.count = (int)((pixels_of(job) + values[TILE] - 1) / values[TILE]);
     return t;
 }
@@ -91,13 +91,14 @@ static struct tiling tiling_of(const struct job *job, const int *values)
 /* Accumulators: 12 of the 16 vector registers of AVX2 and its like, 24 of AVX-512's 32.
  * 6 x 2 runs at 81-100 % of peak in the first-level cache, 4 x 3 as well, 7 x 2 and more
  * spill. Fewer than 8 accumulators do not fill the multiply-adders' latency. */
-static void choose(const struct ocl_device *device, const struct job *job, int *values)
+static void choose(const struct ocl_device *device, const struct direct_conv *job,
+                   int *values)
 {
-    const struct vec_shape *s = &job->shape;
-    int width = vec_width(device, s->group_out);
+    const struct vec_conv_shape *s = &job->shape;
+    int width = vec_width(device, s->k_per_group);
     int registers = width >= 16 ? 24 : 12, best = 0, window = window_of(job);
-    int columns = (s->group_out + width - 1) / width;
-    values[WIDTH] = width;
+    int columns = (s->k_per_group + width - 1) / width;
+    values[VECTOR_WIDTH] = width;
     for (int vectors = 1; vectors <= 3 && vectors <= columns; vectors++) {
         int tile = window ? window : registers / vectors;
         if (vectors * tile > registers && vectors > 1)
@@ -119,21 +120,22 @@ static void choose(const struct ocl_device *device, const struct job *job, int *
     /* Many tiles of a work-item find the weights in the first-level cache, and its cost
      * small; too many leave compute units idle at the end. */
     struct tiling t = tiling_of(job, values);
-    long even = (long)t.count * t.blocks / (8 * (long)device->units);
-    long most = 32 + 4000 / ((long)s->r * s->s * s->group_in);
-    values[PIECE] = !device->is_cpu || even < 1 ? 1 : (int)(even < most ? even : most);
+    long even = (long)t.count * t.blocks / (8 * (long)device->compute_units);
+    long most = 32 + 4000 / ((long)s->r * s->s * s->c_per_group);
+    values[TILES_PER_ITEM] =
+        !device->is_cpu || even < 1 ? 1 : (int)(even < most ? even : most);
     values[UNROLL] = 4;
 }
 
-static bool allows(const struct ocl_device *device, const struct job *job,
-                   const int *values)
+static bool validate_config(const struct ocl_device *device,
+                            const struct direct_conv *job, const int *values)
 {
     int window = window_of(job);
-    return vec_width_allowed(device, values[WIDTH]) && values[VECTORS] >= 1 &&
+    return vec_width_valid(device, values[VECTOR_WIDTH]) && values[VECTORS] >= 1 &&
            values[VECTORS] <= 3 && values[TILE] >= 1 &&
            values[VECTORS] * values[TILE] <= 24 && (!window || values[TILE] == window) &&
-           values[PIECE] >= 1 && values[PIECE] <= 4096 && values[UNROLL] >= 1 &&
-           values[UNROLL] <= 8;
+           values[TILES_PER_ITEM] >= 1 && values[TILES_PER_ITEM] <= 4096 &&
+           values[UNROLL] >= 1 && values[UNROLL] <= 8;
 }
 
 static void define_padding(struct ocl_options *options, const struct weft_conv *forward)
@@ -142,18 +144,18 @@ static void define_padding(struct ocl_options *options, const struct weft_conv *
     ocl_define(options, "PAD_LEFT", forward->pad_left);
 }
 
-static enum weft_status arrange(struct weft_list *list, struct job *job,
-                                const struct tiling *t)
+static enum weft_status pack_weights(struct weft_command_list *list,
+                                     struct direct_conv *job, const struct tiling *t)
 {
-    const struct vec_shape *s = &job->shape;
+    const struct vec_conv_shape *s = &job->shape;
     struct ocl_options options = {""};
     ocl_define(&options, "R", s->r);
     ocl_define(&options, "S", s->s);
-    ocl_define(&options, "GROUPS", s->blocks_of);
-    ocl_define(&options, "GROUP_IN", s->group_in);
-    ocl_define(&options, "GROUP_OUT", s->group_out);
+    ocl_define(&options, "GROUPS", s->group_count);
+    ocl_define(&options, "C_PER_GROUP", s->c_per_group);
+    ocl_define(&options, "K_PER_GROUP", s->k_per_group);
     ocl_define(&options, "BLOCK", t->block);
-    ocl_define(&options, "TURNED", job->forward != NULL);
+    ocl_define(&options, "ROTATED_180", job->forward != NULL);
     if (job->forward) {
         ocl_define(&options, "STRIDE_Y", job->forward->stride_y);
         ocl_define(&options, "STRIDE_X", job->forward->stride_x);
@@ -161,100 +163,102 @@ static enum weft_status arrange(struct weft_list *list, struct job *job,
         ocl_define(&options, "DILATION_X", job->forward->dilation_x);
         define_padding(&options, job->forward);
     }
-    ocl_define_arg(&options, "W_HALF", &job->w);
+    ocl_define_arg_fp16(&options, "W_HALF", &job->w);
     size_t taps = (size_t)s->r * (size_t)s->s;
-    size_t floats = taps * (size_t)s->group_in * (size_t)(t->block * t->blocks);
-    struct ocl_arg arranged = ocl_kept(list, sizeof(float) * floats);
+    size_t floats = taps * (size_t)s->c_per_group * (size_t)(t->block * t->blocks);
+    struct ocl_arg packed = ocl_persistent_workspace(list, sizeof(float) * floats);
     struct ocl_launch launch = {
         .source = "conv_prepare_vec.cl",
-        .kernel = "arrange",
+        .kernel = "pack_weights",
         .global = {taps, (size_t)t->blocks},
         .arg_count = 2,
-        .args = {job->w, arranged},
-        .of_weights = true,
+        .args = {job->w, packed},
+        .weights_only = true,
     };
-    vec_local(list, &launch);
-    job->w = arranged;
+    vec_set_local_size(list, &launch);
+    job->w = packed;
     return ocl_launch(list, options.text, &launch);
 }
 
 /* How many parts there are. */
-static size_t define_parts(struct ocl_options *options, const struct job *job)
+static size_t define_phases(struct ocl_options *options, const struct direct_conv *job)
 {
     const struct weft_conv *c = job->forward;
     define_padding(options, c);
-    ocl_define(options, "PARTS_Y", c->stride_y);
-    ocl_define(options, "PARTS_X", c->stride_x);
-    ocl_define(options, "TOP", job->top);
-    ocl_define(options, "LEFT", job->left);
-    ocl_define(options, "STEP_Y", reach_of(rows_of(c), c->h).step);
-    ocl_define(options, "STEP_X", reach_of(columns_of(c), c->w).step);
+    ocl_define(options, "PHASES_Y", c->stride_y);
+    ocl_define(options, "PHASES_X", c->stride_x);
+    ocl_define(options, "HALO_TOP", job->top);
+    ocl_define(options, "HALO_LEFT", job->left);
+    ocl_define(options, "STEP_Y", phase_range_of(rows_of(c), c->h).step);
+    ocl_define(options, "STEP_X", phase_range_of(columns_of(c), c->w).step);
     return (size_t)(c->stride_y * c->stride_x);
 }
 
-static enum weft_status convolve(struct weft_list *list, struct job *job,
+static enum weft_status convolve(struct weft_command_list *list, struct direct_conv *job,
                                  const int *values)
 {
-    const struct vec_shape *s = &job->shape;
+    const struct vec_conv_shape *s = &job->shape;
     struct tiling t = tiling_of(job, values);
     /* Weights of a block that are scattered over more than a quarter of the first-level
      * cache are worth a copy, if many pixels use it, or it costs nothing. */
-    long block_floats = (long)s->r * s->s * s->group_in * t.block;
-    bool widened = vec_widens(list, &job->w);
-    bool arranged = job->forward || widened ||
-                    (block_floats > 2048 && s->out > t.block &&
-                     (job->frozen || (long)t.count * values[TILE] >= 256));
-    if (arranged)
-        WEFT_TRY(arrange(list, job, &t));
+    long block_floats = (long)s->r * s->s * s->c_per_group * t.block;
+    bool widened = vec_needs_fp32_copy(list, &job->w);
+    bool packed = job->forward || widened ||
+                  (block_floats > 2048 && s->out > t.block &&
+                   (job->constant_weights || (long)t.count * values[TILE] >= 256));
+    if (packed)
+        WEFT_TRY(pack_weights(list, job, &t));
 
     struct ocl_options options = {""};
     vec_define_shape(&options, s);
-    ocl_define(&options, "VW", values[WIDTH]);
+    ocl_define(&options, "VW", values[VECTOR_WIDTH]);
     ocl_define(&options, "NV", values[VECTORS]);
     ocl_define(&options, "TILE", values[TILE]);
     ocl_define(&options, "UNROLL", values[UNROLL]);
-    ocl_define(&options, "ARRANGED", arranged);
-    ocl_define_arg(&options, "X_HALF", &job->x);
-    ocl_define_arg(&options, "W_HALF", &job->w);
-    ocl_define_type(&options, "GATE_HALF", job->gate);
-    ocl_define_arg(&options, "Y_HALF", &job->y);
+    ocl_define(&options, "PACKED_WEIGHTS", packed);
+    ocl_define_arg_fp16(&options, "X_HALF", &job->x);
+    ocl_define_arg_fp16(&options, "W_HALF", &job->w);
+    ocl_define_view_fp16(&options, "ACT_GRAD_HALF", job->gate);
+    ocl_define_arg_fp16(&options, "Y_HALF", &job->y);
     ocl_define(&options, "BIAS", job->bias.mem != NULL);
-    ocl_define(&options, "GATE", job->gate.mem != NULL);
+    ocl_define(&options, "ACT_GRAD", job->gate.mem != NULL);
     ocl_define(&options, "ACT", (long)job->activation.act);
     size_t parts = 1;
     if (job->forward && job->forward->stride_y * job->forward->stride_x > 1)
-        parts = define_parts(&options, job);
+        parts = define_phases(&options, job);
     struct ocl_launch launch = {
         .source = "conv_vec.cl",
         .kernel = "conv_forward",
         .global = {(size_t)t.blocks,
-                   (size_t)((t.count + values[PIECE] - 1) / values[PIECE]), parts},
+                   (size_t)((t.count + values[TILES_PER_ITEM] - 1) /
+                            values[TILES_PER_ITEM]),
+                   parts},
         .arg_count = 8,
         .args = {job->x, job->w, OCL_VIEW(job->bias), OCL_VIEW(job->gate), job->y,
-                 OCL_INT(pixels_of(job)), OCL_INT(values[PIECE]),
-                 OCL_FLOAT(job->activation.slope)},
+                 OCL_INT(pixels_of(job)), OCL_INT(values[TILES_PER_ITEM]),
+                 OCL_FLOAT(job->activation.negative_slope)},
     };
     if (job->pool) {
         ocl_define(&options, "ARGMAX", job->argmax.mem != NULL);
         ocl_define(&options, "POOL_R", job->pool->r);
         ocl_define(&options, "POOL_S", job->pool->s);
-        ocl_define(&options, "POOL_H", job->pool->out_h);
-        ocl_define(&options, "POOL_W", job->pool->out_w);
+        ocl_define(&options, "POOL_OUT_H", job->pool->out_h);
+        ocl_define(&options, "POOL_OUT_W", job->pool->out_w);
         launch.kernel = "conv_pool";
         launch.args[3] = job->y;
         launch.args[4] = (struct ocl_arg)OCL_VIEW(job->argmax);
         launch.args[5] = (struct ocl_arg)OCL_INT(t.count);
     }
-    vec_local(list, &launch);
+    vec_set_local_size(list, &launch);
     return ocl_launch(list, options.text, &launch);
 }
 
-static struct job forward_job(const struct weft_conv_args *args)
+static struct direct_conv forward_job(const struct weft_conv_args *args)
 {
     const struct weft_pool *pool = &args->pool;
-    bool fused = vec_pool_touches(pool) && pool->r * pool->s <= 12;
-    return (struct job){
-        .shape = vec_shape_of(&args->conv),
+    bool fused = pool_is_nonoverlapping(pool) && pool->r * pool->s <= 12;
+    return (struct direct_conv){
+        .shape = vec_conv_shape_of(&args->conv),
         .x = OCL_VIEW(args->x),
         .w = OCL_VIEW(args->w),
         .bias = args->bias,
@@ -262,72 +266,73 @@ static struct job forward_job(const struct weft_conv_args *args)
         .argmax = args->argmax,
         .activation = args->activation,
         .pool = fused ? pool : NULL,
-        .frozen = args->frozen,
+        .constant_weights = args->constant_weights,
     };
 }
 
-static enum weft_status forward(struct weft_list *list, const struct weft_conv_args *args,
-                                const int *values)
+static enum weft_status forward(struct weft_command_list *list,
+                                const struct weft_conv_args *args, const int *values)
 {
     const struct weft_conv *conv = &args->conv;
-    struct job job = forward_job(args);
-    WEFT_TRY(vec_pad(list, conv, &job.shape, &job.x));
+    struct direct_conv job = forward_job(args);
+    WEFT_TRY(vec_pad_input(list, conv, &job.shape, &job.x));
     if (!args->pool.r || job.pool)
         return convolve(list, &job, values);
-    job.y = (struct ocl_arg)OCL_SCRATCH(
-        ocl_scratch(list, sizeof(float) * (size_t)conv->n * (size_t)conv->out_h *
-                              (size_t)conv->out_w * (size_t)conv->k));
+    job.y = (struct ocl_arg)OCL_WORKSPACE(
+        ocl_workspace(list, sizeof(float) * (size_t)conv->n * (size_t)conv->out_h *
+                                (size_t)conv->out_w * (size_t)conv->k));
     WEFT_TRY(convolve(list, &job, values));
     return ocl_pool_max(list, &args->pool, job.y, (struct ocl_arg)OCL_VIEW(args->y),
                         args->argmax);
 }
 
 /* Brings dy to where the turned windows find it. */
-static enum weft_status spread(struct weft_list *list, const struct weft_conv_args *args,
-                               struct job *job)
+static enum weft_status pad_gradient(struct weft_command_list *list,
+                                     const struct weft_conv_args *args,
+                                     struct direct_conv *job)
 {
     const struct weft_conv *conv = &args->conv;
-    struct vec_shape *shape = &job->shape;
-    struct reach rows = reach_of(rows_of(conv), conv->h),
-                 columns = reach_of(columns_of(conv), conv->w);
+    struct vec_conv_shape *shape = &job->shape;
+    struct phase_range rows = phase_range_of(rows_of(conv), conv->h),
+                       columns = phase_range_of(columns_of(conv), conv->w);
     job->top = -rows.first;
     job->left = -columns.first;
     shape->in_h = conv->out_h;
     shape->in_w = conv->out_w;
     if (!args->pool.r && !job->top && !job->left && rows.end <= conv->out_h &&
-        columns.end <= conv->out_w && !vec_widens(list, &job->x))
+        columns.end <= conv->out_w && !vec_needs_fp32_copy(list, &job->x))
         return WEFT_OK;
     shape->in_h = rows.end - rows.first;
     shape->in_w = columns.end - columns.first;
     struct ocl_options options = {""};
-    ocl_define(&options, "CHANNELS", conv->k);
-    ocl_define(&options, "HEIGHT", conv->out_h);
-    ocl_define(&options, "WIDTH", conv->out_w);
-    ocl_define(&options, "PAD_H", shape->in_h);
-    ocl_define(&options, "PAD_W", shape->in_w);
-    ocl_define(&options, "TOP", job->top);
-    ocl_define(&options, "LEFT", job->left);
-    ocl_define_arg(&options, "X_HALF", &job->x);
+    ocl_define(&options, "C", conv->k);
+    ocl_define(&options, "H", conv->out_h);
+    ocl_define(&options, "W", conv->out_w);
+    ocl_define(&options, "PADDED_H", shape->in_h);
+    ocl_define(&options, "PADDED_W", shape->in_w);
+    ocl_define(&options, "HALO_TOP", job->top);
+    ocl_define(&options, "HALO_LEFT", job->left);
+    ocl_define_arg_fp16(&options, "X_HALF", &job->x);
     vec_define_pool(&options, &args->pool);
     struct ocl_arg dy = job->x;
-    job->x = (struct ocl_arg)OCL_SCRATCH(
-        ocl_scratch(list, sizeof(float) * (size_t)conv->n * (size_t)shape->in_h *
-                              (size_t)shape->in_w * (size_t)conv->k));
+    job->x = (struct ocl_arg)OCL_WORKSPACE(
+        ocl_workspace(list, sizeof(float) * (size_t)conv->n * (size_t)shape->in_h *
+                                (size_t)shape->in_w * (size_t)conv->k));
     struct ocl_launch launch = {
         .source = "conv_prepare_vec.cl",
-        .kernel = "spread",
+        .kernel = "pad_gradient",
         .global = {(size_t)shape->in_h, (size_t)conv->n},
         .arg_count = 3,
         .args = {dy, OCL_VIEW(args->argmax), job->x},
     };
-    vec_local(list, &launch);
+    vec_set_local_size(list, &launch);
     return ocl_launch(list, options.text, &launch);
 }
 
-static struct job data_job(const struct weft_conv_args *args)
+static struct direct_conv data_job(const struct weft_conv_args *args)
 {
     const struct weft_conv *conv = &args->conv;
-    struct vec_shape shape = {
+    struct vec_conv_shape shape = {
         .n = conv->n,
         .in = conv->k,
         .out = conv->c,
@@ -341,13 +346,13 @@ static struct job data_job(const struct weft_conv_args *args)
         .out_h = conv->h,
         .out_w = conv->w,
     };
-    struct job job = {
-        .shape = vec_shape_grouped(shape),
+    struct direct_conv job = {
+        .shape = vec_conv_shape_set_groups(shape),
         .x = OCL_VIEW(args->dy),
         .w = OCL_VIEW(args->w),
         .y = OCL_VIEW(args->dx),
-        .gate = args->gate.output,
-        .activation = args->gate.activation,
+        .gate = args->act_grad.output,
+        .activation = args->act_grad.activation,
         .forward = conv,
     };
     if (job.activation.act == WEFT_ACT_identity)
@@ -355,41 +360,42 @@ static struct job data_job(const struct weft_conv_args *args)
     return job;
 }
 
-static enum weft_status backward_data(struct weft_list *list,
+static enum weft_status backward_data(struct weft_command_list *list,
                                       const struct weft_conv_args *args,
                                       const int *values)
 {
-    struct job job = data_job(args);
-    WEFT_TRY(spread(list, args, &job));
+    struct direct_conv job = data_job(args);
+    WEFT_TRY(pad_gradient(list, args, &job));
     return convolve(list, &job, values);
 }
 
-#define FIT(direction)                                                                   \
-    static enum ocl_fit direction##_fit(const struct ocl_device *device,                 \
-                                        const struct weft_conv_args *args, int *values)  \
+#define DEFINE_PASS(direction)                                                           \
+    static enum ocl_applicability direction##_applicability(                             \
+        const struct ocl_device *device, const struct weft_conv_args *args, int *values) \
     {                                                                                    \
-        struct job job = direction##_job(args);                                          \
+        struct direct_conv job = direction##_job(args);                                  \
         choose(device, &job, values);                                                    \
-        return OCL_FIT_POSSIBLE;                                                         \
+        return OCL_APPLICABLE;                                                           \
     }                                                                                    \
-    static bool direction##_allows(const struct ocl_device *device,                      \
-                                   const struct weft_conv_args *args, const int *values) \
+    static bool direction##_validate_config(const struct ocl_device *device,             \
+                                            const struct weft_conv_args *args,           \
+                                            const int *values)                           \
     {                                                                                    \
-        struct job job = direction##_job(args);                                          \
-        return allows(device, &job, values);                                             \
+        struct direct_conv job = direction##_job(args);                                  \
+        return validate_config(device, &job, values);                                    \
     }
-FIT(forward)
-FIT(data)
+DEFINE_PASS(forward)
+DEFINE_PASS(data)
 
-#define TUNABLES                                              \
-    {                                                         \
-        {"width", 3, {4, 8, 16}}, {"vectors", 3, {1, 2, 3}},  \
-            {"tile", 8, {1, 2, 3, 4, 6, 8, 9, 12}},           \
-            {"piece", 9, {1, 2, 4, 8, 16, 32, 64, 128, 256}}, \
-            {"unroll", 4, {1, 2, 4, 8}},                      \
+#define TUNABLES                                                       \
+    {                                                                  \
+        {"vector-width", 3, {4, 8, 16}}, {"vectors", 3, {1, 2, 3}},    \
+            {"tile", 8, {1, 2, 3, 4, 6, 8, 9, 12}},                    \
+            {"tiles-per-item", 9, {1, 2, 4, 8, 16, 32, 64, 128, 256}}, \
+            {"unroll", 4, {1, 2, 4, 8}},                               \
     }
 
-const struct ocl_algorithm vec_direct_forward = {"direct", TUNABLES, forward_fit,
-                                                 forward_allows, forward};
-const struct ocl_algorithm vec_direct_data = {"direct", TUNABLES, data_fit, data_allows,
-                                              backward_data};
+const struct ocl_algorithm vec_direct_forward = {
+    "direct", TUNABLES, forward_applicability, forward_validate_config, forward};
+const struct ocl_algorithm vec_direct_bwd_data = {"direct", TUNABLES, data_applicability,
+                                                  data_validate_config, backward_data};

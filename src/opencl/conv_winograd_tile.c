@@ -7,26 +7,27 @@
 #include "tile.h"
 #include "winograd.h"
 
-/* The products of all tiles: pictures of one pixel, a group of channels a place. */
-static struct product product_of(const struct winograd *job)
+/* The products of all tiles: images of one pixel, a group of channels a place. */
+static struct ocl_gemm transform_gemm_of(const struct winograd *job)
 {
-    int places = (int)winograd_places(job);
+    int places = (int)winograd_transform_elements(job);
     const struct weft_conv_args args = {
-        .conv = weft_conv_of_product((int)winograd_tiles(job), places * job->shape.in,
-                                     places * job->shape.out, places),
+        .conv = weft_conv_from_gemm((int)winograd_tiles(job), places * job->shape.in,
+                                    places * job->shape.out, places),
     };
-    return ocl_product_of(OCL_FORWARD, &args);
+    return ocl_gemm_of(OCL_PASS_FORWARD, &args);
 }
 
 static size_t floats_of(const struct winograd *job, int channels)
 {
-    return (size_t)winograd_tiles(job) * (size_t)winograd_places(job) * (size_t)channels;
+    return (size_t)winograd_tiles(job) * (size_t)winograd_transform_elements(job) *
+           (size_t)channels;
 }
 
 /* Kernels count a tile's channels in ints, and all places in uints. */
 static bool is_small(const struct ocl_device *device, const struct winograd *job)
 {
-    const struct vec_shape *s = &job->shape;
+    const struct vec_conv_shape *s = &job->shape;
     size_t widest = (size_t)(s->in > s->out ? s->in : s->out);
     return (size_t)winograd_tiles(job) * widest <= INT32_MAX &&
            floats_of(job, (int)widest) <= UINT32_MAX &&
@@ -34,78 +35,82 @@ static bool is_small(const struct ocl_device *device, const struct winograd *job
            (size_t)s->in * (size_t)s->out <= INT32_MAX / 36;
 }
 
-static enum ocl_fit fit(const struct ocl_device *device, enum ocl_slot slot,
-                        const struct weft_conv_args *args, int outputs, int *values)
+static enum ocl_applicability applicability(const struct ocl_device *device,
+                                            enum ocl_conv_pass pass,
+                                            const struct weft_conv_args *args,
+                                            int outputs, int *values)
 {
-    if (!winograd_suits(&args->conv))
-        return OCL_FIT_NONE;
-    struct winograd job = winograd_of(slot, args, outputs);
+    if (!winograd_applicable(&args->conv))
+        return OCL_NOT_APPLICABLE;
+    struct winograd job = winograd_of(pass, args, outputs);
     if (!is_small(device, &job))
-        return OCL_FIT_NONE;
-    struct product p = product_of(&job);
-    tile_choose(device, &p, values);
-    return OCL_FIT_POSSIBLE;
+        return OCL_NOT_APPLICABLE;
+    struct ocl_gemm p = transform_gemm_of(&job);
+    tile_select_config(device, &p, values);
+    return OCL_APPLICABLE;
 }
 
-static bool allows(const struct ocl_device *device, const struct winograd *job,
-                   const int *values)
+static bool validate_config(const struct ocl_device *device, const struct winograd *job,
+                            const int *values)
 {
-    struct product p = product_of(job);
-    return tile_allows(device, &p, values);
+    struct ocl_gemm p = transform_gemm_of(job);
+    return tile_validate_config(device, &p, values);
 }
 
 /* One kernel of an item a channel. */
-static enum weft_status transform(struct weft_list *list, const struct winograd *job,
-                                  struct ocl_launch launch, size_t items)
+static enum weft_status transform(struct weft_command_list *list,
+                                  const struct winograd *job, struct ocl_launch launch,
+                                  size_t items)
 {
     struct ocl_options options = {""};
     winograd_define(&options, job);
-    winograd_define_ends(&options, job);
+    winograd_define_epilogue(&options, job);
     launch.source = "conv_winograd_tile.cl";
     launch.global[0] = items;
-    launch.local[0] = ocl_group(ocl_of(list));
+    launch.local[0] = ocl_default_work_group(ocl_device_of(list));
     return ocl_launch(list, options.text, &launch);
 }
 
-static enum weft_status convolve(struct weft_list *list, const struct winograd *job,
-                                 const int *values)
+static enum weft_status convolve(struct weft_command_list *list,
+                                 const struct winograd *job, const int *values)
 {
-    const struct vec_shape *s = &job->shape;
+    const struct vec_conv_shape *s = &job->shape;
     size_t tiles = (size_t)winograd_tiles(job), in = (size_t)s->in, out = (size_t)s->out;
-    struct ocl_arg u =
-        ocl_kept(list, sizeof(float) * (size_t)winograd_places(job) * in * out);
+    struct ocl_arg u = ocl_persistent_workspace(
+        list, sizeof(float) * (size_t)winograd_transform_elements(job) * in * out);
     struct ocl_arg v =
-        OCL_SCRATCH(ocl_scratch(list, sizeof(float) * floats_of(job, s->in)));
+        OCL_WORKSPACE(ocl_workspace(list, sizeof(float) * floats_of(job, s->in)));
     struct ocl_arg m =
-        OCL_SCRATCH(ocl_scratch(list, sizeof(float) * floats_of(job, s->out)));
+        OCL_WORKSPACE(ocl_workspace(list, sizeof(float) * floats_of(job, s->out)));
     struct ocl_launch weights = {
-        .kernel = "winograd_weights",
+        .kernel = "winograd_transform_weights",
         .arg_count = 2,
         .args = {job->w, u},
-        .of_weights = true,
+        .weights_only = true,
     };
     WEFT_TRY(transform(list, job, weights, in * out));
     struct ocl_launch inputs = {
-        .kernel = "winograd_inputs",
+        .kernel = "winograd_transform_inputs",
         .arg_count = 4,
         .args = {job->x, OCL_VIEW(job->from), v, OCL_INT(tiles)},
     };
     WEFT_TRY(transform(list, job, inputs, tiles * in));
 
-    struct product p = product_of(job);
-    struct ocl_grid grid = tile_grid(values);
+    struct ocl_gemm p = transform_gemm_of(job);
+    struct ocl_gemm_tiling tiling = tile_gemm_tiling(values);
     p.a = v;
     p.b = u;
     p.out = m;
-    WEFT_TRY(ocl_product_multiply(list, &p, &grid));
+    WEFT_TRY(ocl_gemm_record_kernels(list, &p, &tiling));
 
     struct ocl_launch outputs = {
-        .kernel = "winograd_outputs",
+        .kernel = "winograd_transform_outputs",
         .arg_count = 7,
         .args = {m, OCL_VIEW(job->bias), OCL_VIEW(job->gate), job->y,
-                 OCL_VIEW(job->argmax), OCL_INT(tiles), OCL_FLOAT(job->activation.slope)},
+                 OCL_VIEW(job->argmax), OCL_INT(tiles),
+                 OCL_FLOAT(job->activation.negative_slope)},
     };
     return transform(list, job, outputs, tiles * out);
 }
 
-WINOGRAD_ALGORITHMS(tile, TILE_TUNABLES)
+WINOGRAD_DEFINE_ALGORITHMS(tile, TILE_TUNABLES)

@@ -5,14 +5,14 @@
 #include <stdio.h>
 #include <string.h>
 
-const char *ocl_curated_of(const struct ocl_device *device)
+const char *ocl_bundled_tuning_for(const struct ocl_device *device)
 {
     char name[32];
     if (!device->is_cpu)
         return NULL;
-    snprintf(name, sizeof(name), "cpu-%d.txt", device->vector);
-    for (size_t i = 0; i < ocl_curated_count; i++)
-        if (!strcmp(ocl_curated[i].name, name))
-            return ocl_curated[i].text;
+    snprintf(name, sizeof(name), "cpu-%d.txt", device->vector_width);
+    for (size_t i = 0; i < ocl_bundled_tuning_count; i++)
+        if (!strcmp(ocl_bundled_tuning[i].name, name))
+            return ocl_bundled_tuning[i].text;
     return NULL;
 }

@@ -6,14 +6,14 @@
 #include "ocl.h"
 
 /* Made by tools/embed_text.py. A file is called after the class. */
-struct ocl_curated {
+struct ocl_bundled_tuning {
     const char *name; /* "cpu-8.txt" */
     const char *text;
 };
-extern const struct ocl_curated ocl_curated[];
-extern const size_t ocl_curated_count;
+extern const struct ocl_bundled_tuning ocl_bundled_tuning[];
+extern const size_t ocl_bundled_tuning_count;
 
 /* The rows for the class of this device, as lines of a tuning file; NULL: none. */
-const char *ocl_curated_of(const struct ocl_device *device);
+const char *ocl_bundled_tuning_for(const struct ocl_device *device);
 
 #endif

@@ -6,16 +6,25 @@
 #include <string.h>
 
 /* c[m][n] = a[m][k] b[k][n] and what goes with it. */
-struct product {
+struct vec_gemm_problem {
     int m, n, k;
-    bool a_turned, b_turned;
-    struct weft_view a, b, bias, gate, c, sums;
+    bool trans_a, trans_b;
+    struct weft_view a, b, bias, gate, c, bias_grad;
     struct weft_activation activation; /* of c, or what made `gate` */
 };
 
-/* The tunables, in the order of their table. DEPTH: how much of k is taken at a time, and
+/* The tunables, in the order of their table. BLOCK_K: how much of k is taken at a time, and
  * so how much of a and b is copied where they are packed; 0: all of it. */
-enum { WIDTH, VECTORS, TILE, ROW_TILES, COLUMN_TILES, DEPTH, PACK_A, PACK_B };
+enum {
+    VECTOR_WIDTH,
+    VECTORS,
+    TILE,
+    BLOCK_TILES_M,
+    BLOCK_TILES_N,
+    BLOCK_K,
+    PACK_A,
+    PACK_B
+};
 
 static int at_most(int a, int b)
 {
@@ -38,149 +47,150 @@ enum {
     WHOLE_ROW_TILES = 48
 };
 
-static bool is_whole(const struct product *p, const int *values)
+static bool has_single_k_block(const struct vec_gemm_problem *p, const int *values)
 {
-    return !values[DEPTH] || p->k <= values[DEPTH];
+    return !values[BLOCK_K] || p->k <= values[BLOCK_K];
 }
 
 /* Row tiles that private memory has room for. */
-static int row_room(const struct product *p, const int *values)
+static int max_row_tiles(const struct vec_gemm_problem *p, const int *values)
 {
-    bool kept = values[PACK_A] || values[PACK_B] || !is_whole(p, values);
+    bool kept = values[PACK_A] || values[PACK_B] || !has_single_k_block(p, values);
     return kept && values[TILE] < ROWS ? ROWS / values[TILE] : 1;
 }
 
-static bool is_narrow(const struct product *p)
+static bool is_skinny(const struct vec_gemm_problem *p)
 {
     int least = p->n < p->k ? p->n : p->k, most = p->n > p->k ? p->n : p->k;
-    return !p->a_turned && least <= NARROW && most >= LONG;
+    return !p->trans_a && least <= NARROW && most >= LONG;
 }
 
-/* Figures from products of `seed`, batch 512, on 2-core Zen 3 and Zen 4 with PoCL.
+/* Figures from products of `small`, batch 512, on 2-core Zen 3 and Zen 4 with PoCL.
  * Programs depend on the tiling alone, not on m, n and k, so that layers share them. */
-static void choose(const struct ocl_device *device, const struct product *p, int *values)
+static void choose(const struct ocl_device *device, const struct vec_gemm_problem *p,
+                   int *values)
 {
     int width = vec_width(device, p->n), registers = width >= 16 ? 24 : 12;
-    int columns = div_up(p->n, width), units = (int)device->units;
+    int columns = div_up(p->n, width), units = (int)device->compute_units;
     int vectors = columns == 1 ? 1 : columns == 3 ? 3 : 2;
-    bool narrow = device->is_cpu && is_narrow(p);
+    bool narrow = device->is_cpu && is_skinny(p);
     int tile =
         at_most(registers / vectors, narrow && p->m > NARROW_TILE ? NARROW_TILE : p->m);
     int tiles = div_up(p->m, tile), blocks = div_up(columns, vectors);
-    values[WIDTH] = width;
+    values[VECTOR_WIDTH] = width;
     values[VECTORS] = vectors;
     values[TILE] = tile;
-    values[ROW_TILES] = values[COLUMN_TILES] = 1;
-    values[DEPTH] = p->b_turned ? A_DEEPEST : 0;
+    values[BLOCK_TILES_M] = values[BLOCK_TILES_N] = 1;
+    values[BLOCK_K] = p->trans_b ? A_DEEPEST : 0;
     values[PACK_A] = 0;
-    values[PACK_B] = p->b_turned;
-    if (!device->is_cpu || (tiles < 4 && !p->b_turned)) /* copies would not pay */
+    values[PACK_B] = p->trans_b;
+    if (!device->is_cpu || (tiles < 4 && !p->trans_b)) /* copies would not pay */
         return;
 
     int block = width * vectors;
     bool wide = narrow && p->n > p->k;
     int piece = wide ? NARROW_PIECE : B_PIECE, widest = wide ? NARROW_WIDEST : WIDEST;
     int column_tiles = at_most(piece / (block * at_most(p->k, 128)), widest);
-    if (!p->b_turned && column_tiles > blocks)
+    if (!p->trans_b && column_tiles > blocks)
         column_tiles = blocks < 2 ? 2 : blocks;
-    values[COLUMN_TILES] = column_tiles;
-    values[PACK_A] = p->a_turned;
-    values[PACK_B] = p->b_turned || p->a_turned || column_tiles < blocks;
-    values[DEPTH] =
-        at_most(piece / (block * column_tiles), p->a_turned ? A_DEEPEST : DEEPEST);
+    values[BLOCK_TILES_N] = column_tiles;
+    values[PACK_A] = p->trans_a;
+    values[PACK_B] = p->trans_b || p->trans_a || column_tiles < blocks;
+    values[BLOCK_K] =
+        at_most(piece / (block * column_tiles), p->trans_a ? A_DEEPEST : DEEPEST);
     int items = narrow && !wide ? 10 : 4; /* of a unit: few columns want to be even */
     int even = tiles * div_up(blocks, column_tiles) / (items * units);
-    int most =
-        is_whole(p, values) && !p->a_turned ? WHOLE_ROW_TILES : row_room(p, values);
+    int most = has_single_k_block(p, values) && !p->trans_a ? WHOLE_ROW_TILES
+                                                            : max_row_tiles(p, values);
     int row_tiles = at_most(even, most);
-    values[ROW_TILES] = div_up(tiles, div_up(tiles, row_tiles < 1 ? 1 : row_tiles));
+    values[BLOCK_TILES_M] = div_up(tiles, div_up(tiles, row_tiles < 1 ? 1 : row_tiles));
 }
 
-static bool allows(const struct ocl_device *device, const struct product *p,
-                   const int *values)
+static bool validate_config(const struct ocl_device *device,
+                            const struct vec_gemm_problem *p, const int *values)
 {
     const int least[] = {1, 1, 1, 1, 1, 0, 0, 0},
               most[] = {16, 3, 24, 256, 64, 256, 1, 1};
-    for (int i = 0; i < (int)WEFT_COUNT(least); i++)
+    for (int i = 0; i < (int)WEFT_ARRAY_SIZE(least); i++)
         if (values[i] < least[i] || values[i] > most[i])
             return false;
-    int block = values[WIDTH] * values[VECTORS];
+    int block = values[VECTOR_WIDTH] * values[VECTORS];
     bool packed = values[PACK_A] || values[PACK_B];
-    bool kept = values[PACK_A] || !is_whole(p, values);
-    if (!vec_width_allowed(device, values[WIDTH]) ||
-        values[VECTORS] * values[TILE] > 24 || (values[PACK_A] && !p->a_turned) ||
-        (p->b_turned && !values[PACK_B]) || (packed && !values[DEPTH]))
+    bool kept = values[PACK_A] || !has_single_k_block(p, values);
+    if (!vec_width_valid(device, values[VECTOR_WIDTH]) ||
+        values[VECTORS] * values[TILE] > 24 || (values[PACK_A] && !p->trans_a) ||
+        (p->trans_b && !values[PACK_B]) || (packed && !values[BLOCK_K]))
         return false;
     if (!device->is_cpu)
-        return values[ROW_TILES] == 1 && values[COLUMN_TILES] == 1 && !values[PACK_A] &&
-               values[PACK_B] == p->b_turned;
-    return (!kept || values[ROW_TILES] <= row_room(p, values)) &&
+        return values[BLOCK_TILES_M] == 1 && values[BLOCK_TILES_N] == 1 &&
+               !values[PACK_A] && values[PACK_B] == p->trans_b;
+    return (!kept || values[BLOCK_TILES_M] <= max_row_tiles(p, values)) &&
            (!values[PACK_B] ||
-            values[DEPTH] * values[COLUMN_TILES] * block <= 4 * B_PIECE) &&
-           (is_whole(p, values) || values[COLUMN_TILES] * block <= 1024);
+            values[BLOCK_K] * values[BLOCK_TILES_N] * block <= 4 * B_PIECE) &&
+           (has_single_k_block(p, values) || values[BLOCK_TILES_N] * block <= 1024);
 }
 
 /* A processor widens what is float16 as it copies it: a number is used more often than it
  * is read. The tiling is made to fit the copies. */
-static void pack_halves(const struct product *p, int *values)
+static void pack_fp16_operands(const struct vec_gemm_problem *p, int *values)
 {
-    int block = values[WIDTH] * values[VECTORS];
+    int block = values[VECTOR_WIDTH] * values[VECTORS];
     bool a = p->a.type == WEFT_FLOAT16, b = p->b.type == WEFT_FLOAT16;
     if (!a && !b)
         return;
-    values[COLUMN_TILES] = at_most(values[COLUMN_TILES], 1024 / block);
-    values[ROW_TILES] = at_most(values[ROW_TILES], ROWS / values[TILE]);
-    bool fits = values[PACK_B] && values[DEPTH]; /* b's copy, as it is */
+    values[BLOCK_TILES_N] = at_most(values[BLOCK_TILES_N], 1024 / block);
+    values[BLOCK_TILES_M] = at_most(values[BLOCK_TILES_M], ROWS / values[TILE]);
+    bool fits = values[PACK_B] && values[BLOCK_K]; /* b's copy, as it is */
     values[PACK_A] = a;
-    values[PACK_B] = values[PACK_B] || (b && values[ROW_TILES] > 1);
+    values[PACK_B] = values[PACK_B] || (b && values[BLOCK_TILES_M] > 1);
     if (!values[PACK_A] && !values[PACK_B])
         return;
-    int depth = values[DEPTH] ? values[DEPTH] : DEEPEST;
+    int depth = values[BLOCK_K] ? values[BLOCK_K] : DEEPEST;
     if (values[PACK_B] && !fits)
-        depth = at_most(depth, B_PIECE / (block * values[COLUMN_TILES]));
-    values[DEPTH] = depth < 1 ? 1 : depth;
+        depth = at_most(depth, B_PIECE / (block * values[BLOCK_TILES_N]));
+    values[BLOCK_K] = depth < 1 ? 1 : depth;
 }
 
-static enum weft_status multiply(struct weft_list *list, const struct product *p,
-                                 const int *given)
+static enum weft_status multiply(struct weft_command_list *list,
+                                 const struct vec_gemm_problem *p, const int *given)
 {
     struct ocl_options options = {""};
     int values[OCL_MAX_TUNABLES];
     memcpy(values, given, sizeof(values));
-    if (ocl_of(list)->is_cpu)
-        pack_halves(p, values);
-    ocl_define(&options, "A_TURNED", p->a_turned);
-    ocl_define(&options, "B_TURNED", p->b_turned);
-    ocl_define(&options, "A_PACKED", values[PACK_A]);
-    ocl_define(&options, "B_PACKED", values[PACK_B]);
+    if (ocl_device_of(list)->is_cpu)
+        pack_fp16_operands(p, values);
+    ocl_define(&options, "TRANS_A", p->trans_a);
+    ocl_define(&options, "TRANS_B", p->trans_b);
+    ocl_define(&options, "PACK_A", values[PACK_A]);
+    ocl_define(&options, "PACK_B", values[PACK_B]);
     ocl_define(&options, "BIAS", p->bias.mem != NULL);
-    ocl_define(&options, "GATE", p->gate.mem != NULL);
-    ocl_define(&options, "COLUMN_SUMS", p->sums.mem != NULL);
+    ocl_define(&options, "ACT_GRAD", p->gate.mem != NULL);
+    ocl_define(&options, "BIAS_GRAD", p->bias_grad.mem != NULL);
     ocl_define(&options, "ACT", (long)p->activation.act);
-    ocl_define(&options, "VW", values[WIDTH]);
+    ocl_define(&options, "VW", values[VECTOR_WIDTH]);
     ocl_define(&options, "NV", values[VECTORS]);
     ocl_define(&options, "TILE", values[TILE]);
-    ocl_define(&options, "ROW_TILES", row_room(p, values));
-    ocl_define_type(&options, "X_HALF", p->a);
-    ocl_define_type(&options, "W_HALF", p->b);
-    ocl_define_type(&options, "GATE_HALF", p->gate);
-    ocl_define_type(&options, "Y_HALF", p->c);
-    ocl_define(&options, "COLUMN_TILES", values[COLUMN_TILES]);
-    ocl_define(&options, "WHOLE", is_whole(p, values));
-    ocl_define(&options, "DEPTH", values[DEPTH] ? values[DEPTH] : 1);
-    int columns = values[WIDTH] * values[VECTORS] * values[COLUMN_TILES];
-    int rows = values[TILE] * values[ROW_TILES];
+    ocl_define(&options, "BLOCK_TILES_M", max_row_tiles(p, values));
+    ocl_define_view_fp16(&options, "X_HALF", p->a);
+    ocl_define_view_fp16(&options, "W_HALF", p->b);
+    ocl_define_view_fp16(&options, "ACT_GRAD_HALF", p->gate);
+    ocl_define_view_fp16(&options, "Y_HALF", p->c);
+    ocl_define(&options, "BLOCK_TILES_N", values[BLOCK_TILES_N]);
+    ocl_define(&options, "SINGLE_K_BLOCK", has_single_k_block(p, values));
+    ocl_define(&options, "BLOCK_K", values[BLOCK_K] ? values[BLOCK_K] : 1);
+    int columns = values[VECTOR_WIDTH] * values[VECTORS] * values[BLOCK_TILES_N];
+    int rows = values[TILE] * values[BLOCK_TILES_M];
     struct ocl_launch launch = {
         .source = "gemm_vec.cl",
         .kernel = "gemm",
         .global = {(size_t)div_up(p->n, columns), (size_t)div_up(p->m, rows)},
         .arg_count = 11,
         .args = {OCL_VIEW(p->a), OCL_VIEW(p->b), OCL_VIEW(p->bias), OCL_VIEW(p->gate),
-                 OCL_VIEW(p->c), OCL_VIEW(p->sums), OCL_INT(p->m), OCL_INT(p->n),
-                 OCL_INT(p->k), OCL_INT(values[ROW_TILES]),
-                 OCL_FLOAT(p->activation.slope)},
+                 OCL_VIEW(p->c), OCL_VIEW(p->bias_grad), OCL_INT(p->m), OCL_INT(p->n),
+                 OCL_INT(p->k), OCL_INT(values[BLOCK_TILES_M]),
+                 OCL_FLOAT(p->activation.negative_slope)},
     };
-    vec_local(list, &launch);
+    vec_set_local_size(list, &launch);
     return ocl_launch(list, options.text, &launch);
 }
 
@@ -189,9 +199,9 @@ static int rows_of(const struct weft_conv *c)
     return c->n * c->h * c->w;
 }
 
-static struct product forward(const struct weft_conv_args *args)
+static struct vec_gemm_problem forward(const struct weft_conv_args *args)
 {
-    return (struct product){
+    return (struct vec_gemm_problem){
         .m = rows_of(&args->conv),
         .n = args->conv.k,
         .k = args->conv.c,
@@ -203,33 +213,33 @@ static struct product forward(const struct weft_conv_args *args)
     };
 }
 
-static struct product backward_data(const struct weft_conv_args *args)
+static struct vec_gemm_problem backward_data(const struct weft_conv_args *args)
 {
-    bool gated = args->gate.activation.act != WEFT_ACT_identity;
-    return (struct product){
+    bool has_act_grad = args->act_grad.activation.act != WEFT_ACT_identity;
+    return (struct vec_gemm_problem){
         .m = rows_of(&args->conv),
         .n = args->conv.c,
         .k = args->conv.k,
         .a = args->dy,
         .b = args->w,
-        .b_turned = true,
-        .gate = gated ? args->gate.output : (struct weft_view){0},
+        .trans_b = true,
+        .gate = has_act_grad ? args->act_grad.output : (struct weft_view){0},
         .c = args->dx,
-        .activation = args->gate.activation,
+        .activation = args->act_grad.activation,
     };
 }
 
-static struct product backward_weights(const struct weft_conv_args *args)
+static struct vec_gemm_problem backward_weights(const struct weft_conv_args *args)
 {
-    return (struct product){
+    return (struct vec_gemm_problem){
         .m = args->conv.c,
         .n = args->conv.k,
         .k = rows_of(&args->conv),
         .a = args->x,
-        .a_turned = true,
+        .trans_a = true,
         .b = args->dy,
         .c = args->dw,
-        .sums = args->dbias,
+        .bias_grad = args->dbias,
     };
 }
 
@@ -257,50 +267,52 @@ static bool is_deep(const struct ocl_device *device, const struct weft_conv_args
            rows_of(c) >= LEAST_ROWS && args->x.type == WEFT_FLOAT32;
 }
 
-#define SLOT(slot, unfit)                                                             \
-    static enum ocl_fit slot##_fit(const struct ocl_device *device,                   \
-                                   const struct weft_conv_args *args, int *values)    \
-    {                                                                                 \
-        struct product p = slot(args);                                                \
-        if (!ocl_is_product(&args->conv) || args->pool.r)                             \
-            return OCL_FIT_NONE;                                                      \
-        choose(device, &p, values);                                                   \
-        return device->is_cpu && (unfit) ? OCL_FIT_POSSIBLE : OCL_FIT_PREFERRED;      \
-    }                                                                                 \
-    static bool slot##_allows(const struct ocl_device *device,                        \
-                              const struct weft_conv_args *args, const int *values)   \
-    {                                                                                 \
-        struct product p = slot(args);                                                \
-        return allows(device, &p, values);                                            \
-    }                                                                                 \
-    static enum weft_status slot##_record(                                            \
-        struct weft_list *list, const struct weft_conv_args *args, const int *values) \
-    {                                                                                 \
-        struct product p = slot(args);                                                \
-        return multiply(list, &p, values);                                            \
+#define DEFINE_PASS(pass, unfit)                                                         \
+    static enum ocl_applicability pass##_applicability(                                  \
+        const struct ocl_device *device, const struct weft_conv_args *args, int *values) \
+    {                                                                                    \
+        struct vec_gemm_problem p = pass(args);                                          \
+        if (!ocl_is_gemm(&args->conv) || args->pool.r)                                   \
+            return OCL_NOT_APPLICABLE;                                                   \
+        choose(device, &p, values);                                                      \
+        return device->is_cpu && (unfit) ? OCL_APPLICABLE : OCL_PREFERRED;               \
+    }                                                                                    \
+    static bool pass##_validate_config(const struct ocl_device *device,                  \
+                                       const struct weft_conv_args *args,                \
+                                       const int *values)                                \
+    {                                                                                    \
+        struct vec_gemm_problem p = pass(args);                                          \
+        return validate_config(device, &p, values);                                      \
+    }                                                                                    \
+    static enum weft_status pass##_record(struct weft_command_list *list,                \
+                                          const struct weft_conv_args *args,             \
+                                          const int *values)                             \
+    {                                                                                    \
+        struct vec_gemm_problem p = pass(args);                                          \
+        return multiply(list, &p, values);                                               \
     }
-SLOT(forward, is_deep(device, args))
-SLOT(backward_data, is_tall(args))
-SLOT(backward_weights, is_tall(args))
+DEFINE_PASS(forward, is_deep(device, args))
+DEFINE_PASS(backward_data, is_tall(args))
+DEFINE_PASS(backward_weights, is_tall(args))
 
-#define ROW(slot)                                               \
-    {                                                           \
-        "gemm",                                                 \
-            {                                                   \
-                {"width", 3, {4, 8, 16}},                       \
-                {"vectors", 3, {1, 2, 3}},                      \
-                {"tile", 8, {1, 2, 4, 5, 6, 8, 10, 12}},        \
-                {"row-tiles", 8, {1, 2, 4, 8, 12, 16, 24, 48}}, \
-                {"column-tiles", 6, {1, 2, 4, 6, 8, 16}},       \
-                {"depth", 7, {0, 32, 64, 96, 128, 192, 256}},   \
-                {"pack-a", 2, {0, 1}},                          \
-                {"pack-b", 2, {0, 1}},                          \
-            },                                                  \
-            slot##_fit, slot##_allows, slot##_record            \
+#define ROW(pass)                                                       \
+    {                                                                   \
+        "gemm",                                                         \
+            {                                                           \
+                {"vector-width", 3, {4, 8, 16}},                        \
+                {"vectors", 3, {1, 2, 3}},                              \
+                {"tile", 8, {1, 2, 4, 5, 6, 8, 10, 12}},                \
+                {"block-tiles-m", 8, {1, 2, 4, 8, 12, 16, 24, 48}},     \
+                {"block-tiles-n", 6, {1, 2, 4, 6, 8, 16}},              \
+                {"block-k", 7, {0, 32, 64, 96, 128, 192, 256}},         \
+                {"pack-a", 2, {0, 1}},                                  \
+                {"pack-b", 2, {0, 1}},                                  \
+            },                                                          \
+            pass##_applicability, pass##_validate_config, pass##_record \
     }
 
-const struct ocl_algorithm vec_gemm[OCL_SLOT_COUNT] = {
-    [OCL_FORWARD] = ROW(forward),
-    [OCL_BACKWARD_DATA] = ROW(backward_data),
-    [OCL_BACKWARD_WEIGHTS] = ROW(backward_weights),
+const struct ocl_algorithm vec_gemm[OCL_PASS_COUNT] = {
+    [OCL_PASS_FORWARD] = ROW(forward),
+    [OCL_PASS_BWD_DATA] = ROW(backward_data),
+    [OCL_PASS_BWD_WEIGHTS] = ROW(backward_weights),
 };

@@ -65,7 +65,7 @@ static const struct {
 
 const char *ocl_error_name(cl_int error)
 {
-    for (size_t i = 0; i < WEFT_COUNT(names); i++)
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(names); i++)
         if (names[i].code == error)
             return names[i].name;
     return "an error code that OpenCL does not define";

@@ -139,7 +139,7 @@ static void identify(cl_device_id id, const char *extensions,
                      struct weft_device_info *info)
 {
     struct pci pci;
-    for (size_t i = 0; i < WEFT_COUNT(pci_queries); i++)
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(pci_queries); i++)
         if (has_extension(extensions, pci_queries[i].extension) &&
             pci_queries[i].ask(id, &pci)) {
             snprintf(info->id, sizeof(info->id), "pci:%04x:%02x:%02x.%x@%.60s",
@@ -161,9 +161,10 @@ static enum weft_device_kind kind_of(cl_device_id id, cl_device_type type,
                                                           : WEFT_DEVICE_DISCRETE;
 }
 
-bool ocl_has_room_for_tiles(const struct weft_device_info *info)
+bool ocl_supports_tile_family(const struct weft_device_info *info)
 {
-    return info->max_group >= OCL_TILE_GROUP && info->local_bytes >= OCL_TILE_LOCAL;
+    return info->max_work_group_size >= OCL_TILE_MIN_WORK_GROUP &&
+           info->local_mem_bytes >= OCL_TILE_MIN_LOCAL_BYTES;
 }
 
 static void describe(cl_device_id id, struct weft_device_info *info)
@@ -175,23 +176,23 @@ static void describe(cl_device_id id, struct weft_device_info *info)
     ocl_device_text(id, CL_DEVICE_VERSION, info->version, sizeof(info->version));
     ocl_device_text(id, CL_DEVICE_EXTENSIONS, extensions, sizeof(extensions));
     cl_device_type type = device_ulong(id, CL_DEVICE_TYPE);
-    const struct ocl_class c = ocl_class_of(info, type);
+    const struct ocl_device_class c = ocl_classify_device(info, type);
     info->kind = kind_of(id, type, c.quirks);
     info->compute_units = device_uint(id, CL_DEVICE_MAX_COMPUTE_UNITS);
     info->clock_mhz = device_uint(id, CL_DEVICE_MAX_CLOCK_FREQUENCY);
-    info->memory_bytes = device_ulong(id, CL_DEVICE_GLOBAL_MEM_SIZE);
+    info->global_mem_bytes = device_ulong(id, CL_DEVICE_GLOBAL_MEM_SIZE);
     info->max_alloc_bytes = device_ulong(id, CL_DEVICE_MAX_MEM_ALLOC_SIZE);
-    info->local_bytes = device_ulong(id, CL_DEVICE_LOCAL_MEM_SIZE);
+    info->local_mem_bytes = device_ulong(id, CL_DEVICE_LOCAL_MEM_SIZE);
     size_t group = device_size(id, CL_DEVICE_MAX_WORK_GROUP_SIZE);
-    info->max_group = group ? group : 1; /* a group of one item there must be */
+    info->max_work_group_size = group ? group : 1; /* a group of one item there must be */
     info->fp16 = has_extension(extensions, "cl_khr_fp16");
     info->fp64 = has_extension(extensions, "cl_khr_fp64");
-    info->family = ocl_has_room_for_tiles(info) ? c.family : WEFT_FAMILY_VEC;
+    info->family = ocl_supports_tile_family(info) ? c.family : WEFT_FAMILY_VEC;
     identify(id, extensions, info);
 }
 
 /* Buffers hold numbers as the device has them, and we write them as this machine does. */
-static bool has_other_bytes(cl_device_id id)
+static bool has_other_endianness(cl_device_id id)
 {
     const uint16_t one = 1;
     const cl_bool ours = *(const uint8_t *)&one;
@@ -201,16 +202,16 @@ static bool has_other_bytes(cl_device_id id)
 }
 
 /* Why the device is of no use to us; NULL: it is. */
-static const char *unusable(cl_device_id id, const struct weft_device_info *info)
+static const char *unusable_reason(cl_device_id id, const struct weft_device_info *info)
 {
     int major = 0, minor = 0;
     if (!device_uint(id, CL_DEVICE_AVAILABLE))
         return "its driver says that it is not available";
     if (!device_uint(id, CL_DEVICE_COMPILER_AVAILABLE))
         return "its driver has no compiler for OpenCL C";
-    if (has_other_bytes(id))
+    if (has_other_endianness(id))
         return "it has the bytes of a number in another order than this machine";
-    if (!info->max_alloc_bytes || !info->memory_bytes)
+    if (!info->max_alloc_bytes || !info->global_mem_bytes)
         return "its driver says that it has no memory";
     if (sscanf(info->version, "OpenCL %d.%d", &major, &minor) != 2 ||
         major * 10 + minor < 12)
@@ -222,36 +223,39 @@ struct count {
     int devices, gpus;
 };
 
-static enum weft_status find_on(weft_context *ctx, cl_platform_id platform, int index,
-                                struct count *count)
+static enum weft_status enumerate_platform(weft_context *ctx, cl_platform_id platform,
+                                           int index, struct count *count)
 {
     char name[128];
     cl_uint n = 0;
     ocl_platform_text(platform, CL_PLATFORM_NAME, name, sizeof(name));
     cl_int error = clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, 0, NULL, &n);
     if (error || !n)
-        return ocl_note_platform(ctx, name, error);
+        return ocl_diagnose_platform(ctx, name, error);
     if (n > MOST_IDS)
-        return weft_devices_note(ctx,
-                                 "platform %s is left out: it tells of %u devices, which "
-                                 "no machine has; its driver is at fault",
-                                 name, n);
+        return weft_device_diagnostic_add(
+            ctx,
+            "platform %s is left out: it tells of %u devices, which "
+            "no machine has; its driver is at fault",
+            name, n);
     cl_device_id *ids = calloc(n, sizeof(*ids));
     if (!ids)
         return weft_out_of_memory(ctx, "opencl: devices", n * sizeof(*ids));
     enum weft_status status = WEFT_OK;
     if ((error = clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, n, ids, NULL)))
-        status = ocl_note_platform(ctx, name, error);
+        status = ocl_diagnose_platform(ctx, name, error);
     for (cl_uint i = 0; i < n && !error && !status; i++) {
-        struct weft_found found = {.backend = &weft_backend_opencl, .handle = ids[i]};
+        struct weft_device_candidate found = {.backend = &weft_backend_opencl,
+                                              .handle = ids[i]};
         found.info.platform_index = index;
         found.info.device_index = (int)i;
         memcpy(found.info.platform, name, sizeof(name));
         describe(ids[i], &found.info);
-        const char *why = unusable(ids[i], &found.info);
+        const char *why = unusable_reason(ids[i], &found.info);
         if (why) {
-            status = weft_devices_note(ctx, "%s on %s (%s) is left out: %s",
-                                       found.info.name, name, found.info.version, why);
+            status = weft_device_diagnostic_add(ctx, "%s on %s (%s) is left out: %s",
+                                                found.info.name, name, found.info.version,
+                                                why);
             continue;
         }
         count->devices++;
@@ -262,7 +266,7 @@ static enum weft_status find_on(weft_context *ctx, cl_platform_id platform, int 
     return status;
 }
 
-enum weft_status ocl_find(weft_context *ctx)
+enum weft_status ocl_enumerate(weft_context *ctx)
 {
     struct count count = {0};
     cl_uint n = 0;
@@ -276,7 +280,7 @@ enum weft_status ocl_find(weft_context *ctx)
         error = clGetPlatformIDs(n, ids, NULL);
     }
     for (cl_uint i = 0; i < n && !error && !status; i++)
-        status = find_on(ctx, ids[i], (int)i, &count);
+        status = enumerate_platform(ctx, ids[i], (int)i, &count);
     free(ids);
-    return status ? status : ocl_note_machine(ctx, count.devices, count.gpus);
+    return status ? status : ocl_diagnose_machine(ctx, count.devices, count.gpus);
 }

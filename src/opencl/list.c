@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Lists of launches: recorded, sealed, replayed. The only file that binds arguments and
+/* Lists of launches: recorded, finalized, replayed. The only file that binds arguments and
  * enqueues kernels. */
 #include "runtime.h"
 
@@ -9,49 +9,51 @@
 #include <string.h>
 
 /* A launch, or a call that enqueues by itself. */
-struct step {
+struct command {
     const char *source, *name; /* of the kernel */
     struct ocl_program *program;
-    cl_kernel kernel; /* once sealed */
+    cl_kernel kernel; /* once finalized */
     size_t global[3], local[3];
     bool local_given;
-    struct ocl_arg *args; /* until sealed */
+    struct ocl_arg *args; /* until finalized */
     int arg_count;
-    enum weft_status (*call)(struct weft_list *list, void *data);
+    enum weft_status (*call)(struct weft_command_list *list, void *data);
     void *data;
-    char *choice; /* ocl_begin's; NULL: none */
+    char *config; /* ocl_begin_primitive's; NULL: none */
 };
 
-struct steps {
-    struct step *list;
+struct command_array {
+    struct command *list;
     int count, room;
 };
 
-/* What is written into what is kept when the list is sealed. */
+/* What is written into what is kept when the list is finalized. */
 struct constants {
     size_t place, count;
     cl_uint *words;
 };
 
 struct ocl_list {
-    struct weft_list base;
-    struct steps each, once; /* of every replay; of those with new weights, before */
-    size_t scratch_used;     /* by the primitive that is being recorded, */
-    size_t scratch_floor;    /* of which so much in views */
-    size_t scratch_most;     /* by any; what is kept lies behind it */
-    size_t kept;
-    char choice[sizeof(((struct weft_launch_text *)NULL)->choice)]; /* for it */
-    bool dry;         /* nothing is appended, */
+    struct weft_command_list base;
+    struct command_array replay,
+        prepare;           /* of every replay; of those with new weights, before */
+    size_t workspace_used; /* by the primitive that is being recorded, */
+    size_t workspace_base; /* of which so much in views */
+    size_t workspace_peak; /* by any; what is kept lies behind it */
+    size_t persistent_bytes;
+    char config[sizeof(((struct weft_launch_description *)NULL)->config)]; /* for it */
+    bool dry_run;     /* nothing is appended, */
     uint64_t sources; /* but the sources of the kernels that would be are hashed */
     struct constants *constants;
-    struct ocl_planes *planes;
-    int constant_count, plane_count;
-    struct weft_mem *scratch;
-    struct weft_mem scratch_view, kept_view; /* what views name for it */
-    bool sealed;
+    struct ocl_partial_sums *partial_sums;
+    int constant_count, partial_sum_count;
+    struct weft_mem *workspace;
+    struct weft_mem workspace_view, persistent_view; /* what views name for it */
+    bool finalized;
 };
 
-enum weft_status ocl_list_create(struct weft_device *device, struct weft_list **out)
+enum weft_status ocl_list_create(struct weft_device *device,
+                                 struct weft_command_list **out)
 {
     struct ocl_list *list = calloc(1, sizeof(*list));
     if (!list)
@@ -61,110 +63,112 @@ enum weft_status ocl_list_create(struct weft_device *device, struct weft_list **
     return WEFT_OK;
 }
 
-void ocl_list_dry(struct weft_list *base)
+void ocl_list_set_dry_run(struct weft_command_list *base)
 {
-    ((struct ocl_list *)base)->dry = true;
+    ((struct ocl_list *)base)->dry_run = true;
 }
 
-uint64_t ocl_list_sources(const struct weft_list *base)
+uint64_t ocl_list_source_hash(const struct weft_command_list *base)
 {
     return ((const struct ocl_list *)base)->sources;
 }
 
-static bool is_dry(const struct ocl_list *list)
+static bool is_dry_run(const struct ocl_list *list)
 {
-    return list->dry || list->base.problems;
+    return list->dry_run || list->base.problems;
 }
 
-static void step_finish(struct step *step)
+static void command_free(struct command *command)
 {
-    if (step->kernel)
-        clReleaseKernel(step->kernel);
-    free(step->args);
-    free(step->data);
-    free(step->choice);
+    if (command->kernel)
+        clReleaseKernel(command->kernel);
+    free(command->args);
+    free(command->data);
+    free(command->config);
 }
 
-static void steps_finish(struct steps *steps)
+static void command_array_free(struct command_array *command_array)
 {
-    for (int i = 0; i < steps->count; i++)
-        step_finish(&steps->list[i]);
-    free(steps->list);
+    for (int i = 0; i < command_array->count; i++)
+        command_free(&command_array->list[i]);
+    free(command_array->list);
 }
 
-void ocl_list_destroy(struct weft_list *base)
+void ocl_list_destroy(struct weft_command_list *base)
 {
     struct ocl_list *list = (struct ocl_list *)base;
     if (!list)
         return;
-    steps_finish(&list->each);
-    steps_finish(&list->once);
+    command_array_free(&list->replay);
+    command_array_free(&list->prepare);
     for (int i = 0; i < list->constant_count; i++)
         free(list->constants[i].words);
     free(list->constants);
-    free(list->planes);
-    ocl_free(base->device, list->scratch);
-    weft_list_finish(base);
+    free(list->partial_sums);
+    ocl_free(base->device, list->workspace);
+    weft_command_list_free(base);
     free(list);
 }
 
-void ocl_begin(struct weft_list *base)
+void ocl_begin_primitive(struct weft_command_list *base)
 {
     struct ocl_list *list = (struct ocl_list *)base;
-    list->scratch_used = list->scratch_floor = 0;
-    list->choice[0] = '\0';
+    list->workspace_used = list->workspace_base = 0;
+    list->config[0] = '\0';
 }
 
-struct weft_view ocl_scratch_view(struct weft_list *base, size_t count, bool kept)
+struct weft_view ocl_workspace_view(struct weft_command_list *base, size_t count,
+                                    bool kept)
 {
     struct ocl_list *list = (struct ocl_list *)base;
-    struct ocl_arg arg = OCL_SCRATCH(0);
+    struct ocl_arg arg = OCL_WORKSPACE(0);
     if (kept)
-        arg = ocl_kept(base, count * sizeof(float));
+        arg = ocl_persistent_workspace(base, count * sizeof(float));
     else
-        arg.bytes = ocl_scratch(base, count * sizeof(float));
-    list->scratch_floor = list->scratch_used;
-    return (struct weft_view){.mem = arg.kind == OCL_ARG_KEPT ? &list->kept_view
-                                                              : &list->scratch_view,
+        arg.bytes = ocl_workspace(base, count * sizeof(float));
+    list->workspace_base = list->workspace_used;
+    return (struct weft_view){.mem = arg.kind == OCL_ARG_PERSISTENT
+                                         ? &list->persistent_view
+                                         : &list->workspace_view,
                               .offset = arg.bytes / sizeof(float),
                               .count = count};
 }
 
-void ocl_begin_choice(struct weft_list *base, const char *choice)
+void ocl_begin_algorithm(struct weft_command_list *base, const char *config)
 {
     struct ocl_list *list = (struct ocl_list *)base;
-    list->scratch_used = list->scratch_floor;
-    snprintf(list->choice, sizeof(list->choice), "%s", choice);
+    list->workspace_used = list->workspace_base;
+    snprintf(list->config, sizeof(list->config), "%s", config);
 }
 
 /* Moves *used behind `bytes` more; their place. */
-static size_t take(struct ocl_list *list, size_t *used, size_t bytes)
+static size_t bump_alloc(struct ocl_list *list, size_t *used, size_t bytes)
 {
     size_t place = *used;
     *used += (bytes + WEFT_ALIGN - 1) / WEFT_ALIGN * WEFT_ALIGN;
-    if (list->scratch_used > list->scratch_most)
-        list->scratch_most = list->scratch_used;
-    list->base.scratch_bytes = list->scratch_most + list->kept;
+    if (list->workspace_used > list->workspace_peak)
+        list->workspace_peak = list->workspace_used;
+    list->base.workspace_bytes = list->workspace_peak + list->persistent_bytes;
     return place;
 }
 
-size_t ocl_scratch(struct weft_list *base, size_t bytes)
+size_t ocl_workspace(struct weft_command_list *base, size_t bytes)
 {
     struct ocl_list *list = (struct ocl_list *)base;
-    return take(list, &list->scratch_used, bytes);
+    return bump_alloc(list, &list->workspace_used, bytes);
 }
 
-size_t ocl_keep(struct weft_list *base, size_t bytes)
+size_t ocl_persistent_alloc(struct weft_command_list *base, size_t bytes)
 {
     struct ocl_list *list = (struct ocl_list *)base;
-    return take(list, &list->kept, bytes);
+    return bump_alloc(list, &list->persistent_bytes, bytes);
 }
 
-struct ocl_arg ocl_kept(struct weft_list *base, size_t bytes)
+struct ocl_arg ocl_persistent_workspace(struct weft_command_list *base, size_t bytes)
 {
-    if (base->frozen)
-        return (struct ocl_arg)OCL_KEPT(ocl_keep(base, bytes));
-    return (struct ocl_arg)OCL_SCRATCH(ocl_scratch(base, bytes));
+    if (base->constant_weights)
+        return (struct ocl_arg)OCL_PERSISTENT(ocl_persistent_alloc(base, bytes));
+    return (struct ocl_arg)OCL_WORKSPACE(ocl_workspace(base, bytes));
 }
 
 /* Room for one more of `count` things of `size` bytes at *things. */
@@ -177,12 +181,13 @@ static enum weft_status grow(struct ocl_list *list, void **things, int count, si
     return WEFT_OK;
 }
 
-enum weft_status ocl_constants(struct weft_list *base, const cl_uint *words, size_t count,
-                               struct ocl_arg *out)
+enum weft_status ocl_constants(struct weft_command_list *base, const cl_uint *words,
+                               size_t count, struct ocl_arg *out)
 {
     struct ocl_list *list = (struct ocl_list *)base;
     size_t bytes = count * sizeof(*words);
-    struct constants added = {ocl_keep(base, bytes), count, malloc(bytes + 1)};
+    struct constants added = {ocl_persistent_alloc(base, bytes), count,
+                              malloc(bytes + 1)};
     if (!added.words)
         return weft_out_of_memory(base->device->context, "opencl: list", bytes);
     memcpy(added.words, words, bytes);
@@ -193,30 +198,33 @@ enum weft_status ocl_constants(struct weft_list *base, const cl_uint *words, siz
         return status;
     }
     list->constants[list->constant_count++] = added;
-    *out = (struct ocl_arg)OCL_KEPT(added.place);
+    *out = (struct ocl_arg)OCL_PERSISTENT(added.place);
     return WEFT_OK;
 }
 
-enum weft_status ocl_leave_planes(struct weft_list *base, const struct ocl_planes *planes)
+enum weft_status ocl_defer_reduction(struct weft_command_list *base,
+                                     const struct ocl_partial_sums *partial_sums)
 {
     struct ocl_list *list = (struct ocl_list *)base;
-    WEFT_TRY(grow(list, (void **)&list->planes, list->plane_count, sizeof(*planes)));
-    list->planes[list->plane_count++] = *planes;
+    WEFT_TRY(grow(list, (void **)&list->partial_sums, list->partial_sum_count,
+                  sizeof(*partial_sums)));
+    list->partial_sums[list->partial_sum_count++] = *partial_sums;
     return WEFT_OK;
 }
 
-const struct ocl_planes *ocl_left_planes(const struct weft_list *base, int *count)
+const struct ocl_partial_sums *
+ocl_deferred_reductions(const struct weft_command_list *base, int *count)
 {
     const struct ocl_list *list = (const struct ocl_list *)base;
-    *count = list->plane_count;
-    return list->planes;
+    *count = list->partial_sum_count;
+    return list->partial_sums;
 }
 
-cl_mem ocl_scratch_mem(const struct weft_list *base)
+cl_mem ocl_workspace_mem(const struct weft_command_list *base)
 {
     const struct ocl_list *list = (const struct ocl_list *)base;
-    assert(list->sealed);
-    return list->scratch ? list->scratch->mem : NULL;
+    assert(list->finalized);
+    return list->workspace ? list->workspace->mem : NULL;
 }
 
 void ocl_define(struct ocl_options *options, const char *name, long value)
@@ -228,25 +236,25 @@ void ocl_define(struct ocl_options *options, const char *name, long value)
     (void)n;
 }
 
-/* Takes over what `step` holds. */
-static enum weft_status append(struct ocl_list *list, struct steps *steps,
-                               const struct step *step)
+/* Takes over what `command` holds. */
+static enum weft_status append(struct ocl_list *list, struct command_array *command_array,
+                               const struct command *command)
 {
-    assert(!list->sealed);
-    if (steps->count == steps->room) {
-        int room = steps->room ? 2 * steps->room : 16;
-        struct step *more = realloc(steps->list, (size_t)room * sizeof(*more));
+    assert(!list->finalized);
+    if (command_array->count == command_array->room) {
+        int room = command_array->room ? 2 * command_array->room : 16;
+        struct command *more = realloc(command_array->list, (size_t)room * sizeof(*more));
         if (!more)
             return weft_out_of_memory(list->base.device->context, "opencl: list",
                                       (size_t)room * sizeof(*more));
-        steps->list = more;
-        steps->room = room;
+        command_array->list = more;
+        command_array->room = room;
     }
-    steps->list[steps->count] = *step;
-    if (list->choice[0]) /* only told: without memory for it, it is not */
-        steps->list[steps->count].choice = strdup(list->choice);
-    steps->count++;
-    list->base.launches = list->each.count;
+    command_array->list[command_array->count] = *command;
+    if (list->config[0]) /* only told: without memory for it, it is not */
+        command_array->list[command_array->count].config = strdup(list->config);
+    command_array->count++;
+    list->base.launches = list->replay.count;
     return WEFT_OK;
 }
 
@@ -254,29 +262,32 @@ static enum weft_status append(struct ocl_list *list, struct steps *steps,
  * a group. A limit that is but
  * the preferred multiple is not believed: rusticl (Mesa 22.3) tells 32 of every
  * kernel. */
-static enum weft_status check_group(struct ocl_device *d, const struct step *step)
+static enum weft_status check_group(struct ocl_device *d, const struct command *command)
 {
-    const size_t *local = step->local;
-    size_t limit = d->max_group, multiple = 0, group = local[0] * local[1] * local[2];
+    const size_t *local = command->local;
+    size_t limit = d->max_work_group_size, multiple = 0,
+           group = local[0] * local[1] * local[2];
     cl_int error = CL_SUCCESS;
-    if (step->kernel)
-        error = clGetKernelWorkGroupInfo(step->kernel, d->id, CL_KERNEL_WORK_GROUP_SIZE,
-                                         sizeof(limit), &limit, NULL);
-    if (step->kernel && !error)
-        error = clGetKernelWorkGroupInfo(step->kernel, d->id,
+    if (command->kernel)
+        error =
+            clGetKernelWorkGroupInfo(command->kernel, d->id, CL_KERNEL_WORK_GROUP_SIZE,
+                                     sizeof(limit), &limit, NULL);
+    if (command->kernel && !error)
+        error = clGetKernelWorkGroupInfo(command->kernel, d->id,
                                          CL_KERNEL_PREFERRED_WORK_GROUP_SIZE_MULTIPLE,
                                          sizeof(multiple), &multiple, NULL);
-    if (error || group <= (limit == multiple ? d->max_group : limit))
-        return ocl_check(d->base.context, error, step->name);
+    if (error || group <= (limit == multiple ? d->max_work_group_size : limit))
+        return ocl_check(d->base.context, error, command->name);
     return weft_fail(
         d->base.context, WEFT_ERR_BUILD,
         "opencl: %s of %s: work-groups of %zu x %zu x %zu are wanted, but %s "
         "runs it in at most %zu items",
-        step->name, step->source, local[0], local[1], local[2], d->base.info.name, limit);
+        command->name, command->source, local[0], local[1], local[2], d->base.info.name,
+        limit);
 }
 
 /* Kernels count elements in uints, and look a vector beyond the end. */
-static const size_t most_elements = UINT32_MAX - WEFT_SLACK;
+static const size_t max_elements = UINT32_MAX - WEFT_BUFFER_PADDING;
 
 static enum weft_status check_args(struct ocl_device *d, const struct ocl_launch *launch)
 {
@@ -284,25 +295,25 @@ static enum weft_status check_args(struct ocl_device *d, const struct ocl_launch
     for (int i = 0; i < launch->arg_count; i++) {
         const struct ocl_arg *arg = &launch->args[i];
         size_t end = arg->kind == OCL_ARG_VIEW ? arg->view.offset + arg->view.count : 0;
-        if (end > most_elements)
+        if (end > max_elements)
             return weft_fail(d->base.context, WEFT_ERR_NOMEM,
                              "opencl: %s: an argument ends at element %zu, but kernels "
-                             "count to %zu; use a smaller batch, or fewer pictures",
-                             launch->kernel, end, most_elements);
+                             "count to %zu; use a smaller batch, or fewer images",
+                             launch->kernel, end, max_elements);
     }
     return WEFT_OK;
 }
 
-enum weft_status ocl_launch(struct weft_list *base, const char *options,
+enum weft_status ocl_launch(struct weft_command_list *base, const char *options,
                             const struct ocl_launch *launch)
 {
-    struct ocl_device *d = ocl_of(base);
+    struct ocl_device *d = ocl_device_of(base);
     struct ocl_list *list = (struct ocl_list *)base;
-    struct step step = {.source = launch->source,
-                        .name = launch->kernel,
-                        .arg_count = launch->arg_count,
-                        .local_given = launch->local[0] != 0};
-    if (is_dry(list)) {
+    struct command command = {.source = launch->source,
+                              .name = launch->kernel,
+                              .arg_count = launch->arg_count,
+                              .local_given = launch->local[0] != 0};
+    if (is_dry_run(list)) {
         list->sources = ocl_source_hash(list->sources, launch->source);
         return WEFT_OK;
     }
@@ -312,39 +323,41 @@ enum weft_status ocl_launch(struct weft_list *base, const char *options,
     for (int i = 0; i < 3; i++) {
         size_t local = launch->local[i] ? launch->local[i] : 1;
         size_t global = launch->global[i] ? launch->global[i] : 1;
-        step.local[i] = local;
-        step.global[i] = (global + local - 1) / local * local;
+        command.local[i] = local;
+        command.global[i] = (global + local - 1) / local * local;
     }
-    if (step.local_given)
-        WEFT_TRY(check_group(d, &step));
-    status = ocl_program_want(d, launch->source, options ? options : "", &step.program);
-    size_t bytes = (size_t)launch->arg_count * sizeof(*step.args);
-    if (!status && !(step.args = malloc(bytes + 1)))
+    if (command.local_given)
+        WEFT_TRY(check_group(d, &command));
+    status =
+        ocl_program_request(d, launch->source, options ? options : "", &command.program);
+    size_t bytes = (size_t)launch->arg_count * sizeof(*command.args);
+    if (!status && !(command.args = malloc(bytes + 1)))
         status = weft_out_of_memory(d->base.context, "opencl: list", bytes);
     if (!status) {
-        memcpy(step.args, launch->args, bytes);
-        bool once = launch->of_weights && base->frozen;
-        status = append(list, once ? &list->once : &list->each, &step);
+        memcpy(command.args, launch->args, bytes);
+        bool prepare = launch->weights_only && base->constant_weights;
+        status = append(list, prepare ? &list->prepare : &list->replay, &command);
     }
     if (status)
-        step_finish(&step);
+        command_free(&command);
     return status;
 }
 
-enum weft_status ocl_call(struct weft_list *base,
-                          enum weft_status (*call)(struct weft_list *list, void *data),
-                          const void *data, size_t size)
+enum weft_status ocl_host_call(struct weft_command_list *base,
+                               enum weft_status (*call)(struct weft_command_list *list,
+                                                        void *data),
+                               const void *data, size_t size)
 {
-    if (is_dry((struct ocl_list *)base))
+    if (is_dry_run((struct ocl_list *)base))
         return WEFT_OK;
-    struct step step = {.call = call, .data = malloc(size + 1)};
-    if (!step.data)
+    struct command command = {.call = call, .data = malloc(size + 1)};
+    if (!command.data)
         return weft_out_of_memory(base->device->context, "opencl: list", size);
-    memcpy(step.data, data, size);
+    memcpy(command.data, data, size);
     struct ocl_list *list = (struct ocl_list *)base;
-    enum weft_status status = append(list, &list->each, &step);
+    enum weft_status status = append(list, &list->replay, &command);
     if (status)
-        step_finish(&step);
+        command_free(&command);
     return status;
 }
 
@@ -364,12 +377,13 @@ static cl_int bind(const struct ocl_list *list, cl_kernel kernel,
     case OCL_ARG_VIEW:
         mem = arg->view.mem;
         offset = arg->view.offset;
-        if (mem == &list->kept_view)
-            offset += list->scratch_most / sizeof(float);
+        if (mem == &list->persistent_view)
+            offset += list->workspace_peak / sizeof(float);
         break;
     default:
-        mem = list->scratch;
-        offset = arg->bytes + (arg->kind == OCL_ARG_KEPT ? list->scratch_most : 0);
+        mem = list->workspace;
+        offset =
+            arg->bytes + (arg->kind == OCL_ARG_PERSISTENT ? list->workspace_peak : 0);
         offset /= sizeof(float);
     }
     cl_uint place = mem ? (cl_uint)offset : 0;
@@ -379,113 +393,116 @@ static cl_int bind(const struct ocl_list *list, cl_kernel kernel,
 }
 
 /* "WHAT of KERNEL", for the sentence of an error. */
-static enum weft_status check_step(const struct ocl_list *list, const struct step *step,
-                                   cl_int error, const char *what)
+static enum weft_status check_command(const struct ocl_list *list,
+                                      const struct command *command, cl_int error,
+                                      const char *what)
 {
     char text[128];
     if (!error)
         return WEFT_OK;
-    snprintf(text, sizeof(text), "%s of %s", what, step->name);
+    snprintf(text, sizeof(text), "%s of %s", what, command->name);
     return ocl_check(list->base.device->context, error, text);
 }
 
-static enum weft_status seal_step(const struct ocl_list *list, struct step *step)
+static enum weft_status finalize_command(const struct ocl_list *list,
+                                         struct command *command)
 {
-    struct ocl_device *d = ocl_of(&list->base);
+    struct ocl_device *d = ocl_device_of(&list->base);
     cl_uint at = 0;
     cl_int error = CL_SUCCESS;
-    if (step->call)
+    if (command->call)
         return WEFT_OK;
-    WEFT_TRY(ocl_program_kernel(d, step->program, step->name, &step->kernel));
-    if (step->local_given)
-        WEFT_TRY(check_group(d, step));
-    for (int k = 0; k < step->arg_count && !error; k++)
-        error = bind(list, step->kernel, &step->args[k], &at);
-    WEFT_TRY(check_step(list, step, error, "binding the arguments"));
-    free(step->args);
-    step->args = NULL;
+    WEFT_TRY(ocl_program_kernel(d, command->program, command->name, &command->kernel));
+    if (command->local_given)
+        WEFT_TRY(check_group(d, command));
+    for (int k = 0; k < command->arg_count && !error; k++)
+        error = bind(list, command->kernel, &command->args[k], &at);
+    WEFT_TRY(check_command(list, command, error, "binding the arguments"));
+    free(command->args);
+    command->args = NULL;
     return WEFT_OK;
 }
 
 static enum weft_status write_constants(const struct ocl_list *list)
 {
-    const struct ocl_device *d = ocl_of(&list->base);
+    const struct ocl_device *d = ocl_device_of(&list->base);
     cl_int error = CL_SUCCESS;
     for (int i = 0; i < list->constant_count && !error; i++) {
         const struct constants *c = &list->constants[i];
         error = clEnqueueWriteBuffer(
-            d->queue, list->scratch->mem, CL_TRUE, list->scratch_most + c->place,
+            d->queue, list->workspace->mem, CL_TRUE, list->workspace_peak + c->place,
             c->count * sizeof(*c->words), c->words, 0, NULL, NULL);
     }
     return ocl_check(d->base.context, error, "writing a list's constants");
 }
 
-enum weft_status ocl_list_seal(struct weft_list *base)
+enum weft_status ocl_list_finalize(struct weft_command_list *base)
 {
     struct ocl_list *list = (struct ocl_list *)base;
-    assert(!list->sealed);
-    if (base->scratch_bytes / sizeof(float) > most_elements)
+    assert(!list->finalized);
+    if (base->workspace_bytes / sizeof(float) > max_elements)
         return weft_fail(base->device->context, WEFT_ERR_NOMEM,
                          "opencl: %zu floats of scratch are wanted, but kernels count to "
                          "%zu; use a smaller batch",
-                         base->scratch_bytes / sizeof(float), most_elements);
-    if (base->scratch_bytes)
-        WEFT_TRY(ocl_alloc(base->device, base->scratch_bytes, &list->scratch));
-    list->scratch_view.mem = list->kept_view.mem =
-        list->scratch ? list->scratch->mem : NULL;
+                         base->workspace_bytes / sizeof(float), max_elements);
+    if (base->workspace_bytes)
+        WEFT_TRY(ocl_alloc(base->device, base->workspace_bytes, &list->workspace));
+    list->workspace_view.mem = list->persistent_view.mem =
+        list->workspace ? list->workspace->mem : NULL;
     WEFT_TRY(write_constants(list));
-    WEFT_TRY(ocl_programs_build(ocl_of(base)));
-    for (int i = 0; i < list->once.count; i++)
-        WEFT_TRY(seal_step(list, &list->once.list[i]));
-    for (int i = 0; i < list->each.count; i++)
-        WEFT_TRY(seal_step(list, &list->each.list[i]));
-    list->sealed = true;
+    WEFT_TRY(ocl_programs_build(ocl_device_of(base)));
+    for (int i = 0; i < list->prepare.count; i++)
+        WEFT_TRY(finalize_command(list, &list->prepare.list[i]));
+    for (int i = 0; i < list->replay.count; i++)
+        WEFT_TRY(finalize_command(list, &list->replay.list[i]));
+    list->finalized = true;
     return WEFT_OK;
 }
 
-static enum weft_status enqueue(struct ocl_list *list, struct step *step,
+static enum weft_status enqueue(struct ocl_list *list, struct command *command,
                                 cl_command_queue queue, cl_event *event)
 {
-    if (step->call)
-        return step->call(&list->base, step->data);
-    cl_int error =
-        clEnqueueNDRangeKernel(queue, step->kernel, 3, NULL, step->global,
-                               step->local_given ? step->local : NULL, 0, NULL, event);
-    return check_step(list, step, error, "the launch");
+    if (command->call)
+        return command->call(&list->base, command->data);
+    cl_int error = clEnqueueNDRangeKernel(
+        queue, command->kernel, 3, NULL, command->global,
+        command->local_given ? command->local : NULL, 0, NULL, event);
+    return check_command(list, command, error, "the launch");
 }
 
-enum weft_status ocl_list_launch(struct weft_list *base, int index,
+enum weft_status ocl_list_launch(struct weft_command_list *base, int index,
                                  cl_command_queue queue, cl_event *event)
 {
     struct ocl_list *list = (struct ocl_list *)base;
-    return enqueue(list, &list->each.list[index], queue, event);
+    return enqueue(list, &list->replay.list[index], queue, event);
 }
 
-enum weft_status ocl_replay_part(struct weft_list *base, int first, int end)
+enum weft_status ocl_replay_range(struct weft_command_list *base, int first, int end)
 {
     struct ocl_list *list = (struct ocl_list *)base;
-    struct ocl_device *d = ocl_of(base);
-    assert(list->sealed && first >= 0 && end <= list->each.count);
-    for (int i = 0; base->stale && i < list->once.count; i++)
-        WEFT_TRY(enqueue(list, &list->once.list[i], d->queue, NULL));
-    base->stale = false;
+    struct ocl_device *d = ocl_device_of(base);
+    assert(list->finalized && first >= 0 && end <= list->replay.count);
+    for (int i = 0; base->weights_dirty && i < list->prepare.count; i++)
+        WEFT_TRY(enqueue(list, &list->prepare.list[i], d->queue, NULL));
+    base->weights_dirty = false;
     for (int i = first; i < end; i++)
-        WEFT_TRY(enqueue(list, &list->each.list[i], d->queue, NULL));
+        WEFT_TRY(enqueue(list, &list->replay.list[i], d->queue, NULL));
     return ocl_check(base->device->context, clFlush(d->queue), "flushing the queue");
 }
 
-enum weft_status ocl_replay(struct weft_list *list)
+enum weft_status ocl_replay(struct weft_command_list *list)
 {
-    return ocl_replay_part(list, 0, list->launches);
+    return ocl_replay_range(list, 0, list->launches);
 }
 
-void ocl_tell_launch(const struct weft_list *base, int index,
-                     struct weft_launch_text *out)
+void ocl_describe_launch(const struct weft_command_list *base, int index,
+                         struct weft_launch_description *out)
 {
-    const struct step *step = &((const struct ocl_list *)base)->each.list[index];
-    *out = (struct weft_launch_text){.kernel = "CLBlast"};
-    if (step->kernel)
-        clGetKernelInfo(step->kernel, CL_KERNEL_FUNCTION_NAME, sizeof(out->kernel),
+    const struct command *command = &((const struct ocl_list *)base)->replay.list[index];
+    *out = (struct weft_launch_description){.kernel = "CLBlast"};
+    if (command->kernel)
+        clGetKernelInfo(command->kernel, CL_KERNEL_FUNCTION_NAME, sizeof(out->kernel),
                         out->kernel, NULL);
-    snprintf(out->choice, sizeof(out->choice), "%s", step->choice ? step->choice : "");
+    snprintf(out->config, sizeof(out->config), "%s",
+             command->config ? command->config : "");
 }

@@ -6,11 +6,11 @@
 #include "ocl.h"
 
 /* As in cl/mma.h. */
-enum ocl_matrix_way { OCL_MATRIX_NONE, OCL_MATRIX_PTX };
+enum ocl_mma_path { OCL_MMA_EMULATED, OCL_MMA_PTX };
 
-/* Tries on the device what its kind should have, and fills in `matrix_way`. Without a
+/* Tries on the device what its kind should have, and fills in `mma_path`. Without a
  * matrix unit that multiplies right local memory stands in for it, and a warning says so.
  * WEFT_ERR_ARG: not even that works. */
-enum weft_status ocl_matrix_unit_find(struct ocl_device *device);
+enum weft_status ocl_mma_detect(struct ocl_device *device);
 
 #endif

@@ -38,21 +38,23 @@ static const struct {
                                             "the groups render and video"},
 };
 
-enum weft_status ocl_note_platform(weft_context *ctx, const char *name, cl_int error)
+enum weft_status ocl_diagnose_platform(weft_context *ctx, const char *name, cl_int error)
 {
     if (error && error != CL_DEVICE_NOT_FOUND)
-        return weft_devices_note(ctx,
-                                 "platform %s is left out: asking for its devices gives "
-                                 "%s (%d); reinstall or update its driver",
-                                 name, ocl_error_name(error), (int)error);
-    for (size_t i = 0; i < WEFT_COUNT(empty_platforms); i++)
+        return weft_device_diagnostic_add(
+            ctx,
+            "platform %s is left out: asking for its devices gives "
+            "%s (%d); reinstall or update its driver",
+            name, ocl_error_name(error), (int)error);
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(empty_platforms); i++)
         if (!strcmp(name, empty_platforms[i].platform))
-            return weft_devices_note(ctx, "platform %s has no devices: %s", name,
-                                     empty_platforms[i].mend);
-    return weft_devices_note(ctx,
-                             "platform %s has no devices: it sees none of its own; check "
-                             "that its hardware is there and may be opened",
-                             name);
+            return weft_device_diagnostic_add(ctx, "platform %s has no devices: %s", name,
+                                              empty_platforms[i].mend);
+    return weft_device_diagnostic_add(
+        ctx,
+        "platform %s has no devices: it sees none of its own; check "
+        "that its hardware is there and may be opened",
+        name);
 }
 
 /* Whether the library that an ICD file names can be loaded. Nothing in it is called,
@@ -64,27 +66,29 @@ static enum weft_status check_library(weft_context *ctx, const char *file,
     if (dlopen(library, RTLD_LAZY | RTLD_LOCAL | RTLD_NODELETE))
         return WEFT_OK;
     const char *why = dlerror();
-    return weft_devices_note(ctx,
-                             "%s: its driver cannot be loaded: %s; install the package "
-                             "that has it, or remove the file",
-                             file, why ? why : library);
+    return weft_device_diagnostic_add(
+        ctx,
+        "%s: its driver cannot be loaded: %s; install the package "
+        "that has it, or remove the file",
+        file, why ? why : library);
 }
 
 static enum weft_status check_icd(weft_context *ctx, const char *path)
 {
     struct weft_file text;
     if (weft_file_read(NULL, path, 4096, &text))
-        return weft_devices_note(ctx, "%s: cannot be read, so its driver is not used",
-                                 path);
+        return weft_device_diagnostic_add(
+            ctx, "%s: cannot be read, so its driver is not used", path);
     char *library = (char *)text.bytes;
     library[strcspn(library, "\r\n")] = 0;
     enum weft_status status =
-        library[0] ? check_library(ctx, path, library)
-                   : weft_devices_note(ctx,
-                                       "%s: is empty, it should name the library of "
-                                       "a driver; reinstall its package",
-                                       path);
-    weft_file_finish(&text);
+        library[0]
+            ? check_library(ctx, path, library)
+            : weft_device_diagnostic_add(ctx,
+                                         "%s: is empty, it should name the library of "
+                                         "a driver; reinstall its package",
+                                         path);
+    weft_file_free(&text);
     return status;
 }
 
@@ -134,7 +138,7 @@ static enum weft_status check_render_nodes(weft_context *ctx)
         char path[32];
         snprintf(path, sizeof(path), "/dev/dri/renderD%d", i);
         if (access(path, R_OK | W_OK) && errno == EACCES)
-            WEFT_TRY(weft_devices_note(
+            WEFT_TRY(weft_device_diagnostic_add(
                 ctx,
                 "%s may not be opened, so its GPU stays unseen: join the group render "
                 "(sudo usermod -aG render $USER) and log in again",
@@ -143,7 +147,7 @@ static enum weft_status check_render_nodes(weft_context *ctx)
     return WEFT_OK;
 }
 
-enum weft_status ocl_note_machine(weft_context *ctx, int devices, int gpus)
+enum weft_status ocl_diagnose_machine(weft_context *ctx, int devices, int gpus)
 {
     int drivers = 0;
     WEFT_TRY(check_drivers(ctx, &drivers));
@@ -152,18 +156,19 @@ enum weft_status ocl_note_machine(weft_context *ctx, int devices, int gpus)
     if (devices)
         return WEFT_OK;
     if (!drivers && strncmp(ctx->icd_dir, USUAL_PLACE, strlen(USUAL_PLACE)) != 0)
-        return weft_devices_note(ctx,
-                                 "no OpenCL driver is found in %s, which %s; those that "
-                                 "are installed are named in " USUAL_PLACE,
-                                 ctx->icd_dir,
-                                 weft_folder_exists(ctx->icd_dir) ? "has no .icd file"
-                                                                  : "does not exist");
+        return weft_device_diagnostic_add(
+            ctx,
+            "no OpenCL driver is found in %s, which %s; those that "
+            "are installed are named in " USUAL_PLACE,
+            ctx->icd_dir,
+            weft_folder_exists(ctx->icd_dir) ? "has no .icd file" : "does not exist");
     if (!drivers)
-        return weft_devices_note(ctx,
-                                 "no OpenCL driver is installed (%s has no .icd file): "
-                                 "install " PACKAGES,
-                                 ctx->icd_dir);
-    return weft_devices_note(ctx,
-                             "no OpenCL device can be used: mend one of the above, or "
-                             "install " PACKAGES);
+        return weft_device_diagnostic_add(
+            ctx,
+            "no OpenCL driver is installed (%s has no .icd file): "
+            "install " PACKAGES,
+            ctx->icd_dir);
+    return weft_device_diagnostic_add(
+        ctx, "no OpenCL device can be used: mend one of the above, or "
+             "install " PACKAGES);
 }

@@ -9,31 +9,32 @@
 static const char *const family_names[] = {
     [WEFT_FAMILY_VEC] = "vec",
     [WEFT_FAMILY_TILE] = "tile",
-    [WEFT_FAMILY_SG] = "sg",
+    [WEFT_FAMILY_SUBGROUP] = "sg",
     [WEFT_FAMILY_MMA] = "mma",
 };
 
-static void add(char out[OCL_PROBLEM_BYTES], const char *format, ...)
+static void add(char out[OCL_PROBLEM_KEY_BYTES], const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-static void add(char out[OCL_PROBLEM_BYTES], const char *format, ...)
+static void add(char out[OCL_PROBLEM_KEY_BYTES], const char *format, ...)
 {
     size_t used = strlen(out);
     va_list list;
     va_start(list, format);
-    vsnprintf(out + used, OCL_PROBLEM_BYTES - used, format, list);
+    vsnprintf(out + used, OCL_PROBLEM_KEY_BYTES - used, format, list);
     va_end(list);
 }
 
-void ocl_problem_text(const struct ocl_device *device, enum ocl_slot slot,
-                      const struct weft_conv_args *args, char out[OCL_PROBLEM_BYTES])
+void ocl_problem_key_format(const struct ocl_device *device, enum ocl_conv_pass pass,
+                            const struct weft_conv_args *args,
+                            char out[OCL_PROBLEM_KEY_BYTES])
 {
     const struct weft_conv *c = &args->conv;
     const struct weft_pool *p = &args->pool;
     out[0] = 0;
     add(out, "%s %s n=%d in=%dx%dx%d out=%dx%dx%d window=%dx%d",
-        family_names[device->base.family], ocl_slot_names[slot], c->n, c->h, c->w, c->c,
-        c->out_h, c->out_w, c->k, c->r, c->s);
+        family_names[device->base.family], ocl_conv_pass_names[pass], c->n, c->h, c->w,
+        c->c, c->out_h, c->out_w, c->k, c->r, c->s);
     if (c->stride_y != 1 || c->stride_x != 1)
         add(out, " stride=%dx%d", c->stride_y, c->stride_x);
     if (c->dilation_y != 1 || c->dilation_x != 1)
@@ -46,14 +47,15 @@ void ocl_problem_text(const struct ocl_device *device, enum ocl_slot slot,
     if (p->r)
         add(out, " pool=%dx%d,%dx%d,%d,%d,%dx%d", p->r, p->s, p->stride_y, p->stride_x,
             p->pad_top, p->pad_left, p->out_h, p->out_w);
-    bool bias = slot == OCL_FORWARD ? args->bias.mem != NULL
-                                    : slot == OCL_BACKWARD_WEIGHTS && args->dbias.mem;
+    bool bias = pass == OCL_PASS_FORWARD
+                    ? args->bias.mem != NULL
+                    : pass == OCL_PASS_BWD_WEIGHTS && args->dbias.mem;
     if (bias)
         add(out, " bias");
-    if (slot == OCL_FORWARD && args->argmax.mem)
+    if (pass == OCL_PASS_FORWARD && args->argmax.mem)
         add(out, " argmax");
-    enum weft_act act = slot == OCL_FORWARD         ? args->activation.act
-                        : slot == OCL_BACKWARD_DATA ? args->gate.activation.act
+    enum weft_act act = pass == OCL_PASS_FORWARD    ? args->activation.act
+                        : pass == OCL_PASS_BWD_DATA ? args->act_grad.activation.act
                                                     : WEFT_ACT_identity;
     if (act != WEFT_ACT_identity)
         add(out, " %s", weft_act_names[act]);
@@ -109,7 +111,7 @@ static bool read_shape(const char **at, struct weft_conv *c)
            TAKE(at, &c->r, &c->s) &&
            TAKE_OPTION(at, "stride", &c->stride_y, &c->stride_x) &&
            TAKE_OPTION(at, "dilation", &c->dilation_y, &c->dilation_x) &&
-           TAKE_OPTION(at, "pad", &c->pad_top, &c->pad_left, &c->pad_bottom,
+           TAKE_OPTION(at, "pad_input", &c->pad_top, &c->pad_left, &c->pad_bottom,
                        &c->pad_right) &&
            TAKE_OPTION(at, "groups", &c->groups);
 }
@@ -128,12 +130,12 @@ static bool possible(const struct weft_conv_args *args)
                             c->k,      c->r,         c->s,        c->out_h,
                             c->out_w,  c->stride_y,  c->stride_x, c->dilation_y,
                             c->groups, c->dilation_x};
-    for (size_t i = 0; i < WEFT_COUNT(positive); i++)
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(positive); i++)
         if (positive[i] < 1 || positive[i] > 1 << 24)
             return false;
     const int pads[] = {c->pad_top,   c->pad_left, c->pad_bottom,
                         c->pad_right, p->pad_top,  p->pad_left};
-    for (size_t i = 0; i < WEFT_COUNT(pads); i++)
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(pads); i++)
         if (pads[i] < 0 || pads[i] > 1 << 20)
             return false;
     double most = 1 << 30;
@@ -171,8 +173,8 @@ static bool read_pool(const char **at, const struct weft_conv *c, struct weft_po
     return true;
 }
 
-bool ocl_problem_read(const struct ocl_device *device, const char *text,
-                      struct ocl_problem *out)
+bool ocl_problem_key_parse(const struct ocl_device *device, const char *text,
+                           struct ocl_problem *out)
 {
     const char *at = text;
     struct weft_conv_args *args = &out->args;
@@ -180,20 +182,20 @@ bool ocl_problem_read(const struct ocl_device *device, const char *text,
     *out = (struct ocl_problem){
         .args.conv = {
             .stride_y = 1, .stride_x = 1, .dilation_y = 1, .dilation_x = 1, .groups = 1}};
-    int family = take_name(&at, family_names, WEFT_COUNT(family_names));
+    int family = take_name(&at, family_names, WEFT_ARRAY_SIZE(family_names));
     if (family != (int)device->base.family || !take(&at, " "))
         return false;
-    int slot = take_name(&at, ocl_slot_names, OCL_SLOT_COUNT);
-    if (slot < 0 || !read_shape(&at, c) || !read_pool(&at, c, &args->pool))
+    int pass = take_name(&at, ocl_conv_pass_names, OCL_PASS_COUNT);
+    if (pass < 0 || !read_shape(&at, c) || !read_pool(&at, c, &args->pool))
         return false;
-    out->slot = (enum ocl_slot)slot;
+    out->pass = (enum ocl_conv_pass)pass;
     out->bias = take(&at, " bias");
     out->argmax = take(&at, " argmax");
     int act = take(&at, " ") ? take_name(&at, weft_act_names, WEFT_ACT_COUNT) : 0;
     if (act < 0 || *at || !possible(args))
         return false;
     struct weft_activation *activation =
-        out->slot == OCL_BACKWARD_DATA ? &args->gate.activation : &args->activation;
+        out->pass == OCL_PASS_BWD_DATA ? &args->act_grad.activation : &args->activation;
     *activation = (struct weft_activation){(enum weft_act)act, 0.01f};
     return true;
 }

@@ -14,9 +14,9 @@ struct ocl_program {
     struct ocl_program *next;
     const struct ocl_source *source;
     cl_program program; /* NULL: not built yet */
-    int piece;          /* of a program of several, whose kernels it numbers; -1: alone */
+    int bundle_index;   /* of a program of several, whose kernels it numbers; -1: alone */
     bool from_cache;
-    bool wanted; /* by a list that is not sealed yet */
+    bool requested; /* by a list that is not sealed yet */
     char options[];
 };
 
@@ -56,7 +56,7 @@ static char *build_log(const struct ocl_device *d, cl_program program)
 
 /* What the driver is to build. */
 struct build {
-    weft_context *context; /* for the sentence of a failure; NULL: none is wanted */
+    weft_context *context; /* for the sentence of a failure; NULL: none is requested */
     const char *name;
     const char *text, *options;
     size_t bytes;
@@ -110,8 +110,8 @@ static bool build_from_cache(struct ocl_device *d, struct build *b,
     return !error;
 }
 
-static void store(struct ocl_device *d, const struct build *b,
-                  const uint8_t key[OCL_KEY_BYTES])
+static void write_cache_entry(struct ocl_device *d, const struct build *b,
+                              const uint8_t key[OCL_KEY_BYTES])
 {
     size_t bytes = 0;
     unsigned char *binary = NULL;
@@ -133,20 +133,21 @@ static enum weft_status build(struct ocl_device *d, struct build *b, bool use_ca
         return WEFT_OK;
     WEFT_TRY(build_from_source(d, b));
     if (d->cache_dir)
-        store(d, b, key);
+        write_cache_entry(d, b, key);
     return WEFT_OK;
 }
 
 /* Enters what was built; b's own reference goes to the entry. */
-static void enter(struct ocl_device *d, struct ocl_program *p, const struct build *b,
-                  int piece)
+static void attach_build(struct ocl_device *d, struct ocl_program *p,
+                         const struct build *b, int bundle_index)
 {
     p->program = b->program;
     p->from_cache = b->from_cache;
-    p->piece = piece;
-    weft_say(d->base.context, WEFT_LOG_DEBUG, "opencl: %s %s, " COMMON_OPTIONS " %s %s",
-             p->source->name, b->from_cache ? "from the cache" : "built",
-             d->build_options, p->options);
+    p->bundle_index = bundle_index;
+    weft_log_message(d->base.context, WEFT_LOG_DEBUG,
+                     "opencl: %s %s, " COMMON_OPTIONS " %s %s", p->source->name,
+                     b->from_cache ? "from the cache" : "built", d->build_options,
+                     p->options);
 }
 
 static enum weft_status build_alone(struct ocl_device *d, struct ocl_program *p,
@@ -165,13 +166,13 @@ static enum weft_status build_alone(struct ocl_device *d, struct ocl_program *p,
                       .options = options};
     enum weft_status status = build(d, &b, use_cache);
     if (!status)
-        enter(d, p, &b, -1);
+        attach_build(d, p, &b, -1);
     free(options);
     return status;
 }
 
-enum weft_status ocl_program_want(struct ocl_device *d, const char *name,
-                                  const char *options, struct ocl_program **out)
+enum weft_status ocl_program_request(struct ocl_device *d, const char *name,
+                                     const char *options, struct ocl_program **out)
 {
     static const char *const format = "-DDEVICE_CPU=%d %s";
     const struct ocl_source *source = source_of(name);
@@ -192,30 +193,31 @@ enum weft_status ocl_program_want(struct ocl_device *d, const char *name,
     else
         *end = p;
     *out = *end;
-    (*out)->wanted = !(*out)->program;
+    (*out)->requested = !(*out)->program;
     return WEFT_OK;
 }
 
-/* Builds all that are wanted as one; false: no matter why, they are to be built alone. */
-static bool build_united(struct ocl_device *d, struct ocl_program *const *wanted,
-                         const struct ocl_piece *pieces, int count)
+/* Builds all that are requested as one; false: no matter why, they are to be built alone. */
+static bool build_bundle(struct ocl_device *d, struct ocl_program *const *requested,
+                         const struct ocl_bundle_entry *entries, int count)
 {
     char options[256];
     struct build b = {.name = "kernels as one program", .options = options};
     int length =
         snprintf(options, sizeof(options), COMMON_OPTIONS " %s", d->build_options);
-    char *text = ocl_unite(pieces, count, &b.bytes);
+    char *text = ocl_bundle_sources(entries, count, &b.bytes);
     b.text = text;
     bool good = text && length < (int)sizeof(options) && !build(d, &b, true);
     free(text);
-    weft_say(d->base.context, WEFT_LOG_DEBUG,
-             good ? "opencl: %d kernels as one program"
-                  : "opencl: %d kernels do not build as one program, so each alone",
-             count);
+    weft_log_message(
+        d->base.context, WEFT_LOG_DEBUG,
+        good ? "opencl: %d kernels as one program"
+             : "opencl: %d kernels do not build as one program, so each alone",
+        count);
     for (int i = 0; good && i < count; i++) {
         if (i)
             clRetainProgram(b.program);
-        enter(d, wanted[i], &b, i);
+        attach_build(d, requested[i], &b, i);
     }
     return good;
 }
@@ -224,36 +226,36 @@ enum weft_status ocl_programs_build(struct ocl_device *d)
 {
     int count = 0, n = 0;
     for (struct ocl_program *p = d->programs; p; p = p->next)
-        count += p->wanted;
-    struct ocl_program **wanted = calloc((size_t)count + 1, sizeof(*wanted));
-    struct ocl_piece *pieces = calloc((size_t)count + 1, sizeof(*pieces));
+        count += p->requested;
+    struct ocl_program **requested = calloc((size_t)count + 1, sizeof(*requested));
+    struct ocl_bundle_entry *entries = calloc((size_t)count + 1, sizeof(*entries));
     enum weft_status status = WEFT_OK;
-    if (!wanted || !pieces) {
+    if (!requested || !entries) {
         status = weft_out_of_memory(d->base.context, "opencl: programs",
-                                    (size_t)count * sizeof(*pieces));
+                                    (size_t)count * sizeof(*entries));
         goto done;
     }
     for (struct ocl_program *p = d->programs; p; p = p->next)
-        if (p->wanted) {
-            pieces[n] = (struct ocl_piece){p->source, p->options};
-            wanted[n++] = p;
-            p->wanted = false;
+        if (p->requested) {
+            entries[n] = (struct ocl_bundle_entry){p->source, p->options};
+            requested[n++] = p;
+            p->requested = false;
         }
-    if (count > 1 && build_united(d, wanted, pieces, count))
+    if (count > 1 && build_bundle(d, requested, entries, count))
         goto done;
     for (int i = 0; i < count && !status; i++)
-        status = build_alone(d, wanted[i], true);
+        status = build_alone(d, requested[i], true);
 done:
-    free(wanted);
-    free(pieces);
+    free(requested);
+    free(entries);
     return status;
 }
 
 static cl_kernel make_kernel(const struct ocl_program *p, const char *name, cl_int *error)
 {
     char numbered[128];
-    int length = snprintf(numbered, sizeof(numbered), p->piece < 0 ? "%s" : "%s_%d", name,
-                          p->piece);
+    int length = snprintf(numbered, sizeof(numbered),
+                          p->bundle_index < 0 ? "%s" : "%s_%d", name, p->bundle_index);
     *error = CL_INVALID_KERNEL_NAME;
     return length < (int)sizeof(numbered) ? clCreateKernel(p->program, numbered, error)
                                           : NULL;

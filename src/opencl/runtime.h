@@ -19,16 +19,16 @@ enum weft_status ocl_check_memory(weft_context *ctx, cl_int error, const char *w
 void ocl_platform_text(cl_platform_id id, cl_platform_info what, char *out, size_t size);
 void ocl_device_text(cl_device_id id, cl_device_info what, char *out, size_t size);
 
-enum weft_status ocl_find(weft_context *ctx);
+enum weft_status ocl_enumerate(weft_context *ctx);
 /* For the smallest tile of `tile`, which `sg` and `mma` build on. */
-bool ocl_has_room_for_tiles(const struct weft_device_info *info);
+bool ocl_supports_tile_family(const struct weft_device_info *info);
 
 /* notes.c */
 
 /* What is wrong with a platform that has no devices, or whose devices cannot be asked. */
-enum weft_status ocl_note_platform(weft_context *ctx, const char *name, cl_int error);
+enum weft_status ocl_diagnose_platform(weft_context *ctx, const char *name, cl_int error);
 /* What is wrong with this machine's drivers. */
-enum weft_status ocl_note_machine(weft_context *ctx, int devices, int gpus);
+enum weft_status ocl_diagnose_machine(weft_context *ctx, int devices, int gpus);
 
 /* backend.c */
 enum weft_status ocl_alloc(struct weft_device *device, size_t bytes,
@@ -39,8 +39,8 @@ void ocl_free(struct weft_device *device, struct weft_mem *mem);
 
 /* The program of a source of cl/ with options, kept until the device is closed. Nothing
  * is built yet. */
-enum weft_status ocl_program_want(struct ocl_device *device, const char *source,
-                                  const char *options, struct ocl_program **out);
+enum weft_status ocl_program_request(struct ocl_device *device, const char *source,
+                                     const char *options, struct ocl_program **out);
 /* Builds what is wanted since the last time, as one program if the driver can. */
 enum weft_status ocl_programs_build(struct ocl_device *device);
 /* A new kernel object. A program that could not be built with the others is tried alone,
@@ -74,34 +74,35 @@ void ocl_cache_write(const char *dir, const uint8_t key[OCL_KEY_BYTES],
 
 /* From now on nothing is appended or built; the sources that would be launched are
  * hashed. */
-void ocl_list_dry(struct weft_list *list);
-uint64_t ocl_list_sources(const struct weft_list *list);
+void ocl_list_set_dry_run(struct weft_command_list *list);
+uint64_t ocl_list_source_hash(const struct weft_command_list *list);
 
-enum weft_status ocl_list_create(struct weft_device *device, struct weft_list **out);
-enum weft_status ocl_list_seal(struct weft_list *list);
-enum weft_status ocl_replay(struct weft_list *list);
-enum weft_status ocl_replay_part(struct weft_list *list, int first, int end);
+enum weft_status ocl_list_create(struct weft_device *device,
+                                 struct weft_command_list **out);
+enum weft_status ocl_list_finalize(struct weft_command_list *list);
+enum weft_status ocl_replay(struct weft_command_list *list);
+enum weft_status ocl_replay_range(struct weft_command_list *list, int first, int end);
 /* One launch on a queue of the caller's; `event` as in clEnqueueNDRangeKernel. */
-enum weft_status ocl_list_launch(struct weft_list *list, int index,
+enum weft_status ocl_list_launch(struct weft_command_list *list, int index,
                                  cl_command_queue queue, cl_event *event);
-void ocl_tell_launch(const struct weft_list *list, int index,
-                     struct weft_launch_text *out);
-void ocl_list_destroy(struct weft_list *list);
+void ocl_describe_launch(const struct weft_command_list *list, int index,
+                         struct weft_launch_description *out);
+void ocl_list_destroy(struct weft_command_list *list);
 
 /* timer.c: backend.h's `timer`. */
-enum weft_status ocl_timer(struct weft_list *list, int replays, double *device,
+enum weft_status ocl_timer(struct weft_command_list *list, int replays, double *device,
                            double *wall);
 
 /* Work-items of elementwise kernels: one a vector of `width` elements. */
-static inline size_t ocl_vectors(size_t count, int width)
+static inline size_t ocl_vector_count(size_t count, int width)
 {
     return (count + (size_t)width - 1) / (size_t)width;
 }
 
 /* Their work-groups: on processors a loop that is long enough to be worth its start. */
-static inline size_t ocl_group(const struct ocl_device *device)
+static inline size_t ocl_default_work_group(const struct ocl_device *device)
 {
-    return device->max_group < 64 ? device->max_group : 64;
+    return device->max_work_group_size < 64 ? device->max_work_group_size : 64;
 }
 
 #endif

@@ -3,10 +3,12 @@
  * devices. */
 #include "../backend.h"
 
-static enum weft_status find_nothing(weft_context *ctx)
+static enum weft_status enumerate_nothing(weft_context *ctx)
 {
-    return weft_devices_note(ctx, "this weft was built without OpenCL: build it with "
-                                  "ocl-icd-opencl-dev installed");
+    return weft_device_diagnostic_add(ctx,
+                                      "this weft was built without OpenCL: build it with "
+                                      "ocl-icd-opencl-dev installed");
 }
 
-const struct weft_backend weft_backend_opencl = {.name = "opencl", .find = find_nothing};
+const struct weft_backend weft_backend_opencl = {.name = "opencl",
+                                                 .enumerate = enumerate_nothing};

@@ -6,11 +6,11 @@
 #include "ocl.h"
 
 /* As in cl/sub_group.h. */
-enum ocl_dialect { OCL_DIALECT_NONE, OCL_DIALECT_INTEL, OCL_DIALECT_KHRONOS };
+enum ocl_subgroup_ext { OCL_SUBGROUP_EMULATED, OCL_SUBGROUP_INTEL, OCL_SUBGROUP_KHR };
 
-/* Tries on the device what its driver claims, and fills in `lanes` and `dialect`. Without
+/* Tries on the device what its driver claims, and fills in `lanes` and `subgroup_ext`. Without
  * sub-groups that work local memory stands in for them, and a warning says so.
  * WEFT_ERR_ARG: not even that works. */
-enum weft_status ocl_sub_groups_find(struct ocl_device *device);
+enum weft_status ocl_subgroups_detect(struct ocl_device *device);
 
 #endif

@@ -19,8 +19,9 @@ static double nanoseconds(cl_event event)
     return end >= start ? (double)(end - start) : -(double)(start - end);
 }
 
-static enum weft_status run(struct weft_list *list, cl_command_queue queue, int replays,
-                            cl_event *events)
+static enum weft_status launch_timed(struct weft_command_list *list,
+                                     cl_command_queue queue, int replays,
+                                     cl_event *events)
 {
     weft_context *ctx = list->device->context;
     for (int i = 0; i < replays; i++)
@@ -28,10 +29,10 @@ static enum weft_status run(struct weft_list *list, cl_command_queue queue, int 
     return ocl_check(ctx, clFinish(queue), "waiting for the device");
 }
 
-enum weft_status ocl_timer(struct weft_list *list, int replays, double *device,
+enum weft_status ocl_timer(struct weft_command_list *list, int replays, double *device,
                            double *wall)
 {
-    const struct ocl_device *d = ocl_of(list);
+    const struct ocl_device *d = ocl_device_of(list);
     cl_int error;
     *device = *wall = NAN;
     cl_command_queue queue =
@@ -44,7 +45,7 @@ enum weft_status ocl_timer(struct weft_list *list, int replays, double *device,
                : weft_out_of_memory(d->base.context, "opencl: timer", sizeof(*events));
     double begin = weft_clock_seconds(), sum = 0;
     if (!status)
-        status = run(list, queue, replays, events);
+        status = launch_timed(list, queue, replays, events);
     *wall = weft_clock_seconds() - begin;
     for (int i = 0; events && i < replays && events[i]; i++) {
         sum += nanoseconds(events[i]);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Trials: a choice proved and timed. Only the seam's primitives are used, as a network
+/* Trials: a config proved and timed. Only the seam's primitives are used, as a network
  * uses them. */
 #include "trial.h"
 
@@ -14,10 +14,10 @@
 /* What a timing takes at least, so that the clock and the launch do not show. */
 static const double least_seconds = 2e-3;
 /* Behind by so much after its first timing: not worth more. */
-static const double hopeless = 1.6;
+static const double give_up_ratio = 1.6;
 enum { MOST_ROUNDS = 31, MOST_REPEATS = 512, GUARD_BYTE = 0x44 };
 
-static size_t pictures_of(const struct weft_conv *c)
+static size_t images_of(const struct weft_conv *c)
 {
     return (size_t)c->n * (size_t)c->h * (size_t)c->w * (size_t)c->c;
 }
@@ -42,7 +42,7 @@ static void add(struct weft_trial *t, struct weft_view *view, size_t count,
         .view = view, .count = count, .element = element, .output = output};
 }
 
-/* The tensors of each slot. The order is that of the samples: floats that come out
+/* The tensors of each pass. The order is that of the samples: floats that come out
  * first. */
 static void add_forward(struct weft_trial *t, struct weft_conv_args *a)
 {
@@ -50,7 +50,7 @@ static void add_forward(struct weft_trial *t, struct weft_conv_args *a)
     add(t, &a->y, outputs_of(a, pooled), sizeof(float), true);
     if (t->problem.argmax)
         add(t, &a->argmax, outputs_of(a, true), 1, true);
-    add(t, &a->x, pictures_of(&a->conv), sizeof(float), false);
+    add(t, &a->x, images_of(&a->conv), sizeof(float), false);
     add(t, &a->w, weights_of(&a->conv), sizeof(float), false);
     if (t->problem.bias)
         add(t, &a->bias, (size_t)a->conv.k, sizeof(float), false);
@@ -66,11 +66,11 @@ static void add_gradient(struct weft_trial *t, struct weft_conv_args *a)
 
 static void add_backward_data(struct weft_trial *t, struct weft_conv_args *a)
 {
-    add(t, &a->dx, pictures_of(&a->conv), sizeof(float), true);
+    add(t, &a->dx, images_of(&a->conv), sizeof(float), true);
     add_gradient(t, a);
     add(t, &a->w, weights_of(&a->conv), sizeof(float), false);
-    if (a->gate.activation.act)
-        add(t, &a->gate.output, pictures_of(&a->conv), sizeof(float), false);
+    if (a->act_grad.activation.act)
+        add(t, &a->act_grad.output, images_of(&a->conv), sizeof(float), false);
 }
 
 static void add_backward_weights(struct weft_trial *t, struct weft_conv_args *a)
@@ -79,14 +79,14 @@ static void add_backward_weights(struct weft_trial *t, struct weft_conv_args *a)
     if (t->problem.bias)
         add(t, &a->dbias, (size_t)a->conv.k, sizeof(float), true);
     add_gradient(t, a);
-    add(t, &a->x, pictures_of(&a->conv), sizeof(float), false);
+    add(t, &a->x, images_of(&a->conv), sizeof(float), false);
 }
 
-static void (*const add_tensors[OCL_SLOT_COUNT])(struct weft_trial *,
+static void (*const add_tensors[OCL_PASS_COUNT])(struct weft_trial *,
                                                  struct weft_conv_args *) = {
-    [OCL_FORWARD] = add_forward,
-    [OCL_BACKWARD_DATA] = add_backward_data,
-    [OCL_BACKWARD_WEIGHTS] = add_backward_weights,
+    [OCL_PASS_FORWARD] = add_forward,
+    [OCL_PASS_BWD_DATA] = add_backward_data,
+    [OCL_PASS_BWD_WEIGHTS] = add_backward_weights,
 };
 
 bool ocl_trial_problem(const struct ocl_device *device, const char *text,
@@ -94,10 +94,10 @@ bool ocl_trial_problem(const struct ocl_device *device, const char *text,
 {
     static struct weft_mem none;
     struct weft_trial t = {0};
-    if (!ocl_problem_read(device, text, &t.problem))
+    if (!ocl_problem_key_parse(device, text, &t.problem))
         return false;
     *out = t.problem;
-    add_tensors[out->slot](&t, &out->args);
+    add_tensors[out->pass](&t, &out->args);
     for (int i = 0; i < t.tensor_count; i++)
         *t.tensors[i].view =
             (struct weft_view){.mem = &none, .count = t.tensors[i].count};
@@ -107,7 +107,7 @@ bool ocl_trial_problem(const struct ocl_device *device, const char *text,
 static struct weft_random words_of(size_t index, int tensor)
 {
     return weft_philox(1, 0, (uint32_t)index, (uint32_t)(index >> 32), (uint32_t)tensor,
-                       RANDOM_CHECK);
+                       RANDOM_VERIFY);
 }
 
 static void fill_floats(const struct weft_trial *t, int tensor)
@@ -121,7 +121,7 @@ static void fill_floats(const struct weft_trial *t, int tensor)
     }
 }
 
-/* Places of maxima, all inside the picture. */
+/* Places of maxima, all inside the image. */
 static void fill_argmax(const struct weft_trial *t, int tensor)
 {
     const struct weft_pool *p = &t->problem.args.pool;
@@ -164,22 +164,22 @@ static enum weft_status place(struct weft_trial *t, int tensor)
     return backend->write(t->device, x->mem, TRIAL_GUARD, x->host, bytes);
 }
 
-static enum weft_status record(struct weft_trial *t, const char *choice,
-                               struct weft_list **out)
+static enum weft_status record(struct weft_trial *t, const char *config,
+                               struct weft_command_list **out)
 {
     const struct weft_backend *backend = t->device->backend;
-    enum weft_status (*const slots[])(struct weft_list *,
-                                      const struct weft_conv_args *) = {
-        [OCL_FORWARD] = backend->conv_forward,
-        [OCL_BACKWARD_DATA] = backend->conv_backward_data,
-        [OCL_BACKWARD_WEIGHTS] = backend->conv_backward_weights,
+    enum weft_status (*const passes[])(struct weft_command_list *,
+                                       const struct weft_conv_args *) = {
+        [OCL_PASS_FORWARD] = backend->conv_forward,
+        [OCL_PASS_BWD_DATA] = backend->conv_backward_data,
+        [OCL_PASS_BWD_WEIGHTS] = backend->conv_backward_weights,
     };
     WEFT_TRY(backend->list_create(t->device, out));
-    (*out)->choice = choice;
-    enum weft_status status = slots[t->problem.slot](*out, &t->problem.args);
-    (*out)->choice = NULL;
+    (*out)->config = config;
+    enum weft_status status = passes[t->problem.pass](*out, &t->problem.args);
+    (*out)->config = NULL;
     if (!status)
-        status = backend->list_seal(*out);
+        status = backend->list_finalize(*out);
     if (status) {
         backend->list_destroy(*out);
         *out = NULL;
@@ -188,7 +188,7 @@ static enum weft_status record(struct weft_trial *t, const char *choice,
 }
 
 /* What is to be overwritten: not a number, and no place of a maximum. */
-static enum weft_status spoil(struct weft_trial *t)
+static enum weft_status poison_outputs(struct weft_trial *t)
 {
     for (int i = 0; i < t->tensor_count; i++) {
         struct trial_tensor *x = &t->tensors[i];
@@ -201,7 +201,7 @@ static enum weft_status spoil(struct weft_trial *t)
     return WEFT_OK;
 }
 
-static enum weft_status check_guards(struct weft_trial *t)
+static enum weft_status check_guard_bytes(struct weft_trial *t)
 {
     unsigned char guard[2 * TRIAL_GUARD];
     for (int i = 0; i < t->tensor_count; i++) {
@@ -212,19 +212,19 @@ static enum weft_status check_guards(struct weft_trial *t)
         WEFT_TRY(backend->read(t->device, guard + TRIAL_GUARD, x->mem, end, TRIAL_GUARD));
         for (size_t k = 0; k < sizeof(guard); k++)
             if (guard[k] != GUARD_BYTE)
-                return weft_fail(t->device->context, WEFT_ERR_CHECK,
+                return weft_fail(t->device->context, WEFT_ERR_MISMATCH,
                                  "wrote outside its output");
     }
     return WEFT_OK;
 }
 
 /* One run from spoiled outputs, and the hash of what came out. */
-static enum weft_status run_once(struct weft_trial *t, struct weft_list *list,
+static enum weft_status run_once(struct weft_trial *t, struct weft_command_list *list,
                                  uint64_t *hash)
 {
     const struct weft_backend *backend = t->device->backend;
     *hash = 0;
-    WEFT_TRY(spoil(t));
+    WEFT_TRY(poison_outputs(t));
     WEFT_TRY(backend->replay(list));
     for (int i = 0; i < t->tensor_count; i++) {
         struct trial_tensor *x = &t->tensors[i];
@@ -248,27 +248,27 @@ static enum weft_status check_finite(const struct weft_trial *t)
         for (size_t k = 0; k < x->count; k++)
             sum += values[k] * 0;
         if (sum != 0)
-            return weft_fail(t->device->context, WEFT_ERR_CHECK,
+            return weft_fail(t->device->context, WEFT_ERR_MISMATCH,
                              "left numbers that are not finite");
     }
     return WEFT_OK;
 }
 
-static enum weft_status prove(struct weft_trial *t, struct weft_list *list)
+static enum weft_status verify(struct weft_trial *t, struct weft_command_list *list)
 {
     uint64_t first, second;
     WEFT_TRY(run_once(t, list, &first));
     WEFT_TRY(check_finite(t));
-    WEFT_TRY(ocl_trial_compare(t));
+    WEFT_TRY(ocl_trial_compare_reference(t));
     WEFT_TRY(run_once(t, list, &second));
-    WEFT_TRY(check_guards(t));
+    WEFT_TRY(check_guard_bytes(t));
     if (first != second)
-        return weft_fail(t->device->context, WEFT_ERR_CHECK,
+        return weft_fail(t->device->context, WEFT_ERR_MISMATCH,
                          "gave other bits the second time");
     return WEFT_OK;
 }
 
-static enum weft_status time_list(struct weft_trial *t, struct weft_list *list,
+static enum weft_status time_list(struct weft_trial *t, struct weft_command_list *list,
                                   double *seconds)
 {
     const struct weft_backend *backend = t->device->backend;
@@ -293,30 +293,31 @@ static double median(double *values, int count)
                      : (values[count / 2 - 1] + values[count / 2]) / 2;
 }
 
-static enum weft_status race(struct weft_trial *t, struct weft_list *list, int rounds,
-                             double *seconds, double *usual)
+static enum weft_status time_interleaved(struct weft_trial *t,
+                                         struct weft_command_list *list, int rounds,
+                                         double *seconds, double *baseline)
 {
     double mine[MOST_ROUNDS], theirs[MOST_ROUNDS];
     int count = 0;
     rounds = rounds < 1 ? 1 : rounds > MOST_ROUNDS ? MOST_ROUNDS : rounds;
     do {
-        WEFT_TRY(time_list(t, t->usual, &theirs[count]));
+        WEFT_TRY(time_list(t, t->baseline, &theirs[count]));
         WEFT_TRY(time_list(t, list, &mine[count]));
         count++;
-    } while (count < rounds && (count > 1 || mine[0] < hopeless * theirs[0]));
+    } while (count < rounds && (count > 1 || mine[0] < give_up_ratio * theirs[0]));
     *seconds = median(mine, count);
-    *usual = median(theirs, count);
+    *baseline = median(theirs, count);
     return WEFT_OK;
 }
 
-enum weft_status ocl_trial_run(struct weft_trial *t, const char *choice, int rounds,
-                               double *seconds, double *usual)
+enum weft_status ocl_trial_run(struct weft_trial *t, const char *config, int rounds,
+                               double *seconds, double *baseline)
 {
-    struct weft_list *list = NULL;
-    WEFT_TRY(record(t, choice, &list));
-    enum weft_status status = prove(t, list);
+    struct weft_command_list *list = NULL;
+    WEFT_TRY(record(t, config, &list));
+    enum weft_status status = verify(t, list);
     if (!status)
-        status = race(t, list, rounds, seconds, usual);
+        status = time_interleaved(t, list, rounds, seconds, baseline);
     t->device->backend->list_destroy(list);
     return status;
 }
@@ -324,21 +325,21 @@ enum weft_status ocl_trial_run(struct weft_trial *t, const char *choice, int rou
 /* The default, proved, and how often it is to be run for one timing. */
 static enum weft_status begin(struct weft_trial *t)
 {
-    char text[OCL_PROBLEM_BYTES];
+    char text[OCL_PROBLEM_KEY_BYTES];
     double seconds;
     const struct ocl_device *device = (const struct ocl_device *)t->device;
-    struct ocl_choice choice =
-        ocl_choose_default(device, t->problem.slot, &t->problem.args);
-    if (!choice.algorithm)
+    struct ocl_kernel_config config =
+        ocl_select_default_config(device, t->problem.pass, &t->problem.args);
+    if (!config.algorithm)
         return weft_fail(t->device->context, WEFT_ERR_BUILD, "nothing can do it");
-    ocl_choice_text(&choice, text);
-    WEFT_TRY(record(t, text, &t->usual));
-    WEFT_TRY(prove(t, t->usual));
+    ocl_config_format(&config, text);
+    WEFT_TRY(record(t, text, &t->baseline));
+    WEFT_TRY(verify(t, t->baseline));
     t->repeats = 1;
-    WEFT_TRY(time_list(t, t->usual, &seconds));
+    WEFT_TRY(time_list(t, t->baseline, &seconds));
     while (seconds * t->repeats < least_seconds && t->repeats < MOST_REPEATS) {
         t->repeats *= 2;
-        WEFT_TRY(time_list(t, t->usual, &seconds));
+        WEFT_TRY(time_list(t, t->baseline, &seconds));
     }
     return WEFT_OK;
 }
@@ -351,15 +352,15 @@ enum weft_status ocl_trial_create(struct weft_device *device, const char *text,
         return weft_out_of_memory(device->context, "tuning", sizeof(*t));
     enum weft_status status = WEFT_OK;
     t->device = device;
-    if (!ocl_problem_read((struct ocl_device *)device, text, &t->problem))
+    if (!ocl_problem_key_parse((struct ocl_device *)device, text, &t->problem))
         status = weft_fail(device->context, WEFT_ERR_ARG,
                            "tuning: \"%s\" is no problem of this device", text);
     else
-        add_tensors[t->problem.slot](t, &t->problem.args);
+        add_tensors[t->problem.pass](t, &t->problem.args);
     for (int i = 0; i < t->tensor_count && !status; i++)
         status = place(t, i);
     if (!status)
-        status = ocl_trial_refer(t);
+        status = ocl_trial_compute_reference(t);
     if (!status)
         status = begin(t);
     if (status)
@@ -375,14 +376,14 @@ void ocl_trial_destroy(struct weft_trial **trial)
     if (!t)
         return;
     const struct weft_backend *backend = t->device->backend;
-    if (t->usual)
-        backend->list_destroy(t->usual);
+    if (t->baseline)
+        backend->list_destroy(t->baseline);
     for (int i = 0; i < t->tensor_count; i++) {
         free(t->tensors[i].host);
         if (t->tensors[i].mem)
             backend->free(t->device, t->tensors[i].mem);
     }
-    ocl_trial_samples_finish(t);
+    ocl_trial_samples_free(t);
     free(t);
     *trial = NULL;
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A problem set up to try choices on: memory with guard zones, samples of the reference,
- * and the default to race against. */
+/* A problem set up to try configs on: memory with guard zones, samples of the reference,
+ * and the default to time_interleaved against. */
 #ifndef WEFT_OPENCL_TRIAL_H
 #define WEFT_OPENCL_TRIAL_H
 
 #include "algorithm.h"
 
 /* Before and behind every tensor. */
-enum { TRIAL_GUARD = WEFT_SLACK, TRIAL_MOST_TENSORS = 6 };
+enum { TRIAL_GUARD = WEFT_BUFFER_PADDING, TRIAL_MAX_TENSORS = 6 };
 
 struct trial_tensor {
     struct weft_view *view; /* into the problem's arguments */
@@ -28,30 +28,30 @@ struct trial_samples {
 struct weft_trial {
     struct weft_device *device;
     struct ocl_problem problem;
-    struct trial_tensor tensors[TRIAL_MOST_TENSORS];
+    struct trial_tensor tensors[TRIAL_MAX_TENSORS];
     int tensor_count;
     struct trial_samples samples[2]; /* of the floats that come out */
     int sample_count;
-    struct weft_list *usual; /* the default */
-    int repeats;             /* replays of one timing */
+    struct weft_command_list *baseline; /* the default */
+    int repeats;                        /* replays of one timing */
 };
 
-/* As ocl_problem_read, with views on no memory where the problem has them: for looking at
- * choices without a trial. */
+/* As ocl_problem_key_parse, with views on no memory where the problem has them: for looking at
+ * configs without a trial. */
 bool ocl_trial_problem(const struct ocl_device *device, const char *text,
                        struct ocl_problem *out);
 
-/* The tuner's slots (struct weft_tuner). */
+/* The tuner's passes (struct weft_tuner). */
 enum weft_status ocl_trial_create(struct weft_device *device, const char *text,
                                   struct weft_trial **out);
 void ocl_trial_destroy(struct weft_trial **trial);
-enum weft_status ocl_trial_run(struct weft_trial *trial, const char *choice, int rounds,
-                               double *seconds, double *usual);
+enum weft_status ocl_trial_run(struct weft_trial *trial, const char *config, int rounds,
+                               double *seconds, double *baseline);
 
 /* trial_check.c. Runs samples of the problem on the built-in backend. */
-enum weft_status ocl_trial_refer(struct weft_trial *trial);
-void ocl_trial_samples_finish(struct weft_trial *trial);
-/* Holds what came out against the samples. WEFT_ERR_CHECK. */
-enum weft_status ocl_trial_compare(const struct weft_trial *trial);
+enum weft_status ocl_trial_compute_reference(struct weft_trial *trial);
+void ocl_trial_samples_free(struct weft_trial *trial);
+/* Holds what came out against the samples. WEFT_ERR_MISMATCH. */
+enum weft_status ocl_trial_compare_reference(const struct weft_trial *trial);
 
 #endif

@@ -3,7 +3,7 @@
  * read the declarations of all builtins with every program (PoCL 3.1: 40 ms even where
  * the program is in its cache, 250 where it is not) do it once then.
  *
- * Each piece is its source between macros: its options become definitions, what it
+ * Each entry is its source between macros: its options become definitions, what it
  * declares at file scope gets its number as a suffix, and all that it defined is
  * undefined at its end. */
 #define _POSIX_C_SOURCE 200809L
@@ -14,7 +14,7 @@
 #include <string.h>
 
 /* "-DNAME=VALUE -DNAME=VALUE" as directives: `define` or else `undef`. */
-static void put_options(FILE *to, const char *options, bool define)
+static void write_options(FILE *to, const char *options, bool define)
 {
     for (const char *at = options; (at = strstr(at, "-D")); at++) {
         int name = (int)strcspn(at + 2, "= "), all = (int)strcspn(at + 2, " ");
@@ -27,28 +27,28 @@ static void put_options(FILE *to, const char *options, bool define)
     }
 }
 
-static void put_piece(FILE *to, const struct ocl_piece *piece, int number)
+static void write_entry(FILE *to, const struct ocl_bundle_entry *entry, int number)
 {
     const char *const *name;
-    put_options(to, piece->options, true);
-    for (name = piece->source->names; **name; name++)
+    write_options(to, entry->options, true);
+    for (name = entry->source->names; **name; name++)
         fprintf(to, "#define %s %s_%d\n", *name, *name, number);
-    fwrite(piece->source->text, 1, piece->source->bytes, to);
-    for (name = piece->source->names; **name; name++)
+    fwrite(entry->source->text, 1, entry->source->bytes, to);
+    for (name = entry->source->names; **name; name++)
         fprintf(to, "#undef %s\n", *name);
-    for (name = piece->source->macros; **name; name++)
+    for (name = entry->source->macros; **name; name++)
         fprintf(to, "#undef %s\n", *name);
-    put_options(to, piece->options, false);
+    write_options(to, entry->options, false);
 }
 
-char *ocl_unite(const struct ocl_piece *pieces, int count, size_t *bytes)
+char *ocl_bundle_sources(const struct ocl_bundle_entry *entries, int count, size_t *bytes)
 {
     char *text = NULL;
     FILE *to = open_memstream(&text, bytes);
     if (!to)
         return NULL;
     for (int i = 0; i < count; i++)
-        put_piece(to, &pieces[i], i);
+        write_entry(to, &entries[i], i);
     bool bad = ferror(to);
     if (fclose(to) || bad) {
         free(text);

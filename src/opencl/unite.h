@@ -8,13 +8,14 @@
 
 #include "source.h"
 
-struct ocl_piece {
+struct ocl_bundle_entry {
     const struct ocl_source *source;
     const char *options; /* "-DR=3 -DS=3" */
 };
 
-/* The text of all pieces, to be freed; kernel f of piece i is called f_i there. NULL
+/* The text of all entries, to be freed; kernel f of entry i is called f_i there. NULL
  * without memory. */
-char *ocl_unite(const struct ocl_piece *pieces, int count, size_t *bytes);
+char *ocl_bundle_sources(const struct ocl_bundle_entry *entries, int count,
+                         size_t *bytes);
 
 #endif

@@ -3,15 +3,15 @@
 #include "op.h"
 
 /* The first word was the activation's name: node->activation.act is set. */
-static enum weft_status parse(struct weft_words *words, struct weft_node *node)
+static enum weft_status parse(struct weft_line_parser *parser, struct weft_node *node)
 {
-    words->next--;
-    return weft_op_parse_act(words, &node->activation);
+    parser->next--;
+    return weft_op_parse_act(parser, &node->activation);
 }
 
-static enum weft_status shape(struct weft_words *words, struct weft_node *node)
+static enum weft_status shape(struct weft_line_parser *parser, struct weft_node *node)
 {
-    (void)words;
+    (void)parser;
     node->out = node->in;
     return WEFT_OK;
 }
@@ -21,24 +21,26 @@ static double flops(const struct weft_node *node)
     return (double)weft_shape_count(node->out);
 }
 
-static enum weft_status forward(struct weft_list *list, const struct weft_node *node,
-                                const struct weft_site *site)
+static enum weft_status forward(struct weft_command_list *list,
+                                const struct weft_node *node,
+                                const struct weft_node_tensors *tensors)
 {
     struct weft_act_args args = {
-        .activation = node->activation, .x = site->x, .y = site->y};
+        .activation = node->activation, .x = tensors->x, .y = tensors->y};
     return list->device->backend->act_forward(list, &args);
 }
 
-static enum weft_status backward(struct weft_list *list, const struct weft_node *node,
-                                 const struct weft_site *site)
+static enum weft_status backward(struct weft_command_list *list,
+                                 const struct weft_node *node,
+                                 const struct weft_node_tensors *tensors)
 {
-    if (!site->dx.mem)
+    if (!tensors->dx.mem)
         return WEFT_OK;
     struct weft_act_args args = {.activation = node->activation,
-                                 .x = site->x,
-                                 .y = site->y,
-                                 .dy = site->dy,
-                                 .dx = site->dx};
+                                 .x = tensors->x,
+                                 .y = tensors->y,
+                                 .dy = tensors->dy,
+                                 .dx = tensors->dx};
     return list->device->backend->act_backward(list, &args);
 }
 
@@ -49,6 +51,6 @@ const struct weft_op weft_op_act = {
     .flops = flops,
     .forward = forward,
     .backward = backward,
-    .derives = true,
-    .keeps = true,
+    .own_act_grad = true,
+    .elementwise = true,
 };

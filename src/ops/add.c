@@ -3,17 +3,17 @@
 #include "op.h"
 
 /* The name is read above: it belongs to the network, not to the op. */
-static enum weft_status parse(struct weft_words *words, struct weft_node *node)
+static enum weft_status parse(struct weft_line_parser *parser, struct weft_node *node)
 {
-    return weft_op_parse_act(words, &node->activation);
+    return weft_op_parse_act(parser, &node->activation);
 }
 
-static enum weft_status shape(struct weft_words *words, struct weft_node *node)
+static enum weft_status shape(struct weft_line_parser *parser, struct weft_node *node)
 {
     const struct weft_shape *a = &node->in, *b = &node->other;
     if (a->h != b->h || a->w != b->w || a->c != b->c)
-        return weft_words_fail(
-            words,
+        return weft_line_parser_fail(
+            parser,
             "\"%s\" would add %dx%dx%d to %dx%dx%d: both must have the "
             "same shape; a conv of 1x1 brings them together",
             node->text, b->h, b->w, b->c, a->h, a->w, a->c);
@@ -26,11 +26,14 @@ static double flops(const struct weft_node *node)
     return (double)weft_shape_count(node->out);
 }
 
-static enum weft_status forward(struct weft_list *list, const struct weft_node *node,
-                                const struct weft_site *site)
+static enum weft_status forward(struct weft_command_list *list,
+                                const struct weft_node *node,
+                                const struct weft_node_tensors *tensors)
 {
-    struct weft_add_args args = {
-        .activation = node->activation, .x = site->x, .other = site->other, .y = site->y};
+    struct weft_add_args args = {.activation = node->activation,
+                                 .x = tensors->x,
+                                 .other = tensors->other,
+                                 .y = tensors->y};
     return list->device->backend->add(list, &args);
 }
 
@@ -40,6 +43,6 @@ const struct weft_op weft_op_add = {
     .shape = shape,
     .flops = flops,
     .forward = forward,
-    .joins = true,
-    .keeps = true,
+    .two_inputs = true,
+    .elementwise = true,
 };

@@ -2,18 +2,18 @@
 /* conv FILTERS RxS [ACT]: a convolution, with what fusion adds to it. */
 #include "op.h"
 
-static enum weft_status parse(struct weft_words *words, struct weft_node *node)
+static enum weft_status parse(struct weft_line_parser *parser, struct weft_node *node)
 {
     struct weft_conv *g = &node->as.conv;
     int window[2], stride[2] = {1, 1}, dilation[2] = {1, 1}, pad[2];
-    WEFT_TRY(weft_words_int(words, "the number of filters", 1, 65536, &g->k));
-    WEFT_TRY(weft_words_pair(words, "the window", 1, 255, window));
-    WEFT_TRY(weft_op_parse_act(words, &node->activation));
-    WEFT_TRY(weft_op_parse_stride(words, stride));
-    WEFT_TRY(weft_op_parse_pad(words, pad));
-    WEFT_TRY(weft_words_option_pair(words, "dilation", 1, 255, dilation));
+    WEFT_TRY(weft_line_parser_int(parser, "the number of filters", 1, 65536, &g->k));
+    WEFT_TRY(weft_line_parser_pair(parser, "the window", 1, 255, window));
+    WEFT_TRY(weft_op_parse_act(parser, &node->activation));
+    WEFT_TRY(weft_op_parse_stride(parser, stride));
+    WEFT_TRY(weft_op_parse_pad(parser, pad));
+    WEFT_TRY(weft_line_parser_option_pair(parser, "dilation", 1, 255, dilation));
     g->groups = 1;
-    WEFT_TRY(weft_words_option_int(words, "groups", 1, 65536, &g->groups));
+    WEFT_TRY(weft_line_parser_option_int(parser, "groups", 1, 65536, &g->groups));
     g->r = window[0];
     g->s = window[1];
     g->stride_y = stride[0];
@@ -22,20 +22,21 @@ static enum weft_status parse(struct weft_words *words, struct weft_node *node)
     g->dilation_x = dilation[1];
     g->pad_top = pad[0];
     g->pad_left = pad[1];
-    return weft_op_parse_weights(words, node);
+    return weft_op_parse_weights(parser, node);
 }
 
-static enum weft_status shape(struct weft_words *words, struct weft_node *node)
+static enum weft_status shape(struct weft_line_parser *parser, struct weft_node *node)
 {
     struct weft_conv *g = &node->as.conv;
     g->h = node->in.h;
     g->w = node->in.w;
     g->c = node->in.c;
     if (g->c % g->groups || g->k % g->groups)
-        return weft_words_fail(words,
-                               "groups=%d must divide the %d input channels and the %d "
-                               "filters",
-                               g->groups, g->c, g->k);
+        return weft_line_parser_fail(
+            parser,
+            "groups=%d must divide the %d input channels and the %d "
+            "filters",
+            g->groups, g->c, g->k);
     int reach_y = g->dilation_y * (g->r - 1) + 1,
         reach_x = g->dilation_x * (g->s - 1) + 1;
     g->out_h = weft_op_extent(g->h, reach_y, g->stride_y, g->pad_top, &g->pad_top,
@@ -43,10 +44,11 @@ static enum weft_status shape(struct weft_words *words, struct weft_node *node)
     g->out_w = weft_op_extent(g->w, reach_x, g->stride_x, g->pad_left, &g->pad_left,
                               &g->pad_right);
     if (g->out_h < 1 || g->out_w < 1)
-        return weft_words_fail(words,
-                               "a window of %dx%d does not fit into %dx%d: choose a "
-                               "smaller one, or pad=same",
-                               reach_y, reach_x, g->h, g->w);
+        return weft_line_parser_fail(
+            parser,
+            "a window of %dx%d does not fit into %dx%d: choose a "
+            "smaller one, or pad=same",
+            reach_y, reach_x, g->h, g->w);
     node->out = (struct weft_shape){g->out_h, g->out_w, g->k};
     node->weight.rank = 4;
     node->weight.extent[0] = g->k;
@@ -64,8 +66,8 @@ static double flops(const struct weft_node *node)
 }
 
 /* [out][in][row][column] to [row][column][in][out]. */
-static size_t place(const struct weft_node *node, const struct weft_param *param,
-                    size_t i)
+static size_t native_index(const struct weft_node *node, const struct weft_param *param,
+                           size_t i)
 {
     if (param != &node->weight)
         return i;
@@ -77,43 +79,46 @@ static size_t place(const struct weft_node *node, const struct weft_param *param
 }
 
 static struct weft_conv_args arguments(const struct weft_node *node,
-                                       const struct weft_site *site)
+                                       const struct weft_node_tensors *tensors)
 {
     struct weft_conv_args args = {
         .conv = node->as.conv,
         .activation = node->activation,
         .pool = node->pool,
-        .x = site->x,
-        .w = site->weight,
-        .bias = site->bias,
-        .y = site->y,
-        .argmax = site->argmax,
-        .dy = site->dy,
-        .dw = site->dweight,
-        .dbias = site->dbias,
-        .dx = site->dx,
-        .gate = site->gate,
+        .x = tensors->x,
+        .w = tensors->weight,
+        .bias = tensors->bias,
+        .y = tensors->y,
+        .argmax = tensors->argmax,
+        .dy = tensors->dy,
+        .dw = tensors->dweight,
+        .dbias = tensors->dbias,
+        .dx = tensors->dx,
+        .act_grad = tensors->act_grad,
     };
-    args.conv.n = args.pool.n = site->n;
+    args.conv.n = args.pool.n = tensors->n;
     return args;
 }
 
-static enum weft_status forward(struct weft_list *list, const struct weft_node *node,
-                                const struct weft_site *site)
+static enum weft_status forward(struct weft_command_list *list,
+                                const struct weft_node *node,
+                                const struct weft_node_tensors *tensors)
 {
-    struct weft_conv_args args = arguments(node, site);
+    struct weft_conv_args args = arguments(node, tensors);
     return list->device->backend->conv_forward(list, &args);
 }
 
-static enum weft_status backward(struct weft_list *list, const struct weft_node *node,
-                                 const struct weft_site *site)
+static enum weft_status backward(struct weft_command_list *list,
+                                 const struct weft_node *node,
+                                 const struct weft_node_tensors *tensors)
 {
-    struct weft_conv_args args = arguments(node, site);
-    WEFT_TRY(weft_list_mark(list, WEFT_MARK_SAME, WEFT_PHASE_WEIGHTS));
+    struct weft_conv_args args = arguments(node, tensors);
+    WEFT_TRY(
+        weft_list_begin_segment(list, WEFT_SEGMENT_SAME_NODE, WEFT_PHASE_BWD_WEIGHTS));
     WEFT_TRY(list->device->backend->conv_backward_weights(list, &args));
-    if (!site->dx.mem)
+    if (!tensors->dx.mem)
         return WEFT_OK;
-    WEFT_TRY(weft_list_mark(list, WEFT_MARK_SAME, WEFT_PHASE_DATA));
+    WEFT_TRY(weft_list_begin_segment(list, WEFT_SEGMENT_SAME_NODE, WEFT_PHASE_BWD_DATA));
     return list->device->backend->conv_backward_data(list, &args);
 }
 
@@ -124,6 +129,6 @@ const struct weft_op weft_op_conv = {
     .flops = flops,
     .forward = forward,
     .backward = backward,
-    .place = place,
-    .gates = true,
+    .to_native_index = native_index,
+    .fuses_act_grad = true,
 };

@@ -2,22 +2,23 @@
 /* dense UNITS [ACT]: every input to every output. */
 #include "op.h"
 
-static enum weft_status parse(struct weft_words *words, struct weft_node *node)
+static enum weft_status parse(struct weft_line_parser *parser, struct weft_node *node)
 {
-    WEFT_TRY(
-        weft_words_int(words, "the number of units", 1, 1 << 20, &node->as.dense.out));
-    WEFT_TRY(weft_op_parse_act(words, &node->activation));
-    return weft_op_parse_weights(words, node);
+    WEFT_TRY(weft_line_parser_int(parser, "the number of units", 1, 1 << 20,
+                                  &node->as.dense.out));
+    WEFT_TRY(weft_op_parse_act(parser, &node->activation));
+    return weft_op_parse_weights(parser, node);
 }
 
-static enum weft_status shape(struct weft_words *words, struct weft_node *node)
+static enum weft_status shape(struct weft_line_parser *parser, struct weft_node *node)
 {
     struct weft_dense *g = &node->as.dense;
     if (node->in.h != 1 || node->in.w != 1)
-        return weft_words_fail(words,
-                               "dense reads rows, and here come pictures of %dx%dx%d: "
-                               "put a line \"flatten\" before it",
-                               node->in.h, node->in.w, node->in.c);
+        return weft_line_parser_fail(
+            parser,
+            "dense reads rows, and here come images of %dx%dx%d: "
+            "put a line \"flatten\" before it",
+            node->in.h, node->in.w, node->in.c);
     g->in = node->in.c;
     node->out = (struct weft_shape){1, 1, g->out};
     node->weight.rank = 2;
@@ -33,51 +34,54 @@ static double flops(const struct weft_node *node)
 }
 
 /* [out][in] to [in][out]. */
-static size_t place(const struct weft_node *node, const struct weft_param *param,
-                    size_t i)
+static size_t native_index(const struct weft_node *node, const struct weft_param *param,
+                           size_t i)
 {
     if (param != &node->weight)
         return i;
     size_t inputs = (size_t)node->as.dense.in, in = i % inputs, out = i / inputs;
-    return weft_op_place_row(node, param, in) * (size_t)node->as.dense.out + out;
+    return weft_op_unflatten_index(node, param, in) * (size_t)node->as.dense.out + out;
 }
 
 static struct weft_dense_args arguments(const struct weft_node *node,
-                                        const struct weft_site *site)
+                                        const struct weft_node_tensors *tensors)
 {
     struct weft_dense_args args = {
         .dense = node->as.dense,
         .activation = node->activation,
-        .x = site->x,
-        .w = site->weight,
-        .bias = site->bias,
-        .y = site->y,
-        .dy = site->dy,
-        .dw = site->dweight,
-        .dbias = site->dbias,
-        .dx = site->dx,
-        .gate = site->gate,
+        .x = tensors->x,
+        .w = tensors->weight,
+        .bias = tensors->bias,
+        .y = tensors->y,
+        .dy = tensors->dy,
+        .dw = tensors->dweight,
+        .dbias = tensors->dbias,
+        .dx = tensors->dx,
+        .act_grad = tensors->act_grad,
     };
-    args.dense.n = site->n;
+    args.dense.n = tensors->n;
     return args;
 }
 
-static enum weft_status forward(struct weft_list *list, const struct weft_node *node,
-                                const struct weft_site *site)
+static enum weft_status forward(struct weft_command_list *list,
+                                const struct weft_node *node,
+                                const struct weft_node_tensors *tensors)
 {
-    struct weft_dense_args args = arguments(node, site);
+    struct weft_dense_args args = arguments(node, tensors);
     return list->device->backend->dense_forward(list, &args);
 }
 
-static enum weft_status backward(struct weft_list *list, const struct weft_node *node,
-                                 const struct weft_site *site)
+static enum weft_status backward(struct weft_command_list *list,
+                                 const struct weft_node *node,
+                                 const struct weft_node_tensors *tensors)
 {
-    struct weft_dense_args args = arguments(node, site);
-    WEFT_TRY(weft_list_mark(list, WEFT_MARK_SAME, WEFT_PHASE_WEIGHTS));
+    struct weft_dense_args args = arguments(node, tensors);
+    WEFT_TRY(
+        weft_list_begin_segment(list, WEFT_SEGMENT_SAME_NODE, WEFT_PHASE_BWD_WEIGHTS));
     WEFT_TRY(list->device->backend->dense_backward_weights(list, &args));
-    if (!site->dx.mem)
+    if (!tensors->dx.mem)
         return WEFT_OK;
-    WEFT_TRY(weft_list_mark(list, WEFT_MARK_SAME, WEFT_PHASE_DATA));
+    WEFT_TRY(weft_list_begin_segment(list, WEFT_SEGMENT_SAME_NODE, WEFT_PHASE_BWD_DATA));
     return list->device->backend->dense_backward_data(list, &args);
 }
 
@@ -88,6 +92,6 @@ const struct weft_op weft_op_dense = {
     .flops = flops,
     .forward = forward,
     .backward = backward,
-    .place = place,
-    .gates = true,
+    .to_native_index = native_index,
+    .fuses_act_grad = true,
 };

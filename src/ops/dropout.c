@@ -3,14 +3,14 @@
  * so that the mean stays (Srivastava et al. 2014). */
 #include "op.h"
 
-static enum weft_status parse(struct weft_words *words, struct weft_node *node)
+static enum weft_status parse(struct weft_line_parser *parser, struct weft_node *node)
 {
-    return weft_words_float(words, "the rate", 0.0f, 0.99f, &node->as.rate);
+    return weft_line_parser_float(parser, "the rate", 0.0f, 0.99f, &node->as.rate);
 }
 
-static enum weft_status shape(struct weft_words *words, struct weft_node *node)
+static enum weft_status shape(struct weft_line_parser *parser, struct weft_node *node)
 {
-    (void)words;
+    (void)parser;
     node->out = node->in;
     return WEFT_OK;
 }
@@ -21,25 +21,32 @@ static double flops(const struct weft_node *node)
     return 0;
 }
 
-static enum weft_status apply(struct weft_list *list, const struct weft_node *node,
-                              const struct weft_site *site, struct weft_view x,
+static enum weft_status apply(struct weft_command_list *list,
+                              const struct weft_node *node,
+                              const struct weft_node_tensors *tensors, struct weft_view x,
                               struct weft_view y)
 {
-    struct weft_dropout_args args = {
-        .rate = node->as.rate, .layer = node->key, .state = site->state, .x = x, .y = y};
+    struct weft_dropout_args args = {.rate = node->as.rate,
+                                     .layer = node->rng_stream,
+                                     .state = tensors->state,
+                                     .x = x,
+                                     .y = y};
     return list->device->backend->dropout(list, &args);
 }
 
-static enum weft_status forward(struct weft_list *list, const struct weft_node *node,
-                                const struct weft_site *site)
+static enum weft_status forward(struct weft_command_list *list,
+                                const struct weft_node *node,
+                                const struct weft_node_tensors *tensors)
 {
-    return apply(list, node, site, site->x, site->y);
+    return apply(list, node, tensors, tensors->x, tensors->y);
 }
 
-static enum weft_status backward(struct weft_list *list, const struct weft_node *node,
-                                 const struct weft_site *site)
+static enum weft_status backward(struct weft_command_list *list,
+                                 const struct weft_node *node,
+                                 const struct weft_node_tensors *tensors)
 {
-    return site->dx.mem ? apply(list, node, site, site->dy, site->dx) : WEFT_OK;
+    return tensors->dx.mem ? apply(list, node, tensors, tensors->dy, tensors->dx)
+                           : WEFT_OK;
 }
 
 const struct weft_op weft_op_dropout = {
@@ -50,5 +57,5 @@ const struct weft_op weft_op_dropout = {
     .forward = forward,
     .backward = backward,
     .training_only = true,
-    .keeps = true,
+    .elementwise = true,
 };

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* flatten: a picture becomes a row. Nothing moves: only the shape changes. */
+/* flatten: an image becomes a row. Nothing moves: only the shape changes. */
 #include "op.h"
 
 #include <limits.h>
 
-static enum weft_status parse(struct weft_words *words, struct weft_node *node)
+static enum weft_status parse(struct weft_line_parser *parser, struct weft_node *node)
 {
-    (void)words;
+    (void)parser;
     (void)node;
     return WEFT_OK;
 }
 
-static enum weft_status shape(struct weft_words *words, struct weft_node *node)
+static enum weft_status shape(struct weft_line_parser *parser, struct weft_node *node)
 {
     size_t count = weft_shape_count(node->in);
     if (count > INT_MAX)
-        return weft_words_fail(words, "%zu values in a row are too many", count);
+        return weft_line_parser_fail(parser, "%zu values in a row are too many", count);
     node->out = (struct weft_shape){1, 1, (int)count};
     return WEFT_OK;
 }

@@ -12,7 +12,7 @@ static const struct weft_op *const ops[] = {
     &weft_op_global_max_pool,
     &weft_op_global_avg_pool,
     &weft_op_dense,
-    &weft_op_norm,
+    &weft_op_batch_norm,
     &weft_op_add,
     &weft_op_dropout,
     &weft_op_flatten,
@@ -38,7 +38,7 @@ const struct weft_op *weft_op_find(const char *word, enum weft_act *act)
     if (*act != WEFT_ACT_COUNT)
         return &weft_op_act;
     *act = WEFT_ACT_identity;
-    for (size_t i = 0; i < WEFT_COUNT(ops); i++)
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(ops); i++)
         if (!strcmp(word, ops[i]->name))
             return ops[i];
     return NULL;
@@ -46,13 +46,13 @@ const struct weft_op *weft_op_find(const char *word, enum weft_act *act)
 
 const char *weft_op_word(int index)
 {
-    if (index < (int)WEFT_COUNT(ops))
+    if (index < (int)WEFT_ARRAY_SIZE(ops))
         return ops[index]->name;
-    index += WEFT_ACT_identity + 1 - (int)WEFT_COUNT(ops);
+    index += WEFT_ACT_identity + 1 - (int)WEFT_ARRAY_SIZE(ops);
     return index < WEFT_ACT_COUNT ? weft_act_names[index] : NULL;
 }
 
-static enum weft_status unknown_act(struct weft_words *words, const char *word)
+static enum weft_status unknown_act(struct weft_line_parser *parser, const char *word)
 {
     char list[256] = "";
     for (int act = WEFT_ACT_identity + 1; act < WEFT_ACT_COUNT; act++) {
@@ -60,51 +60,55 @@ static enum weft_status unknown_act(struct weft_words *words, const char *word)
         snprintf(list + used, sizeof(list) - used, "%s%s", used ? ", " : "",
                  weft_act_names[act]);
     }
-    return weft_words_fail(words, "\"%s\" is no activation; there are %s", word, list);
+    return weft_line_parser_fail(parser, "\"%s\" is no activation; there are %s", word,
+                                 list);
 }
 
-enum weft_status weft_op_parse_act(struct weft_words *words, struct weft_activation *out)
+enum weft_status weft_op_parse_act(struct weft_line_parser *parser,
+                                   struct weft_activation *out)
 {
-    const char *word = weft_words_peek(words);
+    const char *word = weft_line_parser_peek(parser);
     if (word) {
         out->act = weft_act_find(word);
         if (out->act == WEFT_ACT_COUNT)
-            return unknown_act(words, word);
-        words->next++;
+            return unknown_act(parser, word);
+        parser->next++;
     }
     if (out->act != WEFT_ACT_leaky_relu)
         return WEFT_OK;
-    out->slope = 0.01f;
-    return weft_words_option_float(words, "slope", 1e-6f, 1.0f, &out->slope);
+    out->negative_slope = 0.01f;
+    return weft_line_parser_option_float(parser, "slope", 1e-6f, 1.0f,
+                                         &out->negative_slope);
 }
 
-enum weft_status weft_op_parse_weights(struct weft_words *words, struct weft_node *node)
+enum weft_status weft_op_parse_weights(struct weft_line_parser *parser,
+                                       struct weft_node *node)
 {
     int init = WEFT_INIT_HE;
     bool bias = true;
-    WEFT_TRY(weft_words_option_name(words, "init", weft_init_names, &init));
-    WEFT_TRY(weft_words_option_bool(words, "bias", &bias));
+    WEFT_TRY(weft_line_parser_option_name(parser, "init", weft_init_names, &init));
+    WEFT_TRY(weft_line_parser_option_bool(parser, "bias", &bias));
     node->init = (enum weft_init)init;
     node->bias.rank = bias ? 1 : 0;
     return WEFT_OK;
 }
 
-size_t weft_op_place_row(const struct weft_node *node, const struct weft_param *param,
-                         size_t i)
+size_t weft_op_unflatten_index(const struct weft_node *node,
+                               const struct weft_param *param, size_t i)
 {
     (void)param;
-    size_t area = (size_t)node->flat.h * (size_t)node->flat.w;
-    return area ? i % area * (size_t)node->flat.c + i / area : i;
+    size_t area = (size_t)node->unflattened.h * (size_t)node->unflattened.w;
+    return area ? i % area * (size_t)node->unflattened.c + i / area : i;
 }
 
-enum weft_status weft_op_parse_stride(struct weft_words *words, int stride[2])
+enum weft_status weft_op_parse_stride(struct weft_line_parser *parser, int stride[2])
 {
-    return weft_words_option_pair(words, "stride", 1, 255, stride);
+    return weft_line_parser_option_pair(parser, "stride", 1, 255, stride);
 }
 
-enum weft_status weft_op_parse_pad(struct weft_words *words, int out[2])
+enum weft_status weft_op_parse_pad(struct weft_line_parser *parser, int out[2])
 {
-    const char *text = weft_words_option(words, "pad");
+    const char *text = weft_line_parser_option(parser, "pad");
     out[0] = out[1] = 0;
     if (!text || !strcmp(text, "valid"))
         return WEFT_OK;
@@ -112,7 +116,7 @@ enum weft_status weft_op_parse_pad(struct weft_words *words, int out[2])
         out[0] = out[1] = WEFT_PAD_SAME;
         return WEFT_OK;
     }
-    return weft_words_option_pair(words, "pad", 0, 255, out);
+    return weft_line_parser_option_pair(parser, "pad", 0, 255, out);
 }
 
 int weft_op_extent(int in, int reach, int stride, int pad, int *before, int *after)

@@ -28,7 +28,7 @@ struct weft_param {
     int extent[WEFT_MAX_RANK];
 };
 
-struct weft_norm {
+struct weft_batch_norm_params {
     float momentum, epsilon;
 };
 
@@ -36,7 +36,7 @@ struct weft_norm {
  * itself): its numbers, and where what is made of them lies in the buffer of what is
  * prepared. In a plan of float16 all that inference reads of a layer's weights lies
  * there, also without a batch-norm: out_w in float16, the others copied. */
-struct weft_fold {
+struct weft_prepared_weights {
     int channels; /* 0: there is none */
     float epsilon;
     struct weft_param weight, shift, mean, variance;
@@ -59,7 +59,7 @@ struct weft_node {
     union {
         struct weft_conv conv;   /* n is 0 */
         struct weft_dense dense; /* n is 0 */
-        struct weft_norm norm;
+        struct weft_batch_norm_params batch_norm;
         float rate; /* dropout */
     } as;
     struct weft_pool
@@ -70,13 +70,15 @@ struct weft_node {
     struct weft_param weight, bias;   /* count 0: none */
     struct weft_param mean, variance; /* running, of a batch-norm: not trained, they lie
                                          behind all weights */
-    struct weft_fold fold;
+    struct weft_prepared_weights prepared;
     struct weft_shape
-        flat;      /* the picture that flatten made the row of that comes in: other
+        unflattened;     /* the image that flatten made the row of that comes in: other
                                tools count it by channel, row, column; h is 0 if none */
-    unsigned key;  /* tells the dropouts of a network apart */
-    bool implied;  /* not a line of its own: the ACT at the end of another layer's line */
-    bool absorbed; /* fused into the node that it reads, whose output is this one's */
+    unsigned rng_stream; /* tells the dropouts of a network apart */
+    bool
+        from_suffix; /* not a line of its own: the ACT at the end of another layer's line */
+    bool
+        fused_into_producer; /* fused into the node that it reads, whose output is this one's */
 };
 
 static inline int weft_node_inputs(const struct weft_node *node)
@@ -85,46 +87,48 @@ static inline int weft_node_inputs(const struct weft_node *node)
 }
 
 /* The views of one node in one plan. What its op does not need is absent. */
-struct weft_site {
-    int n;                                              /* pictures in the batch */
+struct weft_node_tensors {
+    int n;                                              /* images in the batch */
     struct weft_view x, other, y, argmax, weight, bias; /* other: the second input */
     struct weft_view dy, dx, dweight, dbias;            /* dx absent: nobody wants it */
     struct weft_view running_mean, running_variance;    /* of a batch-norm */
     struct weft_view mean, inverse, scale; /* what it uses; at inference no inverse */
     struct weft_view state;
-    struct weft_gate gate; /* of the node before, to be applied to dx */
+    struct weft_act_grad act_grad; /* of the node before, to be applied to dx */
 };
 
 struct weft_op {
     const char *name;
-    const char *stem; /* of its nodes' names; NULL: the name */
+    const char *name_prefix; /* of its nodes' names; NULL: the name */
     /* Reads the line's words after the first. */
-    enum weft_status (*parse)(struct weft_words *words, struct weft_node *node);
+    enum weft_status (*parse)(struct weft_line_parser *parser, struct weft_node *node);
     /* Sets out and the params' extents from `in`; `words` is for the sentence of a
      * failure. */
-    enum weft_status (*shape)(struct weft_words *words, struct weft_node *node);
-    double (*flops)(const struct weft_node *node); /* forward, one picture */
+    enum weft_status (*shape)(struct weft_line_parser *parser, struct weft_node *node);
+    double (*flops)(const struct weft_node *node); /* forward, one image */
     /* Appends to the list. NULL for both: y is x, and dx is dy (flatten). NULL for
      * backward: dy is the gradient of every input (add). */
-    enum weft_status (*forward)(struct weft_list *list, const struct weft_node *node,
-                                const struct weft_site *site);
-    enum weft_status (*backward)(struct weft_list *list, const struct weft_node *node,
-                                 const struct weft_site *site);
+    enum weft_status (*forward)(struct weft_command_list *list,
+                                const struct weft_node *node,
+                                const struct weft_node_tensors *tensors);
+    enum weft_status (*backward)(struct weft_command_list *list,
+                                 const struct weft_node *node,
+                                 const struct weft_node_tensors *tensors);
     /* Where element `i` of a param of the node, counted as other tools lay it out
      * (weft/model.h), lies in ours. NULL: there too. */
-    size_t (*place)(const struct weft_node *node, const struct weft_param *param,
-                    size_t i);
-    bool joins;         /* reads two: the second is named by the line's first word */
-    bool gates;         /* backward can apply a gate to dx */
-    bool derives;       /* backward applies the derivative of the node's activation */
-    bool training_only; /* at inference y is x (dropout) */
-    bool keeps;         /* each output comes of the input in its place, as in act */
-    bool last;          /* must be the last layer, and the last layer must be one such */
+    size_t (*to_native_index)(const struct weft_node *node,
+                              const struct weft_param *param, size_t i);
+    bool two_inputs;     /* reads two: the second is named by the line's first word */
+    bool fuses_act_grad; /* backward can apply a gate to dx */
+    bool own_act_grad;   /* backward applies the derivative of the node's activation */
+    bool training_only;  /* at inference y is x (dropout) */
+    bool elementwise;    /* each output comes of the input in its place, as in act */
+    bool is_loss;        /* must be the last layer, and the last layer must be one such */
 };
 
 extern const struct weft_op weft_op_conv, weft_op_max_pool, weft_op_avg_pool,
     weft_op_global_max_pool, weft_op_global_avg_pool, weft_op_dense, weft_op_act,
-    weft_op_add, weft_op_norm, weft_op_dropout, weft_op_flatten, weft_op_softmax;
+    weft_op_add, weft_op_batch_norm, weft_op_dropout, weft_op_flatten, weft_op_softmax;
 
 /* The op that a line's first word names, or NULL. For an activation's name weft_op_act,
  * with `*act` set. */
@@ -138,20 +142,22 @@ enum weft_act weft_act_find(const char *word);
 
 /* An activation's name at the end of another layer's words, and slope=; the identity if
  * there is none. */
-enum weft_status weft_op_parse_act(struct weft_words *words, struct weft_activation *out);
+enum weft_status weft_op_parse_act(struct weft_line_parser *parser,
+                                   struct weft_activation *out);
 
 /* init= and bias=. */
-enum weft_status weft_op_parse_weights(struct weft_words *words, struct weft_node *node);
+enum weft_status weft_op_parse_weights(struct weft_line_parser *parser,
+                                       struct weft_node *node);
 
 /* Where value `i` of the row that comes in, counted as other tools do, lies in ours: as
  * `place` of params with one number for each. */
-size_t weft_op_place_row(const struct weft_node *node, const struct weft_param *param,
-                         size_t i);
+size_t weft_op_unflatten_index(const struct weft_node *node,
+                               const struct weft_param *param, size_t i);
 
 /* stride= and pad=, rows first; both numbers are WEFT_PAD_SAME for pad=same. */
 enum { WEFT_PAD_SAME = -1 };
-enum weft_status weft_op_parse_stride(struct weft_words *words, int stride[2]);
-enum weft_status weft_op_parse_pad(struct weft_words *words, int out[2]);
+enum weft_status weft_op_parse_stride(struct weft_line_parser *parser, int stride[2]);
+enum weft_status weft_op_parse_pad(struct weft_line_parser *parser, int out[2]);
 
 /* For one axis and a window that reaches, dilated, over `reach` places: the padding in
  * front and behind, and the extent of the output (below 1: the window does not fit). */

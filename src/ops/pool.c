@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* max-pool RxS, avg-pool RxS: the largest, or the mean, of each window, channel by
- * channel; global-max-pool, global-avg-pool: of the whole picture. */
+ * channel; global-max-pool, global-avg-pool: of the whole image. */
 #include "op.h"
 
-static enum weft_status parse_window(struct weft_words *words, struct weft_node *node,
-                                     enum weft_pool_kind kind)
+static enum weft_status parse_window(struct weft_line_parser *parser,
+                                     struct weft_node *node, enum weft_pool_kind kind)
 {
     struct weft_pool *g = &node->pool;
     int window[2], pad[2];
-    WEFT_TRY(weft_words_pair(words, "the window", 1, 255, window));
+    WEFT_TRY(weft_line_parser_pair(parser, "the window", 1, 255, window));
     int stride[2] = {window[0], window[1]};
-    WEFT_TRY(weft_op_parse_stride(words, stride));
-    WEFT_TRY(weft_op_parse_pad(words, pad));
+    WEFT_TRY(weft_op_parse_stride(parser, stride));
+    WEFT_TRY(weft_op_parse_pad(parser, pad));
     if (pad[0] >= window[0] || pad[1] >= window[1])
-        return weft_words_fail(words,
-                               "pad must be smaller than the window: some windows would "
-                               "lie outside");
+        return weft_line_parser_fail(
+            parser, "pad must be smaller than the window: some windows would "
+                    "lie outside");
     g->kind = kind;
     g->r = window[0];
     g->s = window[1];
@@ -26,31 +26,33 @@ static enum weft_status parse_window(struct weft_words *words, struct weft_node 
     return WEFT_OK;
 }
 
-static enum weft_status parse_max(struct weft_words *words, struct weft_node *node)
+static enum weft_status parse_max(struct weft_line_parser *parser, struct weft_node *node)
 {
-    return parse_window(words, node, WEFT_POOL_MAX);
+    return parse_window(parser, node, WEFT_POOL_MAX);
 }
 
-static enum weft_status parse_avg(struct weft_words *words, struct weft_node *node)
+static enum weft_status parse_avg(struct weft_line_parser *parser, struct weft_node *node)
 {
-    return parse_window(words, node, WEFT_POOL_MEAN);
+    return parse_window(parser, node, WEFT_POOL_MEAN);
 }
 
-static enum weft_status parse_global_max(struct weft_words *words, struct weft_node *node)
+static enum weft_status parse_global_max(struct weft_line_parser *parser,
+                                         struct weft_node *node)
 {
-    (void)words;
+    (void)parser;
     node->pool.kind = WEFT_POOL_MAX;
     return WEFT_OK;
 }
 
-static enum weft_status parse_global_avg(struct weft_words *words, struct weft_node *node)
+static enum weft_status parse_global_avg(struct weft_line_parser *parser,
+                                         struct weft_node *node)
 {
-    (void)words;
+    (void)parser;
     node->pool.kind = WEFT_POOL_MEAN;
     return WEFT_OK;
 }
 
-static enum weft_status shape(struct weft_words *words, struct weft_node *node)
+static enum weft_status shape(struct weft_line_parser *parser, struct weft_node *node)
 {
     struct weft_pool *g = &node->pool;
     g->h = node->in.h;
@@ -61,20 +63,22 @@ static enum weft_status shape(struct weft_words *words, struct weft_node *node)
     g->out_w =
         weft_op_extent(g->w, g->s, g->stride_x, g->pad_left, &g->pad_left, &g->pad_right);
     if (g->out_h < 1 || g->out_w < 1)
-        return weft_words_fail(words,
-                               "a window of %dx%d does not fit into %dx%d: choose a "
-                               "smaller one, or pad=same",
-                               g->r, g->s, g->h, g->w);
+        return weft_line_parser_fail(
+            parser,
+            "a window of %dx%d does not fit into %dx%d: choose a "
+            "smaller one, or pad=same",
+            g->r, g->s, g->h, g->w);
     node->out = (struct weft_shape){g->out_h, g->out_w, g->c};
     return WEFT_OK;
 }
 
-static enum weft_status shape_global(struct weft_words *words, struct weft_node *node)
+static enum weft_status shape_global(struct weft_line_parser *parser,
+                                     struct weft_node *node)
 {
     struct weft_pool *g = &node->pool;
     g->r = g->stride_y = node->in.h;
     g->s = g->stride_x = node->in.w;
-    return shape(words, node);
+    return shape(parser, node);
 }
 
 static double flops(const struct weft_node *node)
@@ -83,31 +87,33 @@ static double flops(const struct weft_node *node)
 }
 
 static struct weft_pool_args arguments(const struct weft_node *node,
-                                       const struct weft_site *site)
+                                       const struct weft_node_tensors *tensors)
 {
     struct weft_pool_args args = {.pool = node->pool,
-                                  .x = site->x,
-                                  .y = site->y,
-                                  .argmax = site->argmax,
-                                  .dy = site->dy,
-                                  .dx = site->dx};
-    args.pool.n = site->n;
+                                  .x = tensors->x,
+                                  .y = tensors->y,
+                                  .argmax = tensors->argmax,
+                                  .dy = tensors->dy,
+                                  .dx = tensors->dx};
+    args.pool.n = tensors->n;
     return args;
 }
 
-static enum weft_status forward(struct weft_list *list, const struct weft_node *node,
-                                const struct weft_site *site)
+static enum weft_status forward(struct weft_command_list *list,
+                                const struct weft_node *node,
+                                const struct weft_node_tensors *tensors)
 {
-    struct weft_pool_args args = arguments(node, site);
+    struct weft_pool_args args = arguments(node, tensors);
     return list->device->backend->pool_forward(list, &args);
 }
 
-static enum weft_status backward(struct weft_list *list, const struct weft_node *node,
-                                 const struct weft_site *site)
+static enum weft_status backward(struct weft_command_list *list,
+                                 const struct weft_node *node,
+                                 const struct weft_node_tensors *tensors)
 {
-    if (!site->dx.mem)
+    if (!tensors->dx.mem)
         return WEFT_OK;
-    struct weft_pool_args args = arguments(node, site);
+    struct weft_pool_args args = arguments(node, tensors);
     return list->device->backend->pool_backward(list, &args);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The process in which choices are tried. It is started anew, never forked: a process
+/* The process in which configs are tried. It is started anew, never forked: a process
  * with an OpenCL context has threads and locks that a fork would break. */
 #define _GNU_SOURCE
 #include "tune.h"
@@ -48,97 +48,99 @@ static int spawn(const char *const *command, int socket, pid_t *process)
     return error;
 }
 
-void tune_link_stop(struct tune_link *link)
+void tune_worker_process_stop(struct tune_worker_process *worker)
 {
-    if (!link->command) {
-        tune_worker_finish(&link->here);
+    if (!worker->command) {
+        tune_worker_close(&worker->in_process);
         return;
     }
-    if (link->process > 0) {
-        kill(link->process, SIGKILL);
-        while (waitpid(link->process, NULL, 0) < 0 && errno == EINTR)
+    if (worker->process > 0) {
+        kill(worker->process, SIGKILL);
+        while (waitpid(worker->process, NULL, 0) < 0 && errno == EINTR)
             ;
-        close(link->socket);
+        close(worker->socket);
     }
-    link->process = 0;
+    worker->process = 0;
 }
 
-enum weft_status tune_link_start(struct tune_link *link, double patience)
+enum weft_status tune_worker_process_start(struct tune_worker_process *worker,
+                                           double patience)
 {
     int ends[2];
     pid_t process = 0;
-    char reply[TUNE_LINE];
-    if (!link->command || link->process > 0)
+    char reply[TUNE_LINE_BYTES];
+    if (!worker->command || worker->process > 0)
         return WEFT_OK;
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends))
-        return weft_fail(link->ctx, WEFT_ERR_DEVICE, "tuning: no socket: %s",
+        return weft_fail(worker->ctx, WEFT_ERR_DEVICE, "tuning: no socket: %s",
                          strerror(errno));
-    int error = spawn(link->command, ends[1], &process);
+    int error = spawn(worker->command, ends[1], &process);
     close(ends[1]);
     if (error) {
         close(ends[0]);
-        return weft_fail(link->ctx, WEFT_ERR_DEVICE, "tuning: %s cannot be started: %s",
-                         link->command[0], strerror(error));
+        return weft_fail(worker->ctx, WEFT_ERR_DEVICE, "tuning: %s cannot be started: %s",
+                         worker->command[0], strerror(error));
     }
-    link->process = (int)process;
-    link->socket = ends[0];
-    enum tune_outcome outcome =
-        tune_link_ask(link, "hello", weft_clock_seconds() + patience, reply);
-    if (outcome == TUNE_STOPPED ||
-        (outcome == TUNE_ANSWERED && !strcmp(reply, "weft tune 1")))
+    worker->process = (int)process;
+    worker->socket = ends[0];
+    enum tune_outcome outcome = tune_worker_process_request(
+        worker, "hello", weft_clock_seconds() + patience, reply);
+    if (outcome == TUNE_CANCELLED ||
+        (outcome == TUNE_REPLIED && !strcmp(reply, "weft tune 1")))
         return WEFT_OK;
-    tune_link_stop(link);
-    return weft_fail(link->ctx, WEFT_ERR_DEVICE,
+    tune_worker_process_stop(worker);
+    return weft_fail(worker->ctx, WEFT_ERR_DEVICE,
                      "tuning: the process that tries kernels (%s) did not start: it %s",
-                     link->command[0],
-                     outcome == TUNE_DIED   ? "ended at once"
-                     : outcome == TUNE_LATE ? "does not answer"
-                                            : "is of another version");
+                     worker->command[0],
+                     outcome == TUNE_WORKER_DIED ? "ended at once"
+                     : outcome == TUNE_TIMED_OUT ? "does not answer"
+                                                 : "is of another version");
 }
 
 /* Waits for a line, a fifth of a second at a time. */
-static enum tune_outcome receive(struct tune_link *link, double deadline,
-                                 char reply[TUNE_LINE])
+static enum tune_outcome receive(struct tune_worker_process *worker, double deadline,
+                                 char reply[TUNE_LINE_BYTES])
 {
     size_t used = 0;
     for (;;) {
-        struct pollfd wait = {.fd = link->socket, .events = POLLIN};
-        if (link->go_on && !link->go_on(link->priv))
-            return TUNE_STOPPED;
+        struct pollfd wait = {.fd = worker->socket, .events = POLLIN};
+        if (worker->should_continue && !worker->should_continue(worker->priv))
+            return TUNE_CANCELLED;
         if (weft_clock_seconds() > deadline)
-            return TUNE_LATE;
+            return TUNE_TIMED_OUT;
         if (poll(&wait, 1, 200) <= 0)
             continue;
-        ssize_t n = recv(link->socket, reply + used, TUNE_LINE - used, 0);
+        ssize_t n = recv(worker->socket, reply + used, TUNE_LINE_BYTES - used, 0);
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
-            return TUNE_DIED;
+            return TUNE_WORKER_DIED;
         used += (size_t)n;
         char *end = memchr(reply, '\n', used);
         if (end) {
             *end = 0;
-            return TUNE_ANSWERED;
+            return TUNE_REPLIED;
         }
-        if (used == TUNE_LINE)
-            return TUNE_DIED;
+        if (used == TUNE_LINE_BYTES)
+            return TUNE_WORKER_DIED;
     }
 }
 
-enum tune_outcome tune_link_ask(struct tune_link *link, const char *request,
-                                double deadline, char reply[TUNE_LINE])
+enum tune_outcome tune_worker_process_request(struct tune_worker_process *worker,
+                                              const char *request, double deadline,
+                                              char reply[TUNE_LINE_BYTES])
 {
-    char line[TUNE_LINE];
-    if (!link->command) {
-        tune_answer(&link->here, request, reply);
-        return TUNE_ANSWERED;
+    char line[TUNE_LINE_BYTES];
+    if (!worker->command) {
+        tune_worker_handle_request(&worker->in_process, request, reply);
+        return TUNE_REPLIED;
     }
     int n = snprintf(line, sizeof(line), "%s\n", request);
-    enum tune_outcome outcome = TUNE_DIED;
+    enum tune_outcome outcome = TUNE_WORKER_DIED;
     if (n > 0 && n < (int)sizeof(line) &&
-        send(link->socket, line, (size_t)n, MSG_NOSIGNAL) == n)
-        outcome = receive(link, deadline, reply);
-    if (outcome != TUNE_ANSWERED)
-        tune_link_stop(link);
+        send(worker->socket, line, (size_t)n, MSG_NOSIGNAL) == n)
+        outcome = receive(worker, deadline, reply);
+    if (outcome != TUNE_REPLIED)
+        tune_worker_process_stop(worker);
     return outcome;
 }

@@ -14,7 +14,7 @@ static enum weft_status collect(struct weft_device *device, const struct weft_ne
 {
     const struct weft_backend *backend = device->backend;
     struct weft_plan *plan = NULL;
-    struct weft_list *list = NULL;
+    struct weft_command_list *list = NULL;
     struct weft_mem *any = NULL;
     enum weft_status status =
         weft_plan_create(net, batch, training, false, WEFT_FLOAT32, &plan);
@@ -23,7 +23,7 @@ static enum weft_status collect(struct weft_device *device, const struct weft_ne
     if (!status)
         status = backend->list_create(device, &list);
     if (!status) {
-        struct weft_roles roles = {any, any, any, any, any};
+        struct weft_buffers roles = {any, any, any, any, any};
         list->problems = problems;
         status = weft_plan_forward(plan, &roles, list);
         if (!status && training)
@@ -55,13 +55,13 @@ static enum weft_status check_params(weft_context *ctx, const struct weft_device
                          "%s: there is nothing to tune; it has one way to do each thing",
                          device->info.name);
     if (!device->tuning)
-        return weft_fail(ctx, WEFT_ERR_ARG, "%s: was opened to be left untuned",
+        return weft_fail(ctx, WEFT_ERR_ARG, "%s: was opened to be left no_tuning",
                          device->info.name);
     for (int i = 0; i < p->training_count; i++)
         WEFT_REQUIRE(ctx, p->training[i] > 0);
     for (int i = 0; i < p->inference_count; i++)
         WEFT_REQUIRE(ctx, p->inference[i] > 0);
-    WEFT_REQUIRE(ctx, p->seconds >= 0 && p->patience >= 0);
+    WEFT_REQUIRE(ctx, p->seconds >= 0 && p->trial_timeout >= 0);
     return WEFT_OK;
 }
 
@@ -83,8 +83,8 @@ enum weft_status weft_tune(weft_device *device, const weft_net *net,
         .device = device,
         .params = params,
         .result = out,
-        .link = {.ctx = ctx, .command = params->worker, .here.device = device},
-        .progress = {.problem = "", .choice = "", .limit = limit},
+        .worker = {.ctx = ctx, .command = params->worker, .in_process.device = device},
+        .progress = {.problem = "", .config = "", .time_limit = limit},
         .begin = now,
         .end = now + limit,
     };
@@ -95,8 +95,8 @@ enum weft_status weft_tune(weft_device *device, const weft_net *net,
         status = collect_all(&search, net);
     if (!status)
         status = tune_search_run(&search);
-    tune_link_stop(&search.link);
-    weft_problems_finish(&search.problems);
+    tune_worker_process_stop(&search.worker);
+    weft_problems_free(&search.problems);
     weft_tuning_unlock(lock);
     return status;
 }
@@ -106,16 +106,16 @@ enum weft_status weft_tuning_row(weft_device *device, int index,
 {
     const struct weft_tuning *t = device->tuning;
     WEFT_REQUIRE(device->context, t && index >= 0 && index < t->count);
-    const struct weft_row *row = &t->rows[index];
+    const struct weft_tuning_entry *row = &t->rows[index];
     *out = (struct weft_tuning_row){
         .problem = row->problem,
-        .choice = row->choice,
-        .state = weft_row_states[row->state],
+        .config = row->config,
+        .state = weft_tuning_entry_states[row->state],
         .seconds = row->seconds,
-        .usual = row->usual,
-        .hint = row->state != WEFT_ROW_CURATED &&
-                device->backend->tuner->stamp(device, row->problem, row->choice) !=
-                    row->stamp,
+        .baseline = row->baseline,
+        .outdated = row->state != WEFT_TUNING_BUNDLED &&
+                    device->backend->tuner->fingerprint(device, row->problem,
+                                                        row->config) != row->fingerprint,
     };
     return WEFT_OK;
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The inside of tuning: a link to where choices are tried, and the search. */
-#ifndef WEFT_TUNE_INSIDE_H
-#define WEFT_TUNE_INSIDE_H
+/* The inside of tuning: a link to where configs are tried, and the search. */
+#ifndef WEFT_TUNE_INTERNAL_H
+#define WEFT_TUNE_INTERNAL_H
 
 #include "../backend.h"
 
 #include <weft/tune.h>
 
-enum { TUNE_LINE = 1024 };
+enum { TUNE_LINE_BYTES = 1024 };
 
 /* worker.c. One line is asked, one answered:
  *
@@ -20,33 +20,36 @@ struct tune_worker {
     struct weft_device *device;
     struct weft_trial *trial;
 };
-void tune_answer(struct tune_worker *worker, const char *request, char reply[TUNE_LINE]);
-void tune_worker_finish(struct tune_worker *worker);
+void tune_worker_handle_request(struct tune_worker *worker, const char *request,
+                                char reply[TUNE_LINE_BYTES]);
+void tune_worker_close(struct tune_worker *worker);
 
 enum tune_outcome {
-    TUNE_ANSWERED,
-    TUNE_DIED,
-    TUNE_LATE,   /* no answer before the deadline */
-    TUNE_STOPPED /* `go_on` said so */
+    TUNE_REPLIED,
+    TUNE_WORKER_DIED,
+    TUNE_TIMED_OUT, /* no answer before the deadline */
+    TUNE_CANCELLED  /* `should_continue` said so */
 };
 
-/* child.c. Where choices are tried: a process of its own, or this one. */
-struct tune_link {
+/* child.c. Where configs are tried: a process of its own, or this one. */
+struct tune_worker_process {
     weft_context *ctx;
-    const char *const *command; /* NULL: this process */
-    struct tune_worker here;    /* then */
-    int process, socket;        /* else; 0 and -1: not running */
-    bool (*go_on)(void *priv);  /* asked while waiting */
+    const char *const *command;          /* NULL: this process */
+    struct tune_worker in_process;       /* then */
+    int process, socket;                 /* else; 0 and -1: not running */
+    bool (*should_continue)(void *priv); /* asked while waiting */
     void *priv;
 };
 
 /* Starts the process unless it runs. WEFT_ERR_DEVICE. */
-enum weft_status tune_link_start(struct tune_link *link, double patience);
-void tune_link_stop(struct tune_link *link);
+enum weft_status tune_worker_process_start(struct tune_worker_process *worker,
+                                           double patience);
+void tune_worker_process_stop(struct tune_worker_process *worker);
 
 /* Asks and waits until `deadline` of the clock. What did not answer is ended. */
-enum tune_outcome tune_link_ask(struct tune_link *link, const char *request,
-                                double deadline, char reply[TUNE_LINE]);
+enum tune_outcome tune_worker_process_request(struct tune_worker_process *worker,
+                                              const char *request, double deadline,
+                                              char reply[TUNE_LINE_BYTES]);
 
 /* search.c */
 struct tune_search {
@@ -54,7 +57,7 @@ struct tune_search {
     const struct weft_tune_params *params;
     struct weft_tune_result *result;
     struct weft_problems problems;
-    struct tune_link link;
+    struct tune_worker_process worker;
     struct weft_tune_progress progress;
     double begin, end; /* of the clock */
 };

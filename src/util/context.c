@@ -10,12 +10,12 @@ static const char *const names[] = {
     [WEFT_OK] = "success",
     [WEFT_ERR_ARG] = "invalid argument",
     [WEFT_ERR_NOMEM] = "out of memory",
-    [WEFT_ERR_NONE] = "no such device",
+    [WEFT_ERR_NO_DEVICE] = "no such device",
     [WEFT_ERR_DEVICE] = "device error",
     [WEFT_ERR_BUILD] = "kernel build failed",
     [WEFT_ERR_FILE] = "file error",
     [WEFT_ERR_FORMAT] = "invalid contents",
-    [WEFT_ERR_CHECK] = "wrong result",
+    [WEFT_ERR_MISMATCH] = "wrong result",
 };
 _Static_assert(sizeof(names) / sizeof(*names) == WEFT_STATUS_COUNT, "name every status");
 
@@ -70,7 +70,8 @@ enum weft_status weft_fail(weft_context *ctx, enum weft_status status, const cha
     return status;
 }
 
-void weft_say(weft_context *ctx, enum weft_log_level level, const char *format, ...)
+void weft_log_message(weft_context *ctx, enum weft_log_level level, const char *format,
+                      ...)
 {
     if (!ctx || !ctx->log || level > ctx->log_level)
         return;

@@ -25,8 +25,8 @@ struct weft_context {
 enum weft_status weft_fail(weft_context *ctx, enum weft_status status, const char *format,
                            ...) __attribute__((format(printf, 3, 4)));
 
-void weft_say(weft_context *ctx, enum weft_log_level level, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+void weft_log_message(weft_context *ctx, enum weft_log_level level, const char *format,
+                      ...) __attribute__((format(printf, 3, 4)));
 
 /* For an allocation that came back NULL. */
 enum weft_status weft_out_of_memory(weft_context *ctx, const char *what, size_t bytes);
@@ -45,10 +45,10 @@ enum weft_status weft_out_of_memory(weft_context *ctx, const char *what, size_t 
             return weft_fail(ctx, WEFT_ERR_ARG, "%s: needs %s", __func__, #condition); \
     } while (0)
 
-#define WEFT_COUNT(array) (sizeof(array) / sizeof(*(array)))
+#define WEFT_ARRAY_SIZE(array) (sizeof(array) / sizeof(*(array)))
 
 /* Products of sizes that come from a file or a user: false on overflow. */
-static inline bool weft_multiply(size_t a, size_t b, size_t *out)
+static inline bool weft_checked_mul(size_t a, size_t b, size_t *out)
 {
     return !__builtin_mul_overflow(a, b, out);
 }

@@ -5,7 +5,7 @@
 #include <libdeflate.h>
 #include <stdlib.h>
 
-bool weft_deflate_unpack(const void *bytes, size_t size, size_t room,
+bool weft_deflate_gunzip(const void *bytes, size_t size, size_t room,
                          struct weft_file *out)
 {
     struct libdeflate_decompressor *with = libdeflate_alloc_decompressor();

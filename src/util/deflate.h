@@ -7,7 +7,7 @@
 
 /* Unpacks gzip of one member and at most `room` bytes. False: it is not that, or damaged,
  * or weft was built without libdeflate; zlib knows which. */
-bool weft_deflate_unpack(const void *bytes, size_t size, size_t room,
+bool weft_deflate_gunzip(const void *bytes, size_t size, size_t room,
                          struct weft_file *out);
 
 #endif

@@ -2,7 +2,7 @@
 /* A build without libdeflate: zlib does it all. */
 #include "deflate.h"
 
-bool weft_deflate_unpack(const void *bytes, size_t size, size_t room,
+bool weft_deflate_gunzip(const void *bytes, size_t size, size_t room,
                          struct weft_file *out)
 {
     (void)bytes;

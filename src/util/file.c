@@ -17,7 +17,7 @@ static enum weft_status fail_errno(weft_context *ctx, const char *path, const ch
     return weft_fail(ctx, WEFT_ERR_FILE, "%s: %s: %s", path, what, strerror(errno));
 }
 
-void weft_file_finish(struct weft_file *file)
+void weft_file_free(struct weft_file *file)
 {
     free(file->bytes);
     *file = (struct weft_file){0};
@@ -106,14 +106,14 @@ enum weft_status weft_file_read(weft_context *ctx, const char *path, size_t limi
 done:
     close(fd);
     if (status)
-        weft_file_finish(&file);
+        weft_file_free(&file);
     else
         *out = file;
     return status;
 }
 
-enum weft_status weft_file_read_packed(weft_context *ctx, const char *path, size_t limit,
-                                       struct weft_file *out)
+enum weft_status weft_file_read_gz(weft_context *ctx, const char *path, size_t limit,
+                                   struct weft_file *out)
 {
     struct weft_file file = {0};
     WEFT_TRY(weft_file_read(ctx, path, limit, &file));
@@ -122,8 +122,8 @@ enum weft_status weft_file_read_packed(weft_context *ctx, const char *path, size
         return WEFT_OK;
     }
     enum weft_status status =
-        weft_file_unpack(ctx, path, file.bytes, file.size, limit, out);
-    weft_file_finish(&file);
+        weft_file_gunzip(ctx, path, file.bytes, file.size, limit, out);
+    weft_file_free(&file);
     return status;
 }
 

@@ -21,15 +21,15 @@ enum weft_status weft_file_read(weft_context *ctx, const char *path, size_t limi
 
 /* As weft_file_read, and unpacks it if it begins as gzip does. `limit` holds for the
  * unpacked size too. WEFT_ERR_FORMAT if it is damaged. */
-enum weft_status weft_file_read_packed(weft_context *ctx, const char *path, size_t limit,
-                                       struct weft_file *out);
+enum weft_status weft_file_read_gz(weft_context *ctx, const char *path, size_t limit,
+                                   struct weft_file *out);
 
 /* Unpacks gzip (RFC 1952, any number of members) from memory; `name` is for the error
  * sentence. WEFT_ERR_FORMAT, WEFT_ERR_NOMEM. */
-enum weft_status weft_file_unpack(weft_context *ctx, const char *name, const void *bytes,
+enum weft_status weft_file_gunzip(weft_context *ctx, const char *name, const void *bytes,
                                   size_t size, size_t limit, struct weft_file *out);
 
-void weft_file_finish(struct weft_file *file);
+void weft_file_free(struct weft_file *file);
 
 /* Whether something, file or folder, is there and can be looked at. */
 bool weft_file_exists(const char *path);

@@ -85,19 +85,19 @@ static enum weft_status inflate_all(weft_context *ctx, const char *name, z_strea
     }
 }
 
-enum weft_status weft_file_unpack(weft_context *ctx, const char *name, const void *bytes,
+enum weft_status weft_file_gunzip(weft_context *ctx, const char *name, const void *bytes,
                                   size_t size, size_t limit, struct weft_file *out)
 {
     struct weft_file file = {0};
     z_stream stream = {0};
-    if (weft_deflate_unpack(bytes, size, first_room(bytes, size, limit), out))
+    if (weft_deflate_gunzip(bytes, size, first_room(bytes, size, limit), out))
         return WEFT_OK;
     if (inflateInit2(&stream, 16 + MAX_WBITS) != Z_OK) /* 16: gzip, not zlib */
         return weft_out_of_memory(ctx, name, 1 << MAX_WBITS);
     enum weft_status status = inflate_all(ctx, name, &stream, bytes, size, limit, &file);
     inflateEnd(&stream);
     if (status) {
-        weft_file_finish(&file);
+        weft_file_free(&file);
         return status;
     }
     file.bytes[file.size] = 0;

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-float weft_half_widen(uint16_t half)
+float weft_fp16_to_fp32(uint16_t half)
 {
     uint32_t sign = (uint32_t)(half & 0x8000) << 16, rest = half & 0x7FFF, bits;
     float value;
@@ -19,7 +19,7 @@ float weft_half_widen(uint16_t half)
     return value;
 }
 
-uint16_t weft_half_narrow(float value)
+uint16_t weft_fp32_to_fp16(float value)
 {
     uint32_t bits;
     memcpy(&bits, &value, sizeof(bits));

@@ -8,21 +8,21 @@
 #include <stdint.h>
 
 /* Rounding to nearest errs by at most this share of a normal number, */
-#define WEFT_HALF_UNIT 0x1p-11
+#define WEFT_FP16_UNIT_ROUNDOFF 0x1p-11
 /* and by at most this below the smallest one, 2^-14. */
-#define WEFT_HALF_TINY 0x1p-25
-#define WEFT_HALF_MOST 65504.0f
+#define WEFT_FP16_SUBNORMAL_ERROR 0x1p-25
+#define WEFT_FP16_MAX             65504.0f
 
 /* Exact. */
-float weft_half_widen(uint16_t half);
+float weft_fp16_to_fp32(uint16_t half);
 
 /* To nearest, ties to even; from 65520 on an infinity. A NaN stays one. */
-uint16_t weft_half_narrow(float value);
+uint16_t weft_fp32_to_fp16(float value);
 
 /* The nearest float16, as a float. */
-static inline float weft_half_round(float value)
+static inline float weft_fp16_round(float value)
 {
-    return weft_half_widen(weft_half_narrow(value));
+    return weft_fp16_to_fp32(weft_fp32_to_fp16(value));
 }
 
 #endif

@@ -10,17 +10,17 @@ QUIET = 0.15  # processors that others may keep busy while something is measured
 
 @dataclasses.dataclass(frozen=True)
 class Workload:
-    bench: str  # of `weft bench`: train, infer
+    bench: str  # of `weft bench`: train, inference
     unit: str
-    figure: typing.Callable  # from pictures a second and operations a picture
+    figure: typing.Callable  # from images a second and operations an image
     less_is_better: bool = False
 
 
 WORKLOADS = {
-    "train": Workload("train", "pictures/s", lambda rate, flops: rate),
-    "infer": Workload("infer", "pictures/s", lambda rate, flops: rate),
-    "latency": Workload("infer", "ms", lambda rate, flops: 1e3 / rate, True),
-    "gemm": Workload("infer", "GFLOP/s", lambda rate, flops: 1e-9 * flops * rate),
+    "train": Workload("train", "images/s", lambda rate, flops: rate),
+    "inference": Workload("inference", "images/s", lambda rate, flops: rate),
+    "latency": Workload("inference", "ms", lambda rate, flops: 1e3 / rate, True),
+    "gemm": Workload("inference", "GFLOP/s", lambda rate, flops: 1e-9 * flops * rate),
 }
 
 

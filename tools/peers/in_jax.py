@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""JAX: a step is one compiled function of weights, state, pictures and labels."""
+"""JAX: a step is one compiled function of weights, state, images and labels."""
 
 import jax
 import jax.numpy as jnp
@@ -103,8 +103,8 @@ class Peer:
         return np.asarray(self.run(self.learned, self.moving, x))
 
     def infer(self, x):
-        pictures = jnp.asarray(x)
-        return lambda: self.run(self.learned, self.moving, pictures).block_until_ready()
+        images = jnp.asarray(x)
+        return lambda: self.run(self.learned, self.moving, images).block_until_ready()
 
     def train(self, x, y):
         optimizer, slots = OPTIMIZERS[self.job.net.optimizer.kind]

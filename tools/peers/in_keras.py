@@ -61,9 +61,9 @@ class Peer:
         return self.model(x, training=False).numpy()
 
     def infer(self, x):
-        run = tf.function(lambda pictures: self.model(pictures, training=False))
-        pictures = tf.constant(x)
-        return lambda: run(pictures).numpy()
+        run = tf.function(lambda images: self.model(images, training=False))
+        images = tf.constant(x)
+        return lambda: run(images).numpy()
 
     def train(self, x, y):
         self.model.compile(

@@ -60,7 +60,7 @@ def model(job, batch):
 
 
 class Peer:
-    """What runtimes share: `load(bytes)` gives a function from pictures to outputs."""
+    """What runtimes share: `load(bytes)` gives a function from images to outputs."""
 
     def __init__(self, job):
         self.job = job
@@ -69,8 +69,8 @@ class Peer:
 
     def run_on(self, x):
         run = self.load(model(self.job, len(x)))
-        pictures = jobs.channels_first(x)
-        return lambda: run(pictures)
+        images = jobs.channels_first(x)
+        return lambda: run(images)
 
     def predict(self, x):
         return np.asarray(self.run_on(x)())

@@ -15,4 +15,4 @@ class Peer(in_onnx.Peer):
         session = onnxruntime.InferenceSession(
             model, options, providers=["CPUExecutionProvider"]
         )
-        return lambda pictures: session.run(None, {"x": pictures})[0]
+        return lambda images: session.run(None, {"x": images})[0]

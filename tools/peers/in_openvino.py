@@ -19,4 +19,4 @@ class Peer(in_onnx.Peer):
         }
         compiled = core.compile_model(core.read_model(io.BytesIO(model)), "CPU", options)
         request = compiled.create_infer_request()
-        return lambda pictures: request.infer([pictures])[0]
+        return lambda images: request.infer([images])[0]

@@ -62,9 +62,9 @@ class Peer:
         return self.forward(Tensor(jobs.channels_first(x))).numpy()
 
     def infer(self, x):
-        pictures = Tensor(jobs.channels_first(x)).contiguous().realize()
+        images = Tensor(jobs.channels_first(x)).contiguous().realize()
         run = TinyJit(lambda x: self.forward(x).realize())
-        return lambda: run(pictures).numpy()
+        return lambda: run(images).numpy()
 
     def train(self, x, y):
         wanted = self.job.net.optimizer
@@ -78,12 +78,12 @@ class Peer:
                 optimizer.step()
                 return loss.realize()
 
-        pictures, labels = jobs.channels_first(x), y.astype(np.int32)
+        images, labels = jobs.channels_first(x), y.astype(np.int32)
         order = self.job.order(len(x))
 
         def step():
             rows = next(order)
-            batch = Tensor(pictures[rows]).realize(), Tensor(labels[rows]).realize()
+            batch = Tensor(images[rows]).realize(), Tensor(labels[rows]).realize()
             update(*batch).numpy()
 
         return step, self.job.batch

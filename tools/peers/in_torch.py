@@ -39,9 +39,9 @@ OPTIMIZERS = {
 }
 
 
-def as_tensor(pictures):
-    """A view of pictures [n][row][column][channel] as PyTorch addresses them."""
-    return torch.from_numpy(pictures).permute(0, 3, 1, 2)
+def as_tensor(images):
+    """A view of images [n][row][column][channel] as PyTorch addresses them."""
+    return torch.from_numpy(images).permute(0, 3, 1, 2)
 
 
 class Peer:
@@ -66,17 +66,17 @@ class Peer:
 
     def infer(self, x):
         self.model.eval()
-        pictures = as_tensor(x)
+        images = as_tensor(x)
 
         def step():
             with torch.inference_mode():
-                self.model(pictures)
+                self.model(images)
 
         return step
 
     def train(self, x, y):
         self.model.train()
-        pictures, labels = as_tensor(x), torch.from_numpy(y)
+        images, labels = as_tensor(x), torch.from_numpy(y)
         wanted = self.job.net.optimizer
         optimizer = OPTIMIZERS[wanted.kind](wanted, self.model.parameters())
         loss = nn.CrossEntropyLoss()
@@ -85,7 +85,7 @@ class Peer:
         def step():
             rows = torch.from_numpy(next(order))
             optimizer.zero_grad()
-            loss(self.model(pictures[rows]), labels[rows]).backward()
+            loss(self.model(images[rows]), labels[rows]).backward()
             optimizer.step()
 
         return step, self.job.batch

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a peer has to do, with everything it needs: network, weights, pictures, order."""
+"""What a peer has to do, with everything it needs: network, weights, images, order."""
 
 import gzip
 import json
@@ -11,7 +11,7 @@ import numpy as np
 import safetensors
 
 
-class Job:
+class BenchmarkConfig:
     def __init__(self, source):
         about = json.load(source)
         self.training = about["training"]
@@ -28,7 +28,7 @@ class Job:
         self.mean = float(notes["data.mean"])
         self.deviation = float(notes["data.deviation"])
 
-    def pictures(self, part):
+    def images(self, part):
         """[n][row][column][channel], normalized as the model wants them; "train", "t10k"."""
         with gzip.open(f"{self.data}/{part}-images-idx3-ubyte.gz") as file:
             bytes_ = np.frombuffer(file.read()[16:], np.uint8)
@@ -59,5 +59,5 @@ def channels_last(layer, tensor):
     return planes.transpose(2, 3, 1, 0).reshape(math.prod(layer.place), layer.units)
 
 
-def channels_first(pictures):
-    return np.ascontiguousarray(pictures.transpose(0, 3, 1, 2))
+def channels_first(images):
+    return np.ascontiguousarray(images.transpose(0, 3, 1, 2))

@@ -7,7 +7,7 @@ import time
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def machine_seconds():
+def machine_cpu_seconds():
     """Of work by all processors since the machine started, as Linux tells it."""
     try:
         with open("/proc/stat") as file:
@@ -17,7 +17,7 @@ def machine_seconds():
     return sum(map(int, (user, nice, system, *interrupts))) / TICKS
 
 
-def children_seconds():
+def children_cpu_seconds():
     """Of work by processes that this one has started, and that have ended."""
     times = os.times()
     return times.children_user + times.children_system
@@ -27,11 +27,11 @@ class Meter:
     """After `with Meter() as m`, m.others is how many processors others kept busy."""
 
     def __enter__(self):
-        self.start = time.monotonic(), machine_seconds() - children_seconds()
+        self.start = time.monotonic(), machine_cpu_seconds() - children_cpu_seconds()
         self.others = 0.0
         return self
 
     def __exit__(self, *_):
         seconds = time.monotonic() - self.start[0]
-        work = machine_seconds() - children_seconds() - self.start[1]
+        work = machine_cpu_seconds() - children_cpu_seconds() - self.start[1]
         self.others = max(0.0, work / seconds)

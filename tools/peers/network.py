@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A network as every peer builds it: the layers that `weft show NET -o json` tells.
+"""A network as every peer builds it: the layers that `weft show NET -f json` tells.
 
 So the peers' networks are weft's by construction. Each framework has a table with an entry
 for every kind of KINDS; an activation on a layer's line becomes a layer of its own."""

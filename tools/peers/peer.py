@@ -5,9 +5,9 @@ usage: peer.py MODULE < JOB. tools/peers/compare calls it. MODULE is in_torch an
 `version`, and a class `Peer` made of a job, which has
 
     weights           how many numbers it trains
-    predict(x)        logits of pictures [n][row][column][channel]
+    predict(x)        logits of images [n][row][column][channel]
     infer(x)          a function that runs the batch x and returns when that is done
-    train(x, y)       a function that does finished steps, and the pictures of a call"""
+    train(x, y)       a function that does finished steps, and the images of a call"""
 
 import importlib
 import json
@@ -55,22 +55,22 @@ def check_trained(before, logits):
 
 
 def main():
-    job = jobs.Job(sys.stdin)
+    job = jobs.BenchmarkConfig(sys.stdin)
     module = importlib.import_module(sys.argv[1])
     peer = module.Peer(job)
     if peer.weights != job.net.weights:
         sys.exit(f"it trains {peer.weights} numbers, but weft {job.net.weights}")
-    sample = job.pictures("t10k")[: job.sample_count]
+    sample = job.images("t10k")[: job.sample_count]
     before = probabilities(peer.predict(sample))
-    x = job.pictures("train")
+    x = job.images("train")
     if job.training:
-        step, pictures = peer.train(x, job.labels("train"))
+        step, images = peer.train(x, job.labels("train"))
     else:
-        step, pictures = peer.infer(x[: job.batch]), job.batch
+        step, images = peer.infer(x[: job.batch]), job.batch
     seconds = measure(step, job.seconds)
     if job.training:
         check_trained(before, peer.predict(sample))
-    told = {"rates": [pictures / s for s in seconds], "probabilities": before.tolist()}
+    told = {"rates": [images / s for s in seconds], "probabilities": before.tolist()}
     print(json.dumps({"version": module.version, **told}))
 
 

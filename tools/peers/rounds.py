@@ -23,12 +23,12 @@ NOT_FOR_PEERS = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 # name: module, environment, workloads
 PEERS = {
     "torch": ("in_torch", {}, ("train",)),
-    "torch-tuned": ("in_torch", KEEP_MEMORY, ("train", "infer", "latency", "gemm")),
-    "keras": ("in_keras", {}, ("train", "infer")),
-    "jax": ("in_jax", KEEP_MEMORY, ("train", "infer", "latency")),
-    "tinygrad-cl": ("in_tinygrad", KEEP_MEMORY, ("train", "infer", "gemm")),
-    "onnxruntime": ("in_onnxruntime", KEEP_MEMORY, ("infer", "latency")),
-    "openvino": ("in_openvino", KEEP_MEMORY, ("infer", "latency")),
+    "torch-tuned": ("in_torch", KEEP_MEMORY, ("train", "inference", "latency", "gemm")),
+    "keras": ("in_keras", {}, ("train", "inference")),
+    "jax": ("in_jax", KEEP_MEMORY, ("train", "inference", "latency")),
+    "tinygrad-cl": ("in_tinygrad", KEEP_MEMORY, ("train", "inference", "gemm")),
+    "onnxruntime": ("in_onnxruntime", KEEP_MEMORY, ("inference", "latency")),
+    "openvino": ("in_openvino", KEEP_MEMORY, ("inference", "latency")),
 }
 # Weft against itself, with another's kernels: options of the command, workloads.
 SELVES = {"weft-clblast": (["--gemm", "clblast"], ("gemm",))}
@@ -71,7 +71,7 @@ def run_weft(setup, options=()):
     return {"rates": [json.loads(text)["rows"][0]["median"]]}
 
 
-def run_peer(setup, name):
+def run_baseline(setup, name):
     module, extra, _ = PEERS[name]
     environment = {k: v for k, v in os.environ.items() if k not in NOT_FOR_PEERS}
     command = setup.under + [str(setup.python), str(HERE / "peer.py"), module]
@@ -84,7 +84,7 @@ def run_one(setup, name):
         return run_weft(setup)
     if name in SELVES:
         return run_weft(setup, SELVES[name][0])
-    return run_peer(setup, name)
+    return run_baseline(setup, name)
 
 
 def difference(ours, theirs):
@@ -105,7 +105,7 @@ def take(result, got, setup):
             result["wrong"] = f"probabilities differ from weft's by {far:.2g}"
 
 
-def play(setup, wanted, count, tell):
+def run_rounds(setup, wanted, count, tell):
     """All rounds. What fails once is not tried again; its row says why."""
     results = {name: {"samples": []} for name in ["weft"] + wanted}
     for number in range(1, count + 1):
