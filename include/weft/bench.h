@@ -44,10 +44,10 @@ struct weft_timing {
     int count;    /* of samples; 0 if nothing was timed */
     const double *seconds; /* each sample, in the order of measuring */
     double median, fastest, slowest;
-    double
-        roofline_seconds; /* seconds that it would take at min(peak, intensity x bandwidth),
-                           by a probe that took turns with the samples */
-    bool memory_bound;    /* the bandwidth is that minimum */
+    /* seconds that it would take at min(peak, intensity x bandwidth), by a probe that
+     * took turns with the samples */
+    double roofline_seconds;
+    bool memory_bound;     /* the bandwidth is that minimum */
     double relative_error; /* largest difference from the reference, as a share of the
                            largest value; NaN: not compared */
     const char *error;     /* what is wrong in the results; NULL: nothing */
@@ -142,9 +142,9 @@ struct weft_step_report {
     size_t bytes_planned;    /* of device memory, for all that the step needs */
     size_t bytes_by_role[WEFT_ROLE_COUNT]; /* their parts */
     size_t bytes_allocated;                /* by the buffers that were then made */
-    double
-        relative_error; /* relative: of gradients, or of probabilities; NaN: not compared */
-    char error[256];    /* what is wrong in the results; "": nothing */
+    /* relative: of gradients, or of probabilities; NaN: not compared */
+    double relative_error;
+    char error[256]; /* what is wrong in the results; "": nothing */
 };
 
 /* Reports the parts of a step of `net` in the order they run, timed, and the step;

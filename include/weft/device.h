@@ -22,9 +22,10 @@ enum weft_device_kind {
 enum weft_kernel_family {
     WEFT_FAMILY_AUTO, /* what suits the device's class */
     WEFT_FAMILY_VEC, /* register tiles of explicit vectors, no local memory, no barrier */
-    WEFT_FAMILY_TILE,     /* work-group tiles in local memory */
-    WEFT_FAMILY_SUBGROUP, /* convolutions by sub-groups, which see each other's registers; the
-                         rest as in `tile`. Slow, with a warning, where there are none */
+    WEFT_FAMILY_TILE, /* work-group tiles in local memory */
+    /* convolutions by sub-groups, which see each other's registers; the rest as in
+     * `tile`. Slow, with a warning, where there are none */
+    WEFT_FAMILY_SUBGROUP,
     WEFT_FAMILY_MMA /* convolutions by matrix units, each product of two floats as three
                          of tf32, which errs by up to 12 roundings; the rest as in `tile`.
                          Slow, with a warning, where there are none */
@@ -72,8 +73,8 @@ WEFT_API enum weft_status weft_device_info(const weft_context *context, int inde
  * backend), "P:D" as clinfo counts, or a piece of the name or platform without regard to
  * case. NULL or "": the best one. `reason` receives half a sentence for people
  * ("the first of 3"), if not NULL; it lives until the next call with this context.
- * WEFT_ERR_NO_DEVICE if nothing answers; the sentence lists what there is. WEFT_ERR_ARG if
- * several answer a piece of a name. */
+ * WEFT_ERR_NO_DEVICE if nothing answers; the sentence lists what there is. WEFT_ERR_ARG
+ * if several answer a piece of a name. */
 WEFT_API enum weft_status weft_device_find(weft_context *context, const char *selector,
                                            int *index, const char **reason);
 
@@ -138,9 +139,9 @@ struct weft_verify_params {
                        there; `cases` is not looked at */
     int first_case;  /* number of the first shape: to run one again that `detail` names */
     bool tiny_shapes; /* tiny shapes, for emulators */
-    bool
-        random_kernels; /* kernels and their tunables are drawn among all that the tuner may
-                       choose; else those that the device would use */
+    /* kernels and their tunables are drawn among all that the tuner may choose; else
+     * those that the device would use */
+    bool random_kernels;
     enum weft_precision precision; /* FLOAT16: with tensors in float16; the bound then
                                       has their rounding in it, and an op that has none
                                       passes nothing. AUTO is FLOAT32 */
@@ -152,9 +153,9 @@ struct weft_verify_params {
 
 struct weft_verify_result {
     int passed, failed, skipped;
-    double
-        max_error_ratio; /* largest error over its bound in the real-valued cases: at most 1 when
-                     all passed */
+    /* largest error over its bound in the real-valued cases: at most 1 when all
+     * passed */
+    double max_error_ratio;
 };
 
 /* Runs every op in every direction on `device` and compares it with the reference

@@ -26,8 +26,8 @@ WEFT_API void weft_model_destroy(weft_model **model);
 struct weft_model_info {
     const weft_net *net; /* the four pointers live as long as the model */
     const char *const *class_names;
-    const char *
-        dataset_known_as; /* what it was trained on, as weft_dataset_info tells; may be "" */
+    /* what it was trained on, as weft_dataset_info tells; may be "" */
+    const char *dataset_known_as;
     int64_t step;
     double epochs;
     double mean[WEFT_MAX_CHANNELS], stddev[WEFT_MAX_CHANNELS];
@@ -52,8 +52,8 @@ struct weft_predictor_params {
      * likeliest, or one as near to it as that. What AUTO chooses is not repeatable to the
      * bit. */
     enum weft_precision precision;
-    /* AUTO compares the two on these images, as weft_predictor_run takes them; NULL: on noise
-     * of several strengths. */
+    /* AUTO compares the two on these images, as weft_predictor_run takes them; NULL: on
+     * noise of several strengths. */
     const uint8_t *pixels;
     int pixel_count; /* images */
 };

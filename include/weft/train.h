@@ -3,7 +3,7 @@
 #ifndef WEFT_TRAIN_H
 #define WEFT_TRAIN_H
 
-#include <weft/data.h>
+#include <weft/dataset.h>
 #include <weft/device.h>
 #include <weft/net.h>
 
@@ -107,10 +107,11 @@ WEFT_API enum weft_status weft_trainer_save_checkpoint(weft_trainer *trainer,
                                                        const char *path,
                                                        const char *const *metadata);
 
-/* Takes weights, optimizer state and position from a file that weft_trainer_save_checkpoint wrote
- * for the same network, data size, batch and seed; going on from there gives, on the same
- * device and build, the same bits as not having stopped. WEFT_ERR_FILE, WEFT_ERR_FORMAT
- * (also if it was another network, batch or seed). */
+/* Takes weights, optimizer state and position from a file that
+ * weft_trainer_save_checkpoint wrote for the same network, data size, batch and seed;
+ * going on from there gives, on the same device and build, the same bits as not having
+ * stopped. WEFT_ERR_FILE, WEFT_ERR_FORMAT (also if it was another network, batch or
+ * seed). */
 WEFT_API enum weft_status weft_trainer_load_checkpoint(weft_trainer *trainer,
                                                        const char *path);
 

@@ -75,8 +75,8 @@ struct weft_tuning_row {
         *state; /* "best", "default", "bundled", "wrong", "build-failed", "crashed",
                           "hung" */
     double seconds, baseline; /* of the config, and of the default; 0: unknown */
-    bool
-        outdated; /* measured with another driver or other kernels: not used, tried first */
+    /* measured with another driver or other kernels: not used, tried first */
+    bool outdated;
 };
 
 /* The rows of the device's table, those that ship with weft first. WEFT_ERR_ARG after the

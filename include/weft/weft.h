@@ -27,14 +27,15 @@
  *         weft_trainer_save_checkpoint(trainer, "small.safetensors", NULL))
  *         goto failed;
  *
- * weft_error(context) says why something failed. tests/embed.c is such a program, whole.
+ * weft_error(context) says why something failed. tests/unit/example_embed.c is such a
+ * program, whole.
  */
 #ifndef WEFT_H
 #define WEFT_H
 
 #include <weft/base.h>
 #include <weft/bench.h>
-#include <weft/data.h>
+#include <weft/dataset.h>
 #include <weft/device.h>
 #include <weft/model.h>
 #include <weft/net.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the files of this room share: probes of a device, memory filled with numbers, and
  * timing parts of lists. */
-#ifndef WEFT_BENCH_INTERNAL_H
-#define WEFT_BENCH_INTERNAL_H
+#ifndef WEFT_BENCH_BENCH_H
+#define WEFT_BENCH_BENCH_H
 
-#include "../backend.h"
+#include "device/backend.h"
 
 #include <weft/bench.h>
 

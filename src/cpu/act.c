@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Activations, made from cl/activations.def in double. */
-#include "cpu.h"
+/* Activations, made from cl/shared/activations.def in double. */
+#include "cpu/cpu.h"
 
 #include <assert.h>
 #include <math.h>
@@ -35,7 +35,7 @@
             gradient[i] *= g;                                                  \
         }                                                                      \
     }
-#include "activations.def"
+#include "shared/activations.def"
 #undef ACT
 
 static const struct {
@@ -44,7 +44,7 @@ static const struct {
                    size_t count);
 } acts[WEFT_ACT_COUNT] = {
 #define ACT(id, name, grad_from_output, f, g) {activate_##id, derive_##id},
-#include "activations.def"
+#include "shared/activations.def"
 #undef ACT
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The sum of two tensors. */
-#include "cpu.h"
+#include "cpu/cpu.h"
 
 #include <assert.h>
 

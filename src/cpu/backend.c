@@ -2,7 +2,7 @@
 /* The built-in CPU backend: its one device, memory, and lists. A list is an array of
  * loops, and replaying it runs them at once. */
 #define _POSIX_C_SOURCE 200809L
-#include "cpu.h"
+#include "cpu/cpu.h"
 
 #include <assert.h>
 #include <stdio.h>

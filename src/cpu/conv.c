@@ -2,7 +2,7 @@
 /* Convolution with what may be fused to it: bias, activation and pool in front, the gate
  * behind. Where there is no pool, one whose window is a single place stands in for it.
  * Several images go together, so that weights are fetched once for all of them. */
-#include "cpu.h"
+#include "cpu/cpu.h"
 
 #include <assert.h>
 

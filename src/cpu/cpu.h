@@ -3,10 +3,10 @@
  * Every primitive is a plain loop over items that each own their outputs. Sums are kept
  * in double, in an order of their own, and rounded once: results do not depend on the
  * number of threads. */
-#ifndef WEFT_CPU_H
-#define WEFT_CPU_H
+#ifndef WEFT_CPU_CPU_H
+#define WEFT_CPU_CPU_H
 
-#include "../backend.h"
+#include "device/backend.h"
 
 struct weft_mem {
     size_t bytes; /* as asked for; WEFT_BUFFER_PADDING more are there */
@@ -16,9 +16,9 @@ struct weft_mem {
 /* A loop over items, run by persistent threads and the caller. */
 typedef void cpu_work(const void *args, size_t item);
 
-/* CPU_MULTIVERSION before a cpu_work whose sums want vectors: compiled, with all that it calls,
- * for wider ones too, of which the program takes the widest that the processor has. Lanes
- * are different sums, so that the bits are the same. */
+/* CPU_MULTIVERSION before a cpu_work whose sums want vectors: compiled, with all that it
+ * calls, for wider ones too, of which the program takes the widest that the processor
+ * has. Lanes are different sums, so that the bits are the same. */
 #ifndef CPU_MULTIVERSION
 #define CPU_MULTIVERSION
 #endif
@@ -28,8 +28,8 @@ void cpu_begin(struct weft_command_list *list);
 struct weft_view cpu_scratch(struct weft_command_list *list, size_t count);
 
 /* convert.c. For primitives, whose loops know float32 alone: *view becomes its copy in
- * float32, made before; what is written goes to cpu_fp32_output, and from there to the view. A
- * view that is float32 stays itself. */
+ * float32, made before; what is written goes to cpu_fp32_output, and from there to the
+ * view. A view that is float32 stays itself. */
 enum weft_status cpu_cast_input_to_fp32(struct weft_command_list *list,
                                         struct weft_view *view);
 struct weft_view cpu_fp32_output(struct weft_command_list *list, struct weft_view view);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Dense layers, stated as convolutions. */
-#include "cpu.h"
+#include "cpu/cpu.h"
 
 enum weft_status cpu_dense_forward(struct weft_command_list *list,
                                    const struct weft_dense_args *args)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Dropout: which elements fall is a function of (seed, step, layer, index). */
-#include "cpu.h"
-#include "random.h"
-#include "state.h"
+#include "cpu/cpu.h"
+#include "shared/random.h"
+#include "shared/state.h"
 
 #include <assert.h>
 #include <math.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The end of a step: the update of all weights (the formulas stand at struct
  * weft_optimizer), and the step's account. */
-#include "cpu.h"
-#include "state.h"
+#include "cpu/cpu.h"
+#include "shared/state.h"
 
 #include <assert.h>
 #include <math.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Pooling: maxima and means of windows. */
-#include "cpu.h"
+#include "cpu/cpu.h"
 
 #include <assert.h>
 

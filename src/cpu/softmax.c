@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Softmax, and its cross-entropy with the labels. */
-#include "cpu.h"
+#include "cpu/cpu.h"
 
 #include <assert.h>
 #include <math.h>

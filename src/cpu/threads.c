@@ -3,9 +3,9 @@
  * runs of items from a counter, so that a slow item holds up nobody. The caller does not
  * wait for who wakes too late to find work: a short loop costs no more than its items. */
 #define _POSIX_C_SOURCE 200809L
-#include "cpu.h"
+#include "cpu/cpu.h"
 
-#include "../util/clock.h"
+#include "util/clock.h"
 
 #include <pthread.h>
 #include <signal.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Fusion: which layer takes which follower into its own launches. One row a pattern; a
  * new one is a row here and an epilogue in the backends' primitive. */
-#include "graph.h"
+#include "net/graph.h"
 
 static bool plain(const struct weft_node *node)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Graphs: copies, sources, the first values of the weights. */
-#include "graph.h"
+#include "net/graph.h"
 
-#include "../../cl/random.h"
+#include "shared/random.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
 #ifndef WEFT_NET_GRAPH_H
 #define WEFT_NET_GRAPH_H
 
-#include "../ops/op.h"
+#include "ops/op.h"
 
 enum { WEFT_MAX_NODES = 512, WEFT_WEIGHT_ALIGN = 16 /* floats */ };
 
@@ -47,8 +47,8 @@ void weft_graph_fold_batch_norm(struct weft_node *layer, const struct weft_node 
 void weft_graph_plan_prepared_weights(struct weft_graph *graph, enum weft_type type);
 
 /* The node whose output node `index` really reads as its input number `which`: past what
- * was fused_into_producer, what moves nothing (flatten), and, at inference, what does nothing then.
- * Or WEFT_BATCH. */
+ * was fused_into_producer, what moves nothing (flatten), and, at inference, what does
+ * nothing then. Or WEFT_BATCH. */
 int weft_graph_producer(const struct weft_graph *graph, int index, int which,
                         bool training);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A plan to launches: forward in the order of the nodes, then the loss, then backward. */
-#include "plan.h"
+#include "net/plan.h"
 
 struct weft_view weft_param_view(struct weft_mem *mem, const struct weft_param *param)
 {

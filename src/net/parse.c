@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The text of a network to a graph with all shapes. */
-#include "names.h"
+#include "net/symbols.h"
 
-#include "../util/text.h"
+#include "util/text.h"
 
 #include <limits.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who lives when, and where: places in the activation buffer. */
-#include "plan.h"
+#include "net/plan.h"
 
 #include <limits.h>
 #include <stdlib.h>

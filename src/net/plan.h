@@ -4,7 +4,7 @@
 #ifndef WEFT_NET_PLAN_H
 #define WEFT_NET_PLAN_H
 
-#include "flow.h"
+#include "net/grad_accum.h"
 
 /* A tensor of the plan: alive from `first` to `last` in the order of launches. */
 struct weft_live_range {
@@ -13,9 +13,9 @@ struct weft_live_range {
     size_t offset; /* as placed */
 };
 
-/* Gives every range a place so that live_ranges alive at the same time do not overlap, larger
- * ones first, each as low as it fits; multiples of WEFT_ALIGN. `peak` is the bytes needed
- * in all. */
+/* Gives every range a place so that live_ranges alive at the same time do not overlap,
+ * larger ones first, each as low as it fits; multiples of WEFT_ALIGN. `peak` is the bytes
+ * needed in all. */
 enum weft_status weft_arena_assign(weft_context *ctx, struct weft_live_range *live_ranges,
                                    int count, size_t *peak);
 
@@ -93,7 +93,8 @@ void weft_plan_use_prepared(const struct weft_buffers *buffers,
                             struct weft_node_tensors *tensors);
 
 /* Append to the list. Forward reads TENSOR_X. Backward begins with the loss, which reads
- * TENSOR_LABELS and writes TENSOR_LOSS and TENSOR_CORRECT, and leaves all weight gradients. */
+ * TENSOR_LABELS and writes TENSOR_LOSS and TENSOR_CORRECT, and leaves all weight
+ * gradients. */
 enum weft_status weft_plan_forward(const struct weft_plan *plan,
                                    const struct weft_buffers *buffers,
                                    struct weft_command_list *list);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The OpenCL backend: a device opened, its memory, and the table of what it can do. */
-#include "algorithm.h"
-#include "matrix_unit.h"
-#include "quirk.h"
-#include "runtime.h"
-#include "sub_group.h"
+#include "opencl/select/algorithm.h"
+#include "opencl/runtime/mma_probe.h"
+#include "opencl/runtime/quirk.h"
+#include "opencl/runtime/runtime.h"
+#include "opencl/runtime/subgroup_probe.h"
 
 #include <assert.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* relu, sigmoid and their like as layers of their own. */
-#include "op.h"
+#include "ops/op.h"
 
 /* The first word was the activation's name: node->activation.act is set. */
 static enum weft_status parse(struct weft_line_parser *parser, struct weft_node *node)

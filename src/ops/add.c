@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* add NAME [ACT]: the sum of two layers' outputs. */
-#include "op.h"
+#include "ops/op.h"
 
 /* The name is read above: it belongs to the network, not to the op. */
 static enum weft_status parse(struct weft_line_parser *parser, struct weft_node *node)

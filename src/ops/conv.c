@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* conv FILTERS RxS [ACT]: a convolution, with what fusion adds to it. */
-#include "op.h"
+#include "ops/op.h"
 
 static enum weft_status parse(struct weft_line_parser *parser, struct weft_node *node)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dense UNITS [ACT]: every input to every output. */
-#include "op.h"
+#include "ops/op.h"
 
 static enum weft_status parse(struct weft_line_parser *parser, struct weft_node *node)
 {

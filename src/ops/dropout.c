@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dropout RATE: in training each value is zero with this probability, and the others grow
  * so that the mean stays (Srivastava et al. 2014). */
-#include "op.h"
+#include "ops/op.h"
 
 static enum weft_status parse(struct weft_line_parser *parser, struct weft_node *node)
 {

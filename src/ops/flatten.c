@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* flatten: an image becomes a row. Nothing moves: only the shape changes. */
-#include "op.h"
+#include "ops/op.h"
 
 #include <limits.h>
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What an op is: its words in the network's text, its shape, its cost, and which
  * primitives of a backend it needs. An op knows no backend. */
-#ifndef WEFT_OP_H
-#define WEFT_OP_H
+#ifndef WEFT_OPS_OP_H
+#define WEFT_OPS_OP_H
 
-#include "../backend.h"
-#include "../util/words.h"
+#include "device/backend.h"
+#include "util/line_parser.h"
 
 struct weft_shape {
     int h, w, c;
@@ -75,10 +75,10 @@ struct weft_node {
         unflattened;     /* the image that flatten made the row of that comes in: other
                                tools count it by channel, row, column; h is 0 if none */
     unsigned rng_stream; /* tells the dropouts of a network apart */
-    bool
-        from_suffix; /* not a line of its own: the ACT at the end of another layer's line */
-    bool
-        fused_into_producer; /* fused into the node that it reads, whose output is this one's */
+    /* not a line of its own: the ACT at the end of another layer's line */
+    bool from_suffix;
+    /* fused into the node that it reads, whose output is this one's */
+    bool fused_into_producer;
 };
 
 static inline int weft_node_inputs(const struct weft_node *node)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* max-pool RxS, avg-pool RxS: the largest, or the mean, of each window, channel by
  * channel; global-max-pool, global-avg-pool: of the whole image. */
-#include "op.h"
+#include "ops/op.h"
 
 static enum weft_status parse_window(struct weft_line_parser *parser,
                                      struct weft_node *node, enum weft_pool_kind kind)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The search: over problems, those with most work first, and for each over configs, from
  * the default of every algorithm on by steps in one number. */
-#include "tune.h"
+#include "tune/tune.h"
 
-#include "../util/clock.h"
-#include "../util/text.h"
+#include "util/clock.h"
+#include "util/text.h"
 
 #include <math.h>
 #include <stdio.h>

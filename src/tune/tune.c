@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The door of tuning: the problems of a network, and what is known of a device. */
-#include "tune.h"
+#include "tune/tune.h"
 
-#include "../net/plan.h"
-#include "../util/clock.h"
+#include "net/plan.h"
+#include "util/clock.h"
 
 #include <string.h>
 

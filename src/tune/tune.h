@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The inside of tuning: a link to where configs are tried, and the search. */
-#ifndef WEFT_TUNE_INTERNAL_H
-#define WEFT_TUNE_INTERNAL_H
+#ifndef WEFT_TUNE_TUNE_H
+#define WEFT_TUNE_TUNE_H
 
-#include "../backend.h"
+#include "device/backend.h"
 
 #include <weft/tune.h>
 

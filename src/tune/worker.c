@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The side that tries configs: lines in, lines out. */
-#include "tune.h"
+#include "tune/tune.h"
 
-#include "../util/text.h"
+#include "util/text.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gzip by libdeflate. */
-#include "deflate.h"
+#include "util/deflate.h"
 
 #include <libdeflate.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
 #ifndef WEFT_UTIL_DEFLATE_H
 #define WEFT_UTIL_DEFLATE_H
 
-#include "file.h"
+#include "util/file.h"
 
 /* Unpacks gzip of one member and at most `room` bytes. False: it is not that, or damaged,
  * or weft was built without libdeflate; zlib knows which. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A build without libdeflate: zlib does it all. */
-#include "deflate.h"
+#include "util/deflate.h"
 
 bool weft_deflate_gunzip(const void *bytes, size_t size, size_t room,
                          struct weft_file *out)

@@ -2,7 +2,7 @@
 /* Whole files in and out of memory. Writing keeps the old contents or brings the new
  * ones, whatever happens in between. */
 #define _XOPEN_SOURCE 700
-#include "file.h"
+#include "util/file.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -5,7 +5,7 @@
 
 #include <sys/types.h>
 
-#include "context.h"
+#include "base/context.h"
 
 /* A file's contents. A zero byte that is not counted follows them, so that text may be
  * read as a string. */

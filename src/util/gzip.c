@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Unpacking gzip from memory to memory, within a limit. */
-#include "deflate.h"
+#include "util/deflate.h"
 
 #include <limits.h>
 #include <stdlib.h>

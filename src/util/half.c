@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Floats of 16 bits: widened and narrowed. */
-#include "half.h"
+#include "util/half.h"
 
 #include <string.h>
 

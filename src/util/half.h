@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Floats of 16 bits (IEEE 754-2008, binary16), by their bits: no compiler's type for them
  * is needed. */
-#ifndef WEFT_HALF_H
-#define WEFT_HALF_H
+#ifndef WEFT_UTIL_HALF_H
+#define WEFT_UTIL_HALF_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SHA-256 (FIPS 180-4), and a fast hash of four lanes. */
-#include "hash.h"
+#include "util/hash.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* UTF-8 told from other encodings; numbers with a point in every locale. */
 #define _POSIX_C_SOURCE 200809L
-#include "text.h"
+#include "util/text.h"
 
 #include <locale.h>
 #include <stdint.h>

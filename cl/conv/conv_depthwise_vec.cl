@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Depthwise convolution, family `vec`: each channel has a window of its own.
+ *
+ *     z[n,y,x,c] = bias[c] + sum over ky, kx of x[n, row, column, c] w[ky,kx,c]
+ *     row = (y STRIDE_Y + ky DILATION_Y - PAD_TOP) / UPSAMPLE_Y, column likewise
+ *
+ *     y = f(z), or for the data gradient y = z f'(act_grad)
+ *
+ * Taps whose row or column is outside x, or no whole number, are left out. Forward
+ * POOL_SCATTER is 1; the data gradient has STRIDE 1, the convolution's stride as
+ * POOL_SCATTER, and windows ROTATED_180 by half a turn.
+ *
+ * A work-item computes TILE rows at once: in a column, then in the next one, a vector of
+ * channels after the other. So memory is read and written in as many streams as there are
+ * rows, each in the order in which it lies; columns that are computed together interleave
+ * their streams within a page, which takes two to three times as long. Global size
+ * (pieces of VECTORS_PER_ITEM vectors of channels, pieces of TILES_PER_ITEM tiles of
+ * rows, images). */
+#include "lib/common.h"
+#include "lib/conv_shape.h"
+#include "lib/storage.h"
+
+#ifndef C
+#define C 1
+#endif
+#ifndef UPSAMPLE_Y
+#define UPSAMPLE_Y 1
+#endif
+#ifndef UPSAMPLE_X
+#define UPSAMPLE_X 1
+#endif
+#ifndef ROTATED_180
+#define ROTATED_180 0
+#endif
+#ifndef BIAS
+#define BIAS 0
+#endif
+/* 1: the activation's derivative at `act_grad` instead of the activation. */
+#ifndef ACT_GRAD
+#define ACT_GRAD 0
+#endif
+/* Rows of a tile, a multiple of UPSAMPLE_Y; tiles and vectors of a work-item. */
+#ifndef TILE
+#define TILE 4
+#endif
+#ifndef TILES_PER_ITEM
+#define TILES_PER_ITEM 1
+#endif
+#ifndef VECTORS_PER_ITEM
+#define VECTORS_PER_ITEM 1
+#endif
+
+/* How far a tile's first tap may lie above its first row of x, PAD_TOP / UPSAMPLE_Y
+ * rounded up; and the rows that it may read: tap ky of row i lies at SOURCE_ROW(i, ky) /
+ * UPSAMPLE_Y of them, if that is whole. */
+#ifndef PAD_ROWS
+#define PAD_ROWS PAD_TOP
+#endif
+#define SOURCE_ROW(i, ky) \
+    ((i)*STRIDE_Y + (ky)*DILATION_Y - PAD_TOP + PAD_ROWS * UPSAMPLE_Y)
+enum { SOURCE_ROWS = SOURCE_ROW(TILE - 1, R - 1) / UPSAMPLE_Y + 1, ROW = W * C };
+
+/* acc[i] += the taps of a column of the window, which lie in a column of x; the tile's
+ * rows of x begin at `top`, and are all inside or to be looked at. */
+INLINE void add_column(floatv acc[TILE], __global const stored_x *x, int top, bool inside,
+                       __global const stored_w *w)
+{
+    floatv source[SOURCE_ROWS], weight[R];
+#pragma unroll
+    for (int j = 0; j < SOURCE_ROWS; j++)
+        source[j] = inside || (top + j >= 0 && top + j < H)
+                       ? VLOAD_X(x + (top + j) * ROW)
+                       : (floatv)(0.0f);
+#pragma unroll
+    for (int ky = 0; ky < R; ky++)
+        weight[ky] = VLOAD_W(w + (ROTATED_180 ? R - 1 - ky : ky) * (S * C));
+#pragma unroll
+    for (int ky = 0; ky < R; ky++)
+#pragma unroll
+        for (int i = 0; i < TILE; i++)
+            if (SOURCE_ROW(i, ky) % UPSAMPLE_Y == 0)
+                acc[i] = MAD(source[SOURCE_ROW(i, ky) / UPSAMPLE_Y], weight[ky], acc[i]);
+}
+
+/* acc[i] += the whole window, for column `column` of y. */
+INLINE void add_window(floatv acc[TILE], __global const stored_x *x, int top, bool inside,
+                       int column, __global const stored_w *w)
+{
+    for (int kx = 0; kx < S; kx++) {
+        const int source = column * STRIDE_X + kx * DILATION_X - PAD_LEFT,
+                  from = source / UPSAMPLE_X;
+        if (source >= 0 && from * UPSAMPLE_X == source && from < W)
+            add_column(acc, x + from * C, top, inside,
+                       w + (ROTATED_180 ? S - 1 - kx : kx) * C);
+    }
+}
+
+/* Bias and activation, and out: the first `left` channels of a vector. */
+INLINE void store_output(floatv z, __global const stored_act_grad *act_grad,
+                         __global stored_y *y, int left, float negative_slope)
+{
+    if (ACT_GRAD) {
+        const floatv g = VLOAD_ACT_GRAD(act_grad);
+        z *= activate_gradient(g, g, negative_slope);
+    } else {
+        z = activate(z, negative_slope);
+    }
+    if (C % VW == 0 || left >= VW)
+        VSTORE_Y(z, y);
+    else
+        store_part_y(z, y, left);
+}
+
+__kernel void conv_depthwise(__global const stored_x *restrict x, uint x_at,
+                             __global const stored_w *restrict w, uint w_at,
+                             __global const float *restrict bias, uint bias_at,
+                             __global const stored_act_grad *restrict act_grad,
+                             uint act_grad_at, __global stored_y *restrict y, uint y_at,
+                             float negative_slope)
+{
+    const int image = get_global_id(2),
+              first = get_global_id(0) * (VECTORS_PER_ITEM * VW);
+    const int begin = get_global_id(1) * (TILES_PER_ITEM * TILE),
+              end = min(begin + TILES_PER_ITEM * TILE, (int)OUT_H);
+    const int last = min(first + VECTORS_PER_ITEM * VW, (int)C);
+    x += x_at + (size_t)image * (H * ROW);
+    w += w_at;
+    bias += bias_at;
+    act_grad += act_grad_at;
+    y += y_at;
+    for (int row = begin; row < end; row += TILE) {
+        const int top = row / UPSAMPLE_Y * STRIDE_Y - PAD_ROWS,
+                  rows = min(TILE, end - row);
+        const bool inside = top >= 0 && top + SOURCE_ROWS <= H;
+        const size_t at = (size_t)(image * OUT_H + row) * (OUT_W * C);
+        for (int column = 0; column < OUT_W; column++)
+            for (int c = first; c < last; c += VW) {
+                floatv acc[TILE];
+#pragma unroll
+                for (int i = 0; i < TILE; i++)
+                    acc[i] = BIAS ? VLOAD(bias + c) : (floatv)(0.0f);
+                if (inside)
+                    add_window(acc, x + c, top, true, column, w + c);
+                else
+                    add_window(acc, x + c, top, false, column, w + c);
+#pragma unroll
+                for (int i = 0; i < TILE; i++) {
+                    const size_t to = at + i * (OUT_W * C) + column * C + c;
+                    if (i < rows)
+                        store_output(acc[i], act_grad + to, y + to, last - c,
+                                     negative_slope);
+                }
+            }
+    }
+}

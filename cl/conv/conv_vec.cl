@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Convolution, family `vec`: registers, no local memory, no barrier.
+ *
+ *     z[n,y,x,k] = bias[k] + sum over ky, kx, c of
+ *                  x[n, y STRIDE_Y + ky DILATION_Y, x STRIDE_X + kx DILATION_X, c]
+ *                  w[ky,kx,c,k]
+ *
+ *     conv_forward  y = f(z), or for the data gradient y = z f'(act_grad)
+ *     conv_pool     y = the maximum of f(z) over windows of POOL_R x POOL_S that touch
+ *                   each other, and which place of the window it was
+ *
+ * The input is padded already. A work-item computes tiles of TILE pixels x NV vectors of
+ * VW output channels, which stay in registers; a tile's pixels run on from row to row and
+ * image to image, or are one pool's window. The data gradient of a convolution with a
+ * stride comes in PHASES_Y x PHASES_X parts (parts.h), each a convolution of its own with
+ * every PHASES_Y-th row and PHASES_X-th column of y. Global size (groups * blocks of
+ * NV * VW channels, pieces of `tiles_per_item` tiles, parts). */
+#include "lib/common.h"
+#include "shared/strided_dgrad.h"
+#include "lib/conv_shape.h"
+#include "lib/storage.h"
+
+#ifndef POOL_R
+#define POOL_R 1
+#endif
+#ifndef POOL_S
+#define POOL_S 1
+#endif
+#ifndef POOL_OUT_H
+#define POOL_OUT_H 1
+#endif
+#ifndef POOL_OUT_W
+#define POOL_OUT_W 1
+#endif
+#ifndef BIAS
+#define BIAS 0
+#endif
+#ifndef ARGMAX
+#define ARGMAX 0
+#endif
+/* 1: the activation's derivative at `act_grad` instead of the activation. */
+#ifndef ACT_GRAD
+#define ACT_GRAD 0
+#endif
+/* Weights lie as conv_prepare_vec.cl arranges them. */
+#ifndef PACKED_WEIGHTS
+#define PACKED_WEIGHTS 0
+#endif
+#ifndef TILE
+#define TILE 6
+#endif
+#ifndef NV
+#define NV 2
+#endif
+#ifndef UNROLL
+#define UNROLL 4
+#endif
+
+/* The strides of the forward convolution, whose DILATION and padding are then given too;
+ * where its phase 0 begins in x, which is padded; and how far its taps lie apart there.
+ * */
+#ifndef PHASES_Y
+#define PHASES_Y 1
+#endif
+#ifndef PHASES_X
+#define PHASES_X 1
+#endif
+#ifndef HALO_TOP
+#define HALO_TOP 0
+#endif
+#ifndef HALO_LEFT
+#define HALO_LEFT 0
+#endif
+#ifndef STEP_Y
+#define STEP_Y DILATION_Y
+#endif
+#ifndef STEP_X
+#define STEP_X DILATION_X
+#endif
+
+enum {
+    BLOCK = NV * VW,
+    BLOCKS = (K_PER_GROUP + BLOCK - 1) / BLOCK,
+    TAPS = R * S * C_PER_GROUP,
+    W_ROW = PACKED_WEIGHTS ? BLOCK : K,
+    GRID_H = (OUT_H + PHASES_Y - 1) / PHASES_Y, /* pixels of a phase */
+    GRID_W = (OUT_W + PHASES_X - 1) / PHASES_X
+};
+
+/* Rows and columns of a phase's window. */
+#if PHASES_Y * PHASES_X == 1
+#define FILTER_ROWS(phase_window) R
+#define FILTER_COLUMNS(phase_window) S
+#else
+#define FILTER_ROWS(phase_window) (phase_window).rows
+#define FILTER_COLUMNS(phase_window) (phase_window).columns
+#endif
+
+/* The runs in a row of the window, and how many inputs, one after the other, are in
+ * each. */
+#if STEP_X == 1 && C_PER_GROUP == C
+#define SEGMENTS(phase_window) 1
+#define SEGMENT(phase_window)  (FILTER_COLUMNS(phase_window) * C)
+#else
+#define SEGMENTS(phase_window) FILTER_COLUMNS(phase_window)
+#define SEGMENT(phase_window)  C_PER_GROUP
+#endif
+
+#if R * S * C_PER_GROUP <= 32 && PHASES_Y * PHASES_X == 1
+#define UNROLL_ROWS R
+#define UNROLL_SEGMENT  32
+#else
+#define UNROLL_ROWS 1
+#define UNROLL_SEGMENT  UNROLL
+#endif
+
+#if DEPTHWISE
+#define INPUT(p, v) VLOAD_X((p) + (v)*VW)
+#else
+#define INPUT(p, v) ((floatv)(LOAD_X(p)))
+#endif
+
+/* What the work-items of a phase do: pixels (row0 + PHASES_Y y, column0 + PHASES_X x) by
+ * a window of its own, whose weights and inputs begin further on. */
+struct phase_window {
+    int row0, column0, rows, columns;
+    size_t w, x;
+};
+
+/* acc[i][v] += the window at x[i] times the weights. */
+INLINE void add_window(floatv acc[TILE][NV], __global const stored_x *const x[TILE],
+                       __global const stored_w *w, struct phase_window phase_window)
+{
+#pragma unroll UNROLL_ROWS
+    for (int ky = 0; ky < FILTER_ROWS(phase_window); ky++)
+#pragma unroll UNROLL_ROWS
+        for (int kx = 0; kx < SEGMENTS(phase_window); kx++) {
+            const int at = (ky * STEP_Y * W + kx * STEP_X) * C;
+#pragma unroll UNROLL_SEGMENT
+            for (int k = 0; k < SEGMENT(phase_window); k++) {
+                floatv b[NV];
+#pragma unroll
+                for (int v = 0; v < NV; v++)
+                    b[v] = VLOAD_W(w + v * VW);
+                w += W_ROW;
+#pragma unroll
+                for (int i = 0; i < TILE; i++)
+#pragma unroll
+                    for (int v = 0; v < NV; v++)
+                        acc[i][v] = MAD(INPUT(x[i] + at + k, v), b[v], acc[i][v]);
+            }
+        }
+}
+
+/* Where a block of output channels begins. */
+struct block {
+    int in, out, left; /* its first channels; channels of the group from there on */
+    size_t w;
+};
+
+static inline struct block block_at(int index)
+{
+    struct block b;
+    const int group = index / BLOCKS, first = MOD(index, BLOCKS) * BLOCK;
+    b.in = DEPTHWISE ? first : group * C_PER_GROUP;
+    b.out = group * K_PER_GROUP + first;
+    b.left = K_PER_GROUP - first;
+    b.w = PACKED_WEIGHTS ? (size_t)index * TAPS * BLOCK : (size_t)b.out;
+    return b;
+}
+
+static inline void init_acc(floatv acc[TILE][NV], __global const float *bias, int channel)
+{
+#pragma unroll
+    for (int v = 0; v < NV; v++) {
+        const floatv b = BIAS ? VLOAD(bias + channel + v * VW) : (floatv)(0.0f);
+#pragma unroll
+        for (int i = 0; i < TILE; i++)
+            acc[i][v] = b;
+    }
+}
+
+/* Vector v of a block of `left` channels. */
+static inline void store(floatv value, __global stored_y *to, int v, int left)
+{
+    if (K_PER_GROUP % BLOCK == 0)
+        VSTORE_Y(value, to + v * VW);
+    else if (left > v * VW)
+        store_part_y(value, to + v * VW, left - v * VW);
+}
+
+static inline struct phase_window phase_window_at(int phase)
+{
+#if PHASES_Y * PHASES_X == 1
+    (void)phase;
+    return (struct phase_window){0, 0, R, S, 0, 0};
+#else
+    const struct weft_conv_axis rows = {R, PHASES_Y, DILATION_Y, PAD_TOP},
+                           columns = {S, PHASES_X, DILATION_X, PAD_LEFT};
+    struct phase_window phase_window;
+    phase_window.row0 = phase / PHASES_X;
+    phase_window.column0 = phase - phase_window.row0 * PHASES_X;
+    const struct weft_dgrad_phase y = weft_dgrad_phase(rows, phase_window.row0),
+                           x = weft_dgrad_phase(columns, phase_window.column0);
+    phase_window.rows = y.taps;
+    phase_window.columns = x.taps;
+    phase_window.w =
+        (size_t)(y.taps_before * S + y.taps * x.taps_before) * (C_PER_GROUP * BLOCK);
+    phase_window.x = (size_t)((y.first + HALO_TOP) * W + x.first + HALO_LEFT) * C;
+    return phase_window;
+#endif
+}
+
+__kernel void conv_forward(__global const stored_x *restrict x, uint x_at,
+                           __global const stored_w *restrict w, uint w_at,
+                           __global const float *restrict bias, uint bias_at,
+                           __global const stored_act_grad *restrict act_grad,
+                           uint act_grad_at, __global stored_y *restrict y, uint y_at,
+                           int pixels, int tiles_per_item, float negative_slope)
+{
+    const struct block block = block_at(get_global_id(0));
+    const struct phase_window phase_window = phase_window_at(get_global_id(2));
+    x += x_at + block.in + phase_window.x;
+    w += w_at + block.w + phase_window.w;
+    y += y_at + block.out;
+    act_grad += act_grad_at + block.out;
+    const int first = get_global_id(1) * tiles_per_item * TILE;
+    const int last = min(first + tiles_per_item * TILE, pixels);
+    for (int pixel = first; pixel < last; pixel += TILE) {
+        __global const stored_x *at[TILE];
+#pragma unroll
+        for (int i = 0; i < TILE; i++) {
+            const int p = min(pixel + i, pixels - 1), row = p / GRID_W;
+            at[i] =
+                x + ((size_t)(row / GRID_H * H + MOD(row, GRID_H) * STRIDE_Y) *
+                         W +
+                     MOD(p, GRID_W) * STRIDE_X) *
+                        C;
+        }
+        floatv acc[TILE][NV];
+        init_acc(acc, bias + bias_at, block.out);
+        add_window(acc, at, w, phase_window);
+#pragma unroll
+        for (int i = 0; i < TILE; i++) {
+            if (pixel + i >= last)
+                break;
+#if PHASES_Y * PHASES_X == 1
+            const size_t to = (size_t)(pixel + i) * K;
+#else
+            const int line = (pixel + i) / GRID_W, image = line / GRID_H;
+            const int row = MOD(line, GRID_H) * PHASES_Y + phase_window.row0,
+                      column = MOD(pixel + i, GRID_W) * PHASES_X + phase_window.column0;
+            if (row >= OUT_H || column >= OUT_W)
+                continue;
+            const size_t to = ((size_t)(image * OUT_H + row) * OUT_W + column) * K;
+#endif
+#pragma unroll
+            for (int v = 0; v < NV; v++) {
+                floatv z = acc[i][v];
+                if (ACT_GRAD) {
+                    const floatv g = VLOAD_ACT_GRAD(act_grad + to + v * VW);
+                    z *= activate_gradient(g, g, negative_slope);
+                } else {
+                    z = activate(z, negative_slope);
+                }
+                store(z, y + to, v, block.left);
+            }
+        }
+    }
+}
+
+/* Bytes that lie as wide as the vector is go out in one tiles_per_item: vstore may take
+ * them one by one. */
+static inline void store_bytes(ucharv value, __global uchar *to, int left)
+{
+#if K_PER_GROUP % VW == 0 && K % VW == 0
+    if (left > 0)
+        *(__global ucharv *)to = value;
+#else
+    uchar lanes[VW];
+    VSTOREN(value, lanes);
+    for (int i = 0; i < VW; i++)
+        if (i < left)
+            to[i] = lanes[i];
+#endif
+}
+
+/* TILE is POOL_R * POOL_S, a tile one window of the pool. */
+__kernel void conv_pool(__global const stored_x *restrict x, uint x_at,
+                        __global const stored_w *restrict w, uint w_at,
+                        __global const float *restrict bias, uint bias_at,
+                        __global stored_y *restrict y, uint y_at,
+                        __global uchar *restrict argmax, uint argmax_at, int windows,
+                        int tiles_per_item, float negative_slope)
+{
+    const struct block block = block_at(get_global_id(0));
+    x += x_at + block.in;
+    w += w_at + block.w;
+    y += y_at + block.out;
+    argmax += argmax_at + block.out;
+    const int first = get_global_id(1) * tiles_per_item,
+              last = min(first + tiles_per_item, windows);
+    for (int window = first; window < last; window++) {
+        const int row = window / POOL_OUT_W;
+        __global const stored_x *corner =
+            x + ((size_t)(row / POOL_OUT_H * H +
+                          MOD(row, POOL_OUT_H) * (POOL_R * STRIDE_Y)) *
+                     W +
+                 MOD(window, POOL_OUT_W) * (POOL_S * STRIDE_X)) *
+                    C;
+        __global const stored_x *at[TILE];
+#pragma unroll
+        for (int i = 0; i < TILE; i++)
+            at[i] = corner + (i / POOL_S * STRIDE_Y * W + i % POOL_S * STRIDE_X) * C;
+        floatv acc[TILE][NV];
+        init_acc(acc, bias + bias_at, block.out);
+        add_window(acc, at, w, phase_window_at(0));
+#pragma unroll
+        for (int v = 0; v < NV; v++) {
+            /* A NaN wins and stays, since nothing is larger. To ask before the maximum
+             * rather than in it costs nothing that can be measured. Of v != v compilers
+             * make what Oclgrind gets wrong. */
+            intv is_nan = isunordered(acc[0][v], acc[TILE - 1][v]);
+#pragma unroll
+            for (int i = 1; i < TILE; i++)
+                is_nan |= isunordered(acc[i - 1][v], acc[i][v]);
+            floatv best =
+                SELECT(is_nan, (floatv)(NAN), activate(acc[0][v], negative_slope));
+            floatv place =
+                (floatv)(0.0f); /* as integers they would be narrowed each time */
+#pragma unroll
+            for (int i = 1; i < TILE; i++) {
+                /* After relu the best is not negative: what it would cut loses anyway. */
+                const floatv z = CHOSEN_ACT == ACT_relu
+                                     ? acc[i][v]
+                                     : activate(acc[i][v], negative_slope);
+                const intv more = z > best;
+                best = SELECT(more, z, best);
+                place = SELECT(more, (floatv)(i), place);
+            }
+            store(best, y + (size_t)window * K, v, block.left);
+            if (ARGMAX)
+                store_bytes(CONVERT_UCHARV(place), argmax + (size_t)window * K + v * VW,
+                            block.left - v * VW);
+        }
+    }
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Gradient of a convolution's weights and bias, family `vec`, for few weights behind a
+ * pool whose windows touch each other (stride is window, no padding): dz of a window is
+ * made in registers.
+ *
+ *     dw[ky,kx,c,k] = sum over n, y, x of dz[n,y,x,k]
+ *                     x[n, y STRIDE_Y + ky DILATION_Y, x STRIDE_X + kx DILATION_X, c]
+ *     dbias[k] = sum over n, y, x of dz[n,y,x,k],  dz: dy at the places of argmax
+ *
+ * The input is padded already; NV is 1. Partial sums of `images_per_split` images each go
+ * to partials. Global size (blocks / PER_ITEM rounded up, splits). */
+#ifndef WEFT_POOLED_VEC_H
+#define WEFT_POOLED_VEC_H
+
+#include "lib/split_batch_reduction.h"
+
+#if DEPTHWISE
+#define INPUT(p) VLOAD_X(p)
+#else
+#define INPUT(p) ((floatv)(LOAD_X(p)))
+#endif
+
+/* Where weight `tap`, counted as (ky, kx, c), meets its first input. */
+static inline int first_at(int tap)
+{
+    const int place = tap / C_PER_GROUP;
+    return (place / S * DILATION_Y * W + MOD(place, S) * DILATION_X) * C +
+           MOD(tap, C_PER_GROUP);
+}
+
+static inline void add_pooled_tile(floatv acc[TILE], __global const stored_x *x,
+                                   const floatv d[POOL_R * POOL_S], int tap)
+{
+#pragma unroll
+    for (int i = 0; i < TILE; i++)
+#pragma unroll
+        for (int place = 0; place < POOL_R * POOL_S; place++) {
+            const int at =
+                (place / POOL_S * STRIDE_Y * W + place % POOL_S * STRIDE_X) * C;
+            acc[i] =
+                MAD(INPUT(x + at + first_at(min(tap + i, TAPS - 1))), d[place], acc[i]);
+        }
+}
+
+/* One image's part of TILE weights of a partial, and with tap 0 of the bias. */
+static inline void add_image(__global float *partial, __global const stored_x *x,
+                             __global const stored_other *dy,
+                             __global const uchar *argmax, int tap)
+{
+    floatv acc[TILE], sum = (floatv)(0.0f);
+#pragma unroll
+    for (int i = 0; i < TILE; i++)
+        acc[i] = VLOAD(partial + (tap + i) * BLOCK);
+    for (int py = 0; py < POOL_OUT_H; py++)
+        for (int px = 0; px < POOL_OUT_W; px++) {
+            const size_t window = (size_t)(py * POOL_OUT_W + px) * K;
+            const intv place = load_argmax(argmax + window);
+            const floatv g = VLOAD_OTHER(dy + window);
+            floatv d[POOL_R * POOL_S];
+#pragma unroll
+            for (int i = 0; i < POOL_R * POOL_S; i++)
+                d[i] = SELECT(place == (intv)(i), g, (floatv)(0.0f));
+            sum += g;
+            add_pooled_tile(acc,
+                            x + (py * POOL_R * STRIDE_Y * W + px * POOL_S * STRIDE_X) * C,
+                            d, tap);
+        }
+#pragma unroll
+    for (int i = 0; i < TILE; i++)
+        VSTORE(acc[i], partial + (tap + i) * BLOCK);
+    if (tap == 0)
+        add_bias(partial, &sum);
+}
+
+__kernel void conv_bwd_weights_pooled(__global const stored_x *restrict x, uint x_at,
+                                      __global const stored_other *restrict dy,
+                                      uint dy_at, __global const uchar *restrict argmax,
+                                      uint argmax_at, __global float *restrict partials,
+                                      uint partials_at, int images, int images_per_split)
+{
+    const struct work_range t =
+        begin_work_range(partials + partials_at, images, images_per_split);
+    for (int n = t.begin; n < t.end; n++)
+        for (int index = t.first; index < t.last; index++) {
+            const struct block block = block_at(index);
+            const size_t at = (size_t)n * (POOL_OUT_H * POOL_OUT_W * K) + block.out;
+#pragma unroll
+            for (int tap = 0; tap < TAPS; tap += TILE)
+                add_image(t.partials + index * PARTIAL,
+                          x + x_at + (size_t)n * (H * W * C) + block.in, dy + dy_at + at,
+                          argmax + argmax_at + at, tap);
+        }
+}
+
+#endif

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Gradient of a convolution's weights and bias, family `vec`.
+ *
+ *     dw[ky,kx,c,k] = sum over n, y, x of dz[n,y,x,k]
+ *                     x[n, y STRIDE_Y + ky DILATION_Y - PAD_TOP,
+ *                       x STRIDE_X + kx DILATION_X - PAD_LEFT, c]
+ *     dbias[k] = sum over n, y, x of dz[n,y,x,k]
+ *
+ * dz is dy, or where a pool follows dy at the places that argmax names. A work-item lays
+ * out a panel, part of an image or several images, for the second-level cache: x in
+ * slices of C_SLICE channels with zeros around it, dz one block of channels wide. It
+ * takes a chunk of that, which stays in the first-level cache, and computes TILE weights
+ * x NV vectors of channels at a time, in registers. Partial sums of `images_per_split`
+ * images each go to partials. Global size (blocks / PER_ITEM rounded up, splits).
+ *
+ * FUSED_POOL: the kernel of pooled_vec.h instead. */
+#include "lib/split_batch_reduction.h"
+
+#ifndef FUSED_POOL
+#define FUSED_POOL 0
+#endif
+#if FUSED_POOL
+#include "conv/conv_weights_pooled_vec.h"
+#else
+
+/* A panel, and a chunk of it: rows of one image, or several whole images. */
+#ifndef PACK_PANEL_ROWS
+#define PACK_PANEL_ROWS 1
+#endif
+#ifndef PACK_PANEL_IMAGES
+#define PACK_PANEL_IMAGES 1
+#endif
+#ifndef BLOCK_ROWS
+#define BLOCK_ROWS 1
+#endif
+#ifndef BLOCK_IMAGES
+#define BLOCK_IMAGES 1
+#endif
+#ifndef UNROLL
+#define UNROLL 2
+#endif
+
+#if DEPTHWISE
+#define INPUT(p, v) VLOAD((p) + (v)*VW)
+#else
+#define INPUT(p, v) ((floatv)(*(p)))
+#endif
+
+enum {
+    STEP = DEPTHWISE ? BLOCK : C_SLICE, /* floats of a place in a panel's x */
+    X_H = (PACK_PANEL_ROWS - 1) * STRIDE_Y + (R - 1) * DILATION_Y + 1,
+    X_W = (OUT_W - 1) * STRIDE_X + (S - 1) * DILATION_X + 1,
+    X_ROW = X_W * STEP,
+    X_SLICE = PACK_PANEL_IMAGES * X_H * X_ROW,
+    DZ_ROW = OUT_W * BLOCK,
+    DZ = PACK_PANEL_IMAGES * PACK_PANEL_ROWS * DZ_ROW,
+    PANEL = DZ + C_SLICES * X_SLICE + VW /* pack_row writes whole vectors */
+};
+
+/* dz[n,y,x] of the channels from dy and argmax on. */
+static inline floatv load_dz(__global const stored_other *dy,
+                                 __global const uchar *argmax, int n, int y, int x)
+{
+#if POOL_R == 0
+    (void)argmax;
+    return VLOAD_OTHER(dy + ((size_t)(n * OUT_H + y) * OUT_W + x) * K);
+#else
+    floatv sum = (floatv)(0.0f);
+    for (int r = 0; r < POOL_R; r++) {
+        const int above = y + POOL_PAD_TOP - r, py = above / POOL_STRIDE_Y;
+        if (above < 0 || py * POOL_STRIDE_Y != above || py >= POOL_OUT_H)
+            continue;
+        for (int s = 0; s < POOL_S; s++) {
+            const int before = x + POOL_PAD_LEFT - s, px = before / POOL_STRIDE_X;
+            if (before < 0 || px * POOL_STRIDE_X != before || px >= POOL_OUT_W)
+                continue;
+            const size_t at = ((size_t)(n * POOL_OUT_H + py) * POOL_OUT_W + px) * K;
+            const intv place = load_argmax(argmax + at);
+            sum += SELECT(place == (intv)(r * POOL_S + s), VLOAD_OTHER(dy + at),
+                         (floatv)(0.0f));
+        }
+    }
+    return sum;
+#endif
+}
+
+/* dz of a panel, [image][row][column][BLOCK]; returns through `sum` what it adds to the
+ * bias. */
+static inline void pack_dz(__global float *to, floatv sum[NV],
+                          __global const stored_other *dy, __global const uchar *argmax,
+                          int image, int images, int row, int rows)
+{
+    for (int n = image; n < image + images; n++)
+        for (int y = row; y < row + rows; y++)
+            for (int x = 0; x < OUT_W; x++, to += BLOCK)
+#pragma unroll
+                for (int v = 0; v < NV; v++) {
+                    const floatv d = load_dz(dy + v * VW, argmax + v * VW, n, y, x);
+                    VSTORE(d, to + v * VW);
+                    sum[v] += d;
+                }
+}
+
+/* A row of x with zeros around it, or of zeros alone. Vectors that are wider than a place
+ * reach into the next one, which is written after. */
+static inline void pack_row(__global float *to, __global const stored_x *x, bool inside)
+{
+    for (int column = 0; column < X_W; column++, to += STEP) {
+        const int from = column - PAD_LEFT;
+        const bool there = inside && from >= 0 && from < W;
+        for (int c = 0; c < STEP; c += VW)
+            VSTORE(there ? VLOAD_X(x + from * C + c) : (floatv)(0.0f), to + c);
+    }
+}
+
+/* x of a panel, [slice][image][row][X_W][STEP]; the first row is `top`, which may lie
+ * above the image. */
+static inline void pack_x(__global float *to, __global const stored_x *x, int images,
+                         int top, int rows)
+{
+    for (int slice = 0; slice < C_SLICES; slice++)
+        for (int n = 0; n < images; n++)
+            for (int row = 0; row < rows; row++) {
+                const int y = top + row;
+                const bool inside = y >= 0 && y < H;
+                pack_row(to + slice * X_SLICE + (n * X_H + row) * X_ROW,
+                        x + (size_t)(n * H + (inside ? y : 0)) * (W * C) +
+                            slice * C_SLICE,
+                        inside);
+            }
+}
+
+/* Where weight `tap` of a slice meets its first input. */
+static inline int tap_at(int tap)
+{
+    const int place = tap / C_SLICE;
+    return (place / S * DILATION_Y * X_W + MOD(place, S) * DILATION_X) * STEP +
+           MOD(tap, C_SLICE);
+}
+
+/* Adds to TILE weights of a partial what a chunk gives. */
+static inline void accumulate_tile(__global float *partial, __global const float *x,
+                            __global const float *dz, int tap, int images, int rows)
+{
+    __global const float *at[TILE];
+    floatv acc[TILE][NV];
+#pragma unroll
+    for (int i = 0; i < TILE; i++) {
+#if !DEPTHWISE && DILATION_X == 1 && S * C_SLICE % TILE == 0
+        at[i] = x + tap_at(tap) + i;
+#else
+        at[i] = x + tap_at(min(tap + i, TAPS - 1));
+#endif
+#pragma unroll
+        for (int v = 0; v < NV; v++)
+            acc[i][v] = VLOAD(partial + i * BLOCK + v * VW);
+    }
+    for (int n = 0; n < images; n++)
+        for (int y = 0; y < rows; y++) {
+            int from = (n * X_H + y * STRIDE_Y) * X_ROW;
+#pragma unroll UNROLL
+            for (int column = 0; column < OUT_W; column++) {
+                floatv d[NV];
+#pragma unroll
+                for (int v = 0; v < NV; v++)
+                    d[v] = VLOAD(dz + v * VW);
+#pragma unroll
+                for (int i = 0; i < TILE; i++)
+#pragma unroll
+                    for (int v = 0; v < NV; v++)
+                        acc[i][v] = MAD(INPUT(at[i] + from, v), d[v], acc[i][v]);
+                dz += BLOCK;
+                from += STRIDE_X * STEP;
+            }
+        }
+#pragma unroll
+    for (int i = 0; i < TILE; i++)
+#pragma unroll
+        for (int v = 0; v < NV; v++)
+            VSTORE(acc[i][v], partial + i * BLOCK + v * VW);
+}
+
+/* Adds to a block's partial what a panel gives. */
+static inline void accumulate_panel(__global float *partial, __global const float *x,
+                             __global const float *dz, int images, int rows)
+{
+    for (int slice = 0; slice < C_SLICES; slice++)
+        for (int n = 0; n < images; n += BLOCK_IMAGES)
+            for (int y = 0; y < rows; y += BLOCK_ROWS)
+                for (int tap = 0; tap < TAPS; tap += TILE)
+                    accumulate_tile(partial + (slice * SLICE_ROWS + tap) * BLOCK,
+                             x + slice * X_SLICE + (n * X_H + y * STRIDE_Y) * X_ROW,
+                             dz + (n * PACK_PANEL_ROWS + y) * DZ_ROW, tap,
+                             min(BLOCK_IMAGES, images - n),
+                             min(BLOCK_ROWS, rows - y));
+}
+
+__kernel void conv_bwd_weights(__global const stored_x *restrict x, uint x_at,
+                           __global const stored_other *restrict dy, uint dy_at,
+                           __global const uchar *restrict argmax, uint argmax_at,
+                           __global float *restrict partials, uint partials_at,
+                           __global float *restrict panels, uint panels_at, int images,
+                           int images_per_split)
+{
+    const int item = get_global_id(1) * get_global_size(0) + get_global_id(0);
+    const struct work_range t =
+        begin_work_range(partials + partials_at, images, images_per_split);
+    __global float *const dz = panels + panels_at + (size_t)item * PANEL;
+    __global float *const packed_x = dz + DZ;
+    for (int n = t.begin; n < t.end; n += PACK_PANEL_IMAGES)
+        for (int y = 0; y < OUT_H; y += PACK_PANEL_ROWS) {
+            const int image_count = min(PACK_PANEL_IMAGES, t.end - n),
+                      rows = min(PACK_PANEL_ROWS, OUT_H - y);
+            int in = -1; /* first channel of what is packed_x out */
+            for (int index = t.first; index < t.last; index++) {
+                const struct block block = block_at(index);
+                floatv sum[NV] = {(floatv)(0.0f)};
+                if (block.in != in)
+                    pack_x(packed_x, x + x_at + (size_t)n * (H * W * C) + block.in,
+                          image_count, y * STRIDE_Y - PAD_TOP,
+                          (rows - 1) * STRIDE_Y + (R - 1) * DILATION_Y + 1);
+                in = block.in;
+                pack_dz(dz, sum, dy + dy_at + block.out, argmax + argmax_at + block.out,
+                        n, image_count, y, rows);
+                accumulate_panel(t.partials + index * PARTIAL, packed_x, dz, image_count,
+                                 rows);
+                add_bias(t.partials + index * PARTIAL, sum);
+            }
+        }
+}
+#endif

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Convolution with a window of 3x3, stride 1, by Winograd's algorithm, family `vec`.
+ *
+ *     winograd_weights  u = G w G^T, [block][place][in][BLOCK]
+ *     winograd          y, or with FUSED_POOL y and argmax, of x and u
+ *
+ * An item of `winograd` takes TILES tiles of OUTPUT_TILE x OUTPUT_TILE pixels with all
+ * channels: it transforms their inputs, then for each block of output channels multiplies
+ * TRANSFORM_ELEMENTS small matrices and transforms the products back. Between these steps
+ * the numbers lie in private arrays of some 100 KB, which a processor keeps in its
+ * second-level cache; their transform_ptr are 16 floats longer than needed, or else all
+ * would fall into the same few places of the first-level one. What lies outside of the
+ * image is not read. Global size (blocks / BLOCKS_PER_ITEM, tiles / TILES), rounded up.
+ * */
+#include "lib/common.h"
+#include "lib/pool_shape.h"
+#include "lib/conv_shape.h"
+#include "lib/winograd.h"
+
+#ifndef TILES
+#define TILES 6
+#endif
+#ifndef BLOCKS_PER_ITEM
+#define BLOCKS_PER_ITEM 1
+#endif
+/* A product's registers: TILE tiles x NV vectors. TILE divides TILES. */
+#ifndef TILE
+#define TILE 6
+#endif
+#ifndef NV
+#define NV 2
+#endif
+#ifndef UNROLL
+#define UNROLL 4
+#endif
+
+enum {
+    BLOCK = NV * VW,
+    BLOCKS = (K + BLOCK - 1) / BLOCK,
+    C_PADDED = (C + VW - 1) / VW * VW,
+    U_STRIDE = C * BLOCK + 16,
+    V_STRIDE = TILES * C_PADDED + 16,
+    M_STRIDE = TILES * BLOCK + 16
+};
+
+#include "lib/winograd_conv.h"
+
+/* One work-item an input channel of a block. Global size (C, BLOCKS). */
+__kernel void winograd_transform_weights(__global const stored_w *restrict w, uint w_at,
+                               __global float *restrict u, uint u_at)
+{
+    const int in = get_global_id(0), block = get_global_id(1);
+    u += u_at + (size_t)block * (TRANSFORM_ELEMENTS * U_STRIDE) + in * BLOCK;
+    for (int v = 0; v < BLOCK; v += VW)
+        transform_filter_tile(u + v, w + w_at, in, block * BLOCK + v);
+}
+
+/* TILE rows of one place's product. */
+static inline void multiply(float *m, const float *v, __global const float *u)
+{
+    floatv acc[TILE][NV];
+#pragma unroll
+    for (int i = 0; i < TILE; i++)
+#pragma unroll
+        for (int k = 0; k < NV; k++)
+            acc[i][k] = (floatv)(0.0f);
+#pragma unroll UNROLL
+    for (int c = 0; c < C; c++) {
+        floatv b[NV];
+#pragma unroll
+        for (int k = 0; k < NV; k++)
+            b[k] = VLOAD(u + c * BLOCK + k * VW);
+#pragma unroll
+        for (int i = 0; i < TILE; i++)
+#pragma unroll
+            for (int k = 0; k < NV; k++)
+                acc[i][k] = MAD((floatv)(v[i * C_PADDED + c]), b[k], acc[i][k]);
+    }
+#pragma unroll
+    for (int i = 0; i < TILE; i++)
+#pragma unroll
+        for (int k = 0; k < NV; k++)
+            VSTORE(acc[i][k], m + i * BLOCK + k * VW);
+}
+
+/* `from` is the argmax of POOL_SCATTER, `argmax` that of FUSED_POOL. */
+__kernel void winograd_conv(__global const stored_x *restrict x, uint x_at,
+                            __global const uchar *restrict from, uint from_at,
+                            __global const float *restrict u, uint u_at,
+                            __global const float *restrict bias, uint bias_at,
+                            __global const stored_act_grad *restrict act_grad,
+                            uint act_grad_at, __global stored_y *restrict y, uint y_at,
+                            __global uchar *restrict argmax, uint argmax_at, int tiles,
+                            float negative_slope)
+{
+    float v[TRANSFORM_ELEMENTS * V_STRIDE] __attribute__((aligned(64)));
+    float m[TRANSFORM_ELEMENTS * M_STRIDE] __attribute__((aligned(64)));
+    const int first = get_global_id(1) * TILES, count = min((int)TILES, tiles - first);
+    const int begin = get_global_id(0) * BLOCKS_PER_ITEM,
+              end = min(begin + BLOCKS_PER_ITEM, (int)BLOCKS);
+    for (int i = 0; i < TILES; i++)
+        transform_input_channels(v + i * C_PADDED, x + x_at, from + from_at,
+                  tile_at(first + min(i, count - 1)));
+    u += u_at + (size_t)begin * (TRANSFORM_ELEMENTS * U_STRIDE);
+    for (int block = begin; block < end; block++) {
+        for (int place = 0; place < TRANSFORM_ELEMENTS; place++, u += U_STRIDE)
+            for (int i = 0; i < TILES; i += TILE)
+                multiply(m + place * M_STRIDE + i * BLOCK,
+                         v + place * V_STRIDE + i * C_PADDED, u);
+        for (int k = 0; k < BLOCK; k += VW) {
+            const int channel = block * BLOCK + k;
+            if (channel >= K)
+                break;
+            const struct output o = {y + y_at + channel,
+                                     argmax + argmax_at + channel,
+                                     act_grad + act_grad_at + channel,
+                                     K - channel,
+                                     BIAS ? VLOAD(bias + bias_at + channel)
+                                          : (floatv)(0.0f),
+                                     negative_slope};
+            for (int i = 0; i < count; i++) {
+                floatv part[OUTPUT_TILE][INPUT_TILE];
+                transform_columns(part, m + i * BLOCK + k);
+                store_tile(&o, part, tile_at(first + i));
+            }
+        }
+    }
+}

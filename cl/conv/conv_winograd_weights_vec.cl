@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Gradient of the weights of a convolution with a window of 3x3, stride 1, by Winograd's
+ * algorithm, family `vec`.
+ *
+ *     winograd_bwd_weights_gemm  sums over tiles of (A dz A^T) * (B^T x B), for each
+ * place of a
+ *                        tile a matrix [in][out]; and of dz, for the bias
+ *     winograd_bwd_weights_reduce   dw = G^T (sums of these) G
+ *
+ * dz is dy, or where a pool follows dy at the places that argmax names. An item of
+ * `winograd_bwd_weights_gemm` takes `split` tiles of OUTPUT_TILE x OUTPUT_TILE pixels,
+ * TILES at a time, with all input channels and K_BLOCK output channels: it transforms
+ * them into transform_ptr, one a place, which the second-level cache holds, and adds
+ * their products to transform_ptr of sums, TILE rows x NV vectors at a time in registers.
+ * Planes are 16 floats longer than needed, or else all would fall into the same few
+ * places of the first-level cache. Global size (parts, splits). */
+#include "lib/common.h"
+#include "lib/pool_shape.h"
+#include "lib/conv_shape.h"
+#include "lib/winograd.h"
+
+#ifndef BIAS
+#define BIAS 0
+#endif
+#ifndef TILES
+#define TILES 12
+#endif
+/* A product's registers: TILE input channels x NV vectors of output channels. */
+#ifndef TILE
+#define TILE 6
+#endif
+#ifndef NV
+#define NV 2
+#endif
+/* Whole blocks of NV vectors. */
+#ifndef K_BLOCK
+#define K_BLOCK (NV * VW)
+#endif
+#ifndef UNROLL
+#define UNROLL 4
+#endif
+
+enum {
+    BLOCK = NV * VW,
+    C_TILED = (C + TILE - 1) / TILE * TILE,
+    C_PADDED = (C_TILED + VW - 1) / VW * VW,
+    V_STRIDE = TILES * C_PADDED + 16,
+    DZ_STRIDE = TILES * K_BLOCK + 16,
+    WORKSPACE_FLOATS = TRANSFORM_ELEMENTS * (V_STRIDE + DZ_STRIDE),
+    K_BLOCKS = (K + K_BLOCK - 1) / K_BLOCK,
+    ACC_STRIDE = C_TILED * K_BLOCK + 16,
+    ACC_FLOATS = TRANSFORM_ELEMENTS * ACC_STRIDE + K_BLOCK, /* the bias's last */
+    TILES_Y = (OUT_H + OUTPUT_TILE - 1) / OUTPUT_TILE,
+    TILES_X = (OUT_W + OUTPUT_TILE - 1) / OUTPUT_TILE
+};
+
+#define TRANSFORM_SPACE __global
+#include "lib/winograd_input.h"
+
+static inline void clear(__global float *p, int count)
+{
+    for (int i = 0; i < count; i += VW)
+        VSTORE((floatv)(0.0f), p + i);
+}
+
+/* dz at a place of an image, of the channels from dy and argmax on. */
+static inline floatv load_dz(__global const stored_other *dy,
+                                 __global const uchar *argmax, int y, int x)
+{
+#if POOL_R == 0
+    (void)argmax;
+    return VLOAD_OTHER(dy + (y * OUT_W + x) * K);
+#else
+    const int py = y / POOL_R, px = x / POOL_S;
+    if (py >= POOL_OUT_H || px >= POOL_OUT_W)
+        return (floatv)(0.0f);
+    const int at = (py * POOL_OUT_W + px) * K;
+#if K % VW == 0
+    const intv place = CONVERT_INTV(*(__global const ucharv *)(argmax + at));
+#else
+    const intv place = CONVERT_INTV(VLOADN(argmax + at));
+#endif
+    return SELECT(place == (intv)(MOD(y, POOL_R) * POOL_S + MOD(x, POOL_S)),
+                 VLOAD_OTHER(dy + at), (floatv)(0.0f));
+#endif
+}
+
+/* A tile's gradients become places of the transform_ptr `to`, their sums are added to
+ * `bias`. `count` channels. */
+static inline void transform_gradient_tile(__global float *to, __global float *bias,
+                                 __global const stored_other *dy,
+                                 __global const uchar *argmax, struct tile t, int count)
+{
+    const size_t at =
+        (size_t)t.image * (POOL_R ? POOL_OUT_H * POOL_OUT_W * K : OUT_H * OUT_W * K);
+    const int rows = min((int)OUTPUT_TILE, OUT_H - t.y),
+              columns = min((int)OUTPUT_TILE, OUT_W - t.x);
+    for (int k = 0; k < count; k += VW) {
+        floatv part[INPUT_TILE][OUTPUT_TILE], sum = (floatv)(0.0f);
+        for (int j = 0; j < OUTPUT_TILE; j++) {
+            floatv d[OUTPUT_TILE], v[INPUT_TILE];
+#pragma unroll
+            for (int i = 0; i < OUTPUT_TILE; i++) {
+                d[i] = i < rows && j < columns
+                           ? load_dz(dy + at + k, argmax + at + k, t.y + i, t.x + j)
+                           : (floatv)(0.0f);
+                sum += d[i];
+            }
+            transform_gradient(v, d);
+#pragma unroll
+            for (int i = 0; i < INPUT_TILE; i++)
+                part[i][j] = v[i];
+        }
+        for (int i = 0; i < INPUT_TILE; i++) {
+            floatv v[INPUT_TILE];
+            transform_gradient(v, part[i]);
+#pragma unroll
+            for (int j = 0; j < INPUT_TILE; j++)
+                VSTORE(v[j], to + (i * INPUT_TILE + j) * DZ_STRIDE + k);
+        }
+        if (BIAS)
+            VSTORE(VLOAD(bias + k) + sum, bias + k);
+    }
+}
+
+/* Adds the products of `tiles` tiles to TILE rows of a plane of sums. */
+static inline void accumulate_gemm(__global float *sums, __global const float *x,
+                                __global const float *dz, int tiles)
+{
+    floatv acc[TILE][NV];
+#pragma unroll
+    for (int i = 0; i < TILE; i++)
+#pragma unroll
+        for (int v = 0; v < NV; v++)
+            acc[i][v] = VLOAD(sums + i * K_BLOCK + v * VW);
+#pragma unroll UNROLL
+    for (int t = 0; t < tiles; t++) {
+        floatv d[NV];
+#pragma unroll
+        for (int v = 0; v < NV; v++)
+            d[v] = VLOAD(dz + t * K_BLOCK + v * VW);
+#pragma unroll
+        for (int i = 0; i < TILE; i++)
+#pragma unroll
+            for (int v = 0; v < NV; v++)
+                acc[i][v] = MAD((floatv)(x[t * C_PADDED + i]), d[v], acc[i][v]);
+    }
+#pragma unroll
+    for (int i = 0; i < TILE; i++)
+#pragma unroll
+        for (int v = 0; v < NV; v++)
+            VSTORE(acc[i][v], sums + i * K_BLOCK + v * VW);
+}
+
+__kernel void winograd_bwd_weights_gemm(__global const stored_x *restrict x, uint x_at,
+                                        __global const stored_other *restrict dy,
+                                        uint dy_at, __global const uchar *restrict argmax,
+                                        uint argmax_at, __global float *restrict sums,
+                                        uint sums_at, __global float *restrict workspace,
+                                        uint workspace_at, int tiles, int split)
+{
+    const int item = get_global_id(1) * K_BLOCKS + get_global_id(0);
+    const int channel = get_global_id(0) * K_BLOCK,
+              count = min((int)K_BLOCK, K - channel);
+    const int begin = get_global_id(1) * split, end = min(begin + split, tiles);
+    __global float *const xs = workspace + workspace_at + (size_t)item * WORKSPACE_FLOATS;
+    __global float *const dzs = xs + TRANSFORM_ELEMENTS * V_STRIDE;
+    sums += sums_at + (size_t)item * ACC_FLOATS;
+    clear(sums, ACC_FLOATS);
+    clear(xs, WORKSPACE_FLOATS);
+    for (int t = begin; t < end; t += TILES) {
+        const int some = min((int)TILES, end - t);
+        for (int i = 0; i < some; i++) {
+            const struct tile tile = tile_at(t + i);
+            transform_input_channels(xs + i * C_PADDED, x + x_at, argmax, tile);
+            transform_gradient_tile(
+                dzs + i * K_BLOCK, sums + TRANSFORM_ELEMENTS * ACC_STRIDE,
+                dy + dy_at + channel, argmax + argmax_at + channel, tile, count);
+        }
+        for (int place = 0; place < TRANSFORM_ELEMENTS; place++)
+            for (int k = 0; k < count; k += BLOCK)
+                for (int c = 0; c < C_TILED; c += TILE)
+                    accumulate_gemm(sums + place * ACC_STRIDE + c * K_BLOCK + k,
+                                 xs + place * V_STRIDE + c, dzs + place * DZ_STRIDE + k,
+                                 some);
+    }
+}
+
+/* The sum over all splits, in order. */
+static inline floatv sum_splits(__global const float *sums, int splits)
+{
+    floatv sum = VLOAD(sums);
+    for (int split = 1; split < splits; split++)
+        sum += VLOAD(sums + (size_t)split * (K_BLOCKS * ACC_FLOATS));
+    return sum;
+}
+
+/* One work-item the windows of an input channel and a part; of the last input channel
+ * the bias too. Global size (parts, C). */
+__kernel void winograd_bwd_weights_reduce(__global const float *restrict sums,
+                                          uint sums_at, __global float *restrict dw,
+                                          uint dw_at, __global float *restrict dbias,
+                                          uint dbias_at, int splits)
+{
+    const int c = get_global_id(1), channel = get_global_id(0) * K_BLOCK;
+    const int count = min((int)K_BLOCK, K - channel);
+    sums += sums_at + (size_t)get_global_id(0) * ACC_FLOATS;
+    for (int k = 0; k < count; k += VW) {
+        floatv part[3][INPUT_TILE];
+        for (int j = 0; j < INPUT_TILE; j++) {
+            floatv u[INPUT_TILE], g[3];
+#pragma unroll
+            for (int i = 0; i < INPUT_TILE; i++)
+                u[i] = sum_splits(
+                    sums + (i * INPUT_TILE + j) * ACC_STRIDE + c * K_BLOCK + k, splits);
+            transform_weight_gradient(g, u);
+#pragma unroll
+            for (int r = 0; r < 3; r++)
+                part[r][j] = g[r];
+        }
+        for (int r = 0; r < 3; r++) {
+            floatv g[3];
+            transform_weight_gradient(g, part[r]);
+            for (int s = 0; s < 3; s++)
+                store_part(
+                    g[s], dw + dw_at + ((size_t)(r * 3 + s) * C + c) * K + channel + k,
+                    count - k);
+        }
+        if (BIAS && c == C - 1)
+            store_part(sum_splits(sums + TRANSFORM_ELEMENTS * ACC_STRIDE + k, splits),
+                       dbias + dbias_at + channel + k, count - k);
+    }
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a dense layer needs beside CLBlast's matrix product, on matrices of COLUMNS
+ * columns.
+ *
+ *     bias_act:     y = f(y + bias), a work-item a vector of a row; global size >= rows *
+ *                   vectors of a row
+ *     bias_grad:  sums[c] = sum over rows of a[row][c], a work-item a vector of columns
+ *
+ * Loads may reach past the end of a row or of the buffer, which has slack; stores do
+ * not. */
+#include "lib/common.h"
+
+#ifndef COLUMNS
+#define COLUMNS 10
+#endif
+#ifndef BIAS
+#define BIAS 1
+#endif
+
+#define VECTORS ((COLUMNS + VW - 1) / VW)
+
+__kernel void bias_act(__global const float *bias, uint bias_at, __global float *y,
+                       uint y_at, uint rows, float slope)
+{
+    const uint i = (uint)get_global_id(0), row = i / VECTORS,
+               c = (i - row * VECTORS) * VW;
+    if (row >= rows)
+        return;
+    y += y_at + row * COLUMNS + c;
+    floatv v = VLOAD(y);
+#if BIAS
+    v += VLOAD(bias + bias_at + c);
+#endif
+    store_part(activate(v, slope), y, min((uint)VW, COLUMNS - c));
+}
+
+/* Four sums hide the additions' latency. */
+__kernel void bias_grad(__global const float *restrict a, uint a_at,
+                          __global float *restrict sums, uint sums_at, uint rows)
+{
+    const uint c = (uint)get_global_id(0) * VW;
+    if (c >= COLUMNS)
+        return;
+    a += a_at + c;
+    floatv sum[4] = {(floatv)(0.0f), (floatv)(0.0f), (floatv)(0.0f), (floatv)(0.0f)};
+    uint row = 0;
+    for (; row + 4 <= rows; row += 4)
+        for (uint i = 0; i < 4; i++)
+            sum[i] += VLOAD(a + (row + i) * COLUMNS);
+    for (; row < rows; row++)
+        sum[0] += VLOAD(a + row * COLUMNS);
+    store_part((sum[0] + sum[1]) + (sum[2] + sum[3]), sums + sums_at + c,
+               min((uint)VW, COLUMNS - c));
+}

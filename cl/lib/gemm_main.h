@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The kernel `gemm` of those that take their operands through local memory
+ * (gemm_tile.cl says what is multiplied). To be included behind gemm_stage.h and
+ *
+ *     float4 acc[ACC_ROWS][ACC_COLUMNS]  an item's sums
+ *     multiply(as, bs, item, acc, local_extra)  adds the product of two tiles to them
+ *     store(acc, m0, m_end, n0, phase, item, bias_or_act_grad, out, slope)
+ *
+ * LOCAL_EXTRA: floats of local memory that `multiply` wants for itself. */
+#ifndef WEFT_GEMM_KERNEL_H
+#define WEFT_GEMM_KERNEL_H
+
+#include "lib/gemm_schedule.h"
+
+#define LDS_TILE(tiles, step) ((__local float *)(tiles)[(step) % BUFFERS])
+#define NEEDS_BIAS_GRAD       (PASS == PASS_BWD_WEIGHTS && BIAS_OR_ACT_GRAD)
+
+/* The sum of a column of B, for the gradient of the bias. */
+static inline float bias_grad_column(__local const float *bs, uint item)
+{
+    float sum = 0.0f;
+    for (uint k = 0; k < KWG; k++)
+        sum += bs[k * B_ROW + item % NWG];
+    return sum;
+}
+
+/* a, b: x and w; dy and w; x and dy. bias_or_act_grad: the bias, or the act_grad's
+ * output. sums: dbias. Split s writes partial_stride s of out and sums. */
+__kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void
+gemm(__global const stored_x *restrict a, uint a_at, __global const stored_w *restrict b,
+     uint b_at, __global const uchar *restrict argmax, uint argmax_at,
+     __global const stored_act_grad *restrict bias_or_act_grad, uint bias_or_act_grad_at,
+     __global stored_y *restrict out, uint out_at, __global float *restrict sums,
+     uint sums_at, int images, int k_per_split, uint partial_stride, float slope)
+{
+    __local float4 a_tiles[BUFFERS][KWG * A_ROW / 4], b_tiles[BUFFERS][KWG * B_ROW / 4];
+#ifdef LOCAL_EXTRA
+    __local float local_extra[LOCAL_EXTRA];
+#else
+    __local float *const local_extra = 0;
+#endif
+    const uint item = (uint)get_local_id(0);
+    const struct work_tile v = work_tile_of_group(images, k_per_split);
+    a += a_at + (uint)(v.group * SRC_C_PER_GROUP);
+    b += b_at + (uint)(v.group * K_PER_GROUP);
+    argmax += argmax_at + (uint)(v.group * K_PER_GROUP);
+    bias_or_act_grad += bias_or_act_grad_at + (uint)(v.group * GEMM_N);
+    out += out_at + v.split * partial_stride + (uint)(v.group * GEMM_N);
+    sums += sums_at + v.split * partial_stride + (uint)(v.group * GEMM_N);
+
+    struct coord coords[A_LOADS];
+    vec_a a_next[A_LOADS];
+    vec_b b_next[B_LOADS];
+    float4 acc[ACC_ROWS][ACC_COLUMNS];
+    float column = 0.0f;
+    a_coords(v.m0, v.m_end, item, v.phase_taps, coords);
+#pragma unroll
+    for (uint i = 0; i < ACC_ROWS; i++)
+#pragma unroll
+        for (uint j = 0; j < ACC_COLUMNS; j++)
+            acc[i][j] = (float4)(0.0f);
+
+    /* Round `step` loads tile `step` and multiplies the one before it. With the first
+     * load in front of the loop PoCL 3.1 makes wrong numbers of a single buffer. */
+    const int steps = v.k_end > v.k_begin ? (v.k_end - v.k_begin + KWG - 1) / KWG : 0;
+    for (int step = 0; step <= steps; step++) {
+        if (step < steps) {
+            const int k0 = v.k_begin + step * KWG;
+            load_a(a, argmax, k0, v.k_end, item, v.phase_taps, coords, a_next);
+            load_b(b, argmax, k0, v.k_end, v.n0, item, v.phase_taps, b_next);
+        }
+        if (step > 0) {
+            __local const float *as = LDS_TILE(a_tiles, step - 1);
+            __local const float *bs = LDS_TILE(b_tiles, step - 1);
+            multiply(as, bs, item, acc, local_extra);
+            if (NEEDS_BIAS_GRAD)
+                column += bias_grad_column(bs, item);
+        }
+        if (BUFFERS == 1)
+            barrier(CLK_LOCAL_MEM_FENCE);
+        if (step < steps) {
+            store_tile_a(a_next, item, LDS_TILE(a_tiles, step));
+            store_tile_b(b_next, item, LDS_TILE(b_tiles, step));
+        }
+        barrier(CLK_LOCAL_MEM_FENCE);
+    }
+
+    store(acc, v.m0, v.m_end, v.n0, v.phase, item, bias_or_act_grad, out, slope);
+    if (NEEDS_BIAS_GRAD && v.m0 == 0 && item < NWG && v.n0 + (int)item < GEMM_N)
+        sums[v.n0 + (int)item] = column;
+}
+
+#endif

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Partial sums of a convolution's weight gradient, family `vec`, and their sum: partials
+ * [images_per_split][block of channels][ROWS weights, then bias][BLOCK], a
+ * images_per_split for so many images. The weights of a block come in slices of C_SLICE
+ * input channels, each [ky][kx] [C_SLICE] and rounded up to whole tiles of TILE weights.
+ * */
+#ifndef WEFT_PLANES_VEC_H
+#define WEFT_PLANES_VEC_H
+
+#include "lib/common.h"
+#include "lib/pool_shape.h"
+#include "lib/conv_shape.h"
+#include "lib/storage.h"
+
+#ifndef GROUPS
+#define GROUPS 1
+#endif
+#ifndef BIAS
+#define BIAS 0
+#endif
+#ifndef TILE
+#define TILE 6
+#endif
+#ifndef NV
+#define NV 2
+#endif
+#ifndef C_SLICE
+#define C_SLICE C_PER_GROUP
+#endif
+/* Blocks of channels that an item does. */
+#ifndef BLOCKS_PER_ITEM
+#define BLOCKS_PER_ITEM 1
+#endif
+
+enum {
+    BLOCK = NV * VW,
+    GROUP_BLOCKS = (K_PER_GROUP + BLOCK - 1) / BLOCK,
+    BLOCKS = GROUPS * GROUP_BLOCKS,
+    C_SLICES = (C_PER_GROUP + C_SLICE - 1) / C_SLICE,
+    TAPS = R * S * C_SLICE, /* of a slice */
+    SLICE_ROWS = (TAPS + TILE - 1) / TILE * TILE,
+    ROWS = C_SLICES * SLICE_ROWS,
+    PARTIAL = (ROWS + 1) * BLOCK
+};
+
+/* The first channels of a block, and how many the group has from there on. */
+struct block {
+    int in, out, left;
+};
+
+static inline struct block block_at(int index)
+{
+    struct block b;
+    const int group = index / GROUP_BLOCKS,
+              first = (index - group * GROUP_BLOCKS) * BLOCK;
+    b.in = DEPTHWISE ? first : group * C_PER_GROUP;
+    b.out = group * K_PER_GROUP + first;
+    b.left = K_PER_GROUP - first;
+    return b;
+}
+
+#if POOL_R > 0
+/* The places that argmax names; in one load where they lie as wide as the vector is. */
+static inline intv load_argmax(__global const uchar *argmax)
+{
+#if K_PER_GROUP % VW == 0 && K % VW == 0
+    return CONVERT_INTV(*(__global const ucharv *)argmax);
+#else
+    return CONVERT_INTV(VLOADN(argmax));
+#endif
+}
+#endif
+
+static inline void clear(__global float *p, int count)
+{
+    for (int i = 0; i < count; i++)
+        p[i] = 0.0f;
+}
+
+/* What a work-item does: blocks from `first` to `last` of the images from `begin` to
+ * `end`, summed up in partials, which are cleared. Global size (blocks / BLOCKS_PER_ITEM
+ * rounded up, splits). */
+struct work_range {
+    int first, last, begin, end;
+    __global float *partials;
+};
+
+static inline struct work_range begin_work_range(__global float *partials, int images,
+                                                 int images_per_split)
+{
+    struct work_range t;
+    t.first = get_global_id(0) * BLOCKS_PER_ITEM;
+    t.last = min(t.first + BLOCKS_PER_ITEM, (int)BLOCKS);
+    t.begin = get_global_id(1) * images_per_split;
+    t.end = min(t.begin + images_per_split, images);
+    t.partials = partials + (size_t)get_global_id(1) * (BLOCKS * PARTIAL);
+    clear(t.partials + t.first * PARTIAL, (t.last - t.first) * PARTIAL);
+    return t;
+}
+
+static inline void add_bias(__global float *partial, const floatv sum[NV])
+{
+    partial += ROWS * BLOCK;
+#pragma unroll
+    for (int v = 0; v < NV; v++)
+        VSTORE(VLOAD(partial + v * VW) + sum[v], partial + v * VW);
+}
+
+/* Weights an item of conv_bwd_weights_reduce adds up. Global size ((ROWS + 1) / SUM_ROWS
+ * rounded up, blocks). */
+#ifndef SUM_ROWS
+#define SUM_ROWS 16
+#endif
+
+/* Where a row of a partial belongs in dw, over K; negative: nowhere. */
+static inline int weight_row(int row)
+{
+    const int slice = row / SLICE_ROWS, tap = MOD(row, SLICE_ROWS);
+    const int place = tap / C_SLICE, in = slice * C_SLICE + MOD(tap, C_SLICE);
+    return tap < TAPS && in < C_PER_GROUP ? place * C_PER_GROUP + in : -1;
+}
+
+__kernel void conv_bwd_weights_reduce(__global const float *restrict partials,
+                                      uint partials_at, __global float *restrict dw,
+                                      uint dw_at, __global float *restrict dbias,
+                                      uint dbias_at, int splits)
+{
+    const struct block block = block_at(get_global_id(1));
+    const int first = get_global_id(0) * SUM_ROWS;
+    partials += partials_at + get_global_id(1) * PARTIAL;
+    for (int row = first; row < min(first + SUM_ROWS, ROWS + 1); row++) {
+        const int weight = row < ROWS ? weight_row(row) : BIAS ? 0 : -1;
+        if (weight < 0)
+            continue;
+        __global float *to = row == ROWS ? dbias + dbias_at : dw + dw_at + weight * K;
+        for (int v = 0; v * VW < min((int)BLOCK, block.left); v++) {
+            floatv sum = VLOAD(partials + row * BLOCK + v * VW);
+            for (int images_per_split = 1; images_per_split < splits; images_per_split++)
+                sum += VLOAD(partials + (size_t)images_per_split * (BLOCKS * PARTIAL) +
+                             row * BLOCK + v * VW);
+            store_part(sum, to + block.out + v * VW, block.left - v * VW);
+        }
+    }
+}
+
+#endif

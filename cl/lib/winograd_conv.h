@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Forward convolutions and data gradients by Winograd: what is around the product, for
+ * all families. To be included behind OUTPUT_TILE, the shape and, as constants, U_STRIDE,
+ * V_STRIDE and M_STRIDE: floats of a place's plane of weights, inputs and products.
+ *
+ * ROTATED_180: windows turned by half a turn, in and out exchanged, as the data gradient
+ * needs them. y = f(z), or for the data gradient (ACT_GRAD) y = z f'(act_grad), or
+ * (FUSED_POOL) y = the maximum of f(z) over windows of POOL_R x POOL_S that touch each
+ * other, and which place it was; POOL_SCATTER: the input is the gradient of such maxima.
+ * */
+#ifndef WEFT_WINOGRAD_CONV_H
+#define WEFT_WINOGRAD_CONV_H
+
+#ifndef BIAS
+#define BIAS 0
+#endif
+#ifndef ACT_GRAD
+#define ACT_GRAD 0
+#endif
+#ifndef ARGMAX
+#define ARGMAX 0
+#endif
+#ifndef FUSED_POOL
+#define FUSED_POOL 0
+#endif
+#ifndef ROTATED_180
+#define ROTATED_180 0
+#endif
+
+/* What must be computed of the convolution. */
+#if FUSED_POOL
+#define COMPUTED_H (POOL_OUT_H * POOL_R)
+#define COMPUTED_W (POOL_OUT_W * POOL_S)
+#else
+#define COMPUTED_H OUT_H
+#define COMPUTED_W OUT_W
+#endif
+
+enum {
+    TILES_Y = (COMPUTED_H + OUTPUT_TILE - 1) / OUTPUT_TILE,
+    TILES_X = (COMPUTED_W + OUTPUT_TILE - 1) / OUTPUT_TILE
+};
+
+#include "lib/winograd_input.h"
+
+/* One window's weights of a vector of output channels. */
+static inline floatv load_filter_tap(__global const stored_w *w, int tap, int in, int out)
+{
+#if ROTATED_180
+    float lanes[VW];
+    for (int i = 0; i < VW; i++)
+        lanes[i] =
+            out + i < K ? LOAD_W(w + (((size_t)(8 - tap) * K + out + i) * C + in)) : 0.0f;
+    return VLOAD(lanes);
+#else
+    return VLOAD_W(w + ((size_t)tap * C + in) * K + out);
+#endif
+}
+
+/* A vector of one window's weights becomes places of the transform_ptr u. */
+static inline void transform_filter_tile(__global float *u, __global const stored_w *w,
+                                         int in, int out)
+{
+    floatv part[INPUT_TILE][3];
+    for (int s = 0; s < 3; s++) {
+        floatv g[3], to[INPUT_TILE];
+#pragma unroll
+        for (int r = 0; r < 3; r++)
+            g[r] = load_filter_tap(w, r * 3 + s, in, out);
+        transform_weights(to, g);
+#pragma unroll
+        for (int i = 0; i < INPUT_TILE; i++)
+            part[i][s] = to[i];
+    }
+    for (int i = 0; i < INPUT_TILE; i++) {
+        floatv to[INPUT_TILE];
+        transform_weights(to, part[i]);
+#pragma unroll
+        for (int j = 0; j < INPUT_TILE; j++)
+            VSTORE(to[j], u + (i * INPUT_TILE + j) * U_STRIDE);
+    }
+}
+
+static inline void store(floatv value, __global stored_y *to, int left)
+{
+    if (K % VW == 0)
+        VSTORE_Y(value, to);
+    else if (left > 0)
+        store_part_y(value, to, left);
+}
+
+/* part = A^T m; what remains is to multiply each row by A. */
+static inline void transform_columns(floatv part[OUTPUT_TILE][INPUT_TILE],
+                                     TRANSFORM_SPACE const float *m)
+{
+    for (int j = 0; j < INPUT_TILE; j++) {
+        floatv from[INPUT_TILE], to[OUTPUT_TILE];
+#pragma unroll
+        for (int i = 0; i < INPUT_TILE; i++)
+            from[i] = VLOAD(m + (i * INPUT_TILE + j) * M_STRIDE);
+        transform_output(to, from);
+#pragma unroll
+        for (int i = 0; i < OUTPUT_TILE; i++)
+            part[i][j] = to[i];
+    }
+}
+
+/* Where the outputs go, from a channel on, `left` channels to the end. */
+struct output {
+    __global stored_y *y;
+    __global uchar *argmax;
+    __global const stored_act_grad *act_grad;
+    int left;
+    floatv bias;
+    float negative_slope;
+};
+
+#if FUSED_POOL
+static inline void store_bytes(ucharv value, __global uchar *to, int left)
+{
+#if K % VW == 0
+    *(__global ucharv *)to = value;
+#else
+    uchar lanes[VW];
+    VSTOREN(value, lanes);
+    for (int i = 0; i < VW; i++)
+        if (i < left)
+            to[i] = lanes[i];
+#endif
+}
+
+/* The maximum over a window; a NaN wins and stays. */
+static inline void store_window(const struct output *o,
+                                const floatv z[POOL_R][OUTPUT_TILE], int x, size_t to)
+{
+    floatv best = (floatv)(0.0f), place = (floatv)(0.0f);
+    intv is_nan = (intv)(0);
+#pragma unroll
+    for (int i = 0; i < POOL_R * POOL_S; i++) {
+        const floatv sum = z[i / POOL_S][x + i % POOL_S] + o->bias;
+        const floatv value = activate(sum, o->negative_slope);
+        const intv more = value > best;
+        is_nan |= sum != sum;
+        best = i ? SELECT(more, value, best) : value;
+        place = i ? SELECT(more, (floatv)(i), place) : place;
+    }
+    store(SELECT(is_nan, (floatv)(NAN), best), o->y + to, o->left);
+    if (ARGMAX)
+        store_bytes(CONVERT_UCHARV(place), o->argmax + to, o->left);
+}
+
+static inline void store_tile(const struct output *o,
+                              const floatv part[OUTPUT_TILE][INPUT_TILE], struct tile t)
+{
+    const int py = t.y / POOL_R, px = t.x / POOL_S;
+    for (int y = 0; y < OUTPUT_TILE / POOL_R && py + y < POOL_OUT_H; y++) {
+        size_t to = (((size_t)t.image * POOL_OUT_H + py + y) * POOL_OUT_W + px) * K;
+        floatv z[POOL_R][OUTPUT_TILE];
+#pragma unroll
+        for (int i = 0; i < POOL_R; i++)
+            transform_output(z[i], part[y * POOL_R + i]);
+#pragma unroll
+        for (int x = 0; x < OUTPUT_TILE / POOL_S; x++, to += K) {
+            if (px + x >= POOL_OUT_W)
+                break;
+            store_window(o, z, x * POOL_S, to);
+        }
+    }
+}
+#else
+static inline void store_tile(const struct output *o,
+                              const floatv part[OUTPUT_TILE][INPUT_TILE], struct tile t)
+{
+    for (int y = 0; y < OUTPUT_TILE && t.y + y < OUT_H; y++) {
+        size_t to = (((size_t)t.image * OUT_H + t.y + y) * OUT_W + t.x) * K;
+        floatv z[OUTPUT_TILE];
+        transform_output(z, part[y]);
+#pragma unroll
+        for (int x = 0; x < OUTPUT_TILE; x++, to += K) {
+            if (t.x + x >= OUT_W)
+                break;
+            z[x] += o->bias;
+            if (ACT_GRAD) {
+                const floatv g = VLOAD_ACT_GRAD(o->act_grad + to);
+                z[x] *= activate_gradient(g, g, o->negative_slope);
+            } else {
+                z[x] = activate(z[x], o->negative_slope);
+            }
+            store(z[x], o->y + to, o->left);
+        }
+    }
+}
+#endif
+
+#endif

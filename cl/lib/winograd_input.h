@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A tile's inputs, transformed. To be included behind OUTPUT_TILE, the shape and, as
+ * constants, V_STRIDE (floats of a plane), TILES_Y and TILES_X (of an image). */
+#ifndef WEFT_WINOGRAD_INPUT_H
+#define WEFT_WINOGRAD_INPUT_H
+
+#include "lib/storage.h"
+
+/* Rows and columns of zeros before the image; may be negative. */
+#ifndef PAD_TOP
+#define PAD_TOP 0
+#endif
+#ifndef PAD_LEFT
+#define PAD_LEFT 0
+#endif
+/* The input is the gradient of maxima; see pool_vec.h. */
+#ifndef POOL_SCATTER
+#define POOL_SCATTER 0
+#endif
+
+#if POOL_SCATTER
+#define SOURCE_H (POOL_OUT_H * POOL_R)
+#define SOURCE_W (POOL_OUT_W * POOL_S)
+#else
+#define SOURCE_H H
+#define SOURCE_W W
+#endif
+
+/* Where the transform_ptr lie. */
+#ifndef TRANSFORM_SPACE
+#define TRANSFORM_SPACE __private
+#endif
+typedef TRANSFORM_SPACE float *transform_ptr;
+
+/* Where a tile's first output lies. */
+struct tile {
+    int image, y, x;
+};
+
+static inline struct tile tile_at(int index)
+{
+    const int row = index / TILES_X;
+    struct tile t;
+    t.image = row / TILES_Y;
+    t.y = MOD(row, TILES_Y) * OUTPUT_TILE;
+    t.x = MOD(index, TILES_X) * OUTPUT_TILE;
+    return t;
+}
+
+/* The input of an image, from a channel on. */
+struct input {
+    __global const stored_x *x;
+    __global const uchar *argmax;
+};
+
+/* A tile's column of inputs, zeros before y0 and from y1 on. */
+static inline void load_column(floatv d[INPUT_TILE], struct input from, int top, int x,
+                               int y0, int y1)
+{
+#if POOL_SCATTER
+    const int px = x / POOL_S, place_x = MOD(x, POOL_S);
+#pragma unroll
+    for (int i = 0; i < INPUT_TILE; i++) {
+        d[i] = (floatv)(0.0f);
+        if (i < y0 || i >= y1)
+            continue;
+        const int py = (top + i) / POOL_R, place_y = MOD(top + i, POOL_R);
+        const int at = (py * POOL_OUT_W + px) * C;
+#if C % VW == 0
+        const intv place = CONVERT_INTV(*(__global const ucharv *)(from.argmax + at));
+#else
+        const intv place = CONVERT_INTV(VLOADN(from.argmax + at));
+#endif
+        d[i] = SELECT(place == (intv)(place_y * POOL_S + place_x), VLOAD_X(from.x + at),
+                      d[i]);
+    }
+#else
+    __global const stored_x *column = from.x + ((long)top * W + x) * C;
+#pragma unroll
+    for (int i = 0; i < INPUT_TILE; i++)
+        d[i] = i >= y0 && i < y1 ? VLOAD_X(column + i * (W * C)) : (floatv)(0.0f);
+#endif
+}
+
+/* A vector of channels of a tile's inputs becomes places of the transform_ptr v. */
+static inline void transform_input_tile(transform_ptr v, struct input from, struct tile t)
+{
+    const int top = t.y - PAD_TOP, left = t.x - PAD_LEFT;
+    const int y0 = max(-top, 0), y1 = min((int)INPUT_TILE, SOURCE_H - top);
+    const int x0 = max(-left, 0), x1 = min((int)INPUT_TILE, SOURCE_W - left);
+    floatv part[INPUT_TILE][INPUT_TILE];
+    for (int j = 0; j < INPUT_TILE; j++) {
+        floatv d[INPUT_TILE], to[INPUT_TILE];
+        if (j < x0 || j >= x1) {
+#pragma unroll
+            for (int i = 0; i < INPUT_TILE; i++)
+                part[i][j] = (floatv)(0.0f);
+            continue;
+        }
+        load_column(d, from, top, left + j, y0, y1);
+        transform_input(to, d);
+#pragma unroll
+        for (int i = 0; i < INPUT_TILE; i++)
+            part[i][j] = to[i];
+    }
+    for (int i = 0; i < INPUT_TILE; i++) {
+        floatv to[INPUT_TILE];
+        transform_input(to, part[i]);
+#pragma unroll
+        for (int j = 0; j < INPUT_TILE; j++)
+            VSTORE(to[j], v + (i * INPUT_TILE + j) * V_STRIDE);
+    }
+}
+
+/* The tile's image, from a channel on. */
+static inline struct input input_of(__global const stored_x *x,
+                                    __global const uchar *argmax, struct tile t,
+                                    int channel)
+{
+    const size_t at =
+        (size_t)t.image * (POOL_SCATTER ? POOL_OUT_H * POOL_OUT_W * C : H * W * C) +
+        channel;
+    return (struct input){x + at, argmax + at};
+}
+
+/* All channels. */
+static inline void transform_input_channels(transform_ptr v, __global const stored_x *x,
+                                            __global const uchar *argmax, struct tile t)
+{
+    for (int c = 0; c < C; c += VW)
+        transform_input_tile(v + c, input_of(x, argmax, t, c), t);
+}
+
+#endif

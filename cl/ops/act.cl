@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Activations, element by element.
+ *
+ *     forward:  y = f(x)
+ *     backward: dx = dy f'(x, y)
+ *
+ * One work-item a vector of VW elements. Global size >= count / VW, rounded up. Loads may
+ * reach past the end (buffers have slack), stores do not. */
+#include "lib/common.h"
+#include "lib/storage.h"
+
+__kernel void act_forward(__global const stored_x *x, uint x_at, __global stored_y *y,
+                          uint y_at, uint count, float slope)
+{
+    const uint i = get_global_id(0) * VW;
+    if (i >= count)
+        return;
+    const floatv v = activate(VLOAD_X(x + x_at + i), slope);
+    if (i + VW <= count)
+        VSTORE_Y(v, y + y_at + i);
+    else
+        store_part_y(v, y + y_at + i, count - i);
+}
+
+/* `from` is what the derivative needs: y or x, nothing for the identity. */
+__kernel void act_backward(__global const stored_act_grad *from, uint from_at,
+                           __global const stored_x *dy, uint dy_at, __global stored_y *dx,
+                           uint dx_at, uint count, float slope)
+{
+    const uint i = get_global_id(0) * VW;
+    if (i >= count)
+        return;
+    floatv v = VLOAD_X(dy + dy_at + i);
+    if (CHOSEN_ACT != ACT_identity) {
+        const floatv f = VLOAD_ACT_GRAD(from + from_at + i);
+        v *= activate_gradient(f, f, slope);
+    }
+    if (i + VW <= count)
+        VSTORE_Y(v, dx + dx_at + i);
+    else
+        store_part_y(v, dx + dx_at + i, count - i);
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The sum of two tensors, element by element.
+ *
+ *     add:       y = f(x + other)
+ *     add_act_grad: y = (x + other) f'(output), where f' follows from f's output
+ *
+ * y may be x or other. One work-item a vector of VW elements. Global size >= count / VW,
+ * rounded up. Loads may reach past the end (buffers have slack), stores do not. */
+#include "lib/common.h"
+#include "lib/storage.h"
+
+static inline void store(floatv v, __global stored_y *y, uint i, uint count)
+{
+    if (i + VW <= count)
+        VSTORE_Y(v, y + i);
+    else
+        store_part_y(v, y + i, count - i);
+}
+
+__kernel void add(__global const stored_x *x, uint x_at,
+                  __global const stored_other *other, uint other_at, __global stored_y *y,
+                  uint y_at, uint count, float slope)
+{
+    const uint i = get_global_id(0) * VW;
+    if (i >= count)
+        return;
+    const floatv sum = VLOAD_X(x + x_at + i) + VLOAD_OTHER(other + other_at + i);
+    store(activate(sum, slope), y + y_at, i, count);
+}
+
+__kernel void add_act_grad(__global const stored_x *x, uint x_at,
+                        __global const stored_other *other, uint other_at,
+                        __global const stored_act_grad *output, uint output_at,
+                        __global stored_y *y, uint y_at, uint count, float slope)
+{
+    const uint i = get_global_id(0) * VW;
+    if (i >= count)
+        return;
+    const floatv sum = VLOAD_X(x + x_at + i) + VLOAD_OTHER(other + other_at + i);
+    const floatv f = VLOAD_ACT_GRAD(output + output_at + i);
+    store(sum * activate_gradient(f, f, slope), y + y_at, i, count);
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Makes a batch of the images that lie on the device as bytes.
+ *
+ *     x[i, p] = bytes[index(i), p] * scale[p % C] + shift[p % C]
+ *     batch_labels[i] = labels[index(i)]
+ *
+ * index(i) is the place of row i in this epoch's permutation (random.h, weft_shuffle), or
+ * i where SHUFFLE is 0. Where it is 1 a training step begins (state.h). The work-items
+ * of one row (dimension 0, any number) take its vectors in turn. Global size (any, n). */
+#include "lib/common.h"
+#include "lib/storage.h"
+#include "shared/random.h"
+#include "shared/state.h"
+
+#ifndef C
+#define C 1
+#endif
+#ifndef SHUFFLE
+#define SHUFFLE 1
+#endif
+#ifndef HAS_LABELS
+#define HAS_LABELS 1
+#endif
+
+static inline uint sample_index(__global const uint *state, uint row, uint rows,
+                                uint count, uint steps_per_epoch)
+{
+    if (!SHUFFLE)
+        return row;
+    const uint step = state[STATE_STEP], epoch = step / steps_per_epoch;
+    return weft_shuffle((step - epoch * steps_per_epoch) * rows + row, count,
+                        state[STATE_SEED_LOW], state[STATE_SEED_HIGH], epoch);
+}
+
+__kernel void make_batch(__global uint *state, uint state_at, __global const uchar *bytes,
+                    uint bytes_at, __global const int *labels, uint labels_at,
+                    __global stored_y *x, uint x_at, __global int *batch_labels,
+                    uint batch_labels_at, uint count, uint pixels, uint steps_per_epoch,
+                    float scale0, float scale1, float scale2, float scale3, float shift0,
+                    float shift1, float shift2, float shift3)
+{
+    const uint row = get_global_id(1);
+    if (SHUFFLE && row == 0 && get_global_id(0) == 0) {
+        state[state_at + STATE_BETA1_POWER] = state[state_at + STATE_NEXT_BETA1_POWER];
+        state[state_at + STATE_BETA2_POWER] = state[state_at + STATE_NEXT_BETA2_POWER];
+    }
+    const uint index =
+        sample_index(state + state_at, row, get_global_size(1), count, steps_per_epoch);
+    if (HAS_LABELS && get_global_id(0) == 0)
+        batch_labels[batch_labels_at + row] = labels[labels_at + index];
+
+    /* The numbers of a vector's lanes, by the channel that it begins with. */
+    const float scales[4] = {scale0, scale1, scale2, scale3};
+    const float shifts[4] = {shift0, shift1, shift2, shift3};
+    floatv scale[C], shift[C];
+    for (uint first = 0; first < C; first++) {
+        float a[VW], b[VW];
+        for (uint lane = 0; lane < VW; lane++) {
+            a[lane] = scales[(first + lane) % C];
+            b[lane] = shifts[(first + lane) % C];
+        }
+        scale[first] = VLOAD(a);
+        shift[first] = VLOAD(b);
+    }
+
+    __global const uchar *from = bytes + bytes_at + (size_t)index * pixels;
+    __global stored_y *to = x + x_at + (size_t)row * pixels;
+    for (uint p = get_global_id(0) * VW; p < pixels; p += get_global_size(0) * VW) {
+        const uint first = p % C;
+        const floatv v =
+            MAD(CONVERT_FLOATV(VLOADN(from + p)), scale[first], shift[first]);
+        if (p + VW <= pixels)
+            VSTORE_Y(v, to + p);
+        else
+            store_part_y(v, to + p, pixels - p);
+    }
+}

@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Batch normalization over rows of C channels: [row][channel].
+ *
+ *     y = act((x - mean) scale + bias),  scale = weight / sqrt(variance + epsilon)
+ *
+ * Forward: bn_stats_partials takes mean and sum of squares about it of each chunk (ROWS
+ * rows), norm_finish_* joins the partials, norm_apply writes y. Backward, with g = dy
+ * act'(z) and normal = (x - mean) inv_std: bn_grad_partials takes the sums of g and of g
+ * (x - mean) of each chunk, norm_total_* adds the partials to dbias = sum g and dweight =
+ * sum g normal, bn_bwd_data writes dx = scale (g - (dbias + normal dweight) / rows).
+ *
+ * All sums have a fixed shape. What is added is the distance from the chunk's first row,
+ * or from its mean, and means are joined scale_c their distance from the first chunk's
+ * (Chan, Golub and LeVeque 1983), so that a large mean costs no digits.
+ *
+ * A work-item takes the rows [ROWS i, ROWS (i + 1)), i its second global index, of NV
+ * vectors of VW channels; the first global index, its stride the global size, runs over
+ * these. The kernels that join partials: a work-item a vector (serial), or a work-group
+ * of WORK_GROUP_SIZE work-items a channel (tree), where VW divides C. Parts are
+ * [chunk][2][PITCH]. */
+#ifndef C
+#define C 32
+#endif
+#ifndef VW
+#define VW 8
+#endif
+#ifndef NV
+#define NV 2
+#endif
+#ifndef ROWS
+#define ROWS 64
+#endif
+#ifndef WORK_GROUP_SIZE
+#define WORK_GROUP_SIZE 64 /* a power of two */
+#endif
+#ifndef FOLD_W
+#define FOLD_W        1 /* whether these are there: */
+#define FOLD_BIAS     1
+#define FOLD_OUT_BIAS 1
+#endif
+#include "lib/common.h"
+#include "lib/channels.h"
+
+#define BLOCKS ((C + VW - 1) / VW)
+#define PITCH  (BLOCKS * VW)
+
+/* Rows are added in ACCUMULATORS sums, which hides the additions' latency. */
+#define ACCUMULATORS 2
+
+static inline uint chunk_rows(uint chunk, uint rows)
+{
+    return min((uint)ROWS, rows - chunk * ROWS);
+}
+
+__kernel void bn_stats_partials(__global const stored_x *restrict x, uint x_at,
+                                __global float *restrict partials, uint partials_at,
+                                uint rows)
+{
+    const uint chunk = get_global_id(1);
+    if (chunk * ROWS >= rows)
+        return;
+    const uint count = chunk_rows(chunk, rows);
+    for (uint block = get_global_id(0) * NV; block < BLOCKS;
+         block += get_global_size(0) * NV) {
+        __global const stored_x *from = x + x_at + chunk * ROWS * C + block * VW;
+        __global float *to = partials + partials_at + chunk * 2 * PITCH + block * VW;
+        floatv base[NV], sum[ACCUMULATORS][NV];
+        for (uint v = 0; v < NV; v++) {
+            base[v] = LOAD_IN(from + v * VW);
+            sum[0][v] = sum[1][v] = (floatv)(0.0f);
+        }
+        uint row = 0;
+        for (; row + ACCUMULATORS <= count; row += ACCUMULATORS)
+            for (uint s = 0; s < ACCUMULATORS; s++)
+                for (uint v = 0; v < NV; v++)
+                    sum[s][v] += LOAD_IN(from + (row + s) * C + v * VW) - base[v];
+        for (; row < count; row++)
+            for (uint v = 0; v < NV; v++)
+                sum[0][v] += LOAD_IN(from + row * C + v * VW) - base[v];
+        for (uint v = 0; v < NV; v++) {
+            base[v] += (sum[0][v] + sum[1][v]) / (float)count;
+            VSTORE(base[v], to + v * VW);
+            sum[0][v] = sum[1][v] = (floatv)(0.0f);
+        }
+        for (row = 0; row + ACCUMULATORS <= count; row += ACCUMULATORS)
+            for (uint s = 0; s < ACCUMULATORS; s++)
+                for (uint v = 0; v < NV; v++) {
+                    const floatv centered =
+                        LOAD_IN(from + (row + s) * C + v * VW) - base[v];
+                    sum[s][v] = MAD(centered, centered, sum[s][v]);
+                }
+        for (; row < count; row++)
+            for (uint v = 0; v < NV; v++) {
+                const floatv centered = LOAD_IN(from + row * C + v * VW) - base[v];
+                sum[0][v] = MAD(centered, centered, sum[0][v]);
+            }
+        for (uint v = 0; v < NV; v++)
+            VSTORE(sum[0][v] + sum[1][v], to + PITCH + v * VW);
+    }
+}
+
+__kernel void bn_stats_merge_serial(__global const float *restrict partials,
+                                    uint partials_at,
+                                    __global const float *restrict weight, uint weight_at,
+                                    __global float *restrict running_mean, uint rm_at,
+                                    __global float *restrict running_variance, uint rv_at,
+                                    __global float *restrict mean, uint mean_at,
+                                    __global float *restrict inv_std, uint inv_std_at,
+                                    __global float *restrict scale, uint scale_at,
+                                    uint rows, float momentum, float epsilon)
+{
+    const uint c = get_global_id(0) * VW;
+    if (c >= C)
+        return;
+    partials += partials_at + c;
+    const uint count = (rows + ROWS - 1) / ROWS;
+    const floatv base = VLOAD(partials);
+    floatv sum = (floatv)(0.0f), square = (floatv)(0.0f);
+    for (uint chunk = 1; chunk < count; chunk++)
+        sum +=
+            (VLOAD(partials + chunk * 2 * PITCH) - base) * (float)chunk_rows(chunk, rows);
+    const floatv batch_mean = base + sum / (float)rows;
+    for (uint chunk = 0; chunk < count; chunk++) {
+        const floatv centered = VLOAD(partials + chunk * 2 * PITCH) - batch_mean;
+        square += MAD(centered * centered, (float)chunk_rows(chunk, rows),
+                      VLOAD(partials + chunk * 2 * PITCH + PITCH));
+    }
+    const floatv inv_stddev = (floatv)(1.0f) / sqrt(square / (float)rows + epsilon);
+    const floatv old_mean = VLOAD(running_mean + rm_at + c);
+    const floatv old_variance = VLOAD(running_variance + rv_at + c);
+    const floatv unbiased_variance = square / (float)max(rows - 1, 1u);
+    STORE(batch_mean, mean + mean_at + c, c);
+    STORE(inv_stddev, inv_std + inv_std_at + c, c);
+    STORE(inv_stddev * VLOAD(weight + weight_at + c), scale + scale_at + c, c);
+    STORE(MAD(momentum, batch_mean - old_mean, old_mean), running_mean + rm_at + c, c);
+    STORE(MAD(momentum, unbiased_variance - old_variance, old_variance),
+          running_variance + rv_at + c, c);
+}
+
+/* The sum of all work-items' `value`, to each of them. */
+static inline float work_group_sum(__local float *sums, float value)
+{
+    const uint lane = get_local_id(0);
+    sums[lane] = value;
+    for (uint reach = WORK_GROUP_SIZE / 2; reach > 0; reach /= 2) {
+        barrier(CLK_LOCAL_MEM_FENCE);
+        if (lane < reach)
+            sums[lane] += sums[lane + reach];
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+    const float all = sums[0];
+    barrier(CLK_LOCAL_MEM_FENCE);
+    return all;
+}
+
+__kernel __attribute__((reqd_work_group_size(WORK_GROUP_SIZE, 1, 1))) void
+bn_stats_merge_tree(__global const float *restrict partials, uint partials_at,
+                 __global const float *restrict weight, uint weight_at,
+                 __global float *restrict running_mean, uint rm_at,
+                 __global float *restrict running_variance, uint rv_at,
+                 __global float *restrict mean, uint mean_at,
+                 __global float *restrict inv_std, uint inv_std_at,
+                 __global float *restrict scale, uint scale_at, uint rows, float momentum,
+                 float epsilon)
+{
+    __local float sums[WORK_GROUP_SIZE];
+    const uint c = get_group_id(0), lane = get_local_id(0);
+    partials += partials_at + c;
+    const uint count = (rows + ROWS - 1) / ROWS;
+    const float base = partials[0];
+    float sum = 0.0f, square = 0.0f;
+    for (uint chunk = lane; chunk < count; chunk += WORK_GROUP_SIZE)
+        sum += (partials[chunk * 2 * PITCH] - base) * (float)chunk_rows(chunk, rows);
+    const float batch_mean = base + work_group_sum(sums, sum) / (float)rows;
+    for (uint chunk = lane; chunk < count; chunk += WORK_GROUP_SIZE) {
+        const float centered = partials[chunk * 2 * PITCH] - batch_mean;
+        square += MAD(centered * centered, (float)chunk_rows(chunk, rows),
+                      partials[chunk * 2 * PITCH + PITCH]);
+    }
+    square = work_group_sum(sums, square);
+    if (lane)
+        return;
+    const float inv_stddev = 1.0f / sqrt(square / (float)rows + epsilon);
+    const float unbiased_variance = square / (float)max(rows - 1, 1u);
+    mean[mean_at + c] = batch_mean;
+    inv_std[inv_std_at + c] = inv_stddev;
+    scale[scale_at + c] = inv_stddev * weight[weight_at + c];
+    running_mean[rm_at + c] += momentum * (batch_mean - running_mean[rm_at + c]);
+    running_variance[rv_at + c] +=
+        momentum * (unbiased_variance - running_variance[rv_at + c]);
+}
+
+__kernel void bn_apply(__global const stored_x *restrict x, uint x_at,
+                         __global const float *restrict mean, uint mean_at,
+                         __global const float *restrict scale, uint scale_at,
+                         __global const float *restrict bias, uint bias_at,
+                         __global stored_y *restrict y, uint y_at, uint rows, float slope)
+{
+    const uint end = min(((uint)get_global_id(1) + 1) * ROWS, rows);
+    for (uint row = get_global_id(1) * ROWS; row < end; row++)
+        for (uint c = get_global_id(0) * VW; c < C; c += get_global_size(0) * VW) {
+            const floatv centered =
+                LOAD_IN(x + x_at + row * C + c) - VLOAD(mean + mean_at + c);
+            const floatv z =
+                MAD(centered, VLOAD(scale + scale_at + c), VLOAD(bias + bias_at + c));
+            STORE_OUT(activate(z, slope), y + y_at + row * C + c, c);
+        }
+}
+
+/* dy times the derivative of the activation at z. */
+static inline floatv gradient(floatv dy, floatv z, float slope)
+{
+    return dy * activate_gradient(z, activate(z, slope), slope);
+}
+
+__kernel void bn_grad_partials(__global const stored_x *restrict x, uint x_at,
+                        __global const stored_other *restrict dy, uint dy_at,
+                        __global const float *restrict mean, uint mean_at,
+                        __global const float *restrict scale, uint scale_at,
+                        __global const float *restrict bias, uint bias_at,
+                        __global float *restrict partials, uint partials_at, uint rows,
+                        float slope)
+{
+    const uint chunk = get_global_id(1);
+    if (chunk * ROWS >= rows)
+        return;
+    const uint count = chunk_rows(chunk, rows);
+    for (uint block = get_global_id(0) * NV; block < BLOCKS;
+         block += get_global_size(0) * NV) {
+        const uint c = block * VW, at = chunk * ROWS * C + c;
+        __global float *to = partials + partials_at + chunk * 2 * PITCH + c;
+        floatv sum[NV], product[NV];
+        for (uint v = 0; v < NV; v++)
+            sum[v] = product[v] = (floatv)(0.0f);
+        for (uint row = 0; row < count; row++)
+            for (uint v = 0; v < NV; v++) {
+                const floatv centered = LOAD_IN(x + x_at + at + row * C + v * VW) -
+                                   VLOAD(mean + mean_at + c + v * VW);
+                const floatv z = MAD(centered, VLOAD(scale + scale_at + c + v * VW),
+                                     VLOAD(bias + bias_at + c + v * VW));
+                const floatv g =
+                    gradient(LOAD_OTHER(dy + dy_at + at + row * C + v * VW), z, slope);
+                sum[v] += g;
+                product[v] = MAD(g, centered, product[v]);
+            }
+        for (uint v = 0; v < NV; v++) {
+            VSTORE(sum[v], to + v * VW);
+            VSTORE(product[v], to + PITCH + v * VW);
+        }
+    }
+}
+
+__kernel void bn_grad_merge_serial(__global const float *restrict partials,
+                                   uint partials_at,
+                                   __global const float *restrict inv_std,
+                                   uint inv_std_at, __global float *restrict dweight,
+                                   uint dweight_at, __global float *restrict dbias,
+                                   uint dbias_at, uint rows)
+{
+    const uint c = get_global_id(0) * VW;
+    if (c >= C)
+        return;
+    partials += partials_at + c;
+    floatv sum = (floatv)(0.0f), product = (floatv)(0.0f);
+    for (uint chunk = 0; chunk * ROWS < rows; chunk++) {
+        sum += VLOAD(partials + chunk * 2 * PITCH);
+        product += VLOAD(partials + chunk * 2 * PITCH + PITCH);
+    }
+    STORE(sum, dbias + dbias_at + c, c);
+    STORE(product * VLOAD(inv_std + inv_std_at + c), dweight + dweight_at + c, c);
+}
+
+__kernel __attribute__((reqd_work_group_size(WORK_GROUP_SIZE, 1, 1))) void
+bn_grad_merge_tree(__global const float *restrict partials, uint partials_at,
+                __global const float *restrict inv_std, uint inv_std_at,
+                __global float *restrict dweight, uint dweight_at,
+                __global float *restrict dbias, uint dbias_at, uint rows)
+{
+    __local float sums[WORK_GROUP_SIZE];
+    const uint c = get_group_id(0), lane = get_local_id(0);
+    partials += partials_at + c;
+    float sum = 0.0f, product = 0.0f;
+    for (uint chunk = lane; chunk * ROWS < rows; chunk += WORK_GROUP_SIZE) {
+        sum += partials[chunk * 2 * PITCH];
+        product += partials[chunk * 2 * PITCH + PITCH];
+    }
+    sum = work_group_sum(sums, sum);
+    product = work_group_sum(sums, product);
+    if (lane)
+        return;
+    dbias[dbias_at + c] = sum;
+    dweight[dweight_at + c] = product * inv_std[inv_std_at + c];
+}
+
+/* dx may be dy. */
+__kernel void bn_bwd_data(__global const stored_x *restrict x, uint x_at,
+                        __global const stored_other *dy, uint dy_at,
+                        __global const float *restrict mean, uint mean_at,
+                        __global const float *restrict inv_std, uint inv_std_at,
+                        __global const float *restrict scale, uint scale_at,
+                        __global const float *restrict bias, uint bias_at,
+                        __global const float *restrict dweight, uint dweight_at,
+                        __global const float *restrict dbias, uint dbias_at,
+                        __global stored_y *dx, uint dx_at, uint rows, float slope)
+{
+    const uint end = min(((uint)get_global_id(1) + 1) * ROWS, rows);
+    const float inv_rows = 1.0f / (float)rows;
+    for (uint row = get_global_id(1) * ROWS; row < end; row++)
+        for (uint c = get_global_id(0) * VW; c < C; c += get_global_size(0) * VW) {
+            const uint at = row * C + c;
+            const floatv centered = LOAD_IN(x + x_at + at) - VLOAD(mean + mean_at + c);
+            const floatv scale_c = VLOAD(scale + scale_at + c);
+            const floatv z = MAD(centered, scale_c, VLOAD(bias + bias_at + c));
+            const floatv g = gradient(LOAD_OTHER(dy + dy_at + at), z, slope);
+            const floatv common =
+                MAD(centered * VLOAD(inv_std + inv_std_at + c),
+                    VLOAD(dweight + dweight_at + c), VLOAD(dbias + dbias_at + c));
+            STORE_OUT(scale_c * MAD(common, -inv_rows, g), dx + dx_at + at, c);
+        }
+}
+
+/* out_w = w scale, out_bias = (bias - mean) scale + shift; see weft_fold_batch_norm_args.
+ * */
+__kernel void bn_fold(__global const float *restrict w, uint w_at,
+                   __global const float *restrict bias, uint bias_at,
+                   __global const float *restrict weight, uint weight_at,
+                   __global const float *restrict shift, uint shift_at,
+                   __global const float *restrict mean, uint mean_at,
+                   __global const float *restrict variance, uint variance_at,
+                   __global stored_y *restrict out_w, uint out_w_at,
+                   __global float *restrict out_bias, uint out_bias_at, uint rows,
+                   float epsilon)
+{
+    const uint end = min(((uint)get_global_id(1) + 1) * ROWS, rows);
+    for (uint c = get_global_id(0) * VW; c < C; c += get_global_size(0) * VW) {
+        const floatv scale = VLOAD(weight + weight_at + c) /
+                             sqrt(VLOAD(variance + variance_at + c) + epsilon);
+        for (uint row = get_global_id(1) * ROWS; row < end; row++)
+#if FOLD_W
+            STORE_OUT(LOAD(w + w_at + row * C + c) * scale,
+                      out_w + out_w_at + row * C + c, c);
+#else
+            STORE_OUT(scale, out_w + out_w_at + row * C + c, c);
+#endif
+#if FOLD_OUT_BIAS
+        if (get_global_id(1) > 0)
+            continue;
+        floatv from = -VLOAD(mean + mean_at + c);
+#if FOLD_BIAS
+        from += VLOAD(bias + bias_at + c);
+#endif
+        STORE(MAD(from, scale, VLOAD(shift + shift_at + c)), out_bias + out_bias_at + c,
+              c);
+#endif
+    }
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* y = x, from one type of floats to another (storage.h).
+ *
+ * One work-item a vector of VW elements. Global size >= count / VW, rounded up. Loads may
+ * reach past the end (buffers have slack), stores do not. */
+#include "lib/common.h"
+#include "lib/storage.h"
+
+__kernel void cast(__global const stored_x *restrict x, uint x_at,
+                      __global stored_y *restrict y, uint y_at, uint count)
+{
+    const uint i = get_global_id(0) * VW;
+    if (i >= count)
+        return;
+    const floatv v = VLOAD_X(x + x_at + i);
+    if (i + VW <= count)
+        VSTORE_Y(v, y + y_at + i);
+    else
+        store_part_y(v, y + y_at + i, count - i);
+}

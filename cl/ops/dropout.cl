@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Dropout, forward and backward alike.
+ *
+ *     y[i] = number(i) 2^16 < limit ? 0 : scale x[i]
+ *
+ * number(i) is weft_dropout_bits of random.h. Of `fallen` = 2^16 rate, rounded, limit
+ * is 2^16 fallen and scale 1 / (1 - fallen / 2^16). A work-item takes VW (4, 8 or 16)
+ * counters, a lane each, and the eight vectors that they serve. Global size >= the runs
+ * of elements, rounded up to whole eights, times DROPOUT_RUN / (8 VW). x and y may be
+ * one. */
+#ifndef VW
+#define VW 4
+#endif
+#include "lib/common.h"
+#include "shared/random.h"
+#include "shared/state.h"
+#include "lib/storage.h"
+
+/* Pairs of a vector's lanes, as one number each. */
+#if VW == 16
+#define PAIRS 8
+#elif VW == 8
+#define PAIRS 4
+#else
+#define PAIRS 2
+#endif
+typedef PASTE(ulong, PAIRS) ulongv;
+
+/* The high half of a * b, lane by lane. Processors multiply every other lane of 32 bits
+ * to 64, and have no mul_hi. */
+static inline uintv multiply_high(uintv a, uint b)
+{
+    const ulongv pairs = PASTE(as_ulong, PAIRS)(a), low = (ulongv)(0xFFFFFFFFul);
+    const ulongv even = (pairs & low) * (ulongv)(b), odd = (pairs >> 32) * (ulongv)(b);
+    return PASTE(as_uint, VW)((even >> 32) | (odd & ~low));
+}
+
+struct philox_words {
+    uintv v[4];
+};
+
+/* As weft_philox of random.h, in every lane: over scalars it is ten times slower on
+ * processors. */
+static inline struct philox_words philox(uint key0, uint key1, uintv c0, uint c1, uint c2,
+                                  uint c3)
+{
+    struct philox_words c = {{c0, (uintv)(c1), (uintv)(c2), (uintv)(c3)}};
+#pragma unroll
+    for (int round = 0; round < 10; round++) {
+        const uintv high0 = multiply_high(c.v[0], 0xD2511F53u);
+        const uintv high1 = multiply_high(c.v[2], 0xCD9E8D57u);
+        const uintv low0 = c.v[0] * 0xD2511F53u, low1 = c.v[2] * 0xCD9E8D57u;
+        c.v[0] = high1 ^ c.v[1] ^ key0;
+        c.v[1] = low1;
+        c.v[2] = high0 ^ c.v[3] ^ key1;
+        c.v[3] = low0;
+        key0 += 0x9E3779B9u;
+        key1 += 0xBB67AE85u;
+    }
+    return c;
+}
+
+__kernel void dropout(__global const uint *state, uint state_at,
+                      __global const stored_x *x, uint x_at, __global stored_y *y,
+                      uint y_at, uint count, uint layer, uint limit, float scale)
+{
+    const uint first = get_global_id(0) * VW, run = first / DROPOUT_RUN;
+    const uint i = run * 8 * DROPOUT_RUN + first - run * DROPOUT_RUN;
+    if (i >= count)
+        return;
+    __global const uint *s = state + state_at;
+    uint lanes[VW];
+    for (uint lane = 0; lane < VW; lane++)
+        lanes[lane] = first + lane;
+    const struct philox_words w =
+        philox(s[STATE_SEED_LOW], s[STATE_SEED_HIGH], VLOADN(lanes), s[STATE_STEP], layer,
+               RANDOM_DROPOUT);
+    x += x_at + i;
+    y += y_at + i;
+#pragma unroll
+    for (uint k = 0; k < 8; k++) {
+        const uint to = k * DROPOUT_RUN;
+        if (i + to >= count)
+            return;
+        const uintv bits = k < 4 ? w.v[k] << 16 : w.v[k - 4];
+        const floatv v =
+            SELECT(bits < limit, (floatv)(0.0f), VLOAD_X(x + to) * (floatv)(scale));
+        if (i + to + VW <= count)
+            VSTORE_Y(v, y + to);
+        else
+            store_part_y(v, y + to, count - i - to);
+    }
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The launch that ends a training step: the optimizer over all weights at once, and the
+ * step's accumulate_metrics, which the first work-item or work-group keeps.
+ *
+ *     SGD:   m = momentum m + g + weight_decay w
+ *            w -= learning_rate (nesterov ? g + weight_decay w + momentum m : m)
+ *     Adam:  g += weight_decay w;  m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2
+ *            w -= learning_rate (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + epsilon)
+ *     AdamW: the same without weight_decay in g; w -= learning_rate weight_decay w before
+ *
+ * g is what lies in memory times `unscale`, a power of two.
+ *
+ * Powers and learning_rate come from the state (state.h). `variant`: Nesterov's, or
+ * AdamW. n: rows of the accumulate_metrics; 0: none is kept. One work-item a vector;
+ * global size >= count / VW, rounded up.
+ *
+ * DEFERRED_RANGES: so many ranges of g are not in g but in partial_sums that splits of
+ * products deferred (gemm_tile.cl). `deferred` tells of each, in DEFERRED_WORDS: where it
+ * begins in g, its length, where its first partial_sum lies in `partial_sums`, how far
+ * apart they are, how many. A range begins at a multiple of VW, and what follows it up to
+ * the next is nobody's. */
+#include "lib/common.h"
+#include "shared/state.h"
+
+#ifndef WORK_GROUP_SIZE
+/* 1: one work-item sums the rows; else the local size, a power of two */
+#define WORK_GROUP_SIZE 1
+#endif
+
+#ifndef DEFERRED_RANGES
+#define DEFERRED_RANGES 0
+#endif
+enum {
+    DEFERRED_BEGIN,
+    DEFERRED_COUNT,
+    DEFERRED_FROM,
+    DEFERRED_STRIDE,
+    DEFERRED_PARTIALS,
+    DEFERRED_WORDS
+};
+
+/* g at i; the partial_sums of a range are added in order. */
+static inline floatv load_gradient(__global const float *g, uint i,
+                                   __global const float *partial_sums,
+                                   __global const uint *deferred)
+{
+    for (uint range = 0; range < DEFERRED_RANGES; range++, deferred += DEFERRED_WORDS) {
+        const uint at = i - deferred[DEFERRED_BEGIN], count = deferred[DEFERRED_COUNT];
+        if (at >= count)
+            continue;
+        __global const float *partial_sum = partial_sums + deferred[DEFERRED_FROM] + at;
+        floatv sum = VLOAD(partial_sum);
+        for (uint p = 1; p < deferred[DEFERRED_PARTIALS]; p++)
+            sum += VLOAD(partial_sum + p * deferred[DEFERRED_STRIDE]);
+        if (at + VW > count) { /* what no split wrote */
+            float lanes[VW];
+            VSTORE(sum, lanes);
+            for (uint lane = count - at; lane < VW; lane++)
+                lanes[lane] = 0.0f;
+            sum = VLOAD(lanes);
+        }
+        return sum;
+    }
+    return VLOAD(g + i);
+}
+
+static inline void store(floatv v, __global float *to, uint i, uint count)
+{
+    if (i + VW <= count)
+        VSTORE(v, to + i);
+    else
+        store_part(v, to + i, count - i);
+}
+
+/* On to the next step; one work-item does it. What is written here, no other reads. */
+static inline void finish_step(__global uint *s, float loss, uint correct_count, uint n,
+                               float beta1, float beta2)
+{
+    const uint step = s[STATE_STEP];
+    const uint at = STATE_METRICS_RING + 2 * (step % STATE_RING_STEPS);
+    s[at] = as_uint(loss / n);
+    s[at + 1] = correct_count;
+    s[STATE_NEXT_BETA1_POWER] = as_uint(as_float(s[STATE_BETA1_POWER]) * beta1);
+    s[STATE_NEXT_BETA2_POWER] = as_uint(as_float(s[STATE_BETA2_POWER]) * beta2);
+    s[STATE_STEP] = step + 1;
+}
+
+#if WORK_GROUP_SIZE == 1
+
+/* Lane by lane, then the lanes and the rest in order. */
+static inline void accumulate_metrics(__global uint *state, __global const float *loss,
+                           __global const uint *correct, uint n, float beta1, float beta2)
+{
+    if (get_global_id(0) > 0 || n == 0)
+        return;
+    floatv sums = (floatv)(0.0f);
+    float lanes[VW], sum = 0.0f;
+    uint correct_count = 0, i;
+    for (i = 0; i + VW <= n; i += VW)
+        sums += VLOAD(loss + i);
+    VSTORE(sums, lanes);
+    for (uint lane = 0; lane < VW; lane++)
+        sum += lanes[lane];
+    for (; i < n; i++)
+        sum += loss[i];
+    for (i = 0; i < n; i++)
+        correct_count += correct[i];
+    finish_step(state, sum, correct_count, n, beta1, beta2);
+}
+#define ACCUMULATE_METRICS                                                               \
+    accumulate_metrics(state + state_at, loss + loss_at, correct + correct_at, n, beta1, \
+                       beta2)
+
+#else
+
+/* Each a stride of rows, then a tree. The other groups pass the barriers with no rows:
+ * what follows a barrier under a condition PoCL 3.1 runs for every work-item. */
+static inline void accumulate_metrics(__global uint *state, __global const float *loss,
+                           __global const uint *correct, uint n, float beta1, float beta2,
+                           __local float *sums, __local uint *correct_count)
+{
+    const uint lane = get_local_id(0), rows = get_group_id(0) == 0 ? n : 0;
+    float sum = 0.0f;
+    uint count = 0;
+    for (uint i = lane; i < rows; i += WORK_GROUP_SIZE) {
+        sum += loss[i];
+        count += correct[i];
+    }
+    sums[lane] = sum;
+    correct_count[lane] = count;
+    for (uint reach = WORK_GROUP_SIZE / 2; reach > 0; reach /= 2) {
+        barrier(CLK_LOCAL_MEM_FENCE);
+        if (lane < reach) {
+            sums[lane] += sums[lane + reach];
+            correct_count[lane] += correct_count[lane + reach];
+        }
+    }
+    if (lane == 0 && rows > 0)
+        finish_step(state, sums[0], correct_count[0], n, beta1, beta2);
+}
+#define ACCUMULATE_METRICS                                                               \
+    __local float sums[WORK_GROUP_SIZE];                                                 \
+    __local uint correct_count[WORK_GROUP_SIZE];                                         \
+    accumulate_metrics(state + state_at, loss + loss_at, correct + correct_at, n, beta1, \
+                       beta2, sums, correct_count)
+
+#endif
+
+#define OPTIMIZER_ARGUMENTS                                                            \
+    __global uint *state, uint state_at, __global float *w, uint w_at,                 \
+        __global const float *g, uint g_at, __global const float *partial_sums,        \
+        uint partial_sums_at, __global const uint *deferred, uint deferred_at,         \
+        __global float *m, uint m_at, __global float *v, uint v_at,                    \
+        __global const float *loss, uint loss_at, __global const uint *correct,        \
+        uint correct_at, uint count, uint n, float momentum, float beta1, float beta2, \
+        float epsilon, float weight_decay, int variant, float unscale
+
+#define GRADIENT(i)                                             \
+    (load_gradient(g + g_at, i, partial_sums + partial_sums_at, \
+                   deferred + deferred_at) *                    \
+     unscale)
+
+__kernel void sgd(OPTIMIZER_ARGUMENTS)
+{
+    ACCUMULATE_METRICS;
+    const uint i = get_global_id(0) * VW;
+    if (i >= count)
+        return;
+    const float learning_rate = as_float(state[state_at + STATE_LEARNING_RATE]);
+    const floatv weight = VLOAD(w + w_at + i);
+    const floatv gradient = MAD(weight_decay, weight, GRADIENT(i));
+    const floatv velocity = MAD(momentum, VLOAD(m + m_at + i), gradient);
+    const floatv move = variant ? MAD(momentum, velocity, gradient) : velocity;
+    store(velocity, m + m_at, i, count);
+    store(weight - learning_rate * move, w + w_at, i, count);
+}
+
+__kernel void adam(OPTIMIZER_ARGUMENTS)
+{
+    ACCUMULATE_METRICS;
+    const uint i = get_global_id(0) * VW;
+    if (i >= count)
+        return;
+    const float learning_rate = as_float(state[state_at + STATE_LEARNING_RATE]);
+    const float correct1 = 1.0f - as_float(state[state_at + STATE_BETA1_POWER]);
+    const float correct2 = 1.0f - as_float(state[state_at + STATE_BETA2_POWER]);
+    floatv weight = VLOAD(w + w_at + i), gradient = GRADIENT(i);
+    if (variant)
+        weight -= learning_rate * weight_decay * weight;
+    else
+        gradient = MAD(weight_decay, weight, gradient);
+    const floatv mean = MAD(beta1, VLOAD(m + m_at + i), (1.0f - beta1) * gradient);
+    const floatv square =
+        MAD(beta2, VLOAD(v + v_at + i), (1.0f - beta2) * gradient * gradient);
+    const floatv move = mean / correct1 / (sqrt(square / correct2) + epsilon);
+    store(mean, m + m_at, i, count);
+    store(square, v + v_at, i, count);
+    store(weight - learning_rate * move, w + w_at, i, count);
+}

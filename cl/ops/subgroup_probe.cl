@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whether sub-groups are what sub_group.h says. A work-item writes what it sees of every
+ * lane of its own sub-group: y[item][lane] = x[that lane's item]. One work-group. */
+#include "lib/common.h"
+#include "lib/subgroup.h"
+
+__kernel SUBGROUP_ATTRIBUTE
+    __attribute__((reqd_work_group_size(LANES * SUBGROUPS, 1, 1))) void
+    probe_subgroup(__global const float *restrict x, uint x_at,
+                   __global float *restrict y, uint y_at)
+{
+    LOCAL_EXTRA(1)
+    const uint item = (uint)get_local_id(0);
+    float own[1] = {x[x_at + item]};
+    PUBLISH(own, 1);
+#pragma unroll
+    for (uint lane = 0; lane < LANES; lane++)
+        y[y_at + item * LANES + lane] = BROADCAST(own, 0, lane);
+}

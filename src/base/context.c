@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Status names, the log and the last error. */
+#include "base/context.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char *const names[] = {
+    [WEFT_OK] = "success",
+    [WEFT_ERR_ARG] = "invalid argument",
+    [WEFT_ERR_NOMEM] = "out of memory",
+    [WEFT_ERR_NO_DEVICE] = "no such device",
+    [WEFT_ERR_DEVICE] = "device error",
+    [WEFT_ERR_BUILD] = "kernel build failed",
+    [WEFT_ERR_FILE] = "file error",
+    [WEFT_ERR_FORMAT] = "invalid contents",
+    [WEFT_ERR_MISMATCH] = "wrong result",
+};
+_Static_assert(sizeof(names) / sizeof(*names) == WEFT_STATUS_COUNT, "name every status");
+
+const char *weft_status_name(enum weft_status status)
+{
+    return (unsigned)status < WEFT_STATUS_COUNT ? names[status] : "unknown status";
+}
+
+const char *weft_version(void)
+{
+    return WEFT_VERSION;
+}
+
+const char *weft_error(const weft_context *ctx)
+{
+    return ctx && ctx->error ? ctx->error : "no error";
+}
+
+/* The text that printf would print, to be freed; NULL without memory. */
+static char *format_text(const char *format, va_list args)
+{
+    va_list again;
+    va_copy(again, args);
+    int length = vsnprintf(NULL, 0, format, again);
+    va_end(again);
+    char *text = length < 0 ? NULL : malloc((size_t)length + 1);
+    if (text)
+        vsnprintf(text, (size_t)length + 1, format, args);
+    return text;
+}
+
+static void log_line(const weft_context *ctx, enum weft_log_level level, const char *text)
+{
+    if (ctx->log && level <= ctx->log_level)
+        ctx->log(ctx->log_priv, level, text);
+}
+
+enum weft_status weft_fail(weft_context *ctx, enum weft_status status, const char *format,
+                           ...)
+{
+    if (!ctx)
+        return status;
+    va_list args;
+    va_start(args, format);
+    char *text = format_text(format, args);
+    va_end(args);
+    if (text) {
+        free(ctx->error);
+        ctx->error = text;
+        log_line(ctx, WEFT_LOG_ERROR, text);
+    }
+    return status;
+}
+
+void weft_log_message(weft_context *ctx, enum weft_log_level level, const char *format,
+                      ...)
+{
+    if (!ctx || !ctx->log || level > ctx->log_level)
+        return;
+    va_list args;
+    va_start(args, format);
+    char *text = format_text(format, args);
+    va_end(args);
+    if (text)
+        log_line(ctx, level, text);
+    free(text);
+}
+
+enum weft_status weft_out_of_memory(weft_context *ctx, const char *what, size_t bytes)
+{
+    return weft_fail(ctx, WEFT_ERR_NOMEM, "%s: no host memory for %zu bytes", what,
+                     bytes);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whether a device's own timer can be believed. */
+#include "bench/bench.h"
+
+#include <math.h>
+#include <stdio.h>
+
+/* Replays of a probe that takes about 2 ms. What lies between the launches is not theirs,
+ * so a right timer tells less than the wall clock, but not by much. */
+enum { REPLAYS = 10, REPEATS = 3 };
+static const double least_share = 0.5, most_share = 1.1;
+
+static void classify_timer(struct weft_bench_timer *t)
+{
+    double share = t->device / t->wall;
+    t->error[0] = '\0';
+    if (isnan(t->device))
+        snprintf(t->error, sizeof(t->error), "is not given by the driver");
+    else if (t->device == 0)
+        snprintf(t->error, sizeof(t->error), "reads 0");
+    else if (t->device < 0)
+        snprintf(t->error, sizeof(t->error), "ends before it starts");
+    else if (share < least_share || share > most_share)
+        snprintf(t->error, sizeof(t->error), "tells %.3g times the wall clock's time",
+                 share);
+}
+
+enum weft_status weft_bench_timer(weft_bench *b, struct weft_bench_timer *out)
+{
+    const struct weft_backend *backend = b->device->backend;
+    *out = (struct weft_bench_timer){.device = NAN, .wall = NAN};
+    if (!b->multiply.list)
+        return weft_fail(b->device->context, WEFT_ERR_ARG,
+                         "bench: the timer is looked at where times are measured: let "
+                         "`seconds` be 0 or more");
+    if (!backend->time_replays)
+        return WEFT_OK;
+    for (int i = 0; i < REPEATS; i++) { /* other work disturbs now and then */
+        WEFT_TRY(
+            backend->time_replays(b->multiply.list, REPLAYS, &out->device, &out->wall));
+        classify_timer(out);
+        if (!out->error[0])
+            break;
+    }
+    return WEFT_OK;
+}

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A network's step, part by part: the segments of its list say where a part begins. */
+#include "bench/bench.h"
+
+#include "train/trainer.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* How far gradients may be from the reference's, as a share of a layer's: a rounding
+ * error may move a maximum to its neighbour, a wrong kernel does worse. */
+static const double most_off = 0x1p-9;
+
+/* A step on one device: a trainer, or a network planned for inference. */
+struct step_run {
+    struct weft_device *device;
+    struct weft_trainer *trainer;
+    struct weft_inference *infer;
+    struct weft_mem *weights; /* for `infer` */
+    const struct weft_plan *plan;
+    struct weft_command_list *list;
+};
+
+static enum weft_status start_inference(struct weft_bench *b, const struct weft_net *net,
+                                        const struct weft_dataset_info *info, int batch,
+                                        enum weft_type type, struct step_run *s)
+{
+    size_t bytes = weft_graph_floats(&net->graph) * sizeof(float);
+    float *weights = malloc(bytes);
+    struct weft_normalization normalization = weft_normalize(info->mean, info->stddev);
+    if (!weights)
+        return weft_out_of_memory(s->device->context, "weights", bytes);
+    weft_graph_initialize(&net->graph, b->params.seed, weights);
+    enum weft_status status = weft_inference_create_with_weights(
+        s->device, net, weights, &normalization, batch, type, &s->weights, &s->infer);
+    free(weights);
+    WEFT_TRY(status);
+    s->plan = s->infer->plan;
+    s->list = s->infer->list;
+    return WEFT_OK;
+}
+
+static enum weft_type tensor_type(const struct weft_step_params *p)
+{
+    return p->precision == WEFT_PRECISION_FLOAT16 ? WEFT_FLOAT16 : WEFT_FLOAT32;
+}
+
+static enum weft_status start(struct weft_bench *b, struct weft_device *device,
+                              const struct weft_net *net, const struct weft_dataset *data,
+                              const struct weft_step_params *p, struct step_run *s)
+{
+    struct weft_dataset_info info;
+    weft_dataset_info(data, &info);
+    *s = (struct step_run){.device = device};
+    int batch = p->batch ? p->batch : net->batch ? net->batch : 128;
+    batch = batch < info.count ? batch : info.count;
+    if (!p->training)
+        return start_inference(b, net, &info, batch, tensor_type(p), s);
+    WEFT_TRY(
+        weft_trainer_create(device, net, data,
+                            weft_train_params(.batch = batch, .no_fusion = p->no_fusion,
+                                              .seed = b->params.seed,
+                                              .precision = tensor_type(p) == WEFT_FLOAT16
+                                                               ? WEFT_PRECISION_FLOAT16
+                                                               : WEFT_PRECISION_FLOAT32),
+                            &s->trainer));
+    s->plan = s->trainer->plan;
+    s->list = s->trainer->list;
+    return WEFT_OK;
+}
+
+static void stop(struct step_run *s)
+{
+    weft_trainer_destroy(&s->trainer);
+    weft_inference_destroy(&s->infer);
+    if (s->weights)
+        s->device->backend->free(s->device, s->weights);
+    *s = (struct step_run){0};
+}
+
+/* The first moments after one step are the gradients, but for a factor. */
+static enum weft_status read_gradients(struct step_run *s, float *out)
+{
+    WEFT_TRY(weft_trainer_run(s->trainer, 1));
+    return s->device->backend->read(s->device, out, s->trainer->moment1, 0,
+                                    s->trainer->net->graph.weights * sizeof(float));
+}
+
+/* The Euclidean distance of a part of two arrays, and the length of it in the second. */
+static void relative_difference(const float *a, const float *b, size_t at, size_t count,
+                                double *off, double *length)
+{
+    for (size_t i = at; i < at + count; i++) {
+        double d = (double)a[i] - (double)b[i];
+        *off += d * d;
+        *length += (double)b[i] * (double)b[i];
+    }
+}
+
+/* A gradient that should be nothing, as of a bias before a normalization, is measured
+ * against a hundredth of the usual size. */
+static void compare_gradients(const struct weft_plan *plan, const float *got,
+                              const float *want, struct weft_step_report *out)
+{
+    const struct weft_graph *graph = &plan->graph;
+    double all_off = 0, all = 0,
+           most = plan->type == WEFT_FLOAT16 ? WEFT_FP16_GRAD_TOLERANCE : most_off;
+    relative_difference(got, want, 0, graph->weights, &all_off, &all);
+    for (int i = 0; i < graph->count; i++) {
+        const struct weft_node *node = &graph->nodes[i];
+        double off = 0, length = 0;
+        size_t count = node->weight.count + node->bias.count;
+        if (!count)
+            continue;
+        relative_difference(got, want, node->weight.at, node->weight.count, &off,
+                            &length);
+        relative_difference(got, want, node->bias.at, node->bias.count, &off, &length);
+        double usual = all * (double)count / (double)graph->weights;
+        double share = sqrt(off / fmax(fmax(length, 1e-4 * usual), 1e-30));
+        if (!(share <= out->relative_error)) /* NaN too */
+            out->relative_error = isfinite(share) ? share : INFINITY;
+        if (!(share <= most) && !out->error[0])
+            snprintf(out->error, sizeof(out->error),
+                     "the gradients of %s are wrong: they differ from the reference's by "
+                     "%.3g of their size, at most %.3g is right",
+                     node->name, share, most);
+    }
+}
+
+static enum weft_status check_training(struct step_run *device,
+                                       struct step_run *reference,
+                                       struct weft_step_report *out)
+{
+    const struct weft_graph *graph = &device->trainer->net->graph;
+    float *got = malloc(graph->weights * sizeof(*got));
+    float *want = malloc(graph->weights * sizeof(*want));
+    enum weft_status status = WEFT_OK;
+    if (!got || !want)
+        status = weft_out_of_memory(device->device->context, "bench",
+                                    2 * graph->weights * sizeof(*got));
+    else if (!(status = read_gradients(device, got)) &&
+             !(status = read_gradients(reference, want)))
+        compare_gradients(device->trainer->plan, got, want, out);
+    free(got);
+    free(want);
+    return status;
+}
+
+static enum weft_status check_inference(struct step_run *device,
+                                        struct step_run *reference,
+                                        const struct weft_dataset *data,
+                                        struct weft_step_report *out)
+{
+    const struct weft_inference *infer = device->infer;
+    size_t count = (size_t)infer->batch * (size_t)infer->classes;
+    float *got = malloc(count * sizeof(*got)), *want = malloc(count * sizeof(*want));
+    const uint8_t *pixels = weft_dataset_pixels(data);
+    enum weft_status status = WEFT_OK;
+    if (!got || !want)
+        status = weft_out_of_memory(device->device->context, "bench",
+                                    2 * count * sizeof(*got));
+    else if (!(status = weft_inference_run(device->infer, pixels, infer->batch, got)) &&
+             !(status =
+                   weft_inference_run(reference->infer, pixels, infer->batch, want)) &&
+             !(infer->plan->type == WEFT_FLOAT16
+                   ? weft_probabilities_match(got, want, infer->batch, infer->classes,
+                                              &out->relative_error)
+                   : bench_compare_values(got, want, count, BENCH_FLOAT32,
+                                          &out->relative_error)))
+        snprintf(out->error, sizeof(out->error),
+                 "the probabilities are wrong: they differ from the reference's by up to "
+                 "%.3g",
+                 out->relative_error);
+    free(got);
+    free(want);
+    return status;
+}
+
+static enum weft_status
+check_against_reference(struct weft_bench *b, struct step_run *device,
+                        const struct weft_net *net, const struct weft_dataset *data,
+                        const struct weft_step_params *p, struct weft_step_report *out)
+{
+    struct step_run reference;
+    struct weft_step_params full = *p;
+    full.precision = WEFT_PRECISION_FLOAT32;
+    enum weft_status status = start(b, b->reference, net, data, &full, &reference);
+    if (!status)
+        status = p->training ? check_training(device, &reference, out)
+                             : check_inference(device, &reference, data, out);
+    stop(&reference);
+    return status;
+}
+
+/* What a part must compute and move at least. */
+static void count_work(const struct step_run *s, const struct weft_list_segment *mark,
+                       struct weft_timing *t)
+{
+    const struct weft_plan *plan = s->plan;
+    double n = plan->batch, word = (double)weft_type_bytes(plan->type);
+    double pixels = (double)weft_shape_count(plan->input);
+    double all = (double)plan->graph.weights;
+    double in = 0, out = 0, weights = 0;
+    if (mark->node >= 0) {
+        const struct weft_node *node = &plan->graph.nodes[mark->node];
+        in = n * word * (double)weft_shape_count(node->in) * weft_node_inputs(node);
+        out = n * (double)weft_shape_count(node->out) *
+              (word + (plan->training && node->pool.r ? 1 : 0));
+        weights =
+            (plan->training ? 4 : word) * (double)(node->weight.count + node->bias.count);
+        t->name = node->name;
+        if (mark->phase != WEFT_PHASE_LOSS)
+            t->flops = n * node->op->flops(node);
+    }
+    bool adam = s->trainer && s->trainer->optimizer.kind != WEFT_OPTIMIZER_SGD;
+    const double bytes[WEFT_PHASE_COUNT] = {
+        [WEFT_PHASE_BATCH] = n * pixels * (1 + word),
+        [WEFT_PHASE_FWD] = in + weights + out,
+        [WEFT_PHASE_LOSS] = 2 * in,
+        [WEFT_PHASE_BWD] = 2 * in + out,
+        [WEFT_PHASE_BWD_WEIGHTS] = in + out + weights,
+        [WEFT_PHASE_BWD_DATA] = in + out + weights,
+        [WEFT_PHASE_OPTIMIZER] = 4 * (all * (adam ? 7 : 5) + n * 2),
+    };
+    t->bytes = bytes[mark->phase];
+}
+
+/* A node's line, and those of the layers that were fused into it. */
+static void describe_layer(const struct weft_graph *graph, int index, char *text,
+                           size_t size)
+{
+    text[0] = '\0';
+    if (index < 0)
+        return;
+    snprintf(text, size, "%s", graph->nodes[index].text);
+    for (int i = index + 1; i < graph->count; i++) {
+        int at = i;
+        while (at >= 0 && graph->nodes[at].fused_into_producer)
+            at = graph->nodes[at].inputs[0];
+        size_t used = strlen(text);
+        if (at == index && at != i && !graph->nodes[i].from_suffix)
+            snprintf(text + used, size - used, " + %s", graph->nodes[i].text);
+    }
+}
+
+static enum weft_status measure_segment(struct weft_bench *b, struct step_run *s,
+                                        int index, weft_timing_fn report, void *priv,
+                                        struct weft_step_report *out)
+{
+    const struct weft_list_segment *mark = &s->list->segments[index];
+    int end = index + 1 < s->list->segment_count ? mark[1].first : s->list->launches;
+    char kernels[512], text[256];
+    double seconds[BENCH_MAX_SAMPLES];
+    struct weft_timing t = {.name = "",
+                            .layer_text = text,
+                            .phase = weft_phase_names[mark->phase],
+                            .relative_error = NAN};
+    if (end == mark->first)
+        return WEFT_OK;
+    count_work(s, mark, &t);
+    t.launches = end - mark->first;
+    t.kernels = kernels;
+    bench_describe_kernels(s->list, mark->first, end, kernels, sizeof(kernels));
+    bench_set_roofline(b, &t);
+    describe_layer(&s->plan->graph, mark->node, text, sizeof(text));
+    if (report && b->params.seconds >= 0 && !out->error[0])
+        WEFT_TRY(bench_measure(b, s->list, mark->first, end, seconds, &t));
+    out->flops += t.flops;
+    out->bytes += t.bytes;
+    out->roofline_seconds += t.roofline_seconds;
+    if (report)
+        report(priv, &t);
+    return WEFT_OK;
+}
+
+static void count_memory(const struct step_run *s, struct weft_step_report *out)
+{
+    const struct weft_trainer *t = s->trainer;
+    size_t weights = s->plan->graph.weights * sizeof(float);
+    size_t image = weft_shape_count(s->plan->input);
+    size_t prepared = s->plan->graph.prepared * sizeof(float);
+    bool half = !t && s->plan->type == WEFT_FLOAT16;
+    const size_t bytes[WEFT_ROLE_COUNT] = {
+        [WEFT_ROLE_WEIGHTS] =
+            half ? prepared : weft_graph_floats(&s->plan->graph) * sizeof(float),
+        [WEFT_ROLE_GRADIENTS] = t ? weights : 0,
+        [WEFT_ROLE_OPTIMIZER_STATE] = t ? 2 * weights : 0,
+        [WEFT_ROLE_ACTIVATIONS] = s->plan->bytes,
+        [WEFT_ROLE_WORKSPACE] = s->list->workspace_bytes + (half ? 0 : prepared),
+        [WEFT_ROLE_DATASET] = t ? (size_t)t->count * (image + sizeof(int32_t))
+                                : (size_t)s->infer->batch * image,
+    };
+    memcpy(out->bytes_by_role, bytes, sizeof(bytes));
+    for (int i = 0; i < WEFT_ROLE_COUNT; i++)
+        out->bytes_planned += bytes[i];
+}
+
+enum weft_status weft_bench_step(weft_bench *b, const weft_net *net,
+                                 const weft_dataset *data,
+                                 const struct weft_step_params *params,
+                                 weft_timing_fn report, void *priv,
+                                 struct weft_step_report *out)
+{
+    static const struct weft_step_params none = {0};
+    const struct weft_step_params *p = params ? params : &none;
+    struct step_run stage;
+    size_t before = b->device->allocated;
+    *out = (struct weft_step_report){.relative_error = p->verify ? 0 : NAN};
+    enum weft_status status = start(b, b->device, net, data, p, &stage);
+    if (!status) {
+        out->batch = stage.plan->batch;
+        out->launches = stage.list->launches;
+        out->bytes_allocated = b->device->allocated - before;
+        count_memory(&stage, out);
+        if (p->verify)
+            status = check_against_reference(b, &stage, net, data, p, out);
+    }
+    for (int i = 0; !status && i < stage.list->segment_count; i++)
+        status = measure_segment(b, &stage, i, report, priv, out);
+    stop(&stage);
+    return status;
+}

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Timing parts of lists, by turns with the probe that limits them: a machine's speed
+ * moves, and the share of the roof should not move with it. */
+#include "bench/bench.h"
+
+#include "util/clock.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MIN_SAMPLES = 5, MAX_REPLAYS = 4000 };
+static const double sample_seconds = 0.01, usual_seconds = 0.3;
+
+enum weft_status bench_time_replays(struct weft_command_list *list, int first, int end,
+                                    int replays, double *seconds)
+{
+    struct weft_device *device = list->device;
+    double begin = weft_clock_seconds();
+    for (int i = 0; i < replays; i++)
+        WEFT_TRY(device->backend->replay_range(list, first, end));
+    WEFT_TRY(device->backend->wait(device));
+    *seconds = (weft_clock_seconds() - begin) / replays;
+    return WEFT_OK;
+}
+
+static int by_value(const void *left, const void *right)
+{
+    double a = *(const double *)left, b = *(const double *)right;
+    return (a > b) - (a < b);
+}
+
+static double median_of(const double *values, int count)
+{
+    double sorted[BENCH_MAX_SAMPLES];
+    memcpy(sorted, values, (size_t)count * sizeof(*values));
+    qsort(sorted, (size_t)count, sizeof(*sorted), by_value);
+    return (sorted[(count - 1) / 2] + sorted[count / 2]) / 2;
+}
+
+/* Reading or copying, whichever is faster at this level. */
+static const struct bench_probe *bandwidth_probe(const struct weft_bench *b, int level)
+{
+    return b->read[level].rate > b->copy[level].rate ? &b->read[level] : &b->copy[level];
+}
+
+/* What limits: a probe, and how much the limit is of its rate. */
+struct bottleneck {
+    const struct bench_probe *probe;
+    double scale;
+};
+
+/* Between two levels the bandwidth goes evenly, on logarithmic scales, from that of one
+ * to that of the other: caches fill little by little. The probe is of the nearer one. */
+static struct bottleneck bandwidth_bottleneck(const struct weft_bench *b, double bytes)
+{
+    int above = 0;
+    while (above < WEFT_BANDWIDTH_LEVELS - 1 &&
+           (double)b->roofs.level[above].bytes < bytes)
+        above++;
+    const struct bench_probe *upper = bandwidth_probe(b, above);
+    const double size = (double)b->roofs.level[above].bytes;
+    if (!above || bytes >= size)
+        return (struct bottleneck){upper, 1};
+    const struct bench_probe *lower = bandwidth_probe(b, above - 1);
+    double share =
+        log(size / bytes) / log(size / (double)b->roofs.level[above - 1].bytes);
+    double rate = upper->rate * pow(lower->rate / upper->rate, share);
+    const struct bench_probe *nearer = share > 0.5 ? lower : upper;
+    return (struct bottleneck){nearer, rate / nearer->rate};
+}
+
+static struct bottleneck find_bottleneck(const struct weft_bench *b,
+                                         const struct weft_timing *t)
+{
+    const struct bottleneck memory = bandwidth_bottleneck(b, t->bytes);
+    return t->bytes / (memory.scale * memory.probe->rate) > t->flops / b->multiply.rate
+               ? memory
+               : (struct bottleneck){&b->multiply, 1};
+}
+
+/* `rate` is what the probe of the limit does now. */
+static void set_roof(const struct weft_bench *b, struct weft_timing *t,
+                     struct bottleneck limit, double rate)
+{
+    rate *= limit.scale;
+    t->memory_bound = limit.probe != &b->multiply;
+    t->roofline_seconds = rate > 0 ? (t->memory_bound ? t->bytes : t->flops) / rate : NAN;
+}
+
+void bench_set_roofline(const struct weft_bench *b, struct weft_timing *t)
+{
+    const struct bottleneck by = find_bottleneck(b, t);
+    set_roof(b, t, by, by.probe->rate);
+}
+
+enum weft_status bench_measure(struct weft_bench *b, struct weft_command_list *list,
+                               int first, int end, double *seconds, struct weft_timing *t)
+{
+    const struct bottleneck by = find_bottleneck(b, t);
+    const struct bench_probe *probe = by.probe;
+    double rates[BENCH_MAX_SAMPLES], once, wanted = b->params.seconds;
+    wanted = wanted > 0 ? wanted : usual_seconds;
+    WEFT_TRY(bench_time_replays(list, first, end, 1, &once));
+    WEFT_TRY(bench_time_replays(list, first, end, 1, &once));
+    int replays = (int)fmin(MAX_REPLAYS, ceil(sample_seconds / fmax(once, 1e-7)));
+    int probes =
+        (int)fmin(MAX_REPLAYS, ceil(sample_seconds / 4 / (probe->work / probe->rate)));
+    double begin = weft_clock_seconds();
+    for (t->count = 0; t->count < BENCH_MAX_SAMPLES; t->count++) {
+        if (t->count >= MIN_SAMPLES && weft_clock_seconds() - begin >= wanted)
+            break;
+        double each;
+        WEFT_TRY(bench_time_replays(probe->list, 0, 1, probes, &each));
+        rates[t->count] = probe->work / each;
+        WEFT_TRY(bench_time_replays(list, first, end, replays, &seconds[t->count]));
+    }
+    t->seconds = seconds;
+    t->median = median_of(seconds, t->count);
+    t->fastest = t->slowest = seconds[0];
+    for (int i = 1; i < t->count; i++) {
+        t->fastest = fmin(t->fastest, seconds[i]);
+        t->slowest = fmax(t->slowest, seconds[i]);
+    }
+    set_roof(b, t, by, median_of(rates, t->count));
+    return WEFT_OK;
+}
+
+/* Adds to a text that is cut where it becomes too long. */
+static void add_text(char *text, size_t size, const char *between, const char *more)
+{
+    size_t used = strlen(text);
+    snprintf(text + used, size - used, "%s%s", used ? between : "", more);
+}
+
+void bench_describe_kernels(const struct weft_command_list *list, int first, int end,
+                            char *text, size_t size)
+{
+    char last[sizeof(((struct weft_launch_description *)NULL)->config)] = "";
+    text[0] = '\0';
+    for (int i = first; i < end; i++) {
+        struct weft_launch_description launch;
+        list->device->backend->describe_launch(list, i, &launch);
+        if (strcmp(launch.config, last) != 0 && launch.config[0]) {
+            add_text(text, size, "; ", launch.config);
+            add_text(text, size, ": ", launch.kernel);
+        } else {
+            add_text(text, size, ", ", launch.kernel);
+        }
+        snprintf(last, sizeof(last), "%s", launch.config);
+    }
+}

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The data set as an object: statistics, classes, parts, overlap. */
+#define _POSIX_C_SOURCE 200809L
+#include "dataset/format.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "shared/random.h"
+#include "util/hash.h"
+#include "util/text.h"
+
+struct weft_dataset {
+    weft_context *context;
+    struct weft_dataset_info info; /* its strings are owned, `release` too */
+    uint8_t *pixels;
+    int32_t *labels;
+};
+
+void weft_dataset_destroy(weft_dataset **data)
+{
+    weft_dataset *d = *data;
+    if (!d)
+        return;
+    if (d->info.class_names)
+        for (int i = 0; i < d->info.classes; i++)
+            free((char *)(uintptr_t)d->info.class_names[i]);
+    free((void *)(uintptr_t)d->info.class_names);
+    free((char *)(uintptr_t)d->info.source);
+    free((char *)(uintptr_t)d->info.known_as);
+    free(d->pixels);
+    free(d->labels);
+    free(d);
+    *data = NULL;
+}
+
+void weft_dataset_info(const weft_dataset *data, struct weft_dataset_info *out)
+{
+    *out = data->info;
+}
+
+const uint8_t *weft_dataset_pixels(const weft_dataset *data)
+{
+    return data->pixels;
+}
+
+const int32_t *weft_dataset_labels(const weft_dataset *data)
+{
+    return data->labels;
+}
+
+static size_t image_bytes(const struct weft_dataset_info *info)
+{
+    return (size_t)info->height * (size_t)info->width * (size_t)info->channels;
+}
+
+/* Mean and stddev from sums of whole numbers, so in one pass and without rounding
+ * until the end. */
+static void measure(weft_dataset *data)
+{
+    enum {
+        BLOCK = 1 << 16
+    }; /* pixels whose squares fit a 32-bit sum: loops of vectors */
+    struct weft_dataset_info *info = &data->info;
+    size_t channels = (size_t)info->channels;
+    size_t pixels = (size_t)info->count * image_bytes(info) / channels;
+    for (size_t c = 0; c < channels; c++) {
+        uint64_t sum = 0, squares = 0;
+        for (size_t from = 0; from < pixels; from += BLOCK) {
+            const uint8_t *p = data->pixels + from * channels + c;
+            size_t count = pixels - from < BLOCK ? pixels - from : BLOCK;
+            uint32_t block_sum = 0, block_squares = 0;
+            for (size_t i = 0; i < count; i++) {
+                uint32_t value = p[i * channels];
+                block_sum += value;
+                block_squares += value * value;
+            }
+            sum += block_sum;
+            squares += block_squares;
+        }
+        double mean = (double)sum / (double)pixels;
+        double variance = (double)squares / (double)pixels - mean * mean;
+        info->mean[c] = mean / 255;
+        info->stddev[c] = sqrt(variance > 0 ? variance : 0) / 255;
+    }
+}
+
+/* A data set of `info`'s shape with its own copies of the strings; no arrays yet. */
+static enum weft_status create(weft_context *ctx, const struct weft_dataset_info *info,
+                               weft_dataset **out)
+{
+    weft_dataset *data = calloc(1, sizeof(*data));
+    if (!data)
+        return weft_out_of_memory(ctx, "data", sizeof(*data));
+    data->context = ctx;
+    data->info = *info;
+    char **names = calloc((size_t)info->classes, sizeof(*names));
+    data->info.class_names = (const char *const *)names;
+    data->info.source = strdup(info->source);
+    data->info.known_as = strdup(info->known_as);
+    bool whole = names && data->info.source && data->info.known_as;
+    for (int i = 0; whole && i < info->classes; i++) {
+        char number[16];
+        snprintf(number, sizeof(number), "%d", i);
+        names[i] = strdup(info->class_names ? info->class_names[i] : number);
+        whole = names[i];
+    }
+    if (!whole) {
+        weft_dataset_destroy(&data);
+        return weft_out_of_memory(ctx, "data", (size_t)info->classes * sizeof(char *));
+    }
+    *out = data;
+    return WEFT_OK;
+}
+
+/* Gives `data` arrays of its own. */
+static enum weft_status allocate(weft_dataset *data)
+{
+    size_t bytes = (size_t)data->info.count * image_bytes(&data->info);
+    data->pixels = malloc(bytes);
+    data->labels = calloc((size_t)data->info.count, sizeof(*data->labels));
+    return data->pixels && data->labels
+               ? WEFT_OK
+               : weft_out_of_memory(data->context, data->info.source, bytes);
+}
+
+/* Splits "one a line" text in place into at most WEFT_MAX_CLASSES + 1 names. */
+static int split_lines(char *text, const char **names)
+{
+    int count = 0;
+    for (char *line = text; line && *line && count <= WEFT_MAX_CLASSES;) {
+        char *next = strchr(line, '\n');
+        if (next)
+            *next++ = 0;
+        size_t length = strlen(line);
+        while (length && strchr(" \t\r", line[length - 1]))
+            line[--length] = 0;
+        names[count++] = line;
+        line = next;
+    }
+    while (count && !*names[count - 1]) /* empty lines at the end */
+        count--;
+    return count;
+}
+
+static enum weft_status check_names(weft_context *ctx, const char *file,
+                                    const char *const *names, int count, int label)
+{
+    if (count < 2 || count > WEFT_MAX_CLASSES)
+        return weft_fail(ctx, WEFT_ERR_FORMAT, "%s: names %d classes, must be 2 to %d",
+                         file, count, WEFT_MAX_CLASSES);
+    for (int i = 0; i < count; i++)
+        if (!weft_text_is_name(names[i]))
+            return weft_fail(ctx, WEFT_ERR_FORMAT,
+                             "%s, line %d: a name must be 1 to 127 bytes of visible text "
+                             "in UTF-8",
+                             file, i + 1);
+    if (label >= count)
+        return weft_fail(ctx, WEFT_ERR_FORMAT,
+                         "%s: names %d classes, but there is a label %d; add its name",
+                         file, count, label);
+    return WEFT_OK;
+}
+
+static int greatest(const int32_t *labels, int count)
+{
+    int32_t most = 0;
+    for (int i = 0; i < count; i++)
+        most = labels[i] > most ? labels[i] : most;
+    return most;
+}
+
+enum weft_status weft_dataset_take(weft_context *ctx, struct weft_raw_images *raw,
+                                   const char *source,
+                                   const struct weft_class_names_source *naming,
+                                   weft_dataset **out)
+{
+    enum weft_status status = WEFT_OK;
+    weft_dataset *data = NULL;
+    char *text = NULL;
+    const char *lines[WEFT_MAX_CLASSES + 1];
+    const struct weft_known_dataset *release = naming->release;
+    int label = greatest(raw->labels, raw->count);
+    struct weft_dataset_info info = {.count = raw->count,
+                                     .height = raw->height,
+                                     .width = raw->width,
+                                     .channels = raw->channels,
+                                     .classes = label + 1,
+                                     .source = source,
+                                     .known_as = release ? release->name : ""};
+    info.classes = info.classes < naming->least ? naming->least : info.classes;
+    info.classes = info.classes < 2 ? 2 : info.classes;
+    if (release) {
+        info.classes = release->classes;
+        info.class_names = release->class_names;
+    } else if (naming->text) {
+        text = strdup(naming->text);
+        if (!text) {
+            status = weft_out_of_memory(ctx, naming->file, strlen(naming->text));
+            goto done;
+        }
+        info.classes = split_lines(text, lines);
+        info.class_names = lines;
+        status = check_names(ctx, naming->file, lines, info.classes, label);
+    }
+    if (!status)
+        status = create(ctx, &info, &data);
+    if (status)
+        goto done;
+    data->pixels = raw->pixels;
+    data->labels = raw->labels;
+    raw->pixels = NULL;
+    raw->labels = NULL;
+    measure(data);
+    *out = data;
+done:
+    free(text);
+    weft_raw_images_free(raw);
+    return status;
+}
+
+enum weft_status weft_dataset_from_memory(weft_context *context,
+                                          const struct weft_dataset_info *shape,
+                                          const uint8_t *pixels, const int32_t *labels,
+                                          weft_dataset **out)
+{
+    struct weft_dataset_info info = *shape;
+    weft_dataset *data = NULL;
+    size_t bytes;
+    WEFT_REQUIRE(context, pixels && info.count >= 1 && info.count <= WEFT_MAX_IMAGES);
+    WEFT_REQUIRE(context, info.height >= 1 && info.height <= WEFT_MAX_SIDE);
+    WEFT_REQUIRE(context, info.width >= 1 && info.width <= WEFT_MAX_SIDE);
+    WEFT_REQUIRE(context, info.channels >= 1 && info.channels <= WEFT_MAX_CHANNELS);
+    WEFT_REQUIRE(context, info.classes >= 0 && info.classes <= WEFT_MAX_CLASSES);
+    WEFT_REQUIRE(context,
+                 weft_checked_mul(image_bytes(&info), (size_t)info.count, &bytes));
+    for (int i = 0; labels && i < info.count; i++)
+        if (labels[i] < 0 ||
+            labels[i] >= (info.classes ? info.classes : WEFT_MAX_CLASSES))
+            return weft_fail(
+                context, WEFT_ERR_ARG,
+                "weft_dataset_from_memory: label %d is %" PRId32 ", must be 0 to %d", i,
+                labels[i], (info.classes ? info.classes : WEFT_MAX_CLASSES) - 1);
+    if (!info.classes) {
+        info.classes = labels ? greatest(labels, info.count) + 1 : 0;
+        info.classes = info.classes < 2 ? 2 : info.classes;
+        info.class_names = NULL;
+    }
+    for (int i = 0; info.class_names && i < info.classes; i++)
+        WEFT_REQUIRE(context, weft_text_is_name(info.class_names[i]));
+    info.source = info.source ? info.source : "memory";
+    info.known_as = info.known_as ? info.known_as : "";
+    WEFT_REQUIRE(context, weft_text_is_utf8(info.known_as, strlen(info.known_as)));
+    WEFT_TRY(create(context, &info, &data));
+    enum weft_status status = allocate(data);
+    if (status) {
+        weft_dataset_destroy(&data);
+        return status;
+    }
+    memcpy(data->pixels, pixels, bytes);
+    if (labels)
+        memcpy(data->labels, labels, (size_t)info.count * sizeof(*labels));
+    measure(data);
+    *out = data;
+    return WEFT_OK;
+}
+
+enum weft_status weft_dataset_holdout(const weft_dataset *data, int holdout_count,
+                                      uint64_t seed, weft_dataset **first,
+                                      weft_dataset **second)
+{
+    weft_context *ctx = data->context;
+    weft_dataset *part[2] = {NULL, NULL};
+    struct weft_dataset_info info = data->info;
+    size_t bytes = image_bytes(&info);
+    uint32_t count = (uint32_t)info.count;
+    int filled[2] = {0, 0};
+    enum weft_status status = WEFT_OK;
+    WEFT_REQUIRE(ctx, holdout_count > 0 && holdout_count < data->info.count);
+    for (int i = 0; i < 2 && !status; i++) {
+        info.count = i ? holdout_count : data->info.count - holdout_count;
+        status = create(ctx, &info, &part[i]);
+        if (!status)
+            status = allocate(part[i]);
+    }
+    if (status) {
+        weft_dataset_destroy(&part[0]);
+        weft_dataset_destroy(&part[1]);
+        return status;
+    }
+    /* Keys of their own: the parts have nothing to do with the epochs' orders. */
+    struct weft_random key =
+        weft_philox((uint32_t)seed, (uint32_t)(seed >> 32), 0, 0, 0, RANDOM_SPLIT);
+    for (uint32_t i = 0; i < count; i++) {
+        int side =
+            weft_shuffle(i, count, key.v[0], key.v[1], 0) < (uint32_t)holdout_count;
+        size_t to = (size_t)filled[side]++;
+        memcpy(part[side]->pixels + to * bytes, data->pixels + i * bytes, bytes);
+        part[side]->labels[to] = data->labels[i];
+    }
+    measure(part[0]);
+    measure(part[1]);
+    *first = part[0];
+    *second = part[1];
+    return WEFT_OK;
+}
+
+/* A table of images by hash, open addressing; equal images are entered once. */
+struct entry {
+    uint64_t hash;
+    uint32_t image; /* counted from 1; 0: an empty place */
+};
+
+/* The entry of an image, or the empty place where it belongs. */
+static struct entry *find_entry(struct entry *table, size_t mask,
+                                const weft_dataset *data, const uint8_t *image,
+                                uint64_t hash)
+{
+    size_t bytes = image_bytes(&data->info);
+    for (size_t at = hash & mask;; at = (at + 1) & mask) {
+        struct entry *entry = &table[at];
+        if (!entry->image ||
+            (entry->hash == hash &&
+             !memcmp(data->pixels + (entry->image - 1) * bytes, image, bytes)))
+            return entry;
+    }
+}
+
+enum weft_status weft_dataset_overlap(const weft_dataset *train, const weft_dataset *test,
+                                      int *out)
+{
+    const struct weft_dataset_info *a = &train->info, *b = &test->info;
+    size_t bytes = image_bytes(a), size = 2;
+    int count = 0;
+    if (a->height != b->height || a->width != b->width || a->channels != b->channels) {
+        *out = 0;
+        return WEFT_OK;
+    }
+    while (size < 2 * (size_t)a->count)
+        size *= 2;
+    struct entry *table = calloc(size, sizeof(*table));
+    if (!table)
+        return weft_out_of_memory(train->context, "overlap", size * sizeof(*table));
+    for (int i = 0; i < a->count; i++) {
+        const uint8_t *image = train->pixels + (size_t)i * bytes;
+        uint64_t hash = weft_hash64(image, bytes);
+        *find_entry(table, size - 1, train, image, hash) =
+            (struct entry){hash, (uint32_t)i + 1};
+    }
+    for (int i = 0; i < b->count; i++) {
+        const uint8_t *image = test->pixels + (size_t)i * bytes;
+        uint64_t hash = weft_hash64(image, bytes);
+        count += find_entry(table, size - 1, train, image, hash)->image != 0;
+    }
+    free(table);
+    *out = count;
+    return WEFT_OK;
+}

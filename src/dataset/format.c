@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of formats, and what they share. */
+#include "dataset/format.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+const struct weft_format *const weft_formats[] = {
+    &weft_format_idx,
+    &weft_format_npy,
+    &weft_format_csv, /* last: any text is tried as CSV */
+    NULL,
+};
+
+const struct weft_format *weft_format_detect(const struct weft_file *file)
+{
+    for (int i = 0; weft_formats[i]; i++)
+        if (weft_formats[i]->probe(file))
+            return weft_formats[i];
+    return NULL;
+}
+
+void weft_raw_images_free(struct weft_raw_images *raw)
+{
+    free(raw->pixels);
+    free(raw->labels);
+    *raw = (struct weft_raw_images){0};
+}
+
+size_t weft_raw_image_bytes(const struct weft_raw_images *raw)
+{
+    return (size_t)raw->height * (size_t)raw->width * (size_t)raw->channels;
+}
+
+enum weft_status weft_raw_images_set_shape(weft_context *ctx, const char *name,
+                                           const uint64_t *extents, int dimensions,
+                                           size_t each, size_t available,
+                                           struct weft_raw_images *out)
+{
+    static const uint64_t most[] = {WEFT_MAX_IMAGES, WEFT_MAX_SIDE, WEFT_MAX_SIDE,
+                                    WEFT_MAX_CHANNELS};
+    static const char *const what[] = {"images", "rows", "columns", "channels"};
+    size_t need = each;
+    if (dimensions != 3 && dimensions != 4)
+        return weft_fail(ctx, WEFT_ERR_FORMAT,
+                         "%s: has %d dimensions; images have three (images, rows, "
+                         "columns) or four (and channels)",
+                         name, dimensions);
+    for (int i = 0; i < dimensions; i++) {
+        if (extents[i] < 1 || extents[i] > most[i])
+            return weft_fail(ctx, WEFT_ERR_FORMAT,
+                             "%s: has %" PRIu64 " %s, must be 1 to %" PRIu64, name,
+                             extents[i], what[i], most[i]);
+        if (!weft_checked_mul(need, (size_t)extents[i], &need))
+            need = SIZE_MAX;
+    }
+    if (available < need)
+        return weft_fail(ctx, WEFT_ERR_FORMAT,
+                         "%s: cut short: its header promises %zu bytes of images, but "
+                         "%zu are there; fetch it again",
+                         name, need, available);
+    if (available > need)
+        return weft_fail(ctx, WEFT_ERR_FORMAT,
+                         "%s: %zu bytes too many after the %zu of its images; fetch it "
+                         "again",
+                         name, available - need, need);
+    out->count = (int)extents[0];
+    out->height = (int)extents[1];
+    out->width = (int)extents[2];
+    out->channels = dimensions == 4 ? (int)extents[3] : 1;
+    return WEFT_OK;
+}

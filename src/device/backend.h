@@ -1,0 +1,509 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The seam between networks and devices.
+ *
+ * A network is lowered once into a list of launches: each primitive below appends to a
+ * list what the device needs, and nothing runs yet. weft_backend.replay then runs the
+ * list as often as wanted. Geometry is checked above the seam (src/ops); a backend may
+ * assume that what it is given is valid, and assert it.
+ *
+ * Layouts: activations are [image][row][column][channel], convolution weights
+ * [row][column][in / groups][out], dense weights [in][out]. Everything is contiguous.
+ *
+ * Floats are 32 bits. Activations and their gradients may also lie in memory as float16,
+ * each by itself, as its view says: x, other, y, dy, dx and the output of a gate of conv,
+ * dense, pool, act, add, norm, dropout, input and convert. So may w of conv and dense,
+ * and out_w of fold. All arithmetic is that of float32 either way; a value is rounded
+ * once, to nearest even, when it is stored. */
+#ifndef WEFT_DEVICE_BACKEND_H
+#define WEFT_DEVICE_BACKEND_H
+
+#include <weft/device.h>
+#include <weft/net.h>
+
+#include "device/tuning_table.h"
+#include "base/context.h"
+
+/* A buffer of a backend. Every buffer ends in WEFT_BUFFER_PADDING readable bytes beyond
+ * what was asked for, zero at first, so that vector loads need no tails; nothing may be
+ * written there. */
+struct weft_mem;
+enum { WEFT_BUFFER_PADDING = 256, WEFT_ALIGN = 64 };
+
+/* How the floats of a view lie in memory. */
+enum weft_type { WEFT_FLOAT32, WEFT_FLOAT16 };
+
+static inline size_t weft_type_bytes(enum weft_type type)
+{
+    return type == WEFT_FLOAT16 ? 2 : 4;
+}
+
+/* A run of elements inside a buffer, passed by value. `offset` and `count` are in
+ * elements: floats, or what the primitive says. The net aligns offsets to WEFT_ALIGN
+ * bytes; guard zones of the checks keep to that too. `mem` NULL: absent, where the
+ * primitive allows it. */
+struct weft_view {
+    struct weft_mem *mem;
+    size_t offset, count;
+    enum weft_type type; /* of floats; float32 where nothing else is said */
+};
+
+enum weft_act {
+#define ACT(id, name, grad_from_output, f, g) WEFT_ACT_##id,
+#include "shared/activations.def"
+#undef ACT
+    WEFT_ACT_COUNT
+};
+
+/* An activation with its parameter. Zero is the identity. */
+struct weft_activation {
+    enum weft_act act;
+    float negative_slope; /* of leaky_relu where x < 0, greater than 0 */
+};
+
+/* Multiplies a gradient by the derivative of the activation that made `output`: the way a
+ * gradient passes an activation that was fused into the layer before. Identity: nothing,
+ * and `output` is absent. Only activations whose derivative follows from their output. */
+struct weft_act_grad {
+    struct weft_activation activation;
+    struct weft_view output;
+};
+
+/* out_h = (h + pad_top + pad_bottom - dilation_y (r - 1) - 1) / stride_y + 1, rounded
+ * down; out_w likewise. */
+struct weft_conv {
+    int n, h, w, c; /* input: images, rows, columns, channels */
+    int k;          /* filters: output channels */
+    int r, s;       /* window rows and columns */
+    int stride_y, stride_x, dilation_y, dilation_x;
+    int pad_top, pad_left, pad_bottom, pad_right;
+    int groups; /* divides c and k */
+    int out_h, out_w;
+};
+
+enum weft_pool_kind { WEFT_POOL_MAX, WEFT_POOL_MEAN };
+
+/* Places outside the image take no part, neither in a maximum nor in a mean, which is
+ * over the places inside; every window holds at least one. Of equals the first in row
+ * order is the maximum. */
+struct weft_pool {
+    int n, h, w, c;
+    int r, s; /* window; 0: no pooling */
+    int stride_y, stride_x;
+    int pad_top, pad_left, pad_bottom, pad_right;
+    int out_h, out_w;
+    enum weft_pool_kind kind;
+};
+
+/* The places of maxima, window row * s + window column, are bytes as long as these
+ * suffice, and uints in larger windows. */
+static inline size_t weft_pool_argmax_bytes(const struct weft_pool *pool)
+{
+    return pool->r * pool->s <= UINT8_MAX ? sizeof(uint8_t) : sizeof(uint32_t);
+}
+
+struct weft_dense {
+    int n, in, out; /* images, inputs, outputs */
+};
+
+/* A convolution, and what is fused to it: z = x * w + bias, y = pool(act(z)).
+ *
+ * Forward reads x, w, bias and writes y; with a pool, which is of maxima in windows of at
+ * most 255 places, also argmax, unless that is absent. Backward starts from dy, the
+ * gradient at y times act'(y): the gate of the layer behind has been applied. With a pool
+ * it is scattered to the places that argmax names. backward_weights reads x, dy, argmax
+ * and writes dw, dbias; backward_data reads dy, argmax, w and writes dx times `act_grad`.
+ * */
+struct weft_conv_args {
+    struct weft_conv conv;
+    struct weft_activation activation;
+    struct weft_pool pool; /* r == 0: none; else its input is the convolution's output */
+    struct weft_view x, w, bias; /* bias may be absent */
+    struct weft_view y, argmax;
+    struct weft_view dy, dw, dbias, dx; /* dbias is absent with bias */
+    struct weft_act_grad act_grad;
+    bool constant_weights; /* the backend's own: w is, as in weft_command_list */
+};
+
+/* y = act(x w + bias). dy as above; backward_data writes dx = dy w^T times `act_grad`,
+ * backward_weights dw = x^T dy and dbias = column sums of dy. */
+struct weft_dense_args {
+    struct weft_dense dense;
+    struct weft_activation activation;
+    struct weft_view x, w, bias;
+    struct weft_view y;
+    struct weft_view dy, dw, dbias, dx;
+    struct weft_act_grad act_grad;
+};
+
+/* Forward writes y and, of maxima, argmax, unless that is absent. Backward writes all of
+ * dx: of maxima the sum of dy over the windows whose maximum lies there; of means the sum
+ * of dy / (places inside) over the windows that hold the place. */
+struct weft_pool_args {
+    struct weft_pool pool;
+    struct weft_view x, y, argmax, dy, dx;
+};
+
+/* Forward: y = f(x). Backward: dx = dy f'(x, y); reads only what the activation needs,
+ * the other may be absent. dx may be dy. */
+struct weft_act_args {
+    struct weft_activation activation;
+    struct weft_view x, y, dy, dx;
+};
+
+/* y = f(x + other), or y = (x + other) times `act_grad`: one of them is the identity. The
+ * residual of a network, and the sum of what several readers of a tensor give to its
+ * gradient. All are equally long; y may be x or other, and x may be other. */
+struct weft_add_args {
+    struct weft_activation activation;
+    struct weft_act_grad act_grad;
+    struct weft_view x, other, y;
+};
+
+/* Batch normalization over the rows (images times places) of each channel (Ioffe and
+ * Szegedy 2015, arXiv:1502.03167):
+ *
+ *     y = act((x - mean) scale + bias), scale = weight inverse,
+ *     inverse = 1 / sqrt(variance + epsilon)
+ *
+ * Forward takes mean and variance (the mean square of x - mean) of the batch, writes
+ * mean, inverse, scale and y, and moves the running two: running += momentum (batch -
+ * running), with the variance times rows / (rows - 1), unless there is one row. Apply
+ * reads mean, scale and bias and writes y alone. Backward reads x, mean, inverse, scale,
+ * bias and dy, the gradient at y, and writes dweight, dbias and, unless absent, dx; it
+ * works out the derivative of the activation, whichever it is. dx may be dy. */
+struct weft_batch_norm_args {
+    int rows, channels;
+    float momentum, epsilon;
+    struct weft_activation activation;
+    struct weft_view x, weight, bias;
+    struct weft_view running_mean, running_variance;
+    struct weft_view mean, inverse, scale;
+    struct weft_view y;
+    struct weft_view dy, dx, dweight, dbias;
+};
+
+/* Takes a batch normalization at inference into the layer in front, whose weights have
+ * `channels` outputs in each of `rows` rows: out_w = w scale, out_bias = (bias - mean)
+ * scale + shift, with scale = weight / sqrt(variance + epsilon). An absent w is all ones,
+ * an absent bias zeros; out_bias may be absent. */
+struct weft_fold_batch_norm_args {
+    int rows, channels;
+    float epsilon;
+    struct weft_view w, bias;
+    struct weft_view weight, shift, mean, variance; /* of the normalization */
+    struct weft_view out_w, out_bias;
+};
+
+/* y[i] = uniform(i) < rate ? 0 : x[i] / (1 - rate), with uniform(i) = word i % 4 of
+ * weft_philox(seed, counter (i / 4, step, layer, RANDOM_DROPOUT)). Forward and backward
+ * are the same. y may be x. */
+struct weft_dropout_args {
+    float rate; /* 0 <= rate < 1 */
+    unsigned layer;
+    struct weft_view state; /* seed and step */
+    struct weft_view x, y;
+};
+
+/* y = x, from one type of floats to another, or a copy. */
+struct weft_cast_args {
+    struct weft_view x, y;
+};
+
+/* Row by row, subtracting the row's maximum first. y may be x. */
+struct weft_softmax_args {
+    int n, classes;
+    struct weft_view x, y;
+};
+
+/* Cross-entropy of softmax(logits) against q = (1 - smoothing) [class is the label] +
+ * smoothing / classes. loss[i] = -sum q log p; correct[i] (uint) = 1 if the first largest
+ * logit is the label's; dlogits = (p - q) 2^loss_scale_log2 / n, absent where not wanted.
+ * */
+struct weft_loss_args {
+    int n, classes;
+    float label_smoothing;
+    int loss_scale_log2; /* above 0 where small gradients are to lie in float16 */
+    struct weft_view logits;
+    struct weft_view labels; /* int */
+    struct weft_view dlogits, loss, correct;
+};
+
+/* Makes a batch: row i is image weft_shuffle((step % steps_per_epoch) * n + i, count,
+ * seed, epoch = step / steps_per_epoch), or image i where `state` is absent. x = pixel
+ * * scale[channel] + shift[channel], as a multiplication and an addition rounded apart or
+ * together. With a `state` it is the first launch of a training step, and takes over the
+ * powers for `update`. */
+struct weft_batch_args {
+    int n, count, pixels, channels; /* pixels: h * w * channels of an image */
+    int steps_per_epoch;
+    float scale[4], shift[4];      /* channel c uses [c % channels] */
+    struct weft_view state;        /* absent: in order */
+    struct weft_view bytes;        /* count * pixels bytes */
+    struct weft_view labels;       /* count ints; absent: no labels */
+    struct weft_view x;            /* n * pixels floats */
+    struct weft_view batch_labels; /* n ints */
+};
+
+/* The last launch of a step, over all weights: w, g, m, v are equally long, and g is
+ * 2^loss_scale_log2 times the gradient. Adam's bias
+ * correction takes its powers from the state. m alone is used by SGD. Where n > 0 it
+ * keeps the account too: writes (mean of loss, sum of correct) of the n rows into the
+ * ring, summed in a fixed order; multiplies the powers by the betas for the next step;
+ * counts the step. */
+struct weft_optimizer_step_args {
+    struct weft_optimizer optimizer; /* `rate` is ignored: the state has it */
+    int loss_scale_log2;
+    struct weft_view state, w, g, m, v;
+    int n;
+    struct weft_view loss, correct;
+};
+
+/* What a device can do at best, for roofs: launches that do nothing useful. `shape` is
+ * one of a kind's variants (vectors, accumulators, work-groups), any of which may be the
+ * best. All is done `rounds` times in one launch. READ sums x, COPY copies it to y, the
+ * others need but a word in y. */
+enum weft_probe_kind {
+    WEFT_PROBE_FMA, /* multiply-adds in registers */
+    WEFT_PROBE_READ,
+    WEFT_PROBE_COPY,
+    WEFT_PROBE_EMPTY, /* a launch */
+    WEFT_PROBE_COUNT
+};
+enum { WEFT_PROBE_VARIANTS = 8 };
+struct weft_probe_args {
+    enum weft_probe_kind kind;
+    int shape; /* below WEFT_PROBE_VARIANTS */
+    int rounds;
+    struct weft_view x, y; /* x.count is a multiple of 2^11 floats a compute unit */
+};
+
+/* What a part of a step does. An op that has its gradients from one launch is in
+ * BACKWARD. APPLY is what forward is at inference, where it differs. */
+enum weft_phase {
+    WEFT_PHASE_BATCH,
+    WEFT_PHASE_FWD,
+    WEFT_PHASE_FWD_INFERENCE,
+    WEFT_PHASE_LOSS,
+    WEFT_PHASE_BWD,
+    WEFT_PHASE_BWD_WEIGHTS,
+    WEFT_PHASE_BWD_DATA,
+    WEFT_PHASE_OPTIMIZER,
+    WEFT_PHASE_COUNT
+};
+extern const char *const weft_phase_names[WEFT_PHASE_COUNT]; /* "backward-weights" */
+
+/* Launches that were recorded from here to the next mark belong together. */
+struct weft_list_segment {
+    int first; /* launch */
+    int node;  /* of the graph; -1: of none */
+    enum weft_phase phase;
+};
+
+/* What a launch is, for people. */
+struct weft_launch_description {
+    char kernel[64];
+    char config[256]; /* of algorithm and tunables, for its primitive; may be "" */
+};
+
+/* What every backend's list begins with. */
+struct weft_command_list {
+    struct weft_device *device;
+    struct weft_list_segment *segments; /* freed by weft_command_list_free */
+    int segment_count;
+    int launches;           /* kernels or calls a replay */
+    size_t workspace_bytes; /* what the primitives need besides their arguments: their
+                             largest need */
+    int winograd; /* convolutions in tiles of so many outputs a side or fewer, which err
+                     more than the sums of their products do; 0: none */
+    bool tf32x3;  /* products of matrix units, which err by 12 roundings each, and
+                          whose sums are cut (cl/lib/mma.h) */
+    /* gradients of weights are read by updates of this list alone: they may be left
+     * in parts, which the update adds. Set by who records the list */
+    bool defer_weight_grad_reduction;
+    bool constant_weights; /* weights stay the same from replay to replay, */
+    bool weights_dirty;   /* but have changed since the last: what is made of them is made
+                         anew. Both set by who records the list */
+    uint64_t config_hash; /* of the kernels that do the work, hashed: lists of one network
+                             on one device give the same bits where they are equal */
+    struct weft_problems *problems; /* not NULL: primitives append nothing, but enter here
+                                       what may be tuned (tuning.h) */
+    const char *config; /* not NULL: how to do what may be tuned, for trials */
+};
+
+/* list.c. Begins a new part of the list; a `node` of WEFT_SEGMENT_SAME_NODE is that of
+ * the mark before. */
+enum { WEFT_SEGMENT_SAME_NODE = -2 };
+enum weft_status weft_list_begin_segment(struct weft_command_list *list, int node,
+                                         enum weft_phase phase);
+void weft_command_list_free(struct weft_command_list *list);
+
+/* What every backend's device begins with. */
+struct weft_device {
+    weft_context *context;
+    const struct weft_backend *backend;
+    struct weft_device_info info;
+    size_t allocated;               /* bytes that live in its buffers */
+    enum weft_kernel_family family; /* never AUTO */
+    enum weft_gemm_provider gemm;
+    /* not 0: kernels and their tunables are drawn by this seed among all that can do
+     * the work, for checks */
+    uint32_t random_config_seed;
+    struct weft_tuning *tuning; /* NULL: defaults alone */
+};
+
+/* A found device: what open() needs is in `handle`. */
+struct weft_device_candidate {
+    struct weft_device_info info;
+    const struct weft_backend *backend;
+    void *handle; /* the backend's; cl_device_id */
+};
+
+struct weft_devices; /* device.c */
+enum weft_status weft_devices_add(weft_context *ctx,
+                                  const struct weft_device_candidate *found);
+enum weft_status weft_device_diagnostic_add(weft_context *ctx, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Every slot is filled by every backend, but for `tuner`. */
+struct weft_backend {
+    const char *name;
+    const struct weft_tuner *tuner; /* NULL: it has nothing to choose */
+
+    /* Finds devices and adds them and notes to the context. A driver that fails is a
+     * note, not a failure. */
+    enum weft_status (*enumerate)(weft_context *ctx);
+    enum weft_status (*open)(weft_context *ctx, const struct weft_device_candidate *found,
+                             const struct weft_device_params *params,
+                             struct weft_device **out);
+    void (*close)(struct weft_device *device);
+
+    /* Memory, zero at first. Only read and wait wait; write takes a copy of `from`.
+     * Offsets and sizes in bytes. */
+    enum weft_status (*alloc)(struct weft_device *device, size_t bytes,
+                              struct weft_mem **out);
+    void (*free)(struct weft_device *device, struct weft_mem *mem);
+    enum weft_status (*write)(struct weft_device *device, struct weft_mem *to,
+                              size_t offset, const void *from, size_t bytes);
+    /* The same without waiting: `from` must stay as it is until the next read or wait. */
+    enum weft_status (*write_async)(struct weft_device *device, struct weft_mem *to,
+                                    size_t offset, const void *from, size_t bytes);
+    enum weft_status (*read)(struct weft_device *device, void *to, struct weft_mem *from,
+                             size_t offset, size_t bytes);
+    enum weft_status (*wait)(struct weft_device *device);
+
+    /* Lists. Between create and seal primitives append; seal allocates scratch and binds
+     * arguments; then replay only enqueues. */
+    enum weft_status (*list_create)(struct weft_device *device,
+                                    struct weft_command_list **out);
+    enum weft_status (*list_finalize)(struct weft_command_list *list);
+    enum weft_status (*replay)(struct weft_command_list *list);
+    /* Only the launches from `first` up to, not with, `end`. */
+    enum weft_status (*replay_range)(struct weft_command_list *list, int first, int end);
+    /* Seconds of replays of one-launch lists by the device's own time_replays, NaN where
+     * the driver gives none, and by the wall clock. NULL: there is no such time_replays.
+     * */
+    enum weft_status (*time_replays)(struct weft_command_list *list, int replays,
+                                     double *device, double *wall);
+    void (*describe_launch)(const struct weft_command_list *list, int index,
+                            struct weft_launch_description *out);
+    void (*list_destroy)(struct weft_command_list *list);
+
+    /* Primitives. */
+    enum weft_status (*make_batch)(struct weft_command_list *list,
+                                   const struct weft_batch_args *args);
+    enum weft_status (*conv_forward)(struct weft_command_list *list,
+                                     const struct weft_conv_args *args);
+    enum weft_status (*conv_backward_data)(struct weft_command_list *list,
+                                           const struct weft_conv_args *args);
+    enum weft_status (*conv_backward_weights)(struct weft_command_list *list,
+                                              const struct weft_conv_args *args);
+    enum weft_status (*dense_forward)(struct weft_command_list *list,
+                                      const struct weft_dense_args *args);
+    enum weft_status (*dense_backward_data)(struct weft_command_list *list,
+                                            const struct weft_dense_args *args);
+    enum weft_status (*dense_backward_weights)(struct weft_command_list *list,
+                                               const struct weft_dense_args *args);
+    enum weft_status (*pool_forward)(struct weft_command_list *list,
+                                     const struct weft_pool_args *args);
+    enum weft_status (*pool_backward)(struct weft_command_list *list,
+                                      const struct weft_pool_args *args);
+    enum weft_status (*act_forward)(struct weft_command_list *list,
+                                    const struct weft_act_args *args);
+    enum weft_status (*act_backward)(struct weft_command_list *list,
+                                     const struct weft_act_args *args);
+    enum weft_status (*add)(struct weft_command_list *list,
+                            const struct weft_add_args *args);
+    enum weft_status (*batch_norm_forward)(struct weft_command_list *list,
+                                           const struct weft_batch_norm_args *args);
+    enum weft_status (*batch_norm_inference)(struct weft_command_list *list,
+                                             const struct weft_batch_norm_args *args);
+    enum weft_status (*batch_norm_backward)(struct weft_command_list *list,
+                                            const struct weft_batch_norm_args *args);
+    enum weft_status (*fold_batch_norm)(struct weft_command_list *list,
+                                        const struct weft_fold_batch_norm_args *args);
+    enum weft_status (*cast)(struct weft_command_list *list,
+                             const struct weft_cast_args *args);
+    enum weft_status (*dropout)(struct weft_command_list *list,
+                                const struct weft_dropout_args *args);
+    enum weft_status (*softmax)(struct weft_command_list *list,
+                                const struct weft_softmax_args *args);
+    enum weft_status (*loss)(struct weft_command_list *list,
+                             const struct weft_loss_args *args);
+    enum weft_status (*optimizer_step)(struct weft_command_list *list,
+                                       const struct weft_optimizer_step_args *args);
+
+    /* `work` is what a replay does: floating-point operations or bytes; 0: there is no
+     * such shape here, and nothing was appended. */
+    enum weft_status (*probe)(struct weft_command_list *list,
+                              const struct weft_probe_args *args, double *work);
+};
+
+extern const struct weft_backend weft_backend_cpu;
+extern const struct weft_backend
+    weft_backend_opencl; /* a stub where weft was built without OpenCL */
+
+/* "leaky-relu", and whether the derivative follows from the output. */
+extern const char *const weft_act_names[WEFT_ACT_COUNT];
+extern const bool weft_act_grad_from_output[WEFT_ACT_COUNT];
+
+/* A product is a convolution of `n` images of one place with a window of one place;
+ * `groups` products side by side are one of so many groups. */
+static inline struct weft_conv weft_conv_from_gemm(int n, int c, int k, int groups)
+{
+    return (struct weft_conv){
+        .n = n,
+        .h = 1,
+        .w = 1,
+        .c = c,
+        .k = k,
+        .r = 1,
+        .s = 1,
+        .stride_y = 1,
+        .stride_x = 1,
+        .dilation_y = 1,
+        .dilation_x = 1,
+        .groups = groups,
+        .out_h = 1,
+        .out_w = 1,
+    };
+}
+
+/* A dense layer is one. */
+static inline struct weft_conv_args weft_dense_as_conv(const struct weft_dense_args *a)
+{
+    return (struct weft_conv_args){
+        .conv = weft_conv_from_gemm(a->dense.n, a->dense.in, a->dense.out, 1),
+        .activation = a->activation,
+        .x = a->x,
+        .w = a->w,
+        .bias = a->bias,
+        .y = a->y,
+        .dy = a->dy,
+        .dw = a->dw,
+        .dbias = a->dbias,
+        .dx = a->dx,
+        .act_grad = a->act_grad,
+    };
+}
+
+#endif

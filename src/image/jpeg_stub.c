@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Stands for jpeg.c where weft is built without libjpeg-turbo. */
+#include "image/image.h"
+
+#include <string.h>
+
+static bool probe(const uint8_t *bytes, size_t size)
+{
+    return size >= 3 && !memcmp(bytes, "\xff\xd8\xff", 3);
+}
+
+static enum weft_status decode(weft_context *ctx, const char *name, const uint8_t *bytes,
+                               size_t size, struct weft_image *out)
+{
+    (void)bytes, (void)size, (void)out;
+    return weft_fail(ctx, WEFT_ERR_FORMAT,
+                     "%s: is a JPEG, which this build cannot read; build weft with "
+                     "libjpeg-turbo, or convert it to PGM or PPM",
+                     name);
+}
+
+const struct weft_decoder weft_decoder_jpeg = {"JPEG", probe, decode};

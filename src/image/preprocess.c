@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Bringing an image to a network's input the way the Fashion-MNIST images were made
+ * (Xiao, Rasul and Vollgraf 2017, arXiv:1708.07747, section 2): trim the background,
+ * scale the longer side to fit, centre, negate. */
+#include "image/image.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    TOLERANCE = 20,     /* how far from the background is still background */
+    UNEVEN_PERCENT = 25 /* of the border that may be something else */
+};
+
+struct box {
+    int top, left, height, width;
+};
+
+/* What the border tells: for each channel the color as a plane over the image, so that
+ * light which falls off to one side is still a background. */
+struct background {
+    double plane[3][3]; /* at the middle, and what is added towards bottom and right */
+    bool uneven;
+};
+
+static const uint8_t *pixel_at(const struct weft_image *p, int y, int x)
+{
+    return p->pixels + ((size_t)y * (size_t)p->width + (size_t)x) * (size_t)p->channels;
+}
+
+/* -0.5 to 0.5. */
+static double relative(double place, int extent)
+{
+    return (place + 0.5) / extent - 0.5;
+}
+
+/* The background's color at a place, in the image's channels. */
+static void color_at(const struct background *background, const struct weft_image *p,
+                     double y, double x, double *color)
+{
+    double down = relative(y, p->height), across = relative(x, p->width);
+    for (int c = 0; c < p->channels; c++) {
+        const double *plane = background->plane[c];
+        color[c] = plane[0] + down * plane[1] + across * plane[2];
+    }
+}
+
+static bool is_near(const struct background *background, const struct weft_image *p,
+                    int y, int x, int tolerance)
+{
+    double color[3] = {0};
+    const uint8_t *pixel = pixel_at(p, y, x);
+    color_at(background, p, y, x, color);
+    for (int c = 0; c < p->channels; c++)
+        if (fabs(pixel[c] - color[c]) > tolerance)
+            return false;
+    return true;
+}
+
+/* Walks along the frame of the image, `depth` pixels deep: the place after (y, x);
+ * false after the last. */
+static bool next_in_frame(const struct weft_image *p, int depth, int *y, int *x)
+{
+    bool inside = *y >= depth && *y < p->height - depth;
+    ++*x;
+    if (inside && *x == depth && p->width > 2 * depth)
+        *x = p->width - depth;
+    if (*x == p->width) {
+        *x = 0;
+        ++*y;
+    }
+    return *y < p->height;
+}
+
+/* The median color of the frame. */
+static struct background median_of_frame(const struct weft_image *p, int depth)
+{
+    size_t counts[3][256] = {{0}}, total = 0;
+    struct background result = {.uneven = false};
+    int y = 0, x = 0;
+    do {
+        for (int c = 0; c < p->channels; c++)
+            counts[c][pixel_at(p, y, x)[c]]++;
+        total++;
+    } while (next_in_frame(p, depth, &y, &x));
+    for (int c = 0; c < p->channels; c++) {
+        size_t below = 0;
+        int value = 0;
+        while ((below += counts[c][value]) * 2 < total)
+            value++;
+        result.plane[c][0] = value;
+    }
+    return result;
+}
+
+/* Solves the normal equations m a = b of a plane, symmetric and of order 3, in place. A
+ * pivot that vanishes (an image one pixel wide) leaves its coefficient at 0. */
+static void solve(double m[3][3], double b[3], double a[3])
+{
+    for (int i = 0; i < 3; i++)
+        for (int k = i + 1; k < 3; k++) {
+            double factor = m[i][i] > 1e-9 ? m[k][i] / m[i][i] : 0;
+            for (int j = i; j < 3; j++)
+                m[k][j] -= factor * m[i][j];
+            b[k] -= factor * b[i];
+        }
+    for (int i = 2; i >= 0; i--) {
+        double rest = b[i];
+        for (int j = i + 1; j < 3; j++)
+            rest -= m[i][j] * a[j];
+        a[i] = m[i][i] > 1e-9 ? rest / m[i][i] : 0;
+    }
+}
+
+/* The planes that fit best, by least squares, those pixels of the frame that are near the
+ * planes so far. */
+static void refine(struct background *background, const struct weft_image *p, int depth,
+                   int tolerance)
+{
+    double m[3][3] = {{0}}, b[3][3] = {{0}};
+    int y = 0, x = 0;
+    do {
+        if (!is_near(background, p, y, x, tolerance))
+            continue;
+        double term[3] = {1, relative(y, p->height), relative(x, p->width)};
+        for (int i = 0; i < 3; i++) {
+            for (int j = 0; j < 3; j++)
+                m[i][j] += term[i] * term[j];
+            for (int c = 0; c < p->channels; c++)
+                b[c][i] += term[i] * pixel_at(p, y, x)[c];
+        }
+    } while (next_in_frame(p, depth, &y, &x));
+    if (m[0][0] < 1)
+        return;
+    for (int c = 0; c < p->channels; c++) {
+        double copy[3][3];
+        memcpy(copy, m, sizeof(copy));
+        solve(copy, b[c], background->plane[c]);
+    }
+}
+
+static struct background look_at_border(const struct weft_image *p)
+{
+    /* Wide at first, so that the fall of the light is found from the median on. */
+    static const int tolerances[] = {3 * TOLERANCE, 2 * TOLERANCE, TOLERANCE, TOLERANCE};
+    int shorter = p->height < p->width ? p->height : p->width;
+    int depth = 1 + shorter / 100, y = 0, x = 0;
+    size_t total = 0, other = 0;
+    struct background result = median_of_frame(p, depth);
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(tolerances); i++)
+        refine(&result, p, depth, tolerances[i]);
+    do {
+        other += !is_near(&result, p, y, x, TOLERANCE);
+        total++;
+    } while (next_in_frame(p, depth, &y, &x));
+    result.uneven = other * 100 > total * UNEVEN_PERCENT;
+    if (result.uneven)
+        result = median_of_frame(p, depth), result.uneven = true;
+    return result;
+}
+
+/* The first and the last place with more than a few counts; false if there is none. */
+static bool ends(const int *counts, int size, int few, int *first, int *extent)
+{
+    int last = size - 1;
+    *first = 0;
+    while (*first < size && counts[*first] <= few)
+        ++*first;
+    while (last > *first && counts[last] <= few)
+        last--;
+    *extent = last - *first + 1;
+    return *first < size;
+}
+
+/* The smallest box around what is not background. Rows and columns with only specks of it
+ * do not count. */
+static enum weft_status trim(weft_context *ctx, const struct weft_image *p,
+                             const struct background *background, struct box *box)
+{
+    size_t size = (size_t)p->height + (size_t)p->width;
+    int *rows = calloc(size, sizeof(*rows));
+    if (!rows)
+        return weft_out_of_memory(ctx, "fit", size * sizeof(*rows));
+    int *columns = rows + p->height;
+    struct box found;
+    for (int y = 0; y < p->height; y++)
+        for (int x = 0; x < p->width; x++)
+            if (!is_near(background, p, y, x, TOLERANCE)) {
+                rows[y]++;
+                columns[x]++;
+            }
+    if (ends(rows, p->height, p->width / 256, &found.top, &found.height) &&
+        ends(columns, p->width, p->height / 256, &found.left, &found.width))
+        *box = found;
+    free(rows);
+    return WEFT_OK;
+}
+
+/* Red, green, blue to grey as ITU-R BT.601 weighs them; the weights add up to 1, so that
+ * grey stays what it is. */
+static double to_grey(const double *color)
+{
+    return 0.299 * color[0] + 0.587 * color[1] + 0.114 * color[2];
+}
+
+/* The mean of the image over [y0, y1) x [x0, x1), each channel for itself. */
+static void average(const struct weft_image *p, double y0, double y1, double x0,
+                    double x1, double *mean)
+{
+    double sum[3] = {0}, total = 0;
+    for (int y = (int)y0; y < p->height && y < y1; y++) {
+        double high = fmin(y + 1, y1) - fmax(y, y0);
+        for (int x = (int)x0; x < p->width && x < x1; x++) {
+            double area = high * (fmin(x + 1, x1) - fmax(x, x0));
+            const uint8_t *pixel = pixel_at(p, y, x);
+            for (int c = 0; c < p->channels; c++)
+                sum[c] += area * pixel[c];
+            total += area;
+        }
+    }
+    for (int c = 0; c < p->channels; c++)
+        mean[c] = sum[c] / total;
+}
+
+/* From the image's channels to those that are wanted. */
+static void convert(const double *from, int from_channels, int channels, double *to)
+{
+    for (int c = 0; c < channels; c++)
+        to[c] = from_channels == channels ? from[c]
+                : from_channels == 1      ? from[0]
+                                          : to_grey(from);
+}
+
+/* How values come to the output. With an even background that ends up dark, it becomes
+ * 0 and the rest is stretched to keep its range; else values are kept or negated. */
+struct tone {
+    bool invert, level;
+};
+
+static uint8_t apply(const struct tone *tone, double value, double background)
+{
+    if (tone->invert) {
+        value = 255 - value;
+        background = 255 - background;
+    }
+    background = fmin(fmax(background, 0), 254);
+    if (tone->level)
+        value = value <= background ? 0 : (value - background) * 255 / (255 - background);
+    return (uint8_t)floor(fmin(fmax(value, 0), 255) + 0.5);
+}
+
+/* What is wanted: an output of this shape. */
+struct frame {
+    int height, width, channels;
+};
+
+/* Scales `box` of the image into the middle of the output, which is filled. */
+static void place(const struct weft_image *p, const struct background *background,
+                  const struct box *box, const struct tone *tone,
+                  const struct frame *frame, uint8_t *out)
+{
+    double scale =
+        fmin((double)frame->height / box->height, (double)frame->width / box->width);
+    int rows = (int)fmax(1, floor(box->height * scale + 0.5));
+    int columns = (int)fmax(1, floor(box->width * scale + 0.5));
+    int top = (frame->height - rows) / 2, left = (frame->width - columns) / 2;
+    double step_y = (double)box->height / rows, step_x = (double)box->width / columns;
+    for (int i = -top; i < frame->height - top; i++)
+        for (int j = -left; j < frame->width - left; j++, out += frame->channels) {
+            double mean[3] = {0}, color[3] = {0}, value[3], zero[3];
+            double y = box->top + i * step_y, x = box->left + j * step_x;
+            bool inside = i >= 0 && i < rows && j >= 0 && j < columns;
+            if (inside) {
+                average(p, y, y + step_y, x, x + step_x, mean);
+                color_at(background, p, y + (step_y - 1) / 2, x + (step_x - 1) / 2,
+                         color);
+            } else {
+                color_at(background, p, (p->height - 1) / 2.0, (p->width - 1) / 2.0,
+                         color);
+            }
+            convert(color, p->channels, frame->channels, zero);
+            convert(inside ? mean : color, p->channels, frame->channels, value);
+            for (int c = 0; c < frame->channels; c++)
+                out[c] = apply(tone, value[c], zero[c]);
+        }
+}
+
+enum weft_status weft_image_preprocess(weft_context *context,
+                                       const struct weft_image *image,
+                                       enum weft_invert invert, int height, int width,
+                                       int channels, uint8_t *out,
+                                       struct weft_preprocess_info *fit)
+{
+    enum { MOST = 65535 };
+    WEFT_REQUIRE(context, image && image->pixels && out);
+    WEFT_REQUIRE(context, image->height >= 1 && image->width >= 1);
+    WEFT_REQUIRE(context, image->channels == 1 || image->channels == 3);
+    WEFT_REQUIRE(context, height >= 1 && height <= MOST && width >= 1 && width <= MOST);
+    WEFT_REQUIRE(context, channels == 1 || channels == 3);
+
+    struct frame frame = {height, width, channels};
+    struct box box = {0, 0, image->height, image->width};
+    struct tone tone = {.invert = invert == WEFT_INVERT_YES};
+    struct background background = {.uneven = false};
+    struct weft_preprocess_info did = {0};
+    if (image->height != height || image->width != width) {
+        double color[3] = {0}, grey;
+        background = look_at_border(image);
+        color_at(&background, image, (image->height - 1) / 2.0, (image->width - 1) / 2.0,
+                 color);
+        convert(color, image->channels, 1, &grey);
+        if (invert == WEFT_INVERT_AUTO)
+            tone.invert = grey > 127;
+        tone.level = !background.uneven && tone.invert == (grey > 127);
+        if (!background.uneven)
+            WEFT_TRY(trim(context, image, &background, &box));
+        did.uneven_background = background.uneven;
+        did.resized = true;
+    }
+    did.cropped = box.height != image->height || box.width != image->width;
+    did.inverted = tone.invert;
+    place(image, &background, &box, &tone, &frame, out);
+    if (fit)
+        *fit = did;
+    return WEFT_OK;
+}

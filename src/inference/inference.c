@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Running a network forward. */
+#include "inference/inference.h"
+
+#include "util/clock.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+
+struct weft_normalization weft_normalize(const double *mean, const double *stddev)
+{
+    struct weft_normalization n;
+    for (int c = 0; c < WEFT_MAX_CHANNELS; c++) {
+        double spread = stddev[c] > 0 ? stddev[c] : 1.0;
+        n.scale[c] = (float)(1.0 / (255.0 * spread));
+        n.shift[c] = (float)(-mean[c] / spread);
+    }
+    return n;
+}
+
+enum weft_status weft_plan_alloc(struct weft_device *device, const struct weft_net *net,
+                                 const struct weft_plan *plan, struct weft_mem **out)
+{
+    uint64_t limit = device->info.max_alloc_bytes;
+    const uint64_t spare = WEFT_BUFFER_PADDING + WEFT_ALIGN; /* what a backend may add */
+    if (limit && plan->bytes + spare > limit) {
+        size_t room = limit > spare ? (size_t)(limit - spare) : 0;
+        int fits =
+            weft_plan_largest_batch(net, plan->batch, plan->training, plan->type, room);
+        return weft_fail(
+            device->context, WEFT_ERR_NOMEM,
+            "%s at batch %d needs a buffer of %.1f MiB, %.1f MiB more than %s "
+            "gives; a batch of %d would fit",
+            net->name, plan->batch, (double)plan->bytes / 1048576,
+            (double)(plan->bytes + spare - limit) / 1048576, device->info.name, fits);
+    }
+    return device->backend->alloc(device, plan->bytes, out);
+}
+
+static enum weft_status lower(struct weft_inference *inference,
+                              const struct weft_net *net,
+                              const struct weft_normalization *normalization)
+{
+    struct weft_device *device = inference->device;
+    struct weft_batch_args input = {
+        .n = inference->batch,
+        .count = inference->batch,
+        .pixels = (int)inference->image_bytes,
+        .channels = net->input.c,
+        .bytes = {inference->pixels, 0,
+                  (size_t)inference->batch * inference->image_bytes},
+        .x = weft_plan_step_view(inference->plan, &inference->buffers, TENSOR_X),
+    };
+    for (int c = 0; c < WEFT_MAX_CHANNELS; c++) {
+        input.scale[c] = normalization->scale[c];
+        input.shift[c] = normalization->shift[c];
+    }
+    WEFT_TRY(device->backend->list_create(device, &inference->list));
+    inference->list->constant_weights = inference->list->weights_dirty = true;
+    WEFT_TRY(weft_list_begin_segment(inference->list, -1, WEFT_PHASE_BATCH));
+    WEFT_TRY(device->backend->make_batch(inference->list, &input));
+    WEFT_TRY(weft_plan_forward(inference->plan, &inference->buffers, inference->list));
+    return device->backend->list_finalize(inference->list);
+}
+
+static enum weft_status prepare(struct weft_inference *inference)
+{
+    struct weft_device *device = inference->device;
+    size_t bytes = inference->plan->graph.prepared * sizeof(float);
+    if (!bytes)
+        return WEFT_OK;
+    WEFT_TRY(device->backend->alloc(device, bytes, &inference->buffers.prepared));
+    WEFT_TRY(device->backend->list_create(device, &inference->prepare));
+    WEFT_TRY(weft_plan_record_weight_preparation(inference->plan, &inference->buffers,
+                                                 inference->prepare));
+    WEFT_TRY(device->backend->list_finalize(inference->prepare));
+    return weft_inference_refresh(inference);
+}
+
+enum weft_status weft_inference_create(struct weft_device *device,
+                                       const struct weft_net *net,
+                                       struct weft_mem *weights,
+                                       const struct weft_normalization *normalization,
+                                       int batch, enum weft_type type,
+                                       struct weft_inference **out)
+{
+    struct weft_inference *inference = calloc(1, sizeof(*inference));
+    if (!inference)
+        return weft_out_of_memory(device->context, "predictor", sizeof(*inference));
+    inference->device = device;
+    inference->batch = batch;
+    inference->classes = net->graph.nodes[net->graph.count - 1].out.c;
+    inference->image_bytes = weft_shape_count(net->input);
+    inference->buffers.weights = weights;
+    size_t rows = (size_t)batch * (size_t)inference->classes;
+    enum weft_status status =
+        weft_plan_create(net, batch, false, false, type, &inference->plan);
+    if (status)
+        goto fail;
+    inference->rows = malloc(rows * sizeof(*inference->rows));
+    if (!inference->rows) {
+        status = weft_out_of_memory(device->context, "predictor", rows * sizeof(float));
+        goto fail;
+    }
+    if ((status = weft_plan_alloc(device, net, inference->plan,
+                                  &inference->buffers.activations)) ||
+        (status = device->backend->alloc(device, (size_t)batch * inference->image_bytes,
+                                         &inference->pixels)) ||
+        (status = prepare(inference)) || (status = lower(inference, net, normalization)))
+        goto fail;
+    *out = inference;
+    return WEFT_OK;
+
+fail:
+    weft_inference_destroy(&inference);
+    return status;
+}
+
+/* In float16 what was prepared stands for the weights. */
+static enum weft_status release_fp32_weights(struct weft_inference *inference,
+                                             struct weft_mem **weights)
+{
+    const struct weft_backend *backend = inference->device->backend;
+    if (inference->plan->type != WEFT_FLOAT16)
+        return WEFT_OK;
+    WEFT_TRY(backend->wait(inference->device));
+    if (inference->prepare)
+        backend->list_destroy(inference->prepare);
+    backend->free(inference->device, *weights);
+    inference->prepare = NULL;
+    inference->buffers.weights = *weights = NULL;
+    return WEFT_OK;
+}
+
+enum weft_status weft_inference_create_with_weights(
+    struct weft_device *device, const struct weft_net *net, const float *from,
+    const struct weft_normalization *normalization, int batch, enum weft_type type,
+    struct weft_mem **weights, struct weft_inference **out)
+{
+    const struct weft_backend *backend = device->backend;
+    size_t bytes = weft_graph_floats(&net->graph) * sizeof(float);
+    *weights = NULL;
+    *out = NULL;
+    WEFT_TRY(backend->alloc(device, bytes, weights));
+    enum weft_status status = backend->write(device, *weights, 0, from, bytes);
+    if (!status)
+        status =
+            weft_inference_create(device, net, *weights, normalization, batch, type, out);
+    if (!status)
+        status = release_fp32_weights(*out, weights);
+    if (!status)
+        return WEFT_OK;
+    weft_inference_destroy(out);
+    if (*weights)
+        backend->free(device, *weights);
+    *weights = NULL;
+    return status;
+}
+
+bool weft_probabilities_match(const float *half, const float *full, int rows, int classes,
+                              double *difference)
+{
+    static const double most = 0x1p-6;
+    *difference = 0;
+    for (int i = 0; i < rows; i++, half += classes, full += classes) {
+        int best = 0;
+        for (int c = 0; c < classes; c++) {
+            double off = fabs((double)half[c] - (double)full[c]);
+            if (!(off <= *difference)) /* NaN too */
+                *difference = isfinite(off) ? off : INFINITY;
+            best = half[c] > half[best] ? c : best;
+        }
+        for (int c = 0; c < classes; c++)
+            if ((double)full[c] - (double)full[best] > most)
+                *difference = INFINITY;
+    }
+    return *difference <= most;
+}
+
+enum weft_status weft_inference_refresh(struct weft_inference *inference)
+{
+    if (inference->list)
+        inference->list->weights_dirty = true;
+    return inference->prepare ? inference->device->backend->replay(inference->prepare)
+                              : WEFT_OK;
+}
+
+void weft_inference_destroy(struct weft_inference **inference)
+{
+    struct weft_inference *i = *inference;
+    if (!i)
+        return;
+    if (i->list)
+        i->device->backend->list_destroy(i->list);
+    if (i->prepare)
+        i->device->backend->list_destroy(i->prepare);
+    if (i->buffers.prepared)
+        i->device->backend->free(i->device, i->buffers.prepared);
+    if (i->pixels)
+        i->device->backend->free(i->device, i->pixels);
+    if (i->buffers.activations)
+        i->device->backend->free(i->device, i->buffers.activations);
+    weft_plan_destroy(&i->plan);
+    free(i->rows);
+    free(i);
+    *inference = NULL;
+}
+
+/* At most one batch. What is left of the batch keeps older images; their rows are not
+ * read. */
+static enum weft_status run_batch(struct weft_inference *inference, const uint8_t *pixels,
+                                  int count, float *probabilities)
+{
+    const struct weft_backend *backend = inference->device->backend;
+    struct weft_view out = weft_plan_output(inference->plan, &inference->buffers);
+    size_t row = (size_t)inference->classes * sizeof(float);
+    WEFT_TRY(backend->write_async(inference->device, inference->pixels, 0, pixels,
+                                  (size_t)count * inference->image_bytes));
+    WEFT_TRY(backend->replay(inference->list));
+    return backend->read(inference->device, probabilities, out.mem,
+                         out.offset * sizeof(float), (size_t)count * row);
+}
+
+enum weft_status weft_inference_run(struct weft_inference *inference,
+                                    const uint8_t *pixels, int count,
+                                    float *probabilities)
+{
+    for (int done = 0, n; done < count; done += n) {
+        n = count - done < inference->batch ? count - done : inference->batch;
+        WEFT_TRY(run_batch(inference, pixels + (size_t)done * inference->image_bytes, n,
+                           probabilities + (size_t)done * (size_t)inference->classes));
+    }
+    return WEFT_OK;
+}
+
+/* Enters one row of probabilities and its true class; the loss of the row. */
+static double judge(struct weft_eval *eval, const float *row, int label)
+{
+    int best = 0;
+    for (int c = 1; c < eval->classes; c++)
+        if (row[c] > row[best])
+            best = c;
+    eval->correct += best == label;
+    eval->confusion[(size_t)label * (size_t)eval->classes + (size_t)best]++;
+    /* A NaN must stay one; a probability that underflowed must not make an infinity. */
+    return -log(row[label] < FLT_MIN ? (double)FLT_MIN : (double)row[label]);
+}
+
+enum weft_status weft_inference_evaluate(struct weft_inference *inference,
+                                         const weft_dataset *data, struct weft_eval *out)
+{
+    weft_context *ctx = inference->device->context;
+    struct weft_dataset_info info;
+    weft_dataset_info(data, &info);
+    const struct weft_shape *in = &inference->plan->input;
+    if (info.height != in->h || info.width != in->w || info.channels != in->c)
+        return weft_fail(
+            ctx, WEFT_ERR_ARG, "%s: images of %dx%dx%d do not fit a network for %dx%dx%d",
+            info.source, info.height, info.width, info.channels, in->h, in->w, in->c);
+    size_t classes = (size_t)inference->classes;
+    struct weft_eval eval = {.count = info.count, .classes = inference->classes};
+    eval.confusion = calloc(classes * classes, sizeof(*eval.confusion));
+    if (!eval.confusion)
+        return weft_out_of_memory(ctx, "evaluation", classes * classes * sizeof(int64_t));
+    const uint8_t *pixels = weft_dataset_pixels(data);
+    const int32_t *labels = weft_dataset_labels(data);
+    enum weft_status status = WEFT_OK;
+    double start = weft_clock_seconds(), loss = 0;
+    for (int i = 0, n; i < info.count && !status; i += n) {
+        n = info.count - i < inference->batch ? info.count - i : inference->batch;
+        status = run_batch(inference, pixels + (size_t)i * inference->image_bytes, n,
+                           inference->rows);
+        for (int k = 0; k < n && !status; k++) {
+            if (labels[i + k] < 0 || labels[i + k] >= inference->classes)
+                status =
+                    weft_fail(ctx, WEFT_ERR_ARG,
+                              "%s: image %d is of class %d, the network knows 0 to %d",
+                              info.source, i + k, labels[i + k], inference->classes - 1);
+            else
+                loss +=
+                    judge(&eval, inference->rows + (size_t)k * classes, labels[i + k]);
+        }
+    }
+    if (status) {
+        weft_eval_free(&eval);
+        return status;
+    }
+    eval.seconds = weft_clock_seconds() - start;
+    eval.accuracy = (double)eval.correct / info.count;
+    eval.standard_error = sqrt(eval.accuracy * (1 - eval.accuracy) / info.count);
+    eval.loss = loss / info.count;
+    *out = eval;
+    return WEFT_OK;
+}
+
+void weft_eval_free(struct weft_eval *eval)
+{
+    free(eval->confusion);
+    *eval = (struct weft_eval){0};
+}

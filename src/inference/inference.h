@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A network planned forward only, on weights that somebody else owns: what predictors and
+ * the evaluation of a trainer share. */
+#ifndef WEFT_INFERENCE_INFERENCE_H
+#define WEFT_INFERENCE_INFERENCE_H
+
+#include "net/plan.h"
+
+#include <weft/model.h>
+
+/* How an image's bytes become the network's input: x = byte * scale + shift, by channel.
+ */
+struct weft_normalization {
+    float scale[WEFT_MAX_CHANNELS], shift[WEFT_MAX_CHANNELS];
+};
+
+/* From mean and stddev of pixels in 0..1. */
+struct weft_normalization weft_normalize(const double *mean, const double *stddev);
+
+struct weft_inference {
+    struct weft_device *device;
+    struct weft_plan *plan;
+    struct weft_buffers buffers; /* weights is borrowed */
+    struct weft_mem *pixels;     /* one batch */
+    struct weft_command_list *list;
+    struct weft_command_list *prepare; /* NULL: nothing is made of the weights */
+    int batch, classes;
+    size_t image_bytes;
+    float *rows; /* host: batch x classes */
+};
+
+enum weft_status weft_inference_create(struct weft_device *device,
+                                       const struct weft_net *net,
+                                       struct weft_mem *weights,
+                                       const struct weft_normalization *normalization,
+                                       int batch, enum weft_type type,
+                                       struct weft_inference **out);
+/* From weights of the host that will not change. *weights is to be freed after it; NULL
+ * where nothing reads them any more, as in float16. */
+enum weft_status weft_inference_create_with_weights(
+    struct weft_device *device, const struct weft_net *net, const float *from,
+    const struct weft_normalization *normalization, int batch, enum weft_type type,
+    struct weft_mem **weights, struct weft_inference **out);
+/* The weights have changed: makes anew what inference makes of them. */
+enum weft_status weft_inference_refresh(struct weft_inference *inference);
+void weft_inference_destroy(struct weft_inference **inference);
+
+/* Whether probabilities that were made in float16 are right beside those of float32: all
+ * are finite, none differs by more than 1/64, and what is likeliest is so in both, or as
+ * near to that as this. `difference`: the largest. */
+bool weft_probabilities_match(const float *half, const float *full, int rows, int classes,
+                              double *difference);
+
+/* Any count of images; count x classes probabilities. Waits. */
+enum weft_status weft_inference_run(struct weft_inference *inference,
+                                    const uint8_t *pixels, int count,
+                                    float *probabilities);
+
+enum weft_status weft_inference_evaluate(struct weft_inference *inference,
+                                         const weft_dataset *data, struct weft_eval *out);
+
+/* Allocates the activation buffer of a plan; the sentence of a failure says which batch
+ * would fit. */
+enum weft_status weft_plan_alloc(struct weft_device *device, const struct weft_net *net,
+                                 const struct weft_plan *plan, struct weft_mem **out);
+
+#endif

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Using trained models: on the device that was asked for, or on the faster of two, and in
+ * float32, float16 or the faster of these. */
+#include "inference/inference.h"
+#include "model/model.h"
+#include "lab/ab_timing.h"
+#include "shared/random.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The model on one device. */
+struct engine {
+    struct weft_device *device;
+    struct weft_mem *weights; /* NULL in float16 */
+    struct weft_inference *inference;
+    const uint8_t *pixels; /* of a race under way */
+};
+
+struct weft_predictor {
+    struct engine engine;       /* who serves */
+    struct weft_device *host;   /* ours, if it does; else NULL */
+    double difference, speedup; /* of float16, if it was tried */
+};
+
+static void engine_free(struct engine *engine)
+{
+    weft_inference_destroy(&engine->inference);
+    if (engine->weights)
+        engine->device->backend->free(engine->device, engine->weights);
+}
+
+static enum weft_status engine_init(struct engine *engine, struct weft_device *device,
+                                    const struct weft_model *model, int batch,
+                                    enum weft_type type)
+{
+    struct weft_normalization normalization = weft_normalize(model->mean, model->stddev);
+    *engine = (struct engine){.device = device};
+    return weft_inference_create_with_weights(device, model->net, model->weights,
+                                              &normalization, batch, type,
+                                              &engine->weights, &engine->inference);
+}
+
+/* A batch, once. */
+static enum weft_status run_engine(void *runner)
+{
+    const struct engine *engine = runner;
+    const uint8_t *pixels = engine->pixels;
+    return weft_inference_run(engine->inference, pixels, engine->inference->batch,
+                              engine->inference->rows);
+}
+
+static enum weft_status ab_compare(struct engine *first, struct engine *second,
+                                   const uint8_t *pixels, struct weft_ab_result *out)
+{
+    first->pixels = second->pixels = pixels;
+    enum weft_status status = weft_ab_compare(run_engine, (void *[]){first, second}, out);
+    first->pixels = second->pixels = NULL;
+    return status;
+}
+
+/* A batch of the images that were given, over and over; or of noise, each image
+ * weaker than the one before, eight times, and then from black and white on again. */
+static enum weft_status make_images(const struct weft_inference *inference,
+                                    const struct weft_predictor_params *params,
+                                    uint8_t **out)
+{
+    size_t image = inference->image_bytes, bytes = (size_t)inference->batch * image;
+    uint8_t *pixels = malloc(bytes);
+    if (!pixels)
+        return weft_out_of_memory(inference->device->context, "predictor", bytes);
+    for (size_t i = 0; i < bytes; i++) {
+        struct weft_random r = weft_philox(0, 0, (uint32_t)(i / 4), 0, 0, RANDOM_VERIFY);
+        unsigned weaker = (unsigned)(i / image % 9);
+        unsigned noise = r.v[i % 4] >> 24;
+        pixels[i] = (uint8_t)(weaker ? noise >> (weaker - 1) : noise & 128 ? 255 : 0);
+    }
+    if (params->pixels && params->pixel_count > 0)
+        for (int i = 0; i < inference->batch; i++)
+            memcpy(pixels + (size_t)i * image,
+                   params->pixels + (size_t)(i % params->pixel_count) * image, image);
+    *out = pixels;
+    return WEFT_OK;
+}
+
+/* Whether `half` answers as `full` does. */
+static enum weft_status compare(const struct engine *full, const struct engine *half,
+                                const uint8_t *pixels, double *difference, bool *agrees)
+{
+    struct weft_inference *a = full->inference, *b = half->inference;
+    WEFT_TRY(weft_inference_run(a, pixels, a->batch, a->rows));
+    WEFT_TRY(weft_inference_run(b, pixels, b->batch, b->rows));
+    *agrees =
+        weft_probabilities_match(b->rows, a->rows, a->batch, a->classes, difference);
+    return WEFT_OK;
+}
+
+/* Float32 serves; float16 takes its place if it is right and faster. */
+static enum weft_status choose_precision(struct weft_predictor *p,
+                                         const struct weft_model *model,
+                                         const struct weft_predictor_params *params)
+{
+    struct engine half;
+    uint8_t *pixels = NULL;
+    struct weft_ab_result result = {0};
+    bool agrees = false;
+    WEFT_TRY(engine_init(&half, p->engine.device, model, p->engine.inference->batch,
+                         WEFT_FLOAT16));
+    enum weft_status status = make_images(p->engine.inference, params, &pixels);
+    if (!status)
+        status = compare(&p->engine, &half, pixels, &p->difference, &agrees);
+    if (!status && agrees)
+        status = ab_compare(&p->engine, &half, pixels, &result);
+    struct engine discarded = half;
+    p->speedup = result.speedup;
+    if (!status && weft_ab_significant(&result)) {
+        discarded = p->engine;
+        p->engine = half;
+    }
+    free(pixels);
+    engine_free(&discarded);
+    return status;
+}
+
+enum weft_status weft_predictor_create(weft_device *device, const weft_model *model,
+                                       const struct weft_predictor_params *params,
+                                       weft_predictor **out)
+{
+    static const struct weft_predictor_params none = {0};
+    params = params ? params : &none;
+    WEFT_REQUIRE(device->context, params->batch >= 0);
+    struct weft_predictor *p = calloc(1, sizeof(*p));
+    if (!p)
+        return weft_out_of_memory(device->context, "predictor", sizeof(*p));
+    enum weft_type type =
+        params->precision == WEFT_PRECISION_FLOAT16 ? WEFT_FLOAT16 : WEFT_FLOAT32;
+    enum weft_status status =
+        engine_init(&p->engine, device, model, params->batch ? params->batch : 1, type);
+    if (!status && params->precision == WEFT_PRECISION_AUTO)
+        status = choose_precision(p, model, params);
+    if (status)
+        weft_predictor_destroy(&p);
+    else
+        *out = p;
+    return status;
+}
+
+void weft_predictor_destroy(weft_predictor **predictor)
+{
+    if (!*predictor)
+        return;
+    engine_free(&(*predictor)->engine);
+    weft_device_close(&(*predictor)->host);
+    free(*predictor);
+    *predictor = NULL;
+}
+
+void weft_predictor_info(const weft_predictor *p, struct weft_predictor_info *out)
+{
+    const struct weft_plan *plan = p->engine.inference->plan;
+    bool half = plan->type == WEFT_FLOAT16;
+    size_t kept = half ? 0 : weft_graph_floats(&plan->graph);
+    *out = (struct weft_predictor_info){
+        .precision = half ? WEFT_PRECISION_FLOAT16 : WEFT_PRECISION_FLOAT32,
+        .host = p->engine.device->info.kind == WEFT_DEVICE_HOST,
+        .weight_bytes = (kept + plan->graph.prepared) * sizeof(float),
+        .activation_bytes = plan->bytes,
+        .difference = p->difference,
+        .speedup = p->speedup,
+    };
+}
+
+enum weft_status weft_predictor_autoselect_backend(weft_predictor *p,
+                                                   const weft_model *model, bool *host)
+{
+    static const struct weft_predictor_params none = {0};
+    struct weft_device *device = NULL;
+    struct engine candidate;
+    uint8_t *pixels = NULL;
+    struct weft_ab_result result = {0};
+    bool wins = false;
+    *host = p->host || p->engine.device->info.kind == WEFT_DEVICE_HOST;
+    if (*host || p->engine.device->info.kind != WEFT_DEVICE_CPU)
+        return WEFT_OK;
+    WEFT_TRY(weft_device_open_host(p->engine.device->context, &device));
+    enum weft_status status =
+        engine_init(&candidate, device, model, p->engine.inference->batch, WEFT_FLOAT32);
+    if (!status) {
+        status = make_images(p->engine.inference, &none, &pixels);
+        if (!status)
+            status = ab_compare(&p->engine, &candidate, pixels, &result);
+        wins = !status && result.speedup > 1;
+        struct engine discarded = wins ? p->engine : candidate;
+        if (wins) {
+            p->engine = candidate;
+            p->host = device;
+        }
+        free(pixels);
+        engine_free(&discarded);
+    }
+    if (!wins)
+        weft_device_close(&device);
+    *host = wins;
+    return status;
+}
+
+enum weft_status weft_predictor_run(weft_predictor *predictor, const uint8_t *pixels,
+                                    int count, float *probabilities)
+{
+    WEFT_REQUIRE(predictor->engine.device->context, count >= 0);
+    return weft_inference_run(predictor->engine.inference, pixels, count, probabilities);
+}
+
+enum weft_status weft_predictor_evaluate(weft_predictor *predictor,
+                                         const weft_dataset *data, struct weft_eval *out)
+{
+    return weft_inference_evaluate(predictor->engine.inference, data, out);
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Trained models from files. */
+#include "model/model.h"
+#include "model/metadata.h"
+#include "model/weights.h"
+
+#include "util/text.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static enum weft_status bad(const struct weft_model *model, const char *note)
+{
+    return weft_fail(model->ctx, WEFT_ERR_FORMAT,
+                     "%s: has no valid note \"%s\": not a model that weft wrote",
+                     model->file.path, note);
+}
+
+static enum weft_status read_net(struct weft_model *model)
+{
+    const char *text = weft_safetensors_metadata(&model->file, META_TEXT);
+    const char *input = weft_safetensors_metadata(&model->file, META_INPUT);
+    const char *name = weft_safetensors_metadata(&model->file, META_NAME);
+    struct weft_net_params params = {.name = name && weft_text_is_name(name) ? name
+                                                                             : "network"};
+    if (!text)
+        return bad(model, META_TEXT);
+    if (!input ||
+        sscanf(input, "%d %d %d", &params.height, &params.width, &params.channels) != 3 ||
+        params.height < 1 || params.width < 1 || params.channels < 1 ||
+        params.height > 65535 || params.width > 65535 ||
+        params.channels > WEFT_MAX_CHANNELS)
+        return bad(model, META_INPUT);
+    return weft_net_create(model->ctx, text, &params, &model->net);
+}
+
+static enum weft_status read_classes(struct weft_model *model)
+{
+    const char *text = weft_safetensors_metadata(&model->file, META_CLASSES);
+    struct weft_net_info info;
+    weft_net_info(model->net, &info);
+    model->classes = text ? json_loads(text, 0, NULL) : NULL;
+    size_t count = json_array_size(model->classes);
+    if (count != (size_t)info.classes)
+        return bad(model, META_CLASSES);
+    model->class_names = calloc(count, sizeof(*model->class_names));
+    if (!model->class_names)
+        return weft_out_of_memory(model->ctx, "model", count * sizeof(char *));
+    for (size_t i = 0; i < count; i++) {
+        const char *name = json_string_value(json_array_get(model->classes, i));
+        if (!name || !weft_text_is_name(name))
+            return bad(model, META_CLASSES);
+        model->class_names[i] = name;
+    }
+    return WEFT_OK;
+}
+
+static enum weft_status read_numbers(struct weft_model *model, const char *note,
+                                     double *out)
+{
+    const char *text = weft_safetensors_metadata(&model->file, note);
+    for (int c = 0; c < model->net->input.c; c++) {
+        char *end = NULL;
+        out[c] = text ? weft_number_read(text, &end) : NAN;
+        if (end == text || !isfinite(out[c]))
+            return bad(model, note);
+        text = end;
+    }
+    return WEFT_OK;
+}
+
+static enum weft_status read_model(struct weft_model *model, const char *path)
+{
+    WEFT_TRY(weft_safetensors_open(model->ctx, path, &model->file));
+    WEFT_TRY(read_net(model));
+    WEFT_TRY(read_classes(model));
+    WEFT_TRY(read_numbers(model, META_MEAN, model->mean));
+    WEFT_TRY(read_numbers(model, META_STDDEV, model->stddev));
+    size_t bytes = weft_graph_floats(&model->net->graph) * sizeof(float);
+    model->weights = malloc(bytes);
+    if (!model->weights)
+        return weft_out_of_memory(model->ctx, path, bytes);
+    return weft_tensors_load(&model->file, &model->net->graph, "", WEFT_ALL, false,
+                             model->weights);
+}
+
+enum weft_status weft_model_load(weft_context *ctx, const char *path, weft_model **out)
+{
+    WEFT_REQUIRE(ctx, path);
+    struct weft_model *model = calloc(1, sizeof(*model));
+    if (!model)
+        return weft_out_of_memory(ctx, path, sizeof(*model));
+    model->ctx = ctx;
+    enum weft_status status = read_model(model, path);
+    if (status)
+        weft_model_destroy(&model);
+    else
+        *out = model;
+    return status;
+}
+
+void weft_model_destroy(weft_model **model)
+{
+    if (!*model)
+        return;
+    weft_safetensors_free(&(*model)->file);
+    weft_net_destroy(&(*model)->net);
+    json_decref((*model)->classes);
+    free((*model)->class_names);
+    free((*model)->weights);
+    free(*model);
+    *model = NULL;
+}
+
+void weft_model_info(const weft_model *model, struct weft_model_info *out)
+{
+    const char *step = weft_model_metadata(model, META_STEP);
+    const char *per_epoch = weft_model_metadata(model, META_EPOCH);
+    const char *release = weft_model_metadata(model, META_DATASET);
+    *out = (struct weft_model_info){
+        .net = model->net,
+        .class_names = model->class_names,
+        .dataset_known_as = release && weft_text_is_name(release) ? release : "",
+        .step = step ? strtoll(step, NULL, 10) : 0,
+    };
+    long steps = per_epoch ? strtol(per_epoch, NULL, 10) : 0;
+    out->epochs = steps > 0 ? (double)out->step / (double)steps : 0;
+    memcpy(out->mean, model->mean, sizeof(out->mean));
+    memcpy(out->stddev, model->stddev, sizeof(out->stddev));
+}
+
+const char *weft_model_metadata(const weft_model *model, const char *name)
+{
+    return weft_safetensors_metadata(&model->file, name);
+}

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reading and writing safetensors files. */
+#include "model/safetensors.h"
+
+#include "util/file.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { LENGTH_BYTES = 8, HEADER_ALIGN = 64, HEADER_LIMIT = 1 << 20 };
+static const size_t file_limit = (size_t)16 << 30;
+
+static json_t *describe(const struct weft_tensor *t, size_t at)
+{
+    json_t *shape = json_array();
+    for (int i = 0; i < t->rank; i++)
+        json_array_append_new(shape, json_integer(t->extent[i]));
+    return json_pack("{s:s, s:o, s:[I, I]}", "dtype", "F32", "shape", shape,
+                     "data_offsets", (json_int_t)at,
+                     (json_int_t)(at + t->count * sizeof(float)));
+}
+
+/* The header as text, to be freed, and the size of all numbers; NULL without memory. */
+static char *header_text(json_t *notes, const struct weft_tensor *tensors, int count,
+                         size_t *data)
+{
+    json_t *header = json_object();
+    bool whole = !json_object_set(header, "__metadata__", notes);
+    *data = 0;
+    for (int i = 0; i < count; i++) {
+        json_t *entry = describe(&tensors[i], *data);
+        whole = !json_object_set_new(header, tensors[i].name, entry) && whole;
+        *data += tensors[i].count * sizeof(float);
+    }
+    char *text = whole ? json_dumps(header, JSON_COMPACT) : NULL;
+    json_decref(header);
+    return text;
+}
+
+enum weft_status weft_safetensors_write(weft_context *ctx, const char *path,
+                                        json_t *notes, const struct weft_tensor *tensors,
+                                        int count)
+{
+    size_t data;
+    char *text = header_text(notes, tensors, count, &data);
+    if (!text)
+        return weft_out_of_memory(ctx, path, HEADER_LIMIT);
+    size_t length = strlen(text);
+    size_t padded =
+        (LENGTH_BYTES + length + HEADER_ALIGN - 1) / HEADER_ALIGN * HEADER_ALIGN -
+        LENGTH_BYTES;
+    size_t size = LENGTH_BYTES + padded + data;
+    uint8_t *bytes = padded > HEADER_LIMIT ? NULL : malloc(size);
+    if (!bytes) {
+        free(text);
+        return padded > HEADER_LIMIT ? weft_fail(ctx, WEFT_ERR_ARG,
+                                                 "%s: the notes are larger than %d bytes",
+                                                 path, HEADER_LIMIT)
+                                     : weft_out_of_memory(ctx, path, size);
+    }
+    for (int i = 0; i < LENGTH_BYTES; i++)
+        bytes[i] = (uint8_t)(padded >> 8 * i);
+    memcpy(bytes + LENGTH_BYTES, text, length);
+    memset(bytes + LENGTH_BYTES + length, ' ', padded - length);
+    uint8_t *at = bytes + LENGTH_BYTES + padded;
+    for (int i = 0; i < count; i++) {
+        memcpy(at, tensors[i].values, tensors[i].count * sizeof(float));
+        at += tensors[i].count * sizeof(float);
+    }
+    enum weft_status status = weft_file_write(ctx, path, bytes, size);
+    free(bytes);
+    free(text);
+    return status;
+}
+
+static enum weft_status bad(const struct weft_safetensors *file, const char *why)
+{
+    return weft_fail(file->ctx, WEFT_ERR_FORMAT,
+                     "%s: %s: not a whole safetensors file; take another copy",
+                     file->path, why);
+}
+
+/* Bytes of one number of a type that the format knows; 0 for any other. */
+static size_t type_bytes(const char *type)
+{
+    static const struct {
+        const char *name;
+        size_t bytes;
+    } types[] = {{"F64", 8}, {"F32", 4}, {"F16", 2}, {"BF16", 2}, {"I64", 8},
+                 {"I32", 4}, {"I16", 2}, {"I8", 1},  {"U64", 8},  {"U32", 4},
+                 {"U16", 2}, {"U8", 1},  {"BOOL", 1}};
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(types); i++)
+        if (!strcmp(type, types[i].name))
+            return types[i].bytes;
+    return 0;
+}
+
+/* Where an entry's numbers lie; false if the entry is not one. */
+static bool entry_range(json_t *entry, size_t *begin, size_t *end)
+{
+    const char *type;
+    json_t *shape;
+    json_int_t from, to;
+    if (json_unpack(entry, "{s:s, s:o, s:[I, I!]}", "dtype", &type, "shape", &shape,
+                    "data_offsets", &from, &to) ||
+        !json_is_array(shape) || from < 0 || to < from)
+        return false;
+    size_t bytes = type_bytes(type), i;
+    json_t *extent;
+    json_array_foreach(shape, i, extent)
+    {
+        json_int_t n = json_integer_value(extent);
+        if (!json_is_integer(extent) || n < 0 ||
+            !weft_checked_mul(bytes, (size_t)n, &bytes))
+            return false;
+    }
+    *begin = (size_t)from;
+    *end = (size_t)to;
+    return type_bytes(type) && bytes == *end - *begin;
+}
+
+struct range {
+    size_t begin, end;
+};
+
+static int by_begin(const void *left, const void *right)
+{
+    const struct range *a = left, *b = right;
+    if (a->begin != b->begin)
+        return a->begin < b->begin ? -1 : 1;
+    return a->end < b->end ? -1 : a->end > b->end;
+}
+
+/* All entries valid, side by side from 0 to `size`, no holes. */
+static enum weft_status check_entries(const struct weft_safetensors *file, size_t size)
+{
+    size_t count = 0, at = 0;
+    struct range *ranges = calloc(json_object_size(file->header) + 1, sizeof(*ranges));
+    if (!ranges)
+        return weft_out_of_memory(file->ctx, file->path, sizeof(*ranges));
+    const char *name, *why = NULL;
+    json_t *entry;
+    json_object_foreach(file->header, name, entry)
+    {
+        if (!strcmp(name, "__metadata__"))
+            continue;
+        if (!entry_range(entry, &ranges[count].begin, &ranges[count].end))
+            why = "an entry of the header is not valid";
+        count++;
+    }
+    qsort(ranges, count, sizeof(*ranges), by_begin);
+    for (size_t i = 0; i < count && !why; i++) {
+        if (ranges[i].begin != at || ranges[i].end > size)
+            why = "the tensors do not lie side by side within the file";
+        at = ranges[i].end;
+    }
+    free(ranges);
+    if (!why && at != size)
+        why = "the tensors do not end where the file ends";
+    return why ? bad(file, why) : WEFT_OK;
+}
+
+static enum weft_status check_notes(const struct weft_safetensors *file)
+{
+    const char *name;
+    json_t *note, *notes = json_object_get(file->header, "__metadata__");
+    if (notes && !json_is_object(notes))
+        return bad(file, "the notes are no table");
+    json_object_foreach(notes, name, note)
+    {
+        if (!json_is_string(note))
+            return bad(file, "a note is no text");
+    }
+    return WEFT_OK;
+}
+
+static enum weft_status read_header(struct weft_safetensors *file, size_t size)
+{
+    if (size < LENGTH_BYTES)
+        return bad(file, "it is shorter than 8 bytes");
+    uint64_t length = 0;
+    for (int i = LENGTH_BYTES; i-- > 0;)
+        length = length << 8 | file->bytes[i];
+    if (length > HEADER_LIMIT || length > size - LENGTH_BYTES)
+        return bad(file, "the header is longer than the file or 1 MiB");
+    json_error_t error;
+    file->header = json_loadb((const char *)file->bytes + LENGTH_BYTES, (size_t)length,
+                              JSON_REJECT_DUPLICATES, &error);
+    if (!json_is_object(file->header))
+        return bad(file, "the header is no JSON object");
+    file->data = LENGTH_BYTES + (size_t)length;
+    WEFT_TRY(check_notes(file));
+    return check_entries(file, size - file->data);
+}
+
+enum weft_status weft_safetensors_open(weft_context *ctx, const char *path,
+                                       struct weft_safetensors *out)
+{
+    struct weft_file raw;
+    WEFT_TRY(weft_file_read(ctx, path, file_limit, &raw));
+    *out =
+        (struct weft_safetensors){.ctx = ctx, .path = strdup(path), .bytes = raw.bytes};
+    enum weft_status status = out->path ? read_header(out, raw.size)
+                                        : weft_out_of_memory(ctx, path, strlen(path));
+    if (status)
+        weft_safetensors_free(out);
+    return status;
+}
+
+void weft_safetensors_free(struct weft_safetensors *file)
+{
+    json_decref(file->header);
+    free(file->bytes);
+    free(file->path);
+    *file = (struct weft_safetensors){0};
+}
+
+const char *weft_safetensors_metadata(const struct weft_safetensors *file,
+                                      const char *name)
+{
+    return json_string_value(
+        json_object_get(json_object_get(file->header, "__metadata__"), name));
+}
+
+enum weft_status weft_safetensors_find(const struct weft_safetensors *file,
+                                       const char *name, int rank, const int *extent,
+                                       const uint8_t **out)
+{
+    json_t *entry = json_object_get(file->header, name);
+    json_t *shape = json_object_get(entry, "shape");
+    if (!entry)
+        return weft_fail(file->ctx, WEFT_ERR_FORMAT,
+                         "%s: has no tensor \"%s\", which its network needs", file->path,
+                         name);
+    bool fits = !strcmp(json_string_value(json_object_get(entry, "dtype")), "F32") &&
+                json_array_size(shape) == (size_t)rank;
+    for (int i = 0; fits && i < rank; i++)
+        fits = json_integer_value(json_array_get(shape, (size_t)i)) == extent[i];
+    if (!fits)
+        return weft_fail(file->ctx, WEFT_ERR_FORMAT,
+                         "%s: tensor \"%s\" has not the type F32 and the shape that its "
+                         "network needs",
+                         file->path, name);
+    json_t *offsets = json_object_get(entry, "data_offsets");
+    *out =
+        file->bytes + file->data + (size_t)json_integer_value(json_array_get(offsets, 0));
+    return WEFT_OK;
+}

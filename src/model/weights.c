@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Weights to tensors and back. */
+#include "model/weights.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { NAME_BYTES = 64 };
+
+/* A node's params, and what they are called. */
+static const struct {
+    const char *name;
+    size_t offset;
+    bool trained;
+} kinds[] = {{"weight", offsetof(struct weft_node, weight), true},
+             {"bias", offsetof(struct weft_node, bias), true},
+             {"running_mean", offsetof(struct weft_node, mean), false},
+             {"running_var", offsetof(struct weft_node, variance), false}};
+
+static const struct weft_param *param_of(const struct weft_node *node, size_t kind)
+{
+    return (const struct weft_param *)((const char *)node + kinds[kind].offset);
+}
+
+static size_t native_index(const struct weft_node *node, size_t kind, size_t i)
+{
+    const struct weft_param *param = param_of(node, kind);
+    return param->at +
+           (node->op->to_native_index ? node->op->to_native_index(node, param, i) : i);
+}
+
+/* Whether the node has a tensor of this kind that is asked for. */
+static bool has(const struct weft_node *node, size_t kind, enum weft_tensor_filter part)
+{
+    return param_of(node, kind)->count && (kinds[kind].trained || part == WEFT_ALL);
+}
+
+static enum weft_status add(weft_context *ctx, const struct weft_node *node, size_t kind,
+                            const char *prefix, const float *weights,
+                            struct weft_tensors *tensors)
+{
+    const struct weft_param *param = param_of(node, kind);
+    char *name = malloc(NAME_BYTES);
+    float *values = malloc(param->count * sizeof(*values));
+    if (!name || !values) {
+        free(name);
+        free(values);
+        return weft_out_of_memory(ctx, "model", param->count * sizeof(*values));
+    }
+    snprintf(name, NAME_BYTES, "%s%s.%s", prefix, node->name, kinds[kind].name);
+    for (size_t i = 0; i < param->count; i++)
+        values[i] = weights[native_index(node, kind, i)];
+    struct weft_tensor *tensor = &tensors->list[tensors->count++];
+    *tensor = (struct weft_tensor){
+        .name = name, .rank = param->rank, .count = param->count, .values = values};
+    memcpy(tensor->extent, param->extent, sizeof(tensor->extent));
+    return WEFT_OK;
+}
+
+enum weft_status weft_tensors_add(weft_context *ctx, const struct weft_graph *graph,
+                                  const char *prefix, enum weft_tensor_filter part,
+                                  const float *weights, struct weft_tensors *tensors)
+{
+    size_t room = (size_t)tensors->count + (size_t)graph->count * WEFT_ARRAY_SIZE(kinds);
+    struct weft_tensor *more = realloc(tensors->list, room * sizeof(*more));
+    if (!more)
+        return weft_out_of_memory(ctx, "model", room * sizeof(*more));
+    tensors->list = more;
+    for (int n = 0; n < graph->count; n++)
+        for (size_t kind = 0; kind < WEFT_ARRAY_SIZE(kinds); kind++)
+            if (has(&graph->nodes[n], kind, part))
+                WEFT_TRY(add(ctx, &graph->nodes[n], kind, prefix, weights, tensors));
+    return WEFT_OK;
+}
+
+void weft_tensors_free(struct weft_tensors *tensors)
+{
+    for (int i = 0; i < tensors->count; i++) {
+        free((char *)tensors->list[i].name);
+        free((float *)tensors->list[i].values);
+    }
+    free(tensors->list);
+    *tensors = (struct weft_tensors){0};
+}
+
+static enum weft_status take(const struct weft_safetensors *file,
+                             const struct weft_node *node, size_t kind,
+                             const char *prefix, bool finite, float *weights)
+{
+    const struct weft_param *param = param_of(node, kind);
+    char name[NAME_BYTES];
+    snprintf(name, sizeof(name), "%s%s.%s", prefix, node->name, kinds[kind].name);
+    const uint8_t *bytes;
+    WEFT_TRY(weft_safetensors_find(file, name, param->rank, param->extent, &bytes));
+    size_t odd = 0;
+    for (size_t i = 0; i < param->count; i++) {
+        float value;
+        memcpy(&value, bytes + i * sizeof(value), sizeof(value));
+        odd += !isfinite(value);
+        weights[native_index(node, kind, i)] = value;
+    }
+    if (!odd)
+        return WEFT_OK;
+    if (finite)
+        return weft_fail(
+            file->ctx, WEFT_ERR_FORMAT,
+            "%s: tensor \"%s\" holds %zu numbers that are not finite: training "
+            "blew up; go back to an earlier file",
+            file->path, name, odd);
+    weft_log_message(file->ctx, WEFT_LOG_WARN,
+                     "%s: tensor \"%s\" holds %zu numbers that are not finite",
+                     file->path, name, odd);
+    return WEFT_OK;
+}
+
+enum weft_status weft_tensors_load(const struct weft_safetensors *file,
+                                   const struct weft_graph *graph, const char *prefix,
+                                   enum weft_tensor_filter part, bool finite,
+                                   float *weights)
+{
+    size_t floats = part == WEFT_ALL ? weft_graph_floats(graph) : graph->weights;
+    memset(weights, 0, floats * sizeof(*weights));
+    for (int n = 0; n < graph->count; n++)
+        for (size_t kind = 0; kind < WEFT_ARRAY_SIZE(kinds); kind++)
+            if (has(&graph->nodes[n], kind, part))
+                WEFT_TRY(take(file, &graph->nodes[n], kind, prefix, finite, weights));
+    return WEFT_OK;
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Convolutions of the `sg` family: matrix products by sub-groups (cl/gemm/gemm_sg.cl),
+ * and what `tile` has. */
+#include "opencl/conv/implicit_gemm.h"
+#include "opencl/runtime/subgroup_probe.h"
+
+/* The tunables, in the order of their table: a sub-group of LANES makes ROWS x COLUMNS *
+ * LANES of the result; SUBGROUPS of them are a work-group. */
+enum { LANES, MWI, NWI, SUBGROUPS, SPLIT_K };
+
+#define TUNABLES                                                   \
+    {                                                              \
+        {"subgroup-size", 3, {8, 16, 32}}, {"mwi", 3, {4, 8, 16}}, \
+            {"nwi", 3, {1, 2, 4}}, {"subgroups", 4, {1, 2, 4, 8}}, \
+            {"split-k", 7, {1, 2, 4, 8, 16, 32, 64}},              \
+    }
+
+enum { MAX_ACCUMULATORS = 64 }; /* of a lane */
+
+static bool validate_config(const struct ocl_device *device, const struct ocl_gemm *p,
+                            const int *values)
+{
+    int lanes = values[LANES], rows = values[MWI], stack = values[SUBGROUPS];
+    if ((lanes != 8 && lanes != 16 && lanes != 32) ||
+        !(device->subgroup_sizes & (unsigned)lanes) || rows < 1 || lanes % rows ||
+        values[NWI] < 1 || stack < 1 || stack > 16 ||
+        rows * values[NWI] > MAX_ACCUMULATORS)
+        return false;
+    size_t room = (size_t)(rows * stack * lanes) * sizeof(cl_float);
+    return (size_t)(stack * lanes) <= device->max_work_group_size &&
+           (device->subgroup_ext != OCL_SUBGROUP_EMULATED ||
+            room <= device->local_mem_bytes) &&
+           ocl_gemm_split_k_valid(device, p, values[SPLIT_K], lanes);
+}
+
+/* 8 rows of two registers a lane, which Intel's GPUs have room for; less where the result
+ * is small. */
+static enum ocl_applicability applicability(const struct ocl_device *device,
+                                            const struct ocl_gemm *p, int *values)
+{
+    values[LANES] = device->subgroup_sizes & 16  ? 16
+                    : device->subgroup_sizes & 8 ? 8
+                                                 : 32;
+    values[MWI] = 8;
+    values[NWI] = p->n > (size_t)values[LANES] ? 2 : 1;
+    values[SUBGROUPS] = p->m > 8 ? 2 : 1;
+    values[SPLIT_K] = ocl_gemm_choose_split_k(device, p, values[MWI] * values[SUBGROUPS],
+                                              values[NWI] * values[LANES], values[LANES]);
+    return validate_config(device, p, values) ? OCL_PREFERRED : OCL_NOT_APPLICABLE;
+}
+
+static enum weft_status record(struct weft_command_list *list, enum ocl_conv_pass pass,
+                               const struct weft_conv_args *args, const int *values)
+{
+    struct ocl_gemm_tiling tiling = {
+        .source = "gemm_sg.cl",
+        .m = values[MWI] * values[SUBGROUPS],
+        .n = values[NWI] * values[LANES],
+        .step = values[LANES],
+        .items = values[SUBGROUPS] * values[LANES],
+        .splits = values[SPLIT_K],
+    };
+    ocl_define(&tiling.options, "SUBGROUP_EXT", (long)ocl_device_of(list)->subgroup_ext);
+    ocl_define(&tiling.options, "LANES", values[LANES]);
+    ocl_define(&tiling.options, "MWI", values[MWI]);
+    ocl_define(&tiling.options, "NWI", values[NWI]);
+    ocl_define(&tiling.options, "SUBGROUPS", values[SUBGROUPS]);
+    return ocl_gemm_record(list, pass, args, &tiling);
+}
+
+OCL_GEMM_DEFINE_PASS(OCL_PASS_FORWARD, forward, applicability, validate_config, record)
+OCL_GEMM_DEFINE_PASS(OCL_PASS_BWD_DATA, data, applicability, validate_config, record)
+OCL_GEMM_DEFINE_PASS(OCL_PASS_BWD_WEIGHTS, weights, applicability, validate_config,
+                     record)
+
+static const struct ocl_algorithm gemm[OCL_PASS_COUNT] = {
+    [OCL_PASS_FORWARD] = {"sub-groups", TUNABLES, forward_applicability,
+                          forward_validate_config, forward_record, true},
+    [OCL_PASS_BWD_DATA] = {"sub-groups", TUNABLES, data_applicability,
+                           data_validate_config, data_record, true},
+    [OCL_PASS_BWD_WEIGHTS] = {"sub-groups", TUNABLES, weights_applicability,
+                              weights_validate_config, weights_record, true},
+};
+
+#define ROW(pass)                                  \
+    [pass] = (const struct ocl_algorithm *const[]) \
+    {                                              \
+        &gemm[pass], &ocl_gemm_tile[pass], NULL    \
+    }
+
+const struct ocl_family ocl_family_sg = {
+    .algorithms = {ROW(OCL_PASS_FORWARD), ROW(OCL_PASS_BWD_DATA),
+                   ROW(OCL_PASS_BWD_WEIGHTS)},
+};

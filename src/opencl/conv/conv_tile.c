@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Convolutions of the `tile` family: all three directions are matrix products through
+ * local memory (cl/gemm/gemm_tile.cl). Here a product's tile is chosen. */
+#include "opencl/conv/tile.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* The tunables, in the order of their table. */
+enum { MWG, NWG, KWG, MWI, NWI, BUFFERS, SPLIT_K };
+
+/* Tiles to start from. `worth`: how fast a device full of such work-groups is, roughly,
+ * in percent of its peak: what is read from local memory for a multiplication, and from
+ * global memory. */
+struct tile {
+    int m, n, depth, rows, columns, worth;
+    const char *vendor; /* whose devices it is for; NULL: all */
+};
+
+static const struct tile tiles[] = {
+    {128, 128, 16, 8, 8, 82, "NVIDIA"}, {128, 128, 8, 8, 8, 80, NULL},
+    {128, 64, 8, 8, 8, 75, NULL},       {64, 64, 16, 8, 8, 67, "NVIDIA"},
+    {64, 64, 8, 8, 8, 65, NULL},        {128, 32, 16, 8, 4, 58, NULL},
+    {64, 32, 16, 4, 4, 45, NULL},       {32, 32, 16, 4, 4, 40, NULL},
+    {64, 16, 16, 4, 4, 35, NULL},       {16, 64, 16, 4, 4, 35, NULL},
+};
+
+/* Sums of a work-item: Apple's compiler spills more. */
+static int most_sums(const struct ocl_device *device)
+{
+    return strstr(device->base.info.vendor, "Apple") ? 16 : 64;
+}
+
+static int items_of(const int *values)
+{
+    return values[MWG] / values[MWI] * (values[NWG] / values[NWI]);
+}
+
+/* With the padding of the operands that are turned. */
+static size_t local_mem_bytes(const struct ocl_gemm *p, const int *values)
+{
+    int padding = p->pass == OCL_PASS_FORWARD ? 4 : p->pass == OCL_PASS_BWD_DATA ? 8 : 0;
+    return (size_t)(values[BUFFERS] * values[KWG] *
+                    (values[MWG] + values[NWG] + padding)) *
+           sizeof(cl_float);
+}
+
+static bool in_range(int value, int low, int high)
+{
+    return value >= low && value <= high;
+}
+
+/* What cl/gemm/gemm_tile.cl asks of its numbers, and the device's limits. */
+static bool tile_fits(const struct ocl_device *device, const struct ocl_gemm *p,
+                      const int *values)
+{
+    if (!in_range(values[MWG], 4, 256) || !in_range(values[NWG], 4, 256) ||
+        !in_range(values[KWG], 4, 64) || !in_range(values[MWI], 4, 16) ||
+        !in_range(values[NWI], 4, 16) || !in_range(values[BUFFERS], 1, 2) ||
+        values[MWI] % 4 || values[NWI] % 4 || values[MWG] % values[MWI] ||
+        values[NWG] % values[NWI])
+        return false;
+    int items = items_of(values);
+    return values[MWG] * values[KWG] % (4 * items) == 0 &&
+           values[NWG] * values[KWG] % (4 * items) == 0 && items % values[KWG] == 0 &&
+           values[NWG] <= items && (size_t)items <= device->max_work_group_size &&
+           values[MWI] * values[NWI] <= most_sums(device) &&
+           local_mem_bytes(p, values) <= device->local_mem_bytes;
+}
+
+bool tile_validate_config(const struct ocl_device *device, const struct ocl_gemm *p,
+                          const int *values)
+{
+    return tile_fits(device, p, values) &&
+           ocl_gemm_split_k_valid(device, p, values[SPLIT_K], values[KWG]);
+}
+
+/* Two buffers where two work-groups still share the local memory. */
+static void take(const struct ocl_device *device, const struct ocl_gemm *p,
+                 const struct tile *tile, int *values)
+{
+    values[MWG] = tile->m;
+    values[NWG] = tile->n;
+    values[KWG] = tile->depth;
+    values[MWI] = tile->rows;
+    values[NWI] = tile->columns;
+    values[BUFFERS] = 2;
+    if (local_mem_bytes(p, values) > device->local_mem_bytes / 2)
+        values[BUFFERS] = 1;
+    values[SPLIT_K] = ocl_gemm_choose_split_k(device, p, tile->m, tile->n, tile->depth);
+}
+
+/* The time of a tile: the work with its tiles' waste, over how fast the tile is and how
+ * much of the device is busy. */
+void tile_select_config(const struct ocl_device *device, const struct ocl_gemm *p,
+                        int *values)
+{
+    double best = 0;
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(tiles); i++) {
+        const struct tile *tile = &tiles[i];
+        int taken[OCL_MAX_TUNABLES] = {0};
+        take(device, p, tile, taken);
+        if ((tile->vendor && !strstr(device->base.info.vendor, tile->vendor)) ||
+            !tile_fits(device, p, taken))
+            continue;
+        double groups = (double)ocl_gemm_work_groups(p, tile->m, tile->n);
+        double steps =
+            (double)((p->depth + (size_t)tile->depth - 1) / (size_t)tile->depth);
+        double busy = groups * taken[SPLIT_K] /
+                      (OCL_WORK_GROUPS_PER_COMPUTE_UNIT * (double)device->compute_units);
+        double work = groups * tile->m * tile->n * steps * tile->depth;
+        double time = work / tile->worth / (busy < 1 ? busy : 1);
+        if (best > 0 && time >= best)
+            continue;
+        best = time;
+        memcpy(values, taken, sizeof(taken));
+    }
+    assert(best > 0); /* the device was opened: the smallest fits */
+}
+
+struct ocl_gemm_tiling tile_gemm_tiling(const int *values)
+{
+    struct ocl_gemm_tiling tiling = {
+        .source = "gemm_tile.cl",
+        .m = values[MWG],
+        .n = values[NWG],
+        .step = values[KWG],
+        .items = items_of(values),
+        .splits = values[SPLIT_K],
+    };
+    ocl_define(&tiling.options, "MWG", values[MWG]);
+    ocl_define(&tiling.options, "NWG", values[NWG]);
+    ocl_define(&tiling.options, "KWG", values[KWG]);
+    ocl_define(&tiling.options, "MWI", values[MWI]);
+    ocl_define(&tiling.options, "NWI", values[NWI]);
+    ocl_define(&tiling.options, "BUFFERS", values[BUFFERS]);
+    return tiling;
+}
+
+static enum ocl_applicability applicability(const struct ocl_device *device,
+                                            const struct ocl_gemm *p, int *values)
+{
+    tile_select_config(device, p, values);
+    return OCL_PREFERRED;
+}
+
+static enum weft_status record(struct weft_command_list *list, enum ocl_conv_pass pass,
+                               const struct weft_conv_args *args, const int *values)
+{
+    struct ocl_gemm_tiling tiling = tile_gemm_tiling(values);
+    return ocl_gemm_record(list, pass, args, &tiling);
+}
+
+OCL_GEMM_DEFINE_PASS(OCL_PASS_FORWARD, forward, applicability, tile_validate_config,
+                     record)
+OCL_GEMM_DEFINE_PASS(OCL_PASS_BWD_DATA, data, applicability, tile_validate_config, record)
+OCL_GEMM_DEFINE_PASS(OCL_PASS_BWD_WEIGHTS, weights, applicability, tile_validate_config,
+                     record)
+
+const struct ocl_algorithm ocl_gemm_tile[OCL_PASS_COUNT] = {
+    [OCL_PASS_FORWARD] = {"gemm", TILE_TUNABLES, forward_applicability,
+                          forward_validate_config, forward_record},
+    [OCL_PASS_BWD_DATA] = {"gemm", TILE_TUNABLES, data_applicability,
+                           data_validate_config, data_record},
+    [OCL_PASS_BWD_WEIGHTS] = {"gemm", TILE_TUNABLES, weights_applicability,
+                              weights_validate_config, weights_record},
+};
+
+/* Winograd's are done where tuning found them to be faster. */
+#define WINOGRAD(rows) &rows[0], &rows[1], &rows[2]
+
+const struct ocl_family ocl_family_tile = {
+    .algorithms =
+        {
+            [OCL_PASS_FORWARD] =
+                (const struct ocl_algorithm *const[]){&ocl_gemm_tile[OCL_PASS_FORWARD],
+                                                      WINOGRAD(tile_winograd_forward),
+                                                      NULL},
+            [OCL_PASS_BWD_DATA] =
+                (const struct ocl_algorithm *const[]){&ocl_gemm_tile[OCL_PASS_BWD_DATA],
+                                                      WINOGRAD(tile_winograd_bwd_data),
+                                                      NULL},
+            [OCL_PASS_BWD_WEIGHTS] =
+                (const struct ocl_algorithm *const[]){
+                    &ocl_gemm_tile[OCL_PASS_BWD_WEIGHTS], NULL},
+        },
+};

@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Convolution, family `vec`: forward and the data gradient, which is a convolution of the
+ * gradient with turned weights. Kernels: cl/conv/conv_vec.cl,
+ * cl/conv/conv_prepare_vec.cl. */
+#include "shared/strided_dgrad.h"
+#include "opencl/conv/vec.h"
+
+/* One convolution of an input that is padded already. */
+struct direct_conv {
+    struct vec_conv_shape shape;
+    struct ocl_arg x, w, y;
+    struct weft_view bias, gate, argmax;
+    struct weft_activation activation; /* of the output, or what made `gate` */
+    const struct weft_pool *pool;      /* NULL: none, or after it */
+    bool constant_weights;             /* weights are packed once */
+    /* NULL, or the convolution whose data gradient this is: w is to be turned, and y is
+     * made in parts for its strides (cl/shared/strided_dgrad.h). Part 0 begins at (top,
+     * left) in x. */
+    const struct weft_conv *forward;
+    int top, left;
+};
+
+/* A data gradient along one axis, for all its parts together. */
+struct phase_range {
+    int step;       /* from tap to tap in dy */
+    int first, end; /* the rows of dy that are read, which may lie outside */
+};
+
+static struct weft_conv_axis rows_of(const struct weft_conv *c)
+{
+    return (struct weft_conv_axis){c->r, c->stride_y, c->dilation_y, c->pad_top};
+}
+
+static struct weft_conv_axis columns_of(const struct weft_conv *c)
+{
+    return (struct weft_conv_axis){c->s, c->stride_x, c->dilation_x, c->pad_left};
+}
+
+static struct phase_range phase_range_of(struct weft_conv_axis axis, int size)
+{
+    struct phase_range reach = {
+        .step = axis.dilation * weft_tap_step(axis.stride, axis.dilation) / axis.stride};
+    bool any = false;
+    for (int i = 0; i < axis.stride; i++) {
+        struct weft_dgrad_phase part = weft_dgrad_phase(axis, i);
+        int end = part.first + div_up(size, axis.stride) + (part.taps - 1) * reach.step;
+        if (!part.taps)
+            continue;
+        if (!any || part.first < reach.first)
+            reach.first = part.first;
+        if (!any || end > reach.end)
+            reach.end = end;
+        any = true;
+    }
+    return reach;
+}
+
+/* The tunables, in the order of their table. */
+enum { VECTOR_WIDTH, VECTORS, TILE, TILES_PER_ITEM, UNROLL };
+
+/* What follows from them. */
+struct tiling {
+    int block, blocks; /* channels of a block; blocks of all groups */
+    int count;         /* tiles in all */
+};
+
+static int window_of(const struct direct_conv *job)
+{
+    return job->pool ? job->pool->r * job->pool->s : 0;
+}
+
+/* Of each part. */
+static long pixels_of(const struct direct_conv *job)
+{
+    const struct vec_conv_shape *s = &job->shape;
+    if (job->pool)
+        return (long)s->n * job->pool->out_h * job->pool->out_w * window_of(job);
+    if (!job->forward)
+        return (long)s->n * s->out_h * s->out_w;
+    return (long)s->n * div_up(s->out_h, job->forward->stride_y) *
+           div_up(s->out_w, job->forward->stride_x);
+}
+
+static struct tiling tiling_of(const struct direct_conv *job, const int *values)
+{
+    const struct vec_conv_shape *s = &job->shape;
+    struct tiling t = {.block = values[VECTOR_WIDTH] * values[VECTORS]};
+    t.blocks = s->group_count * ((s->k_per_group + t.block - 1) / t.block);
+    t.count = (int)((pixels_of(job) + values[TILE] - 1) / values[TILE]);
+    return t;
+}
+
+/* Accumulators: 12 of the 16 vector registers of AVX2 and its like, 24 of AVX-512's 32.
+ * 6 x 2 runs at 81-100 % of peak in the first-level cache, 4 x 3 as well, 7 x 2 and more
+ * spill. Fewer than 8 accumulators do not fill the multiply-adders' latency. */
+static void choose(const struct ocl_device *device, const struct direct_conv *job,
+                   int *values)
+{
+    const struct vec_conv_shape *s = &job->shape;
+    int width = vec_width(device, s->k_per_group);
+    int registers = width >= 16 ? 24 : 12, best = 0, window = window_of(job);
+    int columns = (s->k_per_group + width - 1) / width;
+    values[VECTOR_WIDTH] = width;
+    for (int vectors = 1; vectors <= 3 && vectors <= columns; vectors++) {
+        int tile = window ? window : registers / vectors;
+        if (vectors * tile > registers && vectors > 1)
+            break;
+        int used = vectors * tile < 8 ? 8 : vectors * tile;
+        int cost =
+            (columns + vectors - 1) / vectors * (used + tile + vectors) * 60 / tile;
+        if (best && cost >= best)
+            continue;
+        best = cost;
+        values[VECTORS] = vectors;
+        values[TILE] = tile;
+    }
+    /* Few pixels are dealt evenly. */
+    long pixels = pixels_of(job), tiles = (pixels + values[TILE] - 1) / values[TILE];
+    if (!window && tiles < values[TILE])
+        values[TILE] = (int)((pixels + tiles - 1) / tiles);
+
+    /* Many tiles of a work-item find the weights in the first-level cache, and its cost
+     * small; too many leave compute units idle at the end. */
+    struct tiling t = tiling_of(job, values);
+    long even = (long)t.count * t.blocks / (8 * (long)device->compute_units);
+    long most = 32 + 4000 / ((long)s->r * s->s * s->c_per_group);
+    values[TILES_PER_ITEM] =
+        !device->is_cpu || even < 1 ? 1 : (int)(even < most ? even : most);
+    values[UNROLL] = 4;
+}
+
+static bool validate_config(const struct ocl_device *device,
+                            const struct direct_conv *job, const int *values)
+{
+    int window = window_of(job);
+    return vec_width_valid(device, values[VECTOR_WIDTH]) && values[VECTORS] >= 1 &&
+           values[VECTORS] <= 3 && values[TILE] >= 1 &&
+           values[VECTORS] * values[TILE] <= 24 && (!window || values[TILE] == window) &&
+           values[TILES_PER_ITEM] >= 1 && values[TILES_PER_ITEM] <= 4096 &&
+           values[UNROLL] >= 1 && values[UNROLL] <= 8;
+}
+
+static void define_padding(struct ocl_options *options, const struct weft_conv *forward)
+{
+    ocl_define(options, "PAD_TOP", forward->pad_top);
+    ocl_define(options, "PAD_LEFT", forward->pad_left);
+}
+
+static enum weft_status pack_weights(struct weft_command_list *list,
+                                     struct direct_conv *job, const struct tiling *t)
+{
+    const struct vec_conv_shape *s = &job->shape;
+    struct ocl_options options = {""};
+    ocl_define(&options, "R", s->r);
+    ocl_define(&options, "S", s->s);
+    ocl_define(&options, "GROUPS", s->group_count);
+    ocl_define(&options, "C_PER_GROUP", s->c_per_group);
+    ocl_define(&options, "K_PER_GROUP", s->k_per_group);
+    ocl_define(&options, "BLOCK", t->block);
+    ocl_define(&options, "ROTATED_180", job->forward != NULL);
+    if (job->forward) {
+        ocl_define(&options, "STRIDE_Y", job->forward->stride_y);
+        ocl_define(&options, "STRIDE_X", job->forward->stride_x);
+        ocl_define(&options, "DILATION_Y", job->forward->dilation_y);
+        ocl_define(&options, "DILATION_X", job->forward->dilation_x);
+        define_padding(&options, job->forward);
+    }
+    ocl_define_arg_fp16(&options, "W_HALF", &job->w);
+    size_t taps = (size_t)s->r * (size_t)s->s;
+    size_t floats = taps * (size_t)s->c_per_group * (size_t)(t->block * t->blocks);
+    struct ocl_arg packed = ocl_persistent_workspace(list, sizeof(float) * floats);
+    struct ocl_launch launch = {
+        .source = "conv_prepare_vec.cl",
+        .kernel = "pack_weights",
+        .global = {taps, (size_t)t->blocks},
+        .arg_count = 2,
+        .args = {job->w, packed},
+        .weights_only = true,
+    };
+    vec_set_local_size(list, &launch);
+    job->w = packed;
+    return ocl_launch(list, options.text, &launch);
+}
+
+/* How many parts there are. */
+static size_t define_phases(struct ocl_options *options, const struct direct_conv *job)
+{
+    const struct weft_conv *c = job->forward;
+    define_padding(options, c);
+    ocl_define(options, "PHASES_Y", c->stride_y);
+    ocl_define(options, "PHASES_X", c->stride_x);
+    ocl_define(options, "HALO_TOP", job->top);
+    ocl_define(options, "HALO_LEFT", job->left);
+    ocl_define(options, "STEP_Y", phase_range_of(rows_of(c), c->h).step);
+    ocl_define(options, "STEP_X", phase_range_of(columns_of(c), c->w).step);
+    return (size_t)(c->stride_y * c->stride_x);
+}
+
+static enum weft_status convolve(struct weft_command_list *list, struct direct_conv *job,
+                                 const int *values)
+{
+    const struct vec_conv_shape *s = &job->shape;
+    struct tiling t = tiling_of(job, values);
+    /* Weights of a block that are scattered over more than a quarter of the first-level
+     * cache are worth a copy, if many pixels use it, or it costs nothing. */
+    long block_floats = (long)s->r * s->s * s->c_per_group * t.block;
+    bool widened = vec_needs_fp32_copy(list, &job->w);
+    bool packed = job->forward || widened ||
+                  (block_floats > 2048 && s->out > t.block &&
+                   (job->constant_weights || (long)t.count * values[TILE] >= 256));
+    if (packed)
+        WEFT_TRY(pack_weights(list, job, &t));
+
+    struct ocl_options options = {""};
+    vec_define_shape(&options, s);
+    ocl_define(&options, "VW", values[VECTOR_WIDTH]);
+    ocl_define(&options, "NV", values[VECTORS]);
+    ocl_define(&options, "TILE", values[TILE]);
+    ocl_define(&options, "UNROLL", values[UNROLL]);
+    ocl_define(&options, "PACKED_WEIGHTS", packed);
+    ocl_define_arg_fp16(&options, "X_HALF", &job->x);
+    ocl_define_arg_fp16(&options, "W_HALF", &job->w);
+    ocl_define_view_fp16(&options, "ACT_GRAD_HALF", job->gate);
+    ocl_define_arg_fp16(&options, "Y_HALF", &job->y);
+    ocl_define(&options, "BIAS", job->bias.mem != NULL);
+    ocl_define(&options, "ACT_GRAD", job->gate.mem != NULL);
+    ocl_define(&options, "ACT", (long)job->activation.act);
+    size_t parts = 1;
+    if (job->forward && job->forward->stride_y * job->forward->stride_x > 1)
+        parts = define_phases(&options, job);
+    struct ocl_launch launch = {
+        .source = "conv_vec.cl",
+        .kernel = "conv_forward",
+        .global = {(size_t)t.blocks,
+                   (size_t)((t.count + values[TILES_PER_ITEM] - 1) /
+                            values[TILES_PER_ITEM]),
+                   parts},
+        .arg_count = 8,
+        .args = {job->x, job->w, OCL_VIEW(job->bias), OCL_VIEW(job->gate), job->y,
+                 OCL_INT(pixels_of(job)), OCL_INT(values[TILES_PER_ITEM]),
+                 OCL_FLOAT(job->activation.negative_slope)},
+    };
+    if (job->pool) {
+        ocl_define(&options, "ARGMAX", job->argmax.mem != NULL);
+        ocl_define(&options, "POOL_R", job->pool->r);
+        ocl_define(&options, "POOL_S", job->pool->s);
+        ocl_define(&options, "POOL_OUT_H", job->pool->out_h);
+        ocl_define(&options, "POOL_OUT_W", job->pool->out_w);
+        launch.kernel = "conv_pool";
+        launch.args[3] = job->y;
+        launch.args[4] = (struct ocl_arg)OCL_VIEW(job->argmax);
+        launch.args[5] = (struct ocl_arg)OCL_INT(t.count);
+    }
+    vec_set_local_size(list, &launch);
+    return ocl_launch(list, options.text, &launch);
+}
+
+static struct direct_conv forward_job(const struct weft_conv_args *args)
+{
+    const struct weft_pool *pool = &args->pool;
+    bool fused = pool_is_nonoverlapping(pool) && pool->r * pool->s <= 12;
+    return (struct direct_conv){
+        .shape = vec_conv_shape_of(&args->conv),
+        .x = OCL_VIEW(args->x),
+        .w = OCL_VIEW(args->w),
+        .bias = args->bias,
+        .y = OCL_VIEW(args->y),
+        .argmax = args->argmax,
+        .activation = args->activation,
+        .pool = fused ? pool : NULL,
+        .constant_weights = args->constant_weights,
+    };
+}
+
+static enum weft_status forward(struct weft_command_list *list,
+                                const struct weft_conv_args *args, const int *values)
+{
+    const struct weft_conv *conv = &args->conv;
+    struct direct_conv job = forward_job(args);
+    WEFT_TRY(vec_pad_input(list, conv, &job.shape, &job.x));
+    if (!args->pool.r || job.pool)
+        return convolve(list, &job, values);
+    job.y = (struct ocl_arg)OCL_WORKSPACE(
+        ocl_workspace(list, sizeof(float) * (size_t)conv->n * (size_t)conv->out_h *
+                                (size_t)conv->out_w * (size_t)conv->k));
+    WEFT_TRY(convolve(list, &job, values));
+    return ocl_pool_max(list, &args->pool, job.y, (struct ocl_arg)OCL_VIEW(args->y),
+                        args->argmax);
+}
+
+/* Brings dy to where the turned windows find it. */
+static enum weft_status pad_gradient(struct weft_command_list *list,
+                                     const struct weft_conv_args *args,
+                                     struct direct_conv *job)
+{
+    const struct weft_conv *conv = &args->conv;
+    struct vec_conv_shape *shape = &job->shape;
+    struct phase_range rows = phase_range_of(rows_of(conv), conv->h),
+                       columns = phase_range_of(columns_of(conv), conv->w);
+    job->top = -rows.first;
+    job->left = -columns.first;
+    shape->in_h = conv->out_h;
+    shape->in_w = conv->out_w;
+    if (!args->pool.r && !job->top && !job->left && rows.end <= conv->out_h &&
+        columns.end <= conv->out_w && !vec_needs_fp32_copy(list, &job->x))
+        return WEFT_OK;
+    shape->in_h = rows.end - rows.first;
+    shape->in_w = columns.end - columns.first;
+    struct ocl_options options = {""};
+    ocl_define(&options, "C", conv->k);
+    ocl_define(&options, "H", conv->out_h);
+    ocl_define(&options, "W", conv->out_w);
+    ocl_define(&options, "PADDED_H", shape->in_h);
+    ocl_define(&options, "PADDED_W", shape->in_w);
+    ocl_define(&options, "HALO_TOP", job->top);
+    ocl_define(&options, "HALO_LEFT", job->left);
+    ocl_define_arg_fp16(&options, "X_HALF", &job->x);
+    vec_define_pool(&options, &args->pool);
+    struct ocl_arg dy = job->x;
+    job->x = (struct ocl_arg)OCL_WORKSPACE(
+        ocl_workspace(list, sizeof(float) * (size_t)conv->n * (size_t)shape->in_h *
+                                (size_t)shape->in_w * (size_t)conv->k));
+    struct ocl_launch launch = {
+        .source = "conv_prepare_vec.cl",
+        .kernel = "pad_gradient",
+        .global = {(size_t)shape->in_h, (size_t)conv->n},
+        .arg_count = 3,
+        .args = {dy, OCL_VIEW(args->argmax), job->x},
+    };
+    vec_set_local_size(list, &launch);
+    return ocl_launch(list, options.text, &launch);
+}
+
+static struct direct_conv data_job(const struct weft_conv_args *args)
+{
+    const struct weft_conv *conv = &args->conv;
+    struct vec_conv_shape shape = {
+        .n = conv->n,
+        .in = conv->k,
+        .out = conv->c,
+        .groups = conv->groups,
+        .r = conv->r,
+        .s = conv->s,
+        .stride_y = 1,
+        .stride_x = 1,
+        .dilation_y = conv->dilation_y,
+        .dilation_x = conv->dilation_x,
+        .out_h = conv->h,
+        .out_w = conv->w,
+    };
+    struct direct_conv job = {
+        .shape = vec_conv_shape_set_groups(shape),
+        .x = OCL_VIEW(args->dy),
+        .w = OCL_VIEW(args->w),
+        .y = OCL_VIEW(args->dx),
+        .gate = args->act_grad.output,
+        .activation = args->act_grad.activation,
+        .forward = conv,
+    };
+    if (job.activation.act == WEFT_ACT_identity)
+        job.gate.mem = NULL;
+    return job;
+}
+
+static enum weft_status backward_data(struct weft_command_list *list,
+                                      const struct weft_conv_args *args,
+                                      const int *values)
+{
+    struct direct_conv job = data_job(args);
+    WEFT_TRY(pad_gradient(list, args, &job));
+    return convolve(list, &job, values);
+}
+
+#define DEFINE_PASS(direction)                                                           \
+    static enum ocl_applicability direction##_applicability(                             \
+        const struct ocl_device *device, const struct weft_conv_args *args, int *values) \
+    {                                                                                    \
+        struct direct_conv job = direction##_job(args);                                  \
+        choose(device, &job, values);                                                    \
+        return OCL_APPLICABLE;                                                           \
+    }                                                                                    \
+    static bool direction##_validate_config(const struct ocl_device *device,             \
+                                            const struct weft_conv_args *args,           \
+                                            const int *values)                           \
+    {                                                                                    \
+        struct direct_conv job = direction##_job(args);                                  \
+        return validate_config(device, &job, values);                                    \
+    }
+DEFINE_PASS(forward)
+DEFINE_PASS(data)
+
+#define TUNABLES                                                       \
+    {                                                                  \
+        {"vector-width", 3, {4, 8, 16}}, {"vectors", 3, {1, 2, 3}},    \
+            {"tile", 8, {1, 2, 3, 4, 6, 8, 9, 12}},                    \
+            {"tiles-per-item", 9, {1, 2, 4, 8, 16, 32, 64, 128, 256}}, \
+            {"unroll", 4, {1, 2, 4, 8}},                               \
+    }
+
+const struct ocl_algorithm vec_direct_forward = {
+    "direct", TUNABLES, forward_applicability, forward_validate_config, forward};
+const struct ocl_algorithm vec_direct_bwd_data = {"direct", TUNABLES, data_applicability,
+                                                  data_validate_config, backward_data};

@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Gradient of a convolution's weights and bias, family `vec`: parts of the batch give
+ * planes of partial sums, a second launch adds the planes in order. Kernels:
+ * cl/conv/conv_weights_vec.cl, cl/conv/conv_weights_pooled_vec.h,
+ * cl/conv/conv_depthwise_weights_vec.cl. */
+#include "opencl/conv/vec.h"
+
+/* The tunables, in the order of their table: C_SLICE is the input channels of a slice,
+ * SPLIT the images of a part, BLOCKS_PER_ITEM the blocks of channels of a work-item,
+ * CHUNK the pixels of a chunk, PANEL the chunks of a panel. */
+enum {
+    VECTOR_WIDTH,
+    VECTORS,
+    TILE,
+    C_SLICE,
+    SPLIT,
+    BLOCKS_PER_ITEM,
+    CHUNK,
+    PANEL,
+    UNROLL
+};
+
+struct image_block {
+    int rows, images;
+};
+
+/* What follows from them. */
+struct tiling {
+    int blocks, splits; /* blocks of channels of all groups; parts of the batch */
+    struct image_block chunk, panel;
+    size_t rows, partial_floats; /* weights a partial_floats has room for; floats */
+    size_t panel_floats;
+};
+
+/* Tiles of `most` weights or fewer, so that little of the last one is wasted. A tile's
+ * own cost is about `overhead` weights. */
+static int tile_of(int taps, int least, int most, int overhead)
+{
+    int tile = most, best = 0;
+    for (int t = most; t >= least; t--) {
+        int cost = div_up(taps, t) * (t + overhead);
+        if (best && cost >= best)
+            continue;
+        best = cost;
+        tile = t;
+    }
+    return tile;
+}
+
+static int taps_of(const struct vec_conv_shape *s)
+{
+    return s->r * s->s * s->c_per_group;
+}
+
+/* Floats of `rows` rows of an image in a chunk: x of one slice, and dz. */
+static long x_floats(const struct vec_conv_shape *s, const int *values, int rows)
+{
+    long step = s->depthwise ? values[VECTOR_WIDTH] * values[VECTORS] : values[C_SLICE];
+    return step * ((rows - 1) * s->stride_y + (s->r - 1) * s->dilation_y + 1) *
+           ((s->out_w - 1) * s->stride_x + (s->s - 1) * s->dilation_x + 1);
+}
+
+static long dz_floats(const struct vec_conv_shape *s, const int *values, int rows)
+{
+    return (long)values[VECTOR_WIDTH] * values[VECTORS] * rows * s->out_w;
+}
+
+/* Rows of an image, or whole images, of about so many pixels. */
+static struct image_block image_block_of(const struct vec_conv_shape *s,
+                                         const int *values, long pixels)
+{
+    long rows = pixels < s->out_w ? 1 : pixels / s->out_w, images = rows / s->out_h;
+    if (images > values[SPLIT])
+        images = values[SPLIT];
+    return (struct image_block){(int)(rows < s->out_h ? rows : s->out_h),
+                                (int)(images < 1 ? 1 : images)};
+}
+
+static struct tiling tiling_of(const struct vec_conv_shape *s, const int *values)
+{
+    int block = values[VECTOR_WIDTH] * values[VECTORS];
+    int slices = div_up(s->c_per_group, values[C_SLICE]);
+    int tiles = div_up(s->r * s->s * values[C_SLICE], values[TILE]);
+    struct tiling t = {
+        .blocks = s->group_count * div_up(s->k_per_group, block),
+        .splits = div_up(s->n, values[SPLIT]),
+        .rows = (size_t)slices * (size_t)tiles * (size_t)values[TILE],
+    };
+    t.partial_floats = (t.rows + 1) * (size_t)block * (size_t)t.blocks;
+    t.chunk = image_block_of(s, values, values[CHUNK]);
+    t.panel = image_block_of(s, values, values[CHUNK] * values[PANEL]);
+    t.panel_floats =
+        (size_t)t.panel.images * (size_t)(slices * x_floats(s, values, t.panel.rows) +
+                                          dz_floats(s, values, t.panel.rows)) +
+        (size_t)values[VECTOR_WIDTH];
+    return t;
+}
+
+/* Enough work-items to keep all units busy to the end, from parts of the batch first, but
+ * no more than 1 MiB of planes while blocks of channels can make up for it. */
+static void partition_work(const struct ocl_device *device,
+                           const struct vec_conv_shape *s, int *values)
+{
+    enum { PLANES = 1 << 18 };
+    long items = (device->is_cpu ? 4 : 8) * (long)device->compute_units;
+    values[SPLIT] = 1;
+    struct tiling t = tiling_of(s, values);
+    long splits = s->n < items ? s->n : items;
+    while (splits > 1 && t.partial_floats * (size_t)splits > PLANES &&
+           (long)t.blocks * (splits / 2) >= items)
+        splits /= 2;
+    values[SPLIT] = div_up(s->n, splits);
+    long spare = (long)t.blocks * div_up(s->n, values[SPLIT]) / items;
+    values[BLOCKS_PER_ITEM] = spare < 1 ? 1 : spare < t.blocks ? (int)spare : t.blocks;
+}
+
+/* Slices of one cache line or less that waste little of their last tile, and of the last
+ * slice. */
+static void select_c_slice(const struct vec_conv_shape *s, int registers, int *values)
+{
+    enum { LINE = 16 };
+    long best = 0;
+    for (int size = s->c_per_group < LINE ? s->c_per_group : LINE; size > 0; size--) {
+        int taps = s->r * s->s * size;
+        int tile = tile_of(taps, 1, registers / values[VECTORS], 1);
+        long cost = (long)div_up(s->c_per_group, size) * div_up(taps, tile) * (tile + 1);
+        if (best && cost >= best)
+            continue;
+        best = cost;
+        values[C_SLICE] = size;
+        values[TILE] = tile;
+    }
+}
+
+/* As much of an image, or as many images, as the first-level cache holds beside the
+ * sums, in equal parts. */
+static int select_block(const struct vec_conv_shape *s, const int *values)
+{
+    enum { FLOATS = 4096, IMAGES_FLOATS = 3072 }; /* 16 and 12 KiB of 32 */
+    int rows = 1;
+    while (rows < s->out_h &&
+           x_floats(s, values, rows + 1) + dz_floats(s, values, rows + 1) <= FLOATS)
+        rows++;
+    rows = div_up(s->out_h, div_up(s->out_h, rows));
+    long image = x_floats(s, values, rows) + dz_floats(s, values, rows);
+    int images = rows < s->out_h ? 1 : (int)(IMAGES_FLOATS / image);
+    return rows * s->out_w * (images < 1 ? 1 : images);
+}
+
+/* A row in one go, or in equal parts: each turn of a loop may be mispredicted. */
+static int select_unroll(int row)
+{
+    enum { MOST = 14 };
+    for (int part = row < MOST ? row : MOST; part >= 4; part--)
+        if (row % part == 0)
+            return part;
+    return row < 4 ? row : 4;
+}
+
+static enum ocl_applicability applicability(const struct ocl_device *device,
+                                            const struct weft_conv_args *args,
+                                            int *values)
+{
+    struct vec_conv_shape s = vec_conv_shape_of(&args->conv);
+    int width = vec_width(device, s.k_per_group);
+    values[VECTOR_WIDTH] = width;
+    values[VECTORS] = s.k_per_group > width ? 2 : 1;
+    select_c_slice(&s, width >= 16 ? 24 : 12, values);
+    values[CHUNK] = select_block(&s, values);
+    values[PANEL] = 1;
+    values[UNROLL] = select_unroll(s.out_w);
+    partition_work(device, &s, values);
+    return OCL_APPLICABLE;
+}
+
+static enum ocl_applicability pooled_applicability(const struct ocl_device *device,
+                                                   const struct weft_conv_args *args,
+                                                   int *values)
+{
+    const struct weft_pool *pool = &args->pool;
+    struct vec_conv_shape s = vec_conv_shape_of(&args->conv);
+    if (!pool_is_nonoverlapping(pool) || pool->r * pool->s > 4 || taps_of(&s) > 32)
+        return OCL_NOT_APPLICABLE;
+    int width = vec_width(device, s.k_per_group), registers = width >= 16 ? 24 : 12;
+    values[VECTOR_WIDTH] = width;
+    values[VECTORS] = 1;
+    values[TILE] = tile_of(taps_of(&s), 1, registers * 3 / 4, 3);
+    values[C_SLICE] = s.c_per_group;
+    values[CHUNK] = 1;
+    values[PANEL] = 1;
+    values[UNROLL] = 1;
+    partition_work(device, &s, values);
+    return OCL_PREFERRED;
+}
+
+static bool validate_config(const struct ocl_device *device,
+                            const struct weft_conv_args *args, const int *values)
+{
+    enum { MOST_PLANES = 1 << 26 }; /* floats */
+    struct vec_conv_shape s = vec_conv_shape_of(&args->conv);
+    if (!vec_width_valid(device, values[VECTOR_WIDTH]) || values[VECTORS] < 1 ||
+        values[VECTORS] > 3 || values[TILE] < 1 || values[VECTORS] * values[TILE] > 24 ||
+        values[SPLIT] < 1 || values[SPLIT] > 65536 || values[BLOCKS_PER_ITEM] < 1 ||
+        values[BLOCKS_PER_ITEM] > 4096 || values[CHUNK] < 1 || values[CHUNK] > 65536 ||
+        values[PANEL] < 1 || values[PANEL] > 64 || values[C_SLICE] < 1 ||
+        values[C_SLICE] > s.c_per_group || values[UNROLL] < 1 || values[UNROLL] > 16)
+        return false;
+    struct tiling t = tiling_of(&s, values);
+    size_t items = (size_t)div_up(t.blocks, values[BLOCKS_PER_ITEM]) * (size_t)t.splits;
+    size_t most = (size_t)device->max_alloc / sizeof(float);
+    most = most < MOST_PLANES ? most : MOST_PLANES;
+    return t.splits == 1 ||
+           t.partial_floats * (size_t)t.splits + t.panel_floats * items <= most;
+}
+
+static bool pooled_validate_config(const struct ocl_device *device,
+                                   const struct weft_conv_args *args, const int *values)
+{
+    return values[VECTORS] == 1 && values[TILE] <= 16 &&
+           values[C_SLICE] == args->conv.c / args->conv.groups &&
+           validate_config(device, args, values);
+}
+
+static void define(struct ocl_options *options, const struct vec_conv_shape *shape,
+                   const struct weft_conv_args *args, const int *values)
+{
+    struct tiling t = tiling_of(shape, values);
+    vec_define_shape(options, shape);
+    vec_define_pool(options, &args->pool);
+    ocl_define(options, "GROUPS", shape->group_count);
+    ocl_define(options, "VW", values[VECTOR_WIDTH]);
+    ocl_define(options, "NV", values[VECTORS]);
+    ocl_define(options, "TILE", values[TILE]);
+    ocl_define(options, "C_SLICE", values[C_SLICE]);
+    ocl_define(options, "BLOCKS_PER_ITEM", values[BLOCKS_PER_ITEM]);
+    ocl_define(options, "UNROLL", values[UNROLL]);
+    ocl_define(options, "PAD_TOP", args->conv.pad_top);
+    ocl_define(options, "PAD_LEFT", args->conv.pad_left);
+    ocl_define(options, "BLOCK_ROWS", t.chunk.rows);
+    ocl_define(options, "BLOCK_IMAGES", t.chunk.images);
+    ocl_define(options, "PACK_PANEL_ROWS", t.panel.rows);
+    ocl_define(options, "PACK_PANEL_IMAGES", t.panel.images);
+    ocl_define(options, "BIAS", args->dbias.mem != NULL);
+    ocl_define_view_fp16(options, "OTHER_HALF", args->dy);
+}
+
+/* Runs the launch, which fills the partials, and adds them in order. */
+static enum weft_status launch_and_reduce(struct weft_command_list *list,
+                                          struct ocl_launch *launch,
+                                          const struct ocl_options *options,
+                                          const struct weft_conv_args *args,
+                                          struct ocl_arg partials, const struct tiling *t)
+{
+    enum { SUM_ROWS = 16 }; /* as in planes_vec.h */
+    struct ocl_launch sum = {
+        .source = launch->source,
+        .kernel = "conv_bwd_weights_reduce",
+        .global = {(size_t)div_up((long)t->rows + 1, SUM_ROWS), (size_t)t->blocks},
+        .arg_count = 4,
+        .args = {partials, OCL_VIEW(args->dw), OCL_VIEW(args->dbias), OCL_INT(t->splits)},
+    };
+    vec_set_local_size(list, launch);
+    WEFT_TRY(ocl_launch(list, options->text, launch));
+    vec_set_local_size(list, &sum);
+    return ocl_launch(list, options->text, &sum);
+}
+
+static struct ocl_arg alloc_partials(struct weft_command_list *list,
+                                     const struct tiling *t)
+{
+    return (struct ocl_arg)OCL_WORKSPACE(
+        ocl_workspace(list, sizeof(float) * t->partial_floats * (size_t)t->splits));
+}
+
+static enum weft_status record(struct weft_command_list *list,
+                               const struct weft_conv_args *args, const int *values)
+{
+    struct vec_conv_shape shape = vec_conv_shape_of(&args->conv);
+    struct tiling t = tiling_of(&shape, values);
+    struct ocl_options options = {""};
+    define(&options, &shape, args, values);
+    ocl_define_view_fp16(&options, "X_HALF", args->x);
+    size_t per_split = (size_t)div_up(t.blocks, values[BLOCKS_PER_ITEM]);
+    size_t items = per_split * (size_t)t.splits;
+    struct ocl_arg partials = alloc_partials(list, &t);
+    struct ocl_launch launch = {
+        .source = "conv_weights_vec.cl",
+        .kernel = "conv_bwd_weights",
+        .global = {per_split, (size_t)t.splits},
+        .arg_count = 7,
+        .args = {OCL_VIEW(args->x), OCL_VIEW(args->dy), OCL_VIEW(args->argmax), partials,
+                 OCL_WORKSPACE(
+                     ocl_workspace(list, sizeof(float) * t.panel_floats * items)),
+                 OCL_INT(shape.n), OCL_INT(values[SPLIT])},
+    };
+    return launch_and_reduce(list, &launch, &options, args, launch.args[3], &t);
+}
+
+static enum weft_status pooled_record(struct weft_command_list *list,
+                                      const struct weft_conv_args *args,
+                                      const int *values)
+{
+    struct vec_conv_shape shape = vec_conv_shape_of(&args->conv);
+    struct ocl_arg x = OCL_VIEW(args->x);
+    WEFT_TRY(vec_pad_input(list, &args->conv, &shape, &x));
+    struct tiling t = tiling_of(&shape, values);
+    struct ocl_options options = {""};
+    define(&options, &shape, args, values);
+    ocl_define_arg_fp16(&options, "X_HALF", &x);
+    ocl_define(&options, "FUSED_POOL", 1);
+    struct ocl_launch launch = {
+        .source = "conv_weights_vec.cl",
+        .kernel = "conv_bwd_weights_pooled",
+        .global = {(size_t)div_up(t.blocks, values[BLOCKS_PER_ITEM]), (size_t)t.splits},
+        .arg_count = 6,
+        .args = {x, OCL_VIEW(args->dy), OCL_VIEW(args->argmax), alloc_partials(list, &t),
+                 OCL_INT(shape.n), OCL_INT(values[SPLIT])},
+    };
+    return launch_and_reduce(list, &launch, &options, args, launch.args[3], &t);
+}
+
+/* Rows of x that `rows` rows of dz meet. */
+static int span_of(const struct vec_conv_shape *s, int rows)
+{
+    return (rows - 1) * s->stride_y + (s->r - 1) * s->dilation_y + 1;
+}
+
+enum { MOST_ROWS = 8 }; /* more are more streams than processors follow */
+
+/* Rows of dz at once that cost least; what they and those of x take beyond the registers
+ * is stored and loaded again. */
+static int dz_rows(const struct vec_conv_shape *s, int registers)
+{
+    int best = 0, rows = 1;
+    for (int t = 1; t <= MOST_ROWS; t++) {
+        int span = span_of(s, t), beyond = t + span + 2 - registers;
+        if (span > VEC_DEPTHWISE_MAX_ROWS)
+            break;
+        int column = span + (t + 2) * s->r + (beyond > 0 ? 2 * beyond : 0);
+        int cost = div_up(s->out_h, t) * (t + s->s * column);
+        if (best && cost >= best)
+            continue;
+        best = cost;
+        rows = t;
+    }
+    return rows;
+}
+
+static enum ocl_applicability depthwise_applicability(const struct ocl_device *device,
+                                                      const struct weft_conv_args *args,
+                                                      int *values)
+{
+    struct vec_conv_shape s = vec_conv_shape_of(&args->conv);
+    if (!s.depthwise || args->pool.r || span_of(&s, 1) > VEC_DEPTHWISE_MAX_ROWS)
+        return OCL_NOT_APPLICABLE;
+    int width = vec_width(device, s.k_per_group);
+    values[VECTOR_WIDTH] = width;
+    values[TILE] = dz_rows(&s, width >= 16 ? 30 : 14);
+    values[VECTORS] = values[C_SLICE] = 1;
+    values[CHUNK] = values[PANEL] = values[UNROLL] = 1;
+    partition_work(device, &s, values);
+    return OCL_PREFERRED;
+}
+
+static bool depthwise_validate_config(const struct ocl_device *device,
+                                      const struct weft_conv_args *args,
+                                      const int *values)
+{
+    struct vec_conv_shape s = vec_conv_shape_of(&args->conv);
+    return values[VECTORS] == 1 && values[C_SLICE] == 1 && values[TILE] <= MOST_ROWS &&
+           span_of(&s, values[TILE]) <= VEC_DEPTHWISE_MAX_ROWS &&
+           validate_config(device, args, values);
+}
+
+static enum weft_status depthwise_record(struct weft_command_list *list,
+                                         const struct weft_conv_args *args,
+                                         const int *values)
+{
+    struct vec_conv_shape shape = vec_conv_shape_of(&args->conv);
+    struct tiling t = tiling_of(&shape, values);
+    struct ocl_options options = {""};
+    define(&options, &shape, args, values);
+    ocl_define_view_fp16(&options, "X_HALF", args->x);
+    struct ocl_launch launch = {
+        .source = "conv_depthwise_weights_vec.cl",
+        .kernel = "conv_bwd_weights_depthwise",
+        .global = {(size_t)div_up(t.blocks, values[BLOCKS_PER_ITEM]), (size_t)t.splits},
+        .arg_count = 5,
+        .args = {OCL_VIEW(args->x), OCL_VIEW(args->dy), alloc_partials(list, &t),
+                 OCL_INT(shape.n), OCL_INT(values[SPLIT])},
+    };
+    return launch_and_reduce(list, &launch, &options, args, launch.args[2], &t);
+}
+
+#define TUNABLES                                                                       \
+    {                                                                                  \
+        {"vector-width", 3, {4, 8, 16}}, {"vectors", 3, {1, 2, 3}},                    \
+            {"tile", 8, {1, 2, 3, 4, 6, 8, 9, 12}}, {"c-slice", 4, {4, 8, 12, 16}},    \
+            {"split-size", 8, {1, 2, 4, 8, 16, 32, 64, 128}},                          \
+            {"blocks-per-item", 5, {1, 2, 4, 8, 16}},                                  \
+            {"block-pixels", 7, {16, 64, 128, 256, 512, 1024, 2048}},                  \
+            {"panel-blocks", 4, {1, 2, 4, 8}}, {"unroll", 7, {1, 2, 4, 6, 7, 13, 14}}, \
+    }
+
+const struct ocl_algorithm vec_direct_bwd_weights = {"direct", TUNABLES, applicability,
+                                                     validate_config, record};
+const struct ocl_algorithm vec_pooled_bwd_weights = {
+    "pooled", TUNABLES, pooled_applicability, pooled_validate_config, pooled_record};
+const struct ocl_algorithm vec_depthwise_bwd_weights = {
+    "depthwise", TUNABLES, depthwise_applicability, depthwise_validate_config,
+    depthwise_record};

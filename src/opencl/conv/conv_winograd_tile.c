@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Convolution by Winograd's algorithm, family `tile`: forward and the data gradient of
+ * windows of 3x3. Inputs are transformed into scratch, the places of all tiles multiplied
+ * as a grouped 1x1 convolution, the products transformed back. Kernels:
+ * cl/conv/conv_winograd_tile.cl, cl/gemm/gemm_tile.cl. */
+#include "opencl/runtime/runtime.h"
+#include "opencl/conv/tile.h"
+#include "opencl/conv/winograd.h"
+
+/* The products of all tiles: images of one pixel, a group of channels a place. */
+static struct ocl_gemm transform_gemm_of(const struct winograd *job)
+{
+    int places = (int)winograd_transform_elements(job);
+    const struct weft_conv_args args = {
+        .conv = weft_conv_from_gemm((int)winograd_tiles(job), places * job->shape.in,
+                                    places * job->shape.out, places),
+    };
+    return ocl_gemm_of(OCL_PASS_FORWARD, &args);
+}
+
+static size_t floats_of(const struct winograd *job, int channels)
+{
+    return (size_t)winograd_tiles(job) * (size_t)winograd_transform_elements(job) *
+           (size_t)channels;
+}
+
+/* Kernels count a tile's channels in ints, and all places in uints. */
+static bool is_small(const struct ocl_device *device, const struct winograd *job)
+{
+    const struct vec_conv_shape *s = &job->shape;
+    size_t widest = (size_t)(s->in > s->out ? s->in : s->out);
+    return (size_t)winograd_tiles(job) * widest <= INT32_MAX &&
+           floats_of(job, (int)widest) <= UINT32_MAX &&
+           sizeof(float) * floats_of(job, s->in + s->out) <= device->max_alloc / 2 &&
+           (size_t)s->in * (size_t)s->out <= INT32_MAX / 36;
+}
+
+static enum ocl_applicability applicability(const struct ocl_device *device,
+                                            enum ocl_conv_pass pass,
+                                            const struct weft_conv_args *args,
+                                            int outputs, int *values)
+{
+    if (!winograd_applicable(&args->conv))
+        return OCL_NOT_APPLICABLE;
+    struct winograd job = winograd_of(pass, args, outputs);
+    if (!is_small(device, &job))
+        return OCL_NOT_APPLICABLE;
+    struct ocl_gemm p = transform_gemm_of(&job);
+    tile_select_config(device, &p, values);
+    return OCL_APPLICABLE;
+}
+
+static bool validate_config(const struct ocl_device *device, const struct winograd *job,
+                            const int *values)
+{
+    struct ocl_gemm p = transform_gemm_of(job);
+    return tile_validate_config(device, &p, values);
+}
+
+/* One kernel of an item a channel. */
+static enum weft_status transform(struct weft_command_list *list,
+                                  const struct winograd *job, struct ocl_launch launch,
+                                  size_t items)
+{
+    struct ocl_options options = {""};
+    winograd_define(&options, job);
+    winograd_define_epilogue(&options, job);
+    launch.source = "conv_winograd_tile.cl";
+    launch.global[0] = items;
+    launch.local[0] = ocl_default_work_group(ocl_device_of(list));
+    return ocl_launch(list, options.text, &launch);
+}
+
+static enum weft_status convolve(struct weft_command_list *list,
+                                 const struct winograd *job, const int *values)
+{
+    const struct vec_conv_shape *s = &job->shape;
+    size_t tiles = (size_t)winograd_tiles(job), in = (size_t)s->in, out = (size_t)s->out;
+    struct ocl_arg u = ocl_persistent_workspace(
+        list, sizeof(float) * (size_t)winograd_transform_elements(job) * in * out);
+    struct ocl_arg v =
+        OCL_WORKSPACE(ocl_workspace(list, sizeof(float) * floats_of(job, s->in)));
+    struct ocl_arg m =
+        OCL_WORKSPACE(ocl_workspace(list, sizeof(float) * floats_of(job, s->out)));
+    struct ocl_launch weights = {
+        .kernel = "winograd_transform_weights",
+        .arg_count = 2,
+        .args = {job->w, u},
+        .weights_only = true,
+    };
+    WEFT_TRY(transform(list, job, weights, in * out));
+    struct ocl_launch inputs = {
+        .kernel = "winograd_transform_inputs",
+        .arg_count = 4,
+        .args = {job->x, OCL_VIEW(job->from), v, OCL_INT(tiles)},
+    };
+    WEFT_TRY(transform(list, job, inputs, tiles * in));
+
+    struct ocl_gemm p = transform_gemm_of(job);
+    struct ocl_gemm_tiling tiling = tile_gemm_tiling(values);
+    p.a = v;
+    p.b = u;
+    p.out = m;
+    WEFT_TRY(ocl_gemm_record_kernels(list, &p, &tiling));
+
+    struct ocl_launch outputs = {
+        .kernel = "winograd_transform_outputs",
+        .arg_count = 7,
+        .args = {m, OCL_VIEW(job->bias), OCL_VIEW(job->gate), job->y,
+                 OCL_VIEW(job->argmax), OCL_INT(tiles),
+                 OCL_FLOAT(job->activation.negative_slope)},
+    };
+    return transform(list, job, outputs, tiles * out);
+}
+
+WINOGRAD_DEFINE_ALGORITHMS(tile, TILE_TUNABLES)

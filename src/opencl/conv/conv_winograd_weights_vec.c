@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Gradient of the weights of 3x3 convolutions by Winograd, family `vec`: parts
+ * of the batch give transform_ptr of sums, a second launch adds them in order and
+ * transforms them back. The algorithms "winograd-2", "-3" and "-4" differ in the side of
+ * their tiles. Kernels: cl/conv/conv_winograd_weights_vec.cl. */
+#include "opencl/conv/winograd.h"
+
+/* The tunables, in the order of their table: TILES are transformed at a time, BLOCKS are
+ * the blocks of output channels of a part, SPLIT the tiles of an item. */
+enum { VECTOR_WIDTH, VECTORS, TILE, TILES, BLOCKS, SPLIT, UNROLL };
+
+#define TUNABLES                                                    \
+    {                                                               \
+        {"vector-width", 3, {4, 8, 16}}, {"vectors", 3, {1, 2, 3}}, \
+            {"tile", 8, {1, 2, 4, 6, 8, 10, 11, 12}},               \
+            {"tiles-per-item", 5, {4, 8, 12, 24, 48}},              \
+            {"blocks-per-item", 5, {1, 2, 4, 8, 16}},               \
+            {"split-size", 6, {16, 64, 256, 1024, 4096, 16384}},    \
+            {"unroll", 3, {1, 2, 4}},                               \
+    }
+
+static long round_up(long a, long b)
+{
+    return div_up(a, b) * b;
+}
+
+static int side_of(int outputs)
+{
+    return outputs + 2;
+}
+
+static long tiles_of(const struct vec_conv_shape *s, int outputs)
+{
+    return s->n * div_up(s->out_h, outputs) * div_up(s->out_w, outputs);
+}
+
+/* What follows from the tunables; see the kernels. */
+struct layout {
+    long tiles, parts, splits;
+    long sums, room; /* floats of an item */
+};
+
+static struct layout layout_of(const struct vec_conv_shape *s, int outputs,
+                               const int *values)
+{
+    long places = side_of(outputs) * side_of(outputs);
+    long part = (long)values[VECTOR_WIDTH] * values[VECTORS] * values[BLOCKS];
+    long rows = round_up(s->in, values[TILE]);
+    struct layout l = {.tiles = tiles_of(s, outputs), .parts = div_up(s->out, part)};
+    l.splits = div_up(l.tiles, values[SPLIT]);
+    l.sums = places * (rows * part + 16) + part;
+    l.room =
+        places * (values[TILES] * (round_up(rows, values[VECTOR_WIDTH]) + part) + 2 * 16);
+    return l;
+}
+
+/* Rows that divide the input channels with little waste. A tile's own cost is about that
+ * of a row. */
+static int tile_of(int in, int most)
+{
+    int tile = most;
+    for (int t = most; t > 0; t--)
+        if (div_up(in, t) * (t + 1) < div_up(in, tile) * (tile + 1))
+            tile = t;
+    return tile;
+}
+
+/* Sums of a part, and the transforms of as many tiles as applicability, lie in the
+ * second-level cache together, or at least the transforms do. */
+static void choose(const struct ocl_device *device, const struct vec_conv_shape *s,
+                   int outputs, int *values)
+{
+    enum { MAX_ACCUMULATORS = 5 << 17, MOST_ROOM = 7 << 14, FEWEST = 8, MOST = 48 };
+    long tiles = tiles_of(s, outputs);
+    int width = vec_width(device, s->out), registers = width >= 16 ? 24 : 12;
+    values[VECTOR_WIDTH] = width;
+    values[VECTORS] = s->out > width ? 2 : 1;
+    values[TILE] = tile_of(s->in, registers / values[VECTORS]);
+    values[TILES] = FEWEST;
+    values[UNROLL] = 4;
+    values[SPLIT] = (int)tiles;
+    values[BLOCKS] = (int)div_up(s->out, width * values[VECTORS]);
+    while (values[BLOCKS] > 1 && layout_of(s, outputs, values).sums > MAX_ACCUMULATORS)
+        values[BLOCKS] = (int)div_up(values[BLOCKS], 2);
+    while (values[TILES] < MOST) {
+        values[TILES] += 4;
+        if (layout_of(s, outputs, values).room > MOST_ROOM) {
+            values[TILES] -= 4;
+            break;
+        }
+    }
+    long parts = layout_of(s, outputs, values).parts;
+    long splits = div_up(2 * (long)device->compute_units, parts);
+    values[SPLIT] = (int)round_up(div_up(tiles, splits), values[TILES]);
+}
+
+static bool is_possible(const struct ocl_device *device,
+                        const struct weft_conv_args *args)
+{
+    return device->is_cpu && winograd_applicable(&args->conv) &&
+           (!args->pool.r || pool_is_nonoverlapping(&args->pool));
+}
+
+/* Vector operations, two of which take a cycle: products, and to fetch and store their
+ * sums for so many tiles; about 8 a place for each transform; and what is done with the
+ * sums in the end. */
+static double cost_of(const struct vec_conv_shape *s, int outputs, const int *values)
+{
+    struct layout l = layout_of(s, outputs, values);
+    double places = side_of(outputs) * side_of(outputs), weights = (double)s->in * s->out;
+    double rows = (double)round_up(s->in, values[TILE]) * s->out;
+    return places * ((double)l.tiles * (rows * (1 + 4.0 / values[TILES]) +
+                                        8.0 * ((double)l.parts * s->in + s->out)) +
+                     (double)(4 + 2 * l.splits) * weights);
+}
+
+static enum ocl_applicability applicability(const struct ocl_device *device,
+                                            const struct weft_conv_args *args,
+                                            int *values, int outputs)
+{
+    struct vec_conv_shape s = vec_conv_shape_of(&args->conv);
+    if (!is_possible(device, args))
+        return OCL_NOT_APPLICABLE;
+    double direct = 10.0 * s.n * s.out_h * s.out_w * s.in * s.out;
+    double best = direct;
+    for (int other = 2; other <= 4; other++) {
+        choose(device, &s, other, values);
+        double cost = cost_of(&s, other, values);
+        best = cost < best ? cost : best;
+    }
+    choose(device, &s, outputs, values);
+    bool preferred =
+        s.in >= 8 && s.out >= 8 && cost_of(&s, outputs, values) <= best && best < direct;
+    return preferred ? OCL_PREFERRED : OCL_APPLICABLE;
+}
+
+static bool validate_config(const struct ocl_device *device,
+                            const struct weft_conv_args *args, const int *values,
+                            int outputs)
+{
+    enum { MOST_FLOATS = 1 << 26 };
+    struct vec_conv_shape s = vec_conv_shape_of(&args->conv);
+    if (!vec_width_valid(device, values[VECTOR_WIDTH]) || values[VECTORS] < 1 ||
+        values[VECTORS] > 3 || values[TILE] < 1 || values[VECTORS] * values[TILE] > 24 ||
+        values[TILES] < 1 || values[TILES] > 256 || values[BLOCKS] < 1 ||
+        values[BLOCKS] > 1024 || values[SPLIT] < 1 || values[UNROLL] < 1 ||
+        values[UNROLL] > 8)
+        return false;
+    struct layout l = layout_of(&s, outputs, values);
+    long most = device->max_alloc / sizeof(float) < MOST_FLOATS
+                    ? (long)(device->max_alloc / sizeof(float))
+                    : MOST_FLOATS;
+    return l.parts * l.splits <= most / (l.sums + l.room);
+}
+
+static enum weft_status record(struct weft_command_list *list,
+                               const struct weft_conv_args *args, const int *values,
+                               int outputs)
+{
+    struct vec_conv_shape s = vec_conv_shape_of(&args->conv);
+    struct layout l = layout_of(&s, outputs, values);
+    size_t items = (size_t)(l.parts * l.splits);
+    struct ocl_options options = {""};
+    vec_define_shape(&options, &s);
+    vec_define_pool(&options, &args->pool);
+    ocl_define(&options, "OUTPUT_TILE", outputs);
+    ocl_define(&options, "PAD_TOP", args->conv.pad_top);
+    ocl_define(&options, "PAD_LEFT", args->conv.pad_left);
+    ocl_define(&options, "VW", values[VECTOR_WIDTH]);
+    ocl_define(&options, "NV", values[VECTORS]);
+    ocl_define(&options, "TILE", values[TILE]);
+    ocl_define(&options, "TILES", values[TILES]);
+    ocl_define(&options, "K_BLOCK",
+               (long)values[VECTOR_WIDTH] * values[VECTORS] * values[BLOCKS]);
+    ocl_define(&options, "UNROLL", values[UNROLL]);
+    ocl_define(&options, "BIAS", args->dbias.mem != NULL);
+    ocl_define_view_fp16(&options, "X_HALF", args->x);
+    ocl_define_view_fp16(&options, "OTHER_HALF", args->dy);
+    struct ocl_arg sums =
+        OCL_WORKSPACE(ocl_workspace(list, sizeof(float) * (size_t)l.sums * items));
+    struct ocl_arg room =
+        OCL_WORKSPACE(ocl_workspace(list, sizeof(float) * (size_t)l.room * items));
+    struct ocl_launch products = {
+        .source = "conv_winograd_weights_vec.cl",
+        .kernel = "winograd_bwd_weights_gemm",
+        .global = {(size_t)l.parts, (size_t)l.splits},
+        .arg_count = 7,
+        .args = {OCL_VIEW(args->x), OCL_VIEW(args->dy), OCL_VIEW(args->argmax), sums,
+                 room, OCL_INT(l.tiles), OCL_INT(values[SPLIT])},
+    };
+    struct ocl_launch windows = {
+        .source = "conv_winograd_weights_vec.cl",
+        .kernel = "winograd_bwd_weights_reduce",
+        .global = {(size_t)l.parts, (size_t)s.in},
+        .arg_count = 4,
+        .args = {sums, OCL_VIEW(args->dw), OCL_VIEW(args->dbias), OCL_INT(l.splits)},
+    };
+    if (list->winograd < outputs)
+        list->winograd = outputs;
+    vec_set_local_size(list, &products);
+    WEFT_TRY(ocl_launch(list, options.text, &products));
+    vec_set_local_size(list, &windows);
+    return ocl_launch(list, options.text, &windows);
+}
+
+#define DEFINE_ALGORITHM(outputs)                                                        \
+    static enum ocl_applicability applicability_##outputs(                               \
+        const struct ocl_device *device, const struct weft_conv_args *args, int *values) \
+    {                                                                                    \
+        return applicability(device, args, values, outputs);                             \
+    }                                                                                    \
+    static bool validate_config_##outputs(const struct ocl_device *device,               \
+                                          const struct weft_conv_args *args,             \
+                                          const int *values)                             \
+    {                                                                                    \
+        return validate_config(device, args, values, outputs);                           \
+    }                                                                                    \
+    static enum weft_status record_##outputs(struct weft_command_list *list,             \
+                                             const struct weft_conv_args *args,          \
+                                             const int *values)                          \
+    {                                                                                    \
+        return record(list, args, values, outputs);                                      \
+    }
+DEFINE_ALGORITHM(2)
+DEFINE_ALGORITHM(3)
+DEFINE_ALGORITHM(4)
+
+const struct ocl_algorithm vec_winograd_bwd_weights[3] = {
+    {"winograd-2", TUNABLES, applicability_2, validate_config_2, record_2},
+    {"winograd-3", TUNABLES, applicability_3, validate_config_3, record_3},
+    {"winograd-4", TUNABLES, applicability_4, validate_config_4, record_4},
+};

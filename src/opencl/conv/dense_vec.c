@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Dense layers and 1x1 convolutions, family `vec`: three products by one kernel,
+ * cl/gemm/gemm_vec.cl. */
+#include "opencl/conv/vec.h"
+
+#include <string.h>
+
+/* c[m][n] = a[m][k] b[k][n] and what goes with it. */
+struct vec_gemm_problem {
+    int m, n, k;
+    bool trans_a, trans_b;
+    struct weft_view a, b, bias, gate, c, bias_grad;
+    struct weft_activation activation; /* of c, or what made `gate` */
+};
+
+/* The tunables, in the order of their table. BLOCK_K: how much of k is taken at a time,
+ * and so how much of a and b is copied where they are packed; 0: all of it. */
+enum {
+    VECTOR_WIDTH,
+    VECTORS,
+    TILE,
+    BLOCK_TILES_M,
+    BLOCK_TILES_N,
+    BLOCK_K,
+    PACK_A,
+    PACK_B
+};
+
+static int at_most(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+enum {
+    B_PIECE = 8192, /* floats of a copied piece of b: the first-level cache */
+    WIDEST = 16,    /* column tiles: long runs of c where k is short */
+    /* n or k is narrow and the other long: each row of a or c is a stream of its own
+     * pages, with little to do for what it brings. Few rows then, and long runs. */
+    NARROW = 64,
+    LONG = 1024,
+    NARROW_TILE = 6,
+    NARROW_WIDEST = 32,
+    NARROW_PIECE = 4 * B_PIECE,
+    DEEPEST = 192,
+    A_DEEPEST = 64, /* where a is copied too */
+    ROWS = 96,      /* whose sums wait, or which are copied */
+    WHOLE_ROW_TILES = 48
+};
+
+static bool has_single_k_block(const struct vec_gemm_problem *p, const int *values)
+{
+    return !values[BLOCK_K] || p->k <= values[BLOCK_K];
+}
+
+/* Row tiles that private memory has room for. */
+static int max_row_tiles(const struct vec_gemm_problem *p, const int *values)
+{
+    bool kept = values[PACK_A] || values[PACK_B] || !has_single_k_block(p, values);
+    return kept && values[TILE] < ROWS ? ROWS / values[TILE] : 1;
+}
+
+static bool is_skinny(const struct vec_gemm_problem *p)
+{
+    int least = p->n < p->k ? p->n : p->k, most = p->n > p->k ? p->n : p->k;
+    return !p->trans_a && least <= NARROW && most >= LONG;
+}
+
+/* Figures from products of `small`, batch 512, on 2-core Zen 3 and Zen 4 with PoCL.
+ * Programs depend on the tiling alone, not on m, n and k, so that layers share them. */
+static void choose(const struct ocl_device *device, const struct vec_gemm_problem *p,
+                   int *values)
+{
+    int width = vec_width(device, p->n), registers = width >= 16 ? 24 : 12;
+    int columns = div_up(p->n, width), units = (int)device->compute_units;
+    int vectors = columns == 1 ? 1 : columns == 3 ? 3 : 2;
+    bool narrow = device->is_cpu && is_skinny(p);
+    int tile =
+        at_most(registers / vectors, narrow && p->m > NARROW_TILE ? NARROW_TILE : p->m);
+    int tiles = div_up(p->m, tile), blocks = div_up(columns, vectors);
+    values[VECTOR_WIDTH] = width;
+    values[VECTORS] = vectors;
+    values[TILE] = tile;
+    values[BLOCK_TILES_M] = values[BLOCK_TILES_N] = 1;
+    values[BLOCK_K] = p->trans_b ? A_DEEPEST : 0;
+    values[PACK_A] = 0;
+    values[PACK_B] = p->trans_b;
+    if (!device->is_cpu || (tiles < 4 && !p->trans_b)) /* copies would not pay */
+        return;
+
+    int block = width * vectors;
+    bool wide = narrow && p->n > p->k;
+    int piece = wide ? NARROW_PIECE : B_PIECE, widest = wide ? NARROW_WIDEST : WIDEST;
+    int column_tiles = at_most(piece / (block * at_most(p->k, 128)), widest);
+    if (!p->trans_b && column_tiles > blocks)
+        column_tiles = blocks < 2 ? 2 : blocks;
+    values[BLOCK_TILES_N] = column_tiles;
+    values[PACK_A] = p->trans_a;
+    values[PACK_B] = p->trans_b || p->trans_a || column_tiles < blocks;
+    values[BLOCK_K] =
+        at_most(piece / (block * column_tiles), p->trans_a ? A_DEEPEST : DEEPEST);
+    int items = narrow && !wide ? 10 : 4; /* of a unit: few columns want to be even */
+    int even = tiles * div_up(blocks, column_tiles) / (items * units);
+    int most = has_single_k_block(p, values) && !p->trans_a ? WHOLE_ROW_TILES
+                                                            : max_row_tiles(p, values);
+    int row_tiles = at_most(even, most);
+    values[BLOCK_TILES_M] = div_up(tiles, div_up(tiles, row_tiles < 1 ? 1 : row_tiles));
+}
+
+static bool validate_config(const struct ocl_device *device,
+                            const struct vec_gemm_problem *p, const int *values)
+{
+    const int least[] = {1, 1, 1, 1, 1, 0, 0, 0},
+              most[] = {16, 3, 24, 256, 64, 256, 1, 1};
+    for (int i = 0; i < (int)WEFT_ARRAY_SIZE(least); i++)
+        if (values[i] < least[i] || values[i] > most[i])
+            return false;
+    int block = values[VECTOR_WIDTH] * values[VECTORS];
+    bool packed = values[PACK_A] || values[PACK_B];
+    bool kept = values[PACK_A] || !has_single_k_block(p, values);
+    if (!vec_width_valid(device, values[VECTOR_WIDTH]) ||
+        values[VECTORS] * values[TILE] > 24 || (values[PACK_A] && !p->trans_a) ||
+        (p->trans_b && !values[PACK_B]) || (packed && !values[BLOCK_K]))
+        return false;
+    if (!device->is_cpu)
+        return values[BLOCK_TILES_M] == 1 && values[BLOCK_TILES_N] == 1 &&
+               !values[PACK_A] && values[PACK_B] == p->trans_b;
+    return (!kept || values[BLOCK_TILES_M] <= max_row_tiles(p, values)) &&
+           (!values[PACK_B] ||
+            values[BLOCK_K] * values[BLOCK_TILES_N] * block <= 4 * B_PIECE) &&
+           (has_single_k_block(p, values) || values[BLOCK_TILES_N] * block <= 1024);
+}
+
+/* A processor widens what is float16 as it copies it: a number is used more often than it
+ * is read. The tiling is made to fit the copies. */
+static void pack_fp16_operands(const struct vec_gemm_problem *p, int *values)
+{
+    int block = values[VECTOR_WIDTH] * values[VECTORS];
+    bool a = p->a.type == WEFT_FLOAT16, b = p->b.type == WEFT_FLOAT16;
+    if (!a && !b)
+        return;
+    values[BLOCK_TILES_N] = at_most(values[BLOCK_TILES_N], 1024 / block);
+    values[BLOCK_TILES_M] = at_most(values[BLOCK_TILES_M], ROWS / values[TILE]);
+    bool fits = values[PACK_B] && values[BLOCK_K]; /* b's copy, as it is */
+    values[PACK_A] = a;
+    values[PACK_B] = values[PACK_B] || (b && values[BLOCK_TILES_M] > 1);
+    if (!values[PACK_A] && !values[PACK_B])
+        return;
+    int depth = values[BLOCK_K] ? values[BLOCK_K] : DEEPEST;
+    if (values[PACK_B] && !fits)
+        depth = at_most(depth, B_PIECE / (block * values[BLOCK_TILES_N]));
+    values[BLOCK_K] = depth < 1 ? 1 : depth;
+}
+
+static enum weft_status multiply(struct weft_command_list *list,
+                                 const struct vec_gemm_problem *p, const int *given)
+{
+    struct ocl_options options = {""};
+    int values[OCL_MAX_TUNABLES];
+    memcpy(values, given, sizeof(values));
+    if (ocl_device_of(list)->is_cpu)
+        pack_fp16_operands(p, values);
+    ocl_define(&options, "TRANS_A", p->trans_a);
+    ocl_define(&options, "TRANS_B", p->trans_b);
+    ocl_define(&options, "PACK_A", values[PACK_A]);
+    ocl_define(&options, "PACK_B", values[PACK_B]);
+    ocl_define(&options, "BIAS", p->bias.mem != NULL);
+    ocl_define(&options, "ACT_GRAD", p->gate.mem != NULL);
+    ocl_define(&options, "BIAS_GRAD", p->bias_grad.mem != NULL);
+    ocl_define(&options, "ACT", (long)p->activation.act);
+    ocl_define(&options, "VW", values[VECTOR_WIDTH]);
+    ocl_define(&options, "NV", values[VECTORS]);
+    ocl_define(&options, "TILE", values[TILE]);
+    ocl_define(&options, "BLOCK_TILES_M", max_row_tiles(p, values));
+    ocl_define_view_fp16(&options, "X_HALF", p->a);
+    ocl_define_view_fp16(&options, "W_HALF", p->b);
+    ocl_define_view_fp16(&options, "ACT_GRAD_HALF", p->gate);
+    ocl_define_view_fp16(&options, "Y_HALF", p->c);
+    ocl_define(&options, "BLOCK_TILES_N", values[BLOCK_TILES_N]);
+    ocl_define(&options, "SINGLE_K_BLOCK", has_single_k_block(p, values));
+    ocl_define(&options, "BLOCK_K", values[BLOCK_K] ? values[BLOCK_K] : 1);
+    int columns = values[VECTOR_WIDTH] * values[VECTORS] * values[BLOCK_TILES_N];
+    int rows = values[TILE] * values[BLOCK_TILES_M];
+    struct ocl_launch launch = {
+        .source = "gemm_vec.cl",
+        .kernel = "gemm",
+        .global = {(size_t)div_up(p->n, columns), (size_t)div_up(p->m, rows)},
+        .arg_count = 11,
+        .args = {OCL_VIEW(p->a), OCL_VIEW(p->b), OCL_VIEW(p->bias), OCL_VIEW(p->gate),
+                 OCL_VIEW(p->c), OCL_VIEW(p->bias_grad), OCL_INT(p->m), OCL_INT(p->n),
+                 OCL_INT(p->k), OCL_INT(values[BLOCK_TILES_M]),
+                 OCL_FLOAT(p->activation.negative_slope)},
+    };
+    vec_set_local_size(list, &launch);
+    return ocl_launch(list, options.text, &launch);
+}
+
+static int rows_of(const struct weft_conv *c)
+{
+    return c->n * c->h * c->w;
+}
+
+static struct vec_gemm_problem forward(const struct weft_conv_args *args)
+{
+    return (struct vec_gemm_problem){
+        .m = rows_of(&args->conv),
+        .n = args->conv.k,
+        .k = args->conv.c,
+        .a = args->x,
+        .b = args->w,
+        .bias = args->bias,
+        .c = args->y,
+        .activation = args->activation,
+    };
+}
+
+static struct vec_gemm_problem backward_data(const struct weft_conv_args *args)
+{
+    bool has_act_grad = args->act_grad.activation.act != WEFT_ACT_identity;
+    return (struct vec_gemm_problem){
+        .m = rows_of(&args->conv),
+        .n = args->conv.c,
+        .k = args->conv.k,
+        .a = args->dy,
+        .b = args->w,
+        .trans_b = true,
+        .gate = has_act_grad ? args->act_grad.output : (struct weft_view){0},
+        .c = args->dx,
+        .activation = args->act_grad.activation,
+    };
+}
+
+static struct vec_gemm_problem backward_weights(const struct weft_conv_args *args)
+{
+    return (struct vec_gemm_problem){
+        .m = args->conv.c,
+        .n = args->conv.k,
+        .k = rows_of(&args->conv),
+        .a = args->x,
+        .trans_a = true,
+        .b = args->dy,
+        .c = args->dw,
+        .bias_grad = args->dbias,
+    };
+}
+
+/* Many more rows than columns on either side, as 1x1 convolutions have them: a direct
+ * convolution arranges their weights once, where a product copies them for every piece of
+ * rows, and deals their gradient's sums over the rows to work-items, of which a product
+ * has too few. Measured: 1.02 to 1.3 and 1.1 to 2.5 times as fast. */
+static bool is_tall(const struct weft_conv_args *args)
+{
+    enum { TALL = 4, LEAST_WORK = 1 << 22 };
+    const struct weft_conv *c = &args->conv;
+    long rows = rows_of(c), columns = c->c > c->k ? c->c : c->k;
+    return rows >= TALL * columns && (double)rows * c->c * c->k >= LEAST_WORK;
+}
+
+/* Long rows whose sums one tile of 8 to 12 rows holds: a direct convolution takes them
+ * from end to end, where a product stops at every piece of k. With 16 lanes 1.07 to
+ * 1.2 times as fast; slower with shorter rows, and with more streams than 12. */
+static bool is_deep(const struct ocl_device *device, const struct weft_conv_args *args)
+{
+    enum { LEAST_DEPTH = 4096, LEAST_ROWS = 128 };
+    const struct weft_conv *c = &args->conv;
+    int width = vec_width(device, c->k);
+    return width == 16 && c->k > width && c->k <= 3 * width && c->c >= LEAST_DEPTH &&
+           rows_of(c) >= LEAST_ROWS && args->x.type == WEFT_FLOAT32;
+}
+
+#define DEFINE_PASS(pass, unfit)                                                         \
+    static enum ocl_applicability pass##_applicability(                                  \
+        const struct ocl_device *device, const struct weft_conv_args *args, int *values) \
+    {                                                                                    \
+        struct vec_gemm_problem p = pass(args);                                          \
+        if (!ocl_is_gemm(&args->conv) || args->pool.r)                                   \
+            return OCL_NOT_APPLICABLE;                                                   \
+        choose(device, &p, values);                                                      \
+        return device->is_cpu && (unfit) ? OCL_APPLICABLE : OCL_PREFERRED;               \
+    }                                                                                    \
+    static bool pass##_validate_config(const struct ocl_device *device,                  \
+                                       const struct weft_conv_args *args,                \
+                                       const int *values)                                \
+    {                                                                                    \
+        struct vec_gemm_problem p = pass(args);                                          \
+        return validate_config(device, &p, values);                                      \
+    }                                                                                    \
+    static enum weft_status pass##_record(struct weft_command_list *list,                \
+                                          const struct weft_conv_args *args,             \
+                                          const int *values)                             \
+    {                                                                                    \
+        struct vec_gemm_problem p = pass(args);                                          \
+        return multiply(list, &p, values);                                               \
+    }
+DEFINE_PASS(forward, is_deep(device, args))
+DEFINE_PASS(backward_data, is_tall(args))
+DEFINE_PASS(backward_weights, is_tall(args))
+
+#define ROW(pass)                                                       \
+    {                                                                   \
+        "gemm",                                                         \
+            {                                                           \
+                {"vector-width", 3, {4, 8, 16}},                        \
+                {"vectors", 3, {1, 2, 3}},                              \
+                {"tile", 8, {1, 2, 4, 5, 6, 8, 10, 12}},                \
+                {"block-tiles-m", 8, {1, 2, 4, 8, 12, 16, 24, 48}},     \
+                {"block-tiles-n", 6, {1, 2, 4, 6, 8, 16}},              \
+                {"block-k", 7, {0, 32, 64, 96, 128, 192, 256}},         \
+                {"pack-a", 2, {0, 1}},                                  \
+                {"pack-b", 2, {0, 1}},                                  \
+            },                                                          \
+            pass##_applicability, pass##_validate_config, pass##_record \
+    }
+
+const struct ocl_algorithm vec_gemm[OCL_PASS_COUNT] = {
+    [OCL_PASS_FORWARD] = ROW(forward),
+    [OCL_PASS_BWD_DATA] = ROW(backward_data),
+    [OCL_PASS_BWD_WEIGHTS] = ROW(backward_weights),
+};

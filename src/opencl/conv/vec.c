@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the `vec` family share, and the table of its algorithms. */
+#include "opencl/conv/vec.h"
+
+struct vec_conv_shape vec_conv_shape_of(const struct weft_conv *conv)
+{
+    struct vec_conv_shape shape = {
+        .n = conv->n,
+        .in = conv->c,
+        .out = conv->k,
+        .groups = conv->groups,
+        .r = conv->r,
+        .s = conv->s,
+        .stride_y = conv->stride_y,
+        .stride_x = conv->stride_x,
+        .dilation_y = conv->dilation_y,
+        .dilation_x = conv->dilation_x,
+        .in_h = conv->h,
+        .in_w = conv->w,
+        .out_h = conv->out_h,
+        .out_w = conv->out_w,
+    };
+    return vec_conv_shape_set_groups(shape);
+}
+
+struct vec_conv_shape vec_conv_shape_set_groups(struct vec_conv_shape shape)
+{
+    shape.depthwise =
+        shape.groups > 1 && shape.groups == shape.in && shape.in == shape.out;
+    shape.c_per_group = shape.in / shape.groups;
+    shape.k_per_group = shape.depthwise ? shape.out : shape.out / shape.groups;
+    shape.group_count = shape.depthwise ? 1 : shape.groups;
+    return shape;
+}
+
+bool pool_is_nonoverlapping(const struct weft_pool *pool)
+{
+    return pool->r > 0 && pool->stride_y == pool->r && pool->stride_x == pool->s &&
+           !pool->pad_top && !pool->pad_left && pool->out_h * pool->r <= pool->h &&
+           pool->out_w * pool->s <= pool->w;
+}
+
+void vec_define_shape(struct ocl_options *options, const struct vec_conv_shape *shape)
+{
+    ocl_define(options, "C", shape->in);
+    ocl_define(options, "K", shape->out);
+    ocl_define(options, "C_PER_GROUP", shape->c_per_group);
+    ocl_define(options, "K_PER_GROUP", shape->k_per_group);
+    ocl_define(options, "DEPTHWISE", shape->depthwise);
+    ocl_define(options, "H", shape->in_h);
+    ocl_define(options, "W", shape->in_w);
+    ocl_define(options, "OUT_H", shape->out_h);
+    ocl_define(options, "OUT_W", shape->out_w);
+    ocl_define(options, "R", shape->r);
+    ocl_define(options, "S", shape->s);
+    ocl_define(options, "STRIDE_Y", shape->stride_y);
+    ocl_define(options, "STRIDE_X", shape->stride_x);
+    ocl_define(options, "DILATION_Y", shape->dilation_y);
+    ocl_define(options, "DILATION_X", shape->dilation_x);
+}
+
+void vec_define_pool(struct ocl_options *options, const struct weft_pool *pool)
+{
+    if (!pool->r)
+        return;
+    ocl_define(options, "POOL_R", pool->r);
+    ocl_define(options, "POOL_S", pool->s);
+    ocl_define(options, "POOL_STRIDE_Y", pool->stride_y);
+    ocl_define(options, "POOL_STRIDE_X", pool->stride_x);
+    ocl_define(options, "POOL_PAD_TOP", pool->pad_top);
+    ocl_define(options, "POOL_PAD_LEFT", pool->pad_left);
+    ocl_define(options, "POOL_OUT_H", pool->out_h);
+    ocl_define(options, "POOL_OUT_W", pool->out_w);
+}
+
+int vec_width(const struct ocl_device *device, int channels)
+{
+    int width = 1;
+    while (width < device->vector_width && width < channels)
+        width *= 2;
+    return width;
+}
+
+bool vec_width_valid(const struct ocl_device *device, int width)
+{
+    return width >= 1 && width <= 16 && width <= 2 * device->vector_width &&
+           !(width & (width - 1));
+}
+
+bool vec_needs_fp32_copy(const struct weft_command_list *list, const struct ocl_arg *arg)
+{
+    return ocl_arg_is_fp16(arg) && ocl_device_of(list)->is_cpu;
+}
+
+enum weft_status vec_pad_input(struct weft_command_list *list,
+                               const struct weft_conv *conv, struct vec_conv_shape *shape,
+                               struct ocl_arg *x)
+{
+    int h = (conv->out_h - 1) * conv->stride_y + (conv->r - 1) * conv->dilation_y + 1;
+    int w = (conv->out_w - 1) * conv->stride_x + (conv->s - 1) * conv->dilation_x + 1;
+    if (!conv->pad_top && !conv->pad_left && h <= conv->h && w <= conv->w &&
+        !vec_needs_fp32_copy(list, x))
+        return WEFT_OK;
+    shape->in_h = h;
+    shape->in_w = w;
+    struct ocl_options options = {""};
+    ocl_define(&options, "C", conv->c);
+    ocl_define(&options, "H", conv->h);
+    ocl_define(&options, "W", conv->w);
+    ocl_define(&options, "PADDED_H", h);
+    ocl_define(&options, "PADDED_W", w);
+    ocl_define(&options, "HALO_TOP", conv->pad_top);
+    ocl_define(&options, "HALO_LEFT", conv->pad_left);
+    ocl_define_arg_fp16(&options, "X_HALF", x);
+    if (ocl_arg_is_fp16(x))
+        ocl_define(&options, "VW", ocl_device_of(list)->vector_width);
+    struct ocl_arg padded = OCL_WORKSPACE(ocl_workspace(
+        list, sizeof(float) * (size_t)conv->n * (size_t)h * (size_t)w * (size_t)conv->c));
+    struct ocl_launch launch = {
+        .source = "conv_prepare_vec.cl",
+        .kernel = "pad_input",
+        .global = {(size_t)h, (size_t)conv->n},
+        .arg_count = 2,
+        .args = {*x, padded},
+    };
+    vec_set_local_size(list, &launch);
+    *x = padded;
+    return ocl_launch(list, options.text, &launch);
+}
+
+void vec_set_local_size(const struct weft_command_list *list, struct ocl_launch *launch)
+{
+    if (ocl_device_of(list)->is_cpu)
+        for (int i = 0; i < 3; i++)
+            launch->local[i] = 1;
+}
+
+/* The first that prefers a problem has it, or else the first that can do it. */
+static const struct ocl_algorithm *const forward_algorithms[] = {
+    &vec_depthwise_forward,
+    &vec_direct_forward,
+    &vec_gemm[OCL_PASS_FORWARD],
+    &vec_winograd_forward[0],
+    &vec_winograd_forward[1],
+    &vec_winograd_forward[2],
+    NULL};
+static const struct ocl_algorithm *const data_algorithms[] = {
+    &vec_depthwise_bwd_data,
+    &vec_direct_bwd_data,
+    &vec_gemm[OCL_PASS_BWD_DATA],
+    &vec_winograd_bwd_data[0],
+    &vec_winograd_bwd_data[1],
+    &vec_winograd_bwd_data[2],
+    NULL};
+static const struct ocl_algorithm *const weights_algorithms[] = {
+    &vec_pooled_bwd_weights,      &vec_depthwise_bwd_weights,
+    &vec_direct_bwd_weights,      &vec_gemm[OCL_PASS_BWD_WEIGHTS],
+    &vec_winograd_bwd_weights[0], &vec_winograd_bwd_weights[1],
+    &vec_winograd_bwd_weights[2], NULL};
+
+const struct ocl_family ocl_family_vec = {
+    .algorithms = {[OCL_PASS_FORWARD] = forward_algorithms,
+                   [OCL_PASS_BWD_DATA] = data_algorithms,
+                   [OCL_PASS_BWD_WEIGHTS] = weights_algorithms},
+};

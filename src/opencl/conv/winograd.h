@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Forward convolutions and data gradients of 3x3 windows by Winograd's algorithm,
+ * whatever family multiplies: the job, and what cl/lib/winograd_conv.h is told of it. */
+#ifndef WEFT_OPENCL_CONV_WINOGRAD_H
+#define WEFT_OPENCL_CONV_WINOGRAD_H
+
+#include "opencl/conv/vec.h"
+
+/* One convolution with its tiles. */
+struct winograd {
+    struct vec_conv_shape shape;
+    int outputs, top, left; /* a tile's side; zeros before the image */
+    struct ocl_arg x, w, y;
+    struct weft_view from; /* argmax of the pool whose gradient x is */
+    struct weft_view bias, gate, argmax;
+    struct weft_activation activation; /* of the output, or what made `gate` */
+    const struct weft_pool *pool;      /* NULL: neither fused nor spread */
+    bool rotated_180;                  /* the data gradient */
+    bool constant_weights;             /* the weights were transformed before */
+};
+
+/* A window of 3x3, no stride, no dilation, one group. */
+bool winograd_applicable(const struct weft_conv *conv);
+
+/* `pass`: forward or the data gradient. */
+struct winograd winograd_of(enum ocl_conv_pass pass, const struct weft_conv_args *args,
+                            int outputs);
+
+long winograd_tiles(const struct winograd *job);
+long winograd_transform_elements(const struct winograd *job); /* of a tile */
+
+/* OUTPUTS, ROTATED_180, and the shape. */
+void winograd_define(struct ocl_options *options, const struct winograd *job);
+/* And what becomes of inputs and outputs. */
+void winograd_define_epilogue(struct ocl_options *options, const struct winograd *job);
+
+/* Has `convolve` append the convolution; before it spreads the gradient of a pool, and
+ * after it takes maxima, that it does not do itself. */
+enum weft_status winograd_record(
+    struct weft_command_list *list, enum ocl_conv_pass pass,
+    const struct weft_conv_args *args, const int *values, int outputs,
+    enum weft_status (*convolve)(struct weft_command_list *list,
+                                 const struct winograd *job, const int *values));
+
+/* The rows of a family, from the functions of its file: applicability(device, pass, args,
+ * outputs, values), validate_config(device, job, values), convolve(list, job, values). */
+#define WINOGRAD_DEFINE_ALGORITHMS(family, tunables)             \
+    WINOGRAD_DEFINE_PASS_(forward_2, OCL_PASS_FORWARD, 2)        \
+    WINOGRAD_DEFINE_PASS_(forward_3, OCL_PASS_FORWARD, 3)        \
+    WINOGRAD_DEFINE_PASS_(forward_4, OCL_PASS_FORWARD, 4)        \
+    WINOGRAD_DEFINE_PASS_(data_2, OCL_PASS_BWD_DATA, 2)          \
+    WINOGRAD_DEFINE_PASS_(data_3, OCL_PASS_BWD_DATA, 3)          \
+    WINOGRAD_DEFINE_PASS_(data_4, OCL_PASS_BWD_DATA, 4)          \
+    const struct ocl_algorithm family##_winograd_forward[3] = {  \
+        WINOGRAD_ROW_("winograd-2", forward_2, tunables),        \
+        WINOGRAD_ROW_("winograd-3", forward_3, tunables),        \
+        WINOGRAD_ROW_("winograd-4", forward_4, tunables),        \
+    };                                                           \
+    const struct ocl_algorithm family##_winograd_bwd_data[3] = { \
+        WINOGRAD_ROW_("winograd-2", data_2, tunables),           \
+        WINOGRAD_ROW_("winograd-3", data_3, tunables),           \
+        WINOGRAD_ROW_("winograd-4", data_4, tunables),           \
+    };
+
+#define WINOGRAD_ROW_(label, name, ...)                                        \
+    {                                                                          \
+        label, __VA_ARGS__, name##_applicability, name##_validate_config, name \
+    }
+#define WINOGRAD_DEFINE_PASS_(name, pass, outputs)                                       \
+    static enum ocl_applicability name##_applicability(                                  \
+        const struct ocl_device *device, const struct weft_conv_args *args, int *values) \
+    {                                                                                    \
+        return applicability(device, pass, args, outputs, values);                       \
+    }                                                                                    \
+    static bool name##_validate_config(const struct ocl_device *device,                  \
+                                       const struct weft_conv_args *args,                \
+                                       const int *values)                                \
+    {                                                                                    \
+        struct winograd job = winograd_of(pass, args, outputs);                          \
+        return validate_config(device, &job, values);                                    \
+    }                                                                                    \
+    static enum weft_status name(struct weft_command_list *list,                         \
+                                 const struct weft_conv_args *args, const int *values)   \
+    {                                                                                    \
+        return winograd_record(list, pass, args, values, outputs, convolve);             \
+    }
+
+#endif

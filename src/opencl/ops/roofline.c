@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Probes of what the device can do at best: cl/ops/roofline.cl in several shapes. */
+#include "opencl/runtime/runtime.h"
+
+/* Two styles: for processors work-groups of one, with wide vectors, and for others many
+ * work-items with short ones. `vector` 0: the device's. */
+struct shape {
+    int vector_width, deep;
+    size_t local, items; /* items: of each compute unit */
+};
+
+static const struct shape multiply[] = {
+    {0, 10, 1, 16},   {0, 12, 1, 16},    {0, 16, 1, 16},    {0, 24, 1, 16},
+    {1, 8, 64, 2048}, {1, 8, 256, 2048}, {1, 16, 64, 2048}, {4, 4, 64, 2048},
+};
+static const struct shape memory[] = {
+    {0, 8, 1, 1},
+    {4, 4, 64, 1024},
+    {1, 8, 64, 1024},
+    {4, 1, 256, 1024},
+};
+static const struct shape nothing[] = {{1, 1, 1, 1}};
+
+static const struct {
+    const char *kernel;
+    const struct shape *shapes;
+    size_t count;
+} kinds[] = {
+    [WEFT_PROBE_FMA] = {"probe_fma", multiply, WEFT_ARRAY_SIZE(multiply)},
+    [WEFT_PROBE_READ] = {"probe_read", memory, WEFT_ARRAY_SIZE(memory)},
+    [WEFT_PROBE_COPY] = {"probe_copy", memory, WEFT_ARRAY_SIZE(memory)},
+    [WEFT_PROBE_EMPTY] = {"probe_empty", nothing, WEFT_ARRAY_SIZE(nothing)},
+};
+
+/* As many as divide the elements evenly, at most `wanted`; whole groups. */
+static size_t items_for(size_t elements, size_t wanted, size_t local)
+{
+    size_t items = wanted - wanted % local;
+    while (items > local && elements % items)
+        items -= local;
+    return items;
+}
+
+enum weft_status ocl_probe(struct weft_command_list *list,
+                           const struct weft_probe_args *args, double *work)
+{
+    const struct ocl_device *d = ocl_device_of(list);
+    bool streams = args->kind == WEFT_PROBE_READ || args->kind == WEFT_PROBE_COPY;
+    *work = 0;
+    if ((size_t)args->shape >= kinds[args->kind].count)
+        return WEFT_OK;
+    struct shape shape = kinds[args->kind].shapes[args->shape];
+    if (args->kind != WEFT_PROBE_EMPTY && (shape.local == 1) != d->is_cpu)
+        return WEFT_OK;
+    if (shape.local > d->max_work_group_size)
+        return WEFT_OK;
+    shape.vector_width = shape.vector_width ? shape.vector_width : d->vector_width;
+    size_t items = shape.items * d->compute_units;
+    if (streams)
+        items = items_for(args->x.count / (size_t)(shape.vector_width * shape.deep),
+                          items, shape.local);
+    items = args->kind == WEFT_PROBE_EMPTY ? 1 : items;
+    struct ocl_options options = {""};
+    ocl_define(&options, "VW", shape.vector_width);
+    ocl_define(&options, "ACCUMULATORS", shape.deep);
+    ocl_define(&options, "STRIDED", shape.local > 1);
+    struct ocl_launch launch = {
+        .source = "roofline.cl",
+        .kernel = kinds[args->kind].kernel,
+        .global = {items},
+        .local = {shape.local},
+    };
+    if (streams)
+        launch.args[launch.arg_count++] = (struct ocl_arg)OCL_VIEW(args->x);
+    launch.args[launch.arg_count++] = (struct ocl_arg)OCL_VIEW(args->y);
+    if (streams)
+        launch.args[launch.arg_count++] = (struct ocl_arg)OCL_INT(args->x.count);
+    if (args->kind != WEFT_PROBE_EMPTY)
+        launch.args[launch.arg_count++] = (struct ocl_arg)OCL_INT(args->rounds);
+    if (args->kind == WEFT_PROBE_FMA)
+        launch.args[launch.arg_count++] = (struct ocl_arg)OCL_FLOAT(0.5f);
+    const double works[] = {
+        [WEFT_PROBE_FMA] = 2.0 * (double)items * shape.vector_width * shape.deep,
+        [WEFT_PROBE_READ] = sizeof(float) * (double)args->x.count,
+        [WEFT_PROBE_COPY] = 2.0 * sizeof(float) * (double)args->x.count,
+        [WEFT_PROBE_EMPTY] = 1,
+    };
+    *work = works[args->kind] * args->rounds;
+    ocl_begin_primitive(list);
+    return ocl_launch(list, options.text, &launch);
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Compiled programs in files: one entry a key. Anything doubtful is no entry. */
+#define _XOPEN_SOURCE 700
+#include "opencl/runtime/runtime.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "util/file.h"
+#include "util/hash.h"
+
+/* Change it when the format or the meaning of an entry changes. */
+static const char schema[16] = "weft program 1";
+
+struct header {
+    char magic[sizeof(schema)];
+    uint8_t key[OCL_KEY_BYTES];
+    uint64_t bytes; /* of the payload; in the machine's own order, as the payload is */
+    uint8_t sum[WEFT_SHA256_BYTES];
+};
+_Static_assert(sizeof(struct header) == 88, "no padding");
+
+/* Programs are some hundred KB; what is far larger is not ours. */
+enum { MAX_ENTRY = 256 << 20 };
+
+/* Length first, so that no two different lists of parts look alike. */
+static void add(struct weft_sha256_state *hash, const void *part, size_t bytes)
+{
+    uint64_t length = bytes;
+    weft_sha256_add(hash, &length, sizeof(length));
+    weft_sha256_add(hash, part, bytes);
+}
+
+static void add_text(struct weft_sha256_state *hash, const char *text)
+{
+    add(hash, text, strlen(text));
+}
+
+void ocl_cache_key(const struct ocl_device *d, const void *source, size_t bytes,
+                   const char *options, uint8_t key[OCL_KEY_BYTES])
+{
+    static const cl_device_info texts[] = {CL_DEVICE_NAME, CL_DEVICE_VENDOR,
+                                           CL_DRIVER_VERSION, CL_DEVICE_VERSION};
+    struct weft_sha256_state hash;
+    cl_platform_id platform = NULL;
+    cl_uint address_bits = 0;
+    char text[512];
+    weft_sha256_init(&hash);
+    add_text(&hash, schema);
+    add_text(&hash, weft_version());
+    add(&hash, source, bytes);
+    add_text(&hash, options);
+    clGetDeviceInfo(d->id, CL_DEVICE_PLATFORM, sizeof(platform), &platform, NULL);
+    ocl_platform_text(platform, CL_PLATFORM_NAME, text, sizeof(text));
+    add_text(&hash, text);
+    ocl_platform_text(platform, CL_PLATFORM_VERSION, text, sizeof(text));
+    add_text(&hash, text);
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(texts); i++) {
+        ocl_device_text(d->id, texts[i], text, sizeof(text));
+        add_text(&hash, text);
+    }
+    clGetDeviceInfo(d->id, CL_DEVICE_ADDRESS_BITS, sizeof(address_bits), &address_bits,
+                    NULL);
+    add(&hash, &address_bits, sizeof(address_bits));
+    weft_sha256_finish(&hash, key);
+}
+
+char *ocl_cache_open(weft_context *ctx, const char *path)
+{
+    struct stat info;
+    if (weft_folder_create(NULL, path, 0700) || lstat(path, &info)) {
+        weft_log_message(ctx, WEFT_LOG_WARN,
+                         "%s: cannot be made, so compiled kernels are not kept", path);
+        return NULL;
+    }
+    if (!S_ISDIR(info.st_mode) || info.st_uid != geteuid() || (info.st_mode & 022)) {
+        weft_log_message(
+            ctx, WEFT_LOG_WARN,
+            "%s: is not a folder that you alone may write to (chmod 700), so "
+            "compiled kernels are not kept",
+            path);
+        return NULL;
+    }
+    return strdup(path);
+}
+
+/* The file of an entry, to be freed. */
+static char *entry_path(const char *dir, const uint8_t key[OCL_KEY_BYTES])
+{
+    char name[2 * OCL_KEY_BYTES + 8];
+    weft_sha256_hex(key, name);
+    strcat(name, ".bin");
+    return weft_path_join(dir, name);
+}
+
+static bool valid(const struct weft_file *file, const uint8_t key[OCL_KEY_BYTES])
+{
+    struct header header;
+    uint8_t sum[WEFT_SHA256_BYTES];
+    if (file->size < sizeof(header))
+        return false;
+    memcpy(&header, file->bytes, sizeof(header));
+    if (memcmp(header.magic, schema, sizeof(schema)) ||
+        memcmp(header.key, key, sizeof(header.key)) ||
+        header.bytes != file->size - sizeof(header))
+        return false;
+    weft_sha256(file->bytes + sizeof(header), file->size - sizeof(header), sum);
+    return !memcmp(sum, header.sum, sizeof(sum));
+}
+
+void *ocl_cache_read(const char *dir, const uint8_t key[OCL_KEY_BYTES], size_t *bytes)
+{
+    struct weft_file file;
+    char *path = entry_path(dir, key);
+    if (!path || weft_file_read(NULL, path, MAX_ENTRY, &file)) {
+        free(path);
+        return NULL;
+    }
+    free(path);
+    if (!valid(&file, key)) {
+        weft_file_free(&file);
+        return NULL;
+    }
+    *bytes = file.size - sizeof(struct header);
+    memmove(file.bytes, file.bytes + sizeof(struct header), *bytes);
+    return file.bytes;
+}
+
+void ocl_cache_write(const char *dir, const uint8_t key[OCL_KEY_BYTES],
+                     const void *payload, size_t bytes)
+{
+    if (bytes > MAX_ENTRY - sizeof(struct header))
+        return;
+    struct header header = {.bytes = bytes};
+    char *path = entry_path(dir, key);
+    char *file = malloc(sizeof(header) + bytes);
+    if (path && file) {
+        memcpy(header.magic, schema, sizeof(schema));
+        memcpy(header.key, key, sizeof(header.key));
+        weft_sha256(payload, bytes, header.sum);
+        memcpy(file, &header, sizeof(header));
+        memcpy(file + sizeof(header), payload, bytes);
+        weft_file_write_mode(NULL, path, 0600, file, sizeof(header) + bytes);
+    }
+    free(file);
+    free(path);
+}

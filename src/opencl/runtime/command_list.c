@@ -1,0 +1,508 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Lists of launches: recorded, finalized, replayed. The only file that binds arguments
+ * and enqueues kernels. */
+#include "opencl/runtime/runtime.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A launch, or a call that enqueues by itself. */
+struct command {
+    const char *source, *name; /* of the kernel */
+    struct ocl_program *program;
+    cl_kernel kernel; /* once finalized */
+    size_t global[3], local[3];
+    bool local_given;
+    struct ocl_arg *args; /* until finalized */
+    int arg_count;
+    enum weft_status (*call)(struct weft_command_list *list, void *data);
+    void *data;
+    char *config; /* ocl_begin_primitive's; NULL: none */
+};
+
+struct command_array {
+    struct command *list;
+    int count, room;
+};
+
+/* What is written into what is kept when the list is finalized. */
+struct constants {
+    size_t place, count;
+    cl_uint *words;
+};
+
+struct ocl_list {
+    struct weft_command_list base;
+    struct command_array replay,
+        prepare;           /* of every replay; of those with new weights, before */
+    size_t workspace_used; /* by the primitive that is being recorded, */
+    size_t workspace_base; /* of which so much in views */
+    size_t workspace_peak; /* by any; what is kept lies behind it */
+    size_t persistent_bytes;
+    char config[sizeof(((struct weft_launch_description *)NULL)->config)]; /* for it */
+    bool dry_run;     /* nothing is appended, */
+    uint64_t sources; /* but the sources of the kernels that would be are hashed */
+    struct constants *constants;
+    struct ocl_partial_sums *partial_sums;
+    int constant_count, partial_sum_count;
+    struct weft_mem *workspace;
+    struct weft_mem workspace_view, persistent_view; /* what views name for it */
+    bool finalized;
+};
+
+enum weft_status ocl_list_create(struct weft_device *device,
+                                 struct weft_command_list **out)
+{
+    struct ocl_list *list = calloc(1, sizeof(*list));
+    if (!list)
+        return weft_out_of_memory(device->context, "opencl: list", sizeof(*list));
+    list->base.device = device;
+    *out = &list->base;
+    return WEFT_OK;
+}
+
+void ocl_list_set_dry_run(struct weft_command_list *base)
+{
+    ((struct ocl_list *)base)->dry_run = true;
+}
+
+uint64_t ocl_list_source_hash(const struct weft_command_list *base)
+{
+    return ((const struct ocl_list *)base)->sources;
+}
+
+static bool is_dry_run(const struct ocl_list *list)
+{
+    return list->dry_run || list->base.problems;
+}
+
+static void command_free(struct command *command)
+{
+    if (command->kernel)
+        clReleaseKernel(command->kernel);
+    free(command->args);
+    free(command->data);
+    free(command->config);
+}
+
+static void command_array_free(struct command_array *command_array)
+{
+    for (int i = 0; i < command_array->count; i++)
+        command_free(&command_array->list[i]);
+    free(command_array->list);
+}
+
+void ocl_list_destroy(struct weft_command_list *base)
+{
+    struct ocl_list *list = (struct ocl_list *)base;
+    if (!list)
+        return;
+    command_array_free(&list->replay);
+    command_array_free(&list->prepare);
+    for (int i = 0; i < list->constant_count; i++)
+        free(list->constants[i].words);
+    free(list->constants);
+    free(list->partial_sums);
+    ocl_free(base->device, list->workspace);
+    weft_command_list_free(base);
+    free(list);
+}
+
+void ocl_begin_primitive(struct weft_command_list *base)
+{
+    struct ocl_list *list = (struct ocl_list *)base;
+    list->workspace_used = list->workspace_base = 0;
+    list->config[0] = '\0';
+}
+
+struct weft_view ocl_workspace_view(struct weft_command_list *base, size_t count,
+                                    bool kept)
+{
+    struct ocl_list *list = (struct ocl_list *)base;
+    struct ocl_arg arg = OCL_WORKSPACE(0);
+    if (kept)
+        arg = ocl_persistent_workspace(base, count * sizeof(float));
+    else
+        arg.bytes = ocl_workspace(base, count * sizeof(float));
+    list->workspace_base = list->workspace_used;
+    return (struct weft_view){.mem = arg.kind == OCL_ARG_PERSISTENT
+                                         ? &list->persistent_view
+                                         : &list->workspace_view,
+                              .offset = arg.bytes / sizeof(float),
+                              .count = count};
+}
+
+void ocl_begin_algorithm(struct weft_command_list *base, const char *config)
+{
+    struct ocl_list *list = (struct ocl_list *)base;
+    list->workspace_used = list->workspace_base;
+    snprintf(list->config, sizeof(list->config), "%s", config);
+}
+
+/* Moves *used behind `bytes` more; their place. */
+static size_t bump_alloc(struct ocl_list *list, size_t *used, size_t bytes)
+{
+    size_t place = *used;
+    *used += (bytes + WEFT_ALIGN - 1) / WEFT_ALIGN * WEFT_ALIGN;
+    if (list->workspace_used > list->workspace_peak)
+        list->workspace_peak = list->workspace_used;
+    list->base.workspace_bytes = list->workspace_peak + list->persistent_bytes;
+    return place;
+}
+
+size_t ocl_workspace(struct weft_command_list *base, size_t bytes)
+{
+    struct ocl_list *list = (struct ocl_list *)base;
+    return bump_alloc(list, &list->workspace_used, bytes);
+}
+
+size_t ocl_persistent_alloc(struct weft_command_list *base, size_t bytes)
+{
+    struct ocl_list *list = (struct ocl_list *)base;
+    return bump_alloc(list, &list->persistent_bytes, bytes);
+}
+
+struct ocl_arg ocl_persistent_workspace(struct weft_command_list *base, size_t bytes)
+{
+    if (base->constant_weights)
+        return (struct ocl_arg)OCL_PERSISTENT(ocl_persistent_alloc(base, bytes));
+    return (struct ocl_arg)OCL_WORKSPACE(ocl_workspace(base, bytes));
+}
+
+/* Room for one more of `count` things of `size` bytes at *things. */
+static enum weft_status grow(struct ocl_list *list, void **things, int count, size_t size)
+{
+    void *more = realloc(*things, ((size_t)count + 1) * size);
+    if (!more)
+        return weft_out_of_memory(list->base.device->context, "opencl: list", size);
+    *things = more;
+    return WEFT_OK;
+}
+
+enum weft_status ocl_constants(struct weft_command_list *base, const cl_uint *words,
+                               size_t count, struct ocl_arg *out)
+{
+    struct ocl_list *list = (struct ocl_list *)base;
+    size_t bytes = count * sizeof(*words);
+    struct constants added = {ocl_persistent_alloc(base, bytes), count,
+                              malloc(bytes + 1)};
+    if (!added.words)
+        return weft_out_of_memory(base->device->context, "opencl: list", bytes);
+    memcpy(added.words, words, bytes);
+    enum weft_status status = grow(list, (void **)&list->constants, list->constant_count,
+                                   sizeof(*list->constants));
+    if (status) {
+        free(added.words);
+        return status;
+    }
+    list->constants[list->constant_count++] = added;
+    *out = (struct ocl_arg)OCL_PERSISTENT(added.place);
+    return WEFT_OK;
+}
+
+enum weft_status ocl_defer_reduction(struct weft_command_list *base,
+                                     const struct ocl_partial_sums *partial_sums)
+{
+    struct ocl_list *list = (struct ocl_list *)base;
+    WEFT_TRY(grow(list, (void **)&list->partial_sums, list->partial_sum_count,
+                  sizeof(*partial_sums)));
+    list->partial_sums[list->partial_sum_count++] = *partial_sums;
+    return WEFT_OK;
+}
+
+const struct ocl_partial_sums *
+ocl_deferred_reductions(const struct weft_command_list *base, int *count)
+{
+    const struct ocl_list *list = (const struct ocl_list *)base;
+    *count = list->partial_sum_count;
+    return list->partial_sums;
+}
+
+cl_mem ocl_workspace_mem(const struct weft_command_list *base)
+{
+    const struct ocl_list *list = (const struct ocl_list *)base;
+    assert(list->finalized);
+    return list->workspace ? list->workspace->mem : NULL;
+}
+
+void ocl_define(struct ocl_options *options, const char *name, long value)
+{
+    size_t used = strlen(options->text);
+    int n = snprintf(options->text + used, sizeof(options->text) - used, "%s-D%s=%ld",
+                     used ? " " : "", name, value);
+    assert(n > 0 && (size_t)n < sizeof(options->text) - used);
+    (void)n;
+}
+
+/* Takes over what `command` holds. */
+static enum weft_status append(struct ocl_list *list, struct command_array *command_array,
+                               const struct command *command)
+{
+    assert(!list->finalized);
+    if (command_array->count == command_array->room) {
+        int room = command_array->room ? 2 * command_array->room : 16;
+        struct command *more = realloc(command_array->list, (size_t)room * sizeof(*more));
+        if (!more)
+            return weft_out_of_memory(list->base.device->context, "opencl: list",
+                                      (size_t)room * sizeof(*more));
+        command_array->list = more;
+        command_array->room = room;
+    }
+    command_array->list[command_array->count] = *command;
+    if (list->config[0]) /* only told: without memory for it, it is not */
+        command_array->list[command_array->count].config = strdup(list->config);
+    command_array->count++;
+    list->base.launches = list->replay.count;
+    return WEFT_OK;
+}
+
+/* Whether the device, and once there is one the kernel as it was compiled, can run such
+ * a group. A limit that is but
+ * the preferred multiple is not believed: rusticl (Mesa 22.3) tells 32 of every
+ * kernel. */
+static enum weft_status check_group(struct ocl_device *d, const struct command *command)
+{
+    const size_t *local = command->local;
+    size_t limit = d->max_work_group_size, multiple = 0,
+           group = local[0] * local[1] * local[2];
+    cl_int error = CL_SUCCESS;
+    if (command->kernel)
+        error =
+            clGetKernelWorkGroupInfo(command->kernel, d->id, CL_KERNEL_WORK_GROUP_SIZE,
+                                     sizeof(limit), &limit, NULL);
+    if (command->kernel && !error)
+        error = clGetKernelWorkGroupInfo(command->kernel, d->id,
+                                         CL_KERNEL_PREFERRED_WORK_GROUP_SIZE_MULTIPLE,
+                                         sizeof(multiple), &multiple, NULL);
+    if (error || group <= (limit == multiple ? d->max_work_group_size : limit))
+        return ocl_check(d->base.context, error, command->name);
+    return weft_fail(
+        d->base.context, WEFT_ERR_BUILD,
+        "opencl: %s of %s: work-groups of %zu x %zu x %zu are wanted, but %s "
+        "runs it in at most %zu items",
+        command->name, command->source, local[0], local[1], local[2], d->base.info.name,
+        limit);
+}
+
+/* Kernels count elements in uints, and look a vector beyond the end. */
+static const size_t max_elements = UINT32_MAX - WEFT_BUFFER_PADDING;
+
+static enum weft_status check_args(struct ocl_device *d, const struct ocl_launch *launch)
+{
+    assert(launch->arg_count <= OCL_MAX_ARGS);
+    for (int i = 0; i < launch->arg_count; i++) {
+        const struct ocl_arg *arg = &launch->args[i];
+        size_t end = arg->kind == OCL_ARG_VIEW ? arg->view.offset + arg->view.count : 0;
+        if (end > max_elements)
+            return weft_fail(d->base.context, WEFT_ERR_NOMEM,
+                             "opencl: %s: an argument ends at element %zu, but kernels "
+                             "count to %zu; use a smaller batch, or fewer images",
+                             launch->kernel, end, max_elements);
+    }
+    return WEFT_OK;
+}
+
+enum weft_status ocl_launch(struct weft_command_list *base, const char *options,
+                            const struct ocl_launch *launch)
+{
+    struct ocl_device *d = ocl_device_of(base);
+    struct ocl_list *list = (struct ocl_list *)base;
+    struct command command = {.source = launch->source,
+                              .name = launch->kernel,
+                              .arg_count = launch->arg_count,
+                              .local_given = launch->local[0] != 0};
+    if (is_dry_run(list)) {
+        list->sources = ocl_source_hash(list->sources, launch->source);
+        return WEFT_OK;
+    }
+    enum weft_status status = check_args(d, launch);
+    if (status)
+        return status;
+    for (int i = 0; i < 3; i++) {
+        size_t local = launch->local[i] ? launch->local[i] : 1;
+        size_t global = launch->global[i] ? launch->global[i] : 1;
+        command.local[i] = local;
+        command.global[i] = (global + local - 1) / local * local;
+    }
+    if (command.local_given)
+        WEFT_TRY(check_group(d, &command));
+    status =
+        ocl_program_request(d, launch->source, options ? options : "", &command.program);
+    size_t bytes = (size_t)launch->arg_count * sizeof(*command.args);
+    if (!status && !(command.args = malloc(bytes + 1)))
+        status = weft_out_of_memory(d->base.context, "opencl: list", bytes);
+    if (!status) {
+        memcpy(command.args, launch->args, bytes);
+        bool prepare = launch->weights_only && base->constant_weights;
+        status = append(list, prepare ? &list->prepare : &list->replay, &command);
+    }
+    if (status)
+        command_free(&command);
+    return status;
+}
+
+enum weft_status ocl_host_call(struct weft_command_list *base,
+                               enum weft_status (*call)(struct weft_command_list *list,
+                                                        void *data),
+                               const void *data, size_t size)
+{
+    if (is_dry_run((struct ocl_list *)base))
+        return WEFT_OK;
+    struct command command = {.call = call, .data = malloc(size + 1)};
+    if (!command.data)
+        return weft_out_of_memory(base->device->context, "opencl: list", size);
+    memcpy(command.data, data, size);
+    struct ocl_list *list = (struct ocl_list *)base;
+    enum weft_status status = append(list, &list->replay, &command);
+    if (status)
+        command_free(&command);
+    return status;
+}
+
+/* Binds one argument, which is one or two of the kernel's; *at moves behind them. */
+static cl_int bind(const struct ocl_list *list, cl_kernel kernel,
+                   const struct ocl_arg *arg, cl_uint *at)
+{
+    const struct weft_mem *mem;
+    size_t offset;
+    switch (arg->kind) {
+    case OCL_ARG_INT:
+        return clSetKernelArg(kernel, (*at)++, sizeof(arg->i), &arg->i);
+    case OCL_ARG_FLOAT:
+        return clSetKernelArg(kernel, (*at)++, sizeof(arg->f), &arg->f);
+    case OCL_ARG_LOCAL:
+        return clSetKernelArg(kernel, (*at)++, arg->bytes, NULL);
+    case OCL_ARG_VIEW:
+        mem = arg->view.mem;
+        offset = arg->view.offset;
+        if (mem == &list->persistent_view)
+            offset += list->workspace_peak / sizeof(float);
+        break;
+    default:
+        mem = list->workspace;
+        offset =
+            arg->bytes + (arg->kind == OCL_ARG_PERSISTENT ? list->workspace_peak : 0);
+        offset /= sizeof(float);
+    }
+    cl_uint place = mem ? (cl_uint)offset : 0;
+    cl_int error =
+        clSetKernelArg(kernel, (*at)++, sizeof(cl_mem), mem ? &mem->mem : NULL);
+    return error ? error : clSetKernelArg(kernel, (*at)++, sizeof(place), &place);
+}
+
+/* "WHAT of KERNEL", for the sentence of an error. */
+static enum weft_status check_command(const struct ocl_list *list,
+                                      const struct command *command, cl_int error,
+                                      const char *what)
+{
+    char text[128];
+    if (!error)
+        return WEFT_OK;
+    snprintf(text, sizeof(text), "%s of %s", what, command->name);
+    return ocl_check(list->base.device->context, error, text);
+}
+
+static enum weft_status finalize_command(const struct ocl_list *list,
+                                         struct command *command)
+{
+    struct ocl_device *d = ocl_device_of(&list->base);
+    cl_uint at = 0;
+    cl_int error = CL_SUCCESS;
+    if (command->call)
+        return WEFT_OK;
+    WEFT_TRY(ocl_program_kernel(d, command->program, command->name, &command->kernel));
+    if (command->local_given)
+        WEFT_TRY(check_group(d, command));
+    for (int k = 0; k < command->arg_count && !error; k++)
+        error = bind(list, command->kernel, &command->args[k], &at);
+    WEFT_TRY(check_command(list, command, error, "binding the arguments"));
+    free(command->args);
+    command->args = NULL;
+    return WEFT_OK;
+}
+
+static enum weft_status write_constants(const struct ocl_list *list)
+{
+    const struct ocl_device *d = ocl_device_of(&list->base);
+    cl_int error = CL_SUCCESS;
+    for (int i = 0; i < list->constant_count && !error; i++) {
+        const struct constants *c = &list->constants[i];
+        error = clEnqueueWriteBuffer(
+            d->queue, list->workspace->mem, CL_TRUE, list->workspace_peak + c->place,
+            c->count * sizeof(*c->words), c->words, 0, NULL, NULL);
+    }
+    return ocl_check(d->base.context, error, "writing a list's constants");
+}
+
+enum weft_status ocl_list_finalize(struct weft_command_list *base)
+{
+    struct ocl_list *list = (struct ocl_list *)base;
+    assert(!list->finalized);
+    if (base->workspace_bytes / sizeof(float) > max_elements)
+        return weft_fail(base->device->context, WEFT_ERR_NOMEM,
+                         "opencl: %zu floats of scratch are wanted, but kernels count to "
+                         "%zu; use a smaller batch",
+                         base->workspace_bytes / sizeof(float), max_elements);
+    if (base->workspace_bytes)
+        WEFT_TRY(ocl_alloc(base->device, base->workspace_bytes, &list->workspace));
+    list->workspace_view.mem = list->persistent_view.mem =
+        list->workspace ? list->workspace->mem : NULL;
+    WEFT_TRY(write_constants(list));
+    WEFT_TRY(ocl_programs_build(ocl_device_of(base)));
+    for (int i = 0; i < list->prepare.count; i++)
+        WEFT_TRY(finalize_command(list, &list->prepare.list[i]));
+    for (int i = 0; i < list->replay.count; i++)
+        WEFT_TRY(finalize_command(list, &list->replay.list[i]));
+    list->finalized = true;
+    return WEFT_OK;
+}
+
+static enum weft_status enqueue(struct ocl_list *list, struct command *command,
+                                cl_command_queue queue, cl_event *event)
+{
+    if (command->call)
+        return command->call(&list->base, command->data);
+    cl_int error = clEnqueueNDRangeKernel(
+        queue, command->kernel, 3, NULL, command->global,
+        command->local_given ? command->local : NULL, 0, NULL, event);
+    return check_command(list, command, error, "the launch");
+}
+
+enum weft_status ocl_list_launch(struct weft_command_list *base, int index,
+                                 cl_command_queue queue, cl_event *event)
+{
+    struct ocl_list *list = (struct ocl_list *)base;
+    return enqueue(list, &list->replay.list[index], queue, event);
+}
+
+enum weft_status ocl_replay_range(struct weft_command_list *base, int first, int end)
+{
+    struct ocl_list *list = (struct ocl_list *)base;
+    struct ocl_device *d = ocl_device_of(base);
+    assert(list->finalized && first >= 0 && end <= list->replay.count);
+    for (int i = 0; base->weights_dirty && i < list->prepare.count; i++)
+        WEFT_TRY(enqueue(list, &list->prepare.list[i], d->queue, NULL));
+    base->weights_dirty = false;
+    for (int i = first; i < end; i++)
+        WEFT_TRY(enqueue(list, &list->replay.list[i], d->queue, NULL));
+    return ocl_check(base->device->context, clFlush(d->queue), "flushing the queue");
+}
+
+enum weft_status ocl_replay(struct weft_command_list *list)
+{
+    return ocl_replay_range(list, 0, list->launches);
+}
+
+void ocl_describe_launch(const struct weft_command_list *base, int index,
+                         struct weft_launch_description *out)
+{
+    const struct command *command = &((const struct ocl_list *)base)->replay.list[index];
+    *out = (struct weft_launch_description){.kernel = "CLBlast"};
+    if (command->kernel)
+        clGetKernelInfo(command->kernel, CL_KERNEL_FUNCTION_NAME, sizeof(out->kernel),
+                        out->kernel, NULL);
+    snprintf(out->config, sizeof(out->config), "%s",
+             command->config ? command->config : "");
+}

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The OpenCL devices of this machine, and what is to be told about each. */
+#include "opencl/runtime/quirk.h"
+#include "opencl/runtime/runtime.h"
+
+#include <CL/cl_ext.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Queries of three extensions, each with its own idea of a PCI address; older headers do
+ * not have them. */
+enum {
+    QUERY_PCI_KHR = 0x410F,       /* four uints: domain, bus, device, function */
+    QUERY_PCI_BUS_NV = 0x4008,    /* uint */
+    QUERY_PCI_SLOT_NV = 0x4009,   /* uint: device * 8 + function */
+    QUERY_PCI_DOMAIN_NV = 0x400A, /* uint */
+    QUERY_TOPOLOGY_AMD = 0x4037,  /* 24 bytes, the last three: bus, device, function */
+    AMD_TOPOLOGY_BYTES = 24
+};
+
+struct pci {
+    unsigned domain, bus, device, function;
+};
+
+/* More than there is anywhere: a driver that tells of more is not believed. */
+enum { MOST_IDS = 256, MOST_TEXT = 1 << 20 };
+
+/* Copies without the blanks that drivers pad names with, and without control bytes. */
+static void copy_trimmed(const char *text, char *out, size_t size)
+{
+    size_t used = 0;
+    while ((unsigned char)*text - 1u < ' ')
+        text++;
+    for (; *text && used + 1 < size; text++)
+        out[used++] = (unsigned char)*text < ' ' ? ' ' : *text;
+    while (used && out[used - 1] == ' ')
+        used--;
+    out[used] = 0;
+}
+
+/* `text` has `got` bytes, if `error` is CL_SUCCESS; frees it. */
+static void take_text(cl_int error, char *text, size_t got, char *out, size_t size)
+{
+    out[0] = 0;
+    if (error == CL_SUCCESS && text) {
+        text[got] = 0;
+        copy_trimmed(text, out, size);
+    }
+    free(text);
+}
+
+void ocl_platform_text(cl_platform_id id, cl_platform_info what, char *out, size_t size)
+{
+    size_t bytes = 0;
+    char *text = NULL;
+    cl_int error = clGetPlatformInfo(id, what, 0, NULL, &bytes);
+    if (error == CL_SUCCESS && bytes < MOST_TEXT && (text = calloc(1, bytes + 1)))
+        error = clGetPlatformInfo(id, what, bytes, text, NULL);
+    take_text(error, text, bytes, out, size);
+}
+
+void ocl_device_text(cl_device_id id, cl_device_info what, char *out, size_t size)
+{
+    size_t bytes = 0;
+    char *text = NULL;
+    cl_int error = clGetDeviceInfo(id, what, 0, NULL, &bytes);
+    if (error == CL_SUCCESS && bytes < MOST_TEXT && (text = calloc(1, bytes + 1)))
+        error = clGetDeviceInfo(id, what, bytes, text, NULL);
+    take_text(error, text, bytes, out, size);
+}
+
+/* Numbers that the driver does not tell stay 0. */
+static cl_uint device_uint(cl_device_id id, cl_device_info what)
+{
+    cl_uint value = 0;
+    return clGetDeviceInfo(id, what, sizeof(value), &value, NULL) ? 0 : value;
+}
+
+static cl_ulong device_ulong(cl_device_id id, cl_device_info what)
+{
+    cl_ulong value = 0;
+    return clGetDeviceInfo(id, what, sizeof(value), &value, NULL) ? 0 : value;
+}
+
+static size_t device_size(cl_device_id id, cl_device_info what)
+{
+    size_t value = 0;
+    return clGetDeviceInfo(id, what, sizeof(value), &value, NULL) ? 0 : value;
+}
+
+static bool has_extension(const char *extensions, const char *name)
+{
+    size_t length = strlen(name);
+    for (const char *at = extensions; (at = strstr(at, name)); at += length)
+        if ((at == extensions || at[-1] == ' ') && (!at[length] || at[length] == ' '))
+            return true;
+    return false;
+}
+
+static bool pci_khr(cl_device_id id, struct pci *out)
+{
+    cl_uint got[4];
+    if (clGetDeviceInfo(id, QUERY_PCI_KHR, sizeof(got), got, NULL))
+        return false;
+    *out = (struct pci){got[0], got[1], got[2], got[3]};
+    return true;
+}
+
+static bool pci_nv(cl_device_id id, struct pci *out)
+{
+    cl_uint bus, slot;
+    if (clGetDeviceInfo(id, QUERY_PCI_BUS_NV, sizeof(bus), &bus, NULL) ||
+        clGetDeviceInfo(id, QUERY_PCI_SLOT_NV, sizeof(slot), &slot, NULL))
+        return false;
+    *out = (struct pci){device_uint(id, QUERY_PCI_DOMAIN_NV), bus, slot / 8, slot % 8};
+    return true;
+}
+
+static bool pci_amd(cl_device_id id, struct pci *out)
+{
+    unsigned char got[AMD_TOPOLOGY_BYTES];
+    if (clGetDeviceInfo(id, QUERY_TOPOLOGY_AMD, sizeof(got), got, NULL))
+        return false;
+    *out = (struct pci){0, got[21], got[22], got[23]};
+    return true;
+}
+
+static const struct {
+    const char *extension;
+    bool (*ask)(cl_device_id id, struct pci *out);
+} pci_queries[] = {
+    {"cl_khr_pci_bus_info", pci_khr},
+    {"cl_nv_device_attribute_query", pci_nv},
+    {"cl_amd_device_attribute_query", pci_amd},
+};
+
+static void identify(cl_device_id id, const char *extensions,
+                     struct weft_device_info *info)
+{
+    struct pci pci;
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(pci_queries); i++)
+        if (has_extension(extensions, pci_queries[i].extension) &&
+            pci_queries[i].ask(id, &pci)) {
+            snprintf(info->id, sizeof(info->id), "pci:%04x:%02x:%02x.%x@%.60s",
+                     pci.domain, pci.bus, pci.device, pci.function, info->platform);
+            return;
+        }
+    snprintf(info->id, sizeof(info->id), "%.48s@%.32s#%d", info->name, info->platform,
+             info->device_index);
+}
+
+static enum weft_device_kind kind_of(cl_device_id id, cl_device_type type,
+                                     unsigned quirks)
+{
+    if ((type & CL_DEVICE_TYPE_CPU) || (quirks & OCL_QUIRK_SOFTWARE_GPU))
+        return WEFT_DEVICE_CPU;
+    if (!(type & CL_DEVICE_TYPE_GPU))
+        return WEFT_DEVICE_ACCELERATOR;
+    return device_uint(id, CL_DEVICE_HOST_UNIFIED_MEMORY) ? WEFT_DEVICE_INTEGRATED
+                                                          : WEFT_DEVICE_DISCRETE;
+}
+
+bool ocl_supports_tile_family(const struct weft_device_info *info)
+{
+    return info->max_work_group_size >= OCL_TILE_MIN_WORK_GROUP &&
+           info->local_mem_bytes >= OCL_TILE_MIN_LOCAL_BYTES;
+}
+
+static void describe(cl_device_id id, struct weft_device_info *info)
+{
+    char extensions[16384];
+    ocl_device_text(id, CL_DEVICE_NAME, info->name, sizeof(info->name));
+    ocl_device_text(id, CL_DEVICE_VENDOR, info->vendor, sizeof(info->vendor));
+    ocl_device_text(id, CL_DRIVER_VERSION, info->driver, sizeof(info->driver));
+    ocl_device_text(id, CL_DEVICE_VERSION, info->version, sizeof(info->version));
+    ocl_device_text(id, CL_DEVICE_EXTENSIONS, extensions, sizeof(extensions));
+    cl_device_type type = device_ulong(id, CL_DEVICE_TYPE);
+    const struct ocl_device_class c = ocl_classify_device(info, type);
+    info->kind = kind_of(id, type, c.quirks);
+    info->compute_units = device_uint(id, CL_DEVICE_MAX_COMPUTE_UNITS);
+    info->clock_mhz = device_uint(id, CL_DEVICE_MAX_CLOCK_FREQUENCY);
+    info->global_mem_bytes = device_ulong(id, CL_DEVICE_GLOBAL_MEM_SIZE);
+    info->max_alloc_bytes = device_ulong(id, CL_DEVICE_MAX_MEM_ALLOC_SIZE);
+    info->local_mem_bytes = device_ulong(id, CL_DEVICE_LOCAL_MEM_SIZE);
+    size_t group = device_size(id, CL_DEVICE_MAX_WORK_GROUP_SIZE);
+    info->max_work_group_size = group ? group : 1; /* a group of one item there must be */
+    info->fp16 = has_extension(extensions, "cl_khr_fp16");
+    info->fp64 = has_extension(extensions, "cl_khr_fp64");
+    info->family = ocl_supports_tile_family(info) ? c.family : WEFT_FAMILY_VEC;
+    identify(id, extensions, info);
+}
+
+/* Buffers hold numbers as the device has them, and we write them as this machine does. */
+static bool has_other_endianness(cl_device_id id)
+{
+    const uint16_t one = 1;
+    const cl_bool ours = *(const uint8_t *)&one;
+    cl_bool little;
+    return !clGetDeviceInfo(id, CL_DEVICE_ENDIAN_LITTLE, sizeof(little), &little, NULL) &&
+           little != ours;
+}
+
+/* Why the device is of no use to us; NULL: it is. */
+static const char *unusable_reason(cl_device_id id, const struct weft_device_info *info)
+{
+    int major = 0, minor = 0;
+    if (!device_uint(id, CL_DEVICE_AVAILABLE))
+        return "its driver says that it is not available";
+    if (!device_uint(id, CL_DEVICE_COMPILER_AVAILABLE))
+        return "its driver has no compiler for OpenCL C";
+    if (has_other_endianness(id))
+        return "it has the bytes of a number in another order than this machine";
+    if (!info->max_alloc_bytes || !info->global_mem_bytes)
+        return "its driver says that it has no memory";
+    if (sscanf(info->version, "OpenCL %d.%d", &major, &minor) != 2 ||
+        major * 10 + minor < 12)
+        return "weft needs OpenCL 1.2 or later";
+    return NULL;
+}
+
+struct count {
+    int devices, gpus;
+};
+
+static enum weft_status enumerate_platform(weft_context *ctx, cl_platform_id platform,
+                                           int index, struct count *count)
+{
+    char name[128];
+    cl_uint n = 0;
+    ocl_platform_text(platform, CL_PLATFORM_NAME, name, sizeof(name));
+    cl_int error = clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, 0, NULL, &n);
+    if (error || !n)
+        return ocl_diagnose_platform(ctx, name, error);
+    if (n > MOST_IDS)
+        return weft_device_diagnostic_add(
+            ctx,
+            "platform %s is left out: it tells of %u devices, which "
+            "no machine has; its driver is at fault",
+            name, n);
+    cl_device_id *ids = calloc(n, sizeof(*ids));
+    if (!ids)
+        return weft_out_of_memory(ctx, "opencl: devices", n * sizeof(*ids));
+    enum weft_status status = WEFT_OK;
+    if ((error = clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, n, ids, NULL)))
+        status = ocl_diagnose_platform(ctx, name, error);
+    for (cl_uint i = 0; i < n && !error && !status; i++) {
+        struct weft_device_candidate found = {.backend = &weft_backend_opencl,
+                                              .handle = ids[i]};
+        found.info.platform_index = index;
+        found.info.device_index = (int)i;
+        memcpy(found.info.platform, name, sizeof(name));
+        describe(ids[i], &found.info);
+        const char *why = unusable_reason(ids[i], &found.info);
+        if (why) {
+            status = weft_device_diagnostic_add(ctx, "%s on %s (%s) is left out: %s",
+                                                found.info.name, name, found.info.version,
+                                                why);
+            continue;
+        }
+        count->devices++;
+        count->gpus += found.info.kind <= WEFT_DEVICE_INTEGRATED;
+        status = weft_devices_add(ctx, &found);
+    }
+    free(ids);
+    return status;
+}
+
+enum weft_status ocl_enumerate(weft_context *ctx)
+{
+    struct count count = {0};
+    cl_uint n = 0;
+    cl_platform_id *ids = NULL;
+    enum weft_status status = WEFT_OK;
+    cl_int error = clGetPlatformIDs(0, NULL, &n);
+    n = n < MOST_IDS ? n : MOST_IDS;
+    if (!error && n) {
+        if (!(ids = calloc(n, sizeof(*ids))))
+            return weft_out_of_memory(ctx, "opencl: platforms", n * sizeof(*ids));
+        error = clGetPlatformIDs(n, ids, NULL);
+    }
+    for (cl_uint i = 0; i < n && !error && !status; i++)
+        status = enumerate_platform(ctx, ids[i], (int)i, &count);
+    free(ids);
+    return status ? status : ocl_diagnose_machine(ctx, count.devices, count.gpus);
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Two tables of devices: the kernel family that suits them, and what their drivers need.
+ */
+#include "opencl/runtime/quirk.h"
+
+#include <string.h>
+
+struct match {
+    const char *platform, *vendor, *device; /* pieces of the names; NULL: any */
+    const char *driver;                     /* what its version begins with; NULL: any */
+    cl_device_type types;                   /* any of these; 0: whichever */
+};
+
+/* The first row that matches counts; the last matches everything. */
+static const struct {
+    struct match match;
+    enum weft_kernel_family family;
+} families[] = {
+    {{.device = "llvmpipe"}, WEFT_FAMILY_TILE},
+    {{.types = CL_DEVICE_TYPE_CPU}, WEFT_FAMILY_VEC},
+    {{"Portable Computing Language", .types = CL_DEVICE_TYPE_GPU}, WEFT_FAMILY_TILE},
+    {{.vendor = "NVIDIA", .types = CL_DEVICE_TYPE_GPU}, WEFT_FAMILY_TILE},
+    {{.vendor = "Advanced Micro Devices", .types = CL_DEVICE_TYPE_GPU}, WEFT_FAMILY_TILE},
+    {{.vendor = "AMD", .types = CL_DEVICE_TYPE_GPU}, WEFT_FAMILY_TILE},
+    {{.vendor = "Intel", .types = CL_DEVICE_TYPE_GPU}, WEFT_FAMILY_TILE},
+    {{.vendor = "Apple", .types = CL_DEVICE_TYPE_GPU}, WEFT_FAMILY_TILE},
+    {{.device = "Apple", .types = CL_DEVICE_TYPE_GPU}, WEFT_FAMILY_TILE},
+    /* Mali and PowerVR keep local memory in main memory; so may what nobody knows yet. */
+    {{0}, WEFT_FAMILY_VEC},
+};
+
+/* All rows that fit add up. */
+static const struct {
+    struct match match;
+    unsigned quirks;
+    const char *work_group_family_options;
+} device_quirks[] = {
+    {{"Oclgrind"}, .quirks = OCL_QUIRK_NO_PARTIAL_WRITES},
+    {{"rusticl"}, .quirks = OCL_QUIRK_FINISH_NEEDS_MARKER},
+    {{.device = "llvmpipe"}, .quirks = OCL_QUIRK_SOFTWARE_GPU},
+    /* PoCL keeps its own programs for each work-group size, which a binary does not
+     * hold. */
+    {{"Portable Computing Language"}, .quirks = OCL_QUIRK_HAS_OWN_CACHE},
+    /* PoCL 6 runs LLVM's instruction combiner so that it aborts the process where it is
+     * not done after a pass, which kernels with barriers provoke ("did not reach a
+     * fixpoint", seen in Debian 13): these are built without optimization. */
+    {{"Portable Computing Language", .driver = "6.", .types = CL_DEVICE_TYPE_CPU},
+     .work_group_family_options = "-cl-opt-disable"},
+    /* Its binaries are PTX, to be translated again; its own cache contains machine code.
+     * */
+    {{"NVIDIA"}, .quirks = OCL_QUIRK_HAS_OWN_CACHE},
+};
+
+static bool contains(const char *name, const char *piece)
+{
+    return !piece || strstr(name, piece);
+}
+
+static bool matches(const struct match *m, const struct weft_device_info *info,
+                    cl_device_type type)
+{
+    return (!m->types || (m->types & type)) && contains(info->platform, m->platform) &&
+           contains(info->vendor, m->vendor) && contains(info->name, m->device) &&
+           (!m->driver || !strncmp(info->driver, m->driver, strlen(m->driver)));
+}
+
+struct ocl_device_class ocl_classify_device(const struct weft_device_info *info,
+                                            cl_device_type type)
+{
+    struct ocl_device_class c = {.work_group_family_options = ""};
+    size_t i = 0;
+    while (i + 1 < WEFT_ARRAY_SIZE(families) && !matches(&families[i].match, info, type))
+        i++;
+    c.family = families[i].family;
+    for (i = 0; i < WEFT_ARRAY_SIZE(device_quirks); i++)
+        if (matches(&device_quirks[i].match, info, type)) {
+            c.quirks |= device_quirks[i].quirks;
+            if (device_quirks[i].work_group_family_options)
+                c.work_group_family_options = device_quirks[i].work_group_family_options;
+        }
+    return c;
+}

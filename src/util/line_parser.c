@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Taking apart one line of a network's text. */
+#include "util/line_parser.h"
+
+#include "util/text.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum weft_status weft_line_parser_fail(struct weft_line_parser *parser,
+                                       const char *format, ...)
+{
+    char text[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    return weft_fail(parser->ctx, WEFT_ERR_FORMAT, "%s, line %d: %s", parser->where,
+                     parser->line, text);
+}
+
+static enum weft_status add_word(struct weft_line_parser *parser, char *word)
+{
+    char *equals = strchr(word, '=');
+    if (!equals) {
+        if (parser->option_count)
+            return weft_line_parser_fail(parser, "\"%s\" must stand before the options",
+                                         word);
+        if (parser->count == WEFT_MAX_WORDS)
+            return weft_line_parser_fail(parser, "more than %d words", WEFT_MAX_WORDS);
+        parser->word[parser->count++] = word;
+        return WEFT_OK;
+    }
+    *equals = 0;
+    for (int i = 0; i < parser->option_count; i++)
+        if (!strcmp(parser->option[i].name, word))
+            return weft_line_parser_fail(parser, "option \"%s\" stands there twice",
+                                         word);
+    if (parser->option_count == WEFT_MAX_WORDS)
+        return weft_line_parser_fail(parser, "more than %d options", WEFT_MAX_WORDS);
+    parser->option[parser->option_count].name = word;
+    parser->option[parser->option_count].value = equals + 1;
+    parser->option[parser->option_count++].used = false;
+    return WEFT_OK;
+}
+
+enum weft_status weft_line_parser_split(struct weft_line_parser *parser, const char *line,
+                                        size_t length)
+{
+    parser->count = parser->next = parser->option_count = 0;
+    const char *comment = memchr(line, '#', length);
+    if (comment)
+        length = (size_t)(comment - line);
+    for (size_t i = 0; i < length; i++)
+        if (((unsigned char)line[i] < ' ' && line[i] != '\t' && line[i] != '\r') ||
+            line[i] == 0x7f)
+            return weft_line_parser_fail(parser,
+                                         "holds a control character (byte %d): is it "
+                                         "a text?",
+                                         line[i]);
+    if (length >= sizeof(parser->text))
+        return weft_line_parser_fail(parser, "is longer than %d characters",
+                                     WEFT_MAX_LINE - 1);
+    memcpy(parser->text, line, length);
+    parser->text[length] = 0;
+    char *rest = parser->text;
+    while (*(rest += strspn(rest, " \t\r"))) {
+        char *word = rest;
+        rest += strcspn(rest, " \t\r");
+        if (*rest)
+            *rest++ = 0;
+        WEFT_TRY(add_word(parser, word));
+    }
+    return WEFT_OK;
+}
+
+const char *weft_line_parser_peek(const struct weft_line_parser *parser)
+{
+    return parser->next < parser->count ? parser->word[parser->next] : NULL;
+}
+
+/* A whole number at the start of `text`; `end` is where it stops, `text` itself if there
+ * is none. */
+static long whole(const char *text, const char **end)
+{
+    char *stop;
+    errno = 0;
+    long value = strtol(text, &stop, 10);
+    *end = errno ? text : stop;
+    return value;
+}
+
+static enum weft_status number(struct weft_line_parser *parser, const char *what,
+                               const char *text, int min, int max, int *out)
+{
+    const char *end;
+    long value = whole(text, &end);
+    if (end == text || *end)
+        return weft_line_parser_fail(parser, "%s must be a whole number, not \"%s\"",
+                                     what, text);
+    if (value < min || value > max)
+        return weft_line_parser_fail(parser, "%s is %ld, must be %d to %d", what, value,
+                                     min, max);
+    *out = (int)value;
+    return WEFT_OK;
+}
+
+static enum weft_status real(struct weft_line_parser *parser, const char *what,
+                             const char *text, float min, float max, float *out)
+{
+    char *end;
+    float value = (float)weft_number_read(text, &end);
+    if (end == text || *end || !isfinite(value))
+        return weft_line_parser_fail(parser, "%s must be a number, not \"%s\"", what,
+                                     text);
+    if (value < min || value > max)
+        return weft_line_parser_fail(parser, "%s is %g, must be %g to %g", what, value,
+                                     min, max);
+    *out = value;
+    return WEFT_OK;
+}
+
+static enum weft_status pair(struct weft_line_parser *parser, const char *what,
+                             const char *text, int min, int max, int out[2])
+{
+    const char *middle, *end;
+    long rows = whole(text, &middle), columns = rows;
+    end = middle;
+    if (middle != text && *middle == 'x') {
+        columns = whole(middle + 1, &end);
+        if (end == middle + 1)
+            end = text;
+    }
+    if (end == text || *end)
+        return weft_line_parser_fail(
+            parser, "%s must be a number or ROWSxCOLUMNS, not \"%s\"", what, text);
+    if (rows < min || rows > max || columns < min || columns > max)
+        return weft_line_parser_fail(parser, "%s is %s, must be %d to %d", what, text,
+                                     min, max);
+    out[0] = (int)rows;
+    out[1] = (int)columns;
+    return WEFT_OK;
+}
+
+static enum weft_status take(struct weft_line_parser *parser, const char *what,
+                             const char **out)
+{
+    if (parser->next == parser->count)
+        return weft_line_parser_fail(parser, "%s is missing after \"%s\"", what,
+                                     parser->word[parser->count - 1]);
+    *out = parser->word[parser->next++];
+    return WEFT_OK;
+}
+
+enum weft_status weft_line_parser_int(struct weft_line_parser *parser, const char *what,
+                                      int min, int max, int *out)
+{
+    const char *text = NULL;
+    WEFT_TRY(take(parser, what, &text));
+    return number(parser, what, text, min, max, out);
+}
+
+enum weft_status weft_line_parser_float(struct weft_line_parser *parser, const char *what,
+                                        float min, float max, float *out)
+{
+    const char *text = NULL;
+    WEFT_TRY(take(parser, what, &text));
+    return real(parser, what, text, min, max, out);
+}
+
+enum weft_status weft_line_parser_pair(struct weft_line_parser *parser, const char *what,
+                                       int min, int max, int out[2])
+{
+    const char *text = NULL;
+    WEFT_TRY(take(parser, what, &text));
+    return pair(parser, what, text, min, max, out);
+}
+
+const char *weft_line_parser_option(struct weft_line_parser *parser, const char *name)
+{
+    for (int i = 0; i < parser->option_count; i++)
+        if (!strcmp(parser->option[i].name, name)) {
+            parser->option[i].used = true;
+            return parser->option[i].value;
+        }
+    return NULL;
+}
+
+enum weft_status weft_line_parser_option_int(struct weft_line_parser *parser,
+                                             const char *name, int min, int max, int *out)
+{
+    const char *text = weft_line_parser_option(parser, name);
+    return text ? number(parser, name, text, min, max, out) : WEFT_OK;
+}
+
+enum weft_status weft_line_parser_option_pair(struct weft_line_parser *parser,
+                                              const char *name, int min, int max,
+                                              int out[2])
+{
+    const char *text = weft_line_parser_option(parser, name);
+    return text ? pair(parser, name, text, min, max, out) : WEFT_OK;
+}
+
+enum weft_status weft_line_parser_option_float(struct weft_line_parser *parser,
+                                               const char *name, float min, float max,
+                                               float *out)
+{
+    const char *text = weft_line_parser_option(parser, name);
+    return text ? real(parser, name, text, min, max, out) : WEFT_OK;
+}
+
+enum weft_status weft_line_parser_option_name(struct weft_line_parser *parser,
+                                              const char *name, const char *const *names,
+                                              int *out)
+{
+    const char *text = weft_line_parser_option(parser, name);
+    if (!text)
+        return WEFT_OK;
+    char list[128] = "";
+    for (int i = 0; names[i]; i++) {
+        if (!strcmp(names[i], text)) {
+            *out = i;
+            return WEFT_OK;
+        }
+        size_t used = strlen(list);
+        snprintf(list + used, sizeof(list) - used, "%s%s", i ? ", " : "", names[i]);
+    }
+    return weft_line_parser_fail(parser, "%s=%s is not known; choose from %s", name, text,
+                                 list);
+}
+
+enum weft_status weft_line_parser_option_bool(struct weft_line_parser *parser,
+                                              const char *name, bool *out)
+{
+    static const char *const names[] = {"no", "yes", NULL};
+    int value = *out;
+    WEFT_TRY(weft_line_parser_option_name(parser, name, names, &value));
+    *out = value;
+    return WEFT_OK;
+}
+
+enum weft_status weft_line_parser_check_all_used(struct weft_line_parser *parser)
+{
+    if (parser->next < parser->count)
+        return weft_line_parser_fail(parser, "\"%s\" is not expected after \"%s\"",
+                                     parser->word[parser->next],
+                                     parser->word[parser->next ? parser->next - 1 : 0]);
+    for (int i = 0; i < parser->option_count; i++)
+        if (!parser->option[i].used)
+            return weft_line_parser_fail(parser, "\"%s\" has no option \"%s\"",
+                                         parser->word[0], parser->option[i].name);
+    return WEFT_OK;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One line of a network's text, taken apart: plain words in order, then name=value
+ * options. Each taker checks range and form and leaves a sentence that names the file and
+ * the line. */
+#ifndef WEFT_UTIL_LINE_PARSER_H
+#define WEFT_UTIL_LINE_PARSER_H
+
+#include "base/context.h"
+
+enum { WEFT_MAX_WORDS = 16, WEFT_MAX_LINE = 256 };
+
+struct weft_line_parser {
+    weft_context *ctx;
+    const char *where;        /* the text's name */
+    int line;                 /* counted from 1 */
+    char text[WEFT_MAX_LINE]; /* the words point into it */
+    char *word[WEFT_MAX_WORDS];
+    int count, next;
+    struct {
+        char *name, *value;
+        bool used;
+    } option[WEFT_MAX_WORDS];
+    int option_count;
+};
+
+/* Takes apart `length` bytes of `line`, up to a # or the end. No words: an empty line. */
+enum weft_status weft_line_parser_split(struct weft_line_parser *parser, const char *line,
+                                        size_t length);
+
+/* WEFT_ERR_FORMAT with "NAME, line N: ...". */
+enum weft_status weft_line_parser_fail(struct weft_line_parser *parser,
+                                       const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* The next plain word, or NULL; does not take it. */
+const char *weft_line_parser_peek(const struct weft_line_parser *parser);
+
+/* The next plain word as a number; `what` names it in the sentence. */
+enum weft_status weft_line_parser_int(struct weft_line_parser *parser, const char *what,
+                                      int min, int max, int *out);
+enum weft_status weft_line_parser_float(struct weft_line_parser *parser, const char *what,
+                                        float min, float max, float *out);
+
+/* The next plain word as one number or two with x between them, rows first. */
+enum weft_status weft_line_parser_pair(struct weft_line_parser *parser, const char *what,
+                                       int min, int max, int out[2]);
+
+/* The value of option `name`, marked as used, or NULL. */
+const char *weft_line_parser_option(struct weft_line_parser *parser, const char *name);
+
+/* Options as numbers; `out` keeps what it holds where the option is absent. */
+enum weft_status weft_line_parser_option_int(struct weft_line_parser *parser,
+                                             const char *name, int min, int max,
+                                             int *out);
+enum weft_status weft_line_parser_option_pair(struct weft_line_parser *parser,
+                                              const char *name, int min, int max,
+                                              int out[2]);
+enum weft_status weft_line_parser_option_float(struct weft_line_parser *parser,
+                                               const char *name, float min, float max,
+                                               float *out);
+enum weft_status weft_line_parser_option_bool(struct weft_line_parser *parser,
+                                              const char *name, bool *out);
+
+/* One of `names`, NULL-terminated, as its index. */
+enum weft_status weft_line_parser_option_name(struct weft_line_parser *parser,
+                                              const char *name, const char *const *names,
+                                              int *out);
+
+/* Fails if a word or an option was not taken. */
+enum weft_status weft_line_parser_check_all_used(struct weft_line_parser *parser);
+
+#endif

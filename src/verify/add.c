@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Checks of the sum of two tensors: with an activation, as a network has it, and with a
+ * gate, as the parts of a gradient are summed. */
+#include "verify/verify.h"
+
+#include <math.h>
+#include <string.h>
+
+struct add_case {
+    struct verify_case base;
+    struct weft_activation activation, gate;
+    struct verify_tensor *x, *other, *y;
+    struct verify_tensor *dy, *part, *output, *sum; /* output is absent without a gate */
+};
+
+static enum weft_status record_forward(const struct verify_case *c, enum verify_side side,
+                                       struct weft_command_list *list)
+{
+    const struct add_case *a = (const struct add_case *)c;
+    const struct weft_add_args args = {.activation = a->activation,
+                                       .x = tensor_view(c, a->x, side),
+                                       .other = tensor_view(c, a->other, side),
+                                       .y = tensor_view(c, a->y, side)};
+    return list->device->backend->add(list, &args);
+}
+
+static enum weft_status record_doubled(const struct verify_case *c, enum verify_side side,
+                                       struct weft_command_list *list)
+{
+    const struct add_case *a = (const struct add_case *)c;
+    const struct weft_add_args args = {.x = tensor_view(c, a->x, side),
+                                       .other = tensor_view(c, a->x, side),
+                                       .y = tensor_view(c, a->y, side)};
+    return list->device->backend->add(list, &args);
+}
+
+static enum weft_status record_gated(const struct verify_case *c, enum verify_side side,
+                                     struct weft_command_list *list)
+{
+    const struct add_case *a = (const struct add_case *)c;
+    const struct weft_add_args args = {
+        .act_grad = {a->gate, tensor_view(c, a->output, side)},
+        .x = tensor_view(c, a->dy, side),
+        .other = tensor_view(c, a->part, side),
+        .y = tensor_view(c, a->sum, side)};
+    return list->device->backend->add(list, &args);
+}
+
+struct op_runs {
+    struct verify_run *forward, *doubled, *gated;
+};
+
+/* A sum rounds once; that of integers, and of a number with itself, not at all. */
+static void set_bounds(struct add_case *a, bool integers)
+{
+    const struct verify_case *c = &a->base;
+    const float *x = tensor_initial_data(c, a->x),
+                *other = tensor_initial_data(c, a->other);
+    const float *dy = tensor_initial_data(c, a->dy),
+                *part = tensor_initial_data(c, a->part);
+    const float *output = a->output ? tensor_initial_data(c, a->output) : NULL;
+    for (size_t i = 0; i < a->x->count; i++) {
+        double sum = (double)x[i] + (double)other[i], size = fabs(sum);
+        double value = act_reference(a->activation, sum);
+        bool exact = integers && act_is_exact(a->activation);
+        a->y->bound[i] =
+            act_error_bound(a->activation, size, integers ? 0 : FP32_UNIT_ROUNDOFF * size,
+                            value) +
+            (exact ? 0 : FP32_UNIT_ROUNDOFF * fabs(value));
+        double slope =
+            output ? fabs(act_gradient_reference(a->gate, 0, (double)output[i])) : 1;
+        a->sum->bound[i] = integers
+                               ? 0
+                               : fabs((double)dy[i] + (double)part[i]) *
+                                     FP32_UNIT_ROUNDOFF * (2 * slope + (output ? 4 : 0));
+    }
+}
+
+static void fill(struct add_case *a, bool integers)
+{
+    struct verify_case *c = &a->base;
+    struct verify_tensor *const tensors[] = {a->x, a->other, a->dy, a->part};
+    bounds_zero(c);
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(tensors); i++)
+        if (integers)
+            tensor_fill_integers(c, tensors[i], -9, 9);
+        else
+            tensor_fill_uniform(c, tensors[i], -4, 4);
+    tensor_fill_act_outputs(c, a->output, a->gate, integers);
+}
+
+/* y = x + x, where x may be the output of the gate's activation: each of the two reads
+ * gives dy. */
+static enum weft_status verify_add_gradient(struct add_case *a, struct op_runs *r)
+{
+    struct verify_case *c = &a->base;
+    struct gradient_check slope = {.what = "of both",
+                                   .forward = r->doubled,
+                                   .backward = r->gated,
+                                   .input = a->x,
+                                   .output = a->y,
+                                   .gradient = a->sum,
+                                   .coefficients = a->dy,
+                                   .gate = a->output,
+                                   .activation = a->gate,
+                                   .step = 0.125};
+    fill(a, true);
+    /* No kink between the points. */
+    float *x = tensor_initial_data(c, a->x);
+    for (size_t i = 0; i < a->x->count; i++)
+        x[i] += x[i] < 0 ? -1.0f : 1.0f;
+    if (a->output && !act_is_exact(a->gate)) {
+        tensor_fill_uniform(c, a->x, -1, 1);
+        slope.step = 0x1p-6;
+        slope.tolerance = 1e-3;
+    }
+    memcpy(tensor_initial_data(c, a->part), tensor_initial_data(c, a->dy),
+           a->dy->count * sizeof(float));
+    return verify_gradient(c, &slope, VERIFY_REFERENCE);
+}
+
+static enum weft_status run_case(struct add_case *a, bool in_place)
+{
+    struct verify_case *c = &a->base;
+    struct op_runs r;
+    struct verify_tensor *y[] = {a->y, NULL}, *sum[] = {a->sum, NULL};
+    r.forward = case_add_run(c, "forward", record_forward, y);
+    r.doubled = case_add_run(c, "doubled", record_doubled, y);
+    r.gated = case_add_run(c, "gated", record_gated, sum);
+    WEFT_TRY(case_allocate(c));
+    for (int integers = 1; integers >= 0; integers--) {
+        const char *name = integers ? "integers" : "real";
+        fill(a, integers);
+        if (!is_fp16_run(c->check))
+            WEFT_TRY(run_and_compare(c, r.doubled, name));
+        set_bounds(a, integers);
+        WEFT_TRY(run_and_compare(c, r.forward, name));
+        WEFT_TRY(run_and_compare(c, r.gated, name));
+    }
+    return in_place || is_fp16_run(c->check) ? WEFT_OK : verify_add_gradient(a, &r);
+}
+
+static enum weft_status verify_add_case(struct verify_context *k)
+{
+    struct add_case a = {.activation = random_activation(k, false),
+                         .gate = random_activation(k, true)};
+    struct verify_case *c = &a.base;
+    int n = k->params->tiny_shapes ? random_int(k, 1, 70)
+                                   : RANDOM_CHOICE(k, 1, 3, 4, 5, 13, 17, 31, 33, 65, 257,
+                                                   1000, 4099, 10007);
+    bool in_place = random_bool(k, 30);
+
+    case_init(c, k);
+    case_describe(c, " n=%d, %s slope %g, gate %s slope %g%s", n,
+                  weft_act_names[a.activation.act], (double)a.activation.negative_slope,
+                  weft_act_names[a.gate.act], (double)a.gate.negative_slope,
+                  in_place ? ", in place" : "");
+    a.x = case_add_tensor(c, "x", VERIFY_FLOAT, 1, 1, 1, n);
+    a.other = case_add_tensor(c, "other", VERIFY_FLOAT, 1, 1, 1, n);
+    a.y = in_place ? a.x : case_add_tensor(c, "y", VERIFY_FLOAT, 1, 1, 1, n);
+    a.dy = case_add_tensor(c, "dy", VERIFY_FLOAT, 1, 1, 1, n);
+    a.part = case_add_tensor(c, "part", VERIFY_FLOAT, 1, 1, 1, n);
+    a.sum = in_place ? a.part : case_add_tensor(c, "sum", VERIFY_FLOAT, 1, 1, 1, n);
+    if (a.gate.act != WEFT_ACT_identity)
+        a.output = case_add_tensor(c, "output", VERIFY_FLOAT, 1, 1, 1, n);
+    a.y->is_in_out = a.sum->is_in_out = in_place;
+    tensor_set_fp16(c, a.x, 75);
+    tensor_set_fp16(c, a.other, 75);
+    tensor_set_fp16(c, a.dy, 75);
+    tensor_set_fp16(c, a.part, 75);
+    tensor_set_fp16(c, a.output, 75);
+    if (!in_place) {
+        tensor_set_fp16(c, a.y, 75);
+        tensor_set_fp16(c, a.sum, 75);
+    }
+    enum weft_status status = run_case(&a, in_place);
+    case_finish(c);
+    return status;
+}
+
+const struct verify_op verify_add = {"add", verify_add_case, true};

@@ -1,0 +1,464 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Checks of convolution with what is fused to it. */
+#include "verify/conv.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct weft_conv_args forward_args(const struct conv_case *v,
+                                          enum verify_side side)
+{
+    const struct verify_case *c = &v->base;
+    return (struct weft_conv_args){
+        .conv = v->conv,
+        .activation = v->activation,
+        .pool = v->pool,
+        .x = tensor_view(c, v->x, side),
+        .w = tensor_view(c, v->w, side),
+        .bias = tensor_view(c, v->bias, side),
+        .y = tensor_view(c, v->y, side),
+        .argmax = tensor_view(c, v->has_argmax ? v->argmax : NULL, side),
+    };
+}
+
+static enum weft_status record_forward(const struct verify_case *c, enum verify_side side,
+                                       struct weft_command_list *list)
+{
+    const struct conv_case *v = (const struct conv_case *)c;
+    struct weft_conv_args args = forward_args(v, side);
+    return list->device->backend->conv_forward(list, &args);
+}
+
+/* Without an activation: sums of |x w| for the bounds, and L for the gradients. */
+static enum weft_status record_linear(const struct verify_case *c, enum verify_side side,
+                                      struct weft_command_list *list)
+{
+    const struct conv_case *v = (const struct conv_case *)c;
+    struct weft_conv_args args = forward_args(v, side);
+    args.activation = (struct weft_activation){0};
+    args.argmax = tensor_view(c, v->argmax, side);
+    return list->device->backend->conv_forward(list, &args);
+}
+
+/* Without the pool: the values that a maximum chose among. */
+static enum weft_status record_whole(const struct verify_case *c, enum verify_side side,
+                                     struct weft_command_list *list)
+{
+    const struct conv_case *v = (const struct conv_case *)c;
+    struct weft_conv_args args = forward_args(v, side);
+    args.pool = (struct weft_pool){0};
+    args.y = tensor_view(c, v->whole, side);
+    args.argmax = (struct weft_view){0};
+    return list->device->backend->conv_forward(list, &args);
+}
+
+static struct weft_conv_args backward_args(const struct conv_case *v,
+                                           enum verify_side side)
+{
+    const struct verify_case *c = &v->base;
+    return (struct weft_conv_args){
+        .conv = v->conv,
+        .activation = v->activation,
+        .pool = v->pool,
+        .dy = tensor_view(c, v->dy, side),
+        .argmax = tensor_view(c, v->argmax, side),
+    };
+}
+
+static enum weft_status record_data(const struct verify_case *c, enum verify_side side,
+                                    struct weft_command_list *list)
+{
+    const struct conv_case *v = (const struct conv_case *)c;
+    struct weft_conv_args args = backward_args(v, side);
+    args.w = tensor_view(c, v->w, side);
+    args.dx = tensor_view(c, v->dx, side);
+    args.act_grad.activation = v->upstream_activation;
+    args.act_grad.output = tensor_view(c, v->gate, side);
+    return list->device->backend->conv_backward_data(list, &args);
+}
+
+/* Without the gate, for the bounds. */
+static enum weft_status record_ungated(const struct verify_case *c, enum verify_side side,
+                                       struct weft_command_list *list)
+{
+    const struct conv_case *v = (const struct conv_case *)c;
+    struct weft_conv_args args = backward_args(v, side);
+    args.w = tensor_view(c, v->w, side);
+    args.dx = tensor_view(c, v->dx, side);
+    return list->device->backend->conv_backward_data(list, &args);
+}
+
+static enum weft_status record_weights(const struct verify_case *c, enum verify_side side,
+                                       struct weft_command_list *list)
+{
+    const struct conv_case *v = (const struct conv_case *)c;
+    struct weft_conv_args args = backward_args(v, side);
+    args.x = tensor_view(c, v->x, side);
+    args.dw = tensor_view(c, v->dw, side);
+    args.dbias = tensor_view(c, v->dbias, side);
+    return list->device->backend->conv_backward_weights(list, &args);
+}
+
+/* The moments of plain SGD without momentum, at a rate of 0. */
+static enum weft_status record_moments(const struct verify_case *c, enum verify_side side,
+                                       struct weft_command_list *list,
+                                       struct verify_tensor *w, struct verify_tensor *g,
+                                       struct verify_tensor *m)
+{
+    const struct conv_case *v = (const struct conv_case *)c;
+    const struct weft_optimizer_step_args args = {.optimizer.kind = WEFT_OPTIMIZER_SGD,
+                                                  .state = tensor_view(c, v->state, side),
+                                                  .w = tensor_view(c, w, side),
+                                                  .g = tensor_view(c, g, side),
+                                                  .m = tensor_view(c, m, side)};
+    return list->device->backend->optimizer_step(list, &args);
+}
+
+/* Gradients that may be left in parts until an update reads them. */
+static enum weft_status record_update(const struct verify_case *c, enum verify_side side,
+                                      struct weft_command_list *list)
+{
+    const struct conv_case *v = (const struct conv_case *)c;
+    list->defer_weight_grad_reduction = true;
+    WEFT_TRY(record_weights(c, side, list));
+    WEFT_TRY(record_moments(c, side, list, v->w, v->dw, v->mw));
+    return v->bias ? record_moments(c, side, list, v->bias, v->dbias, v->mbias) : WEFT_OK;
+}
+
+/* All three in one list, as in training: what one leaves, in its outputs or in scratch,
+ * the next one finds. */
+static enum weft_status record_step(const struct verify_case *c, enum verify_side side,
+                                    struct weft_command_list *list)
+{
+    WEFT_TRY(record_forward(c, side, list));
+    WEFT_TRY(record_weights(c, side, list));
+    return record_data(c, side, list);
+}
+
+static void add_runs(struct conv_case *v, struct conv_runs *r)
+{
+    struct verify_case *c = &v->base;
+    struct verify_tensor *argmax = v->has_argmax ? v->argmax : NULL;
+    r->forward = case_add_run(c, "forward", record_forward,
+                              (struct verify_tensor *[]){v->y, argmax, NULL});
+    r->data = case_add_run(c, "backward-data", record_data,
+                           (struct verify_tensor *[]){v->dx, NULL});
+    r->weights = case_add_run(c, "backward-weights", record_weights,
+                              (struct verify_tensor *[]){v->dw, v->dbias, NULL});
+    r->update =
+        case_add_run(c, "backward-weights and update", record_update,
+                     (struct verify_tensor *[]){v->mw, v->dw, v->mbias, v->dbias, NULL});
+    struct verify_tensor *step[] = {v->y, v->dx, v->dw, NULL, NULL, NULL};
+    int count = 3;
+    if (v->dbias)
+        step[count++] = v->dbias;
+    if (argmax)
+        step[count] = argmax;
+    r->step = case_add_run(c, "step", record_step, step);
+    r->linear = case_add_run(c, "linear", record_linear,
+                             (struct verify_tensor *[]){v->y, v->argmax, NULL});
+    r->whole = case_add_run(c, "whole", record_whole,
+                            (struct verify_tensor *[]){v->whole, NULL});
+    r->ungated = case_add_run(c, "ungated", record_ungated,
+                              (struct verify_tensor *[]){v->dx, NULL});
+}
+
+/* Any place of each window that lies inside the convolution's output. */
+static void random_argmax(struct conv_case *v)
+{
+    const struct weft_pool *p = &v->pool;
+    struct verify_context *k = v->base.check;
+    if (!v->argmax)
+        return;
+    uint8_t *to = tensor_initial_data(&v->base, v->argmax);
+    for (size_t i = 0; i < v->argmax->count; i++) {
+        int column = (int)(i / (size_t)p->c) % p->out_w;
+        int row = (int)(i / (size_t)p->c / (size_t)p->out_w) % p->out_h, y, x;
+        do {
+            y = random_int(k, 0, p->r - 1);
+            x = random_int(k, 0, p->s - 1);
+        } while (row * p->stride_y - p->pad_top + y < 0 ||
+                 row * p->stride_y - p->pad_top + y >= p->h ||
+                 column * p->stride_x - p->pad_left + x < 0 ||
+                 column * p->stride_x - p->pad_left + x >= p->w);
+        to[i] = (uint8_t)(y * p->s + x);
+    }
+}
+
+static void fill(struct conv_case *v, bool integers)
+{
+    struct verify_case *c = &v->base;
+    struct verify_tensor *const tensors[] = {v->x, v->w, v->bias, v->dy};
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(tensors); i++)
+        if (integers)
+            tensor_fill_nonzero(c, tensors[i], 3);
+        else
+            tensor_fill_uniform(c, tensors[i], -1, 1);
+    struct verify_tensor *const zeros[] = {v->mw, v->mbias, v->state};
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(zeros); i++)
+        if (zeros[i])
+            memset(tensor_initial_data(c, zeros[i]), 0, 4 * zeros[i]->count);
+    /* One filter at least is not shut by its bias. */
+    float *bias = v->bias ? tensor_initial_data(c, v->bias) : &(float){0};
+    bias[0] = fabsf(bias[0]);
+    tensor_fill_act_outputs(c, v->gate, v->upstream_activation, integers);
+    random_argmax(v);
+}
+
+/* Among real numbers a near tie may go either way: the place that the device names must
+ * hold a value within the bound of the maximum. */
+static enum weft_status verify_argmax(struct conv_case *v, struct conv_runs *r,
+                                      const char *name)
+{
+    struct verify_case *c = &v->base;
+    const struct weft_pool *p = &v->pool;
+    if (!v->has_argmax || r->forward->unsupported)
+        return WEFT_OK;
+    WEFT_TRY(run_execute(c, r->whole, VERIFY_REFERENCE));
+    const float *whole = tensor_result(c, v->whole, VERIFY_REFERENCE);
+    const float *y = tensor_result(c, v->y, VERIFY_DEVICE);
+    const uint8_t *config = tensor_result(c, v->argmax, VERIFY_DEVICE);
+    char fault[160];
+    bool wrong = false;
+    for (size_t i = 0; i < v->argmax->count && !wrong; i++) {
+        size_t channel = i % (size_t)p->c, rest = i / (size_t)p->c;
+        int column = (int)(rest % (size_t)p->out_w);
+        int row = (int)(rest / (size_t)p->out_w % (size_t)p->out_h);
+        int n = (int)(rest / (size_t)p->out_w / (size_t)p->out_h);
+        int at_y = row * p->stride_y - p->pad_top + config[i] / p->s;
+        int at_x = column * p->stride_x - p->pad_left + config[i] % p->s;
+        bool inside = config[i] < p->r * p->s && at_y >= 0 && at_y < p->h && at_x >= 0 &&
+                      at_x < p->w;
+        double there =
+            inside ? (double)
+                         whole[(((size_t)n * (size_t)p->h + (size_t)at_y) * (size_t)p->w +
+                                (size_t)at_x) *
+                                   (size_t)p->c +
+                               channel]
+                   : 0;
+        double bound = 2 * v->y->bound[i];
+        if (v->y->half)
+            bound = fp16_error_bound(there, bound);
+        wrong = !inside || fabs(there - (double)y[i]) > bound;
+        if (wrong)
+            snprintf(fault, sizeof(fault),
+                     "argmax[%d,%d,%d,%zu] is %d: %s %.9g, but y is %.9g", n, row, column,
+                     channel, config[i], inside ? "there stands" : "outside the image;",
+                     there, (double)y[i]);
+    }
+    report_result(c, "forward, argmax", name, 0, wrong ? fault : NULL);
+    return WEFT_OK;
+}
+
+/* The gradients themselves may be there or not. */
+static enum weft_status compare_update(struct conv_case *v, struct conv_runs *r,
+                                       const char *name)
+{
+    struct verify_tensor none, *dbias = v->dbias ? v->dbias : &none;
+    v->dw->not_compared = dbias->not_compared = true;
+    enum weft_status status = run_and_compare(&v->base, r->update, name);
+    v->dw->not_compared = dbias->not_compared = false;
+    return status;
+}
+
+static enum weft_status compare_all(struct conv_case *v, struct conv_runs *r,
+                                    bool integers)
+{
+    const char *name = integers ? "integers" : "real";
+    struct verify_case *c = &v->base;
+    fill(v, integers);
+    bounds_zero(c);
+    if (v->argmax)
+        v->argmax->not_compared = !integers || !act_is_exact(v->activation) ||
+                                  conv_run_is_winograd(r->forward, true);
+    WEFT_TRY(conv_set_forward_bounds(v, r, integers));
+    WEFT_TRY(run_and_compare(c, r->forward, name));
+    if (!integers || conv_run_is_winograd(r->forward, true))
+        WEFT_TRY(verify_argmax(v, r, name));
+    /* Forward wrote over the choices that backward is to read. */
+    random_argmax(v);
+    WEFT_TRY(conv_set_dgrad_bounds(v, r, integers));
+    WEFT_TRY(run_and_compare(c, r->data, name));
+    WEFT_TRY(conv_set_wgrad_bounds(v, r, integers));
+    WEFT_TRY(run_and_compare(c, r->weights, name));
+    if (integers && !v->w->half && !conv_run_is_winograd(r->update, true))
+        WEFT_TRY(compare_update(v, r, name));
+    /* Backward reads the choices of this forward: they must be the same on both sides. */
+    bool same_choices = !v->argmax || (v->has_argmax && act_is_exact(v->activation) &&
+                                       !conv_run_is_winograd(r->step, true));
+    bool unsupported =
+        r->forward->unsupported || r->data->unsupported || r->weights->unsupported;
+    return integers && same_choices && !unsupported ? run_and_compare(c, r->step, name)
+                                                    : WEFT_OK;
+}
+
+/* The NaN that NVIDIA's arithmetic makes. A kernel that rounds a float by its bits can
+ * carry it over into a zero. */
+static float fill_with_nan(void)
+{
+    const uint32_t bits = 0x7FFFFFFF;
+    float v;
+    memcpy(&v, &bits, sizeof(v));
+    return v;
+}
+
+/* A number that is none must show in every sum and maximum that it takes part in. */
+static enum weft_status compare_nonfinite(struct conv_case *v, struct conv_runs *r)
+{
+    struct verify_case *c = &v->base;
+    if (!act_is_exact(v->activation))
+        return WEFT_OK;
+    fill(v, true);
+    bounds_zero(c);
+    WEFT_TRY(conv_set_forward_bounds(v, r, true));
+    v->y->nan_may_spread = conv_run_is_winograd(r->forward, false);
+    float *x = tensor_initial_data(c, v->x);
+    for (int i = 0; i < 3; i++)
+        x[random_int(c->check, 0, (int)v->x->count - 1)] = i ? fill_with_nan() : NAN;
+    v->y->allow_nonfinite = true;
+    if (v->argmax)
+        v->argmax->not_compared = true; /* no place of a NaN's window is right */
+    return run_and_compare(c, r->forward, "not a number");
+}
+
+static enum weft_status verify_gradients(struct conv_case *v, struct conv_runs *r,
+                                         enum verify_side side)
+{
+    struct verify_case *c = &v->base;
+    struct gradient_check slope = {.what = "dw",
+                                   .forward = r->linear,
+                                   .backward = r->weights,
+                                   .input = v->w,
+                                   .output = v->y,
+                                   .gradient = v->dw,
+                                   .coefficients = v->dy,
+                                   .argmax = v->argmax,
+                                   .step = 0.125};
+    fill(v, true);
+    WEFT_TRY(verify_gradient(c, &slope, side));
+    if (v->bias) {
+        slope.what = "dbias";
+        slope.input = v->bias;
+        slope.gradient = v->dbias;
+        fill(v, true);
+        WEFT_TRY(verify_gradient(c, &slope, side));
+    }
+    slope.what = "dx";
+    slope.backward = r->data;
+    slope.input = v->x;
+    slope.gradient = v->dx;
+    slope.gate = v->gate;
+    slope.activation = v->upstream_activation;
+    fill(v, true);
+    if (v->gate && !act_is_exact(v->upstream_activation)) {
+        /* A maximum that moves with a curved input would be no small matter. */
+        if (v->argmax || side == VERIFY_DEVICE)
+            return WEFT_OK;
+        tensor_fill_uniform(c, v->x, -2, 2);
+        slope.step = 0x1p-5;
+        slope.tolerance = 2e-3;
+    }
+    return verify_gradient(c, &slope, side);
+}
+
+static enum weft_status run_case(struct conv_case *v)
+{
+    struct verify_case *c = &v->base;
+    struct conv_runs r;
+    add_runs(v, &r);
+    WEFT_TRY(case_allocate(c));
+    WEFT_TRY(conv_record_runs(v, &r));
+    WEFT_TRY(compare_all(v, &r, true));
+    WEFT_TRY(compare_all(v, &r, false));
+    WEFT_TRY(compare_nonfinite(v, &r));
+    if (is_fp16_run(c->check))
+        return WEFT_OK;
+    WEFT_TRY(verify_gradients(v, &r, VERIFY_REFERENCE));
+    /* The linear forward run is compiled already where nothing else is asked of it. */
+    if (v->activation.act == WEFT_ACT_identity && v->has_argmax == !!v->argmax &&
+        !conv_run_is_winograd(r.step, true) && conv_macs(&v->conv) <= TYPICAL_CASE_MACS)
+        return verify_gradients(v, &r, VERIFY_DEVICE);
+    return WEFT_OK;
+}
+
+static void add_tensors(struct conv_case *v, bool bias)
+{
+    const struct weft_conv *g = &v->conv;
+    const struct weft_pool *p = &v->pool;
+    struct verify_case *c = &v->base;
+    int out_h = p->r ? p->out_h : g->out_h, out_w = p->r ? p->out_w : g->out_w;
+    v->x = case_add_tensor(c, "x", VERIFY_FLOAT, g->n, g->h, g->w, g->c);
+    v->w = case_add_tensor(c, "w", VERIFY_FLOAT, g->r, g->s, g->c / g->groups, g->k);
+    v->y = case_add_tensor(c, "y", VERIFY_FLOAT, g->n, out_h, out_w, g->k);
+    v->dy = case_add_tensor(c, "dy", VERIFY_FLOAT, g->n, out_h, out_w, g->k);
+    v->dw = case_add_tensor(c, "dw", VERIFY_FLOAT, g->r, g->s, g->c / g->groups, g->k);
+    v->dx = case_add_tensor(c, "dx", VERIFY_FLOAT, g->n, g->h, g->w, g->c);
+    v->dx->may_be_zero = v->dy->count * v->w->count / (size_t)g->k < v->dx->count / 8;
+    if (bias) {
+        v->bias = case_add_tensor(c, "bias", VERIFY_FLOAT, 1, 1, 1, g->k);
+        v->dbias = case_add_tensor(c, "dbias", VERIFY_FLOAT, 1, 1, 1, g->k);
+        v->mbias = case_add_tensor(c, "mbias", VERIFY_FLOAT, 1, 1, 1, g->k);
+        v->mbias->is_in_out = true;
+    }
+    v->mw = case_add_tensor(c, "mw", VERIFY_FLOAT, g->r, g->s, g->c / g->groups, g->k);
+    v->mw->is_in_out = true;
+    v->state = case_add_tensor(c, "state", VERIFY_INT32, 1, 1, 1, STATE_WORDS);
+    if (v->upstream_activation.act != WEFT_ACT_identity)
+        v->gate = case_add_tensor(c, "gate", VERIFY_FLOAT, g->n, g->h, g->w, g->c);
+    if (p->r) {
+        v->argmax = case_add_tensor(c, "argmax", VERIFY_BYTE, g->n, out_h, out_w, g->k);
+        v->whole =
+            case_add_tensor(c, "whole", VERIFY_FLOAT, g->n, g->out_h, g->out_w, g->k);
+    }
+}
+
+static enum weft_status verify_conv_case(struct verify_context *k)
+{
+    struct conv_case v = {0};
+    struct verify_case *c = &v.base;
+    struct weft_conv *g = &v.conv;
+    struct weft_pool *p = &v.pool;
+    random_conv(k, g);
+    if (random_bool(k, 35)) {
+        *p = (struct weft_pool){.n = g->n, .h = g->out_h, .w = g->out_w, .c = g->k};
+        random_pool(k, p);
+        v.has_argmax = random_bool(k, 60);
+    }
+    v.activation = random_activation(k, false);
+    v.upstream_activation = random_activation(k, true);
+    bool bias = random_bool(k, 70);
+
+    case_init(c, k);
+    case_describe(
+        c,
+        " %dx%dx%dx%d, %d filters %dx%d, stride %d %d, dilation %d %d, pad top %d "
+        "left %d bottom %d right %d, groups %d, out %dx%d, %s bias, %s slope %g",
+        g->n, g->h, g->w, g->c, g->k, g->r, g->s, g->stride_y, g->stride_x, g->dilation_y,
+        g->dilation_x, g->pad_top, g->pad_left, g->pad_bottom, g->pad_right, g->groups,
+        g->out_h, g->out_w, bias ? "with" : "no", weft_act_names[v.activation.act],
+        (double)v.activation.negative_slope);
+    if (p->r)
+        case_describe(
+            c,
+            ", pool %dx%d stride %d %d pad top %d left %d bottom %d right %d out "
+            "%dx%d, argmax %s",
+            p->r, p->s, p->stride_y, p->stride_x, p->pad_top, p->pad_left, p->pad_bottom,
+            p->pad_right, p->out_h, p->out_w, v.has_argmax ? "wanted" : "absent");
+    case_describe(c, ", gate %s slope %g", weft_act_names[v.upstream_activation.act],
+                  (double)v.upstream_activation.negative_slope);
+    add_tensors(&v, bias);
+    tensor_set_fp16(c, v.x, 75);
+    tensor_set_fp16(c, v.w, 75);
+    tensor_set_fp16(c, v.y, 75);
+    tensor_set_fp16(c, v.dy, 75);
+    tensor_set_fp16(c, v.dx, 75);
+    tensor_set_fp16(c, v.gate, 75);
+    enum weft_status status = run_case(&v);
+    case_finish(c);
+    free(v.winograd_bounds);
+    return status;
+}
+
+const struct verify_op verify_conv = {"conv", verify_conv_case, true};

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* By how much a convolution may differ from the reference. */
+#include "verify/conv.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* How many products a result is the sum of, for each direction. */
+static double terms_forward(const struct conv_case *v)
+{
+    return (double)v->conv.r * v->conv.s * (v->conv.c / v->conv.groups) + 1;
+}
+
+static double terms_data(const struct conv_case *v)
+{
+    return (double)v->conv.r * v->conv.s * (v->conv.k / v->conv.groups) +
+           pool_max_overlap(&v->pool);
+}
+
+static double terms_weights(const struct conv_case *v)
+{
+    return (double)v->conv.n * v->conv.out_h * v->conv.out_w + pool_max_overlap(&v->pool);
+}
+
+/* What the device records tells whether the bounds of sums hold for it. One that does not
+ * build is told of when it is to run. */
+enum weft_status conv_record_runs(struct conv_case *v, struct conv_runs *r)
+{
+    struct verify_run *const runs[] = {r->forward, r->data, r->weights, r->update,
+                                       r->step};
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(runs); i++) {
+        enum weft_status status = run_record(&v->base, runs[i], VERIFY_DEVICE);
+        if (status && status != WEFT_ERR_BUILD && status != WEFT_ERR_ARG)
+            return status;
+    }
+    size_t channels = (size_t)(v->conv.c > v->conv.k ? v->conv.c : v->conv.k);
+    size_t count = (size_t)v->conv.n * channels;
+    v->winograd_bounds = calloc(count, sizeof(*v->winograd_bounds));
+    return v->winograd_bounds
+               ? WEFT_OK
+               : weft_out_of_memory(v->base.check->device[VERIFY_DEVICE]->context,
+                                    "verify", count * sizeof(*v->winograd_bounds));
+}
+
+/* Whether the device does a run by Winograd's algorithm, which errs in its own way. The
+ * points of 2x2 tiles, 0 and +-1, leave integers exact. */
+bool conv_run_is_winograd(const struct verify_run *run, bool integers)
+{
+    const struct weft_command_list *list = run->list[VERIFY_DEVICE];
+    return list && list->winograd > (integers ? 2 : 0);
+}
+
+static void bound_tiled(struct conv_case *v, const struct verify_run *run, bool turned)
+{
+    const struct verify_case *c = &v->base;
+    const struct verify_tensor *x = turned ? v->dy : v->x;
+    const struct winograd_bound_args problem = {
+        .conv = &v->conv,
+        .outputs = run->list[VERIFY_DEVICE]->winograd,
+        .is_dgrad = turned,
+        .x = tensor_initial_data(c, x),
+        .places = (size_t)(x->h * x->w),
+        .scale = turned ? pool_max_overlap(&v->pool) : 1,
+        .w = tensor_initial_data(c, v->w),
+    };
+    winograd_error_bound(&problem, v->winograd_bounds);
+}
+
+/* The one of element i of y or dx. */
+static double tiled_at(const struct conv_case *v, const struct verify_tensor *t, size_t i)
+{
+    size_t channels = (size_t)t->c, image = (size_t)(t->h * t->w) * channels;
+    return v->winograd_bounds[i / image * channels + i % channels];
+}
+
+/* A maximum of sums |a b| bounds the maximum too. */
+enum weft_status conv_set_forward_bounds(struct conv_case *v, struct conv_runs *r,
+                                         bool integers)
+{
+    struct verify_case *c = &v->base;
+    bool tiled = conv_run_is_winograd(r->forward, integers);
+    if (integers && act_is_exact(v->activation) && !tiled)
+        return WEFT_OK;
+    if (tiled)
+        bound_tiled(v, r->forward, false);
+    const float *result = tensor_result(c, v->y, VERIFY_REFERENCE);
+    double gamma =
+        integers ? 0 : products_error_bound(c, r->forward, terms_forward(v) + 4);
+    WEFT_TRY(run_execute(c, r->forward, VERIFY_REFERENCE));
+    for (size_t i = 0; i < v->y->count; i++)
+        v->y->bound[i] = (double)result[i];
+    WEFT_TRY(run_reference_abs(c, r->linear));
+    for (size_t i = 0; i < v->y->count; i++) {
+        double size = (double)result[i], off = gamma * size;
+        if (tiled)
+            off += tiled_at(v, v->y, i);
+        v->y->bound[i] = act_error_bound(v->activation, size, off, v->y->bound[i]);
+    }
+    return WEFT_OK;
+}
+
+enum weft_status conv_set_dgrad_bounds(struct conv_case *v, struct conv_runs *r,
+                                       bool integers)
+{
+    struct verify_case *c = &v->base;
+    bool tiled = conv_run_is_winograd(r->data, integers);
+    if (integers && !tiled)
+        return WEFT_OK;
+    if (tiled)
+        bound_tiled(v, r->data, true);
+    WEFT_TRY(run_reference_abs(c, r->ungated));
+    const float *sum = tensor_result(c, v->dx, VERIFY_REFERENCE);
+    const float *gate = v->gate ? tensor_initial_data(c, v->gate) : NULL;
+    double gamma = products_error_bound(c, r->data, terms_data(v) + 4);
+    bool rough = v->gate && !act_is_exact(v->upstream_activation);
+    for (size_t i = 0; i < v->dx->count; i++) {
+        double slope =
+            gate
+                ? fabs(act_gradient_reference(v->upstream_activation, 0, (double)gate[i]))
+                : 1;
+        v->dx->bound[i] =
+            (double)sum[i] * (gamma * slope + (rough ? 4 * FP32_UNIT_ROUNDOFF : 0));
+        if (tiled)
+            v->dx->bound[i] += slope * tiled_at(v, v->dx, i);
+    }
+    return WEFT_OK;
+}
+
+/* By how much dw may differ beyond what its sums may. */
+static void bound_tiled_weights(struct conv_case *v, const struct verify_run *run)
+{
+    const struct verify_case *c = &v->base;
+    const struct winograd_bound_args x = {
+        .conv = &v->conv,
+        .outputs = run->list[VERIFY_DEVICE]->winograd,
+        .x = tensor_initial_data(c, v->x),
+        .places = (size_t)(v->x->h * v->x->w),
+        .scale = 1,
+    };
+    struct winograd_bound_args dz = x;
+    dz.x = tensor_initial_data(c, v->dy);
+    dz.places = (size_t)(v->dy->h * v->dy->w);
+    dz.scale = pool_max_overlap(&v->pool);
+    winograd_weights_error_bound(&x, &dz, v->dw->bound);
+}
+
+enum weft_status conv_set_wgrad_bounds(struct conv_case *v, struct conv_runs *r,
+                                       bool integers)
+{
+    struct verify_case *c = &v->base;
+    bool tiled = conv_run_is_winograd(r->weights, integers);
+    if (tiled)
+        bound_tiled_weights(v, r->weights);
+    if (integers)
+        return WEFT_OK;
+    WEFT_TRY(run_reference_abs(c, r->weights));
+    double gamma = products_error_bound(c, r->weights, terms_weights(v) + 4);
+    for (int i = 0; r->weights->outputs[i]; i++) {
+        struct verify_tensor *t = r->weights->outputs[i];
+        const float *sum = tensor_result(c, t, VERIFY_REFERENCE);
+        for (size_t j = 0; j < t->count; j++)
+            t->bound[j] += gamma * (double)sum[j];
+    }
+    return WEFT_OK;
+}

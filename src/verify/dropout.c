@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Checks of dropout. */
+#include "verify/verify.h"
+
+#include <math.h>
+
+struct dropout_case {
+    struct verify_case base;
+    float rate;
+    unsigned layer;
+    struct verify_tensor *state, *x, *y;
+};
+
+static enum weft_status record(const struct verify_case *c, enum verify_side side,
+                               struct weft_command_list *list)
+{
+    const struct dropout_case *d = (const struct dropout_case *)c;
+    const struct weft_dropout_args args = {.rate = d->rate,
+                                           .layer = d->layer,
+                                           .state = tensor_view(c, d->state, side),
+                                           .x = tensor_view(c, d->x, side),
+                                           .y = tensor_view(c, d->y, side)};
+    return list->device->backend->dropout(list, &args);
+}
+
+/* What is dropped depends on the state alone, so the bound is zero there: bound what x
+ * becomes where it is kept. */
+static void set_bounds(struct dropout_case *d)
+{
+    const float *x = tensor_initial_data(&d->base, d->x);
+    const uint32_t *state = tensor_initial_data(&d->base, d->state);
+    double fallen = floor(65536 * (double)d->rate + 0.5), kept = 1 - fallen / 65536;
+    for (size_t i = 0; i < d->x->count; i++) {
+        uint32_t number = weft_dropout_bits(state[STATE_SEED_LOW], state[STATE_SEED_HIGH],
+                                            (uint32_t)i, state[STATE_STEP], d->layer);
+        d->y->bound[i] =
+            number < fallen ? 0 : 3 * FP32_EPSILON * fabs((double)x[i] / kept);
+    }
+}
+
+static enum weft_status run_case(struct dropout_case *d, bool exact)
+{
+    struct verify_case *c = &d->base;
+    struct verify_run *run =
+        case_add_run(c, "forward", record, (struct verify_tensor *[]){d->y, NULL});
+    WEFT_TRY(case_allocate(c));
+    uint32_t *state = tensor_initial_data(c, d->state);
+    for (size_t i = 0; i < d->state->count; i++)
+        state[i] = random_bits(c->check);
+    bounds_zero(c);
+    tensor_fill_integers(c, d->x, 1, 9);
+    if (!exact)
+        set_bounds(d);
+    WEFT_TRY(run_and_compare(c, run, "integers"));
+    tensor_fill_uniform(c, d->x, -1, 1);
+    if (!exact)
+        set_bounds(d);
+    return run_and_compare(c, run, "real");
+}
+
+static enum weft_status verify_dropout_case(struct verify_context *k)
+{
+    struct dropout_case d = {.layer = (unsigned)random_int(k, 0, 9)};
+    struct verify_case *c = &d.base;
+    int n = k->params->tiny_shapes ? random_int(k, 1, 70)
+                                   : RANDOM_CHOICE(k, 1, 2, 3, 4, 5, 7, 13, 17, 33, 65,
+                                                   257, 1001, 4099, 10007);
+    bool exact = random_bool(k, 50), in_place = random_bool(k, 30);
+    /* 1 / (1 - rate) is a power of two. */
+    d.rate = exact ? 1.0f - 1.0f / (float)RANDOM_CHOICE(k, 1, 2, 4, 8)
+                   : random_float(k, 0.01f, 0.9f);
+
+    case_init(c, k);
+    case_describe(c, " rate %.9g, layer %u, n=%d%s", (double)d.rate, d.layer, n,
+                  in_place ? ", y is x" : "");
+    d.state = case_add_tensor(c, "state", VERIFY_INT32, 1, 1, 1, STATE_WORDS);
+    d.x = case_add_tensor(c, "x", VERIFY_FLOAT, 1, 1, 1, n);
+    d.y = in_place ? d.x : case_add_tensor(c, "y", VERIFY_FLOAT, 1, 1, 1, n);
+    d.y->is_in_out = in_place;
+    /* Few numbers may all be dropped. */
+    d.y->may_be_zero = n < 256;
+    tensor_set_fp16(c, d.x, 75);
+    if (!in_place)
+        tensor_set_fp16(c, d.y, 75);
+    enum weft_status status = run_case(&d, exact);
+    case_finish(c);
+    return status;
+}
+
+const struct verify_op verify_dropout = {"dropout", verify_dropout_case, true};

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Checks of taking a batch normalization into the weights in front of it. */
+#include "verify/verify.h"
+
+#include <math.h>
+
+struct fold_case {
+    struct verify_case base;
+    struct weft_fold_batch_norm_args args; /* all but the views */
+    struct verify_tensor *w, *bias, *weight, *shift, *mean, *variance, *out_w, *out_bias;
+};
+
+static enum weft_status record(const struct verify_case *c, enum verify_side side,
+                               struct weft_command_list *list)
+{
+    const struct fold_case *f = (const struct fold_case *)c;
+    struct weft_fold_batch_norm_args args = f->args;
+    args.w = tensor_view(c, f->w, side);
+    args.bias = tensor_view(c, f->bias, side);
+    args.weight = tensor_view(c, f->weight, side);
+    args.shift = tensor_view(c, f->shift, side);
+    args.mean = tensor_view(c, f->mean, side);
+    args.variance = tensor_view(c, f->variance, side);
+    args.out_w = tensor_view(c, f->out_w, side);
+    args.out_bias = tensor_view(c, f->out_bias, side);
+    return list->device->backend->fold_batch_norm(list, &args);
+}
+
+static double at(const struct fold_case *f, const struct verify_tensor *t, size_t i,
+                 double otherwise)
+{
+    return t ? (double)((const float *)tensor_initial_data(&f->base, t))[i] : otherwise;
+}
+
+static void set_bounds(struct fold_case *f)
+{
+    size_t channels = (size_t)f->args.channels;
+    for (size_t i = 0; i < f->out_w->count; i++) {
+        size_t k = i % channels;
+        double scale = at(f, f->weight, k, 0) /
+                       sqrt(at(f, f->variance, k, 0) + (double)f->args.epsilon);
+        double from = fabs(at(f, f->bias, k, 0)) + fabs(at(f, f->mean, k, 0));
+        f->out_w->bound[i] =
+            8 * FP32_EPSILON * fabs(at(f, f->w, i, 1) * scale) + FP32_MIN_NORMAL;
+        if (f->out_bias)
+            f->out_bias->bound[k] =
+                9 * FP32_EPSILON * (from * fabs(scale) + fabs(at(f, f->shift, k, 0))) +
+                FP32_MIN_NORMAL;
+    }
+}
+
+static enum weft_status run_case(struct fold_case *f)
+{
+    struct verify_case *c = &f->base;
+    struct verify_run *run = case_add_run(
+        c, "forward", record, (struct verify_tensor *[]){f->out_w, f->out_bias, NULL});
+    WEFT_TRY(case_allocate(c));
+    tensor_fill_uniform(c, f->w, -1, 1);
+    tensor_fill_uniform(c, f->bias, -1, 1);
+    tensor_fill_uniform(c, f->weight, -1, 1);
+    tensor_fill_uniform(c, f->shift, -1, 1);
+    tensor_fill_uniform(c, f->mean, -1, 1);
+    tensor_fill_uniform(c, f->variance, 0, 2);
+    set_bounds(f);
+    return run_and_compare(c, run, "real");
+}
+
+static enum weft_status verify_fold_case(struct verify_context *k)
+{
+    struct fold_case f = {0};
+    struct verify_case *c = &f.base;
+    int channels = RANDOM_CHOICE(k, 1, 2, 3, 4, 5, 7, 8, 13, 16, 17, 32, 33, 40, 65);
+    int rows = k->params->tiny_shapes ? RANDOM_CHOICE(k, 1, 2, 9)
+                                      : RANDOM_CHOICE(k, 1, 4, 9, 63, 64, 65, 288);
+    bool weights = random_bool(k, 70), bias = random_bool(k, 50),
+         out_bias = random_bool(k, 70);
+    f.args.rows = weights ? rows : 1;
+    f.args.channels = channels;
+    f.args.epsilon = RANDOM_CHOICE(k, 0, 1) ? 1e-5f : 0.25f;
+
+    case_init(c, k);
+    case_describe(c, " %d rows of %d, epsilon %g, weights %s, bias %s, out_bias %s",
+                  f.args.rows, channels, (double)f.args.epsilon,
+                  weights ? "there" : "absent", bias ? "there" : "absent",
+                  out_bias ? "wanted" : "absent");
+    if (weights)
+        f.w = case_add_tensor(c, "w", VERIFY_FLOAT, rows, 1, 1, channels);
+    if (bias)
+        f.bias = case_add_tensor(c, "bias", VERIFY_FLOAT, 1, 1, 1, channels);
+    f.weight = case_add_tensor(c, "weight", VERIFY_FLOAT, 1, 1, 1, channels);
+    f.shift = case_add_tensor(c, "shift", VERIFY_FLOAT, 1, 1, 1, channels);
+    f.mean = case_add_tensor(c, "mean", VERIFY_FLOAT, 1, 1, 1, channels);
+    f.variance = case_add_tensor(c, "variance", VERIFY_FLOAT, 1, 1, 1, channels);
+    f.out_w = case_add_tensor(c, "out_w", VERIFY_FLOAT, f.args.rows, 1, 1, channels);
+    if (out_bias)
+        f.out_bias = case_add_tensor(c, "out_bias", VERIFY_FLOAT, 1, 1, 1, channels);
+    tensor_set_fp16(c, f.out_w, 75);
+    enum weft_status status = run_case(&f);
+    case_finish(c);
+    return status;
+}
+
+const struct verify_op verify_fold = {"fold", verify_fold_case, true};

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Gradients against finite differences.
+ *
+ * All our ops but activations and softmax are piecewise linear: there a central
+ * difference has no truncation error, whatever the step, and on small integers with a
+ * step of a power of two no rounding either. So the two numbers must be equal. */
+#include "verify/verify.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Host copies: the input's middle and direction; outputs and choices at the three
+ * points. */
+struct difference_scratch {
+    double *middle, *direction;
+    float *y[3];
+    unsigned char *config[3];
+};
+
+static void difference_scratch_free(struct difference_scratch *p)
+{
+    free(p->middle);
+    free(p->direction);
+    for (int i = 0; i < 3; i++) {
+        free(p->y[i]);
+        free(p->config[i]);
+    }
+}
+
+/* Of all choices. */
+static size_t argmax_bytes(const struct gradient_check *s)
+{
+    return s->argmax ? s->argmax->count * tensor_element_size(s->argmax) : 0;
+}
+
+static bool difference_scratch_init(struct difference_scratch *p,
+                                    const struct gradient_check *s)
+{
+    bool whole = true;
+    p->middle = malloc(s->input->count * sizeof(double));
+    p->direction = malloc(s->input->count * sizeof(double));
+    for (int i = 0; i < 3; i++) {
+        p->y[i] = malloc(s->output->count * sizeof(float));
+        p->config[i] = malloc(argmax_bytes(s) + 1);
+        whole = whole && p->y[i] && p->config[i];
+    }
+    return whole && p->middle && p->direction;
+}
+
+/* Sets the input to f(middle + t direction), runs forward, keeps what came out. */
+static enum weft_status evaluate_point(struct verify_case *c,
+                                       const struct gradient_check *s,
+                                       enum verify_side side,
+                                       struct difference_scratch *p, int point)
+{
+    static const int times[] = {-1, 1, 0};
+    float *x = tensor_initial_data(c, s->input);
+    for (size_t i = 0; i < s->input->count; i++) {
+        double z = p->middle[i] + times[point] * s->step * p->direction[i];
+        x[i] = (float)(s->gate ? act_reference(s->activation, z) : z);
+    }
+    WEFT_TRY(run_execute(c, s->forward, side));
+    memcpy(p->y[point], tensor_result(c, s->output, side),
+           s->output->count * sizeof(float));
+    if (s->argmax)
+        memcpy(p->config[point], tensor_result(c, s->argmax, side), argmax_bytes(s));
+    return WEFT_OK;
+}
+
+/* What goes backward: the output and the choices of the middle. Where a maximum moved
+ * between the points, L has a kink and the coefficient becomes zero. */
+static void set_backward(struct verify_case *c, const struct gradient_check *s,
+                         const struct difference_scratch *p)
+{
+    memcpy(tensor_initial_data(c, s->output), p->y[2], s->output->count * sizeof(float));
+    if (s->argmax) {
+        float *dy = tensor_initial_data(c, s->coefficients);
+        size_t size = tensor_element_size(s->argmax);
+        for (size_t i = 0; i < s->argmax->count; i++)
+            if (memcmp(&p->config[0][i * size], &p->config[1][i * size], size) != 0 ||
+                memcmp(&p->config[0][i * size], &p->config[2][i * size], size) != 0)
+                dy[i] = 0;
+        memcpy(tensor_initial_data(c, s->argmax), p->config[2], argmax_bytes(s));
+    }
+    if (s->gate)
+        memcpy(tensor_initial_data(c, s->gate), tensor_initial_data(c, s->input),
+               s->gate->count * sizeof(float));
+}
+
+static void compare_finite_difference(struct verify_case *c,
+                                      const struct gradient_check *s,
+                                      enum verify_side side,
+                                      const struct difference_scratch *p)
+{
+    const float *dx = tensor_result(c, s->gradient, side);
+    const float *dy = s->coefficients ? tensor_initial_data(c, s->coefficients) : NULL;
+    double numeric = 0, analytic = 0, size = 0, rounding = 0;
+    for (size_t i = 0; i < s->output->count; i++) {
+        double by = dy ? (double)dy[i] : 1.0 / (double)s->output->count;
+        numeric += by * ((double)p->y[1][i] - (double)p->y[0][i]);
+        rounding += fabs(by) * (fabs((double)p->y[0][i]) + fabs((double)p->y[1][i]));
+        size += fabs(by);
+    }
+    for (size_t i = 0; i < s->input->count; i++) {
+        analytic += p->direction[i] * (double)dx[i];
+        size += fabs((double)dx[i]);
+    }
+    numeric /= 2 * s->step;
+    double bound = s->tolerance * size;
+    if (s->tolerance > 0)
+        bound += 16 * FP32_UNIT_ROUNDOFF * rounding / (2 * s->step);
+    double off = fabs(numeric - analytic);
+    char what[64], fault[256];
+    snprintf(what, sizeof(what), "gradient %s%s", s->what,
+             side == VERIFY_REFERENCE ? " of the reference" : "");
+    snprintf(fault, sizeof(fault),
+             "the gradient along a direction is %.9g, the difference of forward %.9g, "
+             "may differ by %.3g",
+             analytic, numeric, bound);
+    report_result(c, what, "", bound > 0 ? off / bound : 0, off <= bound ? NULL : fault);
+}
+
+enum weft_status verify_gradient(struct verify_case *c, const struct gradient_check *s,
+                                 enum verify_side side)
+{
+    struct difference_scratch p = {0};
+    enum weft_status status = WEFT_OK;
+    const float *x = tensor_initial_data(c, s->input);
+    if (s->forward->unsupported || s->backward->unsupported)
+        return WEFT_OK;
+    if (!difference_scratch_init(&p, s)) {
+        status = weft_out_of_memory(c->check->device[side]->context, "verify",
+                                    s->input->count * 2 * sizeof(double));
+        goto done;
+    }
+    for (size_t i = 0; i < s->input->count; i++) {
+        p.middle[i] = (double)x[i];
+        p.direction[i] = random_bool(c->check, 50) ? 1 : -1;
+    }
+    for (int point = 0; point < 3 && !status; point++)
+        status = evaluate_point(c, s, side, &p, point);
+    if (status)
+        goto done;
+    set_backward(c, s, &p);
+    status = run_execute(c, s->backward, side);
+    if (!status)
+        compare_finite_difference(c, s, side, &p);
+
+    float *restored = tensor_initial_data(c, s->input);
+    for (size_t i = 0; i < s->input->count; i++)
+        restored[i] = (float)p.middle[i];
+done:
+    difference_scratch_free(&p);
+    return status;
+}

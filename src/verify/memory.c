@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Checks of a device's memory: zero at first, and then what was written to it last, at
+ * any place and length, in buffers that do not touch each other. */
+#include "verify/verify.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BUFFERS = 3, CHUNKS = 12 };
+
+/* Buffers of one size beside what they should hold. */
+struct memory_case {
+    struct verify_case base;
+    size_t bytes;
+    struct weft_mem *mem[BUFFERS];
+    unsigned char *image[BUFFERS], *read, *piece;
+};
+
+static enum weft_status allocate_buffers(struct memory_case *m)
+{
+    struct weft_device *device = m->base.check->device[VERIFY_DEVICE];
+    bool enough = (m->read = malloc(m->bytes)) && (m->piece = malloc(CHUNKS * m->bytes));
+    for (int i = 0; i < BUFFERS; i++)
+        enough = (m->image[i] = calloc(1, m->bytes)) && enough;
+    if (!enough)
+        return weft_out_of_memory(device->context, "verify", m->bytes);
+    for (int i = 0; i < BUFFERS; i++)
+        WEFT_TRY(device->backend->alloc(device, m->bytes, &m->mem[i]));
+    return WEFT_OK;
+}
+
+static void release(struct memory_case *m)
+{
+    struct weft_device *device = m->base.check->device[VERIFY_DEVICE];
+    for (int i = 0; i < BUFFERS; i++) {
+        if (m->mem[i])
+            device->backend->free(device, m->mem[i]);
+        free(m->image[i]);
+    }
+    free(m->read);
+    free(m->piece);
+}
+
+/* Compares all buffers, each read as one piece of any place and length too. */
+static enum weft_status compare(struct memory_case *m, const char *what)
+{
+    struct verify_context *k = m->base.check;
+    struct weft_device *device = k->device[VERIFY_DEVICE];
+    char fault[160] = "";
+    for (int i = 0; i < BUFFERS; i++)
+        for (int part = 0; part < 2; part++) {
+            size_t from = part ? (size_t)random_int(k, 0, (int)m->bytes - 1) : 0;
+            size_t count = m->bytes - from, at = 0;
+            if (part)
+                count = (size_t)random_int(k, 1, (int)count);
+            memset(m->read, 0xDB, m->bytes);
+            WEFT_TRY(device->backend->read(device, m->read, m->mem[i], from, count));
+            while (at < count && m->read[at] == m->image[i][from + at])
+                at++;
+            if (at < count && !fault[0])
+                snprintf(fault, sizeof(fault),
+                         "byte %zu of buffer %d is %d, should be %d; read were %zu from "
+                         "%zu on",
+                         from + at, i, m->read[at], m->image[i][from + at], count, from);
+        }
+    report_result(&m->base, what, "", 0, fault[0] ? fault : NULL);
+    return WEFT_OK;
+}
+
+/* Pieces that overlap, into all buffers by turns. */
+static enum weft_status write_chunks(struct memory_case *m)
+{
+    struct verify_context *k = m->base.check;
+    struct weft_device *device = k->device[VERIFY_DEVICE];
+    for (int i = 0; i < CHUNKS; i++) {
+        unsigned char *piece = m->piece + (size_t)i * m->bytes;
+        size_t at = (size_t)random_int(k, 0, (int)m->bytes - 1);
+        size_t count = (size_t)random_int(k, 1, (int)(m->bytes - at));
+        for (size_t b = 0; b < count; b++)
+            piece[b] = (unsigned char)random_bits(k);
+        memcpy(m->image[i % BUFFERS] + at, piece, count);
+        enum weft_status (*put)(struct weft_device *, struct weft_mem *, size_t,
+                                const void *, size_t) =
+            random_bool(k, 50) ? device->backend->write_async : device->backend->write;
+        WEFT_TRY(put(device, m->mem[i % BUFFERS], at, piece, count));
+    }
+    return WEFT_OK;
+}
+
+static enum weft_status verify_memory_case(struct verify_context *k)
+{
+    struct memory_case m = {0};
+    m.bytes = (size_t)random_int(k, 1, k->params->tiny_shapes ? 300 : 5000);
+    case_init(&m.base, k);
+    case_describe(&m.base, " %d buffers of %zu bytes", BUFFERS, m.bytes);
+    enum weft_status status = allocate_buffers(&m);
+    if (!status)
+        status = compare(&m, "zero at first");
+    if (!status)
+        status = write_chunks(&m);
+    if (!status)
+        status = compare(&m, "written and read");
+    release(&m);
+    case_finish(&m.base);
+    return status;
+}
+
+const struct verify_op verify_memory = {"memory", verify_memory_case, false};

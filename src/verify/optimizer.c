@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Checks of the optimizers and of the account of a step, several steps in a row. */
+#include "verify/verify.h"
+
+#include <math.h>
+#include <string.h>
+
+struct optimizer_case {
+    struct verify_case base;
+    struct weft_optimizer optimizer;
+    bool exact; /* powers of two, so that small integers stay exact */
+    int rows, steps, loss_scale_log2;
+    float rate;
+    struct verify_tensor *state, *w, *g, *m, *v, *loss, *correct, *byte, *x;
+};
+
+static const char *const names[] = {
+    [WEFT_OPTIMIZER_SGD] = "sgd",
+    [WEFT_OPTIMIZER_ADAM] = "adam",
+    [WEFT_OPTIMIZER_ADAMW] = "adamw",
+};
+
+static enum weft_status record_update(const struct verify_case *c, enum verify_side side,
+                                      struct weft_command_list *list)
+{
+    const struct optimizer_case *o = (const struct optimizer_case *)c;
+    const struct weft_optimizer_step_args args = {.optimizer = o->optimizer,
+                                                  .loss_scale_log2 = o->loss_scale_log2,
+                                                  .state = tensor_view(c, o->state, side),
+                                                  .w = tensor_view(c, o->w, side),
+                                                  .g = tensor_view(c, o->g, side),
+                                                  .m = tensor_view(c, o->m, side),
+                                                  .v = tensor_view(c, o->v, side),
+                                                  .n = o->rows,
+                                                  .loss = tensor_view(c, o->loss, side),
+                                                  .correct =
+                                                      tensor_view(c, o->correct, side)};
+    return list->device->backend->optimizer_step(list, &args);
+}
+
+/* A batch of one byte: what begins a step hands the powers on. */
+static enum weft_status record_step(const struct verify_case *c, enum verify_side side,
+                                    struct weft_command_list *list)
+{
+    const struct optimizer_case *o = (const struct optimizer_case *)c;
+    const struct weft_batch_args args = {.n = 1,
+                                         .count = 1,
+                                         .pixels = 1,
+                                         .channels = 1,
+                                         .steps_per_epoch = 1,
+                                         .state = tensor_view(c, o->state, side),
+                                         .bytes = tensor_view(c, o->byte, side),
+                                         .x = tensor_view(c, o->x, side)};
+    WEFT_TRY(list->device->backend->make_batch(list, &args));
+    return record_update(c, side, list);
+}
+
+/* One weight, with what rounding may have done to each number so far: the formulas of
+ * weft/net.h in double beside their running error bounds. ROUND is two units, one for
+ * each side. */
+struct weight_state {
+    double w, g, m, v, w_off, m_off, v_off;
+};
+static const double ROUND = 2 * FP32_UNIT_ROUNDOFF;
+
+static void step_sgd(const struct optimizer_case *o, struct weight_state *a)
+{
+    double momentum = (double)o->optimizer.momentum,
+           decay = (double)o->optimizer.weight_decay;
+    double rate = (double)o->rate;
+    double g = a->g + decay * a->w;
+    double g_off = decay * a->w_off + ROUND * (fabs(decay * a->w) + fabs(g));
+    double kept = momentum * a->m;
+    a->m = kept + g;
+    a->m_off = momentum * a->m_off + g_off + ROUND * (fabs(kept) + fabs(a->m));
+    double move = a->m, move_off = a->m_off;
+    if (o->optimizer.nesterov) {
+        move = g + momentum * a->m;
+        move_off =
+            g_off + momentum * a->m_off + ROUND * (fabs(momentum * a->m) + fabs(move));
+    }
+    a->w -= rate * move;
+    a->w_off += rate * move_off + ROUND * (fabs(rate * move) + fabs(a->w));
+}
+
+static void step_adam(const struct optimizer_case *o, struct weight_state *a,
+                      double power1, double power2)
+{
+    const struct weft_optimizer *p = &o->optimizer;
+    double beta1 = (double)p->beta1, beta2 = (double)p->beta2, rate = (double)o->rate;
+    double decay = (double)p->weight_decay, apart = 0, g = a->g, g_off = 0;
+    if (p->kind == WEFT_OPTIMIZER_ADAMW)
+        apart = decay;
+    else {
+        g += decay * a->w;
+        g_off = decay * a->w_off + ROUND * (fabs(decay * a->w) + fabs(g));
+    }
+    double kept = beta1 * a->m, fresh = (1 - beta1) * g;
+    a->m = kept + fresh;
+    a->m_off =
+        beta1 * a->m_off + (1 - beta1) * g_off + 3 * ROUND * (fabs(kept) + fabs(fresh));
+    a->v = beta2 * a->v + (1 - beta2) * g * g;
+    a->v_off =
+        beta2 * a->v_off + (1 - beta2) * (2 * fabs(g) + g_off) * g_off + 4 * ROUND * a->v;
+    double mean = a->m / (1 - power1), root = sqrt(a->v / (1 - power2));
+    double root_low = sqrt(fmax(a->v - a->v_off, 0) / (1 - power2));
+    double low = root_low + (double)p->epsilon, move = mean / (root + (double)p->epsilon);
+    double move_off = a->m_off / (1 - power1) / low +
+                      fabs(mean) / low * (root - root_low) / low +
+                      16 * ROUND * fabs(mean) / low;
+    double before = fabs(a->w);
+    a->w -= rate * (move + apart * a->w);
+    a->w_off += rate * (move_off + apart * a->w_off) +
+                2 * ROUND * (rate * (fabs(move) + apart * before) + before + fabs(a->w));
+}
+
+static void bound_weights(struct optimizer_case *o, int steps)
+{
+    struct verify_case *c = &o->base;
+    const float *w = tensor_initial_data(c, o->w), *g = tensor_initial_data(c, o->g);
+    const float *m = tensor_initial_data(c, o->m),
+                *v = o->v ? tensor_initial_data(c, o->v) : NULL;
+    const uint32_t *state = tensor_initial_data(c, o->state);
+    for (size_t i = 0; i < o->w->count; i++) {
+        struct weight_state a = {.w = (double)w[i],
+                                 .g = ldexp((double)g[i], -o->loss_scale_log2),
+                                 .m = (double)m[i],
+                                 .v = v ? (double)v[i] : 0};
+        float power1, power2;
+        memcpy(&power1, &state[STATE_NEXT_BETA1_POWER], sizeof(power1));
+        memcpy(&power2, &state[STATE_NEXT_BETA2_POWER], sizeof(power2));
+        for (int step = 0; step < steps; step++) {
+            if (o->v)
+                step_adam(o, &a, (double)power1, (double)power2);
+            else
+                step_sgd(o, &a);
+            power1 *= o->optimizer.beta1;
+            power2 *= o->optimizer.beta2;
+        }
+        o->w->bound[i] = a.w_off + FP32_MIN_NORMAL;
+        o->m->bound[i] = a.m_off + FP32_MIN_NORMAL;
+        if (o->v)
+            o->v->bound[i] = a.v_off + FP32_MIN_NORMAL;
+    }
+}
+
+/* The ring's means: sums of rows in any order. All else in the state is exact. */
+static void metrics_bound(struct optimizer_case *o, int steps)
+{
+    struct verify_case *c = &o->base;
+    const float *loss = tensor_initial_data(c, o->loss);
+    const uint32_t *state = tensor_initial_data(c, o->state);
+    double sum = 0;
+    for (int i = 0; i < o->rows; i++)
+        sum += fabs((double)loss[i]);
+    for (int step = 0; step < steps; step++) {
+        uint32_t slot = (state[STATE_STEP] + (uint32_t)step) % STATE_RING_STEPS;
+        o->state->bound[STATE_METRICS_RING + 2 * slot] =
+            gamma_bound(o->rows + 6) * sum / o->rows + FP32_MIN_NORMAL;
+    }
+}
+
+static void fill_state(struct optimizer_case *o)
+{
+    struct verify_context *k = o->base.check;
+    uint32_t *state = tensor_initial_data(&o->base, o->state);
+    for (size_t i = 0; i < o->state->count; i++)
+        state[i] = random_bits(k);
+    uint32_t step = (uint32_t)RANDOM_CHOICE(
+        k, 0, 1, 7, STATE_RING_STEPS - 2, STATE_RING_STEPS - 1, 5 * STATE_RING_STEPS - 1);
+    float power1 = powf(o->optimizer.beta1, (float)step + 1);
+    float power2 = powf(o->optimizer.beta2, (float)step + 1);
+    state[STATE_STEP] = step;
+    memcpy(&state[STATE_LEARNING_RATE], &o->rate, sizeof(o->rate));
+    memcpy(&state[STATE_BETA1_POWER], &power1, sizeof(power1));
+    memcpy(&state[STATE_BETA2_POWER], &power2, sizeof(power2));
+    memcpy(&state[STATE_NEXT_BETA1_POWER], &power1, sizeof(power1));
+    memcpy(&state[STATE_NEXT_BETA2_POWER], &power2, sizeof(power2));
+}
+
+/* What the step before used: nobody may use it again. */
+static void advance_beta_powers(struct optimizer_case *o)
+{
+    uint32_t *state = tensor_initial_data(&o->base, o->state);
+    state[STATE_BETA1_POWER] = state[STATE_BETA2_POWER] = 0;
+}
+
+static void fill(struct optimizer_case *o)
+{
+    struct verify_case *c = &o->base;
+    struct verify_tensor *const tensors[] = {o->w, o->g, o->m};
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(tensors); i++)
+        if (o->exact)
+            tensor_fill_integers(c, tensors[i], -5, 5);
+        else
+            tensor_fill_uniform(c, tensors[i], -1, 1);
+    tensor_fill_uniform(c, o->v, 0, 1);
+    if (random_bool(c->check, 30)) { /* as a training begins */
+        tensor_fill_integers(c, o->m, 0, 0);
+        tensor_fill_integers(c, o->v, 0, 0);
+    }
+    if (o->exact)
+        tensor_fill_integers(c, o->loss, 0, 9);
+    else
+        tensor_fill_uniform(c, o->loss, 0, 5);
+    uint32_t *correct = tensor_initial_data(c, o->correct);
+    for (int i = 0; i < o->rows; i++)
+        correct[i] = random_bool(c->check, 50);
+    fill_state(o);
+}
+
+static enum weft_status run_case(struct optimizer_case *o)
+{
+    struct verify_case *c = &o->base;
+    const char *name = o->exact ? "integers" : "real";
+    struct verify_tensor *all[] = {o->w, o->m, o->state, o->v, NULL};
+    struct verify_run *update = case_add_run(c, "update", record_update, all);
+    struct verify_run *step =
+        case_add_run(c, "steps", record_step,
+                     (struct verify_tensor *[]){o->w, o->m, o->state, o->x, o->v, NULL});
+    step->replays = o->steps;
+    WEFT_TRY(case_allocate(c));
+    for (int i = 0; i < 2; i++) {
+        bounds_zero(c);
+        fill(o);
+        if (!o->exact)
+            bound_weights(o, 1);
+        metrics_bound(o, 1);
+        WEFT_TRY(run_and_compare(c, update, name));
+        advance_beta_powers(o);
+        if (!o->exact)
+            bound_weights(o, o->steps);
+        metrics_bound(o, o->steps);
+        WEFT_TRY(run_and_compare(c, step, name));
+    }
+    return WEFT_OK;
+}
+
+static void random_geometry(struct optimizer_case *o, struct verify_context *k)
+{
+    struct weft_optimizer *p = &o->optimizer;
+    p->kind = (enum weft_optimizer_kind)(k->number % (int)WEFT_ARRAY_SIZE(names));
+    o->exact = p->kind == WEFT_OPTIMIZER_SGD && random_bool(k, 50);
+    bool decays = random_bool(k, 50);
+    p->nesterov = p->kind == WEFT_OPTIMIZER_SGD && random_bool(k, 50);
+    p->momentum = (float)RANDOM_CHOICE(k, 0, 1, 2) / 4;
+    p->weight_decay = decays ? 0.25f : 0;
+    o->rate = 0.25f;
+    if (!o->exact) {
+        p->momentum = random_bool(k, 20) ? 0 : random_float(k, 0.5f, 0.99f);
+        p->weight_decay = decays ? random_float(k, 1e-4f, 0.1f) : 0;
+        o->rate = random_float(k, 1e-4f, 0.1f);
+    }
+    p->beta1 = random_bool(k, 50) ? 0.9f : random_float(k, 0.5f, 0.95f);
+    p->beta2 = random_bool(k, 50) ? 0.999f : random_float(k, 0.9f, 0.999f);
+    p->epsilon = random_bool(k, 50) ? 1e-8f : 1e-3f;
+    p->learning_rate = 12345; /* the state's counts */
+    o->steps = o->exact ? 3 : random_int(k, 2, 5);
+    o->loss_scale_log2 = random_bool(k, 50) ? 0 : random_int(k, 1, o->exact ? 2 : 16);
+}
+
+static enum weft_status verify_optimizer_case(struct verify_context *k)
+{
+    struct optimizer_case o = {0};
+    struct verify_case *c = &o.base;
+    const struct weft_optimizer *p = &o.optimizer;
+    random_geometry(&o, k);
+    bool small = k->params->tiny_shapes;
+    int n = small ? random_int(k, 1, 70)
+                  : RANDOM_CHOICE(k, 1, 3, 4, 5, 13, 17, 33, 65, 257, 1001, 4099, 10007);
+    o.rows = small ? random_int(k, 1, 33)
+                   : RANDOM_CHOICE(k, 1, 2, 3, 5, 13, 17, 33, 64, 65, 257, 513, 1001);
+
+    case_init(c, k);
+    case_describe(c,
+                  " %s, %d weights, rate %.9g, momentum %.9g%s, betas %.9g %.9g, epsilon "
+                  "%.9g, decay %.9g, gradients times 2^%d, %d rows, %d steps",
+                  names[p->kind], n, (double)o.rate, (double)p->momentum,
+                  p->nesterov ? " nesterov" : "", (double)p->beta1, (double)p->beta2,
+                  (double)p->epsilon, (double)p->weight_decay, o.loss_scale_log2, o.rows,
+                  o.steps);
+    o.state = case_add_tensor(c, "state", VERIFY_INT32, 1, 1, 1, STATE_WORDS);
+    o.w = case_add_tensor(c, "w", VERIFY_FLOAT, 1, 1, 1, n);
+    o.g = case_add_tensor(c, "g", VERIFY_FLOAT, 1, 1, 1, n);
+    o.m = case_add_tensor(c, "m", VERIFY_FLOAT, 1, 1, 1, n);
+    if (p->kind != WEFT_OPTIMIZER_SGD)
+        o.v = case_add_tensor(c, "v", VERIFY_FLOAT, 1, 1, 1, n);
+    o.loss = case_add_tensor(c, "loss", VERIFY_FLOAT, 1, 1, 1, o.rows);
+    o.correct = case_add_tensor(c, "hit", VERIFY_INT32, 1, 1, 1, o.rows);
+    o.byte = case_add_tensor(c, "byte", VERIFY_BYTE, 1, 1, 1, 1);
+    o.x = case_add_tensor(c, "x", VERIFY_FLOAT, 1, 1, 1, 1);
+    struct verify_tensor *const updated[] = {o.state, o.w, o.m, o.v};
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(updated); i++)
+        if (updated[i])
+            updated[i]->is_in_out = true;
+    enum weft_status status = run_case(&o);
+    case_finish(c);
+    return status;
+}
+
+const struct verify_op verify_optimizer = {"optimizer", verify_optimizer_case};

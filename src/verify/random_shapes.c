@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is drawn at random: numbers, window geometries, activations. */
+#include "verify/verify.h"
+
+uint32_t random_bits(struct verify_context *k)
+{
+    uint32_t i = k->random_words_used++;
+    uint64_t seed = k->params->seed;
+    if (i % 4 == 0)
+        k->words = weft_philox((uint32_t)seed, (uint32_t)(seed >> 32), i / 4,
+                               (uint32_t)k->number, (uint32_t)k->op, RANDOM_VERIFY);
+    return k->words.v[i % 4];
+}
+
+int random_int(struct verify_context *k, int low, int high)
+{
+    uint64_t width = (uint64_t)(high - low) + 1;
+    return low + (int)((random_bits(k) * width) >> 32);
+}
+
+float random_float(struct verify_context *k, float low, float high)
+{
+    return low + (high - low) * weft_uniform(random_bits(k));
+}
+
+bool random_bool(struct verify_context *k, int percent)
+{
+    return random_int(k, 0, 99) < percent;
+}
+
+int random_choice(struct verify_context *k, const int *values, size_t count)
+{
+    return values[random_int(k, 0, (int)count - 1)];
+}
+
+static int least(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+static int most(int a, int b)
+{
+    return a > b ? a : b;
+}
+
+void window_axis_resolve(struct verify_context *k, struct window_axis *axis,
+                         enum padding_mode padding)
+{
+    int extent = axis->dilation * (axis->window - 1) + 1;
+    axis->before = axis->after = 0;
+    /* At least half of the window's taps find a place inside. */
+    axis->in = most(axis->in, (extent + 1) / 2);
+    if (padding == PADDING_SAME) {
+        int out = (axis->in + axis->stride - 1) / axis->stride;
+        int total = most((out - 1) * axis->stride + extent - axis->in, 0);
+        axis->before = total / 2;
+        axis->after = total - axis->before;
+    } else if (padding == PADDING_ASYMMETRIC) {
+        axis->before = random_int(k, 0, least(extent - 1, 4));
+        axis->after = random_int(k, 0, least(extent - 1, 4));
+    }
+    axis->in = most(axis->in, extent - axis->before - axis->after);
+    axis->out = (axis->in + axis->before + axis->after - extent) / axis->stride + 1;
+}
+
+static void draw_pool_axis(struct verify_context *k, struct window_axis *axis)
+{
+    axis->window = least(RANDOM_CHOICE(k, 1, 2, 2, 2, 3, 3, 4), axis->in);
+    axis->stride = random_bool(k, 50) ? axis->window : random_int(k, 1, 3);
+    axis->before = axis->after = 0;
+    if (random_bool(k, 30)) {
+        axis->before = random_int(k, 0, axis->window - 1);
+        axis->after = random_int(k, 0, axis->window - 1);
+    }
+    axis->out = (axis->in + axis->before + axis->after - axis->window) / axis->stride + 1;
+}
+
+void random_pool(struct verify_context *k, struct weft_pool *pool)
+{
+    struct window_axis y = {.in = pool->h}, x = {.in = pool->w};
+    draw_pool_axis(k, &y);
+    draw_pool_axis(k, &x);
+    pool->r = y.window;
+    pool->s = x.window;
+    pool->stride_y = y.stride;
+    pool->stride_x = x.stride;
+    pool->pad_top = y.before;
+    pool->pad_bottom = y.after;
+    pool->pad_left = x.before;
+    pool->pad_right = x.after;
+    pool->out_h = y.out;
+    pool->out_w = x.out;
+}
+
+int pool_max_overlap(const struct weft_pool *pool)
+{
+    if (!pool->r)
+        return 1;
+    return ((pool->r + pool->stride_y - 1) / pool->stride_y) *
+           ((pool->s + pool->stride_x - 1) / pool->stride_x);
+}
+
+/* The simple ones more often: with them integer data stays exact. */
+struct weft_activation random_activation(struct verify_context *k, bool grad_from_output)
+{
+    struct weft_activation a = {WEFT_ACT_identity, 0};
+    if (random_bool(k, 70))
+        a.act = (enum weft_act)RANDOM_CHOICE(k, WEFT_ACT_identity, WEFT_ACT_relu,
+                                             WEFT_ACT_leaky_relu);
+    else
+        do
+            a.act = (enum weft_act)random_int(k, 0, WEFT_ACT_COUNT - 1);
+        while (grad_from_output && !weft_act_grad_from_output[a.act]);
+    if (a.act == WEFT_ACT_leaky_relu)
+        a.negative_slope = random_bool(k, 50) ? 0.25f : 0.5f;
+    return a;
+}
+
+double random_case_macs(struct verify_context *k, double *least)
+{
+    enum { SMALL = 5000, LARGE = 2000000 };
+    bool large = random_bool(k, 25);
+    double limit = k->params->tiny_shapes ? SMALL : large ? LARGE : TYPICAL_CASE_MACS;
+    *least = k->params->tiny_shapes ? 0 : limit / 32;
+    return limit;
+}
+
+double conv_macs(const struct weft_conv *v)
+{
+    return (double)v->n * v->out_h * v->out_w * v->k * v->r * v->s * (v->c / v->groups);
+}
+
+static void draw_channels(struct verify_context *k, struct weft_conv *v)
+{
+    int in = RANDOM_CHOICE(k, 1, 1, 2, 3, 4, 5, 7, 8, 13, 16, 17, 31, 33, 40, 65);
+    int out = RANDOM_CHOICE(k, 1, 2, 3, 4, 5, 7, 8, 13, 16, 17, 31, 32, 33, 40, 65);
+    int kind = random_int(k, 0, 9);
+    v->groups = kind < 6 ? 1 : kind == 6 ? 2 : kind == 7 ? 4 : in;
+    if (kind >= 8) { /* depthwise, one to three filters a channel */
+        v->c = in;
+        v->k = in * (random_bool(k, 70) ? 1 : random_int(k, 2, 3));
+    } else {
+        v->c = v->groups * (v->groups > 1 ? (in + 3) / 4 : in);
+        v->k = v->groups * (v->groups > 1 ? (out + 3) / 4 : out);
+    }
+}
+
+/* Whether any tap of any window finds a place inside: a dilated one may straddle all. */
+static bool windows_tile_exactly(const struct window_axis *axis)
+{
+    for (int out = 0; out < axis->out; out++)
+        for (int tap = 0; tap < axis->window; tap++) {
+            int at = out * axis->stride - axis->before + tap * axis->dilation;
+            if (at >= 0 && at < axis->in)
+                return true;
+        }
+    return false;
+}
+
+static void draw_geometry(struct verify_context *k, struct weft_conv *v)
+{
+    struct window_axis axis[2];
+    enum padding_mode padding = (enum padding_mode)RANDOM_CHOICE(
+        k, PADDING_VALID, PADDING_SAME, PADDING_ASYMMETRIC);
+    int window = RANDOM_CHOICE(k, 1, 2, 3, 3, 3, 4, 5, 6, 7);
+    int stride = RANDOM_CHOICE(k, 1, 1, 1, 2, 3);
+    int dilation = RANDOM_CHOICE(k, 1, 1, 1, 1, 2, 3);
+    bool square = random_bool(k, 60);
+    if (random_bool(
+            k, 25)) { /* what many networks are made of, and has kernels of its own */
+        window = 3;
+        stride = dilation = 1;
+        square = true;
+    }
+    for (int i = 0; i < 2; i++) {
+        axis[i] = (struct window_axis){
+            .in = RANDOM_CHOICE(k, 1, 3, 4, 5, 7, 8, 9, 13, 14, 17, 28, 33),
+            .window = square ? window : RANDOM_CHOICE(k, 1, 2, 3, 4, 5, 7),
+            .stride = square ? stride : random_int(k, 1, 3),
+            .dilation = square ? dilation : RANDOM_CHOICE(k, 1, 1, 2, 3)};
+        window_axis_resolve(k, &axis[i], padding);
+        while (!windows_tile_exactly(&axis[i])) {
+            axis[i].in++;
+            window_axis_resolve(k, &axis[i], padding);
+        }
+    }
+    draw_channels(k, v);
+    v->n = RANDOM_CHOICE(k, 1, 1, 2, 3, 5, 9);
+    v->h = axis[0].in;
+    v->w = axis[1].in;
+    v->r = axis[0].window;
+    v->s = axis[1].window;
+    v->stride_y = axis[0].stride;
+    v->stride_x = axis[1].stride;
+    v->dilation_y = axis[0].dilation;
+    v->dilation_x = axis[1].dilation;
+    v->pad_top = axis[0].before;
+    v->pad_bottom = axis[0].after;
+    v->pad_left = axis[1].before;
+    v->pad_right = axis[1].after;
+    v->out_h = axis[0].out;
+    v->out_w = axis[1].out;
+}
+
+void random_conv(struct verify_context *k, struct weft_conv *v)
+{
+    double least, limit = random_case_macs(k, &least);
+    do
+        draw_geometry(k, v);
+    while (conv_macs(v) > limit || conv_macs(v) < least);
+}

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Proves that the checks can fail: the CPU backend is wrapped so that one primitive is
+ * wrong in one way (planted_faults.c), and weft_verify must report it. */
+#include "fault_injection/planted_faults.h"
+
+#include "verify/verify.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { CASES = 60 };
+
+static const struct fault *planted;
+static struct recorded_primitive
+    launches[2 * VERIFY_MAX_RUNS]; /* `list` NULL: a free place */
+
+static struct recorded_primitive *find_record(const struct weft_command_list *list)
+{
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(launches); i++)
+        if (launches[i].list == list)
+            return &launches[i];
+    return NULL;
+}
+
+/* Keeps what the fault needs, and twists a copy for the CPU backend. */
+static union arguments inject_fault(struct weft_command_list *list,
+                                    enum faulty_primitive slot, const void *args,
+                                    size_t size, struct weft_view out)
+{
+    union arguments copy = {0};
+    memcpy(&copy, args, size);
+    if (slot != planted->primitive)
+        return copy;
+    struct recorded_primitive *l = find_record(NULL);
+    if (l)
+        *l = (struct recorded_primitive){
+            .list = list, .args = copy, .device = list->device, .out = out};
+    if (planted->modify_args)
+        planted->modify_args(&copy);
+    return copy;
+}
+
+#define WRAP(slot, field, primitive, output)                                            \
+    static enum weft_status wrapped_##primitive(struct weft_command_list *list,         \
+                                                const struct weft_##field##_args *args) \
+    {                                                                                   \
+        union arguments copy =                                                          \
+            inject_fault(list, slot, args, sizeof(*args), args->output);                \
+        return weft_backend_cpu.primitive(list, &copy.field);                           \
+    }
+WRAP(CONV_FORWARD, conv, conv_forward, y)
+WRAP(CONV_DATA, conv, conv_backward_data, dx)
+WRAP(CONV_WEIGHTS, conv, conv_backward_weights, dw)
+WRAP(DENSE_FORWARD, dense, dense_forward, y)
+WRAP(DENSE_DATA, dense, dense_backward_data, dx)
+WRAP(DENSE_WEIGHTS, dense, dense_backward_weights, dw)
+WRAP(POOL_FORWARD, pool, pool_forward, y)
+WRAP(POOL_BACKWARD, pool, pool_backward, dx)
+WRAP(ACT_FORWARD, act, act_forward, y)
+WRAP(ACT_BACKWARD, act, act_backward, dx)
+WRAP(ADD, add, add, y)
+WRAP(NORM_FORWARD, batch_norm, batch_norm_forward, y)
+WRAP(NORM_APPLY, batch_norm, batch_norm_inference, y)
+WRAP(NORM_BACKWARD, batch_norm, batch_norm_backward, dx)
+WRAP(FOLD, fold_batch_norm, fold_batch_norm, out_w)
+WRAP(DROPOUT, dropout, dropout, y)
+WRAP(SOFTMAX, softmax, softmax, y)
+WRAP(LOSS, loss, loss, loss)
+WRAP(INPUT, batch, make_batch, x)
+WRAP(UPDATE, optimizer_step, optimizer_step, w)
+
+static enum weft_status wrapped_replay(struct weft_command_list *list)
+{
+    struct recorded_primitive *l = find_record(list);
+    if (l && planted->before)
+        planted->before(l);
+    enum weft_status status = weft_backend_cpu.replay(list);
+    if (l && planted->after)
+        planted->after(l);
+    if (l)
+        l->replays++;
+    return status;
+}
+
+static void wrapped_list_destroy(struct weft_command_list *list)
+{
+    struct recorded_primitive *l = find_record(list);
+    if (l)
+        l->list = NULL;
+    weft_backend_cpu.list_destroy(list);
+}
+
+static struct weft_backend wrap(void)
+{
+    struct weft_backend b = weft_backend_cpu;
+    b.replay = wrapped_replay;
+    b.list_destroy = wrapped_list_destroy;
+    b.conv_forward = wrapped_conv_forward;
+    b.conv_backward_data = wrapped_conv_backward_data;
+    b.conv_backward_weights = wrapped_conv_backward_weights;
+    b.dense_forward = wrapped_dense_forward;
+    b.dense_backward_data = wrapped_dense_backward_data;
+    b.dense_backward_weights = wrapped_dense_backward_weights;
+    b.pool_forward = wrapped_pool_forward;
+    b.pool_backward = wrapped_pool_backward;
+    b.act_forward = wrapped_act_forward;
+    b.act_backward = wrapped_act_backward;
+    b.add = wrapped_add;
+    b.batch_norm_forward = wrapped_batch_norm_forward;
+    b.batch_norm_inference = wrapped_batch_norm_inference;
+    b.batch_norm_backward = wrapped_batch_norm_backward;
+    b.fold_batch_norm = wrapped_fold_batch_norm;
+    b.dropout = wrapped_dropout;
+    b.softmax = wrapped_softmax;
+    b.loss = wrapped_loss;
+    b.make_batch = wrapped_make_batch;
+    b.optimizer_step = wrapped_optimizer_step;
+    return b;
+}
+
+struct first_failure {
+    char what[96], detail[1200], op[32];
+    int number;
+};
+
+static void record_first_failure(void *priv, const struct weft_verify_case *verdict)
+{
+    struct first_failure *first = priv;
+    if (verdict->passed || first->what[0])
+        return;
+    snprintf(first->what, sizeof(first->what), "%s", verdict->direction);
+    snprintf(first->detail, sizeof(first->detail), "%s", verdict->detail);
+    snprintf(first->op, sizeof(first->op), "%s", verdict->op);
+    first->number = verdict->index;
+}
+
+/* Whether weft_verify says what it should: with both sides at fault, a gradient's check
+ * and nothing before it. */
+static bool require_detected(struct weft_device *device, struct weft_device *reference,
+                             const struct fault *fault)
+{
+    struct first_failure first = {0};
+    struct weft_verify_result result;
+    const struct weft_verify_params params = {
+        .op = fault->op,
+        .cases = CASES,
+        .tiny_shapes = true,
+        .precision = fault->half ? WEFT_PRECISION_FLOAT16 : WEFT_PRECISION_FLOAT32,
+        .seed = 1,
+        .report = record_first_failure,
+        .priv = &first};
+    planted = fault;
+    enum weft_status status = verify_with_reference(device, reference, &params, &result);
+    bool found = status == WEFT_ERR_MISMATCH && result.failed > 0 &&
+                 (!fault->both || !strncmp(first.what, "gradient", 8));
+    if (fault->primitive == PRIMITIVE_COUNT)
+        found = status == WEFT_OK && result.passed > 0;
+    printf("%s %s: %s: %d of %d; %s: %s\n", found ? "ok  " : "FAIL",
+           fault->op ? fault->op : "all", fault->name, result.failed,
+           result.failed + result.passed, first.what, first.detail);
+    return found;
+}
+
+/* A fault that sweeps meet among all ops is met again by its op and number alone. */
+static bool require_detected_mixed(struct weft_device *device,
+                                   struct weft_device *reference,
+                                   const struct fault *fault)
+{
+    struct first_failure met = {0}, again = {0};
+    struct weft_verify_result result;
+    struct weft_verify_params params = {.mixed_cases = 200,
+                                        .tiny_shapes = true,
+                                        .seed = 3,
+                                        .report = record_first_failure,
+                                        .priv = &met};
+    planted = fault;
+    enum weft_status status = verify_with_reference(device, reference, &params, &result);
+    params = (struct weft_verify_params){.op = met.op,
+                                         .first_case = met.number,
+                                         .cases = 1,
+                                         .tiny_shapes = true,
+                                         .seed = 3,
+                                         .report = record_first_failure,
+                                         .priv = &again};
+    bool found =
+        status == WEFT_ERR_MISMATCH && !strcmp(met.op, fault->op) &&
+        verify_with_reference(device, reference, &params, &result) == WEFT_ERR_MISMATCH &&
+        !strcmp(met.detail, again.detail);
+    printf("%s sweeps: %s: met %s, again %s\n", found ? "ok  " : "FAIL", fault->name,
+           met.detail, again.detail);
+    return found;
+}
+
+static enum weft_status open_two(weft_context *context, struct weft_device *two[2])
+{
+    int index;
+    WEFT_TRY(weft_device_find(context, "cpu", &index, NULL));
+    for (int i = 0; i < 2; i++)
+        WEFT_TRY(weft_device_open(context, index, NULL, &two[i]));
+    return WEFT_OK;
+}
+
+int main(void)
+{
+    static const struct fault none = {.name = "nothing planted",
+                                      .primitive = PRIMITIVE_COUNT};
+    static const struct fault none_half = {
+        .name = "nothing planted, float16", .primitive = PRIMITIVE_COUNT, .half = true};
+    static const struct fault *const lists[] = {faults, half_faults};
+    const struct weft_backend wrapped = wrap();
+    struct weft_device *two[2] = {NULL, NULL};
+    weft_context *context = NULL;
+    int failed = 0, count = 0;
+    if (weft_context_create(&context, weft_context_params(.no_opencl = true)) ||
+        open_two(context, two)) {
+        printf("FAIL %s\n", weft_error(context));
+        weft_context_destroy(&context);
+        return 1;
+    }
+    two[0]->backend = &wrapped;
+    failed += !require_detected(two[0], two[1], &none) +
+              !require_detected(two[0], two[1], &none_half);
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(lists); i++)
+        for (const struct fault *fault = lists[i]; fault->name; fault++, count++) {
+            two[1]->backend = fault->both ? &wrapped : &weft_backend_cpu;
+            failed += !require_detected(two[0], two[1], fault);
+        }
+    two[1]->backend = &weft_backend_cpu;
+    failed += !require_detected_mixed(two[0], two[1], &faults[0]);
+    printf("%d faults planted, %d not told\n", count, failed);
+    for (int i = 0; i < 2; i++)
+        weft_device_close(&two[i]);
+    weft_context_destroy(&context);
+    return failed ? 1 : 0;
+}

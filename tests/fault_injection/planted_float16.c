@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Faults in how tensors lie in float16, and in what keeps gradients in its range. */
+#include "fault_injection/planted_faults.h"
+
+#include "util/half.h"
+
+static uint16_t take(const struct recorded_primitive *l, size_t i)
+{
+    uint16_t half;
+    l->device->backend->read(l->device, &half, l->out.mem, 2 * (l->out.offset + i),
+                             sizeof(half));
+    return half;
+}
+
+static void put(const struct recorded_primitive *l, size_t i, uint16_t half)
+{
+    l->device->backend->write(l->device, l->out.mem, 2 * (l->out.offset + i), &half,
+                              sizeof(half));
+}
+
+/* Each value the next one toward zero, as a rounding that cuts off gives at worst. */
+static void cut_off(struct recorded_primitive *l)
+{
+    for (size_t i = 0; l->out.type == WEFT_FLOAT16 && i < l->out.count; i++) {
+        uint16_t half = take(l, i);
+        if (half & 0x7FFF && (half & 0x7FFF) < 0x7C00)
+            put(l, i, (uint16_t)(half - 1));
+    }
+}
+
+static void write_one_more(struct recorded_primitive *l)
+{
+    if (l->out.type == WEFT_FLOAT16)
+        put(l, l->out.count, weft_fp32_to_fp16(1));
+}
+
+static void become_wide(struct weft_view *view)
+{
+    if (view->type == WEFT_FLOAT16)
+        view->offset /= 2;
+    view->type = WEFT_FLOAT32;
+}
+static void write_wide(union arguments *args)
+{
+    become_wide(&args->conv.y);
+}
+static void read_wide(union arguments *args)
+{
+    become_wide(&args->dense.w);
+}
+static void read_wide_pool(union arguments *args)
+{
+    become_wide(&args->pool.x);
+}
+static void write_wide_input(union arguments *args)
+{
+    become_wide(&args->batch.x);
+}
+static void read_wide_gradient(union arguments *args)
+{
+    become_wide(&args->conv.dy);
+}
+static void read_wide_gate(union arguments *args)
+{
+    become_wide(&args->dense.act_grad.output);
+}
+static void lose_loss_exponent(union arguments *args)
+{
+    args->loss.loss_scale_log2 = 0;
+}
+static void lose_update_exponent(union arguments *args)
+{
+    args->optimizer_step.loss_scale_log2 = 0;
+}
+
+const struct fault half_faults[] = {
+    {"rounded to the wrong side", "conv", CONV_FORWARD, .after = cut_off, .half = true},
+    {"rounded to the wrong side", "add", ADD, .after = cut_off, .half = true},
+    {"rounded to the wrong side", "fold", FOLD, .after = cut_off, .half = true},
+    {"writes beyond y", "conv", CONV_FORWARD, .after = write_one_more, .half = true},
+    {"writes float32", "conv", CONV_FORWARD, .modify_args = write_wide, .half = true},
+    {"writes float32", "input", INPUT, .modify_args = write_wide_input, .half = true},
+    {"reads float32", "dense", DENSE_FORWARD, .modify_args = read_wide, .half = true},
+    {"rounded to the wrong side", "conv", CONV_DATA, .after = cut_off, .half = true},
+    {"rounded to the wrong side", "batch-norm", NORM_BACKWARD, .after = cut_off,
+     .half = true},
+    {"writes beyond dx", "pool", POOL_BACKWARD, .after = write_one_more, .half = true},
+    {"reads float32", "conv", CONV_WEIGHTS, .modify_args = read_wide_gradient,
+     .half = true},
+    {"gate as float32", "dense", DENSE_DATA, .modify_args = read_wide_gate, .half = true},
+    {"reads float32", "pool", POOL_FORWARD, .modify_args = read_wide_pool, .half = true},
+    {"power of two ignored", "loss", LOSS, .modify_args = lose_loss_exponent},
+    {"power of two ignored", "optimizer", UPDATE, .modify_args = lose_update_exponent},
+    {.primitive = PRIMITIVE_COUNT},
+};

@@ -1,0 +1,503 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of planted faults. */
+#include "fault_injection/planted_faults.h"
+#include "shared/state.h"
+
+#include <math.h>
+
+static float peek(const struct recorded_primitive *l, struct weft_view view, size_t i)
+{
+    float value;
+    weft_backend_cpu.read(l->device, &value, view.mem, (view.offset + i) * sizeof(float),
+                          sizeof(value));
+    return value;
+}
+
+static void poke(const struct recorded_primitive *l, struct weft_view view, size_t i,
+                 float value)
+{
+    weft_backend_cpu.write(l->device, view.mem, (view.offset + i) * sizeof(float), &value,
+                           sizeof(value));
+}
+
+/* ---- twists ---- */
+
+static void shift_rows(union arguments *a)
+{
+    a->conv.conv.pad_top++;
+}
+static void shift_columns(union arguments *a)
+{
+    a->conv.conv.pad_left--;
+}
+static void lose_row(union arguments *a)
+{
+    a->conv.conv.r--;
+}
+static void lose_stride(union arguments *a)
+{
+    a->conv.conv.stride_x = 1;
+}
+static void swap_strides(union arguments *a)
+{
+    int y = a->conv.conv.stride_y;
+    a->conv.conv.stride_y = a->conv.conv.stride_x;
+    a->conv.conv.stride_x = y;
+}
+static void lose_dilation(union arguments *a)
+{
+    a->conv.conv.dilation_y = 1;
+}
+static void lose_conv_bias(union arguments *a)
+{
+    a->conv.bias = (struct weft_view){0};
+}
+static void lose_conv_activation(union arguments *a)
+{
+    a->conv.activation.act = WEFT_ACT_identity;
+}
+static void take_silu_for_gelu(union arguments *a)
+{
+    if (a->conv.activation.act == WEFT_ACT_gelu)
+        a->conv.activation.act = WEFT_ACT_silu;
+}
+static void lose_conv_gate(union arguments *a)
+{
+    a->conv.act_grad = (struct weft_act_grad){0};
+}
+static void lose_dbias(union arguments *a)
+{
+    a->conv.dbias = (struct weft_view){0};
+}
+static void lose_pool_stride(union arguments *a)
+{
+    a->conv.pool.stride_y = a->conv.pool.r ? 1 : a->conv.pool.stride_y;
+}
+static void lose_conv_argmax(union arguments *a)
+{
+    a->conv.argmax = (struct weft_view){0};
+}
+static void lose_image(union arguments *a)
+{
+    a->dense.dense.n--;
+}
+static void use_next_input(union arguments *a)
+{
+    a->dense.x.offset++;
+}
+static void lose_dense_bias(union arguments *a)
+{
+    a->dense.bias = (struct weft_view){0};
+}
+static void lose_dense_gate(union arguments *a)
+{
+    a->dense.act_grad = (struct weft_act_grad){0};
+}
+static void lose_pool_pad(union arguments *a)
+{
+    a->pool.pool.pad_left = 0;
+}
+static void mistake_large(union arguments *a)
+{
+    if (weft_pool_argmax_bytes(&a->pool.pool) > 1)
+        a->pool.argmax = (struct weft_view){0};
+}
+static void flip_slope(union arguments *a)
+{
+    a->act.activation.negative_slope = 1 - a->act.activation.negative_slope;
+}
+static void forget_gradient(union arguments *a)
+{
+    if (weft_act_grad_from_output[a->act.activation.act])
+        a->act.activation.act = WEFT_ACT_identity;
+}
+static void lose_other(union arguments *a)
+{
+    a->add.other = a->add.x;
+}
+static void lose_add_gate(union arguments *a)
+{
+    a->add.act_grad = (struct weft_act_grad){0};
+}
+static void lose_add_activation(union arguments *a)
+{
+    a->add.activation.act = WEFT_ACT_identity;
+}
+static void lose_norm_activation(union arguments *a)
+{
+    a->batch_norm.activation.act = WEFT_ACT_identity;
+}
+static void lose_norm_row(union arguments *a)
+{
+    a->batch_norm.rows -= a->batch_norm.rows > 1;
+}
+static void lose_momentum(union arguments *a)
+{
+    a->batch_norm.momentum = 1 - a->batch_norm.momentum;
+}
+static void grow_norm_epsilon(union arguments *a)
+{
+    a->batch_norm.epsilon *= 4;
+}
+static void lose_normal(union arguments *a)
+{
+    a->batch_norm.inverse = a->batch_norm.scale;
+}
+static void lose_fold_bias(union arguments *a)
+{
+    a->fold_batch_norm.bias = (struct weft_view){0};
+}
+static void use_next_layer(union arguments *a)
+{
+    a->dropout.layer++;
+}
+static void use_seed_as_step(union arguments *a)
+{
+    a->dropout.state.offset++;
+}
+static void lose_smoothing(union arguments *a)
+{
+    a->loss.label_smoothing = 0;
+}
+static void use_one_scale(union arguments *a)
+{
+    a->batch.scale[1] = a->batch.scale[0];
+}
+static void lose_shuffle(union arguments *a)
+{
+    a->batch.state = (struct weft_view){0};
+}
+static void shorten_epoch(union arguments *a)
+{
+    a->batch.steps_per_epoch -= a->batch.steps_per_epoch > 1;
+}
+static void lose_nesterov(union arguments *a)
+{
+    a->optimizer_step.optimizer.nesterov = false;
+}
+static void lose_decay(union arguments *a)
+{
+    a->optimizer_step.optimizer.weight_decay = 0;
+}
+static void mix_decay(union arguments *a)
+{
+    if (a->optimizer_step.optimizer.kind == WEFT_OPTIMIZER_ADAMW)
+        a->optimizer_step.optimizer.kind = WEFT_OPTIMIZER_ADAM;
+}
+static void grow_epsilon(union arguments *a)
+{
+    a->optimizer_step.optimizer.epsilon *= 2;
+}
+static void use_one_beta(union arguments *a)
+{
+    a->optimizer_step.optimizer.beta2 = a->optimizer_step.optimizer.beta1;
+}
+static void lose_loss_row(union arguments *a)
+{
+    a->optimizer_step.n -= a->optimizer_step.n > 1;
+}
+
+/* ---- damages ---- */
+
+/* Only where something lies behind: x shares the buffer. */
+static void write_beyond(struct recorded_primitive *l)
+{
+    if (l->out.mem == l->args.conv.x.mem)
+        poke(l, l->out, l->out.count, 1);
+}
+static void write_before(struct recorded_primitive *l)
+{
+    l->out.offset--;
+    poke(l, l->out, 0, 1);
+    l->out.offset++;
+}
+static void write_input(struct recorded_primitive *l)
+{
+    poke(l, l->args.conv.w, 0, 9);
+}
+static void keep_last(struct recorded_primitive *l)
+{
+    l->kept = peek(l, l->out, l->out.count - 1);
+}
+static void restore_last(struct recorded_primitive *l)
+{
+    poke(l, l->out, l->out.count - 1, l->kept);
+}
+static void turn_sign(struct recorded_primitive *l)
+{
+    for (size_t i = 0; i < l->out.count; i++)
+        poke(l, l->out, i, -peek(l, l->out, i));
+}
+static void round_to_half(struct recorded_primitive *l)
+{
+    for (size_t i = 0; i < l->out.count; i++) {
+        int exponent;
+        float mantissa = frexpf(peek(l, l->out, i), &exponent);
+        poke(l, l->out, i, ldexpf(roundf(mantissa * 2048) / 2048, exponent));
+    }
+}
+static void become_nan(struct recorded_primitive *l)
+{
+    poke(l, l->out, l->out.count / 2, NAN);
+}
+static void vary(struct recorded_primitive *l)
+{
+    float last = peek(l, l->out, l->out.count - 1);
+    if (l->replays % 2 == 0 && last != 0)
+        poke(l, l->out, l->out.count - 1, nextafterf(last, 0));
+}
+/* Each filter's result lands one channel further. */
+static void rotate_channels(struct recorded_primitive *l)
+{
+    size_t k = (size_t)l->args.conv.conv.k;
+    for (size_t i = 0; i < l->out.count; i += k) {
+        float last = peek(l, l->out, i + k - 1);
+        for (size_t j = k - 1; j > 0; j--)
+            poke(l, l->out, i + j, peek(l, l->out, i + j - 1));
+        poke(l, l->out, i, last);
+    }
+}
+/* Padding takes part in the maximum, as zero. */
+static void let_padding_win(struct recorded_primitive *l)
+{
+    for (size_t i = 0; i < l->out.count && l->args.pool.pool.pad_top; i++)
+        poke(l, l->out, i, fmaxf(peek(l, l->out, i), 0));
+}
+
+/* Ties go to the last: of the window that begins at (y, x), for channel c. */
+static uint8_t last_maximum(const struct recorded_primitive *l, int n, int y, int x,
+                            int c)
+{
+    const struct weft_pool *p = &l->args.pool.pool;
+    float best = -INFINITY;
+    int config = 0;
+    for (int i = 0; i < p->r * p->s; i++) {
+        int row = y + i / p->s, column = x + i % p->s;
+        if (row < 0 || row >= p->h || column < 0 || column >= p->w)
+            continue;
+        float value = peek(l, l->args.pool.x,
+                           (size_t)(((n * p->h + row) * p->w + column) * p->c + c));
+        if (value >= best) {
+            best = value;
+            config = i;
+        }
+    }
+    return (uint8_t)config;
+}
+static void prefer_last(struct recorded_primitive *l)
+{
+    const struct weft_pool *p = &l->args.pool.pool;
+    struct weft_view to = l->args.pool.argmax;
+    bool bytes = weft_pool_argmax_bytes(p) == 1;
+    for (size_t i = 0; to.mem && bytes && i < to.count; i++) {
+        int rest = (int)i / p->c, c = (int)i % p->c;
+        int x = rest % p->out_w, y = rest / p->out_w % p->out_h;
+        uint8_t config =
+            last_maximum(l, rest / p->out_w / p->out_h, y * p->stride_y - p->pad_top,
+                         x * p->stride_x - p->pad_left, c);
+        weft_backend_cpu.write(l->device, to.mem, to.offset + i, &config, 1);
+    }
+}
+/* Where windows overlap the last one's gradient stands instead of the sum. */
+static void lose_overlap(struct recorded_primitive *l)
+{
+    const struct weft_pool *p = &l->args.pool.pool;
+    struct weft_view argmax = l->args.pool.argmax;
+    bool bytes = weft_pool_argmax_bytes(p) == 1;
+    for (size_t i = 0; bytes && i < argmax.count; i++) {
+        int rest = (int)i / p->c, c = (int)i % p->c;
+        int n = rest / p->out_w / p->out_h;
+        uint8_t config;
+        weft_backend_cpu.read(l->device, &config, argmax.mem, argmax.offset + i, 1);
+        int row = rest / p->out_w % p->out_h * p->stride_y - p->pad_top + config / p->s;
+        int column = rest % p->out_w * p->stride_x - p->pad_left + config % p->s;
+        poke(l, l->out, (size_t)(((n * p->h + row) * p->w + column) * p->c + c),
+             peek(l, l->args.pool.dy, i));
+    }
+}
+/* Padding counts: means over the whole window. */
+static void count_padding(struct recorded_primitive *l)
+{
+    const struct weft_pool *p = &l->args.pool.pool;
+    for (size_t i = 0; p->kind == WEFT_POOL_MEAN && i < l->out.count; i++) {
+        int pixel = (int)i / p->c, inside = 0;
+        int y = pixel / p->out_w % p->out_h * p->stride_y - p->pad_top;
+        int x = pixel % p->out_w * p->stride_x - p->pad_left;
+        for (int j = 0; j < p->r * p->s; j++)
+            inside += y + j / p->s >= 0 && y + j / p->s < p->h && x + j % p->s >= 0 &&
+                      x + j % p->s < p->w;
+        poke(l, l->out, i, peek(l, l->out, i) * (float)inside / (float)(p->r * p->s));
+    }
+}
+/* The mean of squares less the square of the mean, in float. */
+static void cancel_squares(struct recorded_primitive *l)
+{
+    const struct weft_batch_norm_args *a = &l->args.batch_norm;
+    for (size_t k = 0; k < (size_t)a->channels; k++) {
+        float sum = 0, squares = 0, n = (float)a->rows;
+        for (size_t i = k; i < a->x.count; i += (size_t)a->channels) {
+            float x = peek(l, a->x, i);
+            sum += x;
+            squares += x * x;
+        }
+        float variance = fmaxf(squares / n - sum / n * (sum / n), 0);
+        poke(l, a->inverse, k, 1 / sqrtf(variance + a->epsilon));
+    }
+}
+/* The batch's variance enters the running one as it is. */
+static void lose_correction(struct recorded_primitive *l)
+{
+    const struct weft_batch_norm_args *a = &l->args.batch_norm;
+    for (size_t k = 0; k < (size_t)a->channels && a->momentum == 1; k++)
+        poke(l, a->running_variance, k,
+             peek(l, a->running_variance, k) * ((float)a->rows - 1) / (float)a->rows);
+}
+static void lose_scaling(struct recorded_primitive *l)
+{
+    for (size_t i = 0; i < l->out.count; i++)
+        poke(l, l->out, i, peek(l, l->out, i) * (1 - l->args.dropout.rate));
+}
+static void overflow(struct recorded_primitive *l)
+{
+    for (size_t i = 0; i < l->out.count; i++)
+        if (peek(l, l->out, i) < 1e-30f)
+            poke(l, l->out, i, NAN);
+}
+static void sum_gradient(struct recorded_primitive *l)
+{
+    for (size_t i = 0; l->args.loss.dlogits.mem && i < l->args.loss.dlogits.count; i++)
+        poke(l, l->args.loss.dlogits, i,
+             peek(l, l->args.loss.dlogits, i) * (float)l->args.loss.n);
+}
+static void hit_first(struct recorded_primitive *l)
+{
+    uint32_t one = 1;
+    struct weft_view hit = l->args.loss.correct;
+    weft_backend_cpu.write(l->device, hit.mem, hit.offset * sizeof(one), &one,
+                           sizeof(one));
+}
+static void stand_still(struct recorded_primitive *l)
+{
+    uint32_t step;
+    struct weft_view state = l->args.optimizer_step.state;
+    size_t at = (state.offset + STATE_STEP) * sizeof(step);
+    weft_backend_cpu.read(l->device, &step, state.mem, at, sizeof(step));
+    step--;
+    weft_backend_cpu.write(l->device, state.mem, at, &step, sizeof(step));
+}
+/* The update sees beta1 to a higher power. */
+static void raise_power(struct recorded_primitive *l)
+{
+    l->kept = peek(l, l->args.optimizer_step.state, STATE_BETA1_POWER);
+    poke(l, l->args.optimizer_step.state, STATE_BETA1_POWER,
+         l->kept * l->args.optimizer_step.optimizer.beta1);
+}
+static void restore_power(struct recorded_primitive *l)
+{
+    poke(l, l->args.optimizer_step.state, STATE_BETA1_POWER, l->kept);
+}
+static void halve_gradient(struct recorded_primitive *l)
+{
+    for (size_t i = 0; i < l->out.count; i++)
+        poke(l, l->out, i, peek(l, l->out, i) / 2);
+}
+static void halve_loss_gradient(struct recorded_primitive *l)
+{
+    for (size_t i = 0; l->args.loss.dlogits.mem && i < l->args.loss.dlogits.count; i++)
+        poke(l, l->args.loss.dlogits, i, peek(l, l->args.loss.dlogits, i) / 2);
+}
+
+const struct fault faults[] = {
+    {"padding one row off", "conv", CONV_FORWARD, .modify_args = shift_rows},
+    {"padding one column off", "conv", CONV_WEIGHTS, .modify_args = shift_columns},
+    {"padding one row off", "conv", CONV_DATA, .modify_args = shift_rows},
+    {"last row of taps missing", "conv", CONV_FORWARD, .modify_args = lose_row},
+    {"last row of taps missing", "conv", CONV_DATA, .modify_args = lose_row},
+    {"stride ignored", "conv", CONV_FORWARD, .modify_args = lose_stride},
+    {"strides swapped", "conv", CONV_WEIGHTS, .modify_args = swap_strides},
+    {"dilation ignored", "conv", CONV_DATA, .modify_args = lose_dilation},
+    {"wrong group", "conv", CONV_FORWARD, .after = rotate_channels},
+    {"dropped bias", "conv", CONV_FORWARD, .modify_args = lose_conv_bias},
+    {"no activation", "conv", CONV_FORWARD, .modify_args = lose_conv_activation},
+    {"one activation for another", "conv", CONV_FORWARD,
+     .modify_args = take_silu_for_gelu},
+    {"no gate", "conv", CONV_DATA, .modify_args = lose_conv_gate},
+    {"no dbias", "conv", CONV_WEIGHTS, .modify_args = lose_dbias},
+    {"no argmax", "conv", CONV_FORWARD, .modify_args = lose_conv_argmax},
+    {"stride of the fused pool", "conv", CONV_FORWARD, .modify_args = lose_pool_stride},
+    {"sign of dw", "conv", CONV_WEIGHTS, .after = turn_sign},
+    {"writes beyond y", "conv", CONV_FORWARD, .after = write_beyond},
+    {"writes before y", "conv", CONV_FORWARD, .after = write_before},
+    {"writes beyond dw", "conv", CONV_WEIGHTS, .after = write_beyond},
+    {"writes its input", "conv", CONV_FORWARD, .after = write_input},
+    {"last of y unwritten", "conv", CONV_FORWARD, .before = keep_last,
+     .after = restore_last},
+    {"last of dx unwritten", "conv", CONV_DATA, .before = keep_last,
+     .after = restore_last},
+    {"half precision", "conv", CONV_FORWARD, .after = round_to_half},
+    {"not a number", "conv", CONV_DATA, .after = become_nan},
+    {"second run differs", "conv", CONV_WEIGHTS, .after = vary},
+    {"last image missing", "dense", DENSE_FORWARD, .modify_args = lose_image},
+    {"inputs one off", "dense", DENSE_WEIGHTS, .modify_args = use_next_input},
+    {"dropped bias", "dense", DENSE_FORWARD, .modify_args = lose_dense_bias},
+    {"no gate", "dense", DENSE_DATA, .modify_args = lose_dense_gate},
+    {"sign of dx", "dense", DENSE_DATA, .after = turn_sign},
+    {"second run differs", "dense", DENSE_FORWARD, .after = vary},
+    {"left padding ignored", "pool", POOL_FORWARD, .modify_args = lose_pool_pad},
+    {"padding wins", "pool", POOL_FORWARD, .after = let_padding_win},
+    {"ties to the last", "pool", POOL_FORWARD, .after = prefer_last},
+    {"padding counts", "pool", POOL_FORWARD, .after = count_padding},
+    {"places of large windows", "pool", POOL_FORWARD, .modify_args = mistake_large},
+    {"overlaps lost", "pool", POOL_BACKWARD, .after = lose_overlap},
+    {"slope of leaky relu", "act", ACT_FORWARD, .modify_args = flip_slope},
+    {"derivative left out", "act", ACT_BACKWARD, .modify_args = forget_gradient},
+    {"half precision", "act", ACT_FORWARD, .after = round_to_half},
+    {"one twice", "add", ADD, .modify_args = lose_other},
+    {"no activation", "add", ADD, .modify_args = lose_add_activation},
+    {"no gate", "add", ADD, .modify_args = lose_add_gate},
+    {"squares cancel", "batch-norm", NORM_FORWARD, .after = cancel_squares},
+    {"variance not corrected", "batch-norm", NORM_FORWARD, .after = lose_correction},
+    {"last row missing", "batch-norm", NORM_FORWARD, .modify_args = lose_norm_row},
+    {"momentum turned", "batch-norm", NORM_FORWARD, .modify_args = lose_momentum},
+    {"epsilon four times", "batch-norm", NORM_FORWARD, .modify_args = grow_norm_epsilon},
+    {"no activation", "batch-norm", NORM_APPLY, .modify_args = lose_norm_activation},
+    {"derivative left out", "batch-norm", NORM_BACKWARD,
+     .modify_args = lose_norm_activation},
+    {"last row missing", "batch-norm", NORM_BACKWARD, .modify_args = lose_norm_row},
+    {"scale for inverse", "batch-norm", NORM_BACKWARD, .modify_args = lose_normal},
+    {"half precision", "batch-norm", NORM_FORWARD, .after = round_to_half},
+    {"dropped bias", "fold", FOLD, .modify_args = lose_fold_bias},
+    {"last of out_w unwritten", "fold", FOLD, .before = keep_last, .after = restore_last},
+    {"no scaling", "dropout", DROPOUT, .after = lose_scaling},
+    {"another layer's stream", "dropout", DROPOUT, .modify_args = use_next_layer},
+    {"another word for the step", "dropout", DROPOUT, .modify_args = use_seed_as_step},
+    {"overflows", "softmax", SOFTMAX, .after = overflow},
+    {"smoothing ignored", "loss", LOSS, .modify_args = lose_smoothing},
+    {"gradient not divided by n", "loss", LOSS, .after = sum_gradient},
+    {"a hit too many", "loss", LOSS, .after = hit_first},
+    {"one scale for all channels", "input", INPUT, .modify_args = use_one_scale},
+    {"not shuffled", "input", INPUT, .modify_args = lose_shuffle},
+    {"epoch too short", "input", INPUT, .modify_args = shorten_epoch},
+    {"no nesterov", "optimizer", UPDATE, .modify_args = lose_nesterov},
+    {"no decay", "optimizer", UPDATE, .modify_args = lose_decay},
+    {"decay in the gradient", "optimizer", UPDATE, .modify_args = mix_decay},
+    {"epsilon doubled", "optimizer", UPDATE, .modify_args = grow_epsilon},
+    {"wrong correction power", "optimizer", UPDATE, .before = raise_power,
+     .after = restore_power},
+    {"one beta for both", "optimizer", UPDATE, .modify_args = use_one_beta},
+    {"last loss missing", "optimizer", UPDATE, .modify_args = lose_loss_row},
+    {"step stands still", "optimizer", UPDATE, .after = stand_still},
+    {"dx halved on both", "conv", CONV_DATA, true, .after = halve_gradient},
+    {"dw halved on both", "conv", CONV_WEIGHTS, true, .after = halve_gradient},
+    {"no gate on both", "conv", CONV_DATA, true, .modify_args = lose_conv_gate},
+    {"dx halved on both", "dense", DENSE_DATA, true, .after = halve_gradient},
+    {"gradient halved on both", "pool", POOL_BACKWARD, true, .after = halve_gradient},
+    {"derivative left out on both", "act", ACT_BACKWARD, true,
+     .modify_args = forget_gradient},
+    {"no gate on both", "add", ADD, true, .modify_args = lose_add_gate},
+    {"dx halved on both", "batch-norm", NORM_BACKWARD, true, .after = halve_gradient},
+    {"derivative left out on both", "batch-norm", NORM_BACKWARD, true,
+     .modify_args = lose_norm_activation},
+    {"gradient halved on both", "loss", LOSS, true, .after = halve_loss_gradient},
+    {.primitive = PRIMITIVE_COUNT},
+};

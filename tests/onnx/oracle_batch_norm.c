@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ONNX's BatchNormalization in weft's terms: at inference with the mean and variance that
+ * are given, in training with the batch's. ONNX's momentum is the share that stays, and
+ * its running variance is not corrected for the number of rows. */
+#include "onnx/oracle.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum { X, SCALE, BIAS, MEAN, VARIANCE };
+
+static struct weft_view put(struct oracle *oracle, const struct onnx_tensor *from)
+{
+    float *rounded = oracle_to_float(from);
+    struct weft_view view = oracle_upload(oracle, rounded, from->count);
+    free(rounded);
+    return view;
+}
+
+/* The place in rows of channels of element `i` of [n][c][area]. */
+static size_t place_of(size_t i, size_t channels, size_t area)
+{
+    return (i / area / channels * area + i % area) * channels + i / area % channels;
+}
+
+static void compare_output(struct oracle *oracle, const struct onnx_test *test,
+                           struct weft_view view, size_t channels, size_t area)
+{
+    float *y = oracle_read_floats(oracle, view);
+    double *got = oracle_alloc(view.count, sizeof(*got));
+    for (size_t i = 0; i < view.count; i++)
+        got[i] = y[place_of(i, channels, area)];
+    oracle_compare(oracle, test, 0, got, view.count);
+    free(got);
+    free(y);
+}
+
+/* The running mean and variance; the variance is given back what the correction took. */
+static void compare_running(struct oracle *oracle, const struct onnx_test *test,
+                            const struct weft_batch_norm_args *a)
+{
+    size_t channels = (size_t)a->channels;
+    float *mean = oracle_read_floats(oracle, a->running_mean);
+    float *variance = oracle_read_floats(oracle, a->running_variance);
+    double *got = oracle_alloc(channels, sizeof(*got));
+    for (size_t i = 0; i < channels; i++)
+        got[i] = mean[i];
+    oracle_compare(oracle, test, 1, got, channels);
+    for (size_t i = 0; i < channels; i++) {
+        double stays = (1 - (double)a->momentum) * test->inputs[VARIANCE].values[i];
+        got[i] = stays + ((double)variance[i] - stays) * (a->rows - 1) / a->rows;
+    }
+    oracle_compare(oracle, test, 2, got, channels);
+    free(got);
+    free(variance);
+    free(mean);
+}
+
+static void run_training(struct oracle *oracle, const struct onnx_test *test,
+                         struct weft_batch_norm_args *a, size_t area)
+{
+    size_t channels = (size_t)a->channels;
+    a->running_mean = put(oracle, &test->inputs[MEAN]);
+    a->running_variance = put(oracle, &test->inputs[VARIANCE]);
+    a->mean = oracle_allocate(oracle, channels);
+    a->inverse = oracle_allocate(oracle, channels);
+    a->scale = oracle_allocate(oracle, channels);
+    oracle_require_ok(
+        oracle, oracle->device->backend->batch_norm_forward(oracle_begin(oracle), a));
+    oracle_finish(oracle);
+    compare_output(oracle, test, a->y, channels, area);
+    compare_running(oracle, test, a);
+}
+
+/* As a network does it: the scale is made beforehand. */
+static void run_inference(struct oracle *oracle, const struct onnx_test *test,
+                          struct weft_batch_norm_args *a, size_t area)
+{
+    const struct weft_backend *backend = oracle->device->backend;
+    a->mean = put(oracle, &test->inputs[MEAN]);
+    a->scale = oracle_allocate(oracle, (size_t)a->channels);
+    const struct weft_fold_batch_norm_args fold = {
+        .rows = 1,
+        .channels = a->channels,
+        .epsilon = a->epsilon,
+        .weight = a->weight,
+        .shift = a->bias,
+        .mean = a->mean,
+        .variance = put(oracle, &test->inputs[VARIANCE]),
+        .out_w = a->scale,
+    };
+    struct weft_command_list *list = oracle_begin(oracle);
+    oracle_require_ok(oracle, backend->fold_batch_norm(list, &fold));
+    oracle_require_ok(oracle, backend->batch_norm_inference(list, a));
+    oracle_finish(oracle);
+    compare_output(oracle, test, a->y, (size_t)a->channels, area);
+}
+
+const char *oracle_batch_norm(struct oracle *oracle, const struct onnx_test *test)
+{
+    const struct onnx_tensor *x = &test->inputs[X];
+    size_t channels = (size_t)x->dims[1], images = (size_t)x->dims[0];
+    size_t area = x->count / channels / images;
+    float *turned = oracle_alloc(x->count, sizeof(*turned));
+    for (size_t i = 0; i < x->count; i++)
+        turned[place_of(i, channels, area)] = (float)x->values[i];
+    struct weft_batch_norm_args args = {
+        .rows = (int)(images * area),
+        .channels = (int)channels,
+        .momentum = 1 - (float)oracle_double(test, "momentum", 0.9),
+        .epsilon = (float)oracle_double(test, "epsilon", 1e-5),
+        .x = oracle_upload(oracle, turned, x->count),
+        .weight = put(oracle, &test->inputs[SCALE]),
+        .bias = put(oracle, &test->inputs[BIAS]),
+        .y = oracle_allocate(oracle, x->count),
+    };
+    free(turned);
+    if (oracle_int(test, "training_mode", 0))
+        run_training(oracle, test, &args, area);
+    else
+        run_inference(oracle, test, &args, area);
+    return NULL;
+}

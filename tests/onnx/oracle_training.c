@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ONNX's training operators in weft's terms: dropout, the loss, and the optimizers of the
+ * preview of training (ai.onnx.preview.training). */
+#include "onnx/oracle.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct weft_view put_state(struct oracle *oracle, float rate, float beta1_power,
+                                  float beta2_power)
+{
+    uint32_t words[STATE_WORDS] = {0};
+    memcpy(&words[STATE_LEARNING_RATE], &rate, sizeof(rate));
+    memcpy(&words[STATE_BETA1_POWER], &beta1_power, sizeof(beta1_power));
+    memcpy(&words[STATE_BETA2_POWER], &beta2_power, sizeof(beta2_power));
+    return oracle_upload(oracle, words, STATE_WORDS);
+}
+
+const char *oracle_dropout(struct oracle *oracle, const struct onnx_test *test)
+{
+    const struct onnx_tensor *x = &test->inputs[0], *ratio = &test->inputs[1];
+    const struct onnx_tensor *training = &test->inputs[2];
+    bool drops = training->values && training->values[0] != 0 &&
+                 !(ratio->values && ratio->values[0] == 0);
+    if (drops)
+        return "drops by ONNX's own random numbers";
+
+    float *rounded = oracle_to_float(x);
+    struct weft_dropout_args args = {
+        .rate = 0,
+        .state = put_state(oracle, 0, 0, 0),
+        .x = oracle_upload(oracle, rounded, x->count),
+        .y = oracle_allocate(oracle, x->count),
+    };
+    oracle_require_ok(oracle,
+                      oracle->device->backend->dropout(oracle_begin(oracle), &args));
+    oracle_finish(oracle);
+
+    float *y = oracle_read_floats(oracle, args.y);
+    double *got = oracle_alloc(x->count, sizeof(*got));
+    for (size_t i = 0; i < x->count; i++)
+        got[i] = y[i];
+    oracle_compare(oracle, test, 0, got, x->count);
+    free(got);
+    free(y);
+    free(rounded);
+    return NULL;
+}
+
+/* The scores are [n][class][d1][d2]...: every place of every image is a row. Weights of
+ * classes and labels to be ignored are applied to weft's loss of a row, here. */
+struct loss {
+    size_t rows, classes, inner;
+    float *scores;  /* rows x classes */
+    int32_t *label; /* 0 where it is ignored */
+    double *weight; /* 0 where it is ignored */
+};
+
+static struct loss read_loss(const struct onnx_test *test)
+{
+    const struct onnx_tensor *x = &test->inputs[0], *labels = &test->inputs[1];
+    const struct onnx_tensor *weights = &test->inputs[2];
+    const struct onnx_attribute *ignored =
+        onnx_attribute(&test->model->node, "ignore_index");
+    struct loss out = {.classes = (size_t)x->dims[1], .rows = labels->count};
+    out.inner = out.rows / (size_t)x->dims[0];
+    out.scores = oracle_alloc(x->count, sizeof(*out.scores));
+    out.label = oracle_alloc(out.rows, sizeof(*out.label));
+    out.weight = oracle_alloc(out.rows, sizeof(*out.weight));
+    for (size_t row = 0; row < out.rows; row++) {
+        int64_t label = (int64_t)labels->values[row];
+        size_t n = row / out.inner, place = row % out.inner;
+        for (size_t c = 0; c < out.classes; c++)
+            out.scores[row * out.classes + c] =
+                (float)x->values[(n * out.classes + c) * out.inner + place];
+        if (ignored && label == ignored->i)
+            continue;
+        out.label[row] = (int32_t)label;
+        out.weight[row] = weights->values ? weights->values[label] : 1;
+    }
+    return out;
+}
+
+/* The loss as `reduction` wants it; returns how many numbers. */
+static size_t reduce(const struct onnx_test *test, const struct loss *loss,
+                     const float *rows, double *out)
+{
+    const struct onnx_attribute *how = onnx_attribute(&test->model->node, "reduction");
+    double sum = 0, weight = 0;
+    for (size_t i = 0; i < loss->rows; i++) {
+        out[i] = loss->weight[i] * rows[i];
+        sum += out[i];
+        weight += loss->weight[i];
+    }
+    if (how && !strcmp(how->s, "none"))
+        return loss->rows;
+    out[0] = how && !strcmp(how->s, "sum") ? sum : sum / weight;
+    return 1;
+}
+
+/* Output 1, where it is there: the logarithm of the softmax, in the scores' order. */
+static void compare_log_prob(struct oracle *oracle, const struct onnx_test *test,
+                             const struct loss *loss, struct weft_view y)
+{
+    size_t count = loss->rows * loss->classes;
+    float *p = oracle_read_floats(oracle, y);
+    double *got = oracle_alloc(count, sizeof(*got));
+    for (size_t i = 0; i < count; i++) {
+        size_t place = i % loss->inner, c = i / loss->inner % loss->classes;
+        size_t n = i / loss->inner / loss->classes;
+        got[i] = log(p[(n * loss->inner + place) * loss->classes + c]);
+    }
+    oracle_compare(oracle, test, 1, got, count);
+    free(got);
+    free(p);
+}
+
+const char *oracle_loss(struct oracle *oracle, const struct onnx_test *test)
+{
+    struct loss loss = read_loss(test);
+    size_t count = loss.rows * loss.classes;
+    int n = (int)loss.rows, classes = (int)loss.classes;
+    struct weft_loss_args args = {
+        .n = n,
+        .classes = classes,
+        .logits = oracle_upload(oracle, loss.scores, count),
+        .labels = oracle_upload(oracle, loss.label, loss.rows),
+        .loss = oracle_allocate(oracle, loss.rows),
+        .correct = oracle_allocate(oracle, loss.rows),
+    };
+    struct weft_softmax_args softmax = {n, classes, args.logits,
+                                        oracle_allocate(oracle, count)};
+    struct weft_command_list *list = oracle_begin(oracle);
+    oracle_require_ok(oracle, oracle->device->backend->loss(list, &args));
+    oracle_require_ok(oracle, oracle->device->backend->softmax(list, &softmax));
+    oracle_finish(oracle);
+
+    float *rows = oracle_read_floats(oracle, args.loss);
+    double *got = oracle_alloc(loss.rows, sizeof(*got));
+    oracle_compare(oracle, test, 0, got, reduce(test, &loss, rows, got));
+    compare_log_prob(oracle, test, &loss, softmax.y);
+    free(got);
+    free(rows);
+    free(loss.weight);
+    free(loss.label);
+    free(loss.scores);
+    return NULL;
+}
+
+/* Inputs are rate, step, then for all tensors X, for all G, for all V, and so on; weft
+ * updates all tensors in one launch: they lie one after the other. */
+static struct weft_view put_joined(struct oracle *oracle, const struct onnx_test *test,
+                                   int first, int tensors)
+{
+    size_t count = 0, at = 0;
+    for (int t = 0; t < tensors; t++)
+        count += test->inputs[first + t].count;
+    float *joined = oracle_alloc(count, sizeof(*joined));
+    for (int t = 0; t < tensors; t++)
+        for (size_t i = 0; i < test->inputs[first + t].count; i++)
+            joined[at++] = (float)test->inputs[first + t].values[i];
+    struct weft_view view = oracle_upload(oracle, joined, count);
+    free(joined);
+    return view;
+}
+
+static void compare_joined(struct oracle *oracle, const struct onnx_test *test, int first,
+                           int tensors, struct weft_view view)
+{
+    float *all = oracle_read_floats(oracle, view);
+    size_t at = 0;
+    for (int t = 0; t < tensors; t++) {
+        size_t count = test->outputs[first + t].count;
+        double *got = oracle_alloc(count, sizeof(*got));
+        for (size_t i = 0; i < count && at < view.count; i++)
+            got[i] = all[at++];
+        oracle_compare(oracle, test, first + t, got, count);
+        free(got);
+    }
+    free(all);
+}
+
+/* ONNX adds epsilon to the root of the uncorrected second moment and corrects the rate
+ * instead, by sqrt(1 - beta^t) / (1 - alpha^t) where t > 0: the same as ours with epsilon
+ * divided by sqrt(1 - beta^t). Powers of 0 correct nothing. */
+const char *oracle_adam(struct oracle *oracle, const struct onnx_test *test)
+{
+    int tensors = (test->model->node.input_count - 2) / 4;
+    double t = test->inputs[1].values[0];
+    double alpha = oracle_double(test, "alpha", 0.9),
+           beta = oracle_double(test, "beta", 0.999);
+    double alpha_power = t > 0 ? pow(alpha, t) : 0, beta_power = t > 0 ? pow(beta, t) : 0;
+    /* The model of this one lacks the epsilon that its results were made with (ONNX 1.12,
+     * backend/test/case/node/adam.py). */
+    double epsilon = oracle_double(
+        test, "epsilon", strcmp(test->name, "test_adam_multiple") ? 1e-6 : 1e-2);
+    if (oracle_double(test, "norm_coefficient_post", 0) != 0)
+        return "decays the weights after the step; weft's Adam has no such";
+
+    struct weft_optimizer_step_args args = {
+        .optimizer = {.kind = WEFT_OPTIMIZER_ADAM,
+                      .beta1 = (float)alpha,
+                      .beta2 = (float)beta,
+                      .epsilon = (float)(epsilon / sqrt(1 - beta_power)),
+                      .weight_decay = (float)oracle_double(test, "norm_coefficient", 0)},
+        .state = put_state(oracle, (float)test->inputs[0].values[0], (float)alpha_power,
+                           (float)beta_power),
+        .w = put_joined(oracle, test, 2, tensors),
+        .g = put_joined(oracle, test, 2 + tensors, tensors),
+        .m = put_joined(oracle, test, 2 + 2 * tensors, tensors),
+        .v = put_joined(oracle, test, 2 + 3 * tensors, tensors),
+    };
+    oracle_require_ok(
+        oracle, oracle->device->backend->optimizer_step(oracle_begin(oracle), &args));
+    oracle_finish(oracle);
+    compare_joined(oracle, test, 0, tensors, args.w);
+    compare_joined(oracle, test, tensors, tensors, args.m);
+    compare_joined(oracle, test, 2 * tensors, tensors, args.v);
+    return NULL;
+}
+
+const char *oracle_momentum(struct oracle *oracle, const struct onnx_test *test)
+{
+    int tensors = (test->model->node.input_count - 2) / 3;
+    const struct onnx_attribute *mode = onnx_attribute(&test->model->node, "mode");
+    if (test->inputs[1].values[0] > 0 && oracle_double(test, "beta", 1) != 1)
+        return "dampens the gradient, which weft's SGD does not";
+
+    struct weft_optimizer_step_args args = {
+        .optimizer = {.kind = WEFT_OPTIMIZER_SGD,
+                      .momentum = (float)oracle_double(test, "alpha", 0),
+                      .weight_decay = (float)oracle_double(test, "norm_coefficient", 0),
+                      .nesterov = mode && !strcmp(mode->s, "nesterov")},
+        .state = put_state(oracle, (float)test->inputs[0].values[0], 0, 0),
+        .w = put_joined(oracle, test, 2, tensors),
+        .g = put_joined(oracle, test, 2 + tensors, tensors),
+        .m = put_joined(oracle, test, 2 + 2 * tensors, tensors),
+    };
+    oracle_require_ok(
+        oracle, oracle->device->backend->optimizer_step(oracle_begin(oracle), &args));
+    oracle_finish(oracle);
+    compare_joined(oracle, test, 0, tensors, args.w);
+    compare_joined(oracle, test, tensors, tensors, args.m);
+    return NULL;
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The checks of weft_verify on one device, for the tests; with --bench, timings of
+ * realistic cases instead, an op or OP/SHAPE as weft/bench.h has it.
+ *
+ *     check_op [-d DEVICE] [-f vec|tile|sg|mma] [-g own|clblast] [-n CASES] [-s SEED]
+ *              [--small] [--random-kernels] [--half] [--bench] [OP...]
+ *
+ * Exit code 0: all passed, 1: a check failed, 2: usage, 77: no such device. */
+#include "ops/check_bench.h"
+
+#include <weft/device.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SKIPPED = 77, MAX_OPS = 32 };
+
+struct check_options {
+    const char *device;
+    struct weft_device_params open;
+    struct weft_verify_params verify;
+    bool bench, all; /* all: passed checks are printed too */
+    const char *ops[MAX_OPS];
+    int op_count;
+};
+
+static int usage(const char *wrong)
+{
+    fprintf(
+        stderr,
+        "check_op: %s\n"
+        "usage: check_op [-d DEVICE] [-f vec|tile|sg|mma] [-g own|clblast] [-n CASES]\n"
+        "                [-s SEED] [--small] [--random-kernels] [--half] [--bench] [-v] "
+        "[OP...]\n",
+        wrong);
+    return 2;
+}
+
+static const struct {
+    const char *word;
+    enum weft_kernel_family family;
+} families[] = {{"auto", WEFT_FAMILY_AUTO},
+                {"vec", WEFT_FAMILY_VEC},
+                {"tile", WEFT_FAMILY_TILE},
+                {"sg", WEFT_FAMILY_SUBGROUP},
+                {"mma", WEFT_FAMILY_MMA}};
+
+static const struct {
+    const char *word;
+    enum weft_gemm_provider gemm;
+} gemms[] = {{"native", WEFT_GEMM_NATIVE}, {"clblast", WEFT_GEMM_CLBLAST}};
+
+static bool set_family(struct check_options *o, const char *value)
+{
+    for (size_t i = 0; i < sizeof(families) / sizeof(*families); i++)
+        if (!strcmp(value, families[i].word)) {
+            o->open.family = families[i].family;
+            return true;
+        }
+    return false;
+}
+
+static bool set_gemm(struct check_options *o, const char *value)
+{
+    for (size_t i = 0; i < sizeof(gemms) / sizeof(*gemms); i++)
+        if (!strcmp(value, gemms[i].word)) {
+            o->open.gemm = gemms[i].gemm;
+            return true;
+        }
+    return false;
+}
+
+static bool set_device(struct check_options *o, const char *value)
+{
+    o->device = value;
+    return true;
+}
+
+static bool set_cases(struct check_options *o, const char *value)
+{
+    char *end;
+    long cases = strtol(value, &end, 10);
+    o->verify.cases = (int)cases;
+    return !*end && cases > 0 && cases <= 1000000;
+}
+
+static bool set_seed(struct check_options *o, const char *value)
+{
+    char *end;
+    o->verify.seed = strtoull(value, &end, 10);
+    return !*end;
+}
+
+static const struct {
+    const char *flag;
+    bool (*set)(struct check_options *o, const char *value);
+} flags[] = {{"-d", set_device},
+             {"-f", set_family},
+             {"-g", set_gemm},
+             {"-n", set_cases},
+             {"-s", set_seed}};
+
+/* What is wrong with the command line, or NULL. */
+static const char *parse(int argc, char **argv, struct check_options *o)
+{
+    for (int i = 1; i < argc; i++) {
+        size_t f = 0;
+        while (f < sizeof(flags) / sizeof(*flags) && strcmp(argv[i], flags[f].flag))
+            f++;
+        if (f < sizeof(flags) / sizeof(*flags)) {
+            if (++i == argc)
+                return "a value is missing";
+            if (!flags[f].set(o, argv[i]))
+                return argv[i];
+        } else if (!strcmp(argv[i], "--small"))
+            o->verify.tiny_shapes = true;
+        else if (!strcmp(argv[i], "--random-kernels"))
+            o->verify.random_kernels = true;
+        else if (!strcmp(argv[i], "--half"))
+            o->verify.precision = WEFT_PRECISION_FLOAT16;
+        else if (!strcmp(argv[i], "--bench"))
+            o->bench = true;
+        else if (!strcmp(argv[i], "-v"))
+            o->all = true;
+        else if (argv[i][0] == '-' || o->op_count == MAX_OPS)
+            return argv[i];
+        else
+            o->ops[o->op_count++] = argv[i];
+    }
+    return NULL;
+}
+
+static void report(void *priv, const struct weft_verify_case *verdict)
+{
+    const struct check_options *o = priv;
+    if (!verdict->passed)
+        printf("FAIL %s %s, %s\n", verdict->op, verdict->direction, verdict->detail);
+    else if (o->all)
+        printf("pass %s %s, %s (%.3g)\n", verdict->op, verdict->direction,
+               verdict->detail, verdict->max_error_ratio);
+    fflush(stdout);
+}
+
+/* Verifies one op and prints its summary: false if a check failed. */
+static bool verify(weft_context *context, weft_device *device, struct check_options *o,
+                   const char *op)
+{
+    struct weft_verify_result result;
+    o->verify.op = op;
+    o->verify.report = report;
+    o->verify.priv = o;
+    enum weft_status status = weft_verify(device, &o->verify, &result);
+    if (status && status != WEFT_ERR_MISMATCH) {
+        printf("FAIL %s: %s\n", op, weft_error(context));
+        return false;
+    }
+    printf("%-9s %5d passed, %d failed, %d skipped; largest error %.2f of its bound\n",
+           op, result.passed, result.failed, result.skipped, result.max_error_ratio);
+    return !status && (result.passed > 0 || o->verify.precision);
+}
+
+static int verify_or_time_ops(weft_context *context, struct check_options *o)
+{
+    int index, failed = 0;
+    weft_device *device = NULL;
+    struct weft_device_info info;
+    enum weft_status status = weft_device_find(context, o->device, &index, NULL);
+    if (status == WEFT_ERR_NO_DEVICE) {
+        printf("skipped: %s\n", weft_error(context));
+        return SKIPPED;
+    }
+    if (status || (status = weft_device_info(context, index, &info)) ||
+        (status = weft_device_open(context, index, &o->open, &device))) {
+        printf("FAIL %s\n", weft_error(context));
+        return 1;
+    }
+    printf("%s, %s\n", info.name, info.platform);
+    for (int i = 0; !o->op_count && weft_verify_op_name(i); i++)
+        failed += o->bench ? !print_op_timings(context, device, weft_verify_op_name(i))
+                           : !verify(context, device, o, weft_verify_op_name(i));
+    for (int i = 0; i < o->op_count; i++)
+        failed += o->bench ? !print_op_timings(context, device, o->ops[i])
+                           : !verify(context, device, o, o->ops[i]);
+    weft_device_close(&device);
+    return failed ? 1 : 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct check_options o = {.verify = {.seed = 1}};
+    weft_context *context = NULL;
+    const char *wrong = parse(argc, argv, &o);
+    if (wrong)
+        return usage(wrong);
+    if (weft_context_create(&context, NULL)) {
+        printf("FAIL no context\n");
+        return 1;
+    }
+    int code = verify_or_time_ops(context, &o);
+    weft_context_destroy(&context);
+    return code;
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Prints what the library builds when every op is verified on a device, in every way, and
+ * its roofs are measured: one line a program, "FILE OPTIONS". kernels.py reads it.
+ *
+ *     builds [DEVICE] */
+#include <weft/weft.h>
+
+#include <stdio.h>
+#include <string.h>
+
+/* Kernels that build alone must build together too (src/opencl/runtime/program_bundle.c).
+ * */
+static void log_line(void *priv, enum weft_log_level level, const char *message)
+{
+    const char *built = strstr(message, " built, ");
+    int *apart = priv;
+    if (strstr(message, " do not build as one program")) {
+        fprintf(stderr, "%s\n", message);
+        ++*apart;
+    }
+    if (level == WEFT_LOG_DEBUG && !strncmp(message, "opencl: ", 8) && built)
+        printf("%.*s%s\n", (int)(built - message - 8), message + 8, built + 7);
+    else if (level == WEFT_LOG_ERROR)
+        fprintf(stderr, "%s\n", message);
+}
+
+static const struct {
+    struct weft_device_params device;
+    const char *op; /* NULL: all */
+    int cases, seed;
+    bool draw; /* kernels that these shapes would not be given by themselves */
+    enum weft_precision precision;
+} ways[] = {
+    {{.family = WEFT_FAMILY_VEC}, NULL, 4, 1, false},
+    {{.family = WEFT_FAMILY_VEC}, "conv", 16, 6, true},
+    {{.family = WEFT_FAMILY_TILE}, NULL, 4, 1, false},
+    {{.family = WEFT_FAMILY_TILE}, "conv", 5, 5, true},
+    {{.family = WEFT_FAMILY_VEC}, NULL, 2, 1, true, WEFT_PRECISION_FLOAT16},
+    {{.family = WEFT_FAMILY_TILE}, "conv", 3, 1, true, WEFT_PRECISION_FLOAT16},
+    {{.family = WEFT_FAMILY_SUBGROUP}, "dense", 4, 1, false},
+    {{.family = WEFT_FAMILY_MMA}, "dense", 4, 1, false},
+    {{.gemm = WEFT_GEMM_CLBLAST}, "dense", 4, 1, false},
+};
+
+int main(int argc, char **argv)
+{
+    weft_context *context = NULL;
+    int index, failed = 0, apart = 0;
+    if (weft_context_create(&context,
+                            weft_context_params(.log = log_line, .log_priv = &apart,
+                                                .log_level = WEFT_LOG_DEBUG)))
+        return 1;
+    if (weft_device_find(context, argc > 1 ? argv[1] : NULL, &index, NULL)) {
+        weft_context_destroy(&context);
+        return 77;
+    }
+    for (size_t i = 0; i < sizeof(ways) / sizeof(*ways) && !failed; i++) {
+        weft_device *device = NULL;
+        struct weft_verify_result result;
+        const struct weft_verify_params params = {.op = ways[i].op,
+                                                  .cases = ways[i].cases,
+                                                  .seed = (uint64_t)ways[i].seed,
+                                                  .tiny_shapes = ways[i].draw,
+                                                  .random_kernels = ways[i].draw,
+                                                  .precision = ways[i].precision};
+        enum weft_status status =
+            weft_device_open(context, index, &ways[i].device, &device);
+        if (status == WEFT_ERR_ARG && ways[i].device.gemm == WEFT_GEMM_CLBLAST)
+            continue; /* weft was built without it */
+        weft_bench *bench = NULL;
+        failed = status || weft_verify(device, &params, &result) ||
+                 weft_bench_create(device, NULL, &bench);
+        weft_bench_destroy(&bench);
+        weft_device_close(&device);
+    }
+    weft_context_destroy(&context);
+    return failed || apart;
+}

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Wrong kernels: one line of a file of cl/ becomes another, by rules, drawn from all files
+in an order that does not depend on what else the files hold."""
+import hashlib
+import os
+import re
+
+# What a line may become: the first match, or each, of a pattern is replaced.
+RULES = [
+    (r" \+ ", " - "), (r" - ", " + "), (r" \* ", " + "), (r" / ", " * "),
+    (r" < ", " <= "), (r" <= ", " < "), (r" > ", " >= "), (r" >= ", " > "),
+    (r" == ", " != "), (r" != ", " == "), (r" && ", " || "), (r" \|\| ", " && "),
+    (r" \+= ", " = "), (r" -= ", " += "), (r" \*= ", " += "), (r" & ", " | "),
+    (r"\b0\.0f", "1.0f"), (r"\b1\.0f", "2.0f"), (r"\b0\.5f", "0.25f"),
+    (r"\bmin\(", "max("), (r"\bmax\(", "min("), (r"\bMAD\(", "MINUS_MAD("),
+    (r"\bbarrier\([^()]*\);", ";"), (r"= 0;", "= 1;"), (r" \+ 1\b", ""),
+    (r" - 1\b", ""), (r"\[0\]", "[1]"), (r"\.lo\b", ".hi"), (r"\bSTRIDE_X\b", "STRIDE_Y"),
+    (r"\bget_global_id\(1\)", "get_global_id(0)"), (r"\bsqrt\(", "("),
+    (r" \? ([^?:]+) : ([^?:;]+);", r" ? \2 : \1;"),
+]
+MINUS_MAD = re.compile(r"MINUS_MAD\(")
+
+# Which ops run a file of cl/, and with what of check_op: tried in turn until told.
+VEC, TILE, HALF, DRAW = ["-f", "vec"], ["-f", "tile"], ["--half"], ["--random-kernels"]
+CONV, DENSE = ["conv"], ["dense"]
+WAYS = {
+    "act.cl": [VEC + ["act"]],
+    "add.cl": [VEC + ["add"]],
+    "conv_depthwise_vec.cl": [VEC + CONV, VEC + DRAW + CONV],
+    "conv_depthwise_weights_vec.cl": [VEC + CONV, VEC + DRAW + CONV],
+    "conv_prepare_vec.cl": [VEC + CONV, VEC + HALF + CONV],
+    "conv_vec.cl": [VEC + CONV, VEC + DRAW + CONV],
+    "conv_weights_vec.cl": [VEC + CONV, VEC + DRAW + CONV],
+    "conv_winograd_tile.cl": [TILE + DRAW + CONV],
+    "conv_winograd_vec.cl": [VEC + DRAW + CONV],
+    "conv_winograd_weights_vec.cl": [VEC + DRAW + CONV],
+    "cast.cl": [VEC + HALF + ["convert"]],
+    "dense_clblast.cl": [["-g", "clblast"] + DENSE],
+    "dropout.cl": [VEC + ["dropout"]],
+    "gemm_mma.cl": [["-f", "mma"] + DENSE + CONV],
+    "gemm_sg.cl": [["-f", "sg"] + DENSE + CONV],
+    "gemm_sum.cl": [TILE + DENSE + CONV, TILE + DRAW + DENSE + CONV],
+    "gemm_tile.cl": [TILE + DENSE + CONV, TILE + DRAW + DENSE],
+    "gemm_vec.cl": [VEC + DENSE + CONV, VEC + DRAW + DENSE],
+    "batch.cl": [VEC + ["input"]],
+    "batch_norm.cl": [VEC + ["batch-norm", "fold"], TILE + ["batch-norm"]],
+    "optimizer.cl": [VEC + ["optimizer"], TILE + ["optimizer"]],
+    "pool.cl": [VEC + ["pool"], VEC + HALF + ["pool"]],
+    "mma_probe.cl": [["-f", "mma", "act"]],
+    "subgroup_probe.cl": [["-f", "sg", "act"]],
+    "softmax.cl": [VEC + ["softmax", "loss"]],
+    "activations.def": [VEC + ["act"]],
+    "channels.h": [VEC + ["batch-norm", "fold"], VEC + HALF + ["fold", "batch-norm"]],
+    "common.h": [VEC + ["act"]],
+    "fast_math.h": [VEC + ["act"]],
+    "im2col_gather.h": [TILE + CONV + DENSE, TILE + HALF + CONV],
+    "gemm_main.h": [TILE + CONV + DENSE, TILE + DRAW + DENSE],
+    "gemm_schedule.h": [TILE + CONV + DENSE],
+    "gemm_stage.h": [TILE + CONV + DENSE, TILE + DRAW + DENSE],
+    "mma.h": [["-f", "mma"] + DENSE],
+    "strided_dgrad.h": [VEC + CONV],
+    "split_batch_reduction.h": [VEC + CONV],
+    "pool_shape.h": [VEC + ["pool"]],
+    "conv_weights_pooled_vec.h": [VEC + CONV, VEC + HALF + CONV],
+    "random.h": [VEC + ["dropout", "input"]],
+    "gemm_epilogue.h": [TILE + DENSE + CONV],
+    "conv_shape.h": [VEC + CONV],
+    "state.h": [VEC + ["optimizer", "dropout"]],
+    "storage.h": [VEC + HALF + ["act", "add"]],
+    "store_part.def": [VEC + ["act", "batch-norm"], VEC + CONV],
+    "subgroup.h": [["-f", "sg"] + DENSE],
+    "winograd.h": [VEC + DRAW + CONV, TILE + DRAW + CONV],
+    "winograd_conv.h": [VEC + DRAW + CONV, TILE + DRAW + CONV],
+    "winograd_input.h": [VEC + DRAW + CONV, TILE + DRAW + CONV],
+}
+# They measure, and nobody looks at what they compute.
+UNVERIFIED = {"roofline.cl"}
+# For the suite: files whose kernels compile in no time.
+QUICK = {"act.cl", "add.cl", "cast.cl", "dropout.cl", "batch.cl", "softmax.cl"}
+
+# Lines that stay right, by the mutated line without blanks at its ends, and why.
+NOTHING_LEFT = "the item at the end has nothing to store: store_part takes a count of 0"
+WHOLE_PART = "store_part stores a whole vector too"
+UNUSED_LANE = "lanes behind the last channel are computed, and never stored"
+HOST = "no kernel uses it: the C side does"
+PRIVATE = "beyond a private array, which no compiler is bound to notice"
+LOOKED_AT = "a tile whose rows are looked at gives the same as one that is known to be inside"
+EQUIVALENT = {
+    ("gemm_sum.cl", "if (n <= K)"): NOTHING_LEFT,
+    ("add.cl", "if (i + VW < count)"): WHOLE_PART,
+    ("cast.cl", "if (i + VW < count)"): WHOLE_PART,
+    ("conv_depthwise_vec.cl", "if (C % VW == 0 || left > VW)"): WHOLE_PART,
+    ("conv_depthwise_vec.cl", "const bool inside = top > 0 && top + SPAN <= IN_H;"):
+        LOOKED_AT,
+    ("conv_depthwise_vec.cl", "const bool inside = top >= 0 && top + SPAN < IN_H;"):
+        LOOKED_AT,
+    ("conv_depthwise_weights_vec.cl",
+     "const bool inside = rows == TILE && top > 0 && top + SPAN <= IN_H;"): LOOKED_AT,
+    ("conv_depthwise_weights_vec.cl",
+     "const bool inside = rows == TILE && top >= 0 && top + SPAN < IN_H;"): LOOKED_AT,
+    ("cast.cl", "if (i > count)"): NOTHING_LEFT,
+    ("optimizer.cl", "if (i > count)"): NOTHING_LEFT,
+    ("dense_clblast.cl", "if (c > COLUMNS)"): NOTHING_LEFT,
+    ("conv_prepare_vec.cl", "out < GROUP_OUT ? LOAD_W(w + (from + in * step)) : 1.0f;"):
+        UNUSED_LANE,
+    ("conv_vec.cl", "for (int i = 0; i <= VW; i++)"):
+        "the byte too much is that of the next vector, which the same item stores after it",
+    ("optimizer.cl", "for (uint lane = 0; lane <= VW; lane++)"): PRIVATE,
+    ("gemm_main.h", "__local const float *as = TILE_OF(a_tiles, step + 1);"):
+        "of one tile or two the next is the one before",
+    ("gemm_mma.cl", "const float2 none = (float2)(1.0f);"):
+        "finished() looks at a bias or a gate only where there is one",
+    ("state.h", "STATE_WORDS = STATE_METRICS_RING + 2 + STATE_RING_STEPS"): HOST,
+    ("state.h", "STATE_WORDS = STATE_METRICS_RING - 2 * STATE_RING_STEPS"): HOST,
+    ("subgroup.h", ";                                      \\"):
+        "a race that PoCL cannot lose: it ends each turn of such a loop with a barrier",
+    ("gemm_main.h", "for (uint i = 0; i <= SUM_ROWS; i++)"): PRIVATE,
+    ("subgroup.h",
+     "#define ROOM(count)         __local float shown[(count)*STACK + LANES];"):
+        "beyond an array in local memory, which no driver is bound to notice",
+}
+
+
+def code_lines(path):
+    """(number, line) of what is neither comment nor guard; no comment inside a line."""
+    inside = False
+    with open(path, encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            line = line.rstrip("\n")
+            starts = line.lstrip().startswith("/*")
+            if not inside and not starts and "/*" not in line and "//" not in line:
+                yield number, line
+            if (starts or "/*" in line) and "*/" not in line:
+                inside = True
+            elif "*/" in line:
+                inside = False
+
+
+def condition(path, number):
+    """Under which directive of the preprocessor a line stands."""
+    stack = []
+    with open(path, encoding="utf-8") as file:
+        for line in list(file)[:number - 1]:
+            word = re.match(r"\s*#\s*(if|ifdef|ifndef|elif|else|endif)\b", line)
+            if word and word[1] == "endif":
+                stack.pop()
+            elif word and word[1].startswith("if"):
+                stack.append(line.strip())
+            elif word:
+                stack[-1] += f" {line.strip()}"
+    inner = [text for text in stack if not re.match(r"#ifndef WEFT_\w+_H$", text)]
+    return f"under {inner[-1]}" if inner else "under no condition"
+
+
+def mutations(line):
+    """What the line may become."""
+    if re.match(r"\s*#\s*(if|ifdef|ifndef|elif|else|endif|include|undef|error|line)", line):
+        return
+    for pattern, other in RULES:
+        for match in re.finditer(pattern, line):
+            changed = line[:match.start()] + match.expand(other) + line[match.end():]
+            yield MINUS_MAD.sub("MAD(-", changed)
+
+
+def of_file(path):
+    """(number, mutated line) of one file, in drawn order; each line comes once first."""
+    name = os.path.basename(path)
+    drawn = []
+    for number, line in code_lines(path):
+        ranked = sorted(set(mutations(line)), key=lambda m: hashlib.sha256(
+            f"{name} {line.strip()} {m.strip()}".encode()).digest())
+        drawn += [(turn, hashlib.sha256(f"{name} {m.strip()}".encode()).digest(), number, m)
+                  for turn, m in enumerate(ranked)]
+    return [(number, m) for turn, key, number, m in sorted(drawn)]
+
+
+def all_files(folder):
+    """Every file of cl/ that is verified; a file that no one put into WAYS is an error."""
+    paths = {name: os.path.join(at, name) for at, _, names in os.walk(folder)
+             for name in names if name.endswith((".cl", ".h", ".def"))}
+    strange = sorted(n for n in paths if n not in WAYS and n not in UNVERIFIED)
+    if strange:
+        raise SystemExit(f"tests/ops/mutation_rules.py does not know what runs {', '.join(strange)}")
+    return [paths[n] for n in sorted(paths) if n in WAYS]

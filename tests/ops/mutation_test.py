@@ -1,0 +1,318 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Devices that no one here owns, and drivers and kernels that are wrong, all made by the
+layer of tests/opencl_layer/layer.h above a driver that is right.
+
+    campaign.py BUILD [--short] [-v] [--jobs=N] fakes|drivers|kernels [NAME...]
+
+  fakes    every fake device with every family of kernels: right, or refused in a sentence
+  drivers  misbehaving drivers: every row of the layer's tables, and every call that fails
+  kernels  wrong kernels: lines of cl/, changed by the rules of mutation_rules.py; NAME is a file
+           of cl/ or FILE:LINE
+
+What is planted must be told by weft_verify, or when the device is opened; it counts where
+the layer says that it came to pass. The last line has how many were caught; below 99 % the
+exit code is 1. --short takes a few of each, for the suite; NAME: these alone; --jobs: as
+many rows, or files of cl/, at a time."""
+import collections
+import concurrent.futures
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+
+import mutation_rules
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+DEADLINE, FAKE_DEADLINE = 120, 900
+LATE = "out of time"
+GOAL = 0.99
+
+# Fakes that weft must refuse, and the words that say why.
+UNUSABLE = {
+    "cl-1.1": "needs OpenCL 1.2",
+    "no-compiler": "no compiler",
+    "not-available": "not available",
+    "big-endian": "another order",
+}
+# Fakes without room for a work-group's tile: what is not `vec` must be refused.
+NO_TILES = {"local-4k", "no-local", "group-32", "group-1", "powervr", "videocore"}
+
+QUICK_FAKES = ["big-endian", "no-compiler", "no-local"]
+
+# Calls that fail, with these codes, the first time or later; "null": success, but nothing
+# is given.
+CALLS = ["clBuildProgram", "clSetKernelArg", "clGetKernelWorkGroupInfo", "clFinish",
+         "clFlush", "clEnqueueReadBuffer", "clEnqueueWriteBuffer", "clEnqueueFillBuffer",
+         "clEnqueueNDRangeKernel"]
+HANDLES = ["clCreateBuffer", "clCreateProgramWithSource", "clCreateKernel"]
+ONCE = ["clGetPlatformIDs", "clGetDeviceIDs", "clGetDeviceInfo", "clCreateContext",
+        "clCreateCommandQueue"]
+CODES = ["-5", "-36", "-9999"]
+
+# A GPU with short vectors, whose kernels take other ways than those of a processor.
+GPU = {"WEFT_LAYER_FAKE": "vector-4"}
+LEFT_OUT = "there are 0 (cpu)"
+# Nothing comes of these: weft must go on, and be right.
+HARMLESS = {
+    "name-unended", "name-endless", "name-empty", "name-mute", "name-controls",
+    "extensions-unended", "extensions-endless", "ids-one-more", "type-0",
+    "units-all-ones", "vector-all-ones", "group-all-ones", "group-0", "group-mute",
+    "local-all-ones", "memory-all-ones", "largest-all-ones",
+}
+DEADLY = ("-crash", "-hang")
+EVERY = ["act", "add", "softmax", "loss", "dropout", "input", "optimizer", "batch-norm",
+         "pool", "dense", "conv", "convert"]
+HALVES = ["act", "add", "pool", "convert", "dense"]
+
+
+class Bench:
+    """The programs of a build, run above the layer."""
+
+    def __init__(self, build):
+        self.programs = os.path.join(build, "tests")
+        self.layer = {"OPENCL_LAYERS": os.path.join(self.programs, "weft_layer.so")}
+
+    def lines(self, words, extra, stop=lambda line: False, seconds=DEADLINE):
+        """(lines of output until `stop`, what the layer said, how it ended: "" if well)."""
+        with tempfile.TemporaryFile("w+", errors="replace") as errors:
+            process = subprocess.Popen(
+                [os.path.join(self.programs, words[0]), *words[1:]], text=True,
+                errors="replace", env={**os.environ, **self.layer, **extra},
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors)
+            late = threading.Event()
+            timer = threading.Timer(seconds, lambda: (late.set(), process.kill()))
+            timer.start()
+            out = []
+            for line in process.stdout:
+                out.append(line.rstrip("\n"))
+                if stop(line):
+                    process.kill()
+                    break
+            process.stdout.close()
+            code = process.wait()
+            timer.cancel()
+            errors.seek(0)
+            ended = LATE if late.is_set() else ""
+            if code < 0 and not late.is_set() and not (out and stop(out[-1])):
+                ended = f"ended by {signal.Signals(-code).name}"
+            return out, errors.read(), ended
+
+    def names(self, variable):
+        return self.lines(["check_op", "act"], {variable: "list"})[0]
+
+    def told_deadly(self, name):
+        """What `weft devices` says of a driver that takes its process down, or keeps it."""
+        with tempfile.TemporaryDirectory() as cache:
+            out, said, ended = self.lines(
+                ["../tools/weft", "devices"],
+                {"WEFT_LAYER_FAULT": name, "WEFT_PROBE_SECONDS": "3",
+                 "XDG_CACHE_HOME": cache, "WEFT_DEVICE": ""})
+        text = " ".join(" ".join(out + [said]).split())
+        fault = [words for words in ("crashes when it is first used", "did not answer")
+                 if words in text]
+        return "" if ended or not fault else fault[0]
+
+    def told(self, words, extra):
+        """(what check_op says first against the device, whether the plant was there)."""
+        def is_fault(line):
+            return line.startswith("FAIL") or (line.startswith("skipped:") and
+                                               LEFT_OUT in line)
+        out, said, ended = self.lines(["check_op", "-d", "portable", *words], extra, is_fault)
+        fault = out[-1] if out and is_fault(out[-1]) else ended
+        return fault, "layer: planted" in said
+
+
+class Score:
+    """What was planted, and what became of it."""
+
+    def __init__(self, verbose):
+        self.verbose = verbose
+        self.caught, self.harmless, self.endless = 0, 0, 0
+        self.slipped, self.idle = [], collections.Counter()
+
+    def enter(self, name, fault, there, why_not=""):
+        if name in HARMLESS and there and not fault:
+            self.harmless += 1
+        elif not there:
+            self.idle[why_not] += 1
+        elif fault and name not in HARMLESS:
+            self.caught += 1
+            self.endless += fault == LATE
+        else:
+            self.slipped.append(name)
+        if self.verbose:
+            word = "idle" if not there else "told" if fault else "right"
+            print(f"{word:8} {name}: {fault[:150]}", flush=True)
+
+    def end(self):
+        planted = self.caught + len(self.slipped)
+        for name in self.slipped:
+            print(f"slipped: {name}")
+        for why, count in self.idle.items():
+            print(f"{count} did not come to pass: {why}")
+        share = self.caught / max(planted, 1)
+        print(f"{planted} planted, {self.caught} caught, {100 * share:.1f} %"
+              f" ({self.endless} by a kernel that never ends); beside them {self.harmless}"
+              f" that weft withstands, {sum(self.idle.values())} that did not come to pass")
+        return 0 if planted and share >= GOAL else 1
+
+
+def test_fake_device(bench, options, name):
+    """What is wrong on a fake device."""
+    out, said, ended = bench.lines(["fakes", "0" if options.short else "3"],
+                                   {"WEFT_LAYER_FAKE": name}, seconds=FAKE_DEADLINE)
+    want = ["device"] if name in UNUSABLE else ["auto", "vec", "tile", "sg", "mma"]
+    faults = [ended] if ended else []
+    if [line.split()[0] for line in out] != want:
+        faults.append(f"tells of {out}, not of {want}")
+    for line in out:
+        family, verdict = line.split()[0], line.split()[1].rstrip(":")
+        refused = name in UNUSABLE or name in NO_TILES and family not in ("auto", "vec")
+        if verdict != ("refused" if refused else "right"):
+            faults.append(line)
+        elif UNUSABLE.get(name, "") not in line:
+            faults.append(f"does not say why: {line}")
+    for fault in faults:
+        print(f"FAIL {name}: {fault} {said[-300:]}")
+    if options.verbose:
+        print("\n".join(f"{name}: {line}" for line in out), flush=True)
+    return faults
+
+
+def test_fake_devices(bench, options):
+    """Every fake device must be right, or refused where it should be."""
+    names = options.names or (QUICK_FAKES if options.short
+                              else bench.names("WEFT_LAYER_FAKE"))
+    wrong = sum(bool(f) for f in options.map(
+        lambda name: test_fake_device(bench, options, name), names))
+    print(f"{len(names)} fake devices, {wrong} wrong")
+    return 1 if wrong or not names else 0
+
+
+def errors():
+    """Every call that fails, as the layer wants it."""
+    yield from (f"{call}:{code}:{good}" for call in CALLS for code in CODES
+                for good in (0, 5))
+    yield from (f"{call}:{code}:0" for call in ONCE for code in CODES)
+    yield from (f"{call}:{code}:{good}" for call in HANDLES for code in CODES + ["null"]
+                for good in (0, 5))
+    yield from (f"{call}:null:0" for call in ONCE[-2:])
+
+
+DRIVER_WAYS = [["--small", "-n", "2", "act", "memory"], ["--small", "-n", "2", "dense"],
+               ["-f", "vec", "--small", "-n", "2", *EVERY],
+               ["-f", "vec", "--small", "--half", "-n", "3", *HALVES],
+               ["-f", "tile", "--small", "-n", "2", *EVERY]]
+
+
+def test_driver_fault(bench, options, score, name):
+    if name.endswith(DEADLY):
+        score.enter(name, bench.told_deadly(name), True)
+        return
+    fault, there = "", False
+    few = options.short or name in HARMLESS
+    for way in DRIVER_WAYS[:1 if few else len(DRIVER_WAYS)]:
+        fault, here = bench.told(way, {**GPU, "WEFT_LAYER_FAULT": name})
+        there = there or here
+        if fault and fault != LATE:
+            break
+        fault = ""
+    why_not = ("its timers, which only measuring asks" if name.startswith("timer")
+               else "a call or function that no check comes to")
+    score.enter(name, fault, there, why_not)
+
+
+def test_driver_faults(bench, options):
+    """Drivers that misbehave must be told, without going down."""
+    score = Score(options.verbose)
+    names = options.names or [*bench.names("WEFT_LAYER_FAULT"), *errors()]
+    if options.short:
+        names = [n for n in names if not n.endswith(DEADLY)][::15]
+    options.map(lambda name: test_driver_fault(bench, options, score, name), names)
+    return score.end()
+
+
+# How much of an op is run until a wrong kernel is told.
+STAGES = [["--small", "-n", "2"], ["--small", "-n", "25"], ["-n", "8"],
+          ["--small", "-n", "100"]]
+
+
+def test_mutant(bench, options, name, plant):
+    """(what is told, whether the line is in a kernel that is compiled)."""
+    there = False
+    for stage in STAGES[:1 if options.short else len(STAGES)]:
+        for way in mutation_rules.WAYS[name]:
+            for device in {}, GPU:
+                fault, here = bench.told(stage + way,
+                                         {"WEFT_LAYER_MUTANT": plant, **device})
+                there = there or here
+                # A few small cases take seconds, unless a kernel does not end.
+                if fault and (fault != LATE or stage == STAGES[0]):
+                    return fault, there
+    return "", there
+
+
+def test_file_mutants(bench, options, score, path):
+    """A few lines of a file, those that still compile."""
+    name, planted, idle = os.path.basename(path), 0, set()
+    for number, text in mutation_rules.of_file(path):
+        if planted == (1 if options.short else 4):
+            return
+        if (name, text.strip()) in mutation_rules.EQUIVALENT or number in idle:
+            continue
+        if not options.wants(name, f"{name}:{number}"):
+            continue
+        fault, there = test_mutant(bench, options, name, f"{name}:{number}:{text}")
+        if "does not build" in fault or "no kernel" in fault:
+            continue
+        planted += there
+        if not there:
+            idle.add(number)
+        score.enter(f"{name}:{number}: {text.strip()}", fault, there,
+                    f"in {name}, {mutation_rules.condition(path, number)}, which no kernel that "
+                    "runs here compiles")
+
+
+def test_kernel_mutants(bench, options):
+    """Of each file a few lines are changed."""
+    score = Score(options.verbose)
+    files = mutation_rules.all_files(os.path.join(ROOT, "cl"))
+    if options.short:
+        files = [f for f in files if os.path.basename(f) in mutation_rules.QUICK]
+    options.map(lambda path: test_file_mutants(bench, options, score, path), files)
+    return score.end()
+
+
+class Options:
+    def __init__(self, words, names):
+        self.short, self.verbose = "--short" in words, "-v" in words
+        jobs = [w[len("--jobs="):] for w in words if w.startswith("--jobs=")]
+        self.jobs = int(jobs[0]) if jobs else 1
+        self.names = names
+
+    def wants(self, *names):
+        return not self.names or any(name in self.names for name in names)
+
+    def map(self, call, items):
+        with concurrent.futures.ThreadPoolExecutor(self.jobs) as pool:
+            return list(pool.map(call, items))
+
+
+def main(words):
+    runs = {"fakes": test_fake_devices, "drivers": test_driver_faults, "kernels": test_kernel_mutants}
+    plain = [w for w in words if not w.startswith("-")]
+    if len(plain) < 2 or plain[1] not in runs:
+        sys.exit(__doc__)
+    options = Options(words, plain[2:])
+    with tempfile.TemporaryDirectory() as scratch:
+        if plain[1] == "kernels":
+            os.environ["POCL_CACHE_DIR"] = scratch
+            # Half as long: no kernel but these runs twice, and wrong they are either way.
+            os.environ["POCL_EXTRA_BUILD_FLAGS"] = "-cl-opt-disable"
+        return runs[plain[1]](Bench(plain[0]), options)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

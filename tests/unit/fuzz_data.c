@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Everything that reads files of others, fed with any bytes. In the form of libFuzzer:
+ *     clang -fsanitize=fuzzer,address ... tests/unit/fuzz_data.c
+ * fuzz_replay.c is the main() that makes it an ordinary test. */
+#define _POSIX_C_SOURCE 200809L
+#include <string.h>
+
+#include "dataset/format.h"
+#include "image/image.h"
+#include "unit/fuzz.h"
+
+int fuzz_accepted, fuzz_missing;
+
+static struct weft_context context;
+
+#define MUST(condition)                                                             \
+    do {                                                                            \
+        if (!(condition)) {                                                         \
+            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition); \
+            abort();                                                                \
+        }                                                                           \
+    } while (0)
+
+/* A failure is of what was read, and its sentence says so. */
+static void check_status(enum weft_status status)
+{
+    MUST(!status || status == WEFT_ERR_FORMAT || status == WEFT_ERR_NOMEM);
+    MUST(!status || !strncmp(weft_error(&context), "input", 5));
+    fuzz_accepted += !status;
+    fuzz_missing += status && strstr(weft_error(&context), "this build cannot read");
+}
+
+/* Reads every byte, so that a sanitizer sees what is not there. */
+static unsigned touch(const uint8_t *bytes, size_t size)
+{
+    unsigned sum = 0;
+    for (size_t i = 0; i < size; i++)
+        sum += bytes[i];
+    return sum;
+}
+
+static void read_data(const uint8_t *bytes, size_t size)
+{
+    struct weft_file file = {malloc(size + 1), size};
+    struct weft_labels labels = {0};
+    struct weft_raw_images raw = {0};
+    MUST(file.bytes);
+    memcpy(file.bytes, bytes, size);
+    file.bytes[size] = 0;
+    const struct weft_format *format = weft_format_detect(&file);
+    if (format) {
+        check_status(format->read_labels(&context, "input", &file, &labels));
+        for (int i = 0; i < labels.count; i++)
+            MUST(labels.values[i] >= 0 && labels.values[i] < WEFT_MAX_CLASSES);
+        check_status(format->read(&context, "input", &file, &raw));
+    }
+    if (raw.pixels) {
+        MUST(raw.count >= 1 && raw.height >= 1 && raw.width >= 1 && raw.channels >= 1);
+        touch(raw.pixels, (size_t)raw.count * weft_raw_image_bytes(&raw));
+    }
+    if (raw.labels) {
+        weft_dataset *data = NULL;
+        struct weft_class_names_source naming = {.release =
+                                                     weft_known_dataset_find(&raw)};
+        check_status(weft_dataset_take(&context, &raw, "input", &naming, &data));
+        weft_dataset_destroy(&data);
+    }
+    weft_raw_images_free(&raw);
+    weft_file_free(&file);
+    free(labels.values);
+}
+
+static void read_image(const uint8_t *bytes, size_t size)
+{
+    struct weft_image image = {0};
+    enum weft_status status = weft_image_decode(&context, "input", bytes, size, &image);
+    check_status(status);
+    if (status) {
+        MUST(!image.pixels);
+        return;
+    }
+    uint8_t out[28 * 28 * 3];
+    touch(image.pixels,
+          (size_t)image.height * (size_t)image.width * (size_t)image.channels);
+    if (image.height * (long)image.width < 1 << 20) {
+        MUST(!weft_image_preprocess(&context, &image, WEFT_INVERT_AUTO, 28, 28, 1, out,
+                                    NULL));
+        MUST(!weft_image_preprocess(&context, &image, WEFT_INVERT_NO, 13, 28, 3, out,
+                                    NULL));
+    }
+    weft_image_free(&image);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+{
+    struct weft_file unpacked = {0};
+    /* A copy of exactly this size, so that reading past it is seen. */
+    uint8_t *copy = malloc(size ? size : 1);
+    MUST(copy);
+    if (size)
+        memcpy(copy, bytes, size);
+    read_data(copy, size);
+    read_image(copy, size);
+    if (size > 1 && copy[0] == 0x1f && copy[1] == 0x8b)
+        check_status(weft_file_gunzip(&context, "input", copy, size, 1 << 20, &unpacked));
+    weft_file_free(&unpacked);
+    free(copy);
+    free(context.error);
+    context.error = NULL;
+    return 0;
+}

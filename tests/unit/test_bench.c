@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Roofs are sane; every op is measured at a small shape; a wrong result is told and not
+ * timed; shapes that are none are refused.
+ *
+ *     test_bench [-d DEVICE] [-f vec|tile] */
+#include "unit/test.h"
+
+#include "device/backend.h"
+#include "bench/bench.h"
+
+#include <weft/bench.h>
+
+#include <math.h>
+
+static weft_context *ctx;
+static weft_device *device;
+
+static const struct {
+    const char *op, *shape;
+    int directions;
+} cases[] = {
+    {"conv", "3x9x7x5:6x3x3", 3},
+    {"conv", "2x9x8x4:8x3x2:stride=2:groups=2:pad=valid:relu", 3},
+    {"conv", "2x9x9x1:8x3x3:pool=2:gelu", 3},
+    {"dense", "5x33x7:relu", 3},
+    {"pool", "2x9x9x5:3x2:stride=2", 2},
+    {"act", "1001:gelu", 2},
+    {"batch-norm", "3x5x7x11:gelu", 3},
+    {"add", "1001:relu", 2},
+    {"dropout", "1003", 1},
+    {"softmax", "7x11", 1},
+    {"loss", "7x11", 1},
+    {"input", "3x5x5x3", 1},
+    {"optimizer", "1001:sgd", 1},
+    {"optimizer", "1001:adam", 1},
+};
+
+static const struct {
+    const char *op, *shape, *says;
+} refused[] = {
+    {"cnov", "3x9x7x5:6x3x3", "cnov"},
+    {"conv", "3x9x7:6x3x3", "IMAGESxROWSxCOLUMNSxCHANNELS"},
+    {"conv", "3x9x7x5", "FILTERSxROWSxCOLUMNS"},
+    {"conv", "3x9x7x5:6x3x3:stride=0", "stride must be"},
+    {"conv", "3x9x7x5:6x3x3:reul", "\"reul\" means nothing"},
+    {"conv", "3x9x7x5:6x3x3:groups=4", "groups divide"},
+    {"conv", "3x9x7x5:6x10x3:pad=valid", "must fit"},
+    {"pool", "3x9x7x5:10x2", "must fit"},
+    {"dense", "3x-9x7", "from 1"},
+    {"dense", "3x9x7x", "from 1"},
+    {"act", "100", "activation is missing"},
+    {"input", "3x5x5x9", "channels"},
+};
+
+struct timing_counts {
+    int count, wrong, timed;
+};
+
+static void record_step_timing(void *priv, const struct weft_timing *t)
+{
+    struct timing_counts *seen = priv;
+    seen->count++;
+    seen->wrong += t->error != NULL;
+    seen->timed += t->count > 0;
+    CHECK(t->launches > 0 && t->kernels[0] && t->bytes > 0 && t->roofline_seconds > 0);
+    if (t->count)
+        CHECK(t->fastest > 0 && t->fastest <= t->median && t->median <= t->slowest);
+}
+
+/* A device that reads its results wrong: the first number is too large. */
+static const struct weft_backend *honest;
+
+static enum weft_status read_wrong(struct weft_device *d, void *to, struct weft_mem *from,
+                                   size_t offset, size_t bytes)
+{
+    float first;
+    WEFT_TRY(honest->read(d, to, from, offset, bytes));
+    memcpy(&first, to, sizeof(first));
+    first += 1000;
+    memcpy(to, &first, sizeof(first));
+    return WEFT_OK;
+}
+
+static void test_ops(weft_bench *bench)
+{
+    honest = device->backend;
+    struct weft_backend lying = *honest;
+    lying.read = read_wrong;
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(cases); i++) {
+        struct timing_counts seen = {0};
+        CHECK_OK(
+            weft_bench_op(bench, cases[i].op, cases[i].shape, record_step_timing, &seen));
+        if (seen.wrong || seen.timed != cases[i].directions)
+            TEST_FAIL("%s %s: %d reported, %d wrong", cases[i].op, cases[i].shape,
+                      seen.count, seen.wrong);
+        seen = (struct timing_counts){0};
+        device->backend = &lying;
+        CHECK_OK(
+            weft_bench_op(bench, cases[i].op, cases[i].shape, record_step_timing, &seen));
+        device->backend = honest;
+        if (seen.timed || seen.wrong != cases[i].directions)
+            TEST_FAIL("%s %s: of %d wrong results %d are told", cases[i].op,
+                      cases[i].shape, cases[i].directions, seen.wrong);
+    }
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(refused); i++)
+        CHECK_FAILS(weft_bench_op(bench, refused[i].op, refused[i].shape,
+                                  record_step_timing, NULL),
+                    WEFT_ERR_ARG, refused[i].says);
+}
+
+static const char net_text[] = "conv 4 3x3\n"
+                               "batch-norm\n"
+                               "relu\n"
+                               "max-pool 2\n"
+                               "flatten\n"
+                               "dense 3\n"
+                               "softmax\n";
+
+/* The parts of a step, and that a step which gives wrong numbers is told. */
+static void test_step(weft_bench *bench, bool training)
+{
+    enum { COUNT = 20, SIDE = 9 };
+    static uint8_t pixels[COUNT * SIDE * SIDE];
+    static int32_t labels[COUNT];
+    for (size_t i = 0; i < sizeof(pixels); i++)
+        pixels[i] = (uint8_t)(i * i % 251);
+    for (int i = 0; i < COUNT; i++)
+        labels[i] = i % 3;
+    const struct weft_dataset_info shape = {
+        .count = COUNT, .height = SIDE, .width = SIDE, .channels = 1, .classes = 3};
+    const struct weft_step_params params = {
+        .batch = 8, .training = training, .verify = true};
+    weft_dataset *data = NULL;
+    weft_net *net = NULL;
+    struct weft_step_report step;
+    struct timing_counts seen = {0};
+    CHECK_OK(weft_dataset_from_memory(ctx, &shape, pixels, labels, &data));
+    CHECK_OK(weft_net_create(
+        ctx, net_text, weft_net_params(.height = SIDE, .width = SIDE, .channels = 1),
+        &net));
+    CHECK_OK(
+        weft_bench_step(bench, net, data, &params, record_step_timing, &seen, &step));
+    CHECK_TEXT(step.error, "");
+    CHECK(seen.timed == seen.count && seen.count >= (training ? 8 : 4));
+    CHECK(step.launches >= seen.count && step.roofline_seconds > 0 && step.batch == 8);
+    CHECK((double)step.bytes_planned < 1.1 * (double)step.bytes_allocated &&
+          (double)step.bytes_planned > 0.5 * (double)step.bytes_allocated);
+    struct weft_backend lying = *honest;
+    lying.read = read_wrong;
+    device->backend = &lying;
+    seen = (struct timing_counts){0};
+    CHECK_OK(
+        weft_bench_step(bench, net, data, &params, record_step_timing, &seen, &step));
+    device->backend = honest;
+    CHECK(step.error[0] && !seen.timed);
+    weft_net_destroy(&net);
+    weft_dataset_destroy(&data);
+}
+
+/* Every launch of a small network's step is time that no kernel can win back. Tiles split
+ * some products, and add them in launches of their own. */
+static void test_launches(weft_bench *bench)
+{
+    enum { COUNT = 8, SIDE = 28, MOST = 12, MOST_TILE = 15 };
+    static uint8_t pixels[COUNT * SIDE * SIDE];
+    static int32_t labels[COUNT];
+    const struct weft_dataset_info shape = {
+        .count = COUNT, .height = SIDE, .width = SIDE, .channels = 1, .classes = 10};
+    const struct weft_step_params params = {.batch = COUNT, .training = true};
+    weft_dataset *data = NULL;
+    weft_net *net = NULL;
+    struct weft_step_report step;
+    CHECK_OK(weft_dataset_from_memory(ctx, &shape, pixels, labels, &data));
+    CHECK_OK(weft_net_create(
+        ctx, weft_net_builtin("small", -1),
+        weft_net_params(.height = SIDE, .width = SIDE, .channels = 1), &net));
+    CHECK_OK(weft_bench_step(bench, net, data, &params, NULL, NULL, &step));
+    CHECK(step.launches <= (device->family == WEFT_FAMILY_TILE ? MOST_TILE : MOST));
+    weft_net_destroy(&net);
+    weft_dataset_destroy(&data);
+}
+
+/* Levels, each 16 times the size of the one before and a quarter as fast: what lies
+ * between two is half as fast at 4 times the size. */
+static void test_between_levels(void)
+{
+    static const struct {
+        double bytes, rate;
+    } sizes[] = {{1, 64e9},     {1024, 64e9}, {4096, 32e9},
+                 {16384, 16e9}, {65536, 8e9}, {1e9, 64e9 / 256}};
+    struct weft_bench b = {.multiply.rate = 1e15};
+    double rate = 64e9;
+    size_t bytes = 1024;
+    for (int i = 0; i < WEFT_BANDWIDTH_LEVELS; i++, bytes *= 16, rate /= 4) {
+        b.roofs.level[i].bytes = bytes;
+        b.read[i].rate = i % 2 ? rate : rate / 2;
+        b.copy[i].rate = i % 2 ? rate / 2 : rate;
+    }
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+        struct weft_timing t = {.bytes = sizes[i].bytes};
+        bench_set_roofline(&b, &t);
+        CHECK(t.memory_bound);
+        CHECK(fabs(t.roofline_seconds * sizes[i].rate / sizes[i].bytes - 1) < 1e-9);
+    }
+}
+
+static void test_roofs(weft_bench *bench)
+{
+    struct weft_roofline r;
+    weft_bench_roofline(bench, &r);
+    CHECK(r.flops_per_second > 1e7 && r.flops_per_second < 1e16);
+    CHECK(r.launch_overhead > 0 && r.sync_latency > 0);
+    for (int i = 0; i < WEFT_BANDWIDTH_LEVELS; i++) {
+        CHECK(r.level[i].read > 1e6 && isfinite(r.level[i].read));
+        CHECK(r.level[i].copy > 1e6 && isfinite(r.level[i].copy));
+        CHECK(!i || r.level[i].bytes > r.level[i - 1].bytes);
+    }
+}
+
+static double told; /* seconds by a timer, of a second by the clock */
+
+static enum weft_status inaccurate_timer(struct weft_command_list *list, int replays,
+                                         double *seconds, double *wall)
+{
+    (void)list;
+    (void)replays;
+    *seconds = told;
+    *wall = 1;
+    return WEFT_OK;
+}
+
+static void test_timer(weft_bench *bench)
+{
+    static const struct {
+        double seconds;
+        const char *fault;
+    } lies[] = {{0, "reads 0"}, {-1, "before it starts"}, {NAN, "not given"},
+                {0.9, ""},      {0.01, "0.01 times"},     {2, "2 times"}};
+    struct weft_bench_timer t;
+    CHECK_OK(weft_bench_timer(bench, &t));
+    if (device->backend->time_replays)
+        CHECK(t.error[0] || t.device > t.wall / 2);
+    else
+        CHECK(isnan(t.device) && !t.error[0]);
+    struct weft_backend lying = *honest;
+    lying.time_replays = inaccurate_timer;
+    device->backend = &lying;
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(lies); i++) {
+        told = lies[i].seconds;
+        CHECK_OK(weft_bench_timer(bench, &t));
+        CHECK(strstr(t.error, lies[i].fault) && !t.error[0] == !lies[i].fault[0]);
+    }
+    device->backend = honest;
+}
+
+int main(int argc, char **argv)
+{
+    struct weft_device_params params = {0};
+    const char *selector = "cpu";
+    weft_bench *bench = NULL;
+    int index;
+    for (int i = 1; i + 1 < argc; i += 2)
+        if (!strcmp(argv[i], "-d"))
+            selector = argv[i + 1];
+        else
+            params.family =
+                strcmp(argv[i + 1], "tile") ? WEFT_FAMILY_VEC : WEFT_FAMILY_TILE;
+    REQUIRE(!weft_context_create(&ctx, NULL));
+    test_context = ctx;
+    if (weft_device_find(ctx, selector, &index, NULL))
+        test_skip(weft_error(ctx));
+    CHECK_OK(weft_device_open(ctx, index, &params, &device));
+    CHECK_OK(weft_bench_create(device, weft_bench_params(.seconds = 1e-3), &bench));
+    REQUIRE(bench);
+    test_between_levels();
+    test_roofs(bench);
+    test_ops(bench);
+    test_timer(bench);
+    test_step(bench, true);
+    test_step(bench, false);
+    test_launches(bench);
+    weft_bench_destroy(&bench);
+    weft_device_close(&device);
+    weft_context_destroy(&ctx);
+    return test_end();
+}

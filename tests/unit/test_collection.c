@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Data sets as objects: statistics, parts, overlap; then known collections, where they
+ * are installed. The argument is the folder of shared test data, and may be absent. */
+#include <math.h>
+
+#include "dataset/format.h"
+#include "unit/test.h"
+#include "util/hash.h"
+
+enum { COUNT = 1000, PIXELS = 6, HELD_OUT = 300 };
+
+static struct weft_context context;
+
+static uint8_t pixels[COUNT * PIXELS];
+static int32_t labels[COUNT];
+
+/* A thousand images, each unlike the others: the first of two channels numbers them. */
+static weft_dataset *make(void)
+{
+    static const char *const names[] = {"a", "b", "c"};
+    const struct weft_dataset_info shape = {.count = COUNT,
+                                            .height = 3,
+                                            .width = 1,
+                                            .channels = 2,
+                                            .classes = 3,
+                                            .class_names = names,
+                                            .known_as = "r"};
+    weft_dataset *data = NULL;
+    for (int i = 0; i < COUNT; i++) {
+        uint8_t *p = pixels + i * PIXELS;
+        p[0] = (uint8_t)i;
+        p[2] = (uint8_t)(i >> 8);
+        for (int c = 1; c < PIXELS; c += 2)
+            p[c] = (uint8_t)(i * 7919 >> c);
+        labels[i] = i % 3;
+    }
+    CHECK_OK(weft_dataset_from_memory(&context, &shape, pixels, labels, &data));
+    REQUIRE(data);
+    return data;
+}
+
+static void test_statistics(void)
+{
+    weft_dataset *data = make();
+    struct weft_dataset_info info;
+    weft_dataset_info(data, &info);
+    CHECK_TEXT(info.class_names[2], "c");
+    CHECK_TEXT(info.source, "memory");
+    CHECK(!memcmp(weft_dataset_pixels(data), pixels, sizeof(pixels)));
+    for (int c = 0; c < 2; c++) {
+        double sum = 0, squares = 0;
+        for (int i = c; i < COUNT * PIXELS; i += 2)
+            sum += pixels[i] / 255.0;
+        double mean = sum / (COUNT * PIXELS / 2);
+        for (int i = c; i < COUNT * PIXELS; i += 2)
+            squares += (pixels[i] / 255.0 - mean) * (pixels[i] / 255.0 - mean);
+        CHECK_NEAR(info.mean[c], mean, 1e-12);
+        CHECK_NEAR(info.stddev[c], sqrt(squares / (COUNT * PIXELS / 2)), 1e-10);
+    }
+    weft_dataset_destroy(&data);
+    CHECK(!data);
+    weft_dataset_destroy(&data);
+}
+
+/* Merging the two parts in order gives every image once, with its label. */
+static void check_merge(const weft_dataset *first, const weft_dataset *second)
+{
+    const weft_dataset *part[2] = {first, second};
+    int next[2] = {0, 0};
+    for (int i = 0; i < COUNT; i++) {
+        const uint8_t *want = pixels + i * PIXELS;
+        int side =
+            next[0] == COUNT - HELD_OUT ||
+            memcmp(weft_dataset_pixels(first) + next[0] * PIXELS, want, PIXELS) != 0;
+        REQUIRE(next[side] < (side ? HELD_OUT : COUNT - HELD_OUT));
+        CHECK(
+            !memcmp(weft_dataset_pixels(part[side]) + next[side] * PIXELS, want, PIXELS));
+        CHECK_INT(weft_dataset_labels(part[side])[next[side]], labels[i]);
+        next[side]++;
+    }
+}
+
+static void test_split(void)
+{
+    weft_dataset *data = make(), *first = NULL, *second = NULL, *rest = NULL,
+                 *other = NULL;
+    struct weft_dataset_info info;
+    int overlap = -1;
+    CHECK_OK(weft_dataset_holdout(data, HELD_OUT, 7, &first, &second));
+    REQUIRE(first && second);
+    weft_dataset_info(first, &info);
+    CHECK_INT(info.count, COUNT - HELD_OUT);
+    weft_dataset_info(second, &info);
+    CHECK_INT(info.count, HELD_OUT);
+    CHECK_TEXT(info.known_as, "r");
+    CHECK_TEXT(info.class_names[1], "b");
+    check_merge(first, second);
+
+    /* One seed, one split; another seed, another. */
+    CHECK_OK(weft_dataset_holdout(data, HELD_OUT, 7, &rest, &other));
+    CHECK(!memcmp(weft_dataset_pixels(second), weft_dataset_pixels(other),
+                  HELD_OUT * PIXELS));
+    weft_dataset_destroy(&rest);
+    weft_dataset_destroy(&other);
+    CHECK_OK(weft_dataset_holdout(data, HELD_OUT, UINT64_C(7) << 32, &rest, &other));
+    CHECK_OK(weft_dataset_overlap(second, other, &overlap));
+    CHECK(overlap > 40 && overlap < 140); /* by chance 90, deviation 6.6 */
+
+    CHECK_OK(weft_dataset_overlap(first, second, &overlap));
+    CHECK_INT(overlap, 0);
+    CHECK_OK(weft_dataset_overlap(data, second, &overlap));
+    CHECK_INT(overlap, HELD_OUT);
+    CHECK_OK(weft_dataset_overlap(first, data, &overlap));
+    CHECK_INT(overlap, COUNT - HELD_OUT);
+    weft_dataset_destroy(&first);
+    weft_dataset_destroy(&second);
+    weft_dataset_destroy(&rest);
+    weft_dataset_destroy(&other);
+    CHECK_FAILS(weft_dataset_holdout(data, 0, 1, &rest, &other), WEFT_ERR_ARG,
+                "holdout_count > 0");
+    CHECK_FAILS(weft_dataset_holdout(data, COUNT, 1, &rest, &other), WEFT_ERR_ARG,
+                "holdout_count");
+    weft_dataset_destroy(&data);
+}
+
+/* All images the same: counting stays fast, and no deviation is no NaN. */
+static void test_same(void)
+{
+    enum { SAME = 200000 };
+    struct weft_dataset_info info = {
+        .count = SAME, .height = 1, .width = 1, .channels = 1};
+    weft_dataset *data = NULL;
+    int overlap = -1;
+    uint8_t *same = calloc(SAME, 1);
+    REQUIRE(same);
+    CHECK_OK(weft_dataset_from_memory(&context, &info, same, NULL, &data));
+    REQUIRE(data);
+    CHECK_OK(weft_dataset_overlap(data, data, &overlap));
+    CHECK_INT(overlap, SAME);
+    weft_dataset_info(data, &info);
+    CHECK_NEAR(info.stddev[0], 0, 0);
+    CHECK_INT(info.classes, 2);
+    CHECK_TEXT(info.class_names[1], "1");
+    weft_dataset_destroy(&data);
+    free(same);
+
+    static const int32_t wrong[] = {0, 1, -1};
+    info = (struct weft_dataset_info){.count = 3, .height = 1, .width = 1, .channels = 1};
+    CHECK_FAILS(weft_dataset_from_memory(&context, &info, pixels, wrong, &data),
+                WEFT_ERR_ARG, "label 2 is -1");
+    info.width = 0;
+    CHECK_FAILS(weft_dataset_from_memory(&context, &info, pixels, NULL, &data),
+                WEFT_ERR_ARG, "info.width >= 1");
+    CHECK(!data);
+}
+
+/* Opens a collection and checks what it is known as. */
+static weft_dataset *check_release(const char *spec, enum weft_split split, int count,
+                                   const char *release, const char *last_class)
+{
+    weft_dataset *data = NULL;
+    struct weft_dataset_info info;
+    CHECK_OK(weft_dataset_open(&context, spec, split, &data));
+    REQUIRE(data);
+    weft_dataset_info(data, &info);
+    CHECK_INT(info.count, count);
+    CHECK_INT(info.classes, 10);
+    CHECK_TEXT(info.known_as, release);
+    CHECK_TEXT(info.class_names[9], last_class);
+    return data;
+}
+
+/* The images, as an IDX file holds them, have the sum that was published. */
+static void check_published(const weft_dataset *data, const char *want)
+{
+    struct weft_dataset_info info;
+    struct weft_sha256_state sha;
+    uint8_t sum[WEFT_SHA256_BYTES];
+    char text[2 * WEFT_SHA256_BYTES + 1];
+    weft_dataset_info(data, &info);
+    const uint8_t head[16] = {
+        0, 0,  8, 3, 0, 0, (uint8_t)(info.count >> 8), (uint8_t)info.count, 0, 0,
+        0, 28, 0, 0, 0, 28};
+    weft_sha256_init(&sha);
+    weft_sha256_add(&sha, head, sizeof(head));
+    weft_sha256_add(&sha, weft_dataset_pixels(data), (size_t)info.count * 784);
+    weft_sha256_finish(&sha, sum);
+    weft_sha256_hex(sum, text);
+    CHECK_TEXT(text, want);
+}
+
+/* Fashion-MNIST as Debian has it, and the same images from another format and order:
+ * the release is told by contents. */
+static void test_fashion(const char *shared)
+{
+    char path[1000];
+    struct weft_dataset_info info;
+    int overlap;
+    weft_dataset *train =
+        check_release("fashion-mnist", WEFT_SPLIT_TRAIN, 60000,
+                      "Fashion-MNIST, current release, train", "Ankle boot");
+    weft_dataset *test =
+        check_release("fashion-mnist", WEFT_SPLIT_TEST, 10000,
+                      "Fashion-MNIST, current release, test", "Ankle boot");
+    weft_dataset_info(train, &info);
+    CHECK_NEAR(info.mean[0], 0.2860406, 5e-8); /* computed with NumPy */
+    CHECK_NEAR(info.stddev[0], 0.3530242, 5e-8);
+    CHECK_OK(weft_dataset_overlap(train, test, &overlap));
+    CHECK_INT(overlap, 0);
+    check_published(train,
+                    "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888");
+    check_published(test,
+                    "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b");
+
+    /* One pixel of one image, or one label, is another collection. */
+    struct weft_raw_images raw = {10000, 28, 28, 1, malloc(7840000), malloc(40000)};
+    REQUIRE(raw.pixels && raw.labels);
+    memcpy(raw.pixels, weft_dataset_pixels(test), 7840000);
+    memcpy(raw.labels, weft_dataset_labels(test), 40000);
+    CHECK(weft_known_dataset_find(&raw));
+    raw.pixels[7839999] ^= 1;
+    CHECK(!weft_known_dataset_find(&raw));
+    raw.pixels[7839999] ^= 1;
+    raw.labels[9999] ^= 1;
+    CHECK(!weft_known_dataset_find(&raw));
+    weft_raw_images_free(&raw);
+
+    /* A set of 60,000 with 79 % of the test images, as the first release's training
+     * part has, and one with all of them. */
+    raw = (struct weft_raw_images){60000, 28, 28, 1, malloc(47040000), calloc(60000, 4)};
+    REQUIRE(raw.pixels && raw.labels);
+    memcpy(raw.pixels, weft_dataset_pixels(train), 47040000);
+    for (size_t i = 0, to = 0; i < 10000; i++)
+        if (((uint32_t)i * 2654435761u >> 16) % 100 < 79)
+            memcpy(raw.pixels + to++ * 784, weft_dataset_pixels(test) + i * 784, 784);
+    const struct weft_known_dataset *release = weft_known_dataset_find(&raw);
+    CHECK_TEXT(release ? release->name : "",
+               "Fashion-MNIST, first release (August 2017), train");
+    memcpy(raw.pixels, weft_dataset_pixels(test), 7840000);
+    CHECK(!weft_known_dataset_find(&raw));
+    weft_raw_images_free(&raw);
+    weft_dataset_destroy(&test);
+
+    snprintf(path, sizeof(path), "%s/data/kaggle-old-release-test-2000.csv.gz", shared);
+    if (weft_file_exists(path)) {
+        test = check_release(path, WEFT_SPLIT_TEST, 2000,
+                             "Fashion-MNIST, first release (August 2017), test",
+                             "Ankle boot");
+        CHECK_OK(weft_dataset_overlap(train, test, &overlap));
+        CHECK_INT(overlap, 1577); /* counted with a Python set of byte strings */
+        weft_dataset_destroy(&test);
+    } else {
+        printf("not there: %s\n", path);
+    }
+    weft_dataset_destroy(&train);
+}
+
+int main(int argc, char **argv)
+{
+    test_context = &context;
+    test_statistics();
+    test_split();
+    test_same();
+    if (weft_folder_exists("/usr/share/datasets/fashion-mnist")) {
+        test_fashion(argc > 1 ? argv[1] : "");
+    } else {
+        weft_dataset *data = NULL;
+        CHECK_FAILS(weft_dataset_open(&context, "fashion-mnist", WEFT_SPLIT_TRAIN, &data),
+                    WEFT_ERR_FILE, "install the package dataset-fashion-mnist");
+    }
+    free(context.error);
+    return test_end();
+}

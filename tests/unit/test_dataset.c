@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Files of data: every format read back, every kind of damage refused with its sentence,
+ * files found by name. */
+#define _XOPEN_SOURCE 700
+#include <math.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "dataset/format.h"
+#include "unit/file_corpus.h"
+#include "util/file.h"
+
+static struct weft_context context;
+
+static void save(const char *path, const struct buffer *b)
+{
+    CHECK_OK(weft_file_write(&context, path, b->bytes, b->size));
+}
+
+static void save_text(const char *path, const char *text)
+{
+    CHECK_OK(weft_file_write(&context, path, text, strlen(text)));
+}
+
+static void save_gz(const char *path, const struct buffer *b)
+{
+    gzFile file = gzopen(path, "wb");
+    REQUIRE(file && gzwrite(file, b->bytes, (unsigned)b->size) == (int)b->size);
+    REQUIRE(gzclose(file) == Z_OK);
+}
+
+/* Opens a file or folder and checks its shape and pixels; `labels` as digits. */
+static weft_dataset *open_as(const char *spec, enum weft_split split, int h, int w, int c,
+                             const char *labels)
+{
+    weft_dataset *data = NULL;
+    struct weft_dataset_info info;
+    CHECK_OK(weft_dataset_open(&context, spec, split, &data));
+    if (!data)
+        return NULL;
+    weft_dataset_info(data, &info);
+    CHECK_INT(info.count, strlen(labels));
+    CHECK_INT(info.height, h);
+    CHECK_INT(info.width, w);
+    CHECK_INT(info.channels, c);
+    for (int i = 0; i < info.count; i++)
+        CHECK_INT(weft_dataset_labels(data)[i], labels[i] - '0');
+    for (int i = 0; i < info.count * h * w * c; i++)
+        CHECK_INT(weft_dataset_pixels(data)[i], i * 37 % 256);
+    return data;
+}
+
+static void check_open(const char *spec, enum weft_split split, int h, int w, int c,
+                       const char *labels)
+{
+    weft_dataset *data = open_as(spec, split, h, w, c, labels);
+    weft_dataset_destroy(&data);
+    CHECK(!data);
+}
+
+static void check_fails(const char *spec, enum weft_status status, const char *words)
+{
+    weft_dataset *data = NULL;
+    CHECK_FAILS(weft_dataset_open(&context, spec, WEFT_SPLIT_TRAIN, &data), status,
+                words);
+    CHECK(!data);
+}
+
+static void test_idx(void)
+{
+    struct buffer images = idx_images(5, 3, 2), labels = idx_labels("02120");
+    save("a-images-idx3-ubyte", &images);
+    check_fails("a-images-idx3-ubyte", WEFT_ERR_FILE,
+                "its labels are not beside it; they should be in a-labels-idx1-ubyte");
+    save("a-labels-idx1-ubyte", &labels);
+    check_open("a-images-idx3-ubyte", WEFT_SPLIT_TRAIN, 3, 2, 1, "02120");
+    unlink("a-labels-idx1-ubyte");
+    save_gz("a-labels-idx1-ubyte.gz", &labels);
+    check_open("a-images-idx3-ubyte", WEFT_SPLIT_TEST, 3, 2, 1, "02120");
+    check_fails("a-labels-idx1-ubyte.gz", WEFT_ERR_FORMAT, "holds labels, not images");
+
+    struct buffer four = idx_labels("0212");
+    save_gz("a-labels-idx1-ubyte.gz", &four);
+    check_fails("a-images-idx3-ubyte", WEFT_ERR_FORMAT, "5 images, but");
+    save_gz("a-labels-idx1-ubyte.gz", &images);
+    check_fails("a-images-idx3-ubyte", WEFT_ERR_FORMAT,
+                "3 dimensions, but labels have one");
+    labels.size--;
+    save_gz("a-labels-idx1-ubyte.gz", &labels);
+    check_fails("a-images-idx3-ubyte", WEFT_ERR_FORMAT,
+                "promises 5 labels, but 4 are there");
+
+    for (size_t size = 0; size < images.size; size++) {
+        struct buffer cut = images;
+        cut.size = size;
+        save("cut-images-idx3-ubyte", &cut);
+        check_fails("cut-images-idx3-ubyte", WEFT_ERR_FORMAT,
+                    size == 0   ? "is empty"
+                    : size == 1 ? "neither IDX"
+                    : size < 4  ? "not an IDX"
+                                : "cut short");
+    }
+    add(&images, "x", 1);
+    save("cut-images-idx3-ubyte", &images);
+    check_fails("cut-images-idx3-ubyte", WEFT_ERR_FORMAT, "1 bytes too many");
+    images.bytes[2] = 0x0d;
+    save("cut-images-idx3-ubyte", &images);
+    check_fails("cut-images-idx3-ubyte", WEFT_ERR_FORMAT, "IDX type 0x0d");
+
+    /* Extents whose product wraps around to what is there, and none. */
+    static const struct {
+        uint32_t n, h, w;
+        const char *words;
+    } rows[] = {
+        {0, 3, 2, "has 0 images"},
+        {5, 0, 2, "has 0 rows"},
+        {5, 3, 65536, "has 65536 columns"},
+        {0x80000000u, 2, 1, "has 2147483648 images"},
+        {1 << 30, 65535, 65535, "cut short"},
+    };
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(rows); i++) {
+        struct buffer b = idx_images(0, 0, 0);
+        b.size = 4;
+        add_be32(&b, rows[i].n);
+        add_be32(&b, rows[i].h);
+        add_be32(&b, rows[i].w);
+        save("cut-images-idx3-ubyte", &b);
+        check_fails("cut-images-idx3-ubyte", WEFT_ERR_FORMAT, rows[i].words);
+    }
+}
+
+static void test_csv(void)
+{
+    static const char grey[] = "1,0,37,74,111\n0,148,185,222,3\n2,40,77,114,151\n";
+    static const struct {
+        const char *text, *words; /* words: NULL if it is fine */
+    } rows[] = {
+        {"label,pixel1,pixel2,pixel3,pixel4\n%s", NULL},
+        {"\"label\",\"1x1\",\"1x2\",\"2x1\",\"2x2\"\r\n%s", NULL},
+        {"\xef\xbb\xbflabel,a,b,c,d\n%s\n\n", NULL},
+        {"%s", NULL},
+        {"%s9,1,2,3,4,5\n", "line 4: more than the 5 columns"},
+        {"a,b\n%s9,1,2,3\n0,1,2,3,4\n",
+         "line 5: has 4 columns, but the rows before have 5"},
+        {"%s9,1,2",
+         "line 4: has 3 columns, but the rows before have 5; the file was cut"},
+        {"%s9,1,2,256,4\n",
+         "line 4, column 4: \"256\" is not a whole number of 0 to 255"},
+        {"%s9,1,2,-3,4\n", "line 4, column 4: \"-3\" is not"},
+        {"%s9,1,2,3.5,4\n", "line 4, column 4: \"3.5\" is not"},
+        {"%s9,1,2,3,4x\n", "line 4, column 5: \"4x\" is not"},
+        {"%s9,1,2,x,4\n", "line 4, column 4: \"x\" is not"},
+        {"%s9,1,,3,4\n", "line 4, column 3: \"\" is not"},
+        {"%s9,99999999999999999999,2,3,4\n", "line 4, column 2"},
+        {"%s1000,1,2,3,4\n",
+         "line 4, column 1: \"1000\" is not a whole number of 0 to 999"},
+        {"%s\n0,1,2,3,4\n", "line 4, column 1"},
+        {"pixel1,pixel2,label\n%s", "the column \"label\" is not the first"},
+        {"1,2,3\n%s", "line 2: more than the 3 columns"},
+        {"1\n%s", "line 1: a label and 0 pixels; there must be 1 to 65535"},
+        {"label,a,b,c,d\n", "has no rows"},
+        {",\n", "has no rows"},
+    };
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(rows); i++) {
+        char text[400];
+        snprintf(text, sizeof(text), rows[i].text, grey);
+        save_text("a.csv", text);
+        if (rows[i].words) {
+            check_fails("a.csv", WEFT_ERR_FORMAT, rows[i].words);
+            continue;
+        }
+        check_fails("none.csv", WEFT_ERR_FILE, "no such file");
+        weft_dataset *data = NULL;
+        CHECK_OK(weft_dataset_open(&context, "a.csv", WEFT_SPLIT_TRAIN, &data));
+        if (data) {
+            struct weft_dataset_info info;
+            weft_dataset_info(data, &info);
+            CHECK_INT(info.count, 3);
+            CHECK_INT(info.height, 2);
+            CHECK_INT(info.classes, 3);
+            CHECK_TEXT(info.class_names[2], "2");
+            CHECK_INT(weft_dataset_labels(data)[0], 1);
+            CHECK_INT(weft_dataset_pixels(data)[3], 111);
+            CHECK_INT(weft_dataset_pixels(data)[11], 151);
+        }
+        weft_dataset_destroy(&data);
+    }
+
+    /* CRLF, spaces, colours, packed. */
+    struct buffer b = {.size = 0};
+    for (int i = 0; i < 12; i++) {
+        char field[16];
+        snprintf(field, sizeof(field), "%s , %d", i ? "" : "7", i * 37 % 256);
+        add(&b, field, strlen(field));
+    }
+    add(&b, "\r\n", 2);
+    save_gz("a.csv.gz", &b);
+    check_open("a.csv.gz", WEFT_SPLIT_TRAIN, 2, 2, 3, "7");
+    save_text("a.csv", "label,a,b,c,d,e,f\n1,0,37,74,111,148,185\n");
+    check_open("a.csv", WEFT_SPLIT_TRAIN, 1, 6, 1, "1");
+
+    /* A first row of many columns and many short ones: no memory is taken for them. */
+    struct buffer wide = {.size = 0};
+    add(&wide, "1", 1);
+    for (int i = 0; i < 10000; i++)
+        add(&wide, ",1", 2);
+    for (int i = 0; i < 20000; i++)
+        add(&wide, "\n1", 2);
+    save("wide.csv", &wide);
+    check_fails("wide.csv", WEFT_ERR_FORMAT, "line 2: has 1 columns");
+}
+
+static void test_npy(void)
+{
+    struct buffer labels = npy(1, "<i8", "False", "(3,)");
+    for (int i = 0; i < 3; i++)
+        add(&labels, &(int64_t){2 - i}, 8);
+    struct buffer images = npy(1, "|u1", "False", "(3, 2, 2)");
+    add_pixels(&images, 12);
+    save("x_train.npy", &images);
+    save("y_train.npy", &labels);
+    check_open("x_train.npy", WEFT_SPLIT_TRAIN, 2, 2, 1, "210");
+    images = npy(2, "|u1", "False", "(3, 1, 2, 4)");
+    add_pixels(&images, 24);
+    save("some.npy", &images);
+    save("some-labels.npy", &labels);
+    check_open("some.npy", WEFT_SPLIT_TRAIN, 1, 2, 4, "210");
+
+    struct buffer f4 = npy(1, "<f4", "False", "(3, 2, 2)");
+    struct buffer f8 = npy(1, "<f8", "False", "(3, 2, 2)");
+    for (int i = 0; i < 12; i++) {
+        add(&f4, &(float){(float)(i * 37 % 256) / 255}, 4);
+        add(&f8, &(double){i * 37 % 256 + (i % 2 ? 0.3 : -0.3) * (i > 0)}, 8);
+    }
+    save("x_train.npy", &f4);
+    check_open("x_train.npy", WEFT_SPLIT_TRAIN, 2, 2, 1, "210");
+    save("x_train.npy", &f8);
+    check_open("x_train.npy", WEFT_SPLIT_TRAIN, 2, 2, 1, "210");
+    memcpy(f8.bytes + f8.size - 8, &(double){NAN}, 8);
+    save("x_train.npy", &f8);
+    check_fails("x_train.npy", WEFT_ERR_FORMAT, "element 11 is");
+
+    static const struct {
+        const char *type, *order, *shape, *words;
+    } rows[] = {
+        {"|u1", "True", "(3, 2, 2)", "Fortran order; save numpy.ascontiguousarray"},
+        {"<i8", "False", "(3, 2, 2)", "elements of type <i8; pixels must be |u1"},
+        {"|u1", "False", "(3, 4)", "has 2 dimensions"},
+        {"|u1", "False", "(3, 2, 3)", "promises 18 bytes of images, but 12"},
+        {"|u1", "False", "(3, 2, 1)", "6 bytes too many"},
+        {"|u1", "False", "(3, 2, 2, 1, 1)", "'shape' must be"},
+        {"|u1", "False", "(99999999999999999999, 2, 2)", "'shape' must be"},
+        {"|u1", "False", "(3, -2, 2)", "'shape' must be"},
+        {"|u1", "False", "3, 2, 2", "'shape' must be"},
+        {"|u1", "False", "(4294967296, 4294967296, 4294967296)", "has 4294967296 images"},
+        {"|u1", "False", "(1, 2, 2, 3)", NULL},
+    };
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(rows); i++) {
+        struct buffer b = npy(1, rows[i].type, rows[i].order, rows[i].shape);
+        add_pixels(&b, 12);
+        save("x_train.npy", &b);
+        check_fails("x_train.npy", WEFT_ERR_FORMAT,
+                    rows[i].words ? rows[i].words : "1 images, but y_train.npy 3 labels");
+    }
+    struct buffer good = npy(1, "|u1", "False", "(3, 2, 2)");
+    add_pixels(&good, 12);
+    save("x_train.npy", &good);
+    for (int i = 0; i < 8; i++)
+        labels.bytes[labels.size - 8 + (size_t)i] = 0xff;
+    save("y_train.npy", &labels);
+    check_fails("x_train.npy", WEFT_ERR_FORMAT, "label 2 is -1, must be 0 to 999");
+    good.size = 9;
+    save("x_train.npy", &good);
+    check_fails("x_train.npy", WEFT_ERR_FORMAT, "cut short in its NPY header");
+}
+
+/* Names of files in a folder, and names of classes. */
+static void test_find(void)
+{
+    struct buffer train = idx_images(4, 2, 2), labels = idx_labels("0412");
+    struct buffer test = idx_images(2, 2, 2), few = idx_labels("01");
+    CHECK_OK(weft_folder_create(&context, "f", 0777));
+    check_fails("f", WEFT_ERR_FILE, "f: has no train images; they are told by name");
+    save_gz("f/train-images-idx3-ubyte.gz", &train);
+    save("f/train-labels-idx1-ubyte", &labels);
+    save("f/t10k-images-idx3-ubyte", &test);
+    save_gz("f/t10k-labels-idx1-ubyte.gz", &few);
+    check_open("f", WEFT_SPLIT_TRAIN, 2, 2, 1, "0412");
+    check_open("f/", WEFT_SPLIT_TEST, 2, 2, 1, "01");
+
+    /* A test part that lacks the last classes has as many as its training part. */
+    weft_dataset *data = open_as("f", WEFT_SPLIT_TEST, 2, 2, 1, "01");
+    struct weft_dataset_info info = {0};
+    if (data)
+        weft_dataset_info(data, &info);
+    CHECK_INT(info.classes, 5);
+    CHECK_TEXT(info.known_as, "");
+    weft_dataset_destroy(&data);
+
+    save_text("f/classes.txt", "zero\r\none\ntwo two\nthree\nfour\nfive\n\n");
+    data = open_as("f", WEFT_SPLIT_TRAIN, 2, 2, 1, "0412");
+    if (data)
+        weft_dataset_info(data, &info);
+    CHECK_INT(info.classes, 6);
+    CHECK_TEXT(info.class_names[0], "zero");
+    CHECK_TEXT(info.class_names[2], "two two");
+    CHECK_TEXT(info.class_names[5], "five");
+    weft_dataset_destroy(&data);
+    save_text("f/classes.txt", "zero\none\ntwo\n");
+    check_fails("f", WEFT_ERR_FORMAT, "names 3 classes, but there is a label 4");
+    save_text("f/classes.txt", "zero\none\n\033[2Jtwo\na\nb\n");
+    check_fails("f", WEFT_ERR_FORMAT, "classes.txt, line 3: a name must be");
+    save_text("f/classes.txt", "zero\none\nStra\xdf"
+                               "e\na\nb\n");
+    check_fails("f", WEFT_ERR_FORMAT, "classes.txt, line 3: a name must be");
+    save_text("f/classes.txt", "zero\n");
+    check_fails("f", WEFT_ERR_FORMAT, "names 1 classes");
+    unlink("f/classes.txt");
+
+    /* A plain file beats its packed twin, IDX beats CSV; two of a kind are a question. */
+    save_text("f/train.csv", "broken");
+    save("f/train-images-idx3-ubyte", &train);
+    check_open("f", WEFT_SPLIT_TRAIN, 2, 2, 1, "0412");
+    save("f/other-train-images-idx3-ubyte", &train);
+    check_fails("f", WEFT_ERR_FORMAT,
+                "both other-train-images-idx3-ubyte and train-images-idx3-ubyte");
+
+    CHECK_OK(weft_folder_create(&context, "g", 0777));
+    save_text("g/my_train.csv", "0,0\n3,37\n");
+    save_text("g/my_Test.CSV", "1,0\n");
+    check_open("g", WEFT_SPLIT_TRAIN, 1, 1, 1, "03");
+    data = open_as("g", WEFT_SPLIT_TEST, 1, 1, 1, "1");
+    if (data)
+        weft_dataset_info(data, &info);
+    CHECK_INT(info.classes, 4);
+    weft_dataset_destroy(&data);
+    save_text("image.png", "\x89PNG\r\n\x1a\n");
+    check_fails("image.png", WEFT_ERR_FORMAT, "is neither IDX, NPY nor CSV");
+}
+
+int main(void)
+{
+    char folder[] = "/tmp/weft-test-XXXXXX", command[100];
+    test_context = &context;
+    REQUIRE(mkdtemp(folder) && chdir(folder) == 0);
+    test_idx();
+    test_csv();
+    test_npy();
+    test_find();
+    snprintf(command, sizeof(command), "rm -r %s", folder);
+    CHECK_INT(system(command), 0);
+    free(context.error);
+    return test_end();
+}

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Branches: the gradients of networks drawn at random, on the CPU backend.
+ *
+ * Each network is planned in several ways. That with a place of its own for every tensor
+ * must agree in every bit with the usual one (nothing is overwritten that is still
+ * wanted), that without fusion within rounding, and the gradient with the difference of
+ * the loss along a random direction. */
+#include "unit/test.h"
+
+#include "net/plan.h"
+#include "shared/random.h"
+#include "shared/state.h"
+
+#include <math.h>
+
+enum { SIDE = 6, CHANNELS = 4, CLASSES = 3, BATCH = 5, NETS = 150 };
+
+static weft_context *ctx;
+static struct weft_device *device;
+static uint32_t drawn, number;
+
+static uint32_t draw(uint32_t below)
+{
+    struct weft_random r = weft_philox(1, 2, drawn++, number, 0, RANDOM_VERIFY);
+    return (uint32_t)((uint64_t)r.v[0] * below >> 32);
+}
+
+/* Lines that keep the shape; every activation is smooth, so that differences of the loss
+ * are gradients. */
+static const char *const layers[] = {
+    "conv 4 3 pad=same",
+    "conv 4 1 tanh",
+    "conv 4 3 sigmoid pad=same",
+    "tanh",
+    "conv 4 3 gelu pad=1",
+    "dropout 0.25",
+    "silu",
+    "conv 4 1",
+    "avg-pool 3 stride=1 pad=1",
+    "batch-norm",
+    "batch-norm gelu",
+    "add %s tanh",
+    "add %s",
+    "add %s",
+    "add %s silu",
+};
+
+/* Line i is called n<i>. Lines read any line before; what nobody reads is added up in the
+ * end. */
+static void draw_text(char *text, size_t size)
+{
+    bool read[16] = {false};
+    int lines = 2 + (int)draw(8), last = 0;
+    size_t used = (size_t)snprintf(text, size, "conv %d 1%s as=n0\n", CHANNELS,
+                                   draw(2) ? " tanh" : "");
+    for (int i = 1; i <= lines; i++) {
+        const char *line = layers[draw(WEFT_ARRAY_SIZE(layers))];
+        int from = draw(2) ? i - 1 : (int)draw((uint32_t)i),
+            other = (int)draw((uint32_t)i);
+        char name[8], words[48];
+        snprintf(name, sizeof(name), "n%d", other);
+        snprintf(words, sizeof(words), line, name);
+        read[from] = true;
+        read[other] = read[other] || strstr(line, "%s");
+        used += (size_t)snprintf(text + used, size - used, "%s from=n%d as=n%d\n", words,
+                                 from, i);
+        last = i;
+    }
+    for (int i = 0; i < last; i++)
+        if (!read[i])
+            used += (size_t)snprintf(text + used, size - used, "add n%d%s\n", i,
+                                     draw(2) ? " tanh" : "");
+    /* The last line's name must be read. */
+    snprintf(text + used, size - used, "add n%d\n%s\ndense %d%s\nsoftmax\n", last,
+             draw(2) ? "flatten" : "global-avg-pool", CLASSES, draw(3) ? "" : " tanh");
+}
+
+/* SHORT forgets gradients too early: that must be seen. */
+enum way { USUAL, PLAIN, LOOSE, SHORT, WAYS };
+static int forgotten;
+
+/* One network planned, recorded, and run. */
+struct graph_fixture {
+    struct weft_plan *plan;
+    struct weft_buffers buffers;
+    struct weft_command_list *list;
+    size_t weights, floats; /* trained; with the statistics behind them */
+};
+
+static struct weft_mem *alloc(size_t bytes)
+{
+    struct weft_mem *mem = NULL;
+    CHECK_OK(device->backend->alloc(device, bytes, &mem));
+    REQUIRE(mem);
+    return mem;
+}
+
+static void write_floats(struct weft_view view, uint32_t stream, float low, float high)
+{
+    float *host = malloc(view.count * sizeof(*host));
+    REQUIRE(host);
+    for (size_t i = 0; i < view.count; i++) {
+        struct weft_random r =
+            weft_philox(3, stream, (uint32_t)i, number, 0, RANDOM_VERIFY);
+        host[i] = low + (high - low) * weft_uniform(r.v[0]);
+    }
+    CHECK_OK(device->backend->write(device, view.mem, view.offset * sizeof(float), host,
+                                    view.count * sizeof(float)));
+    free(host);
+}
+
+static void place_otherwise(struct weft_plan *plan, enum way way)
+{
+    int count = TENSOR_STEP_COUNT + TENSOR_NODE_COUNT * plan->graph.count;
+    for (int i = 0; i < count; i++) {
+        struct weft_live_range *range = &plan->live_ranges[i];
+        bool gradient = i >= TENSOR_STEP_COUNT &&
+                        (i - TENSOR_STEP_COUNT) % TENSOR_NODE_COUNT == TENSOR_DY;
+        if (way == LOOSE)
+            *range = (struct weft_live_range){-1, 10000, range->bytes, 0};
+        else if (gradient && range->last > range->first)
+            range->last--;
+    }
+    CHECK_OK(weft_arena_assign(ctx, plan->live_ranges, count, &plan->bytes));
+}
+
+static void graph_fixture_init(struct graph_fixture *rig, const weft_net *net,
+                               enum way way)
+{
+    *rig = (struct graph_fixture){.weights = net->graph.weights,
+                                  .floats = weft_graph_floats(&net->graph)};
+    CHECK_OK(weft_plan_create(net, BATCH, true, way == PLAIN, WEFT_FLOAT32, &rig->plan));
+    REQUIRE(rig->plan);
+    if (way == LOOSE || way == SHORT)
+        place_otherwise(rig->plan, way);
+    size_t bytes = rig->floats * sizeof(float);
+    rig->buffers = (struct weft_buffers){.activations = alloc(rig->plan->bytes),
+                                         .weights = alloc(bytes),
+                                         .gradients = alloc(bytes),
+                                         .state = alloc(STATE_WORDS * sizeof(uint32_t))};
+    CHECK_OK(device->backend->list_create(device, &rig->list));
+    REQUIRE(rig->list);
+    CHECK_OK(weft_plan_forward(rig->plan, &rig->buffers, rig->list));
+    CHECK_OK(weft_plan_backward(rig->plan, &rig->buffers, rig->list));
+    CHECK_OK(device->backend->list_finalize(rig->list));
+}
+
+static void graph_fixture_free(struct graph_fixture *rig)
+{
+    struct weft_mem *const mems[] = {rig->buffers.activations, rig->buffers.weights,
+                                     rig->buffers.gradients, rig->buffers.state};
+    device->backend->list_destroy(rig->list);
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(mems); i++)
+        device->backend->free(device, mems[i]);
+    weft_plan_destroy(&rig->plan);
+}
+
+/* The loss at these weights; the gradient where it is wanted. */
+static double graph_fixture_run(struct graph_fixture *rig, const float *weights,
+                                float *gradient)
+{
+    const struct weft_backend *backend = device->backend;
+    int32_t labels[BATCH];
+    float losses[BATCH];
+    for (int i = 0; i < BATCH; i++)
+        labels[i] = i % CLASSES;
+    write_floats(weft_plan_step_view(rig->plan, &rig->buffers, TENSOR_X), 7, -1, 1);
+    struct weft_view to = weft_plan_step_view(rig->plan, &rig->buffers, TENSOR_LABELS);
+    struct weft_view loss = weft_plan_step_view(rig->plan, &rig->buffers, TENSOR_LOSS);
+    CHECK_OK(backend->write(device, to.mem, to.offset * 4, labels, sizeof(labels)));
+    CHECK_OK(backend->write(device, rig->buffers.weights, 0, weights,
+                            rig->floats * sizeof(float)));
+    CHECK_OK(backend->replay(rig->list));
+    CHECK_OK(backend->read(device, losses, loss.mem, loss.offset * 4, sizeof(losses)));
+    if (gradient)
+        CHECK_OK(backend->read(device, gradient, rig->buffers.gradients, 0,
+                               rig->weights * sizeof(float)));
+    double sum = 0;
+    for (int i = 0; i < BATCH; i++)
+        sum += (double)losses[i] / BATCH;
+    return sum;
+}
+
+/* The derivative of L(w + t d) at t = 0, by the difference of fourth order, against g d;
+ * d is of +-1. */
+static void check_difference(struct graph_fixture *rig, const float *weights,
+                             const float *gradient, const char *text)
+{
+    static const struct {
+        double at, factor;
+    } points[] = {{-2, 1}, {-1, -8}, {1, 8}, {2, -1}};
+    const double step = 0x1p-9;
+    float *moved = malloc(rig->floats * sizeof(*moved));
+    REQUIRE(moved);
+    memcpy(moved, weights, rig->floats * sizeof(*moved));
+    double along = 0, numeric = 0;
+    for (size_t p = 0; p < WEFT_ARRAY_SIZE(points); p++) {
+        along = 0;
+        for (size_t i = 0; i < rig->weights; i++) {
+            struct weft_random r =
+                weft_philox(5, 6, (uint32_t)i, number, 0, RANDOM_VERIFY);
+            double d = r.v[0] & 1 ? 1 : -1;
+            moved[i] = (float)((double)weights[i] + points[p].at * d * step);
+            along += d * (double)gradient[i];
+        }
+        numeric += points[p].factor * graph_fixture_run(rig, moved, NULL) / (12 * step);
+    }
+    test_checks++;
+    if (!(fabs(numeric - along) <= 1e-3 * (fabs(along) + 1)))
+        TEST_FAIL("net %u: the gradient along a direction is %.6g, the difference of "
+                  "the loss %.6g:\n%s",
+                  number, along, numeric, text);
+    free(moved);
+}
+
+static void check_net(void)
+{
+    char text[1024];
+    weft_net *net = NULL;
+    draw_text(text, sizeof(text));
+    CHECK_OK(weft_net_create(
+        ctx, text, weft_net_params(.height = SIDE, .width = SIDE, .channels = 2), &net));
+    REQUIRE(net);
+    struct graph_fixture rigs[WAYS];
+    float *weights = calloc(weft_graph_floats(&net->graph), sizeof(float)),
+          *gradients[WAYS];
+    REQUIRE(weights);
+    weft_graph_initialize(&net->graph, number, weights);
+    for (int i = 0; i < WAYS; i++) {
+        graph_fixture_init(&rigs[i], net, (enum way)i);
+        gradients[i] = malloc(net->graph.weights * sizeof(float));
+        REQUIRE(gradients[i]);
+        graph_fixture_run(&rigs[i], weights, gradients[i]);
+    }
+    double off = 0;
+    for (size_t i = 0; i < net->graph.weights; i++)
+        off = fmax(off, fabs((double)gradients[USUAL][i] - (double)gradients[PLAIN][i]) /
+                            (1e-2 + fabs((double)gradients[PLAIN][i])));
+    size_t bytes = net->graph.weights * sizeof(float);
+    forgotten += memcmp(gradients[USUAL], gradients[SHORT], bytes) != 0;
+    test_checks += 2;
+    if (memcmp(gradients[USUAL], gradients[LOOSE], bytes) != 0)
+        TEST_FAIL("net %u: something was overwritten too early:\n%s", number, text);
+    if (!(off < 1e-4))
+        TEST_FAIL("net %u: fused differs from plain by %g:\n%s", number, off, text);
+    check_difference(&rigs[USUAL], weights, gradients[USUAL], text);
+    for (int i = 0; i < WAYS; i++) {
+        graph_fixture_free(&rigs[i]);
+        free(gradients[i]);
+    }
+    free(weights);
+    weft_net_destroy(&net);
+}
+
+int main(void)
+{
+    int index;
+    if (weft_context_create(&ctx, weft_context_params(.no_opencl = true)))
+        return 1;
+    test_context = ctx;
+    CHECK_OK(weft_device_find(ctx, "cpu", &index, NULL));
+    CHECK_OK(weft_device_open(ctx, index, NULL, &device));
+    REQUIRE(device);
+    for (number = 0; number < NETS; number++) {
+        drawn = 0;
+        check_net();
+    }
+    CHECK(forgotten > NETS / 3);
+    weft_device_close(&device);
+    weft_context_destroy(&ctx);
+    return test_end();
+}

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Images: what every format decodes to, what is refused, and how an image is brought
+ * to a network's input. */
+#include <weft/dataset.h>
+
+#include "unit/file_corpus.h"
+#include "base/context.h"
+
+static struct weft_context context;
+
+static struct weft_image decode(const struct buffer *b)
+{
+    struct weft_image image = {0};
+    CHECK_OK(weft_image_decode(&context, "p", b->bytes, b->size, &image));
+    return image;
+}
+
+static void check_refused(const struct buffer *b, const char *words)
+{
+    struct weft_image image = {0};
+    CHECK_FAILS(weft_image_decode(&context, "p", b->bytes, b->size, &image),
+                WEFT_ERR_FORMAT, words);
+    CHECK(!image.pixels);
+}
+
+static void check_pixels(const struct buffer *b, int h, int w, int c, const uint8_t *want)
+{
+    struct weft_image image = decode(b);
+    CHECK_INT(image.height, h);
+    CHECK_INT(image.width, w);
+    CHECK_INT(image.channels, c);
+    if (image.height == h && image.width == w && image.channels == c)
+        for (int i = 0; i < h * w * c; i++)
+            CHECK_INT(image.pixels[i], want[i]);
+    weft_image_free(&image);
+    CHECK(!image.pixels);
+}
+
+static struct buffer text(const char *what)
+{
+    struct buffer b = {.size = 0};
+    add_text(&b, what);
+    return b;
+}
+
+static void test_pnm(void)
+{
+    static const uint8_t grey[] = {0, 28, 57, 85, 255, 227};
+    static const uint8_t color[] = {1, 2, 3, 4, 5, 6};
+    static const uint8_t wide[] = {0x00, 0x00, 0x80, 0x00, 0xff, 0xff};
+    static const uint8_t wide_want[] = {0, 128, 255};
+    static const struct {
+        const char *text, *words;
+    } rows[] = {
+        {"", "p: is empty"},
+        {"P7\n", "is not a PNG, JPEG, PGM or PPM"},
+        {"P5", "is not a PNG"},
+        {"P5 ", "cut short: no the width"},
+        {"P5 x", "the width is not a number"},
+        {"P5 65536 1 255 ", "the width is more than 65535"},
+        {"P5 2 2 0 \1\2\3\4", "the maximum must be"},
+        {"P5 2 2 255\n123", "2 x 2 pixels need 4 bytes, but 3 are there"},
+        {"P5 2 2 255\n12345", "1 bytes too many"},
+        {"P5 2 2 9\n\1\2\3\12", "sample 3 is 10, more than the maximum 9"},
+        {"P5 0 2 255\n", "2 x 0 pixels"},
+        {"P5 65535 65535 255\n", "need 4294836225 bytes"},
+        {"P2 2 1 9 1 10", "a sample is more than 9"},
+        {"P2 2 1 9 1 # 2", "a sample"},
+        {"P2 2 2 9 1 2 33 4", "a sample is more than 9"},
+        {"P2 2 1 9 1 2 3", "1 bytes too many"},
+        {"P3 2 1 9 1 2 3", "need 11 bytes"},
+    };
+    struct buffer b = text("P2\n# a comment\n3 2\n9\n0 1 2\n3 9 8 # end\n");
+    check_pixels(&b, 2, 3, 1, grey);
+    b = text("P3 2 1 255 1 2 3 4 5 6");
+    check_pixels(&b, 1, 2, 3, color);
+    b = text("P5 6 1#c\n#d\n255\n");
+    add(&b, color, 6);
+    check_pixels(&b, 1, 6, 1, color);
+    b = text("P6\n1\n2\n255 ");
+    add(&b, color, 6);
+    check_pixels(&b, 2, 1, 3, color);
+    b = text("P5 3 1 65535\n");
+    add(&b, wide, 6);
+    check_pixels(&b, 1, 3, 1, wide_want);
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(rows); i++) {
+        b = text(rows[i].text);
+        check_refused(&b, rows[i].words);
+    }
+}
+
+/* Whether this build reads what the buffer holds. */
+static bool can_read(const struct buffer *b)
+{
+    struct weft_image image = {0};
+    enum weft_status status = weft_image_decode(&context, "p", b->bytes, b->size, &image);
+    weft_image_free(&image);
+    bool missing = status && strstr(weft_error(&context), "this build cannot read");
+    if (missing)
+        printf("left out: %s\n", weft_error(&context));
+    return !missing;
+}
+
+static void test_png(void)
+{
+    static const uint8_t samples[] = {0,   100, 200, 255, 7,  9,  11, 13,
+                                      128, 64,  32,  0,   90, 80, 70, 255};
+    struct buffer b = png(2, 4, 0, samples);
+    if (!can_read(&b))
+        return;
+    check_pixels(&b, 2, 4, 1, samples);
+    b = png(1, 4, 2, samples);
+    check_pixels(&b, 1, 4, 3, samples);
+
+    /* Transparent becomes white, opaque stays; in between it lies between. */
+    b = png(1, 4, 6, samples);
+    struct weft_image image = decode(&b);
+    CHECK_INT(image.channels, 3);
+    if (image.width == 4) {
+        CHECK(!memcmp(image.pixels, samples, 3));
+        CHECK(image.pixels[3] > 7 && image.pixels[3] <= 255);
+        CHECK_INT(image.pixels[6], 255);
+        CHECK_INT(image.pixels[8], 255);
+        CHECK(!memcmp(image.pixels + 9, samples + 12, 3));
+    }
+    weft_image_free(&image);
+
+    size_t whole = png(2, 4, 0, samples).size;
+    for (size_t size = 8; size < whole - 12; size++) { /* up to the end marker */
+        b = png(2, 4, 0, samples);
+        b.size = size;
+        check_refused(&b, "damaged PNG");
+    }
+    b = png(2, 4, 0, samples);
+    b.bytes[45] ^= 1;
+    check_refused(&b, "damaged PNG");
+
+    /* A size that would take gigabytes, in a file of a few bytes. */
+    struct buffer header = {.size = 0};
+    b = text("\x89PNG\r\n\x1a\n");
+    add_be32(&header, 60000);
+    add_be32(&header, 60000);
+    add(&header, "\10\2\0\0\0", 5);
+    add_chunk(&b, "IHDR", header.bytes, header.size);
+    add_chunk(&b, "IDAT", "x", 1);
+    check_refused(&b, "60000 x 60000 pixels");
+}
+
+/* The colour JPEG with an Exif orientation put in after its first two bytes. */
+static struct buffer with_orientation(int orientation, bool big)
+{
+    static const uint8_t little_tiff[] = {'I', 'I', '*', 0, 8, 0, 0, 0, 1, 0, 0x12,
+                                          1,   3,   0,   1, 0, 0, 0, 0, 0, 0, 0};
+    static const uint8_t big_tiff[] = {'M',  'M', 0, '*', 0, 0, 0, 8, 0, 1, 1,
+                                       0x12, 0,   3, 0,   0, 0, 1, 0, 0, 0, 0};
+    struct buffer b = {.size = 0};
+    add(&b, jpeg_color, 2);
+    add(&b, "\xff\xe1\0\36Exif\0\0", 10); /* 30: what follows, with these two bytes */
+    add(&b, big ? big_tiff : little_tiff, 22);
+    b.bytes[b.size - (big ? 3 : 4)] = (uint8_t)orientation;
+    add(&b, jpeg_color + 2, sizeof(jpeg_color) - 2);
+    return b;
+}
+
+/* The quarter's colour at a corner: r, g, b or w. */
+static char corner(const struct weft_image *p, int bottom, int right)
+{
+    const uint8_t *c = p->pixels + 3 * ((bottom ? p->height - 3 : 2) * p->width +
+                                        (right ? p->width - 3 : 2));
+    return c[0] > 150 && c[1] > 150 ? 'w' : c[0] > 150 ? 'r' : c[1] > 150 ? 'g' : 'b';
+}
+
+static void test_jpeg(void)
+{
+    /* Corners after each orientation, row by row: r g b w as stored. */
+    static const char *const upright[9] = {"rgbw", "rgbw", "grwb", "wbgr", "bwrg",
+                                           "rbgw", "brwg", "wgbr", "gwrb"};
+    struct buffer b = {.size = 0};
+    add(&b, jpeg_color, sizeof(jpeg_color));
+    if (!can_read(&b))
+        return;
+    for (int i = 0; i <= 9; i++)
+        for (int big = 0; big < 2; big++) {
+            b = with_orientation(i, big);
+            struct weft_image image = decode(&b);
+            CHECK_INT(image.height, i >= 5 && i <= 8 ? 32 : 16);
+            CHECK_INT(image.channels, 3);
+            char corners[5] = {0};
+            for (int c = 0; c < 4 && image.pixels; c++)
+                corners[c] = corner(&image, c / 2, c % 2);
+            CHECK_TEXT(corners, upright[i < 9 ? i : 0]);
+            weft_image_free(&image);
+        }
+
+    b.size = 0;
+    add(&b, jpeg_grey, sizeof(jpeg_grey));
+    struct weft_image image = decode(&b);
+    CHECK_INT(image.channels, 1);
+    if (image.width == 32 && image.height == 16) {
+        CHECK_NEAR(image.pixels[0], 5, 4);
+        CHECK_NEAR(image.pixels[16 * 32 - 1], 245, 4);
+    }
+    weft_image_free(&image);
+
+    for (size_t size = 3; size < sizeof(jpeg_color) - 2; size++) {
+        b.size = 0;
+        add(&b, jpeg_color, size);
+        check_refused(&b, "damaged JPEG");
+    }
+    b.size = 0;
+    add(&b, jpeg_cmyk, sizeof(jpeg_cmyk));
+    check_refused(&b, "in CMYK; save it in RGB");
+
+    /* Bytes that do not belong there, right before the end: some cameras leave them. */
+    b.size = 0;
+    add(&b, jpeg_color, sizeof(jpeg_color) - 2);
+    add(&b, "\0\0", 2);
+    add(&b, jpeg_color + sizeof(jpeg_color) - 2, 2);
+    image = decode(&b);
+    CHECK_INT(image.width, 32);
+    weft_image_free(&image);
+}
+
+enum { SIDE = 100 };
+
+/* An image of `background` with a `value` box; rows and columns inclusive. */
+static struct weft_image boxed(uint8_t *pixels, int background, int value, int top,
+                               int left, int bottom, int right)
+{
+    for (int y = 0; y < SIDE; y++)
+        for (int x = 0; x < SIDE; x++)
+            pixels[y * SIDE + x] =
+                (uint8_t)(y >= top && y <= bottom && x >= left && x <= right
+                              ? value
+                              : background);
+    return (struct weft_image){SIDE, SIDE, 1, pixels};
+}
+
+/* Fits to 28 x 28 and checks where the object is: `rows` x `columns` of `object` in the
+ * middle of `background`. */
+static struct weft_preprocess_info check_fit(const struct weft_image *image,
+                                             enum weft_invert invert, int rows,
+                                             int columns, int object, int background)
+{
+    uint8_t out[28 * 28];
+    struct weft_preprocess_info fit = {0};
+    int top = (28 - rows) / 2, left = (28 - columns) / 2;
+    CHECK_OK(weft_image_preprocess(&context, image, invert, 28, 28, 1, out, &fit));
+    for (int y = 0; y < 28; y++)
+        for (int x = 0; x < 28; x++) {
+            bool inside = y >= top && y < top + rows && x >= left && x < left + columns;
+            if (out[y * 28 + x] != (inside ? object : background))
+                TEST_FAIL("row %d, column %d is %d, should be %d", y, x, out[y * 28 + x],
+                          inside ? object : background);
+            test_checks++;
+        }
+    return fit;
+}
+
+static void test_fit(void)
+{
+    static uint8_t pixels[SIDE * SIDE], other[50 * 50];
+    struct weft_image p = boxed(pixels, 255, 0, 10, 30, 93, 50); /* 84 x 21 */
+    struct weft_preprocess_info fit = check_fit(&p, WEFT_INVERT_AUTO, 28, 7, 255, 0);
+    CHECK(fit.resized && fit.cropped && fit.inverted && !fit.uneven_background);
+    fit = check_fit(&p, WEFT_INVERT_NO, 28, 7, 0, 255);
+    CHECK(!fit.inverted && fit.cropped);
+
+    /* A background that is nearly white ends at 0; the object keeps the full range. */
+    p = boxed(pixels, 250, 50, 40, 8, 60, 91);
+    fit = check_fit(&p, WEFT_INVERT_AUTO, 7, 28, 204, 0); /* 255 - 50 * 255 / 250 */
+    p = boxed(pixels, 0, 180, 10, 30, 93, 50);
+    fit = check_fit(&p, WEFT_INVERT_AUTO, 28, 7, 180, 0);
+    CHECK(!fit.inverted);
+    fit = check_fit(&p, WEFT_INVERT_YES, 28, 7, 75, 255);
+    CHECK(fit.inverted);
+
+    /* Light that falls off evenly, from 240 on the left to 141 on the right. */
+    p = boxed(pixels, 0, 1, 10, 30, 93, 50);
+    for (int i = 0; i < SIDE * SIDE; i++)
+        pixels[i] = (uint8_t)(pixels[i] ? 0 : 240 - i % SIDE);
+    fit = check_fit(&p, WEFT_INVERT_AUTO, 28, 7, 255, 0);
+    CHECK(fit.cropped && fit.inverted && !fit.uneven_background);
+
+    /* Noise within the tolerance does not hold up the trimming; specks do not either. */
+    p = boxed(pixels, 255, 0, 10, 30, 93, 50);
+    for (int i = 0; i < SIDE * SIDE; i += 3)
+        if (pixels[i] == 255)
+            pixels[i] = 250;
+    weft_image_preprocess(&context, &p, WEFT_INVERT_AUTO, 28, 28, 1, other, &fit);
+    CHECK(fit.cropped && other[14 * 28 + 14] == 255 && other[14 * 28 + 4] == 0);
+
+    /* Nothing to see: the whole image. */
+    p = boxed(pixels, 77, 77, 0, 0, 0, 0);
+    fit = check_fit(&p, WEFT_INVERT_AUTO, 28, 28, 0, 0);
+    CHECK(!fit.cropped && !fit.uneven_background);
+
+    /* A border of stripes is no background. */
+    for (int i = 0; i < SIDE * SIDE; i++)
+        pixels[i] = (uint8_t)(i % SIDE / 10 % 2 ? 220 : 20);
+    weft_image_preprocess(&context, &p, WEFT_INVERT_AUTO, 28, 28, 1, other, &fit);
+    CHECK(fit.uneven_background && !fit.cropped);
+
+    /* Area averaging: black and white lines become their mean. */
+    for (int i = 0; i < SIDE * SIDE; i++)
+        pixels[i] = (uint8_t)(i / SIDE % 2 ? 255 : 0);
+    weft_image_preprocess(&context, &p, WEFT_INVERT_NO, 50, 50, 1, other, &fit);
+    CHECK(other[0] == 128 && other[2499] == 128);
+
+    /* The right size already: only the channels change. */
+    for (int i = 0; i < 28 * 28; i++)
+        pixels[i] = (uint8_t)(255 - i % 50);
+    p = (struct weft_image){28, 28, 1, pixels};
+    weft_image_preprocess(&context, &p, WEFT_INVERT_AUTO, 28, 28, 3, other, &fit);
+    CHECK(!fit.resized && !fit.cropped && !fit.inverted);
+    for (int i = 0; i < 28 * 28 * 3; i++)
+        CHECK_INT(other[i], pixels[i / 3]);
+    p = (struct weft_image){28, 28, 3, other};
+    fit = (struct weft_preprocess_info){0};
+    weft_image_preprocess(&context, &p, WEFT_INVERT_YES, 28, 28, 1, pixels, &fit);
+    CHECK(fit.inverted);
+    for (int i = 0; i < 28 * 28; i++)
+        CHECK_INT(pixels[i], i % 50);
+
+    CHECK_FAILS(
+        weft_image_preprocess(&context, &p, WEFT_INVERT_AUTO, 0, 28, 1, other, &fit),
+        WEFT_ERR_ARG, "height >= 1");
+    CHECK_FAILS(
+        weft_image_preprocess(&context, &p, WEFT_INVERT_AUTO, 28, 28, 2, other, &fit),
+        WEFT_ERR_ARG, "channels == 1");
+}
+
+int main(void)
+{
+    test_context = &context;
+    test_pnm();
+    test_png();
+    test_jpeg();
+    test_fit();
+    free(context.error);
+    return test_end();
+}

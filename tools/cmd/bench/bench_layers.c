@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The parts of a training step, layer by layer, against the roof. */
+#include "bench/bench.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct timing_receiver {
+    struct bench *bench;
+    const struct bench_workload *workload;
+    const char *net;
+    char image[32];
+    int batch;
+};
+
+static void receive_layer_timing(void *priv, const struct weft_timing *t)
+{
+    const struct timing_receiver *sink = priv;
+    if (!t->count)
+        return;
+    struct bench_row *row =
+        bench_add_row(sink->bench, BENCH_LAYER, sink->workload->name, sink->net);
+    double work = t->flops > 0 ? t->flops : t->bytes;
+    double *rates = term_realloc_or_exit(NULL, (size_t)t->count * sizeof(*rates));
+    snprintf(row->layer, sizeof(row->layer), "%s", t->name);
+    snprintf(row->text, sizeof(row->text), "%s", t->layer_text);
+    snprintf(row->direction, sizeof(row->direction), "%s", t->phase);
+    snprintf(row->kernels, sizeof(row->kernels), "%s", t->kernels);
+    snprintf(row->image, sizeof(row->image), "%s", sink->image);
+    row->batch = sink->batch;
+    row->unit = t->flops > 0 ? "GFLOP/s" : "GB/s";
+    row->flops = t->flops;
+    row->bytes = t->bytes;
+    row->launches = t->launches;
+    row->bound = t->memory_bound ? "memory" : "multiply";
+    for (int i = 0; i < t->count; i++)
+        rates[i] = 1e-9 * work / t->seconds[i];
+    bench_row_set_samples(row, rates, t->count);
+    free(rates);
+    row->seconds = t->median;
+    row->roof_share = t->roofline_seconds / t->median;
+    term_progress("layers %s %s: %.1f %s", row->layer, row->direction, row->median,
+                  row->unit);
+}
+
+struct layers_run {
+    struct timing_receiver sink;
+    weft_net *net;
+    weft_dataset *data;
+};
+
+static enum app_exit run_batch(struct bench *b, const char *piece, void *priv)
+{
+    struct layers_run *net_layers = priv;
+    struct weft_net_info net;
+    struct weft_step_report step;
+    weft_net_info(net_layers->net, &net);
+    net_layers->sink.batch = piece ? atoi(piece) : net.batch ? net.batch : 128;
+    const struct weft_step_params params = {.batch = net_layers->sink.batch,
+                                            .training = true};
+    enum weft_status status =
+        weft_bench_step(b->probes, net_layers->net, net_layers->data, &params,
+                        receive_layer_timing, &net_layers->sink, &step);
+    return status ? app_report_error(
+                        b->app, status == WEFT_ERR_ARG ? APP_INPUT : APP_WORK, status)
+                  : bench_save_json(b);
+}
+
+static enum app_exit run_net(struct bench *b, const char *name, void *priv)
+{
+    struct layers_run *net_layers = priv;
+    struct weft_net_info net;
+    struct weft_dataset_info info;
+    enum app_exit code =
+        bench_load_net_and_data(b, name ? name : "small", b->options->images,
+                                &net_layers->net, &net_layers->data);
+    if (!code) {
+        weft_net_info(net_layers->net, &net);
+        weft_dataset_info(net_layers->data, &info);
+        net_layers->sink.net = net.name;
+        snprintf(net_layers->sink.image, sizeof(net_layers->sink.image), "%dx%dx%d",
+                 info.height, info.width, info.channels);
+        code = bench_for_each_item(b, b->batches, run_batch, net_layers);
+    }
+    weft_net_destroy(&net_layers->net);
+    if (net_layers->data != b->data)
+        weft_dataset_destroy(&net_layers->data);
+    return code;
+}
+
+enum app_exit bench_run_layers(struct bench *b, const struct bench_workload *self)
+{
+    struct layers_run net_layers = {.sink = {.bench = b, .workload = self}};
+    enum app_exit code = bench_open_roofline(b);
+    return code ? code : bench_for_each_item(b, b->options->nets, run_net, &net_layers);
+}

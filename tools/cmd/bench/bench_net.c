@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whole networks: images a second in training and inference, and the latency of one
+ * batch that is waited for. */
+#include "bench/bench.h"
+#include "bench/energy.h"
+
+#include "core/paths.h"
+
+#include <malloc.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const double usual_window = 0.3;
+
+/* One network at one batch. */
+struct net_workload {
+    struct bench *bench;
+    const struct bench_workload *workload;
+    const struct workload_kind *mode;
+    weft_dataset *data;
+    weft_net *net;
+    weft_model *model; /* of fresh weights; not in training */
+    weft_trainer *trainer;
+    weft_predictor *predictor;
+    float *probabilities;
+    char image[32];
+    enum weft_precision precision;
+    int batch, at; /* at: the next image to be looked at */
+};
+
+/* What is measured. `step` does `count` steps of a batch and returns when they are
+ * finished. */
+struct workload_kind {
+    enum bench_kind kind;
+    bool training;
+    enum weft_status (*prepare)(struct net_workload *session);
+    enum weft_status (*step)(struct net_workload *session, int count);
+    enum weft_status (*measure)(struct net_workload *session, struct bench_row *row);
+};
+
+static enum weft_status prepare_train(struct net_workload *session)
+{
+    struct weft_train_params params = {.batch = session->batch,
+                                       .seed = session->bench->options->seed,
+                                       .precision = session->precision};
+    struct weft_progress p;
+    enum weft_status status =
+        weft_trainer_create(session->bench->app->device, session->net, session->data,
+                            &params, &session->trainer);
+    if (!status && !(status = weft_trainer_progress(session->trainer, &p)))
+        session->batch = p.batch;
+    return status;
+}
+
+static enum weft_status training_step(struct net_workload *session, int count)
+{
+    struct weft_progress p;
+    enum weft_status status = weft_trainer_run(session->trainer, count);
+    return status ? status : weft_trainer_progress(session->trainer, &p);
+}
+
+static enum weft_status prepare_inference(struct net_workload *session)
+{
+    struct weft_dataset_info info;
+    weft_dataset_info(session->data, &info);
+    session->at = 0;
+    session->probabilities = term_realloc_or_exit(
+        session->probabilities,
+        (size_t)session->batch * (size_t)info.classes * sizeof(float));
+    const struct weft_predictor_params params = {.batch = session->batch,
+                                                 .precision = session->precision,
+                                                 .pixels =
+                                                     weft_dataset_pixels(session->data),
+                                                 .pixel_count = info.count};
+    return weft_predictor_create(session->bench->app->device, session->model, &params,
+                                 &session->predictor);
+}
+
+static enum weft_status inference_step(struct net_workload *session, int count)
+{
+    struct weft_dataset_info info;
+    weft_dataset_info(session->data, &info);
+    size_t image = (size_t)info.height * (size_t)info.width * (size_t)info.channels;
+    for (int i = 0; i < count; i++) {
+        if (session->at + session->batch > info.count)
+            session->at = 0;
+        enum weft_status status = weft_predictor_run(
+            session->predictor,
+            weft_dataset_pixels(session->data) + (size_t)session->at * image,
+            session->batch, session->probabilities);
+        if (status)
+            return status;
+        session->at += session->batch;
+    }
+    return WEFT_OK;
+}
+
+/* Warm-up, then windows of finished steps. */
+static enum weft_status measure_windows(struct net_workload *session,
+                                        struct bench_row *row)
+{
+    static double samples[BENCH_ROW_MAX_SAMPLES];
+    const double seconds = bench_row_seconds(session->bench, true);
+    const double window = fmin(usual_window, seconds / BENCH_TARGET_SAMPLES);
+    int count = 1, n = 0;
+    for (double warm = 0; warm < window;) {
+        double start = term_seconds();
+        enum weft_status status = session->mode->step(session, count);
+        if (status)
+            return status;
+        warm = term_seconds() - start;
+        if (bench_time_is_up(session->bench))
+            break;
+        if (warm < window) {
+            double more = 1.2 * window / (warm > 1e-6 ? warm : 1e-6);
+            count = (int)(count * (more < 1.5 ? 1.5 : more > 8 ? 8 : more)) + 1;
+        }
+    }
+    /* Another /sys than the system's is for tests. */
+    const char *root = getenv("WEFT_SYS_ROOT") ? getenv("WEFT_SYS_ROOT") : "";
+    struct energy_counters before, after;
+    double images = 0;
+    energy_read(root, &before);
+    double begin = term_seconds();
+    while (!(n && bench_time_is_up(session->bench)) && n < BENCH_ROW_MAX_SAMPLES) {
+        double start = term_seconds(), gone = start - begin;
+        if (n >= BENCH_MIN_SAMPLES &&
+            gone > (n < BENCH_TARGET_SAMPLES ? 3 * seconds : seconds))
+            break;
+        int steps = 0;
+        do {
+            enum weft_status status = session->mode->step(session, count);
+            if (status)
+                return status;
+            steps += count;
+        } while (term_seconds() - start < window);
+        samples[n++] = (double)steps * session->batch / (term_seconds() - start);
+        images += (double)steps * session->batch;
+        term_progress("%s of %s at batch %d: %s images/s", row->workload, row->what,
+                      session->batch, table_thousands(samples[n - 1]));
+    }
+    energy_read(root, &after);
+    bench_row_set_samples(row, samples, n);
+    row->joules = 1e3 * energy_joules_between(&before, &after) / images;
+    row->unit = "images/s";
+    row->seconds = session->batch / row->median;
+    return WEFT_OK;
+}
+
+/* Each call by itself, after a tenth of the time for warming up. */
+static enum weft_status measure_calls(struct net_workload *session, struct bench_row *row)
+{
+    static double samples[BENCH_ROW_MAX_SAMPLES];
+    double limit = bench_row_seconds(session->bench, true), begin = term_seconds(),
+           start = begin;
+    int n = 0;
+    while (!(n && bench_time_is_up(session->bench)) && n < BENCH_ROW_MAX_SAMPLES &&
+           (n < BENCH_MIN_SAMPLES || start - begin < 1.1 * limit)) {
+        enum weft_status status = session->mode->step(session, 1);
+        double end = term_seconds();
+        if (status)
+            return status;
+        samples[n] = 1e3 * (end - start);
+        n += start - begin > 0.1 * limit;
+        start = end;
+    }
+    bench_row_set_samples(row, samples, n);
+    row->unit = "ms";
+    row->seconds = 1e-3 * row->median;
+    return WEFT_OK;
+}
+
+static const struct workload_kind train = {BENCH_THROUGHPUT, true, prepare_train,
+                                           training_step, measure_windows};
+static const struct workload_kind infer = {BENCH_THROUGHPUT, false, prepare_inference,
+                                           inference_step, measure_windows};
+static const struct workload_kind latency = {BENCH_LATENCY, false, prepare_inference,
+                                             inference_step, measure_calls};
+
+/* Pages of this process that are in memory now, in bytes, without what its allocator
+ * keeps of freed memory for later; NaN where that is not told. */
+static double resident(void)
+{
+    size_t size;
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
+    char *text = paths_read_file("/proc/self/status", 1 << 16, &size);
+    char *at = text ? strstr(text, "VmRSS:") : NULL;
+    double bytes = at ? 1024 * strtod(at + 6, NULL) : NAN;
+    free(text);
+    return bytes;
+}
+
+/* Roofs, launches, memory, and whether the step is right: before anything is timed. */
+static enum weft_status find_float32_row(struct net_workload *session,
+                                         struct bench_row *row)
+{
+    struct bench *b = session->bench;
+    struct weft_step_report step;
+    const struct weft_step_params params = {.batch = session->batch,
+                                            .training = session->mode->training,
+                                            .precision = session->precision,
+                                            .verify = true};
+    term_wait_begin("Comparing a step with the reference backend, which is slow");
+    enum weft_status status = weft_bench_step(b->probes, session->net, session->data,
+                                              &params, NULL, NULL, &step);
+    term_wait_end();
+    if (status)
+        return status;
+    row->flops = step.flops;
+    row->bytes = step.bytes;
+    row->launches = step.launches;
+    row->planned_bytes = (double)step.bytes_planned;
+    row->taken_bytes = (double)step.bytes_allocated;
+    row->error = step.relative_error;
+    row->roof_share = step.roofline_seconds; /* divided when the time is known */
+    snprintf(row->fault, sizeof(row->fault), "%s", step.error);
+    return WEFT_OK;
+}
+
+static enum weft_precision with_loaded_net(const struct net_workload *session)
+{
+    struct weft_predictor_info served;
+    struct weft_trainer_info trained;
+    if (session->trainer) {
+        weft_trainer_info(session->trainer, &trained);
+        return trained.precision;
+    }
+    weft_predictor_info(session->predictor, &served);
+    return served.precision;
+}
+
+static enum weft_status measure(struct net_workload *session, struct bench_row *row)
+{
+    double before = resident(), start = term_seconds();
+    term_wait_begin("Compiling kernels, which are kept for next time");
+    enum weft_status status = session->mode->prepare(session);
+    if (!status && session->mode->kind == BENCH_LATENCY)
+        status = weft_predictor_autoselect_backend(session->predictor, session->model,
+                                                   &row->builtin);
+    if (!status && session->precision == WEFT_PRECISION_AUTO)
+        row->precision = with_loaded_net(session) ? "auto: float16" : "auto: float32";
+    if (!status)
+        status = session->mode->step(session, 1);
+    term_wait_end();
+    row->first_step = session->bench->startup + term_seconds() - start;
+    if (!status && !session->bench->options->quick)
+        row->resident_bytes = resident() - before;
+    row->batch = session->batch;
+    if (!status)
+        status = session->mode->measure(session, row);
+    term_progress_clear();
+    weft_trainer_destroy(&session->trainer);
+    weft_predictor_destroy(&session->predictor);
+    return status;
+}
+
+/* Against the last row of the same in float32. */
+static void compare(const struct bench *b, const struct net_workload *session,
+                    struct bench_row *row)
+{
+    for (const struct bench_row *r = b->rows; r < row; r++)
+        if (r->kind == row->kind && !strcmp(r->what, row->what) &&
+            !strcmp(r->image, row->image) && r->batch == row->batch &&
+            !strcmp(r->precision, "float32") &&
+            session->precision != WEFT_PRECISION_FLOAT32)
+            row->speedup = r->seconds / row->seconds;
+}
+
+static enum app_exit run_precision(struct bench *b, const char *piece, void *priv)
+{
+    struct net_workload *session = priv;
+    struct weft_net_info net;
+    struct weft_dataset_info info;
+    if (bench_time_is_up(b))
+        return APP_OK;
+    weft_net_info(session->net, &net);
+    weft_dataset_info(session->data, &info);
+    struct bench_row *row =
+        bench_add_row(b, session->mode->kind, session->workload->name, net.name);
+    session->precision =
+        piece ? (enum weft_precision)app_parse_precision(piece, strlen(piece))
+              : WEFT_PRECISION_FLOAT32;
+    row->precision = app_precision_names[session->precision];
+    snprintf(row->image, sizeof(row->image), "%dx%dx%d", info.height, info.width,
+             info.channels);
+    row->batch = session->batch;
+    enum weft_status status = b->probes ? find_float32_row(session, row) : WEFT_OK;
+    if (!status && !row->fault[0])
+        status = measure(session, row);
+    compare(b, session, row);
+    row->roof_share /= row->seconds;
+    if (row->builtin && b->app->info.kind != WEFT_DEVICE_HOST)
+        row->roof_share = NAN; /* the roof is the device's, and weft's C did the work */
+    else if (b->probes)
+        row->launch_share = row->launches * b->roofs.launch_overhead / row->seconds;
+    return status ? app_report_error(
+                        b->app, status == WEFT_ERR_ARG ? APP_INPUT : APP_WORK, status)
+                  : bench_save_json(b);
+}
+
+static enum app_exit run_batch(struct bench *b, const char *piece, void *priv)
+{
+    struct net_workload *session = priv;
+    struct weft_net_info net;
+    struct weft_dataset_info info;
+    weft_net_info(session->net, &net);
+    weft_dataset_info(session->data, &info);
+    session->batch = piece                                  ? atoi(piece)
+                     : session->mode->kind == BENCH_LATENCY ? 1
+                                                            : net.batch;
+    session->batch = session->batch ? session->batch : 128;
+    session->batch = session->batch < info.count ? session->batch : info.count;
+    return bench_for_each_item(b, b->options->precisions, run_precision, session);
+}
+
+/* Images of noise, as many as the largest batch. */
+static enum app_exit make_noise(struct bench *b, const weft_net *net, weft_dataset **out)
+{
+    struct weft_net_info info;
+    weft_net_info(net, &info);
+    int count = 256;
+    for (const char *at = b->batches; at; at = strchr(at, ',')) {
+        at += *at == ',';
+        count = atoi(at) > count ? atoi(at) : count;
+    }
+    size_t image = (size_t)info.height * (size_t)info.width * (size_t)info.channels;
+    uint8_t *pixels = term_realloc_or_exit(NULL, image * (size_t)count);
+    int32_t *labels = term_realloc_or_exit(NULL, (size_t)count * sizeof(*labels));
+    uint32_t state = 1;
+    for (size_t i = 0; i < image * (size_t)count; i++) {
+        state = state * 1664525u + 1013904223u;
+        pixels[i] = (uint8_t)(state >> 24);
+    }
+    for (int i = 0; i < count; i++)
+        labels[i] = i % info.classes;
+    const struct weft_dataset_info shape = {.count = count,
+                                            .height = info.height,
+                                            .width = info.width,
+                                            .channels = info.channels,
+                                            .classes = info.classes,
+                                            .source = "noise"};
+    enum weft_status status =
+        weft_dataset_from_memory(b->app->context, &shape, pixels, labels, out);
+    free(pixels);
+    free(labels);
+    return status ? app_report_error(b->app, APP_WORK, status) : APP_OK;
+}
+
+enum app_exit bench_load_net_and_data(struct bench *b, const char *net, const char *image,
+                                      weft_net **out_net, weft_dataset **out_data)
+{
+    struct weft_dataset_info shape = {.channels = 1};
+    enum app_exit code;
+    if (image) {
+        int n = sscanf(image, "%dx%dx%d", &shape.height, &shape.width, &shape.channels);
+        if (n == 1)
+            shape.width = shape.height;
+        if (n < 1 || n == 2 || shape.height < 1 || shape.width < 1 ||
+            shape.channels < 1 || shape.channels > WEFT_MAX_CHANNELS ||
+            shape.height > 4096 || shape.width > 4096)
+            return app_error(b->app, APP_USAGE,
+                             "--input is '%s', but must be like 28,224x224x3", image);
+        if ((code = app_load_net(b->app, net, &shape, out_net)))
+            return code;
+        return make_noise(b, *out_net, out_data);
+    }
+    if (!b->data && (code = app_open_dataset(
+                         b->app, b->options->data ? b->options->data : "fashion-mnist",
+                         WEFT_SPLIT_TRAIN, &b->data)))
+        return code;
+    weft_dataset_info(b->data, &shape);
+    *out_data = b->data;
+    return app_load_net(b->app, net, &shape, out_net);
+}
+
+struct config {
+    const struct bench_workload *workload;
+    const struct workload_kind *mode;
+    const char *net;
+};
+
+static enum app_exit run_image(struct bench *b, const char *image, void *priv)
+{
+    const struct config *c = priv;
+    struct net_workload session = {.bench = b, .workload = c->workload, .mode = c->mode};
+    enum app_exit code =
+        bench_load_net_and_data(b, c->net, image, &session.net, &session.data);
+    if (!code && !c->mode->training)
+        code = bench_fresh_model(b->app, session.net, session.data, b->options->seed,
+                                 &session.model);
+    if (!code)
+        code = bench_for_each_item(b, b->batches, run_batch, &session);
+    free(session.probabilities);
+    weft_model_destroy(&session.model);
+    weft_net_destroy(&session.net);
+    if (session.data != b->data)
+        weft_dataset_destroy(&session.data);
+    return code;
+}
+
+static enum app_exit run_net(struct bench *b, const char *net, void *priv)
+{
+    struct config config = *(const struct config *)priv;
+    config.net = net ? net : "small";
+    return bench_for_each_item(b, b->options->images, run_image, &config);
+}
+
+static enum app_exit run_nets(struct bench *b, const struct bench_workload *self,
+                              const struct workload_kind *mode)
+{
+    struct config config = {self, mode, NULL};
+    enum app_exit code = b->options->quick ? APP_OK : bench_open_roofline(b);
+    return code ? code : bench_for_each_item(b, b->options->nets, run_net, &config);
+}
+
+enum app_exit bench_run_training(struct bench *b, const struct bench_workload *self)
+{
+    return run_nets(b, self, &train);
+}
+
+enum app_exit bench_run_inference(struct bench *b, const struct bench_workload *self)
+{
+    return run_nets(b, self, &infer);
+}
+
+enum app_exit bench_run_latency(struct bench *b, const struct bench_workload *self)
+{
+    return run_nets(b, self, &latency);
+}

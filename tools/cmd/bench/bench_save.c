@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The results of one device as a document: what was measured where, by which weft, and
+ * every sample. results.c reads it back. */
+#define _GNU_SOURCE
+#include "bench/bench.h"
+
+#include "results/provenance.h"
+#include "core/paths.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static uint64_t fnv1a_hash(uint64_t hash, const char *text)
+{
+    do
+        hash = (hash ^ (unsigned char)*text) * UINT64_C(1099511628211);
+    while (*text++);
+    return hash;
+}
+
+/* FNV-1a over all choices of kernels that are in use: the same hash, the same kernels. */
+static void tuning(const struct bench *b, char out[20])
+{
+    uint64_t hash = UINT64_C(14695981039346656037);
+    struct weft_tuning_row row;
+    int used = 0;
+    for (int i = 0; !weft_tuning_row(b->app->device, i, &row); i++)
+        if (!row.outdated &&
+            (!strcmp(row.state, "best") || !strcmp(row.state, "bundled"))) {
+            hash = fnv1a_hash(fnv1a_hash(hash, row.problem), row.config);
+            used++;
+        }
+    snprintf(out, 20, used ? "%016" PRIx64 : "none", hash);
+}
+
+static void write_roofs(const struct bench *b, struct json *j)
+{
+    emit_object(j, "roofs");
+    emit_double(j, "flops", b->roofs.flops_per_second);
+    emit_double(j, "launch_s", b->roofs.launch_overhead);
+    emit_double(j, "round_trip_s", b->roofs.sync_latency);
+    emit_list(j, "memory");
+    for (int i = 0; i < WEFT_BANDWIDTH_LEVELS; i++) {
+        emit_object(j, NULL);
+        emit_int(j, "bytes", (int64_t)b->roofs.level[i].bytes);
+        emit_double(j, "read", b->roofs.level[i].read);
+        emit_double(j, "copy", b->roofs.level[i].copy);
+        emit_end(j);
+    }
+    emit_end(j);
+    emit_end(j);
+}
+
+static void write_row(const struct bench *b, struct json *j, const struct bench_row *r)
+{
+    emit_object(j, NULL);
+    emit_text(j, "workload", r->workload);
+    emit_text(j, r->kind & (BENCH_OP | BENCH_ROOFLINE) ? "shape" : "net", r->what);
+    if (r->layer[0])
+        emit_text(j, "layer", r->layer);
+    if (r->text[0])
+        emit_text(j, "text", r->text);
+    if (r->direction[0])
+        emit_text(j, "direction", r->direction);
+    if (r->image[0])
+        emit_text(j, "image", r->image);
+    if (r->batch)
+        emit_int(j, "batch", r->batch);
+    emit_text(j, "device", b->app->info.name);
+    if (r->kind == BENCH_LATENCY)
+        emit_text(j, "served_by",
+                  r->builtin ? "weft's C" : app_platform_name(&b->app->info));
+    if (r->precision[0])
+        emit_text(j, "precision", r->precision);
+    emit_text(j, "unit", r->unit);
+    const struct {
+        const char *name;
+        double value;
+    } reals[] = {{"median", r->median},
+                 {"min", r->min},
+                 {"max", r->max},
+                 {"p95", r->p95},
+                 {"p99", r->p99},
+                 {"seconds", r->seconds},
+                 {"flops", r->flops},
+                 {"bytes", r->bytes},
+                 {"roof_share", r->roof_share},
+                 {"launch_share", r->launch_share},
+                 {"speedup", r->speedup},
+                 {"first_step_s", r->first_step},
+                 {"planned_bytes", r->planned_bytes},
+                 {"taken_bytes", r->taken_bytes},
+                 {"resident_bytes", r->resident_bytes},
+                 {"joules_per_1000", r->joules},
+                 {"error", r->error},
+                 {"accuracy", r->convergence.accuracy},
+                 {"accuracy_error", r->convergence.error},
+                 {"loss", r->convergence.loss},
+                 {"target", r->convergence.target},
+                 {"target_steps", r->convergence.target_steps}};
+    for (size_t i = 0; i < sizeof(reals) / sizeof(*reals); i++)
+        if (isfinite(reals[i].value))
+            emit_double(j, reals[i].name, reals[i].value);
+    if (r->convergence.steps)
+        emit_int(j, "steps", r->convergence.steps);
+    if (r->launches)
+        emit_int(j, "launches", r->launches);
+    if (r->bound[0])
+        emit_text(j, "bound", r->bound);
+    if (r->kernels[0])
+        emit_text(j, "kernels", r->kernels);
+    emit_bool(j, "passed", !r->fault[0]);
+    if (r->fault[0])
+        emit_text(j, "fault", r->fault);
+    emit_int(j, "samples", r->count);
+    emit_list(j, "values");
+    for (int i = 0; i < r->count; i++)
+        emit_double(j, NULL, r->values[i]);
+    emit_end(j);
+    emit_end(j);
+}
+
+void bench_write_json(const struct bench *b, FILE *out)
+{
+    struct json j = {.out = out};
+    struct weft_dataset_info info;
+    char text[20];
+    app_json_begin(b->app, &j, "weft.bench/1");
+    provenance_write_json(&j);
+    if (b->app->device) {
+        tuning(b, text);
+        emit_text(&j, "tuning", text);
+    }
+    if (b->data) {
+        weft_dataset_info(b->data, &info);
+        emit_text(&j, "data", info.source);
+    }
+    if (b->note[0])
+        emit_text(&j, "fault", b->note);
+    if (b->probes)
+        write_roofs(b, &j);
+    emit_list(&j, "rows");
+    for (int i = 0; i < b->row_count; i++)
+        write_row(b, &j, &b->rows[i]);
+    emit_end(&j);
+    emit_end(&j);
+}
+
+char *bench_json_text(const struct bench *b, size_t *size)
+{
+    char *text = NULL;
+    FILE *out = open_memstream(&text, size);
+    if (out)
+        bench_write_json(b, out);
+    if (!out || fclose(out)) {
+        free(text);
+        return NULL;
+    }
+    return text;
+}
+
+enum app_exit bench_save_json(const struct bench *b)
+{
+    size_t size;
+    const char *path = b->options->save;
+    if (!path)
+        return APP_OK;
+    char *text = bench_json_text(b, &size);
+    bool done = text && paths_write_atomic(path, text, size);
+    int why = errno;
+    free(text);
+    return done ? APP_OK
+                : app_error(b->app, APP_FAILED, "%s cannot be written: %s", path,
+                            strerror(why));
+}

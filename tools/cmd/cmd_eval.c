@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* weft eval: how good a model is on a data set, in all and by class. */
+#include "core/app.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum { BATCH = 256, WIDEST = 100, MAX_CONFUSIONS = 20 };
+
+struct eval_options {
+    struct app_options app;
+    const char *data;
+    int split, batch, precision;
+    double least;
+};
+
+static const struct args_option options[] = {
+    {"data", 0, ARGS_TEXT, offsetof(struct eval_options, data), "SPEC",
+     "fashion-mnist, a folder, or a file; default: what the model was trained on", 0, 0},
+    {"split", 0, ARGS_CHOICE, offsetof(struct eval_options, split), "test|train",
+     "of the data; default test", 0, 0},
+    {"batch", 'b', ARGS_INT, offsetof(struct eval_options, batch), "N",
+     "images at a time; default 256", 1, 1 << 20},
+    {"min-accuracy", 0, ARGS_FRACTION, offsetof(struct eval_options, least), "X",
+     "exit code 5 if the accuracy is lower", 0, 0},
+    APP_OPTION_PRECISION(struct eval_options, precision),
+    APP_OPTIONS_CACHED_TUNING(struct eval_options),
+    APP_OPTIONS_DEVICE(struct eval_options),
+    APP_OPTIONS_FORMAT(struct eval_options),
+    APP_OPTIONS_COLOR(struct eval_options),
+    {0},
+};
+
+static const struct table_column columns[] = {
+    {"class", "Class", true, 0},
+    {"precision", "Precision", false, 0},
+    {"recall", "Recall", false, 0},
+    {"f1", "F1", false, 0},
+    {"images", "Images", false, 0},
+    {"mistaken_for", "Most often mistaken for", true, 0},
+    {"mistaken_share", NULL, false, 0},
+};
+enum { COLUMN_COUNT = sizeof(columns) / sizeof(*columns) };
+
+/* An evaluation, and whose it is. */
+struct evaluation {
+    struct app *app;
+    weft_model *model;
+    weft_dataset *data;
+    weft_predictor *predictor;
+    struct weft_eval eval;
+    const char *const *names; /* of the classes */
+    double test_overlap;
+};
+
+static int64_t confusion_count(const struct weft_eval *e, int truth, int said)
+{
+    return e->confusion[(size_t)truth * (size_t)e->classes + (size_t)said];
+}
+
+static double ratio(int64_t part, int64_t whole)
+{
+    return whole ? (double)part / (double)whole : 0;
+}
+
+static void add_class(struct table *t, const struct evaluation *evaluation, int c)
+{
+    const struct weft_eval *e = &evaluation->eval;
+    int64_t truth = 0, said = 0;
+    int worst = -1;
+    for (int k = 0; k < e->classes; k++) {
+        truth += confusion_count(e, c, k);
+        said += confusion_count(e, k, c);
+        if (k != c &&
+            confusion_count(e, c, k) > (worst < 0 ? 0 : confusion_count(e, c, worst)))
+            worst = k;
+    }
+    int64_t right = confusion_count(e, c, c);
+    double precision = ratio(right, said), recall = ratio(right, truth);
+    double f1 = ratio(2 * right, truth + said);
+    double share = worst < 0 ? 0 : ratio(confusion_count(e, c, worst), truth);
+    char mistaken[96] = "";
+    if (worst >= 0)
+        snprintf(mistaken, sizeof(mistaken), "%.60s %.1f %%", evaluation->names[worst],
+                 100 * share);
+    table_text(t, evaluation->names[c]);
+    table_double(t, precision, "%.2f", 100 * precision);
+    table_double(t, recall, "%.2f", 100 * recall);
+    table_double(t, f1, "%.2f", 100 * f1);
+    table_int(t, truth);
+    if (t->format == TABLE_HUMAN || t->format == TABLE_MD)
+        table_text(t, mistaken);
+    else
+        table_text(t, worst < 0 ? "" : evaluation->names[worst]);
+    table_double(t, share, "%.4f", share);
+}
+
+/* The shortest beginning of a name, two letters at least, that no other name has. */
+static int abbreviated_length(const struct evaluation *evaluation, int c)
+{
+    int longest = (int)strlen(evaluation->names[c]);
+    for (int length = 2; length < longest; length++) {
+        bool alone = true;
+        for (int k = 0; k < evaluation->eval.classes && alone; k++)
+            alone = k == c || strncasecmp(evaluation->names[k], evaluation->names[c],
+                                          (size_t)length) != 0;
+        if (alone)
+            return length;
+    }
+    return longest;
+}
+
+static void print_cell(int64_t n, int width, bool right)
+{
+    if (!n) {
+        const char *dot = term_middle_dot();
+        printf("%*s%s%s%s", width - 1, "", term_style_begin(stdout, TERM_DIM), dot,
+               term_style_end(stdout));
+        return;
+    }
+    printf("%s%*lld%s", right ? term_style_begin(stdout, TERM_GOOD) : "", width,
+           (long long)n, right ? term_style_end(stdout) : "");
+}
+
+/* False: it would be too wide. */
+static bool show_matrix(const struct evaluation *evaluation)
+{
+    const struct weft_eval *e = &evaluation->eval;
+    int width = 3, left = 5;
+    for (int c = 0; c < e->classes; c++) {
+        char digits[32];
+        for (int k = 0; k < e->classes; k++) {
+            int n = snprintf(digits, sizeof(digits), "%lld",
+                             (long long)confusion_count(e, c, k));
+            width = n + 1 > width ? n + 1 : width;
+        }
+        int shortest = abbreviated_length(evaluation, c) + 1,
+            name = term_columns(evaluation->names[c]);
+        width = shortest > width ? shortest : width;
+        left = name > left ? name : left;
+    }
+    if (left + 1 + width * e->classes > WIDEST)
+        return false;
+    printf("\n%sConfusion%s: rows are the truth, columns what the model says\n%*s ",
+           term_style_begin(stdout, TERM_BOLD), term_style_end(stdout), left, "");
+    for (int c = 0; c < e->classes; c++)
+        printf("%*.*s", width, abbreviated_length(evaluation, c), evaluation->names[c]);
+    putchar('\n');
+    for (int c = 0; c < e->classes; c++) {
+        printf("%s%*s ", evaluation->names[c], left - term_columns(evaluation->names[c]),
+               "");
+        for (int k = 0; k < e->classes; k++)
+            print_cell(confusion_count(e, c, k), width, c == k);
+        putchar('\n');
+    }
+    return true;
+}
+
+struct confusion {
+    int truth, said;
+    int64_t count;
+};
+
+static int compare_by_count(const void *a, const void *b)
+{
+    int64_t x = ((const struct confusion *)a)->count,
+            y = ((const struct confusion *)b)->count;
+    return (x < y) - (x > y);
+}
+
+static void show_confusions(const struct evaluation *evaluation)
+{
+    const struct weft_eval *e = &evaluation->eval;
+    size_t most = (size_t)e->classes * (size_t)e->classes, n = 0;
+    struct confusion *list = term_realloc_or_exit(NULL, most * sizeof(*list));
+    for (int c = 0; c < e->classes; c++)
+        for (int k = 0; k < e->classes; k++)
+            if (k != c && confusion_count(e, c, k))
+                list[n++] = (struct confusion){c, k, confusion_count(e, c, k)};
+    qsort(list, n, sizeof(*list), compare_by_count);
+    printf("\n%sMost frequent mistakes%s (the whole matrix: -f json)\n",
+           term_style_begin(stdout, TERM_BOLD), term_style_end(stdout));
+    for (size_t i = 0; i < n && i < MAX_CONFUSIONS; i++)
+        printf("%8lld  %.40s taken for %.40s\n", (long long)list[i].count,
+               evaluation->names[list[i].truth], evaluation->names[list[i].said]);
+    free(list);
+}
+
+static void show(const struct evaluation *evaluation, struct table *t)
+{
+    const struct weft_eval *e = &evaluation->eval;
+    struct weft_dataset_info info;
+    weft_dataset_info(evaluation->data, &info);
+    printf("%s images of %s\n", table_thousands(e->count),
+           *info.known_as ? info.known_as : info.source);
+    printf("%sAccuracy  %.2f %s%.2f %%%s   loss %.4f   %s images/s\n",
+           term_style_begin(stdout, TERM_BOLD), 100 * e->accuracy, term_plus_minus(),
+           100 * e->standard_error, term_style_end(stdout), e->loss,
+           table_thousands(e->count / e->seconds));
+    if (evaluation->test_overlap > 0.01)
+        printf("NOT A FAIR TEST: %.0f %% of these images are among those it learned\n",
+               100 * evaluation->test_overlap);
+    putchar('\n');
+    table_write(t);
+    if (!show_matrix(evaluation))
+        show_confusions(evaluation);
+}
+
+static void write_json(const struct evaluation *evaluation, const struct table *t)
+{
+    const struct weft_eval *e = &evaluation->eval;
+    struct weft_dataset_info info;
+    weft_dataset_info(evaluation->data, &info);
+    struct json j = {.out = stdout};
+    app_json_begin(evaluation->app, &j, "weft.eval/1");
+    emit_text(&j, "data", info.source);
+    emit_text(&j, "release", info.known_as);
+    app_json_precision(evaluation->predictor, &j);
+    emit_int(&j, "count", e->count);
+    emit_int(&j, "correct", e->correct);
+    emit_double(&j, "accuracy", e->accuracy);
+    emit_double(&j, "standard_error", e->standard_error);
+    emit_double(&j, "loss", e->loss);
+    emit_double(&j, "leak", evaluation->test_overlap);
+    emit_double(&j, "seconds", e->seconds);
+    emit_double(&j, "images_per_second", e->count / e->seconds);
+    emit_list(&j, "classes");
+    for (int c = 0; c < e->classes; c++)
+        emit_text(&j, NULL, evaluation->names[c]);
+    emit_end(&j);
+    table_json(t, &j, "per_class");
+    emit_list(&j, "confusion");
+    for (int c = 0; c < e->classes; c++) {
+        emit_list(&j, NULL);
+        for (int k = 0; k < e->classes; k++)
+            emit_int(&j, NULL, confusion_count(e, c, k));
+        emit_end(&j);
+    }
+    emit_end(&j);
+    emit_end(&j);
+}
+
+/* Looks for the test images among those that the model was trained on, unless both are
+ * known to come from one release, or the training images cannot be had any more. */
+static enum app_exit find_test_overlap(struct evaluation *evaluation,
+                                       const char *trained_on)
+{
+    struct weft_model_info model;
+    struct weft_dataset_info test, train;
+    weft_model_info(evaluation->model, &model);
+    weft_dataset_info(evaluation->data, &test);
+    if (app_same_dataset(model.dataset_known_as, test.known_as))
+        return APP_OK;
+    weft_dataset *data = NULL;
+    term_wait_begin("Comparing with the images that it was trained on");
+    enum weft_status status =
+        weft_dataset_open(evaluation->app->context, trained_on, WEFT_SPLIT_TRAIN, &data);
+    term_wait_end();
+    if (!status) {
+        weft_dataset_info(data, &train);
+        bool same = !strcmp(train.known_as, model.dataset_known_as);
+        bool fits = train.height == test.height && train.width == test.width &&
+                    train.channels == test.channels;
+        enum app_exit code =
+            same && fits ? app_train_test_overlap(evaluation->app, data, evaluation->data,
+                                                  &evaluation->test_overlap)
+                         : APP_OK;
+        weft_dataset_destroy(&data);
+        return code;
+    }
+    if (*model.dataset_known_as && *test.known_as)
+        term_warn("it was trained on \"%s\", this is \"%s\", and the training images "
+                  "cannot be read to see whether test images are among them",
+                  model.dataset_known_as, test.known_as);
+    return APP_OK;
+}
+
+/* Names that are only the numbers of their classes, of data that is not known by its
+ * hash, are no names: nobody has given any. */
+static bool are_known(const char *const *names, int count, const char *release)
+{
+    bool told = *release;
+    for (int c = 0; c < count && !told; c++) {
+        char number[16];
+        snprintf(number, sizeof(number), "%d", c);
+        told = strcmp(names[c], number) != 0;
+    }
+    return told;
+}
+
+static void compare_classes(const struct evaluation *evaluation,
+                            const struct weft_model_info *model)
+{
+    struct weft_dataset_info data;
+    struct weft_net_info net;
+    weft_dataset_info(evaluation->data, &data);
+    weft_net_info(model->net, &net);
+    int count = data.classes < net.classes ? data.classes : net.classes, c = 0;
+    if (!are_known(model->class_names, count, model->dataset_known_as) ||
+        !are_known(data.class_names, count, data.known_as))
+        return;
+    while (c < count && !strcmp(model->class_names[c], data.class_names[c]))
+        c++;
+    if (c < count)
+        term_warn("the classes are not those that it was trained for: class %d is \"%s\" "
+                  "to the model, \"%s\" in %s",
+                  c, model->class_names[c], data.class_names[c], data.source);
+}
+
+/* Whether the images are of the network's size. */
+static bool fits(const struct weft_dataset_info *data, const weft_net *net)
+{
+    struct weft_net_info info;
+    weft_net_info(net, &info);
+    return data->height == info.height && data->width == info.width &&
+           data->channels == info.channels;
+}
+
+static enum app_exit evaluate(struct evaluation *evaluation, const struct eval_options *o,
+                              const char *path)
+{
+    struct app *app = evaluation->app;
+    struct weft_model_info info;
+    enum app_exit code = app_open_device(app);
+    if (code)
+        return code;
+    enum weft_status status = weft_model_load(app->context, path, &evaluation->model);
+    if (status)
+        return app_report_error(app, APP_INPUT, status);
+    weft_model_info(evaluation->model, &info);
+    evaluation->names = info.class_names;
+    const char *trained_on = weft_model_metadata(evaluation->model, "run.data");
+    if (!trained_on) {
+        trained_on = "fashion-mnist";
+        if (!o->data)
+            term_print(
+                "%s does not say what it was trained on (it has no note run.data), "
+                "so %s is taken; choose with --data",
+                path, trained_on);
+    }
+    enum weft_split split = o->split ? WEFT_SPLIT_TRAIN : WEFT_SPLIT_TEST;
+    const char *spec = o->data ? o->data : trained_on;
+    if ((code = app_open_dataset(app, spec, split, &evaluation->data)))
+        return code;
+    compare_classes(evaluation, &info);
+    if (!o->split && (code = find_test_overlap(evaluation, trained_on)))
+        return code;
+    term_wait_begin("Compiling kernels, which are kept for next time");
+    struct weft_dataset_info data;
+    weft_dataset_info(evaluation->data, &data);
+    const struct weft_predictor_params params = {
+        .batch = o->batch,
+        .precision = (enum weft_precision)o->precision,
+        .pixels = fits(&data, info.net) ? weft_dataset_pixels(evaluation->data) : NULL,
+        .pixel_count = data.count};
+    status = weft_predictor_create(app->device, evaluation->model, &params,
+                                   &evaluation->predictor);
+    term_wait_end();
+    if (status)
+        return app_report_error(app, APP_WORK, status);
+    app_print_precision(evaluation->predictor, o->precision);
+    term_wait_begin("Evaluating");
+    status = weft_predictor_evaluate(evaluation->predictor, evaluation->data,
+                                     &evaluation->eval);
+    term_wait_end();
+    return status ? app_report_error(app, APP_INPUT, status) : APP_OK;
+}
+
+static enum app_exit print_results(struct evaluation *evaluation,
+                                   const struct eval_options *o)
+{
+    struct table t;
+    table_init(&t, stdout, (enum table_format)o->app.format, columns, COLUMN_COUNT,
+               false);
+    for (int c = 0; c < evaluation->eval.classes; c++)
+        add_class(&t, evaluation, c);
+    if (t.format == TABLE_HUMAN)
+        show(evaluation, &t);
+    else if (t.format == TABLE_JSON)
+        write_json(evaluation, &t);
+    else
+        table_write(&t);
+    table_free(&t);
+    enum app_exit code = app_flush_stdout(evaluation->app);
+    if (!code && o->least > 0 && evaluation->eval.accuracy < o->least)
+        code = app_error(evaluation->app, APP_VERIFICATION_FAILED,
+                         "the accuracy is %.2f %%, less than the wanted %.2f %%",
+                         100 * evaluation->eval.accuracy, 100 * o->least);
+    return code;
+}
+
+static enum app_exit eval_main(struct app *app, const void *given, int count,
+                               char **operands)
+{
+    (void)count;
+    const struct eval_options *o = given;
+    struct evaluation evaluation = {.app = app};
+    enum app_exit code = evaluate(&evaluation, o, operands[0]);
+    if (!code)
+        code = print_results(&evaluation, o);
+    weft_eval_free(&evaluation.eval);
+    weft_predictor_destroy(&evaluation.predictor);
+    weft_dataset_destroy(&evaluation.data);
+    weft_model_destroy(&evaluation.model);
+    return code;
+}
+
+const struct app_command cmd_eval = {
+    .args =
+        {
+            .name = "eval",
+            .operands = "MODEL",
+            .summary = "tells how good a model is, in all and class by class",
+            .examples = "  weft eval runs/a/best.safetensors\n"
+                        "  weft eval runs/a/best.safetensors --data other.csv -f json",
+            .about = "Precision, recall and F1 of every class, and the confusion "
+                     "matrix. Test images that the model was trained on are "
+                     "looked for, and told.",
+            .options = options,
+            .operands_min = 1,
+            .operands_max = 1,
+        },
+    .defaults = &(const struct eval_options){.batch = BATCH},
+    .options_size = sizeof(struct eval_options),
+    .run = eval_main,
+};

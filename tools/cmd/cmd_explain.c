@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* weft explain: what one network becomes on a device, and where its time goes. */
+#include "core/app.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_SEGMENTS = 2048 };
+
+struct explain_options {
+    struct app_options app;
+    const char *net, *data;
+    int batch, precision;
+    double seconds;
+    bool layers, infer, plain;
+};
+
+static const struct args_option options[] = {
+    {"layers", 0, ARGS_FLAG, offsetof(struct explain_options, layers), NULL,
+     "measure: the time of each part of a step, and what bounds it", 0, 0},
+    {"inference", 0, ARGS_FLAG, offsetof(struct explain_options, infer), NULL,
+     "a step of inference; else one of training", 0, 0},
+    {"data", 0, ARGS_TEXT, offsetof(struct explain_options, data), "SPEC",
+     "default fashion-mnist", 0, 0},
+    {"batch", 'b', ARGS_INT, offsetof(struct explain_options, batch), "N",
+     "images a step; default: what the network says", 1, 1 << 20},
+    {"precision", 0, ARGS_CHOICE, offsetof(struct explain_options, precision),
+     "float32|float16", "how the network lies in memory; default float32", 0, 0},
+    {"no-fusion", 0, ARGS_FLAG, offsetof(struct explain_options, plain), NULL,
+     "without fusion, to compare; training only", 0, 0},
+    {"time", 0, ARGS_DURATION, offsetof(struct explain_options, seconds), "T",
+     "of measuring for each part; default 0.3s", 0, 0},
+    APP_OPTIONS_DEVICE(struct explain_options),
+    APP_OPTIONS_FORMAT(struct explain_options),
+    APP_OPTIONS_COLOR(struct explain_options),
+    {0},
+};
+
+static const struct table_column columns[] = {
+    {"layer", "Layer", true, 0},     {"text", "What", true, 0},
+    {"part", "Part", true, 0},       {"launches", "Launches", false, 0},
+    {"kernels", "Kernels", true, 0},
+};
+static const struct table_column timed_columns[] = {
+    {"layer", "Layer", true, 0},     {"text", "What", true, 0},
+    {"part", "Part", true, 0},       {"median_ms", "ms", false, 0},
+    {"min_ms", "Min", false, 0},     {"max_ms", "Max", false, 0},
+    {"share", "Share", false, 0},    {"gflops", "GFLOP/s", false, 0},
+    {"megabytes", "MB", false, 0},   {"roof_share", "Of roof", false, 0},
+    {"bound", "Bound by", true, 0},  {"launches", "Launches", false, 0},
+    {"kernels", "Kernels", true, 0},
+};
+enum {
+    COLUMNS = sizeof(columns) / sizeof(*columns),
+    TIMED_COLUMNS = sizeof(timed_columns) / sizeof(*timed_columns)
+};
+
+struct segment_timing {
+    char layer[32], text[160], what[32], kernels[512];
+    struct weft_timing t; /* pointers of it are not valid any more */
+};
+
+struct explanation {
+    struct app *app;
+    const struct explain_options *options;
+    weft_dataset *data;
+    weft_net *net;
+    weft_bench *probes;
+    struct segment_timing *segments;
+    int count;
+    double seconds; /* all medians */
+};
+
+static void receive_layer(void *priv, const struct weft_timing *t)
+{
+    struct explanation *v = priv;
+    if (v->count == MAX_SEGMENTS)
+        return;
+    struct segment_timing *p = &v->segments[v->count++];
+    p->t = *t;
+    snprintf(p->layer, sizeof(p->layer), "%s", t->name);
+    snprintf(p->text, sizeof(p->text), "%s", t->layer_text);
+    snprintf(p->what, sizeof(p->what), "%s", t->phase);
+    snprintf(p->kernels, sizeof(p->kernels), "%s", t->kernels);
+    v->seconds += t->count ? t->median : 0;
+    term_progress("%s %s", p->layer, p->what);
+}
+
+static void add_row(struct table *t, const struct explanation *v,
+                    const struct segment_timing *p)
+{
+    const struct weft_timing *m = &p->t;
+    table_text(t, p->layer);
+    table_text(t, p->text);
+    table_text(t, p->what);
+    if (v->options->layers) {
+        double rate = 1e-9 * m->flops / m->median;
+        table_double(t, 1e3 * m->median, "%.4f", 1e3 * m->median);
+        table_double(t, 1e3 * m->fastest, "%.4f", 1e3 * m->fastest);
+        table_double(t, 1e3 * m->slowest, "%.4f", 1e3 * m->slowest);
+        table_double(t, m->median / v->seconds, "%.1f %%", 100 * m->median / v->seconds);
+        table_double(t, rate, m->flops > 0 ? "%.1f" : "-", rate);
+        table_double(t, 1e-6 * m->bytes, "%.2f", 1e-6 * m->bytes);
+        table_double(t, m->roofline_seconds / m->median, "%.1f %%",
+                     100 * m->roofline_seconds / m->median);
+        table_text(t, m->memory_bound ? "memory" : "multiply");
+    }
+    table_int(t, m->launches);
+    table_text(t, p->kernels);
+}
+
+static const char *const roles[WEFT_ROLE_COUNT] = {
+    [WEFT_ROLE_WEIGHTS] = "weights",         [WEFT_ROLE_GRADIENTS] = "gradients",
+    [WEFT_ROLE_OPTIMIZER_STATE] = "moments", [WEFT_ROLE_ACTIVATIONS] = "activations",
+    [WEFT_ROLE_WORKSPACE] = "scratch",       [WEFT_ROLE_DATASET] = "images",
+};
+
+/* A line of talk: the plan of the memory, and the step as a whole. */
+static void print_step(const struct explanation *v, const struct weft_step_report *s)
+{
+    struct weft_roofline roofs = {0};
+    printf("\nMemory  %.1f MiB planned, %.1f MiB taken:",
+           (double)s->bytes_planned / 1048576, (double)s->bytes_allocated / 1048576);
+    for (int i = 0; i < WEFT_ROLE_COUNT; i++)
+        if (s->bytes_by_role[i])
+            printf("%s %s %.1f", i ? "," : "", roles[i],
+                   (double)s->bytes_by_role[i] / 1048576);
+    printf("\nStep    %d images, %d launches, %s MFLOP", s->batch, s->launches,
+           table_thousands(1e-6 * s->flops));
+    if (v->options->layers) {
+        weft_bench_roofline(v->probes, &roofs);
+        printf("; its parts take %.3f ms, their roofs %.1f %% of that, launching %.1f %%",
+               1e3 * v->seconds, 100 * s->roofline_seconds / v->seconds,
+               100 * s->launches * roofs.launch_overhead / v->seconds);
+    }
+    putchar('\n');
+}
+
+static void write_json(const struct explanation *v, const struct table *t,
+                       const struct weft_step_report *s)
+{
+    struct json j = {.out = stdout};
+    struct weft_net_info net;
+    weft_net_info(v->net, &net);
+    app_json_begin(v->app, &j, "weft.explain/1");
+    emit_text(&j, "net", net.name);
+    emit_text(&j, "step", v->options->infer ? "inference" : "train");
+    emit_text(&j, "precision", app_precision_names[v->options->precision]);
+    emit_int(&j, "batch", s->batch);
+    emit_int(&j, "launches", s->launches);
+    emit_double(&j, "flops", s->flops);
+    emit_double(&j, "roof_s", s->roofline_seconds);
+    emit_int(&j, "planned_bytes", (int64_t)s->bytes_planned);
+    emit_int(&j, "taken_bytes", (int64_t)s->bytes_allocated);
+    emit_object(&j, "memory");
+    for (int i = 0; i < WEFT_ROLE_COUNT; i++)
+        emit_int(&j, roles[i], (int64_t)s->bytes_by_role[i]);
+    emit_end(&j);
+    table_json(t, &j, "parts");
+    emit_end(&j);
+}
+
+static void write_segments(const struct explanation *v,
+                           const struct weft_step_report *step)
+{
+    const struct explain_options *o = v->options;
+    struct table t;
+    table_init(&t, stdout, (enum table_format)o->app.format,
+               o->layers ? timed_columns : columns, o->layers ? TIMED_COLUMNS : COLUMNS,
+               false);
+    for (int i = 0; i < v->count; i++)
+        add_row(&t, v, &v->segments[i]);
+    term_progress_clear();
+    table_write(&t);
+    if (o->app.format == TABLE_JSON)
+        write_json(v, &t, step);
+    if (o->app.format == TABLE_HUMAN)
+        print_step(v, step);
+    table_free(&t);
+}
+
+static enum app_exit explain(struct explanation *v, const char *spec)
+{
+    const struct explain_options *o = v->options;
+    const struct weft_bench_params params = {.seconds = o->layers ? o->seconds : -1,
+                                             .seed = 1};
+    const struct weft_step_params how = {.batch = o->batch,
+                                         .training = !o->infer,
+                                         .no_fusion = o->plain,
+                                         .precision = (enum weft_precision)o->precision};
+    struct weft_dataset_info info;
+    struct weft_step_report step;
+    enum app_exit code = app_open_device(v->app);
+    if (code || (code = app_open_dataset(v->app, o->data ? o->data : "fashion-mnist",
+                                         WEFT_SPLIT_TRAIN, &v->data)))
+        return code;
+    weft_dataset_info(v->data, &info);
+    if ((code = app_load_net(v->app, spec, &info, &v->net)))
+        return code;
+    term_wait_begin(o->layers ? "Measuring" : "Compiling kernels");
+    enum weft_status status = weft_bench_create(v->app->device, &params, &v->probes);
+    if (!status)
+        status =
+            weft_bench_step(v->probes, v->net, v->data, &how, receive_layer, v, &step);
+    term_wait_end();
+    if (status)
+        return app_report_error(v->app, status == WEFT_ERR_ARG ? APP_INPUT : APP_WORK,
+                                status);
+    write_segments(v, &step);
+    return app_flush_stdout(v->app);
+}
+
+static enum app_exit explain_main(struct app *app, const void *given, int count,
+                                  char **operands)
+{
+    const struct explain_options *o = given;
+    struct explanation v = {.app = app, .options = o};
+    v.segments = term_realloc_or_exit(NULL, MAX_SEGMENTS * sizeof(*v.segments));
+    enum app_exit code = explain(&v, count ? operands[0] : "small");
+    free(v.segments);
+    weft_bench_destroy(&v.probes);
+    weft_net_destroy(&v.net);
+    weft_dataset_destroy(&v.data);
+    return code;
+}
+
+const struct app_command cmd_explain = {
+    .args =
+        {
+            .name = "explain",
+            .operands = "[NET]",
+            .summary = "what a network becomes on a device, and where its time goes",
+            .examples = "  weft explain seed\n"
+                        "  weft explain medium --layers -b 256",
+            .about =
+                "NET is a built-in network or a file, default small. Lists the parts "
+                "of a step in the order they run: which layers were fused, how many "
+                "launches each part is, by which algorithm and kernels; then the "
+                "plan of the memory. With --layers each part is timed on the "
+                "network's own buffers, by turns with a probe of what limits it: "
+                "the roof is min(peak, intensity x bandwidth).",
+            .options = options,
+            .operands_max = 1,
+        },
+    .defaults = &(const struct explain_options){.seconds = 0.3},
+    .options_size = sizeof(struct explain_options),
+    .run = explain_main,
+};

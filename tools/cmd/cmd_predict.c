@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* weft predict: what a model sees on images. */
+#include "core/app.h"
+
+#include "core/image_files.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_BATCH = 128, LABEL = 160, MAX_TOP = 100 };
+
+struct predict_options {
+    struct app_options app;
+    int top, invert, precision;
+};
+
+static const struct args_option options[] = {
+    {"top", 'k', ARGS_INT, offsetof(struct predict_options, top), "K",
+     "classes told for each image; default 3", 1, MAX_TOP},
+    {"invert", 0, ARGS_CHOICE, offsetof(struct predict_options, invert), "auto|no|yes",
+     "light against dark; auto: images with a light background", 0, 0},
+    APP_OPTION_PRECISION(struct predict_options, precision),
+    APP_OPTIONS_CACHED_TUNING(struct predict_options),
+    APP_OPTIONS_DEVICE(struct predict_options),
+    APP_OPTIONS_FORMAT(struct predict_options),
+    APP_OPTIONS_COLOR(struct predict_options),
+    {0},
+};
+
+static const struct table_column columns[] = {
+    {"file", "File", true, 0},
+    {"rank", "Rank", false, 0},
+    {"class_id", "Id", false, 0},
+    {"class", "Class", true, 0},
+    {"probability", "Probability", false, 0},
+};
+enum { COLUMN_COUNT = sizeof(columns) / sizeof(*columns) };
+
+struct item {
+    char label[LABEL]; /* the file, and in an IDX file the place */
+    struct weft_preprocess_info fit;
+};
+
+struct prediction {
+    struct app *app;
+    const struct predict_options *options;
+    weft_model *model;
+    struct weft_net_info net;
+    const char *const *names;
+    weft_predictor *predictor;
+    size_t image; /* bytes */
+    uint8_t *pixels;
+    float *probabilities;
+    struct item *items;
+    int count; /* waiting to be predicted */
+    int done, failed;
+    struct json json;
+    struct table table;
+    char **errors; /* `failed` of them, for the JSON */
+};
+
+static void top_classes(const float *p, int classes, int top, int *out)
+{
+    for (int n = 0; n < top; n++) {
+        int best = -1;
+        for (int c = 0; c < classes; c++) {
+            bool taken = false;
+            for (int k = 0; k < n && !taken; k++)
+                taken = out[k] == c;
+            if (!taken && (best < 0 || p[c] > p[best]))
+                best = c;
+        }
+        out[n] = best;
+    }
+}
+
+static void preprocessing_notes(char out[128], const struct weft_preprocess_info *fit,
+                                float best)
+{
+    static const char *const words[] = {"resized", "cropped", "inverted",
+                                        "uneven background: expect little", "unsure"};
+    bool holds[] = {fit->resized, fit->cropped, fit->inverted, fit->uneven_background,
+                    best < 0.5f};
+    size_t at = 0;
+    out[0] = '\0';
+    for (size_t i = 0; i < sizeof(holds) / sizeof(*holds); i++)
+        if (holds[i])
+            at += (size_t)snprintf(out + at, 128 - at, "%s%s", at ? ", " : "", words[i]);
+}
+
+static void show(const struct prediction *prediction, const struct item *item,
+                 const float *p, const int *order, int top, int width, int class_width)
+{
+    const char *label = item->label;
+    int columns_wide = term_columns(label), cut = columns_wide - width;
+    char note[128];
+    preprocessing_notes(note, &item->fit, p[order[0]]);
+    if (cut > 0) /* the end of a path tells more than its beginning */
+        printf("...%s", label + strlen(label) - (size_t)(width - 3));
+    else
+        printf("%s%*s", label, width - columns_wide, "");
+    printf("  %s%-*s %5.1f %%%s", term_style_begin(stdout, TERM_BOLD), class_width,
+           prediction->names[order[0]], 100.0 * (double)p[order[0]],
+           term_style_end(stdout));
+    for (int k = 1; k < top; k++)
+        printf("   %s %.1f", prediction->names[order[k]], 100.0 * (double)p[order[k]]);
+    if (*note)
+        printf("   %s(%s)%s", term_style_begin(stdout, TERM_DIM), note,
+               term_style_end(stdout));
+    putchar('\n');
+}
+
+static void write_json(struct prediction *prediction, const struct item *item,
+                       const float *p, const int *order, int top)
+{
+    struct json *j = &prediction->json;
+    emit_object(j, NULL);
+    emit_text(j, "file", item->label);
+    emit_list(j, "predictions");
+    for (int k = 0; k < top; k++) {
+        emit_object(j, NULL);
+        emit_int(j, "class_id", order[k]);
+        emit_text(j, "class", prediction->names[order[k]]);
+        emit_double(j, "probability", (double)p[order[k]]);
+        emit_end(j);
+    }
+    emit_end(j);
+    emit_bool(j, "resized", item->fit.resized);
+    emit_bool(j, "cropped", item->fit.cropped);
+    emit_bool(j, "inverted", item->fit.inverted);
+    emit_bool(j, "uneven_background", item->fit.uneven_background);
+    emit_end(j);
+}
+
+static void write_rows(struct prediction *prediction, const struct item *item,
+                       const float *p, const int *order, int top)
+{
+    struct table *t = &prediction->table;
+    for (int k = 0; k < top; k++) {
+        table_text(t, item->label);
+        table_int(t, k + 1);
+        table_int(t, order[k]);
+        table_text(t, prediction->names[order[k]]);
+        table_double(t, (double)p[order[k]], "%.4f", (double)p[order[k]]);
+    }
+}
+
+static void print_batch(struct prediction *prediction)
+{
+    int classes = prediction->net.classes, width = 4, class_width = 0, order[MAX_TOP];
+    int top = prediction->options->top < classes ? prediction->options->top : classes;
+    for (int i = 0; i < prediction->count; i++) {
+        int w = term_columns(prediction->items[i].label);
+        width = w > width ? w : width;
+    }
+    width = width > 36 ? 36 : width;
+    for (int c = 0; c < classes; c++) {
+        int w = term_columns(prediction->names[c]);
+        class_width = w > class_width && w <= 24 ? w : class_width;
+    }
+    term_progress_clear();
+    for (int i = 0; i < prediction->count; i++) {
+        const float *p = prediction->probabilities + (size_t)i * (size_t)classes;
+        top_classes(p, classes, top, order);
+        if (prediction->options->app.format == TABLE_HUMAN)
+            show(prediction, &prediction->items[i], p, order, top, width, class_width);
+        else if (prediction->options->app.format == TABLE_JSON)
+            write_json(prediction, &prediction->items[i], p, order, top);
+        else
+            write_rows(prediction, &prediction->items[i], p, order, top);
+    }
+    fflush(stdout);
+}
+
+/* The predictor is planned when the first images are there: for one, if there is
+ * one. */
+static enum app_exit flush(struct prediction *prediction)
+{
+    enum weft_status status = WEFT_OK;
+    if (!prediction->count)
+        return APP_OK;
+    if (!prediction->predictor) {
+        const struct weft_predictor_params params = {
+            .batch = prediction->count,
+            .precision = (enum weft_precision)prediction->options->precision,
+            .pixels = prediction->pixels,
+            .pixel_count = prediction->count};
+        term_wait_begin("Compiling kernels, which are kept for next time");
+        status = weft_predictor_create(prediction->app->device, prediction->model,
+                                       &params, &prediction->predictor);
+        term_wait_end();
+        if (!status)
+            app_print_precision(prediction->predictor, prediction->options->precision);
+    }
+    if (!status) {
+        term_wait_begin("Predicting");
+        status = weft_predictor_run(prediction->predictor, prediction->pixels,
+                                    prediction->count, prediction->probabilities);
+        term_wait_end();
+    }
+    if (status)
+        return app_report_error(prediction->app, APP_WORK, status);
+    print_batch(prediction);
+    prediction->done += prediction->count;
+    prediction->count = 0;
+    return APP_OK;
+}
+
+static void skip(struct prediction *prediction, const char *why)
+{
+    app_error(prediction->app, APP_BAD_INPUT, "%s; skipped", why);
+    prediction->errors =
+        term_realloc_or_exit(prediction->errors, ((size_t)prediction->failed + 1) *
+                                                     sizeof(*prediction->errors));
+    size_t size = strlen(why) + 1;
+    prediction->errors[prediction->failed++] =
+        memcpy(term_realloc_or_exit(NULL, size), why, size);
+}
+
+static enum app_exit add_file(struct prediction *prediction, const char *path)
+{
+    struct image_file file;
+    char why[512];
+    enum app_exit code = APP_OK;
+    if (!image_file_open(prediction->app, &file, path, why)) {
+        skip(prediction, why);
+        image_file_close(&file);
+        return APP_OK;
+    }
+    enum weft_invert invert = (enum weft_invert)prediction->options->invert;
+    if (file.idx && invert == WEFT_INVERT_AUTO)
+        invert = WEFT_INVERT_NO;
+    for (int i = 0; i < file.count && !code; i++) {
+        struct item *item = &prediction->items[prediction->count];
+        struct weft_image image = image_file_image(&file, i);
+        snprintf(item->label, LABEL, file.idx ? "%.140s[%d]" : "%.150s", path, i);
+        enum weft_status status = weft_image_preprocess(
+            prediction->app->context, &image, invert, prediction->net.height,
+            prediction->net.width, prediction->net.channels,
+            prediction->pixels + (size_t)prediction->count * prediction->image,
+            &item->fit);
+        if (status == WEFT_ERR_NOMEM)
+            code = app_report_error(prediction->app, APP_WORK, status);
+        else if (status)
+            skip(prediction, weft_error(prediction->app->context));
+        else if (++prediction->count == MAX_BATCH)
+            code = flush(prediction);
+    }
+    image_file_close(&file);
+    return code;
+}
+
+static enum app_exit prepare(struct prediction *prediction, const char *model)
+{
+    struct app *app = prediction->app;
+    struct weft_model_info info;
+    enum app_exit code = app_open_device(app);
+    if (code)
+        return code;
+    enum weft_status status = weft_model_load(app->context, model, &prediction->model);
+    if (status)
+        return app_report_error(app, APP_INPUT, status);
+    weft_model_info(prediction->model, &info);
+    weft_net_info(info.net, &prediction->net);
+    if (prediction->net.channels != 1 && prediction->net.channels != 3)
+        return app_error(app, APP_BAD_INPUT,
+                         "%s: is for images of %d channels, but files are read as grey "
+                         "(1 channel) or coloured (3); `weft eval` takes NPY files of "
+                         "others",
+                         model, prediction->net.channels);
+    prediction->names = info.class_names;
+    prediction->image = (size_t)prediction->net.height * (size_t)prediction->net.width *
+                        (size_t)prediction->net.channels;
+    prediction->pixels = term_realloc_or_exit(NULL, MAX_BATCH * prediction->image);
+    prediction->items =
+        term_realloc_or_exit(NULL, MAX_BATCH * sizeof(*prediction->items));
+    prediction->probabilities =
+        term_realloc_or_exit(NULL, MAX_BATCH * (size_t)prediction->net.classes *
+                                       sizeof(*prediction->probabilities));
+    return APP_OK;
+}
+
+static void begin_output(struct prediction *prediction, const char *model)
+{
+    enum table_format format = (enum table_format)prediction->options->app.format;
+    table_init(&prediction->table, stdout, format, columns, COLUMN_COUNT, true);
+    if (format != TABLE_JSON)
+        return;
+    app_json_begin(prediction->app, &prediction->json, "weft.predict/1");
+    emit_text(&prediction->json, "model", model);
+    emit_list(&prediction->json, "classes");
+    for (int c = 0; c < prediction->net.classes; c++)
+        emit_text(&prediction->json, NULL, prediction->names[c]);
+    emit_end(&prediction->json);
+    emit_list(&prediction->json, "images");
+}
+
+static void end_output(struct prediction *prediction)
+{
+    if (prediction->options->app.format == TABLE_JSON) {
+        emit_end(&prediction->json);
+        emit_list(&prediction->json, "failed");
+        for (int i = 0; i < prediction->failed; i++)
+            emit_text(&prediction->json, NULL, prediction->errors[i]);
+        emit_end(&prediction->json);
+        emit_end(&prediction->json);
+    }
+}
+
+static enum app_exit predict(struct prediction *prediction, const char *model, int count,
+                             char **files)
+{
+    struct image_paths list = {0};
+    enum app_exit code = APP_OK;
+    for (int i = 0; i < count && !code; i++)
+        code = image_paths_add(prediction->app, &list, files[i]);
+    if (!code)
+        code = prepare(prediction, model);
+    if (!code) {
+        begin_output(prediction, model);
+        for (int i = 0; i < list.count && !code; i++) {
+            term_progress("%s of %s files", table_thousands(i),
+                          table_thousands(list.count));
+            code = add_file(prediction, list.paths[i]);
+        }
+        if (!code)
+            code = flush(prediction);
+        end_output(prediction);
+    }
+    image_paths_free(&list);
+    if (!code)
+        code = app_flush_stdout(prediction->app);
+    if (!code && prediction->failed) {
+        term_print("%d of %d could not be read", prediction->failed,
+                   prediction->failed + prediction->done);
+        code = APP_BAD_INPUT;
+    }
+    return code;
+}
+
+static enum app_exit predict_main(struct app *app, const void *given, int count,
+                                  char **operands)
+{
+    const struct predict_options *o = given;
+    struct prediction prediction = {.app = app, .options = o, .json = {.out = stdout}};
+    enum app_exit code = predict(&prediction, operands[0], count - 1, operands + 1);
+    for (int i = 0; i < prediction.failed; i++)
+        free(prediction.errors[i]);
+    free(prediction.errors);
+    free(prediction.items);
+    free(prediction.pixels);
+    free(prediction.probabilities);
+    table_free(&prediction.table);
+    weft_predictor_destroy(&prediction.predictor);
+    weft_model_destroy(&prediction.model);
+    return code;
+}
+
+const struct app_command cmd_predict = {
+    .args =
+        {
+            .name = "predict",
+            .operands = "MODEL FILE|DIR|-...",
+            .summary = "tells what is on images: PNG, JPEG, PGM, IDX",
+            .examples = "  weft predict runs/a/best.safetensors shoe.jpg --top 5\n"
+                        "  weft predict runs/a/best.safetensors photos/ -f csv\n"
+                        "  cat shoe.png | weft predict runs/a/best.safetensors -",
+            .about = "Of a folder, all images in it and below, in sorted order. A "
+                     "bad file is told and skipped; the exit code is then 4.",
+            .options = options,
+            .operands_min = 2,
+            .operands_max = -1,
+        },
+    .defaults = &(const struct predict_options){.top = 3},
+    .options_size = sizeof(struct predict_options),
+    .run = predict_main,
+};

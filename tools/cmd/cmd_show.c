@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* weft show: what a model, a network or a data set is. */
+#include "core/app.h"
+
+#include "core/paths.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_SAMPLES = 1000 };
+
+struct show_options {
+    struct app_options app;
+    const char *input;
+    int samples, split;
+    uint64_t seed;
+};
+
+static const struct args_option options[] = {
+    {"samples", 'n', ARGS_INT, offsetof(struct show_options, samples), "N",
+     "images of the data that are drawn; default 6", 0, MAX_SAMPLES},
+    {"split", 0, ARGS_CHOICE, offsetof(struct show_options, split), "train|test",
+     "of the data; default train", 0, 0},
+    {"seed", 's', ARGS_SEED, offsetof(struct show_options, seed), "S",
+     "which images are drawn; default 1", 0, 0},
+    {"input", 0, ARGS_TEXT, offsetof(struct show_options, input), "HxWxC",
+     "input of a network that leaves it to the data; default 28x28x1", 0, 0},
+    APP_OPTIONS_FORMAT(struct show_options),
+    APP_OPTIONS_COLOR(struct show_options),
+    {0},
+};
+
+static const struct table_column layer_columns[] = {
+    {"layer", "Layer", true, 0},         {"text", "Text", true, 0},
+    {"output", "Output", true, 0},       {"weights", "Weights", false, 0},
+    {"mflop", "MFLOP", false, 0},        {"share", "Share", false, 0},
+    {"kilobytes", "KB moved", false, 0},
+};
+enum { LAYER_COLUMNS = sizeof(layer_columns) / sizeof(*layer_columns) };
+
+static const struct table_column class_columns[] = {
+    {"class_id", "Id", false, 0},
+    {"class", "Class", true, 0},
+    {"images", "Images", false, 0},
+};
+enum { CLASS_COLUMNS = sizeof(class_columns) / sizeof(*class_columns) };
+
+static void add_layers(struct table *t, const weft_net *net)
+{
+    struct weft_net_info info;
+    struct weft_layer_info layer;
+    weft_net_info(net, &info);
+    for (int i = 0; i < info.layers && !weft_net_layer(net, i, &layer); i++) {
+        char shape[48];
+        snprintf(shape, sizeof(shape), "%dx%dx%d", layer.height, layer.width,
+                 layer.channels);
+        double share = info.flops > 0 ? layer.flops / info.flops : 0;
+        table_text(t, layer.name);
+        table_text(t, layer.text);
+        table_text(t, shape);
+        table_int(t, layer.weights);
+        table_double(t, layer.flops / 1e6, "%.4f", layer.flops / 1e6);
+        table_double(t, share, "%.1f %%", 100 * share);
+        table_double(t, layer.bytes / 1e3, "%.1f", layer.bytes / 1e3);
+    }
+}
+
+static void emit_net(struct json *j, const weft_net *net, const struct table *t)
+{
+    struct weft_net_info info;
+    weft_net_info(net, &info);
+    emit_object(j, "net");
+    emit_text(j, "name", info.name);
+    emit_text(j, "text", info.text);
+    emit_list(j, "input");
+    emit_int(j, NULL, info.height);
+    emit_int(j, NULL, info.width);
+    emit_int(j, NULL, info.channels);
+    emit_end(j);
+    emit_int(j, "outputs", info.classes);
+    emit_int(j, "weights", info.weights);
+    emit_double(j, "flops", info.flops);
+    emit_int(j, "batch", info.batch);
+    emit_double(j, "rate", (double)info.optimizer.learning_rate);
+    table_json(t, j, "layers");
+    emit_end(j);
+}
+
+static void show_net_head(const weft_net *net)
+{
+    struct weft_net_info info;
+    weft_net_info(net, &info);
+    printf("%s%s%s: %dx%dx%d to %d classes, %d layers, %s weights, %.3g MFLOP an image "
+           "forward\n\n",
+           term_style_begin(stdout, TERM_BOLD), info.name, term_style_end(stdout),
+           info.height, info.width, info.channels, info.classes, info.layers,
+           table_thousands((double)info.weights), info.flops / 1e6);
+}
+
+static void emit_numbers(struct json *j, const char *key, const double *numbers,
+                         int count)
+{
+    emit_list(j, key);
+    for (int i = 0; i < count; i++)
+        emit_double(j, NULL, numbers[i]);
+    emit_end(j);
+}
+
+static enum app_exit show_net(struct app *app, const struct show_options *o,
+                              const char *spec)
+{
+    struct weft_dataset_info shape = {.height = 28, .width = 28, .channels = 1};
+    char rest;
+    if (o->input && (sscanf(o->input, "%dx%dx%d%c", &shape.height, &shape.width,
+                            &shape.channels, &rest) != 3 ||
+                     shape.height < 1 || shape.width < 1 || shape.channels < 1))
+        return app_error(app, APP_USAGE, "--input is '%s', but must be like 28x28x1",
+                         o->input);
+    weft_net *net = NULL;
+    enum app_exit code = app_load_net(app, spec, o->input ? &shape : NULL, &net);
+    if (code)
+        return code;
+    struct table t;
+    table_init(&t, stdout, (enum table_format)o->app.format, layer_columns, LAYER_COLUMNS,
+               false);
+    add_layers(&t, net);
+    if (t.format == TABLE_HUMAN)
+        show_net_head(net);
+    table_write(&t);
+    if (t.format == TABLE_JSON) {
+        struct json j = {.out = stdout};
+        app_json_begin(app, &j, "weft.show/1");
+        emit_text(&j, "kind", "net");
+        emit_net(&j, net, &t);
+        emit_end(&j);
+    }
+    table_free(&t);
+    weft_net_destroy(&net);
+    return app_flush_stdout(app);
+}
+
+static void show_model_head(const struct weft_model_info *info, int classes)
+{
+    struct weft_net_info net;
+    weft_net_info(info->net, &net);
+    printf("Trained  %.4g epochs, %s steps%s%s\n", info->epochs,
+           table_thousands((double)info->step), *info->dataset_known_as ? ", on " : "",
+           info->dataset_known_as);
+    printf("Pixels   mean");
+    for (int c = 0; c < net.channels; c++)
+        printf(" %.4f", info->mean[c]);
+    printf(", deviation");
+    for (int c = 0; c < net.channels; c++)
+        printf(" %.4f", info->stddev[c]);
+    printf("\nClasses  ");
+    int column = 9;
+    for (int c = 0; c < classes; c++) {
+        int width = term_columns(info->class_names[c]) + 2;
+        if (column + width > 90) {
+            printf("\n         ");
+            column = 9;
+        }
+        printf("%s%s", info->class_names[c], c + 1 < classes ? ", " : "\n\n");
+        column += width;
+    }
+}
+
+static enum app_exit show_model(struct app *app, const struct show_options *o,
+                                const char *path)
+{
+    weft_model *model = NULL;
+    struct weft_model_info info;
+    struct weft_net_info net;
+    enum weft_status status = weft_model_load(app->context, path, &model);
+    if (status)
+        return app_report_error(app, APP_INPUT, status);
+    weft_model_info(model, &info);
+    weft_net_info(info.net, &net);
+    struct table t;
+    table_init(&t, stdout, (enum table_format)o->app.format, layer_columns, LAYER_COLUMNS,
+               false);
+    add_layers(&t, info.net);
+    if (t.format == TABLE_HUMAN) {
+        show_net_head(info.net);
+        show_model_head(&info, net.classes);
+    }
+    table_write(&t);
+    if (t.format == TABLE_JSON) {
+        struct json j = {.out = stdout};
+        app_json_begin(app, &j, "weft.show/1");
+        emit_text(&j, "kind", "model");
+        emit_int(&j, "step", info.step);
+        emit_double(&j, "epochs", info.epochs);
+        emit_text(&j, "release", info.dataset_known_as);
+        emit_numbers(&j, "mean", info.mean, net.channels);
+        emit_numbers(&j, "deviation", info.stddev, net.channels);
+        emit_list(&j, "classes");
+        for (int c = 0; c < net.classes; c++)
+            emit_text(&j, NULL, info.class_names[c]);
+        emit_end(&j);
+        emit_net(&j, info.net, &t);
+        emit_end(&j);
+    }
+    table_free(&t);
+    weft_model_destroy(&model);
+    return app_flush_stdout(app);
+}
+
+/* Images spread over the data from a place that depends on the seed, so that data
+ * sorted by class show several. */
+static void draw_sample_images(const weft_dataset *data, int samples, uint64_t seed)
+{
+    struct weft_dataset_info info;
+    weft_dataset_info(data, &info);
+    const int32_t *labels = weft_dataset_labels(data);
+    size_t size = (size_t)info.height * (size_t)info.width * (size_t)info.channels;
+    samples = samples < info.count ? samples : info.count;
+    if (!samples)
+        return;
+    struct term_image *images =
+        term_realloc_or_exit(NULL, (size_t)samples * sizeof(*images));
+    uint64_t start = seed * 7919 % (uint64_t)info.count;
+    for (int i = 0; i < samples; i++) {
+        uint64_t at = (start + (uint64_t)i * (uint64_t)info.count / (uint64_t)samples) %
+                      (uint64_t)info.count;
+        images[i] = (struct term_image){weft_dataset_pixels(data) + at * size,
+                                        info.height, info.width, info.channels, ""};
+        snprintf(images[i].caption, sizeof(images[i].caption), "%llu %.40s",
+                 (unsigned long long)at, info.class_names[labels[at]]);
+    }
+    putchar('\n');
+    term_draw_images(stdout, images, samples);
+    free(images);
+}
+
+static void show_data_head(const weft_dataset *data)
+{
+    struct weft_dataset_info info;
+    weft_dataset_info(data, &info);
+    printf("%s%s%s\n%s images of %dx%dx%d, %d classes",
+           term_style_begin(stdout, TERM_BOLD), info.source, term_style_end(stdout),
+           table_thousands(info.count), info.height, info.width, info.channels,
+           info.classes);
+    if (*info.known_as)
+        printf("; %s", info.known_as);
+    printf("\nPixels: mean");
+    for (int c = 0; c < info.channels; c++)
+        printf(" %.4f", info.mean[c]);
+    printf(", deviation");
+    for (int c = 0; c < info.channels; c++)
+        printf(" %.4f", info.stddev[c]);
+    printf("\n\n");
+}
+
+static void emit_data(const struct app *app, const weft_dataset *data,
+                      const struct table *t)
+{
+    struct weft_dataset_info info;
+    weft_dataset_info(data, &info);
+    struct json j = {.out = stdout};
+    app_json_begin(app, &j, "weft.show/1");
+    emit_text(&j, "kind", "data");
+    emit_text(&j, "source", info.source);
+    emit_text(&j, "release", info.known_as);
+    emit_int(&j, "count", info.count);
+    emit_int(&j, "height", info.height);
+    emit_int(&j, "width", info.width);
+    emit_int(&j, "channels", info.channels);
+    emit_numbers(&j, "mean", info.mean, info.channels);
+    emit_numbers(&j, "deviation", info.stddev, info.channels);
+    table_json(t, &j, "classes");
+    emit_end(&j);
+}
+
+static enum app_exit show_data(struct app *app, const struct show_options *o,
+                               const char *spec)
+{
+    weft_dataset *data = NULL;
+    struct weft_dataset_info info;
+    enum app_exit code =
+        app_open_dataset(app, spec, o->split ? WEFT_SPLIT_TEST : WEFT_SPLIT_TRAIN, &data);
+    if (code)
+        return code;
+    weft_dataset_info(data, &info);
+    int64_t *counts = term_realloc_or_exit(NULL, (size_t)info.classes * sizeof(*counts));
+    for (int c = 0; c < info.classes; c++)
+        counts[c] = 0;
+    for (int i = 0; i < info.count; i++)
+        counts[weft_dataset_labels(data)[i]]++;
+    struct table t;
+    table_init(&t, stdout, (enum table_format)o->app.format, class_columns, CLASS_COLUMNS,
+               false);
+    for (int c = 0; c < info.classes; c++) {
+        table_int(&t, c);
+        table_text(&t, info.class_names[c]);
+        table_int(&t, counts[c]);
+    }
+    free(counts);
+    if (t.format == TABLE_HUMAN)
+        show_data_head(data);
+    table_write(&t);
+    if (t.format == TABLE_HUMAN)
+        draw_sample_images(data, o->samples, o->seed);
+    if (t.format == TABLE_JSON)
+        emit_data(app, data, &t);
+    table_free(&t);
+    weft_dataset_destroy(&data);
+    return app_flush_stdout(app);
+}
+
+/* What a file's first bytes say it is; what is no known data or model is a network. */
+enum kind { KIND_NET, KIND_MODEL, KIND_DATA };
+
+static bool ends(const char *text, const char *end)
+{
+    size_t n = strlen(text), k = strlen(end);
+    return n > k && !strcmp(text + n - k, end);
+}
+
+static enum kind kind_of(const char *spec)
+{
+    unsigned char head[9] = {0};
+    if (weft_net_builtin(spec, 0))
+        return KIND_NET;
+    if (!strcmp(spec, "fashion-mnist") || paths_is_folder(spec) || ends(spec, ".csv"))
+        return KIND_DATA;
+    if (ends(spec, ".safetensors"))
+        return KIND_MODEL;
+    FILE *file = fopen(spec, "rb");
+    size_t n = file ? fread(head, 1, sizeof(head), file) : 0;
+    if (file)
+        fclose(file);
+    if (n < 4)
+        return KIND_NET;
+    bool packed = head[0] == 0x1f && head[1] == 0x8b;
+    bool npy = !memcmp(head, "\x93NUM", 4), idx = !head[0] && !head[1] && head[2] == 8;
+    if (packed || npy || idx)
+        return KIND_DATA;
+    return n == 9 && head[8] == '{' && !head[7] && !head[6] && !head[5] ? KIND_MODEL
+                                                                        : KIND_NET;
+}
+
+static enum app_exit show_main(struct app *app, const void *given, int count,
+                               char **operands)
+{
+    (void)count;
+    const struct show_options *o = given;
+    static enum app_exit (*const shows[])(struct app *, const struct show_options *,
+                                          const char *) = {
+        [KIND_NET] = show_net, [KIND_MODEL] = show_model, [KIND_DATA] = show_data};
+    enum app_exit code = app_create_context(app, false, false);
+    if (!code)
+        code = shows[kind_of(operands[0])](app, o, operands[0]);
+    return code;
+}
+
+const struct app_command cmd_show = {
+    .args =
+        {
+            .name = "show",
+            .operands = "MODEL|NET|DATA",
+            .summary = "describes a model, a network or a data set, with its images",
+            .examples = "  weft show runs/a/best.safetensors\n"
+                        "  weft show seed\n"
+                        "  weft show fashion-mnist --samples 12",
+            .about = "Data are fashion-mnist (Debian's package "
+                     "dataset-fashion-mnist), a folder of IDX files, or a file: IDX "
+                     "or NPY with its labels beside it, or CSV with rows "
+                     "label,pixel1,...; plain or gzipped.",
+            .options = options,
+            .operands_min = 1,
+            .operands_max = 1,
+        },
+    .defaults = &(const struct show_options){.samples = 6, .seed = 1},
+    .options_size = sizeof(struct show_options),
+    .run = show_main,
+};

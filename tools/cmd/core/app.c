@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the subcommands share. */
+#define _GNU_SOURCE
+#include "core/app.h"
+#include "core/crash_handler.h"
+
+#include "core/paths.h"
+#include "core/driver_smoke_test.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum { MAX_NET_BYTES = 1 << 20 };
+
+const char *const app_device_kind_names[] = {
+    [WEFT_DEVICE_DISCRETE] = "GPU",      [WEFT_DEVICE_INTEGRATED] = "iGPU",
+    [WEFT_DEVICE_ACCELERATOR] = "accel", [WEFT_DEVICE_CPU] = "CPU",
+    [WEFT_DEVICE_HOST] = "built in",
+};
+
+const char *const app_kernel_family_names[] = {
+    [WEFT_FAMILY_AUTO] = "auto",   [WEFT_FAMILY_VEC] = "vec", [WEFT_FAMILY_TILE] = "tile",
+    [WEFT_FAMILY_SUBGROUP] = "sg", [WEFT_FAMILY_MMA] = "mma",
+};
+
+/* What is not named here is APP_FAILED; the first row that fits counts. */
+static const struct {
+    enum app_phase phase; /* APP_PHASE_COUNT: any */
+    enum weft_status status;
+    enum app_exit code;
+} exits[] = {
+    {APP_PHASE_COUNT, WEFT_OK, APP_OK},
+    {APP_PHASE_COUNT, WEFT_ERR_NO_DEVICE, APP_NO_DEVICE},
+    {APP_PHASE_COUNT, WEFT_ERR_MISMATCH, APP_VERIFICATION_FAILED},
+    {APP_DEVICE, WEFT_ERR_ARG, APP_NO_DEVICE},
+    {APP_INPUT, WEFT_ERR_ARG, APP_BAD_INPUT},
+    {APP_INPUT, WEFT_ERR_FILE, APP_BAD_INPUT},
+    {APP_INPUT, WEFT_ERR_FORMAT, APP_BAD_INPUT},
+};
+
+static enum app_exit exit_code_of(enum app_phase phase, enum weft_status status)
+{
+    for (size_t i = 0; i < sizeof(exits) / sizeof(*exits); i++)
+        if (exits[i].status == status &&
+            (exits[i].phase == phase || exits[i].phase == APP_PHASE_COUNT))
+            return exits[i].code;
+    return APP_FAILED;
+}
+
+static void log_line(void *priv, enum weft_log_level level, const char *message)
+{
+    (void)priv;
+    if (level == WEFT_LOG_WARN)
+        term_warn("%s", message);
+    else if (level != WEFT_LOG_ERROR) /* the command tells the error itself */
+        term_print("%s%s%s", term_style_begin(stderr, TERM_DIM), message,
+                   term_style_end(stderr));
+}
+
+static enum app_exit print_error(const struct app *app, enum app_exit code,
+                                 const char *text)
+{
+    fflush(stdout);
+    term_progress_clear();
+    term_print("%sweft %s:%s %s", term_style_begin(stderr, TERM_BAD), app->name,
+               term_style_end(stderr), text);
+    return code;
+}
+
+enum app_exit app_error(const struct app *app, enum app_exit code, const char *format,
+                        ...)
+{
+    char *text;
+    va_list args;
+    va_start(args, format);
+    int n = vasprintf(&text, format, args);
+    va_end(args);
+    print_error(app, code, n < 0 ? "out of memory" : text);
+    if (n >= 0)
+        free(text);
+    return code;
+}
+
+enum app_exit app_report_error(const struct app *app, enum app_phase phase,
+                               enum weft_status status)
+{
+    const char *why = app->context ? weft_error(app->context) : weft_status_name(status);
+    return print_error(app, exit_code_of(phase, status), why);
+}
+
+enum app_exit app_create_context(struct app *app, bool opencl, bool fresh)
+{
+    if (app->context)
+        return APP_OK;
+    char cache[PATHS_MAX], state[PATHS_MAX], tuning[PATHS_MAX];
+    const char *folder = opencl ? smoke_test_drivers(fresh) : NULL;
+    bool kept = paths_cache(cache);
+    bool tuned = paths_state(state) && paths_join(tuning, state, "tuning");
+    struct weft_context_params params = {
+        .log = log_line,
+        .log_level = app->options->verbose ? WEFT_LOG_DEBUG : WEFT_LOG_WARN,
+        .cache_dir = kept ? cache : NULL,
+        .tuning_dir = tuned ? tuning : NULL,
+        .icd_dir = folder,
+        .no_opencl = !folder,
+    };
+    if (folder)
+        crash_handler_install(app->name);
+    dataset_prefetch_start(&app->prefetch); /* after the probe, which forks */
+    enum weft_status status = weft_context_create(&app->context, &params);
+    return status ? app_report_error(app, APP_START, status) : APP_OK;
+}
+
+const char *app_requested_device(const struct app *app)
+{
+    const char *selector = app->options->device;
+    return selector ? selector : getenv("WEFT_DEVICE");
+}
+
+const char *app_platform_name(const struct weft_device_info *info)
+{
+    static const struct {
+        const char *name, *brief;
+    } known[] = {
+        {"Portable Computing Language", "PoCL"},
+        {"AMD Accelerated Parallel Processing", "AMD"},
+        {"NVIDIA CUDA", "NVIDIA"},
+        {"Intel(R) OpenCL", "Intel"},
+        {"Intel(R) OpenCL Graphics", "Intel"},
+        {"Intel(R) OpenCL HD Graphics", "Intel"},
+    };
+    for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
+        if (!strcmp(info->platform, known[i].name))
+            return known[i].brief;
+    return info->platform;
+}
+
+const char *app_kernel_family_name(const struct weft_device_info *device, int family)
+{
+    return device->kind == WEFT_DEVICE_HOST
+               ? "C"
+               : app_kernel_family_names[family ? family : (int)device->family];
+}
+
+static void print_device(const struct app *app, const char *reason)
+{
+    const struct weft_device_info *d = &app->info;
+    const char *on = term_style_begin(stderr, TERM_BOLD), *off = term_style_end(stderr);
+    if (d->kind == WEFT_DEVICE_HOST)
+        term_print("%sDevice%s  %d  %s, built in  [%s]", on, off, app->device_index,
+                   d->name, reason);
+    else
+        term_print("%sDevice%s  %d  %s (%s), %s kernels  [%s]", on, off,
+                   app->device_index, d->name, app_platform_name(d),
+                   app_kernel_family_name(d, app->options->family), reason);
+    if (d->kind == WEFT_DEVICE_HOST && !app_requested_device(app))
+        term_warn("no OpenCL device was found, so the built-in backend does the work, "
+                  "slowly; `weft devices` tells why");
+}
+
+enum app_exit app_open_device(struct app *app)
+{
+    const char *selector = app_requested_device(app), *reason = "";
+    bool builtin = selector && !strcasecmp(selector, "cpu");
+    enum app_exit code = app_create_context(app, !builtin, false);
+    if (code)
+        return code;
+    enum weft_status status =
+        weft_device_find(app->context, selector, &app->device_index, &reason);
+    if (!status)
+        status = weft_device_info(app->context, app->device_index, &app->info);
+    if (status)
+        return app_report_error(app, APP_DEVICE, status);
+    print_device(app, reason);
+    if (app->info.kind != WEFT_DEVICE_HOST)
+        crash_handler_set_device(&app->info);
+    struct weft_device_params params = {(enum weft_kernel_family)app->options->family,
+                                        (enum weft_gemm_provider)app->options->gemm,
+                                        app->options->tune == APP_TUNING_OFF};
+    term_wait_begin("Opening the device");
+    status = weft_device_open(app->context, app->device_index, &params, &app->device);
+    term_wait_end();
+    return status ? app_report_error(app, APP_DEVICE, status) : APP_OK;
+}
+
+void app_prefetch_dataset(struct app *app, const char *spec, enum weft_split split)
+{
+    app->prefetch.spec = spec;
+    app->prefetch.split = split;
+}
+
+enum app_exit app_open_dataset(struct app *app, const char *spec, enum weft_split split,
+                               weft_dataset **out)
+{
+    enum weft_status status = WEFT_OK;
+    term_wait_begin("Reading %s", spec);
+    if (!dataset_prefetch_take(&app->prefetch, spec, split, out))
+        status = weft_dataset_open(app->context, spec, split, out);
+    term_wait_end();
+    return status ? app_report_error(app, APP_INPUT, status) : APP_OK;
+}
+
+static enum app_exit no_net(struct app *app, const char *spec, const char *why)
+{
+    const char *names[32];
+    char list[512] = "";
+    int n = 0;
+    for (; n < 32 && (names[n] = weft_net_builtin(NULL, n)); n++) {
+        size_t at = strlen(list);
+        snprintf(list + at, sizeof(list) - at, "%s%s", n ? ", " : "", names[n]);
+    }
+    const char *close = args_suggest(spec, names, n);
+    return app_error(app, APP_BAD_INPUT,
+                     "%s: %s, and no built-in network has that name%s%s%s "
+                     "(built in: %s)",
+                     spec, why, close ? "; did you mean " : "", close ? close : "",
+                     close ? "?" : "", list);
+}
+
+enum app_exit app_load_net_text(struct app *app, const char *spec, char **out)
+{
+    const char *builtin = weft_net_builtin(spec, 0);
+    size_t size;
+    if (builtin) {
+        size = strlen(builtin) + 1;
+        *out = memcpy(term_realloc_or_exit(NULL, size), builtin, size);
+        return APP_OK;
+    }
+    if (paths_is_folder(spec))
+        return no_net(app, spec, "a folder is no network");
+    if (!(*out = paths_read_file(spec, MAX_NET_BYTES, &size)))
+        return no_net(app, spec, strerror(errno));
+    if (strlen(*out) == size)
+        return APP_OK;
+    free(*out);
+    return app_error(app, APP_BAD_INPUT,
+                     "%s: not a text, so not a network; see weft/net.h for how one is "
+                     "written",
+                     spec);
+}
+
+enum app_exit app_load_net(struct app *app, const char *spec,
+                           const struct weft_dataset_info *shape, weft_net **out)
+{
+    static const struct weft_dataset_info usual = {
+        .height = 28, .width = 28, .channels = 1};
+    struct weft_net_params params = {.name = paths_basename(spec)};
+    enum weft_status status = WEFT_ERR_FORMAT;
+    char *text;
+    enum app_exit code = app_load_net_text(app, spec, &text);
+    if (code)
+        return code;
+    if (!shape) {
+        status = weft_net_create(app->context, text, &params, out);
+        shape = &usual;
+    }
+    if (status) {
+        params.height = shape->height;
+        params.width = shape->width;
+        params.channels = shape->channels;
+        params.classes = shape->classes;
+        status = weft_net_create(app->context, text, &params, out);
+    }
+    free(text);
+    return status ? app_report_error(app, APP_INPUT, status) : APP_OK;
+}
+
+bool app_same_dataset(const char *a, const char *b)
+{
+    const char *end_a = strrchr(a, ','), *end_b = strrchr(b, ',');
+    return strcmp(a, b) && end_a && end_b && end_a - a == end_b - b &&
+           !strncmp(a, b, (size_t)(end_a - a));
+}
+
+enum app_exit app_train_test_overlap(struct app *app, const weft_dataset *train,
+                                     const weft_dataset *test, double *share)
+{
+    int common = 0;
+    struct weft_dataset_info info, from;
+    weft_dataset_info(test, &info);
+    weft_dataset_info(train, &from);
+    if (app_same_dataset(from.known_as, info.known_as))
+        return APP_OK;
+    enum weft_status status = weft_dataset_overlap(train, test, &common);
+    if (status)
+        return app_report_error(app, APP_WORK, status);
+    *share = (double)common / info.count;
+    if (*share <= 0.01)
+        return APP_OK;
+    const char *on = term_style_begin(stderr, TERM_BAD), *off = term_style_end(stderr);
+    term_print("%s*** LEAK: %s of the %s test images (%.0f %%) are among the training "
+               "images.%s",
+               on, table_thousands(common), table_thousands(info.count), *share * 100,
+               off);
+    term_print("%s*** The test accuracy tells nothing about new images.%s Test data: "
+               "%s.",
+               on, off, *info.known_as ? info.known_as : info.source);
+    term_print("    Take both parts from one release of the data.");
+    return APP_OK;
+}
+
+void app_json_begin(const struct app *app, struct json *j, const char *schema)
+{
+    const struct weft_device_info *d = &app->info;
+    emit_object(j, NULL);
+    emit_text(j, "schema", schema);
+    emit_text(j, "weft", weft_version());
+    if (!app->device)
+        return;
+    emit_object(j, "device");
+    emit_int(j, "index", app->device_index);
+    emit_text(j, "name", d->name);
+    emit_text(j, "platform", d->platform);
+    emit_text(j, "driver", d->driver);
+    emit_text(j, "id", d->id);
+    emit_text(j, "family", app_kernel_family_name(d, app->options->family));
+    emit_text(j, "kind", app_device_kind_names[d->kind]);
+    emit_text(j, "version", d->version);
+    emit_int(j, "compute_units", d->compute_units);
+    emit_end(j);
+}
+
+enum app_exit app_flush_stdout(const struct app *app)
+{
+    if (fflush(stdout) || ferror(stdout))
+        return app_error(app, APP_FAILED, "writing to stdout: %s", strerror(errno));
+    return APP_OK;
+}
+
+enum app_exit app_run(const struct app_command *command, int argc, char **argv)
+{
+    int first;
+    void *options = term_realloc_or_exit(NULL, command->options_size);
+    memcpy(options, command->defaults, command->options_size);
+    enum args_result parsed = args_parse(&command->args, argc, argv, options, &first);
+    enum app_exit code = parsed == ARGS_HELP_SHOWN ? APP_OK : APP_USAGE;
+    if (parsed == ARGS_OK) {
+        struct app app = {
+            .name = command->args.name, .options = options, .start = term_seconds()};
+        term_init((enum term_color)app.options->color);
+        code = command->run(&app, options, argc - first, argv + first);
+        term_progress_clear();
+        weft_device_close(&app.device);
+        weft_context_destroy(&app.context);
+        dataset_prefetch_finish(&app.prefetch);
+    }
+    free(options);
+    return code;
+}

@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The command line: parsing with getopt_long, help, and guesses at misspelt words. */
+#define _GNU_SOURCE
+#include "core/args.h"
+
+#include "core/term.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum { MAX_OPTIONS = 40, LONG_BASE = 1000, HELP_LONG = 999 };
+
+/* A parser returns NULL, or what was wanted instead. */
+typedef const char *(*parse_fn)(const struct args_option *option, const char *text,
+                                void *field);
+
+static bool in_range(const struct args_option *o, double value)
+{
+    return (o->min == 0 && o->max == 0) || (value >= o->min && value <= o->max);
+}
+
+static const char *wanted_range(const struct args_option *o, const char *what)
+{
+    static char text[96];
+    if (o->min == 0 && o->max == 0)
+        snprintf(text, sizeof(text), "%s", what);
+    else
+        snprintf(text, sizeof(text), "%s from %.10g to %.10g", what, o->min, o->max);
+    return text;
+}
+
+static const char *parse_flag(const struct args_option *o, const char *text, void *field)
+{
+    (void)o, (void)text;
+    *(bool *)field = true;
+    return NULL;
+}
+
+static const char *parse_text(const struct args_option *o, const char *text, void *field)
+{
+    (void)o;
+    *(const char **)field = text;
+    return *text ? NULL : "something";
+}
+
+static const char *parse_int(const struct args_option *o, const char *text, void *field)
+{
+    char *end;
+    errno = 0;
+    long value = strtol(text, &end, 10);
+    if (end == text || *end || errno || value < INT_MIN || value > INT_MAX ||
+        !in_range(o, (double)value))
+        return wanted_range(o, "a whole number");
+    *(int *)field = (int)value;
+    return NULL;
+}
+
+static const char *parse_seed(const struct args_option *o, const char *text, void *field)
+{
+    (void)o;
+    char *end;
+    errno = 0;
+    unsigned long long value = strtoull(text, &end, 10);
+    if (!isdigit((unsigned char)*text) || *end || errno || value == ARGS_SEED_UNSET)
+        return "a whole number from 0 to 18446744073709551614";
+    *(uint64_t *)field = value;
+    return NULL;
+}
+
+static bool read_real(const char *text, double *value, char **end)
+{
+    *value = strtod(text, end);
+    return *end != text && isfinite(*value);
+}
+
+static const char *parse_real(const struct args_option *o, const char *text, void *field)
+{
+    char *end;
+    double value;
+    if (!read_real(text, &value, &end) || *end || !in_range(o, value))
+        return wanted_range(o, "a number");
+    *(double *)field = value;
+    return NULL;
+}
+
+static const char *parse_share(const struct args_option *o, const char *text, void *field)
+{
+    (void)o;
+    static const char wanted[] = "a share such as 0.9 or 90%";
+    char *end;
+    double value;
+    if (!read_real(text, &value, &end) || value <= 0)
+        return wanted;
+    bool percent = !strcmp(end, "%");
+    if ((*end && !percent) || value > 100)
+        return wanted;
+    *(double *)field = percent || value > 1 ? value / 100 : value;
+    return NULL;
+}
+
+static const char *parse_time(const struct args_option *o, const char *text, void *field)
+{
+    (void)o;
+    static const struct {
+        const char *unit;
+        double seconds;
+    } units[] = {{"", 1}, {"s", 1}, {"m", 60}, {"min", 60}, {"h", 3600}};
+    char *end;
+    double value;
+    if (read_real(text, &value, &end) && value > 0)
+        for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++)
+            if (!strcmp(end, units[i].unit)) {
+                *(double *)field = value * units[i].seconds;
+                return NULL;
+            }
+    return "a time such as 90s, 5m or 1.5h";
+}
+
+static const char *parse_amount(const struct args_option *o, const char *text,
+                                void *field)
+{
+    (void)o;
+    char *end;
+    double value;
+    if (read_real(text, &value, &end) && value >= 0) {
+        bool percent = !strcmp(end, "%");
+        if ((percent && value < 100) ||
+            (!*end && value == floor(value) && value < INT_MAX)) {
+            *(struct args_count_or_percent *)field =
+                (struct args_count_or_percent){value, percent};
+            return NULL;
+        }
+    }
+    return "a number such as 5000, or a part such as 10%";
+}
+
+static const char *parse_choice(const struct args_option *o, const char *text,
+                                void *field)
+{
+    static char wanted[128];
+    size_t length = strlen(text);
+    const char *word = o->value;
+    for (int index = 0; *word; index++) {
+        size_t span = strcspn(word, "|");
+        if (span == length && !strncasecmp(word, text, span)) {
+            *(int *)field = index;
+            return NULL;
+        }
+        word += span + (word[span] == '|');
+    }
+    snprintf(wanted, sizeof(wanted), "one of %s", o->value);
+    return wanted;
+}
+
+static const parse_fn parsers[] = {
+    [ARGS_FLAG] = parse_flag,     [ARGS_TEXT] = parse_text,
+    [ARGS_INT] = parse_int,       [ARGS_SEED] = parse_seed,
+    [ARGS_DOUBLE] = parse_real,   [ARGS_FRACTION] = parse_share,
+    [ARGS_DURATION] = parse_time, [ARGS_COUNT_OR_PERCENT] = parse_amount,
+    [ARGS_CHOICE] = parse_choice,
+};
+_Static_assert(sizeof(parsers) / sizeof(*parsers) == ARGS_KIND_COUNT, "every kind");
+
+/* Insertions, deletions, replacements and swaps of neighbours that turn one into the
+ * other, without regard to case. */
+static int distance(const char *a, const char *b)
+{
+    enum { LONGEST = 32 };
+    int rows[LONGEST + 1][LONGEST + 1];
+    int m = (int)strnlen(a, LONGEST), n = (int)strnlen(b, LONGEST);
+    for (int i = 0; i <= m; i++)
+        rows[i][0] = i;
+    for (int j = 0; j <= n; j++)
+        rows[0][j] = j;
+    for (int i = 1; i <= m; i++)
+        for (int j = 1; j <= n; j++) {
+            int ca = tolower((unsigned char)a[i - 1]);
+            int cb = tolower((unsigned char)b[j - 1]);
+            int best = rows[i - 1][j - 1] + (ca != cb);
+            if (rows[i - 1][j] + 1 < best)
+                best = rows[i - 1][j] + 1;
+            if (rows[i][j - 1] + 1 < best)
+                best = rows[i][j - 1] + 1;
+            if (i > 1 && j > 1 && ca == tolower((unsigned char)b[j - 2]) &&
+                cb == tolower((unsigned char)a[i - 2]) && rows[i - 2][j - 2] + 1 < best)
+                best = rows[i - 2][j - 2] + 1;
+            rows[i][j] = best;
+        }
+    return rows[m][n];
+}
+
+const char *args_suggest(const char *word, const char *const *names, int count)
+{
+    const char *found = NULL;
+    int best = strlen(word) < 4 ? 2 : 3;
+    for (int i = 0; i < count; i++) {
+        int d = distance(word, names[i]);
+        if (d < best) {
+            best = d;
+            found = names[i];
+        }
+    }
+    for (int i = 0; !found && strlen(word) >= 3 && i < count; i++)
+        if (!strncasecmp(word, names[i], strlen(word)))
+            found = names[i];
+    return found;
+}
+
+static int count_options(const struct args_command *c)
+{
+    int n = 0;
+    while (c->options[n].name)
+        n++;
+    return n;
+}
+
+static void hint(const struct args_command *c)
+{
+    fprintf(stderr, "weft %s --help lists what it takes\n", c->name);
+}
+
+static enum args_result unknown(const struct args_command *c, const char *text)
+{
+    const char *names[MAX_OPTIONS + 1];
+    int n = count_options(c);
+    for (int i = 0; i < n; i++)
+        names[i] = c->options[i].name;
+    names[n++] = "help";
+    char word[64];
+    snprintf(word, sizeof(word), "%.*s", (int)strcspn(text + 2, "="), text + 2);
+    const char *close = args_suggest(word, names, n);
+    fprintf(stderr, "weft %s: there is no option --%s", c->name, word);
+    if (close)
+        fprintf(stderr, "; did you mean --%s?", close);
+    fputc('\n', stderr);
+    hint(c);
+    return ARGS_INVALID;
+}
+
+static enum args_result check_operands(const struct args_command *c, int given,
+                                       const char *extra)
+{
+    if (given < c->operands_min) {
+        fprintf(stderr, "weft %s: needs %s\n", c->name, c->operands);
+        hint(c);
+        return ARGS_INVALID;
+    }
+    if (c->operands_max >= 0 && given > c->operands_max) {
+        fprintf(stderr, "weft %s: does not know what to do with '%s'\n", c->name, extra);
+        hint(c);
+        return ARGS_INVALID;
+    }
+    return ARGS_OK;
+}
+
+static enum args_result assign(const struct args_command *c, const struct args_option *o,
+                               void *fields)
+{
+    const char *wanted = parsers[o->kind](o, optarg, (char *)fields + o->offset);
+    if (!wanted)
+        return ARGS_OK;
+    fprintf(stderr, "weft %s: --%s is '%s', but must be %s\n", c->name, o->name, optarg,
+            wanted);
+    return ARGS_INVALID;
+}
+
+enum args_result args_parse(const struct args_command *c, int argc, char **argv,
+                            void *fields, int *first)
+{
+    struct option longs[MAX_OPTIONS + 2] = {{0}};
+    char shorts[2 * MAX_OPTIONS + 4] = ":h";
+    int n = count_options(c), at = 2;
+    for (int i = 0; i < n; i++) {
+        const struct args_option *o = &c->options[i];
+        int takes = o->kind == ARGS_FLAG ? no_argument : required_argument;
+        longs[i] = (struct option){o->name, takes, NULL, LONG_BASE + i};
+        if (o->letter) {
+            shorts[at++] = o->letter;
+            if (takes)
+                shorts[at++] = ':';
+        }
+    }
+    longs[n] = (struct option){"help", no_argument, NULL, HELP_LONG};
+
+    opterr = 0;
+    for (int got; (got = getopt_long(argc, argv, shorts, longs, NULL)) != -1;) {
+        if (got == 'h' || got == HELP_LONG) {
+            args_help(stdout, c);
+            return ARGS_HELP_SHOWN;
+        }
+        const char *text = argv[optind - 1];
+        int wanted = got == ':' || got == '?' ? optopt : got;
+        const struct args_option *o = NULL;
+        for (int i = 0; i < n && !o; i++)
+            if (wanted == LONG_BASE + i || (wanted && wanted == c->options[i].letter))
+                o = &c->options[i];
+        if (got == '?' && !o) {
+            if (!strncmp(text, "--", 2))
+                return unknown(c, text);
+            fprintf(stderr, "weft %s: there is no option -%c\n", c->name, optopt);
+            hint(c);
+            return ARGS_INVALID;
+        }
+        if (got == ':' || got == '?') {
+            fprintf(stderr, "weft %s: --%s %s\n", c->name, o->name,
+                    got == ':' ? "needs a value" : "takes no value");
+            hint(c);
+            return ARGS_INVALID;
+        }
+        enum args_result result = assign(c, o, fields);
+        if (result)
+            return result;
+    }
+    *first = optind;
+    return check_operands(c, argc - optind,
+                          c->operands_max >= 0 && optind + c->operands_max < argc
+                              ? argv[optind + c->operands_max]
+                              : "");
+}
+
+void args_help(FILE *out, const struct args_command *c)
+{
+    enum { LEFT = 28 };
+    fprintf(out, "weft %s%s%s [OPTIONS]\n%s.\n", c->name, *c->operands ? " " : "",
+            c->operands, c->summary);
+    if (c->examples)
+        fprintf(out, "\n%s\n", c->examples);
+    fputc('\n', out);
+    term_wrap(out, c->about, 0, 0, 80);
+    fputs("\nOptions\n", out);
+    for (const struct args_option *o = c->options; o->name; o++) {
+        char left[96];
+        if (!o->help)
+            continue;
+        int n = o->letter
+                    ? snprintf(left, sizeof(left), "  -%c, --%s", o->letter, o->name)
+                    : snprintf(left, sizeof(left), "      --%s", o->name);
+        if (o->kind != ARGS_FLAG)
+            n += snprintf(left + n, sizeof(left) - (size_t)n, " %s", o->value);
+        fputs(left, out);
+        if (n > LEFT - 2) {
+            fputc('\n', out);
+            n = 0;
+        }
+        fprintf(out, "%*s", LEFT - n, "");
+        term_wrap(out, o->help, LEFT, LEFT, 80);
+    }
+    fprintf(out, "  -h, --help%*sthis text\n", LEFT - 12, "");
+}

@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The first touch of the OpenCL drivers. A child makes a context and has each device
+ * compile and run a kernel; if it dies or hangs, each driver's .icd file is tried alone,
+ * all at a time, and the good ones are copied to a folder of ours that OCL_ICD_VENDORS
+ * then names.
+ *
+ * What was found is kept in $XDG_CACHE_HOME/weft/probe-KEY, where KEY is a hash of all
+ * that could change it: the .icd files, the libraries they name, the loader's
+ * environment. A line of the file is "good NAME" or "bad NAME REASON". Bad ones are
+ * believed for an hour, for a driver may have crashed only because its device was
+ * busy. */
+#define _GNU_SOURCE
+#include "core/driver_smoke_test.h"
+
+#include "core/icd_files.h"
+#include "core/term.h"
+
+#include <weft/device.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { REASON = 96, BELIEVED = 3600 };
+
+/* Seconds that a driver may take. */
+static int timeout_seconds(void)
+{
+    const char *text = getenv("WEFT_PROBE_SECONDS");
+    int seconds = text ? atoi(text) : 0;
+    return seconds > 0 && seconds < 3600 ? seconds : 20;
+}
+
+struct smoke_test {
+    struct icd_list icds;
+    char reasons[ICD_MAX_FILES][REASON]; /* "": the driver is good */
+    uint64_t key;
+};
+
+/* FNV-1a, 64 bits. */
+static void hash_mix(struct smoke_test *p, const void *bytes, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        p->key = (p->key ^ ((const unsigned char *)bytes)[i]) * 0x100000001b3u;
+}
+
+static void hash_text(struct smoke_test *p, const char *text)
+{
+    hash_mix(p, text ? text : "\1", text ? strlen(text) + 1 : 2);
+}
+
+static void hash_file(struct smoke_test *p, const char *path)
+{
+    struct stat s;
+    hash_text(p, path);
+    if (stat(path, &s))
+        return;
+    int64_t facts[] = {s.st_size, s.st_mtim.tv_sec, s.st_mtim.tv_nsec, s.st_mode};
+    hash_mix(p, facts, sizeof(facts));
+}
+
+/* The library that an .icd file names, looked for where the dynamic loader would. */
+static void hash_library(struct smoke_test *p, const char *icd)
+{
+    static const char *const places[] = {"/usr/local/lib/%s", "/usr/lib/*-linux-*/%s",
+                                         "/usr/lib64/%s", "/usr/lib/%s"};
+    char *library = icd_read_library(icd);
+    if (!library)
+        return;
+    if (strchr(library, '/')) {
+        hash_file(p, library);
+    } else {
+        for (size_t i = 0; *library && i < sizeof(places) / sizeof(*places); i++) {
+            char pattern[PATHS_MAX];
+            glob_t found = {0};
+            snprintf(pattern, sizeof(pattern), places[i], library);
+            if (!glob(pattern, 0, NULL, &found))
+                for (size_t k = 0; k < found.gl_pathc; k++)
+                    hash_file(p, found.gl_pathv[k]);
+            globfree(&found);
+        }
+    }
+    free(library);
+}
+
+static void list_drivers(struct smoke_test *p, const char *place)
+{
+    static const char *const settings[] = {
+        "OCL_ICD_FILENAMES", "OPENCL_LAYERS", "LD_LIBRARY_PATH", "LD_PRELOAD",
+        "RUSTICL_ENABLE",    "POCL_DEVICES",  "OCL_ICD_VENDORS", "OPENCL_VENDOR_PATH"};
+    p->key = 0xcbf29ce484222325u;
+    hash_text(p, weft_version());
+    for (size_t i = 0; i < sizeof(settings) / sizeof(*settings); i++)
+        hash_text(p, getenv(settings[i]));
+    hash_file(p, place);
+    icd_list_files(&p->icds, place);
+    for (int i = 0; i < p->icds.count; i++) {
+        char path[PATHS_MAX];
+        if (icd_file_path(&p->icds, i, path)) {
+            hash_file(p, path);
+            hash_library(p, path);
+        }
+    }
+}
+
+/* A device that refuses says so when it is used. */
+static void test_device(weft_context *context, int index)
+{
+    weft_device *device = NULL;
+    struct weft_verify_result result;
+    const struct weft_verify_params one = {
+        .op = "convert", .cases = 1, .tiny_shapes = true};
+    if (!weft_device_open(context, index, NULL, &device))
+        weft_verify(device, &one, &result);
+    weft_device_close(&device);
+}
+
+/* In a child: tries all devices of the drivers that are in `vendors`, or of that one
+ * alone. */
+static void exercise_device(const char *vendors, bool alone, int done)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    alarm(2 * (unsigned)timeout_seconds());
+    int nothing = open("/dev/null", O_RDWR);
+    dup2(nothing, STDIN_FILENO);
+    dup2(nothing, STDOUT_FILENO);
+    dup2(nothing, STDERR_FILENO);
+    if (alone)
+        setenv("OCL_ICD_VENDORS", vendors, 1);
+    weft_context *context = NULL;
+    struct weft_context_params params = {.icd_dir = vendors};
+    if (!weft_context_create(&context, &params)) {
+        for (int i = 0; i < weft_device_count(context); i++)
+            test_device(context, i);
+        weft_context_destroy(&context);
+    }
+    _exit(write(done, "k", 1) == 1 ? 0 : 1);
+}
+
+struct probe_process {
+    pid_t id;
+    int done; /* gets a byte when all went well, and ends when the child does */
+};
+
+static bool start(struct probe_process *child, const char *vendors, bool alone)
+{
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC))
+        return false;
+    child->id = fork();
+    if (!child->id) {
+        setpgid(0, 0);
+        exercise_device(vendors, alone, ends[1]);
+    }
+    close(ends[1]);
+    child->done = ends[0];
+    if (child->id < 0)
+        close(ends[0]);
+    return child->id > 0;
+}
+
+/* Waits for the child until `deadline`; "" in `reason` if all went well. */
+static void finish(struct probe_process *child, double deadline, bool tell,
+                   char reason[REASON])
+{
+    char byte = 0;
+    bool hung = false;
+    while (!hung) {
+        double left = deadline - term_seconds();
+        struct pollfd end = {child->done, POLLIN, 0};
+        int got = poll(&end, 1, left <= 0 ? 0 : left < 1 ? (int)(left * 1e3) + 1 : 1000);
+        if (got > 0 && read(child->done, &byte, 1) >= 0)
+            break;
+        hung = got == 0 && left <= 0;
+        if (got == 0 && tell)
+            term_print("Trying the OpenCL drivers for the first time ...");
+        tell = tell && got;
+    }
+    close(child->done);
+    if (hung)
+        kill(-child->id, SIGKILL);
+    int status = 0;
+    while (waitpid(child->id, &status, 0) < 0 && errno == EINTR) {
+    }
+    reason[0] = '\0';
+    if (hung)
+        snprintf(reason, REASON, "did not answer within %d s", timeout_seconds());
+    else if (!byte && WIFSIGNALED(status))
+        snprintf(reason, REASON, "crashes when it is first used (%s)",
+                 strsignal(WTERMSIG(status)));
+    else if (!byte)
+        snprintf(reason, REASON,
+                 "ends the program when it is first used (exit status %d)",
+                 WEXITSTATUS(status));
+}
+
+static bool cache_load(struct smoke_test *p, const char *path, bool again)
+{
+    struct stat s;
+    size_t size;
+    char *text = paths_read_file(path, 1 << 20, &size);
+    if (!text)
+        return false;
+    int known = 0;
+    bool bad = false;
+    for (char *line = text, *next; line && *line; line = next) {
+        next = strchr(line, '\n');
+        if (next)
+            *next++ = '\0';
+        char verdict[8], name[ICD_NAME_BYTES];
+        int at = 0;
+        if (sscanf(line, "%7s %255s %n", verdict, name, &at) < 2)
+            break;
+        if (known >= p->icds.count || strcmp(p->icds.names[known], name))
+            break;
+        if (!strcmp(verdict, "bad")) {
+            snprintf(p->reasons[known], REASON, "%.95s", line + at);
+            bad = true;
+        }
+        known++;
+    }
+    free(text);
+    bool fresh = !stat(path, &s) && time(NULL) - s.st_mtime < BELIEVED;
+    if (known == p->icds.count && (!bad || (fresh && !again)))
+        return true;
+    for (int i = 0; i < p->icds.count; i++)
+        p->reasons[i][0] = '\0';
+    return false;
+}
+
+static void cache_store(const struct smoke_test *p, const char *path)
+{
+    char text[ICD_MAX_FILES * (ICD_NAME_BYTES + REASON + 16)] = "";
+    size_t at = 0;
+    for (int i = 0; i < p->icds.count; i++) {
+        const char *reason = p->reasons[i];
+        at += (size_t)snprintf(text + at, sizeof(text) - at, "%s %s %s\n",
+                               *reason ? "bad" : "good", p->icds.names[i], reason);
+    }
+    paths_write_atomic(path, text, at);
+}
+
+/* Tries all drivers at once, and on trouble each alone, side by side. */
+static void test_all_drivers(struct smoke_test *p)
+{
+    struct probe_process child, children[ICD_MAX_FILES] = {{0}};
+    char reason[REASON];
+    if (!start(&child, p->icds.place, false))
+        return;
+    finish(&child, term_seconds() + timeout_seconds(), true, reason);
+    if (!*reason)
+        return;
+    if (p->icds.count == 1) {
+        memcpy(p->reasons[0], reason, sizeof(reason));
+        return;
+    }
+    term_print("An OpenCL driver %s; trying them one by one ...", reason);
+    double deadline = term_seconds() + timeout_seconds();
+    for (int i = 0; i < p->icds.count; i++) {
+        char path[PATHS_MAX];
+        if (!icd_file_path(&p->icds, i, path) || !start(&children[i], path, true))
+            children[i].id = 0;
+    }
+    bool found = false;
+    for (int i = 0; i < p->icds.count; i++)
+        if (children[i].id) {
+            finish(&children[i], deadline, false, p->reasons[i]);
+            found = found || *p->reasons[i];
+        }
+    for (int i = 0; !found && i < p->icds.count; i++)
+        snprintf(p->reasons[i], REASON, "works alone, but not beside the others");
+}
+
+static char made_folder[PATHS_MAX]; /* to be removed at the end; "" if it is kept */
+
+static void remove_made_folder(void)
+{
+    DIR *folder = opendir(made_folder);
+    for (struct dirent *e; folder && (e = readdir(folder));)
+        unlinkat(dirfd(folder), e->d_name, 0);
+    if (folder)
+        closedir(folder);
+    rmdir(made_folder);
+}
+
+static char own_folder[PATHS_MAX]; /* of copies of the good ones; "" if there is none */
+
+/* Points the loader at copies of the good .icd files. The folder may be there from an
+ * earlier time, when others were good: what is bad now is removed from it. */
+static void exclude_driver(const struct smoke_test *p, const char *cache)
+{
+    char folder[PATHS_MAX], name[32];
+    snprintf(name, sizeof(name), "icd-%016" PRIx64, p->key);
+    if (!cache || !paths_join(folder, cache, name) || !paths_make_folders(folder, 0700)) {
+        const char *place = getenv("TMPDIR");
+        if (!paths_join(folder, place && *place ? place : "/tmp", "weft-XXXXXX") ||
+            !mkdtemp(folder))
+            return;
+        memcpy(made_folder, folder, sizeof(folder));
+        atexit(remove_made_folder);
+    }
+    for (int i = 0; i < p->icds.count; i++) {
+        char from[PATHS_MAX], to[PATHS_MAX];
+        size_t size;
+        if (!icd_file_path(&p->icds, i, from) ||
+            !paths_join(to, folder, p->icds.names[i]))
+            continue;
+        char *text = *p->reasons[i] ? NULL : paths_read_file(from, 4096, &size);
+        if (!text || !paths_write_atomic(to, text, size))
+            unlink(to);
+        free(text);
+    }
+    setenv("OCL_ICD_VENDORS", folder, 1);
+    memcpy(own_folder, folder, sizeof(folder));
+}
+
+static struct smoke_test probe;
+static const char *misled_by;
+
+const char *smoke_test_misleading_variable(void)
+{
+    return misled_by;
+}
+
+const char *smoke_test_icd_location(void)
+{
+    return probe.icds.place;
+}
+
+void smoke_test_format_diagnostic(const char *note, char out[SMOKE_TEST_MESSAGE_BYTES])
+{
+    size_t at = 0, length = strlen(own_folder);
+    for (out[0] = '\0'; *note && at + 1 < SMOKE_TEST_MESSAGE_BYTES;) {
+        bool own = length && !strncmp(note, own_folder, length);
+        at += (size_t)snprintf(out + at, SMOKE_TEST_MESSAGE_BYTES - at, "%.*s",
+                               own ? PATHS_MAX : 1, own ? probe.icds.place : note);
+        note += own ? length : 1;
+    }
+}
+
+const char *smoke_test_exclusion_reason(const char *icd)
+{
+    char path[PATHS_MAX];
+    for (int i = 0; i < probe.icds.count; i++)
+        if (*probe.reasons[i] && icd_file_path(&probe.icds, i, path) &&
+            !strcmp(path, icd))
+            return probe.reasons[i];
+    return NULL;
+}
+
+int smoke_test_excluded_count(void)
+{
+    int count = 0;
+    for (int i = 0; i < probe.icds.count; i++)
+        count += *probe.reasons[i] != '\0';
+    return count;
+}
+
+static void warn(const struct smoke_test *p, int i)
+{
+    char path[PATHS_MAX];
+    if (icd_file_path(&p->icds, i, path))
+        term_warn("the OpenCL driver %s %s; it is left out. Remove or reinstall its "
+                  "package (dpkg -S %s).",
+                  path, p->reasons[i], path);
+}
+
+const char *smoke_test_drivers(bool again)
+{
+    struct smoke_test *p = &probe;
+    const char *name_set = "OCL_ICD_VENDORS", *set = getenv(name_set);
+    if (!set || !*set)
+        set = getenv(name_set = "OPENCL_VENDOR_PATH");
+    list_drivers(p, set && *set ? set : ICD_FOLDER);
+    if (!p->icds.count) {
+        /* Without a slash it may name a library, which the dynamic loader looks for. */
+        if (set && strchr(set, '/') && !getenv("OCL_ICD_FILENAMES"))
+            misled_by = name_set;
+        return p->icds.place;
+    }
+
+    char cache[PATHS_MAX], kept[PATHS_MAX], name[32];
+    bool keep = paths_cache(cache);
+    snprintf(name, sizeof(name), "probe-%016" PRIx64, p->key);
+    keep = keep && paths_join(kept, cache, name);
+    if (!keep || !cache_load(p, kept, again)) {
+        test_all_drivers(p);
+        if (keep)
+            cache_store(p, kept);
+    }
+    for (int i = 0; i < p->icds.count; i++)
+        if (*p->reasons[i])
+            warn(p, i);
+    int bad = smoke_test_excluded_count();
+    if (bad)
+        exclude_driver(p, keep ? cache : NULL);
+    if (bad == p->icds.count && !getenv("OCL_ICD_FILENAMES"))
+        return NULL;
+    return *own_folder ? own_folder : p->icds.place;
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where files are kept, and small file work. */
+#define _GNU_SOURCE
+#include "core/paths.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+bool paths_join(char out[PATHS_MAX], const char *folder, const char *name)
+{
+    size_t length = strlen(folder);
+    const char *slash = length && folder[length - 1] == '/' ? "" : "/";
+    int n = snprintf(out, PATHS_MAX, "%s%s%s", folder, slash, name);
+    errno = ENAMETOOLONG;
+    return n >= 0 && n < PATHS_MAX;
+}
+
+bool paths_make_folders(const char *folder, unsigned mode)
+{
+    char path[PATHS_MAX];
+    if (!paths_join(path, folder, ""))
+        return false;
+    for (char *s = path + 1; *s; s++) {
+        if (*s != '/')
+            continue;
+        *s = '\0';
+        if (mkdir(path, mode) && errno != EEXIST)
+            return false;
+        *s = '/';
+    }
+    errno = ENOTDIR;
+    return paths_is_folder(folder);
+}
+
+/* What the variable says, else a folder below the home. */
+static bool below(char out[PATHS_MAX], const char *variable, const char *below_home)
+{
+    const char *base = getenv(variable), *home = getenv("HOME");
+    if (base && *base == '/')
+        return paths_join(out, base, "weft");
+    return home && *home == '/' && paths_join(out, home, below_home);
+}
+
+bool paths_cache(char out[PATHS_MAX])
+{
+    char path[PATHS_MAX];
+    if (!below(path, "XDG_CACHE_HOME", ".cache/weft") ||
+        !paths_make_folders(path, 0700) || access(path, W_OK | X_OK))
+        return false;
+    memcpy(out, path, strlen(path) + 1);
+    return true;
+}
+
+bool paths_state(char out[PATHS_MAX])
+{
+    return below(out, "XDG_STATE_HOME", ".local/state/weft");
+}
+
+const char *paths_basename(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+bool paths_exists(const char *path)
+{
+    struct stat s;
+    return !stat(path, &s);
+}
+
+bool paths_is_folder(const char *path)
+{
+    struct stat s;
+    return !stat(path, &s) && S_ISDIR(s.st_mode);
+}
+
+static bool write_all(int file, const char *bytes, size_t size)
+{
+    while (size) {
+        ssize_t n = write(file, bytes, size);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return false;
+        bytes += n;
+        size -= (size_t)n;
+    }
+    return !fsync(file);
+}
+
+bool paths_write_atomic(const char *path, const void *bytes, size_t size)
+{
+    char aside[PATHS_MAX];
+    int folder = (int)(paths_basename(path) - path);
+    int n = snprintf(aside, sizeof(aside), "%.*s.weft-XXXXXX.tmp", folder, path);
+    errno = ENAMETOOLONG;
+    int file = n < (int)sizeof(aside) ? mkostemps(aside, 4, O_CLOEXEC) : -1;
+    if (file < 0)
+        return false;
+    mode_t mask = umask(0);
+    umask(mask);
+    bool done = write_all(file, bytes, size) && !fchmod(file, 0666 & ~mask);
+    done = !close(file) && done;
+    if (done && !rename(aside, path))
+        return true;
+    int why = errno;
+    unlink(aside);
+    errno = why;
+    return false;
+}
+
+char *paths_read_file(const char *path, size_t most, size_t *size)
+{
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return NULL;
+    size_t room = 4096, used = 0;
+    char *text = malloc(room);
+    ssize_t n = 1;
+    while (text && n && used <= most) {
+        if (used + 1 == room) {
+            char *more = realloc(text, room *= 2);
+            if (!more)
+                break;
+            text = more;
+        }
+        n = read(file, text + used, room - used - 1);
+        if (n < 0 && errno != EINTR)
+            break;
+        used += n > 0 ? (size_t)n : 0;
+    }
+    close(file);
+    if (text && !n && used <= most) {
+        text[used] = '\0';
+        *size = used;
+        return text;
+    }
+    if (used > most)
+        errno = EFBIG;
+    free(text);
+    return NULL;
+}
+
+const char *paths_shell_quoted(const char *text)
+{
+    static char buffers[4][PATHS_MAX];
+    static int turn;
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                "0123456789_-./+,:=@%";
+    if (*text && !text[strspn(text, plain)])
+        return text;
+    char *out = buffers[turn++ % 4];
+    size_t at = 0;
+    out[at++] = '\'';
+    for (; *text && at + 6 < PATHS_MAX; text++) {
+        if (*text == '\'')
+            at += (size_t)snprintf(out + at, PATHS_MAX - at, "'\\''");
+        else
+            out[at++] = *text;
+    }
+    out[at++] = '\'';
+    out[at] = '\0';
+    return out;
+}

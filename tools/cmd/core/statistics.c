@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Medians and their intervals. */
+#include "core/statistics.h"
+
+#include "core/term.h"
+
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double sorted_median(double *values, int count)
+{
+    qsort(values, (size_t)count, sizeof(*values), by_value);
+    return (values[(count - 1) / 2] + values[count / 2]) / 2;
+}
+
+static bool all_above_zero(const double *values, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (!(values[i] > 0))
+            return false;
+    return count > 0;
+}
+
+/* What makes the MAD of few samples right on average. */
+static double mad_correction(int count)
+{
+    static const double small[] = {1,     1,     1.196, 1.495, 1.363,
+                                   1.206, 1.200, 1.140, 1.129, 1.107};
+    return count < (int)(sizeof(small) / sizeof(*small)) ? small[count]
+                                                         : count / (count - 0.8);
+}
+
+/* Student's t that is exceeded in size by one of twenty. */
+static double student_t_quantile(int degrees)
+{
+    static const double few[] = {12.706, 4.303, 3.182, 2.776};
+    double d = degrees;
+    return degrees <= 4 ? few[degrees - 1]
+                        : 1.95996 + 2.3723 / d + 2.8225 / (d * d) + 2.5558 / (d * d * d);
+}
+
+/* Cuts a long series into blocks and leaves their medians; how many. */
+static int block_medians(double *values, int count)
+{
+    enum { BLOCKS = 20 };
+    if (count <= 2 * BLOCKS)
+        return count;
+    for (int i = 0; i < BLOCKS; i++) {
+        int from = (int)((int64_t)count * i / BLOCKS);
+        int to = (int)((int64_t)count * (i + 1) / BLOCKS);
+        values[i] = sorted_median(values + from, to - from);
+    }
+    return BLOCKS;
+}
+
+/* The median of the logarithms; *square receives that of its standard error. */
+static double log_median(const double *values, int count, double *square)
+{
+    double *logs = term_realloc_or_exit(NULL, (size_t)count * sizeof(*logs));
+    for (int i = 0; i < count; i++)
+        logs[i] = log(values[i]);
+    count = block_medians(logs, count);
+    double middle = sorted_median(logs, count);
+    for (int i = 0; i < count; i++)
+        logs[i] = fabs(logs[i] - middle);
+    double deviation = 1.4826 * mad_correction(count) * sorted_median(logs, count);
+    *square = 1.5707963267948966 * deviation * deviation / count;
+    free(logs);
+    return middle;
+}
+
+struct statistics_ratio statistics_speedup(const double *a, int count_a, const double *b,
+                                           int count_b, bool times)
+{
+    struct statistics_ratio r = {NAN, NAN, NAN};
+    double square_a, square_b;
+    if (!all_above_zero(a, count_a) || !all_above_zero(b, count_b))
+        return r;
+    double difference =
+        log_median(b, count_b, &square_b) - log_median(a, count_a, &square_a);
+    difference = times ? -difference : difference;
+    r.ratio = exp(difference);
+    if (count_a < 2 || count_b < 2)
+        return r;
+    double error = student_t_quantile(count_a + count_b - 2) * sqrt(square_a + square_b);
+    r.low = exp(difference - error);
+    r.high = exp(difference + error);
+    return r;
+}
+
+bool statistics_interval(const double *values, int count, double out[2])
+{
+    out[0] = out[1] = NAN;
+    if (count < STATISTICS_MIN_SAMPLES)
+        return false;
+    double *sorted = term_realloc_or_exit(NULL, (size_t)count * sizeof(*sorted));
+    memcpy(sorted, values, (size_t)count * sizeof(*sorted));
+    count = block_medians(sorted, count);
+    qsort(sorted, (size_t)count, sizeof(*sorted), by_value);
+    int k = 0;
+    double term = ldexp(1, -count), below = term; /* P(Binomial = k), P(Binomial <= k) */
+    while (2 * below <= 0.05) {
+        term *= (double)(count - k) / (k + 1);
+        below += term;
+        k++;
+    }
+    out[0] = sorted[k - 1];
+    out[1] = sorted[count - k];
+    free(sorted);
+    return true;
+}
+
+double statistics_half_width(const struct statistics_ratio *ratio)
+{
+    return (ratio->high - ratio->low) / 2;
+}

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tables of results. */
+#include "core/table.h"
+
+#include "core/term.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum cell_kind { CELL_TEXT, CELL_INT, CELL_DOUBLE, CELL_BOOL };
+
+struct table_cell {
+    enum cell_kind kind;
+    double real;
+    int64_t whole;
+    char *text; /* as people see it */
+};
+
+void table_init(struct table *t, FILE *out, enum table_format format,
+                const struct table_column *columns, int column_count, bool stream)
+{
+    *t = (struct table){out, format, columns, column_count, .stream = stream};
+}
+
+void table_free(struct table *t)
+{
+    for (int i = 0; i < t->cell_count; i++)
+        free(t->cells[i].text);
+    free(t->cells);
+    *t = (struct table){0};
+}
+
+const char *table_thousands(double value)
+{
+    static char buffers[8][40];
+    static int turn;
+    char *out = buffers[turn++ % 8], digits[32];
+    if (!isfinite(value) || fabs(value) >= 1e18) {
+        snprintf(out, sizeof(*buffers), "%g", value);
+        return out;
+    }
+    int n = snprintf(digits, sizeof(digits), "%.0f", fabs(value)), at = 0;
+    if (value <= -0.5)
+        out[at++] = '-';
+    for (int i = 0; i < n; i++) {
+        out[at++] = digits[i];
+        if ((n - 1 - i) % 3 == 0 && i + 1 < n)
+            out[at++] = ',';
+    }
+    out[at] = '\0';
+    return out;
+}
+
+/* Whether people see a column. */
+static bool is_shown(const struct table *t, int column)
+{
+    if (!t->columns[column].optional)
+        return t->columns[column].title;
+    for (int i = column; i < t->cell_count; i += t->column_count)
+        if (t->cells[i].kind == CELL_DOUBLE && isfinite(t->cells[i].real))
+            return t->columns[column].title;
+    return false;
+}
+
+const char *table_cell_text(const struct table *t, int row, int column)
+{
+    if (column >= t->column_count || row >= t->cell_count / t->column_count ||
+        !is_shown(t, column))
+        return NULL;
+    return row < 0 ? t->columns[column].title
+                   : t->cells[row * t->column_count + column].text;
+}
+
+static void csv_text(FILE *out, const char *text)
+{
+    if (!text[strcspn(text, ",\"\r\n")]) {
+        fputs(text, out);
+        return;
+    }
+    fputc('"', out);
+    for (; *text; text++) {
+        if (*text == '"')
+            fputc('"', out);
+        fputc(*text, out);
+    }
+    fputc('"', out);
+}
+
+static void csv_row(const struct table *t, const struct table_cell *row)
+{
+    const char *comma = "";
+    for (int c = 0; c < t->column_count; c++) {
+        if (!t->columns[c].key)
+            continue;
+        fputs(comma, t->out);
+        comma = ",";
+        if (!row)
+            csv_text(t->out, t->columns[c].key);
+        else if (row[c].kind == CELL_TEXT)
+            csv_text(t->out, row[c].text);
+        else if (row[c].kind == CELL_INT)
+            fprintf(t->out, "%" PRId64, row[c].whole);
+        else if (row[c].kind == CELL_BOOL)
+            fputs(row[c].whole ? "true" : "false", t->out);
+        else if (isfinite(row[c].real))
+            fprintf(t->out, "%.9g", row[c].real);
+    }
+    fputc('\n', t->out);
+}
+
+static void md_row(const struct table *t, const struct table_cell *row)
+{
+    fputc('|', t->out);
+    for (int c = 0; c < t->column_count; c++)
+        if (is_shown(t, c)) {
+            fputc(' ', t->out);
+            for (const char *s = row ? row[c].text : t->columns[c].title; *s; s++)
+                fprintf(t->out, *s == '|' ? "\\%c" : "%c", *s);
+            fputs(" |", t->out);
+        }
+    fputc('\n', t->out);
+    if (row)
+        return;
+    fputc('|', t->out);
+    for (int c = 0; c < t->column_count; c++)
+        if (is_shown(t, c))
+            fputs(t->columns[c].left ? ":---|" : "---:|", t->out);
+    fputc('\n', t->out);
+}
+
+static int width(const struct table *t, int column)
+{
+    const struct table_column *c = &t->columns[column];
+    int widest = term_columns(c->title);
+    if (c->width > widest)
+        widest = c->width;
+    for (int i = column; !t->stream && i < t->cell_count; i += t->column_count) {
+        int w = term_columns(t->cells[i].text);
+        widest = w > widest ? w : widest;
+    }
+    return widest;
+}
+
+static void human_row(const struct table *t, const struct table_cell *row)
+{
+    int pending = 0; /* spaces that are written only if something follows */
+    if (!row)
+        fputs(term_style_begin(t->out, TERM_BOLD), t->out);
+    for (int c = 0; c < t->column_count; c++) {
+        if (!is_shown(t, c))
+            continue;
+        const char *text = row ? row[c].text : t->columns[c].title;
+        int fill = width(t, c) - term_columns(text);
+        fill = fill > 0 ? fill : 0;
+        if (!t->columns[c].left)
+            pending += fill;
+        if (*text) {
+            fprintf(t->out, "%*s%s", pending, "", text);
+            pending = 0;
+        }
+        if (t->columns[c].left)
+            pending += fill;
+        pending += 2;
+    }
+    if (!row)
+        fputs(term_style_end(t->out), t->out);
+    fputc('\n', t->out);
+}
+
+int table_width(const struct table *t)
+{
+    int sum = -2;
+    for (int c = 0; c < t->column_count; c++)
+        sum += is_shown(t, c) ? width(t, c) + 2 : 0;
+    return sum;
+}
+
+bool table_column_has_data(const struct table *t, int column)
+{
+    const char *text = "-";
+    for (int i = 0; text && !strcmp(text, "-"); i++)
+        text = table_cell_text(t, i, column);
+    return text;
+}
+
+void table_write_transposed(const struct table *t, const char *(*letter)(int row))
+{
+    const char *bold = term_style_begin(t->out, TERM_BOLD), *off = term_style_end(t->out);
+    int rows = t->cell_count / t->column_count, titles = 0;
+    for (int i = 0; i < rows; i++)
+        fprintf(t->out, "%s%s%s  %s\n", bold, letter(i), off, table_cell_text(t, i, 0));
+    for (int c = 1; c < t->column_count; c++) {
+        int columns =
+            table_column_has_data(t, c) ? term_columns(table_cell_text(t, -1, c)) : 0;
+        titles = columns > titles ? columns : titles;
+    }
+    for (int c = 0; c < t->column_count; c++) {
+        const char *title = c ? table_cell_text(t, -1, c) : "";
+        if (!table_column_has_data(t, c))
+            continue;
+        fprintf(t->out, "%s%s%s%s%*s", c ? "" : "\n", bold, title, off,
+                titles - term_columns(title), "");
+        for (int i = 0; i < rows; i++) {
+            const char *text = c ? table_cell_text(t, i, c) : letter(i);
+            int widest = 0;
+            for (int k = 1; k < t->column_count; k++) {
+                int w = table_column_has_data(t, k)
+                            ? term_columns(table_cell_text(t, i, k))
+                            : 0;
+                widest = w > widest ? w : widest;
+            }
+            fprintf(t->out, "%*s%s", 2 + widest - term_columns(text), "", text);
+        }
+        fputc('\n', t->out);
+    }
+}
+
+static void write_nothing(const struct table *t, const struct table_cell *row)
+{
+    (void)t, (void)row;
+}
+
+static void (*const writers[])(const struct table *, const struct table_cell *) = {
+    [TABLE_HUMAN] = human_row,
+    [TABLE_MD] = md_row,
+    [TABLE_CSV] = csv_row,
+    [TABLE_JSON] = write_nothing,
+};
+
+void table_write(struct table *t)
+{
+    int rows = t->cell_count / t->column_count;
+    if (t->format != TABLE_JSON && t->written_rows < rows)
+        term_progress_clear();
+    if (!t->written_rows && rows)
+        writers[t->format](t, NULL);
+    for (; t->written_rows < rows; t->written_rows++)
+        writers[t->format](t, t->cells + (ptrdiff_t)t->written_rows * t->column_count);
+    if (t->stream)
+        fflush(t->out);
+}
+
+static void add(struct table *t, enum cell_kind kind, double real, int64_t whole,
+                const char *text)
+{
+    if ((t->cell_count & (t->cell_count - 1)) == 0)
+        t->cells = term_realloc_or_exit(t->cells,
+                                        (size_t)(t->cell_count ? 2 * t->cell_count : 1) *
+                                            sizeof(*t->cells));
+    size_t size = strlen(text) + 1;
+    char *copy = memcpy(term_realloc_or_exit(NULL, size), text, size);
+    t->cells[t->cell_count++] = (struct table_cell){kind, real, whole, copy};
+    if (t->stream && t->cell_count % t->column_count == 0)
+        table_write(t);
+}
+
+void table_text(struct table *t, const char *value)
+{
+    add(t, CELL_TEXT, 0, 0, value);
+}
+
+void table_int(struct table *t, int64_t value)
+{
+    add(t, CELL_INT, 0, value, table_thousands((double)value));
+}
+
+void table_double(struct table *t, double value, const char *format, ...)
+{
+    char text[96];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    add(t, CELL_DOUBLE, value, 0, text);
+}
+
+void table_bool(struct table *t, bool value, const char *shown)
+{
+    add(t, CELL_BOOL, 0, value, shown);
+}
+
+void table_json(const struct table *t, struct json *j, const char *key)
+{
+    emit_list(j, key);
+    for (int i = 0; i + t->column_count <= t->cell_count; i += t->column_count) {
+        emit_object(j, NULL);
+        for (int c = 0; c < t->column_count; c++) {
+            const struct table_cell *cell = &t->cells[i + c];
+            const char *name = t->columns[c].key;
+            if (!name)
+                continue;
+            if (cell->kind == CELL_TEXT)
+                emit_text(j, name, cell->text);
+            else if (cell->kind == CELL_INT)
+                emit_int(j, name, cell->whole);
+            else if (cell->kind == CELL_BOOL)
+                emit_bool(j, name, cell->whole);
+            else
+                emit_double(j, name, cell->real);
+        }
+        emit_end(j);
+    }
+    emit_end(j);
+}

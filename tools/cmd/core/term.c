@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The terminal: colour, width, and talk on stderr. A thread explains long silences, so
+ * all writing to stderr is under one lock. */
+#define _GNU_SOURCE
+#include "core/term.h"
+
+#include <langinfo.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+static struct {
+    bool color[2]; /* of stdout, stderr */
+    bool live;     /* stderr can redraw a line */
+    bool utf8;
+} term;
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static bool line_drawn;
+static double line_time;
+
+/* The thread that explains a silence. */
+static struct {
+    pthread_t thread;
+    pthread_cond_t over;
+    bool running, ended, shown;
+    double start;
+    char what[160];
+} waiting;
+
+double term_seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+void *term_realloc_or_exit(void *old, size_t size)
+{
+    void *memory = realloc(old, size ? size : 1);
+    if (!memory) {
+        fprintf(stderr, "weft: out of memory: %zu bytes\n", size);
+        exit(1);
+    }
+    return memory;
+}
+
+void term_init(enum term_color color)
+{
+    const char *name = getenv("TERM"), *no = getenv("NO_COLOR");
+    bool dumb = !name || !*name || !strcmp(name, "dumb");
+    bool wanted = color == TERM_ALWAYS || (color == TERM_AUTO && !dumb && !(no && *no));
+    term.color[0] = wanted && (color == TERM_ALWAYS || isatty(STDOUT_FILENO));
+    term.color[1] = wanted && (color == TERM_ALWAYS || isatty(STDERR_FILENO));
+    term.live = isatty(STDERR_FILENO) && !dumb;
+    term.utf8 = !strcmp(nl_langinfo(CODESET), "UTF-8");
+}
+
+static bool colored(FILE *out)
+{
+    return fileno(out) == STDERR_FILENO ? term.color[1]
+                                        : fileno(out) == STDOUT_FILENO && term.color[0];
+}
+
+const char *term_style_begin(FILE *out, enum term_style style)
+{
+    static const char *const codes[] = {
+        [TERM_BOLD] = "\033[1m",  [TERM_DIM] = "\033[2m",    [TERM_GOOD] = "\033[32m",
+        [TERM_WARN] = "\033[33m", [TERM_BAD] = "\033[1;31m",
+    };
+    return colored(out) ? codes[style] : "";
+}
+
+const char *term_style_end(FILE *out)
+{
+    return colored(out) ? "\033[0m" : "";
+}
+
+int term_width(FILE *out)
+{
+    struct winsize size;
+    if (ioctl(fileno(out), TIOCGWINSZ, &size) || size.ws_col < 20)
+        return 100;
+    return size.ws_col;
+}
+
+const char *term_plus_minus(void)
+{
+    return term.utf8 ? "\302\261" : "+-";
+}
+
+const char *term_middle_dot(void)
+{
+    return term.utf8 ? "\302\267" : ".";
+}
+
+/* Columns of the first `size` bytes: neither the later bytes of a character nor what sets
+ * colours takes any. */
+static int columns_of(const char *text, size_t size)
+{
+    int columns = 0;
+    for (size_t i = 0; i < size; i++) {
+        if (text[i] == '\033') {
+            while (i < size && text[i] != 'm')
+                i++;
+            continue;
+        }
+        columns += (text[i] & 0xc0) != 0x80;
+    }
+    return columns;
+}
+
+int term_columns(const char *text)
+{
+    return columns_of(text, strlen(text));
+}
+
+void term_wrap(FILE *out, const char *text, int indent, int column, int limit)
+{
+    for (bool first = true; *text; first = false) {
+        size_t span = strcspn(text, " ");
+        int columns = columns_of(text, span);
+        if (!first && column + 1 + columns > limit) {
+            fprintf(out, "\n%*s", indent, "");
+            column = indent;
+        } else if (!first) {
+            fputc(' ', out);
+            column++;
+        }
+        fprintf(out, "%.*s", (int)span, text);
+        column += columns;
+        text += span + (text[span] == ' ');
+    }
+    fputc('\n', out);
+}
+
+static void clear_line(void)
+{
+    if (line_drawn)
+        fputs("\r\033[K", stderr);
+    line_drawn = false;
+}
+
+void term_progress_clear(void)
+{
+    pthread_mutex_lock(&lock);
+    clear_line();
+    fflush(stderr);
+    pthread_mutex_unlock(&lock);
+}
+
+static void say(enum term_style style, const char *lead, const char *format, va_list args)
+{
+    enum { INDENT = 8, WIDEST = 100 };
+    char *text = NULL;
+    if (vasprintf(&text, format, args) < 0)
+        return;
+    int width = term_width(stderr);
+    fflush(stdout);
+    pthread_mutex_lock(&lock);
+    clear_line();
+    if (*lead)
+        fprintf(stderr, "%s%s%s", term_style_begin(stderr, style), lead,
+                term_style_end(stderr));
+    if (term.live && *text != ' ')
+        term_wrap(stderr, text, INDENT, columns_of(lead, strlen(lead)),
+                  width < WIDEST ? width : WIDEST);
+    else
+        fprintf(stderr, "%s\n", text);
+    pthread_mutex_unlock(&lock);
+    free(text);
+}
+
+void term_print(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    say(TERM_DIM, "", format, args);
+    va_end(args);
+}
+
+void term_warn(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    say(TERM_WARN, "weft: warning: ", format, args);
+    va_end(args);
+}
+
+static void draw_line(const char *text)
+{
+    if (term.live)
+        fprintf(stderr, "\r%.*s\033[K", term_width(stderr) - 1, text);
+    else
+        fprintf(stderr, "%s\n", text);
+    line_drawn = term.live;
+    fflush(stderr);
+}
+
+void term_progress(const char *format, ...)
+{
+    double now = term_seconds();
+    if (now - line_time < (term.live ? 0.1 : 30))
+        return;
+    bool first = line_time == 0;
+    line_time = now;
+    if (first && !term.live)
+        return;
+    char text[256];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    fflush(stdout);
+    pthread_mutex_lock(&lock);
+    draw_line(text);
+    pthread_mutex_unlock(&lock);
+}
+
+static void *explain(void *unused)
+{
+    (void)unused;
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    pthread_mutex_lock(&lock);
+    for (;;) {
+        until.tv_sec++;
+        while (!waiting.ended && !pthread_cond_timedwait(&waiting.over, &lock, &until)) {
+        }
+        if (waiting.ended)
+            break;
+        char text[200];
+        snprintf(text, sizeof(text), "%s ... ", waiting.what);
+        if (term.live)
+            snprintf(text, sizeof(text), "%s ... %.0f s", waiting.what,
+                     term_seconds() - waiting.start);
+        if (term.live || !waiting.shown)
+            draw_line(text);
+        waiting.shown = true;
+    }
+    pthread_mutex_unlock(&lock);
+    return NULL;
+}
+
+void term_wait_begin(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(waiting.what, sizeof(waiting.what), format, args);
+    va_end(args);
+    fflush(stdout);
+    waiting.ended = waiting.shown = false;
+    waiting.start = term_seconds();
+    pthread_cond_init(&waiting.over, NULL);
+    waiting.running = !pthread_create(&waiting.thread, NULL, explain, NULL);
+}
+
+void term_wait_end(void)
+{
+    if (!waiting.running)
+        return;
+    pthread_mutex_lock(&lock);
+    waiting.ended = true;
+    pthread_cond_signal(&waiting.over);
+    pthread_mutex_unlock(&lock);
+    pthread_join(waiting.thread, NULL);
+    pthread_cond_destroy(&waiting.over);
+    waiting.running = false;
+    if (waiting.shown)
+        term_print("%s: %.1f s", waiting.what, term_seconds() - waiting.start);
+}

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Markup and plots of a page, in plain C. */
+#include "report/html.h"
+
+#include "core/table.h"
+#include "core/term.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { WIDTH = 360, HEIGHT = 270, LEFT = 40, RIGHT = 12, TOP = 24, BOTTOM = 40 };
+enum { LINE = 14, LETTER = 7, LEADER = 14 }; /* of a name */
+
+struct plot_label {
+    double x, y, place; /* of the curve's end; of the name's middle */
+    int color;
+    char text[4 * PLOT_LABEL_COLUMNS + 1];
+};
+
+void html_write_escaped(FILE *out, const char *text)
+{
+    for (; *text; text++) {
+        static const char special[] = "&<>\"'";
+        static const char *const names[] = {"&amp;", "&lt;", "&gt;", "&quot;", "&#39;"};
+        const char *at = strchr(special, *text);
+        if (at)
+            fputs(names[at - special], out);
+        else
+            fputc(*text, out);
+    }
+}
+
+void html_write_number(FILE *out, double value)
+{
+    if (!isfinite(value))
+        fputs("&ndash;", out);
+    else if (fabs(value) >= 1000)
+        fputs(table_thousands(value), out);
+    else
+        fprintf(out, "%.3g", value);
+}
+
+void html_plot_extend(struct html_plot *p, double x, double y)
+{
+    const double at[2] = {x, y};
+    for (int i = 0; i < 2; i++) {
+        if (!isfinite(at[i]) || at[i] <= 0)
+            continue;
+        p->low[i] = p->low[i] > 0 && p->low[i] < at[i] ? p->low[i] : at[i];
+        p->high[i] = p->high[i] > at[i] ? p->high[i] : at[i];
+    }
+}
+
+static double place(const struct html_plot *p, int axis, double value)
+{
+    return log(value / p->low[axis]) / log(p->high[axis] / p->low[axis]);
+}
+
+double html_plot_x(const struct html_plot *p, double x)
+{
+    return LEFT + place(p, 0, x) * (p->right - LEFT);
+}
+
+double html_plot_y(const struct html_plot *p, double y)
+{
+    return p->height - BOTTOM - place(p, 1, y) * (p->height - TOP - BOTTOM);
+}
+
+void html_plot_add_label(struct html_plot *p, int color, double x, double y,
+                         const char *text)
+{
+    p->names =
+        term_realloc_or_exit(p->names, (size_t)(p->name_count + 1) * sizeof(*p->names));
+    struct plot_label *name = &p->names[p->name_count++];
+    *name = (struct plot_label){.x = x, .y = y, .color = color};
+    for (int at = 0, columns = 0; text[at]; at++) {
+        columns += ((unsigned char)text[at] & 0xc0) != 0x80;
+        if (columns > PLOT_LABEL_COLUMNS || at + 1 == (int)sizeof(name->text))
+            break;
+        name->text[at] = text[at];
+    }
+}
+
+static int by_place(const void *a, const void *b)
+{
+    double x = ((const struct plot_label *)a)->place;
+    double y = ((const struct plot_label *)b)->place;
+    return (x > y) - (x < y);
+}
+
+/* Names at the height of their curves' ends, or as near as those above and below let
+ * them: first pushed down by the one above, then up from the bottom. */
+static void write_names(struct html_plot *p, FILE *out)
+{
+    struct plot_label *names = p->names;
+    for (int i = 0; i < p->name_count; i++)
+        names[i].place = html_plot_y(p, names[i].y);
+    if (!p->name_count)
+        return; /* qsort takes no NULL */
+    qsort(names, (size_t)p->name_count, sizeof(*names), by_place);
+    for (int i = 0; i < p->name_count; i++)
+        names[i].place = fmax(names[i].place, i ? names[i - 1].place + LINE : TOP);
+    for (int i = p->name_count - 1; i >= 0; i--)
+        names[i].place =
+            fmin(names[i].place,
+                 i + 1 < p->name_count ? names[i + 1].place - LINE : p->height - BOTTOM);
+    for (int i = 0; i < p->name_count; i++) {
+        fprintf(out,
+                "<path class=\"leader c%d\" d=\"M%.1f %.1fL%d %.1f\"/>"
+                "<text class=\"name c%d\" x=\"%d\" y=\"%.1f\">",
+                names[i].color, html_plot_x(p, names[i].x) + 3,
+                html_plot_y(p, names[i].y), p->right + LEADER - 3, names[i].place,
+                names[i].color, p->right + LEADER, names[i].place + 4);
+        html_write_escaped(out, names[i].text);
+        fputs("</text>\n", out);
+    }
+}
+
+/* Briefly, for there is little room: 20k. */
+static void tick_number(FILE *out, double value)
+{
+    const char *unit = value >= 1e9 ? "G" : value >= 1e6 ? "M" : value >= 1e4 ? "k" : "";
+    double part = *unit == 'G' ? 1e9 : *unit == 'M' ? 1e6 : *unit == 'k' ? 1e3 : 1;
+    fprintf(out, "%.4g%s", value / part, unit);
+}
+
+static void tick(const struct html_plot *p, FILE *out, int axis, double value)
+{
+    if (axis == 0)
+        fprintf(out, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">",
+                html_plot_x(p, value), p->height - BOTTOM + 14);
+    else
+        fprintf(out,
+                "<path class=\"axis\" d=\"M%d %.1fH%d\"/><text x=\"%d\" y=\"%.1f\" "
+                "text-anchor=\"end\">",
+                LEFT, html_plot_y(p, value), p->right, LEFT - 4,
+                html_plot_y(p, value) + 4);
+    tick_number(out, value);
+    fputs("</text>\n", out);
+}
+
+/* Powers of ten, or of two where there would be few, every so many that they have
+ * room. */
+static void ticks_of_powers(const struct html_plot *p, FILE *out, int axis)
+{
+    double base = p->high[axis] / p->low[axis] > 300 ? 10 : 2;
+    int from = (int)ceil(log(p->low[axis]) / log(base) - 1e-9);
+    int to = (int)floor(log(p->high[axis]) / log(base) + 1e-9);
+    int step = (to - from) / 7 + 1;
+    for (int i = from; i <= to; i += step)
+        tick(p, out, axis, pow(base, i));
+}
+
+/* 1, 2 and 5 of each power of ten; or where that would be few, equal steps. */
+static void ticks_of_decades(const struct html_plot *p, FILE *out, int axis)
+{
+    static const double parts[] = {1, 2, 5};
+    double low = p->low[axis], high = p->high[axis], span = high - low;
+    if (high / low < 8) {
+        double ten = pow(10, floor(log10(span / 4))), few = span / 4 / ten;
+        double step = ten * (few > 5 ? 10 : few > 2 ? 5 : few > 1 ? 2 : 1);
+        for (double i = ceil(low / step); i * step <= high; i++)
+            tick(p, out, axis, i * step);
+        return;
+    }
+    for (double ten = pow(10, floor(log10(low))); ten <= high; ten *= 10)
+        for (int i = 0; i < 3; i++)
+            if (ten * parts[i] >= low && ten * parts[i] <= high)
+                tick(p, out, axis, ten * parts[i]);
+}
+
+void html_plot_begin(struct html_plot *p, FILE *out, const char *title,
+                     const char *x_name, const char *y_name)
+{
+    for (int i = 0; i < 2; i++) {
+        p->low[i] = p->low[i] > 0 ? p->low[i] / 1.15 : 1;
+        p->high[i] = p->high[i] > p->low[i] ? p->high[i] * 1.15 : p->low[i] * 2;
+    }
+    int letters = 0;
+    for (int i = 0; i < p->name_count; i++) {
+        int columns = term_columns(p->names[i].text);
+        letters = columns > letters ? columns : letters;
+    }
+    int names = TOP + BOTTOM + LINE * (p->name_count - 1);
+    p->height = names > HEIGHT ? names : HEIGHT;
+    p->right = letters ? WIDTH - LEADER - LETTER * letters - 4 : WIDTH - RIGHT;
+    fprintf(out, "<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"", WIDTH,
+            p->height);
+    html_write_escaped(out, title);
+    fputs("\">\n", out);
+    ticks_of_powers(p, out, 0);
+    if (p->high[1] / p->low[1] > 300)
+        ticks_of_powers(p, out, 1);
+    else
+        ticks_of_decades(p, out, 1);
+    fprintf(out, "<path class=\"axis\" d=\"M%d %dH%d\"/>\n", LEFT, p->height - BOTTOM,
+            p->right);
+    fprintf(out, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">", p->right, p->height - 8);
+    html_write_escaped(out, x_name);
+    fprintf(out, "</text><text x=\"4\" y=\"12\">");
+    html_write_escaped(out, y_name);
+    fputs("</text>\n", out);
+}
+
+void html_plot_end(struct html_plot *p, FILE *out)
+{
+    write_names(p, out);
+    free(p->names);
+    fputs("</svg>\n", out);
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Who is how many times faster than whom. */
+#include "results/comparison_text.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What devices are called faster for, the most telling first. */
+static const struct {
+    const char *workload, *verb;
+} telling[] = {{"train", "trained"}, {"inference", "ran"}};
+enum { TELLING = sizeof(telling) / sizeof(*telling) };
+
+struct statistics_ratio comparison_speedup(const json_t *from, const json_t *to)
+{
+    double *a, *b;
+    int count_a = results_samples(from, &a), count_b = results_samples(to, &b);
+    struct statistics_ratio ratio =
+        statistics_speedup(a, count_a, b, count_b, results_is_time(from));
+    free(a);
+    free(b);
+    return ratio;
+}
+
+void comparison_format_ratio(const struct statistics_ratio *r, char out[64])
+{
+    double error = statistics_half_width(r);
+    if (!isfinite(r->ratio))
+        snprintf(out, 64, "-");
+    else if (!isfinite(error))
+        snprintf(out, 64, "about %.2g", r->ratio);
+    else {
+        /* One digit of the error, two where it begins with 1; at least two of the
+         * ratio. */
+        double least = fmax(error, r->ratio * 1e-4);
+        int digits = (int)ceil(-log10(least / 1.95));
+        digits = digits < 0 ? 0 : digits > 4 ? 4 : digits;
+        snprintf(out, 64, "%.*f %s %.*f", digits, r->ratio, term_plus_minus(), digits,
+                 error);
+    }
+}
+
+/* The row of `workload` by which `a` does best among those that `b` has too. */
+static const json_t *best_common(const json_t *a, const json_t *b, const char *workload)
+{
+    const json_t *rows = json_object_get(a, "rows"), *best = NULL;
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        const json_t *row = json_array_get(rows, i);
+        if (!strcmp(results_text(row, "workload"), workload) &&
+            results_find_same(a, row) == row && results_find_same(b, row) &&
+            (!best || results_number(row, "median") > results_number(best, "median")))
+            best = row;
+    }
+    return best;
+}
+
+bool comparison_sentence(const struct results *r, int a, int b,
+                         char out[COMPARISON_SENTENCE_BYTES])
+{
+    for (int i = 0; i < TELLING; i++) {
+        char name_a[RESULTS_LABEL_BYTES], name_b[RESULTS_LABEL_BYTES], times[64];
+        const json_t *from = results_run(r, b), *to = results_run(r, a);
+        const json_t *row = best_common(to, from, telling[i].workload);
+        if (!row)
+            continue;
+        struct statistics_ratio ratio =
+            comparison_speedup(results_find_same(from, row), row);
+        results_label(r, a, name_a);
+        results_label(r, b, name_b);
+        bool sure = !(ratio.low <= 1 && ratio.high >= 1);
+        if (ratio.ratio < 1) {
+            char swap[RESULTS_LABEL_BYTES];
+            memcpy(swap, name_a, sizeof(swap));
+            memcpy(name_a, name_b, sizeof(swap));
+            memcpy(name_b, swap, sizeof(swap));
+            ratio =
+                (struct statistics_ratio){1 / ratio.ratio, 1 / ratio.high, 1 / ratio.low};
+        }
+        comparison_format_ratio(&ratio, times);
+        snprintf(out, COMPARISON_SENTENCE_BYTES,
+                 sure ? "%s %s %.60s (batch %.0f) %s times faster than %s."
+                      : "%s %s %.60s (batch %.0f) %s times as fast as %s, which is no "
+                        "difference beyond the uncertainty.",
+                 name_a, telling[i].verb, results_text(row, "net"),
+                 results_number(row, "batch"), times, name_b);
+        return true;
+    }
+    return false;
+}
+
+int comparison_fastest_run(const struct results *r)
+{
+    int fastest = -1;
+    for (int i = 0; i < results_count(r); i++) {
+        for (int k = 0; k < TELLING; k++) {
+            const json_t *mine = results_run(r, i);
+            const json_t *row = fastest < 0 ? best_common(mine, mine, telling[k].workload)
+                                            : best_common(results_run(r, fastest), mine,
+                                                          telling[k].workload);
+            if (!row)
+                continue;
+            if (fastest < 0 || results_number(results_find_same(mine, row), "median") >
+                                   results_number(row, "median"))
+                fastest = i;
+            break;
+        }
+    }
+    return fastest;
+}
+
+void comparison_print(const struct results *r)
+{
+    char sentence[COMPARISON_SENTENCE_BYTES];
+    int fastest = comparison_fastest_run(r);
+    for (int i = 0; fastest >= 0 && i < results_count(r); i++)
+        if (i != fastest && comparison_sentence(r, fastest, i, sentence))
+            printf("%s\n", sentence);
+}

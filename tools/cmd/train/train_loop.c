@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The epochs of a training run: steps in chunks, validation, checkpoints, and
+ * stopping. */
+#define _GNU_SOURCE
+#include "train/train.h"
+
+#include <math.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Steps are queued for about so many seconds at a time. */
+static const double chunk_seconds = 0.15;
+
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int number)
+{
+    (void)number;
+    if (interrupted)
+        _exit(APP_INTERRUPTED);
+    interrupted = 1;
+}
+
+static const int stop_signals[] = {SIGINT, SIGTERM, SIGHUP};
+enum { STOP_SIGNALS = sizeof(stop_signals) / sizeof(*stop_signals) };
+
+static void catch_signals(struct sigaction *old)
+{
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    sigemptyset(&action.sa_mask);
+    for (int i = 0; i < STOP_SIGNALS; i++) {
+        sigaction(stop_signals[i], NULL, &old[i]);
+        if (old[i].sa_handler != SIG_IGN) /* nohup stays nohup */
+            sigaction(stop_signals[i], &action, NULL);
+    }
+}
+
+static void release_signals(const struct sigaction *old)
+{
+    for (int i = 0; i < STOP_SIGNALS; i++)
+        sigaction(stop_signals[i], &old[i], NULL);
+}
+
+enum app_exit train_save_checkpoint(const struct train_session *session, const char *path)
+{
+    char holdout_count[16], epochs[16], best[32], best_epoch[16];
+    snprintf(holdout_count, sizeof(holdout_count), "%d", session->holdout_count);
+    snprintf(epochs, sizeof(epochs), "%d", session->epochs);
+    snprintf(best, sizeof(best), "%.17g", session->best);
+    snprintf(best_epoch, sizeof(best_epoch), "%d", session->best_epoch);
+    const char *const notes[] = {TRAIN_META_DATA,
+                                 session->data_spec,
+                                 TRAIN_META_TEST,
+                                 session->test_spec,
+                                 TRAIN_META_HELD_OUT,
+                                 holdout_count,
+                                 TRAIN_META_EPOCHS,
+                                 epochs,
+                                 TRAIN_META_BEST,
+                                 best,
+                                 TRAIN_META_BEST_EPOCH,
+                                 best_epoch,
+                                 NULL};
+    enum weft_status status = weft_trainer_save_checkpoint(session->trainer, path, notes);
+    return status ? app_report_error(session->app, APP_WORK, status) : APP_OK;
+}
+
+/* One epoch, as the table, the log and the JSON tell it. */
+struct epoch {
+    int number;
+    int64_t step;
+    double loss, accuracy, seconds, rate;
+    double valid_accuracy, valid_error, valid_loss; /* NaN without validation */
+    bool best;
+};
+
+static void log_epoch(struct json *j, const void *priv)
+{
+    const struct epoch *e = priv;
+    emit_object(j, NULL);
+    emit_int(j, "epoch", e->number);
+    emit_int(j, "step", e->step);
+    emit_double(j, "loss", e->loss);
+    emit_double(j, "accuracy", e->accuracy);
+    emit_double(j, "validation_accuracy", e->valid_accuracy);
+    emit_double(j, "validation_standard_error", e->valid_error);
+    emit_double(j, "validation_loss", e->valid_loss);
+    emit_double(j, "images_per_second", e->rate);
+    emit_double(j, "seconds", e->seconds);
+    emit_bool(j, "best", e->best);
+    emit_end(j);
+}
+
+static void show_epoch(struct train_session *session, const struct epoch *e)
+{
+    struct table *t = &session->table;
+    table_double(t, e->number, "%d/%d", e->number, session->epochs);
+    table_int(t, e->step);
+    table_double(t, e->loss, "%.4f", e->loss);
+    table_double(t, e->accuracy, "%.2f", 100 * e->accuracy);
+    if (isnan(e->valid_accuracy))
+        table_double(t, NAN, "-");
+    else
+        table_double(t, e->valid_accuracy, "%.2f %s%.2f", 100 * e->valid_accuracy,
+                     term_plus_minus(), 100 * e->valid_error);
+    table_double(t, e->valid_error, "%.4f", e->valid_error);
+    table_double(t, e->valid_loss, "%.4f", e->valid_loss);
+    table_double(t, e->rate, "%s", table_thousands(e->rate));
+    table_double(t, e->seconds, "%.1f s", e->seconds);
+    table_bool(t, e->best, e->best ? "*" : "");
+    if (t->format == TABLE_JSON)
+        term_print("epoch %d/%d  loss %.4f  train %.2f %%  valid %.2f %%  %s images/s",
+                   e->number, session->epochs, e->loss, 100 * e->accuracy,
+                   100 * e->valid_accuracy, table_thousands(e->rate));
+}
+
+static void show_progress(const struct train_session *session,
+                          const struct weft_progress *p, double rate)
+{
+    enum { BAR = 12 };
+    char bar[BAR + 1] = "";
+    int filled = p->step_in_epoch * BAR / p->steps_per_epoch;
+    for (int i = 0; i < BAR; i++)
+        bar[i] = i < filled ? '#' : '-';
+    int64_t left = (int64_t)session->epochs * p->steps_per_epoch - p->step;
+    term_progress("epoch %d/%d [%s] %d %%  loss %.4f  %s images/s  %.0f s left",
+                  p->epoch + 1, session->epochs, bar,
+                  100 * p->step_in_epoch / p->steps_per_epoch, p->loss,
+                  table_thousands(rate), (double)left * p->batch / rate);
+}
+
+static enum app_exit loss_diverged(const struct train_session *session,
+                                   const struct weft_progress *p)
+{
+    struct weft_net_info net;
+    weft_net_info(session->net, &net);
+    double rate = session->rate > 0 ? session->rate : (double)net.optimizer.learning_rate;
+    int64_t epoch = (p->step - 1) / p->steps_per_epoch + 1; /* p->epoch: those finished */
+    return app_error(session->app, APP_FAILED,
+                     "the loss is no longer a number at step %lld (epoch %lld): try a "
+                     "smaller --lr than %g%s; %s holds the last good state",
+                     (long long)p->step, (long long)epoch, rate,
+                     session->precision == WEFT_PRECISION_FLOAT16
+                         ? ", or a new run with --precision float32"
+                         : "",
+                     session->run.last);
+}
+
+static bool time_limit_reached(const struct train_session *session)
+{
+    return session->time_limit > 0 &&
+           term_seconds() - session->start >= session->time_limit;
+}
+
+/* Runs steps to the end of the epoch, or until something stops it. */
+static enum app_exit run_steps(struct train_session *session, struct weft_progress *p,
+                               double *seconds, int *ran, enum train_stop *stop)
+{
+    double step_seconds = 0, begin = term_seconds();
+    int64_t from = p->step, end = (int64_t)(p->epoch + 1) * p->steps_per_epoch;
+    for (int chunk = 1; p->step < end;) {
+        int64_t left = end - p->step;
+        double start = term_seconds();
+        chunk = chunk < left ? chunk : (int)left;
+        enum weft_status status = weft_trainer_run(session->trainer, chunk);
+        if (!status)
+            status = weft_trainer_progress(session->trainer, p);
+        if (status)
+            return app_report_error(session->app, APP_WORK, status);
+        if (!isfinite(p->loss) || !isfinite(p->last_loss))
+            return loss_diverged(session, p);
+        double now = term_seconds();
+        step_seconds = (now - start) / chunk;
+        double fits = chunk_seconds / (step_seconds > 1e-9 ? step_seconds : 1e-9);
+        chunk = fits < 1 ? 1 : fits > 4.0 * chunk ? 4 * chunk : (int)fits;
+        *seconds = now - begin;
+        *ran = (int)(p->step - from);
+        if (p->step < end)
+            show_progress(session, p, p->batch / step_seconds);
+        if (interrupted || time_limit_reached(session)) {
+            *stop = interrupted ? TRAIN_INTERRUPTED : TRAIN_TIME;
+            break;
+        }
+    }
+    return APP_OK;
+}
+
+static enum app_exit validate(const struct train_session *session, struct epoch *e)
+{
+    struct weft_eval eval;
+    e->valid_accuracy = e->valid_error = e->valid_loss = NAN;
+    if (!session->valid)
+        return APP_OK;
+    term_wait_begin("Validating");
+    enum weft_status status =
+        weft_trainer_evaluate(session->trainer, session->valid, &eval);
+    term_wait_end();
+    if (status)
+        return app_report_error(session->app, APP_WORK, status);
+    e->valid_accuracy = eval.accuracy;
+    e->valid_error = eval.standard_error;
+    e->valid_loss = eval.loss;
+    weft_eval_free(&eval);
+    return APP_OK;
+}
+
+/* Validation, log, and checkpoints. The log comes before the checkpoint that vouches for
+ * its line, and the best model before the last, so that after a kill at any moment going
+ * on from last.safetensors makes all three again. */
+static enum app_exit end_epoch(struct train_session *session,
+                               const struct weft_progress *p, double seconds, int ran)
+{
+    struct epoch e = {
+        .number = p->epoch,
+        .step = p->step,
+        .loss = p->loss,
+        .accuracy = (double)p->correct / (double)p->samples,
+        .seconds = seconds,
+        .rate = (double)ran * p->batch / seconds,
+    };
+    enum app_exit code = validate(session, &e);
+    if (code)
+        return code;
+    double score = session->valid ? e.valid_accuracy : -e.loss;
+    e.best = !session->best_epoch || score > session->best;
+    if (e.best) {
+        session->best = score;
+        session->best_epoch = p->epoch;
+    }
+    session->last_score = session->valid ? e.valid_accuracy : e.accuracy;
+    show_epoch(session, &e);
+    if ((code = run_dir_append_log(session->app, &session->run, log_epoch, &e)))
+        return code;
+    if (e.best && (code = train_save_checkpoint(session, session->run.best)))
+        return code;
+    return train_save_checkpoint(session, session->run.last);
+}
+
+static enum app_exit run_epochs(struct train_session *session, enum train_stop *stop)
+{
+    struct weft_progress p;
+    enum weft_status status = weft_trainer_progress(session->trainer, &p);
+    if (status)
+        return app_report_error(session->app, APP_WORK, status);
+    *stop = TRAIN_DONE;
+    while (p.epoch < session->epochs) {
+        double seconds = 0;
+        int ran = 0, epoch = p.epoch;
+        enum app_exit code = run_steps(session, &p, &seconds, &ran, stop);
+        if (!code && p.epoch > epoch)
+            code = end_epoch(session, &p, seconds, ran);
+        else if (!code)
+            code = train_save_checkpoint(session, session->run.last);
+        if (code)
+            return code;
+        if (p.epoch >= session->epochs)
+            *stop = TRAIN_DONE;
+        else if (interrupted)
+            *stop = TRAIN_INTERRUPTED;
+        if (*stop)
+            return APP_OK;
+        if (session->target > 0 && session->last_score >= session->target) {
+            *stop = TRAIN_TARGET;
+            return APP_OK;
+        }
+    }
+    return APP_OK;
+}
+
+enum app_exit train_loop(struct train_session *session, enum train_stop *stop)
+{
+    struct sigaction old[STOP_SIGNALS];
+    interrupted = 0;
+    catch_signals(old);
+    enum app_exit code = run_epochs(session, stop);
+    release_signals(old);
+    term_progress_clear();
+    return code;
+}

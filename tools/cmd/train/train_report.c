@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a training run tells: its data and plan at the beginning, its outcome at the
+ * end. */
+#include "train/train.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const optimizers[] = {
+    [WEFT_OPTIMIZER_SGD] = "sgd",
+    [WEFT_OPTIMIZER_ADAM] = "adam",
+    [WEFT_OPTIMIZER_ADAMW] = "adamw",
+};
+
+void train_print_data(const struct train_session *session)
+{
+    struct weft_dataset_info train, part;
+    weft_dataset_info(session->train, &train);
+    char validate[48] = "", test[48] = "";
+    if (session->valid) {
+        weft_dataset_info(session->valid, &part);
+        snprintf(validate, sizeof(validate), ", %s to validate",
+                 table_thousands(part.count));
+    }
+    if (session->test) {
+        weft_dataset_info(session->test, &part);
+        snprintf(test, sizeof(test), ", %s to test", table_thousands(part.count));
+    }
+    term_print("%sData%s    %s%s%s%s: %s to train%s%s",
+               term_style_begin(stderr, TERM_BOLD), term_style_end(stderr),
+               session->data_spec, *train.known_as ? " (" : "", train.known_as,
+               *train.known_as ? ")" : "", table_thousands(train.count), validate, test);
+}
+
+void train_print_precision(struct train_session *session)
+{
+    struct weft_trainer_info info;
+    weft_trainer_info(session->trainer, &info);
+    bool raced = session->precision == WEFT_PRECISION_AUTO;
+    session->precision = info.precision;
+    if (!raced)
+        return;
+    if (!isfinite(info.difference))
+        term_print("Precision  float32: in float16 the loss was no number");
+    else if (info.speedup > 0)
+        term_print("Precision  %s: float16 was %.2f times as fast as float32, and moved "
+                   "gradients by %.2g %%",
+                   app_precision_names[info.precision], info.speedup,
+                   100 * info.difference);
+    else
+        term_print("Precision  float32: float16 was far slower, or wrong: it moved "
+                   "gradients by %.2g %%",
+                   100 * info.difference);
+}
+
+void train_print_run(const struct train_session *session, const struct weft_progress *p)
+{
+    struct weft_net_info net;
+    weft_net_info(session->net, &net);
+    const char *on = term_style_begin(stderr, TERM_BOLD), *off = term_style_end(stderr);
+    term_print("%sNet%s     %s: %d layers, %s weights, %.3g MFLOP an image forward", on,
+               off, net.name, net.layers, table_thousands((double)net.weights),
+               net.flops / 1e6);
+    double rate = session->rate > 0 ? session->rate : (double)net.optimizer.learning_rate;
+    term_print(
+        "%sRun%s     batch %d, %s at %g, seed %llu, %d epochs%s; %.1f MiB on the device; "
+        "in %s",
+        on, off, p->batch, optimizers[net.optimizer.kind], rate,
+        (unsigned long long)session->seed, session->epochs,
+        session->precision == WEFT_PRECISION_FLOAT16 ? ", float16" : "",
+        (double)p->device_bytes / 1048576, session->run.folder);
+    if (p->step)
+        term_print("        going on after epoch %d%s", p->epoch,
+                   p->step_in_epoch ? ", in the middle of the next" : "");
+}
+
+/* The test part with the last weights, and with the best if those are others. */
+struct outcome {
+    struct weft_eval last, best;
+    bool have_last, have_best;
+    struct weft_progress at;
+};
+
+static enum app_exit test_model(struct train_session *session, struct weft_eval *eval)
+{
+    term_wait_begin("Testing");
+    enum weft_status status =
+        weft_trainer_evaluate(session->trainer, session->test, eval);
+    term_wait_end();
+    return status ? app_report_error(session->app, APP_WORK, status) : APP_OK;
+}
+
+static enum app_exit test(struct train_session *session, struct outcome *out)
+{
+    enum weft_status status = weft_trainer_progress(session->trainer, &out->at);
+    if (status)
+        return app_report_error(session->app, APP_WORK, status);
+    if (!session->test)
+        return APP_OK;
+    enum app_exit code = test_model(session, &out->last);
+    if (code)
+        return code;
+    out->have_last = true;
+    bool same = session->best_epoch == out->at.epoch && !out->at.step_in_epoch;
+    if (!session->best_epoch || same || !paths_exists(session->run.best))
+        return APP_OK;
+    status = weft_trainer_load_checkpoint(session->trainer, session->run.best);
+    if (status)
+        return app_report_error(session->app, APP_INPUT, status);
+    if ((code = test_model(session, &out->best)))
+        return code;
+    out->have_best = true;
+    return APP_OK;
+}
+
+static void print_test(const struct train_session *session, const char *which, int epoch,
+                       const struct weft_eval *e)
+{
+    printf("Test    %.2f %s%.2f %%  %s", 100 * e->accuracy, term_plus_minus(),
+           100 * e->standard_error, which);
+    if (epoch)
+        printf(" (epoch %d)", epoch);
+    printf(", loss %.4f, %s images%s\n", e->loss, table_thousands(e->count),
+           session->test_overlap > 0.01 ? "; NOT A FAIR TEST, see the leak above" : "");
+}
+
+static void print_outcome(const struct train_session *session, const struct outcome *out)
+{
+    if (out->have_best)
+        print_test(session, "best", session->best_epoch, &out->best);
+    if (out->have_last)
+        print_test(session, "last", out->at.epoch, &out->last);
+    fflush(stdout);
+    const char *model = session->best_epoch ? session->run.best : session->run.last;
+    term_print("Saved   %s%s%s, %s; %.1f s in all",
+               session->best_epoch ? session->run.best : "",
+               session->best_epoch ? ", " : "", session->run.last,
+               paths_basename(session->run.log), term_seconds() - session->start);
+    term_print("Next    weft eval %s", paths_shell_quoted(model));
+    term_print("        weft predict %s IMAGE", paths_shell_quoted(model));
+}
+
+static void emit_eval(struct json *j, const char *key, const struct weft_eval *e,
+                      int epoch)
+{
+    emit_object(j, key);
+    emit_int(j, "epoch", epoch);
+    emit_int(j, "count", e->count);
+    emit_double(j, "accuracy", e->accuracy);
+    emit_double(j, "standard_error", e->standard_error);
+    emit_double(j, "loss", e->loss);
+    emit_end(j);
+}
+
+static void write_json(const struct train_session *session, const struct outcome *out,
+                       enum train_stop stop)
+{
+    static const char *const stops[] = {"done", "target", "time", "interrupted"};
+    struct json j = {.out = stdout};
+    struct weft_net_info net;
+    weft_net_info(session->net, &net);
+    app_json_begin(session->app, &j, "weft.train/1");
+    emit_text(&j, "data", session->data_spec);
+    emit_text(&j, "net", net.name);
+    emit_int(&j, "batch", session->batch);
+    emit_uint(&j, "seed", session->seed);
+    emit_text(&j, "stopped", stops[stop]);
+    emit_text(&j, "last", session->run.last);
+    emit_text(&j, "best", session->best_epoch ? session->run.best : NULL);
+    emit_int(&j, "best_epoch", session->best_epoch);
+    table_json(&session->table, &j, "epochs");
+    emit_double(&j, "leak", session->test_overlap);
+    if (out->have_last)
+        emit_eval(&j, "test", &out->last, out->at.epoch);
+    if (out->have_best)
+        emit_eval(&j, "test_best", &out->best, session->best_epoch);
+    emit_double(&j, "seconds", term_seconds() - session->start);
+    emit_end(&j);
+}
+
+static void print_next_steps(const struct train_session *session, enum train_stop stop)
+{
+    const struct app_options *o = session->app->options;
+    char more[512] = "";
+    size_t at = 0;
+    if (o->device)
+        at +=
+            (size_t)snprintf(more, sizeof(more), " -d %s", paths_shell_quoted(o->device));
+    if (o->family && at < sizeof(more))
+        at += (size_t)snprintf(more + at, sizeof(more) - at, " --family %s",
+                               app_kernel_family_names[o->family]);
+    if (o->gemm && at < sizeof(more))
+        snprintf(more + at, sizeof(more) - at, " --gemm clblast");
+    term_print("%s; %s is saved. Go on with:",
+               stop == TRAIN_TIME ? "The time is up" : "Interrupted", session->run.last);
+    term_print("  weft train --resume --out %s%s",
+               paths_shell_quoted(session->run.folder), more);
+}
+
+enum app_exit train_finish(struct train_session *session, enum train_stop stop)
+{
+    struct outcome out = {.have_last = false};
+    bool json = session->app->options->format == TABLE_JSON,
+         human = !session->app->options->format;
+    if (stop == TRAIN_INTERRUPTED) {
+        if (json)
+            write_json(session, &out, stop);
+        print_next_steps(session, stop);
+        return APP_INTERRUPTED;
+    }
+    enum app_exit code = test(session, &out);
+    if (!code && json)
+        write_json(session, &out, stop);
+    if (!code && human)
+        print_outcome(session, &out);
+    if (!code && stop == TRAIN_TIME)
+        print_next_steps(session, stop);
+    if (out.have_last)
+        weft_eval_free(&out.last);
+    if (out.have_best)
+        weft_eval_free(&out.best);
+    if (!code)
+        code = app_flush_stdout(session->app);
+    if (!code && session->target > 0 && stop != TRAIN_TARGET &&
+        session->last_score < session->target)
+        code = app_error(session->app, APP_VERIFICATION_FAILED,
+                         "the target accuracy of %.2f %% was not reached: %.2f %%",
+                         100 * session->target, 100 * session->last_score);
+    return code;
+}

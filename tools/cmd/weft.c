@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The command `weft`: finds the subcommand and runs it. */
+#include "core/app.h"
+
+#include <locale.h>
+#include <signal.h>
+#include <string.h>
+
+static const struct app_command *const commands[] = {
+    &cmd_devices, &cmd_train, &cmd_eval,    &cmd_predict, &cmd_show,
+    &cmd_verify,  &cmd_bench, &cmd_compare, &cmd_explain, &cmd_tune,
+};
+enum { COMMAND_COUNT = sizeof(commands) / sizeof(*commands) };
+
+static void help(FILE *out)
+{
+    fputs("weft: convolutional networks on any OpenCL device\n\n", out);
+    for (int i = 0; i < COMMAND_COUNT; i++)
+        fprintf(out, "  weft %-8s  %s\n", commands[i]->args.name,
+                commands[i]->args.summary);
+    fputs("\n"
+          "  weft devices\n"
+          "  weft train --data fashion-mnist --net small --out runs/a\n"
+          "  weft predict runs/a/best.safetensors shoe.jpg\n"
+          "\n"
+          "weft help COMMAND tells more, weft --version the version.\n"
+          "Exit codes: 0 done, 1 failed, 2 usage, 3 no such device, 4 bad input file,\n"
+          "5 a check or threshold failed, 130 interrupted after a checkpoint.\n",
+          out);
+}
+
+static const struct app_command *find(const char *name)
+{
+    const char *names[COMMAND_COUNT];
+    for (int i = 0; i < COMMAND_COUNT; i++) {
+        names[i] = commands[i]->args.name;
+        if (!strcmp(names[i], name))
+            return commands[i];
+    }
+    const char *close = args_suggest(name, names, COMMAND_COUNT);
+    fprintf(stderr, "weft: there is no command '%s'", name);
+    if (close)
+        fprintf(stderr, "; did you mean %s?", close);
+    fputs("\nweft help lists the commands\n", stderr);
+    return NULL;
+}
+
+static enum app_exit help_for(int argc, char **argv)
+{
+    if (argc < 3) {
+        help(stdout);
+        return APP_OK;
+    }
+    const struct app_command *command = find(argv[2]);
+    if (!command)
+        return APP_USAGE;
+    args_help(stdout, &command->args);
+    return APP_OK;
+}
+
+int main(int argc, char **argv)
+{
+    setlocale(LC_CTYPE, "");
+    signal(SIGPIPE, SIG_IGN); /* a closed pipe is a failed write, told and exited with */
+    if (argc < 2) {
+        help(stderr);
+        return APP_USAGE;
+    }
+    const char *name = argv[1];
+    if (!strcmp(name, "--version") || !strcmp(name, "version")) {
+        printf("weft %s\n", weft_version());
+        return APP_OK;
+    }
+    if (!strcmp(name, "help") || !strcmp(name, "--help") || !strcmp(name, "-h"))
+        return help_for(argc, argv);
+    if (*name == '-') {
+        fprintf(stderr,
+                "weft: an option needs a command before it: weft COMMAND %s\n"
+                "weft help lists the commands\n",
+                name);
+        return APP_USAGE;
+    }
+    const struct app_command *command = find(name);
+    return command ? app_run(command, argc - 1, argv + 1) : APP_USAGE;
+}
