@@ -51,7 +51,7 @@ static enum weft_status record(const struct bench_case *c, enum weft_phase phase
     a->moved += sizeof(float) * (double)count * (forward ? 1 : backward ? 2 : 0);
     if (!list)
         return WEFT_OK;
-    const struct weft_backend *b = list->device->backend;
+    const struct weft_primitives *b = list->primitives;
     return forward    ? b->batch_norm_forward(list, &args)
            : backward ? b->batch_norm_backward(list, &args)
                       : b->batch_norm_inference(list, &args);

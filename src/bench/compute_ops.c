@@ -102,7 +102,7 @@ static enum weft_status record_conv(const struct bench_case *c, enum weft_phase 
              (g->c / g->groups);
     if (!list)
         return WEFT_OK;
-    const struct weft_backend *b = list->device->backend;
+    const struct weft_primitives *b = list->primitives;
     return part == WEFT_PHASE_FWD           ? b->conv_forward(list, &args)
            : part == WEFT_PHASE_BWD_WEIGHTS ? b->conv_backward_weights(list, &args)
                                             : b->conv_backward_data(list, &args);
@@ -166,7 +166,7 @@ static enum weft_status record_dense(const struct bench_case *c, enum weft_phase
     *flops = 2.0 * c->n * c->in * c->out;
     if (!list)
         return WEFT_OK;
-    const struct weft_backend *b = list->device->backend;
+    const struct weft_primitives *b = list->primitives;
     return part == WEFT_PHASE_FWD           ? b->dense_forward(list, &args)
            : part == WEFT_PHASE_BWD_WEIGHTS ? b->dense_backward_weights(list, &args)
                                             : b->dense_backward_data(list, &args);
@@ -226,14 +226,14 @@ static enum weft_status record_pool(const struct bench_case *c, enum weft_phase 
         if (p->kind == WEFT_POOL_MAX)
             args.argmax =
                 bench_add_output(a, "argmax", out, bytes ? BENCH_UINT8 : BENCH_INT32);
-        return list ? list->device->backend->pool_forward(list, &args) : WEFT_OK;
+        return list ? list->primitives->pool_forward(list, &args) : WEFT_OK;
     }
     args.dy = bench_buffer_floats(a, out);
     if (p->kind == WEFT_POOL_MAX)
         args.argmax = bytes ? bench_buffer_bytes(a, out, (unsigned)(p->r * p->s))
                             : bench_buffer_int32(a, out, (unsigned)(p->r * p->s));
     args.dx = bench_add_output(a, "dx", in, BENCH_FLOAT32);
-    return list ? list->device->backend->pool_backward(list, &args) : WEFT_OK;
+    return list ? list->primitives->pool_backward(list, &args) : WEFT_OK;
 }
 
 static const char *const pool_shapes[] = {

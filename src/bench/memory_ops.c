@@ -26,7 +26,7 @@ static enum weft_status record_act(const struct bench_case *c, enum weft_phase p
     if (part == WEFT_PHASE_FWD) {
         args.x = bench_buffer_floats(a, n);
         args.y = bench_add_output(a, "y", n, BENCH_FLOAT32);
-        return list ? list->device->backend->act_forward(list, &args) : WEFT_OK;
+        return list ? list->primitives->act_forward(list, &args) : WEFT_OK;
     }
     if (grad_from_output)
         args.y = bench_buffer_floats(a, n);
@@ -34,7 +34,7 @@ static enum weft_status record_act(const struct bench_case *c, enum weft_phase p
         args.x = bench_buffer_floats(a, n);
     args.dy = bench_buffer_floats(a, n);
     args.dx = bench_add_output(a, "dx", n, BENCH_FLOAT32);
-    return list ? list->device->backend->act_backward(list, &args) : WEFT_OK;
+    return list ? list->primitives->act_backward(list, &args) : WEFT_OK;
 }
 
 static const char *const act_shapes[] = {"4194304:relu", "4194304:gelu", NULL};
@@ -59,7 +59,7 @@ static enum weft_status record_add(const struct bench_case *c, enum weft_phase p
     else
         args.act_grad = (struct weft_act_grad){c->activation, bench_buffer_floats(a, n)};
     args.y = bench_add_output(a, "y", n, BENCH_FLOAT32);
-    return list ? list->device->backend->add(list, &args) : WEFT_OK;
+    return list ? list->primitives->add(list, &args) : WEFT_OK;
 }
 
 static const char *const add_shapes[] = {"4194304:relu", NULL};
@@ -88,7 +88,7 @@ static enum weft_status record_dropout(const struct bench_case *c, enum weft_pha
         .x = bench_buffer_floats(a, n),
         .y = bench_add_output(a, "y", n, BENCH_FLOAT32)};
     *flops = 0;
-    return list ? list->device->backend->dropout(list, &args) : WEFT_OK;
+    return list ? list->primitives->dropout(list, &args) : WEFT_OK;
 }
 
 static const char *const dropout_shapes[] = {"4194304", NULL};
@@ -120,7 +120,7 @@ static enum weft_status record_softmax(const struct bench_case *c, enum weft_pha
         .x = bench_buffer_floats(a, count),
         .y = bench_add_output(a, "y", count, BENCH_FLOAT32)};
     *flops = 0;
-    return list ? list->device->backend->softmax(list, &args) : WEFT_OK;
+    return list ? list->primitives->softmax(list, &args) : WEFT_OK;
 }
 
 static enum weft_status record_loss(const struct bench_case *c, enum weft_phase part,
@@ -138,7 +138,7 @@ static enum weft_status record_loss(const struct bench_case *c, enum weft_phase 
         .loss = bench_add_output(a, "loss", n, BENCH_FLOAT32),
         .correct = bench_add_output(a, "hit", n, BENCH_INT32)};
     *flops = 0;
-    return list ? list->device->backend->loss(list, &args) : WEFT_OK;
+    return list ? list->primitives->loss(list, &args) : WEFT_OK;
 }
 
 static const char *const rows_shapes[] = {"512x10", "512x1000", NULL};
@@ -185,7 +185,7 @@ static enum weft_status record_input(const struct bench_case *c, enum weft_phase
         .batch_labels = bench_add_output(a, "labels", n, BENCH_INT32)};
     a->moved -= 3.0 * (double)(n * pixels);
     *flops = 0;
-    return list ? list->device->backend->make_batch(list, &args) : WEFT_OK;
+    return list ? list->primitives->make_batch(list, &args) : WEFT_OK;
 }
 
 static const char *const input_shapes[] = {"512x28x28x1", "64x224x224x3", NULL};
@@ -228,7 +228,7 @@ static enum weft_status record_optimizer(const struct bench_case *c, enum weft_p
     if (args.v.count)
         a->moved += sizeof(float) * (double)n;
     *flops = 0;
-    return list ? list->device->backend->optimizer_step(list, &args) : WEFT_OK;
+    return list ? list->primitives->optimizer_step(list, &args) : WEFT_OK;
 }
 
 static const char *const optimizer_shapes[] = {"1048576:adam", "1048576:sgd", NULL};

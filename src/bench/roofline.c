@@ -34,11 +34,12 @@ static size_t level_working_set(const struct weft_device *device, int level)
 }
 
 static enum weft_status record(struct weft_device *device,
-                               const struct weft_probe_args *args,
+                               struct weft_roofline_probe_args *args,
                                struct bench_probe *out)
 {
+    args->work = &out->work;
     WEFT_TRY(device->backend->list_create(device, &out->list));
-    WEFT_TRY(device->backend->probe(out->list, args, &out->work));
+    WEFT_TRY(out->list->primitives->roofline_probe(out->list, args));
     return device->backend->list_finalize(out->list);
 }
 
@@ -51,7 +52,7 @@ static void destroy_probe(struct weft_device *device, struct bench_probe *probe)
 
 /* Records a shape with as many rounds as take about `probe_seconds`, and tries it. */
 static enum weft_status measure_probe_shape(struct weft_device *device,
-                                            struct weft_probe_args *args,
+                                            struct weft_roofline_probe_args *args,
                                             struct bench_probe *out)
 {
     double seconds = 0;
@@ -75,7 +76,8 @@ static enum weft_status measure_probe_shape(struct weft_device *device,
 }
 
 /* Keeps the best shape in `best`. */
-static enum weft_status tune_probe(struct weft_bench *b, struct weft_probe_args args,
+static enum weft_status tune_probe(struct weft_bench *b,
+                                   struct weft_roofline_probe_args args,
                                    struct bench_probe *best)
 {
     for (args.shape = 0; args.shape < WEFT_PROBE_VARIANTS; args.shape++) {
@@ -97,7 +99,7 @@ static enum weft_status measure_bandwidth_levels(struct weft_bench *b,
 {
     for (int i = 0; i < WEFT_BANDWIDTH_LEVELS; i++) {
         size_t bytes = level_working_set(b->device, i), count = bytes / sizeof(float);
-        struct weft_probe_args args = {
+        struct weft_roofline_probe_args args = {
             .kind = WEFT_PROBE_READ, .x = {b->memory, 0, count}, .y = rest};
         WEFT_TRY(tune_probe(b, args, &b->read[i]));
         args.kind = WEFT_PROBE_COPY;
@@ -114,7 +116,8 @@ static enum weft_status measure_bandwidth_levels(struct weft_bench *b,
 /* The quickest of a few tries: what a launch costs where nothing disturbs it. */
 static enum weft_status time_launches(struct weft_bench *b, struct weft_view rest)
 {
-    struct weft_probe_args args = {.kind = WEFT_PROBE_EMPTY, .rounds = 1, .y = rest};
+    struct weft_roofline_probe_args args = {
+        .kind = WEFT_PROBE_EMPTY, .rounds = 1, .y = rest};
     struct bench_probe probe = {0};
     enum weft_status status = record(b->device, &args, &probe);
     b->roofs.launch_overhead = b->roofs.sync_latency = INFINITY;
@@ -138,7 +141,7 @@ static enum weft_status measure_roofline(struct weft_bench *b)
     WEFT_TRY(b->device->backend->alloc(b->device, bytes + REST_BYTES, &b->memory));
     struct weft_view rest = {b->memory, bytes / sizeof(float),
                              REST_BYTES / sizeof(float)};
-    struct weft_probe_args args = {.kind = WEFT_PROBE_FMA, .y = rest};
+    struct weft_roofline_probe_args args = {.kind = WEFT_PROBE_FMA, .y = rest};
     WEFT_TRY(tune_probe(b, args, &b->multiply));
     b->roofs.flops_per_second = b->multiply.rate;
     WEFT_TRY(measure_bandwidth_levels(b, rest));

@@ -167,6 +167,7 @@ static enum weft_status list_create(struct weft_device *device,
     if (!list)
         return weft_out_of_memory(device->context, "cpu: list", sizeof(*list));
     list->base.device = device;
+    list->base.primitives = device->backend->primitives;
     *out = &list->base;
     return WEFT_OK;
 }
@@ -256,6 +257,12 @@ static void list_destroy(struct weft_command_list *base)
     free(list);
 }
 
+static const struct weft_primitives primitives = {
+#define PRIMITIVE(name, args, output) .name = cpu_##name,
+#include "device/primitives.def"
+#undef PRIMITIVE
+};
+
 const struct weft_backend weft_backend_cpu = {
     .name = "cpu",
     .enumerate = enumerate_devices,
@@ -273,26 +280,5 @@ const struct weft_backend weft_backend_cpu = {
     .replay_range = replay_range,
     .describe_launch = describe_launch,
     .list_destroy = list_destroy,
-    .make_batch = cpu_make_batch,
-    .conv_forward = cpu_conv_forward,
-    .conv_backward_data = cpu_conv_backward_data,
-    .conv_backward_weights = cpu_conv_backward_weights,
-    .dense_forward = cpu_dense_forward,
-    .dense_backward_data = cpu_dense_backward_data,
-    .dense_backward_weights = cpu_dense_backward_weights,
-    .pool_forward = cpu_pool_forward,
-    .pool_backward = cpu_pool_backward,
-    .act_forward = cpu_act_forward,
-    .act_backward = cpu_act_backward,
-    .add = cpu_add,
-    .batch_norm_forward = cpu_batch_norm_forward,
-    .batch_norm_inference = cpu_batch_norm_inference,
-    .batch_norm_backward = cpu_batch_norm_backward,
-    .fold_batch_norm = cpu_fold_batch_norm,
-    .cast = cpu_cast,
-    .dropout = cpu_dropout,
-    .softmax = cpu_softmax,
-    .loss = cpu_loss,
-    .optimizer_step = cpu_optimizer_step,
-    .probe = cpu_probe,
+    .primitives = &primitives,
 };

@@ -197,50 +197,10 @@ static inline void cpu_update_max(float *restrict best, uint8_t *restrict argmax
         best[i] = first || cpu_is_new_max(values[i], best[i]) ? values[i] : best[i];
 }
 
-/* Primitives, by file. */
-enum weft_status cpu_make_batch(struct weft_command_list *list,
-                                const struct weft_batch_args *args);
-enum weft_status cpu_conv_forward(struct weft_command_list *list,
-                                  const struct weft_conv_args *args);
-enum weft_status cpu_conv_backward_data(struct weft_command_list *list,
-                                        const struct weft_conv_args *args);
-enum weft_status cpu_conv_backward_weights(struct weft_command_list *list,
-                                           const struct weft_conv_args *args);
-enum weft_status cpu_dense_forward(struct weft_command_list *list,
-                                   const struct weft_dense_args *args);
-enum weft_status cpu_dense_backward_data(struct weft_command_list *list,
-                                         const struct weft_dense_args *args);
-enum weft_status cpu_dense_backward_weights(struct weft_command_list *list,
-                                            const struct weft_dense_args *args);
-enum weft_status cpu_pool_forward(struct weft_command_list *list,
-                                  const struct weft_pool_args *args);
-enum weft_status cpu_pool_backward(struct weft_command_list *list,
-                                   const struct weft_pool_args *args);
-enum weft_status cpu_act_forward(struct weft_command_list *list,
-                                 const struct weft_act_args *args);
-enum weft_status cpu_act_backward(struct weft_command_list *list,
-                                  const struct weft_act_args *args);
-enum weft_status cpu_add(struct weft_command_list *list,
-                         const struct weft_add_args *args);
-enum weft_status cpu_batch_norm_forward(struct weft_command_list *list,
-                                        const struct weft_batch_norm_args *args);
-enum weft_status cpu_batch_norm_inference(struct weft_command_list *list,
-                                          const struct weft_batch_norm_args *args);
-enum weft_status cpu_batch_norm_backward(struct weft_command_list *list,
-                                         const struct weft_batch_norm_args *args);
-enum weft_status cpu_fold_batch_norm(struct weft_command_list *list,
-                                     const struct weft_fold_batch_norm_args *args);
-enum weft_status cpu_cast(struct weft_command_list *list,
-                          const struct weft_cast_args *args);
-enum weft_status cpu_dropout(struct weft_command_list *list,
-                             const struct weft_dropout_args *args);
-enum weft_status cpu_softmax(struct weft_command_list *list,
-                             const struct weft_softmax_args *args);
-enum weft_status cpu_loss(struct weft_command_list *list,
-                          const struct weft_loss_args *args);
-enum weft_status cpu_optimizer_step(struct weft_command_list *list,
-                                    const struct weft_optimizer_step_args *args);
-enum weft_status cpu_probe(struct weft_command_list *list,
-                           const struct weft_probe_args *args, double *work);
+#define PRIMITIVE(name, args, output)                           \
+    enum weft_status cpu_##name(struct weft_command_list *list, \
+                                const struct weft_##args##_args *args);
+#include "device/primitives.def"
+#undef PRIMITIVE
 
 #endif

@@ -9,7 +9,7 @@ enum { STRANDS = 32 };
 
 static void multiply(const void *data, size_t item)
 {
-    const struct weft_probe_args *a = data;
+    const struct weft_roofline_probe_args *a = data;
     float sums[STRANDS], *y = cpu_floats(a->y);
     for (int i = 0; i < STRANDS; i++)
         sums[i] = (float)i;
@@ -26,7 +26,7 @@ static void multiply(const void *data, size_t item)
 
 /* The part of `count` elements that item `item` of `items` owns. */
 struct part {
-    struct weft_probe_args args;
+    struct weft_roofline_probe_args args;
     size_t length;
 };
 
@@ -69,13 +69,13 @@ static const struct {
     [WEFT_PROBE_EMPTY] = {nothing, 1, 0},
 };
 
-enum weft_status cpu_probe(struct weft_command_list *list,
-                           const struct weft_probe_args *args, double *work)
+enum weft_status cpu_roofline_probe(struct weft_command_list *list,
+                                    const struct weft_roofline_probe_args *args)
 {
     struct cpu_threads *threads = ((struct cpu_device *)list->device)->threads;
     size_t items = (size_t)cpu_threads_count(threads);
     struct part part = {*args, args->x.count / items};
-    *work =
+    *args->work =
         args->shape
             ? 0
             : args->rounds * (kinds[args->kind].items * (double)items +

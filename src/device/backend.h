@@ -270,11 +270,14 @@ enum weft_probe_kind {
     WEFT_PROBE_COUNT
 };
 enum { WEFT_PROBE_VARIANTS = 8 };
-struct weft_probe_args {
+struct weft_roofline_probe_args {
     enum weft_probe_kind kind;
     int shape; /* below WEFT_PROBE_VARIANTS */
     int rounds;
     struct weft_view x, y; /* x.count is a multiple of 2^11 floats a compute unit */
+    /* Output, set when it is recorded: floating-point operations or bytes of a replay; 0:
+     * the device has no such shape, and nothing was appended. */
+    double *work;
 };
 
 /* What a part of a step does. An op that has its gradients from one launch is in
@@ -308,7 +311,8 @@ struct weft_launch_description {
 /* What every backend's list begins with. */
 struct weft_command_list {
     struct weft_device *device;
-    struct weft_list_segment *segments; /* freed by weft_command_list_free */
+    const struct weft_primitives *primitives; /* append to it */
+    struct weft_list_segment *segments;       /* freed by weft_command_list_free */
     int segment_count;
     int launches;           /* kernels or calls a replay */
     size_t workspace_bytes; /* what the primitives need besides their arguments: their
@@ -364,7 +368,17 @@ enum weft_status weft_devices_add(weft_context *ctx,
 enum weft_status weft_device_diagnostic_add(weft_context *ctx, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Every slot is filled by every backend, but for `tuner`. */
+/* Each appends what is needed to the list; nothing runs yet. Called through the list, so
+ * that a list may record something else than launches (weft_tuner). */
+struct weft_primitives {
+#define PRIMITIVE(name, args, output)                         \
+    enum weft_status (*name)(struct weft_command_list * list, \
+                             const struct weft_##args##_args *args);
+#include "device/primitives.def"
+#undef PRIMITIVE
+};
+
+/* Every slot is filled by every backend, but for `tuner` and `time_replays`. */
 struct weft_backend {
     const char *name;
     const struct weft_tuner *tuner; /* NULL: it has nothing to choose */
@@ -408,54 +422,7 @@ struct weft_backend {
                             struct weft_launch_description *out);
     void (*list_destroy)(struct weft_command_list *list);
 
-    /* Primitives. */
-    enum weft_status (*make_batch)(struct weft_command_list *list,
-                                   const struct weft_batch_args *args);
-    enum weft_status (*conv_forward)(struct weft_command_list *list,
-                                     const struct weft_conv_args *args);
-    enum weft_status (*conv_backward_data)(struct weft_command_list *list,
-                                           const struct weft_conv_args *args);
-    enum weft_status (*conv_backward_weights)(struct weft_command_list *list,
-                                              const struct weft_conv_args *args);
-    enum weft_status (*dense_forward)(struct weft_command_list *list,
-                                      const struct weft_dense_args *args);
-    enum weft_status (*dense_backward_data)(struct weft_command_list *list,
-                                            const struct weft_dense_args *args);
-    enum weft_status (*dense_backward_weights)(struct weft_command_list *list,
-                                               const struct weft_dense_args *args);
-    enum weft_status (*pool_forward)(struct weft_command_list *list,
-                                     const struct weft_pool_args *args);
-    enum weft_status (*pool_backward)(struct weft_command_list *list,
-                                      const struct weft_pool_args *args);
-    enum weft_status (*act_forward)(struct weft_command_list *list,
-                                    const struct weft_act_args *args);
-    enum weft_status (*act_backward)(struct weft_command_list *list,
-                                     const struct weft_act_args *args);
-    enum weft_status (*add)(struct weft_command_list *list,
-                            const struct weft_add_args *args);
-    enum weft_status (*batch_norm_forward)(struct weft_command_list *list,
-                                           const struct weft_batch_norm_args *args);
-    enum weft_status (*batch_norm_inference)(struct weft_command_list *list,
-                                             const struct weft_batch_norm_args *args);
-    enum weft_status (*batch_norm_backward)(struct weft_command_list *list,
-                                            const struct weft_batch_norm_args *args);
-    enum weft_status (*fold_batch_norm)(struct weft_command_list *list,
-                                        const struct weft_fold_batch_norm_args *args);
-    enum weft_status (*cast)(struct weft_command_list *list,
-                             const struct weft_cast_args *args);
-    enum weft_status (*dropout)(struct weft_command_list *list,
-                                const struct weft_dropout_args *args);
-    enum weft_status (*softmax)(struct weft_command_list *list,
-                                const struct weft_softmax_args *args);
-    enum weft_status (*loss)(struct weft_command_list *list,
-                             const struct weft_loss_args *args);
-    enum weft_status (*optimizer_step)(struct weft_command_list *list,
-                                       const struct weft_optimizer_step_args *args);
-
-    /* `work` is what a replay does: floating-point operations or bytes; 0: there is no
-     * such shape here, and nothing was appended. */
-    enum weft_status (*probe)(struct weft_command_list *list,
-                              const struct weft_probe_args *args, double *work);
+    const struct weft_primitives *primitives; /* of the lists that it creates */
 };
 
 extern const struct weft_backend weft_backend_cpu;

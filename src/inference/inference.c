@@ -59,7 +59,7 @@ static enum weft_status lower(struct weft_inference *inference,
     WEFT_TRY(device->backend->list_create(device, &inference->list));
     inference->list->constant_weights = inference->list->weights_dirty = true;
     WEFT_TRY(weft_list_begin_segment(inference->list, -1, WEFT_PHASE_BATCH));
-    WEFT_TRY(device->backend->make_batch(inference->list, &input));
+    WEFT_TRY(inference->list->primitives->make_batch(inference->list, &input));
     WEFT_TRY(weft_plan_forward(inference->plan, &inference->buffers, inference->list));
     return device->backend->list_finalize(inference->list);
 }

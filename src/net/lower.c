@@ -101,21 +101,21 @@ static enum weft_status accumulate_term(const struct weft_plan *plan,
                                         const struct weft_grad_term *term,
                                         bool has_act_grad, struct weft_command_list *list)
 {
-    const struct weft_backend *backend = list->device->backend;
     struct weft_act_grad act_grad = {0};
     if (term->is_last && !has_act_grad)
         act_grad = act_grad_of(plan, buffers, term->to);
     struct weft_view src = weft_plan_ref_view(plan, buffers, term->src);
     struct weft_view dst = weft_plan_ref_view(plan, buffers, term->dst);
     if (term->acc.node != WEFT_NO_NODE)
-        return backend->add(list, &(struct weft_add_args){
-                                      .act_grad = act_grad,
-                                      .x = weft_plan_ref_view(plan, buffers, term->acc),
-                                      .other = src,
-                                      .y = dst});
+        return list->primitives->add(
+            list,
+            &(struct weft_add_args){.act_grad = act_grad,
+                                    .x = weft_plan_ref_view(plan, buffers, term->acc),
+                                    .other = src,
+                                    .y = dst});
     if (!act_grad.activation.act)
         return WEFT_OK;
-    return backend->act_backward(
+    return list->primitives->act_backward(
         list, &(struct weft_act_args){.activation = act_grad.activation,
                                       .y = act_grad.output,
                                       .dy = src,
@@ -140,7 +140,7 @@ static enum weft_status lower_loss(const struct weft_plan *plan,
         .correct = weft_plan_step_view(plan, buffers, TENSOR_CORRECT),
     };
     WEFT_TRY(weft_list_begin_segment(list, plan->graph.count - 1, WEFT_PHASE_LOSS));
-    WEFT_TRY(list->device->backend->loss(list, &args));
+    WEFT_TRY(list->primitives->loss(list, &args));
     return accumulate_term(plan, buffers, term, false, list);
 }
 

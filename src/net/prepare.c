@@ -105,7 +105,7 @@ static enum weft_status record_fold_batch_norm(const struct weft_buffers *buffer
         args.bias = weft_param_view(buffers->weights, &node->bias);
         args.out_bias = prepared(buffers, &f->out_bias, WEFT_FLOAT32);
     }
-    return list->device->backend->fold_batch_norm(list, &args);
+    return list->primitives->fold_batch_norm(list, &args);
 }
 
 static enum weft_status record_cast(const struct weft_buffers *buffers,
@@ -115,7 +115,7 @@ static enum weft_status record_cast(const struct weft_buffers *buffers,
 {
     if (!to->count)
         return WEFT_OK;
-    return list->device->backend->cast(
+    return list->primitives->cast(
         list, &(struct weft_cast_args){.x = weft_param_view(buffers->weights, from),
                                        .y = prepared(buffers, to, type)});
 }

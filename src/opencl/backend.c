@@ -242,21 +242,28 @@ static enum weft_status ocl_wait(struct weft_device *base)
 }
 
 /* A dense layer is done as the convolution that it is. */
-#define DEFINE_CONV_PASS(pass, conv, dense)                           \
-    static enum weft_status conv(struct weft_command_list *list,      \
-                                 const struct weft_conv_args *args)   \
-    {                                                                 \
-        return ocl_record_conv(list, pass, args);                     \
-    }                                                                 \
-    static enum weft_status dense(struct weft_command_list *list,     \
-                                  const struct weft_dense_args *args) \
-    {                                                                 \
-        struct weft_conv_args as_conv = weft_dense_as_conv(args);     \
-        return ocl_record_conv(list, pass, &as_conv);                 \
+#define DEFINE_CONV_PASS(pass, conv, dense)                       \
+    enum weft_status conv(struct weft_command_list *list,         \
+                          const struct weft_conv_args *args)      \
+    {                                                             \
+        return ocl_record_conv(list, pass, args);                 \
+    }                                                             \
+    enum weft_status dense(struct weft_command_list *list,        \
+                           const struct weft_dense_args *args)    \
+    {                                                             \
+        struct weft_conv_args as_conv = weft_dense_as_conv(args); \
+        return ocl_record_conv(list, pass, &as_conv);             \
     }
-DEFINE_CONV_PASS(OCL_PASS_FORWARD, conv_forward, dense_forward)
-DEFINE_CONV_PASS(OCL_PASS_BWD_DATA, conv_backward_data, dense_backward_data)
-DEFINE_CONV_PASS(OCL_PASS_BWD_WEIGHTS, conv_backward_weights, dense_backward_weights)
+DEFINE_CONV_PASS(OCL_PASS_FORWARD, ocl_conv_forward, ocl_dense_forward)
+DEFINE_CONV_PASS(OCL_PASS_BWD_DATA, ocl_conv_backward_data, ocl_dense_backward_data)
+DEFINE_CONV_PASS(OCL_PASS_BWD_WEIGHTS, ocl_conv_backward_weights,
+                 ocl_dense_backward_weights)
+
+static const struct weft_primitives primitives = {
+#define PRIMITIVE(name, args, output) .name = ocl_##name,
+#include "device/primitives.def"
+#undef PRIMITIVE
+};
 
 const struct weft_backend weft_backend_opencl = {
     .name = "opencl",
@@ -277,26 +284,5 @@ const struct weft_backend weft_backend_opencl = {
     .time_replays = ocl_timer,
     .describe_launch = ocl_describe_launch,
     .list_destroy = ocl_list_destroy,
-    .make_batch = ocl_make_batch,
-    .conv_forward = conv_forward,
-    .conv_backward_data = conv_backward_data,
-    .conv_backward_weights = conv_backward_weights,
-    .dense_forward = dense_forward,
-    .dense_backward_data = dense_backward_data,
-    .dense_backward_weights = dense_backward_weights,
-    .pool_forward = ocl_pool_forward,
-    .pool_backward = ocl_pool_backward,
-    .act_forward = ocl_act_forward,
-    .act_backward = ocl_act_backward,
-    .add = ocl_add,
-    .batch_norm_forward = ocl_batch_norm_forward,
-    .batch_norm_inference = ocl_batch_norm_inference,
-    .batch_norm_backward = ocl_batch_norm_backward,
-    .fold_batch_norm = ocl_fold_batch_norm,
-    .cast = ocl_cast,
-    .dropout = ocl_dropout,
-    .softmax = ocl_softmax,
-    .loss = ocl_loss,
-    .optimizer_step = ocl_optimizer_step,
-    .probe = ocl_probe,
+    .primitives = &primitives,
 };

@@ -27,7 +27,7 @@ static enum weft_status forward(struct weft_command_list *list,
 {
     struct weft_act_args args = {
         .activation = node->activation, .x = tensors->x, .y = tensors->y};
-    return list->device->backend->act_forward(list, &args);
+    return list->primitives->act_forward(list, &args);
 }
 
 static enum weft_status backward(struct weft_command_list *list,
@@ -41,7 +41,7 @@ static enum weft_status backward(struct weft_command_list *list,
                                  .y = tensors->y,
                                  .dy = tensors->dy,
                                  .dx = tensors->dx};
-    return list->device->backend->act_backward(list, &args);
+    return list->primitives->act_backward(list, &args);
 }
 
 const struct weft_op weft_op_act = {

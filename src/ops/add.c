@@ -34,7 +34,7 @@ static enum weft_status forward(struct weft_command_list *list,
                                  .x = tensors->x,
                                  .other = tensors->other,
                                  .y = tensors->y};
-    return list->device->backend->add(list, &args);
+    return list->primitives->add(list, &args);
 }
 
 const struct weft_op weft_op_add = {

@@ -64,14 +64,14 @@ static enum weft_status forward(struct weft_command_list *list,
 {
     struct weft_batch_norm_args args = arguments(node, tensors);
     if (!args.inverse.mem)
-        return list->device->backend->batch_norm_inference(list, &args);
+        return list->primitives->batch_norm_inference(list, &args);
     if (args.rows < 2)
         return weft_fail(
             list->device->context, WEFT_ERR_ARG,
             "%s: a batch of 1 has one value a channel here, which is its own "
             "mean: train with a larger batch",
             node->name);
-    return list->device->backend->batch_norm_forward(list, &args);
+    return list->primitives->batch_norm_forward(list, &args);
 }
 
 static enum weft_status backward(struct weft_command_list *list,
@@ -79,7 +79,7 @@ static enum weft_status backward(struct weft_command_list *list,
                                  const struct weft_node_tensors *tensors)
 {
     struct weft_batch_norm_args args = arguments(node, tensors);
-    return list->device->backend->batch_norm_backward(list, &args);
+    return list->primitives->batch_norm_backward(list, &args);
 }
 
 const struct weft_op weft_op_batch_norm = {

@@ -105,7 +105,7 @@ static enum weft_status forward(struct weft_command_list *list,
                                 const struct weft_node_tensors *tensors)
 {
     struct weft_conv_args args = arguments(node, tensors);
-    return list->device->backend->conv_forward(list, &args);
+    return list->primitives->conv_forward(list, &args);
 }
 
 static enum weft_status backward(struct weft_command_list *list,
@@ -115,11 +115,11 @@ static enum weft_status backward(struct weft_command_list *list,
     struct weft_conv_args args = arguments(node, tensors);
     WEFT_TRY(
         weft_list_begin_segment(list, WEFT_SEGMENT_SAME_NODE, WEFT_PHASE_BWD_WEIGHTS));
-    WEFT_TRY(list->device->backend->conv_backward_weights(list, &args));
+    WEFT_TRY(list->primitives->conv_backward_weights(list, &args));
     if (!tensors->dx.mem)
         return WEFT_OK;
     WEFT_TRY(weft_list_begin_segment(list, WEFT_SEGMENT_SAME_NODE, WEFT_PHASE_BWD_DATA));
-    return list->device->backend->conv_backward_data(list, &args);
+    return list->primitives->conv_backward_data(list, &args);
 }
 
 const struct weft_op weft_op_conv = {

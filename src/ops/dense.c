@@ -68,7 +68,7 @@ static enum weft_status forward(struct weft_command_list *list,
                                 const struct weft_node_tensors *tensors)
 {
     struct weft_dense_args args = arguments(node, tensors);
-    return list->device->backend->dense_forward(list, &args);
+    return list->primitives->dense_forward(list, &args);
 }
 
 static enum weft_status backward(struct weft_command_list *list,
@@ -78,11 +78,11 @@ static enum weft_status backward(struct weft_command_list *list,
     struct weft_dense_args args = arguments(node, tensors);
     WEFT_TRY(
         weft_list_begin_segment(list, WEFT_SEGMENT_SAME_NODE, WEFT_PHASE_BWD_WEIGHTS));
-    WEFT_TRY(list->device->backend->dense_backward_weights(list, &args));
+    WEFT_TRY(list->primitives->dense_backward_weights(list, &args));
     if (!tensors->dx.mem)
         return WEFT_OK;
     WEFT_TRY(weft_list_begin_segment(list, WEFT_SEGMENT_SAME_NODE, WEFT_PHASE_BWD_DATA));
-    return list->device->backend->dense_backward_data(list, &args);
+    return list->primitives->dense_backward_data(list, &args);
 }
 
 const struct weft_op weft_op_dense = {

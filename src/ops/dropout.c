@@ -31,7 +31,7 @@ static enum weft_status apply(struct weft_command_list *list,
                                      .state = tensors->state,
                                      .x = x,
                                      .y = y};
-    return list->device->backend->dropout(list, &args);
+    return list->primitives->dropout(list, &args);
 }
 
 static enum weft_status forward(struct weft_command_list *list,

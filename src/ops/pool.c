@@ -104,7 +104,7 @@ static enum weft_status forward(struct weft_command_list *list,
                                 const struct weft_node_tensors *tensors)
 {
     struct weft_pool_args args = arguments(node, tensors);
-    return list->device->backend->pool_forward(list, &args);
+    return list->primitives->pool_forward(list, &args);
 }
 
 static enum weft_status backward(struct weft_command_list *list,
@@ -114,7 +114,7 @@ static enum weft_status backward(struct weft_command_list *list,
     if (!tensors->dx.mem)
         return WEFT_OK;
     struct weft_pool_args args = arguments(node, tensors);
-    return list->device->backend->pool_backward(list, &args);
+    return list->primitives->pool_backward(list, &args);
 }
 
 #define POOL(id, word, parse_line, find_shape) \

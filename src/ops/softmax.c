@@ -32,7 +32,7 @@ static enum weft_status forward(struct weft_command_list *list,
 {
     struct weft_softmax_args args = {
         .n = tensors->n, .classes = node->in.c, .x = tensors->x, .y = tensors->y};
-    return list->device->backend->softmax(list, &args);
+    return list->primitives->softmax(list, &args);
 }
 
 const struct weft_op weft_op_softmax = {

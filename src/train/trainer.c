@@ -91,7 +91,7 @@ static enum weft_status lower_input(struct weft_trainer *t)
     memcpy(args.scale, t->normalization.scale, sizeof(args.scale));
     memcpy(args.shift, t->normalization.shift, sizeof(args.shift));
     WEFT_TRY(weft_list_begin_segment(t->list, -1, WEFT_PHASE_BATCH));
-    return t->device->backend->make_batch(t->list, &args);
+    return t->list->primitives->make_batch(t->list, &args);
 }
 
 static enum weft_status lower_update(struct weft_trainer *t)
@@ -110,7 +110,7 @@ static enum weft_status lower_update(struct weft_trainer *t)
         .correct = weft_plan_step_view(t->plan, &t->buffers, TENSOR_CORRECT),
     };
     WEFT_TRY(weft_list_begin_segment(t->list, -1, WEFT_PHASE_OPTIMIZER));
-    return t->device->backend->optimizer_step(t->list, &update);
+    return t->list->primitives->optimizer_step(t->list, &update);
 }
 
 static enum weft_status lower_step(struct weft_trainer *t)

@@ -135,7 +135,7 @@ static enum weft_status record_forward(const struct verify_case *c, enum verify_
     const struct weft_act_args args = {.activation = a->activation,
                                        .x = tensor_view(c, a->x, side),
                                        .y = tensor_view(c, a->y, side)};
-    return list->device->backend->act_forward(list, &args);
+    return list->primitives->act_forward(list, &args);
 }
 
 static enum weft_status record_backward(const struct verify_case *c,
@@ -151,7 +151,7 @@ static enum weft_status record_backward(const struct verify_case *c,
         args.x = tensor_view(c, a->x, side);
     if (!a->needed_only || grad_from_output)
         args.y = tensor_view(c, a->y, side);
-    return list->device->backend->act_backward(list, &args);
+    return list->primitives->act_backward(list, &args);
 }
 
 /* x, and y = f(x) as the layer before would have left it; bounds of both runs. */

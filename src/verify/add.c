@@ -21,7 +21,7 @@ static enum weft_status record_forward(const struct verify_case *c, enum verify_
                                        .x = tensor_view(c, a->x, side),
                                        .other = tensor_view(c, a->other, side),
                                        .y = tensor_view(c, a->y, side)};
-    return list->device->backend->add(list, &args);
+    return list->primitives->add(list, &args);
 }
 
 static enum weft_status record_doubled(const struct verify_case *c, enum verify_side side,
@@ -31,7 +31,7 @@ static enum weft_status record_doubled(const struct verify_case *c, enum verify_
     const struct weft_add_args args = {.x = tensor_view(c, a->x, side),
                                        .other = tensor_view(c, a->x, side),
                                        .y = tensor_view(c, a->y, side)};
-    return list->device->backend->add(list, &args);
+    return list->primitives->add(list, &args);
 }
 
 static enum weft_status record_gated(const struct verify_case *c, enum verify_side side,
@@ -43,7 +43,7 @@ static enum weft_status record_gated(const struct verify_case *c, enum verify_si
         .x = tensor_view(c, a->dy, side),
         .other = tensor_view(c, a->part, side),
         .y = tensor_view(c, a->sum, side)};
-    return list->device->backend->add(list, &args);
+    return list->primitives->add(list, &args);
 }
 
 struct op_runs {

@@ -20,7 +20,7 @@ static enum weft_status record(const struct verify_case *c, enum verify_side sid
     args.labels = tensor_view(c, in->labels, side);
     args.x = tensor_view(c, in->x, side);
     args.batch_labels = tensor_view(c, in->batch_labels, side);
-    return list->device->backend->make_batch(list, &args);
+    return list->primitives->make_batch(list, &args);
 }
 
 /* Any state whose step lies in the first few epochs, or, after two years, far beyond. */

@@ -38,7 +38,7 @@ static enum weft_status record_forward(const struct verify_case *c, enum verify_
                                        struct weft_command_list *list)
 {
     const struct weft_batch_norm_args args = arguments(c, side);
-    return list->device->backend->batch_norm_forward(list, &args);
+    return list->primitives->batch_norm_forward(list, &args);
 }
 
 static enum weft_status record_apply(const struct verify_case *c, enum verify_side side,
@@ -53,7 +53,7 @@ static enum weft_status record_apply(const struct verify_case *c, enum verify_si
                                               .mean = all.mean,
                                               .scale = all.scale,
                                               .y = all.y};
-    return list->device->backend->batch_norm_inference(list, &args);
+    return list->primitives->batch_norm_inference(list, &args);
 }
 
 static enum weft_status record_backward(const struct verify_case *c,
@@ -61,7 +61,7 @@ static enum weft_status record_backward(const struct verify_case *c,
                                         struct weft_command_list *list)
 {
     const struct weft_batch_norm_args args = arguments(c, side);
-    return list->device->backend->batch_norm_backward(list, &args);
+    return list->primitives->batch_norm_backward(list, &args);
 }
 
 /* Only the gradients of the parameters: nothing in front learns. */
@@ -70,7 +70,7 @@ static enum weft_status record_first(const struct verify_case *c, enum verify_si
 {
     struct weft_batch_norm_args args = arguments(c, side);
     args.dx = (struct weft_view){0};
-    return list->device->backend->batch_norm_backward(list, &args);
+    return list->primitives->batch_norm_backward(list, &args);
 }
 
 static enum weft_status record_both(const struct verify_case *c, enum verify_side side,

@@ -16,7 +16,7 @@ static enum weft_status record(const struct verify_case *c, enum verify_side sid
     const struct convert_case *v = (const struct convert_case *)c;
     const struct weft_cast_args args = {.x = tensor_view(c, v->x, side),
                                         .y = tensor_view(c, v->y, side)};
-    return list->device->backend->cast(list, &args);
+    return list->primitives->cast(list, &args);
 }
 
 /* Any bits: mostly of numbers that float16 can hold, in which ties and subnormals are

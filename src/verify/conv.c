@@ -28,7 +28,7 @@ static enum weft_status record_forward(const struct verify_case *c, enum verify_
 {
     const struct conv_case *v = (const struct conv_case *)c;
     struct weft_conv_args args = forward_args(v, side);
-    return list->device->backend->conv_forward(list, &args);
+    return list->primitives->conv_forward(list, &args);
 }
 
 /* Without an activation: sums of |x w| for the bounds, and L for the gradients. */
@@ -39,7 +39,7 @@ static enum weft_status record_linear(const struct verify_case *c, enum verify_s
     struct weft_conv_args args = forward_args(v, side);
     args.activation = (struct weft_activation){0};
     args.argmax = tensor_view(c, v->argmax, side);
-    return list->device->backend->conv_forward(list, &args);
+    return list->primitives->conv_forward(list, &args);
 }
 
 /* Without the pool: the values that a maximum chose among. */
@@ -51,7 +51,7 @@ static enum weft_status record_whole(const struct verify_case *c, enum verify_si
     args.pool = (struct weft_pool){0};
     args.y = tensor_view(c, v->whole, side);
     args.argmax = (struct weft_view){0};
-    return list->device->backend->conv_forward(list, &args);
+    return list->primitives->conv_forward(list, &args);
 }
 
 static struct weft_conv_args backward_args(const struct conv_case *v,
@@ -76,7 +76,7 @@ static enum weft_status record_data(const struct verify_case *c, enum verify_sid
     args.dx = tensor_view(c, v->dx, side);
     args.act_grad.activation = v->upstream_activation;
     args.act_grad.output = tensor_view(c, v->gate, side);
-    return list->device->backend->conv_backward_data(list, &args);
+    return list->primitives->conv_backward_data(list, &args);
 }
 
 /* Without the gate, for the bounds. */
@@ -87,7 +87,7 @@ static enum weft_status record_ungated(const struct verify_case *c, enum verify_
     struct weft_conv_args args = backward_args(v, side);
     args.w = tensor_view(c, v->w, side);
     args.dx = tensor_view(c, v->dx, side);
-    return list->device->backend->conv_backward_data(list, &args);
+    return list->primitives->conv_backward_data(list, &args);
 }
 
 static enum weft_status record_weights(const struct verify_case *c, enum verify_side side,
@@ -98,7 +98,7 @@ static enum weft_status record_weights(const struct verify_case *c, enum verify_
     args.x = tensor_view(c, v->x, side);
     args.dw = tensor_view(c, v->dw, side);
     args.dbias = tensor_view(c, v->dbias, side);
-    return list->device->backend->conv_backward_weights(list, &args);
+    return list->primitives->conv_backward_weights(list, &args);
 }
 
 /* The moments of plain SGD without momentum, at a rate of 0. */
@@ -113,7 +113,7 @@ static enum weft_status record_moments(const struct verify_case *c, enum verify_
                                                   .w = tensor_view(c, w, side),
                                                   .g = tensor_view(c, g, side),
                                                   .m = tensor_view(c, m, side)};
-    return list->device->backend->optimizer_step(list, &args);
+    return list->primitives->optimizer_step(list, &args);
 }
 
 /* Gradients that may be left in parts until an update reads them. */

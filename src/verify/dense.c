@@ -45,7 +45,7 @@ static enum weft_status record_forward(const struct verify_case *c, enum verify_
                                        struct weft_command_list *list)
 {
     struct weft_dense_args args = forward_args((const struct dense_case *)c, side);
-    return list->device->backend->dense_forward(list, &args);
+    return list->primitives->dense_forward(list, &args);
 }
 
 /* Without an activation: sums of |x w| for the bounds, and L for the gradients. */
@@ -54,7 +54,7 @@ static enum weft_status record_linear(const struct verify_case *c, enum verify_s
 {
     struct weft_dense_args args = forward_args((const struct dense_case *)c, side);
     args.activation = (struct weft_activation){0};
-    return list->device->backend->dense_forward(list, &args);
+    return list->primitives->dense_forward(list, &args);
 }
 
 static struct weft_dense_args data_args(const struct dense_case *d, enum verify_side side)
@@ -76,7 +76,7 @@ static enum weft_status record_data(const struct verify_case *c, enum verify_sid
     struct weft_dense_args args = data_args(d, side);
     args.act_grad.activation = d->upstream_activation;
     args.act_grad.output = tensor_view(c, d->gate, side);
-    return list->device->backend->dense_backward_data(list, &args);
+    return list->primitives->dense_backward_data(list, &args);
 }
 
 /* Without the gate, for the bounds. */
@@ -84,7 +84,7 @@ static enum weft_status record_ungated(const struct verify_case *c, enum verify_
                                        struct weft_command_list *list)
 {
     struct weft_dense_args args = data_args((const struct dense_case *)c, side);
-    return list->device->backend->dense_backward_data(list, &args);
+    return list->primitives->dense_backward_data(list, &args);
 }
 
 static enum weft_status record_weights(const struct verify_case *c, enum verify_side side,
@@ -99,7 +99,7 @@ static enum weft_status record_weights(const struct verify_case *c, enum verify_
         .dw = tensor_view(c, d->dw, side),
         .dbias = tensor_view(c, d->dbias, side),
     };
-    return list->device->backend->dense_backward_weights(list, &args);
+    return list->primitives->dense_backward_weights(list, &args);
 }
 
 struct op_runs {

@@ -20,7 +20,7 @@ static enum weft_status record(const struct verify_case *c, enum verify_side sid
                                            .state = tensor_view(c, d->state, side),
                                            .x = tensor_view(c, d->x, side),
                                            .y = tensor_view(c, d->y, side)};
-    return list->device->backend->dropout(list, &args);
+    return list->primitives->dropout(list, &args);
 }
 
 /* What is dropped depends on the state alone, so the bound is zero there: bound what x

@@ -23,7 +23,7 @@ static enum weft_status record(const struct verify_case *c, enum verify_side sid
     args.variance = tensor_view(c, f->variance, side);
     args.out_w = tensor_view(c, f->out_w, side);
     args.out_bias = tensor_view(c, f->out_bias, side);
-    return list->device->backend->fold_batch_norm(list, &args);
+    return list->primitives->fold_batch_norm(list, &args);
 }
 
 static double at(const struct fold_case *f, const struct verify_tensor *t, size_t i,

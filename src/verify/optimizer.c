@@ -35,7 +35,7 @@ static enum weft_status record_update(const struct verify_case *c, enum verify_s
                                                   .loss = tensor_view(c, o->loss, side),
                                                   .correct =
                                                       tensor_view(c, o->correct, side)};
-    return list->device->backend->optimizer_step(list, &args);
+    return list->primitives->optimizer_step(list, &args);
 }
 
 /* A batch of one byte: what begins a step hands the powers on. */
@@ -51,7 +51,7 @@ static enum weft_status record_step(const struct verify_case *c, enum verify_sid
                                          .state = tensor_view(c, o->state, side),
                                          .bytes = tensor_view(c, o->byte, side),
                                          .x = tensor_view(c, o->x, side)};
-    WEFT_TRY(list->device->backend->make_batch(list, &args));
+    WEFT_TRY(list->primitives->make_batch(list, &args));
     return record_update(c, side, list);
 }
 

@@ -22,7 +22,7 @@ static enum weft_status record_forward(const struct verify_case *c, enum verify_
         .y = tensor_view(c, p->y, side),
         .argmax = tensor_view(c, p->has_argmax ? p->argmax : NULL, side),
     };
-    return list->device->backend->pool_forward(list, &args);
+    return list->primitives->pool_forward(list, &args);
 }
 
 /* Always with the choices, for the reference to make what backward reads. */
@@ -36,7 +36,7 @@ static enum weft_status record_choose(const struct verify_case *c, enum verify_s
         .y = tensor_view(c, p->y, side),
         .argmax = tensor_view(c, p->argmax, side),
     };
-    return list->device->backend->pool_forward(list, &args);
+    return list->primitives->pool_forward(list, &args);
 }
 
 static enum weft_status record_backward(const struct verify_case *c,
@@ -50,7 +50,7 @@ static enum weft_status record_backward(const struct verify_case *c,
         .dy = tensor_view(c, p->dy, side),
         .dx = tensor_view(c, p->dx, side),
     };
-    return list->device->backend->pool_backward(list, &args);
+    return list->primitives->pool_backward(list, &args);
 }
 
 struct op_runs {

@@ -62,7 +62,7 @@ static enum weft_status record_softmax(const struct verify_case *c, enum verify_
                                            .classes = s->classes,
                                            .x = tensor_view(c, s->x, side),
                                            .y = tensor_view(c, s->y, side)};
-    return list->device->backend->softmax(list, &args);
+    return list->primitives->softmax(list, &args);
 }
 
 static void bound_softmax(struct softmax_case *s)
@@ -137,7 +137,7 @@ static enum weft_status record_loss(const struct verify_case *c, enum verify_sid
         .loss = tensor_view(c, s->loss, side),
         .correct = tensor_view(c, s->correct, side),
     };
-    return list->device->backend->loss(list, &args);
+    return list->primitives->loss(list, &args);
 }
 
 /* -sum q log p = log sum exp(x - max) + sum q (max - x). */

@@ -40,34 +40,22 @@ static union arguments inject_fault(struct weft_command_list *list,
     return copy;
 }
 
-#define WRAP(slot, field, primitive, output)                                            \
-    static enum weft_status wrapped_##primitive(struct weft_command_list *list,         \
-                                                const struct weft_##field##_args *args) \
-    {                                                                                   \
-        union arguments copy =                                                          \
-            inject_fault(list, slot, args, sizeof(*args), args->output);                \
-        return weft_backend_cpu.primitive(list, &copy.field);                           \
+#define PRIMITIVE(name, type, output)                                             \
+    static enum weft_status wrapped_##name(struct weft_command_list *list,        \
+                                           const struct weft_##type##_args *args) \
+    {                                                                             \
+        union arguments copy =                                                    \
+            inject_fault(list, IN_##name, args, sizeof(*args), args->output);     \
+        return weft_backend_cpu.primitives->name(list, &copy.name);               \
     }
-WRAP(CONV_FORWARD, conv, conv_forward, y)
-WRAP(CONV_DATA, conv, conv_backward_data, dx)
-WRAP(CONV_WEIGHTS, conv, conv_backward_weights, dw)
-WRAP(DENSE_FORWARD, dense, dense_forward, y)
-WRAP(DENSE_DATA, dense, dense_backward_data, dx)
-WRAP(DENSE_WEIGHTS, dense, dense_backward_weights, dw)
-WRAP(POOL_FORWARD, pool, pool_forward, y)
-WRAP(POOL_BACKWARD, pool, pool_backward, dx)
-WRAP(ACT_FORWARD, act, act_forward, y)
-WRAP(ACT_BACKWARD, act, act_backward, dx)
-WRAP(ADD, add, add, y)
-WRAP(NORM_FORWARD, batch_norm, batch_norm_forward, y)
-WRAP(NORM_APPLY, batch_norm, batch_norm_inference, y)
-WRAP(NORM_BACKWARD, batch_norm, batch_norm_backward, dx)
-WRAP(FOLD, fold_batch_norm, fold_batch_norm, out_w)
-WRAP(DROPOUT, dropout, dropout, y)
-WRAP(SOFTMAX, softmax, softmax, y)
-WRAP(LOSS, loss, loss, loss)
-WRAP(INPUT, batch, make_batch, x)
-WRAP(UPDATE, optimizer_step, optimizer_step, w)
+#include "device/primitives.def"
+#undef PRIMITIVE
+
+static const struct weft_primitives wrapped_primitives = {
+#define PRIMITIVE(name, args, output) .name = wrapped_##name,
+#include "device/primitives.def"
+#undef PRIMITIVE
+};
 
 static enum weft_status wrapped_replay(struct weft_command_list *list)
 {
@@ -95,26 +83,7 @@ static struct weft_backend wrap(void)
     struct weft_backend b = weft_backend_cpu;
     b.replay = wrapped_replay;
     b.list_destroy = wrapped_list_destroy;
-    b.conv_forward = wrapped_conv_forward;
-    b.conv_backward_data = wrapped_conv_backward_data;
-    b.conv_backward_weights = wrapped_conv_backward_weights;
-    b.dense_forward = wrapped_dense_forward;
-    b.dense_backward_data = wrapped_dense_backward_data;
-    b.dense_backward_weights = wrapped_dense_backward_weights;
-    b.pool_forward = wrapped_pool_forward;
-    b.pool_backward = wrapped_pool_backward;
-    b.act_forward = wrapped_act_forward;
-    b.act_backward = wrapped_act_backward;
-    b.add = wrapped_add;
-    b.batch_norm_forward = wrapped_batch_norm_forward;
-    b.batch_norm_inference = wrapped_batch_norm_inference;
-    b.batch_norm_backward = wrapped_batch_norm_backward;
-    b.fold_batch_norm = wrapped_fold_batch_norm;
-    b.dropout = wrapped_dropout;
-    b.softmax = wrapped_softmax;
-    b.loss = wrapped_loss;
-    b.make_batch = wrapped_make_batch;
-    b.optimizer_step = wrapped_optimizer_step;
+    b.primitives = &wrapped_primitives;
     return b;
 }
 
@@ -153,7 +122,7 @@ static bool require_detected(struct weft_device *device, struct weft_device *ref
     enum weft_status status = verify_with_reference(device, reference, &params, &result);
     bool found = status == WEFT_ERR_MISMATCH && result.failed > 0 &&
                  (!fault->both || !strncmp(first.what, "gradient", 8));
-    if (fault->primitive == PRIMITIVE_COUNT)
+    if (fault->primitive == IN_NO_PRIMITIVE)
         found = status == WEFT_OK && result.passed > 0;
     printf("%s %s: %s: %d of %d; %s: %s\n", found ? "ok  " : "FAIL",
            fault->op ? fault->op : "all", fault->name, result.failed,
@@ -203,9 +172,9 @@ static enum weft_status open_two(weft_context *context, struct weft_device *two[
 int main(void)
 {
     static const struct fault none = {.name = "nothing planted",
-                                      .primitive = PRIMITIVE_COUNT};
+                                      .primitive = IN_NO_PRIMITIVE};
     static const struct fault none_half = {
-        .name = "nothing planted, float16", .primitive = PRIMITIVE_COUNT, .half = true};
+        .name = "nothing planted, float16", .primitive = IN_NO_PRIMITIVE, .half = true};
     static const struct fault *const lists[] = {faults, half_faults};
     const struct weft_backend wrapped = wrap();
     struct weft_device *two[2] = {NULL, NULL};

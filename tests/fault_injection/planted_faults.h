@@ -7,42 +7,16 @@
 
 /* The primitive that is at fault. */
 enum faulty_primitive {
-    CONV_FORWARD,
-    CONV_DATA,
-    CONV_WEIGHTS,
-    DENSE_FORWARD,
-    DENSE_DATA,
-    DENSE_WEIGHTS,
-    POOL_FORWARD,
-    POOL_BACKWARD,
-    ACT_FORWARD,
-    ACT_BACKWARD,
-    ADD,
-    NORM_FORWARD,
-    NORM_APPLY,
-    NORM_BACKWARD,
-    FOLD,
-    DROPOUT,
-    SOFTMAX,
-    LOSS,
-    INPUT,
-    UPDATE,
-    PRIMITIVE_COUNT
+#define PRIMITIVE(name, args, output) IN_##name,
+#include "device/primitives.def"
+#undef PRIMITIVE
+    IN_NO_PRIMITIVE
 };
 
 union arguments {
-    struct weft_conv_args conv;
-    struct weft_dense_args dense;
-    struct weft_pool_args pool;
-    struct weft_act_args act;
-    struct weft_add_args add;
-    struct weft_batch_norm_args batch_norm;
-    struct weft_fold_batch_norm_args fold_batch_norm;
-    struct weft_dropout_args dropout;
-    struct weft_softmax_args softmax;
-    struct weft_loss_args loss;
-    struct weft_batch_args batch;
-    struct weft_optimizer_step_args optimizer_step;
+#define PRIMITIVE(name, args, output) struct weft_##args##_args name;
+#include "device/primitives.def"
+#undef PRIMITIVE
 };
 
 /* The primitive at fault as it was recorded. */

@@ -42,27 +42,27 @@ static void become_wide(struct weft_view *view)
 }
 static void write_wide(union arguments *args)
 {
-    become_wide(&args->conv.y);
+    become_wide(&args->conv_forward.y);
 }
 static void read_wide(union arguments *args)
 {
-    become_wide(&args->dense.w);
+    become_wide(&args->dense_forward.w);
 }
 static void read_wide_pool(union arguments *args)
 {
-    become_wide(&args->pool.x);
+    become_wide(&args->pool_forward.x);
 }
 static void write_wide_input(union arguments *args)
 {
-    become_wide(&args->batch.x);
+    become_wide(&args->make_batch.x);
 }
 static void read_wide_gradient(union arguments *args)
 {
-    become_wide(&args->conv.dy);
+    become_wide(&args->conv_forward.dy);
 }
 static void read_wide_gate(union arguments *args)
 {
-    become_wide(&args->dense.act_grad.output);
+    become_wide(&args->dense_forward.act_grad.output);
 }
 static void lose_loss_exponent(union arguments *args)
 {
@@ -74,22 +74,29 @@ static void lose_update_exponent(union arguments *args)
 }
 
 const struct fault half_faults[] = {
-    {"rounded to the wrong side", "conv", CONV_FORWARD, .after = cut_off, .half = true},
-    {"rounded to the wrong side", "add", ADD, .after = cut_off, .half = true},
-    {"rounded to the wrong side", "fold", FOLD, .after = cut_off, .half = true},
-    {"writes beyond y", "conv", CONV_FORWARD, .after = write_one_more, .half = true},
-    {"writes float32", "conv", CONV_FORWARD, .modify_args = write_wide, .half = true},
-    {"writes float32", "input", INPUT, .modify_args = write_wide_input, .half = true},
-    {"reads float32", "dense", DENSE_FORWARD, .modify_args = read_wide, .half = true},
-    {"rounded to the wrong side", "conv", CONV_DATA, .after = cut_off, .half = true},
-    {"rounded to the wrong side", "batch-norm", NORM_BACKWARD, .after = cut_off,
+    {"rounded to the wrong side", "conv", IN_conv_forward, .after = cut_off,
      .half = true},
-    {"writes beyond dx", "pool", POOL_BACKWARD, .after = write_one_more, .half = true},
-    {"reads float32", "conv", CONV_WEIGHTS, .modify_args = read_wide_gradient,
+    {"rounded to the wrong side", "add", IN_add, .after = cut_off, .half = true},
+    {"rounded to the wrong side", "fold", IN_fold_batch_norm, .after = cut_off,
      .half = true},
-    {"gate as float32", "dense", DENSE_DATA, .modify_args = read_wide_gate, .half = true},
-    {"reads float32", "pool", POOL_FORWARD, .modify_args = read_wide_pool, .half = true},
-    {"power of two ignored", "loss", LOSS, .modify_args = lose_loss_exponent},
-    {"power of two ignored", "optimizer", UPDATE, .modify_args = lose_update_exponent},
-    {.primitive = PRIMITIVE_COUNT},
+    {"writes beyond y", "conv", IN_conv_forward, .after = write_one_more, .half = true},
+    {"writes float32", "conv", IN_conv_forward, .modify_args = write_wide, .half = true},
+    {"writes float32", "input", IN_make_batch, .modify_args = write_wide_input,
+     .half = true},
+    {"reads float32", "dense", IN_dense_forward, .modify_args = read_wide, .half = true},
+    {"rounded to the wrong side", "conv", IN_conv_backward_data, .after = cut_off,
+     .half = true},
+    {"rounded to the wrong side", "batch-norm", IN_batch_norm_backward, .after = cut_off,
+     .half = true},
+    {"writes beyond dx", "pool", IN_pool_backward, .after = write_one_more, .half = true},
+    {"reads float32", "conv", IN_conv_backward_weights, .modify_args = read_wide_gradient,
+     .half = true},
+    {"gate as float32", "dense", IN_dense_backward_data, .modify_args = read_wide_gate,
+     .half = true},
+    {"reads float32", "pool", IN_pool_forward, .modify_args = read_wide_pool,
+     .half = true},
+    {"power of two ignored", "loss", IN_loss, .modify_args = lose_loss_exponent},
+    {"power of two ignored", "optimizer", IN_optimizer_step,
+     .modify_args = lose_update_exponent},
+    {.primitive = IN_NO_PRIMITIVE},
 };

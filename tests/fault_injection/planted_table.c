@@ -24,92 +24,94 @@ static void poke(const struct recorded_primitive *l, struct weft_view view, size
 
 static void shift_rows(union arguments *a)
 {
-    a->conv.conv.pad_top++;
+    a->conv_forward.conv.pad_top++;
 }
 static void shift_columns(union arguments *a)
 {
-    a->conv.conv.pad_left--;
+    a->conv_forward.conv.pad_left--;
 }
 static void lose_row(union arguments *a)
 {
-    a->conv.conv.r--;
+    a->conv_forward.conv.r--;
 }
 static void lose_stride(union arguments *a)
 {
-    a->conv.conv.stride_x = 1;
+    a->conv_forward.conv.stride_x = 1;
 }
 static void swap_strides(union arguments *a)
 {
-    int y = a->conv.conv.stride_y;
-    a->conv.conv.stride_y = a->conv.conv.stride_x;
-    a->conv.conv.stride_x = y;
+    int y = a->conv_forward.conv.stride_y;
+    a->conv_forward.conv.stride_y = a->conv_forward.conv.stride_x;
+    a->conv_forward.conv.stride_x = y;
 }
 static void lose_dilation(union arguments *a)
 {
-    a->conv.conv.dilation_y = 1;
+    a->conv_forward.conv.dilation_y = 1;
 }
 static void lose_conv_bias(union arguments *a)
 {
-    a->conv.bias = (struct weft_view){0};
+    a->conv_forward.bias = (struct weft_view){0};
 }
 static void lose_conv_activation(union arguments *a)
 {
-    a->conv.activation.act = WEFT_ACT_identity;
+    a->conv_forward.activation.act = WEFT_ACT_identity;
 }
 static void take_silu_for_gelu(union arguments *a)
 {
-    if (a->conv.activation.act == WEFT_ACT_gelu)
-        a->conv.activation.act = WEFT_ACT_silu;
+    if (a->conv_forward.activation.act == WEFT_ACT_gelu)
+        a->conv_forward.activation.act = WEFT_ACT_silu;
 }
 static void lose_conv_gate(union arguments *a)
 {
-    a->conv.act_grad = (struct weft_act_grad){0};
+    a->conv_forward.act_grad = (struct weft_act_grad){0};
 }
 static void lose_dbias(union arguments *a)
 {
-    a->conv.dbias = (struct weft_view){0};
+    a->conv_forward.dbias = (struct weft_view){0};
 }
 static void lose_pool_stride(union arguments *a)
 {
-    a->conv.pool.stride_y = a->conv.pool.r ? 1 : a->conv.pool.stride_y;
+    a->conv_forward.pool.stride_y =
+        a->conv_forward.pool.r ? 1 : a->conv_forward.pool.stride_y;
 }
 static void lose_conv_argmax(union arguments *a)
 {
-    a->conv.argmax = (struct weft_view){0};
+    a->conv_forward.argmax = (struct weft_view){0};
 }
 static void lose_image(union arguments *a)
 {
-    a->dense.dense.n--;
+    a->dense_forward.dense.n--;
 }
 static void use_next_input(union arguments *a)
 {
-    a->dense.x.offset++;
+    a->dense_forward.x.offset++;
 }
 static void lose_dense_bias(union arguments *a)
 {
-    a->dense.bias = (struct weft_view){0};
+    a->dense_forward.bias = (struct weft_view){0};
 }
 static void lose_dense_gate(union arguments *a)
 {
-    a->dense.act_grad = (struct weft_act_grad){0};
+    a->dense_forward.act_grad = (struct weft_act_grad){0};
 }
 static void lose_pool_pad(union arguments *a)
 {
-    a->pool.pool.pad_left = 0;
+    a->pool_forward.pool.pad_left = 0;
 }
 static void mistake_large(union arguments *a)
 {
-    if (weft_pool_argmax_bytes(&a->pool.pool) > 1)
-        a->pool.argmax = (struct weft_view){0};
+    if (weft_pool_argmax_bytes(&a->pool_forward.pool) > 1)
+        a->pool_forward.argmax = (struct weft_view){0};
 }
 static void flip_slope(union arguments *a)
 {
-    a->act.activation.negative_slope = 1 - a->act.activation.negative_slope;
+    a->act_forward.activation.negative_slope =
+        1 - a->act_forward.activation.negative_slope;
 }
 static void forget_gradient(union arguments *a)
 {
-    if (weft_act_grad_from_output[a->act.activation.act])
-        a->act.activation.act = WEFT_ACT_identity;
+    if (weft_act_grad_from_output[a->act_forward.activation.act])
+        a->act_forward.activation.act = WEFT_ACT_identity;
 }
 static void lose_other(union arguments *a)
 {
@@ -125,23 +127,23 @@ static void lose_add_activation(union arguments *a)
 }
 static void lose_norm_activation(union arguments *a)
 {
-    a->batch_norm.activation.act = WEFT_ACT_identity;
+    a->batch_norm_forward.activation.act = WEFT_ACT_identity;
 }
 static void lose_norm_row(union arguments *a)
 {
-    a->batch_norm.rows -= a->batch_norm.rows > 1;
+    a->batch_norm_forward.rows -= a->batch_norm_forward.rows > 1;
 }
 static void lose_momentum(union arguments *a)
 {
-    a->batch_norm.momentum = 1 - a->batch_norm.momentum;
+    a->batch_norm_forward.momentum = 1 - a->batch_norm_forward.momentum;
 }
 static void grow_norm_epsilon(union arguments *a)
 {
-    a->batch_norm.epsilon *= 4;
+    a->batch_norm_forward.epsilon *= 4;
 }
 static void lose_normal(union arguments *a)
 {
-    a->batch_norm.inverse = a->batch_norm.scale;
+    a->batch_norm_forward.inverse = a->batch_norm_forward.scale;
 }
 static void lose_fold_bias(union arguments *a)
 {
@@ -161,15 +163,15 @@ static void lose_smoothing(union arguments *a)
 }
 static void use_one_scale(union arguments *a)
 {
-    a->batch.scale[1] = a->batch.scale[0];
+    a->make_batch.scale[1] = a->make_batch.scale[0];
 }
 static void lose_shuffle(union arguments *a)
 {
-    a->batch.state = (struct weft_view){0};
+    a->make_batch.state = (struct weft_view){0};
 }
 static void shorten_epoch(union arguments *a)
 {
-    a->batch.steps_per_epoch -= a->batch.steps_per_epoch > 1;
+    a->make_batch.steps_per_epoch -= a->make_batch.steps_per_epoch > 1;
 }
 static void lose_nesterov(union arguments *a)
 {
@@ -202,7 +204,7 @@ static void lose_loss_row(union arguments *a)
 /* Only where something lies behind: x shares the buffer. */
 static void write_beyond(struct recorded_primitive *l)
 {
-    if (l->out.mem == l->args.conv.x.mem)
+    if (l->out.mem == l->args.conv_forward.x.mem)
         poke(l, l->out, l->out.count, 1);
 }
 static void write_before(struct recorded_primitive *l)
@@ -213,7 +215,7 @@ static void write_before(struct recorded_primitive *l)
 }
 static void write_input(struct recorded_primitive *l)
 {
-    poke(l, l->args.conv.w, 0, 9);
+    poke(l, l->args.conv_forward.w, 0, 9);
 }
 static void keep_last(struct recorded_primitive *l)
 {
@@ -249,7 +251,7 @@ static void vary(struct recorded_primitive *l)
 /* Each filter's result lands one channel further. */
 static void rotate_channels(struct recorded_primitive *l)
 {
-    size_t k = (size_t)l->args.conv.conv.k;
+    size_t k = (size_t)l->args.conv_forward.conv.k;
     for (size_t i = 0; i < l->out.count; i += k) {
         float last = peek(l, l->out, i + k - 1);
         for (size_t j = k - 1; j > 0; j--)
@@ -260,7 +262,7 @@ static void rotate_channels(struct recorded_primitive *l)
 /* Padding takes part in the maximum, as zero. */
 static void let_padding_win(struct recorded_primitive *l)
 {
-    for (size_t i = 0; i < l->out.count && l->args.pool.pool.pad_top; i++)
+    for (size_t i = 0; i < l->out.count && l->args.pool_forward.pool.pad_top; i++)
         poke(l, l->out, i, fmaxf(peek(l, l->out, i), 0));
 }
 
@@ -268,14 +270,14 @@ static void let_padding_win(struct recorded_primitive *l)
 static uint8_t last_maximum(const struct recorded_primitive *l, int n, int y, int x,
                             int c)
 {
-    const struct weft_pool *p = &l->args.pool.pool;
+    const struct weft_pool *p = &l->args.pool_forward.pool;
     float best = -INFINITY;
     int config = 0;
     for (int i = 0; i < p->r * p->s; i++) {
         int row = y + i / p->s, column = x + i % p->s;
         if (row < 0 || row >= p->h || column < 0 || column >= p->w)
             continue;
-        float value = peek(l, l->args.pool.x,
+        float value = peek(l, l->args.pool_forward.x,
                            (size_t)(((n * p->h + row) * p->w + column) * p->c + c));
         if (value >= best) {
             best = value;
@@ -286,8 +288,8 @@ static uint8_t last_maximum(const struct recorded_primitive *l, int n, int y, in
 }
 static void prefer_last(struct recorded_primitive *l)
 {
-    const struct weft_pool *p = &l->args.pool.pool;
-    struct weft_view to = l->args.pool.argmax;
+    const struct weft_pool *p = &l->args.pool_forward.pool;
+    struct weft_view to = l->args.pool_forward.argmax;
     bool bytes = weft_pool_argmax_bytes(p) == 1;
     for (size_t i = 0; to.mem && bytes && i < to.count; i++) {
         int rest = (int)i / p->c, c = (int)i % p->c;
@@ -301,8 +303,8 @@ static void prefer_last(struct recorded_primitive *l)
 /* Where windows overlap the last one's gradient stands instead of the sum. */
 static void lose_overlap(struct recorded_primitive *l)
 {
-    const struct weft_pool *p = &l->args.pool.pool;
-    struct weft_view argmax = l->args.pool.argmax;
+    const struct weft_pool *p = &l->args.pool_forward.pool;
+    struct weft_view argmax = l->args.pool_forward.argmax;
     bool bytes = weft_pool_argmax_bytes(p) == 1;
     for (size_t i = 0; bytes && i < argmax.count; i++) {
         int rest = (int)i / p->c, c = (int)i % p->c;
@@ -312,13 +314,13 @@ static void lose_overlap(struct recorded_primitive *l)
         int row = rest / p->out_w % p->out_h * p->stride_y - p->pad_top + config / p->s;
         int column = rest % p->out_w * p->stride_x - p->pad_left + config % p->s;
         poke(l, l->out, (size_t)(((n * p->h + row) * p->w + column) * p->c + c),
-             peek(l, l->args.pool.dy, i));
+             peek(l, l->args.pool_forward.dy, i));
     }
 }
 /* Padding counts: means over the whole window. */
 static void count_padding(struct recorded_primitive *l)
 {
-    const struct weft_pool *p = &l->args.pool.pool;
+    const struct weft_pool *p = &l->args.pool_forward.pool;
     for (size_t i = 0; p->kind == WEFT_POOL_MEAN && i < l->out.count; i++) {
         int pixel = (int)i / p->c, inside = 0;
         int y = pixel / p->out_w % p->out_h * p->stride_y - p->pad_top;
@@ -332,7 +334,7 @@ static void count_padding(struct recorded_primitive *l)
 /* The mean of squares less the square of the mean, in float. */
 static void cancel_squares(struct recorded_primitive *l)
 {
-    const struct weft_batch_norm_args *a = &l->args.batch_norm;
+    const struct weft_batch_norm_args *a = &l->args.batch_norm_forward;
     for (size_t k = 0; k < (size_t)a->channels; k++) {
         float sum = 0, squares = 0, n = (float)a->rows;
         for (size_t i = k; i < a->x.count; i += (size_t)a->channels) {
@@ -347,7 +349,7 @@ static void cancel_squares(struct recorded_primitive *l)
 /* The batch's variance enters the running one as it is. */
 static void lose_correction(struct recorded_primitive *l)
 {
-    const struct weft_batch_norm_args *a = &l->args.batch_norm;
+    const struct weft_batch_norm_args *a = &l->args.batch_norm_forward;
     for (size_t k = 0; k < (size_t)a->channels && a->momentum == 1; k++)
         poke(l, a->running_variance, k,
              peek(l, a->running_variance, k) * ((float)a->rows - 1) / (float)a->rows);
@@ -408,96 +410,109 @@ static void halve_loss_gradient(struct recorded_primitive *l)
 }
 
 const struct fault faults[] = {
-    {"padding one row off", "conv", CONV_FORWARD, .modify_args = shift_rows},
-    {"padding one column off", "conv", CONV_WEIGHTS, .modify_args = shift_columns},
-    {"padding one row off", "conv", CONV_DATA, .modify_args = shift_rows},
-    {"last row of taps missing", "conv", CONV_FORWARD, .modify_args = lose_row},
-    {"last row of taps missing", "conv", CONV_DATA, .modify_args = lose_row},
-    {"stride ignored", "conv", CONV_FORWARD, .modify_args = lose_stride},
-    {"strides swapped", "conv", CONV_WEIGHTS, .modify_args = swap_strides},
-    {"dilation ignored", "conv", CONV_DATA, .modify_args = lose_dilation},
-    {"wrong group", "conv", CONV_FORWARD, .after = rotate_channels},
-    {"dropped bias", "conv", CONV_FORWARD, .modify_args = lose_conv_bias},
-    {"no activation", "conv", CONV_FORWARD, .modify_args = lose_conv_activation},
-    {"one activation for another", "conv", CONV_FORWARD,
+    {"padding one row off", "conv", IN_conv_forward, .modify_args = shift_rows},
+    {"padding one column off", "conv", IN_conv_backward_weights,
+     .modify_args = shift_columns},
+    {"padding one row off", "conv", IN_conv_backward_data, .modify_args = shift_rows},
+    {"last row of taps missing", "conv", IN_conv_forward, .modify_args = lose_row},
+    {"last row of taps missing", "conv", IN_conv_backward_data, .modify_args = lose_row},
+    {"stride ignored", "conv", IN_conv_forward, .modify_args = lose_stride},
+    {"strides swapped", "conv", IN_conv_backward_weights, .modify_args = swap_strides},
+    {"dilation ignored", "conv", IN_conv_backward_data, .modify_args = lose_dilation},
+    {"wrong group", "conv", IN_conv_forward, .after = rotate_channels},
+    {"dropped bias", "conv", IN_conv_forward, .modify_args = lose_conv_bias},
+    {"no activation", "conv", IN_conv_forward, .modify_args = lose_conv_activation},
+    {"one activation for another", "conv", IN_conv_forward,
      .modify_args = take_silu_for_gelu},
-    {"no gate", "conv", CONV_DATA, .modify_args = lose_conv_gate},
-    {"no dbias", "conv", CONV_WEIGHTS, .modify_args = lose_dbias},
-    {"no argmax", "conv", CONV_FORWARD, .modify_args = lose_conv_argmax},
-    {"stride of the fused pool", "conv", CONV_FORWARD, .modify_args = lose_pool_stride},
-    {"sign of dw", "conv", CONV_WEIGHTS, .after = turn_sign},
-    {"writes beyond y", "conv", CONV_FORWARD, .after = write_beyond},
-    {"writes before y", "conv", CONV_FORWARD, .after = write_before},
-    {"writes beyond dw", "conv", CONV_WEIGHTS, .after = write_beyond},
-    {"writes its input", "conv", CONV_FORWARD, .after = write_input},
-    {"last of y unwritten", "conv", CONV_FORWARD, .before = keep_last,
+    {"no gate", "conv", IN_conv_backward_data, .modify_args = lose_conv_gate},
+    {"no dbias", "conv", IN_conv_backward_weights, .modify_args = lose_dbias},
+    {"no argmax", "conv", IN_conv_forward, .modify_args = lose_conv_argmax},
+    {"stride of the fused pool", "conv", IN_conv_forward,
+     .modify_args = lose_pool_stride},
+    {"sign of dw", "conv", IN_conv_backward_weights, .after = turn_sign},
+    {"writes beyond y", "conv", IN_conv_forward, .after = write_beyond},
+    {"writes before y", "conv", IN_conv_forward, .after = write_before},
+    {"writes beyond dw", "conv", IN_conv_backward_weights, .after = write_beyond},
+    {"writes its input", "conv", IN_conv_forward, .after = write_input},
+    {"last of y unwritten", "conv", IN_conv_forward, .before = keep_last,
      .after = restore_last},
-    {"last of dx unwritten", "conv", CONV_DATA, .before = keep_last,
+    {"last of dx unwritten", "conv", IN_conv_backward_data, .before = keep_last,
      .after = restore_last},
-    {"half precision", "conv", CONV_FORWARD, .after = round_to_half},
-    {"not a number", "conv", CONV_DATA, .after = become_nan},
-    {"second run differs", "conv", CONV_WEIGHTS, .after = vary},
-    {"last image missing", "dense", DENSE_FORWARD, .modify_args = lose_image},
-    {"inputs one off", "dense", DENSE_WEIGHTS, .modify_args = use_next_input},
-    {"dropped bias", "dense", DENSE_FORWARD, .modify_args = lose_dense_bias},
-    {"no gate", "dense", DENSE_DATA, .modify_args = lose_dense_gate},
-    {"sign of dx", "dense", DENSE_DATA, .after = turn_sign},
-    {"second run differs", "dense", DENSE_FORWARD, .after = vary},
-    {"left padding ignored", "pool", POOL_FORWARD, .modify_args = lose_pool_pad},
-    {"padding wins", "pool", POOL_FORWARD, .after = let_padding_win},
-    {"ties to the last", "pool", POOL_FORWARD, .after = prefer_last},
-    {"padding counts", "pool", POOL_FORWARD, .after = count_padding},
-    {"places of large windows", "pool", POOL_FORWARD, .modify_args = mistake_large},
-    {"overlaps lost", "pool", POOL_BACKWARD, .after = lose_overlap},
-    {"slope of leaky relu", "act", ACT_FORWARD, .modify_args = flip_slope},
-    {"derivative left out", "act", ACT_BACKWARD, .modify_args = forget_gradient},
-    {"half precision", "act", ACT_FORWARD, .after = round_to_half},
-    {"one twice", "add", ADD, .modify_args = lose_other},
-    {"no activation", "add", ADD, .modify_args = lose_add_activation},
-    {"no gate", "add", ADD, .modify_args = lose_add_gate},
-    {"squares cancel", "batch-norm", NORM_FORWARD, .after = cancel_squares},
-    {"variance not corrected", "batch-norm", NORM_FORWARD, .after = lose_correction},
-    {"last row missing", "batch-norm", NORM_FORWARD, .modify_args = lose_norm_row},
-    {"momentum turned", "batch-norm", NORM_FORWARD, .modify_args = lose_momentum},
-    {"epsilon four times", "batch-norm", NORM_FORWARD, .modify_args = grow_norm_epsilon},
-    {"no activation", "batch-norm", NORM_APPLY, .modify_args = lose_norm_activation},
-    {"derivative left out", "batch-norm", NORM_BACKWARD,
+    {"half precision", "conv", IN_conv_forward, .after = round_to_half},
+    {"not a number", "conv", IN_conv_backward_data, .after = become_nan},
+    {"second run differs", "conv", IN_conv_backward_weights, .after = vary},
+    {"last image missing", "dense", IN_dense_forward, .modify_args = lose_image},
+    {"inputs one off", "dense", IN_dense_backward_weights, .modify_args = use_next_input},
+    {"dropped bias", "dense", IN_dense_forward, .modify_args = lose_dense_bias},
+    {"no gate", "dense", IN_dense_backward_data, .modify_args = lose_dense_gate},
+    {"sign of dx", "dense", IN_dense_backward_data, .after = turn_sign},
+    {"second run differs", "dense", IN_dense_forward, .after = vary},
+    {"left padding ignored", "pool", IN_pool_forward, .modify_args = lose_pool_pad},
+    {"padding wins", "pool", IN_pool_forward, .after = let_padding_win},
+    {"ties to the last", "pool", IN_pool_forward, .after = prefer_last},
+    {"padding counts", "pool", IN_pool_forward, .after = count_padding},
+    {"places of large windows", "pool", IN_pool_forward, .modify_args = mistake_large},
+    {"overlaps lost", "pool", IN_pool_backward, .after = lose_overlap},
+    {"slope of leaky relu", "act", IN_act_forward, .modify_args = flip_slope},
+    {"derivative left out", "act", IN_act_backward, .modify_args = forget_gradient},
+    {"half precision", "act", IN_act_forward, .after = round_to_half},
+    {"one twice", "add", IN_add, .modify_args = lose_other},
+    {"no activation", "add", IN_add, .modify_args = lose_add_activation},
+    {"no gate", "add", IN_add, .modify_args = lose_add_gate},
+    {"squares cancel", "batch-norm", IN_batch_norm_forward, .after = cancel_squares},
+    {"variance not corrected", "batch-norm", IN_batch_norm_forward,
+     .after = lose_correction},
+    {"last row missing", "batch-norm", IN_batch_norm_forward,
+     .modify_args = lose_norm_row},
+    {"momentum turned", "batch-norm", IN_batch_norm_forward,
+     .modify_args = lose_momentum},
+    {"epsilon four times", "batch-norm", IN_batch_norm_forward,
+     .modify_args = grow_norm_epsilon},
+    {"no activation", "batch-norm", IN_batch_norm_inference,
      .modify_args = lose_norm_activation},
-    {"last row missing", "batch-norm", NORM_BACKWARD, .modify_args = lose_norm_row},
-    {"scale for inverse", "batch-norm", NORM_BACKWARD, .modify_args = lose_normal},
-    {"half precision", "batch-norm", NORM_FORWARD, .after = round_to_half},
-    {"dropped bias", "fold", FOLD, .modify_args = lose_fold_bias},
-    {"last of out_w unwritten", "fold", FOLD, .before = keep_last, .after = restore_last},
-    {"no scaling", "dropout", DROPOUT, .after = lose_scaling},
-    {"another layer's stream", "dropout", DROPOUT, .modify_args = use_next_layer},
-    {"another word for the step", "dropout", DROPOUT, .modify_args = use_seed_as_step},
-    {"overflows", "softmax", SOFTMAX, .after = overflow},
-    {"smoothing ignored", "loss", LOSS, .modify_args = lose_smoothing},
-    {"gradient not divided by n", "loss", LOSS, .after = sum_gradient},
-    {"a hit too many", "loss", LOSS, .after = hit_first},
-    {"one scale for all channels", "input", INPUT, .modify_args = use_one_scale},
-    {"not shuffled", "input", INPUT, .modify_args = lose_shuffle},
-    {"epoch too short", "input", INPUT, .modify_args = shorten_epoch},
-    {"no nesterov", "optimizer", UPDATE, .modify_args = lose_nesterov},
-    {"no decay", "optimizer", UPDATE, .modify_args = lose_decay},
-    {"decay in the gradient", "optimizer", UPDATE, .modify_args = mix_decay},
-    {"epsilon doubled", "optimizer", UPDATE, .modify_args = grow_epsilon},
-    {"wrong correction power", "optimizer", UPDATE, .before = raise_power,
+    {"derivative left out", "batch-norm", IN_batch_norm_backward,
+     .modify_args = lose_norm_activation},
+    {"last row missing", "batch-norm", IN_batch_norm_backward,
+     .modify_args = lose_norm_row},
+    {"scale for inverse", "batch-norm", IN_batch_norm_backward,
+     .modify_args = lose_normal},
+    {"half precision", "batch-norm", IN_batch_norm_forward, .after = round_to_half},
+    {"dropped bias", "fold", IN_fold_batch_norm, .modify_args = lose_fold_bias},
+    {"last of out_w unwritten", "fold", IN_fold_batch_norm, .before = keep_last,
+     .after = restore_last},
+    {"no scaling", "dropout", IN_dropout, .after = lose_scaling},
+    {"another layer's stream", "dropout", IN_dropout, .modify_args = use_next_layer},
+    {"another word for the step", "dropout", IN_dropout, .modify_args = use_seed_as_step},
+    {"overflows", "softmax", IN_softmax, .after = overflow},
+    {"smoothing ignored", "loss", IN_loss, .modify_args = lose_smoothing},
+    {"gradient not divided by n", "loss", IN_loss, .after = sum_gradient},
+    {"a hit too many", "loss", IN_loss, .after = hit_first},
+    {"one scale for all channels", "input", IN_make_batch, .modify_args = use_one_scale},
+    {"not shuffled", "input", IN_make_batch, .modify_args = lose_shuffle},
+    {"epoch too short", "input", IN_make_batch, .modify_args = shorten_epoch},
+    {"no nesterov", "optimizer", IN_optimizer_step, .modify_args = lose_nesterov},
+    {"no decay", "optimizer", IN_optimizer_step, .modify_args = lose_decay},
+    {"decay in the gradient", "optimizer", IN_optimizer_step, .modify_args = mix_decay},
+    {"epsilon doubled", "optimizer", IN_optimizer_step, .modify_args = grow_epsilon},
+    {"wrong correction power", "optimizer", IN_optimizer_step, .before = raise_power,
      .after = restore_power},
-    {"one beta for both", "optimizer", UPDATE, .modify_args = use_one_beta},
-    {"last loss missing", "optimizer", UPDATE, .modify_args = lose_loss_row},
-    {"step stands still", "optimizer", UPDATE, .after = stand_still},
-    {"dx halved on both", "conv", CONV_DATA, true, .after = halve_gradient},
-    {"dw halved on both", "conv", CONV_WEIGHTS, true, .after = halve_gradient},
-    {"no gate on both", "conv", CONV_DATA, true, .modify_args = lose_conv_gate},
-    {"dx halved on both", "dense", DENSE_DATA, true, .after = halve_gradient},
-    {"gradient halved on both", "pool", POOL_BACKWARD, true, .after = halve_gradient},
-    {"derivative left out on both", "act", ACT_BACKWARD, true,
+    {"one beta for both", "optimizer", IN_optimizer_step, .modify_args = use_one_beta},
+    {"last loss missing", "optimizer", IN_optimizer_step, .modify_args = lose_loss_row},
+    {"step stands still", "optimizer", IN_optimizer_step, .after = stand_still},
+    {"dx halved on both", "conv", IN_conv_backward_data, true, .after = halve_gradient},
+    {"dw halved on both", "conv", IN_conv_backward_weights, true,
+     .after = halve_gradient},
+    {"no gate on both", "conv", IN_conv_backward_data, true,
+     .modify_args = lose_conv_gate},
+    {"dx halved on both", "dense", IN_dense_backward_data, true, .after = halve_gradient},
+    {"gradient halved on both", "pool", IN_pool_backward, true, .after = halve_gradient},
+    {"derivative left out on both", "act", IN_act_backward, true,
      .modify_args = forget_gradient},
-    {"no gate on both", "add", ADD, true, .modify_args = lose_add_gate},
-    {"dx halved on both", "batch-norm", NORM_BACKWARD, true, .after = halve_gradient},
-    {"derivative left out on both", "batch-norm", NORM_BACKWARD, true,
+    {"no gate on both", "add", IN_add, true, .modify_args = lose_add_gate},
+    {"dx halved on both", "batch-norm", IN_batch_norm_backward, true,
+     .after = halve_gradient},
+    {"derivative left out on both", "batch-norm", IN_batch_norm_backward, true,
      .modify_args = lose_norm_activation},
-    {"gradient halved on both", "loss", LOSS, true, .after = halve_loss_gradient},
-    {.primitive = PRIMITIVE_COUNT},
+    {"gradient halved on both", "loss", IN_loss, true, .after = halve_loss_gradient},
+    {.primitive = IN_NO_PRIMITIVE},
 };

@@ -65,8 +65,8 @@ static void run_training(struct oracle *oracle, const struct onnx_test *test,
     a->mean = oracle_allocate(oracle, channels);
     a->inverse = oracle_allocate(oracle, channels);
     a->scale = oracle_allocate(oracle, channels);
-    oracle_require_ok(
-        oracle, oracle->device->backend->batch_norm_forward(oracle_begin(oracle), a));
+    oracle_require_ok(oracle, oracle->device->backend->primitives->batch_norm_forward(
+                                  oracle_begin(oracle), a));
     oracle_finish(oracle);
     compare_output(oracle, test, a->y, channels, area);
     compare_running(oracle, test, a);
@@ -76,7 +76,6 @@ static void run_training(struct oracle *oracle, const struct onnx_test *test,
 static void run_inference(struct oracle *oracle, const struct onnx_test *test,
                           struct weft_batch_norm_args *a, size_t area)
 {
-    const struct weft_backend *backend = oracle->device->backend;
     a->mean = put(oracle, &test->inputs[MEAN]);
     a->scale = oracle_allocate(oracle, (size_t)a->channels);
     const struct weft_fold_batch_norm_args fold = {
@@ -90,8 +89,8 @@ static void run_inference(struct oracle *oracle, const struct onnx_test *test,
         .out_w = a->scale,
     };
     struct weft_command_list *list = oracle_begin(oracle);
-    oracle_require_ok(oracle, backend->fold_batch_norm(list, &fold));
-    oracle_require_ok(oracle, backend->batch_norm_inference(list, a));
+    oracle_require_ok(oracle, list->primitives->fold_batch_norm(list, &fold));
+    oracle_require_ok(oracle, list->primitives->batch_norm_inference(list, a));
     oracle_finish(oracle);
     compare_output(oracle, test, a->y, (size_t)a->channels, area);
 }

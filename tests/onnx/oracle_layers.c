@@ -168,8 +168,8 @@ const char *oracle_conv(struct oracle *oracle, const struct onnx_test *test)
     };
     if (bias->values)
         args.bias = put(oracle, bias);
-    oracle_require_ok(oracle,
-                      oracle->device->backend->conv_forward(oracle_begin(oracle), &args));
+    oracle_require_ok(oracle, oracle->device->backend->primitives->conv_forward(
+                                  oracle_begin(oracle), &args));
     oracle_finish(oracle);
 
     float *y = oracle_read_floats(oracle, args.y);
@@ -252,8 +252,8 @@ static const char *pool(struct oracle *oracle, const struct onnx_test *test,
     };
     if (kind == WEFT_POOL_MAX)
         args.argmax = oracle_allocate(oracle, count);
-    oracle_require_ok(oracle,
-                      oracle->device->backend->pool_forward(oracle_begin(oracle), &args));
+    oracle_require_ok(oracle, oracle->device->backend->primitives->pool_forward(
+                                  oracle_begin(oracle), &args));
     oracle_finish(oracle);
 
     float *y = oracle_read_floats(oracle, args.y);
@@ -297,7 +297,8 @@ const char *oracle_add(struct oracle *oracle, const struct onnx_test *test)
     struct weft_add_args args = {.x = put(oracle, a),
                                  .other = put(oracle, b),
                                  .y = oracle_allocate(oracle, a->count)};
-    oracle_require_ok(oracle, oracle->device->backend->add(oracle_begin(oracle), &args));
+    oracle_require_ok(
+        oracle, oracle->device->backend->primitives->add(oracle_begin(oracle), &args));
     oracle_finish(oracle);
 
     float *y = oracle_read_floats(oracle, args.y);
@@ -347,8 +348,8 @@ const char *oracle_gemm(struct oracle *oracle, const struct onnx_test *test)
         args.bias = oracle_upload(oracle, row, (size_t)out);
         free(row);
     }
-    oracle_require_ok(
-        oracle, oracle->device->backend->dense_forward(oracle_begin(oracle), &args));
+    oracle_require_ok(oracle, oracle->device->backend->primitives->dense_forward(
+                                  oracle_begin(oracle), &args));
     oracle_finish(oracle);
 
     float *y = oracle_read_floats(oracle, args.y);
@@ -367,8 +368,8 @@ static const char *activation(struct oracle *oracle, const struct onnx_test *tes
         .x = put(oracle, &test->inputs[0]),
         .y = oracle_allocate(oracle, test->inputs[0].count),
     };
-    oracle_require_ok(oracle,
-                      oracle->device->backend->act_forward(oracle_begin(oracle), &args));
+    oracle_require_ok(oracle, oracle->device->backend->primitives->act_forward(
+                                  oracle_begin(oracle), &args));
     oracle_finish(oracle);
 
     float *y = oracle_read_floats(oracle, args.y);
@@ -420,8 +421,8 @@ const char *oracle_softmax(struct oracle *oracle, const struct onnx_test *test)
         .x = put_channels_last(oracle, x, (int)classes, inner),
         .y = oracle_allocate(oracle, x->count),
     };
-    oracle_require_ok(oracle,
-                      oracle->device->backend->softmax(oracle_begin(oracle), &args));
+    oracle_require_ok(oracle, oracle->device->backend->primitives->softmax(
+                                  oracle_begin(oracle), &args));
     oracle_finish(oracle);
 
     float *y = oracle_read_floats(oracle, args.y);

@@ -33,8 +33,8 @@ const char *oracle_dropout(struct oracle *oracle, const struct onnx_test *test)
         .x = oracle_upload(oracle, rounded, x->count),
         .y = oracle_allocate(oracle, x->count),
     };
-    oracle_require_ok(oracle,
-                      oracle->device->backend->dropout(oracle_begin(oracle), &args));
+    oracle_require_ok(oracle, oracle->device->backend->primitives->dropout(
+                                  oracle_begin(oracle), &args));
     oracle_finish(oracle);
 
     float *y = oracle_read_floats(oracle, args.y);
@@ -132,8 +132,8 @@ const char *oracle_loss(struct oracle *oracle, const struct onnx_test *test)
     struct weft_softmax_args softmax = {n, classes, args.logits,
                                         oracle_allocate(oracle, count)};
     struct weft_command_list *list = oracle_begin(oracle);
-    oracle_require_ok(oracle, oracle->device->backend->loss(list, &args));
-    oracle_require_ok(oracle, oracle->device->backend->softmax(list, &softmax));
+    oracle_require_ok(oracle, list->primitives->loss(list, &args));
+    oracle_require_ok(oracle, list->primitives->softmax(list, &softmax));
     oracle_finish(oracle);
 
     float *rows = oracle_read_floats(oracle, args.loss);
@@ -211,8 +211,8 @@ const char *oracle_adam(struct oracle *oracle, const struct onnx_test *test)
         .m = put_joined(oracle, test, 2 + 2 * tensors, tensors),
         .v = put_joined(oracle, test, 2 + 3 * tensors, tensors),
     };
-    oracle_require_ok(
-        oracle, oracle->device->backend->optimizer_step(oracle_begin(oracle), &args));
+    oracle_require_ok(oracle, oracle->device->backend->primitives->optimizer_step(
+                                  oracle_begin(oracle), &args));
     oracle_finish(oracle);
     compare_joined(oracle, test, 0, tensors, args.w);
     compare_joined(oracle, test, tensors, tensors, args.m);
@@ -237,8 +237,8 @@ const char *oracle_momentum(struct oracle *oracle, const struct onnx_test *test)
         .g = put_joined(oracle, test, 2 + tensors, tensors),
         .m = put_joined(oracle, test, 2 + 2 * tensors, tensors),
     };
-    oracle_require_ok(
-        oracle, oracle->device->backend->optimizer_step(oracle_begin(oracle), &args));
+    oracle_require_ok(oracle, oracle->device->backend->primitives->optimizer_step(
+                                  oracle_begin(oracle), &args));
     oracle_finish(oracle);
     compare_joined(oracle, test, 0, tensors, args.w);
     compare_joined(oracle, test, tensors, tensors, args.m);

@@ -147,11 +147,11 @@ static void run_once(weft_context *context, int index)
     CHECK_OK(b->alloc(device, 256, &mem));
     CHECK_OK(b->write(device, mem, 0, &x, sizeof(x)));
     CHECK_OK(b->list_create(device, &list));
-    CHECK_OK(b->act_forward(list, &(struct weft_act_args){
-                                      .activation = {WEFT_ACT_tanh, 0},
-                                      .x = {mem, 0, 1},
-                                      .y = {mem, 32, 1},
-                                  }));
+    CHECK_OK(list->primitives->act_forward(list, &(struct weft_act_args){
+                                                     .activation = {WEFT_ACT_tanh, 0},
+                                                     .x = {mem, 0, 1},
+                                                     .y = {mem, 32, 1},
+                                                 }));
     CHECK_OK(b->list_finalize(list));
     CHECK_OK(b->replay(list));
     CHECK_OK(b->read(device, &y, mem, 128, sizeof(y)));

@@ -324,14 +324,14 @@ static void test_lists(weft_device *device)
                                                 .kernel = "act_forward",
                                                 .local = {1 << 20}}),
                 WEFT_ERR_BUILD, "1048576 x 1 x 1");
-    CHECK_FAILS(
-        b->act_forward(list, &(struct weft_act_args){.x = {mem, 0, (size_t)1 << 33},
-                                                     .y = {mem, 0, (size_t)1 << 33}}),
-        WEFT_ERR_NOMEM, "use a smaller batch");
+    CHECK_FAILS(list->primitives->act_forward(
+                    list, &(struct weft_act_args){.x = {mem, 0, (size_t)1 << 33},
+                                                  .y = {mem, 0, (size_t)1 << 33}}),
+                WEFT_ERR_NOMEM, "use a smaller batch");
     CHECK_INT(list->launches, 0);
 
     struct weft_view view = {mem, 0, STATE_WORDS}, one = {mem, STATE_WORDS, 1};
-    CHECK_OK(b->optimizer_step(
+    CHECK_OK(list->primitives->optimizer_step(
         list, &(struct weft_optimizer_step_args){.state = view,
                                                  .w = one,
                                                  .g = one,
@@ -362,10 +362,10 @@ static void test_waiting(weft_device *device)
     float y;
     CHECK_OK(b->alloc(device, 4096, &mem));
     CHECK_OK(b->list_create(device, &list));
-    struct weft_probe_args args = {
-        .kind = WEFT_PROBE_FMA, .rounds = 20000, .y = {mem, 0, 1024}};
+    struct weft_roofline_probe_args args = {
+        .kind = WEFT_PROBE_FMA, .rounds = 20000, .y = {mem, 0, 1024}, .work = &work};
     for (; args.shape < WEFT_PROBE_VARIANTS && !list->launches; args.shape++)
-        CHECK_OK(b->probe(list, &args, &work));
+        CHECK_OK(list->primitives->roofline_probe(list, &args));
     CHECK_OK(b->list_finalize(list));
     CHECK_OK(b->replay(list));
     CHECK_OK(b->read(device, &y, mem, 0, sizeof(y)));

@@ -412,10 +412,12 @@ static void test_trials(void)
                                  "vec forward n=5 in=8x8x4 out=9x9x8 window=3x3", &trial),
                 WEFT_ERR_ARG, "no problem");
     struct weft_backend faulty = weft_backend_opencl;
+    struct weft_primitives primitives = *weft_backend_opencl.primitives;
     struct weft_device *device = s.device;
-    right = weft_backend_opencl.conv_forward;
+    right = primitives.conv_forward;
+    faulty.primitives = &primitives;
     for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++) {
-        faulty.conv_forward = faults[i].conv;
+        primitives.conv_forward = faults[i].conv;
         device->backend = &faulty;
         CHECK_FAILS(ocl_trial_create(device, problems[0], &trial), WEFT_ERR_MISMATCH,
                     faults[i].words);

@@ -41,12 +41,12 @@ static size_t items_for(size_t elements, size_t wanted, size_t local)
     return items;
 }
 
-enum weft_status ocl_probe(struct weft_command_list *list,
-                           const struct weft_probe_args *args, double *work)
+enum weft_status ocl_roofline_probe(struct weft_command_list *list,
+                                    const struct weft_roofline_probe_args *args)
 {
     const struct ocl_device *d = ocl_device_of(list);
     bool streams = args->kind == WEFT_PROBE_READ || args->kind == WEFT_PROBE_COPY;
-    *work = 0;
+    *args->work = 0;
     if ((size_t)args->shape >= kinds[args->kind].count)
         return WEFT_OK;
     struct shape shape = kinds[args->kind].shapes[args->shape];
@@ -85,7 +85,7 @@ enum weft_status ocl_probe(struct weft_command_list *list,
         [WEFT_PROBE_COPY] = 2.0 * sizeof(float) * (double)args->x.count,
         [WEFT_PROBE_EMPTY] = 1,
     };
-    *work = works[args->kind] * args->rounds;
+    *args->work = works[args->kind] * args->rounds;
     ocl_begin_primitive(list);
     return ocl_launch(list, options.text, &launch);
 }

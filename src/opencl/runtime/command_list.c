@@ -59,6 +59,7 @@ enum weft_status ocl_list_create(struct weft_device *device,
     if (!list)
         return weft_out_of_memory(device->context, "opencl: list", sizeof(*list));
     list->base.device = device;
+    list->base.primitives = device->backend->primitives;
     *out = &list->base;
     return WEFT_OK;
 }

@@ -205,39 +205,11 @@ struct weft_view ocl_workspace_view(struct weft_command_list *list, size_t count
 /* The buffer that holds the scratch, for calls. After seal only. */
 cl_mem ocl_workspace_mem(const struct weft_command_list *list);
 
-/* Primitives, by file. */
-enum weft_status ocl_make_batch(struct weft_command_list *list,
-                                const struct weft_batch_args *args);
-enum weft_status ocl_act_forward(struct weft_command_list *list,
-                                 const struct weft_act_args *args);
-enum weft_status ocl_act_backward(struct weft_command_list *list,
-                                  const struct weft_act_args *args);
-enum weft_status ocl_add(struct weft_command_list *list,
-                         const struct weft_add_args *args);
-enum weft_status ocl_batch_norm_forward(struct weft_command_list *list,
-                                        const struct weft_batch_norm_args *args);
-enum weft_status ocl_batch_norm_inference(struct weft_command_list *list,
-                                          const struct weft_batch_norm_args *args);
-enum weft_status ocl_batch_norm_backward(struct weft_command_list *list,
-                                         const struct weft_batch_norm_args *args);
-enum weft_status ocl_fold_batch_norm(struct weft_command_list *list,
-                                     const struct weft_fold_batch_norm_args *args);
-enum weft_status ocl_cast(struct weft_command_list *list,
-                          const struct weft_cast_args *args);
-enum weft_status ocl_dropout(struct weft_command_list *list,
-                             const struct weft_dropout_args *args);
-enum weft_status ocl_softmax(struct weft_command_list *list,
-                             const struct weft_softmax_args *args);
-enum weft_status ocl_loss(struct weft_command_list *list,
-                          const struct weft_loss_args *args);
-enum weft_status ocl_optimizer_step(struct weft_command_list *list,
-                                    const struct weft_optimizer_step_args *args);
-enum weft_status ocl_probe(struct weft_command_list *list,
-                           const struct weft_probe_args *args, double *work);
-enum weft_status ocl_pool_forward(struct weft_command_list *list,
-                                  const struct weft_pool_args *args);
-enum weft_status ocl_pool_backward(struct weft_command_list *list,
-                                   const struct weft_pool_args *args);
+#define PRIMITIVE(name, args, output)                           \
+    enum weft_status ocl_##name(struct weft_command_list *list, \
+                                const struct weft_##args##_args *args);
+#include "device/primitives.def"
+#undef PRIMITIVE
 
 /* Pooling's launches alone, without ocl_begin_primitive, for a convolution whose output z
  * or its gradient dz lies in scratch: x, dx and dy may be views or places in scratch. */

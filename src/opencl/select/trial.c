@@ -170,9 +170,9 @@ static enum weft_status record(struct weft_trial *t, const char *config,
     const struct weft_backend *backend = t->device->backend;
     enum weft_status (*const passes[])(struct weft_command_list *,
                                        const struct weft_conv_args *) = {
-        [OCL_PASS_FORWARD] = backend->conv_forward,
-        [OCL_PASS_BWD_DATA] = backend->conv_backward_data,
-        [OCL_PASS_BWD_WEIGHTS] = backend->conv_backward_weights,
+        [OCL_PASS_FORWARD] = backend->primitives->conv_forward,
+        [OCL_PASS_BWD_DATA] = backend->primitives->conv_backward_data,
+        [OCL_PASS_BWD_WEIGHTS] = backend->primitives->conv_backward_weights,
     };
     WEFT_TRY(backend->list_create(t->device, out));
     (*out)->config = config;

@@ -54,9 +54,9 @@ static enum weft_status run_list(struct sample *s)
     const struct weft_backend *backend = s->cpu->backend;
     enum weft_status (*const passes[])(struct weft_command_list *,
                                        const struct weft_conv_args *) = {
-        [OCL_PASS_FORWARD] = backend->conv_forward,
-        [OCL_PASS_BWD_DATA] = backend->conv_backward_data,
-        [OCL_PASS_BWD_WEIGHTS] = backend->conv_backward_weights,
+        [OCL_PASS_FORWARD] = backend->primitives->conv_forward,
+        [OCL_PASS_BWD_DATA] = backend->primitives->conv_backward_data,
+        [OCL_PASS_BWD_WEIGHTS] = backend->primitives->conv_backward_weights,
     };
     struct weft_command_list *list;
     WEFT_TRY(backend->list_create(s->cpu, &list));
