@@ -90,33 +90,33 @@ EQUIVALENT = {
     ("add.cl", "if (i + VW < count)"): WHOLE_PART,
     ("cast.cl", "if (i + VW < count)"): WHOLE_PART,
     ("conv_depthwise_vec.cl", "if (C % VW == 0 || left > VW)"): WHOLE_PART,
-    ("conv_depthwise_vec.cl", "const bool inside = top > 0 && top + SPAN <= IN_H;"):
+    ("conv_depthwise_vec.cl", "const bool inside = top > 0 && top + SOURCE_ROWS <= H;"):
         LOOKED_AT,
-    ("conv_depthwise_vec.cl", "const bool inside = top >= 0 && top + SPAN < IN_H;"):
+    ("conv_depthwise_vec.cl", "const bool inside = top >= 0 && top + SOURCE_ROWS < H;"):
         LOOKED_AT,
     ("conv_depthwise_weights_vec.cl",
-     "const bool inside = rows == TILE && top > 0 && top + SPAN <= IN_H;"): LOOKED_AT,
+     "const bool inside = rows == TILE && top > 0 && top + SOURCE_ROWS <= H;"): LOOKED_AT,
     ("conv_depthwise_weights_vec.cl",
-     "const bool inside = rows == TILE && top >= 0 && top + SPAN < IN_H;"): LOOKED_AT,
+     "const bool inside = rows == TILE && top >= 0 && top + SOURCE_ROWS < H;"): LOOKED_AT,
     ("cast.cl", "if (i > count)"): NOTHING_LEFT,
     ("optimizer.cl", "if (i > count)"): NOTHING_LEFT,
     ("dense_clblast.cl", "if (c > COLUMNS)"): NOTHING_LEFT,
-    ("conv_prepare_vec.cl", "out < GROUP_OUT ? LOAD_W(w + (from + in * step)) : 1.0f;"):
+    ("conv_prepare_vec.cl", "out < K_PER_GROUP ? LOAD_W(w + (from + in * step)) : 1.0f;"):
         UNUSED_LANE,
     ("conv_vec.cl", "for (int i = 0; i <= VW; i++)"):
         "the byte too much is that of the next vector, which the same item stores after it",
     ("optimizer.cl", "for (uint lane = 0; lane <= VW; lane++)"): PRIVATE,
-    ("gemm_main.h", "__local const float *as = TILE_OF(a_tiles, step + 1);"):
+    ("gemm_main.h", "__local const float *as = LDS_TILE(a_tiles, step + 1);"):
         "of one tile or two the next is the one before",
     ("gemm_mma.cl", "const float2 none = (float2)(1.0f);"):
         "finished() looks at a bias or a gate only where there is one",
     ("state.h", "STATE_WORDS = STATE_METRICS_RING + 2 + STATE_RING_STEPS"): HOST,
     ("state.h", "STATE_WORDS = STATE_METRICS_RING - 2 * STATE_RING_STEPS"): HOST,
-    ("subgroup.h", ";                                      \\"):
+    ("subgroup.h", ";                                                    \\"):
         "a race that PoCL cannot lose: it ends each turn of such a loop with a barrier",
-    ("gemm_main.h", "for (uint i = 0; i <= SUM_ROWS; i++)"): PRIVATE,
+    ("gemm_main.h", "for (uint i = 0; i <= ACC_ROWS; i++)"): PRIVATE,
     ("subgroup.h",
-     "#define ROOM(count)         __local float shown[(count)*STACK + LANES];"):
+     "#define LOCAL_EXTRA(count) __local float published[(count)*SUBGROUPS + LANES];"):
         "beyond an array in local memory, which no driver is bound to notice",
 }
 
@@ -181,4 +181,8 @@ def all_files(folder):
     strange = sorted(n for n in paths if n not in WAYS and n not in UNVERIFIED)
     if strange:
         raise SystemExit(f"tests/ops/mutation_rules.py does not know what runs {', '.join(strange)}")
+    stale = [f"{name}: {line}" for name, line in EQUIVALENT
+             if line not in {m.strip() for _, m in of_file(paths[name])}]
+    if stale:
+        raise SystemExit("tests/ops/mutation_rules.py: no mutation gives " + "; ".join(stale))
     return [paths[n] for n in sorted(paths) if n in WAYS]

@@ -2,7 +2,7 @@
 """Devices that no one here owns, and drivers and kernels that are wrong, all made by the
 layer of tests/opencl_layer/layer.h above a driver that is right.
 
-    campaign.py BUILD [--short] [-v] [--jobs=N] fakes|drivers|kernels [NAME...]
+    mutation_test.py BUILD [--short] [-v] [--jobs=N] fakes|drivers|kernels [NAME...]
 
   fakes    every fake device with every family of kernels: right, or refused in a sentence
   drivers  misbehaving drivers: every row of the layer's tables, and every call that fails
@@ -161,7 +161,7 @@ class Score:
 
 def test_fake_device(bench, options, name):
     """What is wrong on a fake device."""
-    out, said, ended = bench.lines(["fakes", "0" if options.short else "3"],
+    out, said, ended = bench.lines(["fake_devices", "0" if options.short else "3"],
                                    {"WEFT_LAYER_FAKE": name}, seconds=FAKE_DEADLINE)
     want = ["device"] if name in UNUSABLE else ["auto", "vec", "tile", "sg", "mma"]
     faults = [ended] if ended else []

@@ -273,8 +273,9 @@ static void test_programs(weft_device *device)
 /* Programs of several kernels: each source with itself, in another width. */
 static void test_united(weft_device *device)
 {
-    static const char *const kernels[][2] = {
-        {"act.cl", "act_forward"}, {"optimizer.cl", "adam"}, {"softmax.cl", "loss"}};
+    static const char *const kernels[][2] = {{"act.cl", "act_forward"},
+                                             {"optimizer.cl", "adam"},
+                                             {"softmax.cl", "cross_entropy"}};
     enum { COUNT = sizeof(kernels) / sizeof(*kernels) };
     struct ocl_device *d = (struct ocl_device *)device;
     struct ocl_program *p[2 * COUNT];

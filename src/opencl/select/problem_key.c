@@ -111,7 +111,7 @@ static bool read_shape(const char **at, struct weft_conv *c)
            TAKE(at, &c->r, &c->s) &&
            TAKE_OPTION(at, "stride", &c->stride_y, &c->stride_x) &&
            TAKE_OPTION(at, "dilation", &c->dilation_y, &c->dilation_x) &&
-           TAKE_OPTION(at, "pad_input", &c->pad_top, &c->pad_left, &c->pad_bottom,
+           TAKE_OPTION(at, "pad", &c->pad_top, &c->pad_left, &c->pad_bottom,
                        &c->pad_right) &&
            TAKE_OPTION(at, "groups", &c->groups);
 }
