@@ -29,11 +29,11 @@ cc -std=c11 -Wall -Wextra -Wpedantic -Werror embed.c -o embed \
 ./embed cpu
 [ -s embed.safetensors ] || { echo "no model was written"; exit 1; }
 
-# The program of the README.
-awk '/^```c$/ { on = 1; next } /^```$/ { on = 0 } on' "$source/README.md" >readme.c
-[ -s readme.c ] || { echo "the README has no program"; exit 1; }
+# The program of docs/embedding.md.
+awk '/^```c$/ { on = 1; next } /^```$/ { on = 0 } on' "$source/docs/embedding.md" >docs.c
+[ -s docs.c ] || { echo "docs/embedding.md has no program"; exit 1; }
 # shellcheck disable=SC2046
-cc -std=c11 -Wall -Wextra -Wpedantic -Werror readme.c -o readme \
+cc -std=c11 -Wall -Wextra -Wpedantic -Werror docs.c -o docs \
     $(pkg-config --cflags --libs weft)
 
 # A program that asks for what the library does not have must not link.
