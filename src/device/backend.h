@@ -378,6 +378,31 @@ struct weft_primitives {
 #undef PRIMITIVE
 };
 
+/* A primitive as a value: WEFT_PRIMITIVE_conv_forward. */
+enum weft_primitive {
+#define PRIMITIVE(name, args, output) WEFT_PRIMITIVE_##name,
+#include "device/primitives.def"
+#undef PRIMITIVE
+    WEFT_PRIMITIVE_COUNT
+};
+
+/* The arguments of any primitive, under its name. */
+union weft_primitive_args {
+#define PRIMITIVE(name, args, output) struct weft_##args##_args name;
+#include "device/primitives.def"
+#undef PRIMITIVE
+};
+
+/* One call of a primitive, for whoever handles all of them alike. */
+struct weft_primitive_call {
+    enum weft_primitive primitive;
+    union weft_primitive_args args;
+};
+
+/* command_list.c. Appends the call to the list. */
+enum weft_status weft_primitive_record(struct weft_command_list *list,
+                                       const struct weft_primitive_call *call);
+
 /* Every slot is filled by every backend, but for `tuner` and `time_replays`. */
 struct weft_backend {
     const char *name;

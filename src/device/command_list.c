@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the lists of all backends have in common: segments. */
+/* The parts common to the lists of all backends: segments, calls of primitives. */
 #include "device/backend.h"
 
 #include <assert.h>
@@ -40,4 +40,19 @@ void weft_command_list_free(struct weft_command_list *list)
     free(list->segments);
     list->segments = NULL;
     list->segment_count = 0;
+}
+
+enum weft_status weft_primitive_record(struct weft_command_list *list,
+                                       const struct weft_primitive_call *call)
+{
+    switch (call->primitive) {
+#define PRIMITIVE(name, type, output) \
+    case WEFT_PRIMITIVE_##name:       \
+        return list->primitives->name(list, &call->args.name);
+#include "device/primitives.def"
+#undef PRIMITIVE
+    case WEFT_PRIMITIVE_COUNT:
+        break;
+    }
+    return WEFT_ERR_ARG;
 }

@@ -75,6 +75,7 @@ struct weft_kernel_config {
 };
 
 struct weft_device; /* backend.h */
+struct weft_primitive_call;
 
 /* A problem set up on a device, to try configs on. */
 struct weft_trial;
@@ -84,6 +85,12 @@ struct weft_trial;
 struct weft_tuner {
     /* What weft ships for devices of this class, as lines of a tuning file; or NULL. */
     const char *(*bundled)(const struct weft_device *device);
+
+    /* The call that a problem stands for. A view that it has is given by its count, and
+     * its memory, which is not NULL, must not be used. False: the device has no such
+     * problem. */
+    bool (*call)(const struct weft_device *device, const char *problem,
+                 struct weft_primitive_call *out);
 
     /* Without `near`: the default first, then that of every other algorithm. With it: the
      * configs one step beside it in one number. How many; 0: no problem of this

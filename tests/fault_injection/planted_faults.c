@@ -23,11 +23,11 @@ static struct recorded_primitive *find_record(const struct weft_command_list *li
 }
 
 /* Keeps what the fault needs, and twists a copy for the CPU backend. */
-static union arguments inject_fault(struct weft_command_list *list,
-                                    enum faulty_primitive slot, const void *args,
-                                    size_t size, struct weft_view out)
+static union weft_primitive_args inject_fault(struct weft_command_list *list,
+                                              enum weft_primitive slot, const void *args,
+                                              size_t size, struct weft_view out)
 {
-    union arguments copy = {0};
+    union weft_primitive_args copy = {0};
     memcpy(&copy, args, size);
     if (slot != planted->primitive)
         return copy;
@@ -35,18 +35,18 @@ static union arguments inject_fault(struct weft_command_list *list,
     if (l)
         *l = (struct recorded_primitive){
             .list = list, .args = copy, .device = list->device, .out = out};
-    if (planted->modify_args)
-        planted->modify_args(&copy);
+    if (planted->modify)
+        planted->modify(&copy);
     return copy;
 }
 
-#define PRIMITIVE(name, type, output)                                             \
-    static enum weft_status wrapped_##name(struct weft_command_list *list,        \
-                                           const struct weft_##type##_args *args) \
-    {                                                                             \
-        union arguments copy =                                                    \
-            inject_fault(list, IN_##name, args, sizeof(*args), args->output);     \
-        return weft_backend_cpu.primitives->name(list, &copy.name);               \
+#define PRIMITIVE(name, type, output)                                                    \
+    static enum weft_status wrapped_##name(struct weft_command_list *list,               \
+                                           const struct weft_##type##_args *args)        \
+    {                                                                                    \
+        union weft_primitive_args copy = inject_fault(list, WEFT_PRIMITIVE_##name, args, \
+                                                      sizeof(*args), args->output);      \
+        return weft_backend_cpu.primitives->name(list, &copy.name);                      \
     }
 #include "device/primitives.def"
 #undef PRIMITIVE
@@ -122,7 +122,7 @@ static bool require_detected(struct weft_device *device, struct weft_device *ref
     enum weft_status status = verify_with_reference(device, reference, &params, &result);
     bool found = status == WEFT_ERR_MISMATCH && result.failed > 0 &&
                  (!fault->both || !strncmp(first.what, "gradient", 8));
-    if (fault->primitive == IN_NO_PRIMITIVE)
+    if (fault->primitive == WEFT_PRIMITIVE_COUNT)
         found = status == WEFT_OK && result.passed > 0;
     printf("%s %s: %s: %d of %d; %s: %s\n", found ? "ok  " : "FAIL",
            fault->op ? fault->op : "all", fault->name, result.failed,
@@ -172,9 +172,10 @@ static enum weft_status open_two(weft_context *context, struct weft_device *two[
 int main(void)
 {
     static const struct fault none = {.name = "nothing planted",
-                                      .primitive = IN_NO_PRIMITIVE};
-    static const struct fault none_half = {
-        .name = "nothing planted, float16", .primitive = IN_NO_PRIMITIVE, .half = true};
+                                      .primitive = WEFT_PRIMITIVE_COUNT};
+    static const struct fault none_half = {.name = "nothing planted, float16",
+                                           .primitive = WEFT_PRIMITIVE_COUNT,
+                                           .half = true};
     static const struct fault *const lists[] = {faults, half_faults};
     const struct weft_backend wrapped = wrap();
     struct weft_device *two[2] = {NULL, NULL};

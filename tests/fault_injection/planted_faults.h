@@ -5,24 +5,10 @@
 
 #include "device/backend.h"
 
-/* The primitive that is at fault. */
-enum faulty_primitive {
-#define PRIMITIVE(name, args, output) IN_##name,
-#include "device/primitives.def"
-#undef PRIMITIVE
-    IN_NO_PRIMITIVE
-};
-
-union arguments {
-#define PRIMITIVE(name, args, output) struct weft_##args##_args name;
-#include "device/primitives.def"
-#undef PRIMITIVE
-};
-
 /* The primitive at fault as it was recorded. */
 struct recorded_primitive {
     const struct weft_command_list *list;
-    union arguments args;
+    union weft_primitive_args args;
     struct weft_device *device;
     struct weft_view out; /* its first output */
     int replays;
@@ -34,13 +20,15 @@ struct recorded_primitive {
  * gradients can tell. */
 struct fault {
     const char *name, *op;
-    enum faulty_primitive primitive;
+    enum weft_primitive primitive; /* at fault; WEFT_PRIMITIVE_COUNT: none */
     bool both;
-    void (*modify_args)(union arguments *args);
+    void (*modify)(union weft_primitive_args *args);
     void (*before)(struct recorded_primitive *launch);
     void (*after)(struct recorded_primitive *launch);
     bool half; /* tensors are float16 */
 };
+
+#define IN(primitive) WEFT_PRIMITIVE_##primitive
 
 /* An entry with NULL for a name ends it. */
 extern const struct fault faults[], half_faults[];

@@ -40,63 +40,62 @@ static void become_wide(struct weft_view *view)
         view->offset /= 2;
     view->type = WEFT_FLOAT32;
 }
-static void write_wide(union arguments *args)
+static void write_wide(union weft_primitive_args *args)
 {
     become_wide(&args->conv_forward.y);
 }
-static void read_wide(union arguments *args)
+static void read_wide(union weft_primitive_args *args)
 {
     become_wide(&args->dense_forward.w);
 }
-static void read_wide_pool(union arguments *args)
+static void read_wide_pool(union weft_primitive_args *args)
 {
     become_wide(&args->pool_forward.x);
 }
-static void write_wide_input(union arguments *args)
+static void write_wide_input(union weft_primitive_args *args)
 {
     become_wide(&args->make_batch.x);
 }
-static void read_wide_gradient(union arguments *args)
+static void read_wide_gradient(union weft_primitive_args *args)
 {
     become_wide(&args->conv_forward.dy);
 }
-static void read_wide_gate(union arguments *args)
+static void read_wide_gate(union weft_primitive_args *args)
 {
     become_wide(&args->dense_forward.act_grad.output);
 }
-static void lose_loss_exponent(union arguments *args)
+static void lose_loss_exponent(union weft_primitive_args *args)
 {
     args->loss.loss_scale_log2 = 0;
 }
-static void lose_update_exponent(union arguments *args)
+static void lose_update_exponent(union weft_primitive_args *args)
 {
     args->optimizer_step.loss_scale_log2 = 0;
 }
 
 const struct fault half_faults[] = {
-    {"rounded to the wrong side", "conv", IN_conv_forward, .after = cut_off,
+    {"rounded to the wrong side", "conv", IN(conv_forward), .after = cut_off,
      .half = true},
-    {"rounded to the wrong side", "add", IN_add, .after = cut_off, .half = true},
-    {"rounded to the wrong side", "fold", IN_fold_batch_norm, .after = cut_off,
+    {"rounded to the wrong side", "add", IN(add), .after = cut_off, .half = true},
+    {"rounded to the wrong side", "fold", IN(fold_batch_norm), .after = cut_off,
      .half = true},
-    {"writes beyond y", "conv", IN_conv_forward, .after = write_one_more, .half = true},
-    {"writes float32", "conv", IN_conv_forward, .modify_args = write_wide, .half = true},
-    {"writes float32", "input", IN_make_batch, .modify_args = write_wide_input,
+    {"writes beyond y", "conv", IN(conv_forward), .after = write_one_more, .half = true},
+    {"writes float32", "conv", IN(conv_forward), .modify = write_wide, .half = true},
+    {"writes float32", "input", IN(make_batch), .modify = write_wide_input, .half = true},
+    {"reads float32", "dense", IN(dense_forward), .modify = read_wide, .half = true},
+    {"rounded to the wrong side", "conv", IN(conv_backward_data), .after = cut_off,
      .half = true},
-    {"reads float32", "dense", IN_dense_forward, .modify_args = read_wide, .half = true},
-    {"rounded to the wrong side", "conv", IN_conv_backward_data, .after = cut_off,
+    {"rounded to the wrong side", "batch-norm", IN(batch_norm_backward), .after = cut_off,
      .half = true},
-    {"rounded to the wrong side", "batch-norm", IN_batch_norm_backward, .after = cut_off,
+    {"writes beyond dx", "pool", IN(pool_backward), .after = write_one_more,
      .half = true},
-    {"writes beyond dx", "pool", IN_pool_backward, .after = write_one_more, .half = true},
-    {"reads float32", "conv", IN_conv_backward_weights, .modify_args = read_wide_gradient,
+    {"reads float32", "conv", IN(conv_backward_weights), .modify = read_wide_gradient,
      .half = true},
-    {"gate as float32", "dense", IN_dense_backward_data, .modify_args = read_wide_gate,
+    {"gate as float32", "dense", IN(dense_backward_data), .modify = read_wide_gate,
      .half = true},
-    {"reads float32", "pool", IN_pool_forward, .modify_args = read_wide_pool,
-     .half = true},
-    {"power of two ignored", "loss", IN_loss, .modify_args = lose_loss_exponent},
-    {"power of two ignored", "optimizer", IN_optimizer_step,
-     .modify_args = lose_update_exponent},
-    {.primitive = IN_NO_PRIMITIVE},
+    {"reads float32", "pool", IN(pool_forward), .modify = read_wide_pool, .half = true},
+    {"power of two ignored", "loss", IN(loss), .modify = lose_loss_exponent},
+    {"power of two ignored", "optimizer", IN(optimizer_step),
+     .modify = lose_update_exponent},
+    {.primitive = WEFT_PRIMITIVE_COUNT},
 };

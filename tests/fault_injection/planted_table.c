@@ -22,179 +22,179 @@ static void poke(const struct recorded_primitive *l, struct weft_view view, size
 
 /* ---- twists ---- */
 
-static void shift_rows(union arguments *a)
+static void shift_rows(union weft_primitive_args *a)
 {
     a->conv_forward.conv.pad_top++;
 }
-static void shift_columns(union arguments *a)
+static void shift_columns(union weft_primitive_args *a)
 {
     a->conv_forward.conv.pad_left--;
 }
-static void lose_row(union arguments *a)
+static void lose_row(union weft_primitive_args *a)
 {
     a->conv_forward.conv.r--;
 }
-static void lose_stride(union arguments *a)
+static void lose_stride(union weft_primitive_args *a)
 {
     a->conv_forward.conv.stride_x = 1;
 }
-static void swap_strides(union arguments *a)
+static void swap_strides(union weft_primitive_args *a)
 {
     int y = a->conv_forward.conv.stride_y;
     a->conv_forward.conv.stride_y = a->conv_forward.conv.stride_x;
     a->conv_forward.conv.stride_x = y;
 }
-static void lose_dilation(union arguments *a)
+static void lose_dilation(union weft_primitive_args *a)
 {
     a->conv_forward.conv.dilation_y = 1;
 }
-static void lose_conv_bias(union arguments *a)
+static void lose_conv_bias(union weft_primitive_args *a)
 {
     a->conv_forward.bias = (struct weft_view){0};
 }
-static void lose_conv_activation(union arguments *a)
+static void lose_conv_activation(union weft_primitive_args *a)
 {
     a->conv_forward.activation.act = WEFT_ACT_identity;
 }
-static void take_silu_for_gelu(union arguments *a)
+static void take_silu_for_gelu(union weft_primitive_args *a)
 {
     if (a->conv_forward.activation.act == WEFT_ACT_gelu)
         a->conv_forward.activation.act = WEFT_ACT_silu;
 }
-static void lose_conv_gate(union arguments *a)
+static void lose_conv_gate(union weft_primitive_args *a)
 {
     a->conv_forward.act_grad = (struct weft_act_grad){0};
 }
-static void lose_dbias(union arguments *a)
+static void lose_dbias(union weft_primitive_args *a)
 {
     a->conv_forward.dbias = (struct weft_view){0};
 }
-static void lose_pool_stride(union arguments *a)
+static void lose_pool_stride(union weft_primitive_args *a)
 {
     a->conv_forward.pool.stride_y =
         a->conv_forward.pool.r ? 1 : a->conv_forward.pool.stride_y;
 }
-static void lose_conv_argmax(union arguments *a)
+static void lose_conv_argmax(union weft_primitive_args *a)
 {
     a->conv_forward.argmax = (struct weft_view){0};
 }
-static void lose_image(union arguments *a)
+static void lose_image(union weft_primitive_args *a)
 {
     a->dense_forward.dense.n--;
 }
-static void use_next_input(union arguments *a)
+static void use_next_input(union weft_primitive_args *a)
 {
     a->dense_forward.x.offset++;
 }
-static void lose_dense_bias(union arguments *a)
+static void lose_dense_bias(union weft_primitive_args *a)
 {
     a->dense_forward.bias = (struct weft_view){0};
 }
-static void lose_dense_gate(union arguments *a)
+static void lose_dense_gate(union weft_primitive_args *a)
 {
     a->dense_forward.act_grad = (struct weft_act_grad){0};
 }
-static void lose_pool_pad(union arguments *a)
+static void lose_pool_pad(union weft_primitive_args *a)
 {
     a->pool_forward.pool.pad_left = 0;
 }
-static void mistake_large(union arguments *a)
+static void mistake_large(union weft_primitive_args *a)
 {
     if (weft_pool_argmax_bytes(&a->pool_forward.pool) > 1)
         a->pool_forward.argmax = (struct weft_view){0};
 }
-static void flip_slope(union arguments *a)
+static void flip_slope(union weft_primitive_args *a)
 {
     a->act_forward.activation.negative_slope =
         1 - a->act_forward.activation.negative_slope;
 }
-static void forget_gradient(union arguments *a)
+static void forget_gradient(union weft_primitive_args *a)
 {
     if (weft_act_grad_from_output[a->act_forward.activation.act])
         a->act_forward.activation.act = WEFT_ACT_identity;
 }
-static void lose_other(union arguments *a)
+static void lose_other(union weft_primitive_args *a)
 {
     a->add.other = a->add.x;
 }
-static void lose_add_gate(union arguments *a)
+static void lose_add_gate(union weft_primitive_args *a)
 {
     a->add.act_grad = (struct weft_act_grad){0};
 }
-static void lose_add_activation(union arguments *a)
+static void lose_add_activation(union weft_primitive_args *a)
 {
     a->add.activation.act = WEFT_ACT_identity;
 }
-static void lose_norm_activation(union arguments *a)
+static void lose_norm_activation(union weft_primitive_args *a)
 {
     a->batch_norm_forward.activation.act = WEFT_ACT_identity;
 }
-static void lose_norm_row(union arguments *a)
+static void lose_norm_row(union weft_primitive_args *a)
 {
     a->batch_norm_forward.rows -= a->batch_norm_forward.rows > 1;
 }
-static void lose_momentum(union arguments *a)
+static void lose_momentum(union weft_primitive_args *a)
 {
     a->batch_norm_forward.momentum = 1 - a->batch_norm_forward.momentum;
 }
-static void grow_norm_epsilon(union arguments *a)
+static void grow_norm_epsilon(union weft_primitive_args *a)
 {
     a->batch_norm_forward.epsilon *= 4;
 }
-static void lose_normal(union arguments *a)
+static void lose_normal(union weft_primitive_args *a)
 {
     a->batch_norm_forward.inverse = a->batch_norm_forward.scale;
 }
-static void lose_fold_bias(union arguments *a)
+static void lose_fold_bias(union weft_primitive_args *a)
 {
     a->fold_batch_norm.bias = (struct weft_view){0};
 }
-static void use_next_layer(union arguments *a)
+static void use_next_layer(union weft_primitive_args *a)
 {
     a->dropout.layer++;
 }
-static void use_seed_as_step(union arguments *a)
+static void use_seed_as_step(union weft_primitive_args *a)
 {
     a->dropout.state.offset++;
 }
-static void lose_smoothing(union arguments *a)
+static void lose_smoothing(union weft_primitive_args *a)
 {
     a->loss.label_smoothing = 0;
 }
-static void use_one_scale(union arguments *a)
+static void use_one_scale(union weft_primitive_args *a)
 {
     a->make_batch.scale[1] = a->make_batch.scale[0];
 }
-static void lose_shuffle(union arguments *a)
+static void lose_shuffle(union weft_primitive_args *a)
 {
     a->make_batch.state = (struct weft_view){0};
 }
-static void shorten_epoch(union arguments *a)
+static void shorten_epoch(union weft_primitive_args *a)
 {
     a->make_batch.steps_per_epoch -= a->make_batch.steps_per_epoch > 1;
 }
-static void lose_nesterov(union arguments *a)
+static void lose_nesterov(union weft_primitive_args *a)
 {
     a->optimizer_step.optimizer.nesterov = false;
 }
-static void lose_decay(union arguments *a)
+static void lose_decay(union weft_primitive_args *a)
 {
     a->optimizer_step.optimizer.weight_decay = 0;
 }
-static void mix_decay(union arguments *a)
+static void mix_decay(union weft_primitive_args *a)
 {
     if (a->optimizer_step.optimizer.kind == WEFT_OPTIMIZER_ADAMW)
         a->optimizer_step.optimizer.kind = WEFT_OPTIMIZER_ADAM;
 }
-static void grow_epsilon(union arguments *a)
+static void grow_epsilon(union weft_primitive_args *a)
 {
     a->optimizer_step.optimizer.epsilon *= 2;
 }
-static void use_one_beta(union arguments *a)
+static void use_one_beta(union weft_primitive_args *a)
 {
     a->optimizer_step.optimizer.beta2 = a->optimizer_step.optimizer.beta1;
 }
-static void lose_loss_row(union arguments *a)
+static void lose_loss_row(union weft_primitive_args *a)
 {
     a->optimizer_step.n -= a->optimizer_step.n > 1;
 }
@@ -410,109 +410,104 @@ static void halve_loss_gradient(struct recorded_primitive *l)
 }
 
 const struct fault faults[] = {
-    {"padding one row off", "conv", IN_conv_forward, .modify_args = shift_rows},
-    {"padding one column off", "conv", IN_conv_backward_weights,
-     .modify_args = shift_columns},
-    {"padding one row off", "conv", IN_conv_backward_data, .modify_args = shift_rows},
-    {"last row of taps missing", "conv", IN_conv_forward, .modify_args = lose_row},
-    {"last row of taps missing", "conv", IN_conv_backward_data, .modify_args = lose_row},
-    {"stride ignored", "conv", IN_conv_forward, .modify_args = lose_stride},
-    {"strides swapped", "conv", IN_conv_backward_weights, .modify_args = swap_strides},
-    {"dilation ignored", "conv", IN_conv_backward_data, .modify_args = lose_dilation},
-    {"wrong group", "conv", IN_conv_forward, .after = rotate_channels},
-    {"dropped bias", "conv", IN_conv_forward, .modify_args = lose_conv_bias},
-    {"no activation", "conv", IN_conv_forward, .modify_args = lose_conv_activation},
-    {"one activation for another", "conv", IN_conv_forward,
-     .modify_args = take_silu_for_gelu},
-    {"no gate", "conv", IN_conv_backward_data, .modify_args = lose_conv_gate},
-    {"no dbias", "conv", IN_conv_backward_weights, .modify_args = lose_dbias},
-    {"no argmax", "conv", IN_conv_forward, .modify_args = lose_conv_argmax},
-    {"stride of the fused pool", "conv", IN_conv_forward,
-     .modify_args = lose_pool_stride},
-    {"sign of dw", "conv", IN_conv_backward_weights, .after = turn_sign},
-    {"writes beyond y", "conv", IN_conv_forward, .after = write_beyond},
-    {"writes before y", "conv", IN_conv_forward, .after = write_before},
-    {"writes beyond dw", "conv", IN_conv_backward_weights, .after = write_beyond},
-    {"writes its input", "conv", IN_conv_forward, .after = write_input},
-    {"last of y unwritten", "conv", IN_conv_forward, .before = keep_last,
+    {"padding one row off", "conv", IN(conv_forward), .modify = shift_rows},
+    {"padding one column off", "conv", IN(conv_backward_weights),
+     .modify = shift_columns},
+    {"padding one row off", "conv", IN(conv_backward_data), .modify = shift_rows},
+    {"last row of taps missing", "conv", IN(conv_forward), .modify = lose_row},
+    {"last row of taps missing", "conv", IN(conv_backward_data), .modify = lose_row},
+    {"stride ignored", "conv", IN(conv_forward), .modify = lose_stride},
+    {"strides swapped", "conv", IN(conv_backward_weights), .modify = swap_strides},
+    {"dilation ignored", "conv", IN(conv_backward_data), .modify = lose_dilation},
+    {"wrong group", "conv", IN(conv_forward), .after = rotate_channels},
+    {"dropped bias", "conv", IN(conv_forward), .modify = lose_conv_bias},
+    {"no activation", "conv", IN(conv_forward), .modify = lose_conv_activation},
+    {"one activation for another", "conv", IN(conv_forward),
+     .modify = take_silu_for_gelu},
+    {"no gate", "conv", IN(conv_backward_data), .modify = lose_conv_gate},
+    {"no dbias", "conv", IN(conv_backward_weights), .modify = lose_dbias},
+    {"no argmax", "conv", IN(conv_forward), .modify = lose_conv_argmax},
+    {"stride of the fused pool", "conv", IN(conv_forward), .modify = lose_pool_stride},
+    {"sign of dw", "conv", IN(conv_backward_weights), .after = turn_sign},
+    {"writes beyond y", "conv", IN(conv_forward), .after = write_beyond},
+    {"writes before y", "conv", IN(conv_forward), .after = write_before},
+    {"writes beyond dw", "conv", IN(conv_backward_weights), .after = write_beyond},
+    {"writes its input", "conv", IN(conv_forward), .after = write_input},
+    {"last of y unwritten", "conv", IN(conv_forward), .before = keep_last,
      .after = restore_last},
-    {"last of dx unwritten", "conv", IN_conv_backward_data, .before = keep_last,
+    {"last of dx unwritten", "conv", IN(conv_backward_data), .before = keep_last,
      .after = restore_last},
-    {"half precision", "conv", IN_conv_forward, .after = round_to_half},
-    {"not a number", "conv", IN_conv_backward_data, .after = become_nan},
-    {"second run differs", "conv", IN_conv_backward_weights, .after = vary},
-    {"last image missing", "dense", IN_dense_forward, .modify_args = lose_image},
-    {"inputs one off", "dense", IN_dense_backward_weights, .modify_args = use_next_input},
-    {"dropped bias", "dense", IN_dense_forward, .modify_args = lose_dense_bias},
-    {"no gate", "dense", IN_dense_backward_data, .modify_args = lose_dense_gate},
-    {"sign of dx", "dense", IN_dense_backward_data, .after = turn_sign},
-    {"second run differs", "dense", IN_dense_forward, .after = vary},
-    {"left padding ignored", "pool", IN_pool_forward, .modify_args = lose_pool_pad},
-    {"padding wins", "pool", IN_pool_forward, .after = let_padding_win},
-    {"ties to the last", "pool", IN_pool_forward, .after = prefer_last},
-    {"padding counts", "pool", IN_pool_forward, .after = count_padding},
-    {"places of large windows", "pool", IN_pool_forward, .modify_args = mistake_large},
-    {"overlaps lost", "pool", IN_pool_backward, .after = lose_overlap},
-    {"slope of leaky relu", "act", IN_act_forward, .modify_args = flip_slope},
-    {"derivative left out", "act", IN_act_backward, .modify_args = forget_gradient},
-    {"half precision", "act", IN_act_forward, .after = round_to_half},
-    {"one twice", "add", IN_add, .modify_args = lose_other},
-    {"no activation", "add", IN_add, .modify_args = lose_add_activation},
-    {"no gate", "add", IN_add, .modify_args = lose_add_gate},
-    {"squares cancel", "batch-norm", IN_batch_norm_forward, .after = cancel_squares},
-    {"variance not corrected", "batch-norm", IN_batch_norm_forward,
+    {"half precision", "conv", IN(conv_forward), .after = round_to_half},
+    {"not a number", "conv", IN(conv_backward_data), .after = become_nan},
+    {"second run differs", "conv", IN(conv_backward_weights), .after = vary},
+    {"last image missing", "dense", IN(dense_forward), .modify = lose_image},
+    {"inputs one off", "dense", IN(dense_backward_weights), .modify = use_next_input},
+    {"dropped bias", "dense", IN(dense_forward), .modify = lose_dense_bias},
+    {"no gate", "dense", IN(dense_backward_data), .modify = lose_dense_gate},
+    {"sign of dx", "dense", IN(dense_backward_data), .after = turn_sign},
+    {"second run differs", "dense", IN(dense_forward), .after = vary},
+    {"left padding ignored", "pool", IN(pool_forward), .modify = lose_pool_pad},
+    {"padding wins", "pool", IN(pool_forward), .after = let_padding_win},
+    {"ties to the last", "pool", IN(pool_forward), .after = prefer_last},
+    {"padding counts", "pool", IN(pool_forward), .after = count_padding},
+    {"places of large windows", "pool", IN(pool_forward), .modify = mistake_large},
+    {"overlaps lost", "pool", IN(pool_backward), .after = lose_overlap},
+    {"slope of leaky relu", "act", IN(act_forward), .modify = flip_slope},
+    {"derivative left out", "act", IN(act_backward), .modify = forget_gradient},
+    {"half precision", "act", IN(act_forward), .after = round_to_half},
+    {"one twice", "add", IN(add), .modify = lose_other},
+    {"no activation", "add", IN(add), .modify = lose_add_activation},
+    {"no gate", "add", IN(add), .modify = lose_add_gate},
+    {"squares cancel", "batch-norm", IN(batch_norm_forward), .after = cancel_squares},
+    {"variance not corrected", "batch-norm", IN(batch_norm_forward),
      .after = lose_correction},
-    {"last row missing", "batch-norm", IN_batch_norm_forward,
-     .modify_args = lose_norm_row},
-    {"momentum turned", "batch-norm", IN_batch_norm_forward,
-     .modify_args = lose_momentum},
-    {"epsilon four times", "batch-norm", IN_batch_norm_forward,
-     .modify_args = grow_norm_epsilon},
-    {"no activation", "batch-norm", IN_batch_norm_inference,
-     .modify_args = lose_norm_activation},
-    {"derivative left out", "batch-norm", IN_batch_norm_backward,
-     .modify_args = lose_norm_activation},
-    {"last row missing", "batch-norm", IN_batch_norm_backward,
-     .modify_args = lose_norm_row},
-    {"scale for inverse", "batch-norm", IN_batch_norm_backward,
-     .modify_args = lose_normal},
-    {"half precision", "batch-norm", IN_batch_norm_forward, .after = round_to_half},
-    {"dropped bias", "fold", IN_fold_batch_norm, .modify_args = lose_fold_bias},
-    {"last of out_w unwritten", "fold", IN_fold_batch_norm, .before = keep_last,
+    {"last row missing", "batch-norm", IN(batch_norm_forward), .modify = lose_norm_row},
+    {"momentum turned", "batch-norm", IN(batch_norm_forward), .modify = lose_momentum},
+    {"epsilon four times", "batch-norm", IN(batch_norm_forward),
+     .modify = grow_norm_epsilon},
+    {"no activation", "batch-norm", IN(batch_norm_inference),
+     .modify = lose_norm_activation},
+    {"derivative left out", "batch-norm", IN(batch_norm_backward),
+     .modify = lose_norm_activation},
+    {"last row missing", "batch-norm", IN(batch_norm_backward), .modify = lose_norm_row},
+    {"scale for inverse", "batch-norm", IN(batch_norm_backward), .modify = lose_normal},
+    {"half precision", "batch-norm", IN(batch_norm_forward), .after = round_to_half},
+    {"dropped bias", "fold", IN(fold_batch_norm), .modify = lose_fold_bias},
+    {"last of out_w unwritten", "fold", IN(fold_batch_norm), .before = keep_last,
      .after = restore_last},
-    {"no scaling", "dropout", IN_dropout, .after = lose_scaling},
-    {"another layer's stream", "dropout", IN_dropout, .modify_args = use_next_layer},
-    {"another word for the step", "dropout", IN_dropout, .modify_args = use_seed_as_step},
-    {"overflows", "softmax", IN_softmax, .after = overflow},
-    {"smoothing ignored", "loss", IN_loss, .modify_args = lose_smoothing},
-    {"gradient not divided by n", "loss", IN_loss, .after = sum_gradient},
-    {"a hit too many", "loss", IN_loss, .after = hit_first},
-    {"one scale for all channels", "input", IN_make_batch, .modify_args = use_one_scale},
-    {"not shuffled", "input", IN_make_batch, .modify_args = lose_shuffle},
-    {"epoch too short", "input", IN_make_batch, .modify_args = shorten_epoch},
-    {"no nesterov", "optimizer", IN_optimizer_step, .modify_args = lose_nesterov},
-    {"no decay", "optimizer", IN_optimizer_step, .modify_args = lose_decay},
-    {"decay in the gradient", "optimizer", IN_optimizer_step, .modify_args = mix_decay},
-    {"epsilon doubled", "optimizer", IN_optimizer_step, .modify_args = grow_epsilon},
-    {"wrong correction power", "optimizer", IN_optimizer_step, .before = raise_power,
+    {"no scaling", "dropout", IN(dropout), .after = lose_scaling},
+    {"another layer's stream", "dropout", IN(dropout), .modify = use_next_layer},
+    {"another word for the step", "dropout", IN(dropout), .modify = use_seed_as_step},
+    {"overflows", "softmax", IN(softmax), .after = overflow},
+    {"smoothing ignored", "loss", IN(loss), .modify = lose_smoothing},
+    {"gradient not divided by n", "loss", IN(loss), .after = sum_gradient},
+    {"a hit too many", "loss", IN(loss), .after = hit_first},
+    {"one scale for all channels", "input", IN(make_batch), .modify = use_one_scale},
+    {"not shuffled", "input", IN(make_batch), .modify = lose_shuffle},
+    {"epoch too short", "input", IN(make_batch), .modify = shorten_epoch},
+    {"no nesterov", "optimizer", IN(optimizer_step), .modify = lose_nesterov},
+    {"no decay", "optimizer", IN(optimizer_step), .modify = lose_decay},
+    {"decay in the gradient", "optimizer", IN(optimizer_step), .modify = mix_decay},
+    {"epsilon doubled", "optimizer", IN(optimizer_step), .modify = grow_epsilon},
+    {"wrong correction power", "optimizer", IN(optimizer_step), .before = raise_power,
      .after = restore_power},
-    {"one beta for both", "optimizer", IN_optimizer_step, .modify_args = use_one_beta},
-    {"last loss missing", "optimizer", IN_optimizer_step, .modify_args = lose_loss_row},
-    {"step stands still", "optimizer", IN_optimizer_step, .after = stand_still},
-    {"dx halved on both", "conv", IN_conv_backward_data, true, .after = halve_gradient},
-    {"dw halved on both", "conv", IN_conv_backward_weights, true,
+    {"one beta for both", "optimizer", IN(optimizer_step), .modify = use_one_beta},
+    {"last loss missing", "optimizer", IN(optimizer_step), .modify = lose_loss_row},
+    {"step stands still", "optimizer", IN(optimizer_step), .after = stand_still},
+    {"dx halved on both", "conv", IN(conv_backward_data), true, .after = halve_gradient},
+    {"dw halved on both", "conv", IN(conv_backward_weights), true,
      .after = halve_gradient},
-    {"no gate on both", "conv", IN_conv_backward_data, true,
-     .modify_args = lose_conv_gate},
-    {"dx halved on both", "dense", IN_dense_backward_data, true, .after = halve_gradient},
-    {"gradient halved on both", "pool", IN_pool_backward, true, .after = halve_gradient},
-    {"derivative left out on both", "act", IN_act_backward, true,
-     .modify_args = forget_gradient},
-    {"no gate on both", "add", IN_add, true, .modify_args = lose_add_gate},
-    {"dx halved on both", "batch-norm", IN_batch_norm_backward, true,
+    {"no gate on both", "conv", IN(conv_backward_data), true, .modify = lose_conv_gate},
+    {"dx halved on both", "dense", IN(dense_backward_data), true,
      .after = halve_gradient},
-    {"derivative left out on both", "batch-norm", IN_batch_norm_backward, true,
-     .modify_args = lose_norm_activation},
-    {"gradient halved on both", "loss", IN_loss, true, .after = halve_loss_gradient},
-    {.primitive = IN_NO_PRIMITIVE},
+    {"gradient halved on both", "pool", IN(pool_backward), true, .after = halve_gradient},
+    {"derivative left out on both", "act", IN(act_backward), true,
+     .modify = forget_gradient},
+    {"no gate on both", "add", IN(add), true, .modify = lose_add_gate},
+    {"dx halved on both", "batch-norm", IN(batch_norm_backward), true,
+     .after = halve_gradient},
+    {"derivative left out on both", "batch-norm", IN(batch_norm_backward), true,
+     .modify = lose_norm_activation},
+    {"gradient halved on both", "loss", IN(loss), true, .after = halve_loss_gradient},
+    {.primitive = WEFT_PRIMITIVE_COUNT},
 };

@@ -12,6 +12,22 @@ static const char *bundled(const struct weft_device *device)
     return ocl_bundled_tuning_for((const struct ocl_device *)device);
 }
 
+static bool call(const struct weft_device *base, const char *text,
+                 struct weft_primitive_call *out)
+{
+    static const enum weft_primitive primitives[OCL_PASS_COUNT] = {
+        [OCL_PASS_FORWARD] = WEFT_PRIMITIVE_conv_forward,
+        [OCL_PASS_BWD_DATA] = WEFT_PRIMITIVE_conv_backward_data,
+        [OCL_PASS_BWD_WEIGHTS] = WEFT_PRIMITIVE_conv_backward_weights,
+    };
+    struct ocl_problem problem;
+    if (!ocl_trial_problem((const struct ocl_device *)base, text, &problem))
+        return false;
+    out->primitive = primitives[problem.pass];
+    out->args.conv_forward = problem.args;
+    return true;
+}
+
 /* Appends a config unless there is no more room or it is there already. */
 static int append(struct ocl_device *device, const struct ocl_problem *problem,
                   const struct ocl_kernel_config *config, struct weft_kernel_config *out,
@@ -100,6 +116,7 @@ static uint64_t fingerprint(struct weft_device *base, const char *text,
 
 const struct weft_tuner ocl_tuner = {
     .bundled = bundled,
+    .call = call,
     .configs = configs,
     .fingerprint = fingerprint,
     .trial_create = ocl_trial_create,
