@@ -250,7 +250,7 @@ static enum weft_status measure_segment(struct weft_bench *b, struct step_run *s
                                         struct weft_step_report *out)
 {
     const struct weft_list_segment *mark = &s->list->segments[index];
-    int end = index + 1 < s->list->segment_count ? mark[1].first : s->list->launches;
+    int end = index + 1 < s->list->segment_count ? mark[1].first : s->list->info.launches;
     char kernels[512], text[256];
     double seconds[BENCH_MAX_SAMPLES];
     struct weft_timing t = {.name = "",
@@ -288,7 +288,7 @@ static void count_memory(const struct step_run *s, struct weft_step_report *out)
         [WEFT_ROLE_GRADIENTS] = t ? weights : 0,
         [WEFT_ROLE_OPTIMIZER_STATE] = t ? 2 * weights : 0,
         [WEFT_ROLE_ACTIVATIONS] = s->plan->bytes,
-        [WEFT_ROLE_WORKSPACE] = s->list->workspace_bytes + (half ? 0 : prepared),
+        [WEFT_ROLE_WORKSPACE] = s->list->info.workspace_bytes + (half ? 0 : prepared),
         [WEFT_ROLE_DATASET] = t ? (size_t)t->count * (image + sizeof(int32_t))
                                 : (size_t)s->infer->batch * image,
     };
@@ -311,7 +311,7 @@ enum weft_status weft_bench_step(weft_bench *b, const weft_net *net,
     enum weft_status status = start(b, b->device, net, data, p, &stage);
     if (!status) {
         out->batch = stage.plan->batch;
-        out->launches = stage.list->launches;
+        out->launches = stage.list->info.launches;
         out->bytes_allocated = b->device->allocated - before;
         count_memory(&stage, out);
         if (p->verify)

@@ -52,7 +52,7 @@ static enum weft_status bench_side_create(struct weft_device *device,
     size_t bytes = side->buffers.used;
     side->buffers = (struct bench_buffers){.device = device};
     WEFT_TRY(backend->alloc(device, bytes, &side->buffers.mem));
-    WEFT_TRY(backend->list_create(device, &side->list));
+    WEFT_TRY(backend->list_create(device, NULL, &side->list));
     WEFT_TRY(op->record(c, part, &side->buffers, side->list, &flops));
     WEFT_TRY(side->buffers.status);
     return backend->list_finalize(side->list);
@@ -104,7 +104,7 @@ static enum weft_status measure(struct weft_bench *b, const struct bench_op *op,
                                          &t->relative_error);
     if (!status) {
         t->phase = weft_phase_names[part];
-        t->launches = side.list->launches;
+        t->launches = side.list->info.launches;
         t->bytes = side.buffers.moved;
         t->error = fault[0] ? fault : NULL;
         t->kernels = kernels;

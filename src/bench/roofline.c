@@ -38,7 +38,7 @@ static enum weft_status record(struct weft_device *device,
                                struct bench_probe *out)
 {
     args->work = &out->work;
-    WEFT_TRY(device->backend->list_create(device, &out->list));
+    WEFT_TRY(device->backend->list_create(device, NULL, &out->list));
     WEFT_TRY(out->list->primitives->roofline_probe(out->list, args));
     return device->backend->list_finalize(out->list);
 }

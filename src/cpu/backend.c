@@ -161,13 +161,13 @@ static enum weft_status wait_device(struct weft_device *device)
 }
 
 static enum weft_status list_create(struct weft_device *device,
+                                    const struct weft_command_list_params *params,
                                     struct weft_command_list **out)
 {
     struct cpu_command_list *list = calloc(1, sizeof(*list));
     if (!list)
         return weft_out_of_memory(device->context, "cpu: list", sizeof(*list));
-    list->base.device = device;
-    list->base.primitives = device->backend->primitives;
+    weft_command_list_init(&list->base, device, device->backend->primitives, params);
     *out = &list->base;
     return WEFT_OK;
 }
@@ -190,7 +190,7 @@ enum weft_status cpu_append(struct weft_command_list *base, size_t items, cpu_wo
         return weft_out_of_memory(ctx, "cpu: list", size);
     memcpy(copy, args, size);
     list->steps[list->count++] = (struct step){work, items, copy};
-    base->launches++;
+    base->info.launches++;
     return WEFT_OK;
 }
 
@@ -204,8 +204,8 @@ struct weft_view cpu_scratch(struct weft_command_list *base, size_t count)
     struct cpu_command_list *list = (struct cpu_command_list *)base;
     size_t place = list->scratch_used, bytes = count * sizeof(float);
     list->scratch_used += (bytes + WEFT_ALIGN - 1) / WEFT_ALIGN * WEFT_ALIGN;
-    if (list->scratch_used > base->workspace_bytes)
-        base->workspace_bytes = list->scratch_used;
+    if (list->scratch_used > base->info.workspace_bytes)
+        base->info.workspace_bytes = list->scratch_used;
     return (struct weft_view){
         .mem = &list->scratch, .offset = place / sizeof(float), .count = count};
 }
@@ -213,9 +213,9 @@ struct weft_view cpu_scratch(struct weft_command_list *base, size_t count)
 static enum weft_status list_finalize(struct weft_command_list *base)
 {
     struct cpu_command_list *list = (struct cpu_command_list *)base;
-    if (!base->workspace_bytes)
+    if (!base->info.workspace_bytes)
         return WEFT_OK;
-    WEFT_TRY(alloc(base->device, base->workspace_bytes, &list->memory));
+    WEFT_TRY(alloc(base->device, base->info.workspace_bytes, &list->memory));
     list->scratch.data = list->memory->data;
     return WEFT_OK;
 }
@@ -232,7 +232,7 @@ static enum weft_status replay_range(struct weft_command_list *base, int first, 
 
 static enum weft_status replay(struct weft_command_list *list)
 {
-    return replay_range(list, 0, list->launches);
+    return replay_range(list, 0, list->info.launches);
 }
 
 static void describe_launch(const struct weft_command_list *list, int index,
@@ -253,7 +253,7 @@ static void list_destroy(struct weft_command_list *base)
     free(list->steps);
     if (list->memory)
         free_memory(base->device, list->memory);
-    weft_command_list_free(base);
+    weft_command_list_finish(base);
     free(list);
 }
 

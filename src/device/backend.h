@@ -308,38 +308,66 @@ struct weft_launch_description {
     char config[256]; /* of algorithm and tunables, for its primitive; may be "" */
 };
 
-/* What every backend's list begins with. */
-struct weft_command_list {
-    struct weft_device *device;
-    const struct weft_primitives *primitives; /* append to it */
-    struct weft_list_segment *segments;       /* freed by weft_command_list_free */
-    int segment_count;
-    int launches;           /* kernels or calls a replay */
-    size_t workspace_bytes; /* what the primitives need besides their arguments: their
-                             largest need */
-    int winograd; /* convolutions in tiles of so many outputs a side or fewer, which err
-                     more than the sums of their products do; 0: none */
-    bool tf32x3;  /* products of matrix units, which err by 12 roundings each, and
-                          whose sums are cut (cl/lib/mma.h) */
-    /* gradients of weights are read by updates of this list alone: they may be left
-     * in parts, which the update adds. Set by who records the list */
+/* What a list is recorded for, constant from its creation on; all zero is the default. */
+struct weft_command_list_params {
+    /* The weights change only where weft_command_list_weights_changed announces it, so
+     * that what is derived from them may be kept from replay to replay. */
+    bool constant_weights;
+    /* The optimizer steps of this list are the only readers of weight gradients, which
+     * may therefore stay partial sums until such a step adds them. */
     bool defer_weight_grad_reduction;
-    bool constant_weights; /* weights stay the same from replay to replay, */
-    bool weights_dirty;   /* but have changed since the last: what is made of them is made
-                         anew. Both set by who records the list */
-    uint64_t config_hash; /* of the kernels that do the work, hashed: lists of one network
-                             on one device give the same bits where they are equal */
-    struct weft_problems *problems; /* not NULL: primitives append nothing, but enter here
-                                       what may be tuned (tuning.h) */
-    const char *config; /* not NULL: how to do what may be tuned, for trials */
+    /* Not NULL: the kernel config of every tunable primitive, for trials. */
+    const char *config;
+    /* Not NULL: primitives append nothing, but enter here what may be tuned. */
+    struct weft_problems *problems;
+    /* Not 0: seeds a random choice among all kernel configs that are valid, for checks. */
+    uint32_t random_config_seed;
 };
 
-/* list.c. Begins a new part of the list; a `node` of WEFT_SEGMENT_SAME_NODE is that of
- * the mark before. */
+/* Results of recording, written by the backend. */
+struct weft_command_list_info {
+    int launches;           /* kernels or calls per replay */
+    size_t workspace_bytes; /* memory beyond the primitives' arguments */
+    /* Output tile size of the largest Winograd convolution, whose rounding errors exceed
+     * those of plain sums; 0: none. */
+    int winograd;
+    /* Products on matrix units: 12 more roundings each, and truncated sums
+     * (cl/lib/mma.h). */
+    bool tf32x3;
+    /* Hash of all kernel configs: lists of one network on one device give the same bits
+     * where it is equal. */
+    uint64_t config_hash;
+};
+
+/* The head of every backend's list. */
+struct weft_command_list {
+    struct weft_device *const device;
+    const struct weft_primitives *const primitives; /* append to it */
+    const struct weft_command_list_params params;
+    struct weft_command_list_info info;
+    struct weft_list_segment *segments;
+    int segment_count;
+    bool weights_changed; /* since the last replay; initially true */
+};
+
+/* command_list.c */
+
+/* Initializes the head of a zeroed list; `params` NULL: all zero. */
+void weft_command_list_init(struct weft_command_list *list, struct weft_device *device,
+                            const struct weft_primitives *primitives,
+                            const struct weft_command_list_params *params);
+void weft_command_list_finish(struct weft_command_list *list);
+
+/* Before the next replay whatever the list derives from constant weights is recomputed. */
+static inline void weft_command_list_weights_changed(struct weft_command_list *list)
+{
+    list->weights_changed = true;
+}
+
+/* Begins a segment; WEFT_SEGMENT_SAME_NODE: of the same node as the segment before. */
 enum { WEFT_SEGMENT_SAME_NODE = -2 };
 enum weft_status weft_list_begin_segment(struct weft_command_list *list, int node,
                                          enum weft_phase phase);
-void weft_command_list_free(struct weft_command_list *list);
 
 /* What every backend's device begins with. */
 struct weft_device {
@@ -349,9 +377,6 @@ struct weft_device {
     size_t allocated;               /* bytes that live in its buffers */
     enum weft_kernel_family family; /* never AUTO */
     enum weft_gemm_provider gemm;
-    /* not 0: kernels and their tunables are drawn by this seed among all that can do
-     * the work, for checks */
-    uint32_t random_config_seed;
     struct weft_tuning *tuning; /* NULL: defaults alone */
 };
 
@@ -430,9 +455,10 @@ struct weft_backend {
                              size_t offset, size_t bytes);
     enum weft_status (*wait)(struct weft_device *device);
 
-    /* Lists. Between create and seal primitives append; seal allocates scratch and binds
-     * arguments; then replay only enqueues. */
+    /* Lists. Between create and finalize primitives append; finalize allocates the
+     * workspace and binds arguments; then replay only enqueues. `params` NULL: all zero. */
     enum weft_status (*list_create)(struct weft_device *device,
+                                    const struct weft_command_list_params *params,
                                     struct weft_command_list **out);
     enum weft_status (*list_finalize)(struct weft_command_list *list);
     enum weft_status (*replay)(struct weft_command_list *list);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The parts common to the lists of all backends: segments, calls of primitives. */
+/* The parts common to the lists of all backends: the head, segments, calls of
+ * primitives. */
 #include "device/backend.h"
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 const char *const weft_phase_names[WEFT_PHASE_COUNT] = {
     [WEFT_PHASE_BATCH] = "input",
@@ -31,11 +33,23 @@ enum weft_status weft_list_begin_segment(struct weft_command_list *list, int nod
     if (node == WEFT_SEGMENT_SAME_NODE)
         node = list->segments[count - 1].node;
     list->segments[list->segment_count++] =
-        (struct weft_list_segment){list->launches, node, phase};
+        (struct weft_list_segment){list->info.launches, node, phase};
     return WEFT_OK;
 }
 
-void weft_command_list_free(struct weft_command_list *list)
+void weft_command_list_init(struct weft_command_list *list, struct weft_device *device,
+                            const struct weft_primitives *primitives,
+                            const struct weft_command_list_params *params)
+{
+    static const struct weft_command_list_params none = {0};
+    const struct weft_command_list head = {.device = device,
+                                           .primitives = primitives,
+                                           .params = params ? *params : none,
+                                           .weights_changed = true};
+    memcpy(list, &head, sizeof(head)); /* no assignment initializes const members */
+}
+
+void weft_command_list_finish(struct weft_command_list *list)
 {
     free(list->segments);
     list->segments = NULL;

@@ -56,8 +56,8 @@ static enum weft_status lower(struct weft_inference *inference,
         input.scale[c] = normalization->scale[c];
         input.shift[c] = normalization->shift[c];
     }
-    WEFT_TRY(device->backend->list_create(device, &inference->list));
-    inference->list->constant_weights = inference->list->weights_dirty = true;
+    const struct weft_command_list_params params = {.constant_weights = true};
+    WEFT_TRY(device->backend->list_create(device, &params, &inference->list));
     WEFT_TRY(weft_list_begin_segment(inference->list, -1, WEFT_PHASE_BATCH));
     WEFT_TRY(inference->list->primitives->make_batch(inference->list, &input));
     WEFT_TRY(weft_plan_forward(inference->plan, &inference->buffers, inference->list));
@@ -71,7 +71,7 @@ static enum weft_status prepare(struct weft_inference *inference)
     if (!bytes)
         return WEFT_OK;
     WEFT_TRY(device->backend->alloc(device, bytes, &inference->buffers.prepared));
-    WEFT_TRY(device->backend->list_create(device, &inference->prepare));
+    WEFT_TRY(device->backend->list_create(device, NULL, &inference->prepare));
     WEFT_TRY(weft_plan_record_weight_preparation(inference->plan, &inference->buffers,
                                                  inference->prepare));
     WEFT_TRY(device->backend->list_finalize(inference->prepare));
@@ -181,7 +181,7 @@ bool weft_probabilities_match(const float *half, const float *full, int rows, in
 enum weft_status weft_inference_refresh(struct weft_inference *inference)
 {
     if (inference->list)
-        inference->list->weights_dirty = true;
+        weft_command_list_weights_changed(inference->list);
     return inference->prepare ? inference->device->backend->replay(inference->prepare)
                               : WEFT_OK;
 }

@@ -16,7 +16,7 @@
 #define META_BATCH   "train.batch"    /* "512" */
 #define META_SEED    "train.seed"     /* "1" */
 #define META_KERNELS \
-    "train.kernels" /* which were chosen, hashed: weft_command_list.config_hash */
+    "train.kernels" /* which were chosen, hashed: weft_command_list_info.config_hash */
 #define META_RATE      "train.rate"            /* learning rate */
 #define META_STEP      "train.step"            /* steps finished */
 #define META_EPOCH     "train.steps_per_epoch" /* "105" */

@@ -116,17 +116,17 @@ static enum weft_status lower_update(struct weft_trainer *t)
 static enum weft_status lower_step(struct weft_trainer *t)
 {
     const struct weft_backend *backend = t->device->backend;
-    WEFT_TRY(backend->list_create(t->device, &t->list));
-    t->list->defer_weight_grad_reduction = true;
+    const struct weft_command_list_params params = {.defer_weight_grad_reduction = true};
+    WEFT_TRY(backend->list_create(t->device, &params, &t->list));
     WEFT_TRY(lower_input(t));
     WEFT_TRY(weft_plan_forward(t->plan, &t->buffers, t->list));
     WEFT_TRY(weft_plan_backward(t->plan, &t->buffers, t->list));
     WEFT_TRY(lower_update(t));
     WEFT_TRY(backend->list_finalize(t->list));
-    t->device_bytes += t->list->workspace_bytes;
+    t->device_bytes += t->list->info.workspace_bytes;
     weft_log_message(t->device->context, WEFT_LOG_INFO,
                      "%s at batch %d: %d launches a step, %.1f MiB on the device",
-                     t->net->name, t->batch, t->list->launches,
+                     t->net->name, t->batch, t->list->info.launches,
                      (double)t->device_bytes / 1048576);
     return WEFT_OK;
 }

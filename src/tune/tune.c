@@ -16,15 +16,15 @@ static enum weft_status collect(struct weft_device *device, const struct weft_ne
     struct weft_plan *plan = NULL;
     struct weft_command_list *list = NULL;
     struct weft_mem *any = NULL;
+    const struct weft_command_list_params params = {.problems = problems};
     enum weft_status status =
         weft_plan_create(net, batch, training, false, WEFT_FLOAT32, &plan);
     if (!status)
         status = backend->alloc(device, WEFT_ALIGN, &any);
     if (!status)
-        status = backend->list_create(device, &list);
+        status = backend->list_create(device, &params, &list);
     if (!status) {
         struct weft_buffers roles = {any, any, any, any, any};
-        list->problems = problems;
         status = weft_plan_forward(plan, &roles, list);
         if (!status && training)
             status = weft_plan_backward(plan, &roles, list);

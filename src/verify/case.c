@@ -209,7 +209,10 @@ enum weft_status run_record(struct verify_case *c, struct verify_run *run,
     struct weft_command_list *list = NULL;
     if (run->list[side])
         return WEFT_OK;
-    WEFT_TRY(device->backend->list_create(device, &list));
+    struct weft_command_list_params params = run->list_params;
+    if (side == VERIFY_DEVICE)
+        params.random_config_seed = c->check->random_config_seed;
+    WEFT_TRY(device->backend->list_create(device, &params, &list));
     enum weft_status status = run->record(c, side, list);
     if (!status)
         status = device->backend->list_finalize(list);
@@ -225,7 +228,7 @@ double products_error_bound(struct verify_case *c, struct verify_run *run, doubl
     /* What does not build is told of when it is to run. */
     (void)run_record(c, run, VERIFY_DEVICE);
     const struct weft_command_list *list = run->list[VERIFY_DEVICE];
-    return gamma_bound(list && list->tf32x3 ? 2 * terms + 12 : terms);
+    return gamma_bound(list && list->info.tf32x3 ? 2 * terms + 12 : terms);
 }
 
 enum weft_status run_execute(struct verify_case *c, struct verify_run *run,

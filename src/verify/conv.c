@@ -121,7 +121,6 @@ static enum weft_status record_update(const struct verify_case *c, enum verify_s
                                       struct weft_command_list *list)
 {
     const struct conv_case *v = (const struct conv_case *)c;
-    list->defer_weight_grad_reduction = true;
     WEFT_TRY(record_weights(c, side, list));
     WEFT_TRY(record_moments(c, side, list, v->w, v->dw, v->mw));
     return v->bias ? record_moments(c, side, list, v->bias, v->dbias, v->mbias) : WEFT_OK;
@@ -150,6 +149,7 @@ static void add_runs(struct conv_case *v, struct conv_runs *r)
     r->update =
         case_add_run(c, "backward-weights and update", record_update,
                      (struct verify_tensor *[]){v->mw, v->dw, v->mbias, v->dbias, NULL});
+    r->update->list_params.defer_weight_grad_reduction = true;
     struct verify_tensor *step[] = {v->y, v->dx, v->dw, NULL, NULL, NULL};
     int count = 3;
     if (v->dbias)

@@ -47,7 +47,7 @@ enum weft_status conv_record_runs(struct conv_case *v, struct conv_runs *r)
 bool conv_run_is_winograd(const struct verify_run *run, bool integers)
 {
     const struct weft_command_list *list = run->list[VERIFY_DEVICE];
-    return list && list->winograd > (integers ? 2 : 0);
+    return list && list->info.winograd > (integers ? 2 : 0);
 }
 
 static void bound_tiled(struct conv_case *v, const struct verify_run *run, bool turned)
@@ -56,7 +56,7 @@ static void bound_tiled(struct conv_case *v, const struct verify_run *run, bool 
     const struct verify_tensor *x = turned ? v->dy : v->x;
     const struct winograd_bound_args problem = {
         .conv = &v->conv,
-        .outputs = run->list[VERIFY_DEVICE]->winograd,
+        .outputs = run->list[VERIFY_DEVICE]->info.winograd,
         .is_dgrad = turned,
         .x = tensor_initial_data(c, x),
         .places = (size_t)(x->h * x->w),
@@ -132,7 +132,7 @@ static void bound_tiled_weights(struct conv_case *v, const struct verify_run *ru
     const struct verify_case *c = &v->base;
     const struct winograd_bound_args x = {
         .conv = &v->conv,
-        .outputs = run->list[VERIFY_DEVICE]->winograd,
+        .outputs = run->list[VERIFY_DEVICE]->info.winograd,
         .x = tensor_initial_data(c, v->x),
         .places = (size_t)(v->x->h * v->x->w),
         .scale = 1,

@@ -60,7 +60,7 @@ static enum weft_status run_case(struct verify_context *k)
 {
     k->random_words_used = 0;
     if (k->params->random_kernels)
-        k->device[VERIFY_DEVICE]->random_config_seed =
+        k->random_config_seed =
             (uint32_t)k->params->seed * 1000003u + (uint32_t)k->number + 1;
     enum weft_status status = ops[k->op]->run(k);
     if (status != WEFT_ERR_NOMEM ||
@@ -110,7 +110,6 @@ enum weft_status verify_with_reference(struct weft_device *device,
     *out = (struct weft_verify_result){0};
     WEFT_TRY(require_params(ctx, params));
     enum weft_status status = params->mixed_cases ? run_mixed_cases(&k) : run_ops(&k);
-    device->random_config_seed = 0;
     WEFT_TRY(status);
     if (out->failed)
         return weft_fail(

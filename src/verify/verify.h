@@ -31,6 +31,7 @@ struct verify_context {
     int end;                    /* and of the one behind the last */
     uint32_t random_words_used; /* words taken from the case's random stream */
     struct weft_random words;
+    uint32_t random_config_seed; /* of the device's lists */
     char first_fault[768];
 };
 
@@ -116,6 +117,7 @@ enum { VERIFY_MAX_OUTPUTS = 9, VERIFY_MAX_TENSORS = 16, VERIFY_MAX_RUNS = 12 };
 struct verify_run {
     const char *what; /* "backward-data" */
     verify_record_fn record;
+    struct weft_command_list_params list_params;
     struct verify_tensor *outputs[VERIFY_MAX_OUTPUTS + 1]; /* NULL after the last */
     int replays;                                           /* in a row, at least 1 */
     bool unsupported; /* the device refused it: told once, not tried again */

@@ -51,8 +51,8 @@ struct weft_view oracle_upload(struct oracle *oracle, const void *words, size_t 
 
 struct weft_command_list *oracle_begin(struct oracle *oracle)
 {
-    oracle_require_ok(
-        oracle, oracle->device->backend->list_create(oracle->device, &oracle->list));
+    oracle_require_ok(oracle, oracle->device->backend->list_create(oracle->device, NULL,
+                                                                   &oracle->list));
     return oracle->list;
 }
 

@@ -146,7 +146,7 @@ static void run_once(weft_context *context, int index)
     const struct weft_backend *b = &weft_backend_opencl;
     CHECK_OK(b->alloc(device, 256, &mem));
     CHECK_OK(b->write(device, mem, 0, &x, sizeof(x)));
-    CHECK_OK(b->list_create(device, &list));
+    CHECK_OK(b->list_create(device, NULL, &list));
     CHECK_OK(list->primitives->act_forward(list, &(struct weft_act_args){
                                                      .activation = {WEFT_ACT_tanh, 0},
                                                      .x = {mem, 0, 1},

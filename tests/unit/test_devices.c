@@ -309,16 +309,16 @@ static void test_lists(weft_device *device)
     uint32_t state[STATE_WORDS];
     int calls = 0, *to_calls = &calls;
     CHECK_OK(b->alloc(device, 3 * sizeof(state), &mem));
-    CHECK_OK(b->list_create(device, &list));
+    CHECK_OK(b->list_create(device, NULL, &list));
 
     /* A primitive's pieces lie apart; the next primitive begins anew. */
     ocl_begin_primitive(list);
     CHECK_INT(ocl_workspace(list, 100), 0);
     CHECK_INT(ocl_workspace(list, 64), 128);
-    CHECK_INT(list->workspace_bytes, 192);
+    CHECK_INT(list->info.workspace_bytes, 192);
     ocl_begin_primitive(list);
     CHECK_INT(ocl_workspace(list, 1), 0);
-    CHECK_INT(list->workspace_bytes, 192);
+    CHECK_INT(list->info.workspace_bytes, 192);
 
     CHECK_FAILS(ocl_launch(list, "-DVW=4",
                            &(struct ocl_launch){.source = "act.cl",
@@ -329,7 +329,7 @@ static void test_lists(weft_device *device)
                     list, &(struct weft_act_args){.x = {mem, 0, (size_t)1 << 33},
                                                   .y = {mem, 0, (size_t)1 << 33}}),
                 WEFT_ERR_NOMEM, "use a smaller batch");
-    CHECK_INT(list->launches, 0);
+    CHECK_INT(list->info.launches, 0);
 
     struct weft_view view = {mem, 0, STATE_WORDS}, one = {mem, STATE_WORDS, 1};
     CHECK_OK(list->primitives->optimizer_step(
@@ -341,7 +341,7 @@ static void test_lists(weft_device *device)
                                                  .loss = one,
                                                  .correct = one}));
     CHECK_OK(ocl_host_call(list, count_call, &to_calls, sizeof(to_calls)));
-    CHECK_INT(list->launches, 2);
+    CHECK_INT(list->info.launches, 2);
     CHECK_OK(b->list_finalize(list));
     CHECK(ocl_workspace_mem(list) != NULL);
     for (int i = 0; i < 5; i++)
@@ -362,10 +362,10 @@ static void test_waiting(weft_device *device)
     double work = 0, begin, waited = 0, read = 1;
     float y;
     CHECK_OK(b->alloc(device, 4096, &mem));
-    CHECK_OK(b->list_create(device, &list));
+    CHECK_OK(b->list_create(device, NULL, &list));
     struct weft_roofline_probe_args args = {
         .kind = WEFT_PROBE_FMA, .rounds = 20000, .y = {mem, 0, 1024}, .work = &work};
-    for (; args.shape < WEFT_PROBE_VARIANTS && !list->launches; args.shape++)
+    for (; args.shape < WEFT_PROBE_VARIANTS && !list->info.launches; args.shape++)
         CHECK_OK(list->primitives->roofline_probe(list, &args));
     CHECK_OK(b->list_finalize(list));
     CHECK_OK(b->replay(list));

@@ -138,7 +138,7 @@ static void graph_fixture_init(struct graph_fixture *rig, const weft_net *net,
                                          .weights = alloc(bytes),
                                          .gradients = alloc(bytes),
                                          .state = alloc(STATE_WORDS * sizeof(uint32_t))};
-    CHECK_OK(device->backend->list_create(device, &rig->list));
+    CHECK_OK(device->backend->list_create(device, NULL, &rig->list));
     REQUIRE(rig->list);
     CHECK_OK(weft_plan_forward(rig->plan, &rig->buffers, rig->list));
     CHECK_OK(weft_plan_backward(rig->plan, &rig->buffers, rig->list));

@@ -113,7 +113,7 @@ static enum weft_status record(struct weft_command_list *list, enum ocl_conv_pas
     ocl_define(&tiling.options, "WARP_TILE_M", values[MWI]);
     ocl_define(&tiling.options, "WARP_TILE_N", values[NWI]);
     ocl_define(&tiling.options, "BUFFERS", values[BUFFERS]);
-    list->tf32x3 = true;
+    list->info.tf32x3 = true;
     return ocl_gemm_record(list, pass, args, &tiling);
 }
 

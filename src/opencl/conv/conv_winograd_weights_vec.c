@@ -195,8 +195,8 @@ static enum weft_status record(struct weft_command_list *list,
         .arg_count = 4,
         .args = {sums, OCL_VIEW(args->dw), OCL_VIEW(args->dbias), OCL_INT(l.splits)},
     };
-    if (list->winograd < outputs)
-        list->winograd = outputs;
+    if (list->info.winograd < outputs)
+        list->info.winograd = outputs;
     vec_set_local_size(list, &products);
     WEFT_TRY(ocl_launch(list, options.text, &products));
     vec_set_local_size(list, &windows);

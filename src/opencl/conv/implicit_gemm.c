@@ -253,8 +253,8 @@ enum weft_status ocl_gemm_record_kernels(struct weft_command_list *list,
     struct ocl_arg out = p->out, sums = OCL_VIEW(p->bias_grad);
     size_t bytes = split.count * split.plane * sizeof(cl_float);
     bool deferred = p->pass == OCL_PASS_BWD_WEIGHTS &&
-                    list->defer_weight_grad_reduction && p->out.kind == OCL_ARG_VIEW &&
-                    bytes <= MAX_DEFERRED_BYTES;
+                    list->params.defer_weight_grad_reduction &&
+                    p->out.kind == OCL_ARG_VIEW && bytes <= MAX_DEFERRED_BYTES;
     if (split.count > 1) {
         out = deferred ? (struct ocl_arg)OCL_PERSISTENT(ocl_persistent_alloc(list, bytes))
                        : (struct ocl_arg)OCL_WORKSPACE(ocl_workspace(list, bytes));

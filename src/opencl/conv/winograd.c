@@ -111,8 +111,8 @@ enum weft_status winograd_record(
 {
     const struct weft_conv *conv = &args->conv;
     struct winograd job = winograd_of(pass, args, outputs);
-    if (list->winograd < outputs)
-        list->winograd = outputs;
+    if (list->info.winograd < outputs)
+        list->info.winograd = outputs;
     if (!args->pool.r || job.pool)
         return convolve(list, &job, values);
     struct ocl_arg whole = OCL_WORKSPACE(

@@ -53,13 +53,13 @@ struct ocl_list {
 };
 
 enum weft_status ocl_list_create(struct weft_device *device,
+                                 const struct weft_command_list_params *params,
                                  struct weft_command_list **out)
 {
     struct ocl_list *list = calloc(1, sizeof(*list));
     if (!list)
         return weft_out_of_memory(device->context, "opencl: list", sizeof(*list));
-    list->base.device = device;
-    list->base.primitives = device->backend->primitives;
+    weft_command_list_init(&list->base, device, device->backend->primitives, params);
     *out = &list->base;
     return WEFT_OK;
 }
@@ -76,7 +76,7 @@ uint64_t ocl_list_source_hash(const struct weft_command_list *base)
 
 static bool is_dry_run(const struct ocl_list *list)
 {
-    return list->dry_run || list->base.problems;
+    return list->dry_run || list->base.params.problems;
 }
 
 static void command_free(struct command *command)
@@ -107,7 +107,7 @@ void ocl_list_destroy(struct weft_command_list *base)
     free(list->constants);
     free(list->partial_sums);
     ocl_free(base->device, list->workspace);
-    weft_command_list_free(base);
+    weft_command_list_finish(base);
     free(list);
 }
 
@@ -149,7 +149,7 @@ static size_t bump_alloc(struct ocl_list *list, size_t *used, size_t bytes)
     *used += (bytes + WEFT_ALIGN - 1) / WEFT_ALIGN * WEFT_ALIGN;
     if (list->workspace_used > list->workspace_peak)
         list->workspace_peak = list->workspace_used;
-    list->base.workspace_bytes = list->workspace_peak + list->persistent_bytes;
+    list->base.info.workspace_bytes = list->workspace_peak + list->persistent_bytes;
     return place;
 }
 
@@ -167,7 +167,7 @@ size_t ocl_persistent_alloc(struct weft_command_list *base, size_t bytes)
 
 struct ocl_arg ocl_persistent_workspace(struct weft_command_list *base, size_t bytes)
 {
-    if (base->constant_weights)
+    if (base->params.constant_weights)
         return (struct ocl_arg)OCL_PERSISTENT(ocl_persistent_alloc(base, bytes));
     return (struct ocl_arg)OCL_WORKSPACE(ocl_workspace(base, bytes));
 }
@@ -255,7 +255,7 @@ static enum weft_status append(struct ocl_list *list, struct command_array *comm
     if (list->config[0]) /* only told: without memory for it, it is not */
         command_array->list[command_array->count].config = strdup(list->config);
     command_array->count++;
-    list->base.launches = list->replay.count;
+    list->base.info.launches = list->replay.count;
     return WEFT_OK;
 }
 
@@ -336,7 +336,7 @@ enum weft_status ocl_launch(struct weft_command_list *base, const char *options,
         status = weft_out_of_memory(d->base.context, "opencl: list", bytes);
     if (!status) {
         memcpy(command.args, launch->args, bytes);
-        bool prepare = launch->weights_only && base->constant_weights;
+        bool prepare = launch->weights_only && base->params.constant_weights;
         status = append(list, prepare ? &list->prepare : &list->replay, &command);
     }
     if (status)
@@ -441,13 +441,13 @@ enum weft_status ocl_list_finalize(struct weft_command_list *base)
 {
     struct ocl_list *list = (struct ocl_list *)base;
     assert(!list->finalized);
-    if (base->workspace_bytes / sizeof(float) > max_elements)
+    if (base->info.workspace_bytes / sizeof(float) > max_elements)
         return weft_fail(base->device->context, WEFT_ERR_NOMEM,
                          "opencl: %zu floats of scratch are wanted, but kernels count to "
                          "%zu; use a smaller batch",
-                         base->workspace_bytes / sizeof(float), max_elements);
-    if (base->workspace_bytes)
-        WEFT_TRY(ocl_alloc(base->device, base->workspace_bytes, &list->workspace));
+                         base->info.workspace_bytes / sizeof(float), max_elements);
+    if (base->info.workspace_bytes)
+        WEFT_TRY(ocl_alloc(base->device, base->info.workspace_bytes, &list->workspace));
     list->workspace_view.mem = list->persistent_view.mem =
         list->workspace ? list->workspace->mem : NULL;
     WEFT_TRY(write_constants(list));
@@ -483,9 +483,9 @@ enum weft_status ocl_replay_range(struct weft_command_list *base, int first, int
     struct ocl_list *list = (struct ocl_list *)base;
     struct ocl_device *d = ocl_device_of(base);
     assert(list->finalized && first >= 0 && end <= list->replay.count);
-    for (int i = 0; base->weights_dirty && i < list->prepare.count; i++)
+    for (int i = 0; base->weights_changed && i < list->prepare.count; i++)
         WEFT_TRY(enqueue(list, &list->prepare.list[i], d->queue, NULL));
-    base->weights_dirty = false;
+    base->weights_changed = false;
     for (int i = first; i < end; i++)
         WEFT_TRY(enqueue(list, &list->replay.list[i], d->queue, NULL));
     return ocl_check(base->device->context, clFlush(d->queue), "flushing the queue");
@@ -493,7 +493,7 @@ enum weft_status ocl_replay_range(struct weft_command_list *base, int first, int
 
 enum weft_status ocl_replay(struct weft_command_list *list)
 {
-    return ocl_replay_range(list, 0, list->launches);
+    return ocl_replay_range(list, 0, list->info.launches);
 }
 
 void ocl_describe_launch(const struct weft_command_list *base, int index,

@@ -78,7 +78,7 @@ static bool works(struct ocl_device *d, struct weft_mem *mem)
     struct mma_probe p = {0};
     struct weft_command_list *list = NULL;
     fill(&p);
-    if (d->max_work_group_size < WARP || ocl_list_create(&d->base, &list))
+    if (d->max_work_group_size < WARP || ocl_list_create(&d->base, NULL, &list))
         return false;
     bool right = !run_probe(d, list, mem, &p) && is_correct(&p);
     ocl_list_destroy(list);

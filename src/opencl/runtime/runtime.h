@@ -78,6 +78,7 @@ void ocl_list_set_dry_run(struct weft_command_list *list);
 uint64_t ocl_list_source_hash(const struct weft_command_list *list);
 
 enum weft_status ocl_list_create(struct weft_device *device,
+                                 const struct weft_command_list_params *params,
                                  struct weft_command_list **out);
 enum weft_status ocl_list_finalize(struct weft_command_list *list);
 enum weft_status ocl_replay(struct weft_command_list *list);

@@ -71,7 +71,7 @@ static bool works(struct ocl_device *d, struct weft_mem *mem,
     float seen[SUBGROUPS * MAX_SUBGROUP_SIZE * MAX_SUBGROUP_SIZE];
     struct weft_command_list *list = NULL;
     if ((size_t)(SUBGROUPS * lanes) > d->max_work_group_size ||
-        ocl_list_create(&d->base, &list))
+        ocl_list_create(&d->base, NULL, &list))
         return false;
     bool right =
         !run_probe(d, list, mem, subgroup_ext, lanes, seen) && is_correct(seen, lanes);

@@ -96,8 +96,7 @@ struct ocl_kernel_config {
     int values[OCL_MAX_TUNABLES];
 };
 
-/* What will do the problem: tuned, drawn (weft_device.random_config_seed), or the
- * default. */
+/* What will do the problem: tuned, or the default. */
 struct ocl_kernel_config ocl_select_config(const struct ocl_device *device,
                                            enum ocl_conv_pass pass,
                                            const struct weft_conv_args *args);

@@ -56,14 +56,14 @@ static uint32_t hash_text(const char *text)
 /* One of all that can do the problem, with tunables among their values; where 30 draws
  * bring none that are allowed together, with its defaults. */
 static void random_config(const struct ocl_device *device, enum ocl_conv_pass pass,
-                          const struct weft_conv_args *args,
+                          const struct weft_conv_args *args, uint32_t seed,
                           struct ocl_kernel_config *config)
 {
     const struct ocl_algorithm *all[OCL_MAX_ALGORITHMS];
     int count = ocl_list_algorithms(device, pass, all), possible = 0;
     char text[OCL_PROBLEM_KEY_BYTES];
     ocl_problem_key_format(device, pass, args, text);
-    struct random_state d = {device->base.random_config_seed, hash_text(text), 0};
+    struct random_state d = {seed, hash_text(text), 0};
     for (int i = 0; i < count; i++) {
         int values[OCL_MAX_TUNABLES];
         if (!all[i]->applicability(device, args, values))
@@ -90,10 +90,6 @@ struct ocl_kernel_config ocl_select_config(const struct ocl_device *device,
                                            const struct weft_conv_args *args)
 {
     struct ocl_kernel_config config = {NULL, {0}};
-    if (device->base.random_config_seed) {
-        random_config(device, pass, args, &config);
-        return config;
-    }
     if (ocl_select_tuned_config(device, pass, args, &config))
         return config;
     return ocl_select_default_config(device, pass, args);
@@ -163,25 +159,28 @@ enum weft_status ocl_record_conv(struct weft_command_list *list, enum ocl_conv_p
 {
     struct weft_conv_args with_list = *given;
     const struct weft_conv_args *args = &with_list;
-    with_list.constant_weights = list->constant_weights;
+    with_list.constant_weights = list->params.constant_weights;
     const struct ocl_device *device = ocl_device_of(list);
     weft_context *ctx = list->device->context;
     char problem[OCL_PROBLEM_KEY_BYTES], text[OCL_PROBLEM_KEY_BYTES];
-    struct ocl_kernel_config config;
+    struct ocl_kernel_config config = {NULL, {0}};
     ocl_problem_key_format(device, pass, args, problem);
-    if (list->problems)
-        return weft_problems_add(ctx, list->problems, problem, work_of(&args->conv));
-    if (!list->config)
+    if (list->params.problems)
+        return weft_problems_add(ctx, list->params.problems, problem,
+                                 work_of(&args->conv));
+    if (list->params.random_config_seed)
+        random_config(device, pass, args, list->params.random_config_seed, &config);
+    else if (!list->params.config)
         config = ocl_select_config(device, pass, args);
-    else if (!ocl_config_parse(device, pass, args, list->config, &config))
+    else if (!ocl_config_parse(device, pass, args, list->params.config, &config))
         return weft_fail(ctx, WEFT_ERR_BUILD, "opencl: %s cannot be done by %s", problem,
-                         list->config);
+                         list->params.config);
     if (!config.algorithm)
         return weft_fail(ctx, WEFT_ERR_BUILD, "opencl: %s has no kernel for %s",
                          list->device->info.name, problem);
     ocl_config_format(&config, text);
     weft_log_message(ctx, WEFT_LOG_DEBUG, "opencl: %s: %s", problem, text);
-    list->config_hash = weft_hash_add(list->config_hash, text);
+    list->info.config_hash = weft_hash_add(list->info.config_hash, text);
     if (config.algorithm->fp32_only)
         return record_copies(list, pass, &with_list, &config, text);
     ocl_begin_primitive(list);

@@ -174,10 +174,9 @@ static enum weft_status record(struct weft_trial *t, const char *config,
         [OCL_PASS_BWD_DATA] = backend->primitives->conv_backward_data,
         [OCL_PASS_BWD_WEIGHTS] = backend->primitives->conv_backward_weights,
     };
-    WEFT_TRY(backend->list_create(t->device, out));
-    (*out)->config = config;
+    const struct weft_command_list_params params = {.config = config};
+    WEFT_TRY(backend->list_create(t->device, &params, out));
     enum weft_status status = passes[t->problem.pass](*out, &t->problem.args);
-    (*out)->config = NULL;
     if (!status)
         status = backend->list_finalize(*out);
     if (status) {

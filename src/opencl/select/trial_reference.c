@@ -59,7 +59,7 @@ static enum weft_status run_list(struct sample *s)
         [OCL_PASS_BWD_WEIGHTS] = backend->primitives->conv_backward_weights,
     };
     struct weft_command_list *list;
-    WEFT_TRY(backend->list_create(s->cpu, &list));
+    WEFT_TRY(backend->list_create(s->cpu, NULL, &list));
     enum weft_status status = passes[s->pass](list, &s->args);
     if (!status)
         status = backend->list_finalize(list);

@@ -96,7 +96,7 @@ uint64_t ocl_config_fingerprint(struct ocl_device *device, enum ocl_conv_pass pa
     struct weft_command_list *list;
     uint64_t fingerprint = 0;
     (void)pass;
-    if (ocl_list_create(&device->base, &list))
+    if (ocl_list_create(&device->base, NULL, &list))
         return 0;
     ocl_list_set_dry_run(list);
     ocl_begin_primitive(list);
