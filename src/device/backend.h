@@ -20,8 +20,9 @@
 #include <weft/device.h>
 #include <weft/net.h>
 
-#include "device/tuning_table.h"
 #include "base/context.h"
+#include "device/command_list.h"
+#include "device/tuning_table.h"
 
 /* A buffer of a backend. Every buffer ends in WEFT_BUFFER_PADDING readable bytes beyond
  * what was asked for, zero at first, so that vector loads need no tails; nothing may be
@@ -280,96 +281,7 @@ struct weft_roofline_probe_args {
     double *work;
 };
 
-/* What a part of a step does. An op that has its gradients from one launch is in
- * BACKWARD. APPLY is what forward is at inference, where it differs. */
-enum weft_phase {
-    WEFT_PHASE_BATCH,
-    WEFT_PHASE_FWD,
-    WEFT_PHASE_FWD_INFERENCE,
-    WEFT_PHASE_LOSS,
-    WEFT_PHASE_BWD,
-    WEFT_PHASE_BWD_WEIGHTS,
-    WEFT_PHASE_BWD_DATA,
-    WEFT_PHASE_OPTIMIZER,
-    WEFT_PHASE_COUNT
-};
-extern const char *const weft_phase_names[WEFT_PHASE_COUNT]; /* "backward-weights" */
-
-/* Launches that were recorded from here to the next mark belong together. */
-struct weft_list_segment {
-    int first; /* launch */
-    int node;  /* of the graph; -1: of none */
-    enum weft_phase phase;
-};
-
-/* What a launch is, for people. */
-struct weft_launch_description {
-    char kernel[64];
-    char config[256]; /* of algorithm and tunables, for its primitive; may be "" */
-};
-
-/* What a list is recorded for, constant from its creation on; all zero is the default. */
-struct weft_command_list_params {
-    /* The weights change only where weft_command_list_weights_changed announces it, so
-     * that what is derived from them may be kept from replay to replay. */
-    bool constant_weights;
-    /* The optimizer steps of this list are the only readers of weight gradients, which
-     * may therefore stay partial sums until such a step adds them. */
-    bool defer_weight_grad_reduction;
-    /* Not NULL: the kernel config of every tunable primitive, for trials. */
-    const char *config;
-    /* Not NULL: primitives append nothing, but enter here what may be tuned. */
-    struct weft_problems *problems;
-    /* Not 0: seeds a random choice among all kernel configs that are valid, for checks. */
-    uint32_t random_config_seed;
-};
-
-/* Results of recording, written by the backend. */
-struct weft_command_list_info {
-    int launches;           /* kernels or calls per replay */
-    size_t workspace_bytes; /* memory beyond the primitives' arguments */
-    /* Output tile size of the largest Winograd convolution, whose rounding errors exceed
-     * those of plain sums; 0: none. */
-    int winograd;
-    /* Products on matrix units: 12 more roundings each, and truncated sums
-     * (cl/lib/mma.h). */
-    bool tf32x3;
-    /* Hash of all kernel configs: lists of one network on one device give the same bits
-     * where it is equal. */
-    uint64_t config_hash;
-};
-
-/* The head of every backend's list. */
-struct weft_command_list {
-    struct weft_device *const device;
-    const struct weft_primitives *const primitives; /* append to it */
-    const struct weft_command_list_params params;
-    struct weft_command_list_info info;
-    struct weft_list_segment *segments;
-    int segment_count;
-    bool weights_changed; /* since the last replay; initially true */
-};
-
-/* command_list.c */
-
-/* Initializes the head of a zeroed list; `params` NULL: all zero. */
-void weft_command_list_init(struct weft_command_list *list, struct weft_device *device,
-                            const struct weft_primitives *primitives,
-                            const struct weft_command_list_params *params);
-void weft_command_list_finish(struct weft_command_list *list);
-
-/* Before the next replay whatever the list derives from constant weights is recomputed. */
-static inline void weft_command_list_weights_changed(struct weft_command_list *list)
-{
-    list->weights_changed = true;
-}
-
-/* Begins a segment; WEFT_SEGMENT_SAME_NODE: of the same node as the segment before. */
-enum { WEFT_SEGMENT_SAME_NODE = -2 };
-enum weft_status weft_list_begin_segment(struct weft_command_list *list, int node,
-                                         enum weft_phase phase);
-
-/* What every backend's device begins with. */
+/* The head of every backend's device. */
 struct weft_device {
     weft_context *context;
     const struct weft_backend *backend;
@@ -424,7 +336,7 @@ struct weft_primitive_call {
     union weft_primitive_args args;
 };
 
-/* command_list.c. Appends the call to the list. */
+/* command_list.c: appends the call to the list. */
 enum weft_status weft_primitive_record(struct weft_command_list *list,
                                        const struct weft_primitive_call *call);
 
@@ -456,7 +368,7 @@ struct weft_backend {
     enum weft_status (*wait)(struct weft_device *device);
 
     /* Lists. Between create and finalize primitives append; finalize allocates the
-     * workspace and binds arguments; then replay only enqueues. `params` NULL: all zero. */
+     * workspace and binds arguments; then replay only enqueues. `params` NULL: zero. */
     enum weft_status (*list_create)(struct weft_device *device,
                                     const struct weft_command_list_params *params,
                                     struct weft_command_list **out);

@@ -163,7 +163,7 @@ enum weft_status ocl_constants(struct weft_command_list *list, const cl_uint *wo
                                size_t count, struct ocl_arg *out);
 
 /* Gradients that are left in planes for the update
- * (weft_command_list_params.defer_weight_grad_reduction): those of `to` are the sums of `count`
+ * (defer_weight_grad_reduction of the list): those of `to` are the sums of `count`
  * planes in what is kept, the first at `from`, the others `stride` behind it; both in
  * floats. */
 struct ocl_partial_sums {
