@@ -111,12 +111,13 @@ static void compare_gradients(const struct weft_plan *plan, const float *got,
     for (int i = 0; i < graph->count; i++) {
         const struct weft_node *node = &graph->nodes[i];
         double off = 0, length = 0;
-        size_t count = node->weight.count + node->bias.count;
+        size_t count = weft_node_trained_count(node);
         if (!count)
             continue;
-        relative_difference(got, want, node->weight.at, node->weight.count, &off,
-                            &length);
-        relative_difference(got, want, node->bias.at, node->bias.count, &off, &length);
+        for (int role = 0; role < WEFT_MAX_PARAMS; role++)
+            if (weft_param_roles[role].trained)
+                relative_difference(got, want, node->params[role].at,
+                                    node->params[role].count, &off, &length);
         double usual = all * (double)count / (double)graph->weights;
         double share = sqrt(off / fmax(fmax(length, 1e-4 * usual), 1e-30));
         if (!(share <= out->relative_error)) /* NaN too */
@@ -205,11 +206,11 @@ static void count_work(const struct step_run *s, const struct weft_list_segment 
     double in = 0, out = 0, weights = 0;
     if (mark->node >= 0) {
         const struct weft_node *node = &plan->graph.nodes[mark->node];
-        in = n * word * (double)weft_shape_count(node->in) * weft_node_inputs(node);
+        for (int k = 0; k < node->input_count; k++)
+            in += n * word * (double)weft_shape_count(node->in[k]);
         out = n * (double)weft_shape_count(node->out) *
               (word + (plan->training && node->pool.r ? 1 : 0));
-        weights =
-            (plan->training ? 4 : word) * (double)(node->weight.count + node->bias.count);
+        weights = (plan->training ? 4 : word) * (double)weft_node_trained_count(node);
         t->name = node->name;
         if (mark->phase != WEFT_PHASE_LOSS)
             t->flops = n * node->op->flops(node);
@@ -280,7 +281,7 @@ static void count_memory(const struct step_run *s, struct weft_step_report *out)
     const struct weft_trainer *t = s->trainer;
     size_t weights = s->plan->graph.weights * sizeof(float);
     size_t image = weft_shape_count(s->plan->input);
-    size_t prepared = s->plan->graph.prepared * sizeof(float);
+    size_t prepared = s->plan->prepared_floats * sizeof(float);
     bool half = !t && s->plan->type == WEFT_FLOAT16;
     const size_t bytes[WEFT_ROLE_COUNT] = {
         [WEFT_ROLE_WEIGHTS] =

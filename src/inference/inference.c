@@ -2,6 +2,7 @@
 /* Running a network forward. */
 #include "inference/inference.h"
 
+#include "net/lower.h"
 #include "util/clock.h"
 
 #include <float.h>
@@ -60,20 +61,21 @@ static enum weft_status lower(struct weft_inference *inference,
     WEFT_TRY(device->backend->list_create(device, &params, &inference->list));
     WEFT_TRY(weft_list_begin_segment(inference->list, -1, WEFT_PHASE_BATCH));
     WEFT_TRY(inference->list->primitives->make_batch(inference->list, &input));
-    WEFT_TRY(weft_plan_forward(inference->plan, &inference->buffers, inference->list));
+    WEFT_TRY(weft_lower_forward(inference->plan, &inference->buffers, inference->list));
     return device->backend->list_finalize(inference->list);
 }
 
 static enum weft_status prepare(struct weft_inference *inference)
 {
     struct weft_device *device = inference->device;
-    size_t bytes = inference->plan->graph.prepared * sizeof(float);
+    size_t bytes = inference->plan->prepared_floats * sizeof(float);
     if (!bytes)
         return WEFT_OK;
     WEFT_TRY(device->backend->alloc(device, bytes, &inference->buffers.prepared));
     WEFT_TRY(device->backend->list_create(device, NULL, &inference->prepare));
-    WEFT_TRY(weft_plan_record_weight_preparation(inference->plan, &inference->buffers,
-                                                 inference->prepare));
+    WEFT_TRY(weft_prepared_record(&inference->plan->graph, inference->plan->prepared,
+                                  inference->buffers.weights, inference->buffers.prepared,
+                                  inference->prepare));
     WEFT_TRY(device->backend->list_finalize(inference->prepare));
     return weft_inference_refresh(inference);
 }

@@ -163,7 +163,7 @@ void weft_predictor_info(const weft_predictor *p, struct weft_predictor_info *ou
     *out = (struct weft_predictor_info){
         .precision = half ? WEFT_PRECISION_FLOAT16 : WEFT_PRECISION_FLOAT32,
         .host = p->engine.device->info.kind == WEFT_DEVICE_HOST,
-        .weight_bytes = (kept + plan->graph.prepared) * sizeof(float),
+        .weight_bytes = (kept + plan->prepared_floats) * sizeof(float),
         .activation_bytes = plan->bytes,
         .difference = p->difference,
         .speedup = p->speedup,

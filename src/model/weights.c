@@ -9,39 +9,25 @@
 
 enum { NAME_BYTES = 64 };
 
-/* A node's params, and what they are called. */
-static const struct {
-    const char *name;
-    size_t offset;
-    bool trained;
-} kinds[] = {{"weight", offsetof(struct weft_node, weight), true},
-             {"bias", offsetof(struct weft_node, bias), true},
-             {"running_mean", offsetof(struct weft_node, mean), false},
-             {"running_var", offsetof(struct weft_node, variance), false}};
-
-static const struct weft_param *param_of(const struct weft_node *node, size_t kind)
+static size_t native_index(const struct weft_node *node, int role, size_t i)
 {
-    return (const struct weft_param *)((const char *)node + kinds[kind].offset);
-}
-
-static size_t native_index(const struct weft_node *node, size_t kind, size_t i)
-{
-    const struct weft_param *param = param_of(node, kind);
+    const struct weft_param *param = &node->params[role];
     return param->at +
            (node->op->to_native_index ? node->op->to_native_index(node, param, i) : i);
 }
 
-/* Whether the node has a tensor of this kind that is asked for. */
-static bool has(const struct weft_node *node, size_t kind, enum weft_tensor_filter part)
+/* Whether the node has a param of this role that `part` includes. */
+static bool has(const struct weft_node *node, int role, enum weft_tensor_filter part)
 {
-    return param_of(node, kind)->count && (kinds[kind].trained || part == WEFT_ALL);
+    return node->params[role].count &&
+           (weft_param_roles[role].trained || part == WEFT_ALL);
 }
 
-static enum weft_status add(weft_context *ctx, const struct weft_node *node, size_t kind,
+static enum weft_status add(weft_context *ctx, const struct weft_node *node, int role,
                             const char *prefix, const float *weights,
                             struct weft_tensors *tensors)
 {
-    const struct weft_param *param = param_of(node, kind);
+    const struct weft_param *param = &node->params[role];
     char *name = malloc(NAME_BYTES);
     float *values = malloc(param->count * sizeof(*values));
     if (!name || !values) {
@@ -49,9 +35,10 @@ static enum weft_status add(weft_context *ctx, const struct weft_node *node, siz
         free(values);
         return weft_out_of_memory(ctx, "model", param->count * sizeof(*values));
     }
-    snprintf(name, NAME_BYTES, "%s%s.%s", prefix, node->name, kinds[kind].name);
+    snprintf(name, NAME_BYTES, "%s%s.%s", prefix, node->name,
+             weft_param_roles[role].name);
     for (size_t i = 0; i < param->count; i++)
-        values[i] = weights[native_index(node, kind, i)];
+        values[i] = weights[native_index(node, role, i)];
     struct weft_tensor *tensor = &tensors->list[tensors->count++];
     *tensor = (struct weft_tensor){
         .name = name, .rank = param->rank, .count = param->count, .values = values};
@@ -63,15 +50,15 @@ enum weft_status weft_tensors_add(weft_context *ctx, const struct weft_graph *gr
                                   const char *prefix, enum weft_tensor_filter part,
                                   const float *weights, struct weft_tensors *tensors)
 {
-    size_t room = (size_t)tensors->count + (size_t)graph->count * WEFT_ARRAY_SIZE(kinds);
+    size_t room = (size_t)tensors->count + (size_t)graph->count * WEFT_MAX_PARAMS;
     struct weft_tensor *more = realloc(tensors->list, room * sizeof(*more));
     if (!more)
         return weft_out_of_memory(ctx, "model", room * sizeof(*more));
     tensors->list = more;
     for (int n = 0; n < graph->count; n++)
-        for (size_t kind = 0; kind < WEFT_ARRAY_SIZE(kinds); kind++)
-            if (has(&graph->nodes[n], kind, part))
-                WEFT_TRY(add(ctx, &graph->nodes[n], kind, prefix, weights, tensors));
+        for (int role = 0; role < WEFT_MAX_PARAMS; role++)
+            if (has(&graph->nodes[n], role, part))
+                WEFT_TRY(add(ctx, &graph->nodes[n], role, prefix, weights, tensors));
     return WEFT_OK;
 }
 
@@ -86,12 +73,13 @@ void weft_tensors_free(struct weft_tensors *tensors)
 }
 
 static enum weft_status take(const struct weft_safetensors *file,
-                             const struct weft_node *node, size_t kind,
-                             const char *prefix, bool finite, float *weights)
+                             const struct weft_node *node, int role, const char *prefix,
+                             bool finite, float *weights)
 {
-    const struct weft_param *param = param_of(node, kind);
+    const struct weft_param *param = &node->params[role];
     char name[NAME_BYTES];
-    snprintf(name, sizeof(name), "%s%s.%s", prefix, node->name, kinds[kind].name);
+    snprintf(name, sizeof(name), "%s%s.%s", prefix, node->name,
+             weft_param_roles[role].name);
     const uint8_t *bytes;
     WEFT_TRY(weft_safetensors_find(file, name, param->rank, param->extent, &bytes));
     size_t odd = 0;
@@ -99,7 +87,7 @@ static enum weft_status take(const struct weft_safetensors *file,
         float value;
         memcpy(&value, bytes + i * sizeof(value), sizeof(value));
         odd += !isfinite(value);
-        weights[native_index(node, kind, i)] = value;
+        weights[native_index(node, role, i)] = value;
     }
     if (!odd)
         return WEFT_OK;
@@ -123,8 +111,8 @@ enum weft_status weft_tensors_load(const struct weft_safetensors *file,
     size_t floats = part == WEFT_ALL ? weft_graph_floats(graph) : graph->weights;
     memset(weights, 0, floats * sizeof(*weights));
     for (int n = 0; n < graph->count; n++)
-        for (size_t kind = 0; kind < WEFT_ARRAY_SIZE(kinds); kind++)
-            if (has(&graph->nodes[n], kind, part))
-                WEFT_TRY(take(file, &graph->nodes[n], kind, prefix, finite, weights));
+        for (int role = 0; role < WEFT_MAX_PARAMS; role++)
+            if (has(&graph->nodes[n], role, part))
+                WEFT_TRY(take(file, &graph->nodes[n], role, prefix, finite, weights));
     return WEFT_OK;
 }

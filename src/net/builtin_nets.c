@@ -116,7 +116,7 @@ void weft_net_info(const weft_net *net, struct weft_net_info *out)
     for (int i = 0; i < net->graph.count; i++) {
         const struct weft_node *node = &net->graph.nodes[i];
         out->layers += !node->from_suffix;
-        out->weights += (int64_t)(node->weight.count + node->bias.count);
+        out->weights += (int64_t)weft_node_trained_count(node);
         out->flops += node->op->flops(node);
     }
 }
@@ -133,13 +133,14 @@ enum weft_status weft_net_layer(const weft_net *net, int index,
         .height = node->out.h,
         .width = node->out.w,
         .channels = node->out.c,
-        .weights = (int64_t)(node->weight.count + node->bias.count),
+        .weights = (int64_t)weft_node_trained_count(node),
         .flops = node->op->flops(node),
     };
+    size_t values = weft_shape_count(node->out);
+    for (int k = 0; k < node->input_count; k++)
+        values += weft_shape_count(node->in[k]);
     if (node->op->forward)
-        out->bytes = (double)sizeof(float) *
-                     (double)(weft_shape_count(node->in) + weft_shape_count(node->other) +
-                              weft_shape_count(node->out));
+        out->bytes = (double)(values * sizeof(float));
     snprintf(out->text, sizeof(out->text), "%s", node->text);
     const struct weft_node *end = net->graph.nodes + net->graph.count;
     if (node + 1 < end && node[1].from_suffix)

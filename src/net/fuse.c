@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Fusion: which layer takes which follower into its own launches. One row a pattern; a
- * new one is a row here and an epilogue in the backends' primitive. */
-#include "net/graph.h"
+/* Fusion. One row a pattern; a new one is a row here and an epilogue in the backends'
+ * primitive. */
+#include "net/fuse.h"
 
 static bool plain(const struct weft_node *node)
 {
@@ -40,13 +40,18 @@ static void fuse_pool(struct weft_node *layer, const struct weft_node *follower)
     layer->pool = follower->pool;
 }
 
-/* A running mean and variance are constants at inference. A max-pool in between is in
- * the way: a scale may be negative. */
+/* Running mean and variance are constants at inference. A max-pool in between prevents
+ * it, because a scale may be negative. */
 static bool can_fold_batch_norm(const struct weft_node *layer,
                                 const struct weft_node *follower, bool training)
 {
     (void)follower;
-    return !training && plain(layer) && !layer->prepared.channels;
+    return !training && plain(layer) && layer->batch_norm == WEFT_NO_NODE;
+}
+
+static void fold_batch_norm(struct weft_node *layer, const struct weft_node *follower)
+{
+    layer->batch_norm = follower->index;
 }
 
 static const struct {
@@ -60,12 +65,11 @@ static const struct {
     {&weft_op_dense, &weft_op_act, can_fuse_activation, fuse_activation},
     {&weft_op_add, &weft_op_act, can_fuse_activation, fuse_activation},
     {&weft_op_batch_norm, &weft_op_act, can_fuse_any_activation, fuse_activation},
-    {&weft_op_conv, &weft_op_batch_norm, can_fold_batch_norm, weft_graph_fold_batch_norm},
-    {&weft_op_dense, &weft_op_batch_norm, can_fold_batch_norm,
-     weft_graph_fold_batch_norm},
+    {&weft_op_conv, &weft_op_batch_norm, can_fold_batch_norm, fold_batch_norm},
+    {&weft_op_dense, &weft_op_batch_norm, can_fold_batch_norm, fold_batch_norm},
 };
 
-void weft_graph_fuse(struct weft_graph *graph, bool training)
+void weft_fuse(struct weft_graph *graph, bool training)
 {
     for (int i = 1; i < graph->count; i++) {
         struct weft_node *follower = &graph->nodes[i];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Graphs: copies, sources, the first values of the weights. */
+/* Graphs: copies, producers and consumers, initial weights. */
 #include "net/graph.h"
 
 #include "shared/random.h"
@@ -46,7 +46,7 @@ int weft_graph_consumer_count(const struct weft_graph *graph, int index)
 {
     int readers = 0;
     for (int i = index + 1; i < graph->count; i++)
-        for (int k = 0; k < weft_node_inputs(&graph->nodes[i]); k++)
+        for (int k = 0; k < graph->nodes[i].input_count; k++)
             readers += graph->nodes[i].inputs[k] == index;
     return readers;
 }
@@ -65,44 +65,58 @@ static double normal(uint64_t seed, unsigned node, size_t i)
     return radius * cos(6.283185307179586 * uniform(seed, node, i, 1));
 }
 
-static void fill(float *weights, const struct weft_param *param, float value)
-{
-    for (size_t i = 0; i < param->count; i++)
-        weights[param->at + i] = value;
-}
-
 /* He: normal with variance 2 / fan in (He et al. 2015, arXiv:1502.01852). Glorot: uniform
  * up to sqrt(6 / (fan in + fan out)) (Glorot and Bengio 2010). Uniform: up to 1 /
  * sqrt(fan in), biases too. */
+static double initial_limit(const struct weft_param *weight, enum weft_init init)
+{
+    double fan_in = (double)weight->count / weight->extent[0];
+    double window =
+        weight->rank == 4 ? (double)weight->extent[2] * weight->extent[3] : 1.0;
+    double fan_out = weight->extent[0] * window;
+    return init == WEFT_INIT_HE       ? sqrt(2.0 / fan_in)
+           : init == WEFT_INIT_GLOROT ? sqrt(6.0 / (fan_in + fan_out))
+                                      : 1.0 / sqrt(fan_in);
+}
+
+static void initialize_param(const struct weft_node *node, int role, uint64_t seed,
+                             float *weights)
+{
+    const struct weft_param *param = &node->params[role];
+    float *values = weights + param->at;
+    for (size_t i = 0; param->init == WEFT_INIT_CONSTANT && i < param->count; i++)
+        values[i] = param->value;
+    if (param->init == WEFT_INIT_CONSTANT || !param->count)
+        return;
+    double limit = initial_limit(&node->params[WEFT_PARAM_WEIGHT], param->init);
+    unsigned key = (unsigned)(node->index * 2 + role);
+    for (size_t i = 0; i < param->count; i++) {
+        double value = param->init == WEFT_INIT_HE ? normal(seed, key, i)
+                                                   : 2.0 * uniform(seed, key, i, 0) - 1.0;
+        values[i] = (float)(value * limit);
+    }
+}
+
 void weft_graph_initialize(const struct weft_graph *graph, uint64_t seed, float *weights)
 {
     memset(weights, 0, weft_graph_floats(graph) * sizeof(*weights));
-    for (int n = 0; n < graph->count; n++) {
-        const struct weft_node *node = &graph->nodes[n];
-        fill(weights, &node->variance, 1.0f);
-        if (node->init == WEFT_INIT_ONES)
-            fill(weights, &node->weight, 1.0f);
-        if (!node->weight.count || node->init == WEFT_INIT_ONES)
-            continue;
-        double fan_in = (double)node->weight.count / node->weight.extent[0];
-        double window = node->weight.rank == 4
-                            ? (double)node->weight.extent[2] * node->weight.extent[3]
-                            : 1.0;
-        double fan_out = node->weight.extent[0] * window;
-        const double limit[] = {
-            [WEFT_INIT_HE] = sqrt(2.0 / fan_in),
-            [WEFT_INIT_GLOROT] = sqrt(6.0 / (fan_in + fan_out)),
-            [WEFT_INIT_UNIFORM] = 1.0 / sqrt(fan_in),
-        };
-        bool bell = node->init == WEFT_INIT_HE;
-        unsigned key = (unsigned)n * 2;
-        for (size_t i = 0; i < node->weight.count; i++) {
-            double value =
-                bell ? normal(seed, key, i) : 2.0 * uniform(seed, key, i, 0) - 1.0;
-            weights[node->weight.at + i] = (float)(value * limit[node->init]);
-        }
-        for (size_t i = 0; node->init == WEFT_INIT_UNIFORM && i < node->bias.count; i++)
-            weights[node->bias.at + i] =
-                (float)((2.0 * uniform(seed, key + 1, i, 0) - 1.0) * limit[node->init]);
-    }
+    for (int n = 0; n < graph->count; n++)
+        for (int role = 0; role < WEFT_MAX_PARAMS; role++)
+            initialize_param(&graph->nodes[n], role, seed, weights);
+}
+
+struct weft_view weft_param_view(struct weft_mem *mem, const struct weft_param *param)
+{
+    struct weft_view view = {.mem = mem, .offset = param->at, .count = param->count};
+    return param->count ? view : (struct weft_view){0};
+}
+
+void weft_param_reserve(struct weft_param *param, size_t count, enum weft_type type,
+                        size_t *floats)
+{
+    size_t per_float = sizeof(float) / weft_type_bytes(type);
+    size_t needed = (count + per_float - 1) / per_float;
+    param->at = *floats * per_float;
+    param->count = count;
+    *floats += (needed + WEFT_WEIGHT_ALIGN - 1) / WEFT_WEIGHT_ALIGN * WEFT_WEIGHT_ALIGN;
 }

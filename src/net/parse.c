@@ -131,22 +131,18 @@ static enum weft_status place_param(struct reader *r, struct weft_param *param,
         if (!weft_checked_mul(count, (size_t)param->extent[i], &count) || count > INT_MAX)
             return weft_line_parser_fail(
                 &r->parser, "a layer of more than %d weights is too large", INT_MAX);
-    param->at = *end;
-    param->count = count;
-    *end += (count + WEFT_WEIGHT_ALIGN - 1) / WEFT_WEIGHT_ALIGN * WEFT_WEIGHT_ALIGN;
+    weft_param_reserve(param, count, WEFT_FLOAT32, end);
     if (weft_graph_floats(&r->net->graph) > INT_MAX)
         return weft_line_parser_fail(&r->parser, "the network has more than %d weights",
                                      INT_MAX);
     return WEFT_OK;
 }
 
-/* The shape that input `which` of a node has; none where there is no such input. */
+/* The shape of input `which` of a node. */
 static struct weft_shape input_shape(const struct reader *r, const struct weft_node *node,
                                      int which)
 {
     int input = node->inputs[which];
-    if (input == WEFT_NO_NODE)
-        return (struct weft_shape){0};
     return input == WEFT_BATCH ? r->net->input : r->net->graph.nodes[input].out;
 }
 
@@ -170,10 +166,10 @@ static enum weft_status make_room(struct reader *r)
 /* The image that was made the row that comes out of `node`: h is 0 if none was. */
 static struct weft_shape row_of(const struct weft_node *node)
 {
-    if (node->op == &weft_op_flatten && node->in.h * node->in.w > 1)
-        return node->in;
-    return node->op == &weft_op_flatten || node->op->elementwise ? node->unflattened
-                                                                 : (struct weft_shape){0};
+    if (node->op->flattens && node->in[0].h * node->in[0].w > 1)
+        return node->in[0];
+    return node->op->flattens || node->op->elementwise ? node->unflattened
+                                                       : (struct weft_shape){0};
 }
 
 static enum weft_status add_node(struct reader *r, const struct weft_node *made)
@@ -186,16 +182,16 @@ static enum weft_status add_node(struct reader *r, const struct weft_node *made)
     struct weft_node *node = &graph->nodes[graph->count];
     *node = *made;
     node->line = r->parser.line;
-    node->in = input_shape(r, node, 0);
-    node->other = input_shape(r, node, 1);
-    if (!node->in.h)
+    for (int k = 0; k < node->input_count; k++)
+        node->in[k] = input_shape(r, node, k);
+    if (!node->in[0].h)
         return weft_line_parser_fail(&r->parser,
                                      "the size of the images is not known: begin with "
                                      "a line \"input HEIGHT WIDTH CHANNELS\"");
-    if (weft_shape_count(node->in) > INT_MAX)
+    if (weft_shape_count(node->in[0]) > INT_MAX)
         return weft_line_parser_fail(&r->parser,
                                      "one image of %dx%dx%d values is too large",
-                                     node->in.h, node->in.w, node->in.c);
+                                     node->in[0].h, node->in[0].w, node->in[0].c);
     WEFT_TRY(node->op->shape(&r->parser, node));
     size_t area = weft_shape_count(node->out);
     if (area > INT_MAX)
@@ -204,11 +200,12 @@ static enum weft_status add_node(struct reader *r, const struct weft_node *made)
                                      node->out.h, node->out.w, node->out.c);
     if (node->inputs[0] >= 0)
         node->unflattened = row_of(&graph->nodes[node->inputs[0]]);
-    WEFT_TRY(place_param(r, &node->weight, &graph->weights));
-    WEFT_TRY(place_param(r, &node->bias, &graph->weights));
-    WEFT_TRY(place_param(r, &node->mean, &graph->statistics));
-    WEFT_TRY(place_param(r, &node->variance, &graph->statistics));
-    node->rng_stream = (unsigned)graph->count;
+    for (int role = 0; role < WEFT_MAX_PARAMS; role++)
+        WEFT_TRY(place_param(r, &node->params[role],
+                             weft_param_roles[role].trained ? &graph->weights
+                                                            : &graph->statistics));
+    node->index = graph->count;
+    node->batch_norm = WEFT_NO_NODE;
     name_node(graph, node);
     graph->count++;
     return WEFT_OK;
@@ -221,7 +218,7 @@ static enum weft_status parse_inputs(struct reader *r, struct weft_node *node)
     struct weft_line_parser *w = &r->parser;
     const char *from = weft_line_parser_option(w, "from");
     node->inputs[0] = r->net->graph.count ? r->net->graph.count - 1 : WEFT_BATCH;
-    node->inputs[1] = WEFT_NO_NODE;
+    node->input_count = node->op->two_inputs ? 2 : 1;
     if (from)
         WEFT_TRY(weft_symbols_find(&r->symbols, w, from, &node->inputs[0]));
     if (!node->op->two_inputs)
@@ -247,8 +244,8 @@ static enum weft_status add_line(struct reader *r, struct weft_node *node)
         .op = &weft_op_act, .activation = node->activation, .from_suffix = true};
     node->activation = (struct weft_activation){0};
     WEFT_TRY(add_node(r, node));
+    follower.input_count = 1;
     follower.inputs[0] = r->net->graph.count - 1;
-    follower.inputs[1] = WEFT_NO_NODE;
     return add_node(r, &follower);
 }
 
@@ -324,10 +321,10 @@ static enum weft_status parse_text(struct reader *r, const char *text)
 /* Statistics lie behind all weights, whose number is known now. */
 static void move_statistics(struct weft_graph *graph)
 {
-    for (int i = 0; i < graph->count; i++) {
-        graph->nodes[i].mean.at += graph->weights;
-        graph->nodes[i].variance.at += graph->weights;
-    }
+    for (int i = 0; i < graph->count; i++)
+        for (int role = 0; role < WEFT_MAX_PARAMS; role++)
+            if (!weft_param_roles[role].trained)
+                graph->nodes[i].params[role].at += graph->weights;
 }
 
 /* Every output but the last must be of use. */

@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who lives when, and where: places in the activation buffer. */
+/* Liveness analysis and static memory planning. */
+#include "net/fuse.h"
 #include "net/plan.h"
 
 #include <limits.h>
 #include <stdlib.h>
-
-enum { STATISTICS = 3 }; /* of a batch-norm */
 
 static size_t aligned(size_t bytes)
 {
     return (bytes + WEFT_ALIGN - 1) / WEFT_ALIGN * WEFT_ALIGN;
 }
 
-/* Whether `a`, placed, is in the way of `b`: alive at the same time and overlapping. */
+/* Whether the ranges overlap, both in time and in the buffer. */
 static bool collide(const struct weft_live_range *a, const struct weft_live_range *b)
 {
     return a->first <= b->last && b->first <= a->last &&
@@ -20,7 +19,7 @@ static bool collide(const struct weft_live_range *a, const struct weft_live_rang
            b->offset < a->offset + aligned(a->bytes);
 }
 
-/* The lowest place for `range` among the first `placed` of `order`. */
+/* The lowest free offset for `range` among the first `placed` of `order`. */
 static void assign_range(struct weft_live_range *const *order, int placed,
                          struct weft_live_range *range)
 {
@@ -61,7 +60,7 @@ enum weft_status weft_arena_assign(weft_context *ctx, struct weft_live_range *li
 }
 
 /* Time is counted in nodes: forward at their index, then the loss, then backward in
- * reverse. */
+ * reverse order. */
 static int loss_time(const struct weft_plan *plan)
 {
     return plan->graph.count;
@@ -83,7 +82,7 @@ static struct weft_live_range *node_range(const struct weft_plan *plan, int node
     return &plan->live_ranges[TENSOR_STEP_COUNT + node * TENSOR_NODE_COUNT + (int)which];
 }
 
-/* The range holds something at this time. */
+/* The range is in use at this time. */
 static void touch(struct weft_live_range *range, int time, size_t bytes)
 {
     if (!range->bytes || time < range->first)
@@ -93,8 +92,8 @@ static void touch(struct weft_live_range *range, int time, size_t bytes)
     range->bytes = bytes;
 }
 
-/* Of the output of a node, or of WEFT_BATCH. What leaves the network is float32, and so
- * is what its last layer makes it of. */
+/* The type of the output of a node, or of WEFT_BATCH. The output of the network is
+ * float32, and so is the input of its last layer. */
 static enum weft_type type_of(const struct weft_plan *plan, int node)
 {
     int last = plan->graph.count - 1;
@@ -103,7 +102,7 @@ static enum weft_type type_of(const struct weft_plan *plan, int node)
                : plan->type;
 }
 
-/* Of an output. */
+/* The number of values of an output. */
 static size_t count_of(const struct weft_plan *plan, int node)
 {
     const struct weft_shape *out = node < 0 ? &plan->input : &plan->graph.nodes[node].out;
@@ -115,7 +114,7 @@ static size_t bytes_of(const struct weft_plan *plan, int node)
     return count_of(plan, node) * weft_type_bytes(type_of(plan, node));
 }
 
-/* Input `which` of a node: in training what is read must live until the way back. */
+/* Input `which` of a node: in training it must live until the backward pass. */
 static void live_input(const struct weft_plan *plan, int index, int which)
 {
     int source = weft_graph_producer(&plan->graph, index, which, plan->training);
@@ -141,17 +140,16 @@ static void live_node(const struct weft_plan *plan, int index)
         touch(node_range(plan, index, TENSOR_ARGMAX), index, bytes);
         touch(node_range(plan, index, TENSOR_ARGMAX), backward_time(plan, index), bytes);
     }
-    if (plan->training && node->mean.count) {
-        size_t bytes = STATISTICS * aligned((size_t)node->in.c * sizeof(float));
-        touch(node_range(plan, index, TENSOR_STATISTICS), index, bytes);
-        touch(node_range(plan, index, TENSOR_STATISTICS), backward_time(plan, index),
-              bytes);
+    if (plan->training && node->op->saved) {
+        size_t bytes = node->op->saved(node, plan->batch) * sizeof(float);
+        touch(node_range(plan, index, TENSOR_SAVED), index, bytes);
+        touch(node_range(plan, index, TENSOR_SAVED), backward_time(plan, index), bytes);
     }
-    for (int k = 0; k < weft_node_inputs(node); k++)
+    for (int k = 0; k < node->input_count; k++)
         live_input(plan, index, k);
 }
 
-/* A gradient of `count` values is of the type of the node whose place it has. */
+/* A gradient of `count` values has the type of the node whose tensor holds it. */
 static void touch_ref(const struct weft_plan *plan, struct weft_tensor_ref ref, int time,
                       size_t count)
 {
@@ -160,7 +158,7 @@ static void touch_ref(const struct weft_plan *plan, struct weft_tensor_ref ref, 
               count * weft_type_bytes(type_of(plan, ref.node)));
 }
 
-/* The gradients that the way back through a node reads and writes. */
+/* The gradients that the backward pass of a node reads and writes. */
 static void live_gradients(const struct weft_plan *plan, int index)
 {
     const struct weft_node *node = &plan->graph.nodes[index];
@@ -213,10 +211,10 @@ static enum weft_status check_sizes(const struct weft_net *net, int batch)
     return WEFT_OK;
 }
 
-/* So that the loss's gradient at a logit is below 2^HEADROOM: the sum over the batch
- * rather than its mean, and some more, puts gradients into the middle of what float16
- * holds, 2^-24 to 2^16. In the first step of `small`, `medium` and `resnet9` all from
- * 2^-4 to 2^12 are equally good; later in training gradients are smaller. */
+/* Static loss scale, which keeps the gradient at a logit below 2^HEADROOM: the sum over
+ * the batch rather than its mean, and some more, puts gradients into the middle of the
+ * range of float16, 2^-24 to 2^16. In the first step of `small`, `medium` and `resnet9`
+ * all from 2^-4 to 2^12 are equally good; later in training gradients are smaller. */
 static int loss_scale_log2_of(int batch)
 {
     enum { HEADROOM = 6 };
@@ -247,15 +245,16 @@ enum weft_status weft_plan_create(const struct weft_net *net, int batch, bool tr
         goto fail;
     plan->live_ranges = calloc((size_t)live_ranges, sizeof(*plan->live_ranges));
     plan->grad_plans = calloc((size_t)net->graph.count, sizeof(*plan->grad_plans));
-    if (!plan->live_ranges || !plan->grad_plans) {
+    plan->prepared = calloc((size_t)net->graph.count, sizeof(*plan->prepared));
+    if (!plan->live_ranges || !plan->grad_plans || !plan->prepared) {
         status = weft_out_of_memory(net->ctx, "plan",
                                     (size_t)live_ranges * sizeof(*plan->live_ranges));
         goto fail;
     }
     if (!plain)
-        weft_graph_fuse(&plan->graph, training);
+        weft_fuse(&plan->graph, training);
     if (!training)
-        weft_graph_plan_prepared_weights(&plan->graph, type);
+        weft_prepared_reserve(&plan->graph, type, plan->prepared, &plan->prepared_floats);
     live_step(plan);
     for (int i = 0; i < plan->graph.count; i++)
         live_node(plan, i);
@@ -281,6 +280,7 @@ void weft_plan_destroy(struct weft_plan **plan)
         return;
     weft_graph_free(&(*plan)->graph);
     free((*plan)->grad_plans);
+    free((*plan)->prepared);
     free((*plan)->live_ranges);
     free(*plan);
     *plan = NULL;
@@ -323,7 +323,7 @@ struct weft_view weft_plan_node_view(const struct weft_plan *plan,
     const struct weft_live_range *range = node_range(plan, node, which);
     if (which != TENSOR_ARGMAX || !range->bytes)
         return floats(buffers, range,
-                      which == TENSOR_STATISTICS ? WEFT_FLOAT32 : type_of(plan, node));
+                      which == TENSOR_SAVED ? WEFT_FLOAT32 : type_of(plan, node));
     size_t place = weft_pool_argmax_bytes(&plan->graph.nodes[node].pool);
     return (struct weft_view){buffers->activations, range->offset / place,
                               range->bytes / place};

@@ -1,139 +1,108 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What inference makes of weights before it runs, once for all batches: a batch-norm
- * taken into the layer in front, or the scale of one that stands alone; and float16. */
-#include "net/plan.h"
+/* Weight preparation for inference. */
+#include "net/prepare.h"
 
-static void reserve_prepared(struct weft_graph *graph, struct weft_param *param,
-                             size_t count, enum weft_type type)
+static void reserve_node(const struct weft_node *node, enum weft_type type,
+                         struct weft_prepared_weights *p, size_t *floats)
 {
-    size_t in_float = sizeof(float) / weft_type_bytes(type);
-    size_t floats = (count + in_float - 1) / in_float;
-    param->at = graph->prepared * in_float;
-    param->count = count;
-    graph->prepared +=
-        (floats + WEFT_WEIGHT_ALIGN - 1) / WEFT_WEIGHT_ALIGN * WEFT_WEIGHT_ALIGN;
-}
-
-void weft_graph_fold_batch_norm(struct weft_node *layer, const struct weft_node *norm)
-{
-    layer->prepared = (struct weft_prepared_weights){
-        .channels = norm->in.c,
-        .epsilon = norm->as.batch_norm.epsilon,
-        .weight = norm->weight,
-        .shift = norm->bias,
-        .mean = norm->mean,
-        .variance = norm->variance,
-    };
-}
-
-/* A batch-norm by itself keeps float32: its scale is one number a channel. */
-static void prepare_batch_norm(struct weft_graph *graph, struct weft_node *node,
-                               enum weft_type type)
-{
-    size_t channels = (size_t)node->in.c;
-    weft_graph_fold_batch_norm(node, node);
-    reserve_prepared(graph, &node->prepared.out_w, channels, WEFT_FLOAT32);
-    if (type == WEFT_FLOAT32)
-        return;
-    reserve_prepared(graph, &node->prepared.out_bias, channels, WEFT_FLOAT32);
-    reserve_prepared(graph, &node->prepared.out_mean, channels, WEFT_FLOAT32);
-}
-
-void weft_graph_plan_prepared_weights(struct weft_graph *graph, enum weft_type type)
-{
-    for (int i = 0; i < graph->count; i++) {
-        struct weft_node *node = &graph->nodes[i];
-        if (node->op == &weft_op_batch_norm && !node->fused_into_producer)
-            prepare_batch_norm(graph, node, type);
-        if (node->op == &weft_op_batch_norm || !node->weight.count ||
-            (!node->prepared.channels && type == WEFT_FLOAT32))
-            continue;
-        node->prepared.type = type;
-        reserve_prepared(graph, &node->prepared.out_w, node->weight.count, type);
-        if (node->prepared.channels)
-            reserve_prepared(graph, &node->prepared.out_bias,
-                             (size_t)node->prepared.channels, WEFT_FLOAT32);
-        else if (node->bias.count)
-            reserve_prepared(graph, &node->prepared.out_bias, node->bias.count,
-                             WEFT_FLOAT32);
+    const struct weft_param *params = node->params;
+    bool half = type == WEFT_FLOAT16, folded = p->batch_norm != WEFT_NO_NODE;
+    p->type = node->op->half_weights ? type : WEFT_FLOAT32;
+    for (int role = 0; role < WEFT_MAX_PARAMS; role++) {
+        size_t count = half ? params[role].count : 0;
+        if (role == WEFT_PARAM_WEIGHT && folded)
+            count = params[role].count;
+        /* A folded batch-norm has a bias even where the layer has none. */
+        if (role == WEFT_PARAM_BIAS && folded && !node->op->folds)
+            count = (size_t)node->params[WEFT_PARAM_WEIGHT].extent[0];
+        if (role == WEFT_PARAM_RUNNING_VARIANCE || !count)
+            continue; /* is part of the scale */
+        weft_param_reserve(&p->params[role], count,
+                           role == WEFT_PARAM_WEIGHT ? p->type : WEFT_FLOAT32, floats);
     }
 }
 
-static struct weft_view prepared(const struct weft_buffers *buffers,
-                                 const struct weft_param *param, enum weft_type type)
+void weft_prepared_reserve(const struct weft_graph *graph, enum weft_type type,
+                           struct weft_prepared_weights *prepared, size_t *floats)
 {
-    struct weft_view view = weft_param_view(buffers->prepared, param);
-    view.type = type;
+    *floats = 0;
+    for (int i = 0; i < graph->count; i++) {
+        const struct weft_node *node = &graph->nodes[i];
+        prepared[i] = (struct weft_prepared_weights){
+            .batch_norm = node->op->folds ? i : node->batch_norm};
+        if (!node->fused_into_producer)
+            reserve_node(node, type, &prepared[i], floats);
+    }
+}
+
+static struct weft_view view_of(const struct weft_prepared_weights *prepared,
+                                struct weft_mem *mem, int role)
+{
+    struct weft_view view = weft_param_view(mem, &prepared->params[role]);
+    view.type = role == WEFT_PARAM_WEIGHT ? prepared->type : WEFT_FLOAT32;
     return view;
 }
 
-void weft_plan_use_prepared(const struct weft_buffers *buffers,
-                            const struct weft_node *node,
-                            struct weft_node_tensors *tensors)
+void weft_prepared_bind(const struct weft_prepared_weights *prepared,
+                        struct weft_mem *mem, struct weft_node_tensors *tensors)
 {
-    const struct weft_prepared_weights *f = &node->prepared;
-    if (!f->out_w.count)
-        return;
-    if (f->out_bias.count)
-        tensors->bias = prepared(buffers, &f->out_bias, WEFT_FLOAT32);
-    if (node->op != &weft_op_batch_norm) {
-        tensors->weight = prepared(buffers, &f->out_w, f->type);
-        return;
-    }
-    tensors->scale = prepared(buffers, &f->out_w, f->type);
-    tensors->mean = f->out_mean.count ? prepared(buffers, &f->out_mean, WEFT_FLOAT32)
-                                      : weft_param_view(buffers->weights, &node->mean);
+    for (int role = 0; role < WEFT_MAX_PARAMS; role++)
+        if (prepared->params[role].count)
+            tensors->params[role] = view_of(prepared, mem, role);
 }
 
-static enum weft_status record_fold_batch_norm(const struct weft_buffers *buffers,
-                                               const struct weft_node *node,
-                                               struct weft_command_list *list)
+static enum weft_status record_fold(const struct weft_graph *graph,
+                                    const struct weft_node *node,
+                                    const struct weft_prepared_weights *p,
+                                    struct weft_mem *weights, struct weft_mem *mem,
+                                    struct weft_command_list *list)
 {
-    const struct weft_prepared_weights *f = &node->prepared;
+    const struct weft_node *norm = &graph->nodes[p->batch_norm];
+    size_t channels = norm->params[WEFT_PARAM_WEIGHT].count;
     struct weft_fold_batch_norm_args args = {
-        .rows = (int)(f->out_w.count / (size_t)f->channels),
-        .channels = f->channels,
-        .epsilon = f->epsilon,
-        .weight = weft_param_view(buffers->weights, &f->weight),
-        .shift = weft_param_view(buffers->weights, &f->shift),
-        .mean = weft_param_view(buffers->weights, &f->mean),
-        .variance = weft_param_view(buffers->weights, &f->variance),
-        .out_w = prepared(buffers, &f->out_w, f->type),
+        .rows = (int)(p->params[WEFT_PARAM_WEIGHT].count / channels),
+        .channels = (int)channels,
+        .epsilon = norm->as.batch_norm.epsilon,
+        .weight = weft_param_view(weights, &norm->params[WEFT_PARAM_WEIGHT]),
+        .shift = weft_param_view(weights, &norm->params[WEFT_PARAM_BIAS]),
+        .mean = weft_param_view(weights, &norm->params[WEFT_PARAM_RUNNING_MEAN]),
+        .variance = weft_param_view(weights, &norm->params[WEFT_PARAM_RUNNING_VARIANCE]),
+        .out_w = view_of(p, mem, WEFT_PARAM_WEIGHT),
     };
-    if (node->op != &weft_op_batch_norm) {
-        args.w = weft_param_view(buffers->weights, &node->weight);
-        args.bias = weft_param_view(buffers->weights, &node->bias);
-        args.out_bias = prepared(buffers, &f->out_bias, WEFT_FLOAT32);
+    if (node != norm) {
+        args.w = weft_param_view(weights, &node->params[WEFT_PARAM_WEIGHT]);
+        args.bias = weft_param_view(weights, &node->params[WEFT_PARAM_BIAS]);
+        args.out_bias = view_of(p, mem, WEFT_PARAM_BIAS);
     }
     return list->primitives->fold_batch_norm(list, &args);
 }
 
-static enum weft_status record_cast(const struct weft_buffers *buffers,
-                                    const struct weft_param *from,
-                                    const struct weft_param *to, enum weft_type type,
-                                    struct weft_command_list *list)
+/* Whether folding writes this param. */
+static bool folded(const struct weft_node *node, const struct weft_prepared_weights *p,
+                   int role)
 {
-    if (!to->count)
-        return WEFT_OK;
-    return list->primitives->cast(
-        list, &(struct weft_cast_args){.x = weft_param_view(buffers->weights, from),
-                                       .y = prepared(buffers, to, type)});
+    return p->batch_norm != WEFT_NO_NODE &&
+           (role == WEFT_PARAM_WEIGHT || (role == WEFT_PARAM_BIAS && !node->op->folds));
 }
 
-enum weft_status weft_plan_record_weight_preparation(const struct weft_plan *plan,
-                                                     const struct weft_buffers *buffers,
-                                                     struct weft_command_list *list)
+enum weft_status weft_prepared_record(const struct weft_graph *graph,
+                                      const struct weft_prepared_weights *prepared,
+                                      struct weft_mem *weights, struct weft_mem *mem,
+                                      struct weft_command_list *list)
 {
-    for (int i = 0; i < plan->graph.count; i++) {
-        const struct weft_node *node = &plan->graph.nodes[i];
-        const struct weft_prepared_weights *f = &node->prepared;
-        if (f->channels)
-            WEFT_TRY(record_fold_batch_norm(buffers, node, list));
-        else
-            WEFT_TRY(record_cast(buffers, &node->weight, &f->out_w, f->type, list));
-        if (!f->channels || node->op == &weft_op_batch_norm)
-            WEFT_TRY(record_cast(buffers, &node->bias, &f->out_bias, WEFT_FLOAT32, list));
-        WEFT_TRY(record_cast(buffers, &node->mean, &f->out_mean, WEFT_FLOAT32, list));
+    for (int i = 0; i < graph->count; i++) {
+        const struct weft_node *node = &graph->nodes[i];
+        const struct weft_prepared_weights *p = &prepared[i];
+        for (int role = 0; role < WEFT_MAX_PARAMS; role++) {
+            struct weft_cast_args args = {weft_param_view(weights, &node->params[role]),
+                                          view_of(p, mem, role)};
+            if (!p->params[role].count)
+                continue;
+            if (!folded(node, p, role))
+                WEFT_TRY(list->primitives->cast(list, &args));
+            else if (role == WEFT_PARAM_WEIGHT)
+                WEFT_TRY(record_fold(graph, node, p, weights, mem, list));
+        }
     }
     return WEFT_OK;
 }

@@ -12,7 +12,7 @@ static enum weft_status parse(struct weft_line_parser *parser, struct weft_node 
 static enum weft_status shape(struct weft_line_parser *parser, struct weft_node *node)
 {
     (void)parser;
-    node->out = node->in;
+    node->out = node->in[0];
     return WEFT_OK;
 }
 
@@ -26,7 +26,7 @@ static enum weft_status forward(struct weft_command_list *list,
                                 const struct weft_node_tensors *tensors)
 {
     struct weft_act_args args = {
-        .activation = node->activation, .x = tensors->x, .y = tensors->y};
+        .activation = node->activation, .x = tensors->in[0], .y = tensors->y};
     return list->primitives->act_forward(list, &args);
 }
 
@@ -34,13 +34,13 @@ static enum weft_status backward(struct weft_command_list *list,
                                  const struct weft_node *node,
                                  const struct weft_node_tensors *tensors)
 {
-    if (!tensors->dx.mem)
+    if (!tensors->dx[0].mem)
         return WEFT_OK;
     struct weft_act_args args = {.activation = node->activation,
-                                 .x = tensors->x,
+                                 .x = tensors->in[0],
                                  .y = tensors->y,
                                  .dy = tensors->dy,
-                                 .dx = tensors->dx};
+                                 .dx = tensors->dx[0]};
     return list->primitives->act_backward(list, &args);
 }
 

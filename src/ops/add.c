@@ -10,14 +10,14 @@ static enum weft_status parse(struct weft_line_parser *parser, struct weft_node 
 
 static enum weft_status shape(struct weft_line_parser *parser, struct weft_node *node)
 {
-    const struct weft_shape *a = &node->in, *b = &node->other;
+    const struct weft_shape *a = &node->in[0], *b = &node->in[1];
     if (a->h != b->h || a->w != b->w || a->c != b->c)
         return weft_line_parser_fail(
             parser,
             "\"%s\" would add %dx%dx%d to %dx%dx%d: both must have the "
             "same shape; a conv of 1x1 brings them together",
             node->text, b->h, b->w, b->c, a->h, a->w, a->c);
-    node->out = node->in;
+    node->out = *a;
     return WEFT_OK;
 }
 
@@ -31,8 +31,8 @@ static enum weft_status forward(struct weft_command_list *list,
                                 const struct weft_node_tensors *tensors)
 {
     struct weft_add_args args = {.activation = node->activation,
-                                 .x = tensors->x,
-                                 .other = tensors->other,
+                                 .x = tensors->in[0],
+                                 .other = tensors->in[1],
                                  .y = tensors->y};
     return list->primitives->add(list, &args);
 }

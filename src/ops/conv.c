@@ -28,9 +28,9 @@ static enum weft_status parse(struct weft_line_parser *parser, struct weft_node 
 static enum weft_status shape(struct weft_line_parser *parser, struct weft_node *node)
 {
     struct weft_conv *g = &node->as.conv;
-    g->h = node->in.h;
-    g->w = node->in.w;
-    g->c = node->in.c;
+    g->h = node->in[0].h;
+    g->w = node->in[0].w;
+    g->c = node->in[0].c;
     if (g->c % g->groups || g->k % g->groups)
         return weft_line_parser_fail(
             parser,
@@ -50,12 +50,13 @@ static enum weft_status shape(struct weft_line_parser *parser, struct weft_node 
             "smaller one, or pad=same",
             reach_y, reach_x, g->h, g->w);
     node->out = (struct weft_shape){g->out_h, g->out_w, g->k};
-    node->weight.rank = 4;
-    node->weight.extent[0] = g->k;
-    node->weight.extent[1] = g->c / g->groups;
-    node->weight.extent[2] = g->r;
-    node->weight.extent[3] = g->s;
-    node->bias.extent[0] = g->k;
+    struct weft_param *weight = &node->params[WEFT_PARAM_WEIGHT];
+    weight->rank = 4;
+    weight->extent[0] = g->k;
+    weight->extent[1] = g->c / g->groups;
+    weight->extent[2] = g->r;
+    weight->extent[3] = g->s;
+    node->params[WEFT_PARAM_BIAS].extent[0] = g->k;
     return WEFT_OK;
 }
 
@@ -69,9 +70,9 @@ static double flops(const struct weft_node *node)
 static size_t native_index(const struct weft_node *node, const struct weft_param *param,
                            size_t i)
 {
-    if (param != &node->weight)
+    if (param != &node->params[WEFT_PARAM_WEIGHT])
         return i;
-    const int *e = node->weight.extent;
+    const int *e = param->extent;
     size_t column = i % (size_t)e[3], row = i / (size_t)e[3] % (size_t)e[2];
     size_t in = i / ((size_t)e[3] * (size_t)e[2]) % (size_t)e[1];
     size_t out = i / ((size_t)e[3] * (size_t)e[2] * (size_t)e[1]);
@@ -85,16 +86,16 @@ static struct weft_conv_args arguments(const struct weft_node *node,
         .conv = node->as.conv,
         .activation = node->activation,
         .pool = node->pool,
-        .x = tensors->x,
-        .w = tensors->weight,
-        .bias = tensors->bias,
+        .x = tensors->in[0],
+        .w = tensors->params[WEFT_PARAM_WEIGHT],
+        .bias = tensors->params[WEFT_PARAM_BIAS],
         .y = tensors->y,
         .argmax = tensors->argmax,
         .dy = tensors->dy,
-        .dw = tensors->dweight,
-        .dbias = tensors->dbias,
-        .dx = tensors->dx,
-        .act_grad = tensors->act_grad,
+        .dw = tensors->dparams[WEFT_PARAM_WEIGHT],
+        .dbias = tensors->dparams[WEFT_PARAM_BIAS],
+        .dx = tensors->dx[0],
+        .act_grad = tensors->act_grad[0],
     };
     args.conv.n = args.pool.n = tensors->n;
     return args;
@@ -116,7 +117,7 @@ static enum weft_status backward(struct weft_command_list *list,
     WEFT_TRY(
         weft_list_begin_segment(list, WEFT_SEGMENT_SAME_NODE, WEFT_PHASE_BWD_WEIGHTS));
     WEFT_TRY(list->primitives->conv_backward_weights(list, &args));
-    if (!tensors->dx.mem)
+    if (!tensors->dx[0].mem)
         return WEFT_OK;
     WEFT_TRY(weft_list_begin_segment(list, WEFT_SEGMENT_SAME_NODE, WEFT_PHASE_BWD_DATA));
     return list->primitives->conv_backward_data(list, &args);
@@ -130,5 +131,6 @@ const struct weft_op weft_op_conv = {
     .forward = forward,
     .backward = backward,
     .to_native_index = native_index,
-    .fuses_act_grad = true,
+    .fuses_act_grad = 1,
+    .half_weights = true,
 };

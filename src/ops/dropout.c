@@ -11,7 +11,7 @@ static enum weft_status parse(struct weft_line_parser *parser, struct weft_node 
 static enum weft_status shape(struct weft_line_parser *parser, struct weft_node *node)
 {
     (void)parser;
-    node->out = node->in;
+    node->out = node->in[0];
     return WEFT_OK;
 }
 
@@ -27,7 +27,7 @@ static enum weft_status apply(struct weft_command_list *list,
                               struct weft_view y)
 {
     struct weft_dropout_args args = {.rate = node->as.rate,
-                                     .layer = node->rng_stream,
+                                     .layer = (unsigned)node->index,
                                      .state = tensors->state,
                                      .x = x,
                                      .y = y};
@@ -38,15 +38,15 @@ static enum weft_status forward(struct weft_command_list *list,
                                 const struct weft_node *node,
                                 const struct weft_node_tensors *tensors)
 {
-    return apply(list, node, tensors, tensors->x, tensors->y);
+    return apply(list, node, tensors, tensors->in[0], tensors->y);
 }
 
 static enum weft_status backward(struct weft_command_list *list,
                                  const struct weft_node *node,
                                  const struct weft_node_tensors *tensors)
 {
-    return tensors->dx.mem ? apply(list, node, tensors, tensors->dy, tensors->dx)
-                           : WEFT_OK;
+    return tensors->dx[0].mem ? apply(list, node, tensors, tensors->dy, tensors->dx[0])
+                              : WEFT_OK;
 }
 
 const struct weft_op weft_op_dropout = {

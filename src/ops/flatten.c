@@ -13,7 +13,7 @@ static enum weft_status parse(struct weft_line_parser *parser, struct weft_node 
 
 static enum weft_status shape(struct weft_line_parser *parser, struct weft_node *node)
 {
-    size_t count = weft_shape_count(node->in);
+    size_t count = weft_shape_count(node->in[0]);
     if (count > INT_MAX)
         return weft_line_parser_fail(parser, "%zu values in a row are too many", count);
     node->out = (struct weft_shape){1, 1, (int)count};
@@ -31,4 +31,5 @@ const struct weft_op weft_op_flatten = {
     .parse = parse,
     .shape = shape,
     .flops = flops,
+    .flattens = true,
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What an op is: its words in the network's text, its shape, its cost, and which
- * primitives of a backend it needs. An op knows no backend. */
+/* The interface of an op: its words in the network's text, its shape, its cost, and the
+ * primitives that it records. An op knows no backend. */
 #ifndef WEFT_OPS_OP_H
 #define WEFT_OPS_OP_H
 
@@ -16,15 +16,33 @@ static inline size_t weft_shape_count(struct weft_shape s)
     return (size_t)s.h * (size_t)s.w * (size_t)s.c;
 }
 
-enum weft_init { WEFT_INIT_HE, WEFT_INIT_GLOROT, WEFT_INIT_UNIFORM, WEFT_INIT_ONES };
+enum weft_init { WEFT_INIT_HE, WEFT_INIT_GLOROT, WEFT_INIT_UNIFORM, WEFT_INIT_CONSTANT };
 extern const char *const weft_init_names[]; /* those of texts; NULL-terminated */
 
-enum { WEFT_MAX_RANK = 4 };
+enum { WEFT_MAX_RANK = 4, WEFT_MAX_INPUTS = 8 };
 
-/* A trained tensor of a node, as it lies in the buffer of all weights. */
+/* Parameters of a node by role, each at most once: the weight is a filter, a scale or a
+ * slope. Statistics are not trained and follow all weights in the same buffer. */
+enum weft_param_role {
+    WEFT_PARAM_WEIGHT,
+    WEFT_PARAM_BIAS,
+    WEFT_PARAM_RUNNING_MEAN,
+    WEFT_PARAM_RUNNING_VARIANCE,
+    WEFT_MAX_PARAMS
+};
+
+/* The name of a role in model files, and whether the optimizer trains it. */
+extern const struct weft_param_role_info {
+    const char *name;
+    bool trained;
+} weft_param_roles[WEFT_MAX_PARAMS];
+
+/* A parameter tensor in the buffer of all weights. */
 struct weft_param {
-    size_t at, count; /* in floats */
-    int rank; /* as other tools see it: [out][in / groups][rows][columns] and so on */
+    size_t at, count; /* in floats; count 0: absent */
+    enum weft_init init;
+    float value; /* of WEFT_INIT_CONSTANT */
+    int rank;    /* in model files: [out][in / groups][rows][columns] and so on */
     int extent[WEFT_MAX_RANK];
 };
 
@@ -32,69 +50,58 @@ struct weft_batch_norm_params {
     float momentum, epsilon;
 };
 
-/* A batch-norm that inference takes into a layer (or, where it stands alone, into
- * itself): its numbers, and where what is made of them lies in the buffer of what is
- * prepared. In a plan of float16 all that inference reads of a layer's weights lies
- * there, also without a batch-norm: out_w in float16, the others copied. */
-struct weft_prepared_weights {
-    int channels; /* 0: there is none */
-    float epsilon;
-    struct weft_param weight, shift, mean, variance;
-    struct weft_param out_w, out_bias, out_mean; /* count 0: none */
-    enum weft_type type;                         /* of out_w */
-};
+/* Inputs that are not nodes: the batch; none. */
+enum { WEFT_BATCH = -1, WEFT_NO_NODE = -2 };
 
-/* What a node reads that is no node: the batch; nothing. */
-enum { WEFT_MAX_INPUTS = 2, WEFT_BATCH = -1, WEFT_NO_NODE = -2 };
-
-/* A layer. The first part is the description; the second is what fusion and the memory
- * plan add. Nodes are plain data and may be copied. */
+/* A layer: its description, then the results of fusion. Nodes are plain data and may be
+ * copied. */
 struct weft_node {
     const struct weft_op *op;
-    int line;                         /* in the text */
-    int inputs[WEFT_MAX_INPUTS];      /* indices of the nodes it reads, all before it */
-    char name[32];                    /* "conv1" */
-    char text[96];                    /* its line, without a comment */
-    struct weft_shape in, other, out; /* other: of the second input, as `in` */
+    int index; /* in the graph; also the stream of its random numbers */
+    int line;  /* in the text */
+    int input_count;
+    int inputs[WEFT_MAX_INPUTS]; /* indices of nodes before it, or WEFT_BATCH */
+    struct weft_shape in[WEFT_MAX_INPUTS], out;
+    char name[32]; /* "conv1" */
+    char text[96]; /* its line, without a comment */
     union {
         struct weft_conv conv;   /* n is 0 */
         struct weft_dense dense; /* n is 0 */
         struct weft_batch_norm_params batch_norm;
         float rate; /* dropout */
     } as;
-    struct weft_pool
-        pool; /* a pool's own; or that of the max-pool fused to a conv; n is 0 */
-    struct weft_activation
-        activation; /* act's own; or that of the one fused to a layer */
-    enum weft_init init;
-    struct weft_param weight, bias;   /* count 0: none */
-    struct weft_param mean, variance; /* running, of a batch-norm: not trained, they lie
-                                         behind all weights */
-    struct weft_prepared_weights prepared;
-    struct weft_shape
-        unflattened;     /* the image that flatten made the row of that comes in: other
-                               tools count it by channel, row, column; h is 0 if none */
-    unsigned rng_stream; /* tells the dropouts of a network apart */
-    /* not a line of its own: the ACT at the end of another layer's line */
-    bool from_suffix;
-    /* fused into the node that it reads, whose output is this one's */
-    bool fused_into_producer;
+    struct weft_pool pool; /* a pool's own, or the max-pool fused into a conv; n is 0 */
+    struct weft_activation activation; /* its own, or the one fused into it */
+    struct weft_param params[WEFT_MAX_PARAMS];
+    struct weft_shape unflattened; /* shape of the image that `flatten` made its input of;
+                                      model files index it by channel, row, column.
+                                      h is 0: none */
+    int batch_norm;                /* node folded into it at inference; WEFT_NO_NODE */
+    bool from_suffix;         /* the ACT of another layer's line, not a line of its own */
+    bool fused_into_producer; /* the output of its input is that of this node */
 };
 
-static inline int weft_node_inputs(const struct weft_node *node)
+/* The number of trained values of a node. */
+static inline size_t weft_node_trained_count(const struct weft_node *node)
 {
-    return node->inputs[1] == WEFT_NO_NODE ? 1 : 2;
+    size_t count = 0;
+    for (int role = 0; role < WEFT_MAX_PARAMS; role++)
+        count += weft_param_roles[role].trained ? node->params[role].count : 0;
+    return count;
 }
 
-/* The views of one node in one plan. What its op does not need is absent. */
+/* The views of one node in one plan. Views that its op does not use are absent. */
 struct weft_node_tensors {
-    int n;                                              /* images in the batch */
-    struct weft_view x, other, y, argmax, weight, bias; /* other: the second input */
-    struct weft_view dy, dx, dweight, dbias;            /* dx absent: nobody wants it */
-    struct weft_view running_mean, running_variance;    /* of a batch-norm */
-    struct weft_view mean, inverse, scale; /* what it uses; at inference no inverse */
+    int n; /* images in the batch */
+    bool training;
+    struct weft_view in[WEFT_MAX_INPUTS], y, argmax;
+    struct weft_view params[WEFT_MAX_PARAMS]; /* at inference: as prepared (prepare.h) */
+    struct weft_view saved;                   /* op->saved floats, forward to backward */
+    struct weft_view dy;
+    struct weft_view dx[WEFT_MAX_INPUTS]; /* absent: this gradient is not needed */
+    struct weft_act_grad act_grad[WEFT_MAX_INPUTS]; /* to be applied to dx */
+    struct weft_view dparams[WEFT_MAX_PARAMS];
     struct weft_view state;
-    struct weft_act_grad act_grad; /* of the node before, to be applied to dx */
 };
 
 struct weft_op {
@@ -102,11 +109,12 @@ struct weft_op {
     const char *name_prefix; /* of its nodes' names; NULL: the name */
     /* Reads the line's words after the first. */
     enum weft_status (*parse)(struct weft_line_parser *parser, struct weft_node *node);
-    /* Sets out and the params' extents from `in`; `words` is for the sentence of a
-     * failure. */
+    /* Sets out and the params' extents from `in`; the parser is for error messages. */
     enum weft_status (*shape)(struct weft_line_parser *parser, struct weft_node *node);
     double (*flops)(const struct weft_node *node); /* forward, one image */
-    /* Appends to the list. NULL for both: y is x, and dx is dy (flatten). NULL for
+    /* Floats of node_tensors.saved for a batch of `n`. NULL: none. */
+    size_t (*saved)(const struct weft_node *node, int n);
+    /* Append to the list. NULL for both: y is x, and dx is dy (flatten). NULL for
      * backward: dy is the gradient of every input (add). */
     enum weft_status (*forward)(struct weft_command_list *list,
                                 const struct weft_node *node,
@@ -114,16 +122,20 @@ struct weft_op {
     enum weft_status (*backward)(struct weft_command_list *list,
                                  const struct weft_node *node,
                                  const struct weft_node_tensors *tensors);
-    /* Where element `i` of a param of the node, counted as other tools lay it out
-     * (weft/model.h), lies in ours. NULL: there too. */
+    /* The index in the buffer of element `i` of a param, counted in the order of model
+     * files (weft/model.h). NULL: the same index. */
     size_t (*to_native_index)(const struct weft_node *node,
                               const struct weft_param *param, size_t i);
-    bool two_inputs;     /* reads two: the second is named by the line's first word */
-    bool fuses_act_grad; /* backward can apply a gate to dx */
-    bool own_act_grad;   /* backward applies the derivative of the node's activation */
-    bool training_only;  /* at inference y is x (dropout) */
-    bool elementwise;    /* each output comes of the input in its place, as in act */
-    bool is_loss;        /* must be the last layer, and the last layer must be one such */
+    unsigned fuses_act_grad; /* bit k: backward can apply act_grad[k] to dx[k] */
+    bool two_inputs;         /* the line's first word names a second input */
+    bool own_act_grad;  /* backward applies the derivative of the node's activation */
+    bool training_only; /* at inference y is x (dropout) */
+    bool elementwise;   /* each output value depends on the input value of its index, and
+                          on its channel */
+    bool flattens;      /* makes a row of an image */
+    bool is_loss;       /* must be the last layer, and the last layer must be one such */
+    bool half_weights;  /* reads a weight of float16 at inference */
+    bool folds;         /* a batch-norm: at inference a scale and shift of each channel */
 };
 
 extern const struct weft_op weft_op_conv, weft_op_max_pool, weft_op_avg_pool,

@@ -19,6 +19,13 @@ static const struct weft_op *const ops[] = {
     &weft_op_softmax,
 };
 
+const struct weft_param_role_info weft_param_roles[WEFT_MAX_PARAMS] = {
+    [WEFT_PARAM_WEIGHT] = {"weight", true},
+    [WEFT_PARAM_BIAS] = {"bias", true},
+    [WEFT_PARAM_RUNNING_MEAN] = {"running_mean", false},
+    [WEFT_PARAM_RUNNING_VARIANCE] = {"running_var", false},
+};
+
 const char *const weft_init_names[] = {[WEFT_INIT_HE] = "he",
                                        [WEFT_INIT_GLOROT] = "glorot",
                                        [WEFT_INIT_UNIFORM] = "uniform",
@@ -88,8 +95,10 @@ enum weft_status weft_op_parse_weights(struct weft_line_parser *parser,
     bool bias = true;
     WEFT_TRY(weft_line_parser_option_name(parser, "init", weft_init_names, &init));
     WEFT_TRY(weft_line_parser_option_bool(parser, "bias", &bias));
-    node->init = (enum weft_init)init;
-    node->bias.rank = bias ? 1 : 0;
+    node->params[WEFT_PARAM_WEIGHT].init = (enum weft_init)init;
+    node->params[WEFT_PARAM_BIAS].init =
+        init == WEFT_INIT_UNIFORM ? WEFT_INIT_UNIFORM : WEFT_INIT_CONSTANT;
+    node->params[WEFT_PARAM_BIAS].rank = bias ? 1 : 0;
     return WEFT_OK;
 }
 

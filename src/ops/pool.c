@@ -55,9 +55,9 @@ static enum weft_status parse_global_avg(struct weft_line_parser *parser,
 static enum weft_status shape(struct weft_line_parser *parser, struct weft_node *node)
 {
     struct weft_pool *g = &node->pool;
-    g->h = node->in.h;
-    g->w = node->in.w;
-    g->c = node->in.c;
+    g->h = node->in[0].h;
+    g->w = node->in[0].w;
+    g->c = node->in[0].c;
     g->out_h =
         weft_op_extent(g->h, g->r, g->stride_y, g->pad_top, &g->pad_top, &g->pad_bottom);
     g->out_w =
@@ -76,8 +76,8 @@ static enum weft_status shape_global(struct weft_line_parser *parser,
                                      struct weft_node *node)
 {
     struct weft_pool *g = &node->pool;
-    g->r = g->stride_y = node->in.h;
-    g->s = g->stride_x = node->in.w;
+    g->r = g->stride_y = node->in[0].h;
+    g->s = g->stride_x = node->in[0].w;
     return shape(parser, node);
 }
 
@@ -90,11 +90,11 @@ static struct weft_pool_args arguments(const struct weft_node *node,
                                        const struct weft_node_tensors *tensors)
 {
     struct weft_pool_args args = {.pool = node->pool,
-                                  .x = tensors->x,
+                                  .x = tensors->in[0],
                                   .y = tensors->y,
                                   .argmax = tensors->argmax,
                                   .dy = tensors->dy,
-                                  .dx = tensors->dx};
+                                  .dx = tensors->dx[0]};
     args.pool.n = tensors->n;
     return args;
 }
@@ -111,7 +111,7 @@ static enum weft_status backward(struct weft_command_list *list,
                                  const struct weft_node *node,
                                  const struct weft_node_tensors *tensors)
 {
-    if (!tensors->dx.mem)
+    if (!tensors->dx[0].mem)
         return WEFT_OK;
     struct weft_pool_args args = arguments(node, tensors);
     return list->primitives->pool_backward(list, &args);

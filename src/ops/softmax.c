@@ -11,13 +11,13 @@ static enum weft_status parse(struct weft_line_parser *parser, struct weft_node 
 
 static enum weft_status shape(struct weft_line_parser *parser, struct weft_node *node)
 {
-    if (node->in.h != 1 || node->in.w != 1)
+    if (node->in[0].h != 1 || node->in[0].w != 1)
         return weft_line_parser_fail(
             parser,
             "softmax reads rows, and here come images of %dx%dx%d: "
             "put \"flatten\" and \"dense CLASSES\" before it",
-            node->in.h, node->in.w, node->in.c);
-    node->out = node->in;
+            node->in[0].h, node->in[0].w, node->in[0].c);
+    node->out = node->in[0];
     return WEFT_OK;
 }
 
@@ -31,7 +31,7 @@ static enum weft_status forward(struct weft_command_list *list,
                                 const struct weft_node_tensors *tensors)
 {
     struct weft_softmax_args args = {
-        .n = tensors->n, .classes = node->in.c, .x = tensors->x, .y = tensors->y};
+        .n = tensors->n, .classes = node->in[0].c, .x = tensors->in[0], .y = tensors->y};
     return list->primitives->softmax(list, &args);
 }
 

@@ -3,6 +3,7 @@
 #include "lab/ab_timing.h"
 #include "train/trainer.h"
 
+#include "net/lower.h"
 #include "shared/state.h"
 
 #include <math.h>
@@ -119,8 +120,8 @@ static enum weft_status lower_step(struct weft_trainer *t)
     const struct weft_command_list_params params = {.defer_weight_grad_reduction = true};
     WEFT_TRY(backend->list_create(t->device, &params, &t->list));
     WEFT_TRY(lower_input(t));
-    WEFT_TRY(weft_plan_forward(t->plan, &t->buffers, t->list));
-    WEFT_TRY(weft_plan_backward(t->plan, &t->buffers, t->list));
+    WEFT_TRY(weft_lower_forward(t->plan, &t->buffers, t->list));
+    WEFT_TRY(weft_lower_backward(t->plan, &t->buffers, t->list));
     WEFT_TRY(lower_update(t));
     WEFT_TRY(backend->list_finalize(t->list));
     t->device_bytes += t->list->info.workspace_bytes;

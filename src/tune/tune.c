@@ -2,7 +2,7 @@
 /* The door of tuning: the problems of a network, and what is known of a device. */
 #include "tune/tune.h"
 
-#include "net/plan.h"
+#include "net/lower.h"
 #include "util/clock.h"
 
 #include <string.h>
@@ -25,9 +25,9 @@ static enum weft_status collect(struct weft_device *device, const struct weft_ne
         status = backend->list_create(device, &params, &list);
     if (!status) {
         struct weft_buffers roles = {any, any, any, any, any};
-        status = weft_plan_forward(plan, &roles, list);
+        status = weft_lower_forward(plan, &roles, list);
         if (!status && training)
-            status = weft_plan_backward(plan, &roles, list);
+            status = weft_lower_backward(plan, &roles, list);
     }
     if (list)
         backend->list_destroy(list);

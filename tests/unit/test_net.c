@@ -178,9 +178,7 @@ static void describe_plan(const struct weft_plan *plan, char *out, size_t size)
             continue;
         size_t used = strlen(out);
         snprintf(out + used, size - used, "%s%s%s%s%s%s", used ? " " : "", node->op->name,
-                 node->prepared.channels && node->op != &weft_op_batch_norm
-                     ? "+batch-norm"
-                     : "",
+                 node->batch_norm != WEFT_NO_NODE ? "+batch-norm" : "",
                  node->activation.act ? "+" : "",
                  node->activation.act ? weft_act_names[node->activation.act] : "",
                  node->op == &weft_op_conv && node->pool.r ? "+max-pool" : "");
@@ -311,24 +309,25 @@ static void check_layout(void)
     for (int n = 0; n < net->graph.count; n++) {
         const struct weft_node *node = &net->graph.nodes[n];
         char seen[2000] = {0};
-        CHECK(node->weight.count < sizeof(seen));
-        for (size_t i = 0; i < node->weight.count; i++) {
-            size_t at = node->op->to_native_index(node, &node->weight, i);
-            CHECK(at < node->weight.count && !seen[at]);
-            if (at < node->weight.count)
+        CHECK(node->params[WEFT_PARAM_WEIGHT].count < sizeof(seen));
+        for (size_t i = 0; i < node->params[WEFT_PARAM_WEIGHT].count; i++) {
+            size_t at =
+                node->op->to_native_index(node, &node->params[WEFT_PARAM_WEIGHT], i);
+            CHECK(at < node->params[WEFT_PARAM_WEIGHT].count && !seen[at]);
+            if (at < node->params[WEFT_PARAM_WEIGHT].count)
                 seen[at] = 1;
         }
     }
     const struct weft_node *conv = &net->graph.nodes[0], *dense = &net->graph.nodes[2];
     /* [out 3][in 1][row 1][column 2] of 6x2x2x3 is [row 1][column 2][in 1][out 3]. */
-    CHECK_INT(
-        conv->op->to_native_index(conv, &conv->weight, ((3 * 2 + 1) * 2 + 1) * 3 + 2),
-        ((1 * 3 + 2) * 2 + 1) * 6 + 3);
+    CHECK_INT(conv->op->to_native_index(conv, &conv->params[WEFT_PARAM_WEIGHT],
+                                        ((3 * 2 + 1) * 2 + 1) * 3 + 2),
+              ((1 * 3 + 2) * 2 + 1) * 6 + 3);
     /* 3x3x6 was flattened: [out 4][channel 2, row 1, column 0] is [row, column,
      * channel][out]. */
-    CHECK_INT(
-        dense->op->to_native_index(dense, &dense->weight, 4 * 54 + (2 * 3 + 1) * 3 + 0),
-        (((1 * 3 + 0) * 6) + 2) * 5 + 4);
+    CHECK_INT(dense->op->to_native_index(dense, &dense->params[WEFT_PARAM_WEIGHT],
+                                         4 * 54 + (2 * 3 + 1) * 3 + 0),
+              (((1 * 3 + 0) * 6) + 2) * 5 + 4);
     weft_net_destroy(&net);
 }
 
@@ -352,8 +351,10 @@ static void check_rows(void)
             for (size_t i = 0; (dense || norm) && i < CHANNELS * AREA; i++) {
                 size_t ours = i % AREA * CHANNELS + i / AREA;
                 size_t out = dense ? 2 * CHANNELS * AREA : 0, scale = dense ? UNITS : 1;
-                const struct weft_param *other = dense ? &node->bias : &node->mean;
-                CHECK_INT(node->op->to_native_index(node, &node->weight, out + i),
+                const struct weft_param *other =
+                    &node->params[dense ? WEFT_PARAM_BIAS : WEFT_PARAM_RUNNING_MEAN];
+                CHECK_INT(node->op->to_native_index(
+                              node, &node->params[WEFT_PARAM_WEIGHT], out + i),
                           ours * scale + (dense ? 2 : 0));
                 CHECK_INT(node->op->to_native_index(node, other, i), dense ? i : ours);
             }
@@ -363,7 +364,8 @@ static void check_rows(void)
     weft_net *net = net_of("flatten\ndense 12\nrelu\ndense 5\nsoftmax\n", 2, 2, 3);
     REQUIRE(net);
     const struct weft_node *last = &net->graph.nodes[3];
-    CHECK_INT(last->op->to_native_index(last, &last->weight, 1), UNITS);
+    CHECK_INT(last->op->to_native_index(last, &last->params[WEFT_PARAM_WEIGHT], 1),
+              UNITS);
     weft_net_destroy(&net);
 }
 

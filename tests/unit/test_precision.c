@@ -159,10 +159,10 @@ static void check_overflow(const weft_dataset *data)
 {
     weft_model *model = make_model(scalable, data);
     const struct weft_node *nodes = model->net->graph.nodes;
-    for (size_t i = 0; i < nodes[0].weight.count; i++)
-        model->weights[nodes[0].weight.at + i] *= 0x1p17f;
-    for (size_t i = 0; i < nodes[1].weight.count; i++)
-        model->weights[nodes[1].weight.at + i] *= 0x1p-17f;
+    for (size_t i = 0; i < nodes[0].params[WEFT_PARAM_WEIGHT].count; i++)
+        model->weights[nodes[0].params[WEFT_PARAM_WEIGHT].at + i] *= 0x1p17f;
+    for (size_t i = 0; i < nodes[1].params[WEFT_PARAM_WEIGHT].count; i++)
+        model->weights[nodes[1].params[WEFT_PARAM_WEIGHT].at + i] *= 0x1p-17f;
     weft_predictor *p = make(model, WEFT_PRECISION_AUTO, data);
     struct weft_predictor_info info;
     weft_predictor_info(p, &info);
