@@ -3,7 +3,7 @@
  * float32, float16 or the faster of these. */
 #include "inference/inference.h"
 #include "model/model.h"
-#include "lab/ab_timing.h"
+#include "lab/timing.h"
 #include "shared/random.h"
 
 #include <stdlib.h>
@@ -51,10 +51,10 @@ static enum weft_status run_engine(void *runner)
 }
 
 static enum weft_status ab_compare(struct engine *first, struct engine *second,
-                                   const uint8_t *pixels, struct weft_ab_result *out)
+                                   const uint8_t *pixels, struct lab_ab_result *out)
 {
     first->pixels = second->pixels = pixels;
-    enum weft_status status = weft_ab_compare(run_engine, (void *[]){first, second}, out);
+    enum weft_status status = lab_ab_compare(run_engine, (void *[]){first, second}, out);
     first->pixels = second->pixels = NULL;
     return status;
 }
@@ -102,7 +102,7 @@ static enum weft_status choose_precision(struct weft_predictor *p,
 {
     struct engine half;
     uint8_t *pixels = NULL;
-    struct weft_ab_result result = {0};
+    struct lab_ab_result result = {0};
     bool agrees = false;
     WEFT_TRY(engine_init(&half, p->engine.device, model, p->engine.inference->batch,
                          WEFT_FLOAT16));
@@ -113,7 +113,7 @@ static enum weft_status choose_precision(struct weft_predictor *p,
         status = ab_compare(&p->engine, &half, pixels, &result);
     struct engine discarded = half;
     p->speedup = result.speedup;
-    if (!status && weft_ab_significant(&result)) {
+    if (!status && lab_ab_significant(&result)) {
         discarded = p->engine;
         p->engine = half;
     }
@@ -177,7 +177,7 @@ enum weft_status weft_predictor_autoselect_backend(weft_predictor *p,
     struct weft_device *device = NULL;
     struct engine candidate;
     uint8_t *pixels = NULL;
-    struct weft_ab_result result = {0};
+    struct lab_ab_result result = {0};
     bool wins = false;
     *host = p->host || p->engine.device->info.kind == WEFT_DEVICE_HOST;
     if (*host || p->engine.device->info.kind != WEFT_DEVICE_CPU)

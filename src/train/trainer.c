@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Training: the step is recorded once and replayed. */
-#include "lab/ab_timing.h"
+#include "lab/timing.h"
 #include "train/trainer.h"
 
 #include "net/lower.h"
@@ -247,7 +247,7 @@ static enum weft_status try_half(weft_device *device, const weft_net *net,
                                  struct weft_trainer_info *info)
 {
     weft_trainer *full = NULL, *half = NULL;
-    struct weft_ab_result ab_result = {0};
+    struct lab_ab_result ab_result = {0};
     double difference = INFINITY;
     enum weft_status status = create(device, net, data, p, WEFT_FLOAT32, &full);
     if (!status)
@@ -255,11 +255,11 @@ static enum weft_status try_half(weft_device *device, const weft_net *net,
     if (!status)
         status = compare_gradients(full, half, &difference);
     if (!status && difference <= WEFT_FP16_GRAD_TOLERANCE)
-        status = weft_ab_compare(run_step, (void *[]){full, half}, &ab_result);
+        status = lab_ab_compare(run_step, (void *[]){full, half}, &ab_result);
     bool finite = half && isfinite(half->epoch_metrics.last_loss) && isfinite(difference);
     info->difference = finite ? difference : INFINITY;
     info->speedup = ab_result.speedup;
-    if (finite && weft_ab_significant(&ab_result))
+    if (finite && lab_ab_significant(&ab_result))
         info->precision = WEFT_PRECISION_FLOAT16;
     weft_trainer_destroy(&half);
     weft_trainer_destroy(&full);

@@ -106,17 +106,17 @@ double act_gradient_error_bound(struct weft_activation a, double x, double x_bou
            FP32_EPSILON * (2 * fabs(slope) + traits[a.act].slope_ulps * (1 + fabs(x)));
 }
 
-void tensor_fill_act_outputs(struct verify_case *c, struct verify_tensor *t,
+void tensor_fill_act_outputs(struct verify_case *c, struct lab_tensor *t,
                              struct weft_activation a, bool exact)
 {
     if (!t)
         return;
     float low = traits[a.act].low, high = traits[a.act].high,
-          *to = tensor_initial_data(c, t);
+          *to = lab_initial(&c->lab, t);
     if (exact)
-        tensor_fill_integers(c, t, (int)(4 * low), (int)(4 * high));
+        lab_fill_integers(&c->lab, t, (int)(4 * low), (int)(4 * high));
     else
-        tensor_fill_uniform(c, t, low, high);
+        lab_fill_uniform(&c->lab, t, low, high);
     for (size_t i = 0; exact && i < t->count; i++)
         to[i] /= 4;
 }
@@ -125,32 +125,31 @@ struct act_case {
     struct verify_case base;
     struct weft_activation activation;
     bool needed_only; /* backward is given only what f' is made of */
-    struct verify_tensor *x, *y, *dy, *dx;
+    struct lab_tensor *x, *y, *dy, *dx;
 };
 
-static enum weft_status record_forward(const struct verify_case *c, enum verify_side side,
+static enum weft_status record_forward(const struct verify_case *c, enum lab_side side,
                                        struct weft_command_list *list)
 {
     const struct act_case *a = (const struct act_case *)c;
     const struct weft_act_args args = {.activation = a->activation,
-                                       .x = tensor_view(c, a->x, side),
-                                       .y = tensor_view(c, a->y, side)};
+                                       .x = lab_view(&c->lab, a->x, side),
+                                       .y = lab_view(&c->lab, a->y, side)};
     return list->primitives->act_forward(list, &args);
 }
 
-static enum weft_status record_backward(const struct verify_case *c,
-                                        enum verify_side side,
+static enum weft_status record_backward(const struct verify_case *c, enum lab_side side,
                                         struct weft_command_list *list)
 {
     const struct act_case *a = (const struct act_case *)c;
     bool grad_from_output = weft_act_grad_from_output[a->activation.act];
     struct weft_act_args args = {.activation = a->activation,
-                                 .dy = tensor_view(c, a->dy, side),
-                                 .dx = tensor_view(c, a->dx, side)};
+                                 .dy = lab_view(&c->lab, a->dy, side),
+                                 .dx = lab_view(&c->lab, a->dx, side)};
     if (!a->needed_only || !grad_from_output)
-        args.x = tensor_view(c, a->x, side);
+        args.x = lab_view(&c->lab, a->x, side);
     if (!a->needed_only || grad_from_output)
-        args.y = tensor_view(c, a->y, side);
+        args.y = lab_view(&c->lab, a->y, side);
     return list->primitives->act_backward(list, &args);
 }
 
@@ -158,8 +157,8 @@ static enum weft_status record_backward(const struct verify_case *c,
 static void bind_values(struct act_case *a, bool integers)
 {
     struct verify_case *c = &a->base;
-    const float *x = tensor_initial_data(c, a->x), *dy = tensor_initial_data(c, a->dy);
-    float *y = tensor_initial_data(c, a->y);
+    const float *x = lab_initial(&c->lab, a->x), *dy = lab_initial(&c->lab, a->dy);
+    float *y = lab_initial(&c->lab, a->y);
     bool exact = integers && act_is_exact(a->activation);
     for (size_t i = 0; i < a->x->count; i++) {
         double size = fabs((double)x[i]),
@@ -181,13 +180,13 @@ static void set_specials(struct act_case *a)
 {
     static const float specials[] = {0.0f,   -0.0f,   1e-30f, -1e-30f, 30.0f, -30.0f,
                                      120.0f, -120.0f, 1e30f,  -1e30f,  NAN};
-    float *x = tensor_initial_data(&a->base, a->x);
+    float *x = lab_initial(&a->base.lab, a->x);
     for (size_t i = 0; i < a->x->count; i++)
         x[i] = specials[i % WEFT_ARRAY_SIZE(specials)];
     for (size_t i = 0; a->x->half && i < a->x->count; i++)
         if (fabsf(x[i]) > WEFT_FP16_MAX)
             x[i] = copysignf(WEFT_FP16_MAX, x[i]);
-    tensor_quantize(&a->base, a->x);
+    lab_quantize(&a->base.lab, a->x);
     a->y->allow_nonfinite = true;
 }
 
@@ -196,16 +195,16 @@ static enum weft_status run_fills(struct act_case *a, struct verify_run *forward
 {
     struct verify_case *c = &a->base;
     bounds_zero(c);
-    tensor_fill_integers(c, a->x, -9, 9);
-    tensor_fill_integers(c, a->dy, -9, 9);
+    lab_fill_integers(&c->lab, a->x, -9, 9);
+    lab_fill_integers(&c->lab, a->dy, -9, 9);
     bind_values(a, true);
     WEFT_TRY(run_and_compare(c, forward, "integers"));
     bind_values(a, true);
     WEFT_TRY(run_and_compare(c, backward, "integers"));
 
     bounds_zero(c);
-    tensor_fill_uniform(c, a->x, -8, 8);
-    tensor_fill_uniform(c, a->dy, -1, 1);
+    lab_fill_uniform(&c->lab, a->x, -8, 8);
+    lab_fill_uniform(&c->lab, a->dy, -1, 1);
     bind_values(a, false);
     WEFT_TRY(run_and_compare(c, forward, "real"));
     bind_values(a, false);
@@ -219,20 +218,20 @@ static enum weft_status run_fills(struct act_case *a, struct verify_run *forward
 static enum weft_status run_case(struct act_case *a)
 {
     struct verify_case *c = &a->base;
-    struct verify_run *forward = case_add_run(c, "forward", record_forward,
-                                              (struct verify_tensor *[]){a->y, NULL});
+    struct verify_run *forward =
+        case_add_run(c, "forward", record_forward, (struct lab_tensor *[]){a->y, NULL});
     struct verify_run *backward = case_add_run(c, "backward", record_backward,
-                                               (struct verify_tensor *[]){a->dx, NULL});
+                                               (struct lab_tensor *[]){a->dx, NULL});
     WEFT_TRY(case_allocate(c));
     WEFT_TRY(run_fills(a, forward, backward));
     if (a->dx == a->dy || is_fp16_run(c->check))
         return WEFT_OK;
     /* A step this small crosses no kink: x is at least 1/16 away from 0. */
-    float *x = tensor_initial_data(c, a->x);
-    tensor_fill_uniform(c, a->x, 0.0625f, 4);
+    float *x = lab_initial(&c->lab, a->x);
+    lab_fill_uniform(&c->lab, a->x, 0.0625f, 4);
     for (size_t i = 0; i < a->x->count; i++)
-        x[i] = random_bool(c->check, 50) ? x[i] : -x[i];
-    tensor_fill_uniform(c, a->dy, -1, 1);
+        x[i] = lab_random_bool(&c->check->random, 50) ? x[i] : -x[i];
+    lab_fill_uniform(&c->lab, a->dy, -1, 1);
     bind_values(a, false);
     const struct gradient_check slope = {.what = "dx",
                                          .forward = forward,
@@ -243,7 +242,7 @@ static enum weft_status run_case(struct act_case *a)
                                          .coefficients = a->dy,
                                          .step = 0x1p-7,
                                          .tolerance = 3e-4};
-    return verify_gradient(c, &slope, VERIFY_REFERENCE);
+    return verify_gradient(c, &slope, LAB_REFERENCE);
 }
 
 static enum weft_status verify_act_case(struct verify_context *k)
@@ -251,24 +250,25 @@ static enum weft_status verify_act_case(struct verify_context *k)
     struct act_case a = {
         .activation = {.act = (enum weft_act)(k->number % WEFT_ACT_COUNT)}};
     struct verify_case *c = &a.base;
-    int n = k->params->tiny_shapes ? random_int(k, 1, 70)
-                                   : RANDOM_CHOICE(k, 1, 3, 4, 5, 13, 17, 31, 33, 65, 257,
-                                                   1000, 4099, 10007);
+    int n = k->params->tiny_shapes ? lab_random_int(&k->random, 1, 70)
+                                   : LAB_RANDOM_CHOICE(&k->random, 1, 3, 4, 5, 13, 17, 31,
+                                                       33, 65, 257, 1000, 4099, 10007);
     if (a.activation.act == WEFT_ACT_leaky_relu)
-        a.activation.negative_slope =
-            random_bool(k, 50) ? 0.25f : random_float(k, 0.001f, 0.9f);
-    a.needed_only = random_bool(k, 50);
-    bool in_place = random_bool(k, 25);
+        a.activation.negative_slope = lab_random_bool(&k->random, 50)
+                                          ? 0.25f
+                                          : lab_random_float(&k->random, 0.001f, 0.9f);
+    a.needed_only = lab_random_bool(&k->random, 50);
+    bool in_place = lab_random_bool(&k->random, 25);
 
     case_init(c, k);
     case_describe(c, " %s slope %g, n=%d%s%s", weft_act_names[a.activation.act],
                   (double)a.activation.negative_slope, n,
                   a.needed_only ? ", needed views only" : "",
                   in_place ? ", dx is dy" : "");
-    a.x = case_add_tensor(c, "x", VERIFY_FLOAT, 1, 1, 1, n);
-    a.y = case_add_tensor(c, "y", VERIFY_FLOAT, 1, 1, 1, n);
-    a.dy = case_add_tensor(c, "dy", VERIFY_FLOAT, 1, 1, 1, n);
-    a.dx = in_place ? a.dy : case_add_tensor(c, "dx", VERIFY_FLOAT, 1, 1, 1, n);
+    a.x = lab_add_tensor(&c->lab, "x", LAB_FLOAT, 1, 1, 1, n);
+    a.y = lab_add_tensor(&c->lab, "y", LAB_FLOAT, 1, 1, 1, n);
+    a.dy = lab_add_tensor(&c->lab, "dy", LAB_FLOAT, 1, 1, 1, n);
+    a.dx = in_place ? a.dy : lab_add_tensor(&c->lab, "dx", LAB_FLOAT, 1, 1, 1, n);
     a.dy->is_in_out = in_place;
     tensor_set_fp16(c, a.x, 75);
     tensor_set_fp16(c, a.y, 75);

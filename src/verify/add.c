@@ -9,40 +9,40 @@
 struct add_case {
     struct verify_case base;
     struct weft_activation activation, gate;
-    struct verify_tensor *x, *other, *y;
-    struct verify_tensor *dy, *part, *output, *sum; /* output is absent without a gate */
+    struct lab_tensor *x, *other, *y;
+    struct lab_tensor *dy, *part, *output, *sum; /* output is absent without a gate */
 };
 
-static enum weft_status record_forward(const struct verify_case *c, enum verify_side side,
+static enum weft_status record_forward(const struct verify_case *c, enum lab_side side,
                                        struct weft_command_list *list)
 {
     const struct add_case *a = (const struct add_case *)c;
     const struct weft_add_args args = {.activation = a->activation,
-                                       .x = tensor_view(c, a->x, side),
-                                       .other = tensor_view(c, a->other, side),
-                                       .y = tensor_view(c, a->y, side)};
+                                       .x = lab_view(&c->lab, a->x, side),
+                                       .other = lab_view(&c->lab, a->other, side),
+                                       .y = lab_view(&c->lab, a->y, side)};
     return list->primitives->add(list, &args);
 }
 
-static enum weft_status record_doubled(const struct verify_case *c, enum verify_side side,
+static enum weft_status record_doubled(const struct verify_case *c, enum lab_side side,
                                        struct weft_command_list *list)
 {
     const struct add_case *a = (const struct add_case *)c;
-    const struct weft_add_args args = {.x = tensor_view(c, a->x, side),
-                                       .other = tensor_view(c, a->x, side),
-                                       .y = tensor_view(c, a->y, side)};
+    const struct weft_add_args args = {.x = lab_view(&c->lab, a->x, side),
+                                       .other = lab_view(&c->lab, a->x, side),
+                                       .y = lab_view(&c->lab, a->y, side)};
     return list->primitives->add(list, &args);
 }
 
-static enum weft_status record_gated(const struct verify_case *c, enum verify_side side,
+static enum weft_status record_gated(const struct verify_case *c, enum lab_side side,
                                      struct weft_command_list *list)
 {
     const struct add_case *a = (const struct add_case *)c;
     const struct weft_add_args args = {
-        .act_grad = {a->gate, tensor_view(c, a->output, side)},
-        .x = tensor_view(c, a->dy, side),
-        .other = tensor_view(c, a->part, side),
-        .y = tensor_view(c, a->sum, side)};
+        .act_grad = {a->gate, lab_view(&c->lab, a->output, side)},
+        .x = lab_view(&c->lab, a->dy, side),
+        .other = lab_view(&c->lab, a->part, side),
+        .y = lab_view(&c->lab, a->sum, side)};
     return list->primitives->add(list, &args);
 }
 
@@ -54,11 +54,9 @@ struct op_runs {
 static void set_bounds(struct add_case *a, bool integers)
 {
     const struct verify_case *c = &a->base;
-    const float *x = tensor_initial_data(c, a->x),
-                *other = tensor_initial_data(c, a->other);
-    const float *dy = tensor_initial_data(c, a->dy),
-                *part = tensor_initial_data(c, a->part);
-    const float *output = a->output ? tensor_initial_data(c, a->output) : NULL;
+    const float *x = lab_initial(&c->lab, a->x), *other = lab_initial(&c->lab, a->other);
+    const float *dy = lab_initial(&c->lab, a->dy), *part = lab_initial(&c->lab, a->part);
+    const float *output = a->output ? lab_initial(&c->lab, a->output) : NULL;
     for (size_t i = 0; i < a->x->count; i++) {
         double sum = (double)x[i] + (double)other[i], size = fabs(sum);
         double value = act_reference(a->activation, sum);
@@ -79,13 +77,13 @@ static void set_bounds(struct add_case *a, bool integers)
 static void fill(struct add_case *a, bool integers)
 {
     struct verify_case *c = &a->base;
-    struct verify_tensor *const tensors[] = {a->x, a->other, a->dy, a->part};
+    struct lab_tensor *const tensors[] = {a->x, a->other, a->dy, a->part};
     bounds_zero(c);
     for (size_t i = 0; i < WEFT_ARRAY_SIZE(tensors); i++)
         if (integers)
-            tensor_fill_integers(c, tensors[i], -9, 9);
+            lab_fill_integers(&c->lab, tensors[i], -9, 9);
         else
-            tensor_fill_uniform(c, tensors[i], -4, 4);
+            lab_fill_uniform(&c->lab, tensors[i], -4, 4);
     tensor_fill_act_outputs(c, a->output, a->gate, integers);
 }
 
@@ -106,24 +104,24 @@ static enum weft_status verify_add_gradient(struct add_case *a, struct op_runs *
                                    .step = 0.125};
     fill(a, true);
     /* No kink between the points. */
-    float *x = tensor_initial_data(c, a->x);
+    float *x = lab_initial(&c->lab, a->x);
     for (size_t i = 0; i < a->x->count; i++)
         x[i] += x[i] < 0 ? -1.0f : 1.0f;
     if (a->output && !act_is_exact(a->gate)) {
-        tensor_fill_uniform(c, a->x, -1, 1);
+        lab_fill_uniform(&c->lab, a->x, -1, 1);
         slope.step = 0x1p-6;
         slope.tolerance = 1e-3;
     }
-    memcpy(tensor_initial_data(c, a->part), tensor_initial_data(c, a->dy),
+    memcpy(lab_initial(&c->lab, a->part), lab_initial(&c->lab, a->dy),
            a->dy->count * sizeof(float));
-    return verify_gradient(c, &slope, VERIFY_REFERENCE);
+    return verify_gradient(c, &slope, LAB_REFERENCE);
 }
 
 static enum weft_status run_case(struct add_case *a, bool in_place)
 {
     struct verify_case *c = &a->base;
     struct op_runs r;
-    struct verify_tensor *y[] = {a->y, NULL}, *sum[] = {a->sum, NULL};
+    struct lab_tensor *y[] = {a->y, NULL}, *sum[] = {a->sum, NULL};
     r.forward = case_add_run(c, "forward", record_forward, y);
     r.doubled = case_add_run(c, "doubled", record_doubled, y);
     r.gated = case_add_run(c, "gated", record_gated, sum);
@@ -145,24 +143,24 @@ static enum weft_status verify_add_case(struct verify_context *k)
     struct add_case a = {.activation = random_activation(k, false),
                          .gate = random_activation(k, true)};
     struct verify_case *c = &a.base;
-    int n = k->params->tiny_shapes ? random_int(k, 1, 70)
-                                   : RANDOM_CHOICE(k, 1, 3, 4, 5, 13, 17, 31, 33, 65, 257,
-                                                   1000, 4099, 10007);
-    bool in_place = random_bool(k, 30);
+    int n = k->params->tiny_shapes ? lab_random_int(&k->random, 1, 70)
+                                   : LAB_RANDOM_CHOICE(&k->random, 1, 3, 4, 5, 13, 17, 31,
+                                                       33, 65, 257, 1000, 4099, 10007);
+    bool in_place = lab_random_bool(&k->random, 30);
 
     case_init(c, k);
     case_describe(c, " n=%d, %s slope %g, gate %s slope %g%s", n,
                   weft_act_names[a.activation.act], (double)a.activation.negative_slope,
                   weft_act_names[a.gate.act], (double)a.gate.negative_slope,
                   in_place ? ", in place" : "");
-    a.x = case_add_tensor(c, "x", VERIFY_FLOAT, 1, 1, 1, n);
-    a.other = case_add_tensor(c, "other", VERIFY_FLOAT, 1, 1, 1, n);
-    a.y = in_place ? a.x : case_add_tensor(c, "y", VERIFY_FLOAT, 1, 1, 1, n);
-    a.dy = case_add_tensor(c, "dy", VERIFY_FLOAT, 1, 1, 1, n);
-    a.part = case_add_tensor(c, "part", VERIFY_FLOAT, 1, 1, 1, n);
-    a.sum = in_place ? a.part : case_add_tensor(c, "sum", VERIFY_FLOAT, 1, 1, 1, n);
+    a.x = lab_add_tensor(&c->lab, "x", LAB_FLOAT, 1, 1, 1, n);
+    a.other = lab_add_tensor(&c->lab, "other", LAB_FLOAT, 1, 1, 1, n);
+    a.y = in_place ? a.x : lab_add_tensor(&c->lab, "y", LAB_FLOAT, 1, 1, 1, n);
+    a.dy = lab_add_tensor(&c->lab, "dy", LAB_FLOAT, 1, 1, 1, n);
+    a.part = lab_add_tensor(&c->lab, "part", LAB_FLOAT, 1, 1, 1, n);
+    a.sum = in_place ? a.part : lab_add_tensor(&c->lab, "sum", LAB_FLOAT, 1, 1, 1, n);
     if (a.gate.act != WEFT_ACT_identity)
-        a.output = case_add_tensor(c, "output", VERIFY_FLOAT, 1, 1, 1, n);
+        a.output = lab_add_tensor(&c->lab, "output", LAB_FLOAT, 1, 1, 1, n);
     a.y->is_in_out = a.sum->is_in_out = in_place;
     tensor_set_fp16(c, a.x, 75);
     tensor_set_fp16(c, a.other, 75);

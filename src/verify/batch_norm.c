@@ -9,39 +9,39 @@
 struct norm_case {
     struct verify_case base;
     struct weft_batch_norm_args args; /* all but the views */
-    struct verify_tensor *x, *weight, *bias, *running_mean, *running_variance;
-    struct verify_tensor *mean, *inverse, *scale, *y, *dy, *dx, *dweight, *dbias;
+    struct lab_tensor *x, *weight, *bias, *running_mean, *running_variance;
+    struct lab_tensor *mean, *inverse, *scale, *y, *dy, *dx, *dweight, *dbias;
 };
 
 static struct weft_batch_norm_args arguments(const struct verify_case *c,
-                                             enum verify_side side)
+                                             enum lab_side side)
 {
     const struct norm_case *n = (const struct norm_case *)c;
     struct weft_batch_norm_args args = n->args;
-    args.x = tensor_view(c, n->x, side);
-    args.weight = tensor_view(c, n->weight, side);
-    args.bias = tensor_view(c, n->bias, side);
-    args.running_mean = tensor_view(c, n->running_mean, side);
-    args.running_variance = tensor_view(c, n->running_variance, side);
-    args.mean = tensor_view(c, n->mean, side);
-    args.inverse = tensor_view(c, n->inverse, side);
-    args.scale = tensor_view(c, n->scale, side);
-    args.y = tensor_view(c, n->y, side);
-    args.dy = tensor_view(c, n->dy, side);
-    args.dx = tensor_view(c, n->dx, side);
-    args.dweight = tensor_view(c, n->dweight, side);
-    args.dbias = tensor_view(c, n->dbias, side);
+    args.x = lab_view(&c->lab, n->x, side);
+    args.weight = lab_view(&c->lab, n->weight, side);
+    args.bias = lab_view(&c->lab, n->bias, side);
+    args.running_mean = lab_view(&c->lab, n->running_mean, side);
+    args.running_variance = lab_view(&c->lab, n->running_variance, side);
+    args.mean = lab_view(&c->lab, n->mean, side);
+    args.inverse = lab_view(&c->lab, n->inverse, side);
+    args.scale = lab_view(&c->lab, n->scale, side);
+    args.y = lab_view(&c->lab, n->y, side);
+    args.dy = lab_view(&c->lab, n->dy, side);
+    args.dx = lab_view(&c->lab, n->dx, side);
+    args.dweight = lab_view(&c->lab, n->dweight, side);
+    args.dbias = lab_view(&c->lab, n->dbias, side);
     return args;
 }
 
-static enum weft_status record_forward(const struct verify_case *c, enum verify_side side,
+static enum weft_status record_forward(const struct verify_case *c, enum lab_side side,
                                        struct weft_command_list *list)
 {
     const struct weft_batch_norm_args args = arguments(c, side);
     return list->primitives->batch_norm_forward(list, &args);
 }
 
-static enum weft_status record_apply(const struct verify_case *c, enum verify_side side,
+static enum weft_status record_apply(const struct verify_case *c, enum lab_side side,
                                      struct weft_command_list *list)
 {
     const struct weft_batch_norm_args all = arguments(c, side);
@@ -56,8 +56,7 @@ static enum weft_status record_apply(const struct verify_case *c, enum verify_si
     return list->primitives->batch_norm_inference(list, &args);
 }
 
-static enum weft_status record_backward(const struct verify_case *c,
-                                        enum verify_side side,
+static enum weft_status record_backward(const struct verify_case *c, enum lab_side side,
                                         struct weft_command_list *list)
 {
     const struct weft_batch_norm_args args = arguments(c, side);
@@ -65,7 +64,7 @@ static enum weft_status record_backward(const struct verify_case *c,
 }
 
 /* Only the gradients of the parameters: nothing in front learns. */
-static enum weft_status record_first(const struct verify_case *c, enum verify_side side,
+static enum weft_status record_first(const struct verify_case *c, enum lab_side side,
                                      struct weft_command_list *list)
 {
     struct weft_batch_norm_args args = arguments(c, side);
@@ -73,7 +72,7 @@ static enum weft_status record_first(const struct verify_case *c, enum verify_si
     return list->primitives->batch_norm_backward(list, &args);
 }
 
-static enum weft_status record_both(const struct verify_case *c, enum verify_side side,
+static enum weft_status record_both(const struct verify_case *c, enum lab_side side,
                                     struct weft_command_list *list)
 {
     WEFT_TRY(record_forward(c, side, list));
@@ -87,19 +86,19 @@ struct op_runs {
 static void add_runs(struct norm_case *n, struct op_runs *r)
 {
     struct verify_case *c = &n->base;
-    struct verify_tensor *const moved[] = {
+    struct lab_tensor *const moved[] = {
         n->y, n->mean, n->inverse, n->scale, n->running_mean, n->running_variance, NULL};
-    struct verify_tensor *const all[] = {
+    struct lab_tensor *const all[] = {
         n->y,  n->mean,    n->inverse, n->scale, n->running_mean, n->running_variance,
         n->dx, n->dweight, n->dbias,   NULL};
     r->forward = case_add_run(c, "forward", record_forward, moved);
     r->apply =
-        case_add_run(c, "apply", record_apply, (struct verify_tensor *[]){n->y, NULL});
+        case_add_run(c, "apply", record_apply, (struct lab_tensor *[]){n->y, NULL});
     r->backward =
         case_add_run(c, "backward", record_backward,
-                     (struct verify_tensor *[]){n->dx, n->dweight, n->dbias, NULL});
+                     (struct lab_tensor *[]){n->dx, n->dweight, n->dbias, NULL});
     r->first = case_add_run(c, "backward without dx", record_first,
-                            (struct verify_tensor *[]){n->dweight, n->dbias, NULL});
+                            (struct lab_tensor *[]){n->dweight, n->dbias, NULL});
     r->both = case_add_run(c, "both", record_both, all);
 }
 
@@ -110,7 +109,7 @@ struct moments {
 
 static struct moments moments_of(const struct norm_case *n, int channel)
 {
-    const float *x = tensor_initial_data(&n->base, n->x);
+    const float *x = lab_initial(&n->base.lab, n->x);
     size_t rows = (size_t)n->args.rows, step = (size_t)n->args.channels;
     struct moments m = {0};
     double far = 0;
@@ -144,9 +143,9 @@ static void bound_channel(struct norm_case *n, int k, const struct moments *m,
     double low = inverse - inverse_at(m->variance + m->variance_bound, epsilon);
     double high = inverse_at(m->variance - m->variance_bound, epsilon) - inverse;
     double inverse_bound = fmax(low, high) + 8 * FP32_EPSILON * inverse;
-    double weight = fabs((double)((const float *)tensor_initial_data(c, n->weight))[k]);
-    double old_mean = (double)((const float *)tensor_initial_data(c, n->running_mean))[k];
-    double old = (double)((const float *)tensor_initial_data(c, n->running_variance))[k];
+    double weight = fabs((double)((const float *)lab_initial(&c->lab, n->weight))[k]);
+    double old_mean = (double)((const float *)lab_initial(&c->lab, n->running_mean))[k];
+    double old = (double)((const float *)lab_initial(&c->lab, n->running_variance))[k];
     double spread = a->rows > 1 ? (double)a->rows / (a->rows - 1) : 1;
     *scale_bound = weight * (inverse_bound + FP32_EPSILON * inverse);
     n->mean->bound[k] = m->mean_bound + FP32_UNIT_ROUNDOFF * fabs(m->mean);
@@ -163,8 +162,8 @@ static void bound_output(struct norm_case *n, int k, double mean, double scale,
                          double mean_bound, double scale_bound)
 {
     struct verify_case *c = &n->base;
-    const float *x = tensor_initial_data(c, n->x);
-    double bias = (double)((const float *)tensor_initial_data(c, n->bias))[k];
+    const float *x = lab_initial(&c->lab, n->x);
+    double bias = (double)((const float *)lab_initial(&c->lab, n->bias))[k];
     size_t step = (size_t)n->args.channels;
     for (size_t i = (size_t)k; i < n->x->count; i += step) {
         double off = (double)x[i] - mean, z = off * scale + bias;
@@ -180,7 +179,7 @@ static void bound_output(struct norm_case *n, int k, double mean, double scale,
 
 static void bound_forward(struct norm_case *n)
 {
-    const float *weight = tensor_initial_data(&n->base, n->weight);
+    const float *weight = lab_initial(&n->base.lab, n->weight);
     for (int k = 0; k < n->args.channels; k++) {
         struct moments m = moments_of(n, k);
         double scale_bound,
@@ -194,11 +193,11 @@ static void bound_forward(struct norm_case *n)
 static enum weft_status set_statistics(struct norm_case *n, struct op_runs *r)
 {
     struct verify_case *c = &n->base;
-    struct verify_tensor *const given[] = {n->mean, n->inverse, n->scale};
-    WEFT_TRY(run_execute(c, r->forward, VERIFY_REFERENCE));
+    struct lab_tensor *const given[] = {n->mean, n->inverse, n->scale};
+    WEFT_TRY(run_execute(c, r->forward, LAB_REFERENCE));
     for (size_t i = 0; i < WEFT_ARRAY_SIZE(given); i++) {
-        const float *from = tensor_result(c, given[i], VERIFY_REFERENCE);
-        float *to = tensor_initial_data(c, given[i]);
+        const float *from = lab_result(&c->lab, given[i], LAB_REFERENCE);
+        float *to = lab_initial(&c->lab, given[i]);
         for (size_t k = 0; k < given[i]->count; k++)
             to[k] = from[k];
     }
@@ -207,8 +206,8 @@ static enum weft_status set_statistics(struct norm_case *n, struct op_runs *r)
 
 static void bound_apply(struct norm_case *n)
 {
-    const float *mean = tensor_initial_data(&n->base, n->mean);
-    const float *scale = tensor_initial_data(&n->base, n->scale);
+    const float *mean = lab_initial(&n->base.lab, n->mean);
+    const float *scale = lab_initial(&n->base.lab, n->scale);
     for (int k = 0; k < n->args.channels; k++)
         bound_output(n, k, (double)mean[k], (double)scale[k], 0, 0);
 }
@@ -222,18 +221,18 @@ static struct grad_element place_at(const struct norm_case *n, size_t i)
 {
     const struct verify_case *c = &n->base;
     size_t k = i % (size_t)n->args.channels;
-    double off = (double)((const float *)tensor_initial_data(c, n->x))[i] -
-                 (double)((const float *)tensor_initial_data(c, n->mean))[k];
-    double scaled = off * (double)((const float *)tensor_initial_data(c, n->scale))[k];
-    double bias = (double)((const float *)tensor_initial_data(c, n->bias))[k];
-    double dy = (double)((const float *)tensor_initial_data(c, n->dy))[i];
+    double off = (double)((const float *)lab_initial(&c->lab, n->x))[i] -
+                 (double)((const float *)lab_initial(&c->lab, n->mean))[k];
+    double scaled = off * (double)((const float *)lab_initial(&c->lab, n->scale))[k];
+    double bias = (double)((const float *)lab_initial(&c->lab, n->bias))[k];
+    double dy = (double)((const float *)lab_initial(&c->lab, n->dy))[i];
     double z = scaled + bias,
            z_bound = 4 * FP32_UNIT_ROUNDOFF * (fabs(scaled) + fabs(bias));
     struct weft_activation act = n->args.activation;
     struct grad_element p = {
         .g = dy * act_gradient_reference(act, z, act_reference(act, z)),
         .g_bound = fabs(dy) * act_gradient_error_bound(act, z, z_bound) + FP32_MIN_NORMAL,
-        .normal = off * (double)((const float *)tensor_initial_data(c, n->inverse))[k],
+        .normal = off * (double)((const float *)lab_initial(&c->lab, n->inverse))[k],
     };
     p.g_bound += FP32_EPSILON * fabs(p.g);
     p.normal_bound = 3 * FP32_UNIT_ROUNDOFF * fabs(p.normal);
@@ -244,7 +243,7 @@ static void bound_backward(struct norm_case *n)
 {
     double rows = n->args.rows, gamma = gamma_bound(rows + 4);
     size_t step = (size_t)n->args.channels;
-    const float *scales = tensor_initial_data(&n->base, n->scale);
+    const float *scales = lab_initial(&n->base.lab, n->scale);
     for (size_t k = 0; k < step; k++) {
         double sum = 0, product = 0, sum_bound = FP32_MIN_NORMAL,
                product_bound = FP32_MIN_NORMAL;
@@ -274,30 +273,30 @@ static void bound_backward(struct norm_case *n)
 static void fill_integers(struct norm_case *n)
 {
     struct verify_case *c = &n->base;
-    float *x = tensor_initial_data(c, n->x);
-    tensor_fill_integers(c, n->x, -9, 9);
+    float *x = lab_initial(&c->lab, n->x);
+    lab_fill_integers(&c->lab, n->x, -9, 9);
     for (int k = 0; k < n->args.channels; k++) {
-        int mean = RANDOM_CHOICE(c->check, 0, 5, -300, 9000, -40000);
+        int mean = LAB_RANDOM_CHOICE(&c->check->random, 0, 5, -300, 9000, -40000);
         for (size_t i = (size_t)k; i < n->x->count; i += (size_t)n->args.channels)
             x[i] += (float)mean;
     }
-    tensor_quantize(c, n->x);
-    tensor_fill_nonzero(c, n->weight, 3);
-    tensor_fill_integers(c, n->bias, -3, 3);
-    tensor_fill_integers(c, n->running_mean, -9, 9);
-    tensor_fill_integers(c, n->running_variance, 0, 9);
-    tensor_fill_integers(c, n->dy, -9, 9);
+    lab_quantize(&c->lab, n->x);
+    lab_fill_nonzero(&c->lab, n->weight, 3);
+    lab_fill_integers(&c->lab, n->bias, -3, 3);
+    lab_fill_integers(&c->lab, n->running_mean, -9, 9);
+    lab_fill_integers(&c->lab, n->running_variance, 0, 9);
+    lab_fill_integers(&c->lab, n->dy, -9, 9);
 }
 
 static void fill_reals(struct norm_case *n)
 {
     struct verify_case *c = &n->base;
-    tensor_fill_uniform(c, n->x, -1, 1);
-    tensor_fill_uniform(c, n->weight, -1, 1);
-    tensor_fill_uniform(c, n->bias, -1, 1);
-    tensor_fill_uniform(c, n->running_mean, -1, 1);
-    tensor_fill_uniform(c, n->running_variance, 0, 2);
-    tensor_fill_uniform(c, n->dy, -1, 1);
+    lab_fill_uniform(&c->lab, n->x, -1, 1);
+    lab_fill_uniform(&c->lab, n->weight, -1, 1);
+    lab_fill_uniform(&c->lab, n->bias, -1, 1);
+    lab_fill_uniform(&c->lab, n->running_mean, -1, 1);
+    lab_fill_uniform(&c->lab, n->running_variance, 0, 2);
+    lab_fill_uniform(&c->lab, n->dy, -1, 1);
 }
 
 static enum weft_status compare_all(struct norm_case *n, struct op_runs *r,
@@ -319,7 +318,7 @@ static enum weft_status verify_gradients(struct norm_case *n, struct op_runs *r)
     struct verify_case *c = &n->base;
     struct {
         const char *what;
-        struct verify_tensor *input, *gradient;
+        struct lab_tensor *input, *gradient;
     } sides[] = {{"dx", n->x, n->dx},
                  {"dweight", n->weight, n->dweight},
                  {"dbias", n->bias, n->dbias}};
@@ -327,7 +326,7 @@ static enum weft_status verify_gradients(struct norm_case *n, struct op_runs *r)
     if (act == WEFT_ACT_relu || act == WEFT_ACT_leaky_relu || n->dx == n->dy)
         return WEFT_OK;
     fill_reals(n);
-    float *x = tensor_initial_data(c, n->x);
+    float *x = lab_initial(&c->lab, n->x);
     for (size_t i = 0; i < n->x->count; i++)
         x[i] += i / (size_t)n->args.channels % 2 ? 2.0f : -2.0f;
     for (size_t i = 0; i < WEFT_ARRAY_SIZE(sides); i++) {
@@ -340,7 +339,7 @@ static enum weft_status verify_gradients(struct norm_case *n, struct op_runs *r)
                                              .coefficients = n->dy,
                                              .step = 0x1p-6,
                                              .tolerance = 5e-4};
-        WEFT_TRY(verify_gradient(c, &slope, VERIFY_REFERENCE));
+        WEFT_TRY(verify_gradient(c, &slope, LAB_REFERENCE));
     }
     return WEFT_OK;
 }
@@ -364,7 +363,7 @@ static void add_tensors(struct norm_case *n, int images, int height, int width,
     int channels = n->args.channels;
     struct {
         const char *name;
-        struct verify_tensor **tensor;
+        struct lab_tensor **tensor;
     } vectors[] = {{"weight", &n->weight},
                    {"bias", &n->bias},
                    {"running_mean", &n->running_mean},
@@ -374,15 +373,15 @@ static void add_tensors(struct norm_case *n, int images, int height, int width,
                    {"scale", &n->scale},
                    {"dweight", &n->dweight},
                    {"dbias", &n->dbias}};
-    n->x = case_add_tensor(c, "x", VERIFY_FLOAT, images, height, width, channels);
-    n->y = case_add_tensor(c, "y", VERIFY_FLOAT, images, height, width, channels);
-    n->dy = case_add_tensor(c, "dy", VERIFY_FLOAT, images, height, width, channels);
-    n->dx = in_place
-                ? n->dy
-                : case_add_tensor(c, "dx", VERIFY_FLOAT, images, height, width, channels);
+    n->x = lab_add_tensor(&c->lab, "x", LAB_FLOAT, images, height, width, channels);
+    n->y = lab_add_tensor(&c->lab, "y", LAB_FLOAT, images, height, width, channels);
+    n->dy = lab_add_tensor(&c->lab, "dy", LAB_FLOAT, images, height, width, channels);
+    n->dx = in_place ? n->dy
+                     : lab_add_tensor(&c->lab, "dx", LAB_FLOAT, images, height, width,
+                                      channels);
     for (size_t i = 0; i < WEFT_ARRAY_SIZE(vectors); i++)
         *vectors[i].tensor =
-            case_add_tensor(c, vectors[i].name, VERIFY_FLOAT, 1, 1, 1, channels);
+            lab_add_tensor(&c->lab, vectors[i].name, LAB_FLOAT, 1, 1, 1, channels);
     n->running_mean->is_in_out = n->running_variance->is_in_out = true;
     n->dy->is_in_out = in_place;
     /* A single row is its own mean, and a channel may lie below zero as a whole. */
@@ -400,18 +399,18 @@ static enum weft_status verify_norm_case(struct verify_context *k)
     struct weft_batch_norm_args *a = &n.args;
     int images, height, width, limit = k->params->tiny_shapes ? 600 : 60000;
     do {
-        images = RANDOM_CHOICE(k, 1, 2, 3, 5, 16, 61);
-        height = RANDOM_CHOICE(k, 1, 1, 2, 3, 5, 7, 14, 27);
-        width = RANDOM_CHOICE(k, 1, 1, 2, 3, 5, 7, 14, 27);
-        a->channels = RANDOM_CHOICE(k, 1, 2, 3, 4, 5, 7, 8, 13, 16, 17, 31, 32, 33, 40,
-                                    65, 128, 257);
+        images = LAB_RANDOM_CHOICE(&k->random, 1, 2, 3, 5, 16, 61);
+        height = LAB_RANDOM_CHOICE(&k->random, 1, 1, 2, 3, 5, 7, 14, 27);
+        width = LAB_RANDOM_CHOICE(&k->random, 1, 1, 2, 3, 5, 7, 14, 27);
+        a->channels = LAB_RANDOM_CHOICE(&k->random, 1, 2, 3, 4, 5, 7, 8, 13, 16, 17, 31,
+                                        32, 33, 40, 65, 128, 257);
     } while (images * height * width * a->channels > limit);
     a->rows = images * height * width;
-    a->momentum = (float)RANDOM_CHOICE(k, 1, 1, 2, 5, 10) / 10.0f;
-    a->epsilon = RANDOM_CHOICE(k, 0, 1) ? 1e-5f : 0.25f;
+    a->momentum = (float)LAB_RANDOM_CHOICE(&k->random, 1, 1, 2, 5, 10) / 10.0f;
+    a->epsilon = LAB_RANDOM_CHOICE(&k->random, 0, 1) ? 1e-5f : 0.25f;
     if (a->activation.act == WEFT_ACT_leaky_relu)
         a->activation.negative_slope = 0.25f;
-    bool in_place = random_bool(k, 20);
+    bool in_place = lab_random_bool(&k->random, 20);
 
     case_init(c, k);
     case_describe(c, " %dx%dx%dx%d, momentum %g, epsilon %g, %s%s", images, height, width,

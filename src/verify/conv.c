@@ -7,23 +7,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct weft_conv_args forward_args(const struct conv_case *v,
-                                          enum verify_side side)
+static struct weft_conv_args forward_args(const struct conv_case *v, enum lab_side side)
 {
     const struct verify_case *c = &v->base;
     return (struct weft_conv_args){
         .conv = v->conv,
         .activation = v->activation,
         .pool = v->pool,
-        .x = tensor_view(c, v->x, side),
-        .w = tensor_view(c, v->w, side),
-        .bias = tensor_view(c, v->bias, side),
-        .y = tensor_view(c, v->y, side),
-        .argmax = tensor_view(c, v->has_argmax ? v->argmax : NULL, side),
+        .x = lab_view(&c->lab, v->x, side),
+        .w = lab_view(&c->lab, v->w, side),
+        .bias = lab_view(&c->lab, v->bias, side),
+        .y = lab_view(&c->lab, v->y, side),
+        .argmax = lab_view(&c->lab, v->has_argmax ? v->argmax : NULL, side),
     };
 }
 
-static enum weft_status record_forward(const struct verify_case *c, enum verify_side side,
+static enum weft_status record_forward(const struct verify_case *c, enum lab_side side,
                                        struct weft_command_list *list)
 {
     const struct conv_case *v = (const struct conv_case *)c;
@@ -32,92 +31,92 @@ static enum weft_status record_forward(const struct verify_case *c, enum verify_
 }
 
 /* Without an activation: sums of |x w| for the bounds, and L for the gradients. */
-static enum weft_status record_linear(const struct verify_case *c, enum verify_side side,
+static enum weft_status record_linear(const struct verify_case *c, enum lab_side side,
                                       struct weft_command_list *list)
 {
     const struct conv_case *v = (const struct conv_case *)c;
     struct weft_conv_args args = forward_args(v, side);
     args.activation = (struct weft_activation){0};
-    args.argmax = tensor_view(c, v->argmax, side);
+    args.argmax = lab_view(&c->lab, v->argmax, side);
     return list->primitives->conv_forward(list, &args);
 }
 
 /* Without the pool: the values that a maximum chose among. */
-static enum weft_status record_whole(const struct verify_case *c, enum verify_side side,
+static enum weft_status record_whole(const struct verify_case *c, enum lab_side side,
                                      struct weft_command_list *list)
 {
     const struct conv_case *v = (const struct conv_case *)c;
     struct weft_conv_args args = forward_args(v, side);
     args.pool = (struct weft_pool){0};
-    args.y = tensor_view(c, v->whole, side);
+    args.y = lab_view(&c->lab, v->whole, side);
     args.argmax = (struct weft_view){0};
     return list->primitives->conv_forward(list, &args);
 }
 
-static struct weft_conv_args backward_args(const struct conv_case *v,
-                                           enum verify_side side)
+static struct weft_conv_args backward_args(const struct conv_case *v, enum lab_side side)
 {
     const struct verify_case *c = &v->base;
     return (struct weft_conv_args){
         .conv = v->conv,
         .activation = v->activation,
         .pool = v->pool,
-        .dy = tensor_view(c, v->dy, side),
-        .argmax = tensor_view(c, v->argmax, side),
+        .dy = lab_view(&c->lab, v->dy, side),
+        .argmax = lab_view(&c->lab, v->argmax, side),
     };
 }
 
-static enum weft_status record_data(const struct verify_case *c, enum verify_side side,
+static enum weft_status record_data(const struct verify_case *c, enum lab_side side,
                                     struct weft_command_list *list)
 {
     const struct conv_case *v = (const struct conv_case *)c;
     struct weft_conv_args args = backward_args(v, side);
-    args.w = tensor_view(c, v->w, side);
-    args.dx = tensor_view(c, v->dx, side);
+    args.w = lab_view(&c->lab, v->w, side);
+    args.dx = lab_view(&c->lab, v->dx, side);
     args.act_grad.activation = v->upstream_activation;
-    args.act_grad.output = tensor_view(c, v->gate, side);
+    args.act_grad.output = lab_view(&c->lab, v->gate, side);
     return list->primitives->conv_backward_data(list, &args);
 }
 
 /* Without the gate, for the bounds. */
-static enum weft_status record_ungated(const struct verify_case *c, enum verify_side side,
+static enum weft_status record_ungated(const struct verify_case *c, enum lab_side side,
                                        struct weft_command_list *list)
 {
     const struct conv_case *v = (const struct conv_case *)c;
     struct weft_conv_args args = backward_args(v, side);
-    args.w = tensor_view(c, v->w, side);
-    args.dx = tensor_view(c, v->dx, side);
+    args.w = lab_view(&c->lab, v->w, side);
+    args.dx = lab_view(&c->lab, v->dx, side);
     return list->primitives->conv_backward_data(list, &args);
 }
 
-static enum weft_status record_weights(const struct verify_case *c, enum verify_side side,
+static enum weft_status record_weights(const struct verify_case *c, enum lab_side side,
                                        struct weft_command_list *list)
 {
     const struct conv_case *v = (const struct conv_case *)c;
     struct weft_conv_args args = backward_args(v, side);
-    args.x = tensor_view(c, v->x, side);
-    args.dw = tensor_view(c, v->dw, side);
-    args.dbias = tensor_view(c, v->dbias, side);
+    args.x = lab_view(&c->lab, v->x, side);
+    args.dw = lab_view(&c->lab, v->dw, side);
+    args.dbias = lab_view(&c->lab, v->dbias, side);
     return list->primitives->conv_backward_weights(list, &args);
 }
 
 /* The moments of plain SGD without momentum, at a rate of 0. */
-static enum weft_status record_moments(const struct verify_case *c, enum verify_side side,
+static enum weft_status record_moments(const struct verify_case *c, enum lab_side side,
                                        struct weft_command_list *list,
-                                       struct verify_tensor *w, struct verify_tensor *g,
-                                       struct verify_tensor *m)
+                                       struct lab_tensor *w, struct lab_tensor *g,
+                                       struct lab_tensor *m)
 {
     const struct conv_case *v = (const struct conv_case *)c;
     const struct weft_optimizer_step_args args = {.optimizer.kind = WEFT_OPTIMIZER_SGD,
-                                                  .state = tensor_view(c, v->state, side),
-                                                  .w = tensor_view(c, w, side),
-                                                  .g = tensor_view(c, g, side),
-                                                  .m = tensor_view(c, m, side)};
+                                                  .state =
+                                                      lab_view(&c->lab, v->state, side),
+                                                  .w = lab_view(&c->lab, w, side),
+                                                  .g = lab_view(&c->lab, g, side),
+                                                  .m = lab_view(&c->lab, m, side)};
     return list->primitives->optimizer_step(list, &args);
 }
 
 /* Gradients that may be left in parts until an update reads them. */
-static enum weft_status record_update(const struct verify_case *c, enum verify_side side,
+static enum weft_status record_update(const struct verify_case *c, enum lab_side side,
                                       struct weft_command_list *list)
 {
     const struct conv_case *v = (const struct conv_case *)c;
@@ -128,7 +127,7 @@ static enum weft_status record_update(const struct verify_case *c, enum verify_s
 
 /* All three in one list, as in training: what one leaves, in its outputs or in scratch,
  * the next one finds. */
-static enum weft_status record_step(const struct verify_case *c, enum verify_side side,
+static enum weft_status record_step(const struct verify_case *c, enum lab_side side,
                                     struct weft_command_list *list)
 {
     WEFT_TRY(record_forward(c, side, list));
@@ -139,18 +138,18 @@ static enum weft_status record_step(const struct verify_case *c, enum verify_sid
 static void add_runs(struct conv_case *v, struct conv_runs *r)
 {
     struct verify_case *c = &v->base;
-    struct verify_tensor *argmax = v->has_argmax ? v->argmax : NULL;
+    struct lab_tensor *argmax = v->has_argmax ? v->argmax : NULL;
     r->forward = case_add_run(c, "forward", record_forward,
-                              (struct verify_tensor *[]){v->y, argmax, NULL});
+                              (struct lab_tensor *[]){v->y, argmax, NULL});
     r->data = case_add_run(c, "backward-data", record_data,
-                           (struct verify_tensor *[]){v->dx, NULL});
+                           (struct lab_tensor *[]){v->dx, NULL});
     r->weights = case_add_run(c, "backward-weights", record_weights,
-                              (struct verify_tensor *[]){v->dw, v->dbias, NULL});
+                              (struct lab_tensor *[]){v->dw, v->dbias, NULL});
     r->update =
         case_add_run(c, "backward-weights and update", record_update,
-                     (struct verify_tensor *[]){v->mw, v->dw, v->mbias, v->dbias, NULL});
+                     (struct lab_tensor *[]){v->mw, v->dw, v->mbias, v->dbias, NULL});
     r->update->list_params.defer_weight_grad_reduction = true;
-    struct verify_tensor *step[] = {v->y, v->dx, v->dw, NULL, NULL, NULL};
+    struct lab_tensor *step[] = {v->y, v->dx, v->dw, NULL, NULL, NULL};
     int count = 3;
     if (v->dbias)
         step[count++] = v->dbias;
@@ -158,53 +157,31 @@ static void add_runs(struct conv_case *v, struct conv_runs *r)
         step[count] = argmax;
     r->step = case_add_run(c, "step", record_step, step);
     r->linear = case_add_run(c, "linear", record_linear,
-                             (struct verify_tensor *[]){v->y, v->argmax, NULL});
-    r->whole = case_add_run(c, "whole", record_whole,
-                            (struct verify_tensor *[]){v->whole, NULL});
-    r->ungated = case_add_run(c, "ungated", record_ungated,
-                              (struct verify_tensor *[]){v->dx, NULL});
-}
-
-/* Any place of each window that lies inside the convolution's output. */
-static void random_argmax(struct conv_case *v)
-{
-    const struct weft_pool *p = &v->pool;
-    struct verify_context *k = v->base.check;
-    if (!v->argmax)
-        return;
-    uint8_t *to = tensor_initial_data(&v->base, v->argmax);
-    for (size_t i = 0; i < v->argmax->count; i++) {
-        int column = (int)(i / (size_t)p->c) % p->out_w;
-        int row = (int)(i / (size_t)p->c / (size_t)p->out_w) % p->out_h, y, x;
-        do {
-            y = random_int(k, 0, p->r - 1);
-            x = random_int(k, 0, p->s - 1);
-        } while (row * p->stride_y - p->pad_top + y < 0 ||
-                 row * p->stride_y - p->pad_top + y >= p->h ||
-                 column * p->stride_x - p->pad_left + x < 0 ||
-                 column * p->stride_x - p->pad_left + x >= p->w);
-        to[i] = (uint8_t)(y * p->s + x);
-    }
+                             (struct lab_tensor *[]){v->y, v->argmax, NULL});
+    r->whole =
+        case_add_run(c, "whole", record_whole, (struct lab_tensor *[]){v->whole, NULL});
+    r->ungated =
+        case_add_run(c, "ungated", record_ungated, (struct lab_tensor *[]){v->dx, NULL});
 }
 
 static void fill(struct conv_case *v, bool integers)
 {
     struct verify_case *c = &v->base;
-    struct verify_tensor *const tensors[] = {v->x, v->w, v->bias, v->dy};
+    struct lab_tensor *const tensors[] = {v->x, v->w, v->bias, v->dy};
     for (size_t i = 0; i < WEFT_ARRAY_SIZE(tensors); i++)
         if (integers)
-            tensor_fill_nonzero(c, tensors[i], 3);
+            lab_fill_nonzero(&c->lab, tensors[i], 3);
         else
-            tensor_fill_uniform(c, tensors[i], -1, 1);
-    struct verify_tensor *const zeros[] = {v->mw, v->mbias, v->state};
+            lab_fill_uniform(&c->lab, tensors[i], -1, 1);
+    struct lab_tensor *const zeros[] = {v->mw, v->mbias, v->state};
     for (size_t i = 0; i < WEFT_ARRAY_SIZE(zeros); i++)
         if (zeros[i])
-            memset(tensor_initial_data(c, zeros[i]), 0, 4 * zeros[i]->count);
+            memset(lab_initial(&c->lab, zeros[i]), 0, 4 * zeros[i]->count);
     /* One filter at least is not shut by its bias. */
-    float *bias = v->bias ? tensor_initial_data(c, v->bias) : &(float){0};
+    float *bias = v->bias ? lab_initial(&c->lab, v->bias) : &(float){0};
     bias[0] = fabsf(bias[0]);
     tensor_fill_act_outputs(c, v->gate, v->upstream_activation, integers);
-    random_argmax(v);
+    lab_fill_argmax(&v->base.lab, v->argmax, &v->pool);
 }
 
 /* Among real numbers a near tie may go either way: the place that the device names must
@@ -216,10 +193,10 @@ static enum weft_status verify_argmax(struct conv_case *v, struct conv_runs *r,
     const struct weft_pool *p = &v->pool;
     if (!v->has_argmax || r->forward->unsupported)
         return WEFT_OK;
-    WEFT_TRY(run_execute(c, r->whole, VERIFY_REFERENCE));
-    const float *whole = tensor_result(c, v->whole, VERIFY_REFERENCE);
-    const float *y = tensor_result(c, v->y, VERIFY_DEVICE);
-    const uint8_t *config = tensor_result(c, v->argmax, VERIFY_DEVICE);
+    WEFT_TRY(run_execute(c, r->whole, LAB_REFERENCE));
+    const float *whole = lab_result(&c->lab, v->whole, LAB_REFERENCE);
+    const float *y = lab_result(&c->lab, v->y, LAB_DEVICE);
+    const uint8_t *config = lab_result(&c->lab, v->argmax, LAB_DEVICE);
     char fault[160];
     bool wrong = false;
     for (size_t i = 0; i < v->argmax->count && !wrong; i++) {
@@ -240,7 +217,7 @@ static enum weft_status verify_argmax(struct conv_case *v, struct conv_runs *r,
                    : 0;
         double bound = 2 * v->y->bound[i];
         if (v->y->half)
-            bound = fp16_error_bound(there, bound);
+            bound = lab_fp16_error_bound(there, bound);
         wrong = !inside || fabs(there - (double)y[i]) > bound;
         if (wrong)
             snprintf(fault, sizeof(fault),
@@ -256,7 +233,7 @@ static enum weft_status verify_argmax(struct conv_case *v, struct conv_runs *r,
 static enum weft_status compare_update(struct conv_case *v, struct conv_runs *r,
                                        const char *name)
 {
-    struct verify_tensor none, *dbias = v->dbias ? v->dbias : &none;
+    struct lab_tensor none, *dbias = v->dbias ? v->dbias : &none;
     v->dw->not_compared = dbias->not_compared = true;
     enum weft_status status = run_and_compare(&v->base, r->update, name);
     v->dw->not_compared = dbias->not_compared = false;
@@ -278,7 +255,7 @@ static enum weft_status compare_all(struct conv_case *v, struct conv_runs *r,
     if (!integers || conv_run_is_winograd(r->forward, true))
         WEFT_TRY(verify_argmax(v, r, name));
     /* Forward wrote over the choices that backward is to read. */
-    random_argmax(v);
+    lab_fill_argmax(&v->base.lab, v->argmax, &v->pool);
     WEFT_TRY(conv_set_dgrad_bounds(v, r, integers));
     WEFT_TRY(run_and_compare(c, r->data, name));
     WEFT_TRY(conv_set_wgrad_bounds(v, r, integers));
@@ -314,9 +291,10 @@ static enum weft_status compare_nonfinite(struct conv_case *v, struct conv_runs 
     bounds_zero(c);
     WEFT_TRY(conv_set_forward_bounds(v, r, true));
     v->y->nan_may_spread = conv_run_is_winograd(r->forward, false);
-    float *x = tensor_initial_data(c, v->x);
+    float *x = lab_initial(&c->lab, v->x);
     for (int i = 0; i < 3; i++)
-        x[random_int(c->check, 0, (int)v->x->count - 1)] = i ? fill_with_nan() : NAN;
+        x[lab_random_int(&c->check->random, 0, (int)v->x->count - 1)] =
+            i ? fill_with_nan() : NAN;
     v->y->allow_nonfinite = true;
     if (v->argmax)
         v->argmax->not_compared = true; /* no place of a NaN's window is right */
@@ -324,7 +302,7 @@ static enum weft_status compare_nonfinite(struct conv_case *v, struct conv_runs 
 }
 
 static enum weft_status verify_gradients(struct conv_case *v, struct conv_runs *r,
-                                         enum verify_side side)
+                                         enum lab_side side)
 {
     struct verify_case *c = &v->base;
     struct gradient_check slope = {.what = "dw",
@@ -354,9 +332,9 @@ static enum weft_status verify_gradients(struct conv_case *v, struct conv_runs *
     fill(v, true);
     if (v->gate && !act_is_exact(v->upstream_activation)) {
         /* A maximum that moves with a curved input would be no small matter. */
-        if (v->argmax || side == VERIFY_DEVICE)
+        if (v->argmax || side == LAB_DEVICE)
             return WEFT_OK;
-        tensor_fill_uniform(c, v->x, -2, 2);
+        lab_fill_uniform(&c->lab, v->x, -2, 2);
         slope.step = 0x1p-5;
         slope.tolerance = 2e-3;
     }
@@ -375,11 +353,11 @@ static enum weft_status run_case(struct conv_case *v)
     WEFT_TRY(compare_nonfinite(v, &r));
     if (is_fp16_run(c->check))
         return WEFT_OK;
-    WEFT_TRY(verify_gradients(v, &r, VERIFY_REFERENCE));
+    WEFT_TRY(verify_gradients(v, &r, LAB_REFERENCE));
     /* The linear forward run is compiled already where nothing else is asked of it. */
     if (v->activation.act == WEFT_ACT_identity && v->has_argmax == !!v->argmax &&
         !conv_run_is_winograd(r.step, true) && conv_macs(&v->conv) <= TYPICAL_CASE_MACS)
-        return verify_gradients(v, &r, VERIFY_DEVICE);
+        return verify_gradients(v, &r, LAB_DEVICE);
     return WEFT_OK;
 }
 
@@ -389,28 +367,28 @@ static void add_tensors(struct conv_case *v, bool bias)
     const struct weft_pool *p = &v->pool;
     struct verify_case *c = &v->base;
     int out_h = p->r ? p->out_h : g->out_h, out_w = p->r ? p->out_w : g->out_w;
-    v->x = case_add_tensor(c, "x", VERIFY_FLOAT, g->n, g->h, g->w, g->c);
-    v->w = case_add_tensor(c, "w", VERIFY_FLOAT, g->r, g->s, g->c / g->groups, g->k);
-    v->y = case_add_tensor(c, "y", VERIFY_FLOAT, g->n, out_h, out_w, g->k);
-    v->dy = case_add_tensor(c, "dy", VERIFY_FLOAT, g->n, out_h, out_w, g->k);
-    v->dw = case_add_tensor(c, "dw", VERIFY_FLOAT, g->r, g->s, g->c / g->groups, g->k);
-    v->dx = case_add_tensor(c, "dx", VERIFY_FLOAT, g->n, g->h, g->w, g->c);
+    v->x = lab_add_tensor(&c->lab, "x", LAB_FLOAT, g->n, g->h, g->w, g->c);
+    v->w = lab_add_tensor(&c->lab, "w", LAB_FLOAT, g->r, g->s, g->c / g->groups, g->k);
+    v->y = lab_add_tensor(&c->lab, "y", LAB_FLOAT, g->n, out_h, out_w, g->k);
+    v->dy = lab_add_tensor(&c->lab, "dy", LAB_FLOAT, g->n, out_h, out_w, g->k);
+    v->dw = lab_add_tensor(&c->lab, "dw", LAB_FLOAT, g->r, g->s, g->c / g->groups, g->k);
+    v->dx = lab_add_tensor(&c->lab, "dx", LAB_FLOAT, g->n, g->h, g->w, g->c);
     v->dx->may_be_zero = v->dy->count * v->w->count / (size_t)g->k < v->dx->count / 8;
     if (bias) {
-        v->bias = case_add_tensor(c, "bias", VERIFY_FLOAT, 1, 1, 1, g->k);
-        v->dbias = case_add_tensor(c, "dbias", VERIFY_FLOAT, 1, 1, 1, g->k);
-        v->mbias = case_add_tensor(c, "mbias", VERIFY_FLOAT, 1, 1, 1, g->k);
+        v->bias = lab_add_tensor(&c->lab, "bias", LAB_FLOAT, 1, 1, 1, g->k);
+        v->dbias = lab_add_tensor(&c->lab, "dbias", LAB_FLOAT, 1, 1, 1, g->k);
+        v->mbias = lab_add_tensor(&c->lab, "mbias", LAB_FLOAT, 1, 1, 1, g->k);
         v->mbias->is_in_out = true;
     }
-    v->mw = case_add_tensor(c, "mw", VERIFY_FLOAT, g->r, g->s, g->c / g->groups, g->k);
+    v->mw = lab_add_tensor(&c->lab, "mw", LAB_FLOAT, g->r, g->s, g->c / g->groups, g->k);
     v->mw->is_in_out = true;
-    v->state = case_add_tensor(c, "state", VERIFY_INT32, 1, 1, 1, STATE_WORDS);
+    v->state = lab_add_tensor(&c->lab, "state", LAB_INT32, 1, 1, 1, STATE_WORDS);
     if (v->upstream_activation.act != WEFT_ACT_identity)
-        v->gate = case_add_tensor(c, "gate", VERIFY_FLOAT, g->n, g->h, g->w, g->c);
+        v->gate = lab_add_tensor(&c->lab, "gate", LAB_FLOAT, g->n, g->h, g->w, g->c);
     if (p->r) {
-        v->argmax = case_add_tensor(c, "argmax", VERIFY_BYTE, g->n, out_h, out_w, g->k);
+        v->argmax = lab_add_tensor(&c->lab, "argmax", LAB_BYTE, g->n, out_h, out_w, g->k);
         v->whole =
-            case_add_tensor(c, "whole", VERIFY_FLOAT, g->n, g->out_h, g->out_w, g->k);
+            lab_add_tensor(&c->lab, "whole", LAB_FLOAT, g->n, g->out_h, g->out_w, g->k);
     }
 }
 
@@ -421,14 +399,14 @@ static enum weft_status verify_conv_case(struct verify_context *k)
     struct weft_conv *g = &v.conv;
     struct weft_pool *p = &v.pool;
     random_conv(k, g);
-    if (random_bool(k, 35)) {
+    if (lab_random_bool(&k->random, 35)) {
         *p = (struct weft_pool){.n = g->n, .h = g->out_h, .w = g->out_w, .c = g->k};
         random_pool(k, p);
-        v.has_argmax = random_bool(k, 60);
+        v.has_argmax = lab_random_bool(&k->random, 60);
     }
     v.activation = random_activation(k, false);
     v.upstream_activation = random_activation(k, true);
-    bool bias = random_bool(k, 70);
+    bool bias = lab_random_bool(&k->random, 70);
 
     case_init(c, k);
     case_describe(

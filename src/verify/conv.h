@@ -12,9 +12,9 @@ struct conv_case {
     struct weft_activation activation, upstream_activation;
     bool has_argmax;
     /* `whole` is the convolution's output before pooling; NULL without a pool. */
-    struct verify_tensor *x, *w, *bias, *y, *argmax, *dy, *dw, *dbias, *dx, *gate, *whole;
+    struct lab_tensor *x, *w, *bias, *y, *argmax, *dy, *dw, *dbias, *dx, *gate, *whole;
     /* What an update makes of dw and dbias: the gradients themselves. */
-    struct verify_tensor *mw, *mbias, *state;
+    struct lab_tensor *mw, *mbias, *state;
     double
         *winograd_bounds; /* errors of Winograd's algorithm, for each image and channel */
 };

@@ -29,7 +29,7 @@ enum weft_status conv_record_runs(struct conv_case *v, struct conv_runs *r)
     struct verify_run *const runs[] = {r->forward, r->data, r->weights, r->update,
                                        r->step};
     for (size_t i = 0; i < WEFT_ARRAY_SIZE(runs); i++) {
-        enum weft_status status = run_record(&v->base, runs[i], VERIFY_DEVICE);
+        enum weft_status status = run_record(&v->base, runs[i], LAB_DEVICE);
         if (status && status != WEFT_ERR_BUILD && status != WEFT_ERR_ARG)
             return status;
     }
@@ -38,36 +38,36 @@ enum weft_status conv_record_runs(struct conv_case *v, struct conv_runs *r)
     v->winograd_bounds = calloc(count, sizeof(*v->winograd_bounds));
     return v->winograd_bounds
                ? WEFT_OK
-               : weft_out_of_memory(v->base.check->device[VERIFY_DEVICE]->context,
-                                    "verify", count * sizeof(*v->winograd_bounds));
+               : weft_out_of_memory(v->base.check->device[LAB_DEVICE]->context, "verify",
+                                    count * sizeof(*v->winograd_bounds));
 }
 
 /* Whether the device does a run by Winograd's algorithm, which errs in its own way. The
  * points of 2x2 tiles, 0 and +-1, leave integers exact. */
 bool conv_run_is_winograd(const struct verify_run *run, bool integers)
 {
-    const struct weft_command_list *list = run->list[VERIFY_DEVICE];
+    const struct weft_command_list *list = run->list[LAB_DEVICE];
     return list && list->info.winograd > (integers ? 2 : 0);
 }
 
 static void bound_tiled(struct conv_case *v, const struct verify_run *run, bool turned)
 {
     const struct verify_case *c = &v->base;
-    const struct verify_tensor *x = turned ? v->dy : v->x;
+    const struct lab_tensor *x = turned ? v->dy : v->x;
     const struct winograd_bound_args problem = {
         .conv = &v->conv,
-        .outputs = run->list[VERIFY_DEVICE]->info.winograd,
+        .outputs = run->list[LAB_DEVICE]->info.winograd,
         .is_dgrad = turned,
-        .x = tensor_initial_data(c, x),
+        .x = lab_initial(&c->lab, x),
         .places = (size_t)(x->h * x->w),
         .scale = turned ? pool_max_overlap(&v->pool) : 1,
-        .w = tensor_initial_data(c, v->w),
+        .w = lab_initial(&c->lab, v->w),
     };
     winograd_error_bound(&problem, v->winograd_bounds);
 }
 
 /* The one of element i of y or dx. */
-static double tiled_at(const struct conv_case *v, const struct verify_tensor *t, size_t i)
+static double tiled_at(const struct conv_case *v, const struct lab_tensor *t, size_t i)
 {
     size_t channels = (size_t)t->c, image = (size_t)(t->h * t->w) * channels;
     return v->winograd_bounds[i / image * channels + i % channels];
@@ -83,10 +83,10 @@ enum weft_status conv_set_forward_bounds(struct conv_case *v, struct conv_runs *
         return WEFT_OK;
     if (tiled)
         bound_tiled(v, r->forward, false);
-    const float *result = tensor_result(c, v->y, VERIFY_REFERENCE);
+    const float *result = lab_result(&c->lab, v->y, LAB_REFERENCE);
     double gamma =
         integers ? 0 : products_error_bound(c, r->forward, terms_forward(v) + 4);
-    WEFT_TRY(run_execute(c, r->forward, VERIFY_REFERENCE));
+    WEFT_TRY(run_execute(c, r->forward, LAB_REFERENCE));
     for (size_t i = 0; i < v->y->count; i++)
         v->y->bound[i] = (double)result[i];
     WEFT_TRY(run_reference_abs(c, r->linear));
@@ -109,8 +109,8 @@ enum weft_status conv_set_dgrad_bounds(struct conv_case *v, struct conv_runs *r,
     if (tiled)
         bound_tiled(v, r->data, true);
     WEFT_TRY(run_reference_abs(c, r->ungated));
-    const float *sum = tensor_result(c, v->dx, VERIFY_REFERENCE);
-    const float *gate = v->gate ? tensor_initial_data(c, v->gate) : NULL;
+    const float *sum = lab_result(&c->lab, v->dx, LAB_REFERENCE);
+    const float *gate = v->gate ? lab_initial(&c->lab, v->gate) : NULL;
     double gamma = products_error_bound(c, r->data, terms_data(v) + 4);
     bool rough = v->gate && !act_is_exact(v->upstream_activation);
     for (size_t i = 0; i < v->dx->count; i++) {
@@ -132,13 +132,13 @@ static void bound_tiled_weights(struct conv_case *v, const struct verify_run *ru
     const struct verify_case *c = &v->base;
     const struct winograd_bound_args x = {
         .conv = &v->conv,
-        .outputs = run->list[VERIFY_DEVICE]->info.winograd,
-        .x = tensor_initial_data(c, v->x),
+        .outputs = run->list[LAB_DEVICE]->info.winograd,
+        .x = lab_initial(&c->lab, v->x),
         .places = (size_t)(v->x->h * v->x->w),
         .scale = 1,
     };
     struct winograd_bound_args dz = x;
-    dz.x = tensor_initial_data(c, v->dy);
+    dz.x = lab_initial(&c->lab, v->dy);
     dz.places = (size_t)(v->dy->h * v->dy->w);
     dz.scale = pool_max_overlap(&v->pool);
     winograd_weights_error_bound(&x, &dz, v->dw->bound);
@@ -156,8 +156,8 @@ enum weft_status conv_set_wgrad_bounds(struct conv_case *v, struct conv_runs *r,
     WEFT_TRY(run_reference_abs(c, r->weights));
     double gamma = products_error_bound(c, r->weights, terms_weights(v) + 4);
     for (int i = 0; r->weights->outputs[i]; i++) {
-        struct verify_tensor *t = r->weights->outputs[i];
-        const float *sum = tensor_result(c, t, VERIFY_REFERENCE);
+        struct lab_tensor *t = r->weights->outputs[i];
+        const float *sum = lab_result(&c->lab, t, LAB_REFERENCE);
         for (size_t j = 0; j < t->count; j++)
             t->bound[j] += gamma * (double)sum[j];
     }

@@ -7,29 +7,29 @@
 struct fold_case {
     struct verify_case base;
     struct weft_fold_batch_norm_args args; /* all but the views */
-    struct verify_tensor *w, *bias, *weight, *shift, *mean, *variance, *out_w, *out_bias;
+    struct lab_tensor *w, *bias, *weight, *shift, *mean, *variance, *out_w, *out_bias;
 };
 
-static enum weft_status record(const struct verify_case *c, enum verify_side side,
+static enum weft_status record(const struct verify_case *c, enum lab_side side,
                                struct weft_command_list *list)
 {
     const struct fold_case *f = (const struct fold_case *)c;
     struct weft_fold_batch_norm_args args = f->args;
-    args.w = tensor_view(c, f->w, side);
-    args.bias = tensor_view(c, f->bias, side);
-    args.weight = tensor_view(c, f->weight, side);
-    args.shift = tensor_view(c, f->shift, side);
-    args.mean = tensor_view(c, f->mean, side);
-    args.variance = tensor_view(c, f->variance, side);
-    args.out_w = tensor_view(c, f->out_w, side);
-    args.out_bias = tensor_view(c, f->out_bias, side);
+    args.w = lab_view(&c->lab, f->w, side);
+    args.bias = lab_view(&c->lab, f->bias, side);
+    args.weight = lab_view(&c->lab, f->weight, side);
+    args.shift = lab_view(&c->lab, f->shift, side);
+    args.mean = lab_view(&c->lab, f->mean, side);
+    args.variance = lab_view(&c->lab, f->variance, side);
+    args.out_w = lab_view(&c->lab, f->out_w, side);
+    args.out_bias = lab_view(&c->lab, f->out_bias, side);
     return list->primitives->fold_batch_norm(list, &args);
 }
 
-static double at(const struct fold_case *f, const struct verify_tensor *t, size_t i,
+static double at(const struct fold_case *f, const struct lab_tensor *t, size_t i,
                  double otherwise)
 {
-    return t ? (double)((const float *)tensor_initial_data(&f->base, t))[i] : otherwise;
+    return t ? (double)((const float *)lab_initial(&f->base.lab, t))[i] : otherwise;
 }
 
 static void set_bounds(struct fold_case *f)
@@ -53,14 +53,14 @@ static enum weft_status run_case(struct fold_case *f)
 {
     struct verify_case *c = &f->base;
     struct verify_run *run = case_add_run(
-        c, "forward", record, (struct verify_tensor *[]){f->out_w, f->out_bias, NULL});
+        c, "forward", record, (struct lab_tensor *[]){f->out_w, f->out_bias, NULL});
     WEFT_TRY(case_allocate(c));
-    tensor_fill_uniform(c, f->w, -1, 1);
-    tensor_fill_uniform(c, f->bias, -1, 1);
-    tensor_fill_uniform(c, f->weight, -1, 1);
-    tensor_fill_uniform(c, f->shift, -1, 1);
-    tensor_fill_uniform(c, f->mean, -1, 1);
-    tensor_fill_uniform(c, f->variance, 0, 2);
+    lab_fill_uniform(&c->lab, f->w, -1, 1);
+    lab_fill_uniform(&c->lab, f->bias, -1, 1);
+    lab_fill_uniform(&c->lab, f->weight, -1, 1);
+    lab_fill_uniform(&c->lab, f->shift, -1, 1);
+    lab_fill_uniform(&c->lab, f->mean, -1, 1);
+    lab_fill_uniform(&c->lab, f->variance, 0, 2);
     set_bounds(f);
     return run_and_compare(c, run, "real");
 }
@@ -69,14 +69,17 @@ static enum weft_status verify_fold_case(struct verify_context *k)
 {
     struct fold_case f = {0};
     struct verify_case *c = &f.base;
-    int channels = RANDOM_CHOICE(k, 1, 2, 3, 4, 5, 7, 8, 13, 16, 17, 32, 33, 40, 65);
-    int rows = k->params->tiny_shapes ? RANDOM_CHOICE(k, 1, 2, 9)
-                                      : RANDOM_CHOICE(k, 1, 4, 9, 63, 64, 65, 288);
-    bool weights = random_bool(k, 70), bias = random_bool(k, 50),
-         out_bias = random_bool(k, 70);
+    int channels =
+        LAB_RANDOM_CHOICE(&k->random, 1, 2, 3, 4, 5, 7, 8, 13, 16, 17, 32, 33, 40, 65);
+    int rows = k->params->tiny_shapes
+                   ? LAB_RANDOM_CHOICE(&k->random, 1, 2, 9)
+                   : LAB_RANDOM_CHOICE(&k->random, 1, 4, 9, 63, 64, 65, 288);
+    bool weights = lab_random_bool(&k->random, 70),
+         bias = lab_random_bool(&k->random, 50),
+         out_bias = lab_random_bool(&k->random, 70);
     f.args.rows = weights ? rows : 1;
     f.args.channels = channels;
-    f.args.epsilon = RANDOM_CHOICE(k, 0, 1) ? 1e-5f : 0.25f;
+    f.args.epsilon = LAB_RANDOM_CHOICE(&k->random, 0, 1) ? 1e-5f : 0.25f;
 
     case_init(c, k);
     case_describe(c, " %d rows of %d, epsilon %g, weights %s, bias %s, out_bias %s",
@@ -84,16 +87,16 @@ static enum weft_status verify_fold_case(struct verify_context *k)
                   weights ? "there" : "absent", bias ? "there" : "absent",
                   out_bias ? "wanted" : "absent");
     if (weights)
-        f.w = case_add_tensor(c, "w", VERIFY_FLOAT, rows, 1, 1, channels);
+        f.w = lab_add_tensor(&c->lab, "w", LAB_FLOAT, rows, 1, 1, channels);
     if (bias)
-        f.bias = case_add_tensor(c, "bias", VERIFY_FLOAT, 1, 1, 1, channels);
-    f.weight = case_add_tensor(c, "weight", VERIFY_FLOAT, 1, 1, 1, channels);
-    f.shift = case_add_tensor(c, "shift", VERIFY_FLOAT, 1, 1, 1, channels);
-    f.mean = case_add_tensor(c, "mean", VERIFY_FLOAT, 1, 1, 1, channels);
-    f.variance = case_add_tensor(c, "variance", VERIFY_FLOAT, 1, 1, 1, channels);
-    f.out_w = case_add_tensor(c, "out_w", VERIFY_FLOAT, f.args.rows, 1, 1, channels);
+        f.bias = lab_add_tensor(&c->lab, "bias", LAB_FLOAT, 1, 1, 1, channels);
+    f.weight = lab_add_tensor(&c->lab, "weight", LAB_FLOAT, 1, 1, 1, channels);
+    f.shift = lab_add_tensor(&c->lab, "shift", LAB_FLOAT, 1, 1, 1, channels);
+    f.mean = lab_add_tensor(&c->lab, "mean", LAB_FLOAT, 1, 1, 1, channels);
+    f.variance = lab_add_tensor(&c->lab, "variance", LAB_FLOAT, 1, 1, 1, channels);
+    f.out_w = lab_add_tensor(&c->lab, "out_w", LAB_FLOAT, f.args.rows, 1, 1, channels);
     if (out_bias)
-        f.out_bias = case_add_tensor(c, "out_bias", VERIFY_FLOAT, 1, 1, 1, channels);
+        f.out_bias = lab_add_tensor(&c->lab, "out_bias", LAB_FLOAT, 1, 1, 1, channels);
     tensor_set_fp16(c, f.out_w, 75);
     enum weft_status status = run_case(&f);
     case_finish(c);

@@ -32,7 +32,7 @@ static void difference_scratch_free(struct difference_scratch *p)
 /* Of all choices. */
 static size_t argmax_bytes(const struct gradient_check *s)
 {
-    return s->argmax ? s->argmax->count * tensor_element_size(s->argmax) : 0;
+    return s->argmax ? s->argmax->count * lab_element_bytes(s->argmax) : 0;
 }
 
 static bool difference_scratch_init(struct difference_scratch *p,
@@ -51,21 +51,20 @@ static bool difference_scratch_init(struct difference_scratch *p,
 
 /* Sets the input to f(middle + t direction), runs forward, keeps what came out. */
 static enum weft_status evaluate_point(struct verify_case *c,
-                                       const struct gradient_check *s,
-                                       enum verify_side side,
+                                       const struct gradient_check *s, enum lab_side side,
                                        struct difference_scratch *p, int point)
 {
     static const int times[] = {-1, 1, 0};
-    float *x = tensor_initial_data(c, s->input);
+    float *x = lab_initial(&c->lab, s->input);
     for (size_t i = 0; i < s->input->count; i++) {
         double z = p->middle[i] + times[point] * s->step * p->direction[i];
         x[i] = (float)(s->gate ? act_reference(s->activation, z) : z);
     }
     WEFT_TRY(run_execute(c, s->forward, side));
-    memcpy(p->y[point], tensor_result(c, s->output, side),
+    memcpy(p->y[point], lab_result(&c->lab, s->output, side),
            s->output->count * sizeof(float));
     if (s->argmax)
-        memcpy(p->config[point], tensor_result(c, s->argmax, side), argmax_bytes(s));
+        memcpy(p->config[point], lab_result(&c->lab, s->argmax, side), argmax_bytes(s));
     return WEFT_OK;
 }
 
@@ -74,28 +73,27 @@ static enum weft_status evaluate_point(struct verify_case *c,
 static void set_backward(struct verify_case *c, const struct gradient_check *s,
                          const struct difference_scratch *p)
 {
-    memcpy(tensor_initial_data(c, s->output), p->y[2], s->output->count * sizeof(float));
+    memcpy(lab_initial(&c->lab, s->output), p->y[2], s->output->count * sizeof(float));
     if (s->argmax) {
-        float *dy = tensor_initial_data(c, s->coefficients);
-        size_t size = tensor_element_size(s->argmax);
+        float *dy = lab_initial(&c->lab, s->coefficients);
+        size_t size = lab_element_bytes(s->argmax);
         for (size_t i = 0; i < s->argmax->count; i++)
             if (memcmp(&p->config[0][i * size], &p->config[1][i * size], size) != 0 ||
                 memcmp(&p->config[0][i * size], &p->config[2][i * size], size) != 0)
                 dy[i] = 0;
-        memcpy(tensor_initial_data(c, s->argmax), p->config[2], argmax_bytes(s));
+        memcpy(lab_initial(&c->lab, s->argmax), p->config[2], argmax_bytes(s));
     }
     if (s->gate)
-        memcpy(tensor_initial_data(c, s->gate), tensor_initial_data(c, s->input),
+        memcpy(lab_initial(&c->lab, s->gate), lab_initial(&c->lab, s->input),
                s->gate->count * sizeof(float));
 }
 
 static void compare_finite_difference(struct verify_case *c,
-                                      const struct gradient_check *s,
-                                      enum verify_side side,
+                                      const struct gradient_check *s, enum lab_side side,
                                       const struct difference_scratch *p)
 {
-    const float *dx = tensor_result(c, s->gradient, side);
-    const float *dy = s->coefficients ? tensor_initial_data(c, s->coefficients) : NULL;
+    const float *dx = lab_result(&c->lab, s->gradient, side);
+    const float *dy = s->coefficients ? lab_initial(&c->lab, s->coefficients) : NULL;
     double numeric = 0, analytic = 0, size = 0, rounding = 0;
     for (size_t i = 0; i < s->output->count; i++) {
         double by = dy ? (double)dy[i] : 1.0 / (double)s->output->count;
@@ -114,7 +112,7 @@ static void compare_finite_difference(struct verify_case *c,
     double off = fabs(numeric - analytic);
     char what[64], fault[256];
     snprintf(what, sizeof(what), "gradient %s%s", s->what,
-             side == VERIFY_REFERENCE ? " of the reference" : "");
+             side == LAB_REFERENCE ? " of the reference" : "");
     snprintf(fault, sizeof(fault),
              "the gradient along a direction is %.9g, the difference of forward %.9g, "
              "may differ by %.3g",
@@ -123,11 +121,11 @@ static void compare_finite_difference(struct verify_case *c,
 }
 
 enum weft_status verify_gradient(struct verify_case *c, const struct gradient_check *s,
-                                 enum verify_side side)
+                                 enum lab_side side)
 {
     struct difference_scratch p = {0};
     enum weft_status status = WEFT_OK;
-    const float *x = tensor_initial_data(c, s->input);
+    const float *x = lab_initial(&c->lab, s->input);
     if (s->forward->unsupported || s->backward->unsupported)
         return WEFT_OK;
     if (!difference_scratch_init(&p, s)) {
@@ -137,7 +135,7 @@ enum weft_status verify_gradient(struct verify_case *c, const struct gradient_ch
     }
     for (size_t i = 0; i < s->input->count; i++) {
         p.middle[i] = (double)x[i];
-        p.direction[i] = random_bool(c->check, 50) ? 1 : -1;
+        p.direction[i] = lab_random_bool(&c->check->random, 50) ? 1 : -1;
     }
     for (int point = 0; point < 3 && !status; point++)
         status = evaluate_point(c, s, side, &p, point);
@@ -148,7 +146,7 @@ enum weft_status verify_gradient(struct verify_case *c, const struct gradient_ch
     if (!status)
         compare_finite_difference(c, s, side, &p);
 
-    float *restored = tensor_initial_data(c, s->input);
+    float *restored = lab_initial(&c->lab, s->input);
     for (size_t i = 0; i < s->input->count; i++)
         restored[i] = (float)p.middle[i];
 done:

@@ -19,7 +19,7 @@ struct memory_case {
 
 static enum weft_status allocate_buffers(struct memory_case *m)
 {
-    struct weft_device *device = m->base.check->device[VERIFY_DEVICE];
+    struct weft_device *device = m->base.check->device[LAB_DEVICE];
     bool enough = (m->read = malloc(m->bytes)) && (m->piece = malloc(CHUNKS * m->bytes));
     for (int i = 0; i < BUFFERS; i++)
         enough = (m->image[i] = calloc(1, m->bytes)) && enough;
@@ -32,7 +32,7 @@ static enum weft_status allocate_buffers(struct memory_case *m)
 
 static void release(struct memory_case *m)
 {
-    struct weft_device *device = m->base.check->device[VERIFY_DEVICE];
+    struct weft_device *device = m->base.check->device[LAB_DEVICE];
     for (int i = 0; i < BUFFERS; i++) {
         if (m->mem[i])
             device->backend->free(device, m->mem[i]);
@@ -46,14 +46,15 @@ static void release(struct memory_case *m)
 static enum weft_status compare(struct memory_case *m, const char *what)
 {
     struct verify_context *k = m->base.check;
-    struct weft_device *device = k->device[VERIFY_DEVICE];
+    struct weft_device *device = k->device[LAB_DEVICE];
     char fault[160] = "";
     for (int i = 0; i < BUFFERS; i++)
         for (int part = 0; part < 2; part++) {
-            size_t from = part ? (size_t)random_int(k, 0, (int)m->bytes - 1) : 0;
+            size_t from =
+                part ? (size_t)lab_random_int(&k->random, 0, (int)m->bytes - 1) : 0;
             size_t count = m->bytes - from, at = 0;
             if (part)
-                count = (size_t)random_int(k, 1, (int)count);
+                count = (size_t)lab_random_int(&k->random, 1, (int)count);
             memset(m->read, 0xDB, m->bytes);
             WEFT_TRY(device->backend->read(device, m->read, m->mem[i], from, count));
             while (at < count && m->read[at] == m->image[i][from + at])
@@ -72,17 +73,18 @@ static enum weft_status compare(struct memory_case *m, const char *what)
 static enum weft_status write_chunks(struct memory_case *m)
 {
     struct verify_context *k = m->base.check;
-    struct weft_device *device = k->device[VERIFY_DEVICE];
+    struct weft_device *device = k->device[LAB_DEVICE];
     for (int i = 0; i < CHUNKS; i++) {
         unsigned char *piece = m->piece + (size_t)i * m->bytes;
-        size_t at = (size_t)random_int(k, 0, (int)m->bytes - 1);
-        size_t count = (size_t)random_int(k, 1, (int)(m->bytes - at));
+        size_t at = (size_t)lab_random_int(&k->random, 0, (int)m->bytes - 1);
+        size_t count = (size_t)lab_random_int(&k->random, 1, (int)(m->bytes - at));
         for (size_t b = 0; b < count; b++)
-            piece[b] = (unsigned char)random_bits(k);
+            piece[b] = (unsigned char)lab_random_bits(&k->random);
         memcpy(m->image[i % BUFFERS] + at, piece, count);
         enum weft_status (*put)(struct weft_device *, struct weft_mem *, size_t,
-                                const void *, size_t) =
-            random_bool(k, 50) ? device->backend->write_async : device->backend->write;
+                                const void *, size_t) = lab_random_bool(&k->random, 50)
+                                                            ? device->backend->write_async
+                                                            : device->backend->write;
         WEFT_TRY(put(device, m->mem[i % BUFFERS], at, piece, count));
     }
     return WEFT_OK;
@@ -91,7 +93,7 @@ static enum weft_status write_chunks(struct memory_case *m)
 static enum weft_status verify_memory_case(struct verify_context *k)
 {
     struct memory_case m = {0};
-    m.bytes = (size_t)random_int(k, 1, k->params->tiny_shapes ? 300 : 5000);
+    m.bytes = (size_t)lab_random_int(&k->random, 1, k->params->tiny_shapes ? 300 : 5000);
     case_init(&m.base, k);
     case_describe(&m.base, " %d buffers of %zu bytes", BUFFERS, m.bytes);
     enum weft_status status = allocate_buffers(&m);

@@ -11,7 +11,7 @@ struct optimizer_case {
     bool exact; /* powers of two, so that small integers stay exact */
     int rows, steps, loss_scale_log2;
     float rate;
-    struct verify_tensor *state, *w, *g, *m, *v, *loss, *correct, *byte, *x;
+    struct lab_tensor *state, *w, *g, *m, *v, *loss, *correct, *byte, *x;
 };
 
 static const char *const names[] = {
@@ -20,26 +20,26 @@ static const char *const names[] = {
     [WEFT_OPTIMIZER_ADAMW] = "adamw",
 };
 
-static enum weft_status record_update(const struct verify_case *c, enum verify_side side,
+static enum weft_status record_update(const struct verify_case *c, enum lab_side side,
                                       struct weft_command_list *list)
 {
     const struct optimizer_case *o = (const struct optimizer_case *)c;
-    const struct weft_optimizer_step_args args = {.optimizer = o->optimizer,
-                                                  .loss_scale_log2 = o->loss_scale_log2,
-                                                  .state = tensor_view(c, o->state, side),
-                                                  .w = tensor_view(c, o->w, side),
-                                                  .g = tensor_view(c, o->g, side),
-                                                  .m = tensor_view(c, o->m, side),
-                                                  .v = tensor_view(c, o->v, side),
-                                                  .n = o->rows,
-                                                  .loss = tensor_view(c, o->loss, side),
-                                                  .correct =
-                                                      tensor_view(c, o->correct, side)};
+    const struct weft_optimizer_step_args args = {
+        .optimizer = o->optimizer,
+        .loss_scale_log2 = o->loss_scale_log2,
+        .state = lab_view(&c->lab, o->state, side),
+        .w = lab_view(&c->lab, o->w, side),
+        .g = lab_view(&c->lab, o->g, side),
+        .m = lab_view(&c->lab, o->m, side),
+        .v = lab_view(&c->lab, o->v, side),
+        .n = o->rows,
+        .loss = lab_view(&c->lab, o->loss, side),
+        .correct = lab_view(&c->lab, o->correct, side)};
     return list->primitives->optimizer_step(list, &args);
 }
 
 /* A batch of one byte: what begins a step hands the powers on. */
-static enum weft_status record_step(const struct verify_case *c, enum verify_side side,
+static enum weft_status record_step(const struct verify_case *c, enum lab_side side,
                                     struct weft_command_list *list)
 {
     const struct optimizer_case *o = (const struct optimizer_case *)c;
@@ -48,9 +48,9 @@ static enum weft_status record_step(const struct verify_case *c, enum verify_sid
                                          .pixels = 1,
                                          .channels = 1,
                                          .steps_per_epoch = 1,
-                                         .state = tensor_view(c, o->state, side),
-                                         .bytes = tensor_view(c, o->byte, side),
-                                         .x = tensor_view(c, o->x, side)};
+                                         .state = lab_view(&c->lab, o->state, side),
+                                         .bytes = lab_view(&c->lab, o->byte, side),
+                                         .x = lab_view(&c->lab, o->x, side)};
     WEFT_TRY(list->primitives->make_batch(list, &args));
     return record_update(c, side, list);
 }
@@ -117,10 +117,10 @@ static void step_adam(const struct optimizer_case *o, struct weight_state *a,
 static void bound_weights(struct optimizer_case *o, int steps)
 {
     struct verify_case *c = &o->base;
-    const float *w = tensor_initial_data(c, o->w), *g = tensor_initial_data(c, o->g);
-    const float *m = tensor_initial_data(c, o->m),
-                *v = o->v ? tensor_initial_data(c, o->v) : NULL;
-    const uint32_t *state = tensor_initial_data(c, o->state);
+    const float *w = lab_initial(&c->lab, o->w), *g = lab_initial(&c->lab, o->g);
+    const float *m = lab_initial(&c->lab, o->m),
+                *v = o->v ? lab_initial(&c->lab, o->v) : NULL;
+    const uint32_t *state = lab_initial(&c->lab, o->state);
     for (size_t i = 0; i < o->w->count; i++) {
         struct weight_state a = {.w = (double)w[i],
                                  .g = ldexp((double)g[i], -o->loss_scale_log2),
@@ -148,8 +148,8 @@ static void bound_weights(struct optimizer_case *o, int steps)
 static void metrics_bound(struct optimizer_case *o, int steps)
 {
     struct verify_case *c = &o->base;
-    const float *loss = tensor_initial_data(c, o->loss);
-    const uint32_t *state = tensor_initial_data(c, o->state);
+    const float *loss = lab_initial(&c->lab, o->loss);
+    const uint32_t *state = lab_initial(&c->lab, o->state);
     double sum = 0;
     for (int i = 0; i < o->rows; i++)
         sum += fabs((double)loss[i]);
@@ -163,11 +163,12 @@ static void metrics_bound(struct optimizer_case *o, int steps)
 static void fill_state(struct optimizer_case *o)
 {
     struct verify_context *k = o->base.check;
-    uint32_t *state = tensor_initial_data(&o->base, o->state);
+    uint32_t *state = lab_initial(&o->base.lab, o->state);
     for (size_t i = 0; i < o->state->count; i++)
-        state[i] = random_bits(k);
-    uint32_t step = (uint32_t)RANDOM_CHOICE(
-        k, 0, 1, 7, STATE_RING_STEPS - 2, STATE_RING_STEPS - 1, 5 * STATE_RING_STEPS - 1);
+        state[i] = lab_random_bits(&k->random);
+    uint32_t step =
+        (uint32_t)LAB_RANDOM_CHOICE(&k->random, 0, 1, 7, STATE_RING_STEPS - 2,
+                                    STATE_RING_STEPS - 1, 5 * STATE_RING_STEPS - 1);
     float power1 = powf(o->optimizer.beta1, (float)step + 1);
     float power2 = powf(o->optimizer.beta2, (float)step + 1);
     state[STATE_STEP] = step;
@@ -181,31 +182,31 @@ static void fill_state(struct optimizer_case *o)
 /* What the step before used: nobody may use it again. */
 static void advance_beta_powers(struct optimizer_case *o)
 {
-    uint32_t *state = tensor_initial_data(&o->base, o->state);
+    uint32_t *state = lab_initial(&o->base.lab, o->state);
     state[STATE_BETA1_POWER] = state[STATE_BETA2_POWER] = 0;
 }
 
 static void fill(struct optimizer_case *o)
 {
     struct verify_case *c = &o->base;
-    struct verify_tensor *const tensors[] = {o->w, o->g, o->m};
+    struct lab_tensor *const tensors[] = {o->w, o->g, o->m};
     for (size_t i = 0; i < WEFT_ARRAY_SIZE(tensors); i++)
         if (o->exact)
-            tensor_fill_integers(c, tensors[i], -5, 5);
+            lab_fill_integers(&c->lab, tensors[i], -5, 5);
         else
-            tensor_fill_uniform(c, tensors[i], -1, 1);
-    tensor_fill_uniform(c, o->v, 0, 1);
-    if (random_bool(c->check, 30)) { /* as a training begins */
-        tensor_fill_integers(c, o->m, 0, 0);
-        tensor_fill_integers(c, o->v, 0, 0);
+            lab_fill_uniform(&c->lab, tensors[i], -1, 1);
+    lab_fill_uniform(&c->lab, o->v, 0, 1);
+    if (lab_random_bool(&c->check->random, 30)) { /* as a training begins */
+        lab_fill_integers(&c->lab, o->m, 0, 0);
+        lab_fill_integers(&c->lab, o->v, 0, 0);
     }
     if (o->exact)
-        tensor_fill_integers(c, o->loss, 0, 9);
+        lab_fill_integers(&c->lab, o->loss, 0, 9);
     else
-        tensor_fill_uniform(c, o->loss, 0, 5);
-    uint32_t *correct = tensor_initial_data(c, o->correct);
+        lab_fill_uniform(&c->lab, o->loss, 0, 5);
+    uint32_t *correct = lab_initial(&c->lab, o->correct);
     for (int i = 0; i < o->rows; i++)
-        correct[i] = random_bool(c->check, 50);
+        correct[i] = lab_random_bool(&c->check->random, 50);
     fill_state(o);
 }
 
@@ -213,11 +214,11 @@ static enum weft_status run_case(struct optimizer_case *o)
 {
     struct verify_case *c = &o->base;
     const char *name = o->exact ? "integers" : "real";
-    struct verify_tensor *all[] = {o->w, o->m, o->state, o->v, NULL};
+    struct lab_tensor *all[] = {o->w, o->m, o->state, o->v, NULL};
     struct verify_run *update = case_add_run(c, "update", record_update, all);
     struct verify_run *step =
         case_add_run(c, "steps", record_step,
-                     (struct verify_tensor *[]){o->w, o->m, o->state, o->x, o->v, NULL});
+                     (struct lab_tensor *[]){o->w, o->m, o->state, o->x, o->v, NULL});
     step->replays = o->steps;
     WEFT_TRY(case_allocate(c));
     for (int i = 0; i < 2; i++) {
@@ -240,23 +241,31 @@ static void random_geometry(struct optimizer_case *o, struct verify_context *k)
 {
     struct weft_optimizer *p = &o->optimizer;
     p->kind = (enum weft_optimizer_kind)(k->number % (int)WEFT_ARRAY_SIZE(names));
-    o->exact = p->kind == WEFT_OPTIMIZER_SGD && random_bool(k, 50);
-    bool decays = random_bool(k, 50);
-    p->nesterov = p->kind == WEFT_OPTIMIZER_SGD && random_bool(k, 50);
-    p->momentum = (float)RANDOM_CHOICE(k, 0, 1, 2) / 4;
+    o->exact = p->kind == WEFT_OPTIMIZER_SGD && lab_random_bool(&k->random, 50);
+    bool decays = lab_random_bool(&k->random, 50);
+    p->nesterov = p->kind == WEFT_OPTIMIZER_SGD && lab_random_bool(&k->random, 50);
+    p->momentum = (float)LAB_RANDOM_CHOICE(&k->random, 0, 1, 2) / 4;
     p->weight_decay = decays ? 0.25f : 0;
     o->rate = 0.25f;
     if (!o->exact) {
-        p->momentum = random_bool(k, 20) ? 0 : random_float(k, 0.5f, 0.99f);
-        p->weight_decay = decays ? random_float(k, 1e-4f, 0.1f) : 0;
-        o->rate = random_float(k, 1e-4f, 0.1f);
+        p->momentum = lab_random_bool(&k->random, 20)
+                          ? 0
+                          : lab_random_float(&k->random, 0.5f, 0.99f);
+        p->weight_decay = decays ? lab_random_float(&k->random, 1e-4f, 0.1f) : 0;
+        o->rate = lab_random_float(&k->random, 1e-4f, 0.1f);
     }
-    p->beta1 = random_bool(k, 50) ? 0.9f : random_float(k, 0.5f, 0.95f);
-    p->beta2 = random_bool(k, 50) ? 0.999f : random_float(k, 0.9f, 0.999f);
-    p->epsilon = random_bool(k, 50) ? 1e-8f : 1e-3f;
+    p->beta1 = lab_random_bool(&k->random, 50)
+                   ? 0.9f
+                   : lab_random_float(&k->random, 0.5f, 0.95f);
+    p->beta2 = lab_random_bool(&k->random, 50)
+                   ? 0.999f
+                   : lab_random_float(&k->random, 0.9f, 0.999f);
+    p->epsilon = lab_random_bool(&k->random, 50) ? 1e-8f : 1e-3f;
     p->learning_rate = 12345; /* the state's counts */
-    o->steps = o->exact ? 3 : random_int(k, 2, 5);
-    o->loss_scale_log2 = random_bool(k, 50) ? 0 : random_int(k, 1, o->exact ? 2 : 16);
+    o->steps = o->exact ? 3 : lab_random_int(&k->random, 2, 5);
+    o->loss_scale_log2 = lab_random_bool(&k->random, 50)
+                             ? 0
+                             : lab_random_int(&k->random, 1, o->exact ? 2 : 16);
 }
 
 static enum weft_status verify_optimizer_case(struct verify_context *k)
@@ -266,10 +275,12 @@ static enum weft_status verify_optimizer_case(struct verify_context *k)
     const struct weft_optimizer *p = &o.optimizer;
     random_geometry(&o, k);
     bool small = k->params->tiny_shapes;
-    int n = small ? random_int(k, 1, 70)
-                  : RANDOM_CHOICE(k, 1, 3, 4, 5, 13, 17, 33, 65, 257, 1001, 4099, 10007);
-    o.rows = small ? random_int(k, 1, 33)
-                   : RANDOM_CHOICE(k, 1, 2, 3, 5, 13, 17, 33, 64, 65, 257, 513, 1001);
+    int n = small ? lab_random_int(&k->random, 1, 70)
+                  : LAB_RANDOM_CHOICE(&k->random, 1, 3, 4, 5, 13, 17, 33, 65, 257, 1001,
+                                      4099, 10007);
+    o.rows = small ? lab_random_int(&k->random, 1, 33)
+                   : LAB_RANDOM_CHOICE(&k->random, 1, 2, 3, 5, 13, 17, 33, 64, 65, 257,
+                                       513, 1001);
 
     case_init(c, k);
     case_describe(c,
@@ -279,17 +290,17 @@ static enum weft_status verify_optimizer_case(struct verify_context *k)
                   p->nesterov ? " nesterov" : "", (double)p->beta1, (double)p->beta2,
                   (double)p->epsilon, (double)p->weight_decay, o.loss_scale_log2, o.rows,
                   o.steps);
-    o.state = case_add_tensor(c, "state", VERIFY_INT32, 1, 1, 1, STATE_WORDS);
-    o.w = case_add_tensor(c, "w", VERIFY_FLOAT, 1, 1, 1, n);
-    o.g = case_add_tensor(c, "g", VERIFY_FLOAT, 1, 1, 1, n);
-    o.m = case_add_tensor(c, "m", VERIFY_FLOAT, 1, 1, 1, n);
+    o.state = lab_add_tensor(&c->lab, "state", LAB_INT32, 1, 1, 1, STATE_WORDS);
+    o.w = lab_add_tensor(&c->lab, "w", LAB_FLOAT, 1, 1, 1, n);
+    o.g = lab_add_tensor(&c->lab, "g", LAB_FLOAT, 1, 1, 1, n);
+    o.m = lab_add_tensor(&c->lab, "m", LAB_FLOAT, 1, 1, 1, n);
     if (p->kind != WEFT_OPTIMIZER_SGD)
-        o.v = case_add_tensor(c, "v", VERIFY_FLOAT, 1, 1, 1, n);
-    o.loss = case_add_tensor(c, "loss", VERIFY_FLOAT, 1, 1, 1, o.rows);
-    o.correct = case_add_tensor(c, "hit", VERIFY_INT32, 1, 1, 1, o.rows);
-    o.byte = case_add_tensor(c, "byte", VERIFY_BYTE, 1, 1, 1, 1);
-    o.x = case_add_tensor(c, "x", VERIFY_FLOAT, 1, 1, 1, 1);
-    struct verify_tensor *const updated[] = {o.state, o.w, o.m, o.v};
+        o.v = lab_add_tensor(&c->lab, "v", LAB_FLOAT, 1, 1, 1, n);
+    o.loss = lab_add_tensor(&c->lab, "loss", LAB_FLOAT, 1, 1, 1, o.rows);
+    o.correct = lab_add_tensor(&c->lab, "hit", LAB_INT32, 1, 1, 1, o.rows);
+    o.byte = lab_add_tensor(&c->lab, "byte", LAB_BYTE, 1, 1, 1, 1);
+    o.x = lab_add_tensor(&c->lab, "x", LAB_FLOAT, 1, 1, 1, 1);
+    struct lab_tensor *const updated[] = {o.state, o.w, o.m, o.v};
     for (size_t i = 0; i < WEFT_ARRAY_SIZE(updated); i++)
         if (updated[i])
             updated[i]->is_in_out = true;

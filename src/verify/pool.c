@@ -9,46 +9,45 @@ struct pool_case {
     struct verify_case base;
     struct weft_pool pool;
     bool has_argmax;
-    struct verify_tensor *x, *y, *argmax, *dy, *dx;
+    struct lab_tensor *x, *y, *argmax, *dy, *dx;
 };
 
-static enum weft_status record_forward(const struct verify_case *c, enum verify_side side,
+static enum weft_status record_forward(const struct verify_case *c, enum lab_side side,
                                        struct weft_command_list *list)
 {
     const struct pool_case *p = (const struct pool_case *)c;
     const struct weft_pool_args args = {
         .pool = p->pool,
-        .x = tensor_view(c, p->x, side),
-        .y = tensor_view(c, p->y, side),
-        .argmax = tensor_view(c, p->has_argmax ? p->argmax : NULL, side),
+        .x = lab_view(&c->lab, p->x, side),
+        .y = lab_view(&c->lab, p->y, side),
+        .argmax = lab_view(&c->lab, p->has_argmax ? p->argmax : NULL, side),
     };
     return list->primitives->pool_forward(list, &args);
 }
 
 /* Always with the choices, for the reference to make what backward reads. */
-static enum weft_status record_choose(const struct verify_case *c, enum verify_side side,
+static enum weft_status record_choose(const struct verify_case *c, enum lab_side side,
                                       struct weft_command_list *list)
 {
     const struct pool_case *p = (const struct pool_case *)c;
     const struct weft_pool_args args = {
         .pool = p->pool,
-        .x = tensor_view(c, p->x, side),
-        .y = tensor_view(c, p->y, side),
-        .argmax = tensor_view(c, p->argmax, side),
+        .x = lab_view(&c->lab, p->x, side),
+        .y = lab_view(&c->lab, p->y, side),
+        .argmax = lab_view(&c->lab, p->argmax, side),
     };
     return list->primitives->pool_forward(list, &args);
 }
 
-static enum weft_status record_backward(const struct verify_case *c,
-                                        enum verify_side side,
+static enum weft_status record_backward(const struct verify_case *c, enum lab_side side,
                                         struct weft_command_list *list)
 {
     const struct pool_case *p = (const struct pool_case *)c;
     const struct weft_pool_args args = {
         .pool = p->pool,
-        .argmax = tensor_view(c, p->argmax, side),
-        .dy = tensor_view(c, p->dy, side),
-        .dx = tensor_view(c, p->dx, side),
+        .argmax = lab_view(&c->lab, p->argmax, side),
+        .dy = lab_view(&c->lab, p->dy, side),
+        .dx = lab_view(&c->lab, p->dx, side),
     };
     return list->primitives->pool_backward(list, &args);
 }
@@ -63,21 +62,20 @@ static enum weft_status random_geometry(struct pool_case *p, struct op_runs *r)
     struct verify_case *c = &p->base;
     if (!p->argmax)
         return WEFT_OK;
-    WEFT_TRY(run_execute(c, r->choose, VERIFY_REFERENCE));
-    memcpy(tensor_initial_data(c, p->argmax),
-           tensor_result(c, p->argmax, VERIFY_REFERENCE),
-           p->argmax->count * tensor_element_size(p->argmax));
+    WEFT_TRY(run_execute(c, r->choose, LAB_REFERENCE));
+    memcpy(lab_initial(&c->lab, p->argmax), lab_result(&c->lab, p->argmax, LAB_REFERENCE),
+           p->argmax->count * lab_element_bytes(p->argmax));
     return WEFT_OK;
 }
 
 /* Of the larger of both runs' sums: each rounds once a term, and means round once more,
  * by a division (2.5 ulp; OpenCL 1.2, section 7.4) or a factor. */
 static enum weft_status bound(struct pool_case *p, struct verify_run *run,
-                              struct verify_tensor *t, double terms)
+                              struct lab_tensor *t, double terms)
 {
     struct verify_case *c = &p->base;
     WEFT_TRY(run_reference_abs(c, run));
-    const float *sum = tensor_result(c, t, VERIFY_REFERENCE);
+    const float *sum = lab_result(&c->lab, t, LAB_REFERENCE);
     double division = p->pool.kind == WEFT_POOL_MEAN ? 3 * FP32_EPSILON : 0;
     for (size_t i = 0; i < t->count; i++)
         t->bound[i] = (gamma_bound(terms) + division) * (double)sum[i];
@@ -115,30 +113,30 @@ static enum weft_status run_case(struct pool_case *p)
 {
     struct verify_case *c = &p->base;
     struct op_runs r;
-    struct verify_tensor *both[] = {p->y, p->argmax, NULL};
+    struct lab_tensor *both[] = {p->y, p->argmax, NULL};
     bool mean = p->pool.kind == WEFT_POOL_MEAN;
     r.forward = case_add_run(
         c, "forward", record_forward,
-        (struct verify_tensor *[]){p->y, p->has_argmax ? p->argmax : NULL, NULL});
+        (struct lab_tensor *[]){p->y, p->has_argmax ? p->argmax : NULL, NULL});
     r.choose = case_add_run(c, "choose", record_choose, both);
     r.backward = case_add_run(c, "backward", record_backward,
-                              (struct verify_tensor *[]){p->dx, NULL});
+                              (struct lab_tensor *[]){p->dx, NULL});
     WEFT_TRY(case_allocate(c));
 
     /* Few values: many ties. Below zero: the padding must not win. */
-    int low = random_bool(c->check, 50) ? -9 : -3;
+    int low = lab_random_bool(&c->check->random, 50) ? -9 : -3;
     bounds_zero(c);
-    tensor_fill_integers(c, p->x, low, low + 5);
-    tensor_fill_integers(c, p->dy, -9, 9);
+    lab_fill_integers(&c->lab, p->x, low, low + 5);
+    lab_fill_integers(&c->lab, p->dy, -9, 9);
     WEFT_TRY(run_fill(p, &r, true));
-    tensor_fill_uniform(c, p->x, -1, 1);
-    tensor_fill_uniform(c, p->dy, -1, 1);
+    lab_fill_uniform(&c->lab, p->x, -1, 1);
+    lab_fill_uniform(&c->lab, p->dy, -1, 1);
     WEFT_TRY(run_fill(p, &r, false));
 
-    tensor_fill_integers(c, p->x, low, low + 5);
-    float *x = tensor_initial_data(c, p->x);
+    lab_fill_integers(&c->lab, p->x, low, low + 5);
+    float *x = lab_initial(&c->lab, p->x);
     for (int i = 0; i < 3; i++)
-        x[random_int(c->check, 0, (int)p->x->count - 1)] = NAN;
+        x[lab_random_int(&c->check->random, 0, (int)p->x->count - 1)] = NAN;
     bounds_zero(c);
     WEFT_TRY(bound_forward(p, &r, true));
     p->y->allow_nonfinite = true;
@@ -156,19 +154,20 @@ static enum weft_status run_case(struct pool_case *p)
                                          .argmax = p->argmax,
                                          .step = 0.125,
                                          .tolerance = mean ? 1e-5 : 0};
-    tensor_fill_integers(c, p->x, -99, 99);
-    tensor_fill_integers(c, p->dy, -9, 9);
-    return verify_gradient(c, &slope, VERIFY_REFERENCE);
+    lab_fill_integers(&c->lab, p->x, -99, 99);
+    lab_fill_integers(&c->lab, p->dy, -9, 9);
+    return verify_gradient(c, &slope, LAB_REFERENCE);
 }
 
 static void random_typical_pool(struct verify_context *k, struct weft_pool *g)
 {
     int limit = k->params->tiny_shapes ? 600 : 60000;
     do {
-        g->n = RANDOM_CHOICE(k, 1, 2, 3, 5);
-        g->h = RANDOM_CHOICE(k, 1, 2, 3, 4, 5, 7, 13, 14, 17, 28, 33);
-        g->w = RANDOM_CHOICE(k, 1, 2, 3, 4, 5, 7, 13, 14, 17, 28, 33);
-        g->c = RANDOM_CHOICE(k, 1, 2, 3, 4, 5, 7, 8, 13, 16, 17, 31, 33, 40, 65);
+        g->n = LAB_RANDOM_CHOICE(&k->random, 1, 2, 3, 5);
+        g->h = LAB_RANDOM_CHOICE(&k->random, 1, 2, 3, 4, 5, 7, 13, 14, 17, 28, 33);
+        g->w = LAB_RANDOM_CHOICE(&k->random, 1, 2, 3, 4, 5, 7, 13, 14, 17, 28, 33);
+        g->c = LAB_RANDOM_CHOICE(&k->random, 1, 2, 3, 4, 5, 7, 8, 13, 16, 17, 31, 33, 40,
+                                 65);
     } while (g->n * g->h * g->w * g->c > limit);
     random_pool(k, g);
 }
@@ -176,17 +175,18 @@ static void random_typical_pool(struct verify_context *k, struct weft_pool *g)
 /* More places than a byte can count. */
 static void random_large_pool(struct verify_context *k, struct weft_pool *g)
 {
-    g->n = k->params->tiny_shapes ? 1 : random_int(k, 1, 3);
-    g->c =
-        k->params->tiny_shapes ? random_int(k, 1, 2) : RANDOM_CHOICE(k, 1, 3, 8, 17, 40);
-    g->h = random_int(k, 16, 20);
-    g->w = random_int(k, 17, 20);
+    g->n = k->params->tiny_shapes ? 1 : lab_random_int(&k->random, 1, 3);
+    g->c = k->params->tiny_shapes ? lab_random_int(&k->random, 1, 2)
+                                  : LAB_RANDOM_CHOICE(&k->random, 1, 3, 8, 17, 40);
+    g->h = lab_random_int(&k->random, 16, 20);
+    g->w = lab_random_int(&k->random, 17, 20);
     g->r = 16;
     g->s = 17;
-    g->stride_y = random_int(k, 1, 16);
-    g->stride_x = random_int(k, 1, 17);
-    g->pad_top = random_bool(k, 50) ? random_int(k, 1, 15) : 0;
-    g->pad_right = random_bool(k, 50) ? random_int(k, 1, 16) : 0;
+    g->stride_y = lab_random_int(&k->random, 1, 16);
+    g->stride_x = lab_random_int(&k->random, 1, 17);
+    g->pad_top = lab_random_bool(&k->random, 50) ? lab_random_int(&k->random, 1, 15) : 0;
+    g->pad_right =
+        lab_random_bool(&k->random, 50) ? lab_random_int(&k->random, 1, 16) : 0;
     g->out_h = (g->h + g->pad_top - g->r) / g->stride_y + 1;
     g->out_w = (g->w + g->pad_right - g->s) / g->stride_x + 1;
 }
@@ -205,14 +205,14 @@ static enum weft_status verify_pool_case(struct verify_context *k)
     struct pool_case p = {0};
     struct verify_case *c = &p.base;
     struct weft_pool *g = &p.pool;
-    int chance = random_int(k, 0, 99);
+    int chance = lab_random_int(&k->random, 0, 99);
     void (*draw)(struct verify_context *, struct weft_pool *) =
         chance < 15   ? random_large_pool
         : chance < 35 ? random_global_pool
                       : random_typical_pool;
     draw(k, g);
-    g->kind = random_bool(k, 60) ? WEFT_POOL_MAX : WEFT_POOL_MEAN;
-    p.has_argmax = g->kind == WEFT_POOL_MAX && random_bool(k, 70);
+    g->kind = lab_random_bool(&k->random, 60) ? WEFT_POOL_MAX : WEFT_POOL_MEAN;
+    p.has_argmax = g->kind == WEFT_POOL_MAX && lab_random_bool(&k->random, 70);
 
     case_init(c, k);
     case_describe(
@@ -222,14 +222,14 @@ static enum weft_status verify_pool_case(struct verify_context *k)
         g->kind == WEFT_POOL_MAX ? "maxima" : "means", g->n, g->h, g->w, g->c, g->r, g->s,
         g->stride_y, g->stride_x, g->pad_top, g->pad_left, g->pad_bottom, g->pad_right,
         g->out_h, g->out_w, p.has_argmax ? "wanted" : "absent");
-    p.x = case_add_tensor(c, "x", VERIFY_FLOAT, g->n, g->h, g->w, g->c);
-    p.y = case_add_tensor(c, "y", VERIFY_FLOAT, g->n, g->out_h, g->out_w, g->c);
+    p.x = lab_add_tensor(&c->lab, "x", LAB_FLOAT, g->n, g->h, g->w, g->c);
+    p.y = lab_add_tensor(&c->lab, "y", LAB_FLOAT, g->n, g->out_h, g->out_w, g->c);
     if (g->kind == WEFT_POOL_MAX)
-        p.argmax = case_add_tensor(
-            c, "argmax", weft_pool_argmax_bytes(g) == 1 ? VERIFY_BYTE : VERIFY_INT32,
-            g->n, g->out_h, g->out_w, g->c);
-    p.dy = case_add_tensor(c, "dy", VERIFY_FLOAT, g->n, g->out_h, g->out_w, g->c);
-    p.dx = case_add_tensor(c, "dx", VERIFY_FLOAT, g->n, g->h, g->w, g->c);
+        p.argmax = lab_add_tensor(&c->lab, "argmax",
+                                  weft_pool_argmax_bytes(g) == 1 ? LAB_BYTE : LAB_INT32,
+                                  g->n, g->out_h, g->out_w, g->c);
+    p.dy = lab_add_tensor(&c->lab, "dy", LAB_FLOAT, g->n, g->out_h, g->out_w, g->c);
+    p.dx = lab_add_tensor(&c->lab, "dx", LAB_FLOAT, g->n, g->h, g->w, g->c);
     tensor_set_fp16(c, p.x, 75);
     tensor_set_fp16(c, p.y, 75);
     tensor_set_fp16(c, p.dy, 75);

@@ -1,37 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is drawn at random: numbers, window geometries, activations. */
+/* Random geometries and activations of cases. */
 #include "verify/verify.h"
-
-uint32_t random_bits(struct verify_context *k)
-{
-    uint32_t i = k->random_words_used++;
-    uint64_t seed = k->params->seed;
-    if (i % 4 == 0)
-        k->words = weft_philox((uint32_t)seed, (uint32_t)(seed >> 32), i / 4,
-                               (uint32_t)k->number, (uint32_t)k->op, RANDOM_VERIFY);
-    return k->words.v[i % 4];
-}
-
-int random_int(struct verify_context *k, int low, int high)
-{
-    uint64_t width = (uint64_t)(high - low) + 1;
-    return low + (int)((random_bits(k) * width) >> 32);
-}
-
-float random_float(struct verify_context *k, float low, float high)
-{
-    return low + (high - low) * weft_uniform(random_bits(k));
-}
-
-bool random_bool(struct verify_context *k, int percent)
-{
-    return random_int(k, 0, 99) < percent;
-}
-
-int random_choice(struct verify_context *k, const int *values, size_t count)
-{
-    return values[random_int(k, 0, (int)count - 1)];
-}
 
 static int least(int a, int b)
 {
@@ -56,8 +25,8 @@ void window_axis_resolve(struct verify_context *k, struct window_axis *axis,
         axis->before = total / 2;
         axis->after = total - axis->before;
     } else if (padding == PADDING_ASYMMETRIC) {
-        axis->before = random_int(k, 0, least(extent - 1, 4));
-        axis->after = random_int(k, 0, least(extent - 1, 4));
+        axis->before = lab_random_int(&k->random, 0, least(extent - 1, 4));
+        axis->after = lab_random_int(&k->random, 0, least(extent - 1, 4));
     }
     axis->in = most(axis->in, extent - axis->before - axis->after);
     axis->out = (axis->in + axis->before + axis->after - extent) / axis->stride + 1;
@@ -65,12 +34,13 @@ void window_axis_resolve(struct verify_context *k, struct window_axis *axis,
 
 static void draw_pool_axis(struct verify_context *k, struct window_axis *axis)
 {
-    axis->window = least(RANDOM_CHOICE(k, 1, 2, 2, 2, 3, 3, 4), axis->in);
-    axis->stride = random_bool(k, 50) ? axis->window : random_int(k, 1, 3);
+    axis->window = least(LAB_RANDOM_CHOICE(&k->random, 1, 2, 2, 2, 3, 3, 4), axis->in);
+    axis->stride =
+        lab_random_bool(&k->random, 50) ? axis->window : lab_random_int(&k->random, 1, 3);
     axis->before = axis->after = 0;
-    if (random_bool(k, 30)) {
-        axis->before = random_int(k, 0, axis->window - 1);
-        axis->after = random_int(k, 0, axis->window - 1);
+    if (lab_random_bool(&k->random, 30)) {
+        axis->before = lab_random_int(&k->random, 0, axis->window - 1);
+        axis->after = lab_random_int(&k->random, 0, axis->window - 1);
     }
     axis->out = (axis->in + axis->before + axis->after - axis->window) / axis->stride + 1;
 }
@@ -104,22 +74,22 @@ int pool_max_overlap(const struct weft_pool *pool)
 struct weft_activation random_activation(struct verify_context *k, bool grad_from_output)
 {
     struct weft_activation a = {WEFT_ACT_identity, 0};
-    if (random_bool(k, 70))
-        a.act = (enum weft_act)RANDOM_CHOICE(k, WEFT_ACT_identity, WEFT_ACT_relu,
-                                             WEFT_ACT_leaky_relu);
+    if (lab_random_bool(&k->random, 70))
+        a.act = (enum weft_act)LAB_RANDOM_CHOICE(&k->random, WEFT_ACT_identity,
+                                                 WEFT_ACT_relu, WEFT_ACT_leaky_relu);
     else
         do
-            a.act = (enum weft_act)random_int(k, 0, WEFT_ACT_COUNT - 1);
+            a.act = (enum weft_act)lab_random_int(&k->random, 0, WEFT_ACT_COUNT - 1);
         while (grad_from_output && !weft_act_grad_from_output[a.act]);
     if (a.act == WEFT_ACT_leaky_relu)
-        a.negative_slope = random_bool(k, 50) ? 0.25f : 0.5f;
+        a.negative_slope = lab_random_bool(&k->random, 50) ? 0.25f : 0.5f;
     return a;
 }
 
 double random_case_macs(struct verify_context *k, double *least)
 {
     enum { SMALL = 5000, LARGE = 2000000 };
-    bool large = random_bool(k, 25);
+    bool large = lab_random_bool(&k->random, 25);
     double limit = k->params->tiny_shapes ? SMALL : large ? LARGE : TYPICAL_CASE_MACS;
     *least = k->params->tiny_shapes ? 0 : limit / 32;
     return limit;
@@ -132,13 +102,16 @@ double conv_macs(const struct weft_conv *v)
 
 static void draw_channels(struct verify_context *k, struct weft_conv *v)
 {
-    int in = RANDOM_CHOICE(k, 1, 1, 2, 3, 4, 5, 7, 8, 13, 16, 17, 31, 33, 40, 65);
-    int out = RANDOM_CHOICE(k, 1, 2, 3, 4, 5, 7, 8, 13, 16, 17, 31, 32, 33, 40, 65);
-    int kind = random_int(k, 0, 9);
+    int in =
+        LAB_RANDOM_CHOICE(&k->random, 1, 1, 2, 3, 4, 5, 7, 8, 13, 16, 17, 31, 33, 40, 65);
+    int out = LAB_RANDOM_CHOICE(&k->random, 1, 2, 3, 4, 5, 7, 8, 13, 16, 17, 31, 32, 33,
+                                40, 65);
+    int kind = lab_random_int(&k->random, 0, 9);
     v->groups = kind < 6 ? 1 : kind == 6 ? 2 : kind == 7 ? 4 : in;
     if (kind >= 8) { /* depthwise, one to three filters a channel */
         v->c = in;
-        v->k = in * (random_bool(k, 70) ? 1 : random_int(k, 2, 3));
+        v->k =
+            in * (lab_random_bool(&k->random, 70) ? 1 : lab_random_int(&k->random, 2, 3));
     } else {
         v->c = v->groups * (v->groups > 1 ? (in + 3) / 4 : in);
         v->k = v->groups * (v->groups > 1 ? (out + 3) / 4 : out);
@@ -160,24 +133,25 @@ static bool windows_tile_exactly(const struct window_axis *axis)
 static void draw_geometry(struct verify_context *k, struct weft_conv *v)
 {
     struct window_axis axis[2];
-    enum padding_mode padding = (enum padding_mode)RANDOM_CHOICE(
-        k, PADDING_VALID, PADDING_SAME, PADDING_ASYMMETRIC);
-    int window = RANDOM_CHOICE(k, 1, 2, 3, 3, 3, 4, 5, 6, 7);
-    int stride = RANDOM_CHOICE(k, 1, 1, 1, 2, 3);
-    int dilation = RANDOM_CHOICE(k, 1, 1, 1, 1, 2, 3);
-    bool square = random_bool(k, 60);
-    if (random_bool(
-            k, 25)) { /* what many networks are made of, and has kernels of its own */
+    enum padding_mode padding = (enum padding_mode)LAB_RANDOM_CHOICE(
+        &k->random, PADDING_VALID, PADDING_SAME, PADDING_ASYMMETRIC);
+    int window = LAB_RANDOM_CHOICE(&k->random, 1, 2, 3, 3, 3, 4, 5, 6, 7);
+    int stride = LAB_RANDOM_CHOICE(&k->random, 1, 1, 1, 2, 3);
+    int dilation = LAB_RANDOM_CHOICE(&k->random, 1, 1, 1, 1, 2, 3);
+    bool square = lab_random_bool(&k->random, 60);
+    if (lab_random_bool(
+            &k->random,
+            25)) { /* what many networks are made of, and has kernels of its own */
         window = 3;
         stride = dilation = 1;
         square = true;
     }
     for (int i = 0; i < 2; i++) {
         axis[i] = (struct window_axis){
-            .in = RANDOM_CHOICE(k, 1, 3, 4, 5, 7, 8, 9, 13, 14, 17, 28, 33),
-            .window = square ? window : RANDOM_CHOICE(k, 1, 2, 3, 4, 5, 7),
-            .stride = square ? stride : random_int(k, 1, 3),
-            .dilation = square ? dilation : RANDOM_CHOICE(k, 1, 1, 2, 3)};
+            .in = LAB_RANDOM_CHOICE(&k->random, 1, 3, 4, 5, 7, 8, 9, 13, 14, 17, 28, 33),
+            .window = square ? window : LAB_RANDOM_CHOICE(&k->random, 1, 2, 3, 4, 5, 7),
+            .stride = square ? stride : lab_random_int(&k->random, 1, 3),
+            .dilation = square ? dilation : LAB_RANDOM_CHOICE(&k->random, 1, 1, 2, 3)};
         window_axis_resolve(k, &axis[i], padding);
         while (!windows_tile_exactly(&axis[i])) {
             axis[i].in++;
@@ -185,7 +159,7 @@ static void draw_geometry(struct verify_context *k, struct weft_conv *v)
         }
     }
     draw_channels(k, v);
-    v->n = RANDOM_CHOICE(k, 1, 1, 2, 3, 5, 9);
+    v->n = LAB_RANDOM_CHOICE(&k->random, 1, 1, 2, 3, 5, 9);
     v->h = axis[0].in;
     v->w = axis[1].in;
     v->r = axis[0].window;

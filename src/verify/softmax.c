@@ -9,7 +9,7 @@ struct softmax_case {
     int n, classes, loss_scale_log2;
     float smoothing;
     bool has_gradient;
-    struct verify_tensor *x, *y, *labels, *loss, *correct;
+    struct lab_tensor *x, *y, *labels, *loss, *correct;
 };
 
 /* The logits of a fill: integers have ties; huge ones overflow exp unless the maximum is
@@ -24,16 +24,16 @@ static void fill_logits(struct softmax_case *s, size_t kind)
 {
     int size = fills[kind].size;
     if (fills[kind].integers)
-        tensor_fill_integers(&s->base, s->x, -size, size);
+        lab_fill_integers(&s->base.lab, s->x, -size, size);
     else
-        tensor_fill_uniform(&s->base, s->x, (float)-size, (float)size);
+        lab_fill_uniform(&s->base.lab, s->x, (float)-size, (float)size);
 }
 
 /* A row's largest logit, the probability of each class and how far a device may be off:
  * exp is good for 3 ulp and carries its argument's rounding, the sum one unit a class. */
 static double row_maximum(const struct softmax_case *s, int row)
 {
-    const float *x = tensor_initial_data(&s->base, s->x);
+    const float *x = lab_initial(&s->base.lab, s->x);
     double maximum = -INFINITY;
     for (int j = 0; j < s->classes; j++)
         maximum = fmax(maximum, (double)x[row * s->classes + j]);
@@ -42,7 +42,7 @@ static double row_maximum(const struct softmax_case *s, int row)
 
 static double row_sum(const struct softmax_case *s, int row, double maximum)
 {
-    const float *x = tensor_initial_data(&s->base, s->x);
+    const float *x = lab_initial(&s->base.lab, s->x);
     double sum = 0;
     for (int j = 0; j < s->classes; j++)
         sum += exp((double)x[row * s->classes + j] - maximum);
@@ -54,20 +54,20 @@ static double probability_bound(const struct softmax_case *s, double p, double d
     return p * FP32_EPSILON * (12 + s->classes + 4 * distance) + 2 * FP32_MIN_NORMAL;
 }
 
-static enum weft_status record_softmax(const struct verify_case *c, enum verify_side side,
+static enum weft_status record_softmax(const struct verify_case *c, enum lab_side side,
                                        struct weft_command_list *list)
 {
     const struct softmax_case *s = (const struct softmax_case *)c;
     const struct weft_softmax_args args = {.n = s->n,
                                            .classes = s->classes,
-                                           .x = tensor_view(c, s->x, side),
-                                           .y = tensor_view(c, s->y, side)};
+                                           .x = lab_view(&c->lab, s->x, side),
+                                           .y = lab_view(&c->lab, s->y, side)};
     return list->primitives->softmax(list, &args);
 }
 
 static void bound_softmax(struct softmax_case *s)
 {
-    const float *x = tensor_initial_data(&s->base, s->x);
+    const float *x = lab_initial(&s->base.lab, s->x);
     for (int i = 0; i < s->n; i++) {
         double maximum = row_maximum(s, i), sum = row_sum(s, i, maximum);
         for (int j = 0; j < s->classes; j++) {
@@ -82,17 +82,17 @@ static void random_size(struct softmax_case *s, struct verify_context *k)
 {
     int limit = k->params->tiny_shapes ? 300 : 20000;
     do {
-        s->n = RANDOM_CHOICE(k, 1, 2, 3, 5, 7, 13, 17, 33, 65, 128, 513);
-        s->classes =
-            RANDOM_CHOICE(k, 2, 3, 4, 5, 7, 10, 10, 13, 17, 33, 65, 100, 257, 1000);
+        s->n = LAB_RANDOM_CHOICE(&k->random, 1, 2, 3, 5, 7, 13, 17, 33, 65, 128, 513);
+        s->classes = LAB_RANDOM_CHOICE(&k->random, 2, 3, 4, 5, 7, 10, 10, 13, 17, 33, 65,
+                                       100, 257, 1000);
     } while (s->n * s->classes > limit);
 }
 
 static enum weft_status run_softmax_case(struct softmax_case *s)
 {
     struct verify_case *c = &s->base;
-    struct verify_run *run = case_add_run(c, "forward", record_softmax,
-                                          (struct verify_tensor *[]){s->y, NULL});
+    struct verify_run *run =
+        case_add_run(c, "forward", record_softmax, (struct lab_tensor *[]){s->y, NULL});
     WEFT_TRY(case_allocate(c));
     for (size_t kind = 0; kind < WEFT_ARRAY_SIZE(fills); kind++) {
         bounds_zero(c);
@@ -109,11 +109,11 @@ static enum weft_status verify_softmax_case(struct verify_context *k)
     struct softmax_case s = {0};
     struct verify_case *c = &s.base;
     random_size(&s, k);
-    bool in_place = random_bool(k, 30);
+    bool in_place = lab_random_bool(&k->random, 30);
     case_init(c, k);
     case_describe(c, " n=%d, %d classes%s", s.n, s.classes, in_place ? ", y is x" : "");
-    s.x = case_add_tensor(c, "x", VERIFY_FLOAT, s.n, 1, 1, s.classes);
-    s.y = in_place ? s.x : case_add_tensor(c, "y", VERIFY_FLOAT, s.n, 1, 1, s.classes);
+    s.x = lab_add_tensor(&c->lab, "x", LAB_FLOAT, s.n, 1, 1, s.classes);
+    s.y = in_place ? s.x : lab_add_tensor(&c->lab, "y", LAB_FLOAT, s.n, 1, 1, s.classes);
     s.y->is_in_out = in_place;
     enum weft_status status = run_softmax_case(&s);
     case_finish(c);
@@ -122,7 +122,7 @@ static enum weft_status verify_softmax_case(struct verify_context *k)
 
 const struct verify_op verify_softmax = {"softmax", verify_softmax_case};
 
-static enum weft_status record_loss(const struct verify_case *c, enum verify_side side,
+static enum weft_status record_loss(const struct verify_case *c, enum lab_side side,
                                     struct weft_command_list *list)
 {
     const struct softmax_case *s = (const struct softmax_case *)c;
@@ -131,11 +131,11 @@ static enum weft_status record_loss(const struct verify_case *c, enum verify_sid
         .classes = s->classes,
         .label_smoothing = s->smoothing,
         .loss_scale_log2 = s->loss_scale_log2,
-        .logits = tensor_view(c, s->x, side),
-        .labels = tensor_view(c, s->labels, side),
-        .dlogits = tensor_view(c, s->has_gradient ? s->y : NULL, side),
-        .loss = tensor_view(c, s->loss, side),
-        .correct = tensor_view(c, s->correct, side),
+        .logits = lab_view(&c->lab, s->x, side),
+        .labels = lab_view(&c->lab, s->labels, side),
+        .dlogits = lab_view(&c->lab, s->has_gradient ? s->y : NULL, side),
+        .loss = lab_view(&c->lab, s->loss, side),
+        .correct = lab_view(&c->lab, s->correct, side),
     };
     return list->primitives->loss(list, &args);
 }
@@ -143,8 +143,8 @@ static enum weft_status record_loss(const struct verify_case *c, enum verify_sid
 /* -sum q log p = log sum exp(x - max) + sum q (max - x). */
 static void bound_loss(struct softmax_case *s)
 {
-    const float *x = tensor_initial_data(&s->base, s->x);
-    const int32_t *labels = tensor_initial_data(&s->base, s->labels);
+    const float *x = lab_initial(&s->base.lab, s->x);
+    const int32_t *labels = lab_initial(&s->base.lab, s->labels);
     for (int i = 0; i < s->n; i++) {
         double maximum = row_maximum(s, i), sum = row_sum(s, i, maximum), distances = 0;
         for (int j = 0; j < s->classes; j++) {
@@ -170,15 +170,15 @@ static void bound_loss(struct softmax_case *s)
 static enum weft_status run_loss_case(struct softmax_case *s)
 {
     struct verify_case *c = &s->base;
-    struct verify_tensor *const with[] = {s->loss, s->correct, s->y, NULL};
-    struct verify_tensor *const without[] = {s->loss, s->correct, NULL};
+    struct lab_tensor *const with[] = {s->loss, s->correct, s->y, NULL};
+    struct lab_tensor *const without[] = {s->loss, s->correct, NULL};
     struct verify_run *run = case_add_run(c, s->has_gradient ? "loss" : "loss alone",
                                           record_loss, s->has_gradient ? with : without);
     WEFT_TRY(case_allocate(c));
     for (size_t kind = 0; kind < WEFT_ARRAY_SIZE(fills); kind++) {
-        int32_t *labels = tensor_initial_data(c, s->labels);
+        int32_t *labels = lab_initial(&c->lab, s->labels);
         for (int i = 0; i < s->n; i++)
-            labels[i] = random_int(c->check, 0, s->classes - 1);
+            labels[i] = lab_random_int(&c->check->random, 0, s->classes - 1);
         bounds_zero(c);
         fill_logits(s, kind);
         bound_loss(s);
@@ -195,7 +195,7 @@ static enum weft_status run_loss_case(struct softmax_case *s)
                                          .gradient = s->y,
                                          .step = 0x1p-7,
                                          .tolerance = 3e-4};
-    return verify_gradient(c, &slope, VERIFY_REFERENCE);
+    return verify_gradient(c, &slope, LAB_REFERENCE);
 }
 
 static enum weft_status verify_loss_case(struct verify_context *k)
@@ -203,18 +203,20 @@ static enum weft_status verify_loss_case(struct verify_context *k)
     struct softmax_case s = {0};
     struct verify_case *c = &s.base;
     random_size(&s, k);
-    s.smoothing = random_bool(k, 50) ? 0 : random_float(k, 0.01f, 0.5f);
-    s.has_gradient = random_bool(k, 80);
-    s.loss_scale_log2 = random_bool(k, 60) ? 0 : random_int(k, 1, 16);
+    s.smoothing =
+        lab_random_bool(&k->random, 50) ? 0 : lab_random_float(&k->random, 0.01f, 0.5f);
+    s.has_gradient = lab_random_bool(&k->random, 80);
+    s.loss_scale_log2 =
+        lab_random_bool(&k->random, 60) ? 0 : lab_random_int(&k->random, 1, 16);
     case_init(c, k);
     case_describe(c, " n=%d, %d classes, smoothing %.9g, gradient %s, times 2^%d", s.n,
                   s.classes, (double)s.smoothing, s.has_gradient ? "wanted" : "absent",
                   s.loss_scale_log2);
-    s.x = case_add_tensor(c, "logits", VERIFY_FLOAT, s.n, 1, 1, s.classes);
-    s.labels = case_add_tensor(c, "labels", VERIFY_INT32, 1, 1, 1, s.n);
-    s.loss = case_add_tensor(c, "loss", VERIFY_FLOAT, 1, 1, 1, s.n);
-    s.correct = case_add_tensor(c, "hit", VERIFY_INT32, 1, 1, 1, s.n);
-    s.y = case_add_tensor(c, "dlogits", VERIFY_FLOAT, s.n, 1, 1, s.classes);
+    s.x = lab_add_tensor(&c->lab, "logits", LAB_FLOAT, s.n, 1, 1, s.classes);
+    s.labels = lab_add_tensor(&c->lab, "labels", LAB_INT32, 1, 1, 1, s.n);
+    s.loss = lab_add_tensor(&c->lab, "loss", LAB_FLOAT, 1, 1, 1, s.n);
+    s.correct = lab_add_tensor(&c->lab, "hit", LAB_INT32, 1, 1, 1, s.n);
+    s.y = lab_add_tensor(&c->lab, "dlogits", LAB_FLOAT, s.n, 1, 1, s.classes);
     s.y->may_be_zero = s.loss->may_be_zero = true; /* a confident row's are */
     enum weft_status status = run_loss_case(&s);
     case_finish(c);

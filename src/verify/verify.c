@@ -58,13 +58,13 @@ enum { ANY_CASE_COUNT = 256 << 20 };
  * end the run. */
 static enum weft_status run_case(struct verify_context *k)
 {
-    k->random_words_used = 0;
+    k->random = lab_random_begin(k->params->seed, k->number, k->op);
     if (k->params->random_kernels)
         k->random_config_seed =
             (uint32_t)k->params->seed * 1000003u + (uint32_t)k->number + 1;
     enum weft_status status = ops[k->op]->run(k);
     if (status != WEFT_ERR_NOMEM ||
-        k->device[VERIFY_DEVICE]->info.max_alloc_bytes >= ANY_CASE_COUNT)
+        k->device[LAB_DEVICE]->info.max_alloc_bytes >= ANY_CASE_COUNT)
         return status;
     k->result->skipped++;
     return WEFT_OK;
@@ -91,9 +91,10 @@ static enum weft_status run_mixed_cases(struct verify_context *k)
             asked[count++] = op;
     k->end = k->params->first_case + k->params->mixed_cases;
     for (k->number = k->params->first_case; k->number < k->end && count; k->number++) {
-        k->op = (int)WEFT_ARRAY_SIZE(ops); /* a stream of numbers that no op has */
-        k->random_words_used = 0;
-        k->op = asked[random_int(k, 0, count - 1)];
+        /* A stream that no op has. */
+        struct lab_random random =
+            lab_random_begin(k->params->seed, k->number, (int)WEFT_ARRAY_SIZE(ops));
+        k->op = asked[lab_random_int(&random, 0, count - 1)];
         WEFT_TRY(run_case(k));
     }
     return WEFT_OK;

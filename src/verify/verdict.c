@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Verdicts: a run on the device compared with the same run on the reference. */
+#include "verify/verify.h"
+
+#include <stdio.h>
+
+void report_result(struct verify_case *c, const char *what, const char *fill,
+                   double worst, const char *fault)
+{
+    struct verify_context *k = c->check;
+    char name[96], detail[1400];
+    snprintf(name, sizeof(name), "%s%s%s", what, *fill ? ", " : "", fill);
+    snprintf(detail, sizeof(detail), "%s%s%s", c->text, fault ? ": " : "",
+             fault ? fault : "");
+    struct weft_verify_case verdict = {.op = weft_verify_op_name(k->op),
+                                       .direction = name,
+                                       .detail = detail,
+                                       .passed = !fault,
+                                       .max_error_ratio = worst,
+                                       .index = k->number,
+                                       .count = k->end};
+    if (fault)
+        k->result->failed++;
+    else
+        k->result->passed++;
+    if (worst > k->result->max_error_ratio)
+        k->result->max_error_ratio = worst;
+    if (fault && !k->first_fault[0])
+        snprintf(k->first_fault, sizeof(k->first_fault), "%s %s, %.600s", verdict.op,
+                 name, detail);
+    if (k->params->report)
+        k->params->report(k->params->priv, &verdict);
+}
+
+/* The first fault after both sides ran. */
+static bool find_fault(struct verify_case *c, const struct verify_run *run, double *worst,
+                       char *fault, size_t size)
+{
+    if (lab_find_overwrite(&c->lab, LAB_DEVICE, run->outputs, fault, size))
+        return true;
+    for (int i = 0; run->outputs[i]; i++) {
+        const struct lab_tensor *t = run->outputs[i];
+        if (!t->not_compared && !lab_compare_sides(&c->lab, t, worst, fault, size))
+            return true;
+    }
+    for (int i = 0; run->outputs[i]; i++)
+        if (lab_find_degenerate(&c->lab, run->outputs[i], fault, size))
+            return true;
+    return false;
+}
+
+enum weft_status run_and_compare(struct verify_case *c, struct verify_run *run,
+                                 const char *fill)
+{
+    char fault[640];
+    double worst = 0;
+    if (run->unsupported)
+        return WEFT_OK;
+    enum weft_status status = run_execute(c, run, LAB_DEVICE);
+    if (status == WEFT_ERR_BUILD || status == WEFT_ERR_ARG) {
+        run->unsupported = true;
+        snprintf(fault, sizeof(fault), "%s",
+                 weft_error(c->check->device[LAB_DEVICE]->context));
+        report_result(c, run->what, fill, 0, fault);
+        return WEFT_OK;
+    }
+    WEFT_TRY(status);
+    uint64_t first = lab_hash_results(&c->lab, LAB_DEVICE);
+    WEFT_TRY(run_execute(c, run, LAB_DEVICE));
+    bool same = lab_hash_results(&c->lab, LAB_DEVICE) == first;
+    WEFT_TRY(run_execute(c, run, LAB_REFERENCE));
+    bool wrong = find_fault(c, run, &worst, fault, sizeof(fault));
+    if (!wrong && !same)
+        snprintf(fault, sizeof(fault), "the second run gave other bits than the first");
+    report_result(c, run->what, fill, worst, wrong || !same ? fault : NULL);
+    return WEFT_OK;
+}
