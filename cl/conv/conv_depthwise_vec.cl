@@ -20,9 +20,6 @@
 #include "lib/conv_shape.h"
 #include "lib/storage.h"
 
-#ifndef C
-#define C 1
-#endif
 #ifndef UPSAMPLE_Y
 #define UPSAMPLE_Y 1
 #endif
@@ -68,9 +65,8 @@ INLINE void add_column(floatv acc[TILE], __global const stored_x *x, int top, bo
     floatv source[SOURCE_ROWS], weight[R];
 #pragma unroll
     for (int j = 0; j < SOURCE_ROWS; j++)
-        source[j] = inside || (top + j >= 0 && top + j < H)
-                       ? VLOAD_X(x + (top + j) * ROW)
-                       : (floatv)(0.0f);
+        source[j] = inside || (top + j >= 0 && top + j < H) ? VLOAD_X(x + (top + j) * ROW)
+                                                            : (floatv)(0.0f);
 #pragma unroll
     for (int ky = 0; ky < R; ky++)
         weight[ky] = VLOAD_W(w + (ROTATED_180 ? R - 1 - ky : ky) * (S * C));

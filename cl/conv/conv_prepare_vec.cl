@@ -5,8 +5,8 @@
  *     pad      u[n][PADDED_H][PADDED_W][C] = x with zeros around
  *     spread   the same of a gradient; where a pool follows the convolution, the gradient
  *              goes to the places that argmax names
- *     arrange  weights [R][S][in / GROUPS][out] in blocks of BLOCK output channels,
- *              [group][block][R S in / GROUPS][BLOCK], zeros in what a block has too
+ *     arrange  weights [R][S][in / BLOCK_GROUPS][out] in blocks of BLOCK output channels,
+ *              [group][block][R S in / BLOCK_GROUPS][BLOCK], zeros in what a block has too
  *              much; ROTATED_180: windows turned by half a turn, in and out exchanged,
  * and the
  *              taps of each part of dx together (parts.h), as the data gradient needs
@@ -17,16 +17,7 @@
 #include "lib/conv_shape.h"
 #include "lib/storage.h"
 
-#ifndef C
-#define C 1
-#endif
 /* Rows and columns of x, or of the convolution's output. */
-#ifndef H
-#define H 1
-#endif
-#ifndef W
-#define W 1
-#endif
 #ifndef PADDED_H
 #define PADDED_H 1
 #endif
@@ -43,7 +34,7 @@
 
 /* One work-item a row of u. Global size (PADDED_H, images). */
 __kernel void pad_input(__global const stored_x *restrict x, uint x_at,
-                  __global float *restrict u, uint u_at)
+                        __global float *restrict u, uint u_at)
 {
     const int row = get_global_id(0), image = get_global_id(1), y = row - HALO_TOP;
     u += u_at + (size_t)(image * PADDED_H + row) * (PADDED_W * C);
@@ -79,7 +70,8 @@ __kernel void pad_input(__global const stored_x *restrict x, uint x_at,
 
 /* Adds to u, all channels, the gradient at (y, x) of the convolution's output. */
 static inline void add_pool_gradient(__global float *u, __global const stored_x *dy,
-                                __global const uchar *argmax, int image, int y, int x)
+                                     __global const uchar *argmax, int image, int y,
+                                     int x)
 {
 #if POOL_R == 0
     (void)argmax;
@@ -105,8 +97,8 @@ static inline void add_pool_gradient(__global float *u, __global const stored_x 
 
 /* One work-item a row of u. Global size (PADDED_H, images). */
 __kernel void pad_gradient(__global const stored_x *restrict dy, uint dy_at,
-                     __global const uchar *restrict argmax, uint argmax_at,
-                     __global float *restrict u, uint u_at)
+                           __global const uchar *restrict argmax, uint argmax_at,
+                           __global float *restrict u, uint u_at)
 {
     const int row = get_global_id(0), image = get_global_id(1);
     const int y = row - HALO_TOP;
@@ -118,15 +110,12 @@ __kernel void pad_gradient(__global const stored_x *restrict dy, uint dy_at,
     for (int column = max(HALO_LEFT, 0); column < min(HALO_LEFT + W, (int)PADDED_W);
          column++)
         add_pool_gradient(u + column * C, dy + dy_at, argmax + argmax_at, image, y,
-                     column - HALO_LEFT);
+                          column - HALO_LEFT);
 }
 
 /* The convolution whose weights are arranged is as shape_vec.h has it; for ROTATED_180 in
  * and out are as it reads them, not as the weights lie in memory, and strides, dilations
  * and padding those of the forward convolution. */
-#ifndef GROUPS
-#define GROUPS 1
-#endif
 #ifndef BLOCK
 #define BLOCK 8
 #endif
@@ -139,7 +128,7 @@ static inline int packed_tap(int tap)
 {
 #if ROTATED_180
     const struct weft_conv_axis rows = {R, STRIDE_Y, DILATION_Y, PAD_TOP},
-                           columns = {S, STRIDE_X, DILATION_X, PAD_LEFT};
+                                columns = {S, STRIDE_X, DILATION_X, PAD_LEFT};
     const int ky = tap / S, kx = MOD(tap, S);
     const struct weft_dgrad_phase y = weft_dgrad_phase(rows,
                                                        weft_dgrad_phase_of_tap(rows, ky)),
@@ -155,10 +144,10 @@ static inline int packed_tap(int tap)
 /* One work-item a tap of a block: C_PER_GROUP x BLOCK weights. Global size (R S, blocks).
  * */
 __kernel void pack_weights(__global const stored_w *restrict w, uint w_at,
-                      __global float *restrict to, uint to_at)
+                           __global float *restrict to, uint to_at)
 {
     const int tap = get_global_id(0), block = get_global_id(1);
-    const int blocks = (K_PER_GROUP + BLOCK - 1) / BLOCK;
+    const int blocks = (K_PER_BLOCK_GROUP + BLOCK - 1) / BLOCK;
     const int group = block / blocks, first = MOD(block, blocks) * BLOCK;
     w += w_at;
     to += to_at + (size_t)(block * (R * S) + packed_tap(tap)) * (C_PER_GROUP * BLOCK);
@@ -166,14 +155,16 @@ __kernel void pack_weights(__global const stored_w *restrict w, uint w_at,
         const int out = first + lane;
 #if ROTATED_180
         const int step = 1;
-        const size_t from = (size_t)(tap * K_PER_GROUP + out) * (GROUPS * C_PER_GROUP) +
-                            group * C_PER_GROUP;
+        const size_t from =
+            (size_t)(tap * K_PER_BLOCK_GROUP + out) * (BLOCK_GROUPS * C_PER_GROUP) +
+            group * C_PER_GROUP;
 #else
-        const int step = GROUPS * K_PER_GROUP;
-        const size_t from = (size_t)tap * C_PER_GROUP * step + group * K_PER_GROUP + out;
+        const int step = BLOCK_GROUPS * K_PER_BLOCK_GROUP;
+        const size_t from =
+            (size_t)tap * C_PER_GROUP * step + group * K_PER_BLOCK_GROUP + out;
 #endif
         for (int in = 0; in < C_PER_GROUP; in++)
             to[in * BLOCK + lane] =
-                out < K_PER_GROUP ? LOAD_W(w + (from + in * step)) : 0.0f;
+                out < K_PER_BLOCK_GROUP ? LOAD_W(w + (from + in * step)) : 0.0f;
     }
 }

@@ -18,20 +18,9 @@
 #include "lib/common.h"
 #include "shared/strided_dgrad.h"
 #include "lib/conv_shape.h"
+#include "lib/pool_shape.h"
 #include "lib/storage.h"
 
-#ifndef POOL_R
-#define POOL_R 1
-#endif
-#ifndef POOL_S
-#define POOL_S 1
-#endif
-#ifndef POOL_OUT_H
-#define POOL_OUT_H 1
-#endif
-#ifndef POOL_OUT_W
-#define POOL_OUT_W 1
-#endif
 #ifndef BIAS
 #define BIAS 0
 #endif
@@ -80,7 +69,7 @@
 
 enum {
     BLOCK = NV * VW,
-    BLOCKS = (K_PER_GROUP + BLOCK - 1) / BLOCK,
+    BLOCKS = (K_PER_BLOCK_GROUP + BLOCK - 1) / BLOCK,
     TAPS = R * S * C_PER_GROUP,
     W_ROW = PACKED_WEIGHTS ? BLOCK : K,
     GRID_H = (OUT_H + PHASES_Y - 1) / PHASES_Y, /* pixels of a phase */
@@ -89,10 +78,10 @@ enum {
 
 /* Rows and columns of a phase's window. */
 #if PHASES_Y * PHASES_X == 1
-#define FILTER_ROWS(phase_window) R
+#define FILTER_ROWS(phase_window)    R
 #define FILTER_COLUMNS(phase_window) S
 #else
-#define FILTER_ROWS(phase_window) (phase_window).rows
+#define FILTER_ROWS(phase_window)    (phase_window).rows
 #define FILTER_COLUMNS(phase_window) (phase_window).columns
 #endif
 
@@ -107,11 +96,11 @@ enum {
 #endif
 
 #if R * S * C_PER_GROUP <= 32 && PHASES_Y * PHASES_X == 1
-#define UNROLL_ROWS R
-#define UNROLL_SEGMENT  32
+#define UNROLL_ROWS    R
+#define UNROLL_SEGMENT 32
 #else
-#define UNROLL_ROWS 1
-#define UNROLL_SEGMENT  UNROLL
+#define UNROLL_ROWS    1
+#define UNROLL_SEGMENT UNROLL
 #endif
 
 #if DEPTHWISE
@@ -163,8 +152,8 @@ static inline struct block block_at(int index)
     struct block b;
     const int group = index / BLOCKS, first = MOD(index, BLOCKS) * BLOCK;
     b.in = DEPTHWISE ? first : group * C_PER_GROUP;
-    b.out = group * K_PER_GROUP + first;
-    b.left = K_PER_GROUP - first;
+    b.out = group * K_PER_BLOCK_GROUP + first;
+    b.left = K_PER_BLOCK_GROUP - first;
     b.w = PACKED_WEIGHTS ? (size_t)index * TAPS * BLOCK : (size_t)b.out;
     return b;
 }
@@ -183,7 +172,7 @@ static inline void init_acc(floatv acc[TILE][NV], __global const float *bias, in
 /* Vector v of a block of `left` channels. */
 static inline void store(floatv value, __global stored_y *to, int v, int left)
 {
-    if (K_PER_GROUP % BLOCK == 0)
+    if (K_PER_BLOCK_GROUP % BLOCK == 0)
         VSTORE_Y(value, to + v * VW);
     else if (left > v * VW)
         store_part_y(value, to + v * VW, left - v * VW);
@@ -196,12 +185,12 @@ static inline struct phase_window phase_window_at(int phase)
     return (struct phase_window){0, 0, R, S, 0, 0};
 #else
     const struct weft_conv_axis rows = {R, PHASES_Y, DILATION_Y, PAD_TOP},
-                           columns = {S, PHASES_X, DILATION_X, PAD_LEFT};
+                                columns = {S, PHASES_X, DILATION_X, PAD_LEFT};
     struct phase_window phase_window;
     phase_window.row0 = phase / PHASES_X;
     phase_window.column0 = phase - phase_window.row0 * PHASES_X;
     const struct weft_dgrad_phase y = weft_dgrad_phase(rows, phase_window.row0),
-                           x = weft_dgrad_phase(columns, phase_window.column0);
+                                  x = weft_dgrad_phase(columns, phase_window.column0);
     phase_window.rows = y.taps;
     phase_window.columns = x.taps;
     phase_window.w =
@@ -231,11 +220,9 @@ __kernel void conv_forward(__global const stored_x *restrict x, uint x_at,
 #pragma unroll
         for (int i = 0; i < TILE; i++) {
             const int p = min(pixel + i, pixels - 1), row = p / GRID_W;
-            at[i] =
-                x + ((size_t)(row / GRID_H * H + MOD(row, GRID_H) * STRIDE_Y) *
-                         W +
-                     MOD(p, GRID_W) * STRIDE_X) *
-                        C;
+            at[i] = x + ((size_t)(row / GRID_H * H + MOD(row, GRID_H) * STRIDE_Y) * W +
+                         MOD(p, GRID_W) * STRIDE_X) *
+                            C;
         }
         floatv acc[TILE][NV];
         init_acc(acc, bias + bias_at, block.out);
@@ -269,11 +256,12 @@ __kernel void conv_forward(__global const stored_x *restrict x, uint x_at,
     }
 }
 
+#if POOL_R
 /* Bytes that lie as wide as the vector is go out in one tiles_per_item: vstore may take
  * them one by one. */
 static inline void store_bytes(ucharv value, __global uchar *to, int left)
 {
-#if K_PER_GROUP % VW == 0 && K % VW == 0
+#if K_PER_BLOCK_GROUP % VW == 0 && K % VW == 0
     if (left > 0)
         *(__global ucharv *)to = value;
 #else
@@ -303,11 +291,11 @@ __kernel void conv_pool(__global const stored_x *restrict x, uint x_at,
     for (int window = first; window < last; window++) {
         const int row = window / POOL_OUT_W;
         __global const stored_x *corner =
-            x + ((size_t)(row / POOL_OUT_H * H +
-                          MOD(row, POOL_OUT_H) * (POOL_R * STRIDE_Y)) *
-                     W +
-                 MOD(window, POOL_OUT_W) * (POOL_S * STRIDE_X)) *
-                    C;
+            x +
+            ((size_t)(row / POOL_OUT_H * H + MOD(row, POOL_OUT_H) * (POOL_R * STRIDE_Y)) *
+                 W +
+             MOD(window, POOL_OUT_W) * (POOL_S * STRIDE_X)) *
+                C;
         __global const stored_x *at[TILE];
 #pragma unroll
         for (int i = 0; i < TILE; i++)
@@ -345,3 +333,4 @@ __kernel void conv_pool(__global const stored_x *restrict x, uint x_at,
         }
     }
 }
+#endif

@@ -16,6 +16,7 @@
 #include "lib/pool_shape.h"
 #include "lib/conv_shape.h"
 #include "lib/winograd.h"
+#include "shared/tile_layout.h"
 
 #ifndef TILES
 #define TILES 6
@@ -38,16 +39,16 @@ enum {
     BLOCK = NV * VW,
     BLOCKS = (K + BLOCK - 1) / BLOCK,
     C_PADDED = (C + VW - 1) / VW * VW,
-    U_STRIDE = C * BLOCK + 16,
-    V_STRIDE = TILES * C_PADDED + 16,
-    M_STRIDE = TILES * BLOCK + 16
+    U_STRIDE = C * BLOCK + WINOGRAD_PLANE_PAD,
+    V_STRIDE = TILES * C_PADDED + WINOGRAD_PLANE_PAD,
+    M_STRIDE = TILES * BLOCK + WINOGRAD_PLANE_PAD
 };
 
 #include "lib/winograd_conv.h"
 
 /* One work-item an input channel of a block. Global size (C, BLOCKS). */
 __kernel void winograd_transform_weights(__global const stored_w *restrict w, uint w_at,
-                               __global float *restrict u, uint u_at)
+                                         __global float *restrict u, uint u_at)
 {
     const int in = get_global_id(0), block = get_global_id(1);
     u += u_at + (size_t)block * (TRANSFORM_ELEMENTS * U_STRIDE) + in * BLOCK;
@@ -100,7 +101,7 @@ __kernel void winograd_conv(__global const stored_x *restrict x, uint x_at,
               end = min(begin + BLOCKS_PER_ITEM, (int)BLOCKS);
     for (int i = 0; i < TILES; i++)
         transform_input_channels(v + i * C_PADDED, x + x_at, from + from_at,
-                  tile_at(first + min(i, count - 1)));
+                                 tile_at(first + min(i, count - 1)));
     u += u_at + (size_t)begin * (TRANSFORM_ELEMENTS * U_STRIDE);
     for (int block = begin; block < end; block++) {
         for (int place = 0; place < TRANSFORM_ELEMENTS; place++, u += U_STRIDE)

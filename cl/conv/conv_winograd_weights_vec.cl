@@ -18,6 +18,7 @@
 #include "lib/pool_shape.h"
 #include "lib/conv_shape.h"
 #include "lib/winograd.h"
+#include "shared/tile_layout.h"
 
 #ifndef BIAS
 #define BIAS 0
@@ -44,11 +45,11 @@ enum {
     BLOCK = NV * VW,
     C_TILED = (C + TILE - 1) / TILE * TILE,
     C_PADDED = (C_TILED + VW - 1) / VW * VW,
-    V_STRIDE = TILES * C_PADDED + 16,
-    DZ_STRIDE = TILES * K_BLOCK + 16,
+    V_STRIDE = TILES * C_PADDED + WINOGRAD_PLANE_PAD,
+    DZ_STRIDE = TILES * K_BLOCK + WINOGRAD_PLANE_PAD,
     WORKSPACE_FLOATS = TRANSFORM_ELEMENTS * (V_STRIDE + DZ_STRIDE),
     K_BLOCKS = (K + K_BLOCK - 1) / K_BLOCK,
-    ACC_STRIDE = C_TILED * K_BLOCK + 16,
+    ACC_STRIDE = C_TILED * K_BLOCK + WINOGRAD_PLANE_PAD,
     ACC_FLOATS = TRANSFORM_ELEMENTS * ACC_STRIDE + K_BLOCK, /* the bias's last */
     TILES_Y = (OUT_H + OUTPUT_TILE - 1) / OUTPUT_TILE,
     TILES_X = (OUT_W + OUTPUT_TILE - 1) / OUTPUT_TILE
@@ -65,7 +66,7 @@ static inline void clear(__global float *p, int count)
 
 /* dz at a place of an image, of the channels from dy and argmax on. */
 static inline floatv load_dz(__global const stored_other *dy,
-                                 __global const uchar *argmax, int y, int x)
+                             __global const uchar *argmax, int y, int x)
 {
 #if POOL_R == 0
     (void)argmax;
@@ -81,15 +82,16 @@ static inline floatv load_dz(__global const stored_other *dy,
     const intv place = CONVERT_INTV(VLOADN(argmax + at));
 #endif
     return SELECT(place == (intv)(MOD(y, POOL_R) * POOL_S + MOD(x, POOL_S)),
-                 VLOAD_OTHER(dy + at), (floatv)(0.0f));
+                  VLOAD_OTHER(dy + at), (floatv)(0.0f));
 #endif
 }
 
 /* A tile's gradients become places of the transform_ptr `to`, their sums are added to
  * `bias`. `count` channels. */
 static inline void transform_gradient_tile(__global float *to, __global float *bias,
-                                 __global const stored_other *dy,
-                                 __global const uchar *argmax, struct tile t, int count)
+                                           __global const stored_other *dy,
+                                           __global const uchar *argmax, struct tile t,
+                                           int count)
 {
     const size_t at =
         (size_t)t.image * (POOL_R ? POOL_OUT_H * POOL_OUT_W * K : OUT_H * OUT_W * K);
@@ -125,7 +127,7 @@ static inline void transform_gradient_tile(__global float *to, __global float *b
 
 /* Adds the products of `tiles` tiles to TILE rows of a plane of sums. */
 static inline void accumulate_gemm(__global float *sums, __global const float *x,
-                                __global const float *dz, int tiles)
+                                   __global const float *dz, int tiles)
 {
     floatv acc[TILE][NV];
 #pragma unroll
@@ -181,8 +183,8 @@ __kernel void winograd_bwd_weights_gemm(__global const stored_x *restrict x, uin
             for (int k = 0; k < count; k += BLOCK)
                 for (int c = 0; c < C_TILED; c += TILE)
                     accumulate_gemm(sums + place * ACC_STRIDE + c * K_BLOCK + k,
-                                 xs + place * V_STRIDE + c, dzs + place * DZ_STRIDE + k,
-                                 some);
+                                    xs + place * V_STRIDE + c,
+                                    dzs + place * DZ_STRIDE + k, some);
     }
 }
 
@@ -222,9 +224,9 @@ __kernel void winograd_bwd_weights_reduce(__global const float *restrict sums,
             floatv g[3];
             transform_weight_gradient(g, part[r]);
             for (int s = 0; s < 3; s++)
-                store_part(
-                    g[s], dw + dw_at + ((size_t)(r * 3 + s) * C + c) * K + channel + k,
-                    count - k);
+                store_part(g[s],
+                           dw + dw_at + ((size_t)(r * 3 + s) * C + c) * K + channel + k,
+                           count - k);
         }
         if (BIAS && c == C - 1)
             store_part(sum_splits(sums + TRANSFORM_ELEMENTS * ACC_STRIDE + k, splits),

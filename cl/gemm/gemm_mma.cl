@@ -12,9 +12,9 @@
 #include "lib/mma.h"
 
 #ifndef MWG
-#define MWG 64
-#define NWG 64
-#define KWG 8
+#define MWG         64
+#define NWG         64
+#define KWG         8
 #define WARP_TILE_M 32
 #define WARP_TILE_N 32
 #endif
@@ -22,19 +22,19 @@
 #define ITEMS       ((MWG / WARP_TILE_M) * (NWG / WARP_TILE_N) * WARP)
 #define ACC_ROWS    (WARP_TILE_M / MMA_M)
 #define ACC_COLUMNS (WARP_TILE_N / MMA_N)
-#define LOCAL_EXTRA        MMA_LOCAL_FLOATS(ITEMS)
-#if WARP_TILE_M % 16 || WARP_TILE_N % 8 || KWG % 8
+#define LOCAL_EXTRA MMA_LOCAL_FLOATS(ITEMS)
+#if WARP_TILE_M % MMA_M || WARP_TILE_N % MMA_N || KWG % MMA_K
 #error "no such tile"
 #endif
 /* The 32 places that a warp reads then lie in banks of their own. */
-#define LDS_PAD(transposed) 8
+#define LDS_PAD(transposed) MMA_LDS_PAD
 #include "lib/gemm_stage.h"
 
 /* Where a warp's phase of the tile begins. */
 #define WARP_M(item) ((item) / WARP / (NWG / WARP_TILE_N) * WARP_TILE_M)
 #define WARP_N(item) ((item) / WARP % (NWG / WARP_TILE_N) * WARP_TILE_N)
 
-#if MMA_PATH /* else compilers rest */
+#if MMA_PATH != MMA_PATH_EMULATED /* else compilers rest */
 #define UNROLLED __attribute__((opencl_unroll_hint))
 #else
 #define UNROLLED

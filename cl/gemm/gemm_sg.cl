@@ -22,8 +22,8 @@
 #endif
 
 #define ITEMS (LANES * SUBGROUPS)
-#define MWG    (MWI * SUBGROUPS)
-#define NWG    (NWI * LANES)
+#define MWG   (MWI * SUBGROUPS)
+#define NWG   (NWI * LANES)
 #include "lib/gemm_schedule.h"
 
 /* A lies along k, or, for PASS_BWD_WEIGHTS, along m: then a row of lanes is MWI of m and
@@ -108,7 +108,7 @@ gemm(__global const float *restrict a, uint a_at, __global const float *restrict
 #pragma unroll
     for (uint i = 0; i < MWI; i++)
         coords[i] = ALONG_K ? coord_of_pixel(m0 + (int)i, v.m_end, v.phase_taps)
-                           : coord_of_tap(m0 + (int)(lane % MWI), v.m_end, v.phase_taps);
+                            : coord_of_tap(m0 + (int)(lane % MWI), v.m_end, v.phase_taps);
 #pragma unroll
     for (uint j = 0; j < NWI; j++) {
         columns[j] = 0.0f;
@@ -120,7 +120,8 @@ gemm(__global const float *restrict a, uint a_at, __global const float *restrict
     for (int k0 = v.k_begin; k0 < v.k_end; k0 += LANES) {
         load_a(a, argmax, k0, v.k_end, lane, v.phase_taps, coords, own);
         PUBLISH(own, MWI);
-#if SUBGROUP_EXT /* else no lane's number has to be a constant, and compilers rest */
+#if SUBGROUP_EXT != \
+    SUBGROUP_EMULATED /* else no lane's number has to be a constant, and compilers rest */
 #pragma unroll
 #endif
         for (uint k = 0; k < LANES; k++) {

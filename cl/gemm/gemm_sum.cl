@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The sum of the partial_sums that the splits of a product wrote, epilogue. */
-#define VW 4
+#define VW 4 /* REDUCE_VW */
 #include "lib/common.h"
 #include "lib/im2col_gather.h"
 #include "lib/gemm_epilogue.h"
+#include "shared/partial_sums.h"
 
 #ifndef REDUCE_SLICES
 #define REDUCE_SLICES 4
@@ -13,16 +14,16 @@
  * on a partial_stride holds K sums for dbias. A work-group does 64 places: 16 columns of
  * 4, times REDUCE_SLICES reduce_slices of the partial_sums. Local size (16,
  * REDUCE_SLICES). */
-__kernel __attribute__((reqd_work_group_size(16, REDUCE_SLICES, 1))) void
+__kernel __attribute__((reqd_work_group_size(REDUCE_COLUMNS, REDUCE_SLICES, 1))) void
 gemm_split_k_reduce(__global const float *restrict partial_sums, uint partial_sums_at,
                     __global const stored_act_grad *restrict bias_or_act_grad,
                     uint bias_or_act_grad_at, __global stored_y *restrict out,
                     uint out_at, __global float *restrict sums, uint sums_at, int splits,
                     uint partial_stride, uint count, uint bias_grad_at, float slope)
 {
-    __local float4 reduce_slices[REDUCE_SLICES][16];
+    __local float4 reduce_slices[REDUCE_SLICES][REDUCE_COLUMNS];
     const uint column = (uint)get_local_id(0), slice = (uint)get_local_id(1);
-    const uint i = 4 * (uint)get_global_id(0);
+    const uint i = REDUCE_VW * (uint)get_global_id(0);
     float4 sum = (float4)(0.0f);
     if (i < partial_stride)
         for (uint s = slice; s < (uint)splits; s += REDUCE_SLICES)

@@ -8,11 +8,16 @@
 #ifndef WEFT_COMMON_H
 #define WEFT_COMMON_H
 
+#include "shared/memory_layout.h"
+
 #ifndef DEVICE_CPU
 #define DEVICE_CPU 0
 #endif
 #ifndef VW
 #define VW 1
+#endif
+#if VW > MAX_VECTOR_WIDTH
+#error "no such vector"
 #endif
 #ifndef ACT
 #define ACT 0

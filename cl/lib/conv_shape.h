@@ -1,38 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How the convolution kernels of the `vec` family see a convolution. The input is padded
- * already, unless they say otherwise. */
-#ifndef WEFT_SHAPE_VEC_H
-#define WEFT_SHAPE_VEC_H
+/* The shape of a convolution, one vocabulary for all its kernels. The host defines the
+ * first group (ocl_define_conv); the second group follows from it. Tensors: x[n][H][W][C],
+ * w[R][S][C / GROUPS][K], y[n][OUT_H][OUT_W][K]. In a data gradient x is dy, C and K are
+ * exchanged, unless a kernel's header says otherwise. */
+#ifndef WEFT_CONV_SHAPE_H
+#define WEFT_CONV_SHAPE_H
 
-/* Channels of the input (C) and the output (K), in all and in a group. */
 #ifndef C
-#define C 1
+#define C 32
 #endif
 #ifndef K
-#define K 1
+#define K 64
 #endif
-#ifndef C_PER_GROUP
-#define C_PER_GROUP C
-#endif
-#ifndef K_PER_GROUP
-#define K_PER_GROUP K
-#endif
-/* One input and one output channel a group: all channels are one group of outputs, and
- * each output lane reads its own input channel. */
-#ifndef DEPTHWISE
-#define DEPTHWISE 0
-#endif
-#ifndef H
-#define H 3
-#endif
-#ifndef W
-#define W 3
-#endif
-#ifndef OUT_H
-#define OUT_H 1
-#endif
-#ifndef OUT_W
-#define OUT_W 1
+#ifndef GROUPS
+#define GROUPS 1
 #endif
 #ifndef R
 #define R 3
@@ -52,12 +33,33 @@
 #ifndef DILATION_X
 #define DILATION_X 1
 #endif
-/* For kernels that see the input before it is padded. */
+/* Zeros before x; 0 where the kernel's x is a padded copy. May be negative. */
 #ifndef PAD_TOP
 #define PAD_TOP 0
 #endif
 #ifndef PAD_LEFT
 #define PAD_LEFT 0
 #endif
+#ifndef H
+#define H 16
+#endif
+#ifndef W
+#define W 16
+#endif
+#ifndef OUT_H
+#define OUT_H 14
+#endif
+#ifndef OUT_W
+#define OUT_W 14
+#endif
+
+#define C_PER_GROUP (C / GROUPS)
+#define K_PER_GROUP (K / GROUPS)
+
+/* Depthwise: one input and one output channel a group. The `vec` kernels treat all its
+ * channels as one block group: each lane of a vector reads its own input channel. */
+#define DEPTHWISE         (GROUPS > 1 && GROUPS == C && C == K)
+#define BLOCK_GROUPS      (DEPTHWISE ? 1 : GROUPS)
+#define K_PER_BLOCK_GROUP (K / BLOCK_GROUPS)
 
 #endif

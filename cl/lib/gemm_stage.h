@@ -5,6 +5,8 @@
 #ifndef WEFT_GEMM_STAGE_H
 #define WEFT_GEMM_STAGE_H
 
+#include "shared/tile_layout.h"
+
 #ifndef BUFFERS
 #define BUFFERS 2 /* tiles in local memory; 2 save a barrier */
 #endif
@@ -20,7 +22,7 @@
 #define A_ALONG_K (PASS != PASS_BWD_WEIGHTS)
 #define B_ALONG_K (PASS == PASS_BWD_DATA)
 #ifndef LDS_PAD
-#define LDS_PAD(transposed) (4 * (transposed))
+#define LDS_PAD(transposed) (LDS_PAD_TRANSPOSED * (transposed))
 #endif
 #define A_ROW (MWG + LDS_PAD(A_ALONG_K))
 #define B_ROW (NWG + LDS_PAD(B_ALONG_K))

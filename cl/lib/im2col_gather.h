@@ -10,39 +10,20 @@
 #ifndef WEFT_GATHER_H
 #define WEFT_GATHER_H
 
+#include "lib/conv_shape.h"
+#include "lib/pool_shape.h"
 #include "lib/storage.h"
+#include "shared/conv_pass.h"
 
-#define PASS_FORWARD     0
-#define PASS_BWD_DATA    1
-#define PASS_BWD_WEIGHTS 2
 #ifndef PASS
 #define PASS PASS_FORWARD
 #endif
-#ifndef H
-#define H                14 /* of x */
-#define W                14
-#define C                32
-#define K                64 /* filters */
-#define R                3  /* window */
-#define S                3
-#define STRIDE_Y         1
-#define STRIDE_X         1
-#define DILATION_Y       1
-#define DILATION_X       1
-#define PAD_TOP          1
-#define PAD_LEFT         1
-#define GROUPS           1
-#define OUT_H            14 /* of z */
-#define OUT_W            14
+#ifndef PHASE_TAP_STEP_Y
 #define PHASE_TAP_STEP_Y 1 /* stride / gcd(stride, dilation) */
+#endif
+#ifndef PHASE_TAP_STEP_X
 #define PHASE_TAP_STEP_X 1
 #endif
-#ifndef POOL_R
-#define POOL_R 0 /* window of the fused pool; 0: none */
-#endif
-
-#define C_PER_GROUP (C / GROUPS)
-#define K_PER_GROUP (K / GROUPS)
 
 /* The source; the grid of pixels, whose (0, 0) tap lies at pixel * STEP + origin in the
  * source; a tap's step in the source; GEMM_N. */

@@ -13,14 +13,11 @@
 #ifndef WEFT_MMA_H
 #define WEFT_MMA_H
 
-#ifndef MMA_PATH
-#define MMA_PATH 0
-#endif
+#include "shared/matrix_unit.h"
 
-#define WARP  32
-#define MMA_M 16
-#define MMA_N 8
-#define MMA_K 8
+#ifndef MMA_PATH
+#define MMA_PATH MMA_PATH_EMULATED
+#endif
 
 /* Where a lane's numbers lie: element 0; A has others 8 rows down, 4 columns on and both;
  * B 4 rows down; the sums a column on, 8 rows down and both. */
@@ -57,7 +54,7 @@ static inline struct tf32_split_b tf32_split_b(float2 v)
     return (struct tf32_split_b){big, TF32_TRUNCATE(v - big, 2)};
 }
 
-#if MMA_PATH == 1
+#if MMA_PATH == MMA_PATH_PTX
 /* A compiler for other machines under NVIDIA's name may not refuse PTX but end the
  * process, as LLVM does. */
 #if !defined(__NV_CL_C_VERSION) && !defined(__NVPTX__) &&                \
@@ -77,7 +74,6 @@ static inline void mma_tf32(float4 *c, float4 a, float2 b, __local float *local_
                        "r"(as_uint(a.w)), "r"(as_uint(b.x)), "r"(as_uint(b.y)));
 }
 #else
-#define MMA_TILE_FLOATS         (MMA_M * MMA_K + MMA_K * MMA_N)
 #define MMA_LOCAL_FLOATS(items) ((items) / WARP * MMA_TILE_FLOATS)
 /* All items of the work-group come here together. */
 static inline void mma_tf32(float4 *c, float4 a, float2 b, __local float *local_extra)

@@ -11,10 +11,8 @@
 #include "lib/pool_shape.h"
 #include "lib/conv_shape.h"
 #include "lib/storage.h"
+#include "shared/partial_sums.h"
 
-#ifndef GROUPS
-#define GROUPS 1
-#endif
 #ifndef BIAS
 #define BIAS 0
 #endif
@@ -34,8 +32,8 @@
 
 enum {
     BLOCK = NV * VW,
-    GROUP_BLOCKS = (K_PER_GROUP + BLOCK - 1) / BLOCK,
-    BLOCKS = GROUPS * GROUP_BLOCKS,
+    GROUP_BLOCKS = (K_PER_BLOCK_GROUP + BLOCK - 1) / BLOCK,
+    BLOCKS = BLOCK_GROUPS * GROUP_BLOCKS,
     C_SLICES = (C_PER_GROUP + C_SLICE - 1) / C_SLICE,
     TAPS = R * S * C_SLICE, /* of a slice */
     SLICE_ROWS = (TAPS + TILE - 1) / TILE * TILE,
@@ -54,8 +52,8 @@ static inline struct block block_at(int index)
     const int group = index / GROUP_BLOCKS,
               first = (index - group * GROUP_BLOCKS) * BLOCK;
     b.in = DEPTHWISE ? first : group * C_PER_GROUP;
-    b.out = group * K_PER_GROUP + first;
-    b.left = K_PER_GROUP - first;
+    b.out = group * K_PER_BLOCK_GROUP + first;
+    b.left = K_PER_BLOCK_GROUP - first;
     return b;
 }
 
@@ -63,7 +61,7 @@ static inline struct block block_at(int index)
 /* The places that argmax names; in one load where they lie as wide as the vector is. */
 static inline intv load_argmax(__global const uchar *argmax)
 {
-#if K_PER_GROUP % VW == 0 && K % VW == 0
+#if K_PER_BLOCK_GROUP % VW == 0 && K % VW == 0
     return CONVERT_INTV(*(__global const ucharv *)argmax);
 #else
     return CONVERT_INTV(VLOADN(argmax));
@@ -106,11 +104,8 @@ static inline void add_bias(__global float *partial, const floatv sum[NV])
         VSTORE(VLOAD(partial + v * VW) + sum[v], partial + v * VW);
 }
 
-/* Weights an item of conv_bwd_weights_reduce adds up. Global size ((ROWS + 1) / SUM_ROWS
+/* Weights an item of conv_bwd_weights_reduce adds up. Global size ((ROWS + 1) / REDUCE_ROWS
  * rounded up, blocks). */
-#ifndef SUM_ROWS
-#define SUM_ROWS 16
-#endif
 
 /* Where a row of a partial belongs in dw, over K; negative: nowhere. */
 static inline int weight_row(int row)
@@ -126,9 +121,9 @@ __kernel void conv_bwd_weights_reduce(__global const float *restrict partials,
                                       uint dbias_at, int splits)
 {
     const struct block block = block_at(get_global_id(1));
-    const int first = get_global_id(0) * SUM_ROWS;
+    const int first = get_global_id(0) * REDUCE_ROWS;
     partials += partials_at + get_global_id(1) * PARTIAL;
-    for (int row = first; row < min(first + SUM_ROWS, ROWS + 1); row++) {
+    for (int row = first; row < min(first + REDUCE_ROWS, ROWS + 1); row++) {
         const int weight = row < ROWS ? weight_row(row) : BIAS ? 0 : -1;
         if (weight < 0)
             continue;

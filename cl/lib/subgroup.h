@@ -9,6 +9,8 @@
 #ifndef WEFT_SUB_GROUP_H
 #define WEFT_SUB_GROUP_H
 
+#include "shared/subgroup_ext.h"
+
 #ifndef LANES
 #define LANES 16
 #endif
@@ -16,15 +18,15 @@
 #define SUBGROUPS 2
 #endif
 #ifndef SUBGROUP_EXT
-#define SUBGROUP_EXT 0
+#define SUBGROUP_EXT SUBGROUP_EMULATED
 #endif
 
-#if SUBGROUP_EXT == 1
+#if SUBGROUP_EXT == SUBGROUP_INTEL
 #pragma OPENCL EXTENSION cl_intel_subgroups : enable
 #define SUBGROUP_ATTRIBUTE __attribute__((intel_reqd_sub_group_size(LANES)))
 #define LOCAL_EXTRA(count)
 #define BROADCAST(x, i, lane) intel_sub_group_shuffle((x)[i], (uint)(lane))
-#elif SUBGROUP_EXT == 2
+#elif SUBGROUP_EXT == SUBGROUP_KHR
 #pragma OPENCL EXTENSION cl_khr_subgroups : enable
 #define SUBGROUP_ATTRIBUTE
 #define LOCAL_EXTRA(count)
@@ -36,7 +38,7 @@
     published[((i)*SUBGROUPS + get_local_id(0) / LANES) * LANES + (lane)]
 #endif
 
-#if SUBGROUP_EXT
+#if SUBGROUP_EXT != SUBGROUP_EMULATED
 #define PUBLISH(x, count)
 #else
 #define PUBLISH(x, count)                                                                \

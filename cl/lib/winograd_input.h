@@ -7,12 +7,6 @@
 #include "lib/storage.h"
 
 /* Rows and columns of zeros before the image; may be negative. */
-#ifndef PAD_TOP
-#define PAD_TOP 0
-#endif
-#ifndef PAD_LEFT
-#define PAD_LEFT 0
-#endif
 /* The input is the gradient of maxima; see pool_vec.h. */
 #ifndef POOL_SCATTER
 #define POOL_SCATTER 0

@@ -42,7 +42,7 @@ struct philox_words {
 /* As weft_philox of random.h, in every lane: over scalars it is ten times slower on
  * processors. */
 static inline struct philox_words philox(uint key0, uint key1, uintv c0, uint c1, uint c2,
-                                  uint c3)
+                                         uint c3)
 {
     struct philox_words c = {{c0, (uintv)(c1), (uintv)(c2), (uintv)(c3)}};
 #pragma unroll
@@ -65,7 +65,7 @@ __kernel void dropout(__global const uint *state, uint state_at,
                       uint y_at, uint count, uint layer, uint limit, float scale)
 {
     const uint first = get_global_id(0) * VW, run = first / DROPOUT_RUN;
-    const uint i = run * 8 * DROPOUT_RUN + first - run * DROPOUT_RUN;
+    const uint i = run * DROPOUT_RUNS * DROPOUT_RUN + first - run * DROPOUT_RUN;
     if (i >= count)
         return;
     __global const uint *s = state + state_at;
@@ -78,7 +78,7 @@ __kernel void dropout(__global const uint *state, uint state_at,
     x += x_at + i;
     y += y_at + i;
 #pragma unroll
-    for (uint k = 0; k < 8; k++) {
+    for (uint k = 0; k < DROPOUT_RUNS; k++) {
         const uint to = k * DROPOUT_RUN;
         if (i + to >= count)
             return;

@@ -20,6 +20,7 @@
  * apart they are, how many. A range begins at a multiple of VW, and what follows it up to
  * the next is nobody's. */
 #include "lib/common.h"
+#include "shared/partial_sums.h"
 #include "shared/state.h"
 
 #ifndef WORK_GROUP_SIZE
@@ -30,14 +31,6 @@
 #ifndef DEFERRED_RANGES
 #define DEFERRED_RANGES 0
 #endif
-enum {
-    DEFERRED_BEGIN,
-    DEFERRED_COUNT,
-    DEFERRED_FROM,
-    DEFERRED_STRIDE,
-    DEFERRED_PARTIALS,
-    DEFERRED_WORDS
-};
 
 /* g at i; the partial_sums of a range are added in order. */
 static inline floatv load_gradient(__global const float *g, uint i,
@@ -89,7 +82,8 @@ static inline void finish_step(__global uint *s, float loss, uint correct_count,
 
 /* Lane by lane, then the lanes and the rest in order. */
 static inline void accumulate_metrics(__global uint *state, __global const float *loss,
-                           __global const uint *correct, uint n, float beta1, float beta2)
+                                      __global const uint *correct, uint n, float beta1,
+                                      float beta2)
 {
     if (get_global_id(0) > 0 || n == 0)
         return;
@@ -116,8 +110,9 @@ static inline void accumulate_metrics(__global uint *state, __global const float
 /* Each a stride of rows, then a tree. The other groups pass the barriers with no rows:
  * what follows a barrier under a condition PoCL 3.1 runs for every work-item. */
 static inline void accumulate_metrics(__global uint *state, __global const float *loss,
-                           __global const uint *correct, uint n, float beta1, float beta2,
-                           __local float *sums, __local uint *correct_count)
+                                      __global const uint *correct, uint n, float beta1,
+                                      float beta2, __local float *sums,
+                                      __local uint *correct_count)
 {
     const uint lane = get_local_id(0), rows = get_group_id(0) == 0 ? n : 0;
     float sum = 0.0f;

@@ -26,7 +26,11 @@ enum {
 
 /* Elements of a dropout that follow each other take the same half of the same word: see
  * weft_dropout_bits. */
-enum { DROPOUT_RUN = 16 };
+enum {
+    DROPOUT_RUN = 16,
+    DROPOUT_RUNS = 8,      /* of elements, for each run of counters */
+    DROPOUT_LEVELS = 65536 /* equally likely numbers of an element */
+};
 
 static inline weft_u32 weft_hash_u32(weft_u32 x)
 {

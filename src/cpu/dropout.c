@@ -14,7 +14,8 @@ static void dropout_chunk(const void *data, size_t item)
     const float *x = cpu_floats(a->x);
     float *y = cpu_floats(a->y);
     size_t end = cpu_chunk_end(item, a->x.count);
-    double fallen = floor(65536 * (double)a->rate + 0.5), kept = 1 - fallen / 65536;
+    double fallen = floor(DROPOUT_LEVELS * (double)a->rate + 0.5),
+           kept = 1 - fallen / DROPOUT_LEVELS;
     for (size_t i = item * CPU_CHUNK; i < end; i++) {
         uint32_t number = weft_dropout_bits(state[STATE_SEED_LOW], state[STATE_SEED_HIGH],
                                             (uint32_t)i, state[STATE_STEP], a->layer);

@@ -23,12 +23,13 @@
 #include "base/context.h"
 #include "device/command_list.h"
 #include "device/tuning_table.h"
+#include "shared/memory_layout.h"
 
 /* A buffer of a backend. Every buffer ends in WEFT_BUFFER_PADDING readable bytes beyond
  * what was asked for, zero at first, so that vector loads need no tails; nothing may be
  * written there. */
 struct weft_mem;
-enum { WEFT_BUFFER_PADDING = 256, WEFT_ALIGN = 64 };
+enum { WEFT_BUFFER_PADDING = BUFFER_PADDING, WEFT_ALIGN = BUFFER_ALIGNMENT };
 
 /* How the floats of a view lie in memory. */
 enum weft_type { WEFT_FLOAT32, WEFT_FLOAT16 };

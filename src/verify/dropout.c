@@ -29,7 +29,8 @@ static void set_bounds(struct dropout_case *d)
 {
     const float *x = lab_initial(&d->base.lab, d->x);
     const uint32_t *state = lab_initial(&d->base.lab, d->state);
-    double fallen = floor(65536 * (double)d->rate + 0.5), kept = 1 - fallen / 65536;
+    double fallen = floor(DROPOUT_LEVELS * (double)d->rate + 0.5),
+           kept = 1 - fallen / DROPOUT_LEVELS;
     for (size_t i = 0; i < d->x->count; i++) {
         uint32_t number = weft_dropout_bits(state[STATE_SEED_LOW], state[STATE_SEED_HIGH],
                                             (uint32_t)i, state[STATE_STEP], d->layer);

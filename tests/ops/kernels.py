@@ -86,7 +86,7 @@ if used is not None:
         if path.name not in {name for name, *_ in used}:
             complaints += 1
             print(f"{path.name} is built by no verified op")
-for options, wanted in ([], 0), (["-DWAY=1"], 24):  # 2 x 4 products of three
+for options, wanted in ([], 0), (["-DMMA_PATH=1"], 24):  # 2 x 4 products of three
     found = matrix_products(path_of["gemm_mma.cl"], options)
     if found is None:
         print("clang has no PTX: matrix units are not looked at")

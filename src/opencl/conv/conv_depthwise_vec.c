@@ -11,8 +11,8 @@ enum { MOST_TILE = 8 }; /* more rows are more streams than processors follow */
 
 /* y = x * w as the kernel sees it. */
 struct depthwise_conv {
-    int n, c, in_h, in_w, out_h, out_w;
-    int stride_y, stride_x, upsample_y, upsample_x, pad_top, pad_left;
+    struct weft_conv conv; /* the data gradient: stride 1, of dy */
+    int upsample_y, upsample_x;
     bool rotated_180;
     struct weft_view x, bias, gate, y;
     struct weft_activation activation; /* of y, or what made `gate` */
@@ -20,20 +20,10 @@ struct depthwise_conv {
 
 static struct depthwise_conv forward_job(const struct weft_conv_args *args)
 {
-    const struct weft_conv *c = &args->conv;
     return (struct depthwise_conv){
-        .n = c->n,
-        .c = c->c,
-        .in_h = c->h,
-        .in_w = c->w,
-        .out_h = c->out_h,
-        .out_w = c->out_w,
-        .stride_y = c->stride_y,
-        .stride_x = c->stride_x,
+        .conv = args->conv,
         .upsample_y = 1,
         .upsample_x = 1,
-        .pad_top = c->pad_top,
-        .pad_left = c->pad_left,
         .x = args->x,
         .bias = args->bias,
         .y = args->y,
@@ -45,19 +35,18 @@ static struct depthwise_conv data_job(const struct weft_conv_args *args)
 {
     const struct weft_conv *c = &args->conv;
     bool has_act_grad = args->act_grad.activation.act != WEFT_ACT_identity;
+    struct weft_conv conv = *c;
+    conv.h = c->out_h;
+    conv.w = c->out_w;
+    conv.out_h = c->h;
+    conv.out_w = c->w;
+    conv.stride_y = conv.stride_x = 1;
+    conv.pad_top = (c->r - 1) * c->dilation_y - c->pad_top;
+    conv.pad_left = (c->s - 1) * c->dilation_x - c->pad_left;
     return (struct depthwise_conv){
-        .n = c->n,
-        .c = c->c,
-        .in_h = c->out_h,
-        .in_w = c->out_w,
-        .out_h = c->h,
-        .out_w = c->w,
-        .stride_y = 1,
-        .stride_x = 1,
+        .conv = conv,
         .upsample_y = c->stride_y,
         .upsample_x = c->stride_x,
-        .pad_top = (c->r - 1) * c->dilation_y - c->pad_top,
-        .pad_left = (c->s - 1) * c->dilation_x - c->pad_left,
         .rotated_180 = true,
         .x = args->dy,
         .gate = has_act_grad ? args->act_grad.output : (struct weft_view){0},
@@ -67,27 +56,25 @@ static struct depthwise_conv data_job(const struct weft_conv_args *args)
 }
 
 /* Rows of x that a tile reads. */
-static int span_of(const struct weft_conv *conv, const struct depthwise_conv *job,
-                   int tile)
+static int span_of(const struct depthwise_conv *job, int tile)
 {
-    return ((tile - 1) * job->stride_y + (conv->r - 1) * conv->dilation_y) /
-               job->upsample_y +
-           1;
+    const struct weft_conv *c = &job->conv;
+    return ((tile - 1) * c->stride_y + (c->r - 1) * c->dilation_y) / job->upsample_y + 1;
 }
 
 /* The tile that costs least in loads, multiply-adds and stores. What its sums, rows and
  * weights take beyond the registers is stored and loaded again. */
-static int tile_of(const struct weft_conv *conv, const struct depthwise_conv *job,
-                   int registers)
+static int tile_of(const struct depthwise_conv *job, int registers)
 {
+    const struct weft_conv *conv = &job->conv;
     int best = 0, tile = job->upsample_y;
     for (int t = job->upsample_y; t <= MOST_TILE; t += job->upsample_y) {
-        int span = span_of(conv, job, t), beyond = t + span + conv->r - registers;
+        int span = span_of(job, t), beyond = t + span + conv->r - registers;
         if (span > VEC_DEPTHWISE_MAX_ROWS)
             break;
         int column = span + conv->r + conv->r * t / job->upsample_y;
         int each = conv->s * (column + (beyond > 0 ? 2 * beyond : 0)) + 2 * t;
-        int cost = div_up(job->out_h, t) * each;
+        int cost = div_up(conv->out_h, t) * each;
         if (best && cost >= best)
             continue;
         best = cost;
@@ -100,55 +87,42 @@ static enum ocl_applicability applicability(const struct ocl_device *device,
                                             const struct weft_conv_args *args,
                                             const struct depthwise_conv *job, int *values)
 {
-    const struct weft_conv *conv = &args->conv;
-    if (!vec_conv_shape_of(conv).depthwise || args->pool.r ||
-        job->upsample_y > MOST_TILE ||
-        span_of(conv, job, job->upsample_y) > VEC_DEPTHWISE_MAX_ROWS)
+    const struct weft_conv *conv = &job->conv;
+    if (!vec_is_depthwise(conv) || args->pool.r || job->upsample_y > MOST_TILE ||
+        span_of(job, job->upsample_y) > VEC_DEPTHWISE_MAX_ROWS)
         return OCL_NOT_APPLICABLE;
-    int width = vec_width(device, job->c);
+    int width = vec_width(device, conv->c);
     values[VECTOR_WIDTH] = width;
-    values[TILE] = tile_of(conv, job, width >= 16 ? 30 : 14);
-    int tiles = div_up(job->out_h, values[TILE]);
-    int pieces = div_up(4 * (int)device->compute_units, job->n);
+    values[TILE] = tile_of(job, width >= 16 ? 30 : 14);
+    int tiles = div_up(conv->out_h, values[TILE]);
+    int pieces = div_up(4 * (int)device->compute_units, conv->n);
     values[TILES] = device->is_cpu ? div_up(tiles, pieces) : 1;
-    values[VECTORS] = device->is_cpu ? div_up(job->c, width) : 1;
+    values[VECTORS] = device->is_cpu ? div_up(conv->c, width) : 1;
     return OCL_PREFERRED;
 }
 
 static bool validate_config(const struct ocl_device *device,
-                            const struct weft_conv_args *args,
                             const struct depthwise_conv *job, const int *values)
 {
     return vec_width_valid(device, values[VECTOR_WIDTH]) && values[TILE] >= 1 &&
            values[TILE] <= MOST_TILE && values[TILE] % job->upsample_y == 0 &&
-           span_of(&args->conv, job, values[TILE]) <= VEC_DEPTHWISE_MAX_ROWS &&
-           values[TILES] >= 1 && values[TILES] <= 65536 && values[VECTORS] >= 1 &&
-           values[VECTORS] <= 65536;
+           span_of(job, values[TILE]) <= VEC_DEPTHWISE_MAX_ROWS && values[TILES] >= 1 &&
+           values[TILES] <= 65536 && values[VECTORS] >= 1 && values[VECTORS] <= 65536;
 }
 
 static enum weft_status record(struct weft_command_list *list,
                                const struct weft_conv_args *args,
                                const struct depthwise_conv *job, const int *values)
 {
+    const struct weft_conv *conv = &job->conv;
+    const int pad_top = conv->pad_top;
     struct ocl_options options = {""};
-    ocl_define(&options, "C", job->c);
-    ocl_define(&options, "H", job->in_h);
-    ocl_define(&options, "W", job->in_w);
-    ocl_define(&options, "OUT_H", job->out_h);
-    ocl_define(&options, "OUT_W", job->out_w);
-    ocl_define(&options, "R", args->conv.r);
-    ocl_define(&options, "S", args->conv.s);
-    ocl_define(&options, "STRIDE_Y", job->stride_y);
-    ocl_define(&options, "STRIDE_X", job->stride_x);
+    ocl_define_conv(&options, conv);
     ocl_define(&options, "UPSAMPLE_Y", job->upsample_y);
     ocl_define(&options, "UPSAMPLE_X", job->upsample_x);
-    ocl_define(&options, "DILATION_Y", args->conv.dilation_y);
-    ocl_define(&options, "DILATION_X", args->conv.dilation_x);
-    ocl_define(&options, "PAD_TOP", job->pad_top);
-    ocl_define(&options, "PAD_LEFT", job->pad_left);
     ocl_define(&options, "PAD_ROWS",
-               job->pad_top < 0 ? -(-job->pad_top / job->upsample_y)
-                                : div_up(job->pad_top, job->upsample_y));
+               pad_top < 0 ? -(-pad_top / job->upsample_y)
+                           : div_up(pad_top, job->upsample_y));
     ocl_define(&options, "ROTATED_180", job->rotated_180);
     ocl_define(&options, "BIAS", job->bias.mem != NULL);
     ocl_define(&options, "ACT_GRAD", job->gate.mem != NULL);
@@ -164,9 +138,9 @@ static enum weft_status record(struct weft_command_list *list,
     struct ocl_launch launch = {
         .source = "conv_depthwise_vec.cl",
         .kernel = "conv_depthwise",
-        .global = {(size_t)div_up(job->c, values[VECTOR_WIDTH] * values[VECTORS]),
-                   (size_t)div_up(job->out_h, values[TILE] * values[TILES]),
-                   (size_t)job->n},
+        .global = {(size_t)div_up(conv->c, values[VECTOR_WIDTH] * values[VECTORS]),
+                   (size_t)div_up(conv->out_h, values[TILE] * values[TILES]),
+                   (size_t)conv->n},
         .arg_count = 6,
         .args = {OCL_VIEW(job->x), OCL_VIEW(args->w), OCL_VIEW(job->bias),
                  OCL_VIEW(job->gate), OCL_VIEW(job->y),
@@ -188,7 +162,7 @@ static enum weft_status record(struct weft_command_list *list,
                                             const int *values)                           \
     {                                                                                    \
         struct depthwise_conv job = direction##_job(args);                               \
-        return validate_config(device, args, &job, values);                              \
+        return validate_config(device, &job, values);                                    \
     }                                                                                    \
     static enum weft_status direction##_record(struct weft_command_list *list,           \
                                                const struct weft_conv_args *args,        \

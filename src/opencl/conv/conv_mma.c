@@ -16,8 +16,7 @@ enum { MWG, NWG, KWG, MWI, NWI, BUFFERS, SPLIT_K };
             {"split-k", 7, {1, 2, 4, 8, 16, 32, 64}},                     \
     }
 
-/* A warp's lanes, and floats that each may have as sums. */
-enum { WARP = 32, MAX_ACCUMULATORS = 64 };
+enum { MAX_ACCUMULATORS = 64 }; /* floats of a lane */
 
 static int items_of(const int *values)
 {
@@ -28,9 +27,12 @@ static int items_of(const int *values)
  * operands, 16x8 and 8x8. */
 static size_t local_mem_bytes(const struct ocl_device *device, const int *values)
 {
-    int tiles = values[BUFFERS] * values[KWG] * (values[MWG] + values[NWG] + 2 * 8);
-    int shown = device->mma_path ? 1 : items_of(values) / WARP * (16 * 8 + 8 * 8);
-    return (size_t)(tiles + shown) * sizeof(cl_float);
+    int tiles =
+        values[BUFFERS] * values[KWG] * (values[MWG] + values[NWG] + 2 * MMA_LDS_PAD);
+    int emulation = device->mma_path == OCL_MMA_EMULATED
+                        ? items_of(values) / WARP * MMA_TILE_FLOATS
+                        : 1;
+    return (size_t)(tiles + emulation) * sizeof(cl_float);
 }
 
 static bool divides(int part, int whole)
@@ -43,8 +45,8 @@ static bool divides(int part, int whole)
 static bool fits(const struct ocl_device *device, const int *values)
 {
     if (!divides(values[MWI], values[MWG]) || !divides(values[NWI], values[NWG]) ||
-        !divides(16, values[MWI]) || !divides(8, values[NWI]) ||
-        !divides(8, values[KWG]) || values[MWG] > 256 || values[NWG] > 256 ||
+        !divides(MMA_M, values[MWI]) || !divides(MMA_N, values[NWI]) ||
+        !divides(MMA_K, values[KWG]) || values[MWG] > 256 || values[NWG] > 256 ||
         values[KWG] > 64 || values[BUFFERS] < 1 || values[BUFFERS] > 2)
         return false;
     int items = items_of(values);

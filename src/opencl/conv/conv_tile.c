@@ -3,6 +3,8 @@
  * local memory (cl/gemm/gemm_tile.cl). Here a product's tile is chosen. */
 #include "opencl/conv/tile.h"
 
+#include "shared/tile_layout.h"
+
 #include <assert.h>
 #include <string.h>
 
@@ -39,7 +41,9 @@ static int items_of(const int *values)
 /* With the padding of the operands that are turned. */
 static size_t local_mem_bytes(const struct ocl_gemm *p, const int *values)
 {
-    int padding = p->pass == OCL_PASS_FORWARD ? 4 : p->pass == OCL_PASS_BWD_DATA ? 8 : 0;
+    static const int transposed[OCL_PASS_COUNT] = {
+        [OCL_PASS_FORWARD] = 1, [OCL_PASS_BWD_DATA] = 2};
+    int padding = LDS_PAD_TRANSPOSED * transposed[p->pass];
     return (size_t)(values[BUFFERS] * values[KWG] *
                     (values[MWG] + values[NWG] + padding)) *
            sizeof(cl_float);

@@ -7,7 +7,7 @@
 
 /* One convolution of an input that is padded already. */
 struct direct_conv {
-    struct vec_conv_shape shape;
+    struct weft_conv shape;
     struct ocl_arg x, w, y;
     struct weft_view bias, gate, argmax;
     struct weft_activation activation; /* of the output, or what made `gate` */
@@ -72,7 +72,7 @@ static int window_of(const struct direct_conv *job)
 /* Of each part. */
 static long pixels_of(const struct direct_conv *job)
 {
-    const struct vec_conv_shape *s = &job->shape;
+    const struct weft_conv *s = &job->shape;
     if (job->pool)
         return (long)s->n * job->pool->out_h * job->pool->out_w * window_of(job);
     if (!job->forward)
@@ -83,9 +83,9 @@ static long pixels_of(const struct direct_conv *job)
 
 static struct tiling tiling_of(const struct direct_conv *job, const int *values)
 {
-    const struct vec_conv_shape *s = &job->shape;
+    const struct weft_conv *s = &job->shape;
     struct tiling t = {.block = values[VECTOR_WIDTH] * values[VECTORS]};
-    t.blocks = s->group_count * ((s->k_per_group + t.block - 1) / t.block);
+    t.blocks = vec_block_groups(s) * ((vec_k_per_group(s) + t.block - 1) / t.block);
     t.count = (int)((pixels_of(job) + values[TILE] - 1) / values[TILE]);
     return t;
 }
@@ -96,10 +96,10 @@ static struct tiling tiling_of(const struct direct_conv *job, const int *values)
 static void choose(const struct ocl_device *device, const struct direct_conv *job,
                    int *values)
 {
-    const struct vec_conv_shape *s = &job->shape;
-    int width = vec_width(device, s->k_per_group);
+    const struct weft_conv *s = &job->shape;
+    int width = vec_width(device, vec_k_per_group(s));
     int registers = width >= 16 ? 24 : 12, best = 0, window = window_of(job);
-    int columns = (s->k_per_group + width - 1) / width;
+    int columns = (vec_k_per_group(s) + width - 1) / width;
     values[VECTOR_WIDTH] = width;
     for (int vectors = 1; vectors <= 3 && vectors <= columns; vectors++) {
         int tile = window ? window : registers / vectors;
@@ -123,7 +123,7 @@ static void choose(const struct ocl_device *device, const struct direct_conv *jo
      * small; too many leave compute units idle at the end. */
     struct tiling t = tiling_of(job, values);
     long even = (long)t.count * t.blocks / (8 * (long)device->compute_units);
-    long most = 32 + 4000 / ((long)s->r * s->s * s->c_per_group);
+    long most = 32 + 4000 / ((long)s->r * s->s * vec_c_per_group(s));
     values[TILES_PER_ITEM] =
         !device->is_cpu || even < 1 ? 1 : (int)(even < most ? even : most);
     values[UNROLL] = 4;
@@ -140,34 +140,32 @@ static bool validate_config(const struct ocl_device *device,
            values[UNROLL] >= 1 && values[UNROLL] <= 8;
 }
 
-static void define_padding(struct ocl_options *options, const struct weft_conv *forward)
+/* The convolution as pack_weights reads it. The order of the taps of a data gradient
+ * follows from the forward convolution; forward it depends on neither stride nor padding,
+ * so that layers share the program. */
+static struct weft_conv packed_filter(const struct direct_conv *job)
 {
-    ocl_define(options, "PAD_TOP", forward->pad_top);
-    ocl_define(options, "PAD_LEFT", forward->pad_left);
+    const struct weft_conv *s = &job->shape, *forward = job->forward;
+    struct weft_conv filter = *s;
+    filter.stride_y = forward ? forward->stride_y : 1;
+    filter.stride_x = forward ? forward->stride_x : 1;
+    filter.dilation_y = forward ? forward->dilation_y : 1;
+    filter.dilation_x = forward ? forward->dilation_x : 1;
+    return filter;
 }
 
 static enum weft_status pack_weights(struct weft_command_list *list,
                                      struct direct_conv *job, const struct tiling *t)
 {
-    const struct vec_conv_shape *s = &job->shape;
+    const struct weft_conv *s = &job->shape;
     struct ocl_options options = {""};
-    ocl_define(&options, "R", s->r);
-    ocl_define(&options, "S", s->s);
-    ocl_define(&options, "GROUPS", s->group_count);
-    ocl_define(&options, "C_PER_GROUP", s->c_per_group);
-    ocl_define(&options, "K_PER_GROUP", s->k_per_group);
+    struct weft_conv filter = packed_filter(job);
+    ocl_define_filter(&options, &filter);
     ocl_define(&options, "BLOCK", t->block);
     ocl_define(&options, "ROTATED_180", job->forward != NULL);
-    if (job->forward) {
-        ocl_define(&options, "STRIDE_Y", job->forward->stride_y);
-        ocl_define(&options, "STRIDE_X", job->forward->stride_x);
-        ocl_define(&options, "DILATION_Y", job->forward->dilation_y);
-        ocl_define(&options, "DILATION_X", job->forward->dilation_x);
-        define_padding(&options, job->forward);
-    }
     ocl_define_arg_fp16(&options, "W_HALF", &job->w);
     size_t taps = (size_t)s->r * (size_t)s->s;
-    size_t floats = taps * (size_t)s->c_per_group * (size_t)(t->block * t->blocks);
+    size_t floats = taps * (size_t)vec_c_per_group(s) * (size_t)(t->block * t->blocks);
     struct ocl_arg packed = ocl_persistent_workspace(list, sizeof(float) * floats);
     struct ocl_launch launch = {
         .source = "conv_prepare_vec.cl",
@@ -186,7 +184,6 @@ static enum weft_status pack_weights(struct weft_command_list *list,
 static size_t define_phases(struct ocl_options *options, const struct direct_conv *job)
 {
     const struct weft_conv *c = job->forward;
-    define_padding(options, c);
     ocl_define(options, "PHASES_Y", c->stride_y);
     ocl_define(options, "PHASES_X", c->stride_x);
     ocl_define(options, "HALO_TOP", job->top);
@@ -199,20 +196,20 @@ static size_t define_phases(struct ocl_options *options, const struct direct_con
 static enum weft_status convolve(struct weft_command_list *list, struct direct_conv *job,
                                  const int *values)
 {
-    const struct vec_conv_shape *s = &job->shape;
+    const struct weft_conv *s = &job->shape;
     struct tiling t = tiling_of(job, values);
     /* Weights of a block that are scattered over more than a quarter of the first-level
      * cache are worth a copy, if many pixels use it, or it costs nothing. */
-    long block_floats = (long)s->r * s->s * s->c_per_group * t.block;
+    long block_floats = (long)s->r * s->s * vec_c_per_group(s) * t.block;
     bool widened = vec_needs_fp32_copy(list, &job->w);
     bool packed = job->forward || widened ||
-                  (block_floats > 2048 && s->out > t.block &&
+                  (block_floats > 2048 && s->k > t.block &&
                    (job->constant_weights || (long)t.count * values[TILE] >= 256));
     if (packed)
         WEFT_TRY(pack_weights(list, job, &t));
 
     struct ocl_options options = {""};
-    vec_define_shape(&options, s);
+    ocl_define_conv(&options, s);
     ocl_define(&options, "VW", values[VECTOR_WIDTH]);
     ocl_define(&options, "NV", values[VECTORS]);
     ocl_define(&options, "TILE", values[TILE]);
@@ -242,10 +239,7 @@ static enum weft_status convolve(struct weft_command_list *list, struct direct_c
     };
     if (job->pool) {
         ocl_define(&options, "ARGMAX", job->argmax.mem != NULL);
-        ocl_define(&options, "POOL_R", job->pool->r);
-        ocl_define(&options, "POOL_S", job->pool->s);
-        ocl_define(&options, "POOL_OUT_H", job->pool->out_h);
-        ocl_define(&options, "POOL_OUT_W", job->pool->out_w);
+        ocl_define_pool(&options, job->pool);
         launch.kernel = "conv_pool";
         launch.args[3] = job->y;
         launch.args[4] = (struct ocl_arg)OCL_VIEW(job->argmax);
@@ -260,7 +254,7 @@ static struct direct_conv forward_job(const struct weft_conv_args *args)
     const struct weft_pool *pool = &args->pool;
     bool fused = pool_is_nonoverlapping(pool) && pool->r * pool->s <= 12;
     return (struct direct_conv){
-        .shape = vec_conv_shape_of(&args->conv),
+        .shape = args->conv,
         .x = OCL_VIEW(args->x),
         .w = OCL_VIEW(args->w),
         .bias = args->bias,
@@ -294,36 +288,36 @@ static enum weft_status pad_gradient(struct weft_command_list *list,
                                      struct direct_conv *job)
 {
     const struct weft_conv *conv = &args->conv;
-    struct vec_conv_shape *shape = &job->shape;
+    struct weft_conv *shape = &job->shape;
     struct phase_range rows = phase_range_of(rows_of(conv), conv->h),
                        columns = phase_range_of(columns_of(conv), conv->w);
     job->top = -rows.first;
     job->left = -columns.first;
-    shape->in_h = conv->out_h;
-    shape->in_w = conv->out_w;
+    shape->h = conv->out_h;
+    shape->w = conv->out_w;
     if (!args->pool.r && !job->top && !job->left && rows.end <= conv->out_h &&
         columns.end <= conv->out_w && !vec_needs_fp32_copy(list, &job->x))
         return WEFT_OK;
-    shape->in_h = rows.end - rows.first;
-    shape->in_w = columns.end - columns.first;
+    shape->h = rows.end - rows.first;
+    shape->w = columns.end - columns.first;
     struct ocl_options options = {""};
     ocl_define(&options, "C", conv->k);
     ocl_define(&options, "H", conv->out_h);
     ocl_define(&options, "W", conv->out_w);
-    ocl_define(&options, "PADDED_H", shape->in_h);
-    ocl_define(&options, "PADDED_W", shape->in_w);
+    ocl_define(&options, "PADDED_H", shape->h);
+    ocl_define(&options, "PADDED_W", shape->w);
     ocl_define(&options, "HALO_TOP", job->top);
     ocl_define(&options, "HALO_LEFT", job->left);
     ocl_define_arg_fp16(&options, "X_HALF", &job->x);
-    vec_define_pool(&options, &args->pool);
+    ocl_define_pool(&options, &args->pool);
     struct ocl_arg dy = job->x;
     job->x = (struct ocl_arg)OCL_WORKSPACE(
-        ocl_workspace(list, sizeof(float) * (size_t)conv->n * (size_t)shape->in_h *
-                                (size_t)shape->in_w * (size_t)conv->k));
+        ocl_workspace(list, sizeof(float) * (size_t)conv->n * (size_t)shape->h *
+                                (size_t)shape->w * (size_t)conv->k));
     struct ocl_launch launch = {
         .source = "conv_prepare_vec.cl",
         .kernel = "pad_gradient",
-        .global = {(size_t)shape->in_h, (size_t)conv->n},
+        .global = {(size_t)shape->h, (size_t)conv->n},
         .arg_count = 3,
         .args = {dy, OCL_VIEW(args->argmax), job->x},
     };
@@ -334,22 +328,14 @@ static enum weft_status pad_gradient(struct weft_command_list *list,
 static struct direct_conv data_job(const struct weft_conv_args *args)
 {
     const struct weft_conv *conv = &args->conv;
-    struct vec_conv_shape shape = {
-        .n = conv->n,
-        .in = conv->k,
-        .out = conv->c,
-        .groups = conv->groups,
-        .r = conv->r,
-        .s = conv->s,
-        .stride_y = 1,
-        .stride_x = 1,
-        .dilation_y = conv->dilation_y,
-        .dilation_x = conv->dilation_x,
-        .out_h = conv->h,
-        .out_w = conv->w,
-    };
+    struct weft_conv shape = *conv; /* h and w: see pad_gradient */
+    shape.c = conv->k;
+    shape.k = conv->c;
+    shape.stride_y = shape.stride_x = 1;
+    shape.out_h = conv->h;
+    shape.out_w = conv->w;
     struct direct_conv job = {
-        .shape = vec_conv_shape_set_groups(shape),
+        .shape = shape,
         .x = OCL_VIEW(args->dy),
         .w = OCL_VIEW(args->w),
         .y = OCL_VIEW(args->dx),

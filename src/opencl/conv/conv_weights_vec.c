@@ -4,6 +4,7 @@
  * cl/conv/conv_weights_vec.cl, cl/conv/conv_weights_pooled_vec.h,
  * cl/conv/conv_depthwise_weights_vec.cl. */
 #include "opencl/conv/vec.h"
+#include "shared/partial_sums.h"
 
 /* The tunables, in the order of their table: C_SLICE is the input channels of a slice,
  * SPLIT the images of a part, BLOCKS_PER_ITEM the blocks of channels of a work-item,
@@ -47,27 +48,28 @@ static int tile_of(int taps, int least, int most, int overhead)
     return tile;
 }
 
-static int taps_of(const struct vec_conv_shape *s)
+static int taps_of(const struct weft_conv *s)
 {
-    return s->r * s->s * s->c_per_group;
+    return s->r * s->s * vec_c_per_group(s);
 }
 
 /* Floats of `rows` rows of an image in a chunk: x of one slice, and dz. */
-static long x_floats(const struct vec_conv_shape *s, const int *values, int rows)
+static long x_floats(const struct weft_conv *s, const int *values, int rows)
 {
-    long step = s->depthwise ? values[VECTOR_WIDTH] * values[VECTORS] : values[C_SLICE];
+    long step =
+        vec_is_depthwise(s) ? values[VECTOR_WIDTH] * values[VECTORS] : values[C_SLICE];
     return step * ((rows - 1) * s->stride_y + (s->r - 1) * s->dilation_y + 1) *
            ((s->out_w - 1) * s->stride_x + (s->s - 1) * s->dilation_x + 1);
 }
 
-static long dz_floats(const struct vec_conv_shape *s, const int *values, int rows)
+static long dz_floats(const struct weft_conv *s, const int *values, int rows)
 {
     return (long)values[VECTOR_WIDTH] * values[VECTORS] * rows * s->out_w;
 }
 
 /* Rows of an image, or whole images, of about so many pixels. */
-static struct image_block image_block_of(const struct vec_conv_shape *s,
-                                         const int *values, long pixels)
+static struct image_block image_block_of(const struct weft_conv *s, const int *values,
+                                         long pixels)
 {
     long rows = pixels < s->out_w ? 1 : pixels / s->out_w, images = rows / s->out_h;
     if (images > values[SPLIT])
@@ -76,13 +78,13 @@ static struct image_block image_block_of(const struct vec_conv_shape *s,
                                 (int)(images < 1 ? 1 : images)};
 }
 
-static struct tiling tiling_of(const struct vec_conv_shape *s, const int *values)
+static struct tiling tiling_of(const struct weft_conv *s, const int *values)
 {
     int block = values[VECTOR_WIDTH] * values[VECTORS];
-    int slices = div_up(s->c_per_group, values[C_SLICE]);
+    int slices = div_up(vec_c_per_group(s), values[C_SLICE]);
     int tiles = div_up(s->r * s->s * values[C_SLICE], values[TILE]);
     struct tiling t = {
-        .blocks = s->group_count * div_up(s->k_per_group, block),
+        .blocks = vec_block_groups(s) * div_up(vec_k_per_group(s), block),
         .splits = div_up(s->n, values[SPLIT]),
         .rows = (size_t)slices * (size_t)tiles * (size_t)values[TILE],
     };
@@ -98,8 +100,8 @@ static struct tiling tiling_of(const struct vec_conv_shape *s, const int *values
 
 /* Enough work-items to keep all units busy to the end, from parts of the batch first, but
  * no more than 1 MiB of planes while blocks of channels can make up for it. */
-static void partition_work(const struct ocl_device *device,
-                           const struct vec_conv_shape *s, int *values)
+static void partition_work(const struct ocl_device *device, const struct weft_conv *s,
+                           int *values)
 {
     enum { PLANES = 1 << 18 };
     long items = (device->is_cpu ? 4 : 8) * (long)device->compute_units;
@@ -116,14 +118,16 @@ static void partition_work(const struct ocl_device *device,
 
 /* Slices of one cache line or less that waste little of their last tile, and of the last
  * slice. */
-static void select_c_slice(const struct vec_conv_shape *s, int registers, int *values)
+static void select_c_slice(const struct weft_conv *s, int registers, int *values)
 {
     enum { LINE = 16 };
     long best = 0;
-    for (int size = s->c_per_group < LINE ? s->c_per_group : LINE; size > 0; size--) {
+    for (int size = vec_c_per_group(s) < LINE ? vec_c_per_group(s) : LINE; size > 0;
+         size--) {
         int taps = s->r * s->s * size;
         int tile = tile_of(taps, 1, registers / values[VECTORS], 1);
-        long cost = (long)div_up(s->c_per_group, size) * div_up(taps, tile) * (tile + 1);
+        long cost =
+            (long)div_up(vec_c_per_group(s), size) * div_up(taps, tile) * (tile + 1);
         if (best && cost >= best)
             continue;
         best = cost;
@@ -134,7 +138,7 @@ static void select_c_slice(const struct vec_conv_shape *s, int registers, int *v
 
 /* As much of an image, or as many images, as the first-level cache holds beside the
  * sums, in equal parts. */
-static int select_block(const struct vec_conv_shape *s, const int *values)
+static int select_block(const struct weft_conv *s, const int *values)
 {
     enum { FLOATS = 4096, IMAGES_FLOATS = 3072 }; /* 16 and 12 KiB of 32 */
     int rows = 1;
@@ -161,10 +165,10 @@ static enum ocl_applicability applicability(const struct ocl_device *device,
                                             const struct weft_conv_args *args,
                                             int *values)
 {
-    struct vec_conv_shape s = vec_conv_shape_of(&args->conv);
-    int width = vec_width(device, s.k_per_group);
+    struct weft_conv s = args->conv;
+    int width = vec_width(device, vec_k_per_group(&s));
     values[VECTOR_WIDTH] = width;
-    values[VECTORS] = s.k_per_group > width ? 2 : 1;
+    values[VECTORS] = vec_k_per_group(&s) > width ? 2 : 1;
     select_c_slice(&s, width >= 16 ? 24 : 12, values);
     values[CHUNK] = select_block(&s, values);
     values[PANEL] = 1;
@@ -178,14 +182,14 @@ static enum ocl_applicability pooled_applicability(const struct ocl_device *devi
                                                    int *values)
 {
     const struct weft_pool *pool = &args->pool;
-    struct vec_conv_shape s = vec_conv_shape_of(&args->conv);
+    struct weft_conv s = args->conv;
     if (!pool_is_nonoverlapping(pool) || pool->r * pool->s > 4 || taps_of(&s) > 32)
         return OCL_NOT_APPLICABLE;
-    int width = vec_width(device, s.k_per_group), registers = width >= 16 ? 24 : 12;
+    int width = vec_width(device, vec_k_per_group(&s)), registers = width >= 16 ? 24 : 12;
     values[VECTOR_WIDTH] = width;
     values[VECTORS] = 1;
     values[TILE] = tile_of(taps_of(&s), 1, registers * 3 / 4, 3);
-    values[C_SLICE] = s.c_per_group;
+    values[C_SLICE] = vec_c_per_group(&s);
     values[CHUNK] = 1;
     values[PANEL] = 1;
     values[UNROLL] = 1;
@@ -197,13 +201,14 @@ static bool validate_config(const struct ocl_device *device,
                             const struct weft_conv_args *args, const int *values)
 {
     enum { MOST_PLANES = 1 << 26 }; /* floats */
-    struct vec_conv_shape s = vec_conv_shape_of(&args->conv);
+    struct weft_conv s = args->conv;
     if (!vec_width_valid(device, values[VECTOR_WIDTH]) || values[VECTORS] < 1 ||
         values[VECTORS] > 3 || values[TILE] < 1 || values[VECTORS] * values[TILE] > 24 ||
         values[SPLIT] < 1 || values[SPLIT] > 65536 || values[BLOCKS_PER_ITEM] < 1 ||
         values[BLOCKS_PER_ITEM] > 4096 || values[CHUNK] < 1 || values[CHUNK] > 65536 ||
         values[PANEL] < 1 || values[PANEL] > 64 || values[C_SLICE] < 1 ||
-        values[C_SLICE] > s.c_per_group || values[UNROLL] < 1 || values[UNROLL] > 16)
+        values[C_SLICE] > vec_c_per_group(&s) || values[UNROLL] < 1 ||
+        values[UNROLL] > 16)
         return false;
     struct tiling t = tiling_of(&s, values);
     size_t items = (size_t)div_up(t.blocks, values[BLOCKS_PER_ITEM]) * (size_t)t.splits;
@@ -221,21 +226,18 @@ static bool pooled_validate_config(const struct ocl_device *device,
            validate_config(device, args, values);
 }
 
-static void define(struct ocl_options *options, const struct vec_conv_shape *shape,
+static void define(struct ocl_options *options, const struct weft_conv *shape,
                    const struct weft_conv_args *args, const int *values)
 {
     struct tiling t = tiling_of(shape, values);
-    vec_define_shape(options, shape);
-    vec_define_pool(options, &args->pool);
-    ocl_define(options, "GROUPS", shape->group_count);
+    ocl_define_conv(options, shape);
+    ocl_define_pool(options, &args->pool);
     ocl_define(options, "VW", values[VECTOR_WIDTH]);
     ocl_define(options, "NV", values[VECTORS]);
     ocl_define(options, "TILE", values[TILE]);
     ocl_define(options, "C_SLICE", values[C_SLICE]);
     ocl_define(options, "BLOCKS_PER_ITEM", values[BLOCKS_PER_ITEM]);
     ocl_define(options, "UNROLL", values[UNROLL]);
-    ocl_define(options, "PAD_TOP", args->conv.pad_top);
-    ocl_define(options, "PAD_LEFT", args->conv.pad_left);
     ocl_define(options, "BLOCK_ROWS", t.chunk.rows);
     ocl_define(options, "BLOCK_IMAGES", t.chunk.images);
     ocl_define(options, "PACK_PANEL_ROWS", t.panel.rows);
@@ -251,11 +253,10 @@ static enum weft_status launch_and_reduce(struct weft_command_list *list,
                                           const struct weft_conv_args *args,
                                           struct ocl_arg partials, const struct tiling *t)
 {
-    enum { SUM_ROWS = 16 }; /* as in planes_vec.h */
     struct ocl_launch sum = {
         .source = launch->source,
         .kernel = "conv_bwd_weights_reduce",
-        .global = {(size_t)div_up((long)t->rows + 1, SUM_ROWS), (size_t)t->blocks},
+        .global = {(size_t)div_up((long)t->rows + 1, REDUCE_ROWS), (size_t)t->blocks},
         .arg_count = 4,
         .args = {partials, OCL_VIEW(args->dw), OCL_VIEW(args->dbias), OCL_INT(t->splits)},
     };
@@ -275,7 +276,7 @@ static struct ocl_arg alloc_partials(struct weft_command_list *list,
 static enum weft_status record(struct weft_command_list *list,
                                const struct weft_conv_args *args, const int *values)
 {
-    struct vec_conv_shape shape = vec_conv_shape_of(&args->conv);
+    struct weft_conv shape = args->conv;
     struct tiling t = tiling_of(&shape, values);
     struct ocl_options options = {""};
     define(&options, &shape, args, values);
@@ -300,7 +301,7 @@ static enum weft_status pooled_record(struct weft_command_list *list,
                                       const struct weft_conv_args *args,
                                       const int *values)
 {
-    struct vec_conv_shape shape = vec_conv_shape_of(&args->conv);
+    struct weft_conv shape = args->conv;
     struct ocl_arg x = OCL_VIEW(args->x);
     WEFT_TRY(vec_pad_input(list, &args->conv, &shape, &x));
     struct tiling t = tiling_of(&shape, values);
@@ -320,7 +321,7 @@ static enum weft_status pooled_record(struct weft_command_list *list,
 }
 
 /* Rows of x that `rows` rows of dz meet. */
-static int span_of(const struct vec_conv_shape *s, int rows)
+static int span_of(const struct weft_conv *s, int rows)
 {
     return (rows - 1) * s->stride_y + (s->r - 1) * s->dilation_y + 1;
 }
@@ -329,7 +330,7 @@ enum { MOST_ROWS = 8 }; /* more are more streams than processors follow */
 
 /* Rows of dz at once that cost least; what they and those of x take beyond the registers
  * is stored and loaded again. */
-static int dz_rows(const struct vec_conv_shape *s, int registers)
+static int dz_rows(const struct weft_conv *s, int registers)
 {
     int best = 0, rows = 1;
     for (int t = 1; t <= MOST_ROWS; t++) {
@@ -350,10 +351,10 @@ static enum ocl_applicability depthwise_applicability(const struct ocl_device *d
                                                       const struct weft_conv_args *args,
                                                       int *values)
 {
-    struct vec_conv_shape s = vec_conv_shape_of(&args->conv);
-    if (!s.depthwise || args->pool.r || span_of(&s, 1) > VEC_DEPTHWISE_MAX_ROWS)
+    struct weft_conv s = args->conv;
+    if (!vec_is_depthwise(&s) || args->pool.r || span_of(&s, 1) > VEC_DEPTHWISE_MAX_ROWS)
         return OCL_NOT_APPLICABLE;
-    int width = vec_width(device, s.k_per_group);
+    int width = vec_width(device, vec_k_per_group(&s));
     values[VECTOR_WIDTH] = width;
     values[TILE] = dz_rows(&s, width >= 16 ? 30 : 14);
     values[VECTORS] = values[C_SLICE] = 1;
@@ -366,7 +367,7 @@ static bool depthwise_validate_config(const struct ocl_device *device,
                                       const struct weft_conv_args *args,
                                       const int *values)
 {
-    struct vec_conv_shape s = vec_conv_shape_of(&args->conv);
+    struct weft_conv s = args->conv;
     return values[VECTORS] == 1 && values[C_SLICE] == 1 && values[TILE] <= MOST_ROWS &&
            span_of(&s, values[TILE]) <= VEC_DEPTHWISE_MAX_ROWS &&
            validate_config(device, args, values);
@@ -376,7 +377,7 @@ static enum weft_status depthwise_record(struct weft_command_list *list,
                                          const struct weft_conv_args *args,
                                          const int *values)
 {
-    struct vec_conv_shape shape = vec_conv_shape_of(&args->conv);
+    struct weft_conv shape = args->conv;
     struct tiling t = tiling_of(&shape, values);
     struct ocl_options options = {""};
     define(&options, &shape, args, values);

@@ -12,8 +12,8 @@ static struct ocl_gemm transform_gemm_of(const struct winograd *job)
 {
     int places = (int)winograd_transform_elements(job);
     const struct weft_conv_args args = {
-        .conv = weft_conv_from_gemm((int)winograd_tiles(job), places * job->shape.in,
-                                    places * job->shape.out, places),
+        .conv = weft_conv_from_gemm((int)winograd_tiles(job), places * job->shape.c,
+                                    places * job->shape.k, places),
     };
     return ocl_gemm_of(OCL_PASS_FORWARD, &args);
 }
@@ -27,12 +27,12 @@ static size_t floats_of(const struct winograd *job, int channels)
 /* Kernels count a tile's channels in ints, and all places in uints. */
 static bool is_small(const struct ocl_device *device, const struct winograd *job)
 {
-    const struct vec_conv_shape *s = &job->shape;
-    size_t widest = (size_t)(s->in > s->out ? s->in : s->out);
+    const struct weft_conv *s = &job->shape;
+    size_t widest = (size_t)(s->c > s->k ? s->c : s->k);
     return (size_t)winograd_tiles(job) * widest <= INT32_MAX &&
            floats_of(job, (int)widest) <= UINT32_MAX &&
-           sizeof(float) * floats_of(job, s->in + s->out) <= device->max_alloc / 2 &&
-           (size_t)s->in * (size_t)s->out <= INT32_MAX / 36;
+           sizeof(float) * floats_of(job, s->c + s->k) <= device->max_alloc / 2 &&
+           (size_t)s->c * (size_t)s->k <= INT32_MAX / 36;
 }
 
 static enum ocl_applicability applicability(const struct ocl_device *device,
@@ -74,14 +74,14 @@ static enum weft_status transform(struct weft_command_list *list,
 static enum weft_status convolve(struct weft_command_list *list,
                                  const struct winograd *job, const int *values)
 {
-    const struct vec_conv_shape *s = &job->shape;
-    size_t tiles = (size_t)winograd_tiles(job), in = (size_t)s->in, out = (size_t)s->out;
+    const struct weft_conv *s = &job->shape;
+    size_t tiles = (size_t)winograd_tiles(job), in = (size_t)s->c, out = (size_t)s->k;
     struct ocl_arg u = ocl_persistent_workspace(
         list, sizeof(float) * (size_t)winograd_transform_elements(job) * in * out);
     struct ocl_arg v =
-        OCL_WORKSPACE(ocl_workspace(list, sizeof(float) * floats_of(job, s->in)));
+        OCL_WORKSPACE(ocl_workspace(list, sizeof(float) * floats_of(job, s->c)));
     struct ocl_arg m =
-        OCL_WORKSPACE(ocl_workspace(list, sizeof(float) * floats_of(job, s->out)));
+        OCL_WORKSPACE(ocl_workspace(list, sizeof(float) * floats_of(job, s->k)));
     struct ocl_launch weights = {
         .kernel = "winograd_transform_weights",
         .arg_count = 2,

@@ -3,6 +3,7 @@
  * windows of 3x3. The algorithms "winograd-2", "-3" and "-4" differ in the side of their
  * tiles. Kernels: cl/conv/conv_winograd_vec.cl. */
 #include "opencl/conv/winograd.h"
+#include "shared/tile_layout.h"
 
 /* The tunables, in the order of their table. */
 enum { VECTOR_WIDTH, VECTORS, TILE, TILES, BLOCKS_PER_ITEM, UNROLL };
@@ -26,16 +27,16 @@ enum { MOST_PRIVATE = 512 << 10 };
 
 static long private_bytes(const struct winograd *job, const int *values)
 {
-    int channels = div_up(job->shape.in, values[VECTOR_WIDTH]) * values[VECTOR_WIDTH];
+    int channels = div_up(job->shape.c, values[VECTOR_WIDTH]) * values[VECTOR_WIDTH];
     return 4 * winograd_transform_elements(job) *
-           ((long)values[TILES] * (channels + block_of(values)) + 2 * 16);
+           ((long)values[TILES] * (channels + block_of(values)) + 2 * WINOGRAD_PLANE_PAD);
 }
 
 /* Vector operations of an item, as in cost_of. Fewer than 8 accumulators do not fill the
  * multiply-adders' latency; operands are loaded as fast as two are multiplied. */
 static double item_cost(const struct winograd *job, const int *values)
 {
-    double in = job->shape.in, tile = values[TILE], sums = tile * values[VECTORS];
+    double in = job->shape.c, tile = values[TILE], sums = tile * values[VECTORS];
     double products = (sums < 8 ? 8 : sums) + tile + values[VECTORS];
     return (double)winograd_transform_elements(job) *
            (7 * tile * in + values[BLOCKS_PER_ITEM] *
@@ -48,7 +49,7 @@ static double item_cost(const struct winograd *job, const int *values)
 static void partition_work(const struct ocl_device *device, const struct winograd *job,
                            int *values)
 {
-    int most = values[TILE], blocks = div_up(job->shape.out, block_of(values));
+    int most = values[TILE], blocks = div_up(job->shape.k, block_of(values));
     double best = 0;
     int found[OCL_MAX_TUNABLES] = {0};
     for (values[TILE] = 1; values[TILE] <= most; values[TILE]++)
@@ -74,10 +75,10 @@ static void choose(const struct ocl_device *device, const struct winograd *job,
                    int *values)
 {
     enum { STREAMED = 3 << 19, FEWEST = 4 };
-    const struct vec_conv_shape *s = &job->shape;
+    const struct weft_conv *s = &job->shape;
     long tiles = winograd_tiles(job), items = 4 * (long)device->compute_units;
-    values[VECTOR_WIDTH] = vec_width(device, s->out);
-    values[VECTORS] = s->out > values[VECTOR_WIDTH] ? 2 : 1;
+    values[VECTOR_WIDTH] = vec_width(device, s->k);
+    values[VECTORS] = s->k > values[VECTOR_WIDTH] ? 2 : 1;
     values[UNROLL] = 4;
     int registers = values[VECTOR_WIDTH] >= 16 ? 24 : 12,
         tile = registers / values[VECTORS];
@@ -85,7 +86,7 @@ static void choose(const struct ocl_device *device, const struct winograd *job,
     values[TILES] = values[TILE];
     while (values[TILE] > FEWEST && private_bytes(job, values) > MOST_PRIVATE)
         values[TILES] = --values[TILE];
-    if (4 * winograd_transform_elements(job) * s->in * s->out > STREAMED)
+    if (4 * winograd_transform_elements(job) * s->c * s->k > STREAMED)
         for (int more = 4; more > 1 && values[TILES] == values[TILE]; more /= 2) {
             values[TILES] = more * values[TILE];
             if (tiles < items * values[TILES] ||
@@ -96,7 +97,7 @@ static void choose(const struct ocl_device *device, const struct winograd *job,
         partition_work(device, job, values);
         return;
     }
-    int blocks = div_up(s->out, block_of(values));
+    int blocks = div_up(s->k, block_of(values));
     int parts = div_up(items, div_up(tiles, values[TILES]));
     values[BLOCKS_PER_ITEM] = div_up(blocks, parts < blocks ? parts : blocks);
 }
@@ -118,16 +119,16 @@ static bool validate_config(const struct ocl_device *device, const struct winogr
  * they were made before, to fetch them. */
 static double cost_of(const struct winograd *job)
 {
-    const struct vec_conv_shape *s = &job->shape;
-    double in = s->in, out = s->out, places = (double)winograd_transform_elements(job);
+    const struct weft_conv *s = &job->shape;
+    double in = s->c, out = s->k, places = (double)winograd_transform_elements(job);
     return (double)winograd_tiles(job) * places * (in * out + 7 * (in + out)) +
            (job->constant_weights ? 3 : 30) * places * in * out;
 }
 
 static double direct_cost(const struct winograd *job)
 {
-    const struct vec_conv_shape *s = &job->shape;
-    return 9.0 * s->n * s->out_h * s->out_w * s->in * s->out;
+    const struct weft_conv *s = &job->shape;
+    return 9.0 * s->n * s->out_h * s->out_w * s->c * s->k;
 }
 
 static enum ocl_applicability applicability(const struct ocl_device *device,
@@ -142,7 +143,7 @@ static enum ocl_applicability applicability(const struct ocl_device *device,
     if (private_bytes(&job, values) > MOST_PRIVATE)
         return OCL_NOT_APPLICABLE;
     double cost = cost_of(&job);
-    bool preferred = job.shape.in >= 8 && job.shape.out >= 8 && cost < direct_cost(&job);
+    bool preferred = job.shape.c >= 8 && job.shape.k >= 8 && cost < direct_cost(&job);
     for (int other = 2; other <= 4 && preferred; other++) {
         struct winograd rival = winograd_of(pass, args, other);
         preferred = other == outputs || cost_of(&rival) > cost;
@@ -163,9 +164,9 @@ static enum weft_status prepare(struct weft_command_list *list,
                                 const struct winograd *job, const int *values,
                                 struct ocl_arg *u)
 {
-    const struct vec_conv_shape *s = &job->shape;
-    size_t blocks = (size_t)div_up(s->out, block_of(values));
-    size_t plane = (size_t)s->in * (size_t)block_of(values) + 16;
+    const struct weft_conv *s = &job->shape;
+    size_t blocks = (size_t)div_up(s->k, block_of(values));
+    size_t plane = (size_t)s->c * (size_t)block_of(values) + WINOGRAD_PLANE_PAD;
     struct ocl_options options = {""};
     define(&options, job, values);
     *u = ocl_persistent_workspace(
@@ -173,7 +174,7 @@ static enum weft_status prepare(struct weft_command_list *list,
     struct ocl_launch launch = {
         .source = "conv_winograd_vec.cl",
         .kernel = "winograd_transform_weights",
-        .global = {(size_t)s->in, blocks},
+        .global = {(size_t)s->c, blocks},
         .arg_count = 2,
         .args = {job->w, *u},
         .weights_only = true,
@@ -188,7 +189,7 @@ static enum weft_status convolve(struct weft_command_list *list,
     struct ocl_arg u;
     WEFT_TRY(prepare(list, job, values, &u));
     long tiles = winograd_tiles(job);
-    int blocks = div_up(job->shape.out, block_of(values));
+    int blocks = div_up(job->shape.k, block_of(values));
     struct ocl_options options = {""};
     define(&options, job, values);
     ocl_define(&options, "TILE", values[TILE]);

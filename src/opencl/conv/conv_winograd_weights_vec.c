@@ -4,6 +4,7 @@
  * transforms them back. The algorithms "winograd-2", "-3" and "-4" differ in the side of
  * their tiles. Kernels: cl/conv/conv_winograd_weights_vec.cl. */
 #include "opencl/conv/winograd.h"
+#include "shared/tile_layout.h"
 
 /* The tunables, in the order of their table: TILES are transformed at a time, BLOCKS are
  * the blocks of output channels of a part, SPLIT the tiles of an item. */
@@ -29,7 +30,7 @@ static int side_of(int outputs)
     return outputs + 2;
 }
 
-static long tiles_of(const struct vec_conv_shape *s, int outputs)
+static long tiles_of(const struct weft_conv *s, int outputs)
 {
     return s->n * div_up(s->out_h, outputs) * div_up(s->out_w, outputs);
 }
@@ -40,17 +41,16 @@ struct layout {
     long sums, room; /* floats of an item */
 };
 
-static struct layout layout_of(const struct vec_conv_shape *s, int outputs,
-                               const int *values)
+static struct layout layout_of(const struct weft_conv *s, int outputs, const int *values)
 {
     long places = side_of(outputs) * side_of(outputs);
     long part = (long)values[VECTOR_WIDTH] * values[VECTORS] * values[BLOCKS];
-    long rows = round_up(s->in, values[TILE]);
-    struct layout l = {.tiles = tiles_of(s, outputs), .parts = div_up(s->out, part)};
+    long rows = round_up(s->c, values[TILE]);
+    struct layout l = {.tiles = tiles_of(s, outputs), .parts = div_up(s->k, part)};
     l.splits = div_up(l.tiles, values[SPLIT]);
-    l.sums = places * (rows * part + 16) + part;
-    l.room =
-        places * (values[TILES] * (round_up(rows, values[VECTOR_WIDTH]) + part) + 2 * 16);
+    l.sums = places * (rows * part + WINOGRAD_PLANE_PAD) + part;
+    l.room = places * (values[TILES] * (round_up(rows, values[VECTOR_WIDTH]) + part) +
+                       2 * WINOGRAD_PLANE_PAD);
     return l;
 }
 
@@ -67,19 +67,19 @@ static int tile_of(int in, int most)
 
 /* Sums of a part, and the transforms of as many tiles as applicability, lie in the
  * second-level cache together, or at least the transforms do. */
-static void choose(const struct ocl_device *device, const struct vec_conv_shape *s,
+static void choose(const struct ocl_device *device, const struct weft_conv *s,
                    int outputs, int *values)
 {
     enum { MAX_ACCUMULATORS = 5 << 17, MOST_ROOM = 7 << 14, FEWEST = 8, MOST = 48 };
     long tiles = tiles_of(s, outputs);
-    int width = vec_width(device, s->out), registers = width >= 16 ? 24 : 12;
+    int width = vec_width(device, s->k), registers = width >= 16 ? 24 : 12;
     values[VECTOR_WIDTH] = width;
-    values[VECTORS] = s->out > width ? 2 : 1;
-    values[TILE] = tile_of(s->in, registers / values[VECTORS]);
+    values[VECTORS] = s->k > width ? 2 : 1;
+    values[TILE] = tile_of(s->c, registers / values[VECTORS]);
     values[TILES] = FEWEST;
     values[UNROLL] = 4;
     values[SPLIT] = (int)tiles;
-    values[BLOCKS] = (int)div_up(s->out, width * values[VECTORS]);
+    values[BLOCKS] = (int)div_up(s->k, width * values[VECTORS]);
     while (values[BLOCKS] > 1 && layout_of(s, outputs, values).sums > MAX_ACCUMULATORS)
         values[BLOCKS] = (int)div_up(values[BLOCKS], 2);
     while (values[TILES] < MOST) {
@@ -104,13 +104,13 @@ static bool is_possible(const struct ocl_device *device,
 /* Vector operations, two of which take a cycle: products, and to fetch and store their
  * sums for so many tiles; about 8 a place for each transform; and what is done with the
  * sums in the end. */
-static double cost_of(const struct vec_conv_shape *s, int outputs, const int *values)
+static double cost_of(const struct weft_conv *s, int outputs, const int *values)
 {
     struct layout l = layout_of(s, outputs, values);
-    double places = side_of(outputs) * side_of(outputs), weights = (double)s->in * s->out;
-    double rows = (double)round_up(s->in, values[TILE]) * s->out;
+    double places = side_of(outputs) * side_of(outputs), weights = (double)s->c * s->k;
+    double rows = (double)round_up(s->c, values[TILE]) * s->k;
     return places * ((double)l.tiles * (rows * (1 + 4.0 / values[TILES]) +
-                                        8.0 * ((double)l.parts * s->in + s->out)) +
+                                        8.0 * ((double)l.parts * s->c + s->k)) +
                      (double)(4 + 2 * l.splits) * weights);
 }
 
@@ -118,10 +118,10 @@ static enum ocl_applicability applicability(const struct ocl_device *device,
                                             const struct weft_conv_args *args,
                                             int *values, int outputs)
 {
-    struct vec_conv_shape s = vec_conv_shape_of(&args->conv);
+    struct weft_conv s = args->conv;
     if (!is_possible(device, args))
         return OCL_NOT_APPLICABLE;
-    double direct = 10.0 * s.n * s.out_h * s.out_w * s.in * s.out;
+    double direct = 10.0 * s.n * s.out_h * s.out_w * s.c * s.k;
     double best = direct;
     for (int other = 2; other <= 4; other++) {
         choose(device, &s, other, values);
@@ -130,7 +130,7 @@ static enum ocl_applicability applicability(const struct ocl_device *device,
     }
     choose(device, &s, outputs, values);
     bool preferred =
-        s.in >= 8 && s.out >= 8 && cost_of(&s, outputs, values) <= best && best < direct;
+        s.c >= 8 && s.k >= 8 && cost_of(&s, outputs, values) <= best && best < direct;
     return preferred ? OCL_PREFERRED : OCL_APPLICABLE;
 }
 
@@ -139,7 +139,7 @@ static bool validate_config(const struct ocl_device *device,
                             int outputs)
 {
     enum { MOST_FLOATS = 1 << 26 };
-    struct vec_conv_shape s = vec_conv_shape_of(&args->conv);
+    struct weft_conv s = args->conv;
     if (!vec_width_valid(device, values[VECTOR_WIDTH]) || values[VECTORS] < 1 ||
         values[VECTORS] > 3 || values[TILE] < 1 || values[VECTORS] * values[TILE] > 24 ||
         values[TILES] < 1 || values[TILES] > 256 || values[BLOCKS] < 1 ||
@@ -157,15 +157,13 @@ static enum weft_status record(struct weft_command_list *list,
                                const struct weft_conv_args *args, const int *values,
                                int outputs)
 {
-    struct vec_conv_shape s = vec_conv_shape_of(&args->conv);
+    struct weft_conv s = args->conv;
     struct layout l = layout_of(&s, outputs, values);
     size_t items = (size_t)(l.parts * l.splits);
     struct ocl_options options = {""};
-    vec_define_shape(&options, &s);
-    vec_define_pool(&options, &args->pool);
+    ocl_define_conv(&options, &s);
+    ocl_define_pool(&options, &args->pool);
     ocl_define(&options, "OUTPUT_TILE", outputs);
-    ocl_define(&options, "PAD_TOP", args->conv.pad_top);
-    ocl_define(&options, "PAD_LEFT", args->conv.pad_left);
     ocl_define(&options, "VW", values[VECTOR_WIDTH]);
     ocl_define(&options, "NV", values[VECTORS]);
     ocl_define(&options, "TILE", values[TILE]);
@@ -191,7 +189,7 @@ static enum weft_status record(struct weft_command_list *list,
     struct ocl_launch windows = {
         .source = "conv_winograd_weights_vec.cl",
         .kernel = "winograd_bwd_weights_reduce",
-        .global = {(size_t)l.parts, (size_t)s.in},
+        .global = {(size_t)l.parts, (size_t)s.c},
         .arg_count = 4,
         .args = {sums, OCL_VIEW(args->dw), OCL_VIEW(args->dbias), OCL_INT(l.splits)},
     };

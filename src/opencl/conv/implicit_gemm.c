@@ -3,6 +3,7 @@
  * there is too little else to do for the device. */
 #include "opencl/conv/implicit_gemm.h"
 
+#include "shared/partial_sums.h"
 #include "shared/strided_dgrad.h"
 
 /* How the depth is split: a split sums `span` of it and writes a plane. */
@@ -160,33 +161,10 @@ static void define_gemm(struct ocl_options *options, const struct ocl_gemm *p)
 {
     const struct weft_conv *c = &p->conv;
     ocl_define(options, "PASS", (long)p->pass);
-    ocl_define(options, "H", c->h);
-    ocl_define(options, "W", c->w);
-    ocl_define(options, "C", c->c);
-    ocl_define(options, "K", c->k);
-    ocl_define(options, "R", c->r);
-    ocl_define(options, "S", c->s);
-    ocl_define(options, "STRIDE_Y", c->stride_y);
-    ocl_define(options, "STRIDE_X", c->stride_x);
-    ocl_define(options, "DILATION_Y", c->dilation_y);
-    ocl_define(options, "DILATION_X", c->dilation_x);
-    ocl_define(options, "PAD_TOP", c->pad_top);
-    ocl_define(options, "PAD_LEFT", c->pad_left);
-    ocl_define(options, "GROUPS", c->groups);
-    ocl_define(options, "OUT_H", c->out_h);
-    ocl_define(options, "OUT_W", c->out_w);
+    ocl_define_conv(options, c);
     ocl_define(options, "PHASE_TAP_STEP_Y", weft_tap_step(c->stride_y, c->dilation_y));
     ocl_define(options, "PHASE_TAP_STEP_X", weft_tap_step(c->stride_x, c->dilation_x));
-    if (p->pool.r) {
-        ocl_define(options, "POOL_R", p->pool.r);
-        ocl_define(options, "POOL_S", p->pool.s);
-        ocl_define(options, "POOL_STRIDE_Y", p->pool.stride_y);
-        ocl_define(options, "POOL_STRIDE_X", p->pool.stride_x);
-        ocl_define(options, "POOL_PAD_TOP", p->pool.pad_top);
-        ocl_define(options, "POOL_PAD_LEFT", p->pool.pad_left);
-        ocl_define(options, "POOL_OUT_H", p->pool.out_h);
-        ocl_define(options, "POOL_OUT_W", p->pool.out_w);
-    }
+    ocl_define_pool(options, &p->pool);
     ocl_define(options, "BIAS_OR_ACT_GRAD", p->bias_or_act_grad.mem || p->bias_grad.mem);
     ocl_define(options, "ACT", (long)p->activation.act);
 }
@@ -199,7 +177,7 @@ static enum weft_status reduce_partial_sums(struct weft_command_list *list,
     struct ocl_options options = {""};
     size_t reduce_slices = 4;
     while (reduce_slices < 16 && reduce_slices < split->count &&
-           32 * reduce_slices <= ocl_device_of(list)->max_work_group_size)
+           2 * REDUCE_COLUMNS * reduce_slices <= ocl_device_of(list)->max_work_group_size)
         reduce_slices *= 2;
     define_gemm(&options, p);
     ocl_define_view_fp16(&options, "ACT_GRAD_HALF", p->bias_or_act_grad);
@@ -208,8 +186,9 @@ static enum weft_status reduce_partial_sums(struct weft_command_list *list,
     struct ocl_launch launch = {
         .source = "gemm_sum.cl",
         .kernel = "gemm_split_k_reduce",
-        .global = {div_up_size(split->plane, 64) * 16, reduce_slices},
-        .local = {16, reduce_slices},
+        .global = {div_up_size(split->plane, REDUCE_VW * REDUCE_COLUMNS) * REDUCE_COLUMNS,
+                   reduce_slices},
+        .local = {REDUCE_COLUMNS, reduce_slices},
         .arg_count = 9,
         .args = {partial_sums, OCL_VIEW(p->bias_or_act_grad), p->out,
                  OCL_VIEW(p->bias_grad), OCL_INT(split->count), OCL_INT(split->plane),

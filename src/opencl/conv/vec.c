@@ -2,75 +2,11 @@
 /* What the files of the `vec` family share, and the table of its algorithms. */
 #include "opencl/conv/vec.h"
 
-struct vec_conv_shape vec_conv_shape_of(const struct weft_conv *conv)
-{
-    struct vec_conv_shape shape = {
-        .n = conv->n,
-        .in = conv->c,
-        .out = conv->k,
-        .groups = conv->groups,
-        .r = conv->r,
-        .s = conv->s,
-        .stride_y = conv->stride_y,
-        .stride_x = conv->stride_x,
-        .dilation_y = conv->dilation_y,
-        .dilation_x = conv->dilation_x,
-        .in_h = conv->h,
-        .in_w = conv->w,
-        .out_h = conv->out_h,
-        .out_w = conv->out_w,
-    };
-    return vec_conv_shape_set_groups(shape);
-}
-
-struct vec_conv_shape vec_conv_shape_set_groups(struct vec_conv_shape shape)
-{
-    shape.depthwise =
-        shape.groups > 1 && shape.groups == shape.in && shape.in == shape.out;
-    shape.c_per_group = shape.in / shape.groups;
-    shape.k_per_group = shape.depthwise ? shape.out : shape.out / shape.groups;
-    shape.group_count = shape.depthwise ? 1 : shape.groups;
-    return shape;
-}
-
 bool pool_is_nonoverlapping(const struct weft_pool *pool)
 {
     return pool->r > 0 && pool->stride_y == pool->r && pool->stride_x == pool->s &&
            !pool->pad_top && !pool->pad_left && pool->out_h * pool->r <= pool->h &&
            pool->out_w * pool->s <= pool->w;
-}
-
-void vec_define_shape(struct ocl_options *options, const struct vec_conv_shape *shape)
-{
-    ocl_define(options, "C", shape->in);
-    ocl_define(options, "K", shape->out);
-    ocl_define(options, "C_PER_GROUP", shape->c_per_group);
-    ocl_define(options, "K_PER_GROUP", shape->k_per_group);
-    ocl_define(options, "DEPTHWISE", shape->depthwise);
-    ocl_define(options, "H", shape->in_h);
-    ocl_define(options, "W", shape->in_w);
-    ocl_define(options, "OUT_H", shape->out_h);
-    ocl_define(options, "OUT_W", shape->out_w);
-    ocl_define(options, "R", shape->r);
-    ocl_define(options, "S", shape->s);
-    ocl_define(options, "STRIDE_Y", shape->stride_y);
-    ocl_define(options, "STRIDE_X", shape->stride_x);
-    ocl_define(options, "DILATION_Y", shape->dilation_y);
-    ocl_define(options, "DILATION_X", shape->dilation_x);
-}
-
-void vec_define_pool(struct ocl_options *options, const struct weft_pool *pool)
-{
-    if (!pool->r)
-        return;
-    ocl_define(options, "POOL_R", pool->r);
-    ocl_define(options, "POOL_S", pool->s);
-    ocl_define(options, "POOL_STRIDE_Y", pool->stride_y);
-    ocl_define(options, "POOL_STRIDE_X", pool->stride_x);
-    ocl_define(options, "POOL_PAD_TOP", pool->pad_top);
-    ocl_define(options, "POOL_PAD_LEFT", pool->pad_left);
-    ocl_define(options, "POOL_OUT_H", pool->out_h);
-    ocl_define(options, "POOL_OUT_W", pool->out_w);
 }
 
 int vec_width(const struct ocl_device *device, int channels)
@@ -83,7 +19,7 @@ int vec_width(const struct ocl_device *device, int channels)
 
 bool vec_width_valid(const struct ocl_device *device, int width)
 {
-    return width >= 1 && width <= 16 && width <= 2 * device->vector_width &&
+    return width >= 1 && width <= MAX_VECTOR_WIDTH && width <= 2 * device->vector_width &&
            !(width & (width - 1));
 }
 
@@ -93,7 +29,7 @@ bool vec_needs_fp32_copy(const struct weft_command_list *list, const struct ocl_
 }
 
 enum weft_status vec_pad_input(struct weft_command_list *list,
-                               const struct weft_conv *conv, struct vec_conv_shape *shape,
+                               const struct weft_conv *conv, struct weft_conv *shape,
                                struct ocl_arg *x)
 {
     int h = (conv->out_h - 1) * conv->stride_y + (conv->r - 1) * conv->dilation_y + 1;
@@ -101,8 +37,9 @@ enum weft_status vec_pad_input(struct weft_command_list *list,
     if (!conv->pad_top && !conv->pad_left && h <= conv->h && w <= conv->w &&
         !vec_needs_fp32_copy(list, x))
         return WEFT_OK;
-    shape->in_h = h;
-    shape->in_w = w;
+    shape->h = h;
+    shape->w = w;
+    shape->pad_top = shape->pad_left = 0;
     struct ocl_options options = {""};
     ocl_define(&options, "C", conv->c);
     ocl_define(&options, "H", conv->h);

@@ -10,28 +10,30 @@ static inline int div_up(long a, long b)
     return (int)((a + b - 1) / b);
 }
 
-/* A convolution as the kernels see it: its input is padded. In depthwise ones, one input
- * and one output a group, all channels are treated as one group. */
-struct vec_conv_shape {
-    int n, in, out; /* images, channels */
-    int groups, c_per_group, k_per_group;
-    int group_count; /* groups that have channel blocks of their own */
-    bool depthwise;
-    int in_h, in_w, out_h, out_w;
-    int r, s, stride_y, stride_x, dilation_y, dilation_x;
-};
+/* Depthwise: one input and one output channel a group. All its channels are then one
+ * block group, whose vectors read an input channel a lane (cl/lib/conv_shape.h). */
+static inline bool vec_is_depthwise(const struct weft_conv *c)
+{
+    return c->groups > 1 && c->groups == c->c && c->c == c->k;
+}
 
-/* The forward convolution, not padded yet. */
-struct vec_conv_shape vec_conv_shape_of(const struct weft_conv *conv);
+static inline int vec_block_groups(const struct weft_conv *c)
+{
+    return vec_is_depthwise(c) ? 1 : c->groups;
+}
 
-/* Fills in what follows from in, out and groups. */
-struct vec_conv_shape vec_conv_shape_set_groups(struct vec_conv_shape shape);
+static inline int vec_c_per_group(const struct weft_conv *c)
+{
+    return c->c / c->groups;
+}
+
+static inline int vec_k_per_group(const struct weft_conv *c)
+{
+    return c->k / vec_block_groups(c);
+}
 
 /* Whether each place belongs to at most one window, and all windows lie inside. */
 bool pool_is_nonoverlapping(const struct weft_pool *pool);
-
-void vec_define_shape(struct ocl_options *options, const struct vec_conv_shape *shape);
-void vec_define_pool(struct ocl_options *options, const struct weft_pool *pool);
 
 /* Floats of the vectors that suit this many channels. */
 int vec_width(const struct ocl_device *device, int channels);
@@ -51,7 +53,7 @@ bool vec_needs_fp32_copy(const struct weft_command_list *list, const struct ocl_
 /* Has x copied with zeros around it, if the convolution needs that, or widened; x and the
  * shape's input then are the copy, in float32. */
 enum weft_status vec_pad_input(struct weft_command_list *list,
-                               const struct weft_conv *conv, struct vec_conv_shape *shape,
+                               const struct weft_conv *conv, struct weft_conv *shape,
                                struct ocl_arg *x);
 
 /* Rows of x that a tile of the kernels for depthwise convolutions may span: they unroll

@@ -14,10 +14,8 @@ static struct winograd forward_of(const struct weft_conv_args *args, int outputs
     bool fused =
         pool_is_nonoverlapping(pool) && outputs % pool->r == 0 && outputs % pool->s == 0;
     return (struct winograd){
-        .shape = vec_conv_shape_of(&args->conv),
+        .shape = args->conv,
         .outputs = outputs,
-        .top = args->conv.pad_top,
-        .left = args->conv.pad_left,
         .x = OCL_VIEW(args->x),
         .w = OCL_VIEW(args->w),
         .y = OCL_VIEW(args->y),
@@ -32,18 +30,18 @@ static struct winograd forward_of(const struct weft_conv_args *args, int outputs
 static struct winograd data_of(const struct weft_conv_args *args, int outputs)
 {
     const struct weft_conv *conv = &args->conv;
-    struct vec_conv_shape shape = vec_conv_shape_of(conv);
-    shape.in = conv->k;
-    shape.out = conv->c;
-    shape.in_h = conv->out_h;
-    shape.in_w = conv->out_w;
+    struct weft_conv shape = *conv;
+    shape.c = conv->k;
+    shape.k = conv->c;
+    shape.h = conv->out_h;
+    shape.w = conv->out_w;
     shape.out_h = conv->h;
     shape.out_w = conv->w;
+    shape.pad_top = 2 - conv->pad_top;
+    shape.pad_left = 2 - conv->pad_left;
     struct winograd job = {
-        .shape = vec_conv_shape_set_groups(shape),
+        .shape = shape,
         .outputs = outputs,
-        .top = 2 - conv->pad_top,
-        .left = 2 - conv->pad_left,
         .x = OCL_VIEW(args->dy),
         .w = OCL_VIEW(args->w),
         .y = OCL_VIEW(args->dx),
@@ -66,7 +64,7 @@ struct winograd winograd_of(enum ocl_conv_pass pass, const struct weft_conv_args
 
 long winograd_tiles(const struct winograd *job)
 {
-    const struct vec_conv_shape *s = &job->shape;
+    const struct weft_conv *s = &job->shape;
     bool pooled = job->pool && !job->rotated_180;
     int h = pooled ? job->pool->out_h * job->pool->r : s->out_h;
     int w = pooled ? job->pool->out_w * job->pool->s : s->out_w;
@@ -80,7 +78,7 @@ long winograd_transform_elements(const struct winograd *job)
 
 void winograd_define(struct ocl_options *options, const struct winograd *job)
 {
-    vec_define_shape(options, &job->shape);
+    ocl_define_conv(options, &job->shape);
     ocl_define(options, "OUTPUT_TILE", job->outputs);
     ocl_define(options, "ROTATED_180", job->rotated_180);
     ocl_define_arg_fp16(options, "X_HALF", &job->x);
@@ -90,14 +88,12 @@ void winograd_define(struct ocl_options *options, const struct winograd *job)
 
 void winograd_define_epilogue(struct ocl_options *options, const struct winograd *job)
 {
-    ocl_define(options, "PAD_TOP", job->top);
-    ocl_define(options, "PAD_LEFT", job->left);
     ocl_define(options, "BIAS", job->bias.mem != NULL);
     ocl_define(options, "ACT_GRAD", job->gate.mem != NULL);
     ocl_define(options, "ACT", (long)job->activation.act);
     ocl_define_view_fp16(options, "ACT_GRAD_HALF", job->gate);
     if (job->pool) {
-        vec_define_pool(options, job->pool);
+        ocl_define_pool(options, job->pool);
         ocl_define(options, job->rotated_180 ? "POOL_SCATTER" : "FUSED_POOL", 1);
         ocl_define(options, "ARGMAX", job->argmax.mem != NULL);
     }

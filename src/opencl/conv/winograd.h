@@ -8,8 +8,8 @@
 
 /* One convolution with its tiles. */
 struct winograd {
-    struct vec_conv_shape shape;
-    int outputs, top, left; /* a tile's side; zeros before the image */
+    struct weft_conv shape; /* as computed: the data gradient has c and k exchanged */
+    int outputs;            /* rows and columns of an output tile */
     struct ocl_arg x, w, y;
     struct weft_view from; /* argmax of the pool whose gradient x is */
     struct weft_view bias, gate, argmax;

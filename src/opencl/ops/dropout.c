@@ -8,8 +8,9 @@ enum weft_status ocl_dropout(struct weft_command_list *list,
 {
     const struct ocl_device *d = ocl_device_of(list);
     struct ocl_options options = {""};
-    size_t runs = (args->x.count + 8 * DROPOUT_RUN - 1) / (8 * DROPOUT_RUN);
-    uint32_t fallen = (uint32_t)((double)args->rate * 65536 + 0.5);
+    size_t runs =
+        (args->x.count + DROPOUT_RUNS * DROPOUT_RUN - 1) / (DROPOUT_RUNS * DROPOUT_RUN);
+    uint32_t fallen = (uint32_t)((double)args->rate * DROPOUT_LEVELS + 0.5);
     ocl_define(&options, "VW", d->vector_width);
     ocl_define_view_fp16(&options, "X_HALF", args->x);
     ocl_define_view_fp16(&options, "Y_HALF", args->y);
@@ -24,6 +25,6 @@ enum weft_status ocl_dropout(struct weft_command_list *list,
             .arg_count = 7,
             .args = {OCL_VIEW(args->state), OCL_VIEW(args->x), OCL_VIEW(args->y),
                      OCL_INT(args->x.count), OCL_INT(args->layer), OCL_INT(fallen << 16),
-                     OCL_FLOAT(65536.0f / (float)(65536 - fallen))},
+                     OCL_FLOAT((float)DROPOUT_LEVELS / (float)(DROPOUT_LEVELS - fallen))},
         });
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The end of a training step: the update of all weights, and the step's account. */
 #include "opencl/runtime/runtime.h"
+#include "shared/partial_sums.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -24,31 +25,30 @@ static enum weft_status write_deferred_ranges(struct weft_command_list *list,
                                               struct ocl_arg *partial_sums,
                                               struct ocl_arg *deferred)
 {
-    enum { WORDS = 5 };
     int count;
     long ranges = 0;
     const struct ocl_partial_sums *all = ocl_deferred_reductions(list, &count);
     if (!count)
         return WEFT_OK;
-    cl_uint *words = malloc((size_t)count * WORDS * sizeof(*words));
+    cl_uint *words = malloc((size_t)count * DEFERRED_WORDS * sizeof(*words));
     if (!words)
         return weft_out_of_memory(list->device->context, "opencl: update",
-                                  (size_t)count * WORDS * sizeof(*words));
+                                  (size_t)count * DEFERRED_WORDS * sizeof(*words));
     for (int i = 0; i < count; i++) {
         const struct ocl_partial_sums *p = &all[i];
         if (p->to.mem != g.mem || p->to.offset < g.offset ||
             p->to.offset >= g.offset + g.count)
             continue;
-        cl_uint *range = words + WORDS * ranges++;
-        range[0] = (cl_uint)(p->to.offset - g.offset);
-        range[1] = (cl_uint)p->to.count;
-        range[2] = (cl_uint)p->from;
-        range[3] = (cl_uint)p->stride;
-        range[4] = (cl_uint)p->count;
+        cl_uint *range = words + DEFERRED_WORDS * ranges++;
+        range[DEFERRED_BEGIN] = (cl_uint)(p->to.offset - g.offset);
+        range[DEFERRED_COUNT] = (cl_uint)p->to.count;
+        range[DEFERRED_FROM] = (cl_uint)p->from;
+        range[DEFERRED_STRIDE] = (cl_uint)p->stride;
+        range[DEFERRED_PARTIALS] = (cl_uint)p->count;
     }
     enum weft_status status = WEFT_OK;
     if (ranges) {
-        status = ocl_constants(list, words, (size_t)ranges * WORDS, deferred);
+        status = ocl_constants(list, words, (size_t)ranges * DEFERRED_WORDS, deferred);
         *partial_sums = (struct ocl_arg)OCL_PERSISTENT(0);
         ocl_define(options, "DEFERRED_RANGES", ranges);
     }

@@ -17,7 +17,7 @@ static const struct mma_candidate {
 };
 
 /* The one product of cl/ops/mma_probe.cl. */
-enum { M = 16, N = 8, K = 8, WARP = 32 };
+enum { M = MMA_M, N = MMA_N, K = MMA_K };
 
 struct mma_probe {
     float a[M * K], b[K * N], y[M * N];
@@ -35,7 +35,7 @@ static void fill(struct mma_probe *p)
 
 static bool is_correct(const struct mma_probe *p)
 {
-    enum { ROUNDINGS = 12 + 2 * K }; /* as cl/lib/mma.h says */
+    enum { ROUNDINGS = MMA_ROUNDINGS + 2 * K };
     for (int m = 0; m < M; m++)
         for (int n = 0; n < N; n++) {
             double sum = 0, size = 0;

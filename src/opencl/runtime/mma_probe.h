@@ -4,9 +4,9 @@
 #define WEFT_OPENCL_RUNTIME_MMA_PROBE_H
 
 #include "opencl/runtime/ocl.h"
+#include "shared/matrix_unit.h"
 
-/* As in cl/lib/mma.h. */
-enum ocl_mma_path { OCL_MMA_EMULATED, OCL_MMA_PTX };
+enum ocl_mma_path { OCL_MMA_EMULATED = MMA_PATH_EMULATED, OCL_MMA_PTX = MMA_PATH_PTX };
 
 /* Tries on the device what its kind should have, and fills in `mma_path`. Without a
  * matrix unit that multiplies right local memory stands in for it, and a warning says so.

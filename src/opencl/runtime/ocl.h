@@ -183,6 +183,14 @@ struct ocl_options {
 };
 void ocl_define(struct ocl_options *options, const char *name, long value);
 
+/* The macros of cl/lib/conv_shape.h and cl/lib/pool_shape.h (shape_options.c). The
+ * convolution is the one the kernel computes: for a data gradient C and K are exchanged.
+ * ocl_define_filter leaves out the image sizes H, W, OUT_H and OUT_W; ocl_define_pool
+ * defines nothing without a pool. */
+void ocl_define_filter(struct ocl_options *options, const struct weft_conv *conv);
+void ocl_define_conv(struct ocl_options *options, const struct weft_conv *conv);
+void ocl_define_pool(struct ocl_options *options, const struct weft_pool *pool);
+
 /* convert.c. What a primitive's kernels cannot read or write as float16 goes through
  * float32 in scratch: *view becomes its copy in float32, made before; what is written
  * goes to ocl_fp32_output, and from there to the view. A view that is float32 stays

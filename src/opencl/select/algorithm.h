@@ -11,11 +11,12 @@
 #define WEFT_OPENCL_SELECT_ALGORITHM_H
 
 #include "opencl/runtime/ocl.h"
+#include "shared/conv_pass.h"
 
 enum ocl_conv_pass {
-    OCL_PASS_FORWARD,
-    OCL_PASS_BWD_DATA,
-    OCL_PASS_BWD_WEIGHTS,
+    OCL_PASS_FORWARD = PASS_FORWARD,
+    OCL_PASS_BWD_DATA = PASS_BWD_DATA,
+    OCL_PASS_BWD_WEIGHTS = PASS_BWD_WEIGHTS,
     OCL_PASS_COUNT
 };
 extern const char *const ocl_conv_pass_names[OCL_PASS_COUNT]; /* "forward" */
