@@ -107,11 +107,9 @@ INLINE void store_output(floatv z, __global const stored_act_grad *act_grad,
         store_part_y(z, y, left);
 }
 
-__kernel void conv_depthwise(__global const stored_x *restrict x, uint x_at,
-                             __global const stored_w *restrict w, uint w_at,
-                             __global const float *restrict bias, uint bias_at,
-                             __global const stored_act_grad *restrict act_grad,
-                             uint act_grad_at, __global stored_y *restrict y, uint y_at,
+__kernel void conv_depthwise(VIEW(const stored_x, x), VIEW(const stored_w, w),
+                             VIEW(const float, bias),
+                             VIEW(const stored_act_grad, act_grad), VIEW(stored_y, y),
                              float negative_slope)
 {
     const int image = get_global_id(2),

@@ -33,8 +33,7 @@
 #endif
 
 /* One work-item a row of u. Global size (PADDED_H, images). */
-__kernel void pad_input(__global const stored_x *restrict x, uint x_at,
-                        __global float *restrict u, uint u_at)
+__kernel void pad_input(VIEW(const stored_x, x), VIEW(float, u))
 {
     const int row = get_global_id(0), image = get_global_id(1), y = row - HALO_TOP;
     u += u_at + (size_t)(image * PADDED_H + row) * (PADDED_W * C);
@@ -96,9 +95,8 @@ static inline void add_pool_gradient(__global float *u, __global const stored_x 
 }
 
 /* One work-item a row of u. Global size (PADDED_H, images). */
-__kernel void pad_gradient(__global const stored_x *restrict dy, uint dy_at,
-                           __global const uchar *restrict argmax, uint argmax_at,
-                           __global float *restrict u, uint u_at)
+__kernel void pad_gradient(VIEW(const stored_x, dy), VIEW(const uchar, argmax),
+                           VIEW(float, u))
 {
     const int row = get_global_id(0), image = get_global_id(1);
     const int y = row - HALO_TOP;
@@ -143,8 +141,7 @@ static inline int packed_tap(int tap)
 
 /* One work-item a tap of a block: C_PER_GROUP x BLOCK weights. Global size (R S, blocks).
  * */
-__kernel void pack_weights(__global const stored_w *restrict w, uint w_at,
-                           __global float *restrict to, uint to_at)
+__kernel void pack_weights(VIEW(const stored_w, w), VIEW(float, to))
 {
     const int tap = get_global_id(0), block = get_global_id(1);
     const int blocks = (K_PER_BLOCK_GROUP + BLOCK - 1) / BLOCK;

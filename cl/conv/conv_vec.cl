@@ -200,12 +200,10 @@ static inline struct phase_window phase_window_at(int phase)
 #endif
 }
 
-__kernel void conv_forward(__global const stored_x *restrict x, uint x_at,
-                           __global const stored_w *restrict w, uint w_at,
-                           __global const float *restrict bias, uint bias_at,
-                           __global const stored_act_grad *restrict act_grad,
-                           uint act_grad_at, __global stored_y *restrict y, uint y_at,
-                           int pixels, int tiles_per_item, float negative_slope)
+__kernel void conv_forward(VIEW(const stored_x, x), VIEW(const stored_w, w),
+                           VIEW(const float, bias), VIEW(const stored_act_grad, act_grad),
+                           VIEW(stored_y, y), int pixels, int tiles_per_item,
+                           float negative_slope)
 {
     const struct block block = block_at(get_global_id(0));
     const struct phase_window phase_window = phase_window_at(get_global_id(2));
@@ -274,12 +272,9 @@ static inline void store_bytes(ucharv value, __global uchar *to, int left)
 }
 
 /* TILE is POOL_R * POOL_S, a tile one window of the pool. */
-__kernel void conv_pool(__global const stored_x *restrict x, uint x_at,
-                        __global const stored_w *restrict w, uint w_at,
-                        __global const float *restrict bias, uint bias_at,
-                        __global stored_y *restrict y, uint y_at,
-                        __global uchar *restrict argmax, uint argmax_at, int windows,
-                        int tiles_per_item, float negative_slope)
+__kernel void conv_pool(VIEW(const stored_x, x), VIEW(const stored_w, w),
+                        VIEW(const float, bias), VIEW(stored_y, y), VIEW(uchar, argmax),
+                        int windows, int tiles_per_item, float negative_slope)
 {
     const struct block block = block_at(get_global_id(0));
     x += x_at + block.in;

@@ -72,11 +72,10 @@ static inline void add_image(__global float *partial, __global const stored_x *x
         add_bias(partial, &sum);
 }
 
-__kernel void conv_bwd_weights_pooled(__global const stored_x *restrict x, uint x_at,
-                                      __global const stored_other *restrict dy,
-                                      uint dy_at, __global const uchar *restrict argmax,
-                                      uint argmax_at, __global float *restrict partials,
-                                      uint partials_at, int images, int images_per_split)
+__kernel void conv_bwd_weights_pooled(VIEW(const stored_x, x),
+                                      VIEW(const stored_other, dy),
+                                      VIEW(const uchar, argmax), VIEW(float, partials),
+                                      int images, int images_per_split)
 {
     const struct work_range t =
         begin_work_range(partials + partials_at, images, images_per_split);

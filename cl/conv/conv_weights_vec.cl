@@ -59,7 +59,7 @@ enum {
 
 /* dz[n,y,x] of the channels from dy and argmax on. */
 static inline floatv load_dz(__global const stored_other *dy,
-                                 __global const uchar *argmax, int n, int y, int x)
+                             __global const uchar *argmax, int n, int y, int x)
 {
 #if POOL_R == 0
     (void)argmax;
@@ -77,7 +77,7 @@ static inline floatv load_dz(__global const stored_other *dy,
             const size_t at = ((size_t)(n * POOL_OUT_H + py) * POOL_OUT_W + px) * K;
             const intv place = load_argmax(argmax + at);
             sum += SELECT(place == (intv)(r * POOL_S + s), VLOAD_OTHER(dy + at),
-                         (floatv)(0.0f));
+                          (floatv)(0.0f));
         }
     }
     return sum;
@@ -87,8 +87,8 @@ static inline floatv load_dz(__global const stored_other *dy,
 /* dz of a panel, [image][row][column][BLOCK]; returns through `sum` what it adds to the
  * bias. */
 static inline void pack_dz(__global float *to, floatv sum[NV],
-                          __global const stored_other *dy, __global const uchar *argmax,
-                          int image, int images, int row, int rows)
+                           __global const stored_other *dy, __global const uchar *argmax,
+                           int image, int images, int row, int rows)
 {
     for (int n = image; n < image + images; n++)
         for (int y = row; y < row + rows; y++)
@@ -116,7 +116,7 @@ static inline void pack_row(__global float *to, __global const stored_x *x, bool
 /* x of a panel, [slice][image][row][X_W][STEP]; the first row is `top`, which may lie
  * above the image. */
 static inline void pack_x(__global float *to, __global const stored_x *x, int images,
-                         int top, int rows)
+                          int top, int rows)
 {
     for (int slice = 0; slice < C_SLICES; slice++)
         for (int n = 0; n < images; n++)
@@ -124,9 +124,9 @@ static inline void pack_x(__global float *to, __global const stored_x *x, int im
                 const int y = top + row;
                 const bool inside = y >= 0 && y < H;
                 pack_row(to + slice * X_SLICE + (n * X_H + row) * X_ROW,
-                        x + (size_t)(n * H + (inside ? y : 0)) * (W * C) +
-                            slice * C_SLICE,
-                        inside);
+                         x + (size_t)(n * H + (inside ? y : 0)) * (W * C) +
+                             slice * C_SLICE,
+                         inside);
             }
 }
 
@@ -140,7 +140,8 @@ static inline int tap_at(int tap)
 
 /* Adds to TILE weights of a partial what a chunk gives. */
 static inline void accumulate_tile(__global float *partial, __global const float *x,
-                            __global const float *dz, int tap, int images, int rows)
+                                   __global const float *dz, int tap, int images,
+                                   int rows)
 {
     __global const float *at[TILE];
     floatv acc[TILE][NV];
@@ -182,25 +183,22 @@ static inline void accumulate_tile(__global float *partial, __global const float
 
 /* Adds to a block's partial what a panel gives. */
 static inline void accumulate_panel(__global float *partial, __global const float *x,
-                             __global const float *dz, int images, int rows)
+                                    __global const float *dz, int images, int rows)
 {
     for (int slice = 0; slice < C_SLICES; slice++)
         for (int n = 0; n < images; n += BLOCK_IMAGES)
             for (int y = 0; y < rows; y += BLOCK_ROWS)
                 for (int tap = 0; tap < TAPS; tap += TILE)
-                    accumulate_tile(partial + (slice * SLICE_ROWS + tap) * BLOCK,
-                             x + slice * X_SLICE + (n * X_H + y * STRIDE_Y) * X_ROW,
-                             dz + (n * PACK_PANEL_ROWS + y) * DZ_ROW, tap,
-                             min(BLOCK_IMAGES, images - n),
-                             min(BLOCK_ROWS, rows - y));
+                    accumulate_tile(
+                        partial + (slice * SLICE_ROWS + tap) * BLOCK,
+                        x + slice * X_SLICE + (n * X_H + y * STRIDE_Y) * X_ROW,
+                        dz + (n * PACK_PANEL_ROWS + y) * DZ_ROW, tap,
+                        min(BLOCK_IMAGES, images - n), min(BLOCK_ROWS, rows - y));
 }
 
-__kernel void conv_bwd_weights(__global const stored_x *restrict x, uint x_at,
-                           __global const stored_other *restrict dy, uint dy_at,
-                           __global const uchar *restrict argmax, uint argmax_at,
-                           __global float *restrict partials, uint partials_at,
-                           __global float *restrict panels, uint panels_at, int images,
-                           int images_per_split)
+__kernel void conv_bwd_weights(VIEW(const stored_x, x), VIEW(const stored_other, dy),
+                               VIEW(const uchar, argmax), VIEW(float, partials),
+                               VIEW(float, panels), int images, int images_per_split)
 {
     const int item = get_global_id(1) * get_global_size(0) + get_global_id(0);
     const struct work_range t =
@@ -217,8 +215,8 @@ __kernel void conv_bwd_weights(__global const stored_x *restrict x, uint x_at,
                 floatv sum[NV] = {(floatv)(0.0f)};
                 if (block.in != in)
                     pack_x(packed_x, x + x_at + (size_t)n * (H * W * C) + block.in,
-                          image_count, y * STRIDE_Y - PAD_TOP,
-                          (rows - 1) * STRIDE_Y + (R - 1) * DILATION_Y + 1);
+                           image_count, y * STRIDE_Y - PAD_TOP,
+                           (rows - 1) * STRIDE_Y + (R - 1) * DILATION_Y + 1);
                 in = block.in;
                 pack_dz(dz, sum, dy + dy_at + block.out, argmax + argmax_at + block.out,
                         n, image_count, y, rows);

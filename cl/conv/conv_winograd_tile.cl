@@ -20,8 +20,7 @@ enum { U_STRIDE = K, V_STRIDE = C, M_STRIDE = K };
 #define TRANSFORM_SPACE __global
 #include "lib/winograd_conv.h"
 
-__kernel void winograd_transform_weights(__global const stored_w *restrict w, uint w_at,
-                               __global float *restrict u, uint u_at)
+__kernel void winograd_transform_weights(VIEW(const stored_w, w), VIEW(float, u))
 {
     const int item = get_global_id(0), in = item / K, out = MOD(item, K);
     if (in < C)
@@ -29,30 +28,28 @@ __kernel void winograd_transform_weights(__global const stored_w *restrict w, ui
                               in, out);
 }
 
-__kernel void winograd_transform_inputs(__global const stored_x *restrict x, uint x_at,
-                              __global const uchar *restrict from, uint from_at,
-                              __global float *restrict v, uint v_at, int tiles)
+__kernel void winograd_transform_inputs(VIEW(const stored_x, x), VIEW(const uchar, from),
+                                        VIEW(float, v), int tiles)
 {
     const int item = get_global_id(0), index = item / C, c = MOD(item, C);
     if (index >= tiles)
         return;
     const struct tile t = tile_at(index);
     transform_input_tile(v + v_at + (size_t)index * (TRANSFORM_ELEMENTS * C) + c,
-                input_of(x + x_at, from + from_at, t, c), t);
+                         input_of(x + x_at, from + from_at, t, c), t);
 }
 
-__kernel void winograd_transform_outputs(
-    __global const float *restrict m, uint m_at, __global const float *restrict bias,
-    uint bias_at, __global const stored_act_grad *restrict act_grad, uint act_grad_at,
-    __global stored_y *restrict y, uint y_at, __global uchar *restrict argmax,
-    uint argmax_at, int tiles, float negative_slope)
+__kernel void winograd_transform_outputs(VIEW(const float, m), VIEW(const float, bias),
+                                         VIEW(const stored_act_grad, act_grad),
+                                         VIEW(stored_y, y), VIEW(uchar, argmax),
+                                         int tiles, float negative_slope)
 {
     const int item = get_global_id(0), index = item / K, c = MOD(item, K);
     if (index >= tiles)
         return;
     const struct output o = {
         y + y_at + c, argmax + argmax_at + c,          act_grad + act_grad_at + c,
-        K - c,      BIAS ? bias[bias_at + c] : 0.0f, negative_slope};
+        K - c,        BIAS ? bias[bias_at + c] : 0.0f, negative_slope};
     floatv part[OUTPUT_TILE][INPUT_TILE];
     transform_columns(part, m + m_at + (size_t)index * (TRANSFORM_ELEMENTS * K) + c);
     store_tile(&o, part, tile_at(index));

@@ -47,8 +47,7 @@ enum {
 #include "lib/winograd_conv.h"
 
 /* One work-item an input channel of a block. Global size (C, BLOCKS). */
-__kernel void winograd_transform_weights(__global const stored_w *restrict w, uint w_at,
-                                         __global float *restrict u, uint u_at)
+__kernel void winograd_transform_weights(VIEW(const stored_w, w), VIEW(float, u))
 {
     const int in = get_global_id(0), block = get_global_id(1);
     u += u_at + (size_t)block * (TRANSFORM_ELEMENTS * U_STRIDE) + in * BLOCK;
@@ -85,14 +84,10 @@ static inline void multiply(float *m, const float *v, __global const float *u)
 }
 
 /* `from` is the argmax of POOL_SCATTER, `argmax` that of FUSED_POOL. */
-__kernel void winograd_conv(__global const stored_x *restrict x, uint x_at,
-                            __global const uchar *restrict from, uint from_at,
-                            __global const float *restrict u, uint u_at,
-                            __global const float *restrict bias, uint bias_at,
-                            __global const stored_act_grad *restrict act_grad,
-                            uint act_grad_at, __global stored_y *restrict y, uint y_at,
-                            __global uchar *restrict argmax, uint argmax_at, int tiles,
-                            float negative_slope)
+__kernel void winograd_conv(VIEW(const stored_x, x), VIEW(const uchar, from),
+                            VIEW(const float, u), VIEW(const float, bias),
+                            VIEW(const stored_act_grad, act_grad), VIEW(stored_y, y),
+                            VIEW(uchar, argmax), int tiles, float negative_slope)
 {
     float v[TRANSFORM_ELEMENTS * V_STRIDE] __attribute__((aligned(64)));
     float m[TRANSFORM_ELEMENTS * M_STRIDE] __attribute__((aligned(64)));

@@ -154,12 +154,10 @@ static inline void accumulate_gemm(__global float *sums, __global const float *x
             VSTORE(acc[i][v], sums + i * K_BLOCK + v * VW);
 }
 
-__kernel void winograd_bwd_weights_gemm(__global const stored_x *restrict x, uint x_at,
-                                        __global const stored_other *restrict dy,
-                                        uint dy_at, __global const uchar *restrict argmax,
-                                        uint argmax_at, __global float *restrict sums,
-                                        uint sums_at, __global float *restrict workspace,
-                                        uint workspace_at, int tiles, int split)
+__kernel void winograd_bwd_weights_gemm(VIEW(const stored_x, x),
+                                        VIEW(const stored_other, dy),
+                                        VIEW(const uchar, argmax), VIEW(float, sums),
+                                        VIEW(float, workspace), int tiles, int split)
 {
     const int item = get_global_id(1) * K_BLOCKS + get_global_id(0);
     const int channel = get_global_id(0) * K_BLOCK,
@@ -199,10 +197,8 @@ static inline floatv sum_splits(__global const float *sums, int splits)
 
 /* One work-item the windows of an input channel and a part; of the last input channel
  * the bias too. Global size (parts, C). */
-__kernel void winograd_bwd_weights_reduce(__global const float *restrict sums,
-                                          uint sums_at, __global float *restrict dw,
-                                          uint dw_at, __global float *restrict dbias,
-                                          uint dbias_at, int splits)
+__kernel void winograd_bwd_weights_reduce(VIEW(const float, sums), VIEW(float, dw),
+                                          VIEW(float, dbias), int splits)
 {
     const int c = get_global_id(1), channel = get_global_id(0) * K_BLOCK;
     const int count = min((int)K_BLOCK, K - channel);

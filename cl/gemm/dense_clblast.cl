@@ -19,8 +19,8 @@
 
 #define VECTORS ((COLUMNS + VW - 1) / VW)
 
-__kernel void bias_act(__global const float *bias, uint bias_at, __global float *y,
-                       uint y_at, uint rows, float slope)
+__kernel void bias_act(ALIASED_VIEW(const float, bias), ALIASED_VIEW(float, y), uint rows,
+                       float slope)
 {
     const uint i = (uint)get_global_id(0), row = i / VECTORS,
                c = (i - row * VECTORS) * VW;
@@ -35,8 +35,7 @@ __kernel void bias_act(__global const float *bias, uint bias_at, __global float 
 }
 
 /* Four sums hide the additions' latency. */
-__kernel void bias_grad(__global const float *restrict a, uint a_at,
-                          __global float *restrict sums, uint sums_at, uint rows)
+__kernel void bias_grad(VIEW(const float, a), VIEW(float, sums), uint rows)
 {
     const uint c = (uint)get_global_id(0) * VW;
     if (c >= COLUMNS)

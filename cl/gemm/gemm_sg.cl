@@ -86,11 +86,9 @@ static inline void store(float acc[MWI][NWI], int m0, int m_end, int n0, int pha
 
 /* The arguments are those of gemm_tile.cl. */
 __kernel SUBGROUP_ATTRIBUTE __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void
-gemm(__global const float *restrict a, uint a_at, __global const float *restrict b,
-     uint b_at, __global const uchar *restrict argmax, uint argmax_at,
-     __global const float *restrict bias_or_act_grad, uint bias_or_act_grad_at,
-     __global float *restrict out, uint out_at, __global float *restrict sums,
-     uint sums_at, int images, int k_per_split, uint partial_stride, float slope)
+gemm(VIEW(const float, a), VIEW(const float, b), VIEW(const uchar, argmax),
+     VIEW(const float, bias_or_act_grad), VIEW(float, out), VIEW(float, sums), int images,
+     int k_per_split, uint partial_stride, float slope)
 {
     LOCAL_EXTRA(MWI)
     const uint item = (uint)get_local_id(0), lane = item % LANES;

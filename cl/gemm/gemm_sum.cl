@@ -15,11 +15,10 @@
  * 4, times REDUCE_SLICES reduce_slices of the partial_sums. Local size (16,
  * REDUCE_SLICES). */
 __kernel __attribute__((reqd_work_group_size(REDUCE_COLUMNS, REDUCE_SLICES, 1))) void
-gemm_split_k_reduce(__global const float *restrict partial_sums, uint partial_sums_at,
-                    __global const stored_act_grad *restrict bias_or_act_grad,
-                    uint bias_or_act_grad_at, __global stored_y *restrict out,
-                    uint out_at, __global float *restrict sums, uint sums_at, int splits,
-                    uint partial_stride, uint count, uint bias_grad_at, float slope)
+gemm_split_k_reduce(VIEW(const float, partial_sums),
+                    VIEW(const stored_act_grad, bias_or_act_grad), VIEW(stored_y, out),
+                    VIEW(float, sums), int splits, uint partial_stride, uint count,
+                    uint bias_grad_at, float slope)
 {
     __local float4 reduce_slices[REDUCE_SLICES][REDUCE_COLUMNS];
     const uint column = (uint)get_local_id(0), slice = (uint)get_local_id(1);

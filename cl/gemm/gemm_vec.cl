@@ -215,8 +215,9 @@ static inline floatv epilogue(floatv z, __global const float *bias,
 /* Rows m .. and columns n .. of c, from the epilogue sums of a tile. Rows are a loop that
  * stays one: unrolled, they were most of what a compiler had to do. */
 static inline void store_tile(const floatv *sums, __global const float *bias,
-                          __global const stored_act_grad *act_grad, __global stored_y *c,
-                          struct size size, int m, int n, float negative_slope)
+                              __global const stored_act_grad *act_grad,
+                              __global stored_y *c, struct size size, int m, int n,
+                              float negative_slope)
 {
     const int rows = min(TILE, size.m - m), columns = size.n - n;
     bias += n;
@@ -240,7 +241,7 @@ static inline void store_tile(const floatv *sums, __global const float *bias,
 }
 
 static inline void bias_grad_columns(__global const stored_w *b, __global float *sums,
-                               struct size size, int n)
+                                     struct size size, int n)
 {
     for (int j = n; j < min(n + COLUMNS, size.n); j += VW) {
         floatv sum = (floatv)(0.0f);
@@ -250,12 +251,9 @@ static inline void bias_grad_columns(__global const stored_w *b, __global float 
     }
 }
 
-__kernel void gemm(__global const stored_x *restrict a, uint a_at,
-                   __global const stored_w *restrict b, uint b_at,
-                   __global const float *restrict bias, uint bias_at,
-                   __global const stored_act_grad *restrict act_grad, uint act_grad_at,
-                   __global stored_y *restrict c, uint c_at,
-                   __global float *restrict sums, uint sums_at, int m, int n, int k,
+__kernel void gemm(VIEW(const stored_x, a), VIEW(const stored_w, b),
+                   VIEW(const float, bias), VIEW(const stored_act_grad, act_grad),
+                   VIEW(stored_y, c), VIEW(float, sums), int m, int n, int k,
                    int row_tiles, float negative_slope)
 {
     const struct size size = {m, n, k};

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Vectors of a tensor's channels, of which there are C.
+/* Vector access along the channel axis, C channels long.
  *
- * Where VW divides C every vector is aligned: views begin at multiples of 64 bytes.
- * Where it does not, a load may take in what follows (buffers have slack), a store may
- * not: c is the first channel stored. LOAD and STORE are of floats, LOAD_IN and
- * STORE_OUT of x and y as they lie in memory, LOAD_OTHER of what comes beside x. */
+ * If VW divides C, all vectors are aligned, since views begin at multiples of
+ * BUFFER_ALIGNMENT. Otherwise a load may read past the last channel (buffers are
+ * padded), a store writes channels below C only; c is the first channel stored. LOAD and
+ * STORE access float32; LOAD_IN, STORE_OUT and LOAD_OTHER access x, y and the second
+ * input in their storage type (storage.h). */
 #ifndef WEFT_CHANNELS_H
 #define WEFT_CHANNELS_H
 

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What every kernel uses: vectors of VW floats, the multiply-add, the activation that the
- * build chose.
+/* Definitions of all kernels: vectors of VW floats, multiply-add, activation.
  *
- * Given by the host to every program: DEVICE_CPU, 1 where work-items run one after the
- * other on the host's processor. Given where the kernel asks: VW (1, 2, 4, 8, 16), ACT
- * (the number of an activation, its place in activations.def). */
+ * Macros that the host defines for every program: DEVICE_CPU, 1 if work-items run one
+ * after the other on the host's CPU. Macros of a kernel's options: VW (1, 2, 4, 8, 16),
+ * ACT (number of an activation, its position in activations.def). */
 #ifndef WEFT_COMMON_H
 #define WEFT_COMMON_H
 
@@ -23,20 +22,26 @@
 #define ACT 0
 #endif
 
-/* activations.def needs the name ACT. */
+/* activations.def defines ACT itself. */
 enum { CHOSEN_ACT = ACT };
 #undef ACT
 
-/* Compilers may fuse it: programs are built with -cl-mad-enable. fma() is slow or missing
- * on some devices. */
+/* Multiply-add, which compilers may contract: programs are built with -cl-mad-enable.
+ * fma() is slow or missing on some devices. */
 #define MAD(a, b, c) ((a) * (b) + (c))
 
-/* a % b beside a / b. Of the two as they are, compilers make one division and a "freeze",
- * which Oclgrind cannot run. */
+/* A tensor argument of a kernel: the buffer, and the offset of its first element, which
+ * the host passes as OCL_VIEW. No other argument overlaps what is written through a VIEW,
+ * or read through it; an ALIASED_VIEW may be the same tensor as another one. */
+#define VIEW(type, name)         __global type *restrict name, uint name##_at
+#define ALIASED_VIEW(type, name) __global type *name, uint name##_at
+
+/* a % b, where a / b is needed too. From / and % compilers make one division and a
+ * "freeze" instruction, which Oclgrind cannot execute. */
 #define MOD(a, b) ((a) - (a) / (b) * (b))
 
-/* A function that is inlined wherever it is called, so that arrays which it is given stay
- * in registers, and what is known at the call is known inside. */
+/* Forces inlining, so that array arguments stay in registers and constant arguments are
+ * propagated. */
 #define INLINE __attribute__((always_inline)) static inline
 
 #define PASTE_(a, b) a##b
@@ -60,7 +65,7 @@ typedef PASTE(float, VW) floatv;
 typedef PASTE(int, VW) intv;
 typedef PASTE(uint, VW) uintv;
 typedef PASTE(uchar, VW) ucharv;
-/* VW numbers of any type, wherever they lie. */
+/* VW elements of any type at any alignment. */
 #define VLOADN(p)          PASTE(vload, VW)(0, p)
 #define VSTOREN(v, p)      PASTE(vstore, VW)(v, 0, p)
 #define SELECT(cond, a, b) select(b, a, cond)
@@ -71,8 +76,8 @@ typedef PASTE(uchar, VW) ucharv;
 #define AS_FLOATV(v)       PASTE(as_float, VW)(v)
 #endif
 
-/* VW floats, which need not be aligned. Drivers for processors may take vectors apart:
- * PoCL 3.1 stores 16 floats in three pieces by vstore, and loads some in eight. */
+/* VW floats at any alignment. CPU drivers may split unaligned vectors: PoCL 3.1 stores
+ * 16 floats by vstore in three parts, and loads some in eight. */
 #if DEVICE_CPU && VW > 1
 typedef floatv floatu __attribute__((aligned(4)));
 #define OVERLOADED __attribute__((overloadable, always_inline)) static inline
@@ -99,7 +104,7 @@ OVERLOADED void store_floats(floatv v, __private float *p)
 #define VSTORE(v, p) VSTOREN(v, p)
 #endif
 
-/* The first `count` of v, all if there are no more. */
+/* Stores the first min(count, VW) lanes of v. */
 #define STORE_N(n, v, p) PASTE(vstore, n)(v, 0, p)
 #define STORE_1(v, p)    (*(p) = (v))
 static inline void store_part(floatv v, __global float *p, uint count)
@@ -111,7 +116,7 @@ static inline void store_part(floatv v, __global float *p, uint count)
 
 #include "lib/fast_math.h"
 
-/* The vocabulary of activations.def, for floatv. GPUs have an exp in hardware. */
+/* The functions of activations.def for floatv. GPUs have exp in hardware. */
 #define REAL(c)                  ((floatv)(c##f))
 #define SELECT_NEGATIVE(v, a, b) SELECT((v) < (floatv)(0.0f), a, b)
 #define SELECT_POSITIVE(v, a, b) SELECT((v) > (floatv)(0.0f), a, b)
@@ -120,7 +125,7 @@ static inline void store_part(floatv v, __global float *p, uint count)
 #define ERF(v)                   fast_erf(v)
 #define GELU_GRAD(v)             fast_gelu_grad(v)
 
-/* Programs of several kernels have it once. */
+/* Once in a program of several kernels. */
 #ifndef ONCE_ACTIVATIONS
 #define ONCE_ACTIVATIONS
 enum {
@@ -130,7 +135,7 @@ enum {
 };
 #endif
 
-/* The chosen activation, y = f(x). `negative_slope` is its slope parameter. */
+/* The activation ACT, y = f(x); `negative_slope` is its parameter. */
 static inline floatv activate(floatv x, float negative_slope)
 {
     const floatv slope = (floatv)(negative_slope);
@@ -142,8 +147,8 @@ static inline floatv activate(floatv x, float negative_slope)
     return x;
 }
 
-/* Its derivative, from x and y = f(x). Activations that can be fused need y alone: pass y
- * for x. */
+/* The derivative f' from x and y = f(x). Activations that can be fused need y alone:
+ * callers pass y for x. */
 static inline floatv activate_gradient(floatv x, floatv y, float negative_slope)
 {
     const floatv slope = (floatv)(negative_slope);

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* exp, tanh, erf and the derivative of gelu for vectors of VW floats, in arithmetic
- * alone: drivers for processors call a scalar library function for every lane. Included
- * by common.h. A NaN stays one.
+/* exp, tanh, erf and gelu's derivative for floatv, by arithmetic alone: CPU drivers call
+ * a scalar library function for every lane. Included by common.h. NaN in, NaN out.
  *
- * Where it is saturated the exact value is chosen; else x P(x^2) / Q(x^2), fitted by
- * Lawson's weighted least squares. Largest errors, measured with and without fused
- * multiply-add: exp 0.7 ulp, tanh 3.3, erf 4.0, gelu's derivative 2.5 ulp of 1. */
-#ifndef WEFT_ELEMENTARY_H
-#define WEFT_ELEMENTARY_H
+ * exp as in Cephes. The others are exact where they saturate, and x P(x^2) / Q(x^2)
+ * elsewhere, fitted by Lawson's weighted least squares. Largest errors, with and without
+ * fused multiply-add: exp 0.7 ulp, tanh 3.3 ulp, erf 4.0 ulp, gelu's derivative 2.5 ulp
+ * of 1. */
+#ifndef WEFT_FAST_MATH_H
+#define WEFT_FAST_MATH_H
 
-/* 2^n, n = round(x / ln 2), lands in the exponent as the low bits of n + 1.5 2^23; the
- * rest is e^r, |r| <= ln 2 / 2, as in Cephes. Beyond the range inf and 0. */
+/* e^x = 2^n e^r, n = round(x / ln 2), |r| <= ln 2 / 2 (Cephes). Adding 1.5 2^23 leaves n
+ * in the low bits of `shifted`, from which the exponent of 2^n is made. Beyond the range
+ * inf and 0. */
 static inline floatv fast_exp(floatv x)
 {
     const floatv below = SELECT(x > (floatv)(89.0f), (floatv)(89.0f), x);
@@ -59,7 +60,8 @@ static inline floatv fast_erf(floatv x)
     return SELECT(x > end, (floatv)(1.0f), SELECT(x < -end, (floatv)(-1.0f), x * p / q));
 }
 
-/* (1 + erf(x / sqrt 2)) / 2 + x e^(-x^2 / 2) / sqrt(2 pi), less 1/2 an odd function. */
+/* (1 + erf(x / sqrt 2)) / 2 + x exp(-x^2 / 2) / sqrt(2 pi); minus 1/2 it is an odd
+ * function. */
 static inline floatv fast_gelu_grad(floatv x)
 {
     const floatv end = (floatv)(5.9f);

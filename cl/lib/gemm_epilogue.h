@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What becomes of a product's sums (gather.h): where they lie in the result, bias and
- * activation, or the act_grad. VW is the vector they come in. */
-#ifndef WEFT_RESULT_H
-#define WEFT_RESULT_H
+/* GEMM epilogue: row of the result, bias and activation, or activation gradient. VW is
+ * the width of the accumulated vectors. Needs im2col_gather.h. */
+#ifndef WEFT_GEMM_EPILOGUE_H
+#define WEFT_GEMM_EPILOGUE_H
 
 #ifndef BIAS_OR_ACT_GRAD
-/* PASS_FORWARD: there is a bias; PASS_BWD_DATA: a act_grad; PASS_BWD_WEIGHTS: a gradient
- * of the bias. */
+/* Present: the bias (PASS_FORWARD), the activation gradient (PASS_BWD_DATA) or the bias
+ * gradient (PASS_BWD_WEIGHTS). */
 #define BIAS_OR_ACT_GRAD 0
 #endif
 #ifndef SPLIT_K
-#define SPLIT_K 0 /* there are several splits */
+#define SPLIT_K \
+    0 /* 1: several splits of k, whose partial sums are written without epilogue */
 #endif
-/* The row of the result that belongs to m; -1: none, the phase is smaller than its
- * grid. */
+/* The row of the result for row m of a phase's grid; -1: none, since the grid of a phase
+ * may be larger than the phase. */
 static inline int output_row(int m, int phase)
 {
 #if PHASES > 1
@@ -27,8 +28,8 @@ static inline int output_row(int m, int phase)
 #endif
 }
 
-/* Sums that are complete: `bias` of their columns, `act_grad` the outputs at their
- * places. */
+/* Applied to complete sums. `bias`: of their columns; `act_grad`: the activation's
+ * output at their positions. */
 static inline floatv epilogue(floatv sum, floatv bias, floatv act_grad, float slope)
 {
     if (PASS == PASS_FORWARD)

@@ -27,11 +27,9 @@ static inline float bias_grad_column(__local const float *bs, uint item)
 /* a, b: x and w; dy and w; x and dy. bias_or_act_grad: the bias, or the act_grad's
  * output. sums: dbias. Split s writes partial_stride s of out and sums. */
 __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void
-gemm(__global const stored_x *restrict a, uint a_at, __global const stored_w *restrict b,
-     uint b_at, __global const uchar *restrict argmax, uint argmax_at,
-     __global const stored_act_grad *restrict bias_or_act_grad, uint bias_or_act_grad_at,
-     __global stored_y *restrict out, uint out_at, __global float *restrict sums,
-     uint sums_at, int images, int k_per_split, uint partial_stride, float slope)
+gemm(VIEW(const stored_x, a), VIEW(const stored_w, b), VIEW(const uchar, argmax),
+     VIEW(const stored_act_grad, bias_or_act_grad), VIEW(stored_y, out),
+     VIEW(float, sums), int images, int k_per_split, uint partial_stride, float slope)
 {
     __local float4 a_tiles[BUFFERS][KWG * A_ROW / 4], b_tiles[BUFFERS][KWG * B_ROW / 4];
 #ifdef LOCAL_EXTRA

@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a work-group does of a product (gather.h), of tiles of MWG x NWG: rows from m0, of
- * which there are m_end, columns from n0, and k from k_begin to k_end. */
-#ifndef WEFT_GEMM_SHARE_H
-#define WEFT_GEMM_SHARE_H
+/* Tile scheduling: the m, n and k range of a work-group that computes a tile of MWG x
+ * NWG. Needs im2col_gather.h. */
+#ifndef WEFT_GEMM_SCHEDULE_H
+#define WEFT_GEMM_SCHEDULE_H
 
 #define GEMM_N_TILES ((GEMM_N + NWG - 1) / NWG)
 
 struct work_tile {
-    int m0, m_end, n0, k_begin, k_end, group, phase;
+    int m0, m_end, n0;  /* first row, number of rows, first column */
+    int k_begin, k_end; /* [k_begin, k_end) */
+    int group, phase;
     uint split;
     struct phase_taps phase_taps;
 };
 
-/* Split s does k from s * k_per_split. */
+/* Global group ids: (tile, split of k, group of channels * PHASES + phase). Split s sums
+ * k from s * k_per_split. */
 static inline struct work_tile work_tile_of_group(int images, int k_per_split)
 {
     struct work_tile v;

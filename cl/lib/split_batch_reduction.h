@@ -115,10 +115,8 @@ static inline int weight_row(int row)
     return tap < TAPS && in < C_PER_GROUP ? place * C_PER_GROUP + in : -1;
 }
 
-__kernel void conv_bwd_weights_reduce(__global const float *restrict partials,
-                                      uint partials_at, __global float *restrict dw,
-                                      uint dw_at, __global float *restrict dbias,
-                                      uint dbias_at, int splits)
+__kernel void conv_bwd_weights_reduce(VIEW(const float, partials), VIEW(float, dw),
+                                      VIEW(float, dbias), int splits)
 {
     const struct block block = block_at(get_global_id(1));
     const int first = get_global_id(0) * REDUCE_ROWS;

@@ -9,8 +9,8 @@
 #include "lib/common.h"
 #include "lib/storage.h"
 
-__kernel void act_forward(__global const stored_x *x, uint x_at, __global stored_y *y,
-                          uint y_at, uint count, float slope)
+__kernel void act_forward(ALIASED_VIEW(const stored_x, x), ALIASED_VIEW(stored_y, y),
+                          uint count, float slope)
 {
     const uint i = get_global_id(0) * VW;
     if (i >= count)
@@ -23,9 +23,9 @@ __kernel void act_forward(__global const stored_x *x, uint x_at, __global stored
 }
 
 /* `from` is what the derivative needs: y or x, nothing for the identity. */
-__kernel void act_backward(__global const stored_act_grad *from, uint from_at,
-                           __global const stored_x *dy, uint dy_at, __global stored_y *dx,
-                           uint dx_at, uint count, float slope)
+__kernel void act_backward(ALIASED_VIEW(const stored_act_grad, from),
+                           ALIASED_VIEW(const stored_x, dy), ALIASED_VIEW(stored_y, dx),
+                           uint count, float slope)
 {
     const uint i = get_global_id(0) * VW;
     if (i >= count)

@@ -17,9 +17,9 @@ static inline void store(floatv v, __global stored_y *y, uint i, uint count)
         store_part_y(v, y + i, count - i);
 }
 
-__kernel void add(__global const stored_x *x, uint x_at,
-                  __global const stored_other *other, uint other_at, __global stored_y *y,
-                  uint y_at, uint count, float slope)
+__kernel void add(ALIASED_VIEW(const stored_x, x),
+                  ALIASED_VIEW(const stored_other, other), ALIASED_VIEW(stored_y, y),
+                  uint count, float slope)
 {
     const uint i = get_global_id(0) * VW;
     if (i >= count)
@@ -28,10 +28,10 @@ __kernel void add(__global const stored_x *x, uint x_at,
     store(activate(sum, slope), y + y_at, i, count);
 }
 
-__kernel void add_act_grad(__global const stored_x *x, uint x_at,
-                        __global const stored_other *other, uint other_at,
-                        __global const stored_act_grad *output, uint output_at,
-                        __global stored_y *y, uint y_at, uint count, float slope)
+__kernel void add_act_grad(ALIASED_VIEW(const stored_x, x),
+                           ALIASED_VIEW(const stored_other, other),
+                           ALIASED_VIEW(const stored_act_grad, output),
+                           ALIASED_VIEW(stored_y, y), uint count, float slope)
 {
     const uint i = get_global_id(0) * VW;
     if (i >= count)

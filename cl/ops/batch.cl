@@ -32,12 +32,12 @@ static inline uint sample_index(__global const uint *state, uint row, uint rows,
                         state[STATE_SEED_LOW], state[STATE_SEED_HIGH], epoch);
 }
 
-__kernel void make_batch(__global uint *state, uint state_at, __global const uchar *bytes,
-                    uint bytes_at, __global const int *labels, uint labels_at,
-                    __global stored_y *x, uint x_at, __global int *batch_labels,
-                    uint batch_labels_at, uint count, uint pixels, uint steps_per_epoch,
-                    float scale0, float scale1, float scale2, float scale3, float shift0,
-                    float shift1, float shift2, float shift3)
+__kernel void make_batch(ALIASED_VIEW(uint, state), ALIASED_VIEW(const uchar, bytes),
+                         ALIASED_VIEW(const int, labels), ALIASED_VIEW(stored_y, x),
+                         ALIASED_VIEW(int, batch_labels), uint count, uint pixels,
+                         uint steps_per_epoch, float scale0, float scale1, float scale2,
+                         float scale3, float shift0, float shift1, float shift2,
+                         float shift3)
 {
     const uint row = get_global_id(1);
     if (SHUFFLE && row == 0 && get_global_id(0) == 0) {

@@ -52,9 +52,7 @@ static inline uint chunk_rows(uint chunk, uint rows)
     return min((uint)ROWS, rows - chunk * ROWS);
 }
 
-__kernel void bn_stats_partials(__global const stored_x *restrict x, uint x_at,
-                                __global float *restrict partials, uint partials_at,
-                                uint rows)
+__kernel void bn_stats_partials(VIEW(const stored_x, x), VIEW(float, partials), uint rows)
 {
     const uint chunk = get_global_id(1);
     if (chunk * ROWS >= rows)
@@ -99,15 +97,11 @@ __kernel void bn_stats_partials(__global const stored_x *restrict x, uint x_at,
     }
 }
 
-__kernel void bn_stats_merge_serial(__global const float *restrict partials,
-                                    uint partials_at,
-                                    __global const float *restrict weight, uint weight_at,
-                                    __global float *restrict running_mean, uint rm_at,
-                                    __global float *restrict running_variance, uint rv_at,
-                                    __global float *restrict mean, uint mean_at,
-                                    __global float *restrict inv_std, uint inv_std_at,
-                                    __global float *restrict scale, uint scale_at,
-                                    uint rows, float momentum, float epsilon)
+__kernel void bn_stats_merge_serial(VIEW(const float, partials),
+                                    VIEW(const float, weight), VIEW(float, running_mean),
+                                    VIEW(float, running_variance), VIEW(float, mean),
+                                    VIEW(float, inv_std), VIEW(float, scale), uint rows,
+                                    float momentum, float epsilon)
 {
     const uint c = get_global_id(0) * VW;
     if (c >= C)
@@ -126,15 +120,16 @@ __kernel void bn_stats_merge_serial(__global const float *restrict partials,
                       VLOAD(partials + chunk * 2 * PITCH + PITCH));
     }
     const floatv inv_stddev = (floatv)(1.0f) / sqrt(square / (float)rows + epsilon);
-    const floatv old_mean = VLOAD(running_mean + rm_at + c);
-    const floatv old_variance = VLOAD(running_variance + rv_at + c);
+    const floatv old_mean = VLOAD(running_mean + running_mean_at + c);
+    const floatv old_variance = VLOAD(running_variance + running_variance_at + c);
     const floatv unbiased_variance = square / (float)max(rows - 1, 1u);
     STORE(batch_mean, mean + mean_at + c, c);
     STORE(inv_stddev, inv_std + inv_std_at + c, c);
     STORE(inv_stddev * VLOAD(weight + weight_at + c), scale + scale_at + c, c);
-    STORE(MAD(momentum, batch_mean - old_mean, old_mean), running_mean + rm_at + c, c);
+    STORE(MAD(momentum, batch_mean - old_mean, old_mean),
+          running_mean + running_mean_at + c, c);
     STORE(MAD(momentum, unbiased_variance - old_variance, old_variance),
-          running_variance + rv_at + c, c);
+          running_variance + running_variance_at + c, c);
 }
 
 /* The sum of all work-items' `value`, to each of them. */
@@ -154,14 +149,10 @@ static inline float work_group_sum(__local float *sums, float value)
 }
 
 __kernel __attribute__((reqd_work_group_size(WORK_GROUP_SIZE, 1, 1))) void
-bn_stats_merge_tree(__global const float *restrict partials, uint partials_at,
-                 __global const float *restrict weight, uint weight_at,
-                 __global float *restrict running_mean, uint rm_at,
-                 __global float *restrict running_variance, uint rv_at,
-                 __global float *restrict mean, uint mean_at,
-                 __global float *restrict inv_std, uint inv_std_at,
-                 __global float *restrict scale, uint scale_at, uint rows, float momentum,
-                 float epsilon)
+bn_stats_merge_tree(VIEW(const float, partials), VIEW(const float, weight),
+                    VIEW(float, running_mean), VIEW(float, running_variance),
+                    VIEW(float, mean), VIEW(float, inv_std), VIEW(float, scale),
+                    uint rows, float momentum, float epsilon)
 {
     __local float sums[WORK_GROUP_SIZE];
     const uint c = get_group_id(0), lane = get_local_id(0);
@@ -185,16 +176,15 @@ bn_stats_merge_tree(__global const float *restrict partials, uint partials_at,
     mean[mean_at + c] = batch_mean;
     inv_std[inv_std_at + c] = inv_stddev;
     scale[scale_at + c] = inv_stddev * weight[weight_at + c];
-    running_mean[rm_at + c] += momentum * (batch_mean - running_mean[rm_at + c]);
-    running_variance[rv_at + c] +=
-        momentum * (unbiased_variance - running_variance[rv_at + c]);
+    running_mean[running_mean_at + c] +=
+        momentum * (batch_mean - running_mean[running_mean_at + c]);
+    running_variance[running_variance_at + c] +=
+        momentum * (unbiased_variance - running_variance[running_variance_at + c]);
 }
 
-__kernel void bn_apply(__global const stored_x *restrict x, uint x_at,
-                         __global const float *restrict mean, uint mean_at,
-                         __global const float *restrict scale, uint scale_at,
-                         __global const float *restrict bias, uint bias_at,
-                         __global stored_y *restrict y, uint y_at, uint rows, float slope)
+__kernel void bn_apply(VIEW(const stored_x, x), VIEW(const float, mean),
+                       VIEW(const float, scale), VIEW(const float, bias),
+                       VIEW(stored_y, y), uint rows, float slope)
 {
     const uint end = min(((uint)get_global_id(1) + 1) * ROWS, rows);
     for (uint row = get_global_id(1) * ROWS; row < end; row++)
@@ -213,13 +203,10 @@ static inline floatv gradient(floatv dy, floatv z, float slope)
     return dy * activate_gradient(z, activate(z, slope), slope);
 }
 
-__kernel void bn_grad_partials(__global const stored_x *restrict x, uint x_at,
-                        __global const stored_other *restrict dy, uint dy_at,
-                        __global const float *restrict mean, uint mean_at,
-                        __global const float *restrict scale, uint scale_at,
-                        __global const float *restrict bias, uint bias_at,
-                        __global float *restrict partials, uint partials_at, uint rows,
-                        float slope)
+__kernel void bn_grad_partials(VIEW(const stored_x, x), VIEW(const stored_other, dy),
+                               VIEW(const float, mean), VIEW(const float, scale),
+                               VIEW(const float, bias), VIEW(float, partials), uint rows,
+                               float slope)
 {
     const uint chunk = get_global_id(1);
     if (chunk * ROWS >= rows)
@@ -235,7 +222,7 @@ __kernel void bn_grad_partials(__global const stored_x *restrict x, uint x_at,
         for (uint row = 0; row < count; row++)
             for (uint v = 0; v < NV; v++) {
                 const floatv centered = LOAD_IN(x + x_at + at + row * C + v * VW) -
-                                   VLOAD(mean + mean_at + c + v * VW);
+                                        VLOAD(mean + mean_at + c + v * VW);
                 const floatv z = MAD(centered, VLOAD(scale + scale_at + c + v * VW),
                                      VLOAD(bias + bias_at + c + v * VW));
                 const floatv g =
@@ -250,12 +237,9 @@ __kernel void bn_grad_partials(__global const stored_x *restrict x, uint x_at,
     }
 }
 
-__kernel void bn_grad_merge_serial(__global const float *restrict partials,
-                                   uint partials_at,
-                                   __global const float *restrict inv_std,
-                                   uint inv_std_at, __global float *restrict dweight,
-                                   uint dweight_at, __global float *restrict dbias,
-                                   uint dbias_at, uint rows)
+__kernel void bn_grad_merge_serial(VIEW(const float, partials),
+                                   VIEW(const float, inv_std), VIEW(float, dweight),
+                                   VIEW(float, dbias), uint rows)
 {
     const uint c = get_global_id(0) * VW;
     if (c >= C)
@@ -271,10 +255,8 @@ __kernel void bn_grad_merge_serial(__global const float *restrict partials,
 }
 
 __kernel __attribute__((reqd_work_group_size(WORK_GROUP_SIZE, 1, 1))) void
-bn_grad_merge_tree(__global const float *restrict partials, uint partials_at,
-                __global const float *restrict inv_std, uint inv_std_at,
-                __global float *restrict dweight, uint dweight_at,
-                __global float *restrict dbias, uint dbias_at, uint rows)
+bn_grad_merge_tree(VIEW(const float, partials), VIEW(const float, inv_std),
+                   VIEW(float, dweight), VIEW(float, dbias), uint rows)
 {
     __local float sums[WORK_GROUP_SIZE];
     const uint c = get_group_id(0), lane = get_local_id(0);
@@ -293,15 +275,11 @@ bn_grad_merge_tree(__global const float *restrict partials, uint partials_at,
 }
 
 /* dx may be dy. */
-__kernel void bn_bwd_data(__global const stored_x *restrict x, uint x_at,
-                        __global const stored_other *dy, uint dy_at,
-                        __global const float *restrict mean, uint mean_at,
-                        __global const float *restrict inv_std, uint inv_std_at,
-                        __global const float *restrict scale, uint scale_at,
-                        __global const float *restrict bias, uint bias_at,
-                        __global const float *restrict dweight, uint dweight_at,
-                        __global const float *restrict dbias, uint dbias_at,
-                        __global stored_y *dx, uint dx_at, uint rows, float slope)
+__kernel void bn_bwd_data(VIEW(const stored_x, x), ALIASED_VIEW(const stored_other, dy),
+                          VIEW(const float, mean), VIEW(const float, inv_std),
+                          VIEW(const float, scale), VIEW(const float, bias),
+                          VIEW(const float, dweight), VIEW(const float, dbias),
+                          ALIASED_VIEW(stored_y, dx), uint rows, float slope)
 {
     const uint end = min(((uint)get_global_id(1) + 1) * ROWS, rows);
     const float inv_rows = 1.0f / (float)rows;
@@ -321,15 +299,11 @@ __kernel void bn_bwd_data(__global const stored_x *restrict x, uint x_at,
 
 /* out_w = w scale, out_bias = (bias - mean) scale + shift; see weft_fold_batch_norm_args.
  * */
-__kernel void bn_fold(__global const float *restrict w, uint w_at,
-                   __global const float *restrict bias, uint bias_at,
-                   __global const float *restrict weight, uint weight_at,
-                   __global const float *restrict shift, uint shift_at,
-                   __global const float *restrict mean, uint mean_at,
-                   __global const float *restrict variance, uint variance_at,
-                   __global stored_y *restrict out_w, uint out_w_at,
-                   __global float *restrict out_bias, uint out_bias_at, uint rows,
-                   float epsilon)
+__kernel void bn_fold(VIEW(const float, w), VIEW(const float, bias),
+                      VIEW(const float, weight), VIEW(const float, shift),
+                      VIEW(const float, mean), VIEW(const float, variance),
+                      VIEW(stored_y, out_w), VIEW(float, out_bias), uint rows,
+                      float epsilon)
 {
     const uint end = min(((uint)get_global_id(1) + 1) * ROWS, rows);
     for (uint c = get_global_id(0) * VW; c < C; c += get_global_size(0) * VW) {

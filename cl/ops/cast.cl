@@ -6,8 +6,7 @@
 #include "lib/common.h"
 #include "lib/storage.h"
 
-__kernel void cast(__global const stored_x *restrict x, uint x_at,
-                      __global stored_y *restrict y, uint y_at, uint count)
+__kernel void cast(VIEW(const stored_x, x), VIEW(stored_y, y), uint count)
 {
     const uint i = get_global_id(0) * VW;
     if (i >= count)

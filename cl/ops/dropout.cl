@@ -60,9 +60,9 @@ static inline struct philox_words philox(uint key0, uint key1, uintv c0, uint c1
     return c;
 }
 
-__kernel void dropout(__global const uint *state, uint state_at,
-                      __global const stored_x *x, uint x_at, __global stored_y *y,
-                      uint y_at, uint count, uint layer, uint limit, float scale)
+__kernel void dropout(ALIASED_VIEW(const uint, state), ALIASED_VIEW(const stored_x, x),
+                      ALIASED_VIEW(stored_y, y), uint count, uint layer, uint limit,
+                      float scale)
 {
     const uint first = get_global_id(0) * VW, run = first / DROPOUT_RUN;
     const uint i = run * DROPOUT_RUNS * DROPOUT_RUN + first - run * DROPOUT_RUN;

@@ -5,8 +5,7 @@
 #include "lib/mma.h"
 
 __kernel __attribute__((reqd_work_group_size(WARP, 1, 1))) void
-probe_mma(__global const float *restrict a, uint a_at, __global const float *restrict b,
-          uint b_at, __global float *restrict y, uint y_at)
+probe_mma(VIEW(const float, a), VIEW(const float, b), VIEW(float, y))
 {
     __local float local_extra[MMA_LOCAL_FLOATS(WARP)];
     const uint lane = (uint)get_local_id(0);

@@ -141,14 +141,16 @@ static inline void accumulate_metrics(__global uint *state, __global const float
 
 #endif
 
-#define OPTIMIZER_ARGUMENTS                                                            \
-    __global uint *state, uint state_at, __global float *w, uint w_at,                 \
-        __global const float *g, uint g_at, __global const float *partial_sums,        \
-        uint partial_sums_at, __global const uint *deferred, uint deferred_at,         \
-        __global float *m, uint m_at, __global float *v, uint v_at,                    \
-        __global const float *loss, uint loss_at, __global const uint *correct,        \
-        uint correct_at, uint count, uint n, float momentum, float beta1, float beta2, \
-        float epsilon, float weight_decay, int variant, float unscale
+/* The arguments of both kernels: state, weights, gradient and its unreduced ranges, Adam's
+ * and momentum's moments, loss and correctness of each row of the batch; numbers of
+ * weights and rows; hyperparameters. */
+#define OPTIMIZER_ARGUMENTS                                                              \
+    ALIASED_VIEW(uint, state), ALIASED_VIEW(float, w), ALIASED_VIEW(const float, g),     \
+        ALIASED_VIEW(const float, partial_sums), ALIASED_VIEW(const uint, deferred),     \
+        ALIASED_VIEW(float, m), ALIASED_VIEW(float, v), ALIASED_VIEW(const float, loss), \
+        ALIASED_VIEW(const uint, correct), uint count, uint n, float momentum,           \
+        float beta1, float beta2, float epsilon, float weight_decay, int variant,        \
+        float unscale
 
 #define GRADIENT(i)                                             \
     (load_gradient(g + g_at, i, partial_sums + partial_sums_at, \

@@ -64,7 +64,7 @@
 #endif
 
 /* Whether every window lies inside the image. */
-#define NO_BORDER                                                            \
+#define NO_BORDER                                                        \
     (PAD_TOP == 0 && PAD_LEFT == 0 && (OUT_H - 1) * STRIDE_Y + R <= H && \
      (OUT_W - 1) * STRIDE_X + S <= W)
 
@@ -170,7 +170,7 @@ static inline bool is_interior(struct window v)
 
 /* The maxima of `blocks` vectors over a window from x on, and their places. */
 static inline void window_max(floatv best[CHUNK], intv best_at[CHUNK],
-                               __global const stored_x *x, struct window w, uint blocks)
+                              __global const stored_x *x, struct window w, uint blocks)
 {
 #pragma unroll UNROLL_CHUNK
     for (uint b = 0; b < blocks; b++) {
@@ -191,7 +191,7 @@ static inline void window_max(floatv best[CHUNK], intv best_at[CHUNK],
 }
 
 static inline void window_sum(floatv sum[CHUNK], __global const stored_x *x,
-                             struct window w, uint blocks)
+                              struct window w, uint blocks)
 {
 #pragma unroll UNROLL_CHUNK
     for (uint b = 0; b < blocks; b++)
@@ -211,9 +211,8 @@ static inline struct window full_window(struct window v)
     return (struct window){v.top, v.left, 0, R, 0, S};
 }
 
-__kernel void max_forward(__global const stored_x *restrict x, uint x_at,
-                          __global stored_y *restrict y, uint y_at,
-                          __global argmax_t *restrict argmax, uint argmax_at, uint items)
+__kernel void max_forward(VIEW(const stored_x, x), VIEW(stored_y, y),
+                          VIEW(argmax_t, argmax), uint items)
 {
     if (get_global_id(0) >= items)
         return;
@@ -245,8 +244,7 @@ __kernel void max_forward(__global const stored_x *restrict x, uint x_at,
     }
 }
 
-__kernel void avg_forward(__global const stored_x *restrict x, uint x_at,
-                           __global stored_y *restrict y, uint y_at, uint items)
+__kernel void avg_forward(VIEW(const stored_x, x), VIEW(stored_y, y), uint items)
 {
     if (get_global_id(0) >= items)
         return;
@@ -309,9 +307,8 @@ static inline uint output_at(uint image, int oy, int ox)
     return ((image * OUT_H + (uint)oy) * OUT_W + (uint)ox) * C;
 }
 
-__kernel void max_backward(__global const stored_x *restrict dy, uint dy_at,
-                           __global const argmax_t *restrict argmax, uint argmax_at,
-                           __global stored_y *restrict dx, uint dx_at, uint items)
+__kernel void max_backward(VIEW(const stored_x, dy), VIEW(const argmax_t, argmax),
+                           VIEW(stored_y, dx), uint items)
 {
     if (get_global_id(0) >= items)
         return;
@@ -347,8 +344,7 @@ __kernel void max_backward(__global const stored_x *restrict dy, uint dy_at,
     }
 }
 
-__kernel void avg_backward(__global const stored_x *restrict dy, uint dy_at,
-                            __global stored_y *restrict dx, uint dx_at, uint items)
+__kernel void avg_backward(VIEW(const stored_x, dy), VIEW(stored_y, dx), uint items)
 {
     if (get_global_id(0) >= items)
         return;

@@ -16,7 +16,7 @@
 
 /* `factor` keeps the numbers small; from the host, so that nothing folds. The chains end
  * in a store that never happens. */
-__kernel void probe_fma(__global float *y, uint y_at, uint rounds, float factor)
+__kernel void probe_fma(ALIASED_VIEW(float, y), uint rounds, float factor)
 {
     floatv sums[ACCUMULATORS];
 #pragma unroll
@@ -46,8 +46,8 @@ __kernel void probe_fma(__global float *y, uint y_at, uint rounds, float factor)
 #define HOP   VW
 #endif
 
-__kernel void probe_read(__global const float *x, uint x_at, __global float *y, uint y_at,
-                         uint count, uint rounds)
+__kernel void probe_read(ALIASED_VIEW(const float, x), ALIASED_VIEW(float, y), uint count,
+                         uint rounds)
 {
     const size_t piece = count / get_global_size(0);
     floatv sums[ACCUMULATORS];
@@ -73,8 +73,7 @@ __kernel void probe_read(__global const float *x, uint x_at, __global float *y, 
         y[y_at] = sum;
 }
 
-__kernel void probe_copy(__global const float *restrict x, uint x_at,
-                         __global float *restrict y, uint y_at, uint count, uint rounds)
+__kernel void probe_copy(VIEW(const float, x), VIEW(float, y), uint count, uint rounds)
 {
     const size_t piece = count / get_global_size(0);
     for (uint round = 0; round < rounds; round++) {
@@ -90,7 +89,7 @@ __kernel void probe_copy(__global const float *restrict x, uint x_at,
     }
 }
 
-__kernel void probe_empty(__global float *y, uint y_at)
+__kernel void probe_empty(ALIASED_VIEW(float, y))
 {
     if (y_at == ~0u)
         *y = 0.0f;

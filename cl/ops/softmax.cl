@@ -43,7 +43,7 @@ static inline float sum_of_lanes(floatv v)
 
 /* Returns the sum of exp(z - top), and writes the terms to `e` if `keep`. e may be z. */
 static inline float exp_sum(__global const float *z, __global float *e, bool keep,
-                                 uint classes, float top)
+                            uint classes, float top)
 {
     floatv sums = (floatv)(0.0f);
     uint c;
@@ -64,8 +64,8 @@ static inline float exp_sum(__global const float *z, __global float *e, bool kee
 }
 
 /* y may be x. */
-__kernel void softmax(__global const float *x, uint x_at, __global float *y, uint y_at,
-                      uint n, uint classes)
+__kernel void softmax(ALIASED_VIEW(const float, x), ALIASED_VIEW(float, y), uint n,
+                      uint classes)
 {
     const uint row = get_global_id(0);
     if (row >= n)
@@ -80,12 +80,10 @@ __kernel void softmax(__global const float *x, uint x_at, __global float *y, uin
         p[c] = p[c] / sum;
 }
 
-__kernel void cross_entropy(__global const float *logits, uint logits_at,
-                            __global const int *labels, uint labels_at,
-                            __global float *dlogits, uint dlogits_at,
-                            __global float *loss, uint loss_at, __global uint *correct,
-                            uint correct_at, uint n, uint classes, float label_smoothing,
-                            float scale)
+__kernel void cross_entropy(ALIASED_VIEW(const float, logits),
+                            ALIASED_VIEW(const int, labels), ALIASED_VIEW(float, dlogits),
+                            ALIASED_VIEW(float, loss), ALIASED_VIEW(uint, correct),
+                            uint n, uint classes, float label_smoothing, float scale)
 {
     const uint row = get_global_id(0);
     if (row >= n)

@@ -6,8 +6,7 @@
 
 __kernel SUBGROUP_ATTRIBUTE
     __attribute__((reqd_work_group_size(LANES * SUBGROUPS, 1, 1))) void
-    probe_subgroup(__global const float *restrict x, uint x_at,
-                   __global float *restrict y, uint y_at)
+    probe_subgroup(VIEW(const float, x), VIEW(float, y))
 {
     LOCAL_EXTRA(1)
     const uint item = (uint)get_local_id(0);
