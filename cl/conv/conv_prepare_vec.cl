@@ -1,30 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Copies that the convolution kernels of the `vec` family read, so that their inner
- * loops have neither bounds nor long strides.
+/* Copies for the convolution kernels of the `vec` family, so that their inner loops have
+ * neither bounds checks nor long strides.
  *
- *     pad      u[n][PADDED_H][PADDED_W][C] = x with zeros around
- *     spread   the same of a gradient; where a pool follows the convolution, the gradient
- *              goes to the places that argmax names
- *     arrange  weights [R][S][in / BLOCK_GROUPS][out] in blocks of BLOCK output channels,
- *              [group][block][R S in / BLOCK_GROUPS][BLOCK], zeros in what a block has too
- *              much; ROTATED_180: windows turned by half a turn, in and out exchanged,
- * and the
- *              taps of each part of dx together (parts.h), as the data gradient needs
- *              them */
+ *     pad_input     u[n][PADDED_H][PADDED_W][C] = x[n][H][W][C] with zeros around
+ *     pad_gradient  the same of a gradient; behind a max pool, dy goes to the taps in argmax
+ *     pack_weights  weights [R][S][C per group][K] as blocks of BLOCK output channels,
+ *                   [block][R S][C per group][BLOCK], the last block of a group padded with
+ *                   zeros. ROTATED_180: for the data gradient, filters rotated by 180 degrees,
+ *                   input and output channels exchanged, and the taps of each phase of dx
+ *                   contiguous (strided_dgrad.h) */
 #include "lib/common.h"
 #include "shared/strided_dgrad.h"
 #include "lib/pool_shape.h"
 #include "lib/conv_shape.h"
 #include "lib/storage.h"
 
-/* Rows and columns of x, or of the convolution's output. */
 #ifndef PADDED_H
 #define PADDED_H 1
 #endif
 #ifndef PADDED_W
 #define PADDED_W 1
 #endif
-/* Where the first row and column of x lie in u; may be negative. */
+/* Row and column of u that hold the first ones of x; may be negative. */
 #ifndef HALO_TOP
 #define HALO_TOP 0
 #endif
@@ -32,7 +29,7 @@
 #define HALO_LEFT 0
 #endif
 
-/* One work-item a row of u. Global size (PADDED_H, images). */
+/* A work-item copies a row of u. Global size (PADDED_H, images). */
 __kernel void pad_input(VIEW(const stored_x, x), VIEW(float, u))
 {
     const int row = get_global_id(0), image = get_global_id(1), y = row - HALO_TOP;
@@ -67,7 +64,7 @@ __kernel void pad_input(VIEW(const stored_x, x), VIEW(float, u))
 #endif
 }
 
-/* Adds to u, all channels, the gradient at (y, x) of the convolution's output. */
+/* Adds the gradient at (y, x) of the convolution's output to u, all channels. */
 static inline void add_pool_gradient(__global float *u, __global const stored_x *dy,
                                      __global const uchar *argmax, int image, int y,
                                      int x)
@@ -111,9 +108,8 @@ __kernel void pad_gradient(VIEW(const stored_x, dy), VIEW(const uchar, argmax),
                           column - HALO_LEFT);
 }
 
-/* The convolution whose weights are arranged is as shape_vec.h has it; for ROTATED_180 in
- * and out are as it reads them, not as the weights lie in memory, and strides, dilations
- * and padding those of the forward convolution. */
+/* For pack_weights. ROTATED_180: C and K are those of the data gradient; strides,
+ * dilations and padding those of the forward convolution. */
 #ifndef BLOCK
 #define BLOCK 8
 #endif
@@ -121,7 +117,7 @@ __kernel void pad_gradient(VIEW(const stored_x, dy), VIEW(const uchar, argmax),
 #define ROTATED_180 0
 #endif
 
-/* Where a tap goes. */
+/* The position of a tap in the packed weights. */
 static inline int packed_tap(int tap)
 {
 #if ROTATED_180
@@ -139,8 +135,8 @@ static inline int packed_tap(int tap)
 #endif
 }
 
-/* One work-item a tap of a block: C_PER_GROUP x BLOCK weights. Global size (R S, blocks).
- * */
+/* A work-item packs a tap of a block, C_PER_GROUP x BLOCK weights. Global size (R S,
+ * blocks). */
 __kernel void pack_weights(VIEW(const stored_w, w), VIEW(float, to))
 {
     const int tap = get_global_id(0), block = get_global_id(1);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The shape of a convolution, one vocabulary for all its kernels. The host defines the
- * first group (ocl_define_conv); the second group follows from it. Tensors: x[n][H][W][C],
- * w[R][S][C / GROUPS][K], y[n][OUT_H][OUT_W][K]. In a data gradient x is dy, C and K are
- * exchanged, unless a kernel's header says otherwise. */
+/* Shape of a convolution, one vocabulary for all its kernels. The host defines the first
+ * group (ocl_define_conv), the second follows from it. Tensors: x[n][H][W][C], w[R][S][C
+ * / GROUPS][K], y[n][OUT_H][OUT_W][K]. In a data gradient x is dy, and C and K are
+ * exchanged, unless a kernel's header states otherwise. */
 #ifndef WEFT_CONV_SHAPE_H
 #define WEFT_CONV_SHAPE_H
 

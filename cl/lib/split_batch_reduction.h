@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Partial sums of a convolution's weight gradient, family `vec`, and their sum: partials
- * [images_per_split][block of channels][ROWS weights, then bias][BLOCK], a
- * images_per_split for so many images. The weights of a block come in slices of C_SLICE
- * input channels, each [ky][kx] [C_SLICE] and rounded up to whole tiles of TILE weights.
- * */
-#ifndef WEFT_PLANES_VEC_H
-#define WEFT_PLANES_VEC_H
+/* Split-batch reduction of a weight gradient, family `vec`. Every split of the batch has
+ * its partials [block of channels][ROWS weights, then bias][BLOCK], which
+ * conv_bwd_weights_reduce adds in order. The weights of a block come in slices of
+ * C_SLICE input channels, each [ky][kx][C_SLICE] and rounded up to whole tiles of TILE
+ * weights. */
+#ifndef WEFT_SPLIT_BATCH_REDUCTION_H
+#define WEFT_SPLIT_BATCH_REDUCTION_H
 
 #include "lib/common.h"
 #include "lib/pool_shape.h"
@@ -25,7 +25,7 @@
 #ifndef C_SLICE
 #define C_SLICE C_PER_GROUP
 #endif
-/* Blocks of channels that an item does. */
+/* Blocks of channels for each work-item. */
 #ifndef BLOCKS_PER_ITEM
 #define BLOCKS_PER_ITEM 1
 #endif
@@ -35,13 +35,13 @@ enum {
     GROUP_BLOCKS = (K_PER_BLOCK_GROUP + BLOCK - 1) / BLOCK,
     BLOCKS = BLOCK_GROUPS * GROUP_BLOCKS,
     C_SLICES = (C_PER_GROUP + C_SLICE - 1) / C_SLICE,
-    TAPS = R * S * C_SLICE, /* of a slice */
+    TAPS = R * S * C_SLICE, /* weights of a slice */
     SLICE_ROWS = (TAPS + TILE - 1) / TILE * TILE,
     ROWS = C_SLICES * SLICE_ROWS,
     PARTIAL = (ROWS + 1) * BLOCK
 };
 
-/* The first channels of a block, and how many the group has from there on. */
+/* First input and output channel of a block; channels of its group from there on. */
 struct block {
     int in, out, left;
 };
@@ -58,7 +58,7 @@ static inline struct block block_at(int index)
 }
 
 #if POOL_R > 0
-/* The places that argmax names; in one load where they lie as wide as the vector is. */
+/* The taps in argmax; one load where the vector is aligned. */
 static inline intv load_argmax(__global const uchar *argmax)
 {
 #if K_PER_BLOCK_GROUP % VW == 0 && K % VW == 0
@@ -75,9 +75,8 @@ static inline void clear(__global float *p, int count)
         p[i] = 0.0f;
 }
 
-/* What a work-item does: blocks from `first` to `last` of the images from `begin` to
- * `end`, summed up in partials, which are cleared. Global size (blocks / BLOCKS_PER_ITEM
- * rounded up, splits). */
+/* Work of a work-item: blocks [first, last) of images [begin, end), added to partials,
+ * which are cleared first. Global size (blocks / BLOCKS_PER_ITEM rounded up, splits). */
 struct work_range {
     int first, last, begin, end;
     __global float *partials;
@@ -104,10 +103,7 @@ static inline void add_bias(__global float *partial, const floatv sum[NV])
         VSTORE(VLOAD(partial + v * VW) + sum[v], partial + v * VW);
 }
 
-/* Weights an item of conv_bwd_weights_reduce adds up. Global size ((ROWS + 1) / REDUCE_ROWS
- * rounded up, blocks). */
-
-/* Where a row of a partial belongs in dw, over K; negative: nowhere. */
+/* The row of dw, in units of K, for a row of a partial; -1: none, padding. */
 static inline int weight_row(int row)
 {
     const int slice = row / SLICE_ROWS, tap = MOD(row, SLICE_ROWS);
@@ -115,6 +111,7 @@ static inline int weight_row(int row)
     return tap < TAPS && in < C_PER_GROUP ? place * C_PER_GROUP + in : -1;
 }
 
+/* Global size ((ROWS + 1) / REDUCE_ROWS rounded up, blocks). */
 __kernel void conv_bwd_weights_reduce(VIEW(const float, partials), VIEW(float, dw),
                                       VIEW(float, dbias), int splits)
 {
@@ -128,9 +125,9 @@ __kernel void conv_bwd_weights_reduce(VIEW(const float, partials), VIEW(float, d
         __global float *to = row == ROWS ? dbias + dbias_at : dw + dw_at + weight * K;
         for (int v = 0; v * VW < min((int)BLOCK, block.left); v++) {
             floatv sum = VLOAD(partials + row * BLOCK + v * VW);
-            for (int images_per_split = 1; images_per_split < splits; images_per_split++)
-                sum += VLOAD(partials + (size_t)images_per_split * (BLOCKS * PARTIAL) +
-                             row * BLOCK + v * VW);
+            for (int split = 1; split < splits; split++)
+                sum += VLOAD(partials + (size_t)split * (BLOCKS * PARTIAL) + row * BLOCK +
+                             v * VW);
             store_part(sum, to + block.out + v * VW, block.left - v * VW);
         }
     }

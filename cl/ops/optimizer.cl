@@ -141,23 +141,24 @@ static inline void accumulate_metrics(__global uint *state, __global const float
 
 #endif
 
-/* The arguments of both kernels: state, weights, gradient and its unreduced ranges, Adam's
- * and momentum's moments, loss and correctness of each row of the batch; numbers of
- * weights and rows; hyperparameters. */
-#define OPTIMIZER_ARGUMENTS                                                              \
+/* The arguments of both kernels: state, weights, gradient and what of it is deferred,
+ * moments, loss and correctness of each row of the batch; numbers of weights and rows;
+ * hyperparameters. */
+#define OPTIMIZER_TENSORS                                                                \
     ALIASED_VIEW(uint, state), ALIASED_VIEW(float, w), ALIASED_VIEW(const float, g),     \
         ALIASED_VIEW(const float, partial_sums), ALIASED_VIEW(const uint, deferred),     \
         ALIASED_VIEW(float, m), ALIASED_VIEW(float, v), ALIASED_VIEW(const float, loss), \
-        ALIASED_VIEW(const uint, correct), uint count, uint n, float momentum,           \
-        float beta1, float beta2, float epsilon, float weight_decay, int variant,        \
-        float unscale
+        ALIASED_VIEW(const uint, correct)
+#define OPTIMIZER_NUMBERS                                                        \
+    uint count, uint n, float momentum, float beta1, float beta2, float epsilon, \
+        float weight_decay, int variant, float unscale
 
 #define GRADIENT(i)                                             \
     (load_gradient(g + g_at, i, partial_sums + partial_sums_at, \
                    deferred + deferred_at) *                    \
      unscale)
 
-__kernel void sgd(OPTIMIZER_ARGUMENTS)
+__kernel void sgd(OPTIMIZER_TENSORS, OPTIMIZER_NUMBERS)
 {
     ACCUMULATE_METRICS;
     const uint i = get_global_id(0) * VW;
@@ -172,7 +173,7 @@ __kernel void sgd(OPTIMIZER_ARGUMENTS)
     store(weight - learning_rate * move, w + w_at, i, count);
 }
 
-__kernel void adam(OPTIMIZER_ARGUMENTS)
+__kernel void adam(OPTIMIZER_TENSORS, OPTIMIZER_NUMBERS)
 {
     ACCUMULATE_METRICS;
     const uint i = get_global_id(0) * VW;

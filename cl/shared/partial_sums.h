@@ -4,10 +4,10 @@
 #ifndef WEFT_PARTIAL_SUMS_H
 #define WEFT_PARTIAL_SUMS_H
 
-/* conv_bwd_weights_reduce: rows of a partial for each work-item. */
+/* Rows of a partial for each work-item of conv_bwd_weights_reduce. */
 #define REDUCE_ROWS 16
 
-/* gemm_split_k_reduce: a work-group reduces REDUCE_COLUMNS vectors of REDUCE_VW floats. */
+/* Work-group of gemm_split_k_reduce: REDUCE_COLUMNS vectors of REDUCE_VW floats. */
 #define REDUCE_COLUMNS 16
 #define REDUCE_VW      4
 

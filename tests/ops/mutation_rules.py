@@ -107,7 +107,7 @@ EQUIVALENT = {
     ("cast.cl", "if (i > count)"): NOTHING_LEFT,
     ("optimizer.cl", "if (i > count)"): NOTHING_LEFT,
     ("dense_clblast.cl", "if (c > COLUMNS)"): NOTHING_LEFT,
-    ("conv_prepare_vec.cl", "out < K_PER_GROUP ? LOAD_W(w + (from + in * step)) : 1.0f;"):
+    ("conv_prepare_vec.cl", "out < K_PER_BLOCK_GROUP ? LOAD_W(w + (from + in * step)) : 1.0f;"):
         UNUSED_LANE,
     ("conv_vec.cl", "for (int i = 0; i <= VW; i++)"):
         "the byte too much is that of the next vector, which the same item stores after it",
