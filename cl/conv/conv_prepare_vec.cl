@@ -3,12 +3,13 @@
  * neither bounds checks nor long strides.
  *
  *     pad_input     u[n][PADDED_H][PADDED_W][C] = x[n][H][W][C] with zeros around
- *     pad_gradient  the same of a gradient; behind a max pool, dy goes to the taps in argmax
+ *     pad_gradient  the same of a gradient; behind a max pool dy goes to the taps in
+ *                   argmax
  *     pack_weights  weights [R][S][C per group][K] as blocks of BLOCK output channels,
- *                   [block][R S][C per group][BLOCK], the last block of a group padded with
- *                   zeros. ROTATED_180: for the data gradient, filters rotated by 180 degrees,
- *                   input and output channels exchanged, and the taps of each phase of dx
- *                   contiguous (strided_dgrad.h) */
+ *                   [block][R S][C per group][BLOCK], the last block of a group padded
+ *                   with zeros. ROTATED_180: for the data gradient, filters rotated by
+ *                   180 degrees, input and output channels exchanged, and the taps of
+ *                   each phase of dx contiguous (strided_dgrad.h) */
 #include "lib/common.h"
 #include "shared/strided_dgrad.h"
 #include "lib/pool_shape.h"
