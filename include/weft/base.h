@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The ground under every other header: statuses, the log, the context. */
+/* Common to all headers: statuses, the rule for structs, the log, the context. */
 #ifndef WEFT_BASE_H
 #define WEFT_BASE_H
 
@@ -17,73 +17,89 @@ extern "C" {
 #define WEFT_API
 #endif
 
-/* What every fallible function returns. Results go through `out` parameters, which are
- * untouched on failure unless the function says otherwise. Each value is a thing a caller
- * may do something about. */
+/* Every function that can fail returns a status. Results go through `out` parameters,
+ * which stay untouched on failure unless the function says otherwise. */
 enum weft_status {
     WEFT_OK,            /* 0 */
-    WEFT_ERR_ARG,       /* an argument is out of its stated range */
-    WEFT_ERR_NOMEM,     /* the host or the device has too little memory */
-    WEFT_ERR_NO_DEVICE, /* no device answers the selector */
-    WEFT_ERR_DEVICE,    /* the driver failed; the device is not to be used again */
-    WEFT_ERR_BUILD,  /* the driver's compiler refused a kernel; its log is in the sentence
-                      */
-    WEFT_ERR_FILE,   /* a file cannot be found, read or written */
-    WEFT_ERR_FORMAT, /* a file or a text was read, but what it says is not valid */
-    WEFT_ERR_MISMATCH, /* a result differs from the reference */
+    WEFT_ERR_ARG,       /* an argument is outside its documented range */
+    WEFT_ERR_NOMEM,     /* not enough memory on the host or on the device */
+    WEFT_ERR_NO_DEVICE, /* no device matches the selector */
+    WEFT_ERR_DEVICE,    /* the driver failed; the device must not be used again */
+    WEFT_ERR_BUILD,     /* the driver's compiler rejected a kernel; the error message
+                           contains its log */
+    WEFT_ERR_FILE,      /* a file cannot be found, read or written */
+    WEFT_ERR_FORMAT,    /* the contents of a file or a text are invalid */
+    WEFT_ERR_MISMATCH,  /* a result differs from the reference */
     WEFT_STATUS_COUNT
 };
 
 /* A short English name: "out of memory". Never NULL. */
 WEFT_API const char *weft_status_name(enum weft_status status);
 
-/* "0.1.0" of the library that is running. */
+/* Version of the running library: "0.1.0". */
 WEFT_API const char *weft_version(void);
 
+/* Structs. A caller that was compiled against an older or newer header stays compatible,
+ * because each struct crosses the interface with its size:
+ *
+ * - A params struct (weft_*_params) begins with `struct_size`. The macro of the same name
+ *   sets it: weft_train_params(.batch = 64) is a pointer, *weft_train_params(.batch = 64)
+ *   a value. The library takes fields beyond the caller's size as zero, which is the
+ *   default of every field. Size 0, and a larger struct than the library's with anything
+ *   but zeros in the unknown part, are WEFT_ERR_ARG. A NULL pointer means all defaults.
+ * - A function that fills a struct takes the size of the caller's as its last argument,
+ *   and writes that much at most; what it does not know becomes zero. The macro of the
+ *   same name passes sizeof(*out), so that C code leaves the argument out. The size is an
+ *   argument and not a field because a caller need not initialize an output.
+ * - Structs that the library passes to a callback may grow at the end. weft_image and
+ *   structs that are part of another struct never change. */
+
 enum weft_log_level {
-    WEFT_LOG_ERROR, /* a call failed; the same sentence is in weft_error() */
-    WEFT_LOG_WARN,  /* it went on, but slower or otherwise than asked */
-    WEFT_LOG_INFO,  /* once per run: the device, the model, the plan */
-    WEFT_LOG_DEBUG  /* every build and every config of kernel */
+    WEFT_LOG_ERROR, /* a call failed; weft_error() returns the same message */
+    WEFT_LOG_WARN,  /* degraded: slower than, or different from, what was requested */
+    WEFT_LOG_INFO,  /* once a run: device, model, plan */
+    WEFT_LOG_DEBUG  /* every kernel build and kernel configuration */
 };
 
-/* Messages are one line of UTF-8 without a newline. Called from the thread that called
- * weft. */
+/* A message is one line of UTF-8 without a newline. The callback runs on the thread that
+ * called weft. */
 typedef void (*weft_log_fn)(void *priv, enum weft_log_level level, const char *message);
 
-/* Zero is the default of every field; the struct need only live until the call returns,
- * the strings too. */
+/* The struct and its strings are copied. */
 struct weft_context_params {
-    weft_log_fn log;               /* NULL: silence */
-    void *log_priv;                /* handed back to `log` */
-    enum weft_log_level log_level; /* the most talkative level that is wanted */
-    const char
-        *cache_dir; /* compiled kernels are kept here, created 0700; NULL: not kept */
-    const char *tuning_dir; /* what tuning found is kept here (weft/tune.h), created 0700;
-                               NULL: not kept, and nothing is read */
-    const char *icd_dir;    /* where the OpenCL loader finds drivers, for diagnosis only;
-                            NULL: /etc/OpenCL/vendors */
-    bool no_opencl;         /* only the built-in CPU backend: no driver is loaded */
+    size_t struct_size;
+    weft_log_fn log;               /* NULL: no log */
+    void *log_priv;                /* first argument of `log` */
+    enum weft_log_level log_level; /* most verbose level to report */
+    const char *cache_dir;  /* folder for compiled kernels, created with mode 0700; NULL:
+                               they are not cached */
+    const char *tuning_dir; /* folder for tuning results (weft/tune.h), created with mode
+                               0700; NULL: none are read or stored */
+    const char *icd_dir;    /* the OpenCL loader's folder of drivers, for diagnosis only;
+                               NULL: /etc/OpenCL/vendors */
+    bool no_opencl;         /* host backend only; no driver is loaded */
 };
-#define weft_context_params(...) (&(struct weft_context_params){__VA_ARGS__})
+#define weft_context_params(...)                                                      \
+    (&(struct weft_context_params){.struct_size = sizeof(struct weft_context_params), \
+                                   __VA_ARGS__})
 
-/* A context owns the list of devices, the log and the last error. It is the parent of
- * everything else and outlives it. A context and all that is made from it belong to one
- * thread at a time; contexts are independent of each other. */
+/* A context owns the list of devices, the log and the last error. It is the parent of all
+ * other objects and must outlive them. A context and all objects made from it may be used
+ * by one thread at a time; contexts are independent of each other. */
 typedef struct weft_context weft_context;
 
-/* Makes a context and lists the devices (weft/device.h). A machine without OpenCL is no
- * failure: the list then holds the built-in CPU backend alone. `params` may be NULL.
- * WEFT_ERR_NOMEM. */
+/* Creates a context and enumerates the devices (weft/device.h). A machine without OpenCL
+ * is not an error: the list then contains the host backend only.
+ * WEFT_ERR_ARG, WEFT_ERR_NOMEM. */
 WEFT_API enum weft_status weft_context_create(weft_context **out,
                                               const struct weft_context_params *params);
 
-/* Frees the context and sets `*context` to NULL. As all destroy functions, accepts a NULL
+/* Frees the context and sets `*context` to NULL. Every destroy function accepts a NULL
  * `*context`. */
 WEFT_API void weft_context_destroy(weft_context **context);
 
-/* The sentence that the last failed call on this context left: where, what, with the
- * numbers, and how to mend it. Never NULL; valid until the next failing call. */
+/* The message of the last failed call on this context: where, what, the numbers and how
+ * to fix it. Never NULL; valid until the next call that fails. */
 WEFT_API const char *weft_error(const weft_context *context);
 
 #ifdef __cplusplus

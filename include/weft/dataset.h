@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Images with labels, and single images. All of it is host memory; a trainer copies
- * what it needs to its device. */
-#ifndef WEFT_DATA_H
-#define WEFT_DATA_H
+/* Datasets of labelled images, in host memory. A trainer copies them to its device. */
+#ifndef WEFT_DATASET_H
+#define WEFT_DATASET_H
 
 #include <weft/base.h>
 
@@ -16,105 +15,78 @@ enum weft_split { WEFT_SPLIT_TRAIN, WEFT_SPLIT_TEST };
 
 typedef struct weft_dataset weft_dataset;
 
-/* Images are n x height x width x channels bytes, row by row, channels innermost. */
+/* All pointers are borrowed and live as long as the dataset. */
 struct weft_dataset_info {
     int count, height, width, channels, classes;
-    const char *const *class_names; /* `classes` of them; live as long as the data */
-    const char *source;             /* the file or folder, for people */
-    const char *known_as; /* what the contents are known as, by hash ("Fashion-MNIST,
-                            current release, train"); "" if not known */
-    double mean[WEFT_MAX_CHANNELS],
-        stddev[WEFT_MAX_CHANNELS]; /* over all pixels of a channel, pixels scaled to
-                                         0..1 */
+    const uint8_t *pixels; /* count x height x width x channels, channels innermost */
+    const int32_t *labels; /* count, each 0 to classes - 1 */
+    const char *const *class_names; /* classes */
+    const char *source;             /* file or folder, for display */
+    const char *known_as; /* name of the dataset with this content hash ("Fashion-MNIST,
+                             current release, train"); "": unknown */
+    /* by channel, over all pixels scaled to 0..1 */
+    double mean[WEFT_MAX_CHANNELS], stddev[WEFT_MAX_CHANNELS];
 };
 
-/* Reads a data set. `spec` is "fashion-mnist" (Debian's package), or a folder or a file:
+/* Reads a dataset. `spec` is "fashion-mnist" (Debian's package), a folder or a file:
  *
- *   - a folder with IDX files named as MNIST's are (train-images-idx3-ubyte and so on,
+ *   - a folder with IDX files under MNIST's names (train-images-idx3-ubyte and so on,
  *     plain or .gz);
- *   - an IDX file of images, its labels found beside it by name;
- *   - a CSV file with a header and rows `label,pixel1,...,pixelN`, plain or .gz: a square
- *     of grey pixels, or of red, green, blue; any other N is an image of one row;
+ *   - an IDX file of images; the labels are found beside it by name;
+ *   - a CSV file, plain or .gz, with a header and rows `label,pixel1,...,pixelN`: square
+ *     gray images, or square RGB images; with any other N, images of one row;
  *   - an NPY file of unsigned bytes, or of floats in 0..1 or 0..255, (n,h,w) or
- *     (n,h,w,c); its labels lie beside it under the name with "labels" for "images" or
+ *     (n,h,w,c); its labels are beside it under the name with "labels" for "images" or
  *     "y" for "x", or as NAME-labels.npy.
  *
- * A folder may hold train and test in any one of these forms; `split` says which is
- * wanted. A single file is itself, whatever `split` says. A file `classes.txt` beside the
- * data names the classes, one a line; data that is known by its hash brings its own
- * names.
+ * A folder may contain train and test parts in any one of these formats; `split` selects
+ * one. For a single file `split` is ignored. A file `classes.txt` beside the data names
+ * the classes, one a line; a dataset with a known content hash has its own names.
  *
  * WEFT_ERR_FILE, WEFT_ERR_FORMAT, WEFT_ERR_NOMEM. */
 WEFT_API enum weft_status weft_dataset_open(weft_context *context, const char *spec,
                                             enum weft_split split, weft_dataset **out);
 
-/* Makes a data set of images in memory; both arrays are copied. `labels` may be NULL:
- * all are then 0. Of `shape`, 0 classes: as the labels tell; no class names: numbers;
- * those that are given are 1 to 127 bytes of UTF-8. Mean and stddev are measured.
+/* Images in memory. All arrays are copied. */
+struct weft_dataset_params {
+    size_t struct_size;
+    int count, height, width, channels;
+    int classes; /* 0: the largest label + 1, and at least 2, without class names */
+    const uint8_t *pixels; /* count x height x width x channels, channels innermost */
+    const int32_t *labels; /* count; NULL: all 0 */
+    const char *const *class_names; /* 1 to 127 bytes of UTF-8 each; NULL: numbers */
+    const char *source;             /* for messages; NULL: "memory" */
+    const char *known_as;           /* as in weft_dataset_info; NULL: "" */
+};
+#define weft_dataset_params(...)                                                      \
+    (&(struct weft_dataset_params){.struct_size = sizeof(struct weft_dataset_params), \
+                                   __VA_ARGS__})
+
+/* Creates a dataset from memory and measures mean and stddev.
  * WEFT_ERR_ARG, WEFT_ERR_NOMEM. */
-WEFT_API enum weft_status weft_dataset_from_memory(weft_context *context,
-                                                   const struct weft_dataset_info *shape,
-                                                   const uint8_t *pixels,
-                                                   const int32_t *labels,
-                                                   weft_dataset **out);
+WEFT_API enum weft_status
+weft_dataset_from_memory(weft_context *context, const struct weft_dataset_params *params,
+                         weft_dataset **out);
 
 WEFT_API void weft_dataset_destroy(weft_dataset **data);
 
-WEFT_API void weft_dataset_info(const weft_dataset *data, struct weft_dataset_info *out);
+WEFT_API void weft_dataset_info(const weft_dataset *data, struct weft_dataset_info *out,
+                                size_t size);
+#define weft_dataset_info(data, out) weft_dataset_info(data, out, sizeof(*(out)))
 
-/* Borrowed: `count` images one after the other, and their labels. */
-WEFT_API const uint8_t *weft_dataset_pixels(const weft_dataset *data);
-WEFT_API const int32_t *weft_dataset_labels(const weft_dataset *data);
-
-/* Parts `data` by a permutation that depends on `seed` alone: `holdout_count` images into
- * `*second`, the others into `*first`, each in the order they had. 0 < holdout_count <
- * count. Names and `known_as` are kept, mean and stddev are those of each part.
+/* Splits `data` by a permutation that depends on `seed` only: `holdout_count` images go
+ * to `*second`, the others to `*first`, both in their original order. 0 < holdout_count <
+ * count. Both keep the class names and `known_as`; each has its own mean and stddev.
  * WEFT_ERR_ARG, WEFT_ERR_NOMEM. */
 WEFT_API enum weft_status weft_dataset_holdout(const weft_dataset *data,
                                                int holdout_count, uint64_t seed,
                                                weft_dataset **first,
                                                weft_dataset **second);
 
-/* Counts the images of `test` that are in `train` too, byte for byte: a leak if it is
- * more than a handful. WEFT_ERR_NOMEM. */
+/* Counts the images of `test` that are byte for byte in `train` too: more than a handful
+ * is test set leakage. WEFT_ERR_NOMEM. */
 WEFT_API enum weft_status weft_dataset_overlap(const weft_dataset *train,
                                                const weft_dataset *test, int *out);
-
-/* One decoded image: height x width x channels bytes. */
-struct weft_image {
-    int height, width,
-        channels; /* 1 grey, 3 red green blue; an alpha channel is laid over white */
-    uint8_t *pixels;
-};
-
-/* Decodes a PNG, JPEG or PGM/PPM from memory, told by its first bytes. At most 2^26
- * pixels. `name` is for the error sentence. Free with weft_image_free.
- * WEFT_ERR_FORMAT, WEFT_ERR_NOMEM. */
-WEFT_API enum weft_status weft_image_decode(weft_context *context, const char *name,
-                                            const void *bytes, size_t size,
-                                            struct weft_image *out);
-WEFT_API void weft_image_free(struct weft_image *image);
-
-enum weft_invert { WEFT_INVERT_AUTO, WEFT_INVERT_NO, WEFT_INVERT_YES };
-
-/* What weft_image_preprocess did. */
-struct weft_preprocess_info {
-    bool resized, cropped, inverted;
-    bool uneven_background; /* the border is of many colours: expect little */
-};
-
-/* Brings an image to height x width x channels bytes as the Fashion-MNIST images were
- * made: if it has that size already it is only converted; otherwise the border's colour,
- * which may change evenly across the image, is taken as background and trimmed, the
- * longer side scaled to fit by area averaging, the rest filled with background. A light
- * background is inverted, so that the object is light; an even one becomes black. `out`
- * receives height * width * channels bytes; channels are 1 or 3. `fit` may be NULL.
- * WEFT_ERR_ARG, WEFT_ERR_NOMEM. */
-WEFT_API enum weft_status weft_image_preprocess(weft_context *context,
-                                                const struct weft_image *image,
-                                                enum weft_invert invert, int height,
-                                                int width, int channels, uint8_t *out,
-                                                struct weft_preprocess_info *info);
 
 #ifdef __cplusplus
 }

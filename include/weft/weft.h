@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* weft: convolutional networks on any OpenCL device.
  *
- * A whole program:
+ * base.h statuses, log, context; device.h devices; dataset.h and image.h data; net.h
+ * networks; model.h model files; train.h training; inference.h inference. For tools:
+ * verify.h, bench.h, tune.h.
+ *
+ * A program:
  *
  *     weft_context *context = NULL;
  *     weft_device *device = NULL;
@@ -27,8 +31,8 @@
  *         weft_trainer_save_checkpoint(trainer, "small.safetensors", NULL))
  *         goto failed;
  *
- * weft_error(context) says why something failed. tests/unit/example_embed.c is such a
- * program, whole.
+ * weft_error(context) returns the message of the last failure. A complete program is
+ * tests/unit/example_embed.c.
  */
 #ifndef WEFT_H
 #define WEFT_H
@@ -37,9 +41,12 @@
 #include <weft/bench.h>
 #include <weft/dataset.h>
 #include <weft/device.h>
+#include <weft/image.h>
+#include <weft/inference.h>
 #include <weft/model.h>
 #include <weft/net.h>
 #include <weft/train.h>
 #include <weft/tune.h>
+#include <weft/verify.h>
 
 #endif

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Status names, the log and the last error. */
+/* Status names, the log, the last error, public structs of other sizes. */
 #include "base/context.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const char *const names[] = {
     [WEFT_OK] = "success",
@@ -34,7 +35,7 @@ const char *weft_error(const weft_context *ctx)
     return ctx && ctx->error ? ctx->error : "no error";
 }
 
-/* The text that printf would print, to be freed; NULL without memory. */
+/* The text that printf would print, owned by the caller; NULL: out of memory. */
 static char *format_text(const char *format, va_list args)
 {
     va_list again;
@@ -88,4 +89,38 @@ enum weft_status weft_out_of_memory(weft_context *ctx, const char *what, size_t 
 {
     return weft_fail(ctx, WEFT_ERR_NOMEM, "%s: no host memory for %zu bytes", what,
                      bytes);
+}
+
+enum weft_status weft_params_read(weft_context *ctx, const char *function,
+                                  const void *params, void *own, size_t size)
+{
+    size_t given = size;
+    if (params)
+        memcpy(&given, params, sizeof(given));
+    if (given < sizeof(given))
+        return weft_fail(
+            ctx, WEFT_ERR_ARG,
+            "%s: the struct_size of its params is %zu; set it with the macro "
+            "of the struct's name, as in weft_train_params(...)",
+            function, given);
+    const unsigned char *bytes = params;
+    for (size_t i = size; i < given; i++)
+        if (bytes[i])
+            return weft_fail(
+                ctx, WEFT_ERR_ARG,
+                "%s: its params use a field that weft %s does not have: byte "
+                "%zu, where this version has %zu; update weft",
+                function, weft_version(), i, size);
+    memset(own, 0, size);
+    if (params)
+        memcpy(own, params, given < size ? given : size);
+    memcpy(own, &size, sizeof(size));
+    return WEFT_OK;
+}
+
+void weft_info_write(void *out, size_t out_size, const void *own, size_t size)
+{
+    size_t common = out_size < size ? out_size : size;
+    memcpy(out, own, common);
+    memset((unsigned char *)out + common, 0, out_size - common);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The context's inside: the log and the last error. The list of devices hangs on it but
- * belongs to src/device/device.c. */
+/* The context: log, last error, public structs of other sizes. src/device/device.c fills
+ * the list of devices. */
 #ifndef WEFT_BASE_CONTEXT_H
 #define WEFT_BASE_CONTEXT_H
 
@@ -19,19 +19,32 @@ struct weft_context {
     struct weft_devices *devices;
 };
 
-/* Records why a call failed, logs it, and returns `status`, so that failing is one line:
+/* Stores and logs the error message, and returns `status`, so that failing is one line:
  *     return weft_fail(ctx, WEFT_ERR_ARG, "conv: stride %d, must be 1 or more", stride);
- * Messages may be long (build logs); they are kept whole. */
+ * A message is never truncated; it may contain a build log. */
 enum weft_status weft_fail(weft_context *ctx, enum weft_status status, const char *format,
                            ...) __attribute__((format(printf, 3, 4)));
 
 void weft_log_message(weft_context *ctx, enum weft_log_level level, const char *format,
                       ...) __attribute__((format(printf, 3, 4)));
 
-/* For an allocation that came back NULL. */
+/* For an allocation that returned NULL. */
 enum weft_status weft_out_of_memory(weft_context *ctx, const char *what, size_t bytes);
 
-/* Leaves the function when `expr` fails. Only where nothing is to be freed. */
+/* Copies a caller's params struct, which may be older or newer, into the library's of
+ * `size` bytes (weft/base.h); NULL: all zero. A new field must be appended beyond the old
+ * size of the struct: in its padding an old caller may have anything. */
+enum weft_status weft_params_read(weft_context *ctx, const char *function,
+                                  const void *params, void *own, size_t size);
+#define WEFT_READ_PARAMS(ctx, params, own) \
+    weft_params_read(ctx, __func__, params, own, sizeof(*(own)))
+
+/* Fills a caller's struct of `out_size` bytes from the library's of `size` bytes. */
+void weft_info_write(void *out, size_t out_size, const void *own, size_t size);
+#define WEFT_WRITE_INFO(out, out_size, own) \
+    weft_info_write(out, out_size, own, sizeof(*(own)))
+
+/* Returns if `expr` fails. Only where nothing needs to be freed. */
 #define WEFT_TRY(expr)                     \
     do {                                   \
         enum weft_status status_ = (expr); \
@@ -47,7 +60,7 @@ enum weft_status weft_out_of_memory(weft_context *ctx, const char *what, size_t 
 
 #define WEFT_ARRAY_SIZE(array) (sizeof(array) / sizeof(*(array)))
 
-/* Products of sizes that come from a file or a user: false on overflow. */
+/* Product of sizes from a file or a user; false on overflow. */
 static inline bool weft_checked_mul(size_t a, size_t b, size_t *out)
 {
     return !__builtin_mul_overflow(a, b, out);

@@ -25,22 +25,22 @@ static void classify_timer(struct weft_bench_timer *t)
                  share);
 }
 
-enum weft_status weft_bench_timer(weft_bench *b, struct weft_bench_timer *out)
+enum weft_status(weft_bench_timer)(weft_bench *b, struct weft_bench_timer *out,
+                                   size_t size)
 {
     const struct weft_backend *backend = b->device->backend;
-    *out = (struct weft_bench_timer){.device = NAN, .wall = NAN};
+    struct weft_bench_timer timer = {.device = NAN, .wall = NAN};
     if (!b->multiply.list)
         return weft_fail(b->device->context, WEFT_ERR_ARG,
                          "bench: the timer is looked at where times are measured: let "
                          "`seconds` be 0 or more");
-    if (!backend->time_replays)
-        return WEFT_OK;
-    for (int i = 0; i < REPEATS; i++) { /* other work disturbs now and then */
+    for (int i = 0; backend->time_replays && i < REPEATS; i++) { /* other load disturbs */
         WEFT_TRY(
-            backend->time_replays(b->multiply.list, REPLAYS, &out->device, &out->wall));
-        classify_timer(out);
-        if (!out->error[0])
+            backend->time_replays(b->multiply.list, REPLAYS, &timer.device, &timer.wall));
+        classify_timer(&timer);
+        if (!timer.error[0])
             break;
     }
+    WEFT_WRITE_INFO(out, size, &timer);
     return WEFT_OK;
 }

@@ -157,7 +157,9 @@ static enum weft_status check_inference(struct step_run *device,
     const struct weft_inference *infer = device->infer;
     size_t count = (size_t)infer->batch * (size_t)infer->classes;
     float *got = malloc(count * sizeof(*got)), *want = malloc(count * sizeof(*want));
-    const uint8_t *pixels = weft_dataset_pixels(data);
+    struct weft_dataset_info info;
+    weft_dataset_info(data, &info);
+    const uint8_t *pixels = info.pixels;
     enum weft_status status = WEFT_OK;
     if (!got || !want)
         status = weft_out_of_memory(device->device->context, "bench",
@@ -298,28 +300,29 @@ static void count_memory(const struct step_run *s, struct weft_step_report *out)
         out->bytes_planned += bytes[i];
 }
 
-enum weft_status weft_bench_step(weft_bench *b, const weft_net *net,
-                                 const weft_dataset *data,
-                                 const struct weft_step_params *params,
-                                 weft_timing_fn report, void *priv,
-                                 struct weft_step_report *out)
+enum weft_status(weft_bench_step)(weft_bench *b, const weft_net *net,
+                                  const weft_dataset *data,
+                                  const struct weft_step_params *params,
+                                  struct weft_step_report *out, size_t size)
 {
-    static const struct weft_step_params none = {0};
-    const struct weft_step_params *p = params ? params : &none;
+    struct weft_step_params own, *p = &own;
+    WEFT_TRY(WEFT_READ_PARAMS(b->device->context, params, p));
     struct step_run stage;
+    struct weft_step_report result = {.relative_error = p->verify ? 0 : NAN};
     size_t before = b->device->allocated;
-    *out = (struct weft_step_report){.relative_error = p->verify ? 0 : NAN};
     enum weft_status status = start(b, b->device, net, data, p, &stage);
     if (!status) {
-        out->batch = stage.plan->batch;
-        out->launches = stage.list->info.launches;
-        out->bytes_allocated = b->device->allocated - before;
-        count_memory(&stage, out);
+        result.batch = stage.plan->batch;
+        result.launches = stage.list->info.launches;
+        result.bytes_allocated = b->device->allocated - before;
+        count_memory(&stage, &result);
         if (p->verify)
-            status = check_against_reference(b, &stage, net, data, p, out);
+            status = check_against_reference(b, &stage, net, data, p, &result);
     }
     for (int i = 0; !status && i < stage.list->segment_count; i++)
-        status = measure_segment(b, &stage, i, report, priv, out);
+        status = measure_segment(b, &stage, i, p->report, p->priv, &result);
     stop(&stage);
+    if (!status)
+        WEFT_WRITE_INFO(out, size, &result);
     return status;
 }

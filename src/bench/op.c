@@ -12,11 +12,6 @@ static const struct bench_op *const ops[] = {
     &bench_loss, &bench_input, &bench_optimizer,
 };
 
-const char *weft_bench_op_name(int index)
-{
-    return index >= 0 && index < (int)WEFT_ARRAY_SIZE(ops) ? ops[index]->name : NULL;
-}
-
 static const struct bench_op *find_op(const char *name)
 {
     for (size_t i = 0; i < WEFT_ARRAY_SIZE(ops); i++)
@@ -27,6 +22,8 @@ static const struct bench_op *find_op(const char *name)
 
 const char *weft_bench_op_shape(const char *name, int index)
 {
+    if (!name)
+        return index >= 0 && index < (int)WEFT_ARRAY_SIZE(ops) ? ops[index]->name : NULL;
     const struct bench_op *op = find_op(name);
     for (int i = 0; op && op->shapes[i]; i++)
         if (i == index)

@@ -156,9 +156,9 @@ enum weft_status weft_bench_create(weft_device *device,
     if (!b)
         return weft_out_of_memory(device->context, "bench", sizeof(*b));
     b->device = device;
-    if (params)
-        b->params = *params;
-    enum weft_status status = weft_device_open_host(device->context, &b->reference);
+    enum weft_status status = WEFT_READ_PARAMS(device->context, params, &b->params);
+    if (!status)
+        status = weft_device_open(device->context, WEFT_HOST_DEVICE, NULL, &b->reference);
     if (!status && b->params.seconds >= 0)
         status = measure_roofline(b);
     if (status)
@@ -185,7 +185,7 @@ void weft_bench_destroy(weft_bench **bench)
     *bench = NULL;
 }
 
-void weft_bench_roofline(const weft_bench *bench, struct weft_roofline *out)
+void(weft_bench_roofline)(const weft_bench *bench, struct weft_roofline *out, size_t size)
 {
-    *out = bench->roofs;
+    WEFT_WRITE_INFO(out, size, &bench->roofs);
 }

@@ -37,19 +37,13 @@ void weft_dataset_destroy(weft_dataset **data)
     *data = NULL;
 }
 
-void weft_dataset_info(const weft_dataset *data, struct weft_dataset_info *out)
+void(weft_dataset_info)(const weft_dataset *data, struct weft_dataset_info *out,
+                        size_t size)
 {
-    *out = data->info;
-}
-
-const uint8_t *weft_dataset_pixels(const weft_dataset *data)
-{
-    return data->pixels;
-}
-
-const int32_t *weft_dataset_labels(const weft_dataset *data)
-{
-    return data->labels;
+    struct weft_dataset_info info = data->info;
+    info.pixels = data->pixels;
+    info.labels = data->labels;
+    WEFT_WRITE_INFO(out, size, &info);
 }
 
 static size_t image_bytes(const struct weft_dataset_info *info)
@@ -223,14 +217,23 @@ done:
 }
 
 enum weft_status weft_dataset_from_memory(weft_context *context,
-                                          const struct weft_dataset_info *shape,
-                                          const uint8_t *pixels, const int32_t *labels,
+                                          const struct weft_dataset_params *params,
                                           weft_dataset **out)
 {
-    struct weft_dataset_info info = *shape;
+    struct weft_dataset_params p;
+    WEFT_TRY(WEFT_READ_PARAMS(context, params, &p));
+    struct weft_dataset_info info = {.count = p.count,
+                                     .height = p.height,
+                                     .width = p.width,
+                                     .channels = p.channels,
+                                     .classes = p.classes,
+                                     .class_names = p.class_names,
+                                     .source = p.source ? p.source : "memory",
+                                     .known_as = p.known_as ? p.known_as : ""};
+    const int32_t *labels = p.labels;
     weft_dataset *data = NULL;
     size_t bytes;
-    WEFT_REQUIRE(context, pixels && info.count >= 1 && info.count <= WEFT_MAX_IMAGES);
+    WEFT_REQUIRE(context, p.pixels && info.count >= 1 && info.count <= WEFT_MAX_IMAGES);
     WEFT_REQUIRE(context, info.height >= 1 && info.height <= WEFT_MAX_SIDE);
     WEFT_REQUIRE(context, info.width >= 1 && info.width <= WEFT_MAX_SIDE);
     WEFT_REQUIRE(context, info.channels >= 1 && info.channels <= WEFT_MAX_CHANNELS);
@@ -251,8 +254,6 @@ enum weft_status weft_dataset_from_memory(weft_context *context,
     }
     for (int i = 0; info.class_names && i < info.classes; i++)
         WEFT_REQUIRE(context, weft_text_is_name(info.class_names[i]));
-    info.source = info.source ? info.source : "memory";
-    info.known_as = info.known_as ? info.known_as : "";
     WEFT_REQUIRE(context, weft_text_is_utf8(info.known_as, strlen(info.known_as)));
     WEFT_TRY(create(context, &info, &data));
     enum weft_status status = allocate(data);
@@ -260,7 +261,7 @@ enum weft_status weft_dataset_from_memory(weft_context *context,
         weft_dataset_destroy(&data);
         return status;
     }
-    memcpy(data->pixels, pixels, bytes);
+    memcpy(data->pixels, p.pixels, bytes);
     if (labels)
         memcpy(data->labels, labels, (size_t)info.count * sizeof(*labels));
     measure(data);

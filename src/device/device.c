@@ -83,8 +83,8 @@ static int compare_candidates(const void *left, const void *right)
 enum weft_status weft_context_create(weft_context **out,
                                      const struct weft_context_params *params)
 {
-    static const struct weft_context_params none = {0};
-    const struct weft_context_params *p = params ? params : &none;
+    struct weft_context_params own, *p = &own;
+    WEFT_TRY(WEFT_READ_PARAMS(NULL, params, p));
     weft_context *ctx = calloc(1, sizeof(*ctx));
     if (!ctx)
         return WEFT_ERR_NOMEM;
@@ -133,25 +133,20 @@ void weft_context_destroy(weft_context **context)
     *context = NULL;
 }
 
-int weft_device_count(const weft_context *ctx)
-{
-    return ctx->devices->count;
-}
-
 const char *weft_device_diagnostic(weft_context *ctx, int index)
 {
     return index >= 0 && index < ctx->devices->note_count ? ctx->devices->notes[index]
                                                           : NULL;
 }
 
-enum weft_status weft_device_info(const weft_context *ctx, int index,
-                                  struct weft_device_info *out)
+enum weft_status(weft_device_info)(const weft_context *ctx, int index,
+                                   struct weft_device_info *out, size_t size)
 {
-    if (index < 0 || index >= ctx->devices->count)
-        return weft_fail((weft_context *)ctx, WEFT_ERR_ARG,
-                         "device %d: there are %d, counted from 0", index,
-                         ctx->devices->count);
-    *out = ctx->devices->found[index].info;
+    const struct weft_devices *d = ctx->devices;
+    index = index == WEFT_HOST_DEVICE ? d->count - 1 : index;
+    if (index < 0 || index >= d->count)
+        return WEFT_ERR_ARG;
+    WEFT_WRITE_INFO(out, size, &d->found[index].info);
     return WEFT_OK;
 }
 
@@ -298,10 +293,14 @@ enum weft_status weft_device_open(weft_context *ctx, int index,
                                   const struct weft_device_params *params,
                                   weft_device **out)
 {
-    static const struct weft_device_params none = {0};
-    WEFT_REQUIRE(ctx, index >= 0 && index < ctx->devices->count);
-    const struct weft_device_candidate *found = &ctx->devices->found[index];
-    const struct weft_device_params *p = params ? params : &none;
+    struct weft_device_params own, *p = &own;
+    const struct weft_devices *d = ctx->devices;
+    index = index == WEFT_HOST_DEVICE ? d->count - 1 : index;
+    if (index < 0 || index >= d->count)
+        return weft_fail(ctx, WEFT_ERR_ARG, "device %d: must be 0 to %d", index,
+                         d->count - 1);
+    WEFT_TRY(WEFT_READ_PARAMS(ctx, params, p));
+    const struct weft_device_candidate *found = &d->found[index];
     struct weft_device *device = NULL;
     WEFT_TRY(found->backend->open(ctx, found, p, &device));
     enum weft_status status = p->no_tuning ? WEFT_OK : open_tuning(ctx, device);
@@ -310,11 +309,6 @@ enum weft_status weft_device_open(weft_context *ctx, int index,
     else
         *out = device;
     return status;
-}
-
-enum weft_status weft_device_open_host(weft_context *ctx, weft_device **out)
-{
-    return weft_device_open(ctx, ctx->devices->count - 1, NULL, out);
 }
 
 void weft_device_close(weft_device **device)

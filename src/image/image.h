@@ -3,7 +3,7 @@
 #ifndef WEFT_IMAGE_IMAGE_H
 #define WEFT_IMAGE_IMAGE_H
 
-#include <weft/dataset.h>
+#include <weft/image.h>
 
 #include "base/context.h"
 

@@ -286,13 +286,17 @@ static void place(const struct weft_image *p, const struct background *backgroun
         }
 }
 
-enum weft_status weft_image_preprocess(weft_context *context,
-                                       const struct weft_image *image,
-                                       enum weft_invert invert, int height, int width,
-                                       int channels, uint8_t *out,
-                                       struct weft_preprocess_info *fit)
+enum weft_status(weft_image_preprocess)(weft_context *context,
+                                        const struct weft_image *image,
+                                        const struct weft_preprocess_params *params,
+                                        uint8_t *out, struct weft_preprocess_info *info,
+                                        size_t size)
 {
     enum { MOST = 65535 };
+    struct weft_preprocess_params p;
+    WEFT_TRY(WEFT_READ_PARAMS(context, params, &p));
+    const int height = p.height, width = p.width, channels = p.channels;
+    const enum weft_invert invert = p.invert;
     WEFT_REQUIRE(context, image && image->pixels && out);
     WEFT_REQUIRE(context, image->height >= 1 && image->width >= 1);
     WEFT_REQUIRE(context, image->channels == 1 || image->channels == 3);
@@ -321,7 +325,6 @@ enum weft_status weft_image_preprocess(weft_context *context,
     did.cropped = box.height != image->height || box.width != image->width;
     did.inverted = tone.invert;
     place(image, &background, &box, &tone, &frame, out);
-    if (fit)
-        *fit = did;
+    WEFT_WRITE_INFO(info, size, &did);
     return WEFT_OK;
 }

@@ -8,6 +8,7 @@
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct weft_normalization weft_normalize(const double *mean, const double *stddev)
 {
@@ -237,20 +238,23 @@ enum weft_status weft_inference_run(struct weft_inference *inference,
 }
 
 /* Enters one row of probabilities and its true class; the loss of the row. */
-static double judge(struct weft_eval *eval, const float *row, int label)
+static double judge(struct weft_eval *eval, int64_t *confusion, const float *row,
+                    int label)
 {
     int best = 0;
     for (int c = 1; c < eval->classes; c++)
         if (row[c] > row[best])
             best = c;
     eval->correct += best == label;
-    eval->confusion[(size_t)label * (size_t)eval->classes + (size_t)best]++;
+    if (confusion)
+        confusion[(size_t)label * (size_t)eval->classes + (size_t)best]++;
     /* A NaN must stay one; a probability that underflowed must not make an infinity. */
     return -log(row[label] < FLT_MIN ? (double)FLT_MIN : (double)row[label]);
 }
 
 enum weft_status weft_inference_evaluate(struct weft_inference *inference,
-                                         const weft_dataset *data, struct weft_eval *out)
+                                         const weft_dataset *data, int64_t *confusion,
+                                         struct weft_eval *out, size_t size)
 {
     weft_context *ctx = inference->device->context;
     struct weft_dataset_info info;
@@ -262,11 +266,10 @@ enum weft_status weft_inference_evaluate(struct weft_inference *inference,
             info.source, info.height, info.width, info.channels, in->h, in->w, in->c);
     size_t classes = (size_t)inference->classes;
     struct weft_eval eval = {.count = info.count, .classes = inference->classes};
-    eval.confusion = calloc(classes * classes, sizeof(*eval.confusion));
-    if (!eval.confusion)
-        return weft_out_of_memory(ctx, "evaluation", classes * classes * sizeof(int64_t));
-    const uint8_t *pixels = weft_dataset_pixels(data);
-    const int32_t *labels = weft_dataset_labels(data);
+    if (confusion)
+        memset(confusion, 0, classes * classes * sizeof(*confusion));
+    const uint8_t *pixels = info.pixels;
+    const int32_t *labels = info.labels;
     enum weft_status status = WEFT_OK;
     double start = weft_clock_seconds(), loss = 0;
     for (int i = 0, n; i < info.count && !status; i += n) {
@@ -280,24 +283,15 @@ enum weft_status weft_inference_evaluate(struct weft_inference *inference,
                               "%s: image %d is of class %d, the network knows 0 to %d",
                               info.source, i + k, labels[i + k], inference->classes - 1);
             else
-                loss +=
-                    judge(&eval, inference->rows + (size_t)k * classes, labels[i + k]);
+                loss += judge(&eval, confusion, inference->rows + (size_t)k * classes,
+                              labels[i + k]);
         }
     }
-    if (status) {
-        weft_eval_free(&eval);
-        return status;
-    }
+    WEFT_TRY(status);
     eval.seconds = weft_clock_seconds() - start;
     eval.accuracy = (double)eval.correct / info.count;
     eval.standard_error = sqrt(eval.accuracy * (1 - eval.accuracy) / info.count);
     eval.loss = loss / info.count;
-    *out = eval;
+    WEFT_WRITE_INFO(out, size, &eval);
     return WEFT_OK;
-}
-
-void weft_eval_free(struct weft_eval *eval)
-{
-    free(eval->confusion);
-    *eval = (struct weft_eval){0};
 }

@@ -6,7 +6,7 @@
 
 #include "net/plan.h"
 
-#include <weft/model.h>
+#include <weft/inference.h>
 
 /* How an image's bytes become the network's input: x = byte * scale + shift, by channel.
  */
@@ -57,7 +57,8 @@ enum weft_status weft_inference_run(struct weft_inference *inference,
                                     float *probabilities);
 
 enum weft_status weft_inference_evaluate(struct weft_inference *inference,
-                                         const weft_dataset *data, struct weft_eval *out);
+                                         const weft_dataset *data, int64_t *confusion,
+                                         struct weft_eval *out, size_t size);
 
 /* Allocates the activation buffer of a plan; the sentence of a failure says which batch
  * would fit. */

@@ -122,22 +122,57 @@ static enum weft_status choose_precision(struct weft_predictor *p,
     return status;
 }
 
+/* The device serves; the host backend replaces it if it is faster. */
+static enum weft_status choose_backend(struct weft_predictor *p,
+                                       const struct weft_model *model,
+                                       const struct weft_predictor_params *params)
+{
+    struct weft_device *host = NULL;
+    struct engine candidate;
+    uint8_t *pixels = NULL;
+    struct lab_ab_result result = {0};
+    WEFT_TRY(weft_device_open(p->engine.device->context, WEFT_HOST_DEVICE, NULL, &host));
+    enum weft_status status =
+        engine_init(&candidate, host, model, p->engine.inference->batch, WEFT_FLOAT32);
+    if (status) {
+        weft_device_close(&host);
+        return status;
+    }
+    status = make_images(p->engine.inference, params, &pixels);
+    if (!status)
+        status = ab_compare(&p->engine, &candidate, pixels, &result);
+    struct engine discarded = candidate;
+    if (!status && result.speedup > 1) {
+        discarded = p->engine;
+        p->engine = candidate;
+        p->host = host;
+    }
+    free(pixels);
+    engine_free(&discarded);
+    if (!p->host)
+        weft_device_close(&host);
+    return status;
+}
+
 enum weft_status weft_predictor_create(weft_device *device, const weft_model *model,
                                        const struct weft_predictor_params *params,
                                        weft_predictor **out)
 {
-    static const struct weft_predictor_params none = {0};
-    params = params ? params : &none;
-    WEFT_REQUIRE(device->context, params->batch >= 0);
+    weft_context *ctx = device->context;
+    struct weft_predictor_params own;
+    WEFT_TRY(WEFT_READ_PARAMS(ctx, params, &own));
+    WEFT_REQUIRE(ctx, own.batch >= 0);
     struct weft_predictor *p = calloc(1, sizeof(*p));
     if (!p)
-        return weft_out_of_memory(device->context, "predictor", sizeof(*p));
+        return weft_out_of_memory(ctx, "predictor", sizeof(*p));
     enum weft_type type =
-        params->precision == WEFT_PRECISION_FLOAT16 ? WEFT_FLOAT16 : WEFT_FLOAT32;
+        own.precision == WEFT_PRECISION_FLOAT16 ? WEFT_FLOAT16 : WEFT_FLOAT32;
     enum weft_status status =
-        engine_init(&p->engine, device, model, params->batch ? params->batch : 1, type);
-    if (!status && params->precision == WEFT_PRECISION_AUTO)
-        status = choose_precision(p, model, params);
+        engine_init(&p->engine, device, model, own.batch ? own.batch : 1, type);
+    if (!status && own.precision == WEFT_PRECISION_AUTO)
+        status = choose_precision(p, model, &own);
+    if (!status && own.autoselect_backend && device->info.kind == WEFT_DEVICE_CPU)
+        status = choose_backend(p, model, &own);
     if (status)
         weft_predictor_destroy(&p);
     else
@@ -155,12 +190,13 @@ void weft_predictor_destroy(weft_predictor **predictor)
     *predictor = NULL;
 }
 
-void weft_predictor_info(const weft_predictor *p, struct weft_predictor_info *out)
+void(weft_predictor_info)(const weft_predictor *p, struct weft_predictor_info *out,
+                          size_t size)
 {
     const struct weft_plan *plan = p->engine.inference->plan;
     bool half = plan->type == WEFT_FLOAT16;
     size_t kept = half ? 0 : weft_graph_floats(&plan->graph);
-    *out = (struct weft_predictor_info){
+    const struct weft_predictor_info info = {
         .precision = half ? WEFT_PRECISION_FLOAT16 : WEFT_PRECISION_FLOAT32,
         .host = p->engine.device->info.kind == WEFT_DEVICE_HOST,
         .weight_bytes = (kept + plan->prepared_floats) * sizeof(float),
@@ -168,40 +204,7 @@ void weft_predictor_info(const weft_predictor *p, struct weft_predictor_info *ou
         .difference = p->difference,
         .speedup = p->speedup,
     };
-}
-
-enum weft_status weft_predictor_autoselect_backend(weft_predictor *p,
-                                                   const weft_model *model, bool *host)
-{
-    static const struct weft_predictor_params none = {0};
-    struct weft_device *device = NULL;
-    struct engine candidate;
-    uint8_t *pixels = NULL;
-    struct lab_ab_result result = {0};
-    bool wins = false;
-    *host = p->host || p->engine.device->info.kind == WEFT_DEVICE_HOST;
-    if (*host || p->engine.device->info.kind != WEFT_DEVICE_CPU)
-        return WEFT_OK;
-    WEFT_TRY(weft_device_open_host(p->engine.device->context, &device));
-    enum weft_status status =
-        engine_init(&candidate, device, model, p->engine.inference->batch, WEFT_FLOAT32);
-    if (!status) {
-        status = make_images(p->engine.inference, &none, &pixels);
-        if (!status)
-            status = ab_compare(&p->engine, &candidate, pixels, &result);
-        wins = !status && result.speedup > 1;
-        struct engine discarded = wins ? p->engine : candidate;
-        if (wins) {
-            p->engine = candidate;
-            p->host = device;
-        }
-        free(pixels);
-        engine_free(&discarded);
-    }
-    if (!wins)
-        weft_device_close(&device);
-    *host = wins;
-    return status;
+    WEFT_WRITE_INFO(out, size, &info);
 }
 
 enum weft_status weft_predictor_run(weft_predictor *predictor, const uint8_t *pixels,
@@ -211,8 +214,10 @@ enum weft_status weft_predictor_run(weft_predictor *predictor, const uint8_t *pi
     return weft_inference_run(predictor->engine.inference, pixels, count, probabilities);
 }
 
-enum weft_status weft_predictor_evaluate(weft_predictor *predictor,
-                                         const weft_dataset *data, struct weft_eval *out)
+enum weft_status(weft_predictor_evaluate)(weft_predictor *predictor,
+                                          const weft_dataset *data, int64_t *confusion,
+                                          struct weft_eval *out, size_t size)
 {
-    return weft_inference_evaluate(predictor->engine.inference, data, out);
+    return weft_inference_evaluate(predictor->engine.inference, data, confusion, out,
+                                   size);
 }

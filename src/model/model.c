@@ -23,8 +23,8 @@ static enum weft_status read_net(struct weft_model *model)
     const char *text = weft_safetensors_metadata(&model->file, META_TEXT);
     const char *input = weft_safetensors_metadata(&model->file, META_INPUT);
     const char *name = weft_safetensors_metadata(&model->file, META_NAME);
-    struct weft_net_params params = {.name = name && weft_text_is_name(name) ? name
-                                                                             : "network"};
+    struct weft_net_params params =
+        *weft_net_params(.name = name && weft_text_is_name(name) ? name : "network");
     if (!text)
         return bad(model, META_TEXT);
     if (!input ||
@@ -114,21 +114,22 @@ void weft_model_destroy(weft_model **model)
     *model = NULL;
 }
 
-void weft_model_info(const weft_model *model, struct weft_model_info *out)
+void(weft_model_info)(const weft_model *model, struct weft_model_info *out, size_t size)
 {
     const char *step = weft_model_metadata(model, META_STEP);
     const char *per_epoch = weft_model_metadata(model, META_EPOCH);
     const char *release = weft_model_metadata(model, META_DATASET);
-    *out = (struct weft_model_info){
+    struct weft_model_info info = {
         .net = model->net,
         .class_names = model->class_names,
         .dataset_known_as = release && weft_text_is_name(release) ? release : "",
         .step = step ? strtoll(step, NULL, 10) : 0,
     };
     long steps = per_epoch ? strtol(per_epoch, NULL, 10) : 0;
-    out->epochs = steps > 0 ? (double)out->step / (double)steps : 0;
-    memcpy(out->mean, model->mean, sizeof(out->mean));
-    memcpy(out->stddev, model->stddev, sizeof(out->stddev));
+    info.epochs = steps > 0 ? (double)info.step / (double)steps : 0;
+    memcpy(info.mean, model->mean, sizeof(info.mean));
+    memcpy(info.stddev, model->stddev, sizeof(info.stddev));
+    WEFT_WRITE_INFO(out, size, &info);
 }
 
 const char *weft_model_metadata(const weft_model *model, const char *name)

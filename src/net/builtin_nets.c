@@ -100,9 +100,9 @@ static const struct weft_node *layer_node(const struct weft_net *net, int index)
     return NULL;
 }
 
-void weft_net_info(const weft_net *net, struct weft_net_info *out)
+void(weft_net_info)(const weft_net *net, struct weft_net_info *out, size_t size)
 {
-    *out = (struct weft_net_info){
+    struct weft_net_info info = {
         .name = net->name,
         .text = net->text,
         .height = net->input.h,
@@ -115,19 +115,20 @@ void weft_net_info(const weft_net *net, struct weft_net_info *out)
     };
     for (int i = 0; i < net->graph.count; i++) {
         const struct weft_node *node = &net->graph.nodes[i];
-        out->layers += !node->from_suffix;
-        out->weights += (int64_t)weft_node_trained_count(node);
-        out->flops += node->op->flops(node);
+        info.layers += !node->from_suffix;
+        info.weights += (int64_t)weft_node_trained_count(node);
+        info.flops += node->op->flops(node);
     }
+    WEFT_WRITE_INFO(out, size, &info);
 }
 
-enum weft_status weft_net_layer(const weft_net *net, int index,
-                                struct weft_layer_info *out)
+enum weft_status(weft_net_layer)(const weft_net *net, int index,
+                                 struct weft_layer_info *out, size_t size)
 {
     const struct weft_node *node = index < 0 ? NULL : layer_node(net, index);
     if (!node)
         return weft_fail(net->ctx, WEFT_ERR_ARG, "%s: has no layer %d", net->name, index);
-    *out = (struct weft_layer_info){
+    struct weft_layer_info info = {
         .name = node->name,
         .op = node->op->name,
         .height = node->out.h,
@@ -140,10 +141,11 @@ enum weft_status weft_net_layer(const weft_net *net, int index,
     for (int k = 0; k < node->input_count; k++)
         values += weft_shape_count(node->in[k]);
     if (node->op->forward)
-        out->bytes = (double)(values * sizeof(float));
-    snprintf(out->text, sizeof(out->text), "%s", node->text);
+        info.bytes = (double)(values * sizeof(float));
+    snprintf(info.text, sizeof(info.text), "%s", node->text);
     const struct weft_node *end = net->graph.nodes + net->graph.count;
     if (node + 1 < end && node[1].from_suffix)
-        out->flops += node[1].op->flops(&node[1]);
+        info.flops += node[1].op->flops(&node[1]);
+    WEFT_WRITE_INFO(out, size, &info);
     return WEFT_OK;
 }

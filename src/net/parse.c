@@ -387,8 +387,8 @@ static enum weft_status check_params(weft_context *ctx, const struct weft_net_pa
 enum weft_status weft_net_create(weft_context *ctx, const char *text,
                                  const struct weft_net_params *params, weft_net **out)
 {
-    static const struct weft_net_params none = {0};
-    const struct weft_net_params *p = params ? params : &none;
+    struct weft_net_params own, *p = &own;
+    WEFT_TRY(WEFT_READ_PARAMS(ctx, params, p));
     WEFT_REQUIRE(ctx, text);
     WEFT_TRY(check_params(ctx, p));
     struct weft_net *net = calloc(1, sizeof(*net));
@@ -425,10 +425,9 @@ fail:
 
 enum weft_status weft_net_copy(const struct weft_net *net, struct weft_net **out)
 {
-    struct weft_net_params params = {.name = net->name,
-                                     .height = net->input.h,
-                                     .width = net->input.w,
-                                     .channels = net->input.c};
+    struct weft_net_params params =
+        *weft_net_params(.name = net->name, .height = net->input.h, .width = net->input.w,
+                         .channels = net->input.c);
     return weft_net_create(net->ctx, net->text, &params, out);
 }
 

@@ -39,9 +39,11 @@ static enum weft_status write_data(struct weft_trainer *t, const weft_dataset *d
 {
     const struct weft_backend *backend = t->device->backend;
     size_t image = weft_shape_count(t->net->input);
-    WEFT_TRY(backend->write(t->device, t->pixels, 0, weft_dataset_pixels(data),
-                            (size_t)t->count * image));
-    return backend->write(t->device, t->labels, 0, weft_dataset_labels(data),
+    struct weft_dataset_info info;
+    weft_dataset_info(data, &info);
+    WEFT_TRY(
+        backend->write(t->device, t->pixels, 0, info.pixels, (size_t)t->count * image));
+    return backend->write(t->device, t->labels, 0, info.labels,
                           (size_t)t->count * sizeof(int32_t));
 }
 
@@ -271,9 +273,9 @@ enum weft_status weft_trainer_create(weft_device *device, const weft_net *net,
                                      const struct weft_train_params *params,
                                      weft_trainer **out)
 {
-    static const struct weft_train_params none = {0};
-    const struct weft_train_params *p = params ? params : &none;
     weft_context *ctx = device->context;
+    struct weft_train_params own, *p = &own;
+    WEFT_TRY(WEFT_READ_PARAMS(ctx, params, p));
     struct weft_dataset_info info;
     weft_dataset_info(data, &info);
     WEFT_TRY(check_data(ctx, net, &info));
@@ -290,9 +292,10 @@ enum weft_status weft_trainer_create(weft_device *device, const weft_net *net,
     return WEFT_OK;
 }
 
-void weft_trainer_info(const weft_trainer *trainer, struct weft_trainer_info *out)
+void(weft_trainer_info)(const weft_trainer *trainer, struct weft_trainer_info *out,
+                        size_t size)
 {
-    *out = trainer->info;
+    WEFT_WRITE_INFO(out, size, &trainer->info);
 }
 
 void weft_trainer_destroy(weft_trainer **trainer)
@@ -358,10 +361,11 @@ enum weft_status weft_trainer_collect_metrics(struct weft_trainer *t)
     return WEFT_OK;
 }
 
-enum weft_status weft_trainer_progress(weft_trainer *t, struct weft_progress *out)
+enum weft_status(weft_trainer_progress)(weft_trainer *t, struct weft_progress *out,
+                                        size_t size)
 {
     WEFT_TRY(weft_trainer_collect_metrics(t));
-    *out = (struct weft_progress){
+    const struct weft_progress progress = {
         .step = t->read,
         .steps_per_epoch = t->steps_per_epoch,
         .batch = t->batch,
@@ -375,11 +379,13 @@ enum weft_status weft_trainer_progress(weft_trainer *t, struct weft_progress *ou
         .last_loss = t->epoch_metrics.last_loss,
         .device_bytes = t->device_bytes,
     };
+    WEFT_WRITE_INFO(out, size, &progress);
     return WEFT_OK;
 }
 
-enum weft_status weft_trainer_evaluate(weft_trainer *t, const weft_dataset *data,
-                                       struct weft_eval *out)
+enum weft_status(weft_trainer_evaluate)(weft_trainer *t, const weft_dataset *data,
+                                        int64_t *confusion, struct weft_eval *out,
+                                        size_t size)
 {
     if (!t->inference)
         WEFT_TRY(weft_inference_create(t->device, t->net, t->buffers.weights,
@@ -387,5 +393,5 @@ enum weft_status weft_trainer_evaluate(weft_trainer *t, const weft_dataset *data
                                        &t->inference));
     else
         WEFT_TRY(weft_inference_refresh(t->inference));
-    return weft_inference_evaluate(t->inference, data, out);
+    return weft_inference_evaluate(t->inference, data, confusion, out, size);
 }

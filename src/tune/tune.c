@@ -65,25 +65,25 @@ static enum weft_status check_params(weft_context *ctx, const struct weft_device
     return WEFT_OK;
 }
 
-enum weft_status weft_tune(weft_device *device, const weft_net *net,
-                           const struct weft_tune_params *params,
-                           struct weft_tune_result *out)
+enum weft_status(weft_tune)(weft_device *device, const weft_net *net,
+                            const struct weft_tune_params *params,
+                            struct weft_tune_result *out, size_t size)
 {
     /* Of the 20 s that are promised, one is for what comes before and after. */
     enum { QUICK_SECONDS = 19, FULL_SECONDS = 900 };
     weft_context *ctx = device->context;
+    struct weft_tune_params own, *p = &own;
+    struct weft_tune_result result = {0};
     WEFT_REQUIRE(ctx, params && out);
-    *out = (struct weft_tune_result){0};
-    WEFT_TRY(check_params(ctx, device, params));
-    double limit = params->seconds > 0 ? params->seconds
-                   : params->full      ? FULL_SECONDS
-                                       : QUICK_SECONDS;
+    WEFT_TRY(WEFT_READ_PARAMS(ctx, params, p));
+    WEFT_TRY(check_params(ctx, device, p));
+    double limit = p->seconds > 0 ? p->seconds : p->full ? FULL_SECONDS : QUICK_SECONDS;
     double now = weft_clock_seconds();
     struct tune_search search = {
         .device = device,
-        .params = params,
-        .result = out,
-        .worker = {.ctx = ctx, .command = params->worker, .in_process.device = device},
+        .params = p,
+        .result = &result,
+        .worker = {.ctx = ctx, .command = p->worker, .in_process.device = device},
         .progress = {.problem = "", .config = "", .time_limit = limit},
         .begin = now,
         .end = now + limit,
@@ -98,16 +98,18 @@ enum weft_status weft_tune(weft_device *device, const weft_net *net,
     tune_worker_process_stop(&search.worker);
     weft_problems_free(&search.problems);
     weft_tuning_unlock(lock);
+    WEFT_WRITE_INFO(out, size, &result);
     return status;
 }
 
-enum weft_status weft_tuning_row(weft_device *device, int index,
-                                 struct weft_tuning_row *out)
+enum weft_status(weft_tuning_row)(weft_device *device, int index,
+                                  struct weft_tuning_row *out, size_t size)
 {
     const struct weft_tuning *t = device->tuning;
-    WEFT_REQUIRE(device->context, t && index >= 0 && index < t->count);
+    if (!t || index < 0 || index >= t->count)
+        return WEFT_ERR_ARG;
     const struct weft_tuning_entry *row = &t->rows[index];
-    *out = (struct weft_tuning_row){
+    const struct weft_tuning_row result = {
         .problem = row->problem,
         .config = row->config,
         .state = weft_tuning_entry_states[row->state],
@@ -117,6 +119,7 @@ enum weft_status weft_tuning_row(weft_device *device, int index,
                     device->backend->tuner->fingerprint(device, row->problem,
                                                         row->config) != row->fingerprint,
     };
+    WEFT_WRITE_INFO(out, size, &result);
     return WEFT_OK;
 }
 

@@ -119,15 +119,18 @@ enum weft_status verify_with_reference(struct weft_device *device,
     return WEFT_OK;
 }
 
-enum weft_status weft_verify(weft_device *device, const struct weft_verify_params *params,
-                             struct weft_verify_result *out)
+enum weft_status(weft_verify)(weft_device *device,
+                              const struct weft_verify_params *params,
+                              struct weft_verify_result *out, size_t size)
 {
-    static const struct weft_verify_params none = {0};
+    struct weft_verify_params own;
+    struct weft_verify_result result = {0};
     struct weft_device *reference = NULL;
+    WEFT_TRY(WEFT_READ_PARAMS(device->context, params, &own));
     WEFT_REQUIRE(device->context, out);
-    WEFT_TRY(weft_device_open_host(device->context, &reference));
-    enum weft_status status =
-        verify_with_reference(device, reference, params ? params : &none, out);
+    WEFT_TRY(weft_device_open(device->context, WEFT_HOST_DEVICE, NULL, &reference));
+    enum weft_status status = verify_with_reference(device, reference, &own, &result);
     weft_device_close(&reference);
+    WEFT_WRITE_INFO(out, size, &result);
     return status;
 }

@@ -9,6 +9,8 @@
 #ifndef WEFT_VERIFY_VERIFY_H
 #define WEFT_VERIFY_VERIFY_H
 
+#include <weft/verify.h>
+
 #include "device/backend.h"
 #include "lab/compare.h"
 #include "lab/tensors.h"

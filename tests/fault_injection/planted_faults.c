@@ -110,14 +110,11 @@ static bool require_detected(struct weft_device *device, struct weft_device *ref
 {
     struct first_failure first = {0};
     struct weft_verify_result result;
-    const struct weft_verify_params params = {
-        .op = fault->op,
-        .cases = CASES,
-        .tiny_shapes = true,
-        .precision = fault->half ? WEFT_PRECISION_FLOAT16 : WEFT_PRECISION_FLOAT32,
-        .seed = 1,
-        .report = record_first_failure,
-        .priv = &first};
+    const struct weft_verify_params params =
+        *weft_verify_params(.op = fault->op, .cases = CASES, .tiny_shapes = true,
+                            .precision = fault->half ? WEFT_PRECISION_FLOAT16
+                                                     : WEFT_PRECISION_FLOAT32,
+                            .seed = 1, .report = record_first_failure, .priv = &first);
     planted = fault;
     enum weft_status status = verify_with_reference(device, reference, &params, &result);
     bool found = status == WEFT_ERR_MISMATCH && result.failed > 0 &&
@@ -137,20 +134,14 @@ static bool require_detected_mixed(struct weft_device *device,
 {
     struct first_failure met = {0}, again = {0};
     struct weft_verify_result result;
-    struct weft_verify_params params = {.mixed_cases = 200,
-                                        .tiny_shapes = true,
-                                        .seed = 3,
-                                        .report = record_first_failure,
-                                        .priv = &met};
+    struct weft_verify_params params =
+        *weft_verify_params(.mixed_cases = 200, .tiny_shapes = true, .seed = 3,
+                            .report = record_first_failure, .priv = &met);
     planted = fault;
     enum weft_status status = verify_with_reference(device, reference, &params, &result);
-    params = (struct weft_verify_params){.op = met.op,
-                                         .first_case = met.number,
-                                         .cases = 1,
-                                         .tiny_shapes = true,
-                                         .seed = 3,
-                                         .report = record_first_failure,
-                                         .priv = &again};
+    params = *weft_verify_params(.op = met.op, .first_case = met.number, .cases = 1,
+                                 .tiny_shapes = true, .seed = 3,
+                                 .report = record_first_failure, .priv = &again);
     bool found =
         status == WEFT_ERR_MISMATCH && !strcmp(met.op, fault->op) &&
         verify_with_reference(device, reference, &params, &result) == WEFT_ERR_MISMATCH &&

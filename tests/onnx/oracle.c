@@ -213,7 +213,7 @@ static void print_outcome(void *priv, enum weft_log_level level, const char *mes
 int main(int argc, char **argv)
 {
     struct oracle oracle = {.context = NULL};
-    struct weft_device_params params = {.family = WEFT_FAMILY_AUTO};
+    struct weft_device_params params = *weft_device_params(.family = WEFT_FAMILY_AUTO);
     const char *folder = NULL, *selector = "cpu";
     int index;
 

@@ -42,8 +42,9 @@ static enum weft_status make_data(weft_context *context, weft_dataset **out)
 {
     static uint8_t pixels[COUNT * PIXELS];
     static int32_t labels[COUNT];
-    const struct weft_dataset_info shape = {
-        .count = COUNT, .height = SIDE, .width = SIDE, .channels = 1, .classes = CLASSES};
+    const struct weft_dataset_params shape =
+        *weft_dataset_params(.count = COUNT, .height = SIDE, .width = SIDE, .channels = 1,
+                             .classes = CLASSES, .pixels = pixels, .labels = labels);
     uint32_t state = 1;
     for (int i = 0; i < COUNT; i++) {
         labels[i] = i % CLASSES;
@@ -54,7 +55,7 @@ static enum weft_status make_data(weft_context *context, weft_dataset **out)
             pixels[i * PIXELS + p] = (uint8_t)(on * 100 + (int)(state >> 16) % 156);
         }
     }
-    return weft_dataset_from_memory(context, &shape, pixels, labels, out);
+    return weft_dataset_from_memory(context, &shape, out);
 }
 
 /* The loss after a few steps. */
@@ -64,11 +65,9 @@ static enum weft_status train(weft_context *context, weft_device *device, double
     weft_net *net = NULL;
     weft_trainer *trainer = NULL;
     struct weft_progress progress = {0};
-    const struct weft_net_params shape = {.name = "fakes",
-                                          .height = SIDE,
-                                          .width = SIDE,
-                                          .channels = 1,
-                                          .classes = CLASSES};
+    const struct weft_net_params shape =
+        *weft_net_params(.name = "fakes", .height = SIDE, .width = SIDE, .channels = 1,
+                         .classes = CLASSES);
     enum weft_status status = make_data(context, &data);
     if (!status)
         status = weft_net_create(context, network, &shape, &net);
@@ -113,8 +112,9 @@ static int try_family(weft_context *context, int index, size_t f, int cases, dou
                    ? refuse(name, weft_error(context))
                    : printf("%s WRONG: opening: %s\n", name, weft_error(context)) > 0;
     for (size_t i = 0; cases && i < sizeof(ops) / sizeof(*ops) && !status; i++) {
-        const struct weft_verify_params params = {
-            .op = ops[i], .cases = cases, .tiny_shapes = true, .seed = 1};
+        const struct weft_verify_params params =
+            *weft_verify_params(.op = ops[i], .cases = cases, .tiny_shapes = true,
+                                .seed = 1);
         struct weft_verify_result result = {0};
         status = weft_verify(device, &params, &result);
         checks += result.passed;
@@ -139,7 +139,8 @@ int main(int argc, char **argv)
     struct weft_device_info info;
     double want = 0;
     int wrong = 0, cases = argc > 1 ? atoi(argv[1]) : 1;
-    if (weft_context_create(&context, NULL) || weft_device_open_host(context, &builtin) ||
+    if (weft_context_create(&context, NULL) ||
+        weft_device_open(context, WEFT_HOST_DEVICE, NULL, &builtin) ||
         train(context, builtin, &want) || weft_device_info(context, 0, &info)) {
         printf("builtin WRONG: %s\n", context ? weft_error(context) : "no context");
         return 1;

@@ -8,7 +8,7 @@
  * Exit code 0: all passed, 1: a check failed, 2: usage, 77: no such device. */
 #include "ops/check_bench.h"
 
-#include <weft/device.h>
+#include <weft/verify.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -188,7 +188,8 @@ static int verify_or_time_ops(weft_context *context, struct check_options *o)
 
 int main(int argc, char **argv)
 {
-    struct check_options o = {.verify = {.seed = 1}};
+    struct check_options o = {.open = *weft_device_params(),
+                              .verify = *weft_verify_params(.seed = 1)};
     weft_context *context = NULL;
     const char *wrong = parse(argc, argv, &o);
     if (wrong)

@@ -25,21 +25,22 @@ static void log_line(void *priv, enum weft_log_level level, const char *message)
 }
 
 static const struct {
-    struct weft_device_params device;
+    enum weft_kernel_family family;
+    enum weft_gemm_provider gemm;
     const char *op; /* NULL: all */
     int cases, seed;
     bool draw; /* kernels that these shapes would not be given by themselves */
     enum weft_precision precision;
 } ways[] = {
-    {{.family = WEFT_FAMILY_VEC}, NULL, 4, 1, false},
-    {{.family = WEFT_FAMILY_VEC}, "conv", 16, 6, true},
-    {{.family = WEFT_FAMILY_TILE}, NULL, 4, 1, false},
-    {{.family = WEFT_FAMILY_TILE}, "conv", 5, 5, true},
-    {{.family = WEFT_FAMILY_VEC}, NULL, 2, 1, true, WEFT_PRECISION_FLOAT16},
-    {{.family = WEFT_FAMILY_TILE}, "conv", 3, 1, true, WEFT_PRECISION_FLOAT16},
-    {{.family = WEFT_FAMILY_SUBGROUP}, "dense", 4, 1, false},
-    {{.family = WEFT_FAMILY_MMA}, "dense", 4, 1, false},
-    {{.gemm = WEFT_GEMM_CLBLAST}, "dense", 4, 1, false},
+    {WEFT_FAMILY_VEC, WEFT_GEMM_NATIVE, NULL, 4, 1, false},
+    {WEFT_FAMILY_VEC, WEFT_GEMM_NATIVE, "conv", 16, 6, true},
+    {WEFT_FAMILY_TILE, WEFT_GEMM_NATIVE, NULL, 4, 1, false},
+    {WEFT_FAMILY_TILE, WEFT_GEMM_NATIVE, "conv", 5, 5, true},
+    {WEFT_FAMILY_VEC, WEFT_GEMM_NATIVE, NULL, 2, 1, true, WEFT_PRECISION_FLOAT16},
+    {WEFT_FAMILY_TILE, WEFT_GEMM_NATIVE, "conv", 3, 1, true, WEFT_PRECISION_FLOAT16},
+    {WEFT_FAMILY_SUBGROUP, WEFT_GEMM_NATIVE, "dense", 4, 1, false},
+    {WEFT_FAMILY_MMA, WEFT_GEMM_NATIVE, "dense", 4, 1, false},
+    {WEFT_FAMILY_AUTO, WEFT_GEMM_CLBLAST, "dense", 4, 1, false},
 };
 
 int main(int argc, char **argv)
@@ -57,15 +58,16 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < sizeof(ways) / sizeof(*ways) && !failed; i++) {
         weft_device *device = NULL;
         struct weft_verify_result result;
-        const struct weft_verify_params params = {.op = ways[i].op,
-                                                  .cases = ways[i].cases,
-                                                  .seed = (uint64_t)ways[i].seed,
-                                                  .tiny_shapes = ways[i].draw,
-                                                  .random_kernels = ways[i].draw,
-                                                  .precision = ways[i].precision};
-        enum weft_status status =
-            weft_device_open(context, index, &ways[i].device, &device);
-        if (status == WEFT_ERR_ARG && ways[i].device.gemm == WEFT_GEMM_CLBLAST)
+        const struct weft_verify_params params =
+            *weft_verify_params(.op = ways[i].op, .cases = ways[i].cases,
+                                .seed = (uint64_t)ways[i].seed,
+                                .tiny_shapes = ways[i].draw,
+                                .random_kernels = ways[i].draw,
+                                .precision = ways[i].precision);
+        enum weft_status status = weft_device_open(
+            context, index,
+            weft_device_params(.family = ways[i].family, .gemm = ways[i].gemm), &device);
+        if (status == WEFT_ERR_ARG && ways[i].gemm == WEFT_GEMM_CLBLAST)
             continue; /* weft was built without it */
         weft_bench *bench = NULL;
         failed = status || weft_verify(device, &params, &result) ||

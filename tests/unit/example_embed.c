@@ -46,17 +46,15 @@ static enum weft_status make_data(weft_context *context, int count, uint32_t see
 {
     static uint8_t pixels[TRAIN * PIXELS];
     static int32_t labels[TRAIN];
-    const struct weft_dataset_info shape = {.count = count,
-                                            .height = SIDE,
-                                            .width = SIDE,
-                                            .channels = 1,
-                                            .classes = CLASSES,
-                                            .class_names = class_names};
+    const struct weft_dataset_params shape =
+        *weft_dataset_params(.count = count, .height = SIDE, .width = SIDE, .channels = 1,
+                             .classes = CLASSES, .class_names = class_names,
+                             .pixels = pixels, .labels = labels);
     for (int i = 0; i < count; i++) {
         labels[i] = i % CLASSES;
         draw(pixels + (size_t)i * PIXELS, labels[i], &seed);
     }
-    return weft_dataset_from_memory(context, &shape, pixels, labels, out);
+    return weft_dataset_from_memory(context, &shape, out);
 }
 
 static enum weft_status train(weft_device *device, weft_context *context,
@@ -65,11 +63,9 @@ static enum weft_status train(weft_device *device, weft_context *context,
     weft_net *net = NULL;
     weft_trainer *trainer = NULL;
     struct weft_progress progress = {0};
-    const struct weft_net_params shape = {.name = "embed",
-                                          .height = SIDE,
-                                          .width = SIDE,
-                                          .channels = 1,
-                                          .classes = CLASSES};
+    const struct weft_net_params shape =
+        *weft_net_params(.name = "embed", .height = SIDE, .width = SIDE, .channels = 1,
+                         .classes = CLASSES);
     enum weft_status status;
 
     if ((status = weft_net_create(context, network, &shape, &net)) ||
@@ -91,32 +87,32 @@ done:
     return status;
 }
 
-/* Tells how many of the test images were named rightly. */
+/* Counts the test images that were classified correctly. */
 static enum weft_status use(weft_device *device, weft_context *context, const char *path,
                             const weft_dataset *data, int *right)
 {
     static float probabilities[TEST * CLASSES];
     weft_model *model = NULL;
     weft_predictor *predictor = NULL;
+    struct weft_dataset_info test;
     enum weft_status status;
 
     *right = 0;
+    weft_dataset_info(data, &test);
     if ((status = weft_model_load(context, path, &model)) ||
         (status = weft_predictor_create(device, model, weft_predictor_params(.batch = 64),
                                         &predictor)) ||
-        (status = weft_predictor_run(predictor, weft_dataset_pixels(data), TEST,
-                                     probabilities)))
+        (status = weft_predictor_run(predictor, test.pixels, TEST, probabilities)))
         goto done;
     for (int i = 0; i < TEST; i++) {
         const float *p = probabilities + (size_t)i * CLASSES;
         int best = 0;
         for (int c = 1; c < CLASSES; c++)
             best = p[c] > p[best] ? c : best;
-        *right += best == weft_dataset_labels(data)[i];
+        *right += best == test.labels[i];
         if (i < CLASSES)
-            printf("%s: looks like %s, %.1f %%\n",
-                   class_names[weft_dataset_labels(data)[i]], class_names[best],
-                   100 * p[best]);
+            printf("%s: looks like %s, %.1f %%\n", class_names[test.labels[i]],
+                   class_names[best], 100 * p[best]);
     }
 
 done:

@@ -80,13 +80,19 @@ static void read_image(const uint8_t *bytes, size_t size)
         return;
     }
     uint8_t out[28 * 28 * 3];
+    struct weft_preprocess_info info;
     touch(image.pixels,
           (size_t)image.height * (size_t)image.width * (size_t)image.channels);
     if (image.height * (long)image.width < 1 << 20) {
-        MUST(!weft_image_preprocess(&context, &image, WEFT_INVERT_AUTO, 28, 28, 1, out,
-                                    NULL));
-        MUST(!weft_image_preprocess(&context, &image, WEFT_INVERT_NO, 13, 28, 3, out,
-                                    NULL));
+        MUST(!weft_image_preprocess(
+            &context, &image,
+            weft_preprocess_params(.height = 28, .width = 28, .channels = 1), out,
+            &info));
+        MUST(!weft_image_preprocess(&context, &image,
+                                    weft_preprocess_params(.height = 13, .width = 28,
+                                                           .channels = 3,
+                                                           .invert = WEFT_INVERT_NO),
+                                    out, &info));
     }
     weft_image_free(&image);
 }

@@ -8,12 +8,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <weft/base.h>
+#include <weft/dataset.h>
 
 static int test_checks, test_failures;
 
 /* The context that sentences are taken from, for CHECK_OK and CHECK_FAILS. */
 static const weft_context *test_context;
+
+/* The images and labels of a dataset. */
+static inline const uint8_t *test_pixels(const weft_dataset *data)
+{
+    struct weft_dataset_info info;
+    weft_dataset_info(data, &info);
+    return info.pixels;
+}
+
+static inline const int32_t *test_labels(const weft_dataset *data)
+{
+    struct weft_dataset_info info;
+    weft_dataset_info(data, &info);
+    return info.labels;
+}
 
 #define TEST_FAIL(...)                                  \
     do {                                                \

@@ -126,20 +126,21 @@ static void test_step(weft_bench *bench, bool training)
         pixels[i] = (uint8_t)(i * i % 251);
     for (int i = 0; i < COUNT; i++)
         labels[i] = i % 3;
-    const struct weft_dataset_info shape = {
-        .count = COUNT, .height = SIDE, .width = SIDE, .channels = 1, .classes = 3};
-    const struct weft_step_params params = {
-        .batch = 8, .training = training, .verify = true};
+    const struct weft_dataset_params shape =
+        *weft_dataset_params(.count = COUNT, .height = SIDE, .width = SIDE, .channels = 1,
+                             .classes = 3, .pixels = pixels, .labels = labels);
+    struct timing_counts seen = {0};
+    const struct weft_step_params params =
+        *weft_step_params(.batch = 8, .training = training, .verify = true,
+                          .report = record_step_timing, .priv = &seen);
     weft_dataset *data = NULL;
     weft_net *net = NULL;
     struct weft_step_report step;
-    struct timing_counts seen = {0};
-    CHECK_OK(weft_dataset_from_memory(ctx, &shape, pixels, labels, &data));
+    CHECK_OK(weft_dataset_from_memory(ctx, &shape, &data));
     CHECK_OK(weft_net_create(
         ctx, net_text, weft_net_params(.height = SIDE, .width = SIDE, .channels = 1),
         &net));
-    CHECK_OK(
-        weft_bench_step(bench, net, data, &params, record_step_timing, &seen, &step));
+    CHECK_OK(weft_bench_step(bench, net, data, &params, &step));
     CHECK_TEXT(step.error, "");
     CHECK(seen.timed == seen.count && seen.count >= (training ? 8 : 4));
     CHECK(step.launches >= seen.count && step.roofline_seconds > 0 && step.batch == 8);
@@ -149,8 +150,7 @@ static void test_step(weft_bench *bench, bool training)
     lying.read = read_wrong;
     device->backend = &lying;
     seen = (struct timing_counts){0};
-    CHECK_OK(
-        weft_bench_step(bench, net, data, &params, record_step_timing, &seen, &step));
+    CHECK_OK(weft_bench_step(bench, net, data, &params, &step));
     device->backend = honest;
     CHECK(step.error[0] && !seen.timed);
     weft_net_destroy(&net);
@@ -164,17 +164,19 @@ static void test_launches(weft_bench *bench)
     enum { COUNT = 8, SIDE = 28, MOST = 12, MOST_TILE = 15 };
     static uint8_t pixels[COUNT * SIDE * SIDE];
     static int32_t labels[COUNT];
-    const struct weft_dataset_info shape = {
-        .count = COUNT, .height = SIDE, .width = SIDE, .channels = 1, .classes = 10};
-    const struct weft_step_params params = {.batch = COUNT, .training = true};
+    const struct weft_dataset_params shape =
+        *weft_dataset_params(.count = COUNT, .height = SIDE, .width = SIDE, .channels = 1,
+                             .classes = 10, .pixels = pixels, .labels = labels);
+    const struct weft_step_params params =
+        *weft_step_params(.batch = COUNT, .training = true);
     weft_dataset *data = NULL;
     weft_net *net = NULL;
     struct weft_step_report step;
-    CHECK_OK(weft_dataset_from_memory(ctx, &shape, pixels, labels, &data));
+    CHECK_OK(weft_dataset_from_memory(ctx, &shape, &data));
     CHECK_OK(weft_net_create(
         ctx, weft_net_builtin("small", -1),
         weft_net_params(.height = SIDE, .width = SIDE, .channels = 1), &net));
-    CHECK_OK(weft_bench_step(bench, net, data, &params, NULL, NULL, &step));
+    CHECK_OK(weft_bench_step(bench, net, data, &params, &step));
     CHECK(step.launches <= (device->family == WEFT_FAMILY_TILE ? MOST_TILE : MOST));
     weft_net_destroy(&net);
     weft_dataset_destroy(&data);
@@ -255,7 +257,7 @@ static void test_timer(weft_bench *bench)
 
 int main(int argc, char **argv)
 {
-    struct weft_device_params params = {0};
+    struct weft_device_params params = *weft_device_params();
     const char *selector = "cpu";
     weft_bench *bench = NULL;
     int index;

@@ -201,8 +201,8 @@ static void test_device(weft_context *context, int index, const char *folder)
 static int keeping_device(const weft_context *context)
 {
     struct weft_device_info info;
-    for (int i = 0; i < weft_device_count(context); i++)
-        if (!weft_device_info(context, i, &info) && strstr(info.name, "llvmpipe"))
+    for (int i = 0; !weft_device_info(context, i, &info); i++)
+        if (strstr(info.name, "llvmpipe"))
             return i;
     return -1;
 }

@@ -18,13 +18,10 @@ static int32_t labels[COUNT];
 static weft_dataset *make(void)
 {
     static const char *const names[] = {"a", "b", "c"};
-    const struct weft_dataset_info shape = {.count = COUNT,
-                                            .height = 3,
-                                            .width = 1,
-                                            .channels = 2,
-                                            .classes = 3,
-                                            .class_names = names,
-                                            .known_as = "r"};
+    const struct weft_dataset_params shape =
+        *weft_dataset_params(.count = COUNT, .height = 3, .width = 1, .channels = 2,
+                             .classes = 3, .class_names = names, .known_as = "r",
+                             .pixels = pixels, .labels = labels);
     weft_dataset *data = NULL;
     for (int i = 0; i < COUNT; i++) {
         uint8_t *p = pixels + i * PIXELS;
@@ -34,7 +31,7 @@ static weft_dataset *make(void)
             p[c] = (uint8_t)(i * 7919 >> c);
         labels[i] = i % 3;
     }
-    CHECK_OK(weft_dataset_from_memory(&context, &shape, pixels, labels, &data));
+    CHECK_OK(weft_dataset_from_memory(&context, &shape, &data));
     REQUIRE(data);
     return data;
 }
@@ -46,7 +43,7 @@ static void test_statistics(void)
     weft_dataset_info(data, &info);
     CHECK_TEXT(info.class_names[2], "c");
     CHECK_TEXT(info.source, "memory");
-    CHECK(!memcmp(weft_dataset_pixels(data), pixels, sizeof(pixels)));
+    CHECK(!memcmp(test_pixels(data), pixels, sizeof(pixels)));
     for (int c = 0; c < 2; c++) {
         double sum = 0, squares = 0;
         for (int i = c; i < COUNT * PIXELS; i += 2)
@@ -69,13 +66,11 @@ static void check_merge(const weft_dataset *first, const weft_dataset *second)
     int next[2] = {0, 0};
     for (int i = 0; i < COUNT; i++) {
         const uint8_t *want = pixels + i * PIXELS;
-        int side =
-            next[0] == COUNT - HELD_OUT ||
-            memcmp(weft_dataset_pixels(first) + next[0] * PIXELS, want, PIXELS) != 0;
+        int side = next[0] == COUNT - HELD_OUT ||
+                   memcmp(test_pixels(first) + next[0] * PIXELS, want, PIXELS) != 0;
         REQUIRE(next[side] < (side ? HELD_OUT : COUNT - HELD_OUT));
-        CHECK(
-            !memcmp(weft_dataset_pixels(part[side]) + next[side] * PIXELS, want, PIXELS));
-        CHECK_INT(weft_dataset_labels(part[side])[next[side]], labels[i]);
+        CHECK(!memcmp(test_pixels(part[side]) + next[side] * PIXELS, want, PIXELS));
+        CHECK_INT(test_labels(part[side])[next[side]], labels[i]);
         next[side]++;
     }
 }
@@ -98,8 +93,7 @@ static void test_split(void)
 
     /* One seed, one split; another seed, another. */
     CHECK_OK(weft_dataset_holdout(data, HELD_OUT, 7, &rest, &other));
-    CHECK(!memcmp(weft_dataset_pixels(second), weft_dataset_pixels(other),
-                  HELD_OUT * PIXELS));
+    CHECK(!memcmp(test_pixels(second), test_pixels(other), HELD_OUT * PIXELS));
     weft_dataset_destroy(&rest);
     weft_dataset_destroy(&other);
     CHECK_OK(weft_dataset_holdout(data, HELD_OUT, UINT64_C(7) << 32, &rest, &other));
@@ -127,13 +121,16 @@ static void test_split(void)
 static void test_same(void)
 {
     enum { SAME = 200000 };
-    struct weft_dataset_info info = {
-        .count = SAME, .height = 1, .width = 1, .channels = 1};
+    struct weft_dataset_info info;
     weft_dataset *data = NULL;
     int overlap = -1;
     uint8_t *same = calloc(SAME, 1);
     REQUIRE(same);
-    CHECK_OK(weft_dataset_from_memory(&context, &info, same, NULL, &data));
+    CHECK_OK(weft_dataset_from_memory(&context,
+                                      weft_dataset_params(.count = SAME, .height = 1,
+                                                          .width = 1, .channels = 1,
+                                                          .pixels = same),
+                                      &data));
     REQUIRE(data);
     CHECK_OK(weft_dataset_overlap(data, data, &overlap));
     CHECK_INT(overlap, SAME);
@@ -145,12 +142,14 @@ static void test_same(void)
     free(same);
 
     static const int32_t wrong[] = {0, 1, -1};
-    info = (struct weft_dataset_info){.count = 3, .height = 1, .width = 1, .channels = 1};
-    CHECK_FAILS(weft_dataset_from_memory(&context, &info, pixels, wrong, &data),
-                WEFT_ERR_ARG, "label 2 is -1");
-    info.width = 0;
-    CHECK_FAILS(weft_dataset_from_memory(&context, &info, pixels, NULL, &data),
-                WEFT_ERR_ARG, "info.width >= 1");
+    struct weft_dataset_params params =
+        *weft_dataset_params(.count = 3, .height = 1, .width = 1, .channels = 1,
+                             .pixels = pixels, .labels = wrong);
+    CHECK_FAILS(weft_dataset_from_memory(&context, &params, &data), WEFT_ERR_ARG,
+                "label 2 is -1");
+    params.width = 0;
+    CHECK_FAILS(weft_dataset_from_memory(&context, &params, &data), WEFT_ERR_ARG,
+                "info.width >= 1");
     CHECK(!data);
 }
 
@@ -183,7 +182,7 @@ static void check_published(const weft_dataset *data, const char *want)
         0, 28, 0, 0, 0, 28};
     weft_sha256_init(&sha);
     weft_sha256_add(&sha, head, sizeof(head));
-    weft_sha256_add(&sha, weft_dataset_pixels(data), (size_t)info.count * 784);
+    weft_sha256_add(&sha, test_pixels(data), (size_t)info.count * 784);
     weft_sha256_finish(&sha, sum);
     weft_sha256_hex(sum, text);
     CHECK_TEXT(text, want);
@@ -215,8 +214,8 @@ static void test_fashion(const char *shared)
     /* One pixel of one image, or one label, is another collection. */
     struct weft_raw_images raw = {10000, 28, 28, 1, malloc(7840000), malloc(40000)};
     REQUIRE(raw.pixels && raw.labels);
-    memcpy(raw.pixels, weft_dataset_pixels(test), 7840000);
-    memcpy(raw.labels, weft_dataset_labels(test), 40000);
+    memcpy(raw.pixels, test_pixels(test), 7840000);
+    memcpy(raw.labels, test_labels(test), 40000);
     CHECK(weft_known_dataset_find(&raw));
     raw.pixels[7839999] ^= 1;
     CHECK(!weft_known_dataset_find(&raw));
@@ -229,14 +228,14 @@ static void test_fashion(const char *shared)
      * part has, and one with all of them. */
     raw = (struct weft_raw_images){60000, 28, 28, 1, malloc(47040000), calloc(60000, 4)};
     REQUIRE(raw.pixels && raw.labels);
-    memcpy(raw.pixels, weft_dataset_pixels(train), 47040000);
+    memcpy(raw.pixels, test_pixels(train), 47040000);
     for (size_t i = 0, to = 0; i < 10000; i++)
         if (((uint32_t)i * 2654435761u >> 16) % 100 < 79)
-            memcpy(raw.pixels + to++ * 784, weft_dataset_pixels(test) + i * 784, 784);
+            memcpy(raw.pixels + to++ * 784, test_pixels(test) + i * 784, 784);
     const struct weft_known_dataset *release = weft_known_dataset_find(&raw);
     CHECK_TEXT(release ? release->name : "",
                "Fashion-MNIST, first release (August 2017), train");
-    memcpy(raw.pixels, weft_dataset_pixels(test), 7840000);
+    memcpy(raw.pixels, test_pixels(test), 7840000);
     CHECK(!weft_known_dataset_find(&raw));
     weft_raw_images_free(&raw);
     weft_dataset_destroy(&test);

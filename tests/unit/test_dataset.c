@@ -44,9 +44,9 @@ static weft_dataset *open_as(const char *spec, enum weft_split split, int h, int
     CHECK_INT(info.width, w);
     CHECK_INT(info.channels, c);
     for (int i = 0; i < info.count; i++)
-        CHECK_INT(weft_dataset_labels(data)[i], labels[i] - '0');
+        CHECK_INT(test_labels(data)[i], labels[i] - '0');
     for (int i = 0; i < info.count * h * w * c; i++)
-        CHECK_INT(weft_dataset_pixels(data)[i], i * 37 % 256);
+        CHECK_INT(test_pixels(data)[i], i * 37 % 256);
     return data;
 }
 
@@ -179,9 +179,9 @@ static void test_csv(void)
             CHECK_INT(info.height, 2);
             CHECK_INT(info.classes, 3);
             CHECK_TEXT(info.class_names[2], "2");
-            CHECK_INT(weft_dataset_labels(data)[0], 1);
-            CHECK_INT(weft_dataset_pixels(data)[3], 111);
-            CHECK_INT(weft_dataset_pixels(data)[11], 151);
+            CHECK_INT(test_labels(data)[0], 1);
+            CHECK_INT(test_pixels(data)[3], 111);
+            CHECK_INT(test_pixels(data)[11], 151);
         }
         weft_dataset_destroy(&data);
     }

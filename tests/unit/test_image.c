@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Images: what every format decodes to, what is refused, and how an image is brought
  * to a network's input. */
-#include <weft/dataset.h>
+#include <weft/image.h>
 
 #include "unit/file_corpus.h"
 #include "base/context.h"
@@ -245,7 +245,11 @@ static struct weft_preprocess_info check_fit(const struct weft_image *image,
     uint8_t out[28 * 28];
     struct weft_preprocess_info fit = {0};
     int top = (28 - rows) / 2, left = (28 - columns) / 2;
-    CHECK_OK(weft_image_preprocess(&context, image, invert, 28, 28, 1, out, &fit));
+    CHECK_OK(
+        weft_image_preprocess(&context, image,
+                              weft_preprocess_params(.height = 28, .width = 28,
+                                                     .channels = 1, .invert = invert),
+                              out, &fit));
     for (int y = 0; y < 28; y++)
         for (int x = 0; x < 28; x++) {
             bool inside = y >= top && y < top + rows && x >= left && x < left + columns;
@@ -287,7 +291,9 @@ static void test_fit(void)
     for (int i = 0; i < SIDE * SIDE; i += 3)
         if (pixels[i] == 255)
             pixels[i] = 250;
-    weft_image_preprocess(&context, &p, WEFT_INVERT_AUTO, 28, 28, 1, other, &fit);
+    weft_image_preprocess(
+        &context, &p, weft_preprocess_params(.height = 28, .width = 28, .channels = 1),
+        other, &fit);
     CHECK(fit.cropped && other[14 * 28 + 14] == 255 && other[14 * 28 + 4] == 0);
 
     /* Nothing to see: the whole image. */
@@ -298,36 +304,55 @@ static void test_fit(void)
     /* A border of stripes is no background. */
     for (int i = 0; i < SIDE * SIDE; i++)
         pixels[i] = (uint8_t)(i % SIDE / 10 % 2 ? 220 : 20);
-    weft_image_preprocess(&context, &p, WEFT_INVERT_AUTO, 28, 28, 1, other, &fit);
+    weft_image_preprocess(
+        &context, &p, weft_preprocess_params(.height = 28, .width = 28, .channels = 1),
+        other, &fit);
     CHECK(fit.uneven_background && !fit.cropped);
 
     /* Area averaging: black and white lines become their mean. */
     for (int i = 0; i < SIDE * SIDE; i++)
         pixels[i] = (uint8_t)(i / SIDE % 2 ? 255 : 0);
-    weft_image_preprocess(&context, &p, WEFT_INVERT_NO, 50, 50, 1, other, &fit);
+    weft_image_preprocess(&context, &p,
+                          weft_preprocess_params(.height = 50, .width = 50, .channels = 1,
+                                                 .invert = WEFT_INVERT_NO),
+                          other, &fit);
     CHECK(other[0] == 128 && other[2499] == 128);
+}
 
-    /* The right size already: only the channels change. */
+/* An image of the right size: only the channels change. */
+static void test_fit_without_resizing(void)
+{
+    static uint8_t pixels[28 * 28], other[28 * 28 * 3];
+    struct weft_preprocess_info fit = {0};
     for (int i = 0; i < 28 * 28; i++)
         pixels[i] = (uint8_t)(255 - i % 50);
-    p = (struct weft_image){28, 28, 1, pixels};
-    weft_image_preprocess(&context, &p, WEFT_INVERT_AUTO, 28, 28, 3, other, &fit);
+    struct weft_image p = {28, 28, 1, pixels};
+    weft_image_preprocess(
+        &context, &p, weft_preprocess_params(.height = 28, .width = 28, .channels = 3),
+        other, &fit);
     CHECK(!fit.resized && !fit.cropped && !fit.inverted);
     for (int i = 0; i < 28 * 28 * 3; i++)
         CHECK_INT(other[i], pixels[i / 3]);
     p = (struct weft_image){28, 28, 3, other};
     fit = (struct weft_preprocess_info){0};
-    weft_image_preprocess(&context, &p, WEFT_INVERT_YES, 28, 28, 1, pixels, &fit);
+    weft_image_preprocess(&context, &p,
+                          weft_preprocess_params(.height = 28, .width = 28, .channels = 1,
+                                                 .invert = WEFT_INVERT_YES),
+                          pixels, &fit);
     CHECK(fit.inverted);
     for (int i = 0; i < 28 * 28; i++)
         CHECK_INT(pixels[i], i % 50);
 
-    CHECK_FAILS(
-        weft_image_preprocess(&context, &p, WEFT_INVERT_AUTO, 0, 28, 1, other, &fit),
-        WEFT_ERR_ARG, "height >= 1");
-    CHECK_FAILS(
-        weft_image_preprocess(&context, &p, WEFT_INVERT_AUTO, 28, 28, 2, other, &fit),
-        WEFT_ERR_ARG, "channels == 1");
+    CHECK_FAILS(weft_image_preprocess(
+                    &context, &p,
+                    weft_preprocess_params(.height = 0, .width = 28, .channels = 1),
+                    other, &fit),
+                WEFT_ERR_ARG, "height >= 1");
+    CHECK_FAILS(weft_image_preprocess(
+                    &context, &p,
+                    weft_preprocess_params(.height = 28, .width = 28, .channels = 2),
+                    other, &fit),
+                WEFT_ERR_ARG, "channels == 1");
 }
 
 int main(void)
@@ -337,6 +362,7 @@ int main(void)
     test_png();
     test_jpeg();
     test_fit();
+    test_fit_without_resizing();
     free(context.error);
     return test_end();
 }

@@ -257,7 +257,7 @@ int main(void)
 {
     REQUIRE(!weft_context_create(&ctx, NULL));
     test_context = ctx;
-    CHECK_OK(weft_device_open_host(ctx, &device));
+    CHECK_OK(weft_device_open(ctx, WEFT_HOST_DEVICE, NULL, &device));
     test_guards(false);
     test_guards(true);
     test_compare();

@@ -52,12 +52,10 @@ static weft_dataset *make_data(void)
 {
     static uint8_t pixels[COUNT * SIDE * SIDE];
     static int32_t labels[COUNT];
-    const struct weft_dataset_info shape = {.count = COUNT,
-                                            .height = SIDE,
-                                            .width = SIDE,
-                                            .channels = 1,
-                                            .classes = CLASSES,
-                                            .source = "quarters"};
+    const struct weft_dataset_params shape =
+        *weft_dataset_params(.count = COUNT, .height = SIDE, .width = SIDE, .channels = 1,
+                             .classes = CLASSES, .source = "quarters", .pixels = pixels,
+                             .labels = labels);
     uint32_t noise = 1;
     for (int i = 0; i < COUNT; i++) {
         labels[i] = i % CLASSES;
@@ -69,7 +67,7 @@ static weft_dataset *make_data(void)
         }
     }
     weft_dataset *data = NULL;
-    CHECK_OK(weft_dataset_from_memory(ctx, &shape, pixels, labels, &data));
+    CHECK_OK(weft_dataset_from_memory(ctx, &shape, &data));
     REQUIRE(data);
     return data;
 }
@@ -83,7 +81,7 @@ static weft_model *make_model(const char *text, const weft_dataset *data)
     weft_model *model = NULL;
     char path[300];
     snprintf(path, sizeof(path), "%s/model", folder);
-    CHECK_OK(weft_device_open_host(ctx, &builtin));
+    CHECK_OK(weft_device_open(ctx, WEFT_HOST_DEVICE, NULL, &builtin));
     CHECK_OK(weft_net_create(
         ctx, text,
         weft_net_params(.height = SIDE, .width = SIDE, .channels = 1, .classes = CLASSES),
@@ -108,7 +106,7 @@ static weft_predictor *make(const weft_model *model, enum weft_precision precisi
     CHECK_OK(weft_predictor_create(
         device, model,
         weft_predictor_params(.batch = BATCH, .precision = precision,
-                              .pixels = data ? weft_dataset_pixels(data) : NULL,
+                              .pixels = data ? test_pixels(data) : NULL,
                               .pixel_count = COUNT),
         &predictor));
     REQUIRE(predictor);
@@ -123,8 +121,8 @@ static void check_answers(const weft_model *model, const weft_dataset *data)
     weft_predictor *b = make(model, WEFT_PRECISION_FLOAT16, NULL);
     struct weft_predictor_info of_a, of_b;
     double difference;
-    CHECK_OK(weft_predictor_run(a, weft_dataset_pixels(data), COUNT, full));
-    CHECK_OK(weft_predictor_run(b, weft_dataset_pixels(data), COUNT, half));
+    CHECK_OK(weft_predictor_run(a, test_pixels(data), COUNT, full));
+    CHECK_OK(weft_predictor_run(b, test_pixels(data), COUNT, half));
     CHECK(weft_probabilities_match(half, full, COUNT, CLASSES, &difference));
     CHECK(difference > 0); /* else it is no float16 */
     weft_predictor_info(a, &of_a);
@@ -134,7 +132,7 @@ static void check_answers(const weft_model *model, const weft_dataset *data)
     CHECK(of_b.weight_bytes < of_a.weight_bytes);
     CHECK(of_b.activation_bytes < of_a.activation_bytes * 5 / 8);
     /* The same again, and in pieces of any size. */
-    CHECK_OK(weft_predictor_run(b, weft_dataset_pixels(data), COUNT, full));
+    CHECK_OK(weft_predictor_run(b, test_pixels(data), COUNT, full));
     CHECK(!memcmp(full, half, sizeof(full)));
     weft_predictor_destroy(&a);
     weft_predictor_destroy(&b);

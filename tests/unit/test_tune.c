@@ -130,12 +130,9 @@ static struct weft_tune_result tune(struct tune_fixture *s, const char *mode)
     static const int batch = 16;
     const char *const worker[] = {self, "--worker", mode, marked, NULL};
     struct weft_tune_result result = {0};
-    struct weft_tune_params params = {.inference = &batch,
-                                      .inference_count = 1,
-                                      .full = true,
-                                      .seconds = 20,
-                                      .trial_timeout = 0.5,
-                                      .worker = worker};
+    struct weft_tune_params params =
+        *weft_tune_params(.inference = &batch, .inference_count = 1, .full = true,
+                          .seconds = 20, .trial_timeout = 0.5, .worker = worker);
     CHECK_OK(weft_tune(s->device, s->net, &params, &result));
     return result;
 }
@@ -299,11 +296,9 @@ static void test_stop(void)
     struct tune_fixture s;
     tune_fixture_open(&s, false);
     CHECK_OK(weft_tuning_reset(s.device));
-    struct weft_tune_params params = {.inference = &batch,
-                                      .inference_count = 1,
-                                      .worker = worker,
-                                      .report = stop_at_third,
-                                      .priv = &calls};
+    struct weft_tune_params params =
+        *weft_tune_params(.inference = &batch, .inference_count = 1, .worker = worker,
+                          .report = stop_at_third, .priv = &calls);
     CHECK_OK(weft_tune(s.device, s.net, &params, &r));
     CHECK(r.stopped && calls > 0);
     CHECK_INT(r.tried, 3);

@@ -51,13 +51,14 @@ struct evaluation {
     weft_dataset *data;
     weft_predictor *predictor;
     struct weft_eval eval;
+    int64_t *confusion;       /* classes x classes */
     const char *const *names; /* of the classes */
     double test_overlap;
 };
 
-static int64_t confusion_count(const struct weft_eval *e, int truth, int said)
+static int64_t confusion_count(const struct evaluation *e, int truth, int said)
 {
-    return e->confusion[(size_t)truth * (size_t)e->classes + (size_t)said];
+    return e->confusion[(size_t)truth * (size_t)e->eval.classes + (size_t)said];
 }
 
 static double ratio(int64_t part, int64_t whole)
@@ -71,16 +72,16 @@ static void add_class(struct table *t, const struct evaluation *evaluation, int 
     int64_t truth = 0, said = 0;
     int worst = -1;
     for (int k = 0; k < e->classes; k++) {
-        truth += confusion_count(e, c, k);
-        said += confusion_count(e, k, c);
-        if (k != c &&
-            confusion_count(e, c, k) > (worst < 0 ? 0 : confusion_count(e, c, worst)))
+        truth += confusion_count(evaluation, c, k);
+        said += confusion_count(evaluation, k, c);
+        if (k != c && confusion_count(evaluation, c, k) >
+                          (worst < 0 ? 0 : confusion_count(evaluation, c, worst)))
             worst = k;
     }
-    int64_t right = confusion_count(e, c, c);
+    int64_t right = confusion_count(evaluation, c, c);
     double precision = ratio(right, said), recall = ratio(right, truth);
     double f1 = ratio(2 * right, truth + said);
-    double share = worst < 0 ? 0 : ratio(confusion_count(e, c, worst), truth);
+    double share = worst < 0 ? 0 : ratio(confusion_count(evaluation, c, worst), truth);
     char mistaken[96] = "";
     if (worst >= 0)
         snprintf(mistaken, sizeof(mistaken), "%.60s %.1f %%", evaluation->names[worst],
@@ -133,7 +134,7 @@ static bool show_matrix(const struct evaluation *evaluation)
         char digits[32];
         for (int k = 0; k < e->classes; k++) {
             int n = snprintf(digits, sizeof(digits), "%lld",
-                             (long long)confusion_count(e, c, k));
+                             (long long)confusion_count(evaluation, c, k));
             width = n + 1 > width ? n + 1 : width;
         }
         int shortest = abbreviated_length(evaluation, c) + 1,
@@ -152,7 +153,7 @@ static bool show_matrix(const struct evaluation *evaluation)
         printf("%s%*s ", evaluation->names[c], left - term_columns(evaluation->names[c]),
                "");
         for (int k = 0; k < e->classes; k++)
-            print_cell(confusion_count(e, c, k), width, c == k);
+            print_cell(confusion_count(evaluation, c, k), width, c == k);
         putchar('\n');
     }
     return true;
@@ -177,8 +178,8 @@ static void show_confusions(const struct evaluation *evaluation)
     struct confusion *list = term_realloc_or_exit(NULL, most * sizeof(*list));
     for (int c = 0; c < e->classes; c++)
         for (int k = 0; k < e->classes; k++)
-            if (k != c && confusion_count(e, c, k))
-                list[n++] = (struct confusion){c, k, confusion_count(e, c, k)};
+            if (k != c && confusion_count(evaluation, c, k))
+                list[n++] = (struct confusion){c, k, confusion_count(evaluation, c, k)};
     qsort(list, n, sizeof(*list), compare_by_count);
     printf("\n%sMost frequent mistakes%s (the whole matrix: -f json)\n",
            term_style_begin(stdout, TERM_BOLD), term_style_end(stdout));
@@ -235,7 +236,7 @@ static void write_json(const struct evaluation *evaluation, const struct table *
     for (int c = 0; c < e->classes; c++) {
         emit_list(&j, NULL);
         for (int k = 0; k < e->classes; k++)
-            emit_int(&j, NULL, confusion_count(e, c, k));
+            emit_int(&j, NULL, confusion_count(evaluation, c, k));
         emit_end(&j);
     }
     emit_end(&j);
@@ -350,11 +351,11 @@ static enum app_exit evaluate(struct evaluation *evaluation, const struct eval_o
     term_wait_begin("Compiling kernels, which are kept for next time");
     struct weft_dataset_info data;
     weft_dataset_info(evaluation->data, &data);
-    const struct weft_predictor_params params = {
-        .batch = o->batch,
-        .precision = (enum weft_precision)o->precision,
-        .pixels = fits(&data, info.net) ? weft_dataset_pixels(evaluation->data) : NULL,
-        .pixel_count = data.count};
+    const struct weft_predictor_params params =
+        *weft_predictor_params(.batch = o->batch,
+                               .precision = (enum weft_precision)o->precision,
+                               .pixels = fits(&data, info.net) ? data.pixels : NULL,
+                               .pixel_count = data.count);
     status = weft_predictor_create(app->device, evaluation->model, &params,
                                    &evaluation->predictor);
     term_wait_end();
@@ -362,8 +363,12 @@ static enum app_exit evaluate(struct evaluation *evaluation, const struct eval_o
         return app_report_error(app, APP_WORK, status);
     app_print_precision(evaluation->predictor, o->precision);
     term_wait_begin("Evaluating");
+    struct weft_net_info net;
+    weft_net_info(info.net, &net);
+    evaluation->confusion = term_realloc_or_exit(
+        NULL, (size_t)net.classes * (size_t)net.classes * sizeof(int64_t));
     status = weft_predictor_evaluate(evaluation->predictor, evaluation->data,
-                                     &evaluation->eval);
+                                     evaluation->confusion, &evaluation->eval);
     term_wait_end();
     return status ? app_report_error(app, APP_INPUT, status) : APP_OK;
 }
@@ -400,7 +405,7 @@ static enum app_exit eval_main(struct app *app, const void *given, int count,
     enum app_exit code = evaluate(&evaluation, o, operands[0]);
     if (!code)
         code = print_results(&evaluation, o);
-    weft_eval_free(&evaluation.eval);
+    free(evaluation.confusion);
     weft_predictor_destroy(&evaluation.predictor);
     weft_dataset_destroy(&evaluation.data);
     weft_model_destroy(&evaluation.model);

@@ -183,12 +183,12 @@ static void write_segments(const struct explanation *v,
 static enum app_exit explain(struct explanation *v, const char *spec)
 {
     const struct explain_options *o = v->options;
-    const struct weft_bench_params params = {.seconds = o->layers ? o->seconds : -1,
-                                             .seed = 1};
-    const struct weft_step_params how = {.batch = o->batch,
-                                         .training = !o->infer,
-                                         .no_fusion = o->plain,
-                                         .precision = (enum weft_precision)o->precision};
+    const struct weft_bench_params params =
+        *weft_bench_params(.seconds = o->layers ? o->seconds : -1, .seed = 1);
+    const struct weft_step_params how =
+        *weft_step_params(.batch = o->batch, .training = !o->infer, .no_fusion = o->plain,
+                          .precision = (enum weft_precision)o->precision,
+                          .report = receive_layer, .priv = v);
     struct weft_dataset_info info;
     struct weft_step_report step;
     enum app_exit code = app_open_device(v->app);
@@ -201,8 +201,7 @@ static enum app_exit explain(struct explanation *v, const char *spec)
     term_wait_begin(o->layers ? "Measuring" : "Compiling kernels");
     enum weft_status status = weft_bench_create(v->app->device, &params, &v->probes);
     if (!status)
-        status =
-            weft_bench_step(v->probes, v->net, v->data, &how, receive_layer, v, &step);
+        status = weft_bench_step(v->probes, v->net, v->data, &how, &step);
     term_wait_end();
     if (status)
         return app_report_error(v->app, status == WEFT_ERR_ARG ? APP_INPUT : APP_WORK,

@@ -180,11 +180,10 @@ static enum app_exit flush(struct prediction *prediction)
     if (!prediction->count)
         return APP_OK;
     if (!prediction->predictor) {
-        const struct weft_predictor_params params = {
-            .batch = prediction->count,
-            .precision = (enum weft_precision)prediction->options->precision,
-            .pixels = prediction->pixels,
-            .pixel_count = prediction->count};
+        const struct weft_predictor_params params = *weft_predictor_params(
+                .batch = prediction->count,
+                .precision = (enum weft_precision)prediction->options->precision,
+                .pixels = prediction->pixels, .pixel_count = prediction->count);
         term_wait_begin("Compiling kernels, which are kept for next time");
         status = weft_predictor_create(prediction->app->device, prediction->model,
                                        &params, &prediction->predictor);
@@ -235,8 +234,11 @@ static enum app_exit add_file(struct prediction *prediction, const char *path)
         struct weft_image image = image_file_image(&file, i);
         snprintf(item->label, LABEL, file.idx ? "%.140s[%d]" : "%.150s", path, i);
         enum weft_status status = weft_image_preprocess(
-            prediction->app->context, &image, invert, prediction->net.height,
-            prediction->net.width, prediction->net.channels,
+            prediction->app->context, &image,
+            weft_preprocess_params(.height = prediction->net.height,
+                                   .width = prediction->net.width,
+                                   .channels = prediction->net.channels,
+                                   .invert = invert),
             prediction->pixels + (size_t)prediction->count * prediction->image,
             &item->fit);
         if (status == WEFT_ERR_NOMEM)

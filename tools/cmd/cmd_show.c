@@ -212,7 +212,6 @@ static void draw_sample_images(const weft_dataset *data, int samples, uint64_t s
 {
     struct weft_dataset_info info;
     weft_dataset_info(data, &info);
-    const int32_t *labels = weft_dataset_labels(data);
     size_t size = (size_t)info.height * (size_t)info.width * (size_t)info.channels;
     samples = samples < info.count ? samples : info.count;
     if (!samples)
@@ -223,10 +222,10 @@ static void draw_sample_images(const weft_dataset *data, int samples, uint64_t s
     for (int i = 0; i < samples; i++) {
         uint64_t at = (start + (uint64_t)i * (uint64_t)info.count / (uint64_t)samples) %
                       (uint64_t)info.count;
-        images[i] = (struct term_image){weft_dataset_pixels(data) + at * size,
-                                        info.height, info.width, info.channels, ""};
+        images[i] = (struct term_image){info.pixels + at * size, info.height, info.width,
+                                        info.channels, ""};
         snprintf(images[i].caption, sizeof(images[i].caption), "%llu %.40s",
-                 (unsigned long long)at, info.class_names[labels[at]]);
+                 (unsigned long long)at, info.class_names[info.labels[at]]);
     }
     putchar('\n');
     term_draw_images(stdout, images, samples);
@@ -286,7 +285,7 @@ static enum app_exit show_data(struct app *app, const struct show_options *o,
     for (int c = 0; c < info.classes; c++)
         counts[c] = 0;
     for (int i = 0; i < info.count; i++)
-        counts[weft_dataset_labels(data)[i]]++;
+        counts[info.labels[i]]++;
     struct table t;
     table_init(&t, stdout, (enum table_format)o->app.format, class_columns, CLASS_COLUMNS,
                false);

@@ -134,14 +134,11 @@ static enum app_exit search(struct app *app, const struct tune_options *o)
     weft_net_info(net, &info);
     if (!o->batches)
         training[0] = info.batch ? info.batch : 128;
-    struct weft_tune_params params = {
-        .training = training,
-        .inference = inference,
-        .training_count = training_count,
-        .inference_count = inference_count,
-        .seconds = o->seconds,
-        .full = o->full,
-    };
+    struct weft_tune_params params =
+        *weft_tune_params(.training = training, .inference = inference,
+                          .training_count = training_count,
+                          .inference_count = inference_count, .seconds = o->seconds,
+                          .full = o->full);
     code = tuning_run(app, net, &params, &result, &stopped);
     weft_net_destroy(&net);
     if (code)

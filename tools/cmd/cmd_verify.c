@@ -245,24 +245,21 @@ static enum app_exit verify_family(struct app *app, const struct verify_options 
                                    struct verify_summary *t,
                                    struct weft_verify_result *sum)
 {
-    struct weft_device_params params = {.family = family,
-                                        .gemm = (enum weft_gemm_provider)o->app.gemm};
+    struct weft_device_params params =
+        *weft_device_params(.family = family,
+                            .gemm = (enum weft_gemm_provider)o->app.gemm);
     weft_device_close(&app->device);
     enum weft_status status =
         weft_device_open(app->context, app->device_index, &params, &app->device);
     if (status)
         return app_report_error(app, APP_DEVICE, status);
     int usual = app->info.kind == WEFT_DEVICE_CPU ? CPU_DRIVER_CASES : DEFAULT_CASES;
-    struct weft_verify_params verify = {.op = o->op,
-                                        .cases = o->cases ? o->cases : usual,
-                                        .mixed_cases = o->sweeps,
-                                        .first_case = o->first,
-                                        .tiny_shapes = o->small,
-                                        .random_kernels = o->draw,
-                                        .precision = (enum weft_precision)o->precision,
-                                        .seed = o->seed,
-                                        .report = report,
-                                        .priv = t};
+    struct weft_verify_params verify =
+        *weft_verify_params(.op = o->op, .cases = o->cases ? o->cases : usual,
+                            .mixed_cases = o->sweeps, .first_case = o->first,
+                            .tiny_shapes = o->small, .random_kernels = o->draw,
+                            .precision = (enum weft_precision)o->precision,
+                            .seed = o->seed, .report = report, .priv = t);
     struct weft_verify_result result = {0};
     status = weft_verify(app->device, &verify, &result);
     sum->passed += result.passed;

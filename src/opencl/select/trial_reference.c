@@ -319,8 +319,7 @@ enum weft_status ocl_trial_compute_reference(struct weft_trial *t)
     t->samples[0].tensor = 0;
     t->samples[1].tensor = 1;
     t->sample_count = t->problem.pass == OCL_PASS_BWD_WEIGHTS && t->problem.bias ? 2 : 1;
-    /* The built-in backend is always the last device. */
-    WEFT_TRY(weft_device_open(ctx, weft_device_count(ctx) - 1, NULL, &cpu));
+    WEFT_TRY(weft_device_open(ctx, WEFT_HOST_DEVICE, NULL, &cpu));
     enum weft_status status =
         (t->problem.pass == OCL_PASS_BWD_WEIGHTS ? reference_channel_pairs
                                                  : reference_images)(t, cpu);

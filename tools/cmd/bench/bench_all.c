@@ -106,9 +106,10 @@ static void measure(struct all_devices_run *a, int index)
 
 static enum app_exit measure_all(struct all_devices_run *a)
 {
-    int devices = weft_device_count(a->app->context);
+    struct weft_device_info info;
     subprocess_signals_catch();
-    for (int i = 0; i < devices && !subprocess_interrupted(); i++)
+    for (int i = 0;
+         !weft_device_info(a->app->context, i, &info) && !subprocess_interrupted(); i++)
         measure(a, i);
     subprocess_signals_restore();
     subprocess_files_remove(&a->place);

@@ -56,11 +56,11 @@ static enum app_exit run_batch(struct bench *b, const char *piece, void *priv)
     struct weft_step_report step;
     weft_net_info(net_layers->net, &net);
     net_layers->sink.batch = piece ? atoi(piece) : net.batch ? net.batch : 128;
-    const struct weft_step_params params = {.batch = net_layers->sink.batch,
-                                            .training = true};
+    const struct weft_step_params params =
+        *weft_step_params(.batch = net_layers->sink.batch, .training = true,
+                          .report = receive_layer_timing, .priv = &net_layers->sink);
     enum weft_status status =
-        weft_bench_step(b->probes, net_layers->net, net_layers->data, &params,
-                        receive_layer_timing, &net_layers->sink, &step);
+        weft_bench_step(b->probes, net_layers->net, net_layers->data, &params, &step);
     return status ? app_report_error(
                         b->app, status == WEFT_ERR_ARG ? APP_INPUT : APP_WORK, status)
                   : bench_save_json(b);

@@ -30,9 +30,15 @@ static enum app_exit take_subset(struct bench *b, weft_dataset **out)
     if (code)
         return code;
     weft_dataset_info(all, &info);
-    info.count = info.count < IMAGES ? info.count : IMAGES;
     enum weft_status status = weft_dataset_from_memory(
-        b->app->context, &info, weft_dataset_pixels(all), weft_dataset_labels(all), out);
+        b->app->context,
+        weft_dataset_params(.count = info.count < IMAGES ? info.count : IMAGES,
+                            .height = info.height, .width = info.width,
+                            .channels = info.channels, .classes = info.classes,
+                            .pixels = info.pixels, .labels = info.labels,
+                            .class_names = info.class_names, .source = info.source,
+                            .known_as = info.known_as),
+        out);
     weft_dataset_destroy(&all);
     return status ? app_report_error(b->app, APP_WORK, status) : APP_OK;
 }
@@ -55,7 +61,7 @@ static enum weft_status train_and_score(struct convergence_run *session,
             status = weft_trainer_progress(trainer, &p);
         gone += term_seconds() - start;
         if (!status)
-            status = weft_trainer_evaluate(trainer, session->test, &eval);
+            status = weft_trainer_evaluate(trainer, session->test, NULL, &eval);
         if (status)
             return status;
         if (!reached && eval.accuracy >= session->bench->options->target) {
@@ -71,7 +77,6 @@ static enum weft_status train_and_score(struct convergence_run *session,
         }
         term_progress("learn: %.1f %% after %d steps, %.1f s", 100 * eval.accuracy, step,
                       gone);
-        weft_eval_free(&eval);
         if (reached && step >= COMPARED_STEPS)
             return WEFT_OK;
     }
@@ -84,8 +89,9 @@ static enum weft_status repeat(struct convergence_run *session, struct bench_row
     double begin = term_seconds(), limit = bench_row_seconds(session->bench, true);
     int count = 0;
     do {
-        struct weft_train_params params = {.batch = session->batch,
-                                           .seed = session->bench->options->seed};
+        struct weft_train_params params =
+            *weft_train_params(.batch = session->batch,
+                               .seed = session->bench->options->seed);
         weft_trainer *trainer = NULL;
         double seconds = NAN;
         enum weft_status status = weft_trainer_create(

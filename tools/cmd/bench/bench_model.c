@@ -59,16 +59,16 @@ static enum app_exit through_file(struct app *app, weft_trainer *trainer,
 }
 
 /* A predictor is made of a model, and a model comes from a file: one of fresh weights is
- * written and read back. The trainer that writes it is the built-in backend's, which is
- * always the last device and compiles nothing; fresh weights are the same on all. */
+ * written and read back. The trainer that writes it uses the host backend, which
+ * compiles nothing; fresh weights are the same on all devices. */
 enum app_exit bench_fresh_model(struct app *app, const weft_net *net,
                                 const weft_dataset *data, uint64_t seed, weft_model **out)
 {
-    struct weft_train_params params = {.batch = 1, .seed = seed};
+    struct weft_train_params params = *weft_train_params(.batch = 1, .seed = seed);
     weft_device *builtin = NULL;
     weft_trainer *trainer = NULL;
-    enum weft_status status = weft_device_open(
-        app->context, weft_device_count(app->context) - 1, NULL, &builtin);
+    enum weft_status status =
+        weft_device_open(app->context, WEFT_HOST_DEVICE, NULL, &builtin);
     if (!status)
         status = weft_trainer_create(builtin, net, data, &params, &trainer);
     enum app_exit code =

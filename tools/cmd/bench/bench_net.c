@@ -41,9 +41,9 @@ struct workload_kind {
 
 static enum weft_status prepare_train(struct net_workload *session)
 {
-    struct weft_train_params params = {.batch = session->batch,
-                                       .seed = session->bench->options->seed,
-                                       .precision = session->precision};
+    struct weft_train_params params =
+        *weft_train_params(.batch = session->batch, .seed = session->bench->options->seed,
+                           .precision = session->precision);
     struct weft_progress p;
     enum weft_status status =
         weft_trainer_create(session->bench->app->device, session->net, session->data,
@@ -68,11 +68,11 @@ static enum weft_status prepare_inference(struct net_workload *session)
     session->probabilities = term_realloc_or_exit(
         session->probabilities,
         (size_t)session->batch * (size_t)info.classes * sizeof(float));
-    const struct weft_predictor_params params = {.batch = session->batch,
-                                                 .precision = session->precision,
-                                                 .pixels =
-                                                     weft_dataset_pixels(session->data),
-                                                 .pixel_count = info.count};
+    const struct weft_predictor_params params =
+        *weft_predictor_params(.batch = session->batch, .precision = session->precision,
+                               .pixels = info.pixels, .pixel_count = info.count,
+                               .autoselect_backend =
+                                   session->mode->kind == BENCH_LATENCY);
     return weft_predictor_create(session->bench->app->device, session->model, &params,
                                  &session->predictor);
 }
@@ -86,9 +86,8 @@ static enum weft_status inference_step(struct net_workload *session, int count)
         if (session->at + session->batch > info.count)
             session->at = 0;
         enum weft_status status = weft_predictor_run(
-            session->predictor,
-            weft_dataset_pixels(session->data) + (size_t)session->at * image,
-            session->batch, session->probabilities);
+            session->predictor, info.pixels + (size_t)session->at * image, session->batch,
+            session->probabilities);
         if (status)
             return status;
         session->at += session->batch;
@@ -199,13 +198,12 @@ static enum weft_status find_float32_row(struct net_workload *session,
 {
     struct bench *b = session->bench;
     struct weft_step_report step;
-    const struct weft_step_params params = {.batch = session->batch,
-                                            .training = session->mode->training,
-                                            .precision = session->precision,
-                                            .verify = true};
+    const struct weft_step_params params =
+        *weft_step_params(.batch = session->batch, .training = session->mode->training,
+                          .precision = session->precision, .verify = true);
     term_wait_begin("Comparing a step with the reference backend, which is slow");
-    enum weft_status status = weft_bench_step(b->probes, session->net, session->data,
-                                              &params, NULL, NULL, &step);
+    enum weft_status status =
+        weft_bench_step(b->probes, session->net, session->data, &params, &step);
     term_wait_end();
     if (status)
         return status;
@@ -237,9 +235,11 @@ static enum weft_status measure(struct net_workload *session, struct bench_row *
     double before = resident(), start = term_seconds();
     term_wait_begin("Compiling kernels, which are kept for next time");
     enum weft_status status = session->mode->prepare(session);
-    if (!status && session->mode->kind == BENCH_LATENCY)
-        status = weft_predictor_autoselect_backend(session->predictor, session->model,
-                                                   &row->builtin);
+    if (!status && session->mode->kind == BENCH_LATENCY) {
+        struct weft_predictor_info info;
+        weft_predictor_info(session->predictor, &info);
+        row->builtin = info.host;
+    }
     if (!status && session->precision == WEFT_PRECISION_AUTO)
         row->precision = with_loaded_net(session) ? "auto: float16" : "auto: float32";
     if (!status)
@@ -336,14 +336,12 @@ static enum app_exit make_noise(struct bench *b, const weft_net *net, weft_datas
     }
     for (int i = 0; i < count; i++)
         labels[i] = i % info.classes;
-    const struct weft_dataset_info shape = {.count = count,
-                                            .height = info.height,
-                                            .width = info.width,
-                                            .channels = info.channels,
-                                            .classes = info.classes,
-                                            .source = "noise"};
-    enum weft_status status =
-        weft_dataset_from_memory(b->app->context, &shape, pixels, labels, out);
+    enum weft_status status = weft_dataset_from_memory(
+        b->app->context,
+        weft_dataset_params(.count = count, .height = info.height, .width = info.width,
+                            .channels = info.channels, .classes = info.classes,
+                            .pixels = pixels, .labels = labels, .source = "noise"),
+        out);
     free(pixels);
     free(labels);
     return status ? app_report_error(b->app, APP_WORK, status) : APP_OK;

@@ -128,8 +128,9 @@ int bench_comparison_workloads(const char **out, int room)
 
 enum app_exit bench_open_roofline(struct bench *b)
 {
-    const struct weft_bench_params params = {.seconds = bench_row_seconds(b, false),
-                                             .seed = b->options->seed};
+    const struct weft_bench_params params =
+        *weft_bench_params(.seconds = bench_row_seconds(b, false),
+                           .seed = b->options->seed);
     if (b->probes)
         return APP_OK;
     term_wait_begin("Measuring what the device can do at best");

@@ -99,14 +99,13 @@ enum app_exit app_create_context(struct app *app, bool opencl, bool fresh)
     const char *folder = opencl ? smoke_test_drivers(fresh) : NULL;
     bool kept = paths_cache(cache);
     bool tuned = paths_state(state) && paths_join(tuning, state, "tuning");
-    struct weft_context_params params = {
-        .log = log_line,
-        .log_level = app->options->verbose ? WEFT_LOG_DEBUG : WEFT_LOG_WARN,
-        .cache_dir = kept ? cache : NULL,
-        .tuning_dir = tuned ? tuning : NULL,
-        .icd_dir = folder,
-        .no_opencl = !folder,
-    };
+    struct weft_context_params params =
+        *weft_context_params(.log = log_line,
+                             .log_level =
+                                 app->options->verbose ? WEFT_LOG_DEBUG : WEFT_LOG_WARN,
+                             .cache_dir = kept ? cache : NULL,
+                             .tuning_dir = tuned ? tuning : NULL, .icd_dir = folder,
+                             .no_opencl = !folder);
     if (folder)
         crash_handler_install(app->name);
     dataset_prefetch_start(&app->prefetch); /* after the probe, which forks */
@@ -177,9 +176,10 @@ enum app_exit app_open_device(struct app *app)
     print_device(app, reason);
     if (app->info.kind != WEFT_DEVICE_HOST)
         crash_handler_set_device(&app->info);
-    struct weft_device_params params = {(enum weft_kernel_family)app->options->family,
-                                        (enum weft_gemm_provider)app->options->gemm,
-                                        app->options->tune == APP_TUNING_OFF};
+    struct weft_device_params params =
+        *weft_device_params(.family = (enum weft_kernel_family)app->options->family,
+                            .gemm = (enum weft_gemm_provider)app->options->gemm,
+                            .no_tuning = app->options->tune == APP_TUNING_OFF);
     term_wait_begin("Opening the device");
     status = weft_device_open(app->context, app->device_index, &params, &app->device);
     term_wait_end();
@@ -247,7 +247,7 @@ enum app_exit app_load_net(struct app *app, const char *spec,
 {
     static const struct weft_dataset_info usual = {
         .height = 28, .width = 28, .channels = 1};
-    struct weft_net_params params = {.name = paths_basename(spec)};
+    struct weft_net_params params = *weft_net_params(.name = paths_basename(spec));
     enum weft_status status = WEFT_ERR_FORMAT;
     char *text;
     enum app_exit code = app_load_net_text(app, spec, &text);

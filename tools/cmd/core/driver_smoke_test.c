@@ -15,7 +15,7 @@
 #include "core/icd_files.h"
 #include "core/term.h"
 
-#include <weft/device.h>
+#include <weft/verify.h>
 
 #include <dirent.h>
 #include <errno.h>
@@ -120,8 +120,8 @@ static void test_device(weft_context *context, int index)
 {
     weft_device *device = NULL;
     struct weft_verify_result result;
-    const struct weft_verify_params one = {
-        .op = "convert", .cases = 1, .tiny_shapes = true};
+    const struct weft_verify_params one =
+        *weft_verify_params(.op = "convert", .cases = 1, .tiny_shapes = true);
     if (!weft_device_open(context, index, NULL, &device))
         weft_verify(device, &one, &result);
     weft_device_close(&device);
@@ -140,9 +140,10 @@ static void exercise_device(const char *vendors, bool alone, int done)
     if (alone)
         setenv("OCL_ICD_VENDORS", vendors, 1);
     weft_context *context = NULL;
-    struct weft_context_params params = {.icd_dir = vendors};
+    struct weft_context_params params = *weft_context_params(.icd_dir = vendors);
     if (!weft_context_create(&context, &params)) {
-        for (int i = 0; i < weft_device_count(context); i++)
+        struct weft_device_info info;
+        for (int i = 0; !weft_device_info(context, i, &info); i++)
             test_device(context, i);
         weft_context_destroy(&context);
     }

@@ -111,12 +111,10 @@ enum app_exit tuning_quick(struct app *app, const weft_net *net, int training,
     weft_net_info(net, &info);
     training = training ? training : info.batch ? info.batch : 128;
     inference = inference ? inference : info.batch ? info.batch : 128;
-    struct weft_tune_params params = {
-        .training = &training,
-        .inference = &inference,
-        .training_count = training > 0,
-        .inference_count = inference > 0,
-    };
+    struct weft_tune_params params =
+        *weft_tune_params(.training = &training, .inference = &inference,
+                          .training_count = training > 0,
+                          .inference_count = inference > 0);
     enum app_exit code = tuning_run(app, net, &params, &result, &stopped);
     if (!code && result.tried)
         tuning_print_summary(&result);

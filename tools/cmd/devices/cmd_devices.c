@@ -256,12 +256,8 @@ static enum app_exit list(struct app *app, const struct doctor *doctor)
     struct table t;
     fit_columns(fitted);
     table_init(&t, stdout, format, fitted, COLUMN_COUNT, false);
-    for (int i = 0; i < weft_device_count(app->context); i++) {
-        struct weft_device_info d;
-        if ((status = weft_device_info(app->context, i, &d))) {
-            table_free(&t);
-            return app_report_error(app, APP_DEVICE, status);
-        }
+    struct weft_device_info d;
+    for (int i = 0; !weft_device_info(app->context, i, &d); i++) {
         usable = usable || d.kind != WEFT_DEVICE_HOST;
         add_row(&t, i, i == chosen, &d);
         if (fields)

@@ -53,12 +53,10 @@ static enum weft_status verify_ops(struct app *app, struct device_test_result *e
     enum weft_status status = WEFT_OK;
     for (size_t i = 0; i < sizeof(proved) / sizeof(*proved) && !status; i++) {
         struct weft_verify_result result;
-        const struct weft_verify_params params = {.op = proved[i],
-                                                  .cases = VERIFIED_CASES,
-                                                  .tiny_shapes = true,
-                                                  .seed = 1,
-                                                  .report = receive_case,
-                                                  .priv = e};
+        const struct weft_verify_params params =
+            *weft_verify_params(.op = proved[i], .cases = VERIFIED_CASES,
+                                .tiny_shapes = true, .seed = 1, .report = receive_case,
+                                .priv = e);
         term_progress("Comparing %s with the reference", proved[i]);
         status = weft_verify(app->device, &params, &result);
         status = status == WEFT_ERR_MISMATCH ? WEFT_OK : status;
@@ -276,7 +274,10 @@ enum app_exit devices_test(struct app *app, double limit)
     enum app_exit code = app_create_context(app, true, true);
     if (code)
         return code;
-    int first = 0, end = weft_device_count(app->context);
+    struct weft_device_info info;
+    int first = 0, end = 0;
+    while (!weft_device_info(app->context, end, &info))
+        end++;
     if (selector && strcmp(selector, "all") != 0) {
         enum weft_status status = weft_device_find(app->context, selector, &first, NULL);
         if (status)

@@ -141,8 +141,8 @@ static bool has_opencl_driver(const struct doctor *d, const char *address,
 {
     struct weft_device_info info;
     size_t length = strlen(address);
-    for (int i = 0; i < weft_device_count(d->context); i++) {
-        if (weft_device_info(d->context, i, &info) || info.kind > WEFT_DEVICE_INTEGRATED)
+    for (int i = 0; !weft_device_info(d->context, i, &info); i++) {
+        if (info.kind > WEFT_DEVICE_INTEGRATED)
             continue;
         if (!strncmp(info.id, "pci:", 4)) {
             if (!strncmp(info.id + 4, address, length) && info.id[4 + length] == '@')

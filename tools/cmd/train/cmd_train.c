@@ -281,8 +281,9 @@ static enum app_exit open_net(struct train_session *session,
             contradicts(session, "net", o->net, kept.name);
         free(given);
     }
-    struct weft_net_params params = {kept.name, shape.height, shape.width, shape.channels,
-                                     shape.classes};
+    struct weft_net_params params =
+        *weft_net_params(.name = kept.name, .height = shape.height, .width = shape.width,
+                         .channels = shape.channels, .classes = shape.classes);
     enum weft_status status =
         weft_net_create(session->app->context, kept.text, &params, &session->net);
     return status ? app_report_error(session->app, APP_INPUT, status) : APP_OK;
@@ -314,10 +315,9 @@ static void log_header(struct json *j, const void *priv)
 static enum app_exit begin(struct train_session *session)
 {
     struct app *app = session->app;
-    const struct weft_train_params params = {.batch = session->batch,
-                                             .learning_rate = (float)session->rate,
-                                             .seed = session->seed,
-                                             .precision = session->precision};
+    const struct weft_train_params params =
+        *weft_train_params(.batch = session->batch, .learning_rate = (float)session->rate,
+                           .seed = session->seed, .precision = session->precision);
     struct weft_progress p;
     enum app_exit tuned =
         tuning_quick(app, session->net, session->batch, TUNING_EVAL_BATCH);

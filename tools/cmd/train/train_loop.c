@@ -194,14 +194,13 @@ static enum app_exit validate(const struct train_session *session, struct epoch 
         return APP_OK;
     term_wait_begin("Validating");
     enum weft_status status =
-        weft_trainer_evaluate(session->trainer, session->valid, &eval);
+        weft_trainer_evaluate(session->trainer, session->valid, NULL, &eval);
     term_wait_end();
     if (status)
         return app_report_error(session->app, APP_WORK, status);
     e->valid_accuracy = eval.accuracy;
     e->valid_error = eval.standard_error;
     e->valid_loss = eval.loss;
-    weft_eval_free(&eval);
     return APP_OK;
 }
 

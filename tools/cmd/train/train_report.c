@@ -86,7 +86,7 @@ static enum app_exit test_model(struct train_session *session, struct weft_eval 
 {
     term_wait_begin("Testing");
     enum weft_status status =
-        weft_trainer_evaluate(session->trainer, session->test, eval);
+        weft_trainer_evaluate(session->trainer, session->test, NULL, eval);
     term_wait_end();
     return status ? app_report_error(session->app, APP_WORK, status) : APP_OK;
 }
@@ -216,10 +216,6 @@ enum app_exit train_finish(struct train_session *session, enum train_stop stop)
         print_outcome(session, &out);
     if (!code && stop == TRAIN_TIME)
         print_next_steps(session, stop);
-    if (out.have_last)
-        weft_eval_free(&out.last);
-    if (out.have_best)
-        weft_eval_free(&out.best);
     if (!code)
         code = app_flush_stdout(session->app);
     if (!code && session->target > 0 && stop != TRAIN_TARGET &&
