@@ -1,21 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Depthwise convolution, family `vec`: each channel has a window of its own.
+/* Depthwise convolution, family `vec`: each channel has a filter of its own.
  *
  *     z[n,y,x,c] = bias[c] + sum over ky, kx of x[n, row, column, c] w[ky,kx,c]
  *     row = (y STRIDE_Y + ky DILATION_Y - PAD_TOP) / UPSAMPLE_Y, column likewise
  *
  *     y = f(z), or for the data gradient y = z f'(act_grad)
  *
- * Taps whose row or column is outside x, or no whole number, are left out. Forward
- * POOL_SCATTER is 1; the data gradient has STRIDE 1, the convolution's stride as
- * POOL_SCATTER, and windows ROTATED_180 by half a turn.
+ * Taps whose row or column is fractional or outside x are skipped. Forward UPSAMPLE is
+ * 1; the data gradient has STRIDE 1, the convolution's stride as UPSAMPLE, and filters
+ * ROTATED_180.
  *
- * A work-item computes TILE rows at once: in a column, then in the next one, a vector of
- * channels after the other. So memory is read and written in as many streams as there are
- * rows, each in the order in which it lies; columns that are computed together interleave
- * their streams within a page, which takes two to three times as long. Global size
- * (pieces of VECTORS_PER_ITEM vectors of channels, pieces of TILES_PER_ITEM tiles of
- * rows, images). */
+ * A work-item computes TILE rows together: a column of them, then the next column, one
+ * vector of channels after the other. Memory is thus accessed in as many sequential
+ * streams as there are rows; computing several columns together would interleave streams
+ * within a page, which takes two to three times as long. Global size (vectors of
+ * channels / VECTORS_PER_ITEM, tiles of rows / TILES_PER_ITEM, images), rounded up. */
 #include "lib/common.h"
 #include "lib/conv_shape.h"
 #include "lib/storage.h"
@@ -32,11 +31,11 @@
 #ifndef BIAS
 #define BIAS 0
 #endif
-/* 1: the activation's derivative at `act_grad` instead of the activation. */
+/* 1: multiply by the activation's derivative at `act_grad`, no activation */
 #ifndef ACT_GRAD
 #define ACT_GRAD 0
 #endif
-/* Rows of a tile, a multiple of UPSAMPLE_Y; tiles and vectors of a work-item. */
+/* Rows of a tile, a multiple of UPSAMPLE_Y; tiles, and vectors, of a work-item. */
 #ifndef TILE
 #define TILE 4
 #endif
@@ -47,9 +46,9 @@
 #define VECTORS_PER_ITEM 1
 #endif
 
-/* How far a tile's first tap may lie above its first row of x, PAD_TOP / UPSAMPLE_Y
- * rounded up; and the rows that it may read: tap ky of row i lies at SOURCE_ROW(i, ky) /
- * UPSAMPLE_Y of them, if that is whole. */
+/* Rows of x above a tile's first row that its first tap may read, PAD_TOP / UPSAMPLE_Y
+ * rounded up. Rows that a tile may read: tap ky of row i reads row SOURCE_ROW(i, ky) /
+ * UPSAMPLE_Y of them, if that is an integer. */
 #ifndef PAD_ROWS
 #define PAD_ROWS PAD_TOP
 #endif
@@ -57,8 +56,8 @@
     ((i)*STRIDE_Y + (ky)*DILATION_Y - PAD_TOP + PAD_ROWS * UPSAMPLE_Y)
 enum { SOURCE_ROWS = SOURCE_ROW(TILE - 1, R - 1) / UPSAMPLE_Y + 1, ROW = W * C };
 
-/* acc[i] += the taps of a column of the window, which lie in a column of x; the tile's
- * rows of x begin at `top`, and are all inside or to be looked at. */
+/* acc[i] += one column of the filter times one column of x. The tile's rows of x begin
+ * at `top`; inside: all of them are in the image, otherwise each is checked. */
 INLINE void add_column(floatv acc[TILE], __global const stored_x *x, int top, bool inside,
                        __global const stored_w *w)
 {
@@ -78,7 +77,7 @@ INLINE void add_column(floatv acc[TILE], __global const stored_x *x, int top, bo
                 acc[i] = MAD(source[SOURCE_ROW(i, ky) / UPSAMPLE_Y], weight[ky], acc[i]);
 }
 
-/* acc[i] += the whole window, for column `column` of y. */
+/* acc[i] += the whole filter, for column `column` of y. */
 INLINE void add_window(floatv acc[TILE], __global const stored_x *x, int top, bool inside,
                        int column, __global const stored_w *w)
 {
@@ -91,7 +90,7 @@ INLINE void add_window(floatv acc[TILE], __global const stored_x *x, int top, bo
     }
 }
 
-/* Bias and activation, and out: the first `left` channels of a vector. */
+/* Epilogue of a vector, and store of its first `left` channels. */
 INLINE void store_output(floatv z, __global const stored_act_grad *act_grad,
                          __global stored_y *y, int left, float negative_slope)
 {

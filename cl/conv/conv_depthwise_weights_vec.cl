@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Gradient of a depthwise convolution's weights and bias, family `vec`.
+/* Weight and bias gradient of a depthwise convolution, family `vec`.
  *
  *     dw[ky,kx,c] = sum over n, y, x of dz[n,y,x,c]
  *                   x[n, y STRIDE_Y + ky DILATION_Y - PAD_TOP,
  *                     x STRIDE_X + kx DILATION_X - PAD_LEFT, c]
  *     dbias[c] = sum over n, y, x of dz[n,y,x,c]
  *
- * A work-item goes through its images as conv_depthwise_vec.cl does, in TILE rows of dz
- * at once, and adds what a column of them gives to its partial, which stays in the
- * first-level cache. NV and C_SLICE are 1. Global size (blocks / PER_ITEM rounded up,
- * splits). */
+ * A work-item traverses its images as conv_depthwise_vec.cl does, TILE rows of dz
+ * together, and adds the contribution of each column of them to its partial, which stays
+ * in the first-level cache. NV and C_SLICE are 1. Global size (blocks / BLOCKS_PER_ITEM
+ * rounded up, splits). */
 #include "lib/split_batch_reduction.h"
 
 enum {
@@ -18,28 +18,29 @@ enum {
     DZ_ROW = OUT_W * K
 };
 
-/* Adds to a column of the window's weights what a column of dz gives. The rows of x begin
- * at `top`, and are all inside or to be looked at. */
+/* Adds the contribution of a column of dz to a column of the filter's weights. The rows
+ * of x begin at `top`; inside: all of them are in the image, otherwise each is checked.
+ */
 INLINE void add_taps(__global float *partial, __global const stored_x *x, int top,
                      bool inside, const floatv d[TILE])
 {
-    floatv place[SOURCE_ROWS];
+    floatv source[SOURCE_ROWS];
 #pragma unroll
     for (int j = 0; j < SOURCE_ROWS; j++)
-        place[j] = inside || (top + j >= 0 && top + j < H)
-                       ? VLOAD_X(x + (top + j) * X_ROW)
-                       : (floatv)(0.0f);
+        source[j] = inside || (top + j >= 0 && top + j < H)
+                        ? VLOAD_X(x + (top + j) * X_ROW)
+                        : (floatv)(0.0f);
 #pragma unroll
     for (int ky = 0; ky < R; ky++) {
         floatv sum = VLOAD(partial + ky * (S * BLOCK));
 #pragma unroll
         for (int i = 0; i < TILE; i++)
-            sum = MAD(place[i * STRIDE_Y + ky * DILATION_Y], d[i], sum);
+            sum = MAD(source[i * STRIDE_Y + ky * DILATION_Y], d[i], sum);
         VSTORE(sum, partial + ky * (S * BLOCK));
     }
 }
 
-/* Adds to a partial what `rows` rows of dz give in a column. */
+/* Adds the contribution of a column of `rows` rows of dz to a partial. */
 INLINE void add_column(__global float *partial, __global const stored_x *x, int top,
                        int column, __global const stored_other *dz, int rows, bool inside)
 {

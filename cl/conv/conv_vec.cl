@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Convolution, family `vec`: registers, no local memory, no barrier.
+/* Direct convolution, family `vec`: register tiles, no local memory, no barrier.
  *
  *     z[n,y,x,k] = bias[k] + sum over ky, kx, c of
  *                  x[n, y STRIDE_Y + ky DILATION_Y, x STRIDE_X + kx DILATION_X, c]
  *                  w[ky,kx,c,k]
  *
  *     conv_forward  y = f(z), or for the data gradient y = z f'(act_grad)
- *     conv_pool     y = the maximum of f(z) over windows of POOL_R x POOL_S that touch
- *                   each other, and which place of the window it was
+ *     conv_pool     y = max of f(z) over POOL_R x POOL_S windows that do not overlap, and
+ *                   argmax, the tap of the maximum
  *
- * The input is padded already. A work-item computes tiles of TILE pixels x NV vectors of
- * VW output channels, which stay in registers; a tile's pixels run on from row to row and
- * image to image, or are one pool's window. The data gradient of a convolution with a
- * stride comes in PHASES_Y x PHASES_X parts (parts.h), each a convolution of its own with
- * every PHASES_Y-th row and PHASES_X-th column of y. Global size (groups * blocks of
- * NV * VW channels, pieces of `tiles_per_item` tiles, parts). */
+ * x is padded already. A work-item computes tiles of TILE pixels x NV vectors of VW
+ * output channels in registers. The pixels of a tile are consecutive across rows and
+ * images, or the window of a pool. The data gradient of a strided convolution has
+ * PHASES_Y x PHASES_X phases (strided_dgrad.h), each a convolution of its own for every
+ * PHASES_Y-th row and PHASES_X-th column of y. Global size (block groups * blocks of NV
+ * * VW channels, tiles / tiles_per_item, phases), rounded up. */
 #include "lib/common.h"
 #include "shared/strided_dgrad.h"
 #include "lib/conv_shape.h"
@@ -27,11 +27,11 @@
 #ifndef ARGMAX
 #define ARGMAX 0
 #endif
-/* 1: the activation's derivative at `act_grad` instead of the activation. */
+/* 1: multiply by the activation's derivative at `act_grad`, no activation */
 #ifndef ACT_GRAD
 #define ACT_GRAD 0
 #endif
-/* Weights lie as conv_prepare_vec.cl arranges them. */
+/* 1: w is packed by pack_weights (conv_prepare_vec.cl) */
 #ifndef PACKED_WEIGHTS
 #define PACKED_WEIGHTS 0
 #endif
@@ -45,9 +45,9 @@
 #define UNROLL 4
 #endif
 
-/* The strides of the forward convolution, whose DILATION and padding are then given too;
- * where its phase 0 begins in x, which is padded; and how far its taps lie apart there.
- * */
+/* Data gradient: strides of the forward convolution, to which DILATION and PAD then
+ * belong; position in x, which is padded, of the first row and column of dy; distance of
+ * a phase's taps in x. */
 #ifndef PHASES_Y
 #define PHASES_Y 1
 #endif
@@ -76,7 +76,7 @@ enum {
     GRID_W = (OUT_W + PHASES_X - 1) / PHASES_X
 };
 
-/* Rows and columns of a phase's window. */
+/* Rows and columns of a phase's filter. */
 #if PHASES_Y * PHASES_X == 1
 #define FILTER_ROWS(phase_window)    R
 #define FILTER_COLUMNS(phase_window) S
@@ -85,8 +85,7 @@ enum {
 #define FILTER_COLUMNS(phase_window) (phase_window).columns
 #endif
 
-/* The runs in a row of the window, and how many inputs, one after the other, are in
- * each. */
+/* Contiguous segments in a row of the filter, and inputs in each. */
 #if STEP_X == 1 && C_PER_GROUP == C
 #define SEGMENTS(phase_window) 1
 #define SEGMENT(phase_window)  (FILTER_COLUMNS(phase_window) * C)
@@ -109,14 +108,14 @@ enum {
 #define INPUT(p, v) ((floatv)(LOAD_X(p)))
 #endif
 
-/* What the work-items of a phase do: pixels (row0 + PHASES_Y y, column0 + PHASES_X x) by
- * a window of its own, whose weights and inputs begin further on. */
+/* A phase: pixels (row0 + PHASES_Y y, column0 + PHASES_X x), the size of its filter, and
+ * offsets of its weights and inputs. */
 struct phase_window {
     int row0, column0, rows, columns;
     size_t w, x;
 };
 
-/* acc[i][v] += the window at x[i] times the weights. */
+/* acc[i][v] += the window at x[i] times the weights */
 INLINE void add_window(floatv acc[TILE][NV], __global const stored_x *const x[TILE],
                        __global const stored_w *w, struct phase_window phase_window)
 {
@@ -141,9 +140,9 @@ INLINE void add_window(floatv acc[TILE][NV], __global const stored_x *const x[TI
         }
 }
 
-/* Where a block of output channels begins. */
+/* A block of output channels. */
 struct block {
-    int in, out, left; /* its first channels; channels of the group from there on */
+    int in, out, left; /* first channels; channels of the group from there on */
     size_t w;
 };
 
@@ -169,7 +168,7 @@ static inline void init_acc(floatv acc[TILE][NV], __global const float *bias, in
     }
 }
 
-/* Vector v of a block of `left` channels. */
+/* Stores vector v of a block of `left` channels. */
 static inline void store(floatv value, __global stored_y *to, int v, int left)
 {
     if (K_PER_BLOCK_GROUP % BLOCK == 0)
@@ -255,8 +254,7 @@ __kernel void conv_forward(VIEW(const stored_x, x), VIEW(const stored_w, w),
 }
 
 #if POOL_R
-/* Bytes that lie as wide as the vector is go out in one tiles_per_item: vstore may take
- * them one by one. */
+/* Stores argmax as one vector where it is aligned: vstore may store single bytes. */
 static inline void store_bytes(ucharv value, __global uchar *to, int left)
 {
 #if K_PER_BLOCK_GROUP % VW == 0 && K % VW == 0
@@ -271,7 +269,7 @@ static inline void store_bytes(ucharv value, __global uchar *to, int left)
 #endif
 }
 
-/* TILE is POOL_R * POOL_S, a tile one window of the pool. */
+/* TILE is POOL_R * POOL_S: a tile is a window of the pool. */
 __kernel void conv_pool(VIEW(const stored_x, x), VIEW(const stored_w, w),
                         VIEW(const float, bias), VIEW(stored_y, y), VIEW(uchar, argmax),
                         int windows, int tiles_per_item, float negative_slope)
@@ -300,30 +298,31 @@ __kernel void conv_pool(VIEW(const stored_x, x), VIEW(const stored_w, w),
         add_window(acc, at, w, phase_window_at(0));
 #pragma unroll
         for (int v = 0; v < NV; v++) {
-            /* A NaN wins and stays, since nothing is larger. To ask before the maximum
-             * rather than in it costs nothing that can be measured. Of v != v compilers
-             * make what Oclgrind gets wrong. */
+            /* A NaN is the maximum and stays, since no value is larger. The test before
+             * the loop costs nothing measurable. Compilers turn v != v into code that
+             * Oclgrind executes wrongly. */
             intv is_nan = isunordered(acc[0][v], acc[TILE - 1][v]);
 #pragma unroll
             for (int i = 1; i < TILE; i++)
                 is_nan |= isunordered(acc[i - 1][v], acc[i][v]);
             floatv best =
                 SELECT(is_nan, (floatv)(NAN), activate(acc[0][v], negative_slope));
-            floatv place =
-                (floatv)(0.0f); /* as integers they would be narrowed each time */
+            /* A float: compilers would narrow an integer in every iteration. */
+            floatv tap = (floatv)(0.0f);
 #pragma unroll
             for (int i = 1; i < TILE; i++) {
-                /* After relu the best is not negative: what it would cut loses anyway. */
+                /* relu is applied to the first element only: the maximum is never
+                 * negative afterwards, so negative elements lose without it. */
                 const floatv z = CHOSEN_ACT == ACT_relu
                                      ? acc[i][v]
                                      : activate(acc[i][v], negative_slope);
                 const intv more = z > best;
                 best = SELECT(more, z, best);
-                place = SELECT(more, (floatv)(i), place);
+                tap = SELECT(more, (floatv)(i), tap);
             }
             store(best, y + (size_t)window * K, v, block.left);
             if (ARGMAX)
-                store_bytes(CONVERT_UCHARV(place), argmax + (size_t)window * K + v * VW,
+                store_bytes(CONVERT_UCHARV(tap), argmax + (size_t)window * K + v * VW,
                             block.left - v * VW);
         }
     }

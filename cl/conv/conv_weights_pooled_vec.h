@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Gradient of a convolution's weights and bias, family `vec`, for few weights behind a
- * pool whose windows touch each other (stride is window, no padding): dz of a window is
- * made in registers.
+/* Weight and bias gradient of a convolution with few weights behind a max pool whose
+ * windows do not overlap (stride equals window, no padding), family `vec`: dz of a
+ * window is made in registers.
  *
  *     dw[ky,kx,c,k] = sum over n, y, x of dz[n,y,x,k]
  *                     x[n, y STRIDE_Y + ky DILATION_Y, x STRIDE_X + kx DILATION_X, c]
- *     dbias[k] = sum over n, y, x of dz[n,y,x,k],  dz: dy at the places of argmax
+ *     dbias[k] = sum over n, y, x of dz[n,y,x,k],  dz: dy at the taps in argmax
  *
- * The input is padded already; NV is 1. Partial sums of `images_per_split` images each go
- * to partials. Global size (blocks / PER_ITEM rounded up, splits). */
-#ifndef WEFT_POOLED_VEC_H
-#define WEFT_POOLED_VEC_H
+ * x is padded already, NV is 1. The partial sums of `images_per_split` images go to
+ * partials. Global size (blocks / BLOCKS_PER_ITEM rounded up, splits). */
+#ifndef WEFT_CONV_WEIGHTS_POOLED_VEC_H
+#define WEFT_CONV_WEIGHTS_POOLED_VEC_H
 
 #include "lib/split_batch_reduction.h"
 
@@ -20,11 +20,11 @@
 #define INPUT(p) ((floatv)(LOAD_X(p)))
 #endif
 
-/* Where weight `tap`, counted as (ky, kx, c), meets its first input. */
+/* Offset in x of the first input of weight `tap`, numbered (ky, kx, c). */
 static inline int first_at(int tap)
 {
-    const int place = tap / C_PER_GROUP;
-    return (place / S * DILATION_Y * W + MOD(place, S) * DILATION_X) * C +
+    const int position = tap / C_PER_GROUP;
+    return (position / S * DILATION_Y * W + MOD(position, S) * DILATION_X) * C +
            MOD(tap, C_PER_GROUP);
 }
 
@@ -34,15 +34,16 @@ static inline void add_pooled_tile(floatv acc[TILE], __global const stored_x *x,
 #pragma unroll
     for (int i = 0; i < TILE; i++)
 #pragma unroll
-        for (int place = 0; place < POOL_R * POOL_S; place++) {
+        for (int pixel = 0; pixel < POOL_R * POOL_S; pixel++) {
             const int at =
-                (place / POOL_S * STRIDE_Y * W + place % POOL_S * STRIDE_X) * C;
+                (pixel / POOL_S * STRIDE_Y * W + pixel % POOL_S * STRIDE_X) * C;
             acc[i] =
-                MAD(INPUT(x + at + first_at(min(tap + i, TAPS - 1))), d[place], acc[i]);
+                MAD(INPUT(x + at + first_at(min(tap + i, TAPS - 1))), d[pixel], acc[i]);
         }
 }
 
-/* One image's part of TILE weights of a partial, and with tap 0 of the bias. */
+/* Adds the contribution of one image to TILE weights of a partial, and for tap 0 to the
+ * bias. */
 static inline void add_image(__global float *partial, __global const stored_x *x,
                              __global const stored_other *dy,
                              __global const uchar *argmax, int tap)
@@ -54,12 +55,12 @@ static inline void add_image(__global float *partial, __global const stored_x *x
     for (int py = 0; py < POOL_OUT_H; py++)
         for (int px = 0; px < POOL_OUT_W; px++) {
             const size_t window = (size_t)(py * POOL_OUT_W + px) * K;
-            const intv place = load_argmax(argmax + window);
+            const intv argmax_tap = load_argmax(argmax + window);
             const floatv g = VLOAD_OTHER(dy + window);
             floatv d[POOL_R * POOL_S];
 #pragma unroll
             for (int i = 0; i < POOL_R * POOL_S; i++)
-                d[i] = SELECT(place == (intv)(i), g, (floatv)(0.0f));
+                d[i] = SELECT(argmax_tap == (intv)(i), g, (floatv)(0.0f));
             sum += g;
             add_pooled_tile(acc,
                             x + (py * POOL_R * STRIDE_Y * W + px * POOL_S * STRIDE_X) * C,

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Gradient of a convolution's weights and bias, family `vec`.
+/* Weight and bias gradient of a convolution, family `vec`.
  *
  *     dw[ky,kx,c,k] = sum over n, y, x of dz[n,y,x,k]
  *                     x[n, y STRIDE_Y + ky DILATION_Y - PAD_TOP,
  *                       x STRIDE_X + kx DILATION_X - PAD_LEFT, c]
  *     dbias[k] = sum over n, y, x of dz[n,y,x,k]
  *
- * dz is dy, or where a pool follows dy at the places that argmax names. A work-item lays
- * out a panel, part of an image or several images, for the second-level cache: x in
- * slices of C_SLICE channels with zeros around it, dz one block of channels wide. It
- * takes a chunk of that, which stays in the first-level cache, and computes TILE weights
- * x NV vectors of channels at a time, in registers. Partial sums of `images_per_split`
- * images each go to partials. Global size (blocks / PER_ITEM rounded up, splits).
+ * dz is dy, or behind a max pool dy at the taps in argmax. A work-item packs a panel,
+ * rows of an image or several images, for the second-level cache: x in slices of C_SLICE
+ * channels with zeros around, dz as one block of channels. For each block of the panel,
+ * which fits the first-level cache, it computes TILE weights x NV vectors of channels in
+ * registers. The partial sums of `images_per_split` images go to partials
+ * (split_batch_reduction.h). Global size (blocks / BLOCKS_PER_ITEM rounded up, splits).
  *
- * FUSED_POOL: the kernel of pooled_vec.h instead. */
+ * FUSED_POOL: the kernel of conv_weights_pooled_vec.h instead. */
 #include "lib/split_batch_reduction.h"
 
 #ifndef FUSED_POOL
@@ -23,7 +23,7 @@
 #include "conv/conv_weights_pooled_vec.h"
 #else
 
-/* A panel, and a chunk of it: rows of one image, or several whole images. */
+/* Size of a panel and of a block of it: rows of one image, or several whole images. */
 #ifndef PACK_PANEL_ROWS
 #define PACK_PANEL_ROWS 1
 #endif
@@ -47,17 +47,17 @@
 #endif
 
 enum {
-    STEP = DEPTHWISE ? BLOCK : C_SLICE, /* floats of a place in a panel's x */
+    STEP = DEPTHWISE ? BLOCK : C_SLICE, /* floats of a pixel in a panel's x */
     X_H = (PACK_PANEL_ROWS - 1) * STRIDE_Y + (R - 1) * DILATION_Y + 1,
     X_W = (OUT_W - 1) * STRIDE_X + (S - 1) * DILATION_X + 1,
     X_ROW = X_W * STEP,
     X_SLICE = PACK_PANEL_IMAGES * X_H * X_ROW,
     DZ_ROW = OUT_W * BLOCK,
     DZ = PACK_PANEL_IMAGES * PACK_PANEL_ROWS * DZ_ROW,
-    PANEL = DZ + C_SLICES * X_SLICE + VW /* pack_row writes whole vectors */
+    PANEL = DZ + C_SLICES * X_SLICE + VW /* pack_row stores whole vectors */
 };
 
-/* dz[n,y,x] of the channels from dy and argmax on. */
+/* dz[n,y,x] for the channels from dy and argmax on. */
 static inline floatv load_dz(__global const stored_other *dy,
                              __global const uchar *argmax, int n, int y, int x)
 {
@@ -75,8 +75,8 @@ static inline floatv load_dz(__global const stored_other *dy,
             if (before < 0 || px * POOL_STRIDE_X != before || px >= POOL_OUT_W)
                 continue;
             const size_t at = ((size_t)(n * POOL_OUT_H + py) * POOL_OUT_W + px) * K;
-            const intv place = load_argmax(argmax + at);
-            sum += SELECT(place == (intv)(r * POOL_S + s), VLOAD_OTHER(dy + at),
+            const intv tap = load_argmax(argmax + at);
+            sum += SELECT(tap == (intv)(r * POOL_S + s), VLOAD_OTHER(dy + at),
                           (floatv)(0.0f));
         }
     }
@@ -84,8 +84,7 @@ static inline floatv load_dz(__global const stored_other *dy,
 #endif
 }
 
-/* dz of a panel, [image][row][column][BLOCK]; returns through `sum` what it adds to the
- * bias. */
+/* Packs dz of a panel, [image][row][column][BLOCK]; `sum` receives its bias gradient. */
 static inline void pack_dz(__global float *to, floatv sum[NV],
                            __global const stored_other *dy, __global const uchar *argmax,
                            int image, int images, int row, int rows)
@@ -101,8 +100,8 @@ static inline void pack_dz(__global float *to, floatv sum[NV],
                 }
 }
 
-/* A row of x with zeros around it, or of zeros alone. Vectors that are wider than a place
- * reach into the next one, which is written after. */
+/* Packs a row of x with zeros around, or a row of zeros. Vectors wider than a pixel
+ * reach into the next pixel, which is stored afterwards. */
 static inline void pack_row(__global float *to, __global const stored_x *x, bool inside)
 {
     for (int column = 0; column < X_W; column++, to += STEP) {
@@ -113,8 +112,8 @@ static inline void pack_row(__global float *to, __global const stored_x *x, bool
     }
 }
 
-/* x of a panel, [slice][image][row][X_W][STEP]; the first row is `top`, which may lie
- * above the image. */
+/* Packs x of a panel, [slice][image][row][X_W][STEP], from row `top` of the image on,
+ * which may be negative. */
 static inline void pack_x(__global float *to, __global const stored_x *x, int images,
                           int top, int rows)
 {
@@ -130,15 +129,15 @@ static inline void pack_x(__global float *to, __global const stored_x *x, int im
             }
 }
 
-/* Where weight `tap` of a slice meets its first input. */
+/* Offset in the panel of the first input of weight `tap` of a slice. */
 static inline int tap_at(int tap)
 {
-    const int place = tap / C_SLICE;
-    return (place / S * DILATION_Y * X_W + MOD(place, S) * DILATION_X) * STEP +
+    const int position = tap / C_SLICE;
+    return (position / S * DILATION_Y * X_W + MOD(position, S) * DILATION_X) * STEP +
            MOD(tap, C_SLICE);
 }
 
-/* Adds to TILE weights of a partial what a chunk gives. */
+/* Adds the contribution of a block of the panel to TILE weights of a partial. */
 static inline void accumulate_tile(__global float *partial, __global const float *x,
                                    __global const float *dz, int tap, int images,
                                    int rows)
@@ -181,7 +180,7 @@ static inline void accumulate_tile(__global float *partial, __global const float
             VSTORE(acc[i][v], partial + i * BLOCK + v * VW);
 }
 
-/* Adds to a block's partial what a panel gives. */
+/* Adds the contribution of a panel to a partial. */
 static inline void accumulate_panel(__global float *partial, __global const float *x,
                                     __global const float *dz, int images, int rows)
 {
@@ -209,7 +208,7 @@ __kernel void conv_bwd_weights(VIEW(const stored_x, x), VIEW(const stored_other,
         for (int y = 0; y < OUT_H; y += PACK_PANEL_ROWS) {
             const int image_count = min(PACK_PANEL_IMAGES, t.end - n),
                       rows = min(PACK_PANEL_ROWS, OUT_H - y);
-            int in = -1; /* first channel of what is packed_x out */
+            int in = -1; /* first channel of packed_x; -1: none yet */
             for (int index = t.first; index < t.last; index++) {
                 const struct block block = block_at(index);
                 floatv sum[NV] = {(floatv)(0.0f)};

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Convolution with a window of 3x3, stride 1, by Winograd's algorithm, family `tile`:
- * what is before and after the products, which are a grouped product of matrices
- * (gemm_tile.cl), a group a place.
+/* 3x3 convolution, stride 1, by Winograd's algorithm, family `tile`: the transforms
+ * around the multiplications, which are a grouped GEMM (gemm_tile.cl), a group for each
+ * transform element.
  *
- *     winograd_weights  u = G w G^T, [in][place][out]
- *     winograd_transform_inputs   v = B^T x B, [tile][place][in]
- *     winograd_transform_outputs  y, or with FUSED_POOL y and argmax, of m =
- * [tile][place][out]
+ *     winograd_transform_weights  u = G w G^T, [c][element][k]
+ *     winograd_transform_inputs   v = B^T x B, [tile][element][c]
+ *     winograd_transform_outputs  y, or with FUSED_POOL y and argmax, from the products
+ *                                 m = [tile][element][k]
  *
- * A work-item does one window, or one channel of a tile of OUTPUT_TILE x OUTPUT_TILE
- * pixels. Neighbours have neighbouring channels. Global size: their count, rounded up. */
+ * A work-item computes one filter, or one channel of a tile of OUTPUT_TILE x OUTPUT_TILE
+ * pixels; neighbouring work-items have neighbouring channels. Global size: their number,
+ * rounded up. */
 #include "lib/common.h"
 #include "lib/pool_shape.h"
 #include "lib/conv_shape.h"

@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Convolution with a window of 3x3, stride 1, by Winograd's algorithm, family `vec`.
+/* 3x3 convolution, stride 1, by Winograd's algorithm, family `vec`.
  *
- *     winograd_weights  u = G w G^T, [block][place][in][BLOCK]
- *     winograd          y, or with FUSED_POOL y and argmax, of x and u
+ *     winograd_transform_weights  u = G w G^T, [block][element][c][BLOCK]
+ *     winograd_conv               y, or with FUSED_POOL y and argmax, from x and u
  *
- * An item of `winograd` takes TILES tiles of OUTPUT_TILE x OUTPUT_TILE pixels with all
- * channels: it transforms their inputs, then for each block of output channels multiplies
- * TRANSFORM_ELEMENTS small matrices and transforms the products back. Between these steps
- * the numbers lie in private arrays of some 100 KB, which a processor keeps in its
- * second-level cache; their transform_ptr are 16 floats longer than needed, or else all
- * would fall into the same few places of the first-level one. What lies outside of the
- * image is not read. Global size (blocks / BLOCKS_PER_ITEM, tiles / TILES), rounded up.
- * */
+ * A work-item of winograd_conv computes TILES tiles of OUTPUT_TILE x OUTPUT_TILE pixels:
+ * it transforms their inputs, all channels, then for each block of output channels
+ * multiplies TRANSFORM_ELEMENTS small matrices and transforms the products back.
+ * Transformed inputs and products are planes in private arrays of about 100 KB, which
+ * fit a CPU's second-level cache. Pixels outside the image are not read. Global size
+ * (blocks / BLOCKS_PER_ITEM, tiles / TILES), rounded up. */
 #include "lib/common.h"
 #include "lib/pool_shape.h"
 #include "lib/conv_shape.h"
@@ -24,7 +22,7 @@
 #ifndef BLOCKS_PER_ITEM
 #define BLOCKS_PER_ITEM 1
 #endif
-/* A product's registers: TILE tiles x NV vectors. TILE divides TILES. */
+/* Register tile of the GEMM: TILE tiles x NV vectors. TILE divides TILES. */
 #ifndef TILE
 #define TILE 6
 #endif
@@ -46,7 +44,8 @@ enum {
 
 #include "lib/winograd_conv.h"
 
-/* One work-item an input channel of a block. Global size (C, BLOCKS). */
+/* A work-item transforms the filters of an input channel and a block. Global size (C,
+ * BLOCKS). */
 __kernel void winograd_transform_weights(VIEW(const stored_w, w), VIEW(float, u))
 {
     const int in = get_global_id(0), block = get_global_id(1);
@@ -55,7 +54,7 @@ __kernel void winograd_transform_weights(VIEW(const stored_w, w), VIEW(float, u)
         transform_filter_tile(u + v, w + w_at, in, block * BLOCK + v);
 }
 
-/* TILE rows of one place's product. */
+/* TILE rows of the GEMM of one transform element. */
 static inline void multiply(float *m, const float *v, __global const float *u)
 {
     floatv acc[TILE][NV];
@@ -83,7 +82,7 @@ static inline void multiply(float *m, const float *v, __global const float *u)
             VSTORE(acc[i][k], m + i * BLOCK + k * VW);
 }
 
-/* `from` is the argmax of POOL_SCATTER, `argmax` that of FUSED_POOL. */
+/* `from`: argmax of POOL_SCATTER; `argmax`: output of FUSED_POOL. */
 __kernel void winograd_conv(VIEW(const stored_x, x), VIEW(const uchar, from),
                             VIEW(const float, u), VIEW(const float, bias),
                             VIEW(const stored_act_grad, act_grad), VIEW(stored_y, y),
@@ -99,10 +98,10 @@ __kernel void winograd_conv(VIEW(const stored_x, x), VIEW(const uchar, from),
                                  tile_at(first + min(i, count - 1)));
     u += u_at + (size_t)begin * (TRANSFORM_ELEMENTS * U_STRIDE);
     for (int block = begin; block < end; block++) {
-        for (int place = 0; place < TRANSFORM_ELEMENTS; place++, u += U_STRIDE)
+        for (int element = 0; element < TRANSFORM_ELEMENTS; element++, u += U_STRIDE)
             for (int i = 0; i < TILES; i += TILE)
-                multiply(m + place * M_STRIDE + i * BLOCK,
-                         v + place * V_STRIDE + i * C_PADDED, u);
+                multiply(m + element * M_STRIDE + i * BLOCK,
+                         v + element * V_STRIDE + i * C_PADDED, u);
         for (int k = 0; k < BLOCK; k += VW) {
             const int channel = block * BLOCK + k;
             if (channel >= K)

@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Gradient of the weights of a convolution with a window of 3x3, stride 1, by Winograd's
- * algorithm, family `vec`.
+/* Weight and bias gradient of a 3x3 convolution, stride 1, by Winograd's algorithm,
+ * family `vec`.
  *
- *     winograd_bwd_weights_gemm  sums over tiles of (A dz A^T) * (B^T x B), for each
- * place of a
- *                        tile a matrix [in][out]; and of dz, for the bias
- *     winograd_bwd_weights_reduce   dw = G^T (sums of these) G
+ *     winograd_bwd_weights_gemm    sums over tiles of (A dz A^T) * (B^T x B), a matrix
+ *                                  [c][k] for each transform element; bias gradient
+ *     winograd_bwd_weights_reduce  dw = G^T (these sums) G
  *
- * dz is dy, or where a pool follows dy at the places that argmax names. An item of
- * `winograd_bwd_weights_gemm` takes `split` tiles of OUTPUT_TILE x OUTPUT_TILE pixels,
- * TILES at a time, with all input channels and K_BLOCK output channels: it transforms
- * them into transform_ptr, one a place, which the second-level cache holds, and adds
- * their products to transform_ptr of sums, TILE rows x NV vectors at a time in registers.
- * Planes are 16 floats longer than needed, or else all would fall into the same few
- * places of the first-level cache. Global size (parts, splits). */
+ * dz is dy, or behind a max pool dy at the taps in argmax. A work-item of
+ * winograd_bwd_weights_gemm takes `split` tiles of OUTPUT_TILE x OUTPUT_TILE pixels,
+ * TILES at a time, all input channels and K_BLOCK output channels: it transforms them
+ * into planes in the workspace, one for each transform element, which fit the
+ * second-level cache, and accumulates their products in planes of sums, in register
+ * tiles of TILE rows x NV vectors. Global size (blocks of K_BLOCK output channels,
+ * splits). */
 #include "lib/common.h"
 #include "lib/pool_shape.h"
 #include "lib/conv_shape.h"
@@ -26,14 +25,14 @@
 #ifndef TILES
 #define TILES 12
 #endif
-/* A product's registers: TILE input channels x NV vectors of output channels. */
+/* Register tile of the GEMM: TILE input channels x NV vectors of output channels. */
 #ifndef TILE
 #define TILE 6
 #endif
 #ifndef NV
 #define NV 2
 #endif
-/* Whole blocks of NV vectors. */
+/* A multiple of NV * VW. */
 #ifndef K_BLOCK
 #define K_BLOCK (NV * VW)
 #endif
@@ -50,7 +49,7 @@ enum {
     WORKSPACE_FLOATS = TRANSFORM_ELEMENTS * (V_STRIDE + DZ_STRIDE),
     K_BLOCKS = (K + K_BLOCK - 1) / K_BLOCK,
     ACC_STRIDE = C_TILED * K_BLOCK + WINOGRAD_PLANE_PAD,
-    ACC_FLOATS = TRANSFORM_ELEMENTS * ACC_STRIDE + K_BLOCK, /* the bias's last */
+    ACC_FLOATS = TRANSFORM_ELEMENTS * ACC_STRIDE + K_BLOCK, /* bias last */
     TILES_Y = (OUT_H + OUTPUT_TILE - 1) / OUTPUT_TILE,
     TILES_X = (OUT_W + OUTPUT_TILE - 1) / OUTPUT_TILE
 };
@@ -64,7 +63,7 @@ static inline void clear(__global float *p, int count)
         VSTORE((floatv)(0.0f), p + i);
 }
 
-/* dz at a place of an image, of the channels from dy and argmax on. */
+/* dz at a pixel of an image, for the channels from dy and argmax on. */
 static inline floatv load_dz(__global const stored_other *dy,
                              __global const uchar *argmax, int y, int x)
 {
@@ -77,17 +76,17 @@ static inline floatv load_dz(__global const stored_other *dy,
         return (floatv)(0.0f);
     const int at = (py * POOL_OUT_W + px) * K;
 #if K % VW == 0
-    const intv place = CONVERT_INTV(*(__global const ucharv *)(argmax + at));
+    const intv tap = CONVERT_INTV(*(__global const ucharv *)(argmax + at));
 #else
-    const intv place = CONVERT_INTV(VLOADN(argmax + at));
+    const intv tap = CONVERT_INTV(VLOADN(argmax + at));
 #endif
-    return SELECT(place == (intv)(MOD(y, POOL_R) * POOL_S + MOD(x, POOL_S)),
+    return SELECT(tap == (intv)(MOD(y, POOL_R) * POOL_S + MOD(x, POOL_S)),
                   VLOAD_OTHER(dy + at), (floatv)(0.0f));
 #endif
 }
 
-/* A tile's gradients become places of the transform_ptr `to`, their sums are added to
- * `bias`. `count` channels. */
+/* Transforms `count` channels of a tile's gradient into the planes `to`, and adds their
+ * sums to `bias`. */
 static inline void transform_gradient_tile(__global float *to, __global float *bias,
                                            __global const stored_other *dy,
                                            __global const uchar *argmax, struct tile t,
@@ -177,16 +176,16 @@ __kernel void winograd_bwd_weights_gemm(VIEW(const stored_x, x),
                 dzs + i * K_BLOCK, sums + TRANSFORM_ELEMENTS * ACC_STRIDE,
                 dy + dy_at + channel, argmax + argmax_at + channel, tile, count);
         }
-        for (int place = 0; place < TRANSFORM_ELEMENTS; place++)
+        for (int element = 0; element < TRANSFORM_ELEMENTS; element++)
             for (int k = 0; k < count; k += BLOCK)
                 for (int c = 0; c < C_TILED; c += TILE)
-                    accumulate_gemm(sums + place * ACC_STRIDE + c * K_BLOCK + k,
-                                    xs + place * V_STRIDE + c,
-                                    dzs + place * DZ_STRIDE + k, some);
+                    accumulate_gemm(sums + element * ACC_STRIDE + c * K_BLOCK + k,
+                                    xs + element * V_STRIDE + c,
+                                    dzs + element * DZ_STRIDE + k, some);
     }
 }
 
-/* The sum over all splits, in order. */
+/* Sum over all splits, in order. */
 static inline floatv sum_splits(__global const float *sums, int splits)
 {
     floatv sum = VLOAD(sums);
@@ -195,8 +194,9 @@ static inline floatv sum_splits(__global const float *sums, int splits)
     return sum;
 }
 
-/* One work-item the windows of an input channel and a part; of the last input channel
- * the bias too. Global size (parts, C). */
+/* A work-item computes the filters of an input channel and K_BLOCK output channels, for
+ * the last input channel also the bias. Global size (blocks of K_BLOCK output channels,
+ * C). */
 __kernel void winograd_bwd_weights_reduce(VIEW(const float, sums), VIEW(float, dw),
                                           VIEW(float, dbias), int splits)
 {

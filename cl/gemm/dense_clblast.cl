@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a dense layer needs beside CLBlast's matrix product, on matrices of COLUMNS
- * columns.
+/* Bias, activation and bias gradient of dense layers whose GEMM is CLBlast's, on
+ * matrices of COLUMNS columns.
  *
- *     bias_act:     y = f(y + bias), a work-item a vector of a row; global size >= rows *
- *                   vectors of a row
- *     bias_grad:  sums[c] = sum over rows of a[row][c], a work-item a vector of columns
+ *     bias_act   y = f(y + bias); a work-item computes a vector of a row, global size >=
+ *                rows * vectors of a row
+ *     bias_grad  sums[c] = sum over rows of a[row][c]; a work-item computes a vector of
+ *                columns
  *
- * Loads may reach past the end of a row or of the buffer, which has slack; stores do
- * not. */
+ * Loads may read past the end of a row or buffer (buffers are padded), stores may not.
+ */
 #include "lib/common.h"
 
 #ifndef COLUMNS
@@ -34,7 +35,7 @@ __kernel void bias_act(ALIASED_VIEW(const float, bias), ALIASED_VIEW(float, y), 
     store_part(activate(v, slope), y, min((uint)VW, COLUMNS - c));
 }
 
-/* Four sums hide the additions' latency. */
+/* Four accumulators hide the latency of additions. */
 __kernel void bias_grad(VIEW(const float, a), VIEW(float, sums), uint rows)
 {
     const uint c = (uint)get_global_id(0) * VW;

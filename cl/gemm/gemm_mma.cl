@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Convolutions and dense layers as matrix products (gemm_tile.cl says which) by matrix
- * units.
+/* Convolutions and dense layers as GEMM (gemm_tile.cl) on matrix units.
  *
- * A work-group makes MWG x NWG of the result out of local memory; a warp makes
- * WARP_TILE_M x WARP_TILE_N of them, 16x8 at a time. Global size (tiles * ITEMS, splits
- * of k, groups * parts), local size (ITEMS, 1, 1). */
+ * A work-group computes MWG x NWG of the result from operands staged in local memory; a
+ * warp computes WARP_TILE_M x WARP_TILE_N of them, 16x8 at a time. Global size (tiles *
+ * ITEMS, splits of k, groups * phases), local size (ITEMS, 1, 1). */
 #define VW 2
 #include "lib/common.h"
 #include "lib/im2col_gather.h"
@@ -26,15 +25,15 @@
 #if WARP_TILE_M % MMA_M || WARP_TILE_N % MMA_N || KWG % MMA_K
 #error "no such tile"
 #endif
-/* The 32 places that a warp reads then lie in banks of their own. */
+/* Distributes the 32 elements that a warp reads over different banks. */
 #define LDS_PAD(transposed) MMA_LDS_PAD
 #include "lib/gemm_stage.h"
 
-/* Where a warp's phase of the tile begins. */
+/* First row and column of the warp's part of the tile. */
 #define WARP_M(item) ((item) / WARP / (NWG / WARP_TILE_N) * WARP_TILE_M)
 #define WARP_N(item) ((item) / WARP % (NWG / WARP_TILE_N) * WARP_TILE_N)
 
-#if MMA_PATH != MMA_PATH_EMULATED /* else compilers rest */
+#if MMA_PATH != MMA_PATH_EMULATED /* the emulation would take compilers too long */
 #define UNROLLED __attribute__((opencl_unroll_hint))
 #else
 #define UNROLLED
@@ -65,7 +64,7 @@ static inline void multiply(__local const float *as, __local const float *bs, ui
     }
 }
 
-/* Two sums beside each other; `bias_or_act_grad` and `out` are the group's. */
+/* Stores two adjacent columns; `bias_or_act_grad` and `out` begin at the group. */
 static inline void store_pair(float2 v, int row, int n,
                               __global const stored_act_grad *bias_or_act_grad,
                               __global stored_y *out, float slope)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Convolutions and dense layers as matrix products (gemm_tile.cl says which) by
- * sub-groups, without local memory.
+/* Convolutions and dense layers as GEMM (gemm_tile.cl) by sub-groups, without local
+ * memory.
  *
- * A sub-group makes MWI x NWI * LANES of the result: every lane has MWI rows of NWI
- * columns, LANES apart. A step is LANES of k: its lanes load MWI x LANES of A, a row of
- * lanes along what is contiguous, and look at each other's; of B each loads its own
- * columns. Global size (tiles * ITEMS, splits of k, groups * parts), local size (ITEMS,
- * 1, 1): SUBGROUPS sub-groups, one below the other. */
+ * A sub-group computes MWI x (NWI * LANES) of the result; each lane holds MWI rows of
+ * NWI columns, LANES apart. A step is LANES of k: the lanes load MWI x LANES of A,
+ * consecutive lanes along the contiguous axis, and read each other's registers; of B
+ * each lane loads its own columns. Global size (tiles * ITEMS, splits of k, groups *
+ * phases), local size (ITEMS, 1, 1): SUBGROUPS sub-groups, one below the other. */
 #define SCALAR
 #include "lib/common.h"
 #include "lib/im2col_gather.h"
@@ -26,11 +26,11 @@
 #define NWG   (NWI * LANES)
 #include "lib/gemm_schedule.h"
 
-/* A lies along k, or, for PASS_BWD_WEIGHTS, along m: then a row of lanes is MWI of m and
- * LANES / MWI of k. */
+/* A is contiguous along k, in PASS_BWD_WEIGHTS along m: LANES lanes are then MWI of m
+ * times LANES / MWI of k. */
 #define ALONG_K (PASS != PASS_BWD_WEIGHTS)
 
-/* This sub-group's MWI x LANES of A from k0 on, MWI in each lane. */
+/* Loads this sub-group's MWI x LANES of A from k0 on, MWI floats a lane. */
 static inline void load_a(__global const float *a, __global const uchar *argmax, int k0,
                           int k_end, uint lane, struct phase_taps phase_taps,
                           const struct coord coords[MWI], float loaded[MWI])
@@ -49,7 +49,7 @@ static inline void load_a(__global const float *a, __global const uchar *argmax,
 #endif
 }
 
-/* Where A(row, k) was loaded: float and lane. */
+/* Register and lane that hold A(row, k). */
 #if ALONG_K
 #define FLOAT_OF(row, k) (row)
 #define LANE_OF(row, k)  (k)
@@ -84,21 +84,13 @@ static inline void store(float acc[MWI][NWI], int m0, int m_end, int n0, int pha
     }
 }
 
-/* The arguments are those of gemm_tile.cl. */
 __kernel SUBGROUP_ATTRIBUTE __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void
-gemm(VIEW(const float, a), VIEW(const float, b), VIEW(const uchar, argmax),
-     VIEW(const float, bias_or_act_grad), VIEW(float, out), VIEW(float, sums), int images,
-     int k_per_split, uint partial_stride, float slope)
+gemm(GEMM_ARGUMENTS)
 {
     LOCAL_EXTRA(MWI)
     const uint item = (uint)get_local_id(0), lane = item % LANES;
     const struct work_tile v = work_tile_of_group(images, k_per_split);
-    a += a_at + (uint)(v.group * SRC_C_PER_GROUP);
-    b += b_at + (uint)(v.group * K_PER_GROUP);
-    argmax += argmax_at + (uint)(v.group * K_PER_GROUP);
-    bias_or_act_grad += bias_or_act_grad_at + (uint)(v.group * GEMM_N);
-    out += out_at + v.split * partial_stride + (uint)(v.group * GEMM_N);
-    sums += sums_at + v.split * partial_stride + (uint)(v.group * GEMM_N);
+    GEMM_MOVE_VIEWS(v);
     const int m0 = v.m0 + (int)(item / LANES) * MWI;
 
     struct coord coords[MWI];
@@ -118,8 +110,7 @@ gemm(VIEW(const float, a), VIEW(const float, b), VIEW(const uchar, argmax),
     for (int k0 = v.k_begin; k0 < v.k_end; k0 += LANES) {
         load_a(a, argmax, k0, v.k_end, lane, v.phase_taps, coords, own);
         PUBLISH(own, MWI);
-#if SUBGROUP_EXT != \
-    SUBGROUP_EMULATED /* else no lane's number has to be a constant, and compilers rest */
+#if SUBGROUP_EXT != SUBGROUP_EMULATED /* which takes compilers too long unrolled */
 #pragma unroll
 #endif
         for (uint k = 0; k < LANES; k++) {

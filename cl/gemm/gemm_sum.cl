@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The sum of the partial_sums that the splits of a product wrote, epilogue. */
+/* Split-K reduction: sum of the partial sums of all splits of a GEMM, and its epilogue.
+ */
 #define VW 4 /* REDUCE_VW */
 #include "lib/common.h"
 #include "lib/im2col_gather.h"
@@ -10,10 +11,10 @@
 #define REDUCE_SLICES 4
 #endif
 
-/* out[i] = the sum of the partial_sums at i, epilogue, for i < count. From bias_grad_at
- * on a partial_stride holds K sums for dbias. A work-group does 64 places: 16 columns of
- * 4, times REDUCE_SLICES reduce_slices of the partial_sums. Local size (16,
- * REDUCE_SLICES). */
+/* out[i] = epilogue(sum over splits of partial_sums[i]) for i < count. From bias_grad_at
+ * on a partial sum holds the K bias gradients. A work-group reduces REDUCE_COLUMNS *
+ * REDUCE_VW elements with REDUCE_SLICES work-items each, which add every
+ * REDUCE_SLICES-th split, then as a tree. Local size (REDUCE_COLUMNS, REDUCE_SLICES). */
 __kernel __attribute__((reqd_work_group_size(REDUCE_COLUMNS, REDUCE_SLICES, 1))) void
 gemm_split_k_reduce(VIEW(const float, partial_sums),
                     VIEW(const stored_act_grad, bias_or_act_grad), VIEW(stored_y, out),

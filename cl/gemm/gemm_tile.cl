@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Convolutions and dense layers as matrix products through local memory.
+/* Convolutions and dense layers as GEMM through local memory.
  *
  *     out[m][n] = sum over k of A(m,k) B(k,n)
  *
- *     PASS       m                n          k                  A       B
- *     PASS_FORWARD  pixels of z      filters    taps x channels    x       w
- *     PASS_BWD_DATA     pixels of x      channels   taps x filters     dz      w, turned
- *     PASS_BWD_WEIGHTS  taps x channels  filters    pixels of z        x       dz
+ *     PASS              m                n         k                 A   B
+ *     PASS_FORWARD      pixels of z      filters   taps x channels   x   w
+ *     PASS_BWD_DATA     pixels of x      channels  taps x filters    dz  w, transposed
+ *     PASS_BWD_WEIGHTS  taps x channels  filters   pixels of z       x   dz
  *
- * each for one group of channels. A is never made but gathered (gather.h), a tap
- * outside the image being 0. A dense layer is a convolution of 1x1 images.
+ * for each group of channels. A is an implicit im2col matrix (im2col_gather.h); taps
+ * outside the image are 0. A dense layer is a convolution of 1x1 images.
  *
- * A work-group makes MWG x NWG of out, KWG of k at a time out of local memory while the
- * next KWG come from global memory; a work-item makes MWI x NWI of them. Global size
- * (tiles * ITEMS, splits of k, groups * parts), local size (ITEMS, 1, 1). With several
- * splits each writes a partial_stride of partial sums, which gemm_split_k_reduce adds up,
- * always in the same order. */
+ * A work-group computes a tile of MWG x NWG. KWG of k are multiplied out of local memory
+ * while the next KWG are loaded from global memory. A work-item computes MWI x NWI.
+ * Global size (tiles * ITEMS, splits of k, groups * phases), local size (ITEMS, 1, 1).
+ * With several splits each writes partial sums, partial_stride apart, which
+ * gemm_split_k_reduce adds, always in the same order. */
 #define VW 4
 #include "lib/common.h"
 #include "lib/im2col_gather.h"
@@ -37,8 +37,8 @@
 #endif
 #include "lib/gemm_stage.h"
 
-/* A work-item's rows and columns lie in fours, MWG / MWI and NWG / NWI fours apart, so
- * that neighbours read neighbouring local memory. */
+/* Rows and columns of a work-item come in fours, MWG / MWI and NWG / NWI fours apart, so
+ * that neighbouring work-items read neighbouring local memory. */
 #define M_OF(i, tm) ((i) / 4 * (4 * MWG / MWI) + 4 * (tm) + (i) % 4)
 #define N_OF(j, tn) ((j) * (4 * NWG / NWI) + 4 * (tn))
 
@@ -68,7 +68,7 @@ static inline void multiply(__local const float *as, __local const float *bs, ui
     }
 }
 
-/* Writes a work-item's sums; `bias_or_act_grad` and `out` are the group's. */
+/* Stores a work-item's tile; `bias_or_act_grad` and `out` begin at the group. */
 static inline void store(float4 acc[ACC_ROWS][ACC_COLUMNS], int m0, int m_end, int n0,
                          int phase, uint item,
                          __global const stored_act_grad *bias_or_act_grad,

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Matrix products of dense layers, family `vec`: registers, no local memory, no barrier.
+/* GEMM of dense layers and 1x1 convolutions, family `vec`: register tiles, no local
+ * memory, no barrier.
  *
- *     c[m][n] = sum over k of a[m][k] b[k][n], all row by row
+ *     c[m][n] = sum over k of a[m][k] b[k][n], all row-major
  *
- *     bias and activation; or times an activation's derivative at `act_grad`; or with the
- *     sums of b's columns beside (the bias gradient)
- *     TRANS_A: a lies as [k][m].   TRANS_B: b lies as [n][k].
+ *     epilogue: bias and activation; or multiplication by an activation's derivative at
+ *     `act_grad`; or the column sums of b (bias gradient)
+ *     TRANS_A: a is stored as [k][m].   TRANS_B: b is stored as [n][k].
  *
  * A work-item computes `row_tiles` x BLOCK_TILES_N tiles of TILE rows x NV vectors of VW
- * columns. k is taken in pieces of BLOCK_K: a piece of b, and of a where a row's elements
- * are far apart, is copied next to each other, so that it stays in the first-level cache,
- * and the tiles' sums wait in private memory. Global size (pieces of columns, pieces of
- * rows). */
+ * columns. k is processed in blocks of BLOCK_K: a block of b, and of a where its rows
+ * are far apart, is packed so that it stays in the first-level cache, and the
+ * accumulators of the tiles are spilled to private memory between blocks. Global size (n
+ * / columns of a work-item, m / rows of a work-item), rounded up. */
 #include "lib/common.h"
 #include "lib/storage.h"
 
@@ -21,7 +22,7 @@
 #ifndef TRANS_B
 #define TRANS_B 0
 #endif
-/* Copy the pieces of a, of b, as floats. Needed where b is turned. */
+/* Pack blocks of a, of b, as float32. PACK_B is required where b is transposed. */
 #ifndef PACK_A
 #define PACK_A 0
 #endif
@@ -31,7 +32,7 @@
 #ifndef BIAS
 #define BIAS 0
 #endif
-/* 1: the activation's derivative at `act_grad` instead of the activation. */
+/* 1: multiply by the activation's derivative at `act_grad`, no activation */
 #ifndef ACT_GRAD
 #define ACT_GRAD 0
 #endif
@@ -44,14 +45,14 @@
 #ifndef NV
 #define NV 2
 #endif
-/* The most row tiles of a work-item. */
+/* Most row tiles of a work-item. */
 #ifndef BLOCK_TILES_M
 #define BLOCK_TILES_M 1
 #endif
 #ifndef BLOCK_TILES_N
 #define BLOCK_TILES_N 1
 #endif
-/* SINGLE_K_BLOCK: k is one piece, at most BLOCK_K long where anything is copied. */
+/* 1: k is one block, of at most BLOCK_K where anything is packed. */
 #ifndef SINGLE_K_BLOCK
 #define SINGLE_K_BLOCK 1
 #endif
@@ -66,8 +67,8 @@ enum {
     BLOCK = NV * VW,
     ROWS = BLOCK_TILES_M * TILE,
     COLUMNS = BLOCK_TILES_N * BLOCK,
-    /* A packed piece of a lies as it does in memory, in rows of whole vectors: of k where
-     * it is not turned. */
+    /* Row of packed a, in whole vectors. a keeps its storage order: rows of k, or of m
+     * where TRANS_A. */
     A_ROW = ((TRANS_A ? ROWS : BLOCK_K) + VW - 1) / VW * VW
 };
 
@@ -91,8 +92,8 @@ typedef __global const stored_w *b_pointer;
 #endif
 
 #if PACK_A && !TRANS_A
-/* to[row][A_ROW] = `rows` rows of a from row m on, `depth` long from k on; what lies
- * beyond the last row or the depth is not used. */
+/* to[row][A_ROW] = rows [m, m + rows) of a, [k, k + depth) of k. Elements beyond the
+ * last row or the depth are not used. */
 static inline void pack_a(floatv *to, __global const stored_x *a, struct size size, int m,
                           int rows, int k, int depth)
 {
@@ -103,8 +104,8 @@ static inline void pack_a(floatv *to, __global const stored_x *a, struct size si
     }
 }
 #elif PACK_A
-/* to[k][A_ROW] = `rows` rows of a from row m on, `depth` long from k on; zeros beyond the
- * last. */
+/* to[k][A_ROW] = rows [m, m + rows) of a, [k, k + depth) of k; zeros beyond the last
+ * row. */
 static inline void pack_a(floatv *to, __global const stored_x *a, struct size size, int m,
                           int rows, int k, int depth)
 {
@@ -116,7 +117,8 @@ static inline void pack_a(floatv *to, __global const stored_x *a, struct size si
 #endif
 
 #if PACK_B && TRANS_B
-/* The first halves of two vectors dealt alternately, and the second halves. */
+/* Masks of shuffle2 that interleave the first halves, and the second halves, of two
+ * vectors. */
 #if VW == 2
 #define LOW_HALVES  (uint2)(0, 2)
 #define HIGH_HALVES (uint2)(1, 3)
@@ -131,28 +133,28 @@ static inline void pack_a(floatv *to, __global const stored_x *a, struct size si
 #define HIGH_HALVES (uint16)(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
 #endif
 
-/* Lane j of rows[i] becomes lane i of rows[j], in log2(VW) rounds of dealing. */
+/* Transposes VW x VW lanes in log2(VW) rounds of interleaving. */
 static inline void transpose_lanes(floatv rows[VW])
 {
 #if VW > 1
-    floatv dealt[VW];
+    floatv interleaved[VW];
 #pragma unroll
     for (int round = 1; round < VW; round *= 2) {
 #pragma unroll
         for (int i = 0; i < VW / 2; i++) {
-            dealt[2 * i] = shuffle2(rows[i], rows[i + VW / 2], LOW_HALVES);
-            dealt[2 * i + 1] = shuffle2(rows[i], rows[i + VW / 2], HIGH_HALVES);
+            interleaved[2 * i] = shuffle2(rows[i], rows[i + VW / 2], LOW_HALVES);
+            interleaved[2 * i + 1] = shuffle2(rows[i], rows[i + VW / 2], HIGH_HALVES);
         }
 #pragma unroll
         for (int i = 0; i < VW; i++)
-            rows[i] = dealt[i];
+            rows[i] = interleaved[i];
     }
 #endif
 }
 #endif
 
 #if PACK_B
-/* to[column tile][BLOCK_K][NV]; anything beyond the last column. */
+/* to[column tile][BLOCK_K][NV]; columns beyond the last are arbitrary. */
 static inline void pack_b(floatv *to, __global const stored_w *b, struct size size, int n,
                           int k, int depth)
 {
@@ -212,8 +214,8 @@ static inline floatv epilogue(floatv z, __global const float *bias,
     return z * activate_gradient(g, g, negative_slope);
 }
 
-/* Rows m .. and columns n .. of c, from the epilogue sums of a tile. Rows are a loop that
- * stays one: unrolled, they were most of what a compiler had to do. */
+/* Stores a tile at row m and column n of c, with epilogue. The loop over rows is not
+ * unrolled: unrolled it took most of the compilation time. */
 static inline void store_tile(const floatv *sums, __global const float *bias,
                               __global const stored_act_grad *act_grad,
                               __global stored_y *c, struct size size, int m, int n,
@@ -263,7 +265,7 @@ __kernel void gemm(VIEW(const stored_x, a), VIEW(const stored_w, b),
               rows = min(row_tiles * TILE, m - row);
     a += a_at;
     b += b_at;
-    /* Arrays of vectors: as floats they are stored and loaded in pieces. */
+    /* Arrays of vectors: arrays of floats would be accessed in parts. */
 #if PACK_A
     floatv packed_a[(TRANS_A ? BLOCK_K : ROWS) * A_ROW / VW];
 #endif

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The kernel `gemm` of those that take their operands through local memory
- * (gemm_tile.cl says what is multiplied). To be included behind gemm_stage.h and
+/* The kernel `gemm` of the families that stage operands in local memory (gemm_tile.cl
+ * has the definition of A, B and out). Include after gemm_stage.h and
  *
- *     float4 acc[ACC_ROWS][ACC_COLUMNS]  an item's sums
- *     multiply(as, bs, item, acc, local_extra)  adds the product of two tiles to them
+ *     float4 acc[ACC_ROWS][ACC_COLUMNS]  accumulators of a work-item
+ *     multiply(as, bs, item, acc, local_extra)  acc += product of two staged tiles
  *     store(acc, m0, m_end, n0, phase, item, bias_or_act_grad, out, slope)
  *
- * LOCAL_EXTRA: floats of local memory that `multiply` wants for itself. */
-#ifndef WEFT_GEMM_KERNEL_H
-#define WEFT_GEMM_KERNEL_H
+ * LOCAL_EXTRA: floats of local memory that `multiply` needs. */
+#ifndef WEFT_GEMM_MAIN_H
+#define WEFT_GEMM_MAIN_H
 
 #include "lib/gemm_schedule.h"
 
 #define LDS_TILE(tiles, step) ((__local float *)(tiles)[(step) % BUFFERS])
 #define NEEDS_BIAS_GRAD       (PASS == PASS_BWD_WEIGHTS && BIAS_OR_ACT_GRAD)
 
-/* The sum of a column of B, for the gradient of the bias. */
+/* Bias gradient: the sum of a column of B. */
 static inline float bias_grad_column(__local const float *bs, uint item)
 {
     float sum = 0.0f;
@@ -24,12 +24,7 @@ static inline float bias_grad_column(__local const float *bs, uint item)
     return sum;
 }
 
-/* a, b: x and w; dy and w; x and dy. bias_or_act_grad: the bias, or the act_grad's
- * output. sums: dbias. Split s writes partial_stride s of out and sums. */
-__kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void
-gemm(VIEW(const stored_x, a), VIEW(const stored_w, b), VIEW(const uchar, argmax),
-     VIEW(const stored_act_grad, bias_or_act_grad), VIEW(stored_y, out),
-     VIEW(float, sums), int images, int k_per_split, uint partial_stride, float slope)
+__kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void gemm(GEMM_ARGUMENTS)
 {
     __local float4 a_tiles[BUFFERS][KWG * A_ROW / 4], b_tiles[BUFFERS][KWG * B_ROW / 4];
 #ifdef LOCAL_EXTRA
@@ -39,12 +34,7 @@ gemm(VIEW(const stored_x, a), VIEW(const stored_w, b), VIEW(const uchar, argmax)
 #endif
     const uint item = (uint)get_local_id(0);
     const struct work_tile v = work_tile_of_group(images, k_per_split);
-    a += a_at + (uint)(v.group * SRC_C_PER_GROUP);
-    b += b_at + (uint)(v.group * K_PER_GROUP);
-    argmax += argmax_at + (uint)(v.group * K_PER_GROUP);
-    bias_or_act_grad += bias_or_act_grad_at + (uint)(v.group * GEMM_N);
-    out += out_at + v.split * partial_stride + (uint)(v.group * GEMM_N);
-    sums += sums_at + v.split * partial_stride + (uint)(v.group * GEMM_N);
+    GEMM_MOVE_VIEWS(v);
 
     struct coord coords[A_LOADS];
     vec_a a_next[A_LOADS];
@@ -58,8 +48,8 @@ gemm(VIEW(const stored_x, a), VIEW(const stored_w, b), VIEW(const uchar, argmax)
         for (uint j = 0; j < ACC_COLUMNS; j++)
             acc[i][j] = (float4)(0.0f);
 
-    /* Round `step` loads tile `step` and multiplies the one before it. With the first
-     * load in front of the loop PoCL 3.1 makes wrong numbers of a single buffer. */
+    /* Iteration `step` loads tile `step` and multiplies the previous one. With the first
+     * load before the loop PoCL 3.1 computes wrong results for a single buffer. */
     const int steps = v.k_end > v.k_begin ? (v.k_end - v.k_begin + KWG - 1) / KWG : 0;
     for (int step = 0; step <= steps; step++) {
         if (step < steps) {

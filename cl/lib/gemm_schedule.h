@@ -7,7 +7,7 @@
 #define GEMM_N_TILES ((GEMM_N + NWG - 1) / NWG)
 
 struct work_tile {
-    int m0, m_end, n0;  /* first row, number of rows, first column */
+    int m0, m_end, n0;  /* first row; rows of the GEMM; first column */
     int k_begin, k_end; /* [k_begin, k_end) */
     int group, phase;
     uint split;
@@ -34,5 +34,27 @@ static inline struct work_tile work_tile_of_group(int images, int k_per_split)
     v.k_end = min(v.k_begin + k_per_split, PASS == PASS_BWD_WEIGHTS ? pixels : taps);
     return v;
 }
+
+/* The arguments of the kernel `gemm` of families tile, sg and mma.
+ *
+ *     a, b              operands: x and w; dy and w; x and dy
+ *     argmax            of a fused max pool
+ *     bias_or_act_grad  forward the bias; data gradient the activation's output
+ *     out, sums         result, bias gradient; split s writes at s * partial_stride */
+#define GEMM_ARGUMENTS                                                           \
+    VIEW(const stored_x, a), VIEW(const stored_w, b), VIEW(const uchar, argmax), \
+        VIEW(const stored_act_grad, bias_or_act_grad), VIEW(stored_y, out),      \
+        VIEW(float, sums), int images, int k_per_split, uint partial_stride, float slope
+
+/* Moves the views to the first channel of the tile's group, and to its split. */
+#define GEMM_MOVE_VIEWS(tile)                                                            \
+    do {                                                                                 \
+        a += a_at + (uint)((tile).group * SRC_C_PER_GROUP);                              \
+        b += b_at + (uint)((tile).group * K_PER_GROUP);                                  \
+        argmax += argmax_at + (uint)((tile).group * K_PER_GROUP);                        \
+        bias_or_act_grad += bias_or_act_grad_at + (uint)((tile).group * GEMM_N);         \
+        out += out_at + (tile).split * partial_stride + (uint)((tile).group * GEMM_N);   \
+        sums += sums_at + (tile).split * partial_stride + (uint)((tile).group * GEMM_N); \
+    } while (0)
 
 #endif

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The operands of a matrix product on their way through local memory: KWG of k at a time,
- * MWG of m and NWG of n, loaded by ITEMS work-items into registers and put into a tile.
- * To be included behind these four. */
+/* Staging of the operands in local memory: a tile is KWG of k by MWG of m (A) or NWG of
+ * n (B), loaded by ITEMS work-items into registers and stored in local memory. Include
+ * after these four macros. */
 #ifndef WEFT_GEMM_STAGE_H
 #define WEFT_GEMM_STAGE_H
 
 #include "shared/tile_layout.h"
 
 #ifndef BUFFERS
-#define BUFFERS 2 /* tiles in local memory; 2 save a barrier */
+#define BUFFERS 2 /* tiles of each operand in local memory; 2 save a barrier */
 #endif
 
 #define A_LOADS (MWG * KWG / VA / ITEMS)
@@ -17,8 +17,9 @@
 #error "no such tile"
 #endif
 
-/* In local memory k is the slow index. An operand that lies along k in global memory is
- * turned on its way; LDS_PAD floats more a row spread what is written over the banks. */
+/* In local memory k is the slow index. An operand that is contiguous along k in global
+ * memory is transposed; LDS_PAD more floats in a row distribute the stores over the
+ * banks. */
 #define A_ALONG_K (PASS != PASS_BWD_WEIGHTS)
 #define B_ALONG_K (PASS == PASS_BWD_DATA)
 #ifndef LDS_PAD
@@ -27,13 +28,13 @@
 #define A_ROW (MWG + LDS_PAD(A_ALONG_K))
 #define B_ROW (NWG + LDS_PAD(B_ALONG_K))
 
-/* Where load e of a tile lies in it. */
+/* Position in the tile of load e. */
 #define A_K(e) (int)(A_ALONG_K ? (e) % (KWG / VA) * VA : (e) / (MWG / VA))
 #define A_M(e) (int)(A_ALONG_K ? (e) / (KWG / VA) : (e) % (MWG / VA) * VA)
 #define B_K(e) (int)(B_ALONG_K ? (e) % (KWG / VB) * VB : (e) / (NWG / VB))
 #define B_N(e) (int)(B_ALONG_K ? (e) / (KWG / VB) : (e) % (NWG / VB) * VB)
 
-/* This item's coords along m, which stay from tile to tile. */
+/* The work-item's coordinates along m, the same for all tiles. */
 static inline void a_coords(int m0, int m_end, uint item, struct phase_taps phase_taps,
                             struct coord coords[A_LOADS])
 {

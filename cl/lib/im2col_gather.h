@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How products see a convolution (gemm_tile.cl says which): its geometry, and the
- * operands gathered.
+/* Implicit im2col: the shape of the GEMM of a convolution (gemm_tile.cl), and loads of
+ * its operands.
  *
- * A stride in PASS_BWD_DATA deals the pixels of x into STRIDE_Y x STRIDE_X parts by what
- * remains of their row and column; the taps that phase_taps a pixel are the same within a
- * phase, so no tap is tried in vain. A source row is then an affine function of pixel and
- * tap in all three products: A(m,k) lies where a pixel's coord and a tap's coord add up
- * to, of which one follows from m and the other from k. */
-#ifndef WEFT_GATHER_H
-#define WEFT_GATHER_H
+ * In PASS_BWD_DATA with a stride the pixels of x form STRIDE_Y x STRIDE_X phases, by row
+ * and column modulo the stride. All pixels of a phase have the same taps, so that no
+ * load is multiplied by zero. In every pass the source row and column of A(m,k) are then
+ * the sum of two coordinates, one that depends on the pixel and one that depends on the
+ * tap. */
+#ifndef WEFT_IM2COL_GATHER_H
+#define WEFT_IM2COL_GATHER_H
 
 #include "lib/conv_shape.h"
 #include "lib/pool_shape.h"
@@ -25,8 +25,8 @@
 #define PHASE_TAP_STEP_X 1
 #endif
 
-/* The source; the grid of pixels, whose (0, 0) tap lies at pixel * STEP + origin in the
- * source; a tap's step in the source; GEMM_N. */
+/* Source tensor of A; grid of pixels, of which (0, 0) reads its first tap at pixel *
+ * STEP + origin; distance of two taps in the source; columns of the GEMM. */
 #if PASS == PASS_BWD_DATA
 #define SRC_H           OUT_H
 #define SRC_W           OUT_W
@@ -57,8 +57,8 @@
 #define OUT_C           K
 #endif
 
-/* Floats of a global load of A, of B, and of dz, which is one of them: 4 where all four
- * lie in one group, and are aligned then; 1 where the kernel wants SCALARs. */
+/* Floats of a global load of A, of B and of dz, which is one of the two: 4 if all four
+ * belong to one group, and are aligned then; 1 if the kernel defines SCALAR. */
 #if SRC_C_PER_GROUP % 4 == 0 && !defined(SCALAR)
 #define VA 4
 #else
@@ -95,7 +95,7 @@ typedef PASTE(vec, VDZ) vec_dz;
 #define LOAD_VEC_B(p) vload_half(0, p)
 #endif
 
-/* dz is the one or the other. */
+/* dz is A in PASS_BWD_DATA, B otherwise. */
 #if PASS == PASS_BWD_DATA
 typedef stored_x stored_dz;
 #define LOAD_VEC_DZ(p) LOAD_VEC_A(p)
@@ -104,8 +104,8 @@ typedef stored_w stored_dz;
 #define LOAD_VEC_DZ(p) LOAD_VEC_B(p)
 #endif
 
-/* In one dimension, the taps first, first + TAP_STEP, ... that phase_taps the pixels of a
- * phase. */
+/* Taps of a phase along one axis: first, first + step, ..., `count` of them. `origin`:
+ * source position of the first tap for pixel 0. */
 struct taps {
     int first, count, origin;
 };
@@ -113,13 +113,13 @@ struct phase_taps {
     struct taps vertical, horizontal;
 };
 
-static inline struct taps phase_axis_taps(int place, int window, int stride, int dilation,
-                                          int step)
+static inline struct taps phase_axis_taps(int position, int window, int stride,
+                                          int dilation, int step)
 {
     struct taps taps = {0, 0, 0};
     for (int r = min(window, step) - 1; r >= 0; r--) {
-        const int origin = (place - r * dilation) / stride;
-        if (origin * stride == place - r * dilation) {
+        const int origin = (position - r * dilation) / stride;
+        if (origin * stride == position - r * dilation) {
             taps.first = r;
             taps.count = (window - 1 - r) / step + 1;
             taps.origin = origin;
@@ -143,7 +143,7 @@ static inline struct phase_taps phase_taps_of(int phase)
 struct coord {
     int image, y, x, c;
 };
-#define OUT_OF_BOUNDS (-0x20000000) /* a row outside whatever is added */
+#define OUT_OF_BOUNDS (-0x20000000) /* outside the source for every tap */
 
 static inline struct coord coord_of_pixel(int pixel, int end,
                                           struct phase_taps phase_taps)
@@ -154,7 +154,7 @@ static inline struct coord coord_of_pixel(int pixel, int end,
     return (struct coord){image, pixel < end ? y : OUT_OF_BOUNDS, x, 0};
 }
 
-/* `index` counts taps times channels. */
+/* index = tap * channels + channel */
 static inline struct coord coord_of_tap(int index, int end, struct phase_taps phase_taps)
 {
     const int tap = index / SRC_C_PER_GROUP, r = tap / phase_taps.horizontal.count;
@@ -163,7 +163,8 @@ static inline struct coord coord_of_tap(int index, int end, struct phase_taps ph
                           index - tap * SRC_C_PER_GROUP};
 }
 
-/* dz: dy, or, behind a pool, dy where argmax names the place. */
+/* dz at a coordinate: dy, or behind a fused max pool dy where argmax names this tap,
+ * else 0. */
 static inline vec_dz load_dz(__global const stored_dz *dy, __global const uchar *argmax,
                              struct coord coord)
 {
@@ -190,7 +191,7 @@ static inline vec_dz load_dz(__global const stored_dz *dy, __global const uchar 
 #endif
 }
 
-/* A, at a pixel's coord and a tap's. */
+/* A, at the sum of a pixel's and a tap's coordinate; 0 outside the source. */
 static inline vec_a gather_a(__global const stored_x *a, __global const uchar *argmax,
                              struct coord pixel, struct coord tap)
 {
@@ -207,7 +208,7 @@ static inline vec_a gather_a(__global const stored_x *a, __global const uchar *a
 #endif
 }
 
-/* B, inside of it. */
+/* B(k,n), k and n in range. */
 static inline vec_b gather_b(__global const stored_w *b, __global const uchar *argmax,
                              int k, int n, struct phase_taps phase_taps)
 {

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Matrix units: 32 work-items, the lanes of a warp, multiply 16x8 by 8x8 together.
+/* Matrix units: the 32 lanes of a warp multiply 16x8 by 8x8 (shared/matrix_unit.h).
  *
- * Each lane has 4 of A, 2 of B and 4 of the sums, at the places that PTX gives for
- * mma.m16n8k8 with tf32 (PTX ISA 8.5, section 9.7.14.5). MMA_PATH is how the device is
- * asked; 0: not at all: the lanes exchange what they have through local memory, which is
- * right but slow.
+ * Each lane holds 4 elements of A, 2 of B and 4 accumulators, at the positions of
+ * mma.m16n8k8 for tf32 (PTX ISA 8.5, section 9.7.14.5). MMA_PATH selects the
+ * instruction; MMA_PATH_EMULATED exchanges the operands through local memory, which is
+ * correct but slow.
  *
- * tf32 has 11 bits of a float's 24. So each operand is two of them, and a product three:
- * what is left out is less than 3 / 2^22 of it, 12 roundings of a float. The unit may cut
- * sums where a float's addition would round. Infinities become NaNs, and floats too that
- * round to one; NaNs stay. */
+ * fp32 emulation: tf32 has 11 of a float's 24 significant bits, so each operand is split
+ * into two tf32 numbers and a product is three tf32 products. The omitted term is below
+ * 3 / 2^22 of the product, 12 roundings of a float. The unit may truncate sums where
+ * float addition rounds. Infinities, and floats that round to infinity in tf32, become
+ * NaN; NaN is preserved. */
 #ifndef WEFT_MMA_H
 #define WEFT_MMA_H
 
@@ -19,8 +20,9 @@
 #define MMA_PATH MMA_PATH_EMULATED
 #endif
 
-/* Where a lane's numbers lie: element 0; A has others 8 rows down, 4 columns on and both;
- * B 4 rows down; the sums a column on, 8 rows down and both. */
+/* Position of a lane's element 0. The other elements of A are 8 rows down, 4 columns
+ * right, and both; of B 4 rows down; of the accumulators one column right, 8 rows down,
+ * and both. */
 #define A_LANE_M(lane) ((lane) / 4)
 #define A_LANE_K(lane) ((lane) % 4)
 #define B_LANE_K(lane) ((lane) % 4)
@@ -28,9 +30,9 @@
 #define C_LANE_M(lane) ((lane) / 4)
 #define C_LANE_N(lane) (2 * ((lane) % 4))
 
-/* The tf32 below v, and the one nearest to it, away from 0 where two are as near. The
- * second may carry a NaN over into a zero, the first does not; what remains of a rounded
- * float has 12 bits, of which both lose as much. */
+/* tf32 numbers of v: truncated, and rounded to nearest, ties away from 0. Rounding may
+ * carry a NaN over into 0, truncation does not; the remainder of a rounded float has 12
+ * bits, of which both lose the same. */
 #define TF32_TRUNCATE(v, n) PASTE(as_float, n)(PASTE(as_uint, n)(v) & 0xffffe000u)
 #define TF32_ROUND(v, n) \
     PASTE(as_float, n)((PASTE(as_uint, n)(v) + 0x1000u) & 0xffffe000u)
@@ -55,8 +57,8 @@ static inline struct tf32_split_b tf32_split_b(float2 v)
 }
 
 #if MMA_PATH == MMA_PATH_PTX
-/* A compiler for other machines under NVIDIA's name may not refuse PTX but end the
- * process, as LLVM does. */
+/* Compilers for other targets behind NVIDIA's name, as LLVM, end the process at PTX
+ * instead of reporting an error. */
 #if !defined(__NV_CL_C_VERSION) && !defined(__NVPTX__) &&                \
     (defined(__x86_64__) || defined(__i386__) || defined(__aarch64__) || \
      defined(__arm__) || defined(__riscv) || defined(__powerpc64__) ||   \
@@ -75,7 +77,7 @@ static inline void mma_tf32(float4 *c, float4 a, float2 b, __local float *local_
 }
 #else
 #define MMA_LOCAL_FLOATS(items) ((items) / WARP * MMA_TILE_FLOATS)
-/* All items of the work-group come here together. */
+/* To be called by all work-items of the work-group together. */
 static inline void mma_tf32(float4 *c, float4 a, float2 b, __local float *local_extra)
 {
     const uint item = (uint)get_local_id(0), lane = item % WARP;
@@ -101,7 +103,7 @@ static inline void mma_tf32(float4 *c, float4 a, float2 b, __local float *local_
 }
 #endif
 
-/* c += a b, as floats would nearly have it; the small parts first. */
+/* c += a b with nearly fp32 accuracy; the small products first. */
 static inline void mma(float4 *c, struct tf32_split_a a, struct tf32_split_b b,
                        __local float *local_extra)
 {

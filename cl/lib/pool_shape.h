@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How kernels of the `vec` family see the pool whose gradient they scatter. */
-#ifndef WEFT_POOL_VEC_H
-#define WEFT_POOL_VEC_H
+/* Shape of a pool: the pool after a convolution, or the one that a pool kernel computes.
+ * The host defines it (ocl_define_pool). argmax holds the tap r POOL_S + s of each
+ * output. */
+#ifndef WEFT_POOL_SHAPE_H
+#define WEFT_POOL_SHAPE_H
 
-/* The pool after the convolution; POOL_R 0: none. */
+/* POOL_R 0: no pool. */
 #ifndef POOL_R
 #define POOL_R 0
 #endif

@@ -107,8 +107,8 @@ static inline void add_bias(__global float *partial, const floatv sum[NV])
 static inline int weight_row(int row)
 {
     const int slice = row / SLICE_ROWS, tap = MOD(row, SLICE_ROWS);
-    const int place = tap / C_SLICE, in = slice * C_SLICE + MOD(tap, C_SLICE);
-    return tap < TAPS && in < C_PER_GROUP ? place * C_PER_GROUP + in : -1;
+    const int position = tap / C_SLICE, in = slice * C_SLICE + MOD(tap, C_SLICE);
+    return tap < TAPS && in < C_PER_GROUP ? position * C_PER_GROUP + in : -1;
 }
 
 /* Global size ((ROWS + 1) / REDUCE_ROWS rounded up, blocks). */

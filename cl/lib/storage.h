@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How tensors lie in memory: X and OTHER that are read, OTHER being what is added or the
- * gradient that comes beside x; W, weights or what a product has in their place;
- * ACT_GRAD, the output of an activation whose derivative is taken; Y that is written. As
- * floats, or, where NAME_HALF is 1, as halves. Registers and sums are floats. Halves are
- * read and written by the functions that every OpenCL C has: no extension is needed. */
+/* Storage types of tensors: float32, or float16 where NAME_HALF is 1. X and OTHER are
+ * read (OTHER: the second summand, or the gradient read with x), W are the weights or
+ * the second operand of a GEMM, ACT_GRAD is the output of an activation whose derivative
+ * is taken, Y is written. Registers and sums are float32. float16 is converted by
+ * vload_half and vstore_half, which need no extension. */
 #ifndef WEFT_STORAGE_H
 #define WEFT_STORAGE_H
 
@@ -23,11 +23,11 @@
 #define Y_HALF 0
 #endif
 
-/* Vectors at p, which need not be aligned. PoCL 3.1 loads and stores 8 or 16 halves in
- * pieces as if these were aligned: on processors they are moved as what they are, and
- * converted in private memory, that is in registers. */
+/* Unaligned vectors at p. PoCL 3.1 loads and stores 8 or 16 halves in parts, as if these
+ * were aligned: on CPUs the bits are moved as ushorts and converted in private memory,
+ * that is in registers. */
 #if DEVICE_CPU
-#ifndef ONCE_HALVES /* programs of several kernels have them once */
+#ifndef ONCE_HALVES /* once in a program of several kernels */
 #define ONCE_HALVES
 #define HALVES(n)                                                    \
     typedef ushort##n ushortu##n __attribute__((aligned(2)));        \

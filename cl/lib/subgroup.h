@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sub-groups: work-items that run side by side, the LANES of one, and can look at each
- * other's registers. SUBGROUP_EXT is how the driver calls it; 0 where it does not: lanes
- * then show each other what they have through local memory, which is right but slow.
+/* Sub-groups: LANES work-items that execute together and can read each other's
+ * registers. SUBGROUP_EXT is the extension that the driver offers; SUBGROUP_EMULATED
+ * exchanges values through local memory, which is correct but slow.
  *
- * A work-group is SUBGROUPS sub-groups, each of LANES items in a row. A kernel begins
- * with LOCAL_EXTRA(count); PUBLISH(x, count) makes that many floats of each lane known,
- * all lanes at once, and BROADCAST(x, i, lane) is float i of a lane. */
-#ifndef WEFT_SUB_GROUP_H
-#define WEFT_SUB_GROUP_H
+ * A work-group has SUBGROUPS sub-groups of LANES consecutive work-items. A kernel begins
+ * with LOCAL_EXTRA(count). PUBLISH(x, count) makes `count` floats of each lane readable
+ * and is called by all lanes together; BROADCAST(x, i, lane) is float i of a lane. */
+#ifndef WEFT_SUBGROUP_H
+#define WEFT_SUBGROUP_H
 
 #include "shared/subgroup_ext.h"
 

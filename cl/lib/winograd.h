@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Winograd's transforms F(OUTPUT_TILE, 3) along one axis (Lavin & Gray 2015,
+/* Winograd transforms F(OUTPUT_TILE, 3) along one axis (Lavin & Gray 2015,
  * arXiv:1509.09308):
  *
  *     y = A^T ((G g) * (B^T d))
  *
- * takes INPUT_TILE products to OUTPUT_TILE results of a window of 3, where direct
- * convolution takes 3 OUTPUT_TILE. The same products, the matrices transposed, give the
- * window's gradient:
+ * uses INPUT_TILE multiplications for OUTPUT_TILE results of a 3-tap filter, where
+ * direct convolution uses 3 OUTPUT_TILE. The transposed matrices give the filter's
+ * gradient:
  *
  *     dg = G^T ((A dy) * (B^T d))
  *
- * The matrices evaluate polynomials at points and at infinity: 0, +-1 for two
- * outputs; +-P, +-Q for three; 0, +-P, +-Q for four. With four outputs these points err
- * about as little as direct convolution does, and 0, +-1, +-2 several times as much. */
+ * Interpolation points, beside infinity: 0, +-1 for two outputs; +-P, +-Q for three; 0,
+ * +-P, +-Q for four. With four outputs these points are about as accurate as direct
+ * convolution; 0, +-1, +-2 would have several times the error. */
 #ifndef WEFT_WINOGRAD_H
 #define WEFT_WINOGRAD_H
 
@@ -36,7 +36,7 @@ enum { INPUT_TILE = OUTPUT_TILE + 2, TRANSFORM_ELEMENTS = INPUT_TILE * INPUT_TIL
 #define QQQ      3.375f
 #define SPLAT(c) ((floatv)(c))
 
-/* One over the product of a point's distances from the others. */
+/* The inverse product of a point's distances to the others. */
 #if OUTPUT_TILE == 3
 #define NP (1.0f / (2 * P * (PP - QQ)))
 #define NQ (1.0f / (2 * Q * (QQ - PP)))

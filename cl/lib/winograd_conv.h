@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Forward convolutions and data gradients by Winograd: what is around the product, for
- * all families. To be included behind OUTPUT_TILE, the shape and, as constants, U_STRIDE,
- * V_STRIDE and M_STRIDE: floats of a place's plane of weights, inputs and products.
+/* Winograd convolution, forward and data gradient: filter and output transforms and the
+ * epilogue, for all families. Include after OUTPUT_TILE, the shape and the constants
+ * U_STRIDE, V_STRIDE and M_STRIDE: floats of a plane of transformed weights, inputs and
+ * products, a plane for each transform element.
  *
- * ROTATED_180: windows turned by half a turn, in and out exchanged, as the data gradient
- * needs them. y = f(z), or for the data gradient (ACT_GRAD) y = z f'(act_grad), or
- * (FUSED_POOL) y = the maximum of f(z) over windows of POOL_R x POOL_S that touch each
- * other, and which place it was; POOL_SCATTER: the input is the gradient of such maxima.
- * */
+ *     z = convolution, filters rotated by 180 degrees where ROTATED_180 (data gradient)
+ *     y = f(z)                          forward
+ *     y = z f'(act_grad)                ACT_GRAD, data gradient
+ *     y, argmax = max of f(z)           FUSED_POOL, over windows that do not overlap
+ *
+ * POOL_SCATTER: the input is the gradient of such a pool. */
 #ifndef WEFT_WINOGRAD_CONV_H
 #define WEFT_WINOGRAD_CONV_H
 
@@ -27,7 +29,7 @@
 #define ROTATED_180 0
 #endif
 
-/* What must be computed of the convolution. */
+/* Rows and columns of the convolution that are needed. */
 #if FUSED_POOL
 #define COMPUTED_H (POOL_OUT_H * POOL_R)
 #define COMPUTED_W (POOL_OUT_W * POOL_S)
@@ -43,7 +45,7 @@ enum {
 
 #include "lib/winograd_input.h"
 
-/* One window's weights of a vector of output channels. */
+/* A tap of the filters of a vector of output channels. */
 static inline floatv load_filter_tap(__global const stored_w *w, int tap, int in, int out)
 {
 #if ROTATED_180
@@ -57,7 +59,7 @@ static inline floatv load_filter_tap(__global const stored_w *w, int tap, int in
 #endif
 }
 
-/* A vector of one window's weights becomes places of the transform_ptr u. */
+/* u = G g G^T for a vector of output channels, one element for each plane. */
 static inline void transform_filter_tile(__global float *u, __global const stored_w *w,
                                          int in, int out)
 {
@@ -89,7 +91,7 @@ static inline void store(floatv value, __global stored_y *to, int left)
         store_part_y(value, to, left);
 }
 
-/* part = A^T m; what remains is to multiply each row by A. */
+/* part = A^T m; store_tile multiplies each row by A. */
 static inline void transform_columns(floatv part[OUTPUT_TILE][INPUT_TILE],
                                      TRANSFORM_SPACE const float *m)
 {
@@ -105,7 +107,7 @@ static inline void transform_columns(floatv part[OUTPUT_TILE][INPUT_TILE],
     }
 }
 
-/* Where the outputs go, from a channel on, `left` channels to the end. */
+/* Outputs from a channel on; `left`: channels from there on. */
 struct output {
     __global stored_y *y;
     __global uchar *argmax;
@@ -129,11 +131,11 @@ static inline void store_bytes(ucharv value, __global uchar *to, int left)
 #endif
 }
 
-/* The maximum over a window; a NaN wins and stays. */
+/* Maximum of a window; NaN if any element is NaN. */
 static inline void store_window(const struct output *o,
                                 const floatv z[POOL_R][OUTPUT_TILE], int x, size_t to)
 {
-    floatv best = (floatv)(0.0f), place = (floatv)(0.0f);
+    floatv best = (floatv)(0.0f), tap = (floatv)(0.0f);
     intv is_nan = (intv)(0);
 #pragma unroll
     for (int i = 0; i < POOL_R * POOL_S; i++) {
@@ -142,11 +144,11 @@ static inline void store_window(const struct output *o,
         const intv more = value > best;
         is_nan |= sum != sum;
         best = i ? SELECT(more, value, best) : value;
-        place = i ? SELECT(more, (floatv)(i), place) : place;
+        tap = i ? SELECT(more, (floatv)(i), tap) : tap;
     }
     store(SELECT(is_nan, (floatv)(NAN), best), o->y + to, o->left);
     if (ARGMAX)
-        store_bytes(CONVERT_UCHARV(place), o->argmax + to, o->left);
+        store_bytes(CONVERT_UCHARV(tap), o->argmax + to, o->left);
 }
 
 static inline void store_tile(const struct output *o,

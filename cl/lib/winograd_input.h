@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A tile's inputs, transformed. To be included behind OUTPUT_TILE, the shape and, as
- * constants, V_STRIDE (floats of a plane), TILES_Y and TILES_X (of an image). */
+/* Winograd's input transform. Include after OUTPUT_TILE, the shape and the constants
+ * V_STRIDE (floats of a plane), TILES_Y and TILES_X (tiles of an image). */
 #ifndef WEFT_WINOGRAD_INPUT_H
 #define WEFT_WINOGRAD_INPUT_H
 
 #include "lib/storage.h"
 
-/* Rows and columns of zeros before the image; may be negative. */
-/* The input is the gradient of maxima; see pool_vec.h. */
+/* The input is the gradient of a max pool whose windows do not overlap (pool_shape.h).
+ */
 #ifndef POOL_SCATTER
 #define POOL_SCATTER 0
 #endif
@@ -20,13 +20,13 @@
 #define SOURCE_W W
 #endif
 
-/* Where the transform_ptr lie. */
+/* Address space of the planes. */
 #ifndef TRANSFORM_SPACE
 #define TRANSFORM_SPACE __private
 #endif
 typedef TRANSFORM_SPACE float *transform_ptr;
 
-/* Where a tile's first output lies. */
+/* Position of a tile's first output. */
 struct tile {
     int image, y, x;
 };
@@ -41,32 +41,31 @@ static inline struct tile tile_at(int index)
     return t;
 }
 
-/* The input of an image, from a channel on. */
+/* Input of an image, from a channel on. */
 struct input {
     __global const stored_x *x;
     __global const uchar *argmax;
 };
 
-/* A tile's column of inputs, zeros before y0 and from y1 on. */
+/* A column of a tile's inputs; rows outside [y0, y1) are 0. */
 static inline void load_column(floatv d[INPUT_TILE], struct input from, int top, int x,
                                int y0, int y1)
 {
 #if POOL_SCATTER
-    const int px = x / POOL_S, place_x = MOD(x, POOL_S);
+    const int px = x / POOL_S, tap_x = MOD(x, POOL_S);
 #pragma unroll
     for (int i = 0; i < INPUT_TILE; i++) {
         d[i] = (floatv)(0.0f);
         if (i < y0 || i >= y1)
             continue;
-        const int py = (top + i) / POOL_R, place_y = MOD(top + i, POOL_R);
+        const int py = (top + i) / POOL_R, tap_y = MOD(top + i, POOL_R);
         const int at = (py * POOL_OUT_W + px) * C;
 #if C % VW == 0
-        const intv place = CONVERT_INTV(*(__global const ucharv *)(from.argmax + at));
+        const intv tap = CONVERT_INTV(*(__global const ucharv *)(from.argmax + at));
 #else
-        const intv place = CONVERT_INTV(VLOADN(from.argmax + at));
+        const intv tap = CONVERT_INTV(VLOADN(from.argmax + at));
 #endif
-        d[i] = SELECT(place == (intv)(place_y * POOL_S + place_x), VLOAD_X(from.x + at),
-                      d[i]);
+        d[i] = SELECT(tap == (intv)(tap_y * POOL_S + tap_x), VLOAD_X(from.x + at), d[i]);
     }
 #else
     __global const stored_x *column = from.x + ((long)top * W + x) * C;
@@ -76,7 +75,7 @@ static inline void load_column(floatv d[INPUT_TILE], struct input from, int top,
 #endif
 }
 
-/* A vector of channels of a tile's inputs becomes places of the transform_ptr v. */
+/* v = B^T d B for a vector of channels, one element for each plane. */
 static inline void transform_input_tile(transform_ptr v, struct input from, struct tile t)
 {
     const int top = t.y - PAD_TOP, left = t.x - PAD_LEFT;
@@ -106,7 +105,7 @@ static inline void transform_input_tile(transform_ptr v, struct input from, stru
     }
 }
 
-/* The tile's image, from a channel on. */
+/* Input of the tile's image, from a channel on. */
 static inline struct input input_of(__global const stored_x *x,
                                     __global const uchar *argmax, struct tile t,
                                     int channel)
@@ -117,7 +116,7 @@ static inline struct input input_of(__global const stored_x *x,
     return (struct input){x + at, argmax + at};
 }
 
-/* All channels. */
+/* The same for all channels. */
 static inline void transform_input_channels(transform_ptr v, __global const stored_x *x,
                                             __global const uchar *argmax, struct tile t)
 {
