@@ -22,7 +22,6 @@
 
 #include "base/context.h"
 #include "device/command_list.h"
-#include "device/tuning_table.h"
 #include "shared/memory_layout.h"
 
 /* A buffer of a backend. Every buffer ends in WEFT_BUFFER_PADDING readable bytes beyond
@@ -123,7 +122,6 @@ struct weft_conv_args {
     struct weft_view y, argmax;
     struct weft_view dy, dw, dbias, dx; /* dbias is absent with bias */
     struct weft_act_grad act_grad;
-    bool constant_weights; /* the backend's own: w is, as in weft_command_list */
 };
 
 /* y = act(x w + bias). dy as above; backward_data writes dx = dy w^T times `act_grad`,

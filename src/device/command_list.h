@@ -7,7 +7,6 @@
 
 struct weft_device;     /* backend.h */
 struct weft_primitives; /* backend.h */
-struct weft_problems;   /* tuning_table.h */
 
 /* The parts of a step. An op with one launch for all its gradients is in BWD.
  * FWD_INFERENCE: the forward pass at inference, where it differs. */
@@ -48,8 +47,6 @@ struct weft_command_list_params {
     /* Not NULL: the kernel config of every tunable primitive, for trials; read while the
      * list is recorded. */
     const char *config;
-    /* Not NULL: primitives append nothing, but enter here what may be tuned. */
-    struct weft_problems *problems;
     /* Not 0: the seed of a random choice among all valid kernel configs, for checks. */
     uint32_t random_config_seed;
 };

@@ -28,32 +28,11 @@ const char *const weft_tuning_entry_states[WEFT_TUNING_STATE_COUNT] = {
     [WEFT_TUNING_HUNG] = "hung",
 };
 
-enum weft_status weft_problems_add(weft_context *ctx, struct weft_problems *p,
-                                   const char *text, double work)
+static void entry_free(struct weft_tuning_entry *row)
 {
-    for (int i = 0; i < p->count; i++)
-        if (!strcmp(p->items[i].text, text)) {
-            p->items[i].count++;
-            return WEFT_OK;
-        }
-    if (p->count == p->room) {
-        int room = p->room ? 2 * p->room : 32;
-        struct weft_problem *items = realloc(p->items, (size_t)room * sizeof(*items));
-        if (!items)
-            return weft_out_of_memory(ctx, "tuning", (size_t)room * sizeof(*items));
-        p->items = items;
-        p->room = room;
-    }
-    struct weft_problem *item = &p->items[p->count++];
-    *item = (struct weft_problem){.count = 1, .work = work};
-    snprintf(item->text, sizeof(item->text), "%s", text);
-    return WEFT_OK;
-}
-
-void weft_problems_free(struct weft_problems *p)
-{
-    free(p->items);
-    *p = (struct weft_problems){0};
+    free(row->problem);
+    free(row->config);
+    free(row->parsed);
 }
 
 /* The row that a new one takes the place of; NULL: none. */
@@ -78,9 +57,10 @@ enum weft_status weft_tuning_set(weft_context *ctx, struct weft_tuning *t,
     struct weft_tuning_entry copy = *row;
     copy.problem = strdup(row->problem);
     copy.config = strdup(row->config);
+    copy.parsed = malloc(sizeof(*copy.parsed));
     struct weft_tuning_entry *place =
         row->state == WEFT_TUNING_BUNDLED ? NULL : same_place(t, row);
-    bool whole = copy.problem && copy.config;
+    bool whole = copy.problem && copy.config && copy.parsed;
     if (whole && !place && t->count == t->room) {
         int room = t->room ? 2 * t->room : 64;
         struct weft_tuning_entry *rows = realloc(t->rows, (size_t)room * sizeof(*rows));
@@ -91,27 +71,29 @@ enum weft_status weft_tuning_set(weft_context *ctx, struct weft_tuning *t,
         }
     }
     if (!whole) {
-        free(copy.problem);
-        free(copy.config);
+        entry_free(&copy);
         return weft_out_of_memory(ctx, "tuning", sizeof(copy));
     }
-    if (place) {
-        free(place->problem);
-        free(place->config);
-    } else {
-        place = &t->rows[t->count++];
+    if (!weft_problem_parse(copy.problem, copy.parsed)) {
+        free(copy.parsed);
+        copy.parsed = NULL;
     }
+    if (place)
+        entry_free(place);
+    else
+        place = &t->rows[t->count++];
     *place = copy;
     return WEFT_OK;
 }
 
-bool weft_tuning_rejects(const struct weft_tuning *t, const char *problem,
+bool weft_tuning_rejects(const struct weft_tuning *t, const struct weft_problem *problem,
                          const char *config, uint64_t fingerprint)
 {
     for (int i = 0; i < t->count; i++) {
         const struct weft_tuning_entry *row = &t->rows[i];
         if (weft_tuning_entry_rejected(row) && row->fingerprint == fingerprint &&
-            !strcmp(row->config, config) && !strcmp(row->problem, problem))
+            row->parsed && !strcmp(row->config, config) &&
+            weft_problem_batch_ratio(row->parsed, problem) == 1)
             return true;
     }
     return false;
@@ -348,11 +330,8 @@ enum weft_status weft_tuning_open(weft_context *ctx, const char *folder, const c
 
 static void forget(struct weft_tuning *t, int kept)
 {
-    while (t->count > kept) {
-        struct weft_tuning_entry *row = &t->rows[--t->count];
-        free(row->problem);
-        free(row->config);
-    }
+    while (t->count > kept)
+        entry_free(&t->rows[--t->count]);
 }
 
 void weft_tuning_destroy(struct weft_tuning **tuning)

@@ -15,7 +15,7 @@
 #ifndef WEFT_DEVICE_TUNING_TABLE_H
 #define WEFT_DEVICE_TUNING_TABLE_H
 
-#include "base/context.h"
+#include "device/problem.h"
 
 enum weft_tuning_entry_state {
     WEFT_TUNING_BEST,         /* won its race against the default */
@@ -31,6 +31,7 @@ extern const char *const weft_tuning_entry_states[WEFT_TUNING_STATE_COUNT]; /* "
 
 struct weft_tuning_entry {
     char *problem, *config;
+    struct weft_problem *parsed; /* set by the table; NULL: unknown to this release */
     enum weft_tuning_entry_state state;
     double seconds,
         baseline; /* of the config, and of the default beside it; 0: unknown */
@@ -50,32 +51,13 @@ static inline bool weft_tuning_entry_rejected(const struct weft_tuning_entry *ro
     return row->state >= WEFT_TUNING_WRONG;
 }
 
-/* The problems of a network: each once, with how often a step does it. */
-enum { WEFT_TUNING_TEXT = 256, WEFT_MAX_CONFIGS = 24 };
-
-struct weft_problem {
-    char text[WEFT_TUNING_TEXT];
-    int count;
-    double work; /* multiply-adds of one */
-};
-
-struct weft_problems {
-    struct weft_problem *items;
-    int count, room;
-};
-
-enum weft_status weft_problems_add(weft_context *ctx, struct weft_problems *problems,
-                                   const char *text, double work);
-void weft_problems_free(struct weft_problems *problems);
+enum { WEFT_MAX_CONFIGS = 24 };
 
 /* A way to do a problem, and the fingerprint that a row of it would have today. */
 struct weft_kernel_config {
-    char text[WEFT_TUNING_TEXT];
+    char text[WEFT_PROBLEM_TEXT];
     uint64_t fingerprint;
 };
-
-struct weft_device; /* backend.h */
-struct weft_primitive_call;
 
 /* A problem set up on a device, to try configs on. */
 struct weft_trial;
@@ -125,8 +107,9 @@ enum weft_status weft_tuning_set(weft_context *ctx, struct weft_tuning *tuning,
                                  const struct weft_tuning_entry *row);
 
 /* Whether the config was found harmful for the problem with this fingerprint. */
-bool weft_tuning_rejects(const struct weft_tuning *tuning, const char *problem,
-                         const char *config, uint64_t fingerprint);
+bool weft_tuning_rejects(const struct weft_tuning *tuning,
+                         const struct weft_problem *problem, const char *config,
+                         uint64_t fingerprint);
 
 /* The rows of a text; `damaged` lines are left out. WEFT_ERR_NOMEM. */
 enum weft_status weft_tuning_read(weft_context *ctx, struct weft_tuning *tuning,

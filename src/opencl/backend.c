@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The OpenCL backend: a device opened, its memory, and the table of what it can do. */
-#include "opencl/select/algorithm.h"
 #include "opencl/runtime/mma_probe.h"
 #include "opencl/runtime/quirk.h"
 #include "opencl/runtime/runtime.h"
 #include "opencl/runtime/subgroup_probe.h"
+#include "opencl/select/dispatch.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -84,6 +84,7 @@ static enum weft_status ocl_open(weft_context *ctx,
     d->local_mem_bytes = info->local_mem_bytes;
     d->max_alloc = info->max_alloc_bytes;
     d->vector_width = native_vector_width(d->id);
+    d->fingerprint = ocl_device_fingerprint(d);
     if ((status = check_family(d)))
         goto fail;
     if (ctx->cache_dir && !(d->quirks & OCL_QUIRK_HAS_OWN_CACHE))
@@ -240,24 +241,6 @@ static enum weft_status ocl_wait(struct weft_device *base)
     return ocl_check(base->context, error ? error : clFinish(d->queue),
                      "waiting for the device");
 }
-
-/* A dense layer is done as the convolution that it is. */
-#define DEFINE_CONV_PASS(pass, conv, dense)                       \
-    enum weft_status conv(struct weft_command_list *list,         \
-                          const struct weft_conv_args *args)      \
-    {                                                             \
-        return ocl_record_conv(list, pass, args);                 \
-    }                                                             \
-    enum weft_status dense(struct weft_command_list *list,        \
-                           const struct weft_dense_args *args)    \
-    {                                                             \
-        struct weft_conv_args as_conv = weft_dense_as_conv(args); \
-        return ocl_record_conv(list, pass, &as_conv);             \
-    }
-DEFINE_CONV_PASS(OCL_PASS_FORWARD, ocl_conv_forward, ocl_dense_forward)
-DEFINE_CONV_PASS(OCL_PASS_BWD_DATA, ocl_conv_backward_data, ocl_dense_backward_data)
-DEFINE_CONV_PASS(OCL_PASS_BWD_WEIGHTS, ocl_conv_backward_weights,
-                 ocl_dense_backward_weights)
 
 static const struct weft_primitives primitives = {
 #define PRIMITIVE(name, args, output) .name = ocl_##name,

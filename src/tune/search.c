@@ -27,11 +27,11 @@ enum {
 /* One problem under way. */
 struct problem_search {
     struct tune_search *search;
-    const struct weft_problem *problem;
+    const struct tune_problem *problem;
     struct weft_kernel_config baseline, best;
     double ratio;                  /* of the best so far, to the default */
     double seconds, usual_seconds; /* as the last trial measured */
-    char (*tried)[WEFT_TUNING_TEXT];
+    char (*tried)[WEFT_PROBLEM_TEXT];
     int tried_count, rounds;
     double deadline; /* of the clock, for exploring */
     bool stopped;    /* no more trials: stopped, or no worker */
@@ -167,9 +167,9 @@ static bool is_untried(struct problem_search *h, const struct weft_kernel_config
     for (int i = 0; i < h->tried_count; i++)
         if (!strcmp(h->tried[i], config->text))
             return false;
-    memcpy(h->tried[h->tried_count++], config->text, WEFT_TUNING_TEXT);
-    return !weft_tuning_rejects(h->search->device->tuning, h->problem->text, config->text,
-                                config->fingerprint);
+    memcpy(h->tried[h->tried_count++], config->text, WEFT_PROBLEM_TEXT);
+    return !weft_tuning_rejects(h->search->device->tuning, &h->problem->typed,
+                                config->text, config->fingerprint);
 }
 
 /* Tries it if it is new; `better`: it leads now. */
@@ -274,7 +274,7 @@ static enum weft_status problem_search(struct problem_search *h)
         return WEFT_OK;
     h->baseline = h->best = starts[0];
     h->ratio = 1;
-    memcpy(h->tried[h->tried_count++], h->baseline.text, WEFT_TUNING_TEXT);
+    memcpy(h->tried[h->tried_count++], h->baseline.text, WEFT_PROBLEM_TEXT);
     WEFT_TRY(run_trial(h, &h->baseline, 1, &right));
     if (!right)
         return WEFT_OK;
@@ -301,7 +301,7 @@ static enum weft_status problem_search(struct problem_search *h)
 
 /* Whether a measured row of today's kernels and driver answers the problem. */
 static bool is_already_tuned(const struct tune_search *s,
-                             const struct weft_problem *problem)
+                             const struct tune_problem *problem)
 {
     const struct weft_tuning *t = s->device->tuning;
     for (int i = t->bundled; i < t->count; i++) {
@@ -314,7 +314,7 @@ static bool is_already_tuned(const struct tune_search *s,
 }
 
 /* What a problem is likely to take of a step, roughly: small ones run at a lower rate. */
-static double problem_cost(const struct weft_problem *problem)
+static double problem_cost(const struct tune_problem *problem)
 {
     return problem->count * pow(problem->work + 1, 0.75);
 }
@@ -328,7 +328,7 @@ static int compare_by_cost(const void *a, const void *b)
 /* Leaves out what is known, and sorts. */
 static void select_problems(struct tune_search *s)
 {
-    struct weft_problems *p = &s->problems;
+    struct tune_problems *p = &s->problems;
     int kept = 0;
     s->result->problems = p->count;
     for (int i = 0; i < p->count; i++) {
@@ -351,12 +351,12 @@ enum weft_status tune_search_run(struct tune_search *s)
     s->worker.priv = s;
     for (int i = 0; i < s->problems.count; i++)
         left += problem_cost(&s->problems.items[i]);
-    char(*tried)[WEFT_TUNING_TEXT] = malloc(MAX_TRIALS * sizeof(*tried));
+    char(*tried)[WEFT_PROBLEM_TEXT] = malloc(MAX_TRIALS * sizeof(*tried));
     if (!tried)
         return weft_out_of_memory(s->device->context, "tuning",
                                   MAX_TRIALS * sizeof(*tried));
     for (int i = 0; i < s->problems.count && !status && !s->result->stopped; i++) {
-        const struct weft_problem *problem = &s->problems.items[i];
+        const struct tune_problem *problem = &s->problems.items[i];
         double now = weft_clock_seconds(), weight = problem_cost(problem);
         struct problem_search h = {
             .search = s,

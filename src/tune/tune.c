@@ -7,30 +7,28 @@
 
 #include <string.h>
 
-/* Records a plan into a list that only enters problems. Nothing will run, so any memory
- * will do in the place of the network's. */
+/* Records a plan into a collector. Nothing will run, so any memory stands in for the
+ * network's. */
 static enum weft_status collect(struct weft_device *device, const struct weft_net *net,
-                                int batch, bool training, struct weft_problems *problems)
+                                int batch, bool training, struct tune_problems *problems)
 {
     const struct weft_backend *backend = device->backend;
     struct weft_plan *plan = NULL;
-    struct weft_command_list *list = NULL;
+    struct tune_collector collector = {0};
+    struct weft_command_list *list = &collector.list;
     struct weft_mem *any = NULL;
-    const struct weft_command_list_params params = {.problems = problems};
+    tune_collector_init(&collector, device, problems);
     enum weft_status status =
         weft_plan_create(net, batch, training, false, WEFT_FLOAT32, &plan);
     if (!status)
         status = backend->alloc(device, WEFT_ALIGN, &any);
-    if (!status)
-        status = backend->list_create(device, &params, &list);
     if (!status) {
         struct weft_buffers roles = {any, any, any, any, any};
         status = weft_lower_forward(plan, &roles, list);
         if (!status && training)
             status = weft_lower_backward(plan, &roles, list);
     }
-    if (list)
-        backend->list_destroy(list);
+    weft_command_list_finish(list);
     if (any)
         backend->free(device, any);
     weft_plan_destroy(&plan);
@@ -96,7 +94,7 @@ enum weft_status(weft_tune)(weft_device *device, const weft_net *net,
     if (!status)
         status = tune_search_run(&search);
     tune_worker_process_stop(&search.worker);
-    weft_problems_free(&search.problems);
+    tune_problems_free(&search.problems);
     weft_tuning_unlock(lock);
     WEFT_WRITE_INFO(out, size, &result);
     return status;

@@ -3,11 +3,33 @@
 #ifndef WEFT_TUNE_TUNE_H
 #define WEFT_TUNE_TUNE_H
 
-#include "device/backend.h"
+#include "device/tuning_table.h"
 
 #include <weft/tune.h>
 
 enum { TUNE_LINE_BYTES = 1024 };
+
+/* The problems of networks: each once, with its number of occurrences in a step. */
+struct tune_problem {
+    struct weft_problem typed;
+    char text[WEFT_PROBLEM_TEXT];
+    int count;
+    double work; /* of one */
+};
+
+struct tune_problems {
+    struct tune_problem *items;
+    int count, room;
+};
+
+/* collector.c. A list whose primitives append nothing but enter their problems. */
+struct tune_collector {
+    struct weft_command_list list;
+    struct tune_problems *problems;
+};
+void tune_collector_init(struct tune_collector *collector, struct weft_device *device,
+                         struct tune_problems *problems);
+void tune_problems_free(struct tune_problems *problems);
 
 /* worker.c. One line is asked, one answered:
  *
@@ -56,7 +78,7 @@ struct tune_search {
     struct weft_device *device;
     const struct weft_tune_params *params;
     struct weft_tune_result *result;
-    struct weft_problems problems;
+    struct tune_problems problems;
     struct tune_worker_process worker;
     struct weft_tune_progress progress;
     double begin, end; /* of the clock */

@@ -14,7 +14,7 @@
 
 #include <weft/weft.h>
 
-#include "opencl/select/algorithm.h"
+#include "opencl/select/dispatch.h"
 #include "opencl/select/trial.h"
 #include "unit/test.h"
 #include "tune/tune.h"
@@ -22,7 +22,7 @@
 
 static char folder[] = "tune-XXXXXX";
 static const char *self;
-static char marked[OCL_PROBLEM_KEY_BYTES]; /* a config beside the default */
+static char marked[OCL_CONFIG_TEXT]; /* a config beside the default */
 static int warnings;
 
 static void count_warnings(void *priv, enum weft_log_level level, const char *message)
@@ -154,30 +154,28 @@ static void no_journal(struct tune_fixture *s)
     CHECK(!weft_file_exists(path));
 }
 
-/* The problem of the convolution, at a batch. */
-static const struct weft_conv_args *problem_at(struct tune_fixture *s, int n,
-                                               struct ocl_problem *out)
+/* The problem of the convolution, at a batch; and its text. */
+static struct weft_problem problem_at(int n, char text[WEFT_PROBLEM_TEXT])
 {
-    char text[OCL_PROBLEM_KEY_BYTES], again[OCL_PROBLEM_KEY_BYTES];
-    const struct ocl_device *d = (const struct ocl_device *)s->device;
-    snprintf(text, sizeof(text),
-             "vec forward n=%d in=8x8x4 out=6x6x8 window=3x3 bias relu", n);
-    REQUIRE(ocl_trial_problem(d, text, out));
-    ocl_problem_key_format(d, out->pass, &out->args, again);
+    struct weft_problem problem;
+    char again[WEFT_PROBLEM_TEXT];
+    snprintf(text, WEFT_PROBLEM_TEXT,
+             "vec conv_forward n=%d in=8x8x4 out=6x6x8 window=3x3 bias relu", n);
+    REQUIRE(weft_problem_parse(text, &problem));
+    weft_problem_format(&problem, again);
     CHECK_TEXT(again, text);
-    return &out->args;
+    return problem;
 }
 
 /* Whether the marked config would be taken. */
 static bool is_chosen(struct tune_fixture *s, int n)
 {
-    struct ocl_problem p;
-    char text[OCL_PROBLEM_KEY_BYTES];
-    const struct weft_conv_args *args = problem_at(s, n, &p);
+    char text[WEFT_PROBLEM_TEXT], chosen[OCL_CONFIG_TEXT];
+    struct weft_problem problem = problem_at(n, text);
     struct ocl_kernel_config config =
-        ocl_select_config((const struct ocl_device *)s->device, OCL_PASS_FORWARD, args);
-    ocl_config_format(&config, text);
-    return !strcmp(text, marked);
+        ocl_select_config((const struct ocl_device *)s->device, &problem);
+    ocl_config_format(&config, chosen);
+    return !strcmp(chosen, marked);
 }
 
 /* Finds the first config beside the default's, or what another algorithm does by
@@ -185,13 +183,11 @@ static bool is_chosen(struct tune_fixture *s, int n)
 static void mark(bool other_algorithm)
 {
     struct tune_fixture s;
-    struct ocl_problem p;
     struct weft_kernel_config configs[WEFT_MAX_CONFIGS];
-    char text[OCL_PROBLEM_KEY_BYTES];
+    char text[WEFT_PROBLEM_TEXT];
     int i = 0;
     tune_fixture_open(&s, false);
-    ocl_problem_key_format((struct ocl_device *)s.device, OCL_PASS_FORWARD,
-                           problem_at(&s, 16, &p), text);
+    problem_at(16, text);
     int count = ocl_tuner.configs(s.device, text, NULL, configs);
     REQUIRE(count > 0);
     size_t name = strcspn(configs[0].text, " ") + 1;
@@ -210,7 +206,7 @@ static void test_lock(void)
 {
     struct tune_fixture s;
     struct weft_tuning *other = NULL;
-    struct weft_tuning_entry row = {.problem = (char *)"vec forward n=1",
+    struct weft_tuning_entry row = {.problem = (char *)"vec conv_forward n=1",
                                     .config = (char *)"direct vector-width=8",
                                     .state = WEFT_TUNING_DEFAULT,
                                     .fingerprint = 1};
@@ -313,13 +309,12 @@ static void test_stop(void)
 static void test_belief(void)
 {
     struct tune_fixture s;
-    struct ocl_problem p;
     struct weft_tuning_row shown;
-    char text[OCL_PROBLEM_KEY_BYTES];
+    char text[WEFT_PROBLEM_TEXT];
     tune_fixture_open(&s, false);
     struct ocl_device *d = (struct ocl_device *)s.device;
     struct weft_tuning *tuning = d->base.tuning;
-    ocl_problem_key_format(d, OCL_PASS_FORWARD, problem_at(&s, 16, &p), text);
+    problem_at(16, text);
     struct weft_tuning_entry row = {
         .problem = text, .config = marked, .state = WEFT_TUNING_BEST};
     row.fingerprint = ocl_tuner.fingerprint(s.device, text, marked);
@@ -383,11 +378,14 @@ static void test_trials(void)
         const char *words;
     } faults[] = {{without_bias, "should be"}, {beside, "outside"}, {nothing, "finite"}};
     static const char *const problems[] = {
-        "vec forward n=5 in=8x8x4 out=8x8x8 window=3x3 pad=1,1,1,1 bias relu",
-        "vec forward n=5 in=9x9x3 out=7x7x5 window=3x3 pool=2x2,2x2,0,0,3x3 bias argmax",
-        "vec backward-data n=5 in=8x8x4 out=4x4x8 window=3x3 stride=2x2 pad=0,0,1,1 relu",
-        "vec backward-weights n=5 in=8x8x4 out=6x6x8 window=3x3 groups=2 bias",
-        "vec backward-weights n=9 in=7x7x3 out=5x5x4 window=3x3 pool=2x2,2x2,0,0,2x2",
+        "vec conv_forward n=5 in=8x8x4 out=8x8x8 window=3x3 pad=1,1,1,1 bias relu",
+        "vec conv_forward n=5 in=9x9x3 out=7x7x5 window=3x3 pool=2x2,2x2,0,0,3x3 bias "
+        "argmax",
+        "vec conv_backward_data n=5 in=8x8x4 out=4x4x8 window=3x3 stride=2x2 pad=0,0,1,1 "
+        "relu",
+        "vec conv_backward_weights n=5 in=8x8x4 out=6x6x8 window=3x3 groups=2 bias",
+        "vec conv_backward_weights n=9 in=7x7x3 out=5x5x4 window=3x3 "
+        "pool=2x2,2x2,0,0,2x2",
     };
     struct tune_fixture s;
     struct weft_trial *trial = NULL;
@@ -401,10 +399,11 @@ static void test_trials(void)
         CHECK(seconds > 0 && baseline > 0);
         ocl_trial_destroy(&trial);
     }
-    CHECK_FAILS(ocl_trial_create(s.device, "vec forward n=5", &trial), WEFT_ERR_ARG,
+    CHECK_FAILS(ocl_trial_create(s.device, "vec conv_forward n=5", &trial), WEFT_ERR_ARG,
                 "no problem");
     CHECK_FAILS(ocl_trial_create(s.device,
-                                 "vec forward n=5 in=8x8x4 out=9x9x8 window=3x3", &trial),
+                                 "vec conv_forward n=5 in=8x8x4 out=9x9x8 window=3x3",
+                                 &trial),
                 WEFT_ERR_ARG, "no problem");
     struct weft_backend faulty = weft_backend_opencl;
     struct weft_primitives primitives = *weft_backend_opencl.primitives;

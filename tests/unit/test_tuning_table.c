@@ -12,14 +12,19 @@ static void empty(struct weft_tuning *t)
     for (int i = 0; i < t->count; i++) {
         free(t->rows[i].problem);
         free(t->rows[i].config);
+        free(t->rows[i].parsed);
     }
     free(t->rows);
 }
 
 static void test_table(void)
 {
+    static const char text_of_problem[] =
+        "vec conv_forward n=1 in=8x8x4 out=6x6x8 window=3x3 bias relu";
     struct weft_tuning a = {0}, b = {0};
-    struct weft_tuning_entry row = {.problem = (char *)"vec forward n=1",
+    struct weft_problem problem;
+    REQUIRE(weft_problem_parse(text_of_problem, &problem));
+    struct weft_tuning_entry row = {.problem = (char *)text_of_problem,
                                     .config = (char *)"direct vector-width=8",
                                     .state = WEFT_TUNING_BEST,
                                     .seconds = 1.5e-3,
@@ -34,8 +39,8 @@ static void test_table(void)
     row.config = (char *)"third";
     REQUIRE(!weft_tuning_set(NULL, &a, &row)); /* stands beside it */
     CHECK_INT(a.count, 2);
-    CHECK(weft_tuning_rejects(&a, "vec forward n=1", "third", row.fingerprint));
-    CHECK(!weft_tuning_rejects(&a, "vec forward n=1", "third", 1));
+    CHECK(weft_tuning_rejects(&a, &problem, "third", row.fingerprint));
+    CHECK(!weft_tuning_rejects(&a, &problem, "third", 1));
     char *text = weft_tuning_write(&a, &size);
     REQUIRE(text);
     REQUIRE(!weft_tuning_read(NULL, &b, text, size, &damaged));

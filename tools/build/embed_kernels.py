@@ -10,6 +10,7 @@ messages true to the files.
 Beside its text a kernel has two lists: the names that it declares at file scope, and the
 macros that it defines. With their help several kernels, or one with several options, are
 built as one program (src/opencl/runtime/program_bundle.c). Macros ONCE_... guard what all may share."""
+import hashlib
 import os
 import re
 import sys
@@ -93,8 +94,9 @@ def c_file(root, kernels):
         for kind, names in (("names", names_of(text)), ("macros", macros_of(text))):
             quoted = ", ".join(f'"{name}"' for name in names + [""])
             yield f"static const char *const {kind}_{index}[] = {{{quoted}}};"
-        rows.append(f'    {{"{os.path.basename(path)}", text_{index}, '
-                    f"{len(text.encode())}, names_{index}, macros_{index}}},")
+        digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+        rows.append(f'    {{"{os.path.basename(path)}", text_{index}, {len(text.encode())}, '
+                    f"0x{digest}, names_{index}, macros_{index}}},")
     yield "const struct ocl_source ocl_sources[] = {"
     yield from rows
     yield "};"

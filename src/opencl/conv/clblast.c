@@ -125,8 +125,9 @@ static enum weft_status append_bias_act(struct weft_command_list *list,
 }
 
 static enum weft_status forward(struct weft_command_list *list,
-                                const struct weft_conv_args *args, const int *values)
+                                const struct weft_problem *problem, const int *values)
 {
+    const struct weft_conv_args *args = ocl_conv_args(problem);
     const struct weft_conv *c = &args->conv;
     (void)values;
     WEFT_TRY(append_gemm(list, &(struct clblast_gemm){
@@ -145,9 +146,10 @@ static enum weft_status forward(struct weft_command_list *list,
 }
 
 static enum weft_status backward_data(struct weft_command_list *list,
-                                      const struct weft_conv_args *args,
+                                      const struct weft_problem *problem,
                                       const int *values)
 {
+    const struct weft_conv_args *args = ocl_conv_args(problem);
     const struct weft_conv *c = &args->conv;
     (void)values;
     WEFT_TRY(append_gemm(list, &(struct clblast_gemm){
@@ -171,9 +173,10 @@ static enum weft_status backward_data(struct weft_command_list *list,
 }
 
 static enum weft_status backward_weights(struct weft_command_list *list,
-                                         const struct weft_conv_args *args,
+                                         const struct weft_problem *problem,
                                          const int *values)
 {
+    const struct weft_conv_args *args = ocl_conv_args(problem);
     const struct ocl_device *device = ocl_device_of(list);
     const struct weft_conv *c = &args->conv;
     (void)values;
@@ -218,9 +221,10 @@ enum weft_status ocl_clblast_open(struct ocl_device *device)
 /* Ten times slower than our own kernels on processors, and its compiler may crash there:
  * used where somebody asks for it. */
 static enum ocl_applicability applicability(const struct ocl_device *device,
-                                            const struct weft_conv_args *args,
+                                            const struct weft_problem *problem,
                                             int *values)
 {
+    const struct weft_conv_args *args = ocl_conv_args(problem);
     (void)values;
     if (!ocl_is_gemm(&args->conv) || args->pool.r)
         return OCL_NOT_APPLICABLE;
@@ -230,28 +234,25 @@ static enum ocl_applicability applicability(const struct ocl_device *device,
 }
 
 static bool validate_config(const struct ocl_device *device,
-                            const struct weft_conv_args *args, const int *values)
+                            const struct weft_problem *problem, const int *values)
 {
     (void)device;
-    (void)args;
+    (void)problem;
     (void)values;
     return true;
 }
 
+static const struct ocl_tunable none[] = {{0}};
+
+#define ROW(record_)                                                         \
+    {                                                                        \
+        .name = "clblast", .tunables = none, .applicability = applicability, \
+        .validate_config = validate_config, .record = record_,               \
+        .sources = {"dense_clblast.cl", "act.cl"}, .fp32_only = true         \
+    }
+
 const struct ocl_algorithm ocl_clblast[OCL_PASS_COUNT] = {
-    {.name = "clblast",
-     .applicability = applicability,
-     .validate_config = validate_config,
-     .record = forward,
-     .fp32_only = true},
-    {.name = "clblast",
-     .applicability = applicability,
-     .validate_config = validate_config,
-     .record = backward_data,
-     .fp32_only = true},
-    {.name = "clblast",
-     .applicability = applicability,
-     .validate_config = validate_config,
-     .record = backward_weights,
-     .fp32_only = true},
+    [OCL_PASS_FORWARD] = ROW(forward),
+    [OCL_PASS_BWD_DATA] = ROW(backward_data),
+    [OCL_PASS_BWD_WEIGHTS] = ROW(backward_weights),
 };

@@ -11,11 +11,11 @@ enum weft_status ocl_clblast_open(struct ocl_device *device)
 }
 
 static enum ocl_applicability applicability(const struct ocl_device *device,
-                                            const struct weft_conv_args *args,
+                                            const struct weft_problem *problem,
                                             int *values)
 {
     (void)device;
-    (void)args;
+    (void)problem;
     (void)values;
     return OCL_NOT_APPLICABLE;
 }

@@ -150,38 +150,52 @@ static enum weft_status record(struct weft_command_list *list,
     return ocl_launch(list, options.text, &launch);
 }
 
-#define DEFINE_PASS(direction)                                                           \
-    static enum ocl_applicability direction##_applicability(                             \
-        const struct ocl_device *device, const struct weft_conv_args *args, int *values) \
-    {                                                                                    \
-        struct depthwise_conv job = direction##_job(args);                               \
-        return applicability(device, args, &job, values);                                \
-    }                                                                                    \
-    static bool direction##_validate_config(const struct ocl_device *device,             \
-                                            const struct weft_conv_args *args,           \
-                                            const int *values)                           \
-    {                                                                                    \
-        struct depthwise_conv job = direction##_job(args);                               \
-        return validate_config(device, &job, values);                                    \
-    }                                                                                    \
-    static enum weft_status direction##_record(struct weft_command_list *list,           \
-                                               const struct weft_conv_args *args,        \
-                                               const int *values)                        \
-    {                                                                                    \
-        struct depthwise_conv job = direction##_job(args);                               \
-        return record(list, args, &job, values);                                         \
+#define DEFINE_PASS(direction)                                                     \
+    static enum ocl_applicability direction##_applicability(                       \
+        const struct ocl_device *device, const struct weft_problem *problem,       \
+        int *values)                                                               \
+    {                                                                              \
+        struct depthwise_conv job = direction##_job(ocl_conv_args(problem));       \
+        return applicability(device, ocl_conv_args(problem), &job, values);        \
+    }                                                                              \
+    static bool direction##_validate_config(const struct ocl_device *device,       \
+                                            const struct weft_problem *problem,    \
+                                            const int *values)                     \
+    {                                                                              \
+        struct depthwise_conv job = direction##_job(ocl_conv_args(problem));       \
+        return validate_config(device, &job, values);                              \
+    }                                                                              \
+    static enum weft_status direction##_record(struct weft_command_list *list,     \
+                                               const struct weft_problem *problem, \
+                                               const int *values)                  \
+    {                                                                              \
+        struct depthwise_conv job = direction##_job(ocl_conv_args(problem));       \
+        return record(list, ocl_conv_args(problem), &job, values);                 \
     }
 DEFINE_PASS(forward)
 DEFINE_PASS(data)
 
-#define TUNABLES                                                                       \
-    {                                                                                  \
-        {"vector-width", 3, {4, 8, 16}}, {"tile", 8, {1, 2, 3, 4, 5, 6, 7, 8}},        \
-            {"tiles-per-item", 4, {1, 2, 4, 8}}, {"vectors", 6, {1, 2, 4, 8, 16, 64}}, \
-    }
+static const struct ocl_tunable tunables[] = {
+    OCL_TUNABLE("vector-width", 4, 8, 16),
+    OCL_TUNABLE("tile", 1, 2, 3, 4, 5, 6, 7, 8),
+    OCL_TUNABLE("tiles-per-item", 1, 2, 4, 8),
+    OCL_TUNABLE("vectors", 1, 2, 4, 8, 16, 64),
+    {0},
+};
 
 const struct ocl_algorithm vec_depthwise_forward = {
-    "depthwise", TUNABLES, forward_applicability, forward_validate_config,
-    forward_record};
+    .name = "depthwise",
+    .tunables = tunables,
+    .applicability = forward_applicability,
+    .validate_config = forward_validate_config,
+    .record = forward_record,
+    .sources = {"conv_depthwise_vec.cl"},
+};
 const struct ocl_algorithm vec_depthwise_bwd_data = {
-    "depthwise", TUNABLES, data_applicability, data_validate_config, data_record};
+    .name = "depthwise",
+    .tunables = tunables,
+    .applicability = data_applicability,
+    .validate_config = data_validate_config,
+    .record = data_record,
+    .sources = {"conv_depthwise_vec.cl"},
+};

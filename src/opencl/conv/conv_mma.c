@@ -8,13 +8,16 @@
  * of the sum at a time, ROWS x COLUMNS of the result for a warp. */
 enum { MWG, NWG, KWG, MWI, NWI, BUFFERS, SPLIT_K };
 
-#define TUNABLES                                                          \
-    {                                                                     \
-        {"mwg", 4, {16, 32, 64, 128}}, {"nwg", 5, {16, 32, 64, 96, 128}}, \
-            {"kwg", 3, {8, 16, 32}}, {"mwi", 3, {16, 32, 64}},            \
-            {"nwi", 4, {8, 16, 32, 64}}, {"buffers", 2, {1, 2}},          \
-            {"split-k", 7, {1, 2, 4, 8, 16, 32, 64}},                     \
-    }
+static const struct ocl_tunable tunables[] = {
+    OCL_TUNABLE("mwg", 16, 32, 64, 128),
+    OCL_TUNABLE("nwg", 16, 32, 64, 96, 128),
+    OCL_TUNABLE("kwg", 8, 16, 32),
+    OCL_TUNABLE("mwi", 16, 32, 64),
+    OCL_TUNABLE("nwi", 8, 16, 32, 64),
+    OCL_TUNABLE("buffers", 1, 2),
+    OCL_TUNABLE("split-k", 1, 2, 4, 8, 16, 32, 64),
+    {0},
+};
 
 enum { MAX_ACCUMULATORS = 64 }; /* floats of a lane */
 
@@ -125,21 +128,22 @@ OCL_GEMM_DEFINE_PASS(OCL_PASS_BWD_WEIGHTS, weights, applicability, validate_conf
                      record)
 
 static const struct ocl_algorithm gemm[OCL_PASS_COUNT] = {
-    [OCL_PASS_FORWARD] = {"matrix-unit", TUNABLES, forward_applicability,
-                          forward_validate_config, forward_record},
-    [OCL_PASS_BWD_DATA] = {"matrix-unit", TUNABLES, data_applicability,
-                           data_validate_config, data_record},
-    [OCL_PASS_BWD_WEIGHTS] = {"matrix-unit", TUNABLES, weights_applicability,
-                              weights_validate_config, weights_record},
+    [OCL_PASS_FORWARD] =
+        OCL_GEMM_ROW("matrix-unit", tunables, forward, "gemm_mma.cl", false),
+    [OCL_PASS_BWD_DATA] =
+        OCL_GEMM_ROW("matrix-unit", tunables, data, "gemm_mma.cl", false),
+    [OCL_PASS_BWD_WEIGHTS] =
+        OCL_GEMM_ROW("matrix-unit", tunables, weights, "gemm_mma.cl", false),
 };
 
-#define ROW(pass)                                  \
-    [pass] = (const struct ocl_algorithm *const[]) \
-    {                                              \
-        &gemm[pass], &ocl_gemm_tile[pass], NULL    \
+#define ROW(primitive, pass)                            \
+    [primitive] = (const struct ocl_algorithm *const[]) \
+    {                                                   \
+        &gemm[pass], &ocl_gemm_tile[pass], NULL         \
     }
 
 const struct ocl_family ocl_family_mma = {
-    .algorithms = {ROW(OCL_PASS_FORWARD), ROW(OCL_PASS_BWD_DATA),
-                   ROW(OCL_PASS_BWD_WEIGHTS)},
+    .algorithms = {ROW(WEFT_PRIMITIVE_conv_forward, OCL_PASS_FORWARD),
+                   ROW(WEFT_PRIMITIVE_conv_backward_data, OCL_PASS_BWD_DATA),
+                   ROW(WEFT_PRIMITIVE_conv_backward_weights, OCL_PASS_BWD_WEIGHTS)},
 };

@@ -8,12 +8,14 @@
  * LANES of the result; SUBGROUPS of them are a work-group. */
 enum { LANES, MWI, NWI, SUBGROUPS, SPLIT_K };
 
-#define TUNABLES                                                   \
-    {                                                              \
-        {"subgroup-size", 3, {8, 16, 32}}, {"mwi", 3, {4, 8, 16}}, \
-            {"nwi", 3, {1, 2, 4}}, {"subgroups", 4, {1, 2, 4, 8}}, \
-            {"split-k", 7, {1, 2, 4, 8, 16, 32, 64}},              \
-    }
+static const struct ocl_tunable tunables[] = {
+    OCL_TUNABLE("subgroup-size", 8, 16, 32),
+    OCL_TUNABLE("mwi", 4, 8, 16),
+    OCL_TUNABLE("nwi", 1, 2, 4),
+    OCL_TUNABLE("subgroups", 1, 2, 4, 8),
+    OCL_TUNABLE("split-k", 1, 2, 4, 8, 16, 32, 64),
+    {0},
+};
 
 enum { MAX_ACCUMULATORS = 64 }; /* of a lane */
 
@@ -74,21 +76,21 @@ OCL_GEMM_DEFINE_PASS(OCL_PASS_BWD_WEIGHTS, weights, applicability, validate_conf
                      record)
 
 static const struct ocl_algorithm gemm[OCL_PASS_COUNT] = {
-    [OCL_PASS_FORWARD] = {"sub-groups", TUNABLES, forward_applicability,
-                          forward_validate_config, forward_record, true},
-    [OCL_PASS_BWD_DATA] = {"sub-groups", TUNABLES, data_applicability,
-                           data_validate_config, data_record, true},
-    [OCL_PASS_BWD_WEIGHTS] = {"sub-groups", TUNABLES, weights_applicability,
-                              weights_validate_config, weights_record, true},
+    [OCL_PASS_FORWARD] =
+        OCL_GEMM_ROW("sub-groups", tunables, forward, "gemm_sg.cl", true),
+    [OCL_PASS_BWD_DATA] = OCL_GEMM_ROW("sub-groups", tunables, data, "gemm_sg.cl", true),
+    [OCL_PASS_BWD_WEIGHTS] =
+        OCL_GEMM_ROW("sub-groups", tunables, weights, "gemm_sg.cl", true),
 };
 
-#define ROW(pass)                                  \
-    [pass] = (const struct ocl_algorithm *const[]) \
-    {                                              \
-        &gemm[pass], &ocl_gemm_tile[pass], NULL    \
+#define ROW(primitive, pass)                            \
+    [primitive] = (const struct ocl_algorithm *const[]) \
+    {                                                   \
+        &gemm[pass], &ocl_gemm_tile[pass], NULL         \
     }
 
 const struct ocl_family ocl_family_sg = {
-    .algorithms = {ROW(OCL_PASS_FORWARD), ROW(OCL_PASS_BWD_DATA),
-                   ROW(OCL_PASS_BWD_WEIGHTS)},
+    .algorithms = {ROW(WEFT_PRIMITIVE_conv_forward, OCL_PASS_FORWARD),
+                   ROW(WEFT_PRIMITIVE_conv_backward_data, OCL_PASS_BWD_DATA),
+                   ROW(WEFT_PRIMITIVE_conv_backward_weights, OCL_PASS_BWD_WEIGHTS)},
 };

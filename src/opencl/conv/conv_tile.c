@@ -11,6 +11,17 @@
 /* The tunables, in the order of their table. */
 enum { MWG, NWG, KWG, MWI, NWI, BUFFERS, SPLIT_K };
 
+const struct ocl_tunable tile_tunables[] = {
+    OCL_TUNABLE("mwg", 16, 32, 64, 96, 128),
+    OCL_TUNABLE("nwg", 16, 32, 64, 96, 128),
+    OCL_TUNABLE("kwg", 8, 16, 32),
+    OCL_TUNABLE("mwi", 4, 8),
+    OCL_TUNABLE("nwi", 4, 8),
+    OCL_TUNABLE("buffers", 1, 2),
+    OCL_TUNABLE("split-k", 1, 2, 4, 8, 16, 32, 64),
+    {0},
+};
+
 /* Tiles to start from. `worth`: how fast a device full of such work-groups is, roughly,
  * in percent of its peak: what is read from local memory for a multiplication, and from
  * global memory. */
@@ -162,12 +173,12 @@ OCL_GEMM_DEFINE_PASS(OCL_PASS_BWD_WEIGHTS, weights, applicability, tile_validate
                      record)
 
 const struct ocl_algorithm ocl_gemm_tile[OCL_PASS_COUNT] = {
-    [OCL_PASS_FORWARD] = {"gemm", TILE_TUNABLES, forward_applicability,
-                          forward_validate_config, forward_record},
-    [OCL_PASS_BWD_DATA] = {"gemm", TILE_TUNABLES, data_applicability,
-                           data_validate_config, data_record},
-    [OCL_PASS_BWD_WEIGHTS] = {"gemm", TILE_TUNABLES, weights_applicability,
-                              weights_validate_config, weights_record},
+    [OCL_PASS_FORWARD] =
+        OCL_GEMM_ROW("gemm", tile_tunables, forward, "gemm_tile.cl", false),
+    [OCL_PASS_BWD_DATA] =
+        OCL_GEMM_ROW("gemm", tile_tunables, data, "gemm_tile.cl", false),
+    [OCL_PASS_BWD_WEIGHTS] =
+        OCL_GEMM_ROW("gemm", tile_tunables, weights, "gemm_tile.cl", false),
 };
 
 /* Winograd's are done where tuning found them to be faster. */
@@ -176,15 +187,15 @@ const struct ocl_algorithm ocl_gemm_tile[OCL_PASS_COUNT] = {
 const struct ocl_family ocl_family_tile = {
     .algorithms =
         {
-            [OCL_PASS_FORWARD] =
+            [WEFT_PRIMITIVE_conv_forward] =
                 (const struct ocl_algorithm *const[]){&ocl_gemm_tile[OCL_PASS_FORWARD],
                                                       WINOGRAD(tile_winograd_forward),
                                                       NULL},
-            [OCL_PASS_BWD_DATA] =
+            [WEFT_PRIMITIVE_conv_backward_data] =
                 (const struct ocl_algorithm *const[]){&ocl_gemm_tile[OCL_PASS_BWD_DATA],
                                                       WINOGRAD(tile_winograd_bwd_data),
                                                       NULL},
-            [OCL_PASS_BWD_WEIGHTS] =
+            [WEFT_PRIMITIVE_conv_backward_weights] =
                 (const struct ocl_algorithm *const[]){
                     &ocl_gemm_tile[OCL_PASS_BWD_WEIGHTS], NULL},
         },

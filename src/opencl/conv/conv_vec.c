@@ -249,8 +249,9 @@ static enum weft_status convolve(struct weft_command_list *list, struct direct_c
     return ocl_launch(list, options.text, &launch);
 }
 
-static struct direct_conv forward_job(const struct weft_conv_args *args)
+static struct direct_conv forward_job(const struct weft_problem *problem)
 {
+    const struct weft_conv_args *args = ocl_conv_args(problem);
     const struct weft_pool *pool = &args->pool;
     bool fused = pool_is_nonoverlapping(pool) && pool->r * pool->s <= 12;
     return (struct direct_conv){
@@ -262,15 +263,16 @@ static struct direct_conv forward_job(const struct weft_conv_args *args)
         .argmax = args->argmax,
         .activation = args->activation,
         .pool = fused ? pool : NULL,
-        .constant_weights = args->constant_weights,
+        .constant_weights = problem->constant_weights,
     };
 }
 
 static enum weft_status forward(struct weft_command_list *list,
-                                const struct weft_conv_args *args, const int *values)
+                                const struct weft_problem *problem, const int *values)
 {
+    const struct weft_conv_args *args = ocl_conv_args(problem);
     const struct weft_conv *conv = &args->conv;
-    struct direct_conv job = forward_job(args);
+    struct direct_conv job = forward_job(problem);
     WEFT_TRY(vec_pad_input(list, conv, &job.shape, &job.x));
     if (!args->pool.r || job.pool)
         return convolve(list, &job, values);
@@ -325,8 +327,9 @@ static enum weft_status pad_gradient(struct weft_command_list *list,
     return ocl_launch(list, options.text, &launch);
 }
 
-static struct direct_conv data_job(const struct weft_conv_args *args)
+static struct direct_conv data_job(const struct weft_problem *problem)
 {
+    const struct weft_conv_args *args = ocl_conv_args(problem);
     const struct weft_conv *conv = &args->conv;
     struct weft_conv shape = *conv; /* h and w: see pad_gradient */
     shape.c = conv->k;
@@ -349,41 +352,56 @@ static struct direct_conv data_job(const struct weft_conv_args *args)
 }
 
 static enum weft_status backward_data(struct weft_command_list *list,
-                                      const struct weft_conv_args *args,
+                                      const struct weft_problem *problem,
                                       const int *values)
 {
-    struct direct_conv job = data_job(args);
+    const struct weft_conv_args *args = ocl_conv_args(problem);
+    struct direct_conv job = data_job(problem);
     WEFT_TRY(pad_gradient(list, args, &job));
     return convolve(list, &job, values);
 }
 
-#define DEFINE_PASS(direction)                                                           \
-    static enum ocl_applicability direction##_applicability(                             \
-        const struct ocl_device *device, const struct weft_conv_args *args, int *values) \
-    {                                                                                    \
-        struct direct_conv job = direction##_job(args);                                  \
-        choose(device, &job, values);                                                    \
-        return OCL_APPLICABLE;                                                           \
-    }                                                                                    \
-    static bool direction##_validate_config(const struct ocl_device *device,             \
-                                            const struct weft_conv_args *args,           \
-                                            const int *values)                           \
-    {                                                                                    \
-        struct direct_conv job = direction##_job(args);                                  \
-        return validate_config(device, &job, values);                                    \
+#define DEFINE_PASS(direction)                                                  \
+    static enum ocl_applicability direction##_applicability(                    \
+        const struct ocl_device *device, const struct weft_problem *problem,    \
+        int *values)                                                            \
+    {                                                                           \
+        struct direct_conv job = direction##_job(problem);                      \
+        choose(device, &job, values);                                           \
+        return OCL_APPLICABLE;                                                  \
+    }                                                                           \
+    static bool direction##_validate_config(const struct ocl_device *device,    \
+                                            const struct weft_problem *problem, \
+                                            const int *values)                  \
+    {                                                                           \
+        struct direct_conv job = direction##_job(problem);                      \
+        return validate_config(device, &job, values);                           \
     }
 DEFINE_PASS(forward)
 DEFINE_PASS(data)
 
-#define TUNABLES                                                       \
-    {                                                                  \
-        {"vector-width", 3, {4, 8, 16}}, {"vectors", 3, {1, 2, 3}},    \
-            {"tile", 8, {1, 2, 3, 4, 6, 8, 9, 12}},                    \
-            {"tiles-per-item", 9, {1, 2, 4, 8, 16, 32, 64, 128, 256}}, \
-            {"unroll", 4, {1, 2, 4, 8}},                               \
-    }
+static const struct ocl_tunable tunables[] = {
+    OCL_TUNABLE("vector-width", 4, 8, 16),
+    OCL_TUNABLE("vectors", 1, 2, 3),
+    OCL_TUNABLE("tile", 1, 2, 3, 4, 6, 8, 9, 12),
+    OCL_TUNABLE("tiles-per-item", 1, 2, 4, 8, 16, 32, 64, 128, 256),
+    OCL_TUNABLE("unroll", 1, 2, 4, 8),
+    {0},
+};
 
 const struct ocl_algorithm vec_direct_forward = {
-    "direct", TUNABLES, forward_applicability, forward_validate_config, forward};
-const struct ocl_algorithm vec_direct_bwd_data = {"direct", TUNABLES, data_applicability,
-                                                  data_validate_config, backward_data};
+    .name = "direct",
+    .tunables = tunables,
+    .applicability = forward_applicability,
+    .validate_config = forward_validate_config,
+    .record = forward,
+    .sources = {"conv_vec.cl", "conv_prepare_vec.cl", "pool.cl"},
+};
+const struct ocl_algorithm vec_direct_bwd_data = {
+    .name = "direct",
+    .tunables = tunables,
+    .applicability = data_applicability,
+    .validate_config = data_validate_config,
+    .record = backward_data,
+    .sources = {"conv_vec.cl", "conv_prepare_vec.cl"},
+};

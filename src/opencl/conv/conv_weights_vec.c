@@ -162,9 +162,10 @@ static int select_unroll(int row)
 }
 
 static enum ocl_applicability applicability(const struct ocl_device *device,
-                                            const struct weft_conv_args *args,
+                                            const struct weft_problem *problem,
                                             int *values)
 {
+    const struct weft_conv_args *args = ocl_conv_args(problem);
     struct weft_conv s = args->conv;
     int width = vec_width(device, vec_k_per_group(&s));
     values[VECTOR_WIDTH] = width;
@@ -178,9 +179,10 @@ static enum ocl_applicability applicability(const struct ocl_device *device,
 }
 
 static enum ocl_applicability pooled_applicability(const struct ocl_device *device,
-                                                   const struct weft_conv_args *args,
+                                                   const struct weft_problem *problem,
                                                    int *values)
 {
+    const struct weft_conv_args *args = ocl_conv_args(problem);
     const struct weft_pool *pool = &args->pool;
     struct weft_conv s = args->conv;
     if (!pool_is_nonoverlapping(pool) || pool->r * pool->s > 4 || taps_of(&s) > 32)
@@ -198,8 +200,9 @@ static enum ocl_applicability pooled_applicability(const struct ocl_device *devi
 }
 
 static bool validate_config(const struct ocl_device *device,
-                            const struct weft_conv_args *args, const int *values)
+                            const struct weft_problem *problem, const int *values)
 {
+    const struct weft_conv_args *args = ocl_conv_args(problem);
     enum { MOST_PLANES = 1 << 26 }; /* floats */
     struct weft_conv s = args->conv;
     if (!vec_width_valid(device, values[VECTOR_WIDTH]) || values[VECTORS] < 1 ||
@@ -219,11 +222,12 @@ static bool validate_config(const struct ocl_device *device,
 }
 
 static bool pooled_validate_config(const struct ocl_device *device,
-                                   const struct weft_conv_args *args, const int *values)
+                                   const struct weft_problem *problem, const int *values)
 {
+    const struct weft_conv_args *args = ocl_conv_args(problem);
     return values[VECTORS] == 1 && values[TILE] <= 16 &&
            values[C_SLICE] == args->conv.c / args->conv.groups &&
-           validate_config(device, args, values);
+           validate_config(device, problem, values);
 }
 
 static void define(struct ocl_options *options, const struct weft_conv *shape,
@@ -274,8 +278,9 @@ static struct ocl_arg alloc_partials(struct weft_command_list *list,
 }
 
 static enum weft_status record(struct weft_command_list *list,
-                               const struct weft_conv_args *args, const int *values)
+                               const struct weft_problem *problem, const int *values)
 {
+    const struct weft_conv_args *args = ocl_conv_args(problem);
     struct weft_conv shape = args->conv;
     struct tiling t = tiling_of(&shape, values);
     struct ocl_options options = {""};
@@ -298,9 +303,10 @@ static enum weft_status record(struct weft_command_list *list,
 }
 
 static enum weft_status pooled_record(struct weft_command_list *list,
-                                      const struct weft_conv_args *args,
+                                      const struct weft_problem *problem,
                                       const int *values)
 {
+    const struct weft_conv_args *args = ocl_conv_args(problem);
     struct weft_conv shape = args->conv;
     struct ocl_arg x = OCL_VIEW(args->x);
     WEFT_TRY(vec_pad_input(list, &args->conv, &shape, &x));
@@ -348,9 +354,10 @@ static int dz_rows(const struct weft_conv *s, int registers)
 }
 
 static enum ocl_applicability depthwise_applicability(const struct ocl_device *device,
-                                                      const struct weft_conv_args *args,
+                                                      const struct weft_problem *problem,
                                                       int *values)
 {
+    const struct weft_conv_args *args = ocl_conv_args(problem);
     struct weft_conv s = args->conv;
     if (!vec_is_depthwise(&s) || args->pool.r || span_of(&s, 1) > VEC_DEPTHWISE_MAX_ROWS)
         return OCL_NOT_APPLICABLE;
@@ -364,19 +371,21 @@ static enum ocl_applicability depthwise_applicability(const struct ocl_device *d
 }
 
 static bool depthwise_validate_config(const struct ocl_device *device,
-                                      const struct weft_conv_args *args,
+                                      const struct weft_problem *problem,
                                       const int *values)
 {
+    const struct weft_conv_args *args = ocl_conv_args(problem);
     struct weft_conv s = args->conv;
     return values[VECTORS] == 1 && values[C_SLICE] == 1 && values[TILE] <= MOST_ROWS &&
            span_of(&s, values[TILE]) <= VEC_DEPTHWISE_MAX_ROWS &&
-           validate_config(device, args, values);
+           validate_config(device, problem, values);
 }
 
 static enum weft_status depthwise_record(struct weft_command_list *list,
-                                         const struct weft_conv_args *args,
+                                         const struct weft_problem *problem,
                                          const int *values)
 {
+    const struct weft_conv_args *args = ocl_conv_args(problem);
     struct weft_conv shape = args->conv;
     struct tiling t = tiling_of(&shape, values);
     struct ocl_options options = {""};
@@ -393,20 +402,40 @@ static enum weft_status depthwise_record(struct weft_command_list *list,
     return launch_and_reduce(list, &launch, &options, args, launch.args[2], &t);
 }
 
-#define TUNABLES                                                                       \
-    {                                                                                  \
-        {"vector-width", 3, {4, 8, 16}}, {"vectors", 3, {1, 2, 3}},                    \
-            {"tile", 8, {1, 2, 3, 4, 6, 8, 9, 12}}, {"c-slice", 4, {4, 8, 12, 16}},    \
-            {"split-size", 8, {1, 2, 4, 8, 16, 32, 64, 128}},                          \
-            {"blocks-per-item", 5, {1, 2, 4, 8, 16}},                                  \
-            {"block-pixels", 7, {16, 64, 128, 256, 512, 1024, 2048}},                  \
-            {"panel-blocks", 4, {1, 2, 4, 8}}, {"unroll", 7, {1, 2, 4, 6, 7, 13, 14}}, \
-    }
+static const struct ocl_tunable tunables[] = {
+    OCL_TUNABLE("vector-width", 4, 8, 16),
+    OCL_TUNABLE("vectors", 1, 2, 3),
+    OCL_TUNABLE("tile", 1, 2, 3, 4, 6, 8, 9, 12),
+    OCL_TUNABLE("c-slice", 4, 8, 12, 16),
+    OCL_TUNABLE("split-size", 1, 2, 4, 8, 16, 32, 64, 128),
+    OCL_TUNABLE("blocks-per-item", 1, 2, 4, 8, 16),
+    OCL_TUNABLE("block-pixels", 16, 64, 128, 256, 512, 1024, 2048),
+    OCL_TUNABLE("panel-blocks", 1, 2, 4, 8),
+    OCL_TUNABLE("unroll", 1, 2, 4, 6, 7, 13, 14),
+    {0},
+};
 
-const struct ocl_algorithm vec_direct_bwd_weights = {"direct", TUNABLES, applicability,
-                                                     validate_config, record};
+const struct ocl_algorithm vec_direct_bwd_weights = {
+    .name = "direct",
+    .tunables = tunables,
+    .applicability = applicability,
+    .validate_config = validate_config,
+    .record = record,
+    .sources = {"conv_weights_vec.cl"},
+};
 const struct ocl_algorithm vec_pooled_bwd_weights = {
-    "pooled", TUNABLES, pooled_applicability, pooled_validate_config, pooled_record};
+    .name = "pooled",
+    .tunables = tunables,
+    .applicability = pooled_applicability,
+    .validate_config = pooled_validate_config,
+    .record = pooled_record,
+    .sources = {"conv_weights_vec.cl", "conv_prepare_vec.cl"},
+};
 const struct ocl_algorithm vec_depthwise_bwd_weights = {
-    "depthwise", TUNABLES, depthwise_applicability, depthwise_validate_config,
-    depthwise_record};
+    .name = "depthwise",
+    .tunables = tunables,
+    .applicability = depthwise_applicability,
+    .validate_config = depthwise_validate_config,
+    .record = depthwise_record,
+    .sources = {"conv_depthwise_weights_vec.cl"},
+};

@@ -37,12 +37,12 @@ static bool is_small(const struct ocl_device *device, const struct winograd *job
 
 static enum ocl_applicability applicability(const struct ocl_device *device,
                                             enum ocl_conv_pass pass,
-                                            const struct weft_conv_args *args,
+                                            const struct weft_problem *problem,
                                             int outputs, int *values)
 {
-    if (!winograd_applicable(&args->conv))
+    if (!winograd_applicable(&ocl_conv_args(problem)->conv))
         return OCL_NOT_APPLICABLE;
-    struct winograd job = winograd_of(pass, args, outputs);
+    struct winograd job = winograd_of(pass, problem, outputs);
     if (!is_small(device, &job))
         return OCL_NOT_APPLICABLE;
     struct ocl_gemm p = transform_gemm_of(&job);
@@ -113,4 +113,5 @@ static enum weft_status convolve(struct weft_command_list *list,
     return transform(list, job, outputs, tiles * out);
 }
 
-WINOGRAD_DEFINE_ALGORITHMS(tile, TILE_TUNABLES)
+WINOGRAD_DEFINE_ALGORITHMS(tile, tile_tunables, "conv_winograd_tile.cl", "gemm_tile.cl",
+                           "gemm_sum.cl", "pool.cl")

@@ -8,13 +8,15 @@
 /* The tunables, in the order of their table. */
 enum { VECTOR_WIDTH, VECTORS, TILE, TILES, BLOCKS_PER_ITEM, UNROLL };
 
-#define TUNABLES                                                                       \
-    {                                                                                  \
-        {"vector-width", 3, {4, 8, 16}}, {"vectors", 3, {1, 2, 3}},                    \
-            {"tile", 7, {1, 2, 3, 4, 6, 8, 12}},                                       \
-            {"tiles-per-item", 5, {4, 6, 12, 24, 48}},                                 \
-            {"blocks-per-item", 6, {1, 2, 4, 8, 16, 64}}, {"unroll", 4, {1, 2, 4, 8}}, \
-    }
+static const struct ocl_tunable tunables[] = {
+    OCL_TUNABLE("vector-width", 4, 8, 16),
+    OCL_TUNABLE("vectors", 1, 2, 3),
+    OCL_TUNABLE("tile", 1, 2, 3, 4, 6, 8, 12),
+    OCL_TUNABLE("tiles-per-item", 4, 6, 12, 24, 48),
+    OCL_TUNABLE("blocks-per-item", 1, 2, 4, 8, 16, 64),
+    OCL_TUNABLE("unroll", 1, 2, 4, 8),
+    {0},
+};
 
 static int block_of(const int *values)
 {
@@ -133,19 +135,19 @@ static double direct_cost(const struct winograd *job)
 
 static enum ocl_applicability applicability(const struct ocl_device *device,
                                             enum ocl_conv_pass pass,
-                                            const struct weft_conv_args *args,
+                                            const struct weft_problem *problem,
                                             int outputs, int *values)
 {
-    if (!device->is_cpu || !winograd_applicable(&args->conv))
+    if (!device->is_cpu || !winograd_applicable(&ocl_conv_args(problem)->conv))
         return OCL_NOT_APPLICABLE;
-    struct winograd job = winograd_of(pass, args, outputs);
+    struct winograd job = winograd_of(pass, problem, outputs);
     choose(device, &job, values);
     if (private_bytes(&job, values) > MOST_PRIVATE)
         return OCL_NOT_APPLICABLE;
     double cost = cost_of(&job);
     bool preferred = job.shape.c >= 8 && job.shape.k >= 8 && cost < direct_cost(&job);
     for (int other = 2; other <= 4 && preferred; other++) {
-        struct winograd rival = winograd_of(pass, args, other);
+        struct winograd rival = winograd_of(pass, problem, other);
         preferred = other == outputs || cost_of(&rival) > cost;
     }
     return preferred ? OCL_PREFERRED : OCL_APPLICABLE;
@@ -211,4 +213,4 @@ static enum weft_status convolve(struct weft_command_list *list,
     return ocl_launch(list, options.text, &launch);
 }
 
-WINOGRAD_DEFINE_ALGORITHMS(vec, TUNABLES)
+WINOGRAD_DEFINE_ALGORITHMS(vec, tunables, "conv_winograd_vec.cl", "pool.cl")

@@ -10,15 +10,16 @@
  * the blocks of output channels of a part, SPLIT the tiles of an item. */
 enum { VECTOR_WIDTH, VECTORS, TILE, TILES, BLOCKS, SPLIT, UNROLL };
 
-#define TUNABLES                                                    \
-    {                                                               \
-        {"vector-width", 3, {4, 8, 16}}, {"vectors", 3, {1, 2, 3}}, \
-            {"tile", 8, {1, 2, 4, 6, 8, 10, 11, 12}},               \
-            {"tiles-per-item", 5, {4, 8, 12, 24, 48}},              \
-            {"blocks-per-item", 5, {1, 2, 4, 8, 16}},               \
-            {"split-size", 6, {16, 64, 256, 1024, 4096, 16384}},    \
-            {"unroll", 3, {1, 2, 4}},                               \
-    }
+static const struct ocl_tunable tunables[] = {
+    OCL_TUNABLE("vector-width", 4, 8, 16),
+    OCL_TUNABLE("vectors", 1, 2, 3),
+    OCL_TUNABLE("tile", 1, 2, 4, 6, 8, 10, 11, 12),
+    OCL_TUNABLE("tiles-per-item", 4, 8, 12, 24, 48),
+    OCL_TUNABLE("blocks-per-item", 1, 2, 4, 8, 16),
+    OCL_TUNABLE("split-size", 16, 64, 256, 1024, 4096, 16384),
+    OCL_TUNABLE("unroll", 1, 2, 4),
+    {0},
+};
 
 static long round_up(long a, long b)
 {
@@ -201,30 +202,37 @@ static enum weft_status record(struct weft_command_list *list,
     return ocl_launch(list, options.text, &windows);
 }
 
-#define DEFINE_ALGORITHM(outputs)                                                        \
-    static enum ocl_applicability applicability_##outputs(                               \
-        const struct ocl_device *device, const struct weft_conv_args *args, int *values) \
-    {                                                                                    \
-        return applicability(device, args, values, outputs);                             \
-    }                                                                                    \
-    static bool validate_config_##outputs(const struct ocl_device *device,               \
-                                          const struct weft_conv_args *args,             \
-                                          const int *values)                             \
-    {                                                                                    \
-        return validate_config(device, args, values, outputs);                           \
-    }                                                                                    \
-    static enum weft_status record_##outputs(struct weft_command_list *list,             \
-                                             const struct weft_conv_args *args,          \
-                                             const int *values)                          \
-    {                                                                                    \
-        return record(list, args, values, outputs);                                      \
+#define DEFINE_ALGORITHM(outputs)                                                \
+    static enum ocl_applicability applicability_##outputs(                       \
+        const struct ocl_device *device, const struct weft_problem *problem,     \
+        int *values)                                                             \
+    {                                                                            \
+        return applicability(device, ocl_conv_args(problem), values, outputs);   \
+    }                                                                            \
+    static bool validate_config_##outputs(const struct ocl_device *device,       \
+                                          const struct weft_problem *problem,    \
+                                          const int *values)                     \
+    {                                                                            \
+        return validate_config(device, ocl_conv_args(problem), values, outputs); \
+    }                                                                            \
+    static enum weft_status record_##outputs(struct weft_command_list *list,     \
+                                             const struct weft_problem *problem, \
+                                             const int *values)                  \
+    {                                                                            \
+        return record(list, ocl_conv_args(problem), values, outputs);            \
     }
 DEFINE_ALGORITHM(2)
 DEFINE_ALGORITHM(3)
 DEFINE_ALGORITHM(4)
 
-const struct ocl_algorithm vec_winograd_bwd_weights[3] = {
-    {"winograd-2", TUNABLES, applicability_2, validate_config_2, record_2},
-    {"winograd-3", TUNABLES, applicability_3, validate_config_3, record_3},
-    {"winograd-4", TUNABLES, applicability_4, validate_config_4, record_4},
-};
+#define ROW(outputs)                                                              \
+    {                                                                             \
+        .name = "winograd-" #outputs, .tunables = tunables,                       \
+        .applicability = applicability_##outputs,                                 \
+        .validate_config = validate_config_##outputs, .record = record_##outputs, \
+        .sources = {                                                              \
+            "conv_winograd_weights_vec.cl"                                        \
+        }                                                                         \
+    }
+
+const struct ocl_algorithm vec_winograd_bwd_weights[3] = {ROW(2), ROW(3), ROW(4)};

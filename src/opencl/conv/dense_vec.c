@@ -267,48 +267,54 @@ static bool is_deep(const struct ocl_device *device, const struct weft_conv_args
            rows_of(c) >= LEAST_ROWS && args->x.type == WEFT_FLOAT32;
 }
 
-#define DEFINE_PASS(pass, unfit)                                                         \
-    static enum ocl_applicability pass##_applicability(                                  \
-        const struct ocl_device *device, const struct weft_conv_args *args, int *values) \
-    {                                                                                    \
-        struct vec_gemm_problem p = pass(args);                                          \
-        if (!ocl_is_gemm(&args->conv) || args->pool.r)                                   \
-            return OCL_NOT_APPLICABLE;                                                   \
-        choose(device, &p, values);                                                      \
-        return device->is_cpu && (unfit) ? OCL_APPLICABLE : OCL_PREFERRED;               \
-    }                                                                                    \
-    static bool pass##_validate_config(const struct ocl_device *device,                  \
-                                       const struct weft_conv_args *args,                \
-                                       const int *values)                                \
-    {                                                                                    \
-        struct vec_gemm_problem p = pass(args);                                          \
-        return validate_config(device, &p, values);                                      \
-    }                                                                                    \
-    static enum weft_status pass##_record(struct weft_command_list *list,                \
-                                          const struct weft_conv_args *args,             \
-                                          const int *values)                             \
-    {                                                                                    \
-        struct vec_gemm_problem p = pass(args);                                          \
-        return multiply(list, &p, values);                                               \
+#define DEFINE_PASS(pass, unfit)                                              \
+    static enum ocl_applicability pass##_applicability(                       \
+        const struct ocl_device *device, const struct weft_problem *problem,  \
+        int *values)                                                          \
+    {                                                                         \
+        struct vec_gemm_problem p = pass(ocl_conv_args(problem));             \
+        if (!ocl_is_gemm(&ocl_conv_args(problem)->conv) ||                    \
+            ocl_conv_args(problem)->pool.r)                                   \
+            return OCL_NOT_APPLICABLE;                                        \
+        choose(device, &p, values);                                           \
+        return device->is_cpu && (unfit) ? OCL_APPLICABLE : OCL_PREFERRED;    \
+    }                                                                         \
+    static bool pass##_validate_config(const struct ocl_device *device,       \
+                                       const struct weft_problem *problem,    \
+                                       const int *values)                     \
+    {                                                                         \
+        struct vec_gemm_problem p = pass(ocl_conv_args(problem));             \
+        return validate_config(device, &p, values);                           \
+    }                                                                         \
+    static enum weft_status pass##_record(struct weft_command_list *list,     \
+                                          const struct weft_problem *problem, \
+                                          const int *values)                  \
+    {                                                                         \
+        struct vec_gemm_problem p = pass(ocl_conv_args(problem));             \
+        return multiply(list, &p, values);                                    \
     }
-DEFINE_PASS(forward, is_deep(device, args))
-DEFINE_PASS(backward_data, is_tall(args))
-DEFINE_PASS(backward_weights, is_tall(args))
+DEFINE_PASS(forward, is_deep(device, ocl_conv_args(problem)))
+DEFINE_PASS(backward_data, is_tall(ocl_conv_args(problem)))
+DEFINE_PASS(backward_weights, is_tall(ocl_conv_args(problem)))
 
-#define ROW(pass)                                                       \
-    {                                                                   \
-        "gemm",                                                         \
-            {                                                           \
-                {"vector-width", 3, {4, 8, 16}},                        \
-                {"vectors", 3, {1, 2, 3}},                              \
-                {"tile", 8, {1, 2, 4, 5, 6, 8, 10, 12}},                \
-                {"block-tiles-m", 8, {1, 2, 4, 8, 12, 16, 24, 48}},     \
-                {"block-tiles-n", 6, {1, 2, 4, 6, 8, 16}},              \
-                {"block-k", 7, {0, 32, 64, 96, 128, 192, 256}},         \
-                {"pack-a", 2, {0, 1}},                                  \
-                {"pack-b", 2, {0, 1}},                                  \
-            },                                                          \
-            pass##_applicability, pass##_validate_config, pass##_record \
+static const struct ocl_tunable tunables[] = {
+    OCL_TUNABLE("vector-width", 4, 8, 16),
+    OCL_TUNABLE("vectors", 1, 2, 3),
+    OCL_TUNABLE("tile", 1, 2, 4, 5, 6, 8, 10, 12),
+    OCL_TUNABLE("block-tiles-m", 1, 2, 4, 8, 12, 16, 24, 48),
+    OCL_TUNABLE("block-tiles-n", 1, 2, 4, 6, 8, 16),
+    OCL_TUNABLE("block-k", 0, 32, 64, 96, 128, 192, 256),
+    OCL_TUNABLE("pack-a", 0, 1),
+    OCL_TUNABLE("pack-b", 0, 1),
+    {0},
+};
+
+#define ROW(pass)                                                                        \
+    {                                                                                    \
+        .name = "gemm", .tunables = tunables, .applicability = pass##_applicability,     \
+        .validate_config = pass##_validate_config, .record = pass##_record, .sources = { \
+            "gemm_vec.cl"                                                                \
+        }                                                                                \
     }
 
 const struct ocl_algorithm vec_gemm[OCL_PASS_COUNT] = {

@@ -56,25 +56,34 @@ enum weft_status ocl_gemm_record(struct weft_command_list *list, enum ocl_conv_p
 
 /* The three functions of an algorithm for each pass, from those of a family's file that
  * take the pass too. */
-#define OCL_GEMM_DEFINE_PASS(pass, name, applicability_, validate_config_, record_)      \
-    static enum ocl_applicability name##_applicability(                                  \
-        const struct ocl_device *device, const struct weft_conv_args *args, int *values) \
-    {                                                                                    \
-        struct ocl_gemm p = ocl_gemm_of(pass, args);                                     \
-        return applicability_(device, &p, values);                                       \
-    }                                                                                    \
-    static bool name##_validate_config(const struct ocl_device *device,                  \
-                                       const struct weft_conv_args *args,                \
-                                       const int *values)                                \
-    {                                                                                    \
-        struct ocl_gemm p = ocl_gemm_of(pass, args);                                     \
-        return validate_config_(device, &p, values);                                     \
-    }                                                                                    \
-    static enum weft_status name##_record(struct weft_command_list *list,                \
-                                          const struct weft_conv_args *args,             \
-                                          const int *values)                             \
-    {                                                                                    \
-        return record_(list, pass, args, values);                                        \
+#define OCL_GEMM_DEFINE_PASS(pass, name, applicability_, validate_config_, record_) \
+    static enum ocl_applicability name##_applicability(                             \
+        const struct ocl_device *device, const struct weft_problem *problem,        \
+        int *values)                                                                \
+    {                                                                               \
+        struct ocl_gemm p = ocl_gemm_of(pass, ocl_conv_args(problem));              \
+        return applicability_(device, &p, values);                                  \
+    }                                                                               \
+    static bool name##_validate_config(const struct ocl_device *device,             \
+                                       const struct weft_problem *problem,          \
+                                       const int *values)                           \
+    {                                                                               \
+        struct ocl_gemm p = ocl_gemm_of(pass, ocl_conv_args(problem));              \
+        return validate_config_(device, &p, values);                                \
+    }                                                                               \
+    static enum weft_status name##_record(struct weft_command_list *list,           \
+                                          const struct weft_problem *problem,       \
+                                          const int *values)                        \
+    {                                                                               \
+        return record_(list, pass, ocl_conv_args(problem), values);                 \
+    }
+
+/* The row of a pass that OCL_GEMM_DEFINE_PASS defined. */
+#define OCL_GEMM_ROW(label, tunables_, pass, source_, fp32_only_)                    \
+    {                                                                                \
+        .name = label, .tunables = tunables_, .applicability = pass##_applicability, \
+        .validate_config = pass##_validate_config, .record = pass##_record,          \
+        .sources = {source_, "gemm_sum.cl", "pool.cl"}, .fp32_only = fp32_only_      \
     }
 
 #endif

@@ -8,12 +8,7 @@
 
 /* Of a product: m x n of the result for a work-group, `depth` of the sum at a time,
  * rows x columns of the result for a work-item. */
-#define TILE_TUNABLES                                                         \
-    {                                                                         \
-        {"mwg", 5, {16, 32, 64, 96, 128}}, {"nwg", 5, {16, 32, 64, 96, 128}}, \
-            {"kwg", 3, {8, 16, 32}}, {"mwi", 2, {4, 8}}, {"nwi", 2, {4, 8}},  \
-            {"buffers", 2, {1, 2}}, {"split-k", 7, {1, 2, 4, 8, 16, 32, 64}}, \
-    }
+extern const struct ocl_tunable tile_tunables[];
 
 /* The tile with the least time. */
 void tile_select_config(const struct ocl_device *device, const struct ocl_gemm *p,

@@ -96,7 +96,7 @@ static const struct ocl_algorithm *const weights_algorithms[] = {
     &vec_winograd_bwd_weights[2], NULL};
 
 const struct ocl_family ocl_family_vec = {
-    .algorithms = {[OCL_PASS_FORWARD] = forward_algorithms,
-                   [OCL_PASS_BWD_DATA] = data_algorithms,
-                   [OCL_PASS_BWD_WEIGHTS] = weights_algorithms},
+    .algorithms = {[WEFT_PRIMITIVE_conv_forward] = forward_algorithms,
+                   [WEFT_PRIMITIVE_conv_backward_data] = data_algorithms,
+                   [WEFT_PRIMITIVE_conv_backward_weights] = weights_algorithms},
 };

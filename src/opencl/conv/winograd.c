@@ -8,8 +8,9 @@ bool winograd_applicable(const struct weft_conv *c)
            c->dilation_y == 1 && c->dilation_x == 1 && c->groups == 1;
 }
 
-static struct winograd forward_of(const struct weft_conv_args *args, int outputs)
+static struct winograd forward_of(const struct weft_problem *problem, int outputs)
 {
+    const struct weft_conv_args *args = ocl_conv_args(problem);
     const struct weft_pool *pool = &args->pool;
     bool fused =
         pool_is_nonoverlapping(pool) && outputs % pool->r == 0 && outputs % pool->s == 0;
@@ -23,12 +24,13 @@ static struct winograd forward_of(const struct weft_conv_args *args, int outputs
         .argmax = args->argmax,
         .activation = args->activation,
         .pool = fused ? pool : NULL,
-        .constant_weights = args->constant_weights,
+        .constant_weights = problem->constant_weights,
     };
 }
 
-static struct winograd data_of(const struct weft_conv_args *args, int outputs)
+static struct winograd data_of(const struct weft_problem *problem, int outputs)
 {
+    const struct weft_conv_args *args = ocl_conv_args(problem);
     const struct weft_conv *conv = &args->conv;
     struct weft_conv shape = *conv;
     shape.c = conv->k;
@@ -56,10 +58,11 @@ static struct winograd data_of(const struct weft_conv_args *args, int outputs)
     return job;
 }
 
-struct winograd winograd_of(enum ocl_conv_pass pass, const struct weft_conv_args *args,
+struct winograd winograd_of(enum ocl_conv_pass pass, const struct weft_problem *problem,
                             int outputs)
 {
-    return pass == OCL_PASS_FORWARD ? forward_of(args, outputs) : data_of(args, outputs);
+    return pass == OCL_PASS_FORWARD ? forward_of(problem, outputs)
+                                    : data_of(problem, outputs);
 }
 
 long winograd_tiles(const struct winograd *job)
@@ -101,12 +104,13 @@ void winograd_define_epilogue(struct ocl_options *options, const struct winograd
 
 enum weft_status winograd_record(
     struct weft_command_list *list, enum ocl_conv_pass pass,
-    const struct weft_conv_args *args, const int *values, int outputs,
+    const struct weft_problem *problem, const int *values, int outputs,
     enum weft_status (*convolve)(struct weft_command_list *list,
                                  const struct winograd *job, const int *values))
 {
+    const struct weft_conv_args *args = ocl_conv_args(problem);
     const struct weft_conv *conv = &args->conv;
-    struct winograd job = winograd_of(pass, args, outputs);
+    struct winograd job = winograd_of(pass, problem, outputs);
     if (list->info.winograd < outputs)
         list->info.winograd = outputs;
     if (!args->pool.r || job.pool)

@@ -23,7 +23,7 @@ struct winograd {
 bool winograd_applicable(const struct weft_conv *conv);
 
 /* `pass`: forward or the data gradient. */
-struct winograd winograd_of(enum ocl_conv_pass pass, const struct weft_conv_args *args,
+struct winograd winograd_of(enum ocl_conv_pass pass, const struct weft_problem *problem,
                             int outputs);
 
 long winograd_tiles(const struct winograd *job);
@@ -38,51 +38,56 @@ void winograd_define_epilogue(struct ocl_options *options, const struct winograd
  * after it takes maxima, that it does not do itself. */
 enum weft_status winograd_record(
     struct weft_command_list *list, enum ocl_conv_pass pass,
-    const struct weft_conv_args *args, const int *values, int outputs,
+    const struct weft_problem *problem, const int *values, int outputs,
     enum weft_status (*convolve)(struct weft_command_list *list,
                                  const struct winograd *job, const int *values));
 
-/* The rows of a family, from the functions of its file: applicability(device, pass, args,
- * outputs, values), validate_config(device, job, values), convolve(list, job, values). */
-#define WINOGRAD_DEFINE_ALGORITHMS(family, tunables)             \
-    WINOGRAD_DEFINE_PASS_(forward_2, OCL_PASS_FORWARD, 2)        \
-    WINOGRAD_DEFINE_PASS_(forward_3, OCL_PASS_FORWARD, 3)        \
-    WINOGRAD_DEFINE_PASS_(forward_4, OCL_PASS_FORWARD, 4)        \
-    WINOGRAD_DEFINE_PASS_(data_2, OCL_PASS_BWD_DATA, 2)          \
-    WINOGRAD_DEFINE_PASS_(data_3, OCL_PASS_BWD_DATA, 3)          \
-    WINOGRAD_DEFINE_PASS_(data_4, OCL_PASS_BWD_DATA, 4)          \
-    const struct ocl_algorithm family##_winograd_forward[3] = {  \
-        WINOGRAD_ROW_("winograd-2", forward_2, tunables),        \
-        WINOGRAD_ROW_("winograd-3", forward_3, tunables),        \
-        WINOGRAD_ROW_("winograd-4", forward_4, tunables),        \
-    };                                                           \
-    const struct ocl_algorithm family##_winograd_bwd_data[3] = { \
-        WINOGRAD_ROW_("winograd-2", data_2, tunables),           \
-        WINOGRAD_ROW_("winograd-3", data_3, tunables),           \
-        WINOGRAD_ROW_("winograd-4", data_4, tunables),           \
+/* The rows of a family, from the functions of its file: applicability(device, pass,
+ * problem, outputs, values), validate_config(device, job, values), convolve(list, job,
+ * values). The other arguments are its sources. */
+#define WINOGRAD_DEFINE_ALGORITHMS(family, tunables, ...)              \
+    WINOGRAD_DEFINE_PASS_(forward_2, OCL_PASS_FORWARD, 2)              \
+    WINOGRAD_DEFINE_PASS_(forward_3, OCL_PASS_FORWARD, 3)              \
+    WINOGRAD_DEFINE_PASS_(forward_4, OCL_PASS_FORWARD, 4)              \
+    WINOGRAD_DEFINE_PASS_(data_2, OCL_PASS_BWD_DATA, 2)                \
+    WINOGRAD_DEFINE_PASS_(data_3, OCL_PASS_BWD_DATA, 3)                \
+    WINOGRAD_DEFINE_PASS_(data_4, OCL_PASS_BWD_DATA, 4)                \
+    const struct ocl_algorithm family##_winograd_forward[3] = {        \
+        WINOGRAD_ROW_("winograd-2", forward_2, tunables, __VA_ARGS__), \
+        WINOGRAD_ROW_("winograd-3", forward_3, tunables, __VA_ARGS__), \
+        WINOGRAD_ROW_("winograd-4", forward_4, tunables, __VA_ARGS__), \
+    };                                                                 \
+    const struct ocl_algorithm family##_winograd_bwd_data[3] = {       \
+        WINOGRAD_ROW_("winograd-2", data_2, tunables, __VA_ARGS__),    \
+        WINOGRAD_ROW_("winograd-3", data_3, tunables, __VA_ARGS__),    \
+        WINOGRAD_ROW_("winograd-4", data_4, tunables, __VA_ARGS__),    \
     };
 
-#define WINOGRAD_ROW_(label, name, ...)                                        \
-    {                                                                          \
-        label, __VA_ARGS__, name##_applicability, name##_validate_config, name \
+#define WINOGRAD_ROW_(label, pass, tunables_, ...)                                   \
+    {                                                                                \
+        .name = label, .tunables = tunables_, .applicability = pass##_applicability, \
+        .validate_config = pass##_validate_config, .record = pass, .sources = {      \
+            __VA_ARGS__                                                              \
+        }                                                                            \
     }
-#define WINOGRAD_DEFINE_PASS_(name, pass, outputs)                                       \
-    static enum ocl_applicability name##_applicability(                                  \
-        const struct ocl_device *device, const struct weft_conv_args *args, int *values) \
-    {                                                                                    \
-        return applicability(device, pass, args, outputs, values);                       \
-    }                                                                                    \
-    static bool name##_validate_config(const struct ocl_device *device,                  \
-                                       const struct weft_conv_args *args,                \
-                                       const int *values)                                \
-    {                                                                                    \
-        struct winograd job = winograd_of(pass, args, outputs);                          \
-        return validate_config(device, &job, values);                                    \
-    }                                                                                    \
-    static enum weft_status name(struct weft_command_list *list,                         \
-                                 const struct weft_conv_args *args, const int *values)   \
-    {                                                                                    \
-        return winograd_record(list, pass, args, values, outputs, convolve);             \
+#define WINOGRAD_DEFINE_PASS_(name, pass, outputs)                                      \
+    static enum ocl_applicability name##_applicability(                                 \
+        const struct ocl_device *device, const struct weft_problem *problem,            \
+        int *values)                                                                    \
+    {                                                                                   \
+        return applicability(device, pass, problem, outputs, values);                   \
+    }                                                                                   \
+    static bool name##_validate_config(const struct ocl_device *device,                 \
+                                       const struct weft_problem *problem,              \
+                                       const int *values)                               \
+    {                                                                                   \
+        struct winograd job = winograd_of(pass, problem, outputs);                      \
+        return validate_config(device, &job, values);                                   \
+    }                                                                                   \
+    static enum weft_status name(struct weft_command_list *list,                        \
+                                 const struct weft_problem *problem, const int *values) \
+    {                                                                                   \
+        return winograd_record(list, pass, problem, values, outputs, convolve);         \
     }
 
 #endif

@@ -42,8 +42,7 @@ struct ocl_list {
     size_t workspace_peak; /* by any; what is kept lies behind it */
     size_t persistent_bytes;
     char config[sizeof(((struct weft_launch_description *)NULL)->config)]; /* for it */
-    bool dry_run;     /* nothing is appended, */
-    uint64_t sources; /* but the sources of the kernels that would be are hashed */
+    const char *const *sources; /* of the algorithm; NULL: none is being recorded */
     struct constants *constants;
     struct ocl_partial_sums *partial_sums;
     int constant_count, partial_sum_count;
@@ -62,21 +61,6 @@ enum weft_status ocl_list_create(struct weft_device *device,
     weft_command_list_init(&list->base, device, device->backend->primitives, params);
     *out = &list->base;
     return WEFT_OK;
-}
-
-void ocl_list_set_dry_run(struct weft_command_list *base)
-{
-    ((struct ocl_list *)base)->dry_run = true;
-}
-
-uint64_t ocl_list_source_hash(const struct weft_command_list *base)
-{
-    return ((const struct ocl_list *)base)->sources;
-}
-
-static bool is_dry_run(const struct ocl_list *list)
-{
-    return list->dry_run || list->base.params.problems;
 }
 
 static void command_free(struct command *command)
@@ -116,6 +100,7 @@ void ocl_begin_primitive(struct weft_command_list *base)
     struct ocl_list *list = (struct ocl_list *)base;
     list->workspace_used = list->workspace_base = 0;
     list->config[0] = '\0';
+    list->sources = NULL;
 }
 
 struct weft_view ocl_workspace_view(struct weft_command_list *base, size_t count,
@@ -135,11 +120,18 @@ struct weft_view ocl_workspace_view(struct weft_command_list *base, size_t count
                               .count = count};
 }
 
-void ocl_begin_algorithm(struct weft_command_list *base, const char *config)
+void ocl_begin_algorithm(struct weft_command_list *base, const char *config,
+                         const char *const *sources)
 {
     struct ocl_list *list = (struct ocl_list *)base;
     list->workspace_used = list->workspace_base;
     snprintf(list->config, sizeof(list->config), "%s", config);
+    list->sources = sources;
+}
+
+void ocl_end_algorithm(struct weft_command_list *base)
+{
+    ((struct ocl_list *)base)->sources = NULL;
 }
 
 /* Moves *used behind `bytes` more; their place. */
@@ -305,6 +297,17 @@ static enum weft_status check_args(struct ocl_device *d, const struct ocl_launch
     return WEFT_OK;
 }
 
+/* An algorithm launches only sources that it declares: they make its fingerprint. */
+static bool may_launch(const struct ocl_list *list, const char *source)
+{
+    for (const char *const *name = list->sources; name; name++)
+        if (!*name)
+            return false;
+        else if (!strcmp(*name, source))
+            return true;
+    return true;
+}
+
 enum weft_status ocl_launch(struct weft_command_list *base, const char *options,
                             const struct ocl_launch *launch)
 {
@@ -314,10 +317,7 @@ enum weft_status ocl_launch(struct weft_command_list *base, const char *options,
                               .name = launch->kernel,
                               .arg_count = launch->arg_count,
                               .local_given = launch->local[0] != 0};
-    if (is_dry_run(list)) {
-        list->sources = ocl_source_hash(list->sources, launch->source);
-        return WEFT_OK;
-    }
+    assert(may_launch(list, launch->source));
     enum weft_status status = check_args(d, launch);
     if (status)
         return status;
@@ -349,8 +349,6 @@ enum weft_status ocl_host_call(struct weft_command_list *base,
                                                         void *data),
                                const void *data, size_t size)
 {
-    if (is_dry_run((struct ocl_list *)base))
-        return WEFT_OK;
     struct command command = {.call = call, .data = malloc(size + 1)};
     if (!command.data)
         return weft_out_of_memory(base->device->context, "opencl: list", size);

@@ -34,9 +34,10 @@ struct ocl_device {
     bool is_cpu;      /* runs on the host's processor: local size (1,1,1) for `vec` */
     unsigned quirks;  /* quirk.h */
     unsigned
-        subgroup_sizes; /* sizes of sub-groups that work, a bit each; family sg alone */
-    int subgroup_ext;   /* sub_group.h */
-    int mma_path;       /* matrix_unit.h; family mma alone */
+        subgroup_sizes;   /* sizes of sub-groups that work, a bit each; family sg alone */
+    int subgroup_ext;     /* sub_group.h */
+    int mma_path;         /* matrix_unit.h; family mma alone */
+    uint64_t fingerprint; /* of device and driver, in those of kernel configs */
     const char *build_options; /* that its driver needs; "" for none */
     char *cache_dir;           /* NULL: programs are not kept */
     struct ocl_program *programs;
@@ -151,8 +152,11 @@ enum weft_status ocl_host_call(struct weft_command_list *list,
 /* Scratch memory for the launches of one primitive. Every primitive begins with
  * ocl_begin_primitive, then takes what it needs; the next primitive reuses it. */
 void ocl_begin_primitive(struct weft_command_list *list);
-/* The algorithm of a primitive begins, with what was chosen for it, for people. */
-void ocl_begin_algorithm(struct weft_command_list *list, const char *config);
+/* The launches of an algorithm, from kernels of `sources` alone; `config` describes
+ * them. */
+void ocl_begin_algorithm(struct weft_command_list *list, const char *config,
+                         const char *const *sources);
+void ocl_end_algorithm(struct weft_command_list *list);
 size_t ocl_workspace(struct weft_command_list *list, size_t bytes);
 /* No other primitive reuses it: a place in what is kept. */
 size_t ocl_persistent_alloc(struct weft_command_list *list, size_t bytes);

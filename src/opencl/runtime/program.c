@@ -32,11 +32,10 @@ static const struct ocl_source *source_of(const char *name)
     return NULL;
 }
 
-uint64_t ocl_source_hash(uint64_t hash, const char *name)
+uint64_t ocl_source_hash(const char *name)
 {
     const struct ocl_source *source = source_of(name);
-    return weft_hash_add(hash ^ (source ? weft_hash64(source->text, source->bytes) : 0),
-                         name);
+    return source ? source->hash : 0;
 }
 
 /* The driver's messages, to be freed; NULL if there are none. */

@@ -50,8 +50,8 @@ enum weft_status ocl_program_kernel(struct ocl_device *device,
                                     cl_kernel *out);
 void ocl_programs_destroy(struct ocl_device *device);
 
-/* `hash` grown by the source of this name. */
-uint64_t ocl_source_hash(uint64_t hash, const char *name);
+/* Of the source of this name; 0: there is none. */
+uint64_t ocl_source_hash(const char *name);
 
 /* cache.c: programs in files. An entry is a header (magic, key, length, SHA-256) and
  * the driver's binary. A driver may die of a damaged binary, so none is handed out
@@ -71,11 +71,6 @@ void ocl_cache_write(const char *dir, const uint8_t key[OCL_KEY_BYTES],
                      const void *payload, size_t bytes);
 
 /* list.c */
-
-/* From now on nothing is appended or built; the sources that would be launched are
- * hashed. */
-void ocl_list_set_dry_run(struct weft_command_list *list);
-uint64_t ocl_list_source_hash(const struct weft_command_list *list);
 
 enum weft_status ocl_list_create(struct weft_device *device,
                                  const struct weft_command_list_params *params,

@@ -5,11 +5,13 @@
 #define WEFT_OPENCL_RUNTIME_SOURCE_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct ocl_source {
     const char *name; /* "act.cl" */
     const unsigned char *text;
     size_t bytes;
+    uint64_t hash;
     /* What it declares at file scope, and the macros that it defines; each list ends in
      * "". */
     const char *const *names, *const *macros;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Trials: a config proved and timed. Only the seam's primitives are used, as a network
  * uses them. */
+#include "device/tuning_table.h"
 #include "opencl/select/trial.h"
 
 #include "shared/random.h"
@@ -88,21 +89,6 @@ static void (*const add_tensors[OCL_PASS_COUNT])(struct weft_trial *,
     [OCL_PASS_BWD_DATA] = add_backward_data,
     [OCL_PASS_BWD_WEIGHTS] = add_backward_weights,
 };
-
-bool ocl_trial_problem(const struct ocl_device *device, const char *text,
-                       struct ocl_problem *out)
-{
-    static struct weft_mem none;
-    struct weft_trial t = {0};
-    if (!ocl_problem_key_parse(device, text, &t.problem))
-        return false;
-    *out = t.problem;
-    add_tensors[out->pass](&t, &out->args);
-    for (int i = 0; i < t.tensor_count; i++)
-        *t.tensors[i].view =
-            (struct weft_view){.mem = &none, .count = t.tensors[i].count};
-    return true;
-}
 
 static struct weft_random words_of(size_t index, int tensor)
 {
@@ -324,11 +310,10 @@ enum weft_status ocl_trial_run(struct weft_trial *t, const char *config, int rou
 /* The default, proved, and how often it is to be run for one timing. */
 static enum weft_status begin(struct weft_trial *t)
 {
-    char text[OCL_PROBLEM_KEY_BYTES];
+    char text[OCL_CONFIG_TEXT];
     double seconds;
     const struct ocl_device *device = (const struct ocl_device *)t->device;
-    struct ocl_kernel_config config =
-        ocl_select_default_config(device, t->problem.pass, &t->problem.args);
+    struct ocl_kernel_config config = ocl_select_default_config(device, &t->typed);
     if (!config.algorithm)
         return weft_fail(t->device->context, WEFT_ERR_BUILD, "nothing can do it");
     ocl_config_format(&config, text);
@@ -343,6 +328,32 @@ static enum weft_status begin(struct weft_trial *t)
     return WEFT_OK;
 }
 
+/* The arguments of a convolution, as the trial keeps them. */
+static bool parse(const struct weft_device *device, const char *text,
+                  struct weft_trial *t)
+{
+    if (!weft_problem_parse(text, &t->typed) || t->typed.family != device->family)
+        return false;
+    const struct weft_conv_args *args = ocl_conv_args(&t->typed);
+    enum ocl_conv_pass pass =
+        (enum ocl_conv_pass)(t->typed.call.primitive - WEFT_PRIMITIVE_conv_forward);
+    if (pass >= OCL_PASS_COUNT)
+        return false;
+    t->problem = (struct trial_problem){
+        .pass = pass,
+        .args = *args,
+        .bias = args->bias.mem || args->dbias.mem,
+        .argmax = args->argmax.mem != NULL,
+    };
+    struct weft_conv_args *a = &t->problem.args;
+    struct weft_view *const views[] = {
+        &a->x,  &a->w,  &a->bias,  &a->y,  &a->argmax,
+        &a->dy, &a->dw, &a->dbias, &a->dx, &a->act_grad.output};
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(views); i++)
+        *views[i] = (struct weft_view){0};
+    return true;
+}
+
 enum weft_status ocl_trial_create(struct weft_device *device, const char *text,
                                   struct weft_trial **out)
 {
@@ -351,7 +362,7 @@ enum weft_status ocl_trial_create(struct weft_device *device, const char *text,
         return weft_out_of_memory(device->context, "tuning", sizeof(*t));
     enum weft_status status = WEFT_OK;
     t->device = device;
-    if (!ocl_problem_key_parse((struct ocl_device *)device, text, &t->problem))
+    if (!parse(device, text, t))
         status = weft_fail(device->context, WEFT_ERR_ARG,
                            "tuning: \"%s\" is no problem of this device", text);
     else

@@ -4,7 +4,8 @@
 #ifndef WEFT_OPENCL_SELECT_TRIAL_H
 #define WEFT_OPENCL_SELECT_TRIAL_H
 
-#include "opencl/select/algorithm.h"
+#include "device/tuning_table.h"
+#include "opencl/select/dispatch.h"
 
 /* Before and behind every tensor. */
 enum { TRIAL_GUARD = WEFT_BUFFER_PADDING, TRIAL_MAX_TENSORS = 6 };
@@ -25,9 +26,16 @@ struct trial_samples {
     float *value, *bound;
 };
 
+struct trial_problem {
+    enum ocl_conv_pass pass;
+    struct weft_conv_args args;
+    bool bias, argmax;
+};
+
 struct weft_trial {
     struct weft_device *device;
-    struct ocl_problem problem;
+    struct weft_problem typed;
+    struct trial_problem problem;
     struct trial_tensor tensors[TRIAL_MAX_TENSORS];
     int tensor_count;
     struct trial_samples samples[2]; /* of the floats that come out */
@@ -35,11 +43,6 @@ struct weft_trial {
     struct weft_command_list *baseline; /* the default */
     int repeats;                        /* replays of one timing */
 };
-
-/* As ocl_problem_key_parse, with views on no memory where the problem has them: for
- * looking at configs without a trial. */
-bool ocl_trial_problem(const struct ocl_device *device, const char *text,
-                       struct ocl_problem *out);
 
 /* The tuner's passes (struct weft_tuner). */
 enum weft_status ocl_trial_create(struct weft_device *device, const char *text,
