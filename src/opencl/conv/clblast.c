@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Dense layers and 1x1 convolutions through CLBlast's matrix product, with launches of
- * our own for what it does not do: bias and activation, the gate, the gradient of the
- * bias. */
+/* Dense layers and 1x1 convolutions through CLBlast's GEMM, with launches of
+ * cl/gemm/dense_clblast.cl for bias and activation, activation gradient and bias
+ * gradient. */
 #include "opencl/select/algorithm.h"
 #include "opencl/runtime/runtime.h"
 
 #include <assert.h>
 #include <clblast_c.h>
 
-/* c = a b, row by row; a is m x k and b k x n once turned. */
+/* c = a b, row-major; a is m x k and b is k x n after transposition. */
 struct clblast_gemm {
     CLBlastTranspose trans_a, trans_b;
     size_t m, n, k;
@@ -34,8 +34,8 @@ static enum weft_status check(const struct ocl_device *device,
         code == CLBlastTempBufferAllocFailure || code == CLBlastOpenCLOutOfHostMemory;
     return weft_fail(
         device->base.context, memory ? WEFT_ERR_NOMEM : WEFT_ERR_DEVICE,
-        "clblast: a product of %zu x %zu x %zu on %s failed with code %d; weft's "
-        "own kernels do it too",
+        "clblast: a GEMM of %zu x %zu x %zu on %s failed with code %d; weft's native "
+        "kernels can compute it too",
         p->m, p->n, p->k, device->base.info.name, (int)code);
 }
 
@@ -57,8 +57,8 @@ static enum weft_status replay_gemm(struct weft_command_list *list, void *data)
                     p->b.offset, p->c.mem->mem, p->c.offset, ocl_workspace_mem(list));
 }
 
-/* Does the product once on memory of its own, so that CLBlast compiles what it will use
- * before the first step rather than in it. */
+/* Runs the GEMM once on temporary buffers, so that CLBlast compiles its kernels before
+ * the first step. */
 static enum weft_status warm_up(struct ocl_device *device, const struct clblast_gemm *p,
                                 size_t temp_bytes)
 {
@@ -90,7 +90,7 @@ static enum weft_status append_gemm(struct weft_command_list *list,
                                               lda(p), p->b.offset, ldb(p), p->c.offset,
                                               p->n, &device->queue, &bytes)));
     size_t place = bytes ? ocl_workspace(list, bytes) : 0;
-    assert(place == 0); /* CLBlast takes a buffer, not a place in one */
+    assert(place == 0); /* CLBlast accepts a buffer, but no offset in one */
     (void)place;
     WEFT_TRY(warm_up(device, p, bytes));
     return ocl_host_call(list, replay_gemm, p, sizeof(*p));
@@ -192,8 +192,9 @@ static enum weft_status backward_weights(struct weft_command_list *list,
                                }));
     if (!args->dbias.mem)
         return WEFT_OK;
-    int width =
-        device->is_cpu ? device->vector_width : 1; /* a GPU reads rows across its items */
+    int width = device->is_cpu
+                    ? device->vector_width
+                    : 1; /* adjacent work-items of a GPU read adjacent columns */
     struct ocl_options options = {""};
     ocl_define(&options, "VW", width);
     ocl_define(&options, "COLUMNS", c->k);
@@ -218,8 +219,8 @@ enum weft_status ocl_clblast_open(struct ocl_device *device)
     return WEFT_OK;
 }
 
-/* Ten times slower than our own kernels on processors, and its compiler may crash there:
- * used where somebody asks for it. */
+/* Ten times slower than native kernels on CPUs, where its compiler may crash: used there
+ * only if requested. */
 static enum ocl_applicability applicability(const struct ocl_device *device,
                                             const struct weft_problem *problem,
                                             int *values)

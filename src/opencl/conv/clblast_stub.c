@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Built in the place of clblast.c where CLBlast is absent. */
+/* Replaces clblast.c in builds without CLBlast. */
 #include "opencl/select/algorithm.h"
 
 enum weft_status ocl_clblast_open(struct ocl_device *device)

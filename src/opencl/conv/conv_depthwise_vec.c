@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Depthwise convolution, family `vec`: forward and the data gradient, limited by memory
- * alone. Kernel: cl/conv/conv_depthwise_vec.cl. */
+/* Depthwise convolution, family `vec`: forward and data gradient, both memory-bound.
+ * Kernel: cl/conv/conv_depthwise_vec.cl. */
 #include "opencl/conv/vec.h"
 
-/* The tunables, in the order of their table: TILE rows at once, tiles of rows and
- * vectors of channels of a work-item. */
+/* Tunables, in the order of their table: TILE rows together; tiles of rows and vectors of
+ * channels of a work-item. */
 enum { VECTOR_WIDTH, TILE, TILES, VECTORS };
 
-enum { MOST_TILE = 8 }; /* more rows are more streams than processors follow */
+enum { MAX_TILE = 8 }; /* CPUs do not prefetch more streams */
 
-/* y = x * w as the kernel sees it. */
+/* y = x * w as the kernel computes it. */
 struct depthwise_conv {
-    struct weft_conv conv; /* the data gradient: stride 1, of dy */
+    struct weft_conv conv; /* of a data gradient: stride 1, of dy */
     int upsample_y, upsample_x;
     bool rotated_180;
-    struct weft_view x, bias, gate, y;
-    struct weft_activation activation; /* of y, or what made `gate` */
+    struct weft_view x, bias, act_grad, y;
+    struct weft_activation activation; /* of y, or of `act_grad` */
 };
 
 static struct depthwise_conv forward_job(const struct weft_conv_args *args)
@@ -49,31 +49,32 @@ static struct depthwise_conv data_job(const struct weft_conv_args *args)
         .upsample_x = c->stride_x,
         .rotated_180 = true,
         .x = args->dy,
-        .gate = has_act_grad ? args->act_grad.output : (struct weft_view){0},
+        .act_grad = has_act_grad ? args->act_grad.output : (struct weft_view){0},
         .y = args->dx,
         .activation = args->act_grad.activation,
     };
 }
 
 /* Rows of x that a tile reads. */
-static int span_of(const struct depthwise_conv *job, int tile)
+static int source_rows_of(const struct depthwise_conv *job, int tile)
 {
     const struct weft_conv *c = &job->conv;
     return ((tile - 1) * c->stride_y + (c->r - 1) * c->dilation_y) / job->upsample_y + 1;
 }
 
-/* The tile that costs least in loads, multiply-adds and stores. What its sums, rows and
- * weights take beyond the registers is stored and loaded again. */
+/* The tile with the least cost in loads, multiply-adds and stores; accumulators, rows
+ * and weights spilled the registers are spilled. */
 static int tile_of(const struct depthwise_conv *job, int registers)
 {
     const struct weft_conv *conv = &job->conv;
     int best = 0, tile = job->upsample_y;
-    for (int t = job->upsample_y; t <= MOST_TILE; t += job->upsample_y) {
-        int span = span_of(job, t), beyond = t + span + conv->r - registers;
-        if (span > VEC_DEPTHWISE_MAX_ROWS)
+    for (int t = job->upsample_y; t <= MAX_TILE; t += job->upsample_y) {
+        int source_rows = source_rows_of(job, t),
+            spilled = t + source_rows + conv->r - registers;
+        if (source_rows > VEC_DEPTHWISE_MAX_ROWS)
             break;
-        int column = span + conv->r + conv->r * t / job->upsample_y;
-        int each = conv->s * (column + (beyond > 0 ? 2 * beyond : 0)) + 2 * t;
+        int column = source_rows + conv->r + conv->r * t / job->upsample_y;
+        int each = conv->s * (column + (spilled > 0 ? 2 * spilled : 0)) + 2 * t;
         int cost = div_up(conv->out_h, t) * each;
         if (best && cost >= best)
             continue;
@@ -88,15 +89,15 @@ static enum ocl_applicability applicability(const struct ocl_device *device,
                                             const struct depthwise_conv *job, int *values)
 {
     const struct weft_conv *conv = &job->conv;
-    if (!vec_is_depthwise(conv) || args->pool.r || job->upsample_y > MOST_TILE ||
-        span_of(job, job->upsample_y) > VEC_DEPTHWISE_MAX_ROWS)
+    if (!vec_is_depthwise(conv) || args->pool.r || job->upsample_y > MAX_TILE ||
+        source_rows_of(job, job->upsample_y) > VEC_DEPTHWISE_MAX_ROWS)
         return OCL_NOT_APPLICABLE;
     int width = vec_width(device, conv->c);
     values[VECTOR_WIDTH] = width;
     values[TILE] = tile_of(job, width >= 16 ? 30 : 14);
     int tiles = div_up(conv->out_h, values[TILE]);
-    int pieces = div_up(4 * (int)device->compute_units, conv->n);
-    values[TILES] = device->is_cpu ? div_up(tiles, pieces) : 1;
+    int items_per_image = div_up(4 * (int)device->compute_units, conv->n);
+    values[TILES] = device->is_cpu ? div_up(tiles, items_per_image) : 1;
     values[VECTORS] = device->is_cpu ? div_up(conv->c, width) : 1;
     return OCL_PREFERRED;
 }
@@ -105,9 +106,10 @@ static bool validate_config(const struct ocl_device *device,
                             const struct depthwise_conv *job, const int *values)
 {
     return vec_width_valid(device, values[VECTOR_WIDTH]) && values[TILE] >= 1 &&
-           values[TILE] <= MOST_TILE && values[TILE] % job->upsample_y == 0 &&
-           span_of(job, values[TILE]) <= VEC_DEPTHWISE_MAX_ROWS && values[TILES] >= 1 &&
-           values[TILES] <= 65536 && values[VECTORS] >= 1 && values[VECTORS] <= 65536;
+           values[TILE] <= MAX_TILE && values[TILE] % job->upsample_y == 0 &&
+           source_rows_of(job, values[TILE]) <= VEC_DEPTHWISE_MAX_ROWS &&
+           values[TILES] >= 1 && values[TILES] <= 65536 && values[VECTORS] >= 1 &&
+           values[VECTORS] <= 65536;
 }
 
 static enum weft_status record(struct weft_command_list *list,
@@ -125,7 +127,7 @@ static enum weft_status record(struct weft_command_list *list,
                            : div_up(pad_top, job->upsample_y));
     ocl_define(&options, "ROTATED_180", job->rotated_180);
     ocl_define(&options, "BIAS", job->bias.mem != NULL);
-    ocl_define(&options, "ACT_GRAD", job->gate.mem != NULL);
+    ocl_define(&options, "ACT_GRAD", job->act_grad.mem != NULL);
     ocl_define(&options, "ACT", (long)job->activation.act);
     ocl_define(&options, "VW", values[VECTOR_WIDTH]);
     ocl_define(&options, "TILE", values[TILE]);
@@ -133,7 +135,7 @@ static enum weft_status record(struct weft_command_list *list,
     ocl_define(&options, "VECTORS_PER_ITEM", values[VECTORS]);
     ocl_define_view_fp16(&options, "X_HALF", job->x);
     ocl_define_view_fp16(&options, "W_HALF", args->w);
-    ocl_define_view_fp16(&options, "ACT_GRAD_HALF", job->gate);
+    ocl_define_view_fp16(&options, "ACT_GRAD_HALF", job->act_grad);
     ocl_define_view_fp16(&options, "Y_HALF", job->y);
     struct ocl_launch launch = {
         .source = "conv_depthwise_vec.cl",
@@ -143,7 +145,7 @@ static enum weft_status record(struct weft_command_list *list,
                    (size_t)conv->n},
         .arg_count = 6,
         .args = {OCL_VIEW(job->x), OCL_VIEW(args->w), OCL_VIEW(job->bias),
-                 OCL_VIEW(job->gate), OCL_VIEW(job->y),
+                 OCL_VIEW(job->act_grad), OCL_VIEW(job->y),
                  OCL_FLOAT(job->activation.negative_slope)},
     };
     vec_set_local_size(list, &launch);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Convolutions of the `mma` family: matrix products by matrix units
- * (cl/gemm/gemm_mma.cl), and what `tile` has. */
+/* Convolutions of the `mma` family: GEMM on matrix units (cl/gemm/gemm_mma.cl), and the
+ * algorithms of `tile`. */
 #include "opencl/runtime/mma_probe.h"
 #include "opencl/conv/tile.h"
 
-/* The tunables, in the order of their table: m x n of the result for a work-group, DEPTH
- * of the sum at a time, ROWS x COLUMNS of the result for a warp. */
+/* Tunables, in the order of their table: MWG x NWG of the result for a work-group, KWG of
+ * the depth at a time, MWI x NWI of the result for a warp. */
 enum { MWG, NWG, KWG, MWI, NWI, BUFFERS, SPLIT_K };
 
 static const struct ocl_tunable tunables[] = {
@@ -26,8 +26,8 @@ static int items_of(const int *values)
     return values[MWG] / values[MWI] * (values[NWG] / values[NWI]) * WARP;
 }
 
-/* Rows are 8 floats longer than they need be; where there is no unit, a warp shows its
- * operands, 16x8 and 8x8. */
+/* Staged tiles with padded rows; the emulation exchanges operands through local memory.
+ */
 static size_t local_mem_bytes(const struct ocl_device *device, const int *values)
 {
     int tiles =
@@ -43,8 +43,8 @@ static bool divides(int part, int whole)
     return part > 0 && whole > 0 && whole % part == 0;
 }
 
-/* What cl/gemm/gemm_mma.cl and cl/lib/gemm_stage.h ask of their numbers, and the device's
- * limits. */
+/* Requirements of cl/gemm/gemm_mma.cl and cl/lib/gemm_stage.h, and the device's limits.
+ */
 static bool fits(const struct ocl_device *device, const int *values)
 {
     if (!divides(values[MWI], values[MWG]) || !divides(values[NWI], values[NWG]) ||
@@ -67,7 +67,7 @@ static bool validate_config(const struct ocl_device *device, const struct ocl_ge
            ocl_gemm_split_k_valid(device, p, values[SPLIT_K], values[KWG]);
 }
 
-/* The largest tile of which the device still gets enough, or else the smallest. */
+/* The largest tile that still occupies the device, else the smallest. */
 static enum ocl_applicability applicability(const struct ocl_device *device,
                                             const struct ocl_gemm *p, int *values)
 {

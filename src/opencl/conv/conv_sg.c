@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Convolutions of the `sg` family: matrix products by sub-groups (cl/gemm/gemm_sg.cl),
- * and what `tile` has. */
+/* Convolutions of the `sg` family: GEMM by sub-groups (cl/gemm/gemm_sg.cl), and the
+ * algorithms of `tile`. */
 #include "opencl/conv/implicit_gemm.h"
 #include "opencl/runtime/subgroup_probe.h"
 
-/* The tunables, in the order of their table: a sub-group of LANES makes ROWS x COLUMNS *
- * LANES of the result; SUBGROUPS of them are a work-group. */
+/* Tunables, in the order of their table: a sub-group of LANES computes MWI x (NWI * LANES)
+ * of the result, a work-group is SUBGROUPS of them. */
 enum { LANES, MWI, NWI, SUBGROUPS, SPLIT_K };
 
 static const struct ocl_tunable tunables[] = {
@@ -22,21 +22,21 @@ enum { MAX_ACCUMULATORS = 64 }; /* of a lane */
 static bool validate_config(const struct ocl_device *device, const struct ocl_gemm *p,
                             const int *values)
 {
-    int lanes = values[LANES], rows = values[MWI], stack = values[SUBGROUPS];
+    int lanes = values[LANES], rows = values[MWI], subgroups = values[SUBGROUPS];
     if ((lanes != 8 && lanes != 16 && lanes != 32) ||
         !(device->subgroup_sizes & (unsigned)lanes) || rows < 1 || lanes % rows ||
-        values[NWI] < 1 || stack < 1 || stack > 16 ||
+        values[NWI] < 1 || subgroups < 1 || subgroups > 16 ||
         rows * values[NWI] > MAX_ACCUMULATORS)
         return false;
-    size_t room = (size_t)(rows * stack * lanes) * sizeof(cl_float);
-    return (size_t)(stack * lanes) <= device->max_work_group_size &&
+    size_t local_bytes = (size_t)(rows * subgroups * lanes) * sizeof(cl_float);
+    return (size_t)(subgroups * lanes) <= device->max_work_group_size &&
            (device->subgroup_ext != OCL_SUBGROUP_EMULATED ||
-            room <= device->local_mem_bytes) &&
+            local_bytes <= device->local_mem_bytes) &&
            ocl_gemm_split_k_valid(device, p, values[SPLIT_K], lanes);
 }
 
-/* 8 rows of two registers a lane, which Intel's GPUs have room for; less where the result
- * is small. */
+/* 8 rows of two registers a lane fit the registers of Intel's GPUs; fewer for a small
+ * result. */
 static enum ocl_applicability applicability(const struct ocl_device *device,
                                             const struct ocl_gemm *p, int *values)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Convolutions of the `tile` family: all three directions are matrix products through
- * local memory (cl/gemm/gemm_tile.cl). Here a product's tile is chosen. */
+/* Convolutions of the `tile` family: all three passes as GEMM through local memory
+ * (cl/gemm/gemm_tile.cl), and the selection of its tile. */
 #include "opencl/conv/tile.h"
 
 #include "shared/tile_layout.h"
@@ -8,7 +8,7 @@
 #include <assert.h>
 #include <string.h>
 
-/* The tunables, in the order of their table. */
+/* Tunables, in the order of tile_tunables. */
 enum { MWG, NWG, KWG, MWI, NWI, BUFFERS, SPLIT_K };
 
 const struct ocl_tunable tile_tunables[] = {
@@ -22,12 +22,12 @@ const struct ocl_tunable tile_tunables[] = {
     {0},
 };
 
-/* Tiles to start from. `worth`: how fast a device full of such work-groups is, roughly,
- * in percent of its peak: what is read from local memory for a multiplication, and from
- * global memory. */
+/* Candidate tiles. `worth`: estimated speed of a device fully occupied by such
+ * work-groups, in percent of its peak; limited by reads of local memory for each
+ * multiplication, and of global memory. */
 struct tile {
     int m, n, depth, rows, columns, worth;
-    const char *vendor; /* whose devices it is for; NULL: all */
+    const char *vendor; /* for devices of this vendor; NULL: all */
 };
 
 static const struct tile tiles[] = {
@@ -38,8 +38,8 @@ static const struct tile tiles[] = {
     {64, 16, 16, 4, 4, 35, NULL},       {16, 64, 16, 4, 4, 35, NULL},
 };
 
-/* Sums of a work-item: Apple's compiler spills more. */
-static int most_sums(const struct ocl_device *device)
+/* Most accumulators of a work-item: Apple's compiler spills more. */
+static int max_accumulators(const struct ocl_device *device)
 {
     return strstr(device->base.info.vendor, "Apple") ? 16 : 64;
 }
@@ -49,7 +49,7 @@ static int items_of(const int *values)
     return values[MWG] / values[MWI] * (values[NWG] / values[NWI]);
 }
 
-/* With the padding of the operands that are turned. */
+/* Including the padding of transposed operands (cl/lib/gemm_stage.h). */
 static size_t local_mem_bytes(const struct ocl_gemm *p, const int *values)
 {
     static const int transposed[OCL_PASS_COUNT] = {
@@ -65,7 +65,8 @@ static bool in_range(int value, int low, int high)
     return value >= low && value <= high;
 }
 
-/* What cl/gemm/gemm_tile.cl asks of its numbers, and the device's limits. */
+/* Requirements of cl/gemm/gemm_tile.cl and cl/lib/gemm_stage.h, and the device's limits.
+ */
 static bool tile_fits(const struct ocl_device *device, const struct ocl_gemm *p,
                       const int *values)
 {
@@ -79,7 +80,7 @@ static bool tile_fits(const struct ocl_device *device, const struct ocl_gemm *p,
     return values[MWG] * values[KWG] % (4 * items) == 0 &&
            values[NWG] * values[KWG] % (4 * items) == 0 && items % values[KWG] == 0 &&
            values[NWG] <= items && (size_t)items <= device->max_work_group_size &&
-           values[MWI] * values[NWI] <= most_sums(device) &&
+           values[MWI] * values[NWI] <= max_accumulators(device) &&
            local_mem_bytes(p, values) <= device->local_mem_bytes;
 }
 
@@ -90,9 +91,9 @@ bool tile_validate_config(const struct ocl_device *device, const struct ocl_gemm
            ocl_gemm_split_k_valid(device, p, values[SPLIT_K], values[KWG]);
 }
 
-/* Two buffers where two work-groups still share the local memory. */
-static void take(const struct ocl_device *device, const struct ocl_gemm *p,
-                 const struct tile *tile, int *values)
+/* Two buffers if two work-groups still fit the local memory of a compute unit. */
+static void config_of_tile(const struct ocl_device *device, const struct ocl_gemm *p,
+                           const struct tile *tile, int *values)
 {
     values[MWG] = tile->m;
     values[NWG] = tile->n;
@@ -105,8 +106,8 @@ static void take(const struct ocl_device *device, const struct ocl_gemm *p,
     values[SPLIT_K] = ocl_gemm_choose_split_k(device, p, tile->m, tile->n, tile->depth);
 }
 
-/* The time of a tile: the work with its tiles' waste, over how fast the tile is and how
- * much of the device is busy. */
+/* Estimated time: work including the waste of partial tiles, over the tile's speed and
+ * the occupied fraction of the device. */
 void tile_select_config(const struct ocl_device *device, const struct ocl_gemm *p,
                         int *values)
 {
@@ -114,7 +115,7 @@ void tile_select_config(const struct ocl_device *device, const struct ocl_gemm *
     for (size_t i = 0; i < WEFT_ARRAY_SIZE(tiles); i++) {
         const struct tile *tile = &tiles[i];
         int taken[OCL_MAX_TUNABLES] = {0};
-        take(device, p, tile, taken);
+        config_of_tile(device, p, tile, taken);
         if ((tile->vendor && !strstr(device->base.info.vendor, tile->vendor)) ||
             !tile_fits(device, p, taken))
             continue;
@@ -130,7 +131,7 @@ void tile_select_config(const struct ocl_device *device, const struct ocl_gemm *
         best = time;
         memcpy(values, taken, sizeof(taken));
     }
-    assert(best > 0); /* the device was opened: the smallest fits */
+    assert(best > 0); /* the device was opened: the smallest tile fits */
 }
 
 struct ocl_gemm_tiling tile_gemm_tiling(const int *values)
@@ -181,7 +182,7 @@ const struct ocl_algorithm ocl_gemm_tile[OCL_PASS_COUNT] = {
         OCL_GEMM_ROW("gemm", tile_tunables, weights, "gemm_tile.cl", false),
 };
 
-/* Winograd's are done where tuning found them to be faster. */
+/* Winograd is used only where tuning found it to be faster. */
 #define WINOGRAD(rows) &rows[0], &rows[1], &rows[2]
 
 const struct ocl_family ocl_family_tile = {

@@ -1,29 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Convolution, family `vec`: forward and the data gradient, which is a convolution of the
- * gradient with turned weights. Kernels: cl/conv/conv_vec.cl,
- * cl/conv/conv_prepare_vec.cl. */
+/* Direct convolution, family `vec`: forward, and the data gradient as a convolution of
+ * dy with rotated filters. Kernels: cl/conv/conv_vec.cl, cl/conv/conv_prepare_vec.cl. */
 #include "shared/strided_dgrad.h"
 #include "opencl/conv/vec.h"
 
-/* One convolution of an input that is padded already. */
+/* A convolution of an input that is padded already. */
 struct direct_conv {
     struct weft_conv shape;
     struct ocl_arg x, w, y;
-    struct weft_view bias, gate, argmax;
-    struct weft_activation activation; /* of the output, or what made `gate` */
-    const struct weft_pool *pool;      /* NULL: none, or after it */
+    struct weft_view bias, act_grad, argmax;
+    struct weft_activation activation; /* of the output, or of `act_grad` */
+    const struct weft_pool *pool;      /* NULL: none, or a launch of its own */
     bool constant_weights;             /* weights are packed once */
-    /* NULL, or the convolution whose data gradient this is: w is to be turned, and y is
-     * made in parts for its strides (cl/shared/strided_dgrad.h). Part 0 begins at (top,
-     * left) in x. */
+    /* Data gradient: the forward convolution, whose strides give y in phases
+     * (cl/shared/strided_dgrad.h); else NULL. The first row and column of dy are at
+     * (top, left) in x. */
     const struct weft_conv *forward;
     int top, left;
 };
 
-/* A data gradient along one axis, for all its parts together. */
+/* A data gradient along one axis, all phases together. */
 struct phase_range {
     int step;       /* from tap to tap in dy */
-    int first, end; /* the rows of dy that are read, which may lie outside */
+    int first, end; /* rows of dy that are read; may be outside dy */
 };
 
 static struct weft_conv_axis rows_of(const struct weft_conv *c)
@@ -38,30 +37,30 @@ static struct weft_conv_axis columns_of(const struct weft_conv *c)
 
 static struct phase_range phase_range_of(struct weft_conv_axis axis, int size)
 {
-    struct phase_range reach = {
+    struct phase_range range = {
         .step = axis.dilation * weft_tap_step(axis.stride, axis.dilation) / axis.stride};
     bool any = false;
     for (int i = 0; i < axis.stride; i++) {
         struct weft_dgrad_phase part = weft_dgrad_phase(axis, i);
-        int end = part.first + div_up(size, axis.stride) + (part.taps - 1) * reach.step;
+        int end = part.first + div_up(size, axis.stride) + (part.taps - 1) * range.step;
         if (!part.taps)
             continue;
-        if (!any || part.first < reach.first)
-            reach.first = part.first;
-        if (!any || end > reach.end)
-            reach.end = end;
+        if (!any || part.first < range.first)
+            range.first = part.first;
+        if (!any || end > range.end)
+            range.end = end;
         any = true;
     }
-    return reach;
+    return range;
 }
 
-/* The tunables, in the order of their table. */
+/* Tunables, in the order of their table. */
 enum { VECTOR_WIDTH, VECTORS, TILE, TILES_PER_ITEM, UNROLL };
 
-/* What follows from them. */
+/* Tiling for given tunables. */
 struct tiling {
     int block, blocks; /* channels of a block; blocks of all groups */
-    int count;         /* tiles in all */
+    int count;         /* tiles of a phase */
 };
 
 static int window_of(const struct direct_conv *job)
@@ -69,7 +68,7 @@ static int window_of(const struct direct_conv *job)
     return job->pool ? job->pool->r * job->pool->s : 0;
 }
 
-/* Of each part. */
+/* Pixels of each phase. */
 static long pixels_of(const struct direct_conv *job)
 {
     const struct weft_conv *s = &job->shape;
@@ -90,9 +89,9 @@ static struct tiling tiling_of(const struct direct_conv *job, const int *values)
     return t;
 }
 
-/* Accumulators: 12 of the 16 vector registers of AVX2 and its like, 24 of AVX-512's 32.
- * 6 x 2 runs at 81-100 % of peak in the first-level cache, 4 x 3 as well, 7 x 2 and more
- * spill. Fewer than 8 accumulators do not fill the multiply-adders' latency. */
+/* Accumulators: 12 of the 16 vector registers of AVX2 and alike, 24 of the 32 of
+ * AVX-512. 6 x 2 reaches 81-100 % of peak in the first-level cache, 4 x 3 as well; 7 x 2
+ * and more spill. Fewer than 8 accumulators do not hide the latency of multiply-adds. */
 static void choose(const struct ocl_device *device, const struct direct_conv *job,
                    int *values)
 {
@@ -114,13 +113,13 @@ static void choose(const struct ocl_device *device, const struct direct_conv *jo
         values[VECTORS] = vectors;
         values[TILE] = tile;
     }
-    /* Few pixels are dealt evenly. */
+    /* With few pixels, balance the tiles. */
     long pixels = pixels_of(job), tiles = (pixels + values[TILE] - 1) / values[TILE];
     if (!window && tiles < values[TILE])
         values[TILE] = (int)((pixels + tiles - 1) / tiles);
 
-    /* Many tiles of a work-item find the weights in the first-level cache, and its cost
-     * small; too many leave compute units idle at the end. */
+    /* Many tiles in a work-item reuse the weights in the first-level cache and amortize
+     * its start; too many leave compute units idle at the end. */
     struct tiling t = tiling_of(job, values);
     long even = (long)t.count * t.blocks / (8 * (long)device->compute_units);
     long most = 32 + 4000 / ((long)s->r * s->s * vec_c_per_group(s));
@@ -140,9 +139,9 @@ static bool validate_config(const struct ocl_device *device,
            values[UNROLL] >= 1 && values[UNROLL] <= 8;
 }
 
-/* The convolution as pack_weights reads it. The order of the taps of a data gradient
- * follows from the forward convolution; forward it depends on neither stride nor padding,
- * so that layers share the program. */
+/* The convolution as pack_weights reads it. The order of a data gradient's taps follows
+ * from the forward convolution; forward it depends on neither stride nor dilation, so
+ * that layers share the program. */
 static struct weft_conv packed_filter(const struct direct_conv *job)
 {
     const struct weft_conv *s = &job->shape, *forward = job->forward;
@@ -180,7 +179,7 @@ static enum weft_status pack_weights(struct weft_command_list *list,
     return ocl_launch(list, options.text, &launch);
 }
 
-/* How many parts there are. */
+/* Defines the phases of a strided data gradient; returns their number. */
 static size_t define_phases(struct ocl_options *options, const struct direct_conv *job)
 {
     const struct weft_conv *c = job->forward;
@@ -198,8 +197,8 @@ static enum weft_status convolve(struct weft_command_list *list, struct direct_c
 {
     const struct weft_conv *s = &job->shape;
     struct tiling t = tiling_of(job, values);
-    /* Weights of a block that are scattered over more than a quarter of the first-level
-     * cache are worth a copy, if many pixels use it, or it costs nothing. */
+    /* Packing pays for blocks of weights that are spread over more than a quarter of the
+     * first-level cache, if many pixels use them, or if it is done once. */
     long block_floats = (long)s->r * s->s * vec_c_per_group(s) * t.block;
     bool widened = vec_needs_fp32_copy(list, &job->w);
     bool packed = job->forward || widened ||
@@ -217,10 +216,10 @@ static enum weft_status convolve(struct weft_command_list *list, struct direct_c
     ocl_define(&options, "PACKED_WEIGHTS", packed);
     ocl_define_arg_fp16(&options, "X_HALF", &job->x);
     ocl_define_arg_fp16(&options, "W_HALF", &job->w);
-    ocl_define_view_fp16(&options, "ACT_GRAD_HALF", job->gate);
+    ocl_define_view_fp16(&options, "ACT_GRAD_HALF", job->act_grad);
     ocl_define_arg_fp16(&options, "Y_HALF", &job->y);
     ocl_define(&options, "BIAS", job->bias.mem != NULL);
-    ocl_define(&options, "ACT_GRAD", job->gate.mem != NULL);
+    ocl_define(&options, "ACT_GRAD", job->act_grad.mem != NULL);
     ocl_define(&options, "ACT", (long)job->activation.act);
     size_t parts = 1;
     if (job->forward && job->forward->stride_y * job->forward->stride_x > 1)
@@ -233,7 +232,7 @@ static enum weft_status convolve(struct weft_command_list *list, struct direct_c
                             values[TILES_PER_ITEM]),
                    parts},
         .arg_count = 8,
-        .args = {job->x, job->w, OCL_VIEW(job->bias), OCL_VIEW(job->gate), job->y,
+        .args = {job->x, job->w, OCL_VIEW(job->bias), OCL_VIEW(job->act_grad), job->y,
                  OCL_INT(pixels_of(job)), OCL_INT(values[TILES_PER_ITEM]),
                  OCL_FLOAT(job->activation.negative_slope)},
     };
@@ -284,7 +283,7 @@ static enum weft_status forward(struct weft_command_list *list,
                         args->argmax);
 }
 
-/* Brings dy to where the turned windows find it. */
+/* Pads dy for the rotated filters. */
 static enum weft_status pad_gradient(struct weft_command_list *list,
                                      const struct weft_conv_args *args,
                                      struct direct_conv *job)
@@ -342,12 +341,12 @@ static struct direct_conv data_job(const struct weft_problem *problem)
         .x = OCL_VIEW(args->dy),
         .w = OCL_VIEW(args->w),
         .y = OCL_VIEW(args->dx),
-        .gate = args->act_grad.output,
+        .act_grad = args->act_grad.output,
         .activation = args->act_grad.activation,
         .forward = conv,
     };
     if (job.activation.act == WEFT_ACT_identity)
-        job.gate.mem = NULL;
+        job.act_grad.mem = NULL;
     return job;
 }
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Gradient of a convolution's weights and bias, family `vec`: parts of the batch give
- * planes of partial sums, a second launch adds the planes in order. Kernels:
+/* Weight and bias gradient of a convolution, family `vec`: splits of the batch give
+ * partial sums, a second launch adds them in order. Kernels:
  * cl/conv/conv_weights_vec.cl, cl/conv/conv_weights_pooled_vec.h,
- * cl/conv/conv_depthwise_weights_vec.cl. */
+ * cl/conv/conv_depthwise_weights_vec.cl, cl/lib/split_batch_reduction.h. */
 #include "opencl/conv/vec.h"
 #include "shared/partial_sums.h"
 
-/* The tunables, in the order of their table: C_SLICE is the input channels of a slice,
- * SPLIT the images of a part, BLOCKS_PER_ITEM the blocks of channels of a work-item,
- * CHUNK the pixels of a chunk, PANEL the chunks of a panel. */
+/* Tunables, in the order of their table: C_SLICE input channels of a slice, SPLIT images of
+ * a split, BLOCKS_PER_ITEM blocks of channels of a work-item, CHUNK pixels of a block of
+ * a panel, PANEL such blocks of a panel. */
 enum {
     VECTOR_WIDTH,
     VECTORS,
@@ -25,16 +25,16 @@ struct image_block {
     int rows, images;
 };
 
-/* What follows from them. */
+/* Tiling for given tunables. */
 struct tiling {
-    int blocks, splits; /* blocks of channels of all groups; parts of the batch */
+    int blocks, splits; /* blocks of channels of all groups; splits */
     struct image_block chunk, panel;
-    size_t rows, partial_floats; /* weights a partial_floats has room for; floats */
+    size_t rows, partial_floats; /* weights of a partial; its floats */
     size_t panel_floats;
 };
 
-/* Tiles of `most` weights or fewer, so that little of the last one is wasted. A tile's
- * own cost is about `overhead` weights. */
+/* The tile of at most `most` weights that wastes least of the last tile. The fixed cost
+ * of a tile is about that of `overhead` weights. */
 static int tile_of(int taps, int least, int most, int overhead)
 {
     int tile = most, best = 0;
@@ -53,7 +53,7 @@ static int taps_of(const struct weft_conv *s)
     return s->r * s->s * vec_c_per_group(s);
 }
 
-/* Floats of `rows` rows of an image in a chunk: x of one slice, and dz. */
+/* Floats of `rows` rows of an image in a panel: x of one slice, and dz. */
 static long x_floats(const struct weft_conv *s, const int *values, int rows)
 {
     long step =
@@ -67,7 +67,7 @@ static long dz_floats(const struct weft_conv *s, const int *values, int rows)
     return (long)values[VECTOR_WIDTH] * values[VECTORS] * rows * s->out_w;
 }
 
-/* Rows of an image, or whole images, of about so many pixels. */
+/* Rows of an image, or whole images, with about this number of pixels. */
 static struct image_block image_block_of(const struct weft_conv *s, const int *values,
                                          long pixels)
 {
@@ -98,17 +98,18 @@ static struct tiling tiling_of(const struct weft_conv *s, const int *values)
     return t;
 }
 
-/* Enough work-items to keep all units busy to the end, from parts of the batch first, but
- * no more than 1 MiB of planes while blocks of channels can make up for it. */
+/* Enough work-items to occupy all compute units to the end, by splitting the batch
+ * first, but at most 1 MiB of partial sums while blocks of channels can provide
+ * work-items instead. */
 static void partition_work(const struct ocl_device *device, const struct weft_conv *s,
                            int *values)
 {
-    enum { PLANES = 1 << 18 };
+    enum { MAX_PARTIAL_FLOATS = 1 << 18 };
     long items = (device->is_cpu ? 4 : 8) * (long)device->compute_units;
     values[SPLIT] = 1;
     struct tiling t = tiling_of(s, values);
     long splits = s->n < items ? s->n : items;
-    while (splits > 1 && t.partial_floats * (size_t)splits > PLANES &&
+    while (splits > 1 && t.partial_floats * (size_t)splits > MAX_PARTIAL_FLOATS &&
            (long)t.blocks * (splits / 2) >= items)
         splits /= 2;
     values[SPLIT] = div_up(s->n, splits);
@@ -116,8 +117,8 @@ static void partition_work(const struct ocl_device *device, const struct weft_co
     values[BLOCKS_PER_ITEM] = spare < 1 ? 1 : spare < t.blocks ? (int)spare : t.blocks;
 }
 
-/* Slices of one cache line or less that waste little of their last tile, and of the last
- * slice. */
+/* Slices of at most a cache line with little waste in the last tile and the last slice.
+ */
 static void select_c_slice(const struct weft_conv *s, int registers, int *values)
 {
     enum { LINE = 16 };
@@ -136,8 +137,8 @@ static void select_c_slice(const struct weft_conv *s, int registers, int *values
     }
 }
 
-/* As much of an image, or as many images, as the first-level cache holds beside the
- * sums, in equal parts. */
+/* The part of an image, or number of images, that the first-level cache holds beside the
+ * accumulators, in equal parts. */
 static int select_block(const struct weft_conv *s, const int *values)
 {
     enum { FLOATS = 4096, IMAGES_FLOATS = 3072 }; /* 16 and 12 KiB of 32 */
@@ -151,7 +152,7 @@ static int select_block(const struct weft_conv *s, const int *values)
     return rows * s->out_w * (images < 1 ? 1 : images);
 }
 
-/* A row in one go, or in equal parts: each turn of a loop may be mispredicted. */
+/* A whole row, or equal parts of it: each loop iteration may be mispredicted. */
 static int select_unroll(int row)
 {
     enum { MOST = 14 };
@@ -203,7 +204,7 @@ static bool validate_config(const struct ocl_device *device,
                             const struct weft_problem *problem, const int *values)
 {
     const struct weft_conv_args *args = ocl_conv_args(problem);
-    enum { MOST_PLANES = 1 << 26 }; /* floats */
+    enum { PARTIAL_FLOATS_LIMIT = 1 << 26 }; /* floats */
     struct weft_conv s = args->conv;
     if (!vec_width_valid(device, values[VECTOR_WIDTH]) || values[VECTORS] < 1 ||
         values[VECTORS] > 3 || values[TILE] < 1 || values[VECTORS] * values[TILE] > 24 ||
@@ -216,7 +217,7 @@ static bool validate_config(const struct ocl_device *device,
     struct tiling t = tiling_of(&s, values);
     size_t items = (size_t)div_up(t.blocks, values[BLOCKS_PER_ITEM]) * (size_t)t.splits;
     size_t most = (size_t)device->max_alloc / sizeof(float);
-    most = most < MOST_PLANES ? most : MOST_PLANES;
+    most = most < PARTIAL_FLOATS_LIMIT ? most : PARTIAL_FLOATS_LIMIT;
     return t.splits == 1 ||
            t.partial_floats * (size_t)t.splits + t.panel_floats * items <= most;
 }
@@ -250,7 +251,7 @@ static void define(struct ocl_options *options, const struct weft_conv *shape,
     ocl_define_view_fp16(options, "OTHER_HALF", args->dy);
 }
 
-/* Runs the launch, which fills the partials, and adds them in order. */
+/* Appends the launch that fills the partials, and their reduction. */
 static enum weft_status launch_and_reduce(struct weft_command_list *list,
                                           struct ocl_launch *launch,
                                           const struct ocl_options *options,
@@ -326,24 +327,23 @@ static enum weft_status pooled_record(struct weft_command_list *list,
     return launch_and_reduce(list, &launch, &options, args, launch.args[3], &t);
 }
 
-/* Rows of x that `rows` rows of dz meet. */
-static int span_of(const struct weft_conv *s, int rows)
+/* Rows of x that `rows` rows of dz read. */
+static int source_rows_of(const struct weft_conv *s, int rows)
 {
     return (rows - 1) * s->stride_y + (s->r - 1) * s->dilation_y + 1;
 }
 
-enum { MOST_ROWS = 8 }; /* more are more streams than processors follow */
+enum { MAX_ROWS = 8 }; /* CPUs do not prefetch more streams */
 
-/* Rows of dz at once that cost least; what they and those of x take beyond the registers
- * is stored and loaded again. */
+/* Rows of dz together with the least cost; operands spilled the registers are spilled. */
 static int dz_rows(const struct weft_conv *s, int registers)
 {
     int best = 0, rows = 1;
-    for (int t = 1; t <= MOST_ROWS; t++) {
-        int span = span_of(s, t), beyond = t + span + 2 - registers;
-        if (span > VEC_DEPTHWISE_MAX_ROWS)
+    for (int t = 1; t <= MAX_ROWS; t++) {
+        int source_rows = source_rows_of(s, t), spilled = t + source_rows + 2 - registers;
+        if (source_rows > VEC_DEPTHWISE_MAX_ROWS)
             break;
-        int column = span + (t + 2) * s->r + (beyond > 0 ? 2 * beyond : 0);
+        int column = source_rows + (t + 2) * s->r + (spilled > 0 ? 2 * spilled : 0);
         int cost = div_up(s->out_h, t) * (t + s->s * column);
         if (best && cost >= best)
             continue;
@@ -359,7 +359,8 @@ static enum ocl_applicability depthwise_applicability(const struct ocl_device *d
 {
     const struct weft_conv_args *args = ocl_conv_args(problem);
     struct weft_conv s = args->conv;
-    if (!vec_is_depthwise(&s) || args->pool.r || span_of(&s, 1) > VEC_DEPTHWISE_MAX_ROWS)
+    if (!vec_is_depthwise(&s) || args->pool.r ||
+        source_rows_of(&s, 1) > VEC_DEPTHWISE_MAX_ROWS)
         return OCL_NOT_APPLICABLE;
     int width = vec_width(device, vec_k_per_group(&s));
     values[VECTOR_WIDTH] = width;
@@ -376,8 +377,8 @@ static bool depthwise_validate_config(const struct ocl_device *device,
 {
     const struct weft_conv_args *args = ocl_conv_args(problem);
     struct weft_conv s = args->conv;
-    return values[VECTORS] == 1 && values[C_SLICE] == 1 && values[TILE] <= MOST_ROWS &&
-           span_of(&s, values[TILE]) <= VEC_DEPTHWISE_MAX_ROWS &&
+    return values[VECTORS] == 1 && values[C_SLICE] == 1 && values[TILE] <= MAX_ROWS &&
+           source_rows_of(&s, values[TILE]) <= VEC_DEPTHWISE_MAX_ROWS &&
            validate_config(device, problem, values);
 }
 

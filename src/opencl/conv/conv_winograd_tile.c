@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Convolution by Winograd's algorithm, family `tile`: forward and the data gradient of
- * windows of 3x3. Inputs are transformed into scratch, the places of all tiles multiplied
- * as a grouped 1x1 convolution, the products transformed back. Kernels:
+/* Winograd convolution, family `tile`, forward and data gradient of 3x3 filters. Inputs
+ * are transformed into the workspace, multiplied as a grouped 1x1 convolution with a
+ * group for each transform element, and the products are transformed back. Kernels:
  * cl/conv/conv_winograd_tile.cl, cl/gemm/gemm_tile.cl. */
 #include "opencl/runtime/runtime.h"
 #include "opencl/conv/tile.h"
 #include "opencl/conv/winograd.h"
 
-/* The products of all tiles: images of one pixel, a group of channels a place. */
+/* The GEMM of all tiles: images of one pixel, a group of channels for each transform
+ * element. */
 static struct ocl_gemm transform_gemm_of(const struct winograd *job)
 {
-    int places = (int)winograd_transform_elements(job);
+    int elements = (int)winograd_transform_elements(job);
     const struct weft_conv_args args = {
-        .conv = weft_conv_from_gemm((int)winograd_tiles(job), places * job->shape.c,
-                                    places * job->shape.k, places),
+        .conv = weft_conv_from_gemm((int)winograd_tiles(job), elements * job->shape.c,
+                                    elements * job->shape.k, elements),
     };
     return ocl_gemm_of(OCL_PASS_FORWARD, &args);
 }
@@ -24,7 +25,7 @@ static size_t floats_of(const struct winograd *job, int channels)
            (size_t)channels;
 }
 
-/* Kernels count a tile's channels in ints, and all places in uints. */
+/* Kernels index channels of all tiles by int, transform elements by uint. */
 static bool is_small(const struct ocl_device *device, const struct winograd *job)
 {
     const struct weft_conv *s = &job->shape;
@@ -57,7 +58,7 @@ static bool validate_config(const struct ocl_device *device, const struct winogr
     return tile_validate_config(device, &p, values);
 }
 
-/* One kernel of an item a channel. */
+/* A kernel with a work-item for each channel. */
 static enum weft_status transform(struct weft_command_list *list,
                                   const struct winograd *job, struct ocl_launch launch,
                                   size_t items)
@@ -106,7 +107,7 @@ static enum weft_status convolve(struct weft_command_list *list,
     struct ocl_launch outputs = {
         .kernel = "winograd_transform_outputs",
         .arg_count = 7,
-        .args = {m, OCL_VIEW(job->bias), OCL_VIEW(job->gate), job->y,
+        .args = {m, OCL_VIEW(job->bias), OCL_VIEW(job->act_grad), job->y,
                  OCL_VIEW(job->argmax), OCL_INT(tiles),
                  OCL_FLOAT(job->activation.negative_slope)},
     };

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Convolution by Winograd's algorithm, family `vec`: forward and the data gradient of
- * windows of 3x3. The algorithms "winograd-2", "-3" and "-4" differ in the side of their
- * tiles. Kernels: cl/conv/conv_winograd_vec.cl. */
+/* Winograd convolution, family `vec`, forward and data gradient of 3x3 filters. The
+ * algorithms "winograd-2", "-3" and "-4" are named by the side of their output tiles.
+ * Kernels: cl/conv/conv_winograd_vec.cl. */
 #include "opencl/conv/winograd.h"
 #include "shared/tile_layout.h"
 
-/* The tunables, in the order of their table. */
+/* Tunables, in the order of their table. */
 enum { VECTOR_WIDTH, VECTORS, TILE, TILES, BLOCKS_PER_ITEM, UNROLL };
 
 static const struct ocl_tunable tunables[] = {
@@ -23,9 +23,9 @@ static int block_of(const int *values)
     return values[VECTOR_WIDTH] * values[VECTORS];
 }
 
-/* Bytes of an item's private arrays. Half a megabyte is what second-level caches hold;
- * the stacks of a driver's threads hold far more. */
-enum { MOST_PRIVATE = 512 << 10 };
+/* Bytes of a work-item's private arrays. Second-level caches hold half a megabyte; the
+ * stacks of a driver's threads hold far more. */
+enum { MAX_PRIVATE = 512 << 10 };
 
 static long private_bytes(const struct winograd *job, const int *values)
 {
@@ -34,8 +34,9 @@ static long private_bytes(const struct winograd *job, const int *values)
            ((long)values[TILES] * (channels + block_of(values)) + 2 * WINOGRAD_PLANE_PAD);
 }
 
-/* Vector operations of an item, as in cost_of. Fewer than 8 accumulators do not fill the
- * multiply-adders' latency; operands are loaded as fast as two are multiplied. */
+/* Vector operations of a work-item, as in cost_of. Fewer than 8 accumulators do not hide
+ * the latency of multiply-adds; loads of operands are as fast as their multiplication.
+ */
 static double item_cost(const struct winograd *job, const int *values)
 {
     double in = job->shape.c, tile = values[TILE], sums = tile * values[VECTORS];
@@ -46,8 +47,8 @@ static double item_cost(const struct winograd *job, const int *values)
                                  7 * tile * values[VECTOR_WIDTH] * values[VECTORS]));
 }
 
-/* Where there is little to do for each unit: the deal that ends first. Parts of the
- * output channels transform the same inputs again. */
+/* Work distribution for few tiles: the one with the least time. Work-items that share
+ * tiles, for other output channels, transform the same inputs again. */
 static void partition_work(const struct ocl_device *device, const struct winograd *job,
                            int *values)
 {
@@ -71,12 +72,12 @@ static void partition_work(const struct ocl_device *device, const struct winogra
     values[BLOCKS_PER_ITEM] = found[BLOCKS_PER_ITEM];
 }
 
-/* Few tiles an item leave most of the second-level cache to the weights; where these are
- * too many for it anyway, they are worth being used more often. */
+/* Few tiles in a work-item leave most of the second-level cache to the weights; weights
+ * that exceed it anyway should be reused by more tiles. */
 static void choose(const struct ocl_device *device, const struct winograd *job,
                    int *values)
 {
-    enum { STREAMED = 3 << 19, FEWEST = 4 };
+    enum { STREAMED = 3 << 19, MIN_TILE = 4 };
     const struct weft_conv *s = &job->shape;
     long tiles = winograd_tiles(job), items = 4 * (long)device->compute_units;
     values[VECTOR_WIDTH] = vec_width(device, s->k);
@@ -86,13 +87,12 @@ static void choose(const struct ocl_device *device, const struct winograd *job,
         tile = registers / values[VECTORS];
     values[TILE] = tiles < tile ? (int)tiles : tile;
     values[TILES] = values[TILE];
-    while (values[TILE] > FEWEST && private_bytes(job, values) > MOST_PRIVATE)
+    while (values[TILE] > MIN_TILE && private_bytes(job, values) > MAX_PRIVATE)
         values[TILES] = --values[TILE];
     if (4 * winograd_transform_elements(job) * s->c * s->k > STREAMED)
         for (int more = 4; more > 1 && values[TILES] == values[TILE]; more /= 2) {
             values[TILES] = more * values[TILE];
-            if (tiles < items * values[TILES] ||
-                private_bytes(job, values) > MOST_PRIVATE)
+            if (tiles < items * values[TILES] || private_bytes(job, values) > MAX_PRIVATE)
                 values[TILES] = values[TILE];
         }
     if (tiles < items * values[TILES]) {
@@ -113,18 +113,18 @@ static bool validate_config(const struct ocl_device *device, const struct winogr
            values[TILES] <= 256 && values[TILES] % values[TILE] == 0 &&
            values[BLOCKS_PER_ITEM] >= 1 && values[BLOCKS_PER_ITEM] <= 4096 &&
            values[UNROLL] >= 1 && values[UNROLL] <= 8 &&
-           private_bytes(job, values) <= MOST_PRIVATE;
+           private_bytes(job, values) <= MAX_PRIVATE;
 }
 
-/* Vector operations, two of which take a cycle: products; the transforms, about 7 a place
- * for input and output; those of the weights, about 30, for they go to memory, or 3 where
- * they were made before, to fetch them. */
+/* Vector operations, two a cycle: multiplications; input and output transforms, about 7
+ * for each element; transforms of weights, about 30, since they go to memory, or 3 for
+ * loading weights that are transformed once. */
 static double cost_of(const struct winograd *job)
 {
     const struct weft_conv *s = &job->shape;
-    double in = s->c, out = s->k, places = (double)winograd_transform_elements(job);
-    return (double)winograd_tiles(job) * places * (in * out + 7 * (in + out)) +
-           (job->constant_weights ? 3 : 30) * places * in * out;
+    double in = s->c, out = s->k, elements = (double)winograd_transform_elements(job);
+    return (double)winograd_tiles(job) * elements * (in * out + 7 * (in + out)) +
+           (job->constant_weights ? 3 : 30) * elements * in * out;
 }
 
 static double direct_cost(const struct winograd *job)
@@ -142,13 +142,13 @@ static enum ocl_applicability applicability(const struct ocl_device *device,
         return OCL_NOT_APPLICABLE;
     struct winograd job = winograd_of(pass, problem, outputs);
     choose(device, &job, values);
-    if (private_bytes(&job, values) > MOST_PRIVATE)
+    if (private_bytes(&job, values) > MAX_PRIVATE)
         return OCL_NOT_APPLICABLE;
     double cost = cost_of(&job);
     bool preferred = job.shape.c >= 8 && job.shape.k >= 8 && cost < direct_cost(&job);
     for (int other = 2; other <= 4 && preferred; other++) {
-        struct winograd rival = winograd_of(pass, problem, other);
-        preferred = other == outputs || cost_of(&rival) > cost;
+        struct winograd candidate = winograd_of(pass, problem, other);
+        preferred = other == outputs || cost_of(&candidate) > cost;
     }
     return preferred ? OCL_PREFERRED : OCL_APPLICABLE;
 }
@@ -161,7 +161,7 @@ static void define(struct ocl_options *options, const struct winograd *job,
     ocl_define(options, "NV", values[VECTORS]);
 }
 
-/* The weights, transformed. */
+/* Transforms the weights. */
 static enum weft_status prepare(struct weft_command_list *list,
                                 const struct winograd *job, const int *values,
                                 struct ocl_arg *u)
@@ -205,8 +205,8 @@ static enum weft_status convolve(struct weft_command_list *list,
         .global = {(size_t)div_up(blocks, values[BLOCKS_PER_ITEM]),
                    (size_t)div_up(tiles, values[TILES])},
         .arg_count = 9,
-        .args = {job->x, OCL_VIEW(job->from), u, OCL_VIEW(job->bias), OCL_VIEW(job->gate),
-                 job->y, OCL_VIEW(job->argmax), OCL_INT(tiles),
+        .args = {job->x, OCL_VIEW(job->from), u, OCL_VIEW(job->bias),
+                 OCL_VIEW(job->act_grad), job->y, OCL_VIEW(job->argmax), OCL_INT(tiles),
                  OCL_FLOAT(job->activation.negative_slope)},
     };
     vec_set_local_size(list, &launch);

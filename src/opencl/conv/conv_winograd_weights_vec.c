@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Gradient of the weights of 3x3 convolutions by Winograd, family `vec`: parts
- * of the batch give transform_ptr of sums, a second launch adds them in order and
- * transforms them back. The algorithms "winograd-2", "-3" and "-4" differ in the side of
- * their tiles. Kernels: cl/conv/conv_winograd_weights_vec.cl. */
+/* Weight and bias gradient of 3x3 convolutions by Winograd's algorithm, family `vec`:
+ * splits of the tiles give sums of products, a second launch adds them in order and
+ * transforms them back. The algorithms "winograd-2", "-3" and "-4" are named by the side
+ * of their output tiles. Kernels: cl/conv/conv_winograd_weights_vec.cl. */
 #include "opencl/conv/winograd.h"
 #include "shared/tile_layout.h"
 
-/* The tunables, in the order of their table: TILES are transformed at a time, BLOCKS are
- * the blocks of output channels of a part, SPLIT the tiles of an item. */
+/* Tunables, in the order of their table: TILES transformed at a time, BLOCKS of output
+ * channels of a part, SPLIT tiles of a work-item. */
 enum { VECTOR_WIDTH, VECTORS, TILE, TILES, BLOCKS, SPLIT, UNROLL };
 
 static const struct ocl_tunable tunables[] = {
@@ -36,27 +36,29 @@ static long tiles_of(const struct weft_conv *s, int outputs)
     return s->n * div_up(s->out_h, outputs) * div_up(s->out_w, outputs);
 }
 
-/* What follows from the tunables; see the kernels. */
+/* Sizes for given tunables, as in the kernels. A part is the output channels of a
+ * work-item. */
 struct layout {
     long tiles, parts, splits;
-    long sums, room; /* floats of an item */
+    long sums, workspace; /* floats of a work-item */
 };
 
 static struct layout layout_of(const struct weft_conv *s, int outputs, const int *values)
 {
-    long places = side_of(outputs) * side_of(outputs);
+    long elements = side_of(outputs) * side_of(outputs);
     long part = (long)values[VECTOR_WIDTH] * values[VECTORS] * values[BLOCKS];
     long rows = round_up(s->c, values[TILE]);
     struct layout l = {.tiles = tiles_of(s, outputs), .parts = div_up(s->k, part)};
     l.splits = div_up(l.tiles, values[SPLIT]);
-    l.sums = places * (rows * part + WINOGRAD_PLANE_PAD) + part;
-    l.room = places * (values[TILES] * (round_up(rows, values[VECTOR_WIDTH]) + part) +
-                       2 * WINOGRAD_PLANE_PAD);
+    l.sums = elements * (rows * part + WINOGRAD_PLANE_PAD) + part;
+    l.workspace =
+        elements * (values[TILES] * (round_up(rows, values[VECTOR_WIDTH]) + part) +
+                    2 * WINOGRAD_PLANE_PAD);
     return l;
 }
 
-/* Rows that divide the input channels with little waste. A tile's own cost is about that
- * of a row. */
+/* Rows of the register tile that divide the input channels with little waste. The fixed
+ * cost of a tile is about that of a row. */
 static int tile_of(int in, int most)
 {
     int tile = most;
@@ -66,26 +68,26 @@ static int tile_of(int in, int most)
     return tile;
 }
 
-/* Sums of a part, and the transforms of as many tiles as applicability, lie in the
- * second-level cache together, or at least the transforms do. */
+/* The second-level cache holds the sums of a part and the transforms of as many tiles as
+ * possible, or at least the transforms. */
 static void choose(const struct ocl_device *device, const struct weft_conv *s,
                    int outputs, int *values)
 {
-    enum { MAX_ACCUMULATORS = 5 << 17, MOST_ROOM = 7 << 14, FEWEST = 8, MOST = 48 };
+    enum { MAX_SUMS = 5 << 17, MAX_WORKSPACE = 7 << 14, MIN_TILES = 8, MAX_TILES = 48 };
     long tiles = tiles_of(s, outputs);
     int width = vec_width(device, s->k), registers = width >= 16 ? 24 : 12;
     values[VECTOR_WIDTH] = width;
     values[VECTORS] = s->k > width ? 2 : 1;
     values[TILE] = tile_of(s->c, registers / values[VECTORS]);
-    values[TILES] = FEWEST;
+    values[TILES] = MIN_TILES;
     values[UNROLL] = 4;
     values[SPLIT] = (int)tiles;
     values[BLOCKS] = (int)div_up(s->k, width * values[VECTORS]);
-    while (values[BLOCKS] > 1 && layout_of(s, outputs, values).sums > MAX_ACCUMULATORS)
+    while (values[BLOCKS] > 1 && layout_of(s, outputs, values).sums > MAX_SUMS)
         values[BLOCKS] = (int)div_up(values[BLOCKS], 2);
-    while (values[TILES] < MOST) {
+    while (values[TILES] < MAX_TILES) {
         values[TILES] += 4;
-        if (layout_of(s, outputs, values).room > MOST_ROOM) {
+        if (layout_of(s, outputs, values).workspace > MAX_WORKSPACE) {
             values[TILES] -= 4;
             break;
         }
@@ -102,17 +104,16 @@ static bool is_possible(const struct ocl_device *device,
            (!args->pool.r || pool_is_nonoverlapping(&args->pool));
 }
 
-/* Vector operations, two of which take a cycle: products, and to fetch and store their
- * sums for so many tiles; about 8 a place for each transform; and what is done with the
- * sums in the end. */
+/* Vector operations, two a cycle: multiplications, with loads and stores of the sums for
+ * every TILES tiles; transforms, about 8 for each element; the reduction of the sums. */
 static double cost_of(const struct weft_conv *s, int outputs, const int *values)
 {
     struct layout l = layout_of(s, outputs, values);
-    double places = side_of(outputs) * side_of(outputs), weights = (double)s->c * s->k;
+    double elements = side_of(outputs) * side_of(outputs), weights = (double)s->c * s->k;
     double rows = (double)round_up(s->c, values[TILE]) * s->k;
-    return places * ((double)l.tiles * (rows * (1 + 4.0 / values[TILES]) +
-                                        8.0 * ((double)l.parts * s->c + s->k)) +
-                     (double)(4 + 2 * l.splits) * weights);
+    return elements * ((double)l.tiles * (rows * (1 + 4.0 / values[TILES]) +
+                                          8.0 * ((double)l.parts * s->c + s->k)) +
+                       (double)(4 + 2 * l.splits) * weights);
 }
 
 static enum ocl_applicability applicability(const struct ocl_device *device,
@@ -139,7 +140,7 @@ static bool validate_config(const struct ocl_device *device,
                             const struct weft_conv_args *args, const int *values,
                             int outputs)
 {
-    enum { MOST_FLOATS = 1 << 26 };
+    enum { MAX_FLOATS = 1 << 26 };
     struct weft_conv s = args->conv;
     if (!vec_width_valid(device, values[VECTOR_WIDTH]) || values[VECTORS] < 1 ||
         values[VECTORS] > 3 || values[TILE] < 1 || values[VECTORS] * values[TILE] > 24 ||
@@ -148,10 +149,10 @@ static bool validate_config(const struct ocl_device *device,
         values[UNROLL] > 8)
         return false;
     struct layout l = layout_of(&s, outputs, values);
-    long most = device->max_alloc / sizeof(float) < MOST_FLOATS
+    long most = device->max_alloc / sizeof(float) < MAX_FLOATS
                     ? (long)(device->max_alloc / sizeof(float))
-                    : MOST_FLOATS;
-    return l.parts * l.splits <= most / (l.sums + l.room);
+                    : MAX_FLOATS;
+    return l.parts * l.splits <= most / (l.sums + l.workspace);
 }
 
 static enum weft_status record(struct weft_command_list *list,
@@ -177,15 +178,15 @@ static enum weft_status record(struct weft_command_list *list,
     ocl_define_view_fp16(&options, "OTHER_HALF", args->dy);
     struct ocl_arg sums =
         OCL_WORKSPACE(ocl_workspace(list, sizeof(float) * (size_t)l.sums * items));
-    struct ocl_arg room =
-        OCL_WORKSPACE(ocl_workspace(list, sizeof(float) * (size_t)l.room * items));
+    struct ocl_arg workspace =
+        OCL_WORKSPACE(ocl_workspace(list, sizeof(float) * (size_t)l.workspace * items));
     struct ocl_launch products = {
         .source = "conv_winograd_weights_vec.cl",
         .kernel = "winograd_bwd_weights_gemm",
         .global = {(size_t)l.parts, (size_t)l.splits},
         .arg_count = 7,
         .args = {OCL_VIEW(args->x), OCL_VIEW(args->dy), OCL_VIEW(args->argmax), sums,
-                 room, OCL_INT(l.tiles), OCL_INT(values[SPLIT])},
+                 workspace, OCL_INT(l.tiles), OCL_INT(values[SPLIT])},
     };
     struct ocl_launch windows = {
         .source = "conv_winograd_weights_vec.cl",

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Dense layers and 1x1 convolutions, family `vec`: three products by one kernel,
+/* Dense layers and 1x1 convolutions as GEMM, family `vec`: all passes by one kernel,
  * cl/gemm/gemm_vec.cl. */
 #include "opencl/conv/vec.h"
 
 #include <string.h>
 
-/* c[m][n] = a[m][k] b[k][n] and what goes with it. */
+/* c[m][n] = a[m][k] b[k][n], with epilogue or bias gradient. */
 struct vec_gemm_problem {
     int m, n, k;
     bool trans_a, trans_b;
-    struct weft_view a, b, bias, gate, c, bias_grad;
-    struct weft_activation activation; /* of c, or what made `gate` */
+    struct weft_view a, b, bias, act_grad, c, bias_grad;
+    struct weft_activation activation; /* of c, or of `act_grad` */
 };
 
-/* The tunables, in the order of their table. BLOCK_K: how much of k is taken at a time,
- * and so how much of a and b is copied where they are packed; 0: all of it. */
+/* Tunables, in the order of the table. BLOCK_K: elements of k processed, and packed, at
+ * a time; 0: all. */
 enum {
     VECTOR_WIDTH,
     VECTORS,
@@ -32,19 +32,20 @@ static int at_most(int a, int b)
 }
 
 enum {
-    B_PIECE = 8192, /* floats of a copied piece of b: the first-level cache */
-    WIDEST = 16,    /* column tiles: long runs of c where k is short */
-    /* n or k is narrow and the other long: each row of a or c is a stream of its own
-     * pages, with little to do for what it brings. Few rows then, and long runs. */
+    PACKED_B_FLOATS = 8192, /* floats of a packed block of b: the first-level cache */
+    MAX_COLUMN_TILES = 16,  /* column tiles: long rows of c where k is short */
+    /* Skinny: n or k is narrow and the other one long. Each row of a or c is then a
+     * stream of pages of its own with little work for each byte, so tiles have few, long
+     * rows. */
     NARROW = 64,
     LONG = 1024,
-    NARROW_TILE = 6,
-    NARROW_WIDEST = 32,
-    NARROW_PIECE = 4 * B_PIECE,
-    DEEPEST = 192,
-    A_DEEPEST = 64, /* where a is copied too */
-    ROWS = 96,      /* whose sums wait, or which are copied */
-    WHOLE_ROW_TILES = 48
+    SKINNY_TILE = 6,
+    SKINNY_MAX_COLUMN_TILES = 32,
+    SKINNY_PACKED_B_FLOATS = 4 * PACKED_B_FLOATS,
+    MAX_BLOCK_K = 192,
+    MAX_BLOCK_K_PACK_A = 64, /* where a is packed too */
+    MAX_PACKED_ROWS = 96,    /* whose accumulators are spilled, or which are packed */
+    MAX_ROW_TILES = 48
 };
 
 static bool has_single_k_block(const struct vec_gemm_problem *p, const int *values)
@@ -52,11 +53,11 @@ static bool has_single_k_block(const struct vec_gemm_problem *p, const int *valu
     return !values[BLOCK_K] || p->k <= values[BLOCK_K];
 }
 
-/* Row tiles that private memory has room for. */
+/* Most row tiles of a work-item that fit private memory. */
 static int max_row_tiles(const struct vec_gemm_problem *p, const int *values)
 {
     bool kept = values[PACK_A] || values[PACK_B] || !has_single_k_block(p, values);
-    return kept && values[TILE] < ROWS ? ROWS / values[TILE] : 1;
+    return kept && values[TILE] < MAX_PACKED_ROWS ? MAX_PACKED_ROWS / values[TILE] : 1;
 }
 
 static bool is_skinny(const struct vec_gemm_problem *p)
@@ -65,8 +66,9 @@ static bool is_skinny(const struct vec_gemm_problem *p)
     return !p->trans_a && least <= NARROW && most >= LONG;
 }
 
-/* Figures from products of `small`, batch 512, on 2-core Zen 3 and Zen 4 with PoCL.
- * Programs depend on the tiling alone, not on m, n and k, so that layers share them. */
+/* Numbers from the GEMMs of the network `small`, batch 512, on 2-core Zen 3 and Zen 4
+ * with PoCL. Programs depend on the tiling alone, not on m, n and k, so that layers
+ * share them. */
 static void choose(const struct ocl_device *device, const struct vec_gemm_problem *p,
                    int *values)
 {
@@ -75,32 +77,36 @@ static void choose(const struct ocl_device *device, const struct vec_gemm_proble
     int vectors = columns == 1 ? 1 : columns == 3 ? 3 : 2;
     bool narrow = device->is_cpu && is_skinny(p);
     int tile =
-        at_most(registers / vectors, narrow && p->m > NARROW_TILE ? NARROW_TILE : p->m);
+        at_most(registers / vectors, narrow && p->m > SKINNY_TILE ? SKINNY_TILE : p->m);
     int tiles = div_up(p->m, tile), blocks = div_up(columns, vectors);
     values[VECTOR_WIDTH] = width;
     values[VECTORS] = vectors;
     values[TILE] = tile;
     values[BLOCK_TILES_M] = values[BLOCK_TILES_N] = 1;
-    values[BLOCK_K] = p->trans_b ? A_DEEPEST : 0;
+    values[BLOCK_K] = p->trans_b ? MAX_BLOCK_K_PACK_A : 0;
     values[PACK_A] = 0;
     values[PACK_B] = p->trans_b;
-    if (!device->is_cpu || (tiles < 4 && !p->trans_b)) /* copies would not pay */
+    if (!device->is_cpu || (tiles < 4 && !p->trans_b)) /* packing would not pay */
         return;
 
     int block = width * vectors;
     bool wide = narrow && p->n > p->k;
-    int piece = wide ? NARROW_PIECE : B_PIECE, widest = wide ? NARROW_WIDEST : WIDEST;
-    int column_tiles = at_most(piece / (block * at_most(p->k, 128)), widest);
+    int packed_floats = wide ? SKINNY_PACKED_B_FLOATS : PACKED_B_FLOATS,
+        max_column_tiles = wide ? SKINNY_MAX_COLUMN_TILES : MAX_COLUMN_TILES;
+    int column_tiles =
+        at_most(packed_floats / (block * at_most(p->k, 128)), max_column_tiles);
     if (!p->trans_b && column_tiles > blocks)
         column_tiles = blocks < 2 ? 2 : blocks;
     values[BLOCK_TILES_N] = column_tiles;
     values[PACK_A] = p->trans_a;
     values[PACK_B] = p->trans_b || p->trans_a || column_tiles < blocks;
-    values[BLOCK_K] =
-        at_most(piece / (block * column_tiles), p->trans_a ? A_DEEPEST : DEEPEST);
-    int items = narrow && !wide ? 10 : 4; /* of a unit: few columns want to be even */
+    values[BLOCK_K] = at_most(packed_floats / (block * column_tiles),
+                              p->trans_a ? MAX_BLOCK_K_PACK_A : MAX_BLOCK_K);
+    int items = narrow && !wide
+                    ? 10
+                    : 4; /* of a compute unit; few columns need more for balance */
     int even = tiles * div_up(blocks, column_tiles) / (items * units);
-    int most = has_single_k_block(p, values) && !p->trans_a ? WHOLE_ROW_TILES
+    int most = has_single_k_block(p, values) && !p->trans_a ? MAX_ROW_TILES
                                                             : max_row_tiles(p, values);
     int row_tiles = at_most(even, most);
     values[BLOCK_TILES_M] = div_up(tiles, div_up(tiles, row_tiles < 1 ? 1 : row_tiles));
@@ -126,12 +132,12 @@ static bool validate_config(const struct ocl_device *device,
                !values[PACK_A] && values[PACK_B] == p->trans_b;
     return (!kept || values[BLOCK_TILES_M] <= max_row_tiles(p, values)) &&
            (!values[PACK_B] ||
-            values[BLOCK_K] * values[BLOCK_TILES_N] * block <= 4 * B_PIECE) &&
+            values[BLOCK_K] * values[BLOCK_TILES_N] * block <= 4 * PACKED_B_FLOATS) &&
            (has_single_k_block(p, values) || values[BLOCK_TILES_N] * block <= 1024);
 }
 
-/* A processor widens what is float16 as it copies it: a number is used more often than it
- * is read. The tiling is made to fit the copies. */
+/* On CPUs float16 operands are converted while they are packed, since each element is
+ * used several times. Adapts the tiling to the packed blocks. */
 static void pack_fp16_operands(const struct vec_gemm_problem *p, int *values)
 {
     int block = values[VECTOR_WIDTH] * values[VECTORS];
@@ -139,15 +145,16 @@ static void pack_fp16_operands(const struct vec_gemm_problem *p, int *values)
     if (!a && !b)
         return;
     values[BLOCK_TILES_N] = at_most(values[BLOCK_TILES_N], 1024 / block);
-    values[BLOCK_TILES_M] = at_most(values[BLOCK_TILES_M], ROWS / values[TILE]);
-    bool fits = values[PACK_B] && values[BLOCK_K]; /* b's copy, as it is */
+    values[BLOCK_TILES_M] =
+        at_most(values[BLOCK_TILES_M], MAX_PACKED_ROWS / values[TILE]);
+    bool fits = values[PACK_B] && values[BLOCK_K]; /* packed b, unchanged */
     values[PACK_A] = a;
     values[PACK_B] = values[PACK_B] || (b && values[BLOCK_TILES_M] > 1);
     if (!values[PACK_A] && !values[PACK_B])
         return;
-    int depth = values[BLOCK_K] ? values[BLOCK_K] : DEEPEST;
+    int depth = values[BLOCK_K] ? values[BLOCK_K] : MAX_BLOCK_K;
     if (values[PACK_B] && !fits)
-        depth = at_most(depth, B_PIECE / (block * values[BLOCK_TILES_N]));
+        depth = at_most(depth, PACKED_B_FLOATS / (block * values[BLOCK_TILES_N]));
     values[BLOCK_K] = depth < 1 ? 1 : depth;
 }
 
@@ -164,7 +171,7 @@ static enum weft_status multiply(struct weft_command_list *list,
     ocl_define(&options, "PACK_A", values[PACK_A]);
     ocl_define(&options, "PACK_B", values[PACK_B]);
     ocl_define(&options, "BIAS", p->bias.mem != NULL);
-    ocl_define(&options, "ACT_GRAD", p->gate.mem != NULL);
+    ocl_define(&options, "ACT_GRAD", p->act_grad.mem != NULL);
     ocl_define(&options, "BIAS_GRAD", p->bias_grad.mem != NULL);
     ocl_define(&options, "ACT", (long)p->activation.act);
     ocl_define(&options, "VW", values[VECTOR_WIDTH]);
@@ -173,7 +180,7 @@ static enum weft_status multiply(struct weft_command_list *list,
     ocl_define(&options, "BLOCK_TILES_M", max_row_tiles(p, values));
     ocl_define_view_fp16(&options, "X_HALF", p->a);
     ocl_define_view_fp16(&options, "W_HALF", p->b);
-    ocl_define_view_fp16(&options, "ACT_GRAD_HALF", p->gate);
+    ocl_define_view_fp16(&options, "ACT_GRAD_HALF", p->act_grad);
     ocl_define_view_fp16(&options, "Y_HALF", p->c);
     ocl_define(&options, "BLOCK_TILES_N", values[BLOCK_TILES_N]);
     ocl_define(&options, "SINGLE_K_BLOCK", has_single_k_block(p, values));
@@ -185,7 +192,7 @@ static enum weft_status multiply(struct weft_command_list *list,
         .kernel = "gemm",
         .global = {(size_t)div_up(p->n, columns), (size_t)div_up(p->m, rows)},
         .arg_count = 11,
-        .args = {OCL_VIEW(p->a), OCL_VIEW(p->b), OCL_VIEW(p->bias), OCL_VIEW(p->gate),
+        .args = {OCL_VIEW(p->a), OCL_VIEW(p->b), OCL_VIEW(p->bias), OCL_VIEW(p->act_grad),
                  OCL_VIEW(p->c), OCL_VIEW(p->bias_grad), OCL_INT(p->m), OCL_INT(p->n),
                  OCL_INT(p->k), OCL_INT(values[BLOCK_TILES_M]),
                  OCL_FLOAT(p->activation.negative_slope)},
@@ -223,7 +230,7 @@ static struct vec_gemm_problem backward_data(const struct weft_conv_args *args)
         .a = args->dy,
         .b = args->w,
         .trans_b = true,
-        .gate = has_act_grad ? args->act_grad.output : (struct weft_view){0},
+        .act_grad = has_act_grad ? args->act_grad.output : (struct weft_view){0},
         .c = args->dx,
         .activation = args->act_grad.activation,
     };
@@ -243,10 +250,10 @@ static struct vec_gemm_problem backward_weights(const struct weft_conv_args *arg
     };
 }
 
-/* Many more rows than columns on either side, as 1x1 convolutions have them: a direct
- * convolution arranges their weights once, where a product copies them for every piece of
- * rows, and deals their gradient's sums over the rows to work-items, of which a product
- * has too few. Measured: 1.02 to 1.3 and 1.1 to 2.5 times as fast. */
+/* Tall: many more rows than columns on either side, as in 1x1 convolutions. Direct
+ * convolution packs their weights once, where GEMM packs them for every block of rows,
+ * and splits the rows of their weight gradient, of which GEMM makes too few work-items.
+ * Measured: 1.02 to 1.3 and 1.1 to 2.5 times as fast. */
 static bool is_tall(const struct weft_conv_args *args)
 {
     enum { TALL = 4, LEAST_WORK = 1 << 22 };
@@ -255,9 +262,9 @@ static bool is_tall(const struct weft_conv_args *args)
     return rows >= TALL * columns && (double)rows * c->c * c->k >= LEAST_WORK;
 }
 
-/* Long rows whose sums one tile of 8 to 12 rows holds: a direct convolution takes them
- * from end to end, where a product stops at every piece of k. With 16 lanes 1.07 to
- * 1.2 times as fast; slower with shorter rows, and with more streams than 12. */
+/* Deep: long rows whose results fit one tile of 8 to 12 rows. Direct convolution
+ * processes them from end to end, where GEMM stops at every block of k. With 16 lanes
+ * 1.07 to 1.2 times as fast; slower with shorter rows, and with more than 12 streams. */
 static bool is_deep(const struct ocl_device *device, const struct weft_conv_args *args)
 {
     enum { LEAST_DEPTH = 4096, LEAST_ROWS = 128 };

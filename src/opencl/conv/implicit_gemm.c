@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Convolutions as matrix products: what is multiplied, and how its sum is split where
- * there is too little else to do for the device. */
+/* Convolutions as GEMM: its size and operands in each pass, and splits of the depth
+ * (split-K) where the result alone does not occupy the device. */
 #include "opencl/conv/implicit_gemm.h"
 
 #include "shared/partial_sums.h"
 #include "shared/strided_dgrad.h"
 
-/* How the depth is split: a split sums `span` of it and writes a plane. */
+/* Split-K: a split sums `span` of the depth and writes partial sums. */
 struct split_k {
     size_t count, span;
-    size_t tail, plane; /* where a plane's sums lie, how long it is; in floats */
+    size_t stride, bias_grad_at; /* of a split's partial sums, in floats */
 };
 
 enum {
-    STEPS_PER_SPLIT = 4, /* at min_size: a split has to be worth its plane */
+    STEPS_PER_SPLIT = 4, /* at least: a split has to be worth its partial sums */
     MAX_PARTIAL_BYTES = 256 << 20,
-    MAX_DEFERRED_BYTES = 64 << 20 /* of a product, where the update adds them */
+    MAX_DEFERRED_BYTES = 64 << 20 /* of a GEMM, where the optimizer reduces them */
 };
 
 static size_t div_up_size(size_t a, size_t b)
@@ -100,13 +100,13 @@ static struct ocl_gemm bwd_weights_gemm(const struct weft_conv_args *args)
 
 struct ocl_gemm ocl_gemm_of(enum ocl_conv_pass pass, const struct weft_conv_args *args)
 {
-    static struct ocl_gemm (*const products[OCL_PASS_COUNT])(
+    static struct ocl_gemm (*const gemms[OCL_PASS_COUNT])(
         const struct weft_conv_args *args) = {
         [OCL_PASS_FORWARD] = forward_gemm,
         [OCL_PASS_BWD_DATA] = bwd_data_gemm,
         [OCL_PASS_BWD_WEIGHTS] = bwd_weights_gemm,
     };
-    return products[pass](args);
+    return gemms[pass](args);
 }
 
 size_t ocl_gemm_work_groups(const struct ocl_gemm *p, int m, int n)
@@ -153,8 +153,8 @@ static struct split_k split_k_of(const struct ocl_gemm *p,
 {
     size_t splits = (size_t)tiling->splits, step = (size_t)tiling->step;
     size_t span = div_up_size(div_up_size(p->depth, splits), step) * step;
-    return (struct split_k){div_up_size(p->depth, span), span, bias_grad_offset(p),
-                            partial_stride(p)};
+    return (struct split_k){div_up_size(p->depth, span), span, partial_stride(p),
+                            bias_grad_offset(p)};
 }
 
 static void define_gemm(struct ocl_options *options, const struct ocl_gemm *p)
@@ -186,43 +186,44 @@ static enum weft_status reduce_partial_sums(struct weft_command_list *list,
     struct ocl_launch launch = {
         .source = "gemm_sum.cl",
         .kernel = "gemm_split_k_reduce",
-        .global = {div_up_size(split->plane, REDUCE_VW * REDUCE_COLUMNS) * REDUCE_COLUMNS,
+        .global = {div_up_size(split->stride, REDUCE_VW * REDUCE_COLUMNS) *
+                       REDUCE_COLUMNS,
                    reduce_slices},
         .local = {REDUCE_COLUMNS, reduce_slices},
         .arg_count = 9,
         .args = {partial_sums, OCL_VIEW(p->bias_or_act_grad), p->out,
-                 OCL_VIEW(p->bias_grad), OCL_INT(split->count), OCL_INT(split->plane),
-                 OCL_INT(p->count), OCL_INT(split->tail),
+                 OCL_VIEW(p->bias_grad), OCL_INT(split->count), OCL_INT(split->stride),
+                 OCL_INT(p->count), OCL_INT(split->bias_grad_at),
                  OCL_FLOAT(p->activation.negative_slope)},
     };
     return ocl_launch(list, options.text, &launch);
 }
 
-/* Leaves them to the update. */
+/* Leaves the reduction to the optimizer step. */
 static enum weft_status defer_partial_sums(struct weft_command_list *list,
                                            const struct ocl_gemm *p,
                                            const struct split_k *split,
                                            struct ocl_arg partial_sums)
 {
     size_t from = partial_sums.bytes / sizeof(cl_float);
-    struct ocl_partial_sums left = {p->out.view, from, split->plane, split->count};
-    WEFT_TRY(ocl_defer_reduction(list, &left));
+    struct ocl_partial_sums sums = {p->out.view, from, split->stride, split->count};
+    WEFT_TRY(ocl_defer_reduction(list, &sums));
     if (!p->bias_grad.mem)
         return WEFT_OK;
-    left.to = p->bias_grad;
-    left.from = from + split->tail;
-    return ocl_defer_reduction(list, &left);
+    sums.to = p->bias_grad;
+    sums.from = from + split->bias_grad_at;
+    return ocl_defer_reduction(list, &sums);
 }
 
 enum weft_status ocl_gemm_record_kernels(struct weft_command_list *list,
                                          const struct ocl_gemm *p,
                                          const struct ocl_gemm_tiling *tiling)
 {
-    const size_t limit = INT32_MAX / 2; /* kernels count pixels in ints */
+    const size_t limit = INT32_MAX / 2; /* kernels index pixels by int */
     if (p->m > limit || p->depth > limit)
         return weft_fail(list->device->context, WEFT_ERR_NOMEM,
-                         "opencl: a layer of %d images has %zu pixels, but kernels count "
-                         "to %zu; use a smaller batch",
+                         "opencl: a layer of %d images has %zu pixels, which exceeds the "
+                         "32-bit index range of kernels (%zu); reduce the batch size",
                          p->conv.n, p->m > limit ? p->m : p->depth, limit);
     struct split_k split = split_k_of(p, tiling);
     struct ocl_options options = tiling->options;
@@ -230,7 +231,7 @@ enum weft_status ocl_gemm_record_kernels(struct weft_command_list *list,
     ocl_define(&options, "SPLIT_K", split.count > 1);
 
     struct ocl_arg out = p->out, sums = OCL_VIEW(p->bias_grad);
-    size_t bytes = split.count * split.plane * sizeof(cl_float);
+    size_t bytes = split.count * split.stride * sizeof(cl_float);
     bool deferred = p->pass == OCL_PASS_BWD_WEIGHTS &&
                     list->params.defer_weight_grad_reduction &&
                     p->out.kind == OCL_ARG_VIEW && bytes <= MAX_DEFERRED_BYTES;
@@ -238,7 +239,7 @@ enum weft_status ocl_gemm_record_kernels(struct weft_command_list *list,
         out = deferred ? (struct ocl_arg)OCL_PERSISTENT(ocl_persistent_alloc(list, bytes))
                        : (struct ocl_arg)OCL_WORKSPACE(ocl_workspace(list, bytes));
         sums = out;
-        sums.bytes += split.tail * sizeof(cl_float);
+        sums.bytes += split.bias_grad_at * sizeof(cl_float);
     }
     ocl_define_arg_fp16(&options, "X_HALF", &p->a);
     ocl_define_arg_fp16(&options, "W_HALF", &p->b);
@@ -252,7 +253,7 @@ enum weft_status ocl_gemm_record_kernels(struct weft_command_list *list,
         .local = {(size_t)tiling->items, 1, 1},
         .arg_count = 10,
         .args = {p->a, p->b, OCL_VIEW(p->argmax), OCL_VIEW(p->bias_or_act_grad), out,
-                 sums, OCL_INT(p->conv.n), OCL_INT(split.span), OCL_INT(split.plane),
+                 sums, OCL_INT(p->conv.n), OCL_INT(split.span), OCL_INT(split.stride),
                  OCL_FLOAT(p->activation.negative_slope)},
     };
     WEFT_TRY(ocl_launch(list, options.text, &launch));
@@ -262,8 +263,8 @@ enum weft_status ocl_gemm_record_kernels(struct weft_command_list *list,
                     : reduce_partial_sums(list, p, &split, out);
 }
 
-/* dz for the product that reads it: dy itself; dy with argmax where the kernel can tell
- * the place's one window from it; else it is spread out in scratch first. */
+/* dz for the GEMM: dy itself; dy with argmax where no pixel belongs to two windows; else
+ * scattered to the workspace first. */
 static enum weft_status prepare_dz(struct weft_command_list *list,
                                    const struct weft_conv_args *args, struct ocl_gemm *p,
                                    struct ocl_arg *dz)

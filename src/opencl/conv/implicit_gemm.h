@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Convolutions as matrix products, whoever multiplies: what the kernels share that gather
- * their operands by cl/lib/im2col_gather.h. */
+/* Convolutions as GEMM, shared by all families whose kernels load their operands through
+ * cl/lib/im2col_gather.h. */
 #ifndef WEFT_OPENCL_CONV_IMPLICIT_GEMM_H
 #define WEFT_OPENCL_CONV_IMPLICIT_GEMM_H
 
 #include "opencl/select/algorithm.h"
 
-/* out[m][n] summed over `depth`, `batch` times (groups, parts of a stride). */
+/* out[m][n] = sum over `depth` of a[m][k] b[k][n], `batch` times: groups, and phases of
+ * a strided data gradient. */
 struct ocl_gemm {
     enum ocl_conv_pass pass;
     struct weft_conv conv;
-    struct weft_activation activation; /* of the result, or of the gate */
-    struct weft_pool pool;             /* r == 0: dz is not pooled, or lies in scratch */
+    struct weft_activation activation; /* of the result, or of act_grad */
+    struct weft_pool pool;             /* r == 0: dz is not pooled, or in the workspace */
     size_t m, n, depth, batch, count;  /* count: floats of `out` */
     struct ocl_arg a, b, out;
     struct weft_view argmax, bias_or_act_grad, bias_grad;
@@ -19,43 +20,43 @@ struct ocl_gemm {
 
 struct ocl_gemm ocl_gemm_of(enum ocl_conv_pass pass, const struct weft_conv_args *args);
 
-/* How it is done: by the kernel `gemm` of a source, whose work-groups make m x n of the
- * result each. */
+/* Tiling: the kernel `gemm` of a source computes m x n of the result in a work-group. */
 struct ocl_gemm_tiling {
     const char *source;
     int m, n;
-    int step;  /* splits of the depth begin at multiples of it */
+    int step;  /* splits of the depth begin at multiples */
     int items; /* of a work-group */
     int splits;
-    struct ocl_options options; /* the source's own */
+    struct ocl_options options; /* options of the source alone */
 };
 
 enum { OCL_MAX_SPLIT_K = 256 };
 
-/* Work-groups of m x n that the product without splits makes. */
+/* Work-groups of m x n, without splits. */
 size_t ocl_gemm_work_groups(const struct ocl_gemm *p, int m, int n);
 
-/* As many splits as bring the device to OCL_WORK_GROUPS_PER_COMPUTE_UNIT, as far as each
- * is worth its plane. */
+/* Number of splits that gives each compute unit OCL_WORK_GROUPS_PER_COMPUTE_UNIT,
+ * limited by the cost of partial sums. */
 enum { OCL_WORK_GROUPS_PER_COMPUTE_UNIT = 4 };
 int ocl_gemm_choose_split_k(const struct ocl_device *device, const struct ocl_gemm *p,
                             int m, int n, int step);
 bool ocl_gemm_split_k_valid(const struct ocl_device *device, const struct ocl_gemm *p,
                             int splits, int step);
 
-/* Appends the product, whose operands and result are set, and the sum of its splits. */
+/* Appends the GEMM, whose operands and result are set, and the reduction of its splits.
+ */
 enum weft_status ocl_gemm_record_kernels(struct weft_command_list *list,
                                          const struct ocl_gemm *p,
                                          const struct ocl_gemm_tiling *tiling);
 
-/* Appends the pass's launches: spreading a pool's gradient where need be, the product,
- * the sum of its splits, the pool. */
+/* Appends all launches of the pass: scattering a pool's gradient where needed, GEMM,
+ * reduction of its splits, max pool. */
 enum weft_status ocl_gemm_record(struct weft_command_list *list, enum ocl_conv_pass pass,
                                  const struct weft_conv_args *args,
                                  const struct ocl_gemm_tiling *tiling);
 
-/* The three functions of an algorithm for each pass, from those of a family's file that
- * take the pass too. */
+/* Defines the three functions of an algorithm for a pass, from functions that take the
+ * pass or the GEMM. */
 #define OCL_GEMM_DEFINE_PASS(pass, name, applicability_, validate_config_, record_) \
     static enum ocl_applicability name##_applicability(                             \
         const struct ocl_device *device, const struct weft_problem *problem,        \
@@ -78,7 +79,7 @@ enum weft_status ocl_gemm_record(struct weft_command_list *list, enum ocl_conv_p
         return record_(list, pass, ocl_conv_args(problem), values);                 \
     }
 
-/* The row of a pass that OCL_GEMM_DEFINE_PASS defined. */
+/* The algorithm of a pass that OCL_GEMM_DEFINE_PASS defined. */
 #define OCL_GEMM_ROW(label, tunables_, pass, source_, fp32_only_)                    \
     {                                                                                \
         .name = label, .tunables = tunables_, .applicability = pass##_applicability, \

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the files of the `tile` family share: products through local memory
- * (conv_tile.c). */
+/* Shared by the files of the `tile` family: GEMM through local memory (conv_tile.c). */
 #ifndef WEFT_OPENCL_CONV_TILE_H
 #define WEFT_OPENCL_CONV_TILE_H
 
 #include "opencl/conv/implicit_gemm.h"
 
-/* Of a product: m x n of the result for a work-group, `depth` of the sum at a time,
- * rows x columns of the result for a work-item. */
+/* mwg x nwg of the result for a work-group, kwg of the depth at a time, mwi x nwi of the
+ * result for a work-item; buffers: staged tiles of each operand. */
 extern const struct ocl_tunable tile_tunables[];
 
-/* The tile with the least time. */
+/* Selects the tile with the least estimated time. */
 void tile_select_config(const struct ocl_device *device, const struct ocl_gemm *p,
                         int *values);
 bool tile_validate_config(const struct ocl_device *device, const struct ocl_gemm *p,

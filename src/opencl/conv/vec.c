@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the files of the `vec` family share, and the table of its algorithms. */
+/* Shared by the files of the `vec` family, and its table of algorithms. */
 #include "opencl/conv/vec.h"
 
 bool pool_is_nonoverlapping(const struct weft_pool *pool)
@@ -72,7 +72,8 @@ void vec_set_local_size(const struct weft_command_list *list, struct ocl_launch 
             launch->local[i] = 1;
 }
 
-/* The first that prefers a problem has it, or else the first that can do it. */
+/* The default is the first algorithm that prefers the problem, else the first that is
+ * applicable. */
 static const struct ocl_algorithm *const forward_algorithms[] = {
     &vec_depthwise_forward,
     &vec_direct_forward,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the files of the `vec` family share. */
+/* Shared by the files of the `vec` family. The convolution that a kernel computes is a
+ * struct weft_conv: of the data gradient it has c and k exchanged and h, w of dy. */
 #ifndef WEFT_OPENCL_CONV_VEC_H
 #define WEFT_OPENCL_CONV_VEC_H
 
@@ -10,8 +11,9 @@ static inline int div_up(long a, long b)
     return (int)((a + b - 1) / b);
 }
 
-/* Depthwise: one input and one output channel a group. All its channels are then one
- * block group, whose vectors read an input channel a lane (cl/lib/conv_shape.h). */
+/* Depthwise: one input and one output channel a group. All channels then form one block
+ * group, in which each lane of a vector reads its own input channel
+ * (cl/lib/conv_shape.h). */
 static inline bool vec_is_depthwise(const struct weft_conv *c)
 {
     return c->groups > 1 && c->groups == c->c && c->c == c->k;
@@ -32,38 +34,36 @@ static inline int vec_k_per_group(const struct weft_conv *c)
     return c->k / vec_block_groups(c);
 }
 
-/* Whether each place belongs to at most one window, and all windows lie inside. */
+/* No pixel belongs to two windows, and all windows lie inside the image. */
 bool pool_is_nonoverlapping(const struct weft_pool *pool);
 
-/* Floats of the vectors that suit this many channels. */
+/* Vector width for this number of channels. */
 int vec_width(const struct ocl_device *device, int channels);
 
-/* Whether kernels may be written in vectors of so many floats: at most twice what the
- * device has. */
+/* True for powers of two up to twice the device's vector width. */
 bool vec_width_valid(const struct ocl_device *device, int width);
 
-/* Local size (1,1,1) on the host's processor: PoCL keeps a work-item's registers in
- * registers only there. Elsewhere the driver chooses. */
+/* Local size (1,1,1) on the host's CPU: PoCL keeps the registers of a work-item in
+ * registers only there. On other devices the driver chooses. */
 void vec_set_local_size(const struct weft_command_list *list, struct ocl_launch *launch);
 
-/* Whether what kernels read number by number for every tap is of float16, and worth a
- * copy in float32: on a processor it would be widened anew each time. */
+/* The argument is float16, and worth a copy in float32: kernels read single elements of
+ * it for every tap, which a CPU would convert each time. */
 bool vec_needs_fp32_copy(const struct weft_command_list *list, const struct ocl_arg *arg);
 
-/* Has x copied with zeros around it, if the convolution needs that, or widened; x and the
- * shape's input then are the copy, in float32. */
+/* Copies x with zeros around it, or to float32, if the convolution needs that; *x, and
+ * h, w and padding of `shape` are then those of the copy. */
 enum weft_status vec_pad_input(struct weft_command_list *list,
                                const struct weft_conv *conv, struct weft_conv *shape,
                                struct ocl_arg *x);
 
-/* Rows of x that a tile of the kernels for depthwise convolutions may span: they unroll
- * them. */
+/* Most rows of x that a tile of the depthwise kernels may read: they unroll them. */
 enum { VEC_DEPTHWISE_MAX_ROWS = 32 };
 
-/* The family's algorithms. Direct convolution does everything. */
+/* The family's algorithms. Direct convolution is applicable to every problem. */
 extern const struct ocl_algorithm vec_direct_forward,
     vec_direct_bwd_data; /* conv_vec.c */
-/* conv_weights_vec.c; pooled: in registers, for few weights behind a pool. */
+/* conv_weights_vec.c. pooled: few weights behind a max pool, dz in registers. */
 extern const struct ocl_algorithm vec_direct_bwd_weights, vec_pooled_bwd_weights,
     vec_depthwise_bwd_weights;
 extern const struct ocl_algorithm vec_depthwise_forward, /* conv_depthwise_vec.c */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Convolutions of 3x3 windows by Winograd's algorithm: the job, for all families. */
+/* Winograd convolution with 3x3 filters: the problem, for all families. */
 #include "opencl/conv/winograd.h"
 
 bool winograd_applicable(const struct weft_conv *c)
@@ -48,13 +48,13 @@ static struct winograd data_of(const struct weft_problem *problem, int outputs)
         .w = OCL_VIEW(args->w),
         .y = OCL_VIEW(args->dx),
         .from = args->argmax,
-        .gate = args->act_grad.output,
+        .act_grad = args->act_grad.output,
         .activation = args->act_grad.activation,
         .pool = pool_is_nonoverlapping(&args->pool) ? &args->pool : NULL,
         .rotated_180 = true,
     };
     if (job.activation.act == WEFT_ACT_identity)
-        job.gate.mem = NULL;
+        job.act_grad.mem = NULL;
     return job;
 }
 
@@ -92,9 +92,9 @@ void winograd_define(struct ocl_options *options, const struct winograd *job)
 void winograd_define_epilogue(struct ocl_options *options, const struct winograd *job)
 {
     ocl_define(options, "BIAS", job->bias.mem != NULL);
-    ocl_define(options, "ACT_GRAD", job->gate.mem != NULL);
+    ocl_define(options, "ACT_GRAD", job->act_grad.mem != NULL);
     ocl_define(options, "ACT", (long)job->activation.act);
-    ocl_define_view_fp16(options, "ACT_GRAD_HALF", job->gate);
+    ocl_define_view_fp16(options, "ACT_GRAD_HALF", job->act_grad);
     if (job->pool) {
         ocl_define_pool(options, job->pool);
         ocl_define(options, job->rotated_180 ? "POOL_SCATTER" : "FUSED_POOL", 1);

@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Forward convolutions and data gradients of 3x3 windows by Winograd's algorithm,
- * whatever family multiplies: the job, and what cl/lib/winograd_conv.h is told of it. */
+/* Winograd convolution with 3x3 filters, forward and data gradient: the problem and the
+ * options of cl/lib/winograd_conv.h, for all families. */
 #ifndef WEFT_OPENCL_CONV_WINOGRAD_H
 #define WEFT_OPENCL_CONV_WINOGRAD_H
 
 #include "opencl/conv/vec.h"
 
-/* One convolution with its tiles. */
+/* A convolution and its tiles. */
 struct winograd {
     struct weft_conv shape; /* as computed: the data gradient has c and k exchanged */
     int outputs;            /* rows and columns of an output tile */
     struct ocl_arg x, w, y;
     struct weft_view from; /* argmax of the pool whose gradient x is */
-    struct weft_view bias, gate, argmax;
-    struct weft_activation activation; /* of the output, or what made `gate` */
-    const struct weft_pool *pool;      /* NULL: neither fused nor spread */
-    bool rotated_180;                  /* the data gradient */
-    bool constant_weights;             /* the weights were transformed before */
+    struct weft_view bias, act_grad, argmax;
+    struct weft_activation activation; /* of the output, or of `act_grad` */
+    const struct weft_pool *pool;      /* NULL: neither fused nor scattered */
+    bool rotated_180;                  /* data gradient */
+    bool constant_weights;             /* weights are transformed once */
 };
 
-/* A window of 3x3, no stride, no dilation, one group. */
+/* 3x3 filter, stride 1, no dilation, one group. */
 bool winograd_applicable(const struct weft_conv *conv);
 
 /* `pass`: forward or the data gradient. */
@@ -29,22 +29,22 @@ struct winograd winograd_of(enum ocl_conv_pass pass, const struct weft_problem *
 long winograd_tiles(const struct winograd *job);
 long winograd_transform_elements(const struct winograd *job); /* of a tile */
 
-/* OUTPUTS, ROTATED_180, and the shape. */
+/* Defines OUTPUT_TILE, ROTATED_180, the shape and the storage types. */
 void winograd_define(struct ocl_options *options, const struct winograd *job);
-/* And what becomes of inputs and outputs. */
+/* Defines the epilogue and the pool. */
 void winograd_define_epilogue(struct ocl_options *options, const struct winograd *job);
 
-/* Has `convolve` append the convolution; before it spreads the gradient of a pool, and
- * after it takes maxima, that it does not do itself. */
+/* Appends the convolution by `convolve`, and where the kernels do not include the pool,
+ * the scattering of its gradient before or the max pool after it. */
 enum weft_status winograd_record(
     struct weft_command_list *list, enum ocl_conv_pass pass,
     const struct weft_problem *problem, const int *values, int outputs,
     enum weft_status (*convolve)(struct weft_command_list *list,
                                  const struct winograd *job, const int *values));
 
-/* The rows of a family, from the functions of its file: applicability(device, pass,
- * problem, outputs, values), validate_config(device, job, values), convolve(list, job,
- * values). The other arguments are its sources. */
+/* Defines the algorithms of a family from functions of its file: applicability(device,
+ * pass, problem, outputs, values), validate_config(device, job, values), convolve(list,
+ * job, values). The other arguments are its sources. */
 #define WINOGRAD_DEFINE_ALGORITHMS(family, tunables, ...)              \
     WINOGRAD_DEFINE_PASS_(forward_2, OCL_PASS_FORWARD, 2)              \
     WINOGRAD_DEFINE_PASS_(forward_3, OCL_PASS_FORWARD, 3)              \
