@@ -4,8 +4,8 @@
 #include "opencl/conv/implicit_gemm.h"
 #include "opencl/runtime/subgroup_probe.h"
 
-/* Tunables, in the order of their table: a sub-group of LANES computes MWI x (NWI * LANES)
- * of the result, a work-group is SUBGROUPS of them. */
+/* Tunables, in the order of their table: a sub-group of LANES computes MWI x (NWI *
+ * LANES) of the result, a work-group is SUBGROUPS of them. */
 enum { LANES, MWI, NWI, SUBGROUPS, SPLIT_K };
 
 static const struct ocl_tunable tunables[] = {

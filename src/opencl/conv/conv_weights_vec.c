@@ -6,9 +6,9 @@
 #include "opencl/conv/vec.h"
 #include "shared/partial_sums.h"
 
-/* Tunables, in the order of their table: C_SLICE input channels of a slice, SPLIT images of
- * a split, BLOCKS_PER_ITEM blocks of channels of a work-item, CHUNK pixels of a block of
- * a panel, PANEL such blocks of a panel. */
+/* Tunables, in the order of their table: C_SLICE input channels of a slice, SPLIT images
+ * of a split, BLOCKS_PER_ITEM blocks of channels of a work-item, CHUNK pixels of a block
+ * of a panel, PANEL such blocks of a panel. */
 enum {
     VECTOR_WIDTH,
     VECTORS,
