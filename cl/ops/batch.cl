@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Makes a batch of the images that lie on the device as bytes.
+/* Makes a batch from images stored as bytes on the device.
  *
  *     x[i, p] = bytes[index(i), p] * scale[p % C] + shift[p % C]
  *     batch_labels[i] = labels[index(i)]
  *
- * index(i) is the place of row i in this epoch's permutation (random.h, weft_shuffle), or
- * i where SHUFFLE is 0. Where it is 1 a training step begins (state.h). The work-items
- * of one row (dimension 0, any number) take its vectors in turn. Global size (any, n). */
+ * index(i) is the position of row i in this epoch's permutation (weft_shuffle,
+ * random.h), or i where SHUFFLE is 0. With SHUFFLE the launch begins a training step
+ * (state.h). The work-items of a row (dimension 0, any number) process its vectors in
+ * turn. Global size (any, n). */
 #include "lib/common.h"
 #include "lib/storage.h"
 #include "shared/random.h"
@@ -35,9 +36,7 @@ static inline uint sample_index(__global const uint *state, uint row, uint rows,
 __kernel void make_batch(ALIASED_VIEW(uint, state), ALIASED_VIEW(const uchar, bytes),
                          ALIASED_VIEW(const int, labels), ALIASED_VIEW(stored_y, x),
                          ALIASED_VIEW(int, batch_labels), uint count, uint pixels,
-                         uint steps_per_epoch, float scale0, float scale1, float scale2,
-                         float scale3, float shift0, float shift1, float shift2,
-                         float shift3)
+                         uint steps_per_epoch, float4 scale4, float4 shift4)
 {
     const uint row = get_global_id(1);
     if (SHUFFLE && row == 0 && get_global_id(0) == 0) {
@@ -49,9 +48,9 @@ __kernel void make_batch(ALIASED_VIEW(uint, state), ALIASED_VIEW(const uchar, by
     if (HAS_LABELS && get_global_id(0) == 0)
         batch_labels[batch_labels_at + row] = labels[labels_at + index];
 
-    /* The numbers of a vector's lanes, by the channel that it begins with. */
-    const float scales[4] = {scale0, scale1, scale2, scale3};
-    const float shifts[4] = {shift0, shift1, shift2, shift3};
+    /* Scale and shift of a vector's lanes, by the channel of its first lane. */
+    const float scales[4] = {scale4.x, scale4.y, scale4.z, scale4.w};
+    const float shifts[4] = {shift4.x, shift4.y, shift4.z, shift4.w};
     floatv scale[C], shift[C];
     for (uint first = 0; first < C; first++) {
         float a[VW], b[VW];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* y = x, from one type of floats to another (storage.h).
+/* y = x, from one floating-point type to another (storage.h).
  *
- * One work-item a vector of VW elements. Global size >= count / VW, rounded up. Loads may
- * reach past the end (buffers have slack), stores do not. */
+ * A work-item converts a vector of VW elements. Global size >= count / VW, rounded up.
+ * Loads may read past the end (buffers are padded), stores may not. */
 #include "lib/common.h"
 #include "lib/storage.h"
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Dropout, forward and backward alike.
+/* Dropout, forward and backward.
  *
  *     y[i] = number(i) 2^16 < limit ? 0 : scale x[i]
  *
- * number(i) is weft_dropout_bits of random.h. Of `fallen` = 2^16 rate, rounded, limit
- * is 2^16 fallen and scale 1 / (1 - fallen / 2^16). A work-item takes VW (4, 8 or 16)
- * counters, a lane each, and the eight vectors that they serve. Global size >= the runs
- * of elements, rounded up to whole eights, times DROPOUT_RUN / (8 VW). x and y may be
- * one. */
+ * number(i) is weft_dropout_bits of random.h. With dropped = DROPOUT_LEVELS rate,
+ * rounded, limit is 2^16 dropped and scale 1 / (1 - dropped / DROPOUT_LEVELS). A
+ * work-item evaluates VW (4, 8 or 16) counters, one a lane, and the DROPOUT_RUNS vectors
+ * that they serve. Global size >= runs of elements, rounded up to a multiple of
+ * DROPOUT_RUNS, times DROPOUT_RUN / (DROPOUT_RUNS VW). y may be x. */
 #ifndef VW
 #define VW 4
 #endif
@@ -16,7 +16,7 @@
 #include "shared/state.h"
 #include "lib/storage.h"
 
-/* Pairs of a vector's lanes, as one number each. */
+/* Pairs of lanes as 64-bit integers. */
 #if VW == 16
 #define PAIRS 8
 #elif VW == 8
@@ -26,8 +26,8 @@
 #endif
 typedef PASTE(ulong, PAIRS) ulongv;
 
-/* The high half of a * b, lane by lane. Processors multiply every other lane of 32 bits
- * to 64, and have no mul_hi. */
+/* High half of a * b in every lane. CPUs multiply every other 32-bit lane to 64 bits,
+ * and have no mul_hi. */
 static inline uintv multiply_high(uintv a, uint b)
 {
     const ulongv pairs = PASTE(as_ulong, PAIRS)(a), low = (ulongv)(0xFFFFFFFFul);
@@ -39,8 +39,7 @@ struct philox_words {
     uintv v[4];
 };
 
-/* As weft_philox of random.h, in every lane: over scalars it is ten times slower on
- * processors. */
+/* weft_philox of random.h in every lane: with scalars it is ten times slower on CPUs. */
 static inline struct philox_words philox(uint key0, uint key1, uintv c0, uint c1, uint c2,
                                          uint c3)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whether matrix units are what mma.h says: y = a b, of 16x8 by 8x8. One work-group of 32
- * items. */
+/* Test of matrix units against the layout of lib/mma.h: y = a b, of 16x8 by 8x8. One
+ * work-group of WARP work-items. */
 #include "lib/common.h"
 #include "lib/mma.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The launch that ends a training step: the optimizer over all weights at once, and the
- * step's accumulate_metrics, which the first work-item or work-group keeps.
+/* Optimizer step: the last launch of a training step updates all weights, and its first
+ * work-item or work-group accumulates the step's metrics.
  *
  *     SGD:   m = momentum m + g + weight_decay w
  *            w -= learning_rate (nesterov ? g + weight_decay w + momentum m : m)
@@ -8,17 +8,16 @@
  *            w -= learning_rate (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + epsilon)
  *     AdamW: the same without weight_decay in g; w -= learning_rate weight_decay w before
  *
- * g is what lies in memory times `unscale`, a power of two.
+ * g is the stored gradient times `unscale`, a power of two.
  *
- * Powers and learning_rate come from the state (state.h). `variant`: Nesterov's, or
- * AdamW. n: rows of the accumulate_metrics; 0: none is kept. One work-item a vector;
+ * b1^t, b2^t and learning_rate are read from the state (state.h). `variant`: Nesterov
+ * momentum, or AdamW. n: rows of the batch; 0: no metrics. A work-item updates a vector;
  * global size >= count / VW, rounded up.
  *
- * DEFERRED_RANGES: so many ranges of g are not in g but in partial_sums that splits of
- * products deferred (gemm_tile.cl). `deferred` tells of each, in DEFERRED_WORDS: where it
- * begins in g, its length, where its first partial_sum lies in `partial_sums`, how far
- * apart they are, how many. A range begins at a multiple of VW, and what follows it up to
- * the next is nobody's. */
+ * DEFERRED_RANGES: number of ranges of the gradient that are not in g, but partial sums
+ * left by splits of a GEMM (gemm_tile.cl). `deferred` has an entry of DEFERRED_WORDS for
+ * each (partial_sums.h). Between the end of a range and the next multiple of VW there
+ * are no weights. */
 #include "lib/common.h"
 #include "shared/partial_sums.h"
 #include "shared/state.h"
@@ -32,7 +31,7 @@
 #define DEFERRED_RANGES 0
 #endif
 
-/* g at i; the partial_sums of a range are added in order. */
+/* Gradient at i; partial sums are added in order. */
 static inline floatv load_gradient(__global const float *g, uint i,
                                    __global const float *partial_sums,
                                    __global const uint *deferred)
@@ -45,7 +44,7 @@ static inline floatv load_gradient(__global const float *g, uint i,
         floatv sum = VLOAD(partial_sum);
         for (uint p = 1; p < deferred[DEFERRED_PARTIALS]; p++)
             sum += VLOAD(partial_sum + p * deferred[DEFERRED_STRIDE]);
-        if (at + VW > count) { /* what no split wrote */
+        if (at + VW > count) { /* not written by any split */
             float lanes[VW];
             VSTORE(sum, lanes);
             for (uint lane = count - at; lane < VW; lane++)
@@ -65,7 +64,8 @@ static inline void store(floatv v, __global float *to, uint i, uint count)
         store_part(v, to + i, count - i);
 }
 
-/* On to the next step; one work-item does it. What is written here, no other reads. */
+/* Stores the metrics and advances the state; called by one work-item. No other work-item
+ * reads what it writes. */
 static inline void finish_step(__global uint *s, float loss, uint correct_count, uint n,
                                float beta1, float beta2)
 {
@@ -80,7 +80,7 @@ static inline void finish_step(__global uint *s, float loss, uint correct_count,
 
 #if WORK_GROUP_SIZE == 1
 
-/* Lane by lane, then the lanes and the rest in order. */
+/* Sums by lane, then over lanes and the remainder in order. */
 static inline void accumulate_metrics(__global uint *state, __global const float *loss,
                                       __global const uint *correct, uint n, float beta1,
                                       float beta2)
@@ -107,8 +107,9 @@ static inline void accumulate_metrics(__global uint *state, __global const float
 
 #else
 
-/* Each a stride of rows, then a tree. The other groups pass the barriers with no rows:
- * what follows a barrier under a condition PoCL 3.1 runs for every work-item. */
+/* Each work-item sums a stride of rows, then a tree. The other work-groups pass the
+ * barriers with no rows: PoCL 3.1 executes the code after a conditional barrier for
+ * every work-item. */
 static inline void accumulate_metrics(__global uint *state, __global const float *loss,
                                       __global const uint *correct, uint n, float beta1,
                                       float beta2, __local float *sums,
@@ -123,11 +124,11 @@ static inline void accumulate_metrics(__global uint *state, __global const float
     }
     sums[lane] = sum;
     correct_count[lane] = count;
-    for (uint reach = WORK_GROUP_SIZE / 2; reach > 0; reach /= 2) {
+    for (uint offset = WORK_GROUP_SIZE / 2; offset > 0; offset /= 2) {
         barrier(CLK_LOCAL_MEM_FENCE);
-        if (lane < reach) {
-            sums[lane] += sums[lane + reach];
-            correct_count[lane] += correct_count[lane + reach];
+        if (lane < offset) {
+            sums[lane] += sums[lane + offset];
+            correct_count[lane] += correct_count[lane + offset];
         }
     }
     if (lane == 0 && rows > 0)
@@ -141,7 +142,7 @@ static inline void accumulate_metrics(__global uint *state, __global const float
 
 #endif
 
-/* The arguments of both kernels: state, weights, gradient and what of it is deferred,
+/* The arguments of both kernels: state, weights, gradient and its deferred ranges,
  * moments, loss and correctness of each row of the batch; numbers of weights and rows;
  * hyperparameters. */
 #define OPTIMIZER_TENSORS                                                                \

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the device can do at best, for roofs: multiply-adds that stay in registers, and
- * memory that is read or copied. Each does all of its work `rounds` times.
+/* Roofline probes: multiply-adds in registers, memory reads and copies. Each repeats its
+ * work `rounds` times.
  *
- * Memory: of `count` floats each work-item has a piece in a row, or, where STRIDED,
- * vectors that lie a global size apart, so that neighbours read neighbours. `count` is a
- * multiple of global size * VW * ACCUMULATORS. Any global size. */
+ * Memory: a work-item processes a contiguous part of `count` floats, or, where STRIDED,
+ * vectors a global size apart, so that neighbouring work-items access neighbouring
+ * memory. `count` is a multiple of global size * VW * ACCUMULATORS. Any global size. */
 #include "lib/common.h"
 
 #ifndef ACCUMULATORS
@@ -14,8 +14,8 @@
 #define STRIDED 0
 #endif
 
-/* `factor` keeps the numbers small; from the host, so that nothing folds. The chains end
- * in a store that never happens. */
+/* `factor` keeps the values small; as an argument it cannot be folded. The results are
+ * used by a store that never executes. */
 __kernel void probe_fma(ALIASED_VIEW(float, y), uint rounds, float factor)
 {
     floatv sums[ACCUMULATORS];
@@ -40,27 +40,27 @@ __kernel void probe_fma(ALIASED_VIEW(float, y), uint rounds, float factor)
 
 #if STRIDED
 #define FIRST (get_global_id(0) * VW)
-#define HOP   (get_global_size(0) * VW)
+#define STEP  (get_global_size(0) * VW)
 #else
-#define FIRST (get_global_id(0) * piece)
-#define HOP   VW
+#define FIRST (get_global_id(0) * part)
+#define STEP  VW
 #endif
 
 __kernel void probe_read(ALIASED_VIEW(const float, x), ALIASED_VIEW(float, y), uint count,
                          uint rounds)
 {
-    const size_t piece = count / get_global_size(0);
+    const size_t part = count / get_global_size(0);
     floatv sums[ACCUMULATORS];
 #pragma unroll
     for (int i = 0; i < ACCUMULATORS; i++)
         sums[i] = (floatv)(0.0f);
     for (uint round = 0; round < rounds; round++) {
         __global const float *from = x + x_at + FIRST;
-        for (size_t at = 0; at < piece; at += VW * ACCUMULATORS) {
+        for (size_t at = 0; at < part; at += VW * ACCUMULATORS) {
 #pragma unroll
             for (int i = 0; i < ACCUMULATORS; i++)
-                sums[i] += VLOAD(from + i * HOP);
-            from += ACCUMULATORS * HOP;
+                sums[i] += VLOAD(from + i * STEP);
+            from += ACCUMULATORS * STEP;
         }
     }
     float lanes[VW], sum = 0.0f;
@@ -75,16 +75,16 @@ __kernel void probe_read(ALIASED_VIEW(const float, x), ALIASED_VIEW(float, y), u
 
 __kernel void probe_copy(VIEW(const float, x), VIEW(float, y), uint count, uint rounds)
 {
-    const size_t piece = count / get_global_size(0);
+    const size_t part = count / get_global_size(0);
     for (uint round = 0; round < rounds; round++) {
         __global const float *from = x + x_at + FIRST;
         __global float *to = y + y_at + FIRST;
-        for (size_t at = 0; at < piece; at += VW * ACCUMULATORS) {
+        for (size_t at = 0; at < part; at += VW * ACCUMULATORS) {
 #pragma unroll
             for (int i = 0; i < ACCUMULATORS; i++)
-                VSTORE(VLOAD(from + i * HOP), to + i * HOP);
-            from += ACCUMULATORS * HOP;
-            to += ACCUMULATORS * HOP;
+                VSTORE(VLOAD(from + i * STEP), to + i * STEP);
+            from += ACCUMULATORS * STEP;
+            to += ACCUMULATORS * STEP;
         }
     }
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Softmax, and cross-entropy with everything that follows from it.
+/* Softmax; cross-entropy with loss, gradient and correctness.
  *
  *     p = exp(z - max z) / sum exp(z - max z)
  *     q = (1 - label_smoothing) [class is the label] + label_smoothing / classes
- *     loss = -sum q log p,  dlogits = (p - q) / n,  correct = first row_max is the label
+ *     loss = -sum q log p,  dlogits = scale (p - q) / n
+ *     correct = the first maximum is the label
  *
- * One work-item a row of `classes`. Global size >= n. */
+ * A work-item computes a row of `classes`. Global size >= n. */
 #include "lib/common.h"
 
 #ifndef GRADIENT
@@ -41,7 +42,7 @@ static inline float sum_of_lanes(floatv v)
     return sum;
 }
 
-/* Returns the sum of exp(z - top), and writes the terms to `e` if `keep`. e may be z. */
+/* Returns the sum of exp(z - top); stores the terms in `e` where `keep`. e may be z. */
 static inline float exp_sum(__global const float *z, __global float *e, bool keep,
                             uint classes, float top)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whether sub-groups are what sub_group.h says. A work-item writes what it sees of every
- * lane of its own sub-group: y[item][lane] = x[that lane's item]. One work-group. */
+/* Test of sub-groups against lib/subgroup.h: each work-item reads every lane of its own
+ * sub-group, y[item][lane] = x[work-item of that lane]. One work-group. */
 #include "lib/common.h"
 #include "lib/subgroup.h"
 

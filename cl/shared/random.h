@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Random numbers as a function of (key, counter): the same on every backend. Read by C
- * and OpenCL C.
+/* Counter-based random numbers, a function of (key, counter): the same on every backend.
+ * Read by C and OpenCL C.
  *
  * Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011),
- * and a permutation of 0..count-1 made of a Feistel network that walks the cycle until it
- * is back in range (Black and Rogaway, CT-RSA 2002). */
+ * and a permutation of 0..count-1: a Feistel network with cycle walking (Black and
+ * Rogaway, CT-RSA 2002). */
 #ifndef WEFT_RANDOM_H
 #define WEFT_RANDOM_H
 
@@ -15,7 +15,7 @@ typedef uint weft_u32;
 typedef uint32_t weft_u32;
 #endif
 
-/* The streams: the last word of the counter says what the numbers are for. */
+/* Streams: last word of the counter, one for each use. */
 enum {
     RANDOM_DROPOUT = 1,
     RANDOM_WEIGHTS = 2,
@@ -24,11 +24,11 @@ enum {
     RANDOM_VERIFY = 5
 };
 
-/* Elements of a dropout that follow each other take the same half of the same word: see
- * weft_dropout_bits. */
+/* Dropout, see weft_dropout_bits: DROPOUT_RUN consecutive elements use the same half of
+ * the same word of consecutive counters. */
 enum {
     DROPOUT_RUN = 16,
-    DROPOUT_RUNS = 8,      /* of elements, for each run of counters */
+    DROPOUT_RUNS = 8,      /* runs of elements for each run of counters */
     DROPOUT_LEVELS = 65536 /* equally likely numbers of an element */
 };
 
@@ -42,7 +42,7 @@ static inline weft_u32 weft_hash_u32(weft_u32 x)
     return x;
 }
 
-/* The place of `index` in permutation `which` of 0..count-1; 0 <= index < count <= 2^30.
+/* Position of `index` in permutation `which` of 0..count-1; 0 <= index < count <= 2^30.
  */
 static inline weft_u32 weft_shuffle(weft_u32 index, weft_u32 count, weft_u32 key0,
                                     weft_u32 key1, weft_u32 which)
@@ -66,7 +66,7 @@ static inline weft_u32 weft_shuffle(weft_u32 index, weft_u32 count, weft_u32 key
     return index;
 }
 
-/* For C alone: kernels draw in vectors (dropout.cl), or not at all. */
+/* C only: kernels use a vector version (dropout.cl), or none. */
 #ifndef __OPENCL_VERSION__
 struct weft_random {
     uint32_t v[4];
@@ -98,10 +98,10 @@ static inline float weft_uniform(uint32_t bits)
     return (float)(bits >> 8) * (1.0f / 16777216.0f);
 }
 
-/* What decides on element `index` of dropout layer `layer`: of 65536 equally likely
- * numbers those below 65536 times the rate, rounded, let it fall. A run of counters
- * serves eight runs of elements: four with the lower halves of its words, four with the
- * upper. So a vector of elements needs no shuffling. */
+/* The random number of element `index` of dropout layer `layer`, one of DROPOUT_LEVELS:
+ * numbers below DROPOUT_LEVELS times the rate, rounded, drop the element. A run of
+ * counters serves DROPOUT_RUNS runs of elements, four with the lower halves of its words
+ * and four with the upper ones, so that a vector of elements needs no shuffling. */
 static inline uint32_t weft_dropout_bits(uint32_t key0, uint32_t key1, uint32_t index,
                                          uint32_t step, uint32_t layer)
 {

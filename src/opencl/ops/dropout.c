@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Dropout by a counter-based generator: nothing is kept for the way back. */
+/* Dropout by a counter-based generator: nothing is stored for the backward pass
+ * (cl/ops/dropout.cl). */
 #include "shared/random.h"
 #include "opencl/runtime/runtime.h"
 
@@ -10,7 +11,7 @@ enum weft_status ocl_dropout(struct weft_command_list *list,
     struct ocl_options options = {""};
     size_t runs =
         (args->x.count + DROPOUT_RUNS * DROPOUT_RUN - 1) / (DROPOUT_RUNS * DROPOUT_RUN);
-    uint32_t fallen = (uint32_t)((double)args->rate * DROPOUT_LEVELS + 0.5);
+    uint32_t dropped = (uint32_t)((double)args->rate * DROPOUT_LEVELS + 0.5);
     ocl_define(&options, "VW", d->vector_width);
     ocl_define_view_fp16(&options, "X_HALF", args->x);
     ocl_define_view_fp16(&options, "Y_HALF", args->y);
@@ -24,7 +25,8 @@ enum weft_status ocl_dropout(struct weft_command_list *list,
             .local = {ocl_default_work_group(d)},
             .arg_count = 7,
             .args = {OCL_VIEW(args->state), OCL_VIEW(args->x), OCL_VIEW(args->y),
-                     OCL_INT(args->x.count), OCL_INT(args->layer), OCL_INT(fallen << 16),
-                     OCL_FLOAT((float)DROPOUT_LEVELS / (float)(DROPOUT_LEVELS - fallen))},
+                     OCL_INT(args->x.count), OCL_INT(args->layer), OCL_INT(dropped << 16),
+                     OCL_FLOAT((float)DROPOUT_LEVELS /
+                               (float)(DROPOUT_LEVELS - dropped))},
         });
 }

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The end of a training step: the update of all weights, and the step's account. */
+/* Optimizer step, the last launch of a training step: update of all weights, and the
+ * step's metrics (cl/ops/optimizer.cl). */
 #include "opencl/runtime/runtime.h"
 #include "shared/partial_sums.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-/* A processor's account is one work-item's; elsewhere it is the first work-group's, by a
- * tree, which wants a power of two. */
-static size_t group_of(const struct weft_command_list *list)
+/* Local size. On CPUs one work-item accumulates the metrics; elsewhere the first
+ * work-group as a tree, whose size is a power of two. */
+static size_t work_group_size(const struct weft_command_list *list)
 {
     size_t most = ocl_default_work_group(ocl_device_of(list)), group = 1;
     if (list->device->family == WEFT_FAMILY_VEC)
@@ -18,7 +19,7 @@ static size_t group_of(const struct weft_command_list *list)
     return group;
 }
 
-/* Tells the kernel (cl/ops/optimizer.cl) what of g was deferred in partial_sums. */
+/* Passes the ranges of g that are deferred partial sums to the kernel. */
 static enum weft_status write_deferred_ranges(struct weft_command_list *list,
                                               struct weft_view g,
                                               struct ocl_options *options,
@@ -63,7 +64,7 @@ enum weft_status ocl_optimizer_step(struct weft_command_list *list,
     const struct weft_optimizer *o = &args->optimizer;
     bool sgd = o->kind == WEFT_OPTIMIZER_SGD;
     bool variant = sgd ? o->nesterov : o->kind == WEFT_OPTIMIZER_ADAMW;
-    size_t group = group_of(list);
+    size_t group = work_group_size(list);
     struct ocl_options options = {""};
     ocl_define(&options, "VW", d->vector_width);
     if (list->device->family != WEFT_FAMILY_VEC)

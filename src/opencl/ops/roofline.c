@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Probes of what the device can do at best: cl/ops/roofline.cl in several shapes. */
+/* Roofline probes: several shapes of the kernels in cl/ops/roofline.cl. */
 #include "opencl/runtime/runtime.h"
 
-/* Two styles: for processors work-groups of one, with wide vectors, and for others many
- * work-items with short ones. `vector` 0: the device's. */
+/* Shapes for CPUs have work-groups of one and wide vectors, the others many work-items
+ * with short vectors. vector_width 0: the device's. */
 struct shape {
-    int vector_width, deep;
-    size_t local, items; /* items: of each compute unit */
+    int vector_width, accumulators;
+    size_t local, items; /* items: for each compute unit */
 };
 
 static const struct shape multiply[] = {
@@ -32,7 +32,8 @@ static const struct {
     [WEFT_PROBE_EMPTY] = {"probe_empty", nothing, WEFT_ARRAY_SIZE(nothing)},
 };
 
-/* As many as divide the elements evenly, at most `wanted`; whole groups. */
+/* The largest number of work-items, at most `wanted`, that divides the elements evenly;
+ * whole work-groups. */
 static size_t items_for(size_t elements, size_t wanted, size_t local)
 {
     size_t items = wanted - wanted % local;
@@ -57,12 +58,13 @@ enum weft_status ocl_roofline_probe(struct weft_command_list *list,
     shape.vector_width = shape.vector_width ? shape.vector_width : d->vector_width;
     size_t items = shape.items * d->compute_units;
     if (streams)
-        items = items_for(args->x.count / (size_t)(shape.vector_width * shape.deep),
-                          items, shape.local);
+        items =
+            items_for(args->x.count / (size_t)(shape.vector_width * shape.accumulators),
+                      items, shape.local);
     items = args->kind == WEFT_PROBE_EMPTY ? 1 : items;
     struct ocl_options options = {""};
     ocl_define(&options, "VW", shape.vector_width);
-    ocl_define(&options, "ACCUMULATORS", shape.deep);
+    ocl_define(&options, "ACCUMULATORS", shape.accumulators);
     ocl_define(&options, "STRIDED", shape.local > 1);
     struct ocl_launch launch = {
         .source = "roofline.cl",
@@ -79,13 +81,13 @@ enum weft_status ocl_roofline_probe(struct weft_command_list *list,
         launch.args[launch.arg_count++] = (struct ocl_arg)OCL_INT(args->rounds);
     if (args->kind == WEFT_PROBE_FMA)
         launch.args[launch.arg_count++] = (struct ocl_arg)OCL_FLOAT(0.5f);
-    const double works[] = {
-        [WEFT_PROBE_FMA] = 2.0 * (double)items * shape.vector_width * shape.deep,
+    const double work[] = {
+        [WEFT_PROBE_FMA] = 2.0 * (double)items * shape.vector_width * shape.accumulators,
         [WEFT_PROBE_READ] = sizeof(float) * (double)args->x.count,
         [WEFT_PROBE_COPY] = 2.0 * sizeof(float) * (double)args->x.count,
         [WEFT_PROBE_EMPTY] = 1,
     };
-    *args->work = works[args->kind] * args->rounds;
+    *args->work = work[args->kind] * args->rounds;
     ocl_begin_primitive(list);
     return ocl_launch(list, options.text, &launch);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Softmax, and softmax with cross-entropy, its gradient and the count of hits. */
+/* Softmax; softmax with cross-entropy, its gradient and correctness (cl/ops/softmax.cl).
+ */
 #include "opencl/runtime/runtime.h"
 
 #include <math.h>

@@ -64,60 +64,26 @@ enum ocl_arg_kind {
     OCL_ARG_PERSISTENT,
     OCL_ARG_INT,
     OCL_ARG_FLOAT,
-    OCL_ARG_LOCAL
+    OCL_ARG_FLOAT4
 };
 
 struct ocl_arg {
     enum ocl_arg_kind kind;
     union {
         struct weft_view view;
-        size_t bytes; /* local: size; scratch, kept: its place */
+        size_t bytes; /* workspace: offset */
         cl_int i;
-        cl_float f;
+        cl_float f, f4[4];
     };
 };
-#define OCL_VIEW(v)     \
-    {                   \
-        OCL_ARG_VIEW,   \
-        {               \
-            .view = (v) \
-        }               \
-    }
-#define OCL_WORKSPACE(place) \
-    {                        \
-        OCL_ARG_WORKSPACE,   \
-        {                    \
-            .bytes = (place) \
-        }                    \
-    }
-#define OCL_PERSISTENT(place) \
-    {                         \
-        OCL_ARG_PERSISTENT,   \
-        {                     \
-            .bytes = (place)  \
-        }                     \
-    }
-#define OCL_INT(v)           \
-    {                        \
-        OCL_ARG_INT,         \
-        {                    \
-            .i = (cl_int)(v) \
-        }                    \
-    }
-#define OCL_FLOAT(v)   \
-    {                  \
-        OCL_ARG_FLOAT, \
-        {              \
-            .f = (v)   \
-        }              \
-    }
-#define OCL_LOCAL(n)     \
-    {                    \
-        OCL_ARG_LOCAL,   \
-        {                \
-            .bytes = (n) \
-        }                \
-    }
+/* clang-format off */
+#define OCL_VIEW(v)            {OCL_ARG_VIEW, {.view = (v)}}
+#define OCL_WORKSPACE(offset)  {OCL_ARG_WORKSPACE, {.bytes = (offset)}}
+#define OCL_PERSISTENT(offset) {OCL_ARG_PERSISTENT, {.bytes = (offset)}}
+#define OCL_INT(v)             {OCL_ARG_INT, {.i = (cl_int)(v)}}
+#define OCL_FLOAT(v)           {OCL_ARG_FLOAT, {.f = (v)}}
+#define OCL_FLOAT4(v)          {OCL_ARG_FLOAT4, {.f4 = {(v)[0], (v)[1], (v)[2], (v)[3]}}}
+/* clang-format on */
 
 enum { OCL_MAX_ARGS = 24 };
 
