@@ -1,34 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Pooling, [image][row][column][channel].
+/* Max and average pooling, [image][row][column][channel].
  *
- *     y[n,oy,ox,c] = max, or mean, over r, s of
- *         x[n, oy STRIDE_Y - PAD_TOP + r, ox STRIDE_X - PAD_LEFT + s, c]
+ *     y[n,oy,ox,c] = max, or mean, over r, s of x[n, row, column, c]
+ *     row = oy POOL_STRIDE_Y - POOL_PAD_TOP + r, column likewise
  *
- * Places outside the image take no part and do not count. Of maxima the first of equals
- * in row order is_greater, a NaN is_greater over numbers, and argmax holds r S + s of the
- * winner. Backward gathers: each input place sums the dy of those windows around it whose
- * winner it was, or the work_range of dy of all of them, so nothing is cleared or added
- * to.
+ * Pixels outside the image are excluded, also from the divisor of a mean. The maximum is
+ * the first of equal elements in row order, a NaN is larger than any number, and argmax
+ * holds the tap r POOL_S + s of the maximum. Backward is a gather: an input pixel sums
+ * dy over the windows that contain it, of a max pool over those whose maximum it is, so
+ * that no memory is cleared or updated atomically.
  *
- * ROWS 1, for CPUs: a work-item does a full_window row, of the output or, backward, of
- * the input. ROWS 0: VW channels of one pixel. Global size >= `items`, the number of
- * either.
- */
-#ifndef H
-#define H        26 /* input rows and columns, channels */
-#define W        26
-#define C        32
-#define R        2 /* window */
-#define S        2
-#define STRIDE_Y 2
-#define STRIDE_X 2
-#define PAD_TOP  0
-#define PAD_LEFT 0
-#define OUT_H    13
-#define OUT_W    13
+ * ROWS 1, for CPUs: a work-item computes a row, of the output or, backward, of the
+ * input. ROWS 0: VW channels of one pixel. Global size >= `items`, the number of them. */
+#ifndef POOL_R
+#define H             26 /* input rows and columns, channels */
+#define W             26
+#define C             32
+#define POOL_R        2
+#define POOL_S        2
+#define POOL_STRIDE_Y 2
+#define POOL_STRIDE_X 2
+#define POOL_OUT_H    13
+#define POOL_OUT_W    13
 #endif
 #ifndef ARGMAX
-#define ARGMAX 1 /* write it */
+#define ARGMAX 1 /* write argmax */
 #endif
 #ifndef VW
 #define VW 4
@@ -38,13 +34,14 @@
 #endif
 #include "lib/common.h"
 #include "lib/channels.h"
+#include "lib/pool_shape.h"
 
 #define BLOCKS ((C + VW - 1) / VW)
 
-/* Vectors of channels that go through a window together: a large window is read in runs
- * that memory likes; of a small one, unrolled, a few stay in registers, so that none
- * waits for the maximum before it. */
-#if ROWS && R * S > 16
+/* Vectors of channels that are reduced together. A large window is read in long
+ * contiguous runs; of a small window, unrolled, a few vectors stay in registers, so that
+ * none waits for the previous maximum. */
+#if ROWS && POOL_R * POOL_S > 16
 #define CHUNK (BLOCKS < 64 ? BLOCKS : 64)
 #elif ROWS && BLOCKS % 4 == 0
 #define CHUNK 4
@@ -53,9 +50,9 @@
 #else
 #define CHUNK 1
 #endif
-#if ROWS && R * S <= 16
-#define UNROLL_R     R
-#define UNROLL_S     S
+#if ROWS && POOL_R * POOL_S <= 16
+#define UNROLL_R     POOL_R
+#define UNROLL_S     POOL_S
 #define UNROLL_CHUNK CHUNK
 #else
 #define UNROLL_R     1
@@ -63,13 +60,14 @@
 #define UNROLL_CHUNK 1
 #endif
 
-/* Whether every window lies inside the image. */
-#define NO_BORDER                                                        \
-    (PAD_TOP == 0 && PAD_LEFT == 0 && (OUT_H - 1) * STRIDE_Y + R <= H && \
-     (OUT_W - 1) * STRIDE_X + S <= W)
+/* All windows are inside the image. */
+#define NO_BORDER                                      \
+    (POOL_PAD_TOP == 0 && POOL_PAD_LEFT == 0 &&        \
+     (POOL_OUT_H - 1) * POOL_STRIDE_Y + POOL_R <= H && \
+     (POOL_OUT_W - 1) * POOL_STRIDE_X + POOL_S <= W)
 
-/* What argmax consists of: see weft_pool_argmax_bytes. */
-#if R * S <= 255
+/* Type of argmax: see weft_pool_argmax_bytes. */
+#if POOL_R * POOL_S <= ARGMAX_BYTE_TAPS
 typedef uchar argmax_t;
 typedef ucharv argmax_v;
 #define CONVERT_ARGMAX(v) CONVERT_UCHARV(v)
@@ -100,8 +98,8 @@ static inline void store_part_argmax(argmax_v v, __global argmax_t *p, uint coun
 }
 #endif
 
-/* What a work-item does of rows of `width` pixels: columns [column, end) of a line, all
- * lines of all images counted, and channels [c, c_end). */
+/* Work of a work-item in rows of `width` pixels: columns [column, end) of a line, lines
+ * of all images counted, and channels [c, c_end). */
 struct work_range {
     uint line, column, end, c, c_end;
 };
@@ -120,8 +118,8 @@ static inline struct work_range work_range_of(uint width)
     return v;
 }
 
-/* The window of an output: where it begins, and which of its rows [r0, r1) and columns
- * [s0, s1) lie inside. */
+/* Window of an output: its position, and its rows [r0, r1) and columns [s0, s1) inside
+ * the image. */
 struct window {
     int top, left, r0, r1, s0, s1;
 };
@@ -129,16 +127,16 @@ struct window {
 static inline struct window window_at(int oy, int ox)
 {
     struct window v;
-    v.top = oy * STRIDE_Y - PAD_TOP;
-    v.left = ox * STRIDE_X - PAD_LEFT;
+    v.top = oy * POOL_STRIDE_Y - POOL_PAD_TOP;
+    v.left = ox * POOL_STRIDE_X - POOL_PAD_LEFT;
     v.r0 = NO_BORDER ? 0 : max(0, -v.top);
-    v.r1 = NO_BORDER ? R : min(R, H - v.top);
+    v.r1 = NO_BORDER ? POOL_R : min(POOL_R, H - v.top);
     v.s0 = NO_BORDER ? 0 : max(0, -v.left);
-    v.s1 = NO_BORDER ? S : min(S, W - v.left);
+    v.s1 = NO_BORDER ? POOL_S : min(POOL_S, W - v.left);
     return v;
 }
 
-/* How many vectors the chunk at channel `c` has. */
+/* Number of vectors of the chunk at channel c. */
 static inline uint chunk_at(uint c)
 {
 #if CHUNK == 1 || BLOCKS % CHUNK == 0
@@ -149,33 +147,33 @@ static inline uint chunk_at(uint c)
 #endif
 }
 
-/* Where the window's first place would lie. */
+/* Offset in x of the window's tap (0, 0), which may be outside the image. */
 static inline long window_offset(uint image, struct window v)
 {
     return (((long)image * H + v.top) * W + v.left) * C;
 }
 
-/* Sums over a window to means. Two roundings at most, full_window windows or not. */
+/* Mean of a window from its sum, with at most two roundings. */
 static inline floatv window_mean(floatv sum, struct window v)
 {
-    return NO_BORDER ? sum * (1.0f / (R * S))
+    return NO_BORDER ? sum * (1.0f / (POOL_R * POOL_S))
                      : sum / (float)((v.r1 - v.r0) * (v.s1 - v.s0));
 }
 
-/* Whether all of it lies inside. */
+/* The window is inside the image. */
 static inline bool is_interior(struct window v)
 {
-    return NO_BORDER || (v.r0 == 0 && v.r1 == R && v.s0 == 0 && v.s1 == S);
+    return NO_BORDER || (v.r0 == 0 && v.r1 == POOL_R && v.s0 == 0 && v.s1 == POOL_S);
 }
 
-/* The maxima of `blocks` vectors over a window from x on, and their places. */
+/* Maxima of `blocks` vectors over a window of x, and their taps. */
 static inline void window_max(floatv best[CHUNK], intv best_at[CHUNK],
                               __global const stored_x *x, struct window w, uint blocks)
 {
 #pragma unroll UNROLL_CHUNK
     for (uint b = 0; b < blocks; b++) {
         best[b] = (floatv)(-INFINITY);
-        best_at[b] = (intv)(w.r0 * S + w.s0);
+        best_at[b] = (intv)(w.r0 * POOL_S + w.s0);
     }
 #pragma unroll UNROLL_R
     for (int r = w.r0; r < w.r1; r++)
@@ -186,7 +184,7 @@ static inline void window_max(floatv best[CHUNK], intv best_at[CHUNK],
                 const floatv value = LOAD_IN(x + (r * W + s) * C + b * VW);
                 const intv is_greater = (value > best[b]) | (value != value);
                 best[b] = SELECT(is_greater, value, best[b]);
-                best_at[b] = SELECT(is_greater, (intv)(r * S + s), best_at[b]);
+                best_at[b] = SELECT(is_greater, (intv)(r * POOL_S + s), best_at[b]);
             }
 }
 
@@ -205,10 +203,10 @@ static inline void window_sum(floatv sum[CHUNK], __global const stored_x *x,
                 sum[b] += LOAD_IN(x + (r * W + s) * C + b * VW);
 }
 
-/* The same window where all of it lies inside: its bounds are constants then. */
+/* A window inside the image, whose bounds are constants. */
 static inline struct window full_window(struct window v)
 {
-    return (struct window){v.top, v.left, 0, R, 0, S};
+    return (struct window){v.top, v.left, 0, POOL_R, 0, POOL_S};
 }
 
 __kernel void max_forward(VIEW(const stored_x, x), VIEW(stored_y, y),
@@ -216,8 +214,8 @@ __kernel void max_forward(VIEW(const stored_x, x), VIEW(stored_y, y),
 {
     if (get_global_id(0) >= items)
         return;
-    const struct work_range v = work_range_of(OUT_W);
-    const uint image = v.line / OUT_H, row = v.line - image * OUT_H;
+    const struct work_range v = work_range_of(POOL_OUT_W);
+    const uint image = v.line / POOL_OUT_H, row = v.line - image * POOL_OUT_H;
     x += x_at;
     y += y_at;
     argmax += argmax_at;
@@ -225,7 +223,7 @@ __kernel void max_forward(VIEW(const stored_x, x), VIEW(stored_y, y),
         const struct window w = window_at((int)row, (int)column);
         __global const stored_x *const corner = x + window_offset(image, w);
         for (uint c = v.c; c < v.c_end; c += CHUNK * VW) {
-            const uint to = (v.line * OUT_W + column) * C + c, blocks = chunk_at(c);
+            const uint to = (v.line * POOL_OUT_W + column) * C + c, blocks = chunk_at(c);
             floatv best[CHUNK];
             intv best_at[CHUNK];
             if (is_interior(w))
@@ -248,15 +246,15 @@ __kernel void avg_forward(VIEW(const stored_x, x), VIEW(stored_y, y), uint items
 {
     if (get_global_id(0) >= items)
         return;
-    const struct work_range v = work_range_of(OUT_W);
-    const uint image = v.line / OUT_H, row = v.line - image * OUT_H;
+    const struct work_range v = work_range_of(POOL_OUT_W);
+    const uint image = v.line / POOL_OUT_H, row = v.line - image * POOL_OUT_H;
     x += x_at;
     y += y_at;
     for (uint column = v.column; column < v.end; column++) {
         const struct window w = window_at((int)row, (int)column);
         __global const stored_x *const corner = x + window_offset(image, w);
         for (uint c = v.c; c < v.c_end; c += CHUNK * VW) {
-            const uint to = (v.line * OUT_W + column) * C + c, blocks = chunk_at(c);
+            const uint to = (v.line * POOL_OUT_W + column) * C + c, blocks = chunk_at(c);
             floatv sum[CHUNK];
             if (is_interior(w))
                 window_sum(sum, corner + c, full_window(w), blocks);
@@ -269,24 +267,24 @@ __kernel void avg_forward(VIEW(const stored_x, x), VIEW(stored_y, y), uint items
     }
 }
 
-/* The output_range whose windows hold an input: rows [y0, y1], columns [x0, x1]. */
+/* Outputs whose windows contain an input: rows [y0, y1], columns [x0, x1]. */
 struct output_range {
-    int row, column, y0, y1, x0, x1; /* row, column: of the input, counted with padding */
+    int row, column, y0, y1, x0, x1; /* row, column: of the input, including padding */
 };
 
 static inline struct output_range output_range_of(int row, int column)
 {
     struct output_range o;
-    o.row = row + PAD_TOP;
-    o.column = column + PAD_LEFT;
-    o.y0 = max(0, (o.row - R + STRIDE_Y) / STRIDE_Y);
-    o.x0 = max(0, (o.column - S + STRIDE_X) / STRIDE_X);
-    o.y1 = min(OUT_H - 1, o.row / STRIDE_Y);
-    o.x1 = min(OUT_W - 1, o.column / STRIDE_X);
+    o.row = row + POOL_PAD_TOP;
+    o.column = column + POOL_PAD_LEFT;
+    o.y0 = max(0, (o.row - POOL_R + POOL_STRIDE_Y) / POOL_STRIDE_Y);
+    o.x0 = max(0, (o.column - POOL_S + POOL_STRIDE_X) / POOL_STRIDE_X);
+    o.y1 = min(POOL_OUT_H - 1, o.row / POOL_STRIDE_Y);
+    o.x1 = min(POOL_OUT_W - 1, o.column / POOL_STRIDE_X);
     return o;
 }
 
-/* Vectors of channels that backward makes together. */
+/* Vectors of channels that backward computes together. */
 #if ROWS && BLOCKS % 4 == 0
 #define GRAD_CHUNK 4
 #elif ROWS && BLOCKS % 2 == 0
@@ -304,7 +302,7 @@ static inline void clear(floatv sum[GRAD_CHUNK])
 
 static inline uint output_at(uint image, int oy, int ox)
 {
-    return ((image * OUT_H + (uint)oy) * OUT_W + (uint)ox) * C;
+    return ((image * POOL_OUT_H + (uint)oy) * POOL_OUT_W + (uint)ox) * C;
 }
 
 __kernel void max_backward(VIEW(const stored_x, dy), VIEW(const argmax_t, argmax),
@@ -325,8 +323,8 @@ __kernel void max_backward(VIEW(const stored_x, dy), VIEW(const argmax_t, argmax
             clear(sum);
             for (int oy = o.y0; oy <= o.y1; oy++)
                 for (int ox = o.x0; ox <= o.x1; ox++) {
-                    const int tap =
-                        (o.row - oy * STRIDE_Y) * S + o.column - ox * STRIDE_X;
+                    const int tap = (o.row - oy * POOL_STRIDE_Y) * POOL_S + o.column -
+                                    ox * POOL_STRIDE_X;
                     const uint from = output_at(image, oy, ox) + c;
 #pragma unroll
                     for (uint b = 0; b < GRAD_CHUNK; b++) {

@@ -9,6 +9,9 @@
 #define MAX_VECTOR_WIDTH 16  /* floats: the longest vector of OpenCL C */
 #define MAX_VECTORS      3   /* loaded side by side by a work-item */
 
+/* Argmax of a max pool: bytes for windows of at most this many taps, else uints. */
+#define ARGMAX_BYTE_TAPS 255
+
 /* A vector load may begin at the last element of a buffer. */
 #if BUFFER_PADDING < 4 * MAX_VECTORS * MAX_VECTOR_WIDTH
 #error "the padding of buffers is shorter than a vector load"

@@ -99,7 +99,7 @@ struct weft_pool {
  * suffice, and uints in larger windows. */
 static inline size_t weft_pool_argmax_bytes(const struct weft_pool *pool)
 {
-    return pool->r * pool->s <= UINT8_MAX ? sizeof(uint8_t) : sizeof(uint32_t);
+    return pool->r * pool->s <= ARGMAX_BYTE_TAPS ? sizeof(uint8_t) : sizeof(uint32_t);
 }
 
 struct weft_dense {

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Pooling for both families: cl/ops/pool.cl, one launch each way. */
+/* Pooling, all families: cl/ops/pool.cl, one launch for each pass. */
 #include "opencl/runtime/ocl.h"
 
-/* How the pixels of a tensor are dealt to work-items. */
+/* Work distribution. */
 struct work_split {
     int vector_width; /* channels */
-    bool rows;        /* a row a work-item, else a vector of one pixel */
+    bool rows;        /* a row for each work-item, else a vector of one pixel */
     size_t local;
 };
 
-/* A processor wants whole rows of wide vectors, one work-item a group; a GPU one short
- * vector a work-item. Vectors never reach past a pixel's channels, so that all are
- * aligned, but for odd numbers of channels on a processor. */
+/* CPUs: rows of wide vectors, one work-item in a work-group. GPUs: one short vector for
+ * each work-item. Vectors never exceed a pixel's channels, so that all are aligned,
+ * except for odd numbers of channels on CPUs. */
 static struct work_split split_pixels(const struct weft_command_list *list, int channels)
 {
     const struct ocl_device *device = ocl_device_of(list);
@@ -27,8 +27,8 @@ static struct work_split split_pixels(const struct weft_command_list *list, int 
     return split;
 }
 
-/* By kind. Kernels of maxima have the argmax as their second view where it is read, as
- * their third where it is written. */
+/* Kernels by kind. argmax is the second view of a kernel that reads it, the third of one
+ * that writes it. */
 static const struct {
     const char *forward, *backward;
     bool argmax;
@@ -44,14 +44,7 @@ static struct ocl_options options_of(const struct weft_pool *pool,
     ocl_define(&options, "H", pool->h);
     ocl_define(&options, "W", pool->w);
     ocl_define(&options, "C", pool->c);
-    ocl_define(&options, "R", pool->r);
-    ocl_define(&options, "S", pool->s);
-    ocl_define(&options, "STRIDE_Y", pool->stride_y);
-    ocl_define(&options, "STRIDE_X", pool->stride_x);
-    ocl_define(&options, "PAD_TOP", pool->pad_top);
-    ocl_define(&options, "PAD_LEFT", pool->pad_left);
-    ocl_define(&options, "OUT_H", pool->out_h);
-    ocl_define(&options, "OUT_W", pool->out_w);
+    ocl_define_pool(&options, pool);
     ocl_define(&options, "VW", split->vector_width);
     ocl_define(&options, "ROWS", split->rows);
     return options;
