@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Prints what the library builds when every op is verified on a device, in every way, and
- * its roofs are measured: one line a program, "FILE OPTIONS". kernels.py reads it.
+/* Prints the programs that the library builds for the verification of every op on a
+ * device, in every mode, and for roofline measurements: one line a program, "FILE
+ * OPTIONS". Input of kernels.py.
  *
- *     builds [DEVICE] */
+ *     list_programs [DEVICE] */
 #include <weft/weft.h>
 
 #include <stdio.h>
 #include <string.h>
 
-/* Kernels that build alone must build together too (src/opencl/runtime/program_bundle.c).
- * */
+/* Kernels that build separately must build in one program, too
+ * (src/opencl/runtime/program_bundle.c). */
 static void log_line(void *priv, enum weft_log_level level, const char *message)
 {
     const char *built = strstr(message, " built, ");

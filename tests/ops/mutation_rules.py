@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Wrong kernels: one line of a file of cl/ becomes another, by rules, drawn from all files
-in an order that does not depend on what else the files hold."""
+"""Mutants of kernels: one line of a file of cl/ is changed by a rule. The order of a file's
+mutants is a hash of the line, independent of the rest of the file."""
 import hashlib
 import os
 import re
 
-# What a line may become: the first match, or each, of a pattern is replaced.
+# Mutations of a line: each match of a pattern, one at a time, is replaced.
 RULES = [
     (r" \+ ", " - "), (r" - ", " + "), (r" \* ", " + "), (r" / ", " * "),
     (r" < ", " <= "), (r" <= ", " < "), (r" > ", " >= "), (r" >= ", " > "),
@@ -20,10 +20,10 @@ RULES = [
 ]
 MINUS_MAD = re.compile(r"MINUS_MAD\(")
 
-# Which ops run a file of cl/, and with what of check_op: tried in turn until told.
+# check_op arguments that execute a file of cl/, tried in order until one finds the mutant.
 VEC, TILE, HALF, DRAW = ["-f", "vec"], ["-f", "tile"], ["--half"], ["--random-kernels"]
 CONV, DENSE = ["conv"], ["dense"]
-WAYS = {
+RUNS = {
     "act.cl": [VEC + ["act"]],
     "add.cl": [VEC + ["add"]],
     "conv_depthwise_vec.cl": [VEC + CONV, VEC + DRAW + CONV],
@@ -79,56 +79,56 @@ WAYS = {
     "winograd_conv.h": [VEC + DRAW + CONV, TILE + DRAW + CONV],
     "winograd_input.h": [VEC + DRAW + CONV, TILE + DRAW + CONV],
 }
-# They measure, and nobody looks at what they compute.
+# Measurements, whose results are not verified.
 UNVERIFIED = {"roofline.cl"}
-# For the suite: files whose kernels compile in no time.
+# For the test suite: files whose kernels compile fast.
 QUICK = {"act.cl", "add.cl", "cast.cl", "dropout.cl", "batch.cl", "softmax.cl"}
 
-# Lines that stay right, by the mutated line without blanks at its ends, and why.
-NOTHING_LEFT = "the item at the end has nothing to store: store_part takes a count of 0"
-WHOLE_PART = "store_part stores a whole vector too"
-UNUSED_LANE = "lanes behind the last channel are computed, and never stored"
-HOST = "no kernel uses it: the C side does"
-PRIVATE = "beyond a private array, which no compiler is bound to notice"
-LOOKED_AT = "a tile whose rows are looked at gives the same as one that is known to be inside"
+# Equivalent mutants, by the mutated line without leading and trailing blanks, and why.
+NOTHING_LEFT = "the last work-item stores nothing: store_part accepts a count of 0"
+WHOLE_PART = "store_part stores a full vector too"
+UNUSED_LANE = "lanes after the last channel are computed, but never stored"
+HOST = "used by the host only"
+PRIVATE = "beyond a private array, which no compiler has to detect"
+ROW_CHECKS = "checking the rows of a tile that is inside the image gives the same result"
 EQUIVALENT = {
     ("gemm_sum.cl", "if (n <= K)"): NOTHING_LEFT,
     ("add.cl", "if (i + VW < count)"): WHOLE_PART,
     ("cast.cl", "if (i + VW < count)"): WHOLE_PART,
     ("conv_depthwise_vec.cl", "if (C % VW == 0 || left > VW)"): WHOLE_PART,
     ("conv_depthwise_vec.cl", "const bool inside = top > 0 && top + SOURCE_ROWS <= H;"):
-        LOOKED_AT,
+        ROW_CHECKS,
     ("conv_depthwise_vec.cl", "const bool inside = top >= 0 && top + SOURCE_ROWS < H;"):
-        LOOKED_AT,
+        ROW_CHECKS,
     ("conv_depthwise_weights_vec.cl",
-     "const bool inside = rows == TILE && top > 0 && top + SOURCE_ROWS <= H;"): LOOKED_AT,
+     "const bool inside = rows == TILE && top > 0 && top + SOURCE_ROWS <= H;"): ROW_CHECKS,
     ("conv_depthwise_weights_vec.cl",
-     "const bool inside = rows == TILE && top >= 0 && top + SOURCE_ROWS < H;"): LOOKED_AT,
+     "const bool inside = rows == TILE && top >= 0 && top + SOURCE_ROWS < H;"): ROW_CHECKS,
     ("cast.cl", "if (i > count)"): NOTHING_LEFT,
     ("optimizer.cl", "if (i > count)"): NOTHING_LEFT,
     ("dense_clblast.cl", "if (c > COLUMNS)"): NOTHING_LEFT,
     ("conv_prepare_vec.cl", "out < K_PER_BLOCK_GROUP ? LOAD_W(w + (from + in * step)) : 1.0f;"):
         UNUSED_LANE,
     ("conv_vec.cl", "for (int i = 0; i <= VW; i++)"):
-        "the byte too much is that of the next vector, which the same item stores after it",
+        "the extra byte belongs to the next vector, which the same work-item stores afterwards",
     ("optimizer.cl", "for (uint lane = 0; lane <= VW; lane++)"): PRIVATE,
     ("gemm_main.h", "__local const float *as = LDS_TILE(a_tiles, step + 1);"):
-        "of one tile or two the next is the one before",
+        "with one tile or two the next tile is the previous one",
     ("gemm_mma.cl", "const float2 none = (float2)(1.0f);"):
-        "finished() looks at a bias or a gate only where there is one",
+        "epilogue() reads a bias or an activation gradient only if it is present",
     ("state.h", "STATE_WORDS = STATE_METRICS_RING + 2 + STATE_RING_STEPS"): HOST,
     ("state.h", "STATE_WORDS = STATE_METRICS_RING - 2 * STATE_RING_STEPS"): HOST,
     ("subgroup.h", ";                                                    \\"):
-        "a race that PoCL cannot lose: it ends each turn of such a loop with a barrier",
+        "a race that never happens on PoCL: it ends each iteration of such a loop with a barrier",
     ("gemm_main.h", "for (uint i = 0; i <= ACC_ROWS; i++)"): PRIVATE,
     ("subgroup.h",
      "#define LOCAL_EXTRA(count) __local float published[(count)*SUBGROUPS + LANES];"):
-        "beyond an array in local memory, which no driver is bound to notice",
+        "beyond an array in local memory, which no driver has to detect",
 }
 
 
 def code_lines(path):
-    """(number, line) of what is neither comment nor guard; no comment inside a line."""
+    """(number, line) of the lines without a comment."""
     inside = False
     with open(path, encoding="utf-8") as file:
         for number, line in enumerate(file, 1):
@@ -143,7 +143,7 @@ def code_lines(path):
 
 
 def condition(path, number):
-    """Under which directive of the preprocessor a line stands."""
+    """The innermost preprocessor condition of a line."""
     stack = []
     with open(path, encoding="utf-8") as file:
         for line in list(file)[:number - 1]:
@@ -159,7 +159,7 @@ def condition(path, number):
 
 
 def mutations(line):
-    """What the line may become."""
+    """The mutations of a line."""
     if re.match(r"\s*#\s*(if|ifdef|ifndef|elif|else|endif|include|undef|error|line)", line):
         return
     for pattern, other in RULES:
@@ -169,26 +169,26 @@ def mutations(line):
 
 
 def of_file(path):
-    """(number, mutated line) of one file, in drawn order; each line comes once first."""
+    """(number, mutated line) of one file, in hash order; one mutation of each line first."""
     name = os.path.basename(path)
-    drawn = []
+    mutants = []
     for number, line in code_lines(path):
         ranked = sorted(set(mutations(line)), key=lambda m: hashlib.sha256(
             f"{name} {line.strip()} {m.strip()}".encode()).digest())
-        drawn += [(turn, hashlib.sha256(f"{name} {m.strip()}".encode()).digest(), number, m)
+        mutants += [(turn, hashlib.sha256(f"{name} {m.strip()}".encode()).digest(), number, m)
                   for turn, m in enumerate(ranked)]
-    return [(number, m) for turn, key, number, m in sorted(drawn)]
+    return [(number, m) for turn, key, number, m in sorted(mutants)]
 
 
 def all_files(folder):
-    """Every file of cl/ that is verified; a file that no one put into WAYS is an error."""
+    """Every file of cl/ that is verified; a file that is not in RUNS is an error."""
     paths = {name: os.path.join(at, name) for at, _, names in os.walk(folder)
              for name in names if name.endswith((".cl", ".h", ".def"))}
-    strange = sorted(n for n in paths if n not in WAYS and n not in UNVERIFIED)
-    if strange:
-        raise SystemExit(f"tests/ops/mutation_rules.py does not know what runs {', '.join(strange)}")
+    unknown = sorted(n for n in paths if n not in RUNS and n not in UNVERIFIED)
+    if unknown:
+        raise SystemExit(f"tests/ops/mutation_rules.py does not know what executes {', '.join(unknown)}")
     stale = [f"{name}: {line}" for name, line in EQUIVALENT
              if line not in {m.strip() for _, m in of_file(paths[name])}]
     if stale:
         raise SystemExit("tests/ops/mutation_rules.py: no mutation gives " + "; ".join(stale))
-    return [paths[n] for n in sorted(paths) if n in WAYS]
+    return [paths[n] for n in sorted(paths) if n in RUNS]

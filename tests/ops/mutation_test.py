@@ -243,7 +243,7 @@ def test_mutant(bench, options, name, plant):
     """(what is told, whether the line is in a kernel that is compiled)."""
     there = False
     for stage in STAGES[:1 if options.short else len(STAGES)]:
-        for way in mutation_rules.WAYS[name]:
+        for way in mutation_rules.RUNS[name]:
             for device in {}, GPU:
                 fault, here = bench.told(stage + way,
                                          {"WEFT_LAYER_MUTANT": plant, **device})
