@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Networks: the text format, shapes and cost. */
+/* Networks: the text format, the builder, shapes and cost. */
 #ifndef WEFT_NET_H
 #define WEFT_NET_H
 
@@ -9,8 +9,9 @@
 extern "C" {
 #endif
 
-/* A network is UTF-8 text, one layer a line; # starts a comment. Plain words come first,
- * in this order; options are name=value, here with their defaults.
+/* A network is UTF-8 text, one layer a line; # starts a comment. The words of a line may
+ * come in any order, numbers in that of the table; options are name=value, here with
+ * their defaults.
  *
  *     input HEIGHT WIDTH CHANNELS      optional: otherwise taken from the data
  *     conv FILTERS RxS [ACT]           stride=1 pad=valid dilation=1 groups=1 bias=yes
@@ -27,27 +28,30 @@ extern "C" {
  *                                      of the line before, and NAME
  *     dropout RATE
  *     flatten
- *     softmax                          last: probabilities out, cross-entropy in training
+ *     softmax                          probabilities; in training cross-entropy
+ *     output NAME                      makes NAME an output of the network
  *     loss                             smoothing=0: label smoothing of the cross-entropy
  *     optimizer sgd|adam|adamw RATE    momentum=0.9 nesterov=no beta1=0.9 beta2=0.999
  *                                      epsilon=1e-8 decay=0
  *     batch N
  *
- * RxS, stride, dilation and pad take one number or two, rows first: 3x5. pad may be
- * `valid` (none) or `same`: the output is ceil(input / stride), an odd row or column of
- * padding is at the bottom and right. A mean pool averages the positions inside the image
- * (PyTorch's count_include_pad=False). init is he, glorot or uniform.
+ * RxS, stride, dilation and pad take one number or two, rows first: 3x5. pad may also be
+ * `valid` (none), `same`, or four numbers TOP,LEFT,BOTTOM,RIGHT. With `same` the output
+ * is ceil(input / stride), and an odd row or column of padding is at the bottom and
+ * right. A mean pool averages the positions inside the image (PyTorch's
+ * count_include_pad=False). init is he, glorot or uniform.
  *
- * The input of a layer is the output of the line before. as=NAME at the end of a line
- * names its output, from=NAME selects a named output as its input; NAME must stand above,
- * and `input` is the batch. This makes branches, and `add` joins them:
+ * The input of a layer is the output of the line before. as=NAME names the output of a
+ * line, from=NAME selects a named output as its input; NAME must stand above, and `input`
+ * is the batch. This makes branches, and `add` joins them:
  *
  *     conv 64 3x3 pad=same as=before
  *     conv 64 3x3 relu pad=same
  *     conv 64 3x3 pad=same
  *     add before relu
  *
- * Every output except the last must be read. */
+ * The output of every layer must be read or be an output of the network. Without `output`
+ * lines the last layer is the only output. For training it must be softmax. */
 typedef struct weft_net weft_net;
 
 enum weft_optimizer_kind {
@@ -81,7 +85,11 @@ struct weft_net_params {
     size_t struct_size;
     const char *name;            /* for error messages: a file name; NULL: "network" */
     int height, width, channels; /* of the input; 0: from the text's `input` line */
-    int classes; /* required number of outputs of the last layer; 0: not checked */
+    int classes; /* required number of values of the first output; 0: not checked */
+    /* Replaced by lines of a text. */
+    const struct weft_optimizer *optimizer; /* NULL: adam 1e-3 */
+    float label_smoothing;
+    int batch; /* 0: not given */
 };
 #define weft_net_params(...)                                                  \
     (&(struct weft_net_params){.struct_size = sizeof(struct weft_net_params), \
@@ -94,6 +102,68 @@ WEFT_API enum weft_status weft_net_create(weft_context *context, const char *tex
                                           weft_net **out);
 WEFT_API void weft_net_destroy(weft_net **net);
 
+/* A text that weft_net_create parses to the same network, with its input; lives as long
+ * as the network. Only fields that differ from their defaults are written. */
+WEFT_API const char *weft_net_text(const weft_net *net);
+
+/* The builder makes a network without a text. Every layer is checked and its shape
+ * inferred when it is added:
+ *
+ *     weft_net_builder *b;
+ *     weft_net_begin(context, weft_net_params(.height = 28, .width = 28, .channels = 1),
+ *                    &b);
+ *     weft_net_add(b, "conv", weft_layer_params(.filters = 32, .window = {3},
+ *                  .activation = "relu"), NULL, 0, NULL);
+ *     weft_net_add(b, "flatten", NULL, NULL, 0, NULL);
+ *     ...
+ *     weft_net_end(&b, &net);
+ */
+typedef struct weft_net_builder weft_net_builder;
+
+/* The fields of all ops, named as in the table above. Zero is the default of every field;
+ * fields that the op does not have must be zero. */
+struct weft_layer_params {
+    size_t struct_size;
+    const char *name;       /* as=NAME */
+    const char *activation; /* ACT */
+    float alpha, beta;      /* parameters of ACT (slope); both 0: its defaults */
+    int filters;
+    int units;
+    int window[2], stride[2], dilation[2]; /* rows, columns; columns 0: as rows */
+    bool same_padding;
+    int pad[4]; /* top, left, bottom, right */
+    int groups;
+    bool no_bias;
+    const char *init;
+    float rate;
+    float momentum, epsilon;
+};
+#define weft_layer_params(...)                                                    \
+    (&(struct weft_layer_params){.struct_size = sizeof(struct weft_layer_params), \
+                                 __VA_ARGS__})
+
+/* WEFT_ERR_ARG, WEFT_ERR_NOMEM. */
+WEFT_API enum weft_status weft_net_begin(weft_context *context,
+                                         const struct weft_net_params *params,
+                                         weft_net_builder **out);
+
+/* Appends a layer. `op` is the first word of a line: "conv", "relu". `inputs` are layers,
+ * or WEFT_NET_INPUT; none (input_count 0) stands for the layer before. *layer, unless
+ * NULL, becomes the layer's index (weft_net_layer). After a failure the network is as
+ * before. WEFT_ERR_ARG, WEFT_ERR_NOMEM. */
+enum { WEFT_NET_INPUT = -1 };
+WEFT_API enum weft_status weft_net_add(weft_net_builder *builder, const char *op,
+                                       const struct weft_layer_params *params,
+                                       const int *inputs, int input_count, int *layer);
+
+/* Makes a layer an output of the network. Without a call the last layer is the only one.
+ * WEFT_ERR_ARG. */
+WEFT_API enum weft_status weft_net_output(weft_net_builder *builder, int layer);
+
+/* Frees the builder and sets it to NULL, on failure too. `out` NULL: abandons the
+ * network. WEFT_ERR_ARG, WEFT_ERR_NOMEM. */
+WEFT_API enum weft_status weft_net_end(weft_net_builder **builder, weft_net **out);
+
 /* The text of the built-in network `name`, or NULL. With `name` NULL: the name of the
  * built-in network number `index`, NULL after the last. */
 WEFT_API const char *weft_net_builtin(const char *name, int index);
@@ -101,10 +171,13 @@ WEFT_API const char *weft_net_builtin(const char *name, int index);
 struct weft_net_info {
     const char *name, *text; /* live as long as the network */
     int layers;
-    int height, width, channels, classes; /* classes: outputs of the last layer */
-    int64_t weights;                      /* number of trained parameters */
-    double flops; /* forward, one image; a multiply-add counts 2 */
-    int batch;    /* from the text; 0: not given */
+    int height, width, channels;
+    int classes;          /* values of the first output */
+    int outputs;          /* number of outputs */
+    size_t output_values; /* of all outputs, for one image */
+    int64_t weights;      /* number of trained parameters */
+    double flops;         /* forward, one image; a multiply-add counts 2 */
+    int batch;            /* from the text; 0: not given */
     struct weft_optimizer optimizer;
     float label_smoothing;
 };

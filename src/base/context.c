@@ -48,6 +48,19 @@ static char *format_text(const char *format, va_list args)
     return text;
 }
 
+/* Frees `text`. */
+static char *prepend(const char *prefix, char *text)
+{
+    size_t at = strlen(prefix), length = strlen(text);
+    char *both = malloc(at + length + 1);
+    if (!both)
+        return text;
+    memcpy(both, prefix, at);
+    memcpy(both + at, text, length + 1);
+    free(text);
+    return both;
+}
+
 static void log_line(const weft_context *ctx, enum weft_log_level level, const char *text)
 {
     if (ctx->log && level <= ctx->log_level)
@@ -63,6 +76,8 @@ enum weft_status weft_fail(weft_context *ctx, enum weft_status status, const cha
     va_start(args, format);
     char *text = format_text(format, args);
     va_end(args);
+    if (text && ctx->error_position)
+        text = prepend(ctx->error_position, text);
     if (text) {
         free(ctx->error);
         ctx->error = text;

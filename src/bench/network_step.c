@@ -19,6 +19,7 @@ struct step_run {
     struct weft_trainer *trainer;
     struct weft_inference *infer;
     struct weft_mem *weights; /* for `infer` */
+    const struct weft_net *net;
     const struct weft_plan *plan;
     struct weft_command_list *list;
 };
@@ -53,7 +54,7 @@ static enum weft_status start(struct weft_bench *b, struct weft_device *device,
 {
     struct weft_dataset_info info;
     weft_dataset_info(data, &info);
-    *s = (struct step_run){.device = device};
+    *s = (struct step_run){.device = device, .net = net};
     int batch = p->batch ? p->batch : net->batch ? net->batch : 128;
     batch = batch < info.count ? batch : info.count;
     if (!p->training)
@@ -155,7 +156,7 @@ static enum weft_status check_inference(struct step_run *device,
                                         struct weft_step_report *out)
 {
     const struct weft_inference *infer = device->infer;
-    size_t count = (size_t)infer->batch * (size_t)infer->classes;
+    size_t count = (size_t)infer->batch * infer->values;
     float *got = malloc(count * sizeof(*got)), *want = malloc(count * sizeof(*want));
     struct weft_dataset_info info;
     weft_dataset_info(data, &info);
@@ -230,21 +231,23 @@ static void count_work(const struct step_run *s, const struct weft_list_segment 
     t->bytes = bytes[mark->phase];
 }
 
-/* A node's line, and those of the layers that were fused into it. */
-static void describe_layer(const struct weft_graph *graph, int index, char *text,
-                           size_t size)
+/* The text of a node's layer, and of the layers fused into it. */
+static void describe_layer(const struct step_run *s, int index, char *text, size_t size)
 {
+    const struct weft_graph *graph = &s->plan->graph;
     text[0] = '\0';
     if (index < 0)
         return;
-    snprintf(text, size, "%s", graph->nodes[index].text);
+    weft_layer_write(s->net, graph->nodes[index].layer, false, text, size);
     for (int i = index + 1; i < graph->count; i++) {
         int at = i;
         while (at >= 0 && graph->nodes[at].fused_into_producer)
             at = graph->nodes[at].inputs[0];
         size_t used = strlen(text);
-        if (at == index && at != i && !graph->nodes[i].from_suffix)
-            snprintf(text + used, size - used, " + %s", graph->nodes[i].text);
+        if (at != index || at == i || graph->nodes[i].from_suffix || used + 4 > size)
+            continue;
+        used += (size_t)snprintf(text + used, size - used, " + ");
+        weft_layer_write(s->net, graph->nodes[i].layer, false, text + used, size - used);
     }
 }
 
@@ -267,7 +270,7 @@ static enum weft_status measure_segment(struct weft_bench *b, struct step_run *s
     t.kernels = kernels;
     bench_describe_kernels(s->list, mark->first, end, kernels, sizeof(kernels));
     bench_set_roofline(b, &t);
-    describe_layer(&s->plan->graph, mark->node, text, sizeof(text));
+    describe_layer(s, mark->node, text, sizeof(text));
     if (report && b->params.seconds >= 0 && !out->error[0])
         WEFT_TRY(bench_measure(b, s->list, mark->first, end, seconds, &t));
     out->flops += t.flops;

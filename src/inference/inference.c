@@ -93,10 +93,11 @@ enum weft_status weft_inference_create(struct weft_device *device,
         return weft_out_of_memory(device->context, "predictor", sizeof(*inference));
     inference->device = device;
     inference->batch = batch;
-    inference->classes = net->graph.nodes[net->graph.count - 1].out.c;
+    inference->classes = net->graph.nodes[net->graph.outputs[0]].out.c;
+    inference->values = weft_net_output_values(net);
     inference->image_bytes = weft_shape_count(net->input);
     inference->buffers.weights = weights;
-    size_t rows = (size_t)batch * (size_t)inference->classes;
+    size_t rows = (size_t)batch * inference->values;
     enum weft_status status =
         weft_plan_create(net, batch, false, false, type, &inference->plan);
     if (status)
@@ -210,29 +211,34 @@ void weft_inference_destroy(struct weft_inference **inference)
     *inference = NULL;
 }
 
-/* At most one batch. What is left of the batch keeps older images; their rows are not
- * read. */
+/* At most one batch, image `first` of `total`, whose outputs follow one another in `out`.
+ * The rest of the batch keeps older images; their rows are not read. */
 static enum weft_status run_batch(struct weft_inference *inference, const uint8_t *pixels,
-                                  int count, float *probabilities)
+                                  int count, size_t first, size_t total, float *out)
 {
     const struct weft_backend *backend = inference->device->backend;
-    struct weft_view out = weft_plan_output(inference->plan, &inference->buffers);
-    size_t row = (size_t)inference->classes * sizeof(float);
+    const struct weft_graph *graph = &inference->plan->graph;
     WEFT_TRY(backend->write_async(inference->device, inference->pixels, 0, pixels,
                                   (size_t)count * inference->image_bytes));
     WEFT_TRY(backend->replay(inference->list));
-    return backend->read(inference->device, probabilities, out.mem,
-                         out.offset * sizeof(float), (size_t)count * row);
+    for (int k = 0; k < graph->output_count; k++) {
+        struct weft_view view = weft_plan_output(inference->plan, &inference->buffers, k);
+        size_t values = weft_shape_count(graph->nodes[graph->outputs[k]].out);
+        WEFT_TRY(backend->read(inference->device, out + first * values, view.mem,
+                               view.offset * sizeof(float),
+                               (size_t)count * values * sizeof(float)));
+        out += total * values;
+    }
+    return WEFT_OK;
 }
 
 enum weft_status weft_inference_run(struct weft_inference *inference,
-                                    const uint8_t *pixels, int count,
-                                    float *probabilities)
+                                    const uint8_t *pixels, int count, float *out)
 {
     for (int done = 0, n; done < count; done += n) {
         n = count - done < inference->batch ? count - done : inference->batch;
         WEFT_TRY(run_batch(inference, pixels + (size_t)done * inference->image_bytes, n,
-                           probabilities + (size_t)done * (size_t)inference->classes));
+                           (size_t)done, (size_t)count, out));
     }
     return WEFT_OK;
 }
@@ -264,6 +270,12 @@ enum weft_status weft_inference_evaluate(struct weft_inference *inference,
         return weft_fail(
             ctx, WEFT_ERR_ARG, "%s: images of %dx%dx%d do not fit a network for %dx%dx%d",
             info.source, info.height, info.width, info.channels, in->h, in->w, in->c);
+    const struct weft_graph *graph = &inference->plan->graph;
+    if (!graph->nodes[graph->outputs[0]].op->is_loss)
+        return weft_fail(ctx, WEFT_ERR_ARG,
+                         "%s: cannot be evaluated: the first output of the network is "
+                         "not softmax",
+                         info.source);
     size_t classes = (size_t)inference->classes;
     struct weft_eval eval = {.count = info.count, .classes = inference->classes};
     if (confusion)
@@ -274,8 +286,8 @@ enum weft_status weft_inference_evaluate(struct weft_inference *inference,
     double start = weft_clock_seconds(), loss = 0;
     for (int i = 0, n; i < info.count && !status; i += n) {
         n = info.count - i < inference->batch ? info.count - i : inference->batch;
-        status = run_batch(inference, pixels + (size_t)i * inference->image_bytes, n,
-                           inference->rows);
+        status = run_batch(inference, pixels + (size_t)i * inference->image_bytes, n, 0,
+                           (size_t)n, inference->rows);
         for (int k = 0; k < n && !status; k++) {
             if (labels[i + k] < 0 || labels[i + k] >= inference->classes)
                 status =

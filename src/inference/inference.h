@@ -24,9 +24,11 @@ struct weft_inference {
     struct weft_mem *pixels;     /* one batch */
     struct weft_command_list *list;
     struct weft_command_list *prepare; /* NULL: nothing is made of the weights */
-    int batch, classes;
+    int batch;
+    int classes;   /* values of the first output */
+    size_t values; /* of all outputs, for one image */
     size_t image_bytes;
-    float *rows; /* host: batch x classes */
+    float *rows; /* host: batch x values */
 };
 
 enum weft_status weft_inference_create(struct weft_device *device,

@@ -33,13 +33,17 @@ bool weft_node_is_noop(const struct weft_node *node, bool training)
            (node->op->training_only && !training);
 }
 
+int weft_graph_source(const struct weft_graph *graph, int index, bool training)
+{
+    while (index >= 0 && weft_node_is_noop(&graph->nodes[index], training))
+        index = graph->nodes[index].inputs[0];
+    return index;
+}
+
 int weft_graph_producer(const struct weft_graph *graph, int index, int which,
                         bool training)
 {
-    int source = graph->nodes[index].inputs[which];
-    while (source >= 0 && weft_node_is_noop(&graph->nodes[source], training))
-        source = graph->nodes[source].inputs[0];
-    return source;
+    return weft_graph_source(graph, graph->nodes[index].inputs[which], training);
 }
 
 int weft_graph_consumer_count(const struct weft_graph *graph, int index)

@@ -1,39 +1,40 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The text of a network to a graph with all shapes. */
-#include "net/symbols.h"
+/* The text of a network to calls of the builder. */
+#include "net/builder.h"
 
+#include "util/line_parser.h"
 #include "util/text.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_EXTENT = 65535 }; /* of the input */
-
-/* A network that is being read. */
 struct reader {
     struct weft_line_parser parser;
-    struct weft_net *net;
-    int capacity;
-    bool fixed_input; /* by the params: an `input` line must agree */
-    struct weft_symbols symbols;
+    struct weft_net_builder *builder;
+    bool fixed_input;          /* by the params: an `input` line must agree */
+    int lines[WEFT_MAX_NODES]; /* of the layers */
 };
 
 static enum weft_status parse_input(struct reader *r)
 {
     static const char *const what[] = {"the height", "the width",
                                        "the number of channels"};
+    enum { MAX_EXTENT = 65535 };
     int extent[3];
-    struct weft_shape *in = &r->net->input;
-    if (r->net->graph.count)
+    struct weft_shape *in = &r->builder->net->input;
+    if (r->builder->net->layer_count)
         return weft_line_parser_fail(&r->parser, "input must stand before the layers");
-    for (int i = 0; i < 3; i++)
-        WEFT_TRY(weft_line_parser_int(&r->parser, what[i], 1, MAX_EXTENT, &extent[i]));
+    for (int i = 0; i < 3; i++) {
+        const char *word = NULL;
+        WEFT_TRY(weft_line_parser_take(&r->parser, what[i], &word));
+        WEFT_TRY(
+            weft_line_parser_int(&r->parser, what[i], word, 1, MAX_EXTENT, &extent[i]));
+    }
     if (r->fixed_input &&
         (in->h != extent[0] || in->w != extent[1] || in->c != extent[2]))
         return weft_line_parser_fail(
-            &r->parser, "wants images of %dx%dx%d, the data are %dx%dx%d", extent[0],
+            &r->parser, "the input is %dx%dx%d, the data are %dx%dx%d", extent[0],
             extent[1], extent[2], in->h, in->w, in->c);
     *in = (struct weft_shape){extent[0], extent[1], extent[2]};
     return WEFT_OK;
@@ -42,7 +43,7 @@ static enum weft_status parse_input(struct reader *r)
 static enum weft_status parse_loss(struct reader *r)
 {
     return weft_line_parser_option_float(&r->parser, "smoothing", 0.0f, 0.99f,
-                                         &r->net->label_smoothing);
+                                         &r->builder->net->label_smoothing);
 }
 
 static enum weft_status parse_optimizer(struct reader *r)
@@ -54,7 +55,7 @@ static enum weft_status parse_optimizer(struct reader *r)
                  {"adam", WEFT_OPTIMIZER_ADAM},
                  {"adamw", WEFT_OPTIMIZER_ADAMW}};
     struct weft_line_parser *w = &r->parser;
-    struct weft_optimizer *o = &r->net->optimizer;
+    struct weft_optimizer *o = &r->builder->net->optimizer;
     const char *word = weft_line_parser_peek(w);
     size_t k = 0;
     while (word && k < WEFT_ARRAY_SIZE(kinds) && strcmp(word, kinds[k].name))
@@ -62,9 +63,11 @@ static enum weft_status parse_optimizer(struct reader *r)
     if (!word || k == WEFT_ARRAY_SIZE(kinds))
         return weft_line_parser_fail(w, "optimizer must be sgd, adam or adamw");
     w->next++;
+    *o = weft_optimizer_initial;
     o->kind = kinds[k].kind;
-    WEFT_TRY(
-        weft_line_parser_float(w, "the learning rate", 0.0f, 1e6f, &o->learning_rate));
+    WEFT_TRY(weft_line_parser_take(w, "the learning rate", &word));
+    WEFT_TRY(weft_line_parser_float(w, "the learning rate", word, 0.0f, 1e6f,
+                                    &o->learning_rate));
     WEFT_TRY(weft_line_parser_option_float(w, "decay", 0.0f, 1e3f, &o->weight_decay));
     if (o->kind == WEFT_OPTIMIZER_SGD) {
         WEFT_TRY(weft_line_parser_option_float(w, "momentum", 0.0f, 1.0f, &o->momentum));
@@ -77,7 +80,39 @@ static enum weft_status parse_optimizer(struct reader *r)
 
 static enum weft_status parse_batch(struct reader *r)
 {
-    return weft_line_parser_int(&r->parser, "the batch size", 1, 1 << 20, &r->net->batch);
+    const char *word = NULL;
+    WEFT_TRY(weft_line_parser_take(&r->parser, "the batch size", &word));
+    return weft_line_parser_int(&r->parser, "the batch size", word, 1, 1 << 20,
+                                &r->builder->net->batch);
+}
+
+/* The layer called `name`. */
+static enum weft_status find_layer(struct reader *r, const char *name, int *layer)
+{
+    *layer = weft_net_builder_find(r->builder, name);
+    if (*layer != WEFT_NO_NODE)
+        return WEFT_OK;
+    return weft_line_parser_fail(&r->parser,
+                                 "no line above is called \"%s\": put as=%s at the end "
+                                 "of the line that is meant",
+                                 name, name);
+}
+
+/* Errors of the builder are errors of the text. */
+static enum weft_status in_text(enum weft_status status)
+{
+    return status == WEFT_ERR_ARG ? WEFT_ERR_FORMAT : status;
+}
+
+static enum weft_status parse_output(struct reader *r)
+{
+    const char *word = NULL;
+    int layer;
+    WEFT_TRY(weft_line_parser_take(&r->parser, "the name of a layer", &word));
+    WEFT_TRY(find_layer(r, word, &layer));
+    if (layer == WEFT_BATCH)
+        return weft_line_parser_fail(&r->parser, "the batch is no output");
+    return in_text(weft_net_output(r->builder, layer));
 }
 
 /* Lines that are no layers. */
@@ -85,6 +120,7 @@ static const struct {
     const char *name;
     enum weft_status (*parse)(struct reader *r);
 } directives[] = {{"input", parse_input},
+                  {"output", parse_output},
                   {"loss", parse_loss},
                   {"optimizer", parse_optimizer},
                   {"batch", parse_batch}};
@@ -105,183 +141,155 @@ static enum weft_status unknown_word(struct reader *r, const char *word)
                                  word, list);
 }
 
-/* conv1, conv2, dense1 ... and relu1 for an activation. */
-static void name_node(const struct weft_graph *graph, struct weft_node *node)
+/* valid, same, one or two numbers, or top,left,bottom,right. */
+static enum weft_status parse_pad(struct weft_line_parser *w, const char *text,
+                                  struct weft_layer_params *p)
 {
-    const char *name_prefix = node->op == &weft_op_act
-                                  ? weft_act_names[node->activation.act]
-                              : node->op->name_prefix ? node->op->name_prefix
-                                                      : node->op->name;
-    int number = 1;
-    for (int i = 0; i < graph->count; i++) {
-        const struct weft_node *other = &graph->nodes[i];
-        number +=
-            other->op == node->op &&
-            (node->op != &weft_op_act || other->activation.act == node->activation.act);
+    int end = 0, *pad = p->pad;
+    if (!strcmp(text, "valid"))
+        return WEFT_OK;
+    if (!strcmp(text, "same")) {
+        p->same_padding = true;
+        return WEFT_OK;
     }
-    snprintf(node->name, sizeof(node->name), "%s%d", name_prefix, number);
-}
-
-/* Gives a param its place behind all others of its kind, whose end is `end`. */
-static enum weft_status place_param(struct reader *r, struct weft_param *param,
-                                    size_t *end)
-{
-    size_t count = param->rank ? 1 : 0;
-    for (int i = 0; i < param->rank; i++)
-        if (!weft_checked_mul(count, (size_t)param->extent[i], &count) || count > INT_MAX)
+    if (strchr(text, ',')) {
+        if (sscanf(text, "%3d,%3d,%3d,%3d%n", &pad[0], &pad[1], &pad[2], &pad[3], &end) !=
+                4 ||
+            text[end])
             return weft_line_parser_fail(
-                &r->parser, "a layer of more than %d weights is too large", INT_MAX);
-    weft_param_reserve(param, count, WEFT_FLOAT32, end);
-    if (weft_graph_floats(&r->net->graph) > INT_MAX)
-        return weft_line_parser_fail(&r->parser, "the network has more than %d weights",
-                                     INT_MAX);
+                w,
+                "pad must be valid, same, ROWSxCOLUMNS or TOP,LEFT,BOTTOM,RIGHT, not "
+                "\"%s\"",
+                text);
+        return WEFT_OK; /* the builder checks the range */
+    }
+    WEFT_TRY(weft_line_parser_pair(w, "pad", text, 0, 255, pad));
+    pad[2] = pad[0];
+    pad[3] = pad[1];
     return WEFT_OK;
 }
 
-/* The shape of input `which` of a node. */
-static struct weft_shape input_shape(const struct reader *r, const struct weft_node *node,
-                                     int which)
+static enum weft_status parse_field(struct weft_line_parser *w,
+                                    const struct weft_layer_field *field,
+                                    const char *text, struct weft_layer_params *p)
 {
-    int input = node->inputs[which];
-    return input == WEFT_BATCH ? r->net->input : r->net->graph.nodes[input].out;
-}
-
-/* A place for one more at the end of the graph. */
-static enum weft_status make_room(struct reader *r)
-{
-    struct weft_graph *graph = &r->net->graph;
-    if (graph->count == WEFT_MAX_NODES)
-        return weft_line_parser_fail(&r->parser, "more than %d layers", WEFT_MAX_NODES);
-    if (graph->count == r->capacity) {
-        r->capacity = r->capacity ? 2 * r->capacity : 16;
-        struct weft_node *more =
-            realloc(graph->nodes, (size_t)r->capacity * sizeof(*graph->nodes));
-        if (!more)
-            return weft_out_of_memory(r->parser.ctx, "network", sizeof(*more));
-        graph->nodes = more;
+    void *member = (char *)p + field->offset;
+    int min = (int)field->min, max = (int)field->max;
+    switch (field->type) {
+    case WEFT_FIELD_INT:
+        return weft_line_parser_int(w, field->name, text, min, max, member);
+    case WEFT_FIELD_PAIR:
+        return weft_line_parser_pair(w, field->name, text, min, max, member);
+    case WEFT_FIELD_FLOAT:
+        return weft_line_parser_float(w, field->name, text, (float)field->min,
+                                      (float)field->max, member);
+    case WEFT_FIELD_YES:
+        return weft_line_parser_option_bool(w, field->name, member);
+    case WEFT_FIELD_NO: {
+        bool yes = true;
+        WEFT_TRY(weft_line_parser_option_bool(w, field->name, &yes));
+        *(bool *)member = !yes;
+        return WEFT_OK;
+    }
+    case WEFT_FIELD_INIT: {
+        int index = 0;
+        WEFT_TRY(weft_line_parser_option_name(w, field->name, weft_init_names, &index));
+        p->init = weft_init_names[index];
+        return WEFT_OK;
+    }
+    case WEFT_FIELD_PAD:
+        return parse_pad(w, text, p);
     }
     return WEFT_OK;
 }
 
-/* The image that was made the row that comes out of `node`: h is 0 if none was. */
-static struct weft_shape row_of(const struct weft_node *node)
+static const struct weft_layer_field *next_word(const struct weft_layer_field *field)
 {
-    if (node->op->flattens && node->in[0].h * node->in[0].w > 1)
-        return node->in[0];
-    return node->op->flattens || node->op->elementwise ? node->unflattened
-                                                       : (struct weft_shape){0};
+    while (field && field->name && !field->is_word)
+        field++;
+    return field && field->name ? field : NULL;
 }
 
-static enum weft_status add_node(struct reader *r, const struct weft_node *made)
+static bool is_letter(char c)
 {
-    struct weft_graph *graph = &r->net->graph;
-    if (graph->count && graph->nodes[graph->count - 1].op->is_loss)
-        return weft_line_parser_fail(&r->parser, "nothing may follow %s",
-                                     graph->nodes[graph->count - 1].op->name);
-    WEFT_TRY(make_room(r));
-    struct weft_node *node = &graph->nodes[graph->count];
-    *node = *made;
-    node->line = r->parser.line;
-    for (int k = 0; k < node->input_count; k++)
-        node->in[k] = input_shape(r, node, k);
-    if (!node->in[0].h)
-        return weft_line_parser_fail(&r->parser,
-                                     "the size of the images is not known: begin with "
-                                     "a line \"input HEIGHT WIDTH CHANNELS\"");
-    if (weft_shape_count(node->in[0]) > INT_MAX)
-        return weft_line_parser_fail(&r->parser,
-                                     "one image of %dx%dx%d values is too large",
-                                     node->in[0].h, node->in[0].w, node->in[0].c);
-    WEFT_TRY(node->op->shape(&r->parser, node));
-    size_t area = weft_shape_count(node->out);
-    if (area > INT_MAX)
-        return weft_line_parser_fail(&r->parser,
-                                     "one image of %dx%dx%d values is too large",
-                                     node->out.h, node->out.w, node->out.c);
-    if (node->inputs[0] >= 0)
-        node->unflattened = row_of(&graph->nodes[node->inputs[0]]);
-    for (int role = 0; role < WEFT_MAX_PARAMS; role++)
-        WEFT_TRY(place_param(r, &node->params[role],
-                             weft_param_roles[role].trained ? &graph->weights
-                                                            : &graph->statistics));
-    node->index = graph->count;
-    node->batch_norm = WEFT_NO_NODE;
-    name_node(graph, node);
-    graph->count++;
-    return WEFT_OK;
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-/* What a line reads: the line before, or from=NAME; and where two are joined, the one
- * that its first word names. */
-static enum weft_status parse_inputs(struct reader *r, struct weft_node *node)
+/* Plain words after the first, in any order: an activation, names of inputs, and numbers
+ * in the order of the op's table. */
+static enum weft_status parse_words(struct reader *r, const struct weft_op *op,
+                                    struct weft_layer_params *p, int *inputs, int *count)
 {
     struct weft_line_parser *w = &r->parser;
-    const char *from = weft_line_parser_option(w, "from");
-    node->inputs[0] = r->net->graph.count ? r->net->graph.count - 1 : WEFT_BATCH;
-    node->input_count = node->op->two_inputs ? 2 : 1;
-    if (from)
-        WEFT_TRY(weft_symbols_find(&r->symbols, w, from, &node->inputs[0]));
-    if (!node->op->two_inputs)
-        return WEFT_OK;
-    const char *name = weft_line_parser_peek(w);
-    if (!name)
+    const struct weft_layer_field *field = next_word(op->fields);
+    for (const char *word; (word = weft_line_parser_peek(w)); w->next++) {
+        bool is_act = weft_act_find(word) != WEFT_ACT_COUNT;
+        if (op->takes_act && !p->activation &&
+            (is_act || (is_letter(word[0]) && *count > op->max_extra_inputs)))
+            p->activation = word;
+        else if (*count <= op->max_extra_inputs && !is_act) {
+            WEFT_TRY(find_layer(r, word, &inputs[*count]));
+            ++*count;
+        } else if (field) {
+            WEFT_TRY(parse_field(w, field, word, p));
+            field = next_word(field + 1);
+        } else
+            return WEFT_OK; /* weft_line_parser_check_all_used fails */
+    }
+    if (*count <= op->extra_inputs)
         return weft_line_parser_fail(
             w,
-            "%s needs the name of a second layer: put as=NAME at the "
-            "end of that line, and \"%s NAME\" here",
-            node->op->name, node->op->name);
-    w->next++;
-    return weft_symbols_find(&r->symbols, w, name, &node->inputs[1]);
+            "%s needs the name of a second layer: put as=NAME at "
+            "the end of that line, and \"%s NAME\" here",
+            op->name, op->name);
+    const char *missing = NULL;
+    return field ? weft_line_parser_take(w, field->name, &missing) : WEFT_OK;
 }
 
-/* The node of a line; the ACT at the end of another layer's line is a node of its own,
- * which fusion may bring together with it. */
-static enum weft_status add_line(struct reader *r, struct weft_node *node)
+static enum weft_status parse_options(struct weft_line_parser *w,
+                                      const struct weft_op *op, enum weft_act act,
+                                      struct weft_layer_params *p)
 {
-    if (node->op == &weft_op_act || !node->activation.act)
-        return add_node(r, node);
-    struct weft_node follower = {
-        .op = &weft_op_act, .activation = node->activation, .from_suffix = true};
-    node->activation = (struct weft_activation){0};
-    WEFT_TRY(add_node(r, node));
-    follower.input_count = 1;
-    follower.inputs[0] = r->net->graph.count - 1;
-    return add_node(r, &follower);
-}
-
-static enum weft_status parse_layer(struct reader *r, const char *word, const char *text)
-{
-    struct weft_node node = {0};
-    enum weft_act act;
-    node.op = weft_op_find(word, &act);
-    if (!node.op)
-        return unknown_word(r, word);
-    node.activation.act = act;
-    snprintf(node.text, sizeof(node.text), "%s", text);
-    WEFT_TRY(parse_inputs(r, &node));
-    const char *name = weft_line_parser_option(&r->parser, "as");
-    WEFT_TRY(node.op->parse(&r->parser, &node));
-    WEFT_TRY(weft_line_parser_check_all_used(&r->parser));
-    WEFT_TRY(add_line(r, &node));
-    if (!name)
-        return WEFT_OK;
-    return weft_symbols_add(&r->symbols, &r->parser, name, r->net->graph.count - 1);
-}
-
-/* A copy of the line without comment and surplus blanks, for people. */
-static void tidy(const char *line, size_t length, char *out, size_t size)
-{
-    size_t used = 0;
-    for (size_t i = 0; i < length && line[i] != '#' && used + 1 < size; i++) {
-        bool blank = line[i] == ' ' || line[i] == '\t' || line[i] == '\r';
-        if (!blank)
-            out[used++] = line[i];
-        else if (used && out[used - 1] != ' ')
-            out[used++] = ' ';
+    for (const struct weft_layer_field *f = op->fields; f && f->name; f++) {
+        const char *text = f->is_word ? NULL : weft_line_parser_option(w, f->name);
+        if (text)
+            WEFT_TRY(parse_field(w, f, text, p));
     }
-    while (used && out[used - 1] == ' ')
-        used--;
-    out[used] = 0;
+    struct weft_activation activation = weft_activation_init(act);
+    float beta = 0, *values[] = {&activation.negative_slope, &beta};
+    for (int k = 0; k < WEFT_ACT_PARAMETERS; k++) {
+        const struct weft_act_parameter *a = &weft_act_parameters[act][k];
+        if (a->name)
+            WEFT_TRY(
+                weft_line_parser_option_float(w, a->name, a->min, a->max, values[k]));
+    }
+    p->alpha = activation.negative_slope;
+    p->beta = beta;
+    return WEFT_OK;
+}
+
+static enum weft_status parse_layer(struct reader *r, const char *word)
+{
+    struct weft_line_parser *w = &r->parser;
+    struct weft_layer_params p = *weft_layer_params(0);
+    int inputs[1 + WEFT_MAX_INPUTS] = {r->builder->net->layer_count - 1}, count = 1;
+    enum weft_act act;
+    const struct weft_op *op = weft_op_find(word, &act);
+    if (!op)
+        return unknown_word(r, word);
+    const char *from = weft_line_parser_option(w, "from");
+    if (from)
+        WEFT_TRY(find_layer(r, from, &inputs[0]));
+    WEFT_TRY(parse_words(r, op, &p, inputs, &count));
+    if (p.activation)
+        act = weft_act_find(p.activation);
+    WEFT_TRY(parse_options(w, op, act == WEFT_ACT_COUNT ? WEFT_ACT_identity : act, &p));
+    p.name = weft_line_parser_option(w, "as");
+    WEFT_TRY(weft_line_parser_check_all_used(w));
+    int layer = 0;
+    WEFT_TRY(in_text(weft_net_add(r->builder, word, &p, inputs, count, &layer)));
+    r->lines[layer] = w->line;
+    return WEFT_OK;
 }
 
 static enum weft_status parse_line(struct reader *r, const char *line, size_t length)
@@ -303,141 +311,60 @@ static enum weft_status parse_line(struct reader *r, const char *line, size_t le
             WEFT_TRY(directives[i].parse(r));
             return weft_line_parser_check_all_used(&r->parser);
         }
-    char text[96];
-    tidy(line, length, text, sizeof(text));
-    return parse_layer(r, word, text);
+    return parse_layer(r, word);
 }
 
-static enum weft_status parse_text(struct reader *r, const char *text)
+/* Error messages, of the builder too, begin with the position. */
+static void set_position(struct reader *r, char *position, size_t size)
+{
+    snprintf(position, size, "%s, line %d: ", r->parser.where, r->parser.line);
+    r->parser.ctx->error_position = position;
+}
+
+static enum weft_status parse_text(struct reader *r, const char *text, char *position,
+                                   size_t size)
 {
     for (const char *line = text; *line; r->parser.line++) {
         size_t length = strcspn(line, "\n");
+        set_position(r, position, size);
         WEFT_TRY(parse_line(r, line, length));
         line += length + (line[length] == '\n');
     }
-    return WEFT_OK;
-}
-
-/* Statistics lie behind all weights, whose number is known now. */
-static void move_statistics(struct weft_graph *graph)
-{
-    for (int i = 0; i < graph->count; i++)
-        for (int role = 0; role < WEFT_MAX_PARAMS; role++)
-            if (!weft_param_roles[role].trained)
-                graph->nodes[i].params[role].at += graph->weights;
-}
-
-/* Every output but the last must be of use. */
-static enum weft_status check_read(struct reader *r)
-{
-    const struct weft_graph *graph = &r->net->graph;
-    WEFT_TRY(weft_symbols_check_all_used(&r->symbols, &r->parser));
-    for (int i = 0; i < graph->count - 1; i++)
-        if (!weft_graph_consumer_count(graph, i)) {
-            r->parser.line = graph->nodes[i].line;
-            return weft_line_parser_fail(
-                &r->parser,
-                "nothing reads what %s makes: put as=NAME at the end "
-                "of the line, and read it below with from=NAME or "
-                "\"add NAME\"",
-                graph->nodes[i].name);
-        }
-    return WEFT_OK;
-}
-
-/* What is only known at the end. */
-static enum weft_status check_whole(struct reader *r, int classes)
-{
-    const struct weft_graph *graph = &r->net->graph;
-    weft_context *ctx = r->parser.ctx;
-    if (!graph->count)
-        return weft_fail(ctx, WEFT_ERR_FORMAT, "%s: has no layers", r->parser.where);
-    const struct weft_node *last = &graph->nodes[graph->count - 1];
-    if (!last->op->is_loss)
-        return weft_fail(ctx, WEFT_ERR_FORMAT,
-                         "%s: must end in a line \"softmax\", not in \"%s\"",
-                         r->parser.where, last->op->name);
-    WEFT_TRY(check_read(r));
-    if (!graph->weights)
-        return weft_fail(ctx, WEFT_ERR_FORMAT,
-                         "%s: has nothing to train: no conv, no dense", r->parser.where);
-    if (classes && last->out.c != classes)
-        return weft_fail(
-            ctx, WEFT_ERR_FORMAT,
-            "%s: has %d outputs for %d classes: the last dense must be \"dense "
-            "%d\"",
-            r->parser.where, last->out.c, classes, classes);
-    return WEFT_OK;
-}
-
-/* The input may come from a user: all of it, or nothing. */
-static enum weft_status check_params(weft_context *ctx, const struct weft_net_params *p)
-{
-    const int extent[] = {p->height, p->width, p->channels};
-    bool given = p->height || p->width || p->channels;
-    for (size_t i = 0; given && i < WEFT_ARRAY_SIZE(extent); i++)
-        if (extent[i] < 1 || extent[i] > MAX_EXTENT)
-            return weft_fail(ctx, WEFT_ERR_ARG,
-                             "%s: an input of %dx%dx%d; each must be 1 to %d",
-                             p->name ? p->name : "network", p->height, p->width,
-                             p->channels, MAX_EXTENT);
+    int unread = weft_net_builder_unread(r->builder);
+    r->parser.ctx->error_position = NULL;
+    if (unread != WEFT_NO_NODE) {
+        r->parser.line = r->lines[unread];
+        set_position(r, position, size);
+    }
     return WEFT_OK;
 }
 
 enum weft_status weft_net_create(weft_context *ctx, const char *text,
                                  const struct weft_net_params *params, weft_net **out)
 {
-    struct weft_net_params own, *p = &own;
-    WEFT_TRY(WEFT_READ_PARAMS(ctx, params, p));
     WEFT_REQUIRE(ctx, text);
-    WEFT_TRY(check_params(ctx, p));
-    struct weft_net *net = calloc(1, sizeof(*net));
-    if (!net)
-        return weft_out_of_memory(ctx, "network", sizeof(*net));
-    net->ctx = ctx;
-    net->name = strdup(p->name ? p->name : "network");
-    net->text = strdup(text);
-    net->input = (struct weft_shape){p->height, p->width, p->channels};
-    net->optimizer = (struct weft_optimizer){.kind = WEFT_OPTIMIZER_ADAM,
-                                             .learning_rate = 1e-3f,
-                                             .momentum = 0.9f,
-                                             .beta1 = 0.9f,
-                                             .beta2 = 0.999f,
-                                             .epsilon = 1e-8f};
-    enum weft_status status = WEFT_ERR_NOMEM;
-    if (!net->name || !net->text) {
-        weft_out_of_memory(ctx, "network", strlen(text));
-        goto fail;
+    struct reader *r = calloc(1, sizeof(*r));
+    if (!r)
+        return weft_out_of_memory(ctx, "network", sizeof(*r));
+    enum weft_status status = weft_net_begin(ctx, params, &r->builder);
+    if (status) {
+        free(r);
+        return status;
     }
-    struct reader r = {.parser = {.ctx = ctx, .where = net->name, .line = 1},
-                       .net = net,
-                       .fixed_input = p->height > 0};
-    if ((status = parse_text(&r, text)) || (status = check_whole(&r, p->classes)))
-        goto fail;
-    move_statistics(&net->graph);
-    *out = net;
-    return WEFT_OK;
-
-fail:
-    weft_net_destroy(&net);
+    struct weft_net *net = r->builder->net;
+    size_t size = strlen(net->name) + 32;
+    char *position = malloc(size);
+    r->parser = (struct weft_line_parser){.ctx = ctx, .where = net->name, .line = 1};
+    r->fixed_input = net->input.h > 0;
+    net->source = strdup(text);
+    if (!position || !net->source)
+        status = weft_out_of_memory(ctx, "network", strlen(text) + size);
+    else
+        status = parse_text(r, text, position, size);
+    status = status ? (weft_net_end(&r->builder, NULL), status)
+                    : in_text(weft_net_end(&r->builder, out));
+    ctx->error_position = NULL;
+    free(position);
+    free(r);
     return status;
-}
-
-enum weft_status weft_net_copy(const struct weft_net *net, struct weft_net **out)
-{
-    struct weft_net_params params =
-        *weft_net_params(.name = net->name, .height = net->input.h, .width = net->input.w,
-                         .channels = net->input.c);
-    return weft_net_create(net->ctx, net->text, &params, out);
-}
-
-void weft_net_destroy(weft_net **net)
-{
-    if (!*net)
-        return;
-    weft_graph_free(&(*net)->graph);
-    free((*net)->name);
-    free((*net)->text);
-    free(*net);
-    *net = NULL;
 }

@@ -92,14 +92,18 @@ static void touch(struct weft_live_range *range, int time, size_t bytes)
     range->bytes = bytes;
 }
 
-/* The type of the output of a node, or of WEFT_BATCH. The output of the network is
- * float32, and so is the input of its last layer. */
+/* The type of the output of a node, or of WEFT_BATCH. Outputs of the network are float32,
+ * and so are logits. */
 static enum weft_type type_of(const struct weft_plan *plan, int node)
 {
-    int last = plan->graph.count - 1;
-    return node == last || node == weft_graph_producer(&plan->graph, last, 0, false)
-               ? WEFT_FLOAT32
-               : plan->type;
+    for (int k = 0; k < plan->graph.output_count; k++) {
+        int output = weft_graph_source(&plan->graph, plan->graph.outputs[k], false);
+        if (node == output ||
+            (output >= 0 && plan->graph.nodes[output].op->is_loss &&
+             node == weft_graph_producer(&plan->graph, output, 0, false)))
+            return WEFT_FLOAT32;
+    }
+    return plan->type;
 }
 
 /* The number of values of an output. */
@@ -132,8 +136,10 @@ static void live_node(const struct weft_plan *plan, int index)
         return;
     if (!(plan->training && node->op->is_loss))
         touch(node_range(plan, index, TENSOR_Y), index, bytes_of(plan, index));
-    if (!plan->training && node->op->is_loss)
-        touch(node_range(plan, index, TENSOR_Y), end_time(plan), bytes_of(plan, index));
+    for (int k = 0; k < plan->graph.output_count && !plan->training; k++)
+        if (weft_graph_source(&plan->graph, plan->graph.outputs[k], false) == index)
+            touch(node_range(plan, index, TENSOR_Y), end_time(plan),
+                  bytes_of(plan, index));
     if (plan->training && node->pool.r && node->pool.kind == WEFT_POOL_MAX) {
         size_t bytes = weft_shape_count(node->out) * (size_t)plan->batch *
                        weft_pool_argmax_bytes(&node->pool);
@@ -211,6 +217,20 @@ static enum weft_status check_sizes(const struct weft_net *net, int batch)
     return WEFT_OK;
 }
 
+/* Training starts from the loss of the last layer. */
+static enum weft_status check_loss(const struct weft_net *net)
+{
+    const struct weft_graph *graph = &net->graph;
+    const struct weft_node *last = &graph->nodes[graph->count - 1];
+    if (graph->output_count != 1 || graph->outputs[0] != last->index ||
+        !last->op->is_loss)
+        return weft_fail(net->ctx, WEFT_ERR_ARG,
+                         "%s: can be used for inference only: for training the last "
+                         "layer must be softmax, and the only output",
+                         net->name);
+    return WEFT_OK;
+}
+
 /* Static loss scale, which keeps the gradient at a logit below 2^HEADROOM: the sum over
  * the batch rather than its mean, and some more, puts gradients into the middle of the
  * range of float16, 2^-24 to 2^16. In the first step of `small`, `medium` and `resnet9`
@@ -228,6 +248,8 @@ enum weft_status weft_plan_create(const struct weft_net *net, int batch, bool tr
                                   bool plain, enum weft_type type, struct weft_plan **out)
 {
     WEFT_TRY(check_sizes(net, batch));
+    if (training)
+        WEFT_TRY(check_loss(net));
     struct weft_plan *plan = calloc(1, sizeof(*plan));
     if (!plan)
         return weft_out_of_memory(net->ctx, "plan", sizeof(*plan));
@@ -347,10 +369,12 @@ struct weft_view weft_plan_step_view(const struct weft_plan *plan,
 }
 
 struct weft_view weft_plan_output(const struct weft_plan *plan,
-                                  const struct weft_buffers *buffers)
+                                  const struct weft_buffers *buffers, int index)
 {
-    int last = plan->graph.count - 1;
+    const struct weft_graph *graph = &plan->graph;
+    int node = weft_graph_source(graph, graph->outputs[index], plan->training);
     if (plan->training)
-        last = weft_graph_producer(&plan->graph, last, 0, true);
-    return weft_plan_node_view(plan, buffers, last, TENSOR_Y);
+        node = weft_graph_producer(graph, node, 0, true);
+    return node < 0 ? weft_plan_step_view(plan, buffers, TENSOR_X)
+                    : weft_plan_node_view(plan, buffers, node, TENSOR_Y);
 }

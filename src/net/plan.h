@@ -75,8 +75,8 @@ struct weft_view weft_plan_step_view(const struct weft_plan *plan,
                                      const struct weft_buffers *buffers,
                                      enum weft_step_tensor_id which);
 
-/* The logits in training, the probabilities at inference. */
+/* Output number `index` of the network; in training the logits. */
 struct weft_view weft_plan_output(const struct weft_plan *plan,
-                                  const struct weft_buffers *buffers);
+                                  const struct weft_buffers *buffers, int index);
 
 #endif

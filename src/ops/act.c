@@ -1,17 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* relu, sigmoid and their like as layers of their own. */
+/* Activations as layers of their own: relu, sigmoid and so on. */
 #include "ops/op.h"
 
-/* The first word was the activation's name: node->activation.act is set. */
-static enum weft_status parse(struct weft_line_parser *parser, struct weft_node *node)
+static enum weft_status shape(weft_context *ctx, struct weft_node *node,
+                              const struct weft_layer_params *p)
 {
-    parser->next--;
-    return weft_op_parse_act(parser, &node->activation);
-}
-
-static enum weft_status shape(struct weft_line_parser *parser, struct weft_node *node)
-{
-    (void)parser;
+    (void)ctx;
+    (void)p;
     node->out = node->in[0];
     return WEFT_OK;
 }
@@ -46,7 +41,6 @@ static enum weft_status backward(struct weft_command_list *list,
 
 const struct weft_op weft_op_act = {
     .name = "act",
-    .parse = parse,
     .shape = shape,
     .flops = flops,
     .forward = forward,

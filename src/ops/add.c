@@ -2,21 +2,16 @@
 /* add NAME [ACT]: the sum of two layers' outputs. */
 #include "ops/op.h"
 
-/* The name is read above: it belongs to the network, not to the op. */
-static enum weft_status parse(struct weft_line_parser *parser, struct weft_node *node)
-{
-    return weft_op_parse_act(parser, &node->activation);
-}
-
-static enum weft_status shape(struct weft_line_parser *parser, struct weft_node *node)
+static enum weft_status shape(weft_context *ctx, struct weft_node *node,
+                              const struct weft_layer_params *p)
 {
     const struct weft_shape *a = &node->in[0], *b = &node->in[1];
+    (void)p;
     if (a->h != b->h || a->w != b->w || a->c != b->c)
-        return weft_line_parser_fail(
-            parser,
-            "\"%s\" would add %dx%dx%d to %dx%dx%d: both must have the "
-            "same shape; a conv of 1x1 brings them together",
-            node->text, b->h, b->w, b->c, a->h, a->w, a->c);
+        return weft_fail(ctx, WEFT_ERR_ARG,
+                         "%s: cannot add %dx%dx%d to %dx%dx%d: both must have the same "
+                         "shape; a conv of 1x1 changes the number of channels",
+                         node->name, b->h, b->w, b->c, a->h, a->w, a->c);
     node->out = *a;
     return WEFT_OK;
 }
@@ -39,10 +34,11 @@ static enum weft_status forward(struct weft_command_list *list,
 
 const struct weft_op weft_op_add = {
     .name = "add",
-    .parse = parse,
+    .extra_inputs = 1,
+    .max_extra_inputs = 1,
     .shape = shape,
     .flops = flops,
     .forward = forward,
-    .two_inputs = true,
+    .takes_act = true,
     .elementwise = true,
 };

@@ -4,27 +4,23 @@
  * place of the batch's, and the weight is the prepared scale. */
 #include "ops/op.h"
 
-static enum weft_status parse(struct weft_line_parser *parser, struct weft_node *node)
-{
-    struct weft_batch_norm_params *g = &node->as.batch_norm;
-    g->momentum = 0.1f;
-    g->epsilon = 1e-5f;
-    WEFT_TRY(weft_op_parse_act(parser, &node->activation));
-    WEFT_TRY(weft_line_parser_option_float(parser, "momentum", 0.0f, 1.0f, &g->momentum));
-    return weft_line_parser_option_float(parser, "epsilon", 1e-12f, 1.0f, &g->epsilon);
-}
+static const struct weft_layer_field fields[] = {
+    WEFT_OPTION("momentum", FLOAT, momentum, 1e-6, 1, 0.1f),
+    WEFT_OPTION("epsilon", FLOAT, epsilon, 1e-12, 1, 1e-5f),
+    WEFT_FIELDS_END,
+};
 
-static enum weft_status shape(struct weft_line_parser *parser, struct weft_node *node)
+static enum weft_status shape(weft_context *ctx, struct weft_node *node,
+                              const struct weft_layer_params *p)
 {
-    static const float values[WEFT_MAX_PARAMS] = {
-        [WEFT_PARAM_WEIGHT] = 1, [WEFT_PARAM_RUNNING_VARIANCE] = 1};
-    (void)parser;
+    int channels = node->in[0].c;
+    (void)ctx;
+    node->as.batch_norm = (struct weft_batch_norm_params){p->momentum, p->epsilon};
     node->out = node->in[0];
-    for (int role = 0; role < WEFT_MAX_PARAMS; role++)
-        node->params[role] = (struct weft_param){.init = WEFT_INIT_CONSTANT,
-                                                 .value = values[role],
-                                                 .rank = 1,
-                                                 .extent = {node->in[0].c}};
+    weft_op_add_param(node, WEFT_PARAM_WEIGHT, channels, 1);
+    weft_op_add_param(node, WEFT_PARAM_BIAS, channels, 0);
+    weft_op_add_param(node, WEFT_PARAM_RUNNING_MEAN, channels, 0);
+    weft_op_add_param(node, WEFT_PARAM_RUNNING_VARIANCE, channels, 1);
     return WEFT_OK;
 }
 
@@ -113,13 +109,14 @@ static enum weft_status backward(struct weft_command_list *list,
 const struct weft_op weft_op_batch_norm = {
     .name = "batch-norm",
     .name_prefix = "norm",
-    .parse = parse,
+    .fields = fields,
     .shape = shape,
     .flops = flops,
     .saved = saved,
     .forward = forward,
     .backward = backward,
     .to_native_index = weft_op_unflatten_index,
+    .takes_act = true,
     .own_act_grad = true,
     .elementwise = true,
     .folds = true,

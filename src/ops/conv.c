@@ -1,62 +1,59 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* conv FILTERS RxS [ACT]: a convolution, with what fusion adds to it. */
+/* conv FILTERS RxS [ACT]: a convolution, with a fused activation and max-pool. */
 #include "ops/op.h"
 
-static enum weft_status parse(struct weft_line_parser *parser, struct weft_node *node)
-{
-    struct weft_conv *g = &node->as.conv;
-    int window[2], stride[2] = {1, 1}, dilation[2] = {1, 1}, pad[2];
-    WEFT_TRY(weft_line_parser_int(parser, "the number of filters", 1, 65536, &g->k));
-    WEFT_TRY(weft_line_parser_pair(parser, "the window", 1, 255, window));
-    WEFT_TRY(weft_op_parse_act(parser, &node->activation));
-    WEFT_TRY(weft_op_parse_stride(parser, stride));
-    WEFT_TRY(weft_op_parse_pad(parser, pad));
-    WEFT_TRY(weft_line_parser_option_pair(parser, "dilation", 1, 255, dilation));
-    g->groups = 1;
-    WEFT_TRY(weft_line_parser_option_int(parser, "groups", 1, 65536, &g->groups));
-    g->r = window[0];
-    g->s = window[1];
-    g->stride_y = stride[0];
-    g->stride_x = stride[1];
-    g->dilation_y = dilation[0];
-    g->dilation_x = dilation[1];
-    g->pad_top = pad[0];
-    g->pad_left = pad[1];
-    return weft_op_parse_weights(parser, node);
-}
+static const struct weft_layer_field fields[] = {
+    WEFT_WORD("the number of filters", INT, filters, 1, 65536),
+    WEFT_WORD("the window", PAIR, window, 1, 255),
+    WEFT_OPTION("stride", PAIR, stride, 1, 255, 1),
+    WEFT_OPTION_PAD,
+    WEFT_OPTION("dilation", PAIR, dilation, 1, 255, 1),
+    WEFT_OPTION("groups", INT, groups, 1, 65536, 1),
+    WEFT_OPTION_BIAS,
+    WEFT_OPTION_INIT,
+    WEFT_FIELDS_END,
+};
 
-static enum weft_status shape(struct weft_line_parser *parser, struct weft_node *node)
+static enum weft_status shape(weft_context *ctx, struct weft_node *node,
+                              const struct weft_layer_params *p)
 {
     struct weft_conv *g = &node->as.conv;
-    g->h = node->in[0].h;
-    g->w = node->in[0].w;
-    g->c = node->in[0].c;
+    *g = (struct weft_conv){
+        .h = node->in[0].h,
+        .w = node->in[0].w,
+        .c = node->in[0].c,
+        .k = p->filters,
+        .r = p->window[0],
+        .s = p->window[1],
+        .stride_y = p->stride[0],
+        .stride_x = p->stride[1],
+        .dilation_y = p->dilation[0],
+        .dilation_x = p->dilation[1],
+        .pad_top = p->pad[0],
+        .pad_left = p->pad[1],
+        .pad_bottom = p->pad[2],
+        .pad_right = p->pad[3],
+        .groups = p->groups,
+    };
     if (g->c % g->groups || g->k % g->groups)
-        return weft_line_parser_fail(
-            parser,
-            "groups=%d must divide the %d input channels and the %d "
-            "filters",
-            g->groups, g->c, g->k);
+        return weft_fail(ctx, WEFT_ERR_ARG,
+                         "groups=%d must divide the %d input channels and the %d filters",
+                         g->groups, g->c, g->k);
     int reach_y = g->dilation_y * (g->r - 1) + 1,
         reach_x = g->dilation_x * (g->s - 1) + 1;
-    g->out_h = weft_op_extent(g->h, reach_y, g->stride_y, g->pad_top, &g->pad_top,
+    g->out_h = weft_op_extent(g->h, reach_y, g->stride_y, p->same_padding, &g->pad_top,
                               &g->pad_bottom);
-    g->out_w = weft_op_extent(g->w, reach_x, g->stride_x, g->pad_left, &g->pad_left,
+    g->out_w = weft_op_extent(g->w, reach_x, g->stride_x, p->same_padding, &g->pad_left,
                               &g->pad_right);
     if (g->out_h < 1 || g->out_w < 1)
-        return weft_line_parser_fail(
-            parser,
-            "a window of %dx%d does not fit into %dx%d: choose a "
-            "smaller one, or pad=same",
-            reach_y, reach_x, g->h, g->w);
+        return weft_op_window_misfit(ctx, reach_y, reach_x, g->h, g->w);
     node->out = (struct weft_shape){g->out_h, g->out_w, g->k};
+    weft_op_add_weights(node, p, g->k);
     struct weft_param *weight = &node->params[WEFT_PARAM_WEIGHT];
     weight->rank = 4;
-    weight->extent[0] = g->k;
     weight->extent[1] = g->c / g->groups;
     weight->extent[2] = g->r;
     weight->extent[3] = g->s;
-    node->params[WEFT_PARAM_BIAS].extent[0] = g->k;
     return WEFT_OK;
 }
 
@@ -125,7 +122,8 @@ static enum weft_status backward(struct weft_command_list *list,
 
 const struct weft_op weft_op_conv = {
     .name = "conv",
-    .parse = parse,
+    .fields = fields,
+    .takes_act = true,
     .shape = shape,
     .flops = flops,
     .forward = forward,

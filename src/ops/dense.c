@@ -1,31 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dense UNITS [ACT]: every input to every output. */
+/* dense UNITS [ACT]: a fully connected layer. */
 #include "ops/op.h"
 
-static enum weft_status parse(struct weft_line_parser *parser, struct weft_node *node)
-{
-    WEFT_TRY(weft_line_parser_int(parser, "the number of units", 1, 1 << 20,
-                                  &node->as.dense.out));
-    WEFT_TRY(weft_op_parse_act(parser, &node->activation));
-    return weft_op_parse_weights(parser, node);
-}
+static const struct weft_layer_field fields[] = {
+    WEFT_WORD("the number of units", INT, units, 1, 1 << 20),
+    WEFT_OPTION_BIAS,
+    WEFT_OPTION_INIT,
+    WEFT_FIELDS_END,
+};
 
-static enum weft_status shape(struct weft_line_parser *parser, struct weft_node *node)
+static enum weft_status shape(weft_context *ctx, struct weft_node *node,
+                              const struct weft_layer_params *p)
 {
-    struct weft_dense *g = &node->as.dense;
-    if (node->in[0].h != 1 || node->in[0].w != 1)
-        return weft_line_parser_fail(
-            parser,
-            "dense reads rows, and here come images of %dx%dx%d: "
-            "put a line \"flatten\" before it",
-            node->in[0].h, node->in[0].w, node->in[0].c);
-    g->in = node->in[0].c;
-    node->out = (struct weft_shape){1, 1, g->out};
-    struct weft_param *weight = &node->params[WEFT_PARAM_WEIGHT];
-    weight->rank = 2;
-    weight->extent[0] = g->out;
-    weight->extent[1] = g->in;
-    node->params[WEFT_PARAM_BIAS].extent[0] = g->out;
+    const struct weft_shape *in = &node->in[0];
+    if (in->h != 1 || in->w != 1)
+        return weft_fail(ctx, WEFT_ERR_ARG,
+                         "dense reads rows, but its input is images of %dx%dx%d: put a "
+                         "line \"flatten\" before it",
+                         in->h, in->w, in->c);
+    node->as.dense = (struct weft_dense){.in = in->c, .out = p->units};
+    node->out = (struct weft_shape){1, 1, p->units};
+    weft_op_add_weights(node, p, p->units);
+    node->params[WEFT_PARAM_WEIGHT].rank = 2;
+    node->params[WEFT_PARAM_WEIGHT].extent[1] = in->c;
     return WEFT_OK;
 }
 
@@ -88,7 +85,8 @@ static enum weft_status backward(struct weft_command_list *list,
 
 const struct weft_op weft_op_dense = {
     .name = "dense",
-    .parse = parse,
+    .fields = fields,
+    .takes_act = true,
     .shape = shape,
     .flops = flops,
     .forward = forward,

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dropout RATE: in training each value is zero with this probability, and the others grow
- * so that the mean stays (Srivastava et al. 2014). */
+/* dropout RATE: in training each value becomes zero with this probability, and the others
+ * are scaled so that the mean stays the same (Srivastava et al. 2014). */
 #include "ops/op.h"
 
-static enum weft_status parse(struct weft_line_parser *parser, struct weft_node *node)
-{
-    return weft_line_parser_float(parser, "the rate", 0.0f, 0.99f, &node->as.rate);
-}
+static const struct weft_layer_field fields[] = {
+    WEFT_WORD("the rate", FLOAT, rate, 0, 0.99f),
+    WEFT_FIELDS_END,
+};
 
-static enum weft_status shape(struct weft_line_parser *parser, struct weft_node *node)
+static enum weft_status shape(weft_context *ctx, struct weft_node *node,
+                              const struct weft_layer_params *p)
 {
-    (void)parser;
+    (void)ctx;
+    node->as.rate = p->rate;
     node->out = node->in[0];
     return WEFT_OK;
 }
@@ -51,7 +53,7 @@ static enum weft_status backward(struct weft_command_list *list,
 
 const struct weft_op weft_op_dropout = {
     .name = "dropout",
-    .parse = parse,
+    .fields = fields,
     .shape = shape,
     .flops = flops,
     .forward = forward,

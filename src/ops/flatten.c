@@ -1,21 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* flatten: an image becomes a row. Nothing moves: only the shape changes. */
+/* flatten: an image to a row. No data moves; only the shape changes. */
 #include "ops/op.h"
 
 #include <limits.h>
 
-static enum weft_status parse(struct weft_line_parser *parser, struct weft_node *node)
-{
-    (void)parser;
-    (void)node;
-    return WEFT_OK;
-}
-
-static enum weft_status shape(struct weft_line_parser *parser, struct weft_node *node)
+static enum weft_status shape(weft_context *ctx, struct weft_node *node,
+                              const struct weft_layer_params *p)
 {
     size_t count = weft_shape_count(node->in[0]);
+    (void)p;
     if (count > INT_MAX)
-        return weft_line_parser_fail(parser, "%zu values in a row are too many", count);
+        return weft_fail(ctx, WEFT_ERR_ARG, "a row of %zu values is too large", count);
     node->out = (struct weft_shape){1, 1, (int)count};
     return WEFT_OK;
 }
@@ -28,7 +23,6 @@ static double flops(const struct weft_node *node)
 
 const struct weft_op weft_op_flatten = {
     .name = "flatten",
-    .parse = parse,
     .shape = shape,
     .flops = flops,
     .flattens = true,

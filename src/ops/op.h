@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The interface of an op: its words in the network's text, its shape, its cost, and the
- * primitives that it records. An op knows no backend. */
+/* The interface of an op: the fields of weft_layer_params that it reads, its shape, its
+ * cost, and the primitives that it records. An op knows no backend. */
 #ifndef WEFT_OPS_OP_H
 #define WEFT_OPS_OP_H
 
 #include "device/backend.h"
-#include "util/line_parser.h"
 
 struct weft_shape {
     int h, w, c;
@@ -58,12 +57,11 @@ enum { WEFT_BATCH = -1, WEFT_NO_NODE = -2 };
 struct weft_node {
     const struct weft_op *op;
     int index; /* in the graph; also the stream of its random numbers */
-    int line;  /* in the text */
+    int layer; /* weft_net_layer */
     int input_count;
     int inputs[WEFT_MAX_INPUTS]; /* indices of nodes before it, or WEFT_BATCH */
     struct weft_shape in[WEFT_MAX_INPUTS], out;
     char name[32]; /* "conv1" */
-    char text[96]; /* its line, without a comment */
     union {
         struct weft_conv conv;   /* n is 0 */
         struct weft_dense dense; /* n is 0 */
@@ -77,8 +75,8 @@ struct weft_node {
                                       model files index it by channel, row, column.
                                       h is 0: none */
     int batch_norm;                /* node folded into it at inference; WEFT_NO_NODE */
-    bool from_suffix;         /* the ACT of another layer's line, not a line of its own */
-    bool fused_into_producer; /* the output of its input is that of this node */
+    bool from_suffix;              /* the activation of a layer that is not one itself */
+    bool fused_into_producer;      /* the output of its input is that of this node */
 };
 
 /* The number of trained values of a node. */
@@ -104,13 +102,55 @@ struct weft_node_tensors {
     struct weft_view state;
 };
 
+enum weft_field_type {
+    WEFT_FIELD_INT,
+    WEFT_FIELD_FLOAT,
+    WEFT_FIELD_PAIR, /* two ints, rows first: 3x5; one number stands for both */
+    WEFT_FIELD_YES,  /* bool, yes or no in texts */
+    WEFT_FIELD_NO,   /* the same, negated */
+    WEFT_FIELD_INIT, /* one of weft_init_names */
+    WEFT_FIELD_PAD   /* same_padding and pad: valid, same, ROWSxCOLUMNS or T,L,B,R */
+};
+
+/* A field of weft_layer_params, and its form in texts: a word in the order of the op's
+ * table, or name=value. */
+struct weft_layer_field {
+    const char *name; /* of a word: for error messages */
+    enum weft_field_type type;
+    bool is_word; /* required */
+    size_t offset;
+    double min, max;
+    double initial; /* the default, which a field of 0 stands for */
+};
+
+#define WEFT_WORD(name, type, member, min, max)                                         \
+    {                                                                                   \
+        name, WEFT_FIELD_##type, true, offsetof(struct weft_layer_params, member), min, \
+            max, 0                                                                      \
+    }
+#define WEFT_OPTION(name, type, member, min, max, initial)                               \
+    {                                                                                    \
+        name, WEFT_FIELD_##type, false, offsetof(struct weft_layer_params, member), min, \
+            max, initial                                                                 \
+    }
+#define WEFT_OPTION_PAD    WEFT_OPTION("pad", PAD, pad, 0, 255, 0)
+#define WEFT_OPTION_STRIDE WEFT_OPTION("stride", PAIR, stride, 1, 255, 0)
+#define WEFT_OPTION_BIAS   WEFT_OPTION("bias", NO, no_bias, 0, 1, 0)
+#define WEFT_OPTION_INIT   WEFT_OPTION("init", INIT, init, 0, 0, 0)
+#define WEFT_FIELDS_END \
+    {                   \
+        .name = NULL    \
+    }
+
 struct weft_op {
     const char *name;
-    const char *name_prefix; /* of its nodes' names; NULL: the name */
-    /* Reads the line's words after the first. */
-    enum weft_status (*parse)(struct weft_line_parser *parser, struct weft_node *node);
-    /* Sets out and the params' extents from `in`; the parser is for error messages. */
-    enum weft_status (*shape)(struct weft_line_parser *parser, struct weft_node *node);
+    const char *name_prefix;               /* of its nodes' names; NULL: the name */
+    const struct weft_layer_field *fields; /* up to WEFT_FIELDS_END; NULL: none */
+    int extra_inputs, max_extra_inputs;    /* named by words of the line, from .. to */
+    /* Sets out, the op's own data and the params' extents from `in` and the fields, whose
+     * ranges and defaults have been applied. */
+    enum weft_status (*shape)(weft_context *ctx, struct weft_node *node,
+                              const struct weft_layer_params *p);
     double (*flops)(const struct weft_node *node); /* forward, one image */
     /* Floats of node_tensors.saved for a batch of `n`. NULL: none. */
     size_t (*saved)(const struct weft_node *node, int n);
@@ -127,7 +167,7 @@ struct weft_op {
     size_t (*to_native_index)(const struct weft_node *node,
                               const struct weft_param *param, size_t i);
     unsigned fuses_act_grad; /* bit k: backward can apply act_grad[k] to dx[k] */
-    bool two_inputs;         /* the line's first word names a second input */
+    bool takes_act;          /* an activation may be part of the layer */
     bool own_act_grad;  /* backward applies the derivative of the node's activation */
     bool training_only; /* at inference y is x (dropout) */
     bool elementwise;   /* each output value depends on the input value of its index, and
@@ -142,8 +182,7 @@ extern const struct weft_op weft_op_conv, weft_op_max_pool, weft_op_avg_pool,
     weft_op_global_max_pool, weft_op_global_avg_pool, weft_op_dense, weft_op_act,
     weft_op_add, weft_op_batch_norm, weft_op_dropout, weft_op_flatten, weft_op_softmax;
 
-/* The op that a line's first word names, or NULL. For an activation's name weft_op_act,
- * with `*act` set. */
+/* The op called `word`, or NULL. An activation's name is weft_op_act, with `*act` set. */
 const struct weft_op *weft_op_find(const char *word, enum weft_act *act);
 
 /* Every word that weft_op_find knows; NULL after the last. */
@@ -152,27 +191,52 @@ const char *weft_op_word(int index);
 /* The activation called `word`, WEFT_ACT_COUNT if there is none. */
 enum weft_act weft_act_find(const char *word);
 
-/* An activation's name at the end of another layer's words, and slope=; the identity if
- * there is none. */
-enum weft_status weft_op_parse_act(struct weft_line_parser *parser,
-                                   struct weft_activation *out);
+/* The names of all activations, separated by commas. */
+void weft_act_list(char *out, size_t size);
 
-/* init= and bias=. */
-enum weft_status weft_op_parse_weights(struct weft_line_parser *parser,
-                                       struct weft_node *node);
+enum { WEFT_ACT_PARAMETERS = 2 };
+struct weft_act_parameter {
+    const char *name;
+    float initial, min, max;
+};
+extern const struct weft_act_parameter weft_act_parameters[WEFT_ACT_COUNT]
+                                                          [WEFT_ACT_PARAMETERS];
+struct weft_activation weft_activation_init(enum weft_act act);
 
-/* Where value `i` of the row that comes in, counted as other tools do, lies in ours: as
- * `place` of params with one number for each. */
+/* The activation with the parameters of `p`, which are its defaults where both are 0. */
+enum weft_status weft_op_check_activation(weft_context *ctx, const char *what,
+                                          enum weft_act act,
+                                          const struct weft_layer_params *p,
+                                          struct weft_activation *out);
+
+/* Checks every field, 0 excepted, and writes the default where it is 0. `what` begins
+ * error messages. */
+enum weft_status weft_op_check_fields(weft_context *ctx, const char *what,
+                                      const struct weft_op *op,
+                                      struct weft_layer_params *p);
+
+/* Whether the field of checked params is its default. */
+bool weft_field_is_initial(const struct weft_layer_field *field,
+                           const struct weft_layer_params *p);
+
+/* A vector of `count` values; the weight and, unless p->no_bias, the bias. */
+void weft_op_add_param(struct weft_node *node, enum weft_param_role role, int count,
+                       float value);
+void weft_op_add_weights(struct weft_node *node, const struct weft_layer_params *p,
+                         int outputs);
+
+/* Index of value `i` of a row in the order of model files, in our order: to_native_index
+ * of params with one value for each. */
 size_t weft_op_unflatten_index(const struct weft_node *node,
                                const struct weft_param *param, size_t i);
 
-/* stride= and pad=, rows first; both numbers are WEFT_PAD_SAME for pad=same. */
-enum { WEFT_PAD_SAME = -1 };
-enum weft_status weft_op_parse_stride(struct weft_line_parser *parser, int stride[2]);
-enum weft_status weft_op_parse_pad(struct weft_line_parser *parser, int out[2]);
+/* The number of windows of one axis: the extent of the output, below 1 where the window,
+ * which covers `reach` positions with its dilation, does not fit. `before` and `after`
+ * are the padding, and are set for same_padding. */
+int weft_op_extent(int in, int reach, int stride, bool same, int *before, int *after);
 
-/* For one axis and a window that reaches, dilated, over `reach` places: the padding in
- * front and behind, and the extent of the output (below 1: the window does not fit). */
-int weft_op_extent(int in, int reach, int stride, int pad, int *before, int *after);
+/* "a window of 5x5 does not fit into 4x4: ..." */
+enum weft_status weft_op_window_misfit(weft_context *ctx, int rows, int columns, int h,
+                                       int w);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* All ops, and the words and geometry that several of them share. */
+/* The list of ops, and names and geometry that several of them share. */
 #include "ops/op.h"
 
 #include <stdio.h>
@@ -25,6 +25,14 @@ const struct weft_param_role_info weft_param_roles[WEFT_MAX_PARAMS] = {
     [WEFT_PARAM_RUNNING_MEAN] = {"running_mean", false},
     [WEFT_PARAM_RUNNING_VARIANCE] = {"running_var", false},
 };
+
+const struct weft_act_parameter weft_act_parameters[WEFT_ACT_COUNT][WEFT_ACT_PARAMETERS] =
+    {[WEFT_ACT_leaky_relu] = {{"slope", 0.01f, 1e-6f, 1}}};
+
+struct weft_activation weft_activation_init(enum weft_act act)
+{
+    return (struct weft_activation){act, weft_act_parameters[act][0].initial};
+}
 
 const char *const weft_init_names[] = {[WEFT_INIT_HE] = "he",
                                        [WEFT_INIT_GLOROT] = "glorot",
@@ -59,47 +67,35 @@ const char *weft_op_word(int index)
     return index < WEFT_ACT_COUNT ? weft_act_names[index] : NULL;
 }
 
-static enum weft_status unknown_act(struct weft_line_parser *parser, const char *word)
+void weft_act_list(char *out, size_t size)
 {
-    char list[256] = "";
+    out[0] = 0;
     for (int act = WEFT_ACT_identity + 1; act < WEFT_ACT_COUNT; act++) {
-        size_t used = strlen(list);
-        snprintf(list + used, sizeof(list) - used, "%s%s", used ? ", " : "",
-                 weft_act_names[act]);
+        size_t used = strlen(out);
+        snprintf(out + used, size - used, "%s%s", used ? ", " : "", weft_act_names[act]);
     }
-    return weft_line_parser_fail(parser, "\"%s\" is no activation; there are %s", word,
-                                 list);
 }
 
-enum weft_status weft_op_parse_act(struct weft_line_parser *parser,
-                                   struct weft_activation *out)
+void weft_op_add_param(struct weft_node *node, enum weft_param_role role, int count,
+                       float value)
 {
-    const char *word = weft_line_parser_peek(parser);
-    if (word) {
-        out->act = weft_act_find(word);
-        if (out->act == WEFT_ACT_COUNT)
-            return unknown_act(parser, word);
-        parser->next++;
-    }
-    if (out->act != WEFT_ACT_leaky_relu)
-        return WEFT_OK;
-    out->negative_slope = 0.01f;
-    return weft_line_parser_option_float(parser, "slope", 1e-6f, 1.0f,
-                                         &out->negative_slope);
+    node->params[role] = (struct weft_param){
+        .init = WEFT_INIT_CONSTANT, .value = value, .rank = 1, .extent = {count}};
 }
 
-enum weft_status weft_op_parse_weights(struct weft_line_parser *parser,
-                                       struct weft_node *node)
+void weft_op_add_weights(struct weft_node *node, const struct weft_layer_params *p,
+                         int outputs)
 {
-    int init = WEFT_INIT_HE;
-    bool bias = true;
-    WEFT_TRY(weft_line_parser_option_name(parser, "init", weft_init_names, &init));
-    WEFT_TRY(weft_line_parser_option_bool(parser, "bias", &bias));
+    int init = 0;
+    while (strcmp(weft_init_names[init], p->init))
+        init++;
+    weft_op_add_param(node, WEFT_PARAM_WEIGHT, outputs, 0);
     node->params[WEFT_PARAM_WEIGHT].init = (enum weft_init)init;
-    node->params[WEFT_PARAM_BIAS].init =
-        init == WEFT_INIT_UNIFORM ? WEFT_INIT_UNIFORM : WEFT_INIT_CONSTANT;
-    node->params[WEFT_PARAM_BIAS].rank = bias ? 1 : 0;
-    return WEFT_OK;
+    if (p->no_bias)
+        return;
+    weft_op_add_param(node, WEFT_PARAM_BIAS, outputs, 0);
+    if (init == WEFT_INIT_UNIFORM)
+        node->params[WEFT_PARAM_BIAS].init = WEFT_INIT_UNIFORM;
 }
 
 size_t weft_op_unflatten_index(const struct weft_node *node,
@@ -110,27 +106,9 @@ size_t weft_op_unflatten_index(const struct weft_node *node,
     return area ? i % area * (size_t)node->unflattened.c + i / area : i;
 }
 
-enum weft_status weft_op_parse_stride(struct weft_line_parser *parser, int stride[2])
+int weft_op_extent(int in, int reach, int stride, bool same, int *before, int *after)
 {
-    return weft_line_parser_option_pair(parser, "stride", 1, 255, stride);
-}
-
-enum weft_status weft_op_parse_pad(struct weft_line_parser *parser, int out[2])
-{
-    const char *text = weft_line_parser_option(parser, "pad");
-    out[0] = out[1] = 0;
-    if (!text || !strcmp(text, "valid"))
-        return WEFT_OK;
-    if (!strcmp(text, "same")) {
-        out[0] = out[1] = WEFT_PAD_SAME;
-        return WEFT_OK;
-    }
-    return weft_line_parser_option_pair(parser, "pad", 0, 255, out);
-}
-
-int weft_op_extent(int in, int reach, int stride, int pad, int *before, int *after)
-{
-    if (pad == WEFT_PAD_SAME) {
+    if (same) {
         int out = (in + stride - 1) / stride;
         int total = (out - 1) * stride + reach - in;
         total = total > 0 ? total : 0;
@@ -138,6 +116,16 @@ int weft_op_extent(int in, int reach, int stride, int pad, int *before, int *aft
         *after = total - *before;
         return out;
     }
-    *before = *after = pad;
-    return in + 2 * pad < reach ? 0 : (in + 2 * pad - reach) / stride + 1;
+    int padded = in + *before + *after;
+    return padded < reach ? 0 : (padded - reach) / stride + 1;
+}
+
+enum weft_status weft_op_window_misfit(weft_context *ctx, int rows, int columns, int h,
+                                       int w)
+{
+    return weft_fail(
+        ctx, WEFT_ERR_ARG,
+        "a window of %dx%d does not fit into %dx%d: choose a smaller one, or "
+        "pad=same",
+        rows, columns, h, w);
 }

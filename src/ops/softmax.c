@@ -1,23 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* softmax: the last layer. In training the loss takes its place. */
+/* softmax: probabilities. In training it is replaced by the cross-entropy loss. */
 #include "ops/op.h"
 
-static enum weft_status parse(struct weft_line_parser *parser, struct weft_node *node)
+static enum weft_status shape(weft_context *ctx, struct weft_node *node,
+                              const struct weft_layer_params *p)
 {
-    (void)parser;
-    (void)node;
-    return WEFT_OK;
-}
-
-static enum weft_status shape(struct weft_line_parser *parser, struct weft_node *node)
-{
-    if (node->in[0].h != 1 || node->in[0].w != 1)
-        return weft_line_parser_fail(
-            parser,
-            "softmax reads rows, and here come images of %dx%dx%d: "
-            "put \"flatten\" and \"dense CLASSES\" before it",
-            node->in[0].h, node->in[0].w, node->in[0].c);
-    node->out = node->in[0];
+    const struct weft_shape *in = &node->in[0];
+    (void)p;
+    if (in->h != 1 || in->w != 1)
+        return weft_fail(ctx, WEFT_ERR_ARG,
+                         "softmax reads rows, but its input is images of %dx%dx%d: put "
+                         "\"flatten\" and \"dense CLASSES\" before it",
+                         in->h, in->w, in->c);
+    node->out = *in;
     return WEFT_OK;
 }
 
@@ -37,7 +32,6 @@ static enum weft_status forward(struct weft_command_list *list,
 
 const struct weft_op weft_op_softmax = {
     .name = "softmax",
-    .parse = parse,
     .shape = shape,
     .flops = flops,
     .forward = forward,

@@ -125,7 +125,7 @@ static json_t *describe(const struct weft_trainer *t, const uint32_t *state,
     /* A file's name need not be UTF-8; a model does without. */
     if (name)
         put(&notes, META_NAME, name);
-    put(&notes, META_TEXT, json_string(t->net->text));
+    put(&notes, META_TEXT, json_string(t->net->source));
     note(&notes, META_INPUT, "%d %d %d", t->net->input.h, t->net->input.w,
          t->net->input.c);
     note_classes(&notes, t);
@@ -216,8 +216,8 @@ static enum weft_status check_same(const struct weft_trainer *t,
     snprintf(batch, sizeof(batch), "%d", t->batch);
     snprintf(seed, sizeof(seed), "%" PRIu64, t->seed);
     snprintf(count, sizeof(count), "%d", t->count);
-    WEFT_TRY(
-        need(file, META_TEXT, t->net->text, "go on with the network it was begun with"));
+    WEFT_TRY(need(file, META_TEXT, t->net->source,
+                  "go on with the network it was begun with"));
     WEFT_TRY(need(file, META_BATCH, batch, "go on with the same batch"));
     WEFT_TRY(need(file, META_SEED, seed, "go on with the same seed"));
     if (weft_safetensors_metadata(file, META_PRECISION) || t->plan->type != WEFT_FLOAT32)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Taking apart one line of a network's text. */
+/* Splitting one line of a network's text. */
 #include "util/line_parser.h"
 
 #include "util/text.h"
@@ -20,17 +20,13 @@ enum weft_status weft_line_parser_fail(struct weft_line_parser *parser,
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    return weft_fail(parser->ctx, WEFT_ERR_FORMAT, "%s, line %d: %s", parser->where,
-                     parser->line, text);
+    return weft_fail(parser->ctx, WEFT_ERR_FORMAT, "%s", text);
 }
 
 static enum weft_status add_word(struct weft_line_parser *parser, char *word)
 {
     char *equals = strchr(word, '=');
     if (!equals) {
-        if (parser->option_count)
-            return weft_line_parser_fail(parser, "\"%s\" must stand before the options",
-                                         word);
         if (parser->count == WEFT_MAX_WORDS)
             return weft_line_parser_fail(parser, "more than %d words", WEFT_MAX_WORDS);
         parser->word[parser->count++] = word;
@@ -95,8 +91,8 @@ static long whole(const char *text, const char **end)
     return value;
 }
 
-static enum weft_status number(struct weft_line_parser *parser, const char *what,
-                               const char *text, int min, int max, int *out)
+enum weft_status weft_line_parser_int(struct weft_line_parser *parser, const char *what,
+                                      const char *text, int min, int max, int *out)
 {
     const char *end;
     long value = whole(text, &end);
@@ -110,8 +106,9 @@ static enum weft_status number(struct weft_line_parser *parser, const char *what
     return WEFT_OK;
 }
 
-static enum weft_status real(struct weft_line_parser *parser, const char *what,
-                             const char *text, float min, float max, float *out)
+enum weft_status weft_line_parser_float(struct weft_line_parser *parser, const char *what,
+                                        const char *text, float min, float max,
+                                        float *out)
 {
     char *end;
     float value = (float)weft_number_read(text, &end);
@@ -125,8 +122,8 @@ static enum weft_status real(struct weft_line_parser *parser, const char *what,
     return WEFT_OK;
 }
 
-static enum weft_status pair(struct weft_line_parser *parser, const char *what,
-                             const char *text, int min, int max, int out[2])
+enum weft_status weft_line_parser_pair(struct weft_line_parser *parser, const char *what,
+                                       const char *text, int min, int max, int out[2])
 {
     const char *middle, *end;
     long rows = whole(text, &middle), columns = rows;
@@ -147,38 +144,14 @@ static enum weft_status pair(struct weft_line_parser *parser, const char *what,
     return WEFT_OK;
 }
 
-static enum weft_status take(struct weft_line_parser *parser, const char *what,
-                             const char **out)
+enum weft_status weft_line_parser_take(struct weft_line_parser *parser, const char *what,
+                                       const char **out)
 {
     if (parser->next == parser->count)
         return weft_line_parser_fail(parser, "%s is missing after \"%s\"", what,
                                      parser->word[parser->count - 1]);
     *out = parser->word[parser->next++];
     return WEFT_OK;
-}
-
-enum weft_status weft_line_parser_int(struct weft_line_parser *parser, const char *what,
-                                      int min, int max, int *out)
-{
-    const char *text = NULL;
-    WEFT_TRY(take(parser, what, &text));
-    return number(parser, what, text, min, max, out);
-}
-
-enum weft_status weft_line_parser_float(struct weft_line_parser *parser, const char *what,
-                                        float min, float max, float *out)
-{
-    const char *text = NULL;
-    WEFT_TRY(take(parser, what, &text));
-    return real(parser, what, text, min, max, out);
-}
-
-enum weft_status weft_line_parser_pair(struct weft_line_parser *parser, const char *what,
-                                       int min, int max, int out[2])
-{
-    const char *text = NULL;
-    WEFT_TRY(take(parser, what, &text));
-    return pair(parser, what, text, min, max, out);
 }
 
 const char *weft_line_parser_option(struct weft_line_parser *parser, const char *name)
@@ -191,27 +164,12 @@ const char *weft_line_parser_option(struct weft_line_parser *parser, const char 
     return NULL;
 }
 
-enum weft_status weft_line_parser_option_int(struct weft_line_parser *parser,
-                                             const char *name, int min, int max, int *out)
-{
-    const char *text = weft_line_parser_option(parser, name);
-    return text ? number(parser, name, text, min, max, out) : WEFT_OK;
-}
-
-enum weft_status weft_line_parser_option_pair(struct weft_line_parser *parser,
-                                              const char *name, int min, int max,
-                                              int out[2])
-{
-    const char *text = weft_line_parser_option(parser, name);
-    return text ? pair(parser, name, text, min, max, out) : WEFT_OK;
-}
-
 enum weft_status weft_line_parser_option_float(struct weft_line_parser *parser,
                                                const char *name, float min, float max,
                                                float *out)
 {
     const char *text = weft_line_parser_option(parser, name);
-    return text ? real(parser, name, text, min, max, out) : WEFT_OK;
+    return text ? weft_line_parser_float(parser, name, text, min, max, out) : WEFT_OK;
 }
 
 enum weft_status weft_line_parser_option_name(struct weft_line_parser *parser,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One line of a network's text, taken apart: plain words in order, then name=value
- * options. Each taker checks range and form and leaves a sentence that names the file and
+/* One line of a network's text, split into plain words and name=value options. Every
+ * function that reads a number checks range and form; error messages name the file and
  * the line. */
 #ifndef WEFT_UTIL_LINE_PARSER_H
 #define WEFT_UTIL_LINE_PARSER_H
@@ -23,11 +23,11 @@ struct weft_line_parser {
     int option_count;
 };
 
-/* Takes apart `length` bytes of `line`, up to a # or the end. No words: an empty line. */
+/* Splits `length` bytes of `line`, up to a # or the end. An empty line has no words. */
 enum weft_status weft_line_parser_split(struct weft_line_parser *parser, const char *line,
                                         size_t length);
 
-/* WEFT_ERR_FORMAT with "NAME, line N: ...". */
+/* WEFT_ERR_FORMAT; the position is the context's (error_position). */
 enum weft_status weft_line_parser_fail(struct weft_line_parser *parser,
                                        const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -35,26 +35,24 @@ enum weft_status weft_line_parser_fail(struct weft_line_parser *parser,
 /* The next plain word, or NULL; does not take it. */
 const char *weft_line_parser_peek(const struct weft_line_parser *parser);
 
-/* The next plain word as a number; `what` names it in the sentence. */
-enum weft_status weft_line_parser_int(struct weft_line_parser *parser, const char *what,
-                                      int min, int max, int *out);
-enum weft_status weft_line_parser_float(struct weft_line_parser *parser, const char *what,
-                                        float min, float max, float *out);
+/* Takes the next plain word; `what` names it in the error message. */
+enum weft_status weft_line_parser_take(struct weft_line_parser *parser, const char *what,
+                                       const char **out);
 
-/* The next plain word as one number or two with x between them, rows first. */
+/* A word, or the value of an option, as a number in a range. A pair is one number or two
+ * with x between them, rows first. */
+enum weft_status weft_line_parser_int(struct weft_line_parser *parser, const char *what,
+                                      const char *text, int min, int max, int *out);
+enum weft_status weft_line_parser_float(struct weft_line_parser *parser, const char *what,
+                                        const char *text, float min, float max,
+                                        float *out);
 enum weft_status weft_line_parser_pair(struct weft_line_parser *parser, const char *what,
-                                       int min, int max, int out[2]);
+                                       const char *text, int min, int max, int out[2]);
 
 /* The value of option `name`, marked as used, or NULL. */
 const char *weft_line_parser_option(struct weft_line_parser *parser, const char *name);
 
 /* Options as numbers; `out` keeps what it holds where the option is absent. */
-enum weft_status weft_line_parser_option_int(struct weft_line_parser *parser,
-                                             const char *name, int min, int max,
-                                             int *out);
-enum weft_status weft_line_parser_option_pair(struct weft_line_parser *parser,
-                                              const char *name, int min, int max,
-                                              int out[2]);
 enum weft_status weft_line_parser_option_float(struct weft_line_parser *parser,
                                                const char *name, float min, float max,
                                                float *out);

@@ -277,7 +277,7 @@ static enum app_exit prepare(struct prediction *prediction, const char *model)
     prediction->items =
         term_realloc_or_exit(NULL, MAX_BATCH * sizeof(*prediction->items));
     prediction->probabilities =
-        term_realloc_or_exit(NULL, MAX_BATCH * (size_t)prediction->net.classes *
+        term_realloc_or_exit(NULL, MAX_BATCH * prediction->net.output_values *
                                        sizeof(*prediction->probabilities));
     return APP_OK;
 }

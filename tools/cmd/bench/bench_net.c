@@ -63,11 +63,15 @@ static enum weft_status training_step(struct net_workload *session, int count)
 static enum weft_status prepare_inference(struct net_workload *session)
 {
     struct weft_dataset_info info;
+    struct weft_model_info model;
+    struct weft_net_info net;
     weft_dataset_info(session->data, &info);
+    weft_model_info(session->model, &model);
+    weft_net_info(model.net, &net);
     session->at = 0;
-    session->probabilities = term_realloc_or_exit(
-        session->probabilities,
-        (size_t)session->batch * (size_t)info.classes * sizeof(float));
+    session->probabilities =
+        term_realloc_or_exit(session->probabilities,
+                             (size_t)session->batch * net.output_values * sizeof(float));
     const struct weft_predictor_params params =
         *weft_predictor_params(.batch = session->batch, .precision = session->precision,
                                .pixels = info.pixels, .pixel_count = info.count,
