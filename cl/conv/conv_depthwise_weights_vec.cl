@@ -13,7 +13,7 @@
 #include "lib/split_batch_reduction.h"
 
 enum {
-    SOURCE_ROWS = (TILE - 1) * STRIDE_Y + (R - 1) * DILATION_Y + 1, /* rows of x */
+    SOURCE_ROWS = CONV_EXTENT(TILE, STRIDE_Y, R, DILATION_Y), /* rows of x */
     X_ROW = W * C,
     DZ_ROW = OUT_W * K
 };

@@ -48,13 +48,14 @@
 
 enum {
     STEP = DEPTHWISE ? BLOCK : C_SLICE, /* floats of a pixel in a panel's x */
-    X_H = (PACK_PANEL_ROWS - 1) * STRIDE_Y + (R - 1) * DILATION_Y + 1,
-    X_W = (OUT_W - 1) * STRIDE_X + (S - 1) * DILATION_X + 1,
+    X_H = CONV_EXTENT(PACK_PANEL_ROWS, STRIDE_Y, R, DILATION_Y),
+    X_W = CONV_EXTENT(OUT_W, STRIDE_X, S, DILATION_X),
     X_ROW = X_W * STEP,
     X_SLICE = PACK_PANEL_IMAGES * X_H * X_ROW,
     DZ_ROW = OUT_W * BLOCK,
     DZ = PACK_PANEL_IMAGES * PACK_PANEL_ROWS * DZ_ROW,
-    PANEL = DZ + C_SLICES * X_SLICE + VW /* pack_row stores whole vectors */
+    PANEL =
+        PANEL_FLOATS(PACK_PANEL_IMAGES, C_SLICES, X_H *X_ROW, PACK_PANEL_ROWS *DZ_ROW, VW)
 };
 
 /* dz[n,y,x] for the channels from dy and argmax on. */
@@ -215,7 +216,7 @@ __kernel void conv_bwd_weights(VIEW(const stored_x, x), VIEW(const stored_other,
                 if (block.in != in)
                     pack_x(packed_x, x + x_at + (size_t)n * (H * W * C) + block.in,
                            image_count, y * STRIDE_Y - PAD_TOP,
-                           (rows - 1) * STRIDE_Y + (R - 1) * DILATION_Y + 1);
+                           CONV_EXTENT(rows, STRIDE_Y, R, DILATION_Y));
                 in = block.in;
                 pack_dz(dz, sum, dy + dy_at + block.out, argmax + argmax_at + block.out,
                         n, image_count, y, rows);

@@ -14,7 +14,7 @@
 #include "lib/pool_shape.h"
 #include "lib/conv_shape.h"
 #include "lib/winograd.h"
-#include "shared/tile_layout.h"
+#include "shared/workspace_layout.h"
 
 #ifndef TILES
 #define TILES 6
@@ -37,9 +37,9 @@ enum {
     BLOCK = NV * VW,
     BLOCKS = (K + BLOCK - 1) / BLOCK,
     C_PADDED = (C + VW - 1) / VW * VW,
-    U_STRIDE = C * BLOCK + WINOGRAD_PLANE_PAD,
-    V_STRIDE = TILES * C_PADDED + WINOGRAD_PLANE_PAD,
-    M_STRIDE = TILES * BLOCK + WINOGRAD_PLANE_PAD
+    U_STRIDE = WINOGRAD_PLANE(C, BLOCK),
+    V_STRIDE = WINOGRAD_PLANE(TILES, C_PADDED),
+    M_STRIDE = WINOGRAD_PLANE(TILES, BLOCK)
 };
 
 #include "lib/winograd_conv.h"

@@ -17,7 +17,7 @@
 #include "lib/pool_shape.h"
 #include "lib/conv_shape.h"
 #include "lib/winograd.h"
-#include "shared/tile_layout.h"
+#include "shared/workspace_layout.h"
 
 #ifndef BIAS
 #define BIAS 0
@@ -44,11 +44,11 @@ enum {
     BLOCK = NV * VW,
     C_TILED = (C + TILE - 1) / TILE * TILE,
     C_PADDED = (C_TILED + VW - 1) / VW * VW,
-    V_STRIDE = TILES * C_PADDED + WINOGRAD_PLANE_PAD,
-    DZ_STRIDE = TILES * K_BLOCK + WINOGRAD_PLANE_PAD,
+    V_STRIDE = WINOGRAD_PLANE(TILES, C_PADDED),
+    DZ_STRIDE = WINOGRAD_PLANE(TILES, K_BLOCK),
     WORKSPACE_FLOATS = TRANSFORM_ELEMENTS * (V_STRIDE + DZ_STRIDE),
     K_BLOCKS = (K + K_BLOCK - 1) / K_BLOCK,
-    ACC_STRIDE = C_TILED * K_BLOCK + WINOGRAD_PLANE_PAD,
+    ACC_STRIDE = WINOGRAD_PLANE(C_TILED, K_BLOCK),
     ACC_FLOATS = TRANSFORM_ELEMENTS * ACC_STRIDE + K_BLOCK, /* bias last */
     TILES_Y = (OUT_H + OUTPUT_TILE - 1) / OUTPUT_TILE,
     TILES_X = (OUT_W + OUTPUT_TILE - 1) / OUTPUT_TILE

@@ -31,8 +31,8 @@ enum { CHOSEN_ACT = ACT };
 #define MAD(a, b, c) ((a) * (b) + (c))
 
 /* A tensor argument of a kernel: the buffer, and the offset of its first element, which
- * the host passes as OCL_VIEW. No other argument overlaps what is written through a VIEW,
- * or read through it; an ALIASED_VIEW may be the same tensor as another one. */
+ * the host passes as OCL_VIEW. A VIEW overlaps no other argument (restrict); an
+ * ALIASED_VIEW may be the same tensor as another one. */
 #define VIEW(type, name)         __global type *restrict name, uint name##_at
 #define ALIASED_VIEW(type, name) __global type *name, uint name##_at
 

@@ -5,7 +5,7 @@
 #ifndef WEFT_GEMM_STAGE_H
 #define WEFT_GEMM_STAGE_H
 
-#include "shared/tile_layout.h"
+#include "shared/workspace_layout.h"
 
 #ifndef BUFFERS
 #define BUFFERS 2 /* tiles of each operand in local memory; 2 save a barrier */

@@ -12,6 +12,7 @@
 #include "lib/conv_shape.h"
 #include "lib/storage.h"
 #include "shared/partial_sums.h"
+#include "shared/workspace_layout.h"
 
 #ifndef BIAS
 #define BIAS 0
@@ -38,7 +39,7 @@ enum {
     TAPS = R * S * C_SLICE, /* weights of a slice */
     SLICE_ROWS = (TAPS + TILE - 1) / TILE * TILE,
     ROWS = C_SLICES * SLICE_ROWS,
-    PARTIAL = (ROWS + 1) * BLOCK
+    PARTIAL = PARTIAL_FLOATS(ROWS, BLOCK)
 };
 
 /* First input and output channel of a block; channels of its group from there on. */

@@ -67,7 +67,7 @@ RUNS = {
     "memory_layout.h": [VEC + CONV],
     "partial_sums.h": [VEC + CONV, VEC + ["optimizer"]],
     "subgroup_ext.h": [["-f", "sg"] + DENSE],
-    "tile_layout.h": [VEC + DRAW + CONV, TILE + DENSE],
+    "workspace_layout.h": [VEC + DRAW + CONV, TILE + DENSE],
     "random.h": [VEC + ["dropout", "input"]],
     "gemm_epilogue.h": [TILE + DENSE + CONV],
     "conv_shape.h": [VEC + CONV],

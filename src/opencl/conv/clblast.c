@@ -89,9 +89,9 @@ static enum weft_status append_gemm(struct weft_command_list *list,
                                               p->trans_b, p->m, p->n, p->k, p->a.offset,
                                               lda(p), p->b.offset, ldb(p), p->c.offset,
                                               p->n, &device->queue, &bytes)));
-    size_t place = bytes ? ocl_workspace(list, bytes) : 0;
-    assert(place == 0); /* CLBlast accepts a buffer, but no offset in one */
-    (void)place;
+    size_t offset = bytes ? ocl_workspace(list, bytes) : 0;
+    assert(offset == 0); /* CLBlast accepts a buffer, but no offset in one */
+    (void)offset;
     WEFT_TRY(warm_up(device, p, bytes));
     return ocl_host_call(list, replay_gemm, p, sizeof(*p));
 }

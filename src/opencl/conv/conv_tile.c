@@ -3,7 +3,7 @@
  * (cl/gemm/gemm_tile.cl), and the selection of its tile. */
 #include "opencl/conv/tile.h"
 
-#include "shared/tile_layout.h"
+#include "shared/workspace_layout.h"
 
 #include <assert.h>
 #include <string.h>

@@ -5,6 +5,7 @@
  * cl/conv/conv_depthwise_weights_vec.cl, cl/lib/split_batch_reduction.h. */
 #include "opencl/conv/vec.h"
 #include "shared/partial_sums.h"
+#include "shared/workspace_layout.h"
 
 /* Tunables, in the order of their table: C_SLICE input channels of a slice, SPLIT images
  * of a split, BLOCKS_PER_ITEM blocks of channels of a work-item, CHUNK pixels of a block
@@ -58,8 +59,8 @@ static long x_floats(const struct weft_conv *s, const int *values, int rows)
 {
     long step =
         vec_is_depthwise(s) ? values[VECTOR_WIDTH] * values[VECTORS] : values[C_SLICE];
-    return step * ((rows - 1) * s->stride_y + (s->r - 1) * s->dilation_y + 1) *
-           ((s->out_w - 1) * s->stride_x + (s->s - 1) * s->dilation_x + 1);
+    return step * CONV_EXTENT(rows, s->stride_y, s->r, s->dilation_y) *
+           CONV_EXTENT(s->out_w, s->stride_x, s->s, s->dilation_x);
 }
 
 static long dz_floats(const struct weft_conv *s, const int *values, int rows)
@@ -88,13 +89,12 @@ static struct tiling tiling_of(const struct weft_conv *s, const int *values)
         .splits = div_up(s->n, values[SPLIT]),
         .rows = (size_t)slices * (size_t)tiles * (size_t)values[TILE],
     };
-    t.partial_floats = (t.rows + 1) * (size_t)block * (size_t)t.blocks;
+    t.partial_floats = PARTIAL_FLOATS(t.rows, (size_t)block) * (size_t)t.blocks;
     t.chunk = image_block_of(s, values, values[CHUNK]);
     t.panel = image_block_of(s, values, values[CHUNK] * values[PANEL]);
     t.panel_floats =
-        (size_t)t.panel.images * (size_t)(slices * x_floats(s, values, t.panel.rows) +
-                                          dz_floats(s, values, t.panel.rows)) +
-        (size_t)values[VECTOR_WIDTH];
+        (size_t)PANEL_FLOATS(t.panel.images, slices, x_floats(s, values, t.panel.rows),
+                             dz_floats(s, values, t.panel.rows), values[VECTOR_WIDTH]);
     return t;
 }
 
@@ -330,7 +330,7 @@ static enum weft_status pooled_record(struct weft_command_list *list,
 /* Rows of x that `rows` rows of dz read. */
 static int source_rows_of(const struct weft_conv *s, int rows)
 {
-    return (rows - 1) * s->stride_y + (s->r - 1) * s->dilation_y + 1;
+    return CONV_EXTENT(rows, s->stride_y, s->r, s->dilation_y);
 }
 
 enum { MAX_ROWS = 8 }; /* CPUs do not prefetch more streams */

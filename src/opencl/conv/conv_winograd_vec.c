@@ -3,7 +3,7 @@
  * algorithms "winograd-2", "-3" and "-4" are named by the side of their output tiles.
  * Kernels: cl/conv/conv_winograd_vec.cl. */
 #include "opencl/conv/winograd.h"
-#include "shared/tile_layout.h"
+#include "shared/workspace_layout.h"
 
 /* Tunables, in the order of their table. */
 enum { VECTOR_WIDTH, VECTORS, TILE, TILES, BLOCKS_PER_ITEM, UNROLL };
@@ -31,7 +31,8 @@ static long private_bytes(const struct winograd *job, const int *values)
 {
     int channels = div_up(job->shape.c, values[VECTOR_WIDTH]) * values[VECTOR_WIDTH];
     return 4 * winograd_transform_elements(job) *
-           ((long)values[TILES] * (channels + block_of(values)) + 2 * WINOGRAD_PLANE_PAD);
+           (WINOGRAD_PLANE((long)values[TILES], channels) +
+            WINOGRAD_PLANE((long)values[TILES], block_of(values)));
 }
 
 /* Vector operations of a work-item, as in cost_of. Fewer than 8 accumulators do not hide
@@ -168,7 +169,7 @@ static enum weft_status prepare(struct weft_command_list *list,
 {
     const struct weft_conv *s = &job->shape;
     size_t blocks = (size_t)div_up(s->k, block_of(values));
-    size_t plane = (size_t)s->c * (size_t)block_of(values) + WINOGRAD_PLANE_PAD;
+    size_t plane = WINOGRAD_PLANE((size_t)s->c, (size_t)block_of(values));
     struct ocl_options options = {""};
     define(&options, job, values);
     *u = ocl_persistent_workspace(

@@ -4,7 +4,7 @@
  * transforms them back. The algorithms "winograd-2", "-3" and "-4" are named by the side
  * of their output tiles. Kernels: cl/conv/conv_winograd_weights_vec.cl. */
 #include "opencl/conv/winograd.h"
-#include "shared/tile_layout.h"
+#include "shared/workspace_layout.h"
 
 /* Tunables, in the order of their table: TILES transformed at a time, BLOCKS of output
  * channels of a part, SPLIT tiles of a work-item. */
@@ -50,10 +50,10 @@ static struct layout layout_of(const struct weft_conv *s, int outputs, const int
     long rows = round_up(s->c, values[TILE]);
     struct layout l = {.tiles = tiles_of(s, outputs), .parts = div_up(s->k, part)};
     l.splits = div_up(l.tiles, values[SPLIT]);
-    l.sums = elements * (rows * part + WINOGRAD_PLANE_PAD) + part;
+    l.sums = elements * WINOGRAD_PLANE(rows, part) + part;
     l.workspace =
-        elements * (values[TILES] * (round_up(rows, values[VECTOR_WIDTH]) + part) +
-                    2 * WINOGRAD_PLANE_PAD);
+        elements * (WINOGRAD_PLANE(values[TILES], round_up(rows, values[VECTOR_WIDTH])) +
+                    WINOGRAD_PLANE(values[TILES], part));
     return l;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Shared by the files of the `vec` family, and its table of algorithms. */
 #include "opencl/conv/vec.h"
+#include "shared/workspace_layout.h"
 
 bool pool_is_nonoverlapping(const struct weft_pool *pool)
 {
@@ -32,8 +33,8 @@ enum weft_status vec_pad_input(struct weft_command_list *list,
                                const struct weft_conv *conv, struct weft_conv *shape,
                                struct ocl_arg *x)
 {
-    int h = (conv->out_h - 1) * conv->stride_y + (conv->r - 1) * conv->dilation_y + 1;
-    int w = (conv->out_w - 1) * conv->stride_x + (conv->s - 1) * conv->dilation_x + 1;
+    int h = CONV_EXTENT(conv->out_h, conv->stride_y, conv->r, conv->dilation_y);
+    int w = CONV_EXTENT(conv->out_w, conv->stride_x, conv->s, conv->dilation_x);
     if (!conv->pad_top && !conv->pad_left && h <= conv->h && w <= conv->w &&
         !vec_needs_fp32_copy(list, x))
         return WEFT_OK;
