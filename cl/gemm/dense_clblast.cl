@@ -7,8 +7,7 @@
  *     bias_grad  sums[c] = sum over rows of a[row][c]; a work-item computes a vector of
  *                columns
  *
- * Loads may read past the end of a row or buffer (buffers are padded), stores may not.
- */
+ * Loads may read past the end of a row or buffer (buffers are padded), stores may not. */
 #include "lib/common.h"
 
 #ifndef COLUMNS

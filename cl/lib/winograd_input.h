@@ -6,8 +6,7 @@
 
 #include "lib/storage.h"
 
-/* The input is the gradient of a max pool whose windows do not overlap (pool_shape.h).
- */
+/* The input is the gradient of a max pool whose windows do not overlap (pool_shape.h). */
 #ifndef POOL_SCATTER
 #define POOL_SCATTER 0
 #endif

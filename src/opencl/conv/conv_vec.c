@@ -84,7 +84,7 @@ static struct tiling tiling_of(const struct direct_conv *job, const int *values)
 {
     const struct weft_conv *s = &job->shape;
     struct tiling t = {.block = values[VECTOR_WIDTH] * values[VECTORS]};
-    t.blocks = vec_block_groups(s) * ((vec_k_per_group(s) + t.block - 1) / t.block);
+    t.blocks = vec_block_groups(s) * ((vec_k_per_block_group(s) + t.block - 1) / t.block);
     t.count = (int)((pixels_of(job) + values[TILE] - 1) / values[TILE]);
     return t;
 }
@@ -96,9 +96,9 @@ static void choose(const struct ocl_device *device, const struct direct_conv *jo
                    int *values)
 {
     const struct weft_conv *s = &job->shape;
-    int width = vec_width(device, vec_k_per_group(s));
+    int width = vec_width(device, vec_k_per_block_group(s));
     int registers = width >= 16 ? 24 : 12, best = 0, window = window_of(job);
-    int columns = (vec_k_per_group(s) + width - 1) / width;
+    int columns = (vec_k_per_block_group(s) + width - 1) / width;
     values[VECTOR_WIDTH] = width;
     for (int vectors = 1; vectors <= 3 && vectors <= columns; vectors++) {
         int tile = window ? window : registers / vectors;

@@ -85,7 +85,7 @@ static struct tiling tiling_of(const struct weft_conv *s, const int *values)
     int slices = div_up(vec_c_per_group(s), values[C_SLICE]);
     int tiles = div_up(s->r * s->s * values[C_SLICE], values[TILE]);
     struct tiling t = {
-        .blocks = vec_block_groups(s) * div_up(vec_k_per_group(s), block),
+        .blocks = vec_block_groups(s) * div_up(vec_k_per_block_group(s), block),
         .splits = div_up(s->n, values[SPLIT]),
         .rows = (size_t)slices * (size_t)tiles * (size_t)values[TILE],
     };
@@ -168,9 +168,9 @@ static enum ocl_applicability applicability(const struct ocl_device *device,
 {
     const struct weft_conv_args *args = ocl_conv_args(problem);
     struct weft_conv s = args->conv;
-    int width = vec_width(device, vec_k_per_group(&s));
+    int width = vec_width(device, vec_k_per_block_group(&s));
     values[VECTOR_WIDTH] = width;
-    values[VECTORS] = vec_k_per_group(&s) > width ? 2 : 1;
+    values[VECTORS] = vec_k_per_block_group(&s) > width ? 2 : 1;
     select_c_slice(&s, width >= 16 ? 24 : 12, values);
     values[CHUNK] = select_block(&s, values);
     values[PANEL] = 1;
@@ -188,7 +188,8 @@ static enum ocl_applicability pooled_applicability(const struct ocl_device *devi
     struct weft_conv s = args->conv;
     if (!pool_is_nonoverlapping(pool) || pool->r * pool->s > 4 || taps_of(&s) > 32)
         return OCL_NOT_APPLICABLE;
-    int width = vec_width(device, vec_k_per_group(&s)), registers = width >= 16 ? 24 : 12;
+    int width = vec_width(device, vec_k_per_block_group(&s)),
+        registers = width >= 16 ? 24 : 12;
     values[VECTOR_WIDTH] = width;
     values[VECTORS] = 1;
     values[TILE] = tile_of(taps_of(&s), 1, registers * 3 / 4, 3);
@@ -362,7 +363,7 @@ static enum ocl_applicability depthwise_applicability(const struct ocl_device *d
     if (!vec_is_depthwise(&s) || args->pool.r ||
         source_rows_of(&s, 1) > VEC_DEPTHWISE_MAX_ROWS)
         return OCL_NOT_APPLICABLE;
-    int width = vec_width(device, vec_k_per_group(&s));
+    int width = vec_width(device, vec_k_per_block_group(&s));
     values[VECTOR_WIDTH] = width;
     values[TILE] = dz_rows(&s, width >= 16 ? 30 : 14);
     values[VECTORS] = values[C_SLICE] = 1;

@@ -36,8 +36,7 @@ static long private_bytes(const struct winograd *job, const int *values)
 }
 
 /* Vector operations of a work-item, as in cost_of. Fewer than 8 accumulators do not hide
- * the latency of multiply-adds; loads of operands are as fast as their multiplication.
- */
+ * the latency of multiply-adds; loads of operands are as fast as their multiplication. */
 static double item_cost(const struct winograd *job, const int *values)
 {
     double in = job->shape.c, tile = values[TILE], sums = tile * values[VECTORS];

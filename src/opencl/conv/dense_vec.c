@@ -56,8 +56,8 @@ static bool has_single_k_block(const struct vec_gemm_problem *p, const int *valu
 /* Most row tiles of a work-item that fit private memory. */
 static int max_row_tiles(const struct vec_gemm_problem *p, const int *values)
 {
-    bool kept = values[PACK_A] || values[PACK_B] || !has_single_k_block(p, values);
-    return kept && values[TILE] < MAX_PACKED_ROWS ? MAX_PACKED_ROWS / values[TILE] : 1;
+    bool bounded = values[PACK_A] || values[PACK_B] || !has_single_k_block(p, values);
+    return bounded && values[TILE] < MAX_PACKED_ROWS ? MAX_PACKED_ROWS / values[TILE] : 1;
 }
 
 static bool is_skinny(const struct vec_gemm_problem *p)
@@ -102,9 +102,8 @@ static void choose(const struct ocl_device *device, const struct vec_gemm_proble
     values[PACK_B] = p->trans_b || p->trans_a || column_tiles < blocks;
     values[BLOCK_K] = at_most(packed_floats / (block * column_tiles),
                               p->trans_a ? MAX_BLOCK_K_PACK_A : MAX_BLOCK_K);
-    int items = narrow && !wide
-                    ? 10
-                    : 4; /* of a compute unit; few columns need more for balance */
+    /* Work-items of a compute unit: few columns need more for balance. */
+    int items = narrow && !wide ? 10 : 4;
     int even = tiles * div_up(blocks, column_tiles) / (items * units);
     int most = has_single_k_block(p, values) && !p->trans_a ? MAX_ROW_TILES
                                                             : max_row_tiles(p, values);
@@ -122,7 +121,7 @@ static bool validate_config(const struct ocl_device *device,
             return false;
     int block = values[VECTOR_WIDTH] * values[VECTORS];
     bool packed = values[PACK_A] || values[PACK_B];
-    bool kept = values[PACK_A] || !has_single_k_block(p, values);
+    bool bounded = values[PACK_A] || !has_single_k_block(p, values);
     if (!vec_width_valid(device, values[VECTOR_WIDTH]) ||
         values[VECTORS] * values[TILE] > 24 || (values[PACK_A] && !p->trans_a) ||
         (p->trans_b && !values[PACK_B]) || (packed && !values[BLOCK_K]))
@@ -130,7 +129,7 @@ static bool validate_config(const struct ocl_device *device,
     if (!device->is_cpu)
         return values[BLOCK_TILES_M] == 1 && values[BLOCK_TILES_N] == 1 &&
                !values[PACK_A] && values[PACK_B] == p->trans_b;
-    return (!kept || values[BLOCK_TILES_M] <= max_row_tiles(p, values)) &&
+    return (!bounded || values[BLOCK_TILES_M] <= max_row_tiles(p, values)) &&
            (!values[PACK_B] ||
             values[BLOCK_K] * values[BLOCK_TILES_N] * block <= 4 * PACKED_B_FLOATS) &&
            (has_single_k_block(p, values) || values[BLOCK_TILES_N] * block <= 1024);

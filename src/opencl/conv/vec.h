@@ -29,7 +29,7 @@ static inline int vec_c_per_group(const struct weft_conv *c)
     return c->c / c->groups;
 }
 
-static inline int vec_k_per_group(const struct weft_conv *c)
+static inline int vec_k_per_block_group(const struct weft_conv *c)
 {
     return c->k / vec_block_groups(c);
 }
