@@ -193,12 +193,17 @@ static enum weft_status set_inputs(struct weft_net_builder *b, struct weft_layer
         count = 1;
     } else if (count <= WEFT_MAX_INPUTS)
         memcpy(layer->inputs, inputs, (size_t)count * sizeof(*inputs));
-    if (count < 1 + op->extra_inputs || count > 1 + op->max_extra_inputs)
-        return weft_fail(b->ctx, WEFT_ERR_ARG,
-                         "%s reads %d to %d inputs, not %d: name a layer by as=NAME at "
-                         "its end, and read it by \"%s NAME\"",
-                         word, 1 + op->extra_inputs, 1 + op->max_extra_inputs, count,
-                         word);
+    int fewest = 1 + op->extra_inputs, most = 1 + op->max_extra_inputs;
+    if (count < fewest || count > most)
+        return weft_fail(
+            b->ctx, WEFT_ERR_ARG,
+            "%s has %d inputs, must have %d%s: name a layer by as=NAME on its "
+            "line, and read it by \"%s NAME\"",
+            word, count, count < fewest ? fewest : most,
+            fewest == most   ? ""
+            : count < fewest ? " or more"
+                             : " or fewer",
+            word);
     layer->input_count = count;
     for (int k = 0; k < count; k++) {
         int at = layer->inputs[k];

@@ -7,8 +7,20 @@ static const struct weft_layer_field fields[] = {
     WEFT_WORD("the window", PAIR, window, 1, 255),
     WEFT_OPTION("stride", PAIR, stride, 1, 255, 0),
     WEFT_OPTION_PAD,
+    WEFT_OPTION("ceil", YES, ceil, 0, 1, 0),
     WEFT_FIELDS_END,
 };
+
+/* Padding behind the image for a last window that begins in the image or before it, and
+ * is cut otherwise. */
+static int ceil_padding(int in, int window, int stride, int before, int after)
+{
+    int windows = (in + before + after - window + stride - 1) / stride;
+    if (windows * stride >= in + before)
+        windows--;
+    int behind = windows * stride + window - in - before;
+    return behind > 0 ? behind : 0;
+}
 
 static enum weft_status shape(weft_context *ctx, struct weft_node *node,
                               const struct weft_layer_params *p)
@@ -35,6 +47,10 @@ static enum weft_status shape(weft_context *ctx, struct weft_node *node,
         return weft_fail(ctx, WEFT_ERR_ARG,
                          "pad must be smaller than the window: some windows would be "
                          "outside of the image");
+    if (p->ceil && !p->same_padding) {
+        g->pad_bottom = ceil_padding(g->h, g->r, g->stride_y, g->pad_top, g->pad_bottom);
+        g->pad_right = ceil_padding(g->w, g->s, g->stride_x, g->pad_left, g->pad_right);
+    }
     g->out_h = weft_op_extent(g->h, g->r, g->stride_y, p->same_padding, &g->pad_top,
                               &g->pad_bottom);
     g->out_w = weft_op_extent(g->w, g->s, g->stride_x, p->same_padding, &g->pad_left,
