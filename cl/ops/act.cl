@@ -4,8 +4,8 @@
  *     forward:  y = f(x)
  *     backward: dx = dy f'(x, y)
  *
- * One work-item a vector of VW elements. Global size >= count / VW, rounded up. Loads may
- * reach past the end (buffers have slack), stores do not. */
+ * A work-item computes a vector of VW elements. Global size >= count / VW, rounded up.
+ * Loads may read past the end (buffers are padded), stores may not. */
 #include "lib/common.h"
 #include "lib/storage.h"
 
@@ -22,7 +22,7 @@ __kernel void act_forward(ALIASED_VIEW(const stored_x, x), ALIASED_VIEW(stored_y
         store_part_y(v, y + y_at + i, count - i);
 }
 
-/* `from` is what the derivative needs: y or x, nothing for the identity. */
+/* `from`: the argument of the derivative, y or x; not read for the identity. */
 __kernel void act_backward(ALIASED_VIEW(const stored_act_grad, from),
                            ALIASED_VIEW(const stored_x, dy), ALIASED_VIEW(stored_y, dx),
                            uint count, float slope)

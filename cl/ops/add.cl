@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The sum of two tensors, element by element.
+/* Sum of two tensors, element by element.
  *
- *     add:       y = f(x + other)
- *     add_act_grad: y = (x + other) f'(output), where f' follows from f's output
+ *     add:          y = f(x + other)
+ *     add_act_grad: y = (x + other) f'(output), f' as a function of f's output
  *
- * y may be x or other. One work-item a vector of VW elements. Global size >= count / VW,
- * rounded up. Loads may reach past the end (buffers have slack), stores do not. */
+ * y may be x or other. A work-item computes a vector of VW elements. Global size >=
+ * count / VW, rounded up. Loads may read past the end (buffers are padded), stores may
+ * not. */
 #include "lib/common.h"
 #include "lib/storage.h"
 

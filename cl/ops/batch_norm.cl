@@ -3,21 +3,22 @@
  *
  *     y = act((x - mean) scale + bias),  scale = weight / sqrt(variance + epsilon)
  *
- * Forward: bn_stats_partials takes mean and sum of squares about it of each chunk (ROWS
- * rows), norm_finish_* joins the partials, norm_apply writes y. Backward, with g = dy
- * act'(z) and normal = (x - mean) inv_std: bn_grad_partials takes the sums of g and of g
- * (x - mean) of each chunk, norm_total_* adds the partials to dbias = sum g and dweight =
- * sum g normal, bn_bwd_data writes dx = scale (g - (dbias + normal dweight) / rows).
+ * Forward: bn_stats_partials computes mean and sum of squared deviations of each chunk
+ * of ROWS rows, bn_stats_merge_* merges these partials, bn_apply writes y. Backward,
+ * with g = dy act'(z) and x_hat = (x - mean) inv_std: bn_grad_partials computes the sums
+ * of g and of g (x - mean) of each chunk, bn_grad_merge_* adds them to dbias = sum g and
+ * dweight = sum g x_hat, bn_bwd_data writes dx = scale (g - (dbias + x_hat dweight) /
+ * rows).
  *
- * All sums have a fixed shape. What is added is the distance from the chunk's first row,
- * or from its mean, and means are joined scale_c their distance from the first chunk's
- * (Chan, Golub and LeVeque 1983), so that a large mean costs no digits.
+ * All sums have a fixed order. A chunk sums deviations from its first row, or from its
+ * mean; the means of chunks are merged through their deviations from the first chunk's
+ * mean (Chan, Golub and LeVeque 1983), so that a large mean costs no precision.
  *
- * A work-item takes the rows [ROWS i, ROWS (i + 1)), i its second global index, of NV
- * vectors of VW channels; the first global index, its stride the global size, runs over
- * these. The kernels that join partials: a work-item a vector (serial), or a work-group
- * of WORK_GROUP_SIZE work-items a channel (tree), where VW divides C. Parts are
- * [chunk][2][PITCH]. */
+ * A work-item processes the rows [ROWS i, ROWS (i + 1)), i its second global index, of
+ * NV vectors of VW channels; its first global index, with the global size as stride,
+ * selects these. The merging kernels have a work-item for each vector (serial), or a
+ * work-group of WORK_GROUP_SIZE work-items for each channel (tree), where VW divides C.
+ * Partials are [chunk][2][PITCH]. */
 #ifndef C
 #define C 32
 #endif
@@ -34,17 +35,20 @@
 #define WORK_GROUP_SIZE 64 /* a power of two */
 #endif
 #ifndef FOLD_W
-#define FOLD_W        1 /* whether these are there: */
+#define FOLD_W        1 /* presence of the optional views of bn_fold */
 #define FOLD_BIAS     1
 #define FOLD_OUT_BIAS 1
 #endif
 #include "lib/common.h"
 #include "lib/channels.h"
+#include "shared/workspace_layout.h"
 
-#define BLOCKS ((C + VW - 1) / VW)
-#define PITCH  (BLOCKS * VW)
+#define BLOCKS  ((C + VW - 1) / VW)
+#define PITCH   (BLOCKS * VW)
+#define PARTIAL BATCH_NORM_PARTIAL(PITCH)
 
-/* Rows are added in ACCUMULATORS sums, which hides the additions' latency. */
+/* Alternate rows go to ACCUMULATORS accumulators, which hides the latency of additions.
+ */
 #define ACCUMULATORS 2
 
 static inline uint chunk_rows(uint chunk, uint rows)
@@ -61,7 +65,7 @@ __kernel void bn_stats_partials(VIEW(const stored_x, x), VIEW(float, partials), 
     for (uint block = get_global_id(0) * NV; block < BLOCKS;
          block += get_global_size(0) * NV) {
         __global const stored_x *from = x + x_at + chunk * ROWS * C + block * VW;
-        __global float *to = partials + partials_at + chunk * 2 * PITCH + block * VW;
+        __global float *to = partials + partials_at + chunk * PARTIAL + block * VW;
         floatv base[NV], sum[ACCUMULATORS][NV];
         for (uint v = 0; v < NV; v++) {
             base[v] = LOAD_IN(from + v * VW);
@@ -112,12 +116,12 @@ __kernel void bn_stats_merge_serial(VIEW(const float, partials),
     floatv sum = (floatv)(0.0f), square = (floatv)(0.0f);
     for (uint chunk = 1; chunk < count; chunk++)
         sum +=
-            (VLOAD(partials + chunk * 2 * PITCH) - base) * (float)chunk_rows(chunk, rows);
+            (VLOAD(partials + chunk * PARTIAL) - base) * (float)chunk_rows(chunk, rows);
     const floatv batch_mean = base + sum / (float)rows;
     for (uint chunk = 0; chunk < count; chunk++) {
-        const floatv centered = VLOAD(partials + chunk * 2 * PITCH) - batch_mean;
+        const floatv centered = VLOAD(partials + chunk * PARTIAL) - batch_mean;
         square += MAD(centered * centered, (float)chunk_rows(chunk, rows),
-                      VLOAD(partials + chunk * 2 * PITCH + PITCH));
+                      VLOAD(partials + chunk * PARTIAL + PITCH));
     }
     const floatv inv_stddev = (floatv)(1.0f) / sqrt(square / (float)rows + epsilon);
     const floatv old_mean = VLOAD(running_mean + running_mean_at + c);
@@ -132,15 +136,15 @@ __kernel void bn_stats_merge_serial(VIEW(const float, partials),
           running_variance + running_variance_at + c, c);
 }
 
-/* The sum of all work-items' `value`, to each of them. */
+/* Sum of `value` over the work-group, returned to every work-item. */
 static inline float work_group_sum(__local float *sums, float value)
 {
     const uint lane = get_local_id(0);
     sums[lane] = value;
-    for (uint reach = WORK_GROUP_SIZE / 2; reach > 0; reach /= 2) {
+    for (uint offset = WORK_GROUP_SIZE / 2; offset > 0; offset /= 2) {
         barrier(CLK_LOCAL_MEM_FENCE);
-        if (lane < reach)
-            sums[lane] += sums[lane + reach];
+        if (lane < offset)
+            sums[lane] += sums[lane + offset];
     }
     barrier(CLK_LOCAL_MEM_FENCE);
     const float all = sums[0];
@@ -161,12 +165,12 @@ bn_stats_merge_tree(VIEW(const float, partials), VIEW(const float, weight),
     const float base = partials[0];
     float sum = 0.0f, square = 0.0f;
     for (uint chunk = lane; chunk < count; chunk += WORK_GROUP_SIZE)
-        sum += (partials[chunk * 2 * PITCH] - base) * (float)chunk_rows(chunk, rows);
+        sum += (partials[chunk * PARTIAL] - base) * (float)chunk_rows(chunk, rows);
     const float batch_mean = base + work_group_sum(sums, sum) / (float)rows;
     for (uint chunk = lane; chunk < count; chunk += WORK_GROUP_SIZE) {
-        const float centered = partials[chunk * 2 * PITCH] - batch_mean;
+        const float centered = partials[chunk * PARTIAL] - batch_mean;
         square += MAD(centered * centered, (float)chunk_rows(chunk, rows),
-                      partials[chunk * 2 * PITCH + PITCH]);
+                      partials[chunk * PARTIAL + PITCH]);
     }
     square = work_group_sum(sums, square);
     if (lane)
@@ -215,7 +219,7 @@ __kernel void bn_grad_partials(VIEW(const stored_x, x), VIEW(const stored_other,
     for (uint block = get_global_id(0) * NV; block < BLOCKS;
          block += get_global_size(0) * NV) {
         const uint c = block * VW, at = chunk * ROWS * C + c;
-        __global float *to = partials + partials_at + chunk * 2 * PITCH + c;
+        __global float *to = partials + partials_at + chunk * PARTIAL + c;
         floatv sum[NV], product[NV];
         for (uint v = 0; v < NV; v++)
             sum[v] = product[v] = (floatv)(0.0f);
@@ -247,8 +251,8 @@ __kernel void bn_grad_merge_serial(VIEW(const float, partials),
     partials += partials_at + c;
     floatv sum = (floatv)(0.0f), product = (floatv)(0.0f);
     for (uint chunk = 0; chunk * ROWS < rows; chunk++) {
-        sum += VLOAD(partials + chunk * 2 * PITCH);
-        product += VLOAD(partials + chunk * 2 * PITCH + PITCH);
+        sum += VLOAD(partials + chunk * PARTIAL);
+        product += VLOAD(partials + chunk * PARTIAL + PITCH);
     }
     STORE(sum, dbias + dbias_at + c, c);
     STORE(product * VLOAD(inv_std + inv_std_at + c), dweight + dweight_at + c, c);
@@ -263,8 +267,8 @@ bn_grad_merge_tree(VIEW(const float, partials), VIEW(const float, inv_std),
     partials += partials_at + c;
     float sum = 0.0f, product = 0.0f;
     for (uint chunk = lane; chunk * ROWS < rows; chunk += WORK_GROUP_SIZE) {
-        sum += partials[chunk * 2 * PITCH];
-        product += partials[chunk * 2 * PITCH + PITCH];
+        sum += partials[chunk * PARTIAL];
+        product += partials[chunk * PARTIAL + PITCH];
     }
     sum = work_group_sum(sums, sum);
     product = work_group_sum(sums, product);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Activations by themselves, forward and backward. */
+/* Activations, all families, forward and backward: cl/ops/act.cl. */
 #include "opencl/runtime/runtime.h"
 
 static struct ocl_options options_of(const struct ocl_device *d,

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Batch normalization for both families: cl/ops/batch_norm.cl. Three launches each way:
- * over parts of the rows, over the parts, over the rows. */
+/* Batch normalization, all families: cl/ops/batch_norm.cl. Three launches for each pass:
+ * partial sums over chunks of rows, their merge, and the rows again. */
 #include "opencl/runtime/runtime.h"
+#include "shared/workspace_layout.h"
 
-/* How rows of `channels` channels are dealt to work-items. */
+/* Work distribution over rows of channels. */
 struct work_split {
     int vector_width; /* VW */
     int rows;         /* of a work-item */
@@ -12,16 +13,16 @@ struct work_split {
     struct ocl_options options;
 };
 
-enum { WORK_GROUP_SIZE = 64, MOST_PARTS = 512 };
+enum { WORK_GROUP_SIZE = 64, MAX_CHUNKS = 512 };
 
 static bool is_row_major_cpu(const struct weft_command_list *list)
 {
     return ocl_device_of(list)->is_cpu && list->device->family == WEFT_FAMILY_VEC;
 }
 
-/* Vectors never reach past a row, so that all are aligned, but for odd numbers of
- * channels on a processor. There a work-item is_row_major_cpu along whole rows; on a GPU
- * neighbours take neighbouring vectors of a row. */
+/* Vectors never exceed a row, so that all are aligned, except for odd numbers of
+ * channels on CPUs. A CPU's work-item processes whole rows; on a GPU neighbouring
+ * work-items process neighbouring vectors of a row. */
 static struct work_split split_rows(const struct weft_command_list *list, int channels,
                                     long rows)
 {
@@ -60,7 +61,7 @@ static enum weft_status launch_rows(struct weft_command_list *list,
     return ocl_launch(list, split->options.text, launch);
 }
 
-/* The launches that write y or dx: a work-item of a processor does 16 KiB. */
+/* The launches that write y or dx: 16 KiB for each work-item of a CPU. */
 static struct work_split split_values(const struct weft_command_list *list,
                                       const struct weft_batch_norm_args *a)
 {
@@ -70,15 +71,15 @@ static struct work_split split_values(const struct weft_command_list *list,
     return split;
 }
 
-/* The launches over parts. On a processor a part is read twice and fits the first-level
- * cache; a GPU wants many parts. `vectors`: of channels, that a work-item of a processor
- * sums at once. */
+/* The launches that compute partial sums. On a CPU a chunk is read twice and fits the
+ * first-level cache; a GPU needs many chunks. `vectors`: of channels, summed together by
+ * a work-item of a CPU. */
 static struct work_split split_reduction(const struct weft_command_list *list,
                                          const struct weft_batch_norm_args *a,
                                          int vectors)
 {
     long rows = is_row_major_cpu(list) ? 6144 / a->channels : 16,
-         least = a->rows / MOST_PARTS + 1;
+         least = a->rows / MAX_CHUNKS + 1;
     rows = rows < 8 ? 8 : rows;
     struct work_split split = split_rows(list, a->channels, rows < least ? least : rows);
     int blocks = (int)ocl_vector_count((size_t)a->channels, split.vector_width);
@@ -98,12 +99,13 @@ static struct ocl_arg alloc_partials(struct weft_command_list *list,
 {
     size_t pitch = ocl_vector_count((size_t)a->channels, split->vector_width) *
                    (size_t)split->vector_width;
-    size_t parts = ocl_vector_count((size_t)a->rows, split->rows);
+    size_t chunks = ocl_vector_count((size_t)a->rows, split->rows);
     return (struct ocl_arg)OCL_WORKSPACE(
-        ocl_workspace(list, parts * 2 * pitch * sizeof(float)));
+        ocl_workspace(list, chunks * (size_t)BATCH_NORM_PARTIAL(pitch) * sizeof(float)));
 }
 
-/* The launch that joins the parts: a work-item a vector, or a work-group a channel. */
+/* The launch that merges partials: a work-item for each vector, or a work-group for each
+ * channel. */
 static enum weft_status launch_merge(struct weft_command_list *list,
                                      struct work_split *split,
                                      const struct weft_batch_norm_args *a,
@@ -111,14 +113,14 @@ static enum weft_status launch_merge(struct weft_command_list *list,
                                      struct ocl_launch *launch)
 {
     size_t group = 1, most = ocl_device_of(list)->max_work_group_size;
-    bool joined = list->device->family != WEFT_FAMILY_VEC;
-    while (joined && group < WORK_GROUP_SIZE && 2 * group <= most)
+    bool tree_merge = list->device->family != WEFT_FAMILY_VEC;
+    while (tree_merge && group < WORK_GROUP_SIZE && 2 * group <= most)
         group *= 2;
-    if (joined)
+    if (tree_merge)
         ocl_define(&split->options, "WORK_GROUP_SIZE", (long)group);
     launch->source = "batch_norm.cl";
-    launch->kernel = joined ? tree : serial;
-    launch->global[0] = joined
+    launch->kernel = tree_merge ? tree : serial;
+    launch->global[0] = tree_merge
                             ? group * (size_t)a->channels
                             : ocl_vector_count((size_t)a->channels, split->vector_width);
     launch->local[0] = group;
