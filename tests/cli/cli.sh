@@ -205,7 +205,7 @@ json weft.show/1 'j["net"]["weights"] > 0 and len(j["net"]["layers"]) == 6' \
 json weft.show/1 'j["count"] == 640 and sum(c["images"] for c in j["classes"]) == 640' \
     "$weft" show data -f json
 expect 0 'upper' "$weft" show data --samples 3
-expect 0 'dense2' "$weft" show seed
+expect 0 'dense2' "$weft" show small
 
 # --- a leak is told, and an honest test is not called one
 expect 0 'LEAK: 50 ' train --test leak.csv --epochs 1 --out r/leak
