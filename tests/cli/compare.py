@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Saved results: what weft bench writes, weft compare reads; regressions are found, and
-only those; damaged files are refused with a sentence. Usage: compare.py WEFT"""
+"""Saved results: weft compare reads what weft bench writes; regressions are found, and only
+those; damaged files are rejected with a message. Usage: compare.py WEFT"""
 
 import copy
 import fcntl
@@ -23,7 +23,7 @@ passed = 0
 
 
 def run(*args, code=0, says="", **env):
-    """Stdout of a command that must end so and say that."""
+    """Stdout of a command, after checking its exit code and output."""
     global passed
     done = subprocess.run(
         [weft, *map(str, args)],
@@ -41,27 +41,27 @@ def run(*args, code=0, says="", **env):
 
 
 def terminal(columns, *args):
-    """Stdout of a command, which is a terminal so wide."""
+    """Output of a command on a terminal of this width."""
     ours, its = pty.openpty()
     fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("4H", 50, columns, 0, 0))
     subprocess.run([weft, *map(str, args), "--color", "never"], stdout=its, check=True,
                    stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
-    told = os.read(ours, 1 << 16).decode().replace("\r", "")
+    shown = os.read(ours, 1 << 16).decode().replace("\r", "")
     os.close(ours), os.close(its)
-    return told
+    return shown
 
 
 def row(workload, values, **more):
     values = [float(v) for v in values]
     middle = sorted(values)[len(values) // 2]
     unit = "ms" if workload == "latency" else "images/s"
-    return {"workload": workload, "net": "small", "image": "28x28x1", "batch": 128,
+    return {"workload": workload, "net": "small", "input": "28x28x1", "batch": 128,
             "unit": unit, "median": middle, "passed": True, "values": values, **more}
 
 
 def result(name, rows, **more):
     device = {"name": name, "platform": "P", "driver": "1", "id": name + "@P#0"}
-    return {"schema": "weft.bench/1", "weft": "0.1.0", "device": device, "rows": rows,
+    return {"schema": "weft.bench/2", "weft": "0.1.0", "device": device, "rows": rows,
             **more}
 
 
@@ -80,19 +80,20 @@ def test_written_is_read():
     run("bench", "train", "latency", "-d", "cpu", "--data", "data", "--net", "tiny.net",
         "-b", "8", "--time", "0.1s", "--quick", "--json", "real.json")
     real = json.loads(pathlib.Path("real.json").read_text())
-    assert real["schema"] == "weft.bench/1" and real["commit"] and real["made"]
+    assert real["schema"] == "weft.bench/2" and real["commit"] and real["created"]
     assert real["host"]["cores"] > 0 and real["tuning"] == "none"
     assert all(len(r["values"]) >= 3 for r in real["rows"])
     j = json.loads(run("compare", "real.json", "real.json", "-f", "json"))
-    assert j["schema"] == "weft.compare/1" and j["regressions"] == 0
+    assert j["schema"] == "weft.compare/2" and j["regressions"] == 0
     assert [r["verdict"] for r in j["rows"]] == ["same", "same"], j
-    assert all(r["faster"] == 1 and r["low"] <= 1 <= r["high"] for r in j["rows"])
+    assert all(r["speedup"] == 1 and r["speedup_low"] <= 1 <= r["speedup_high"]
+               for r in j["rows"])
     run("bench", "train", "-d", "cpu", "--json", "none/a.json", code=1,
         says="none/a.json cannot be written: No such file")
 
 
 def test_energy():
-    """A counter that grows by a joule each 10 ms and comes to its end on the way."""
+    """A counter that grows by a joule per 10 ms and wraps around during the run."""
     zone = pathlib.Path("sys/sys/class/powercap/intel-rapl:0")
     zone.mkdir(parents=True)
     write(zone / "max_energy_range_uj", "262143328850\n")
@@ -113,7 +114,7 @@ def test_energy():
     over.set()
     counter.join()
     row = json.loads(pathlib.Path("energy.json").read_text())["rows"][0]
-    watts = row["joules_per_1000"] * row["median"] / 1000
+    watts = row["joules_per_1000_images"] * row["median"] / 1000
     assert 50 < watts < 200, watts
     run("bench", "inference", "-d", "cpu", "--data", "data", "--net", "tiny.net", "-b", "8",
         "--time", "0.1s", "--quick", "--json", "none.json", WEFT_SYS_ROOT="nowhere")
@@ -137,7 +138,7 @@ def test_regressions():
     other = write("other.json", result("Y", [row("train", noisy(220, 10))]))
     run("compare", a, a, says="same")
     run("compare", a, same, "--fail-above", "5%")
-    run("compare", a, slow, code=5, says="1 regressions beyond the uncertainty")
+    run("compare", a, slow, code=5, says="1 significant regressions")
     run("compare", slow, a, says="faster")
     run("compare", a, late, code=5, says="REGRESSION")
     run("compare", a, slow, "--fail-above", "50%", says="slower")
@@ -146,12 +147,12 @@ def test_regressions():
     run("compare", a, other, "--fail-above", "5%", code=5)
     run("compare", a, code=4, says="nothing to compare it with")
     assert "| X (P)" not in run("compare", a, same, "-f", "md")
-    assert run("compare", a, same, "-f", "csv").startswith("what,a_device")
+    assert run("compare", a, same, "-f", "csv").startswith("workload,before_device")
 
 
 def test_no_false_alarms():
-    """Of 40 pairs of one distribution none is a regression by 5 %; of 40 that are 10 %
-    slower nearly all are."""
+    """No regression by 5 % among 40 pairs of one distribution; nearly all of 40 pairs that
+    are 10 % slower."""
     found = {1000: 0, 900: 0}
     for middle in found:
         for seed in range(40):
@@ -166,20 +167,20 @@ def test_no_false_alarms():
 def test_sets():
     runs = [result("X", [row("train", noisy(1000, 1))]),
             result("Y", [row("train", noisy(200, 2))]),
-            result("Z", [], fault="the driver crashed")]
-    both = write("set.json", {"schema": "weft.bench-set/1", "weft": "0", "runs": runs})
+            result("Z", [], error="the driver crashed")]
+    both = write("set.json", {"schema": "weft.bench-set/2", "weft": "0", "runs": runs})
     out = run("compare", both, says="Z (P): driver 1, weft 0.1.0 , ; failed: the driver")
     assert "X (P) trained small (batch 128) 5.0" in out, out
     slower = copy.deepcopy(runs)
     slower[1]["rows"][0]["values"] = noisy(150, 3)
     after = write("after.json",
-                  {"schema": "weft.bench-set/1", "weft": "0", "runs": slower[::-1]})
+                  {"schema": "weft.bench-set/2", "weft": "0", "runs": slower[::-1]})
     j = json.loads(run("compare", both, after, "-f", "json", code=5))
     assert [r["verdict"] for r in j["rows"]] == ["same", "REGRESSION"], j
 
 
 def broken(run_of):
-    """Each a result with one thing wrong, and what must be said of it."""
+    """Yields results with one error each, and its message."""
     def change(path, value):
         copied = copy.deepcopy(run_of)
         place = copied
@@ -192,23 +193,24 @@ def broken(run_of):
         return copied
 
     yield change(["schema"], "weft.model/1"), "not results of weft bench"
-    yield change(["rows"], None), '"rows" should be a list'
-    yield change(["rows"], {}), '"rows" should be a list'
-    yield change(["device"], []), '"device" should be an object'
-    yield change(["device", "name"], 3), '"name" should be a text'
-    yield change(["device", "name"], "x" * 5000), '"name" should be a text'
-    yield change(["rows", 0, "values"], ["a"]), '"values" should be numbers'
-    yield change(["rows", 0, "values"], [-1]), '"values" should be numbers'
+    yield change(["schema"], "weft.bench/1"), "measure again with weft bench --json"
+    yield change(["rows"], None), '"rows" must be a list'
+    yield change(["rows"], {}), '"rows" must be a list'
+    yield change(["device"], []), '"device" must be an object'
+    yield change(["device", "name"], 3), '"name" must be a text'
+    yield change(["device", "name"], "x" * 5000), '"name" must be a text'
+    yield change(["rows", 0, "values"], ["a"]), '"values" must be non-negative'
+    yield change(["rows", 0, "values"], [-1]), '"values" must be non-negative'
     yield change(["rows", 0, "values"], [1.0] * 10001), "at most 10000"
-    yield change(["rows", 0, "passed"], 1), '"passed" should be true or false'
-    yield change(["rows", 0, "median"], "1"), '"median" should be a number'
+    yield change(["rows", 0, "passed"], 1), '"passed" must be true or false'
+    yield change(["rows", 0, "median"], "1"), '"median" must be a number'
     yield change(["rows"], run_of["rows"] * 5000), "at most 4096"
-    yield change(["roofs"], {"memory": 1}), '"memory" should be a list'
+    yield change(["roofline"], {"memory": 1}), '"memory" must be a list'
     yield [run_of], "not results of weft bench"
-    yield '{"schema":', "is no JSON"
-    yield "", "is no JSON"
-    yield "[" * 100000, "is no JSON"
-    yield '{"schema": "weft.bench/1", "schema": 1}', "is no JSON"
+    yield '{"schema":', "is not JSON"
+    yield "", "is not JSON"
+    yield "[" * 100000, "is not JSON"
+    yield '{"schema": "weft.bench/2", "schema": 1}', "is not JSON"
 
 
 def test_damaged():
@@ -234,24 +236,24 @@ def test_damaged():
 
 
 def test_all_devices():
-    what = ["train", "learn", "-d", "all", "--data", "data", "--net", "tiny.net", "-b",
+    what = ["train", "convergence", "-d", "all", "--data", "data", "--net", "tiny.net", "-b",
             "16,8"]
     out = run("bench", *what, "--time", 0.05, "--target-accuracy", "1%", "--json", "all.json")
     runs = json.loads(pathlib.Path("all.json").read_text())["runs"]
     assert len(runs) >= 2, runs
     for one in runs:
-        assert {row["workload"] for row in one["rows"]} == {"train", "learn"}, one
+        assert {row["workload"] for row in one["rows"]} == {"train", "convergence"}, one
         assert all(row["passed"] for row in one["rows"]), one
-        learnt = [row for row in one["rows"] if row["workload"] == "learn"]
-        assert [row["batch"] for row in learnt] == [16, 8]  # devices by the first
-        assert f"{100 * learnt[0]['accuracy']:.1f} " in out, out
-    assert out.count("right") == len(runs) and " than " in out, out
+        reached = [row for row in one["rows"] if row["workload"] == "convergence"]
+        assert [row["batch"] for row in reached] == [16, 8]  # devices by the first
+        assert f"{100 * reached[0]['accuracy']:.1f} " in out, out
+    assert out.count("ok") == len(runs) and " than " in out, out
     run("compare", "all.json", "all.json")
     for columns, first in ((60, "A  "), (250, "Device  ")):
-        told = terminal(columns, "bench", "train", "-d", "all", "--data", "data", "--net",
+        shown = terminal(columns, "bench", "train", "-d", "all", "--data", "data", "--net",
                         "tiny.net", "-b", "8", "--time", 0.05, "--quick")
-        assert told.startswith(first) and "not checked" in told, told
-        assert max(map(len, told.split("\nTrains, infers")[0].split("\n"))) <= columns, told
+        assert shown.startswith(first) and "not verified" in shown, shown
+        assert max(map(len, shown.split("\nTrain, Infer")[0].split("\n"))) <= columns, shown
     run("bench", "-d", "all", "trian", code=2, says="did you mean train?")
     run("bench", "train", "-d", "all", "--data", "nowhere", code=5, says="nowhere")
 
@@ -269,4 +271,4 @@ with tempfile.TemporaryDirectory() as folder:
     for name, test in list(globals().items()):
         if name.startswith("test_"):
             test()
-print(f"{passed} commands did as they should")
+print(f"{passed} commands ended as expected")

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Drivers that die or hang: crash.sh WEFT LAYER OTHER. At the first touch they cost a line
-# that names them, later a sentence, and never the command. OTHER is a program that does
-# not look after itself, and must fail here.
+# Drivers that crash or hang: crash.sh WEFT LAYER OTHER. In the smoke test they are
+# excluded with a warning; later the crash handler names them. OTHER is a program without
+# either, and must fail here.
 set -u
 weft=$(realpath "$1")
 layer=$(realpath "$2")
@@ -20,24 +20,24 @@ fail() {
     failed=$((failed + 1))
 }
 
-# survives FAULT PATTERN SECONDS COMMAND...: with this fault it names the driver, and goes
-# on
+# survives FAULT PATTERN SECONDS COMMAND...: with this fault it names the driver and
+# continues
 survives() {
-    OPENCL_LAYERS=$layer WEFT_LAYER_FAULT=$1 WEFT_PROBE_SECONDS=$3 \
+    OPENCL_LAYERS=$layer WEFT_LAYER_FAULT=$1 WEFT_DRIVER_TIMEOUT=$3 \
         XDG_CACHE_HOME=$dir/$1 timeout 60 "${@:4}" >out 2>&1
     code=$?
     [ $code -eq 0 ] && tr '\n' ' ' <out | grep -qE "pocl.icd $2.*\* +0 +cpu"
 }
 
-# tells COMMAND...: struck when it says "1/100000", it says whose driver it was, and the
-# exit code is that of a failure
-tells() {
+# reports COMMAND...: killed after printing "1/100000", it names the driver and exits with
+# 1
+reports() {
     "$@" >out 2>&1 &
     for _ in $(seq 100); do
         grep -q 1/100000 out && break
         sleep 0.1
     done
-    # LLVM's handler, which PoCL brings, takes the first for one that will come again.
+    # The handler of PoCL's LLVM expects the first signal to repeat.
     for _ in 1 2 3; do
         kill -SEGV $! 2>/dev/null
         sleep 0.3
@@ -48,18 +48,19 @@ tells() {
     [ $code -eq 1 ] && grep -q 'crashed (SIGSEGV), most likely in the driver' out
 }
 
-crashes='crashes when it is first used'
+crashes='crashes on first use'
 for fault in ids info context build kernel write; do
     survives $fault-crash "$crashes" 20 "$weft" devices || fail $fault-crash
 done
 for fault in info build finish; do
-    survives $fault-hang 'did not answer within 1 s' 1 "$weft" devices || fail $fault-hang
+    survives $fault-hang 'did not respond within 1 s' 1 "$weft" devices ||
+        fail $fault-hang
 done
-tells "$weft" train -d 0 --data data --net tiny.net --epochs 100000 --out run ||
+reports "$weft" train -d 0 --data data --net tiny.net --epochs 100000 --out run ||
     fail 'a late crash'
 
-# The proof that these can fail.
+# Proof that these checks can fail.
 survives build-crash "$crashes" 20 "$other" -d portable act && fail 'OTHER survives'
-tells bash -c 'echo 1/100000; sleep 30 & wait' && fail 'OTHER tells'
-echo "10 crashes and hangs, 2 planted, $failed wrong"
+reports bash -c 'echo 1/100000; sleep 30 & wait' && fail 'OTHER reports'
+echo "10 crashes and hangs, 2 planted, $failed failed"
 exit $((failed > 0))

@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# weft devices beyond its list: devices.sh WEFT LAYER. --test tells wrong and crashed
-# devices from right ones, and timers that lie; the doctor finds what is wrong with
-# machines that are made up in folders.
+# weft devices --test and --doctor: devices.sh WEFT LAYER. --test detects mismatches,
+# crashes and bad timers; the doctor diagnoses simulated machines, which are folders.
 set -u
 weft=$(realpath "$1")
 layer=$(realpath "$2")
@@ -10,7 +9,7 @@ dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 passed=0 failed=0
 
-# expect CODE REGEX COMMAND...: exit code, and what its words are, in one line
+# expect CODE REGEX COMMAND...: checks the exit code and the output, joined to one line
 expect() {
     local code=$1 regex=$2 got
     shift 2
@@ -25,7 +24,8 @@ expect() {
     sed 's/^/    | /' "$dir/out" | head -20
 }
 
-# plant FAULT...: the command with this fault in the driver, its first touch forgotten
+# plant FAULT COMMAND...: runs the command with this fault in the driver and an empty
+# cache
 plant() {
     local fault=$1
     shift
@@ -35,9 +35,9 @@ export -f plant
 export layer dir weft
 
 # --- --test
-expect 0 'built-in C [0-9.]+ .* right' "$weft" devices --test -d cpu
+expect 0 'built-in C [0-9.]+ .* ok' "$weft" devices --test -d cpu
 expect 3 'nosuch' "$weft" devices --test -d nosuch
-expect 0 'PoCL vec [0-9.]+ [0-9.]+ [0-9.]+ .*reads 0 right' bash -c \
+expect 0 'PoCL vec [0-9.]+ [0-9.]+ [0-9.]+ .*reads 0 ok' bash -c \
     'plant timer-0 "$weft" devices --test -d 0'
 expect 0 '"passed": ?true' "$weft" devices --test -d cpu -f json
 expect 5 'FAILED.* conv .* should be .* 1 of 1 devices failed' bash -c \
@@ -45,7 +45,7 @@ expect 5 'FAILED.* conv .* should be .* 1 of 1 devices failed' bash -c \
 expect 5 'pocl.icd crashes .*could not be tested' bash -c \
     'plant kernel-crash "$weft" devices --test -d 0'
 
-# --- the doctor, on machines that are folders
+# --- the doctor, on simulated machines
 machine() {
     m=$dir/$1
     mkdir -p "$m/sys/bus/pci/devices" "$m/dev/dri" "$m/etc/OpenCL/vendors" "$m/proc/1"
@@ -62,12 +62,12 @@ gpu() {
     [ $# -lt 4 ] || ln -s "../../../../bus/pci/drivers/$4" "$at/driver"
 }
 
-# system ID VERSION: what /etc/os-release says
+# system ID VERSION: writes /etc/os-release
 system() {
     printf 'NAME=x\nID=%s\nVERSION_ID="%s"\n' "$1" "$2" >"$m/etc/os-release"
 }
 
-# finds REGEX: what the doctor says of the machine
+# finds REGEX: checks the doctor's output for the machine
 finds() {
     expect 0 "$1" env "${settings[@]}" "$weft" devices --doctor --root "$m"
 }
@@ -75,10 +75,10 @@ settings=(CUDA_VISIBLE_DEVICES=0)
 expect 2 'no such folder' "$weft" devices --doctor --root "$dir/nowhere"
 
 machine nothing
-finds 'Settings .*CUDA_VISIBLE_DEVICES=0: NVIDIA.*GPUs +- there is no GPU on the PCI bus'
-finds 'Drivers +- [^!]* has no .icd file.*Files +- there is no device file'
+finds 'Settings .*CUDA_VISIBLE_DEVICES=0: NVIDIA.*GPUs +- no GPU on the PCI bus'
+finds 'Drivers +- [^!]* has no .icd file.*Files +- no device file'
 settings=(CUDA_VISIBLE_DEVICES= OCL_ICD_FILENAMES=/nowhere/lib.so)
-finds '! OCL_ICD_FILENAMES names /nowhere/lib.so, which is not there: unset'
+finds '! OCL_ICD_FILENAMES names /nowhere/lib.so, which does not exist: unset'
 finds '! CUDA_VISIBLE_DEVICES= hides every GPU'
 settings=(RUSTICL_ENABLE=swrast)
 
@@ -92,13 +92,13 @@ gpu 0000:06:00.0 0x030000 0x10de vfio-pci
 gpu 0000:07:00.0 0x030000 0x1002
 touch "$m/dev/dri/renderD128"
 system debian 12
-finds '! 0000:00:02.0, a GPU of Intel [^!]*by no OpenCL driver: install intel-opencl-icd'
+finds '! 0000:00:02.0, a GPU of Intel [^!]*has no OpenCL driver: install intel-opencl-icd'
 finds '! 0000:01:00.0, [^!]* the driver nouveau in the kernel'
 finds '! 0000:03:00.0, a GPU of AMD [^!]*bookworm-[^!]*, and set RUSTICL_ENABLE=rad'
-finds '- 0000:04:00.0 [^!]*shows images'
-finds '- 0000:06:00.0, [^!]*set aside for a virtual machine'
+finds '- 0000:04:00.0 [^!]*display controller'
+finds '- 0000:06:00.0, [^!]*reserved for a virtual machine'
 finds '! 0000:07:00.0, [^!]* has no driver in the kernel'
-finds 'ok /[^ ]*dev/dri/renderD128 may be opened'
+finds 'ok /[^ ]*dev/dri/renderD128 can be opened'
 if grep -q 0000:05 "$dir/out"; then
     failed=$((failed + 1))
     echo "FAILED: a network card is taken for a GPU"
@@ -112,42 +112,42 @@ finds 'AMD [^!]*or rocm-opencl-icd'
 echo libm.so.6 >"$m/etc/OpenCL/vendors/rusticl.icd"
 echo libnosuch.so >"$m/etc/OpenCL/vendors/intel.icd"
 : >"$m/etc/OpenCL/vendors/empty.icd"
-finds 'AMD [^!]*: set RUSTICL_ENABLE=radeonsi, for'
-finds 'Intel [^!]*: its maker.s driver is installed'
-finds '! [^!]*empty.icd names no driver: it is empty: reinstall'
-finds '! [^!]*intel.icd names libnosuch.so, which cannot be loaded .*cannot open shared'
-finds 'ok [^!]*rusticl.icd names libm.so.6, which can be loaded'
-# The list tells what is wrong too, and a GPU that serves is not wrong.
+finds 'AMD [^!]*: set RUSTICL_ENABLE=radeonsi to enable'
+finds 'Intel [^!]*: the vendor.s driver is installed'
+finds '! [^!]*empty.icd registers no driver: it is empty: reinstall'
+finds '! [^!]*intel.icd registers libnosuch.so, which cannot be loaded .*cannot open'
+finds 'ok [^!]*rusticl.icd registers libm.so.6, which can be loaded'
+# The list prints errors too; a GPU with a driver is none.
 expect 0 'Kernels .*! 0000:03:00.0, a GPU of AMD' "$weft" devices --root "$m"
-expect 0 'ok 0000:03:00.0, a GPU of AMD .1002:744c. is served' bash -c \
+expect 0 'ok 0000:03:00.0, a GPU of AMD .1002:744c. has an OpenCL driver' bash -c \
     'WEFT_LAYER_FAKE=amd plant "" "$weft" devices --doctor --root '"$m"
-expect 0 '"grade": ?"wrong"' "$weft" devices --doctor --root "$m" -f json
+expect 0 '"severity": ?"error"' "$weft" devices --doctor --root "$m" -f json
 
-# A container without the files, one with another's GPU, WSL with and without its file.
+# A container without device files, one with another GPU, WSL with and without its file.
 machine contained
 gpu 0000:03:00.0 0x030000 0x1002 amdgpu
 gpu 0000:04:00.0 0x030000 0x10de nvidia
 echo '0::/docker/1234' >"$m/proc/1/cgroup"
-finds '! 0000:03:00.0[^!]*not given to this container .docker.: start [^!]* /dev/kfd'
+finds '! 0000:03:00.0[^!]*not passed to this container .docker.: start [^!]* /dev/kfd'
 finds '! 0000:04:00.0[^!]*with --gpus all'
 finds 'this is a container .docker.'
 rm "$m/proc/1/cgroup"
 finds '! 0000:04:00.0[^!]*lacks /dev/nvidiactl or /dev/nvidia-uvm: sudo nvidia-modprobe'
 touch "$m/dev/nvidiactl" "$m/dev/nvidia-uvm" "$m/.dockerenv"
-finds '! 0000:04:00.0[^!]*nvidia.icd in it hold the line libnvidia-opencl.so.1'
+finds '! 0000:04:00.0[^!]*nvidia.icd in it with the line libnvidia-opencl.so.1'
 mkdir -p "$m/sys/module/nvidia" "$m/usr/lib64"
 echo 550.54 >"$m/sys/module/nvidia/version"
 touch "$m/usr/lib64/libnvidia-opencl.so."{1,550.90}
-finds '! 0000:04:00.0[^!]*restart: [^!]* driver 550.54, [^!]* of 550.90'
+finds '! 0000:04:00.0[^!]*restart: [^!]* driver 550.54, [^!]* is 550.90'
 touch "$m/usr/lib64/libnvidia-opencl.so.550.54"
-finds '! 0000:04:00.0[^!]*hold the line'
+finds '! 0000:04:00.0[^!]*with the line'
 rm "$m/.dockerenv"
 echo 'Linux version 5.15.1-microsoft-standard-WSL2' >"$m/proc/version"
-finds '! this is WSL, and without /dev/dxg'
+finds '! this is WSL without /dev/dxg'
 touch "$m/dev/dxg"
-finds '- this is WSL: GPUs are reached through /dev/dxg'
+finds '- this is WSL: GPUs are accessible only through /dev/dxg'
 
-# A file that this user may not open: root gives up being root, if it can.
+# A file that this user cannot open; root drops its privileges first.
 machine closed
 install -m 000 /dev/null "$m/dev/dri/renderD128"
 install -m 060 /dev/null "$m/dev/dri/renderD129"
@@ -156,7 +156,7 @@ as=()
 [ "$(id -u)" -ne 0 ] || chgrp video "$m/dev/dri/renderD129"
 as+=(env XDG_CACHE_HOME=/nonexistent "$weft")
 if "${as[@]}" --version >"$dir/out" 2>&1; then
-    expect 0 '! /dev/dri/renderD128 may not be opened .*: let a udev rule' \
+    expect 0 '! /dev/dri/renderD128 cannot be opened .*: reinstall the driver.s package' \
         "${as[@]}" devices --doctor --root "$m"
     [ "$(id -u)" -ne 0 ] ||
         expect 0 '! /dev/dri/renderD129 [^!]*: join the group video .sudo usermod' \

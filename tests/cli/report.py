@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The page of weft compare --report and weft bench --report: whole, self-contained, with
-every device, and with nothing in it that a driver's name could do. Usage: report.py WEFT
+"""HTML pages of weft compare --report and weft bench --report: well-formed, self-contained,
+with every device, and safe against markup in driver names. Usage: report.py WEFT
 
-Where Chromium is installed it must be as wide as a phone, no text in an image may lie on
-another or outside, and all text must stand out, light and dark; else that is left out."""
+With Chromium installed, layout is checked too: pages fit a phone, text in plots neither
+overlaps nor leaves the plot, and contrast suffices in light and dark mode."""
 
 import html.parser
 import json
@@ -23,11 +23,11 @@ WEFT = os.path.abspath(sys.argv[1])
 TESTS = pathlib.Path(__file__).resolve().parent
 EVIL = "<script>alert(1)</script>\" onload='x' & co"
 EMPTY = {"meta", "br", "hr", "img", "link"}
-OPEN = {"td", "th", "tr", "p"}  # whose end may be left out
+OPEN = {"td", "th", "tr", "p"}  # optional end tags
 
 
 class Page(html.parser.HTMLParser):
-    """What a page consists of, and whether its elements end as they began."""
+    """Tags, attributes and text of a page; asserts that elements are nested correctly."""
 
     def __init__(self, text):
         super().__init__()
@@ -56,7 +56,7 @@ class Page(html.parser.HTMLParser):
 
 
 def check(text, names):
-    """What holds of every page."""
+    """Assertions for every page."""
     page = Page(text)
     said = "".join(page.words)
     assert not {"script", "link", "img", "iframe", "object"} & set(page.tags)
@@ -80,7 +80,7 @@ def check(text, names):
 
 
 def proves():
-    """The test itself sees what is wrong."""
+    """The test detects bad pages."""
     for bad in ("<p><b></p>", "<a href='x'>x</a>", "<script>1</script>", "<p>http</p>"):
         try:
             check(bad, [])
@@ -91,27 +91,29 @@ def proves():
 
 def row(workload, median, values=(), **more):
     values = values or [median * (1 + 0.01 * i) for i in range(-4, 5)]
-    unit = {"latency": "ms", "layers": "GFLOP/s", "learn": "s"}.get(workload, "images/s")
-    return {"workload": workload, "net": "small", "image": "28x28x1", "batch": 128,
+    unit = {"latency": "ms", "layers": "GFLOP/s", "convergence": "s"}.get(workload, "images/s")
+    return {"workload": workload, "net": "small", "input": "28x28x1", "batch": 128,
             "unit": unit, "median": median, "min": min(values), "max": max(values),
             "passed": True, "values": list(values), **more}
 
 
 def layer(name, share, flops):
-    return row("layers", share * 100, layer=name, text="conv 8 3x3", direction="forward",
-               flops=flops, bytes=1e6, seconds=flops / share / 1e11, roof_share=share)
+    return row("layers", share * 100, layer=name, layer_text="conv 8 3x3", phase="forward",
+               flops=flops, bytes=1e6, seconds=flops / share / 1e11, roofline_fraction=share)
 
 
 def run_of(name, speed, rows=()):
     rows = list(rows) or [
         row("train", speed), row("train", 2 * speed, batch=512), row("latency", 1e5 / speed),
         layer("conv1", 0.8, 1e9), layer("conv2", 1.7, 1e7), layer("act3", 0.01, 1e4),
-        row("learn", 3.5, accuracy=0.81, accuracy_error=0.004, target=0.8, steps=100)]
-    roofs = {"flops": 1e11, "launch_s": 1e-6, "round_trip_s": 1e-5,
-             "memory": [{"bytes": 1 << 15, "read": 1e11, "copy": 1e11},
-                        {"bytes": 1 << 27, "read": 1e10, "copy": 1e10}]}
-    return {"schema": "weft.bench/1", "weft": "0.1.0", "commit": "0123abc", "rows": rows,
-            "roofs": roofs, "device": {"name": name, "platform": "P", "driver": EVIL,
+        row("convergence", 3.5, accuracy=0.81, accuracy_standard_error=0.004,
+            target_accuracy=0.8, steps=100)]
+    memory = [{"bytes": 1 << 15, "read_bytes_per_second": 1e11},
+              {"bytes": 1 << 27, "read_bytes_per_second": 1e10}]
+    roofline = {"flops_per_second": 1e11, "launch_overhead_s": 1e-6,
+                "sync_latency_s": 1e-5, "memory": memory}
+    return {"schema": "weft.bench/2", "weft": "0.1.0", "commit": "0123abc", "rows": rows,
+            "roofline": roofline, "device": {"name": name, "platform": "P", "driver": EVIL,
                                        "id": f"{name}@P#0"}}
 
 
@@ -122,7 +124,7 @@ def compare(files, report):
 
 
 def interval(values):
-    """The narrowest pair of samples, as far from both ends, around the median of 95 %."""
+    """The narrowest symmetric pair of samples that contains the median with 95 %."""
     if len(values) > 40:
         at = [len(values) * i // 20 for i in range(21)]
         values = [statistics.median(values[a:b]) for a, b in zip(at, at[1:])]
@@ -133,7 +135,7 @@ def interval(values):
 
 
 def intervals():
-    """What bars show is what samples say, told in the table too; of five, nothing is."""
+    """Bars and table show the interval of the samples; five samples have none."""
     draw = random.Random(1)
     for count in (1, 5, 6, 7, 9, 20, 40, 41, 200):
         values = [draw.lognormvariate(7, 0.2) for _ in range(count)]
@@ -200,10 +202,10 @@ document.title = 'seen ' + behind(document.body).slice(0, 3) + ' ' + wrong.join(
 
 
 def look(page, dark):
-    """What Chromium finds wrong with a page on a phone: the page tells by its title."""
+    """Layout errors that Chromium finds at phone width, reported in the page's title."""
     browser = shutil.which("chromium") or shutil.which("chromium-browser")
     if not browser:
-        print("Chromium is not installed: how the page looks on a phone is not checked")
+        print("skipped: layout on a phone: Chromium is not installed")
         return "", ""
     text = pathlib.Path(page).read_text(encoding="utf-8")
     pathlib.Path("probe.html").write_text(text.replace("</body>", LOOK), encoding="utf-8")
@@ -221,7 +223,7 @@ def look(page, dark):
 
 
 def looks(page):
-    """Light and dark; and the look itself sees what is wrong."""
+    """Light and dark mode; and the check detects planted errors."""
     for dark in (False, True):
         paper, wrong = look(page, dark)
         assert not wrong, wrong
@@ -239,7 +241,7 @@ def looks(page):
 
 
 def crowd():
-    """Twenty devices that are equally fast, and their names in an image."""
+    """Labels of twenty equally fast devices in one plot."""
     files = []
     for i in range(20):
         files.append(f"crowd{i}.json")
@@ -254,14 +256,16 @@ def crowd():
 
 
 def merged():
-    """Layers of networks that only one of two runs has, energy, and who did the work."""
+    """Layers of networks in only one of two runs, energy, and the backend."""
     one = run_of("One", 9000, [layer("conv1", 0.8, 1e9)])
     two = run_of("Two", 9000, [
-        layer("other", 0.5, 1e9), row("train", 5, joules_per_1000=12.25, error=1e-7),
-        row("latency", 0.5, served_by="weft's C"),
-        row("learn", 3, accuracy=0.9, accuracy_error=0.001, target=0.8, steps=100)])
-    one["rows"].append(row("learn", 3, accuracy=0.8, accuracy_error=0.001, target=0.8,
-                           steps=100))
+        layer("other", 0.5, 1e9), row("train", 5, joules_per_1000_images=12.25,
+                            relative_error=1e-7),
+        row("latency", 0.5, backend="host"),
+        row("convergence", 3, accuracy=0.9, accuracy_standard_error=0.001,
+            target_accuracy=0.8, steps=100)])
+    one["rows"].append(row("convergence", 3, accuracy=0.8, accuracy_standard_error=0.001,
+                           target_accuracy=0.8, steps=100))
     for name, run in (("m1.json", one), ("m2.json", two)):
         run["device"]["family"] = "vec"
         pathlib.Path(name).write_text(json.dumps(run), encoding="utf-8")
@@ -270,8 +274,8 @@ def merged():
     text = compare(["m1.json", "m2.json"], "m.html")
     assert [text.count(f"<tr><th>{net}\n") for net in ("small", "second")] == [1, 1]
     said = check(text,
-                 ["conv1", "other", "J/1,000", "12.2", "by weft's C", "90.0 %", "differs"])
-    assert said.count("right") >= 2
+                 ["conv1", "other", "J/1,000", "12.2", "on the host backend", "90.0 %", "differs"])
+    assert said.count("ok") >= 2
     assert "J/1,000" not in check(compare(["m1.json"], "m.html"), ["One"])
 
 
@@ -285,14 +289,14 @@ def main():
         text = compare(["0.json", "1.json", "2.json"], "three.html")
         said = check(text, ["Fast", EVIL, "Slow", "trained small", "81.0", "conv1", "170 %"])
         assert said.count("times faster than") == 2, said[:500]
-        assert text.count("<svg") == 4  # of training, and of each device's roofs
-        for i, letter in enumerate("ABC"):  # beside colour, which not everybody tells apart
+        assert text.count("<svg") == 4  # of training, and a roofline per device
+        for i, letter in enumerate("ABC"):  # besides colour
             assert f">{letter}</text>" in text, letter
             assert f'<th class="heat key c{i}">{letter}' in text, letter
         check(compare(["0.json"], "one.html"), ["Fast"])
-        wrong = run_of("Odd", 1, [row("train", 5, passed=False, fault="wrong <b>"),
+        wrong = run_of("Odd", 1, [row("train", 5, passed=False, error="wrong <b>"),
                                   row("inference", 0.001)])
-        wrong.pop("roofs")
+        wrong.pop("roofline")
         pathlib.Path("odd.json").write_text(json.dumps(wrong), encoding="utf-8")
         check(compare(["odd.json"], "odd.html"), ["wrong <b>", "Odd"])
         subprocess.run([sys.executable, TESTS / "cli_data.py", "."], check=True)
@@ -307,7 +311,7 @@ def main():
         merged()
         crowd()
         looks("three.html")
-    print("pages of 3 devices, of 1, of a failed one, of a real one: right")
+    print("pages of 3 devices, of 1, of a failed one, of a real one: ok")
 
 
 main()

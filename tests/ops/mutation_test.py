@@ -107,7 +107,7 @@ class Bench:
         with tempfile.TemporaryDirectory() as cache:
             out, said, ended = self.lines(
                 ["../tools/weft", "devices"],
-                {"WEFT_LAYER_FAULT": name, "WEFT_PROBE_SECONDS": "3",
+                {"WEFT_LAYER_FAULT": name, "WEFT_DRIVER_TIMEOUT": "3",
                  "XDG_CACHE_HOME": cache, "WEFT_DEVICE": ""})
         text = " ".join(" ".join(out + [said]).split())
         fault = [words for words in ("crashes when it is first used", "did not answer")

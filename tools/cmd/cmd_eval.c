@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* weft eval: how good a model is on a data set, in all and by class. */
+/* weft eval: accuracy of a model on a dataset, overall and per class. */
 #include "core/app.h"
 
 #include <ctype.h>
@@ -12,39 +12,53 @@ enum { BATCH = 256, WIDEST = 100, MAX_CONFUSIONS = 20 };
 struct eval_options {
     struct app_options app;
     const char *data;
-    int split, batch, precision;
-    double least;
+    int split, batch;
+    double min_accuracy;
 };
 
 static const struct args_option options[] = {
-    {"data", 0, ARGS_TEXT, offsetof(struct eval_options, data), "SPEC",
-     "fashion-mnist, a folder, or a file; default: what the model was trained on", 0, 0},
-    {"split", 0, ARGS_CHOICE, offsetof(struct eval_options, split), "test|train",
-     "of the data; default test", 0, 0},
-    {"batch", 'b', ARGS_INT, offsetof(struct eval_options, batch), "N",
-     "images at a time; default 256", 1, 1 << 20},
-    {"min-accuracy", 0, ARGS_FRACTION, offsetof(struct eval_options, least), "X",
-     "exit code 5 if the accuracy is lower", 0, 0},
-    APP_OPTION_PRECISION(struct eval_options, precision),
-    APP_OPTIONS_CACHED_TUNING(struct eval_options),
-    APP_OPTIONS_DEVICE(struct eval_options),
-    APP_OPTIONS_FORMAT(struct eval_options),
-    APP_OPTIONS_COLOR(struct eval_options),
+    {.name = "data",
+     .kind = ARGS_TEXT,
+     .offset = offsetof(struct eval_options, data),
+     .value = "SPEC",
+     .help = "dataset: fashion-mnist, a folder or a file; default: the training dataset "
+             "of the model"},
+    {.name = "split",
+     .kind = ARGS_CHOICE,
+     .offset = offsetof(struct eval_options, split),
+     .value = "test|train",
+     .help = "split of the dataset; default test"},
+    {.name = "batch",
+     .letter = 'b',
+     .kind = ARGS_INT,
+     .offset = offsetof(struct eval_options, batch),
+     .value = "N",
+     .help = "images per step; default 256",
+     .min = 1,
+     .max = 1 << 20},
+    {.name = "min-accuracy",
+     .kind = ARGS_FRACTION,
+     .offset = offsetof(struct eval_options, min_accuracy),
+     .value = "X",
+     .help = "exit code 5 if the accuracy is lower"},
     {0},
 };
 
+static const struct args_option *const shared_options[] = {
+    app_precision_options, app_cached_tuning_options, app_device_options,
+    app_output_options, NULL};
+
 static const struct table_column columns[] = {
-    {"class", "Class", true, 0},
-    {"precision", "Precision", false, 0},
-    {"recall", "Recall", false, 0},
-    {"f1", "F1", false, 0},
-    {"images", "Images", false, 0},
-    {"mistaken_for", "Most often mistaken for", true, 0},
-    {"mistaken_share", NULL, false, 0},
+    {.key = "class", .title = "Class", .left = true},
+    {.key = "precision", .title = "Precision"},
+    {.key = "recall", .title = "Recall"},
+    {.key = "f1", .title = "F1"},
+    {.key = "images", .title = "Images"},
+    {.key = "confused_with", .title = "Most often confused with", .left = true},
+    {.key = "confused_fraction"},
 };
 enum { COLUMN_COUNT = sizeof(columns) / sizeof(*columns) };
 
-/* An evaluation, and whose it is. */
 struct evaluation {
     struct app *app;
     weft_model *model;
@@ -56,9 +70,9 @@ struct evaluation {
     double test_overlap;
 };
 
-static int64_t confusion_count(const struct evaluation *e, int truth, int said)
+static int64_t confusion_count(const struct evaluation *e, int truth, int predicted)
 {
-    return e->confusion[(size_t)truth * (size_t)e->eval.classes + (size_t)said];
+    return e->confusion[(size_t)truth * (size_t)e->eval.classes + (size_t)predicted];
 }
 
 static double ratio(int64_t part, int64_t whole)
@@ -69,36 +83,36 @@ static double ratio(int64_t part, int64_t whole)
 static void add_class(struct table *t, const struct evaluation *evaluation, int c)
 {
     const struct weft_eval *e = &evaluation->eval;
-    int64_t truth = 0, said = 0;
+    int64_t truth = 0, predicted = 0;
     int worst = -1;
     for (int k = 0; k < e->classes; k++) {
         truth += confusion_count(evaluation, c, k);
-        said += confusion_count(evaluation, k, c);
+        predicted += confusion_count(evaluation, k, c);
         if (k != c && confusion_count(evaluation, c, k) >
                           (worst < 0 ? 0 : confusion_count(evaluation, c, worst)))
             worst = k;
     }
-    int64_t right = confusion_count(evaluation, c, c);
-    double precision = ratio(right, said), recall = ratio(right, truth);
-    double f1 = ratio(2 * right, truth + said);
-    double share = worst < 0 ? 0 : ratio(confusion_count(evaluation, c, worst), truth);
-    char mistaken[96] = "";
+    int64_t correct = confusion_count(evaluation, c, c);
+    double precision = ratio(correct, predicted), recall = ratio(correct, truth);
+    double f1 = ratio(2 * correct, truth + predicted);
+    double fraction = worst < 0 ? 0 : ratio(confusion_count(evaluation, c, worst), truth);
+    char confused[96] = "";
     if (worst >= 0)
-        snprintf(mistaken, sizeof(mistaken), "%.60s %.1f %%", evaluation->names[worst],
-                 100 * share);
+        snprintf(confused, sizeof(confused), "%.60s %.1f %%", evaluation->names[worst],
+                 100 * fraction);
     table_text(t, evaluation->names[c]);
     table_double(t, precision, "%.2f", 100 * precision);
     table_double(t, recall, "%.2f", 100 * recall);
     table_double(t, f1, "%.2f", 100 * f1);
     table_int(t, truth);
     if (t->format == TABLE_HUMAN || t->format == TABLE_MD)
-        table_text(t, mistaken);
+        table_text(t, confused);
     else
         table_text(t, worst < 0 ? "" : evaluation->names[worst]);
-    table_double(t, share, "%.4f", share);
+    table_double(t, fraction, "%.4f", fraction);
 }
 
-/* The shortest beginning of a name, two letters at least, that no other name has. */
+/* Length of the shortest unique prefix of a class name, at least two letters. */
 static int abbreviated_length(const struct evaluation *evaluation, int c)
 {
     int longest = (int)strlen(evaluation->names[c]);
@@ -125,8 +139,8 @@ static void print_cell(int64_t n, int width, bool right)
            (long long)n, right ? term_style_end(stdout) : "");
 }
 
-/* False: it would be too wide. */
-static bool show_matrix(const struct evaluation *evaluation)
+/* False: too wide for the terminal. */
+static bool print_matrix(const struct evaluation *evaluation)
 {
     const struct weft_eval *e = &evaluation->eval;
     int width = 3, left = 5;
@@ -144,7 +158,7 @@ static bool show_matrix(const struct evaluation *evaluation)
     }
     if (left + 1 + width * e->classes > WIDEST)
         return false;
-    printf("\n%sConfusion%s: rows are the truth, columns what the model says\n%*s ",
+    printf("\n%sConfusion matrix%s: rows are true classes, columns predictions\n%*s ",
            term_style_begin(stdout, TERM_BOLD), term_style_end(stdout), left, "");
     for (int c = 0; c < e->classes; c++)
         printf("%*.*s", width, abbreviated_length(evaluation, c), evaluation->names[c]);
@@ -160,7 +174,7 @@ static bool show_matrix(const struct evaluation *evaluation)
 }
 
 struct confusion {
-    int truth, said;
+    int truth, predicted;
     int64_t count;
 };
 
@@ -171,7 +185,7 @@ static int compare_by_count(const void *a, const void *b)
     return (x < y) - (x > y);
 }
 
-static void show_confusions(const struct evaluation *evaluation)
+static void print_confusions(const struct evaluation *evaluation)
 {
     const struct weft_eval *e = &evaluation->eval;
     size_t most = (size_t)e->classes * (size_t)e->classes, n = 0;
@@ -181,15 +195,15 @@ static void show_confusions(const struct evaluation *evaluation)
             if (k != c && confusion_count(evaluation, c, k))
                 list[n++] = (struct confusion){c, k, confusion_count(evaluation, c, k)};
     qsort(list, n, sizeof(*list), compare_by_count);
-    printf("\n%sMost frequent mistakes%s (the whole matrix: -f json)\n",
+    printf("\n%sMost frequent confusions%s (-f json prints the whole matrix)\n",
            term_style_begin(stdout, TERM_BOLD), term_style_end(stdout));
     for (size_t i = 0; i < n && i < MAX_CONFUSIONS; i++)
-        printf("%8lld  %.40s taken for %.40s\n", (long long)list[i].count,
-               evaluation->names[list[i].truth], evaluation->names[list[i].said]);
+        printf("%8lld  %.40s classified as %.40s\n", (long long)list[i].count,
+               evaluation->names[list[i].truth], evaluation->names[list[i].predicted]);
     free(list);
 }
 
-static void show(const struct evaluation *evaluation, struct table *t)
+static void print_text(const struct evaluation *evaluation, struct table *t)
 {
     const struct weft_eval *e = &evaluation->eval;
     struct weft_dataset_info info;
@@ -201,12 +215,12 @@ static void show(const struct evaluation *evaluation, struct table *t)
            100 * e->standard_error, term_style_end(stdout), e->loss,
            table_thousands(e->count / e->seconds));
     if (evaluation->test_overlap > 0.01)
-        printf("NOT A FAIR TEST: %.0f %% of these images are among those it learned\n",
+        printf("INVALID TEST: %.0f %% of these images are training images of the model\n",
                100 * evaluation->test_overlap);
     putchar('\n');
     table_write(t);
-    if (!show_matrix(evaluation))
-        show_confusions(evaluation);
+    if (!print_matrix(evaluation))
+        print_confusions(evaluation);
 }
 
 static void write_json(const struct evaluation *evaluation, const struct table *t)
@@ -215,16 +229,16 @@ static void write_json(const struct evaluation *evaluation, const struct table *
     struct weft_dataset_info info;
     weft_dataset_info(evaluation->data, &info);
     struct json j = {.out = stdout};
-    app_json_begin(evaluation->app, &j, "weft.eval/1");
+    app_json_begin(evaluation->app, &j, "weft.eval/2");
     emit_text(&j, "data", info.source);
-    emit_text(&j, "release", info.known_as);
+    emit_text(&j, "known_as", info.known_as);
     app_json_precision(evaluation->predictor, &j);
     emit_int(&j, "count", e->count);
     emit_int(&j, "correct", e->correct);
     emit_double(&j, "accuracy", e->accuracy);
     emit_double(&j, "standard_error", e->standard_error);
     emit_double(&j, "loss", e->loss);
-    emit_double(&j, "leak", evaluation->test_overlap);
+    emit_double(&j, "test_overlap", evaluation->test_overlap);
     emit_double(&j, "seconds", e->seconds);
     emit_double(&j, "images_per_second", e->count / e->seconds);
     emit_list(&j, "classes");
@@ -243,8 +257,8 @@ static void write_json(const struct evaluation *evaluation, const struct table *
     emit_end(&j);
 }
 
-/* Looks for the test images among those that the model was trained on, unless both are
- * known to come from one release, or the training images cannot be had any more. */
+/* Searches the training images of the model for test images, unless both are splits of
+ * one known dataset or the training images are unavailable. */
 static enum app_exit find_test_overlap(struct evaluation *evaluation,
                                        const char *trained_on)
 {
@@ -255,40 +269,40 @@ static enum app_exit find_test_overlap(struct evaluation *evaluation,
     if (app_same_dataset(model.dataset_known_as, test.known_as))
         return APP_OK;
     weft_dataset *data = NULL;
-    term_wait_begin("Comparing with the images that it was trained on");
+    term_wait_begin("Comparing with the training images");
     enum weft_status status =
         weft_dataset_open(evaluation->app->context, trained_on, WEFT_SPLIT_TRAIN, &data);
     term_wait_end();
     if (!status) {
         weft_dataset_info(data, &train);
         bool same = !strcmp(train.known_as, model.dataset_known_as);
-        bool fits = train.height == test.height && train.width == test.width &&
-                    train.channels == test.channels;
+        bool same_size = train.height == test.height && train.width == test.width &&
+                         train.channels == test.channels;
         enum app_exit code =
-            same && fits ? app_train_test_overlap(evaluation->app, data, evaluation->data,
-                                                  &evaluation->test_overlap)
-                         : APP_OK;
+            same && same_size
+                ? app_train_test_overlap(evaluation->app, data, evaluation->data,
+                                         &evaluation->test_overlap)
+                : APP_OK;
         weft_dataset_destroy(&data);
         return code;
     }
     if (*model.dataset_known_as && *test.known_as)
-        term_warn("it was trained on \"%s\", this is \"%s\", and the training images "
-                  "cannot be read to see whether test images are among them",
+        term_warn("the model was trained on \"%s\", this is \"%s\", and the training "
+                  "images are unavailable, so an overlap cannot be excluded",
                   model.dataset_known_as, test.known_as);
     return APP_OK;
 }
 
-/* Names that are only the numbers of their classes, of data that is not known by its
- * hash, are no names: nobody has given any. */
-static bool are_known(const char *const *names, int count, const char *release)
+/* False if the class names are only their numbers and the dataset is unknown. */
+static bool has_class_names(const char *const *names, int count, const char *known_as)
 {
-    bool told = *release;
-    for (int c = 0; c < count && !told; c++) {
+    bool named = *known_as;
+    for (int c = 0; c < count && !named; c++) {
         char number[16];
         snprintf(number, sizeof(number), "%d", c);
-        told = strcmp(names[c], number) != 0;
+        named = strcmp(names[c], number) != 0;
     }
-    return told;
+    return named;
 }
 
 static void compare_classes(const struct evaluation *evaluation,
@@ -299,19 +313,17 @@ static void compare_classes(const struct evaluation *evaluation,
     weft_dataset_info(evaluation->data, &data);
     weft_net_info(model->net, &net);
     int count = data.classes < net.classes ? data.classes : net.classes, c = 0;
-    if (!are_known(model->class_names, count, model->dataset_known_as) ||
-        !are_known(data.class_names, count, data.known_as))
+    if (!has_class_names(model->class_names, count, model->dataset_known_as) ||
+        !has_class_names(data.class_names, count, data.known_as))
         return;
     while (c < count && !strcmp(model->class_names[c], data.class_names[c]))
         c++;
     if (c < count)
-        term_warn("the classes are not those that it was trained for: class %d is \"%s\" "
-                  "to the model, \"%s\" in %s",
+        term_warn("the class names differ: class %d is \"%s\" in the model, \"%s\" in %s",
                   c, model->class_names[c], data.class_names[c], data.source);
 }
 
-/* Whether the images are of the network's size. */
-static bool fits(const struct weft_dataset_info *data, const weft_net *net)
+static bool has_input_size(const struct weft_dataset_info *data, const weft_net *net)
 {
     struct weft_net_info info;
     weft_net_info(net, &info);
@@ -337,8 +349,8 @@ static enum app_exit evaluate(struct evaluation *evaluation, const struct eval_o
         trained_on = "fashion-mnist";
         if (!o->data)
             term_print(
-                "%s does not say what it was trained on (it has no note run.data), "
-                "so %s is taken; choose with --data",
+                "%s does not name its training dataset (no metadata run.data), so %s "
+                "is used; select another with --data",
                 path, trained_on);
     }
     enum weft_split split = o->split ? WEFT_SPLIT_TRAIN : WEFT_SPLIT_TEST;
@@ -348,20 +360,21 @@ static enum app_exit evaluate(struct evaluation *evaluation, const struct eval_o
     compare_classes(evaluation, &info);
     if (!o->split && (code = find_test_overlap(evaluation, trained_on)))
         return code;
-    term_wait_begin("Compiling kernels, which are kept for next time");
+    term_wait_begin("Compiling kernels (cached for the next run)");
     struct weft_dataset_info data;
     weft_dataset_info(evaluation->data, &data);
     const struct weft_predictor_params params =
         *weft_predictor_params(.batch = o->batch,
-                               .precision = (enum weft_precision)o->precision,
-                               .pixels = fits(&data, info.net) ? data.pixels : NULL,
+                               .precision = (enum weft_precision)o->app.precision,
+                               .pixels =
+                                   has_input_size(&data, info.net) ? data.pixels : NULL,
                                .pixel_count = data.count);
     status = weft_predictor_create(app->device, evaluation->model, &params,
                                    &evaluation->predictor);
     term_wait_end();
     if (status)
         return app_report_error(app, APP_WORK, status);
-    app_print_precision(evaluation->predictor, o->precision);
+    app_print_precision(evaluation->predictor, o->app.precision);
     term_wait_begin("Evaluating");
     struct weft_net_info net;
     weft_net_info(info.net, &net);
@@ -382,17 +395,17 @@ static enum app_exit print_results(struct evaluation *evaluation,
     for (int c = 0; c < evaluation->eval.classes; c++)
         add_class(&t, evaluation, c);
     if (t.format == TABLE_HUMAN)
-        show(evaluation, &t);
+        print_text(evaluation, &t);
     else if (t.format == TABLE_JSON)
         write_json(evaluation, &t);
     else
         table_write(&t);
     table_free(&t);
     enum app_exit code = app_flush_stdout(evaluation->app);
-    if (!code && o->least > 0 && evaluation->eval.accuracy < o->least)
+    if (!code && o->min_accuracy > 0 && evaluation->eval.accuracy < o->min_accuracy)
         code = app_error(evaluation->app, APP_VERIFICATION_FAILED,
-                         "the accuracy is %.2f %%, less than the wanted %.2f %%",
-                         100 * evaluation->eval.accuracy, 100 * o->least);
+                         "the accuracy is %.2f %%, less than --min-accuracy %.2f %%",
+                         100 * evaluation->eval.accuracy, 100 * o->min_accuracy);
     return code;
 }
 
@@ -417,13 +430,14 @@ const struct app_command cmd_eval = {
         {
             .name = "eval",
             .operands = "MODEL",
-            .summary = "tells how good a model is, in all and class by class",
+            .summary = "prints the accuracy of a model, overall and per class",
             .examples = "  weft eval runs/a/best.safetensors\n"
                         "  weft eval runs/a/best.safetensors --data other.csv -f json",
-            .about = "Precision, recall and F1 of every class, and the confusion "
-                     "matrix. Test images that the model was trained on are "
-                     "looked for, and told.",
+            .about =
+                "Prints precision, recall and F1 of every class and the confusion "
+                "matrix. Warns of test images that are training images of the model.",
             .options = options,
+            .shared = shared_options,
             .operands_min = 1,
             .operands_max = 1,
         },

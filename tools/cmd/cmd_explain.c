@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* weft explain: what one network becomes on a device, and where its time goes. */
+/* weft explain: the segments of a network's step on a device, their kernels and times. */
 #include "core/app.h"
 
 #include <math.h>
@@ -11,45 +11,74 @@ enum { MAX_SEGMENTS = 2048 };
 struct explain_options {
     struct app_options app;
     const char *net, *data;
-    int batch, precision;
+    int batch;
     double seconds;
-    bool layers, infer, plain;
+    bool layers, inference, no_fusion;
 };
 
 static const struct args_option options[] = {
-    {"layers", 0, ARGS_FLAG, offsetof(struct explain_options, layers), NULL,
-     "measure: the time of each part of a step, and what bounds it", 0, 0},
-    {"inference", 0, ARGS_FLAG, offsetof(struct explain_options, infer), NULL,
-     "a step of inference; else one of training", 0, 0},
-    {"data", 0, ARGS_TEXT, offsetof(struct explain_options, data), "SPEC",
-     "default fashion-mnist", 0, 0},
-    {"batch", 'b', ARGS_INT, offsetof(struct explain_options, batch), "N",
-     "images a step; default: what the network says", 1, 1 << 20},
-    {"precision", 0, ARGS_CHOICE, offsetof(struct explain_options, precision),
-     "float32|float16", "how the network lies in memory; default float32", 0, 0},
-    {"no-fusion", 0, ARGS_FLAG, offsetof(struct explain_options, plain), NULL,
-     "without fusion, to compare; training only", 0, 0},
-    {"time", 0, ARGS_DURATION, offsetof(struct explain_options, seconds), "T",
-     "of measuring for each part; default 0.3s", 0, 0},
-    APP_OPTIONS_DEVICE(struct explain_options),
-    APP_OPTIONS_FORMAT(struct explain_options),
-    APP_OPTIONS_COLOR(struct explain_options),
+    {.name = "layers",
+     .kind = ARGS_FLAG,
+     .offset = offsetof(struct explain_options, layers),
+     .help = "measure the time of each segment of a step and its bound"},
+    {.name = "inference",
+     .kind = ARGS_FLAG,
+     .offset = offsetof(struct explain_options, inference),
+     .help = "explain a step of inference instead of training"},
+    {.name = "data",
+     .kind = ARGS_TEXT,
+     .offset = offsetof(struct explain_options, data),
+     .value = "SPEC",
+     .help = "dataset; default fashion-mnist"},
+    {.name = "batch",
+     .letter = 'b',
+     .kind = ARGS_INT,
+     .offset = offsetof(struct explain_options, batch),
+     .value = "N",
+     .help = "images per step; default: the network's",
+     .min = 1,
+     .max = 1 << 20},
+    {.name = "precision",
+     .kind = ARGS_CHOICE,
+     .offset = offsetof(struct explain_options, app.precision),
+     .value = "float32|float16",
+     .help = "storage of activations and weights; default float32"},
+    {.name = "no-fusion",
+     .kind = ARGS_FLAG,
+     .offset = offsetof(struct explain_options, no_fusion),
+     .help = "disable fusion, for comparison; training only"},
+    {.name = "time",
+     .kind = ARGS_DURATION,
+     .offset = offsetof(struct explain_options, seconds),
+     .value = "T",
+     .help = "measuring time per segment; default 0.3s"},
     {0},
 };
 
+static const struct args_option *const shared_options[] = {app_device_options,
+                                                           app_output_options, NULL};
+
 static const struct table_column columns[] = {
-    {"layer", "Layer", true, 0},     {"text", "What", true, 0},
-    {"part", "Part", true, 0},       {"launches", "Launches", false, 0},
-    {"kernels", "Kernels", true, 0},
+    {.key = "layer", .title = "Layer", .left = true},
+    {.key = "layer_text", .title = "Text", .left = true},
+    {.key = "phase", .title = "Phase", .left = true},
+    {.key = "launches", .title = "Launches"},
+    {.key = "kernels", .title = "Kernels", .left = true},
 };
 static const struct table_column timed_columns[] = {
-    {"layer", "Layer", true, 0},     {"text", "What", true, 0},
-    {"part", "Part", true, 0},       {"median_ms", "ms", false, 0},
-    {"min_ms", "Min", false, 0},     {"max_ms", "Max", false, 0},
-    {"share", "Share", false, 0},    {"gflops", "GFLOP/s", false, 0},
-    {"megabytes", "MB", false, 0},   {"roof_share", "Of roof", false, 0},
-    {"bound", "Bound by", true, 0},  {"launches", "Launches", false, 0},
-    {"kernels", "Kernels", true, 0},
+    {.key = "layer", .title = "Layer", .left = true},
+    {.key = "layer_text", .title = "Text", .left = true},
+    {.key = "phase", .title = "Phase", .left = true},
+    {.key = "median_ms", .title = "ms"},
+    {.key = "min_ms", .title = "Min"},
+    {.key = "max_ms", .title = "Max"},
+    {.key = "time_fraction", .title = "Time"},
+    {.key = "gflops", .title = "GFLOP/s"},
+    {.key = "megabytes", .title = "MB"},
+    {.key = "roofline_fraction", .title = "Roofline"},
+    {.key = "bound", .title = "Bound", .left = true},
+    {.key = "launches", .title = "Launches"},
+    {.key = "kernels", .title = "Kernels", .left = true},
 };
 enum {
     COLUMNS = sizeof(columns) / sizeof(*columns),
@@ -57,8 +86,8 @@ enum {
 };
 
 struct segment_timing {
-    char layer[32], text[160], what[32], kernels[512];
-    struct weft_timing t; /* pointers of it are not valid any more */
+    char layer[32], layer_text[160], phase[32], kernels[512];
+    struct weft_timing t; /* its pointers are dangling */
 };
 
 struct explanation {
@@ -69,7 +98,7 @@ struct explanation {
     weft_bench *probes;
     struct segment_timing *segments;
     int count;
-    double seconds; /* all medians */
+    double seconds; /* sum of medians */
 };
 
 static void receive_layer(void *priv, const struct weft_timing *t)
@@ -80,11 +109,11 @@ static void receive_layer(void *priv, const struct weft_timing *t)
     struct segment_timing *p = &v->segments[v->count++];
     p->t = *t;
     snprintf(p->layer, sizeof(p->layer), "%s", t->name);
-    snprintf(p->text, sizeof(p->text), "%s", t->layer_text);
-    snprintf(p->what, sizeof(p->what), "%s", t->phase);
+    snprintf(p->layer_text, sizeof(p->layer_text), "%s", t->layer_text);
+    snprintf(p->phase, sizeof(p->phase), "%s", t->phase);
     snprintf(p->kernels, sizeof(p->kernels), "%s", t->kernels);
     v->seconds += t->count ? t->median : 0;
-    term_progress("%s %s", p->layer, p->what);
+    term_progress("%s %s", p->layer, p->phase);
 }
 
 static void add_row(struct table *t, const struct explanation *v,
@@ -92,8 +121,8 @@ static void add_row(struct table *t, const struct explanation *v,
 {
     const struct weft_timing *m = &p->t;
     table_text(t, p->layer);
-    table_text(t, p->text);
-    table_text(t, p->what);
+    table_text(t, p->layer_text);
+    table_text(t, p->phase);
     if (v->options->layers) {
         double rate = 1e-9 * m->flops / m->median;
         table_double(t, 1e3 * m->median, "%.4f", 1e3 * m->median);
@@ -104,23 +133,26 @@ static void add_row(struct table *t, const struct explanation *v,
         table_double(t, 1e-6 * m->bytes, "%.2f", 1e-6 * m->bytes);
         table_double(t, m->roofline_seconds / m->median, "%.1f %%",
                      100 * m->roofline_seconds / m->median);
-        table_text(t, m->memory_bound ? "memory" : "multiply");
+        table_text(t, m->memory_bound ? "memory" : "compute");
     }
     table_int(t, m->launches);
     table_text(t, p->kernels);
 }
 
 static const char *const roles[WEFT_ROLE_COUNT] = {
-    [WEFT_ROLE_WEIGHTS] = "weights",         [WEFT_ROLE_GRADIENTS] = "gradients",
-    [WEFT_ROLE_OPTIMIZER_STATE] = "moments", [WEFT_ROLE_ACTIVATIONS] = "activations",
-    [WEFT_ROLE_WORKSPACE] = "scratch",       [WEFT_ROLE_DATASET] = "images",
+    [WEFT_ROLE_WEIGHTS] = "weights",
+    [WEFT_ROLE_GRADIENTS] = "gradients",
+    [WEFT_ROLE_OPTIMIZER_STATE] = "optimizer_state",
+    [WEFT_ROLE_ACTIVATIONS] = "activations",
+    [WEFT_ROLE_WORKSPACE] = "workspace",
+    [WEFT_ROLE_DATASET] = "dataset",
 };
 
-/* A line of talk: the plan of the memory, and the step as a whole. */
+/* Prints the memory plan and totals of the step. */
 static void print_step(const struct explanation *v, const struct weft_step_report *s)
 {
-    struct weft_roofline roofs = {0};
-    printf("\nMemory  %.1f MiB planned, %.1f MiB taken:",
+    struct weft_roofline roofline = {0};
+    printf("\nMemory  %.1f MiB planned, %.1f MiB allocated:",
            (double)s->bytes_planned / 1048576, (double)s->bytes_allocated / 1048576);
     for (int i = 0; i < WEFT_ROLE_COUNT; i++)
         if (s->bytes_by_role[i])
@@ -129,10 +161,11 @@ static void print_step(const struct explanation *v, const struct weft_step_repor
     printf("\nStep    %d images, %d launches, %s MFLOP", s->batch, s->launches,
            table_thousands(1e-6 * s->flops));
     if (v->options->layers) {
-        weft_bench_roofline(v->probes, &roofs);
-        printf("; its parts take %.3f ms, their roofs %.1f %% of that, launching %.1f %%",
-               1e3 * v->seconds, 100 * s->roofline_seconds / v->seconds,
-               100 * s->launches * roofs.launch_overhead / v->seconds);
+        weft_bench_roofline(v->probes, &roofline);
+        printf(
+            "; segments take %.3f ms, roofline %.1f %% of that, launch overhead %.1f %%",
+            1e3 * v->seconds, 100 * s->roofline_seconds / v->seconds,
+            100 * s->launches * roofline.launch_overhead / v->seconds);
     }
     putchar('\n');
 }
@@ -143,21 +176,21 @@ static void write_json(const struct explanation *v, const struct table *t,
     struct json j = {.out = stdout};
     struct weft_net_info net;
     weft_net_info(v->net, &net);
-    app_json_begin(v->app, &j, "weft.explain/1");
+    app_json_begin(v->app, &j, "weft.explain/2");
     emit_text(&j, "net", net.name);
-    emit_text(&j, "step", v->options->infer ? "inference" : "train");
-    emit_text(&j, "precision", app_precision_names[v->options->precision]);
+    emit_text(&j, "workload", v->options->inference ? "inference" : "train");
+    emit_text(&j, "precision", app_precision_names[v->options->app.precision]);
     emit_int(&j, "batch", s->batch);
     emit_int(&j, "launches", s->launches);
     emit_double(&j, "flops", s->flops);
-    emit_double(&j, "roof_s", s->roofline_seconds);
+    emit_double(&j, "roofline_s", s->roofline_seconds);
     emit_int(&j, "planned_bytes", (int64_t)s->bytes_planned);
-    emit_int(&j, "taken_bytes", (int64_t)s->bytes_allocated);
+    emit_int(&j, "allocated_bytes", (int64_t)s->bytes_allocated);
     emit_object(&j, "memory");
     for (int i = 0; i < WEFT_ROLE_COUNT; i++)
         emit_int(&j, roles[i], (int64_t)s->bytes_by_role[i]);
     emit_end(&j);
-    table_json(t, &j, "parts");
+    table_json(t, &j, "segments");
     emit_end(&j);
 }
 
@@ -186,8 +219,9 @@ static enum app_exit explain(struct explanation *v, const char *spec)
     const struct weft_bench_params params =
         *weft_bench_params(.seconds = o->layers ? o->seconds : -1, .seed = 1);
     const struct weft_step_params how =
-        *weft_step_params(.batch = o->batch, .training = !o->infer, .no_fusion = o->plain,
-                          .precision = (enum weft_precision)o->precision,
+        *weft_step_params(.batch = o->batch, .training = !o->inference,
+                          .no_fusion = o->no_fusion,
+                          .precision = (enum weft_precision)o->app.precision,
                           .report = receive_layer, .priv = v);
     struct weft_dataset_info info;
     struct weft_step_report step;
@@ -229,17 +263,19 @@ const struct app_command cmd_explain = {
         {
             .name = "explain",
             .operands = "[NET]",
-            .summary = "what a network becomes on a device, and where its time goes",
-            .examples = "  weft explain seed\n"
+            .summary = "prints the execution plan of a network on a device, and where "
+                       "its time goes",
+            .examples = "  weft explain small\n"
                         "  weft explain medium --layers -b 256",
             .about =
-                "NET is a built-in network or a file, default small. Lists the parts "
-                "of a step in the order they run: which layers were fused, how many "
-                "launches each part is, by which algorithm and kernels; then the "
-                "plan of the memory. With --layers each part is timed on the "
-                "network's own buffers, by turns with a probe of what limits it: "
-                "the roof is min(peak, intensity x bandwidth).",
+                "NET is a built-in network or a file, default small. Lists the segments "
+                "of a "
+                "step in execution order: fused layers, launches, algorithm and kernels, "
+                "then the memory plan. With --layers each segment is timed on the "
+                "network's own buffers, interleaved with probes of the roofline: "
+                "min(peak, intensity x bandwidth).",
             .options = options,
+            .shared = shared_options,
             .operands_max = 1,
         },
     .defaults = &(const struct explain_options){.seconds = 0.3},

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* weft predict: what a model sees on images. */
+/* weft predict: classifies images. */
 #include "core/app.h"
 
 #include "core/image_files.h"
@@ -11,34 +11,42 @@ enum { MAX_BATCH = 128, LABEL = 160, MAX_TOP = 100 };
 
 struct predict_options {
     struct app_options app;
-    int top, invert, precision;
+    int top, invert;
 };
 
 static const struct args_option options[] = {
-    {"top", 'k', ARGS_INT, offsetof(struct predict_options, top), "K",
-     "classes told for each image; default 3", 1, MAX_TOP},
-    {"invert", 0, ARGS_CHOICE, offsetof(struct predict_options, invert), "auto|no|yes",
-     "light against dark; auto: images with a light background", 0, 0},
-    APP_OPTION_PRECISION(struct predict_options, precision),
-    APP_OPTIONS_CACHED_TUNING(struct predict_options),
-    APP_OPTIONS_DEVICE(struct predict_options),
-    APP_OPTIONS_FORMAT(struct predict_options),
-    APP_OPTIONS_COLOR(struct predict_options),
+    {.name = "top",
+     .letter = 'k',
+     .kind = ARGS_INT,
+     .offset = offsetof(struct predict_options, top),
+     .value = "K",
+     .help = "classes to print per image; default 3",
+     .min = 1,
+     .max = MAX_TOP},
+    {.name = "invert",
+     .kind = ARGS_CHOICE,
+     .offset = offsetof(struct predict_options, invert),
+     .value = "auto|no|yes",
+     .help = "invert brightness; auto: images with a light background; default auto"},
     {0},
 };
 
+static const struct args_option *const shared_options[] = {
+    app_precision_options, app_cached_tuning_options, app_device_options,
+    app_output_options, NULL};
+
 static const struct table_column columns[] = {
-    {"file", "File", true, 0},
-    {"rank", "Rank", false, 0},
-    {"class_id", "Id", false, 0},
-    {"class", "Class", true, 0},
-    {"probability", "Probability", false, 0},
+    {.key = "file", .title = "File", .left = true},
+    {.key = "rank", .title = "Rank"},
+    {.key = "class_id", .title = "Id"},
+    {.key = "class", .title = "Class", .left = true},
+    {.key = "probability", .title = "Probability"},
 };
 enum { COLUMN_COUNT = sizeof(columns) / sizeof(*columns) };
 
 struct item {
-    char label[LABEL]; /* the file, and in an IDX file the place */
-    struct weft_preprocess_info fit;
+    char label[LABEL]; /* the file, with the index for IDX */
+    struct weft_preprocess_info preprocessing;
 };
 
 struct prediction {
@@ -48,15 +56,15 @@ struct prediction {
     struct weft_net_info net;
     const char *const *names;
     weft_predictor *predictor;
-    size_t image; /* bytes */
+    size_t image_bytes;
     uint8_t *pixels;
     float *probabilities;
     struct item *items;
-    int count; /* waiting to be predicted */
+    int count; /* items in the current batch */
     int done, failed;
     struct json json;
     struct table table;
-    char **errors; /* `failed` of them, for the JSON */
+    char **errors; /* `failed` messages, for JSON */
 };
 
 static void top_classes(const float *p, int classes, int top, int *out)
@@ -64,22 +72,22 @@ static void top_classes(const float *p, int classes, int top, int *out)
     for (int n = 0; n < top; n++) {
         int best = -1;
         for (int c = 0; c < classes; c++) {
-            bool taken = false;
-            for (int k = 0; k < n && !taken; k++)
-                taken = out[k] == c;
-            if (!taken && (best < 0 || p[c] > p[best]))
+            bool listed = false;
+            for (int k = 0; k < n && !listed; k++)
+                listed = out[k] == c;
+            if (!listed && (best < 0 || p[c] > p[best]))
                 best = c;
         }
         out[n] = best;
     }
 }
 
-static void preprocessing_notes(char out[128], const struct weft_preprocess_info *fit,
-                                float best)
+static void format_notes(char out[128], const struct weft_preprocess_info *info,
+                         float best)
 {
     static const char *const words[] = {"resized", "cropped", "inverted",
-                                        "uneven background: expect little", "unsure"};
-    bool holds[] = {fit->resized, fit->cropped, fit->inverted, fit->uneven_background,
+                                        "uneven background: unreliable", "uncertain"};
+    bool holds[] = {info->resized, info->cropped, info->inverted, info->uneven_background,
                     best < 0.5f};
     size_t at = 0;
     out[0] = '\0';
@@ -88,14 +96,15 @@ static void preprocessing_notes(char out[128], const struct weft_preprocess_info
             at += (size_t)snprintf(out + at, 128 - at, "%s%s", at ? ", " : "", words[i]);
 }
 
-static void show(const struct prediction *prediction, const struct item *item,
-                 const float *p, const int *order, int top, int width, int class_width)
+static void print_text(const struct prediction *prediction, const struct item *item,
+                       const float *p, const int *order, int top, int width,
+                       int class_width)
 {
     const char *label = item->label;
     int columns_wide = term_columns(label), cut = columns_wide - width;
     char note[128];
-    preprocessing_notes(note, &item->fit, p[order[0]]);
-    if (cut > 0) /* the end of a path tells more than its beginning */
+    format_notes(note, &item->preprocessing, p[order[0]]);
+    if (cut > 0) /* keep the end of the path */
         printf("...%s", label + strlen(label) - (size_t)(width - 3));
     else
         printf("%s%*s", label, width - columns_wide, "");
@@ -125,10 +134,10 @@ static void write_json(struct prediction *prediction, const struct item *item,
         emit_end(j);
     }
     emit_end(j);
-    emit_bool(j, "resized", item->fit.resized);
-    emit_bool(j, "cropped", item->fit.cropped);
-    emit_bool(j, "inverted", item->fit.inverted);
-    emit_bool(j, "uneven_background", item->fit.uneven_background);
+    emit_bool(j, "resized", item->preprocessing.resized);
+    emit_bool(j, "cropped", item->preprocessing.cropped);
+    emit_bool(j, "inverted", item->preprocessing.inverted);
+    emit_bool(j, "uneven_background", item->preprocessing.uneven_background);
     emit_end(j);
 }
 
@@ -163,7 +172,8 @@ static void print_batch(struct prediction *prediction)
         const float *p = prediction->probabilities + (size_t)i * (size_t)classes;
         top_classes(p, classes, top, order);
         if (prediction->options->app.format == TABLE_HUMAN)
-            show(prediction, &prediction->items[i], p, order, top, width, class_width);
+            print_text(prediction, &prediction->items[i], p, order, top, width,
+                       class_width);
         else if (prediction->options->app.format == TABLE_JSON)
             write_json(prediction, &prediction->items[i], p, order, top);
         else
@@ -172,8 +182,7 @@ static void print_batch(struct prediction *prediction)
     fflush(stdout);
 }
 
-/* The predictor is planned when the first images are there: for one, if there is
- * one. */
+/* Runs the current batch. The predictor is created for the first batch's size. */
 static enum app_exit flush(struct prediction *prediction)
 {
     enum weft_status status = WEFT_OK;
@@ -182,14 +191,15 @@ static enum app_exit flush(struct prediction *prediction)
     if (!prediction->predictor) {
         const struct weft_predictor_params params = *weft_predictor_params(
                 .batch = prediction->count,
-                .precision = (enum weft_precision)prediction->options->precision,
+                .precision = (enum weft_precision)prediction->options->app.precision,
                 .pixels = prediction->pixels, .pixel_count = prediction->count);
-        term_wait_begin("Compiling kernels, which are kept for next time");
+        term_wait_begin("Compiling kernels (cached for the next run)");
         status = weft_predictor_create(prediction->app->device, prediction->model,
                                        &params, &prediction->predictor);
         term_wait_end();
         if (!status)
-            app_print_precision(prediction->predictor, prediction->options->precision);
+            app_print_precision(prediction->predictor,
+                                prediction->options->app.precision);
     }
     if (!status) {
         term_wait_begin("Predicting");
@@ -239,8 +249,8 @@ static enum app_exit add_file(struct prediction *prediction, const char *path)
                                    .width = prediction->net.width,
                                    .channels = prediction->net.channels,
                                    .invert = invert),
-            prediction->pixels + (size_t)prediction->count * prediction->image,
-            &item->fit);
+            prediction->pixels + (size_t)prediction->count * prediction->image_bytes,
+            &item->preprocessing);
         if (status == WEFT_ERR_NOMEM)
             code = app_report_error(prediction->app, APP_WORK, status);
         else if (status)
@@ -265,15 +275,16 @@ static enum app_exit prepare(struct prediction *prediction, const char *model)
     weft_model_info(prediction->model, &info);
     weft_net_info(info.net, &prediction->net);
     if (prediction->net.channels != 1 && prediction->net.channels != 3)
-        return app_error(app, APP_BAD_INPUT,
-                         "%s: is for images of %d channels, but files are read as grey "
-                         "(1 channel) or coloured (3); `weft eval` takes NPY files of "
-                         "others",
-                         model, prediction->net.channels);
+        return app_error(
+            app, APP_BAD_INPUT,
+            "%s: the model expects %d channels, but image files have 1 (grey) or "
+            "3 (colour); use `weft eval` with an NPY file",
+            model, prediction->net.channels);
     prediction->names = info.class_names;
-    prediction->image = (size_t)prediction->net.height * (size_t)prediction->net.width *
-                        (size_t)prediction->net.channels;
-    prediction->pixels = term_realloc_or_exit(NULL, MAX_BATCH * prediction->image);
+    prediction->image_bytes = (size_t)prediction->net.height *
+                              (size_t)prediction->net.width *
+                              (size_t)prediction->net.channels;
+    prediction->pixels = term_realloc_or_exit(NULL, MAX_BATCH * prediction->image_bytes);
     prediction->items =
         term_realloc_or_exit(NULL, MAX_BATCH * sizeof(*prediction->items));
     prediction->probabilities =
@@ -288,7 +299,7 @@ static void begin_output(struct prediction *prediction, const char *model)
     table_init(&prediction->table, stdout, format, columns, COLUMN_COUNT, true);
     if (format != TABLE_JSON)
         return;
-    app_json_begin(prediction->app, &prediction->json, "weft.predict/1");
+    app_json_begin(prediction->app, &prediction->json, "weft.predict/2");
     emit_text(&prediction->json, "model", model);
     emit_list(&prediction->json, "classes");
     for (int c = 0; c < prediction->net.classes; c++)
@@ -333,7 +344,7 @@ static enum app_exit predict(struct prediction *prediction, const char *model, i
     if (!code)
         code = app_flush_stdout(prediction->app);
     if (!code && prediction->failed) {
-        term_print("%d of %d could not be read", prediction->failed,
+        term_print("%d of %d images could not be read", prediction->failed,
                    prediction->failed + prediction->done);
         code = APP_BAD_INPUT;
     }
@@ -363,13 +374,15 @@ const struct app_command cmd_predict = {
         {
             .name = "predict",
             .operands = "MODEL FILE|DIR|-...",
-            .summary = "tells what is on images: PNG, JPEG, PGM, IDX",
+            .summary = "classifies images: PNG, JPEG, PGM, IDX",
             .examples = "  weft predict runs/a/best.safetensors shoe.jpg --top 5\n"
                         "  weft predict runs/a/best.safetensors photos/ -f csv\n"
                         "  cat shoe.png | weft predict runs/a/best.safetensors -",
-            .about = "Of a folder, all images in it and below, in sorted order. A "
-                     "bad file is told and skipped; the exit code is then 4.",
+            .about =
+                "Folders are searched recursively, in sorted order. Unreadable files are "
+                "reported and skipped; the exit code is then 4.",
             .options = options,
+            .shared = shared_options,
             .operands_min = 2,
             .operands_max = -1,
         },

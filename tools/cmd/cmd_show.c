@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* weft show: what a model, a network or a data set is. */
+/* weft show: describes a model, a network or a dataset. */
 #include "core/app.h"
 
 #include "core/paths.h"
@@ -17,31 +17,49 @@ struct show_options {
 };
 
 static const struct args_option options[] = {
-    {"samples", 'n', ARGS_INT, offsetof(struct show_options, samples), "N",
-     "images of the data that are drawn; default 6", 0, MAX_SAMPLES},
-    {"split", 0, ARGS_CHOICE, offsetof(struct show_options, split), "train|test",
-     "of the data; default train", 0, 0},
-    {"seed", 's', ARGS_SEED, offsetof(struct show_options, seed), "S",
-     "which images are drawn; default 1", 0, 0},
-    {"input", 0, ARGS_TEXT, offsetof(struct show_options, input), "HxWxC",
-     "input of a network that leaves it to the data; default 28x28x1", 0, 0},
-    APP_OPTIONS_FORMAT(struct show_options),
-    APP_OPTIONS_COLOR(struct show_options),
+    {.name = "samples",
+     .letter = 'n',
+     .kind = ARGS_INT,
+     .offset = offsetof(struct show_options, samples),
+     .value = "N",
+     .help = "images of the dataset to draw; default 6",
+     .max = MAX_SAMPLES},
+    {.name = "split",
+     .kind = ARGS_CHOICE,
+     .offset = offsetof(struct show_options, split),
+     .value = "train|test",
+     .help = "split of the dataset; default train"},
+    {.name = "seed",
+     .letter = 's',
+     .kind = ARGS_SEED,
+     .offset = offsetof(struct show_options, seed),
+     .value = "S",
+     .help = "random seed of the selection; default 1"},
+    {.name = "input",
+     .kind = ARGS_TEXT,
+     .offset = offsetof(struct show_options, input),
+     .value = "HxWxC",
+     .help = "input of a network without an input line; default 28x28x1"},
     {0},
 };
 
+static const struct args_option *const shared_options[] = {app_output_options, NULL};
+
 static const struct table_column layer_columns[] = {
-    {"layer", "Layer", true, 0},         {"text", "Text", true, 0},
-    {"output", "Output", true, 0},       {"weights", "Weights", false, 0},
-    {"mflop", "MFLOP", false, 0},        {"share", "Share", false, 0},
-    {"kilobytes", "KB moved", false, 0},
+    {.key = "layer", .title = "Layer", .left = true},
+    {.key = "text", .title = "Text", .left = true},
+    {.key = "output", .title = "Output", .left = true},
+    {.key = "weights", .title = "Weights"},
+    {.key = "mflop", .title = "MFLOP"},
+    {.key = "flops_fraction", .title = "FLOP share"},
+    {.key = "kilobytes", .title = "KB moved"},
 };
 enum { LAYER_COLUMNS = sizeof(layer_columns) / sizeof(*layer_columns) };
 
 static const struct table_column class_columns[] = {
-    {"class_id", "Id", false, 0},
-    {"class", "Class", true, 0},
-    {"images", "Images", false, 0},
+    {.key = "class_id", .title = "Id"},
+    {.key = "class", .title = "Class", .left = true},
+    {.key = "images", .title = "Images"},
 };
 enum { CLASS_COLUMNS = sizeof(class_columns) / sizeof(*class_columns) };
 
@@ -54,13 +72,13 @@ static void add_layers(struct table *t, const weft_net *net)
         char shape[48];
         snprintf(shape, sizeof(shape), "%dx%dx%d", layer.height, layer.width,
                  layer.channels);
-        double share = info.flops > 0 ? layer.flops / info.flops : 0;
+        double fraction = info.flops > 0 ? layer.flops / info.flops : 0;
         table_text(t, layer.name);
         table_text(t, layer.text);
         table_text(t, shape);
         table_int(t, layer.weights);
         table_double(t, layer.flops / 1e6, "%.4f", layer.flops / 1e6);
-        table_double(t, share, "%.1f %%", 100 * share);
+        table_double(t, fraction, "%.1f %%", 100 * fraction);
         table_double(t, layer.bytes / 1e3, "%.1f", layer.bytes / 1e3);
     }
 }
@@ -81,7 +99,7 @@ static void emit_net(struct json *j, const weft_net *net, const struct table *t)
     emit_int(j, "weights", info.weights);
     emit_double(j, "flops", info.flops);
     emit_int(j, "batch", info.batch);
-    emit_double(j, "rate", (double)info.optimizer.learning_rate);
+    emit_double(j, "learning_rate", (double)info.optimizer.learning_rate);
     table_json(t, j, "layers");
     emit_end(j);
 }
@@ -90,8 +108,8 @@ static void show_net_head(const weft_net *net)
 {
     struct weft_net_info info;
     weft_net_info(net, &info);
-    printf("%s%s%s: %dx%dx%d to %d classes, %d layers, %s weights, %.3g MFLOP an image "
-           "forward\n\n",
+    printf("%s%s%s: %dx%dx%d to %d classes, %d layers, %s weights, %.3g MFLOP per image "
+           "(forward)\n\n",
            term_style_begin(stdout, TERM_BOLD), info.name, term_style_end(stdout),
            info.height, info.width, info.channels, info.classes, info.layers,
            table_thousands((double)info.weights), info.flops / 1e6);
@@ -109,15 +127,11 @@ static void emit_numbers(struct json *j, const char *key, const double *numbers,
 static enum app_exit show_net(struct app *app, const struct show_options *o,
                               const char *spec)
 {
-    struct weft_dataset_info shape = {.height = 28, .width = 28, .channels = 1};
-    char rest;
-    if (o->input && (sscanf(o->input, "%dx%dx%d%c", &shape.height, &shape.width,
-                            &shape.channels, &rest) != 3 ||
-                     shape.height < 1 || shape.width < 1 || shape.channels < 1))
-        return app_error(app, APP_USAGE, "--input is '%s', but must be like 28x28x1",
-                         o->input);
+    struct weft_dataset_info shape = {0};
     weft_net *net = NULL;
-    enum app_exit code = app_load_net(app, spec, o->input ? &shape : NULL, &net);
+    enum app_exit code = o->input ? app_parse_input(app, o->input, &shape) : APP_OK;
+    if (!code)
+        code = app_load_net(app, spec, o->input ? &shape : NULL, &net);
     if (code)
         return code;
     struct table t;
@@ -129,7 +143,7 @@ static enum app_exit show_net(struct app *app, const struct show_options *o,
     table_write(&t);
     if (t.format == TABLE_JSON) {
         struct json j = {.out = stdout};
-        app_json_begin(app, &j, "weft.show/1");
+        app_json_begin(app, &j, "weft.show/2");
         emit_text(&j, "kind", "net");
         emit_net(&j, net, &t);
         emit_end(&j);
@@ -149,7 +163,7 @@ static void show_model_head(const struct weft_model_info *info, int classes)
     printf("Pixels   mean");
     for (int c = 0; c < net.channels; c++)
         printf(" %.4f", info->mean[c]);
-    printf(", deviation");
+    printf(", stddev");
     for (int c = 0; c < net.channels; c++)
         printf(" %.4f", info->stddev[c]);
     printf("\nClasses  ");
@@ -187,13 +201,13 @@ static enum app_exit show_model(struct app *app, const struct show_options *o,
     table_write(&t);
     if (t.format == TABLE_JSON) {
         struct json j = {.out = stdout};
-        app_json_begin(app, &j, "weft.show/1");
+        app_json_begin(app, &j, "weft.show/2");
         emit_text(&j, "kind", "model");
         emit_int(&j, "step", info.step);
         emit_double(&j, "epochs", info.epochs);
-        emit_text(&j, "release", info.dataset_known_as);
+        emit_text(&j, "known_as", info.dataset_known_as);
         emit_numbers(&j, "mean", info.mean, net.channels);
-        emit_numbers(&j, "deviation", info.stddev, net.channels);
+        emit_numbers(&j, "stddev", info.stddev, net.channels);
         emit_list(&j, "classes");
         for (int c = 0; c < net.classes; c++)
             emit_text(&j, NULL, info.class_names[c]);
@@ -206,8 +220,8 @@ static enum app_exit show_model(struct app *app, const struct show_options *o,
     return app_flush_stdout(app);
 }
 
-/* Images spread over the data from a place that depends on the seed, so that data
- * sorted by class show several. */
+/* Draws images at equal distances from a start that depends on the seed, so that datasets
+ * sorted by class show several classes. */
 static void draw_sample_images(const weft_dataset *data, int samples, uint64_t seed)
 {
     struct weft_dataset_info info;
@@ -245,7 +259,7 @@ static void show_data_head(const weft_dataset *data)
     printf("\nPixels: mean");
     for (int c = 0; c < info.channels; c++)
         printf(" %.4f", info.mean[c]);
-    printf(", deviation");
+    printf(", stddev");
     for (int c = 0; c < info.channels; c++)
         printf(" %.4f", info.stddev[c]);
     printf("\n\n");
@@ -257,16 +271,16 @@ static void emit_data(const struct app *app, const weft_dataset *data,
     struct weft_dataset_info info;
     weft_dataset_info(data, &info);
     struct json j = {.out = stdout};
-    app_json_begin(app, &j, "weft.show/1");
-    emit_text(&j, "kind", "data");
+    app_json_begin(app, &j, "weft.show/2");
+    emit_text(&j, "kind", "dataset");
     emit_text(&j, "source", info.source);
-    emit_text(&j, "release", info.known_as);
+    emit_text(&j, "known_as", info.known_as);
     emit_int(&j, "count", info.count);
     emit_int(&j, "height", info.height);
     emit_int(&j, "width", info.width);
     emit_int(&j, "channels", info.channels);
     emit_numbers(&j, "mean", info.mean, info.channels);
-    emit_numbers(&j, "deviation", info.stddev, info.channels);
+    emit_numbers(&j, "stddev", info.stddev, info.channels);
     table_json(t, &j, "classes");
     emit_end(&j);
 }
@@ -307,7 +321,8 @@ static enum app_exit show_data(struct app *app, const struct show_options *o,
     return app_flush_stdout(app);
 }
 
-/* What a file's first bytes say it is; what is no known data or model is a network. */
+/* The kind of a file by its first bytes; anything but known data or a model is a
+ * network. */
 enum kind { KIND_NET, KIND_MODEL, KIND_DATA };
 
 static bool ends(const char *text, const char *end)
@@ -331,9 +346,9 @@ static enum kind kind_of(const char *spec)
         fclose(file);
     if (n < 4)
         return KIND_NET;
-    bool packed = head[0] == 0x1f && head[1] == 0x8b;
+    bool gzipped = head[0] == 0x1f && head[1] == 0x8b;
     bool npy = !memcmp(head, "\x93NUM", 4), idx = !head[0] && !head[1] && head[2] == 8;
-    if (packed || npy || idx)
+    if (gzipped || npy || idx)
         return KIND_DATA;
     return n == 9 && head[8] == '{' && !head[7] && !head[6] && !head[5] ? KIND_MODEL
                                                                         : KIND_NET;
@@ -358,15 +373,16 @@ const struct app_command cmd_show = {
         {
             .name = "show",
             .operands = "MODEL|NET|DATA",
-            .summary = "describes a model, a network or a data set, with its images",
+            .summary = "describes a model, a network or a dataset, and draws images",
             .examples = "  weft show runs/a/best.safetensors\n"
-                        "  weft show seed\n"
+                        "  weft show small\n"
                         "  weft show fashion-mnist --samples 12",
-            .about = "Data are fashion-mnist (Debian's package "
-                     "dataset-fashion-mnist), a folder of IDX files, or a file: IDX "
-                     "or NPY with its labels beside it, or CSV with rows "
-                     "label,pixel1,...; plain or gzipped.",
+            .about =
+                "A dataset is fashion-mnist (Debian's package dataset-fashion-mnist), a "
+                "folder of IDX files, or a file: IDX or NPY with a label file beside "
+                "it, or CSV with rows label,pixel1,...; plain or gzipped.",
             .options = options,
+            .shared = shared_options,
             .operands_min = 1,
             .operands_max = 1,
         },

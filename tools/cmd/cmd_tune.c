@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* weft tune: finds, shows, exports and forgets what is fastest on a device. */
+/* weft tune: finds the fastest kernels of a device; shows, exports and resets them. */
 #define _GNU_SOURCE
 #include "core/tuning.h"
 
@@ -19,42 +19,69 @@ struct tune_options {
 };
 
 static const struct args_option options[] = {
-    {"net", 0, ARGS_TEXT, offsetof(struct tune_options, net), "NET",
-     "a built-in network or a file; default small", 0, 0},
-    {"batch", 'b', ARGS_TEXT, offsetof(struct tune_options, batches), "LIST",
-     "of training steps, such as 128 or 128,512; 0: none; default: what the network says",
-     0, 0},
-    {"inference-batch", 0, ARGS_TEXT, offsetof(struct tune_options, inference), "LIST",
-     "batches of inference; 0: none; default 256, which evaluation takes", 0, 0},
-    {"quick", 0, ARGS_FLAG, offsetof(struct tune_options, quick), NULL,
-     "what is not known yet, in 20 s at most: the default", 0, 0},
-    {"full", 0, ARGS_FLAG, offsetof(struct tune_options, full), NULL,
-     "everything, also what is known, in 15 minutes at most", 0, 0},
-    {"time-limit", 0, ARGS_DURATION, offsetof(struct tune_options, seconds), "T",
-     "at most, instead of these", 0.1, 1e6},
-    {"show", 0, ARGS_FLAG, offsetof(struct tune_options, show), NULL,
-     "tell what is known of the device", 0, 0},
-    {"reset", 0, ARGS_FLAG, offsetof(struct tune_options, reset), NULL,
-     "forget what was measured on the device", 0, 0},
-    {"export", 0, ARGS_FLAG, offsetof(struct tune_options, export), NULL,
-     "write what won here as rows for src/opencl/curated", 0, 0},
-    {"internal-worker", 0, ARGS_FLAG, offsetof(struct tune_options, worker), NULL, NULL,
-     0, 0},
-    APP_OPTIONS_DEVICE(struct tune_options),
-    APP_OPTIONS_FORMAT(struct tune_options),
-    APP_OPTIONS_COLOR(struct tune_options),
+    {.name = "net",
+     .kind = ARGS_TEXT,
+     .offset = offsetof(struct tune_options, net),
+     .value = "NET",
+     .help = "a built-in network or a file; default small"},
+    {.name = "batch",
+     .letter = 'b',
+     .kind = ARGS_TEXT,
+     .offset = offsetof(struct tune_options, batches),
+     .value = "LIST",
+     .help = "batch sizes of training, such as 128,512; 0: none; default: the network's"},
+    {.name = "inference-batch",
+     .kind = ARGS_TEXT,
+     .offset = offsetof(struct tune_options, inference),
+     .value = "LIST",
+     .help = "batch sizes of inference; 0: none; default 256, that of evaluation"},
+    {.name = "quick",
+     .kind = ARGS_FLAG,
+     .offset = offsetof(struct tune_options, quick),
+     .help = "tune what is not cached, for at most 20 s: the default"},
+    {.name = "full",
+     .kind = ARGS_FLAG,
+     .offset = offsetof(struct tune_options, full),
+     .help = "tune everything again, for at most 15 minutes"},
+    {.name = "time-limit",
+     .kind = ARGS_DURATION,
+     .offset = offsetof(struct tune_options, seconds),
+     .value = "T",
+     .help = "total time, instead of these limits",
+     .min = 0.1,
+     .max = 1e6},
+    {.name = "show",
+     .kind = ARGS_FLAG,
+     .offset = offsetof(struct tune_options, show),
+     .help = "print the cached results of the device"},
+    {.name = "reset",
+     .kind = ARGS_FLAG,
+     .offset = offsetof(struct tune_options, reset),
+     .help = "delete the cached results of the device"},
+    {.name = "export",
+     .kind = ARGS_FLAG,
+     .offset = offsetof(struct tune_options, export),
+     .help = "print the winners as rows for src/opencl/select/bundled_tuning"},
+    {.name = "internal-worker",
+     .kind = ARGS_FLAG,
+     .offset = offsetof(struct tune_options, worker)},
     {0},
 };
 
+static const struct args_option *const shared_options[] = {app_device_options,
+                                                           app_output_options, NULL};
+
 static const struct table_column columns[] = {
-    {"problem", "Problem", true, 0},     {"choice", "Choice", true, 0},
-    {"state", "State", true, 0},         {"ms", "ms", false, 0},
-    {"default_ms", "Default", false, 0},
+    {.key = "problem", .title = "Problem", .left = true},
+    {.key = "config", .title = "Configuration", .left = true},
+    {.key = "state", .title = "State", .left = true},
+    {.key = "ms", .title = "ms"},
+    {.key = "baseline_ms", .title = "Default ms"},
 };
 enum { COLUMN_COUNT = sizeof(columns) / sizeof(*columns) };
 
-/* The sides of a time: unknown ones are no numbers. */
-static void put_time(struct table *t, double seconds)
+/* Milliseconds, empty if unknown. */
+static void time_cell(struct table *t, double seconds)
 {
     if (seconds > 0)
         table_double(t, seconds * 1e3, "%.3f", seconds * 1e3);
@@ -73,20 +100,20 @@ static enum app_exit show(struct app *app, const struct tune_options *o)
         table_text(&t, row.problem);
         table_text(&t, row.config);
         table_text(&t, row.outdated ? "hint" : row.state);
-        put_time(&t, row.seconds);
-        put_time(&t, row.baseline);
+        time_cell(&t, row.seconds);
+        time_cell(&t, row.baseline);
     }
     table_write(&t);
     if (t.format == TABLE_JSON) {
         struct json j = {.out = stdout};
-        app_json_begin(app, &j, "weft.tune/1");
+        app_json_begin(app, &j, "weft.tune/2");
         emit_text(&j, "file", path);
         table_json(&t, &j, "rows");
         emit_end(&j);
     }
     table_free(&t);
     if (path)
-        term_print("Kept in %s", path);
+        term_print("Cached in %s", path);
     return app_flush_stdout(app);
 }
 
@@ -126,7 +153,7 @@ static enum app_exit search(struct app *app, const struct tune_options *o)
     bool stopped = false;
     if (training_count < 0 || inference_count < 0)
         return app_error(app, APP_USAGE, "--%s is '%s', but must be like 128 or 1,32,512",
-                         training_count < 0 ? "batch" : "inference",
+                         training_count < 0 ? "batch" : "inference-batch",
                          training_count < 0 ? o->batches : o->inference);
     enum app_exit code = app_open_device(app);
     if (code || (code = app_load_net(app, o->net ? o->net : "small", NULL, &net)))
@@ -145,11 +172,11 @@ static enum app_exit search(struct app *app, const struct tune_options *o)
         return code;
     tuning_print_summary(&result);
     if (stopped)
-        term_print("Interrupted; what was found is kept");
+        term_print("Interrupted; finished results are saved");
     return stopped ? APP_INTERRUPTED : APP_OK;
 }
 
-/* What tuning_run starts: dies with it, and is not asked by Ctrl-C. */
+/* The worker process of tuning_run: ends with its parent and ignores Ctrl-C. */
 static enum app_exit run_worker(struct app *app)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -166,9 +193,9 @@ static enum app_exit tune(struct app *app, const struct tune_options *o)
     if (o->worker)
         return run_worker(app);
     if (o->quick + o->full + o->show + o->reset + o->export > 1)
-        return app_error(app, APP_USAGE,
-                         "--quick, --full, --show, --reset and --export exclude each "
-                         "other");
+        return app_error(
+            app, APP_USAGE,
+            "--quick, --full, --show, --reset and --export exclude each other");
     if (!o->show && !o->reset && !o->export)
         return search(app, o);
     enum app_exit code = app_open_device(app);
@@ -195,18 +222,20 @@ const struct app_command cmd_tune = {
         {
             .name = "tune",
             .operands = "",
-            .summary =
-                "finds the fastest kernels for a network on a device, and keeps them",
+            .summary = "finds and caches the fastest kernels for a network on a device",
             .examples = "  weft tune --net medium -b 256\n"
                         "  weft tune --full --net small -b 128,512\n"
                         "  weft tune --show",
-            .about = "Each config is tried in a process of its own, proved against the "
-                     "reference, and raced against the default in turns; it must win by "
-                     "3 % to take its place. What is found is kept in one text file a "
-                     "device, below $XDG_STATE_HOME/weft/tuning, and used from then on "
-                     "by all commands. Nothing is tuned unless asked for, here or with "
-                     "--tuning quick, so that a run gives the same bits as its repeat.",
+            .about =
+                "Each configuration runs in a worker process, is compared with the "
+                "reference "
+                "and timed interleaved with the default; it must be at least 3 % faster "
+                "to replace it. Results are cached in one text file per device, below "
+                "$XDG_STATE_HOME/weft/tuning, and used by all commands. Nothing is tuned "
+                "unless requested, here or with --tuning quick, so that runs are "
+                "reproducible bit by bit.",
             .options = options,
+            .shared = shared_options,
         },
     .defaults = &(const struct tune_options){.seconds = 0},
     .options_size = sizeof(struct tune_options),

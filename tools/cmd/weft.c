@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The command `weft`: finds the subcommand and runs it. */
+/* The command `weft`: runs a subcommand. */
 #include "core/app.h"
 
 #include <locale.h>
@@ -12,21 +12,22 @@ static const struct app_command *const commands[] = {
 };
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(*commands) };
 
-static void help(FILE *out)
+static void print_help(FILE *out)
 {
     fputs("weft: convolutional networks on any OpenCL device\n\n", out);
     for (int i = 0; i < COMMAND_COUNT; i++)
         fprintf(out, "  weft %-8s  %s\n", commands[i]->args.name,
                 commands[i]->args.summary);
-    fputs("\n"
-          "  weft devices\n"
-          "  weft train --data fashion-mnist --net small --out runs/a\n"
-          "  weft predict runs/a/best.safetensors shoe.jpg\n"
-          "\n"
-          "weft help COMMAND tells more, weft --version the version.\n"
-          "Exit codes: 0 done, 1 failed, 2 usage, 3 no such device, 4 bad input file,\n"
-          "5 a check or threshold failed, 130 interrupted after a checkpoint.\n",
-          out);
+    fputs(
+        "\n"
+        "  weft devices\n"
+        "  weft train --data fashion-mnist --net small --out runs/a\n"
+        "  weft predict runs/a/best.safetensors shoe.jpg\n"
+        "\n"
+        "weft help COMMAND describes a command, weft --version prints the version.\n"
+        "Exit codes: 0 success, 1 failure, 2 usage, 3 no such device, 4 bad input file,\n"
+        "5 verification or threshold failed, 130 interrupted after a checkpoint.\n",
+        out);
 }
 
 static const struct app_command *find(const char *name)
@@ -48,7 +49,7 @@ static const struct app_command *find(const char *name)
 static enum app_exit help_for(int argc, char **argv)
 {
     if (argc < 3) {
-        help(stdout);
+        print_help(stdout);
         return APP_OK;
     }
     const struct app_command *command = find(argv[2]);
@@ -61,9 +62,9 @@ static enum app_exit help_for(int argc, char **argv)
 int main(int argc, char **argv)
 {
     setlocale(LC_CTYPE, "");
-    signal(SIGPIPE, SIG_IGN); /* a closed pipe is a failed write, told and exited with */
+    signal(SIGPIPE, SIG_IGN); /* a closed pipe becomes a write error */
     if (argc < 2) {
-        help(stderr);
+        print_help(stderr);
         return APP_USAGE;
     }
     const char *name = argv[1];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The parts of a training step, layer by layer, against the roof. */
+/* The segments of a training step, layer by layer, against the roofline. */
 #include "bench/bench.h"
 
 #include <stdlib.h>
@@ -9,7 +9,7 @@ struct timing_receiver {
     struct bench *bench;
     const struct bench_workload *workload;
     const char *net;
-    char image[32];
+    char input[32];
     int batch;
 };
 
@@ -23,23 +23,23 @@ static void receive_layer_timing(void *priv, const struct weft_timing *t)
     double work = t->flops > 0 ? t->flops : t->bytes;
     double *rates = term_realloc_or_exit(NULL, (size_t)t->count * sizeof(*rates));
     snprintf(row->layer, sizeof(row->layer), "%s", t->name);
-    snprintf(row->text, sizeof(row->text), "%s", t->layer_text);
-    snprintf(row->direction, sizeof(row->direction), "%s", t->phase);
+    snprintf(row->layer_text, sizeof(row->layer_text), "%s", t->layer_text);
+    snprintf(row->phase, sizeof(row->phase), "%s", t->phase);
     snprintf(row->kernels, sizeof(row->kernels), "%s", t->kernels);
-    snprintf(row->image, sizeof(row->image), "%s", sink->image);
+    snprintf(row->input, sizeof(row->input), "%s", sink->input);
     row->batch = sink->batch;
     row->unit = t->flops > 0 ? "GFLOP/s" : "GB/s";
     row->flops = t->flops;
     row->bytes = t->bytes;
     row->launches = t->launches;
-    row->bound = t->memory_bound ? "memory" : "multiply";
+    row->bound = t->memory_bound ? "memory" : "compute";
     for (int i = 0; i < t->count; i++)
         rates[i] = 1e-9 * work / t->seconds[i];
     bench_row_set_samples(row, rates, t->count);
     free(rates);
     row->seconds = t->median;
-    row->roof_share = t->roofline_seconds / t->median;
-    term_progress("layers %s %s: %.1f %s", row->layer, row->direction, row->median,
+    row->roofline_fraction = t->roofline_seconds / t->median;
+    term_progress("layers %s %s: %.1f %s", row->layer, row->phase, row->median,
                   row->unit);
 }
 
@@ -49,13 +49,13 @@ struct layers_run {
     weft_dataset *data;
 };
 
-static enum app_exit run_batch(struct bench *b, const char *piece, void *priv)
+static enum app_exit run_batch(struct bench *b, const char *item, void *priv)
 {
     struct layers_run *net_layers = priv;
     struct weft_net_info net;
     struct weft_step_report step;
     weft_net_info(net_layers->net, &net);
-    net_layers->sink.batch = piece ? atoi(piece) : net.batch ? net.batch : 128;
+    net_layers->sink.batch = item ? atoi(item) : net.batch ? net.batch : 128;
     const struct weft_step_params params =
         *weft_step_params(.batch = net_layers->sink.batch, .training = true,
                           .report = receive_layer_timing, .priv = &net_layers->sink);
@@ -72,13 +72,13 @@ static enum app_exit run_net(struct bench *b, const char *name, void *priv)
     struct weft_net_info net;
     struct weft_dataset_info info;
     enum app_exit code =
-        bench_load_net_and_data(b, name ? name : "small", b->options->images,
+        bench_load_net_and_data(b, name ? name : "small", b->options->inputs,
                                 &net_layers->net, &net_layers->data);
     if (!code) {
         weft_net_info(net_layers->net, &net);
         weft_dataset_info(net_layers->data, &info);
         net_layers->sink.net = net.name;
-        snprintf(net_layers->sink.image, sizeof(net_layers->sink.image), "%dx%dx%d",
+        snprintf(net_layers->sink.input, sizeof(net_layers->sink.input), "%dx%dx%d",
                  info.height, info.width, info.channels);
         code = bench_for_each_item(b, b->batches, run_batch, net_layers);
     }

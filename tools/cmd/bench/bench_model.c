@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A model of fresh weights, for measuring inference. */
+/* A model of initial weights, for measuring inference. */
 #define _GNU_SOURCE
 #include "bench/bench.h"
 
@@ -14,19 +14,19 @@
 
 static volatile sig_atomic_t held_signal;
 
-static void copy_to_memory(int number)
+static void hold_signal(int number)
 {
     held_signal = number;
 }
 
-/* Writes the trainer's model to a file of its own and reads it back. Ctrl-C waits until
- * that is gone again. */
+/* Writes the trainer's model to a temporary file and reads it back. Signals are held
+ * until the file is removed. */
 static enum app_exit through_file(struct app *app, weft_trainer *trainer,
                                   weft_model **out)
 {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
     enum { COUNT = sizeof(signals) / sizeof(*signals) };
-    struct sigaction action = {.sa_handler = copy_to_memory, .sa_flags = SA_RESTART},
+    struct sigaction action = {.sa_handler = hold_signal, .sa_flags = SA_RESTART},
                      old[COUNT];
     enum weft_status status = WEFT_OK;
     const char *place = getenv("TMPDIR");
@@ -53,29 +53,29 @@ static enum app_exit through_file(struct app *app, weft_trainer *trainer,
         raise(held_signal);
     if (file < 0)
         return app_error(app, APP_FAILED,
-                         "no file can be made in %s: %s; let TMPDIR name another folder",
+                         "no file can be created in %s: %s; set TMPDIR to another folder",
                          place, strerror(why));
     return status ? app_report_error(app, APP_WORK, status) : APP_OK;
 }
 
-/* A predictor is made of a model, and a model comes from a file: one of fresh weights is
- * written and read back. The trainer that writes it uses the host backend, which
- * compiles nothing; fresh weights are the same on all devices. */
+/* Predictors need a model, and models are loaded from files: a trainer of the host
+ * backend writes one. Initial weights are equal on all
+ * devices. */
 enum app_exit bench_fresh_model(struct app *app, const weft_net *net,
                                 const weft_dataset *data, uint64_t seed, weft_model **out)
 {
     struct weft_train_params params = *weft_train_params(.batch = 1, .seed = seed);
-    weft_device *builtin = NULL;
+    weft_device *host = NULL;
     weft_trainer *trainer = NULL;
     enum weft_status status =
-        weft_device_open(app->context, WEFT_HOST_DEVICE, NULL, &builtin);
+        weft_device_open(app->context, WEFT_HOST_DEVICE, NULL, &host);
     if (!status)
-        status = weft_trainer_create(builtin, net, data, &params, &trainer);
+        status = weft_trainer_create(host, net, data, &params, &trainer);
     enum app_exit code =
         status
             ? app_report_error(app, status == WEFT_ERR_ARG ? APP_INPUT : APP_WORK, status)
             : through_file(app, trainer, out);
     weft_trainer_destroy(&trainer);
-    weft_device_close(&builtin);
+    weft_device_close(&host);
     return code;
 }

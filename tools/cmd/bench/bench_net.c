@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whole networks: images a second in training and inference, and the latency of one
- * batch that is waited for. */
+/* Whole networks: throughput of training and inference, and latency of one batch. */
 #include "bench/bench.h"
 #include "bench/energy.h"
 
@@ -11,26 +10,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const double usual_window = 0.3;
+static const double max_window = 0.3;
 
-/* One network at one batch. */
+/* One network at one batch size and precision. */
 struct net_workload {
     struct bench *bench;
     const struct bench_workload *workload;
     const struct workload_kind *mode;
     weft_dataset *data;
     weft_net *net;
-    weft_model *model; /* of fresh weights; not in training */
+    weft_model *model; /* of initial weights; not for training */
     weft_trainer *trainer;
     weft_predictor *predictor;
     float *probabilities;
-    char image[32];
     enum weft_precision precision;
-    int batch, at; /* at: the next image to be looked at */
+    int batch, at; /* at: the next image */
 };
 
-/* What is measured. `step` does `count` steps of a batch and returns when they are
- * finished. */
+/* A kind of workload. `step` runs `count` steps of a batch and waits for them. */
 struct workload_kind {
     enum bench_kind kind;
     bool training;
@@ -105,7 +102,7 @@ static enum weft_status measure_windows(struct net_workload *session,
 {
     static double samples[BENCH_ROW_MAX_SAMPLES];
     const double seconds = bench_row_seconds(session->bench, true);
-    const double window = fmin(usual_window, seconds / BENCH_TARGET_SAMPLES);
+    const double window = fmin(max_window, seconds / BENCH_TARGET_SAMPLES);
     int count = 1, n = 0;
     for (double warm = 0; warm < window;) {
         double start = term_seconds();
@@ -120,16 +117,16 @@ static enum weft_status measure_windows(struct net_workload *session,
             count = (int)(count * (more < 1.5 ? 1.5 : more > 8 ? 8 : more)) + 1;
         }
     }
-    /* Another /sys than the system's is for tests. */
+    /* Tests set another /sys. */
     const char *root = getenv("WEFT_SYS_ROOT") ? getenv("WEFT_SYS_ROOT") : "";
     struct energy_counters before, after;
     double images = 0;
     energy_read(root, &before);
     double begin = term_seconds();
     while (!(n && bench_time_is_up(session->bench)) && n < BENCH_ROW_MAX_SAMPLES) {
-        double start = term_seconds(), gone = start - begin;
+        double start = term_seconds(), elapsed = start - begin;
         if (n >= BENCH_MIN_SAMPLES &&
-            gone > (n < BENCH_TARGET_SAMPLES ? 3 * seconds : seconds))
+            elapsed > (n < BENCH_TARGET_SAMPLES ? 3 * seconds : seconds))
             break;
         int steps = 0;
         do {
@@ -140,7 +137,7 @@ static enum weft_status measure_windows(struct net_workload *session,
         } while (term_seconds() - start < window);
         samples[n++] = (double)steps * session->batch / (term_seconds() - start);
         images += (double)steps * session->batch;
-        term_progress("%s of %s at batch %d: %s images/s", row->workload, row->what,
+        term_progress("%s of %s at batch %d: %s images/s", row->workload, row->subject,
                       session->batch, table_thousands(samples[n - 1]));
     }
     energy_read(root, &after);
@@ -151,7 +148,7 @@ static enum weft_status measure_windows(struct net_workload *session,
     return WEFT_OK;
 }
 
-/* Each call by itself, after a tenth of the time for warming up. */
+/* Times each call, after warming up for a tenth of the time. */
 static enum weft_status measure_calls(struct net_workload *session, struct bench_row *row)
 {
     static double samples[BENCH_ROW_MAX_SAMPLES];
@@ -174,16 +171,23 @@ static enum weft_status measure_calls(struct net_workload *session, struct bench
     return WEFT_OK;
 }
 
-static const struct workload_kind train = {BENCH_THROUGHPUT, true, prepare_train,
-                                           training_step, measure_windows};
-static const struct workload_kind infer = {BENCH_THROUGHPUT, false, prepare_inference,
-                                           inference_step, measure_windows};
-static const struct workload_kind latency = {BENCH_LATENCY, false, prepare_inference,
-                                             inference_step, measure_calls};
+static const struct workload_kind training = {.kind = BENCH_THROUGHPUT,
+                                              .training = true,
+                                              .prepare = prepare_train,
+                                              .step = training_step,
+                                              .measure = measure_windows};
+static const struct workload_kind inference = {.kind = BENCH_THROUGHPUT,
+                                               .prepare = prepare_inference,
+                                               .step = inference_step,
+                                               .measure = measure_windows};
+static const struct workload_kind latency = {.kind = BENCH_LATENCY,
+                                             .prepare = prepare_inference,
+                                             .step = inference_step,
+                                             .measure = measure_calls};
 
-/* Pages of this process that are in memory now, in bytes, without what its allocator
- * keeps of freed memory for later; NaN where that is not told. */
-static double resident(void)
+/* Resident memory of this process in bytes, after returning freed memory to the system;
+ * NaN if unknown. */
+static double resident_bytes(void)
 {
     size_t size;
 #ifdef __GLIBC__
@@ -196,16 +200,15 @@ static double resident(void)
     return bytes;
 }
 
-/* Roofs, launches, memory, and whether the step is right: before anything is timed. */
-static enum weft_status find_float32_row(struct net_workload *session,
-                                         struct bench_row *row)
+/* Roofline, launches and memory of a step, and its comparison with the host backend. */
+static enum weft_status verify_step(struct net_workload *session, struct bench_row *row)
 {
     struct bench *b = session->bench;
     struct weft_step_report step;
     const struct weft_step_params params =
         *weft_step_params(.batch = session->batch, .training = session->mode->training,
                           .precision = session->precision, .verify = true);
-    term_wait_begin("Comparing a step with the reference backend, which is slow");
+    term_wait_begin("Comparing a step with the host backend (slow)");
     enum weft_status status =
         weft_bench_step(b->probes, session->net, session->data, &params, &step);
     term_wait_end();
@@ -215,14 +218,16 @@ static enum weft_status find_float32_row(struct net_workload *session,
     row->bytes = step.bytes;
     row->launches = step.launches;
     row->planned_bytes = (double)step.bytes_planned;
-    row->taken_bytes = (double)step.bytes_allocated;
-    row->error = step.relative_error;
-    row->roof_share = step.roofline_seconds; /* divided when the time is known */
-    snprintf(row->fault, sizeof(row->fault), "%s", step.error);
+    row->allocated_bytes = (double)step.bytes_allocated;
+    row->relative_error = step.relative_error;
+    row->roofline_fraction =
+        step.roofline_seconds; /* divided by the time once measured */
+    snprintf(row->error, sizeof(row->error), "%s", step.error);
     return WEFT_OK;
 }
 
-static enum weft_precision with_loaded_net(const struct net_workload *session)
+/* The precision that `auto` selected. */
+static enum weft_precision selected_precision(const struct net_workload *session)
 {
     struct weft_predictor_info served;
     struct weft_trainer_info trained;
@@ -236,22 +241,22 @@ static enum weft_precision with_loaded_net(const struct net_workload *session)
 
 static enum weft_status measure(struct net_workload *session, struct bench_row *row)
 {
-    double before = resident(), start = term_seconds();
-    term_wait_begin("Compiling kernels, which are kept for next time");
+    double before = resident_bytes(), start = term_seconds();
+    term_wait_begin("Compiling kernels (cached for the next run)");
     enum weft_status status = session->mode->prepare(session);
     if (!status && session->mode->kind == BENCH_LATENCY) {
         struct weft_predictor_info info;
         weft_predictor_info(session->predictor, &info);
-        row->builtin = info.host;
+        row->on_host = info.host;
     }
     if (!status && session->precision == WEFT_PRECISION_AUTO)
-        row->precision = with_loaded_net(session) ? "auto: float16" : "auto: float32";
+        row->precision = selected_precision(session) ? "auto: float16" : "auto: float32";
     if (!status)
         status = session->mode->step(session, 1);
     term_wait_end();
     row->first_step = session->bench->startup + term_seconds() - start;
     if (!status && !session->bench->options->quick)
-        row->resident_bytes = resident() - before;
+        row->resident_bytes = resident_bytes() - before;
     row->batch = session->batch;
     if (!status)
         status = session->mode->measure(session, row);
@@ -261,19 +266,19 @@ static enum weft_status measure(struct net_workload *session, struct bench_row *
     return status;
 }
 
-/* Against the last row of the same in float32. */
-static void compare(const struct bench *b, const struct net_workload *session,
-                    struct bench_row *row)
+/* Computes the speedup relative to the last float32 row of the same workload. */
+static void set_speedup(const struct bench *b, const struct net_workload *session,
+                        struct bench_row *row)
 {
     for (const struct bench_row *r = b->rows; r < row; r++)
-        if (r->kind == row->kind && !strcmp(r->what, row->what) &&
-            !strcmp(r->image, row->image) && r->batch == row->batch &&
+        if (r->kind == row->kind && !strcmp(r->subject, row->subject) &&
+            !strcmp(r->input, row->input) && r->batch == row->batch &&
             !strcmp(r->precision, "float32") &&
             session->precision != WEFT_PRECISION_FLOAT32)
             row->speedup = r->seconds / row->seconds;
 }
 
-static enum app_exit run_precision(struct bench *b, const char *piece, void *priv)
+static enum app_exit run_precision(struct bench *b, const char *item, void *priv)
 {
     struct net_workload *session = priv;
     struct weft_net_info net;
@@ -285,34 +290,34 @@ static enum app_exit run_precision(struct bench *b, const char *piece, void *pri
     struct bench_row *row =
         bench_add_row(b, session->mode->kind, session->workload->name, net.name);
     session->precision =
-        piece ? (enum weft_precision)app_parse_precision(piece, strlen(piece))
-              : WEFT_PRECISION_FLOAT32;
+        item ? (enum weft_precision)app_parse_precision(item, strlen(item))
+             : WEFT_PRECISION_FLOAT32;
     row->precision = app_precision_names[session->precision];
-    snprintf(row->image, sizeof(row->image), "%dx%dx%d", info.height, info.width,
+    snprintf(row->input, sizeof(row->input), "%dx%dx%d", info.height, info.width,
              info.channels);
     row->batch = session->batch;
-    enum weft_status status = b->probes ? find_float32_row(session, row) : WEFT_OK;
-    if (!status && !row->fault[0])
+    enum weft_status status = b->probes ? verify_step(session, row) : WEFT_OK;
+    if (!status && !row->error[0])
         status = measure(session, row);
-    compare(b, session, row);
-    row->roof_share /= row->seconds;
-    if (row->builtin && b->app->info.kind != WEFT_DEVICE_HOST)
-        row->roof_share = NAN; /* the roof is the device's, and weft's C did the work */
+    set_speedup(b, session, row);
+    row->roofline_fraction /= row->seconds;
+    if (row->on_host && b->app->info.kind != WEFT_DEVICE_HOST)
+        row->roofline_fraction = NAN; /* the roofline is the device's, not the host's */
     else if (b->probes)
-        row->launch_share = row->launches * b->roofs.launch_overhead / row->seconds;
+        row->launch_fraction = row->launches * b->roofline.launch_overhead / row->seconds;
     return status ? app_report_error(
                         b->app, status == WEFT_ERR_ARG ? APP_INPUT : APP_WORK, status)
                   : bench_save_json(b);
 }
 
-static enum app_exit run_batch(struct bench *b, const char *piece, void *priv)
+static enum app_exit run_batch(struct bench *b, const char *item, void *priv)
 {
     struct net_workload *session = priv;
     struct weft_net_info net;
     struct weft_dataset_info info;
     weft_net_info(session->net, &net);
     weft_dataset_info(session->data, &info);
-    session->batch = piece                                  ? atoi(piece)
+    session->batch = item                                   ? atoi(item)
                      : session->mode->kind == BENCH_LATENCY ? 1
                                                             : net.batch;
     session->batch = session->batch ? session->batch : 128;
@@ -320,76 +325,18 @@ static enum app_exit run_batch(struct bench *b, const char *piece, void *priv)
     return bench_for_each_item(b, b->options->precisions, run_precision, session);
 }
 
-/* Images of noise, as many as the largest batch. */
-static enum app_exit make_noise(struct bench *b, const weft_net *net, weft_dataset **out)
-{
-    struct weft_net_info info;
-    weft_net_info(net, &info);
-    int count = 256;
-    for (const char *at = b->batches; at; at = strchr(at, ',')) {
-        at += *at == ',';
-        count = atoi(at) > count ? atoi(at) : count;
-    }
-    size_t image = (size_t)info.height * (size_t)info.width * (size_t)info.channels;
-    uint8_t *pixels = term_realloc_or_exit(NULL, image * (size_t)count);
-    int32_t *labels = term_realloc_or_exit(NULL, (size_t)count * sizeof(*labels));
-    uint32_t state = 1;
-    for (size_t i = 0; i < image * (size_t)count; i++) {
-        state = state * 1664525u + 1013904223u;
-        pixels[i] = (uint8_t)(state >> 24);
-    }
-    for (int i = 0; i < count; i++)
-        labels[i] = i % info.classes;
-    enum weft_status status = weft_dataset_from_memory(
-        b->app->context,
-        weft_dataset_params(.count = count, .height = info.height, .width = info.width,
-                            .channels = info.channels, .classes = info.classes,
-                            .pixels = pixels, .labels = labels, .source = "noise"),
-        out);
-    free(pixels);
-    free(labels);
-    return status ? app_report_error(b->app, APP_WORK, status) : APP_OK;
-}
-
-enum app_exit bench_load_net_and_data(struct bench *b, const char *net, const char *image,
-                                      weft_net **out_net, weft_dataset **out_data)
-{
-    struct weft_dataset_info shape = {.channels = 1};
-    enum app_exit code;
-    if (image) {
-        int n = sscanf(image, "%dx%dx%d", &shape.height, &shape.width, &shape.channels);
-        if (n == 1)
-            shape.width = shape.height;
-        if (n < 1 || n == 2 || shape.height < 1 || shape.width < 1 ||
-            shape.channels < 1 || shape.channels > WEFT_MAX_CHANNELS ||
-            shape.height > 4096 || shape.width > 4096)
-            return app_error(b->app, APP_USAGE,
-                             "--input is '%s', but must be like 28,224x224x3", image);
-        if ((code = app_load_net(b->app, net, &shape, out_net)))
-            return code;
-        return make_noise(b, *out_net, out_data);
-    }
-    if (!b->data && (code = app_open_dataset(
-                         b->app, b->options->data ? b->options->data : "fashion-mnist",
-                         WEFT_SPLIT_TRAIN, &b->data)))
-        return code;
-    weft_dataset_info(b->data, &shape);
-    *out_data = b->data;
-    return app_load_net(b->app, net, &shape, out_net);
-}
-
-struct config {
+struct net_run {
     const struct bench_workload *workload;
     const struct workload_kind *mode;
     const char *net;
 };
 
-static enum app_exit run_image(struct bench *b, const char *image, void *priv)
+static enum app_exit run_input(struct bench *b, const char *input, void *priv)
 {
-    const struct config *c = priv;
+    const struct net_run *c = priv;
     struct net_workload session = {.bench = b, .workload = c->workload, .mode = c->mode};
     enum app_exit code =
-        bench_load_net_and_data(b, c->net, image, &session.net, &session.data);
+        bench_load_net_and_data(b, c->net, input, &session.net, &session.data);
     if (!code && !c->mode->training)
         code = bench_fresh_model(b->app, session.net, session.data, b->options->seed,
                                  &session.model);
@@ -405,27 +352,27 @@ static enum app_exit run_image(struct bench *b, const char *image, void *priv)
 
 static enum app_exit run_net(struct bench *b, const char *net, void *priv)
 {
-    struct config config = *(const struct config *)priv;
-    config.net = net ? net : "small";
-    return bench_for_each_item(b, b->options->images, run_image, &config);
+    struct net_run run = *(const struct net_run *)priv;
+    run.net = net ? net : "small";
+    return bench_for_each_item(b, b->options->inputs, run_input, &run);
 }
 
 static enum app_exit run_nets(struct bench *b, const struct bench_workload *self,
                               const struct workload_kind *mode)
 {
-    struct config config = {self, mode, NULL};
+    struct net_run run = {.workload = self, .mode = mode};
     enum app_exit code = b->options->quick ? APP_OK : bench_open_roofline(b);
-    return code ? code : bench_for_each_item(b, b->options->nets, run_net, &config);
+    return code ? code : bench_for_each_item(b, b->options->nets, run_net, &run);
 }
 
 enum app_exit bench_run_training(struct bench *b, const struct bench_workload *self)
 {
-    return run_nets(b, self, &train);
+    return run_nets(b, self, &training);
 }
 
 enum app_exit bench_run_inference(struct bench *b, const struct bench_workload *self)
 {
-    return run_nets(b, self, &infer);
+    return run_nets(b, self, &inference);
 }
 
 enum app_exit bench_run_latency(struct bench *b, const struct bench_workload *self)

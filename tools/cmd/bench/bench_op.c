@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Single ops, and the device's roofs themselves. */
+/* Single ops, and the roofline itself. */
 #include "bench/bench.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-struct config {
+struct op_run {
     const struct bench_workload *workload;
     const char *op;
 };
 
 struct timing_receiver {
     struct bench *bench;
-    const struct config *config;
+    const struct op_run *run;
 };
 
 static void receive_timing(void *priv, const struct weft_timing *t)
@@ -20,21 +20,21 @@ static void receive_timing(void *priv, const struct weft_timing *t)
     const struct timing_receiver *sink = priv;
     struct bench *b = sink->bench;
     double work = t->flops > 0 ? t->flops : t->bytes;
-    char what[128];
-    bool named = sink->config->workload->ops[1] != NULL;
-    snprintf(what, sizeof(what), "%s%s%s", named ? sink->config->op : "",
+    char subject[128];
+    bool named = sink->run->workload->ops[1] != NULL;
+    snprintf(subject, sizeof(subject), "%s%s%s", named ? sink->run->op : "",
              named ? " " : "", t->name);
     struct bench_row *row =
-        bench_add_row(b, BENCH_OP, sink->config->workload->name, what);
-    snprintf(row->direction, sizeof(row->direction), "%s", t->phase);
+        bench_add_row(b, BENCH_OP, sink->run->workload->name, subject);
+    snprintf(row->phase, sizeof(row->phase), "%s", t->phase);
     snprintf(row->kernels, sizeof(row->kernels), "%s", t->kernels);
-    snprintf(row->fault, sizeof(row->fault), "%s", t->error ? t->error : "");
+    snprintf(row->error, sizeof(row->error), "%s", t->error ? t->error : "");
     row->unit = t->flops > 0 ? "GFLOP/s" : "GB/s";
     row->flops = t->flops;
     row->bytes = t->bytes;
-    row->error = t->relative_error;
+    row->relative_error = t->relative_error;
     row->launches = t->launches;
-    row->bound = t->memory_bound ? "memory" : "multiply";
+    row->bound = t->memory_bound ? "memory" : "compute";
     if (!t->count)
         return;
     double *rates = term_realloc_or_exit(NULL, (size_t)t->count * sizeof(*rates));
@@ -43,17 +43,17 @@ static void receive_timing(void *priv, const struct weft_timing *t)
     bench_row_set_samples(row, rates, t->count);
     free(rates);
     row->seconds = t->median;
-    row->roof_share = t->roofline_seconds / t->median;
-    term_progress("%s %s, %s: %.1f %s", row->workload, what, row->direction, row->median,
+    row->roofline_fraction = t->roofline_seconds / t->median;
+    term_progress("%s %s, %s: %.1f %s", row->workload, subject, row->phase, row->median,
                   row->unit);
 }
 
 static enum app_exit run_shape(struct bench *b, const char *shape, void *priv)
 {
-    const struct config *config = priv;
-    struct timing_receiver sink = {b, config};
+    const struct op_run *run = priv;
+    struct timing_receiver sink = {b, run};
     enum weft_status status =
-        weft_bench_op(b->probes, config->op, shape, receive_timing, &sink);
+        weft_bench_op(b->probes, run->op, shape, receive_timing, &sink);
     if (!status)
         return APP_OK;
     return status == WEFT_ERR_ARG
@@ -61,37 +61,38 @@ static enum app_exit run_shape(struct bench *b, const char *shape, void *priv)
                : app_report_error(b->app, APP_WORK, status);
 }
 
-/* "softmax 512x10" where a workload is of several ops. */
-static enum app_exit run_named(struct bench *b, const char *piece, void *priv)
+/* "softmax 512x10", for workloads of several ops. */
+static enum app_exit run_named(struct bench *b, const char *item, void *priv)
 {
-    struct config config = *(const struct config *)priv;
-    const char *space = strchr(piece, ' ');
-    for (int i = 0; config.workload->ops[i]; i++) {
-        config.op = config.workload->ops[i];
-        if (space && strlen(config.op) == (size_t)(space - piece) &&
-            !strncmp(piece, config.op, strlen(config.op)))
-            return run_shape(b, space + 1, &config);
+    struct op_run run = *(const struct op_run *)priv;
+    const char *space = strchr(item, ' ');
+    for (int i = 0; run.workload->ops[i]; i++) {
+        run.op = run.workload->ops[i];
+        if (space && strlen(run.op) == (size_t)(space - item) &&
+            !strncmp(item, run.op, strlen(run.op)))
+            return run_shape(b, space + 1, &run);
     }
-    return app_error(b->app, APP_USAGE,
-                     "--shape is '%s', but for %s must begin with an op and a space: "
-                     "'softmax 512x10'",
-                     piece, config.workload->name);
+    return app_error(
+        b->app, APP_USAGE,
+        "--shape is '%s', but for %s must begin with an op and a space, like "
+        "'softmax 512x10'",
+        item, run.workload->name);
 }
 
 enum app_exit bench_run_ops(struct bench *b, const struct bench_workload *self)
 {
-    struct config config = {self, NULL};
+    struct op_run run = {.workload = self};
     enum app_exit code = bench_open_roofline(b);
     if (!code && b->options->shapes) {
-        config.op = self->ops[0];
+        run.op = self->ops[0];
         return bench_for_each_item(b, b->options->shapes,
-                                   self->ops[1] ? run_named : run_shape, &config);
+                                   self->ops[1] ? run_named : run_shape, &run);
     }
     for (int i = 0; !code && self->ops[i]; i++) {
         const char *shape;
-        config.op = self->ops[i];
-        for (int k = 0; !code && (shape = weft_bench_op_shape(config.op, k)); k++)
-            code = run_shape(b, shape, &config);
+        run.op = self->ops[i];
+        for (int k = 0; !code && (shape = weft_bench_op_shape(run.op, k)); k++)
+            code = run_shape(b, shape, &run);
     }
     return code;
 }
@@ -104,12 +105,12 @@ static void add_roofline_row(struct bench *b, const char *workload, const char *
     bench_row_set_samples(row, &value, 1);
 }
 
-/* The bandwidth of each level, then the ops that it limits. */
+/* The bandwidth of each memory level, then bandwidth-bound ops. */
 enum app_exit bench_run_bandwidth(struct bench *b, const struct bench_workload *self)
 {
     enum app_exit code = bench_open_roofline(b);
     for (int i = 0; !code && !b->options->shapes && i < WEFT_BANDWIDTH_LEVELS; i++) {
-        const struct weft_bandwidth_level *level = &b->roofs.level[i];
+        const struct weft_bandwidth_level *level = &b->roofline.level[i];
         char what[64];
         double kib = (double)level->bytes / 1024;
         snprintf(what, sizeof(what), "read %s KiB", table_thousands(kib));
@@ -126,11 +127,11 @@ enum app_exit bench_run_launch_overhead(struct bench *b,
     enum app_exit code = bench_open_roofline(b);
     if (code)
         return code;
-    add_roofline_row(b, self->name, "multiply-adds", 1e-9 * b->roofs.flops_per_second,
+    add_roofline_row(b, self->name, "peak", 1e-9 * b->roofline.flops_per_second,
                      "GFLOP/s");
-    add_roofline_row(b, self->name, "a launch, not waited for",
-                     1e6 * b->roofs.launch_overhead, "us");
-    add_roofline_row(b, self->name, "a launch, waited for", 1e6 * b->roofs.sync_latency,
+    add_roofline_row(b, self->name, "launch overhead", 1e6 * b->roofline.launch_overhead,
+                     "us");
+    add_roofline_row(b, self->name, "synchronous launch", 1e6 * b->roofline.sync_latency,
                      "us");
     return APP_OK;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The results of `weft bench` as tables. */
+/* Results of `weft bench` as tables. */
 #include "bench/bench.h"
 
 #include <math.h>
@@ -7,7 +7,7 @@
 #include <string.h>
 
 struct bench_row *bench_add_row(struct bench *b, enum bench_kind kind,
-                                const char *workload, const char *what)
+                                const char *workload, const char *subject)
 {
     b->rows =
         term_realloc_or_exit(b->rows, ((size_t)b->row_count + 1) * sizeof(*b->rows));
@@ -27,19 +27,19 @@ struct bench_row *bench_add_row(struct bench *b, enum bench_kind kind,
                             .seconds = NAN,
                             .flops = NAN,
                             .bytes = NAN,
-                            .roof_share = NAN,
-                            .launch_share = NAN,
+                            .roofline_fraction = NAN,
+                            .launch_fraction = NAN,
                             .first_step = NAN,
                             .planned_bytes = NAN,
-                            .taken_bytes = NAN,
+                            .allocated_bytes = NAN,
                             .resident_bytes = NAN,
-                            .error = NAN,
+                            .relative_error = NAN,
                             .convergence = {.accuracy = NAN,
-                                            .error = NAN,
+                                            .standard_error = NAN,
                                             .loss = NAN,
-                                            .target = NAN,
+                                            .target_accuracy = NAN,
                                             .target_steps = NAN}};
-    snprintf(r->what, sizeof(r->what), "%s", what);
+    snprintf(r->subject, sizeof(r->subject), "%s", subject);
     return r;
 }
 
@@ -49,10 +49,10 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The value that the share `part` of all does not exceed. */
-static double percentile(const double *sorted, int count, double part)
+/* The smallest value not exceeded by `fraction` of all. */
+static double percentile(const double *sorted, int count, double fraction)
 {
-    int at = (int)ceil(part * count) - 1;
+    int at = (int)ceil(fraction * count) - 1;
     return sorted[at < 0 ? 0 : at];
 }
 
@@ -73,7 +73,7 @@ void bench_row_set_samples(struct bench_row *r, const double *values, int count)
     free(sorted);
 }
 
-/* Four digits or so. */
+/* About four digits. */
 static void number(struct table *t, double value)
 {
     if (!isfinite(value))
@@ -105,38 +105,29 @@ static void mebibytes(struct table *t, double bytes)
         table_double(t, bytes, "-");
 }
 
-static void text_kernels(struct table *t, const struct bench *b,
-                         const struct bench_row *r)
-{
-    (void)b;
-    table_text(t, r->kernels);
-}
-static void text_device(struct table *t, const struct bench *b, const struct bench_row *r)
-{
-    (void)r;
-    table_text(t, b->app->info.name);
-}
 #define CELL(name, write)                                           \
     static void cell_##name(struct table *t, const struct bench *b, \
                             const struct bench_row *r)              \
     {                                                               \
-        (void)b;                                                    \
+        (void)b, (void)r;                                           \
         write;                                                      \
     }
+CELL(kernels, table_text(t, r->kernels))
+CELL(device, table_text(t, b->app->info.name))
 CELL(workload, table_text(t, r->workload))
-CELL(what, table_text(t, r->what))
-CELL(direction, table_text(t, r->direction))
-CELL(image, table_text(t, r->image))
+CELL(subject, table_text(t, r->subject))
+CELL(phase, table_text(t, r->phase))
+CELL(input, table_text(t, r->input))
 CELL(batch, table_int(t, r->batch))
 CELL(precision, table_text(t, r->precision))
 CELL(speedup,
      table_double(t, r->speedup, isfinite(r->speedup) ? "%.2f x" : "-", r->speedup))
 CELL(layer, table_text(t, r->layer))
-CELL(text, table_text(t, r->text))
+CELL(layer_text, table_text(t, r->layer_text))
 CELL(steps, table_int(t, r->convergence.steps))
 CELL(accuracy, percent(t, r->convergence.accuracy))
-CELL(accuracy_error, percent(t, r->convergence.error))
-CELL(target, percent(t, r->convergence.target))
+CELL(accuracy_error, percent(t, r->convergence.standard_error))
+CELL(target, percent(t, r->convergence.target_accuracy))
 CELL(target_steps, number(t, r->convergence.target_steps))
 CELL(unit, table_text(t, r->unit))
 CELL(median, number(t, r->median))
@@ -147,84 +138,102 @@ CELL(p99, number(t, r->p99))
 CELL(samples, table_int(t, r->count))
 CELL(first, table_double(t, r->first_step, isfinite(r->first_step) ? "%.2f s" : "-",
                          r->first_step))
-CELL(server, table_text(t, r->builtin ? "weft's C" : app_platform_name(&b->app->info)))
+CELL(backend, table_text(t, r->on_host ? "host" : app_platform_name(&b->app->info)))
 CELL(seconds, number(t, 1e3 * r->seconds))
 CELL(flops, number(t, 1e-6 * r->flops))
 CELL(bytes, number(t, 1e-6 * r->bytes))
-CELL(roof, percent(t, r->roof_share))
+CELL(roofline, percent(t, r->roofline_fraction))
 CELL(bound, table_text(t, r->bound))
 CELL(launches, table_int(t, r->launches))
-CELL(share, percent(t, r->launch_share))
+CELL(launch_fraction, percent(t, r->launch_fraction))
 CELL(planned, mebibytes(t, r->planned_bytes))
-CELL(taken, mebibytes(t, r->taken_bytes))
+CELL(allocated, mebibytes(t, r->allocated_bytes))
 CELL(resident, mebibytes(t, r->resident_bytes))
 CELL(joules, table_double(t, r->joules, isfinite(r->joules) ? "%.3g" : "-", r->joules))
-CELL(passed, table_bool(t, !r->fault[0],
-                        r->fault[0]          ? "WRONG"
-                        : isfinite(r->error) ? "right"
-                                             : "not checked"))
+CELL(passed, table_bool(t, !r->error[0],
+                        r->error[0]                   ? "MISMATCH"
+                        : isfinite(r->relative_error) ? "ok"
+                                                      : "not verified"))
 
 enum {
     BENCH_NETS = BENCH_THROUGHPUT | BENCH_LATENCY | BENCH_LAYER | BENCH_CONVERGENCE,
-    BENCH_WITH_ROOFLINE = BENCH_OP | BENCH_LAYER | BENCH_THROUGHPUT
+    BENCH_TIMED_NETS = BENCH_THROUGHPUT | BENCH_LATENCY,
+    BENCH_WITH_ROOFLINE = BENCH_OP | BENCH_LAYER | BENCH_THROUGHPUT,
+    BENCH_VERIFIED = BENCH_TIMED_NETS | BENCH_OP | BENCH_LAYER
 };
 
 static const struct {
     struct table_column column;
-    unsigned kinds; /* of rows whose people see it */
+    unsigned kinds; /* rows that show it in text */
     void (*write)(struct table *t, const struct bench *b, const struct bench_row *r);
 } columns[] = {
-    {{"workload", "Workload", true, 0}, BENCH_ALL, cell_workload},
-    {{"net", "What", true, 0}, BENCH_ALL, cell_what},
-    {{"layer", "Layer", true, 0}, BENCH_LAYER, cell_layer},
-    {{"text", "", true, 0}, BENCH_LAYER, cell_text},
-    {{"direction", "Direction", true, 0}, BENCH_OP | BENCH_LAYER, cell_direction},
-    {{"image", "Image", true, 0}, BENCH_NETS, cell_image},
-    {{"batch", "Batch", false, 0}, BENCH_NETS, cell_batch},
-    {{"precision", "Precision", true, 0},
-     BENCH_THROUGHPUT | BENCH_LATENCY,
+    {{.key = "workload", .title = "Workload", .left = true}, BENCH_ALL, cell_workload},
+    {{.key = "net", .title = "Subject", .left = true}, BENCH_ALL, cell_subject},
+    {{.key = "layer", .title = "Layer", .left = true}, BENCH_LAYER, cell_layer},
+    {{.key = "layer_text", .title = "", .left = true}, BENCH_LAYER, cell_layer_text},
+    {{.key = "phase", .title = "Phase", .left = true},
+     BENCH_OP | BENCH_LAYER,
+     cell_phase},
+    {{.key = "input", .title = "Input", .left = true}, BENCH_NETS, cell_input},
+    {{.key = "batch", .title = "Batch"}, BENCH_NETS, cell_batch},
+    {{.key = "precision", .title = "Precision", .left = true},
+     BENCH_TIMED_NETS,
      cell_precision},
-    {{"device", "Device", true, 0}, 0, text_device},
-    {{"median", "Median", false, 0}, BENCH_ALL, cell_median},
-    {{"min", "Min", false, 0}, BENCH_ALL, cell_min},
-    {{"max", "Max", false, 0}, BENCH_ALL, cell_max},
-    {{"p95", "p95", false, 0}, BENCH_LATENCY, cell_p95},
-    {{"p99", "p99", false, 0}, BENCH_LATENCY, cell_p99},
-    {{"unit", "", true, 0}, BENCH_ALL, cell_unit},
-    {{"speedup", "Of float32", false, 0}, BENCH_THROUGHPUT | BENCH_LATENCY, cell_speedup},
-    {{"samples", "Samples", false, 0}, BENCH_THROUGHPUT | BENCH_LATENCY, cell_samples},
-    {{"served_by", "Served by", true, 0}, BENCH_LATENCY, cell_server},
-    {{"time_ms", "ms", false, 0}, BENCH_OP | BENCH_LAYER, cell_seconds},
-    {{"mflop", "MFLOP", false, 0}, BENCH_OP, cell_flops},
-    {{"megabytes", "MB", false, 0}, BENCH_OP, cell_bytes},
-    {{"roof_share", "Of roof", false, 0}, BENCH_WITH_ROOFLINE, cell_roof},
-    {{"bound", "Bound by", true, 0}, BENCH_OP | BENCH_LAYER, cell_bound},
-    {{"launches", "Launches", false, 0}, BENCH_WITH_ROOFLINE, cell_launches},
-    {{"launch_share", "Their share", false, 0}, BENCH_THROUGHPUT, cell_share},
-    {{"first_step_s", "First step", false, 0}, BENCH_THROUGHPUT, cell_first},
-    {{"planned_bytes", "Planned", false, 0}, BENCH_THROUGHPUT, cell_planned},
-    {{"taken_bytes", "Taken", false, 0}, BENCH_THROUGHPUT, cell_taken},
-    {{"resident_bytes", "Resident", false, 0}, BENCH_THROUGHPUT, cell_resident},
-    {{"joules_per_1000", "J/1,000", false, 0, true}, BENCH_THROUGHPUT, cell_joules},
-    {{"steps", "After steps", false, 0}, BENCH_CONVERGENCE, cell_steps},
-    {{"accuracy", "Accuracy", false, 0}, BENCH_CONVERGENCE, cell_accuracy},
-    {{"accuracy_error", "+-", false, 0}, BENCH_CONVERGENCE, cell_accuracy_error},
-    {{"target", "Time is to", false, 0}, BENCH_CONVERGENCE, cell_target},
-    {{"target_steps", "Steps", false, 0}, BENCH_CONVERGENCE, cell_target_steps},
-    {{"passed", "Result", true, 0}, 7 | BENCH_LAYER, cell_passed},
-    {{"kernels", "Kernels", true, 0}, BENCH_OP | BENCH_LAYER, text_kernels},
+    {{.key = "device", .title = "Device", .left = true}, 0, cell_device},
+    {{.key = "median", .title = "Median"}, BENCH_ALL, cell_median},
+    {{.key = "min", .title = "Min"}, BENCH_ALL, cell_min},
+    {{.key = "max", .title = "Max"}, BENCH_ALL, cell_max},
+    {{.key = "p95", .title = "p95"}, BENCH_LATENCY, cell_p95},
+    {{.key = "p99", .title = "p99"}, BENCH_LATENCY, cell_p99},
+    {{.key = "unit", .title = "", .left = true}, BENCH_ALL, cell_unit},
+    {{.key = "speedup", .title = "vs float32"}, BENCH_TIMED_NETS, cell_speedup},
+    {{.key = "samples", .title = "Samples"}, BENCH_TIMED_NETS, cell_samples},
+    {{.key = "backend", .title = "Backend", .left = true}, BENCH_LATENCY, cell_backend},
+    {{.key = "time_ms", .title = "ms"}, BENCH_OP | BENCH_LAYER, cell_seconds},
+    {{.key = "mflop", .title = "MFLOP"}, BENCH_OP, cell_flops},
+    {{.key = "megabytes", .title = "MB"}, BENCH_OP, cell_bytes},
+    {{.key = "roofline_fraction", .title = "Roofline"},
+     BENCH_WITH_ROOFLINE,
+     cell_roofline},
+    {{.key = "bound", .title = "Bound", .left = true},
+     BENCH_OP | BENCH_LAYER,
+     cell_bound},
+    {{.key = "launches", .title = "Launches"}, BENCH_WITH_ROOFLINE, cell_launches},
+    {{.key = "launch_fraction", .title = "Launch time"},
+     BENCH_THROUGHPUT,
+     cell_launch_fraction},
+    {{.key = "first_step_s", .title = "First step"}, BENCH_THROUGHPUT, cell_first},
+    {{.key = "planned_bytes", .title = "Planned"}, BENCH_THROUGHPUT, cell_planned},
+    {{.key = "allocated_bytes", .title = "Allocated"}, BENCH_THROUGHPUT, cell_allocated},
+    {{.key = "resident_bytes", .title = "Resident"}, BENCH_THROUGHPUT, cell_resident},
+    {{.key = "joules_per_1000_images", .title = "J/1,000", .optional = true},
+     BENCH_THROUGHPUT,
+     cell_joules},
+    {{.key = "steps", .title = "Steps"}, BENCH_CONVERGENCE, cell_steps},
+    {{.key = "accuracy", .title = "Accuracy"}, BENCH_CONVERGENCE, cell_accuracy},
+    {{.key = "accuracy_standard_error", .title = "+-"},
+     BENCH_CONVERGENCE,
+     cell_accuracy_error},
+    {{.key = "target_accuracy", .title = "Target"}, BENCH_CONVERGENCE, cell_target},
+    {{.key = "target_steps", .title = "Target steps"},
+     BENCH_CONVERGENCE,
+     cell_target_steps},
+    {{.key = "passed", .title = "Result", .left = true}, BENCH_VERIFIED, cell_passed},
+    {{.key = "kernels", .title = "Kernels", .left = true},
+     BENCH_OP | BENCH_LAYER,
+     cell_kernels},
 };
 enum { COLUMNS = sizeof(columns) / sizeof(*columns) };
 
-/* Columns that only those see who asked for precisions. */
-static bool is_empty(const struct bench *b, int column)
+/* Columns of precision are shown only with --precision. */
+static bool is_hidden(const struct bench *b, int column)
 {
     return (columns[column].write == cell_precision ||
             columns[column].write == cell_speedup) &&
            !b->options->precisions;
 }
 
-/* One table of the rows of `kinds`, with the columns that people then want. */
+/* Writes one table of the rows of `kinds`. */
 static void write_table(const struct bench *b, unsigned kinds, bool first)
 {
     struct table_column shown[COLUMNS];
@@ -232,7 +241,7 @@ static void write_table(const struct bench *b, unsigned kinds, bool first)
     int rows = 0;
     for (int i = 0; i < COLUMNS; i++) {
         shown[i] = columns[i].column;
-        if (!(columns[i].kinds & kinds) || is_empty(b, i))
+        if (!(columns[i].kinds & kinds) || is_hidden(b, i))
             shown[i].title = NULL;
     }
     table_init(&t, stdout, (enum table_format)b->options->app.format, shown, COLUMNS,
@@ -270,11 +279,11 @@ int bench_print_rows(struct bench *b)
             first = first && !rows;
         }
     for (int i = 0; i < b->row_count; i++)
-        if (b->rows[i].fault[0]) {
+        if (b->rows[i].error[0]) {
             failed++;
             term_print("%s%s %s %s:%s %s", term_style_begin(stderr, TERM_BAD),
-                       b->rows[i].workload, b->rows[i].what, b->rows[i].direction,
-                       term_style_end(stderr), b->rows[i].fault);
+                       b->rows[i].workload, b->rows[i].subject, b->rows[i].phase,
+                       term_style_end(stderr), b->rows[i].error);
         }
     return failed;
 }

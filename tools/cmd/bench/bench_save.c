@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The results of one device as a document: what was measured where, by which weft, and
- * every sample. results.c reads it back. */
+/* Results of one device as JSON, with provenance and all samples. results.c reads it. */
 #define _GNU_SOURCE
 #include "bench/bench.h"
 
@@ -21,8 +20,8 @@ static uint64_t fnv1a_hash(uint64_t hash, const char *text)
     return hash;
 }
 
-/* FNV-1a over all choices of kernels that are in use: the same hash, the same kernels. */
-static void tuning(const struct bench *b, char out[20])
+/* FNV-1a hash of all tuned configurations in use. */
+static void hash_tuning(const struct bench *b, char out[20])
 {
     uint64_t hash = UINT64_C(14695981039346656037);
     struct weft_tuning_row row;
@@ -36,18 +35,18 @@ static void tuning(const struct bench *b, char out[20])
     snprintf(out, 20, used ? "%016" PRIx64 : "none", hash);
 }
 
-static void write_roofs(const struct bench *b, struct json *j)
+static void write_roofline(const struct bench *b, struct json *j)
 {
-    emit_object(j, "roofs");
-    emit_double(j, "flops", b->roofs.flops_per_second);
-    emit_double(j, "launch_s", b->roofs.launch_overhead);
-    emit_double(j, "round_trip_s", b->roofs.sync_latency);
+    emit_object(j, "roofline");
+    emit_double(j, "flops_per_second", b->roofline.flops_per_second);
+    emit_double(j, "launch_overhead_s", b->roofline.launch_overhead);
+    emit_double(j, "sync_latency_s", b->roofline.sync_latency);
     emit_list(j, "memory");
     for (int i = 0; i < WEFT_BANDWIDTH_LEVELS; i++) {
         emit_object(j, NULL);
-        emit_int(j, "bytes", (int64_t)b->roofs.level[i].bytes);
-        emit_double(j, "read", b->roofs.level[i].read);
-        emit_double(j, "copy", b->roofs.level[i].copy);
+        emit_int(j, "bytes", (int64_t)b->roofline.level[i].bytes);
+        emit_double(j, "read_bytes_per_second", b->roofline.level[i].read);
+        emit_double(j, "copy_bytes_per_second", b->roofline.level[i].copy);
         emit_end(j);
     }
     emit_end(j);
@@ -58,21 +57,20 @@ static void write_row(const struct bench *b, struct json *j, const struct bench_
 {
     emit_object(j, NULL);
     emit_text(j, "workload", r->workload);
-    emit_text(j, r->kind & (BENCH_OP | BENCH_ROOFLINE) ? "shape" : "net", r->what);
+    emit_text(j, r->kind & (BENCH_OP | BENCH_ROOFLINE) ? "shape" : "net", r->subject);
     if (r->layer[0])
         emit_text(j, "layer", r->layer);
-    if (r->text[0])
-        emit_text(j, "text", r->text);
-    if (r->direction[0])
-        emit_text(j, "direction", r->direction);
-    if (r->image[0])
-        emit_text(j, "image", r->image);
+    if (r->layer_text[0])
+        emit_text(j, "layer_text", r->layer_text);
+    if (r->phase[0])
+        emit_text(j, "phase", r->phase);
+    if (r->input[0])
+        emit_text(j, "input", r->input);
     if (r->batch)
         emit_int(j, "batch", r->batch);
     emit_text(j, "device", b->app->info.name);
     if (r->kind == BENCH_LATENCY)
-        emit_text(j, "served_by",
-                  r->builtin ? "weft's C" : app_platform_name(&b->app->info));
+        emit_text(j, "backend", r->on_host ? "host" : app_platform_name(&b->app->info));
     if (r->precision[0])
         emit_text(j, "precision", r->precision);
     emit_text(j, "unit", r->unit);
@@ -87,19 +85,19 @@ static void write_row(const struct bench *b, struct json *j, const struct bench_
                  {"seconds", r->seconds},
                  {"flops", r->flops},
                  {"bytes", r->bytes},
-                 {"roof_share", r->roof_share},
-                 {"launch_share", r->launch_share},
+                 {"roofline_fraction", r->roofline_fraction},
+                 {"launch_fraction", r->launch_fraction},
                  {"speedup", r->speedup},
                  {"first_step_s", r->first_step},
                  {"planned_bytes", r->planned_bytes},
-                 {"taken_bytes", r->taken_bytes},
+                 {"allocated_bytes", r->allocated_bytes},
                  {"resident_bytes", r->resident_bytes},
-                 {"joules_per_1000", r->joules},
-                 {"error", r->error},
+                 {"joules_per_1000_images", r->joules},
+                 {"relative_error", r->relative_error},
                  {"accuracy", r->convergence.accuracy},
-                 {"accuracy_error", r->convergence.error},
+                 {"accuracy_standard_error", r->convergence.standard_error},
                  {"loss", r->convergence.loss},
-                 {"target", r->convergence.target},
+                 {"target_accuracy", r->convergence.target_accuracy},
                  {"target_steps", r->convergence.target_steps}};
     for (size_t i = 0; i < sizeof(reals) / sizeof(*reals); i++)
         if (isfinite(reals[i].value))
@@ -112,9 +110,9 @@ static void write_row(const struct bench *b, struct json *j, const struct bench_
         emit_text(j, "bound", r->bound);
     if (r->kernels[0])
         emit_text(j, "kernels", r->kernels);
-    emit_bool(j, "passed", !r->fault[0]);
-    if (r->fault[0])
-        emit_text(j, "fault", r->fault);
+    emit_bool(j, "passed", !r->error[0]);
+    if (r->error[0])
+        emit_text(j, "error", r->error);
     emit_int(j, "samples", r->count);
     emit_list(j, "values");
     for (int i = 0; i < r->count; i++)
@@ -128,20 +126,20 @@ void bench_write_json(const struct bench *b, FILE *out)
     struct json j = {.out = out};
     struct weft_dataset_info info;
     char text[20];
-    app_json_begin(b->app, &j, "weft.bench/1");
+    app_json_begin(b->app, &j, "weft.bench/2");
     provenance_write_json(&j);
     if (b->app->device) {
-        tuning(b, text);
+        hash_tuning(b, text);
         emit_text(&j, "tuning", text);
     }
     if (b->data) {
         weft_dataset_info(b->data, &info);
         emit_text(&j, "data", info.source);
     }
-    if (b->note[0])
-        emit_text(&j, "fault", b->note);
+    if (b->error[0])
+        emit_text(&j, "error", b->error);
     if (b->probes)
-        write_roofs(b, &j);
+        write_roofline(b, &j);
     emit_list(&j, "rows");
     for (int i = 0; i < b->row_count; i++)
         write_row(b, &j, &b->rows[i]);
@@ -165,7 +163,7 @@ char *bench_json_text(const struct bench *b, size_t *size)
 enum app_exit bench_save_json(const struct bench *b)
 {
     size_t size;
-    const char *path = b->options->save;
+    const char *path = b->options->json;
     if (!path)
         return APP_OK;
     char *text = bench_json_text(b, &size);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* weft bench: what is measured, as a table of workloads. */
+/* weft bench: measures networks and ops on one device. */
 #include "bench/bench.h"
 
 #include "core/paths.h"
@@ -13,71 +13,88 @@
 #include <unistd.h>
 
 static const struct args_option options[] = {
-    {"net", 0, ARGS_TEXT, offsetof(struct bench_options, nets), "LIST",
-     "built-in networks or files, such as small,medium; default small", 0, 0},
-    {"data", 0, ARGS_TEXT, offsetof(struct bench_options, data), "SPEC",
-     "default fashion-mnist", 0, 0},
-    {"input", 0, ARGS_TEXT, offsetof(struct bench_options, images), "LIST",
-     "noise of this size instead of --data, such as 28,56 or 224x224x3", 0, 0},
-    {"batch", 'b', ARGS_TEXT, offsetof(struct bench_options, batches), "LIST",
-     "images a step, such as 128 or 1,32,512; default: what the network says, 1 for "
-     "latency",
-     0, 0},
-    {"precision", 0, ARGS_TEXT, offsetof(struct bench_options, precisions), "LIST",
-     "of train, inference and latency: float32, float16, auto, such as float32,float16; "
-     "default float32",
-     0, 0},
-    {"shape", 0, ARGS_TEXT, offsetof(struct bench_options, shapes), "LIST",
-     "for conv 64x28x28x32:64x3x3 (images, rows, columns, channels; filters, rows, "
-     "columns) with :stride=2 :pad=valid :groups=4 :pool=2 :relu; for gemm 256x512x512 "
-     "(images, inputs, outputs); for pool 64x28x28x32:2x2; for memory 'act "
-     "4194304:gelu', 'softmax 512x1000' and so on. Default: what is usual",
-     0, 0},
-    {"time", 0, ARGS_DURATION, offsetof(struct bench_options, seconds), "T",
-     "of measuring for each row; default 3s for networks, 0.3s for ops", 0, 0},
-    {"seed", 's', ARGS_SEED, offsetof(struct bench_options, seed), "S", "default 1", 0,
-     0},
-    {"quick", 0, ARGS_FLAG, offsetof(struct bench_options, quick), NULL,
-     "the speed of networks alone: no roofs, no comparison with the reference", 0, 0},
-    {"target-accuracy", 0, ARGS_FRACTION, offsetof(struct bench_options, target), "SHARE",
-     "accuracy that learn is timed to; default 80%", 0, 0},
-    {"time-limit", 0, ARGS_DURATION, offsetof(struct bench_options, limit), "T",
-     "of all measuring on a device: what is left then is left out; default 2m with -d "
-     "all",
-     0, 0},
-    {"internal-set", 0, ARGS_FLAG, offsetof(struct bench_options, set), NULL, NULL, 0, 0},
-    {"json", 0, ARGS_TEXT, offsetof(struct bench_options, save), "FILE.json",
-     "keep the results with all samples, for weft compare", 0, 0},
-    {"report", 0, ARGS_TEXT, offsetof(struct bench_options, report), "FILE.html",
-     "one page with images of the results that needs nothing else", 0, 0},
-    APP_OPTIONS_DEVICE(struct bench_options),
-    APP_OPTIONS_FORMAT(struct bench_options),
-    APP_OPTIONS_COLOR(struct bench_options),
+    {.name = "net",
+     .kind = ARGS_TEXT,
+     .offset = offsetof(struct bench_options, nets),
+     .value = "LIST",
+     .help = "built-in networks or files, such as small,medium; default small"},
+    {.name = "data",
+     .kind = ARGS_TEXT,
+     .offset = offsetof(struct bench_options, data),
+     .value = "SPEC",
+     .help = "dataset; default fashion-mnist"},
+    {.name = "input",
+     .kind = ARGS_TEXT,
+     .offset = offsetof(struct bench_options, inputs),
+     .value = "LIST",
+     .help = "noise images of size HxWxC instead of --data, such as 28x28x1,224x224x3"},
+    {.name = "batch",
+     .letter = 'b',
+     .kind = ARGS_TEXT,
+     .offset = offsetof(struct bench_options, batches),
+     .value = "LIST",
+     .help = "images per step, such as 128 or 1,32,512; default: the network's, 1 for "
+             "latency"},
+    {.name = "precision",
+     .kind = ARGS_TEXT,
+     .offset = offsetof(struct bench_options, precisions),
+     .value = "LIST",
+     .help = "of train, inference and latency, such as float32,float16,auto; default "
+             "float32"},
+    {.name = "shape",
+     .kind = ARGS_TEXT,
+     .offset = offsetof(struct bench_options, shapes),
+     .value = "LIST",
+     .help =
+         "conv: 64x28x28x32:64x3x3 (images, rows, columns, channels; filters, rows, "
+         "columns) with :stride=2 :pad=valid :groups=4 :pool=2 :relu; gemm: 256x512x512 "
+         "(images, inputs, outputs); pool: 64x28x28x32:2x2; memory: 'act "
+         "4194304:gelu', 'softmax 512x1000' etc.; default: typical shapes"},
+    {.name = "time",
+     .kind = ARGS_DURATION,
+     .offset = offsetof(struct bench_options, seconds),
+     .value = "T",
+     .help = "measuring time per row; default 3s for networks, 0.3s for ops"},
+    {.name = "seed",
+     .letter = 's',
+     .kind = ARGS_SEED,
+     .offset = offsetof(struct bench_options, seed),
+     .value = "S",
+     .help = "random seed; default 1"},
+    {.name = "quick",
+     .kind = ARGS_FLAG,
+     .offset = offsetof(struct bench_options, quick),
+     .help = "throughput only: no roofline, no comparison with the host backend"},
+    {.name = "target-accuracy",
+     .kind = ARGS_FRACTION,
+     .offset = offsetof(struct bench_options, target_accuracy),
+     .value = "X",
+     .help = "test accuracy that ends convergence; default 80%"},
+    {.name = "time-limit",
+     .kind = ARGS_DURATION,
+     .offset = offsetof(struct bench_options, time_limit),
+     .value = "T",
+     .help = "total time per device; the rest is skipped; default 2m with -d all"},
+    {.name = "internal-comparison",
+     .kind = ARGS_FLAG,
+     .offset = offsetof(struct bench_options, compares_devices)},
+    {.name = "json",
+     .kind = ARGS_TEXT,
+     .offset = offsetof(struct bench_options, json),
+     .value = "FILE.json",
+     .help = "save the results with all samples, for weft compare"},
+    {.name = "report",
+     .kind = ARGS_TEXT,
+     .offset = offsetof(struct bench_options, report),
+     .value = "FILE.html",
+     .help = "save the results as a self-contained HTML page"},
     {0},
 };
 
-static const char *const conv[] = {"conv", NULL}, *const gemm[] = {"dense", NULL};
-static const char *const pool[] = {"pool", NULL};
-static const char *const memory[] = {"act",  "add",   "batch-norm", "dropout", "softmax",
-                                     "loss", "input", "optimizer",  NULL};
+static const struct args_option *const shared_options[] = {app_device_options,
+                                                           app_output_options, NULL};
 
-static const char batches[] = "32,128,512";
-static const struct bench_workload workloads[] = {
-    {"train", bench_run_training, NULL, batches, true},
-    {"inference", bench_run_inference, NULL, batches, true},
-    {"latency", bench_run_latency, NULL, NULL, true},
-    {"learn", bench_run_convergence, NULL, NULL, true},
-    {"layers", bench_run_layers, NULL, NULL, true},
-    {"conv", bench_run_ops, conv, NULL, false},
-    {"gemm", bench_run_ops, gemm, NULL, false},
-    {"pool", bench_run_ops, pool, NULL, false},
-    {"memory", bench_run_bandwidth, memory, NULL, false},
-    {"launch", bench_run_launch_overhead, NULL, NULL, false},
-};
-enum { WORKLOADS = sizeof(workloads) / sizeof(*workloads) };
-
-/* Seconds since this process was started, as the system tells, or since main where it
- * does not. */
+/* Seconds since the start of this process, or since main if /proc does not tell. */
 static double process_seconds(double since_main)
 {
     size_t size;
@@ -85,7 +102,7 @@ static double process_seconds(double since_main)
     char *at = text ? strrchr(text, ')') : NULL;
     unsigned long long ticks = 0;
     struct timespec now;
-    /* Field 22; the name in brackets, which may hold anything, is the second. */
+    /* Field 22; the second is the name in brackets, which may contain anything. */
     bool known = at && sscanf(at + 1,
                               " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d "
                               "%*d %*d %*d %*d %*d %llu",
@@ -96,81 +113,6 @@ static double process_seconds(double since_main)
     double seconds = (double)now.tv_sec + 1e-9 * (double)now.tv_nsec -
                      (double)ticks / (double)sysconf(_SC_CLK_TCK);
     return seconds > since_main && seconds < since_main + 10 ? seconds : since_main;
-}
-
-double bench_row_seconds(const struct bench *b, bool net)
-{
-    static const double usual[2][2] = {{0.3, 3}, {0.1, 1}};
-    return b->options->seconds > 0 ? b->options->seconds : usual[b->options->set][net];
-}
-
-bool bench_time_is_up(struct bench *b)
-{
-    bool late = term_seconds() > b->deadline;
-    if (late && !b->note[0])
-        snprintf(
-            b->note, sizeof(b->note),
-            "the limit of %.0f s was over before everything was measured; --time-limit "
-            "allows more",
-            b->options->limit);
-    return late;
-}
-
-int bench_comparison_workloads(const char **out, int room)
-{
-    int count = 0;
-    for (int i = 0; i < WORKLOADS && count + 1 < room; i++)
-        if (workloads[i].set)
-            out[count++] = workloads[i].name;
-    out[count] = NULL;
-    return count;
-}
-
-enum app_exit bench_open_roofline(struct bench *b)
-{
-    const struct weft_bench_params params =
-        *weft_bench_params(.seconds = bench_row_seconds(b, false),
-                           .seed = b->options->seed);
-    if (b->probes)
-        return APP_OK;
-    term_wait_begin("Measuring what the device can do at best");
-    enum weft_status status = weft_bench_create(b->app->device, &params, &b->probes);
-    term_wait_end();
-    if (status)
-        return app_report_error(b->app, APP_WORK, status);
-    weft_bench_roofline(b->probes, &b->roofs);
-    const struct weft_roofline *r = &b->roofs;
-    term_print(
-        "Roofs   %s GFLOP/s of multiply-adds; %s GB/s from %s KiB, %s from %s MiB; "
-        "a launch %.1f us, waited for %.1f us",
-        table_thousands(1e-9 * r->flops_per_second),
-        table_thousands(1e-9 * r->level[0].read),
-        table_thousands((double)r->level[0].bytes / 1024),
-        table_thousands(1e-9 * r->level[WEFT_BANDWIDTH_LEVELS - 1].read),
-        table_thousands((double)r->level[WEFT_BANDWIDTH_LEVELS - 1].bytes / 1048576),
-        1e6 * r->launch_overhead, 1e6 * r->sync_latency);
-    return APP_OK;
-}
-
-enum app_exit bench_for_each_item(struct bench *b, const char *list,
-                                  enum app_exit (*each)(struct bench *bench,
-                                                        const char *piece, void *priv),
-                                  void *priv)
-{
-    enum app_exit code = APP_OK;
-    if (!list)
-        return each(b, NULL, priv);
-    size_t size = strlen(list) + 1;
-    char *copy = memcpy(term_realloc_or_exit(NULL, size), list, size), *at = copy;
-    while (at && !code) {
-        char *comma = strchr(at, ',');
-        if (comma)
-            *comma = '\0';
-        code = each(b, at, priv);
-        at = comma ? comma + 1 : NULL;
-    }
-    free(copy);
-    return code;
 }
 
 static enum app_exit check_batches(struct bench *b)
@@ -203,28 +145,7 @@ static enum app_exit check_precisions(struct bench *b)
     return APP_OK;
 }
 
-/* The workload that is called `word`. */
-static enum app_exit find(const struct app *app, const char *word,
-                          const struct bench_workload **out)
-{
-    const char *names[WORKLOADS];
-    char list[128] = "";
-    for (int i = 0; i < WORKLOADS; i++) {
-        size_t at = strlen(list);
-        names[i] = workloads[i].name;
-        snprintf(list + at, sizeof(list) - at, "%s%s", i ? ", " : "", names[i]);
-        if (!strcmp(names[i], word)) {
-            *out = &workloads[i];
-            return APP_OK;
-        }
-    }
-    const char *close = args_suggest(word, names, WORKLOADS);
-    return app_error(app, APP_USAGE, "cannot measure '%s', only %s%s%s%s", word, list,
-                     close ? "; did you mean " : "", close ? close : "",
-                     close ? "?" : "");
-}
-
-/* Options and workloads, before any device is touched. */
+/* Checks options and workloads before any driver is loaded. */
 static enum app_exit check(struct bench *b, char **words, int count,
                            const struct bench_workload *chosen[BENCH_MAX_LIST])
 {
@@ -232,13 +153,14 @@ static enum app_exit check(struct bench *b, char **words, int count,
     if (!code)
         code = check_precisions(b);
     if (!code && count > BENCH_MAX_LIST)
-        code = app_error(b->app, APP_USAGE, "at most %d workloads", BENCH_MAX_LIST);
+        code = app_error(b->app, APP_USAGE, "more than %d workloads; split the command",
+                         BENCH_MAX_LIST);
     for (int i = 0; i < count && !code; i++)
-        code = find(b->app, words[i], &chosen[i]);
+        code = bench_find_workload(b->app, words[i], &chosen[i]);
     return code;
 }
 
-/* The page of this one run. */
+/* Writes the HTML report of this run. */
 static enum app_exit report(const struct bench *b)
 {
     struct results results = {0};
@@ -260,25 +182,25 @@ static enum app_exit bench(struct bench *b, const struct bench_workload *const *
                            int count)
 {
     enum app_exit code;
-    bool images = !b->options->images && (chosen[0]->run == bench_run_training ||
-                                          chosen[0]->run == bench_run_inference);
-    if (images)
+    bool prefetch = !b->options->inputs && (chosen[0]->run == bench_run_training ||
+                                            chosen[0]->run == bench_run_inference);
+    if (prefetch)
         app_prefetch_dataset(b->app,
                              b->options->data ? b->options->data : "fashion-mnist",
                              WEFT_SPLIT_TRAIN);
     if ((code = app_open_device(b->app)))
         return code;
     b->startup = process_seconds(term_seconds() - b->app->start);
-    code = bench_save_json(
-        b); /* a place that cannot be written to is told before the work */
+    code = bench_save_json(b); /* reports an unwritable file before the work */
     for (int i = 0; i < count && !code && !bench_time_is_up(b); i++) {
-        b->batches = b->options->set && !b->options->batches ? chosen[i]->usual
-                                                             : b->options->batches;
+        b->batches = b->options->compares_devices && !b->options->batches
+                         ? chosen[i]->default_batches
+                         : b->options->batches;
         if (!(code = chosen[i]->run(b, chosen[i])))
             code = bench_save_json(b);
     }
-    if (b->note[0])
-        term_warn("%s", b->note);
+    if (b->error[0])
+        term_warn("%s", b->error);
     int failed = code && code != APP_VERIFICATION_FAILED ? 0 : bench_print_rows(b);
     if (!code)
         code = report(b);
@@ -287,7 +209,7 @@ static enum app_exit bench(struct bench *b, const struct bench_workload *const *
     if (code || !failed)
         return code;
     return app_error(b->app, APP_VERIFICATION_FAILED,
-                     "%d of %d results are wrong; weft verify tells more", failed,
+                     "%d of %d results failed; run weft verify for details", failed,
                      b->row_count);
 }
 
@@ -296,15 +218,17 @@ static enum app_exit bench_main(struct app *app, const void *given, int count,
 {
     const struct bench_options *o = given;
     struct bench b = {.app = app, .options = o, .deadline = INFINITY};
-    const struct bench_workload *chosen[BENCH_MAX_LIST] = {&workloads[0]};
+    const struct bench_workload *chosen[BENCH_MAX_LIST] = {NULL};
     const char *device = app_requested_device(app);
-    enum app_exit code = check(&b, operands, count, chosen);
+    enum app_exit code = bench_find_workload(app, "train", &chosen[0]);
+    if (!code)
+        code = check(&b, operands, count, chosen);
     if (code)
         return code;
     if (device && !strcasecmp(device, "all"))
         return bench_all_devices(app, o, operands, count);
-    if (o->limit > 0)
-        b.deadline = app->start + o->limit;
+    if (o->time_limit > 0)
+        b.deadline = app->start + o->time_limit;
     code = bench(&b, chosen, count ? count : 1);
     bench_rows_free(&b);
     weft_bench_destroy(&b.probes);
@@ -317,36 +241,40 @@ const struct app_command cmd_bench = {
         {
             .name = "bench",
             .operands = "[WORKLOAD...]",
-            .summary = "measures networks and single ops against the device's limits",
+            .summary =
+                "measures networks and single ops against the roofline of the device",
             .examples = "  weft bench train inference --net small -b 128,512\n"
                         "  weft bench latency --net small,medium\n"
                         "  weft bench conv --shape 64x28x28x32:64x3x3 -f json\n"
                         "  weft bench memory launch\n"
                         "  weft bench -d all --json here.json",
             .about =
-                "Workloads: train, inference (images a second), latency (one batch, "
-                "waited for), learn (accuracy after 100 steps, and time to "
-                "--target-accuracy), "
-                "layers (each part of a training step), conv, gemm, pool (single ops in "
-                "each direction), "
-                "memory (bandwidth, and the ops that it limits), launch (cost of "
-                "launches, and the multiply-add peak). What the device can do at "
-                "best is measured first, by turns with each op: shares of the roof "
-                "are of min(peak, intensity x bandwidth), by the usual algorithm's "
-                "operations, so Winograd may exceed 100 %. Results are compared "
-                "with the reference backend before they are timed; a wrong one is "
-                "a failed row, and the exit code 5. A sample of a network is a "
-                "window of 0.3 s of finished steps, or of a sixth of --time where "
-                "that is less; first step is the time from the start of the process. "
-                "-f json has all samples. -d all measures every device, each in a "
-                "process of its own, by train, inference, latency, learn and layers "
-                "unless "
-                "others are asked for, and tells who is faster; a device that crashes "
+                "Workloads: train and inference (throughput), latency (one synchronous "
+                "batch), convergence (accuracy after 100 steps and time to "
+                "--target-accuracy), layers (each segment of a training step), conv, "
+                "gemm "
+                "and pool (single ops, each direction), memory (bandwidth and "
+                "bandwidth-bound "
+                "ops), launch (launch overhead and peak FLOP/s). The roofline of the "
+                "device "
+                "is measured first and interleaved with each op: roofline fractions are "
+                "of "
+                "min(peak, intensity x bandwidth) for the operations of the direct "
+                "algorithm, so Winograd may exceed 100 %. Results are compared with the "
+                "host backend before they are timed; a mismatch is a failed row, and the "
+                "exit code is 5. A throughput sample is a window of 0.3 s of finished "
+                "steps, "
+                "or a sixth of --time if that is less; the first step is timed from the "
+                "start of the process. -f json contains all samples. -d all measures "
+                "every device in a process of its own, by default with train, inference, "
+                "latency, convergence and layers, and compares them; a device that "
+                "crashes "
                 "or hangs is a failed line.",
             .options = options,
+            .shared = shared_options,
             .operands_max = -1,
         },
-    .defaults = &(const struct bench_options){.seed = 1, .target = 0.8},
+    .defaults = &(const struct bench_options){.seed = 1, .target_accuracy = 0.8},
     .options_size = sizeof(struct bench_options),
     .run = bench_main,
 };

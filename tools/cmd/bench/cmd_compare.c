@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* weft compare: saved results against each other. */
+/* weft compare: compares saved results. */
 #include "results/comparison_text.h"
 
 #include "report/report.h"
@@ -15,31 +15,35 @@ struct compare_options {
 };
 
 static const struct args_option options[] = {
-    {"fail-above", 0, ARGS_FRACTION, offsetof(struct compare_options, fail_above),
-     "SHARE",
-     "exit with 5 if something is slower by more than this, and that is sure; default 5% "
-     "where both runs are of the same device, else never",
-     0, 0},
-    {"report", 0, ARGS_TEXT, offsetof(struct compare_options, report), "FILE.html",
-     "one page with images of all runs that needs nothing else; one run is enough", 0, 0},
-    APP_OPTIONS_FORMAT(struct compare_options),
-    APP_OPTIONS_COLOR(struct compare_options),
+    {.name = "fail-above",
+     .kind = ARGS_FRACTION,
+     .offset = offsetof(struct compare_options, fail_above),
+     .value = "X",
+     .help = "exit code 5 for a significant slowdown by more than this fraction; default "
+             "5% if both runs are of the same device, else never"},
+    {.name = "report",
+     .kind = ARGS_TEXT,
+     .offset = offsetof(struct compare_options, report),
+     .value = "FILE.html",
+     .help = "save all runs as a self-contained HTML page; one run is enough"},
     {0},
 };
 
-static const double usual_share = 0.05;
+static const struct args_option *const shared_options[] = {app_output_options, NULL};
+
+static const double default_fail_above = 0.05;
 
 static const struct table_column columns[] = {
-    {"what", "What", true, 0},
-    {"a_device", NULL, true, 0},
-    {"b_device", NULL, true, 0},
-    {"a", "Before", false, 0},
-    {"b", "After", false, 0},
-    {"unit", "", true, 0},
-    {"faster", "Times as fast", false, 0},
-    {"low", NULL, false, 0},
-    {"high", NULL, false, 0},
-    {"verdict", "Verdict", true, 0},
+    {.key = "workload", .title = "Workload", .left = true},
+    {.key = "before_device", .left = true},
+    {.key = "after_device", .left = true},
+    {.key = "before", .title = "Before"},
+    {.key = "after", .title = "After"},
+    {.key = "unit", .title = "", .left = true},
+    {.key = "speedup", .title = "Speedup"},
+    {.key = "speedup_low"},
+    {.key = "speedup_high"},
+    {.key = "verdict", .title = "Verdict", .left = true},
 };
 enum { COLUMNS = sizeof(columns) / sizeof(*columns) };
 
@@ -48,7 +52,7 @@ struct comparison {
     const struct compare_options *options;
     struct results results;
     struct table table;
-    int regressions, pairs, alone;
+    int regressions, unpaired;
 };
 
 static void number(struct table *t, double value)
@@ -59,8 +63,7 @@ static void number(struct table *t, double value)
         table_double(t, value, isfinite(value) ? "%.4g" : "-", value);
 }
 
-/* What is said of one row: the interval decides, and with the least change that counts a
- * regression too. */
+/* Classifies one row by its interval; below `fail_above` it is a regression. */
 static const char *verdict(struct comparison *c, const struct statistics_ratio *r,
                            double fail_above)
 {
@@ -115,16 +118,15 @@ static void compare_runs(struct comparison *c, int a, int b)
     const json_t *run_a = results_run(&c->results, a);
     const json_t *run_b = results_run(&c->results, b);
     const json_t *rows = json_object_get(run_a, "rows");
-    double share = c->options->fail_above;
-    if (share < 0)
-        share = same_device(run_a, run_b) ? usual_share : 0;
-    c->pairs++;
+    double fail_above = c->options->fail_above;
+    if (fail_above < 0)
+        fail_above = same_device(run_a, run_b) ? default_fail_above : 0;
     for (size_t i = 0; i < json_array_size(rows); i++)
-        add_row(c, a, b, json_array_get(rows, i), share);
+        add_row(c, a, b, json_array_get(rows, i), fail_above);
 }
 
-/* Runs [0, middle) against [middle, end): the same device's where there is one, else what
- * is left over on both sides, in order. */
+/* Pairs runs [0, middle) with [middle, end): first those of the same device, then the
+ * rest in order. */
 static void pair_runs(struct comparison *c, int middle, int end)
 {
     bool taken[RESULTS_MAX_RUNS] = {false};
@@ -139,10 +141,10 @@ static void pair_runs(struct comparison *c, int middle, int end)
                 taken[a] = taken[b] = true;
             }
     for (int i = 0; i < end; i++)
-        c->alone += !taken[i];
+        c->unpaired += !taken[i];
 }
 
-/* The devices of one file, or of more than two: each against the first. */
+/* One file, or more than two: compares each run with the first. */
 static void compare_all(struct comparison *c)
 {
     for (int b = 1; b < results_count(&c->results); b++)
@@ -157,9 +159,9 @@ static void print_runs(const struct comparison *c)
         results_label(&c->results, i, label);
         term_print("%s: driver %s, weft %s %s, %s%s%s", label,
                    results_text(run, "device.driver"), results_text(run, "weft"),
-                   results_text(run, "commit"), results_text(run, "made"),
-                   *results_text(run, "fault") ? "; failed: " : "",
-                   results_text(run, "fault"));
+                   results_text(run, "commit"), results_text(run, "created"),
+                   *results_text(run, "error") ? "; failed: " : "",
+                   results_text(run, "error"));
     }
 }
 
@@ -169,7 +171,7 @@ static void write_all(struct comparison *c)
     table_write(&c->table);
     if (format == TABLE_JSON) {
         struct json j = {.out = stdout};
-        app_json_begin(c->app, &j, "weft.compare/1");
+        app_json_begin(c->app, &j, "weft.compare/2");
         emit_int(&j, "regressions", c->regressions);
         table_json(&c->table, &j, "rows");
         emit_end(&j);
@@ -196,22 +198,24 @@ static enum app_exit compare(struct comparison *c, int count, char **files)
     if (runs < 2 && c->options->report)
         return APP_OK;
     if (runs < 2)
-        return app_error(c->app, APP_BAD_INPUT,
-                         "%s: one run, and nothing to compare it with; give another file",
-                         files[0]);
+        return app_error(
+            c->app, APP_BAD_INPUT,
+            "%s: contains one run and nothing to compare it with; add another file",
+            files[0]);
     print_runs(c);
     if (count == 2)
         pair_runs(c, middle, runs);
     else
         compare_all(c);
     write_all(c);
-    if (c->alone)
-        term_warn("%d of %d runs have no counterpart in the other file", c->alone, runs);
+    if (c->unpaired)
+        term_warn("%d of %d runs have no counterpart in the other file", c->unpaired,
+                  runs);
     if ((code = app_flush_stdout(c->app)))
         return code;
     if (c->regressions)
-        return app_error(c->app, APP_VERIFICATION_FAILED,
-                         "%d regressions beyond the uncertainty", c->regressions);
+        return app_error(c->app, APP_VERIFICATION_FAILED, "%d significant regressions",
+                         c->regressions);
     return APP_OK;
 }
 
@@ -233,24 +237,26 @@ const struct app_command cmd_compare = {
         {
             .name = "compare",
             .operands = "FILE.json...",
-            .summary = "saved results against each other: drivers, devices, before and "
-                       "after",
+            .summary = "compares saved results: devices, drivers, before and after",
             .examples = "  weft bench train inference --json before.json\n"
                         "  weft compare before.json after.json --fail-above 5%",
             .about =
-                "FILEs are what weft bench --json wrote. Of two files, runs on the same "
-                "device are compared, then what is left; of one file, or of more than "
-                "two, all with the first run. The ratio is of medians, its interval "
-                "holds 95 %: exp(log ratio +- t sqrt(pi/2 (s1^2/n1 + s2^2/n2))), where s "
-                "is 1.4826 times the median absolute deviation of the logarithms, "
-                "corrected for few samples (Croux and Rousseeuw 1992), and t Student's "
-                "for n1 + n2 - 2 degrees; of more than 40 samples the medians of 20 "
-                "blocks "
-                "count. A regression is one whose whole interval lies "
-                "beyond the share that is allowed; the exit code is then 5. What moves "
-                "between two runs, such as a neighbour on the machine, is not in the "
-                "samples: run twice what you doubt.",
+                "FILEs are written by weft bench --json. With two files, runs on the "
+                "same "
+                "device are compared, then the remaining ones in order; with one file, "
+                "or "
+                "more than two, all runs are compared with the first. The speedup is the "
+                "ratio of medians with its 95 % interval, exp(log ratio +- t sqrt(pi/2 "
+                "(s1^2/n1 + s2^2/n2))), where s is 1.4826 times the median absolute "
+                "deviation of the logarithms, corrected for few samples (Croux and "
+                "Rousseeuw 1992), and t is Student's for n1 + n2 - 2 degrees of freedom; "
+                "series of more than 40 samples are reduced to the medians of 20 blocks. "
+                "A "
+                "regression is a slowdown whose whole interval exceeds --fail-above; the "
+                "exit code is then 5. Variation between runs, such as other load on the "
+                "machine, is not part of the samples: measure doubtful results again.",
             .options = options,
+            .shared = shared_options,
             .operands_min = 1,
             .operands_max = RESULTS_MAX_RUNS,
         },

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The counters of energy below /sys, in microjoules. */
+/* Energy counters below /sys, in microjoules. */
 #define _GNU_SOURCE
 #include "bench/energy.h"
 
@@ -11,15 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Zones of RAPL that are whole packages, whose names have no second colon; and GPUs. */
+/* RAPL zones of whole packages (no second colon in the name), and GPUs. */
 static const struct {
-    const char *pattern, *range; /* the largest count lies beside it; NULL: 64 bits */
+    const char *pattern, *range; /* file with the maximum count; NULL: 64 bits */
 } counters[] = {
     {"/sys/class/powercap/intel-rapl:[0-9]/energy_uj", "max_energy_range_uj"},
     {"/sys/class/drm/card[0-9]/device/hwmon/hwmon*/energy1_input", NULL},
 };
 
-/* NaN where it cannot be read. */
+/* NaN if unreadable. */
 static double number_in(const char *path)
 {
     size_t size;

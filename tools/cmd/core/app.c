@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the subcommands share. */
+/* Shared by the subcommands. */
 #define _GNU_SOURCE
 #include "core/app.h"
-#include "core/crash_handler.h"
 
-#include "core/paths.h"
+#include "core/crash_handler.h"
 #include "core/driver_smoke_test.h"
+#include "core/paths.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -18,7 +18,7 @@ enum { MAX_NET_BYTES = 1 << 20 };
 const char *const app_device_kind_names[] = {
     [WEFT_DEVICE_DISCRETE] = "GPU",      [WEFT_DEVICE_INTEGRATED] = "iGPU",
     [WEFT_DEVICE_ACCELERATOR] = "accel", [WEFT_DEVICE_CPU] = "CPU",
-    [WEFT_DEVICE_HOST] = "built in",
+    [WEFT_DEVICE_HOST] = "host",
 };
 
 const char *const app_kernel_family_names[] = {
@@ -26,7 +26,80 @@ const char *const app_kernel_family_names[] = {
     [WEFT_FAMILY_SUBGROUP] = "sg", [WEFT_FAMILY_MMA] = "mma",
 };
 
-/* What is not named here is APP_FAILED; the first row that fits counts. */
+const char *const app_gemm_provider_names[] = {
+    [WEFT_GEMM_NATIVE] = "native",
+    [WEFT_GEMM_CLBLAST] = "clblast",
+};
+
+#define APP_OPTION(type, field) \
+    .kind = (type), .offset = offsetof(struct app_options, field)
+
+const struct args_option app_precision_options[] = {
+    {.name = "precision",
+     APP_OPTION(ARGS_CHOICE, precision),
+     .value = "float32|float16|auto",
+     .help =
+         "storage of activations and weights; auto: float16 where it is measured faster "
+         "and accurate enough; default float32"},
+    {0},
+};
+
+const struct args_option app_tuning_options[] = {
+    {.name = "tuning",
+     APP_OPTION(ARGS_CHOICE, tuning),
+     .value = "cached|off|quick",
+     .help = "cached, the default: kernels found by `weft tune`, else those bundled with "
+             "weft; off: built-in defaults; quick: first tune what is not cached, for at "
+             "most 20 s"},
+    {0},
+};
+
+const struct args_option app_cached_tuning_options[] = {
+    {.name = "tuning",
+     APP_OPTION(ARGS_CHOICE, tuning),
+     .value = "cached|off",
+     .help = "cached, the default: kernels found by `weft tune`, else those bundled with "
+             "weft; off: built-in defaults"},
+    {0},
+};
+
+const struct args_option app_device_options[] = {
+    {.name = "device",
+     .letter = 'd',
+     APP_OPTION(ARGS_TEXT, device),
+     .value = "DEV",
+     .help =
+         "an index of `weft devices`, gpu, igpu, cpu (the host backend), clinfo's P:D "
+         "or part of the name; default: $WEFT_DEVICE, else the best"},
+    {.name = "family",
+     APP_OPTION(ARGS_CHOICE, family),
+     .value = "auto|vec|tile|sg|mma",
+     .help = "kernel family; auto: selected by the device class"},
+    {.name = "gemm",
+     APP_OPTION(ARGS_CHOICE, gemm),
+     .value = "native|clblast",
+     .help = "matrix multiplication of dense layers; default native"},
+    {0},
+};
+
+const struct args_option app_output_options[] = {
+    {.name = "format",
+     .letter = 'f',
+     APP_OPTION(ARGS_CHOICE, format),
+     .value = TABLE_FORMATS,
+     .help = "format of the results on stdout; default human"},
+    {.name = "color",
+     APP_OPTION(ARGS_CHOICE, color),
+     .value = TERM_COLORS,
+     .help = "colours; auto: on a terminal, unless NO_COLOR is set"},
+    {.name = "verbose",
+     .letter = 'v',
+     APP_OPTION(ARGS_FLAG, verbose),
+     .help = "log every kernel build and selection on stderr"},
+    {0},
+};
+
+/* Other failures yield APP_FAILED; the first matching row applies. */
 static const struct {
     enum app_phase phase; /* APP_PHASE_COUNT: any */
     enum weft_status status;
@@ -55,7 +128,7 @@ static void log_line(void *priv, enum weft_log_level level, const char *message)
     (void)priv;
     if (level == WEFT_LOG_WARN)
         term_warn("%s", message);
-    else if (level != WEFT_LOG_ERROR) /* the command tells the error itself */
+    else if (level != WEFT_LOG_ERROR) /* app_report_error prints errors */
         term_print("%s%s%s", term_style_begin(stderr, TERM_DIM), message,
                    term_style_end(stderr));
 }
@@ -97,18 +170,18 @@ enum app_exit app_create_context(struct app *app, bool opencl, bool fresh)
         return APP_OK;
     char cache[PATHS_MAX], state[PATHS_MAX], tuning[PATHS_MAX];
     const char *folder = opencl ? smoke_test_drivers(fresh) : NULL;
-    bool kept = paths_cache(cache);
+    bool cached = paths_cache(cache);
     bool tuned = paths_state(state) && paths_join(tuning, state, "tuning");
     struct weft_context_params params =
         *weft_context_params(.log = log_line,
                              .log_level =
                                  app->options->verbose ? WEFT_LOG_DEBUG : WEFT_LOG_WARN,
-                             .cache_dir = kept ? cache : NULL,
+                             .cache_dir = cached ? cache : NULL,
                              .tuning_dir = tuned ? tuning : NULL, .icd_dir = folder,
                              .no_opencl = !folder);
     if (folder)
         crash_handler_install(app->name);
-    dataset_prefetch_start(&app->prefetch); /* after the probe, which forks */
+    dataset_prefetch_start(&app->prefetch); /* after the smoke test, which forks */
     enum weft_status status = weft_context_create(&app->context, &params);
     return status ? app_report_error(app, APP_START, status) : APP_OK;
 }
@@ -149,22 +222,22 @@ static void print_device(const struct app *app, const char *reason)
     const struct weft_device_info *d = &app->info;
     const char *on = term_style_begin(stderr, TERM_BOLD), *off = term_style_end(stderr);
     if (d->kind == WEFT_DEVICE_HOST)
-        term_print("%sDevice%s  %d  %s, built in  [%s]", on, off, app->device_index,
+        term_print("%sDevice%s  %d  %s, host backend  [%s]", on, off, app->device_index,
                    d->name, reason);
     else
         term_print("%sDevice%s  %d  %s (%s), %s kernels  [%s]", on, off,
                    app->device_index, d->name, app_platform_name(d),
                    app_kernel_family_name(d, app->options->family), reason);
     if (d->kind == WEFT_DEVICE_HOST && !app_requested_device(app))
-        term_warn("no OpenCL device was found, so the built-in backend does the work, "
-                  "slowly; `weft devices` tells why");
+        term_warn("no OpenCL device found, using the slow host backend; `weft devices "
+                  "--doctor` explains why");
 }
 
 enum app_exit app_open_device(struct app *app)
 {
     const char *selector = app_requested_device(app), *reason = "";
-    bool builtin = selector && !strcasecmp(selector, "cpu");
-    enum app_exit code = app_create_context(app, !builtin, false);
+    bool host = selector && !strcasecmp(selector, "cpu");
+    enum app_exit code = app_create_context(app, !host, false);
     if (code)
         return code;
     enum weft_status status =
@@ -179,7 +252,7 @@ enum app_exit app_open_device(struct app *app)
     struct weft_device_params params =
         *weft_device_params(.family = (enum weft_kernel_family)app->options->family,
                             .gemm = (enum weft_gemm_provider)app->options->gemm,
-                            .no_tuning = app->options->tune == APP_TUNING_OFF);
+                            .no_tuning = app->options->tuning == APP_TUNING_OFF);
     term_wait_begin("Opening the device");
     status = weft_device_open(app->context, app->device_index, &params, &app->device);
     term_wait_end();
@@ -203,7 +276,22 @@ enum app_exit app_open_dataset(struct app *app, const char *spec, enum weft_spli
     return status ? app_report_error(app, APP_INPUT, status) : APP_OK;
 }
 
-static enum app_exit no_net(struct app *app, const char *spec, const char *why)
+enum app_exit app_parse_input(const struct app *app, const char *text,
+                              struct weft_dataset_info *shape)
+{
+    enum { MAX_EXTENT = 4096 };
+    char rest;
+    int n = sscanf(text, "%dx%dx%d%c", &shape->height, &shape->width, &shape->channels,
+                   &rest);
+    if (n == 3 && shape->height > 0 && shape->height <= MAX_EXTENT && shape->width > 0 &&
+        shape->width <= MAX_EXTENT && shape->channels > 0 &&
+        shape->channels <= WEFT_MAX_CHANNELS)
+        return APP_OK;
+    return app_error(app, APP_USAGE, "--input is '%s', but must be HxWxC, like 28x28x1",
+                     text);
+}
+
+static enum app_exit net_not_found(struct app *app, const char *spec, const char *why)
 {
     const char *names[32];
     char list[512] = "";
@@ -214,8 +302,8 @@ static enum app_exit no_net(struct app *app, const char *spec, const char *why)
     }
     const char *close = args_suggest(spec, names, n);
     return app_error(app, APP_BAD_INPUT,
-                     "%s: %s, and no built-in network has that name%s%s%s "
-                     "(built in: %s)",
+                     "%s: %s, and no built-in network has this name%s%s%s "
+                     "(built-in networks: %s)",
                      spec, why, close ? "; did you mean " : "", close ? close : "",
                      close ? "?" : "", list);
 }
@@ -230,22 +318,22 @@ enum app_exit app_load_net_text(struct app *app, const char *spec, char **out)
         return APP_OK;
     }
     if (paths_is_folder(spec))
-        return no_net(app, spec, "a folder is no network");
+        return net_not_found(app, spec, "is a folder, not a network file");
     if (!(*out = paths_read_file(spec, MAX_NET_BYTES, &size)))
-        return no_net(app, spec, strerror(errno));
+        return net_not_found(app, spec, strerror(errno));
     if (strlen(*out) == size)
         return APP_OK;
     free(*out);
     return app_error(app, APP_BAD_INPUT,
-                     "%s: not a text, so not a network; see weft/net.h for how one is "
-                     "written",
+                     "%s: binary data, not a network; weft/net.h describes the "
+                     "network language",
                      spec);
 }
 
 enum app_exit app_load_net(struct app *app, const char *spec,
                            const struct weft_dataset_info *shape, weft_net **out)
 {
-    static const struct weft_dataset_info usual = {
+    static const struct weft_dataset_info fallback = {
         .height = 28, .width = 28, .channels = 1};
     struct weft_net_params params = *weft_net_params(.name = paths_basename(spec));
     enum weft_status status = WEFT_ERR_FORMAT;
@@ -255,7 +343,7 @@ enum app_exit app_load_net(struct app *app, const char *spec,
         return code;
     if (!shape) {
         status = weft_net_create(app->context, text, &params, out);
-        shape = &usual;
+        shape = &fallback;
     }
     if (status) {
         params.height = shape->height;
@@ -276,7 +364,7 @@ bool app_same_dataset(const char *a, const char *b)
 }
 
 enum app_exit app_train_test_overlap(struct app *app, const weft_dataset *train,
-                                     const weft_dataset *test, double *share)
+                                     const weft_dataset *test, double *overlap)
 {
     int common = 0;
     struct weft_dataset_info info, from;
@@ -287,18 +375,17 @@ enum app_exit app_train_test_overlap(struct app *app, const weft_dataset *train,
     enum weft_status status = weft_dataset_overlap(train, test, &common);
     if (status)
         return app_report_error(app, APP_WORK, status);
-    *share = (double)common / info.count;
-    if (*share <= 0.01)
+    *overlap = (double)common / info.count;
+    if (*overlap <= 0.01)
         return APP_OK;
     const char *on = term_style_begin(stderr, TERM_BAD), *off = term_style_end(stderr);
-    term_print("%s*** LEAK: %s of the %s test images (%.0f %%) are among the training "
-               "images.%s",
-               on, table_thousands(common), table_thousands(info.count), *share * 100,
-               off);
-    term_print("%s*** The test accuracy tells nothing about new images.%s Test data: "
-               "%s.",
+    term_print(
+        "%s*** LEAK: %s of the %s test images (%.0f %%) are also training images.%s", on,
+        table_thousands(common), table_thousands(info.count), *overlap * 100, off);
+    term_print("%s*** The test accuracy does not predict accuracy on new images.%s Test "
+               "data: %s.",
                on, off, *info.known_as ? info.known_as : info.source);
-    term_print("    Take both parts from one release of the data.");
+    term_print("    Use train and test data from one release of the dataset.");
     return APP_OK;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The command line: parsing with getopt_long, help, and guesses at misspelt words. */
+/* The command line: parsing with getopt_long, help, and suggestions for misspelt
+ * words. */
 #define _GNU_SOURCE
 #include "core/args.h"
 
@@ -16,7 +17,7 @@
 
 enum { MAX_OPTIONS = 40, LONG_BASE = 1000, HELP_LONG = 999 };
 
-/* A parser returns NULL, or what was wanted instead. */
+/* A parser returns NULL, or a description of the values it accepts. */
 typedef const char *(*parse_fn)(const struct args_option *option, const char *text,
                                 void *field);
 
@@ -25,7 +26,7 @@ static bool in_range(const struct args_option *o, double value)
     return (o->min == 0 && o->max == 0) || (value >= o->min && value <= o->max);
 }
 
-static const char *wanted_range(const struct args_option *o, const char *what)
+static const char *describe_range(const struct args_option *o, const char *what)
 {
     static char text[96];
     if (o->min == 0 && o->max == 0)
@@ -46,7 +47,7 @@ static const char *parse_text(const struct args_option *o, const char *text, voi
 {
     (void)o;
     *(const char **)field = text;
-    return *text ? NULL : "something";
+    return *text ? NULL : "a non-empty text";
 }
 
 static const char *parse_int(const struct args_option *o, const char *text, void *field)
@@ -56,7 +57,7 @@ static const char *parse_int(const struct args_option *o, const char *text, void
     long value = strtol(text, &end, 10);
     if (end == text || *end || errno || value < INT_MIN || value > INT_MAX ||
         !in_range(o, (double)value))
-        return wanted_range(o, "a whole number");
+        return describe_range(o, "an integer");
     *(int *)field = (int)value;
     return NULL;
 }
@@ -68,7 +69,7 @@ static const char *parse_seed(const struct args_option *o, const char *text, voi
     errno = 0;
     unsigned long long value = strtoull(text, &end, 10);
     if (!isdigit((unsigned char)*text) || *end || errno || value == ARGS_SEED_UNSET)
-        return "a whole number from 0 to 18446744073709551614";
+        return "an integer from 0 to 18446744073709551614";
     *(uint64_t *)field = value;
     return NULL;
 }
@@ -84,27 +85,29 @@ static const char *parse_real(const struct args_option *o, const char *text, voi
     char *end;
     double value;
     if (!read_real(text, &value, &end) || *end || !in_range(o, value))
-        return wanted_range(o, "a number");
+        return describe_range(o, "a number");
     *(double *)field = value;
     return NULL;
 }
 
-static const char *parse_share(const struct args_option *o, const char *text, void *field)
+static const char *parse_fraction(const struct args_option *o, const char *text,
+                                  void *field)
 {
     (void)o;
-    static const char wanted[] = "a share such as 0.9 or 90%";
+    static const char accepted[] = "a fraction such as 0.9 or 90%";
     char *end;
     double value;
     if (!read_real(text, &value, &end) || value <= 0)
-        return wanted;
+        return accepted;
     bool percent = !strcmp(end, "%");
     if ((*end && !percent) || value > 100)
-        return wanted;
+        return accepted;
     *(double *)field = percent || value > 1 ? value / 100 : value;
     return NULL;
 }
 
-static const char *parse_time(const struct args_option *o, const char *text, void *field)
+static const char *parse_duration(const struct args_option *o, const char *text,
+                                  void *field)
 {
     (void)o;
     static const struct {
@@ -119,11 +122,11 @@ static const char *parse_time(const struct args_option *o, const char *text, voi
                 *(double *)field = value * units[i].seconds;
                 return NULL;
             }
-    return "a time such as 90s, 5m or 1.5h";
+    return "a duration such as 90s, 5m or 1.5h";
 }
 
-static const char *parse_amount(const struct args_option *o, const char *text,
-                                void *field)
+static const char *parse_count_or_percent(const struct args_option *o, const char *text,
+                                          void *field)
 {
     (void)o;
     char *end;
@@ -137,13 +140,13 @@ static const char *parse_amount(const struct args_option *o, const char *text,
             return NULL;
         }
     }
-    return "a number such as 5000, or a part such as 10%";
+    return "a count such as 5000 or a percentage such as 10%";
 }
 
 static const char *parse_choice(const struct args_option *o, const char *text,
                                 void *field)
 {
-    static char wanted[128];
+    static char accepted[128];
     size_t length = strlen(text);
     const char *word = o->value;
     for (int index = 0; *word; index++) {
@@ -154,22 +157,21 @@ static const char *parse_choice(const struct args_option *o, const char *text,
         }
         word += span + (word[span] == '|');
     }
-    snprintf(wanted, sizeof(wanted), "one of %s", o->value);
-    return wanted;
+    snprintf(accepted, sizeof(accepted), "one of %s", o->value);
+    return accepted;
 }
 
 static const parse_fn parsers[] = {
-    [ARGS_FLAG] = parse_flag,     [ARGS_TEXT] = parse_text,
-    [ARGS_INT] = parse_int,       [ARGS_SEED] = parse_seed,
-    [ARGS_DOUBLE] = parse_real,   [ARGS_FRACTION] = parse_share,
-    [ARGS_DURATION] = parse_time, [ARGS_COUNT_OR_PERCENT] = parse_amount,
+    [ARGS_FLAG] = parse_flag,         [ARGS_TEXT] = parse_text,
+    [ARGS_INT] = parse_int,           [ARGS_SEED] = parse_seed,
+    [ARGS_DOUBLE] = parse_real,       [ARGS_FRACTION] = parse_fraction,
+    [ARGS_DURATION] = parse_duration, [ARGS_COUNT_OR_PERCENT] = parse_count_or_percent,
     [ARGS_CHOICE] = parse_choice,
 };
 _Static_assert(sizeof(parsers) / sizeof(*parsers) == ARGS_KIND_COUNT, "every kind");
 
-/* Insertions, deletions, replacements and swaps of neighbours that turn one into the
- * other, without regard to case. */
-static int distance(const char *a, const char *b)
+/* Case-insensitive Damerau-Levenshtein distance. */
+static int edit_distance(const char *a, const char *b)
 {
     enum { LONGEST = 32 };
     int rows[LONGEST + 1][LONGEST + 1];
@@ -200,7 +202,7 @@ const char *args_suggest(const char *word, const char *const *names, int count)
     const char *found = NULL;
     int best = strlen(word) < 4 ? 2 : 3;
     for (int i = 0; i < count; i++) {
-        int d = distance(word, names[i]);
+        int d = edit_distance(word, names[i]);
         if (d < best) {
             best = d;
             found = names[i];
@@ -212,25 +214,39 @@ const char *args_suggest(const char *word, const char *const *names, int count)
     return found;
 }
 
-static int count_options(const struct args_command *c)
+/* All options of a command: its own, then those of the shared tables. */
+struct option_list {
+    const struct args_option *options[MAX_OPTIONS];
+    int count;
+};
+
+static void append_table(struct option_list *list, const struct args_option *table)
 {
-    int n = 0;
-    while (c->options[n].name)
-        n++;
-    return n;
+    for (; table->name && list->count < MAX_OPTIONS; table++)
+        list->options[list->count++] = table;
 }
 
-static void hint(const struct args_command *c)
+static void list_options(const struct args_command *c, struct option_list *list)
 {
-    fprintf(stderr, "weft %s --help lists what it takes\n", c->name);
+    list->count = 0;
+    append_table(list, c->options);
+    for (int i = 0; c->shared[i]; i++)
+        append_table(list, c->shared[i]);
 }
 
-static enum args_result unknown(const struct args_command *c, const char *text)
+static void print_hint(const struct args_command *c)
+{
+    fprintf(stderr, "weft %s --help lists the options\n", c->name);
+}
+
+static enum args_result reject_unknown(const struct args_command *c,
+                                       const struct option_list *list, const char *text)
 {
     const char *names[MAX_OPTIONS + 1];
-    int n = count_options(c);
-    for (int i = 0; i < n; i++)
-        names[i] = c->options[i].name;
+    int n = 0;
+    for (int i = 0; i < list->count; i++)
+        if (list->options[i]->help)
+            names[n++] = list->options[i]->name;
     names[n++] = "help";
     char word[64];
     snprintf(word, sizeof(word), "%.*s", (int)strcspn(text + 2, "="), text + 2);
@@ -239,7 +255,7 @@ static enum args_result unknown(const struct args_command *c, const char *text)
     if (close)
         fprintf(stderr, "; did you mean --%s?", close);
     fputc('\n', stderr);
-    hint(c);
+    print_hint(c);
     return ARGS_INVALID;
 }
 
@@ -247,13 +263,13 @@ static enum args_result check_operands(const struct args_command *c, int given,
                                        const char *extra)
 {
     if (given < c->operands_min) {
-        fprintf(stderr, "weft %s: needs %s\n", c->name, c->operands);
-        hint(c);
+        fprintf(stderr, "weft %s: missing operand: %s\n", c->name, c->operands);
+        print_hint(c);
         return ARGS_INVALID;
     }
     if (c->operands_max >= 0 && given > c->operands_max) {
-        fprintf(stderr, "weft %s: does not know what to do with '%s'\n", c->name, extra);
-        hint(c);
+        fprintf(stderr, "weft %s: unexpected operand '%s'\n", c->name, extra);
+        print_hint(c);
         return ARGS_INVALID;
     }
     return ARGS_OK;
@@ -262,11 +278,11 @@ static enum args_result check_operands(const struct args_command *c, int given,
 static enum args_result assign(const struct args_command *c, const struct args_option *o,
                                void *fields)
 {
-    const char *wanted = parsers[o->kind](o, optarg, (char *)fields + o->offset);
-    if (!wanted)
+    const char *accepted = parsers[o->kind](o, optarg, (char *)fields + o->offset);
+    if (!accepted)
         return ARGS_OK;
     fprintf(stderr, "weft %s: --%s is '%s', but must be %s\n", c->name, o->name, optarg,
-            wanted);
+            accepted);
     return ARGS_INVALID;
 }
 
@@ -275,9 +291,11 @@ enum args_result args_parse(const struct args_command *c, int argc, char **argv,
 {
     struct option longs[MAX_OPTIONS + 2] = {{0}};
     char shorts[2 * MAX_OPTIONS + 4] = ":h";
-    int n = count_options(c), at = 2;
-    for (int i = 0; i < n; i++) {
-        const struct args_option *o = &c->options[i];
+    struct option_list list;
+    int at = 2;
+    list_options(c, &list);
+    for (int i = 0; i < list.count; i++) {
+        const struct args_option *o = list.options[i];
         int takes = o->kind == ARGS_FLAG ? no_argument : required_argument;
         longs[i] = (struct option){o->name, takes, NULL, LONG_BASE + i};
         if (o->letter) {
@@ -286,7 +304,7 @@ enum args_result args_parse(const struct args_command *c, int argc, char **argv,
                 shorts[at++] = ':';
         }
     }
-    longs[n] = (struct option){"help", no_argument, NULL, HELP_LONG};
+    longs[list.count] = (struct option){"help", no_argument, NULL, HELP_LONG};
 
     opterr = 0;
     for (int got; (got = getopt_long(argc, argv, shorts, longs, NULL)) != -1;) {
@@ -295,22 +313,22 @@ enum args_result args_parse(const struct args_command *c, int argc, char **argv,
             return ARGS_HELP_SHOWN;
         }
         const char *text = argv[optind - 1];
-        int wanted = got == ':' || got == '?' ? optopt : got;
+        int id = got == ':' || got == '?' ? optopt : got;
         const struct args_option *o = NULL;
-        for (int i = 0; i < n && !o; i++)
-            if (wanted == LONG_BASE + i || (wanted && wanted == c->options[i].letter))
-                o = &c->options[i];
+        for (int i = 0; i < list.count && !o; i++)
+            if (id == LONG_BASE + i || (id && id == list.options[i]->letter))
+                o = list.options[i];
         if (got == '?' && !o) {
             if (!strncmp(text, "--", 2))
-                return unknown(c, text);
+                return reject_unknown(c, &list, text);
             fprintf(stderr, "weft %s: there is no option -%c\n", c->name, optopt);
-            hint(c);
+            print_hint(c);
             return ARGS_INVALID;
         }
         if (got == ':' || got == '?') {
             fprintf(stderr, "weft %s: --%s %s\n", c->name, o->name,
                     got == ':' ? "needs a value" : "takes no value");
-            hint(c);
+            print_hint(c);
             return ARGS_INVALID;
         }
         enum args_result result = assign(c, o, fields);
@@ -327,14 +345,18 @@ enum args_result args_parse(const struct args_command *c, int argc, char **argv,
 void args_help(FILE *out, const struct args_command *c)
 {
     enum { LEFT = 28 };
-    fprintf(out, "weft %s%s%s [OPTIONS]\n%s.\n", c->name, *c->operands ? " " : "",
-            c->operands, c->summary);
+    struct option_list list;
+    list_options(c, &list);
+    fprintf(out, "Usage: weft %s%s%s [OPTIONS]\n\n%c%s.\n", c->name,
+            *c->operands ? " " : "", c->operands, toupper((unsigned char)*c->summary),
+            c->summary + 1);
     if (c->examples)
         fprintf(out, "\n%s\n", c->examples);
     fputc('\n', out);
     term_wrap(out, c->about, 0, 0, 80);
     fputs("\nOptions\n", out);
-    for (const struct args_option *o = c->options; o->name; o++) {
+    for (int i = 0; i < list.count; i++) {
+        const struct args_option *o = list.options[i];
         char left[96];
         if (!o->help)
             continue;
@@ -351,5 +373,5 @@ void args_help(FILE *out, const struct args_command *c)
         fprintf(out, "%*s", LEFT - n, "");
         term_wrap(out, o->help, LEFT, LEFT, 80);
     }
-    fprintf(out, "  -h, --help%*sthis text\n", LEFT - 12, "");
+    fprintf(out, "  -h, --help%*sprint this text\n", LEFT - 12, "");
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Signals of a crash, told in a sentence that was made before. */
+/* Handlers of crash signals; the messages are formatted in advance. */
 #define _GNU_SOURCE
 #include "core/crash_handler.h"
 
@@ -19,39 +19,39 @@ static const struct {
                {SIGABRT, "SIGABRT"}};
 enum { CRASHES = sizeof(crashes) / sizeof(*crashes) };
 
-static char sentences[CRASHES][512];
+static char messages[CRASHES][512];
 static const char *command_name;
-static pid_t watched; /* children of libraries die as they like */
+static pid_t watched; /* not the child processes of libraries */
 
 static void on_crash(int number)
 {
     for (int i = 0; i < CRASHES && getpid() == watched; i++)
         if (crashes[i].number == number) {
-            ssize_t told = write(2, sentences[i], strlen(sentences[i]));
-            (void)told;
+            ssize_t written = write(2, messages[i], strlen(messages[i]));
+            (void)written;
             _exit(APP_FAILED);
         }
     signal(number, SIG_DFL);
     raise(number);
 }
 
-static void prepare(const char *whose)
+static void format_messages(const char *culprit)
 {
     for (int i = 0; i < CRASHES; i++)
         snprintf(
-            sentences[i], sizeof(sentences[i]),
-            "\nweft %s: crashed (%s), most likely in %s; update the driver, or go on "
-            "without it: -d cpu\n",
-            command_name, crashes[i].name, whose);
+            messages[i], sizeof(messages[i]),
+            "\nweft %s: crashed (%s), most likely in %s; update the driver, or use the "
+            "host backend: -d cpu\n",
+            command_name, crashes[i].name, culprit);
 }
 
 void crash_handler_install(const char *command)
 {
-    static char stack[1 << 16]; /* for one whose own is at its end */
+    static char stack[1 << 16]; /* for stack overflows */
     const stack_t other = {.ss_sp = stack, .ss_size = sizeof(stack)};
     command_name = command;
     watched = getpid();
-    prepare("an OpenCL driver");
+    format_messages("an OpenCL driver");
     sigaltstack(&other, NULL);
     for (int i = 0; i < CRASHES; i++) {
         struct sigaction action = {.sa_handler = on_crash, .sa_flags = SA_ONSTACK}, old;
@@ -62,8 +62,8 @@ void crash_handler_install(const char *command)
 
 void crash_handler_set_device(const struct weft_device_info *device)
 {
-    char whose[320];
-    snprintf(whose, sizeof(whose), "the driver of %.100s (%.60s, %.60s)", device->name,
-             device->platform, device->driver);
-    prepare(whose);
+    char culprit[320];
+    snprintf(culprit, sizeof(culprit), "the driver of %.100s (%.60s, %.60s)",
+             device->name, device->platform, device->driver);
+    format_messages(culprit);
 }

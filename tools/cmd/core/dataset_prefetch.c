@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reading ahead, on a thread that shares nothing with the others until it is done. */
+/* Dataset prefetch on a thread that shares no state with others until it is joined. */
 #define _POSIX_C_SOURCE 200809L
 #include "core/dataset_prefetch.h"
 

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The first touch of the OpenCL drivers. A child makes a context and has each device
- * compile and run a kernel; if it dies or hangs, each driver's .icd file is tried alone,
- * all at a time, and the good ones are copied to a folder of ours that OCL_ICD_VENDORS
- * then names.
+/* Smoke test of the OpenCL drivers. A child process creates a context and compiles and
+ * runs a kernel on each device. If it crashes or hangs, each driver's .icd file is tested
+ * separately, in parallel, and the working ones are copied to a folder that
+ * OCL_ICD_VENDORS is set to.
  *
- * What was found is kept in $XDG_CACHE_HOME/weft/probe-KEY, where KEY is a hash of all
- * that could change it: the .icd files, the libraries they name, the loader's
- * environment. A line of the file is "good NAME" or "bad NAME REASON". Bad ones are
- * believed for an hour, for a driver may have crashed only because its device was
- * busy. */
+ * Results are cached in $XDG_CACHE_HOME/weft/drivers-KEY, where KEY hashes the .icd
+ * files, their libraries and the loader's environment. A line is "good NAME" or "bad NAME
+ * REASON". Failures expire after an hour, since a driver may crash only while its device
+ * is busy. */
 #define _GNU_SOURCE
 #include "core/driver_smoke_test.h"
 
@@ -33,19 +32,19 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { REASON = 96, BELIEVED = 3600 };
+enum { REASON = 96, FAILURE_LIFETIME = 3600 };
 
-/* Seconds that a driver may take. */
+/* Time limit of one driver. */
 static int timeout_seconds(void)
 {
-    const char *text = getenv("WEFT_PROBE_SECONDS");
+    const char *text = getenv("WEFT_DRIVER_TIMEOUT");
     int seconds = text ? atoi(text) : 0;
     return seconds > 0 && seconds < 3600 ? seconds : 20;
 }
 
 struct smoke_test {
     struct icd_list icds;
-    char reasons[ICD_MAX_FILES][REASON]; /* "": the driver is good */
+    char reasons[ICD_MAX_FILES][REASON]; /* "": the driver works */
     uint64_t key;
 };
 
@@ -71,7 +70,7 @@ static void hash_file(struct smoke_test *p, const char *path)
     hash_mix(p, facts, sizeof(facts));
 }
 
-/* The library that an .icd file names, looked for where the dynamic loader would. */
+/* Hashes the library of an .icd file, found like the dynamic loader does. */
 static void hash_library(struct smoke_test *p, const char *icd)
 {
     static const char *const places[] = {"/usr/local/lib/%s", "/usr/lib/*-linux-*/%s",
@@ -115,7 +114,7 @@ static void list_drivers(struct smoke_test *p, const char *place)
     }
 }
 
-/* A device that refuses says so when it is used. */
+/* Errors are ignored here: they are reported when the device is used. */
 static void test_device(weft_context *context, int index)
 {
     weft_device *device = NULL;
@@ -127,8 +126,8 @@ static void test_device(weft_context *context, int index)
     weft_device_close(&device);
 }
 
-/* In a child: tries all devices of the drivers that are in `vendors`, or of that one
- * alone. */
+/* In the child: tests all devices of the drivers in `vendors`; `alone`: with that driver
+ * only. */
 static void exercise_device(const char *vendors, bool alone, int done)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -152,7 +151,7 @@ static void exercise_device(const char *vendors, bool alone, int done)
 
 struct probe_process {
     pid_t id;
-    int done; /* gets a byte when all went well, and ends when the child does */
+    int done; /* receives a byte on success; closed when the child ends */
 };
 
 static bool start(struct probe_process *child, const char *vendors, bool alone)
@@ -172,8 +171,8 @@ static bool start(struct probe_process *child, const char *vendors, bool alone)
     return child->id > 0;
 }
 
-/* Waits for the child until `deadline`; "" in `reason` if all went well. */
-static void finish(struct probe_process *child, double deadline, bool tell,
+/* Waits for the child until `deadline`; `reason` is "" on success. */
+static void finish(struct probe_process *child, double deadline, bool announce,
                    char reason[REASON])
 {
     char byte = 0;
@@ -185,9 +184,9 @@ static void finish(struct probe_process *child, double deadline, bool tell,
         if (got > 0 && read(child->done, &byte, 1) >= 0)
             break;
         hung = got == 0 && left <= 0;
-        if (got == 0 && tell)
-            term_print("Trying the OpenCL drivers for the first time ...");
-        tell = tell && got;
+        if (got == 0 && announce)
+            term_print("Testing the OpenCL drivers (the result is cached) ...");
+        announce = announce && got;
     }
     close(child->done);
     if (hung)
@@ -197,17 +196,16 @@ static void finish(struct probe_process *child, double deadline, bool tell,
     }
     reason[0] = '\0';
     if (hung)
-        snprintf(reason, REASON, "did not answer within %d s", timeout_seconds());
+        snprintf(reason, REASON, "did not respond within %d s", timeout_seconds());
     else if (!byte && WIFSIGNALED(status))
-        snprintf(reason, REASON, "crashes when it is first used (%s)",
+        snprintf(reason, REASON, "crashes on first use (%s)",
                  strsignal(WTERMSIG(status)));
     else if (!byte)
-        snprintf(reason, REASON,
-                 "ends the program when it is first used (exit status %d)",
+        snprintf(reason, REASON, "terminates the program on first use (exit status %d)",
                  WEXITSTATUS(status));
 }
 
-static bool cache_load(struct smoke_test *p, const char *path, bool again)
+static bool cache_load(struct smoke_test *p, const char *path, bool ignore_failures)
 {
     struct stat s;
     size_t size;
@@ -233,8 +231,8 @@ static bool cache_load(struct smoke_test *p, const char *path, bool again)
         known++;
     }
     free(text);
-    bool fresh = !stat(path, &s) && time(NULL) - s.st_mtime < BELIEVED;
-    if (known == p->icds.count && (!bad || (fresh && !again)))
+    bool fresh = !stat(path, &s) && time(NULL) - s.st_mtime < FAILURE_LIFETIME;
+    if (known == p->icds.count && (!bad || (fresh && !ignore_failures)))
         return true;
     for (int i = 0; i < p->icds.count; i++)
         p->reasons[i][0] = '\0';
@@ -253,7 +251,7 @@ static void cache_store(const struct smoke_test *p, const char *path)
     paths_write_atomic(path, text, at);
 }
 
-/* Tries all drivers at once, and on trouble each alone, side by side. */
+/* Tests all drivers together, and on failure each alone, in parallel. */
 static void test_all_drivers(struct smoke_test *p)
 {
     struct probe_process child, children[ICD_MAX_FILES] = {{0}};
@@ -267,7 +265,7 @@ static void test_all_drivers(struct smoke_test *p)
         memcpy(p->reasons[0], reason, sizeof(reason));
         return;
     }
-    term_print("An OpenCL driver %s; trying them one by one ...", reason);
+    term_print("An OpenCL driver %s; testing each driver ...", reason);
     double deadline = term_seconds() + timeout_seconds();
     for (int i = 0; i < p->icds.count; i++) {
         char path[PATHS_MAX];
@@ -281,26 +279,26 @@ static void test_all_drivers(struct smoke_test *p)
             found = found || *p->reasons[i];
         }
     for (int i = 0; !found && i < p->icds.count; i++)
-        snprintf(p->reasons[i], REASON, "works alone, but not beside the others");
+        snprintf(p->reasons[i], REASON, "works alone, but not with the other drivers");
 }
 
-static char made_folder[PATHS_MAX]; /* to be removed at the end; "" if it is kept */
+static char temporary_folder[PATHS_MAX]; /* removed at exit; "": none */
 
-static void remove_made_folder(void)
+static void remove_temporary_folder(void)
 {
-    DIR *folder = opendir(made_folder);
+    DIR *folder = opendir(temporary_folder);
     for (struct dirent *e; folder && (e = readdir(folder));)
         unlinkat(dirfd(folder), e->d_name, 0);
     if (folder)
         closedir(folder);
-    rmdir(made_folder);
+    rmdir(temporary_folder);
 }
 
-static char own_folder[PATHS_MAX]; /* of copies of the good ones; "" if there is none */
+static char own_folder[PATHS_MAX]; /* copies of working .icd files; "": none */
 
-/* Points the loader at copies of the good .icd files. The folder may be there from an
- * earlier time, when others were good: what is bad now is removed from it. */
-static void exclude_driver(const struct smoke_test *p, const char *cache)
+/* Points the loader to copies of the working .icd files. A folder of an earlier run may
+ * contain drivers that fail now: they are removed. */
+static void exclude_failing_drivers(const struct smoke_test *p, const char *cache)
 {
     char folder[PATHS_MAX], name[32];
     snprintf(name, sizeof(name), "icd-%016" PRIx64, p->key);
@@ -309,8 +307,8 @@ static void exclude_driver(const struct smoke_test *p, const char *cache)
         if (!paths_join(folder, place && *place ? place : "/tmp", "weft-XXXXXX") ||
             !mkdtemp(folder))
             return;
-        memcpy(made_folder, folder, sizeof(folder));
-        atexit(remove_made_folder);
+        memcpy(temporary_folder, folder, sizeof(folder));
+        atexit(remove_temporary_folder);
     }
     for (int i = 0; i < p->icds.count; i++) {
         char from[PATHS_MAX], to[PATHS_MAX];
@@ -327,45 +325,47 @@ static void exclude_driver(const struct smoke_test *p, const char *cache)
     memcpy(own_folder, folder, sizeof(folder));
 }
 
-static struct smoke_test probe;
-static const char *misled_by;
+static struct smoke_test last_test;
+static const char *misleading_variable;
 
 const char *smoke_test_misleading_variable(void)
 {
-    return misled_by;
+    return misleading_variable;
 }
 
 const char *smoke_test_icd_location(void)
 {
-    return probe.icds.place;
+    return last_test.icds.place;
 }
 
-void smoke_test_format_diagnostic(const char *note, char out[SMOKE_TEST_MESSAGE_BYTES])
+void smoke_test_format_diagnostic(const char *diagnostic,
+                                  char out[SMOKE_TEST_MESSAGE_BYTES])
 {
     size_t at = 0, length = strlen(own_folder);
-    for (out[0] = '\0'; *note && at + 1 < SMOKE_TEST_MESSAGE_BYTES;) {
-        bool own = length && !strncmp(note, own_folder, length);
+    for (out[0] = '\0'; *diagnostic && at + 1 < SMOKE_TEST_MESSAGE_BYTES;) {
+        bool own = length && !strncmp(diagnostic, own_folder, length);
         at += (size_t)snprintf(out + at, SMOKE_TEST_MESSAGE_BYTES - at, "%.*s",
-                               own ? PATHS_MAX : 1, own ? probe.icds.place : note);
-        note += own ? length : 1;
+                               own ? PATHS_MAX : 1,
+                               own ? last_test.icds.place : diagnostic);
+        diagnostic += own ? length : 1;
     }
 }
 
 const char *smoke_test_exclusion_reason(const char *icd)
 {
     char path[PATHS_MAX];
-    for (int i = 0; i < probe.icds.count; i++)
-        if (*probe.reasons[i] && icd_file_path(&probe.icds, i, path) &&
+    for (int i = 0; i < last_test.icds.count; i++)
+        if (*last_test.reasons[i] && icd_file_path(&last_test.icds, i, path) &&
             !strcmp(path, icd))
-            return probe.reasons[i];
+            return last_test.reasons[i];
     return NULL;
 }
 
 int smoke_test_excluded_count(void)
 {
     int count = 0;
-    for (int i = 0; i < probe.icds.count; i++)
-        count += *probe.reasons[i] != '\0';
+    for (int i = 0; i < last_test.icds.count; i++)
+        count += *last_test.reasons[i] != '\0';
     return count;
 }
 
@@ -373,40 +373,40 @@ static void warn(const struct smoke_test *p, int i)
 {
     char path[PATHS_MAX];
     if (icd_file_path(&p->icds, i, path))
-        term_warn("the OpenCL driver %s %s; it is left out. Remove or reinstall its "
+        term_warn("the OpenCL driver %s %s, so it is excluded. Remove or reinstall its "
                   "package (dpkg -S %s).",
                   path, p->reasons[i], path);
 }
 
-const char *smoke_test_drivers(bool again)
+const char *smoke_test_drivers(bool fresh)
 {
-    struct smoke_test *p = &probe;
+    struct smoke_test *p = &last_test;
     const char *name_set = "OCL_ICD_VENDORS", *set = getenv(name_set);
     if (!set || !*set)
         set = getenv(name_set = "OPENCL_VENDOR_PATH");
     list_drivers(p, set && *set ? set : ICD_FOLDER);
     if (!p->icds.count) {
-        /* Without a slash it may name a library, which the dynamic loader looks for. */
+        /* Without a slash it may be the name of a library. */
         if (set && strchr(set, '/') && !getenv("OCL_ICD_FILENAMES"))
-            misled_by = name_set;
+            misleading_variable = name_set;
         return p->icds.place;
     }
 
-    char cache[PATHS_MAX], kept[PATHS_MAX], name[32];
+    char cache[PATHS_MAX], results[PATHS_MAX], name[32];
     bool keep = paths_cache(cache);
-    snprintf(name, sizeof(name), "probe-%016" PRIx64, p->key);
-    keep = keep && paths_join(kept, cache, name);
-    if (!keep || !cache_load(p, kept, again)) {
+    snprintf(name, sizeof(name), "drivers-%016" PRIx64, p->key);
+    keep = keep && paths_join(results, cache, name);
+    if (!keep || !cache_load(p, results, fresh)) {
         test_all_drivers(p);
         if (keep)
-            cache_store(p, kept);
+            cache_store(p, results);
     }
     for (int i = 0; i < p->icds.count; i++)
         if (*p->reasons[i])
             warn(p, i);
     int bad = smoke_test_excluded_count();
     if (bad)
-        exclude_driver(p, keep ? cache : NULL);
+        exclude_failing_drivers(p, keep ? cache : NULL);
     if (bad == p->icds.count && !getenv("OCL_ICD_FILENAMES"))
         return NULL;
     return *own_folder ? own_folder : p->icds.place;

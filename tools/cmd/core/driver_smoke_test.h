@@ -1,33 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The first touch of the OpenCL drivers, in child processes: one that crashes or hangs is
- * left out instead of taking the program with it. */
+/* Smoke test of the OpenCL drivers in child processes: a driver that crashes or hangs is
+ * excluded. */
 #ifndef WEFT_CMD_CORE_DRIVER_SMOKE_TEST_H
 #define WEFT_CMD_CORE_DRIVER_SMOKE_TEST_H
 
 #include <stdbool.h>
 
-/* $WEFT_PROBE_SECONDS is how long a driver may take; 20 where it is not set.
+/* Tests all drivers; $WEFT_DRIVER_TIMEOUT is the limit of one in seconds, default 20.
  *
- * To be called before the first OpenCL use and before any thread exists. Points
- * OCL_ICD_VENDORS away from guilty drivers and warns about each. With `again`, what an
- * earlier probe found is not believed. Returns the folder of the drivers that are in
- * use, for diagnosis; NULL if all of them are left out. */
-const char *smoke_test_drivers(bool again);
+ * Must precede the first OpenCL call and the first thread. Sets OCL_ICD_VENDORS so that
+ * failing drivers are excluded, and warns about each. `fresh` repeats cached failures.
+ * Returns the folder of the drivers in use, for diagnosis; NULL if all are excluded. */
+const char *smoke_test_drivers(bool fresh);
 
-/* Where .icd files are looked for, as people know it: a folder, or one file. */
+/* The original location of .icd files: a folder or one file. */
 const char *smoke_test_icd_location(void);
 
-/* Why the driver of this .icd file is left out ("crashes when ..."); NULL: it is not. */
+/* Why the driver of this .icd file is excluded ("crashes when ..."), or NULL. */
 const char *smoke_test_exclusion_reason(const char *icd);
 int smoke_test_excluded_count(void);
 
-/* The variable of the environment that keeps the loader from every driver, since it
- * names a place without any; NULL: none does. */
+/* The environment variable that points the loader to a place without drivers, or NULL. */
 const char *smoke_test_misleading_variable(void);
 
-/* Writes a note of the library for people: with the folder that they know, not that of
- * the copies. */
+/* Replaces the folder of copied .icd files in a diagnostic by the original one. */
 enum { SMOKE_TEST_MESSAGE_BYTES = 4096 };
-void smoke_test_format_diagnostic(const char *note, char out[SMOKE_TEST_MESSAGE_BYTES]);
+void smoke_test_format_diagnostic(const char *diagnostic,
+                                  char out[SMOKE_TEST_MESSAGE_BYTES]);
 
 #endif

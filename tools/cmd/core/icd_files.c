@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Finding and reading .icd files. */
+/* Lists and reads .icd files. */
 #include "core/icd_files.h"
 
 #include <dirent.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The images that a user names. */
+/* Input images of the command line. */
 #define _GNU_SOURCE
 #include "core/image_files.h"
 
@@ -65,7 +65,7 @@ static bool walk(const struct app *app, struct image_paths *list, const char *fo
     for (int i = 0; i < n; i++) {
         char path[PATHS_MAX];
         struct stat s;
-        /* Links to folders are not followed: they may lead in circles. */
+        /* Links to folders are not followed: they may form cycles. */
         if (paths_join(path, folder, entries[i]->d_name) && !lstat(path, &s)) {
             if (S_ISDIR(s.st_mode) && depth < MAX_FOLDER_DEPTH)
                 done = walk(app, list, path, depth + 1) && done;
@@ -90,7 +90,7 @@ enum app_exit image_paths_add(const struct app *app, struct image_paths *list,
         return APP_BAD_INPUT;
     if (list->count == before)
         return app_error(app, APP_BAD_INPUT,
-                         "%s: no images in this folder (looked for .png .jpg .jpeg .pgm "
+                         "%s: no images in this folder (expected .png .jpg .jpeg .pgm "
                          ".ppm .idx)",
                          path);
     return APP_OK;
@@ -110,7 +110,7 @@ static bool fail(char why[512], const char *path, const char *what)
     return false;
 }
 
-/* gzread passes on what is not packed. */
+/* gzread passes uncompressed data through. */
 static bool read_all(struct image_file *file, char why[512])
 {
     bool standard = !strcmp(file->path, "-");
@@ -148,7 +148,7 @@ static bool read_all(struct image_file *file, char why[512])
     if (n < 0 || (error != Z_OK && error != Z_STREAM_END))
         return fail(why, file->path, *text ? text : "cannot be read");
     if (closed == Z_BUF_ERROR)
-        return fail(why, file->path, "the gzip data end too early: the file is cut off");
+        return fail(why, file->path, "truncated gzip data");
     return file->size || fail(why, file->path, "is empty");
 }
 
@@ -157,16 +157,16 @@ static uint32_t big_endian(const uint8_t *b)
     return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
 }
 
-/* IDX: 0, 0, 8 for bytes, the number of extents, and the extents: images, rows,
- * columns, and perhaps channels. */
+/* IDX: 0, 0, 8 for bytes, the rank, and the extents: images, rows, columns and optional
+ * channels. */
 static bool open_idx(struct image_file *file, char why[512])
 {
     uint64_t extents[4] = {0, 0, 0, 1}, total = 1;
     size_t rank = file->bytes[3], header = 4 + 4 * rank;
     if (rank < 3 || rank > 4)
-        return fail(why, file->path, "an IDX file, but not of images");
+        return fail(why, file->path, "an IDX file that does not contain images");
     if (file->size < header)
-        return fail(why, file->path, "an IDX file that is cut off in its header");
+        return fail(why, file->path, "an IDX file with a truncated header");
     for (size_t i = 0; i < rank; i++) {
         extents[i] = big_endian(file->bytes + 4 + 4 * i);
         if (!extents[i] || (i && extents[i] > 65535))
@@ -175,13 +175,13 @@ static bool open_idx(struct image_file *file, char why[512])
             return fail(why, file->path, "an IDX file with impossible extents");
     }
     if (extents[3] != 1 && extents[3] != 3)
-        return fail(why, file->path, "an IDX file of neither grey nor colour images");
+        return fail(why, file->path, "an IDX file with neither 1 nor 3 channels");
     if (total != file->size - header) {
         char text[160];
         snprintf(
             text, sizeof(text),
-            "an IDX file whose header tells of %llu bytes, but %zu follow: it is cut "
-            "off or damaged",
+            "an IDX file whose header announces %llu bytes, but %zu follow: truncated or "
+            "damaged",
             (unsigned long long)total, file->size - header);
         return fail(why, file->path, text);
     }

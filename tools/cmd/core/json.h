@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A streaming JSON writer. Numbers are written with nine digits, which a float survives;
- * what is not a number is null. */
+/* A streaming JSON writer. Numbers have nine digits, enough for a float; non-finite ones
+ * are null. */
 #ifndef WEFT_CMD_CORE_JSON_H
 #define WEFT_CMD_CORE_JSON_H
 
@@ -12,14 +12,14 @@ enum { JSON_MAX_DEPTH = 16 };
 
 struct json {
     FILE *out;
-    bool lines; /* all on one line */
+    bool lines; /* one line per document */
     int depth;
-    bool filled[JSON_MAX_DEPTH + 1]; /* something was written at this depth */
+    bool filled[JSON_MAX_DEPTH + 1]; /* the container at this depth is not empty */
     char closing[JSON_MAX_DEPTH + 1];
 };
 
-/* The prefix json_ is jansson's. Everything takes the key first; NULL inside a list,
- * and for the outermost value. */
+/* The prefix is emit_ because json_ belongs to jansson. `key` is NULL inside a list and
+ * for the outermost value. */
 void emit_object(struct json *json, const char *key);
 void emit_list(struct json *json, const char *key);
 void emit_end(struct json *json); /* ends the innermost object or list */

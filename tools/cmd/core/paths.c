@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where files are kept, and small file work. */
+/* Cache and state folders, and file helpers. */
 #define _GNU_SOURCE
 #include "core/paths.h"
 
@@ -37,8 +37,8 @@ bool paths_make_folders(const char *folder, unsigned mode)
     return paths_is_folder(folder);
 }
 
-/* What the variable says, else a folder below the home. */
-static bool below(char out[PATHS_MAX], const char *variable, const char *below_home)
+/* The variable's folder, else one below the home directory. */
+static bool base_folder(char out[PATHS_MAX], const char *variable, const char *below_home)
 {
     const char *base = getenv(variable), *home = getenv("HOME");
     if (base && *base == '/')
@@ -49,7 +49,7 @@ static bool below(char out[PATHS_MAX], const char *variable, const char *below_h
 bool paths_cache(char out[PATHS_MAX])
 {
     char path[PATHS_MAX];
-    if (!below(path, "XDG_CACHE_HOME", ".cache/weft") ||
+    if (!base_folder(path, "XDG_CACHE_HOME", ".cache/weft") ||
         !paths_make_folders(path, 0700) || access(path, W_OK | X_OK))
         return false;
     memcpy(out, path, strlen(path) + 1);
@@ -58,7 +58,7 @@ bool paths_cache(char out[PATHS_MAX])
 
 bool paths_state(char out[PATHS_MAX])
 {
-    return below(out, "XDG_STATE_HOME", ".local/state/weft");
+    return base_folder(out, "XDG_STATE_HOME", ".local/state/weft");
 }
 
 const char *paths_basename(const char *path)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where files are kept (XDG Base Directory Specification), and small file work. */
+/* Cache and state folders (XDG Base Directory Specification), and file helpers. */
 #ifndef WEFT_CMD_CORE_PATHS_H
 #define WEFT_CMD_CORE_PATHS_H
 
@@ -8,36 +8,35 @@
 
 enum { PATHS_MAX = 4096 };
 
-/* $XDG_CACHE_HOME/weft or ~/.cache/weft, created 0700. False: there is no such place, and
- * nothing is kept. */
+/* $XDG_CACHE_HOME/weft or ~/.cache/weft, created with mode 0700. False: unavailable, so
+ * nothing is cached. */
 bool paths_cache(char out[PATHS_MAX]);
 
-/* $XDG_STATE_HOME/weft or ~/.local/state/weft, which need not be there yet. False: there
- * is no such place. */
+/* $XDG_STATE_HOME/weft or ~/.local/state/weft, which may not exist yet. False:
+ * unavailable. */
 bool paths_state(char out[PATHS_MAX]);
 
 /* folder/name. False if it is too long. */
 bool paths_join(char out[PATHS_MAX], const char *folder, const char *name);
 
-/* Makes a folder and those above it. False: errno tells. */
+/* Creates a folder and its parents. False on failure, with errno set. */
 bool paths_make_folders(const char *folder, unsigned mode);
 
-/* What follows the last slash. */
+/* The part after the last slash. */
 const char *paths_basename(const char *path);
 
 bool paths_exists(const char *path);
 bool paths_is_folder(const char *path);
 
-/* Writes a whole file aside, to .weft-XXXXXX.tmp, and renames it into place. False: errno
- * tells. */
+/* Writes .weft-XXXXXX.tmp beside `path` and renames it. False on failure, with errno
+ * set. */
 bool paths_write_atomic(const char *path, const void *bytes, size_t size);
 
-/* Reads a file of at most `most` bytes, adding a zero byte. NULL: errno tells. Free
- * it. */
+/* Reads a file of at most `most` bytes and appends a zero byte. NULL on failure, with
+ * errno set. Caller frees it. */
 char *paths_read_file(const char *path, size_t most, size_t *size);
 
-/* The text as a shell takes it for one word, in a static buffer that lives for four
- * calls. */
+/* The text quoted as one shell word, in a static buffer valid for four calls. */
 const char *paths_shell_quoted(const char *text);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* In which precision a predictor works, and why. */
+/* Precision of predictors: names, selection and output. */
 #include "core/app.h"
 
 #include <math.h>
@@ -16,21 +16,22 @@ int app_parse_precision(const char *word, size_t length)
     return -1;
 }
 
-void app_print_precision(const weft_predictor *predictor, int asked)
+void app_print_precision(const weft_predictor *predictor, int requested)
 {
     struct weft_predictor_info info;
     weft_predictor_info(predictor, &info);
-    if (asked != WEFT_PRECISION_AUTO)
+    if (requested != WEFT_PRECISION_AUTO)
         return;
     if (!isfinite(info.difference))
-        term_print("Precision  float32: float16 gave other answers");
+        term_print("Precision  float32: float16 changed predicted classes");
     else if (info.speedup > 0)
-        term_print("Precision  %s: float16 was %.2f times as fast as float32, and moved "
-                   "probabilities by at most %.2g",
-                   app_precision_names[info.precision], info.speedup, info.difference);
+        term_print(
+            "Precision  %s: float16 was %.2f times as fast as float32; probabilities "
+            "differed by at most %.2g",
+            app_precision_names[info.precision], info.speedup, info.difference);
     else
         term_print("Precision  float32: float16 was %s",
-                   info.difference > 0x1p-6 ? "too far from it" : "far slower");
+                   info.difference > 0x1p-6 ? "too inaccurate" : "far slower");
 }
 
 void app_json_precision(const weft_predictor *predictor, struct json *json)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Medians and their intervals. */
+/* Medians and their confidence intervals. */
 #include "core/statistics.h"
 
 #include "core/term.h"
@@ -29,7 +29,7 @@ static bool all_above_zero(const double *values, int count)
     return count > 0;
 }
 
-/* What makes the MAD of few samples right on average. */
+/* Correction of the MAD's bias for small samples. */
 static double mad_correction(int count)
 {
     static const double small[] = {1,     1,     1.196, 1.495, 1.363,
@@ -38,7 +38,7 @@ static double mad_correction(int count)
                                                          : count / (count - 0.8);
 }
 
-/* Student's t that is exceeded in size by one of twenty. */
+/* Two-sided 95 % quantile of Student's t. */
 static double student_t_quantile(int degrees)
 {
     static const double few[] = {12.706, 4.303, 3.182, 2.776};
@@ -47,7 +47,7 @@ static double student_t_quantile(int degrees)
                         : 1.95996 + 2.3723 / d + 2.8225 / (d * d) + 2.5558 / (d * d * d);
 }
 
-/* Cuts a long series into blocks and leaves their medians; how many. */
+/* Reduces a long series to the medians of blocks; returns their number. */
 static int block_medians(double *values, int count)
 {
     enum { BLOCKS = 20 };
@@ -61,7 +61,7 @@ static int block_medians(double *values, int count)
     return BLOCKS;
 }
 
-/* The median of the logarithms; *square receives that of its standard error. */
+/* The median of the logarithms; *square receives its squared standard error. */
 static double log_median(const double *values, int count, double *square)
 {
     double *logs = term_realloc_or_exit(NULL, (size_t)count * sizeof(*logs));
@@ -71,8 +71,8 @@ static double log_median(const double *values, int count, double *square)
     double middle = sorted_median(logs, count);
     for (int i = 0; i < count; i++)
         logs[i] = fabs(logs[i] - middle);
-    double deviation = 1.4826 * mad_correction(count) * sorted_median(logs, count);
-    *square = 1.5707963267948966 * deviation * deviation / count;
+    double stddev = 1.4826 * mad_correction(count) * sorted_median(logs, count);
+    *square = 1.5707963267948966 * stddev * stddev / count;
     free(logs);
     return middle;
 }

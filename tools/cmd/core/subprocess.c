@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A child: started, listened to, waited for, judged. */
+/* Child processes: start, read stderr, wait, and describe the exit. */
 #define _GNU_SOURCE
 #include "core/subprocess.h"
 
@@ -14,11 +14,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const double patience = 2;
+static const double kill_delay = 2; /* from SIGTERM to SIGKILL */
 
 struct running_process {
     pid_t pid;
-    int errors; /* what it says on stderr */
+    int errors; /* its stderr */
     char line[SUBPROCESS_LINE];
     size_t length;
     bool ended, late;
@@ -54,29 +54,29 @@ bool subprocess_interrupted(void)
 }
 
 enum app_exit subprocess_files_create(const struct app *app,
-                                      struct subprocess_files *place)
+                                      struct subprocess_files *files)
 {
     const char *above = getenv("TMPDIR");
     above = above && *above ? above : "/tmp";
-    ssize_t length = readlink("/proc/self/exe", place->self, PATHS_MAX - 1);
+    ssize_t length = readlink("/proc/self/exe", files->self, PATHS_MAX - 1);
     if (length <= 0)
         return app_error(app, APP_FAILED,
-                         "where this program lies cannot be read from "
-                         "/proc/self/exe, so devices cannot be looked at apart; "
+                         "the path of this program cannot be read from /proc/self/exe, "
+                         "so devices cannot run in separate processes; "
                          "take one at a time with -d");
-    place->self[length] = '\0';
-    if (!paths_join(place->folder, above, "weft-XXXXXX") || !mkdtemp(place->folder) ||
-        !paths_join(place->file, place->folder, "results.json"))
+    files->self[length] = '\0';
+    if (!paths_join(files->folder, above, "weft-XXXXXX") || !mkdtemp(files->folder) ||
+        !paths_join(files->file, files->folder, "results.json"))
         return app_error(app, APP_FAILED,
                          "no folder can be made in %s: %s; let TMPDIR name another",
                          above, strerror(errno));
     return APP_OK;
 }
 
-void subprocess_files_remove(const struct subprocess_files *place)
+void subprocess_files_remove(const struct subprocess_files *files)
 {
-    unlink(place->file);
-    rmdir(place->folder);
+    unlink(files->file);
+    rmdir(files->folder);
 }
 
 /* In the child: stdin is empty, stdout goes to `output`. */
@@ -111,19 +111,19 @@ static bool spawn_process(struct running_process *p, const char *const *words,
     return false;
 }
 
-/* The last sentence of a failure is kept; the rest is progress, which this process
- * tells. */
+/* Keeps the last error message; other lines are progress, which the parent shows
+ * itself. */
 static void read_stderr_line(struct subprocess *c, struct running_process *p)
 {
     char begins[64];
     int n = snprintf(begins, sizeof(begins), "weft %s: ", c->command);
     p->line[p->length] = '\0';
     if (!strncmp(p->line, begins, (size_t)n))
-        snprintf(c->fault, sizeof(c->fault), "%s", p->line + n);
+        snprintf(c->error, sizeof(c->error), "%s", p->line + n);
     p->length = 0;
 }
 
-/* False: the pipe is at its end. */
+/* False at end of file. */
 static bool read_stderr(struct subprocess *c, struct running_process *p)
 {
     char bytes[4096];
@@ -138,9 +138,10 @@ static bool read_stderr(struct subprocess *c, struct running_process *p)
     return got > 0;
 }
 
-/* Until the process has ended, is told to, or has had its time and some more: a compiler
- * that hangs looks at no clock. */
-static void wait_for(struct subprocess *c, struct running_process *p, const char *doing)
+/* Waits until the process ends, is interrupted or exceeds its limit plus a grace period:
+ * a hanging compiler checks no clock. */
+static void wait_for(struct subprocess *c, struct running_process *p,
+                     const char *activity)
 {
     double begin = term_seconds(), grace = c->limit / 4 > 15 ? c->limit / 4 : 15;
     double stop = INFINITY;
@@ -157,11 +158,11 @@ static void wait_for(struct subprocess *c, struct running_process *p, const char
         p->late = p->late || gone > c->limit + grace;
         if ((interrupted || p->late) && !isfinite(stop)) {
             kill(p->pid, p->late ? SIGKILL : SIGTERM);
-            stop = gone + patience;
+            stop = gone + kill_delay;
         }
         if (gone > stop)
             kill(p->pid, SIGKILL);
-        term_progress("%s: %.0f s gone, at most %.0f left", doing, gone,
+        term_progress("%s: %.0f s elapsed, at most %.0f s left", activity, gone,
                       c->limit > gone ? c->limit - gone : 0);
     }
     fcntl(p->errors, F_SETFL, O_NONBLOCK);
@@ -176,29 +177,29 @@ static void describe_exit(struct subprocess *c, const struct running_process *p)
 {
     int code = WIFEXITED(p->status) ? WEXITSTATUS(p->status) : -1;
     if (interrupted)
-        snprintf(c->fault, sizeof(c->fault), "interrupted");
+        snprintf(c->error, sizeof(c->error), "interrupted");
     else if (p->late)
-        snprintf(c->fault, sizeof(c->fault),
-                 "did not end within %.0f s and was stopped; --time-limit allows more",
+        snprintf(c->error, sizeof(c->error),
+                 "did not end within %.0f s and was stopped; raise --time-limit",
                  c->limit);
     else if (WIFSIGNALED(p->status))
-        snprintf(c->fault, sizeof(c->fault), "the driver crashed: %s",
+        snprintf(c->error, sizeof(c->error), "the driver crashed: %s",
                  strsignal(WTERMSIG(p->status)));
     else if (code == APP_OK || code == APP_VERIFICATION_FAILED)
-        c->fault[0] = '\0'; /* wrong results are told one by one */
-    else if (!c->fault[0])
-        snprintf(c->fault, sizeof(c->fault), "ended with exit code %d", code);
+        c->error[0] = '\0'; /* mismatches are reported individually */
+    else if (!c->error[0])
+        snprintf(c->error, sizeof(c->error), "ended with exit code %d", code);
 }
 
-void subprocess_run(struct subprocess *c, const char *const *words, const char *doing)
+void subprocess_run(struct subprocess *c, const char *const *words, const char *activity)
 {
     struct running_process p = {.errors = -1};
-    c->fault[0] = '\0';
+    c->error[0] = '\0';
     if (spawn_process(&p, words, c->output)) {
-        wait_for(c, &p, doing);
+        wait_for(c, &p, activity);
         describe_exit(c, &p);
     } else {
-        snprintf(c->fault, sizeof(c->fault), "no process for it could be started: %s",
+        snprintf(c->error, sizeof(c->error), "no process could be started: %s",
                  strerror(errno));
     }
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tables of results. */
+/* Result tables. */
 #include "core/table.h"
 
 #include "core/term.h"
@@ -17,7 +17,7 @@ struct table_cell {
     enum cell_kind kind;
     double real;
     int64_t whole;
-    char *text; /* as people see it */
+    char *text; /* in text and Markdown */
 };
 
 void table_init(struct table *t, FILE *out, enum table_format format,
@@ -55,7 +55,6 @@ const char *table_thousands(double value)
     return out;
 }
 
-/* Whether people see a column. */
 static bool is_shown(const struct table *t, int column)
 {
     if (!t->columns[column].optional)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The terminal: colour, width, and talk on stderr. A thread explains long silences, so
- * all writing to stderr is under one lock. */
+/* Terminal output. A thread reports long waits, so all writing to stderr holds one
+ * lock. */
 #define _GNU_SOURCE
 #include "core/term.h"
 
@@ -23,13 +23,13 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static bool line_drawn;
 static double line_time;
 
-/* The thread that explains a silence. */
+/* The thread that reports a long wait. */
 static struct {
     pthread_t thread;
     pthread_cond_t over;
     bool running, ended, shown;
     double start;
-    char what[160];
+    char activity[160];
 } waiting;
 
 double term_seconds(void)
@@ -53,9 +53,9 @@ void term_init(enum term_color color)
 {
     const char *name = getenv("TERM"), *no = getenv("NO_COLOR");
     bool dumb = !name || !*name || !strcmp(name, "dumb");
-    bool wanted = color == TERM_ALWAYS || (color == TERM_AUTO && !dumb && !(no && *no));
-    term.color[0] = wanted && (color == TERM_ALWAYS || isatty(STDOUT_FILENO));
-    term.color[1] = wanted && (color == TERM_ALWAYS || isatty(STDERR_FILENO));
+    bool enabled = color == TERM_ALWAYS || (color == TERM_AUTO && !dumb && !(no && *no));
+    term.color[0] = enabled && (color == TERM_ALWAYS || isatty(STDOUT_FILENO));
+    term.color[1] = enabled && (color == TERM_ALWAYS || isatty(STDERR_FILENO));
     term.live = isatty(STDERR_FILENO) && !dumb;
     term.utf8 = !strcmp(nl_langinfo(CODESET), "UTF-8");
 }
@@ -98,8 +98,8 @@ const char *term_middle_dot(void)
     return term.utf8 ? "\302\267" : ".";
 }
 
-/* Columns of the first `size` bytes: neither the later bytes of a character nor what sets
- * colours takes any. */
+/* Display width of the first `size` bytes: UTF-8 continuation bytes and escape sequences
+ * take none. */
 static int columns_of(const char *text, size_t size)
 {
     int columns = 0;
@@ -153,7 +153,8 @@ void term_progress_clear(void)
     pthread_mutex_unlock(&lock);
 }
 
-static void say(enum term_style style, const char *lead, const char *format, va_list args)
+static void print_message(enum term_style style, const char *lead, const char *format,
+                          va_list args)
 {
     enum { INDENT = 8, WIDEST = 100 };
     char *text = NULL;
@@ -179,7 +180,7 @@ void term_print(const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    say(TERM_DIM, "", format, args);
+    print_message(TERM_DIM, "", format, args);
     va_end(args);
 }
 
@@ -187,7 +188,7 @@ void term_warn(const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    say(TERM_WARN, "weft: warning: ", format, args);
+    print_message(TERM_WARN, "weft: warning: ", format, args);
     va_end(args);
 }
 
@@ -221,7 +222,7 @@ void term_progress(const char *format, ...)
     pthread_mutex_unlock(&lock);
 }
 
-static void *explain(void *unused)
+static void *report_wait(void *unused)
 {
     (void)unused;
     struct timespec until;
@@ -234,9 +235,9 @@ static void *explain(void *unused)
         if (waiting.ended)
             break;
         char text[200];
-        snprintf(text, sizeof(text), "%s ... ", waiting.what);
+        snprintf(text, sizeof(text), "%s ... ", waiting.activity);
         if (term.live)
-            snprintf(text, sizeof(text), "%s ... %.0f s", waiting.what,
+            snprintf(text, sizeof(text), "%s ... %.0f s", waiting.activity,
                      term_seconds() - waiting.start);
         if (term.live || !waiting.shown)
             draw_line(text);
@@ -250,13 +251,13 @@ void term_wait_begin(const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    vsnprintf(waiting.what, sizeof(waiting.what), format, args);
+    vsnprintf(waiting.activity, sizeof(waiting.activity), format, args);
     va_end(args);
     fflush(stdout);
     waiting.ended = waiting.shown = false;
     waiting.start = term_seconds();
     pthread_cond_init(&waiting.over, NULL);
-    waiting.running = !pthread_create(&waiting.thread, NULL, explain, NULL);
+    waiting.running = !pthread_create(&waiting.thread, NULL, report_wait, NULL);
 }
 
 void term_wait_end(void)
@@ -271,5 +272,5 @@ void term_wait_end(void)
     pthread_cond_destroy(&waiting.over);
     waiting.running = false;
     if (waiting.shown)
-        term_print("%s: %.1f s", waiting.what, term_seconds() - waiting.start);
+        term_print("%s: %.1f s", waiting.activity, term_seconds() - waiting.start);
 }

@@ -25,8 +25,8 @@ static enum depth depth(FILE *out)
                                                                           : DEPTH_256;
 }
 
-/* Columns that the image gets, and the mean colour over the source pixels of the cell
- * half (x, y) on that grid. Rows beyond the last are black. */
+/* Width in columns. pixel() is the mean colour of the source pixels below half cell (x,
+ * y); rows beyond the last are black. */
 static int columns(const struct term_image *p)
 {
     return p->width < WIDEST ? p->width : WIDEST;

@@ -17,7 +17,7 @@ static void on_signal(int number)
     interrupted = 1;
 }
 
-/* "forward n=64 in=14x14x32 out=14x14x64": what a line has room for. */
+/* Shortens a problem to one progress line: "forward n=64 in=14x14x32 out=14x14x64". */
 static void shorten(const char *problem, char *out, size_t size)
 {
     const char *from = strchr(problem, ' '), *window = strstr(problem, " window=");
@@ -33,19 +33,19 @@ static bool report(void *priv, const struct weft_tune_progress *p)
     shorten(p->problem, problem, sizeof(problem));
     double left = p->time_limit - p->seconds;
     double rate = p->seconds > 0 ? p->tried / p->seconds : 0;
-    term_progress("Tuning: problem %d of %d, %d choices tried (%.1f/s), %d better, at "
-                  "most %.0f s left%s: %s",
-                  p->done + 1, p->problems, p->tried, rate, p->improved,
-                  left > 0 ? left : 0, *full ? "" : " (Ctrl-C goes on)", problem);
+    term_progress(
+        "Tuning: problem %d of %d, %d configurations tried (%.1f/s), %d improved, "
+        "at most %.0f s left%s: %s",
+        p->done + 1, p->problems, p->tried, rate, p->improved, left > 0 ? left : 0,
+        *full ? "" : " (Ctrl-C skips)", problem);
     return !interrupted;
 }
 
-/* The command again, as what tries kernels on the same device. False: its own path is not
- * known. */
+/* The command line of the worker process that tries kernels on the same device. False:
+ * this program's path is unknown. */
 static bool worker_command(const struct app *app, char path[PATHS_MAX], char index[16],
                            const char *words[12])
 {
-    static const char *const gemms[] = {"native", "clblast"};
     ssize_t length = readlink("/proc/self/exe", path, PATHS_MAX - 1);
     if (length <= 0)
         return false;
@@ -59,7 +59,7 @@ static bool worker_command(const struct app *app, char path[PATHS_MAX], char ind
                                    "--family",
                                    app_kernel_family_names[app->options->family],
                                    "--gemm",
-                                   gemms[app->options->gemm],
+                                   app_gemm_provider_names[app->options->gemm],
                                    NULL};
     memcpy(words, command, sizeof(command));
     return true;
@@ -92,10 +92,11 @@ void tuning_print_summary(const struct weft_tune_result *r)
 {
     char gain[64] = "";
     if (r->best > 0)
-        snprintf(gain, sizeof(gain), "; what was measured takes %.2f ms a step, was %.2f",
-                 r->best * 1e3, r->baseline * 1e3);
-    term_print("%sTuned%s   %d of %d problems were known; %d choices tried, %d denied, "
-               "the default beaten %d times%s",
+        snprintf(gain, sizeof(gain),
+                 "; the tuned kernels take %.2f ms per step, before %.2f", r->best * 1e3,
+                 r->baseline * 1e3);
+    term_print("%sTuned%s   %d of %d problems were cached; %d configurations tried, %d "
+               "rejected, %d faster than the default%s",
                term_style_begin(stderr, TERM_BOLD), term_style_end(stderr), r->cached,
                r->problems, r->tried, r->rejected, r->improved, gain);
 }
@@ -106,7 +107,7 @@ enum app_exit tuning_quick(struct app *app, const weft_net *net, int training,
     struct weft_net_info info;
     struct weft_tune_result result = {0};
     bool stopped;
-    if (app->options->tune != APP_TUNING_QUICK || app->info.kind == WEFT_DEVICE_HOST)
+    if (app->options->tuning != APP_TUNING_QUICK || app->info.kind == WEFT_DEVICE_HOST)
         return APP_OK;
     weft_net_info(net, &info);
     training = training ? training : info.batch ? info.batch : 128;

@@ -1,27 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tuning a network on the open device: progress, Ctrl-C, and the process that tries
- * kernels. */
+/* Tunes a network on the open device: progress, Ctrl-C, and the worker process. */
 #ifndef WEFT_CMD_CORE_TUNING_H
 #define WEFT_CMD_CORE_TUNING_H
 
 #include "core/app.h"
 
-/* The batch that evaluation takes. */
+/* The default batch of evaluation. */
 enum { TUNING_EVAL_BATCH = 256 };
 
-/* Runs weft_tune with params->worker, report and priv filled in. `interrupted`: by
- * Ctrl-C, after which what was found is kept. */
+/* Runs weft_tune with params->worker, report and priv filled in. *interrupted: Ctrl-C
+ * ended it; finished results are saved. */
 enum app_exit tuning_run(struct app *app, const weft_net *net,
                          struct weft_tune_params *params, struct weft_tune_result *result,
                          bool *interrupted);
 
-/* What --tuning quick asks for before other work: at most 20 s, for a training step and
- * for inference at these batches; 0: as the network says, negative: none. Nothing where
- * the option says otherwise. Ctrl-C ends the tuning alone. */
+/* With --tuning quick, tunes for at most 20 s a training step and inference at these
+ * batches (0: the network's, negative: none). Ctrl-C ends only the tuning. */
 enum app_exit tuning_quick(struct app *app, const weft_net *net, int training,
                            int inference);
 
-/* The line that tells how it went. */
+/* Prints one line of results. */
 void tuning_print_summary(const struct weft_tune_result *result);
 
 #endif

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* weft devices: what there is, which one is the default, and what is wrong with the rest.
- */
+/* weft devices: lists devices, the default one, and diagnostics. */
 #include "devices/devices.h"
 #include "devices/doctor.h"
 
@@ -11,58 +10,73 @@
 
 struct devices_options {
     struct app_options app;
-    bool test, test_here, doctor;
-    double limit;
+    bool test, internal_test, doctor;
+    double time_limit;
     const char *root;
 };
 
 static const struct args_option options[] = {
-    {"device", 'd', ARGS_TEXT, offsetof(struct devices_options, app.device), "DEV",
-     "mark the device that this selector means instead of the default", 0, 0},
-    {"test", 0, ARGS_FLAG, offsetof(struct devices_options, test), NULL,
-     "compare a convolution and a matrix product with the reference on each device, or "
-     "that of -d; tell their speed and whether the device's timer is right; exit code 5 "
-     "if one fails",
-     0, 0},
-    {"internal-test", 0, ARGS_FLAG, offsetof(struct devices_options, test_here), NULL,
-     NULL, 0, 0},
-    {"doctor", 0, ARGS_FLAG, offsetof(struct devices_options, doctor), NULL,
-     "instead, all that stands between weft and a GPU, and how to mend what is wrong: "
-     "the loader, the environment, the drivers, the PCI bus, device files, groups",
-     0, 0},
-    {"root", 0, ARGS_TEXT, offsetof(struct devices_options, root), "FOLDER",
-     "stands for / where device files, /etc, /proc and /sys are looked at", 0, 0},
-    {"time-limit", 0, ARGS_DURATION, offsetof(struct devices_options, limit), "T",
-     "of --test, for a device; default 2m", 0, 0},
-    APP_OPTIONS_FORMAT(struct devices_options),
-    APP_OPTIONS_COLOR(struct devices_options),
+    {.name = "device",
+     .letter = 'd',
+     .kind = ARGS_TEXT,
+     .offset = offsetof(struct devices_options, app.device),
+     .value = "DEV",
+     .help = "mark the device of this selector instead of the default"},
+    {.name = "test",
+     .kind = ARGS_FLAG,
+     .offset = offsetof(struct devices_options, test),
+     .help =
+         "compare a convolution and a matrix product with the host backend on each "
+         "device, or that of -d; print their speed and check the timer; exit code 5 on "
+         "failure"},
+    {.name = "internal-test",
+     .kind = ARGS_FLAG,
+     .offset = offsetof(struct devices_options, internal_test)},
+    {.name = "doctor",
+     .kind = ARGS_FLAG,
+     .offset = offsetof(struct devices_options, doctor),
+     .help =
+         "instead, diagnose missing GPUs and print fixes: loader, environment, drivers, "
+         "PCI bus, device files, groups"},
+    {.name = "root",
+     .kind = ARGS_TEXT,
+     .offset = offsetof(struct devices_options, root),
+     .value = "FOLDER",
+     .help = "with --doctor, read device files, /etc, /proc and /sys below this folder"},
+    {.name = "time-limit",
+     .kind = ARGS_DURATION,
+     .offset = offsetof(struct devices_options, time_limit),
+     .value = "T",
+     .help = "total time of --test per device; default 2m"},
     {0},
 };
 
+static const struct args_option *const shared_options[] = {app_output_options, NULL};
+
 static const struct table_column columns[] = {
-    {NULL, " ", true, 1},
-    {"index", "#", false, 1},
-    {"default", NULL, false, 0},
-    {"name", "Device", true, 0},
-    {"platform", "Platform", true, 0},
-    {"kind", "Kind", true, 0},
-    {"id", NULL, true, 0},
-    {"vendor", NULL, true, 0},
-    {"driver", "Driver", true, 0},
-    {"version", NULL, true, 0},
-    {"compute_units", "Units", false, 0},
-    {"clock_mhz", NULL, false, 0},
-    {"global_mem_bytes", "Memory", false, 0},
-    {"max_alloc_bytes", "Largest", false, 0},
-    {"local_mem_bytes", NULL, false, 0},
-    {"max_work_group_size", NULL, false, 0},
-    {"fp16", NULL, false, 0},
-    {"fp64", NULL, false, 0},
-    {"family", "Kernels", true, 0},
+    {.title = " ", .left = true, .width = 1},
+    {.key = "index", .title = "#", .width = 1},
+    {.key = "default"},
+    {.key = "name", .title = "Device", .left = true},
+    {.key = "platform", .title = "Platform", .left = true},
+    {.key = "kind", .title = "Kind", .left = true},
+    {.key = "id", .left = true},
+    {.key = "vendor", .left = true},
+    {.key = "driver", .title = "Driver", .left = true},
+    {.key = "version", .left = true},
+    {.key = "compute_units", .title = "Units"},
+    {.key = "clock_mhz"},
+    {.key = "global_mem_bytes", .title = "Memory"},
+    {.key = "max_alloc_bytes", .title = "Largest"},
+    {.key = "local_mem_bytes"},
+    {.key = "max_work_group_size"},
+    {.key = "fp16"},
+    {.key = "fp64"},
+    {.key = "family", .title = "Kernels", .left = true},
 };
 enum { COLUMN_COUNT = sizeof(columns) / sizeof(*columns) };
 
-/* Below so many columns of a terminal, some of the table are left out. */
+/* Narrower terminals hide some columns. */
 enum { NARROW = 100 };
 static const char *const wide_only[] = {"compute_units", "max_alloc_bytes"};
 
@@ -88,7 +102,7 @@ static void bytes(char out[32], uint64_t n)
         snprintf(out, 32, value < 10 && unit ? "%.1f %s" : "%.0f %s", value, units[unit]);
 }
 
-static void shortened(char out[64], const char *text, size_t most)
+static void shorten(char out[64], const char *text, size_t most)
 {
     if (strlen(text) <= most)
         snprintf(out, 64, "%s", text);
@@ -109,19 +123,19 @@ static void byte_cell(struct table *t, uint64_t n)
 static void name_cell(struct table *t, const char *text, size_t most)
 {
     char cut[64];
-    shortened(cut, text, most);
+    shorten(cut, text, most);
     table_text(t, t->format == TABLE_HUMAN ? cut : text);
 }
 
 static void add_row(struct table *t, int index, bool chosen,
                     const struct weft_device_info *d)
 {
-    bool builtin = d->kind == WEFT_DEVICE_HOST, human = t->format == TABLE_HUMAN;
+    bool host = d->kind == WEFT_DEVICE_HOST, human = t->format == TABLE_HUMAN;
     table_text(t, chosen ? "*" : " ");
     table_int(t, index);
     table_bool(t, chosen, "");
     name_cell(t, d->name, 28);
-    name_cell(t, builtin && human ? "-" : human ? app_platform_name(d) : d->platform, 12);
+    name_cell(t, host && human ? "-" : human ? app_platform_name(d) : d->platform, 12);
     table_text(t, app_device_kind_names[d->kind]);
     table_text(t, d->id);
     table_text(t, d->vendor);
@@ -138,7 +152,7 @@ static void add_row(struct table *t, int index, bool chosen,
     table_text(t, app_kernel_family_name(d, 0));
 }
 
-/* -v: every field, a block a device. */
+/* -v: every field, one block per device. */
 static void show_fields(int index, bool chosen, const struct weft_device_info *d)
 {
     char memory[32], largest[32], local[32];
@@ -166,82 +180,81 @@ static void show_fields(int index, bool chosen, const struct weft_device_info *d
     printf("   kernel family    %s\n\n", app_kernel_family_name(d, 0));
 }
 
-/* Notes for people: what misleads the loader comes first, then what the library tells
- * and the doctor does not tell better, then what the doctor found wrong. */
-struct notes {
+/* Diagnostics in order: a misleading environment variable, diagnostics of the library not
+ * covered by the doctor, errors of the doctor. */
+struct diagnostics {
     char (*text)[SMOKE_TEST_MESSAGE_BYTES];
     int count;
 };
 
-static char *add_note(struct notes *notes)
+static char *add_text(struct diagnostics *list)
 {
-    notes->text = term_realloc_or_exit(notes->text,
-                                       ((size_t)notes->count + 1) * sizeof(*notes->text));
-    return notes->text[notes->count++];
+    list->text =
+        term_realloc_or_exit(list->text, ((size_t)list->count + 1) * sizeof(*list->text));
+    return list->text[list->count++];
 }
 
-static void gather_notes(struct app *app, const struct doctor *doctor,
-                         struct notes *notes)
+static void gather_diagnostics(struct app *app, const struct doctor *doctor,
+                               struct diagnostics *list)
 {
     const char *variable = smoke_test_misleading_variable(), *found;
     char text[SMOKE_TEST_MESSAGE_BYTES];
     if (variable)
-        snprintf(add_note(notes), SMOKE_TEST_MESSAGE_BYTES,
-                 "%s points to a place without OpenCL drivers: unset it to use those "
-                 "that are installed",
+        snprintf(add_text(list), SMOKE_TEST_MESSAGE_BYTES,
+                 "%s points to a place without OpenCL drivers: unset it to use the "
+                 "installed ones",
                  variable);
     for (int i = 0; (found = weft_device_diagnostic(app->context, i)); i++) {
         smoke_test_format_diagnostic(found, text);
         if (!doctor_explains(doctor, text))
-            memcpy(add_note(notes), text, sizeof(text));
+            memcpy(add_text(list), text, sizeof(text));
     }
     for (int i = 0; i < doctor->count; i++)
         if (doctor->findings[i].severity == DOCTOR_ERROR)
-            doctor_format_finding(&doctor->findings[i], add_note(notes));
+            doctor_format_finding(&doctor->findings[i], add_text(list));
 }
 
-static void show_notes(const struct notes *notes, bool usable)
+static void show_diagnostics(const struct diagnostics *list, bool usable)
 {
     FILE *out = stdout;
     int width = term_width(out) < 100 ? term_width(out) : 100;
     if (!usable) {
-        printf("\n%sNo usable OpenCL device.%s weft's own C backend does the work; it is "
-               "right, but slow.\n",
+        printf("\n%sNo usable OpenCL device.%s The host (plain C) backend is used; it is "
+               "correct, but slow.\n",
                term_style_begin(out, TERM_WARN), term_style_end(out));
     }
-    for (int i = 0; i < notes->count; i++) {
+    for (int i = 0; i < list->count; i++) {
         printf("%s%s!%s ", i ? "" : "\n", term_style_begin(out, TERM_WARN),
                term_style_end(out));
-        term_wrap(out, notes->text[i], 2, 2, width);
+        term_wrap(out, list->text[i], 2, 2, width);
     }
     putchar('\n');
     if (usable)
-        term_wrap(
-            out,
-            "* is what commands use here. Choose with -d 0, -d igpu, a piece of the "
-            "name, or WEFT_DEVICE.",
-            0, 0, width);
+        term_wrap(out,
+                  "* marks the default. Select with -d 0, -d igpu, part of the name, or "
+                  "WEFT_DEVICE.",
+                  0, 0, width);
     else if (!smoke_test_misleading_variable())
-        printf("No GPU in this machine? The processor serves through OpenCL too: "
-               "sudo apt install pocl-opencl-icd\n");
+        printf("No GPU in this machine? OpenCL also runs on the CPU: sudo apt install "
+               "pocl-opencl-icd\n");
 }
 
-static void write_json(struct app *app, const struct table *t, const struct notes *notes,
-                       int chosen, const char *reason)
+static void write_json(struct app *app, const struct table *t,
+                       const struct diagnostics *list, int chosen, const char *reason)
 {
     struct json j = {.out = stdout};
-    app_json_begin(app, &j, "weft.devices/1");
+    app_json_begin(app, &j, "weft.devices/2");
     emit_int(&j, "default", chosen);
     emit_text(&j, "reason", reason);
     table_json(t, &j, "devices");
-    emit_list(&j, "notes");
-    for (int i = 0; i < notes->count; i++)
-        emit_text(&j, NULL, notes->text[i]);
+    emit_list(&j, "diagnostics");
+    for (int i = 0; i < list->count; i++)
+        emit_text(&j, NULL, list->text[i]);
     emit_end(&j);
     emit_end(&j);
 }
 
-static enum app_exit list(struct app *app, const struct doctor *doctor)
+static enum app_exit list_devices(struct app *app, const struct doctor *doctor)
 {
     const char *reason = "";
     int chosen;
@@ -265,13 +278,13 @@ static enum app_exit list(struct app *app, const struct doctor *doctor)
     }
     if (!fields)
         table_write(&t);
-    struct notes notes = {0};
-    gather_notes(app, doctor, &notes);
+    struct diagnostics diagnostics = {0};
+    gather_diagnostics(app, doctor, &diagnostics);
     if (format == TABLE_HUMAN)
-        show_notes(&notes, usable);
+        show_diagnostics(&diagnostics, usable);
     if (format == TABLE_JSON)
-        write_json(app, &t, &notes, chosen, reason);
-    free(notes.text);
+        write_json(app, &t, &diagnostics, chosen, reason);
+    free(diagnostics.text);
     table_free(&t);
     return app_flush_stdout(app);
 }
@@ -282,10 +295,10 @@ static enum app_exit devices_main(struct app *app, const void *given, int count,
     const struct devices_options *o = given;
     (void)count;
     (void)operands;
-    if (o->test_here)
+    if (o->internal_test)
         return devices_test_in_process(app);
     if (o->test)
-        return devices_test(app, o->limit);
+        return devices_test(app, o->time_limit);
     if (o->root && !paths_is_folder(o->root))
         return app_error(app, APP_USAGE, "--root %s: there is no such folder", o->root);
     enum app_exit code = app_create_context(app, true, true);
@@ -293,7 +306,7 @@ static enum app_exit devices_main(struct app *app, const void *given, int count,
         return code;
     struct doctor *doctor = term_realloc_or_exit(NULL, sizeof(*doctor));
     doctor_run(doctor, app->context, o->root);
-    code = o->doctor ? doctor_print(app, doctor) : list(app, doctor);
+    code = o->doctor ? doctor_print(app, doctor) : list_devices(app, doctor);
     free(doctor);
     return code;
 }
@@ -303,14 +316,14 @@ const struct app_command cmd_devices = {
         {
             .name = "devices",
             .operands = "",
-            .summary =
-                "lists the devices, the default one, and what is wrong with others",
+            .summary = "lists the devices and diagnoses missing ones",
             .about =
-                "The built-in C backend is always there and always last. "
-                "Drivers are tried in child processes first: one that crashes "
-                "is left out and named. What is wrong is listed with its mend. -v shows "
-                "every field.",
+                "The host (plain C) backend is always available and always last. Drivers "
+                "are first tested in child processes: one that crashes is excluded and "
+                "named. Diagnostics include how to fix each problem. -v prints every "
+                "field.",
             .options = options,
+            .shared = shared_options,
         },
     .defaults = &(const struct devices_options){{0}},
     .options_size = sizeof(struct devices_options),

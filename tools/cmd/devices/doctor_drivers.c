@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The doctor on software: the loader, what the environment tells it, the drivers. */
+/* Probes of software: OpenCL loader, environment variables, drivers. */
 #define _GNU_SOURCE /* RTLD_NODELETE */
 #include "devices/doctor.h"
 #include "core/driver_smoke_test.h"
@@ -18,7 +18,7 @@ void doctor_check_loader(struct doctor *d)
         doctor_add_finding(d, DOCTOR_ERROR, without,
                            "build it with an OpenCL loader installed (Debian: "
                            "ocl-icd-opencl-dev)",
-                           "%s, so there is no loader in it", without);
+                           "%s, so it has no OpenCL loader", without);
     while (path && path > maps && path[-1] != ' ' && path[-1] != '\n')
         path--;
     if (path) {
@@ -27,33 +27,35 @@ void doctor_check_loader(struct doctor *d)
         for (size_t i = 0; i < sizeof(usual) / sizeof(*usual); i++)
             known = known || !strncmp(path, usual[i], strlen(usual[i]));
         doctor_add_finding(d, known ? DOCTOR_OK : DOCTOR_INFO, path, "", "%s%s", path,
-                           known ? "" : " is not the system's own loader");
+                           known ? "" : " is not the loader of the system");
     }
     free(maps);
 }
 
-/* Variables of the environment, and what a value does. */
+/* Environment variables and their effect. */
 static const struct {
     const char *name, *does;
     bool files; /* a list of libraries */
     bool hides; /* an empty list, or -1, hides every device */
 } settings[] = {
-    {"OCL_ICD_VENDORS", "drivers are looked for there alone", false, false},
-    {"OPENCL_VENDOR_PATH", "drivers are looked for there alone", false, false},
-    {"OCL_ICD_FILENAMES", "these libraries are taken for drivers too", true, false},
-    {"OPENCL_LAYERS", "these libraries stand between weft and every driver", true, false},
-    {"RUSTICL_ENABLE", "Mesa's rusticl shows the devices of these drivers", false, false},
-    {"POCL_DEVICES", "PoCL shows these devices alone", false, false},
-    {"CUDA_VISIBLE_DEVICES", "NVIDIA's driver shows these GPUs alone", false, true},
-    {"ROCR_VISIBLE_DEVICES", "AMD's driver shows these GPUs alone", false, true},
-    {"HIP_VISIBLE_DEVICES", "AMD's driver shows these GPUs alone", false, true},
-    {"GPU_DEVICE_ORDINAL", "AMD's driver shows these GPUs alone", false, true},
-    {"ZE_AFFINITY_MASK", "Intel's driver shows these GPUs alone", false, false},
-    {"LD_LIBRARY_PATH", "libraries are looked for there first", false, false},
+    {"OCL_ICD_VENDORS", "only drivers listed there are loaded", false, false},
+    {"OPENCL_VENDOR_PATH", "only drivers listed there are loaded", false, false},
+    {"OCL_ICD_FILENAMES", "these libraries are loaded as additional drivers", true,
+     false},
+    {"OPENCL_LAYERS", "these layers intercept every OpenCL call", true, false},
+    {"RUSTICL_ENABLE", "Mesa's rusticl exposes the devices of these drivers", false,
+     false},
+    {"POCL_DEVICES", "PoCL exposes only these devices", false, false},
+    {"CUDA_VISIBLE_DEVICES", "NVIDIA's driver exposes only these GPUs", false, true},
+    {"ROCR_VISIBLE_DEVICES", "AMD's driver exposes only these GPUs", false, true},
+    {"HIP_VISIBLE_DEVICES", "AMD's driver exposes only these GPUs", false, true},
+    {"GPU_DEVICE_ORDINAL", "AMD's driver exposes only these GPUs", false, true},
+    {"ZE_AFFINITY_MASK", "Intel's driver exposes only these GPUs", false, false},
+    {"LD_LIBRARY_PATH", "libraries are searched there first", false, false},
     {"LD_PRELOAD", "these libraries are loaded before all others", false, false},
 };
 
-/* The first of a list that is a path to nothing; false: all are there. */
+/* The first missing path of a list; false: all exist. */
 static bool find_missing(const char *list, char out[PATHS_MAX])
 {
     while (*list) {
@@ -71,12 +73,12 @@ static void check_variable(struct doctor *d, size_t i, const char *value)
     char missing[PATHS_MAX], fix[80], given[SMOKE_TEST_MESSAGE_BYTES];
     const char *name = settings[i].name;
     smoke_test_format_diagnostic(value, given);
-    if (strcmp(given, value) != 0) /* set by the probe, to leave drivers out */
+    if (strcmp(given, value) != 0) /* set by the smoke test, to exclude drivers */
         return;
-    snprintf(fix, sizeof(fix), "unset %s, or fix it", name);
+    snprintf(fix, sizeof(fix), "unset or correct %s", name);
     if (settings[i].files && find_missing(value, missing))
         doctor_add_finding(d, DOCTOR_ERROR, name, fix,
-                           "%s names %.300s, which is not there", name, missing);
+                           "%s names %.300s, which does not exist", name, missing);
     else if (settings[i].hides && (!*value || !strcmp(value, "-1")))
         doctor_add_finding(d, DOCTOR_ERROR, name, fix, "%s=%s hides every GPU", name,
                            value);
@@ -92,10 +94,11 @@ void doctor_check_environment(struct doctor *d)
         if (getenv(settings[i].name))
             check_variable(d, i, getenv(settings[i].name));
     if (d->count == before)
-        doctor_add_finding(d, DOCTOR_OK, "", "", "the environment tells OpenCL nothing");
+        doctor_add_finding(d, DOCTOR_OK, "", "",
+                           "no environment variable affects OpenCL");
 }
 
-/* Why the library cannot be loaded; NULL: it can. Nothing in it is called. */
+/* Why the library cannot be loaded, or NULL. Its functions are not called. */
 static const char *unloadable(const char *library)
 {
     if (dlopen(library, RTLD_LAZY | RTLD_LOCAL | RTLD_NODELETE))
@@ -110,19 +113,20 @@ static void check_driver(struct doctor *d, const char *icd)
     char *library = icd_read_library(icd);
     if (!library || !*library)
         doctor_add_finding(d, DOCTOR_ERROR, icd, "reinstall its package",
-                           "%s names no driver: it %s", icd,
+                           "%s registers no driver: it %s", icd,
                            library ? "is empty" : "cannot be read");
     else if ((why = smoke_test_exclusion_reason(icd)))
         doctor_add_finding(d, DOCTOR_ERROR, icd,
-                           "remove or reinstall its package; until then it is left out",
-                           "%s names %s, which %s", icd, library, why);
+                           "remove or reinstall its package; until then it is excluded",
+                           "%s registers %s, which %s", icd, library, why);
     else if ((why = unloadable(library)))
-        doctor_add_finding(d, DOCTOR_ERROR, icd,
-                           "install the package that has the library, or remove the file",
-                           "%s names %s, which cannot be loaded (%s)", icd, library, why);
+        doctor_add_finding(
+            d, DOCTOR_ERROR, icd,
+            "install the package that contains the library, or remove the file",
+            "%s registers %s, which cannot be loaded (%s)", icd, library, why);
     else
-        doctor_add_finding(d, DOCTOR_OK, icd, "", "%s names %s, which can be loaded", icd,
-                           library);
+        doctor_add_finding(d, DOCTOR_OK, icd, "", "%s registers %s, which can be loaded",
+                           icd, library);
     free(library);
 }
 
@@ -147,6 +151,6 @@ void doctor_check_drivers(struct doctor *d)
             check_driver(d, path);
     }
     if (!icds.count)
-        doctor_add_finding(d, DOCTOR_INFO, place, "", "%s has no .icd file, so no driver",
-                           place);
+        doctor_add_finding(d, DOCTOR_INFO, place, "",
+                           "%s has no .icd file, so no driver is installed", place);
 }

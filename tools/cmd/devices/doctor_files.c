@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The doctor on device files, who may open them, and what the system is. */
+/* Probes of device files, permissions, and the system. */
 #define _GNU_SOURCE
 #include "devices/doctor.h"
 
@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Files through which drivers reach devices. */
+/* Device files used by drivers. */
 static const struct {
     const char *folder, *begin;
 } places[] = {
@@ -33,7 +33,7 @@ static const char *group_name(gid_t id)
     return group ? group->gr_name : number;
 }
 
-/* Whether the user was made a member after logging in. */
+/* True if the user joined the group after logging in. */
 static bool is_new_group_member(gid_t id)
 {
     const struct group *group = getgrgid(id);
@@ -51,27 +51,25 @@ static void check_device_file(struct doctor *d, const char *path)
     if (!doctor_resolve_path(d, path, full) || stat(full, &s) || S_ISDIR(s.st_mode))
         return;
     if (!access(full, R_OK | W_OK)) {
-        doctor_add_finding(d, DOCTOR_OK, path, "", "%s may be opened", path);
+        doctor_add_finding(d, DOCTOR_OK, path, "", "%s can be opened", path);
         return;
     }
     const char *group = group_name(s.st_gid);
     if (!(s.st_mode & S_IWGRP) || !s.st_gid)
         snprintf(fix, sizeof(fix),
-                 "let a udev rule give it to a group, or reinstall its driver's package, "
-                 "which has that rule");
+                 "reinstall the driver's package, which contains the udev rule for its "
+                 "group");
     else if (is_new_group_member(s.st_gid))
         snprintf(fix, sizeof(fix),
-                 "you are in the group %s, but this session began before: log in again",
-                 group);
+                 "you joined the group %s after this session began: log in again", group);
     else
         snprintf(fix, sizeof(fix),
                  "join the group %s (sudo usermod -aG %s %s) and log in again", group,
                  group, user_name());
     doctor_add_finding(
         d, DOCTOR_ERROR, path, fix,
-        "%s may not be opened by %s, so its GPU stays unseen (mode %03o, group "
-        "%s)",
-        path, user_name(), (unsigned)s.st_mode & 0777, group);
+        "%s cannot be opened by %s, so its GPU is invisible (mode %03o, group %s)", path,
+        user_name(), (unsigned)s.st_mode & 0777, group);
 }
 
 void doctor_check_device_files(struct doctor *d)
@@ -88,8 +86,7 @@ void doctor_check_device_files(struct doctor *d)
     if (d->count == before)
         doctor_add_finding(
             d, DOCTOR_INFO, "", "",
-            "there is no device file of a GPU (/dev/dri/renderD*, /dev/kfd, "
-            "/dev/nvidia*)");
+            "no device file of a GPU (/dev/dri/renderD*, /dev/kfd, /dev/nvidia*)");
 }
 
 const char *doctor_container_kind(const struct doctor *d)
@@ -125,8 +122,8 @@ static void report_groups(struct doctor *d)
         size_t at = strlen(list);
         snprintf(list + at, sizeof(list) - at, "%s%s", i ? ", " : "", group_name(ids[i]));
     }
-    doctor_add_finding(d, DOCTOR_INFO, "", "", "you are %s, in the groups %s",
-                       user_name(), *list ? list : "(none)");
+    doctor_add_finding(d, DOCTOR_INFO, "", "", "user %s, groups %s", user_name(),
+                       *list ? list : "(none)");
 }
 
 void doctor_check_system(struct doctor *d)
@@ -138,17 +135,17 @@ void doctor_check_system(struct doctor *d)
     if (container)
         doctor_add_finding(
             d, DOCTOR_INFO, "", "",
-            "this is a container (%s): it has the device files and the drivers "
-            "that it was given, and no others",
+            "this is a container (%s): only device files passed to it and drivers "
+            "installed in it are available",
             container);
     if (wsl && doctor_path_exists(d, "/dev/dxg"))
         doctor_add_finding(
             d, DOCTOR_INFO, "/dev/dxg", "",
-            "this is WSL: GPUs are reached through /dev/dxg alone, which a driver "
-            "must be made for; Intel's (intel-opencl-icd) is");
+            "this is WSL: GPUs are accessible only through /dev/dxg, which few drivers "
+            "support; Intel's (intel-opencl-icd) does");
     else if (wsl)
         doctor_add_finding(d, DOCTOR_ERROR, "/dev/dxg",
                            "in Windows, update the GPU's driver and run wsl --update",
-                           "this is WSL, and without /dev/dxg it reaches no GPU");
+                           "this is WSL without /dev/dxg, so no GPU is accessible");
     free(version);
 }

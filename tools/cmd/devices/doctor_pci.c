@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The doctor on GPUs of the PCI bus: which driver each has, which it lacks. */
+/* Probe of GPUs on the PCI bus and their drivers. */
 #define _GNU_SOURCE
 #include "devices/doctor.h"
 #include "core/driver_smoke_test.h"
@@ -14,14 +14,14 @@
 enum pci_vendor { NVIDIA, AMD, INTEL, VENDOR_COUNT };
 
 static const struct {
-    unsigned vendor;
-    const char *name, *pieces[2]; /* of what OpenCL calls the vendor */
-    const char *modules[2];       /* of the kernel that its OpenCL drivers stand on */
-    const char *no_module;        /* what to do where none of them has it */
-    const char *icd;              /* how the names of its own drivers' .icd files begin */
-    const char *rusticl;          /* what Mesa's rusticl calls its driver; NULL: none */
-    const char *pass;             /* what a container needs to be started with */
-} makers[VENDOR_COUNT] = {
+    unsigned id;
+    const char *name, *pieces[2]; /* substrings of OpenCL's vendor name */
+    const char *modules[2];       /* kernel modules required by OpenCL drivers */
+    const char *no_module;        /* fix if none of them is loaded */
+    const char *icd;              /* prefix of the vendor's .icd files */
+    const char *rusticl;          /* driver name in Mesa's rusticl, or NULL */
+    const char *pass;             /* options that pass the GPU to a container */
+} vendors[VENDOR_COUNT] = {
     [NVIDIA] =
         {0x10de,
          "NVIDIA",
@@ -38,7 +38,7 @@ static const struct {
          {"AMD", "Advanced Micro"},
          {"amdgpu", "radeon"},
          "install its firmware (Debian: firmware-amd-graphics) or a newer kernel, and "
-         "look at dmesg",
+         "check dmesg",
          "amdocl",
          "radeonsi",
          "--device /dev/dri --device /dev/kfd"},
@@ -48,13 +48,13 @@ static const struct {
          {"Intel", NULL},
          {"i915", "xe"},
          "install its firmware (Debian: firmware-misc-nonfree) or a newer kernel, and "
-         "look at dmesg",
+         "check dmesg",
          "intel",
          "iris",
          "--device /dev/dri"},
 };
 
-/* Packages with OpenCL drivers; the first row that fits counts. README, "Devices". */
+/* Packages of OpenCL drivers; the first matching row applies. See docs/devices.md. */
 static const struct {
     const char *system, *version; /* NULL: any */
     const char *packages[VENDOR_COUNT];
@@ -71,12 +71,12 @@ static const struct {
       [INTEL] = "mesa-opencl-icd and set RUSTICL_ENABLE=iris, or Intel's own packages"}},
     {"ubuntu",
      "22.04",
-     {[NVIDIA] = "nvidia-driver-..., which OpenCL comes with",
+     {[NVIDIA] = "nvidia-driver-..., which includes OpenCL",
       [AMD] = "AMD's own packages",
       [INTEL] = "intel-opencl-icd"}},
     {"ubuntu",
      NULL,
-     {[NVIDIA] = "nvidia-driver-..., which OpenCL comes with",
+     {[NVIDIA] = "nvidia-driver-..., which includes OpenCL",
       [AMD] = "mesa-opencl-icd and set RUSTICL_ENABLE=radeonsi, or rocm-opencl-icd",
       [INTEL] = "intel-opencl-icd"}},
     {"fedora",
@@ -93,7 +93,7 @@ static const struct {
 };
 enum { PACKAGE_ROWS = sizeof(packages) / sizeof(*packages) };
 
-/* The value of a line KEY=VALUE, without quotes. */
+/* The unquoted value of a line KEY=VALUE. */
 static void value_of(const char *text, const char *key, char *out, size_t size)
 {
     size_t length = strlen(key);
@@ -118,7 +118,7 @@ static bool has_word(const char *list, const char *word)
     return false;
 }
 
-static const char *package_for(const struct doctor *d, enum pci_vendor maker)
+static const char *package_for(const struct doctor *d, enum pci_vendor vendor)
 {
     char *text = doctor_read_file(d, "/etc/os-release"), id[64], like[128], version[32];
     value_of(text ? text : "", "ID", id, sizeof(id));
@@ -131,13 +131,12 @@ static const char *package_for(const struct doctor *d, enum pci_vendor maker)
               (!packages[i].version || !strcmp(packages[i].version, version))) ||
              (!packages[i].version && has_word(like, packages[i].system))))
         i++;
-    return packages[i].packages[maker];
+    return packages[i].packages[vendor];
 }
 
-/* Whether a device of the list is this one: by its address, or, where its driver tells
- * none, by its maker. */
+/* True if an OpenCL device is this one, by PCI address or, if unknown, by vendor. */
 static bool has_opencl_driver(const struct doctor *d, const char *address,
-                              enum pci_vendor maker)
+                              enum pci_vendor vendor)
 {
     struct weft_device_info info;
     size_t length = strlen(address);
@@ -149,14 +148,14 @@ static bool has_opencl_driver(const struct doctor *d, const char *address,
                 return true;
             continue;
         }
-        for (int k = 0; k < 2 && makers[maker].pieces[k]; k++)
-            if (strstr(info.vendor, makers[maker].pieces[k]))
+        for (int k = 0; k < 2 && vendors[vendor].pieces[k]; k++)
+            if (strstr(info.vendor, vendors[vendor].pieces[k]))
                 return true;
     }
     return false;
 }
 
-/* "i915", from the link to it; "" where the kernel has no driver for the device. */
+/* The kernel driver of a device, such as "i915", or "". */
 static void module_of(const struct doctor *d, const char *address, char out[64])
 {
     char path[PATHS_MAX], full[PATHS_MAX], to[PATHS_MAX];
@@ -177,11 +176,11 @@ static unsigned number_in(const struct doctor *d, const char *address, const cha
     return value;
 }
 
-/* What its drivers open, or at least one of its kind. */
-static bool has_file(const struct doctor *d, enum pci_vendor maker)
+/* True if the device files of the vendor's driver exist. */
+static bool has_file(const struct doctor *d, enum pci_vendor vendor)
 {
     char **names;
-    if (maker == NVIDIA)
+    if (vendor == NVIDIA)
         return doctor_path_exists(d, "/dev/nvidiactl") &&
                doctor_path_exists(d, "/dev/nvidia-uvm");
     int count = doctor_list_folder(d, "/dev/dri", "renderD", &names);
@@ -199,8 +198,8 @@ static bool has_driver(const struct doctor *d, const char *begin)
     return false;
 }
 
-/* The version of NVIDIA's library, if it is not the kernel driver's: they do not go
- * together, which an upgrade leaves behind until the next start. */
+/* True if NVIDIA's library and kernel driver have different versions, which are
+ * incompatible: the state after an upgrade until the next restart. */
 static bool versions_differ(const struct doctor *d, char kernel[64], char library[64])
 {
     static const char *const folders[] = {"/usr/lib/x86_64-linux-gnu",
@@ -216,7 +215,7 @@ static bool versions_differ(const struct doctor *d, char kernel[64], char librar
         for (int k = 0; k < count; k++) {
             const char *version = names[k] + strlen(begin);
             same = same || !strcmp(version, kernel);
-            if (strchr(version, '.')) /* .1 is a link */
+            if (strchr(version, '.')) /* .1 is a symbolic link */
                 snprintf(library, 64, "%.63s", version);
         }
         doctor_list_free(names, count);
@@ -224,67 +223,66 @@ static bool versions_differ(const struct doctor *d, char kernel[64], char librar
     return *kernel && *library && !same;
 }
 
-/* Its kernel driver and files are there. */
+/* The GPU has a kernel driver and device files, but no OpenCL driver. */
 static void report_missing_driver(struct doctor *d, const char *address,
-                                  enum pci_vendor maker, const char *what)
+                                  enum pci_vendor vendor, const char *what)
 {
-    const char *enabled = getenv("RUSTICL_ENABLE"), *rusticl = makers[maker].rusticl;
+    const char *enabled = getenv("RUSTICL_ENABLE"), *rusticl = vendors[vendor].rusticl;
     char fix[400], kernel[64], library[64];
-    if (maker == NVIDIA && versions_differ(d, kernel, library))
+    if (vendor == NVIDIA && versions_differ(d, kernel, library))
         snprintf(fix, sizeof(fix),
-                 "restart: the kernel runs NVIDIA's driver %s, and the library is of %s",
+                 "restart: the kernel runs NVIDIA's driver %s, but the library is %s",
                  kernel, library);
-    else if (maker == NVIDIA && doctor_container_kind(d))
+    else if (vendor == NVIDIA && doctor_container_kind(d))
         snprintf(fix, sizeof(fix),
                  "start the container with NVIDIA_DRIVER_CAPABILITIES=compute,utility, "
-                 "and let " ICD_FOLDER
-                 "/nvidia.icd in it hold the line libnvidia-opencl.so.1");
-    else if (has_driver(d, makers[maker].icd))
+                 "and create " ICD_FOLDER
+                 "/nvidia.icd in it with the line libnvidia-opencl.so.1");
+    else if (has_driver(d, vendors[vendor].icd))
         snprintf(fix, sizeof(fix),
-                 "its maker's driver is installed: fix what is told of drivers and "
+                 "the vendor's driver is installed: fix the findings on drivers and "
                  "device files, or update it");
     else if (rusticl && has_driver(d, "rusticl") &&
              !(enabled && strstr(enabled, rusticl)))
         snprintf(fix, sizeof(fix),
-                 "set RUSTICL_ENABLE=%s, for Mesa's rusticl is installed", rusticl);
+                 "set RUSTICL_ENABLE=%s to enable the installed Mesa rusticl", rusticl);
     else
-        snprintf(fix, sizeof(fix), "install %s", package_for(d, maker));
-    doctor_add_finding(d, DOCTOR_ERROR, address, fix, "%s is served by no OpenCL driver",
-                       what);
+        snprintf(fix, sizeof(fix), "install %s", package_for(d, vendor));
+    doctor_add_finding(d, DOCTOR_ERROR, address, fix, "%s has no OpenCL driver", what);
 }
 
-static void check_vendor(struct doctor *d, const char *address, enum pci_vendor maker,
+static void check_vendor(struct doctor *d, const char *address, enum pci_vendor vendor,
                          const char *what, const char *module)
 {
     char fix[400];
     const char *container = doctor_container_kind(d);
     bool known = false;
-    for (int k = 0; k < 2 && makers[maker].modules[k]; k++)
-        known = known || !strcmp(module, makers[maker].modules[k]);
-    if (has_opencl_driver(d, address, maker))
-        doctor_add_finding(d, DOCTOR_OK, address, "", "%s is served", what);
+    for (int k = 0; k < 2 && vendors[vendor].modules[k]; k++)
+        known = known || !strcmp(module, vendors[vendor].modules[k]);
+    if (has_opencl_driver(d, address, vendor))
+        doctor_add_finding(d, DOCTOR_OK, address, "", "%s has an OpenCL driver", what);
     else if (!strcmp(module, "vfio-pci"))
         doctor_add_finding(d, DOCTOR_INFO, address, "",
-                           "%s is set aside for a virtual machine (vfio-pci)", what);
+                           "%s is reserved for a virtual machine (vfio-pci)", what);
     else if (!known)
-        doctor_add_finding(d, DOCTOR_ERROR, address, makers[maker].no_module,
-                           "%s has %s%s in the kernel, on which OpenCL cannot stand",
+        doctor_add_finding(d, DOCTOR_ERROR, address, vendors[vendor].no_module,
+                           "%s has %s%s in the kernel, which OpenCL does not support",
                            what, *module ? "the driver " : "no driver", module);
-    else if (container && !has_file(d, maker)) {
+    else if (container && !has_file(d, vendor)) {
         snprintf(fix, sizeof(fix), "start the container with %s, and install %s inside",
-                 makers[maker].pass, package_for(d, maker));
+                 vendors[vendor].pass, package_for(d, vendor));
         doctor_add_finding(d, DOCTOR_ERROR, address, fix,
-                           "%s is not given to this container (%s)", what, container);
-    } else if (maker == NVIDIA && !has_file(d, maker))
+                           "%s is not passed to this container (%s)", what, container);
+    } else if (vendor == NVIDIA && !has_file(d, vendor))
         doctor_add_finding(d, DOCTOR_ERROR, address,
                            "sudo nvidia-modprobe -u -c=0, or restart",
                            "%s lacks /dev/nvidiactl or /dev/nvidia-uvm", what);
     else if (smoke_test_misleading_variable())
         doctor_add_finding(d, DOCTOR_INFO, address, "",
-                           "%s is served by no driver that %s leads to", what,
+                           "%s has no driver among those that %s selects", what,
                            smoke_test_misleading_variable());
     else
-        report_missing_driver(d, address, maker, what);
+        report_missing_driver(d, address, vendor, what);
 }
 
 static void check_device(struct doctor *d, const char *address)
@@ -292,23 +290,24 @@ static void check_device(struct doctor *d, const char *address)
     enum { DISPLAY = 0x03, ACCELERATOR = 0x12 };
     char module[64], what[160];
     unsigned class = number_in(d, address, "class") >> 16;
-    unsigned vendor = number_in(d, address, "vendor");
+    unsigned id = number_in(d, address, "vendor");
     unsigned device = number_in(d, address, "device");
     if (class != DISPLAY && class != ACCELERATOR)
         return;
     module_of(d, address, module);
     for (int i = 0; i < VENDOR_COUNT; i++)
-        if (makers[i].vendor == vendor) {
+        if (vendors[i].id == id) {
             snprintf(what, sizeof(what), "%.32s, a GPU of %s (%04x:%04x)", address,
-                     makers[i].name, vendor, device);
+                     vendors[i].name, id, device);
             check_vendor(d, address, (enum pci_vendor)i, what, module);
             return;
         }
     doctor_add_finding(
         d, DOCTOR_INFO, address, "",
-        class == DISPLAY ? "%s (%04x:%04x) shows images, as far as we know, and no more"
-                         : "%s (%04x:%04x) is an accelerator that we know no driver for",
-        address, vendor, device);
+        class == DISPLAY
+            ? "%s (%04x:%04x) is a display controller without known compute support"
+            : "%s (%04x:%04x) is an accelerator without a known driver",
+        address, id, device);
 }
 
 void doctor_check_pci(struct doctor *d)
@@ -320,5 +319,5 @@ void doctor_check_pci(struct doctor *d)
         check_device(d, names[i]);
     doctor_list_free(names, count);
     if (d->count == before)
-        doctor_add_finding(d, DOCTOR_INFO, "", "", "there is no GPU on the PCI bus");
+        doctor_add_finding(d, DOCTOR_INFO, "", "", "no GPU on the PCI bus");
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Markup and plots of a page, in plain C. */
+/* HTML markup and SVG plots. */
 #include "report/html.h"
 
 #include "core/table.h"
@@ -10,10 +10,10 @@
 #include <string.h>
 
 enum { WIDTH = 360, HEIGHT = 270, LEFT = 40, RIGHT = 12, TOP = 24, BOTTOM = 40 };
-enum { LINE = 14, LETTER = 7, LEADER = 14 }; /* of a name */
+enum { LINE = 14, LETTER = 7, LEADER = 14 }; /* of a label */
 
 struct plot_label {
-    double x, y, place; /* of the curve's end; of the name's middle */
+    double x, y, place; /* end of the curve; y of the label's middle */
     int color;
     char text[4 * PLOT_LABEL_COLUMNS + 1];
 };
@@ -70,15 +70,15 @@ double html_plot_y(const struct html_plot *p, double y)
 void html_plot_add_label(struct html_plot *p, int color, double x, double y,
                          const char *text)
 {
-    p->names =
-        term_realloc_or_exit(p->names, (size_t)(p->name_count + 1) * sizeof(*p->names));
-    struct plot_label *name = &p->names[p->name_count++];
-    *name = (struct plot_label){.x = x, .y = y, .color = color};
+    p->labels = term_realloc_or_exit(p->labels,
+                                     (size_t)(p->label_count + 1) * sizeof(*p->labels));
+    struct plot_label *label = &p->labels[p->label_count++];
+    *label = (struct plot_label){.x = x, .y = y, .color = color};
     for (int at = 0, columns = 0; text[at]; at++) {
         columns += ((unsigned char)text[at] & 0xc0) != 0x80;
-        if (columns > PLOT_LABEL_COLUMNS || at + 1 == (int)sizeof(name->text))
+        if (columns > PLOT_LABEL_COLUMNS || at + 1 == (int)sizeof(label->text))
             break;
-        name->text[at] = text[at];
+        label->text[at] = text[at];
     }
 }
 
@@ -89,35 +89,35 @@ static int by_place(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Names at the height of their curves' ends, or as near as those above and below let
- * them: first pushed down by the one above, then up from the bottom. */
-static void write_names(struct html_plot *p, FILE *out)
+/* Places labels at the height of their curves' ends without overlap: a pass from the top
+ * moves them down, a pass from the bottom up. */
+static void write_labels(struct html_plot *p, FILE *out)
 {
-    struct plot_label *names = p->names;
-    for (int i = 0; i < p->name_count; i++)
-        names[i].place = html_plot_y(p, names[i].y);
-    if (!p->name_count)
+    struct plot_label *labels = p->labels;
+    for (int i = 0; i < p->label_count; i++)
+        labels[i].place = html_plot_y(p, labels[i].y);
+    if (!p->label_count)
         return; /* qsort takes no NULL */
-    qsort(names, (size_t)p->name_count, sizeof(*names), by_place);
-    for (int i = 0; i < p->name_count; i++)
-        names[i].place = fmax(names[i].place, i ? names[i - 1].place + LINE : TOP);
-    for (int i = p->name_count - 1; i >= 0; i--)
-        names[i].place =
-            fmin(names[i].place,
-                 i + 1 < p->name_count ? names[i + 1].place - LINE : p->height - BOTTOM);
-    for (int i = 0; i < p->name_count; i++) {
+    qsort(labels, (size_t)p->label_count, sizeof(*labels), by_place);
+    for (int i = 0; i < p->label_count; i++)
+        labels[i].place = fmax(labels[i].place, i ? labels[i - 1].place + LINE : TOP);
+    for (int i = p->label_count - 1; i >= 0; i--)
+        labels[i].place =
+            fmin(labels[i].place, i + 1 < p->label_count ? labels[i + 1].place - LINE
+                                                         : p->height - BOTTOM);
+    for (int i = 0; i < p->label_count; i++) {
         fprintf(out,
                 "<path class=\"leader c%d\" d=\"M%.1f %.1fL%d %.1f\"/>"
                 "<text class=\"name c%d\" x=\"%d\" y=\"%.1f\">",
-                names[i].color, html_plot_x(p, names[i].x) + 3,
-                html_plot_y(p, names[i].y), p->right + LEADER - 3, names[i].place,
-                names[i].color, p->right + LEADER, names[i].place + 4);
-        html_write_escaped(out, names[i].text);
+                labels[i].color, html_plot_x(p, labels[i].x) + 3,
+                html_plot_y(p, labels[i].y), p->right + LEADER - 3, labels[i].place,
+                labels[i].color, p->right + LEADER, labels[i].place + 4);
+        html_write_escaped(out, labels[i].text);
         fputs("</text>\n", out);
     }
 }
 
-/* Briefly, for there is little room: 20k. */
+/* Short form: 20k. */
 static void tick_number(FILE *out, double value)
 {
     const char *unit = value >= 1e9 ? "G" : value >= 1e6 ? "M" : value >= 1e4 ? "k" : "";
@@ -140,8 +140,7 @@ static void tick(const struct html_plot *p, FILE *out, int axis, double value)
     fputs("</text>\n", out);
 }
 
-/* Powers of ten, or of two where there would be few, every so many that they have
- * room. */
+/* Powers of ten, or of two for short ranges, thinned to fit. */
 static void ticks_of_powers(const struct html_plot *p, FILE *out, int axis)
 {
     double base = p->high[axis] / p->low[axis] > 300 ? 10 : 2;
@@ -152,7 +151,7 @@ static void ticks_of_powers(const struct html_plot *p, FILE *out, int axis)
         tick(p, out, axis, pow(base, i));
 }
 
-/* 1, 2 and 5 of each power of ten; or where that would be few, equal steps. */
+/* 1, 2 and 5 of each decade, or equal steps for short ranges. */
 static void ticks_of_decades(const struct html_plot *p, FILE *out, int axis)
 {
     static const double parts[] = {1, 2, 5};
@@ -178,11 +177,11 @@ void html_plot_begin(struct html_plot *p, FILE *out, const char *title,
         p->high[i] = p->high[i] > p->low[i] ? p->high[i] * 1.15 : p->low[i] * 2;
     }
     int letters = 0;
-    for (int i = 0; i < p->name_count; i++) {
-        int columns = term_columns(p->names[i].text);
+    for (int i = 0; i < p->label_count; i++) {
+        int columns = term_columns(p->labels[i].text);
         letters = columns > letters ? columns : letters;
     }
-    int names = TOP + BOTTOM + LINE * (p->name_count - 1);
+    int names = TOP + BOTTOM + LINE * (p->label_count - 1);
     p->height = names > HEIGHT ? names : HEIGHT;
     p->right = letters ? WIDTH - LEADER - LETTER * letters - 4 : WIDTH - RIGHT;
     fprintf(out, "<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"", WIDTH,
@@ -205,7 +204,7 @@ void html_plot_begin(struct html_plot *p, FILE *out, const char *title,
 
 void html_plot_end(struct html_plot *p, FILE *out)
 {
-    write_names(p, out);
-    free(p->names);
+    write_labels(p, out);
+    free(p->labels);
     fputs("</svg>\n", out);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Writing a page of HTML: text that cannot become markup, numbers, logarithmic plots. */
+/* HTML output: escaped text, numbers, logarithmic plots. */
 #ifndef WEFT_CMD_REPORT_HTML_H
 #define WEFT_CMD_REPORT_HTML_H
 
@@ -8,26 +8,25 @@
 /* The style sheet, report.css. */
 extern const char html_style[];
 
-/* As text, or as the value of an attribute. */
+/* Escapes for text and attribute values. */
 void html_write_escaped(FILE *out, const char *text);
-/* A finite number with three digits and, from a thousand on, commas; else a dash. */
+/* Three digits, or thousands separators from 1,000 on; a dash if not finite. */
 void html_write_number(FILE *out, double value);
 
-/* A plot 360 wide with a logarithmic axis each way. Widen it by what is to lie in it,
- * tell the names of its curves, begin, draw, end. */
+/* A log-log plot, 360 wide. Extend its range by all points, add the labels of curves,
+ * begin, draw, end. */
 enum { PLOT_LABEL_COLUMNS = 16 };
 struct html_plot {
-    double low[2], high[2]; /* of x and y; 0 and 0: nothing yet */
-    struct plot_label *names;
-    int name_count, height, right; /* where the axes end; set by begin */
+    double low[2], high[2]; /* range of x and y; 0 and 0: empty */
+    struct plot_label *labels;
+    int label_count, height, right; /* ends of the axes; set by begin */
 };
 void html_plot_extend(struct html_plot *plot, double x, double y);
-/* A curve that ends at (x, y). Its name is written at the right, cut to
- * PLOT_LABEL_COLUMNS columns; no two lie on each other, and the plot is as high as that
- * takes. */
+/* Labels a curve that ends at (x, y). Labels are truncated to PLOT_LABEL_COLUMNS and
+ * placed on the right without overlap; the plot grows as needed. */
 void html_plot_add_label(struct html_plot *plot, int color, double x, double y,
                          const char *text);
-/* `title` is the text instead of the image. */
+/* `title` is the alternative text. */
 void html_plot_begin(struct html_plot *plot, FILE *out, const char *title,
                      const char *x_name, const char *y_name);
 double html_plot_x(const struct html_plot *plot, double x);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The same workload on every device, as bars. */
+/* Bars: each network workload on every device. */
 #include "report/html.h"
 #include "report/report.h"
 #include "core/statistics.h"
@@ -8,36 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The interval of a row's median; false and NaN: too few samples. */
-static bool interval(const json_t *row, double out[2])
-{
-    double *values;
-    int count = results_samples(row, &values);
-    bool known = statistics_interval(values, count, out);
-    free(values);
-    return known;
-}
-
-void report_write_interval(FILE *out, const json_t *row)
-{
-    double sure[2];
-    if (!interval(row, sure))
-        return;
-    html_write_number(out, sure[0]);
-    fputs("&ndash;", out);
-    html_write_number(out, sure[1]);
-}
-
 static void write_bar(FILE *out, const struct results *r, int run, const json_t *row,
                       double most)
 {
     double median = results_number(row, "median"), p99 = results_number(row, "p99"),
-           sure[2];
+           bounds[2];
     fputs("<div class=\"who\">", out);
     report_write_label(out, r, run);
-    if (!strcmp(results_text(row, "served_by"), "weft's C") &&
+    if (!strcmp(results_text(row, "backend"), "host") &&
         strcmp(results_text(results_run(r, run), "device.family"), "C"))
-        fputs(", by weft&#39;s C", out);
+        fputs(", on the host backend", out);
     fputs("</div><div class=\"value\">", out);
     html_write_number(out, median);
     fputc(' ', out);
@@ -50,25 +30,26 @@ static void write_bar(FILE *out, const struct results *r, int run, const json_t 
             "</div><div class=\"track c%d\"><div class=\"bar\" style=\"width:%.2f%%\">"
             "</div>",
             report_color(run), 100 * median / most);
-    if (interval(row, sure))
+    if (report_interval(row, bounds))
         fprintf(out, "<div class=\"span\" style=\"left:%.2f%%;width:%.2f%%\"></div>",
-                100 * sure[0] / most, 100 * (sure[1] - sure[0]) / most);
+                100 * bounds[0] / most, 100 * (bounds[1] - bounds[0]) / most);
     fputs("</div>\n", out);
 }
 
-/* Of `row` and those that measured the same on the runs after `first`. */
+/* Bars of `row` and of the same workload in later runs. */
 static void write_group(FILE *out, const struct results *r, int first, const json_t *row)
 {
     char key[RESULTS_LABEL_BYTES];
-    double most = 0, sure[2];
+    double most = 0, bounds[2];
     for (int i = first; i < results_count(r); i++) {
         const json_t *same = results_find_same(results_run(r, i), row);
-        interval(same, sure);
-        most = fmax(most, fmax(results_number(same, "median"), sure[1]));
+        report_interval(same, bounds);
+        most = fmax(most, fmax(results_number(same, "median"), bounds[1]));
     }
     results_workload_key(row, key);
     fputs("<h3>", out);
-    html_write_escaped(out, key + strcspn(key, " ")); /* the section says what is done */
+    html_write_escaped(
+        out, key + strcspn(key, " ")); /* without the workload, the section's title */
     fputs("</h3>\n<div class=\"bars\">\n", out);
     for (int i = first; i < results_count(r) && most > 0; i++) {
         const json_t *same = results_find_same(results_run(r, i), row);
@@ -83,9 +64,9 @@ void report_write_bars(FILE *out, const struct results *r)
     static const struct {
         const char *workload, *title, *about;
     } parts[] = {
-        {"train", "Training", "Images a second, more is better."},
-        {"inference", "Inference", "Images a second, more is better."},
-        {"latency", "Latency", "From asking to the answer, less is better."},
+        {"train", "Training", "Images per second, higher is better."},
+        {"inference", "Inference", "Images per second, higher is better."},
+        {"latency", "Latency", "Time of one synchronous batch, lower is better."},
     };
     for (size_t p = 0; p < sizeof(parts) / sizeof(*parts); p++) {
         bool any = false;
@@ -97,9 +78,9 @@ void report_write_bars(FILE *out, const struct results *r)
                     continue;
                 if (!any)
                     fprintf(out,
-                            "<h2>%s</h2>\n<p class=\"soft\">%s A bar is the median, the "
-                            "mark at its end the 95 %% interval of the median, which "
-                            "takes at least %d samples.</p>\n",
+                            "<h2>%s</h2>\n<p class=\"soft\">%s Bars are medians; marks "
+                            "at their ends are 95 %% intervals of the median, which need "
+                            "at least %d samples.</p>\n",
                             parts[p].title, parts[p].about, STATISTICS_MIN_SAMPLES);
                 any = true;
                 write_group(out, r, i, row);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The images of a report: speed against the batch, and operations against the roofs. */
+/* Plots of a report: throughput against batch size, and ops against the roofline. */
 #include "report/html.h"
 #include "report/report.h"
 
 #include <math.h>
 #include <string.h>
 
-/* What tells curves of one workload and device apart. */
-static const char *const curve_fields[] = {"net", "image", "precision"};
+/* Fields that distinguish the curves of one workload and device. */
+static const char *const curve_fields[] = {"net", "input", "precision"};
 enum { CURVE_FIELDS = sizeof(curve_fields) / sizeof(*curve_fields) };
 
 static bool is_workload(const json_t *row, const char *workload)
@@ -15,7 +15,7 @@ static bool is_workload(const json_t *row, const char *workload)
     return !strcmp(results_text(row, "workload"), workload);
 }
 
-/* Whether a row is a point of the curve that `first` begins: the same but the batch. */
+/* True for a point of the curve that starts with `first`: equal except for the batch. */
 static bool is_of_curve(const json_t *row, const json_t *first)
 {
     for (int i = 0; i < CURVE_FIELDS; i++)
@@ -26,7 +26,7 @@ static bool is_of_curve(const json_t *row, const json_t *first)
            results_number(row, "batch") > 0 && results_number(row, "median") > 0;
 }
 
-/* Whether it is the first of a curve of several points. */
+/* True for the first point of a curve of several points. */
 static bool begins_curve(const json_t *rows, size_t index)
 {
     const json_t *row = json_array_get(rows, index);
@@ -42,7 +42,7 @@ static bool begins_curve(const json_t *rows, size_t index)
     return points > 1;
 }
 
-/* The letter, and of the fields those in which curves of the workload differ. */
+/* The run's letter and the fields in which curves of the workload differ. */
 static void name_curve(const struct results *r, int run, const json_t *first,
                        char out[64])
 {
@@ -61,7 +61,8 @@ static void name_curve(const struct results *r, int run, const json_t *first,
     }
 }
 
-/* The rows of the curve that begins at `index`; without `out` they widen the plot. */
+/* Draws the curve that starts at `index`; without `out`, extends the plot's range to
+ * it. */
 static void curve(FILE *out, const json_t *rows, size_t index, int color,
                   struct html_plot *p, double end[2])
 {
@@ -93,7 +94,8 @@ static void curve(FILE *out, const json_t *rows, size_t index, int color,
         fprintf(out, "\"/>%s\n", dots);
 }
 
-/* All curves of a workload; without `out` they widen and name the plot. How many. */
+/* Draws all curves of a workload and returns their number; without `out`, extends the
+ * plot's range and adds labels. */
 static int curves(FILE *out, const struct results *r, const char *workload,
                   struct html_plot *p)
 {
@@ -115,10 +117,10 @@ static int curves(FILE *out, const struct results *r, const char *workload,
     return count;
 }
 
-/* What the letters stand for, above the first figure. */
+/* The legend above the first figure. */
 static void write_keys(FILE *out, const struct results *r)
 {
-    fputs("<h2>Speed against the batch</h2>\n<p class=\"soft facts\">", out);
+    fputs("<h2>Throughput by batch size</h2>\n<p class=\"soft facts\">", out);
     for (int i = 0; i < results_count(r); i++) {
         fprintf(out, "<span class=\"key c%d\">", report_color(i));
         report_write_label(out, r, i);
@@ -141,9 +143,9 @@ void report_write_curves(FILE *out, const struct results *r)
         any = true;
         fprintf(out, "<figure>\n<figcaption><b>%s</b></figcaption>\n", parts[i][1]);
         html_plot_begin(&p, out,
-                        "Images a second against the batch size; all numbers are in "
-                        "the table at the end",
-                        "images a step", "images a second");
+                        "Images per second against batch size; the table at the end "
+                        "has all numbers",
+                        "images per step", "images per second");
         curves(out, r, parts[i][0], &p);
         html_plot_end(&p, out);
         fputs("</figure>\n", out);
@@ -151,12 +153,12 @@ void report_write_curves(FILE *out, const struct results *r)
     fputs(any ? "</div>\n" : "", out);
 }
 
-/* Operations a byte, and 10^9 of them a second. False: the row is of no operation. */
+/* Intensity in FLOP per byte, and GFLOP/s. False: not a timed op. */
 static bool operation(const json_t *row, double *intensity, double *speed)
 {
     double flops = results_number(row, "flops"), bytes = results_number(row, "bytes");
     double seconds = results_number(row, "seconds");
-    if (!*results_text(row, "direction") || !results_passed(row) || !(flops > 0) ||
+    if (!*results_text(row, "phase") || !results_passed(row) || !(flops > 0) ||
         !(bytes > 0) || !(seconds > 0))
         return false;
     *intensity = flops / bytes;
@@ -164,19 +166,20 @@ static bool operation(const json_t *row, double *intensity, double *speed)
     return true;
 }
 
-/* 10^9 operations a second at most, and 10^9 bytes a second from the largest memory. */
-static void roofs_of(const json_t *run, double *peak, double *slope)
+/* Peak GFLOP/s, and GB/s of the largest memory level. */
+static void roofline_of(const json_t *run, double *peak, double *slope)
 {
-    const json_t *levels = json_object_get(json_object_get(run, "roofs"), "memory");
+    const json_t *levels = json_object_get(json_object_get(run, "roofline"), "memory");
     size_t count = json_array_size(levels);
-    *peak = 1e-9 * results_number(run, "roofs.flops");
-    *slope =
-        count ? 1e-9 * results_number(json_array_get(levels, count - 1), "read") : NAN;
+    *peak = 1e-9 * results_number(run, "roofline.flops_per_second");
+    *slope = count ? 1e-9 * results_number(json_array_get(levels, count - 1),
+                                           "read_bytes_per_second")
+                   : NAN;
 }
 
-/* From the slope of the memory to the level of the multiply-adds. */
-static void draw_roof(FILE *out, const struct html_plot *p, double peak, double slope,
-                      int color)
+/* The bandwidth slope and the compute ceiling. */
+static void draw_roofline(FILE *out, const struct html_plot *p, double peak, double slope,
+                          int color)
 {
     double left = fmax(p->low[0], p->low[1] / slope);
     if (!(peak > 0) || !(slope > 0) || left >= p->high[0])
@@ -188,7 +191,8 @@ static void draw_roof(FILE *out, const struct html_plot *p, double peak, double 
             html_plot_x(p, p->high[0]));
 }
 
-/* Dots of a run; without `out` they widen the plot. How many. */
+/* Draws the dots of a run and returns their number; without `out`, extends the plot's
+ * range. */
 static int dots(FILE *out, const struct results *r, int run, struct html_plot *p)
 {
     char label[RESULTS_LABEL_BYTES];
@@ -216,7 +220,7 @@ static void write_roofline(FILE *out, const struct results *r, int run,
                            struct html_plot p)
 {
     double peak, slope;
-    roofs_of(results_run(r, run), &peak, &slope);
+    roofline_of(results_run(r, run), &peak, &slope);
     fprintf(out, "<figure>\n<figcaption><span class=\"key c%d\">", report_color(run));
     report_write_label(out, r, run);
     fputs("</span>", out);
@@ -229,10 +233,10 @@ static void write_roofline(FILE *out, const struct results *r, int run,
     }
     fputs("</figcaption>\n", out);
     html_plot_begin(&p, out,
-                    "Operations per byte against speed; the table of layers below has "
-                    "the same numbers",
-                    "operations a byte", "GFLOP/s");
-    draw_roof(out, &p, peak, slope, report_color(run));
+                    "FLOP per byte against GFLOP/s; the table of layers below has the "
+                    "same numbers",
+                    "FLOP per byte", "GFLOP/s");
+    draw_roofline(out, &p, peak, slope, report_color(run));
     dots(out, r, run, &p);
     html_plot_end(&p, out);
     fputs("</figure>\n", out);
@@ -245,18 +249,18 @@ void report_write_rooflines(FILE *out, const struct results *r)
     double peak, slope;
     for (int i = 0; i < results_count(r); i++)
         if (dots(NULL, r, i, &p)) {
-            roofs_of(results_run(r, i), &peak, &slope);
+            roofline_of(results_run(r, i), &peak, &slope);
             html_plot_extend(&p, NAN, peak);
             count++;
         }
     if (!count)
         return;
     fprintf(out,
-            "<h2>How close to the limit</h2>\n<p class=\"soft\">A dot is an operation in "
-            "one direction, by the usual algorithm's operations, so that Winograd's may "
-            "lie above; dashed the multiply-add peak and the bandwidth of the largest "
-            "memory, as measured.%s</p>\n<div class=\"plots\">\n",
-            count > 1 ? " The axes of all devices are the same." : "");
+            "<h2>Roofline</h2>\n<p class=\"soft\">A dot is one phase of an op, counted "
+            "as direct computation, so Winograd may exceed the roofline; the dashed "
+            "line is the measured peak and the bandwidth of the largest memory "
+            "level.%s</p>\n<div class=\"plots\">\n",
+            count > 1 ? " All devices have the same axes." : "");
     for (int i = 0; i < results_count(r); i++)
         if (dots(NULL, r, i, &(struct html_plot){{0}, {0}}))
             write_roofline(out, r, i, p);

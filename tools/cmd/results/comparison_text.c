@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who is how many times faster than whom. */
+/* Speedups between runs. */
 #include "results/comparison_text.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* What devices are called faster for, the most telling first. */
+/* Workloads that rank devices, in order of preference. */
 static const struct {
     const char *workload, *verb;
-} telling[] = {{"train", "trained"}, {"inference", "ran"}};
-enum { TELLING = sizeof(telling) / sizeof(*telling) };
+} rankings[] = {{"train", "trained"}, {"inference", "ran"}};
+enum { RANKINGS = sizeof(rankings) / sizeof(*rankings) };
 
 struct statistics_ratio comparison_speedup(const json_t *from, const json_t *to)
 {
@@ -31,8 +31,7 @@ void comparison_format_ratio(const struct statistics_ratio *r, char out[64])
     else if (!isfinite(error))
         snprintf(out, 64, "about %.2g", r->ratio);
     else {
-        /* One digit of the error, two where it begins with 1; at least two of the
-         * ratio. */
+        /* One digit of the error, two if it starts with 1; at least two of the ratio. */
         double least = fmax(error, r->ratio * 1e-4);
         int digits = (int)ceil(-log10(least / 1.95));
         digits = digits < 0 ? 0 : digits > 4 ? 4 : digits;
@@ -41,7 +40,7 @@ void comparison_format_ratio(const struct statistics_ratio *r, char out[64])
     }
 }
 
-/* The row of `workload` by which `a` does best among those that `b` has too. */
+/* The best row of `workload` in `a` among those that `b` also has. */
 static const json_t *best_common(const json_t *a, const json_t *b, const char *workload)
 {
     const json_t *rows = json_object_get(a, "rows"), *best = NULL;
@@ -58,17 +57,17 @@ static const json_t *best_common(const json_t *a, const json_t *b, const char *w
 bool comparison_sentence(const struct results *r, int a, int b,
                          char out[COMPARISON_SENTENCE_BYTES])
 {
-    for (int i = 0; i < TELLING; i++) {
+    for (int i = 0; i < RANKINGS; i++) {
         char name_a[RESULTS_LABEL_BYTES], name_b[RESULTS_LABEL_BYTES], times[64];
         const json_t *from = results_run(r, b), *to = results_run(r, a);
-        const json_t *row = best_common(to, from, telling[i].workload);
+        const json_t *row = best_common(to, from, rankings[i].workload);
         if (!row)
             continue;
         struct statistics_ratio ratio =
             comparison_speedup(results_find_same(from, row), row);
         results_label(r, a, name_a);
         results_label(r, b, name_b);
-        bool sure = !(ratio.low <= 1 && ratio.high >= 1);
+        bool significant = !(ratio.low <= 1 && ratio.high >= 1);
         if (ratio.ratio < 1) {
             char swap[RESULTS_LABEL_BYTES];
             memcpy(swap, name_a, sizeof(swap));
@@ -79,10 +78,10 @@ bool comparison_sentence(const struct results *r, int a, int b,
         }
         comparison_format_ratio(&ratio, times);
         snprintf(out, COMPARISON_SENTENCE_BYTES,
-                 sure ? "%s %s %.60s (batch %.0f) %s times faster than %s."
-                      : "%s %s %.60s (batch %.0f) %s times as fast as %s, which is no "
-                        "difference beyond the uncertainty.",
-                 name_a, telling[i].verb, results_text(row, "net"),
+                 significant ? "%s %s %.60s (batch %.0f) %s times faster than %s."
+                             : "%s %s %.60s (batch %.0f) %s times as fast as %s: not a "
+                               "significant difference.",
+                 name_a, rankings[i].verb, results_text(row, "net"),
                  results_number(row, "batch"), times, name_b);
         return true;
     }
@@ -93,11 +92,12 @@ int comparison_fastest_run(const struct results *r)
 {
     int fastest = -1;
     for (int i = 0; i < results_count(r); i++) {
-        for (int k = 0; k < TELLING; k++) {
+        for (int k = 0; k < RANKINGS; k++) {
             const json_t *mine = results_run(r, i);
-            const json_t *row = fastest < 0 ? best_common(mine, mine, telling[k].workload)
-                                            : best_common(results_run(r, fastest), mine,
-                                                          telling[k].workload);
+            const json_t *row =
+                fastest < 0
+                    ? best_common(mine, mine, rankings[k].workload)
+                    : best_common(results_run(r, fastest), mine, rankings[k].workload);
             if (!row)
                 continue;
             if (fastest < 0 || results_number(results_find_same(mine, row), "median") >

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A table of devices. */
+/* A table of runs, one line per device. */
 #include "results/device_table.h"
 
 #include "results/comparison_text.h"
@@ -9,21 +9,21 @@
 #include <string.h>
 
 static const struct table_column columns[] = {
-    {"device", "Device", true, 0},
-    {"driver", NULL, true, 0},
-    {"train", "Trains /s", false, 0},
-    {"inference", "Infers /s", false, 0},
-    {"train_roof_share", "Of roof", false, 0},
-    {"train_joules_per_1000", "J/1,000", false, 0, true},
-    {"latency_ms", "Latency ms", false, 0},
-    {"latency_p99_ms", "p99 ms", false, 0},
-    {"gflops", "GFLOP/s", false, 0},
-    {"read_gb_s", "GB/s", false, 0},
-    {"launch_us", "Launch us", false, 0},
-    {"accuracy", "Accuracy", false, 0},
-    {"accuracy_error", NULL, false, 0},
-    {"target_s", "Learnt in", false, 0},
-    {"result", "Result", true, 0},
+    {.key = "device", .title = "Device", .left = true},
+    {.key = "driver", .left = true},
+    {.key = "train_images_per_second", .title = "Train img/s"},
+    {.key = "inference_images_per_second", .title = "Infer img/s"},
+    {.key = "train_roofline_fraction", .title = "Roofline"},
+    {.key = "train_joules_per_1000_images", .title = "J/1,000", .optional = true},
+    {.key = "latency_ms", .title = "Latency ms"},
+    {.key = "latency_p99_ms", .title = "p99 ms"},
+    {.key = "gflops", .title = "GFLOP/s"},
+    {.key = "read_gb_s", .title = "GB/s"},
+    {.key = "launch_overhead_us", .title = "Launch us"},
+    {.key = "accuracy", .title = "Accuracy"},
+    {.key = "accuracy_standard_error"},
+    {.key = "time_to_accuracy_s", .title = "To target"},
+    {.key = "result", .title = "Result", .left = true},
 };
 enum { COLUMNS = sizeof(columns) / sizeof(*columns) };
 
@@ -42,13 +42,13 @@ const json_t *results_best_row(const json_t *run, const char *workload)
     return best;
 }
 
-/* The first, and not the best, so that devices are compared at the same batch. */
+/* The first rather than the best, to compare devices at the same batch. */
 static const json_t *first_convergence_row(const json_t *run)
 {
     const json_t *rows = json_object_get(run, "rows");
     for (size_t i = 0; i < json_array_size(rows); i++) {
         const json_t *row = json_array_get(rows, i);
-        if (!strcmp(results_text(row, "workload"), "learn") && results_passed(row))
+        if (!strcmp(results_text(row, "workload"), "convergence") && results_passed(row))
             return row;
     }
     return NULL;
@@ -64,18 +64,18 @@ static void cell(struct table *t, double value, const char *format)
         table_double(t, value, "-");
 }
 
-static void share_cell(struct table *t, double share)
+static void percent_cell(struct table *t, double fraction)
 {
-    if (isfinite(share))
-        table_double(t, share, "%.0f %%", 100 * share);
+    if (isfinite(fraction))
+        table_double(t, fraction, "%.0f %%", 100 * fraction);
     else
-        table_double(t, share, "-");
+        table_double(t, fraction, "-");
 }
 
-static void accuracy_cells(struct table *t, const json_t *learnt)
+static void accuracy_cells(struct table *t, const json_t *convergence)
 {
-    double accuracy = results_number(learnt, "accuracy");
-    double error = results_number(learnt, "accuracy_error");
+    double accuracy = results_number(convergence, "accuracy");
+    double error = results_number(convergence, "accuracy_standard_error");
     if (isfinite(accuracy) && isfinite(error))
         table_double(t, accuracy, "%.1f %s %.1f %%", 100 * accuracy, term_plus_minus(),
                      100 * error);
@@ -93,12 +93,12 @@ static int wrong_rows(const json_t *run)
     return wrong;
 }
 
-/* Whether anything was compared with the reference: not with --quick. */
+/* False with --quick, which skips the comparison with the reference. */
 static bool has_verified_rows(const json_t *run)
 {
     const json_t *rows = json_object_get(run, "rows");
     for (size_t i = 0; i < json_array_size(rows); i++)
-        if (isfinite(results_number(json_array_get(rows, i), "error")))
+        if (isfinite(results_number(json_array_get(rows, i), "relative_error")))
             return true;
     return false;
 }
@@ -108,8 +108,8 @@ static void add_row(struct table *t, const struct results *r, int index)
     const json_t *run = results_run(r, index), *train = results_best_row(run, "train");
     const json_t *infer = results_best_row(run, "inference");
     const json_t *latency = results_best_row(run, "latency");
-    const json_t *learnt = first_convergence_row(run);
-    const json_t *levels = json_object_get(json_object_get(run, "roofs"), "memory");
+    const json_t *convergence = first_convergence_row(run);
+    const json_t *levels = json_object_get(json_object_get(run, "roofline"), "memory");
     size_t count = json_array_size(levels);
     const json_t *memory = count ? json_array_get(levels, count - 1) : NULL;
     char label[RESULTS_LABEL_BYTES];
@@ -118,72 +118,74 @@ static void add_row(struct table *t, const struct results *r, int index)
     table_text(t, results_text(run, "device.driver"));
     cell(t, results_number(train, "median"), "%.1f");
     cell(t, results_number(infer, "median"), "%.1f");
-    share_cell(t, results_number(train, "roof_share"));
-    cell(t, results_number(train, "joules_per_1000"), "%.3g");
+    percent_cell(t, results_number(train, "roofline_fraction"));
+    cell(t, results_number(train, "joules_per_1000_images"), "%.3g");
     cell(t, results_number(latency, "median"), "%.3f");
     cell(t, results_number(latency, "p99"), "%.3f");
-    cell(t, 1e-9 * results_number(run, "roofs.flops"), "%.1f");
-    cell(t, 1e-9 * results_number(memory, "read"), "%.1f");
-    cell(t, 1e6 * results_number(run, "roofs.launch_s"), "%.2f");
-    accuracy_cells(t, learnt);
-    cell(t, results_number(learnt, "median"), "%.2f s");
-    table_text(t, wrong_rows(run)               ? "WRONG"
-                  : *results_text(run, "fault") ? train || infer ? "incomplete" : "FAILED"
-                  : has_verified_rows(run)      ? "right"
-                                                : "not checked");
+    cell(t, 1e-9 * results_number(run, "roofline.flops_per_second"), "%.1f");
+    cell(t, 1e-9 * results_number(memory, "read_bytes_per_second"), "%.1f");
+    cell(t, 1e6 * results_number(run, "roofline.launch_overhead_s"), "%.2f");
+    accuracy_cells(t, convergence);
+    cell(t, results_number(convergence, "median"), "%.2f s");
+    table_text(t, wrong_rows(run)               ? "MISMATCH"
+                  : *results_text(run, "error") ? train || infer ? "incomplete" : "FAILED"
+                  : has_verified_rows(run)      ? "ok"
+                                                : "not verified");
 }
 
-/* What people must know of a run; whether it is bad. */
-static bool print_faults(const struct results *r, int index)
+/* Prints the errors of a run on stderr; true if it failed. */
+static bool print_errors(const struct results *r, int index)
 {
     const json_t *run = results_run(r, index), *rows = json_object_get(run, "rows");
     char label[RESULTS_LABEL_BYTES], key[RESULTS_LABEL_BYTES];
-    const char *fault = results_text(run, "fault");
+    const char *error = results_text(run, "error");
     results_label(r, index, label);
-    if (*fault)
+    if (*error)
         term_print("%s%s:%s %s", term_style_begin(stderr, TERM_BAD), label,
-                   term_style_end(stderr), fault);
+                   term_style_end(stderr), error);
     for (size_t i = 0; i < json_array_size(rows); i++) {
         const json_t *row = json_array_get(rows, i);
         results_workload_key(row, key);
         if (!results_passed(row))
             term_print("%s%s, %s:%s %s", term_style_begin(stderr, TERM_BAD), label, key,
-                       term_style_end(stderr), results_text(row, "fault"));
+                       term_style_end(stderr), results_text(row, "error"));
     }
-    return wrong_rows(run) || (*fault && !json_array_size(rows));
+    return wrong_rows(run) || (*error && !json_array_size(rows));
 }
 
-const json_t *results_matching_convergence(const json_t *run, const json_t *learnt)
+const json_t *results_matching_convergence(const json_t *run, const json_t *convergence)
 {
     const json_t *rows = json_object_get(run, "rows");
     char mine[RESULTS_LABEL_BYTES], other[RESULTS_LABEL_BYTES];
-    results_workload_key(learnt, mine);
+    results_workload_key(convergence, mine);
     for (size_t i = 0; i < json_array_size(rows); i++) {
         const json_t *row = json_array_get(rows, i);
         results_workload_key(row, other);
         if (!strcmp(mine, other) && results_passed(row) &&
-            results_number(row, "steps") == results_number(learnt, "steps"))
+            results_number(row, "steps") == results_number(convergence, "steps"))
             return row;
     }
     return NULL;
 }
 
-/* Accuracies that differ from the first run's by more than chance: after the same steps
- * from the same weights only rounding differs. */
+/* Warns of accuracies that differ significantly from the first run's: equal initial
+ * weights and steps should leave only rounding differences. */
 static void print_accuracy_parity(const struct results *r)
 {
     const json_t *first = first_convergence_row(results_run(r, 0));
     for (int i = 1; first && i < results_count(r); i++) {
-        const json_t *learnt = results_matching_convergence(results_run(r, i), first);
-        double points = 100 * (results_number(learnt, "accuracy") -
+        const json_t *convergence =
+            results_matching_convergence(results_run(r, i), first);
+        double points = 100 * (results_number(convergence, "accuracy") -
                                results_number(first, "accuracy"));
-        double error = 100 * results_number(first, "accuracy_error");
+        double error = 100 * results_number(first, "accuracy_standard_error");
         char label[RESULTS_LABEL_BYTES];
         results_label(r, i, label);
         if (isfinite(points) && fabs(points) > 3 * error)
-            term_warn("%s is %+.1f points of accuracy from the first device after the "
-                      "same steps, more than three standard errors",
-                      label, points);
+            term_warn(
+                "the accuracy of %s is %+.1f points from that of the first device after "
+                "the same steps, more than three standard errors",
+                label, points);
     }
 }
 
@@ -197,26 +199,27 @@ void device_table_build(struct table *t, const struct results *r,
 
 void device_table_legend(const struct results *r, char out[DEVICE_TABLE_LEGEND_BYTES])
 {
-    const json_t *learnt = NULL;
+    const json_t *convergence = NULL;
     bool energy = false;
     for (int i = 0; i < results_count(r); i++) {
         const json_t *run = results_run(r, i), *train = results_best_row(run, "train");
-        energy = energy || isfinite(results_number(train, "joules_per_1000"));
-        learnt = learnt ? learnt : first_convergence_row(run);
+        energy = energy || isfinite(results_number(train, "joules_per_1000_images"));
+        convergence = convergence ? convergence : first_convergence_row(run);
     }
     int at = snprintf(out, DEVICE_TABLE_LEGEND_BYTES,
-                      "Trains, infers: images a second at the best batch. Of roof: of "
-                      "what the device could do at best, in training. %sGB/s: read from "
-                      "the largest memory.",
-                      energy ? "J/1,000: joules of the whole machine for 1,000 images "
-                               "trained. "
+                      "Train, Infer: throughput at the best batch. Roofline: fraction of "
+                      "the roofline in training. %sGB/s: read bandwidth of the largest "
+                      "memory level.",
+                      energy ? "J/1,000: joules of the whole machine per 1,000 training "
+                               "images. "
                              : "");
-    if (learnt)
+    if (convergence)
         snprintf(out + at, DEVICE_TABLE_LEGEND_BYTES - (size_t)at,
-                 " Accuracy: after %.0f steps of batch %.0f. Learnt in: training until "
+                 " Accuracy: after %.0f steps of batch %.0f. To target: training time to "
                  "%.3g %%.",
-                 results_number(learnt, "steps"), results_number(learnt, "batch"),
-                 100 * results_number(learnt, "target"));
+                 results_number(convergence, "steps"),
+                 results_number(convergence, "batch"),
+                 100 * results_number(convergence, "target_accuracy"));
 }
 
 int device_table_write(const struct results *r, enum table_format format)
@@ -243,16 +246,16 @@ int device_table_write(const struct results *r, enum table_format format)
         fflush(stdout);
     }
     for (int i = 0; i < results_count(r); i++)
-        failed += print_faults(r, i);
+        failed += print_errors(r, i);
     print_accuracy_parity(r);
     return failed;
 }
 
 enum app_exit results_save_if_named(const struct app *app, const struct results *r,
-                                    const char *save)
+                                    const char *path)
 {
-    if (save && !results_save(r, save))
-        return app_error(app, APP_FAILED, "%s cannot be written: %s", save,
+    if (path && !results_save(r, path))
+        return app_error(app, APP_FAILED, "%s cannot be written: %s", path,
                          errno ? strerror(errno) : "out of memory");
     return APP_OK;
 }

@@ -1,31 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Runs side by side: a line a device, and who is faster. */
+/* A table of runs, one line per device. */
 #ifndef WEFT_CMD_RESULTS_DEVICE_TABLE_H
 #define WEFT_CMD_RESULTS_DEVICE_TABLE_H
 
 #include "results/results.h"
 
-/* Writes them to stdout, with the sentences of summary.h; as JSON the whole set. Returns
- * how many runs failed or have wrong results, which stderr is told. */
+/* Writes the table and comparison_print() to stdout; as JSON the whole set. Errors go to
+ * stderr; returns the number of runs with errors or mismatches. */
 int device_table_write(const struct results *results, enum table_format format);
 
-/* That table, written by nobody yet: its first column is the device. */
+/* Builds the table without writing it; the first column is the device. */
 void device_table_build(struct table *table, const struct results *results,
                         enum table_format format);
-/* What its columns mean. */
+/* Explains its columns. */
 enum { DEVICE_TABLE_LEGEND_BYTES = 600 };
 void device_table_legend(const struct results *results,
                          char out[DEVICE_TABLE_LEGEND_BYTES]);
 
-/* Into a file of JSON; NULL: not. */
+/* Saves to a JSON file, unless `path` is NULL. */
 enum app_exit results_save_if_named(const struct app *app, const struct results *results,
-                                    const char *save);
+                                    const char *path);
 
-/* The best right row of a workload: the fastest, NULL if there is none. */
+/* The fastest passed row of a workload, or NULL. */
 const json_t *results_best_row(const json_t *run, const char *workload);
 
-/* The right row of `run` that learnt the same as `learnt`: network, batch and steps. It
- * may have no samples: a target that was not reached leaves none. */
-const json_t *results_matching_convergence(const json_t *run, const json_t *learnt);
+/* The passed convergence row of `run` with the same network, batch and steps as `row`, or
+ * NULL. It has no samples if the target was not reached. */
+const json_t *results_matching_convergence(const json_t *run, const json_t *row);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where a document was made: host, time, and the commit of this weft. */
+/* Provenance of a document: host, time and commit of this weft. */
 #define _GNU_SOURCE
 #include "results/provenance.h"
 
@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* What /proc/cpuinfo calls the processor; "" where it is silent. */
+/* The model name in /proc/cpuinfo, or "". */
 static void processor(char out[128])
 {
     size_t size;
@@ -35,7 +35,7 @@ void provenance_write_json(struct json *j)
     if (gmtime_r(&now, &utc))
         strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &utc);
     emit_text(j, "commit", WEFT_COMMIT);
-    emit_text(j, "made", when);
+    emit_text(j, "created", when);
     processor(name);
     uname(&system);
     snprintf(text, sizeof(text), "%.60s %.60s %.60s", system.sysname, system.release,

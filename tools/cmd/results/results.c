@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Saved results: reading whatever there is, and believing none of it unchecked. */
+/* Reading and validating saved results. */
 #include "results/results.h"
 
 #include "core/paths.h"
@@ -10,9 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_BYTES = 64 << 20, MAX_SAMPLES = 10000, MAX_TEXT = 4096, MAX_PARTS = 64 };
+enum { MAX_BYTES = 64 << 20, MAX_SAMPLES = 10000, MAX_TEXT = 4096, MAX_LEVELS = 64 };
 
-/* The fields that anything here looks at. */
+#define RUN_SCHEMA "weft.bench/2"
+#define SET_SCHEMA "weft.bench-set/2"
+
+/* The known fields. */
 enum kind { TEXT, REAL, BOOL, OBJECT, LIST };
 struct field {
     const char *name;
@@ -21,36 +24,37 @@ struct field {
 };
 
 static const struct field of_run[] = {
-    {"schema", TEXT, true}, {"weft", TEXT, true},    {"commit", TEXT, false},
-    {"made", TEXT, false},  {"tuning", TEXT, false}, {"data", TEXT, false},
-    {"fault", TEXT, false}, {"host", OBJECT, false}, {"device", OBJECT, true},
-    {"rows", LIST, true},   {"file", TEXT, false},   {"roofs", OBJECT, false}};
+    {"schema", TEXT, true},   {"weft", TEXT, true},    {"commit", TEXT, false},
+    {"created", TEXT, false}, {"tuning", TEXT, false}, {"data", TEXT, false},
+    {"error", TEXT, false},   {"host", OBJECT, false}, {"device", OBJECT, true},
+    {"rows", LIST, true},     {"file", TEXT, false},   {"roofline", OBJECT, false}};
 static const struct field of_device[] = {
     {"name", TEXT, true},    {"platform", TEXT, true}, {"driver", TEXT, true},
     {"id", TEXT, true},      {"family", TEXT, false},  {"kind", TEXT, false},
     {"version", TEXT, false}};
 static const struct field of_host[] = {
     {"processor", TEXT, false}, {"cores", REAL, false}, {"system", TEXT, false}};
-static const struct field of_roofs[] = {{"flops", REAL, false},
-                                        {"launch_s", REAL, false},
-                                        {"round_trip_s", REAL, false},
-                                        {"memory", LIST, true}};
-static const struct field of_level[] = {
-    {"bytes", REAL, true}, {"read", REAL, true}, {"copy", REAL, false}};
+static const struct field of_roofline[] = {{"flops_per_second", REAL, false},
+                                           {"launch_overhead_s", REAL, false},
+                                           {"sync_latency_s", REAL, false},
+                                           {"memory", LIST, true}};
+static const struct field of_level[] = {{"bytes", REAL, true},
+                                        {"read_bytes_per_second", REAL, true},
+                                        {"copy_bytes_per_second", REAL, false}};
 static const struct field of_row[] = {
     {"workload", TEXT, true},
     {"net", TEXT, false},
     {"shape", TEXT, false},
-    {"direction", TEXT, false},
-    {"image", TEXT, false},
+    {"phase", TEXT, false},
+    {"input", TEXT, false},
     {"layer", TEXT, false},
-    {"text", TEXT, false},
+    {"layer_text", TEXT, false},
     {"precision", TEXT, false},
     {"unit", TEXT, true},
     {"bound", TEXT, false},
     {"kernels", TEXT, false},
-    {"fault", TEXT, false},
-    {"served_by", TEXT, false},
+    {"error", TEXT, false},
+    {"backend", TEXT, false},
     {"batch", REAL, false},
     {"median", REAL, false},
     {"min", REAL, false},
@@ -60,30 +64,30 @@ static const struct field of_row[] = {
     {"seconds", REAL, false},
     {"flops", REAL, false},
     {"bytes", REAL, false},
-    {"roof_share", REAL, false},
-    {"launch_share", REAL, false},
+    {"roofline_fraction", REAL, false},
+    {"launch_fraction", REAL, false},
     {"first_step_s", REAL, false},
-    {"error", REAL, false},
-    {"joules_per_1000", REAL, false},
+    {"relative_error", REAL, false},
+    {"joules_per_1000_images", REAL, false},
     {"accuracy", REAL, false},
-    {"accuracy_error", REAL, false},
+    {"accuracy_standard_error", REAL, false},
     {"loss", REAL, false},
     {"steps", REAL, false},
-    {"target", REAL, false},
+    {"target_accuracy", REAL, false},
     {"passed", BOOL, true},
     {"values", LIST, true},
 };
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
-/* Where in a file, and what is wrong there. */
+/* Location and description of an error in a file. */
 struct parse_error {
     char text[300];
 };
 
 static bool set_parse_error(struct parse_error *t, const char *where, const char *name,
-                            const char *wanted)
+                            const char *expected)
 {
-    snprintf(t->text, sizeof(t->text), "%s: \"%s\" should be %s", where, name, wanted);
+    snprintf(t->text, sizeof(t->text), "%s: \"%s\" must be %s", where, name, expected);
     return false;
 }
 
@@ -102,7 +106,7 @@ static bool is_kind(const json_t *value, enum kind kind)
 static bool check_fields(json_t *object, const struct field *fields, size_t count,
                          const char *where, struct parse_error *t)
 {
-    static const char *const wanted[] = {
+    static const char *const descriptions[] = {
         [TEXT] = "a text of at most 4096 bytes",
         [REAL] = "a number below 1e30",
         [BOOL] = "true or false",
@@ -110,18 +114,19 @@ static bool check_fields(json_t *object, const struct field *fields, size_t coun
         [LIST] = "a list",
     };
     if (!json_is_object(object)) {
-        snprintf(t->text, sizeof(t->text), "%s should be an object", where);
+        snprintf(t->text, sizeof(t->text), "%s must be an object", where);
         return false;
     }
     for (size_t i = 0; i < count; i++) {
         json_t *value = json_object_get(object, fields[i].name);
         if (value ? !is_kind(value, fields[i].kind) : fields[i].needed)
-            return set_parse_error(t, where, fields[i].name, wanted[fields[i].kind]);
+            return set_parse_error(t, where, fields[i].name,
+                                   descriptions[fields[i].kind]);
     }
     return true;
 }
 
-/* A terminal obeys control characters, so texts lose them. */
+/* Replaces control characters, which a terminal would interpret. */
 static void strip_control_characters(json_t *object, const struct field *fields,
                                      size_t count)
 {
@@ -153,20 +158,20 @@ static bool check_row(json_t *row, const char *where, struct parse_error *t)
     for (size_t i = 0; i < json_array_size(values); i++) {
         const json_t *value = json_array_get(values, i);
         if (!is_kind(value, REAL) || json_number_value(value) < 0)
-            return set_parse_error(t, where, "values", "numbers that are not negative");
+            return set_parse_error(t, where, "values", "non-negative numbers");
     }
     strip_control_characters(row, of_row, COUNT(of_row));
     return true;
 }
 
-static bool check_roofs(json_t *roofs, const char *where, struct parse_error *t)
+static bool check_roofline(json_t *roofline, const char *where, struct parse_error *t)
 {
     char inner[120];
-    snprintf(inner, sizeof(inner), "%s, its roofs", where);
-    if (!check_fields(roofs, of_roofs, COUNT(of_roofs), inner, t))
+    snprintf(inner, sizeof(inner), "%s, its roofline", where);
+    if (!check_fields(roofline, of_roofline, COUNT(of_roofline), inner, t))
         return false;
-    const json_t *levels = json_object_get(roofs, "memory");
-    if (json_array_size(levels) > MAX_PARTS)
+    const json_t *levels = json_object_get(roofline, "memory");
+    if (json_array_size(levels) > MAX_LEVELS)
         return set_parse_error(t, inner, "memory", "a short list");
     for (size_t i = 0; i < json_array_size(levels); i++)
         if (!check_fields(json_array_get(levels, i), of_level, COUNT(of_level), inner, t))
@@ -179,17 +184,18 @@ static bool check_run(json_t *run, const char *where, struct parse_error *t)
     char inner[120];
     if (!check_fields(run, of_run, COUNT(of_run), where, t))
         return false;
-    if (strcmp(results_text(run, "schema"), "weft.bench/1"))
-        return set_parse_error(t, where, "schema", "\"weft.bench/1\"");
+    if (strcmp(results_text(run, "schema"), RUN_SCHEMA))
+        return set_parse_error(t, where, "schema", "\"" RUN_SCHEMA "\"");
     json_t *device = json_object_get(run, "device"), *host = json_object_get(run, "host");
-    json_t *roofs = json_object_get(run, "roofs"), *rows = json_object_get(run, "rows");
+    json_t *roofline = json_object_get(run, "roofline"),
+           *rows = json_object_get(run, "rows");
     snprintf(inner, sizeof(inner), "%s, its device", where);
     if (!check_fields(device, of_device, COUNT(of_device), inner, t))
         return false;
     snprintf(inner, sizeof(inner), "%s, its host", where);
     if (host && !check_fields(host, of_host, COUNT(of_host), inner, t))
         return false;
-    if (roofs && !check_roofs(roofs, where, t))
+    if (roofline && !check_roofline(roofline, where, t))
         return false;
     if (json_array_size(rows) > RESULTS_MAX_ROWS)
         return set_parse_error(t, where, "rows", "at most 4096 rows");
@@ -213,7 +219,7 @@ static bool add_run(struct results *r, json_t *run, const char *where, const cha
     if (!r->runs)
         r->runs = json_array();
     if (json_array_size(r->runs) >= RESULTS_MAX_RUNS) {
-        snprintf(t->text, sizeof(t->text), "with it there are more than %d runs",
+        snprintf(t->text, sizeof(t->text), "the files contain more than %d runs",
                  RESULTS_MAX_RUNS);
         return false;
     }
@@ -227,13 +233,20 @@ static bool add_document(struct results *r, json_t *document, const char *name,
 {
     const char *schema = json_is_object(document) ? results_text(document, "schema") : "";
     char where[40];
-    if (!strcmp(schema, "weft.bench/1"))
+    if (!strcmp(schema, RUN_SCHEMA))
         return add_run(r, document, "the run", name, t);
-    const json_t *runs = json_object_get(document, "runs");
-    if (strcmp(schema, "weft.bench-set/1") || !json_is_array(runs)) {
+    if (!strcmp(schema, "weft.bench/1") || !strcmp(schema, "weft.bench-set/1")) {
         snprintf(t->text, sizeof(t->text),
-                 "not results of weft bench: those have the schema weft.bench/1 or "
-                 "weft.bench-set/1");
+                 "written by an older weft (schema %s); measure again with weft bench "
+                 "--json",
+                 schema);
+        return false;
+    }
+    const json_t *runs = json_object_get(document, "runs");
+    if (strcmp(schema, SET_SCHEMA) || !json_is_array(runs)) {
+        snprintf(t->text, sizeof(t->text),
+                 "not results of weft bench --json, which have the schema " RUN_SCHEMA
+                 " or " SET_SCHEMA);
         return false;
     }
     for (size_t i = 0; i < json_array_size(runs); i++) {
@@ -255,7 +268,7 @@ enum app_exit results_parse(const struct app *app, struct results *r, const char
         snprintf(why, sizeof(why), "%s", error.text);
         for (char *at = why; *at; at++)
             *at = isprint((unsigned char)*at) ? *at : '?';
-        return app_error(app, APP_BAD_INPUT, "%s: line %d is no JSON: %s", name,
+        return app_error(app, APP_BAD_INPUT, "%s: line %d is not JSON: %s", name,
                          error.line, why);
     }
     bool done = add_document(r, document, name, &t);
@@ -280,27 +293,27 @@ void results_free(struct results *r)
     r->runs = NULL;
 }
 
-/* What a driver says need not be UTF-8. */
-static json_t *unsupported_schema(const char *text)
+/* Texts of drivers may not be UTF-8. */
+static json_t *make_string(const char *text)
 {
     json_t *value = json_string(text);
     return value ? value : json_string("?");
 }
 
 void results_add_failed_run(struct results *r, const struct weft_device_info *d,
-                            const char *fault)
+                            const char *error)
 {
     if (!r->runs)
         r->runs = json_array();
-    json_t *run = json_pack(
-        "{s:s, s:s, s:o, s:{s:o, s:o, s:o, s:o}, s:[]}", "schema", "weft.bench/1", "weft",
-        weft_version(), "fault", unsupported_schema(fault), "device", "name",
-        unsupported_schema(d->name), "platform", unsupported_schema(d->platform),
-        "driver", unsupported_schema(d->driver), "id", unsupported_schema(d->id), "rows");
+    json_t *run =
+        json_pack("{s:s, s:s, s:o, s:{s:o, s:o, s:o, s:o}, s:[]}", "schema", RUN_SCHEMA,
+                  "weft", weft_version(), "error", make_string(error), "device", "name",
+                  make_string(d->name), "platform", make_string(d->platform), "driver",
+                  make_string(d->driver), "id", make_string(d->id), "rows");
     json_array_append_new(r->runs, run);
 }
 
-void results_set_fault(json_t *run, const char *fault)
+void results_set_error(json_t *run, const char *error)
 {
-    json_object_set_new(run, "fault", unsupported_schema(fault));
+    json_object_set_new(run, "error", make_string(error));
 }

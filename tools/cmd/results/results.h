@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Saved results of `weft bench`: read, checked, merged. A file holds one run, of one
- * device (weft.bench/1, written by bench_save_json.c), or a set of them
- * (weft.bench-set/1). */
+/* Saved results of `weft bench`: reading, validation, merging. A file holds one run on
+ * one device (weft.bench/2, written by bench_save.c), or a set of runs
+ * (weft.bench-set/2). */
 #ifndef WEFT_CMD_RESULTS_RESULTS_H
 #define WEFT_CMD_RESULTS_RESULTS_H
 
@@ -12,57 +12,55 @@
 enum { RESULTS_MAX_RUNS = 64, RESULTS_MAX_ROWS = 4096, RESULTS_LABEL_BYTES = 400 };
 
 struct results {
-    json_t *runs; /* a list of them, each as it was written; NULL: none yet */
+    json_t *runs; /* a list of runs as written; NULL: empty */
 };
 
-/* Appends the runs of a file. Whatever is in it, afterwards every field that is there has
- * the right type, numbers are finite, lists are not longer than above, and texts are free
- * of control characters. */
+/* Appends the runs of a file after validation: every known field has its type, numbers
+ * are finite, lists are within the limits above, texts have no control characters. */
 enum app_exit results_read(const struct app *app, struct results *results,
                            const char *path);
-/* The same of a text in memory that `name` is told for. */
+/* The same for a text in memory; `name` appears in errors. */
 enum app_exit results_parse(const struct app *app, struct results *results,
                             const char *name, const char *text, size_t size);
 void results_free(struct results *results);
 
-/* Writes all runs as one set. False: errno tells, or 0 for no memory. */
+/* Writes all runs as one set. False on failure, with errno set, or 0 if out of memory. */
 bool results_write(const struct results *results, FILE *out);
 bool results_save(const struct results *results, const char *path);
 
-/* A run that came to nothing: only its device's names and why. */
+/* Appends a run without results: its device and the error. */
 void results_add_failed_run(struct results *results,
-                            const struct weft_device_info *device, const char *fault);
+                            const struct weft_device_info *device, const char *error);
 
-void results_set_fault(json_t *run, const char *fault);
+void results_set_error(json_t *run, const char *error);
 
 int results_count(const struct results *results);
 json_t *results_run(const struct results *results, int index);
 
-/* A field of a run or a row, "" or NaN where there is none. `path` may go through
- * objects: "device.name". */
+/* A field of a run or a row, "" or NaN if absent. `path` may contain dots:
+ * "device.name". */
 const char *results_text(const json_t *object, const char *path);
 double results_number(const json_t *object, const char *path);
 bool results_passed(const json_t *row);
 
-/* Its samples; the count is returned. *out is to be freed. */
+/* Copies the samples of a row; returns their number. Caller frees *out. */
 int results_samples(const json_t *row, double **out);
 
-/* What people call a run: its device and platform, and where two runs would be called the
- * same, the file too. */
+/* A unique label of a run: device and platform, plus the file or other fields if several
+ * runs share them. */
 void results_label(const struct results *results, int index,
                    char out[RESULTS_LABEL_BYTES]);
-/* "A", "B", ...: where a label is too long or a colour not enough. In a static buffer. */
+/* A short label, "A", "B", ..., in a static buffer. */
 const char *results_letter(int index);
-/* The device alone, briefly. */
+/* Device name and short platform. */
 void results_device_name(const json_t *run, char out[RESULTS_LABEL_BYTES]);
-/* What was measured, such as "train seed 28x28x1 batch 128"; the same in two runs, the
- * same was measured. */
+/* Identifies a measurement across runs: "train small 28x28x1 batch 128". */
 void results_workload_key(const json_t *row, char out[RESULTS_LABEL_BYTES]);
 
-/* Whether smaller is better: a time. */
+/* True for durations, where smaller is better. */
 bool results_is_time(const json_t *row);
 
-/* The row of `run` that measured the same and is right, or NULL. */
+/* The passed row of `run` with the same key, or NULL. */
 const json_t *results_find_same(const json_t *run, const json_t *row);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Looking into saved results that have been checked, and writing them. */
+/* Queries on validated results, and writing them. */
 #define _GNU_SOURCE
 #include "results/results.h"
 
@@ -12,7 +12,7 @@
 
 bool results_write(const struct results *r, FILE *out)
 {
-    json_t *set = json_pack("{s:s, s:s, s:O}", "schema", "weft.bench-set/1", "weft",
+    json_t *set = json_pack("{s:s, s:s, s:O}", "schema", "weft.bench-set/2", "weft",
                             weft_version(), "runs", r->runs);
     errno = 0;
     bool done = set && !json_dumpf(set, out, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) &&
@@ -103,11 +103,11 @@ static bool same_before(const struct results *r, int a, int b, const char *path)
                    results_text(results_run(r, b), path));
 }
 
-/* Of those that are called the same, what tells this one apart. */
+/* Appends the fields that distinguish runs of the same device. */
 void results_label(const struct results *r, int index, char out[RESULTS_LABEL_BYTES])
 {
     static const char *const fields[] = {"file", "device.driver", "device.family",
-                                         "made"};
+                                         "created"};
     char mine[RESULTS_LABEL_BYTES], other[RESULTS_LABEL_BYTES];
     results_device_name(results_run(r, index), mine);
     snprintf(out, RESULTS_LABEL_BYTES, "%s", mine);
@@ -139,14 +139,14 @@ const char *results_letter(int index)
 
 void results_workload_key(const json_t *row, char out[RESULTS_LABEL_BYTES])
 {
-    static const char *const fields[] = {"workload", "net",       "shape",    "image",
-                                         "layer",    "direction", "precision"};
+    static const char *const fields[] = {"workload", "net",   "shape",    "input",
+                                         "layer",    "phase", "precision"};
     size_t at = 0;
     out[0] = '\0';
     for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++) {
         const char *text = results_text(row, fields[i]);
-        bool usual = !strcmp(text, "float32"); /* older files do not say it of training */
-        if (*text && !usual && at + 64 < RESULTS_LABEL_BYTES)
+        bool implied = !strcmp(text, "float32");
+        if (*text && !implied && at + 64 < RESULTS_LABEL_BYTES)
             at += (size_t)snprintf(out + at, RESULTS_LABEL_BYTES - at, "%s%.60s",
                                    at ? " " : "", text);
     }

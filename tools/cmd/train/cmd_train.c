@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* weft train: from data and a network, or from a checkpoint, to a trained model. */
+/* weft train: trains a network from scratch, or resumes from a checkpoint. */
 #define _GNU_SOURCE
 #include "train/train.h"
 #include "core/tuning.h"
@@ -9,100 +9,140 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { NO_PRECISION = -1 };
+enum { NO_PRECISION = -1 }; /* --precision is absent */
 
 struct train_options {
     struct app_options app;
     const char *data, *net, *out, *test;
-    int epochs, batch, precision;
-    double rate;
+    int epochs, batch;
+    double learning_rate;
     uint64_t seed;
     bool resume;
-    struct args_count_or_percent validation;
-    double target, time_limit;
+    struct args_count_or_percent val_split;
+    double target_accuracy, time_limit;
 };
 
 static const struct args_option options[] = {
-    {"data", 0, ARGS_TEXT, offsetof(struct train_options, data), "SPEC",
-     "fashion-mnist (the default), a folder, or a file; see `weft help show`", 0, 0},
-    {"net", 0, ARGS_TEXT, offsetof(struct train_options, net), "NET",
-     "a built-in network (small, small-64) or a file; default small", 0, 0},
-    {"epochs", 'e', ARGS_INT, offsetof(struct train_options, epochs), "N",
-     "times through the training images; default 10", 1, 1000000},
-    {"batch", 'b', ARGS_INT, offsetof(struct train_options, batch), "N",
-     "images a step; default: what the network says, else 128", 1, 1 << 20},
-    {"lr", 0, ARGS_DOUBLE, offsetof(struct train_options, rate), "X",
-     "learning rate; default: what the network says", 1e-12, 1e6},
-    {"seed", 's', ARGS_SEED, offsetof(struct train_options, seed), "S",
-     "of weights, order and dropout; default 1", 0, 0},
-    {"val-split", 0, ARGS_COUNT_OR_PERCENT, offsetof(struct train_options, validation),
-     "N",
-     "images held out of training to validate with, or a part such as 10%, the "
-     "default; "
-     "0: none",
-     0, 0},
-    {"test", 0, ARGS_TEXT, offsetof(struct train_options, test), "SPEC",
-     "data to test with at the end; default: the data's own test part; none: no test", 0,
-     0},
-    {"out", 0, ARGS_TEXT, offsetof(struct train_options, out), "DIR",
-     "folder of the run; default: the first free runs/NET-K", 0, 0},
-    APP_OPTION_PRECISION(struct train_options, precision),
-    {"resume", 0, ARGS_FLAG, offsetof(struct train_options, resume), NULL,
-     "go on from DIR/last.safetensors, as if it had never stopped", 0, 0},
-    {"target-accuracy", 0, ARGS_FRACTION, offsetof(struct train_options, target), "X",
-     "stop when the validation accuracy (without validation, the training accuracy) is "
-     "at "
-     "least so high; exit code 5 if it never was",
-     0, 0},
-    {"time-limit", 0, ARGS_DURATION, offsetof(struct train_options, time_limit), "T",
-     "stop after 90s, 5m, 1.5h, with a checkpoint to go on from", 0, 0},
-    APP_OPTIONS_TUNING(struct train_options),
-    APP_OPTIONS_DEVICE(struct train_options),
-    APP_OPTIONS_FORMAT(struct train_options),
-    APP_OPTIONS_COLOR(struct train_options),
+    {.name = "data",
+     .kind = ARGS_TEXT,
+     .offset = offsetof(struct train_options, data),
+     .value = "SPEC",
+     .help = "dataset: fashion-mnist (the default), a folder or a file; see `weft help "
+             "show`"},
+    {.name = "net",
+     .kind = ARGS_TEXT,
+     .offset = offsetof(struct train_options, net),
+     .value = "NET",
+     .help = "a built-in network (small, small-64, medium, resnet9) or a file; default "
+             "small"},
+    {.name = "epochs",
+     .letter = 'e',
+     .kind = ARGS_INT,
+     .offset = offsetof(struct train_options, epochs),
+     .value = "N",
+     .help = "passes over the training images; default 10",
+     .min = 1,
+     .max = 1000000},
+    {.name = "batch",
+     .letter = 'b',
+     .kind = ARGS_INT,
+     .offset = offsetof(struct train_options, batch),
+     .value = "N",
+     .help = "images per step; default: the network's, else 128",
+     .min = 1,
+     .max = 1 << 20},
+    {.name = "lr",
+     .kind = ARGS_DOUBLE,
+     .offset = offsetof(struct train_options, learning_rate),
+     .value = "X",
+     .help = "learning rate; default: the network's",
+     .min = 1e-12,
+     .max = 1e6},
+    {.name = "seed",
+     .letter = 's',
+     .kind = ARGS_SEED,
+     .offset = offsetof(struct train_options, seed),
+     .value = "S",
+     .help = "random seed of initial weights, shuffling and dropout; default 1"},
+    {.name = "val-split",
+     .kind = ARGS_COUNT_OR_PERCENT,
+     .offset = offsetof(struct train_options, val_split),
+     .value = "N",
+     .help = "images held out of training for validation, a count or a percentage; "
+             "default 10%; 0: no validation"},
+    {.name = "test",
+     .kind = ARGS_TEXT,
+     .offset = offsetof(struct train_options, test),
+     .value = "SPEC",
+     .help =
+         "dataset of the final test; default: the test split of --data; none: no test"},
+    {.name = "out",
+     .kind = ARGS_TEXT,
+     .offset = offsetof(struct train_options, out),
+     .value = "DIR",
+     .help = "folder of the run; default: the first unused runs/NET-K"},
+    {.name = "resume",
+     .kind = ARGS_FLAG,
+     .offset = offsetof(struct train_options, resume),
+     .help = "continue from DIR/last.safetensors, bit-identical to an uninterrupted run"},
+    {.name = "target-accuracy",
+     .kind = ARGS_FRACTION,
+     .offset = offsetof(struct train_options, target_accuracy),
+     .value = "X",
+     .help = "stop once the validation accuracy (without validation, the training "
+             "accuracy) reaches X; exit code 5 if it never does"},
+    {.name = "time-limit",
+     .kind = ARGS_DURATION,
+     .offset = offsetof(struct train_options, time_limit),
+     .value = "T",
+     .help = "stop with a checkpoint after a total time such as 90s, 5m or 1.5h"},
     {0},
 };
 
+static const struct args_option *const shared_options[] = {
+    app_precision_options, app_tuning_options, app_device_options, app_output_options,
+    NULL};
+
 static const struct table_column columns[] = {
-    {"epoch", "epoch", false, 7},
-    {"step", NULL, false, 0},
-    {"loss", "loss", false, 7},
-    {"accuracy", "train %", false, 7},
-    {"validation_accuracy", "valid %", false, 12},
-    {"validation_standard_error", NULL, false, 0},
-    {"validation_loss", NULL, false, 0},
-    {"images_per_second", "images/s", false, 11},
-    {"seconds", "time", false, 8},
-    {"best", "best", true, 4},
+    {.key = "epoch", .title = "epoch", .width = 7},
+    {.key = "step"},
+    {.key = "loss", .title = "loss", .width = 7},
+    {.key = "accuracy", .title = "train %", .width = 7},
+    {.key = "val_accuracy", .title = "val %", .width = 12},
+    {.key = "val_standard_error"},
+    {.key = "val_loss"},
+    {.key = "images_per_second", .title = "images/s", .width = 11},
+    {.key = "seconds", .title = "time", .width = 8},
+    {.key = "best", .title = "best", .left = true, .width = 4},
 };
 enum { COLUMN_COUNT = sizeof(columns) / sizeof(*columns) };
 
-static const char *note(const struct train_session *session, const char *name)
+static const char *metadata(const struct train_session *session, const char *name)
 {
     const char *text = weft_model_metadata(session->checkpoint, name);
     return text ? text : "";
 }
 
-/* An option beside --resume that says something else than the checkpoint does. */
-static void contradicts(const struct train_session *session, const char *option,
-                        const char *given, const char *kept)
+/* Warns of an option that contradicts the checkpoint of a resumed run. */
+static void warn_ignored(const struct train_session *session, const char *option,
+                         const char *given, const char *saved)
 {
-    term_warn("%s was begun with --%s %s, and goes on so: --%s %s is ignored",
-              session->run.folder, option, kept, option, given);
+    term_warn("%s was started with --%s %s and continues with it: --%s %s is ignored",
+              session->run.folder, option, saved, option, given);
 }
 
-static void contradicts_number(const struct train_session *session, const char *option,
-                               double given, double kept)
+static void warn_ignored_number(const struct train_session *session, const char *option,
+                                double given, double saved)
 {
     char left[32], right[32];
     snprintf(left, sizeof(left), "%.9g", given);
-    snprintf(right, sizeof(right), "%.9g", kept);
-    if (given != kept)
-        contradicts(session, option, left, right);
+    snprintf(right, sizeof(right), "%.9g", saved);
+    if (given != saved)
+        warn_ignored(session, option, left, right);
 }
 
-/* What the run is, from its checkpoint; the options may only say the same, or more
- * epochs. */
+/* Restores the run's configuration from its checkpoint; only the number of epochs may
+ * change. */
 static enum app_exit configure_resumed(struct train_session *session,
                                        const struct train_options *o)
 {
@@ -114,42 +154,44 @@ static enum app_exit configure_resumed(struct train_session *session,
         weft_model_load(app->context, session->run.last, &session->checkpoint);
     if (status)
         return app_report_error(app, APP_INPUT, status);
-    session->data_spec = note(session, TRAIN_META_DATA);
-    session->test_spec = note(session, TRAIN_META_TEST);
-    session->holdout_count = atoi(note(session, TRAIN_META_HELD_OUT));
-    session->best = strtod(note(session, TRAIN_META_BEST), NULL);
-    session->best_epoch = atoi(note(session, TRAIN_META_BEST_EPOCH));
-    session->batch = atoi(note(session, "train.batch"));
-    session->seed = strtoull(note(session, "train.seed"), NULL, 10);
-    session->rate = strtof(note(session, "train.rate"), NULL);
-    session->epochs = o->epochs ? o->epochs : atoi(note(session, TRAIN_META_EPOCHS));
-    const char *kept = note(session, "train.precision");
+    session->data_spec = metadata(session, TRAIN_META_DATA);
+    session->test_spec = metadata(session, TRAIN_META_TEST);
+    session->val_count = atoi(metadata(session, TRAIN_META_VAL_COUNT));
+    session->best = strtod(metadata(session, TRAIN_META_BEST), NULL);
+    session->best_epoch = atoi(metadata(session, TRAIN_META_BEST_EPOCH));
+    session->batch = atoi(metadata(session, "train.batch"));
+    session->seed = strtoull(metadata(session, "train.seed"), NULL, 10);
+    session->learning_rate = strtof(metadata(session, "train.rate"), NULL);
+    session->epochs = o->epochs ? o->epochs : atoi(metadata(session, TRAIN_META_EPOCHS));
+    const char *saved = metadata(session, "train.precision");
     session->precision =
-        strcmp(kept, "float16") ? WEFT_PRECISION_FLOAT32 : WEFT_PRECISION_FLOAT16;
-    if (!*session->data_spec || session->batch < 1 || session->holdout_count < 0 ||
+        strcmp(saved, "float16") ? WEFT_PRECISION_FLOAT32 : WEFT_PRECISION_FLOAT16;
+    if (!*session->data_spec || session->batch < 1 || session->val_count < 0 ||
         session->epochs < 1)
-        return app_error(app, APP_BAD_INPUT,
-                         "%s: was not written by `weft train`, so it says too little to "
-                         "go on from",
-                         session->run.last);
+        return app_error(
+            app, APP_BAD_INPUT,
+            "%s: has no run metadata, so it was not written by `weft train` and "
+            "cannot be resumed; start a new run without --resume",
+            session->run.last);
     if (o->data && strcmp(o->data, session->data_spec))
-        contradicts(session, "data", o->data, session->data_spec);
+        warn_ignored(session, "data", o->data, session->data_spec);
     if (o->test && strcmp(o->test, *session->test_spec ? session->test_spec : "none"))
-        contradicts(session, "test", o->test,
-                    *session->test_spec ? session->test_spec : "none");
+        warn_ignored(session, "test", o->test,
+                     *session->test_spec ? session->test_spec : "none");
     if (o->batch)
-        contradicts_number(session, "batch", o->batch, session->batch);
-    if (o->rate > 0)
-        contradicts_number(session, "lr", (double)(float)o->rate, session->rate);
+        warn_ignored_number(session, "batch", o->batch, session->batch);
+    if (o->learning_rate > 0)
+        warn_ignored_number(session, "lr", (double)(float)o->learning_rate,
+                            session->learning_rate);
     if (o->seed != ARGS_SEED_UNSET && o->seed != session->seed)
-        contradicts_number(session, "seed", (double)o->seed, (double)session->seed);
-    if (o->precision != NO_PRECISION && o->precision != (int)session->precision)
-        contradicts(session, "precision", app_precision_names[o->precision],
-                    app_precision_names[session->precision]);
+        warn_ignored_number(session, "seed", (double)o->seed, (double)session->seed);
+    if (o->app.precision != NO_PRECISION && o->app.precision != (int)session->precision)
+        warn_ignored(session, "precision", app_precision_names[o->app.precision],
+                     app_precision_names[session->precision]);
     return APP_OK;
 }
 
-/* Whether the spec is one file: then it has no parts. */
+/* A single file has no train and test splits. */
 static bool is_file(const char *spec)
 {
     return paths_exists(spec) && !paths_is_folder(spec);
@@ -165,15 +207,16 @@ static enum app_exit configure_new(struct train_session *session,
     if (!strcmp(session->test_spec, "none"))
         session->test_spec = "";
     session->batch = o->batch;
-    session->rate = o->rate;
+    session->learning_rate = o->learning_rate;
     session->seed = o->seed == ARGS_SEED_UNSET ? 1 : o->seed;
     session->epochs = o->epochs ? o->epochs : 10;
-    session->precision = o->precision == NO_PRECISION ? WEFT_PRECISION_FLOAT32
-                                                      : (enum weft_precision)o->precision;
+    session->precision = o->app.precision == NO_PRECISION
+                             ? WEFT_PRECISION_FLOAT32
+                             : (enum weft_precision)o->app.precision;
     return run_dir_require_new(session->app, &session->run);
 }
 
-/* That a resumed run sees the images it was begun with. */
+/* A resumed run must train on the images it was started with. */
 static enum app_exit check_same_data(const struct train_session *session)
 {
     struct weft_model_info model;
@@ -184,40 +227,41 @@ static enum app_exit check_same_data(const struct train_session *session)
         !memcmp(model.mean, data.mean, (size_t)data.channels * sizeof(double)))
         return APP_OK;
     return app_error(session->app, APP_BAD_INPUT,
-                     "%s: the images are not those that %s was begun with (%s%s); "
-                     "bring the old data back, or start a new run",
+                     "%s: the images differ from those %s was started with (%s%s); "
+                     "restore the old data or start a new run",
                      session->data_spec, session->run.folder,
-                     *model.dataset_known_as ? "those were " : "their mean differs",
+                     *model.dataset_known_as ? "which were " : "the mean differs",
                      model.dataset_known_as);
 }
 
-/* The training part, parted into what is trained with and what is validated with. */
-static enum app_exit split(struct train_session *session, const struct train_options *o,
-                           weft_dataset **all)
+/* Splits the training images into training and validation sets. */
+static enum app_exit split_data(struct train_session *session,
+                                const struct train_options *o, weft_dataset **all)
 {
     struct weft_dataset_info info;
     weft_dataset_info(*all, &info);
     if (!session->checkpoint)
-        session->holdout_count =
-            (int)(o->validation.percent ? floor(info.count * o->validation.value / 100)
-                                        : o->validation.value);
-    if (session->holdout_count >= info.count)
-        return app_error(session->app, APP_USAGE,
-                         "--val-split %d: there are only %d images to train with",
-                         session->holdout_count, info.count);
-    if (!session->holdout_count) {
+        session->val_count =
+            (int)(o->val_split.percent ? floor(info.count * o->val_split.value / 100)
+                                       : o->val_split.value);
+    if (session->val_count >= info.count)
+        return app_error(
+            session->app, APP_USAGE,
+            "--val-split %d leaves nothing to train on: there are only %d images",
+            session->val_count, info.count);
+    if (!session->val_count) {
         session->train = *all;
         *all = NULL;
         return APP_OK;
     }
     enum weft_status status = weft_dataset_holdout(
-        *all, session->holdout_count, session->seed, &session->train, &session->valid);
+        *all, session->val_count, session->seed, &session->train, &session->val);
     return status ? app_report_error(session->app, APP_WORK, status) : APP_OK;
 }
 
-/* The test part is missed silently only where none was asked for and there is none. */
+/* A missing test split is an error only if a test was requested. */
 static enum app_exit open_test(struct train_session *session, const weft_dataset *all,
-                               bool asked)
+                               bool requested)
 {
     struct weft_dataset_info train, test;
     if (!*session->test_spec)
@@ -226,7 +270,7 @@ static enum app_exit open_test(struct train_session *session, const weft_dataset
     enum weft_status status = weft_dataset_open(session->app->context, session->test_spec,
                                                 WEFT_SPLIT_TEST, &session->test);
     term_wait_end();
-    if (status == WEFT_ERR_FILE && !asked) {
+    if (status == WEFT_ERR_FILE && !requested) {
         session->test_spec = "";
         return APP_OK;
     }
@@ -238,12 +282,11 @@ static enum app_exit open_test(struct train_session *session, const weft_dataset
         train.channels == test.channels && test.classes <= train.classes)
         return app_train_test_overlap(session->app, all, session->test,
                                       &session->test_overlap);
-    return app_error(
-        session->app, APP_BAD_INPUT,
-        "%s: %d classes of %dx%dx%d images, but the training data have %d of "
-        "%dx%dx%d; choose other data with --test, or none",
-        test.source, test.classes, test.height, test.width, test.channels, train.classes,
-        train.height, train.width, train.channels);
+    return app_error(session->app, APP_BAD_INPUT,
+                     "%s: %d classes of %dx%dx%d images, but the training data has %d of "
+                     "%dx%dx%d; select a matching dataset with --test, or --test none",
+                     test.source, test.classes, test.height, test.width, test.channels,
+                     train.classes, train.height, train.width, train.channels);
 }
 
 static enum app_exit open_data(struct train_session *session,
@@ -255,7 +298,7 @@ static enum app_exit open_data(struct train_session *session,
     if (!code)
         code = open_test(session, all, o->test || o->resume);
     if (!code)
-        code = split(session, o, &all);
+        code = split_data(session, o, &all);
     weft_dataset_destroy(&all);
     return !code && session->checkpoint ? check_same_data(session) : code;
 }
@@ -265,27 +308,27 @@ static enum app_exit open_net(struct train_session *session,
 {
     struct weft_dataset_info shape;
     struct weft_model_info model;
-    struct weft_net_info kept;
+    struct weft_net_info saved;
     const char *spec = o->net ? o->net : "small";
     weft_dataset_info(session->train, &shape);
     if (!session->checkpoint)
         return app_load_net(session->app, spec, &shape, &session->net);
     weft_model_info(session->checkpoint, &model);
-    weft_net_info(model.net, &kept);
+    weft_net_info(model.net, &saved);
     if (o->net) {
         char *given;
         enum app_exit code = app_load_net_text(session->app, o->net, &given);
         if (code)
             return code;
-        if (strcmp(given, kept.text))
-            contradicts(session, "net", o->net, kept.name);
+        if (strcmp(given, saved.text))
+            warn_ignored(session, "net", o->net, saved.name);
         free(given);
     }
     struct weft_net_params params =
-        *weft_net_params(.name = kept.name, .height = shape.height, .width = shape.width,
+        *weft_net_params(.name = saved.name, .height = shape.height, .width = shape.width,
                          .channels = shape.channels, .classes = shape.classes);
     enum weft_status status =
-        weft_net_create(session->app->context, kept.text, &params, &session->net);
+        weft_net_create(session->app->context, saved.text, &params, &session->net);
     return status ? app_report_error(session->app, APP_INPUT, status) : APP_OK;
 }
 
@@ -296,34 +339,36 @@ static void log_header(struct json *j, const void *priv)
     struct weft_net_info net;
     weft_dataset_info(session->train, &data);
     weft_net_info(session->net, &net);
-    app_json_begin(session->app, j, "weft.log/1");
+    app_json_begin(session->app, j, "weft.log/2");
     emit_text(j, "data", session->data_spec);
-    emit_text(j, "release", data.known_as);
+    emit_text(j, "known_as", data.known_as);
     emit_int(j, "images", data.count);
-    emit_int(j, "holdout_count", session->holdout_count);
+    emit_int(j, "val_images", session->val_count);
     emit_text(j, "net", net.name);
-    emit_text(j, "text", net.text);
+    emit_text(j, "net_text", net.text);
     emit_int(j, "batch", session->batch);
-    emit_double(j, "rate",
-                session->rate > 0 ? session->rate : (double)net.optimizer.learning_rate);
+    emit_double(j, "learning_rate",
+                session->learning_rate > 0 ? session->learning_rate
+                                           : (double)net.optimizer.learning_rate);
     emit_uint(j, "seed", session->seed);
     emit_text(j, "precision", app_precision_names[session->precision]);
     emit_end(j);
 }
 
-/* Makes the trainer, and the folder with its first checkpoint. */
+/* Creates the trainer, and the folder with its first checkpoint. */
 static enum app_exit begin(struct train_session *session)
 {
     struct app *app = session->app;
     const struct weft_train_params params =
-        *weft_train_params(.batch = session->batch, .learning_rate = (float)session->rate,
+        *weft_train_params(.batch = session->batch,
+                           .learning_rate = (float)session->learning_rate,
                            .seed = session->seed, .precision = session->precision);
     struct weft_progress p;
     enum app_exit tuned =
         tuning_quick(app, session->net, session->batch, TUNING_EVAL_BATCH);
     if (tuned)
         return tuned;
-    term_wait_begin("Compiling kernels, which are kept for next time");
+    term_wait_begin("Compiling kernels (cached for the next run)");
     enum weft_status status = weft_trainer_create(
         app->device, session->net, session->train, &params, &session->trainer);
     term_wait_end();
@@ -355,7 +400,7 @@ static enum app_exit train(struct train_session *session, const struct train_opt
     const char *net = o->net ? paths_basename(o->net) : "small";
     if (o->resume && !o->out)
         return app_error(app, APP_USAGE,
-                         "--resume needs --out DIR, the run to go on with");
+                         "--resume needs --out DIR, the folder of the run to continue");
     enum app_exit code = run_dir_init(app, &session->run, o->out, net);
     if (!code && !o->resume)
         code = run_dir_require_new(app, &session->run);
@@ -391,7 +436,7 @@ static enum app_exit train_main(struct app *app, const void *given, int count,
     struct train_session session = {
         .app = app,
         .run = {.lock = -1},
-        .target = o->target,
+        .target_accuracy = o->target_accuracy,
         .time_limit = o->time_limit,
         .start = term_seconds(),
     };
@@ -399,7 +444,7 @@ static enum app_exit train_main(struct app *app, const void *given, int count,
     weft_trainer_destroy(&session.trainer);
     weft_net_destroy(&session.net);
     weft_dataset_destroy(&session.train);
-    weft_dataset_destroy(&session.valid);
+    weft_dataset_destroy(&session.val);
     weft_dataset_destroy(&session.test);
     weft_model_destroy(&session.checkpoint);
     run_dir_close(&session.run);
@@ -415,14 +460,17 @@ const struct app_command cmd_train = {
             .examples =
                 "  weft train --net small --batch 128 --epochs 10 --seed 1 --out runs/a\n"
                 "  weft train --resume --out runs/a",
-            .about = "DIR gets best.safetensors, last.safetensors and log.jsonl. "
-                     "Ctrl-C finishes the step, saves, and tells how to go on; "
-                     "going on gives the same bits as not having stopped.",
+            .about =
+                "Writes best.safetensors, last.safetensors and log.jsonl to DIR. Ctrl-C "
+                "finishes the step, saves a checkpoint and prints the command that "
+                "resumes; a resumed run ends with the same bits as an "
+                "uninterrupted one.",
             .options = options,
+            .shared = shared_options,
         },
     .defaults = &(const struct train_options){.seed = ARGS_SEED_UNSET,
-                                              .validation = {10, true},
-                                              .precision = NO_PRECISION},
+                                              .val_split = {10, true},
+                                              .app.precision = NO_PRECISION},
     .options_size = sizeof(struct train_options),
     .run = train_main,
 };

@@ -31,12 +31,13 @@ enum app_exit run_dir_init(struct app *app, struct run_dir *run, const char *fol
     if (!folder && first_free(run->folder, net))
         folder = run->folder;
     if (!folder)
-        return app_error(app, APP_USAGE, "runs/ is full: name a folder with --out");
+        return app_error(app, APP_USAGE,
+                         "runs/ has no unused name left: choose a folder with --out");
     size_t length = strlen(folder);
     while (length > 1 && folder[length - 1] == '/')
         length--;
     if (length >= PATHS_MAX - 32)
-        return app_error(app, APP_USAGE, "--out: the name is too long");
+        return app_error(app, APP_USAGE, "--out: the path is too long");
     memmove(run->folder, folder, length);
     run->folder[length] = '\0';
     paths_join(run->last, run->folder, "last.safetensors");
@@ -58,7 +59,7 @@ enum app_exit run_dir_require_new(const struct app *app, const struct run_dir *r
         return app_error(app, APP_USAGE, "--out %s is a file, not a folder", run->folder);
     if (paths_exists(run->last) || paths_exists(run->log))
         return app_error(app, APP_USAGE,
-                         "%s holds a run already: go on with it with --resume, or name "
+                         "%s already holds a run: continue it with --resume, or choose "
                          "another folder with --out",
                          run->folder);
     return APP_OK;
@@ -66,7 +67,7 @@ enum app_exit run_dir_require_new(const struct app *app, const struct run_dir *r
 
 enum app_exit run_dir_require_writable(const struct app *app, const struct run_dir *run)
 {
-    char there[PATHS_MAX]; /* the deepest part of the path that exists */
+    char there[PATHS_MAX]; /* the deepest existing folder of the path */
     memcpy(there, run->folder, sizeof(there));
     while (!paths_exists(there) && strcmp(there, ".") != 0) {
         char *slash = strrchr(there, '/');
@@ -87,8 +88,8 @@ enum app_exit run_dir_require_checkpoint(const struct app *app, const struct run
     if (paths_exists(run->last))
         return APP_OK;
     return app_error(app, APP_BAD_INPUT,
-                     "%s: no such file, so there is nothing to go on with: start the run "
-                     "without --resume",
+                     "%s: no such file, nothing to resume: start the run without "
+                     "--resume",
                      run->last);
 }
 
@@ -115,7 +116,7 @@ enum app_exit run_dir_lock(const struct app *app, struct run_dir *run)
         return app_error(app, APP_FAILED, "--out %s: %s", run->folder, strerror(errno));
     if (flock(run->lock, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK)
         return app_error(app, APP_FAILED,
-                         "%s: another weft is training into this folder now",
+                         "%s: another weft process is training in this folder",
                          run->folder);
     remove_leftovers(run->lock);
     return APP_OK;
@@ -124,7 +125,7 @@ enum app_exit run_dir_lock(const struct app *app, struct run_dir *run)
 enum app_exit run_dir_truncate_log(const struct app *app, const struct run_dir *run,
                                    int epoch)
 {
-    size_t size, kept = 0;
+    size_t size, length_kept = 0;
     char *text = paths_read_file(run->log, MAX_LOG_BYTES, &size);
     if (!text && errno == ENOENT)
         return APP_OK;
@@ -137,10 +138,10 @@ enum app_exit run_dir_truncate_log(const struct app *app, const struct run_dir *
         if (is_epoch && number > epoch)
             continue;
         size_t length = (size_t)(end + 1 - line);
-        memmove(text + kept, line, length);
-        kept += length;
+        memmove(text + length_kept, line, length);
+        length_kept += length;
     }
-    bool done = kept == size || paths_write_atomic(run->log, text, kept);
+    bool done = length_kept == size || paths_write_atomic(run->log, text, length_kept);
     free(text);
     return done ? APP_OK
                 : app_error(app, APP_FAILED, "%s: %s", run->log, strerror(errno));

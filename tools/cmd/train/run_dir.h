@@ -8,34 +8,34 @@
 
 struct run_dir {
     char folder[PATHS_MAX], last[PATHS_MAX], best[PATHS_MAX], log[PATHS_MAX];
-    int lock; /* an open folder that is locked; -1: not yet */
+    int lock; /* the locked folder's descriptor; -1: not locked */
 };
 
-/* Names the files below `folder`; NULL: the first free "runs/NET-K". Makes nothing. */
+/* Sets the paths below `folder`; NULL: the first unused "runs/NET-K". Creates nothing. */
 enum app_exit run_dir_init(struct app *app, struct run_dir *run, const char *folder,
                            const char *net);
 void run_dir_close(struct run_dir *run);
 
-/* Refuses a folder that holds a run already. */
+/* Rejects a folder that already holds a run. */
 enum app_exit run_dir_require_new(const struct app *app, const struct run_dir *run);
 
-/* Refuses a folder that cannot be made or written to. Makes nothing: the first
- * checkpoint comes only after the kernels are compiled. */
+/* Rejects a folder that cannot be created or written to. Creates nothing: the first
+ * checkpoint follows only after the kernels are compiled. */
 enum app_exit run_dir_require_writable(const struct app *app, const struct run_dir *run);
 
-/* Refuses a folder without a checkpoint. */
+/* Rejects a folder without a checkpoint. */
 enum app_exit run_dir_require_checkpoint(const struct app *app,
                                          const struct run_dir *run);
 
-/* Makes the folder where it is missing, keeps other commands out of it, and removes
- * what a killed one has left half written. */
+/* Creates the folder if missing, locks it against other processes, and removes partial
+ * files of a killed one. */
 enum app_exit run_dir_lock(const struct app *app, struct run_dir *run);
 
-/* Keeps of the log its header and the epochs up to `epoch`. */
+/* Truncates the log to its header and the epochs up to `epoch`. */
 enum app_exit run_dir_truncate_log(const struct app *app, const struct run_dir *run,
                                    int epoch);
 
-/* Whether the log has its header: a run that was killed may leave an empty one. */
+/* A killed run may leave an empty log without a header. */
 bool run_dir_log_has_header(const struct run_dir *run);
 
 /* Appends one line, made by `write`. */

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Steps are queued for about so many seconds at a time. */
+/* Duration of the steps that are queued at once. */
 static const double chunk_seconds = 0.15;
 
 static volatile sig_atomic_t interrupted;
@@ -44,34 +44,35 @@ static void release_signals(const struct sigaction *old)
 
 enum app_exit train_save_checkpoint(const struct train_session *session, const char *path)
 {
-    char holdout_count[16], epochs[16], best[32], best_epoch[16];
-    snprintf(holdout_count, sizeof(holdout_count), "%d", session->holdout_count);
+    char val_count[16], epochs[16], best[32], best_epoch[16];
+    snprintf(val_count, sizeof(val_count), "%d", session->val_count);
     snprintf(epochs, sizeof(epochs), "%d", session->epochs);
     snprintf(best, sizeof(best), "%.17g", session->best);
     snprintf(best_epoch, sizeof(best_epoch), "%d", session->best_epoch);
-    const char *const notes[] = {TRAIN_META_DATA,
-                                 session->data_spec,
-                                 TRAIN_META_TEST,
-                                 session->test_spec,
-                                 TRAIN_META_HELD_OUT,
-                                 holdout_count,
-                                 TRAIN_META_EPOCHS,
-                                 epochs,
-                                 TRAIN_META_BEST,
-                                 best,
-                                 TRAIN_META_BEST_EPOCH,
-                                 best_epoch,
-                                 NULL};
-    enum weft_status status = weft_trainer_save_checkpoint(session->trainer, path, notes);
+    const char *const metadata[] = {TRAIN_META_DATA,
+                                    session->data_spec,
+                                    TRAIN_META_TEST,
+                                    session->test_spec,
+                                    TRAIN_META_VAL_COUNT,
+                                    val_count,
+                                    TRAIN_META_EPOCHS,
+                                    epochs,
+                                    TRAIN_META_BEST,
+                                    best,
+                                    TRAIN_META_BEST_EPOCH,
+                                    best_epoch,
+                                    NULL};
+    enum weft_status status =
+        weft_trainer_save_checkpoint(session->trainer, path, metadata);
     return status ? app_report_error(session->app, APP_WORK, status) : APP_OK;
 }
 
-/* One epoch, as the table, the log and the JSON tell it. */
+/* Results of one epoch for the table, the log and JSON. */
 struct epoch {
     int number;
     int64_t step;
-    double loss, accuracy, seconds, rate;
-    double valid_accuracy, valid_error, valid_loss; /* NaN without validation */
+    double loss, accuracy, seconds, images_per_second;
+    double val_accuracy, val_error, val_loss; /* NaN without validation */
     bool best;
 };
 
@@ -83,10 +84,10 @@ static void log_epoch(struct json *j, const void *priv)
     emit_int(j, "step", e->step);
     emit_double(j, "loss", e->loss);
     emit_double(j, "accuracy", e->accuracy);
-    emit_double(j, "validation_accuracy", e->valid_accuracy);
-    emit_double(j, "validation_standard_error", e->valid_error);
-    emit_double(j, "validation_loss", e->valid_loss);
-    emit_double(j, "images_per_second", e->rate);
+    emit_double(j, "val_accuracy", e->val_accuracy);
+    emit_double(j, "val_standard_error", e->val_error);
+    emit_double(j, "val_loss", e->val_loss);
+    emit_double(j, "images_per_second", e->images_per_second);
     emit_double(j, "seconds", e->seconds);
     emit_bool(j, "best", e->best);
     emit_end(j);
@@ -99,20 +100,20 @@ static void show_epoch(struct train_session *session, const struct epoch *e)
     table_int(t, e->step);
     table_double(t, e->loss, "%.4f", e->loss);
     table_double(t, e->accuracy, "%.2f", 100 * e->accuracy);
-    if (isnan(e->valid_accuracy))
+    if (isnan(e->val_accuracy))
         table_double(t, NAN, "-");
     else
-        table_double(t, e->valid_accuracy, "%.2f %s%.2f", 100 * e->valid_accuracy,
-                     term_plus_minus(), 100 * e->valid_error);
-    table_double(t, e->valid_error, "%.4f", e->valid_error);
-    table_double(t, e->valid_loss, "%.4f", e->valid_loss);
-    table_double(t, e->rate, "%s", table_thousands(e->rate));
+        table_double(t, e->val_accuracy, "%.2f %s%.2f", 100 * e->val_accuracy,
+                     term_plus_minus(), 100 * e->val_error);
+    table_double(t, e->val_error, "%.4f", e->val_error);
+    table_double(t, e->val_loss, "%.4f", e->val_loss);
+    table_double(t, e->images_per_second, "%s", table_thousands(e->images_per_second));
     table_double(t, e->seconds, "%.1f s", e->seconds);
     table_bool(t, e->best, e->best ? "*" : "");
     if (t->format == TABLE_JSON)
-        term_print("epoch %d/%d  loss %.4f  train %.2f %%  valid %.2f %%  %s images/s",
+        term_print("epoch %d/%d  loss %.4f  train %.2f %%  val %.2f %%  %s images/s",
                    e->number, session->epochs, e->loss, 100 * e->accuracy,
-                   100 * e->valid_accuracy, table_thousands(e->rate));
+                   100 * e->val_accuracy, table_thousands(e->images_per_second));
 }
 
 static void show_progress(const struct train_session *session,
@@ -135,16 +136,19 @@ static enum app_exit loss_diverged(const struct train_session *session,
 {
     struct weft_net_info net;
     weft_net_info(session->net, &net);
-    double rate = session->rate > 0 ? session->rate : (double)net.optimizer.learning_rate;
-    int64_t epoch = (p->step - 1) / p->steps_per_epoch + 1; /* p->epoch: those finished */
-    return app_error(session->app, APP_FAILED,
-                     "the loss is no longer a number at step %lld (epoch %lld): try a "
-                     "smaller --lr than %g%s; %s holds the last good state",
-                     (long long)p->step, (long long)epoch, rate,
-                     session->precision == WEFT_PRECISION_FLOAT16
-                         ? ", or a new run with --precision float32"
-                         : "",
-                     session->run.last);
+    double rate = session->learning_rate > 0 ? session->learning_rate
+                                             : (double)net.optimizer.learning_rate;
+    int64_t epoch =
+        (p->step - 1) / p->steps_per_epoch + 1; /* p->epoch counts finished ones */
+    return app_error(
+        session->app, APP_FAILED,
+        "the loss is not finite at step %lld (epoch %lld): try a smaller --lr "
+        "than %g%s; %s holds the last good state",
+        (long long)p->step, (long long)epoch, rate,
+        session->precision == WEFT_PRECISION_FLOAT16
+            ? ", or a new run with --precision float32"
+            : "",
+        session->run.last);
 }
 
 static bool time_limit_reached(const struct train_session *session)
@@ -153,7 +157,7 @@ static bool time_limit_reached(const struct train_session *session)
            term_seconds() - session->start >= session->time_limit;
 }
 
-/* Runs steps to the end of the epoch, or until something stops it. */
+/* Runs steps until the end of the epoch, an interrupt or the time limit. */
 static enum app_exit run_steps(struct train_session *session, struct weft_progress *p,
                                double *seconds, int *ran, enum train_stop *stop)
 {
@@ -189,24 +193,23 @@ static enum app_exit run_steps(struct train_session *session, struct weft_progre
 static enum app_exit validate(const struct train_session *session, struct epoch *e)
 {
     struct weft_eval eval;
-    e->valid_accuracy = e->valid_error = e->valid_loss = NAN;
-    if (!session->valid)
+    e->val_accuracy = e->val_error = e->val_loss = NAN;
+    if (!session->val)
         return APP_OK;
     term_wait_begin("Validating");
     enum weft_status status =
-        weft_trainer_evaluate(session->trainer, session->valid, NULL, &eval);
+        weft_trainer_evaluate(session->trainer, session->val, NULL, &eval);
     term_wait_end();
     if (status)
         return app_report_error(session->app, APP_WORK, status);
-    e->valid_accuracy = eval.accuracy;
-    e->valid_error = eval.standard_error;
-    e->valid_loss = eval.loss;
+    e->val_accuracy = eval.accuracy;
+    e->val_error = eval.standard_error;
+    e->val_loss = eval.loss;
     return APP_OK;
 }
 
-/* Validation, log, and checkpoints. The log comes before the checkpoint that vouches for
- * its line, and the best model before the last, so that after a kill at any moment going
- * on from last.safetensors makes all three again. */
+/* Validates and writes log, best model and last checkpoint, in this order: after a kill
+ * at any moment, resuming from last.safetensors recreates all three. */
 static enum app_exit end_epoch(struct train_session *session,
                                const struct weft_progress *p, double seconds, int ran)
 {
@@ -216,18 +219,18 @@ static enum app_exit end_epoch(struct train_session *session,
         .loss = p->loss,
         .accuracy = (double)p->correct / (double)p->samples,
         .seconds = seconds,
-        .rate = (double)ran * p->batch / seconds,
+        .images_per_second = (double)ran * p->batch / seconds,
     };
     enum app_exit code = validate(session, &e);
     if (code)
         return code;
-    double score = session->valid ? e.valid_accuracy : -e.loss;
+    double score = session->val ? e.val_accuracy : -e.loss;
     e.best = !session->best_epoch || score > session->best;
     if (e.best) {
         session->best = score;
         session->best_epoch = p->epoch;
     }
-    session->last_score = session->valid ? e.valid_accuracy : e.accuracy;
+    session->last_score = session->val ? e.val_accuracy : e.accuracy;
     show_epoch(session, &e);
     if ((code = run_dir_append_log(session->app, &session->run, log_epoch, &e)))
         return code;
@@ -259,7 +262,8 @@ static enum app_exit run_epochs(struct train_session *session, enum train_stop *
             *stop = TRAIN_INTERRUPTED;
         if (*stop)
             return APP_OK;
-        if (session->target > 0 && session->last_score >= session->target) {
+        if (session->target_accuracy > 0 &&
+            session->last_score >= session->target_accuracy) {
             *stop = TRAIN_TARGET;
             return APP_OK;
         }

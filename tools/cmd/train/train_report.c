@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a training run tells: its data and plan at the beginning, its outcome at the
- * end. */
+/* Output of a training run: data and configuration at the start, results at the end. */
 #include "train/train.h"
 
 #include <math.h>
@@ -15,43 +14,43 @@ static const char *const optimizers[] = {
 
 void train_print_data(const struct train_session *session)
 {
-    struct weft_dataset_info train, part;
+    struct weft_dataset_info train, split;
     weft_dataset_info(session->train, &train);
-    char validate[48] = "", test[48] = "";
-    if (session->valid) {
-        weft_dataset_info(session->valid, &part);
-        snprintf(validate, sizeof(validate), ", %s to validate",
-                 table_thousands(part.count));
+    char val[48] = "", test[48] = "";
+    if (session->val) {
+        weft_dataset_info(session->val, &split);
+        snprintf(val, sizeof(val), ", %s for validation", table_thousands(split.count));
     }
     if (session->test) {
-        weft_dataset_info(session->test, &part);
-        snprintf(test, sizeof(test), ", %s to test", table_thousands(part.count));
+        weft_dataset_info(session->test, &split);
+        snprintf(test, sizeof(test), ", %s for test", table_thousands(split.count));
     }
-    term_print("%sData%s    %s%s%s%s: %s to train%s%s",
+    term_print("%sData%s    %s%s%s%s: %s for training%s%s",
                term_style_begin(stderr, TERM_BOLD), term_style_end(stderr),
                session->data_spec, *train.known_as ? " (" : "", train.known_as,
-               *train.known_as ? ")" : "", table_thousands(train.count), validate, test);
+               *train.known_as ? ")" : "", table_thousands(train.count), val, test);
 }
 
 void train_print_precision(struct train_session *session)
 {
     struct weft_trainer_info info;
     weft_trainer_info(session->trainer, &info);
-    bool raced = session->precision == WEFT_PRECISION_AUTO;
+    bool automatic = session->precision == WEFT_PRECISION_AUTO;
     session->precision = info.precision;
-    if (!raced)
+    if (!automatic)
         return;
     if (!isfinite(info.difference))
-        term_print("Precision  float32: in float16 the loss was no number");
+        term_print("Precision  float32: the loss of float16 was not finite");
     else if (info.speedup > 0)
-        term_print("Precision  %s: float16 was %.2f times as fast as float32, and moved "
-                   "gradients by %.2g %%",
-                   app_precision_names[info.precision], info.speedup,
-                   100 * info.difference);
+        term_print(
+            "Precision  %s: float16 was %.2f times as fast as float32; its gradients "
+            "differed by %.2g %%",
+            app_precision_names[info.precision], info.speedup, 100 * info.difference);
     else
-        term_print("Precision  float32: float16 was far slower, or wrong: it moved "
-                   "gradients by %.2g %%",
-                   100 * info.difference);
+        term_print(
+            "Precision  float32: float16 was far slower, or inaccurate: its gradients "
+            "differed by %.2g %%",
+            100 * info.difference);
 }
 
 void train_print_run(const struct train_session *session, const struct weft_progress *p)
@@ -59,23 +58,24 @@ void train_print_run(const struct train_session *session, const struct weft_prog
     struct weft_net_info net;
     weft_net_info(session->net, &net);
     const char *on = term_style_begin(stderr, TERM_BOLD), *off = term_style_end(stderr);
-    term_print("%sNet%s     %s: %d layers, %s weights, %.3g MFLOP an image forward", on,
-               off, net.name, net.layers, table_thousands((double)net.weights),
+    term_print("%sNet%s     %s: %d layers, %s weights, %.3g MFLOP per image (forward)",
+               on, off, net.name, net.layers, table_thousands((double)net.weights),
                net.flops / 1e6);
-    double rate = session->rate > 0 ? session->rate : (double)net.optimizer.learning_rate;
-    term_print(
-        "%sRun%s     batch %d, %s at %g, seed %llu, %d epochs%s; %.1f MiB on the device; "
-        "in %s",
-        on, off, p->batch, optimizers[net.optimizer.kind], rate,
-        (unsigned long long)session->seed, session->epochs,
-        session->precision == WEFT_PRECISION_FLOAT16 ? ", float16" : "",
-        (double)p->device_bytes / 1048576, session->run.folder);
+    double rate = session->learning_rate > 0 ? session->learning_rate
+                                             : (double)net.optimizer.learning_rate;
+    term_print("%sRun%s     batch %d, %s, learning rate %g, seed %llu, %d epochs%s; %.1f "
+               "MiB on the "
+               "device; folder %s",
+               on, off, p->batch, optimizers[net.optimizer.kind], rate,
+               (unsigned long long)session->seed, session->epochs,
+               session->precision == WEFT_PRECISION_FLOAT16 ? ", float16" : "",
+               (double)p->device_bytes / 1048576, session->run.folder);
     if (p->step)
-        term_print("        going on after epoch %d%s", p->epoch,
-                   p->step_in_epoch ? ", in the middle of the next" : "");
+        term_print("        resuming after epoch %d%s", p->epoch,
+                   p->step_in_epoch ? ", within the next one" : "");
 }
 
-/* The test part with the last weights, and with the best if those are others. */
+/* Test results of the last weights, and of the best if those differ. */
 struct outcome {
     struct weft_eval last, best;
     bool have_last, have_best;
@@ -122,7 +122,7 @@ static void print_test(const struct train_session *session, const char *which, i
     if (epoch)
         printf(" (epoch %d)", epoch);
     printf(", loss %.4f, %s images%s\n", e->loss, table_thousands(e->count),
-           session->test_overlap > 0.01 ? "; NOT A FAIR TEST, see the leak above" : "");
+           session->test_overlap > 0.01 ? "; INVALID TEST, see the leak above" : "");
 }
 
 static void print_outcome(const struct train_session *session, const struct outcome *out)
@@ -133,7 +133,7 @@ static void print_outcome(const struct train_session *session, const struct outc
         print_test(session, "last", out->at.epoch, &out->last);
     fflush(stdout);
     const char *model = session->best_epoch ? session->run.best : session->run.last;
-    term_print("Saved   %s%s%s, %s; %.1f s in all",
+    term_print("Saved   %s%s%s, %s; %.1f s in total",
                session->best_epoch ? session->run.best : "",
                session->best_epoch ? ", " : "", session->run.last,
                paths_basename(session->run.log), term_seconds() - session->start);
@@ -156,11 +156,12 @@ static void emit_eval(struct json *j, const char *key, const struct weft_eval *e
 static void write_json(const struct train_session *session, const struct outcome *out,
                        enum train_stop stop)
 {
-    static const char *const stops[] = {"done", "target", "time", "interrupted"};
+    static const char *const stops[] = {"done", "target-accuracy", "time-limit",
+                                        "interrupted"};
     struct json j = {.out = stdout};
     struct weft_net_info net;
     weft_net_info(session->net, &net);
-    app_json_begin(session->app, &j, "weft.train/1");
+    app_json_begin(session->app, &j, "weft.train/2");
     emit_text(&j, "data", session->data_spec);
     emit_text(&j, "net", net.name);
     emit_int(&j, "batch", session->batch);
@@ -170,7 +171,7 @@ static void write_json(const struct train_session *session, const struct outcome
     emit_text(&j, "best", session->best_epoch ? session->run.best : NULL);
     emit_int(&j, "best_epoch", session->best_epoch);
     table_json(&session->table, &j, "epochs");
-    emit_double(&j, "leak", session->test_overlap);
+    emit_double(&j, "test_overlap", session->test_overlap);
     if (out->have_last)
         emit_eval(&j, "test", &out->last, out->at.epoch);
     if (out->have_best)
@@ -191,9 +192,11 @@ static void print_next_steps(const struct train_session *session, enum train_sto
         at += (size_t)snprintf(more + at, sizeof(more) - at, " --family %s",
                                app_kernel_family_names[o->family]);
     if (o->gemm && at < sizeof(more))
-        snprintf(more + at, sizeof(more) - at, " --gemm clblast");
-    term_print("%s; %s is saved. Go on with:",
-               stop == TRAIN_TIME ? "The time is up" : "Interrupted", session->run.last);
+        snprintf(more + at, sizeof(more) - at, " --gemm %s",
+                 app_gemm_provider_names[o->gemm]);
+    term_print("%s; saved %s. Resume with:",
+               stop == TRAIN_TIME ? "Time limit reached" : "Interrupted",
+               session->run.last);
     term_print("  weft train --resume --out %s%s",
                paths_shell_quoted(session->run.folder), more);
 }
@@ -218,10 +221,11 @@ enum app_exit train_finish(struct train_session *session, enum train_stop stop)
         print_next_steps(session, stop);
     if (!code)
         code = app_flush_stdout(session->app);
-    if (!code && session->target > 0 && stop != TRAIN_TARGET &&
-        session->last_score < session->target)
-        code = app_error(session->app, APP_VERIFICATION_FAILED,
-                         "the target accuracy of %.2f %% was not reached: %.2f %%",
-                         100 * session->target, 100 * session->last_score);
+    if (!code && session->target_accuracy > 0 && stop != TRAIN_TARGET &&
+        session->last_score < session->target_accuracy)
+        code = app_error(
+            session->app, APP_VERIFICATION_FAILED,
+            "the target accuracy of %.2f %% was not reached: the last is %.2f %%",
+            100 * session->target_accuracy, 100 * session->last_score);
     return code;
 }

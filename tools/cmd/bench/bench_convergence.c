@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Learning: how accurate a network is after a fixed number of steps, which is to be the
- * same on every device but for rounding, and the time to a given accuracy. */
+/* Convergence: the test accuracy after a fixed number of steps, equal on all devices up
+ * to rounding, and the training time to a given accuracy. */
 #include "bench/bench.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Accuracy is looked at every so many steps, on so many images, and compared after so
- * many steps; who has not learnt until the last gives up. */
-enum { EVERY = 25, IMAGES = 2000, COMPARED_STEPS = 100, LAST = 4000, MAX_REPEATS = 5 };
+enum {
+    EVAL_INTERVAL = 25, /* steps between evaluations */
+    EVAL_IMAGES = 2000,
+    COMPARED_STEPS = 100, /* accuracy is compared after these */
+    MAX_STEPS = 4000,
+    MAX_REPEATS = 5
+};
 
 struct convergence_run {
     struct bench *bench;
@@ -20,7 +24,7 @@ struct convergence_run {
     struct bench_convergence convergence;
 };
 
-/* The first images of the part that is not trained on. */
+/* The first images of the test split. */
 static enum app_exit take_subset(struct bench *b, weft_dataset **out)
 {
     weft_dataset *all = NULL;
@@ -32,7 +36,7 @@ static enum app_exit take_subset(struct bench *b, weft_dataset **out)
     weft_dataset_info(all, &info);
     enum weft_status status = weft_dataset_from_memory(
         b->app->context,
-        weft_dataset_params(.count = info.count < IMAGES ? info.count : IMAGES,
+        weft_dataset_params(.count = info.count < EVAL_IMAGES ? info.count : EVAL_IMAGES,
                             .height = info.height, .width = info.width,
                             .channels = info.channels, .classes = info.classes,
                             .pixels = info.pixels, .labels = info.labels,
@@ -43,47 +47,47 @@ static enum app_exit take_subset(struct bench *b, weft_dataset **out)
     return status ? app_report_error(b->app, APP_WORK, status) : APP_OK;
 }
 
-/* Trains from the beginning until the accuracy is reached: *seconds of training, NaN if
- * it was not. The time for looking at the accuracy does not count. */
+/* Trains from scratch until the target accuracy is reached; *seconds is the training time
+ * without evaluation, NaN if not reached. */
 static enum weft_status train_and_score(struct convergence_run *session,
                                         weft_trainer *trainer, double *seconds)
 {
-    double gone = 0;
+    double elapsed = 0;
     bool reached = false;
     *seconds = NAN;
-    for (int step = EVERY; step <= LAST && !bench_time_is_up(session->bench);
-         step += EVERY) {
+    for (int step = EVAL_INTERVAL; step <= MAX_STEPS && !bench_time_is_up(session->bench);
+         step += EVAL_INTERVAL) {
         struct weft_progress p;
         struct weft_eval eval;
         double start = term_seconds();
-        enum weft_status status = weft_trainer_run(trainer, EVERY);
+        enum weft_status status = weft_trainer_run(trainer, EVAL_INTERVAL);
         if (!status)
             status = weft_trainer_progress(trainer, &p);
-        gone += term_seconds() - start;
+        elapsed += term_seconds() - start;
         if (!status)
             status = weft_trainer_evaluate(trainer, session->test, NULL, &eval);
         if (status)
             return status;
-        if (!reached && eval.accuracy >= session->bench->options->target) {
+        if (!reached && eval.accuracy >= session->bench->options->target_accuracy) {
             reached = true;
-            *seconds = gone;
+            *seconds = elapsed;
             session->convergence.target_steps = step;
         }
         if (step == COMPARED_STEPS) {
             session->convergence.steps = step;
             session->convergence.accuracy = eval.accuracy;
-            session->convergence.error = eval.standard_error;
+            session->convergence.standard_error = eval.standard_error;
             session->convergence.loss = eval.loss;
         }
-        term_progress("learn: %.1f %% after %d steps, %.1f s", 100 * eval.accuracy, step,
-                      gone);
+        term_progress("convergence: %.1f %% after %d steps, %.1f s", 100 * eval.accuracy,
+                      step, elapsed);
         if (reached && step >= COMPARED_STEPS)
             return WEFT_OK;
     }
     return WEFT_OK;
 }
 
-/* As often as there is time for; every time the same is learnt. */
+/* Repeats the same training as long as time allows. */
 static enum weft_status repeat(struct convergence_run *session, struct bench_row *row)
 {
     double begin = term_seconds(), limit = bench_row_seconds(session->bench, true);
@@ -112,7 +116,7 @@ static enum weft_status repeat(struct convergence_run *session, struct bench_row
     return WEFT_OK;
 }
 
-static enum app_exit run_batch(struct bench *b, const char *piece, void *priv)
+static enum app_exit run_batch(struct bench *b, const char *item, void *priv)
 {
     struct convergence_run *session = priv;
     struct weft_net_info net;
@@ -121,13 +125,13 @@ static enum app_exit run_batch(struct bench *b, const char *piece, void *priv)
         return APP_OK;
     weft_net_info(session->net, &net);
     weft_dataset_info(session->train, &info);
-    struct bench_row *row = bench_add_row(b, BENCH_CONVERGENCE, "learn", net.name);
-    snprintf(row->image, sizeof(row->image), "%dx%dx%d", info.height, info.width,
+    struct bench_row *row = bench_add_row(b, BENCH_CONVERGENCE, "convergence", net.name);
+    snprintf(row->input, sizeof(row->input), "%dx%dx%d", info.height, info.width,
              info.channels);
-    session->batch = piece ? atoi(piece) : 128;
+    session->batch = item ? atoi(item) : 128;
     session->batch = session->batch < info.count ? session->batch : info.count;
     session->convergence = row->convergence;
-    session->convergence.target = b->options->target;
+    session->convergence.target_accuracy = b->options->target_accuracy;
     row->batch = session->batch;
     row->unit = "s";
     enum weft_status status = repeat(session, row);
@@ -152,10 +156,11 @@ enum app_exit bench_run_convergence(struct bench *b, const struct bench_workload
 {
     struct convergence_run session = {.bench = b};
     (void)self;
-    if (b->options->images) /* nothing can be learnt from noise */
-        return b->options->set
+    if (b->options->inputs) /* noise has no classes to learn */
+        return b->options->compares_devices
                    ? APP_OK
-                   : app_error(b->app, APP_USAGE, "learn takes --data, and no --input");
+                   : app_error(b->app, APP_USAGE,
+                               "convergence needs --data, not --input");
     enum app_exit code = take_subset(b, &session.test);
     if (!code)
         code = bench_for_each_item(b, b->options->nets, run_net, &session);
