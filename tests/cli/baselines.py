@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""tools/dev/baselines without any peer: the logic holds. Usage: peers.py ROOT.
+"""tools/dev/baselines without frameworks. Usage: baselines.py ROOT.
 
-Medians, ratios and tables; how a network is read; and whole comparisons with a weft and
-peers that are scripts, one of which is wrong, one not installed, one too slow."""
+Medians, ratios and tables; reading of networks; and whole comparisons with scripts in place of
+weft and the frameworks, one of which mismatches, one is not installed, one is too slow."""
 
 import gzip
 import json
@@ -37,27 +37,27 @@ NET = {
     ],
 }
 
-# Speaks as weft does. The figures of its rounds are 100, 300, 200, and CLBlast's a tenth.
+# Prints output like weft. Its rounds yield 100, 300, 200, and a tenth with CLBlast.
 WEFT = f"""#!{sys.executable}
 import json, pathlib, sys
 words, here = sys.argv[1:], pathlib.Path(__file__).parent
 if words[0] == "show":
-    told = {{"net": json.loads({json.dumps(NET)!r})}}
+    document = {{"net": json.loads({json.dumps(NET)!r})}}
 elif words[0] == "train":
-    told = {{"last": "model"}}
+    document = {{"last": "model"}}
 elif words[0] == "predict":
     one = [{{"class_id": 1, "probability": 0.25}}, {{"class_id": 0, "probability": 0.75}}]
-    told = {{"classes": ["a", "b"], "images": [{{"predictions": one}}] * 32}}
+    document = {{"classes": ["a", "b"], "images": [{{"predictions": one}}] * 32}}
 else:
     count = here / f"count{{'-clblast' if 'clblast' in words else ''}}"
     at = int(count.read_text()) if count.exists() else 0
     count.write_text(str(at + 1))
     figure = [100, 300, 200][at % 3] / (10 if "clblast" in words else 1)
-    told = {{"rows": [{{"median": figure}}]}}
-print(json.dumps(told))
+    document = {{"rows": [{{"median": figure}}]}}
+print(json.dumps(document))
 """
 
-# Speaks as a virtual environment's Python that runs peer.py.
+# Stands for a virtual environment's Python that runs baseline.py.
 PYTHON = f"""#!{sys.executable}
 import json, os, sys, time
 module, job = sys.argv[2], json.load(sys.stdin)
@@ -87,7 +87,7 @@ def test_figures():
 def test_disturbances():
     rows = [{"name": "a", "others": 0.05}, {"name": "b", "others": 0.9}, {"name": "c"}]
     (said,) = figures.disturbances({"rows": rows})
-    assert said.startswith("b is not to be trusted") and "0.9" in said, said
+    assert said.startswith("b is unreliable") and "0.9" in said, said
     with load.Meter() as meter:
         subprocess.run([sys.executable, "-c", "sum(range(3000000))"], check=True)
     assert 0 <= meter.others < os.cpu_count() + 1, meter.others
@@ -100,8 +100,8 @@ def test_network():
     assert net.layers[4].place == (2, 2, 4) and net.layers[4].units == 2
     assert net.optimizer == network.Optimizer("sgd", 0.1, 0.8, False)
     for text, said in (
-        ("dropout 0.2", "do not know the layer 'dropout'"),
-        ("conv 4 3x3 groups=2", "do not know the option 'groups'"),
+        ("dropout 0.2", "do not support the layer 'dropout'"),
+        ("conv 4 3x3 groups=2", "do not support the option 'groups'"),
         ("conv 4 3x3 stride=2", "without stride"),
     ):
         row = {"layer": "x1", "text": text, "output": "1x1x1"}
@@ -110,11 +110,11 @@ def test_network():
         except network.Unknown as error:
             assert said in str(error), error
         else:
-            raise AssertionError(f"'{text}' was taken")
+            raise AssertionError(f"'{text}' was accepted")
 
 
 class Place:
-    """A folder with the scripts that stand for weft and for the virtual environment."""
+    """A folder with scripts in place of weft and the virtual environment."""
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
@@ -132,7 +132,7 @@ class Place:
 
     def compare(self, *words):
         where = ["--weft", self.folder / "weft", "--venv", self.folder / "venv"]
-        command = [sys.executable, ROOT / "tools" / "dev" / "baselines" / "compare", *words, *where]
+        command = [sys.executable, ROOT / "tools/dev/baselines/compare", *words, *where]
         return subprocess.run(
             [*map(str, command), "--data", str(self.folder)],
             capture_output=True,
@@ -147,7 +147,7 @@ def rows_of(done):
 
 
 def test_train(place):
-    words = ["--timeout", "6", "-f", "json", "--least", "torch=4"]
+    words = ["--timeout", "6", "-f", "json", "--min-ratio", "torch=4"]
     done = place.compare("train", "small", *words)
     assert done.returncode == 5, done.stderr
     rows = rows_of(done)
@@ -156,28 +156,28 @@ def test_train(place):
     assert rows["torch-tuned"]["ratio"]["median"] == 4
     assert "No module named 'keras'" in rows["keras"]["skipped"]
     assert rows["tinygrad-cl"]["skipped"] == "no result within 6 s"
-    assert "differ from weft's by 0.05" in rows["jax"]["wrong"]
-    assert done.stderr.rstrip().endswith(rows["jax"]["wrong"])
+    assert "differ from weft's by 0.05" in rows["jax"]["mismatch"]
+    assert done.stderr.rstrip().endswith(rows["jax"]["mismatch"])
 
 
 def test_thresholds(place):
     only = ["--only", "torch", "--rounds", "1"]
     assert place.compare("train", "small", *only).returncode == 0
-    done = place.compare("train", "small", *only, "--least", "torch=1000")
-    assert done.returncode == 5 and "wanted 1000 or more" in done.stderr, done.stderr
+    done = place.compare("train", "small", *only, "--min-ratio", "torch=1000")
+    assert done.returncode == 5 and "required 1000 or more" in done.stderr, done.stderr
     assert "| torch 1" in done.stdout and "within 0.0e+00" in done.stdout, done.stdout
-    done = place.compare("train", "small", *only, "--least", "jax=1")
+    done = place.compare("train", "small", *only, "--min-ratio", "jax=1")
     assert done.returncode == 5 and "was not measured" in done.stderr, done.stderr
     done = place.compare("train", "small", "--only", "trch")
     assert done.returncode == 2 and "not trch" in done.stderr, done.stderr
 
 
 def test_gemm(place):
-    words = ["--only", "weft-clblast", "-f", "json", "--least", "weft-clblast=8"]
+    words = ["--only", "weft-clblast", "-f", "json", "--min-ratio", "weft-clblast=8"]
     done = place.compare("gemm", "64", *words)
     assert done.returncode == 0, done.stderr
     rows = rows_of(done)
-    assert rows["weft"]["median"] == 200, rows  # GFLOP/s at 1 GFLOP an image
+    assert rows["weft"]["median"] == 200, rows  # GFLOP/s at 1 GFLOP per image
     assert rows["weft-clblast"]["ratio"]["median"] == 10, rows
 
 

@@ -247,7 +247,7 @@ expect 4 'no images' "$weft" predict -d cpu r/a/best.safetensors empty
 expect 0 'passed' "$weft" verify -d cpu --tiny --cases 2 --op pool
 expect 0 'cases passed, 0 failed' "$weft" verify -d cpu --tiny --mixed 20 \
     --json report.json
-json weft.verify/2 'j["verdict"] == "passed" and j["mixed"] == 20 and
+json weft.verify/2 'j["result"] == "passed" and j["mixed"] == 20 and
     j["device"]["name"] == "cpu" and len({r["op"] for r in j["rows"]}) > 5' \
     cat report.json
 expect 1 'nowhere/c.json cannot be written' "$weft" verify -d cpu --tiny --cases 1 \

@@ -85,7 +85,7 @@ def test_written_is_read():
     assert all(len(r["values"]) >= 3 for r in real["rows"])
     j = json.loads(run("compare", "real.json", "real.json", "-f", "json"))
     assert j["schema"] == "weft.compare/2" and j["regressions"] == 0
-    assert [r["verdict"] for r in j["rows"]] == ["same", "same"], j
+    assert [r["result"] for r in j["rows"]] == ["same", "same"], j
     assert all(r["speedup"] == 1 and r["speedup_low"] <= 1 <= r["speedup_high"]
                for r in j["rows"])
     run("bench", "train", "-d", "cpu", "--json", "none/a.json", code=1,
@@ -176,7 +176,7 @@ def test_sets():
     after = write("after.json",
                   {"schema": "weft.bench-set/2", "weft": "0", "runs": slower[::-1]})
     j = json.loads(run("compare", both, after, "-f", "json", code=5))
-    assert [r["verdict"] for r in j["rows"]] == ["same", "REGRESSION"], j
+    assert [r["result"] for r in j["rows"]] == ["same", "REGRESSION"], j
 
 
 def broken(run_of):

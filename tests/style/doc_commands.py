@@ -35,7 +35,7 @@ SHORTER = [
     (r"--net resnet9", "--net small", "a large network"),
     (r"^(weft train.*)", r"\1 -d cpu", "nothing to compile"),
     (r"^weft devices --test", r"weft devices --test -d cpu", "nothing to compile"),
-    (r"^(weft verify.*)", r"\1 -d cpu --small", "nothing to compile"),
+    (r"^(weft verify.*)", r"\1 -d cpu --tiny", "nothing to compile"),
     (r"--mixed 300", "--mixed 10", "time"),
     (r"^(weft verify(?!.*--(cases|mixed)).*)", r"\1 --cases 2", "time"),
     (r"--cases 40", "--cases 2", "time"),

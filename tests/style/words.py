@@ -20,7 +20,7 @@ TOPS = ("include", "src", "cl", "tools", "tests", "docs", "benchmarks", ".ci")
 
 # Folders and files that have no retired words.
 CLEAN = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "docs",
-         "benchmarks/README.md"]
+         "benchmarks/README.md", "tools", "tests/cli"]
 # Structs that each backend defines for itself behind the backend interface.
 OPAQUE = {"weft_mem", "weft_command_list"}
 # This table; and data whose words are not ours.
@@ -46,7 +46,7 @@ WORDS = [
     ("stamps?|stamped", "fingerprint", ANYWHERE, "uint64_t stamp;"),
     ("deal[st]?(?! with)|dealt(?! with)", "distribute, partition", ANYWHERE,
      "/* Rows are dealt evenly. */"),
-    ("frozen", "constant_weights", ANYWHERE, "bool frozen;"),
+    ("frozen(?!=True)", "constant_weights", ANYWHERE, "bool frozen;"),
     ("tally|tallies", "epoch metrics", ANYWHERE, "struct weft_tally t;"),
     ("hunts?|rivals?|losers?|revive", "search, candidate, discarded, restart", ANYWHERE,
      "struct hunt h;"),

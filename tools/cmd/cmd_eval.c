@@ -70,9 +70,15 @@ struct evaluation {
     double test_overlap;
 };
 
+<<<<<<< HEAD
 static int64_t confusion_count(const struct evaluation *e, int truth, int predicted)
 {
     return e->confusion[(size_t)truth * (size_t)e->eval.classes + (size_t)predicted];
+=======
+static int64_t confusion_count(const struct weft_eval *e, int actual, int predicted)
+{
+    return e->confusion[(size_t)actual * (size_t)e->classes + (size_t)predicted];
+>>>>>>> 6384cc6 (tools: plain terms in developers' programs, quickstart and check)
 }
 
 static double ratio(int64_t part, int64_t whole)
@@ -83,9 +89,10 @@ static double ratio(int64_t part, int64_t whole)
 static void add_class(struct table *t, const struct evaluation *evaluation, int c)
 {
     const struct weft_eval *e = &evaluation->eval;
-    int64_t truth = 0, predicted = 0;
+    int64_t actual = 0, predicted = 0;
     int worst = -1;
     for (int k = 0; k < e->classes; k++) {
+<<<<<<< HEAD
         truth += confusion_count(evaluation, c, k);
         predicted += confusion_count(evaluation, k, c);
         if (k != c && confusion_count(evaluation, c, k) >
@@ -96,6 +103,18 @@ static void add_class(struct table *t, const struct evaluation *evaluation, int 
     double precision = ratio(correct, predicted), recall = ratio(correct, truth);
     double f1 = ratio(2 * correct, truth + predicted);
     double fraction = worst < 0 ? 0 : ratio(confusion_count(evaluation, c, worst), truth);
+=======
+        actual += confusion_count(e, c, k);
+        predicted += confusion_count(e, k, c);
+        if (k != c &&
+            confusion_count(e, c, k) > (worst < 0 ? 0 : confusion_count(e, c, worst)))
+            worst = k;
+    }
+    int64_t correct = confusion_count(e, c, c);
+    double precision = ratio(correct, predicted), recall = ratio(correct, actual);
+    double f1 = ratio(2 * correct, actual + predicted);
+    double fraction = worst < 0 ? 0 : ratio(confusion_count(e, c, worst), actual);
+>>>>>>> 6384cc6 (tools: plain terms in developers' programs, quickstart and check)
     char confused[96] = "";
     if (worst >= 0)
         snprintf(confused, sizeof(confused), "%.60s %.1f %%", evaluation->names[worst],
@@ -104,7 +123,7 @@ static void add_class(struct table *t, const struct evaluation *evaluation, int 
     table_double(t, precision, "%.2f", 100 * precision);
     table_double(t, recall, "%.2f", 100 * recall);
     table_double(t, f1, "%.2f", 100 * f1);
-    table_int(t, truth);
+    table_int(t, actual);
     if (t->format == TABLE_HUMAN || t->format == TABLE_MD)
         table_text(t, confused);
     else
@@ -174,7 +193,7 @@ static bool print_matrix(const struct evaluation *evaluation)
 }
 
 struct confusion {
-    int truth, predicted;
+    int actual, predicted;
     int64_t count;
 };
 
@@ -199,7 +218,7 @@ static void print_confusions(const struct evaluation *evaluation)
            term_style_begin(stdout, TERM_BOLD), term_style_end(stdout));
     for (size_t i = 0; i < n && i < MAX_CONFUSIONS; i++)
         printf("%8lld  %.40s classified as %.40s\n", (long long)list[i].count,
-               evaluation->names[list[i].truth], evaluation->names[list[i].predicted]);
+               evaluation->names[list[i].actual], evaluation->names[list[i].predicted]);
     free(list);
 }
 

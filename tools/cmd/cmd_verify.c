@@ -200,7 +200,7 @@ static void write_json(struct app *app, const struct verify_options *o,
     struct json j = {.out = out};
     app_json_begin(app, &j, "weft.verify/2");
     provenance_write_json(&j);
-    emit_text(&j, "verdict", sum->failed ? "failed" : "passed");
+    emit_text(&j, "result", sum->failed ? "failed" : "passed");
     emit_uint(&j, "seed", o->seed);
     emit_int(&j, "mixed", o->mixed);
     emit_bool(&j, "tiny", o->tiny);

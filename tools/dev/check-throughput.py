@@ -1,14 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Whether weft bench tells the speed that a clock on the outside sees.
+"""Checks the throughput printed by weft bench against wall-clock times of weft train.
 
     tools/dev/check-throughput.py WEFT [ROUNDS [OPTIONS of weft train and bench]]
 
-A round times two runs of `weft train`, of two epochs and of twelve, from start to exit. What
-the longer takes more is ten epochs, without starting, compiling and reading; each ends
-with a checkpoint, which bench has not. Between them bench measures the same network. Exit
-code 5 if the medians of outside and bench are more than 5 % apart. It needs a machine that
-does nothing else."""
+A round times two runs of `weft train` from start to exit, of 2 and of 12 epochs. The
+difference is ten epochs without start, compilation and reading, but with checkpoints. In
+between, bench measures the same network. Exit code 5 if the medians differ by more than 5 %.
+Needs an otherwise idle machine."""
 
 import json
 import statistics
@@ -17,12 +16,12 @@ import sys
 import tempfile
 import time
 
-EPOCHS, MOST = (2, 12), 0.05
-IMAGES = 60000  # of Fashion-MNIST; what is left of an epoch's last batch is below 1 %
+EPOCHS, MAX_DIFFERENCE = (2, 12), 0.05
+IMAGES = 60000  # of Fashion-MNIST; the incomplete last batch is below 1 %
 
 
 def train(weft, options, epochs):
-    """Seconds of a run on the usual data."""
+    """Seconds of a training run on Fashion-MNIST."""
     with tempfile.TemporaryDirectory() as folder:
         start = time.monotonic()
         subprocess.run([weft, "train", "--epochs", str(epochs), "--val-split", "0",
@@ -38,17 +37,17 @@ def bench(weft, options):
 
 
 def main(weft, rounds=3, *options):
-    outside, inside = [], []
+    measured, reported = [], []
     train(weft, options, 1)  # compiles
     for _ in range(int(rounds)):
         short = train(weft, options, EPOCHS[0])
-        inside.append(bench(weft, options))
+        reported.append(bench(weft, options))
         long = train(weft, options, EPOCHS[1])
-        outside.append((EPOCHS[1] - EPOCHS[0]) * IMAGES / (long - short))
-        print(f"outside {outside[-1]:9,.0f}   bench {inside[-1]:9,.0f} images/s", flush=True)
-    ratio = statistics.median(outside) / statistics.median(inside)
-    print(f"outside / bench, medians of {rounds}: {ratio:.3f}")
-    return 0 if abs(ratio - 1) <= MOST else 5
+        measured.append((EPOCHS[1] - EPOCHS[0]) * IMAGES / (long - short))
+        print(f"train {measured[-1]:9,.0f}   bench {reported[-1]:9,.0f} images/s", flush=True)
+    ratio = statistics.median(measured) / statistics.median(reported)
+    print(f"train / bench, medians of {rounds} rounds: {ratio:.3f}")
+    return 0 if abs(ratio - 1) <= MAX_DIFFERENCE else 5
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Fetches Intel's OpenCL runtime for processors, which Debian has not, from the Python
-package index into a folder: the one driver for processors with sub-groups.
+"""Downloads Intel's OpenCL runtime for CPUs, which Debian lacks, from the Python package
+index into a folder. It is the only CPU driver with sub-groups.
 
-  tools/dev/intel.py FOLDER [--limit SECONDS]
+  tools/dev/intel.py FOLDER [--time-limit SECONDS]
 
-Then OCL_ICD_VENDORS=FOLDER/intel64.icd chooses it; nothing is installed. What is there
-already is kept. Exit code 1, with the reason, where it cannot be had."""
+OCL_ICD_VENDORS=FOLDER/intel64.icd selects it; nothing is installed. An existing download is
+reused. Exit code 1, with the reason, if it is unavailable."""
 
 import argparse
 import os
@@ -19,31 +19,31 @@ import tempfile
 import zipfile
 
 PACKAGES = ["intel-opencl-rt", "intel-cmplr-lib-rt"]
-# A loader of its own, which would hide the system's, and plugins of compilers.
+# Its own loader, which would replace the system's, and compiler plugins.
 UNWANTED = ("libOpenCL", "icx-lto")
 SPACE = 2 << 30
 
 
 class Missing(Exception):
-    """Why it cannot be had."""
+    """Why it is unavailable."""
 
 
-def download(folder, limit):
+def download(folder, time_limit):
     command = [sys.executable, "-m", "pip", "download", "-q", "--no-input",
                "--disable-pip-version-check", "-d", folder, *PACKAGES]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=limit,
+        done = subprocess.run(command, capture_output=True, text=True, timeout=time_limit,
                               stdin=subprocess.DEVNULL, errors="replace")
     except subprocess.TimeoutExpired:
-        raise Missing(f"pip did not end within {limit:g} s") from None
+        raise Missing(f"pip did not end within {time_limit:g} s") from None
     if done.returncode:
-        said = done.stderr.strip().splitlines() or ["nothing"]
-        raise Missing(f"pip cannot download {' '.join(PACKAGES)}: {said[-1][:200]}")
+        lines = done.stderr.strip().splitlines() or ["no message"]
+        raise Missing(f"pip cannot download {' '.join(PACKAGES)}: {lines[-1][:200]}")
 
 
 def unpack(wheels, folder):
-    """All libraries into one folder, where they find each other. A wheel has no links:
-    what is in it under several names is written once."""
+    """Unpacks all libraries into one folder, where they find each other. Wheels have no links:
+    copies of one file become hard links."""
     seen = {}
     for wheel in wheels:
         with zipfile.ZipFile(wheel) as archive:
@@ -60,23 +60,23 @@ def unpack(wheels, folder):
                     os.link(same, out)
 
 
-def fetch(folder, limit):
-    """The .icd file in `folder`; raises Missing."""
+def fetch(folder, time_limit):
+    """Downloads if needed and returns the .icd file in `folder`; raises Missing."""
     icd, library = folder / "intel64.icd", folder / "lib" / "libintelocl.so"
     if icd.exists() and library.exists():
         return icd
     if platform.machine() != "x86_64":
-        raise Missing(f"it is for x86_64, and this is {platform.machine()}")
+        raise Missing(f"it needs x86_64, and this is {platform.machine()}")
     folder.mkdir(parents=True, exist_ok=True)
     if shutil.disk_usage(folder).free < SPACE:
-        raise Missing("2 GB are wanted for it, and the disk has less")
+        raise Missing("it needs 2 GB of free disk space")
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        download(scratch, limit)
+        download(scratch, time_limit)
         lib = pathlib.Path(scratch) / "lib"
         lib.mkdir()
         unpack(sorted(pathlib.Path(scratch).glob("*.whl")), lib)
         if not (lib / library.name).exists():
-            raise Missing(f"there is no {library.name} in {' '.join(PACKAGES)}")
+            raise Missing(f"{' '.join(PACKAGES)} have no {library.name}")
         shutil.rmtree(folder / "lib", ignore_errors=True)
         lib.rename(folder / "lib")
     icd.write_text(f"{library.resolve()}\n", encoding="utf-8")
@@ -87,13 +87,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("folder", type=pathlib.Path, metavar="FOLDER")
-    parser.add_argument("--limit", type=float, default=900, metavar="SECONDS",
-                        help="for the download")
+    parser.add_argument("--time-limit", type=float, default=900, metavar="SECONDS",
+                        help="of the download; default 900")
     args = parser.parse_args()
     try:
-        print(fetch(args.folder, args.limit))
+        print(fetch(args.folder, args.time_limit))
     except (Missing, OSError) as why:
-        print(f"Intel's runtime cannot be had: {why}", file=sys.stderr)
+        print(f"Intel's runtime is unavailable: {why}", file=sys.stderr)
         return 1
     return 0
 

@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-# What weft needs of Debian and Ubuntu, and installing it. Read by other scripts with `.`
+# Packages of Debian and Ubuntu that weft needs, and their installation. To be sourced.
 # shellcheck shell=sh
 
-# To build: the compiler, Meson, and a package for each dependency() of the build files.
+# To build: compiler, Meson, and a package for each dependency() of the build files.
 PACKAGES_BUILD="gcc libc6-dev meson pkg-config ocl-icd-opencl-dev libclblast-dev
     zlib1g-dev libdeflate-dev libjansson-dev libpng-dev libturbojpeg0-dev"
 
-# To train on any machine: an OpenCL driver for its processor, and Fashion-MNIST.
+# To train on any machine: an OpenCL driver for CPUs, and Fashion-MNIST.
 PACKAGES_RUN="pocl-opencl-icd dataset-fashion-mnist"
 
 # To test: C++ for the headers, clang for kernels and formatting, two more OpenCL drivers
-# (Mesa's, and the one that watches kernels), pip for Intel's, and the results that come
-# with ONNX.
+# (Mesa and Oclgrind), pip for Intel's, and the test data of ONNX.
 PACKAGES_TEST="g++ clang clang-format mesa-opencl-icd oclgrind python3-pip
     libonnx-testdata"
 
@@ -23,7 +22,7 @@ missing_packages() {
     done
 }
 
-# Runs a command as root; false if we cannot become root.
+# Runs a command as root; fails without root or sudo.
 as_root() {
     if [ "$(id -u)" = 0 ]; then
         env DEBIAN_FRONTEND=noninteractive "$@"
@@ -34,30 +33,30 @@ as_root() {
     fi
 }
 
-# Without what a package only recommends: it would be a desktop's worth.
+# Without recommended packages, which include a desktop.
 apt_install() {
     as_root apt-get install -qq -y --no-install-recommends "$@" >/dev/null
 }
 
-# Installs what is missing among "$@". Never ends the script: what is truly needed is
-# asked for again by the build, and a test that misses its package says so and is skipped.
+# Installs the missing packages of "$@". Failures do not end the script: the build reports
+# missing dependencies, and tests without their packages are skipped.
 install_packages() {
     if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
-        echo "No apt here: going on with what is installed. Debian's names of what is"
-        echo "wanted: $*"
+        echo "apt is not available: continuing with installed packages. Required packages"
+        echo "by their Debian names: $*"
         return 0
     fi
     missing=$(missing_packages "$@" | tr '\n' ' ')
     if [ -z "$missing" ]; then
-        echo "All that is needed is installed."
+        echo "All packages are installed."
         return 0
     fi
     echo "Installing: $missing"
-    as_root apt-get update -qq || echo "No fresh package lists: trying with the old ones."
+    as_root apt-get update -qq || echo "Package lists cannot be updated."
     # shellcheck disable=SC2086
     apt_install $missing && return 0
-    echo "Not all at once; one by one:"
+    echo "Installing them together failed; trying one by one:"
     for package in $missing; do
-        apt_install "$package" || echo "  $package: not installed; going on without"
+        apt_install "$package" || echo "  $package: not installed, continuing without it"
     done
 }

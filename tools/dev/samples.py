@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes the first test image of each class of Fashion-MNIST as a PGM file.
 
-Usage: samples.py FOLDER_OF_IDX_FILES OUT. The file's name says what is on the image."""
+Usage: samples.py FOLDER_OF_IDX_FILES OUT. Files are named after their class."""
 import gzip
 import pathlib
 import sys

@@ -1,12 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Cost against batch, image size, channels and depth: measured by weft bench, drawn.
+"""Measures and plots cost against batch, image size, channels and depth with weft bench.
 
     tools/dev/scaling.py WEFT OUT [AXIS...] [-- OPTIONS of weft bench]
 
-Writes OUT/AXIS.json as weft bench gave it, and OUT/AXIS.svg. Axes: batch, image,
-channels, depth; without any: all. OUT/AXIS.json that is there already is drawn again, not
-measured."""
+Writes OUT/AXIS.json, the output of weft bench, and OUT/AXIS.svg. Axes: batch, image,
+channels, depth; default: all. An existing OUT/AXIS.json is plotted without measuring."""
 
 import json
 import math
@@ -34,38 +33,38 @@ def depth_nets(folder):
 
 
 def rate(row):
-    """Images a second to microseconds an image."""
+    """Microseconds per image."""
     return 1e6 / row["median"]
 
 
-# Of each axis: the command, where a row lies, what it is worth, the names of both axes.
+# Per axis: the command; curve, x and y of a row; titles of x and y.
 AXES = {
     "batch": (
         lambda folder: ["train", "inference", "--quick", "-b", ",".join(powers(1, 4096, 4))],
         lambda row: (row["workload"], row["batch"], rate(row)),
-        ("images a step", "microseconds an image, net small"),
+        ("images per step", "microseconds per image, net small"),
     ),
     "image": (
         lambda folder: ["train", "inference", "--quick", "-b", "32"]
-        + ["--input", "28,56,112,224"],
-        lambda row: (row["workload"], int(row["image"].split("x")[0]), rate(row)),
-        ("rows and columns of an image", "microseconds an image, net small, batch 32"),
+        + ["--input", "28x28x1,56x56x1,112x112x1,224x224x1"],
+        lambda row: (row["workload"], int(row["input"].split("x")[0]), rate(row)),
+        ("rows and columns of an image", "microseconds per image, net small, batch 32"),
     ),
     "channels": (
         lambda folder: ["conv", "--shape"]
         + [",".join(f"16x14x14x{c}:{c}x3x3" for c in powers(1, 512))],
         lambda row: (
-            row["direction"],
+            row["phase"],
             int(row["shape"].split(":")[1].split("x")[0]),
             row["median"],
         ),
         ("channels in and out", "GFLOP/s, 3x3 on 14x14, 16 images"),
     ),
     "depth": (
-        lambda folder: ["train", "inference", "--quick", "-b", "64", "--input", "14"]
+        lambda folder: ["train", "inference", "--quick", "-b", "64", "--input", "14x14x1"]
         + ["--net", depth_nets(folder)],
         lambda row: (row["workload"], int(row["net"]), rate(row)),
-        ("layers of conv 16 3x3 on 14x14", "microseconds an image, batch 64"),
+        ("layers of conv 16 3x3 on 14x14", "microseconds per image, batch 64"),
     ),
 }
 
@@ -134,7 +133,7 @@ def measure(weft, axis, extra):
         command = [weft, "bench", *AXES[axis][0](folder), *extra, "-f", "json"]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
         if done.returncode:
-            sys.exit(f"{axis}: weft bench ended with {done.returncode}")
+            sys.exit(f"{axis}: weft bench failed with exit code {done.returncode}")
         return done.stdout
 
 
@@ -148,11 +147,11 @@ def main(arguments):
     weft, out = arguments[0], pathlib.Path(arguments[1])
     out.mkdir(parents=True, exist_ok=True)
     for axis in arguments[2:] or AXES:
-        kept = out / f"{axis}.json"
-        if not kept.exists():
-            kept.write_text(measure(weft, axis, extra))
+        saved = out / f"{axis}.json"
+        if not saved.exists():
+            saved.write_text(measure(weft, axis, extra))
         lines = {}
-        for row in json.loads(kept.read_text())["rows"]:
+        for row in json.loads(saved.read_text())["rows"]:
             name, x, y = AXES[axis][1](row)
             lines.setdefault(name, []).append((x, y))
         (out / f"{axis}.svg").write_text(draw(lines, AXES[axis][2]))

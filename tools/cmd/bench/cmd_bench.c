@@ -94,7 +94,7 @@ static const struct args_option options[] = {
 static const struct args_option *const shared_options[] = {app_device_options,
                                                            app_output_options, NULL};
 
-/* Seconds since the start of this process, or since main if /proc does not tell. */
+/* Seconds since the start of this process, or since main if /proc is unavailable. */
 static double process_seconds(double since_main)
 {
     size_t size;

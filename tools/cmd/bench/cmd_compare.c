@@ -43,7 +43,7 @@ static const struct table_column columns[] = {
     {.key = "speedup", .title = "Speedup"},
     {.key = "speedup_low"},
     {.key = "speedup_high"},
-    {.key = "verdict", .title = "Verdict", .left = true},
+    {.key = "result", .title = "Result", .left = true},
 };
 enum { COLUMNS = sizeof(columns) / sizeof(*columns) };
 
@@ -64,8 +64,8 @@ static void number(struct table *t, double value)
 }
 
 /* Classifies one row by its interval; below `fail_above` it is a regression. */
-static const char *verdict(struct comparison *c, const struct statistics_ratio *r,
-                           double fail_above)
+static const char *classify(struct comparison *c, const struct statistics_ratio *r,
+                            double fail_above)
 {
     if (!isfinite(r->low))
         return "one sample";
@@ -103,7 +103,7 @@ static void add_row(struct comparison *c, int a, int b, const json_t *row,
     table_double(t, r.high, "-");
     table_text(t, !results_passed(row) ? "failed before"
                   : !other             ? "not measured after"
-                                       : verdict(c, &r, fail_above));
+                                       : classify(c, &r, fail_above));
 }
 
 static bool same_device(const json_t *a, const json_t *b)

@@ -218,13 +218,13 @@ static bool cache_load(struct smoke_test *p, const char *path, bool ignore_failu
         next = strchr(line, '\n');
         if (next)
             *next++ = '\0';
-        char verdict[8], name[ICD_NAME_BYTES];
+        char state[8], name[ICD_NAME_BYTES];
         int at = 0;
-        if (sscanf(line, "%7s %255s %n", verdict, name, &at) < 2)
+        if (sscanf(line, "%7s %255s %n", state, name, &at) < 2)
             break;
         if (known >= p->icds.count || strcmp(p->icds.names[known], name))
             break;
-        if (!strcmp(verdict, "bad")) {
+        if (!strcmp(state, "bad")) {
             snprintf(p->reasons[known], REASON, "%.95s", line + at);
             bad = true;
         }

@@ -149,7 +149,7 @@ static const struct table_column columns[] = {
     {.key = "cases"},
     {.key = "max_error_ratio"},
     {.key = "passed", .left = true},
-    {.key = "verdict", .title = "Verdict", .left = true},
+    {.key = "result", .title = "Result", .left = true},
 };
 enum { COLUMN_COUNT = sizeof(columns) / sizeof(*columns) };
 

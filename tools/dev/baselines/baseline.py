@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs one job in one framework; the last line printed is what came of it, in JSON.
+"""Measures one configuration in one framework; prints the result as JSON in the last line.
 
-usage: peer.py MODULE < JOB. tools/dev/baselines/compare calls it. MODULE is in_torch and its like:
-`version`, and a class `Peer` made of a job, which has
+usage: baseline.py MODULE < CONFIG. Called by tools/dev/baselines/compare. MODULE, such as
+in_torch, has `version` and a class `Baseline`, created with a config, which has
 
-    weights           how many numbers it trains
+    weights           the number of trained weights
     predict(x)        logits of images [n][row][column][channel]
-    infer(x)          a function that runs the batch x and returns when that is done
-    train(x, y)       a function that does finished steps, and the images of a call"""
+    infer(x)          a function that runs the batch x synchronously
+    train(x, y)       a synchronous function of one or more steps, and its images per call"""
 
 import importlib
 import json
@@ -17,12 +17,12 @@ import time
 import jobs
 import numpy as np
 
-WINDOW = 0.3  # seconds of finished steps that are a sample
-WARM_CALLS, WARM_SECONDS, LEAST_SAMPLES = 3, 0.5, 3
+WINDOW = 0.3  # seconds per sample
+WARM_CALLS, WARM_SECONDS, MIN_SAMPLES = 3, 0.5, 3
 
 
 def timed(step, window):
-    """Seconds that a call takes, over as many calls as fill the window."""
+    """Mean seconds of a call, over the calls that fill the window."""
     start, calls, seconds = time.perf_counter(), 0, 0.0
     while seconds < window:
         step()
@@ -32,12 +32,12 @@ def timed(step, window):
 
 
 def measure(step, duration):
-    """Seconds that a call takes, a sample a window, after warm-up."""
+    """Seconds of a call after warm-up, one sample per window."""
     for _ in range(WARM_CALLS):
         step()
     timed(step, WARM_SECONDS)
     samples, end = [], time.perf_counter() + duration
-    while len(samples) < LEAST_SAMPLES or time.perf_counter() < end:
+    while len(samples) < MIN_SAMPLES or time.perf_counter() < end:
         samples.append(timed(step, WINDOW))
     return samples
 
@@ -49,29 +49,29 @@ def probabilities(logits):
 
 def check_trained(before, logits):
     if not np.isfinite(logits).all():
-        sys.exit("training led to logits that are not finite")
+        sys.exit("training produced non-finite logits")
     if np.allclose(before, probabilities(logits), atol=1e-6):
-        sys.exit("training changed nothing")
+        sys.exit("training did not change the weights")
 
 
 def main():
     job = jobs.BenchmarkConfig(sys.stdin)
     module = importlib.import_module(sys.argv[1])
-    peer = module.Peer(job)
-    if peer.weights != job.net.weights:
-        sys.exit(f"it trains {peer.weights} numbers, but weft {job.net.weights}")
+    baseline = module.Baseline(job)
+    if baseline.weights != job.net.weights:
+        sys.exit(f"it trains {baseline.weights} weights, but weft {job.net.weights}")
     sample = job.images("t10k")[: job.sample_count]
-    before = probabilities(peer.predict(sample))
+    before = probabilities(baseline.predict(sample))
     x = job.images("train")
     if job.training:
-        step, images = peer.train(x, job.labels("train"))
+        step, images = baseline.train(x, job.labels("train"))
     else:
-        step, images = peer.infer(x[: job.batch]), job.batch
+        step, images = baseline.infer(x[: job.batch]), job.batch
     seconds = measure(step, job.seconds)
     if job.training:
-        check_trained(before, peer.predict(sample))
-    told = {"rates": [images / s for s in seconds], "probabilities": before.tolist()}
-    print(json.dumps({"version": module.version, **told}))
+        check_trained(before, baseline.predict(sample))
+    result = {"rates": [images / s for s in seconds], "probabilities": before.tolist()}
+    print(json.dumps({"version": module.version, **result}))
 
 
 main()

@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What came of the rounds: medians, spread, ratios, and the table that shows them."""
+"""Results of the rounds: medians, spread, ratios, and their table."""
 
 import dataclasses
 import statistics
 import typing
 
-QUIET = 0.15  # processors that others may keep busy while something is measured
+QUIET = 0.15  # processors that other programs may use during a measurement
 
 
 @dataclasses.dataclass(frozen=True)
 class Workload:
     bench: str  # of `weft bench`: train, inference
     unit: str
-    figure: typing.Callable  # from images a second and operations an image
-    less_is_better: bool = False
+    figure: typing.Callable  # of images per second and operations per image
+    lower_is_better: bool = False
 
 
 WORKLOADS = {
@@ -32,13 +32,13 @@ def spread(samples):
     }
 
 
-def ratios(ours, theirs, less_is_better):
-    """How many times better ours is, round by round; a round lacks what did not run."""
+def ratios(ours, theirs, lower_is_better):
+    """Ratios by which ours is better, round by round, without failed rounds."""
     pairs = [(a, b) for a, b in zip(ours, theirs) if a and b]
-    return [b / a if less_is_better else a / b for a, b in pairs]
+    return [b / a if lower_is_better else a / b for a, b in pairs]
 
 
-def row_of(name, result, ours, less_is_better):
+def row_of(name, result, ours, lower_is_better):
     """A row of the report. `result` has samples (None where a round failed), or skipped."""
     row = {"name": name, **{k: v for k, v in result.items() if k != "samples"}}
     samples = [s for s in result["samples"] if s]
@@ -46,23 +46,23 @@ def row_of(name, result, ours, less_is_better):
         return row
     row.update(spread(samples), samples=samples)
     if result["samples"] is not ours:
-        times = ratios(ours, result["samples"], less_is_better)
+        times = ratios(ours, result["samples"], lower_is_better)
         if times:
             row["ratio"] = spread(times)
     return row
 
 
 def report(head, results):
-    """The whole as an object. `results` by name, in order, `weft` among them."""
+    """The report as an object. `results` by name, in order, including `weft`."""
     workload = WORKLOADS[head["workload"]]
     ours = results["weft"]["samples"]
-    less = workload.less_is_better
-    rows = [row_of(name, result, ours, less) for name, result in results.items()]
-    return {"schema": "weft.peers/1", **head, "unit": workload.unit, "rows": rows}
+    lower = workload.lower_is_better
+    rows = [row_of(name, result, ours, lower) for name, result in results.items()]
+    return {"schema": "weft.baselines/2", **head, "unit": workload.unit, "rows": rows}
 
 
 def number(value):
-    """Three digits that count: 0.0512, 4.27, 48,700."""
+    """Three significant digits: 0.0512, 4.27, 48,700."""
     if value >= 999.5:
         digits = len(str(round(value))) - 3
         return f"{round(value, -digits):,.0f}"
@@ -81,14 +81,14 @@ def cells(row):
     checked = f"within {row['difference']:.1e}" if "difference" in row else ""
     if "skipped" in row:
         checked = "fewer rounds: " + row["skipped"]
-    checked = row.get("wrong", checked)
+    checked = row.get("mismatch", checked)
     return [name, between(row, number), ratio, checked]
 
 
 def markdown(report):
-    """A table that reads well as text, too."""
+    """A Markdown table, aligned for reading as text."""
     title = "{workload} {net} at batch {batch}, {rounds} rounds".format(**report)
-    head = ["", report["unit"], "weft is times better", "probabilities agree"]
+    head = ["", report["unit"], "weft is better by", "probabilities agree"]
     table = [head] + [cells(row) for row in report["rows"]]
     wide = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
     lines = ["| " + " | ".join(c.ljust(w) for c, w in zip(l, wide)) + " |" for l in table]
@@ -97,24 +97,24 @@ def markdown(report):
 
 
 def disturbances(report):
-    """Sentences: during what the machine was not quiet."""
+    """Messages about measurements on a busy machine."""
     for row in report["rows"]:
         if row.get("others", 0) > QUIET:
             yield (
-                f"{row['name']} is not to be trusted: other programs kept "
-                f"{row['others']:.1f} processors busy; repeat it on a quiet machine"
+                f"{row['name']} is unreliable: other programs used {row['others']:.1f} "
+                f"processors; repeat it on an idle machine"
             )
 
 
-def failures(report, least):
-    """Sentences: what disagrees, and what is missed of `least`, ratios by name."""
+def failures(report, min_ratios):
+    """Messages about mismatches, and missed minimum ratios by name."""
     rows = {row["name"]: row for row in report["rows"]}
     for row in rows.values():
-        if "wrong" in row:
-            yield f"{row['name']}: {row['wrong']}"
-    for name, bound in least.items():
+        if "mismatch" in row:
+            yield f"{row['name']}: {row['mismatch']}"
+    for name, bound in min_ratios.items():
         got = rows.get(name, {}).get("ratio")
         if not got:
-            yield f"weft / {name}: wanted {bound:g}, but it was not measured"
+            yield f"weft / {name}: required {bound:g}, but it was not measured"
         elif got["median"] < bound:
-            yield f"weft / {name}: {got['median']:.2f}, wanted {bound:g} or more"
+            yield f"weft / {name}: {got['median']:.2f}, required {bound:g} or more"

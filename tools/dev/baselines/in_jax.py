@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""JAX: a step is one compiled function of weights, state, images and labels."""
+"""JAX: one compiled function of weights, state, images and labels per step."""
 
 import jax
 import jax.numpy as jnp
@@ -29,7 +29,7 @@ def max_pool(layer, p, x, moving):
 
 
 def batch_norm(layer, p, x, moving):
-    """`moving`: the running statistics, which training replaces; see forward()."""
+    """`moving`: running statistics, updated in training; see forward()."""
     mean, variance = moving["running_mean"], moving["running_var"]
     if moving["train"]:
         mean, variance = x.mean((0, 1, 2)), x.var((0, 1, 2))
@@ -74,7 +74,7 @@ def sgd(o, weights, slots, gradient, count):
 OPTIMIZERS = {"adam": (adam, 2), "sgd": (sgd, 1)}
 
 
-class Peer:
+class Baseline:
     def __init__(self, job):
         self.job = job
         self.learned, self.moving = {}, {}
@@ -89,7 +89,7 @@ class Peer:
         self.run = jax.jit(lambda w, m, x: self.forward(w, m, x, False)[0])
 
     def forward(self, learned, moving, x, train):
-        """Logits, and the running statistics afterwards."""
+        """Logits and the updated running statistics."""
         after = {}
         for layer in self.job.net.layers:
             own = {**moving.get(layer.name, {}), "train": train}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keras on TensorFlow: fit() on arrays in memory, as its users train."""
+"""Keras on TensorFlow: fit() on arrays in memory."""
 
 import functools
 import os
@@ -14,8 +14,8 @@ from keras import layers
 import jobs
 
 version = f"{keras.__version__}, TensorFlow {tf.__version__}"
-# A call of fit() takes so long, or so many batches: its start-up should not weigh.
-FIT_SECONDS, MOST_BATCHES = 0.6, 40
+# Duration or number of batches of one fit(), long enough to amortize its start-up.
+FIT_SECONDS, MAX_BATCHES = 0.6, 40
 
 MAKERS = {
     "conv": lambda l: layers.Conv2D(
@@ -42,7 +42,7 @@ OPTIMIZERS = {
 TENSORS = ("weight", "bias", "running_mean", "running_var")  # in Keras' order
 
 
-class Peer:
+class Baseline:
     def __init__(self, job):
         tf.config.threading.set_intra_op_parallelism_threads(job.threads)
         self.job = job
@@ -84,5 +84,5 @@ class Peer:
         start = time.perf_counter()
         fit(4 * batch)
         batches = int(4 * FIT_SECONDS / (time.perf_counter() - start))
-        count = batch * max(2, min(batches, MOST_BATCHES, len(x) // batch))
+        count = batch * max(2, min(batches, MAX_BATCHES, len(x) // batch))
         return lambda: fit(count), count

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The network as an ONNX model, which runtimes for inference read."""
+"""The network as an ONNX model, for inference runtimes."""
 
 import numpy as np
 import onnx
@@ -59,8 +59,8 @@ def model(job, batch):
     return made.SerializeToString()
 
 
-class Peer:
-    """What runtimes share: `load(bytes)` gives a function from images to outputs."""
+class Baseline:
+    """Shared by the runtimes: `load(bytes)` returns a function from images to outputs."""
 
     def __init__(self, job):
         self.job = job

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ONNX Runtime on the processor."""
+"""ONNX Runtime on the CPU."""
 
 import onnxruntime
 
@@ -8,7 +8,7 @@ import in_onnx
 version = onnxruntime.__version__
 
 
-class Peer(in_onnx.Peer):
+class Baseline(in_onnx.Baseline):
     def load(self, model):
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self.job.threads

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""OpenVINO on the processor, told to stay in float32."""
+"""OpenVINO on the CPU in float32."""
 
 import io
 
@@ -10,7 +10,7 @@ import in_onnx
 version = openvino.__version__.partition("-")[0]
 
 
-class Peer(in_onnx.Peer):
+class Baseline(in_onnx.Baseline):
     def load(self, model):
         core = openvino.Core()
         options = {

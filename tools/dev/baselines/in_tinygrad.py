@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""tinygrad on OpenCL, on the first platform's device, which is what it takes."""
+"""tinygrad on OpenCL, on the first device of the first platform, its only choice."""
 
 import importlib.metadata
 import math
@@ -40,7 +40,7 @@ OPTIMIZERS = {
 LEARNED = ("weight", "bias")
 
 
-class Peer:
+class Baseline:
     def __init__(self, job):
         self.job = job
         self.layers = [MAKERS[layer.kind](layer) for layer in job.net.layers]
@@ -67,8 +67,8 @@ class Peer:
         return lambda: run(images).numpy()
 
     def train(self, x, y):
-        wanted = self.job.net.optimizer
-        optimizer = OPTIMIZERS[wanted.kind](wanted, self.learned)
+        spec = self.job.net.optimizer
+        optimizer = OPTIMIZERS[spec.kind](spec, self.learned)
 
         @TinyJit
         def update(x, y):

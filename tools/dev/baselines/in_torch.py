@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PyTorch: modules in the memory format that is fastest on processors, trained eagerly."""
+"""PyTorch: eager training in channels-last format, the fastest on CPUs."""
 
 import collections
 import math
@@ -40,11 +40,11 @@ OPTIMIZERS = {
 
 
 def as_tensor(images):
-    """A view of images [n][row][column][channel] as PyTorch addresses them."""
+    """An NCHW view of images [n][row][column][channel]."""
     return torch.from_numpy(images).permute(0, 3, 1, 2)
 
 
-class Peer:
+class Baseline:
     def __init__(self, job):
         torch.set_num_threads(job.threads)
         self.job = job
@@ -77,8 +77,8 @@ class Peer:
     def train(self, x, y):
         self.model.train()
         images, labels = as_tensor(x), torch.from_numpy(y)
-        wanted = self.job.net.optimizer
-        optimizer = OPTIMIZERS[wanted.kind](wanted, self.model.parameters())
+        spec = self.job.net.optimizer
+        optimizer = OPTIMIZERS[spec.kind](spec, self.model.parameters())
         loss = nn.CrossEntropyLoss()
         order = self.job.order(len(x))
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a peer has to do, with everything it needs: network, weights, images, order."""
+"""The configuration of a measurement: network, weights, images, order."""
 
 import gzip
 import json
@@ -22,25 +22,25 @@ class BenchmarkConfig:
         self.sample_count = about["sample_count"]
         self.data = about["data"]
         with safetensors.safe_open(about["model"], "np") as file:
-            notes = file.metadata()
+            metadata = file.metadata()
             names = [n for n in file.keys() if not n.startswith("optim.")]
             self.tensors = {name: file.get_tensor(name) for name in names}
-        self.mean = float(notes["data.mean"])
-        self.deviation = float(notes["data.deviation"])
+        self.mean = float(metadata["data.mean"])
+        self.stddev = float(metadata["data.deviation"])
 
-    def images(self, part):
-        """[n][row][column][channel], normalized as the model wants them; "train", "t10k"."""
-        with gzip.open(f"{self.data}/{part}-images-idx3-ubyte.gz") as file:
+    def images(self, split):
+        """Normalized images, [n][row][column][channel], of "train" or "t10k"."""
+        with gzip.open(f"{self.data}/{split}-images-idx3-ubyte.gz") as file:
             bytes_ = np.frombuffer(file.read()[16:], np.uint8)
         x = bytes_.reshape(-1, *self.net.input).astype(np.float32) / 255
-        return (x - np.float32(self.mean)) / np.float32(self.deviation)
+        return (x - np.float32(self.mean)) / np.float32(self.stddev)
 
-    def labels(self, part):
-        with gzip.open(f"{self.data}/{part}-labels-idx1-ubyte.gz") as file:
+    def labels(self, split):
+        with gzip.open(f"{self.data}/{split}-labels-idx1-ubyte.gz") as file:
             return np.frombuffer(file.read()[8:], np.uint8).astype(np.int64)
 
     def order(self, count):
-        """A batch of shuffled indices after the other, for ever."""
+        """Yields batches of shuffled indices, endlessly."""
         rng = np.random.default_rng(0)
         while True:
             shuffled = rng.permutation(count)
@@ -49,7 +49,7 @@ class BenchmarkConfig:
 
 
 def channels_last(layer, tensor):
-    """A weight as PyTorch lays it out, in the layout of frameworks that put channels last."""
+    """Converts a weight from PyTorch's layout to channels-last."""
     if tensor.ndim == 1:
         return tensor
     if layer.kind == "conv":

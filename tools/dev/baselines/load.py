@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How busy others kept the machine while something was measured."""
+"""CPU load by other programs during a measurement."""
 
 import os
 import time
@@ -8,7 +8,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def machine_cpu_seconds():
-    """Of work by all processors since the machine started, as Linux tells it."""
+    """CPU time of all processors since boot, from /proc/stat."""
     try:
         with open("/proc/stat") as file:
             user, nice, system, _, _, *interrupts = file.readline().split()[1:8]
@@ -18,13 +18,13 @@ def machine_cpu_seconds():
 
 
 def children_cpu_seconds():
-    """Of work by processes that this one has started, and that have ended."""
+    """CPU time of finished child processes."""
     times = os.times()
     return times.children_user + times.children_system
 
 
 class Meter:
-    """After `with Meter() as m`, m.others is how many processors others kept busy."""
+    """After `with Meter() as m`, m.others is the number of processors used by others."""
 
     def __enter__(self):
         self.start = time.monotonic(), machine_cpu_seconds() - children_cpu_seconds()

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A network as every peer builds it: the layers that `weft show NET -f json` tells.
+"""A network as built by every baseline, read from `weft show NET -f json`.
 
-So the peers' networks are weft's by construction. Each framework has a table with an entry
-for every kind of KINDS; an activation on a layer's line becomes a layer of its own."""
+Each framework has a table with an entry for every kind of KINDS; an activation on a layer's
+line becomes a separate layer."""
 
 import dataclasses
 
 ACTIVATIONS = ("relu", "gelu")
 KINDS = ("conv", "max-pool", "batch-norm", "global-max-pool", "flatten", "dense")
-# Options of a line, and how each is read.
+# Options of a line, and their parsers.
 OPTIONS = {
     "bias": lambda text: text == "yes",
     "pad": str,
@@ -21,21 +21,21 @@ OPTIONS = {
 
 
 class Unknown(Exception):
-    """The peers cannot build this network; the message is a sentence."""
+    """The baselines cannot build this network."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Layer:
     kind: str  # of KINDS or ACTIVATIONS
-    name: str  # what its tensors are called in the model's file, such as "conv1"
-    channels: int  # that come in
+    name: str  # prefix of its tensors in the model file, such as "conv1"
+    channels: int  # of the input
     units: int = 0  # filters of a convolution, outputs of a dense layer
     window: tuple = ()
-    place: tuple = ()  # dense: height, width, channels before they were flattened
-    same: bool = False  # padded so that the extent stays
+    place: tuple = ()  # dense: height, width, channels before flattening
+    same: bool = False  # pad=same
     bias: bool = True
     epsilon: float = 1e-5
-    momentum: float = 0.1  # of the running statistics: the new batch's share
+    momentum: float = 0.1  # of the running statistics: weight of the new batch
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,20 +50,20 @@ class Optimizer:
 class Network:
     name: str
     input: tuple  # height, width, channels
-    weights: int  # trained numbers
+    weights: int  # number of trained weights
     batch: int
     layers: tuple
     optimizer: Optimizer
 
 
 def words_of(text):
-    """("conv", "32", "3x3", "relu"), {"pad": "same"}: a line's words and its options."""
+    """The words and options of a line: ("conv", "32", "3x3", "relu"), {"pad": "same"}."""
     words = [word for word in text.split() if "=" not in word]
     options = {}
     for word in text.split():
         key, equals, value = word.partition("=")
         if equals and key not in OPTIONS:
-            raise Unknown(f"'{text}': the peers do not know the option '{key}'")
+            raise Unknown(f"'{text}': the baselines do not support the option '{key}'")
         if equals:
             options[key] = OPTIONS[key](value)
     return words, options
@@ -75,7 +75,7 @@ def pair(text):
 
 
 def layers_of(name, text, shape, place):
-    """The layers of one line. `shape` comes in; `place` is it before it was flattened."""
+    """The layers of one line. `shape` is the input; `place` the input before flattening."""
     (kind, *words), options = words_of(text)
     if kind in ("flatten", "softmax"):  # read() flattens; the loss takes logits
         return
@@ -84,7 +84,7 @@ def layers_of(name, text, shape, place):
         yield Layer(kind, name, shape[2])
         return
     if kind not in KINDS:
-        raise Unknown(f"'{text}': the peers do not know the layer '{kind}'")
+        raise Unknown(f"'{text}': the baselines do not support the layer '{kind}'")
     known = {k: options[k] for k in ("bias", "epsilon", "momentum") if k in options}
     known["same"] = options.get("pad") == "same"
     if kind in ("conv", "dense"):
@@ -93,7 +93,7 @@ def layers_of(name, text, shape, place):
         known["window"] = pair(words[-1])
     stride = options.get("stride", 1)
     if stride != 1 or (kind == "max-pool" and known["same"]):
-        raise Unknown(f"'{text}': the peers know it only without stride and padding")
+        raise Unknown(f"'{text}': the baselines support it only without stride and padding")
     yield Layer(kind, name, shape[2], place=place, **known)
     if act:
         yield Layer(act, name, known.get("units", shape[2]))
@@ -105,13 +105,13 @@ def optimizer_of(text):
         if words[:1] == ["optimizer"] and words[1] in ("adam", "sgd"):
             odd = [key for key in options if key not in ("momentum", "nesterov")]
             if odd:
-                raise Unknown(f"'{line}': the peers do not know the option '{odd[0]}'")
+                raise Unknown(f"'{line}': the baselines do not support the option '{odd[0]}'")
             return Optimizer(words[1], float(words[2]), **options)
-    raise Unknown("the peers train with sgd or adam, and the network says neither")
+    raise Unknown("the baselines support sgd and adam only")
 
 
 def read(net):
-    """A Network of the object `net` of weft's JSON."""
+    """The Network of the object `net` of weft's JSON."""
     shape = place = tuple(net["input"])
     layers, flat = [], False
     for row in net["layers"]:

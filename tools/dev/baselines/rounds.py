@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Weft and its peers in turns: A B C A B C, each measurement a process of its own."""
+"""Interleaved measurements, A B C A B C, each in a process of its own."""
 
 import json
 import os
@@ -10,18 +10,18 @@ import subprocess
 import load
 
 HERE = pathlib.Path(__file__).resolve().parent
-# Told to keep what was freed, malloc saves PyTorch a page fault for every 4 KiB of every
-# layer of every step. As installed, glibc gives large blocks back at once.
+# Settings of malloc that keep freed memory. By default glibc returns large blocks to the
+# system, which costs PyTorch a page fault per 4 KiB of every layer of every step.
 KEEP_MEMORY = {
     "MALLOC_MMAP_THRESHOLD_": str(8 << 30),
     "MALLOC_TRIM_THRESHOLD_": str(8 << 30),
     "MALLOC_TOP_PAD_": str(256 << 20),
 }
-# Meant for other programs of this machine, and slows the peers down where it is set.
-NOT_FOR_PEERS = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
+# Settings for other programs of a machine, which slow the baselines down.
+REMOVED_VARIABLES = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 
 # name: module, environment, workloads
-PEERS = {
+BASELINES = {
     "torch": ("in_torch", {}, ("train",)),
     "torch-tuned": ("in_torch", KEEP_MEMORY, ("train", "inference", "latency", "gemm")),
     "keras": ("in_keras", {}, ("train", "inference")),
@@ -30,22 +30,22 @@ PEERS = {
     "onnxruntime": ("in_onnxruntime", KEEP_MEMORY, ("inference", "latency")),
     "openvino": ("in_openvino", KEEP_MEMORY, ("inference", "latency")),
 }
-# Weft against itself, with another's kernels: options of the command, workloads.
-SELVES = {"weft-clblast": (["--gemm", "clblast"], ("gemm",))}
+# Variants of weft: options of the command, workloads.
+VARIANTS = {"weft-clblast": (["--gemm", "clblast"], ("gemm",))}
 
 
 class Failed(Exception):
-    """A sentence about what did not run."""
+    """Why a measurement failed."""
 
 
 def names(workload):
-    known = [(name, workloads) for name, (_, _, workloads) in PEERS.items()]
-    known += [(name, workloads) for name, (_, workloads) in SELVES.items()]
+    known = [(name, workloads) for name, (_, _, workloads) in BASELINES.items()]
+    known += [(name, workloads) for name, (_, workloads) in VARIANTS.items()]
     return [name for name, workloads in known if workload in workloads]
 
 
 def run(command, timeout, environment=None, text=None):
-    """What a command prints. Failed says its last words."""
+    """The output of a command. Failed has its last line of output."""
     try:
         done = subprocess.run(
             command,
@@ -61,8 +61,8 @@ def run(command, timeout, environment=None, text=None):
         raise Failed(f"{command[0]}: {error.strerror}") from None
     if done.returncode:
         words = (done.stderr + done.stdout).strip().splitlines()
-        said = words[-1][:200] if words else "without a word"
-        raise Failed(f"exit code {done.returncode}: {said}")
+        message = words[-1][:200] if words else "no message"
+        raise Failed(f"exit code {done.returncode}: {message}")
     return done.stdout
 
 
@@ -72,8 +72,8 @@ def run_weft(setup, options=()):
 
 
 def run_baseline(setup, name):
-    module, extra, _ = PEERS[name]
-    environment = {k: v for k, v in os.environ.items() if k not in NOT_FOR_PEERS}
+    module, extra, _ = BASELINES[name]
+    environment = {k: v for k, v in os.environ.items() if k not in REMOVED_VARIABLES}
     command = setup.under + [str(setup.python), str(HERE / "baseline.py"), module]
     text = run(command, setup.timeout, {**environment, **extra}, json.dumps(setup.job))
     return json.loads(text.strip().splitlines()[-1])
@@ -82,19 +82,19 @@ def run_baseline(setup, name):
 def run_one(setup, name):
     if name == "weft":
         return run_weft(setup)
-    if name in SELVES:
-        return run_weft(setup, SELVES[name][0])
+    if name in VARIANTS:
+        return run_weft(setup, VARIANTS[name][0])
     return run_baseline(setup, name)
 
 
 def difference(ours, theirs):
-    """The largest between two lists of lists of probabilities."""
+    """The largest difference between two lists of lists of probabilities."""
     pairs = [(a, b) for x, y in zip(ours, theirs, strict=True) for a, b in zip(x, y)]
     return max(abs(a - b) for a, b in pairs)
 
 
 def take(result, got, setup):
-    """Adds what one run brought: its figure, and how far it is from weft's results."""
+    """Adds the result of one run and its difference from weft's probabilities."""
     result["samples"].append(setup.figure(statistics.median(got["rates"])))
     if "version" in got:
         result["version"] = got["version"]
@@ -102,12 +102,12 @@ def take(result, got, setup):
         far = difference(setup.probabilities, got["probabilities"])
         result["difference"] = max(far, result.get("difference", 0))
         if far > setup.tolerance:
-            result["wrong"] = f"probabilities differ from weft's by {far:.2g}"
+            result["mismatch"] = f"probabilities differ from weft's by {far:.2g}"
 
 
-def run_rounds(setup, wanted, count, tell):
-    """All rounds. What fails once is not tried again; its row says why."""
-    results = {name: {"samples": []} for name in ["weft"] + wanted}
+def run_rounds(setup, names, count, log):
+    """Runs all rounds. A baseline that failed is not run again; its row has the reason."""
+    results = {name: {"samples": []} for name in ["weft"] + names}
     for number in range(1, count + 1):
         for name, result in results.items():
             if "skipped" in result:
@@ -118,11 +118,11 @@ def run_rounds(setup, wanted, count, tell):
                     got = run_one(setup, name)
                 take(result, got, setup)
                 result["others"] = max(meter.others, result.get("others", 0))
-                tell(f"round {number} of {count}, {name}: {result['samples'][-1]:.6g}")
+                log(f"round {number} of {count}, {name}: {result['samples'][-1]:.6g}")
             except Failed as error:
                 if name == "weft":
                     raise
                 result["skipped"] = str(error)
                 result["samples"].append(None)
-                tell(f"round {number} of {count}, {name} is skipped: {error}")
+                log(f"round {number} of {count}, {name} is skipped: {error}")
     return results
