@@ -70,15 +70,9 @@ struct evaluation {
     double test_overlap;
 };
 
-<<<<<<< HEAD
-static int64_t confusion_count(const struct evaluation *e, int truth, int predicted)
+static int64_t confusion_count(const struct evaluation *e, int actual, int predicted)
 {
-    return e->confusion[(size_t)truth * (size_t)e->eval.classes + (size_t)predicted];
-=======
-static int64_t confusion_count(const struct weft_eval *e, int actual, int predicted)
-{
-    return e->confusion[(size_t)actual * (size_t)e->classes + (size_t)predicted];
->>>>>>> 6384cc6 (tools: plain terms in developers' programs, quickstart and check)
+    return e->confusion[(size_t)actual * (size_t)e->eval.classes + (size_t)predicted];
 }
 
 static double ratio(int64_t part, int64_t whole)
@@ -92,29 +86,17 @@ static void add_class(struct table *t, const struct evaluation *evaluation, int 
     int64_t actual = 0, predicted = 0;
     int worst = -1;
     for (int k = 0; k < e->classes; k++) {
-<<<<<<< HEAD
-        truth += confusion_count(evaluation, c, k);
+        actual += confusion_count(evaluation, c, k);
         predicted += confusion_count(evaluation, k, c);
         if (k != c && confusion_count(evaluation, c, k) >
                           (worst < 0 ? 0 : confusion_count(evaluation, c, worst)))
             worst = k;
     }
     int64_t correct = confusion_count(evaluation, c, c);
-    double precision = ratio(correct, predicted), recall = ratio(correct, truth);
-    double f1 = ratio(2 * correct, truth + predicted);
-    double fraction = worst < 0 ? 0 : ratio(confusion_count(evaluation, c, worst), truth);
-=======
-        actual += confusion_count(e, c, k);
-        predicted += confusion_count(e, k, c);
-        if (k != c &&
-            confusion_count(e, c, k) > (worst < 0 ? 0 : confusion_count(e, c, worst)))
-            worst = k;
-    }
-    int64_t correct = confusion_count(e, c, c);
     double precision = ratio(correct, predicted), recall = ratio(correct, actual);
     double f1 = ratio(2 * correct, actual + predicted);
-    double fraction = worst < 0 ? 0 : ratio(confusion_count(e, c, worst), actual);
->>>>>>> 6384cc6 (tools: plain terms in developers' programs, quickstart and check)
+    double fraction =
+        worst < 0 ? 0 : ratio(confusion_count(evaluation, c, worst), actual);
     char confused[96] = "";
     if (worst >= 0)
         snprintf(confused, sizeof(confused), "%.60s %.1f %%", evaluation->names[worst],
