@@ -59,20 +59,11 @@ struct weft_kernel_config {
     uint64_t fingerprint;
 };
 
-/* A problem set up on a device, to try configs on. */
-struct weft_trial;
-
 /* What a backend that may do a thing in several ways offers to src/tune. Problems and
  * configs are texts as its lists enter them. */
 struct weft_tuner {
     /* What weft ships for devices of this class, as lines of a tuning file; or NULL. */
     const char *(*bundled)(const struct weft_device *device);
-
-    /* The call that a problem stands for. A view that it has is given by its count, and
-     * its memory, which is not NULL, must not be used. False: the device has no such
-     * problem. */
-    bool (*call)(const struct weft_device *device, const char *problem,
-                 struct weft_primitive_call *out);
 
     /* Without `near`: the default first, then that of every other algorithm. With it: the
      * configs one step beside it in one number. How many; 0: no problem of this
@@ -84,20 +75,6 @@ struct weft_tuner {
      * the problem. */
     uint64_t (*fingerprint)(struct weft_device *device, const char *problem,
                             const char *config);
-
-    /* Sets the problem up on memory of its own, with random data, and proves the default.
-     * WEFT_ERR_ARG, WEFT_ERR_NOMEM, WEFT_ERR_MISMATCH, or what recording and running
-     * give. */
-    enum weft_status (*trial_create)(struct weft_device *device, const char *problem,
-                                     struct weft_trial **out);
-    void (*trial_destroy)(struct weft_trial **trial);
-
-    /* Proves a config: right on samples of the reference, finite, the same bits twice,
-     * nothing written beside its outputs; WEFT_ERR_MISMATCH if not. Then times it and the
-     * default in turns, at most `rounds` of each: medians. Given up early where it is far
-     * behind. WEFT_ERR_BUILD, WEFT_ERR_ARG, WEFT_ERR_NOMEM, WEFT_ERR_DEVICE. */
-    enum weft_status (*trial_run)(struct weft_trial *trial, const char *config,
-                                  int rounds, double *seconds, double *baseline);
 };
 
 /* Enters a row, in the place of a row with the same problem: a verdict on a config in

@@ -40,7 +40,7 @@ void tune_problems_free(struct tune_problems *problems);
  * or, of any, "failed STATUS SENTENCE". */
 struct tune_worker {
     struct weft_device *device;
-    struct weft_trial *trial;
+    struct tune_trial *trial;
 };
 void tune_worker_handle_request(struct tune_worker *worker, const char *request,
                                 char reply[TUNE_LINE_BYTES]);

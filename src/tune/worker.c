@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The side that tries configs: lines in, lines out. */
+#include "tune/trial.h"
 #include "tune/tune.h"
 
 #include "util/text.h"
@@ -30,9 +31,8 @@ static void reply_hello(struct tune_worker *w, const char *text,
 static void reply_problem(struct tune_worker *w, const char *text,
                           char reply[TUNE_LINE_BYTES])
 {
-    const struct weft_tuner *tuner = w->device->backend->tuner;
-    tuner->trial_destroy(&w->trial);
-    enum weft_status status = tuner->trial_create(w->device, text, &w->trial);
+    tune_trial_destroy(&w->trial);
+    enum weft_status status = tune_trial_create(w->device, text, &w->trial);
     if (status)
         reply_failed(w, status, reply);
     else
@@ -47,8 +47,7 @@ static void reply_trial(struct tune_worker *w, const char *text,
     long rounds = strtol(text, &config, 10);
     enum weft_status status = WEFT_ERR_ARG;
     if (w->trial && *config == ' ' && rounds > 0 && rounds < 1000)
-        status = w->device->backend->tuner->trial_run(w->trial, config + 1, (int)rounds,
-                                                      &seconds, &baseline);
+        status = tune_trial_run(w->trial, config + 1, (int)rounds, &seconds, &baseline);
     if (status) {
         reply_failed(w, status, reply);
         return;
@@ -83,8 +82,7 @@ void tune_worker_handle_request(struct tune_worker *w, const char *request,
 
 void tune_worker_close(struct tune_worker *w)
 {
-    if (w->device && w->device->backend->tuner)
-        w->device->backend->tuner->trial_destroy(&w->trial);
+    tune_trial_destroy(&w->trial);
 }
 
 /* A line without its end; false: the other side is gone, or says too much. */

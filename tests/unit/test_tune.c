@@ -15,8 +15,8 @@
 #include <weft/weft.h>
 
 #include "opencl/select/dispatch.h"
-#include "opencl/select/trial.h"
 #include "unit/test.h"
+#include "tune/trial.h"
 #include "tune/tune.h"
 #include "util/file.h"
 
@@ -376,7 +376,9 @@ static void test_trials(void)
         enum weft_status (*conv)(struct weft_command_list *,
                                  const struct weft_conv_args *);
         const char *words;
-    } faults[] = {{without_bias, "should be"}, {beside, "outside"}, {nothing, "finite"}};
+    } faults[] = {{without_bias, "should be"},
+                  {beside, "beyond the end of y"},
+                  {nothing, "finite"}};
     static const char *const problems[] = {
         "vec conv_forward n=5 in=8x8x4 out=8x8x8 window=3x3 pad=1,1,1,1 bias relu",
         "vec conv_forward n=5 in=9x9x3 out=7x7x5 window=3x3 pool=2x2,2x2,0,0,3x3 bias "
@@ -388,22 +390,22 @@ static void test_trials(void)
         "pool=2x2,2x2,0,0,2x2",
     };
     struct tune_fixture s;
-    struct weft_trial *trial = NULL;
+    struct tune_trial *trial = NULL;
     tune_fixture_open(&s, false);
     for (size_t i = 0; i < sizeof(problems) / sizeof(*problems); i++) {
         struct weft_kernel_config configs[WEFT_MAX_CONFIGS];
         double seconds = 0, baseline = 0;
-        CHECK_OK(ocl_trial_create(s.device, problems[i], &trial));
+        CHECK_OK(tune_trial_create(s.device, problems[i], &trial));
         REQUIRE(ocl_tuner.configs(s.device, problems[i], NULL, configs) > 0);
-        CHECK_OK(ocl_trial_run(trial, configs[0].text, 3, &seconds, &baseline));
+        CHECK_OK(tune_trial_run(trial, configs[0].text, 3, &seconds, &baseline));
         CHECK(seconds > 0 && baseline > 0);
-        ocl_trial_destroy(&trial);
+        tune_trial_destroy(&trial);
     }
-    CHECK_FAILS(ocl_trial_create(s.device, "vec conv_forward n=5", &trial), WEFT_ERR_ARG,
+    CHECK_FAILS(tune_trial_create(s.device, "vec conv_forward n=5", &trial), WEFT_ERR_ARG,
                 "no problem");
-    CHECK_FAILS(ocl_trial_create(s.device,
-                                 "vec conv_forward n=5 in=8x8x4 out=9x9x8 window=3x3",
-                                 &trial),
+    CHECK_FAILS(tune_trial_create(s.device,
+                                  "vec conv_forward n=5 in=8x8x4 out=9x9x8 window=3x3",
+                                  &trial),
                 WEFT_ERR_ARG, "no problem");
     struct weft_backend faulty = weft_backend_opencl;
     struct weft_primitives primitives = *weft_backend_opencl.primitives;
@@ -413,7 +415,7 @@ static void test_trials(void)
     for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++) {
         primitives.conv_forward = faults[i].conv;
         device->backend = &faulty;
-        CHECK_FAILS(ocl_trial_create(device, problems[0], &trial), WEFT_ERR_MISMATCH,
+        CHECK_FAILS(tune_trial_create(device, problems[0], &trial), WEFT_ERR_MISMATCH,
                     faults[i].words);
     }
     device->backend = &weft_backend_opencl;

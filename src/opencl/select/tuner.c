@@ -3,7 +3,6 @@
 #include "device/tuning_table.h"
 #include "opencl/select/bundled_tuning.h"
 #include "opencl/select/dispatch.h"
-#include "opencl/select/trial.h"
 
 #include <string.h>
 
@@ -17,16 +16,6 @@ static bool parse(const struct weft_device *device, const char *text,
                   struct weft_problem *out)
 {
     return weft_problem_parse(text, out) && out->family == device->family;
-}
-
-static bool call(const struct weft_device *device, const char *text,
-                 struct weft_primitive_call *out)
-{
-    struct weft_problem problem;
-    if (!parse(device, text, &problem))
-        return false;
-    *out = problem.call;
-    return true;
 }
 
 /* Appends a config unless there is no more room or it is there already. */
@@ -113,10 +102,6 @@ static uint64_t fingerprint(struct weft_device *base, const char *text,
 
 const struct weft_tuner ocl_tuner = {
     .bundled = bundled,
-    .call = call,
     .configs = configs,
     .fingerprint = fingerprint,
-    .trial_create = ocl_trial_create,
-    .trial_destroy = ocl_trial_destroy,
-    .trial_run = ocl_trial_run,
 };

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Trials: a config verified and timed, through the primitives alone. */
+#include "tune/trial.h"
+
+#include "device/tuning_table.h"
+#include "lab/compare.h"
+#include "lab/timing.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* Minimum duration of a timing, so that clock and launch overhead do not count. */
+static const double least_seconds = 2e-3;
+/* A config that is slower by this factor in its first timing gets no second. */
+static const double give_up_ratio = 1.6;
+enum { MAX_ROUNDS = 31, MAX_REPEATS = 512 };
+
+static enum weft_status check_finite(const struct tune_trial *t)
+{
+    for (int i = 0; t->call.outputs[i]; i++) {
+        const struct lab_tensor *x = t->call.outputs[i];
+        const float *values = lab_result(&t->call.lab, x, LAB_DEVICE);
+        float sum = 0;
+        for (size_t k = 0; x->type == LAB_FLOAT && k < x->count; k++)
+            sum += values[k] * 0;
+        if (sum != 0)
+            return weft_fail(t->device->context, WEFT_ERR_MISMATCH,
+                             "%s has values that are not finite", x->name);
+    }
+    return WEFT_OK;
+}
+
+static enum weft_status verify(struct tune_trial *t, struct weft_command_list *list)
+{
+    struct lab_case *c = &t->call.lab;
+    char fault[160];
+    WEFT_TRY(lab_run(c, LAB_DEVICE, list, t->call.outputs, 1));
+    WEFT_TRY(check_finite(t));
+    WEFT_TRY(tune_reference_compare(t));
+    uint64_t first = lab_hash_results(c, LAB_DEVICE);
+    WEFT_TRY(lab_run(c, LAB_DEVICE, list, t->call.outputs, 1));
+    if (lab_find_overwrite(c, LAB_DEVICE, t->call.outputs, fault, sizeof(fault)))
+        return weft_fail(t->device->context, WEFT_ERR_MISMATCH, "%s", fault);
+    if (lab_hash_results(c, LAB_DEVICE) != first)
+        return weft_fail(t->device->context, WEFT_ERR_MISMATCH,
+                         "the second run gave other bits than the first");
+    return WEFT_OK;
+}
+
+struct timed_list {
+    struct weft_command_list *list;
+    int repeats;
+};
+
+static enum weft_status time_list(void *priv, double *seconds)
+{
+    const struct timed_list *t = priv;
+    return lab_time_replays(t->list, 0, t->list->info.launches, t->repeats, seconds);
+}
+
+static enum weft_status time_interleaved(struct tune_trial *t,
+                                         struct weft_command_list *list, int rounds,
+                                         double *seconds, double *baseline)
+{
+    double times[2][MAX_ROUNDS];
+    struct timed_list lists[2] = {{t->baseline, t->repeats}, {list, t->repeats}};
+    int count, most = rounds < 1 ? 1 : rounds > MAX_ROUNDS ? MAX_ROUNDS : rounds;
+    const struct lab_rounds plan = {
+        .min = most, .max = most, .give_up_ratio = give_up_ratio};
+    WEFT_TRY(lab_time_interleaved(time_list, (void *[]){&lists[0], &lists[1]}, &plan,
+                                  (double *[]){times[0], times[1]}, &count));
+    *baseline = lab_median(times[0], count);
+    *seconds = lab_median(times[1], count);
+    return WEFT_OK;
+}
+
+enum weft_status tune_trial_run(struct tune_trial *t, const char *config, int rounds,
+                                double *seconds, double *baseline)
+{
+    struct weft_command_list *list = NULL;
+    const struct weft_command_list_params params = {.config = config};
+    WEFT_TRY(lab_call_record(&t->call, LAB_DEVICE, &params, &list));
+    enum weft_status status = verify(t, list);
+    if (!status)
+        status = time_interleaved(t, list, rounds, seconds, baseline);
+    t->device->backend->list_destroy(list);
+    return status;
+}
+
+/* Verifies the default config, and finds the number of replays of one timing. */
+static enum weft_status begin_baseline(struct tune_trial *t, const char *problem)
+{
+    struct weft_kernel_config configs[WEFT_MAX_CONFIGS];
+    double seconds;
+    if (!t->device->backend->tuner->configs(t->device, problem, NULL, configs))
+        return weft_fail(t->device->context, WEFT_ERR_BUILD,
+                         "no algorithm is applicable");
+    const struct weft_command_list_params params = {.config = configs[0].text};
+    WEFT_TRY(lab_call_record(&t->call, LAB_DEVICE, &params, &t->baseline));
+    WEFT_TRY(verify(t, t->baseline));
+    struct timed_list timed = {t->baseline, 1};
+    WEFT_TRY(time_list(&timed, &seconds));
+    while (seconds * timed.repeats < least_seconds && timed.repeats < MAX_REPEATS) {
+        timed.repeats *= 2;
+        WEFT_TRY(time_list(&timed, &seconds));
+    }
+    t->repeats = timed.repeats;
+    return WEFT_OK;
+}
+
+enum weft_status tune_trial_create(struct weft_device *device, const char *problem,
+                                   struct tune_trial **out)
+{
+    struct weft_problem typed;
+    if (!weft_problem_parse(problem, &typed) || typed.family != device->family)
+        return weft_fail(device->context, WEFT_ERR_ARG,
+                         "tuning: \"%s\" is no problem of this device", problem);
+    struct tune_trial *t = calloc(1, sizeof(*t));
+    if (!t)
+        return weft_out_of_memory(device->context, "tuning", sizeof(*t));
+    t->device = device;
+    enum weft_status status =
+        weft_device_open(device->context, WEFT_HOST_DEVICE, NULL, &t->host);
+    if (!status)
+        status = tune_reference_compute(t, &typed.call);
+    if (!status)
+        status = begin_baseline(t, problem);
+    if (status)
+        tune_trial_destroy(&t);
+    else
+        *out = t;
+    return status;
+}
+
+void tune_trial_destroy(struct tune_trial **trial)
+{
+    struct tune_trial *t = *trial;
+    if (!t)
+        return;
+    if (t->baseline)
+        t->device->backend->list_destroy(t->baseline);
+    tune_reference_free(t);
+    lab_call_finish(&t->call);
+    weft_device_close(&t->host);
+    free(t);
+    *trial = NULL;
+}
