@@ -92,7 +92,7 @@ static inline void add_pool_gradient(__global float *u, __global const stored_x 
 #endif
 }
 
-/* One work-item a row of u. Global size (PADDED_H, images). */
+/* A work-item computes a row of u. Global size (PADDED_H, images). */
 __kernel void pad_gradient(VIEW(const stored_x, dy), VIEW(const uchar, argmax),
                            VIEW(float, u))
 {

@@ -13,7 +13,7 @@ enum weft_status ocl_make_batch(struct weft_command_list *list,
     ocl_define(&options, "HAS_LABELS", args->labels.mem != NULL);
     ocl_define_view_fp16(&options, "Y_HALF", args->x);
     ocl_begin_primitive(list);
-    /* One work-item a row on CPUs: the row's index costs more than copying the row. */
+    /* One work-item for each row on CPUs: its index costs more than its copy. */
     size_t items_per_row = d->is_cpu ? 1 : ocl_default_work_group(d);
     return ocl_launch(list, options.text,
                       &(struct ocl_launch){
