@@ -23,6 +23,7 @@ ATTRIBUTE = re.compile(r"__attribute__\s*\(\((?:[^()]|\([^()]*\))*\)\)")
 ENUM = re.compile(r"\benum\s*\w*\s*\{([^{}]*)\}")
 SHARED = re.compile(r"^#ifndef ONCE_.*?^#endif", re.DOTALL | re.MULTILINE)
 BODY = re.compile(r"\{[^{}]*\}")
+PARENTHESES = re.compile(r"\([^()]*\)")
 
 
 def inlined(root, path, seen):
@@ -64,6 +65,8 @@ def names_of(text):
     plain = ATTRIBUTE.sub(" ", DIRECTIVE.sub(" ", plain))
     names = {}
     for body in ENUM.findall(plain):
+        while PARENTHESES.search(body):  # their commas separate no enumerators
+            body = PARENTHESES.sub("", body)
         names.update(dict.fromkeys(re.findall(r"(?:^|,)\s*(\w+)", body)))
     plain = ENUM.sub("", plain)
     while BODY.search(plain):
