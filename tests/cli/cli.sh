@@ -87,6 +87,7 @@ expect 0 'resume' "$weft" train --help
 expect 0 '^weft [0-9]+\.[0-9]+' "$weft" --version
 expect 2 'did you mean train' "$weft" trian
 expect 2 'did you mean --epochs' "$weft" train --epocs 3
+expect 2 'did you mean --time-limit' "$weft" train --time 5s
 expect 2 'there is no option -z' "$weft" train -z
 expect 2 'needs a value' "$weft" train --epochs
 expect 2 'an integer' "$weft" train --epochs many
@@ -292,7 +293,7 @@ expect 0 'launch overhead' "$weft" bench launch -d cpu -f md
 expect 0 '12x20' "$weft" bench train -d cpu --net tiny.net --input 12x20x1 -b 4 \
     --quick --time 0.1s
 expect 2 'FILTERSxROWSxCOLUMNS' "$weft" bench conv -d cpu --shape 2x5x5x3
-expect 2 'like 28' "$weft" bench train -d cpu --net tiny.net --input big
+expect 2 'like 28x28x1' "$weft" bench train -d cpu --net tiny.net --input 28
 expect 0 'Memory .* planned' "$weft" explain tiny.net -d cpu --data data -b 8
 says 'conv1 +conv.*forward'
 json weft.explain/2 'len(j["segments"]) > 5 and

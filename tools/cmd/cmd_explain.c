@@ -156,7 +156,7 @@ static void print_step(const struct explanation *v, const struct weft_step_repor
            (double)s->bytes_planned / 1048576, (double)s->bytes_allocated / 1048576);
     for (int i = 0; i < WEFT_ROLE_COUNT; i++)
         if (s->bytes_by_role[i])
-            printf("%s %s %.1f", i ? "," : "", roles[i],
+            printf("%s %.*s %.1f", i ? "," : "", (int)strcspn(roles[i], "_"), roles[i],
                    (double)s->bytes_by_role[i] / 1048576);
     printf("\nStep    %d images, %d launches, %s MFLOP", s->batch, s->launches,
            table_thousands(1e-6 * s->flops));

@@ -140,7 +140,7 @@ CELL(first, table_double(t, r->first_step, isfinite(r->first_step) ? "%.2f s" : 
                          r->first_step))
 CELL(backend, table_text(t, r->on_host ? "host" : app_platform_name(&b->app->info)))
 CELL(seconds, number(t, 1e3 * r->seconds))
-CELL(flops, number(t, 1e-6 * r->flops))
+CELL(flops, number(t, r->flops > 0 ? 1e-6 * r->flops : NAN))
 CELL(bytes, number(t, 1e-6 * r->bytes))
 CELL(roofline, percent(t, r->roofline_fraction))
 CELL(bound, table_text(t, r->bound))

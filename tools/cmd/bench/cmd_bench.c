@@ -131,6 +131,13 @@ static enum app_exit check_batches(struct bench *b)
     return APP_OK;
 }
 
+static enum app_exit check_input(struct bench *b, const char *item, void *priv)
+{
+    struct weft_dataset_info shape;
+    (void)priv;
+    return item ? app_parse_input(b->app, item, &shape) : APP_OK;
+}
+
 static enum app_exit check_precisions(struct bench *b)
 {
     const char *text = b->options->precisions;
@@ -152,6 +159,8 @@ static enum app_exit check(struct bench *b, char **words, int count,
     enum app_exit code = check_batches(b);
     if (!code)
         code = check_precisions(b);
+    if (!code)
+        code = bench_for_each_item(b, b->options->inputs, check_input, NULL);
     if (!code && count > BENCH_MAX_LIST)
         code = app_error(b->app, APP_USAGE, "more than %d workloads; split the command",
                          BENCH_MAX_LIST);

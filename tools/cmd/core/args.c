@@ -275,6 +275,19 @@ static enum args_result check_operands(const struct args_command *c, int given,
     return ARGS_OK;
 }
 
+/* The option's word on the command line, "--batch" or "--batch=8". */
+static const char *option_word(char **argv, const struct args_option *o)
+{
+    bool separate = o->kind != ARGS_FLAG && optarg == argv[optind - 1];
+    return argv[optind - (separate ? 2 : 1)];
+}
+
+/* getopt_long accepts abbreviations; they would let --time stand for --time-limit. */
+static bool is_abbreviated(const char *word, const struct args_option *o)
+{
+    return strcspn(word + 2, "=") < strlen(o->name);
+}
+
 static enum args_result assign(const struct args_command *c, const struct args_option *o,
                                void *fields)
 {
@@ -331,6 +344,8 @@ enum args_result args_parse(const struct args_command *c, int argc, char **argv,
             print_hint(c);
             return ARGS_INVALID;
         }
+        if (got >= LONG_BASE && is_abbreviated(option_word(argv, o), o))
+            return reject_unknown(c, &list, option_word(argv, o));
         enum args_result result = assign(c, o, fields);
         if (result)
             return result;
