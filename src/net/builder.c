@@ -140,7 +140,7 @@ static struct weft_shape unflattened(const struct weft_node *node)
 {
     if (node->op->flattens && node->in[0].h * node->in[0].w > 1)
         return node->in[0];
-    return node->op->flattens || node->op->elementwise ? node->unflattened
+    return node->op->flattens || node->op->keeps_index ? node->unflattened
                                                        : (struct weft_shape){0};
 }
 
@@ -332,7 +332,7 @@ int weft_net_builder_unread(const struct weft_net_builder *b)
     return WEFT_NO_NODE;
 }
 
-/* What can be checked only at the end. */
+/* Checks of the complete network. */
 static enum weft_status check_whole(const struct weft_net_builder *b)
 {
     const struct weft_net *net = b->net;

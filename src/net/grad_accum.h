@@ -48,8 +48,8 @@ struct weft_grad_plan {
     struct weft_grad_term terms[WEFT_MAX_INPUTS]; /* of its inputs */
 };
 
-/* Whether an activation was fused into the node whose derivative must be applied to its
- * gradient by the nodes that read it. */
+/* True if an activation was fused into the node whose derivative the nodes that read it
+ * apply to its gradient. */
 bool weft_node_has_act_grad(const struct weft_node *node);
 
 /* One grad_plan for each node of a graph fused for training. */

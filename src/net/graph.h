@@ -70,7 +70,7 @@ int weft_graph_producer(const struct weft_graph *graph, int index, int which,
 /* The number of inputs, of all nodes, that are the output of node `index`. */
 int weft_graph_consumer_count(const struct weft_graph *graph, int index);
 
-/* Whether the node records nothing in this mode: its output is its input. */
+/* True if the node records nothing in this mode: its output is its input. */
 bool weft_node_is_noop(const struct weft_node *node, bool training);
 
 /* A param in a buffer of weights; absent where the param is. */

@@ -114,7 +114,7 @@ static bool is_default_output(const struct weft_net *net)
            net->graph.outputs[0] == net->layers[net->layer_count - 1].output;
 }
 
-/* Whether a line below reads the layer by its name. */
+/* True if a line below reads the layer by its name. */
 static bool is_named(const struct weft_net *net, int layer)
 {
     if (net->layers[layer].name[0])

@@ -11,7 +11,7 @@ static size_t aligned(size_t bytes)
     return (bytes + WEFT_ALIGN - 1) / WEFT_ALIGN * WEFT_ALIGN;
 }
 
-/* Whether the ranges overlap, both in time and in the buffer. */
+/* True if the ranges overlap, both in time and in the buffer. */
 static bool collide(const struct weft_live_range *a, const struct weft_live_range *b)
 {
     return a->first <= b->last && b->first <= a->last &&

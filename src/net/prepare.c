@@ -77,7 +77,7 @@ static enum weft_status record_fold(const struct weft_graph *graph,
     return list->primitives->fold_batch_norm(list, &args);
 }
 
-/* Whether folding writes this param. */
+/* True if folding writes this param. */
 static bool folded(const struct weft_node *node, const struct weft_prepared_weights *p,
                    int role)
 {

@@ -46,5 +46,5 @@ const struct weft_op weft_op_act = {
     .forward = forward,
     .backward = backward,
     .own_act_grad = true,
-    .elementwise = true,
+    .keeps_index = true,
 };

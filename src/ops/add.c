@@ -40,5 +40,5 @@ const struct weft_op weft_op_add = {
     .flops = flops,
     .forward = forward,
     .takes_act = true,
-    .elementwise = true,
+    .keeps_index = true,
 };

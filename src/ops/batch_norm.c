@@ -118,6 +118,6 @@ const struct weft_op weft_op_batch_norm = {
     .to_native_index = weft_op_unflatten_index,
     .takes_act = true,
     .own_act_grad = true,
-    .elementwise = true,
+    .keeps_index = true,
     .folds = true,
 };

@@ -59,5 +59,5 @@ const struct weft_op weft_op_dropout = {
     .forward = forward,
     .backward = backward,
     .training_only = true,
-    .elementwise = true,
+    .keeps_index = true,
 };

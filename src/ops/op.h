@@ -170,10 +170,9 @@ struct weft_op {
     bool takes_act;          /* an activation may be part of the layer */
     bool own_act_grad;  /* backward applies the derivative of the node's activation */
     bool training_only; /* at inference y is x (dropout) */
-    bool elementwise;   /* each output value depends on the input value of its index, and
-                          on its channel */
+    bool keeps_index;   /* output value i corresponds to input value i, as in act */
     bool flattens;      /* makes a row of an image */
-    bool is_loss;       /* must be the last layer, and the last layer must be one such */
+    bool is_loss;       /* in training it is replaced by the loss; nothing may read it */
     bool half_weights;  /* reads a weight of float16 at inference */
     bool folds;         /* a batch-norm: at inference a scale and shift of each channel */
 };
@@ -215,7 +214,7 @@ enum weft_status weft_op_check_fields(weft_context *ctx, const char *what,
                                       const struct weft_op *op,
                                       struct weft_layer_params *p);
 
-/* Whether the field of checked params is its default. */
+/* True if the field of checked params is its default. */
 bool weft_field_is_initial(const struct weft_layer_field *field,
                            const struct weft_layer_params *p);
 

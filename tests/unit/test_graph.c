@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Branches: the gradients of networks drawn at random, on the CPU backend.
+/* Branches: gradients of random networks, on the CPU backend.
  *
- * Each network is planned in several ways. That with a place of its own for every tensor
- * must agree in every bit with the usual one (nothing is overwritten that is still
- * wanted), that without fusion within rounding, and the gradient with the difference of
- * the loss along a random direction. */
+ * Each network is planned in several ways. The plan with separate memory for every tensor
+ * must agree bit by bit with the usual one (no tensor is overwritten before its last
+ * use), the plan without fusion within rounding, and the gradient with the finite
+ * difference of the loss along a random direction. */
 #include "unit/test.h"
 
 #include "net/lower.h"
@@ -25,8 +25,8 @@ static uint32_t draw(uint32_t below)
     return (uint32_t)((uint64_t)r.v[0] * below >> 32);
 }
 
-/* Lines that keep the shape; every activation is smooth, so that differences of the loss
- * are gradients. */
+/* Layers that keep the shape; every activation is smooth, so that finite differences of
+ * the loss are gradients. */
 static const char *const layers[] = {
     "conv 4 3 pad=same",
     "conv 4 1 tanh",
@@ -45,7 +45,7 @@ static const char *const layers[] = {
     "add %s silu",
 };
 
-/* Line i is called n<i>. Lines read any line before; what nobody reads is added up in the
+/* Line i is called n<i>. Lines read any line before; unread outputs are added at the
  * end. */
 static void draw_text(char *text, size_t size)
 {
@@ -70,13 +70,12 @@ static void draw_text(char *text, size_t size)
         if (!read[i])
             used += (size_t)snprintf(text + used, size - used, "add n%d%s\n", i,
                                      draw(2) ? " tanh" : "");
-    /* The last line's name must be read. */
     snprintf(text + used, size - used, "add n%d\n%s\ndense %d%s\nsoftmax\n", last,
              draw(2) ? "flatten" : "global-avg-pool", CLASSES, draw(3) ? "" : " tanh");
 }
 
-/* SHORT forgets gradients too early: that must be seen. JOIN1 and JOIN3 give every sum a
- * backward with a gradient for each input, which applies the derivative of an activation
+/* SHORT frees gradients too early, which must be detected. JOIN1 and JOIN3 give every sum
+ * a backward with a gradient for each input. It applies the derivative of an activation
  * fused into the producer of input 0, or of both inputs. */
 enum way { USUAL, PLAIN, LOOSE, SHORT, JOIN1, JOIN3, WAYS };
 static int forgotten;
@@ -193,7 +192,7 @@ static void graph_fixture_free(struct graph_fixture *rig)
     weft_plan_destroy(&rig->plan);
 }
 
-/* The loss at these weights; the gradient where it is wanted. */
+/* The loss at these weights; the gradient unless `gradient` is NULL. */
 static double graph_fixture_run(struct graph_fixture *rig, const float *weights,
                                 float *gradient)
 {

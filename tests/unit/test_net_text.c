@@ -15,7 +15,7 @@ static weft_net *net_of(const char *text, int h, int w, int c)
     return net;
 }
 
-/* Words of a line in any order, names that nobody reads, tails of all kinds. */
+/* Words of a line in any order, unread names, all kinds of outputs. */
 static void check_language(void)
 {
     static const char *const same[][2] = {
