@@ -13,9 +13,8 @@ static enum weft_status parse(struct bench_shape *s, struct bench_case *c)
     return bench_shape_end(s);
 }
 
-static enum weft_status record(const struct bench_case *c, enum weft_phase phase,
-                               struct bench_buffers *a, struct weft_command_list *list,
-                               double *flops)
+static void call(const struct bench_case *c, enum weft_phase phase,
+                 struct bench_call *out)
 {
     size_t channels = (size_t)c->channels, count = (size_t)c->n * channels;
     struct weft_batch_norm_args args = {.rows = c->n,
@@ -23,38 +22,31 @@ static enum weft_status record(const struct bench_case *c, enum weft_phase phase
                                         .momentum = 0.1f,
                                         .epsilon = 1e-5f,
                                         .activation = c->activation,
-                                        .x = bench_buffer_floats(a, count),
-                                        .bias = bench_buffer_floats(a, channels)};
+                                        .x = bench_view(count),
+                                        .bias = bench_view(channels)};
     bool forward = phase == WEFT_PHASE_FWD, backward = phase == WEFT_PHASE_BWD;
-    *flops = 0;
     if (forward) {
-        args.weight = bench_buffer_floats(a, channels);
-        args.running_mean = bench_add_in_out(a, "running mean", channels);
-        args.running_variance = bench_add_in_out(a, "running variance", channels);
-        args.mean = bench_add_output(a, "mean", channels, BENCH_FLOAT32);
-        args.inverse = bench_add_output(a, "inverse", channels, BENCH_FLOAT32);
-        args.scale = bench_add_output(a, "scale", channels, BENCH_FLOAT32);
-    } else {
-        args.mean = bench_buffer_floats(a, channels);
-        args.inverse = bench_buffer_floats(a, channels);
-        args.scale = bench_buffer_floats(a, channels);
+        args.weight = bench_view(channels);
+        args.running_mean = bench_view(channels);
+        args.running_variance = bench_view(channels);
     }
+    args.mean = args.scale = bench_view(channels);
+    if (phase != WEFT_PHASE_FWD_INFERENCE)
+        args.inverse = bench_view(channels);
     if (backward) {
-        args.dy = bench_buffer_floats(a, count);
-        args.dx = bench_add_output(a, "dx", count, BENCH_FLOAT32);
-        args.dweight = bench_add_output(a, "dweight", channels, BENCH_FLOAT32);
-        args.dbias = bench_add_output(a, "dbias", channels, BENCH_FLOAT32);
+        args.dy = bench_view(count);
+        args.dx = bench_view(count);
+        args.dweight = bench_view(channels);
+        args.dbias = bench_view(channels);
     } else {
-        args.y = bench_add_output(a, "y", count, BENCH_FLOAT32);
+        args.y = bench_view(count);
     }
-    /* The sums come first: what they are of is read twice. */
-    a->moved += sizeof(float) * (double)count * (forward ? 1 : backward ? 2 : 0);
-    if (!list)
-        return WEFT_OK;
-    const struct weft_primitives *b = list->primitives;
-    return forward    ? b->batch_norm_forward(list, &args)
-           : backward ? b->batch_norm_backward(list, &args)
-                      : b->batch_norm_inference(list, &args);
+    /* The sums come first: their terms are read twice. */
+    out->extra_bytes = sizeof(float) * (double)count * (forward ? 1 : backward ? 2 : 0);
+    out->call.primitive = forward    ? WEFT_PRIMITIVE_batch_norm_forward
+                          : backward ? WEFT_PRIMITIVE_batch_norm_backward
+                                     : WEFT_PRIMITIVE_batch_norm_inference;
+    out->call.args.batch_norm_forward = args;
 }
 
 static const char *const shapes[] = {"256x14x14x32:relu", "256x14x14x32:gelu",
@@ -63,6 +55,6 @@ static const char *const shapes[] = {"256x14x14x32:relu", "256x14x14x32:gelu",
 const struct bench_op bench_norm = {
     "batch-norm",
     parse,
-    record,
+    call,
     shapes,
     {WEFT_PHASE_FWD, WEFT_PHASE_BWD, WEFT_PHASE_FWD_INFERENCE, WEFT_PHASE_COUNT}};

@@ -26,13 +26,9 @@ struct weft_bench {
     struct bench_probe multiply, read[WEFT_BANDWIDTH_LEVELS], copy[WEFT_BANDWIDTH_LEVELS];
 };
 
-/* time.c. Seconds for `replays` of the launches from `first` to `end`. */
-enum weft_status bench_time_replays(struct weft_command_list *list, int first, int end,
-                                    int replays, double *seconds);
-
-/* Fills in what is measured: samples, by turns with the probe that limits, and the roof.
- * flops, bytes and launches are given. The samples lie in `seconds`, room for
- * BENCH_MAX_SAMPLES. */
+/* timing.c. Fills in the measured part of a timing: samples, interleaved with the probe
+ * of the limiting resource, and the roof. flops, bytes and launches are given. `seconds`
+ * has room for BENCH_MAX_SAMPLES. */
 enum weft_status bench_measure(struct weft_bench *bench, struct weft_command_list *list,
                                int first, int end, double *seconds,
                                struct weft_timing *timing);
@@ -43,47 +39,6 @@ void bench_set_roofline(const struct weft_bench *bench, struct weft_timing *timi
 /* "direct tile=6: pad, conv_forward": what was chosen, and the launches' kernels. */
 void bench_describe_kernels(const struct weft_command_list *list, int first, int end,
                             char *text, size_t size);
-
-/* buffers.c. Views are cut one after the other out of one buffer, as a network's are. The
- * same cuts on another device hold the same numbers. */
-enum bench_type { BENCH_FLOAT32, BENCH_UINT8, BENCH_INT32 };
-enum { BENCH_MAX_OUTPUTS = 8 };
-
-struct bench_buffers {
-    struct weft_device *device;
-    struct weft_mem *mem; /* NULL: only counting */
-    size_t used;          /* bytes */
-    double moved;         /* bytes that must be read or written */
-    struct {
-        struct weft_view view;
-        enum bench_type type;
-        const char *name;
-    } result[BENCH_MAX_OUTPUTS];
-    int result_count;
-    enum weft_status status; /* of the first fill that failed */
-};
-
-/* Numbers in -1/2..1/2; bytes below `below`; words below `below`. */
-struct weft_view bench_buffer_floats(struct bench_buffers *buffers, size_t count);
-struct weft_view bench_buffer_bytes(struct bench_buffers *buffers, size_t count,
-                                    unsigned below);
-struct weft_view bench_buffer_int32(struct bench_buffers *buffers, size_t count,
-                                    unsigned below);
-/* What is to be compared. */
-struct weft_view bench_add_output(struct bench_buffers *buffers, const char *name,
-                                  size_t count, enum bench_type type);
-/* The same, of a view that is read before it is written. */
-struct weft_view bench_add_in_out(struct bench_buffers *buffers, const char *name,
-                                  size_t count);
-
-/* The largest difference, as a share of the largest value, between results of one type;
- * false if it is too large. */
-bool bench_compare_values(const void *got, const void *want, size_t count,
-                          enum bench_type type, double *error);
-/* Compares all results of two arenas; *fault tells the first that is wrong. */
-enum weft_status bench_compare_outputs(const struct bench_buffers *got,
-                                       const struct bench_buffers *want, char *fault,
-                                       size_t size, double *error);
 
 /* shape.c. A shape is taken apart: extents, then words. */
 enum { BENCH_MAX_EXTENTS = 4, BENCH_SHAPE_BYTES = 128 };
@@ -110,7 +65,7 @@ bool bench_shape_name(struct bench_shape *shape, const char *const *names, int c
 /* Fails if a word was not taken. */
 enum weft_status bench_shape_end(struct bench_shape *shape);
 
-/* ops.c. What is recorded, at one shape. */
+/* op.c. An op at one shape. */
 struct bench_case {
     struct weft_conv conv;
     struct weft_pool pool;
@@ -119,14 +74,21 @@ struct bench_case {
     int n, in, out, channels;
 };
 
+/* One primitive of an op, with views by bench_view, and its work. */
+struct bench_call {
+    struct weft_primitive_call call;
+    double flops;
+    double extra_bytes; /* moved beyond one read or write of each argument */
+};
+
+/* A present view of `count` elements that has no memory yet. */
+struct weft_view bench_view(size_t count);
+
 struct bench_op {
     const char *name;
     enum weft_status (*parse)(struct bench_shape *shape, struct bench_case *c);
-    /* Cuts the views and appends to the list, or with `list` NULL only counts what it
-     * takes; `flops` is what is to be done. */
-    enum weft_status (*record)(const struct bench_case *c, enum weft_phase part,
-                               struct bench_buffers *buffers,
-                               struct weft_command_list *list, double *flops);
+    void (*call)(const struct bench_case *c, enum weft_phase phase,
+                 struct bench_call *out);
     const char *const *shapes; /* usual ones; NULL after the last */
     enum weft_phase parts[5];  /* WEFT_PHASE_COUNT after the last */
 };

@@ -67,45 +67,43 @@ static enum weft_status parse_conv(struct bench_shape *s, struct bench_case *c)
     return WEFT_OK;
 }
 
-static enum weft_status record_conv(const struct bench_case *c, enum weft_phase part,
-                                    struct bench_buffers *a,
-                                    struct weft_command_list *list, double *flops)
+static void call_conv(const struct bench_case *c, enum weft_phase part,
+                      struct bench_call *out)
 {
     const struct weft_conv *g = &c->conv;
     const struct weft_pool *p = &c->pool;
     size_t in = volume(g->n, g->h, g->w, g->c), filters = (size_t)g->k;
     size_t weights = volume(g->r, g->s, g->c / g->groups, g->k);
-    size_t out = p->r ? volume(p->n, p->out_h, p->out_w, p->c)
-                      : volume(g->n, g->out_h, g->out_w, g->k);
+    size_t count = p->r ? volume(p->n, p->out_h, p->out_w, p->c)
+                        : volume(g->n, g->out_h, g->out_w, g->k);
     struct weft_conv_args args = {.conv = *g, .pool = *p, .activation = c->activation};
     if (part == WEFT_PHASE_FWD || part == WEFT_PHASE_BWD_WEIGHTS)
-        args.x = bench_buffer_floats(a, in);
+        args.x = bench_view(in);
     if (part == WEFT_PHASE_FWD || part == WEFT_PHASE_BWD_DATA)
-        args.w = bench_buffer_floats(a, weights);
+        args.w = bench_view(weights);
     if (part == WEFT_PHASE_FWD) {
-        args.bias = bench_buffer_floats(a, filters);
-        args.y = bench_add_output(a, "y", out, BENCH_FLOAT32);
+        args.bias = bench_view(filters);
+        args.y = bench_view(count);
         if (p->r)
-            args.argmax = bench_add_output(a, "argmax", out, BENCH_UINT8);
+            args.argmax = bench_view(count);
     } else {
-        args.dy = bench_buffer_floats(a, out);
+        args.dy = bench_view(count);
         if (p->r)
-            args.argmax = bench_buffer_bytes(a, out, (unsigned)(p->r * p->s));
+            args.argmax = bench_view(count);
     }
     if (part == WEFT_PHASE_BWD_WEIGHTS) {
-        args.dw = bench_add_output(a, "dw", weights, BENCH_FLOAT32);
-        args.dbias = bench_add_output(a, "dbias", filters, BENCH_FLOAT32);
+        args.dw = bench_view(weights);
+        args.dbias = bench_view(filters);
     }
     if (part == WEFT_PHASE_BWD_DATA)
-        args.dx = bench_add_output(a, "dx", in, BENCH_FLOAT32);
-    *flops = 2.0 * (double)volume(g->n, g->out_h, g->out_w, g->k) * g->r * g->s *
-             (g->c / g->groups);
-    if (!list)
-        return WEFT_OK;
-    const struct weft_primitives *b = list->primitives;
-    return part == WEFT_PHASE_FWD           ? b->conv_forward(list, &args)
-           : part == WEFT_PHASE_BWD_WEIGHTS ? b->conv_backward_weights(list, &args)
-                                            : b->conv_backward_data(list, &args);
+        args.dx = bench_view(in);
+    out->flops = 2.0 * (double)volume(g->n, g->out_h, g->out_w, g->k) * g->r * g->s *
+                 (g->c / g->groups);
+    out->call.primitive = part == WEFT_PHASE_FWD ? WEFT_PRIMITIVE_conv_forward
+                          : part == WEFT_PHASE_BWD_WEIGHTS
+                              ? WEFT_PRIMITIVE_conv_backward_weights
+                              : WEFT_PRIMITIVE_conv_backward_data;
+    out->call.args.conv_forward = args;
 }
 
 static const char *const conv_shapes[] = {
@@ -124,7 +122,7 @@ static const char *const conv_shapes[] = {
 const struct bench_op bench_conv = {
     "conv",
     parse_conv,
-    record_conv,
+    call_conv,
     conv_shapes,
     {WEFT_PHASE_FWD, WEFT_PHASE_BWD_DATA, WEFT_PHASE_BWD_WEIGHTS, WEFT_PHASE_COUNT}};
 
@@ -139,37 +137,35 @@ static enum weft_status parse_dense(struct bench_shape *s, struct bench_case *c)
     return bench_shape_end(s);
 }
 
-static enum weft_status record_dense(const struct bench_case *c, enum weft_phase part,
-                                     struct bench_buffers *a,
-                                     struct weft_command_list *list, double *flops)
+static void call_dense(const struct bench_case *c, enum weft_phase part,
+                       struct bench_call *out)
 {
-    size_t in = volume(c->n, 1, 1, c->in), out = volume(c->n, 1, 1, c->out);
+    size_t in = volume(c->n, 1, 1, c->in), count = volume(c->n, 1, 1, c->out);
     size_t weights = volume(c->in, 1, 1, c->out);
     struct weft_dense_args args = {.dense = {c->n, c->in, c->out},
                                    .activation = c->activation};
     if (part == WEFT_PHASE_FWD || part == WEFT_PHASE_BWD_WEIGHTS)
-        args.x = bench_buffer_floats(a, in);
+        args.x = bench_view(in);
     if (part == WEFT_PHASE_FWD || part == WEFT_PHASE_BWD_DATA)
-        args.w = bench_buffer_floats(a, weights);
+        args.w = bench_view(weights);
     if (part == WEFT_PHASE_FWD) {
-        args.bias = bench_buffer_floats(a, (size_t)c->out);
-        args.y = bench_add_output(a, "y", out, BENCH_FLOAT32);
+        args.bias = bench_view((size_t)c->out);
+        args.y = bench_view(count);
     } else {
-        args.dy = bench_buffer_floats(a, out);
+        args.dy = bench_view(count);
     }
     if (part == WEFT_PHASE_BWD_WEIGHTS) {
-        args.dw = bench_add_output(a, "dw", weights, BENCH_FLOAT32);
-        args.dbias = bench_add_output(a, "dbias", (size_t)c->out, BENCH_FLOAT32);
+        args.dw = bench_view(weights);
+        args.dbias = bench_view((size_t)c->out);
     }
     if (part == WEFT_PHASE_BWD_DATA)
-        args.dx = bench_add_output(a, "dx", in, BENCH_FLOAT32);
-    *flops = 2.0 * c->n * c->in * c->out;
-    if (!list)
-        return WEFT_OK;
-    const struct weft_primitives *b = list->primitives;
-    return part == WEFT_PHASE_FWD           ? b->dense_forward(list, &args)
-           : part == WEFT_PHASE_BWD_WEIGHTS ? b->dense_backward_weights(list, &args)
-                                            : b->dense_backward_data(list, &args);
+        args.dx = bench_view(in);
+    out->flops = 2.0 * c->n * c->in * c->out;
+    out->call.primitive = part == WEFT_PHASE_FWD ? WEFT_PRIMITIVE_dense_forward
+                          : part == WEFT_PHASE_BWD_WEIGHTS
+                              ? WEFT_PRIMITIVE_dense_backward_weights
+                              : WEFT_PRIMITIVE_dense_backward_data;
+    out->call.args.dense_forward = args;
 }
 
 static const char *const dense_shapes[] = {
@@ -178,7 +174,7 @@ static const char *const dense_shapes[] = {
 const struct bench_op bench_dense = {
     "dense",
     parse_dense,
-    record_dense,
+    call_dense,
     dense_shapes,
     {WEFT_PHASE_FWD, WEFT_PHASE_BWD_DATA, WEFT_PHASE_BWD_WEIGHTS, WEFT_PHASE_COUNT}};
 
@@ -210,30 +206,26 @@ static enum weft_status parse_pool(struct bench_shape *s, struct bench_case *c)
     return WEFT_OK;
 }
 
-static enum weft_status record_pool(const struct bench_case *c, enum weft_phase part,
-                                    struct bench_buffers *a,
-                                    struct weft_command_list *list, double *flops)
+static void call_pool(const struct bench_case *c, enum weft_phase part,
+                      struct bench_call *out)
 {
     const struct weft_pool *p = &c->pool;
     size_t in = volume(p->n, p->h, p->w, p->c);
-    size_t out = volume(p->n, p->out_h, p->out_w, p->c);
-    bool bytes = weft_pool_argmax_bytes(p) == 1;
+    size_t count = volume(p->n, p->out_h, p->out_w, p->c);
+    bool forward = part == WEFT_PHASE_FWD;
     struct weft_pool_args args = {.pool = *p};
-    *flops = 0;
-    if (part == WEFT_PHASE_FWD) {
-        args.x = bench_buffer_floats(a, in);
-        args.y = bench_add_output(a, "y", out, BENCH_FLOAT32);
-        if (p->kind == WEFT_POOL_MAX)
-            args.argmax =
-                bench_add_output(a, "argmax", out, bytes ? BENCH_UINT8 : BENCH_INT32);
-        return list ? list->primitives->pool_forward(list, &args) : WEFT_OK;
+    if (forward) {
+        args.x = bench_view(in);
+        args.y = bench_view(count);
+    } else {
+        args.dy = bench_view(count);
+        args.dx = bench_view(in);
     }
-    args.dy = bench_buffer_floats(a, out);
     if (p->kind == WEFT_POOL_MAX)
-        args.argmax = bytes ? bench_buffer_bytes(a, out, (unsigned)(p->r * p->s))
-                            : bench_buffer_int32(a, out, (unsigned)(p->r * p->s));
-    args.dx = bench_add_output(a, "dx", in, BENCH_FLOAT32);
-    return list ? list->primitives->pool_backward(list, &args) : WEFT_OK;
+        args.argmax = bench_view(count);
+    out->call.primitive =
+        forward ? WEFT_PRIMITIVE_pool_forward : WEFT_PRIMITIVE_pool_backward;
+    out->call.args.pool_forward = args;
 }
 
 static const char *const pool_shapes[] = {
@@ -243,6 +235,6 @@ static const char *const pool_shapes[] = {
 
 const struct bench_op bench_pool = {"pool",
                                     parse_pool,
-                                    record_pool,
+                                    call_pool,
                                     pool_shapes,
                                     {WEFT_PHASE_FWD, WEFT_PHASE_BWD, WEFT_PHASE_COUNT}};

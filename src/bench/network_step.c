@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A network's step, part by part: the segments of its list say where a part begins. */
 #include "bench/bench.h"
+#include "lab/compare.h"
 
 #include "train/trainer.h"
 
@@ -171,8 +172,8 @@ static enum weft_status check_inference(struct step_run *device,
              !(infer->plan->type == WEFT_FLOAT16
                    ? weft_probabilities_match(got, want, infer->batch, infer->classes,
                                               &out->relative_error)
-                   : bench_compare_values(got, want, count, BENCH_FLOAT32,
-                                          &out->relative_error)))
+                   : lab_compare_coarse_values(LAB_FLOAT, got, want, count,
+                                               &out->relative_error)))
         snprintf(out->error, sizeof(out->error),
                  "the probabilities are wrong: they differ from the reference's by up to "
                  "%.3g",

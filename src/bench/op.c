@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One op at one shape: recorded on the device and on the reference, compared, timed. */
+/* One op at one shape: compared with the reference, then timed. */
 #include "bench/bench.h"
+#include "lab/call.h"
+#include "lab/compare.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -31,88 +33,82 @@ const char *weft_bench_op_shape(const char *name, int index)
     return NULL;
 }
 
-/* A case on one device. */
-struct bench_side {
-    struct bench_buffers buffers;
-    struct weft_command_list *list;
-};
-
-static enum weft_status bench_side_create(struct weft_device *device,
-                                          const struct bench_op *op,
-                                          const struct bench_case *c,
-                                          enum weft_phase part, struct bench_side *side)
+struct weft_view bench_view(size_t count)
 {
-    const struct weft_backend *backend = device->backend;
-    double flops;
-    side->buffers.device = device;
-    WEFT_TRY(op->record(c, part, &side->buffers, NULL, &flops));
-    size_t bytes = side->buffers.used;
-    side->buffers = (struct bench_buffers){.device = device};
-    WEFT_TRY(backend->alloc(device, bytes, &side->buffers.mem));
-    WEFT_TRY(backend->list_create(device, NULL, &side->list));
-    WEFT_TRY(op->record(c, part, &side->buffers, side->list, &flops));
-    WEFT_TRY(side->buffers.status);
-    return backend->list_finalize(side->list);
+    static char nothing;
+    return (struct weft_view){.mem = (struct weft_mem *)(void *)&nothing, .count = count};
 }
 
-static void bench_side_destroy(struct weft_device *device, struct bench_side *side)
+/* Bytes of the arguments that are read and written; of the state only a few words are. */
+static double count_bytes(const struct lab_call *call)
 {
-    if (side->list)
-        device->backend->list_destroy(side->list);
-    if (side->buffers.mem)
-        device->backend->free(device, side->buffers.mem);
-    *side = (struct bench_side){0};
+    double bytes = 0;
+    for (int i = 0; i < call->argument_count; i++) {
+        const struct lab_argument *a = &call->arguments[i];
+        if (a->content != LAB_STATE)
+            bytes +=
+                (double)lab_tensor_bytes(&call->lab.tensors[i]) * (a->read + a->written);
+    }
+    return bytes;
 }
 
-/* Whether the device's results are the reference's; told in `fault`. */
-static enum weft_status check_against_reference(struct weft_bench *b,
-                                                const struct bench_op *op,
-                                                const struct bench_case *c,
-                                                enum weft_phase part,
-                                                const struct bench_side *device,
+/* Compares the device's results with the reference's; `fault` is "" if they match. */
+static enum weft_status check_against_reference(struct lab_call *call,
+                                                struct weft_command_list *list,
                                                 char *fault, size_t size, double *error)
 {
-    struct bench_side reference = {0};
-    enum weft_status status = bench_side_create(b->reference, op, c, part, &reference);
+    struct lab_case *c = &call->lab;
+    struct weft_command_list *reference = NULL;
+    *error = 0;
+    fault[0] = '\0';
+    WEFT_TRY(lab_call_record(call, LAB_REFERENCE, NULL, &reference));
+    enum weft_status status = lab_run(c, LAB_REFERENCE, reference, call->outputs, 1);
+    c->device[LAB_REFERENCE]->backend->list_destroy(reference);
     if (!status)
-        status = b->reference->backend->replay(reference.list);
-    if (!status)
-        status = b->device->backend->replay(device->list);
-    if (!status)
-        status = bench_compare_outputs(&device->buffers, &reference.buffers, fault, size,
-                                       error);
-    bench_side_destroy(b->reference, &reference);
-    return status;
+        status = lab_run(c, LAB_DEVICE, list, call->outputs, 1);
+    if (status || lab_find_overwrite(c, LAB_DEVICE, call->outputs, fault, size))
+        return status;
+    for (int i = 0; call->outputs[i] && !fault[0]; i++)
+        lab_compare_coarse(c, call->outputs[i], error, fault, size);
+    return WEFT_OK;
 }
 
 static enum weft_status measure(struct weft_bench *b, const struct bench_op *op,
-                                const struct bench_case *c, enum weft_phase part,
+                                const struct bench_case *c, enum weft_phase phase,
                                 struct weft_timing *t, weft_timing_fn report, void *priv)
 {
-    struct bench_side side = {0};
+    struct weft_device *const devices[LAB_SIDE_COUNT] = {b->device, b->reference};
+    struct bench_call work = {0};
+    struct lab_call call;
+    struct weft_command_list *list = NULL;
     double seconds[BENCH_MAX_SAMPLES];
     char kernels[256], fault[256];
-    enum weft_status status = bench_side_create(b->device, op, c, part, &side);
+    op->call(c, phase, &work);
+    enum weft_status status = lab_call_init(&call, &work.call, devices);
+    if (!status) {
+        lab_call_fill(&call);
+        status = lab_call_record(&call, LAB_DEVICE, NULL, &list);
+    }
     if (!status)
-        status = op->record(c, part, &(struct bench_buffers){.device = b->device}, NULL,
-                            &t->flops);
-    if (!status)
-        status = check_against_reference(b, op, c, part, &side, fault, sizeof(fault),
+        status = check_against_reference(&call, list, fault, sizeof(fault),
                                          &t->relative_error);
     if (!status) {
-        t->phase = weft_phase_names[part];
-        t->launches = side.list->info.launches;
-        t->bytes = side.buffers.moved;
+        t->phase = weft_phase_names[phase];
+        t->launches = list->info.launches;
+        t->flops = work.flops;
+        t->bytes = count_bytes(&call) + work.extra_bytes;
         t->error = fault[0] ? fault : NULL;
         t->kernels = kernels;
-        bench_describe_kernels(side.list, 0, t->launches, kernels, sizeof(kernels));
+        bench_describe_kernels(list, 0, t->launches, kernels, sizeof(kernels));
         bench_set_roofline(b, t);
         if (!t->error && b->params.seconds >= 0)
-            status = bench_measure(b, side.list, 0, t->launches, seconds, t);
+            status = bench_measure(b, list, 0, t->launches, seconds, t);
     }
     if (!status)
         report(priv, t);
-    bench_side_destroy(b->device, &side);
+    if (list)
+        b->device->backend->list_destroy(list);
+    lab_call_finish(&call);
     return status;
 }
 

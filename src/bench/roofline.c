@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The roofs of a device: every probe in every shape, and the best of each is kept. */
 #include "bench/bench.h"
+#include "lab/timing.h"
 
 #include "util/clock.h"
 
@@ -60,8 +61,8 @@ static enum weft_status measure_probe_shape(struct weft_device *device,
         WEFT_TRY(record(device, args, out));
         if (out->work <= 0)
             return WEFT_OK;
-        WEFT_TRY(bench_time_replays(out->list, 0, 1, 1, &seconds));
-        WEFT_TRY(bench_time_replays(out->list, 0, 1, 1, &seconds));
+        WEFT_TRY(lab_time_replays(out->list, 0, 1, 1, &seconds));
+        WEFT_TRY(lab_time_replays(out->list, 0, 1, 1, &seconds));
         if (seconds >= probe_seconds / 2 || args->rounds >= 1 << 28)
             break;
         if (seconds < probe_seconds / 32)
@@ -69,7 +70,7 @@ static enum weft_status measure_probe_shape(struct weft_device *device,
         destroy_probe(device, out);
     }
     for (int i = 0; i < REPEATS; i++) {
-        WEFT_TRY(bench_time_replays(out->list, 0, 1, 1, &seconds));
+        WEFT_TRY(lab_time_replays(out->list, 0, 1, 1, &seconds));
         out->rate = fmax(out->rate, out->work / seconds);
     }
     return WEFT_OK;
@@ -123,11 +124,11 @@ static enum weft_status time_launches(struct weft_bench *b, struct weft_view res
     b->roofs.launch_overhead = b->roofs.sync_latency = INFINITY;
     for (int try = 0; try < REPEATS && !status; try++) {
         double seconds, begin;
-        if (!(status = bench_time_replays(probe.list, 0, 1, LAUNCHES, &seconds)))
+        if (!(status = lab_time_replays(probe.list, 0, 1, LAUNCHES, &seconds)))
             b->roofs.launch_overhead = fmin(b->roofs.launch_overhead, seconds);
         begin = weft_clock_seconds();
         for (int i = 0; i < ROUND_TRIPS && !status; i++)
-            status = bench_time_replays(probe.list, 0, 1, 1, &seconds);
+            status = lab_time_replays(probe.list, 0, 1, 1, &seconds);
         b->roofs.sync_latency =
             fmin(b->roofs.sync_latency, (weft_clock_seconds() - begin) / ROUND_TRIPS);
     }

@@ -3,7 +3,7 @@
  * moves, and the share of the roof should not move with it. */
 #include "bench/bench.h"
 
-#include "util/clock.h"
+#include "lab/timing.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -13,30 +13,11 @@
 enum { MIN_SAMPLES = 5, MAX_REPLAYS = 4000 };
 static const double sample_seconds = 0.01, usual_seconds = 0.3;
 
-enum weft_status bench_time_replays(struct weft_command_list *list, int first, int end,
-                                    int replays, double *seconds)
-{
-    struct weft_device *device = list->device;
-    double begin = weft_clock_seconds();
-    for (int i = 0; i < replays; i++)
-        WEFT_TRY(device->backend->replay_range(list, first, end));
-    WEFT_TRY(device->backend->wait(device));
-    *seconds = (weft_clock_seconds() - begin) / replays;
-    return WEFT_OK;
-}
-
-static int by_value(const void *left, const void *right)
-{
-    double a = *(const double *)left, b = *(const double *)right;
-    return (a > b) - (a < b);
-}
-
 static double median_of(const double *values, int count)
 {
     double sorted[BENCH_MAX_SAMPLES];
     memcpy(sorted, values, (size_t)count * sizeof(*values));
-    qsort(sorted, (size_t)count, sizeof(*sorted), by_value);
-    return (sorted[(count - 1) / 2] + sorted[count / 2]) / 2;
+    return lab_median(sorted, count);
 }
 
 /* Reading or copying, whichever is faster at this level. */
@@ -95,27 +76,29 @@ void bench_set_roofline(const struct weft_bench *b, struct weft_timing *t)
     set_roof(b, t, by, by.probe->rate);
 }
 
+/* The number of replays that take `seconds` together. */
+static int replays_for(double seconds, double once)
+{
+    return (int)fmin(MAX_REPLAYS, ceil(seconds / fmax(once, 1e-7)));
+}
+
 enum weft_status bench_measure(struct weft_bench *b, struct weft_command_list *list,
                                int first, int end, double *seconds, struct weft_timing *t)
 {
     const struct bottleneck by = find_bottleneck(b, t);
     const struct bench_probe *probe = by.probe;
-    double rates[BENCH_MAX_SAMPLES], once, wanted = b->params.seconds;
-    wanted = wanted > 0 ? wanted : usual_seconds;
-    WEFT_TRY(bench_time_replays(list, first, end, 1, &once));
-    WEFT_TRY(bench_time_replays(list, first, end, 1, &once));
-    int replays = (int)fmin(MAX_REPLAYS, ceil(sample_seconds / fmax(once, 1e-7)));
-    int probes =
-        (int)fmin(MAX_REPLAYS, ceil(sample_seconds / 4 / (probe->work / probe->rate)));
-    double begin = weft_clock_seconds();
-    for (t->count = 0; t->count < BENCH_MAX_SAMPLES; t->count++) {
-        if (t->count >= MIN_SAMPLES && weft_clock_seconds() - begin >= wanted)
-            break;
-        double each;
-        WEFT_TRY(bench_time_replays(probe->list, 0, 1, probes, &each));
-        rates[t->count] = probe->work / each;
-        WEFT_TRY(bench_time_replays(list, first, end, replays, &seconds[t->count]));
-    }
+    double probe_seconds[BENCH_MAX_SAMPLES], once;
+    const struct lab_rounds rounds = {
+        .min = MIN_SAMPLES,
+        .max = BENCH_MAX_SAMPLES,
+        .time_limit = b->params.seconds > 0 ? b->params.seconds : usual_seconds};
+    WEFT_TRY(lab_time_replays(list, first, end, 1, &once));
+    WEFT_TRY(lab_time_replays(list, first, end, 1, &once));
+    struct lab_timed_range probed = {
+        probe->list, 0, 1, replays_for(sample_seconds / 4, probe->work / probe->rate)};
+    struct lab_timed_range timed = {list, first, end, replays_for(sample_seconds, once)};
+    WEFT_TRY(lab_time_interleaved(lab_time_range, (void *[]){&probed, &timed}, &rounds,
+                                  (double *[]){probe_seconds, seconds}, &t->count));
     t->seconds = seconds;
     t->median = median_of(seconds, t->count);
     t->fastest = t->slowest = seconds[0];
@@ -123,7 +106,7 @@ enum weft_status bench_measure(struct weft_bench *b, struct weft_command_list *l
         t->fastest = fmin(t->fastest, seconds[i]);
         t->slowest = fmax(t->slowest, seconds[i]);
     }
-    set_roof(b, t, by, median_of(rates, t->count));
+    set_roof(b, t, by, probe->work / lab_median(probe_seconds, t->count));
     return WEFT_OK;
 }
 

@@ -35,6 +35,12 @@ enum weft_status lab_time_replays(struct weft_command_list *list, int first, int
     return WEFT_OK;
 }
 
+enum weft_status lab_time_range(void *runner, double *seconds)
+{
+    const struct lab_timed_range *r = runner;
+    return lab_time_replays(r->list, r->first, r->end, r->replays, seconds);
+}
+
 /* After round `round` of all, the warm-up included. */
 static bool should_give_up(const struct lab_rounds *r, int round, const double best[2])
 {

@@ -17,6 +17,13 @@ enum weft_status lab_time_replays(struct weft_command_list *list, int first, int
 /* Seconds of one run of a runner. */
 typedef enum weft_status lab_time_fn(void *runner, double *seconds);
 
+/* A runner for these: lab_time_replays of part of a list. */
+struct lab_timed_range {
+    struct weft_command_list *list;
+    int first, end, replays;
+};
+lab_time_fn lab_time_range;
+
 /* When to stop. The ratio ends the rounds early: where the second, at its best, takes
  * more than this many times the first's time, in the warm-up after its first round, or
  * without a warm-up after the first round. */

@@ -47,27 +47,18 @@ static enum weft_status verify(struct tune_trial *t, struct weft_command_list *l
     return WEFT_OK;
 }
 
-struct timed_list {
-    struct weft_command_list *list;
-    int repeats;
-};
-
-static enum weft_status time_list(void *priv, double *seconds)
-{
-    const struct timed_list *t = priv;
-    return lab_time_replays(t->list, 0, t->list->info.launches, t->repeats, seconds);
-}
-
 static enum weft_status time_interleaved(struct tune_trial *t,
                                          struct weft_command_list *list, int rounds,
                                          double *seconds, double *baseline)
 {
     double times[2][MAX_ROUNDS];
-    struct timed_list lists[2] = {{t->baseline, t->repeats}, {list, t->repeats}};
+    struct lab_timed_range lists[2] = {
+        {t->baseline, 0, t->baseline->info.launches, t->repeats},
+        {list, 0, list->info.launches, t->repeats}};
     int count, most = rounds < 1 ? 1 : rounds > MAX_ROUNDS ? MAX_ROUNDS : rounds;
     const struct lab_rounds plan = {
         .min = most, .max = most, .give_up_ratio = give_up_ratio};
-    WEFT_TRY(lab_time_interleaved(time_list, (void *[]){&lists[0], &lists[1]}, &plan,
+    WEFT_TRY(lab_time_interleaved(lab_time_range, (void *[]){&lists[0], &lists[1]}, &plan,
                                   (double *[]){times[0], times[1]}, &count));
     *baseline = lab_median(times[0], count);
     *seconds = lab_median(times[1], count);
@@ -98,13 +89,13 @@ static enum weft_status begin_baseline(struct tune_trial *t, const char *problem
     const struct weft_command_list_params params = {.config = configs[0].text};
     WEFT_TRY(lab_call_record(&t->call, LAB_DEVICE, &params, &t->baseline));
     WEFT_TRY(verify(t, t->baseline));
-    struct timed_list timed = {t->baseline, 1};
-    WEFT_TRY(time_list(&timed, &seconds));
-    while (seconds * timed.repeats < least_seconds && timed.repeats < MAX_REPEATS) {
-        timed.repeats *= 2;
-        WEFT_TRY(time_list(&timed, &seconds));
+    struct lab_timed_range timed = {t->baseline, 0, t->baseline->info.launches, 1};
+    WEFT_TRY(lab_time_range(&timed, &seconds));
+    while (seconds * timed.replays < least_seconds && timed.replays < MAX_REPEATS) {
+        timed.replays *= 2;
+        WEFT_TRY(lab_time_range(&timed, &seconds));
     }
-    t->repeats = timed.repeats;
+    t->repeats = timed.replays;
     return WEFT_OK;
 }
 
