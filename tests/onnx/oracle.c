@@ -129,9 +129,9 @@ static void run_data_set(struct oracle *oracle, oracle_run *run, struct onnx_tes
     oracle->compared = oracle->wrong = 0;
     oracle->worst = 0;
     const char *reason = run(oracle, test);
-    for (int i = 0; i < oracle->memory_count; i++)
-        oracle->device->backend->free(oracle->device, oracle->memory[i]);
-    oracle->memory_count = 0;
+    lab_finish(&oracle->lab);
+    memset(oracle->outputs, 0, sizeof(oracle->outputs));
+    oracle->output_count = 0;
 
     if (reason) {
         total.skipped++;
@@ -245,6 +245,7 @@ int main(int argc, char **argv)
     }
     oracle_require_ok(&oracle,
                       weft_device_open(oracle.context, index, &params, &oracle.device));
+    oracle.lab.device[LAB_DEVICE] = oracle.device;
     run_folder(&oracle, folder);
     printf("%s: %d tests, %d run, %d skipped, %d failed; largest error %.3g of what is "
            "allowed\n",

@@ -1,23 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the parts of the ONNX oracle share: a device to run primitives on, one test of the
- * package, and the comparison. */
+/* The parts of the ONNX oracle: a device to run primitives on, one test of the package,
+ * and the comparison. */
 #ifndef WEFT_TESTS_ONNX_ORACLE_H
 #define WEFT_TESTS_ONNX_ORACLE_H
 
 #include "onnx/onnx.h"
 
-#include "device/backend.h"
+#include "lab/tensors.h"
 #include "shared/state.h"
 
-/* One test at a time runs here. Whatever fails below the seam ends the program with the
- * library's sentence: the drivers are not on trial, the numbers are. */
+/* One test at a time. A failure of the backend ends the program with the library's
+ * message: the numbers are under test, not the drivers. */
 struct oracle {
     weft_context *context;
     weft_device *device;
     bool inject_fault; /* swap two numbers of each result before it is compared */
     struct weft_command_list *list; /* under way */
-    struct weft_mem *memory[24];
-    int memory_count;
+    struct lab_case lab;            /* the test's tensors */
+    struct lab_tensor *outputs[LAB_MAX_TENSORS + 1];
+    int output_count;
     int compared, wrong; /* outputs of this test */
     double worst;        /* error over what is allowed, of this test */
 };
@@ -29,7 +30,7 @@ struct onnx_test {
     struct onnx_tensor inputs[ONNX_PORTS], outputs[ONNX_PORTS];
 };
 
-/* Runs a test and compares its outputs; or says why weft cannot. */
+/* Runs a test and compares its outputs; or returns the reason why weft cannot. */
 typedef const char *oracle_run(struct oracle *oracle, const struct onnx_test *test);
 
 oracle_run oracle_batch_norm;
@@ -38,32 +39,35 @@ oracle_run oracle_average_pool, oracle_global_max_pool, oracle_global_average_po
 oracle_run oracle_add, oracle_relu, oracle_leaky_relu, oracle_sigmoid, oracle_tanh;
 oracle_run oracle_dropout, oracle_loss, oracle_adam, oracle_momentum;
 
-/* Device memory with `count` words, or room for as many; freed after the test. */
+/* Test tensors between guard zones: one of `count` words that the primitives read, and
+ * one that they write; freed after the test. */
 struct weft_view oracle_upload(struct oracle *oracle, const void *words, size_t count);
-struct weft_view oracle_allocate(struct oracle *oracle, size_t count);
+struct weft_view oracle_allocate(struct oracle *oracle, enum lab_type type, size_t count);
+/* Declares an uploaded tensor as one that is written too. */
+struct weft_view oracle_in_out(struct oracle *oracle, struct weft_view view);
 
-/* Checks what a call of the seam returned. */
+/* Ends the program unless the status is WEFT_OK. */
 void oracle_require_ok(struct oracle *oracle, enum weft_status status);
 
-/* Begins a list; seals, replays and waits for it. */
+/* Begins a list; finalizes and runs it, and checks the guard zones. */
 struct weft_command_list *oracle_begin(struct oracle *oracle);
 void oracle_finish(struct oracle *oracle);
 
-/* Memory that ends the program where there is none. */
+/* Zeroed memory; ends the program where there is none. */
 void *oracle_alloc(size_t count, size_t size);
 
-/* Reads `count` elements of 4 bytes, or of 1; to be freed. */
+/* Results of the last run; to be freed. */
 float *oracle_read_floats(struct oracle *oracle, struct weft_view view);
-uint8_t *oracle_read_bytes(struct oracle *oracle, struct weft_view view, size_t count);
+uint8_t *oracle_read_bytes(struct oracle *oracle, struct weft_view view);
 
 /* Compares with output `index` of the test, which may be absent. */
 void oracle_compare(struct oracle *oracle, const struct onnx_test *test, int index,
                     const double *got, size_t count);
 
-/* The numbers of a tensor, rounded to float; to be freed. */
+/* The values of a tensor as floats; to be freed. */
 float *oracle_to_float(const struct onnx_tensor *tensor);
 
-/* Attributes by name, with what stands where there is none. */
+/* Attributes by name; `otherwise` where there is none. */
 int64_t oracle_int(const struct onnx_test *test, const char *name, int64_t otherwise);
 double oracle_double(const struct onnx_test *test, const char *name, double otherwise);
 

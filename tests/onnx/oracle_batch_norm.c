@@ -60,11 +60,11 @@ static void run_training(struct oracle *oracle, const struct onnx_test *test,
                          struct weft_batch_norm_args *a, size_t area)
 {
     size_t channels = (size_t)a->channels;
-    a->running_mean = put(oracle, &test->inputs[MEAN]);
-    a->running_variance = put(oracle, &test->inputs[VARIANCE]);
-    a->mean = oracle_allocate(oracle, channels);
-    a->inverse = oracle_allocate(oracle, channels);
-    a->scale = oracle_allocate(oracle, channels);
+    a->running_mean = oracle_in_out(oracle, put(oracle, &test->inputs[MEAN]));
+    a->running_variance = oracle_in_out(oracle, put(oracle, &test->inputs[VARIANCE]));
+    a->mean = oracle_allocate(oracle, LAB_FLOAT, channels);
+    a->inverse = oracle_allocate(oracle, LAB_FLOAT, channels);
+    a->scale = oracle_allocate(oracle, LAB_FLOAT, channels);
     oracle_require_ok(oracle, oracle->device->backend->primitives->batch_norm_forward(
                                   oracle_begin(oracle), a));
     oracle_finish(oracle);
@@ -77,7 +77,7 @@ static void run_inference(struct oracle *oracle, const struct onnx_test *test,
                           struct weft_batch_norm_args *a, size_t area)
 {
     a->mean = put(oracle, &test->inputs[MEAN]);
-    a->scale = oracle_allocate(oracle, (size_t)a->channels);
+    a->scale = oracle_allocate(oracle, LAB_FLOAT, (size_t)a->channels);
     const struct weft_fold_batch_norm_args fold = {
         .rows = 1,
         .channels = a->channels,
@@ -111,7 +111,7 @@ const char *oracle_batch_norm(struct oracle *oracle, const struct onnx_test *tes
         .x = oracle_upload(oracle, turned, x->count),
         .weight = put(oracle, &test->inputs[SCALE]),
         .bias = put(oracle, &test->inputs[BIAS]),
-        .y = oracle_allocate(oracle, x->count),
+        .y = oracle_allocate(oracle, LAB_FLOAT, x->count),
     };
     free(turned);
     if (oracle_int(test, "training_mode", 0))

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The oracle's hands: memory and lists of the device under test, and the comparison. */
+/* The device under test: tensors, lists, and the comparison of results. */
 #include "onnx/oracle.h"
+
+#include "lab/compare.h"
 
 #include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Allowed error: both sides are made of 32-bit floats summed in orders of their own. */
-static const double absolute = 1e-6, relative = 1e-5;
 
 void oracle_require_ok(struct oracle *oracle, enum weft_status status)
 {
@@ -30,22 +29,50 @@ void *oracle_alloc(size_t count, size_t size)
     return memory;
 }
 
-struct weft_view oracle_allocate(struct oracle *oracle, size_t count)
+static struct lab_tensor *add_tensor(struct oracle *oracle, const char *name,
+                                     enum lab_type type, size_t count)
 {
-    assert(oracle->memory_count < (int)WEFT_ARRAY_SIZE(oracle->memory));
-    struct weft_mem **mem = &oracle->memory[oracle->memory_count];
-    oracle_require_ok(oracle, oracle->device->backend->alloc(oracle->device,
-                                                             4 * (count + !count), mem));
-    oracle->memory_count++;
-    return (struct weft_view){.mem = *mem, .count = count};
+    struct lab_tensor *t = lab_add_vector(&oracle->lab, name, type, count);
+    oracle_require_ok(oracle, lab_allocate(&oracle->lab, false, NULL));
+    return t;
+}
+
+static void add_output(struct oracle *oracle, struct lab_tensor *t)
+{
+    assert(oracle->output_count < LAB_MAX_TENSORS);
+    oracle->outputs[oracle->output_count++] = t;
+}
+
+struct weft_view oracle_allocate(struct oracle *oracle, enum lab_type type, size_t count)
+{
+    struct lab_tensor *t = add_tensor(oracle, "an output", type, count);
+    add_output(oracle, t);
+    return lab_view(&oracle->lab, t, LAB_DEVICE);
 }
 
 struct weft_view oracle_upload(struct oracle *oracle, const void *words, size_t count)
 {
-    struct weft_view view = oracle_allocate(oracle, count);
+    struct lab_tensor *t = add_tensor(oracle, "an input", LAB_INT32, count);
     if (count)
-        oracle_require_ok(oracle, oracle->device->backend->write(oracle->device, view.mem,
-                                                                 0, words, 4 * count));
+        memcpy(lab_initial(&oracle->lab, t), words, 4 * count);
+    return lab_view(&oracle->lab, t, LAB_DEVICE);
+}
+
+static struct lab_tensor *tensor_of(struct oracle *oracle, struct weft_view view)
+{
+    struct lab_case *c = &oracle->lab;
+    for (int i = 0; i < c->tensor_count; i++)
+        if (c->buffers[c->tensors[i].buffer].mem[LAB_DEVICE] == view.mem)
+            return &c->tensors[i];
+    assert(!"a view of another device");
+    return NULL;
+}
+
+struct weft_view oracle_in_out(struct oracle *oracle, struct weft_view view)
+{
+    struct lab_tensor *t = tensor_of(oracle, view);
+    t->is_in_out = true;
+    add_output(oracle, t);
     return view;
 }
 
@@ -59,36 +86,43 @@ struct weft_command_list *oracle_begin(struct oracle *oracle)
 void oracle_finish(struct oracle *oracle)
 {
     const struct weft_backend *backend = oracle->device->backend;
+    char fault[160];
     oracle_require_ok(oracle, backend->list_finalize(oracle->list));
-    oracle_require_ok(oracle, backend->replay(oracle->list));
-    oracle_require_ok(oracle, backend->wait(oracle->device));
+    oracle_require_ok(
+        oracle, lab_run(&oracle->lab, LAB_DEVICE, oracle->list, oracle->outputs, 1));
     backend->list_destroy(oracle->list);
+    if (lab_find_overwrite(&oracle->lab, LAB_DEVICE, oracle->outputs, fault,
+                           sizeof(fault))) {
+        fprintf(stderr, "oracle: %s\n", fault);
+        exit(1);
+    }
+}
+
+static void *read_result(struct oracle *oracle, struct weft_view view)
+{
+    const struct lab_tensor *t = tensor_of(oracle, view);
+    void *out = oracle_alloc(lab_tensor_bytes(t), 1);
+    memcpy(out, lab_result(&oracle->lab, t, LAB_DEVICE), lab_tensor_bytes(t));
+    return out;
 }
 
 float *oracle_read_floats(struct oracle *oracle, struct weft_view view)
 {
-    float *out = oracle_alloc(view.count, sizeof(*out));
-    oracle_require_ok(oracle,
-                      oracle->device->backend->read(oracle->device, out, view.mem,
-                                                    4 * view.offset, 4 * view.count));
-    return out;
+    return read_result(oracle, view);
 }
 
-uint8_t *oracle_read_bytes(struct oracle *oracle, struct weft_view view, size_t count)
+uint8_t *oracle_read_bytes(struct oracle *oracle, struct weft_view view)
 {
-    uint8_t *out = oracle_alloc(count, 1);
-    oracle_require_ok(oracle, oracle->device->backend->read(oracle->device, out, view.mem,
-                                                            view.offset, count));
-    return out;
+    return read_result(oracle, view);
 }
 
-/* Two numbers that differ by more than is allowed change places; where there are none,
- * one changes. */
-static void swap_two_values(double *got, size_t count)
+/* Exchanges two values that differ by more than the allowed error, or changes one where
+ * all are alike. */
+static void swap_two_values(float *got, size_t count)
 {
     for (size_t i = 1; i < count; i++) {
-        double first = got[0];
-        if (fabs(got[i] - first) > 1e-3) {
+        float first = got[0];
+        if (fabsf(got[i] - first) > 1e-3f) {
             got[0] = got[i];
             got[i] = first;
             return;
@@ -101,28 +135,31 @@ void oracle_compare(struct oracle *oracle, const struct onnx_test *test, int ind
                     const double *got, size_t count)
 {
     const struct onnx_tensor *want = &test->outputs[index];
+    char text[200];
     if (!want->values)
         return;
-    double *mine = oracle_alloc(count, sizeof(*mine));
-    memcpy(mine, got, count * sizeof(*mine));
+    oracle->compared++;
+    if (count != want->count) {
+        printf("%s: output %d: %zu elements, should be %zu\n", test->name, index, count,
+               want->count);
+        oracle->wrong++;
+        return;
+    }
+    float *mine = oracle_alloc(count, sizeof(*mine)), *theirs = oracle_to_float(want);
+    for (size_t i = 0; i < count; i++)
+        mine[i] = (float)got[i];
     if (oracle->inject_fault && count)
         swap_two_values(mine, count);
-
-    oracle->compared++;
-    bool wrong = count != want->count;
-    if (wrong)
-        printf("%s: output %d: %zu numbers, %zu wanted\n", test->name, index, count,
-               want->count);
-    for (size_t i = 0; i < count && !wrong; i++) {
-        double error = fabs(mine[i] - want->values[i]) /
-                       (absolute + relative * fabs(want->values[i]));
-        wrong = !(error <= 1);
-        if (wrong && !oracle->inject_fault)
-            printf("%s: output %d: number %zu is %.9g, %.9g wanted\n", test->name, index,
-                   i, mine[i], want->values[i]);
-        oracle->worst = fmax(oracle->worst, error);
+    struct lab_comparison all = {
+        .got = mine, .want = theirs, .count = count, .absolute = 1e-6, .relative = 1e-5};
+    bool right = lab_compare(&all);
+    if (!right && !oracle->inject_fault) {
+        lab_describe_mismatch(&all, "", text, sizeof(text));
+        printf("%s: output %d: element %zu is %s\n", test->name, index, all.first, text);
     }
-    oracle->wrong += wrong;
+    oracle->worst = fmax(oracle->worst, all.worst);
+    oracle->wrong += !right;
+    free(theirs);
     free(mine);
 }
 

@@ -164,7 +164,7 @@ const char *oracle_conv(struct oracle *oracle, const struct onnx_test *test)
         .x = put_channels_last(oracle, &test->inputs[0], w.c,
                                (size_t)w.in[0] * (size_t)w.in[1]),
         .w = put_filters(oracle, weights),
-        .y = oracle_allocate(oracle, count),
+        .y = oracle_allocate(oracle, LAB_FLOAT, count),
     };
     if (bias->values)
         args.bias = put(oracle, bias);
@@ -199,7 +199,7 @@ static void compare_places(struct oracle *oracle, const struct onnx_test *test,
                            const struct window *w, struct weft_view argmax)
 {
     size_t count = argmax.count, area = (size_t)w->out[0] * (size_t)w->out[1];
-    uint8_t *bytes = oracle_read_bytes(oracle, argmax, count);
+    uint8_t *bytes = oracle_read_bytes(oracle, argmax);
     float *places = oracle_alloc(count, sizeof(*places));
     for (size_t i = 0; i < count; i++)
         places[i] = bytes[i];
@@ -248,10 +248,12 @@ static const char *pool(struct oracle *oracle, const struct onnx_test *test,
                  .kind = kind},
         .x = put_channels_last(oracle, &test->inputs[0], w.c,
                                (size_t)w.in[0] * (size_t)w.in[1]),
-        .y = oracle_allocate(oracle, count),
+        .y = oracle_allocate(oracle, LAB_FLOAT, count),
     };
     if (kind == WEFT_POOL_MAX)
-        args.argmax = oracle_allocate(oracle, count);
+        args.argmax = oracle_allocate(
+            oracle, weft_pool_argmax_bytes(&args.pool) == 1 ? LAB_BYTE : LAB_INT32,
+            count);
     oracle_require_ok(oracle, oracle->device->backend->primitives->pool_forward(
                                   oracle_begin(oracle), &args));
     oracle_finish(oracle);
@@ -296,7 +298,7 @@ const char *oracle_add(struct oracle *oracle, const struct onnx_test *test)
         return "shapes that differ; weft adds what has the same shape";
     struct weft_add_args args = {.x = put(oracle, a),
                                  .other = put(oracle, b),
-                                 .y = oracle_allocate(oracle, a->count)};
+                                 .y = oracle_allocate(oracle, LAB_FLOAT, a->count)};
     oracle_require_ok(
         oracle, oracle->device->backend->primitives->add(oracle_begin(oracle), &args));
     oracle_finish(oracle);
@@ -339,7 +341,7 @@ const char *oracle_gemm(struct oracle *oracle, const struct onnx_test *test)
         .activation = identity,
         .x = put_matrix(oracle, a, turn_a, 1),
         .w = put_matrix(oracle, b, turn_b, alpha),
-        .y = oracle_allocate(oracle, (size_t)n * (size_t)out),
+        .y = oracle_allocate(oracle, LAB_FLOAT, (size_t)n * (size_t)out),
     };
     if (c->values) {
         float *row = oracle_alloc((size_t)out, sizeof(*row));
@@ -366,7 +368,7 @@ static const char *activation(struct oracle *oracle, const struct onnx_test *tes
     struct weft_act_args args = {
         .activation = how,
         .x = put(oracle, &test->inputs[0]),
-        .y = oracle_allocate(oracle, test->inputs[0].count),
+        .y = oracle_allocate(oracle, LAB_FLOAT, test->inputs[0].count),
     };
     oracle_require_ok(oracle, oracle->device->backend->primitives->act_forward(
                                   oracle_begin(oracle), &args));
@@ -419,7 +421,7 @@ const char *oracle_softmax(struct oracle *oracle, const struct onnx_test *test)
         .n = (int)(x->count / classes),
         .classes = (int)classes,
         .x = put_channels_last(oracle, x, (int)classes, inner),
-        .y = oracle_allocate(oracle, x->count),
+        .y = oracle_allocate(oracle, LAB_FLOAT, x->count),
     };
     oracle_require_ok(oracle, oracle->device->backend->primitives->softmax(
                                   oracle_begin(oracle), &args));

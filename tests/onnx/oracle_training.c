@@ -31,7 +31,7 @@ const char *oracle_dropout(struct oracle *oracle, const struct onnx_test *test)
         .rate = 0,
         .state = put_state(oracle, 0, 0, 0),
         .x = oracle_upload(oracle, rounded, x->count),
-        .y = oracle_allocate(oracle, x->count),
+        .y = oracle_allocate(oracle, LAB_FLOAT, x->count),
     };
     oracle_require_ok(oracle, oracle->device->backend->primitives->dropout(
                                   oracle_begin(oracle), &args));
@@ -126,11 +126,11 @@ const char *oracle_loss(struct oracle *oracle, const struct onnx_test *test)
         .classes = classes,
         .logits = oracle_upload(oracle, loss.scores, count),
         .labels = oracle_upload(oracle, loss.label, loss.rows),
-        .loss = oracle_allocate(oracle, loss.rows),
-        .correct = oracle_allocate(oracle, loss.rows),
+        .loss = oracle_allocate(oracle, LAB_FLOAT, loss.rows),
+        .correct = oracle_allocate(oracle, LAB_INT32, loss.rows),
     };
     struct weft_softmax_args softmax = {n, classes, args.logits,
-                                        oracle_allocate(oracle, count)};
+                                        oracle_allocate(oracle, LAB_FLOAT, count)};
     struct weft_command_list *list = oracle_begin(oracle);
     oracle_require_ok(oracle, list->primitives->loss(list, &args));
     oracle_require_ok(oracle, list->primitives->softmax(list, &softmax));
@@ -206,10 +206,10 @@ const char *oracle_adam(struct oracle *oracle, const struct onnx_test *test)
                       .weight_decay = (float)oracle_double(test, "norm_coefficient", 0)},
         .state = put_state(oracle, (float)test->inputs[0].values[0], (float)alpha_power,
                            (float)beta_power),
-        .w = put_joined(oracle, test, 2, tensors),
+        .w = oracle_in_out(oracle, put_joined(oracle, test, 2, tensors)),
         .g = put_joined(oracle, test, 2 + tensors, tensors),
-        .m = put_joined(oracle, test, 2 + 2 * tensors, tensors),
-        .v = put_joined(oracle, test, 2 + 3 * tensors, tensors),
+        .m = oracle_in_out(oracle, put_joined(oracle, test, 2 + 2 * tensors, tensors)),
+        .v = oracle_in_out(oracle, put_joined(oracle, test, 2 + 3 * tensors, tensors)),
     };
     oracle_require_ok(oracle, oracle->device->backend->primitives->optimizer_step(
                                   oracle_begin(oracle), &args));
@@ -233,9 +233,9 @@ const char *oracle_momentum(struct oracle *oracle, const struct onnx_test *test)
                       .weight_decay = (float)oracle_double(test, "norm_coefficient", 0),
                       .nesterov = mode && !strcmp(mode->s, "nesterov")},
         .state = put_state(oracle, (float)test->inputs[0].values[0], 0, 0),
-        .w = put_joined(oracle, test, 2, tensors),
+        .w = oracle_in_out(oracle, put_joined(oracle, test, 2, tensors)),
         .g = put_joined(oracle, test, 2 + tensors, tensors),
-        .m = put_joined(oracle, test, 2 + 2 * tensors, tensors),
+        .m = oracle_in_out(oracle, put_joined(oracle, test, 2 + 2 * tensors, tensors)),
     };
     oracle_require_ok(oracle, oracle->device->backend->primitives->optimizer_step(
                                   oracle_begin(oracle), &args));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Results of `weft bench` as tables. */
 #include "bench/bench.h"
+#include "core/statistics.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -43,34 +44,19 @@ struct bench_row *bench_add_row(struct bench *b, enum bench_kind kind,
     return r;
 }
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* The smallest value not exceeded by `fraction` of all. */
-static double percentile(const double *sorted, int count, double fraction)
-{
-    int at = (int)ceil(fraction * count) - 1;
-    return sorted[at < 0 ? 0 : at];
-}
-
 void bench_row_set_samples(struct bench_row *r, const double *values, int count)
 {
     size_t bytes = (size_t)count * sizeof(*values);
     if (count < 1)
         return;
-    double *sorted = memcpy(term_realloc_or_exit(NULL, bytes), values, bytes);
     r->values = memcpy(term_realloc_or_exit(NULL, bytes), values, bytes);
     r->count = count;
-    qsort(sorted, (size_t)count, sizeof(*sorted), by_value);
-    r->median = (sorted[(count - 1) / 2] + sorted[count / 2]) / 2;
-    r->min = sorted[0];
-    r->max = sorted[count - 1];
-    r->p95 = percentile(sorted, count, 0.95);
-    r->p99 = percentile(sorted, count, 0.99);
-    free(sorted);
+    struct statistics_summary summary = statistics_summarize(values, count);
+    r->median = summary.median;
+    r->min = summary.min;
+    r->max = summary.max;
+    r->p95 = summary.p95;
+    r->p99 = summary.p99;
 }
 
 /* About four digits. */

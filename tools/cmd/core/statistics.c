@@ -118,6 +118,24 @@ bool statistics_interval(const double *values, int count, double out[2])
     return true;
 }
 
+static double percentile(const double *sorted, int count, double fraction)
+{
+    int at = (int)ceil(fraction * count) - 1;
+    return sorted[at < 0 ? 0 : at];
+}
+
+struct statistics_summary statistics_summarize(const double *values, int count)
+{
+    size_t bytes = (size_t)count * sizeof(*values);
+    double *sorted = memcpy(term_realloc_or_exit(NULL, bytes), values, bytes);
+    double median = sorted_median(sorted, count);
+    struct statistics_summary summary = {median, sorted[0], sorted[count - 1],
+                                         percentile(sorted, count, 0.95),
+                                         percentile(sorted, count, 0.99)};
+    free(sorted);
+    return summary;
+}
+
 double statistics_half_width(const struct statistics_ratio *ratio)
 {
     return (ratio->high - ratio->low) / 2;

@@ -32,6 +32,12 @@ struct statistics_ratio statistics_speedup(const double *a, int count_a, const d
 enum { STATISTICS_MIN_SAMPLES = 6 };
 bool statistics_interval(const double *values, int count, double out[2]);
 
+struct statistics_summary {
+    double median, min, max;
+    double p95, p99; /* percentiles: the smallest value that as many do not exceed */
+};
+struct statistics_summary statistics_summarize(const double *values, int count);
+
 /* Half the width of the interval, or NaN. */
 double statistics_half_width(const struct statistics_ratio *ratio);
 
