@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Checks of the activations, and what other checks must know of them. */
+/* Checks of the activations, and their error bounds. */
 #include "verify/verify.h"
 
 #include "util/half.h"
@@ -124,7 +124,7 @@ void tensor_fill_act_outputs(struct verify_case *c, struct lab_tensor *t,
 struct act_case {
     struct verify_case base;
     struct weft_activation activation;
-    bool needed_only; /* backward is given only what f' is made of */
+    bool needed_only; /* backward reads only what its derivative needs */
     struct lab_tensor *x, *y, *dy, *dx;
 };
 
@@ -153,7 +153,7 @@ static enum weft_status record_backward(const struct verify_case *c, enum lab_si
     return list->primitives->act_backward(list, &args);
 }
 
-/* x, and y = f(x) as the layer before would have left it; bounds of both runs. */
+/* x, and y = f(x) as input of backward; bounds of both runs. */
 static void bind_values(struct act_case *a, bool integers)
 {
     struct verify_case *c = &a->base;
@@ -166,7 +166,7 @@ static void bind_values(struct act_case *a, bool integers)
         y[i] = (float)value;
         if (exact)
             continue;
-        /* y stands rounded in memory, which moves f' where it is made of y. */
+        /* y is rounded in memory, which changes f' where it is computed from y. */
         a->y->bound[i] = act_error_bound(a->activation, size, 0, value) +
                          FP32_UNIT_ROUNDOFF * fabs(value);
         a->dx->bound[i] = fabs((double)dy[i]) *
@@ -175,7 +175,7 @@ static void bind_values(struct act_case *a, bool integers)
     }
 }
 
-/* Numbers that overflow exp, vanish, or are not numbers. */
+/* Numbers that overflow exp or underflow, and NaN. */
 static void set_specials(struct act_case *a)
 {
     static const float specials[] = {0.0f,   -0.0f,   1e-30f, -1e-30f, 30.0f, -30.0f,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Checks of the sum of two tensors: with an activation, as a network has it, and with a
- * gate, as the parts of a gradient are summed. */
+/* Checks of the sum of two tensors: with an activation, as in a network, and with a fused
+ * activation gradient, as in gradient accumulation. */
 #include "verify/verify.h"
 
 #include <math.h>
@@ -10,7 +10,8 @@ struct add_case {
     struct verify_case base;
     struct weft_activation activation, gate;
     struct lab_tensor *x, *other, *y;
-    struct lab_tensor *dy, *part, *output, *sum; /* output is absent without a gate */
+    struct lab_tensor *dy, *part, *output,
+        *sum; /* output: absent without an activation */
 };
 
 static enum weft_status record_forward(const struct verify_case *c, enum lab_side side,
@@ -50,7 +51,7 @@ struct op_runs {
     struct verify_run *forward, *doubled, *gated;
 };
 
-/* A sum rounds once; that of integers, and of a number with itself, not at all. */
+/* A sum rounds once; a sum of integers or of a number with itself is exact. */
 static void set_bounds(struct add_case *a, bool integers)
 {
     const struct verify_case *c = &a->base;
@@ -87,8 +88,8 @@ static void fill(struct add_case *a, bool integers)
     tensor_fill_act_outputs(c, a->output, a->gate, integers);
 }
 
-/* y = x + x, where x may be the output of the gate's activation: each of the two reads
- * gives dy. */
+/* y = x + x, where x may be the output of the activation: both inputs have dy as their
+ * gradient. */
 static enum weft_status verify_add_gradient(struct add_case *a, struct op_runs *r)
 {
     struct verify_case *c = &a->base;
@@ -103,7 +104,7 @@ static enum weft_status verify_add_gradient(struct add_case *a, struct op_runs *
                                    .activation = a->gate,
                                    .step = 0.125};
     fill(a, true);
-    /* No kink between the points. */
+    /* No kink of the activation between the points. */
     float *x = lab_initial(&c->lab, a->x);
     for (size_t i = 0; i < a->x->count; i++)
         x[i] += x[i] < 0 ? -1.0f : 1.0f;

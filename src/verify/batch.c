@@ -23,7 +23,8 @@ static enum weft_status record(const struct verify_case *c, enum lab_side side,
     return list->primitives->make_batch(list, &args);
 }
 
-/* Any state whose step lies in the first few epochs, or, after two years, far beyond. */
+/* A state whose step is in the first few epochs or, as after two years of training, far
+ * beyond. */
 static void fill_state(struct input_case *in)
 {
     struct verify_context *k = in->base.check;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Checks of batch normalization. The bounds hold for sums of distances from a value near
- * the mean; a sum of squares that is set off against the square of a sum exceeds them
- * where the mean is large. */
+ * the mean; the mean of squares minus the square of the mean exceeds them where the mean
+ * is large. */
 #include "verify/verify.h"
 
 #include <math.h>
@@ -63,7 +63,7 @@ static enum weft_status record_backward(const struct verify_case *c, enum lab_si
     return list->primitives->batch_norm_backward(list, &args);
 }
 
-/* Only the gradients of the parameters: nothing in front learns. */
+/* Only the gradients of the parameters: no layer before this one has any. */
 static enum weft_status record_first(const struct verify_case *c, enum lab_side side,
                                      struct weft_command_list *list)
 {
@@ -102,7 +102,7 @@ static void add_runs(struct norm_case *n, struct op_runs *r)
     r->both = case_add_run(c, "both", record_both, all);
 }
 
-/* Mean and variance of a channel of the image, and by how much a device's may differ. */
+/* Mean and variance of a channel of the initial contents, and their error bounds. */
 struct moments {
     double mean, variance, mean_bound, variance_bound;
 };
@@ -120,7 +120,7 @@ static struct moments moments_of(const struct norm_case *n, int channel)
         m.variance += off * off / (double)rows;
         far = fmax(far, fabs(off));
     }
-    /* What is summed is at most 2 far; the means of parts are rounded, and joined. */
+    /* The terms are at most 2 from the mean; partial means are rounded and merged. */
     m.mean_bound = 4 * FP32_UNIT_ROUNDOFF * fabs(m.mean) +
                    gamma_bound((double)rows + 4) * 2 * far + FP32_MIN_NORMAL;
     m.variance_bound = gamma_bound((double)rows + 8) * m.variance +
@@ -157,7 +157,7 @@ static void bound_channel(struct norm_case *n, int k, const struct moments *m,
                                     FP32_EPSILON * 4 * (fabs(old) + spread * m->variance);
 }
 
-/* Of y, where mean and scale may differ by these. */
+/* Error bound of y, given those of mean and scale. */
 static void bound_output(struct norm_case *n, int k, double mean, double scale,
                          double mean_bound, double scale_bound)
 {
@@ -189,7 +189,7 @@ static void bound_forward(struct norm_case *n)
     }
 }
 
-/* The reference's mean, inverse and scale, as what both sides are given. */
+/* The reference's mean, inverse and scale, as inputs of both sides. */
 static enum weft_status set_statistics(struct norm_case *n, struct op_runs *r)
 {
     struct verify_case *c = &n->base;
@@ -212,7 +212,8 @@ static void bound_apply(struct norm_case *n)
         bound_output(n, k, (double)mean[k], (double)scale[k], 0, 0);
 }
 
-/* g = dy act'(z), normal = (x - mean) inverse, and their bounds, of one place. */
+/* g = dy act'(z) and normal = (x - mean) inverse of one position, and their error bounds.
+ */
 struct grad_element {
     double g, g_bound, normal, normal_bound;
 };
@@ -269,7 +270,7 @@ static void bound_backward(struct norm_case *n)
     }
 }
 
-/* Channels of small integers around means of very different size. */
+/* Channels of small integers around means of very different magnitudes. */
 static void fill_integers(struct norm_case *n)
 {
     struct verify_case *c = &n->base;
@@ -312,7 +313,7 @@ static enum weft_status compare_all(struct norm_case *n, struct op_runs *r,
     return run_and_compare(&n->base, r->first, fill);
 }
 
-/* Rows far enough apart for a difference; activations without a kink. */
+/* Rows far enough apart for a finite difference; activations without a kink. */
 static enum weft_status verify_gradients(struct norm_case *n, struct op_runs *r)
 {
     struct verify_case *c = &n->base;
@@ -384,7 +385,7 @@ static void add_tensors(struct norm_case *n, int images, int height, int width,
             lab_add_tensor(&c->lab, vectors[i].name, LAB_FLOAT, 1, 1, 1, channels);
     n->running_mean->is_in_out = n->running_variance->is_in_out = true;
     n->dy->is_in_out = in_place;
-    /* A single row is its own mean, and a channel may lie below zero as a whole. */
+    /* A single row is its own mean, and all of a channel may be below zero. */
     n->dweight->may_be_zero = n->args.rows < 3;
     n->dx->may_be_zero = n->args.rows < 3 || channels < 4;
     n->running_variance->may_be_zero = n->args.rows < 3;

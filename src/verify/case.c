@@ -63,7 +63,7 @@ struct verify_run *case_add_run(struct verify_case *c, const char *what,
     return run;
 }
 
-/* In one buffer mostly, as in a network. */
+/* In one buffer in most cases, as in a network. */
 enum weft_status case_allocate(struct verify_case *c)
 {
     struct lab_random *random = &c->check->random;

@@ -19,8 +19,8 @@ static enum weft_status record(const struct verify_case *c, enum lab_side side,
     return list->primitives->cast(list, &args);
 }
 
-/* Any bits: mostly of numbers that float16 can hold, in which ties and subnormals are
- * frequent. Subnormals of float32 may be flushed to zero. */
+/* Random bits: mostly numbers in the range of float16, with frequent ties and subnormals.
+ * Subnormals of float32 may be flushed to zero. */
 static void fill_bits(struct convert_case *v)
 {
     float *x = lab_initial(&v->base.lab, v->x);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Checks of convolution with what is fused to it. */
+/* Checks of convolution and of the activation and pool fused to it. */
 #include "verify/conv.h"
 
 #include <math.h>
@@ -30,7 +30,8 @@ static enum weft_status record_forward(const struct verify_case *c, enum lab_sid
     return list->primitives->conv_forward(list, &args);
 }
 
-/* Without an activation: sums of |x w| for the bounds, and L for the gradients. */
+/* Without an activation: sums of |x w| for the bounds, and the loss L of the gradient
+ * checks. */
 static enum weft_status record_linear(const struct verify_case *c, enum lab_side side,
                                       struct weft_command_list *list)
 {
@@ -41,7 +42,7 @@ static enum weft_status record_linear(const struct verify_case *c, enum lab_side
     return list->primitives->conv_forward(list, &args);
 }
 
-/* Without the pool: the values that a maximum chose among. */
+/* Without the pool: the candidates of each maximum. */
 static enum weft_status record_whole(const struct verify_case *c, enum lab_side side,
                                      struct weft_command_list *list)
 {
@@ -77,7 +78,7 @@ static enum weft_status record_data(const struct verify_case *c, enum lab_side s
     return list->primitives->conv_backward_data(list, &args);
 }
 
-/* Without the gate, for the bounds. */
+/* Without the fused activation gradient, for the bounds. */
 static enum weft_status record_ungated(const struct verify_case *c, enum lab_side side,
                                        struct weft_command_list *list)
 {
@@ -99,7 +100,7 @@ static enum weft_status record_weights(const struct verify_case *c, enum lab_sid
     return list->primitives->conv_backward_weights(list, &args);
 }
 
-/* The moments of plain SGD without momentum, at a rate of 0. */
+/* The moments of plain SGD without momentum, at a learning rate of 0. */
 static enum weft_status record_moments(const struct verify_case *c, enum lab_side side,
                                        struct weft_command_list *list,
                                        struct lab_tensor *w, struct lab_tensor *g,
@@ -115,7 +116,7 @@ static enum weft_status record_moments(const struct verify_case *c, enum lab_sid
     return list->primitives->optimizer_step(list, &args);
 }
 
-/* Gradients that may be left in parts until an update reads them. */
+/* Weight gradients that may stay partial sums until an optimizer step adds them. */
 static enum weft_status record_update(const struct verify_case *c, enum lab_side side,
                                       struct weft_command_list *list)
 {
@@ -125,8 +126,8 @@ static enum weft_status record_update(const struct verify_case *c, enum lab_side
     return v->bias ? record_moments(c, side, list, v->bias, v->dbias, v->mbias) : WEFT_OK;
 }
 
-/* All three in one list, as in training: what one leaves, in its outputs or in scratch,
- * the next one finds. */
+/* All three in one list, as in training: each finds the outputs and the workspace that
+ * the one before left. */
 static enum weft_status record_step(const struct verify_case *c, enum lab_side side,
                                     struct weft_command_list *list)
 {
@@ -177,15 +178,15 @@ static void fill(struct conv_case *v, bool integers)
     for (size_t i = 0; i < WEFT_ARRAY_SIZE(zeros); i++)
         if (zeros[i])
             memset(lab_initial(&c->lab, zeros[i]), 0, 4 * zeros[i]->count);
-    /* One filter at least is not shut by its bias. */
+    /* At least one filter is not disabled by its bias. */
     float *bias = v->bias ? lab_initial(&c->lab, v->bias) : &(float){0};
     bias[0] = fabsf(bias[0]);
     tensor_fill_act_outputs(c, v->gate, v->upstream_activation, integers);
     lab_fill_argmax(&v->base.lab, v->argmax, &v->pool);
 }
 
-/* Among real numbers a near tie may go either way: the place that the device names must
- * hold a value within the bound of the maximum. */
+/* Among real numbers a near tie may go either way: the position in the device's argmax
+ * must have a value within the bound of the maximum. */
 static enum weft_status verify_argmax(struct conv_case *v, struct conv_runs *r,
                                       const char *name)
 {
@@ -229,7 +230,7 @@ static enum weft_status verify_argmax(struct conv_case *v, struct conv_runs *r,
     return WEFT_OK;
 }
 
-/* The gradients themselves may be there or not. */
+/* The gradients themselves may be written or not. */
 static enum weft_status compare_update(struct conv_case *v, struct conv_runs *r,
                                        const char *name)
 {
@@ -254,7 +255,7 @@ static enum weft_status compare_all(struct conv_case *v, struct conv_runs *r,
     WEFT_TRY(run_and_compare(c, r->forward, name));
     if (!integers || conv_run_is_winograd(r->forward, true))
         WEFT_TRY(verify_argmax(v, r, name));
-    /* Forward wrote over the choices that backward is to read. */
+    /* The forward run overwrote the argmax that backward reads. */
     lab_fill_argmax(&v->base.lab, v->argmax, &v->pool);
     WEFT_TRY(conv_set_dgrad_bounds(v, r, integers));
     WEFT_TRY(run_and_compare(c, r->data, name));
@@ -262,7 +263,8 @@ static enum weft_status compare_all(struct conv_case *v, struct conv_runs *r,
     WEFT_TRY(run_and_compare(c, r->weights, name));
     if (integers && !v->w->half && !conv_run_is_winograd(r->update, true))
         WEFT_TRY(compare_update(v, r, name));
-    /* Backward reads the choices of this forward: they must be the same on both sides. */
+    /* Backward reads the argmax of this forward run: it must be the same on both sides.
+     */
     bool same_choices = !v->argmax || (v->has_argmax && act_is_exact(v->activation) &&
                                        !conv_run_is_winograd(r->step, true));
     bool unsupported =
@@ -271,8 +273,8 @@ static enum weft_status compare_all(struct conv_case *v, struct conv_runs *r,
                                                     : WEFT_OK;
 }
 
-/* The NaN that NVIDIA's arithmetic makes. A kernel that rounds a float by its bits can
- * carry it over into a zero. */
+/* The NaN that NVIDIA's arithmetic produces. A kernel that rounds a float by its bits can
+ * turn it into a zero. */
 static float fill_with_nan(void)
 {
     const uint32_t bits = 0x7FFFFFFF;
@@ -281,7 +283,7 @@ static float fill_with_nan(void)
     return v;
 }
 
-/* A number that is none must show in every sum and maximum that it takes part in. */
+/* A NaN must show in every sum and maximum that it takes part in. */
 static enum weft_status compare_nonfinite(struct conv_case *v, struct conv_runs *r)
 {
     struct verify_case *c = &v->base;
@@ -297,7 +299,7 @@ static enum weft_status compare_nonfinite(struct conv_case *v, struct conv_runs 
             i ? fill_with_nan() : NAN;
     v->y->allow_nonfinite = true;
     if (v->argmax)
-        v->argmax->not_compared = true; /* no place of a NaN's window is right */
+        v->argmax->not_compared = true; /* no index of a window with a NaN is right */
     return run_and_compare(c, r->forward, "not a number");
 }
 
@@ -331,7 +333,7 @@ static enum weft_status verify_gradients(struct conv_case *v, struct conv_runs *
     slope.activation = v->upstream_activation;
     fill(v, true);
     if (v->gate && !act_is_exact(v->upstream_activation)) {
-        /* A maximum that moves with a curved input would be no small matter. */
+        /* The argmax may change along a curved input. */
         if (v->argmax || side == LAB_DEVICE)
             return WEFT_OK;
         lab_fill_uniform(&c->lab, v->x, -2, 2);
@@ -354,7 +356,7 @@ static enum weft_status run_case(struct conv_case *v)
     if (is_fp16_run(c->check))
         return WEFT_OK;
     WEFT_TRY(verify_gradients(v, &r, LAB_REFERENCE));
-    /* The linear forward run is compiled already where nothing else is asked of it. */
+    /* The linear forward run needs no other kernels where these conditions hold. */
     if (v->activation.act == WEFT_ACT_identity && v->has_argmax == !!v->argmax &&
         !conv_run_is_winograd(r.step, true) && conv_macs(&v->conv) <= TYPICAL_CASE_MACS)
         return verify_gradients(v, &r, LAB_DEVICE);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the files that check convolution share. */
+/* Shared by the checks of convolution. */
 #ifndef WEFT_VERIFY_CONV_H
 #define WEFT_VERIFY_CONV_H
 
@@ -13,7 +13,7 @@ struct conv_case {
     bool has_argmax;
     /* `whole` is the convolution's output before pooling; NULL without a pool. */
     struct lab_tensor *x, *w, *bias, *y, *argmax, *dy, *dw, *dbias, *dx, *gate, *whole;
-    /* What an update makes of dw and dbias: the gradients themselves. */
+    /* Moments after an optimizer step on dw and dbias: the gradients themselves. */
     struct lab_tensor *mw, *mbias, *state;
     double
         *winograd_bounds; /* errors of Winograd's algorithm, for each image and channel */
@@ -24,13 +24,14 @@ struct conv_runs {
         *ungated;
 };
 
-/* conv_bound.c. Has the device record what it will run, for that tells which bounds hold:
- * those of sums, or of Winograd's algorithm. To be freed: v->winograd_bounds. */
+/* conv_bound.c. Records the runs on the device, because its algorithms decide which
+ * bounds hold: those of sums, or of Winograd's algorithm. v->winograd_bounds is to be
+ * freed. */
 enum weft_status conv_record_runs(struct conv_case *v, struct conv_runs *r);
-/* Whether it does a run by Winograd's algorithm; with integers, so that they do not stay
- * exact. */
+/* True: the device uses Winograd's algorithm; with `integers`, one that does not keep
+ * integers exact. */
 bool conv_run_is_winograd(const struct verify_run *run, bool integers);
-/* Bounds of what each run writes. */
+/* Error bounds of the outputs of each run. */
 enum weft_status conv_set_forward_bounds(struct conv_case *v, struct conv_runs *r,
                                          bool integers);
 enum weft_status conv_set_dgrad_bounds(struct conv_case *v, struct conv_runs *r,

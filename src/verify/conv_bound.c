@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* By how much a convolution may differ from the reference. */
+/* Error bounds of convolution. */
 #include "verify/conv.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-/* How many products a result is the sum of, for each direction. */
+/* Number of products in the sum of a result, for each direction. */
 static double terms_forward(const struct conv_case *v)
 {
     return (double)v->conv.r * v->conv.s * (v->conv.c / v->conv.groups) + 1;
@@ -22,8 +22,8 @@ static double terms_weights(const struct conv_case *v)
     return (double)v->conv.n * v->conv.out_h * v->conv.out_w + pool_max_overlap(&v->pool);
 }
 
-/* What the device records tells whether the bounds of sums hold for it. One that does not
- * build is told of when it is to run. */
+/* The recorded algorithms decide whether the bounds of sums hold. A failure to build is
+ * reported when the run is executed. */
 enum weft_status conv_record_runs(struct conv_case *v, struct conv_runs *r)
 {
     struct verify_run *const runs[] = {r->forward, r->data, r->weights, r->update,
@@ -42,8 +42,8 @@ enum weft_status conv_record_runs(struct conv_case *v, struct conv_runs *r)
                                     count * sizeof(*v->winograd_bounds));
 }
 
-/* Whether the device does a run by Winograd's algorithm, which errs in its own way. The
- * points of 2x2 tiles, 0 and +-1, leave integers exact. */
+/* True: Winograd's algorithm, with errors of its own. The points of 2x2 tiles, 0 and +-1,
+ * keep integers exact. */
 bool conv_run_is_winograd(const struct verify_run *run, bool integers)
 {
     const struct weft_command_list *list = run->list[LAB_DEVICE];
@@ -66,14 +66,14 @@ static void bound_tiled(struct conv_case *v, const struct verify_run *run, bool 
     winograd_error_bound(&problem, v->winograd_bounds);
 }
 
-/* The one of element i of y or dx. */
+/* The Winograd bound of element i of y or dx. */
 static double tiled_at(const struct conv_case *v, const struct lab_tensor *t, size_t i)
 {
     size_t channels = (size_t)t->c, image = (size_t)(t->h * t->w) * channels;
     return v->winograd_bounds[i / image * channels + i % channels];
 }
 
-/* A maximum of sums |a b| bounds the maximum too. */
+/* The maximum of sums |a b| bounds the maximum too. */
 enum weft_status conv_set_forward_bounds(struct conv_case *v, struct conv_runs *r,
                                          bool integers)
 {
@@ -126,7 +126,7 @@ enum weft_status conv_set_dgrad_bounds(struct conv_case *v, struct conv_runs *r,
     return WEFT_OK;
 }
 
-/* By how much dw may differ beyond what its sums may. */
+/* The error bound of dw beyond that of its sums. */
 static void bound_tiled_weights(struct conv_case *v, const struct verify_run *run)
 {
     const struct verify_case *c = &v->base;

@@ -48,7 +48,8 @@ static enum weft_status record_forward(const struct verify_case *c, enum lab_sid
     return list->primitives->dense_forward(list, &args);
 }
 
-/* Without an activation: sums of |x w| for the bounds, and L for the gradients. */
+/* Without an activation: sums of |x w| for the bounds, and the loss L of the gradient
+ * checks. */
 static enum weft_status record_linear(const struct verify_case *c, enum lab_side side,
                                       struct weft_command_list *list)
 {
@@ -79,7 +80,7 @@ static enum weft_status record_data(const struct verify_case *c, enum lab_side s
     return list->primitives->dense_backward_data(list, &args);
 }
 
-/* Without the gate, for the bounds. */
+/* Without the fused activation gradient, for the bounds. */
 static enum weft_status record_ungated(const struct verify_case *c, enum lab_side side,
                                        struct weft_command_list *list)
 {
@@ -130,7 +131,7 @@ static void fill(struct dense_case *d, bool integers)
             lab_fill_nonzero(&c->lab, tensors[i], 3);
         else
             lab_fill_uniform(&c->lab, tensors[i], -1, 1);
-    /* One output at least is not shut by its bias. */
+    /* At least one output is not disabled by its bias. */
     float *bias = d->bias ? lab_initial(&c->lab, d->bias) : &(float){0};
     bias[0] = fabsf(bias[0]);
     tensor_fill_act_outputs(c, d->gate, d->upstream_activation, integers);

@@ -23,8 +23,8 @@ static enum weft_status record(const struct verify_case *c, enum lab_side side,
     return list->primitives->dropout(list, &args);
 }
 
-/* What is dropped depends on the state alone, so the bound is zero there: bound what x
- * becomes where it is kept. */
+/* The dropped elements depend on the state alone and have a bound of zero; the others
+ * have the bound of a scaled x. */
 static void set_bounds(struct dropout_case *d)
 {
     const float *x = lab_initial(&d->base.lab, d->x);
@@ -80,7 +80,7 @@ static enum weft_status verify_dropout_case(struct verify_context *k)
     d.x = lab_add_tensor(&c->lab, "x", LAB_FLOAT, 1, 1, 1, n);
     d.y = in_place ? d.x : lab_add_tensor(&c->lab, "y", LAB_FLOAT, 1, 1, 1, n);
     d.y->is_in_out = in_place;
-    /* Few numbers may all be dropped. */
+    /* A few elements may all be dropped. */
     d.y->may_be_zero = n < 256;
     tensor_set_fp16(c, d.x, 75);
     if (!in_place)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Checks of taking a batch normalization into the weights in front of it. */
+/* Checks of folding a batch normalization into the weights before it. */
 #include "verify/verify.h"
 
 #include <math.h>

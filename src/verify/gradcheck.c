@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Gradients against finite differences.
  *
- * All our ops but activations and softmax are piecewise linear: there a central
- * difference has no truncation error, whatever the step, and on small integers with a
- * step of a power of two no rounding either. So the two numbers must be equal. */
+ * All ops but activations and softmax are piecewise linear: there a central difference
+ * has no truncation error, whatever the step, and on small integers with a step of a
+ * power of two no rounding error either. So the two numbers must be equal. */
 #include "verify/verify.h"
 
 #include <math.h>
@@ -11,25 +11,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Host copies: the input's middle and direction; outputs and choices at the three
- * points. */
+/* Host copies: the input's center and direction; outputs and argmax at the three points.
+ */
 struct difference_scratch {
-    double *middle, *direction;
+    double *center, *direction;
     float *y[3];
-    unsigned char *config[3];
+    unsigned char *argmax[3];
 };
 
 static void difference_scratch_free(struct difference_scratch *p)
 {
-    free(p->middle);
+    free(p->center);
     free(p->direction);
     for (int i = 0; i < 3; i++) {
         free(p->y[i]);
-        free(p->config[i]);
+        free(p->argmax[i]);
     }
 }
 
-/* Of all choices. */
+/* Of the argmax tensor. */
 static size_t argmax_bytes(const struct gradient_check *s)
 {
     return s->argmax ? s->argmax->count * lab_element_bytes(s->argmax) : 0;
@@ -39,17 +39,17 @@ static bool difference_scratch_init(struct difference_scratch *p,
                                     const struct gradient_check *s)
 {
     bool whole = true;
-    p->middle = malloc(s->input->count * sizeof(double));
+    p->center = malloc(s->input->count * sizeof(double));
     p->direction = malloc(s->input->count * sizeof(double));
     for (int i = 0; i < 3; i++) {
         p->y[i] = malloc(s->output->count * sizeof(float));
-        p->config[i] = malloc(argmax_bytes(s) + 1);
-        whole = whole && p->y[i] && p->config[i];
+        p->argmax[i] = malloc(argmax_bytes(s) + 1);
+        whole = whole && p->y[i] && p->argmax[i];
     }
-    return whole && p->middle && p->direction;
+    return whole && p->center && p->direction;
 }
 
-/* Sets the input to f(middle + t direction), runs forward, keeps what came out. */
+/* Sets the input to f(center + t direction), runs forward and keeps the results. */
 static enum weft_status evaluate_point(struct verify_case *c,
                                        const struct gradient_check *s, enum lab_side side,
                                        struct difference_scratch *p, int point)
@@ -57,19 +57,19 @@ static enum weft_status evaluate_point(struct verify_case *c,
     static const int times[] = {-1, 1, 0};
     float *x = lab_initial(&c->lab, s->input);
     for (size_t i = 0; i < s->input->count; i++) {
-        double z = p->middle[i] + times[point] * s->step * p->direction[i];
+        double z = p->center[i] + times[point] * s->step * p->direction[i];
         x[i] = (float)(s->gate ? act_reference(s->activation, z) : z);
     }
     WEFT_TRY(run_execute(c, s->forward, side));
     memcpy(p->y[point], lab_result(&c->lab, s->output, side),
            s->output->count * sizeof(float));
     if (s->argmax)
-        memcpy(p->config[point], lab_result(&c->lab, s->argmax, side), argmax_bytes(s));
+        memcpy(p->argmax[point], lab_result(&c->lab, s->argmax, side), argmax_bytes(s));
     return WEFT_OK;
 }
 
-/* What goes backward: the output and the choices of the middle. Where a maximum moved
- * between the points, L has a kink and the coefficient becomes zero. */
+/* Inputs of backward: output and argmax at the center. Where a maximum moved between the
+ * points, L has a kink and the coefficient becomes zero. */
 static void set_backward(struct verify_case *c, const struct gradient_check *s,
                          const struct difference_scratch *p)
 {
@@ -78,10 +78,10 @@ static void set_backward(struct verify_case *c, const struct gradient_check *s,
         float *dy = lab_initial(&c->lab, s->coefficients);
         size_t size = lab_element_bytes(s->argmax);
         for (size_t i = 0; i < s->argmax->count; i++)
-            if (memcmp(&p->config[0][i * size], &p->config[1][i * size], size) != 0 ||
-                memcmp(&p->config[0][i * size], &p->config[2][i * size], size) != 0)
+            if (memcmp(&p->argmax[0][i * size], &p->argmax[1][i * size], size) != 0 ||
+                memcmp(&p->argmax[0][i * size], &p->argmax[2][i * size], size) != 0)
                 dy[i] = 0;
-        memcpy(lab_initial(&c->lab, s->argmax), p->config[2], argmax_bytes(s));
+        memcpy(lab_initial(&c->lab, s->argmax), p->argmax[2], argmax_bytes(s));
     }
     if (s->gate)
         memcpy(lab_initial(&c->lab, s->gate), lab_initial(&c->lab, s->input),
@@ -134,7 +134,7 @@ enum weft_status verify_gradient(struct verify_case *c, const struct gradient_ch
         goto done;
     }
     for (size_t i = 0; i < s->input->count; i++) {
-        p.middle[i] = (double)x[i];
+        p.center[i] = (double)x[i];
         p.direction[i] = lab_random_bool(&c->check->random, 50) ? 1 : -1;
     }
     for (int point = 0; point < 3 && !status; point++)
@@ -148,7 +148,7 @@ enum weft_status verify_gradient(struct verify_case *c, const struct gradient_ch
 
     float *restored = lab_initial(&c->lab, s->input);
     for (size_t i = 0; i < s->input->count; i++)
-        restored[i] = (float)p.middle[i];
+        restored[i] = (float)p.center[i];
 done:
     difference_scratch_free(&p);
     return status;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Checks of a device's memory: zero at first, and then what was written to it last, at
- * any place and length, in buffers that do not touch each other. */
+/* Checks of a device's memory: zero at first, then what was written last, at any offset
+ * and length, in separate buffers. */
 #include "verify/verify.h"
 
 #include <stdio.h>
@@ -9,7 +9,7 @@
 
 enum { BUFFERS = 3, CHUNKS = 12 };
 
-/* Buffers of one size beside what they should hold. */
+/* Buffers of one size, and their expected contents. */
 struct memory_case {
     struct verify_case base;
     size_t bytes;
@@ -42,7 +42,7 @@ static void release(struct memory_case *m)
     free(m->piece);
 }
 
-/* Compares all buffers, each read as one piece of any place and length too. */
+/* Compares all buffers, each whole and as one part at a random offset. */
 static enum weft_status compare(struct memory_case *m, const char *what)
 {
     struct verify_context *k = m->base.check;
@@ -61,7 +61,7 @@ static enum weft_status compare(struct memory_case *m, const char *what)
                 at++;
             if (at < count && !fault[0])
                 snprintf(fault, sizeof(fault),
-                         "byte %zu of buffer %d is %d, should be %d; read were %zu from "
+                         "byte %zu of buffer %d is %d, should be %d; %zu were read from "
                          "%zu on",
                          from + at, i, m->read[at], m->image[i][from + at], count, from);
         }
@@ -69,7 +69,7 @@ static enum weft_status compare(struct memory_case *m, const char *what)
     return WEFT_OK;
 }
 
-/* Pieces that overlap, into all buffers by turns. */
+/* Overlapping writes into all buffers, interleaved. */
 static enum weft_status write_chunks(struct memory_case *m)
 {
     struct verify_context *k = m->base.check;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Checks of the optimizers and of the account of a step, several steps in a row. */
+/* Checks of the optimizers and of the metrics of a step, several steps in a row. */
 #include "verify/verify.h"
 
 #include <math.h>
@@ -38,7 +38,7 @@ static enum weft_status record_update(const struct verify_case *c, enum lab_side
     return list->primitives->optimizer_step(list, &args);
 }
 
-/* A batch of one byte: what begins a step hands the powers on. */
+/* A batch of one byte: the beginning of a step passes the powers on. */
 static enum weft_status record_step(const struct verify_case *c, enum lab_side side,
                                     struct weft_command_list *list)
 {
@@ -55,9 +55,8 @@ static enum weft_status record_step(const struct verify_case *c, enum lab_side s
     return record_update(c, side, list);
 }
 
-/* One weight, with what rounding may have done to each number so far: the formulas of
- * weft/net.h in double beside their running error bounds. ROUND is two units, one for
- * each side. */
+/* One weight: the formulas of weft/net.h in double, with a running error bound for each
+ * number. ROUND is two units, one for each side. */
 struct weight_state {
     double w, g, m, v, w_off, m_off, v_off;
 };
@@ -144,7 +143,7 @@ static void bound_weights(struct optimizer_case *o, int steps)
     }
 }
 
-/* The ring's means: sums of rows in any order. All else in the state is exact. */
+/* The means in the ring are sums of rows in any order. All else in the state is exact. */
 static void metrics_bound(struct optimizer_case *o, int steps)
 {
     struct verify_case *c = &o->base;
@@ -179,7 +178,7 @@ static void fill_state(struct optimizer_case *o)
     memcpy(&state[STATE_NEXT_BETA2_POWER], &power2, sizeof(power2));
 }
 
-/* What the step before used: nobody may use it again. */
+/* Overwrites what the step before used: it must not be read again. */
 static void advance_beta_powers(struct optimizer_case *o)
 {
     uint32_t *state = lab_initial(&o->base.lab, o->state);
@@ -196,7 +195,7 @@ static void fill(struct optimizer_case *o)
         else
             lab_fill_uniform(&c->lab, tensors[i], -1, 1);
     lab_fill_uniform(&c->lab, o->v, 0, 1);
-    if (lab_random_bool(&c->check->random, 30)) { /* as a training begins */
+    if (lab_random_bool(&c->check->random, 30)) { /* as at the start of training */
         lab_fill_integers(&c->lab, o->m, 0, 0);
         lab_fill_integers(&c->lab, o->v, 0, 0);
     }
@@ -261,7 +260,7 @@ static void random_geometry(struct optimizer_case *o, struct verify_context *k)
                    ? 0.999f
                    : lab_random_float(&k->random, 0.9f, 0.999f);
     p->epsilon = lab_random_bool(&k->random, 50) ? 1e-8f : 1e-3f;
-    p->learning_rate = 12345; /* the state's counts */
+    p->learning_rate = 12345; /* the state's is used */
     o->steps = o->exact ? 3 : lab_random_int(&k->random, 2, 5);
     o->loss_scale_log2 = lab_random_bool(&k->random, 50)
                              ? 0

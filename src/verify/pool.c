@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Checks of pooling on its own. */
+/* Checks of pooling. */
 #include "verify/verify.h"
 
 #include <math.h>
@@ -25,9 +25,10 @@ static enum weft_status record_forward(const struct verify_case *c, enum lab_sid
     return list->primitives->pool_forward(list, &args);
 }
 
-/* Always with the choices, for the reference to make what backward reads. */
-static enum weft_status record_choose(const struct verify_case *c, enum lab_side side,
-                                      struct weft_command_list *list)
+/* Always with argmax, which the reference computes for the backward run. */
+static enum weft_status record_with_argmax(const struct verify_case *c,
+                                           enum lab_side side,
+                                           struct weft_command_list *list)
 {
     const struct pool_case *p = (const struct pool_case *)c;
     const struct weft_pool_args args = {
@@ -53,23 +54,23 @@ static enum weft_status record_backward(const struct verify_case *c, enum lab_si
 }
 
 struct op_runs {
-    struct verify_run *forward, *choose, *backward;
+    struct verify_run *forward, *with_argmax, *backward;
 };
 
-/* The reference's choices, as input of both sides. */
-static enum weft_status random_geometry(struct pool_case *p, struct op_runs *r)
+/* The reference's argmax, as input of both sides. */
+static enum weft_status set_argmax(struct pool_case *p, struct op_runs *r)
 {
     struct verify_case *c = &p->base;
     if (!p->argmax)
         return WEFT_OK;
-    WEFT_TRY(run_execute(c, r->choose, LAB_REFERENCE));
+    WEFT_TRY(run_execute(c, r->with_argmax, LAB_REFERENCE));
     memcpy(lab_initial(&c->lab, p->argmax), lab_result(&c->lab, p->argmax, LAB_REFERENCE),
            p->argmax->count * lab_element_bytes(p->argmax));
     return WEFT_OK;
 }
 
-/* Of the larger of both runs' sums: each rounds once a term, and means round once more,
- * by a division (2.5 ulp; OpenCL 1.2, section 7.4) or a factor. */
+/* Each sum rounds once a term; means round once more, by a division (2.5 ulp; OpenCL 1.2,
+ * section 7.4) or a factor. */
 static enum weft_status bound(struct pool_case *p, struct verify_run *run,
                               struct lab_tensor *t, double terms)
 {
@@ -82,7 +83,7 @@ static enum weft_status bound(struct pool_case *p, struct verify_run *run,
     return WEFT_OK;
 }
 
-/* A maximum is exact whatever the numbers. A sum of integers is, a mean is not. */
+/* A maximum is exact for any values, a sum for integers, a mean is not. */
 static enum weft_status bound_forward(struct pool_case *p, struct op_runs *r,
                                       bool integers)
 {
@@ -104,7 +105,7 @@ static enum weft_status run_fill(struct pool_case *p, struct op_runs *r, bool in
     const char *name = integers ? "integers" : "real";
     WEFT_TRY(bound_forward(p, r, integers));
     WEFT_TRY(run_and_compare(c, r->forward, name));
-    WEFT_TRY(random_geometry(p, r));
+    WEFT_TRY(set_argmax(p, r));
     WEFT_TRY(bound_backward(p, r, integers));
     return run_and_compare(c, r->backward, name);
 }
@@ -118,12 +119,12 @@ static enum weft_status run_case(struct pool_case *p)
     r.forward = case_add_run(
         c, "forward", record_forward,
         (struct lab_tensor *[]){p->y, p->has_argmax ? p->argmax : NULL, NULL});
-    r.choose = case_add_run(c, "choose", record_choose, both);
+    r.with_argmax = case_add_run(c, "with argmax", record_with_argmax, both);
     r.backward = case_add_run(c, "backward", record_backward,
                               (struct lab_tensor *[]){p->dx, NULL});
     WEFT_TRY(case_allocate(c));
 
-    /* Few values: many ties. Below zero: the padding must not win. */
+    /* Few values, so many ties; below zero, so that padding must not win. */
     int low = lab_random_bool(&c->check->random, 50) ? -9 : -3;
     bounds_zero(c);
     lab_fill_integers(&c->lab, p->x, low, low + 5);
@@ -145,7 +146,7 @@ static enum weft_status run_case(struct pool_case *p)
     if (is_fp16_run(c->check))
         return WEFT_OK;
     const struct gradient_check slope = {.what = "dx",
-                                         .forward = r.choose,
+                                         .forward = r.with_argmax,
                                          .backward = r.backward,
                                          .input = p->x,
                                          .output = p->y,
@@ -172,7 +173,7 @@ static void random_typical_pool(struct verify_context *k, struct weft_pool *g)
     random_pool(k, g);
 }
 
-/* More places than a byte can count. */
+/* More positions than a byte can index. */
 static void random_large_pool(struct verify_context *k, struct weft_pool *g)
 {
     g->n = k->params->tiny_shapes ? 1 : lab_random_int(&k->random, 1, 3);

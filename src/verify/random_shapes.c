@@ -17,7 +17,7 @@ void window_axis_resolve(struct verify_context *k, struct window_axis *axis,
 {
     int extent = axis->dilation * (axis->window - 1) + 1;
     axis->before = axis->after = 0;
-    /* At least half of the window's taps find a place inside. */
+    /* At least half of the window's taps are inside the image. */
     axis->in = most(axis->in, (extent + 1) / 2);
     if (padding == PADDING_SAME) {
         int out = (axis->in + axis->stride - 1) / axis->stride;
@@ -70,7 +70,7 @@ int pool_max_overlap(const struct weft_pool *pool)
            ((pool->s + pool->stride_x - 1) / pool->stride_x);
 }
 
-/* The simple ones more often: with them integer data stays exact. */
+/* Simple ones more often: they keep integer data exact. */
 struct weft_activation random_activation(struct verify_context *k, bool grad_from_output)
 {
     struct weft_activation a = {WEFT_ACT_identity, 0};
@@ -118,7 +118,8 @@ static void draw_channels(struct verify_context *k, struct weft_conv *v)
     }
 }
 
-/* Whether any tap of any window finds a place inside: a dilated one may straddle all. */
+/* True: some tap of some window is inside the image; a dilated window may straddle all of
+ * it. */
 static bool windows_tile_exactly(const struct window_axis *axis)
 {
     for (int out = 0; out < axis->out; out++)
@@ -139,9 +140,8 @@ static void draw_geometry(struct verify_context *k, struct weft_conv *v)
     int stride = LAB_RANDOM_CHOICE(&k->random, 1, 1, 1, 2, 3);
     int dilation = LAB_RANDOM_CHOICE(&k->random, 1, 1, 1, 1, 2, 3);
     bool square = lab_random_bool(&k->random, 60);
-    if (lab_random_bool(
-            &k->random,
-            25)) { /* what many networks are made of, and has kernels of its own */
+    if (lab_random_bool(&k->random,
+                        25)) { /* common in networks, with kernels of its own */
         window = 3;
         stride = dilation = 1;
         square = true;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Checks of softmax, and of its cross-entropy. */
+/* Checks of softmax and of its cross-entropy. */
 #include "verify/verify.h"
 
 #include <math.h>
@@ -29,8 +29,8 @@ static void fill_logits(struct softmax_case *s, size_t kind)
         lab_fill_uniform(&s->base.lab, s->x, (float)-size, (float)size);
 }
 
-/* A row's largest logit, the probability of each class and how far a device may be off:
- * exp is good for 3 ulp and carries its argument's rounding, the sum one unit a class. */
+/* A row's largest logit, the probability of each class and its error bound: exp errs by 3
+ * ulp and carries its argument's rounding, the sum by one unit a class. */
 static double row_maximum(const struct softmax_case *s, int row)
 {
     const float *x = lab_initial(&s->base.lab, s->x);
@@ -217,7 +217,7 @@ static enum weft_status verify_loss_case(struct verify_context *k)
     s.loss = lab_add_tensor(&c->lab, "loss", LAB_FLOAT, 1, 1, 1, s.n);
     s.correct = lab_add_tensor(&c->lab, "hit", LAB_INT32, 1, 1, 1, s.n);
     s.y = lab_add_tensor(&c->lab, "dlogits", LAB_FLOAT, s.n, 1, 1, s.classes);
-    s.y->may_be_zero = s.loss->may_be_zero = true; /* a confident row's are */
+    s.y->may_be_zero = s.loss->may_be_zero = true; /* of a confident row */
     enum weft_status status = run_loss_case(&s);
     case_finish(c);
     return status;

@@ -51,7 +51,7 @@ static bool is_op_selected(const struct verify_context *k, int op)
            (o->supports_fp16 || !is_fp16_run(k));
 }
 
-/* Cases take far less, so that a device that tells of more has room for each. */
+/* Cases need far less, so that a device with more memory has room for each. */
 enum { ANY_CASE_COUNT = 256 << 20 };
 
 /* A case that does not fit the device's memory is skipped; other failures of the device
@@ -81,8 +81,8 @@ static enum weft_status run_ops(struct verify_context *k)
     return WEFT_OK;
 }
 
-/* Each is the case of its number of some op: with that op and number alone it is the
- * same. */
+/* Each case is that of its number of a random op, and can be repeated by op and number
+ * alone. */
 static enum weft_status run_mixed_cases(struct verify_context *k)
 {
     int asked[WEFT_ARRAY_SIZE(ops)], count = 0;

@@ -138,48 +138,47 @@ enum weft_status run_and_compare(struct verify_case *c, struct verify_run *run,
 void report_result(struct verify_case *c, const char *what, const char *fill,
                    double worst, const char *fault);
 
-/* winograd.c. A convolution in tiles of outputs x outputs, and the number of roundings
- * times the size of what is rounded, for each image and output channel. */
+/* winograd.c. A convolution in tiles of outputs x outputs: the number of roundings times
+ * the magnitude of what is rounded, for each image and output channel. */
 struct winograd_bound_args {
     const struct weft_conv *conv;
     int outputs;
-    bool is_dgrad;  /* the data gradient: x and what comes out are its */
-    const float *x; /* places of each image, with all channels */
+    bool is_dgrad;  /* the data gradient: x is dy */
+    const float *x; /* positions of each image, with all channels */
     size_t places;
-    double scale; /* by which its elements may be larger */
+    double scale; /* largest factor on its elements */
     const float *w;
 };
 void winograd_error_bound(const struct winograd_bound_args *p, double *bound);
-/* The same for the gradient of weights, laid out as they are, from what is read of x and
- * of dz. */
+/* The same for the weight gradient, in the layout of weights, from x and dz. */
 void winograd_weights_error_bound(const struct winograd_bound_args *x,
                                   const struct winograd_bound_args *dz, double *bound);
 
-/* slope.c. The gradient of L = sum coefficient y along a random direction of +-1,
+/* gradcheck.c. The gradient of L = sum coefficient y along a random direction of +-1,
  * against the central difference of L. */
 struct gradient_check {
     const char *what; /* "dw" */
     struct verify_run *forward, *backward;
     struct lab_tensor *input, *output, *gradient;
     struct lab_tensor *coefficients;   /* dy; NULL: all are 1 / count */
-    struct lab_tensor *argmax;         /* made by forward, read by backward; or NULL */
-    struct lab_tensor *gate;           /* made of the input; NULL: no activation */
+    struct lab_tensor *argmax;         /* written by forward, read by backward; or NULL */
+    struct lab_tensor *gate;           /* set from the input; NULL: no activation */
     struct weft_activation activation; /* before the input, with a gate */
     double step;
-    double tolerance; /* relative; 0: every number on the way is exact */
+    double tolerance; /* relative; 0: all numbers are exact */
 };
 enum weft_status verify_gradient(struct verify_case *c,
                                  const struct gradient_check *slope, enum lab_side side);
 
-/* act.c. The activations in double, and by how much a device's may differ. */
+/* act.c. The activations in double, and error bounds of a device's. */
 double act_reference(struct weft_activation a, double x);
 double act_gradient_reference(struct weft_activation a, double x, double y);
 bool act_is_exact(struct weft_activation a);
 /* |x| is at most `x_size` and known to `x_bound`; y = f(x). */
 double act_error_bound(struct weft_activation a, double x_size, double x_bound, double y);
-/* By how much f'(x) may differ where x is known to x_bound. */
+/* Error bound of f'(x) where x is known to x_bound. */
 double act_gradient_error_bound(struct weft_activation a, double x, double x_bound);
-/* Outputs that an activation may have, for a gate; exact: multiples of 1/4. */
+/* Possible outputs of an activation; exact: multiples of 1/4. */
 void tensor_fill_act_outputs(struct verify_case *c, struct lab_tensor *t,
                              struct weft_activation a, bool exact);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* By how much a convolution may err that is done by Winograd's algorithm. */
+/* Error bounds of convolution by Winograd's algorithm. */
 #include "verify/verify.h"
 
 #include <math.h>
@@ -13,8 +13,8 @@ static const double points[MAX_OUTPUT_TILE + 1][MAX_OUTPUT_TILE + 1] = {
     [4] = {0, 2.0 / 3, -2.0 / 3, 1.5, -1.5},
 };
 
-/* The sum of the sizes of the coefficients of the product of x - point[i] over all
- * i < count but `without`. */
+/* Sum of absolute coefficients of the product of x - point[i] over all i < count but
+ * `without`. */
 static double coefficients(const double *point, int count, int without)
 {
     double c[MAX_OUTPUT_TILE + 2] = {1}, sum = 0;
