@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Batch normalization, measured alone. */
+/* Batch normalization as a single op. */
 #include "bench/bench.h"
 
 static enum weft_status parse(struct bench_shape *s, struct bench_case *c)

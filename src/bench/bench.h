@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the files of this room share: probes of a device, memory filled with numbers, and
- * timing parts of lists. */
+/* The parts of weft_bench: probes of a device, ops at a shape, steps of a network, and
+ * their timing. */
 #ifndef WEFT_BENCH_BENCH_H
 #define WEFT_BENCH_BENCH_H
 
@@ -13,16 +13,16 @@ enum { BENCH_MAX_SAMPLES = 1000 };
 /* A recorded probe in its best shape. */
 struct bench_probe {
     struct weft_command_list *list;
-    double work; /* of a replay: operations or bytes */
-    double rate; /* work a second, the best seen */
+    double work; /* operations or bytes of a replay */
+    double rate; /* work per second, best measurement */
 };
 
 struct weft_bench {
     struct weft_device *device;
-    struct weft_device *reference; /* the built-in backend */
+    struct weft_device *reference; /* the host backend */
     struct weft_bench_params params;
     struct weft_roofline roofs;
-    struct weft_mem *memory; /* what the probes read and write */
+    struct weft_mem *memory; /* of the probes */
     struct bench_probe multiply, read[WEFT_BANDWIDTH_LEVELS], copy[WEFT_BANDWIDTH_LEVELS];
 };
 
@@ -33,36 +33,36 @@ enum weft_status bench_measure(struct weft_bench *bench, struct weft_command_lis
                                int first, int end, double *seconds,
                                struct weft_timing *timing);
 
-/* Works out the roof from the best that the probes have shown. */
+/* Sets the roof from the best rates of the probes. */
 void bench_set_roofline(const struct weft_bench *bench, struct weft_timing *timing);
 
-/* "direct tile=6: pad, conv_forward": what was chosen, and the launches' kernels. */
+/* "direct tile=6: pad, conv_forward": the configs and the kernels of launches. */
 void bench_describe_kernels(const struct weft_command_list *list, int first, int end,
                             char *text, size_t size);
 
-/* shape.c. A shape is taken apart: extents, then words. */
+/* shape.c. Parsing of a shape: extents, then words. */
 enum { BENCH_MAX_EXTENTS = 4, BENCH_SHAPE_BYTES = 128 };
 struct bench_shape {
     weft_context *ctx;
     const char *op, *text;
-    char rest[BENCH_SHAPE_BYTES]; /* what is not taken yet */
+    char rest[BENCH_SHAPE_BYTES]; /* the unread part */
     char *next;
 };
 
 enum weft_status bench_shape_begin(weft_context *ctx, const char *op, const char *text,
                                    struct bench_shape *shape);
 /* `count` extents joined by x, each from 1 to 2^24; `form` is "IMAGESxINPUTSxOUTPUTS",
- * for the sentence. */
+ * for the error message. */
 enum weft_status bench_shape_extents(struct bench_shape *shape, const char *form,
                                      int count, int *out);
-/* Takes the word NAME=NUMBER if there is one. */
+/* Reads the word NAME=NUMBER if there is one. */
 enum weft_status bench_shape_number(struct bench_shape *shape, const char *name, int min,
                                     int max, int *out);
-/* Takes the word that is one of `names`, or NAME=one of them where `name` is given;
- * *out keeps what it holds if there is none. */
+/* Reads the word that is one of `names`, or NAME=one of them where `name` is given; *out
+ * stays as it is if there is none. */
 bool bench_shape_name(struct bench_shape *shape, const char *const *names, int count,
                       int *out);
-/* Fails if a word was not taken. */
+/* Fails if a word is left. */
 enum weft_status bench_shape_end(struct bench_shape *shape);
 
 /* op.c. An op at one shape. */

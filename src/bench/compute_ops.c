@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Convolution, dense and pooling, measured alone. */
+/* Convolution, dense and pooling as single ops. */
 #include "bench/bench.h"
 
 static size_t volume(int n, int h, int w, int c)
@@ -14,7 +14,7 @@ static void parse_act(struct bench_shape *shape, struct weft_activation *out)
     *out = (struct weft_activation){(enum weft_act)act, 0.01f};
 }
 
-/* One axis: with `same` padding the odd place lies behind, as in ops/list.c. */
+/* One axis: with `same` padding the odd element is at the end, as in weft/net.h. */
 static int output_extent(int in, int window, int stride, bool same, int *before,
                          int *after)
 {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whether a device's own timer can be believed. */
+/* A check of the device's own timer. */
 #include "bench/bench.h"
 
 #include <math.h>
 #include <stdio.h>
 
-/* Replays of a probe that takes about 2 ms. What lies between the launches is not theirs,
- * so a right timer tells less than the wall clock, but not by much. */
+/* Replays of a probe that takes about 2 ms. The time between launches does not count, so
+ * a correct timer reports a little less than the wall clock. */
 enum { REPLAYS = 10, REPEATS = 3 };
 static const double least_share = 0.5, most_share = 1.1;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The ops that are limited by memory, measured alone. */
+/* Memory-bound ops as single ops. */
 #include "bench/bench.h"
 #include "shared/state.h"
 
@@ -40,7 +40,7 @@ const struct bench_op bench_act = {"act",
                                    act_shapes,
                                    {WEFT_PHASE_FWD, WEFT_PHASE_BWD, WEFT_PHASE_COUNT}};
 
-/* Backward: with a gate, as where a tensor has several readers. */
+/* Backward: with a fused activation gradient, as in gradient accumulation. */
 static void call_add(const struct bench_case *c, enum weft_phase part,
                      struct bench_call *out)
 {
@@ -146,7 +146,7 @@ static enum weft_status parse_input(struct bench_shape *s, struct bench_case *c)
     return bench_shape_end(s);
 }
 
-/* A batch out of four: the others are not read. */
+/* One batch of four: the other images are not read. */
 static void call_input(const struct bench_case *c, enum weft_phase part,
                        struct bench_call *out)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A network's step, part by part: the segments of its list say where a part begins. */
+/* A network's step, segment by segment of its list. */
 #include "bench/bench.h"
 #include "lab/compare.h"
 
@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* How far gradients may be from the reference's, as a share of a layer's: a rounding
- * error may move a maximum to its neighbour, a wrong kernel does worse. */
+/* Largest error of gradients relative to the layer's: a rounding error may move a maximum
+ * to its neighbour, a wrong kernel does worse. */
 static const double most_off = 0x1p-9;
 
 /* A step on one device: a trainer, or a network planned for inference. */
@@ -82,7 +82,7 @@ static void stop(struct step_run *s)
     *s = (struct step_run){0};
 }
 
-/* The first moments after one step are the gradients, but for a factor. */
+/* The first moments after one step are the gradients, up to a factor. */
 static enum weft_status read_gradients(struct step_run *s, float *out)
 {
     WEFT_TRY(weft_trainer_run(s->trainer, 1));
@@ -90,7 +90,8 @@ static enum weft_status read_gradients(struct step_run *s, float *out)
                                     s->trainer->net->graph.weights * sizeof(float));
 }
 
-/* The Euclidean distance of a part of two arrays, and the length of it in the second. */
+/* Adds to the squared distance of part of two arrays, and to the squared norm of the
+ * second. */
 static void relative_difference(const float *a, const float *b, size_t at, size_t count,
                                 double *off, double *length)
 {
@@ -101,8 +102,8 @@ static void relative_difference(const float *a, const float *b, size_t at, size_
     }
 }
 
-/* A gradient that should be nothing, as of a bias before a normalization, is measured
- * against a hundredth of the usual size. */
+/* A gradient that should be zero, as that of a bias before a normalization, is compared
+ * with a hundredth of the usual size. */
 static void compare_gradients(const struct weft_plan *plan, const float *got,
                               const float *want, struct weft_step_report *out)
 {
@@ -199,7 +200,7 @@ check_against_reference(struct weft_bench *b, struct step_run *device,
     return status;
 }
 
-/* What a part must compute and move at least. */
+/* The least work and traffic of a segment. */
 static void count_work(const struct step_run *s, const struct weft_list_segment *mark,
                        struct weft_timing *t)
 {

@@ -39,7 +39,7 @@ struct weft_view bench_view(size_t count)
     return (struct weft_view){.mem = (struct weft_mem *)(void *)&nothing, .count = count};
 }
 
-/* Bytes of the arguments that are read and written; of the state only a few words are. */
+/* Bytes read and written; only a few words of the state are. */
 static double count_bytes(const struct lab_call *call)
 {
     double bytes = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The roofs of a device: every probe in every shape, and the best of each is kept. */
+/* The roofline of a device: the best variant of every probe. */
 #include "bench/bench.h"
 #include "lab/timing.h"
 
@@ -11,9 +11,9 @@
 enum { REPEATS = 5, LAUNCHES = 200, ROUND_TRIPS = 20, REST_BYTES = 4096 };
 static const double probe_seconds = 2e-3;
 
-/* Of all compute units together, each at least twice the one before: many units' own may
- * be more than what follows. The last is beyond any cache; a copy has half of it on each
- * side. */
+/* Of all compute units together, each at least twice the one before, because the private
+ * caches of many units may exceed the next level. The last is beyond any cache; a copy
+ * has half of it on each side. */
 static const struct {
     size_t of_unit, in_all;
 } level_sizes[WEFT_BANDWIDTH_LEVELS] = {
@@ -51,7 +51,8 @@ static void destroy_probe(struct weft_device *device, struct bench_probe *probe)
     *probe = (struct bench_probe){0};
 }
 
-/* Records a shape with as many rounds as take about `probe_seconds`, and tries it. */
+/* Records a variant with as many rounds as take about `probe_seconds`, and measures it.
+ */
 static enum weft_status measure_probe_shape(struct weft_device *device,
                                             struct weft_roofline_probe_args *args,
                                             struct bench_probe *out)
@@ -76,7 +77,7 @@ static enum weft_status measure_probe_shape(struct weft_device *device,
     return WEFT_OK;
 }
 
-/* Keeps the best shape in `best`. */
+/* Keeps the best variant in `best`. */
 static enum weft_status tune_probe(struct weft_bench *b,
                                    struct weft_roofline_probe_args args,
                                    struct bench_probe *best)
@@ -114,7 +115,7 @@ static enum weft_status measure_bandwidth_levels(struct weft_bench *b,
     return WEFT_OK;
 }
 
-/* The quickest of a few tries: what a launch costs where nothing disturbs it. */
+/* The fastest of a few tries: the cost of a launch without disturbance. */
 static enum weft_status time_launches(struct weft_bench *b, struct weft_view rest)
 {
     struct weft_roofline_probe_args args = {

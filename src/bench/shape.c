@@ -22,7 +22,7 @@ enum weft_status bench_shape_begin(weft_context *ctx, const char *op, const char
     return WEFT_OK;
 }
 
-/* The piece up to the next colon, or NULL after the last. */
+/* The part up to the next colon, or NULL after the last. */
 static char *next_token(struct bench_shape *s)
 {
     char *piece = s->next;
@@ -51,7 +51,7 @@ enum weft_status bench_shape_extents(struct bench_shape *s, const char *form, in
     return WEFT_OK;
 }
 
-/* Takes the word at `from` out of the rest. */
+/* Removes the word at `from` from the rest. */
 static void consume_token(struct bench_shape *s, char *from, size_t length)
 {
     char *behind = from + length + (from[length] == ':');

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Timing parts of lists, by turns with the probe that limits them: a machine's speed
- * moves, and the share of the roof should not move with it. */
+/* Timing of parts of lists, interleaved with the probe of the limiting resource: the
+ * speed of a machine varies, the fraction of the roof should not. */
 #include "bench/bench.h"
 
 #include "lab/timing.h"
@@ -26,14 +26,14 @@ static const struct bench_probe *bandwidth_probe(const struct weft_bench *b, int
     return b->read[level].rate > b->copy[level].rate ? &b->read[level] : &b->copy[level];
 }
 
-/* What limits: a probe, and how much the limit is of its rate. */
+/* The limiting resource: a probe, and a factor on its rate. */
 struct bottleneck {
     const struct bench_probe *probe;
     double scale;
 };
 
-/* Between two levels the bandwidth goes evenly, on logarithmic scales, from that of one
- * to that of the other: caches fill little by little. The probe is of the nearer one. */
+/* Between two levels the bandwidth is interpolated on logarithmic scales, because caches
+ * fill gradually. The probe is that of the nearer level. */
 static struct bottleneck bandwidth_bottleneck(const struct weft_bench *b, double bytes)
 {
     int above = 0;
@@ -61,7 +61,7 @@ static struct bottleneck find_bottleneck(const struct weft_bench *b,
                : (struct bottleneck){&b->multiply, 1};
 }
 
-/* `rate` is what the probe of the limit does now. */
+/* `rate` is the present rate of the limiting probe. */
 static void set_roof(const struct weft_bench *b, struct weft_timing *t,
                      struct bottleneck limit, double rate)
 {
@@ -110,7 +110,7 @@ enum weft_status bench_measure(struct weft_bench *b, struct weft_command_list *l
     return WEFT_OK;
 }
 
-/* Adds to a text that is cut where it becomes too long. */
+/* Appends to a text, truncated to its size. */
 static void add_text(char *text, size_t size, const char *between, const char *more)
 {
     size_t used = strlen(text);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The search: over problems, those with most work first, and for each over configs, from
- * the default of every algorithm on by steps in one number. */
+/* Hill climbing over kernel configs, most expensive problems first: from the default of
+ * every algorithm in steps of one tunable. */
 #include "tune/tune.h"
 
 #include "util/clock.h"
@@ -11,9 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A config must be so much faster than the default in the last race. */
+/* Largest time, relative to the default, of a config that wins the final comparison. */
 static const double margin = 0.97;
-/* A step must bring so much to be taken. */
+/* Largest time, relative to the best so far, of a step that is taken. */
 static const double worth = 0.985;
 
 enum {
@@ -24,17 +24,17 @@ enum {
     MAX_WORKER_CRASHES = 30
 };
 
-/* One problem under way. */
+/* The search of one problem. */
 struct problem_search {
     struct tune_search *search;
     const struct tune_problem *problem;
     struct weft_kernel_config baseline, best;
-    double ratio;                  /* of the best so far, to the default */
-    double seconds, usual_seconds; /* as the last trial measured */
+    double ratio;                  /* of the best time so far to the default's */
+    double seconds, usual_seconds; /* measured by the last trial */
     char (*tried)[WEFT_PROBLEM_TEXT];
     int tried_count, rounds;
-    double deadline; /* of the clock, for exploring */
-    bool stopped;    /* no more trials: stopped, or no worker */
+    double deadline; /* end of exploration, by the clock */
+    bool stopped;    /* no more trials: stopped or no worker */
 };
 
 static bool should_continue(void *priv)
@@ -52,7 +52,7 @@ static double reply_timeout(const struct tune_search *s)
     return s->params->trial_timeout > 0 ? s->params->trial_timeout : 30;
 }
 
-/* Sets the problem up where it is tried. False: it cannot be. */
+/* Sets the problem up in the worker; false if that fails. */
 static bool load_problem(struct tune_search *s, const char *problem)
 {
     char line[TUNE_LINE_BYTES], reply[TUNE_LINE_BYTES] = "";
@@ -87,7 +87,7 @@ static enum weft_status reject_config(struct problem_search *h,
     return weft_tuning_save(ctx, h->search->device->tuning);
 }
 
-/* After a death: a new process that knows the problem. */
+/* After a crash: a new process with the problem set up. */
 static enum weft_status restart_worker(struct problem_search *h)
 {
     struct tune_search *s = h->search;
@@ -97,7 +97,7 @@ static enum weft_status restart_worker(struct problem_search *h)
     return WEFT_OK;
 }
 
-/* What an answer to `try` means; fills in the times. */
+/* Parses the reply to `try`: times, or a rejection. */
 static enum weft_status parse_reply(struct problem_search *h,
                                     const struct weft_kernel_config *config,
                                     const char *reply, bool *right)
@@ -118,13 +118,13 @@ static enum weft_status parse_reply(struct problem_search *h,
                                                        : WEFT_TUNING_BUILD_FAILED));
     if (status != WEFT_ERR_DEVICE)
         return WEFT_OK;
-    /* The driver failed: its process is of no more use. */
+    /* The driver failed: its process cannot be used further. */
     if (h->search->worker.command)
         tune_worker_process_stop(&h->search->worker);
     return h->search->worker.command ? restart_worker(h) : WEFT_OK;
 }
 
-/* Tries one config; `right`: it may be used, and its times are known. */
+/* Runs a trial of one config; `right`: it is valid and its times are known. */
 static enum weft_status run_trial(struct problem_search *h,
                                   const struct weft_kernel_config *config, int rounds,
                                   bool *right)
@@ -159,7 +159,7 @@ static enum weft_status run_trial(struct problem_search *h,
     return h->stopped ? WEFT_OK : restart_worker(h);
 }
 
-/* Whether the config is worth a trial: not tried yet, not denied, and there is time. */
+/* True: the config is neither tried nor rejected, and there is time. */
 static bool is_untried(struct problem_search *h, const struct weft_kernel_config *config)
 {
     if (h->stopped || h->tried_count == MAX_TRIALS || weft_clock_seconds() > h->deadline)
@@ -172,7 +172,7 @@ static bool is_untried(struct problem_search *h, const struct weft_kernel_config
                                 config->text, config->fingerprint);
 }
 
-/* Tries it if it is new; `better`: it leads now. */
+/* Runs a trial of a new config; `better`: it is the best now. */
 static enum weft_status explore_configs(struct problem_search *h,
                                         const struct weft_kernel_config *config,
                                         bool *better)
@@ -191,7 +191,7 @@ static enum weft_status explore_configs(struct problem_search *h,
     return WEFT_OK;
 }
 
-/* Steps from the leader as long as one of its neighbours takes the lead. */
+/* Steps from the best config while one of its neighbours is better. */
 static enum weft_status hill_climb(struct problem_search *h)
 {
     const struct weft_tuner *tuner = h->search->device->backend->tuner;
@@ -207,8 +207,8 @@ static enum weft_status hill_climb(struct problem_search *h)
     return WEFT_OK;
 }
 
-/* What other rows say of the problem comes first: measured with another driver, shipped,
- * or kept from before. */
+/* Configs of other rows come first: measured with another driver, bundled, or cached from
+ * before. */
 static enum weft_status explore_rows(struct problem_search *h)
 {
     const struct weft_tuning *tuning = h->search->device->tuning;
@@ -227,7 +227,7 @@ static enum weft_status explore_rows(struct problem_search *h)
     return WEFT_OK;
 }
 
-/* The last race decides, and is kept. */
+/* The final comparison with the default decides and is stored. */
 static enum weft_status final_race(struct problem_search *h)
 {
     struct tune_search *s = h->search;
@@ -299,7 +299,7 @@ static enum weft_status problem_search(struct problem_search *h)
     return final_race(h);
 }
 
-/* Whether a measured row of today's kernels and driver answers the problem. */
+/* True: a row measured with these kernels and this driver answers the problem. */
 static bool is_already_tuned(const struct tune_search *s,
                              const struct tune_problem *problem)
 {
@@ -313,7 +313,7 @@ static bool is_already_tuned(const struct tune_search *s,
     return false;
 }
 
-/* What a problem is likely to take of a step, roughly: small ones run at a lower rate. */
+/* Estimated share of a step, because small problems run at a lower rate. */
 static double problem_cost(const struct tune_problem *problem)
 {
     return problem->count * pow(problem->work + 1, 0.75);
@@ -325,7 +325,7 @@ static int compare_by_cost(const void *a, const void *b)
     return (x < y) - (x > y);
 }
 
-/* Leaves out what is known, and sorts. */
+/* Removes problems with known answers, and sorts. */
 static void select_problems(struct tune_search *s)
 {
     struct tune_problems *p = &s->problems;
@@ -363,7 +363,7 @@ enum weft_status tune_search_run(struct tune_search *s)
             .problem = problem,
             .tried = tried,
             .rounds = s->params->full ? FULL_ROUNDS : QUICK_ROUNDS,
-            /* A fifth is kept for the last race. */
+            /* A fifth of the time is for the final comparison. */
             .deadline =
                 s->params->full ? s->end : now + 0.8 * (s->end - now) * weight / left,
         };

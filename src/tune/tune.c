@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The door of tuning: the problems of a network, and what is known of a device. */
+/* weft_tune and the tuning table of the public API. */
 #include "tune/tune.h"
 
 #include "net/lower.h"
@@ -67,7 +67,7 @@ enum weft_status(weft_tune)(weft_device *device, const weft_net *net,
                             const struct weft_tune_params *params,
                             struct weft_tune_result *out, size_t size)
 {
-    /* Of the 20 s that are promised, one is for what comes before and after. */
+    /* One of the 20 s documented for quick tuning is for start and end. */
     enum { QUICK_SECONDS = 19, FULL_SECONDS = 900 };
     weft_context *ctx = device->context;
     struct weft_tune_params own, *p = &own;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The inside of tuning: a link to where configs are tried, and the search. */
+/* The parts of tuning: worker process, search, trials. */
 #ifndef WEFT_TUNE_TUNE_H
 #define WEFT_TUNE_TUNE_H
 
@@ -31,13 +31,13 @@ void tune_collector_init(struct tune_collector *collector, struct weft_device *d
                          struct tune_problems *problems);
 void tune_problems_free(struct tune_problems *problems);
 
-/* worker.c. One line is asked, one answered:
+/* worker.c. One request line, one reply line:
  *
  *     hello                   weft tune 1
  *     problem TEXT            ok
- *     try ROUNDS CHOICE       time SECONDS USUAL
+ *     try ROUNDS CONFIG       time SECONDS BASELINE
  *
- * or, of any, "failed STATUS SENTENCE". */
+ * or "failed STATUS MESSAGE" to any of them. */
 struct tune_worker {
     struct weft_device *device;
     struct tune_trial *trial;
@@ -49,17 +49,17 @@ void tune_worker_close(struct tune_worker *worker);
 enum tune_outcome {
     TUNE_REPLIED,
     TUNE_WORKER_DIED,
-    TUNE_TIMED_OUT, /* no answer before the deadline */
-    TUNE_CANCELLED  /* `should_continue` said so */
+    TUNE_TIMED_OUT, /* no reply before the deadline */
+    TUNE_CANCELLED  /* `should_continue` returned false */
 };
 
-/* child.c. Where configs are tried: a process of its own, or this one. */
+/* worker_process.c. The process that runs trials: a separate one, or this one. */
 struct tune_worker_process {
     weft_context *ctx;
     const char *const *command;          /* NULL: this process */
     struct tune_worker in_process;       /* then */
     int process, socket;                 /* else; 0 and -1: not running */
-    bool (*should_continue)(void *priv); /* asked while waiting */
+    bool (*should_continue)(void *priv); /* called while waiting */
     void *priv;
 };
 
@@ -68,7 +68,8 @@ enum weft_status tune_worker_process_start(struct tune_worker_process *worker,
                                            double patience);
 void tune_worker_process_stop(struct tune_worker_process *worker);
 
-/* Asks and waits until `deadline` of the clock. What did not answer is ended. */
+/* Sends a request and waits for the reply until `deadline` of the clock. A process that
+ * does not reply is killed. */
 enum tune_outcome tune_worker_process_request(struct tune_worker_process *worker,
                                               const char *request, double deadline,
                                               char reply[TUNE_LINE_BYTES]);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The side that tries configs: lines in, lines out. */
+/* The worker: request lines in, reply lines out. */
 #include "tune/trial.h"
 #include "tune/tune.h"
 
@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The sentence in one line. */
+/* The error message as one line. */
 static void reply_failed(const struct tune_worker *w, enum weft_status status,
                          char reply[TUNE_LINE_BYTES])
 {
@@ -85,7 +85,7 @@ void tune_worker_close(struct tune_worker *w)
     tune_trial_destroy(&w->trial);
 }
 
-/* A line without its end; false: the other side is gone, or says too much. */
+/* A line without its newline; false: end of input, or too long. */
 static bool read_line(int in, char line[TUNE_LINE_BYTES])
 {
     for (size_t used = 0; used < TUNE_LINE_BYTES; used++) {
@@ -134,6 +134,6 @@ enum weft_status weft_tune_worker(weft_device *device, int in, int out)
     }
     tune_worker_close(&worker);
     return wrote ? WEFT_OK
-                 : weft_fail(ctx, WEFT_ERR_FILE, "tuning: the answer was not taken: %s",
+                 : weft_fail(ctx, WEFT_ERR_FILE, "tuning: the reply was not read: %s",
                              strerror(errno));
 }

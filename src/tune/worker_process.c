@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The process in which configs are tried. It is started anew, never forked: a process
- * with an OpenCL context has threads and locks that a fork would break. */
+/* The process that runs trials. It is spawned, never forked: a process with an OpenCL
+ * context has threads and locks that a fork would break. */
 #define _GNU_SOURCE
 #include "tune/tune.h"
 
@@ -19,8 +19,8 @@
 
 extern char **environ;
 
-/* Its standard input and output are one socket, what it says on stderr is not shown, and
- * it is a process group of its own, which Ctrl-C on a terminal does not reach. */
+/* One socket is its standard input and output, its stderr is discarded, and it is a
+ * process group of its own, which Ctrl-C on a terminal does not reach. */
 static int spawn(const char *const *command, int socket, pid_t *process)
 {
     posix_spawn_file_actions_t actions;
@@ -90,7 +90,7 @@ enum weft_status tune_worker_process_start(struct tune_worker_process *worker,
         return WEFT_OK;
     tune_worker_process_stop(worker);
     return weft_fail(worker->ctx, WEFT_ERR_DEVICE,
-                     "tuning: the process that tries kernels (%s) did not start: it %s",
+                     "tuning: the process that runs trials (%s) did not start: it %s",
                      worker->command[0],
                      outcome == TUNE_WORKER_DIED ? "ended at once"
                      : outcome == TUNE_TIMED_OUT ? "does not answer"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Kernels with a planted fault each, for the proof that Oclgrind tells them:
+/* Kernels with one planted fault each, to prove that Oclgrind reports them:
  *
  *     faults none|bounds|race|uninitialized
  *

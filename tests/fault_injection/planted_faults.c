@@ -22,7 +22,7 @@ static struct recorded_primitive *find_record(const struct weft_command_list *li
     return NULL;
 }
 
-/* Keeps what the fault needs, and twists a copy for the CPU backend. */
+/* Stores the call that is at fault, and modifies a copy for the CPU backend. */
 static union weft_primitive_args inject_fault(struct weft_command_list *list,
                                               enum weft_primitive slot, const void *args,
                                               size_t size, struct weft_view out)
@@ -103,8 +103,8 @@ static void record_first_failure(void *priv, const struct weft_verify_case *verd
     first->number = verdict->index;
 }
 
-/* Whether weft_verify says what it should: with both sides at fault, a gradient's check
- * and nothing before it. */
+/* True: weft_verify reports the fault; with both sides at fault, a gradient check first.
+ */
 static bool require_detected(struct weft_device *device, struct weft_device *reference,
                              const struct fault *fault)
 {
@@ -127,7 +127,7 @@ static bool require_detected(struct weft_device *device, struct weft_device *ref
     return found;
 }
 
-/* A fault that sweeps meet among all ops is met again by its op and number alone. */
+/* A fault found by mixed cases is found again by its op and number alone. */
 static bool require_detected_mixed(struct weft_device *device,
                                    struct weft_device *reference,
                                    const struct fault *fault)

@@ -15,9 +15,9 @@ struct recorded_primitive {
     float kept;
 };
 
-/* Twists the arguments before they are recorded, or damages memory before or after each
- * replay. With `both` the reference is wrong in the same way, so that only the checks of
- * gradients can tell. */
+/* Modifies the arguments before they are recorded, or damages memory before or after each
+ * replay. With `both` the reference is wrong in the same way, so that only gradient
+ * checks can detect it. */
 struct fault {
     const char *name, *op;
     enum weft_primitive primitive; /* at fault; WEFT_PRIMITIVE_COUNT: none */

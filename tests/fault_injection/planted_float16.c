@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Faults in how tensors lie in float16, and in what keeps gradients in its range. */
+/* Faults in the float16 storage of tensors, and in the loss scale. */
 #include "fault_injection/planted_faults.h"
 
 #include "util/half.h"

@@ -20,7 +20,7 @@ static void poke(const struct recorded_primitive *l, struct weft_view view, size
                            sizeof(value));
 }
 
-/* ---- twists ---- */
+/* ---- modified arguments ---- */
 
 static void shift_rows(union weft_primitive_args *a)
 {
@@ -199,9 +199,9 @@ static void lose_loss_row(union weft_primitive_args *a)
     a->optimizer_step.n -= a->optimizer_step.n > 1;
 }
 
-/* ---- damages ---- */
+/* ---- damaged memory ---- */
 
-/* Only where something lies behind: x shares the buffer. */
+/* Only where x is in the same buffer, so that the byte belongs to the case. */
 static void write_beyond(struct recorded_primitive *l)
 {
     if (l->out.mem == l->args.conv_forward.x.mem)
@@ -248,7 +248,7 @@ static void vary(struct recorded_primitive *l)
     if (l->replays % 2 == 0 && last != 0)
         poke(l, l->out, l->out.count - 1, nextafterf(last, 0));
 }
-/* Each filter's result lands one channel further. */
+/* Each filter's result goes to the next channel. */
 static void rotate_channels(struct recorded_primitive *l)
 {
     size_t k = (size_t)l->args.conv_forward.conv.k;
@@ -266,7 +266,7 @@ static void let_padding_win(struct recorded_primitive *l)
         poke(l, l->out, i, fmaxf(peek(l, l->out, i), 0));
 }
 
-/* Ties go to the last: of the window that begins at (y, x), for channel c. */
+/* The last of equals wins: in the window that begins at (y, x), for channel c. */
 static uint8_t last_maximum(const struct recorded_primitive *l, int n, int y, int x,
                             int c)
 {
@@ -300,7 +300,7 @@ static void prefer_last(struct recorded_primitive *l)
         weft_backend_cpu.write(l->device, to.mem, to.offset + i, &config, 1);
     }
 }
-/* Where windows overlap the last one's gradient stands instead of the sum. */
+/* Where windows overlap, the last gradient replaces the sum. */
 static void lose_overlap(struct recorded_primitive *l)
 {
     const struct weft_pool *p = &l->args.pool_forward.pool;
@@ -346,7 +346,7 @@ static void cancel_squares(struct recorded_primitive *l)
         poke(l, a->inverse, k, 1 / sqrtf(variance + a->epsilon));
     }
 }
-/* The batch's variance enters the running one as it is. */
+/* The batch's variance is not corrected in the running variance. */
 static void lose_correction(struct recorded_primitive *l)
 {
     const struct weft_batch_norm_args *a = &l->args.batch_norm_forward;
@@ -387,7 +387,7 @@ static void stand_still(struct recorded_primitive *l)
     step--;
     weft_backend_cpu.write(l->device, state.mem, at, &step, sizeof(step));
 }
-/* The update sees beta1 to a higher power. */
+/* The optimizer step reads a higher power of beta1. */
 static void raise_power(struct recorded_primitive *l)
 {
     l->kept = peek(l, l->args.optimizer_step.state, STATE_BETA1_POWER);

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A bounds-checked reader of protobuf's wire format, and the messages of ONNX on top.
  *
- * A message is a row of fields: a varint key (number << 3 | kind), then a varint (kind
- * 0), 8 bytes (1), a length and as many bytes (2), or 4 bytes (5). Repeated numbers come
- * one a field, or packed into the bytes of one. */
+ * A message is a sequence of fields: a varint key (number << 3 | kind), then a varint
+ * (kind 0), 8 bytes (1), a length and that many bytes (2), or 4 bytes (5). Repeated
+ * numbers are one per field, or packed into the bytes of one field. */
 #include "onnx/onnx.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* What is left to read. A reader that fails stays failed: `why` is set. */
+/* The unread bytes. After a failure `why` is set, and every read fails. */
 struct wire {
     const uint8_t *at, *end;
     const char *why;
@@ -127,8 +127,7 @@ static void take_ints(struct wire *in, struct field *field, int64_t *out, int *c
         broken(in, from->why);
 }
 
-/* How a tensor's numbers may be written: as raw bytes of `size` each, or in a typed
- * field. */
+/* The encodings of a tensor's values: raw bytes of `size` each, or a typed field. */
 static const struct encoding {
     int type;
     size_t size;     /* of a raw element */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Primitives against results that we did not make: the tests that come with ONNX.
+/* Primitives against independent results: the tests that come with ONNX.
  *
  *     oracle [-d SELECTOR] [-f vec|tile] [--plant] [-v] FOLDER
  *
- * Every model of one node below FOLDER whose operator weft has is run through the seam,
- * in every data set it brings, or skipped with a reason. --plant swaps two numbers of
- * each result: then each test must be found wrong. */
+ * Every model of one node below FOLDER whose operator weft has is run through the backend
+ * interface with each of its data sets, or skipped with a reason. --plant swaps two
+ * values of each result: then every test must fail. */
 #include "onnx/oracle.h"
 
 #include <dirent.h>
@@ -180,7 +180,7 @@ static void run_model(struct oracle *oracle, const char *folder, const char *nam
     free(model);
 }
 
-/* Models are folders that hold a model.onnx; order by name, so that logs compare. */
+/* Models are folders with a model.onnx; sorted by name, so that logs compare. */
 static void run_folder(struct oracle *oracle, const char *folder)
 {
     struct dirent **entries;

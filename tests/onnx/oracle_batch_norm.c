@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ONNX's BatchNormalization in weft's terms: at inference with the mean and variance that
- * are given, in training with the batch's. ONNX's momentum is the share that stays, and
- * its running variance is not corrected for the number of rows. */
+/* ONNX's BatchNormalization on weft's primitives: inference with the given mean and
+ * variance, training with those of the batch. ONNX's momentum is the weight of the old
+ * value, and its running variance is not corrected for the number of rows. */
 #include "onnx/oracle.h"
 
 #include <math.h>
@@ -17,7 +17,7 @@ static struct weft_view put(struct oracle *oracle, const struct onnx_tensor *fro
     return view;
 }
 
-/* The place in rows of channels of element `i` of [n][c][area]. */
+/* The index in rows of channels of element `i` of [n][c][area]. */
 static size_t place_of(size_t i, size_t channels, size_t area)
 {
     return (i / area / channels * area + i % area) * channels + i / area % channels;
@@ -35,7 +35,7 @@ static void compare_output(struct oracle *oracle, const struct onnx_test *test,
     free(y);
 }
 
-/* The running mean and variance; the variance is given back what the correction took. */
+/* The running mean and variance, the latter without the correction. */
 static void compare_running(struct oracle *oracle, const struct onnx_test *test,
                             const struct weft_batch_norm_args *a)
 {
@@ -72,7 +72,7 @@ static void run_training(struct oracle *oracle, const struct onnx_test *test,
     compare_running(oracle, test, a);
 }
 
-/* As a network does it: the scale is made beforehand. */
+/* As in a network: the scale is computed beforehand. */
 static void run_inference(struct oracle *oracle, const struct onnx_test *test,
                           struct weft_batch_norm_args *a, size_t area)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ONNX's layers in weft's terms. ONNX has images as [n][c][h][w] and weights as
- * [out][in][r][s]; everything is turned here, and turned back before it is compared.
- * Images of one dimension are images of one row. */
+/* ONNX's layers on weft's primitives. ONNX has images as [n][c][h][w] and weights as
+ * [out][in][r][s]; everything is transposed here, and back for the comparison. Images of
+ * one dimension are images of one row. */
 #include "onnx/oracle.h"
 
 #include <math.h>
@@ -52,8 +52,7 @@ static struct weft_view put(struct oracle *oracle, const struct onnx_tensor *fro
     return view;
 }
 
-/* A window that moves over an image: what Conv and MaxPool have in common. First the
- * rows, then the columns. */
+/* The sliding window of Conv and MaxPool: first the rows, then the columns. */
 struct window {
     int n, c, in[2], size[2], stride[2], dilation[2], before[2], after[2], out[2];
 };
@@ -90,7 +89,7 @@ static const char *read_window(const struct onnx_test *test,
         return "three spatial dimensions; weft has images";
     *w = (struct window){.n = (int)x->dims[0], .c = (int)x->dims[1]};
     for (int axis = 0; axis < 2; axis++) {
-        int from = axis - (2 - spatial); /* place in ONNX's lists; -1: the only row */
+        int from = axis - (2 - spatial); /* index in ONNX's lists; -1: the only row */
         bool real = from >= 0;
         w->in[axis] = real ? (int)x->dims[2 + from] : 1;
         w->size[axis] = !real     ? 1
@@ -180,8 +179,8 @@ const char *oracle_conv(struct oracle *oracle, const struct onnx_test *test)
     return NULL;
 }
 
-/* ONNX's index of a maximum: its place in the whole input, rows first or columns first;
- * weft's: its place in the window. */
+/* ONNX's index of a maximum is its position in the whole input, rows first or columns
+ * first; weft's is its position in the window. */
 static double index_of(const struct onnx_test *test, const struct window *w, size_t i,
                        int place)
 {
@@ -403,8 +402,8 @@ const char *oracle_tanh(struct oracle *oracle, const struct onnx_test *test)
     return activation(oracle, test, (struct weft_activation){WEFT_ACT_tanh, 0});
 }
 
-/* Before opset 13 the tensor is folded to a matrix at `axis`; since then the softmax runs
- * along that axis alone, which is turned to the end. */
+/* Before opset 13 the tensor is flattened to a matrix at `axis`; since then the softmax
+ * runs along that axis alone, which is moved to the end. */
 const char *oracle_softmax(struct oracle *oracle, const struct onnx_test *test)
 {
     const struct onnx_tensor *x = &test->inputs[0];
@@ -435,8 +434,8 @@ const char *oracle_softmax(struct oracle *oracle, const struct onnx_test *test)
     return NULL;
 }
 
-/* Shapes alone: nothing is computed, and weft has an image's numbers in another order.
- */
+/* Shapes alone: nothing is computed, and weft has the values of an image in another
+ * order. */
 const char *oracle_flatten(struct oracle *oracle, const struct onnx_test *test)
 {
     const struct onnx_tensor *x = &test->inputs[0], *y = &test->outputs[0];

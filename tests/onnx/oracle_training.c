@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ONNX's training operators in weft's terms: dropout, the loss, and the optimizers of the
- * preview of training (ai.onnx.preview.training). */
+/* ONNX's training operators on weft's primitives: dropout, the loss, and the optimizers
+ * of the training preview (ai.onnx.preview.training). */
 #include "onnx/oracle.h"
 
 #include <math.h>
@@ -48,8 +48,8 @@ const char *oracle_dropout(struct oracle *oracle, const struct onnx_test *test)
     return NULL;
 }
 
-/* The scores are [n][class][d1][d2]...: every place of every image is a row. Weights of
- * classes and labels to be ignored are applied to weft's loss of a row, here. */
+/* The scores are [n][class][d1][d2]...: every position of every image is a row. Class
+ * weights and ignored labels are applied here to weft's loss of a row. */
 struct loss {
     size_t rows, classes, inner;
     float *scores;  /* rows x classes */
@@ -82,7 +82,7 @@ static struct loss read_loss(const struct onnx_test *test)
     return out;
 }
 
-/* The loss as `reduction` wants it; returns how many numbers. */
+/* Applies `reduction` to the losses; returns the number of results. */
 static size_t reduce(const struct onnx_test *test, const struct loss *loss,
                      const float *rows, double *out)
 {
@@ -99,7 +99,7 @@ static size_t reduce(const struct onnx_test *test, const struct loss *loss,
     return 1;
 }
 
-/* Output 1, where it is there: the logarithm of the softmax, in the scores' order. */
+/* Optional output 1: the logarithm of the softmax, in the order of the scores. */
 static void compare_log_prob(struct oracle *oracle, const struct onnx_test *test,
                              const struct loss *loss, struct weft_view y)
 {
@@ -148,8 +148,8 @@ const char *oracle_loss(struct oracle *oracle, const struct onnx_test *test)
     return NULL;
 }
 
-/* Inputs are rate, step, then for all tensors X, for all G, for all V, and so on; weft
- * updates all tensors in one launch: they lie one after the other. */
+/* The inputs are the rate, the step, then X of all tensors, G of all, V of all, and so
+ * on; weft updates all tensors in one launch, one after the other in memory. */
 static struct weft_view put_joined(struct oracle *oracle, const struct onnx_test *test,
                                    int first, int tensors)
 {
@@ -191,7 +191,7 @@ const char *oracle_adam(struct oracle *oracle, const struct onnx_test *test)
     double alpha = oracle_double(test, "alpha", 0.9),
            beta = oracle_double(test, "beta", 0.999);
     double alpha_power = t > 0 ? pow(alpha, t) : 0, beta_power = t > 0 ? pow(beta, t) : 0;
-    /* The model of this one lacks the epsilon that its results were made with (ONNX 1.12,
+    /* This model lacks the epsilon that its results were computed with (ONNX 1.12,
      * backend/test/case/node/adam.py). */
     double epsilon = oracle_double(
         test, "epsilon", strcmp(test->name, "test_adam_multiple") ? 1e-6 : 1e-2);

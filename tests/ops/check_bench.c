@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Timings of check_op: weft_bench_op in words. */
+/* Timings of check_op: weft_bench_op, one line for each direction. */
 #include "ops/check_bench.h"
 
 #include <weft/bench.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The checks of weft_verify on one device, for the tests; with --bench, timings of
- * realistic cases instead, an op or OP/SHAPE as weft/bench.h has it.
+/* weft_verify on one device, for the tests; with --bench, timings of realistic cases
+ * instead, of an op or OP/SHAPE as in weft/bench.h.
  *
- *     check_op [-d DEVICE] [-f vec|tile|sg|mma] [-g own|clblast] [-n CASES] [-s SEED]
- *              [--small] [--random-kernels] [--half] [--bench] [OP...]
+ *     check_op [-d DEVICE] [-f vec|tile|sg|mma] [-g native|clblast] [-n CASES]
+ *              [-s SEED] [--small] [--random-kernels] [--half] [--bench] [OP...]
  *
  * Exit code 0: all passed, 1: a check failed, 2: usage, 77: no such device. */
 #include "ops/check_bench.h"
@@ -30,7 +30,8 @@ static int usage(const char *wrong)
     fprintf(
         stderr,
         "check_op: %s\n"
-        "usage: check_op [-d DEVICE] [-f vec|tile|sg|mma] [-g own|clblast] [-n CASES]\n"
+        "usage: check_op [-d DEVICE] [-f vec|tile|sg|mma] [-g native|clblast] [-n "
+        "CASES]\n"
         "                [-s SEED] [--small] [--random-kernels] [--half] [--bench] [-v] "
         "[OP...]\n",
         wrong);
@@ -101,7 +102,7 @@ static const struct {
              {"-n", set_cases},
              {"-s", set_seed}};
 
-/* What is wrong with the command line, or NULL. */
+/* The invalid argument of the command line, or NULL. */
 static const char *parse(int argc, char **argv, struct check_options *o)
 {
     for (int i = 1; i < argc; i++) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Roofs are sane; every op is measured at a small shape; a wrong result is told and not
- * timed; shapes that are none are refused.
+/* The roofline is plausible; every op is measured at a small shape; a wrong result is
+ * reported and not timed; invalid shapes are refused.
  *
  *     test_bench [-d DEVICE] [-f vec|tile] */
 #include "unit/test.h"
@@ -119,7 +119,7 @@ static const char net_text[] = "conv 4 3x3\n"
                                "dense 3\n"
                                "softmax\n";
 
-/* The parts of a step, and that a step which gives wrong numbers is told. */
+/* The segments of a step; a step with wrong results is reported. */
 static void test_step(weft_bench *bench, bool training)
 {
     enum { COUNT = 20, SIDE = 9 };
@@ -160,8 +160,8 @@ static void test_step(weft_bench *bench, bool training)
     weft_dataset_destroy(&data);
 }
 
-/* Every launch of a small network's step is time that no kernel can win back. Tiles split
- * some products, and add them in launches of their own. */
+/* Launch overhead dominates a small network's step. Tiles split some products, and add
+ * them in launches of their own. */
 static void test_launches(weft_bench *bench)
 {
     enum { COUNT = 8, SIDE = 28, MOST = 12, MOST_TILE = 15 };
@@ -185,8 +185,8 @@ static void test_launches(weft_bench *bench)
     weft_dataset_destroy(&data);
 }
 
-/* Levels, each 16 times the size of the one before and a quarter as fast: what lies
- * between two is half as fast at 4 times the size. */
+/* Levels, each 16 times the size of the one before and a quarter as fast: half way
+ * between two, on a logarithmic scale, the bandwidth is half. */
 static void test_between_levels(void)
 {
     static const struct {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tuning: what is believed of its file, the search against workers that crash, hang,
- * lie and are slow, and trials of kernels that are wrong.
+/* Tuning: which rows of its file are used, the search with workers that crash, hang,
+ * report wrong times and are slow, and trials of wrong kernels.
  *
  *     test_tune                  on PoCL
- *     test_tune --worker MODE CHOICE
- *                                the other side: a worker that tries nothing, but answers
- *                                as MODE says of one config */
+ *     test_tune --worker MODE CONFIG
+ *                                a worker that runs no trials, but replies as MODE
+ *                                defines for one config */
 #define _POSIX_C_SOURCE 200809L
 #include <math.h>
 #include <signal.h>
@@ -32,7 +32,7 @@ static void count_warnings(void *priv, enum weft_log_level level, const char *me
     warnings += level == WEFT_LOG_WARN;
 }
 
-/* What a worker does when it is asked to try a marked config. */
+/* The reply of a worker to a trial of the marked config. */
 static void reply_faster(void)
 {
     printf("time 0.0005 0.001\n");
@@ -54,7 +54,7 @@ static void hang(void)
         pause();
 }
 
-/* Fast when it is tried, as slow as the default in the last race. */
+/* Fast in its trial, as slow as the default in the final comparison. */
 static void reply_lucky(void)
 {
     static int count;
@@ -137,7 +137,7 @@ static struct weft_tune_result tune(struct tune_fixture *s, const char *mode)
     return result;
 }
 
-/* How many rows are in this state, and whether their configs are marked. */
+/* Number of rows in this state whose configs are, or are not, the marked one. */
 static int rows_of(struct tune_fixture *s, const char *state, bool is_marked)
 {
     struct weft_tuning_row row;
@@ -167,7 +167,7 @@ static struct weft_problem problem_at(int n, char text[WEFT_PROBLEM_TEXT])
     return problem;
 }
 
-/* Whether the marked config would be taken. */
+/* True: the marked config is selected. */
 static bool is_chosen(struct tune_fixture *s, int n)
 {
     char text[WEFT_PROBLEM_TEXT], chosen[OCL_CONFIG_TEXT];
@@ -201,7 +201,7 @@ static void mark(bool other_algorithm)
     tune_fixture_close(&s);
 }
 
-/* One process at a time, which sees what the one before it kept. */
+/* One process at a time, which reads what the one before stored. */
 static void test_lock(void)
 {
     struct tune_fixture s;
@@ -231,7 +231,7 @@ static void test_lock(void)
     tune_fixture_close(&s);
 }
 
-/* Whatever a worker does, the default stays or what won takes its place. */
+/* Whatever a worker does, the default stays unless a config wins. */
 static void test_workers(void)
 {
     static const struct {
@@ -254,7 +254,7 @@ static void test_workers(void)
         CHECK(r.best <= r.baseline);
         no_journal(&s);
         tune_fixture_close(&s);
-        /* What is kept is the same when it is read again, and is not tried again. */
+        /* The stored rows are the same when read again, and are not tried again. */
         tune_fixture_open(&s, false);
         CHECK_INT(rows_of(&s, cases[i].state, true) > 0, denied || cases[i].better);
         if (denied)
@@ -263,7 +263,7 @@ static void test_workers(void)
     }
 }
 
-/* What won is believed from then on, also where its kernels are not the default's. */
+/* The winner is used from then on, also where its kernels are not the default's. */
 static void test_winner(void)
 {
     struct tune_fixture s;
