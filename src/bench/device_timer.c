@@ -21,7 +21,7 @@ static void classify_timer(struct weft_bench_timer *t)
     else if (t->device < 0)
         snprintf(t->error, sizeof(t->error), "ends before it starts");
     else if (share < least_share || share > most_share)
-        snprintf(t->error, sizeof(t->error), "tells %.3g times the wall clock's time",
+        snprintf(t->error, sizeof(t->error), "reports %.3g times the wall clock's time",
                  share);
 }
 
@@ -32,7 +32,7 @@ enum weft_status(weft_bench_timer)(weft_bench *b, struct weft_bench_timer *out,
     struct weft_bench_timer timer = {.device = NAN, .wall = NAN};
     if (!b->multiply.list)
         return weft_fail(b->device->context, WEFT_ERR_ARG,
-                         "bench: the timer is looked at where times are measured: let "
+                         "bench: the timer is checked only where times are measured: let "
                          "`seconds` be 0 or more");
     for (int i = 0; backend->time_replays && i < REPEATS; i++) { /* other load disturbs */
         WEFT_TRY(

@@ -39,7 +39,7 @@ enum weft_status bench_shape_extents(struct bench_shape *s, const char *form, in
 {
     const char *at = next_token(s);
     char what[96];
-    snprintf(what, sizeof(what), "wanted is %s, each from 1 to 16777216", form);
+    snprintf(what, sizeof(what), "expected %s, each from 1 to 16777216", form);
     for (int i = 0; i < count; i++) {
         char *end = NULL;
         long value = at && *at >= '0' && *at <= '9' ? strtol(at, &end, 10) : 0;
@@ -105,6 +105,6 @@ enum weft_status bench_shape_end(struct bench_shape *s)
     char what[BENCH_SHAPE_BYTES + 64];
     if (!s->next)
         return WEFT_OK;
-    snprintf(what, sizeof(what), "\"%s\" means nothing here", s->next);
+    snprintf(what, sizeof(what), "\"%s\" is unknown", s->next);
     return shape_error(s, what);
 }

@@ -62,7 +62,7 @@ static bool load_problem(struct tune_search *s, const char *problem)
     if (outcome == TUNE_REPLIED && !strcmp(reply, "ok"))
         return true;
     if (outcome != TUNE_CANCELLED)
-        weft_log_message(s->device->context, WEFT_LOG_WARN, "tuning: %s: left out: %s",
+        weft_log_message(s->device->context, WEFT_LOG_WARN, "tuning: %s: skipped: %s",
                          problem,
                          outcome == TUNE_WORKER_DIED ? "its default crashes"
                          : outcome == TUNE_TIMED_OUT ? "its default does not finish"

@@ -106,7 +106,7 @@ static enum weft_status verify_input_case(struct verify_context *k)
     case_init(c, k);
     case_describe(c, " %d of %d images, %d bytes, %d channels, %s, labels %s", a->n,
                   a->count, a->pixels, a->channels, shuffled ? "shuffled" : "in order",
-                  labelled ? "wanted" : "absent");
+                  labelled ? "present" : "absent");
     in.bytes = lab_add_tensor(&c->lab, "bytes", LAB_BYTE, a->count, 1, 1, a->pixels);
     in.x = lab_add_tensor(&c->lab, "x", LAB_FLOAT, a->n, 1, 1, a->pixels);
     if (shuffled)

@@ -197,7 +197,7 @@ static enum weft_status verify_argmax(struct conv_case *v, struct conv_runs *r,
     WEFT_TRY(run_execute(c, r->whole, LAB_REFERENCE));
     const float *whole = lab_result(&c->lab, v->whole, LAB_REFERENCE);
     const float *y = lab_result(&c->lab, v->y, LAB_DEVICE);
-    const uint8_t *config = lab_result(&c->lab, v->argmax, LAB_DEVICE);
+    const uint8_t *argmax = lab_result(&c->lab, v->argmax, LAB_DEVICE);
     char fault[160];
     bool wrong = false;
     for (size_t i = 0; i < v->argmax->count && !wrong; i++) {
@@ -205,9 +205,9 @@ static enum weft_status verify_argmax(struct conv_case *v, struct conv_runs *r,
         int column = (int)(rest % (size_t)p->out_w);
         int row = (int)(rest / (size_t)p->out_w % (size_t)p->out_h);
         int n = (int)(rest / (size_t)p->out_w / (size_t)p->out_h);
-        int at_y = row * p->stride_y - p->pad_top + config[i] / p->s;
-        int at_x = column * p->stride_x - p->pad_left + config[i] % p->s;
-        bool inside = config[i] < p->r * p->s && at_y >= 0 && at_y < p->h && at_x >= 0 &&
+        int at_y = row * p->stride_y - p->pad_top + argmax[i] / p->s;
+        int at_x = column * p->stride_x - p->pad_left + argmax[i] % p->s;
+        bool inside = argmax[i] < p->r * p->s && at_y >= 0 && at_y < p->h && at_x >= 0 &&
                       at_x < p->w;
         double there =
             inside ? (double)
@@ -222,9 +222,10 @@ static enum weft_status verify_argmax(struct conv_case *v, struct conv_runs *r,
         wrong = !inside || fabs(there - (double)y[i]) > bound;
         if (wrong)
             snprintf(fault, sizeof(fault),
-                     "argmax[%d,%d,%d,%zu] is %d: %s %.9g, but y is %.9g", n, row, column,
-                     channel, config[i], inside ? "there stands" : "outside the image;",
-                     there, (double)y[i]);
+                     "argmax[%d,%d,%d,%zu] is %d, %s %.9g, but y is %.9g", n, row, column,
+                     channel, argmax[i],
+                     inside ? "the position of" : "outside the image:", there,
+                     (double)y[i]);
     }
     report_result(c, "forward, argmax", name, 0, wrong ? fault : NULL);
     return WEFT_OK;
@@ -425,7 +426,7 @@ static enum weft_status verify_conv_case(struct verify_context *k)
             ", pool %dx%d stride %d %d pad top %d left %d bottom %d right %d out "
             "%dx%d, argmax %s",
             p->r, p->s, p->stride_y, p->stride_x, p->pad_top, p->pad_left, p->pad_bottom,
-            p->pad_right, p->out_h, p->out_w, v.has_argmax ? "wanted" : "absent");
+            p->pad_right, p->out_h, p->out_w, v.has_argmax ? "present" : "absent");
     case_describe(c, ", gate %s slope %g", weft_act_names[v.upstream_activation.act],
                   (double)v.upstream_activation.negative_slope);
     add_tensors(&v, bias);

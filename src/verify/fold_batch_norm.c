@@ -85,7 +85,7 @@ static enum weft_status verify_fold_case(struct verify_context *k)
     case_describe(c, " %d rows of %d, epsilon %g, weights %s, bias %s, out_bias %s",
                   f.args.rows, channels, (double)f.args.epsilon,
                   weights ? "there" : "absent", bias ? "there" : "absent",
-                  out_bias ? "wanted" : "absent");
+                  out_bias ? "present" : "absent");
     if (weights)
         f.w = lab_add_tensor(&c->lab, "w", LAB_FLOAT, rows, 1, 1, channels);
     if (bias)

@@ -296,7 +296,7 @@ static enum weft_status verify_optimizer_case(struct verify_context *k)
     if (p->kind != WEFT_OPTIMIZER_SGD)
         o.v = lab_add_tensor(&c->lab, "v", LAB_FLOAT, 1, 1, 1, n);
     o.loss = lab_add_tensor(&c->lab, "loss", LAB_FLOAT, 1, 1, 1, o.rows);
-    o.correct = lab_add_tensor(&c->lab, "hit", LAB_INT32, 1, 1, 1, o.rows);
+    o.correct = lab_add_tensor(&c->lab, "correct", LAB_INT32, 1, 1, 1, o.rows);
     o.byte = lab_add_tensor(&c->lab, "byte", LAB_BYTE, 1, 1, 1, 1);
     o.x = lab_add_tensor(&c->lab, "x", LAB_FLOAT, 1, 1, 1, 1);
     struct lab_tensor *const updated[] = {o.state, o.w, o.m, o.v};

@@ -222,7 +222,7 @@ static enum weft_status verify_pool_case(struct verify_context *k)
         "right %d, out %dx%d, argmax %s",
         g->kind == WEFT_POOL_MAX ? "maxima" : "means", g->n, g->h, g->w, g->c, g->r, g->s,
         g->stride_y, g->stride_x, g->pad_top, g->pad_left, g->pad_bottom, g->pad_right,
-        g->out_h, g->out_w, p.has_argmax ? "wanted" : "absent");
+        g->out_h, g->out_w, p.has_argmax ? "present" : "absent");
     p.x = lab_add_tensor(&c->lab, "x", LAB_FLOAT, g->n, g->h, g->w, g->c);
     p.y = lab_add_tensor(&c->lab, "y", LAB_FLOAT, g->n, g->out_h, g->out_w, g->c);
     if (g->kind == WEFT_POOL_MAX)

@@ -210,12 +210,12 @@ static enum weft_status verify_loss_case(struct verify_context *k)
         lab_random_bool(&k->random, 60) ? 0 : lab_random_int(&k->random, 1, 16);
     case_init(c, k);
     case_describe(c, " n=%d, %d classes, smoothing %.9g, gradient %s, times 2^%d", s.n,
-                  s.classes, (double)s.smoothing, s.has_gradient ? "wanted" : "absent",
+                  s.classes, (double)s.smoothing, s.has_gradient ? "present" : "absent",
                   s.loss_scale_log2);
     s.x = lab_add_tensor(&c->lab, "logits", LAB_FLOAT, s.n, 1, 1, s.classes);
     s.labels = lab_add_tensor(&c->lab, "labels", LAB_INT32, 1, 1, 1, s.n);
     s.loss = lab_add_tensor(&c->lab, "loss", LAB_FLOAT, 1, 1, 1, s.n);
-    s.correct = lab_add_tensor(&c->lab, "hit", LAB_INT32, 1, 1, 1, s.n);
+    s.correct = lab_add_tensor(&c->lab, "correct", LAB_INT32, 1, 1, 1, s.n);
     s.y = lab_add_tensor(&c->lab, "dlogits", LAB_FLOAT, s.n, 1, 1, s.classes);
     s.y->may_be_zero = s.loss->may_be_zero = true; /* of a confident row */
     enum weft_status status = run_loss_case(&s);

@@ -146,7 +146,7 @@ static bool require_detected_mixed(struct weft_device *device,
         status == WEFT_ERR_MISMATCH && !strcmp(met.op, fault->op) &&
         verify_with_reference(device, reference, &params, &result) == WEFT_ERR_MISMATCH &&
         !strcmp(met.detail, again.detail);
-    printf("%s sweeps: %s: met %s, again %s\n", found ? "ok  " : "FAIL", fault->name,
+    printf("%s mixed cases: %s: met %s, again %s\n", found ? "ok  " : "FAIL", fault->name,
            met.detail, again.detail);
     return found;
 }
@@ -188,7 +188,7 @@ int main(void)
         }
     two[1]->backend = &weft_backend_cpu;
     failed += !require_detected_mixed(two[0], two[1], &faults[0]);
-    printf("%d faults planted, %d not told\n", count, failed);
+    printf("%d faults planted, %d not reported\n", count, failed);
     for (int i = 0; i < 2; i++)
         weft_device_close(&two[i]);
     weft_context_destroy(&context);

@@ -71,7 +71,7 @@ static bool next_field(struct wire *in, struct field *out)
     } else if (out->kind == BYTES) {
         uint64_t size = read_varint(in);
         if (size > (uint64_t)(in->end - in->at))
-            return broken(in, "a length goes beyond the end");
+            return broken(in, "a length exceeds the data");
         out->bytes = (struct wire){in->at, in->at + size, NULL};
         in->at += size;
     } else {

@@ -144,7 +144,7 @@ static void run_data_set(struct oracle *oracle, oracle_run *run, struct onnx_tes
         printf("FAILED  %s: %d of %d outputs wrong\n", test->name, oracle->wrong,
                oracle->compared);
     else if (total.verbose)
-        printf("run     %s: error %.3g of what is allowed\n", test->name, oracle->worst);
+        printf("run     %s: error %.3g of its bound\n", test->name, oracle->worst);
     total.run++;
     total.failed += !oracle->compared || failed;
     total.worst = fmax(total.worst, oracle->worst);
@@ -247,8 +247,8 @@ int main(int argc, char **argv)
                       weft_device_open(oracle.context, index, &params, &oracle.device));
     oracle.lab.device[LAB_DEVICE] = oracle.device;
     run_folder(&oracle, folder);
-    printf("%s: %d tests, %d run, %d skipped, %d failed; largest error %.3g of what is "
-           "allowed\n",
+    printf("%s: %d tests, %d run, %d skipped, %d failed; largest error %.3g of its "
+           "bound\n",
            oracle.device->info.name, total.run + total.skipped, total.run, total.skipped,
            total.failed, total.worst);
     weft_device_close(&oracle.device);

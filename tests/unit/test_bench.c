@@ -42,7 +42,7 @@ static const struct {
     {"conv", "3x9x7:6x3x3", "IMAGESxROWSxCOLUMNSxCHANNELS"},
     {"conv", "3x9x7x5", "FILTERSxROWSxCOLUMNS"},
     {"conv", "3x9x7x5:6x3x3:stride=0", "stride must be"},
-    {"conv", "3x9x7x5:6x3x3:reul", "\"reul\" means nothing"},
+    {"conv", "3x9x7x5:6x3x3:reul", "\"reul\" is unknown"},
     {"conv", "3x9x7x5:6x3x3:groups=4", "groups divide"},
     {"conv", "3x9x7x5:6x10x3:pad=valid", "must fit"},
     {"pool", "3x9x7x5:10x2", "must fit"},
@@ -102,7 +102,7 @@ static void test_ops(weft_bench *bench)
             weft_bench_op(bench, cases[i].op, cases[i].shape, record_step_timing, &seen));
         device->backend = honest;
         if (seen.timed || seen.wrong != cases[i].directions)
-            TEST_FAIL("%s %s: of %d wrong results %d are told", cases[i].op,
+            TEST_FAIL("%s %s: of %d wrong results %d are reported", cases[i].op,
                       cases[i].shape, cases[i].directions, seen.wrong);
     }
     for (size_t i = 0; i < WEFT_ARRAY_SIZE(refused); i++)
