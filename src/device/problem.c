@@ -50,6 +50,8 @@ static int value_of(const struct weft_problem *p, const struct problem_field *fi
         return ((const struct weft_view *)(const void *)at)->mem != NULL;
     if (field->kind == FIELD_FLAG)
         return *(const bool *)(const void *)at;
+    if (field->kind == FIELD_LENGTH)
+        return (int)((const struct weft_view *)(const void *)at)->count;
     return *(const int *)(const void *)at;
 }
 
@@ -117,7 +119,8 @@ void weft_problem_format(const struct weft_problem *p, char out[WEFT_PROBLEM_TEX
             append(out, " %s", field->names[value_of(p, field, 0)]);
         else
             append(out, " %s", field->name);
-        for (int i = 0; field->kind == FIELD_NUMBERS && i < field->count; i++)
+        bool has_values = field->kind == FIELD_NUMBERS || field->kind == FIELD_LENGTH;
+        for (int i = 0; has_values && i < field->count; i++)
             append(out, "%c%d",
                    !i                 ? '='
                    : field->count < 4 ? 'x'
@@ -160,14 +163,15 @@ static bool read_numbers(const char **text, const struct problem_field *field, c
     const char *at = *text;
     bool absent = !take(&at, " ") || !take(&at, field->name) || !take(&at, "=");
     for (int i = 0; i < field->count; i++) {
-        int *value = (int *)(void *)(args + field->at[i]), used = 0;
-        *value = field->usual;
-        if (absent)
-            continue;
-        if ((i && !take(&at, "x") && !take(&at, ",")) ||
-            sscanf(at, "%9d%n", value, &used) != 1 || *value < 0 || *value > 1 << 24)
+        int value = field->usual, used = 0;
+        if (!absent && ((i && !take(&at, "x") && !take(&at, ",")) ||
+                        sscanf(at, "%9d%n", &value, &used) != 1 || value < 0))
             return false;
         at += used;
+        if (field->kind == FIELD_LENGTH)
+            ((struct weft_view *)(void *)(args + field->at[i]))->count = (size_t)value;
+        else
+            *(int *)(void *)(args + field->at[i]) = value;
     }
     if (absent)
         return field->usual != FIELD_REQUIRED;
@@ -179,7 +183,7 @@ static bool read_field(const char **text, const struct problem_field *field, cha
 {
     static char nothing;
     char *at = args + field->at[0];
-    if (field->kind == FIELD_NUMBERS)
+    if (field->kind == FIELD_NUMBERS || field->kind == FIELD_LENGTH)
         return read_numbers(text, field, args);
     const char *rest = *text;
     bool given = take(&rest, " ");

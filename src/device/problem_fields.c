@@ -2,226 +2,346 @@
 /* The primitives that can be tuned, and what their problems consist of. */
 #include "device/problem_fields.h"
 
-#include <stddef.h>
+#include "shared/state.h"
 
-/* The largest tensor of a problem that comes from a text. */
-static const double most_elements = 1 << 30;
+/* Other primitives: their work is proportional to the elements that they touch. */
+static const double work_of_element = 8;
 
-static bool is_possible_count(double count)
-{
-    return count >= 1 && count <= most_elements;
-}
-
-/* A present view of so many elements; its memory stays as it is unless there is none. */
-static void set_view(struct weft_view *view, double count)
-{
-    static char nothing;
-    if (!view->mem)
-        view->mem = (struct weft_mem *)(void *)&nothing;
-    view->count = (size_t)count;
-}
-
-static void set_optional_view(struct weft_view *view, double count)
-{
-    if (view->mem)
-        set_view(view, count);
-}
-
-static int window_extent(int in, int before, int after, int window, int dilation,
-                         int stride)
-{
-    return (in + before + after - dilation * (window - 1) - 1) / stride + 1;
-}
-
-static bool is_positive(const int *values, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (values[i] < 1)
-            return false;
-    return true;
-}
-
-/* The padding that the last window reaches into. */
-static int pad_after(int in, int before, int window, int stride, int out)
-{
-    int after = (out - 1) * stride + window - before - in;
-    return after > 0 ? after : 0;
-}
-
-/* A pool's windows all touch the image. */
-static bool complete_windows(struct weft_pool *p)
-{
-    const int positive[] = {p->n, p->h,        p->w,        p->c,     p->r,
-                            p->s, p->stride_y, p->stride_x, p->out_h, p->out_w};
-    if (!is_positive(positive, WEFT_ARRAY_SIZE(positive)) || p->pad_top >= p->r ||
-        p->pad_left >= p->s || (p->out_h - 1) * p->stride_y - p->pad_top >= p->h ||
-        (p->out_w - 1) * p->stride_x - p->pad_left >= p->w)
-        return false;
-    p->pad_bottom = pad_after(p->h, p->pad_top, p->r, p->stride_y, p->out_h);
-    p->pad_right = pad_after(p->w, p->pad_left, p->s, p->stride_x, p->out_w);
-    return true;
-}
-
-static double images_in(int n, int h, int w, int c)
-{
-    return (double)n * h * w * c;
-}
-
-/* Convolution */
-
-#define CONV(field) offsetof(struct weft_conv_args, field)
-#define CONV_SHAPE                                                                     \
-    {"n", FIELD_NUMBERS, 1, {CONV(conv.n)}, FIELD_REQUIRED, NULL, 0},                  \
-        {"in",           FIELD_NUMBERS, 3, {CONV(conv.h), CONV(conv.w), CONV(conv.c)}, \
-         FIELD_REQUIRED, NULL,          0},                                            \
-        {"out",                                                                        \
-         FIELD_NUMBERS,                                                                \
-         3,                                                                            \
-         {CONV(conv.out_h), CONV(conv.out_w), CONV(conv.k)},                           \
-         FIELD_REQUIRED,                                                               \
-         NULL,                                                                         \
-         0},                                                                           \
-        {"window",       FIELD_NUMBERS, 2, {CONV(conv.r), CONV(conv.s)},               \
-         FIELD_REQUIRED, NULL,          0},                                            \
-        {"stride", FIELD_NUMBERS, 2, {CONV(conv.stride_y), CONV(conv.stride_x)},       \
-         1,        NULL,          0},                                                  \
-        {"dilation", FIELD_NUMBERS, 2, {CONV(conv.dilation_y), CONV(conv.dilation_x)}, \
-         1,          NULL,          0},                                                \
-        {"pad",                                                                        \
-         FIELD_NUMBERS,                                                                \
-         4,                                                                            \
-         {CONV(conv.pad_top), CONV(conv.pad_left), CONV(conv.pad_bottom),              \
-          CONV(conv.pad_right)},                                                       \
-         0,                                                                            \
-         NULL,                                                                         \
-         0},                                                                           \
-        {"groups", FIELD_NUMBERS, 1, {CONV(conv.groups)}, 1, NULL, 0},                 \
-    {                                                                                  \
-        "pool", FIELD_NUMBERS, 8,                                                      \
-            {CONV(pool.r),        CONV(pool.s),       CONV(pool.stride_y),             \
-             CONV(pool.stride_x), CONV(pool.pad_top), CONV(pool.pad_left),             \
-             CONV(pool.out_h),    CONV(pool.out_w)},                                   \
-            0, NULL, 0                                                                 \
-    }
-
-#define ACTIVATION(args, field)                                                         \
+#define NUMBER(args, name, field)                                                       \
     {                                                                                   \
-        "activation", FIELD_NAME, 1, {offsetof(struct args, field)}, WEFT_ACT_identity, \
-            weft_act_names, WEFT_ACT_COUNT                                              \
+        name, FIELD_NUMBERS, 1, {offsetof(struct args, field)}, FIELD_REQUIRED, NULL, 0 \
+    }
+#define VIEW(args, field)                                                  \
+    {                                                                      \
+#field, FIELD_VIEW, 1, {offsetof(struct args, field) }, 0, NULL, 0 \
     }
 
-static const struct problem_field conv_forward[] = {
-    CONV_SHAPE,
-    {"bias", FIELD_VIEW, 1, {CONV(bias)}, 0, NULL, 0},
-    {"argmax", FIELD_VIEW, 1, {CONV(argmax)}, 0, NULL, 0},
-    ACTIVATION(weft_conv_args, activation.act),
+/* Pools */
+
+static const char *const pool_kinds[] = {
+    [WEFT_POOL_MAX] = "max", [WEFT_POOL_MEAN] = "mean"};
+
+#define POOL(field) offsetof(struct weft_pool_args, pool.field)
+#define POOL_SHAPE                                                                      \
+    {"n", FIELD_NUMBERS, 1, {POOL(n)}, FIELD_REQUIRED, NULL, 0},                        \
+        {"in", FIELD_NUMBERS, 3, {POOL(h), POOL(w), POOL(c)}, FIELD_REQUIRED, NULL, 0}, \
+        {"out", FIELD_NUMBERS, 2, {POOL(out_h), POOL(out_w)}, FIELD_REQUIRED, NULL, 0}, \
+        {"window", FIELD_NUMBERS, 2, {POOL(r), POOL(s)}, FIELD_REQUIRED, NULL, 0},      \
+        {"stride",       FIELD_NUMBERS, 2, {POOL(stride_y), POOL(stride_x)},            \
+         FIELD_REQUIRED, NULL,          0},                                             \
+        {"pad", FIELD_NUMBERS, 2, {POOL(pad_top), POOL(pad_left)}, 0, NULL, 0},         \
+    {                                                                                   \
+        "kind", FIELD_NAME, 1, {POOL(kind)}, FIELD_REQUIRED, pool_kinds,                \
+            WEFT_ARRAY_SIZE(pool_kinds)                                                 \
+    }
+
+static const struct problem_field pool_forward[] = {
+    POOL_SHAPE, VIEW(weft_pool_args, argmax), {0}};
+static const struct problem_field pool_backward[] = {POOL_SHAPE, {0}};
+
+static double pool_in(const struct weft_pool *p)
+{
+    return images_in(p->n, p->h, p->w, p->c);
+}
+
+static double pool_out(const struct weft_pool *p)
+{
+    return images_in(p->n, p->out_h, p->out_w, p->c);
+}
+
+static bool complete_pool(struct weft_pool *p)
+{
+    return complete_windows(p) && is_possible_count(pool_in(p)) &&
+           is_possible_count(pool_out(p));
+}
+
+static bool complete_pool_forward(union weft_primitive_args *args)
+{
+    struct weft_pool_args *a = &args->pool_forward;
+    if (!complete_pool(&a->pool))
+        return false;
+    set_view(&a->x, pool_in(&a->pool));
+    set_view(&a->y, pool_out(&a->pool));
+    set_optional_view(&a->argmax, pool_out(&a->pool));
+    return true;
+}
+
+static bool complete_pool_backward(union weft_primitive_args *args)
+{
+    struct weft_pool_args *a = &args->pool_backward;
+    if (!complete_pool(&a->pool))
+        return false;
+    set_view(&a->dx, pool_in(&a->pool));
+    set_view(&a->dy, pool_out(&a->pool));
+    if (a->pool.kind == WEFT_POOL_MAX)
+        set_view(&a->argmax, pool_out(&a->pool));
+    return true;
+}
+
+static double pool_work(const union weft_primitive_args *args)
+{
+    const struct weft_pool *p = &args->pool_forward.pool;
+    return work_of_element * (pool_in(p) + pool_out(p));
+}
+
+/* Batch normalization */
+
+#define BATCH_NORM_SHAPE                                    \
+    NUMBER(weft_batch_norm_args, "rows", rows),             \
+        NUMBER(weft_batch_norm_args, "channels", channels), \
+        FIELD_ACTIVATION(weft_batch_norm_args, activation.act)
+
+static const struct problem_field batch_norm[] = {BATCH_NORM_SHAPE, {0}};
+static const struct problem_field batch_norm_backward[] = {
+    BATCH_NORM_SHAPE, VIEW(weft_batch_norm_args, dx), {0}};
+
+static bool complete_batch_norm(union weft_primitive_args *args)
+{
+    struct weft_batch_norm_args *a = &args->batch_norm_forward;
+    double count = (double)a->rows * a->channels;
+    if (a->rows < 1 || a->channels < 1 || !is_possible_count(count))
+        return false;
+    a->activation.negative_slope = PROBLEM_SLOPE;
+    a->momentum = 0.1f;
+    a->epsilon = 1e-5f;
+    set_view(&a->x, count);
+    struct weft_view *const of_channels[] = {&a->bias, &a->mean, &a->scale};
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(of_channels); i++)
+        set_view(of_channels[i], a->channels);
+    return true;
+}
+
+static bool complete_batch_norm_inference(union weft_primitive_args *args)
+{
+    struct weft_batch_norm_args *a = &args->batch_norm_inference;
+    if (!complete_batch_norm(args))
+        return false;
+    set_view(&a->y, (double)a->x.count);
+    return true;
+}
+
+static bool complete_batch_norm_forward(union weft_primitive_args *args)
+{
+    struct weft_batch_norm_args *a = &args->batch_norm_forward;
+    if (!complete_batch_norm_inference(args))
+        return false;
+    struct weft_view *const of_channels[] = {&a->weight, &a->running_mean,
+                                             &a->running_variance, &a->inverse};
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(of_channels); i++)
+        set_view(of_channels[i], a->channels);
+    return true;
+}
+
+static bool complete_batch_norm_backward(union weft_primitive_args *args)
+{
+    struct weft_batch_norm_args *a = &args->batch_norm_backward;
+    if (!complete_batch_norm(args))
+        return false;
+    set_view(&a->dy, (double)a->x.count);
+    set_optional_view(&a->dx, (double)a->x.count);
+    struct weft_view *const of_channels[] = {&a->inverse, &a->dweight, &a->dbias};
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(of_channels); i++)
+        set_view(of_channels[i], a->channels);
+    return true;
+}
+
+static double batch_norm_work(const union weft_primitive_args *args)
+{
+    const struct weft_batch_norm_args *a = &args->batch_norm_forward;
+    return 3 * work_of_element * a->rows * a->channels;
+}
+
+#define FOLD(field) offsetof(struct weft_fold_batch_norm_args, field)
+static const struct problem_field fold_batch_norm[] = {
+    NUMBER(weft_fold_batch_norm_args, "rows", rows),
+    NUMBER(weft_fold_batch_norm_args, "channels", channels),
+    VIEW(weft_fold_batch_norm_args, w),
+    VIEW(weft_fold_batch_norm_args, bias),
+    {"out-bias", FIELD_VIEW, 1, {FOLD(out_bias)}, 0, NULL, 0},
     {0}};
-static const struct problem_field conv_backward_data[] = {
-    CONV_SHAPE, ACTIVATION(weft_conv_args, act_grad.activation.act), {0}};
-static const struct problem_field conv_backward_weights[] = {
-    CONV_SHAPE, {"bias", FIELD_VIEW, 1, {CONV(dbias)}, 0, NULL, 0}, {0}};
 
-static const float any_slope = 0.01f; /* of leaky-relu */
-
-/* The shape and its pool; the elements of each tensor. */
-static bool complete_conv(struct weft_conv_args *a, double *in, double *out,
-                          double *pooled)
+static bool complete_fold_batch_norm(union weft_primitive_args *args)
 {
-    const struct weft_conv *c = &a->conv;
-    struct weft_pool *p = &a->pool;
-    const int positive[] = {c->n,      c->h,         c->w,        c->c,
-                            c->k,      c->r,         c->s,        c->out_h,
-                            c->out_w,  c->stride_y,  c->stride_x, c->dilation_y,
-                            c->groups, c->dilation_x};
-    if (!is_positive(positive, WEFT_ARRAY_SIZE(positive)) || c->c % c->groups ||
-        c->k % c->groups)
+    struct weft_fold_batch_norm_args *a = &args->fold_batch_norm;
+    double count = (double)a->rows * a->channels;
+    if (a->rows < 1 || a->channels < 1 || !is_possible_count(count))
         return false;
-    *in = images_in(c->n, c->h, c->w, c->c);
-    *pooled = *out = images_in(c->n, c->out_h, c->out_w, c->k);
-    if (!is_possible_count(*in) || !is_possible_count(*out) ||
-        !is_possible_count((double)c->r * c->s * c->c * c->k) ||
-        window_extent(c->h, c->pad_top, c->pad_bottom, c->r, c->dilation_y,
-                      c->stride_y) != c->out_h ||
-        window_extent(c->w, c->pad_left, c->pad_right, c->s, c->dilation_x,
-                      c->stride_x) != c->out_w)
-        return false;
-    if (!p->r)
-        return true;
-    p->n = c->n;
-    p->h = c->out_h;
-    p->w = c->out_w;
-    p->c = c->k;
-    *pooled = images_in(p->n, p->out_h, p->out_w, p->c);
-    return p->r * p->s <= UINT8_MAX && complete_windows(p);
-}
-
-static double conv_weights(const struct weft_conv *c)
-{
-    return (double)c->r * c->s * (c->c / c->groups) * c->k;
-}
-
-static bool complete_conv_forward(union weft_primitive_args *args)
-{
-    struct weft_conv_args *a = &args->conv_forward;
-    double in, out, pooled;
-    if (!complete_conv(a, &in, &out, &pooled))
-        return false;
-    a->activation.negative_slope = any_slope;
-    set_view(&a->x, in);
-    set_view(&a->w, conv_weights(&a->conv));
-    set_view(&a->y, pooled);
-    set_optional_view(&a->bias, a->conv.k);
-    set_optional_view(&a->argmax, pooled);
+    a->epsilon = 1e-5f;
+    set_optional_view(&a->w, count);
+    set_optional_view(&a->bias, a->channels);
+    set_optional_view(&a->out_bias, a->channels);
+    set_view(&a->out_w, count);
+    struct weft_view *const of_channels[] = {&a->weight, &a->shift, &a->mean,
+                                             &a->variance};
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(of_channels); i++)
+        set_view(of_channels[i], a->channels);
     return true;
 }
 
-static bool complete_conv_backward_data(union weft_primitive_args *args)
+static double fold_work(const union weft_primitive_args *args)
 {
-    struct weft_conv_args *a = &args->conv_backward_data;
-    double in, out, pooled;
-    if (!complete_conv(a, &in, &out, &pooled))
+    return 2 * work_of_element * args->fold_batch_norm.rows *
+           args->fold_batch_norm.channels;
+}
+
+/* Softmax and loss */
+
+static const struct problem_field softmax[] = {
+    NUMBER(weft_softmax_args, "n", n),
+    NUMBER(weft_softmax_args, "classes", classes),
+    {0}};
+static const struct problem_field loss[] = {NUMBER(weft_loss_args, "n", n),
+                                            NUMBER(weft_loss_args, "classes", classes),
+                                            VIEW(weft_loss_args, dlogits),
+                                            {0}};
+
+static bool complete_softmax(union weft_primitive_args *args)
+{
+    struct weft_softmax_args *a = &args->softmax;
+    double count = (double)a->n * a->classes;
+    if (a->n < 1 || a->classes < 1 || !is_possible_count(count))
         return false;
-    a->act_grad.activation.negative_slope = any_slope;
-    set_view(&a->dx, in);
-    set_view(&a->w, conv_weights(&a->conv));
-    set_view(&a->dy, pooled);
-    if (a->pool.r)
-        set_view(&a->argmax, pooled);
-    if (a->act_grad.activation.act != WEFT_ACT_identity)
-        set_view(&a->act_grad.output, in);
+    set_view(&a->x, count);
+    set_view(&a->y, count);
     return true;
 }
 
-static bool complete_conv_backward_weights(union weft_primitive_args *args)
+static bool complete_loss(union weft_primitive_args *args)
 {
-    struct weft_conv_args *a = &args->conv_backward_weights;
-    double in, out, pooled;
-    if (!complete_conv(a, &in, &out, &pooled))
+    struct weft_loss_args *a = &args->loss;
+    double count = (double)a->n * a->classes;
+    if (a->n < 1 || a->classes < 1 || !is_possible_count(count))
         return false;
-    set_view(&a->x, in);
-    set_view(&a->dw, conv_weights(&a->conv));
-    set_view(&a->dy, pooled);
-    if (a->pool.r)
-        set_view(&a->argmax, pooled);
-    set_optional_view(&a->dbias, a->conv.k);
+    set_view(&a->logits, count);
+    set_optional_view(&a->dlogits, count);
+    set_view(&a->labels, a->n);
+    set_view(&a->loss, a->n);
+    set_view(&a->correct, a->n);
     return true;
 }
 
-static double conv_work(const union weft_primitive_args *args)
+static double softmax_work(const union weft_primitive_args *args)
 {
-    const struct weft_conv *c = &args->conv_forward.conv;
-    return images_in(c->n, c->out_h, c->out_w, c->k) * c->r * c->s * (c->c / c->groups);
+    return 4 * work_of_element * args->softmax.n * args->softmax.classes;
 }
 
-static const struct problem_kind kinds[WEFT_PRIMITIVE_COUNT] = {
-    [WEFT_PRIMITIVE_conv_forward] = {conv_forward, complete_conv_forward, conv_work},
-    [WEFT_PRIMITIVE_conv_backward_data] = {conv_backward_data,
-                                           complete_conv_backward_data, conv_work},
-    [WEFT_PRIMITIVE_conv_backward_weights] = {conv_backward_weights,
-                                              complete_conv_backward_weights, conv_work},
+static double loss_work(const union weft_primitive_args *args)
+{
+    return 4 * work_of_element * args->loss.n * args->loss.classes;
+}
+
+/* Optimizer step */
+
+static const char *const optimizers[] = {[WEFT_OPTIMIZER_SGD] = "sgd",
+                                         [WEFT_OPTIMIZER_ADAM] = "adam",
+                                         [WEFT_OPTIMIZER_ADAMW] = "adamw"};
+
+#define STEP(field) offsetof(struct weft_optimizer_step_args, field)
+static const struct problem_field optimizer_step[] = {
+    {"w", FIELD_LENGTH, 1, {STEP(w)}, FIELD_REQUIRED, NULL, 0},
+    {"optimizer",
+     FIELD_NAME,
+     1,
+     {STEP(optimizer.kind)},
+     FIELD_REQUIRED,
+     optimizers,
+     WEFT_ARRAY_SIZE(optimizers)},
+    {"nesterov", FIELD_FLAG, 1, {STEP(optimizer.nesterov)}, 0, NULL, 0},
+    {"metrics", FIELD_NUMBERS, 1, {STEP(n)}, 0, NULL, 0},
+    {0}};
+
+static bool complete_optimizer_step(union weft_primitive_args *args)
+{
+    struct weft_optimizer_step_args *a = &args->optimizer_step;
+    double count = (double)a->w.count;
+    if (!is_possible_count(count))
+        return false;
+    a->optimizer.momentum = a->optimizer.beta1 = 0.9f;
+    a->optimizer.beta2 = 0.999f;
+    a->optimizer.epsilon = 1e-8f;
+    a->optimizer.weight_decay = 1e-4f;
+    set_view(&a->state, STATE_WORDS);
+    set_view(&a->w, count);
+    set_view(&a->g, count);
+    set_view(&a->m, count);
+    if (a->optimizer.kind != WEFT_OPTIMIZER_SGD)
+        set_view(&a->v, count);
+    if (a->n) {
+        set_view(&a->loss, a->n);
+        set_view(&a->correct, a->n);
+    }
+    return true;
+}
+
+static double optimizer_step_work(const union weft_primitive_args *args)
+{
+    return 4 * work_of_element * (double)args->optimizer_step.w.count;
+}
+
+/* Batches */
+
+static const struct problem_field make_batch[] = {
+    NUMBER(weft_batch_args, "n", n),
+    NUMBER(weft_batch_args, "pixels", pixels),
+    NUMBER(weft_batch_args, "channels", channels),
+    VIEW(weft_batch_args, state),
+    VIEW(weft_batch_args, labels),
+    {0}};
+
+static bool complete_make_batch(union weft_primitive_args *args)
+{
+    struct weft_batch_args *a = &args->make_batch;
+    double count = (double)a->n * a->pixels;
+    if (a->n < 1 || a->pixels < 1 || a->channels < 1 || a->pixels % a->channels ||
+        !is_possible_count(count))
+        return false;
+    a->count = a->n;
+    a->steps_per_epoch = 1;
+    for (size_t c = 0; c < WEFT_ARRAY_SIZE(a->scale); c++)
+        a->scale[c] = 1.0f / 255;
+    set_view(&a->bytes, count);
+    set_view(&a->x, count);
+    set_optional_view(&a->state, STATE_WORDS);
+    set_optional_view(&a->labels, a->n);
+    if (a->labels.mem)
+        set_view(&a->batch_labels, a->n);
+    return true;
+}
+
+static double make_batch_work(const union weft_primitive_args *args)
+{
+    return work_of_element * args->make_batch.n * args->make_batch.pixels;
+}
+
+#define KIND(fields, complete, work) \
+    &(const struct problem_kind)     \
+    {                                \
+        fields, complete, work       \
+    }
+static const struct problem_kind *const kinds[WEFT_PRIMITIVE_COUNT] = {
+    [WEFT_PRIMITIVE_conv_forward] = &problem_conv_forward,
+    [WEFT_PRIMITIVE_conv_backward_data] = &problem_conv_backward_data,
+    [WEFT_PRIMITIVE_conv_backward_weights] = &problem_conv_backward_weights,
+    [WEFT_PRIMITIVE_pool_forward] = KIND(pool_forward, complete_pool_forward, pool_work),
+    [WEFT_PRIMITIVE_pool_backward] =
+        KIND(pool_backward, complete_pool_backward, pool_work),
+    [WEFT_PRIMITIVE_batch_norm_forward] =
+        KIND(batch_norm, complete_batch_norm_forward, batch_norm_work),
+    [WEFT_PRIMITIVE_batch_norm_inference] =
+        KIND(batch_norm, complete_batch_norm_inference, batch_norm_work),
+    [WEFT_PRIMITIVE_batch_norm_backward] =
+        KIND(batch_norm_backward, complete_batch_norm_backward, batch_norm_work),
+    [WEFT_PRIMITIVE_fold_batch_norm] =
+        KIND(fold_batch_norm, complete_fold_batch_norm, fold_work),
+    [WEFT_PRIMITIVE_softmax] = KIND(softmax, complete_softmax, softmax_work),
+    [WEFT_PRIMITIVE_loss] = KIND(loss, complete_loss, loss_work),
+    [WEFT_PRIMITIVE_optimizer_step] =
+        KIND(optimizer_step, complete_optimizer_step, optimizer_step_work),
+    [WEFT_PRIMITIVE_make_batch] = KIND(make_batch, complete_make_batch, make_batch_work),
 };
 
 const struct problem_kind *problem_kind_of(enum weft_primitive primitive)
 {
-    return &kinds[primitive];
+    static const struct problem_kind none = {NULL, NULL, NULL};
+    return kinds[primitive] ? kinds[primitive] : &none;
 }

@@ -5,12 +5,15 @@
 
 #include "device/backend.h"
 
+#include <stddef.h>
+
 enum { FIELD_MAX_NUMBERS = 8, FIELD_REQUIRED = -1 };
 
 enum problem_field_kind {
     FIELD_NUMBERS, /* ints: "window=3x3" */
     FIELD_NAME,    /* an enum by its names: "relu" */
     FIELD_FLAG,    /* a bool: "nesterov" */
+    FIELD_LENGTH,  /* the elements of a view: "w=1000" */
     FIELD_VIEW     /* whether a view is present: "bias" */
 };
 
@@ -32,6 +35,81 @@ struct problem_kind {
     bool (*complete)(union weft_primitive_args *args);
     double (*work)(const union weft_primitive_args *args);
 };
+
+/* The largest tensor of a problem that comes from a text. */
+#define PROBLEM_MAX_ELEMENTS ((double)(1 << 30))
+
+static inline bool is_possible_count(double count)
+{
+    return count >= 1 && count <= PROBLEM_MAX_ELEMENTS;
+}
+
+/* A present view of so many elements; its memory stays as it is unless there is none. */
+static inline void set_view(struct weft_view *view, double count)
+{
+    static char nothing;
+    if (!view->mem)
+        view->mem = (struct weft_mem *)(void *)&nothing;
+    view->count = (size_t)count;
+}
+
+static inline void set_optional_view(struct weft_view *view, double count)
+{
+    if (view->mem)
+        set_view(view, count);
+}
+
+static inline int window_extent(int in, int before, int after, int window, int dilation,
+                                int stride)
+{
+    return (in + before + after - dilation * (window - 1) - 1) / stride + 1;
+}
+
+static inline bool is_positive(const int *values, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (values[i] < 1)
+            return false;
+    return true;
+}
+
+/* The padding that the last window reaches into. */
+static inline int pad_after(int in, int before, int window, int stride, int out)
+{
+    int after = (out - 1) * stride + window - before - in;
+    return after > 0 ? after : 0;
+}
+
+/* A pool's windows all touch the image. */
+static inline bool complete_windows(struct weft_pool *p)
+{
+    const int positive[] = {p->n, p->h,        p->w,        p->c,     p->r,
+                            p->s, p->stride_y, p->stride_x, p->out_h, p->out_w};
+    if (!is_positive(positive, WEFT_ARRAY_SIZE(positive)) || p->pad_top >= p->r ||
+        p->pad_left >= p->s || (p->out_h - 1) * p->stride_y - p->pad_top >= p->h ||
+        (p->out_w - 1) * p->stride_x - p->pad_left >= p->w)
+        return false;
+    p->pad_bottom = pad_after(p->h, p->pad_top, p->r, p->stride_y, p->out_h);
+    p->pad_right = pad_after(p->w, p->pad_left, p->s, p->stride_x, p->out_w);
+    return true;
+}
+
+static inline double images_in(int n, int h, int w, int c)
+{
+    return (double)n * h * w * c;
+}
+
+/* The activation at `field`, and the parameter of leaky-relu in problems from texts. */
+#define FIELD_ACTIVATION(args, field)                                                   \
+    {                                                                                   \
+        "activation", FIELD_NAME, 1, {offsetof(struct args, field)}, WEFT_ACT_identity, \
+            weft_act_names, WEFT_ACT_COUNT                                              \
+    }
+#define PROBLEM_SLOPE 0.01f
+
+/* problem_conv.c */
+extern const struct problem_kind problem_conv_forward, problem_conv_backward_data,
+    problem_conv_backward_weights;
 
 const struct problem_kind *problem_kind_of(enum weft_primitive primitive);
 

@@ -7,6 +7,25 @@
 
 #include <string.h>
 
+/* The launches around a plan: the batch, and in training the optimizer step. */
+static enum weft_status collect_ends(struct weft_command_list *list,
+                                     const struct weft_net *net, int batch, bool training,
+                                     struct weft_mem *any)
+{
+    size_t weights = net->graph.weights;
+    struct weft_batch_args input = {
+        .n = batch,
+        .pixels = (int)weft_shape_count(net->input),
+        .channels = net->input.c,
+        .state.mem = training ? any : NULL,
+        .labels.mem = training ? any : NULL,
+    };
+    struct weft_optimizer_step_args step = {
+        .optimizer = net->optimizer, .w = {any, 0, weights}, .n = batch};
+    WEFT_TRY(list->primitives->make_batch(list, &input));
+    return training ? list->primitives->optimizer_step(list, &step) : WEFT_OK;
+}
+
 /* Records a plan into a collector. Nothing will run, so any memory stands in for the
  * network's. */
 static enum weft_status collect(struct weft_device *device, const struct weft_net *net,
@@ -27,6 +46,8 @@ static enum weft_status collect(struct weft_device *device, const struct weft_ne
         status = weft_lower_forward(plan, &roles, list);
         if (!status && training)
             status = weft_lower_backward(plan, &roles, list);
+        if (!status)
+            status = collect_ends(list, net, batch, training, any);
     }
     weft_command_list_finish(list);
     if (any)

@@ -105,7 +105,7 @@ static enum ocl_applicability applicability(const struct ocl_device *device,
 static bool validate_config(const struct ocl_device *device,
                             const struct depthwise_conv *job, const int *values)
 {
-    return vec_width_valid(device, values[VECTOR_WIDTH]) && values[TILE] >= 1 &&
+    return ocl_vector_width_valid(device, values[VECTOR_WIDTH]) && values[TILE] >= 1 &&
            values[TILE] <= MAX_TILE && values[TILE] % job->upsample_y == 0 &&
            source_rows_of(job, values[TILE]) <= VEC_DEPTHWISE_MAX_ROWS &&
            values[TILES] >= 1 && values[TILES] <= 65536 && values[VECTORS] >= 1 &&

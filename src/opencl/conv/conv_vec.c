@@ -132,7 +132,7 @@ static bool validate_config(const struct ocl_device *device,
                             const struct direct_conv *job, const int *values)
 {
     int window = window_of(job);
-    return vec_width_valid(device, values[VECTOR_WIDTH]) && values[VECTORS] >= 1 &&
+    return ocl_vector_width_valid(device, values[VECTOR_WIDTH]) && values[VECTORS] >= 1 &&
            values[VECTORS] <= 3 && values[TILE] >= 1 &&
            values[VECTORS] * values[TILE] <= 24 && (!window || values[TILE] == window) &&
            values[TILES_PER_ITEM] >= 1 && values[TILES_PER_ITEM] <= 4096 &&

@@ -207,7 +207,7 @@ static bool validate_config(const struct ocl_device *device,
     const struct weft_conv_args *args = ocl_conv_args(problem);
     enum { PARTIAL_FLOATS_LIMIT = 1 << 26 }; /* floats */
     struct weft_conv s = args->conv;
-    if (!vec_width_valid(device, values[VECTOR_WIDTH]) || values[VECTORS] < 1 ||
+    if (!ocl_vector_width_valid(device, values[VECTOR_WIDTH]) || values[VECTORS] < 1 ||
         values[VECTORS] > 3 || values[TILE] < 1 || values[VECTORS] * values[TILE] > 24 ||
         values[SPLIT] < 1 || values[SPLIT] > 65536 || values[BLOCKS_PER_ITEM] < 1 ||
         values[BLOCKS_PER_ITEM] > 4096 || values[CHUNK] < 1 || values[CHUNK] > 65536 ||

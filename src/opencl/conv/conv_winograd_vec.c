@@ -107,7 +107,7 @@ static void choose(const struct ocl_device *device, const struct winograd *job,
 static bool validate_config(const struct ocl_device *device, const struct winograd *job,
                             const int *values)
 {
-    return vec_width_valid(device, values[VECTOR_WIDTH]) && values[VECTORS] >= 1 &&
+    return ocl_vector_width_valid(device, values[VECTOR_WIDTH]) && values[VECTORS] >= 1 &&
            values[VECTORS] <= 3 && values[TILE] >= 1 &&
            values[TILE] * values[VECTORS] <= 24 && values[TILES] >= values[TILE] &&
            values[TILES] <= 256 && values[TILES] % values[TILE] == 0 &&

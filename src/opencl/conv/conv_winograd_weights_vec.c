@@ -142,7 +142,7 @@ static bool validate_config(const struct ocl_device *device,
 {
     enum { MAX_FLOATS = 1 << 26 };
     struct weft_conv s = args->conv;
-    if (!vec_width_valid(device, values[VECTOR_WIDTH]) || values[VECTORS] < 1 ||
+    if (!ocl_vector_width_valid(device, values[VECTOR_WIDTH]) || values[VECTORS] < 1 ||
         values[VECTORS] > 3 || values[TILE] < 1 || values[VECTORS] * values[TILE] > 24 ||
         values[TILES] < 1 || values[TILES] > 256 || values[BLOCKS] < 1 ||
         values[BLOCKS] > 1024 || values[SPLIT] < 1 || values[UNROLL] < 1 ||

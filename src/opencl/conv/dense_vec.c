@@ -122,7 +122,7 @@ static bool validate_config(const struct ocl_device *device,
     int block = values[VECTOR_WIDTH] * values[VECTORS];
     bool packed = values[PACK_A] || values[PACK_B];
     bool bounded = values[PACK_A] || !has_single_k_block(p, values);
-    if (!vec_width_valid(device, values[VECTOR_WIDTH]) ||
+    if (!ocl_vector_width_valid(device, values[VECTOR_WIDTH]) ||
         values[VECTORS] * values[TILE] > 24 || (values[PACK_A] && !p->trans_a) ||
         (p->trans_b && !values[PACK_B]) || (packed && !values[BLOCK_K]))
         return false;

@@ -18,12 +18,6 @@ int vec_width(const struct ocl_device *device, int channels)
     return width;
 }
 
-bool vec_width_valid(const struct ocl_device *device, int width)
-{
-    return width >= 1 && width <= MAX_VECTOR_WIDTH && width <= 2 * device->vector_width &&
-           !(width & (width - 1));
-}
-
 bool vec_needs_fp32_copy(const struct weft_command_list *list, const struct ocl_arg *arg)
 {
     return ocl_arg_is_fp16(arg) && ocl_device_of(list)->is_cpu;

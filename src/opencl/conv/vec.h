@@ -40,9 +40,6 @@ bool pool_is_nonoverlapping(const struct weft_pool *pool);
 /* Vector width for this number of channels. */
 int vec_width(const struct ocl_device *device, int channels);
 
-/* True for powers of two up to twice the device's vector width. */
-bool vec_width_valid(const struct ocl_device *device, int width);
-
 /* Local size (1,1,1) on the host's CPU: PoCL keeps the registers of a work-item in
  * registers only there. On other devices the driver chooses. */
 void vec_set_local_size(const struct weft_command_list *list, struct ocl_launch *launch);

@@ -1,8 +1,133 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Batch normalization, all families: cl/ops/batch_norm.cl. Three launches for each pass:
  * partial sums over chunks of rows, their merge, and the rows again. */
+#include "opencl/ops/algorithms.h"
 #include "opencl/runtime/runtime.h"
 #include "shared/workspace_layout.h"
+
+/* The tunables, in the order of their tables: rows of a work-item that writes y or dx,
+ * rows of a chunk of partial sums; vectors of channels that a work-item of `rows` sums
+ * together, or the work-group that merges the partials of a channel. */
+enum { VECTOR_WIDTH, WORK_GROUP, ROWS_PER_ITEM, CHUNK_ROWS, LAST };
+
+#define VALUES_TUNABLES(...)                                                             \
+    OCL_TUNABLE("vector-width", 1, 2, 4, 8, 16), OCL_TUNABLE("work-group", __VA_ARGS__), \
+        OCL_TUNABLE("rows-per-item", 1, 4, 16, 32, 64, 128, 256)
+#define CHUNK_TUNABLE OCL_TUNABLE("chunk-rows", 8, 16, 32, 64, 128, 256, 512)
+
+static const struct ocl_tunable rows_tunables[] = {
+    VALUES_TUNABLES(1, 2, 4), CHUNK_TUNABLE, OCL_TUNABLE("vectors", 1, 2, 4), {0}};
+static const struct ocl_tunable vectors_tunables[] = {
+    VALUES_TUNABLES(16, 32, 64, 128, 256), CHUNK_TUNABLE, {0}};
+static const struct ocl_tunable tree_tunables[] = {
+    VALUES_TUNABLES(16, 32, 64, 128, 256),
+    CHUNK_TUNABLE,
+    OCL_TUNABLE("merge-work-group", 16, 32, 64, 128, 256),
+    {0}};
+static const struct ocl_tunable rows_values_tunables[] = {VALUES_TUNABLES(1, 2, 4), {0}};
+static const struct ocl_tunable vectors_values_tunables[] = {
+    VALUES_TUNABLES(16, 32, 64, 128, 256), {0}};
+
+/* A CPU's work-item processes whole rows. Neighbouring work-items of a GPU process
+ * neighbouring vectors of a row; partials are merged by a work-item for each vector, or
+ * by a tree, a work-group for each channel. */
+enum style { ROWS, VECTORS, VECTORS_TREE };
+
+enum { WORK_GROUP_SIZE = 64, MAX_CHUNKS = 512 };
+
+struct shape {
+    int rows, channels;
+};
+
+static struct shape shape_of(const struct weft_problem *problem)
+{
+    const union weft_primitive_args *args = &problem->call.args;
+    if (problem->call.primitive == WEFT_PRIMITIVE_fold_batch_norm)
+        return (struct shape){args->fold_batch_norm.rows, args->fold_batch_norm.channels};
+    return (struct shape){args->batch_norm_forward.rows,
+                          args->batch_norm_forward.channels};
+}
+
+/* Vectors never exceed a row, so that all are aligned, except for odd numbers of
+ * channels on CPUs. */
+static int default_vector_width(const struct ocl_device *device, enum style style,
+                                int channels)
+{
+    int width = 1, widest = style == ROWS ? device->vector_width : 4;
+    while (width < widest && channels % (2 * width) == 0)
+        width *= 2;
+    return style == ROWS && channels > widest ? widest : width;
+}
+
+/* The largest power of two that is a valid work-group, at most WORK_GROUP_SIZE. */
+static int tree_size(const struct ocl_device *device)
+{
+    int group = 1;
+    while (group < WORK_GROUP_SIZE && 2 * (size_t)group <= device->max_work_group_size)
+        group *= 2;
+    return group;
+}
+
+static int blocks_of(const struct weft_problem *problem, const int *values)
+{
+    return (int)ocl_vector_count((size_t)shape_of(problem).channels,
+                                 values[VECTOR_WIDTH]);
+}
+
+/* Of a CPU: 16 KiB for each work-item that writes y or dx; chunks, which are read twice,
+ * fit the first-level cache. A GPU needs many chunks. */
+static enum ocl_applicability applicability(const struct ocl_device *device,
+                                            const struct weft_problem *problem,
+                                            enum style style, int *values)
+{
+    struct shape s = shape_of(problem);
+    bool fold = problem->call.primitive == WEFT_PRIMITIVE_fold_batch_norm;
+    if (style == ROWS && !device->is_cpu)
+        return OCL_NOT_APPLICABLE;
+    values[VECTOR_WIDTH] = default_vector_width(device, style, s.channels);
+    values[WORK_GROUP] = style == ROWS ? 1 : (int)ocl_default_work_group(device);
+    values[ROWS_PER_ITEM] = style != ROWS ? 1 : fold ? 64 : 4096 / s.channels;
+    if (values[ROWS_PER_ITEM] < 1)
+        values[ROWS_PER_ITEM] = 1;
+    int chunk = style == ROWS ? 6144 / s.channels : 16, least = s.rows / MAX_CHUNKS + 1;
+    chunk = chunk < 8 ? 8 : chunk;
+    values[CHUNK_ROWS] = chunk < least ? least : chunk;
+    values[LAST] = style == VECTORS_TREE ? tree_size(device) : 1;
+    if (style != ROWS)
+        return OCL_APPLICABLE;
+    values[LAST] = problem->call.primitive == WEFT_PRIMITIVE_batch_norm_backward ? 2 : 4;
+    while (blocks_of(problem, values) % values[LAST])
+        values[LAST] /= 2;
+    return OCL_PREFERRED;
+}
+
+static bool has_partials(enum weft_primitive primitive)
+{
+    return primitive == WEFT_PRIMITIVE_batch_norm_forward ||
+           primitive == WEFT_PRIMITIVE_batch_norm_backward;
+}
+
+static bool validate_config(const struct ocl_device *device,
+                            const struct weft_problem *problem, enum style style,
+                            const int *values)
+{
+    struct shape s = shape_of(problem);
+    int width = values[VECTOR_WIDTH];
+    if (!ocl_vector_width_valid(device, width) ||
+        (s.channels % width && (style != ROWS || s.channels < width)) ||
+        !ocl_work_group_valid(device, values[WORK_GROUP]) || values[ROWS_PER_ITEM] < 1 ||
+        values[ROWS_PER_ITEM] > 1 << 16)
+        return false;
+    if (!has_partials(problem->call.primitive))
+        return true;
+    if (values[CHUNK_ROWS] <= s.rows / MAX_CHUNKS || values[CHUNK_ROWS] > 1 << 16)
+        return false;
+    if (style == ROWS)
+        return values[LAST] >= 1 && values[LAST] <= 4 &&
+               blocks_of(problem, values) % values[LAST] == 0;
+    return style == VECTORS || (ocl_work_group_valid(device, values[LAST]) &&
+                                !(values[LAST] & (values[LAST] - 1)));
+}
 
 /* Work distribution over rows of channels. */
 struct work_split {
@@ -13,31 +138,15 @@ struct work_split {
     struct ocl_options options;
 };
 
-enum { WORK_GROUP_SIZE = 64, MAX_CHUNKS = 512 };
-
-static bool is_row_major_cpu(const struct weft_command_list *list)
+static struct work_split split_rows(enum style style, int channels, int rows,
+                                    const int *values)
 {
-    return ocl_device_of(list)->is_cpu && list->device->family == WEFT_FAMILY_VEC;
-}
-
-/* Vectors never exceed a row, so that all are aligned, except for odd numbers of
- * channels on CPUs. A CPU's work-item processes whole rows; on a GPU neighbouring
- * work-items process neighbouring vectors of a row. */
-static struct work_split split_rows(const struct weft_command_list *list, int channels,
-                                    long rows)
-{
-    const struct ocl_device *device = ocl_device_of(list);
-    struct work_split split = {.vector_width = 1, .across = 1, .local = {1, 1, 1}};
-    int widest = is_row_major_cpu(list) ? device->vector_width : 4;
-    while (split.vector_width < widest && channels % (2 * split.vector_width) == 0)
-        split.vector_width *= 2;
-    if (is_row_major_cpu(list) && channels > widest)
-        split.vector_width = widest;
-    split.rows = (int)rows;
-    if (!is_row_major_cpu(list)) {
-        size_t most = device->max_work_group_size < WORK_GROUP_SIZE
-                          ? device->max_work_group_size
-                          : WORK_GROUP_SIZE;
+    struct work_split split = {.vector_width = values[VECTOR_WIDTH],
+                               .rows = rows,
+                               .across = 1,
+                               .local = {1, (size_t)values[WORK_GROUP], 1}};
+    if (style != ROWS) {
+        size_t most = (size_t)values[WORK_GROUP];
         split.across = ocl_vector_count((size_t)channels, split.vector_width);
         while (split.local[0] * 2 <= most && split.local[0] < split.across)
             split.local[0] *= 2;
@@ -61,34 +170,22 @@ static enum weft_status launch_rows(struct weft_command_list *list,
     return ocl_launch(list, split->options.text, launch);
 }
 
-/* The launches that write y or dx: 16 KiB for each work-item of a CPU. */
-static struct work_split split_values(const struct weft_command_list *list,
-                                      const struct weft_batch_norm_args *a)
+/* The launches that write y or dx. */
+static struct work_split
+split_values(enum style style, const struct weft_batch_norm_args *a, const int *values)
 {
-    long rows = is_row_major_cpu(list) ? 4096 / a->channels : 1;
-    struct work_split split = split_rows(list, a->channels, rows < 1 ? 1 : rows);
+    struct work_split split =
+        split_rows(style, a->channels, values[ROWS_PER_ITEM], values);
     ocl_define(&split.options, "ACT", a->activation.act);
     return split;
 }
 
-/* The launches that compute partial sums. On a CPU a chunk is read twice and fits the
- * first-level cache; a GPU needs many chunks. `vectors`: of channels, summed together by
- * a work-item of a CPU. */
-static struct work_split split_reduction(const struct weft_command_list *list,
-                                         const struct weft_batch_norm_args *a,
-                                         int vectors)
+/* The launches that compute partial sums. */
+static struct work_split
+split_reduction(enum style style, const struct weft_batch_norm_args *a, const int *values)
 {
-    long rows = is_row_major_cpu(list) ? 6144 / a->channels : 16,
-         least = a->rows / MAX_CHUNKS + 1;
-    rows = rows < 8 ? 8 : rows;
-    struct work_split split = split_rows(list, a->channels, rows < least ? least : rows);
-    int blocks = (int)ocl_vector_count((size_t)a->channels, split.vector_width);
-    while (blocks % vectors || !is_row_major_cpu(list))
-        if (vectors == 1)
-            break;
-        else
-            vectors /= 2;
-    ocl_define(&split.options, "NV", vectors);
+    struct work_split split = split_rows(style, a->channels, values[CHUNK_ROWS], values);
+    ocl_define(&split.options, "NV", style == ROWS ? values[LAST] : 1);
     ocl_define(&split.options, "ACT", a->activation.act);
     return split;
 }
@@ -104,33 +201,29 @@ static struct ocl_arg alloc_partials(struct weft_command_list *list,
         ocl_workspace(list, chunks * (size_t)BATCH_NORM_PARTIAL(pitch) * sizeof(float)));
 }
 
-/* The launch that merges partials: a work-item for each vector, or a work-group for each
- * channel. */
+/* The launch that merges partials. */
 static enum weft_status launch_merge(struct weft_command_list *list,
-                                     struct work_split *split,
+                                     struct work_split *split, enum style style,
                                      const struct weft_batch_norm_args *a,
-                                     const char *serial, const char *tree,
+                                     const int *values, const char *kernels[2],
                                      struct ocl_launch *launch)
 {
-    size_t group = 1, most = ocl_device_of(list)->max_work_group_size;
-    bool tree_merge = list->device->family != WEFT_FAMILY_VEC;
-    while (tree_merge && group < WORK_GROUP_SIZE && 2 * group <= most)
-        group *= 2;
-    if (tree_merge)
+    bool tree = style == VECTORS_TREE;
+    size_t group = tree ? (size_t)values[LAST] : 1;
+    if (tree)
         ocl_define(&split->options, "WORK_GROUP_SIZE", (long)group);
     launch->source = "batch_norm.cl";
-    launch->kernel = tree_merge ? tree : serial;
-    launch->global[0] = tree_merge
-                            ? group * (size_t)a->channels
-                            : ocl_vector_count((size_t)a->channels, split->vector_width);
+    launch->kernel = kernels[tree];
+    launch->global[0] = tree ? group * (size_t)a->channels
+                             : ocl_vector_count((size_t)a->channels, split->vector_width);
     launch->local[0] = group;
     return ocl_launch(list, split->options.text, launch);
 }
 
-static enum weft_status apply(struct weft_command_list *list,
-                              const struct weft_batch_norm_args *a)
+static enum weft_status apply(struct weft_command_list *list, enum style style,
+                              const struct weft_batch_norm_args *a, const int *values)
 {
-    struct work_split split = split_values(list, a);
+    struct work_split split = split_values(style, a, values);
     ocl_define_view_fp16(&split.options, "X_HALF", a->x);
     ocl_define_view_fp16(&split.options, "Y_HALF", a->y);
     return launch_rows(list, &split, (size_t)a->rows,
@@ -143,19 +236,19 @@ static enum weft_status apply(struct weft_command_list *list,
                        });
 }
 
-enum weft_status ocl_batch_norm_inference(struct weft_command_list *list,
-                                          const struct weft_batch_norm_args *args)
+static enum weft_status record_inference(struct weft_command_list *list,
+                                         const struct weft_problem *problem,
+                                         enum style style, const int *values)
 {
-    ocl_begin_primitive(list);
-    return apply(list, args);
+    return apply(list, style, &problem->call.args.batch_norm_inference, values);
 }
 
-enum weft_status ocl_batch_norm_forward(struct weft_command_list *list,
-                                        const struct weft_batch_norm_args *args)
+static enum weft_status record_forward(struct weft_command_list *list,
+                                       const struct weft_problem *problem,
+                                       enum style style, const int *values)
 {
-    const struct weft_batch_norm_args *a = args;
-    ocl_begin_primitive(list);
-    struct work_split split = split_reduction(list, a, 4);
+    const struct weft_batch_norm_args *a = &problem->call.args.batch_norm_forward;
+    struct work_split split = split_reduction(style, a, values);
     ocl_define_view_fp16(&split.options, "X_HALF", a->x);
     struct ocl_arg parts = alloc_partials(list, &split, a);
     WEFT_TRY(launch_rows(list, &split, (size_t)a->rows,
@@ -165,7 +258,8 @@ enum weft_status ocl_batch_norm_forward(struct weft_command_list *list,
                              .args = {OCL_VIEW(a->x), parts, OCL_INT(a->rows)},
                          }));
     WEFT_TRY(launch_merge(
-        list, &split, a, "bn_stats_merge_serial", "bn_stats_merge_tree",
+        list, &split, style, a, values,
+        (const char *[]){"bn_stats_merge_serial", "bn_stats_merge_tree"},
         &(struct ocl_launch){
             .arg_count = 10,
             .args = {parts, OCL_VIEW(a->weight), OCL_VIEW(a->running_mean),
@@ -173,15 +267,15 @@ enum weft_status ocl_batch_norm_forward(struct weft_command_list *list,
                      OCL_VIEW(a->inverse), OCL_VIEW(a->scale), OCL_INT(a->rows),
                      OCL_FLOAT(a->momentum), OCL_FLOAT(a->epsilon)},
         }));
-    return apply(list, a);
+    return apply(list, style, a, values);
 }
 
-enum weft_status ocl_batch_norm_backward(struct weft_command_list *list,
-                                         const struct weft_batch_norm_args *args)
+static enum weft_status record_backward(struct weft_command_list *list,
+                                        const struct weft_problem *problem,
+                                        enum style style, const int *values)
 {
-    const struct weft_batch_norm_args *a = args;
-    ocl_begin_primitive(list);
-    struct work_split split = split_reduction(list, a, 2);
+    const struct weft_batch_norm_args *a = &problem->call.args.batch_norm_backward;
+    struct work_split split = split_reduction(style, a, values);
     ocl_define_view_fp16(&split.options, "X_HALF", a->x);
     ocl_define_view_fp16(&split.options, "OTHER_HALF", a->dy);
     struct ocl_arg parts = alloc_partials(list, &split, a);
@@ -194,7 +288,8 @@ enum weft_status ocl_batch_norm_backward(struct weft_command_list *list,
                      OCL_VIEW(a->scale), OCL_VIEW(a->bias), parts, OCL_INT(a->rows),
                      OCL_FLOAT(a->activation.negative_slope)},
         }));
-    WEFT_TRY(launch_merge(list, &split, a, "bn_grad_merge_serial", "bn_grad_merge_tree",
+    WEFT_TRY(launch_merge(list, &split, style, a, values,
+                          (const char *[]){"bn_grad_merge_serial", "bn_grad_merge_tree"},
                           &(struct ocl_launch){
                               .arg_count = 5,
                               .args = {parts, OCL_VIEW(a->inverse), OCL_VIEW(a->dweight),
@@ -202,12 +297,12 @@ enum weft_status ocl_batch_norm_backward(struct weft_command_list *list,
                           }));
     if (!a->dx.mem)
         return WEFT_OK;
-    struct work_split values = split_values(list, a);
-    ocl_define_view_fp16(&values.options, "X_HALF", a->x);
-    ocl_define_view_fp16(&values.options, "OTHER_HALF", a->dy);
-    ocl_define_view_fp16(&values.options, "Y_HALF", a->dx);
+    split = split_values(style, a, values);
+    ocl_define_view_fp16(&split.options, "X_HALF", a->x);
+    ocl_define_view_fp16(&split.options, "OTHER_HALF", a->dy);
+    ocl_define_view_fp16(&split.options, "Y_HALF", a->dx);
     return launch_rows(
-        list, &values, (size_t)a->rows,
+        list, &split, (size_t)a->rows,
         &(struct ocl_launch){
             .kernel = "bn_bwd_data",
             .arg_count = 11,
@@ -218,13 +313,13 @@ enum weft_status ocl_batch_norm_backward(struct weft_command_list *list,
         });
 }
 
-enum weft_status ocl_fold_batch_norm(struct weft_command_list *list,
-                                     const struct weft_fold_batch_norm_args *args)
+static enum weft_status record_fold(struct weft_command_list *list,
+                                    const struct weft_problem *problem, enum style style,
+                                    const int *values)
 {
-    const struct weft_fold_batch_norm_args *a = args;
+    const struct weft_fold_batch_norm_args *a = &problem->call.args.fold_batch_norm;
     struct work_split split =
-        split_rows(list, a->channels, is_row_major_cpu(list) ? 64 : 1);
-    ocl_begin_primitive(list);
+        split_rows(style, a->channels, values[ROWS_PER_ITEM], values);
     ocl_define(&split.options, "FOLD_W", a->w.mem != NULL);
     ocl_define(&split.options, "FOLD_BIAS", a->bias.mem != NULL);
     ocl_define(&split.options, "FOLD_OUT_BIAS", a->out_bias.mem != NULL);
@@ -240,3 +335,54 @@ enum weft_status ocl_fold_batch_norm(struct weft_command_list *list,
                      OCL_FLOAT(a->epsilon)},
         });
 }
+
+#define DEFINE_PASS(style, name, pass)                                        \
+    static enum weft_status name##_##pass(struct weft_command_list *list,     \
+                                          const struct weft_problem *problem, \
+                                          const int *values)                  \
+    {                                                                         \
+        return record_##pass(list, problem, style, values);                   \
+    }
+#define DEFINE_STYLE(style, name)                                            \
+    static enum ocl_applicability name##_applicability(                      \
+        const struct ocl_device *device, const struct weft_problem *problem, \
+        int *values)                                                         \
+    {                                                                        \
+        return applicability(device, problem, style, values);                \
+    }                                                                        \
+    static bool name##_validate_config(const struct ocl_device *device,      \
+                                       const struct weft_problem *problem,   \
+                                       const int *values)                    \
+    {                                                                        \
+        return validate_config(device, problem, style, values);              \
+    }                                                                        \
+    DEFINE_PASS(style, name, forward)                                        \
+    DEFINE_PASS(style, name, inference)                                      \
+    DEFINE_PASS(style, name, backward)                                       \
+    DEFINE_PASS(style, name, fold)
+DEFINE_STYLE(ROWS, rows)
+DEFINE_STYLE(VECTORS, vectors)
+DEFINE_STYLE(VECTORS_TREE, tree)
+
+#define ROW(label, tunables_, prefix, pass)                                            \
+    {                                                                                  \
+        .name = label, .tunables = tunables_, .applicability = prefix##_applicability, \
+        .validate_config = prefix##_validate_config, .record = prefix##_##pass,        \
+        .sources = {                                                                   \
+            "batch_norm.cl"                                                            \
+        }                                                                              \
+    }
+#define STYLE(label, prefix, partials_, values_)                         \
+    {                                                                    \
+        [BATCH_NORM_FORWARD] = ROW(label, partials_, prefix, forward),   \
+        [BATCH_NORM_INFERENCE] = ROW(label, values_, prefix, inference), \
+        [BATCH_NORM_BACKWARD] = ROW(label, partials_, prefix, backward), \
+        [BATCH_NORM_FOLD] = ROW(label, values_, prefix, fold),           \
+    }
+
+const struct ocl_algorithm batch_norm_rows[BATCH_NORM_PASSES] =
+    STYLE("rows", rows, rows_tunables, rows_values_tunables);
+const struct ocl_algorithm batch_norm_vectors[BATCH_NORM_PASSES] =
+    STYLE("vectors", vectors, vectors_tunables, vectors_values_tunables);
+const struct ocl_algorithm batch_norm_vectors_tree[BATCH_NORM_PASSES] =
+    STYLE("vectors-tree", tree, tree_tunables, vectors_values_tunables);

@@ -1,22 +1,51 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Optimizer step, the last launch of a training step: update of all weights, and the
  * step's metrics (cl/ops/optimizer.cl). */
+#include "opencl/ops/algorithms.h"
 #include "opencl/runtime/runtime.h"
 #include "shared/partial_sums.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-/* Local size. On CPUs one work-item accumulates the metrics; elsewhere the first
- * work-group as a tree, whose size is a power of two. */
-static size_t work_group_size(const struct weft_command_list *list)
+enum { VECTOR_WIDTH, WORK_GROUP };
+
+static const struct ocl_tunable tunables[] = {
+    OCL_TUNABLE("vector-width", 4, 8, 16),
+    OCL_TUNABLE("work-group", 1, 8, 16, 32, 64, 128, 256),
+    {0},
+};
+
+static enum ocl_applicability serial_applicability(const struct ocl_device *device,
+                                                   const struct weft_problem *problem,
+                                                   int *values)
 {
-    size_t most = ocl_default_work_group(ocl_device_of(list)), group = 1;
-    if (list->device->family == WEFT_FAMILY_VEC)
-        return most;
-    while (2 * group <= most)
+    (void)problem;
+    values[VECTOR_WIDTH] = device->vector_width;
+    values[WORK_GROUP] = (int)ocl_default_work_group(device);
+    return OCL_APPLICABLE;
+}
+
+/* The size of a tree is a power of two. */
+static enum ocl_applicability tree_applicability(const struct ocl_device *device,
+                                                 const struct weft_problem *problem,
+                                                 int *values)
+{
+    serial_applicability(device, problem, values);
+    int group = 1;
+    while (2 * group <= values[WORK_GROUP])
         group *= 2;
-    return group;
+    values[WORK_GROUP] = group;
+    return OCL_APPLICABLE;
+}
+
+static bool validate_config(const struct ocl_device *device,
+                            const struct weft_problem *problem, const int *values)
+{
+    (void)problem;
+    return ocl_vector_width_valid(device, values[VECTOR_WIDTH]) &&
+           ocl_work_group_valid(device, values[WORK_GROUP]) &&
+           !(values[WORK_GROUP] & (values[WORK_GROUP] - 1));
 }
 
 /* Passes the ranges of g that are deferred partial sums to the kernel. */
@@ -57,29 +86,28 @@ static enum weft_status write_deferred_ranges(struct weft_command_list *list,
     return status;
 }
 
-enum weft_status ocl_optimizer_step(struct weft_command_list *list,
-                                    const struct weft_optimizer_step_args *args)
+static enum weft_status record(struct weft_command_list *list,
+                               const struct weft_problem *problem, const int *values,
+                               bool tree)
 {
-    const struct ocl_device *d = ocl_device_of(list);
+    const struct weft_optimizer_step_args *args = &problem->call.args.optimizer_step;
     const struct weft_optimizer *o = &args->optimizer;
     bool sgd = o->kind == WEFT_OPTIMIZER_SGD;
     bool variant = sgd ? o->nesterov : o->kind == WEFT_OPTIMIZER_ADAMW;
-    size_t group = work_group_size(list);
     struct ocl_options options = {""};
-    ocl_define(&options, "VW", d->vector_width);
-    if (list->device->family != WEFT_FAMILY_VEC)
-        ocl_define(&options, "WORK_GROUP_SIZE", (long)group);
+    ocl_define(&options, "VW", values[VECTOR_WIDTH]);
+    if (tree)
+        ocl_define(&options, "WORK_GROUP_SIZE", values[WORK_GROUP]);
     struct ocl_arg partial_sums = OCL_VIEW((struct weft_view){0}),
                    deferred = partial_sums;
     WEFT_TRY(write_deferred_ranges(list, args->g, &options, &partial_sums, &deferred));
-    ocl_begin_primitive(list);
     return ocl_launch(
         list, options.text,
         &(struct ocl_launch){
             .source = "optimizer.cl",
             .kernel = sgd ? "sgd" : "adam",
-            .global = {ocl_vector_count(args->w.count, d->vector_width)},
-            .local = {group},
+            .global = {ocl_vector_count(args->w.count, values[VECTOR_WIDTH])},
+            .local = {(size_t)values[WORK_GROUP]},
             .arg_count = 18,
             .args = {OCL_VIEW(args->state), OCL_VIEW(args->w), OCL_VIEW(args->g),
                      partial_sums, deferred, OCL_VIEW(args->m), OCL_VIEW(args->v),
@@ -90,3 +118,33 @@ enum weft_status ocl_optimizer_step(struct weft_command_list *list,
                      OCL_FLOAT(ldexpf(1.0f, -args->loss_scale_log2))},
         });
 }
+
+static enum weft_status record_serial(struct weft_command_list *list,
+                                      const struct weft_problem *problem,
+                                      const int *values)
+{
+    return record(list, problem, values, false);
+}
+
+static enum weft_status record_tree(struct weft_command_list *list,
+                                    const struct weft_problem *problem, const int *values)
+{
+    return record(list, problem, values, true);
+}
+
+const struct ocl_algorithm optimizer_serial = {
+    .name = "serial-metrics",
+    .tunables = tunables,
+    .applicability = serial_applicability,
+    .validate_config = validate_config,
+    .record = record_serial,
+    .sources = {"optimizer.cl"},
+};
+const struct ocl_algorithm optimizer_tree = {
+    .name = "tree-metrics",
+    .tunables = tunables,
+    .applicability = tree_applicability,
+    .validate_config = validate_config,
+    .record = record_tree,
+    .sources = {"optimizer.cl"},
+};

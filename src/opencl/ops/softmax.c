@@ -1,42 +1,70 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Softmax; softmax with cross-entropy, its gradient and correctness (cl/ops/softmax.cl).
  */
+#include "opencl/ops/algorithms.h"
 #include "opencl/runtime/runtime.h"
 
 #include <math.h>
 
-enum weft_status ocl_softmax(struct weft_command_list *list,
-                             const struct weft_softmax_args *args)
+enum { VECTOR_WIDTH, WORK_GROUP };
+
+static const struct ocl_tunable tunables[] = {
+    OCL_TUNABLE("vector-width", 4, 8, 16),
+    OCL_TUNABLE("work-group", 1, 8, 16, 32, 64, 128, 256),
+    {0},
+};
+
+static enum ocl_applicability applicability(const struct ocl_device *device,
+                                            const struct weft_problem *problem,
+                                            int *values)
 {
+    (void)problem;
+    values[VECTOR_WIDTH] = device->vector_width;
+    values[WORK_GROUP] = (int)ocl_default_work_group(device);
+    return OCL_APPLICABLE;
+}
+
+static bool validate_config(const struct ocl_device *device,
+                            const struct weft_problem *problem, const int *values)
+{
+    (void)problem;
+    return ocl_vector_width_valid(device, values[VECTOR_WIDTH]) &&
+           ocl_work_group_valid(device, values[WORK_GROUP]);
+}
+
+static enum weft_status record_softmax(struct weft_command_list *list,
+                                       const struct weft_problem *problem,
+                                       const int *values)
+{
+    const struct weft_softmax_args *args = &problem->call.args.softmax;
     struct ocl_options options = {""};
-    ocl_define(&options, "VW", ocl_device_of(list)->vector_width);
-    ocl_begin_primitive(list);
+    ocl_define(&options, "VW", values[VECTOR_WIDTH]);
     return ocl_launch(list, options.text,
                       &(struct ocl_launch){
                           .source = "softmax.cl",
                           .kernel = "softmax",
                           .global = {(size_t)args->n},
-                          .local = {ocl_default_work_group(ocl_device_of(list))},
+                          .local = {(size_t)values[WORK_GROUP]},
                           .arg_count = 4,
                           .args = {OCL_VIEW(args->x), OCL_VIEW(args->y), OCL_INT(args->n),
                                    OCL_INT(args->classes)},
                       });
 }
 
-enum weft_status ocl_loss(struct weft_command_list *list,
-                          const struct weft_loss_args *args)
+static enum weft_status record_loss(struct weft_command_list *list,
+                                    const struct weft_problem *problem, const int *values)
 {
+    const struct weft_loss_args *args = &problem->call.args.loss;
     struct ocl_options options = {""};
-    ocl_define(&options, "VW", ocl_device_of(list)->vector_width);
+    ocl_define(&options, "VW", values[VECTOR_WIDTH]);
     ocl_define(&options, "GRADIENT", args->dlogits.mem != NULL);
-    ocl_begin_primitive(list);
     return ocl_launch(
         list, options.text,
         &(struct ocl_launch){
             .source = "softmax.cl",
             .kernel = "cross_entropy",
             .global = {(size_t)args->n},
-            .local = {ocl_default_work_group(ocl_device_of(list))},
+            .local = {(size_t)values[WORK_GROUP]},
             .arg_count = 9,
             .args = {OCL_VIEW(args->logits), OCL_VIEW(args->labels),
                      OCL_VIEW(args->dlogits), OCL_VIEW(args->loss),
@@ -45,3 +73,14 @@ enum weft_status ocl_loss(struct weft_command_list *list,
                      OCL_FLOAT(ldexpf(1.0f, args->loss_scale_log2))},
         });
 }
+
+#define ROWS(record_)                                                         \
+    {                                                                         \
+        .name = "rows", .tunables = tunables, .applicability = applicability, \
+        .validate_config = validate_config, .record = record_, .sources = {   \
+            "softmax.cl"                                                      \
+        }                                                                     \
+    }
+
+const struct ocl_algorithm softmax_rows = ROWS(record_softmax);
+const struct ocl_algorithm loss_rows = ROWS(record_loss);

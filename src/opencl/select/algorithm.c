@@ -2,11 +2,12 @@
 /* The algorithms of a device. */
 #include "opencl/select/algorithm.h"
 
-static const struct ocl_family *const families[] = {
-    [WEFT_FAMILY_VEC] = &ocl_family_vec,
-    [WEFT_FAMILY_TILE] = &ocl_family_tile,
-    [WEFT_FAMILY_SUBGROUP] = &ocl_family_sg,
-    [WEFT_FAMILY_MMA] = &ocl_family_mma,
+/* Matrix products, and the other primitives. */
+static const struct ocl_family *const families[][2] = {
+    [WEFT_FAMILY_VEC] = {&ocl_family_vec, &ocl_ops_vec},
+    [WEFT_FAMILY_TILE] = {&ocl_family_tile, &ocl_ops_work_group},
+    [WEFT_FAMILY_SUBGROUP] = {&ocl_family_sg, &ocl_ops_work_group},
+    [WEFT_FAMILY_MMA] = {&ocl_family_mma, &ocl_ops_work_group},
 };
 
 int ocl_list_algorithms(const struct ocl_device *device, enum weft_primitive primitive,
@@ -17,13 +18,15 @@ int ocl_list_algorithms(const struct ocl_device *device, enum weft_primitive pri
         [OCL_PASS_BWD_DATA] = WEFT_PRIMITIVE_conv_backward_data,
         [OCL_PASS_BWD_WEIGHTS] = WEFT_PRIMITIVE_conv_backward_weights,
     };
-    const struct ocl_algorithm *const *own =
-        families[device->base.family]->algorithms[primitive];
     int count = 0;
     for (int pass = 0; pass < OCL_PASS_COUNT; pass++)
         if (passes[pass] == primitive)
             out[count++] = &ocl_clblast[pass];
-    while (own && *own && count < OCL_MAX_ALGORITHMS)
-        out[count++] = *own++;
+    for (int i = 0; i < 2; i++) {
+        const struct ocl_algorithm *const *own =
+            families[device->base.family][i]->algorithms[primitive];
+        while (own && *own && count < OCL_MAX_ALGORITHMS)
+            out[count++] = *own++;
+    }
     return count;
 }

@@ -64,6 +64,10 @@ extern const struct ocl_family ocl_family_tile; /* conv_tile.c */
 extern const struct ocl_family ocl_family_sg;   /* conv_sg.c */
 extern const struct ocl_family ocl_family_mma;  /* conv_mma.c */
 
+/* The primitives without matrix products, for `vec` and for the families whose work-items
+ * share work-groups: ops/families.c. */
+extern const struct ocl_family ocl_ops_vec, ocl_ops_work_group;
+
 /* The passes of a convolution, in the order of their primitives. */
 enum ocl_conv_pass {
     OCL_PASS_FORWARD = PASS_FORWARD,
@@ -92,6 +96,18 @@ static inline bool ocl_is_gemm(const struct weft_conv *c)
     return c->r == 1 && c->s == 1 && c->stride_y == 1 && c->stride_x == 1 &&
            !c->pad_top && !c->pad_left && !c->pad_bottom && !c->pad_right &&
            c->groups == 1;
+}
+
+/* Whether kernels may use vectors of this many floats: at most twice the native width. */
+static inline bool ocl_vector_width_valid(const struct ocl_device *device, int width)
+{
+    return width >= 1 && width <= 16 && width <= 2 * device->vector_width &&
+           !(width & (width - 1));
+}
+
+static inline bool ocl_work_group_valid(const struct ocl_device *device, int items)
+{
+    return items >= 1 && (size_t)items <= device->max_work_group_size;
 }
 
 /* The algorithms for a primitive on this device, in the order of the table; returns their
