@@ -167,7 +167,8 @@ int main(void)
     static const struct fault none_half = {.name = "nothing planted, float16",
                                            .primitive = WEFT_PRIMITIVE_COUNT,
                                            .half = true};
-    static const struct fault *const lists[] = {faults, half_faults};
+    static const struct fault *const lists[] = {layer_faults, training_faults,
+                                                half_faults};
     const struct weft_backend wrapped = wrap();
     struct weft_device *two[2] = {NULL, NULL};
     weft_context *context = NULL;
@@ -187,7 +188,7 @@ int main(void)
             failed += !require_detected(two[0], two[1], fault);
         }
     two[1]->backend = &weft_backend_cpu;
-    failed += !require_detected_mixed(two[0], two[1], &faults[0]);
+    failed += !require_detected_mixed(two[0], two[1], &layer_faults[0]);
     printf("%d faults planted, %d not reported\n", count, failed);
     for (int i = 0; i < 2; i++)
         weft_device_close(&two[i]);

@@ -31,6 +31,15 @@ struct fault {
 #define IN(primitive) WEFT_PRIMITIVE_##primitive
 
 /* An entry with NULL for a name ends it. */
-extern const struct fault faults[], half_faults[];
+extern const struct fault layer_faults[], training_faults[], half_faults[];
+
+/* planted_damage.c: the element `i` of a view, and changes of the output. */
+float peek(const struct recorded_primitive *l, struct weft_view view, size_t i);
+void poke(const struct recorded_primitive *l, struct weft_view view, size_t i,
+          float value);
+void keep_last(struct recorded_primitive *l);
+void restore_last(struct recorded_primitive *l);
+void round_to_half(struct recorded_primitive *l);
+void halve_gradient(struct recorded_primitive *l);
 
 #endif

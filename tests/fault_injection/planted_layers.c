@@ -1,205 +1,135 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The table of planted faults. */
+/* Faults in convolutions, dense layers, pooling, activations and sums. */
 #include "fault_injection/planted_faults.h"
-#include "shared/state.h"
 
 #include <math.h>
-
-static float peek(const struct recorded_primitive *l, struct weft_view view, size_t i)
-{
-    float value;
-    weft_backend_cpu.read(l->device, &value, view.mem, (view.offset + i) * sizeof(float),
-                          sizeof(value));
-    return value;
-}
-
-static void poke(const struct recorded_primitive *l, struct weft_view view, size_t i,
-                 float value)
-{
-    weft_backend_cpu.write(l->device, view.mem, (view.offset + i) * sizeof(float), &value,
-                           sizeof(value));
-}
-
-/* ---- modified arguments ---- */
 
 static void shift_rows(union weft_primitive_args *a)
 {
     a->conv_forward.conv.pad_top++;
 }
+
 static void shift_columns(union weft_primitive_args *a)
 {
     a->conv_forward.conv.pad_left--;
 }
+
 static void lose_row(union weft_primitive_args *a)
 {
     a->conv_forward.conv.r--;
 }
+
 static void lose_stride(union weft_primitive_args *a)
 {
     a->conv_forward.conv.stride_x = 1;
 }
+
 static void swap_strides(union weft_primitive_args *a)
 {
     int y = a->conv_forward.conv.stride_y;
     a->conv_forward.conv.stride_y = a->conv_forward.conv.stride_x;
     a->conv_forward.conv.stride_x = y;
 }
+
 static void lose_dilation(union weft_primitive_args *a)
 {
     a->conv_forward.conv.dilation_y = 1;
 }
+
 static void lose_conv_bias(union weft_primitive_args *a)
 {
     a->conv_forward.bias = (struct weft_view){0};
 }
+
 static void lose_conv_activation(union weft_primitive_args *a)
 {
     a->conv_forward.activation.act = WEFT_ACT_identity;
 }
+
 static void take_silu_for_gelu(union weft_primitive_args *a)
 {
     if (a->conv_forward.activation.act == WEFT_ACT_gelu)
         a->conv_forward.activation.act = WEFT_ACT_silu;
 }
+
 static void lose_conv_gate(union weft_primitive_args *a)
 {
     a->conv_forward.act_grad = (struct weft_act_grad){0};
 }
+
 static void lose_dbias(union weft_primitive_args *a)
 {
     a->conv_forward.dbias = (struct weft_view){0};
 }
+
 static void lose_pool_stride(union weft_primitive_args *a)
 {
     a->conv_forward.pool.stride_y =
         a->conv_forward.pool.r ? 1 : a->conv_forward.pool.stride_y;
 }
+
 static void lose_conv_argmax(union weft_primitive_args *a)
 {
     a->conv_forward.argmax = (struct weft_view){0};
 }
+
 static void lose_image(union weft_primitive_args *a)
 {
     a->dense_forward.dense.n--;
 }
+
 static void use_next_input(union weft_primitive_args *a)
 {
     a->dense_forward.x.offset++;
 }
+
 static void lose_dense_bias(union weft_primitive_args *a)
 {
     a->dense_forward.bias = (struct weft_view){0};
 }
+
 static void lose_dense_gate(union weft_primitive_args *a)
 {
     a->dense_forward.act_grad = (struct weft_act_grad){0};
 }
+
 static void lose_pool_pad(union weft_primitive_args *a)
 {
     a->pool_forward.pool.pad_left = 0;
 }
+
 static void mistake_large(union weft_primitive_args *a)
 {
     if (weft_pool_argmax_bytes(&a->pool_forward.pool) > 1)
         a->pool_forward.argmax = (struct weft_view){0};
 }
+
 static void flip_slope(union weft_primitive_args *a)
 {
     a->act_forward.activation.negative_slope =
         1 - a->act_forward.activation.negative_slope;
 }
+
 static void forget_gradient(union weft_primitive_args *a)
 {
     if (weft_act_grad_from_output[a->act_forward.activation.act])
         a->act_forward.activation.act = WEFT_ACT_identity;
 }
+
 static void lose_other(union weft_primitive_args *a)
 {
     a->add.other = a->add.x;
 }
+
 static void lose_add_gate(union weft_primitive_args *a)
 {
     a->add.act_grad = (struct weft_act_grad){0};
 }
+
 static void lose_add_activation(union weft_primitive_args *a)
 {
     a->add.activation.act = WEFT_ACT_identity;
 }
-static void lose_norm_activation(union weft_primitive_args *a)
-{
-    a->batch_norm_forward.activation.act = WEFT_ACT_identity;
-}
-static void lose_norm_row(union weft_primitive_args *a)
-{
-    a->batch_norm_forward.rows -= a->batch_norm_forward.rows > 1;
-}
-static void lose_momentum(union weft_primitive_args *a)
-{
-    a->batch_norm_forward.momentum = 1 - a->batch_norm_forward.momentum;
-}
-static void grow_norm_epsilon(union weft_primitive_args *a)
-{
-    a->batch_norm_forward.epsilon *= 4;
-}
-static void lose_normal(union weft_primitive_args *a)
-{
-    a->batch_norm_forward.inverse = a->batch_norm_forward.scale;
-}
-static void lose_fold_bias(union weft_primitive_args *a)
-{
-    a->fold_batch_norm.bias = (struct weft_view){0};
-}
-static void use_next_layer(union weft_primitive_args *a)
-{
-    a->dropout.layer++;
-}
-static void use_seed_as_step(union weft_primitive_args *a)
-{
-    a->dropout.state.offset++;
-}
-static void lose_smoothing(union weft_primitive_args *a)
-{
-    a->loss.label_smoothing = 0;
-}
-static void use_one_scale(union weft_primitive_args *a)
-{
-    a->make_batch.scale[1] = a->make_batch.scale[0];
-}
-static void lose_shuffle(union weft_primitive_args *a)
-{
-    a->make_batch.state = (struct weft_view){0};
-}
-static void shorten_epoch(union weft_primitive_args *a)
-{
-    a->make_batch.steps_per_epoch -= a->make_batch.steps_per_epoch > 1;
-}
-static void lose_nesterov(union weft_primitive_args *a)
-{
-    a->optimizer_step.optimizer.nesterov = false;
-}
-static void lose_decay(union weft_primitive_args *a)
-{
-    a->optimizer_step.optimizer.weight_decay = 0;
-}
-static void mix_decay(union weft_primitive_args *a)
-{
-    if (a->optimizer_step.optimizer.kind == WEFT_OPTIMIZER_ADAMW)
-        a->optimizer_step.optimizer.kind = WEFT_OPTIMIZER_ADAM;
-}
-static void grow_epsilon(union weft_primitive_args *a)
-{
-    a->optimizer_step.optimizer.epsilon *= 2;
-}
-static void use_one_beta(union weft_primitive_args *a)
-{
-    a->optimizer_step.optimizer.beta2 = a->optimizer_step.optimizer.beta1;
-}
-static void lose_loss_row(union weft_primitive_args *a)
-{
-    a->optimizer_step.n -= a->optimizer_step.n > 1;
-}
-
-/* ---- damaged memory ---- */
 
 /* Only where x is in the same buffer, so that the byte belongs to the case. */
 static void write_beyond(struct recorded_primitive *l)
@@ -207,47 +137,37 @@ static void write_beyond(struct recorded_primitive *l)
     if (l->out.mem == l->args.conv_forward.x.mem)
         poke(l, l->out, l->out.count, 1);
 }
+
 static void write_before(struct recorded_primitive *l)
 {
     l->out.offset--;
     poke(l, l->out, 0, 1);
     l->out.offset++;
 }
+
 static void write_input(struct recorded_primitive *l)
 {
     poke(l, l->args.conv_forward.w, 0, 9);
 }
-static void keep_last(struct recorded_primitive *l)
-{
-    l->kept = peek(l, l->out, l->out.count - 1);
-}
-static void restore_last(struct recorded_primitive *l)
-{
-    poke(l, l->out, l->out.count - 1, l->kept);
-}
+
 static void turn_sign(struct recorded_primitive *l)
 {
     for (size_t i = 0; i < l->out.count; i++)
         poke(l, l->out, i, -peek(l, l->out, i));
 }
-static void round_to_half(struct recorded_primitive *l)
-{
-    for (size_t i = 0; i < l->out.count; i++) {
-        int exponent;
-        float mantissa = frexpf(peek(l, l->out, i), &exponent);
-        poke(l, l->out, i, ldexpf(roundf(mantissa * 2048) / 2048, exponent));
-    }
-}
+
 static void become_nan(struct recorded_primitive *l)
 {
     poke(l, l->out, l->out.count / 2, NAN);
 }
+
 static void vary(struct recorded_primitive *l)
 {
     float last = peek(l, l->out, l->out.count - 1);
     if (l->replays % 2 == 0 && last != 0)
         poke(l, l->out, l->out.count - 1, nextafterf(last, 0));
 }
+
 /* Each filter's result goes to the next channel. */
 static void rotate_channels(struct recorded_primitive *l)
 {
@@ -259,6 +179,7 @@ static void rotate_channels(struct recorded_primitive *l)
         poke(l, l->out, i, last);
     }
 }
+
 /* Padding takes part in the maximum, as zero. */
 static void let_padding_win(struct recorded_primitive *l)
 {
@@ -286,6 +207,7 @@ static uint8_t last_maximum(const struct recorded_primitive *l, int n, int y, in
     }
     return (uint8_t)config;
 }
+
 static void prefer_last(struct recorded_primitive *l)
 {
     const struct weft_pool *p = &l->args.pool_forward.pool;
@@ -300,6 +222,7 @@ static void prefer_last(struct recorded_primitive *l)
         weft_backend_cpu.write(l->device, to.mem, to.offset + i, &config, 1);
     }
 }
+
 /* Where windows overlap, the last gradient replaces the sum. */
 static void lose_overlap(struct recorded_primitive *l)
 {
@@ -317,6 +240,7 @@ static void lose_overlap(struct recorded_primitive *l)
              peek(l, l->args.pool_forward.dy, i));
     }
 }
+
 /* Padding counts: means over the whole window. */
 static void count_padding(struct recorded_primitive *l)
 {
@@ -331,85 +255,8 @@ static void count_padding(struct recorded_primitive *l)
         poke(l, l->out, i, peek(l, l->out, i) * (float)inside / (float)(p->r * p->s));
     }
 }
-/* The mean of squares less the square of the mean, in float. */
-static void cancel_squares(struct recorded_primitive *l)
-{
-    const struct weft_batch_norm_args *a = &l->args.batch_norm_forward;
-    for (size_t k = 0; k < (size_t)a->channels; k++) {
-        float sum = 0, squares = 0, n = (float)a->rows;
-        for (size_t i = k; i < a->x.count; i += (size_t)a->channels) {
-            float x = peek(l, a->x, i);
-            sum += x;
-            squares += x * x;
-        }
-        float variance = fmaxf(squares / n - sum / n * (sum / n), 0);
-        poke(l, a->inverse, k, 1 / sqrtf(variance + a->epsilon));
-    }
-}
-/* The batch's variance is not corrected in the running variance. */
-static void lose_correction(struct recorded_primitive *l)
-{
-    const struct weft_batch_norm_args *a = &l->args.batch_norm_forward;
-    for (size_t k = 0; k < (size_t)a->channels && a->momentum == 1; k++)
-        poke(l, a->running_variance, k,
-             peek(l, a->running_variance, k) * ((float)a->rows - 1) / (float)a->rows);
-}
-static void lose_scaling(struct recorded_primitive *l)
-{
-    for (size_t i = 0; i < l->out.count; i++)
-        poke(l, l->out, i, peek(l, l->out, i) * (1 - l->args.dropout.rate));
-}
-static void overflow(struct recorded_primitive *l)
-{
-    for (size_t i = 0; i < l->out.count; i++)
-        if (peek(l, l->out, i) < 1e-30f)
-            poke(l, l->out, i, NAN);
-}
-static void sum_gradient(struct recorded_primitive *l)
-{
-    for (size_t i = 0; l->args.loss.dlogits.mem && i < l->args.loss.dlogits.count; i++)
-        poke(l, l->args.loss.dlogits, i,
-             peek(l, l->args.loss.dlogits, i) * (float)l->args.loss.n);
-}
-static void hit_first(struct recorded_primitive *l)
-{
-    uint32_t one = 1;
-    struct weft_view hit = l->args.loss.correct;
-    weft_backend_cpu.write(l->device, hit.mem, hit.offset * sizeof(one), &one,
-                           sizeof(one));
-}
-static void stand_still(struct recorded_primitive *l)
-{
-    uint32_t step;
-    struct weft_view state = l->args.optimizer_step.state;
-    size_t at = (state.offset + STATE_STEP) * sizeof(step);
-    weft_backend_cpu.read(l->device, &step, state.mem, at, sizeof(step));
-    step--;
-    weft_backend_cpu.write(l->device, state.mem, at, &step, sizeof(step));
-}
-/* The optimizer step reads a higher power of beta1. */
-static void raise_power(struct recorded_primitive *l)
-{
-    l->kept = peek(l, l->args.optimizer_step.state, STATE_BETA1_POWER);
-    poke(l, l->args.optimizer_step.state, STATE_BETA1_POWER,
-         l->kept * l->args.optimizer_step.optimizer.beta1);
-}
-static void restore_power(struct recorded_primitive *l)
-{
-    poke(l, l->args.optimizer_step.state, STATE_BETA1_POWER, l->kept);
-}
-static void halve_gradient(struct recorded_primitive *l)
-{
-    for (size_t i = 0; i < l->out.count; i++)
-        poke(l, l->out, i, peek(l, l->out, i) / 2);
-}
-static void halve_loss_gradient(struct recorded_primitive *l)
-{
-    for (size_t i = 0; l->args.loss.dlogits.mem && i < l->args.loss.dlogits.count; i++)
-        poke(l, l->args.loss.dlogits, i, peek(l, l->args.loss.dlogits, i) / 2);
-}
 
-const struct fault faults[] = {
+const struct fault layer_faults[] = {
     {"padding one row off", "conv", IN(conv_forward), .modify = shift_rows},
     {"padding one column off", "conv", IN(conv_backward_weights),
      .modify = shift_columns},
@@ -458,42 +305,6 @@ const struct fault faults[] = {
     {"one twice", "add", IN(add), .modify = lose_other},
     {"no activation", "add", IN(add), .modify = lose_add_activation},
     {"no gate", "add", IN(add), .modify = lose_add_gate},
-    {"squares cancel", "batch-norm", IN(batch_norm_forward), .after = cancel_squares},
-    {"variance not corrected", "batch-norm", IN(batch_norm_forward),
-     .after = lose_correction},
-    {"last row missing", "batch-norm", IN(batch_norm_forward), .modify = lose_norm_row},
-    {"momentum turned", "batch-norm", IN(batch_norm_forward), .modify = lose_momentum},
-    {"epsilon four times", "batch-norm", IN(batch_norm_forward),
-     .modify = grow_norm_epsilon},
-    {"no activation", "batch-norm", IN(batch_norm_inference),
-     .modify = lose_norm_activation},
-    {"no derivative", "batch-norm", IN(batch_norm_backward),
-     .modify = lose_norm_activation},
-    {"last row missing", "batch-norm", IN(batch_norm_backward), .modify = lose_norm_row},
-    {"scale for inverse", "batch-norm", IN(batch_norm_backward), .modify = lose_normal},
-    {"half precision", "batch-norm", IN(batch_norm_forward), .after = round_to_half},
-    {"dropped bias", "fold", IN(fold_batch_norm), .modify = lose_fold_bias},
-    {"last of out_w unwritten", "fold", IN(fold_batch_norm), .before = keep_last,
-     .after = restore_last},
-    {"no scaling", "dropout", IN(dropout), .after = lose_scaling},
-    {"another layer's stream", "dropout", IN(dropout), .modify = use_next_layer},
-    {"another word for the step", "dropout", IN(dropout), .modify = use_seed_as_step},
-    {"overflows", "softmax", IN(softmax), .after = overflow},
-    {"smoothing ignored", "loss", IN(loss), .modify = lose_smoothing},
-    {"gradient not divided by n", "loss", IN(loss), .after = sum_gradient},
-    {"one correct too many", "loss", IN(loss), .after = hit_first},
-    {"one scale for all channels", "input", IN(make_batch), .modify = use_one_scale},
-    {"not shuffled", "input", IN(make_batch), .modify = lose_shuffle},
-    {"epoch too short", "input", IN(make_batch), .modify = shorten_epoch},
-    {"no nesterov", "optimizer", IN(optimizer_step), .modify = lose_nesterov},
-    {"no decay", "optimizer", IN(optimizer_step), .modify = lose_decay},
-    {"decay in the gradient", "optimizer", IN(optimizer_step), .modify = mix_decay},
-    {"epsilon doubled", "optimizer", IN(optimizer_step), .modify = grow_epsilon},
-    {"wrong correction power", "optimizer", IN(optimizer_step), .before = raise_power,
-     .after = restore_power},
-    {"one beta for both", "optimizer", IN(optimizer_step), .modify = use_one_beta},
-    {"last loss missing", "optimizer", IN(optimizer_step), .modify = lose_loss_row},
-    {"step not counted", "optimizer", IN(optimizer_step), .after = stand_still},
     {"dx halved on both", "conv", IN(conv_backward_data), true, .after = halve_gradient},
     {"dw halved on both", "conv", IN(conv_backward_weights), true,
      .after = halve_gradient},
@@ -503,10 +314,5 @@ const struct fault faults[] = {
     {"gradient halved on both", "pool", IN(pool_backward), true, .after = halve_gradient},
     {"no derivative on both", "act", IN(act_backward), true, .modify = forget_gradient},
     {"no gate on both", "add", IN(add), true, .modify = lose_add_gate},
-    {"dx halved on both", "batch-norm", IN(batch_norm_backward), true,
-     .after = halve_gradient},
-    {"no derivative on both", "batch-norm", IN(batch_norm_backward), true,
-     .modify = lose_norm_activation},
-    {"gradient halved on both", "loss", IN(loss), true, .after = halve_loss_gradient},
     {.primitive = WEFT_PRIMITIVE_COUNT},
 };

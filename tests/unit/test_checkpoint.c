@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Models and checkpoints: saved and loaded results agree, damaged files are rejected.
+ *
+ * usage: test_checkpoint [-d SELECTOR] [-f vec|tile] */
+#include "unit/trainer_fixture.h"
+
+/* Training reaches a high accuracy, and the saved model gives the same results. */
+static void check_model(const weft_dataset *data)
+{
+    weft_trainer *trainer = make_trainer(device, every_op, data, 3, false);
+    int64_t confusion[CLASSES * CLASSES], right = 0;
+    struct weft_eval before, trained, loaded;
+    const char *path = path_of("model");
+    CHECK_OK(weft_trainer_evaluate(trainer, data, NULL, &before));
+    CHECK_OK(weft_trainer_run(trainer, 400));
+    CHECK_OK(weft_trainer_evaluate(trainer, data, NULL, &trained));
+    CHECK(trained.accuracy > 0.95 && trained.accuracy > before.accuracy + 0.3);
+    CHECK_OK(weft_trainer_save_checkpoint(trainer, path,
+                                          (const char *const[]){"note", "kept", NULL}));
+    weft_trainer_destroy(&trainer);
+
+    weft_model *model = NULL;
+    weft_predictor *predictor = NULL;
+    struct weft_model_info info;
+    REQUIRE(!weft_model_load(ctx, path, &model));
+    weft_model_info(model, &info);
+    CHECK_INT(info.step, 400);
+    CHECK_TEXT(info.class_names[3], "checks");
+    CHECK_TEXT(weft_model_metadata(model, "note"), "kept");
+    REQUIRE(!weft_predictor_create(device, model, weft_predictor_params(.batch = 256),
+                                   &predictor));
+    CHECK_OK(weft_predictor_evaluate(predictor, data, confusion, &loaded));
+    CHECK_INT(loaded.correct, trained.correct);
+    for (int c = 0; c < CLASSES; c++)
+        right += confusion[c * CLASSES + c];
+    CHECK_INT(right, loaded.correct);
+    CHECK(loaded.loss == trained.loss);
+    weft_predictor_destroy(&predictor);
+
+    /* The batch size and the selected backend do not change the predictions. */
+    float all[50][CLASSES], one[50][CLASSES];
+    CHECK_OK(weft_predictor_create(device, model, weft_predictor_params(.batch = 16),
+                                   &predictor));
+    CHECK_OK(weft_predictor_run(predictor, test_pixels(data), 50, all[0]));
+    weft_predictor_destroy(&predictor);
+    CHECK_OK(weft_predictor_create(
+        device, model, weft_predictor_params(.autoselect_backend = true), &predictor));
+    CHECK_OK(weft_predictor_run(predictor, test_pixels(data), 50, one[0]));
+    weft_predictor_destroy(&predictor);
+    for (int i = 0; i < 50; i++) {
+        double sum = 0;
+        for (int c = 0; c < CLASSES; c++) {
+            CHECK_NEAR(all[i][c], one[i][c], 1e-5);
+            sum += all[i][c];
+        }
+        CHECK_NEAR(sum, 1.0, 1e-5);
+    }
+    weft_model_destroy(&model);
+}
+
+static void check_rejected_files(const weft_dataset *data)
+{
+    weft_trainer *trainer = make_trainer(device, every_op, data, 1, false);
+    weft_trainer *other = make_trainer(device, every_op, data, 2, false);
+    const char *path = path_of("checkpoint"), *bad = path_of("bad");
+    weft_model *model = NULL;
+    size_t size;
+    CHECK_OK(weft_trainer_run(trainer, 3));
+    CHECK_OK(weft_trainer_save_checkpoint(trainer, path, NULL));
+    CHECK_FAILS(weft_trainer_load_checkpoint(other, path), WEFT_ERR_FORMAT,
+                "the same seed");
+    CHECK_FAILS(weft_trainer_load_checkpoint(trainer, path_of("nowhere")), WEFT_ERR_FILE,
+                "nowhere");
+    CHECK_FAILS(weft_model_load(ctx, path_of("nowhere"), &model), WEFT_ERR_FILE,
+                "nowhere");
+    CHECK_FAILS(weft_trainer_save_checkpoint(trainer, path_of("no/where"), NULL),
+                WEFT_ERR_FILE, "where");
+
+    uint8_t *bytes = read_file(path, &size);
+    size_t header = 0;
+    for (int i = 8; i-- > 0;)
+        header = header << 8 | bytes[i];
+    int accepted = 0;
+    for (size_t cut = 0; cut < size; cut += 1 + size / 101) {
+        write_file(bad, bytes, cut);
+        accepted += weft_model_load(ctx, bad, &model) == WEFT_OK;
+        weft_model_destroy(&model);
+    }
+    CHECK_INT(accepted, 0);
+    /* A flipped bit in the header is rejected, or is in the metadata or in the name of an
+     * optimizer tensor. */
+    for (size_t at = 0; at < header + 8; at += 1 + header / 301) {
+        bytes[at] ^= 1 << at % 8;
+        write_file(bad, bytes, size);
+        if (!weft_model_load(ctx, bad, &model))
+            weft_model_destroy(&model);
+        bytes[at] ^= 1 << at % 8;
+    }
+    /* A class name with a control character. */
+    int hostile = 0;
+    for (size_t at = 8; at < header; at++)
+        if (!memcmp(bytes + at, "checks", 6)) {
+            bytes[at] = 0x7f;
+            write_file(bad, bytes, size);
+            CHECK_FAILS(weft_model_load(ctx, bad, &model), WEFT_ERR_FORMAT,
+                        "no valid note \"data.classes\"");
+            bytes[at] = 'c';
+            hostile++;
+        }
+    CHECK_INT(hostile, 1);
+    memset(bytes + header + 8, 0xff, 4); /* a NaN */
+    write_file(bad, bytes, size);
+    CHECK_FAILS(weft_trainer_load_checkpoint(trainer, bad), WEFT_ERR_FORMAT,
+                "not finite");
+    CHECK_OK(weft_model_load(ctx, bad, &model));
+    weft_model_destroy(&model);
+    free(bytes);
+    weft_trainer_destroy(&trainer);
+    weft_trainer_destroy(&other);
+}
+
+int main(int argc, char **argv)
+{
+    open_device(argc, argv);
+    weft_dataset *data = make_data(200);
+    check_model(data);
+    check_rejected_files(data);
+    weft_dataset_destroy(&data);
+    return close_device();
+}
