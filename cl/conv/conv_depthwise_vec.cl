@@ -92,13 +92,13 @@ INLINE void add_window(floatv acc[TILE], __global const stored_x *x, int top, bo
 
 /* Epilogue of a vector, and store of its first `left` channels. */
 INLINE void store_output(floatv z, __global const stored_act_grad *act_grad,
-                         __global stored_y *y, int left, float negative_slope)
+                         __global stored_y *y, int left, float2 act_params)
 {
     if (ACT_GRAD) {
         const floatv g = VLOAD_ACT_GRAD(act_grad);
-        z *= activate_gradient(g, g, negative_slope);
+        z *= activate_gradient(g, g, act_params);
     } else {
-        z = activate(z, negative_slope);
+        z = activate(z, act_params);
     }
     if (C % VW == 0 || left >= VW)
         VSTORE_Y(z, y);
@@ -109,7 +109,7 @@ INLINE void store_output(floatv z, __global const stored_act_grad *act_grad,
 __kernel void conv_depthwise(VIEW(const stored_x, x), VIEW(const stored_w, w),
                              VIEW(const float, bias),
                              VIEW(const stored_act_grad, act_grad), VIEW(stored_y, y),
-                             float negative_slope)
+                             float2 act_params)
 {
     const int image = get_global_id(2),
               first = get_global_id(0) * (VECTORS_PER_ITEM * VW);
@@ -141,7 +141,7 @@ __kernel void conv_depthwise(VIEW(const stored_x, x), VIEW(const stored_w, w),
                     const size_t to = at + i * (OUT_W * C) + column * C + c;
                     if (i < rows)
                         store_output(acc[i], act_grad + to, y + to, last - c,
-                                     negative_slope);
+                                     act_params);
                 }
             }
     }

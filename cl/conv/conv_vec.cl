@@ -202,7 +202,7 @@ static inline struct phase_window phase_window_at(int phase)
 __kernel void conv_forward(VIEW(const stored_x, x), VIEW(const stored_w, w),
                            VIEW(const float, bias), VIEW(const stored_act_grad, act_grad),
                            VIEW(stored_y, y), int pixels, int tiles_per_item,
-                           float negative_slope)
+                           float2 act_params)
 {
     const struct block block = block_at(get_global_id(0));
     const struct phase_window phase_window = phase_window_at(get_global_id(2));
@@ -243,9 +243,9 @@ __kernel void conv_forward(VIEW(const stored_x, x), VIEW(const stored_w, w),
                 floatv z = acc[i][v];
                 if (ACT_GRAD) {
                     const floatv g = VLOAD_ACT_GRAD(act_grad + to + v * VW);
-                    z *= activate_gradient(g, g, negative_slope);
+                    z *= activate_gradient(g, g, act_params);
                 } else {
-                    z = activate(z, negative_slope);
+                    z = activate(z, act_params);
                 }
                 store(z, y + to, v, block.left);
             }
@@ -272,7 +272,7 @@ static inline void store_bytes(ucharv value, __global uchar *to, int left)
 /* TILE is POOL_R * POOL_S: a tile is a window of the pool. */
 __kernel void conv_pool(VIEW(const stored_x, x), VIEW(const stored_w, w),
                         VIEW(const float, bias), VIEW(stored_y, y), VIEW(uchar, argmax),
-                        int windows, int tiles_per_item, float negative_slope)
+                        int windows, int tiles_per_item, float2 act_params)
 {
     const struct block block = block_at(get_global_id(0));
     x += x_at + block.in;
@@ -306,7 +306,7 @@ __kernel void conv_pool(VIEW(const stored_x, x), VIEW(const stored_w, w),
             for (int i = 1; i < TILE; i++)
                 is_nan |= isunordered(acc[i - 1][v], acc[i][v]);
             floatv best =
-                SELECT(is_nan, (floatv)(NAN), activate(acc[0][v], negative_slope));
+                SELECT(is_nan, (floatv)(NAN), activate(acc[0][v], act_params));
             /* A float: compilers would narrow an integer in every iteration. */
             floatv tap = (floatv)(0.0f);
 #pragma unroll
@@ -315,7 +315,7 @@ __kernel void conv_pool(VIEW(const stored_x, x), VIEW(const stored_w, w),
                  * negative afterwards, so negative elements lose without it. */
                 const floatv z = CHOSEN_ACT == ACT_relu
                                      ? acc[i][v]
-                                     : activate(acc[i][v], negative_slope);
+                                     : activate(acc[i][v], act_params);
                 const intv more = z > best;
                 best = SELECT(more, z, best);
                 tap = SELECT(more, (floatv)(i), tap);

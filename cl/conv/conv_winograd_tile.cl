@@ -43,14 +43,14 @@ __kernel void winograd_transform_inputs(VIEW(const stored_x, x), VIEW(const ucha
 __kernel void winograd_transform_outputs(VIEW(const float, m), VIEW(const float, bias),
                                          VIEW(const stored_act_grad, act_grad),
                                          VIEW(stored_y, y), VIEW(uchar, argmax),
-                                         int tiles, float negative_slope)
+                                         int tiles, float2 act_params)
 {
     const int item = get_global_id(0), index = item / K, c = MOD(item, K);
     if (index >= tiles)
         return;
     const struct output o = {
         y + y_at + c, argmax + argmax_at + c,          act_grad + act_grad_at + c,
-        K - c,        BIAS ? bias[bias_at + c] : 0.0f, negative_slope};
+        K - c,        BIAS ? bias[bias_at + c] : 0.0f, act_params};
     floatv part[OUTPUT_TILE][INPUT_TILE];
     transform_columns(part, m + m_at + (size_t)index * (TRANSFORM_ELEMENTS * K) + c);
     store_tile(&o, part, tile_at(index));

@@ -86,7 +86,7 @@ static inline void multiply(float *m, const float *v, __global const float *u)
 __kernel void winograd_conv(VIEW(const stored_x, x), VIEW(const uchar, from),
                             VIEW(const float, u), VIEW(const float, bias),
                             VIEW(const stored_act_grad, act_grad), VIEW(stored_y, y),
-                            VIEW(uchar, argmax), int tiles, float negative_slope)
+                            VIEW(uchar, argmax), int tiles, float2 act_params)
 {
     float v[TRANSFORM_ELEMENTS * V_STRIDE] __attribute__((aligned(64)));
     float m[TRANSFORM_ELEMENTS * M_STRIDE] __attribute__((aligned(64)));
@@ -112,7 +112,7 @@ __kernel void winograd_conv(VIEW(const stored_x, x), VIEW(const uchar, from),
                                      K - channel,
                                      BIAS ? VLOAD(bias + bias_at + channel)
                                           : (floatv)(0.0f),
-                                     negative_slope};
+                                     act_params};
             for (int i = 0; i < count; i++) {
                 floatv part[OUTPUT_TILE][INPUT_TILE];
                 transform_columns(part, m + i * BLOCK + k);

@@ -20,7 +20,7 @@
 #define VECTORS ((COLUMNS + VW - 1) / VW)
 
 __kernel void bias_act(ALIASED_VIEW(const float, bias), ALIASED_VIEW(float, y), uint rows,
-                       float slope)
+                       float2 act_params)
 {
     const uint i = (uint)get_global_id(0), row = i / VECTORS,
                c = (i - row * VECTORS) * VW;
@@ -31,7 +31,7 @@ __kernel void bias_act(ALIASED_VIEW(const float, bias), ALIASED_VIEW(float, y), 
 #if BIAS
     v += VLOAD(bias + bias_at + c);
 #endif
-    store_part(activate(v, slope), y, min((uint)VW, COLUMNS - c));
+    store_part(activate(v, act_params), y, min((uint)VW, COLUMNS - c));
 }
 
 /* Four accumulators hide the latency of additions. */

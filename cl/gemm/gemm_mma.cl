@@ -67,7 +67,7 @@ static inline void multiply(__local const float *as, __local const float *bs, ui
 /* Stores two adjacent columns; `bias_or_act_grad` and `out` begin at the group. */
 static inline void store_pair(float2 v, int row, int n,
                               __global const stored_act_grad *bias_or_act_grad,
-                              __global stored_y *out, float slope)
+                              __global stored_y *out, float2 act_params)
 {
     if (row < 0 || n >= GEMM_N)
         return;
@@ -80,7 +80,7 @@ static inline void store_pair(float2 v, int row, int n,
     const float2 act_grad = PASS == PASS_BWD_DATA && BIAS_OR_ACT_GRAD
                                 ? VLOAD_ACT_GRAD(bias_or_act_grad + at)
                                 : none;
-    v = epilogue(v, bias, act_grad, slope);
+    v = epilogue(v, bias, act_grad, act_params);
 #endif
     store_part_y(v, out + at, (uint)min(2, GEMM_N - n));
 }
@@ -88,7 +88,7 @@ static inline void store_pair(float2 v, int row, int n,
 static inline void store(float4 acc[ACC_ROWS][ACC_COLUMNS], int m0, int m_end, int n0,
                          int phase, uint item,
                          __global const stored_act_grad *bias_or_act_grad,
-                         __global stored_y *out, float slope)
+                         __global stored_y *out, float2 act_params)
 {
     const uint lane = item % WARP;
     const int n1 = n0 + (int)(WARP_N(item) + C_LANE_N(lane));
@@ -100,8 +100,10 @@ static inline void store(float4 acc[ACC_ROWS][ACC_COLUMNS], int m0, int m_end, i
         const int below = m + 8 < m_end ? output_row(m + 8, phase) : -1;
         UNROLLED
         for (int j = 0; j < ACC_COLUMNS; j++) {
-            store_pair(acc[i][j].lo, above, n1 + j * MMA_N, bias_or_act_grad, out, slope);
-            store_pair(acc[i][j].hi, below, n1 + j * MMA_N, bias_or_act_grad, out, slope);
+            store_pair(acc[i][j].lo, above, n1 + j * MMA_N, bias_or_act_grad, out,
+                       act_params);
+            store_pair(acc[i][j].hi, below, n1 + j * MMA_N, bias_or_act_grad, out,
+                       act_params);
         }
     }
 }

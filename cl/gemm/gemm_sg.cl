@@ -60,7 +60,7 @@ static inline void load_a(__global const float *a, __global const uchar *argmax,
 
 static inline void store(float acc[MWI][NWI], int m0, int m_end, int n0, int phase,
                          uint lane, __global const float *bias_or_act_grad,
-                         __global float *out, float slope)
+                         __global float *out, float2 act_params)
 {
 #pragma unroll
     for (uint i = 0; i < MWI; i++) {
@@ -77,7 +77,7 @@ static inline void store(float acc[MWI][NWI], int m0, int m_end, int n0, int pha
                 PASS == PASS_FORWARD && BIAS_OR_ACT_GRAD ? bias_or_act_grad[n] : 0.0f;
             const float act_grad =
                 PASS == PASS_BWD_DATA && BIAS_OR_ACT_GRAD ? bias_or_act_grad[at] : 0.0f;
-            v = epilogue(v, bias, act_grad, slope);
+            v = epilogue(v, bias, act_grad, act_params);
 #endif
             out[at] = v;
         }
@@ -133,7 +133,7 @@ gemm(GEMM_ARGUMENTS)
         }
     }
 
-    store(acc, m0, v.m_end, v.n0, v.phase, lane, bias_or_act_grad, out, slope);
+    store(acc, m0, v.m_end, v.n0, v.phase, lane, bias_or_act_grad, out, act_params);
     if (PASS == PASS_BWD_WEIGHTS && BIAS_OR_ACT_GRAD && m0 == 0)
 #pragma unroll
         for (uint j = 0; j < NWI; j++)

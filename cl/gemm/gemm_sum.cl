@@ -19,7 +19,7 @@ __kernel __attribute__((reqd_work_group_size(REDUCE_COLUMNS, REDUCE_SLICES, 1)))
 gemm_split_k_reduce(VIEW(const float, partial_sums),
                     VIEW(const stored_act_grad, bias_or_act_grad), VIEW(stored_y, out),
                     VIEW(float, sums), int splits, uint partial_stride, uint count,
-                    uint bias_grad_at, float slope)
+                    uint bias_grad_at, float2 act_params)
 {
     __local float4 reduce_slices[REDUCE_SLICES][REDUCE_COLUMNS];
     const uint column = (uint)get_local_id(0), slice = (uint)get_local_id(1);
@@ -52,7 +52,7 @@ gemm_split_k_reduce(VIEW(const float, partial_sums),
 #endif
         if (PASS == PASS_BWD_DATA && BIAS_OR_ACT_GRAD)
             act_grad = VLOAD_ACT_GRAD(bias_or_act_grad + i);
-        store_part_y(epilogue(sum, bias, act_grad, slope), out + out_at + i,
+        store_part_y(epilogue(sum, bias, act_grad, act_params), out + out_at + i,
                      min(4u, count - i));
     }
 }

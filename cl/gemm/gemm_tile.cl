@@ -72,7 +72,7 @@ static inline void multiply(__local const float *as, __local const float *bs, ui
 static inline void store(float4 acc[ACC_ROWS][ACC_COLUMNS], int m0, int m_end, int n0,
                          int phase, uint item,
                          __global const stored_act_grad *bias_or_act_grad,
-                         __global stored_y *out, float slope)
+                         __global stored_y *out, float2 act_params)
 {
     const uint tm = item / (NWG / NWI), tn = item % (NWG / NWI);
 #pragma unroll
@@ -92,7 +92,7 @@ static inline void store(float4 acc[ACC_ROWS][ACC_COLUMNS], int m0, int m_end, i
                 bias = VLOAD_ACT_GRAD(bias_or_act_grad + n);
             if (PASS == PASS_BWD_DATA && BIAS_OR_ACT_GRAD)
                 act_grad = VLOAD_ACT_GRAD(bias_or_act_grad + at);
-            v = epilogue(v, bias, act_grad, slope);
+            v = epilogue(v, bias, act_grad, act_params);
 #endif
 #if GEMM_N % 4 == 0 && !Y_HALF
             *(__global float4 *)(out + at) = v;

@@ -204,14 +204,14 @@ static inline void multiply(floatv acc[TILE][NV], const a_pointer a[TILE], int a
 
 static inline floatv epilogue(floatv z, __global const float *bias,
                               __global const stored_act_grad *act_grad,
-                              float negative_slope)
+                              float2 act_params)
 {
     if (BIAS)
         z += VLOAD(bias);
     if (!ACT_GRAD)
-        return activate(z, negative_slope);
+        return activate(z, act_params);
     const floatv g = VLOAD_ACT_GRAD(act_grad);
-    return z * activate_gradient(g, g, negative_slope);
+    return z * activate_gradient(g, g, act_params);
 }
 
 /* Stores a tile at row m and column n of c, with epilogue. The loop over rows is not
@@ -219,7 +219,7 @@ static inline floatv epilogue(floatv z, __global const float *bias,
 static inline void store_tile(const floatv *sums, __global const float *bias,
                               __global const stored_act_grad *act_grad,
                               __global stored_y *c, struct size size, int m, int n,
-                              float negative_slope)
+                              float2 act_params)
 {
     const int rows = min(TILE, size.m - m), columns = size.n - n;
     bias += n;
@@ -230,14 +230,14 @@ static inline void store_tile(const floatv *sums, __global const float *bias,
 #pragma unroll
             for (int j = 0; j < BLOCK; j += VW)
                 VSTORE_Y(
-                    epilogue(sums[j / VW], bias + j, act_grad + at + j, negative_slope),
+                    epilogue(sums[j / VW], bias + j, act_grad + at + j, act_params),
                     c + at + j);
             continue;
         }
 #pragma unroll 1
         for (int j = 0; j < columns; j += VW)
             store_part_y(
-                epilogue(sums[j / VW], bias + j, act_grad + at + j, negative_slope),
+                epilogue(sums[j / VW], bias + j, act_grad + at + j, act_params),
                 c + at + j, columns - j);
     }
 }
@@ -256,7 +256,7 @@ static inline void bias_grad_columns(__global const stored_w *b, __global float 
 __kernel void gemm(VIEW(const stored_x, a), VIEW(const stored_w, b),
                    VIEW(const float, bias), VIEW(const stored_act_grad, act_grad),
                    VIEW(stored_y, c), VIEW(float, sums), int m, int n, int k,
-                   int row_tiles, float negative_slope)
+                   int row_tiles, float2 act_params)
 {
     const struct size size = {m, n, k};
     const int column = get_global_id(0) * COLUMNS,
@@ -321,7 +321,7 @@ __kernel void gemm(VIEW(const stored_x, a), VIEW(const stored_w, b),
                         sum[t * NV + v] = acc[t][v];
                 if (k0 + depth >= k)
                     store_tile(sum, bias + bias_at, act_grad + act_grad_at, c + c_at,
-                               size, row + i, column + j, negative_slope);
+                               size, row + i, column + j, act_params);
             }
     }
     if (BIAS_GRAD && row == 0)

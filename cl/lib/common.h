@@ -117,30 +117,29 @@ static inline void store_part(floatv v, __global float *p, uint count)
 #include "lib/fast_math.h"
 
 /* The functions of activations.def for floatv. GPUs have exp in hardware. */
-#define REAL(c)                  ((floatv)(c##f))
-#define SELECT_NEGATIVE(v, a, b) SELECT((v) < (floatv)(0.0f), a, b)
-#define SELECT_POSITIVE(v, a, b) SELECT((v) > (floatv)(0.0f), a, b)
-#define EXP(v)                   (DEVICE_CPU ? fast_exp(v) : exp(v))
-#define TANH(v)                  fast_tanh(v)
-#define ERF(v)                   fast_erf(v)
-#define GELU_GRAD(v)             fast_gelu_grad(v)
+#define REAL(c)                 ((floatv)(c##f))
+#define SELECT_LESS(v, w, a, b) SELECT((v) < (w), a, b)
+#define EXP(v)                  (DEVICE_CPU ? fast_exp(v) : exp(v))
+#define TANH(v)                 fast_tanh(v)
+#define ERF(v)                  fast_erf(v)
+#define GELU_GRAD(v)            fast_gelu_grad(v)
 
 /* Once in a program of several kernels. */
 #ifndef ONCE_ACTIVATIONS
 #define ONCE_ACTIVATIONS
 enum {
-#define ACT(id, name, grad_from_output, f, g) ACT_##id,
+#define ACT(id, name, grad_from_output, f, g, parameters, checks) ACT_##id,
 #include "shared/activations.def"
 #undef ACT
 };
 #endif
 
-/* The activation ACT, y = f(x); `negative_slope` is its parameter. */
-static inline floatv activate(floatv x, float negative_slope)
+/* The activation ACT, y = f(x); `act_params`: its alpha and beta. */
+static inline floatv activate(floatv x, float2 act_params)
 {
-    const floatv slope = (floatv)(negative_slope);
-#define ACT(id, name, grad_from_output, f, g) \
-    if (CHOSEN_ACT == ACT_##id)               \
+    const floatv alpha = (floatv)(act_params.x), beta = (floatv)(act_params.y);
+#define ACT(id, name, grad_from_output, f, g, parameters, checks) \
+    if (CHOSEN_ACT == ACT_##id)                                   \
         return f;
 #include "shared/activations.def"
 #undef ACT
@@ -149,11 +148,11 @@ static inline floatv activate(floatv x, float negative_slope)
 
 /* The derivative f' from x and y = f(x). Activations that can be fused need y alone:
  * callers pass y for x. */
-static inline floatv activate_gradient(floatv x, floatv y, float negative_slope)
+static inline floatv activate_gradient(floatv x, floatv y, float2 act_params)
 {
-    const floatv slope = (floatv)(negative_slope);
-#define ACT(id, name, grad_from_output, f, g) \
-    if (CHOSEN_ACT == ACT_##id)               \
+    const floatv alpha = (floatv)(act_params.x), beta = (floatv)(act_params.y);
+#define ACT(id, name, grad_from_output, f, g, parameters, checks) \
+    if (CHOSEN_ACT == ACT_##id)                                   \
         return g;
 #include "shared/activations.def"
 #undef ACT

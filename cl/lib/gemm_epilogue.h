@@ -30,12 +30,12 @@ static inline int output_row(int m, int phase)
 
 /* Applied to complete sums. `bias`: of their columns; `act_grad`: the activation's
  * output at their positions. */
-static inline floatv epilogue(floatv sum, floatv bias, floatv act_grad, float slope)
+static inline floatv epilogue(floatv sum, floatv bias, floatv act_grad, float2 act_params)
 {
     if (PASS == PASS_FORWARD)
-        return activate(BIAS_OR_ACT_GRAD ? sum + bias : sum, slope);
+        return activate(BIAS_OR_ACT_GRAD ? sum + bias : sum, act_params);
     if (PASS == PASS_BWD_DATA && BIAS_OR_ACT_GRAD)
-        return sum * activate_gradient(act_grad, act_grad, slope);
+        return sum * activate_gradient(act_grad, act_grad, act_params);
     return sum;
 }
 

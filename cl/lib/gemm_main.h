@@ -4,7 +4,7 @@
  *
  *     float4 acc[ACC_ROWS][ACC_COLUMNS]  accumulators of a work-item
  *     multiply(as, bs, item, acc, local_extra)  acc += product of two staged tiles
- *     store(acc, m0, m_end, n0, phase, item, bias_or_act_grad, out, slope)
+ *     store(acc, m0, m_end, n0, phase, item, bias_or_act_grad, out, act_params)
  *
  * LOCAL_EXTRA: floats of local memory that `multiply` needs. */
 #ifndef WEFT_GEMM_MAIN_H
@@ -73,7 +73,7 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void gemm(GEMM_ARGUM
         barrier(CLK_LOCAL_MEM_FENCE);
     }
 
-    store(acc, v.m0, v.m_end, v.n0, v.phase, item, bias_or_act_grad, out, slope);
+    store(acc, v.m0, v.m_end, v.n0, v.phase, item, bias_or_act_grad, out, act_params);
     if (NEEDS_BIAS_GRAD && v.m0 == 0 && item < NWG && v.n0 + (int)item < GEMM_N)
         sums[v.n0 + (int)item] = column;
 }

@@ -44,7 +44,8 @@ static inline struct work_tile work_tile_of_group(int images, int k_per_split)
 #define GEMM_ARGUMENTS                                                           \
     VIEW(const stored_x, a), VIEW(const stored_w, b), VIEW(const uchar, argmax), \
         VIEW(const stored_act_grad, bias_or_act_grad), VIEW(stored_y, out),      \
-        VIEW(float, sums), int images, int k_per_split, uint partial_stride, float slope
+        VIEW(float, sums), int images, int k_per_split, uint partial_stride,     \
+        float2 act_params
 
 /* Moves the views to the first channel of the tile's group, and to its split. */
 #define GEMM_MOVE_VIEWS(tile)                                                            \

@@ -114,7 +114,7 @@ struct output {
     __global const stored_act_grad *act_grad;
     int left;
     floatv bias;
-    float negative_slope;
+    float2 act_params;
 };
 
 #if FUSED_POOL
@@ -140,7 +140,7 @@ static inline void store_window(const struct output *o,
 #pragma unroll
     for (int i = 0; i < POOL_R * POOL_S; i++) {
         const floatv sum = z[i / POOL_S][x + i % POOL_S] + o->bias;
-        const floatv value = activate(sum, o->negative_slope);
+        const floatv value = activate(sum, o->act_params);
         const intv more = value > best;
         is_nan |= sum != sum;
         best = i ? SELECT(more, value, best) : value;
@@ -184,9 +184,9 @@ static inline void store_tile(const struct output *o,
             z[x] += o->bias;
             if (ACT_GRAD) {
                 const floatv g = VLOAD_ACT_GRAD(o->act_grad + to);
-                z[x] *= activate_gradient(g, g, o->negative_slope);
+                z[x] *= activate_gradient(g, g, o->act_params);
             } else {
-                z[x] = activate(z[x], o->negative_slope);
+                z[x] = activate(z[x], o->act_params);
             }
             store(z[x], o->y + to, o->left);
         }

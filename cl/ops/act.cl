@@ -10,12 +10,12 @@
 #include "lib/storage.h"
 
 __kernel void act_forward(ALIASED_VIEW(const stored_x, x), ALIASED_VIEW(stored_y, y),
-                          uint count, float slope)
+                          uint count, float2 act_params)
 {
     const uint i = get_global_id(0) * VW;
     if (i >= count)
         return;
-    const floatv v = activate(VLOAD_X(x + x_at + i), slope);
+    const floatv v = activate(VLOAD_X(x + x_at + i), act_params);
     if (i + VW <= count)
         VSTORE_Y(v, y + y_at + i);
     else
@@ -25,7 +25,7 @@ __kernel void act_forward(ALIASED_VIEW(const stored_x, x), ALIASED_VIEW(stored_y
 /* `from`: the argument of the derivative, y or x; not read for the identity. */
 __kernel void act_backward(ALIASED_VIEW(const stored_act_grad, from),
                            ALIASED_VIEW(const stored_x, dy), ALIASED_VIEW(stored_y, dx),
-                           uint count, float slope)
+                           uint count, float2 act_params)
 {
     const uint i = get_global_id(0) * VW;
     if (i >= count)
@@ -33,7 +33,7 @@ __kernel void act_backward(ALIASED_VIEW(const stored_act_grad, from),
     floatv v = VLOAD_X(dy + dy_at + i);
     if (CHOSEN_ACT != ACT_identity) {
         const floatv f = VLOAD_ACT_GRAD(from + from_at + i);
-        v *= activate_gradient(f, f, slope);
+        v *= activate_gradient(f, f, act_params);
     }
     if (i + VW <= count)
         VSTORE_Y(v, dx + dx_at + i);

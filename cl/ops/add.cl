@@ -20,24 +20,24 @@ static inline void store(floatv v, __global stored_y *y, uint i, uint count)
 
 __kernel void add(ALIASED_VIEW(const stored_x, x),
                   ALIASED_VIEW(const stored_other, other), ALIASED_VIEW(stored_y, y),
-                  uint count, float slope)
+                  uint count, float2 act_params)
 {
     const uint i = get_global_id(0) * VW;
     if (i >= count)
         return;
     const floatv sum = VLOAD_X(x + x_at + i) + VLOAD_OTHER(other + other_at + i);
-    store(activate(sum, slope), y + y_at, i, count);
+    store(activate(sum, act_params), y + y_at, i, count);
 }
 
 __kernel void add_act_grad(ALIASED_VIEW(const stored_x, x),
                            ALIASED_VIEW(const stored_other, other),
                            ALIASED_VIEW(const stored_act_grad, output),
-                           ALIASED_VIEW(stored_y, y), uint count, float slope)
+                           ALIASED_VIEW(stored_y, y), uint count, float2 act_params)
 {
     const uint i = get_global_id(0) * VW;
     if (i >= count)
         return;
     const floatv sum = VLOAD_X(x + x_at + i) + VLOAD_OTHER(other + other_at + i);
     const floatv f = VLOAD_ACT_GRAD(output + output_at + i);
-    store(sum * activate_gradient(f, f, slope), y + y_at, i, count);
+    store(sum * activate_gradient(f, f, act_params), y + y_at, i, count);
 }

@@ -188,7 +188,7 @@ bn_stats_merge_tree(VIEW(const float, partials), VIEW(const float, weight),
 
 __kernel void bn_apply(VIEW(const stored_x, x), VIEW(const float, mean),
                        VIEW(const float, scale), VIEW(const float, bias),
-                       VIEW(stored_y, y), uint rows, float slope)
+                       VIEW(stored_y, y), uint rows, float2 act_params)
 {
     const uint end = min(((uint)get_global_id(1) + 1) * ROWS, rows);
     for (uint row = get_global_id(1) * ROWS; row < end; row++)
@@ -197,20 +197,20 @@ __kernel void bn_apply(VIEW(const stored_x, x), VIEW(const float, mean),
                 LOAD_IN(x + x_at + row * C + c) - VLOAD(mean + mean_at + c);
             const floatv z =
                 MAD(centered, VLOAD(scale + scale_at + c), VLOAD(bias + bias_at + c));
-            STORE_OUT(activate(z, slope), y + y_at + row * C + c, c);
+            STORE_OUT(activate(z, act_params), y + y_at + row * C + c, c);
         }
 }
 
 /* dy times the derivative of the activation at z. */
-static inline floatv gradient(floatv dy, floatv z, float slope)
+static inline floatv gradient(floatv dy, floatv z, float2 act_params)
 {
-    return dy * activate_gradient(z, activate(z, slope), slope);
+    return dy * activate_gradient(z, activate(z, act_params), act_params);
 }
 
 __kernel void bn_grad_partials(VIEW(const stored_x, x), VIEW(const stored_other, dy),
                                VIEW(const float, mean), VIEW(const float, scale),
                                VIEW(const float, bias), VIEW(float, partials), uint rows,
-                               float slope)
+                               float2 act_params)
 {
     const uint chunk = get_global_id(1);
     if (chunk * ROWS >= rows)
@@ -230,7 +230,8 @@ __kernel void bn_grad_partials(VIEW(const stored_x, x), VIEW(const stored_other,
                 const floatv z = MAD(centered, VLOAD(scale + scale_at + c + v * VW),
                                      VLOAD(bias + bias_at + c + v * VW));
                 const floatv g =
-                    gradient(LOAD_OTHER(dy + dy_at + at + row * C + v * VW), z, slope);
+                    gradient(LOAD_OTHER(dy + dy_at + at + row * C + v * VW), z,
+                             act_params);
                 sum[v] += g;
                 product[v] = MAD(g, centered, product[v]);
             }
@@ -283,7 +284,7 @@ __kernel void bn_bwd_data(VIEW(const stored_x, x), ALIASED_VIEW(const stored_oth
                           VIEW(const float, mean), VIEW(const float, inv_std),
                           VIEW(const float, scale), VIEW(const float, bias),
                           VIEW(const float, dweight), VIEW(const float, dbias),
-                          ALIASED_VIEW(stored_y, dx), uint rows, float slope)
+                          ALIASED_VIEW(stored_y, dx), uint rows, float2 act_params)
 {
     const uint end = min(((uint)get_global_id(1) + 1) * ROWS, rows);
     const float inv_rows = 1.0f / (float)rows;
@@ -293,7 +294,7 @@ __kernel void bn_bwd_data(VIEW(const stored_x, x), ALIASED_VIEW(const stored_oth
             const floatv centered = LOAD_IN(x + x_at + at) - VLOAD(mean + mean_at + c);
             const floatv scale_c = VLOAD(scale + scale_at + c);
             const floatv z = MAD(centered, scale_c, VLOAD(bias + bias_at + c));
-            const floatv g = gradient(LOAD_OTHER(dy + dy_at + at), z, slope);
+            const floatv g = gradient(LOAD_OTHER(dy + dy_at + at), z, act_params);
             const floatv common =
                 MAD(centered * VLOAD(inv_std + inv_std_at + c),
                     VLOAD(dweight + dweight_at + c), VLOAD(dbias + dbias_at + c));

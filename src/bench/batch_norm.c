@@ -7,7 +7,7 @@ static enum weft_status parse(struct bench_shape *s, struct bench_case *c)
     int extents[4], act = WEFT_ACT_identity;
     WEFT_TRY(bench_shape_extents(s, "IMAGESxROWSxCOLUMNSxCHANNELS", 4, extents));
     bench_shape_name(s, weft_act_names, WEFT_ACT_COUNT, &act);
-    c->activation = (struct weft_activation){(enum weft_act)act, 0.01f};
+    c->activation = weft_activation_init((enum weft_act)act);
     c->n = extents[0] * extents[1] * extents[2];
     c->channels = extents[3];
     return bench_shape_end(s);

@@ -11,7 +11,7 @@ static void parse_act(struct bench_shape *shape, struct weft_activation *out)
 {
     int act = WEFT_ACT_identity;
     bench_shape_name(shape, weft_act_names, WEFT_ACT_COUNT, &act);
-    *out = (struct weft_activation){(enum weft_act)act, 0.01f};
+    *out = weft_activation_init((enum weft_act)act);
 }
 
 /* One axis: with `same` padding the odd element is at the end, as in weft/net.h. */

@@ -11,7 +11,7 @@ static enum weft_status parse_act(struct bench_shape *s, struct bench_case *c)
         return weft_fail(s->ctx, WEFT_ERR_ARG,
                          "%s \"%s\": an activation is missing, as in 4194304:relu", s->op,
                          s->text);
-    c->activation = (struct weft_activation){(enum weft_act)act, 0.01f};
+    c->activation = weft_activation_init((enum weft_act)act);
     return bench_shape_end(s);
 }
 

@@ -5,58 +5,57 @@
 #include <assert.h>
 #include <math.h>
 
-#define REAL(c)                  c
-#define SELECT_NEGATIVE(v, a, b) ((v) < 0.0 ? (a) : (b))
-#define SELECT_POSITIVE(v, a, b) ((v) > 0.0 ? (a) : (b))
-#define EXP(v)                   exp(v)
-#define TANH(v)                  tanh(v)
-#define ERF(v)                   erf(v)
+#define REAL(c)                 c
+#define SELECT_LESS(v, w, a, b) ((v) < (w) ? (a) : (b))
+#define EXP(v)                  exp(v)
+#define TANH(v)                 tanh(v)
+#define ERF(v)                  erf(v)
 #define GELU_GRAD(v)                            \
     (0.5 * (1 + erf((v)*0.70710678118654752)) + \
      (v)*0.39894228040143268 * exp(-0.5 * (v) * (v)))
 
-#define ACT(id, name, grad_from_output, f, g)                                  \
-    static void activate_##id(double slope, double *z, size_t count)           \
-    {                                                                          \
-        (void)slope;                                                           \
-        for (size_t i = 0; i < count; i++) {                                   \
-            double x = z[i];                                                   \
-            z[i] = f;                                                          \
-        }                                                                      \
-    }                                                                          \
-    static void derive_##id(double slope, double *gradient, const float *xs,   \
-                            const float *ys, size_t count)                     \
-    {                                                                          \
-        (void)slope;                                                           \
-        for (size_t i = 0; i < count; i++) {                                   \
-            double x = xs ? (double)xs[i] : 0.0, y = ys ? (double)ys[i] : 0.0; \
-            (void)x;                                                           \
-            (void)y;                                                           \
-            gradient[i] *= g;                                                  \
-        }                                                                      \
+#define ACT(id, name, grad_from_output, f, g, parameters, checks)                 \
+    static void activate_##id(double alpha, double beta, double *z, size_t count) \
+    {                                                                             \
+        (void)alpha, (void)beta;                                                  \
+        for (size_t i = 0; i < count; i++) {                                      \
+            double x = z[i];                                                      \
+            z[i] = f;                                                             \
+        }                                                                         \
+    }                                                                             \
+    static void derive_##id(double alpha, double beta, double *gradient,          \
+                            const float *xs, const float *ys, size_t count)       \
+    {                                                                             \
+        (void)alpha, (void)beta;                                                  \
+        for (size_t i = 0; i < count; i++) {                                      \
+            double x = xs ? (double)xs[i] : 0.0, y = ys ? (double)ys[i] : 0.0;    \
+            (void)x, (void)y;                                                     \
+            gradient[i] *= g;                                                     \
+        }                                                                         \
     }
 #include "shared/activations.def"
 #undef ACT
 
 static const struct {
-    void (*activate)(double slope, double *z, size_t count);
-    void (*derive)(double slope, double *gradient, const float *xs, const float *ys,
-                   size_t count);
+    void (*activate)(double alpha, double beta, double *z, size_t count);
+    void (*derive)(double alpha, double beta, double *gradient, const float *xs,
+                   const float *ys, size_t count);
 } acts[WEFT_ACT_COUNT] = {
-#define ACT(id, name, grad_from_output, f, g) {activate_##id, derive_##id},
+#define ACT(id, name, grad_from_output, f, g, parameters, checks) \
+    {activate_##id, derive_##id},
 #include "shared/activations.def"
 #undef ACT
 };
 
-void cpu_activate(struct weft_activation activation, double *z, size_t count)
+void cpu_activate(struct weft_activation a, double *z, size_t count)
 {
-    acts[activation.act].activate((double)activation.negative_slope, z, count);
+    acts[a.act].activate((double)a.alpha, (double)a.beta, z, count);
 }
 
-void cpu_apply_act_grad(struct weft_activation activation, double *gradient,
-                        const float *x, const float *y, size_t count)
+void cpu_apply_act_grad(struct weft_activation a, double *gradient, const float *x,
+                        const float *y, size_t count)
 {
-    acts[activation.act].derive((double)activation.negative_slope, gradient, x, y, count);
+    acts[a.act].derive((double)a.alpha, (double)a.beta, gradient, x, y, count);
 }
 
 static void forward_chunk(const void *data, size_t item)

@@ -91,7 +91,7 @@ static bool complete_conv_forward(union weft_primitive_args *args)
     double in, out, pooled;
     if (!complete_conv(a, &in, &out, &pooled))
         return false;
-    a->activation.negative_slope = PROBLEM_SLOPE;
+    a->activation = weft_activation_init(a->activation.act);
     set_view(&a->x, in);
     set_view(&a->w, conv_weights(&a->conv));
     set_view(&a->y, pooled);
@@ -106,7 +106,7 @@ static bool complete_conv_backward_data(union weft_primitive_args *args)
     double in, out, pooled;
     if (!complete_conv(a, &in, &out, &pooled))
         return false;
-    a->act_grad.activation.negative_slope = PROBLEM_SLOPE;
+    a->act_grad.activation = weft_activation_init(a->act_grad.activation.act);
     set_view(&a->dx, in);
     set_view(&a->w, conv_weights(&a->conv));
     set_view(&a->dy, pooled);

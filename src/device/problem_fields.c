@@ -101,7 +101,7 @@ static bool complete_batch_norm(union weft_primitive_args *args)
     double count = (double)a->rows * a->channels;
     if (a->rows < 1 || a->channels < 1 || !is_possible_count(count))
         return false;
-    a->activation.negative_slope = PROBLEM_SLOPE;
+    a->activation = weft_activation_init(a->activation.act);
     a->momentum = 0.1f;
     a->epsilon = 1e-5f;
     set_view(&a->x, count);

@@ -105,7 +105,6 @@ static inline double images_in(int n, int h, int w, int c)
         "activation", FIELD_NAME, 1, {offsetof(struct args, field)}, WEFT_ACT_identity, \
             weft_act_names, WEFT_ACT_COUNT                                              \
     }
-#define PROBLEM_SLOPE 0.01f
 
 /* problem_conv.c */
 extern const struct problem_kind problem_conv_forward, problem_conv_backward_data,

@@ -148,7 +148,7 @@ static void put_layer(struct writer *w, const struct weft_net *net, int index, b
     for (int k = 0; k < WEFT_ACT_PARAMETERS; k++) {
         const struct weft_act_parameter *a =
             &weft_act_parameters[layer->activation.act][k];
-        float value = k ? 0 : layer->activation.negative_slope;
+        float value = k ? layer->activation.beta : layer->activation.alpha;
         if (!a->name || value == a->initial)
             continue;
         put(w, " %s=", a->name);

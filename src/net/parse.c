@@ -256,15 +256,15 @@ static enum weft_status parse_options(struct weft_line_parser *w,
             WEFT_TRY(parse_field(w, f, text, p));
     }
     struct weft_activation activation = weft_activation_init(act);
-    float beta = 0, *values[] = {&activation.negative_slope, &beta};
+    float *const values[] = {&activation.alpha, &activation.beta};
     for (int k = 0; k < WEFT_ACT_PARAMETERS; k++) {
         const struct weft_act_parameter *a = &weft_act_parameters[act][k];
         if (a->name)
             WEFT_TRY(
                 weft_line_parser_option_float(w, a->name, a->min, a->max, values[k]));
     }
-    p->alpha = activation.negative_slope;
-    p->beta = beta;
+    p->alpha = activation.alpha;
+    p->beta = activation.beta;
     return WEFT_OK;
 }
 

@@ -158,6 +158,6 @@ enum weft_status weft_op_check_activation(weft_context *ctx, const char *what,
         return weft_fail(ctx, WEFT_ERR_ARG, "%s: %s=%g must be below %s=%g", what,
                          parameters[0].name, (double)p->alpha, parameters[1].name,
                          (double)p->beta);
-    *out = (struct weft_activation){act, p->alpha};
+    *out = (struct weft_activation){act, p->alpha, p->beta};
     return WEFT_OK;
 }

@@ -193,15 +193,6 @@ enum weft_act weft_act_find(const char *word);
 /* The names of all activations, separated by commas. */
 void weft_act_list(char *out, size_t size);
 
-enum { WEFT_ACT_PARAMETERS = 2 };
-struct weft_act_parameter {
-    const char *name;
-    float initial, min, max;
-};
-extern const struct weft_act_parameter weft_act_parameters[WEFT_ACT_COUNT]
-                                                          [WEFT_ACT_PARAMETERS];
-struct weft_activation weft_activation_init(enum weft_act act);
-
 /* The activation with the parameters of `p`, which are its defaults where both are 0. */
 enum weft_status weft_op_check_activation(weft_context *ctx, const char *what,
                                           enum weft_act act,

@@ -26,14 +26,6 @@ const struct weft_param_role_info weft_param_roles[WEFT_MAX_PARAMS] = {
     [WEFT_PARAM_RUNNING_VARIANCE] = {"running_var", false},
 };
 
-const struct weft_act_parameter weft_act_parameters[WEFT_ACT_COUNT][WEFT_ACT_PARAMETERS] =
-    {[WEFT_ACT_leaky_relu] = {{"slope", 0.01f, 1e-6f, 1}}};
-
-struct weft_activation weft_activation_init(enum weft_act act)
-{
-    return (struct weft_activation){act, weft_act_parameters[act][0].initial};
-}
-
 const char *const weft_init_names[] = {[WEFT_INIT_HE] = "he",
                                        [WEFT_INIT_GLOROT] = "glorot",
                                        [WEFT_INIT_UNIFORM] = "uniform",

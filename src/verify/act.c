@@ -7,91 +7,113 @@
 #include <math.h>
 
 /* The formulas in double. */
-#define REAL(v)                  (v)
-#define SELECT_NEGATIVE(v, a, b) ((v) < 0 ? (a) : (b))
-#define SELECT_POSITIVE(v, a, b) ((v) > 0 ? (a) : (b))
-#define EXP                      exp
-#define TANH                     tanh
-#define ERF                      erf
+#define REAL(v)                 (v)
+#define SELECT_LESS(v, w, a, b) ((v) < (w) ? (a) : (b))
+#define EXP                     exp
+#define TANH                    tanh
+#define ERF                     erf
 #define GELU_GRAD(v)                            \
     (0.5 * (1 + erf((v)*0.70710678118654752)) + \
      (v)*0.39894228040143268 * exp(-0.5 * (v) * (v)))
-#define ACT(id, name, grad_from_output, f, g)              \
-    static double id##_f(double x, double slope)           \
-    {                                                      \
-        (void)slope;                                       \
-        return f;                                          \
-    }                                                      \
-    static double id##_g(double x, double y, double slope) \
-    {                                                      \
-        (void)x;                                           \
-        (void)y;                                           \
-        (void)slope;                                       \
-        return g;                                          \
+#define ACT(id, name, grad_from_output, f, g, parameters, checks)       \
+    static double id##_f(double x, double alpha, double beta)           \
+    {                                                                   \
+        (void)alpha, (void)beta;                                        \
+        return f;                                                       \
+    }                                                                   \
+    static double id##_g(double x, double y, double alpha, double beta) \
+    {                                                                   \
+        (void)x, (void)y, (void)alpha, (void)beta;                      \
+        return g;                                                       \
     }
 #include "shared/activations.def"
 #undef ACT
 
-static double (*const functions[])(double, double) = {
-#define ACT(id, name, grad_from_output, f, g) id##_f,
-#include "shared/activations.def"
-#undef ACT
+/* The functions, and the effect of rounding on each, with OpenCL's built-in functions
+ * (OpenCL 1.2, section 7.4: exp 3 ulp, tanh 5, erf 16, division 2.5). */
+struct act_properties {
+    double steepness; /* the largest |f'|, */
+    double curvature; /* and the largest |f''| between kinks */
+    bool kinked;      /* f' is not continuous */
+    /* An output may be off by so many ulps of y, and so many of |x|: where y is a small
+     * difference of terms as large as x. */
+    double ulps, ulps_of_x;
+    bool exact_where_power_of_two; /* `ulps` is 0 then: the parameters */
+    double gradient_ulps;          /* f' may be off by so many ulps of 1 + |x| */
+    float low, high;               /* outputs in gradient checks */
 };
-
-static double (*const slopes[])(double, double, double) = {
-#define ACT(id, name, grad_from_output, f, g) id##_g,
-#include "shared/activations.def"
-#undef ACT
-};
-
-/* What rounding does to each, with OpenCL's built-in functions (OpenCL 1.2, section 7.4:
- * exp 3 ulp, tanh 5, erf 16, division 2.5).
- *
- *   steep      the largest |f'|
- *   ulps       of y
- *   ulps_x     of |x|: where y is a small difference of terms as large as x
- *   slope_ulps f' may be off by so many ulps of 1 + |x|
- *   low, high  what an output may be, for gates */
+#define ROW(...) __VA_ARGS__
 static const struct {
-    double steep, ulps, ulps_x, slope_ulps;
-    float low, high;
-} traits[WEFT_ACT_COUNT] = {
-    [WEFT_ACT_identity] = {1, 0, 0, 0, -1, 1},
-    [WEFT_ACT_relu] = {1, 0, 0, 0, 0, 1},
-    [WEFT_ACT_leaky_relu] = {1, 1, 0, 1, -1, 1},
-    [WEFT_ACT_sigmoid] = {0.25, 8, 0, 4, 0, 1},
-    [WEFT_ACT_tanh] = {1, 7, 0, 4, -1, 1},
-    [WEFT_ACT_gelu] = {1.13, 4, 12, 24, -1, 1},
-    [WEFT_ACT_silu] = {1.1, 8, 0, 24, -1, 1},
+    double (*f)(double x, double alpha, double beta);
+    double (*g)(double x, double y, double alpha, double beta);
+    struct act_properties is;
+} acts[WEFT_ACT_COUNT] = {
+#define ACT(id, name, grad_from_output, f, g, parameters, checks) \
+    {id##_f, id##_g, {ROW checks}},
+#include "shared/activations.def"
+#undef ACT
 };
 
 double act_reference(struct weft_activation a, double x)
 {
-    return functions[a.act](x, (double)a.negative_slope);
+    return acts[a.act].f(x, (double)a.alpha, (double)a.beta);
 }
 
 double act_gradient_reference(struct weft_activation a, double x, double y)
 {
-    return slopes[a.act](x, y, (double)a.negative_slope);
+    return acts[a.act].g(x, y, (double)a.alpha, (double)a.beta);
 }
 
-/* Leaky with a slope that is a power of two, which all fused cases have. */
 bool act_is_exact(struct weft_activation a)
 {
     int exponent;
-    if (a.act == WEFT_ACT_leaky_relu)
-        return frexpf(a.negative_slope, &exponent) == 0.5f;
-    return a.act == WEFT_ACT_identity || a.act == WEFT_ACT_relu;
+    if (acts[a.act].is.exact_where_power_of_two)
+        return frexpf(a.alpha, &exponent) == 0.5f;
+    return acts[a.act].is.ulps == 0;
+}
+
+double act_gradient_rounding(double gradient)
+{
+    bool is_float = (double)(float)gradient == gradient;
+    return is_float ? 0 : 2 * FP32_EPSILON * fabs(gradient);
+}
+
+bool act_is_kinked(struct weft_activation a)
+{
+    return acts[a.act].is.kinked;
+}
+
+double act_off_kink(struct weft_activation a, double x, double step)
+{
+    for (double by = 4 * step;; by += 4 * step) {
+        double low = act_gradient_reference(a, x - step, act_reference(a, x - step));
+        double mid = act_gradient_reference(a, x, act_reference(a, x));
+        double high = act_gradient_reference(a, x + step, act_reference(a, x + step));
+        double smooth = acts[a.act].is.curvature * step * 1.01 + 1e-9;
+        if (fabs(low - mid) <= smooth && fabs(high - mid) <= smooth)
+            return x;
+        x += by;
+    }
+}
+
+void case_describe_act(struct verify_case *c, const char *what, struct weft_activation a)
+{
+    const struct weft_act_parameter *p = weft_act_parameters[a.act];
+    const float values[WEFT_ACT_PARAMETERS] = {a.alpha, a.beta};
+    case_describe(c, "%s%s", what, weft_act_names[a.act]);
+    for (int i = 0; i < WEFT_ACT_PARAMETERS && p[i].name; i++)
+        case_describe(c, " %s %g", p[i].name, (double)values[i]);
 }
 
 double act_error_bound(struct weft_activation a, double x_size, double x_bound, double y)
 {
-    double bound = traits[a.act].steep * x_bound;
+    double bound = acts[a.act].is.steepness * x_bound;
     if (act_is_exact(a))
         return bound;
     /* Where exp(-x) overflows, x / (1 + exp(-x)) vanishes too early: TINY x_size. */
     return bound + FP32_MIN_NORMAL * (1 + x_size) +
-           FP32_EPSILON * (traits[a.act].ulps * fabs(y) + traits[a.act].ulps_x * x_size);
+           FP32_EPSILON *
+               (acts[a.act].is.ulps * fabs(y) + acts[a.act].is.ulps_of_x * x_size);
 }
 
 double act_gradient_error_bound(struct weft_activation a, double x, double x_bound)
@@ -102,8 +124,8 @@ double act_gradient_error_bound(struct weft_activation a, double x, double x_bou
         double other = act_gradient_reference(a, at, act_reference(a, at));
         moved = fmax(moved, fabs(other - slope));
     }
-    return moved +
-           FP32_EPSILON * (2 * fabs(slope) + traits[a.act].slope_ulps * (1 + fabs(x)));
+    return moved + FP32_EPSILON *
+                       (2 * fabs(slope) + acts[a.act].is.gradient_ulps * (1 + fabs(x)));
 }
 
 void tensor_fill_act_outputs(struct verify_case *c, struct lab_tensor *t,
@@ -111,7 +133,7 @@ void tensor_fill_act_outputs(struct verify_case *c, struct lab_tensor *t,
 {
     if (!t)
         return;
-    float low = traits[a.act].low, high = traits[a.act].high,
+    float low = acts[a.act].is.low, high = acts[a.act].is.high,
           *to = lab_initial(&c->lab, t);
     if (exact)
         lab_fill_integers(&c->lab, t, (int)(4 * low), (int)(4 * high));
@@ -226,11 +248,11 @@ static enum weft_status run_case(struct act_case *a)
     WEFT_TRY(run_fills(a, forward, backward));
     if (a->dx == a->dy || is_fp16_run(c->check))
         return WEFT_OK;
-    /* A step this small crosses no kink: x is at least 1/16 away from 0. */
+    const double step = 0x1p-7;
     float *x = lab_initial(&c->lab, a->x);
-    lab_fill_uniform(&c->lab, a->x, 0.0625f, 4);
+    lab_fill_uniform(&c->lab, a->x, -4, 7);
     for (size_t i = 0; i < a->x->count; i++)
-        x[i] = lab_random_bool(&c->check->random, 50) ? x[i] : -x[i];
+        x[i] = (float)act_off_kink(a->activation, (double)x[i], 2 * step);
     lab_fill_uniform(&c->lab, a->dy, -1, 1);
     bind_values(a, false);
     const struct gradient_check slope = {.what = "dx",
@@ -240,30 +262,25 @@ static enum weft_status run_case(struct act_case *a)
                                          .output = a->y,
                                          .gradient = a->dx,
                                          .coefficients = a->dy,
-                                         .step = 0x1p-7,
+                                         .step = step,
                                          .tolerance = 3e-4};
     return verify_gradient(c, &slope, LAB_REFERENCE);
 }
 
 static enum weft_status verify_act_case(struct verify_context *k)
 {
-    struct act_case a = {
-        .activation = {.act = (enum weft_act)(k->number % WEFT_ACT_COUNT)}};
+    struct act_case a = {.activation = random_act_parameters(
+                             k, (enum weft_act)(k->number % WEFT_ACT_COUNT), false)};
     struct verify_case *c = &a.base;
     int n = k->params->tiny_shapes ? lab_random_int(&k->random, 1, 70)
                                    : LAB_RANDOM_CHOICE(&k->random, 1, 3, 4, 5, 13, 17, 31,
                                                        33, 65, 257, 1000, 4099, 10007);
-    if (a.activation.act == WEFT_ACT_leaky_relu)
-        a.activation.negative_slope = lab_random_bool(&k->random, 50)
-                                          ? 0.25f
-                                          : lab_random_float(&k->random, 0.001f, 0.9f);
     a.needed_only = lab_random_bool(&k->random, 50);
     bool in_place = lab_random_bool(&k->random, 25);
 
     case_init(c, k);
-    case_describe(c, " %s slope %g, n=%d%s%s", weft_act_names[a.activation.act],
-                  (double)a.activation.negative_slope, n,
-                  a.needed_only ? ", needed views only" : "",
+    case_describe_act(c, " ", a.activation);
+    case_describe(c, ", n=%d%s%s", n, a.needed_only ? ", needed views only" : "",
                   in_place ? ", dx is dy" : "");
     a.x = lab_add_tensor(&c->lab, "x", LAB_FLOAT, 1, 1, 1, n);
     a.y = lab_add_tensor(&c->lab, "y", LAB_FLOAT, 1, 1, 1, n);

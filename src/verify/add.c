@@ -68,10 +68,10 @@ static void set_bounds(struct add_case *a, bool integers)
             (exact ? 0 : FP32_UNIT_ROUNDOFF * fabs(value));
         double slope =
             output ? fabs(act_gradient_reference(a->gate, 0, (double)output[i])) : 1;
-        a->sum->bound[i] = integers
-                               ? 0
-                               : fabs((double)dy[i] + (double)part[i]) *
-                                     FP32_UNIT_ROUNDOFF * (2 * slope + (output ? 4 : 0));
+        a->sum->bound[i] =
+            fabs((double)dy[i] + (double)part[i]) *
+            (integers ? act_gradient_rounding(slope)
+                      : FP32_UNIT_ROUNDOFF * (2 * slope + (output ? 4 : 0)));
     }
 }
 
@@ -104,10 +104,6 @@ static enum weft_status verify_add_gradient(struct add_case *a, struct op_runs *
                                    .activation = a->gate,
                                    .step = 0.125};
     fill(a, true);
-    /* No kink of the activation between the points. */
-    float *x = lab_initial(&c->lab, a->x);
-    for (size_t i = 0; i < a->x->count; i++)
-        x[i] += x[i] < 0 ? -1.0f : 1.0f;
     if (a->output && !act_is_exact(a->gate)) {
         lab_fill_uniform(&c->lab, a->x, -1, 1);
         slope.step = 0x1p-6;
@@ -150,10 +146,9 @@ static enum weft_status verify_add_case(struct verify_context *k)
     bool in_place = lab_random_bool(&k->random, 30);
 
     case_init(c, k);
-    case_describe(c, " n=%d, %s slope %g, gate %s slope %g%s", n,
-                  weft_act_names[a.activation.act], (double)a.activation.negative_slope,
-                  weft_act_names[a.gate.act], (double)a.gate.negative_slope,
-                  in_place ? ", in place" : "");
+    case_describe(c, " n=%d%s", n, in_place ? ", in place" : "");
+    case_describe_act(c, ", ", a.activation);
+    case_describe_act(c, ", gate ", a.gate);
     a.x = lab_add_tensor(&c->lab, "x", LAB_FLOAT, 1, 1, 1, n);
     a.other = lab_add_tensor(&c->lab, "other", LAB_FLOAT, 1, 1, 1, n);
     a.y = in_place ? a.x : lab_add_tensor(&c->lab, "y", LAB_FLOAT, 1, 1, 1, n);

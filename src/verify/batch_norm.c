@@ -323,8 +323,7 @@ static enum weft_status verify_gradients(struct norm_case *n, struct op_runs *r)
     } sides[] = {{"dx", n->x, n->dx},
                  {"dweight", n->weight, n->dweight},
                  {"dbias", n->bias, n->dbias}};
-    enum weft_act act = n->args.activation.act;
-    if (act == WEFT_ACT_relu || act == WEFT_ACT_leaky_relu || n->dx == n->dy)
+    if (act_is_kinked(n->args.activation) || n->dx == n->dy)
         return WEFT_OK;
     fill_reals(n);
     float *x = lab_initial(&c->lab, n->x);
@@ -394,8 +393,8 @@ static void add_tensors(struct norm_case *n, int images, int height, int width,
 
 static enum weft_status verify_norm_case(struct verify_context *k)
 {
-    struct norm_case n = {.args.activation.act =
-                              (enum weft_act)(k->number % WEFT_ACT_COUNT)};
+    struct norm_case n = {.args.activation = random_act_parameters(
+                              k, (enum weft_act)(k->number % WEFT_ACT_COUNT), true)};
     struct verify_case *c = &n.base;
     struct weft_batch_norm_args *a = &n.args;
     int images, height, width, limit = k->params->tiny_shapes ? 600 : 60000;
@@ -409,14 +408,13 @@ static enum weft_status verify_norm_case(struct verify_context *k)
     a->rows = images * height * width;
     a->momentum = (float)LAB_RANDOM_CHOICE(&k->random, 1, 1, 2, 5, 10) / 10.0f;
     a->epsilon = LAB_RANDOM_CHOICE(&k->random, 0, 1) ? 1e-5f : 0.25f;
-    if (a->activation.act == WEFT_ACT_leaky_relu)
-        a->activation.negative_slope = 0.25f;
     bool in_place = lab_random_bool(&k->random, 20);
 
     case_init(c, k);
-    case_describe(c, " %dx%dx%dx%d, momentum %g, epsilon %g, %s%s", images, height, width,
+    case_describe(c, " %dx%dx%dx%d, momentum %g, epsilon %g%s", images, height, width,
                   a->channels, (double)a->momentum, (double)a->epsilon,
-                  weft_act_names[a->activation.act], in_place ? ", dx is dy" : "");
+                  in_place ? ", dx is dy" : "");
+    case_describe_act(c, ", ", a->activation);
     add_tensors(&n, images, height, width, in_place);
     tensor_set_fp16(c, n.x, 75);
     tensor_set_fp16(c, n.y, 75);

@@ -415,11 +415,11 @@ static enum weft_status verify_conv_case(struct verify_context *k)
     case_describe(
         c,
         " %dx%dx%dx%d, %d filters %dx%d, stride %d %d, dilation %d %d, pad top %d "
-        "left %d bottom %d right %d, groups %d, out %dx%d, %s bias, %s slope %g",
+        "left %d bottom %d right %d, groups %d, out %dx%d, %s bias",
         g->n, g->h, g->w, g->c, g->k, g->r, g->s, g->stride_y, g->stride_x, g->dilation_y,
         g->dilation_x, g->pad_top, g->pad_left, g->pad_bottom, g->pad_right, g->groups,
-        g->out_h, g->out_w, bias ? "with" : "no", weft_act_names[v.activation.act],
-        (double)v.activation.negative_slope);
+        g->out_h, g->out_w, bias ? "with" : "no");
+    case_describe_act(c, ", ", v.activation);
     if (p->r)
         case_describe(
             c,
@@ -427,8 +427,7 @@ static enum weft_status verify_conv_case(struct verify_context *k)
             "%dx%d, argmax %s",
             p->r, p->s, p->stride_y, p->stride_x, p->pad_top, p->pad_left, p->pad_bottom,
             p->pad_right, p->out_h, p->out_w, v.has_argmax ? "present" : "absent");
-    case_describe(c, ", gate %s slope %g", weft_act_names[v.upstream_activation.act],
-                  (double)v.upstream_activation.negative_slope);
+    case_describe_act(c, ", gate ", v.upstream_activation);
     add_tensors(&v, bias);
     tensor_set_fp16(c, v.x, 75);
     tensor_set_fp16(c, v.w, 75);

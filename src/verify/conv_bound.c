@@ -104,7 +104,8 @@ enum weft_status conv_set_dgrad_bounds(struct conv_case *v, struct conv_runs *r,
 {
     struct verify_case *c = &v->base;
     bool tiled = conv_run_is_winograd(r->data, integers);
-    if (integers && !tiled)
+    bool exact = integers && !tiled;
+    if (exact && !v->gate)
         return WEFT_OK;
     if (tiled)
         bound_tiled(v, r->data, true);
@@ -118,8 +119,9 @@ enum weft_status conv_set_dgrad_bounds(struct conv_case *v, struct conv_runs *r,
             gate
                 ? fabs(act_gradient_reference(v->upstream_activation, 0, (double)gate[i]))
                 : 1;
-        v->dx->bound[i] =
-            (double)sum[i] * (gamma * slope + (rough ? 4 * FP32_UNIT_ROUNDOFF : 0));
+        v->dx->bound[i] = (double)sum[i] *
+                          (exact ? act_gradient_rounding(slope)
+                                 : gamma * slope + (rough ? 4 * FP32_UNIT_ROUNDOFF : 0));
         if (tiled)
             v->dx->bound[i] += slope * tiled_at(v, v->dx, i);
     }

@@ -157,7 +157,7 @@ static enum weft_status bound_forward(struct dense_case *d, struct op_runs *r,
     return WEFT_OK;
 }
 
-static enum weft_status bound_data(struct dense_case *d, struct op_runs *r)
+static enum weft_status bound_data(struct dense_case *d, struct op_runs *r, bool integers)
 {
     struct verify_case *c = &d->base;
     WEFT_TRY(run_reference_abs(c, r->ungated));
@@ -171,7 +171,9 @@ static enum weft_status bound_data(struct dense_case *d, struct op_runs *r)
                 ? fabs(act_gradient_reference(d->upstream_activation, 0, (double)gate[i]))
                 : 1;
         d->dx->bound[i] =
-            (double)sum[i] * (gamma * slope + (rough ? 4 * FP32_UNIT_ROUNDOFF : 0));
+            (double)sum[i] * (integers
+                                  ? act_gradient_rounding(slope)
+                                  : gamma * slope + (rough ? 4 * FP32_UNIT_ROUNDOFF : 0));
     }
     return WEFT_OK;
 }
@@ -199,8 +201,8 @@ static enum weft_status compare_all(struct dense_case *d, struct op_runs *r,
     bounds_zero(c);
     WEFT_TRY(bound_forward(d, r, integers));
     WEFT_TRY(run_and_compare(c, r->forward, name));
-    if (!integers)
-        WEFT_TRY(bound_data(d, r));
+    if (!integers || d->gate)
+        WEFT_TRY(bound_data(d, r, integers));
     WEFT_TRY(run_and_compare(c, r->data, name));
     if (!integers)
         WEFT_TRY(bound_weights(d, r));
@@ -271,11 +273,10 @@ static enum weft_status verify_dense_case(struct verify_context *k)
     int n = d.dense.n, in = d.dense.in, out = d.dense.out;
 
     case_init(c, k);
-    case_describe(
-        c, " n=%d, %d inputs, %d outputs, %s bias, %s slope %g, gate %s slope %g", n, in,
-        out, bias ? "with" : "no", weft_act_names[d.activation.act],
-        (double)d.activation.negative_slope, weft_act_names[d.upstream_activation.act],
-        (double)d.upstream_activation.negative_slope);
+    case_describe(c, " n=%d, %d inputs, %d outputs, %s bias", n, in, out,
+                  bias ? "with" : "no");
+    case_describe_act(c, ", ", d.activation);
+    case_describe_act(c, ", gate ", d.upstream_activation);
     d.x = lab_add_tensor(&c->lab, "x", LAB_FLOAT, n, 1, 1, in);
     d.w = lab_add_tensor(&c->lab, "w", LAB_FLOAT, in, 1, 1, out);
     d.y = lab_add_tensor(&c->lab, "y", LAB_FLOAT, n, 1, 1, out);

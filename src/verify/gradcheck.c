@@ -134,7 +134,8 @@ enum weft_status verify_gradient(struct verify_case *c, const struct gradient_ch
         goto done;
     }
     for (size_t i = 0; i < s->input->count; i++) {
-        p.center[i] = (double)x[i];
+        p.center[i] =
+            s->gate ? act_off_kink(s->activation, (double)x[i], s->step) : (double)x[i];
         p.direction[i] = lab_random_bool(&c->check->random, 50) ? 1 : -1;
     }
     for (int point = 0; point < 3 && !status; point++)

@@ -70,20 +70,27 @@ int pool_max_overlap(const struct weft_pool *pool)
            ((pool->s + pool->stride_x - 1) / pool->stride_x);
 }
 
+struct weft_activation random_act_parameters(struct verify_context *k, enum weft_act act,
+                                             bool exact)
+{
+    const struct weft_act_parameter *p = weft_act_parameters[act];
+    struct weft_activation a = {.act = act};
+    float *const values[WEFT_ACT_PARAMETERS] = {&a.alpha, &a.beta};
+    for (int i = 0; i < WEFT_ACT_PARAMETERS && p[i].name; i++)
+        *values[i] = p[i].tested[lab_random_int(&k->random, 0, exact ? 1 : 3)];
+    return a;
+}
+
 /* Simple ones more often: they keep integer data exact. */
 struct weft_activation random_activation(struct verify_context *k, bool grad_from_output)
 {
-    struct weft_activation a = {WEFT_ACT_identity, 0};
-    if (lab_random_bool(&k->random, 70))
-        a.act = (enum weft_act)LAB_RANDOM_CHOICE(&k->random, WEFT_ACT_identity,
-                                                 WEFT_ACT_relu, WEFT_ACT_leaky_relu);
-    else
+    int act = LAB_RANDOM_CHOICE(&k->random, WEFT_ACT_identity, WEFT_ACT_relu,
+                                WEFT_ACT_leaky_relu);
+    if (lab_random_bool(&k->random, 40))
         do
-            a.act = (enum weft_act)lab_random_int(&k->random, 0, WEFT_ACT_COUNT - 1);
-        while (grad_from_output && !weft_act_grad_from_output[a.act]);
-    if (a.act == WEFT_ACT_leaky_relu)
-        a.negative_slope = lab_random_bool(&k->random, 50) ? 0.25f : 0.5f;
-    return a;
+            act = lab_random_int(&k->random, 0, WEFT_ACT_COUNT - 1);
+        while (grad_from_output && !weft_act_grad_from_output[act]);
+    return random_act_parameters(k, (enum weft_act)act, true);
 }
 
 double random_case_macs(struct verify_context *k, double *least)

@@ -64,6 +64,9 @@ void random_pool(struct verify_context *k, struct weft_pool *pool);
 /* The largest number of windows that contain one position. */
 int pool_max_overlap(const struct weft_pool *pool);
 struct weft_activation random_activation(struct verify_context *k, bool grad_from_output);
+/* `exact`: such that integers stay exact, if the activation can. */
+struct weft_activation random_act_parameters(struct verify_context *k, enum weft_act act,
+                                             bool exact);
 /* Largest and *least number of multiply-adds of a case; one in four is large, for tiles.
  * */
 enum { TYPICAL_CASE_MACS = 60000 };
@@ -173,7 +176,16 @@ enum weft_status verify_gradient(struct verify_case *c,
 /* act.c. The activations in double, and error bounds of a device's. */
 double act_reference(struct weft_activation a, double x);
 double act_gradient_reference(struct weft_activation a, double x, double y);
+/* Whether integers in the range of the checks have exact outputs and derivatives. */
 bool act_is_exact(struct weft_activation a);
+bool act_is_kinked(struct weft_activation a);
+/* By how much an integer times f' may be off, as a share of the integer: 0 where f' is a
+ * float. */
+double act_gradient_rounding(double gradient);
+/* x, or a point beyond it with no kink within `step`; multiples of `step` stay such. */
+double act_off_kink(struct weft_activation a, double x, double step);
+/* Adds the name and parameters behind `what`. */
+void case_describe_act(struct verify_case *c, const char *what, struct weft_activation a);
 /* |x| is at most `x_size` and known to `x_bound`; y = f(x). */
 double act_error_bound(struct weft_activation a, double x_size, double x_bound, double y);
 /* Error bound of f'(x) where x is known to x_bound. */

@@ -106,8 +106,11 @@ static void mistake_large(union weft_primitive_args *a)
 
 static void flip_slope(union weft_primitive_args *a)
 {
-    a->act_forward.activation.negative_slope =
-        1 - a->act_forward.activation.negative_slope;
+    a->act_forward.activation.alpha = 1 - a->act_forward.activation.alpha;
+}
+static void widen_bounds(union weft_primitive_args *a)
+{
+    a->act_forward.activation.beta *= 2;
 }
 
 static void forget_gradient(union weft_primitive_args *a)
@@ -300,6 +303,8 @@ const struct fault layer_faults[] = {
     {"places of large windows", "pool", IN(pool_forward), .modify = mistake_large},
     {"overlaps lost", "pool", IN(pool_backward), .after = lose_overlap},
     {"slope of leaky relu", "act", IN(act_forward), .modify = flip_slope},
+    {"upper bound of clip", "act", IN(act_forward), .modify = widen_bounds},
+    {"upper bound of clip", "act", IN(act_backward), .modify = widen_bounds},
     {"no derivative", "act", IN(act_backward), .modify = forget_gradient},
     {"half precision", "act", IN(act_forward), .after = round_to_half},
     {"one twice", "add", IN(add), .modify = lose_other},

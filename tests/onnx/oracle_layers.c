@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct weft_activation identity = {WEFT_ACT_identity, 0};
+static const struct weft_activation identity = {.act = WEFT_ACT_identity};
 
 /* [n][c][area] to [n][area][c]. */
 static float *channels_last(const struct onnx_tensor *from, int c, size_t area)
@@ -383,23 +383,24 @@ static const char *activation(struct oracle *oracle, const struct onnx_test *tes
 
 const char *oracle_relu(struct oracle *oracle, const struct onnx_test *test)
 {
-    return activation(oracle, test, (struct weft_activation){WEFT_ACT_relu, 0});
+    return activation(oracle, test, (struct weft_activation){.act = WEFT_ACT_relu});
 }
 
 const char *oracle_leaky_relu(struct oracle *oracle, const struct onnx_test *test)
 {
     float slope = (float)oracle_double(test, "alpha", 0.01);
-    return activation(oracle, test, (struct weft_activation){WEFT_ACT_leaky_relu, slope});
+    return activation(oracle, test,
+                      (struct weft_activation){WEFT_ACT_leaky_relu, slope, 0});
 }
 
 const char *oracle_sigmoid(struct oracle *oracle, const struct onnx_test *test)
 {
-    return activation(oracle, test, (struct weft_activation){WEFT_ACT_sigmoid, 0});
+    return activation(oracle, test, (struct weft_activation){.act = WEFT_ACT_sigmoid});
 }
 
 const char *oracle_tanh(struct oracle *oracle, const struct onnx_test *test)
 {
-    return activation(oracle, test, (struct weft_activation){WEFT_ACT_tanh, 0});
+    return activation(oracle, test, (struct weft_activation){.act = WEFT_ACT_tanh});
 }
 
 /* Before opset 13 the tensor is flattened to a matrix at `axis`; since then the softmax

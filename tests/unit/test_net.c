@@ -82,6 +82,8 @@ static void check_shapes(void)
         {"global-max-pool", 40, 30, 3, 1, 1, 3},
         {"global-avg-pool", 7, 6, 3, 1, 1, 3},
         {"leaky-relu slope=0.2", 7, 6, 3, 7, 6, 3},
+        {"clip low=-2 high=0.5", 7, 6, 3, 7, 6, 3},
+        {"hard-swish", 7, 6, 3, 7, 6, 3},
         {"dropout 0.5", 7, 6, 3, 7, 6, 3},
     };
     for (size_t i = 0; i < WEFT_ARRAY_SIZE(cases); i++) {

@@ -111,17 +111,17 @@ static enum weft_status append_bias_act(struct weft_command_list *list,
     ocl_define(&options, "BIAS", args->bias.mem != NULL);
     ocl_define(&options, "ACT", (long)args->activation.act);
     size_t vectors = ocl_vector_count((size_t)args->conv.k, device->vector_width);
-    return ocl_launch(list, options.text,
-                      &(struct ocl_launch){
-                          .source = "dense_clblast.cl",
-                          .kernel = "bias_act",
-                          .global = {rows_of(&args->conv) * vectors},
-                          .local = {ocl_default_work_group(device)},
-                          .arg_count = 4,
-                          .args = {OCL_VIEW(args->bias), OCL_VIEW(args->y),
-                                   OCL_INT(rows_of(&args->conv)),
-                                   OCL_FLOAT(args->activation.negative_slope)},
-                      });
+    return ocl_launch(
+        list, options.text,
+        &(struct ocl_launch){
+            .source = "dense_clblast.cl",
+            .kernel = "bias_act",
+            .global = {rows_of(&args->conv) * vectors},
+            .local = {ocl_default_work_group(device)},
+            .arg_count = 4,
+            .args = {OCL_VIEW(args->bias), OCL_VIEW(args->y),
+                     OCL_INT(rows_of(&args->conv)), OCL_ACT_PARAMS(args->activation)},
+        });
 }
 
 static enum weft_status forward(struct weft_command_list *list,

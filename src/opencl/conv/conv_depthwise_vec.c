@@ -146,7 +146,7 @@ static enum weft_status record(struct weft_command_list *list,
         .arg_count = 6,
         .args = {OCL_VIEW(job->x), OCL_VIEW(args->w), OCL_VIEW(job->bias),
                  OCL_VIEW(job->act_grad), OCL_VIEW(job->y),
-                 OCL_FLOAT(job->activation.negative_slope)},
+                 OCL_ACT_PARAMS(job->activation)},
     };
     vec_set_local_size(list, &launch);
     return ocl_launch(list, options.text, &launch);

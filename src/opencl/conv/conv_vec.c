@@ -234,7 +234,7 @@ static enum weft_status convolve(struct weft_command_list *list, struct direct_c
         .arg_count = 8,
         .args = {job->x, job->w, OCL_VIEW(job->bias), OCL_VIEW(job->act_grad), job->y,
                  OCL_INT(pixels_of(job)), OCL_INT(values[TILES_PER_ITEM]),
-                 OCL_FLOAT(job->activation.negative_slope)},
+                 OCL_ACT_PARAMS(job->activation)},
     };
     if (job->pool) {
         ocl_define(&options, "ARGMAX", job->argmax.mem != NULL);

@@ -108,8 +108,7 @@ static enum weft_status convolve(struct weft_command_list *list,
         .kernel = "winograd_transform_outputs",
         .arg_count = 7,
         .args = {m, OCL_VIEW(job->bias), OCL_VIEW(job->act_grad), job->y,
-                 OCL_VIEW(job->argmax), OCL_INT(tiles),
-                 OCL_FLOAT(job->activation.negative_slope)},
+                 OCL_VIEW(job->argmax), OCL_INT(tiles), OCL_ACT_PARAMS(job->activation)},
     };
     return transform(list, job, outputs, tiles * out);
 }

@@ -207,7 +207,7 @@ static enum weft_status convolve(struct weft_command_list *list,
         .arg_count = 9,
         .args = {job->x, OCL_VIEW(job->from), u, OCL_VIEW(job->bias),
                  OCL_VIEW(job->act_grad), job->y, OCL_VIEW(job->argmax), OCL_INT(tiles),
-                 OCL_FLOAT(job->activation.negative_slope)},
+                 OCL_ACT_PARAMS(job->activation)},
     };
     vec_set_local_size(list, &launch);
     return ocl_launch(list, options.text, &launch);

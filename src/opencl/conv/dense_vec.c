@@ -194,7 +194,7 @@ static enum weft_status multiply(struct weft_command_list *list,
         .args = {OCL_VIEW(p->a), OCL_VIEW(p->b), OCL_VIEW(p->bias), OCL_VIEW(p->act_grad),
                  OCL_VIEW(p->c), OCL_VIEW(p->bias_grad), OCL_INT(p->m), OCL_INT(p->n),
                  OCL_INT(p->k), OCL_INT(values[BLOCK_TILES_M]),
-                 OCL_FLOAT(p->activation.negative_slope)},
+                 OCL_ACT_PARAMS(p->activation)},
     };
     vec_set_local_size(list, &launch);
     return ocl_launch(list, options.text, &launch);

@@ -194,7 +194,7 @@ static enum weft_status reduce_partial_sums(struct weft_command_list *list,
         .args = {partial_sums, OCL_VIEW(p->bias_or_act_grad), p->out,
                  OCL_VIEW(p->bias_grad), OCL_INT(split->count), OCL_INT(split->stride),
                  OCL_INT(p->count), OCL_INT(split->bias_grad_at),
-                 OCL_FLOAT(p->activation.negative_slope)},
+                 OCL_ACT_PARAMS(p->activation)},
     };
     return ocl_launch(list, options.text, &launch);
 }
@@ -254,7 +254,7 @@ enum weft_status ocl_gemm_record_kernels(struct weft_command_list *list,
         .arg_count = 10,
         .args = {p->a, p->b, OCL_VIEW(p->argmax), OCL_VIEW(p->bias_or_act_grad), out,
                  sums, OCL_INT(p->conv.n), OCL_INT(split.span), OCL_INT(split.stride),
-                 OCL_FLOAT(p->activation.negative_slope)},
+                 OCL_ACT_PARAMS(p->activation)},
     };
     WEFT_TRY(ocl_launch(list, options.text, &launch));
     if (split.count == 1)

@@ -28,7 +28,7 @@ enum weft_status ocl_act_forward(struct weft_command_list *list,
             .local = {ocl_default_work_group(d)},
             .arg_count = 4,
             .args = {OCL_VIEW(args->x), OCL_VIEW(args->y), OCL_INT(args->x.count),
-                     OCL_FLOAT(args->activation.negative_slope)},
+                     OCL_ACT_PARAMS(args->activation)},
         });
 }
 
@@ -52,6 +52,6 @@ enum weft_status ocl_act_backward(struct weft_command_list *list,
             .local = {ocl_default_work_group(d)},
             .arg_count = 5,
             .args = {OCL_VIEW(from), OCL_VIEW(args->dy), OCL_VIEW(args->dx),
-                     OCL_INT(args->dx.count), OCL_FLOAT(args->activation.negative_slope)},
+                     OCL_INT(args->dx.count), OCL_ACT_PARAMS(args->activation)},
         });
 }

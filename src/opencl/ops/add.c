@@ -28,7 +28,7 @@ enum weft_status ocl_add(struct weft_command_list *list, const struct weft_add_a
     }
     launch.args[n++] = (struct ocl_arg)OCL_VIEW(args->y);
     launch.args[n++] = (struct ocl_arg)OCL_INT(args->y.count);
-    launch.args[n++] = (struct ocl_arg)OCL_FLOAT(f.negative_slope);
+    launch.args[n++] = (struct ocl_arg)OCL_ACT_PARAMS(f);
     launch.arg_count = n;
     ocl_begin_primitive(list);
     return ocl_launch(list, options.text, &launch);

@@ -232,7 +232,7 @@ static enum weft_status apply(struct weft_command_list *list, enum style style,
                            .arg_count = 7,
                            .args = {OCL_VIEW(a->x), OCL_VIEW(a->mean), OCL_VIEW(a->scale),
                                     OCL_VIEW(a->bias), OCL_VIEW(a->y), OCL_INT(a->rows),
-                                    OCL_FLOAT(a->activation.negative_slope)},
+                                    OCL_ACT_PARAMS(a->activation)},
                        });
 }
 
@@ -279,15 +279,14 @@ static enum weft_status record_backward(struct weft_command_list *list,
     ocl_define_view_fp16(&split.options, "X_HALF", a->x);
     ocl_define_view_fp16(&split.options, "OTHER_HALF", a->dy);
     struct ocl_arg parts = alloc_partials(list, &split, a);
-    WEFT_TRY(launch_rows(
-        list, &split, (size_t)a->rows,
-        &(struct ocl_launch){
-            .kernel = "bn_grad_partials",
-            .arg_count = 8,
-            .args = {OCL_VIEW(a->x), OCL_VIEW(a->dy), OCL_VIEW(a->mean),
-                     OCL_VIEW(a->scale), OCL_VIEW(a->bias), parts, OCL_INT(a->rows),
-                     OCL_FLOAT(a->activation.negative_slope)},
-        }));
+    WEFT_TRY(launch_rows(list, &split, (size_t)a->rows,
+                         &(struct ocl_launch){
+                             .kernel = "bn_grad_partials",
+                             .arg_count = 8,
+                             .args = {OCL_VIEW(a->x), OCL_VIEW(a->dy), OCL_VIEW(a->mean),
+                                      OCL_VIEW(a->scale), OCL_VIEW(a->bias), parts,
+                                      OCL_INT(a->rows), OCL_ACT_PARAMS(a->activation)},
+                         }));
     WEFT_TRY(launch_merge(list, &split, style, a, values,
                           (const char *[]){"bn_grad_merge_serial", "bn_grad_merge_tree"},
                           &(struct ocl_launch){
@@ -309,7 +308,7 @@ static enum weft_status record_backward(struct weft_command_list *list,
             .args = {OCL_VIEW(a->x), OCL_VIEW(a->dy), OCL_VIEW(a->mean),
                      OCL_VIEW(a->inverse), OCL_VIEW(a->scale), OCL_VIEW(a->bias),
                      OCL_VIEW(a->dweight), OCL_VIEW(a->dbias), OCL_VIEW(a->dx),
-                     OCL_INT(a->rows), OCL_FLOAT(a->activation.negative_slope)},
+                     OCL_INT(a->rows), OCL_ACT_PARAMS(a->activation)},
         });
 }
 

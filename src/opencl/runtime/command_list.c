@@ -371,6 +371,8 @@ static cl_int bind(const struct ocl_list *list, cl_kernel kernel,
         return clSetKernelArg(kernel, (*at)++, sizeof(arg->i), &arg->i);
     case OCL_ARG_FLOAT:
         return clSetKernelArg(kernel, (*at)++, sizeof(arg->f), &arg->f);
+    case OCL_ARG_FLOAT2:
+        return clSetKernelArg(kernel, (*at)++, sizeof(arg->f2), arg->f2);
     case OCL_ARG_FLOAT4:
         return clSetKernelArg(kernel, (*at)++, sizeof(arg->f4), arg->f4);
     case OCL_ARG_VIEW:

@@ -64,6 +64,7 @@ enum ocl_arg_kind {
     OCL_ARG_PERSISTENT,
     OCL_ARG_INT,
     OCL_ARG_FLOAT,
+    OCL_ARG_FLOAT2,
     OCL_ARG_FLOAT4
 };
 
@@ -73,7 +74,7 @@ struct ocl_arg {
         struct weft_view view;
         size_t bytes; /* workspace: offset */
         cl_int i;
-        cl_float f, f4[4];
+        cl_float f, f2[2], f4[4];
     };
 };
 /* clang-format off */
@@ -82,6 +83,7 @@ struct ocl_arg {
 #define OCL_PERSISTENT(offset) {OCL_ARG_PERSISTENT, {.bytes = (offset)}}
 #define OCL_INT(v)             {OCL_ARG_INT, {.i = (cl_int)(v)}}
 #define OCL_FLOAT(v)           {OCL_ARG_FLOAT, {.f = (v)}}
+#define OCL_ACT_PARAMS(a)      {OCL_ARG_FLOAT2, {.f2 = {(a).alpha, (a).beta}}}
 #define OCL_FLOAT4(v)          {OCL_ARG_FLOAT4, {.f4 = {(v)[0], (v)[1], (v)[2], (v)[3]}}}
 /* clang-format on */
 
