@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Makes a batch from images stored as bytes on the device.
+/* Makes a batch, or a shard of one, from images stored as bytes on the device.
  *
- *     x[i, p] = bytes[index(i), p] * scale[p % C] + shift[p % C]
- *     batch_labels[i] = labels[index(i)]
+ *     x[i, p] = bytes[index(r), p] * scale[p % C] + shift[p % C]
+ *     batch_labels[i] = labels[index(r)]
  *
- * index(i) is the position of row i in this epoch's permutation (weft_shuffle,
- * random.h), or i where SHUFFLE is 0. With SHUFFLE the launch begins a training step
- * (state.h). The work-items of a row (dimension 0, any number) process its vectors in
- * turn. Global size (any, n). */
+ * with r = first_row + i. index(r) is row r of the global batch in this epoch's
+ * permutation (weft_shuffle, random.h), or r where SHUFFLE is 0. With SHUFFLE the
+ * launch begins a training step (state.h). The work-items of a row (dimension 0, any
+ * number) process its vectors in turn. Global size (any, n). */
 #include "lib/common.h"
 #include "lib/storage.h"
 #include "shared/random.h"
@@ -23,28 +23,29 @@
 #define HAS_LABELS 1
 #endif
 
-static inline uint sample_index(__global const uint *state, uint row, uint rows,
+static inline uint sample_index(__global const uint *state, uint row, uint global_batch,
                                 uint count, uint steps_per_epoch)
 {
     if (!SHUFFLE)
         return row;
     const uint step = state[STATE_STEP], epoch = step / steps_per_epoch;
-    return weft_shuffle((step - epoch * steps_per_epoch) * rows + row, count,
+    return weft_shuffle((step - epoch * steps_per_epoch) * global_batch + row, count,
                         state[STATE_SEED_LOW], state[STATE_SEED_HIGH], epoch);
 }
 
 __kernel void make_batch(ALIASED_VIEW(uint, state), ALIASED_VIEW(const uchar, bytes),
                          ALIASED_VIEW(const int, labels), ALIASED_VIEW(stored_y, x),
-                         ALIASED_VIEW(int, batch_labels), uint count, uint pixels,
-                         uint steps_per_epoch, float4 scale4, float4 shift4)
+                         ALIASED_VIEW(int, batch_labels), uint first_row,
+                         uint global_batch, uint count, uint pixels, uint steps_per_epoch,
+                         float4 scale4, float4 shift4)
 {
     const uint row = get_global_id(1);
     if (SHUFFLE && row == 0 && get_global_id(0) == 0) {
         state[state_at + STATE_BETA1_POWER] = state[state_at + STATE_NEXT_BETA1_POWER];
         state[state_at + STATE_BETA2_POWER] = state[state_at + STATE_NEXT_BETA2_POWER];
     }
-    const uint index =
-        sample_index(state + state_at, row, get_global_size(1), count, steps_per_epoch);
+    const uint index = sample_index(state + state_at, first_row + row, global_batch,
+                                    count, steps_per_epoch);
     if (HAS_LABELS && get_global_id(0) == 0)
         batch_labels[batch_labels_at + row] = labels[labels_at + index];
 

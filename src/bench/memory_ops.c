@@ -155,6 +155,7 @@ static void call_input(const struct bench_case *c, enum weft_phase part,
     const struct weft_batch_args args = {
         .n = c->n,
         .count = 4 * c->n,
+        .global_batch = c->n,
         .pixels = c->in,
         .channels = c->channels,
         .steps_per_epoch = 4,

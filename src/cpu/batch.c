@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Makes a batch of the images on the device: gathered by a permutation, normalized. */
+/* Batches: images gathered by a permutation and normalized. */
 #include "cpu/cpu.h"
 #include "shared/random.h"
 #include "shared/state.h"
@@ -9,11 +9,13 @@
 static size_t image_of(const struct weft_batch_args *a, size_t row)
 {
     const uint32_t *state = cpu_words(a->state);
+    row += (size_t)a->first;
     if (!state)
         return row;
     uint32_t steps = (uint32_t)a->steps_per_epoch, step = state[STATE_STEP];
-    return weft_shuffle(step % steps * (uint32_t)a->n + (uint32_t)row, (uint32_t)a->count,
-                        state[STATE_SEED_LOW], state[STATE_SEED_HIGH], step / steps);
+    return weft_shuffle(step % steps * (uint32_t)a->global_batch + (uint32_t)row,
+                        (uint32_t)a->count, state[STATE_SEED_LOW], state[STATE_SEED_HIGH],
+                        step / steps);
 }
 
 static void begin_step(uint32_t *state)
@@ -42,9 +44,10 @@ enum weft_status cpu_make_batch(struct weft_command_list *list,
                                 const struct weft_batch_args *args)
 {
     assert(args->channels >= 1 && args->channels <= (int)WEFT_ARRAY_SIZE(args->scale));
-    assert(args->state.mem ? args->steps_per_epoch >= 1 &&
-                                 args->steps_per_epoch <= args->count / args->n
-                           : args->n <= args->count);
+    assert(args->first >= 0 && args->first + args->n <= args->count);
+    assert(!args->state.mem ||
+           (args->first + args->n <= args->global_batch && args->steps_per_epoch >= 1 &&
+            args->steps_per_epoch <= args->count / args->global_batch));
     struct weft_batch_args a = *args;
     cpu_begin(list);
     a.x = cpu_fp32_output(list, args->x);

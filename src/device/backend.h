@@ -229,13 +229,14 @@ struct weft_loss_args {
     struct weft_view dlogits, loss, correct;
 };
 
-/* Makes a batch: row i is image weft_shuffle((step % steps_per_epoch) * n + i, count,
- * seed, epoch = step / steps_per_epoch), or image i where `state` is absent. x = pixel
- * * scale[channel] + shift[channel], as a multiplication and an addition rounded apart or
- * together. With a `state` it is the first launch of a training step, and takes over the
- * powers for `update`. */
+/* A batch, or a shard of one: rows `first` to first + n - 1 of `global_batch`. Row r is
+ * image weft_shuffle((step % steps_per_epoch) * global_batch + r, count, seed, epoch =
+ * step / steps_per_epoch), or image r if `state` is absent. x = pixel * scale[channel] +
+ * shift[channel], with one rounding or two. With a `state` it is the first launch of a
+ * training step, and copies the powers for optimizer_step. */
 struct weft_batch_args {
     int n, count, pixels, channels; /* pixels: h * w * channels of an image */
+    int first, global_batch;        /* without `state` global_batch is not used */
     int steps_per_epoch;
     float scale[4], shift[4];      /* channel c uses [c % channels] */
     struct weft_view state;        /* absent: in order */

@@ -81,6 +81,7 @@ static enum weft_status lower_input(struct weft_trainer *t)
     size_t image = weft_shape_count(t->net->input);
     struct weft_batch_args args = {
         .n = t->batch,
+        .global_batch = t->batch,
         .count = t->count,
         .pixels = (int)image,
         .channels = t->net->input.c,

@@ -1,30 +1,57 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Checks of making a batch. */
+/* Verification of make_batch: a whole batch, and the same batch as two shards. */
 #include "verify/verify.h"
 
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { WHOLE, FIRST_SHARD, SECOND_SHARD, PART_COUNT };
+
+/* Rows of the batch. */
+struct part {
+    int first, n;
+    struct lab_tensor *x, *labels;
+};
 
 struct input_case {
     struct verify_case base;
-    struct weft_batch_args args; /* all but the views */
-    struct lab_tensor *state, *bytes, *labels, *x, *batch_labels;
+    struct weft_batch_args args; /* all but the part and the views */
+    struct part parts[PART_COUNT];
+    struct lab_tensor *state, *bytes, *labels;
+    struct verify_run *whole, *shards; /* shards NULL: a batch of one row */
 };
 
-static enum weft_status record(const struct verify_case *c, enum lab_side side,
-                               struct weft_command_list *list)
+static enum weft_status record_part(const struct input_case *in, enum lab_side side,
+                                    int which, struct weft_command_list *list)
 {
-    const struct input_case *in = (const struct input_case *)c;
+    const struct verify_case *c = &in->base;
+    const struct part *part = &in->parts[which];
     struct weft_batch_args args = in->args;
+    args.first = part->first;
+    args.n = part->n;
     args.state = lab_view(&c->lab, in->state, side);
     args.bytes = lab_view(&c->lab, in->bytes, side);
     args.labels = lab_view(&c->lab, in->labels, side);
-    args.x = lab_view(&c->lab, in->x, side);
-    args.batch_labels = lab_view(&c->lab, in->batch_labels, side);
+    args.x = lab_view(&c->lab, part->x, side);
+    args.batch_labels = lab_view(&c->lab, part->labels, side);
     return list->primitives->make_batch(list, &args);
 }
 
-/* A state whose step is in the first few epochs or, as after two years of training, far
- * beyond. */
+static enum weft_status record_whole(const struct verify_case *c, enum lab_side side,
+                                     struct weft_command_list *list)
+{
+    return record_part((const struct input_case *)c, side, WHOLE, list);
+}
+
+static enum weft_status record_shards(const struct verify_case *c, enum lab_side side,
+                                      struct weft_command_list *list)
+{
+    WEFT_TRY(record_part((const struct input_case *)c, side, FIRST_SHARD, list));
+    return record_part((const struct input_case *)c, side, SECOND_SHARD, list);
+}
+
+/* A random state, with a step of the first few epochs or far beyond. */
 static void fill_state(struct input_case *in)
 {
     struct verify_context *k = in->base.check;
@@ -48,28 +75,74 @@ static void fill(struct input_case *in)
     fill_state(in);
 }
 
+/* The runs' outputs that the case has. */
+static struct verify_run *add_run(struct input_case *in, const char *what,
+                                  verify_record_fn record, int from, int to)
+{
+    struct lab_tensor *outputs[2 * PART_COUNT + 2] = {NULL};
+    int count = 0;
+    for (int i = from; i <= to; i++) {
+        outputs[count++] = in->parts[i].x;
+        if (in->labels)
+            outputs[count++] = in->parts[i].labels;
+    }
+    outputs[count] = in->state;
+    return case_add_run(&in->base, what, record, outputs);
+}
+
+/* Whether the reference's shards are the rows of its whole batch `x`. */
+static bool shards_match(const struct input_case *in, const float *x)
+{
+    bool same = true;
+    for (int i = FIRST_SHARD; i < PART_COUNT; i++) {
+        const struct part *part = &in->parts[i];
+        size_t from = (size_t)part->first * (size_t)in->args.pixels;
+        same = same && !memcmp(lab_result(&in->base.lab, part->x, LAB_REFERENCE),
+                               x + from, part->x->count * sizeof(*x));
+    }
+    return same;
+}
+
+static enum weft_status verify_shards(struct input_case *in, const char *fill)
+{
+    struct verify_case *c = &in->base;
+    const struct lab_tensor *whole = in->parts[WHOLE].x;
+    size_t bytes = whole->count * sizeof(float);
+    float *x = malloc(bytes); /* the next run overwrites the result */
+    if (!x)
+        return weft_out_of_memory(lab_context(&c->lab), "verify", bytes);
+    memcpy(x, lab_result(&c->lab, whole, LAB_REFERENCE), bytes);
+    enum weft_status status = run_and_compare(c, in->shards, fill);
+    if (!status)
+        report_result(c, "shards and whole batch", fill, 0,
+                      shards_match(in, x) ? NULL
+                                          : "the shards are not the whole batch's rows");
+    free(x);
+    return status;
+}
+
 static enum weft_status run_case(struct input_case *in, bool exact)
 {
     struct verify_case *c = &in->base;
-    struct lab_tensor *outs[] = {in->state, in->batch_labels};
-    if (!outs[0]) {
-        outs[0] = outs[1];
-        outs[1] = NULL;
-    }
-    struct verify_run *run =
-        case_add_run(c, in->state ? "shuffled" : "in order", record,
-                     (struct lab_tensor *[]){in->x, outs[0], outs[1], NULL});
+    const char *fill_name = exact ? "integers" : "real";
+    in->whole =
+        add_run(in, in->state ? "shuffled" : "in order", record_whole, WHOLE, WHOLE);
+    if (in->args.global_batch > 1)
+        in->shards = add_run(in, "shards", record_shards, FIRST_SHARD, SECOND_SHARD);
     WEFT_TRY(case_allocate(c));
     bounds_zero(c);
     double size = 0;
     for (int i = 0; i < in->args.channels; i++)
         size = fmax(size, 255 * fabs((double)in->args.scale[i]) +
                               fabs((double)in->args.shift[i]));
-    for (size_t i = 0; !exact && i < in->x->count; i++)
-        in->x->bound[i] = 3 * FP32_UNIT_ROUNDOFF * size;
+    for (int k = 0; k < PART_COUNT; k++)
+        for (size_t i = 0; !exact && in->parts[k].x && i < in->parts[k].x->count; i++)
+            in->parts[k].x->bound[i] = 3 * FP32_UNIT_ROUNDOFF * size;
     for (int i = 0; i < 2; i++) {
         fill(in);
-        WEFT_TRY(run_and_compare(c, run, exact ? "integers" : "real"));
+        WEFT_TRY(run_and_compare(c, in->whole, fill_name));
+        if (in->shards)
+            WEFT_TRY(verify_shards(in, fill_name));
     }
     return WEFT_OK;
 }
@@ -81,17 +154,42 @@ static void random_geometry(struct input_case *in, struct verify_context *k, boo
     a->channels = LAB_RANDOM_CHOICE(&k->random, 1, 1, 2, 3, 4);
     int places = LAB_RANDOM_CHOICE(&k->random, 1, 3, 5, 7, 13, 49, small ? 9 : 784);
     a->pixels = a->channels * places;
-    a->n = small ? lab_random_int(&k->random, 1, 7)
-                 : LAB_RANDOM_CHOICE(&k->random, 1, 2, 3, 5, 7, 13, 17, 33, 64);
+    int n = small ? lab_random_int(&k->random, 1, 7)
+                  : LAB_RANDOM_CHOICE(&k->random, 1, 2, 3, 5, 7, 13, 17, 33, 64);
+    a->global_batch = n;
     a->count =
-        a->n * lab_random_int(&k->random, 1, 4) + lab_random_int(&k->random, 0, a->n - 1);
-    a->steps_per_epoch = a->count / a->n;
+        n * lab_random_int(&k->random, 1, 4) + lab_random_int(&k->random, 0, n - 1);
+    a->steps_per_epoch = a->count / n;
+    int split = n > 1 ? lab_random_int(&k->random, 1, n - 1) : 0;
+    in->parts[WHOLE].n = n;
+    in->parts[FIRST_SHARD].n = in->parts[SECOND_SHARD].first = split;
+    in->parts[SECOND_SHARD].n = split ? n - split : 0;
     for (int i = 0; i < 4; i++) {
         a->scale[i] = exact ? (float)lab_random_int(&k->random, 1, 9) / 16
                             : lab_random_float(&k->random, 0.001f, 1);
         a->shift[i] = exact ? (float)lab_random_int(&k->random, -9, 9)
                             : lab_random_float(&k->random, -3, 3);
     }
+}
+
+static void add_parts(struct input_case *in)
+{
+    struct verify_case *c = &in->base;
+    static const char *const names[PART_COUNT][2] = {
+        {"x", "batch labels"},
+        {"x of the first shard", "labels of the first shard"},
+        {"x of the second shard", "labels of the second shard"}};
+    for (int i = 0; i < PART_COUNT && in->parts[i].n; i++) {
+        struct part *part = &in->parts[i];
+        part->x = lab_add_tensor(&c->lab, names[i][0], LAB_FLOAT, part->n, 1, 1,
+                                 in->args.pixels);
+        if (in->labels)
+            part->labels =
+                lab_add_tensor(&c->lab, names[i][1], LAB_INT32, 1, 1, 1, part->n);
+    }
+    tensor_set_fp16(c, in->parts[WHOLE].x, 75);
+    for (int i = FIRST_SHARD; i < PART_COUNT && in->parts[i].x; i++)
+        in->parts[i].x->half = in->parts[WHOLE].x->half;
 }
 
 static enum weft_status verify_input_case(struct verify_context *k)
@@ -104,21 +202,18 @@ static enum weft_status verify_input_case(struct verify_context *k)
     bool labelled = lab_random_bool(&k->random, 80);
     random_geometry(&in, k, exact);
     case_init(c, k);
-    case_describe(c, " %d of %d images, %d bytes, %d channels, %s, labels %s", a->n,
-                  a->count, a->pixels, a->channels, shuffled ? "shuffled" : "in order",
+    case_describe(c, " %d and %d of %d images, %d bytes, %d channels, %s, labels %s",
+                  in.parts[FIRST_SHARD].n, in.parts[SECOND_SHARD].n, a->count, a->pixels,
+                  a->channels, shuffled ? "shuffled" : "in order",
                   labelled ? "present" : "absent");
     in.bytes = lab_add_tensor(&c->lab, "bytes", LAB_BYTE, a->count, 1, 1, a->pixels);
-    in.x = lab_add_tensor(&c->lab, "x", LAB_FLOAT, a->n, 1, 1, a->pixels);
     if (shuffled)
         in.state = lab_add_tensor(&c->lab, "state", LAB_INT32, 1, 1, 1, STATE_WORDS);
     if (shuffled)
         in.state->is_in_out = true;
-    if (labelled) {
+    if (labelled)
         in.labels = lab_add_tensor(&c->lab, "labels", LAB_INT32, 1, 1, 1, a->count);
-        in.batch_labels =
-            lab_add_tensor(&c->lab, "batch labels", LAB_INT32, 1, 1, 1, a->n);
-    }
-    tensor_set_fp16(c, in.x, 75);
+    add_parts(&in);
     enum weft_status status = run_case(&in, exact);
     case_finish(c);
     return status;

@@ -45,6 +45,7 @@ static enum weft_status record_step(const struct verify_case *c, enum lab_side s
     const struct optimizer_case *o = (const struct optimizer_case *)c;
     const struct weft_batch_args args = {.n = 1,
                                          .count = 1,
+                                         .global_batch = 1,
                                          .pixels = 1,
                                          .channels = 1,
                                          .steps_per_epoch = 1,

@@ -72,9 +72,9 @@ static enum weft_status wrapped_replay(struct weft_command_list *list)
 
 static void wrapped_list_destroy(struct weft_command_list *list)
 {
-    struct recorded_primitive *l = find_record(list);
-    if (l)
-        l->list = NULL;
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(launches); i++)
+        if (launches[i].list == list)
+            launches[i].list = NULL;
     weft_backend_cpu.list_destroy(list);
 }
 

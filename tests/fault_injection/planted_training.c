@@ -60,6 +60,11 @@ static void lose_shuffle(union weft_primitive_args *a)
     a->make_batch.state = (struct weft_view){0};
 }
 
+static void lose_first_row(union weft_primitive_args *a)
+{
+    a->make_batch.first = 0;
+}
+
 static void shorten_epoch(union weft_primitive_args *a)
 {
     a->make_batch.steps_per_epoch -= a->make_batch.steps_per_epoch > 1;
@@ -205,6 +210,7 @@ const struct fault training_faults[] = {
     {"one correct too many", "loss", IN(loss), .after = hit_first},
     {"one scale for all channels", "input", IN(make_batch), .modify = use_one_scale},
     {"not shuffled", "input", IN(make_batch), .modify = lose_shuffle},
+    {"shard from row 0", "input", IN(make_batch), .modify = lose_first_row},
     {"epoch too short", "input", IN(make_batch), .modify = shorten_epoch},
     {"no nesterov", "optimizer", IN(optimizer_step), .modify = lose_nesterov},
     {"no decay", "optimizer", IN(optimizer_step), .modify = lose_decay},
