@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What came of the tests of one or more build folders.
+"""Summarizes the tests of one or more build folders.
 
 Usage: summary.py BUILD... Names each skipped test with its reason and each failed one with
 the end of its log; the last line is `N passed, N failed, N skipped`. A folder without
@@ -21,7 +21,7 @@ def lines_of(test):
 def results_of(folder):
     log = pathlib.Path(folder) / "meson-logs" / "testlog.json"
     if not log.is_file():
-        return [{"name": "build", "result": "FAIL", "stdout": "it did not build"}]
+        return [{"name": "build", "result": "FAIL", "stdout": "the build failed"}]
     return [json.loads(line) for line in log.read_text().splitlines()]
 
 

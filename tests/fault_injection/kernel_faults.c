@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Kernels with one planted fault each, to prove that Oclgrind reports them:
  *
- *     faults none|bounds|race|uninitialized
+ *     faults none|bounds|data-race|uninitialized
  *
  * Exits with 0 if the kernel ran, whatever it did to memory; 77 if there is no device. */
 #define CL_TARGET_OPENCL_VERSION 120
@@ -22,8 +22,9 @@ static const struct {
              "    if (i < n) out[i] = in[i]; }"},
     {"bounds", "__kernel void f(__global const float *in, __global float *out, uint n) {"
                "    out[get_global_id(0) + n / 2] = in[get_global_id(0)]; }"},
-    {"race", "__kernel void f(__global const float *in, __global float *out, uint n) {"
-             "    out[get_global_id(0) % 2] = in[get_global_id(0)] + n; }"},
+    {"data-race",
+     "__kernel void f(__global const float *in, __global float *out, uint n) {"
+     "    out[get_global_id(0) % 2] = in[get_global_id(0)] + n; }"},
     {"uninitialized",
      "__kernel void f(__global const float *in, __global float *out, uint n) {"
      "    __local float shared[8];"
@@ -78,6 +79,6 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++)
         if (argc == 2 && !strcmp(argv[1], faults[i].name))
             return run_kernel(faults[i].source);
-    fprintf(stderr, "usage: faults none|bounds|race|uninitialized\n");
+    fprintf(stderr, "usage: faults none|bounds|data-race|uninitialized\n");
     return 2;
 }

@@ -92,15 +92,15 @@ struct first_failure {
     int number;
 };
 
-static void record_first_failure(void *priv, const struct weft_verify_case *verdict)
+static void record_first_failure(void *priv, const struct weft_verify_case *checked)
 {
     struct first_failure *first = priv;
-    if (verdict->passed || first->what[0])
+    if (checked->passed || first->what[0])
         return;
-    snprintf(first->what, sizeof(first->what), "%s", verdict->direction);
-    snprintf(first->detail, sizeof(first->detail), "%s", verdict->detail);
-    snprintf(first->op, sizeof(first->op), "%s", verdict->op);
-    first->number = verdict->index;
+    snprintf(first->what, sizeof(first->what), "%s", checked->direction);
+    snprintf(first->detail, sizeof(first->detail), "%s", checked->detail);
+    snprintf(first->op, sizeof(first->op), "%s", checked->op);
+    first->number = checked->index;
 }
 
 /* True: weft_verify reports the fault; with both sides at fault, a gradient check first.

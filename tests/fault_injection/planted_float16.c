@@ -60,7 +60,7 @@ static void read_wide_gradient(union weft_primitive_args *args)
 {
     become_wide(&args->conv_forward.dy);
 }
-static void read_wide_gate(union weft_primitive_args *args)
+static void read_wide_act_grad(union weft_primitive_args *args)
 {
     become_wide(&args->dense_forward.act_grad.output);
 }
@@ -91,8 +91,8 @@ const struct fault half_faults[] = {
      .half = true},
     {"reads float32", "conv", IN(conv_backward_weights), .modify = read_wide_gradient,
      .half = true},
-    {"gate as float32", "dense", IN(dense_backward_data), .modify = read_wide_gate,
-     .half = true},
+    {"activation gradient as float32", "dense", IN(dense_backward_data),
+     .modify = read_wide_act_grad, .half = true},
     {"reads float32", "pool", IN(pool_forward), .modify = read_wide_pool, .half = true},
     {"power of two ignored", "loss", IN(loss), .modify = lose_loss_exponent},
     {"power of two ignored", "optimizer", IN(optimizer_step),

@@ -52,7 +52,7 @@ static void take_silu_for_gelu(union weft_primitive_args *a)
         a->conv_forward.activation.act = WEFT_ACT_silu;
 }
 
-static void lose_conv_gate(union weft_primitive_args *a)
+static void lose_conv_act_grad(union weft_primitive_args *a)
 {
     a->conv_forward.act_grad = (struct weft_act_grad){0};
 }
@@ -88,7 +88,7 @@ static void lose_dense_bias(union weft_primitive_args *a)
     a->dense_forward.bias = (struct weft_view){0};
 }
 
-static void lose_dense_gate(union weft_primitive_args *a)
+static void lose_dense_act_grad(union weft_primitive_args *a)
 {
     a->dense_forward.act_grad = (struct weft_act_grad){0};
 }
@@ -124,7 +124,7 @@ static void lose_other(union weft_primitive_args *a)
     a->add.other = a->add.x;
 }
 
-static void lose_add_gate(union weft_primitive_args *a)
+static void lose_add_act_grad(union weft_primitive_args *a)
 {
     a->add.act_grad = (struct weft_act_grad){0};
 }
@@ -274,7 +274,8 @@ const struct fault layer_faults[] = {
     {"no activation", "conv", IN(conv_forward), .modify = lose_conv_activation},
     {"one activation for another", "conv", IN(conv_forward),
      .modify = take_silu_for_gelu},
-    {"no gate", "conv", IN(conv_backward_data), .modify = lose_conv_gate},
+    {"no activation gradient", "conv", IN(conv_backward_data),
+     .modify = lose_conv_act_grad},
     {"no dbias", "conv", IN(conv_backward_weights), .modify = lose_dbias},
     {"no argmax", "conv", IN(conv_forward), .modify = lose_conv_argmax},
     {"stride of the fused pool", "conv", IN(conv_forward), .modify = lose_pool_stride},
@@ -293,7 +294,8 @@ const struct fault layer_faults[] = {
     {"last image missing", "dense", IN(dense_forward), .modify = lose_image},
     {"inputs one off", "dense", IN(dense_backward_weights), .modify = use_next_input},
     {"dropped bias", "dense", IN(dense_forward), .modify = lose_dense_bias},
-    {"no gate", "dense", IN(dense_backward_data), .modify = lose_dense_gate},
+    {"no activation gradient", "dense", IN(dense_backward_data),
+     .modify = lose_dense_act_grad},
     {"sign of dx", "dense", IN(dense_backward_data), .after = turn_sign},
     {"second run differs", "dense", IN(dense_forward), .after = vary},
     {"left padding ignored", "pool", IN(pool_forward), .modify = lose_pool_pad},
@@ -309,15 +311,16 @@ const struct fault layer_faults[] = {
     {"half precision", "act", IN(act_forward), .after = round_to_half},
     {"one twice", "add", IN(add), .modify = lose_other},
     {"no activation", "add", IN(add), .modify = lose_add_activation},
-    {"no gate", "add", IN(add), .modify = lose_add_gate},
+    {"no activation gradient", "add", IN(add), .modify = lose_add_act_grad},
     {"dx halved on both", "conv", IN(conv_backward_data), true, .after = halve_gradient},
     {"dw halved on both", "conv", IN(conv_backward_weights), true,
      .after = halve_gradient},
-    {"no gate on both", "conv", IN(conv_backward_data), true, .modify = lose_conv_gate},
+    {"no activation gradient on both", "conv", IN(conv_backward_data), true,
+     .modify = lose_conv_act_grad},
     {"dx halved on both", "dense", IN(dense_backward_data), true,
      .after = halve_gradient},
     {"gradient halved on both", "pool", IN(pool_backward), true, .after = halve_gradient},
     {"no derivative on both", "act", IN(act_backward), true, .modify = forget_gradient},
-    {"no gate on both", "add", IN(add), true, .modify = lose_add_gate},
+    {"no activation gradient on both", "add", IN(add), true, .modify = lose_add_act_grad},
     {.primitive = WEFT_PRIMITIVE_COUNT},
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The proof that a fake device's limits hold: what is beyond the driver's own is refused
- * by the layer, and by nobody else.
+/* Proves that the limits of a fake device are enforced: requests within the limits of the
+ * driver are rejected by the layer.
  *
  *     limits LAYER */
 #define _POSIX_C_SOURCE          200809L

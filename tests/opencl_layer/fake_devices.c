@@ -24,7 +24,7 @@ static const struct {
     {"sg", WEFT_FAMILY_SUBGROUP}, {"mma", WEFT_FAMILY_MMA},
 };
 
-/* What the table of ops has of everything: products, windows, sums over rows. */
+/* A selection of the table of ops: products, windows, sums over rows. */
 static const char *const ops[] = {"conv",       "dense",   "pool", "add",
                                   "batch-norm", "softmax", "loss", "optimizer"};
 
@@ -93,7 +93,7 @@ static int refuse(const char *what, const char *sentence)
     return !clear;
 }
 
-/* What is asked for may be more than there is room for, and then it is said. */
+/* A request may exceed the memory; then it is rejected with a message. */
 static bool is_refusal(enum weft_status status)
 {
     return status == WEFT_ERR_ARG || status == WEFT_ERR_NOMEM;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A layer between ocl-icd and a driver that is right, for tests alone: it makes another
- * device of the one that is there, plants faults into the driver's answers, or into the
- * kernels' sources. The loader takes it from OPENCL_LAYERS; what it does is told by
+/* An OpenCL layer between ocl-icd and a correct driver, for tests: it emulates another
+ * device, plants faults into the driver's answers, or into the sources of kernels. The
+ * loader takes it from OPENCL_LAYERS; its function is selected by
  *
  *     WEFT_LAYER_FAKE=NAME           a row of layer_fakes.c
  *     WEFT_LAYER_FAULT=NAME          a row of layer_faults.c
@@ -9,8 +9,8 @@
  *                                    0; CODE "null": success, and NULL for a handle
  *     WEFT_LAYER_MUTANT=FILE:LINE:TEXT   the line of a file of cl/ becomes TEXT
  *
- * "list" for a NAME prints all there are. It and a word that is not known end the
- * process: no test may pass by a misspelt name. */
+ * "list" for a NAME prints all names. It and an unknown word end the process: no test may
+ * pass by a misspelt name. */
 #ifndef WEFT_TESTS_OPENCL_LAYER_LAYER_H
 #define WEFT_TESTS_OPENCL_LAYER_LAYER_H
 
@@ -29,8 +29,8 @@
 
 #define LAYER_COUNT(list) (sizeof(list) / sizeof((list)[0]))
 
-/* What is answered instead of the driver to a question about the platform or the device;
- * `bytes` 0: the question is refused. */
+/* An answer to a query about the platform or the device that replaces the driver's;
+ * `bytes` 0: the query fails. */
 struct layer_answer {
     cl_uint what;
     size_t bytes;
@@ -50,7 +50,7 @@ struct layer_answer {
 
 enum { LAYER_MAX_ANSWERS = 16 };
 
-/* A device that no one here owns. What it says is enforced too: layer_limits.c. */
+/* An emulated device. Its limits are enforced: layer_limits.c. */
 struct layer_fake {
     const char *name;
     struct layer_answer answers[LAYER_MAX_ANSWERS + 1]; /* `what` 0 after the last */
@@ -59,8 +59,8 @@ struct layer_fake {
 /* A name of NULL ends the table. */
 extern const struct layer_fake layer_fakes[];
 
-/* A driver that misbehaves: the calls that are not its own any more. What `text` and
- * `number` mean is the calls' affair. */
+/* A driver with a fault: the calls that are replaced. They define the meaning of `text`
+ * and `number`. */
 struct layer_fault {
     const char *name;
     cl_icd_dispatch calls; /* NULL: the driver's */
@@ -69,7 +69,7 @@ struct layer_fault {
 };
 
 /* Each ends in a name of NULL. */
-extern const struct layer_fault layer_answer_faults[]; /* what it tells of itself */
+extern const struct layer_fault layer_answer_faults[]; /* answers to queries */
 extern const struct layer_fault layer_build_faults[];  /* its compiler */
 extern const struct layer_fault layer_run_faults[];    /* memory, launches, timers */
 /* The fault that is planted, and the calls below it. */
@@ -79,7 +79,7 @@ extern cl_icd_dispatch layer_next;
 /* layer_errors.c: CALL:CODE:N. False: the word is none of these. */
 bool layer_error(cl_icd_dispatch *table, const char *word);
 
-/* Says once that what was planted has come to pass: a plant that never does proves
+/* Reports once that the planted fault has been triggered: one that never is proves
  * nothing. */
 void layer_report_triggered(void);
 
@@ -92,9 +92,9 @@ void layer_fake(cl_icd_dispatch *table, const char *word);
 void layer_fault(cl_icd_dispatch *table, const char *word);
 void layer_mutant(cl_icd_dispatch *table, const char *word);
 
-/* Gives `bytes` of data as OpenCL's queries do. */
+/* Returns `bytes` of data as OpenCL's queries do. */
 cl_int layer_return_query(const void *data, size_t bytes, size_t size, void *value,
-                          size_t *told);
+                          size_t *size_ret);
 
 /* Ends the process. */
 void layer_exit_with_error(const char *why, const char *word) __attribute__((noreturn));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Drivers that tell nonsense about themselves. A row's `number` is the question. */
+/* Drivers that answer queries wrongly. `number` of a row is the query. */
 #include "opencl_layer/layer.h"
 
 #include <string.h>
@@ -14,98 +14,99 @@ static bool is_it(cl_device_info what)
 
 /* Its text is not ended by a NUL, and what follows is not the caller's. */
 static cl_int CL_API_CALL unended(cl_device_id id, cl_device_info what, size_t size,
-                                  void *value, size_t *told)
+                                  void *value, size_t *size_ret)
 {
     static const char text[] = {'n', 'o', ' ', 'e', 'n', 'd'};
-    return is_it(what) ? layer_return_query(text, sizeof(text), size, value, told)
-                       : layer_next.clGetDeviceInfo(id, what, size, value, told);
+    return is_it(what) ? layer_return_query(text, sizeof(text), size, value, size_ret)
+                       : layer_next.clGetDeviceInfo(id, what, size, value, size_ret);
 }
 
 static cl_int CL_API_CALL other_text(cl_device_id id, cl_device_info what, size_t size,
-                                     void *value, size_t *told)
+                                     void *value, size_t *size_ret)
 {
     const char *text = layer_active_fault->text;
-    return is_it(what) ? layer_return_query(text, strlen(text) + 1, size, value, told)
-                       : layer_next.clGetDeviceInfo(id, what, size, value, told);
+    return is_it(what) ? layer_return_query(text, strlen(text) + 1, size, value, size_ret)
+                       : layer_next.clGetDeviceInfo(id, what, size, value, size_ret);
 }
 
-/* The answer is said to be longer than any memory; asked with a size, it comes. */
+/* The size of the answer is reported as larger than any memory. */
 static cl_int CL_API_CALL endless(cl_device_id id, cl_device_info what, size_t size,
-                                  void *value, size_t *told)
+                                  void *value, size_t *size_ret)
 {
     if (!is_it(what) || value)
-        return layer_next.clGetDeviceInfo(id, what, size, value, told);
-    *told = (size_t)1 << 60;
+        return layer_next.clGetDeviceInfo(id, what, size, value, size_ret);
+    *size_ret = (size_t)1 << 60;
     return CL_SUCCESS;
 }
 
 /* Success, and nothing written. */
 static cl_int CL_API_CALL answer_nothing(cl_device_id id, cl_device_info what,
-                                         size_t size, void *value, size_t *told)
+                                         size_t size, void *value, size_t *size_ret)
 {
     return is_it(what) ? CL_SUCCESS
-                       : layer_next.clGetDeviceInfo(id, what, size, value, told);
+                       : layer_next.clGetDeviceInfo(id, what, size, value, size_ret);
 }
 
 static cl_int CL_API_CALL zero(cl_device_id id, cl_device_info what, size_t size,
-                               void *value, size_t *told)
+                               void *value, size_t *size_ret)
 {
-    cl_int error = layer_next.clGetDeviceInfo(id, what, size, value, told);
+    cl_int error = layer_next.clGetDeviceInfo(id, what, size, value, size_ret);
     if (is_it(what) && value && !error)
         memset(value, 0, size);
     return error;
 }
 
 static cl_int CL_API_CALL ones(cl_device_id id, cl_device_info what, size_t size,
-                               void *value, size_t *told)
+                               void *value, size_t *size_ret)
 {
-    cl_int error = layer_next.clGetDeviceInfo(id, what, size, value, told);
+    cl_int error = layer_next.clGetDeviceInfo(id, what, size, value, size_ret);
     if (is_it(what) && value && !error)
         memset(value, 0xFF, size);
     return error;
 }
 
 static cl_int CL_API_CALL crash_info(cl_device_id id, cl_device_info what, size_t size,
-                                     void *value, size_t *told)
+                                     void *value, size_t *size_ret)
 {
     if (is_it(what))
         layer_crash();
-    return layer_next.clGetDeviceInfo(id, what, size, value, told);
+    return layer_next.clGetDeviceInfo(id, what, size, value, size_ret);
 }
 
 static cl_int CL_API_CALL hang_info(cl_device_id id, cl_device_info what, size_t size,
-                                    void *value, size_t *told)
+                                    void *value, size_t *size_ret)
 {
     if (is_it(what))
         layer_hang();
-    return layer_next.clGetDeviceInfo(id, what, size, value, told);
+    return layer_next.clGetDeviceInfo(id, what, size, value, size_ret);
 }
 
 static cl_int CL_API_CALL crash_ids(cl_platform_id platform, cl_device_type type,
-                                    cl_uint count, cl_device_id *ids, cl_uint *told)
+                                    cl_uint count, cl_device_id *ids, cl_uint *count_ret)
 {
-    (void)platform, (void)type, (void)count, (void)ids, (void)told;
+    (void)platform, (void)type, (void)count, (void)ids, (void)count_ret;
     layer_crash();
 }
 
 static cl_int CL_API_CALL null_ids(cl_platform_id platform, cl_device_type type,
-                                   cl_uint count, cl_device_id *ids, cl_uint *told)
+                                   cl_uint count, cl_device_id *ids, cl_uint *count_ret)
 {
-    cl_int error = layer_next.clGetDeviceIDs(platform, type, count, ids, told);
+    cl_int error = layer_next.clGetDeviceIDs(platform, type, count, ids, count_ret);
     layer_report_triggered();
     for (cl_uint i = 0; ids && i < count; i++)
         ids[i] = NULL;
     return error;
 }
 
-/* Says that there is one more than it then gives. */
+/* Reports one device more than it returns. */
 static cl_int CL_API_CALL one_more_id(cl_platform_id platform, cl_device_type type,
-                                      cl_uint count, cl_device_id *ids, cl_uint *told)
+                                      cl_uint count, cl_device_id *ids,
+                                      cl_uint *count_ret)
 {
-    cl_int error = layer_next.clGetDeviceIDs(platform, type, count, ids, told);
+    cl_int error = layer_next.clGetDeviceIDs(platform, type, count, ids, count_ret);
     layer_report_triggered();
-    if (told)
-        ++*told;
+    if (count_ret)
+        ++*count_ret;
     return error;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Compilers that crash, hang, fail, lie about what they built, or compile a function of
+/* Compilers that crash, hang, fail, report wrong binaries, or compile a function of
  * OpenCL C into another: that is a row's `text`, put before every program. */
 #define _POSIX_C_SOURCE 200809L
 #include "opencl_layer/layer.h"
@@ -58,23 +58,23 @@ static cl_int CL_API_CALL add_options(BUILD_PARAMETERS)
 
 static cl_int CL_API_CALL log_of(cl_program program, cl_device_id id,
                                  cl_program_build_info what, size_t size, void *value,
-                                 size_t *told)
+                                 size_t *size_ret)
 {
     (void)program, (void)id, (void)what;
     layer_report_triggered();
     return layer_return_query(layer_active_fault->text,
-                              (size_t)layer_active_fault->number, size, value, told);
+                              (size_t)layer_active_fault->number, size, value, size_ret);
 }
 
 /* The log is said to be longer than any memory. */
 static cl_int CL_API_CALL endless_log(cl_program program, cl_device_id id,
                                       cl_program_build_info what, size_t size,
-                                      void *value, size_t *told)
+                                      void *value, size_t *size_ret)
 {
     (void)program, (void)id, (void)what, (void)size, (void)value;
     layer_report_triggered();
-    if (told)
-        *told = (size_t)1 << 60;
+    if (size_ret)
+        *size_ret = (size_t)1 << 60;
     return CL_SUCCESS;
 }
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Every call that weft makes and whose failure it must tell; (arguments), (their names).
+/* Every call of weft whose failure must be reported; (arguments), (their names).
  * Those with a handle have the place of the code as their last argument, `error`. */
 #define CODE_CALLS(CALL)                                                                 \
     CALL(clGetPlatformIDs, (cl_uint a, cl_platform_id * b, cl_uint * c), (a, b, c))      \

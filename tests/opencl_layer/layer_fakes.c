@@ -45,20 +45,20 @@ const struct layer_fake layer_fakes[] = {
     {"one-unit", {UNITS(1)}},
     {"many-units", {IS(CL_DEVICE_TYPE_GPU), UNITS(304), GROUP(1024)}},
 
-    /* What a driver may say, though it should not. */
+    /* Answers that are possible but wrong. */
     {"units-0", {UNITS(0)}},
     {"vector-0", {VECTOR(0)}},
     {"vector-1", {IS(CL_DEVICE_TYPE_GPU), VECTOR(1)}},
     {"vector-4", {IS(CL_DEVICE_TYPE_GPU), VECTOR(4), GROUP(256)}},
     {"type-custom", {IS(CL_DEVICE_TYPE_CUSTOM)}},
 
-    /* What cannot be used, and is to be refused. */
+    /* Devices that cannot be used and must be rejected. */
     {"cl-1.1", {VERSION("OpenCL 1.1 fake")}},
     {"no-compiler", {LAYER_NUMBER(CL_DEVICE_COMPILER_AVAILABLE, cl_bool, CL_FALSE)}},
     {"not-available", {LAYER_NUMBER(CL_DEVICE_AVAILABLE, cl_bool, CL_FALSE)}},
     {"big-endian", {LAYER_NUMBER(CL_DEVICE_ENDIAN_LITTLE, cl_bool, CL_FALSE)}},
 
-    /* Vendors' devices, as their drivers tell about them. */
+    /* Devices of vendors, as their drivers describe them. */
     {"amd",
      {IS(CL_DEVICE_TYPE_GPU), PLATFORM("AMD Accelerated Parallel Processing"),
       VENDOR("Advanced Micro Devices, Inc."), DEVICE("gfx1030"), GROUP(256),

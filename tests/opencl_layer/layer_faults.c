@@ -19,10 +19,10 @@ static const struct layer_fault *const lists[] = {
 
 void layer_report_triggered(void)
 {
-    static bool told;
-    if (!told)
+    static bool size_ret;
+    if (!size_ret)
         fprintf(stderr, "layer: planted\n");
-    told = true;
+    size_ret = true;
 }
 
 void layer_crash(void)

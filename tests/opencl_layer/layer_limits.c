@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A fake device: its answers, and its limits, which hold as if it were real. */
+/* A fake device: its answers, and its limits, which are enforced. */
 #include "opencl_layer/layer.h"
 
 #include <stdio.h>
@@ -20,7 +20,7 @@ static const struct layer_answer *answer(cl_uint what)
     return a->what ? a : NULL;
 }
 
-/* What the device claims, or `otherwise`. */
+/* The value that the device claims, or `otherwise`. */
 static cl_ulong claim(cl_uint what, cl_ulong otherwise)
 {
     const struct layer_answer *a = answer(what);
@@ -43,28 +43,28 @@ static bool is_old(void)
 }
 
 static cl_int CL_API_CALL platform_info(cl_platform_id platform, cl_platform_info what,
-                                        size_t size, void *value, size_t *told)
+                                        size_t size, void *value, size_t *size_ret)
 {
     const struct layer_answer *a = answer(what);
-    return a ? layer_return_query(a->data, a->bytes, size, value, told)
-             : next.clGetPlatformInfo(platform, what, size, value, told);
+    return a ? layer_return_query(a->data, a->bytes, size, value, size_ret)
+             : next.clGetPlatformInfo(platform, what, size, value, size_ret);
 }
 
-/* What came after OpenCL 1.2 lies together. */
+/* Queries newer than OpenCL 1.2 are contiguous. */
 static bool is_new_question(cl_device_info what)
 {
     return what >= CL_DEVICE_IMAGE_PITCH_ALIGNMENT && what <= 0x107F;
 }
 
 static cl_int CL_API_CALL device_info(cl_device_id id, cl_device_info what, size_t size,
-                                      void *value, size_t *told)
+                                      void *value, size_t *size_ret)
 {
     const struct layer_answer *a = answer(what);
     if (a)
-        return layer_return_query(a->data, a->bytes, size, value, told);
+        return layer_return_query(a->data, a->bytes, size, value, size_ret);
     if (is_old() && is_new_question(what))
         return CL_INVALID_VALUE;
-    cl_int error = next.clGetDeviceInfo(id, what, size, value, told);
+    cl_int error = next.clGetDeviceInfo(id, what, size, value, size_ret);
     if (what == CL_DEVICE_MAX_WORK_ITEM_SIZES && !error && value)
         for (size_t *s = value; s < (size_t *)value + size / sizeof(*s); s++)
             *s = *s < max_work_group_size() ? *s : max_work_group_size();
@@ -97,9 +97,9 @@ static cl_mem CL_API_CALL create_buffer(cl_context context, cl_mem_flags flags,
 
 static cl_int CL_API_CALL group_info(cl_kernel kernel, cl_device_id id,
                                      cl_kernel_work_group_info what, size_t size,
-                                     void *value, size_t *told)
+                                     void *value, size_t *size_ret)
 {
-    cl_int error = next.clGetKernelWorkGroupInfo(kernel, id, what, size, value, told);
+    cl_int error = next.clGetKernelWorkGroupInfo(kernel, id, what, size, value, size_ret);
     size_t *group = value;
     if (what == CL_KERNEL_WORK_GROUP_SIZE && !error && group &&
         *group > max_work_group_size())
@@ -139,8 +139,8 @@ static cl_int CL_API_CALL launch(cl_command_queue queue, cl_kernel kernel, cl_ui
                                        local ? local : own, waits, events, event);
 }
 
-/* Whether the word stands in the text outside of comments' usual places: a kernel that
- * says it computes in it. */
+/* True: the word is in the text, in a place that is usually no comment: the kernel
+ * computes in this type. */
 static bool has_word(const char *text, size_t bytes, const char *word)
 {
     size_t length = strlen(word);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One line of the kernels' sources becomes another, in every program that compiles it.
- * The directives #line, which are there for the compilers' messages, tell where. */
+/* Replaces one line of the sources of kernels in every program that compiles it. The
+ * line is found by the #line directives of the sources. */
 #define _POSIX_C_SOURCE 200809L
 #include "opencl_layer/layer.h"
 
@@ -15,7 +15,7 @@ static struct {
     const char *text;
 } mutant;
 
-/* What stands in for the program that was asked for; `trial` has an #error at the line,
+/* The replacement of the requested program; `trial` has an #error at the line,
  * and builds only where the line is left out. */
 struct pair {
     cl_program right, trial, wrong;
@@ -32,11 +32,11 @@ static bool read_directive(const char *line, int *number, char file[64])
 }
 
 /* The text with its line exchanged, to be freed; NULL: it has no such line. */
-static char *mutate(const char *text, size_t bytes, const char *instead, size_t *told)
+static char *mutate(const char *text, size_t bytes, const char *instead, size_t *size_ret)
 {
     char *out = NULL, file[64] = "";
     int number = 0, planted = 0;
-    FILE *to = open_memstream(&out, told);
+    FILE *to = open_memstream(&out, size_ret);
     for (const char *at = text, *end = text + bytes; to && at < end;) {
         const char *stop = memchr(at, '\n', (size_t)(end - at));
         stop = stop ? stop + 1 : end;
@@ -125,10 +125,10 @@ static cl_int CL_API_CALL build(cl_program program, cl_uint count,
 
 static cl_int CL_API_CALL build_info(cl_program program, cl_device_id id,
                                      cl_program_build_info what, size_t size, void *value,
-                                     size_t *told)
+                                     size_t *size_ret)
 {
     return next.clGetProgramBuildInfo(replace_program(program), id, what, size, value,
-                                      told);
+                                      size_ret);
 }
 
 static cl_kernel CL_API_CALL create_kernel(cl_program program, const char *name,

@@ -161,8 +161,8 @@ static float next_number(float x)
 static float (*const twists[])(float x) = {times, opposite, no_number, no_result,
                                            next_number};
 
-/* Each first element that the kernel changed is twisted, or else what lies `number` -
- * 16 elements before or behind it. */
+/* Changes the first element that the kernel wrote, or the one `number` - 16 elements
+ * before or behind it. */
 static cl_int CL_API_CALL launch_twisted(LAUNCH_PARAMETERS)
 {
     const struct place *p = place_of(kernel);
@@ -230,7 +230,7 @@ static cl_int CL_API_CALL read_zeros(READ_PARAMETERS)
     return CL_SUCCESS;
 }
 
-/* What is read is what the read before should have given, if that was as long. */
+/* A read returns the result of the previous read, if that had the same size. */
 static cl_int CL_API_CALL read_stale(READ_PARAMETERS)
 {
     layer_report_triggered();
@@ -365,19 +365,19 @@ static cl_int CL_API_CALL finish_hang(cl_command_queue queue)
 
 /* "0", or nanoseconds times `number` / 1000. */
 static cl_int CL_API_CALL other_times(cl_event event, cl_profiling_info what, size_t size,
-                                      void *value, size_t *told)
+                                      void *value, size_t *size_ret)
 {
     layer_report_triggered();
     cl_ulong time = 0;
     cl_int error =
         layer_next.clGetEventProfilingInfo(event, what, sizeof(time), &time, NULL);
     time = time / 1000 * layer_active_fault->number;
-    return error ? error : layer_return_query(&time, sizeof(time), size, value, told);
+    return error ? error : layer_return_query(&time, sizeof(time), size, value, size_ret);
 }
 
 /* They end before they start. */
 static cl_int CL_API_CALL backward_times(cl_event event, cl_profiling_info what,
-                                         size_t size, void *value, size_t *told)
+                                         size_t size, void *value, size_t *size_ret)
 {
     layer_report_triggered();
     return layer_next.clGetEventProfilingInfo(
@@ -385,7 +385,7 @@ static cl_int CL_API_CALL backward_times(cl_event event, cl_profiling_info what,
         what == CL_PROFILING_COMMAND_START ? CL_PROFILING_COMMAND_END
         : what == CL_PROFILING_COMMAND_END ? CL_PROFILING_COMMAND_START
                                            : what,
-        size, value, told);
+        size, value, size_ret);
 }
 
 #define LAUNCH(name, call, ...)                                           \

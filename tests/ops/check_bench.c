@@ -14,17 +14,17 @@ struct timing_summary {
 
 static void print(void *priv, const struct weft_timing *t)
 {
-    struct timing_summary *tally = priv;
+    struct timing_summary *counts = priv;
     double work = t->flops > 0 ? t->flops : t->bytes;
-    tally->found++;
+    counts->found++;
     if (t->error) {
-        tally->failed++;
-        printf("FAIL %s %s, %s: %s\n", tally->op, t->name, t->phase, t->error);
+        counts->failed++;
+        printf("FAIL %s %s, %s: %s\n", counts->op, t->name, t->phase, t->error);
         return;
     }
     printf("%-9s %-42s %-16s %9.4f ms (%.4f to %.4f) %8.1f %-7s %5.1f %% of %s roof; "
            "%d launches: %s\n",
-           tally->op, t->name, t->phase, 1e3 * t->median, 1e3 * t->fastest,
+           counts->op, t->name, t->phase, 1e3 * t->median, 1e3 * t->fastest,
            1e3 * t->slowest, 1e-9 * work / t->median, t->flops > 0 ? "GFLOP/s" : "GB/s",
            100 * t->roofline_seconds / t->median, t->memory_bound ? "memory" : "multiply",
            t->launches, t->kernels);
@@ -35,16 +35,16 @@ bool print_op_timings(weft_context *context, weft_device *device, const char *op
 {
     const char *slash = strchr(op, '/'), *shape = slash ? slash + 1 : NULL;
     char name[32];
-    struct timing_summary tally = {.op = name};
+    struct timing_summary counts = {.op = name};
     weft_bench *bench = NULL;
     enum weft_status status = weft_bench_create(device, NULL, &bench);
     snprintf(name, sizeof(name), "%.*s", (int)(slash ? slash - op : 31), op);
     if (!status && shape)
-        status = weft_bench_op(bench, name, shape, print, &tally);
+        status = weft_bench_op(bench, name, shape, print, &counts);
     for (int i = 0; !shape && !status && (op = weft_bench_op_shape(name, i)); i++)
-        status = weft_bench_op(bench, name, op, print, &tally);
+        status = weft_bench_op(bench, name, op, print, &counts);
     if (status)
         printf("FAIL %s: %s\n", name, weft_error(context));
     weft_bench_destroy(&bench);
-    return !status && tally.found && !tally.failed;
+    return !status && counts.found && !counts.failed;
 }

@@ -132,14 +132,14 @@ static const char *parse(int argc, char **argv, struct check_options *o)
     return NULL;
 }
 
-static void report(void *priv, const struct weft_verify_case *verdict)
+static void report(void *priv, const struct weft_verify_case *checked)
 {
     const struct check_options *o = priv;
-    if (!verdict->passed)
-        printf("FAIL %s %s, %s\n", verdict->op, verdict->direction, verdict->detail);
+    if (!checked->passed)
+        printf("FAIL %s %s, %s\n", checked->op, checked->direction, checked->detail);
     else if (o->all)
-        printf("pass %s %s, %s (%.3g)\n", verdict->op, verdict->direction,
-               verdict->detail, verdict->max_error_ratio);
+        printf("pass %s %s, %s (%.3g)\n", checked->op, checked->direction,
+               checked->detail, checked->max_error_ratio);
     fflush(stdout);
 }
 

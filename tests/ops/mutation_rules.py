@@ -119,7 +119,7 @@ EQUIVALENT = {
     ("state.h", "STATE_WORDS = STATE_METRICS_RING + 2 + STATE_RING_STEPS"): HOST,
     ("state.h", "STATE_WORDS = STATE_METRICS_RING - 2 * STATE_RING_STEPS"): HOST,
     ("subgroup.h", ";                                                    \\"):
-        "a race that never happens on PoCL: it ends each iteration of such a loop with a barrier",
+        "a data race that never happens on PoCL: it ends each iteration of such a loop with a barrier",
     ("gemm_main.h", "for (uint i = 0; i <= ACC_ROWS; i++)"): PRIVATE,
     ("subgroup.h",
      "#define LOCAL_EXTRA(count) __local float published[(count)*SUBGROUPS + LANES];"):

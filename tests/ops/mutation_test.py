@@ -9,8 +9,8 @@ layer of tests/opencl_layer/layer.h above a driver that is right.
   kernels  wrong kernels: lines of cl/, changed by the rules of mutation_rules.py; NAME is a file
            of cl/ or FILE:LINE
 
-What is planted must be told by weft_verify, or when the device is opened; it counts where
-the layer says that it came to pass. The last line has how many were caught; below 99 % the
+A planted fault must be reported by weft_verify, or when the device is opened; it counts if
+the layer reports that it was triggered. The last line has how many were caught; below 99 % the
 exit code is 1. --short takes a few of each, for the suite; NAME: these alone; --jobs: as
 many rows, or files of cl/, at a time."""
 import collections
@@ -54,7 +54,7 @@ CODES = ["-5", "-36", "-9999"]
 # A GPU with short vectors, whose kernels take other ways than those of a processor.
 GPU = {"WEFT_LAYER_FAKE": "vector-4"}
 LEFT_OUT = "there are 0 (cpu)"
-# Nothing comes of these: weft must go on, and be right.
+# Harmless faults: weft must continue, with correct results.
 HARMLESS = {
     "name-unended", "name-endless", "name-empty", "name-mute", "name-controls",
     "extensions-unended", "extensions-endless", "ids-one-more", "type-0",
@@ -102,8 +102,8 @@ class Bench:
     def names(self, variable):
         return self.lines(["check_op", "act"], {variable: "list"})[0]
 
-    def told_deadly(self, name):
-        """What `weft devices` says of a driver that takes its process down, or keeps it."""
+    def report_of_deadly(self, name):
+        """The report of `weft devices` on a driver that crashes or hangs."""
         with tempfile.TemporaryDirectory() as cache:
             out, said, ended = self.lines(
                 ["../tools/weft", "devices"],
@@ -114,8 +114,8 @@ class Bench:
                  if words in text]
         return "" if ended or not fault else fault[0]
 
-    def told(self, words, extra):
-        """(what check_op says first against the device, whether the plant was there)."""
+    def first_fault(self, words, extra):
+        """(the first failure that check_op reports, whether the fault was triggered)."""
         def is_fault(line):
             return line.startswith("FAIL") or (line.startswith("skipped:") and
                                                LEFT_OUT in line)
@@ -125,7 +125,7 @@ class Bench:
 
 
 class Score:
-    """What was planted, and what became of it."""
+    """The planted faults, and the results."""
 
     def __init__(self, verbose):
         self.verbose = verbose
@@ -143,7 +143,7 @@ class Score:
         else:
             self.slipped.append(name)
         if self.verbose:
-            word = "idle" if not there else "told" if fault else "right"
+            word = "idle" if not there else "caught" if fault else "right"
             print(f"{word:8} {name}: {fault[:150]}", flush=True)
 
     def end(self):
@@ -160,17 +160,17 @@ class Score:
 
 
 def test_fake_device(bench, options, name):
-    """What is wrong on a fake device."""
+    """The failures on a fake device."""
     out, said, ended = bench.lines(["fake_devices", "0" if options.short else "3"],
                                    {"WEFT_LAYER_FAKE": name}, seconds=FAKE_DEADLINE)
     want = ["device"] if name in UNUSABLE else ["auto", "vec", "tile", "sg", "mma"]
     faults = [ended] if ended else []
     if [line.split()[0] for line in out] != want:
-        faults.append(f"tells of {out}, not of {want}")
+        faults.append(f"lists {out}, expected {want}")
     for line in out:
-        family, verdict = line.split()[0], line.split()[1].rstrip(":")
+        family, result = line.split()[0], line.split()[1].rstrip(":")
         refused = name in UNUSABLE or name in NO_TILES and family not in ("auto", "vec")
-        if verdict != ("refused" if refused else "right"):
+        if result != ("refused" if refused else "right"):
             faults.append(line)
         elif UNUSABLE.get(name, "") not in line:
             faults.append(f"does not say why: {line}")
@@ -192,7 +192,7 @@ def test_fake_devices(bench, options):
 
 
 def errors():
-    """Every call that fails, as the layer wants it."""
+    """Every call that fails, in the syntax of the layer."""
     yield from (f"{call}:{code}:{good}" for call in CALLS for code in CODES
                 for good in (0, 5))
     yield from (f"{call}:{code}:0" for call in ONCE for code in CODES)
@@ -209,12 +209,12 @@ DRIVER_WAYS = [["--small", "-n", "2", "act", "memory"], ["--small", "-n", "2", "
 
 def test_driver_fault(bench, options, score, name):
     if name.endswith(DEADLY):
-        score.enter(name, bench.told_deadly(name), True)
+        score.enter(name, bench.report_of_deadly(name), True)
         return
     fault, there = "", False
     few = options.short or name in HARMLESS
     for way in DRIVER_WAYS[:1 if few else len(DRIVER_WAYS)]:
-        fault, here = bench.told(way, {**GPU, "WEFT_LAYER_FAULT": name})
+        fault, here = bench.first_fault(way, {**GPU, "WEFT_LAYER_FAULT": name})
         there = there or here
         if fault and fault != LATE:
             break
@@ -225,7 +225,7 @@ def test_driver_fault(bench, options, score, name):
 
 
 def test_driver_faults(bench, options):
-    """Drivers that misbehave must be told, without going down."""
+    """Faulty drivers must be reported, without a crash."""
     score = Score(options.verbose)
     names = options.names or [*bench.names("WEFT_LAYER_FAULT"), *errors()]
     if options.short:
@@ -234,18 +234,18 @@ def test_driver_faults(bench, options):
     return score.end()
 
 
-# How much of an op is run until a wrong kernel is told.
+# The cases of an op to run, until a wrong kernel is reported.
 STAGES = [["--small", "-n", "2"], ["--small", "-n", "25"], ["-n", "8"],
           ["--small", "-n", "100"]]
 
 
 def test_mutant(bench, options, name, plant):
-    """(what is told, whether the line is in a kernel that is compiled)."""
+    """(the report, whether the line is in a kernel that is compiled)."""
     there = False
     for stage in STAGES[:1 if options.short else len(STAGES)]:
         for way in mutation_rules.RUNS[name]:
             for device in {}, GPU:
-                fault, here = bench.told(stage + way,
+                fault, here = bench.first_fault(stage + way,
                                          {"WEFT_LAYER_MUTANT": plant, **device})
                 there = there or here
                 # A few small cases take seconds, unless a kernel does not end.
@@ -276,7 +276,7 @@ def test_file_mutants(bench, options, score, path):
 
 
 def test_kernel_mutants(bench, options):
-    """Of each file a few lines are changed."""
+    """A few lines of each file are changed."""
     score = Score(options.verbose)
     files = mutation_rules.all_files(os.path.join(ROOT, "cl"))
     if options.short:

@@ -27,7 +27,7 @@ if [ "$1" = --prove ]; then
         echo "a kernel without a fault is reported"
         exit 1
     fi
-    for fault in bounds race uninitialized; do
+    for fault in bounds data-race uninitialized; do
         watch "$2" "$fault" || true
         if [ ! -s "$log" ]; then
             echo "planted fault \"$fault\" is not reported"

@@ -93,13 +93,13 @@ def command_lines(text):
 
 
 def spans(text):
-    """What stands between backquotes, a line break as a blank."""
+    """The texts between backquotes, with a line break as a blank."""
     return [re.sub(r"\s+", " ", span)
             for span in re.findall(r"`([^`]+)`", FENCED.sub("", text))]
 
 
 def shorter(command):
-    """What is run instead (None: nothing), and why it is something else ("": it is not)."""
+    """The command to run (None: nothing), and why it is another one ("": it is not)."""
     for pattern, replacement, _ in SHORTER:
         command = re.sub(pattern, replacement, command)
     for pattern, instead, reason in SKIPPED:

@@ -33,10 +33,10 @@ def exported(library):
     }
 
 
-wanted, found = declared(pathlib.Path(sys.argv[1])), exported(sys.argv[2])
-for name in sorted(found - wanted):
+expected, found = declared(pathlib.Path(sys.argv[1])), exported(sys.argv[2])
+for name in sorted(found - expected):
     print(f"{name} is exported, but no public header declares it")
-for name in sorted(wanted - found):
+for name in sorted(expected - found):
     print(f"{name} is declared, but the library does not have it")
-print(f"{len(wanted)} functions declared, {len(found)} symbols exported")
-sys.exit(0 if wanted and wanted == found else 1)
+print(f"{len(expected)} functions declared, {len(found)} symbols exported")
+sys.exit(0 if expected and expected == found else 1)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What CONTRIBUTING.md says about style, where a machine can tell. Usage: style.py ROOT.
+"""Checks the rules of style in CONTRIBUTING.md that a program can check.
+
+Usage: style.py ROOT.
 
 Every rule is proved on a planted line first. clang-format is asked only if it is version
 14: others disagree about details."""
@@ -151,7 +153,7 @@ def badly_formatted(root, names):
     )
     if " 14." not in version:
         print(
-            f"formatting not looked at: clang-format 14 wanted, found {version.strip()}"
+            f"formatting not checked: clang-format 14 required, found {version.strip()}"
         )
         return []
     planted = subprocess.run(

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* weft inside another program: a network learns to tell rows, columns and checks apart,
+/* weft inside another program: a network learns to distinguish rows, columns and checks,
  * is saved, loaded, and used. Everything goes through weft/weft.h.
  *
  *     cc embed.c -o embed $(pkg-config --cflags --libs weft)

@@ -21,7 +21,7 @@ static struct weft_context context;
         }                                                                           \
     } while (0)
 
-/* A failure is of what was read, and its sentence says so. */
+/* A failure is caused by the input, and leaves an error message. */
 static void check_status(enum weft_status status)
 {
     MUST(!status || status == WEFT_ERR_FORMAT || status == WEFT_ERR_NOMEM);

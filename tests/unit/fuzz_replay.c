@@ -2,7 +2,7 @@
 /* Drives fuzz_data.c with small valid files of every format: as they are, cut at every
  * length, with every bit turned, and with several bytes changed at random, the same in
  * every run. Passes if nothing is read or written out of bounds and every failure is
- * told; best under sanitizers. */
+ * reported; best under sanitizers. */
 #define _POSIX_C_SOURCE 200809L
 #include "unit/fuzz.h"
 #include "shared/random.h"
@@ -51,10 +51,10 @@ static void mutate(struct buffer *b, uint32_t seed, uint32_t round)
 {
     for (uint32_t i = 0; i < FEW_BYTES; i++) {
         struct weft_random r = weft_philox(seed, 0, i, round, 0, RANDOM_VERIFY);
-        static const uint8_t telling[] = {0, 1, 0x7f, 0x80, 0xff, '\n', ',', '9'};
+        static const uint8_t boundary_bytes[] = {0, 1, 0x7f, 0x80, 0xff, '\n', ',', '9'};
         uint8_t *byte = &b->bytes[r.v[0] % b->size];
         if (r.v[1] % 4 == 0)
-            *byte = telling[r.v[2] % sizeof(telling)];
+            *byte = boundary_bytes[r.v[2] % sizeof(boundary_bytes)];
         else if (r.v[1] % 4 == 1)
             *byte ^= (uint8_t)(1 << (r.v[2] % 8));
         else if (r.v[1] % 4 == 2)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What tests in C are written with. A failed check prints where and what and is counted;
- * the program goes on and exits with test_end(). */
+/* Checks of the tests in C. A failed check prints its place and is counted; the program
+ * continues and exits with test_end(). */
 #ifndef WEFT_TESTS_UNIT_TEST_H
 #define WEFT_TESTS_UNIT_TEST_H
 
@@ -12,7 +12,7 @@
 
 static int test_checks, test_failures;
 
-/* The context that sentences are taken from, for CHECK_OK and CHECK_FAILS. */
+/* The context that error messages are taken from, for CHECK_OK and CHECK_FAILS. */
 static const weft_context *test_context;
 
 /* The images and labels of a dataset. */
@@ -71,7 +71,7 @@ static inline const int32_t *test_labels(const weft_dataset *data)
                       want_);                                                         \
     } while (0)
 
-/* The call succeeds; else its sentence is shown. */
+/* The call succeeds; else its error message is printed. */
 #define CHECK_OK(call)                                                \
     do {                                                              \
         enum weft_status status_ = (call);                            \
@@ -81,7 +81,7 @@ static inline const int32_t *test_labels(const weft_dataset *data)
                       weft_error(test_context));                      \
     } while (0)
 
-/* The call fails with `status`, and its sentence holds `words`. */
+/* The call fails with `status`, and its error message contains `words`. */
 #define CHECK_FAILS(call, status, words)                                        \
     do {                                                                        \
         enum weft_status status_ = (call);                                      \
@@ -94,20 +94,20 @@ static inline const int32_t *test_labels(const weft_dataset *data)
                       weft_error(test_context), (words));                       \
     } while (0)
 
-/* Ends the test when it is not so: for what everything after rests on. */
-#define REQUIRE(condition)                                     \
-    do {                                                       \
-        test_checks++;                                         \
-        if (!(condition)) {                                    \
-            TEST_FAIL("not so: %s; cannot go on", #condition); \
-            exit(1);                                           \
-        }                                                      \
+/* Ends the test if the condition is false: for preconditions of later checks. */
+#define REQUIRE(condition)                                        \
+    do {                                                          \
+        test_checks++;                                            \
+        if (!(condition)) {                                       \
+            TEST_FAIL("not so: %s; cannot continue", #condition); \
+            exit(1);                                              \
+        }                                                         \
     } while (0)
 
 /* The exit code, after a line with the count. */
 static inline int test_end(void)
 {
-    (void)test_context; /* not every test fails on purpose */
+    (void)test_context; /* not every test uses it */
     printf("%d checks, %d failed\n", test_checks, test_failures);
     return test_failures ? 1 : 0;
 }

@@ -222,14 +222,14 @@ static void test_roofs(weft_bench *bench)
     }
 }
 
-static double told; /* seconds by a timer, of a second by the clock */
+static double reported; /* seconds by the timer, of a second by the clock */
 
 static enum weft_status inaccurate_timer(struct weft_command_list *list, int replays,
                                          double *seconds, double *wall)
 {
     (void)list;
     (void)replays;
-    *seconds = told;
+    *seconds = reported;
     *wall = 1;
     return WEFT_OK;
 }
@@ -239,8 +239,8 @@ static void test_timer(weft_bench *bench)
     static const struct {
         double seconds;
         const char *fault;
-    } lies[] = {{0, "reads 0"}, {-1, "before it starts"}, {NAN, "not given"},
-                {0.9, ""},      {0.01, "0.01 times"},     {2, "2 times"}};
+    } wrong_timers[] = {{0, "reads 0"}, {-1, "before it starts"}, {NAN, "not given"},
+                        {0.9, ""},      {0.01, "0.01 times"},     {2, "2 times"}};
     struct weft_bench_timer t;
     CHECK_OK(weft_bench_timer(bench, &t));
     if (device->backend->time_replays)
@@ -250,10 +250,11 @@ static void test_timer(weft_bench *bench)
     struct weft_backend lying = *honest;
     lying.time_replays = inaccurate_timer;
     device->backend = &lying;
-    for (size_t i = 0; i < WEFT_ARRAY_SIZE(lies); i++) {
-        told = lies[i].seconds;
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(wrong_timers); i++) {
+        reported = wrong_timers[i].seconds;
         CHECK_OK(weft_bench_timer(bench, &t));
-        CHECK(strstr(t.error, lies[i].fault) && !t.error[0] == !lies[i].fault[0]);
+        CHECK(strstr(t.error, wrong_timers[i].fault) &&
+              !t.error[0] == !wrong_timers[i].fault[0]);
     }
     device->backend = honest;
 }

@@ -186,7 +186,7 @@ static void test_device(weft_context *context, int index, const char *folder)
     run_once(context, index);
     CHECK_INT(from_cache, 1);
 
-    /* What is whole but no program of this driver is refused by it, not by us. */
+    /* An intact entry that is no program of this driver is rejected by the driver. */
     uint8_t key[OCL_KEY_BYTES];
     memcpy(key, file.bytes + 16, sizeof(key));
     ocl_cache_write(folder, key, "", 0);

@@ -189,7 +189,7 @@ static void check_published(const weft_dataset *data, const char *want)
 }
 
 /* Fashion-MNIST as Debian has it, and the same images from another format and order:
- * the release is told by contents. */
+ * the release is identified by its contents. */
 static void test_fashion(const char *shared)
 {
     char path[1000];

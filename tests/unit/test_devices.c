@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The OpenCL runtime: what is told of devices and drivers, memory, programs, lists.
+/* The OpenCL runtime: information about devices and drivers, memory, programs, lists.
  *
  *     test_devices [none]    none: as on a machine without any driver */
 #define _XOPEN_SOURCE 700
@@ -17,14 +17,14 @@
 #include "util/file.h"
 
 static char folder[] = "icd-XXXXXX";
-static int built, united;
+static int built, bundled;
 
 static void count_builds(void *priv, enum weft_log_level level, const char *message)
 {
     (void)priv;
     (void)level;
     built += strstr(message, "act.cl built") != NULL;
-    united += strstr(message, "kernels as one program") != NULL;
+    bundled += strstr(message, "kernels as one program") != NULL;
 }
 
 /* The first note that holds `words`. */
@@ -50,7 +50,7 @@ static void remove_icd(const char *name)
     free(path);
 }
 
-/* ICD files that are there but of no use are told one by one, good ones are not. */
+/* ICD files that are there but of no use are reported one by one, good ones are not. */
 static void test_notes(void)
 {
     weft_context *context = NULL;
@@ -79,7 +79,8 @@ static void test_notes(void)
     remove_icd("d.txt");
 }
 
-/* The loader finds nothing: one device is left, and the note tells where it looked. */
+/* The loader finds nothing: one device remains, and the diagnostic lists where it looked.
+ */
 static void test_no_driver(void)
 {
     weft_context *context = NULL;
@@ -140,8 +141,8 @@ static const struct {
      ""},
     {"PowerVR", "Imagination Technologies", "PowerVR B-Series", CL_DEVICE_TYPE_GPU,
      "1.18", WEFT_FAMILY_VEC, 0, ""},
-    {"Nobody's", "Nobody", "Unheard-of", CL_DEVICE_TYPE_ACCELERATOR, "", WEFT_FAMILY_VEC,
-     0, ""},
+    {"Unknown's", "Unknown", "Unheard-of", CL_DEVICE_TYPE_ACCELERATOR, "",
+     WEFT_FAMILY_VEC, 0, ""},
 };
 
 static void test_classes(void)
@@ -190,7 +191,7 @@ static int found(weft_context *context, const char *selector)
     return weft_device_find(context, selector, &index, NULL) ? -1 : index;
 }
 
-/* What -d and WEFT_DEVICE take, here without a GPU. */
+/* Selectors of -d and WEFT_DEVICE, without a GPU. */
 static void test_selectors(weft_context *context)
 {
     const int last = device_count(context) - 1;
@@ -281,7 +282,7 @@ static void test_programs(weft_device *device)
 }
 
 /* Programs of several kernels: each source with itself, in another width. */
-static void test_united(weft_device *device)
+static void test_bundle(weft_device *device)
 {
     static const char *const kernels[][2] = {{"act.cl", "act_forward"},
                                              {"optimizer.cl", "adam"},
@@ -293,9 +294,9 @@ static void test_united(weft_device *device)
         CHECK_OK(ocl_program_request(d, kernels[i / 2][0],
                                      i % 2 ? "-DVW=4 -DACT=1" : "-DVW=2 -DACT=2", &p[i]));
     built = 0;
-    united = 0;
+    bundled = 0;
     CHECK_OK(ocl_programs_build(d));
-    CHECK_INT(united, 1);
+    CHECK_INT(bundled, 1);
     for (int i = 0; i < 2 * COUNT; i++) {
         cl_kernel kernel;
         CHECK_OK(ocl_program_kernel(d, p[i], kernels[i / 2][1], &kernel));
@@ -321,7 +322,7 @@ static void test_lists(weft_device *device)
     CHECK_OK(b->alloc(device, 3 * sizeof(state), &mem));
     CHECK_OK(b->list_create(device, NULL, &list));
 
-    /* A primitive's pieces lie apart; the next primitive begins anew. */
+    /* Workspaces of a primitive do not overlap; the next primitive reuses them. */
     ocl_begin_primitive(list);
     CHECK_INT(ocl_workspace(list, 100), 0);
     CHECK_INT(ocl_workspace(list, 64), 128);
@@ -403,7 +404,7 @@ static void test_device(weft_context *context, int index, enum weft_kernel_famil
     REQUIRE(device);
     test_memory(device, &info);
     test_programs(device);
-    test_united(device);
+    test_bundle(device);
     test_lists(device);
     test_waiting(device);
     weft_device_close(&device);

@@ -58,8 +58,8 @@ static void test_sha256(void)
     free(million);
 }
 
-/* Every bit of the input turns about half of the bits of the hash, sizes are told apart,
- * and where the bytes lie does not matter. */
+/* Every bit of the input changes about half of the bits of the hash, different sizes give
+ * different hashes, and the alignment of the bytes does not matter. */
 static void test_hash64(void)
 {
     uint8_t bytes[128 + 8] = {0};
@@ -205,14 +205,14 @@ static void test_gzip(void)
     CHECK_FAILS(weft_file_gunzip(&context, "x.gz", twice, packed + 9, 2 * size, &file),
                 WEFT_ERR_FORMAT, "incorrect header");
 
-    /* A bomb: 64 MiB of zeros, and a size that lies. */
+    /* A decompression bomb: 64 MiB of zeros, and a wrong size. */
     uint8_t *zeros = calloc(1, 64 << 20);
     REQUIRE(zeros);
     uint8_t *bomb = pack(zeros, 64 << 20, &bomb_size);
     CHECK_FAILS(weft_file_gunzip(&context, "bomb.gz", bomb, bomb_size, 1 << 20, &file),
                 WEFT_ERR_FORMAT, "unpacks to more than 1048576 bytes");
     memset(bomb + bomb_size - 4, 0xff, 4);
-    CHECK_FAILS(weft_file_gunzip(&context, "lie.gz", bomb, bomb_size, 128 << 20, &file),
+    CHECK_FAILS(weft_file_gunzip(&context, "size.gz", bomb, bomb_size, 128 << 20, &file),
                 WEFT_ERR_FORMAT, "incorrect length check");
     free(zeros);
     free(bomb);
@@ -258,7 +258,7 @@ static void test_write(void)
 }
 
 /* A disk that is full, as the limit on a file's size shows it: the old contents stay and
- * nothing is left lying about. */
+ * no temporary file remains. */
 static void test_write_fails(void)
 {
     struct weft_file file = {0};

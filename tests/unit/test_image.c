@@ -89,7 +89,7 @@ static void test_pnm(void)
     }
 }
 
-/* Whether this build reads what the buffer holds. */
+/* True: this build reads the format of the buffer. */
 static bool can_read(const struct buffer *b)
 {
     struct weft_image image = {0};
@@ -112,7 +112,7 @@ static void test_png(void)
     b = png(1, 4, 2, samples);
     check_pixels(&b, 1, 4, 3, samples);
 
-    /* Transparent becomes white, opaque stays; in between it lies between. */
+    /* Transparent becomes white, opaque stays; others are blended with white. */
     b = png(1, 4, 6, samples);
     struct weft_image image = decode(&b);
     CHECK_INT(image.channels, 3);

@@ -76,7 +76,7 @@ static void test_guards(bool own_buffers)
     lab_finish(&f.c);
 }
 
-/* An array of three that has `got` where `want` should be. */
+/* An array of three that has `got` in place of `want`. */
 static bool accepts(enum lab_type type, const void *got, const void *want,
                     const double *bound, struct lab_comparison params)
 {

@@ -113,7 +113,7 @@ static weft_predictor *make(const weft_model *model, enum weft_precision precisi
     return predictor;
 }
 
-/* How far float16 is from float32 in the probabilities of all images. */
+/* The difference of the probabilities in float16 and float32, over all images. */
 static void check_answers(const weft_model *model, const weft_dataset *data)
 {
     static float full[COUNT * CLASSES], half[COUNT * CLASSES];
@@ -138,7 +138,7 @@ static void check_answers(const weft_model *model, const weft_dataset *data)
     weft_predictor_destroy(&b);
 }
 
-/* Whatever is faster here, what `auto` tells must be true. */
+/* The result that `auto` reports is consistent with its choice. */
 static void check_auto(const weft_model *model, const weft_dataset *data)
 {
     for (int noise = 0; noise < 2; noise++) {
@@ -232,7 +232,7 @@ static void check_learning(const weft_dataset *data)
     weft_trainer_destroy(&half);
 }
 
-/* A run that was stopped goes on with the same bits, and in its own precision only. */
+/* A resumed run is bit-identical, and keeps its precision. */
 static void check_resumed(const weft_dataset *data)
 {
     weft_trainer *a = train(every_op, data, WEFT_PRECISION_FLOAT16, 0);
@@ -258,8 +258,8 @@ static void check_resumed(const weft_dataset *data)
     weft_trainer_destroy(&full);
 }
 
-/* What `auto` tells is true, and it begins at the beginning; a rate that makes numbers
- * which float16 does not have, though float32 does, is none for float16. */
+/* `auto` reports consistent results and starts training at step 0; a learning rate whose
+ * numbers overflow in float16, but not in float32, selects float32. */
 static void check_auto_training(const weft_dataset *data)
 {
     weft_trainer *t = train(every_op, data, WEFT_PRECISION_AUTO, 0);
