@@ -74,13 +74,14 @@ static enum weft_status record_data(const struct verify_case *c, enum lab_side s
     args.w = lab_view(&c->lab, v->w, side);
     args.dx = lab_view(&c->lab, v->dx, side);
     args.act_grad.activation = v->upstream_activation;
-    args.act_grad.output = lab_view(&c->lab, v->gate, side);
+    args.act_grad.output = lab_view(&c->lab, v->act_output, side);
     return list->primitives->conv_backward_data(list, &args);
 }
 
 /* Without the fused activation gradient, for the bounds. */
-static enum weft_status record_ungated(const struct verify_case *c, enum lab_side side,
-                                       struct weft_command_list *list)
+static enum weft_status record_data_without_act_grad(const struct verify_case *c,
+                                                     enum lab_side side,
+                                                     struct weft_command_list *list)
 {
     const struct conv_case *v = (const struct conv_case *)c;
     struct weft_conv_args args = backward_args(v, side);
@@ -161,8 +162,9 @@ static void add_runs(struct conv_case *v, struct conv_runs *r)
                              (struct lab_tensor *[]){v->y, v->argmax, NULL});
     r->whole =
         case_add_run(c, "whole", record_whole, (struct lab_tensor *[]){v->whole, NULL});
-    r->ungated =
-        case_add_run(c, "ungated", record_ungated, (struct lab_tensor *[]){v->dx, NULL});
+    r->data_without_act_grad =
+        case_add_run(c, "backward-data without act grad", record_data_without_act_grad,
+                     (struct lab_tensor *[]){v->dx, NULL});
 }
 
 static void fill(struct conv_case *v, bool integers)
@@ -181,7 +183,7 @@ static void fill(struct conv_case *v, bool integers)
     /* At least one filter is not disabled by its bias. */
     float *bias = v->bias ? lab_initial(&c->lab, v->bias) : &(float){0};
     bias[0] = fabsf(bias[0]);
-    tensor_fill_act_outputs(c, v->gate, v->upstream_activation, integers);
+    tensor_fill_act_outputs(c, v->act_output, v->upstream_activation, integers);
     lab_fill_argmax(&v->base.lab, v->argmax, &v->pool);
 }
 
@@ -330,10 +332,10 @@ static enum weft_status verify_gradients(struct conv_case *v, struct conv_runs *
     slope.backward = r->data;
     slope.input = v->x;
     slope.gradient = v->dx;
-    slope.gate = v->gate;
+    slope.act_output = v->act_output;
     slope.activation = v->upstream_activation;
     fill(v, true);
-    if (v->gate && !act_is_exact(v->upstream_activation)) {
+    if (v->act_output && !act_is_exact(v->upstream_activation)) {
         /* The argmax may change along a curved input. */
         if (v->argmax || side == LAB_DEVICE)
             return WEFT_OK;
@@ -387,7 +389,8 @@ static void add_tensors(struct conv_case *v, bool bias)
     v->mw->is_in_out = true;
     v->state = lab_add_tensor(&c->lab, "state", LAB_INT32, 1, 1, 1, STATE_WORDS);
     if (v->upstream_activation.act != WEFT_ACT_identity)
-        v->gate = lab_add_tensor(&c->lab, "gate", LAB_FLOAT, g->n, g->h, g->w, g->c);
+        v->act_output =
+            lab_add_tensor(&c->lab, "act_output", LAB_FLOAT, g->n, g->h, g->w, g->c);
     if (p->r) {
         v->argmax = lab_add_tensor(&c->lab, "argmax", LAB_BYTE, g->n, out_h, out_w, g->k);
         v->whole =
@@ -427,14 +430,14 @@ static enum weft_status verify_conv_case(struct verify_context *k)
             "%dx%d, argmax %s",
             p->r, p->s, p->stride_y, p->stride_x, p->pad_top, p->pad_left, p->pad_bottom,
             p->pad_right, p->out_h, p->out_w, v.has_argmax ? "present" : "absent");
-    case_describe_act(c, ", gate ", v.upstream_activation);
+    case_describe_act(c, ", upstream ", v.upstream_activation);
     add_tensors(&v, bias);
     tensor_set_fp16(c, v.x, 75);
     tensor_set_fp16(c, v.w, 75);
     tensor_set_fp16(c, v.y, 75);
     tensor_set_fp16(c, v.dy, 75);
     tensor_set_fp16(c, v.dx, 75);
-    tensor_set_fp16(c, v.gate, 75);
+    tensor_set_fp16(c, v.act_output, 75);
     enum weft_status status = run_case(&v);
     case_finish(c);
     free(v.winograd_bounds);

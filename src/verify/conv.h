@@ -12,7 +12,8 @@ struct conv_case {
     struct weft_activation activation, upstream_activation;
     bool has_argmax;
     /* `whole` is the convolution's output before pooling; NULL without a pool. */
-    struct lab_tensor *x, *w, *bias, *y, *argmax, *dy, *dw, *dbias, *dx, *gate, *whole;
+    struct lab_tensor *x, *w, *bias, *y, *argmax, *dy, *dw, *dbias, *dx, *act_output,
+        *whole;
     /* Moments after an optimizer step on dw and dbias: the gradients themselves. */
     struct lab_tensor *mw, *mbias, *state;
     double
@@ -21,7 +22,7 @@ struct conv_case {
 
 struct conv_runs {
     struct verify_run *forward, *data, *weights, *update, *step, *linear, *whole,
-        *ungated;
+        *data_without_act_grad;
 };
 
 /* conv_bound.c. Records the runs on the device, because its algorithms decide which

@@ -105,20 +105,19 @@ enum weft_status conv_set_dgrad_bounds(struct conv_case *v, struct conv_runs *r,
     struct verify_case *c = &v->base;
     bool tiled = conv_run_is_winograd(r->data, integers);
     bool exact = integers && !tiled;
-    if (exact && !v->gate)
+    if (exact && !v->act_output)
         return WEFT_OK;
     if (tiled)
         bound_tiled(v, r->data, true);
-    WEFT_TRY(run_reference_abs(c, r->ungated));
+    WEFT_TRY(run_reference_abs(c, r->data_without_act_grad));
     const float *sum = lab_result(&c->lab, v->dx, LAB_REFERENCE);
-    const float *gate = v->gate ? lab_initial(&c->lab, v->gate) : NULL;
+    const float *act_output = v->act_output ? lab_initial(&c->lab, v->act_output) : NULL;
     double gamma = products_error_bound(c, r->data, terms_data(v) + 4);
-    bool rough = v->gate && !act_is_exact(v->upstream_activation);
+    bool rough = v->act_output && !act_is_exact(v->upstream_activation);
     for (size_t i = 0; i < v->dx->count; i++) {
-        double slope =
-            gate
-                ? fabs(act_gradient_reference(v->upstream_activation, 0, (double)gate[i]))
-                : 1;
+        double slope = act_output ? fabs(act_gradient_reference(v->upstream_activation, 0,
+                                                                (double)act_output[i]))
+                                  : 1;
         v->dx->bound[i] = (double)sum[i] *
                           (exact ? act_gradient_rounding(slope)
                                  : gamma * slope + (rough ? 4 * FP32_UNIT_ROUNDOFF : 0));

@@ -8,7 +8,7 @@ struct dense_case {
     struct verify_case base;
     struct weft_dense dense;
     struct weft_activation activation, upstream_activation;
-    struct lab_tensor *x, *w, *bias, *y, *dy, *dw, *dbias, *dx, *gate;
+    struct lab_tensor *x, *w, *bias, *y, *dy, *dw, *dbias, *dx, *act_output;
 };
 
 static double dense_macs(const struct weft_dense *d)
@@ -76,13 +76,14 @@ static enum weft_status record_data(const struct verify_case *c, enum lab_side s
     const struct dense_case *d = (const struct dense_case *)c;
     struct weft_dense_args args = data_args(d, side);
     args.act_grad.activation = d->upstream_activation;
-    args.act_grad.output = lab_view(&c->lab, d->gate, side);
+    args.act_grad.output = lab_view(&c->lab, d->act_output, side);
     return list->primitives->dense_backward_data(list, &args);
 }
 
 /* Without the fused activation gradient, for the bounds. */
-static enum weft_status record_ungated(const struct verify_case *c, enum lab_side side,
-                                       struct weft_command_list *list)
+static enum weft_status record_data_without_act_grad(const struct verify_case *c,
+                                                     enum lab_side side,
+                                                     struct weft_command_list *list)
 {
     struct weft_dense_args args = data_args((const struct dense_case *)c, side);
     return list->primitives->dense_backward_data(list, &args);
@@ -104,7 +105,7 @@ static enum weft_status record_weights(const struct verify_case *c, enum lab_sid
 }
 
 struct op_runs {
-    struct verify_run *forward, *data, *weights, *linear, *ungated;
+    struct verify_run *forward, *data, *weights, *linear, *data_without_act_grad;
 };
 
 static void add_runs(struct dense_case *d, struct op_runs *r)
@@ -118,8 +119,9 @@ static void add_runs(struct dense_case *d, struct op_runs *r)
                               (struct lab_tensor *[]){d->dw, d->dbias, NULL});
     r->linear =
         case_add_run(c, "linear", record_linear, (struct lab_tensor *[]){d->y, NULL});
-    r->ungated =
-        case_add_run(c, "ungated", record_ungated, (struct lab_tensor *[]){d->dx, NULL});
+    r->data_without_act_grad =
+        case_add_run(c, "backward-data without act grad", record_data_without_act_grad,
+                     (struct lab_tensor *[]){d->dx, NULL});
 }
 
 static void fill(struct dense_case *d, bool integers)
@@ -134,7 +136,7 @@ static void fill(struct dense_case *d, bool integers)
     /* At least one output is not disabled by its bias. */
     float *bias = d->bias ? lab_initial(&c->lab, d->bias) : &(float){0};
     bias[0] = fabsf(bias[0]);
-    tensor_fill_act_outputs(c, d->gate, d->upstream_activation, integers);
+    tensor_fill_act_outputs(c, d->act_output, d->upstream_activation, integers);
 }
 
 static enum weft_status bound_forward(struct dense_case *d, struct op_runs *r,
@@ -160,16 +162,15 @@ static enum weft_status bound_forward(struct dense_case *d, struct op_runs *r,
 static enum weft_status bound_data(struct dense_case *d, struct op_runs *r, bool integers)
 {
     struct verify_case *c = &d->base;
-    WEFT_TRY(run_reference_abs(c, r->ungated));
+    WEFT_TRY(run_reference_abs(c, r->data_without_act_grad));
     const float *sum = lab_result(&c->lab, d->dx, LAB_REFERENCE);
-    const float *gate = d->gate ? lab_initial(&c->lab, d->gate) : NULL;
-    bool rough = d->gate && !act_is_exact(d->upstream_activation);
+    const float *act_output = d->act_output ? lab_initial(&c->lab, d->act_output) : NULL;
+    bool rough = d->act_output && !act_is_exact(d->upstream_activation);
     double gamma = products_error_bound(c, r->data, d->dense.out + 4);
     for (size_t i = 0; i < d->dx->count; i++) {
-        double slope =
-            gate
-                ? fabs(act_gradient_reference(d->upstream_activation, 0, (double)gate[i]))
-                : 1;
+        double slope = act_output ? fabs(act_gradient_reference(d->upstream_activation, 0,
+                                                                (double)act_output[i]))
+                                  : 1;
         d->dx->bound[i] =
             (double)sum[i] * (integers
                                   ? act_gradient_rounding(slope)
@@ -201,7 +202,7 @@ static enum weft_status compare_all(struct dense_case *d, struct op_runs *r,
     bounds_zero(c);
     WEFT_TRY(bound_forward(d, r, integers));
     WEFT_TRY(run_and_compare(c, r->forward, name));
-    if (!integers || d->gate)
+    if (!integers || d->act_output)
         WEFT_TRY(bound_data(d, r, integers));
     WEFT_TRY(run_and_compare(c, r->data, name));
     if (!integers)
@@ -233,9 +234,9 @@ static enum weft_status verify_gradients(struct dense_case *d, struct op_runs *r
     slope.backward = r->data;
     slope.input = d->x;
     slope.gradient = d->dx;
-    slope.gate = d->gate;
+    slope.act_output = d->act_output;
     slope.activation = d->upstream_activation;
-    if (d->gate && !act_is_exact(d->upstream_activation)) {
+    if (d->act_output && !act_is_exact(d->upstream_activation)) {
         if (side == LAB_DEVICE)
             return WEFT_OK;
         lab_fill_uniform(&c->lab, d->x, -2, 2);
@@ -276,7 +277,7 @@ static enum weft_status verify_dense_case(struct verify_context *k)
     case_describe(c, " n=%d, %d inputs, %d outputs, %s bias", n, in, out,
                   bias ? "with" : "no");
     case_describe_act(c, ", ", d.activation);
-    case_describe_act(c, ", gate ", d.upstream_activation);
+    case_describe_act(c, ", upstream ", d.upstream_activation);
     d.x = lab_add_tensor(&c->lab, "x", LAB_FLOAT, n, 1, 1, in);
     d.w = lab_add_tensor(&c->lab, "w", LAB_FLOAT, in, 1, 1, out);
     d.y = lab_add_tensor(&c->lab, "y", LAB_FLOAT, n, 1, 1, out);
@@ -288,13 +289,13 @@ static enum weft_status verify_dense_case(struct verify_context *k)
         d.dbias = lab_add_tensor(&c->lab, "dbias", LAB_FLOAT, 1, 1, 1, out);
     }
     if (d.upstream_activation.act != WEFT_ACT_identity)
-        d.gate = lab_add_tensor(&c->lab, "gate", LAB_FLOAT, n, 1, 1, in);
+        d.act_output = lab_add_tensor(&c->lab, "act_output", LAB_FLOAT, n, 1, 1, in);
     tensor_set_fp16(c, d.x, 75);
     tensor_set_fp16(c, d.w, 75);
     tensor_set_fp16(c, d.y, 75);
     tensor_set_fp16(c, d.dy, 75);
     tensor_set_fp16(c, d.dx, 75);
-    tensor_set_fp16(c, d.gate, 75);
+    tensor_set_fp16(c, d.act_output, 75);
     enum weft_status status = run_case(&d);
     case_finish(c);
     return status;

@@ -58,7 +58,7 @@ static enum weft_status evaluate_point(struct verify_case *c,
     float *x = lab_initial(&c->lab, s->input);
     for (size_t i = 0; i < s->input->count; i++) {
         double z = p->center[i] + times[point] * s->step * p->direction[i];
-        x[i] = (float)(s->gate ? act_reference(s->activation, z) : z);
+        x[i] = (float)(s->act_output ? act_reference(s->activation, z) : z);
     }
     WEFT_TRY(run_execute(c, s->forward, side));
     memcpy(p->y[point], lab_result(&c->lab, s->output, side),
@@ -83,9 +83,9 @@ static void set_backward(struct verify_case *c, const struct gradient_check *s,
                 dy[i] = 0;
         memcpy(lab_initial(&c->lab, s->argmax), p->argmax[2], argmax_bytes(s));
     }
-    if (s->gate)
-        memcpy(lab_initial(&c->lab, s->gate), lab_initial(&c->lab, s->input),
-               s->gate->count * sizeof(float));
+    if (s->act_output)
+        memcpy(lab_initial(&c->lab, s->act_output), lab_initial(&c->lab, s->input),
+               s->act_output->count * sizeof(float));
 }
 
 static void compare_finite_difference(struct verify_case *c,
@@ -134,8 +134,8 @@ enum weft_status verify_gradient(struct verify_case *c, const struct gradient_ch
         goto done;
     }
     for (size_t i = 0; i < s->input->count; i++) {
-        p.center[i] =
-            s->gate ? act_off_kink(s->activation, (double)x[i], s->step) : (double)x[i];
+        p.center[i] = s->act_output ? act_off_kink(s->activation, (double)x[i], s->step)
+                                    : (double)x[i];
         p.direction[i] = lab_random_bool(&c->check->random, 50) ? 1 : -1;
     }
     for (int point = 0; point < 3 && !status; point++)

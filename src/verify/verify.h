@@ -165,15 +165,15 @@ struct gradient_check {
     struct lab_tensor *input, *output, *gradient;
     struct lab_tensor *coefficients;   /* dy; NULL: all are 1 / count */
     struct lab_tensor *argmax;         /* written by forward, read by backward; or NULL */
-    struct lab_tensor *gate;           /* set from the input; NULL: no activation */
-    struct weft_activation activation; /* before the input, with a gate */
+    struct lab_tensor *act_output;     /* set from the input; NULL: no activation */
+    struct weft_activation activation; /* the one that makes act_output */
     double step;
     double tolerance; /* relative; 0: all numbers are exact */
 };
 enum weft_status verify_gradient(struct verify_case *c,
                                  const struct gradient_check *slope, enum lab_side side);
 
-/* act.c. The activations in double, and error bounds of a device's. */
+/* act_bounds.c. The activations in double, and error bounds of a device's. */
 double act_reference(struct weft_activation a, double x);
 double act_gradient_reference(struct weft_activation a, double x, double y);
 /* Whether integers in the range of the checks have exact outputs and derivatives. */
