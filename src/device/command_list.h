@@ -41,9 +41,12 @@ struct weft_command_list_params {
     /* The weights change only where weft_command_list_weights_changed announces it, so
      * that what is derived from them may be kept from replay to replay. */
     bool constant_weights;
-    /* The optimizer steps of this list are the only readers of weight gradients, which
-     * may therefore stay partial sums until such a step adds them. */
+    /* Optimizer steps of this list, or of lists that name it in `gradients`, are the only
+     * readers of weight gradients, which may stay partial sums until such a step. */
     bool defer_weight_grad_reduction;
+    /* Not NULL: the finalized list whose deferred sums the optimizer steps of this list
+     * add. It outlives this list. */
+    const struct weft_command_list *gradients;
     /* Not NULL: the kernel config of every tunable primitive, for trials; read while the
      * list is recorded. */
     const char *config;

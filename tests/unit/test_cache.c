@@ -9,7 +9,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "opencl/runtime/runtime.h"
+#include "opencl/runtime/command_list.h"
+#include "opencl/runtime/enumerate.h"
+#include "opencl/runtime/primitives.h"
+#include "opencl/runtime/program.h"
 #include "unit/test.h"
 #include "util/file.h"
 #include "util/hash.h"

@@ -10,7 +10,10 @@
 #include <weft/device.h>
 
 #include "opencl/runtime/quirk.h"
-#include "opencl/runtime/runtime.h"
+#include "opencl/runtime/command_list.h"
+#include "opencl/runtime/enumerate.h"
+#include "opencl/runtime/primitives.h"
+#include "opencl/runtime/program.h"
 #include "shared/state.h"
 #include "unit/test.h"
 #include "util/clock.h"

@@ -3,7 +3,7 @@
  * cl/gemm/dense_clblast.cl for bias and activation, activation gradient and bias
  * gradient. */
 #include "opencl/select/algorithm.h"
-#include "opencl/runtime/runtime.h"
+#include "opencl/runtime/primitives.h"
 
 #include <assert.h>
 #include <clblast_c.h>

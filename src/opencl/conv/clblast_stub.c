@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Replaces clblast.c in builds without CLBlast. */
 #include "opencl/select/algorithm.h"
+#include "opencl/runtime/primitives.h"
 
 enum weft_status ocl_clblast_open(struct ocl_device *device)
 {

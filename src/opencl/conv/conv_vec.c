@@ -3,6 +3,7 @@
  * dy with rotated filters. Kernels: cl/conv/conv_vec.cl, cl/conv/conv_prepare_vec.cl. */
 #include "shared/strided_dgrad.h"
 #include "opencl/conv/vec.h"
+#include "opencl/runtime/primitives.h"
 
 /* A convolution of an input that is padded already. */
 struct direct_conv {

@@ -3,7 +3,7 @@
  * are transformed into the workspace, multiplied as a grouped 1x1 convolution with a
  * group for each transform element, and the products are transformed back. Kernels:
  * cl/conv/conv_winograd_tile.cl, cl/gemm/gemm_tile.cl. */
-#include "opencl/runtime/runtime.h"
+#include "opencl/runtime/primitives.h"
 #include "opencl/conv/tile.h"
 #include "opencl/conv/winograd.h"
 

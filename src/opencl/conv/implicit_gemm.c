@@ -2,6 +2,7 @@
 /* Convolutions as GEMM: its size and operands in each pass, and splits of the depth
  * (split-K) where the result alone does not occupy the device. */
 #include "opencl/conv/implicit_gemm.h"
+#include "opencl/runtime/primitives.h"
 
 #include "shared/partial_sums.h"
 #include "shared/strided_dgrad.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Winograd convolution with 3x3 filters: the problem, for all families. */
 #include "opencl/conv/winograd.h"
+#include "opencl/runtime/primitives.h"
 
 bool winograd_applicable(const struct weft_conv *c)
 {

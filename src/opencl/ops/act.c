@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Activations, all families, forward and backward: cl/ops/act.cl. */
-#include "opencl/runtime/runtime.h"
+#include "opencl/runtime/primitives.h"
 
 static struct ocl_options options_of(const struct ocl_device *d,
                                      struct weft_activation activation)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Batches from images stored as bytes on the device (cl/ops/batch.cl). */
 #include "opencl/ops/algorithms.h"
-#include "opencl/runtime/runtime.h"
+#include "opencl/runtime/primitives.h"
 
 enum { VECTOR_WIDTH, ITEMS_PER_ROW };
 

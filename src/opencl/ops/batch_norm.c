@@ -2,7 +2,7 @@
 /* Batch normalization, all families: cl/ops/batch_norm.cl. Three launches for each pass:
  * partial sums over chunks of rows, their merge, and the rows again. */
 #include "opencl/ops/algorithms.h"
-#include "opencl/runtime/runtime.h"
+#include "opencl/runtime/primitives.h"
 #include "shared/workspace_layout.h"
 
 /* The tunables, in the order of their tables: rows of a work-item that writes y or dx,

@@ -2,7 +2,7 @@
 /* Dropout by a counter-based generator: nothing is stored for the backward pass
  * (cl/ops/dropout.cl). */
 #include "shared/random.h"
-#include "opencl/runtime/runtime.h"
+#include "opencl/runtime/primitives.h"
 
 enum weft_status ocl_dropout(struct weft_command_list *list,
                              const struct weft_dropout_args *args)

@@ -2,7 +2,7 @@
 /* Optimizer step, the last launch of a training step: update of all weights, and the
  * step's metrics (cl/ops/optimizer.cl). */
 #include "opencl/ops/algorithms.h"
-#include "opencl/runtime/runtime.h"
+#include "opencl/runtime/primitives.h"
 #include "shared/partial_sums.h"
 
 #include <math.h>
@@ -57,7 +57,8 @@ static enum weft_status write_deferred_ranges(struct weft_command_list *list,
 {
     int count;
     long ranges = 0;
-    const struct ocl_partial_sums *all = ocl_deferred_reductions(list, &count);
+    struct ocl_arg base;
+    const struct ocl_partial_sums *all = ocl_deferred_reductions(list, &count, &base);
     if (!count)
         return WEFT_OK;
     cl_uint *words = malloc((size_t)count * DEFERRED_WORDS * sizeof(*words));
@@ -79,7 +80,7 @@ static enum weft_status write_deferred_ranges(struct weft_command_list *list,
     enum weft_status status = WEFT_OK;
     if (ranges) {
         status = ocl_constants(list, words, (size_t)ranges * DEFERRED_WORDS, deferred);
-        *partial_sums = (struct ocl_arg)OCL_PERSISTENT(0);
+        *partial_sums = base;
         ocl_define(options, "DEFERRED_RANGES", ranges);
     }
     free(words);

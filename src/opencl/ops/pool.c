@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Pooling, all families: cl/ops/pool.cl, one launch for each pass. */
 #include "opencl/ops/algorithms.h"
-#include "opencl/runtime/runtime.h"
+#include "opencl/runtime/primitives.h"
 #include "opencl/select/dispatch.h"
 
 enum { VECTOR_WIDTH, WORK_GROUP };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Roofline probes: several shapes of the kernels in cl/ops/roofline.cl. */
-#include "opencl/runtime/runtime.h"
+#include "opencl/runtime/primitives.h"
 
 /* Shapes for CPUs have work-groups of one and wide vectors, the others many work-items
  * with short vectors. vector_width 0: the device's. */

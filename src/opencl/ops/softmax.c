@@ -2,7 +2,7 @@
 /* Softmax; softmax with cross-entropy, its gradient and correctness (cl/ops/softmax.cl).
  */
 #include "opencl/ops/algorithms.h"
-#include "opencl/runtime/runtime.h"
+#include "opencl/runtime/primitives.h"
 
 #include <math.h>
 

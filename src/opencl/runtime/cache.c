@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Compiled programs in files: one entry a key. Anything doubtful is no entry. */
 #define _XOPEN_SOURCE 700
-#include "opencl/runtime/runtime.h"
+#include "opencl/runtime/enumerate.h"
+#include "opencl/runtime/program.h"
 
 #include <stdlib.h>
 #include <string.h>

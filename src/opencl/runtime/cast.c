@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tensors from one type of floats to another: cl/ops/cast.cl, and primitives between two
  * of these. */
-#include "opencl/runtime/runtime.h"
+#include "opencl/runtime/primitives.h"
 
 void ocl_define_view_fp16(struct ocl_options *options, const char *name,
                           struct weft_view view)

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Lists of launches: recorded, finalized, replayed. The only file that binds arguments
- * and enqueues kernels. */
-#include "opencl/runtime/runtime.h"
+/* Command lists: recorded, finalized, replayed. No other file binds arguments or enqueues
+ * kernels. */
+#include "opencl/runtime/command_list.h"
+#include "opencl/runtime/program.h"
+#include "opencl/runtime/workspace.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -27,27 +29,12 @@ struct command_array {
     int count, room;
 };
 
-/* What is written into what is kept when the list is finalized. */
-struct constants {
-    size_t place, count;
-    cl_uint *words;
-};
-
 struct ocl_list {
-    struct weft_command_list base;
-    struct command_array replay,
-        prepare;           /* of every replay; of those with new weights, before */
-    size_t workspace_used; /* by the primitive that is being recorded, */
-    size_t workspace_base; /* of which so much in views */
-    size_t workspace_peak; /* by any; what is kept lies behind it */
-    size_t persistent_bytes;
-    char config[sizeof(((struct weft_launch_description *)NULL)->config)]; /* for it */
+    struct ocl_recording recording;
+    struct command_array replay;  /* of every replay */
+    struct command_array prepare; /* before the first, and where weights have changed */
+    char config[sizeof(((struct weft_launch_description *)NULL)->config)];
     const char *const *sources; /* of the algorithm; NULL: none is being recorded */
-    struct constants *constants;
-    struct ocl_partial_sums *partial_sums;
-    int constant_count, partial_sum_count;
-    struct weft_mem *workspace;
-    struct weft_mem workspace_view, persistent_view; /* what views name for it */
     bool finalized;
 };
 
@@ -58,8 +45,9 @@ enum weft_status ocl_list_create(struct weft_device *device,
     struct ocl_list *list = calloc(1, sizeof(*list));
     if (!list)
         return weft_out_of_memory(device->context, "opencl: list", sizeof(*list));
-    weft_command_list_init(&list->base, device, device->backend->primitives, params);
-    *out = &list->base;
+    weft_command_list_init(&list->recording.base, device, device->backend->primitives,
+                           params);
+    *out = &list->recording.base;
     return WEFT_OK;
 }
 
@@ -86,11 +74,7 @@ void ocl_list_destroy(struct weft_command_list *base)
         return;
     command_array_free(&list->replay);
     command_array_free(&list->prepare);
-    for (int i = 0; i < list->constant_count; i++)
-        free(list->constants[i].words);
-    free(list->constants);
-    free(list->partial_sums);
-    ocl_free(base->device, list->workspace);
+    ocl_workspace_destroy(&list->recording);
     weft_command_list_finish(base);
     free(list);
 }
@@ -98,33 +82,16 @@ void ocl_list_destroy(struct weft_command_list *base)
 void ocl_begin_primitive(struct weft_command_list *base)
 {
     struct ocl_list *list = (struct ocl_list *)base;
-    list->workspace_used = list->workspace_base = 0;
+    list->recording.workspace.used = list->recording.workspace.reserved = 0;
     list->config[0] = '\0';
     list->sources = NULL;
-}
-
-struct weft_view ocl_workspace_view(struct weft_command_list *base, size_t count,
-                                    bool kept)
-{
-    struct ocl_list *list = (struct ocl_list *)base;
-    struct ocl_arg arg = OCL_WORKSPACE(0);
-    if (kept)
-        arg = ocl_persistent_workspace(base, count * sizeof(float));
-    else
-        arg.bytes = ocl_workspace(base, count * sizeof(float));
-    list->workspace_base = list->workspace_used;
-    return (struct weft_view){.mem = arg.kind == OCL_ARG_PERSISTENT
-                                         ? &list->persistent_view
-                                         : &list->workspace_view,
-                              .offset = arg.bytes / sizeof(float),
-                              .count = count};
 }
 
 void ocl_begin_algorithm(struct weft_command_list *base, const char *config,
                          const char *const *sources)
 {
     struct ocl_list *list = (struct ocl_list *)base;
-    list->workspace_used = list->workspace_base;
+    list->recording.workspace.used = list->recording.workspace.reserved;
     snprintf(list->config, sizeof(list->config), "%s", config);
     list->sources = sources;
 }
@@ -132,92 +99,6 @@ void ocl_begin_algorithm(struct weft_command_list *base, const char *config,
 void ocl_end_algorithm(struct weft_command_list *base)
 {
     ((struct ocl_list *)base)->sources = NULL;
-}
-
-/* Moves *used behind `bytes` more; their place. */
-static size_t bump_alloc(struct ocl_list *list, size_t *used, size_t bytes)
-{
-    size_t place = *used;
-    *used += (bytes + WEFT_ALIGN - 1) / WEFT_ALIGN * WEFT_ALIGN;
-    if (list->workspace_used > list->workspace_peak)
-        list->workspace_peak = list->workspace_used;
-    list->base.info.workspace_bytes = list->workspace_peak + list->persistent_bytes;
-    return place;
-}
-
-size_t ocl_workspace(struct weft_command_list *base, size_t bytes)
-{
-    struct ocl_list *list = (struct ocl_list *)base;
-    return bump_alloc(list, &list->workspace_used, bytes);
-}
-
-size_t ocl_persistent_alloc(struct weft_command_list *base, size_t bytes)
-{
-    struct ocl_list *list = (struct ocl_list *)base;
-    return bump_alloc(list, &list->persistent_bytes, bytes);
-}
-
-struct ocl_arg ocl_persistent_workspace(struct weft_command_list *base, size_t bytes)
-{
-    if (base->params.constant_weights)
-        return (struct ocl_arg)OCL_PERSISTENT(ocl_persistent_alloc(base, bytes));
-    return (struct ocl_arg)OCL_WORKSPACE(ocl_workspace(base, bytes));
-}
-
-/* Room for one more of `count` things of `size` bytes at *things. */
-static enum weft_status grow(struct ocl_list *list, void **things, int count, size_t size)
-{
-    void *more = realloc(*things, ((size_t)count + 1) * size);
-    if (!more)
-        return weft_out_of_memory(list->base.device->context, "opencl: list", size);
-    *things = more;
-    return WEFT_OK;
-}
-
-enum weft_status ocl_constants(struct weft_command_list *base, const cl_uint *words,
-                               size_t count, struct ocl_arg *out)
-{
-    struct ocl_list *list = (struct ocl_list *)base;
-    size_t bytes = count * sizeof(*words);
-    struct constants added = {ocl_persistent_alloc(base, bytes), count,
-                              malloc(bytes + 1)};
-    if (!added.words)
-        return weft_out_of_memory(base->device->context, "opencl: list", bytes);
-    memcpy(added.words, words, bytes);
-    enum weft_status status = grow(list, (void **)&list->constants, list->constant_count,
-                                   sizeof(*list->constants));
-    if (status) {
-        free(added.words);
-        return status;
-    }
-    list->constants[list->constant_count++] = added;
-    *out = (struct ocl_arg)OCL_PERSISTENT(added.place);
-    return WEFT_OK;
-}
-
-enum weft_status ocl_defer_reduction(struct weft_command_list *base,
-                                     const struct ocl_partial_sums *partial_sums)
-{
-    struct ocl_list *list = (struct ocl_list *)base;
-    WEFT_TRY(grow(list, (void **)&list->partial_sums, list->partial_sum_count,
-                  sizeof(*partial_sums)));
-    list->partial_sums[list->partial_sum_count++] = *partial_sums;
-    return WEFT_OK;
-}
-
-const struct ocl_partial_sums *
-ocl_deferred_reductions(const struct weft_command_list *base, int *count)
-{
-    const struct ocl_list *list = (const struct ocl_list *)base;
-    *count = list->partial_sum_count;
-    return list->partial_sums;
-}
-
-cl_mem ocl_workspace_mem(const struct weft_command_list *base)
-{
-    const struct ocl_list *list = (const struct ocl_list *)base;
-    assert(list->finalized);
-    return list->workspace ? list->workspace->mem : NULL;
 }
 
 void ocl_define(struct ocl_options *options, const char *name, long value)
@@ -229,7 +110,7 @@ void ocl_define(struct ocl_options *options, const char *name, long value)
     (void)n;
 }
 
-/* Takes over what `command` holds. */
+/* Takes ownership of what `command` points to. */
 static enum weft_status append(struct ocl_list *list, struct command_array *command_array,
                                const struct command *command)
 {
@@ -238,23 +119,22 @@ static enum weft_status append(struct ocl_list *list, struct command_array *comm
         int room = command_array->room ? 2 * command_array->room : 16;
         struct command *more = realloc(command_array->list, (size_t)room * sizeof(*more));
         if (!more)
-            return weft_out_of_memory(list->base.device->context, "opencl: list",
-                                      (size_t)room * sizeof(*more));
+            return weft_out_of_memory(list->recording.base.device->context,
+                                      "opencl: list", (size_t)room * sizeof(*more));
         command_array->list = more;
         command_array->room = room;
     }
     command_array->list[command_array->count] = *command;
-    if (list->config[0]) /* only told: without memory for it, it is not */
+    if (list->config[0]) /* a description: lost without memory for it */
         command_array->list[command_array->count].config = strdup(list->config);
     command_array->count++;
-    list->base.info.launches = list->replay.count;
+    list->recording.base.info.launches = list->replay.count;
     return WEFT_OK;
 }
 
-/* Whether the device, and once there is one the kernel as it was compiled, can run such
- * a group. A limit that is but
- * the preferred multiple is not believed: rusticl (Mesa 22.3) tells 32 of every
- * kernel. */
+/* Whether the device and, once it exists, the compiled kernel can run such a work-group.
+ * A limit that equals the preferred multiple is ignored: rusticl (Mesa 22.3) reports 32
+ * for every kernel. */
 static enum weft_status check_group(struct ocl_device *d, const struct command *command)
 {
     const size_t *local = command->local;
@@ -273,14 +153,11 @@ static enum weft_status check_group(struct ocl_device *d, const struct command *
         return ocl_check(d->base.context, error, command->name);
     return weft_fail(
         d->base.context, WEFT_ERR_BUILD,
-        "opencl: %s of %s: work-groups of %zu x %zu x %zu are wanted, but %s "
-        "runs it in at most %zu items",
-        command->name, command->source, local[0], local[1], local[2], d->base.info.name,
-        limit);
+        "opencl: %s of %s: work-groups of %zu x %zu x %zu exceed the %zu items that "
+        "%s supports",
+        command->name, command->source, local[0], local[1], local[2], limit,
+        d->base.info.name);
 }
-
-/* Kernels count elements in uints, and look a vector beyond the end. */
-static const size_t max_elements = UINT32_MAX - WEFT_BUFFER_PADDING;
 
 static enum weft_status check_args(struct ocl_device *d, const struct ocl_launch *launch)
 {
@@ -288,11 +165,11 @@ static enum weft_status check_args(struct ocl_device *d, const struct ocl_launch
     for (int i = 0; i < launch->arg_count; i++) {
         const struct ocl_arg *arg = &launch->args[i];
         size_t end = arg->kind == OCL_ARG_VIEW ? arg->view.offset + arg->view.count : 0;
-        if (end > max_elements)
+        if (end > OCL_MAX_ELEMENTS)
             return weft_fail(d->base.context, WEFT_ERR_NOMEM,
-                             "opencl: %s: an argument ends at element %zu, but kernels "
-                             "count to %zu; use a smaller batch, or fewer images",
-                             launch->kernel, end, max_elements);
+                             "opencl: %s: an argument ends at element %zu, beyond the "
+                             "range of kernels, %zu; use a smaller batch or dataset",
+                             launch->kernel, end, OCL_MAX_ELEMENTS);
     }
     return WEFT_OK;
 }
@@ -360,12 +237,10 @@ enum weft_status ocl_host_call(struct weft_command_list *base,
     return status;
 }
 
-/* Binds one argument, which is one or two of the kernel's; *at moves behind them. */
+/* Binds one argument, one or two of the kernel's; *at advances. */
 static cl_int bind(const struct ocl_list *list, cl_kernel kernel,
                    const struct ocl_arg *arg, cl_uint *at)
 {
-    const struct weft_mem *mem;
-    size_t offset;
     switch (arg->kind) {
     case OCL_ARG_INT:
         return clSetKernelArg(kernel, (*at)++, sizeof(arg->i), &arg->i);
@@ -375,25 +250,18 @@ static cl_int bind(const struct ocl_list *list, cl_kernel kernel,
         return clSetKernelArg(kernel, (*at)++, sizeof(arg->f2), arg->f2);
     case OCL_ARG_FLOAT4:
         return clSetKernelArg(kernel, (*at)++, sizeof(arg->f4), arg->f4);
-    case OCL_ARG_VIEW:
-        mem = arg->view.mem;
-        offset = arg->view.offset;
-        if (mem == &list->persistent_view)
-            offset += list->workspace_peak / sizeof(float);
-        break;
     default:
-        mem = list->workspace;
-        offset =
-            arg->bytes + (arg->kind == OCL_ARG_PERSISTENT ? list->workspace_peak : 0);
-        offset /= sizeof(float);
+        break;
     }
+    size_t offset;
+    const struct weft_mem *mem = ocl_workspace_resolve(&list->recording, arg, &offset);
     cl_uint place = mem ? (cl_uint)offset : 0;
     cl_int error =
         clSetKernelArg(kernel, (*at)++, sizeof(cl_mem), mem ? &mem->mem : NULL);
     return error ? error : clSetKernelArg(kernel, (*at)++, sizeof(place), &place);
 }
 
-/* "WHAT of KERNEL", for the sentence of an error. */
+/* Fails with "WHAT of KERNEL". */
 static enum weft_status check_command(const struct ocl_list *list,
                                       const struct command *command, cl_int error,
                                       const char *what)
@@ -402,13 +270,13 @@ static enum weft_status check_command(const struct ocl_list *list,
     if (!error)
         return WEFT_OK;
     snprintf(text, sizeof(text), "%s of %s", what, command->name);
-    return ocl_check(list->base.device->context, error, text);
+    return ocl_check(list->recording.base.device->context, error, text);
 }
 
 static enum weft_status finalize_command(const struct ocl_list *list,
                                          struct command *command)
 {
-    struct ocl_device *d = ocl_device_of(&list->base);
+    struct ocl_device *d = ocl_device_of(&list->recording.base);
     cl_uint at = 0;
     cl_int error = CL_SUCCESS;
     if (command->call)
@@ -424,33 +292,11 @@ static enum weft_status finalize_command(const struct ocl_list *list,
     return WEFT_OK;
 }
 
-static enum weft_status write_constants(const struct ocl_list *list)
-{
-    const struct ocl_device *d = ocl_device_of(&list->base);
-    cl_int error = CL_SUCCESS;
-    for (int i = 0; i < list->constant_count && !error; i++) {
-        const struct constants *c = &list->constants[i];
-        error = clEnqueueWriteBuffer(
-            d->queue, list->workspace->mem, CL_TRUE, list->workspace_peak + c->place,
-            c->count * sizeof(*c->words), c->words, 0, NULL, NULL);
-    }
-    return ocl_check(d->base.context, error, "writing a list's constants");
-}
-
 enum weft_status ocl_list_finalize(struct weft_command_list *base)
 {
     struct ocl_list *list = (struct ocl_list *)base;
     assert(!list->finalized);
-    if (base->info.workspace_bytes / sizeof(float) > max_elements)
-        return weft_fail(base->device->context, WEFT_ERR_NOMEM,
-                         "opencl: %zu floats of scratch are wanted, but kernels count to "
-                         "%zu; use a smaller batch",
-                         base->info.workspace_bytes / sizeof(float), max_elements);
-    if (base->info.workspace_bytes)
-        WEFT_TRY(ocl_alloc(base->device, base->info.workspace_bytes, &list->workspace));
-    list->workspace_view.mem = list->persistent_view.mem =
-        list->workspace ? list->workspace->mem : NULL;
-    WEFT_TRY(write_constants(list));
+    WEFT_TRY(ocl_workspace_finalize(&list->recording));
     WEFT_TRY(ocl_programs_build(ocl_device_of(base)));
     for (int i = 0; i < list->prepare.count; i++)
         WEFT_TRY(finalize_command(list, &list->prepare.list[i]));
@@ -464,7 +310,7 @@ static enum weft_status enqueue(struct ocl_list *list, struct command *command,
                                 cl_command_queue queue, cl_event *event)
 {
     if (command->call)
-        return command->call(&list->base, command->data);
+        return command->call(&list->recording.base, command->data);
     cl_int error = clEnqueueNDRangeKernel(
         queue, command->kernel, 3, NULL, command->global,
         command->local_given ? command->local : NULL, 0, NULL, event);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is wrong with this machine's OpenCL, in sentences that say how to mend it. */
 #define _GNU_SOURCE /* RTLD_NODELETE */
-#include "opencl/runtime/runtime.h"
+#include "opencl/runtime/enumerate.h"
 
 #include <dirent.h>
 #include <dlfcn.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The OpenCL devices of this machine, and what is to be told about each. */
 #include "opencl/runtime/quirk.h"
-#include "opencl/runtime/runtime.h"
+#include "opencl/runtime/enumerate.h"
 
 #include <CL/cl_ext.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* OpenCL's error codes as names and as statuses. */
-#include "opencl/runtime/runtime.h"
+#include "opencl/runtime/ocl.h"
 
 #define NAME(code)  \
     {               \

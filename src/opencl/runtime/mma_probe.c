@@ -3,7 +3,8 @@
  * takes may still be wrong. */
 #include "opencl/runtime/mma_probe.h"
 
-#include "opencl/runtime/runtime.h"
+#include "opencl/runtime/command_list.h"
+#include "opencl/runtime/record.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Programs: a source with its options is built once a device, from the cache on disk
  * where it is there; those that a list wants together are built as one. */
-#include "opencl/runtime/runtime.h"
+#include "opencl/runtime/program.h"
 #include "opencl/runtime/program_bundle.h"
 
 #include "util/hash.h"

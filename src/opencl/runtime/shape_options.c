@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The macros of a convolution and of a pool, one vocabulary for all kernels: defaults in
  * cl/lib/conv_shape.h and cl/lib/pool_shape.h. */
-#include "opencl/runtime/ocl.h"
+#include "opencl/runtime/record.h"
 
 void ocl_define_filter(struct ocl_options *options, const struct weft_conv *conv)
 {

@@ -2,7 +2,9 @@
 /* Sub-groups, found out by trial: drivers promise them, and do not always keep it. */
 #include "opencl/runtime/subgroup_probe.h"
 
-#include "opencl/runtime/runtime.h"
+#include "opencl/runtime/command_list.h"
+#include "opencl/runtime/enumerate.h"
+#include "opencl/runtime/record.h"
 
 #include <string.h>
 

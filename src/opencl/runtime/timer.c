@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a device's timer says of launches that the wall clock measures too. It gets a
  * queue of its own: that of the device has no profiling, which slows some drivers. */
-#include "opencl/runtime/runtime.h"
+#include "opencl/runtime/command_list.h"
 
 #include "util/clock.h"
 

@@ -10,7 +10,7 @@
 #define WEFT_OPENCL_SELECT_ALGORITHM_H
 
 #include "device/problem.h"
-#include "opencl/runtime/ocl.h"
+#include "opencl/runtime/record.h"
 #include "shared/conv_pass.h"
 
 enum {

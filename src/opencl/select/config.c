@@ -2,7 +2,8 @@
 /* Kernel configs as text, and their fingerprints. */
 #include "opencl/select/config.h"
 
-#include "opencl/runtime/runtime.h"
+#include "opencl/runtime/enumerate.h"
+#include "opencl/runtime/program.h"
 #include "util/hash.h"
 
 #include <stdio.h>

@@ -2,6 +2,8 @@
 /* The choice of a kernel config, and the primitives that are recorded by one. */
 #include "opencl/select/dispatch.h"
 
+#include "opencl/runtime/primitives.h"
+
 #include "shared/random.h"
 #include "util/hash.h"
 
