@@ -295,7 +295,7 @@ static bool complete_make_batch(union weft_primitive_args *args)
     if (a->n < 1 || a->pixels < 1 || a->channels < 1 || a->pixels % a->channels ||
         !is_possible_count(count))
         return false;
-    a->count = a->n;
+    a->count = a->global_batch = a->n;
     a->steps_per_epoch = 1;
     for (size_t c = 0; c < WEFT_ARRAY_SIZE(a->scale); c++)
         a->scale[c] = 1.0f / 255;
