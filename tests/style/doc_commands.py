@@ -6,7 +6,8 @@ Usage: doc_commands.py ROOT BUILD WEFT. Command lines are the lines of indented 
 documents mention, after the substitutions of SHORTER, which make it short; those of SKIPPED
 run no further than the check beside the reason. A block that is marked `net` is a network,
 which `weft show` must accept. `weft COMMAND --option` and `--option` between backquotes must
-name options that exist. A planted document proves that each kind of error is found."""
+name options that exist. So must files and
+the targets of links. A planted document proves that each kind of error is found."""
 
 import os
 import pathlib
@@ -65,6 +66,11 @@ SKIPPED = [
     (r"^meson test -C BUILD$", "meson test -C BUILD --list", "runs this test"),
     (r"^(meson test -C BUILD --suite.*)", r"\1 --list", "a test of its own"),
 ]
+
+# Files of the project; NAME and x stand for another name.
+SOURCE = re.compile(r"(?:src|cl|include|tests|tools|docs|benchmarks)/"
+                    r"(?!.*(?:NAME|(?:\b|_)x\.))[\w./-]+$")
+LINK = re.compile(r"\]\((?!http)([^)#]+)")
 
 # Options of other programs in the text.
 FOREIGN = {"--device", "--gpus", "--list", "--half"}
@@ -170,7 +176,9 @@ class Place:
         return self.help[command]
 
     def check_span(self, span):
-        """Why the command or option in the text does not exist, or nothing."""
+        """Why the command, option or file in the text does not exist, or nothing."""
+        if SOURCE.match(span) and not (self.root / span).exists():
+            return "no such file"
         options = re.findall(r"(?<![\w-])--[a-z][\w-]*", span)
         words = span.split()
         if words[0] == "weft" and len(words) > 1 and re.fullmatch("[a-z]+", words[1]):
@@ -216,6 +224,9 @@ def complaints(place, name, text, seen):
         complaint = place.show(network)
         if complaint:
             yield f"{name}: network\n{network}    {complaint}"
+    for link in LINK.findall(text):
+        if not ((place.root / name).parent / link).exists():
+            yield f"{name}: link to {link}: no such file"
     for span in spans(text):
         complaint = place.check_span(span)
         if complaint:
@@ -234,8 +245,10 @@ PLANTED = [
     "Text with `weft show --no-such-option`.\n",
     "Text with `weft\nfrobnicate --help`.\n",
     "Text with `--no-such-option`.\n",
+    "Text with `src/no/such/file.c`.\n",
+    "Text with [a link](docs/no-such-file.md).\n",
 ]
-CLEAN = "Text with `weft show --input 28x28x1` and `--format`.\n\n    weft show small # shows\n"
+CLEAN = "[Link](docs/devices.md#drivers) and `src/ops/NAME.c`. Text with `weft show --input 28x28x1` and `--format`.\n\n    weft show small # shows\n"
 
 
 def prove(place):

@@ -29,12 +29,16 @@ cc -std=c11 -Wall -Wextra -Wpedantic -Werror embed.c -o embed \
 ./embed cpu
 [ -s embed.safetensors ] || { echo "no model was written"; exit 1; }
 
-# The program of docs/embedding.md.
-awk '/^```c$/ { on = 1; next } /^```$/ { on = 0 } on' "$source/docs/embedding.md" >docs.c
-[ -s docs.c ] || { echo "docs/embedding.md has no program"; exit 1; }
-# shellcheck disable=SC2046
-cc -std=c11 -Wall -Wextra -Wpedantic -Werror docs.c -o docs \
-    $(pkg-config --cflags --libs weft)
+# The programs of docs/embedding.md. The last one builds a network and prints its text.
+awk '/^```c$/ { file = "docs" ++n ".c"; next } /^```$/ { file = "" }
+    file { print >file }' "$source/docs/embedding.md"
+[ -s docs2.c ] || { echo "docs/embedding.md has no programs"; exit 1; }
+for program in docs*.c; do
+    # shellcheck disable=SC2046
+    cc -std=c11 -Wall -Wextra -Wpedantic -Werror "$program" -o "${program%.c}" \
+        $(pkg-config --cflags --libs weft)
+done
+./docs2 | grep -qx 'dense 10' || { echo "docs2 did not print its network"; exit 1; }
 
 # A program that asks for what the library does not have must not link.
 sed 's/weft_predictor_run(/weft_foretell(/' embed.c >planted.c
