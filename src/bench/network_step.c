@@ -22,7 +22,8 @@ struct step_run {
     struct weft_mem *weights; /* for `infer` */
     const struct weft_net *net;
     const struct weft_plan *plan;
-    struct weft_command_list *list;
+    struct weft_command_list *lists[2]; /* one after the other */
+    int list_count;
 };
 
 static enum weft_status start_inference(struct weft_bench *b, const struct weft_net *net,
@@ -40,7 +41,7 @@ static enum weft_status start_inference(struct weft_bench *b, const struct weft_
     free(weights);
     WEFT_TRY(status);
     s->plan = s->infer->plan;
-    s->list = s->infer->list;
+    s->lists[s->list_count++] = s->infer->list;
     return WEFT_OK;
 }
 
@@ -69,7 +70,8 @@ static enum weft_status start(struct weft_bench *b, struct weft_device *device,
                                                                : WEFT_PRECISION_FLOAT32),
                             &s->trainer));
     s->plan = s->trainer->plan;
-    s->list = s->trainer->list;
+    s->lists[s->list_count++] = s->trainer->gradients;
+    s->lists[s->list_count++] = s->trainer->update;
     return WEFT_OK;
 }
 
@@ -254,11 +256,12 @@ static void describe_layer(const struct step_run *s, int index, char *text, size
 }
 
 static enum weft_status measure_segment(struct weft_bench *b, struct step_run *s,
-                                        int index, weft_timing_fn report, void *priv,
+                                        struct weft_command_list *list, int index,
+                                        const struct weft_step_params *p,
                                         struct weft_step_report *out)
 {
-    const struct weft_list_segment *mark = &s->list->segments[index];
-    int end = index + 1 < s->list->segment_count ? mark[1].first : s->list->info.launches;
+    const struct weft_list_segment *mark = &list->segments[index];
+    int end = index + 1 < list->segment_count ? mark[1].first : list->info.launches;
     char kernels[512], text[256];
     double seconds[BENCH_MAX_SAMPLES];
     struct weft_timing t = {.name = "",
@@ -270,16 +273,16 @@ static enum weft_status measure_segment(struct weft_bench *b, struct step_run *s
     count_work(s, mark, &t);
     t.launches = end - mark->first;
     t.kernels = kernels;
-    bench_describe_kernels(s->list, mark->first, end, kernels, sizeof(kernels));
+    bench_describe_kernels(list, mark->first, end, kernels, sizeof(kernels));
     bench_set_roofline(b, &t);
     describe_layer(s, mark->node, text, sizeof(text));
-    if (report && b->params.seconds >= 0 && !out->error[0])
-        WEFT_TRY(bench_measure(b, s->list, mark->first, end, seconds, &t));
+    if (p->report && b->params.seconds >= 0 && !out->error[0])
+        WEFT_TRY(bench_measure(b, list, mark->first, end, seconds, &t));
     out->flops += t.flops;
     out->bytes += t.bytes;
     out->roofline_seconds += t.roofline_seconds;
-    if (report)
-        report(priv, &t);
+    if (p->report)
+        p->report(p->priv, &t);
     return WEFT_OK;
 }
 
@@ -290,13 +293,16 @@ static void count_memory(const struct step_run *s, struct weft_step_report *out)
     size_t image = weft_shape_count(s->plan->input);
     size_t prepared = s->plan->prepared_floats * sizeof(float);
     bool half = !t && s->plan->type == WEFT_FLOAT16;
+    size_t workspace = 0;
+    for (int i = 0; i < s->list_count; i++)
+        workspace += s->lists[i]->info.workspace_bytes;
     const size_t bytes[WEFT_ROLE_COUNT] = {
         [WEFT_ROLE_WEIGHTS] =
             half ? prepared : weft_graph_floats(&s->plan->graph) * sizeof(float),
         [WEFT_ROLE_GRADIENTS] = t ? weights : 0,
         [WEFT_ROLE_OPTIMIZER_STATE] = t ? 2 * weights : 0,
         [WEFT_ROLE_ACTIVATIONS] = s->plan->bytes,
-        [WEFT_ROLE_WORKSPACE] = s->list->info.workspace_bytes + (half ? 0 : prepared),
+        [WEFT_ROLE_WORKSPACE] = workspace + (half ? 0 : prepared),
         [WEFT_ROLE_DATASET] = t ? (size_t)t->count * (image + sizeof(int32_t))
                                 : (size_t)s->infer->batch * image,
     };
@@ -318,14 +324,16 @@ enum weft_status(weft_bench_step)(weft_bench *b, const weft_net *net,
     enum weft_status status = start(b, b->device, net, data, p, &stage);
     if (!status) {
         result.batch = stage.plan->batch;
-        result.launches = stage.list->info.launches;
+        for (int i = 0; i < stage.list_count; i++)
+            result.launches += stage.lists[i]->info.launches;
         result.bytes_allocated = b->device->allocated - before;
         count_memory(&stage, &result);
         if (p->verify)
             status = check_against_reference(b, &stage, net, data, p, &result);
     }
-    for (int i = 0; !status && i < stage.list->segment_count; i++)
-        status = measure_segment(b, &stage, i, p->report, p->priv, &result);
+    for (int k = 0; !status && k < stage.list_count; k++)
+        for (int i = 0; !status && i < stage.lists[k]->segment_count; i++)
+            status = measure_segment(b, &stage, stage.lists[k], i, p, &result);
     stop(&stage);
     if (!status)
         WEFT_WRITE_INFO(out, size, &result);

@@ -44,9 +44,9 @@ struct weft_command_list_params {
     /* Optimizer steps of this list, or of lists that name it in `gradients`, are the only
      * readers of weight gradients, which may stay partial sums until such a step. */
     bool defer_weight_grad_reduction;
-    /* Not NULL: the finalized list whose deferred sums the optimizer steps of this list
-     * add. It outlives this list. */
-    const struct weft_command_list *gradients;
+    /* Not NULL: the list whose deferred sums the optimizer steps of this list add. It is
+     * recorded, finalized and replayed before this list, and outlives it. */
+    struct weft_command_list *gradients;
     /* Not NULL: the kernel config of every tunable primitive, for trials; read while the
      * list is recorded. */
     const char *config;

@@ -102,7 +102,7 @@ static void note_training(json_t **notes, const struct weft_trainer *t,
     note(notes, META_BATCH, "%d", t->batch);
     note(notes, META_SEED, "%" PRIu64, t->seed);
     note(notes, META_PRECISION, "%s", precision_of(t));
-    note(notes, META_KERNELS, "%016" PRIx64, t->list->info.config_hash);
+    note(notes, META_KERNELS, "%016" PRIx64, weft_trainer_config_hash(t));
     note_numbers(notes, META_RATE, 9,
                  (const double[]){(double)t->optimizer.learning_rate}, 1);
     note(notes, META_STEP, "%" PRId64, t->read);
@@ -199,7 +199,7 @@ static void tell_other_kernels(const struct weft_trainer *t,
 {
     char kernels[32];
     const char *found = weft_safetensors_metadata(file, META_KERNELS);
-    snprintf(kernels, sizeof(kernels), "%016" PRIx64, t->list->info.config_hash);
+    snprintf(kernels, sizeof(kernels), "%016" PRIx64, weft_trainer_config_hash(t));
     if (found && strcmp(found, kernels))
         weft_log_message(
             t->device->context, WEFT_LOG_WARN,

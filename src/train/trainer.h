@@ -1,15 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The inside of a trainer, shared by train.c (steps) and checkpoint.c (files). */
+/* The trainer, shared by the files of src/train. */
 #ifndef WEFT_TRAIN_TRAINER_H
 #define WEFT_TRAIN_TRAINER_H
 
 #include "inference/inference.h"
 
-/* What the steps of the epoch under way have given so far. */
+/* Sums over the finished steps of an epoch. */
 struct weft_epoch_metrics {
     int64_t seen, correct;
     double loss;      /* summed over images */
     double last_loss; /* of the last step */
+};
+
+/* The training images in device memory. Trainers whose precisions are compared share
+ * them. */
+struct weft_train_images {
+    struct weft_mem *pixels, *labels;
+    int users;
 };
 
 struct weft_trainer {
@@ -17,16 +24,20 @@ struct weft_trainer {
     struct weft_net *net;
     struct weft_plan *plan;
     struct weft_buffers buffers;
-    struct weft_mem *moment1, *moment2, *pixels, *labels;
-    struct weft_command_list *list;   /* one step */
-    struct weft_inference *inference; /* made at the first evaluation */
+    struct weft_mem *moment1, *moment2;
+    struct weft_train_images *images;
+    /* A step: batch, forward, loss and backward; then the optimizer. The update reads the
+     * partial sums of weight gradients that the gradients list leaves, and must be
+     * destroyed first. */
+    struct weft_command_list *gradients, *update;
+    struct weft_inference *inference; /* created by the first evaluation */
     struct weft_normalization normalization;
     struct weft_optimizer optimizer;
     struct weft_trainer_info info;
     uint64_t seed;
     int batch, count, steps_per_epoch;
-    int64_t queued; /* steps, since the beginning */
-    int64_t read;   /* of them, those that `epoch_metrics` knows */
+    int64_t queued; /* steps since the beginning */
+    int64_t read;   /* those of them that are in `epoch_metrics` */
     struct weft_epoch_metrics epoch_metrics;
     size_t device_bytes;
 
@@ -37,17 +48,37 @@ struct weft_trainer {
     double mean[WEFT_MAX_CHANNELS], stddev[WEFT_MAX_CHANNELS];
 };
 
-/* Share of their length by which float16 may move gradients: in a layer 0.6 % were seen
- * for two layers with weights and 11 % for nine, while a batch's own noise is larger. */
+/* Largest accepted relative error of gradients in float16. Observed: 0.6 % in a network
+ * of two layers with weights, 11 % in one of nine; the noise of a batch is larger. */
 #define WEFT_FP16_GRAD_TOLERANCE 0.25
 
-/* Writes step, seed, rate and powers to the device: the state in which step `step`
- * begins. */
+/* trainer.c */
+
+/* A trainer with tensors of one type, at its first step. `share` not NULL: uses the
+ * images of that trainer, which has the same dataset and device. */
+enum weft_status weft_trainer_create_with_type(weft_device *device, const weft_net *net,
+                                               const struct weft_dataset_info *info,
+                                               const struct weft_train_params *params,
+                                               enum weft_type type,
+                                               const weft_trainer *share,
+                                               weft_trainer **out);
+/* Back to the first step: initial weights, no moments, no metrics. */
+enum weft_status weft_trainer_restart(struct weft_trainer *trainer);
+
+/* step.c */
+
+/* Records and finalizes both lists. */
+enum weft_status weft_trainer_record_step(struct weft_trainer *trainer);
+
+/* Hash of the kernel configs of both lists. */
+uint64_t weft_trainer_config_hash(const struct weft_trainer *trainer);
+
+/* Writes step number, seed, learning rate and powers of beta to the device: the state in
+ * which step `step` begins. */
 enum weft_status weft_trainer_set_state(struct weft_trainer *trainer, int64_t step,
                                         float beta1_power, float beta2_power);
 
-/* Waits, and enters what the steps since the last call have given into the epoch_metrics.
- * */
+/* Waits, and adds the steps since the last call to epoch_metrics. */
 enum weft_status weft_trainer_collect_metrics(struct weft_trainer *trainer);
 
 #endif

@@ -102,9 +102,8 @@ struct ocl_partial_sums {
 };
 enum weft_status ocl_defer_reduction(struct weft_command_list *list,
                                      const struct ocl_partial_sums *planes);
-/* The deferred reductions that an optimizer step of this list performs, those of
- * params.gradients included in their stead; *base receives the memory that their offsets
- * count from. */
+/* The deferred reductions that an optimizer step of this list performs: its own, or those
+ * of params.gradients. Their offsets count from *base. */
 const struct ocl_partial_sums *
 ocl_deferred_reductions(const struct weft_command_list *list, int *count,
                         struct ocl_arg *base);

@@ -2,7 +2,6 @@
 /* Workspace, persistent memory and deferred reductions of a command list. */
 #include "opencl/runtime/workspace.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -98,20 +97,21 @@ enum weft_status ocl_defer_reduction(struct weft_command_list *list,
     return WEFT_OK;
 }
 
+/* Of the list whose deferred reductions the optimizer steps of this list perform. */
+static struct ocl_workspace *gradient_workspace(const struct weft_command_list *list)
+{
+    struct weft_command_list *gradients = list->params.gradients;
+    return gradients ? workspace_of(gradients)
+                     : &((struct ocl_recording *)list)->workspace;
+}
+
 const struct ocl_partial_sums *
 ocl_deferred_reductions(const struct weft_command_list *list, int *count,
                         struct ocl_arg *base)
 {
-    const struct weft_command_list *gradients = list->params.gradients;
-    const struct ocl_workspace *w =
-        &((const struct ocl_recording *)(gradients ? gradients : list))->workspace;
+    struct ocl_workspace *w = gradient_workspace(list);
     *count = w->partial_sum_count;
-    *base = (struct ocl_arg)OCL_PERSISTENT(0);
-    if (gradients && *count) {
-        assert(w->mem); /* finalized */
-        *base = (struct ocl_arg)OCL_VIEW(
-            ((struct weft_view){.mem = w->mem, .offset = w->peak / sizeof(float)}));
-    }
+    *base = (struct ocl_arg)OCL_VIEW(((struct weft_view){.mem = &w->persistent}));
     return w->partial_sums;
 }
 
@@ -161,11 +161,12 @@ const struct weft_mem *ocl_workspace_resolve(const struct ocl_recording *list,
                                              const struct ocl_arg *arg, size_t *offset)
 {
     const struct ocl_workspace *w = &list->workspace;
+    const struct ocl_workspace *gradients = gradient_workspace(&list->base);
     bool view = arg->kind == OCL_ARG_VIEW;
-    bool persistent =
-        view ? arg->view.mem == &w->persistent : arg->kind == OCL_ARG_PERSISTENT;
     *offset = view ? arg->view.offset : arg->bytes / sizeof(float);
-    if (persistent)
+    if (view ? arg->view.mem == &w->persistent : arg->kind == OCL_ARG_PERSISTENT)
         *offset += w->peak / sizeof(float);
+    else if (view && arg->view.mem == &gradients->persistent)
+        *offset += gradients->peak / sizeof(float);
     return view ? arg->view.mem : w->mem;
 }

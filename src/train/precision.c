@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Creation of a trainer in the requested precision; AUTO measures both. */
+#include "lab/timing.h"
+#include "train/trainer.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+static enum weft_status check_data(weft_context *ctx, const struct weft_net *net,
+                                   const struct weft_dataset_info *info)
+{
+    int outputs = net->graph.nodes[net->graph.count - 1].out.c;
+    if (info->height != net->input.h || info->width != net->input.w ||
+        info->channels != net->input.c)
+        return weft_fail(ctx, WEFT_ERR_ARG,
+                         "%s: images of %dx%dx%d do not fit network %s for %dx%dx%d",
+                         info->source, info->height, info->width, info->channels,
+                         net->name, net->input.h, net->input.w, net->input.c);
+    if (info->classes != outputs)
+        return weft_fail(
+            ctx, WEFT_ERR_ARG,
+            "%s: %d classes, but network %s has %d outputs; its last dense must "
+            "be \"dense %d\"",
+            info->source, info->classes, net->name, outputs, info->classes);
+    return WEFT_OK;
+}
+
+/* Relative error of the gradients of the first step in float16. The first moments then
+ * are the gradients times a constant. */
+static enum weft_status compare_gradients(weft_trainer *full, weft_trainer *half,
+                                          double *difference)
+{
+    weft_trainer *const trainers[] = {full, half};
+    size_t count = full->net->graph.weights;
+    float *moments[2] = {malloc(count * sizeof(float)), malloc(count * sizeof(float))};
+    enum weft_status status = WEFT_OK;
+    double off = 0, length = 0;
+    if (!moments[0] || !moments[1])
+        status = weft_out_of_memory(full->device->context, "trainer",
+                                    2 * count * sizeof(float));
+    for (int k = 0; k < 2 && !status; k++) {
+        const weft_trainer *t = trainers[k];
+        if (!(status = weft_trainer_run(trainers[k], 1)))
+            status = t->device->backend->read(t->device, moments[k], t->moment1, 0,
+                                              count * sizeof(float));
+    }
+    for (size_t i = 0; !status && i < count; i++) {
+        double want = (double)moments[0][i], d = (double)moments[1][i] - want;
+        off += d * d;
+        length += want * want;
+    }
+    *difference = sqrt(off / length);
+    free(moments[0]);
+    free(moments[1]);
+    return status;
+}
+
+static enum weft_status run_step(void *runner)
+{
+    WEFT_TRY(weft_trainer_run(runner, 1));
+    return weft_trainer_collect_metrics(runner);
+}
+
+/* Runs some steps in both precisions, from the same weights and with the same images. */
+static enum weft_status compare_precisions(weft_trainer *full, weft_trainer *half,
+                                           struct weft_trainer_info *info)
+{
+    struct lab_ab_result timing = {0};
+    double difference;
+    WEFT_TRY(compare_gradients(full, half, &difference));
+    if (difference <= WEFT_FP16_GRAD_TOLERANCE)
+        WEFT_TRY(lab_ab_compare(run_step, (void *[]){full, half}, &timing));
+    bool finite = isfinite(half->epoch_metrics.last_loss) && isfinite(difference);
+    *info = (struct weft_trainer_info){
+        .precision = finite && lab_ab_significant(&timing) ? WEFT_PRECISION_FLOAT16
+                                                           : WEFT_PRECISION_FLOAT32,
+        .difference = finite ? difference : INFINITY,
+        .speedup = timing.speedup,
+    };
+    return WEFT_OK;
+}
+
+/* The trainer of the better precision, back at its first step. */
+static enum weft_status create_in_better(weft_device *device, const weft_net *net,
+                                         const struct weft_dataset_info *info,
+                                         const struct weft_train_params *p,
+                                         weft_trainer **out)
+{
+    weft_trainer *full = NULL, *half = NULL;
+    struct weft_trainer_info found = {.precision = WEFT_PRECISION_FLOAT32};
+    enum weft_status status =
+        weft_trainer_create_with_type(device, net, info, p, WEFT_FLOAT32, NULL, &full);
+    if (!status)
+        status = weft_trainer_create_with_type(device, net, info, p, WEFT_FLOAT16, full,
+                                               &half);
+    if (!status)
+        status = compare_precisions(full, half, &found);
+    weft_trainer **chosen = found.precision == WEFT_PRECISION_FLOAT16 ? &half : &full;
+    if (!status)
+        status = weft_trainer_restart(*chosen);
+    if (!status) {
+        *out = *chosen;
+        *chosen = NULL;
+        (*out)->info = found;
+    }
+    weft_trainer_destroy(&half);
+    weft_trainer_destroy(&full);
+    return status;
+}
+
+enum weft_status weft_trainer_create(weft_device *device, const weft_net *net,
+                                     const weft_dataset *data,
+                                     const struct weft_train_params *params,
+                                     weft_trainer **out)
+{
+    weft_context *ctx = device->context;
+    struct weft_train_params own, *p = &own;
+    WEFT_TRY(WEFT_READ_PARAMS(ctx, params, p));
+    struct weft_dataset_info info;
+    weft_dataset_info(data, &info);
+    WEFT_TRY(check_data(ctx, net, &info));
+    WEFT_REQUIRE(ctx, p->batch >= 0);
+    WEFT_REQUIRE(ctx, isfinite(p->learning_rate) && p->learning_rate >= 0);
+    if (p->precision == WEFT_PRECISION_AUTO)
+        return create_in_better(device, net, &info, p, out);
+    bool half = p->precision == WEFT_PRECISION_FLOAT16;
+    WEFT_TRY(weft_trainer_create_with_type(
+        device, net, &info, p, half ? WEFT_FLOAT16 : WEFT_FLOAT32, NULL, out));
+    (*out)->info.precision = p->precision;
+    return WEFT_OK;
+}
+
+void(weft_trainer_info)(const weft_trainer *trainer, struct weft_trainer_info *out,
+                        size_t size)
+{
+    WEFT_WRITE_INFO(out, size, &trainer->info);
+}

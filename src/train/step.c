@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A training step as two command lists, gradients and update: recorded once, replayed,
+ * and its metrics. */
+#include "net/lower.h"
+#include "shared/state.h"
+#include "train/trainer.h"
+
+#include <string.h>
+
+enum weft_status weft_trainer_set_state(struct weft_trainer *t, int64_t step,
+                                        float beta1_power, float beta2_power)
+{
+    uint32_t state[STATE_METRICS_RING] = {
+        [STATE_STEP] = (uint32_t)step,
+        [STATE_SEED_LOW] = (uint32_t)t->seed,
+        [STATE_SEED_HIGH] = (uint32_t)(t->seed >> 32),
+    };
+    memcpy(&state[STATE_LEARNING_RATE], &t->optimizer.learning_rate, sizeof(float));
+    memcpy(&state[STATE_NEXT_BETA1_POWER], &beta1_power, sizeof(float));
+    memcpy(&state[STATE_NEXT_BETA2_POWER], &beta2_power, sizeof(float));
+    t->queued = t->read = step;
+    return t->device->backend->write(t->device, t->buffers.state, 0, state,
+                                     sizeof(state));
+}
+
+static enum weft_status record_batch(struct weft_trainer *t)
+{
+    size_t image = weft_shape_count(t->net->input);
+    struct weft_batch_args args = {
+        .n = t->batch,
+        .global_batch = t->batch,
+        .count = t->count,
+        .pixels = (int)image,
+        .channels = t->net->input.c,
+        .steps_per_epoch = t->steps_per_epoch,
+        .state = {t->buffers.state, 0, STATE_WORDS},
+        .bytes = {t->images->pixels, 0, (size_t)t->count * image},
+        .labels = {t->images->labels, 0, (size_t)t->count},
+        .x = weft_plan_step_view(t->plan, &t->buffers, TENSOR_X),
+        .batch_labels = weft_plan_step_view(t->plan, &t->buffers, TENSOR_LABELS),
+    };
+    memcpy(args.scale, t->normalization.scale, sizeof(args.scale));
+    memcpy(args.shift, t->normalization.shift, sizeof(args.shift));
+    WEFT_TRY(weft_list_begin_segment(t->gradients, -1, WEFT_PHASE_BATCH));
+    return t->gradients->primitives->make_batch(t->gradients, &args);
+}
+
+static enum weft_status record_update(struct weft_trainer *t)
+{
+    size_t weights = t->net->graph.weights;
+    struct weft_optimizer_step_args update = {
+        .optimizer = t->optimizer,
+        .loss_scale_log2 = t->plan->loss_scale_log2,
+        .state = {t->buffers.state, 0, STATE_WORDS},
+        .w = {t->buffers.weights, 0, weights},
+        .g = {t->buffers.gradients, 0, weights},
+        .m = {t->moment1, 0, weights},
+        .v = {t->moment2, 0, weights},
+        .n = t->batch,
+        .loss = weft_plan_step_view(t->plan, &t->buffers, TENSOR_LOSS),
+        .correct = weft_plan_step_view(t->plan, &t->buffers, TENSOR_CORRECT),
+    };
+    WEFT_TRY(weft_list_begin_segment(t->update, -1, WEFT_PHASE_OPTIMIZER));
+    return t->update->primitives->optimizer_step(t->update, &update);
+}
+
+enum weft_status weft_trainer_record_step(struct weft_trainer *t)
+{
+    const struct weft_backend *backend = t->device->backend;
+    const struct weft_command_list_params deferred = {.defer_weight_grad_reduction =
+                                                          true};
+    WEFT_TRY(backend->list_create(t->device, &deferred, &t->gradients));
+    WEFT_TRY(record_batch(t));
+    WEFT_TRY(weft_lower_forward(t->plan, &t->buffers, t->gradients));
+    WEFT_TRY(weft_lower_backward(t->plan, &t->buffers, t->gradients));
+    const struct weft_command_list_params added = {.gradients = t->gradients};
+    WEFT_TRY(backend->list_create(t->device, &added, &t->update));
+    WEFT_TRY(record_update(t));
+    /* Both are recorded by now, so that their kernels are built together. */
+    WEFT_TRY(backend->list_finalize(t->gradients));
+    WEFT_TRY(backend->list_finalize(t->update));
+    t->device_bytes +=
+        t->gradients->info.workspace_bytes + t->update->info.workspace_bytes;
+    weft_log_message(t->device->context, WEFT_LOG_INFO,
+                     "%s at batch %d: %d launches a step, %.1f MiB on the device",
+                     t->net->name, t->batch,
+                     t->gradients->info.launches + t->update->info.launches,
+                     (double)t->device_bytes / 1048576);
+    return WEFT_OK;
+}
+
+uint64_t weft_trainer_config_hash(const struct weft_trainer *t)
+{
+    return t->gradients->info.config_hash ^ t->update->info.config_hash;
+}
+
+enum weft_status weft_trainer_run(weft_trainer *t, int steps)
+{
+    WEFT_REQUIRE(t->device->context, steps >= 0);
+    for (int i = 0; i < steps; i++) {
+        /* The ring of metrics is full: waits only if progress was not read for long. */
+        if (t->queued - t->read == STATE_RING_STEPS)
+            WEFT_TRY(weft_trainer_collect_metrics(t));
+        WEFT_TRY(t->device->backend->replay(t->gradients));
+        WEFT_TRY(t->device->backend->replay(t->update));
+        t->queued++;
+    }
+    return WEFT_OK;
+}
+
+enum weft_status weft_trainer_collect_metrics(struct weft_trainer *t)
+{
+    uint32_t state[STATE_WORDS];
+    WEFT_TRY(
+        t->device->backend->read(t->device, state, t->buffers.state, 0, sizeof(state)));
+    for (; t->read < t->queued; t->read++) {
+        size_t at = STATE_METRICS_RING + 2 * (size_t)(t->read % STATE_RING_STEPS);
+        float loss;
+        memcpy(&loss, &state[at], sizeof(loss));
+        if (t->read % t->steps_per_epoch == 0)
+            t->epoch_metrics = (struct weft_epoch_metrics){0};
+        t->epoch_metrics.seen += t->batch;
+        t->epoch_metrics.correct += state[at + 1];
+        t->epoch_metrics.loss += (double)loss * t->batch;
+        t->epoch_metrics.last_loss = loss;
+    }
+    return WEFT_OK;
+}
+
+enum weft_status(weft_trainer_progress)(weft_trainer *t, struct weft_progress *out,
+                                        size_t size)
+{
+    WEFT_TRY(weft_trainer_collect_metrics(t));
+    const struct weft_progress progress = {
+        .step = t->read,
+        .steps_per_epoch = t->steps_per_epoch,
+        .batch = t->batch,
+        .epoch = (int)(t->read / t->steps_per_epoch),
+        .step_in_epoch = (int)(t->read % t->steps_per_epoch),
+        .samples = t->epoch_metrics.seen,
+        .correct = t->epoch_metrics.correct,
+        .loss = t->epoch_metrics.seen
+                    ? t->epoch_metrics.loss / (double)t->epoch_metrics.seen
+                    : 0.0,
+        .last_loss = t->epoch_metrics.last_loss,
+        .device_bytes = t->device_bytes,
+    };
+    WEFT_WRITE_INFO(out, size, &progress);
+    return WEFT_OK;
+}
