@@ -26,6 +26,12 @@ extern "C" {
  *                                      leaky-relu slope=0.01
  *     add NAME [ACT]                   sum of two tensors of the same shape: the output
  *                                      of the line before, and NAME
+ *     concat NAME...                   channels of the line before, then of one to seven
+ *                                      NAMEs, which have the same height and width
+ *     slice FIRST COUNT                COUNT channels from FIRST on, counted from 0
+ *     scale NAME                       each channel of each image times a number: NAME is
+ *                                      1x1xCHANNELS
+ *     channel-shuffle GROUPS           channel i of group g becomes channel i GROUPS + g
  *     dropout RATE
  *     flatten
  *     softmax                          probabilities; in training cross-entropy
@@ -139,6 +145,7 @@ struct weft_layer_params {
     float rate;
     float momentum, epsilon;
     bool ceil;
+    int first, count; /* channels */
 };
 #define weft_layer_params(...)                                                    \
     (&(struct weft_layer_params){.struct_size = sizeof(struct weft_layer_params), \

@@ -11,7 +11,8 @@
  *
  * Floats are 32 bits. Activations and their gradients may also lie in memory as float16,
  * each by itself, as its view says: x, other, y, dy, dx and the output of a gate of conv,
- * dense, pool, act, add, norm, dropout, input and convert. So may w of conv and dense,
+ * dense, pool, act, add, norm, dropout, input, convert and the ops on channels, with
+ * scale and dscale of these. So may w of conv and dense,
  * and out_w of fold. All arithmetic is that of float32 either way; a value is rounded
  * once, to nearest even, when it is stored. */
 #ifndef WEFT_DEVICE_BACKEND_H
@@ -158,6 +159,43 @@ struct weft_add_args {
     struct weft_activation activation;
     struct weft_act_grad act_grad;
     struct weft_view x, other, y;
+};
+
+/* In each row (a position of an image): y[y_first + c] = x[x_first + c] for c < count,
+ * times `act_grad`, whose output is laid out as y. The other channels of y become 0 with
+ * `zero_rest`, and else stay as they are. */
+struct weft_copy_channels_args {
+    int rows, count;
+    int x_channels, x_first;
+    int y_channels, y_first;
+    bool zero_rest;
+    struct weft_act_grad act_grad;
+    struct weft_view x, y;
+};
+
+/* y[image][position][c] = x[image][position][c] scale[image][c], times `act_grad`, whose
+ * output is laid out as y. The gradient of x is the same, with dy for x. */
+struct weft_scale_args {
+    int n, positions, channels;
+    struct weft_act_grad act_grad;
+    struct weft_view x, scale, y;
+};
+
+/* dscale[image][c] = sum over positions of x dy, in a fixed order, times `act_grad`,
+ * whose output is laid out as dscale. */
+struct weft_scale_gradient_args {
+    int n, positions, channels;
+    struct weft_act_grad act_grad;
+    struct weft_view x, dy, dscale;
+};
+
+/* Interleaves `groups` groups of channels (ShuffleNet, arXiv:1707.01083): y[j groups + i]
+ * = x[i channels / groups + j] in each row, times `act_grad`. Gradients take the inverse,
+ * the shuffle with channels / groups groups. */
+struct weft_channel_shuffle_args {
+    int rows, channels, groups;
+    struct weft_act_grad act_grad;
+    struct weft_view x, y;
 };
 
 /* Batch normalization over the rows (images times places) of each channel (Ioffe and

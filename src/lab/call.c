@@ -78,6 +78,16 @@ ARGUMENTS(act_backward, act,
 ARGUMENTS(add, add,
           WRITE(y, FLOATS) READ(x, FLOATS) READ(other, FLOATS)
           READ(act_grad.output, FLOATS))
+ARGUMENTS(copy_channels, copy_channels,
+          WRITE(y, FLOATS) READ(x, FLOATS) READ(act_grad.output, FLOATS))
+ARGUMENTS(scale, scale,
+          WRITE(y, FLOATS) READ(x, FLOATS) READ(scale, FLOATS)
+          READ(act_grad.output, FLOATS))
+ARGUMENTS(scale_gradient, scale_gradient,
+          WRITE(dscale, FLOATS) READ(x, FLOATS) READ(dy, FLOATS)
+          READ(act_grad.output, FLOATS))
+ARGUMENTS(channel_shuffle, channel_shuffle,
+          WRITE(y, FLOATS) READ(x, FLOATS) READ(act_grad.output, FLOATS))
 ARGUMENTS(batch_norm_forward, batch_norm,
           WRITE(y, FLOATS) WRITE(mean, FLOATS) WRITE(inverse, FLOATS)
           WRITE(scale, FLOATS) UPDATE(running_mean, FLOATS)

@@ -67,6 +67,8 @@ struct weft_node {
         struct weft_dense dense; /* n is 0 */
         struct weft_batch_norm_params batch_norm;
         float rate; /* dropout */
+        int groups; /* channel-shuffle */
+        int first;  /* slice: its first channel */
     } as;
     struct weft_pool pool; /* a pool's own, or the max-pool fused into a conv; n is 0 */
     struct weft_activation activation; /* its own, or the one fused into it */
@@ -179,7 +181,8 @@ struct weft_op {
 
 extern const struct weft_op weft_op_conv, weft_op_max_pool, weft_op_avg_pool,
     weft_op_global_max_pool, weft_op_global_avg_pool, weft_op_dense, weft_op_act,
-    weft_op_add, weft_op_batch_norm, weft_op_dropout, weft_op_flatten, weft_op_softmax;
+    weft_op_add, weft_op_concat, weft_op_slice, weft_op_scale, weft_op_channel_shuffle,
+    weft_op_batch_norm, weft_op_dropout, weft_op_flatten, weft_op_softmax;
 
 /* The op called `word`, or NULL. An activation's name is weft_op_act, with `*act` set. */
 const struct weft_op *weft_op_find(const char *word, enum weft_act *act);

@@ -6,9 +6,23 @@
 #include <string.h>
 
 static const struct verify_op *const ops[] = {
-    &verify_conv,    &verify_dense, &verify_pool,    &verify_act,       &verify_dropout,
-    &verify_softmax, &verify_loss,  &verify_input,   &verify_optimizer, &verify_add,
-    &verify_norm,    &verify_fold,  &verify_convert, &verify_memory,
+    &verify_conv,
+    &verify_dense,
+    &verify_pool,
+    &verify_act,
+    &verify_dropout,
+    &verify_softmax,
+    &verify_loss,
+    &verify_input,
+    &verify_optimizer,
+    &verify_add,
+    &verify_norm,
+    &verify_fold,
+    &verify_convert,
+    &verify_memory,
+    &verify_copy_channels,
+    &verify_scale,
+    &verify_channel_shuffle,
 };
 
 enum { DEFAULT_CASES = 40, MAX_CASES = 1000000 };
@@ -21,7 +35,7 @@ const char *weft_verify_op_name(int index)
 static enum weft_status require_params(weft_context *ctx,
                                        const struct weft_verify_params *params)
 {
-    char names[160] = "";
+    char names[256] = "";
     bool known = !params->op;
     for (size_t i = 0, used = 0; i < WEFT_ARRAY_SIZE(ops); i++) {
         known = known || !strcmp(params->op, ops[i]->name);

@@ -49,7 +49,8 @@ struct verify_op {
 };
 extern const struct verify_op verify_conv, verify_dense, verify_pool, verify_act,
     verify_add, verify_dropout, verify_softmax, verify_loss, verify_input,
-    verify_optimizer, verify_norm, verify_fold, verify_convert, verify_memory;
+    verify_optimizer, verify_norm, verify_fold, verify_convert, verify_memory,
+    verify_copy_channels, verify_scale, verify_channel_shuffle;
 
 /* random_shapes.c. One axis of a window that moves over an image. */
 struct window_axis {

@@ -167,8 +167,8 @@ int main(void)
     static const struct fault none_half = {.name = "nothing planted, float16",
                                            .primitive = WEFT_PRIMITIVE_COUNT,
                                            .half = true};
-    static const struct fault *const lists[] = {layer_faults, training_faults,
-                                                half_faults};
+    static const struct fault *const lists[] = {layer_faults, channel_faults,
+                                                training_faults, half_faults};
     const struct weft_backend wrapped = wrap();
     struct weft_device *two[2] = {NULL, NULL};
     weft_context *context = NULL;

@@ -31,7 +31,8 @@ struct fault {
 #define IN(primitive) WEFT_PRIMITIVE_##primitive
 
 /* An entry with NULL for a name ends it. */
-extern const struct fault layer_faults[], training_faults[], half_faults[];
+extern const struct fault layer_faults[], channel_faults[], training_faults[],
+    half_faults[];
 
 /* planted_damage.c: the element `i` of a view, and changes of the output. */
 float peek(const struct recorded_primitive *l, struct weft_view view, size_t i);

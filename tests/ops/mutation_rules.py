@@ -35,6 +35,7 @@ RUNS = {
     "conv_winograd_vec.cl": [VEC + DRAW + CONV],
     "conv_winograd_weights_vec.cl": [VEC + DRAW + CONV],
     "cast.cl": [VEC + HALF + ["convert"]],
+    "channels.cl": [VEC + ["copy-channels", "scale", "channel-shuffle"]],
     "dense_clblast.cl": [["-g", "clblast"] + DENSE],
     "dropout.cl": [VEC + ["dropout"]],
     "gemm_mma.cl": [["-f", "mma"] + DENSE + CONV],
@@ -82,7 +83,7 @@ RUNS = {
 # Measurements, whose results are not verified.
 UNVERIFIED = {"roofline.cl"}
 # For the test suite: files whose kernels compile fast.
-QUICK = {"act.cl", "add.cl", "cast.cl", "dropout.cl", "batch.cl", "softmax.cl"}
+QUICK = {"act.cl", "add.cl", "cast.cl", "channels.cl", "dropout.cl", "batch.cl", "softmax.cl"}
 
 # Equivalent mutants, by the mutated line without leading and trailing blanks, and why.
 NOTHING_LEFT = "the last work-item stores nothing: store_part accepts a count of 0"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Branches: gradients of random networks, on the CPU backend.
+/* Branches: gradients of random networks.
  *
  * Each network is planned in several ways. The plan with separate memory for every tensor
  * must agree bit by bit with the usual one (no tensor is overwritten before its last
@@ -13,7 +13,7 @@
 
 #include <math.h>
 
-enum { SIDE = 6, CHANNELS = 4, CLASSES = 3, BATCH = 5, NETS = 150 };
+enum { SIDE = 6, CHANNELS = 4, CLASSES = 3, BATCH = 5, NETS = 150, FEW_NETS = 12 };
 
 static weft_context *ctx;
 static struct weft_device *device;
@@ -25,8 +25,9 @@ static uint32_t draw(uint32_t below)
     return (uint32_t)((uint64_t)r.v[0] * below >> 32);
 }
 
-/* Layers that keep the shape; every activation is smooth, so that finite differences of
- * the loss are gradients. */
+/* Layers that keep the shape: $ is the number of the input, @ of another line, % of this
+ * one. A line without names gets them. Every activation is smooth, so that finite
+ * differences of the loss are gradients. */
 static const char *const layers[] = {
     "conv 4 3 pad=same",
     "conv 4 1 tanh",
@@ -39,11 +40,30 @@ static const char *const layers[] = {
     "avg-pool 3 stride=1 pad=1",
     "batch-norm",
     "batch-norm gelu",
-    "add %s tanh",
-    "add %s",
-    "add %s",
-    "add %s silu",
+    "add n@ tanh",
+    "add n@",
+    "add n@",
+    "add n@ silu",
+    "concat n@ from=n$\nslice 1 5\nconv 4 1 tanh as=n%",
+    "concat n@ n$ from=n$\nchannel-shuffle 3\nslice 3 4 as=n%",
+    "channel-shuffle 2",
+    "slice 1 2 from=n$\nconcat n$ n@\nconv 4 1 as=n%",
+    "global-avg-pool from=n$\ndense 4 sigmoid as=s%\nscale s% from=n$ as=n%",
 };
+
+/* Writes the lines of a layer; the text's new length. */
+static size_t write_layer(char *text, size_t size, size_t used, const char *layer,
+                          const int names[3])
+{
+    static const char marks[] = "$@%";
+    for (; *layer; layer++) {
+        const char *mark = strchr(marks, *layer);
+        used +=
+            mark ? (size_t)snprintf(text + used, size - used, "%d", names[mark - marks])
+                 : (size_t)snprintf(text + used, size - used, "%c", *layer);
+    }
+    return used;
+}
 
 /* Line i is called n<i>. Lines read any line before; unread outputs are added at the
  * end. */
@@ -54,16 +74,15 @@ static void draw_text(char *text, size_t size)
     size_t used = (size_t)snprintf(text, size, "conv %d 1%s as=n0\n", CHANNELS,
                                    draw(2) ? " tanh" : "");
     for (int i = 1; i <= lines; i++) {
-        const char *line = layers[draw(WEFT_ARRAY_SIZE(layers))];
+        const char *layer = layers[draw(WEFT_ARRAY_SIZE(layers))];
         int from = draw(2) ? i - 1 : (int)draw((uint32_t)i),
             other = (int)draw((uint32_t)i);
-        char name[8], words[48];
-        snprintf(name, sizeof(name), "n%d", other);
-        snprintf(words, sizeof(words), line, name);
+        const int names[] = {from, other, i};
         read[from] = true;
-        read[other] = read[other] || strstr(line, "%s");
-        used += (size_t)snprintf(text + used, size - used, "%s from=n%d as=n%d\n", words,
-                                 from, i);
+        read[other] = read[other] || strchr(layer, '@');
+        used = write_layer(text, size, used, layer, names);
+        used = write_layer(text, size, used,
+                           strchr(layer, '%') ? "\n" : " from=n$ as=n%\n", names);
         last = i;
     }
     for (int i = 0; i < last; i++)
@@ -264,7 +283,7 @@ static void check_close(const float *fused, const float *plain, size_t count,
 
 static void check_net(void)
 {
-    char text[1024];
+    char text[2048];
     weft_net *net = NULL;
     draw_text(text, sizeof(text));
     CHECK_OK(weft_net_create(
@@ -298,20 +317,28 @@ static void check_net(void)
     weft_net_destroy(&net);
 }
 
-int main(void)
+/* -d DEVICE [-f FAMILY]: fewer networks where each must be compiled. */
+int main(int argc, char **argv)
 {
+    const char *selector = argc > 2 ? argv[2] : "cpu", *family = argc > 4 ? argv[4] : "";
+    bool cpu = !strcmp(selector, "cpu");
+    uint32_t nets = cpu ? NETS : FEW_NETS;
     int index;
-    if (weft_context_create(&ctx, weft_context_params(.no_opencl = true)))
+    if (weft_context_create(&ctx, weft_context_params(.no_opencl = cpu)))
         return 1;
     test_context = ctx;
-    CHECK_OK(weft_device_find(ctx, "cpu", &index, NULL));
-    CHECK_OK(weft_device_open(ctx, index, NULL, &device));
+    CHECK_OK(weft_device_find(ctx, selector, &index, NULL));
+    CHECK_OK(weft_device_open(ctx, index,
+                              weft_device_params(.family = !strcmp(family, "tile")
+                                                               ? WEFT_FAMILY_TILE
+                                                               : WEFT_FAMILY_AUTO),
+                              &device));
     REQUIRE(device);
-    for (number = 0; number < NETS; number++) {
+    for (number = 0; number < nets; number++) {
         drawn = 0;
         check_net();
     }
-    CHECK(forgotten > NETS / 3);
+    CHECK((uint32_t)forgotten > nets / 3);
     weft_device_close(&device);
     weft_context_destroy(&ctx);
     return test_end();

@@ -80,6 +80,10 @@ static void check_shapes(void)
         {"max-pool 16x17 stride=3", 20, 19, 1, 2, 1, 1},
         {"avg-pool 3x2 stride=2 pad=1", 7, 6, 3, 4, 4, 3},
         {"global-max-pool", 40, 30, 3, 1, 1, 3},
+        {"slice 1 2", 7, 6, 3, 7, 6, 2},
+        {"channel-shuffle 2", 7, 6, 4, 7, 6, 4},
+        {"concat input input", 7, 6, 3, 7, 6, 9},
+        {"scale input", 1, 1, 3, 1, 1, 3},
         {"global-avg-pool", 7, 6, 3, 1, 1, 3},
         {"leaky-relu slope=0.2", 7, 6, 3, 7, 6, 3},
         {"clip low=-2 high=0.5", 7, 6, 3, 7, 6, 3},
@@ -98,6 +102,31 @@ static void check_shapes(void)
         CHECK_INT(layer.channels, cases[i].out_c);
         weft_net_destroy(&net);
     }
+}
+
+static void check_branch_sentences(void)
+{
+    static const struct {
+        const char *text, *words;
+    } cases[] = {
+        {"concat\n", "concat needs the name of a second layer"},
+        {"conv 2 3 as=a\nconv 2 3\nconcat a\n",
+         "line 3: concat1: cannot join 6x6x2 with 4x4x2: all must have the same height"},
+        {"slice 1\n", "the number of channels is missing after \"1\""},
+        {"slice 0 0\n", "the number of channels is 0, must be 1 to"},
+        {"slice 1 1\n",
+         "slice1: 1 channels from 1 on, of 8x8x1: there are channels 0 to 0"},
+        {"conv 2 3 as=a\nscale a from=input\n",
+         "line 2: scale1: cannot scale 8x8x1 by 6x6x2: the factors must be 1x1x1"},
+        {"channel-shuffle 2\n", "shuffle1: 2 groups do not divide 1 channels"},
+    };
+    weft_net *net = NULL;
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(cases); i++)
+        CHECK_FAILS(weft_net_create(
+                        ctx, cases[i].text,
+                        weft_net_params(.height = 8, .width = 8, .channels = 1), &net),
+                    WEFT_ERR_FORMAT, cases[i].words);
+    CHECK(!net);
 }
 
 static void check_sentences(void)
@@ -392,6 +421,7 @@ int main(void)
     check_builtins();
     check_shapes();
     check_sentences();
+    check_branch_sentences();
     check_fusion();
     check_places();
     check_fit();
