@@ -15,7 +15,7 @@ import sys
 FOLDERS = ("include", "src", "cl", "tools", "tests", ".ci")
 TEXT = {".c", ".h", ".cl", ".def", ".py", ".sh", ".build", ".md", ".txt", ""}
 C = {".c", ".h", ".cl", ".def"}
-FILE_LINES, FUNCTION_LINES, COLUMNS = 520, 80, 90
+FILE_LINES, FUNCTION_LINES, COLUMNS = 500, 80, 90
 
 # Calls that the library must not make, and who may: pattern, exempt files, why.
 CALLS = [
@@ -121,7 +121,7 @@ PLANTED = [
     ("src/a.c", HEAD + "int x;"),
     ("src/a.c", "int x;\n"),
     ("tests/a.py", "x = 1\n"),
-    ("src/a.c", HEAD + "int x;\n" * 519),
+    ("src/a.c", HEAD + "int x;\n" * 499),
     ("src/a.c", HEAD + "void f(void)\n{\n" + "    g();\n" * 79 + "}\n"),
     ("src/a.c", HEAD + 'void f(void) { printf("x"); }\n'),
     ("src/a.c", HEAD + 'void f(void) { fprintf(stderr, "x"); }\n'),
