@@ -2,6 +2,7 @@
 /* Opening a data set by name, folder or file. */
 #define _POSIX_C_SOURCE 200809L
 #include "dataset/format.h"
+#include "util/gzip.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

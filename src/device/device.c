@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The context, and its flat list of devices over all backends. */
-#include "device/tuning_table.h"
+#include "device/tuning_file.h"
 
 #include <ctype.h>
 #include <stdarg.h>

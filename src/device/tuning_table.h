@@ -1,27 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is known about how fast a device does which problem in which way, and the file
- * that keeps it.
+/* Tuning results: which kernel config is fastest for which problem on one device.
  *
- * A problem and a config (an algorithm and its numbers) are lines of text that only the
- * backend understands; a row says what came of the config. A row is believed only while
- * its fingerprint, which the backend makes of driver, device and the kernels' sources, is
- * what the backend would fingerprint today; otherwise it is a hint of what to try first.
- *
- * The file, one row a line, fields between bars, # before what is for people:
- *
- *     vec forward n=512 in=28x28x1 ... | direct ... | best | 3.5 of 3.9 ms | 1f..
- *
- * A line that cannot be read costs one warning for the file and is left out. */
+ * Problems and configs (an algorithm and its tunables) are lines of text. A row is valid
+ * only while its fingerprint, a hash of driver, device and kernel sources, is the one the
+ * backend computes today; otherwise it is a hint for the next tuning. */
 #ifndef WEFT_DEVICE_TUNING_TABLE_H
 #define WEFT_DEVICE_TUNING_TABLE_H
 
 #include "device/problem.h"
 
 enum weft_tuning_entry_state {
-    WEFT_TUNING_BEST,         /* won its race against the default */
-    WEFT_TUNING_DEFAULT,      /* the default, which nothing beat */
-    WEFT_TUNING_BUNDLED,      /* ships with weft */
-    WEFT_TUNING_WRONG,        /* what follows is never used again */
+    WEFT_TUNING_BEST,         /* faster than the default */
+    WEFT_TUNING_DEFAULT,      /* the default; nothing was faster */
+    WEFT_TUNING_BUNDLED,      /* shipped with weft */
+    WEFT_TUNING_WRONG,        /* this state and the following ones reject the config */
     WEFT_TUNING_BUILD_FAILED, /* does not build or launch */
     WEFT_TUNING_CRASHED,
     WEFT_TUNING_HUNG,
@@ -41,9 +33,9 @@ struct weft_tuning_entry {
 struct weft_tuning {
     struct weft_tuning_entry *rows;
     int count, room;
-    int bundled;     /* the first so many came with weft */
-    char *path;      /* NULL: nothing is kept */
-    char about[640]; /* platform, device and driver, for the head of the file */
+    int bundled;     /* number of bundled rows, which come first */
+    char *path;      /* of the file; NULL: none */
+    char about[640]; /* platform, device and driver, for the header of the file */
 };
 
 static inline bool weft_tuning_entry_rejected(const struct weft_tuning_entry *row)
@@ -53,7 +45,7 @@ static inline bool weft_tuning_entry_rejected(const struct weft_tuning_entry *ro
 
 enum { WEFT_MAX_CONFIGS = 24 };
 
-/* A way to do a problem, and the fingerprint that a row of it would have today. */
+/* A kernel config for a problem, and its fingerprint of today. */
 struct weft_kernel_config {
     char text[WEFT_PROBLEM_TEXT];
     uint64_t fingerprint;
@@ -77,52 +69,18 @@ struct weft_tuner {
                             const char *config);
 };
 
-/* Enters a row, in the place of a row with the same problem: a verdict on a config in
- * that of one on the same config, a winner in that of the winner before. The texts are
- * copied. */
+/* Enters a row. A rejected config replaces the row of the same problem and config, any
+ * other the row of the same problem that is not a rejection. The texts are copied. */
 enum weft_status weft_tuning_set(weft_context *ctx, struct weft_tuning *tuning,
                                  const struct weft_tuning_entry *row);
 
-/* Whether the config was found harmful for the problem with this fingerprint. */
+/* Whether the config was rejected for this problem under this fingerprint. */
 bool weft_tuning_rejects(const struct weft_tuning *tuning,
                          const struct weft_problem *problem, const char *config,
                          uint64_t fingerprint);
 
-/* The rows of a text; `damaged` lines are left out. WEFT_ERR_NOMEM. */
-enum weft_status weft_tuning_read(weft_context *ctx, struct weft_tuning *tuning,
-                                  const char *text, size_t size, int *damaged);
-
-/* The text of the file, with all rows but the bundled ones; to be freed. */
-char *weft_tuning_write(const struct weft_tuning *tuning, size_t *size);
-
-/* Fills the table: the rows that ship with weft (may be NULL), then the file of the
- * device called `name` in `folder` (NULL: none). A file that cannot be read is a
- * warning. */
-enum weft_status weft_tuning_open(weft_context *ctx, const char *folder, const char *name,
-                                  const char *about, const char *bundled,
-                                  struct weft_tuning **out);
+/* Deletes all rows except the bundled ones. */
+void weft_tuning_forget(struct weft_tuning *tuning);
 void weft_tuning_destroy(struct weft_tuning **tuning);
-
-/* Writes the file aside, syncs and renames it. WEFT_ERR_FILE. */
-enum weft_status weft_tuning_save(weft_context *ctx, const struct weft_tuning *tuning);
-
-/* Keeps the file for this process, which is then read again: two at once would each write
- * over what the other found. *lock is for the unlocking; -1 where nothing is kept.
- * WEFT_ERR_FILE if another process has it. */
-enum weft_status weft_tuning_lock(weft_context *ctx, struct weft_tuning *tuning,
-                                  int *lock);
-void weft_tuning_unlock(int lock);
-
-/* Forgets all but the bundled rows, and removes the file. */
-enum weft_status weft_tuning_reset_table(weft_context *ctx, struct weft_tuning *tuning);
-
-/* The journal: a line beside the file that says what is being tried, on the disk before
- * the trial begins. */
-enum weft_status weft_journal_write(weft_context *ctx, const struct weft_tuning *tuning,
-                                    const char *problem, const char *config,
-                                    uint64_t fingerprint);
-void weft_journal_clear(const struct weft_tuning *tuning);
-/* A trial that took its process with it is entered among the crashed. */
-enum weft_status weft_journal_replay(weft_context *ctx, struct weft_tuning *tuning);
 
 #endif

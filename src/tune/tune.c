@@ -149,6 +149,10 @@ const char *weft_tuning_path(const weft_device *device)
 
 enum weft_status weft_tuning_reset(weft_device *device)
 {
-    return device->tuning ? weft_tuning_reset_table(device->context, device->tuning)
-                          : WEFT_OK;
+    struct weft_tuning *tuning = device->tuning;
+    if (!tuning)
+        return WEFT_OK;
+    weft_tuning_forget(tuning);
+    weft_journal_clear(tuning);
+    return weft_tuning_remove(device->context, tuning);
 }

@@ -3,7 +3,8 @@
 #ifndef WEFT_TUNE_TUNE_H
 #define WEFT_TUNE_TUNE_H
 
-#include "device/tuning_table.h"
+#include "device/tuning_file.h"
+#include "device/tuning_journal.h"
 
 #include <weft/tune.h>
 

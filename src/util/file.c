@@ -112,21 +112,6 @@ done:
     return status;
 }
 
-enum weft_status weft_file_read_gz(weft_context *ctx, const char *path, size_t limit,
-                                   struct weft_file *out)
-{
-    struct weft_file file = {0};
-    WEFT_TRY(weft_file_read(ctx, path, limit, &file));
-    if (file.size < 2 || file.bytes[0] != 0x1f || file.bytes[1] != 0x8b) {
-        *out = file;
-        return WEFT_OK;
-    }
-    enum weft_status status =
-        weft_file_gunzip(ctx, path, file.bytes, file.size, limit, out);
-    weft_file_free(&file);
-    return status;
-}
-
 static bool write_all(int fd, const uint8_t *bytes, size_t size)
 {
     while (size) {

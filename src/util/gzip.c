@@ -1,27 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Unpacking gzip from memory to memory, within a limit. */
+/* Decompression of gzip within a limit. */
+#include "util/gzip.h"
+
 #include "util/deflate.h"
 
 #include <limits.h>
 #include <stdlib.h>
 #include <zlib.h>
 
-/* The most that a byte of deflate can become: 258 bytes for two bits. */
-enum { MOST_PER_BYTE = 1032 };
+/* Highest compression of deflate: 258 bytes in two bits. */
+enum { MAX_EXPANSION = 1032 };
 
-/* A size to begin with. The last four bytes tell the size modulo 2^32 of the last member;
- * as they may lie, no more is taken than the packed bytes could become. */
+/* Initial size of the output. The last four bytes are the size modulo 2^32 of the last
+ * member; they may be wrong, so the highest possible expansion is the limit. */
 static size_t first_room(const uint8_t *bytes, size_t size, size_t limit)
 {
-    size_t told = 0, most = limit;
+    size_t stored = 0, most = limit;
     if (size >= 18)
         for (size_t i = 0; i < 4; i++)
-            told |= (size_t)bytes[size - 4 + i] << (8 * i);
-    if (size < limit / MOST_PER_BYTE)
-        most = size * MOST_PER_BYTE;
-    if (told > most)
-        told = most;
-    return told < 4096 ? 4096 : told;
+            stored |= (size_t)bytes[size - 4 + i] << (8 * i);
+    if (size < limit / MAX_EXPANSION)
+        most = size * MAX_EXPANSION;
+    if (stored > most)
+        stored = most;
+    return stored < 4096 ? 4096 : stored;
 }
 
 static enum weft_status grow(weft_context *ctx, const char *name, struct weft_file *file,
@@ -60,8 +62,8 @@ static enum weft_status inflate_all(weft_context *ctx, const char *name, z_strea
         file->size += out - stream->avail_out;
         if (file->size > limit)
             return weft_fail(ctx, WEFT_ERR_FORMAT,
-                             "%s: unpacks to more than %zu bytes, the most that is read",
-                             name, limit);
+                             "%s: decompresses to more than %zu bytes, the limit", name,
+                             limit);
         if (code == Z_STREAM_END) {
             if (used == size)
                 return WEFT_OK;
@@ -85,8 +87,8 @@ static enum weft_status inflate_all(weft_context *ctx, const char *name, z_strea
     }
 }
 
-enum weft_status weft_file_gunzip(weft_context *ctx, const char *name, const void *bytes,
-                                  size_t size, size_t limit, struct weft_file *out)
+enum weft_status weft_gunzip(weft_context *ctx, const char *name, const void *bytes,
+                             size_t size, size_t limit, struct weft_file *out)
 {
     struct weft_file file = {0};
     z_stream stream = {0};
@@ -103,4 +105,18 @@ enum weft_status weft_file_gunzip(weft_context *ctx, const char *name, const voi
     file.bytes[file.size] = 0;
     *out = file;
     return WEFT_OK;
+}
+
+enum weft_status weft_file_read_gz(weft_context *ctx, const char *path, size_t limit,
+                                   struct weft_file *out)
+{
+    struct weft_file file = {0};
+    WEFT_TRY(weft_file_read(ctx, path, limit, &file));
+    if (file.size < 2 || file.bytes[0] != 0x1f || file.bytes[1] != 0x8b) {
+        *out = file;
+        return WEFT_OK;
+    }
+    enum weft_status status = weft_gunzip(ctx, path, file.bytes, file.size, limit, out);
+    weft_file_free(&file);
+    return status;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "dataset/format.h"
+#include "util/gzip.h"
 #include "image/image.h"
 #include "unit/fuzz.h"
 
@@ -108,7 +109,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     read_data(copy, size);
     read_image(copy, size);
     if (size > 1 && copy[0] == 0x1f && copy[1] == 0x8b)
-        check_status(weft_file_gunzip(&context, "input", copy, size, 1 << 20, &unpacked));
+        check_status(weft_gunzip(&context, "input", copy, size, 1 << 20, &unpacked));
     weft_file_free(&unpacked);
     free(copy);
     free(context.error);

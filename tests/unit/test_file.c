@@ -13,7 +13,7 @@
 #include <zlib.h>
 
 #include "unit/test.h"
-#include "util/file.h"
+#include "util/gzip.h"
 #include "util/hash.h"
 
 static struct weft_context context;
@@ -181,14 +181,14 @@ static void test_gzip(void)
     CHECK_INT(file.size, packed);
     weft_file_free(&file);
     CHECK_FAILS(weft_file_read_gz(&context, "a.gz", size - 1, &file), WEFT_ERR_FORMAT,
-                "unpacks to more than 19999 bytes");
+                "decompresses to more than 19999 bytes");
 
     for (size_t cut = 0; cut < packed; cut++)
-        CHECK_FAILS(weft_file_gunzip(&context, "cut.gz", gz, cut, size, &file),
+        CHECK_FAILS(weft_gunzip(&context, "cut.gz", gz, cut, size, &file),
                     WEFT_ERR_FORMAT, "cut short");
     gz[packed / 2] ^= 0x10;
-    CHECK_FAILS(weft_file_gunzip(&context, "b.gz", gz, packed, size, &file),
-                WEFT_ERR_FORMAT, "b.gz: damaged gzip data");
+    CHECK_FAILS(weft_gunzip(&context, "b.gz", gz, packed, size, &file), WEFT_ERR_FORMAT,
+                "b.gz: damaged gzip data");
     gz[packed / 2] ^= 0x10;
 
     /* Two members are their contents one after the other; anything else is not gzip. */
@@ -196,23 +196,23 @@ static void test_gzip(void)
     REQUIRE(twice);
     memcpy(twice, gz, packed);
     memcpy(twice + packed, gz, packed);
-    CHECK_OK(weft_file_gunzip(&context, "two.gz", twice, 2 * packed, 2 * size, &file));
+    CHECK_OK(weft_gunzip(&context, "two.gz", twice, 2 * packed, 2 * size, &file));
     CHECK_INT(file.size, 2 * size);
     weft_file_free(&file);
     memset(twice + packed, 'x', packed);
-    CHECK_FAILS(weft_file_gunzip(&context, "x.gz", twice, packed + 1, 2 * size, &file),
+    CHECK_FAILS(weft_gunzip(&context, "x.gz", twice, packed + 1, 2 * size, &file),
                 WEFT_ERR_FORMAT, "x.gz");
-    CHECK_FAILS(weft_file_gunzip(&context, "x.gz", twice, packed + 9, 2 * size, &file),
+    CHECK_FAILS(weft_gunzip(&context, "x.gz", twice, packed + 9, 2 * size, &file),
                 WEFT_ERR_FORMAT, "incorrect header");
 
     /* A decompression bomb: 64 MiB of zeros, and a wrong size. */
     uint8_t *zeros = calloc(1, 64 << 20);
     REQUIRE(zeros);
     uint8_t *bomb = pack(zeros, 64 << 20, &bomb_size);
-    CHECK_FAILS(weft_file_gunzip(&context, "bomb.gz", bomb, bomb_size, 1 << 20, &file),
-                WEFT_ERR_FORMAT, "unpacks to more than 1048576 bytes");
+    CHECK_FAILS(weft_gunzip(&context, "bomb.gz", bomb, bomb_size, 1 << 20, &file),
+                WEFT_ERR_FORMAT, "decompresses to more than 1048576 bytes");
     memset(bomb + bomb_size - 4, 0xff, 4);
-    CHECK_FAILS(weft_file_gunzip(&context, "size.gz", bomb, bomb_size, 128 << 20, &file),
+    CHECK_FAILS(weft_gunzip(&context, "size.gz", bomb, bomb_size, 128 << 20, &file),
                 WEFT_ERR_FORMAT, "incorrect length check");
     free(zeros);
     free(bomb);

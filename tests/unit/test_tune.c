@@ -218,7 +218,7 @@ static void test_lock(void)
     REQUIRE((other->path = strdup(mine->path)));
     CHECK_OK(weft_tuning_lock(s.context, other, &lock));
     CHECK_INT(weft_tuning_lock(s.context, mine, &refused), WEFT_ERR_FILE);
-    CHECK(strstr(weft_error(s.context), "another process tunes this device"));
+    CHECK(strstr(weft_error(s.context), "another process is tuning this device"));
     CHECK_OK(weft_tuning_set(s.context, other, &row));
     CHECK_OK(weft_tuning_save(s.context, other));
     weft_tuning_unlock(lock);

@@ -3,7 +3,7 @@
 #include "unit/test.h"
 
 #include "shared/random.h"
-#include "device/tuning_table.h"
+#include "device/tuning_file.h"
 
 #include <stdlib.h>
 
@@ -43,7 +43,7 @@ static void test_table(void)
     CHECK(!weft_tuning_rejects(&a, &problem, "third", 1));
     char *text = weft_tuning_write(&a, &size);
     REQUIRE(text);
-    REQUIRE(!weft_tuning_read(NULL, &b, text, size, &damaged));
+    REQUIRE(!weft_tuning_read(NULL, &b, text, size, false, &damaged));
     CHECK_INT(damaged, 0);
     CHECK_INT(b.count, 2);
     CHECK_TEXT(b.rows[0].config, "other");
@@ -61,10 +61,10 @@ static void test_table(void)
                               "a | b | best | 1 of 1 ms | 0123456789abcdef | c\n"
                               "a | \001 | best | 1 of 1 ms | 0123456789abcdef\n"
                               "a | b | best | 1 of 1 ms | 0123";
-    REQUIRE(!weft_tuning_read(NULL, &b, bad, sizeof(bad) - 1, &damaged));
+    REQUIRE(!weft_tuning_read(NULL, &b, bad, sizeof(bad) - 1, false, &damaged));
     CHECK_INT(damaged, 10);
     CHECK_INT(b.count, 2);
-    REQUIRE(!weft_tuning_read(NULL, &b, "a\0b\n# c\n\n", 9, &damaged));
+    REQUIRE(!weft_tuning_read(NULL, &b, "a\0b\n# c\n\n", 9, false, &damaged));
     CHECK_INT(damaged, 1);
     empty(&a);
     empty(&b);
@@ -92,9 +92,9 @@ static void test_damage(void)
             if (r.v[3] % 8 == 0)
                 size = 1 + r.v[1] % size;
         }
-        REQUIRE(!weft_tuning_read(NULL, &a, bytes, size, &damaged));
+        REQUIRE(!weft_tuning_read(NULL, &a, bytes, size, false, &damaged));
         char *again = weft_tuning_write(&a, &size);
-        REQUIRE(again && !weft_tuning_read(NULL, &b, again, size, &damaged));
+        REQUIRE(again && !weft_tuning_read(NULL, &b, again, size, false, &damaged));
         CHECK_INT(damaged, 0);
         CHECK_INT(b.count, a.count);
         free(again);
