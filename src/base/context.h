@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The context: log, last error, public structs of other sizes. src/device/device.c fills
- * the list of devices. */
+/* The context: log, last error, public structs of other sizes. src/device fills the
+ * list of devices. */
 #ifndef WEFT_BASE_CONTEXT_H
 #define WEFT_BASE_CONTEXT_H
 

@@ -338,7 +338,7 @@ struct weft_device_candidate {
     void *handle; /* the backend's; cl_device_id */
 };
 
-struct weft_devices; /* device.c */
+/* devices.c, for the enumeration of a backend */
 enum weft_status weft_devices_add(weft_context *ctx,
                                   const struct weft_device_candidate *found);
 enum weft_status weft_device_diagnostic_add(weft_context *ctx, const char *format, ...)

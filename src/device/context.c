@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Creation and destruction of a context. */
+#include "device/devices.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum weft_status weft_context_create(weft_context **out,
+                                     const struct weft_context_params *params)
+{
+    struct weft_context_params own, *p = &own;
+    WEFT_TRY(WEFT_READ_PARAMS(NULL, params, p));
+    weft_context *ctx = calloc(1, sizeof(*ctx));
+    if (!ctx)
+        return WEFT_ERR_NOMEM;
+    ctx->log = p->log;
+    ctx->log_priv = p->log_priv;
+    ctx->log_level = p->log_level;
+    ctx->devices = calloc(1, sizeof(*ctx->devices));
+    ctx->icd_dir = strdup(p->icd_dir ? p->icd_dir : "/etc/OpenCL/vendors");
+    ctx->cache_dir = p->cache_dir ? strdup(p->cache_dir) : NULL;
+    ctx->tuning_dir = p->tuning_dir ? strdup(p->tuning_dir) : NULL;
+    bool whole = ctx->devices && ctx->icd_dir && (ctx->cache_dir || !p->cache_dir) &&
+                 (ctx->tuning_dir || !p->tuning_dir);
+    enum weft_status status =
+        whole ? weft_devices_enumerate(ctx, !p->no_opencl) : WEFT_ERR_NOMEM;
+    if (status)
+        weft_context_destroy(&ctx);
+    else
+        *out = ctx;
+    return status;
+}
+
+void weft_context_destroy(weft_context **context)
+{
+    weft_context *ctx = *context;
+    if (!ctx)
+        return;
+    weft_devices_destroy(ctx->devices);
+    free(ctx->cache_dir);
+    free(ctx->tuning_dir);
+    free(ctx->icd_dir);
+    free(ctx->error);
+    free(ctx);
+    *context = NULL;
+}

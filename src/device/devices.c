@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The list of devices over all backends, in its fixed order, and diagnostics. */
+#include "device/devices.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum weft_status weft_devices_add(weft_context *ctx,
+                                  const struct weft_device_candidate *found)
+{
+    struct weft_devices *d = ctx->devices;
+    struct weft_device_candidate *more =
+        realloc(d->found, ((size_t)d->count + 1) * sizeof(*more));
+    if (!more)
+        return weft_out_of_memory(ctx, "devices", sizeof(*more));
+    d->found = more;
+    d->found[d->count++] = *found;
+    return WEFT_OK;
+}
+
+enum weft_status weft_device_diagnostic_add(weft_context *ctx, const char *format, ...)
+{
+    struct weft_devices *d = ctx->devices;
+    char **more =
+        realloc(d->diagnostics, ((size_t)d->diagnostic_count + 1) * sizeof(*more));
+    if (!more)
+        return weft_out_of_memory(ctx, "devices", sizeof(*more));
+    d->diagnostics = more;
+    char text[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    char *copy = strdup(text);
+    if (!copy)
+        return weft_out_of_memory(ctx, "devices", sizeof(text));
+    d->diagnostics[d->diagnostic_count++] = copy;
+    return WEFT_OK;
+}
+
+static int compare_candidates(const void *left, const void *right)
+{
+    const struct weft_device_info *a =
+        &((const struct weft_device_candidate *)left)->info;
+    const struct weft_device_info *b =
+        &((const struct weft_device_candidate *)right)->info;
+    if (a->kind != b->kind)
+        return a->kind < b->kind ? -1 : 1;
+    bool a_pci = !strncmp(a->id, "pci:", 4), b_pci = !strncmp(b->id, "pci:", 4);
+    if (a_pci != b_pci)
+        return a_pci ? -1 : 1;
+    int order = a_pci ? strcmp(a->id, b->id) : 0;
+    if (!order)
+        order = strcmp(a->platform, b->platform);
+    if (!order)
+        order = strcmp(a->name, b->name);
+    return order ? order : a->device_index - b->device_index;
+}
+
+enum weft_status weft_devices_enumerate(weft_context *ctx, bool opencl)
+{
+    struct weft_devices *d = ctx->devices;
+    if (opencl)
+        WEFT_TRY(weft_backend_opencl.enumerate(ctx));
+    WEFT_TRY(weft_backend_cpu.enumerate(ctx));
+    qsort(d->found, (size_t)d->count, sizeof(*d->found), compare_candidates);
+    return WEFT_OK;
+}
+
+void weft_devices_destroy(struct weft_devices *d)
+{
+    if (!d)
+        return;
+    for (int i = 0; i < d->diagnostic_count; i++)
+        free(d->diagnostics[i]);
+    free(d->diagnostics);
+    free(d->found);
+    free(d);
+}
+
+const struct weft_device_candidate *weft_devices_at(const weft_context *ctx, int index)
+{
+    const struct weft_devices *d = ctx->devices;
+    index = index == WEFT_HOST_DEVICE ? d->count - 1 : index;
+    return index >= 0 && index < d->count ? &d->found[index] : NULL;
+}
+
+const char *weft_device_diagnostic(weft_context *ctx, int index)
+{
+    return index >= 0 && index < ctx->devices->diagnostic_count
+               ? ctx->devices->diagnostics[index]
+               : NULL;
+}
+
+enum weft_status(weft_device_info)(const weft_context *ctx, int index,
+                                   struct weft_device_info *out, size_t size)
+{
+    const struct weft_device_candidate *found = weft_devices_at(ctx, index);
+    if (!found)
+        return WEFT_ERR_ARG;
+    WEFT_WRITE_INFO(out, size, &found->info);
+    return WEFT_OK;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The devices of a context and their diagnostics. */
+#ifndef WEFT_DEVICE_DEVICES_H
+#define WEFT_DEVICE_DEVICES_H
+
+#include "device/backend.h"
+
+struct weft_devices {
+    struct weft_device_candidate *found;
+    int count;
+    char **diagnostics;
+    int diagnostic_count;
+    char reason[160]; /* of the last selection */
+};
+
+/* Enumerates all backends, OpenCL only if `opencl`, into the empty list of the context,
+ * and sorts it. */
+enum weft_status weft_devices_enumerate(weft_context *ctx, bool opencl);
+void weft_devices_destroy(struct weft_devices *devices);
+
+/* The device at an index of the public API; NULL: there is none. */
+const struct weft_device_candidate *weft_devices_at(const weft_context *ctx, int index);
+
+#endif
