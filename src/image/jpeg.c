@@ -112,7 +112,8 @@ static enum weft_status decode_with(tjhandle handle, weft_context *ctx, const ch
                                     const uint8_t *bytes, size_t size,
                                     struct weft_image *out)
 {
-    int width, height, sampling, space;
+    /* Not written for a file of tables alone, which is no failure either. */
+    int width = 0, height = 0, sampling = 0, space = TJCS_GRAY;
     if (tjDecompressHeader3(handle, bytes, size, &width, &height, &sampling, &space))
         return weft_fail(ctx, WEFT_ERR_FORMAT, "%s: damaged JPEG: %s", name,
                          tjGetErrorStr2(handle));
@@ -121,7 +122,8 @@ static enum weft_status decode_with(tjhandle handle, weft_context *ctx, const ch
                          "%s: a JPEG for print, in CMYK; save it in RGB", name);
     bool grey = space == TJCS_GRAY;
     if (width < 1 || height < 1)
-        return weft_fail(ctx, WEFT_ERR_FORMAT, "%s: a JPEG without pixels", name);
+        return weft_fail(ctx, WEFT_ERR_FORMAT,
+                         "%s: damaged JPEG: no image in it; fetch it again", name);
     WEFT_TRY(weft_image_create(ctx, name, (uint64_t)height, (uint64_t)width, grey ? 1 : 3,
                                out));
     WEFT_TRY(decode_pixels(handle, ctx, name, bytes, size, out));
