@@ -24,6 +24,19 @@
 #ifndef POOL_PAD_LEFT
 #define POOL_PAD_LEFT 0
 #endif
+/* Padding that means count. */
+#ifndef POOL_COUNT_TOP
+#define POOL_COUNT_TOP 0
+#endif
+#ifndef POOL_COUNT_LEFT
+#define POOL_COUNT_LEFT 0
+#endif
+#ifndef POOL_COUNT_BOTTOM
+#define POOL_COUNT_BOTTOM 0
+#endif
+#ifndef POOL_COUNT_RIGHT
+#define POOL_COUNT_RIGHT 0
+#endif
 #ifndef POOL_OUT_H
 #define POOL_OUT_H 1
 #endif

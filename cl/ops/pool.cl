@@ -4,7 +4,8 @@
  *     y[n,oy,ox,c] = max, or mean, over r, s of x[n, row, column, c]
  *     row = oy POOL_STRIDE_Y - POOL_PAD_TOP + r, column likewise
  *
- * Pixels outside the image are excluded, also from the divisor of a mean. The maximum is
+ * Pixels outside the image are excluded; the divisor of a mean counts those in the
+ * padding POOL_COUNT_*. The maximum is
  * the first of equal elements in row order, a NaN is larger than any number, and argmax
  * holds the tap r POOL_S + s of the maximum. Backward is a gather: an input pixel sums
  * dy over the windows that contain it, of a max pool over those whose maximum it is, so
@@ -156,8 +157,11 @@ static inline long window_offset(uint image, struct window v)
 /* Mean of a window from its sum, with at most two roundings. */
 static inline floatv window_mean(floatv sum, struct window v)
 {
-    return NO_BORDER ? sum * (1.0f / (POOL_R * POOL_S))
-                     : sum / (float)((v.r1 - v.r0) * (v.s1 - v.s0));
+    const int rows = min(POOL_R, H + POOL_COUNT_BOTTOM - v.top) -
+                     max(0, -POOL_COUNT_TOP - v.top);
+    const int columns = min(POOL_S, W + POOL_COUNT_RIGHT - v.left) -
+                        max(0, -POOL_COUNT_LEFT - v.left);
+    return NO_BORDER ? sum * (1.0f / (POOL_R * POOL_S)) : sum / (float)(rows * columns);
 }
 
 /* The window is inside the image. */

@@ -17,7 +17,7 @@ extern "C" {
  *     conv FILTERS RxS [ACT]           stride=1 pad=valid dilation=1 groups=1 bias=yes
  *                                      init=he
  *     max-pool RxS                     stride=RxS pad=valid ceil=no
- *     avg-pool RxS                     stride=RxS pad=valid ceil=no
+ *     avg-pool RxS                     stride=RxS pad=valid ceil=no count-include-pad=no
  *     global-max-pool                  over the whole image: 1x1xCHANNELS remain; a dense
  *     global-avg-pool                  layer may follow without a flatten
  *     dense UNITS [ACT]                bias=yes init=he
@@ -44,9 +44,9 @@ extern "C" {
  * RxS, stride, dilation and pad take one number or two, rows first: 3x5. pad may also be
  * `valid` (none), `same`, or four numbers TOP,LEFT,BOTTOM,RIGHT. With `same` the output
  * is ceil(input / stride), and an odd row or column of padding is at the bottom and
- * right. A mean pool averages the positions inside the image (PyTorch's
- * count_include_pad=False); ceil=yes adds windows that are cut at the bottom and right
- * (ceil_mode=True). init is he, glorot or uniform.
+ * right. A mean pool averages the positions inside the image, with count-include-pad=yes
+ * those of the padding too, as zeros; ceil=yes adds windows that are cut at the bottom
+ * and right. Both are those of PyTorch. init is he, glorot or uniform.
  *
  * The input of a layer is the output of the line before. as=NAME names the output of a
  * line, from=NAME selects a named output as its input; NAME must stand above, and `input`
@@ -144,7 +144,7 @@ struct weft_layer_params {
     const char *init;
     float rate;
     float momentum, epsilon;
-    bool ceil;
+    bool ceil, count_include_pad;
     int first, count; /* channels */
 };
 #define weft_layer_params(...)                                                    \

@@ -59,6 +59,24 @@ static void maximum_row(const void *data, size_t item)
         }
 }
 
+/* The rows, or columns, of a window that its mean counts, of `extent` with `before` and
+ * `after` around it. */
+static int counted(int at, int stride, int pad, int window, int before, int extent,
+                   int after)
+{
+    int first = at * stride - pad, end = first + window;
+    return (end < extent + after ? end : extent + after) -
+           (first > -before ? first : -before);
+}
+
+static int divisor(const struct weft_pool *g, int py, int px)
+{
+    return counted(py, g->stride_y, g->pad_top, g->r, g->count_top, g->h,
+                   g->count_bottom) *
+           counted(px, g->stride_x, g->pad_left, g->s, g->count_left, g->w,
+                   g->count_right);
+}
+
 static void mean_row(const void *data, size_t item)
 {
     const struct weft_pool_args *a = data;
@@ -69,48 +87,39 @@ static void mean_row(const void *data, size_t item)
         for (int c = 0, count; c < g->c; c += count) {
             float *y = cpu_floats(a->y) + (item * g->out_w + px) * g->c + c;
             double sum[CPU_BLOCK] = {0};
-            int inside = 0;
             count = cpu_block(c, g->c);
             for (int place = 0; place < g->r * g->s; place++) {
                 const float *x = input_at(a, n, py, px, place);
                 if (x)
                     cpu_add_scaled(sum, 1.0, x + c, count);
-                inside += x != NULL;
             }
             for (int j = 0; j < count; j++)
-                y[j] = (float)(sum[j] / inside);
+                y[j] = (float)(sum[j] / divisor(g, py, px));
         }
 }
 
 /* What the window at (py, px) gives to its place `place`. */
 static void scatter_max_grad(const struct weft_pool_args *a, size_t at, int count,
-                             int place, int inside, double *dx)
+                             int place, int divisor, double *dx)
 {
-    (void)inside;
+    (void)divisor;
     for (int j = 0; j < count; j++)
         if (read_place(a, at + j) == (uint32_t)place)
             dx[j] += (double)cpu_floats(a->dy)[at + j];
 }
 
 static void scatter_mean_grad(const struct weft_pool_args *a, size_t at, int count,
-                              int place, int inside, double *dx)
+                              int place, int divisor, double *dx)
 {
     (void)place;
     for (int j = 0; j < count; j++)
-        dx[j] += (double)cpu_floats(a->dy)[at + j] / inside;
-}
-
-/* How many of a window's rows, or columns, lie inside. */
-static int inside(int at, int stride, int pad, int window, int extent)
-{
-    int first = at * stride - pad, end = first + window;
-    return (end < extent ? end : extent) - (first > 0 ? first : 0);
+        dx[j] += (double)cpu_floats(a->dy)[at + j] / divisor;
 }
 
 static const struct {
     cpu_work *forward;
     void (*spread)(const struct weft_pool_args *a, size_t at, int count, int place,
-                   int inside, double *dx);
+                   int divisor, double *dx);
 } kinds[] = {
     [WEFT_POOL_MAX] = {maximum_row, scatter_max_grad},
     [WEFT_POOL_MEAN] = {mean_row, scatter_mean_grad},
@@ -133,11 +142,8 @@ static void backward_row(const void *data, size_t item)
                     cpu_window_of(ix, place % g->s, g->pad_left, g->stride_x, g->out_w);
                 if (py < 0 || px < 0)
                     continue;
-                kinds[g->kind].spread(
-                    a, ((n * g->out_h + py) * g->out_w + px) * g->c + c, count, place,
-                    inside(py, g->stride_y, g->pad_top, g->r, g->h) *
-                        inside(px, g->stride_x, g->pad_left, g->s, g->w),
-                    dx);
+                kinds[g->kind].spread(a, ((n * g->out_h + py) * g->out_w + px) * g->c + c,
+                                      count, place, divisor(g, py, px), dx);
             }
             float *to = cpu_floats(a->dx) + (item * g->w + ix) * g->c + c;
             for (int j = 0; j < count; j++)

@@ -85,14 +85,15 @@ struct weft_conv {
 
 enum weft_pool_kind { WEFT_POOL_MAX, WEFT_POOL_MEAN };
 
-/* Places outside the image take no part, neither in a maximum nor in a mean, which is
- * over the places inside; every window holds at least one. Of equals the first in row
- * order is the maximum. */
+/* Positions outside the image take no part in a maximum. A mean is over those inside and
+ * the padding count_*, which is zero; every window holds a position inside. Of equals the
+ * first in row order is the maximum. */
 struct weft_pool {
     int n, h, w, c;
     int r, s; /* window; 0: no pooling */
     int stride_y, stride_x;
     int pad_top, pad_left, pad_bottom, pad_right;
+    int count_top, count_left, count_bottom, count_right; /* at most pad */
     int out_h, out_w;
     enum weft_pool_kind kind;
 };
@@ -139,7 +140,7 @@ struct weft_dense_args {
 
 /* Forward writes y and, of maxima, argmax, unless that is absent. Backward writes all of
  * dx: of maxima the sum of dy over the windows whose maximum lies there; of means the sum
- * of dy / (places inside) over the windows that hold the place. */
+ * of dy / (positions of the mean) over the windows that hold the place. */
 struct weft_pool_args {
     struct weft_pool pool;
     struct weft_view x, y, argmax, dy, dx;

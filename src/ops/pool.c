@@ -3,11 +3,18 @@
  * channel; global-max-pool, global-avg-pool: of the whole image. */
 #include "ops/op.h"
 
-static const struct weft_layer_field fields[] = {
-    WEFT_WORD("the window", PAIR, window, 1, 255),
-    WEFT_OPTION("stride", PAIR, stride, 1, 255, 0),
-    WEFT_OPTION_PAD,
-    WEFT_OPTION("ceil", YES, ceil, 0, 1, 0),
+#define POOL_FIELDS                                                      \
+    WEFT_WORD("the window", PAIR, window, 1, 255),                       \
+        WEFT_OPTION("stride", PAIR, stride, 1, 255, 0), WEFT_OPTION_PAD, \
+        WEFT_OPTION("ceil", YES, ceil, 0, 1, 0)
+
+static const struct weft_layer_field max_fields[] = {
+    POOL_FIELDS,
+    WEFT_FIELDS_END,
+};
+static const struct weft_layer_field avg_fields[] = {
+    POOL_FIELDS,
+    WEFT_OPTION("count-include-pad", YES, count_include_pad, 0, 1, 0),
     WEFT_FIELDS_END,
 };
 
@@ -57,6 +64,13 @@ static enum weft_status shape(weft_context *ctx, struct weft_node *node,
                               &g->pad_right);
     if (g->out_h < 1 || g->out_w < 1)
         return weft_op_window_misfit(ctx, g->r, g->s, g->h, g->w);
+    if (p->count_include_pad) {
+        g->count_top = g->pad_top;
+        g->count_left = g->pad_left;
+        /* The positions that ceil mode adds do not count. */
+        g->count_bottom = p->same_padding ? g->pad_bottom : p->pad[2];
+        g->count_right = p->same_padding ? g->pad_right : p->pad[3];
+    }
     node->out = (struct weft_shape){g->out_h, g->out_w, g->c};
     return WEFT_OK;
 }
@@ -115,7 +129,7 @@ static enum weft_status backward(struct weft_command_list *list,
         .forward = forward,                 \
         .backward = backward,               \
     }
-POOL(max_pool, "max-pool", fields, shape);
-POOL(avg_pool, "avg-pool", fields, shape);
+POOL(max_pool, "max-pool", max_fields, shape);
+POOL(avg_pool, "avg-pool", avg_fields, shape);
 POOL(global_max_pool, "global-max-pool", NULL, shape_global);
 POOL(global_avg_pool, "global-avg-pool", NULL, shape_global);

@@ -201,6 +201,16 @@ static void random_global_pool(struct verify_context *k, struct weft_pool *g)
     g->out_h = g->out_w = 1;
 }
 
+/* All of it, or without the positions that ceil mode adds. */
+static void random_counted_padding(struct verify_context *k, struct weft_pool *g)
+{
+    bool all = lab_random_bool(&k->random, 60);
+    g->count_top = g->pad_top;
+    g->count_left = g->pad_left;
+    g->count_bottom = all ? g->pad_bottom : lab_random_int(&k->random, 0, g->pad_bottom);
+    g->count_right = all ? g->pad_right : lab_random_int(&k->random, 0, g->pad_right);
+}
+
 static enum weft_status verify_pool_case(struct verify_context *k)
 {
     struct pool_case p = {0};
@@ -213,16 +223,19 @@ static enum weft_status verify_pool_case(struct verify_context *k)
                       : random_typical_pool;
     draw(k, g);
     g->kind = lab_random_bool(&k->random, 60) ? WEFT_POOL_MAX : WEFT_POOL_MEAN;
+    if (g->kind == WEFT_POOL_MEAN && lab_random_bool(&k->random, 50))
+        random_counted_padding(k, g);
     p.has_argmax = g->kind == WEFT_POOL_MAX && lab_random_bool(&k->random, 70);
 
     case_init(c, k);
     case_describe(
         c,
         " %s of %dx%dx%dx%d, window %dx%d, stride %d %d, pad top %d left %d bottom %d "
-        "right %d, out %dx%d, argmax %s",
+        "right %d, counted %d %d %d %d, out %dx%d, argmax %s",
         g->kind == WEFT_POOL_MAX ? "maxima" : "means", g->n, g->h, g->w, g->c, g->r, g->s,
         g->stride_y, g->stride_x, g->pad_top, g->pad_left, g->pad_bottom, g->pad_right,
-        g->out_h, g->out_w, p.has_argmax ? "present" : "absent");
+        g->count_top, g->count_left, g->count_bottom, g->count_right, g->out_h, g->out_w,
+        p.has_argmax ? "present" : "absent");
     p.x = lab_add_tensor(&c->lab, "x", LAB_FLOAT, g->n, g->h, g->w, g->c);
     p.y = lab_add_tensor(&c->lab, "y", LAB_FLOAT, g->n, g->out_h, g->out_w, g->c);
     if (g->kind == WEFT_POOL_MAX)

@@ -93,6 +93,12 @@ static void lose_dense_act_grad(union weft_primitive_args *a)
     a->dense_forward.act_grad = (struct weft_act_grad){0};
 }
 
+static void lose_counted_padding(union weft_primitive_args *a)
+{
+    a->pool_forward.pool.count_top = a->pool_forward.pool.count_left = 0;
+    a->pool_forward.pool.count_bottom = a->pool_forward.pool.count_right = 0;
+}
+
 static void lose_pool_pad(union weft_primitive_args *a)
 {
     a->pool_forward.pool.pad_left = 0;
@@ -301,6 +307,8 @@ const struct fault layer_faults[] = {
     {"left padding ignored", "pool", IN(pool_forward), .modify = lose_pool_pad},
     {"padding wins", "pool", IN(pool_forward), .after = let_padding_win},
     {"ties to the last", "pool", IN(pool_forward), .after = prefer_last},
+    {"padding does not count", "pool", IN(pool_forward), .modify = lose_counted_padding},
+    {"padding does not count", "pool", IN(pool_backward), .modify = lose_counted_padding},
     {"padding counts", "pool", IN(pool_forward), .after = count_padding},
     {"places of large windows", "pool", IN(pool_forward), .modify = mistake_large},
     {"overlaps lost", "pool", IN(pool_backward), .after = lose_overlap},

@@ -104,11 +104,13 @@ static void check_shapes(void)
     }
 }
 
-static void check_branch_sentences(void)
+static void check_op_sentences(void)
 {
     static const struct {
         const char *text, *words;
     } cases[] = {
+        {"max-pool 2 pad=1 count-include-pad=yes\n",
+         "has no option \"count-include-pad\""},
         {"concat\n", "concat needs the name of a second layer"},
         {"conv 2 3 as=a\nconv 2 3\nconcat a\n",
          "line 3: concat1: cannot join 6x6x2 with 4x4x2: all must have the same height"},
@@ -421,7 +423,7 @@ int main(void)
     check_builtins();
     check_shapes();
     check_sentences();
-    check_branch_sentences();
+    check_op_sentences();
     check_fusion();
     check_places();
     check_fit();

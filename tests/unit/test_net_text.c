@@ -29,6 +29,8 @@ static void check_language(void)
         {"conv 4 3 leaky-relu bias=no groups=1 init=glorot slope=0.5",
          "conv 4 3x3 leaky-relu bias=no init=glorot slope=0.5"},
         {"max-pool 2 ceil=yes pad=1", "max-pool 2x2 pad=1x1 ceil=yes"},
+        {"avg-pool 2 count-include-pad=yes pad=1",
+         "avg-pool 2x2 pad=1x1 count-include-pad=yes"},
         {"slice 1 0001", "slice 1 1"},
         {"channel-shuffle 2", "channel-shuffle 2"},
         {"batch-norm momentum=0.1 epsilon=1e-4", "batch-norm epsilon=0.0001"},

@@ -39,4 +39,14 @@ void ocl_define_pool(struct ocl_options *options, const struct weft_pool *pool)
     ocl_define(options, "POOL_PAD_LEFT", pool->pad_left);
     ocl_define(options, "POOL_OUT_H", pool->out_h);
     ocl_define(options, "POOL_OUT_W", pool->out_w);
+    const struct {
+        const char *name;
+        int count;
+    } counted[] = {{"POOL_COUNT_TOP", pool->count_top},
+                   {"POOL_COUNT_LEFT", pool->count_left},
+                   {"POOL_COUNT_BOTTOM", pool->count_bottom},
+                   {"POOL_COUNT_RIGHT", pool->count_right}};
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(counted); i++)
+        if (counted[i].count)
+            ocl_define(options, counted[i].name, counted[i].count);
 }
