@@ -173,7 +173,7 @@ static void call_input(const struct bench_case *c, enum weft_phase part,
 static const char *const input_shapes[] = {"512x28x28x1", "64x224x224x3", NULL};
 
 const struct bench_op bench_input = {
-    "input", parse_input, call_input, input_shapes, {WEFT_PHASE_BATCH, WEFT_PHASE_COUNT}};
+    "batch", parse_input, call_input, input_shapes, {WEFT_PHASE_BATCH, WEFT_PHASE_COUNT}};
 
 static enum weft_status parse_optimizer(struct bench_shape *s, struct bench_case *c)
 {

@@ -8,7 +8,7 @@
 #include <string.h>
 
 const char *const weft_phase_names[WEFT_PHASE_COUNT] = {
-    [WEFT_PHASE_BATCH] = "input",
+    [WEFT_PHASE_BATCH] = "batch",
     [WEFT_PHASE_FWD] = "forward",
     [WEFT_PHASE_FWD_INFERENCE] = "apply",
     [WEFT_PHASE_LOSS] = "loss",

@@ -179,10 +179,10 @@ struct weft_op {
     bool folds;         /* a batch-norm: at inference a scale and shift of each channel */
 };
 
-extern const struct weft_op weft_op_conv, weft_op_max_pool, weft_op_avg_pool,
-    weft_op_global_max_pool, weft_op_global_avg_pool, weft_op_dense, weft_op_act,
-    weft_op_add, weft_op_concat, weft_op_slice, weft_op_scale, weft_op_channel_shuffle,
-    weft_op_batch_norm, weft_op_dropout, weft_op_flatten, weft_op_softmax;
+#define OP(name) extern const struct weft_op weft_op_##name;
+OP(act)
+#include "ops/ops.def"
+#undef OP
 
 /* The op called `word`, or NULL. An activation's name is weft_op_act, with `*act` set. */
 const struct weft_op *weft_op_find(const char *word, enum weft_act *act);

@@ -6,21 +6,9 @@
 #include <string.h>
 
 static const struct weft_op *const ops[] = {
-    &weft_op_conv,
-    &weft_op_max_pool,
-    &weft_op_avg_pool,
-    &weft_op_global_max_pool,
-    &weft_op_global_avg_pool,
-    &weft_op_dense,
-    &weft_op_batch_norm,
-    &weft_op_add,
-    &weft_op_concat,
-    &weft_op_slice,
-    &weft_op_scale,
-    &weft_op_channel_shuffle,
-    &weft_op_dropout,
-    &weft_op_flatten,
-    &weft_op_softmax,
+#define OP(name) &weft_op_##name,
+#include "ops/ops.def"
+#undef OP
 };
 
 const struct weft_param_role_info weft_param_roles[WEFT_MAX_PARAMS] = {

@@ -6,23 +6,9 @@
 #include <string.h>
 
 static const struct verify_op *const ops[] = {
-    &verify_conv,
-    &verify_dense,
-    &verify_pool,
-    &verify_act,
-    &verify_dropout,
-    &verify_softmax,
-    &verify_loss,
-    &verify_input,
-    &verify_optimizer,
-    &verify_add,
-    &verify_norm,
-    &verify_fold,
-    &verify_convert,
-    &verify_memory,
-    &verify_copy_channels,
-    &verify_scale,
-    &verify_channel_shuffle,
+#define VERIFY_OP(name) &verify_##name,
+#include "verify/ops.def"
+#undef VERIFY_OP
 };
 
 enum { DEFAULT_CASES = 40, MAX_CASES = 1000000 };

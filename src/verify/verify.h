@@ -47,10 +47,9 @@ struct verify_op {
     enum weft_status (*run)(struct verify_context *k);
     bool supports_fp16; /* has tensors that may be float16 */
 };
-extern const struct verify_op verify_conv, verify_dense, verify_pool, verify_act,
-    verify_add, verify_dropout, verify_softmax, verify_loss, verify_input,
-    verify_optimizer, verify_norm, verify_fold, verify_convert, verify_memory,
-    verify_copy_channels, verify_scale, verify_channel_shuffle;
+#define VERIFY_OP(name) extern const struct verify_op verify_##name;
+#include "verify/ops.def"
+#undef VERIFY_OP
 
 /* random_shapes.c. One axis of a window that moves over an image. */
 struct window_axis {

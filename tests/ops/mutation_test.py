@@ -62,9 +62,9 @@ HARMLESS = {
     "local-all-ones", "memory-all-ones", "largest-all-ones",
 }
 DEADLY = ("-crash", "-hang")
-EVERY = ["act", "add", "softmax", "loss", "dropout", "input", "optimizer", "batch-norm",
-         "pool", "dense", "conv", "convert"]
-HALVES = ["act", "add", "pool", "convert", "dense"]
+EVERY = ["act", "add", "softmax", "loss", "dropout", "batch", "optimizer", "batch-norm",
+         "pool", "dense", "conv", "cast"]
+HALVES = ["act", "add", "pool", "cast", "dense"]
 
 
 class Bench:

@@ -30,7 +30,7 @@ static const struct {
     {"dropout", "1003", 1},
     {"softmax", "7x11", 1},
     {"loss", "7x11", 1},
-    {"input", "3x5x5x3", 1},
+    {"batch", "3x5x5x3", 1},
     {"optimizer", "1001:sgd", 1},
     {"optimizer", "1001:adam", 1},
 };
@@ -49,7 +49,7 @@ static const struct {
     {"dense", "3x-9x7", "from 1"},
     {"dense", "3x9x7x", "from 1"},
     {"act", "100", "activation is missing"},
-    {"input", "3x5x5x9", "channels"},
+    {"batch", "3x5x5x9", "channels"},
 };
 
 struct timing_counts {

@@ -120,7 +120,7 @@ static void test_device(weft_context *context, int index)
     weft_device *device = NULL;
     struct weft_verify_result result;
     const struct weft_verify_params one =
-        *weft_verify_params(.op = "convert", .cases = 1, .tiny_shapes = true);
+        *weft_verify_params(.op = "cast", .cases = 1, .tiny_shapes = true);
     if (!weft_device_open(context, index, NULL, &device))
         weft_verify(device, &one, &result);
     weft_device_close(&device);
