@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The seam between networks and devices.
+/* The backend interface.
  *
  * A network is lowered once into a list of launches: each primitive below appends to a
- * list what the device needs, and nothing runs yet. weft_backend.replay then runs the
- * list as often as wanted. Geometry is checked above the seam (src/ops); a backend may
- * assume that what it is given is valid, and assert it.
+ * list, and nothing runs yet. weft_backend.replay then runs the list any number of times.
+ * Geometry is validated above this interface (src/ops); a backend asserts it.
  *
  * Layouts: activations are [image][row][column][channel], convolution weights
  * [row][column][in / groups][out], dense weights [in][out]. Everything is contiguous.
@@ -326,17 +325,17 @@ struct weft_device {
     weft_context *context;
     const struct weft_backend *backend;
     struct weft_device_info info;
-    size_t allocated;               /* bytes that live in its buffers */
+    size_t allocated;               /* bytes in its buffers */
     enum weft_kernel_family family; /* never AUTO */
     enum weft_gemm_provider gemm;
-    struct weft_tuning *tuning; /* NULL: defaults alone */
+    struct weft_tuning *tuning; /* NULL: defaults only */
 };
 
-/* A found device: what open() needs is in `handle`. */
+/* A discovered device. */
 struct weft_device_candidate {
     struct weft_device_info info;
     const struct weft_backend *backend;
-    void *handle; /* the backend's; cl_device_id */
+    void *handle; /* for open(); cl_device_id */
 };
 
 /* devices.c, for the enumeration of a backend */
@@ -345,8 +344,8 @@ enum weft_status weft_devices_add(weft_context *ctx,
 enum weft_status weft_device_diagnostic_add(weft_context *ctx, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Each appends what is needed to the list; nothing runs yet. Called through the list, so
- * that a list may record something else than launches (weft_tuner). */
+/* Each appends launches to the list; nothing runs yet. Called through the list, which may
+ * record something other than launches (src/tune/collector.c). */
 struct weft_primitives {
 #define PRIMITIVE(name, args, output)                         \
     enum weft_status (*name)(struct weft_command_list * list, \
@@ -380,27 +379,27 @@ struct weft_primitive_call {
 enum weft_status weft_primitive_record(struct weft_command_list *list,
                                        const struct weft_primitive_call *call);
 
-/* Every slot is filled by every backend, but for `tuner` and `time_replays`. */
+/* `tuner` and `time_replays` may be NULL. */
 struct weft_backend {
     const char *name;
-    const struct weft_tuner *tuner; /* NULL: it has nothing to choose */
+    const struct weft_tuner *tuner; /* NULL: nothing can be tuned */
 
-    /* Finds devices and adds them and notes to the context. A driver that fails is a
-     * note, not a failure. */
+    /* Adds devices and diagnostics to the context. A failing driver is a diagnostic, not
+     * an error. */
     enum weft_status (*enumerate)(weft_context *ctx);
     enum weft_status (*open)(weft_context *ctx, const struct weft_device_candidate *found,
                              const struct weft_device_params *params,
                              struct weft_device **out);
     void (*close)(struct weft_device *device);
 
-    /* Memory, zero at first. Only read and wait wait; write takes a copy of `from`.
+    /* Buffers, initially zero. read and wait are synchronous; write copies `from`.
      * Offsets and sizes in bytes. */
     enum weft_status (*alloc)(struct weft_device *device, size_t bytes,
                               struct weft_mem **out);
     void (*free)(struct weft_device *device, struct weft_mem *mem);
     enum weft_status (*write)(struct weft_device *device, struct weft_mem *to,
                               size_t offset, const void *from, size_t bytes);
-    /* The same without waiting: `from` must stay as it is until the next read or wait. */
+    /* Asynchronous: `from` must not change until the next read or wait. */
     enum weft_status (*write_async)(struct weft_device *device, struct weft_mem *to,
                                     size_t offset, const void *from, size_t bytes);
     enum weft_status (*read)(struct weft_device *device, void *to, struct weft_mem *from,
@@ -414,23 +413,21 @@ struct weft_backend {
                                     struct weft_command_list **out);
     enum weft_status (*list_finalize)(struct weft_command_list *list);
     enum weft_status (*replay)(struct weft_command_list *list);
-    /* Only the launches from `first` up to, not with, `end`. */
+    /* The launches `first` to end - 1. */
     enum weft_status (*replay_range)(struct weft_command_list *list, int first, int end);
-    /* Seconds of replays of one-launch lists by the device's own time_replays, NaN where
-     * the driver gives none, and by the wall clock. NULL: there is no such time_replays.
-     * */
+    /* Seconds of replays of a list of one launch by the device's timer, NaN where the
+     * driver has none, and by the wall clock. */
     enum weft_status (*time_replays)(struct weft_command_list *list, int replays,
                                      double *device, double *wall);
     void (*describe_launch)(const struct weft_command_list *list, int index,
                             struct weft_launch_description *out);
     void (*list_destroy)(struct weft_command_list *list);
 
-    const struct weft_primitives *primitives; /* of the lists that it creates */
+    const struct weft_primitives *primitives; /* of its lists */
 };
 
 extern const struct weft_backend weft_backend_cpu;
-extern const struct weft_backend
-    weft_backend_opencl; /* a stub where weft was built without OpenCL */
+extern const struct weft_backend weft_backend_opencl; /* a stub without OpenCL */
 
 /* "leaky-relu", and whether the derivative follows from the output. */
 extern const char *const weft_act_names[WEFT_ACT_COUNT];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Compiled programs in files: one entry a key. Anything doubtful is no entry. */
+/* Compiled programs in files, one for each key. Doubtful entries count as absent. */
 #define _XOPEN_SOURCE 700
 #include "opencl/runtime/enumerate.h"
 #include "opencl/runtime/program.h"
@@ -12,21 +12,21 @@
 #include "util/file.h"
 #include "util/hash.h"
 
-/* Change it when the format or the meaning of an entry changes. */
+/* To be changed with the format or the meaning of an entry. */
 static const char schema[16] = "weft program 1";
 
 struct header {
     char magic[sizeof(schema)];
     uint8_t key[OCL_KEY_BYTES];
-    uint64_t bytes; /* of the payload; in the machine's own order, as the payload is */
+    uint64_t bytes; /* of the payload; in host byte order */
     uint8_t sum[WEFT_SHA256_BYTES];
 };
 _Static_assert(sizeof(struct header) == 88, "no padding");
 
-/* Programs are some hundred KB; what is far larger is not ours. */
+/* Programs have some hundred KB. */
 enum { MAX_ENTRY = 256 << 20 };
 
-/* Length first, so that no two different lists of parts look alike. */
+/* Lengths make lists of parts unambiguous. */
 static void add(struct weft_sha256_state *hash, const void *part, size_t bytes)
 {
     uint64_t length = bytes;
@@ -73,14 +73,15 @@ char *ocl_cache_open(weft_context *ctx, const char *path)
     struct stat info;
     if (weft_folder_create(NULL, path, 0700) || lstat(path, &info)) {
         weft_log_message(ctx, WEFT_LOG_WARN,
-                         "%s: cannot be made, so compiled kernels are not kept", path);
+                         "%s: cannot be created, so compiled kernels are not cached",
+                         path);
         return NULL;
     }
     if (!S_ISDIR(info.st_mode) || info.st_uid != geteuid() || (info.st_mode & 022)) {
         weft_log_message(
             ctx, WEFT_LOG_WARN,
             "%s: is not a folder that you alone may write to (chmod 700), so "
-            "compiled kernels are not kept",
+            "compiled kernels are not cached",
             path);
         return NULL;
     }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tensors from one type of floats to another: cl/ops/cast.cl, and primitives between two
- * of these. */
+/* Conversion between float types (cl/ops/cast.cl), alone and around primitives. */
 #include "opencl/runtime/primitives.h"
 
 void ocl_define_view_fp16(struct ocl_options *options, const char *name,
@@ -22,8 +21,8 @@ void ocl_define_arg_fp16(struct ocl_options *options, const char *name,
         ocl_define(options, name, 1);
 }
 
-static enum weft_status convert(struct weft_command_list *list, struct weft_view x,
-                                struct weft_view y, bool weights_only)
+static enum weft_status launch_cast(struct weft_command_list *list, struct weft_view x,
+                                    struct weft_view y, bool weights_only)
 {
     const struct ocl_device *d = ocl_device_of(list);
     struct ocl_options options = {""};
@@ -46,17 +45,17 @@ enum weft_status ocl_cast(struct weft_command_list *list,
                           const struct weft_cast_args *args)
 {
     ocl_begin_primitive(list);
-    return convert(list, args->x, args->y, false);
+    return launch_cast(list, args->x, args->y, false);
 }
 
 enum weft_status ocl_cast_to_fp32(struct weft_command_list *list, struct weft_view *view,
-                                  bool kept)
+                                  bool weights)
 {
     struct weft_view from = *view;
     if (from.type != WEFT_FLOAT16)
         return WEFT_OK;
-    *view = ocl_workspace_view(list, from.count, kept);
-    return convert(list, from, *view, kept);
+    *view = ocl_workspace_view(list, from.count, weights);
+    return launch_cast(list, from, *view, weights);
 }
 
 struct weft_view ocl_fp32_output(struct weft_command_list *list, struct weft_view view)
@@ -67,5 +66,5 @@ struct weft_view ocl_fp32_output(struct weft_command_list *list, struct weft_vie
 enum weft_status ocl_cast_from_fp32(struct weft_command_list *list, struct weft_view from,
                                     struct weft_view to)
 {
-    return to.type == WEFT_FLOAT16 ? convert(list, from, to, false) : WEFT_OK;
+    return to.type == WEFT_FLOAT16 ? launch_cast(list, from, to, false) : WEFT_OK;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is wrong with this machine's OpenCL, in sentences that say how to mend it. */
+/* Diagnostics of this machine's OpenCL drivers, each with its fix. */
 #define _GNU_SOURCE /* RTLD_NODELETE */
 #include "opencl/runtime/enumerate.h"
 
@@ -19,11 +19,11 @@
     "nvidia-opencl-icd "                                                \
     "(NVIDIA GPU) or pocl-opencl-icd (any processor)"
 
-/* Platforms that are known to be empty, and why. */
+/* Platforms that are known to have no devices, and the fix. */
 static const struct {
-    const char *platform, *mend;
+    const char *platform, *fix;
 } empty_platforms[] = {
-    {"rusticl", "it waits for its drivers to be named: set RUSTICL_ENABLE=iris (Intel "
+    {"rusticl", "its drivers must be named: set RUSTICL_ENABLE=iris (Intel "
                 "GPU), RUSTICL_ENABLE=radeonsi (AMD GPU) or RUSTICL_ENABLE=swrast "
                 "(processor)"},
     {"Clover", "it is Mesa's former driver and knows no GPU of this machine; nothing is "
@@ -43,13 +43,13 @@ enum weft_status ocl_diagnose_platform(weft_context *ctx, const char *name, cl_i
     if (error && error != CL_DEVICE_NOT_FOUND)
         return weft_device_diagnostic_add(
             ctx,
-            "platform %s is left out: asking for its devices gives "
+            "platform %s is left out: the query for its devices returns "
             "%s (%d); reinstall or update its driver",
             name, ocl_error_name(error), (int)error);
     for (size_t i = 0; i < WEFT_ARRAY_SIZE(empty_platforms); i++)
         if (!strcmp(name, empty_platforms[i].platform))
             return weft_device_diagnostic_add(ctx, "platform %s has no devices: %s", name,
-                                              empty_platforms[i].mend);
+                                              empty_platforms[i].fix);
     return weft_device_diagnostic_add(
         ctx,
         "platform %s has no devices: it sees none of its own; check "
@@ -57,9 +57,8 @@ enum weft_status ocl_diagnose_platform(weft_context *ctx, const char *name, cl_i
         name);
 }
 
-/* Whether the library that an ICD file names can be loaded. Nothing in it is called,
- * and it is not unloaded: what its constructors registered elsewhere (passes in LLVM's
- * registry) would be left dangling. */
+/* Loads the library that an ICD file names. Nothing in it is called, and it is not
+ * unloaded: what its constructors registered (passes in LLVM) would dangle. */
 static enum weft_status check_library(weft_context *ctx, const char *file,
                                       const char *library)
 {
@@ -98,7 +97,7 @@ static bool ends_with(const char *text, const char *end)
     return a >= b && !strcmp(text + a - b, end);
 }
 
-/* Checks the ICD files of a folder, in order of name; tells how many there are. */
+/* Checks the ICD files of a folder, in order of name; *count grows by their number. */
 static enum weft_status check_folder(weft_context *ctx, const char *path, int *count)
 {
     struct dirent **entries;
@@ -107,7 +106,7 @@ static enum weft_status check_folder(weft_context *ctx, const char *path, int *c
     for (int i = 0; i < n; i++) {
         char *file = weft_path_join(path, entries[i]->d_name);
         if (!file)
-            status = weft_out_of_memory(ctx, "opencl: notes", strlen(path));
+            status = weft_out_of_memory(ctx, "opencl: diagnostics", strlen(path));
         if (!status && ends_with(entries[i]->d_name, ".icd")) {
             ++*count;
             status = check_icd(ctx, file);
@@ -131,7 +130,7 @@ static enum weft_status check_drivers(weft_context *ctx, int *count)
                                    : check_library(ctx, path, path);
 }
 
-/* GPUs whose device node is there, but closed to this user. */
+/* GPUs whose device node exists but is not accessible to this user. */
 static enum weft_status check_render_nodes(weft_context *ctx)
 {
     for (int i = 128; i < 192; i++) {
@@ -169,6 +168,6 @@ enum weft_status ocl_diagnose_machine(weft_context *ctx, int devices, int gpus)
             "install " PACKAGES,
             ctx->icd_dir);
     return weft_device_diagnostic_add(
-        ctx, "no OpenCL device can be used: mend one of the above, or "
+        ctx, "no OpenCL device can be used: fix one of the above, or "
              "install " PACKAGES);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The OpenCL devices of this machine, and what is to be told about each. */
+/* The OpenCL devices of this machine and their properties. */
 #include "opencl/runtime/quirk.h"
 #include "opencl/runtime/enumerate.h"
 
@@ -8,8 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Queries of three extensions, each with its own idea of a PCI address; older headers do
- * not have them. */
+/* Queries of three extensions for the PCI address, absent from older headers. */
 enum {
     QUERY_PCI_KHR = 0x410F,       /* four uints: domain, bus, device, function */
     QUERY_PCI_BUS_NV = 0x4008,    /* uint */
@@ -23,10 +22,10 @@ struct pci {
     unsigned domain, bus, device, function;
 };
 
-/* More than there is anywhere: a driver that tells of more is not believed. */
+/* Implausible values; a driver that reports more is not trusted. */
 enum { MOST_IDS = 256, MOST_TEXT = 1 << 20 };
 
-/* Copies without the blanks that drivers pad names with, and without control bytes. */
+/* Copies without the blanks that pad names, and without control bytes. */
 static void copy_trimmed(const char *text, char *out, size_t size)
 {
     size_t used = 0;
@@ -70,7 +69,7 @@ void ocl_device_text(cl_device_id id, cl_device_info what, char *out, size_t siz
     take_text(error, text, bytes, out, size);
 }
 
-/* Numbers that the driver does not tell stay 0. */
+/* Numbers that the driver does not report stay 0. */
 static cl_uint device_uint(cl_device_id id, cl_device_info what)
 {
     cl_uint value = 0;
@@ -235,8 +234,8 @@ static enum weft_status enumerate_platform(weft_context *ctx, cl_platform_id pla
     if (n > MOST_IDS)
         return weft_device_diagnostic_add(
             ctx,
-            "platform %s is left out: it tells of %u devices, which "
-            "no machine has; its driver is at fault",
+            "platform %s is left out: it reports %u devices, an "
+            "implausible number; its driver is at fault",
             name, n);
     cl_device_id *ids = calloc(n, sizeof(*ids));
     if (!ids)

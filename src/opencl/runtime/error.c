@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* OpenCL's error codes as names and as statuses. */
+/* Names and statuses of OpenCL's error codes. */
 #include "opencl/runtime/ocl.h"
 
 #define NAME(code)  \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Matrix units, found out by trial: OpenCL has no question for them, and what a compiler
- * takes may still be wrong. */
+/* Detection of matrix units by a test kernel: OpenCL has no query for them, and compiling
+ * does not prove correctness. */
 #include "opencl/runtime/mma_probe.h"
 
 #include "opencl/runtime/command_list.h"
@@ -24,8 +24,8 @@ struct mma_probe {
     float a[M * K], b[K * N], y[M * N];
 };
 
-/* Numbers of 24 bits, other ones at each place, so that neither an element in the wrong
- * lane nor one of its three parts left out can go unseen. */
+/* Distinct 24-bit numbers, so that an element in a wrong lane and a missing part of the
+ * three are both detected. */
 static void fill(struct mma_probe *p)
 {
     for (int i = 0; i < M * K; i++)
@@ -45,7 +45,7 @@ static bool is_correct(const struct mma_probe *p)
                 sum += term;
                 size += fabs(term);
             }
-            /* A NaN is not right either. */
+            /* Also rejects NaN. */
             if (!(fabs((double)p->y[m * N + n] - sum) <=
                   ROUNDINGS * ldexp(1, -24) * size))
                 return false;
@@ -92,7 +92,7 @@ enum weft_status ocl_mma_detect(struct ocl_device *d)
     struct weft_mem *mem;
     bool found = false;
     WEFT_TRY(ocl_alloc(&d->base, sizeof(struct mma_probe), &mem));
-    /* A way that is not there is no error of anybody's. */
+    /* A failed attempt is not an error to report. */
     weft_log_fn log = ctx->log;
     for (size_t i = 0; i < WEFT_ARRAY_SIZE(mma_candidates) && !found; i++) {
         d->mma_path = mma_candidates[i].id;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Matrix units as a device has them, found out by trial. */
+/* Detection of matrix units. */
 #ifndef WEFT_OPENCL_RUNTIME_MMA_PROBE_H
 #define WEFT_OPENCL_RUNTIME_MMA_PROBE_H
 
@@ -8,9 +8,8 @@
 
 enum ocl_mma_path { OCL_MMA_EMULATED = MMA_PATH_EMULATED, OCL_MMA_PTX = MMA_PATH_PTX };
 
-/* Tries on the device what its kind should have, and fills in `mma_path`. Without a
- * matrix unit that multiplies right local memory stands in for it, and a warning says so.
- * WEFT_ERR_ARG: not even that works. */
+/* Tests the matrix units that the vendor's devices have, and sets `mma_path`. Without a
+ * correct one local memory emulates it, with a warning. WEFT_ERR_ARG: neither works. */
 enum weft_status ocl_mma_detect(struct ocl_device *device);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Programs: a source with its options is built once a device, from the cache on disk
- * where it is there; those that a list wants together are built as one. */
+/* Programs: a source with its options is built once for each device, or taken from the
+ * cache on disk; those that a list requests together are built as one. */
 #include "opencl/runtime/program.h"
 #include "opencl/runtime/program_bundle.h"
 
@@ -14,14 +14,15 @@ struct ocl_program {
     struct ocl_program *next;
     const struct ocl_source *source;
     cl_program program; /* NULL: not built yet */
-    int bundle_index;   /* of a program of several, whose kernels it numbers; -1: alone */
+    int bundle_index;   /* suffix of its kernels in a program of several; -1: alone */
     bool from_cache;
-    bool requested; /* by a list that is not sealed yet */
+    bool requested; /* by a list that is not finalized yet */
     char options[];
 };
 
-/* mad allowed, nothing else is: NaN stays visible, divisions and zeros stay exact. No
- * warnings: PoCL counts them on the user's stderr, and the lint test shows them. */
+/* Fused multiply-adds and no other relaxation: NaN propagates, divisions and zeros stay
+ * exact. Warnings are off: PoCL reports their number on stderr, and the lint test shows
+ * them. */
 #define COMMON_OPTIONS "-cl-std=CL1.2 -cl-mad-enable -w"
 
 static const struct ocl_source *source_of(const char *name)
@@ -53,9 +54,9 @@ static char *build_log(const struct ocl_device *d, cl_program program)
     return log;
 }
 
-/* What the driver is to build. */
+/* A build. */
 struct build {
-    weft_context *context; /* for the sentence of a failure; NULL: none is requested */
+    weft_context *context; /* for error messages; NULL: none */
     const char *name;
     const char *text, *options;
     size_t bytes;
@@ -78,9 +79,9 @@ static enum weft_status build_from_source(struct ocl_device *d, struct build *b)
         weft_fail(ctx, WEFT_ERR_BUILD,
                   "opencl: %s does not build on %s (driver %s): %s, with options %s\n%s",
                   b->name, d->base.info.name, d->base.info.driver, ocl_error_name(error),
-                  b->options, log ? log : "(the driver says no more)");
+                  b->options, log ? log : "(no message from the driver)");
     free(log);
-    clReleaseProgram(b->program); /* so that who asks again is told the same */
+    clReleaseProgram(b->program); /* so that the next attempt reports the same */
     b->program = NULL;
     return status;
 }
@@ -136,7 +137,7 @@ static enum weft_status build(struct ocl_device *d, struct build *b, bool use_ca
     return WEFT_OK;
 }
 
-/* Enters what was built; b's own reference goes to the entry. */
+/* Takes over b's reference to the program. */
 static void attach_build(struct ocl_device *d, struct ocl_program *p,
                          const struct build *b, int bundle_index)
 {
@@ -196,8 +197,7 @@ enum weft_status ocl_program_request(struct ocl_device *d, const char *name,
     return WEFT_OK;
 }
 
-/* Builds all that are requested as one; false: no matter why, they are to be built alone.
- * */
+/* Builds all requested programs as one. False, for any reason: build each alone. */
 static bool build_bundle(struct ocl_device *d, struct ocl_program *const *requested,
                          const struct ocl_bundle_entry *entries, int count)
 {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Several kernels, or one with several options, as the text of one program. Drivers that
- * read the declarations of all builtins with every program (PoCL 3.1: 40 ms even where
- * the program is in its cache, 250 where it is not) do it once then.
+ * parse the declarations of all builtins for every program (PoCL 3.1: 40 ms for cached
+ * programs, 250 otherwise) then do so once.
  *
- * Each entry is its source between macros: its options become definitions, what it
- * declares at file scope gets its number as a suffix, and all that it defined is
- * undefined at its end. */
+ * Each entry is its source between macros: options become definitions, declarations at
+ * file scope get the number of the entry as a suffix, and all macros are undefined at the
+ * end. */
 #define _POSIX_C_SOURCE 200809L
 #include "opencl/runtime/program_bundle.h"
 

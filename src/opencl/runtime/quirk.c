@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Two tables of devices: the kernel family that suits them, and what their drivers need.
- */
+/* Two tables of devices: their kernel family, and the quirks of their drivers. */
 #include "opencl/runtime/quirk.h"
 
 #include <string.h>
 
 struct match {
-    const char *platform, *vendor, *device; /* pieces of the names; NULL: any */
-    const char *driver;                     /* what its version begins with; NULL: any */
-    cl_device_type types;                   /* any of these; 0: whichever */
+    const char *platform, *vendor, *device; /* substrings; NULL: any */
+    const char *driver;                     /* prefix of its version; NULL: any */
+    cl_device_type types;                   /* any of these; 0: all */
 };
 
-/* The first row that matches counts; the last matches everything. */
+/* The first match counts; the last row matches everything. */
 static const struct {
     struct match match;
     enum weft_kernel_family family;
@@ -25,11 +24,11 @@ static const struct {
     {{.vendor = "Intel", .types = CL_DEVICE_TYPE_GPU}, WEFT_FAMILY_TILE},
     {{.vendor = "Apple", .types = CL_DEVICE_TYPE_GPU}, WEFT_FAMILY_TILE},
     {{.device = "Apple", .types = CL_DEVICE_TYPE_GPU}, WEFT_FAMILY_TILE},
-    /* Mali and PowerVR keep local memory in main memory; so may what nobody knows yet. */
+    /* Mali and PowerVR keep local memory in main memory; so may unknown devices. */
     {{0}, WEFT_FAMILY_VEC},
 };
 
-/* All rows that fit add up. */
+/* The union of all matches. */
 static const struct {
     struct match match;
     unsigned quirks;
@@ -38,16 +37,14 @@ static const struct {
     {{"Oclgrind"}, .quirks = OCL_QUIRK_NO_PARTIAL_WRITES},
     {{"rusticl"}, .quirks = OCL_QUIRK_FINISH_NEEDS_MARKER},
     {{.device = "llvmpipe"}, .quirks = OCL_QUIRK_SOFTWARE_GPU},
-    /* PoCL keeps its own programs for each work-group size, which a binary does not
-     * hold. */
+    /* PoCL caches programs for each work-group size, which a binary does not contain. */
     {{"Portable Computing Language"}, .quirks = OCL_QUIRK_HAS_OWN_CACHE},
-    /* PoCL 6 runs LLVM's instruction combiner so that it aborts the process where it is
-     * not done after a pass, which kernels with barriers provoke ("did not reach a
-     * fixpoint", seen in Debian 13): these are built without optimization. */
+    /* PoCL 6 runs LLVM's instruction combiner in a mode that aborts the process unless
+     * one pass suffices; kernels with barriers need more ("did not reach a fixpoint",
+     * Debian 13) and are built without optimization. */
     {{"Portable Computing Language", .driver = "6.", .types = CL_DEVICE_TYPE_CPU},
      .work_group_family_options = "-cl-opt-disable"},
-    /* Its binaries are PTX, to be translated again; its own cache contains machine code.
-     * */
+    /* Its binaries are PTX; its own cache contains machine code. */
     {{"NVIDIA"}, .quirks = OCL_QUIRK_HAS_OWN_CACHE},
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sub-groups, found out by trial: drivers promise them, and do not always keep it. */
+/* Detection of sub-groups by a test kernel: extensions alone are not reliable. */
 #include "opencl/runtime/subgroup_probe.h"
 
 #include "opencl/runtime/command_list.h"
@@ -10,7 +10,7 @@
 
 static const struct subgroup_ext {
     enum ocl_subgroup_ext id;
-    const char *extensions[2]; /* that promise it */
+    const char *extensions[2]; /* required */
 } subgroup_exts[] = {
     {OCL_SUBGROUP_INTEL, {"cl_intel_subgroups", "cl_intel_required_subgroup_size"}},
     {OCL_SUBGROUP_KHR, {"cl_khr_subgroups", NULL}},
@@ -91,7 +91,7 @@ enum weft_status ocl_subgroups_detect(struct ocl_device *d)
                        (MAX_SUBGROUP_SIZE + 1) * SUBGROUPS * MAX_SUBGROUP_SIZE *
                            sizeof(cl_float),
                        &mem));
-    /* A driver that does not keep its promise is no error of anybody's. */
+    /* A failed attempt is not an error to report. */
     weft_log_fn log = ctx->log;
     for (size_t i = 0; i < WEFT_ARRAY_SIZE(subgroup_exts) && !d->subgroup_sizes; i++) {
         d->subgroup_ext = subgroup_exts[i].id;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sub-groups as a device has them, found out by trial. */
+/* Detection of sub-groups. */
 #ifndef WEFT_OPENCL_RUNTIME_SUBGROUP_PROBE_H
 #define WEFT_OPENCL_RUNTIME_SUBGROUP_PROBE_H
 
@@ -12,9 +12,9 @@ enum ocl_subgroup_ext {
     OCL_SUBGROUP_KHR = SUBGROUP_KHR
 };
 
-/* Tries on the device what its driver claims, and fills in `lanes` and `subgroup_ext`.
- * Without sub-groups that work local memory stands in for them, and a warning says so.
- * WEFT_ERR_ARG: not even that works. */
+/* Tests the sub-groups that the driver claims, and sets `subgroup_sizes` and
+ * `subgroup_ext`. Without working sub-groups local memory emulates them, with a warning.
+ * WEFT_ERR_ARG: neither works. */
 enum weft_status ocl_subgroups_detect(struct ocl_device *device);
 
 #endif

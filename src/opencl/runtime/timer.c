@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a device's timer says of launches that the wall clock measures too. It gets a
- * queue of its own: that of the device has no profiling, which slows some drivers. */
+/* Launches timed by the device's profiling events and by the wall clock, on a queue of
+ * their own: the device's queue has no profiling, which slows some drivers. */
 #include "opencl/runtime/command_list.h"
 
 #include "util/clock.h"
@@ -8,7 +8,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* Nanoseconds from start to end; NaN: the driver does not tell. */
+/* Nanoseconds from start to end; NaN: the driver does not report them. */
 static double nanoseconds(cl_event event)
 {
     cl_ulong start = 0, end = 0;

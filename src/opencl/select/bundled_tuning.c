@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which shipped tuning a device gets. */
+/* The bundled tuning of a device. */
 #include "opencl/select/bundled_tuning.h"
 
 #include <stdio.h>

@@ -18,7 +18,7 @@ static bool parse(const struct weft_device *device, const char *text,
     return weft_problem_parse(text, out) && out->family == device->family;
 }
 
-/* Appends a config unless there is no more room or it is there already. */
+/* Appends a config unless it is present or the array is full. */
 static int append(const struct ocl_device *device, const struct ocl_kernel_config *config,
                   struct weft_kernel_config *out, int count)
 {
@@ -34,7 +34,7 @@ static int append(const struct ocl_device *device, const struct ocl_kernel_confi
     return count;
 }
 
-/* The values on both sides of the present one. */
+/* The configs with the next smaller or larger value of one tunable. */
 static int neighbours(const struct ocl_device *device, const struct weft_problem *problem,
                       const struct ocl_kernel_config *from,
                       struct weft_kernel_config *out)
