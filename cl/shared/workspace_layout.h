@@ -29,4 +29,7 @@
  * rounded up to whole vectors. */
 #define BATCH_NORM_PARTIAL(pitch) (2 * (pitch))
 
+/* The sums of a chunk of rows, one or two for each channel. */
+#define CHANNEL_SUMS_PARTIAL(sums, channels) ((sums) * (channels))
+
 #endif

@@ -22,6 +22,8 @@ extern "C" {
  *     global-avg-pool                  layer may follow without a flatten
  *     dense UNITS [ACT]                bias=yes init=he
  *     batch-norm [ACT]                 momentum=0.1 epsilon=1e-5
+ *     layer-norm [ACT]                 epsilon=1e-5, over the channels of each position
+ *     prelu                            ReLU with a learned slope for each channel
  *     ACT                              relu, sigmoid, tanh, gelu, silu, or
  *                                      leaky-relu slope=0.01
  *     add NAME [ACT]                   sum of two tensors of the same shape: the output

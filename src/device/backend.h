@@ -233,6 +233,33 @@ struct weft_fold_batch_norm_args {
     struct weft_view out_w, out_bias;
 };
 
+/* Layer normalization of each row over its channels (Ba, Kiros and Hinton 2016,
+ * arXiv:1607.06450):
+ *
+ *     y = act((x - mean) inverse weight + bias), inverse = 1 / sqrt(variance + epsilon)
+ *
+ * with the mean and variance of the row. Forward writes y and, unless absent, mean and
+ * inverse of each row. Backward reads x, weight, bias, mean, inverse and dy, the gradient
+ * at y, and writes dweight, dbias and, unless absent, dx, with the derivative of the
+ * activation. dx may be dy. */
+struct weft_layer_norm_args {
+    int rows, channels;
+    float epsilon;
+    struct weft_activation activation;
+    struct weft_view x, weight, bias;
+    struct weft_view mean, inverse;
+    struct weft_view y;
+    struct weft_view dy, dx, dweight, dbias;
+};
+
+/* y = x > 0 ? x : slope x, with a slope for each channel. Backward reads x, slope and dy
+ * and writes dslope and, unless absent, dx. y may be x, dx may be dy. */
+struct weft_prelu_args {
+    int rows, channels;
+    struct weft_view x, slope, y;
+    struct weft_view dy, dx, dslope;
+};
+
 /* y[i] = uniform(i) < rate ? 0 : x[i] / (1 - rate), with uniform(i) = word i % 4 of
  * weft_philox(seed, counter (i / 4, step, layer, RANDOM_DROPOUT)). Forward and backward
  * are the same. y may be x. */

@@ -104,6 +104,18 @@ ARGUMENTS(fold_batch_norm, fold_batch_norm,
           WRITE(out_w, FLOATS) WRITE(out_bias, FLOATS)
           READ(w, FLOATS) READ(bias, FLOATS) READ(weight, FLOATS) READ(shift, FLOATS)
           READ(mean, FLOATS) READ(variance, VARIANCE))
+ARGUMENTS(layer_norm_forward, layer_norm,
+          WRITE(y, FLOATS) WRITE(mean, FLOATS) WRITE(inverse, FLOATS)
+          READ(x, FLOATS) READ(weight, FLOATS) READ(bias, FLOATS))
+ARGUMENTS(layer_norm_backward, layer_norm,
+          WRITE(dx, FLOATS) WRITE(dweight, FLOATS) WRITE(dbias, FLOATS)
+          READ(dy, FLOATS) READ(x, FLOATS) READ(weight, FLOATS) READ(bias, FLOATS)
+          READ(mean, FLOATS) READ(inverse, VARIANCE))
+ARGUMENTS(prelu_forward, prelu,
+          WRITE(y, FLOATS) READ(x, FLOATS) READ(slope, FLOATS))
+ARGUMENTS(prelu_backward, prelu,
+          WRITE(dx, FLOATS) WRITE(dslope, FLOATS)
+          READ(dy, FLOATS) READ(x, FLOATS) READ(slope, FLOATS))
 ARGUMENTS(cast, cast,
           WRITE(y, FLOATS) READ(x, FLOATS))
 ARGUMENTS(dropout, dropout,

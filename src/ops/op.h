@@ -66,9 +66,10 @@ struct weft_node {
         struct weft_conv conv;   /* n is 0 */
         struct weft_dense dense; /* n is 0 */
         struct weft_batch_norm_params batch_norm;
-        float rate; /* dropout */
-        int groups; /* channel-shuffle */
-        int first;  /* slice: its first channel */
+        float rate;    /* dropout */
+        float epsilon; /* layer-norm */
+        int groups;    /* channel-shuffle */
+        int first;     /* slice: its first channel */
     } as;
     struct weft_pool pool; /* a pool's own, or the max-pool fused into a conv; n is 0 */
     struct weft_activation activation; /* its own, or the one fused into it */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Faults in batch normalization, dropout, the loss, the batch and the optimizer. */
+/* Faults in normalizations, learned slopes, dropout, loss, batch and optimizer. */
 #include "fault_injection/planted_faults.h"
 #include "shared/state.h"
 
@@ -28,6 +28,40 @@ static void grow_norm_epsilon(union weft_primitive_args *a)
 static void lose_normal(union weft_primitive_args *a)
 {
     a->batch_norm_forward.inverse = a->batch_norm_forward.scale;
+}
+
+static void lose_layer_norm_activation(union weft_primitive_args *a)
+{
+    a->layer_norm_forward.activation.act = WEFT_ACT_identity;
+}
+
+static void grow_layer_norm_epsilon(union weft_primitive_args *a)
+{
+    a->layer_norm_forward.epsilon *= 4;
+}
+
+static void lose_layer_norm_row(union weft_primitive_args *a)
+{
+    a->layer_norm_forward.rows -= a->layer_norm_forward.rows > 1;
+}
+
+static void use_weight_as_bias(union weft_primitive_args *a)
+{
+    a->layer_norm_backward.bias = a->layer_norm_backward.weight;
+}
+
+static void lose_prelu_row(union weft_primitive_args *a)
+{
+    a->prelu_backward.rows -= a->prelu_backward.rows > 1;
+}
+
+static void use_first_slopes(union weft_primitive_args *a)
+{
+    int channels = a->prelu_forward.channels;
+    if (channels % 2 == 0) {
+        a->prelu_forward.channels = channels / 2;
+        a->prelu_forward.rows *= 2;
+    }
 }
 
 static void lose_fold_bias(union weft_primitive_args *a)
@@ -198,6 +232,25 @@ const struct fault training_faults[] = {
     {"last row missing", "batch-norm", IN(batch_norm_backward), .modify = lose_norm_row},
     {"scale for inverse", "batch-norm", IN(batch_norm_backward), .modify = lose_normal},
     {"half precision", "batch-norm", IN(batch_norm_forward), .after = round_to_half},
+    {"no activation", "layer-norm", IN(layer_norm_forward),
+     .modify = lose_layer_norm_activation},
+    {"epsilon four times", "layer-norm", IN(layer_norm_forward),
+     .modify = grow_layer_norm_epsilon},
+    {"last row missing", "layer-norm", IN(layer_norm_forward),
+     .modify = lose_layer_norm_row},
+    {"half precision", "layer-norm", IN(layer_norm_forward), .after = round_to_half},
+    {"no derivative", "layer-norm", IN(layer_norm_backward),
+     .modify = lose_layer_norm_activation},
+    {"last row missing", "layer-norm", IN(layer_norm_backward),
+     .modify = lose_layer_norm_row},
+    {"weight for bias", "layer-norm", IN(layer_norm_backward),
+     .modify = use_weight_as_bias},
+    {"no derivative on both", "layer-norm", IN(layer_norm_backward), true,
+     .modify = lose_layer_norm_activation},
+    {"slopes of the first half", "prelu", IN(prelu_forward), .modify = use_first_slopes},
+    {"slopes of the first half", "prelu", IN(prelu_backward), .modify = use_first_slopes},
+    {"last row missing", "prelu", IN(prelu_backward), .modify = lose_prelu_row},
+    {"half precision", "prelu", IN(prelu_forward), .after = round_to_half},
     {"dropped bias", "fold-batch-norm", IN(fold_batch_norm), .modify = lose_fold_bias},
     {"last of out_w unwritten", "fold-batch-norm", IN(fold_batch_norm),
      .before = keep_last, .after = restore_last},

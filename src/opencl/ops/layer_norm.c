@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Layer normalization, all families: cl/ops/layer_norm.cl. A row is processed by one
+ * work-item in family `vec`, by up to a work-group in the others. */
+#include "opencl/ops/channel_sums.h"
+
+#define SOURCE "layer_norm.cl"
+
+enum { CPU_GROUP_ROWS = 8 };
+
+struct row_split {
+    struct channel_split split;
+    int lanes; /* of a row */
+    size_t group_rows;
+    struct ocl_options options;
+};
+
+static struct row_split split_rows(const struct ocl_device *device,
+                                   const struct weft_layer_norm_args *a)
+{
+    struct row_split s = {.split =
+                              channel_split_of(device, SOURCE, a->rows, a->channels, 2)};
+    size_t items = ocl_default_work_group(device);
+    if (device->is_cpu && s.split.lanes == 1 && items > CPU_GROUP_ROWS)
+        items = CPU_GROUP_ROWS;
+    s.lanes = s.split.lanes;
+    while (s.lanes > 1 && s.lanes * s.split.vector_width >= 2 * a->channels)
+        s.lanes /= 2;
+    s.group_rows = items > (size_t)s.lanes ? items / (size_t)s.lanes : 1;
+    channel_split_define(&s.split, &s.options);
+    ocl_define(&s.options, "ROW_LANES", s.lanes);
+    ocl_define(&s.options, "GROUP_ROWS", (long)s.group_rows);
+    ocl_define(&s.options, "ACT", a->activation.act);
+    ocl_define_view_fp16(&s.options, "X_HALF", a->x);
+    return s;
+}
+
+static enum weft_status launch_rows(struct weft_command_list *list,
+                                    const struct row_split *s, struct ocl_launch *launch)
+{
+    launch->source = SOURCE;
+    launch->global[0] = launch->local[0] = (size_t)s->lanes;
+    launch->global[1] = (size_t)s->split.rows;
+    launch->local[1] = s->group_rows;
+    return ocl_launch(list, s->options.text, launch);
+}
+
+enum weft_status ocl_layer_norm_forward(struct weft_command_list *list,
+                                        const struct weft_layer_norm_args *args)
+{
+    struct row_split s = split_rows(ocl_device_of(list), args);
+    ocl_define(&s.options, "SAVE", args->mean.mem != NULL);
+    ocl_define_view_fp16(&s.options, "Y_HALF", args->y);
+    ocl_begin_primitive(list);
+    return launch_rows(
+        list, &s,
+        &(struct ocl_launch){
+            .kernel = "ln_forward",
+            .arg_count = 9,
+            .args = {OCL_VIEW(args->x), OCL_VIEW(args->weight), OCL_VIEW(args->bias),
+                     OCL_VIEW(args->mean), OCL_VIEW(args->inverse), OCL_VIEW(args->y),
+                     OCL_INT(args->rows), OCL_FLOAT(args->epsilon),
+                     OCL_ACT_PARAMS(args->activation)},
+        });
+}
+
+enum weft_status ocl_layer_norm_backward(struct weft_command_list *list,
+                                         const struct weft_layer_norm_args *args)
+{
+    struct row_split s = split_rows(ocl_device_of(list), args);
+    const struct weft_view none = {0};
+    struct ocl_launch launch = {
+        .kernel = "ln_grad_partials",
+        .arg_count = 9,
+        .args = {OCL_VIEW(args->x), OCL_VIEW(args->dy), OCL_VIEW(args->weight),
+                 OCL_VIEW(args->bias), OCL_VIEW(args->mean), OCL_VIEW(args->inverse),
+                 OCL_VIEW(none), OCL_INT(args->rows), OCL_ACT_PARAMS(args->activation)},
+    };
+    ocl_define_view_fp16(&s.options, "OTHER_HALF", args->dy);
+    ocl_define_view_fp16(&s.options, "Y_HALF", args->dx);
+    ocl_begin_primitive(list);
+    WEFT_TRY(channel_sums_record(list, &s.split, &s.options, &launch, 6, args->dweight,
+                                 args->dbias));
+    if (!args->dx.mem)
+        return WEFT_OK;
+    launch.kernel = "ln_bwd_data";
+    launch.args[6] = (struct ocl_arg)OCL_VIEW(args->dx);
+    return launch_rows(list, &s, &launch);
+}
