@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Names, derivatives and parameters of the activations. */
-#include "device/backend.h"
+#include "device/activations.h"
 
 const char *const weft_act_names[WEFT_ACT_COUNT] = {
 #define ACT(id, name, grad_from_output, f, g, parameters, checks) name,

@@ -10,9 +10,9 @@
  *
  * Floats are 32 bits. Activations and their gradients may also lie in memory as float16,
  * each by itself, as its view says: x, other, y, dy, dx and the output of a gate of conv,
- * dense, pool, act, add, norm, dropout, input, convert and the ops on channels, with
- * scale and dscale of these. So may w of conv and dense,
- * and out_w of fold. All arithmetic is that of float32 either way; a value is rounded
+ * dense, pool, act, add, the norms, prelu, dropout, input, convert and the ops on
+ * channels, with scale and dscale of these. So may w of conv and dense, and out_w of
+ * fold. All arithmetic is that of float32 either way; a value is rounded
  * once, to nearest even, when it is stored. */
 #ifndef WEFT_DEVICE_BACKEND_H
 #define WEFT_DEVICE_BACKEND_H
@@ -21,6 +21,7 @@
 #include <weft/net.h>
 
 #include "base/context.h"
+#include "device/activations.h"
 #include "device/command_list.h"
 #include "shared/memory_layout.h"
 
@@ -46,20 +47,6 @@ struct weft_view {
     struct weft_mem *mem;
     size_t offset, count;
     enum weft_type type; /* of floats; float32 where nothing else is said */
-};
-
-enum weft_act {
-#define ACT(id, name, grad_from_output, f, g, parameters, checks) WEFT_ACT_##id,
-#include "shared/activations.def"
-#undef ACT
-    WEFT_ACT_COUNT
-};
-
-/* An activation with its parameters (weft_act_parameters). Zero is the identity. */
-struct weft_activation {
-    enum weft_act act;
-    float alpha; /* leaky_relu: the slope where x < 0; clip: the lower bound */
-    float beta;  /* clip: the upper bound */
 };
 
 /* Multiplies a gradient by the derivative of the activation that made `output`: the way a
@@ -455,23 +442,6 @@ struct weft_backend {
 
 extern const struct weft_backend weft_backend_cpu;
 extern const struct weft_backend weft_backend_opencl; /* a stub without OpenCL */
-
-/* "leaky-relu", and whether the derivative follows from the output. */
-extern const char *const weft_act_names[WEFT_ACT_COUNT];
-extern const bool weft_act_grad_from_output[WEFT_ACT_COUNT];
-
-/* The parameters alpha and beta of an activation; `name` NULL: it has none. */
-enum { WEFT_ACT_PARAMETERS = 2 };
-struct weft_act_parameter {
-    const char *name; /* "slope" */
-    float initial;    /* where none is given */
-    float min, max;
-    float tested[4]; /* by the checks; the first two keep integers exact */
-};
-extern const struct weft_act_parameter weft_act_parameters[WEFT_ACT_COUNT]
-                                                          [WEFT_ACT_PARAMETERS];
-/* The activation with the parameters that it has where none are given. */
-struct weft_activation weft_activation_init(enum weft_act act);
 
 /* A product is a convolution of `n` images of one place with a window of one place;
  * `groups` products side by side are one of so many groups. */
