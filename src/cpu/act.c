@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Activations, made from cl/shared/activations.def in double. */
+/* Activations from cl/shared/activations.def, in double. */
 #include "cpu/cpu.h"
 
 #include <assert.h>

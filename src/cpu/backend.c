@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The built-in CPU backend: its one device, memory, and lists. A list is an array of
- * loops, and replaying it runs them at once. */
+/* The host backend: its device, memory and lists. A list is an array of loops that a
+ * replay executes at once. */
 #define _POSIX_C_SOURCE 200809L
 #include "cpu/cpu.h"
 
@@ -21,12 +21,12 @@ struct cpu_command_list {
     struct weft_command_list base;
     struct step *steps;
     size_t count, room;
-    struct weft_mem scratch; /* what views name; its data come when the list is sealed */
-    size_t scratch_used;     /* by the primitive that is being recorded */
-    struct weft_mem *memory; /* those data; NULL: none */
+    struct weft_mem scratch; /* the workspace in views; allocated by finalize */
+    size_t scratch_used;     /* by the current primitive */
+    struct weft_mem *memory; /* the workspace; NULL: none */
 };
 
-/* The processor's name, or its architecture where Linux does not tell it. */
+/* Name of the processor, or its architecture if Linux does not report it. */
 static void read_model(char *text, size_t size)
 {
     struct utsname machine;
@@ -87,7 +87,7 @@ static enum weft_status open_device(weft_context *ctx,
     if (params->family > WEFT_FAMILY_VEC)
         weft_log_message(
             ctx, WEFT_LOG_WARN,
-            "cpu: the built-in backend has no kernel families; none changes anything "
+            "cpu: the host backend has no kernel families; the option changes nothing "
             "here");
     struct cpu_device *device = calloc(1, sizeof(*device));
     if (!device)
@@ -104,14 +104,14 @@ static enum weft_status open_device(weft_context *ctx,
     }
     if (cpu_threads_count(device->threads) < units)
         weft_log_message(ctx, WEFT_LOG_WARN,
-                         "cpu: the system gave %d of %d threads; the work takes longer",
+                         "cpu: only %d of %d threads could be created; work takes longer",
                          cpu_threads_count(device->threads), units);
     *out = &device->base;
     return WEFT_OK;
 }
 
-/* The struct and its data in one block; calloc leaves large ones to the system to clear
- * when they are first touched. */
+/* Struct and data in one block; calloc lets the system clear large ones at first
+ * access. */
 static enum weft_status alloc(struct weft_device *device, size_t bytes,
                               struct weft_mem **out)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Batch normalization. Sums are kept in double; the mean is taken before the squares, so
- * that nothing cancels. An item is a few channels of all rows, or a few rows. */
+/* Batch normalization. Sums are in double; the mean is computed before the squares,
+ * which avoids cancellation. An item is a few channels of all rows, or a few rows. */
 #include "cpu/cpu.h"
 
 #include <assert.h>
@@ -24,7 +24,7 @@ static size_t chunk_end(size_t item, int rows)
     return end < (size_t)rows ? end : (size_t)rows;
 }
 
-/* How many of CPU_LANES channels there are from `c` on. */
+/* Number of channels from `c` on, at most CPU_LANES. */
 static int lanes_at(int c, int channels)
 {
     return channels - c < CPU_LANES ? channels - c : CPU_LANES;
@@ -65,7 +65,7 @@ static void statistics_block(const void *data, size_t item)
     }
 }
 
-/* z = (x - mean) scale + bias of the channels from `c` on. */
+/* z = (x - mean) scale + bias for the channels from `c` on. */
 static void shift_and_scale(const struct weft_batch_norm_args *a, const float *x, int c,
                             int count, double *z)
 {

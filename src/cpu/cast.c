@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tensors in float16, by plain conversion: what a primitive reads is widened into scratch
- * before, what it writes is narrowed from there behind it. */
+/* Float16 tensors by conversion: inputs of a primitive are widened into the workspace
+ * before it, outputs are narrowed after it. */
 #include "cpu/cpu.h"
 
 #include "util/half.h"

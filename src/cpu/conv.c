@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Convolution with what may be fused to it: bias, activation and pool in front, the gate
- * behind. Where there is no pool, one whose window is a single place stands in for it.
- * Several images go together, so that weights are fetched once for all of them. */
+/* Convolution with fused bias, activation, pool and activation gradient. Without a
+ * pool a window of one position takes its place. Several images are processed
+ * together, so that weights are loaded once for all of them. */
 #include "cpu/cpu.h"
 
 #include <assert.h>
@@ -18,8 +18,8 @@ static int images_from(int first, int n)
     return n - first < IMAGES ? n - first : IMAGES;
 }
 
-/* How many taps from `s` on, whose pixel is in column `ix`, lie next to each other in the
- * image and in the weights. */
+/* Number of taps from `s` on, with pixel column `ix`, that are contiguous in the image
+ * and in the weights. */
 static int neighbours(const struct weft_conv *g, int s, int ix)
 {
     if (g->dilation_x > 1 || g->groups > 1 || ix < 0 || ix >= g->w)
@@ -27,8 +27,8 @@ static int neighbours(const struct weft_conv *g, int s, int ix)
     return g->s - s < g->w - ix ? g->s - s : g->w - ix;
 }
 
-/* z of the channels [k, k + count), all of one group, at one place of the images
- * [n, n + images). */
+/* z of channels [k, k + count), all of one group, at one position of images [n, n +
+ * images). */
 static void convolve(const struct weft_conv_args *a, int n, int images, int oy, int ox,
                      int k, int count, double z[][CPU_BLOCK])
 {
@@ -58,7 +58,7 @@ static void convolve(const struct weft_conv_args *a, int n, int images, int oy, 
     }
 }
 
-/* y and argmax of the same, at one place behind the pool. */
+/* y and argmax of the same, at one position after the pool. */
 static void forward_place(const struct weft_conv_args *a, int n, int images, int py,
                           int px, int k, int count)
 {
@@ -99,7 +99,7 @@ CPU_MULTIVERSION static void forward_row(const void *data, size_t item)
         }
 }
 
-/* The gradient of z at one place: dy of the windows that have their maximum there. */
+/* Gradient of z at one position: dy of the windows whose maximum is there. */
 static void gradient_of_place(const struct weft_conv_args *a, int n, int oy, int ox,
                               int k, int count, double *dz)
 {
@@ -121,7 +121,8 @@ static void gradient_of_place(const struct weft_conv_args *a, int n, int oy, int
     }
 }
 
-/* dx, before the gate, of the channels [c, c + count), all of one group, at one place. */
+/* dx, before the activation gradient, of channels [c, c + count), all of one group, at
+ * one position. */
 static void gradient_of_input(const struct weft_conv_args *a, int n, int images, int iy,
                               int ix, int c, int count, double dx[][CPU_BLOCK])
 {
@@ -174,7 +175,7 @@ CPU_MULTIVERSION static void backward_row(const void *data, size_t item)
         }
 }
 
-/* What one weight of input channel `c` meets in each place of a pool's window: zero
+/* The factors of a weight of input channel `c` at each position of a pool window: zero
  * outside the image. */
 static void inputs_of_window(const struct weft_conv_args *a, int tap, int c, int n,
                              int py, int px, double *x)
@@ -194,8 +195,8 @@ static void inputs_of_window(const struct weft_conv_args *a, int tap, int c, int
         }
 }
 
-/* The gradient of the weights of channels [k, k + count), all of one group, at `tap` for
- * input channel `c`. Of a window, it visits only the maximum. */
+/* Weight gradient of channels [k, k + count), all of one group, at `tap` for input
+ * channel `c`. Visits only the maximum of each window. */
 static void gradient_of_weights(const struct weft_conv_args *a, int tap, int c, int k,
                                 int count, double *dw)
 {
@@ -219,7 +220,7 @@ static void gradient_of_weights(const struct weft_conv_args *a, int tap, int c, 
             }
 }
 
-/* The gradient of the bias: each dy reaches one place. */
+/* Bias gradient: each dy affects one position. */
 static void gradient_of_bias(const struct weft_conv_args *a)
 {
     const struct weft_pool *pool = &a->pool;
@@ -234,7 +235,7 @@ static void gradient_of_bias(const struct weft_conv_args *a)
     }
 }
 
-/* An item is one row of dw, which holds a weight of every filter; the last is dbias. */
+/* An item is one row of dw, with one weight of every filter; the last is dbias. */
 static size_t weight_rows(const struct weft_conv *g)
 {
     return (size_t)g->r * g->s * (g->c / g->groups);

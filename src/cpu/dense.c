@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Dense layers, stated as convolutions. */
+/* Dense layers as convolutions. */
 #include "cpu/cpu.h"
 
 enum weft_status cpu_dense_forward(struct weft_command_list *list,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Dropout: which elements fall is a function of (seed, step, layer, index). */
+/* Dropout: the mask is a function of (seed, step, layer, index). */
 #include "cpu/cpu.h"
 #include "shared/random.h"
 #include "shared/state.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The end of a step: the update of all weights (the formulas stand at struct
- * weft_optimizer), and the step's account. */
+/* The optimizer step over all weights (formulas: struct weft_optimizer), and the
+ * metrics of the step. */
 #include "cpu/cpu.h"
 #include "shared/state.h"
 
@@ -24,7 +24,7 @@ static void sgd(const struct weft_optimizer_step_args *a, size_t begin, size_t e
     }
 }
 
-/* Adam and AdamW differ in where the decay goes: into the gradient, or past it. */
+/* Weight decay is part of the gradient in Adam, and separate in AdamW. */
 static void adam_with(const struct weft_optimizer_step_args *a, size_t begin, size_t end,
                       double inside, double past)
 {
@@ -64,7 +64,7 @@ static void (*const updates[])(const struct weft_optimizer_step_args *, size_t,
     [WEFT_OPTIMIZER_ADAMW] = adamw,
 };
 
-/* The mean of the losses and the sum of the correct, and on to the next step. */
+/* Mean of the losses, number of correct rows, and the next step. */
 static void account(const struct weft_optimizer_step_args *a)
 {
     uint32_t *words = cpu_words(a->state), correct = 0;

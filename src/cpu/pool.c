@@ -4,7 +4,7 @@
 
 #include <assert.h>
 
-/* The input of window place `place` of an output, all channels; NULL: outside. */
+/* Input of window position `place` of an output, all channels; NULL: outside. */
 static const float *input_at(const struct weft_pool_args *a, size_t n, int py, int px,
                              int place)
 {
@@ -98,7 +98,7 @@ static void mean_row(const void *data, size_t item)
         }
 }
 
-/* What the window at (py, px) gives to its place `place`. */
+/* Gradient that the window at (py, px) contributes to its position `place`. */
 static void scatter_max_grad(const struct weft_pool_args *a, size_t at, int count,
                              int place, int divisor, double *dx)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What plain C, compiled as the rest of this backend is, does at best. */
+/* Peak performance of plain C, compiled as the rest of this backend. */
 #include "cpu/cpu.h"
 
 #include <string.h>
 
-/* Independent sums, enough to hide the latency of an addition. */
+/* Independent accumulators, enough to hide the latency of an addition. */
 enum { STRANDS = 32 };
 
 static void multiply(const void *data, size_t item)
@@ -13,7 +13,7 @@ static void multiply(const void *data, size_t item)
     float sums[STRANDS], *y = cpu_floats(a->y);
     for (int i = 0; i < STRANDS; i++)
         sums[i] = (float)i;
-    float factor = 0.5f + y[0]; /* is 0 there, but no compiler knows */
+    float factor = 0.5f + y[0]; /* 0, unknown to the compiler */
     for (int round = 0; round < a->rounds; round++)
         for (int i = 0; i < STRANDS; i++)
             sums[i] = sums[i] * factor + 0.25f;
@@ -24,7 +24,7 @@ static void multiply(const void *data, size_t item)
         y[item] = sum;
 }
 
-/* The part of `count` elements that item `item` of `items` owns. */
+/* Share of item `item` of `items` in `count` elements. */
 struct part {
     struct weft_roofline_probe_args args;
     size_t length;
@@ -61,7 +61,7 @@ static void nothing(const void *data, size_t item)
 
 static const struct {
     cpu_work *work;
-    double items, elements; /* of work, for an item and for an element of x */
+    double items, elements; /* work of an item, and of an element of x */
 } kinds[] = {
     [WEFT_PROBE_FMA] = {multiply, 2.0 * STRANDS, 0},
     [WEFT_PROBE_READ] = {read_part, 0, sizeof(float)},

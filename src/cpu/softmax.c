@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Softmax, and its cross-entropy with the labels. */
+/* Softmax and cross-entropy. */
 #include "cpu/cpu.h"
 
 #include <assert.h>
 #include <math.h>
 
 struct row {
-    int first;           /* the first place of the largest logit */
+    int first;           /* index of the first largest logit */
     double largest, sum; /* sum of exp(logit - largest) */
 };
 
@@ -51,14 +51,14 @@ static void loss_row(const void *data, size_t item)
     for (int c = 0; c < a->classes; c++) {
         double q = (c == label ? 1.0 - smoothing : 0.0) + smoothing / a->classes;
         double below = (double)logits[c] - row.largest;
-        /* Not 0 * infinity: a class that is not expected costs nothing. */
+        /* Avoids 0 * infinity: a class with probability 0 in q adds nothing. */
         if (q > 0.0)
             loss -= q * (below - logarithm);
         if (dlogits)
             dlogits[c] = (float)((exp(below) / row.sum - q) * scale);
     }
     cpu_floats(a->loss)[item] = (float)loss;
-    /* A NaN is equal to nothing: no correct. */
+    /* NaN compares unequal: not correct. */
     cpu_words(a->correct)[item] =
         row.first == label && (double)logits[label] == row.largest;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A small pool of persistent threads. They sleep between loops; within one, threads take
- * runs of items from a counter, so that a slow item holds up nobody. The caller does not
- * wait for who wakes too late to find work: a short loop costs no more than its items. */
+/* A pool of persistent threads, which sleep between loops. Within a loop threads take
+ * runs of items from a counter, so a slow item delays nobody. The caller does not wait
+ * for threads that wake up after the last item was taken: a short loop costs no more
+ * than its items. */
 #define _POSIX_C_SOURCE 200809L
 #include "cpu/cpu.h"
 
@@ -15,22 +16,22 @@
 struct cpu_threads {
     pthread_mutex_t lock;
     pthread_cond_t wake, done;
-    unsigned loop; /* counts loops; a worker joins in when it has changed */
-    bool open;     /* the loop may be joined: the caller has not found it empty yet */
-    int busy;      /* workers that have joined the loop and not finished */
+    unsigned loop; /* number of the loop; a worker joins when it changes */
+    bool open;     /* the loop may be joined: the caller has not found it empty */
+    int busy;      /* workers inside the loop */
     bool quit;
 
-    /* The loop that runs. */
+    /* The current loop. */
     cpu_work *work;
     const void *args;
     size_t items, run;
     atomic_size_t next;
 
-    int count; /* workers, the caller not among them */
+    int count; /* workers without the caller */
     pthread_t workers[];
 };
 
-/* Seconds that pass until a sleeping thread works: for less it is not worth its while. */
+/* Wake-up time of a thread in seconds: shorter loops run on the caller only. */
 static const double WAKING = 40e-6;
 
 static void take_items(struct cpu_threads *t)
@@ -75,7 +76,7 @@ struct cpu_threads *cpu_threads_create(int count)
     pthread_cond_init(&t->wake, NULL);
     pthread_cond_init(&t->done, NULL);
 
-    /* Signals are the application's: its own threads shall get them. */
+    /* Blocks all signals: they belong to the threads of the application. */
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, &before);
@@ -114,8 +115,8 @@ void cpu_parallel(struct cpu_threads *t, size_t items, cpu_work *work, const voi
             work(args, i);
         return;
     }
-    /* Runs keep neighbours on one thread, yet leave enough of them to share out. The
-     * caller takes the first alone, and so learns how long all will take. */
+    /* Runs of items keep neighbours on one thread, and are short enough for balance.
+     * The caller runs the first alone to estimate the duration of the loop. */
     size_t run = 1 + items / (8 * ((size_t)t->count + 1));
     double start = weft_clock_seconds();
     for (size_t i = 0; i < run; i++)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* CSV: rows of `label,pixel1,...,pixelN`, with a header or without. N is a square (grey),
- * or three times a square (red, green, blue of a pixel side by side); any other N is a
- * image of one row. */
+/* CSV: rows of `label,pixel1,...,pixelN`, with or without a header. N is a square
+ * (gray), three times a square (interleaved RGB), or an image of one row. */
 #define _POSIX_C_SOURCE 200809L
 #include "dataset/format.h"
 
@@ -12,7 +11,7 @@
 
 enum { MOST_LABEL = WEFT_MAX_CLASSES - 1 };
 
-/* Where the reader is. Line and column are counted from 1, for people. */
+/* The position of the reader; line and column are counted from 1, for messages. */
 struct cursor {
     weft_context *ctx;
     const char *name;
@@ -42,7 +41,7 @@ static const uint8_t *line_end(const struct cursor *in)
     return end ? end : in->end;
 }
 
-/* A field as it stands in the file, for an error sentence: cut to 20 characters. */
+/* A field for an error message, cut to 20 characters. */
 static enum weft_status fail_field(const struct cursor *in, size_t column,
                                    const uint8_t *from, int most)
 {
@@ -59,7 +58,7 @@ static enum weft_status fail_field(const struct cursor *in, size_t column,
                      in->name, in->line, column, text, most);
 }
 
-/* Reads a number of 0..most, spaces around it allowed; false if there is none. */
+/* Reads a number of 0..most with optional spaces; false: none. */
 static inline bool read_number(struct cursor *in, int most, int *out)
 {
     const uint8_t *at = in->at;
@@ -80,7 +79,7 @@ static inline bool read_number(struct cursor *in, int most, int *out)
     return true;
 }
 
-/* Steps over what ends a row; false if the row goes on. */
+/* Skips the end of a row; false if the row continues. */
 static inline bool end_row(struct cursor *in)
 {
     if (in->at < in->end && *in->at == '\r')
@@ -124,7 +123,7 @@ static enum weft_status read_row(struct cursor *in, size_t columns, uint8_t *pix
                      in->name, in->line, columns);
 }
 
-/* Steps over a header: a line whose first field is no number. */
+/* Skips a header: a line whose first field is not a number. */
 static enum weft_status skip_header(struct cursor *in)
 {
     const uint8_t *end = line_end(in), *at = in->at;
@@ -156,7 +155,7 @@ static enum weft_status fail_no_rows(const struct cursor *in)
                      "%s: has no rows; they are label,pixel1,...,pixelN", in->name);
 }
 
-/* Begins at the first row; empty lines at the end are cut off. */
+/* Starts at the first row; empty lines at the end are removed. */
 static enum weft_status begin(weft_context *ctx, const char *name,
                               const struct weft_file *file, struct cursor *in)
 {
@@ -179,8 +178,8 @@ static size_t root_of(size_t square)
     return root * root == square ? root : 0;
 }
 
-/* Works out the shape from the first row and an upper bound of the rows: no row of
- * `columns` numbers is shorter than 2 columns - 1 bytes. */
+/* Infers the shape from the first row, and an upper bound of the number of rows: a row
+ * of `columns` numbers has at least 2 columns - 1 bytes. */
 static enum weft_status measure(const struct cursor *in, struct weft_raw_images *raw,
                                 size_t *columns, size_t *rows)
 {

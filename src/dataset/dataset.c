@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The data set as an object: statistics, classes, parts, overlap. */
+/* The dataset object: statistics, class names, holdout, overlap. */
 #define _POSIX_C_SOURCE 200809L
 #include "dataset/format.h"
 
@@ -15,7 +15,7 @@
 
 struct weft_dataset {
     weft_context *context;
-    struct weft_dataset_info info; /* its strings are owned, `release` too */
+    struct weft_dataset_info info; /* owns its strings */
     uint8_t *pixels;
     int32_t *labels;
 };
@@ -51,13 +51,12 @@ static size_t image_bytes(const struct weft_dataset_info *info)
     return (size_t)info->height * (size_t)info->width * (size_t)info->channels;
 }
 
-/* Mean and stddev from sums of whole numbers, so in one pass and without rounding
- * until the end. */
+/* Mean and standard deviation from integer sums: one pass, rounded at the end only. */
 static void measure(weft_dataset *data)
 {
     enum {
         BLOCK = 1 << 16
-    }; /* pixels whose squares fit a 32-bit sum: loops of vectors */
+    }; /* pixels whose squares fit a 32-bit sum, for vectorization */
     struct weft_dataset_info *info = &data->info;
     size_t channels = (size_t)info->channels;
     size_t pixels = (size_t)info->count * image_bytes(info) / channels;
@@ -82,7 +81,7 @@ static void measure(weft_dataset *data)
     }
 }
 
-/* A data set of `info`'s shape with its own copies of the strings; no arrays yet. */
+/* A dataset with the shape of `info` and its own strings; no arrays yet. */
 static enum weft_status create(weft_context *ctx, const struct weft_dataset_info *info,
                                weft_dataset **out)
 {
@@ -110,7 +109,7 @@ static enum weft_status create(weft_context *ctx, const struct weft_dataset_info
     return WEFT_OK;
 }
 
-/* Gives `data` arrays of its own. */
+/* Allocates the arrays. */
 static enum weft_status allocate(weft_dataset *data)
 {
     size_t bytes = (size_t)data->info.count * image_bytes(&data->info);
@@ -121,7 +120,7 @@ static enum weft_status allocate(weft_dataset *data)
                : weft_out_of_memory(data->context, data->info.source, bytes);
 }
 
-/* Splits "one a line" text in place into at most WEFT_MAX_CLASSES + 1 names. */
+/* Splits a text of lines in place into at most WEFT_MAX_CLASSES + 1 names. */
 static int split_lines(char *text, const char **names)
 {
     int count = 0;
@@ -292,7 +291,7 @@ enum weft_status weft_dataset_holdout(const weft_dataset *data, int holdout_coun
         weft_dataset_destroy(&part[1]);
         return status;
     }
-    /* Keys of their own: the parts have nothing to do with the epochs' orders. */
+    /* A separate key: the split is independent of the image order of epochs. */
     struct weft_random key =
         weft_philox((uint32_t)seed, (uint32_t)(seed >> 32), 0, 0, 0, RANDOM_SPLIT);
     for (uint32_t i = 0; i < count; i++) {
@@ -309,13 +308,13 @@ enum weft_status weft_dataset_holdout(const weft_dataset *data, int holdout_coun
     return WEFT_OK;
 }
 
-/* A table of images by hash, open addressing; equal images are entered once. */
+/* Hash table of images with open addressing; identical images share one entry. */
 struct entry {
     uint64_t hash;
-    uint32_t image; /* counted from 1; 0: an empty place */
+    uint32_t image; /* counted from 1; 0: empty */
 };
 
-/* The entry of an image, or the empty place where it belongs. */
+/* The entry of an image, or the empty one where it belongs. */
 static struct entry *find_entry(struct entry *table, size_t mask,
                                 const weft_dataset *data, const uint8_t *image,
                                 uint64_t hash)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The table of formats, and what they share. */
+/* The table of dataset formats, and functions they share. */
 #include "dataset/format.h"
 
 #include <inttypes.h>
@@ -8,7 +8,7 @@
 const struct weft_format *const weft_formats[] = {
     &weft_format_idx,
     &weft_format_npy,
-    &weft_format_csv, /* last: any text is tried as CSV */
+    &weft_format_csv, /* last: any text may be CSV */
     NULL,
 };
 

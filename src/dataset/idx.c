@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* IDX, the format of MNIST: two zero bytes, the type (8: unsigned bytes), the number of
- * dimensions, an extent of four bytes for each, most significant first, the elements. */
+/* IDX, the format of MNIST: two zero bytes, the type (8: unsigned bytes), the number
+ * of dimensions, an extent of four bytes for each, most significant byte first, then
+ * the elements. */
 #include "dataset/format.h"
 
 #include <stdlib.h>
@@ -18,7 +19,7 @@ static bool probe(const struct weft_file *file)
     return file->size >= 2 && file->bytes[0] == 0 && file->bytes[1] == 0;
 }
 
-/* Reads the header; `extents` has room for four. */
+/* Reads the header; `extents` has four elements. */
 static enum weft_status read_header(weft_context *ctx, const char *name,
                                     const struct weft_file *file, uint64_t *extents,
                                     int *dimensions, size_t *header)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Published collections, told by their contents whatever file they came in.
+/* Published datasets, identified by their contents in any file format.
  *
- * Fashion-MNIST exists twice: the first release of August 2017, which lives on in
+ * Fashion-MNIST exists twice: the first release of August 2017, still distributed as
  * Kaggle's CSV files, and the current one, a different sample and split (zalandoresearch/
- * fashion-mnist, issue 44). 79 % of the first release's test images are in the current
- * release's training part. */
+ * fashion-mnist, issue 44). 79 % of the first release's test images are in the training
+ * part of the current release. */
 #include "dataset/format.h"
 
 #include <stdlib.h>
@@ -19,9 +19,9 @@ static const char *const digits[] = {"0", "1", "2", "3", "4", "5", "6", "7", "8"
 
 enum { SIDE = 28, PIXELS = SIDE * SIDE, MARKS = 32 };
 
-/* Releases by the SHA-256 of their labels' file, as IDX and not packed, and weft_hash64
- * of their pixels: a second SHA-256, over 47 MB, would be a third of opening them. The
- * images' published SHA-256 are held against these in tests/unit/test_collection.c. */
+/* Releases by the SHA-256 of their labels as an uncompressed IDX file and weft_hash64
+ * of their pixels; a SHA-256 of 47 MB would be a third of the time to open them.
+ * tests/unit/test_collection.c checks the published SHA-256 of the images. */
 static const struct {
     int count;
     uint64_t pixels;
@@ -46,8 +46,8 @@ static const struct {
      {"MNIST, test", 10, digits}},
 };
 
-/* The first release comes in many orders and cuts, so single images tell it. These are
- * weft_hash64 of test images that are nowhere in the current release. */
+/* The first release exists in many orders and subsets, so it is recognized by single
+ * images: weft_hash64 of test images that the current release does not contain. */
 static const uint64_t first_test_marks[MARKS] = {
     0x6616bcf74c1e769b, 0x5728fea7e700f39e, 0xe41f4d77db65919e, 0x41d4969c099981ee,
     0xd87cbc2b706adb13, 0x35137b9b0dfae594, 0x69d81936121ffabd, 0xea408df744935b64,
@@ -58,8 +58,8 @@ static const uint64_t first_test_marks[MARKS] = {
     0x51b94e34298c538a, 0x8976742eb83e2092, 0xcccb1237ab609d32, 0x3b3400ff290767c7,
     0xe8a73938575ce15d, 0x971b048443f4ce9a, 0x2d10a83b154acec3, 0x0eb2ed269fe97180,
 };
-/* Test images of the current release: 79 % of them are in the first release's training
- * part, none in the current one's. */
+/* Test images of the current release: 79 % of them are in the training part of the
+ * first release, none in that of the current one. */
 static const uint64_t current_test_marks[MARKS] = {
     0xd0a9734411a07671, 0xa3cef883af3e35ad, 0xfb2943b028b2762f, 0xa2a0115eb33d053d,
     0xa3b328131c36bcf3, 0x8de354291634e512, 0x84e2f9b4632caf6b, 0xd54da388799247ad,
@@ -83,7 +83,7 @@ static void add_be32(struct weft_sha256_state *sha, uint32_t value)
     weft_sha256_add(sha, bytes, sizeof(bytes));
 }
 
-/* Whether the labels, as an IDX file would hold them, have this sum. */
+/* Whether the labels, as an IDX file, have this SHA-256. */
 static bool labels_are(const struct weft_raw_images *raw, const char *hex)
 {
     struct weft_sha256_state sha;
@@ -101,7 +101,7 @@ static bool labels_are(const struct weft_raw_images *raw, const char *hex)
     return !strcmp(text, hex);
 }
 
-/* How many of the marks are hashes of images of `raw`. */
+/* Number of marks that are hashes of images of `raw`. */
 static void count_marks(const struct weft_raw_images *raw, int *first, int *current)
 {
     bool seen[2][MARKS] = {{false}};
@@ -135,7 +135,7 @@ weft_known_dataset_find(const struct weft_raw_images *raw)
     count_marks(raw, &first, &current);
     if (first >= 3)
         return &first_test;
-    /* 25 of 32 are expected; all 32 would be both parts of the current release. */
+    /* 25 of 32 are expected; all 32 would be both parts of the current release */
     if (raw->count == 60000 && current >= MARKS / 2 && current < MARKS)
         return &first_train;
     return NULL;

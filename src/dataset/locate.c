@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Finding files: images in a folder by what their names say, labels beside images. */
+/* Search for files: images in a folder by name, labels beside images. */
 #define _POSIX_C_SOURCE 200809L
 #include "dataset/format.h"
 
@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The words that make a file one of a part. A name with `never` is of the other one. */
+/* Words in the name of a file of one part. A name with `never` belongs to the other
+ * part. */
 static const struct part {
     const char *words[2], *never;
 } parts[] = {
@@ -23,7 +24,7 @@ static bool ends_in_gz(const char *name)
     return length > 3 && !strcmp(name + length - 3, ".gz");
 }
 
-/* The place in the table of the format that a name promises, or -1. */
+/* Index of the format that a name indicates; -1: none. */
 static int format_by_name(const char *name, const struct part *part)
 {
     char leaf[256];
@@ -44,7 +45,7 @@ static int format_by_name(const char *name, const struct part *part)
     return -1;
 }
 
-/* Whether two names differ by .gz alone. */
+/* Whether two names differ by .gz only. */
 static bool same_but_packed(const char *a, const char *b)
 {
     size_t long_a = strlen(a) - (ends_in_gz(a) ? 3 : 0);
@@ -52,8 +53,8 @@ static bool same_but_packed(const char *a, const char *b)
     return long_a == long_b && !strncmp(a, b, long_a);
 }
 
-/* The best of a folder's names so far: a format earlier in the table beats a later one, a
- * plain file its packed twin. */
+/* The best name of a folder so far: earlier formats of the table first, uncompressed
+ * before compressed. */
 struct best {
     int format;
     char *name, *rival; /* rival: another file of the same format */
@@ -116,8 +117,8 @@ enum weft_status weft_locate_images(weft_context *ctx, const char *folder,
     return status;
 }
 
-/* `path` with the first `from` of its last part replaced, to be freed; NULL if it has
- * none, or without memory. */
+/* `path` with the first `from` in its last component replaced, owned by the caller;
+ * NULL: it has none, or out of memory. */
 static char *replace_in_leaf(const char *path, const struct weft_labels_name_rule *rename)
 {
     const char *slash = strrchr(path, '/');
@@ -165,7 +166,7 @@ enum weft_status weft_locate_labels(weft_context *ctx, const struct weft_format 
                              "%s: its labels are not beside it; they should be in %s",
                              images, expected)
                  : weft_fail(ctx, WEFT_ERR_FILE,
-                             "%s: its name does not tell that of its labels; rename "
+                             "%s: no name of a labels file follows from its name; rename "
                              "it to something with images-idx3-ubyte",
                              images);
     free(expected);

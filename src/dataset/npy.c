@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* NPY, the format of NumPy (NEP 1): a magic, a version, and a Python dictionary as text
- * that tells type, order and shape; then the elements. */
+/* NPY, the format of NumPy (NEP 1): magic, version, a Python dictionary as text with
+ * type, order and shape, then the elements. */
 #define _POSIX_C_SOURCE 200809L
 #include "dataset/format.h"
 
@@ -30,7 +30,7 @@ static const char *skip_spaces(const char *at)
     return at + strspn(at, " \n");
 }
 
-/* What follows 'key': in the dictionary, or NULL. */
+/* The text after 'key': in the dictionary; NULL: no such key. */
 static const char *value_of(const char *text, const char *key)
 {
     char quoted[32];
@@ -165,10 +165,10 @@ static int64_t load_i4(const uint8_t *p)
 static int64_t load_i8(const uint8_t *p)
 {
     uint64_t bits = load_le64(p);
-    return bits > INT64_MAX ? -1 : (int64_t)bits; /* negative: no label either way */
+    return bits > INT64_MAX ? -1 : (int64_t)bits; /* negative: not a label */
 }
 
-/* Types of pixels; no loader: bytes as they are. */
+/* Pixel types; without a loader: bytes. */
 static const struct pixel_type {
     const char *name;
     size_t size;
@@ -182,7 +182,7 @@ static const struct label_type {
 } label_types[] = {
     {"|u1", 1, load_u1}, {"|i1", 1, load_i1}, {"<i4", 4, load_i4}, {"<i8", 8, load_i8}};
 
-/* Floats in 0..1 or in 0..255 to bytes; the largest tells which. */
+/* Floats in 0..1 or 0..255 to bytes; the maximum decides between them. */
 static enum weft_status convert(weft_context *ctx, const char *name,
                                 const struct pixel_type *type, const uint8_t *data,
                                 size_t count, uint8_t *out)
@@ -285,8 +285,8 @@ static enum weft_status read_labels(weft_context *ctx, const char *name,
     return WEFT_OK;
 }
 
-/* x_train.npy has its labels in y_train.npy: such a name begins so, or has _x or -x as
- * its last word. */
+/* The labels of x_train.npy are in y_train.npy: the name begins with x, or has _x or
+ * -x as its last word. */
 static bool matches_name(const char *leaf)
 {
     size_t length = strlen(leaf);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Opening a data set by name, folder or file. */
+/* Opening a dataset by name, folder or file. */
 #define _POSIX_C_SOURCE 200809L
 #include "dataset/format.h"
 #include "util/gzip.h"
@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The most that a file, or what it unpacks to, may be. */
+/* Largest accepted file, also after decompression. */
 #define MOST_BYTES ((size_t)(UINT32_MAX - 1))
 
-/* Collections that a distribution's packages install. */
+/* Datasets that distributions package. */
 static const struct installed {
     const char *name, *folder, *package;
 } installed[] = {
@@ -51,7 +51,7 @@ static enum weft_status read_file(weft_context *ctx, const char *path,
                      empty ? "%s: is empty" : "%s: is neither IDX, NPY nor CSV", path);
 }
 
-/* Reads a file of labels, or the labels of a file that holds both. */
+/* Reads the labels of a labels file or of a file with both. */
 static enum weft_status read_labels(weft_context *ctx, const char *path,
                                     struct weft_labels *out)
 {
@@ -63,7 +63,7 @@ static enum weft_status read_labels(weft_context *ctx, const char *path,
     return status;
 }
 
-/* Reads images and labels, from one file or from two. */
+/* Reads images and labels from one or two files. */
 static enum weft_status read_both(weft_context *ctx, const char *path,
                                   struct weft_raw_images *raw)
 {
@@ -90,8 +90,8 @@ static enum weft_status read_both(weft_context *ctx, const char *path,
     return status;
 }
 
-/* The number of classes that the training part in the same folder has: a test part may
- * happen to lack the last ones. 0 if there is no training part. */
+/* Number of classes in the training part of the same folder, because a test part may
+ * lack the last ones; 0: no training part. */
 static enum weft_status classes_of_train(weft_context *ctx, const char *folder, int *out)
 {
     char *path, *beside = NULL;
@@ -119,7 +119,7 @@ static enum weft_status classes_of_train(weft_context *ctx, const char *folder, 
     return status;
 }
 
-/* Reads classes.txt from the folder that `path` lies in; no such file is no failure. */
+/* Reads classes.txt from the folder of `path`; its absence is not an error. */
 static enum weft_status read_classes(weft_context *ctx, const char *path, char **name,
                                      struct weft_file *file)
 {
@@ -176,11 +176,11 @@ enum weft_status weft_dataset_open(weft_context *context, const char *spec,
         return open_file(context, path, NULL, out);
     WEFT_TRY(weft_locate_images(context, path, split, &found));
     if (!found)
-        return weft_fail(context, WEFT_ERR_FILE,
-                         "%s: has no %s images; they are told by name: %s, %s, or %s",
-                         path, split == WEFT_SPLIT_TRAIN ? "train" : "test",
-                         weft_format_idx.names, weft_format_npy.names,
-                         weft_format_csv.names);
+        return weft_fail(
+            context, WEFT_ERR_FILE,
+            "%s: has no %s images; they are recognized by name: %s, %s, or %s", path,
+            split == WEFT_SPLIT_TRAIN ? "train" : "test", weft_format_idx.names,
+            weft_format_npy.names, weft_format_csv.names);
     enum weft_status status =
         open_file(context, found, split == WEFT_SPLIT_TEST ? path : NULL, out);
     free(found);

@@ -51,20 +51,18 @@ struct weft_kernel_config {
     uint64_t fingerprint;
 };
 
-/* What a backend that may do a thing in several ways offers to src/tune. Problems and
- * configs are texts as its lists enter them. */
+/* The part of a backend that src/tune uses. Problems and configs are texts. */
 struct weft_tuner {
-    /* What weft ships for devices of this class, as lines of a tuning file; or NULL. */
+    /* Bundled rows for devices of this class, as lines of a tuning file; NULL: none. */
     const char *(*bundled)(const struct weft_device *device);
 
-    /* Without `near`: the default first, then that of every other algorithm. With it: the
-     * configs one step beside it in one number. How many; 0: no problem of this
-     * device. */
+    /* Without `near`: the default config, then that of every other algorithm. With it:
+     * its neighbours, which differ by one step in one tunable. Returns their number;
+     * 0: not a problem of this device. */
     int (*configs)(struct weft_device *device, const char *problem, const char *near,
                    struct weft_kernel_config out[WEFT_MAX_CONFIGS]);
 
-    /* The fingerprint that a row of this config would have today; 0: the config cannot do
-     * the problem. */
+    /* The fingerprint of this config today; 0: not applicable to the problem. */
     uint64_t (*fingerprint)(struct weft_device *device, const char *problem,
                             const char *config);
 };

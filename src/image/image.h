@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Decoders of images: one row of a table each. */
+/* Image decoders: one row of a table each. */
 #ifndef WEFT_IMAGE_IMAGE_H
 #define WEFT_IMAGE_IMAGE_H
 
@@ -16,10 +16,10 @@ struct weft_decoder {
                                size_t size, struct weft_image *out);
 };
 
-/* PNG and JPEG are stubs that fail where weft was built without their libraries. */
+/* Stubs that fail in builds without libpng or libjpeg-turbo. */
 extern const struct weft_decoder weft_decoder_png, weft_decoder_jpeg, weft_decoder_pnm;
 
-/* Checks height and width, 1 to 65535 and at most WEFT_MAX_PIXELS together, and allocates
+/* Checks height and width (1 to 65535, together at most WEFT_MAX_PIXELS) and allocates
  * the pixels. WEFT_ERR_FORMAT, WEFT_ERR_NOMEM. */
 enum weft_status weft_image_create(weft_context *ctx, const char *name, uint64_t height,
                                    uint64_t width, int channels, struct weft_image *out);

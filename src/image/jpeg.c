@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* JPEG, through TurboJPEG; turned upright as its Exif orientation says. */
+/* JPEG with TurboJPEG, rotated as its Exif orientation requires. */
 #include "image/image.h"
 
 #include <string.h>
@@ -18,7 +18,7 @@ static uint32_t load(const uint8_t *p, int bytes, bool big)
     return value;
 }
 
-/* The orientation tag (0x0112) of a TIFF block's first directory; 1 if there is none. */
+/* The orientation tag (0x0112) in the first directory of a TIFF block; 1 if absent. */
 static int tiff_orientation(const uint8_t *tiff, size_t size)
 {
     enum { TAG = 0x0112, ENTRY = 12 };
@@ -37,7 +37,7 @@ static int tiff_orientation(const uint8_t *tiff, size_t size)
     return 1;
 }
 
-/* Looks through the segments before the image data for Exif. */
+/* Searches the segments before the image data for Exif. */
 static int orientation(const uint8_t *bytes, size_t size)
 {
     enum { APP1 = 0xe1, START_OF_SCAN = 0xda };
@@ -54,11 +54,11 @@ static int orientation(const uint8_t *bytes, size_t size)
     return 1;
 }
 
-/* How to bring a stored image upright: (row, column) of the result is at (column, row)
- * of the stored one if `transpose`, mirrored from the far ends as told (Exif 2.3, 4.6.4).
- */
+/* The transformation of an Exif orientation: (row, column) of the result is (column,
+ * row) of the stored image if `transpose`, mirrored on the given axes (Exif 2.3,
+ * 4.6.4). */
 static const struct turn {
-    bool transpose, flip_y, flip_x; /* of the stored image's axes */
+    bool transpose, flip_y, flip_x; /* axes of the stored image */
 } turns[9] = {
     [2] = {false, false, true}, [3] = {false, true, true}, [4] = {false, true, false},
     [5] = {true, false, false}, [6] = {true, true, false}, [7] = {true, true, true},
@@ -86,9 +86,9 @@ static enum weft_status turn_upright(weft_context *ctx, const char *name,
     return WEFT_OK;
 }
 
-/* Damage is a warning to the library, which guesses on; to us it is a failure, but for
- * the stray bytes that some cameras leave. An image with more than 500 scans is made to
- * keep its reader busy. */
+/* The library only warns of damage and continues with a guess; here it is an error,
+ * except for the stray bytes that some cameras write. An image with more than 500
+ * scans is an attack on the decoder's time. */
 static enum weft_status decode_pixels(tjhandle handle, weft_context *ctx,
                                       const char *name, const uint8_t *bytes, size_t size,
                                       struct weft_image *out)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Stands for jpeg.c where weft is built without libjpeg-turbo. */
+/* Replaces jpeg.c in builds without libjpeg-turbo. */
 #include "image/image.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* PNG, through libpng's simplified interface. */
+/* PNG with libpng's simplified interface. */
 #include "image/image.h"
 
 #include <png.h>
@@ -20,7 +20,7 @@ static enum weft_status decode(weft_context *ctx, const char *name, const uint8_
         return weft_fail(ctx, WEFT_ERR_FORMAT, "%s: damaged PNG: %s", name, png.message);
 
     bool color = png.format & PNG_FORMAT_FLAG_COLOR;
-    png.flags |= PNG_IMAGE_FLAG_16BIT_sRGB; /* what everyone writes into 16 bits */
+    png.flags |= PNG_IMAGE_FLAG_16BIT_sRGB; /* the usual contents of 16-bit files */
     png.format = color ? PNG_FORMAT_RGB : PNG_FORMAT_GRAY;
     enum weft_status status =
         weft_image_create(ctx, name, png.height, png.width, color ? 3 : 1, &image);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Stands for png.c where weft is built without libpng. */
+/* Replaces png.c in builds without libpng. */
 #include "image/image.h"
 
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* PGM and PPM (netpbm): P2 and P3 with samples as text, P5 and P6 as bytes, or as two
- * bytes, most significant first, where the maximum is over 255. */
+/* PGM and PPM (netpbm): P2 and P3 with text samples; P5 and P6 with samples of one
+ * byte, or of two, most significant first, for a maximum above 255. */
 #include "image/image.h"
 
 #include <string.h>
@@ -22,7 +22,7 @@ static bool probe(const uint8_t *bytes, size_t size)
            (is_space(bytes[2]) || bytes[2] == '#');
 }
 
-/* Steps over spaces and over comments, which begin with # and end with the line. */
+/* Skips spaces and comments (# to the end of the line). */
 static void skip_spaces(struct reader *in)
 {
     while (in->at < in->end && (is_space(*in->at) || *in->at == '#')) {
@@ -55,7 +55,7 @@ static enum weft_status read_number(struct reader *in, const char *what, uint32_
     return WEFT_OK;
 }
 
-/* 0..most to 0..255, rounded. */
+/* Scales 0..most to 0..255, rounded. */
 static uint8_t scale(uint32_t sample, uint32_t most)
 {
     return (uint8_t)((sample * 255 + most / 2) / most);
@@ -104,10 +104,10 @@ static enum weft_status decode(weft_context *ctx, const char *name, const uint8_
     if (!most)
         return weft_fail(ctx, WEFT_ERR_FORMAT, "%s: the maximum must be 1 to 65535",
                          name);
-    if (in.at < in.end) /* the one space between header and bytes */
+    if (in.at < in.end) /* the space between header and bytes */
         in.at++;
 
-    /* Text takes two bytes a sample, but the last. */
+    /* Text has at least two bytes a sample, except the last. */
     uint64_t samples = (uint64_t)height * width * (uint64_t)channels;
     uint64_t need =
         text ? (samples ? 2 * samples - 1 : 0) : samples * (most > 255 ? 2 : 1);

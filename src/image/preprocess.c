@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Bringing an image to a network's input the way the Fashion-MNIST images were made
- * (Xiao, Rasul and Vollgraf 2017, arXiv:1708.07747, section 2): trim the background,
- * scale the longer side to fit, centre, negate. */
+/* Preprocessing of an image the way the Fashion-MNIST images were made (Xiao, Rasul
+ * and Vollgraf 2017, arXiv:1708.07747, section 2): trim the background, scale the
+ * longer side to fit, center, invert. */
 #include "image/image.h"
 
 #include <math.h>
@@ -9,18 +9,18 @@
 #include <string.h>
 
 enum {
-    TOLERANCE = 20,     /* how far from the background is still background */
-    UNEVEN_PERCENT = 25 /* of the border that may be something else */
+    TOLERANCE = 20,     /* largest difference from the background */
+    UNEVEN_PERCENT = 25 /* share of the border that may differ */
 };
 
 struct box {
     int top, left, height, width;
 };
 
-/* What the border tells: for each channel the color as a plane over the image, so that
- * light which falls off to one side is still a background. */
+/* The background, estimated from the border: the color of each channel as a plane over
+ * the image, so that an even falloff of light is still background. */
 struct background {
-    double plane[3][3]; /* at the middle, and what is added towards bottom and right */
+    double plane[3][3]; /* at the center; increments towards bottom and right */
     bool uneven;
 };
 
@@ -35,7 +35,7 @@ static double relative(double place, int extent)
     return (place + 0.5) / extent - 0.5;
 }
 
-/* The background's color at a place, in the image's channels. */
+/* The color of the background at a position, in the channels of the image. */
 static void color_at(const struct background *background, const struct weft_image *p,
                      double y, double x, double *color)
 {
@@ -58,7 +58,7 @@ static bool is_near(const struct background *background, const struct weft_image
     return true;
 }
 
-/* Walks along the frame of the image, `depth` pixels deep: the place after (y, x);
+/* The position after (y, x) on the frame of the image, which is `depth` pixels wide;
  * false after the last. */
 static bool next_in_frame(const struct weft_image *p, int depth, int *y, int *x)
 {
@@ -94,8 +94,8 @@ static struct background median_of_frame(const struct weft_image *p, int depth)
     return result;
 }
 
-/* Solves the normal equations m a = b of a plane, symmetric and of order 3, in place. A
- * pivot that vanishes (an image one pixel wide) leaves its coefficient at 0. */
+/* Solves the normal equations m a = b of a plane, symmetric and of order 3, in place.
+ * A zero pivot (an image one pixel wide) leaves its coefficient at 0. */
 static void solve(double m[3][3], double b[3], double a[3])
 {
     for (int i = 0; i < 3; i++)
@@ -113,8 +113,8 @@ static void solve(double m[3][3], double b[3], double a[3])
     }
 }
 
-/* The planes that fit best, by least squares, those pixels of the frame that are near the
- * planes so far. */
+/* Least-squares planes through those pixels of the frame that are near the current
+ * planes. */
 static void refine(struct background *background, const struct weft_image *p, int depth,
                    int tolerance)
 {
@@ -142,7 +142,8 @@ static void refine(struct background *background, const struct weft_image *p, in
 
 static struct background look_at_border(const struct weft_image *p)
 {
-    /* Wide at first, so that the fall of the light is found from the median on. */
+    /* A wide tolerance first, so that a falloff of light is found starting from the
+     * median. */
     static const int tolerances[] = {3 * TOLERANCE, 2 * TOLERANCE, TOLERANCE, TOLERANCE};
     int shorter = p->height < p->width ? p->height : p->width;
     int depth = 1 + shorter / 100, y = 0, x = 0;
@@ -160,7 +161,7 @@ static struct background look_at_border(const struct weft_image *p)
     return result;
 }
 
-/* The first and the last place with more than a few counts; false if there is none. */
+/* The first and last position with more than a few counts; false: none. */
 static bool ends(const int *counts, int size, int few, int *first, int *extent)
 {
     int last = size - 1;
@@ -173,8 +174,8 @@ static bool ends(const int *counts, int size, int few, int *first, int *extent)
     return *first < size;
 }
 
-/* The smallest box around what is not background. Rows and columns with only specks of it
- * do not count. */
+/* Bounding box of everything that is not background. Rows and columns with a few
+ * specks do not count. */
 static enum weft_status trim(weft_context *ctx, const struct weft_image *p,
                              const struct background *background, struct box *box)
 {
@@ -197,14 +198,14 @@ static enum weft_status trim(weft_context *ctx, const struct weft_image *p,
     return WEFT_OK;
 }
 
-/* Red, green, blue to grey as ITU-R BT.601 weighs them; the weights add up to 1, so that
- * grey stays what it is. */
+/* RGB to gray with the weights of ITU-R BT.601, which add up to 1, so that gray is
+ * unchanged. */
 static double to_grey(const double *color)
 {
     return 0.299 * color[0] + 0.587 * color[1] + 0.114 * color[2];
 }
 
-/* The mean of the image over [y0, y1) x [x0, x1), each channel for itself. */
+/* Mean of the image over [y0, y1) x [x0, x1), by channel. */
 static void average(const struct weft_image *p, double y0, double y1, double x0,
                     double x1, double *mean)
 {
@@ -223,7 +224,7 @@ static void average(const struct weft_image *p, double y0, double y1, double x0,
         mean[c] = sum[c] / total;
 }
 
-/* From the image's channels to those that are wanted. */
+/* Converts between channel counts. */
 static void convert(const double *from, int from_channels, int channels, double *to)
 {
     for (int c = 0; c < channels; c++)
@@ -232,8 +233,9 @@ static void convert(const double *from, int from_channels, int channels, double 
                                           : to_grey(from);
 }
 
-/* How values come to the output. With an even background that ends up dark, it becomes
- * 0 and the rest is stretched to keep its range; else values are kept or negated. */
+/* Mapping of values to the output. A uniform background that becomes dark maps to 0,
+ * and the rest is stretched to the full range; otherwise values are copied or
+ * inverted. */
 struct tone {
     bool invert, level;
 };
@@ -250,12 +252,12 @@ static uint8_t apply(const struct tone *tone, double value, double background)
     return (uint8_t)floor(fmin(fmax(value, 0), 255) + 0.5);
 }
 
-/* What is wanted: an output of this shape. */
+/* The shape of the output. */
 struct frame {
     int height, width, channels;
 };
 
-/* Scales `box` of the image into the middle of the output, which is filled. */
+/* Scales `box` of the image into the center of the output; the rest is background. */
 static void place(const struct weft_image *p, const struct background *background,
                   const struct box *box, const struct tone *tone,
                   const struct frame *frame, uint8_t *out)

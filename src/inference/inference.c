@@ -25,7 +25,7 @@ enum weft_status weft_plan_alloc(struct weft_device *device, const struct weft_n
                                  const struct weft_plan *plan, struct weft_mem **out)
 {
     uint64_t limit = device->info.max_alloc_bytes;
-    const uint64_t spare = WEFT_BUFFER_PADDING + WEFT_ALIGN; /* what a backend may add */
+    const uint64_t spare = WEFT_BUFFER_PADDING + WEFT_ALIGN; /* bytes a backend may add */
     if (limit && plan->bytes + spare > limit) {
         size_t room = limit > spare ? (size_t)(limit - spare) : 0;
         int fits =
@@ -121,7 +121,7 @@ fail:
     return status;
 }
 
-/* In float16 what was prepared stands for the weights. */
+/* In float16 the prepared weights replace the float32 ones. */
 static enum weft_status release_fp32_weights(struct weft_inference *inference,
                                              struct weft_mem **weights)
 {
@@ -211,8 +211,8 @@ void weft_inference_destroy(struct weft_inference **inference)
     *inference = NULL;
 }
 
-/* At most one batch, image `first` of `total`, whose outputs follow one another in `out`.
- * The rest of the batch keeps older images; their rows are not read. */
+/* At most one batch: images from `first` on of `total`, whose outputs are contiguous
+ * in `out`. The rest of the batch has stale images, whose rows are not read. */
 static enum weft_status run_batch(struct weft_inference *inference, const uint8_t *pixels,
                                   int count, size_t first, size_t total, float *out)
 {
@@ -243,7 +243,7 @@ enum weft_status weft_inference_run(struct weft_inference *inference,
     return WEFT_OK;
 }
 
-/* Enters one row of probabilities and its true class; the loss of the row. */
+/* Counts one row of probabilities with its true class; returns the loss of the row. */
 static double judge(struct weft_eval *eval, int64_t *confusion, const float *row,
                     int label)
 {
@@ -254,7 +254,7 @@ static double judge(struct weft_eval *eval, int64_t *confusion, const float *row
     eval->correct += best == label;
     if (confusion)
         confusion[(size_t)label * (size_t)eval->classes + (size_t)best]++;
-    /* A NaN must stay one; a probability that underflowed must not make an infinity. */
+    /* A NaN remains a NaN; an underflowed probability must not become an infinity. */
     return -log(row[label] < FLT_MIN ? (double)FLT_MIN : (double)row[label]);
 }
 
@@ -292,7 +292,7 @@ enum weft_status weft_inference_evaluate(struct weft_inference *inference,
             if (labels[i + k] < 0 || labels[i + k] >= inference->classes)
                 status =
                     weft_fail(ctx, WEFT_ERR_ARG,
-                              "%s: image %d is of class %d, the network knows 0 to %d",
+                              "%s: image %d is of class %d, the network has 0 to %d",
                               info.source, i + k, labels[i + k], inference->classes - 1);
             else
                 loss += judge(&eval, confusion, inference->rows + (size_t)k * classes,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A network planned forward only, on weights that somebody else owns: what predictors and
- * the evaluation of a trainer share. */
+/* A network planned for the forward pass, on weights owned by the caller: shared by
+ * predictors and the evaluation of a trainer. */
 #ifndef WEFT_INFERENCE_INFERENCE_H
 #define WEFT_INFERENCE_INFERENCE_H
 
@@ -8,8 +8,7 @@
 
 #include <weft/inference.h>
 
-/* How an image's bytes become the network's input: x = byte * scale + shift, by channel.
- */
+/* Normalization of pixels: x = byte * scale + shift, by channel. */
 struct weft_normalization {
     float scale[WEFT_MAX_CHANNELS], shift[WEFT_MAX_CHANNELS];
 };
@@ -23,7 +22,7 @@ struct weft_inference {
     struct weft_buffers buffers; /* weights is borrowed */
     struct weft_mem *pixels;     /* one batch */
     struct weft_command_list *list;
-    struct weft_command_list *prepare; /* NULL: nothing is made of the weights */
+    struct weft_command_list *prepare; /* NULL: no weights to prepare */
     int batch;
     int classes;   /* values of the first output */
     size_t values; /* of all outputs, for one image */
@@ -37,19 +36,19 @@ enum weft_status weft_inference_create(struct weft_device *device,
                                        const struct weft_normalization *normalization,
                                        int batch, enum weft_type type,
                                        struct weft_inference **out);
-/* From weights of the host that will not change. *weights is to be freed after it; NULL
- * where nothing reads them any more, as in float16. */
+/* From constant host weights. *weights must be freed after the inference; NULL if
+ * nothing reads them any more, as in float16. */
 enum weft_status weft_inference_create_with_weights(
     struct weft_device *device, const struct weft_net *net, const float *from,
     const struct weft_normalization *normalization, int batch, enum weft_type type,
     struct weft_mem **weights, struct weft_inference **out);
-/* The weights have changed: makes anew what inference makes of them. */
+/* Prepares the weights again after they changed. */
 enum weft_status weft_inference_refresh(struct weft_inference *inference);
 void weft_inference_destroy(struct weft_inference **inference);
 
-/* Whether probabilities that were made in float16 are right beside those of float32: all
- * are finite, none differs by more than 1/64, and what is likeliest is so in both, or as
- * near to that as this. `difference`: the largest. */
+/* Whether float16 probabilities match those of float32: all are finite, none differs
+ * by more than 1/64, and the most likely class is the same or as close as that.
+ * `difference`: the largest. */
 bool weft_probabilities_match(const float *half, const float *full, int rows, int classes,
                               double *difference);
 
@@ -62,7 +61,7 @@ enum weft_status weft_inference_evaluate(struct weft_inference *inference,
                                          const weft_dataset *data, int64_t *confusion,
                                          struct weft_eval *out, size_t size);
 
-/* Allocates the activation buffer of a plan; the sentence of a failure says which batch
+/* Allocates the activation buffer of a plan; the error message names a batch that
  * would fit. */
 enum weft_status weft_plan_alloc(struct weft_device *device, const struct weft_net *net,
                                  const struct weft_plan *plan, struct weft_mem **out);

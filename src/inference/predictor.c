@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Using trained models: on the device that was asked for, or on the faster of two, and in
- * float32, float16 or the faster of these. */
+/* Predictors: a model on the requested or the faster device, in the requested or the
+ * faster precision. */
 #include "inference/inference.h"
 #include "model/model.h"
 #include "lab/timing.h"
@@ -14,13 +14,13 @@ struct engine {
     struct weft_device *device;
     struct weft_mem *weights; /* NULL in float16 */
     struct weft_inference *inference;
-    const uint8_t *pixels; /* of a race under way */
+    const uint8_t *pixels; /* of the comparison in progress */
 };
 
 struct weft_predictor {
-    struct engine engine;       /* who serves */
-    struct weft_device *host;   /* ours, if it does; else NULL */
-    double difference, speedup; /* of float16, if it was tried */
+    struct engine engine;       /* in use */
+    struct weft_device *host;   /* owned host device, if it is in use; else NULL */
+    double difference, speedup; /* of float16, if it was compared */
 };
 
 static void engine_free(struct engine *engine)
@@ -41,7 +41,7 @@ static enum weft_status engine_init(struct engine *engine, struct weft_device *d
                                               &engine->weights, &engine->inference);
 }
 
-/* A batch, once. */
+/* Runs one batch. */
 static enum weft_status run_engine(void *runner)
 {
     const struct engine *engine = runner;
@@ -59,8 +59,8 @@ static enum weft_status ab_compare(struct engine *first, struct engine *second,
     return status;
 }
 
-/* A batch of the images that were given, over and over; or of noise, each image
- * weaker than the one before, eight times, and then from black and white on again. */
+/* One batch: the given images, repeated; or noise, whose amplitude halves eight times
+ * from image to image, starting with black and white. */
 static enum weft_status make_images(const struct weft_inference *inference,
                                     const struct weft_predictor_params *params,
                                     uint8_t **out)
@@ -83,7 +83,7 @@ static enum weft_status make_images(const struct weft_inference *inference,
     return WEFT_OK;
 }
 
-/* Whether `half` answers as `full` does. */
+/* Compares the probabilities of `half` with those of `full`. */
 static enum weft_status compare(const struct engine *full, const struct engine *half,
                                 const uint8_t *pixels, double *difference, bool *agrees)
 {
@@ -95,7 +95,7 @@ static enum weft_status compare(const struct engine *full, const struct engine *
     return WEFT_OK;
 }
 
-/* Float32 serves; float16 takes its place if it is right and faster. */
+/* Keeps float32, or float16 if it is accurate and faster. */
 static enum weft_status choose_precision(struct weft_predictor *p,
                                          const struct weft_model *model,
                                          const struct weft_predictor_params *params)
@@ -122,7 +122,7 @@ static enum weft_status choose_precision(struct weft_predictor *p,
     return status;
 }
 
-/* The device serves; the host backend replaces it if it is faster. */
+/* Keeps the device, or the host backend if it is faster. */
 static enum weft_status choose_backend(struct weft_predictor *p,
                                        const struct weft_model *model,
                                        const struct weft_predictor_params *params)

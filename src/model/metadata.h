@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The notes of a model file: what each is called, in one place for writer and readers.
- * All are text; numbers are written so that reading gives the same bits. */
+/* Keys of the metadata in a model file. Values are text; numbers are written so that
+ * they read back to the same bits. */
 #ifndef WEFT_MODEL_METADATA_H
 #define WEFT_MODEL_METADATA_H
 
@@ -9,19 +9,19 @@
 #define META_TEXT    "net.text"       /* weft/net.h */
 #define META_INPUT   "net.input"      /* "28 28 1": height width channels */
 #define META_CLASSES "data.classes"   /* a JSON array of names */
-#define META_DATASET "data.release"   /* as weft_dataset_info tells; may be "" */
+#define META_DATASET "data.release"   /* weft_dataset_info.known_as; may be "" */
 #define META_COUNT   "data.count"     /* images trained on */
-#define META_MEAN    "data.mean"      /* a number for each channel, pixels in 0..1 */
+#define META_MEAN    "data.mean"      /* one number a channel, pixels in 0..1 */
 #define META_STDDEV  "data.deviation" /* the same */
 #define META_BATCH   "train.batch"    /* "512" */
 #define META_SEED    "train.seed"     /* "1" */
 #define META_KERNELS \
-    "train.kernels" /* which were chosen, hashed: weft_command_list_info.config_hash */
+    "train.kernels" /* hash of the kernel configs (weft_trainer_config_hash) */
 #define META_RATE      "train.rate"            /* learning rate */
-#define META_STEP      "train.step"            /* steps finished */
+#define META_STEP      "train.step"            /* finished steps */
 #define META_EPOCH     "train.steps_per_epoch" /* "105" */
 #define META_POWERS    "train.powers"          /* beta1 and beta2 to the power step + 1 */
-#define META_PRECISION "train.precision" /* "float32", which an absent one means too */
+#define META_PRECISION "train.precision"       /* "float32"; the default */
 #define META_EPOCH_METRICS \
     "train.tally" /* struct weft_epoch_metrics: seen correct loss last_loss */
 

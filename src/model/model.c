@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Trained models from files. */
+/* Reading of model files. */
 #include "model/model.h"
 #include "model/metadata.h"
 #include "model/weights.h"
@@ -11,11 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-static enum weft_status bad(const struct weft_model *model, const char *note)
+static enum weft_status bad(const struct weft_model *model, const char *name)
 {
     return weft_fail(model->ctx, WEFT_ERR_FORMAT,
-                     "%s: has no valid note \"%s\": not a model that weft wrote",
-                     model->file.path, note);
+                     "%s: has no valid metadata \"%s\": not written by weft",
+                     model->file.path, name);
 }
 
 static enum weft_status read_net(struct weft_model *model)
@@ -57,15 +57,15 @@ static enum weft_status read_classes(struct weft_model *model)
     return WEFT_OK;
 }
 
-static enum weft_status read_numbers(struct weft_model *model, const char *note,
+static enum weft_status read_numbers(struct weft_model *model, const char *name,
                                      double *out)
 {
-    const char *text = weft_safetensors_metadata(&model->file, note);
+    const char *text = weft_safetensors_metadata(&model->file, name);
     for (int c = 0; c < model->net->input.c; c++) {
         char *end = NULL;
         out[c] = text ? weft_number_read(text, &end) : NAN;
         if (end == text || !isfinite(out[c]))
-            return bad(model, note);
+            return bad(model, name);
         text = end;
     }
     return WEFT_OK;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A model that was read from a file. */
+/* A model read from a file. */
 #ifndef WEFT_MODEL_MODEL_H
 #define WEFT_MODEL_MODEL_H
 
@@ -10,9 +10,9 @@
 
 struct weft_model {
     weft_context *ctx;
-    struct weft_safetensors file; /* for its notes */
+    struct weft_safetensors file; /* for the metadata */
     struct weft_net *net;
-    json_t *classes; /* the array that holds the names */
+    json_t *classes; /* the array with the names */
     const char **class_names;
     double mean[WEFT_MAX_CHANNELS], stddev[WEFT_MAX_CHANNELS];
     float *weights;

@@ -20,12 +20,13 @@ static json_t *describe(const struct weft_tensor *t, size_t at)
                      (json_int_t)(at + t->count * sizeof(float)));
 }
 
-/* The header as text, to be freed, and the size of all numbers; NULL without memory. */
-static char *header_text(json_t *notes, const struct weft_tensor *tensors, int count,
+/* The header as text, owned by the caller, and the size of the data; NULL: out of
+ * memory. */
+static char *header_text(json_t *metadata, const struct weft_tensor *tensors, int count,
                          size_t *data)
 {
     json_t *header = json_object();
-    bool whole = !json_object_set(header, "__metadata__", notes);
+    bool whole = !json_object_set(header, "__metadata__", metadata);
     *data = 0;
     for (int i = 0; i < count; i++) {
         json_t *entry = describe(&tensors[i], *data);
@@ -38,11 +39,11 @@ static char *header_text(json_t *notes, const struct weft_tensor *tensors, int c
 }
 
 enum weft_status weft_safetensors_write(weft_context *ctx, const char *path,
-                                        json_t *notes, const struct weft_tensor *tensors,
-                                        int count)
+                                        json_t *metadata,
+                                        const struct weft_tensor *tensors, int count)
 {
     size_t data;
-    char *text = header_text(notes, tensors, count, &data);
+    char *text = header_text(metadata, tensors, count, &data);
     if (!text)
         return weft_out_of_memory(ctx, path, HEADER_LIMIT);
     size_t length = strlen(text);
@@ -53,10 +54,10 @@ enum weft_status weft_safetensors_write(weft_context *ctx, const char *path,
     uint8_t *bytes = padded > HEADER_LIMIT ? NULL : malloc(size);
     if (!bytes) {
         free(text);
-        return padded > HEADER_LIMIT ? weft_fail(ctx, WEFT_ERR_ARG,
-                                                 "%s: the notes are larger than %d bytes",
-                                                 path, HEADER_LIMIT)
-                                     : weft_out_of_memory(ctx, path, size);
+        return padded > HEADER_LIMIT
+                   ? weft_fail(ctx, WEFT_ERR_ARG, "%s: the metadata exceed %d bytes",
+                               path, HEADER_LIMIT)
+                   : weft_out_of_memory(ctx, path, size);
     }
     for (int i = 0; i < LENGTH_BYTES; i++)
         bytes[i] = (uint8_t)(padded >> 8 * i);
@@ -76,11 +77,11 @@ enum weft_status weft_safetensors_write(weft_context *ctx, const char *path,
 static enum weft_status bad(const struct weft_safetensors *file, const char *why)
 {
     return weft_fail(file->ctx, WEFT_ERR_FORMAT,
-                     "%s: %s: not a whole safetensors file; take another copy",
+                     "%s: %s: not a complete safetensors file; get another copy",
                      file->path, why);
 }
 
-/* Bytes of one number of a type that the format knows; 0 for any other. */
+/* Element size of a type of the format; 0: unknown. */
 static size_t type_bytes(const char *type)
 {
     static const struct {
@@ -95,7 +96,7 @@ static size_t type_bytes(const char *type)
     return 0;
 }
 
-/* Where an entry's numbers lie; false if the entry is not one. */
+/* Offsets of a tensor entry; false: not a tensor. */
 static bool entry_range(json_t *entry, size_t *begin, size_t *end)
 {
     const char *type;
@@ -131,7 +132,7 @@ static int by_begin(const void *left, const void *right)
     return a->end < b->end ? -1 : a->end > b->end;
 }
 
-/* All entries valid, side by side from 0 to `size`, no holes. */
+/* Checks that all entries are valid and cover 0 to `size` without gaps. */
 static enum weft_status check_entries(const struct weft_safetensors *file, size_t size)
 {
     size_t count = 0, at = 0;
@@ -163,13 +164,13 @@ static enum weft_status check_entries(const struct weft_safetensors *file, size_
 static enum weft_status check_notes(const struct weft_safetensors *file)
 {
     const char *name;
-    json_t *note, *notes = json_object_get(file->header, "__metadata__");
-    if (notes && !json_is_object(notes))
-        return bad(file, "the notes are no table");
-    json_object_foreach(notes, name, note)
+    json_t *value, *metadata = json_object_get(file->header, "__metadata__");
+    if (metadata && !json_is_object(metadata))
+        return bad(file, "the metadata are no table");
+    json_object_foreach(metadata, name, value)
     {
-        if (!json_is_string(note))
-            return bad(file, "a note is no text");
+        if (!json_is_string(value))
+            return bad(file, "a metadata value is not text");
     }
     return WEFT_OK;
 }

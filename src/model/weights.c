@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Weights to tensors and back. */
+/* Conversion between weights and tensors of a model file. */
 #include "model/weights.h"
 
 #include <math.h>

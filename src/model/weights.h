@@ -1,29 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The weights of a network to and from the tensors of a model file, in other tools' names
- * and layouts (weft/model.h). */
+/* The weights of a network as tensors of a model file, in the names and layouts of
+ * other tools (weft/model.h). */
 #ifndef WEFT_MODEL_WEIGHTS_H
 #define WEFT_MODEL_WEIGHTS_H
 
 #include "net/graph.h"
 #include "model/safetensors.h"
 
-/* Tensors that are being gathered for a file. */
+/* Tensors collected for a file. */
 struct weft_tensors {
     struct weft_tensor *list;
     int count;
 };
 
-/* Which tensors: those that are trained, or the running statistics too. */
+/* Trained tensors only, or the running statistics too. */
 enum weft_tensor_filter { WEFT_TRAINED, WEFT_ALL };
 
-/* Adds the tensors PREFIX + name of every param of the graph, copied from `weights`. */
+/* Adds a tensor PREFIX + name for every param of the graph, copied from `weights`. */
 enum weft_status weft_tensors_add(weft_context *ctx, const struct weft_graph *graph,
                                   const char *prefix, enum weft_tensor_filter part,
                                   const float *weights, struct weft_tensors *tensors);
 void weft_tensors_free(struct weft_tensors *tensors);
 
-/* Reads them back into `weights`; the gaps between the params become 0. `finite`: a
- * number that is not finite is WEFT_ERR_FORMAT; otherwise it is a warning. */
+/* Reads them into `weights`; gaps between params become 0. `finite`: a number that is
+ * not finite is WEFT_ERR_FORMAT; otherwise a warning. */
 enum weft_status weft_tensors_load(const struct weft_safetensors *file,
                                    const struct weft_graph *graph, const char *prefix,
                                    enum weft_tensor_filter part, bool finite,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Trainers to files and back. */
+/* Checkpoints: writing and reading the state of a trainer. */
 #include "model/metadata.h"
 #include "train/trainer.h"
 #include "model/weights.h"
@@ -13,8 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The buffers that a checkpoint holds, and what their tensors' names begin with. SGD has
- * no second moment. */
+/* The buffers in a checkpoint, with the prefix of their tensor names. SGD has no
+ * second moment. */
 static const struct {
     const char *prefix;
     size_t mem;
@@ -43,28 +43,28 @@ static struct weft_mem *part_mem(const struct weft_trainer *t, size_t part)
     return *(struct weft_mem *const *)((const char *)t + parts[part].mem);
 }
 
-/* Enters a note. Where that fails *notes becomes NULL, and stays so. */
-static void put(json_t **notes, const char *name, json_t *value)
+/* Adds an entry. On failure *metadata becomes NULL and remains so. */
+static void put(json_t **metadata, const char *name, json_t *value)
 {
-    if (!json_object_set_new(*notes, name, value))
+    if (!json_object_set_new(*metadata, name, value))
         return;
-    json_decref(*notes);
-    *notes = NULL;
+    json_decref(*metadata);
+    *metadata = NULL;
 }
 
-__attribute__((format(printf, 3, 4))) static void note(json_t **notes, const char *name,
-                                                       const char *format, ...)
+__attribute__((format(printf, 3, 4))) static void
+put_text(json_t **metadata, const char *name, const char *format, ...)
 {
     char text[256];
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    put(notes, name, json_string(text));
+    put(metadata, name, json_string(text));
 }
 
-static void note_numbers(json_t **notes, const char *name, int digits,
-                         const double *numbers, int count)
+static void put_numbers(json_t **metadata, const char *name, int digits,
+                        const double *numbers, int count)
 {
     char text[256] = "";
     for (int i = 0; i < count; i++) {
@@ -73,17 +73,17 @@ static void note_numbers(json_t **notes, const char *name, int digits,
         weft_number_write(number, sizeof(number), digits, numbers[i]);
         snprintf(text + used, sizeof(text) - used, "%s%s", i ? " " : "", number);
     }
-    put(notes, name, json_string(text));
+    put(metadata, name, json_string(text));
 }
 
-static void note_classes(json_t **notes, const struct weft_trainer *t)
+static void put_classes(json_t **metadata, const struct weft_trainer *t)
 {
     json_t *names = json_array();
     bool whole = true;
     for (int i = 0; i < t->classes; i++)
         whole = !json_array_append_new(names, json_string(t->class_names[i])) && whole;
     char *text = whole ? json_dumps(names, JSON_COMPACT) : NULL;
-    put(notes, META_CLASSES, text ? json_string(text) : NULL);
+    put(metadata, META_CLASSES, text ? json_string(text) : NULL);
     free(text);
     json_decref(names);
 }
@@ -93,50 +93,50 @@ static const char *precision_of(const struct weft_trainer *t)
     return t->plan->type == WEFT_FLOAT16 ? "float16" : "float32";
 }
 
-static void note_training(json_t **notes, const struct weft_trainer *t,
-                          const uint32_t *state)
+static void put_training(json_t **metadata, const struct weft_trainer *t,
+                         const uint32_t *state)
 {
     float powers[2];
     memcpy(&powers[0], &state[STATE_NEXT_BETA1_POWER], sizeof(float));
     memcpy(&powers[1], &state[STATE_NEXT_BETA2_POWER], sizeof(float));
-    note(notes, META_BATCH, "%d", t->batch);
-    note(notes, META_SEED, "%" PRIu64, t->seed);
-    note(notes, META_PRECISION, "%s", precision_of(t));
-    note(notes, META_KERNELS, "%016" PRIx64, weft_trainer_config_hash(t));
-    note_numbers(notes, META_RATE, 9,
-                 (const double[]){(double)t->optimizer.learning_rate}, 1);
-    note(notes, META_STEP, "%" PRId64, t->read);
-    note(notes, META_EPOCH, "%d", t->steps_per_epoch);
-    note_numbers(notes, META_POWERS, 9,
-                 (const double[]){(double)powers[0], (double)powers[1]}, 2);
-    note_numbers(notes, META_EPOCH_METRICS, 17,
-                 (const double[]){(double)t->epoch_metrics.seen,
-                                  (double)t->epoch_metrics.correct, t->epoch_metrics.loss,
-                                  t->epoch_metrics.last_loss},
-                 4);
+    put_text(metadata, META_BATCH, "%d", t->batch);
+    put_text(metadata, META_SEED, "%" PRIu64, t->seed);
+    put_text(metadata, META_PRECISION, "%s", precision_of(t));
+    put_text(metadata, META_KERNELS, "%016" PRIx64, weft_trainer_config_hash(t));
+    put_numbers(metadata, META_RATE, 9,
+                (const double[]){(double)t->optimizer.learning_rate}, 1);
+    put_text(metadata, META_STEP, "%" PRId64, t->read);
+    put_text(metadata, META_EPOCH, "%d", t->steps_per_epoch);
+    put_numbers(metadata, META_POWERS, 9,
+                (const double[]){(double)powers[0], (double)powers[1]}, 2);
+    put_numbers(metadata, META_EPOCH_METRICS, 17,
+                (const double[]){(double)t->epoch_metrics.seen,
+                                 (double)t->epoch_metrics.correct, t->epoch_metrics.loss,
+                                 t->epoch_metrics.last_loss},
+                4);
 }
 
-/* NULL: no memory, or a note of `more` that is not UTF-8. */
+/* NULL: out of memory, or an entry of `more` is not UTF-8. */
 static json_t *describe(const struct weft_trainer *t, const uint32_t *state,
                         const char *const *more)
 {
-    json_t *notes = json_object(), *name = json_string(t->net->name);
-    note(&notes, META_FORMAT, "1");
-    /* A file's name need not be UTF-8; a model does without. */
+    json_t *metadata = json_object(), *name = json_string(t->net->name);
+    put_text(&metadata, META_FORMAT, "1");
+    /* A file name may be invalid UTF-8; the model then has no name. */
     if (name)
-        put(&notes, META_NAME, name);
-    put(&notes, META_TEXT, json_string(t->net->source));
-    note(&notes, META_INPUT, "%d %d %d", t->net->input.h, t->net->input.w,
-         t->net->input.c);
-    note_classes(&notes, t);
-    put(&notes, META_DATASET, json_string(t->dataset_known_as));
-    note(&notes, META_COUNT, "%d", t->count);
-    note_numbers(&notes, META_MEAN, 17, t->mean, t->net->input.c);
-    note_numbers(&notes, META_STDDEV, 17, t->stddev, t->net->input.c);
-    note_training(&notes, t, state);
+        put(&metadata, META_NAME, name);
+    put(&metadata, META_TEXT, json_string(t->net->source));
+    put_text(&metadata, META_INPUT, "%d %d %d", t->net->input.h, t->net->input.w,
+             t->net->input.c);
+    put_classes(&metadata, t);
+    put(&metadata, META_DATASET, json_string(t->dataset_known_as));
+    put_text(&metadata, META_COUNT, "%d", t->count);
+    put_numbers(&metadata, META_MEAN, 17, t->mean, t->net->input.c);
+    put_numbers(&metadata, META_STDDEV, 17, t->stddev, t->net->input.c);
+    put_training(&metadata, t, state);
     for (; more && more[0]; more += 2)
-        put(&notes, more[0], json_string(more[1]));
-    return notes;
+        put(&metadata, more[0], json_string(more[1]));
+    return metadata;
 }
 
 static enum weft_status gather(struct weft_trainer *t, float *weights,
@@ -154,7 +154,7 @@ static enum weft_status gather(struct weft_trainer *t, float *weights,
 }
 
 enum weft_status weft_trainer_save_checkpoint(weft_trainer *t, const char *path,
-                                              const char *const *notes)
+                                              const char *const *metadata)
 {
     weft_context *ctx = t->device->context;
     uint32_t state[STATE_METRICS_RING];
@@ -163,10 +163,10 @@ enum weft_status weft_trainer_save_checkpoint(weft_trainer *t, const char *path,
     WEFT_TRY(
         t->device->backend->read(t->device, state, t->buffers.state, 0, sizeof(state)));
     struct weft_tensors tensors = {0};
-    json_t *described = describe(t, state, notes);
+    json_t *described = describe(t, state, metadata);
     if (!described)
-        return weft_fail(ctx, WEFT_ERR_ARG,
-                         "%s: not written: its notes must be text in UTF-8", path);
+        return weft_fail(ctx, WEFT_ERR_ARG, "%s: not written: its metadata must be UTF-8",
+                         path);
     size_t bytes = weft_graph_floats(&t->net->graph) * sizeof(float);
     float *weights = malloc(bytes);
     enum weft_status status =
@@ -180,35 +180,35 @@ enum weft_status weft_trainer_save_checkpoint(weft_trainer *t, const char *path,
     return status;
 }
 
-static enum weft_status need(const struct weft_safetensors *file, const char *name,
-                             const char *wanted, const char *mend)
+static enum weft_status require_entry(const struct weft_safetensors *file,
+                                      const char *name, const char *expected,
+                                      const char *fix)
 {
     const char *found = weft_safetensors_metadata(file, name);
-    if (found && !strcmp(found, wanted))
+    if (found && !strcmp(found, expected))
         return WEFT_OK;
     return weft_fail(file->ctx, WEFT_ERR_FORMAT,
                      "%s: was trained with another %s%s%s%s: %s", file->path, name,
                      found && strlen(found) < 40 ? " (" : "",
                      found && strlen(found) < 40 ? found : "",
-                     found && strlen(found) < 40 ? ")" : "", mend);
+                     found && strlen(found) < 40 ? ")" : "", fix);
 }
 
-/* Other kernels, on another device or after tuning, round otherwise. */
-static void tell_other_kernels(const struct weft_trainer *t,
-                               const struct weft_safetensors *file)
+/* Other kernels, on another device or after tuning, round differently. */
+static void warn_of_other_kernels(const struct weft_trainer *t,
+                                  const struct weft_safetensors *file)
 {
     char kernels[32];
     const char *found = weft_safetensors_metadata(file, META_KERNELS);
     snprintf(kernels, sizeof(kernels), "%016" PRIx64, weft_trainer_config_hash(t));
     if (found && strcmp(found, kernels))
-        weft_log_message(
-            t->device->context, WEFT_LOG_WARN,
-            "%s: other kernels are chosen now than when it was written (another "
-            "device, or tuning): it goes on with the same numbers up to rounding",
-            file->path);
+        weft_log_message(t->device->context, WEFT_LOG_WARN,
+                         "%s: kernels differ from those it was written with (another "
+                         "device, or tuning): results will match up to rounding",
+                         file->path);
 }
 
-/* That the file goes on with what this trainer does. */
+/* Checks that the file continues the training of this trainer. */
 static enum weft_status check_same(const struct weft_trainer *t,
                                    const struct weft_safetensors *file)
 {
@@ -216,15 +216,15 @@ static enum weft_status check_same(const struct weft_trainer *t,
     snprintf(batch, sizeof(batch), "%d", t->batch);
     snprintf(seed, sizeof(seed), "%" PRIu64, t->seed);
     snprintf(count, sizeof(count), "%d", t->count);
-    WEFT_TRY(need(file, META_TEXT, t->net->source,
-                  "go on with the network it was begun with"));
-    WEFT_TRY(need(file, META_BATCH, batch, "go on with the same batch"));
-    WEFT_TRY(need(file, META_SEED, seed, "go on with the same seed"));
+    WEFT_TRY(require_entry(file, META_TEXT, t->net->source, "continue with its network"));
+    WEFT_TRY(require_entry(file, META_BATCH, batch, "continue with the same batch"));
+    WEFT_TRY(require_entry(file, META_SEED, seed, "continue with the same seed"));
     if (weft_safetensors_metadata(file, META_PRECISION) || t->plan->type != WEFT_FLOAT32)
-        WEFT_TRY(
-            need(file, META_PRECISION, precision_of(t), "go on in the same precision"));
-    tell_other_kernels(t, file);
-    return need(file, META_COUNT, count, "go on with the same data and held-out part");
+        WEFT_TRY(require_entry(file, META_PRECISION, precision_of(t),
+                               "continue in the same precision"));
+    warn_of_other_kernels(t, file);
+    return require_entry(file, META_COUNT, count,
+                         "continue with the same data and holdout");
 }
 
 struct position {
@@ -233,11 +233,11 @@ struct position {
     struct weft_epoch_metrics epoch_metrics;
 };
 
-/* Reads `count` numbers; false if they are not there. */
-static bool read_numbers(const struct weft_safetensors *file, const char *note,
+/* Reads `count` numbers; false: missing. */
+static bool read_numbers(const struct weft_safetensors *file, const char *name,
                          double *out, int count)
 {
-    const char *text = weft_safetensors_metadata(file, note);
+    const char *text = weft_safetensors_metadata(file, name);
     for (int i = 0; i < count; i++) {
         char *end;
         if (!text)
@@ -260,10 +260,8 @@ static enum weft_status read_position(const struct weft_safetensors *file,
         !(step >= 0 && step <= UINT32_MAX) ||
         !(epoch_metrics[0] >= 0 && epoch_metrics[0] <= INT32_MAX) ||
         !(epoch_metrics[1] >= 0 && epoch_metrics[1] <= epoch_metrics[0]))
-        return weft_fail(
-            file->ctx, WEFT_ERR_FORMAT,
-            "%s: says not where its training stood: not a checkpoint to go on from",
-            file->path);
+        return weft_fail(file->ctx, WEFT_ERR_FORMAT,
+                         "%s: has no training state: cannot resume from it", file->path);
     *out = (struct position){
         .step = (int64_t)step,
         .powers = {(float)powers[0], (float)powers[1]},
@@ -281,7 +279,8 @@ static enum weft_status scatter(struct weft_trainer *t,
     if (!values)
         return weft_out_of_memory(t->device->context, file->path, bytes);
     enum weft_status status = WEFT_OK;
-    /* All are read before the first is written: a damaged file changes nothing. */
+    /* All parts are read before the first is written, so a damaged file changes
+     * nothing. */
     for (size_t part = 0; part < WEFT_ARRAY_SIZE(parts) && !status; part++)
         if (has_part(t, part))
             status = weft_tensors_load(file, &t->net->graph, parts[part].prefix,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Wall clock that never goes back. */
+/* Monotonic clock. */
 #ifndef WEFT_UTIL_CLOCK_H
 #define WEFT_UTIL_CLOCK_H
 

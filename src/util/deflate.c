@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* gzip by libdeflate. */
+/* Decompression of gzip with libdeflate. */
 #include "util/deflate.h"
 
 #include <libdeflate.h>

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Unpacking gzip at once, where libdeflate is there: twice as fast as zlib. */
+/* Decompression of gzip in one call with libdeflate, twice as fast as zlib. */
 #ifndef WEFT_UTIL_DEFLATE_H
 #define WEFT_UTIL_DEFLATE_H
 
 #include "util/file.h"
 
-/* Unpacks gzip of one member and at most `room` bytes. False: it is not that, or damaged,
- * or weft was built without libdeflate; zlib knows which. */
+/* Decompresses gzip of one member to at most `room` bytes. False: several members,
+ * damaged or larger contents, or a build without libdeflate; zlib then decides. */
 bool weft_deflate_gunzip(const void *bytes, size_t size, size_t room,
                          struct weft_file *out);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A build without libdeflate: zlib does it all. */
+/* A build without libdeflate: zlib decompresses everything. */
 #include "util/deflate.h"
 
 bool weft_deflate_gunzip(const void *bytes, size_t size, size_t room,

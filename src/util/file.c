@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whole files in and out of memory. Writing keeps the old contents or brings the new
- * ones, whatever happens in between. */
+/* Reading and writing of whole files. A write is atomic: the path has the old or the
+ * new contents at any time. */
 #define _XOPEN_SOURCE 700
 #include "util/file.h"
 
@@ -46,7 +46,7 @@ char *weft_path_join(const char *folder, const char *name)
     return path;
 }
 
-/* Reads to the end in pieces; `room` is the size to begin with. */
+/* Reads to the end; `room` is the initial size of the buffer. */
 static enum weft_status read_all(weft_context *ctx, const char *path, int fd, size_t room,
                                  size_t limit, struct weft_file *file)
 {
@@ -65,8 +65,7 @@ static enum weft_status read_all(weft_context *ctx, const char *path, int fd, si
             return fail_errno(ctx, path, "cannot be read");
         file->size += (size_t)got;
         if (file->size > limit)
-            return weft_fail(ctx, WEFT_ERR_FORMAT,
-                             "%s: more than %zu bytes, which is the most that is read",
+            return weft_fail(ctx, WEFT_ERR_FORMAT, "%s: more than %zu bytes, the limit",
                              path, limit);
         if (!got)
             break;
@@ -94,12 +93,12 @@ enum weft_status weft_file_read(weft_context *ctx, const char *path, size_t limi
         goto done;
     }
     if (S_ISREG(info.st_mode) && (uintmax_t)info.st_size > limit) {
-        status = weft_fail(ctx, WEFT_ERR_FORMAT,
-                           "%s: %ju bytes, more than the %zu that are read at most", path,
-                           (uintmax_t)info.st_size, limit);
+        status =
+            weft_fail(ctx, WEFT_ERR_FORMAT, "%s: %ju bytes, more than the limit of %zu",
+                      path, (uintmax_t)info.st_size, limit);
         goto done;
     }
-    /* One byte more than the file has: so the end is seen without growing. */
+    /* One byte more than the file has, so that its end is seen without growing. */
     if (S_ISREG(info.st_mode) && info.st_size > 0)
         room = (size_t)info.st_size + 1;
     status = read_all(ctx, path, fd, room, limit, &file);
@@ -115,7 +114,7 @@ done:
 static bool write_all(int fd, const uint8_t *bytes, size_t size)
 {
     while (size) {
-        /* Linux writes at most 2^31 - 4096 bytes a call, others refuse more. */
+        /* Linux writes at most 2^31 - 4096 bytes a call, other systems fewer. */
         ssize_t put = write(fd, bytes, size < 1 << 30 ? size : 1 << 30);
         if (put < 0 && errno == EINTR)
             continue;
@@ -141,7 +140,7 @@ static enum weft_status write_direct(weft_context *ctx, const char *path,
     return close(fd) ? fail_errno(ctx, path, "cannot be written") : WEFT_OK;
 }
 
-/* The folder part of `path`, to be freed. */
+/* The folder of `path`, owned by the caller. */
 static char *folder_of(const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -150,7 +149,8 @@ static char *folder_of(const char *path)
     return strndup(path, slash == path ? 1 : (size_t)(slash - path));
 }
 
-/* Opens a file of its own in `folder`; its name is written to *name, to be freed. */
+/* Creates a temporary file in `folder`; its name is written to *name, owned by the
+ * caller. */
 static int open_temporary(const char *folder, mode_t mode, char **name)
 {
     for (int attempt = 0; attempt < 1000; attempt++) {
@@ -172,8 +172,8 @@ static int open_temporary(const char *folder, mode_t mode, char **name)
     return -1;
 }
 
-/* Makes the rename durable. A folder that cannot be opened or a file system that cannot
- * sync folders is no failure: the file itself is whole. */
+/* Makes the rename durable. A folder that cannot be opened or synced is not an error:
+ * the file itself is complete. */
 static bool sync_folder(const char *folder)
 {
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -252,7 +252,8 @@ enum weft_status weft_folder_create(weft_context *ctx, const char *path, mode_t 
         char kept = *end;
         *end = 0;
         int error = mkdir(part, mode) ? errno : 0;
-        /* EEXIST is not the only answer for a folder that is there: EROFS, EACCES. */
+        /* For an existing folder some systems return EROFS or EACCES instead of
+         * EEXIST. */
         if (error && !weft_folder_exists(part)) {
             errno = error;
             status = fail_errno(ctx, part, "cannot be created as a folder");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Floats of 16 bits: widened and narrowed. */
+/* Conversion between float16 and float32. */
 #include "util/half.h"
 
 #include <string.h>
@@ -24,14 +24,14 @@ uint16_t weft_fp32_to_fp16(float value)
     uint32_t bits;
     memcpy(&bits, &value, sizeof(bits));
     uint32_t sign = bits >> 16 & 0x8000, rest = bits & 0x7FFFFFFF;
-    if (rest > 0x7F800000) /* its first bits, and quiet */
+    if (rest > 0x7F800000) /* the leading bits, as a quiet NaN */
         return (uint16_t)(sign | 0x7E00 | (rest >> 13 & 0x1FF));
     if (rest >= 0x477FF000) /* 65520 */
         return (uint16_t)(sign | 0x7C00);
     uint32_t exponent = rest >> 23;
     if (exponent < 102) /* below half of the smallest subnormal */
         return (uint16_t)sign;
-    /* Subnormals lose the more bits the smaller they are, and have no hidden one. */
+    /* Subnormals have no implicit leading bit and fewer bits the smaller they are. */
     uint32_t drop = exponent < 113 ? 126 - exponent : 13;
     uint32_t from =
         exponent < 113 ? (rest & 0x7FFFFF) | 0x800000 : rest - ((127u - 15) << 23);

@@ -26,8 +26,8 @@ static uint32_t load_be32(const uint8_t *p)
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
-/* One round. The names move on by one from round to round instead of the values: what is
- * written here is d and h. */
+/* One round. The variables rotate by name from round to round; this one writes d and
+ * h. */
 static inline void sha_round(uint32_t a, uint32_t b, uint32_t c, uint32_t *d, uint32_t e,
                              uint32_t f, uint32_t g, uint32_t *h, uint32_t word)
 {
@@ -125,8 +125,7 @@ void weft_sha256_hex(const uint8_t sum[WEFT_SHA256_BYTES],
     out[2 * WEFT_SHA256_BYTES] = 0;
 }
 
-/* Odd numbers without structure: the fractional parts of the square roots of 2, 3, 5
- * and 7. */
+/* Odd constants: the fractional parts of the square roots of 2, 3, 5 and 7. */
 static const uint64_t odd[4] = {0x6a09e667f3bcc909u, 0xbb67ae8584caa73bu,
                                 0x3c6ef372fe94f82bu, 0xa54ff53a5f1d36f1u};
 
@@ -139,7 +138,7 @@ static uint64_t load_le64(const uint8_t *p)
 }
 
 /* The finalizer of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014): every input bit
- * reaches every output bit. */
+ * affects every output bit. */
 static uint64_t mix64(uint64_t x)
 {
     x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;

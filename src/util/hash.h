@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Two hashes: SHA-256 to know contents for certain, and a fast one for tables. */
+/* SHA-256 for content identity, and a fast 64-bit hash for tables. */
 #ifndef WEFT_UTIL_HASH_H
 #define WEFT_UTIL_HASH_H
 
@@ -8,11 +8,11 @@
 
 enum { WEFT_SHA256_BYTES = 32 };
 
-/* SHA-256 (FIPS 180-4) of contents that come in pieces. */
+/* Incremental SHA-256 (FIPS 180-4). */
 struct weft_sha256_state {
     uint32_t h[8];
     uint8_t block[64];
-    uint64_t size; /* bytes so far */
+    uint64_t size; /* bytes added so far */
 };
 
 void weft_sha256_init(struct weft_sha256_state *state);
@@ -21,15 +21,15 @@ void weft_sha256_finish(struct weft_sha256_state *state, uint8_t out[WEFT_SHA256
 
 void weft_sha256(const void *bytes, size_t size, uint8_t out[WEFT_SHA256_BYTES]);
 
-/* Writes a sum as 64 hexadecimal digits and a zero. */
+/* Writes a digest as 64 hexadecimal digits and a zero. */
 void weft_sha256_hex(const uint8_t sum[WEFT_SHA256_BYTES],
                      char out[2 * WEFT_SHA256_BYTES + 1]);
 
-/* A well mixed 64-bit hash, the same on every machine. It is not meant to withstand
- * somebody who looks for collisions: confirm a match by comparing. */
+/* A 64-bit hash, the same on every machine. It is not collision-resistant: confirm a
+ * match by comparison. */
 uint64_t weft_hash64(const void *bytes, size_t size);
 
-/* The hash of a sequence of texts, grown by one. */
+/* Adds a text to the hash of a sequence of texts. */
 uint64_t weft_hash_add(uint64_t hash, const char *text);
 
 #endif

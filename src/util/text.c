@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* UTF-8 told from other encodings; numbers with a point in every locale. */
+/* Validation of UTF-8; numbers with a decimal point in every locale. */
 #define _POSIX_C_SOURCE 200809L
 #include "util/text.h"
 
@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The forms of more than one byte by their first byte. The second byte's range is what
- * shuts out overlong forms, surrogates and what lies beyond U+10FFFF. */
+/* Sequences of two and more bytes by their first byte. The range of the second byte
+ * excludes overlong forms, surrogates and code points beyond U+10FFFF. */
 static const struct form {
     uint8_t first, last; /* of the first byte */
     uint8_t low, high;   /* of the second */
@@ -22,7 +22,7 @@ static const struct form {
 };
 enum { FORMS = sizeof(forms) / sizeof(*forms) };
 
-/* Bytes of the character that `at` begins with, 0 if it is none. */
+/* Length of the character at `at`; 0: invalid. */
 static size_t character(const uint8_t *at, size_t left)
 {
     size_t row = 0;
@@ -52,14 +52,14 @@ bool weft_text_is_name(const char *text)
 {
     const uint8_t *at = (const uint8_t *)text;
     size_t size = strlen(text);
-    for (size_t i = 0; i < size; i++) /* U+0080 to U+009F are controls too */
+    for (size_t i = 0; i < size; i++) /* U+0080 to U+009F are control characters too */
         if (at[i] < ' ' || at[i] == 0x7f || (at[i] == 0xc2 && at[i + 1] < 0xa0))
             return false;
     return size >= 1 && size <= 127 && weft_text_is_utf8(text, size);
 }
 
-/* The thread's locale is exchanged, not the program's. The "C" locale is always there;
- * should the system have no memory for it, numbers are those of the thread's locale. */
+/* Switches the locale of the thread, not of the process. The "C" locale always exists;
+ * if the system has no memory for it, numbers follow the thread's locale. */
 double weft_number_read(const char *text, char **end)
 {
     locale_t plain = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0), before;

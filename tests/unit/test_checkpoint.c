@@ -103,7 +103,7 @@ static void check_rejected_files(const weft_dataset *data)
             bytes[at] = 0x7f;
             write_file(bad, bytes, size);
             CHECK_FAILS(weft_model_load(ctx, bad, &model), WEFT_ERR_FORMAT,
-                        "no valid note \"data.classes\"");
+                        "no valid metadata \"data.classes\"");
             bytes[at] = 'c';
             hostile++;
         }

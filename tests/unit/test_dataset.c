@@ -280,7 +280,8 @@ static void test_find(void)
     struct buffer train = idx_images(4, 2, 2), labels = idx_labels("0412");
     struct buffer test = idx_images(2, 2, 2), few = idx_labels("01");
     CHECK_OK(weft_folder_create(&context, "f", 0777));
-    check_fails("f", WEFT_ERR_FILE, "f: has no train images; they are told by name");
+    check_fails("f", WEFT_ERR_FILE,
+                "f: has no train images; they are recognized by name");
     save_gz("f/train-images-idx3-ubyte.gz", &train);
     save("f/train-labels-idx1-ubyte", &labels);
     save("f/t10k-images-idx3-ubyte", &test);

@@ -106,7 +106,7 @@ static void test_read(void)
     weft_file_free(&file);
     CHECK(!file.bytes && !file.size);
     CHECK_FAILS(weft_file_read(&context, "a", 9, &file), WEFT_ERR_FORMAT,
-                "a: 10 bytes, more than the 9");
+                "a: 10 bytes, more than the limit of 9");
     CHECK_FAILS(weft_file_read(&context, "absent", 9, &file), WEFT_ERR_FILE,
                 "absent: cannot be opened: No such file");
     CHECK_FAILS(weft_file_read(&context, ".", 9, &file), WEFT_ERR_FILE, "is a folder");

@@ -249,10 +249,10 @@ static void check_resumed(const weft_dataset *data)
     snprintf(compare, sizeof(compare), "cmp '%s/whole' '%s/resumed'", folder, folder);
     CHECK(!system(compare));
     CHECK_FAILS(weft_trainer_load_checkpoint(full, path_of("whole")), WEFT_ERR_FORMAT,
-                "train.precision (float16): go on in the same precision");
+                "train.precision (float16): continue in the same precision");
     save(full, "full");
     CHECK_FAILS(weft_trainer_load_checkpoint(b, path_of("full")), WEFT_ERR_FORMAT,
-                "train.precision (float32): go on in the same precision");
+                "train.precision (float32): continue in the same precision");
     weft_trainer_destroy(&a);
     weft_trainer_destroy(&b);
     weft_trainer_destroy(&full);
