@@ -8,12 +8,12 @@
  * Layouts: activations are [image][row][column][channel], convolution weights
  * [row][column][in / groups][out], dense weights [in][out]. Everything is contiguous.
  *
- * Floats are 32 bits. Activations and their gradients may also lie in memory as float16,
- * each by itself, as its view says: x, other, y, dy, dx and the output of a gate of conv,
- * dense, pool, act, add, the norms, prelu, dropout, input, convert and the ops on
+ * Floats are 32 bits. Activations and their gradients may also be stored as float16, each
+ * by the type of its view: x, other, y, dy, dx and the activation gradient's output of
+ * conv, dense, pool, act, add, the norms, prelu, dropout, batch, cast and the ops on
  * channels, with scale and dscale of these. So may w of conv and dense, and out_w of
- * fold. All arithmetic is that of float32 either way; a value is rounded
- * once, to nearest even, when it is stored. */
+ * fold_batch_norm. All arithmetic is in float32; values are rounded once, to nearest
+ * even, when stored. */
 #ifndef WEFT_DEVICE_BACKEND_H
 #define WEFT_DEVICE_BACKEND_H
 
@@ -25,13 +25,12 @@
 #include "device/command_list.h"
 #include "shared/memory_layout.h"
 
-/* A buffer of a backend. Every buffer ends in WEFT_BUFFER_PADDING readable bytes beyond
- * what was asked for, zero at first, so that vector loads need no tails; nothing may be
- * written there. */
+/* A buffer of a backend. WEFT_BUFFER_PADDING readable bytes follow the requested size,
+ * initially zero, so that vector loads need no tails; they must not be written. */
 struct weft_mem;
 enum { WEFT_BUFFER_PADDING = BUFFER_PADDING, WEFT_ALIGN = BUFFER_ALIGNMENT };
 
-/* How the floats of a view lie in memory. */
+/* Storage type of the floats of a view. */
 enum weft_type { WEFT_FLOAT32, WEFT_FLOAT16 };
 
 static inline size_t weft_type_bytes(enum weft_type type)
@@ -39,19 +38,18 @@ static inline size_t weft_type_bytes(enum weft_type type)
     return type == WEFT_FLOAT16 ? 2 : 4;
 }
 
-/* A run of elements inside a buffer, passed by value. `offset` and `count` are in
- * elements: floats, or what the primitive says. The net aligns offsets to WEFT_ALIGN
- * bytes; guard zones of the checks keep to that too. `mem` NULL: absent, where the
- * primitive allows it. */
+/* A range of elements in a buffer, passed by value. `offset` and `count` are in
+ * elements: floats, or what the primitive names. Offsets are multiples of WEFT_ALIGN
+ * bytes. `mem` NULL: absent, where the primitive allows it. */
 struct weft_view {
     struct weft_mem *mem;
     size_t offset, count;
-    enum weft_type type; /* of floats; float32 where nothing else is said */
+    enum weft_type type; /* of floats; float32 by default */
 };
 
-/* Multiplies a gradient by the derivative of the activation that made `output`: the way a
- * gradient passes an activation that was fused into the layer before. Identity: nothing,
- * and `output` is absent. Only activations whose derivative follows from their output. */
+/* Fused activation gradient: multiplies a gradient by the derivative of the activation
+ * whose output is `output`. Identity: no multiplication, and `output` is absent. Only
+ * for activations whose derivative follows from their output. */
 struct weft_act_grad {
     struct weft_activation activation;
     struct weft_view output;
@@ -84,8 +82,8 @@ struct weft_pool {
     enum weft_pool_kind kind;
 };
 
-/* The places of maxima, window row * s + window column, are bytes as long as these
- * suffice, and uints in larger windows. */
+/* Positions of maxima, window row * s + window column: bytes if these suffice, uints
+ * for larger windows. */
 static inline size_t weft_pool_argmax_bytes(const struct weft_pool *pool)
 {
     return pool->r * pool->s <= ARGMAX_BYTE_TAPS ? sizeof(uint8_t) : sizeof(uint32_t);
@@ -95,18 +93,18 @@ struct weft_dense {
     int n, in, out; /* images, inputs, outputs */
 };
 
-/* A convolution, and what is fused to it: z = x * w + bias, y = pool(act(z)).
+/* A convolution with fused operations: z = x * w + bias, y = pool(act(z)).
  *
- * Forward reads x, w, bias and writes y; with a pool, which is of maxima in windows of at
- * most 255 places, also argmax, unless that is absent. Backward starts from dy, the
- * gradient at y times act'(y): the gate of the layer behind has been applied. With a pool
- * it is scattered to the places that argmax names. backward_weights reads x, dy, argmax
- * and writes dw, dbias; backward_data reads dy, argmax, w and writes dx times `act_grad`.
- * */
+ * Forward reads x, w, bias and writes y; with a pool, a max pool of at most 255
+ * positions, also argmax, unless that is absent. Backward starts from dy, the gradient
+ * at y times act'(y): the consumer has applied the activation gradient. With a pool dy
+ * is scattered to the positions in argmax. backward_weights reads x, dy, argmax and
+ * writes dw, dbias; backward_data reads dy, argmax, w and writes dx times `act_grad`. */
 struct weft_conv_args {
     struct weft_conv conv;
     struct weft_activation activation;
-    struct weft_pool pool; /* r == 0: none; else its input is the convolution's output */
+    struct weft_pool
+        pool; /* r == 0: none; otherwise its input is the output of the convolution */
     struct weft_view x, w, bias; /* bias may be absent */
     struct weft_view y, argmax;
     struct weft_view dy, dw, dbias, dx; /* dbias is absent with bias */
@@ -124,24 +122,24 @@ struct weft_dense_args {
     struct weft_act_grad act_grad;
 };
 
-/* Forward writes y and, of maxima, argmax, unless that is absent. Backward writes all of
- * dx: of maxima the sum of dy over the windows whose maximum lies there; of means the sum
- * of dy / (positions of the mean) over the windows that hold the place. */
+/* Forward writes y and, for a max pool, argmax unless it is absent. Backward writes
+ * all of dx: for a max pool the sum of dy over the windows with their maximum there,
+ * for a mean pool the sum of dy / divisor over the windows that contain the position. */
 struct weft_pool_args {
     struct weft_pool pool;
     struct weft_view x, y, argmax, dy, dx;
 };
 
-/* Forward: y = f(x). Backward: dx = dy f'(x, y); reads only what the activation needs,
- * the other may be absent. dx may be dy. */
+/* Forward: y = f(x). Backward: dx = dy f'(x, y); reads what the activation needs, the
+ * other may be absent. dx may be dy. */
 struct weft_act_args {
     struct weft_activation activation;
     struct weft_view x, y, dy, dx;
 };
 
-/* y = f(x + other), or y = (x + other) times `act_grad`: one of them is the identity. The
- * residual of a network, and the sum of what several readers of a tensor give to its
- * gradient. All are equally long; y may be x or other, and x may be other. */
+/* y = f(x + other), or y = (x + other) times `act_grad`: one of the two is the
+ * identity. Used for residual connections and for sums of gradient terms. All have the
+ * same length; y may be x or other, and x may be other. */
 struct weft_add_args {
     struct weft_activation activation;
     struct weft_act_grad act_grad;
@@ -185,18 +183,18 @@ struct weft_channel_shuffle_args {
     struct weft_view x, y;
 };
 
-/* Batch normalization over the rows (images times places) of each channel (Ioffe and
- * Szegedy 2015, arXiv:1502.03167):
+/* Batch normalization over the rows (images times positions) of each channel (Ioffe
+ * and Szegedy 2015, arXiv:1502.03167):
  *
  *     y = act((x - mean) scale + bias), scale = weight inverse,
  *     inverse = 1 / sqrt(variance + epsilon)
  *
- * Forward takes mean and variance (the mean square of x - mean) of the batch, writes
- * mean, inverse, scale and y, and moves the running two: running += momentum (batch -
- * running), with the variance times rows / (rows - 1), unless there is one row. Apply
- * reads mean, scale and bias and writes y alone. Backward reads x, mean, inverse, scale,
- * bias and dy, the gradient at y, and writes dweight, dbias and, unless absent, dx; it
- * works out the derivative of the activation, whichever it is. dx may be dy. */
+ * Forward computes mean and variance (the mean square of x - mean) of the batch,
+ * writes mean, inverse, scale and y, and updates the running statistics: running +=
+ * momentum (batch - running), with the variance times rows / (rows - 1), unless there
+ * is one row. Inference reads mean, scale and bias and writes y only. Backward reads
+ * x, mean, inverse, scale, bias and dy, the gradient at y, and writes dweight, dbias
+ * and, unless absent, dx; it applies the derivative of any activation. dx may be dy. */
 struct weft_batch_norm_args {
     int rows, channels;
     float momentum, epsilon;
@@ -208,10 +206,10 @@ struct weft_batch_norm_args {
     struct weft_view dy, dx, dweight, dbias;
 };
 
-/* Takes a batch normalization at inference into the layer in front, whose weights have
- * `channels` outputs in each of `rows` rows: out_w = w scale, out_bias = (bias - mean)
- * scale + shift, with scale = weight / sqrt(variance + epsilon). An absent w is all ones,
- * an absent bias zeros; out_bias may be absent. */
+/* Folds a batch normalization at inference into the layer before it, whose weights
+ * have `channels` outputs in each of `rows` rows: out_w = w scale, out_bias = (bias -
+ * mean) scale + shift, with scale = weight / sqrt(variance + epsilon). An absent w is
+ * all ones, an absent bias zeros; out_bias may be absent. */
 struct weft_fold_batch_norm_args {
     int rows, channels;
     float epsilon;
@@ -257,25 +255,25 @@ struct weft_dropout_args {
     struct weft_view x, y;
 };
 
-/* y = x, from one type of floats to another, or a copy. */
+/* y = x, converted between float types, or copied. */
 struct weft_cast_args {
     struct weft_view x, y;
 };
 
-/* Row by row, subtracting the row's maximum first. y may be x. */
+/* Softmax of each row, after subtraction of its maximum. y may be x. */
 struct weft_softmax_args {
     int n, classes;
     struct weft_view x, y;
 };
 
 /* Cross-entropy of softmax(logits) against q = (1 - smoothing) [class is the label] +
- * smoothing / classes. loss[i] = -sum q log p; correct[i] (uint) = 1 if the first largest
- * logit is the label's; dlogits = (p - q) 2^loss_scale_log2 / n, absent where not wanted.
- * */
+ * smoothing / classes. loss[i] = -sum q log p; correct[i] (uint) = 1 if the first
+ * largest logit is that of the label; dlogits = (p - q) 2^loss_scale_log2 / n, may be
+ * absent. */
 struct weft_loss_args {
     int n, classes;
     float label_smoothing;
-    int loss_scale_log2; /* above 0 where small gradients are to lie in float16 */
+    int loss_scale_log2; /* above 0 if gradients are stored as float16 */
     struct weft_view logits;
     struct weft_view labels; /* int */
     struct weft_view dlogits, loss, correct;
@@ -298,24 +296,23 @@ struct weft_batch_args {
     struct weft_view batch_labels; /* n ints */
 };
 
-/* The last launch of a step, over all weights: w, g, m, v are equally long, and g is
- * 2^loss_scale_log2 times the gradient. Adam's bias
- * correction takes its powers from the state. m alone is used by SGD. Where n > 0 it
- * keeps the account too: writes (mean of loss, sum of correct) of the n rows into the
- * ring, summed in a fixed order; multiplies the powers by the betas for the next step;
- * counts the step. */
+/* The last launch of a step, over all weights: w, g, m, v have the same length, and g
+ * is 2^loss_scale_log2 times the gradient. The powers for Adam's bias correction are
+ * in the state. SGD uses m only. With n > 0 it also updates the metrics: writes (mean
+ * of loss, sum of correct) of the n rows into the ring, summed in a fixed order;
+ * multiplies the powers by the betas for the next step; increments the step. */
 struct weft_optimizer_step_args {
-    struct weft_optimizer optimizer; /* `rate` is ignored: the state has it */
+    struct weft_optimizer optimizer; /* `learning_rate` is ignored: it is in the state */
     int loss_scale_log2;
     struct weft_view state, w, g, m, v;
     int n;
     struct weft_view loss, correct;
 };
 
-/* What a device can do at best, for roofs: launches that do nothing useful. `shape` is
- * one of a kind's variants (vectors, accumulators, work-groups), any of which may be the
- * best. All is done `rounds` times in one launch. READ sums x, COPY copies it to y, the
- * others need but a word in y. */
+/* Roofline probes: launches that measure peak performance. `shape` is one of the
+ * variants of a kind (vectors, accumulators, work-groups), any of which may be the
+ * fastest. A launch repeats its work `rounds` times. READ sums x, COPY copies it to y,
+ * the others need one word in y. */
 enum weft_probe_kind {
     WEFT_PROBE_FMA, /* multiply-adds in registers */
     WEFT_PROBE_READ,
@@ -329,8 +326,8 @@ struct weft_roofline_probe_args {
     int shape; /* below WEFT_PROBE_VARIANTS */
     int rounds;
     struct weft_view x, y; /* x.count is a multiple of 2^11 floats a compute unit */
-    /* Output, set when it is recorded: floating-point operations or bytes of a replay; 0:
-     * the device has no such shape, and nothing was appended. */
+    /* Output of recording: floating-point operations or bytes of a replay; 0: the
+     * device has no such variant, and nothing was appended. */
     double *work;
 };
 
@@ -383,7 +380,7 @@ union weft_primitive_args {
 #undef PRIMITIVE
 };
 
-/* One call of a primitive, for whoever handles all of them alike. */
+/* One call of a primitive, for code that handles all primitives alike. */
 struct weft_primitive_call {
     enum weft_primitive primitive;
     union weft_primitive_args args;
@@ -443,8 +440,8 @@ struct weft_backend {
 extern const struct weft_backend weft_backend_cpu;
 extern const struct weft_backend weft_backend_opencl; /* a stub without OpenCL */
 
-/* A product is a convolution of `n` images of one place with a window of one place;
- * `groups` products side by side are one of so many groups. */
+/* A matrix product is a convolution of `n` images of one pixel with a 1x1 window;
+ * `groups` independent products are a grouped convolution. */
 static inline struct weft_conv weft_conv_from_gemm(int n, int c, int k, int groups)
 {
     return (struct weft_conv){
@@ -465,7 +462,7 @@ static inline struct weft_conv weft_conv_from_gemm(int n, int c, int k, int grou
     };
 }
 
-/* A dense layer is one. */
+/* A dense layer as a convolution. */
 static inline struct weft_conv_args weft_dense_as_conv(const struct weft_dense_args *a)
 {
     return (struct weft_conv_args){
