@@ -82,7 +82,7 @@ __kernel void conv_bwd_weights_pooled(VIEW(const stored_x, x),
         begin_work_range(partials + partials_at, images, images_per_split);
     for (int n = t.begin; n < t.end; n++)
         for (int index = t.first; index < t.last; index++) {
-            const struct block block = block_at(index);
+            const struct batch_block block = block_at(index);
             const size_t at = (size_t)n * (POOL_OUT_H * POOL_OUT_W * K) + block.out;
 #pragma unroll
             for (int tap = 0; tap < TAPS; tap += TILE)

@@ -211,7 +211,7 @@ __kernel void conv_bwd_weights(VIEW(const stored_x, x), VIEW(const stored_other,
                       rows = min(PACK_PANEL_ROWS, OUT_H - y);
             int in = -1; /* first channel of packed_x; -1: none yet */
             for (int index = t.first; index < t.last; index++) {
-                const struct block block = block_at(index);
+                const struct batch_block block = block_at(index);
                 floatv sum[NV] = {(floatv)(0.0f)};
                 if (block.in != in)
                     pack_x(packed_x, x + x_at + (size_t)n * (H * W * C) + block.in,

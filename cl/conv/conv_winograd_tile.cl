@@ -35,7 +35,7 @@ __kernel void winograd_transform_inputs(VIEW(const stored_x, x), VIEW(const ucha
     const int item = get_global_id(0), index = item / C, c = MOD(item, C);
     if (index >= tiles)
         return;
-    const struct tile t = tile_at(index);
+    const struct winograd_tile t = tile_at(index);
     transform_input_tile(v + v_at + (size_t)index * (TRANSFORM_ELEMENTS * C) + c,
                          input_of(x + x_at, from + from_at, t, c), t);
 }

@@ -89,8 +89,8 @@ static inline floatv load_dz(__global const stored_other *dy,
  * sums to `bias`. */
 static inline void transform_gradient_tile(__global float *to, __global float *bias,
                                            __global const stored_other *dy,
-                                           __global const uchar *argmax, struct tile t,
-                                           int count)
+                                           __global const uchar *argmax,
+                                           struct winograd_tile t, int count)
 {
     const size_t at =
         (size_t)t.image * (POOL_R ? POOL_OUT_H * POOL_OUT_W * K : OUT_H * OUT_W * K);
@@ -170,7 +170,7 @@ __kernel void winograd_bwd_weights_gemm(VIEW(const stored_x, x),
     for (int t = begin; t < end; t += TILES) {
         const int some = min((int)TILES, end - t);
         for (int i = 0; i < some; i++) {
-            const struct tile tile = tile_at(t + i);
+            const struct winograd_tile tile = tile_at(t + i);
             transform_input_channels(xs + i * C_PADDED, x + x_at, argmax, tile);
             transform_gradient_tile(
                 dzs + i * K_BLOCK, sums + TRANSFORM_ELEMENTS * ACC_STRIDE,

@@ -43,13 +43,13 @@ enum {
 };
 
 /* First input and output channel of a block; channels of its group from there on. */
-struct block {
+struct batch_block {
     int in, out, left;
 };
 
-static inline struct block block_at(int index)
+static inline struct batch_block block_at(int index)
 {
-    struct block b;
+    struct batch_block b;
     const int group = index / GROUP_BLOCKS,
               first = (index - group * GROUP_BLOCKS) * BLOCK;
     b.in = DEPTHWISE ? first : group * C_PER_GROUP;
@@ -116,7 +116,7 @@ static inline int weight_row(int row)
 __kernel void conv_bwd_weights_reduce(VIEW(const float, partials), VIEW(float, dw),
                                       VIEW(float, dbias), int splits)
 {
-    const struct block block = block_at(get_global_id(1));
+    const struct batch_block block = block_at(get_global_id(1));
     const int first = get_global_id(0) * REDUCE_ROWS;
     partials += partials_at + get_global_id(1) * PARTIAL;
     for (int row = first; row < min(first + REDUCE_ROWS, ROWS + 1); row++) {

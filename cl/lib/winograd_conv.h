@@ -152,7 +152,8 @@ static inline void store_window(const struct output *o,
 }
 
 static inline void store_tile(const struct output *o,
-                              const floatv part[OUTPUT_TILE][INPUT_TILE], struct tile t)
+                              const floatv part[OUTPUT_TILE][INPUT_TILE],
+                              struct winograd_tile t)
 {
     const int py = t.y / POOL_R, px = t.x / POOL_S;
     for (int y = 0; y < OUTPUT_TILE / POOL_R && py + y < POOL_OUT_H; y++) {
@@ -171,7 +172,8 @@ static inline void store_tile(const struct output *o,
 }
 #else
 static inline void store_tile(const struct output *o,
-                              const floatv part[OUTPUT_TILE][INPUT_TILE], struct tile t)
+                              const floatv part[OUTPUT_TILE][INPUT_TILE],
+                              struct winograd_tile t)
 {
     for (int y = 0; y < OUTPUT_TILE && t.y + y < OUT_H; y++) {
         size_t to = (((size_t)t.image * OUT_H + t.y + y) * OUT_W + t.x) * K;

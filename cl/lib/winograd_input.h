@@ -26,14 +26,14 @@
 typedef TRANSFORM_SPACE float *transform_ptr;
 
 /* Position of a tile's first output. */
-struct tile {
+struct winograd_tile {
     int image, y, x;
 };
 
-static inline struct tile tile_at(int index)
+static inline struct winograd_tile tile_at(int index)
 {
     const int row = index / TILES_X;
-    struct tile t;
+    struct winograd_tile t;
     t.image = row / TILES_Y;
     t.y = MOD(row, TILES_Y) * OUTPUT_TILE;
     t.x = MOD(index, TILES_X) * OUTPUT_TILE;
@@ -75,7 +75,8 @@ static inline void load_column(floatv d[INPUT_TILE], struct input from, int top,
 }
 
 /* v = B^T d B for a vector of channels, one element for each plane. */
-static inline void transform_input_tile(transform_ptr v, struct input from, struct tile t)
+static inline void transform_input_tile(transform_ptr v, struct input from,
+                                        struct winograd_tile t)
 {
     const int top = t.y - PAD_TOP, left = t.x - PAD_LEFT;
     const int y0 = max(-top, 0), y1 = min((int)INPUT_TILE, SOURCE_H - top);
@@ -106,7 +107,7 @@ static inline void transform_input_tile(transform_ptr v, struct input from, stru
 
 /* Input of the tile's image, from a channel on. */
 static inline struct input input_of(__global const stored_x *x,
-                                    __global const uchar *argmax, struct tile t,
+                                    __global const uchar *argmax, struct winograd_tile t,
                                     int channel)
 {
     const size_t at =
@@ -117,7 +118,8 @@ static inline struct input input_of(__global const stored_x *x,
 
 /* The same for all channels. */
 static inline void transform_input_channels(transform_ptr v, __global const stored_x *x,
-                                            __global const uchar *argmax, struct tile t)
+                                            __global const uchar *argmax,
+                                            struct winograd_tile t)
 {
     for (int c = 0; c < C; c += VW)
         transform_input_tile(v + c, input_of(x, argmax, t, c), t);

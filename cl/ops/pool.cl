@@ -101,13 +101,13 @@ static inline void store_part_argmax(argmax_v v, __global argmax_t *p, uint coun
 
 /* Work of a work-item in rows of `width` pixels: columns [column, end) of a line, lines
  * of all images counted, and channels [c, c_end). */
-struct work_range {
+struct pool_range {
     uint line, column, end, c, c_end;
 };
 
-static inline struct work_range work_range_of(uint width)
+static inline struct pool_range work_range_of(uint width)
 {
-    struct work_range v = {(uint)get_global_id(0), 0, width, 0, C};
+    struct pool_range v = {(uint)get_global_id(0), 0, width, 0, C};
 #if !ROWS
     const uint pixel = v.line / BLOCKS;
     v.c = (v.line - pixel * BLOCKS) * VW;
@@ -218,7 +218,7 @@ __kernel void max_forward(VIEW(const stored_x, x), VIEW(stored_y, y),
 {
     if (get_global_id(0) >= items)
         return;
-    const struct work_range v = work_range_of(POOL_OUT_W);
+    const struct pool_range v = work_range_of(POOL_OUT_W);
     const uint image = v.line / POOL_OUT_H, row = v.line - image * POOL_OUT_H;
     x += x_at;
     y += y_at;
@@ -250,7 +250,7 @@ __kernel void avg_forward(VIEW(const stored_x, x), VIEW(stored_y, y), uint items
 {
     if (get_global_id(0) >= items)
         return;
-    const struct work_range v = work_range_of(POOL_OUT_W);
+    const struct pool_range v = work_range_of(POOL_OUT_W);
     const uint image = v.line / POOL_OUT_H, row = v.line - image * POOL_OUT_H;
     x += x_at;
     y += y_at;
@@ -314,7 +314,7 @@ __kernel void max_backward(VIEW(const stored_x, dy), VIEW(const argmax_t, argmax
 {
     if (get_global_id(0) >= items)
         return;
-    const struct work_range v = work_range_of(W);
+    const struct pool_range v = work_range_of(W);
     const uint image = v.line / H, row = v.line - image * H;
     dy += dy_at;
     argmax += argmax_at;
@@ -350,7 +350,7 @@ __kernel void avg_backward(VIEW(const stored_x, dy), VIEW(stored_y, dx), uint it
 {
     if (get_global_id(0) >= items)
         return;
-    const struct work_range v = work_range_of(W);
+    const struct pool_range v = work_range_of(W);
     const uint image = v.line / H, row = v.line - image * H;
     dy += dy_at;
     dx += dx_at;

@@ -38,7 +38,7 @@ struct weft_verify_params {
                                       FLOAT32 */
     uint64_t seed;
     /* called after each case; NULL: none */
-    void (*report)(void *priv, const struct weft_verify_case *verdict);
+    void (*report)(void *priv, const struct weft_verify_case *result);
     void *priv;
 };
 #define weft_verify_params(...)                                                     \

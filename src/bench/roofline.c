@@ -11,9 +11,9 @@
 enum { REPEATS = 5, LAUNCHES = 200, ROUND_TRIPS = 20, REST_BYTES = 4096 };
 static const double probe_seconds = 2e-3;
 
-/* Of all compute units together, each at least twice the one before, because the private
- * caches of many units may exceed the next level. The last is beyond any cache; a copy
- * has half of it on each side. */
+/* Working sets of all compute units together, each at least twice the one before, because
+ * the private caches of many units may exceed the next level. The last is beyond any
+ * cache; a copy has half of it on each side. */
 static const struct {
     size_t of_unit, in_all;
 } level_sizes[WEFT_BANDWIDTH_LEVELS] = {

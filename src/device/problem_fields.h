@@ -44,7 +44,7 @@ static inline bool is_possible_count(double count)
     return count >= 1 && count <= PROBLEM_MAX_ELEMENTS;
 }
 
-/* A present view of so many elements; its memory stays as it is unless there is none. */
+/* A present view of `count` elements; its memory stays as it is unless there is none. */
 static inline void set_view(struct weft_view *view, double count)
 {
     static char nothing;

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* Whether `part` occurs in `text`, case-insensitively. */
+/* True if `part` occurs in `text`, case-insensitively. */
 static bool contains(const char *text, const char *part)
 {
     for (; *text; text++) {

@@ -6,7 +6,7 @@
 #include "lab/tensors.h"
 
 /* Two arrays. An element may differ by bound[i], or where `bound` is NULL by
- * absolute + relative |want|; bytes and words without a bound must be equal. */
+ * absolute + relative |expected|; bytes and words without a bound must be equal. */
 struct lab_comparison {
     enum lab_type type;
     const void *got, *want;
@@ -17,7 +17,7 @@ struct lab_comparison {
     bool allow_nonfinite; /* as in struct lab_tensor */
     bool nan_may_spread;
 
-    /* What lab_compare finds. */
+    /* Results of lab_compare. */
     double worst;        /* error over what is allowed; infinite where nothing is */
     size_t wrong, first; /* elements, and the first of them */
 };

@@ -106,7 +106,7 @@ enum weft_status lab_run(struct lab_case *c, enum lab_side side,
 enum weft_status lab_run_absolute(struct lab_case *c, struct weft_command_list *list,
                                   struct lab_tensor *const outputs[], int replays);
 
-/* Of everything that the last run left on a side. */
+/* A hash of all tensors on a side after its last run. */
 uint64_t lab_hash_results(const struct lab_case *c, enum lab_side side);
 
 /* NaN as floats and as halves, in the guard zones: what is read by mistake shows in the

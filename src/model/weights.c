@@ -16,7 +16,7 @@ static size_t native_index(const struct weft_node *node, int role, size_t i)
            (node->op->to_native_index ? node->op->to_native_index(node, param, i) : i);
 }
 
-/* Whether the node has a param of this role that `part` includes. */
+/* True if the node has a param of this role that `part` includes. */
 static bool has(const struct weft_node *node, int role, enum weft_tensor_filter part)
 {
     return node->params[role].count &&

@@ -292,7 +292,7 @@ enum weft_status weft_net_add(weft_net_builder *b, const char *op,
     struct weft_graph before = b->net->graph;
     enum weft_status status = add_nodes(b, &made);
     if (status) {
-        b->net->graph = before; /* the builder may go on without the layer */
+        b->net->graph = before; /* the builder stays usable without the layer */
         return status;
     }
     b->net->layers[b->net->layer_count] = made;

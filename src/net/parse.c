@@ -9,14 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct reader {
+struct net_reader {
     struct weft_line_parser parser;
     struct weft_net_builder *builder;
     bool fixed_input;          /* by the params: an `input` line must agree */
     int lines[WEFT_MAX_NODES]; /* of the layers */
 };
 
-static enum weft_status parse_input(struct reader *r)
+static enum weft_status parse_input(struct net_reader *r)
 {
     static const char *const what[] = {"the height", "the width",
                                        "the number of channels"};
@@ -40,13 +40,13 @@ static enum weft_status parse_input(struct reader *r)
     return WEFT_OK;
 }
 
-static enum weft_status parse_loss(struct reader *r)
+static enum weft_status parse_loss(struct net_reader *r)
 {
     return weft_line_parser_option_float(&r->parser, "smoothing", 0.0f, 0.99f,
                                          &r->builder->net->label_smoothing);
 }
 
-static enum weft_status parse_optimizer(struct reader *r)
+static enum weft_status parse_optimizer(struct net_reader *r)
 {
     static const struct {
         const char *name;
@@ -78,7 +78,7 @@ static enum weft_status parse_optimizer(struct reader *r)
     return weft_line_parser_option_float(w, "epsilon", 0.0f, 1.0f, &o->epsilon);
 }
 
-static enum weft_status parse_batch(struct reader *r)
+static enum weft_status parse_batch(struct net_reader *r)
 {
     const char *word = NULL;
     WEFT_TRY(weft_line_parser_take(&r->parser, "the batch size", &word));
@@ -87,7 +87,7 @@ static enum weft_status parse_batch(struct reader *r)
 }
 
 /* The layer called `name`. */
-static enum weft_status find_layer(struct reader *r, const char *name, int *layer)
+static enum weft_status find_layer(struct net_reader *r, const char *name, int *layer)
 {
     *layer = weft_net_builder_find(r->builder, name);
     if (*layer != WEFT_NO_NODE)
@@ -104,7 +104,7 @@ static enum weft_status in_text(enum weft_status status)
     return status == WEFT_ERR_ARG ? WEFT_ERR_FORMAT : status;
 }
 
-static enum weft_status parse_output(struct reader *r)
+static enum weft_status parse_output(struct net_reader *r)
 {
     const char *word = NULL;
     int layer;
@@ -118,14 +118,14 @@ static enum weft_status parse_output(struct reader *r)
 /* Lines that are no layers. */
 static const struct {
     const char *name;
-    enum weft_status (*parse)(struct reader *r);
+    enum weft_status (*parse)(struct net_reader *r);
 } directives[] = {{"input", parse_input},
                   {"output", parse_output},
                   {"loss", parse_loss},
                   {"optimizer", parse_optimizer},
                   {"batch", parse_batch}};
 
-static enum weft_status unknown_word(struct reader *r, const char *word)
+static enum weft_status unknown_word(struct net_reader *r, const char *word)
 {
     char list[512] = "";
     for (int i = 0; weft_op_word(i); i++) {
@@ -217,7 +217,7 @@ static bool is_letter(char c)
 
 /* Plain words after the first, in any order: an activation, names of inputs, and numbers
  * in the order of the op's table. */
-static enum weft_status parse_words(struct reader *r, const struct weft_op *op,
+static enum weft_status parse_words(struct net_reader *r, const struct weft_op *op,
                                     struct weft_layer_params *p, int *inputs, int *count)
 {
     struct weft_line_parser *w = &r->parser;
@@ -268,7 +268,7 @@ static enum weft_status parse_options(struct weft_line_parser *w,
     return WEFT_OK;
 }
 
-static enum weft_status parse_layer(struct reader *r, const char *word)
+static enum weft_status parse_layer(struct net_reader *r, const char *word)
 {
     struct weft_line_parser *w = &r->parser;
     struct weft_layer_params p = *weft_layer_params(0);
@@ -292,7 +292,7 @@ static enum weft_status parse_layer(struct reader *r, const char *word)
     return WEFT_OK;
 }
 
-static enum weft_status parse_line(struct reader *r, const char *line, size_t length)
+static enum weft_status parse_line(struct net_reader *r, const char *line, size_t length)
 {
     /* Comments too: model files hold the whole text. */
     if (!weft_text_is_utf8(line, length))
@@ -315,13 +315,13 @@ static enum weft_status parse_line(struct reader *r, const char *line, size_t le
 }
 
 /* Error messages, of the builder too, begin with the position. */
-static void set_position(struct reader *r, char *position, size_t size)
+static void set_position(struct net_reader *r, char *position, size_t size)
 {
     snprintf(position, size, "%s, line %d: ", r->parser.where, r->parser.line);
     r->parser.ctx->error_position = position;
 }
 
-static enum weft_status parse_text(struct reader *r, const char *text, char *position,
+static enum weft_status parse_text(struct net_reader *r, const char *text, char *position,
                                    size_t size)
 {
     for (const char *line = text; *line; r->parser.line++) {
@@ -343,7 +343,7 @@ enum weft_status weft_net_create(weft_context *ctx, const char *text,
                                  const struct weft_net_params *params, weft_net **out)
 {
     WEFT_REQUIRE(ctx, text);
-    struct reader *r = calloc(1, sizeof(*r));
+    struct net_reader *r = calloc(1, sizeof(*r));
     if (!r)
         return weft_out_of_memory(ctx, "network", sizeof(*r));
     enum weft_status status = weft_net_begin(ctx, params, &r->builder);

@@ -228,7 +228,7 @@ static enum weft_status explore_rows(struct problem_search *h)
 }
 
 /* The final comparison with the default decides and is stored. */
-static enum weft_status final_race(struct problem_search *h)
+static enum weft_status final_comparison(struct problem_search *h)
 {
     struct tune_search *s = h->search;
     bool right = false;
@@ -296,7 +296,7 @@ static enum weft_status problem_search(struct problem_search *h)
     }
     h->best = leader;
     h->ratio = ratio;
-    return final_race(h);
+    return final_comparison(h);
 }
 
 /* True: a row measured with these kernels and this driver answers the problem. */

@@ -66,7 +66,7 @@ struct tune_worker_process {
 
 /* Starts the process unless it runs. WEFT_ERR_DEVICE. */
 enum weft_status tune_worker_process_start(struct tune_worker_process *worker,
-                                           double patience);
+                                           double timeout);
 void tune_worker_process_stop(struct tune_worker_process *worker);
 
 /* Sends a request and waits for the reply until `deadline` of the clock. A process that

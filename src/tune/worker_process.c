@@ -64,7 +64,7 @@ void tune_worker_process_stop(struct tune_worker_process *worker)
 }
 
 enum weft_status tune_worker_process_start(struct tune_worker_process *worker,
-                                           double patience)
+                                           double timeout)
 {
     int ends[2];
     pid_t process = 0;
@@ -84,7 +84,7 @@ enum weft_status tune_worker_process_start(struct tune_worker_process *worker,
     worker->process = (int)process;
     worker->socket = ends[0];
     enum tune_outcome outcome = tune_worker_process_request(
-        worker, "hello", weft_clock_seconds() + patience, reply);
+        worker, "hello", weft_clock_seconds() + timeout, reply);
     if (outcome == TUNE_CANCELLED ||
         (outcome == TUNE_REPLIED && !strcmp(reply, "weft tune 1")))
         return WEFT_OK;

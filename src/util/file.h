@@ -21,7 +21,7 @@ enum weft_status weft_file_read(weft_context *ctx, const char *path, size_t limi
 
 void weft_file_free(struct weft_file *file);
 
-/* Whether a file or folder exists and is accessible. */
+/* True if a file or folder exists and is accessible. */
 bool weft_file_exists(const char *path);
 bool weft_folder_exists(const char *path);
 

@@ -33,11 +33,11 @@ struct act_properties {
     double steepness; /* the largest |f'|, */
     double curvature; /* and the largest |f''| between kinks */
     bool kinked;      /* f' is not continuous */
-    /* An output may be off by so many ulps of y, and so many of |x|: where y is a small
+    /* Error bounds of an output in ulps of y, and in ulps of |x|: where y is a small
      * difference of terms as large as x. */
     double ulps, ulps_of_x;
     bool exact_where_power_of_two; /* `ulps` is 0 then: the parameters */
-    double gradient_ulps;          /* f' may be off by so many ulps of 1 + |x| */
+    double gradient_ulps;          /* error bound of f' in ulps of 1 + |x| */
     float low, high;               /* outputs in gradient checks */
 };
 #define ROW(...) __VA_ARGS__

@@ -47,7 +47,7 @@ static enum weft_status record_act_grad(const struct verify_case *c, enum lab_si
     return list->primitives->add(list, &args);
 }
 
-struct op_runs {
+struct add_runs {
     struct verify_run *forward, *doubled, *act_grad;
 };
 
@@ -91,7 +91,7 @@ static void fill(struct add_case *a, bool integers)
 
 /* y = x + x, where x may be the output of the activation: both inputs have dy as their
  * gradient. */
-static enum weft_status verify_add_gradient(struct add_case *a, struct op_runs *r)
+static enum weft_status verify_add_gradient(struct add_case *a, struct add_runs *r)
 {
     struct verify_case *c = &a->base;
     struct gradient_check slope = {.what = "of both",
@@ -118,7 +118,7 @@ static enum weft_status verify_add_gradient(struct add_case *a, struct op_runs *
 static enum weft_status run_case(struct add_case *a, bool in_place)
 {
     struct verify_case *c = &a->base;
-    struct op_runs r;
+    struct add_runs r;
     struct lab_tensor *y[] = {a->y, NULL}, *sum[] = {a->sum, NULL};
     r.forward = case_add_run(c, "forward", record_forward, y);
     r.doubled = case_add_run(c, "doubled", record_doubled, y);

@@ -9,7 +9,7 @@
 enum { WHOLE, FIRST_SHARD, SECOND_SHARD, PART_COUNT };
 
 /* Rows of the batch. */
-struct part {
+struct shard {
     int first, n;
     struct lab_tensor *x, *labels;
 };
@@ -17,7 +17,7 @@ struct part {
 struct input_case {
     struct verify_case base;
     struct weft_batch_args args; /* all but the part and the views */
-    struct part parts[PART_COUNT];
+    struct shard parts[PART_COUNT];
     struct lab_tensor *state, *bytes, *labels;
     struct verify_run *whole, *shards; /* shards NULL: a batch of one row */
 };
@@ -26,7 +26,7 @@ static enum weft_status record_part(const struct input_case *in, enum lab_side s
                                     int which, struct weft_command_list *list)
 {
     const struct verify_case *c = &in->base;
-    const struct part *part = &in->parts[which];
+    const struct shard *part = &in->parts[which];
     struct weft_batch_args args = in->args;
     args.first = part->first;
     args.n = part->n;
@@ -90,12 +90,12 @@ static struct verify_run *add_run(struct input_case *in, const char *what,
     return case_add_run(&in->base, what, record, outputs);
 }
 
-/* Whether the reference's shards are the rows of its whole batch `x`. */
+/* True if the reference's shards are the rows of its whole batch `x`. */
 static bool shards_match(const struct input_case *in, const float *x)
 {
     bool same = true;
     for (int i = FIRST_SHARD; i < PART_COUNT; i++) {
-        const struct part *part = &in->parts[i];
+        const struct shard *part = &in->parts[i];
         size_t from = (size_t)part->first * (size_t)in->args.pixels;
         same = same && !memcmp(lab_result(&in->base.lab, part->x, LAB_REFERENCE),
                                x + from, part->x->count * sizeof(*x));
@@ -180,7 +180,7 @@ static void add_parts(struct input_case *in)
         {"x of the first shard", "labels of the first shard"},
         {"x of the second shard", "labels of the second shard"}};
     for (int i = 0; i < PART_COUNT && in->parts[i].n; i++) {
-        struct part *part = &in->parts[i];
+        struct shard *part = &in->parts[i];
         part->x = lab_add_tensor(&c->lab, names[i][0], LAB_FLOAT, part->n, 1, 1,
                                  in->args.pixels);
         if (in->labels)

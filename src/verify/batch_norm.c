@@ -79,11 +79,11 @@ static enum weft_status record_both(const struct verify_case *c, enum lab_side s
     return record_backward(c, side, list);
 }
 
-struct op_runs {
+struct batch_norm_runs {
     struct verify_run *forward, *apply, *backward, *first, *both;
 };
 
-static void add_runs(struct norm_case *n, struct op_runs *r)
+static void add_runs(struct norm_case *n, struct batch_norm_runs *r)
 {
     struct verify_case *c = &n->base;
     struct lab_tensor *const moved[] = {
@@ -190,7 +190,7 @@ static void bound_forward(struct norm_case *n)
 }
 
 /* The reference's mean, inverse and scale, as inputs of both sides. */
-static enum weft_status set_statistics(struct norm_case *n, struct op_runs *r)
+static enum weft_status set_statistics(struct norm_case *n, struct batch_norm_runs *r)
 {
     struct verify_case *c = &n->base;
     struct lab_tensor *const given[] = {n->mean, n->inverse, n->scale};
@@ -300,7 +300,7 @@ static void fill_reals(struct norm_case *n)
     lab_fill_uniform(&c->lab, n->dy, -1, 1);
 }
 
-static enum weft_status compare_all(struct norm_case *n, struct op_runs *r,
+static enum weft_status compare_all(struct norm_case *n, struct batch_norm_runs *r,
                                     const char *fill)
 {
     bound_forward(n);
@@ -314,7 +314,7 @@ static enum weft_status compare_all(struct norm_case *n, struct op_runs *r,
 }
 
 /* Rows far enough apart for a finite difference; activations without a kink. */
-static enum weft_status verify_gradients(struct norm_case *n, struct op_runs *r)
+static enum weft_status verify_gradients(struct norm_case *n, struct batch_norm_runs *r)
 {
     struct verify_case *c = &n->base;
     struct {
@@ -346,7 +346,7 @@ static enum weft_status verify_gradients(struct norm_case *n, struct op_runs *r)
 
 static enum weft_status run_case(struct norm_case *n)
 {
-    struct op_runs r;
+    struct batch_norm_runs r;
     add_runs(n, &r);
     WEFT_TRY(case_allocate(&n->base));
     fill_integers(n);

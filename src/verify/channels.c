@@ -142,7 +142,7 @@ static enum weft_status record_shuffle_back(const struct verify_case *c,
     return list->primitives->channel_shuffle(list, &args);
 }
 
-struct op_runs {
+struct channels_runs {
     struct verify_run *forward, *backward, *factors;
 };
 
@@ -212,7 +212,7 @@ static void bound_scale(struct channels_case *s, bool integers)
     }
 }
 
-static enum weft_status check_gradient(struct channels_case *s, struct op_runs *r,
+static enum weft_status check_gradient(struct channels_case *s, struct channels_runs *r,
                                        const char *what, struct verify_run *backward,
                                        const struct fused_act *act,
                                        struct lab_tensor *input,
@@ -238,7 +238,7 @@ static enum weft_status check_gradient(struct channels_case *s, struct op_runs *
     return verify_gradient(c, &check, LAB_REFERENCE);
 }
 
-static enum weft_status run_case(struct channels_case *s, struct op_runs *r,
+static enum weft_status run_case(struct channels_case *s, struct channels_runs *r,
                                  void (*bound)(struct channels_case *s, bool integers),
                                  bool has_gradient)
 {
@@ -314,7 +314,7 @@ static enum weft_status verify_copy_channels_case(struct verify_context *k)
     struct channels_case s = {0};
     struct verify_case *c = &s.base;
     struct weft_copy_channels_args *a = &s.copy;
-    struct op_runs r = {0};
+    struct channels_runs r = {0};
     random_size(k, &s);
     a->rows = s.n * s.positions;
     a->count = random_channels(k);
@@ -347,7 +347,7 @@ static enum weft_status verify_scale_case(struct verify_context *k)
 {
     struct channels_case s = {0};
     struct verify_case *c = &s.base;
-    struct op_runs r;
+    struct channels_runs r;
     random_size(k, &s);
     s.channels = random_channels(k);
 
@@ -375,7 +375,7 @@ static enum weft_status verify_channel_shuffle_case(struct verify_context *k)
 {
     struct channels_case s = {0};
     struct verify_case *c = &s.base;
-    struct op_runs r = {0};
+    struct channels_runs r = {0};
     random_size(k, &s);
     s.groups = LAB_RANDOM_CHOICE(&k->random, 1, 2, 3, 4, 7);
     s.channels = s.groups * lab_random_int(&k->random, 1, 13);

@@ -104,11 +104,11 @@ static enum weft_status record_weights(const struct verify_case *c, enum lab_sid
     return list->primitives->dense_backward_weights(list, &args);
 }
 
-struct op_runs {
+struct dense_runs {
     struct verify_run *forward, *data, *weights, *linear, *data_without_act_grad;
 };
 
-static void add_runs(struct dense_case *d, struct op_runs *r)
+static void add_runs(struct dense_case *d, struct dense_runs *r)
 {
     struct verify_case *c = &d->base;
     r->forward =
@@ -139,7 +139,7 @@ static void fill(struct dense_case *d, bool integers)
     tensor_fill_act_outputs(c, d->act_output, d->upstream_activation, integers);
 }
 
-static enum weft_status bound_forward(struct dense_case *d, struct op_runs *r,
+static enum weft_status bound_forward(struct dense_case *d, struct dense_runs *r,
                                       bool integers)
 {
     struct verify_case *c = &d->base;
@@ -159,7 +159,8 @@ static enum weft_status bound_forward(struct dense_case *d, struct op_runs *r,
     return WEFT_OK;
 }
 
-static enum weft_status bound_data(struct dense_case *d, struct op_runs *r, bool integers)
+static enum weft_status bound_data(struct dense_case *d, struct dense_runs *r,
+                                   bool integers)
 {
     struct verify_case *c = &d->base;
     WEFT_TRY(run_reference_abs(c, r->data_without_act_grad));
@@ -179,7 +180,7 @@ static enum weft_status bound_data(struct dense_case *d, struct op_runs *r, bool
     return WEFT_OK;
 }
 
-static enum weft_status bound_weights(struct dense_case *d, struct op_runs *r)
+static enum weft_status bound_weights(struct dense_case *d, struct dense_runs *r)
 {
     struct verify_case *c = &d->base;
     double gamma = products_error_bound(c, r->weights, d->dense.n + 4);
@@ -193,7 +194,7 @@ static enum weft_status bound_weights(struct dense_case *d, struct op_runs *r)
     return WEFT_OK;
 }
 
-static enum weft_status compare_all(struct dense_case *d, struct op_runs *r,
+static enum weft_status compare_all(struct dense_case *d, struct dense_runs *r,
                                     bool integers)
 {
     const char *name = integers ? "integers" : "real";
@@ -210,7 +211,7 @@ static enum weft_status compare_all(struct dense_case *d, struct op_runs *r,
     return run_and_compare(c, r->weights, name);
 }
 
-static enum weft_status verify_gradients(struct dense_case *d, struct op_runs *r,
+static enum weft_status verify_gradients(struct dense_case *d, struct dense_runs *r,
                                          enum lab_side side)
 {
     struct verify_case *c = &d->base;
@@ -249,7 +250,7 @@ static enum weft_status verify_gradients(struct dense_case *d, struct op_runs *r
 static enum weft_status run_case(struct dense_case *d)
 {
     struct verify_case *c = &d->base;
-    struct op_runs r;
+    struct dense_runs r;
     add_runs(d, &r);
     WEFT_TRY(case_allocate(c));
     WEFT_TRY(compare_all(d, &r, true));

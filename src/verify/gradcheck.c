@@ -29,7 +29,7 @@ static void difference_scratch_free(struct difference_scratch *p)
     }
 }
 
-/* Of the argmax tensor. */
+/* The size of the argmax tensor. */
 static size_t argmax_bytes(const struct gradient_check *s)
 {
     return s->argmax ? s->argmax->count * lab_element_bytes(s->argmax) : 0;

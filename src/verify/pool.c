@@ -53,12 +53,12 @@ static enum weft_status record_backward(const struct verify_case *c, enum lab_si
     return list->primitives->pool_backward(list, &args);
 }
 
-struct op_runs {
+struct pool_runs {
     struct verify_run *forward, *with_argmax, *backward;
 };
 
 /* The reference's argmax, as input of both sides. */
-static enum weft_status set_argmax(struct pool_case *p, struct op_runs *r)
+static enum weft_status set_argmax(struct pool_case *p, struct pool_runs *r)
 {
     struct verify_case *c = &p->base;
     if (!p->argmax)
@@ -84,14 +84,14 @@ static enum weft_status bound(struct pool_case *p, struct verify_run *run,
 }
 
 /* A maximum is exact for any values, a sum for integers, a mean is not. */
-static enum weft_status bound_forward(struct pool_case *p, struct op_runs *r,
+static enum weft_status bound_forward(struct pool_case *p, struct pool_runs *r,
                                       bool integers)
 {
     int terms = integers ? 1 : p->pool.r * p->pool.s + 1;
     return p->pool.kind == WEFT_POOL_MEAN ? bound(p, r->forward, p->y, terms) : WEFT_OK;
 }
 
-static enum weft_status bound_backward(struct pool_case *p, struct op_runs *r,
+static enum weft_status bound_backward(struct pool_case *p, struct pool_runs *r,
                                        bool integers)
 {
     if (integers && p->pool.kind == WEFT_POOL_MAX)
@@ -99,7 +99,7 @@ static enum weft_status bound_backward(struct pool_case *p, struct op_runs *r,
     return bound(p, r->backward, p->dx, pool_max_overlap(&p->pool) + 1);
 }
 
-static enum weft_status run_fill(struct pool_case *p, struct op_runs *r, bool integers)
+static enum weft_status run_fill(struct pool_case *p, struct pool_runs *r, bool integers)
 {
     struct verify_case *c = &p->base;
     const char *name = integers ? "integers" : "real";
@@ -113,7 +113,7 @@ static enum weft_status run_fill(struct pool_case *p, struct op_runs *r, bool in
 static enum weft_status run_case(struct pool_case *p)
 {
     struct verify_case *c = &p->base;
-    struct op_runs r;
+    struct pool_runs r;
     struct lab_tensor *both[] = {p->y, p->argmax, NULL};
     bool mean = p->pool.kind == WEFT_POOL_MEAN;
     r.forward = case_add_run(
@@ -124,7 +124,7 @@ static enum weft_status run_case(struct pool_case *p)
                               (struct lab_tensor *[]){p->dx, NULL});
     WEFT_TRY(case_allocate(c));
 
-    /* Few values, so many ties; below zero, so that padding must not win. */
+    /* Few values, hence ties; below zero, so that padding must not win. */
     int low = lab_random_bool(&c->check->random, 50) ? -9 : -3;
     bounds_zero(c);
     lab_fill_integers(&c->lab, p->x, low, low + 5);

@@ -35,7 +35,7 @@ static enum weft_status require_params(weft_context *ctx,
         const char *what;
         int count;
     } counts[] = {{"cases", params->cases},
-                  {"sweeps", params->mixed_cases},
+                  {"mixed cases", params->mixed_cases},
                   {"cases before the first", params->first_case}};
     for (size_t i = 0; i < WEFT_ARRAY_SIZE(counts); i++)
         if (counts[i].count < 0 || counts[i].count > MAX_CASES)

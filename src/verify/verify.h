@@ -134,10 +134,10 @@ double gamma_bound(double terms);
 /* The same for products as the device computes them in this run. */
 double products_error_bound(struct verify_case *c, struct verify_run *run, double terms);
 
-/* verdict.c. Runs both sides, the device twice, compares, and reports. */
+/* report.c. Runs both sides, the device twice, compares, and reports. */
 enum weft_status run_and_compare(struct verify_case *c, struct verify_run *run,
                                  const char *fill);
-/* Reports a verdict; `fault` NULL: passed. */
+/* Reports a result; `fault` NULL: passed. */
 void report_result(struct verify_case *c, const char *what, const char *fill,
                    double worst, const char *fault);
 
@@ -176,7 +176,7 @@ enum weft_status verify_gradient(struct verify_case *c,
 /* act_bounds.c. The activations in double, and error bounds of a device's. */
 double act_reference(struct weft_activation a, double x);
 double act_gradient_reference(struct weft_activation a, double x, double y);
-/* Whether integers in the range of the checks have exact outputs and derivatives. */
+/* True if integers in the range of the checks have exact outputs and derivatives. */
 bool act_is_exact(struct weft_activation a);
 bool act_is_kinked(struct weft_activation a);
 /* By how much an integer times f' may be off, as a share of the integer: 0 where f' is a

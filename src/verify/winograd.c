@@ -70,7 +70,7 @@ static double max_abs(const struct winograd_bound_args *p, int n, int c, int in)
  * matrices (Barabasz et al., "Error analysis and improving the accuracy of Winograd
  * convolution for deep neural networks", 2020): |A^T| [(|G| |w| |G^T|) * (|B^T| |x| |B|)]
  * |A|. With an input that is everywhere as large as its image's largest, it does not
- * matter where the tiles lie. A term is rounded at most 12 times on the way into a tile,
+ * matter where the tiles are. A term is rounded at most 12 times on the way into a tile,
  * 18 in the weights', 14 on the way back with a bias, and once for each channel. */
 void winograd_error_bound(const struct winograd_bound_args *p, double *bound)
 {

@@ -27,7 +27,7 @@ struct image_block {
 };
 
 /* Tiling for given tunables. */
-struct tiling {
+struct weights_tiling {
     int blocks, splits; /* blocks of channels of all groups; splits */
     struct image_block chunk, panel;
     size_t rows, partial_floats; /* weights of a partial; its floats */
@@ -79,12 +79,12 @@ static struct image_block image_block_of(const struct weft_conv *s, const int *v
                                 (int)(images < 1 ? 1 : images)};
 }
 
-static struct tiling tiling_of(const struct weft_conv *s, const int *values)
+static struct weights_tiling tiling_of(const struct weft_conv *s, const int *values)
 {
     int block = values[VECTOR_WIDTH] * values[VECTORS];
     int slices = div_up(vec_c_per_group(s), values[C_SLICE]);
     int tiles = div_up(s->r * s->s * values[C_SLICE], values[TILE]);
-    struct tiling t = {
+    struct weights_tiling t = {
         .blocks = vec_block_groups(s) * div_up(vec_k_per_block_group(s), block),
         .splits = div_up(s->n, values[SPLIT]),
         .rows = (size_t)slices * (size_t)tiles * (size_t)values[TILE],
@@ -107,7 +107,7 @@ static void partition_work(const struct ocl_device *device, const struct weft_co
     enum { MAX_PARTIAL_FLOATS = 1 << 18 };
     long items = (device->is_cpu ? 4 : 8) * (long)device->compute_units;
     values[SPLIT] = 1;
-    struct tiling t = tiling_of(s, values);
+    struct weights_tiling t = tiling_of(s, values);
     long splits = s->n < items ? s->n : items;
     while (splits > 1 && t.partial_floats * (size_t)splits > MAX_PARTIAL_FLOATS &&
            (long)t.blocks * (splits / 2) >= items)
@@ -215,7 +215,7 @@ static bool validate_config(const struct ocl_device *device,
         values[C_SLICE] > vec_c_per_group(&s) || values[UNROLL] < 1 ||
         values[UNROLL] > 16)
         return false;
-    struct tiling t = tiling_of(&s, values);
+    struct weights_tiling t = tiling_of(&s, values);
     size_t items = (size_t)div_up(t.blocks, values[BLOCKS_PER_ITEM]) * (size_t)t.splits;
     size_t most = (size_t)device->max_alloc / sizeof(float);
     most = most < PARTIAL_FLOATS_LIMIT ? most : PARTIAL_FLOATS_LIMIT;
@@ -235,7 +235,7 @@ static bool pooled_validate_config(const struct ocl_device *device,
 static void define(struct ocl_options *options, const struct weft_conv *shape,
                    const struct weft_conv_args *args, const int *values)
 {
-    struct tiling t = tiling_of(shape, values);
+    struct weights_tiling t = tiling_of(shape, values);
     ocl_define_conv(options, shape);
     ocl_define_pool(options, &args->pool);
     ocl_define(options, "VW", values[VECTOR_WIDTH]);
@@ -253,11 +253,10 @@ static void define(struct ocl_options *options, const struct weft_conv *shape,
 }
 
 /* Appends the launch that fills the partials, and their reduction. */
-static enum weft_status launch_and_reduce(struct weft_command_list *list,
-                                          struct ocl_launch *launch,
-                                          const struct ocl_options *options,
-                                          const struct weft_conv_args *args,
-                                          struct ocl_arg partials, const struct tiling *t)
+static enum weft_status
+launch_and_reduce(struct weft_command_list *list, struct ocl_launch *launch,
+                  const struct ocl_options *options, const struct weft_conv_args *args,
+                  struct ocl_arg partials, const struct weights_tiling *t)
 {
     struct ocl_launch sum = {
         .source = launch->source,
@@ -273,7 +272,7 @@ static enum weft_status launch_and_reduce(struct weft_command_list *list,
 }
 
 static struct ocl_arg alloc_partials(struct weft_command_list *list,
-                                     const struct tiling *t)
+                                     const struct weights_tiling *t)
 {
     return (struct ocl_arg)OCL_WORKSPACE(
         ocl_workspace(list, sizeof(float) * t->partial_floats * (size_t)t->splits));
@@ -284,7 +283,7 @@ static enum weft_status record(struct weft_command_list *list,
 {
     const struct weft_conv_args *args = ocl_conv_args(problem);
     struct weft_conv shape = args->conv;
-    struct tiling t = tiling_of(&shape, values);
+    struct weights_tiling t = tiling_of(&shape, values);
     struct ocl_options options = {""};
     define(&options, &shape, args, values);
     ocl_define_view_fp16(&options, "X_HALF", args->x);
@@ -312,7 +311,7 @@ static enum weft_status pooled_record(struct weft_command_list *list,
     struct weft_conv shape = args->conv;
     struct ocl_arg x = OCL_VIEW(args->x);
     WEFT_TRY(vec_pad_input(list, &args->conv, &shape, &x));
-    struct tiling t = tiling_of(&shape, values);
+    struct weights_tiling t = tiling_of(&shape, values);
     struct ocl_options options = {""};
     define(&options, &shape, args, values);
     ocl_define_arg_fp16(&options, "X_HALF", &x);
@@ -389,7 +388,7 @@ static enum weft_status depthwise_record(struct weft_command_list *list,
 {
     const struct weft_conv_args *args = ocl_conv_args(problem);
     struct weft_conv shape = args->conv;
-    struct tiling t = tiling_of(&shape, values);
+    struct weights_tiling t = tiling_of(&shape, values);
     struct ocl_options options = {""};
     define(&options, &shape, args, values);
     ocl_define_view_fp16(&options, "X_HALF", args->x);

@@ -34,7 +34,7 @@ static inline int vec_k_per_block_group(const struct weft_conv *c)
     return c->k / vec_block_groups(c);
 }
 
-/* No pixel belongs to two windows, and all windows lie inside the image. */
+/* No pixel belongs to two windows, and all windows are inside the image. */
 bool pool_is_nonoverlapping(const struct weft_pool *pool);
 
 /* Vector width for this number of channels. */

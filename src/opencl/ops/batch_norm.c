@@ -74,8 +74,8 @@ static int blocks_of(const struct weft_problem *problem, const int *values)
                                  values[VECTOR_WIDTH]);
 }
 
-/* Of a CPU: 16 KiB for each work-item that writes y or dx; chunks, which are read twice,
- * fit the first-level cache. A GPU needs many chunks. */
+/* Chunks on a CPU: 16 KiB for each work-item that writes y or dx; chunks, which are read
+ * twice, fit the first-level cache. A GPU needs many chunks. */
 static enum ocl_applicability applicability(const struct ocl_device *device,
                                             const struct weft_problem *problem,
                                             enum style style, int *values)

@@ -80,7 +80,7 @@ static const struct {
     [WEFT_POOL_MEAN] = {"avg_forward", "avg_backward", false},
 };
 
-/* The arguments of a launch; x and y, or dy and dx, may lie in the workspace. */
+/* The arguments of a launch; x and y, or dy and dx, may be in the workspace. */
 struct pool_launch {
     const struct weft_pool *pool;
     bool forward, rows;

@@ -4,26 +4,26 @@
 
 /* Shapes for CPUs have work-groups of one and wide vectors, the others many work-items
  * with short vectors. vector_width 0: the device's. */
-struct shape {
+struct probe_variant {
     int vector_width, accumulators;
     size_t local, items; /* items: for each compute unit */
 };
 
-static const struct shape multiply[] = {
+static const struct probe_variant multiply[] = {
     {0, 10, 1, 16},   {0, 12, 1, 16},    {0, 16, 1, 16},    {0, 24, 1, 16},
     {1, 8, 64, 2048}, {1, 8, 256, 2048}, {1, 16, 64, 2048}, {4, 4, 64, 2048},
 };
-static const struct shape memory[] = {
+static const struct probe_variant memory[] = {
     {0, 8, 1, 1},
     {4, 4, 64, 1024},
     {1, 8, 64, 1024},
     {4, 1, 256, 1024},
 };
-static const struct shape nothing[] = {{1, 1, 1, 1}};
+static const struct probe_variant nothing[] = {{1, 1, 1, 1}};
 
 static const struct {
     const char *kernel;
-    const struct shape *shapes;
+    const struct probe_variant *shapes;
     size_t count;
 } kinds[] = {
     [WEFT_PROBE_FMA] = {"probe_fma", multiply, WEFT_ARRAY_SIZE(multiply)},
@@ -50,7 +50,7 @@ enum weft_status ocl_roofline_probe(struct weft_command_list *list,
     *args->work = 0;
     if ((size_t)args->shape >= kinds[args->kind].count)
         return WEFT_OK;
-    struct shape shape = kinds[args->kind].shapes[args->shape];
+    struct probe_variant shape = kinds[args->kind].shapes[args->shape];
     if (args->kind != WEFT_PROBE_EMPTY && (shape.local == 1) != d->is_cpu)
         return WEFT_OK;
     if (shape.local > d->max_work_group_size)

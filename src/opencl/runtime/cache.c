@@ -15,13 +15,13 @@
 /* To be changed with the format or the meaning of an entry. */
 static const char schema[16] = "weft program 1";
 
-struct header {
+struct cache_header {
     char magic[sizeof(schema)];
     uint8_t key[OCL_KEY_BYTES];
     uint64_t bytes; /* of the payload; in host byte order */
     uint8_t sum[WEFT_SHA256_BYTES];
 };
-_Static_assert(sizeof(struct header) == 88, "no padding");
+_Static_assert(sizeof(struct cache_header) == 88, "no padding");
 
 /* Programs have some hundred KB. */
 enum { MAX_ENTRY = 256 << 20 };
@@ -99,7 +99,7 @@ static char *entry_path(const char *dir, const uint8_t key[OCL_KEY_BYTES])
 
 static bool valid(const struct weft_file *file, const uint8_t key[OCL_KEY_BYTES])
 {
-    struct header header;
+    struct cache_header header;
     uint8_t sum[WEFT_SHA256_BYTES];
     if (file->size < sizeof(header))
         return false;
@@ -125,17 +125,17 @@ void *ocl_cache_read(const char *dir, const uint8_t key[OCL_KEY_BYTES], size_t *
         weft_file_free(&file);
         return NULL;
     }
-    *bytes = file.size - sizeof(struct header);
-    memmove(file.bytes, file.bytes + sizeof(struct header), *bytes);
+    *bytes = file.size - sizeof(struct cache_header);
+    memmove(file.bytes, file.bytes + sizeof(struct cache_header), *bytes);
     return file.bytes;
 }
 
 void ocl_cache_write(const char *dir, const uint8_t key[OCL_KEY_BYTES],
                      const void *payload, size_t bytes)
 {
-    if (bytes > MAX_ENTRY - sizeof(struct header))
+    if (bytes > MAX_ENTRY - sizeof(struct cache_header))
         return;
-    struct header header = {.bytes = bytes};
+    struct cache_header header = {.bytes = bytes};
     char *path = entry_path(dir, key);
     char *file = malloc(sizeof(header) + bytes);
     if (path && file) {

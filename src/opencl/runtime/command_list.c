@@ -132,7 +132,7 @@ static enum weft_status append(struct ocl_list *list, struct command_array *comm
     return WEFT_OK;
 }
 
-/* Whether the device and, once it exists, the compiled kernel can run such a work-group.
+/* True if the device and, once it exists, the compiled kernel can run such a work-group.
  * A limit that equals the preferred multiple is ignored: rusticl (Mesa 22.3) reports 32
  * for every kernel. */
 static enum weft_status check_group(struct ocl_device *d, const struct command *command)
@@ -194,7 +194,10 @@ enum weft_status ocl_launch(struct weft_command_list *base, const char *options,
                               .name = launch->kernel,
                               .arg_count = launch->arg_count,
                               .local_given = launch->local[0] != 0};
-    assert(may_launch(list, launch->source));
+    if (!may_launch(list, launch->source))
+        return weft_fail(base->device->context, WEFT_ERR_BUILD,
+                         "opencl: %s is not among the sources of its algorithm",
+                         launch->source);
     enum weft_status status = check_args(d, launch);
     if (status)
         return status;

@@ -19,9 +19,9 @@ bool ocl_supports_tile_family(const struct weft_device_info *info);
 
 /* diagnostics.c */
 
-/* Of a platform that has no devices, or whose devices cannot be queried. */
+/* Diagnoses a platform that has no devices, or whose devices cannot be queried. */
 enum weft_status ocl_diagnose_platform(weft_context *ctx, const char *name, cl_int error);
-/* Of this machine's drivers. */
+/* Diagnoses this machine's drivers. */
 enum weft_status ocl_diagnose_machine(weft_context *ctx, int devices, int gpus);
 
 #endif

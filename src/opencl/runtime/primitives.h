@@ -11,7 +11,7 @@
 #include "device/primitives.def"
 #undef PRIMITIVE
 
-/* The launches of a pool alone, for a convolution whose output or its gradient lies in
+/* The launches of a pool alone, for a convolution whose output or its gradient is in
  * the workspace. */
 enum weft_status ocl_pool_max(struct weft_command_list *list,
                               const struct weft_pool *pool, struct ocl_arg x,

@@ -12,7 +12,7 @@ struct ocl_source {
     const unsigned char *text;
     size_t bytes;
     uint64_t hash;
-    /* What it declares at file scope, and the macros that it defines; each list ends in
+    /* Its declarations at file scope, and the macros that it defines; each list ends in
      * "". */
     const char *const *names, *const *macros;
 };

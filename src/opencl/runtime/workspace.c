@@ -97,7 +97,8 @@ enum weft_status ocl_defer_reduction(struct weft_command_list *list,
     return WEFT_OK;
 }
 
-/* Of the list whose deferred reductions the optimizer steps of this list perform. */
+/* The workspace of the list whose deferred reductions the optimizer steps of this list
+ * perform. */
 static struct ocl_workspace *gradient_workspace(const struct weft_command_list *list)
 {
     struct weft_command_list *gradients = list->params.gradients;

@@ -39,12 +39,12 @@ enum ocl_applicability { OCL_NOT_APPLICABLE, OCL_APPLICABLE, OCL_PREFERRED };
 struct ocl_algorithm {
     const char *name;
     const struct ocl_tunable *tunables; /* no name after the last */
-    /* How well the problem suits the algorithm on this device; unless not at all,
+    /* Suitability of the algorithm for the problem on this device; unless none,
      * `values` receives the default of each tunable. */
     enum ocl_applicability (*applicability)(const struct ocl_device *device,
                                             const struct weft_problem *problem,
                                             int *values);
-    /* Whether any values, from a file or random, are valid together for a problem that
+    /* True if the values, from a file or random, are valid together for a problem that
      * the algorithm can do: ranges, registers, local memory. */
     bool (*validate_config)(const struct ocl_device *device,
                             const struct weft_problem *problem, const int *values);
@@ -89,7 +89,7 @@ static inline const struct weft_conv_args *ocl_conv_args(const struct weft_probl
     return &p->call.args.conv_forward;
 }
 
-/* Whether the convolution is a plain matrix product: 1x1 window, stride 1, no padding,
+/* True if the convolution is a plain matrix product: 1x1 window, stride 1, no padding,
  * one group. */
 static inline bool ocl_is_gemm(const struct weft_conv *c)
 {
@@ -98,7 +98,7 @@ static inline bool ocl_is_gemm(const struct weft_conv *c)
            c->groups == 1;
 }
 
-/* Whether kernels may use vectors of this many floats: at most twice the native width. */
+/* True if kernels may use vectors of this many floats: at most twice the native width. */
 static inline bool ocl_vector_width_valid(const struct ocl_device *device, int width)
 {
     return width >= 1 && width <= 16 && width <= 2 * device->vector_width &&

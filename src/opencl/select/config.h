@@ -18,7 +18,7 @@ void ocl_config_format(const struct ocl_kernel_config *config, char out[OCL_CONF
 bool ocl_config_parse(const struct ocl_device *device, const struct weft_problem *problem,
                       const char *text, struct ocl_kernel_config *out);
 
-/* What a measurement of the config depends on: tuner, driver and kernel sources. */
+/* A hash of the dependencies of a measurement: tuner, driver and kernel sources. */
 uint64_t ocl_config_fingerprint(const struct ocl_device *device,
                                 const struct ocl_kernel_config *config);
 

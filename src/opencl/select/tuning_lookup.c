@@ -6,7 +6,7 @@
 /* The farthest batch whose winner is reused. */
 static const double max_batch_ratio = 4;
 
-/* Whether the row's config is valid for this problem, and still trusted. */
+/* True if the row's config is valid for this problem, and still trusted. */
 static bool is_usable(const struct ocl_device *device, const struct weft_problem *problem,
                       const struct weft_tuning_entry *row, struct ocl_kernel_config *out)
 {

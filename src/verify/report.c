@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Verdicts: a run on the device compared with the same run on the reference. */
+/* Reports: a run on the device compared with the same run on the reference. */
 #include "verify/verify.h"
 
 #include <stdio.h>
@@ -12,13 +12,13 @@ void report_result(struct verify_case *c, const char *what, const char *fill,
     snprintf(name, sizeof(name), "%s%s%s", what, *fill ? ", " : "", fill);
     snprintf(detail, sizeof(detail), "%s%s%s", c->text, fault ? ": " : "",
              fault ? fault : "");
-    struct weft_verify_case verdict = {.op = weft_verify_op_name(k->op),
-                                       .direction = name,
-                                       .detail = detail,
-                                       .passed = !fault,
-                                       .max_error_ratio = worst,
-                                       .index = k->number,
-                                       .count = k->end};
+    struct weft_verify_case result = {.op = weft_verify_op_name(k->op),
+                                      .direction = name,
+                                      .detail = detail,
+                                      .passed = !fault,
+                                      .max_error_ratio = worst,
+                                      .index = k->number,
+                                      .count = k->end};
     if (fault)
         k->result->failed++;
     else
@@ -26,10 +26,10 @@ void report_result(struct verify_case *c, const char *what, const char *fill,
     if (worst > k->result->max_error_ratio)
         k->result->max_error_ratio = worst;
     if (fault && !k->first_fault[0])
-        snprintf(k->first_fault, sizeof(k->first_fault), "%s %s, %.600s", verdict.op,
-                 name, detail);
+        snprintf(k->first_fault, sizeof(k->first_fault), "%s %s, %.600s", result.op, name,
+                 detail);
     if (k->params->report)
-        k->params->report(k->params->priv, &verdict);
+        k->params->report(k->params->priv, &result);
 }
 
 /* The first fault after both sides ran. */
