@@ -176,7 +176,7 @@ void cpu_activate(struct weft_activation activation, double *z, size_t count);
 void cpu_apply_act_grad(struct weft_activation activation, double *gradient,
                         const float *x, const float *y, size_t count);
 
-/* Whether `value` replaces the earlier `best`. */
+/* True if `value` replaces the earlier `best`. */
 static inline bool cpu_is_new_max(float value, float best)
 {
     return value > best || value != value;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A pool of persistent threads, which sleep between loops. Within a loop threads take
- * runs of items from a counter, so a slow item delays nobody. The caller does not wait
+ * runs of items from a counter, so a slow item delays no other. The caller does not wait
  * for threads that wake up after the last item was taken: a short loop costs no more
  * than its items. */
 #define _POSIX_C_SOURCE 200809L

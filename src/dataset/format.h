@@ -44,7 +44,7 @@ struct weft_format {
                                     const struct weft_file *file,
                                     struct weft_labels *out);
 
-    /* Whether a file of this name, in lower case without .gz, may contain images;
+    /* True if a file of this name, in lower case without .gz, may contain images;
      * `names` describes the rule in messages. */
     bool (*matches_name)(const char *leaf);
     const char *names;

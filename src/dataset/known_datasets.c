@@ -83,7 +83,7 @@ static void add_be32(struct weft_sha256_state *sha, uint32_t value)
     weft_sha256_add(sha, bytes, sizeof(bytes));
 }
 
-/* Whether the labels, as an IDX file, have this SHA-256. */
+/* True if the labels, as an IDX file, have this SHA-256. */
 static bool labels_are(const struct weft_raw_images *raw, const char *hex)
 {
     struct weft_sha256_state sha;

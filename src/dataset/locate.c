@@ -45,7 +45,7 @@ static int format_by_name(const char *name, const struct part *part)
     return -1;
 }
 
-/* Whether two names differ by .gz only. */
+/* True if two names differ by .gz only. */
 static bool same_but_packed(const char *a, const char *b)
 {
     size_t long_a = strlen(a) - (ends_in_gz(a) ? 3 : 0);
@@ -57,7 +57,7 @@ static bool same_but_packed(const char *a, const char *b)
  * before compressed. */
 struct best {
     int format;
-    char *name, *rival; /* rival: another file of the same format */
+    char *name, *duplicate; /* duplicate: another file of the same format */
 };
 
 static bool consider(struct best *best, const char *name, const struct part *part)
@@ -73,14 +73,14 @@ static bool consider(struct best *best, const char *name, const struct part *par
     if (!copy)
         return false;
     if (same && !twin) {
-        free(best->rival);
-        best->rival = copy;
+        free(best->duplicate);
+        best->duplicate = copy;
         return true;
     }
     free(best->name);
     if (!twin) {
-        free(best->rival);
-        best->rival = NULL;
+        free(best->duplicate);
+        best->duplicate = NULL;
     }
     best->name = copy;
     best->format = format;
@@ -101,19 +101,19 @@ enum weft_status weft_locate_images(weft_context *ctx, const char *folder,
             status = weft_out_of_memory(ctx, folder, strlen(entry->d_name));
     closedir(dir);
     *out = NULL;
-    if (!status && best.rival && !same_but_packed(best.rival, best.name)) {
-        bool first = strcmp(best.name, best.rival) < 0;
-        status =
-            weft_fail(ctx, WEFT_ERR_FORMAT,
-                      "%s: both %s and %s could be meant; give the file itself", folder,
-                      first ? best.name : best.rival, first ? best.rival : best.name);
+    if (!status && best.duplicate && !same_but_packed(best.duplicate, best.name)) {
+        bool first = strcmp(best.name, best.duplicate) < 0;
+        status = weft_fail(ctx, WEFT_ERR_FORMAT,
+                           "%s: both %s and %s could be meant; give the file itself",
+                           folder, first ? best.name : best.duplicate,
+                           first ? best.duplicate : best.name);
     } else if (!status && best.name) {
         *out = weft_path_join(folder, best.name);
         if (!*out)
             status = weft_out_of_memory(ctx, folder, strlen(folder));
     }
     free(best.name);
-    free(best.rival);
+    free(best.duplicate);
     return status;
 }
 

@@ -72,7 +72,7 @@ struct weft_tuner {
 enum weft_status weft_tuning_set(weft_context *ctx, struct weft_tuning *tuning,
                                  const struct weft_tuning_entry *row);
 
-/* Whether the config was rejected for this problem under this fingerprint. */
+/* True if the config was rejected for this problem under this fingerprint. */
 bool weft_tuning_rejects(const struct weft_tuning *tuning,
                          const struct weft_problem *problem, const char *config,
                          uint64_t fingerprint);

@@ -46,7 +46,7 @@ enum weft_status weft_inference_create_with_weights(
 enum weft_status weft_inference_refresh(struct weft_inference *inference);
 void weft_inference_destroy(struct weft_inference **inference);
 
-/* Whether float16 probabilities match those of float32: all are finite, none differs
+/* True if float16 probabilities match those of float32: all are finite, none differs
  * by more than 1/64, and the most likely class is the same or as close as that.
  * `difference`: the largest. */
 bool weft_probabilities_match(const float *half, const float *full, int rows, int classes,

@@ -23,6 +23,6 @@
 #define META_POWERS    "train.powers"          /* beta1 and beta2 to the power step + 1 */
 #define META_PRECISION "train.precision"       /* "float32"; the default */
 #define META_EPOCH_METRICS \
-    "train.tally" /* struct weft_epoch_metrics: seen correct loss last_loss */
+    "train.metrics" /* struct weft_epoch_metrics: samples correct loss last_loss */
 
 #endif

@@ -152,7 +152,7 @@ static enum weft_status check_entries(const struct weft_safetensors *file, size_
     qsort(ranges, count, sizeof(*ranges), by_begin);
     for (size_t i = 0; i < count && !why; i++) {
         if (ranges[i].begin != at || ranges[i].end > size)
-            why = "the tensors do not lie side by side within the file";
+            why = "the tensors are not contiguous within the file";
         at = ranges[i].end;
     }
     free(ranges);

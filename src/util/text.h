@@ -6,10 +6,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Whether `size` bytes are UTF-8 (RFC 3629): no overlong forms, no surrogates. */
+/* True if `size` bytes are UTF-8 (RFC 3629): no overlong forms, no surrogates. */
 bool weft_text_is_utf8(const char *text, size_t size);
 
-/* Whether a name is safe for a terminal and for files: 1 to 127 bytes of UTF-8 without
+/* True if a name is safe for a terminal and for files: 1 to 127 bytes of UTF-8 without
  * control characters. */
 bool weft_text_is_name(const char *text);
 

@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-struct norm_case {
+struct layer_norm_case {
     struct verify_case base;
     struct weft_layer_norm_args args; /* all but the views */
     struct lab_tensor *x, *weight, *bias, *mean, *inverse;
@@ -15,7 +15,7 @@ struct norm_case {
 static struct weft_layer_norm_args arguments(const struct verify_case *c,
                                              enum lab_side side)
 {
-    const struct norm_case *n = (const struct norm_case *)c;
+    const struct layer_norm_case *n = (const struct layer_norm_case *)c;
     struct weft_layer_norm_args args = n->args;
     args.x = lab_view(&c->lab, n->x, side);
     args.weight = lab_view(&c->lab, n->weight, side);
@@ -69,11 +69,11 @@ static enum weft_status record_both(const struct verify_case *c, enum lab_side s
     return record_backward(c, side, list);
 }
 
-struct op_runs {
+struct layer_norm_runs {
     struct verify_run *forward, *inference, *backward, *first, *both;
 };
 
-static void add_runs(struct norm_case *n, struct op_runs *r)
+static void add_runs(struct layer_norm_case *n, struct layer_norm_runs *r)
 {
     struct verify_case *c = &n->base;
     r->forward = case_add_run(c, "forward", record_forward,
@@ -90,13 +90,13 @@ static void add_runs(struct norm_case *n, struct op_runs *r)
                                                    n->dweight, n->dbias, NULL});
 }
 
-static double value(const struct norm_case *n, const struct lab_tensor *t, size_t i)
+static double value(const struct layer_norm_case *n, const struct lab_tensor *t, size_t i)
 {
     return (double)((const float *)lab_initial(&n->base.lab, t))[i];
 }
 
 /* Mean and inverse standard deviation of a row, and their error bounds. */
-struct moments {
+struct row_moments {
     double mean, inverse, mean_bound, inverse_bound;
 };
 
@@ -105,10 +105,10 @@ static double inverse_at(double variance, double epsilon)
     return 1 / sqrt(fmax(variance, 0) + epsilon);
 }
 
-static struct moments moments_of(const struct norm_case *n, size_t row)
+static struct row_moments moments_of(const struct layer_norm_case *n, size_t row)
 {
     size_t channels = (size_t)n->args.channels;
-    struct moments m = {0};
+    struct row_moments m = {0};
     double variance = 0, far = 0, epsilon = (double)n->args.epsilon;
     for (size_t k = 0; k < channels; k++)
         m.mean += value(n, n->x, row * channels + k) / n->args.channels;
@@ -129,11 +129,11 @@ static struct moments moments_of(const struct norm_case *n, size_t row)
     return m;
 }
 
-static void bound_forward(struct norm_case *n)
+static void bound_forward(struct layer_norm_case *n)
 {
     size_t channels = (size_t)n->args.channels;
     for (size_t row = 0; row < (size_t)n->args.rows; row++) {
-        struct moments m = moments_of(n, row);
+        struct row_moments m = moments_of(n, row);
         n->mean->bound[row] = m.mean_bound + FP32_UNIT_ROUNDOFF * fabs(m.mean);
         n->inverse->bound[row] = m.inverse_bound;
         for (size_t k = 0; k < channels; k++) {
@@ -153,7 +153,8 @@ static void bound_forward(struct norm_case *n)
 }
 
 /* The reference's mean and inverse, as inputs of both sides. */
-static enum weft_status set_statistics(struct norm_case *n, struct op_runs *r)
+static enum weft_status set_statistics(struct layer_norm_case *n,
+                                       struct layer_norm_runs *r)
 {
     struct verify_case *c = &n->base;
     struct lab_tensor *const given[] = {n->mean, n->inverse};
@@ -168,11 +169,11 @@ static enum weft_status set_statistics(struct norm_case *n, struct op_runs *r)
 }
 
 /* g = dy act'(z) and x_hat of one element, and their error bounds. */
-struct grad_element {
+struct layer_norm_element {
     double g, g_bound, x_hat, x_hat_bound;
 };
 
-static struct grad_element element_at(const struct norm_case *n, size_t i)
+static struct layer_norm_element element_at(const struct layer_norm_case *n, size_t i)
 {
     size_t row = i / (size_t)n->args.channels, k = i % (size_t)n->args.channels;
     double x_hat =
@@ -181,7 +182,7 @@ static struct grad_element element_at(const struct norm_case *n, size_t i)
     double dy = value(n, n->dy, i), z = scaled + bias;
     double z_bound = 6 * FP32_UNIT_ROUNDOFF * (fabs(scaled) + fabs(bias));
     struct weft_activation act = n->args.activation;
-    struct grad_element e = {
+    struct layer_norm_element e = {
         .g = dy * act_gradient_reference(act, z, act_reference(act, z)),
         .g_bound = fabs(dy) * act_gradient_error_bound(act, z, z_bound) + FP32_MIN_NORMAL,
         .x_hat = x_hat,
@@ -196,7 +197,7 @@ struct grad_sums {
     double sum, product, sum_bound, product_bound;
 };
 
-static void add_element(struct grad_sums *s, struct grad_element e, double gamma)
+static void add_element(struct grad_sums *s, struct layer_norm_element e, double gamma)
 {
     s->sum += e.g;
     s->product += e.g * e.x_hat;
@@ -206,16 +207,16 @@ static void add_element(struct grad_sums *s, struct grad_element e, double gamma
 }
 
 /* The element times the weight of its channel. */
-static struct grad_element weighted_at(const struct norm_case *n, size_t i)
+static struct layer_norm_element weighted_at(const struct layer_norm_case *n, size_t i)
 {
-    struct grad_element e = element_at(n, i);
+    struct layer_norm_element e = element_at(n, i);
     double weight = value(n, n->weight, i % (size_t)n->args.channels);
     e.g *= weight;
     e.g_bound = fabs(weight) * e.g_bound + FP32_UNIT_ROUNDOFF * fabs(e.g);
     return e;
 }
 
-static void bound_backward(struct norm_case *n)
+static void bound_backward(struct layer_norm_case *n)
 {
     size_t channels = (size_t)n->args.channels, rows = (size_t)n->args.rows;
     for (size_t k = 0; k < channels; k++) {
@@ -233,7 +234,7 @@ static void bound_backward(struct norm_case *n)
             add_element(&s, weighted_at(n, row * channels + k),
                         gamma_bound(n->args.channels + 4.0));
         for (size_t k = 0; k < channels; k++) {
-            struct grad_element e = weighted_at(n, row * channels + k);
+            struct layer_norm_element e = weighted_at(n, row * channels + k);
             double size =
                 fabs(e.g) + (fabs(s.sum) + fabs(e.x_hat * s.product)) / n->args.channels;
             double off = s.sum_bound + fabs(e.x_hat) * s.product_bound +
@@ -247,7 +248,7 @@ static void bound_backward(struct norm_case *n)
 }
 
 /* Rows of small integers around means of very different magnitudes. */
-static void fill_integers(struct norm_case *n)
+static void fill_integers(struct layer_norm_case *n)
 {
     struct verify_case *c = &n->base;
     float *x = lab_initial(&c->lab, n->x);
@@ -264,14 +265,14 @@ static void fill_integers(struct norm_case *n)
     lab_fill_integers(&c->lab, n->dy, -9, 9);
 }
 
-static void fill_reals(struct norm_case *n)
+static void fill_reals(struct layer_norm_case *n)
 {
     struct lab_tensor *const tensors[] = {n->x, n->weight, n->bias, n->dy};
     for (size_t i = 0; i < WEFT_ARRAY_SIZE(tensors); i++)
         lab_fill_uniform(&n->base.lab, tensors[i], -1, 1);
 }
 
-static enum weft_status compare_all(struct norm_case *n, struct op_runs *r,
+static enum weft_status compare_all(struct layer_norm_case *n, struct layer_norm_runs *r,
                                     const char *fill)
 {
     bound_forward(n);
@@ -284,7 +285,8 @@ static enum weft_status compare_all(struct norm_case *n, struct op_runs *r,
 }
 
 /* Channels far enough apart for a finite difference; activations without a kink. */
-static enum weft_status verify_gradients(struct norm_case *n, struct op_runs *r)
+static enum weft_status verify_gradients(struct layer_norm_case *n,
+                                         struct layer_norm_runs *r)
 {
     struct verify_case *c = &n->base;
     const struct {
@@ -314,9 +316,9 @@ static enum weft_status verify_gradients(struct norm_case *n, struct op_runs *r)
     return WEFT_OK;
 }
 
-static enum weft_status run_case(struct norm_case *n)
+static enum weft_status run_case(struct layer_norm_case *n)
 {
-    struct op_runs r;
+    struct layer_norm_runs r;
     add_runs(n, &r);
     WEFT_TRY(case_allocate(&n->base));
     fill_integers(n);
@@ -326,7 +328,7 @@ static enum weft_status run_case(struct norm_case *n)
     return is_fp16_run(n->base.check) ? WEFT_OK : verify_gradients(n, &r);
 }
 
-static void add_tensors(struct norm_case *n, int images, int height, int width,
+static void add_tensors(struct layer_norm_case *n, int images, int height, int width,
                         bool in_place)
 {
     struct lab_case *lab = &n->base.lab;
@@ -352,8 +354,9 @@ static void add_tensors(struct norm_case *n, int images, int height, int width,
 
 static enum weft_status verify_norm_case(struct verify_context *k)
 {
-    struct norm_case n = {.args.activation = random_act_parameters(
-                              k, (enum weft_act)(k->number % WEFT_ACT_COUNT), true)};
+    struct layer_norm_case n = {
+        .args.activation =
+            random_act_parameters(k, (enum weft_act)(k->number % WEFT_ACT_COUNT), true)};
     struct verify_case *c = &n.base;
     struct weft_layer_norm_args *a = &n.args;
     int images, height, width, limit = k->params->tiny_shapes ? 600 : 60000;

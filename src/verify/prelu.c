@@ -47,7 +47,7 @@ static enum weft_status record_first(const struct verify_case *c, enum lab_side 
     return list->primitives->prelu_backward(list, &args);
 }
 
-struct op_runs {
+struct prelu_runs {
     struct verify_run *forward, *backward, *first;
 };
 
@@ -69,7 +69,7 @@ static void set_bounds(struct prelu_case *p)
     }
 }
 
-static enum weft_status compare_all(struct prelu_case *p, struct op_runs *r,
+static enum weft_status compare_all(struct prelu_case *p, struct prelu_runs *r,
                                     const char *fill)
 {
     WEFT_TRY(run_and_compare(&p->base, r->forward, fill));
@@ -85,7 +85,7 @@ static void fill_integers(struct prelu_case *p)
     lab_fill_integers(lab, p->dy, -9, 9);
 }
 
-static enum weft_status verify_gradients(struct prelu_case *p, struct op_runs *r)
+static enum weft_status verify_gradients(struct prelu_case *p, struct prelu_runs *r)
 {
     struct verify_case *c = &p->base;
     const struct {
@@ -113,7 +113,7 @@ static enum weft_status verify_gradients(struct prelu_case *p, struct op_runs *r
 static enum weft_status run_case(struct prelu_case *p)
 {
     struct verify_case *c = &p->base;
-    struct op_runs r;
+    struct prelu_runs r;
     r.forward =
         case_add_run(c, "forward", record_forward, (struct lab_tensor *[]){p->y, NULL});
     r.backward = case_add_run(c, "backward", record_backward,
