@@ -37,6 +37,8 @@ oracle_run oracle_batch_norm;
 oracle_run oracle_conv, oracle_max_pool, oracle_gemm, oracle_softmax, oracle_flatten;
 oracle_run oracle_average_pool, oracle_global_max_pool, oracle_global_average_pool;
 oracle_run oracle_add, oracle_relu, oracle_leaky_relu, oracle_sigmoid, oracle_tanh;
+oracle_run oracle_hard_swish, oracle_clip, oracle_prelu;
+oracle_run oracle_concat, oracle_slice, oracle_layer_norm;
 oracle_run oracle_dropout, oracle_loss, oracle_adam, oracle_momentum;
 
 /* Test tensors between guard zones: one of `count` words that the primitives read, and
@@ -63,6 +65,13 @@ uint8_t *oracle_read_bytes(struct oracle *oracle, struct weft_view view);
 /* Compares with output `index` of the test, which may be absent. */
 void oracle_compare(struct oracle *oracle, const struct onnx_test *test, int index,
                     const double *got, size_t count);
+
+/* The same of a result as it lies. */
+void oracle_compare_view(struct oracle *oracle, const struct onnx_test *test, int index,
+                         struct weft_view view);
+
+/* Uploads a tensor as it lies. */
+struct weft_view oracle_put(struct oracle *oracle, const struct onnx_tensor *from);
 
 /* The values of a tensor as floats; to be freed. */
 float *oracle_to_float(const struct onnx_tensor *tensor);

@@ -44,12 +44,22 @@ static struct weft_view put_channels_last(struct oracle *oracle,
     return view;
 }
 
-static struct weft_view put(struct oracle *oracle, const struct onnx_tensor *from)
+struct weft_view oracle_put(struct oracle *oracle, const struct onnx_tensor *from)
 {
     float *rounded = oracle_to_float(from);
     struct weft_view view = oracle_upload(oracle, rounded, from->count);
     free(rounded);
     return view;
+}
+
+void oracle_compare_view(struct oracle *oracle, const struct onnx_test *test, int index,
+                         struct weft_view view)
+{
+    float *values = oracle_read_floats(oracle, view);
+    double *got = channels_first(values, view.count, 1, view.count);
+    oracle_compare(oracle, test, index, got, view.count);
+    free(got);
+    free(values);
 }
 
 /* The sliding window of Conv and MaxPool: first the rows, then the columns. */
@@ -166,7 +176,7 @@ const char *oracle_conv(struct oracle *oracle, const struct onnx_test *test)
         .y = oracle_allocate(oracle, LAB_FLOAT, count),
     };
     if (bias->values)
-        args.bias = put(oracle, bias);
+        args.bias = oracle_put(oracle, bias);
     oracle_require_ok(oracle, oracle->device->backend->primitives->conv_forward(
                                   oracle_begin(oracle), &args));
     oracle_finish(oracle);
@@ -220,8 +230,6 @@ static const char *pool(struct oracle *oracle, const struct onnx_test *test,
         return reason;
     if (w.dilation[0] != 1 || w.dilation[1] != 1)
         return "dilated; weft's pools are not";
-    if (oracle_int(test, "count_include_pad", 0))
-        return "counts the padding; weft's means are over the places inside";
     for (int axis = 0; whole && axis < 2; axis++) {
         w.size[axis] = w.stride[axis] = w.in[axis];
         w.out[axis] = 1;
@@ -249,6 +257,12 @@ static const char *pool(struct oracle *oracle, const struct onnx_test *test,
                                (size_t)w.in[0] * (size_t)w.in[1]),
         .y = oracle_allocate(oracle, LAB_FLOAT, count),
     };
+    if (oracle_int(test, "count_include_pad", 0)) {
+        args.pool.count_top = w.before[0];
+        args.pool.count_left = w.before[1];
+        args.pool.count_bottom = w.after[0];
+        args.pool.count_right = w.after[1];
+    }
     if (kind == WEFT_POOL_MAX)
         args.argmax = oracle_allocate(
             oracle, weft_pool_argmax_bytes(&args.pool) == 1 ? LAB_BYTE : LAB_INT32,
@@ -295,18 +309,14 @@ const char *oracle_add(struct oracle *oracle, const struct onnx_test *test)
         return "not of 32-bit floats, which weft's networks are made of";
     if (a->count != b->count)
         return "shapes that differ; weft adds what has the same shape";
-    struct weft_add_args args = {.x = put(oracle, a),
-                                 .other = put(oracle, b),
+    struct weft_add_args args = {.x = oracle_put(oracle, a),
+                                 .other = oracle_put(oracle, b),
                                  .y = oracle_allocate(oracle, LAB_FLOAT, a->count)};
     oracle_require_ok(
         oracle, oracle->device->backend->primitives->add(oracle_begin(oracle), &args));
     oracle_finish(oracle);
 
-    float *y = oracle_read_floats(oracle, args.y);
-    double *got = channels_first(y, a->count, 1, a->count);
-    oracle_compare(oracle, test, 0, got, a->count);
-    free(got);
-    free(y);
+    oracle_compare_view(oracle, test, 0, args.y);
     return NULL;
 }
 
@@ -353,54 +363,8 @@ const char *oracle_gemm(struct oracle *oracle, const struct onnx_test *test)
                                   oracle_begin(oracle), &args));
     oracle_finish(oracle);
 
-    float *y = oracle_read_floats(oracle, args.y);
-    double *got = channels_first(y, args.y.count, 1, args.y.count);
-    oracle_compare(oracle, test, 0, got, args.y.count);
-    free(got);
-    free(y);
+    oracle_compare_view(oracle, test, 0, args.y);
     return NULL;
-}
-
-static const char *activation(struct oracle *oracle, const struct onnx_test *test,
-                              struct weft_activation how)
-{
-    struct weft_act_args args = {
-        .activation = how,
-        .x = put(oracle, &test->inputs[0]),
-        .y = oracle_allocate(oracle, LAB_FLOAT, test->inputs[0].count),
-    };
-    oracle_require_ok(oracle, oracle->device->backend->primitives->act_forward(
-                                  oracle_begin(oracle), &args));
-    oracle_finish(oracle);
-
-    float *y = oracle_read_floats(oracle, args.y);
-    double *got = channels_first(y, args.y.count, 1, args.y.count);
-    oracle_compare(oracle, test, 0, got, args.y.count);
-    free(got);
-    free(y);
-    return NULL;
-}
-
-const char *oracle_relu(struct oracle *oracle, const struct onnx_test *test)
-{
-    return activation(oracle, test, (struct weft_activation){.act = WEFT_ACT_relu});
-}
-
-const char *oracle_leaky_relu(struct oracle *oracle, const struct onnx_test *test)
-{
-    float slope = (float)oracle_double(test, "alpha", 0.01);
-    return activation(oracle, test,
-                      (struct weft_activation){WEFT_ACT_leaky_relu, slope, 0});
-}
-
-const char *oracle_sigmoid(struct oracle *oracle, const struct onnx_test *test)
-{
-    return activation(oracle, test, (struct weft_activation){.act = WEFT_ACT_sigmoid});
-}
-
-const char *oracle_tanh(struct oracle *oracle, const struct onnx_test *test)
-{
-    return activation(oracle, test, (struct weft_activation){.act = WEFT_ACT_tanh});
 }
 
 /* Before opset 13 the tensor is flattened to a matrix at `axis`; since then the softmax
