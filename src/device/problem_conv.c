@@ -48,6 +48,13 @@ static const struct problem_field conv_backward_data[] = {
 static const struct problem_field conv_backward_weights[] = {
     CONV_SHAPE, {"bias", FIELD_VIEW, 1, {CONV(dbias)}, 0, NULL, 0}, {0}};
 
+/* The padding that the last window reaches into. */
+static int pad_after(int in, int before, int window, int stride, int out)
+{
+    int after = (out - 1) * stride + window - before - in;
+    return after > 0 ? after : 0;
+}
+
 /* The shape and its pool; the elements of each tensor. */
 static bool complete_conv(struct weft_conv_args *a, double *in, double *out,
                           double *pooled)
@@ -76,8 +83,10 @@ static bool complete_conv(struct weft_conv_args *a, double *in, double *out,
     p->h = c->out_h;
     p->w = c->out_w;
     p->c = c->k;
+    p->pad_bottom = pad_after(p->h, p->pad_top, p->r, p->stride_y, p->out_h);
+    p->pad_right = pad_after(p->w, p->pad_left, p->s, p->stride_x, p->out_w);
     *pooled = images_in(p->n, p->out_h, p->out_w, p->c);
-    return p->r * p->s <= UINT8_MAX && complete_windows(p);
+    return p->r * p->s <= UINT8_MAX && are_windows_possible(p);
 }
 
 static double conv_weights(const struct weft_conv *c)

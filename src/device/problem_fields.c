@@ -29,7 +29,17 @@ static const char *const pool_kinds[] = {
         {"window", FIELD_NUMBERS, 2, {POOL(r), POOL(s)}, FIELD_REQUIRED, NULL, 0},      \
         {"stride",       FIELD_NUMBERS, 2, {POOL(stride_y), POOL(stride_x)},            \
          FIELD_REQUIRED, NULL,          0},                                             \
-        {"pad", FIELD_NUMBERS, 2, {POOL(pad_top), POOL(pad_left)}, 0, NULL, 0},         \
+        {"pad", FIELD_NUMBERS,                                                          \
+         4,     {POOL(pad_top), POOL(pad_left), POOL(pad_bottom), POOL(pad_right)},     \
+         0,     NULL,                                                                   \
+         0},                                                                            \
+        {"count",                                                                       \
+         FIELD_NUMBERS,                                                                 \
+         4,                                                                             \
+         {POOL(count_top), POOL(count_left), POOL(count_bottom), POOL(count_right)},    \
+         0,                                                                             \
+         NULL,                                                                          \
+         0},                                                                            \
     {                                                                                   \
         "kind", FIELD_NAME, 1, {POOL(kind)}, FIELD_REQUIRED, pool_kinds,                \
             WEFT_ARRAY_SIZE(pool_kinds)                                                 \
@@ -49,10 +59,12 @@ static double pool_out(const struct weft_pool *p)
     return images_in(p->n, p->out_h, p->out_w, p->c);
 }
 
-static bool complete_pool(struct weft_pool *p)
+static bool complete_pool(const struct weft_pool *p)
 {
-    return complete_windows(p) && is_possible_count(pool_in(p)) &&
-           is_possible_count(pool_out(p));
+    return are_windows_possible(p) && is_possible_count(pool_in(p)) &&
+           is_possible_count(pool_out(p)) && p->count_top <= p->pad_top &&
+           p->count_left <= p->pad_left && p->count_bottom <= p->pad_bottom &&
+           p->count_right <= p->pad_right;
 }
 
 static bool complete_pool_forward(union weft_primitive_args *args)

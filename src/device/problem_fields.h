@@ -73,25 +73,14 @@ static inline bool is_positive(const int *values, size_t count)
     return true;
 }
 
-/* The padding that the last window reaches into. */
-static inline int pad_after(int in, int before, int window, int stride, int out)
-{
-    int after = (out - 1) * stride + window - before - in;
-    return after > 0 ? after : 0;
-}
-
-/* A pool's windows all touch the image. */
-static inline bool complete_windows(struct weft_pool *p)
+/* All windows of a pool touch the image. */
+static inline bool are_windows_possible(const struct weft_pool *p)
 {
     const int positive[] = {p->n, p->h,        p->w,        p->c,     p->r,
                             p->s, p->stride_y, p->stride_x, p->out_h, p->out_w};
-    if (!is_positive(positive, WEFT_ARRAY_SIZE(positive)) || p->pad_top >= p->r ||
-        p->pad_left >= p->s || (p->out_h - 1) * p->stride_y - p->pad_top >= p->h ||
-        (p->out_w - 1) * p->stride_x - p->pad_left >= p->w)
-        return false;
-    p->pad_bottom = pad_after(p->h, p->pad_top, p->r, p->stride_y, p->out_h);
-    p->pad_right = pad_after(p->w, p->pad_left, p->s, p->stride_x, p->out_w);
-    return true;
+    return is_positive(positive, WEFT_ARRAY_SIZE(positive)) && p->pad_top < p->r &&
+           p->pad_left < p->s && (p->out_h - 1) * p->stride_y - p->pad_top < p->h &&
+           (p->out_w - 1) * p->stride_x - p->pad_left < p->w;
 }
 
 static inline double images_in(int n, int h, int w, int c)

@@ -120,11 +120,32 @@ static cl_kernel CL_API_CALL note_kernel(cl_program program, const char *name,
     return kernel;
 }
 
+/* A buffer is told from a float2 of the same size by its handle. */
+static cl_mem buffers[MAX_KERNELS];
+static size_t buffer_count;
+
+static cl_mem CL_API_CALL note_buffer(cl_context context, cl_mem_flags flags, size_t size,
+                                      void *host, cl_int *error)
+{
+    cl_mem mem = layer_next.clCreateBuffer(context, flags, size, host, error);
+    if (mem)
+        buffers[buffer_count++ % MAX_KERNELS] = mem;
+    return mem;
+}
+
+static bool is_buffer(const void *value)
+{
+    for (size_t i = 0; i < buffer_count && i < MAX_KERNELS; i++)
+        if (!memcmp(value, &buffers[i], sizeof(cl_mem)))
+            return true;
+    return false;
+}
+
 static cl_int CL_API_CALL note_arg(cl_kernel kernel, cl_uint index, size_t size,
                                    const void *value)
 {
     struct place *p = place_of(kernel);
-    if (p && index < MAX_ARGS && size == sizeof(cl_mem) && value)
+    if (p && index < MAX_ARGS && size == sizeof(cl_mem) && value && is_buffer(value))
         memcpy(&p->mem[index], value, size);
     if (p && index < MAX_ARGS && size == sizeof(cl_uint) && value)
         memcpy(&p->element[index], value, size);
@@ -397,6 +418,7 @@ static cl_int CL_API_CALL backward_times(cl_event event, cl_profiling_info what,
         name,                                                   \
             .calls = {.clEnqueueNDRangeKernel = launch_twisted, \
                       .clCreateKernel = note_kernel,            \
+                      .clCreateBuffer = note_buffer,            \
                       .clSetKernelArg = note_arg},              \
             .number = way                                       \
     }

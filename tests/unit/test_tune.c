@@ -410,7 +410,9 @@ static void test_trials(void)
         "vec conv_backward_weights n=9 in=7x7x3 out=5x5x4 window=3x3 "
         "pool=2x2,2x2,0,0,2x2",
         "vec pool_forward n=5 in=9x9x6 out=4x4 window=2x2 stride=2x2 max argmax",
-        "vec pool_forward n=5 in=9x9x5 out=5x5 window=3x3 stride=2x2 pad=1x1 mean",
+        "vec pool_forward n=5 in=9x9x5 out=5x5 window=3x3 stride=2x2 pad=1,1,1,1 mean",
+        "vec pool_backward n=5 in=9x9x5 out=5x5 window=3x3 stride=2x2 pad=1,1,1,1 "
+        "count=1,1,1,1 mean",
         "vec pool_backward n=5 in=9x9x8 out=4x4 window=3x3 stride=2x2 max",
         "vec batch_norm_forward rows=1300 channels=12 relu",
         "vec batch_norm_inference rows=300 channels=7",
