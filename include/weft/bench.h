@@ -113,8 +113,10 @@ WEFT_API const char *weft_bench_op_shape(const char *op, int index);
  *     dropout    4194304
  *     softmax    512x1000             images x classes
  *     loss       512x1000             loss with its gradient
- *     input      512x28x28x1          a batch from bytes
+ *     batch      512x28x28x1          a batch from bytes
  *     optimizer  1048576:adam         weights; sgd, adam
+ *     layer-norm, prelu, scale (a factor for each image and channel), slice (half of the
+ *     channels), channel-shuffle (4 groups): 256x14x14x32
  *
  * A wrong result does not fail the call: it is the timing's `error`, and nothing is
  * timed. WEFT_ERR_ARG, WEFT_ERR_NOMEM, WEFT_ERR_DEVICE, WEFT_ERR_BUILD. */

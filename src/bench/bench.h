@@ -93,6 +93,7 @@ struct bench_op {
     enum weft_phase parts[5];  /* WEFT_PHASE_COUNT after the last */
 };
 extern const struct bench_op bench_conv, bench_dense, bench_pool, bench_act, bench_add,
-    bench_norm, bench_dropout, bench_softmax, bench_loss, bench_input, bench_optimizer;
+    bench_norm, bench_dropout, bench_softmax, bench_loss, bench_input, bench_optimizer,
+    bench_slice, bench_scale, bench_channel_shuffle, bench_prelu, bench_layer_norm;
 
 #endif

@@ -9,9 +9,14 @@
 #include <string.h>
 
 static const struct bench_op *const ops[] = {
-    &bench_conv, &bench_dense, &bench_pool,      &bench_act,
-    &bench_add,  &bench_norm,  &bench_dropout,   &bench_softmax,
-    &bench_loss, &bench_input, &bench_optimizer,
+    &bench_conv,      &bench_dense,
+    &bench_pool,      &bench_act,
+    &bench_add,       &bench_norm,
+    &bench_dropout,   &bench_softmax,
+    &bench_loss,      &bench_input,
+    &bench_optimizer, &bench_slice,
+    &bench_scale,     &bench_channel_shuffle,
+    &bench_prelu,     &bench_layer_norm,
 };
 
 static const struct bench_op *find_op(const char *name)

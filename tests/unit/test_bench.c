@@ -33,6 +33,11 @@ static const struct {
     {"batch", "3x5x5x3", 1},
     {"optimizer", "1001:sgd", 1},
     {"optimizer", "1001:adam", 1},
+    {"slice", "3x5x7x11", 2},
+    {"scale", "3x5x7x11", 2},
+    {"channel-shuffle", "3x5x7x8", 1},
+    {"prelu", "3x5x7x11", 2},
+    {"layer-norm", "3x5x7x11", 2},
 };
 
 static const struct {

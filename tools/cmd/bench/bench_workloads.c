@@ -6,8 +6,10 @@
 
 static const char *const conv[] = {"conv", NULL}, *const gemm[] = {"dense", NULL};
 static const char *const pool[] = {"pool", NULL};
-static const char *const memory[] = {"act",  "add",   "batch-norm", "dropout", "softmax",
-                                     "loss", "batch", "optimizer",  NULL};
+static const char *const memory[] = {
+    "act",   "add",   "batch-norm",      "dropout",    "softmax",
+    "loss",  "batch", "optimizer",       "layer-norm", "prelu",
+    "scale", "slice", "channel-shuffle", NULL};
 
 static const char batches[] = "32,128,512";
 static const struct bench_workload workloads[] = {
