@@ -58,7 +58,7 @@ enum weft_status cpu_prelu_forward(struct weft_command_list *list,
                                    const struct weft_prelu_args *args)
 {
     struct weft_prelu_args a = *args;
-    assert(a.x.count == (size_t)a.rows * (size_t)a.channels);
+    assert(a.x.count >= (size_t)a.rows * (size_t)a.channels);
     cpu_begin(list);
     WEFT_TRY(cpu_cast_input_to_fp32(list, &a.x));
     a.y = cpu_fp32_output(list, args->y);
