@@ -54,7 +54,7 @@ static enum weft_status fail_field(const struct cursor *in, size_t column,
     }
     text[length] = 0;
     return weft_fail(in->ctx, WEFT_ERR_FORMAT,
-                     "%s, line %zu, column %zu: \"%s\" is not a whole number of 0 to %d",
+                     "%s, line %zu, column %zu: \"%s\" is not an integer from 0 to %d",
                      in->name, in->line, column, text, most);
 }
 
@@ -106,7 +106,7 @@ static enum weft_status read_row(struct cursor *in, size_t columns, uint8_t *pix
                 in->ctx, WEFT_ERR_FORMAT,
                 "%s, line %zu: has %zu columns, but the rows before have %zu%s", in->name,
                 in->line, column - 1, columns,
-                in->at == in->end ? "; the file was cut short" : "");
+                in->at == in->end ? "; the file is truncated" : "");
         if (*in->at++ != ',')
             return fail_field(in, column - 1, start, column == 2 ? MOST_LABEL : 255);
         start = in->at;
@@ -196,8 +196,8 @@ static enum weft_status measure(const struct cursor *in, struct weft_raw_images 
     if (!pixels || (!side && pixels > WEFT_MAX_SIDE))
         return weft_fail(
             in->ctx, WEFT_ERR_FORMAT,
-            "%s, line %zu: a label and %zu pixels; there must be 1 to %d, or "
-            "a square, or three times a square for colours",
+            "%s, line %zu: %zu pixels after the label, must be 1 to %d, a square, "
+            "or three times a square for RGB",
             in->name, in->line, pixels, WEFT_MAX_SIDE);
     raw->height = side ? (int)side : 1;
     raw->width = side ? (int)side : (int)pixels;

@@ -153,8 +153,8 @@ static enum weft_status check_names(weft_context *ctx, const char *file,
                              file, i + 1);
     if (label >= count)
         return weft_fail(ctx, WEFT_ERR_FORMAT,
-                         "%s: names %d classes, but there is a label %d; add its name",
-                         file, count, label);
+                         "%s: names %d classes, but label %d occurs; add its name", file,
+                         count, label);
     return WEFT_OK;
 }
 

@@ -55,13 +55,14 @@ enum weft_status weft_raw_images_set_shape(weft_context *ctx, const char *name,
             need = SIZE_MAX;
     }
     if (available < need)
-        return weft_fail(ctx, WEFT_ERR_FORMAT,
-                         "%s: cut short: its header promises %zu bytes of images, but "
-                         "%zu are there; fetch it again",
-                         name, need, available);
+        return weft_fail(
+            ctx, WEFT_ERR_FORMAT,
+            "%s: truncated: its header declares %zu bytes of images, the file "
+            "has %zu; download it again",
+            name, need, available);
     if (available > need)
         return weft_fail(ctx, WEFT_ERR_FORMAT,
-                         "%s: %zu bytes too many after the %zu of its images; fetch it "
+                         "%s: %zu extra bytes after the %zu of its images; download it "
                          "again",
                          name, available - need, need);
     out->count = (int)extents[0];

@@ -29,8 +29,8 @@ static enum weft_status read_header(weft_context *ctx, const char *name,
                          "%s: not an IDX file: it must begin with two zero bytes", name);
     if (file->bytes[2] != TYPE_BYTES)
         return weft_fail(ctx, WEFT_ERR_FORMAT,
-                         "%s: holds elements of IDX type 0x%02x; only unsigned bytes "
-                         "(0x08) are read",
+                         "%s: has elements of IDX type 0x%02x, must be unsigned bytes "
+                         "(0x08)",
                          name, file->bytes[2]);
     int count = file->bytes[3];
     if (count < 1 || count > 4)
@@ -39,7 +39,7 @@ static enum weft_status read_header(weft_context *ctx, const char *name,
     *header = 4 + 4 * (size_t)count;
     if (file->size < *header)
         return weft_fail(ctx, WEFT_ERR_FORMAT,
-                         "%s: cut short in its header: %zu bytes of %zu; fetch it again",
+                         "%s: truncated header: %zu of %zu bytes; download it again",
                          name, file->size, *header);
     for (int i = 0; i < count; i++)
         extents[i] = load_be32(file->bytes + 4 + 4 * i);
@@ -57,8 +57,8 @@ static enum weft_status read_images(weft_context *ctx, const char *name,
     WEFT_TRY(read_header(ctx, name, file, extents, &dimensions, &header));
     if (dimensions == 1)
         return weft_fail(ctx, WEFT_ERR_FORMAT,
-                         "%s: holds labels, not images; give the file of images (a "
-                         "name with images-idx3)",
+                         "%s: contains labels, not images; give the images file "
+                         "(images-idx3 in its name)",
                          name);
     WEFT_TRY(weft_raw_images_set_shape(ctx, name, extents, dimensions, 1,
                                        file->size - header, &raw));
@@ -78,14 +78,14 @@ static enum weft_status read_labels(weft_context *ctx, const char *name,
     WEFT_TRY(read_header(ctx, name, file, extents, &dimensions, &header));
     if (dimensions != 1)
         return weft_fail(ctx, WEFT_ERR_FORMAT,
-                         "%s: has %d dimensions, but labels have one; is it the file of "
-                         "labels?",
+                         "%s: has %d dimensions, but labels have one; is it a "
+                         "labels file?",
                          name, dimensions);
     if (extents[0] < 1 || extents[0] > WEFT_MAX_IMAGES ||
         extents[0] != file->size - header)
         return weft_fail(ctx, WEFT_ERR_FORMAT,
-                         "%s: its header promises %u labels, but %zu are there; fetch it "
-                         "again",
+                         "%s: its header declares %u labels, the file has %zu; "
+                         "download it again",
                          name, (unsigned)extents[0], file->size - header);
     size_t count = file->size - header;
     int32_t *labels = malloc(count * sizeof(*labels));

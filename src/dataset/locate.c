@@ -104,8 +104,8 @@ enum weft_status weft_locate_images(weft_context *ctx, const char *folder,
     if (!status && best.duplicate && !same_but_packed(best.duplicate, best.name)) {
         bool first = strcmp(best.name, best.duplicate) < 0;
         status = weft_fail(ctx, WEFT_ERR_FORMAT,
-                           "%s: both %s and %s could be meant; give the file itself",
-                           folder, first ? best.name : best.duplicate,
+                           "%s: both %s and %s match; give the path of one", folder,
+                           first ? best.name : best.duplicate,
                            first ? best.duplicate : best.name);
     } else if (!status && best.name) {
         *out = weft_path_join(folder, best.name);
@@ -162,12 +162,11 @@ enum weft_status weft_locate_labels(weft_context *ctx, const struct weft_format 
         free(path);
     }
     status = expected
-                 ? weft_fail(ctx, WEFT_ERR_FILE,
-                             "%s: its labels are not beside it; they should be in %s",
+                 ? weft_fail(ctx, WEFT_ERR_FILE, "%s: labels file not found, expected %s",
                              images, expected)
                  : weft_fail(ctx, WEFT_ERR_FILE,
-                             "%s: no name of a labels file follows from its name; rename "
-                             "it to something with images-idx3-ubyte",
+                             "%s: its name does not determine a labels file; rename it, "
+                             "with images-idx3-ubyte in its name",
                              images);
     free(expected);
     return status;

@@ -74,7 +74,7 @@ static enum weft_status parse_text(weft_context *ctx, const char *name, const ch
         return weft_fail(
             ctx, WEFT_ERR_FORMAT,
             "%s: damaged NPY header: 'descr' or 'fortran_order' is missing or "
-            "not plain",
+            "malformed",
             name);
     size_t length = strcspn(type + 1, "'");
     if (length >= sizeof(header->type) || type[1 + length] != '\'')
@@ -99,7 +99,7 @@ static enum weft_status read_header(weft_context *ctx, const char *name,
     const uint8_t *b = file->bytes;
     *header = (struct header){0};
     if (file->size < 12 || !probe(file))
-        return weft_fail(ctx, WEFT_ERR_FORMAT, "%s: cut short in its NPY header", name);
+        return weft_fail(ctx, WEFT_ERR_FORMAT, "%s: truncated NPY header", name);
     if (b[6] < 1 || b[6] > 3)
         return weft_fail(ctx, WEFT_ERR_FORMAT, "%s: NPY version %u, must be 1, 2 or 3",
                          name, b[6]);
@@ -109,8 +109,8 @@ static enum weft_status read_header(weft_context *ctx, const char *name,
         length |= (size_t)b[10] << 16 | (size_t)b[11] << 24;
     if (length > file->size - start)
         return weft_fail(ctx, WEFT_ERR_FORMAT,
-                         "%s: cut short: an NPY header of %zu bytes, but %zu are there",
-                         name, length, file->size - start);
+                         "%s: truncated: NPY header of %zu bytes, the file has %zu", name,
+                         length, file->size - start);
     char *text = strndup((const char *)b + start, length);
     if (!text)
         return weft_out_of_memory(ctx, name, length);
@@ -168,7 +168,7 @@ static int64_t load_i8(const uint8_t *p)
     return bits > INT64_MAX ? -1 : (int64_t)bits; /* negative: not a label */
 }
 
-/* Pixel types; without a loader: bytes. */
+/* Pixel types; load == NULL: bytes. */
 static const struct pixel_type {
     const char *name;
     size_t size;
@@ -212,7 +212,7 @@ static enum weft_status read_images(weft_context *ctx, const char *name,
     if (header.dimensions < 3)
         return weft_fail(ctx, WEFT_ERR_FORMAT,
                          "%s: has %d dimensions; images have three (images, rows, "
-                         "columns) or four; reshape it, or is it the file of labels?",
+                         "columns) or four; reshape it, or is it a labels file?",
                          name, header.dimensions);
     for (size_t i = 0; i < WEFT_ARRAY_SIZE(pixel_types); i++)
         if (!strcmp(header.type, pixel_types[i].name))
@@ -264,9 +264,9 @@ static enum weft_status read_labels(weft_context *ctx, const char *name,
     uint64_t count = header.extents[0];
     if (count < 1 || count > WEFT_MAX_IMAGES || count * type->size != header.size)
         return weft_fail(ctx, WEFT_ERR_FORMAT,
-                         "%s: promises %" PRIu64
-                         " labels of %zu bytes, but %zu bytes are "
-                         "there; fetch it again",
+                         "%s: its header declares %" PRIu64
+                         " labels of %zu bytes, the file has %zu bytes; "
+                         "download it again",
                          name, count, type->size, header.size);
     int32_t *labels = malloc(count * sizeof(*labels));
     if (!labels)

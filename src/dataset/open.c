@@ -27,7 +27,7 @@ static enum weft_status folder_of_name(weft_context *ctx, const char *spec,
             continue;
         if (!weft_folder_exists(row->folder))
             return weft_fail(ctx, WEFT_ERR_FILE,
-                             "%s: %s is not there; install the package %s (apt install "
+                             "%s: %s not found; install the package %s (apt install "
                              "%s), or give a folder with the IDX files",
                              spec, row->folder, row->package, row->package);
         *out = row->folder;
@@ -82,8 +82,8 @@ static enum weft_status read_both(weft_context *ctx, const char *path,
         raw->labels = labels.values;
         if (labels.count != raw->count)
             status = weft_fail(ctx, WEFT_ERR_FORMAT,
-                               "%s holds %d images, but %s %d labels; they do not belong "
-                               "together",
+                               "%s has %d images, but %s has %d labels; their numbers "
+                               "must match",
                                path, raw->count, beside, labels.count);
     }
     free(beside);
@@ -167,11 +167,10 @@ enum weft_status weft_dataset_open(weft_context *context, const char *spec,
                  spec && (split == WEFT_SPLIT_TRAIN || split == WEFT_SPLIT_TEST));
     WEFT_TRY(folder_of_name(context, spec, &path));
     if (!weft_file_exists(path))
-        return weft_fail(
-            context, WEFT_ERR_FILE,
-            "%s: there is no such file or folder; data is a file, a folder, or "
-            "the name fashion-mnist",
-            path);
+        return weft_fail(context, WEFT_ERR_FILE,
+                         "%s: no such file or folder; data is a file, a folder, or "
+                         "the name fashion-mnist",
+                         path);
     if (!weft_folder_exists(path))
         return open_file(context, path, NULL, out);
     WEFT_TRY(weft_locate_images(context, path, split, &found));

@@ -26,7 +26,7 @@ enum weft_status weft_image_create(weft_context *ctx, const char *name, uint64_t
         return weft_fail(ctx, WEFT_ERR_FORMAT,
                          "%s: %" PRIu64 " x %" PRIu64
                          " pixels (rows x columns); each must be 1 to %d, and their "
-                         "product at most %d: make it smaller",
+                         "product at most %d; reduce the image",
                          name, height, width, MOST, WEFT_MAX_PIXELS);
     size_t bytes = (size_t)height * (size_t)width * (size_t)channels;
     uint8_t *pixels = malloc(bytes);

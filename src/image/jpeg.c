@@ -104,26 +104,26 @@ static enum weft_status decode_pixels(tjhandle handle, weft_context *ctx,
                         format, flags) ||
          strstr(tjGetErrorStr2(handle), stray)))
         return WEFT_OK;
-    return weft_fail(ctx, WEFT_ERR_FORMAT, "%s: damaged JPEG: %s; fetch it again", name,
-                     tjGetErrorStr2(handle));
+    return weft_fail(ctx, WEFT_ERR_FORMAT, "%s: damaged JPEG: %s; download it again",
+                     name, tjGetErrorStr2(handle));
 }
 
 static enum weft_status decode_with(tjhandle handle, weft_context *ctx, const char *name,
                                     const uint8_t *bytes, size_t size,
                                     struct weft_image *out)
 {
-    /* Not written for a file of tables alone, which is no failure either. */
+    /* Not written for a file of tables only, which TurboJPEG accepts. */
     int width = 0, height = 0, sampling = 0, space = TJCS_GRAY;
     if (tjDecompressHeader3(handle, bytes, size, &width, &height, &sampling, &space))
         return weft_fail(ctx, WEFT_ERR_FORMAT, "%s: damaged JPEG: %s", name,
                          tjGetErrorStr2(handle));
     if (space == TJCS_CMYK || space == TJCS_YCCK)
-        return weft_fail(ctx, WEFT_ERR_FORMAT,
-                         "%s: a JPEG for print, in CMYK; save it in RGB", name);
+        return weft_fail(ctx, WEFT_ERR_FORMAT, "%s: is a CMYK JPEG; convert it to RGB",
+                         name);
     bool grey = space == TJCS_GRAY;
     if (width < 1 || height < 1)
         return weft_fail(ctx, WEFT_ERR_FORMAT,
-                         "%s: damaged JPEG: no image in it; fetch it again", name);
+                         "%s: damaged JPEG: contains no image; download it again", name);
     WEFT_TRY(weft_image_create(ctx, name, (uint64_t)height, (uint64_t)width, grey ? 1 : 3,
                                out));
     WEFT_TRY(decode_pixels(handle, ctx, name, bytes, size, out));

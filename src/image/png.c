@@ -25,7 +25,7 @@ static enum weft_status decode(weft_context *ctx, const char *name, const uint8_
     enum weft_status status =
         weft_image_create(ctx, name, png.height, png.width, color ? 3 : 1, &image);
     if (!status && !png_image_finish_read(&png, &white, image.pixels, 0, NULL))
-        status = weft_fail(ctx, WEFT_ERR_FORMAT, "%s: damaged PNG: %s; fetch it again",
+        status = weft_fail(ctx, WEFT_ERR_FORMAT, "%s: damaged PNG: %s; download it again",
                            name, png.message);
     png_image_free(&png);
     if (status)

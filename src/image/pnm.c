@@ -40,8 +40,8 @@ static enum weft_status read_number(struct reader *in, const char *what, uint32_
     uint32_t value = 0;
     skip_spaces(in);
     if (in->at == in->end)
-        return weft_fail(in->ctx, WEFT_ERR_FORMAT, "%s: cut short: no %s; fetch it again",
-                         in->name, what);
+        return weft_fail(in->ctx, WEFT_ERR_FORMAT,
+                         "%s: truncated: no %s; download it again", in->name, what);
     if (*in->at < '0' || *in->at > '9')
         return weft_fail(in->ctx, WEFT_ERR_FORMAT, "%s: %s is not a number", in->name,
                          what);
@@ -66,7 +66,7 @@ static enum weft_status read_text(struct reader *in, uint32_t most, size_t sampl
 {
     for (size_t i = 0; i < samples; i++) {
         uint32_t value;
-        WEFT_TRY(read_number(in, "a sample", most, &value));
+        WEFT_TRY(read_number(in, "sample", most, &value));
         out[i] = scale(value, most);
     }
     skip_spaces(in);
@@ -98,12 +98,11 @@ static enum weft_status decode(weft_context *ctx, const char *name, const uint8_
     bool text = bytes[1] < '5';
     int channels = bytes[1] == '2' || bytes[1] == '5' ? 1 : 3;
     uint32_t width, height, most;
-    WEFT_TRY(read_number(&in, "the width", 65535, &width));
-    WEFT_TRY(read_number(&in, "the height", 65535, &height));
-    WEFT_TRY(read_number(&in, "the maximum", 65535, &most));
+    WEFT_TRY(read_number(&in, "width", 65535, &width));
+    WEFT_TRY(read_number(&in, "height", 65535, &height));
+    WEFT_TRY(read_number(&in, "maximum", 65535, &most));
     if (!most)
-        return weft_fail(ctx, WEFT_ERR_FORMAT, "%s: the maximum must be 1 to 65535",
-                         name);
+        return weft_fail(ctx, WEFT_ERR_FORMAT, "%s: maximum must be 1 to 65535", name);
     if (in.at < in.end) /* the space between header and bytes */
         in.at++;
 
@@ -115,8 +114,8 @@ static enum weft_status decode(weft_context *ctx, const char *name, const uint8_
     if (left < need)
         return weft_fail(
             ctx, WEFT_ERR_FORMAT,
-            "%s: cut short: %u x %u pixels need %ju bytes, but %ju are there; "
-            "fetch it again",
+            "%s: truncated: %u x %u pixels need %ju bytes, the file has %ju; "
+            "download it again",
             name, height, width, (uintmax_t)need, (uintmax_t)left);
     WEFT_TRY(weft_image_create(ctx, name, height, width, channels, &image));
     enum weft_status status = text
@@ -124,7 +123,7 @@ static enum weft_status decode(weft_context *ctx, const char *name, const uint8_
                                   : read_binary(&in, most, (size_t)samples, image.pixels);
     if (!status && in.at < in.end)
         status = weft_fail(ctx, WEFT_ERR_FORMAT,
-                           "%s: %td bytes too many after its %u x %u pixels", name,
+                           "%s: %td extra bytes after its %u x %u pixels", name,
                            in.end - in.at, height, width);
     if (status)
         weft_image_free(&image);

@@ -55,7 +55,7 @@ enum weft_status weft_safetensors_write(weft_context *ctx, const char *path,
     if (!bytes) {
         free(text);
         return padded > HEADER_LIMIT
-                   ? weft_fail(ctx, WEFT_ERR_ARG, "%s: the metadata exceed %d bytes",
+                   ? weft_fail(ctx, WEFT_ERR_ARG, "%s: the metadata exceeds %d bytes",
                                path, HEADER_LIMIT)
                    : weft_out_of_memory(ctx, path, size);
     }
@@ -77,8 +77,8 @@ enum weft_status weft_safetensors_write(weft_context *ctx, const char *path,
 static enum weft_status bad(const struct weft_safetensors *file, const char *why)
 {
     return weft_fail(file->ctx, WEFT_ERR_FORMAT,
-                     "%s: %s: not a complete safetensors file; get another copy",
-                     file->path, why);
+                     "%s: %s: not a valid safetensors file; get another copy", file->path,
+                     why);
 }
 
 /* Element size of a type of the format; 0: unknown. */
@@ -157,7 +157,7 @@ static enum weft_status check_entries(const struct weft_safetensors *file, size_
     }
     free(ranges);
     if (!why && at != size)
-        why = "the tensors do not end where the file ends";
+        why = "the tensors do not end at the end of the file";
     return why ? bad(file, why) : WEFT_OK;
 }
 
@@ -166,7 +166,7 @@ static enum weft_status check_notes(const struct weft_safetensors *file)
     const char *name;
     json_t *value, *metadata = json_object_get(file->header, "__metadata__");
     if (metadata && !json_is_object(metadata))
-        return bad(file, "the metadata are no table");
+        return bad(file, "the metadata is not an object");
     json_object_foreach(metadata, name, value)
     {
         if (!json_is_string(value))
@@ -188,7 +188,7 @@ static enum weft_status read_header(struct weft_safetensors *file, size_t size)
     file->header = json_loadb((const char *)file->bytes + LENGTH_BYTES, (size_t)length,
                               JSON_REJECT_DUPLICATES, &error);
     if (!json_is_object(file->header))
-        return bad(file, "the header is no JSON object");
+        return bad(file, "the header is not a JSON object");
     file->data = LENGTH_BYTES + (size_t)length;
     WEFT_TRY(check_notes(file));
     return check_entries(file, size - file->data);
@@ -239,8 +239,8 @@ enum weft_status weft_safetensors_find(const struct weft_safetensors *file,
         fits = json_integer_value(json_array_get(shape, (size_t)i)) == extent[i];
     if (!fits)
         return weft_fail(file->ctx, WEFT_ERR_FORMAT,
-                         "%s: tensor \"%s\" has not the type F32 and the shape that its "
-                         "network needs",
+                         "%s: tensor \"%s\" does not have the type F32 and the shape "
+                         "that its network needs",
                          file->path, name);
     json_t *offsets = json_object_get(entry, "data_offsets");
     *out =

@@ -94,12 +94,12 @@ static enum weft_status take(const struct weft_safetensors *file,
     if (finite)
         return weft_fail(
             file->ctx, WEFT_ERR_FORMAT,
-            "%s: tensor \"%s\" holds %zu numbers that are not finite: training "
-            "blew up; go back to an earlier file",
+            "%s: tensor \"%s\" has %zu non-finite values: training diverged; "
+            "use an earlier file",
             file->path, name, odd);
     weft_log_message(file->ctx, WEFT_LOG_WARN,
-                     "%s: tensor \"%s\" holds %zu numbers that are not finite",
-                     file->path, name, odd);
+                     "%s: tensor \"%s\" has %zu non-finite values", file->path, name,
+                     odd);
     return WEFT_OK;
 }
 

@@ -22,8 +22,8 @@ enum weft_status weft_tensors_add(weft_context *ctx, const struct weft_graph *gr
                                   const float *weights, struct weft_tensors *tensors);
 void weft_tensors_free(struct weft_tensors *tensors);
 
-/* Reads them into `weights`; gaps between params become 0. `finite`: a number that is
- * not finite is WEFT_ERR_FORMAT; otherwise a warning. */
+/* Reads them into `weights`; gaps between params become 0. `finite`: a non-finite
+ * value is WEFT_ERR_FORMAT; otherwise a warning. */
 enum weft_status weft_tensors_load(const struct weft_safetensors *file,
                                    const struct weft_graph *graph, const char *prefix,
                                    enum weft_tensor_filter part, bool finite,

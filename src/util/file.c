@@ -85,7 +85,7 @@ enum weft_status weft_file_read(weft_context *ctx, const char *path, size_t limi
     if (fd < 0)
         return fail_errno(ctx, path, "cannot be opened");
     if (fstat(fd, &info) < 0) {
-        status = fail_errno(ctx, path, "cannot be looked at");
+        status = fail_errno(ctx, path, "cannot be examined");
         goto done;
     }
     if (S_ISDIR(info.st_mode)) {
@@ -98,7 +98,7 @@ enum weft_status weft_file_read(weft_context *ctx, const char *path, size_t limi
                       path, (uintmax_t)info.st_size, limit);
         goto done;
     }
-    /* One byte more than the file has, so that its end is seen without growing. */
+    /* One byte more than the file has, to detect its end without growing the buffer. */
     if (S_ISREG(info.st_mode) && info.st_size > 0)
         room = (size_t)info.st_size + 1;
     status = read_all(ctx, path, fd, room, limit, &file);

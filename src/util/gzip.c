@@ -70,18 +70,16 @@ static enum weft_status inflate_all(weft_context *ctx, const char *name, z_strea
             code = inflateReset(stream);
         } else if (code == Z_BUF_ERROR ||
                    (code == Z_OK && used == size && stream->avail_out)) {
-            return weft_fail(
-                ctx, WEFT_ERR_FORMAT,
-                "%s: ends in the middle of its gzip data after %zu bytes; it "
-                "was cut short, fetch it again",
-                name, size);
+            return weft_fail(ctx, WEFT_ERR_FORMAT,
+                             "%s: truncated gzip data after %zu bytes; download it again",
+                             name, size);
         }
         if (code == Z_MEM_ERROR)
             return weft_out_of_memory(ctx, name, room);
         if (code != Z_OK)
             return weft_fail(ctx, WEFT_ERR_FORMAT,
-                             "%s: damaged gzip data near byte %zu of %zu (%s); fetch it "
-                             "again",
+                             "%s: damaged gzip data near byte %zu of %zu (%s); "
+                             "download it again",
                              name, used, size,
                              stream->msg ? stream->msg : "needs a dictionary");
     }

@@ -35,8 +35,7 @@ static enum weft_status add_word(struct weft_line_parser *parser, char *word)
     *equals = 0;
     for (int i = 0; i < parser->option_count; i++)
         if (!strcmp(parser->option[i].name, word))
-            return weft_line_parser_fail(parser, "option \"%s\" stands there twice",
-                                         word);
+            return weft_line_parser_fail(parser, "duplicate option \"%s\"", word);
     if (parser->option_count == WEFT_MAX_WORDS)
         return weft_line_parser_fail(parser, "more than %d options", WEFT_MAX_WORDS);
     parser->option[parser->option_count].name = word;
@@ -56,7 +55,7 @@ enum weft_status weft_line_parser_split(struct weft_line_parser *parser, const c
         if (((unsigned char)line[i] < ' ' && line[i] != '\t' && line[i] != '\r') ||
             line[i] == 0x7f)
             return weft_line_parser_fail(parser,
-                                         "holds a control character (byte %d): is it "
+                                         "has a control character (byte %d): is it "
                                          "a text?",
                                          line[i]);
     if (length >= sizeof(parser->text))
@@ -80,8 +79,8 @@ const char *weft_line_parser_peek(const struct weft_line_parser *parser)
     return parser->next < parser->count ? parser->word[parser->next] : NULL;
 }
 
-/* A whole number at the start of `text`; `end` is where it stops, `text` itself if there
- * is none. */
+/* Parses the integer at the start of `text`; *end is behind it, or `text` if there is
+ * none. */
 static long whole(const char *text, const char **end)
 {
     char *stop;
@@ -97,8 +96,8 @@ enum weft_status weft_line_parser_int(struct weft_line_parser *parser, const cha
     const char *end;
     long value = whole(text, &end);
     if (end == text || *end)
-        return weft_line_parser_fail(parser, "%s must be a whole number, not \"%s\"",
-                                     what, text);
+        return weft_line_parser_fail(parser, "%s must be an integer, not \"%s\"", what,
+                                     text);
     if (value < min || value > max)
         return weft_line_parser_fail(parser, "%s is %ld, must be %d to %d", what, value,
                                      min, max);
@@ -205,7 +204,7 @@ enum weft_status weft_line_parser_option_bool(struct weft_line_parser *parser,
 enum weft_status weft_line_parser_check_all_used(struct weft_line_parser *parser)
 {
     if (parser->next < parser->count)
-        return weft_line_parser_fail(parser, "\"%s\" is not expected after \"%s\"",
+        return weft_line_parser_fail(parser, "unexpected \"%s\" after \"%s\"",
                                      parser->word[parser->next],
                                      parser->word[parser->next ? parser->next - 1 : 0]);
     for (int i = 0; i < parser->option_count; i++)

@@ -127,7 +127,7 @@ expect 0 '\|' "$weft" devices -f md
 expect 4 'nosuch' train --data nosuch --out r/0
 expect 4 'did you mean small' "$weft" train -d cpu --data data --net smal --out r/0
 expect 4 'line 3' "$weft" train -d cpu --data data --net wrong.net --out r/0
-expect 4 'cut' "$weft" show cut.idx
+expect 4 'truncated' "$weft" show cut.idx
 expect 4 'huge.idx' "$weft" show huge.idx
 mkdir empty hollow
 : >hollow/t10k-images-idx3-ubyte

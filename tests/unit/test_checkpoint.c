@@ -111,7 +111,7 @@ static void check_rejected_files(const weft_dataset *data)
     memset(bytes + header + 8, 0xff, 4); /* a NaN */
     write_file(bad, bytes, size);
     CHECK_FAILS(weft_trainer_load_checkpoint(trainer, bad), WEFT_ERR_FORMAT,
-                "not finite");
+                "non-finite");
     CHECK_OK(weft_model_load(ctx, bad, &model));
     weft_model_destroy(&model);
     free(bytes);

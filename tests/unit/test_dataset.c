@@ -71,13 +71,13 @@ static void test_idx(void)
     struct buffer images = idx_images(5, 3, 2), labels = idx_labels("02120");
     save("a-images-idx3-ubyte", &images);
     check_fails("a-images-idx3-ubyte", WEFT_ERR_FILE,
-                "its labels are not beside it; they should be in a-labels-idx1-ubyte");
+                "labels file not found, expected a-labels-idx1-ubyte");
     save("a-labels-idx1-ubyte", &labels);
     check_open("a-images-idx3-ubyte", WEFT_SPLIT_TRAIN, 3, 2, 1, "02120");
     unlink("a-labels-idx1-ubyte");
     save_gz("a-labels-idx1-ubyte.gz", &labels);
     check_open("a-images-idx3-ubyte", WEFT_SPLIT_TEST, 3, 2, 1, "02120");
-    check_fails("a-labels-idx1-ubyte.gz", WEFT_ERR_FORMAT, "holds labels, not images");
+    check_fails("a-labels-idx1-ubyte.gz", WEFT_ERR_FORMAT, "contains labels, not images");
 
     struct buffer four = idx_labels("0212");
     save_gz("a-labels-idx1-ubyte.gz", &four);
@@ -88,7 +88,7 @@ static void test_idx(void)
     labels.size--;
     save_gz("a-labels-idx1-ubyte.gz", &labels);
     check_fails("a-images-idx3-ubyte", WEFT_ERR_FORMAT,
-                "promises 5 labels, but 4 are there");
+                "declares 5 labels, the file has 4");
 
     for (size_t size = 0; size < images.size; size++) {
         struct buffer cut = images;
@@ -98,11 +98,11 @@ static void test_idx(void)
                     size == 0   ? "is empty"
                     : size == 1 ? "neither IDX"
                     : size < 4  ? "not an IDX"
-                                : "cut short");
+                                : "truncated");
     }
     add(&images, "x", 1);
     save("cut-images-idx3-ubyte", &images);
-    check_fails("cut-images-idx3-ubyte", WEFT_ERR_FORMAT, "1 bytes too many");
+    check_fails("cut-images-idx3-ubyte", WEFT_ERR_FORMAT, "1 extra bytes");
     images.bytes[2] = 0x0d;
     save("cut-images-idx3-ubyte", &images);
     check_fails("cut-images-idx3-ubyte", WEFT_ERR_FORMAT, "IDX type 0x0d");
@@ -116,7 +116,7 @@ static void test_idx(void)
         {5, 0, 2, "has 0 rows"},
         {5, 3, 65536, "has 65536 columns"},
         {0x80000000u, 2, 1, "has 2147483648 images"},
-        {1 << 30, 65535, 65535, "cut short"},
+        {1 << 30, 65535, 65535, "truncated"},
     };
     for (size_t i = 0; i < WEFT_ARRAY_SIZE(rows); i++) {
         struct buffer b = idx_images(0, 0, 0);
@@ -143,9 +143,8 @@ static void test_csv(void)
         {"a,b\n%s9,1,2,3\n0,1,2,3,4\n",
          "line 5: has 4 columns, but the rows before have 5"},
         {"%s9,1,2",
-         "line 4: has 3 columns, but the rows before have 5; the file was cut"},
-        {"%s9,1,2,256,4\n",
-         "line 4, column 4: \"256\" is not a whole number of 0 to 255"},
+         "line 4: has 3 columns, but the rows before have 5; the file is truncated"},
+        {"%s9,1,2,256,4\n", "line 4, column 4: \"256\" is not an integer from 0 to 255"},
         {"%s9,1,2,-3,4\n", "line 4, column 4: \"-3\" is not"},
         {"%s9,1,2,3.5,4\n", "line 4, column 4: \"3.5\" is not"},
         {"%s9,1,2,3,4x\n", "line 4, column 5: \"4x\" is not"},
@@ -153,11 +152,11 @@ static void test_csv(void)
         {"%s9,1,,3,4\n", "line 4, column 3: \"\" is not"},
         {"%s9,99999999999999999999,2,3,4\n", "line 4, column 2"},
         {"%s1000,1,2,3,4\n",
-         "line 4, column 1: \"1000\" is not a whole number of 0 to 999"},
+         "line 4, column 1: \"1000\" is not an integer from 0 to 999"},
         {"%s\n0,1,2,3,4\n", "line 4, column 1"},
         {"pixel1,pixel2,label\n%s", "the column \"label\" is not the first"},
         {"1,2,3\n%s", "line 2: more than the 3 columns"},
-        {"1\n%s", "line 1: a label and 0 pixels; there must be 1 to 65535"},
+        {"1\n%s", "line 1: 0 pixels after the label, must be 1 to 65535"},
         {"label,a,b,c,d\n", "has no rows"},
         {",\n", "has no rows"},
     };
@@ -246,8 +245,8 @@ static void test_npy(void)
         {"|u1", "True", "(3, 2, 2)", "Fortran order; save numpy.ascontiguousarray"},
         {"<i8", "False", "(3, 2, 2)", "elements of type <i8; pixels must be |u1"},
         {"|u1", "False", "(3, 4)", "has 2 dimensions"},
-        {"|u1", "False", "(3, 2, 3)", "promises 18 bytes of images, but 12"},
-        {"|u1", "False", "(3, 2, 1)", "6 bytes too many"},
+        {"|u1", "False", "(3, 2, 3)", "declares 18 bytes of images, the file has 12"},
+        {"|u1", "False", "(3, 2, 1)", "6 extra bytes"},
         {"|u1", "False", "(3, 2, 2, 1, 1)", "'shape' must be"},
         {"|u1", "False", "(99999999999999999999, 2, 2)", "'shape' must be"},
         {"|u1", "False", "(3, -2, 2)", "'shape' must be"},
@@ -260,7 +259,8 @@ static void test_npy(void)
         add_pixels(&b, 12);
         save("x_train.npy", &b);
         check_fails("x_train.npy", WEFT_ERR_FORMAT,
-                    rows[i].words ? rows[i].words : "1 images, but y_train.npy 3 labels");
+                    rows[i].words ? rows[i].words
+                                  : "1 images, but y_train.npy has 3 labels");
     }
     struct buffer good = npy(1, "|u1", "False", "(3, 2, 2)");
     add_pixels(&good, 12);
@@ -271,7 +271,7 @@ static void test_npy(void)
     check_fails("x_train.npy", WEFT_ERR_FORMAT, "label 2 is -1, must be 0 to 999");
     good.size = 9;
     save("x_train.npy", &good);
-    check_fails("x_train.npy", WEFT_ERR_FORMAT, "cut short in its NPY header");
+    check_fails("x_train.npy", WEFT_ERR_FORMAT, "truncated NPY header");
 }
 
 /* Names of files in a folder, and names of classes. */
@@ -308,7 +308,7 @@ static void test_find(void)
     CHECK_TEXT(info.class_names[5], "five");
     weft_dataset_destroy(&data);
     save_text("f/classes.txt", "zero\none\ntwo\n");
-    check_fails("f", WEFT_ERR_FORMAT, "names 3 classes, but there is a label 4");
+    check_fails("f", WEFT_ERR_FORMAT, "names 3 classes, but label 4 occurs");
     save_text("f/classes.txt", "zero\none\n\033[2Jtwo\na\nb\n");
     check_fails("f", WEFT_ERR_FORMAT, "classes.txt, line 3: a name must be");
     save_text("f/classes.txt", "zero\none\nStra\xdf"

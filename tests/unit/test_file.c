@@ -185,7 +185,7 @@ static void test_gzip(void)
 
     for (size_t cut = 0; cut < packed; cut++)
         CHECK_FAILS(weft_gunzip(&context, "cut.gz", gz, cut, size, &file),
-                    WEFT_ERR_FORMAT, "cut short");
+                    WEFT_ERR_FORMAT, "truncated");
     gz[packed / 2] ^= 0x10;
     CHECK_FAILS(weft_gunzip(&context, "b.gz", gz, packed, size, &file), WEFT_ERR_FORMAT,
                 "b.gz: damaged gzip data");

@@ -55,19 +55,19 @@ static void test_pnm(void)
         {"", "p: is empty"},
         {"P7\n", "is not a PNG, JPEG, PGM or PPM"},
         {"P5", "is not a PNG"},
-        {"P5 ", "cut short: no the width"},
-        {"P5 x", "the width is not a number"},
-        {"P5 65536 1 255 ", "the width is more than 65535"},
-        {"P5 2 2 0 \1\2\3\4", "the maximum must be"},
-        {"P5 2 2 255\n123", "2 x 2 pixels need 4 bytes, but 3 are there"},
-        {"P5 2 2 255\n12345", "1 bytes too many"},
+        {"P5 ", "truncated: no width"},
+        {"P5 x", ": width is not a number"},
+        {"P5 65536 1 255 ", ": width is more than 65535"},
+        {"P5 2 2 0 \1\2\3\4", "maximum must be"},
+        {"P5 2 2 255\n123", "2 x 2 pixels need 4 bytes, the file has 3"},
+        {"P5 2 2 255\n12345", "1 extra bytes"},
         {"P5 2 2 9\n\1\2\3\12", "sample 3 is 10, more than the maximum 9"},
         {"P5 0 2 255\n", "2 x 0 pixels"},
         {"P5 65535 65535 255\n", "need 4294836225 bytes"},
-        {"P2 2 1 9 1 10", "a sample is more than 9"},
-        {"P2 2 1 9 1 # 2", "a sample"},
-        {"P2 2 2 9 1 2 33 4", "a sample is more than 9"},
-        {"P2 2 1 9 1 2 3", "1 bytes too many"},
+        {"P2 2 1 9 1 10", ": sample is more than 9"},
+        {"P2 2 1 9 1 # 2", "no sample"},
+        {"P2 2 2 9 1 2 33 4", ": sample is more than 9"},
+        {"P2 2 1 9 1 2 3", "1 extra bytes"},
         {"P3 2 1 9 1 2 3", "need 11 bytes"},
     };
     struct buffer b = text("P2\n# a comment\n3 2\n9\n0 1 2\n3 9 8 # end\n");
@@ -209,7 +209,7 @@ static void test_jpeg(void)
     }
     b.size = 0;
     add(&b, jpeg_cmyk, sizeof(jpeg_cmyk));
-    check_refused(&b, "in CMYK; save it in RGB");
+    check_refused(&b, "is a CMYK JPEG");
 
     /* Bytes that do not belong there, right before the end: some cameras leave them. */
     b.size = 0;
