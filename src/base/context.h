@@ -34,7 +34,7 @@ enum weft_status weft_out_of_memory(weft_context *ctx, const char *what, size_t 
 
 /* Copies a caller's params struct, which may be older or newer, into the library's of
  * `size` bytes (weft/base.h); NULL: all zero. A new field must be appended beyond the old
- * size of the struct: in its padding an old caller may have anything. */
+ * size of the struct: padding of an old caller has undefined contents. */
 enum weft_status weft_params_read(weft_context *ctx, const char *function,
                                   const void *params, void *own, size_t size);
 #define WEFT_READ_PARAMS(ctx, params, own) \

@@ -27,7 +27,7 @@ struct cpu_command_list {
 };
 
 /* Name of the processor, or its architecture if Linux does not report it. */
-static void read_model(char *text, size_t size)
+static void read_cpu_model(char *text, size_t size)
 {
     struct utsname machine;
     snprintf(text, size, "%.*s", (int)size - 1,
@@ -56,7 +56,7 @@ static enum weft_status enumerate_devices(weft_context *ctx)
     info->kind = WEFT_DEVICE_HOST;
     snprintf(info->name, sizeof(info->name), "cpu");
     snprintf(info->platform, sizeof(info->platform), "built-in");
-    read_model(info->vendor, sizeof(info->vendor));
+    read_cpu_model(info->vendor, sizeof(info->vendor));
     snprintf(info->driver, sizeof(info->driver), "%s", weft_version());
     snprintf(info->id, sizeof(info->id), "cpu@built-in#0");
     info->platform_index = -1;

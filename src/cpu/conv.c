@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Convolution with fused bias, activation, pool and activation gradient. Without a
- * pool a window of one position takes its place. Several images are processed
- * together, so that weights are loaded once for all of them. */
+/* Convolution with fused bias, activation, pool and activation gradient. No pool is a
+ * 1x1 pool. Several images are processed together, so that weights are loaded once for
+ * all of them. */
 #include "cpu/cpu.h"
 
 #include <assert.h>
@@ -20,7 +20,7 @@ static int images_from(int first, int n)
 
 /* Number of taps from `s` on, with pixel column `ix`, that are contiguous in the image
  * and in the weights. */
-static int neighbours(const struct weft_conv *g, int s, int ix)
+static int contiguous_taps(const struct weft_conv *g, int s, int ix)
 {
     if (g->dilation_x > 1 || g->groups > 1 || ix < 0 || ix >= g->w)
         return 1;
@@ -46,7 +46,7 @@ static void convolve(const struct weft_conv_args *a, int n, int images, int oy, 
             continue;
         for (int s = 0, taps; s < g->s; s += taps) {
             int ix = ox * g->stride_x - g->pad_left + s * g->dilation_x;
-            taps = neighbours(g, s, ix);
+            taps = contiguous_taps(g, s, ix);
             if (ix < 0 || ix >= g->w)
                 continue;
             const float *pixel = x + ((size_t)iy * g->w + ix) * g->c;
@@ -58,9 +58,9 @@ static void convolve(const struct weft_conv_args *a, int n, int images, int oy, 
     }
 }
 
-/* y and argmax of the same, at one position after the pool. */
-static void forward_place(const struct weft_conv_args *a, int n, int images, int py,
-                          int px, int k, int count)
+/* y and argmax of these channels and images, at one position after the pool. */
+static void forward_position(const struct weft_conv_args *a, int n, int images, int py,
+                             int px, int k, int count)
 {
     const struct weft_pool *pool = &a->pool;
     size_t image = (size_t)pool->out_h * pool->out_w * pool->c;
@@ -95,13 +95,13 @@ CPU_MULTIVERSION static void forward_row(const void *data, size_t item)
     for (int px = 0; px < a->pool.out_w; px++)
         for (int k = 0, count; k < a->conv.k; k += count) {
             count = cpu_block(k, filters);
-            forward_place(a, n, images_from(n, a->conv.n), py, px, k, count);
+            forward_position(a, n, images_from(n, a->conv.n), py, px, k, count);
         }
 }
 
 /* Gradient of z at one position: dy of the windows whose maximum is there. */
-static void gradient_of_place(const struct weft_conv_args *a, int n, int oy, int ox,
-                              int k, int count, double *dz)
+static void z_grad_at(const struct weft_conv_args *a, int n, int oy, int ox, int k,
+                      int count, double *dz)
 {
     const struct weft_pool *pool = &a->pool;
     for (int j = 0; j < count; j++)
@@ -123,8 +123,8 @@ static void gradient_of_place(const struct weft_conv_args *a, int n, int oy, int
 
 /* dx, before the activation gradient, of channels [c, c + count), all of one group, at
  * one position. */
-static void gradient_of_input(const struct weft_conv_args *a, int n, int images, int iy,
-                              int ix, int c, int count, double dx[][CPU_BLOCK])
+static void input_grad_at(const struct weft_conv_args *a, int n, int images, int iy,
+                          int ix, int c, int count, double dx[][CPU_BLOCK])
 {
     const struct weft_conv *g = &a->conv;
     int channels = g->c / g->groups, filters = g->k / g->groups;
@@ -145,7 +145,7 @@ static void gradient_of_input(const struct weft_conv_args *a, int n, int images,
             double dz[IMAGES][CPU_BLOCK];
             width = cpu_block(k, filters);
             for (int p = 0; p < images; p++)
-                gradient_of_place(a, n + p, oy, ox, k, width, dz[p]);
+                z_grad_at(a, n + p, oy, ox, k, width, dz[p]);
             for (int j = 0; j < count; j++)
                 for (int p = 0; p < images; p++)
                     dx[p][j] += cpu_dot(dz[p], rows + (size_t)j * g->k + k, width);
@@ -164,7 +164,7 @@ CPU_MULTIVERSION static void backward_row(const void *data, size_t item)
         for (int c = 0, count; c < g->c; c += count) {
             double dx[IMAGES][CPU_BLOCK];
             count = cpu_block(c, g->c / g->groups);
-            gradient_of_input(a, n, images, iy, ix, c, count, dx);
+            input_grad_at(a, n, images, iy, ix, c, count, dx);
             for (int p = 0; p < images; p++) {
                 size_t at = (((size_t)(n + p) * g->h + iy) * g->w + ix) * g->c + c;
                 cpu_apply_act_grad(a->act_grad.activation, dx[p], NULL,
@@ -175,10 +175,10 @@ CPU_MULTIVERSION static void backward_row(const void *data, size_t item)
         }
 }
 
-/* The factors of a weight of input channel `c` at each position of a pool window: zero
+/* Inputs of channel `c` that a weight multiplies at each position of a pool window: zero
  * outside the image. */
-static void inputs_of_window(const struct weft_conv_args *a, int tap, int c, int n,
-                             int py, int px, double *x)
+static void gather_window_inputs(const struct weft_conv_args *a, int tap, int c, int n,
+                                 int py, int px, double *x)
 {
     const struct weft_conv *g = &a->conv;
     const struct weft_pool *pool = &a->pool;
@@ -197,8 +197,8 @@ static void inputs_of_window(const struct weft_conv_args *a, int tap, int c, int
 
 /* Weight gradient of channels [k, k + count), all of one group, at `tap` for input
  * channel `c`. Visits only the maximum of each window. */
-static void gradient_of_weights(const struct weft_conv_args *a, int tap, int c, int k,
-                                int count, double *dw)
+static void weight_grad(const struct weft_conv_args *a, int tap, int c, int k, int count,
+                        double *dw)
 {
     const struct weft_pool *pool = &a->pool;
     const float *dy = cpu_floats(a->dy) + k;
@@ -209,7 +209,7 @@ static void gradient_of_weights(const struct weft_conv_args *a, int tap, int c, 
         for (int py = 0; py < pool->out_h; py++)
             for (int px = 0; px < pool->out_w; px++, dy += pool->c) {
                 double x[UINT8_MAX + 1];
-                inputs_of_window(a, tap, c, n, py, px, x);
+                gather_window_inputs(a, tap, c, n, py, px, x);
                 if (!argmax) {
                     cpu_add_scaled(dw, x[0], dy, count);
                     continue;
@@ -221,7 +221,7 @@ static void gradient_of_weights(const struct weft_conv_args *a, int tap, int c, 
 }
 
 /* Bias gradient: each dy affects one position. */
-static void gradient_of_bias(const struct weft_conv_args *a)
+static void bias_grad(const struct weft_conv_args *a)
 {
     const struct weft_pool *pool = &a->pool;
     size_t places = (size_t)pool->n * pool->out_h * pool->out_w;
@@ -246,7 +246,7 @@ CPU_MULTIVERSION static void weight_row(const void *data, size_t item)
     const struct weft_conv_args *a = data;
     const struct weft_conv *g = &a->conv;
     if (item == weight_rows(g)) {
-        gradient_of_bias(a);
+        bias_grad(a);
         return;
     }
     int channels = g->c / g->groups, filters = g->k / g->groups;
@@ -255,13 +255,13 @@ CPU_MULTIVERSION static void weight_row(const void *data, size_t item)
     for (int k = 0, count; k < g->k; k += count) {
         double dw[CPU_BLOCK];
         count = cpu_block(k, filters);
-        gradient_of_weights(a, tap, k / filters * channels + c, k, count, dw);
+        weight_grad(a, tap, k / filters * channels + c, k, count, dw);
         for (int j = 0; j < count; j++)
             row[k + j] = (float)dw[j];
     }
 }
 
-/* The arguments with a pool in any case. */
+/* The arguments, with a 1x1 pool if they have none. */
 static struct weft_conv_args with_pool(const struct weft_conv_args *args)
 {
     struct weft_conv_args a = *args;

@@ -15,7 +15,7 @@ struct weft_mem {
 /* Body of a loop over items, run by persistent threads and the caller. */
 typedef void cpu_work(const void *args, size_t item);
 
-/* CPU_MULTIVERSION marks a cpu_work whose sums profit from vectors: it is compiled,
+/* CPU_MULTIVERSION marks a cpu_work whose sums benefit from vectors: it is compiled,
  * with all its callees, for several vector widths, and the widest that the processor
  * supports is selected at run time. Lanes are separate sums, so the bits are the same. */
 #ifndef CPU_MULTIVERSION

@@ -25,8 +25,8 @@ static void sgd(const struct weft_optimizer_step_args *a, size_t begin, size_t e
 }
 
 /* Weight decay is part of the gradient in Adam, and separate in AdamW. */
-static void adam_with(const struct weft_optimizer_step_args *a, size_t begin, size_t end,
-                      double inside, double past)
+static void adam_step(const struct weft_optimizer_step_args *a, size_t begin, size_t end,
+                      double l2_decay, double decoupled_decay)
 {
     const struct weft_optimizer *o = &a->optimizer;
     const float *state = cpu_floats(a->state), *g = cpu_floats(a->g);
@@ -37,24 +37,24 @@ static void adam_with(const struct weft_optimizer_step_args *a, size_t begin, si
     double correct2 = 1.0 - (double)state[STATE_BETA2_POWER];
     float *w = cpu_floats(a->w), *m = cpu_floats(a->m), *v = cpu_floats(a->v);
     for (size_t i = begin; i < end; i++) {
-        double gradient = (double)g[i] * scale + inside * (double)w[i];
+        double gradient = (double)g[i] * scale + l2_decay * (double)w[i];
         double mean = beta1 * (double)m[i] + (1.0 - beta1) * gradient;
         double square = beta2 * (double)v[i] + (1.0 - beta2) * gradient * gradient;
         double step = mean / correct1 / (sqrt(square / correct2) + epsilon);
         m[i] = (float)mean;
         v[i] = (float)square;
-        w[i] = (float)((double)w[i] - rate * (step + past * (double)w[i]));
+        w[i] = (float)((double)w[i] - rate * (step + decoupled_decay * (double)w[i]));
     }
 }
 
 static void adam(const struct weft_optimizer_step_args *a, size_t begin, size_t end)
 {
-    adam_with(a, begin, end, (double)a->optimizer.weight_decay, 0.0);
+    adam_step(a, begin, end, (double)a->optimizer.weight_decay, 0.0);
 }
 
 static void adamw(const struct weft_optimizer_step_args *a, size_t begin, size_t end)
 {
-    adam_with(a, begin, end, 0.0, (double)a->optimizer.weight_decay);
+    adam_step(a, begin, end, 0.0, (double)a->optimizer.weight_decay);
 }
 
 static void (*const updates[])(const struct weft_optimizer_step_args *, size_t,
@@ -65,7 +65,7 @@ static void (*const updates[])(const struct weft_optimizer_step_args *, size_t,
 };
 
 /* Mean of the losses, number of correct rows, and the next step. */
-static void account(const struct weft_optimizer_step_args *a)
+static void update_metrics(const struct weft_optimizer_step_args *a)
 {
     uint32_t *words = cpu_words(a->state), correct = 0;
     float *numbers = cpu_floats(a->state);
@@ -87,7 +87,7 @@ static void update_chunk(const void *data, size_t item)
     const struct weft_optimizer_step_args *a = data;
     updates[a->optimizer.kind](a, item * CPU_CHUNK, cpu_chunk_end(item, a->w.count));
     if (a->n && item == 0)
-        account(a);
+        update_metrics(a);
 }
 
 enum weft_status cpu_optimizer_step(struct weft_command_list *list,

@@ -59,10 +59,10 @@ static void maximum_row(const void *data, size_t item)
         }
 }
 
-/* The rows, or columns, of a window that its mean counts, of `extent` with `before` and
- * `after` around it. */
-static int counted(int at, int stride, int pad, int window, int before, int extent,
-                   int after)
+/* Number of rows (or columns) of a window that its mean counts, of `extent` with `before`
+ * and `after` around it. */
+static int counted_extent(int at, int stride, int pad, int window, int before, int extent,
+                          int after)
 {
     int first = at * stride - pad, end = first + window;
     return (end < extent + after ? end : extent + after) -
@@ -71,10 +71,10 @@ static int counted(int at, int stride, int pad, int window, int before, int exte
 
 static int divisor(const struct weft_pool *g, int py, int px)
 {
-    return counted(py, g->stride_y, g->pad_top, g->r, g->count_top, g->h,
-                   g->count_bottom) *
-           counted(px, g->stride_x, g->pad_left, g->s, g->count_left, g->w,
-                   g->count_right);
+    return counted_extent(py, g->stride_y, g->pad_top, g->r, g->count_top, g->h,
+                          g->count_bottom) *
+           counted_extent(px, g->stride_x, g->pad_left, g->s, g->count_left, g->w,
+                          g->count_right);
 }
 
 static void mean_row(const void *data, size_t item)

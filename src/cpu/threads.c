@@ -32,7 +32,7 @@ struct cpu_threads {
 };
 
 /* Wake-up time of a thread in seconds: shorter loops run on the caller only. */
-static const double WAKING = 40e-6;
+static const double WAKE_SECONDS = 40e-6;
 
 static void take_items(struct cpu_threads *t)
 {
@@ -68,8 +68,8 @@ static void *worker(void *data)
 
 struct cpu_threads *cpu_threads_create(int count)
 {
-    size_t room = count > 1 ? (size_t)count - 1 : 0;
-    struct cpu_threads *t = calloc(1, sizeof(*t) + room * sizeof(*t->workers));
+    size_t worker_count = count > 1 ? (size_t)count - 1 : 0;
+    struct cpu_threads *t = calloc(1, sizeof(*t) + worker_count * sizeof(*t->workers));
     if (!t)
         return NULL;
     pthread_mutex_init(&t->lock, NULL);
@@ -80,7 +80,7 @@ struct cpu_threads *cpu_threads_create(int count)
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, &before);
-    while ((size_t)t->count < room &&
+    while ((size_t)t->count < worker_count &&
            !pthread_create(&t->workers[t->count], NULL, worker, t))
         t->count++;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -115,14 +115,14 @@ void cpu_parallel(struct cpu_threads *t, size_t items, cpu_work *work, const voi
             work(args, i);
         return;
     }
-    /* Runs of items keep neighbours on one thread, and are short enough for balance.
+    /* Runs of items keep adjacent ones on one thread, and are short enough for balance.
      * The caller runs the first alone to estimate the duration of the loop. */
     size_t run = 1 + items / (8 * ((size_t)t->count + 1));
     double start = weft_clock_seconds();
     for (size_t i = 0; i < run; i++)
         work(args, i);
     double left = (weft_clock_seconds() - start) * (double)(items - run) / (double)run;
-    if (left < WAKING) {
+    if (left < WAKE_SECONDS) {
         for (size_t i = run; i < items; i++)
             work(args, i);
         return;

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { MOST_LABEL = WEFT_MAX_CLASSES - 1 };
+enum { MAX_LABEL = WEFT_MAX_CLASSES - 1 };
 
 /* The position of the reader; line and column are counted from 1, for messages. */
 struct cursor {
@@ -97,8 +97,8 @@ static enum weft_status read_row(struct cursor *in, size_t columns, uint8_t *pix
 {
     int value;
     const uint8_t *start = in->at;
-    if (!read_number(in, MOST_LABEL, &value))
-        return fail_field(in, 1, start, MOST_LABEL);
+    if (!read_number(in, MAX_LABEL, &value))
+        return fail_field(in, 1, start, MAX_LABEL);
     *label = value;
     for (size_t column = 2; column <= columns; column++) {
         if (in->at == in->end || *in->at == '\n' || *in->at == '\r')
@@ -108,7 +108,7 @@ static enum weft_status read_row(struct cursor *in, size_t columns, uint8_t *pix
                 in->line, column - 1, columns,
                 in->at == in->end ? "; the file is truncated" : "");
         if (*in->at++ != ',')
-            return fail_field(in, column - 1, start, column == 2 ? MOST_LABEL : 255);
+            return fail_field(in, column - 1, start, column == 2 ? MAX_LABEL : 255);
         start = in->at;
         if (!read_number(in, 255, &value))
             return fail_field(in, column, start, 255);
@@ -170,7 +170,7 @@ static enum weft_status begin(weft_context *ctx, const char *name,
     return in->at == in->end ? fail_no_rows(in) : WEFT_OK;
 }
 
-static size_t root_of(size_t square)
+static size_t integer_sqrt(size_t square)
 {
     size_t root = 0;
     while (root <= WEFT_MAX_SIDE && root * root < square)
@@ -180,8 +180,8 @@ static size_t root_of(size_t square)
 
 /* Infers the shape from the first row, and an upper bound of the number of rows: a row
  * of `columns` numbers has at least 2 columns - 1 bytes. */
-static enum weft_status measure(const struct cursor *in, struct weft_raw_images *raw,
-                                size_t *columns, size_t *rows)
+static enum weft_status infer_shape(const struct cursor *in, struct weft_raw_images *raw,
+                                    size_t *columns, size_t *rows)
 {
     const uint8_t *end = line_end(in);
     size_t bytes = (size_t)(in->end - in->at), lines = 1;
@@ -189,9 +189,9 @@ static enum weft_status measure(const struct cursor *in, struct weft_raw_images 
     for (const uint8_t *at = in->at; (at = memchr(at, ',', (size_t)(end - at))); at++)
         ++*columns;
     size_t pixels = *columns - 1;
-    size_t side = root_of(pixels);
+    size_t side = integer_sqrt(pixels);
     raw->channels = 1;
-    if (!side && pixels % 3 == 0 && (side = root_of(pixels / 3)))
+    if (!side && pixels % 3 == 0 && (side = integer_sqrt(pixels / 3)))
         raw->channels = 3;
     if (!pixels || (!side && pixels > WEFT_MAX_SIDE))
         return weft_fail(
@@ -219,7 +219,7 @@ static enum weft_status read_images(weft_context *ctx, const char *name,
     struct weft_raw_images raw = {0};
     size_t columns = 0, rows = 0, count = 0;
     WEFT_TRY(begin(ctx, name, file, &in));
-    WEFT_TRY(measure(&in, &raw, &columns, &rows));
+    WEFT_TRY(infer_shape(&in, &raw, &columns, &rows));
     size_t pixels = columns - 1;
     enum weft_status status = WEFT_OK;
     raw.pixels = malloc(rows * pixels);
@@ -253,8 +253,8 @@ static enum weft_status read_labels(weft_context *ctx, const char *name,
         return weft_out_of_memory(ctx, name, rows * sizeof(*labels));
     for (; in.at < in.end; count++) {
         const uint8_t *end = line_end(&in), *start = in.at;
-        if (!read_number(&in, MOST_LABEL, &labels[count])) {
-            enum weft_status status = fail_field(&in, 1, start, MOST_LABEL);
+        if (!read_number(&in, MAX_LABEL, &labels[count])) {
+            enum weft_status status = fail_field(&in, 1, start, MAX_LABEL);
             free(labels);
             return status;
         }

@@ -52,7 +52,7 @@ static size_t image_bytes(const struct weft_dataset_info *info)
 }
 
 /* Mean and standard deviation from integer sums: one pass, rounded at the end only. */
-static void measure(weft_dataset *data)
+static void compute_statistics(weft_dataset *data)
 {
     enum {
         BLOCK = 1 << 16
@@ -158,7 +158,7 @@ static enum weft_status check_names(weft_context *ctx, const char *file,
     return WEFT_OK;
 }
 
-static int greatest(const int32_t *labels, int count)
+static int max_label(const int32_t *labels, int count)
 {
     int32_t most = 0;
     for (int i = 0; i < count; i++)
@@ -176,7 +176,7 @@ enum weft_status weft_dataset_take(weft_context *ctx, struct weft_raw_images *ra
     char *text = NULL;
     const char *lines[WEFT_MAX_CLASSES + 1];
     const struct weft_known_dataset *release = naming->release;
-    int label = greatest(raw->labels, raw->count);
+    int label = max_label(raw->labels, raw->count);
     struct weft_dataset_info info = {.count = raw->count,
                                      .height = raw->height,
                                      .width = raw->width,
@@ -207,7 +207,7 @@ enum weft_status weft_dataset_take(weft_context *ctx, struct weft_raw_images *ra
     data->labels = raw->labels;
     raw->pixels = NULL;
     raw->labels = NULL;
-    measure(data);
+    compute_statistics(data);
     *out = data;
 done:
     free(text);
@@ -247,7 +247,7 @@ enum weft_status weft_dataset_from_memory(weft_context *context,
                 "weft_dataset_from_memory: label %d is %" PRId32 ", must be 0 to %d", i,
                 labels[i], (info.classes ? info.classes : WEFT_MAX_CLASSES) - 1);
     if (!info.classes) {
-        info.classes = labels ? greatest(labels, info.count) + 1 : 0;
+        info.classes = labels ? max_label(labels, info.count) + 1 : 0;
         info.classes = info.classes < 2 ? 2 : info.classes;
         info.class_names = NULL;
     }
@@ -263,7 +263,7 @@ enum weft_status weft_dataset_from_memory(weft_context *context,
     memcpy(data->pixels, p.pixels, bytes);
     if (labels)
         memcpy(data->labels, labels, (size_t)info.count * sizeof(*labels));
-    measure(data);
+    compute_statistics(data);
     *out = data;
     return WEFT_OK;
 }
@@ -301,8 +301,8 @@ enum weft_status weft_dataset_holdout(const weft_dataset *data, int holdout_coun
         memcpy(part[side]->pixels + to * bytes, data->pixels + i * bytes, bytes);
         part[side]->labels[to] = data->labels[i];
     }
-    measure(part[0]);
-    measure(part[1]);
+    compute_statistics(part[0]);
+    compute_statistics(part[1]);
     *first = part[0];
     *second = part[1];
     return WEFT_OK;

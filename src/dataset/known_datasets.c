@@ -20,7 +20,7 @@ static const char *const digits[] = {"0", "1", "2", "3", "4", "5", "6", "7", "8"
 enum { SIDE = 28, PIXELS = SIDE * SIDE, MARKS = 32 };
 
 /* Releases by the SHA-256 of their labels as an uncompressed IDX file and weft_hash64
- * of their pixels; a SHA-256 of 47 MB would be a third of the time to open them.
+ * of their pixels; a SHA-256 of 47 MB would take a third of the time to open them.
  * tests/unit/test_collection.c checks the published SHA-256 of the images. */
 static const struct {
     int count;

@@ -46,7 +46,7 @@ static int format_by_name(const char *name, const struct part *part)
 }
 
 /* True if two names differ by .gz only. */
-static bool same_but_packed(const char *a, const char *b)
+static bool same_except_gz(const char *a, const char *b)
 {
     size_t long_a = strlen(a) - (ends_in_gz(a) ? 3 : 0);
     size_t long_b = strlen(b) - (ends_in_gz(b) ? 3 : 0);
@@ -66,7 +66,7 @@ static bool consider(struct best *best, const char *name, const struct part *par
     if (format < 0 || (best->name && format > best->format))
         return true;
     bool same = best->name && format == best->format;
-    bool twin = same && same_but_packed(name, best->name);
+    bool twin = same && same_except_gz(name, best->name);
     if (twin && ends_in_gz(name))
         return true;
     char *copy = strdup(name);
@@ -101,7 +101,7 @@ enum weft_status weft_locate_images(weft_context *ctx, const char *folder,
             status = weft_out_of_memory(ctx, folder, strlen(entry->d_name));
     closedir(dir);
     *out = NULL;
-    if (!status && best.duplicate && !same_but_packed(best.duplicate, best.name)) {
+    if (!status && best.duplicate && !same_except_gz(best.duplicate, best.name)) {
         bool first = strcmp(best.name, best.duplicate) < 0;
         status = weft_fail(ctx, WEFT_ERR_FORMAT,
                            "%s: both %s and %s match; give the path of one", folder,

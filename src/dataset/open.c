@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* Largest accepted file, also after decompression. */
-#define MOST_BYTES ((size_t)(UINT32_MAX - 1))
+#define MAX_FILE_BYTES ((size_t)(UINT32_MAX - 1))
 
 /* Datasets that distributions package. */
 static const struct installed {
@@ -18,8 +18,8 @@ static const struct installed {
     {"fashion-mnist", "/usr/share/datasets/fashion-mnist", "dataset-fashion-mnist"},
 };
 
-static enum weft_status folder_of_name(weft_context *ctx, const char *spec,
-                                       const char **out)
+static enum weft_status resolve_name(weft_context *ctx, const char *spec,
+                                     const char **out)
 {
     for (size_t i = 0; i < WEFT_ARRAY_SIZE(installed); i++) {
         const struct installed *row = &installed[i];
@@ -41,7 +41,7 @@ static enum weft_status read_file(weft_context *ctx, const char *path,
                                   struct weft_file *file,
                                   const struct weft_format **format)
 {
-    WEFT_TRY(weft_file_read_gz(ctx, path, MOST_BYTES, file));
+    WEFT_TRY(weft_file_read_gz(ctx, path, MAX_FILE_BYTES, file));
     *format = weft_format_detect(file);
     if (*format)
         return WEFT_OK;
@@ -70,31 +70,32 @@ static enum weft_status read_both(weft_context *ctx, const char *path,
     struct weft_file file;
     struct weft_labels labels;
     const struct weft_format *format;
-    char *beside;
+    char *labels_path;
     WEFT_TRY(read_file(ctx, path, &file, &format));
     enum weft_status status = format->read(ctx, path, &file, raw);
     weft_file_free(&file);
     if (status || raw->labels)
         return status;
-    WEFT_TRY(weft_locate_labels(ctx, format, path, &beside));
-    status = read_labels(ctx, beside, &labels);
+    WEFT_TRY(weft_locate_labels(ctx, format, path, &labels_path));
+    status = read_labels(ctx, labels_path, &labels);
     if (!status) {
         raw->labels = labels.values;
         if (labels.count != raw->count)
             status = weft_fail(ctx, WEFT_ERR_FORMAT,
                                "%s has %d images, but %s has %d labels; their numbers "
                                "must match",
-                               path, raw->count, beside, labels.count);
+                               path, raw->count, labels_path, labels.count);
     }
-    free(beside);
+    free(labels_path);
     return status;
 }
 
 /* Number of classes in the training part of the same folder, because a test part may
  * lack the last ones; 0: no training part. */
-static enum weft_status classes_of_train(weft_context *ctx, const char *folder, int *out)
+static enum weft_status count_train_classes(weft_context *ctx, const char *folder,
+                                            int *out)
 {
-    char *path, *beside = NULL;
+    char *path, *labels_path = NULL;
     struct weft_file file;
     struct weft_labels labels = {0};
     const struct weft_format *format;
@@ -104,17 +105,18 @@ static enum weft_status classes_of_train(weft_context *ctx, const char *folder, 
         return WEFT_OK;
     enum weft_status status = read_file(ctx, path, &file, &format);
     if (!status) {
-        status = format->labels_beside ? weft_locate_labels(ctx, format, path, &beside)
-                                       : format->read_labels(ctx, path, &file, &labels);
+        status = format->labels_beside
+                     ? weft_locate_labels(ctx, format, path, &labels_path)
+                     : format->read_labels(ctx, path, &file, &labels);
         weft_file_free(&file);
     }
-    if (!status && beside)
-        status = read_labels(ctx, beside, &labels);
+    if (!status && labels_path)
+        status = read_labels(ctx, labels_path, &labels);
     for (int i = 0; i < labels.count; i++)
         if (labels.values[i] >= *out)
             *out = labels.values[i] + 1;
     free(labels.values);
-    free(beside);
+    free(labels_path);
     free(path);
     return status;
 }
@@ -149,7 +151,7 @@ static enum weft_status open_file(weft_context *ctx, const char *path, const cha
     naming.text = (const char *)classes.bytes;
     naming.file = class_file;
     if (!status && !naming.release && !naming.text && folder)
-        status = classes_of_train(ctx, folder, &naming.least);
+        status = count_train_classes(ctx, folder, &naming.least);
     if (!status)
         status = weft_dataset_take(ctx, &raw, path, &naming, out);
     weft_raw_images_free(&raw);
@@ -165,7 +167,7 @@ enum weft_status weft_dataset_open(weft_context *context, const char *spec,
     char *found;
     WEFT_REQUIRE(context,
                  spec && (split == WEFT_SPLIT_TRAIN || split == WEFT_SPLIT_TEST));
-    WEFT_TRY(folder_of_name(context, spec, &path));
+    WEFT_TRY(resolve_name(context, spec, &path));
     if (!weft_file_exists(path))
         return weft_fail(context, WEFT_ERR_FILE,
                          "%s: no such file or folder; data is a file, a folder, or "

@@ -20,14 +20,14 @@ void weft_image_free(struct weft_image *image)
 enum weft_status weft_image_create(weft_context *ctx, const char *name, uint64_t height,
                                    uint64_t width, int channels, struct weft_image *out)
 {
-    enum { MOST = 65535 };
-    if (height < 1 || height > MOST || width < 1 || width > MOST ||
+    enum { MAX_SIDE = 65535 };
+    if (height < 1 || height > MAX_SIDE || width < 1 || width > MAX_SIDE ||
         height * width > WEFT_MAX_PIXELS)
         return weft_fail(ctx, WEFT_ERR_FORMAT,
                          "%s: %" PRIu64 " x %" PRIu64
                          " pixels (rows x columns); each must be 1 to %d, and their "
                          "product at most %d; reduce the image",
-                         name, height, width, MOST, WEFT_MAX_PIXELS);
+                         name, height, width, MAX_SIDE, WEFT_MAX_PIXELS);
     size_t bytes = (size_t)height * (size_t)width * (size_t)channels;
     uint8_t *pixels = malloc(bytes);
     if (!pixels)

@@ -57,27 +57,28 @@ static int orientation(const uint8_t *bytes, size_t size)
 /* The transformation of an Exif orientation: (row, column) of the result is (column,
  * row) of the stored image if `transpose`, mirrored on the given axes (Exif 2.3,
  * 4.6.4). */
-static const struct turn {
+static const struct transform {
     bool transpose, flip_y, flip_x; /* axes of the stored image */
-} turns[9] = {
+} transforms[9] = {
     [2] = {false, false, true}, [3] = {false, true, true}, [4] = {false, true, false},
     [5] = {true, false, false}, [6] = {true, true, false}, [7] = {true, true, true},
     [8] = {true, false, true},
 };
 
-static enum weft_status turn_upright(weft_context *ctx, const char *name,
-                                     const struct turn *turn, struct weft_image *image)
+static enum weft_status apply_orientation(weft_context *ctx, const char *name,
+                                          const struct transform *transform,
+                                          struct weft_image *image)
 {
     struct weft_image up;
     int h = image->height, w = image->width, c = image->channels;
-    WEFT_TRY(weft_image_create(ctx, name, (uint64_t)(turn->transpose ? w : h),
-                               (uint64_t)(turn->transpose ? h : w), c, &up));
+    WEFT_TRY(weft_image_create(ctx, name, (uint64_t)(transform->transpose ? w : h),
+                               (uint64_t)(transform->transpose ? h : w), c, &up));
     uint8_t *to = up.pixels;
     for (int i = 0; i < up.height; i++)
         for (int j = 0; j < up.width; j++, to += c) {
-            int y = turn->transpose ? j : i, x = turn->transpose ? i : j;
-            y = turn->flip_y ? h - 1 - y : y;
-            x = turn->flip_x ? w - 1 - x : x;
+            int y = transform->transpose ? j : i, x = transform->transpose ? i : j;
+            y = transform->flip_y ? h - 1 - y : y;
+            x = transform->flip_x ? w - 1 - x : x;
             memcpy(to, image->pixels + ((size_t)y * (size_t)w + (size_t)x) * (size_t)c,
                    (size_t)c);
         }
@@ -120,15 +121,17 @@ static enum weft_status decode_with(tjhandle handle, weft_context *ctx, const ch
     if (space == TJCS_CMYK || space == TJCS_YCCK)
         return weft_fail(ctx, WEFT_ERR_FORMAT, "%s: is a CMYK JPEG; convert it to RGB",
                          name);
-    bool grey = space == TJCS_GRAY;
+    bool gray = space == TJCS_GRAY;
     if (width < 1 || height < 1)
         return weft_fail(ctx, WEFT_ERR_FORMAT,
                          "%s: damaged JPEG: contains no image; download it again", name);
-    WEFT_TRY(weft_image_create(ctx, name, (uint64_t)height, (uint64_t)width, grey ? 1 : 3,
+    WEFT_TRY(weft_image_create(ctx, name, (uint64_t)height, (uint64_t)width, gray ? 1 : 3,
                                out));
     WEFT_TRY(decode_pixels(handle, ctx, name, bytes, size, out));
-    int turned = orientation(bytes, size);
-    return turned == 1 ? WEFT_OK : turn_upright(ctx, name, &turns[turned], out);
+    int exif_orientation = orientation(bytes, size);
+    return exif_orientation == 1
+               ? WEFT_OK
+               : apply_orientation(ctx, name, &transforms[exif_orientation], out);
 }
 
 static enum weft_status decode(weft_context *ctx, const char *name, const uint8_t *bytes,

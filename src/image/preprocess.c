@@ -9,8 +9,8 @@
 #include <string.h>
 
 enum {
-    TOLERANCE = 20,     /* largest difference from the background */
-    UNEVEN_PERCENT = 25 /* share of the border that may differ */
+    TOLERANCE = 20,          /* largest difference from the background */
+    MAX_OUTLIER_PERCENT = 25 /* share of the border that may differ */
 };
 
 struct box {
@@ -140,29 +140,29 @@ static void refine(struct background *background, const struct weft_image *p, in
     }
 }
 
-static struct background look_at_border(const struct weft_image *p)
+static struct background estimate_background(const struct weft_image *p)
 {
     /* A wide tolerance first, so that a falloff of light is found starting from the
      * median. */
     static const int tolerances[] = {3 * TOLERANCE, 2 * TOLERANCE, TOLERANCE, TOLERANCE};
     int shorter = p->height < p->width ? p->height : p->width;
     int depth = 1 + shorter / 100, y = 0, x = 0;
-    size_t total = 0, other = 0;
+    size_t total = 0, outliers = 0;
     struct background result = median_of_frame(p, depth);
     for (size_t i = 0; i < WEFT_ARRAY_SIZE(tolerances); i++)
         refine(&result, p, depth, tolerances[i]);
     do {
-        other += !is_near(&result, p, y, x, TOLERANCE);
+        outliers += !is_near(&result, p, y, x, TOLERANCE);
         total++;
     } while (next_in_frame(p, depth, &y, &x));
-    result.uneven = other * 100 > total * UNEVEN_PERCENT;
+    result.uneven = outliers * 100 > total * MAX_OUTLIER_PERCENT;
     if (result.uneven)
         result = median_of_frame(p, depth), result.uneven = true;
     return result;
 }
 
-/* The first and last position with more than a few counts; false: none. */
-static bool ends(const int *counts, int size, int few, int *first, int *extent)
+/* First position and extent of the counts above `few`; false: none. */
+static bool find_extent(const int *counts, int size, int few, int *first, int *extent)
 {
     int last = size - 1;
     *first = 0;
@@ -191,8 +191,8 @@ static enum weft_status trim(weft_context *ctx, const struct weft_image *p,
                 rows[y]++;
                 columns[x]++;
             }
-    if (ends(rows, p->height, p->width / 256, &found.top, &found.height) &&
-        ends(columns, p->width, p->height / 256, &found.left, &found.width))
+    if (find_extent(rows, p->height, p->width / 256, &found.top, &found.height) &&
+        find_extent(columns, p->width, p->height / 256, &found.left, &found.width))
         *box = found;
     free(rows);
     return WEFT_OK;
@@ -200,7 +200,7 @@ static enum weft_status trim(weft_context *ctx, const struct weft_image *p,
 
 /* RGB to gray with the weights of ITU-R BT.601, which add up to 1, so that gray is
  * unchanged. */
-static double to_grey(const double *color)
+static double rgb_to_gray(const double *color)
 {
     return 0.299 * color[0] + 0.587 * color[1] + 0.114 * color[2];
 }
@@ -230,7 +230,7 @@ static void convert(const double *from, int from_channels, int channels, double 
     for (int c = 0; c < channels; c++)
         to[c] = from_channels == channels ? from[c]
                 : from_channels == 1      ? from[0]
-                                          : to_grey(from);
+                                          : rgb_to_gray(from);
 }
 
 /* Mapping of values to the output. A uniform background that becomes dark maps to 0,
@@ -294,7 +294,7 @@ enum weft_status(weft_image_preprocess)(weft_context *context,
                                         uint8_t *out, struct weft_preprocess_info *info,
                                         size_t size)
 {
-    enum { MOST = 65535 };
+    enum { MAX_SIDE = 65535 };
     struct weft_preprocess_params p;
     WEFT_TRY(WEFT_READ_PARAMS(context, params, &p));
     const int height = p.height, width = p.width, channels = p.channels;
@@ -302,31 +302,32 @@ enum weft_status(weft_image_preprocess)(weft_context *context,
     WEFT_REQUIRE(context, image && image->pixels && out);
     WEFT_REQUIRE(context, image->height >= 1 && image->width >= 1);
     WEFT_REQUIRE(context, image->channels == 1 || image->channels == 3);
-    WEFT_REQUIRE(context, height >= 1 && height <= MOST && width >= 1 && width <= MOST);
+    WEFT_REQUIRE(context,
+                 height >= 1 && height <= MAX_SIDE && width >= 1 && width <= MAX_SIDE);
     WEFT_REQUIRE(context, channels == 1 || channels == 3);
 
     struct frame frame = {height, width, channels};
     struct box box = {0, 0, image->height, image->width};
     struct tone tone = {.invert = invert == WEFT_INVERT_YES};
     struct background background = {.uneven = false};
-    struct weft_preprocess_info did = {0};
+    struct weft_preprocess_info result_info = {0};
     if (image->height != height || image->width != width) {
-        double color[3] = {0}, grey;
-        background = look_at_border(image);
+        double color[3] = {0}, gray;
+        background = estimate_background(image);
         color_at(&background, image, (image->height - 1) / 2.0, (image->width - 1) / 2.0,
                  color);
-        convert(color, image->channels, 1, &grey);
+        convert(color, image->channels, 1, &gray);
         if (invert == WEFT_INVERT_AUTO)
-            tone.invert = grey > 127;
-        tone.level = !background.uneven && tone.invert == (grey > 127);
+            tone.invert = gray > 127;
+        tone.level = !background.uneven && tone.invert == (gray > 127);
         if (!background.uneven)
             WEFT_TRY(trim(context, image, &background, &box));
-        did.uneven_background = background.uneven;
-        did.resized = true;
+        result_info.uneven_background = background.uneven;
+        result_info.resized = true;
     }
-    did.cropped = box.height != image->height || box.width != image->width;
-    did.inverted = tone.invert;
+    result_info.cropped = box.height != image->height || box.width != image->width;
+    result_info.inverted = tone.invert;
     place(image, &background, &box, &tone, &frame, out);
-    WEFT_WRITE_INFO(info, size, &did);
+    WEFT_WRITE_INFO(info, size, &result_info);
     return WEFT_OK;
 }

@@ -27,9 +27,9 @@ enum weft_status weft_plan_alloc(struct weft_device *device, const struct weft_n
     uint64_t limit = device->info.max_alloc_bytes;
     const uint64_t spare = WEFT_BUFFER_PADDING + WEFT_ALIGN; /* bytes a backend may add */
     if (limit && plan->bytes + spare > limit) {
-        size_t room = limit > spare ? (size_t)(limit - spare) : 0;
-        int fits =
-            weft_plan_largest_batch(net, plan->batch, plan->training, plan->type, room);
+        size_t max_bytes = limit > spare ? (size_t)(limit - spare) : 0;
+        int fits = weft_plan_largest_batch(net, plan->batch, plan->training, plan->type,
+                                           max_bytes);
         return weft_fail(
             device->context, WEFT_ERR_NOMEM,
             "%s at batch %d needs a buffer of %.1f MiB, %.1f MiB more than %s "
@@ -244,8 +244,8 @@ enum weft_status weft_inference_run(struct weft_inference *inference,
 }
 
 /* Counts one row of probabilities with its true class; returns the loss of the row. */
-static double judge(struct weft_eval *eval, int64_t *confusion, const float *row,
-                    int label)
+static double score_row(struct weft_eval *eval, int64_t *confusion, const float *row,
+                        int label)
 {
     int best = 0;
     for (int c = 1; c < eval->classes; c++)
@@ -295,8 +295,8 @@ enum weft_status weft_inference_evaluate(struct weft_inference *inference,
                               "%s: image %d is of class %d, the network has 0 to %d",
                               info.source, i + k, labels[i + k], inference->classes - 1);
             else
-                loss += judge(&eval, confusion, inference->rows + (size_t)k * classes,
-                              labels[i + k]);
+                loss += score_row(&eval, confusion, inference->rows + (size_t)k * classes,
+                                  labels[i + k]);
         }
     }
     WEFT_TRY(status);

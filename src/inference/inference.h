@@ -37,7 +37,7 @@ enum weft_status weft_inference_create(struct weft_device *device,
                                        int batch, enum weft_type type,
                                        struct weft_inference **out);
 /* From constant host weights. *weights must be freed after the inference; NULL if
- * nothing reads them any more, as in float16. */
+ * they are no longer needed, as in float16. */
 enum weft_status weft_inference_create_with_weights(
     struct weft_device *device, const struct weft_net *net, const float *from,
     const struct weft_normalization *normalization, int batch, enum weft_type type,

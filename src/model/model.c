@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static enum weft_status bad(const struct weft_model *model, const char *name)
+static enum weft_status fail_metadata(const struct weft_model *model, const char *name)
 {
     return weft_fail(model->ctx, WEFT_ERR_FORMAT,
                      "%s: has no valid metadata \"%s\": not written by weft",
@@ -26,13 +26,13 @@ static enum weft_status read_net(struct weft_model *model)
     struct weft_net_params params =
         *weft_net_params(.name = name && weft_text_is_name(name) ? name : "network");
     if (!text)
-        return bad(model, META_TEXT);
+        return fail_metadata(model, META_TEXT);
     if (!input ||
         sscanf(input, "%d %d %d", &params.height, &params.width, &params.channels) != 3 ||
         params.height < 1 || params.width < 1 || params.channels < 1 ||
         params.height > 65535 || params.width > 65535 ||
         params.channels > WEFT_MAX_CHANNELS)
-        return bad(model, META_INPUT);
+        return fail_metadata(model, META_INPUT);
     return weft_net_create(model->ctx, text, &params, &model->net);
 }
 
@@ -44,14 +44,14 @@ static enum weft_status read_classes(struct weft_model *model)
     model->classes = text ? json_loads(text, 0, NULL) : NULL;
     size_t count = json_array_size(model->classes);
     if (count != (size_t)info.classes)
-        return bad(model, META_CLASSES);
+        return fail_metadata(model, META_CLASSES);
     model->class_names = calloc(count, sizeof(*model->class_names));
     if (!model->class_names)
         return weft_out_of_memory(model->ctx, "model", count * sizeof(char *));
     for (size_t i = 0; i < count; i++) {
         const char *name = json_string_value(json_array_get(model->classes, i));
         if (!name || !weft_text_is_name(name))
-            return bad(model, META_CLASSES);
+            return fail_metadata(model, META_CLASSES);
         model->class_names[i] = name;
     }
     return WEFT_OK;
@@ -65,7 +65,7 @@ static enum weft_status read_numbers(struct weft_model *model, const char *name,
         char *end = NULL;
         out[c] = text ? weft_number_read(text, &end) : NAN;
         if (end == text || !isfinite(out[c]))
-            return bad(model, name);
+            return fail_metadata(model, name);
         text = end;
     }
     return WEFT_OK;

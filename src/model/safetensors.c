@@ -26,14 +26,14 @@ static char *header_text(json_t *metadata, const struct weft_tensor *tensors, in
                          size_t *data)
 {
     json_t *header = json_object();
-    bool whole = !json_object_set(header, "__metadata__", metadata);
+    bool complete = !json_object_set(header, "__metadata__", metadata);
     *data = 0;
     for (int i = 0; i < count; i++) {
         json_t *entry = describe(&tensors[i], *data);
-        whole = !json_object_set_new(header, tensors[i].name, entry) && whole;
+        complete = !json_object_set_new(header, tensors[i].name, entry) && complete;
         *data += tensors[i].count * sizeof(float);
     }
-    char *text = whole ? json_dumps(header, JSON_COMPACT) : NULL;
+    char *text = complete ? json_dumps(header, JSON_COMPACT) : NULL;
     json_decref(header);
     return text;
 }
@@ -74,11 +74,12 @@ enum weft_status weft_safetensors_write(weft_context *ctx, const char *path,
     return status;
 }
 
-static enum weft_status bad(const struct weft_safetensors *file, const char *why)
+static enum weft_status fail_invalid(const struct weft_safetensors *file,
+                                     const char *reason)
 {
     return weft_fail(file->ctx, WEFT_ERR_FORMAT,
                      "%s: %s: not a valid safetensors file; get another copy", file->path,
-                     why);
+                     reason);
 }
 
 /* Element size of a type of the format; 0: unknown. */
@@ -139,38 +140,38 @@ static enum weft_status check_entries(const struct weft_safetensors *file, size_
     struct range *ranges = calloc(json_object_size(file->header) + 1, sizeof(*ranges));
     if (!ranges)
         return weft_out_of_memory(file->ctx, file->path, sizeof(*ranges));
-    const char *name, *why = NULL;
+    const char *name, *reason = NULL;
     json_t *entry;
     json_object_foreach(file->header, name, entry)
     {
         if (!strcmp(name, "__metadata__"))
             continue;
         if (!entry_range(entry, &ranges[count].begin, &ranges[count].end))
-            why = "an entry of the header is not valid";
+            reason = "an entry of the header is not valid";
         count++;
     }
     qsort(ranges, count, sizeof(*ranges), by_begin);
-    for (size_t i = 0; i < count && !why; i++) {
+    for (size_t i = 0; i < count && !reason; i++) {
         if (ranges[i].begin != at || ranges[i].end > size)
-            why = "the tensors are not contiguous within the file";
+            reason = "the tensors are not contiguous within the file";
         at = ranges[i].end;
     }
     free(ranges);
-    if (!why && at != size)
-        why = "the tensors do not end at the end of the file";
-    return why ? bad(file, why) : WEFT_OK;
+    if (!reason && at != size)
+        reason = "the tensors do not end at the end of the file";
+    return reason ? fail_invalid(file, reason) : WEFT_OK;
 }
 
-static enum weft_status check_notes(const struct weft_safetensors *file)
+static enum weft_status check_metadata(const struct weft_safetensors *file)
 {
     const char *name;
     json_t *value, *metadata = json_object_get(file->header, "__metadata__");
     if (metadata && !json_is_object(metadata))
-        return bad(file, "the metadata is not an object");
+        return fail_invalid(file, "the metadata is not an object");
     json_object_foreach(metadata, name, value)
     {
         if (!json_is_string(value))
-            return bad(file, "a metadata value is not text");
+            return fail_invalid(file, "a metadata value is not text");
     }
     return WEFT_OK;
 }
@@ -178,19 +179,19 @@ static enum weft_status check_notes(const struct weft_safetensors *file)
 static enum weft_status read_header(struct weft_safetensors *file, size_t size)
 {
     if (size < LENGTH_BYTES)
-        return bad(file, "it is shorter than 8 bytes");
+        return fail_invalid(file, "it is shorter than 8 bytes");
     uint64_t length = 0;
     for (int i = LENGTH_BYTES; i-- > 0;)
         length = length << 8 | file->bytes[i];
     if (length > HEADER_LIMIT || length > size - LENGTH_BYTES)
-        return bad(file, "the header is longer than the file or 1 MiB");
+        return fail_invalid(file, "the header is longer than the file or 1 MiB");
     json_error_t error;
     file->header = json_loadb((const char *)file->bytes + LENGTH_BYTES, (size_t)length,
                               JSON_REJECT_DUPLICATES, &error);
     if (!json_is_object(file->header))
-        return bad(file, "the header is not a JSON object");
+        return fail_invalid(file, "the header is not a JSON object");
     file->data = LENGTH_BYTES + (size_t)length;
-    WEFT_TRY(check_notes(file));
+    WEFT_TRY(check_metadata(file));
     return check_entries(file, size - file->data);
 }
 

@@ -17,15 +17,16 @@ static size_t native_index(const struct weft_node *node, int role, size_t i)
 }
 
 /* True if the node has a param of this role that `part` includes. */
-static bool has(const struct weft_node *node, int role, enum weft_tensor_filter part)
+static bool is_included(const struct weft_node *node, int role,
+                        enum weft_tensor_filter part)
 {
     return node->params[role].count &&
            (weft_param_roles[role].trained || part == WEFT_ALL);
 }
 
-static enum weft_status add(weft_context *ctx, const struct weft_node *node, int role,
-                            const char *prefix, const float *weights,
-                            struct weft_tensors *tensors)
+static enum weft_status add_param(weft_context *ctx, const struct weft_node *node,
+                                  int role, const char *prefix, const float *weights,
+                                  struct weft_tensors *tensors)
 {
     const struct weft_param *param = &node->params[role];
     char *name = malloc(NAME_BYTES);
@@ -50,15 +51,16 @@ enum weft_status weft_tensors_add(weft_context *ctx, const struct weft_graph *gr
                                   const char *prefix, enum weft_tensor_filter part,
                                   const float *weights, struct weft_tensors *tensors)
 {
-    size_t room = (size_t)tensors->count + (size_t)graph->count * WEFT_MAX_PARAMS;
-    struct weft_tensor *more = realloc(tensors->list, room * sizeof(*more));
+    size_t capacity = (size_t)tensors->count + (size_t)graph->count * WEFT_MAX_PARAMS;
+    struct weft_tensor *more = realloc(tensors->list, capacity * sizeof(*more));
     if (!more)
-        return weft_out_of_memory(ctx, "model", room * sizeof(*more));
+        return weft_out_of_memory(ctx, "model", capacity * sizeof(*more));
     tensors->list = more;
     for (int n = 0; n < graph->count; n++)
         for (int role = 0; role < WEFT_MAX_PARAMS; role++)
-            if (has(&graph->nodes[n], role, part))
-                WEFT_TRY(add(ctx, &graph->nodes[n], role, prefix, weights, tensors));
+            if (is_included(&graph->nodes[n], role, part))
+                WEFT_TRY(
+                    add_param(ctx, &graph->nodes[n], role, prefix, weights, tensors));
     return WEFT_OK;
 }
 
@@ -72,9 +74,9 @@ void weft_tensors_free(struct weft_tensors *tensors)
     *tensors = (struct weft_tensors){0};
 }
 
-static enum weft_status take(const struct weft_safetensors *file,
-                             const struct weft_node *node, int role, const char *prefix,
-                             bool finite, float *weights)
+static enum weft_status load_param(const struct weft_safetensors *file,
+                                   const struct weft_node *node, int role,
+                                   const char *prefix, bool finite, float *weights)
 {
     const struct weft_param *param = &node->params[role];
     char name[NAME_BYTES];
@@ -82,24 +84,24 @@ static enum weft_status take(const struct weft_safetensors *file,
              weft_param_roles[role].name);
     const uint8_t *bytes;
     WEFT_TRY(weft_safetensors_find(file, name, param->rank, param->extent, &bytes));
-    size_t odd = 0;
+    size_t nonfinite = 0;
     for (size_t i = 0; i < param->count; i++) {
         float value;
         memcpy(&value, bytes + i * sizeof(value), sizeof(value));
-        odd += !isfinite(value);
+        nonfinite += !isfinite(value);
         weights[native_index(node, role, i)] = value;
     }
-    if (!odd)
+    if (!nonfinite)
         return WEFT_OK;
     if (finite)
         return weft_fail(
             file->ctx, WEFT_ERR_FORMAT,
             "%s: tensor \"%s\" has %zu non-finite values: training diverged; "
             "use an earlier file",
-            file->path, name, odd);
+            file->path, name, nonfinite);
     weft_log_message(file->ctx, WEFT_LOG_WARN,
                      "%s: tensor \"%s\" has %zu non-finite values", file->path, name,
-                     odd);
+                     nonfinite);
     return WEFT_OK;
 }
 
@@ -112,7 +114,8 @@ enum weft_status weft_tensors_load(const struct weft_safetensors *file,
     memset(weights, 0, floats * sizeof(*weights));
     for (int n = 0; n < graph->count; n++)
         for (int role = 0; role < WEFT_MAX_PARAMS; role++)
-            if (has(&graph->nodes[n], role, part))
-                WEFT_TRY(take(file, &graph->nodes[n], role, prefix, finite, weights));
+            if (is_included(&graph->nodes[n], role, part))
+                WEFT_TRY(
+                    load_param(file, &graph->nodes[n], role, prefix, finite, weights));
     return WEFT_OK;
 }

@@ -5,18 +5,18 @@
 #include <libdeflate.h>
 #include <stdlib.h>
 
-bool weft_deflate_gunzip(const void *bytes, size_t size, size_t room,
+bool weft_deflate_gunzip(const void *bytes, size_t size, size_t capacity,
                          struct weft_file *out)
 {
     struct libdeflate_decompressor *with = libdeflate_alloc_decompressor();
-    struct weft_file file = {malloc(room + 1), 0};
+    struct weft_file file = {malloc(capacity + 1), 0};
     size_t used = 0;
-    bool good = with && file.bytes &&
-                libdeflate_gzip_decompress_ex(with, bytes, size, file.bytes, room, &used,
-                                              &file.size) == LIBDEFLATE_SUCCESS &&
-                used == size;
+    bool ok = with && file.bytes &&
+              libdeflate_gzip_decompress_ex(with, bytes, size, file.bytes, capacity,
+                                            &used, &file.size) == LIBDEFLATE_SUCCESS &&
+              used == size;
     libdeflate_free_decompressor(with);
-    if (!good) {
+    if (!ok) {
         free(file.bytes);
         return false;
     }

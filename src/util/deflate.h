@@ -5,9 +5,9 @@
 
 #include "util/file.h"
 
-/* Decompresses gzip of one member to at most `room` bytes. False: several members,
+/* Decompresses gzip of one member to at most `capacity` bytes. False: several members,
  * damaged or larger contents, or a build without libdeflate; zlib then decides. */
-bool weft_deflate_gunzip(const void *bytes, size_t size, size_t room,
+bool weft_deflate_gunzip(const void *bytes, size_t size, size_t capacity,
                          struct weft_file *out);
 
 #endif

@@ -46,19 +46,19 @@ char *weft_path_join(const char *folder, const char *name)
     return path;
 }
 
-/* Reads to the end; `room` is the initial size of the buffer. */
-static enum weft_status read_all(weft_context *ctx, const char *path, int fd, size_t room,
-                                 size_t limit, struct weft_file *file)
+/* Reads to the end; `capacity` is the initial size of the buffer. */
+static enum weft_status read_all(weft_context *ctx, const char *path, int fd,
+                                 size_t capacity, size_t limit, struct weft_file *file)
 {
     for (;;) {
-        if (!file->bytes || file->size == room) {
-            room = file->bytes ? 2 * room : room;
-            uint8_t *bytes = realloc(file->bytes, room + 1);
+        if (!file->bytes || file->size == capacity) {
+            capacity = file->bytes ? 2 * capacity : capacity;
+            uint8_t *bytes = realloc(file->bytes, capacity + 1);
             if (!bytes)
-                return weft_out_of_memory(ctx, path, room + 1);
+                return weft_out_of_memory(ctx, path, capacity + 1);
             file->bytes = bytes;
         }
-        ssize_t got = read(fd, file->bytes + file->size, room - file->size);
+        ssize_t got = read(fd, file->bytes + file->size, capacity - file->size);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
@@ -80,7 +80,7 @@ enum weft_status weft_file_read(weft_context *ctx, const char *path, size_t limi
     enum weft_status status;
     struct weft_file file = {0};
     struct stat info;
-    size_t room = 1 << 16;
+    size_t capacity = 1 << 16;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return fail_errno(ctx, path, "cannot be opened");
@@ -100,8 +100,8 @@ enum weft_status weft_file_read(weft_context *ctx, const char *path, size_t limi
     }
     /* One byte more than the file has, to detect its end without growing the buffer. */
     if (S_ISREG(info.st_mode) && info.st_size > 0)
-        room = (size_t)info.st_size + 1;
-    status = read_all(ctx, path, fd, room, limit, &file);
+        capacity = (size_t)info.st_size + 1;
+    status = read_all(ctx, path, fd, capacity, limit, &file);
 done:
     close(fd);
     if (status)
@@ -115,13 +115,13 @@ static bool write_all(int fd, const uint8_t *bytes, size_t size)
 {
     while (size) {
         /* Linux writes at most 2^31 - 4096 bytes a call, other systems fewer. */
-        ssize_t put = write(fd, bytes, size < 1 << 30 ? size : 1 << 30);
-        if (put < 0 && errno == EINTR)
+        ssize_t count = write(fd, bytes, size < 1 << 30 ? size : 1 << 30);
+        if (count < 0 && errno == EINTR)
             continue;
-        if (put < 0)
+        if (count < 0)
             return false;
-        bytes += put;
-        size -= (size_t)put;
+        bytes += count;
+        size -= (size_t)count;
     }
     return true;
 }
@@ -197,14 +197,14 @@ static enum weft_status replace(weft_context *ctx, const char *path, mode_t mode
         status = fail_errno(ctx, path, "cannot be created");
         goto done;
     }
-    bool whole = write_all(fd, bytes, size) && fsync(fd) == 0;
+    bool written = write_all(fd, bytes, size) && fsync(fd) == 0;
     int error = errno;
-    if (close(fd) && whole) {
-        whole = false;
+    if (close(fd) && written) {
+        written = false;
         error = errno;
     }
     errno = error;
-    if (!whole)
+    if (!written)
         status = fail_errno(ctx, path, "cannot be written");
     else if (rename(temporary, path))
         status = fail_errno(ctx, path, "cannot be replaced");

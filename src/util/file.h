@@ -7,7 +7,7 @@
 
 #include "base/context.h"
 
-/* The contents of a file, followed by a zero byte that is not counted, so that text is a
+/* Contents of a file. A zero byte that `size` does not count follows: text is a
  * string. */
 struct weft_file {
     uint8_t *bytes;

@@ -13,7 +13,7 @@ enum { MAX_EXPANSION = 1032 };
 
 /* Initial size of the output. The last four bytes are the size modulo 2^32 of the last
  * member; they may be wrong, so the highest possible expansion is the limit. */
-static size_t first_room(const uint8_t *bytes, size_t size, size_t limit)
+static size_t initial_capacity(const uint8_t *bytes, size_t size, size_t limit)
 {
     size_t stored = 0, most = limit;
     if (size >= 18)
@@ -27,16 +27,16 @@ static size_t first_room(const uint8_t *bytes, size_t size, size_t limit)
 }
 
 static enum weft_status grow(weft_context *ctx, const char *name, struct weft_file *file,
-                             size_t room)
+                             size_t capacity)
 {
-    uint8_t *bytes = realloc(file->bytes, room + 1);
+    uint8_t *bytes = realloc(file->bytes, capacity + 1);
     if (!bytes)
-        return weft_out_of_memory(ctx, name, room + 1);
+        return weft_out_of_memory(ctx, name, capacity + 1);
     file->bytes = bytes;
     return WEFT_OK;
 }
 
-static uInt at_most(size_t size)
+static uInt clamp_to_uint(size_t size)
 {
     return size < UINT_MAX ? (uInt)size : UINT_MAX;
 }
@@ -45,14 +45,14 @@ static enum weft_status inflate_all(weft_context *ctx, const char *name, z_strea
                                     const uint8_t *bytes, size_t size, size_t limit,
                                     struct weft_file *file)
 {
-    size_t used = 0, room = first_room(bytes, size, limit);
-    WEFT_TRY(grow(ctx, name, file, room));
+    size_t used = 0, capacity = initial_capacity(bytes, size, limit);
+    WEFT_TRY(grow(ctx, name, file, capacity));
     for (;;) {
-        if (file->size == room) {
-            room *= 2;
-            WEFT_TRY(grow(ctx, name, file, room));
+        if (file->size == capacity) {
+            capacity *= 2;
+            WEFT_TRY(grow(ctx, name, file, capacity));
         }
-        uInt in = at_most(size - used), out = at_most(room - file->size);
+        uInt in = clamp_to_uint(size - used), out = clamp_to_uint(capacity - file->size);
         stream->next_in = (Bytef *)(uintptr_t)(bytes + used);
         stream->avail_in = in;
         stream->next_out = file->bytes + file->size;
@@ -75,7 +75,7 @@ static enum weft_status inflate_all(weft_context *ctx, const char *name, z_strea
                              name, size);
         }
         if (code == Z_MEM_ERROR)
-            return weft_out_of_memory(ctx, name, room);
+            return weft_out_of_memory(ctx, name, capacity);
         if (code != Z_OK)
             return weft_fail(ctx, WEFT_ERR_FORMAT,
                              "%s: damaged gzip data near byte %zu of %zu (%s); "
@@ -90,7 +90,7 @@ enum weft_status weft_gunzip(weft_context *ctx, const char *name, const void *by
 {
     struct weft_file file = {0};
     z_stream stream = {0};
-    if (weft_deflate_gunzip(bytes, size, first_room(bytes, size, limit), out))
+    if (weft_deflate_gunzip(bytes, size, initial_capacity(bytes, size, limit), out))
         return WEFT_OK;
     if (inflateInit2(&stream, 16 + MAX_WBITS) != Z_OK) /* 16: gzip, not zlib */
         return weft_out_of_memory(ctx, name, 1 << MAX_WBITS);

@@ -81,7 +81,7 @@ const char *weft_line_parser_peek(const struct weft_line_parser *parser)
 
 /* Parses the integer at the start of `text`; *end is behind it, or `text` if there is
  * none. */
-static long whole(const char *text, const char **end)
+static long parse_integer(const char *text, const char **end)
 {
     char *stop;
     errno = 0;
@@ -94,7 +94,7 @@ enum weft_status weft_line_parser_int(struct weft_line_parser *parser, const cha
                                       const char *text, int min, int max, int *out)
 {
     const char *end;
-    long value = whole(text, &end);
+    long value = parse_integer(text, &end);
     if (end == text || *end)
         return weft_line_parser_fail(parser, "%s must be an integer, not \"%s\"", what,
                                      text);
@@ -125,10 +125,10 @@ enum weft_status weft_line_parser_pair(struct weft_line_parser *parser, const ch
                                        const char *text, int min, int max, int out[2])
 {
     const char *middle, *end;
-    long rows = whole(text, &middle), columns = rows;
+    long rows = parse_integer(text, &middle), columns = rows;
     end = middle;
     if (middle != text && *middle == 'x') {
-        columns = whole(middle + 1, &end);
+        columns = parse_integer(middle + 1, &end);
         if (end == middle + 1)
             end = text;
     }

@@ -52,7 +52,7 @@ enum weft_status weft_line_parser_pair(struct weft_line_parser *parser, const ch
 /* The value of option `name`, marked as used, or NULL. */
 const char *weft_line_parser_option(struct weft_line_parser *parser, const char *name);
 
-/* Options as numbers; `out` keeps what it holds where the option is absent. */
+/* Options as numbers; an absent option leaves `out` unchanged. */
 enum weft_status weft_line_parser_option_float(struct weft_line_parser *parser,
                                                const char *name, float min, float max,
                                                float *out);

@@ -23,7 +23,7 @@ static const struct form {
 enum { FORMS = sizeof(forms) / sizeof(*forms) };
 
 /* Length of the character at `at`; 0: invalid. */
-static size_t character(const uint8_t *at, size_t left)
+static size_t character_length(const uint8_t *at, size_t left)
 {
     size_t row = 0;
     if (at[0] < 0x80)
@@ -43,7 +43,7 @@ bool weft_text_is_utf8(const char *text, size_t size)
 {
     const uint8_t *at = (const uint8_t *)text;
     for (size_t step; size; at += step, size -= step)
-        if (!(step = character(at, size)))
+        if (!(step = character_length(at, size)))
             return false;
     return true;
 }
