@@ -66,11 +66,11 @@ uint8_t *oracle_read_bytes(struct oracle *oracle, struct weft_view view);
 void oracle_compare(struct oracle *oracle, const struct onnx_test *test, int index,
                     const double *got, size_t count);
 
-/* The same of a result as it lies. */
+/* The same of a result as it is. */
 void oracle_compare_view(struct oracle *oracle, const struct onnx_test *test, int index,
                          struct weft_view view);
 
-/* Uploads a tensor as it lies. */
+/* Uploads a tensor as it is. */
 struct weft_view oracle_put(struct oracle *oracle, const struct onnx_tensor *from);
 
 /* The values of a tensor as floats; to be freed. */

@@ -66,7 +66,7 @@ const char *oracle_clip(struct oracle *oracle, const struct onnx_test *test)
 }
 
 /* The slopes are broadcast to x from its last dimension on, before opset 7 to the
- * channels. weft's rows are x as it lies, with a slope for each element of an image. */
+ * channels. weft's rows are x as stored, with a slope for each element of an image. */
 const char *oracle_prelu(struct oracle *oracle, const struct onnx_test *test)
 {
     const struct onnx_tensor *x = &test->inputs[0], *slope = &test->inputs[1];

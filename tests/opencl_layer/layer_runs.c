@@ -120,7 +120,7 @@ static cl_kernel CL_API_CALL note_kernel(cl_program program, const char *name,
     return kernel;
 }
 
-/* A buffer is told from a float2 of the same size by its handle. */
+/* Known buffers: the handle distinguishes one from a float2 of the same size. */
 static cl_mem buffers[MAX_KERNELS];
 static size_t buffer_count;
 
