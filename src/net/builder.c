@@ -324,8 +324,6 @@ int weft_net_builder_unread(const struct weft_net_builder *b)
         int node = b->net->layers[i].output;
         bool used = weft_graph_consumer_count(graph, node) > 0 ||
                     (!graph->output_count && i == b->net->layer_count - 1);
-        for (int k = 0; k < graph->output_count; k++)
-            used = used || graph->outputs[k] == node;
         if (!used)
             return i;
     }

@@ -52,6 +52,8 @@ int weft_graph_consumer_count(const struct weft_graph *graph, int index)
     for (int i = index + 1; i < graph->count; i++)
         for (int k = 0; k < graph->nodes[i].input_count; k++)
             readers += graph->nodes[i].inputs[k] == index;
+    for (int k = 0; k < graph->output_count; k++)
+        readers += graph->outputs[k] == index;
     return readers;
 }
 

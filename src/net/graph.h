@@ -67,7 +67,8 @@ int weft_graph_source(const struct weft_graph *graph, int index, bool training);
 int weft_graph_producer(const struct weft_graph *graph, int index, int which,
                         bool training);
 
-/* The number of inputs, of all nodes, that are the output of node `index`. */
+/* The number of inputs of nodes and outputs of the network that are the output of node
+ * `index`. */
 int weft_graph_consumer_count(const struct weft_graph *graph, int index);
 
 /* True if the node records nothing in this mode: its output is its input. */

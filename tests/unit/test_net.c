@@ -273,6 +273,12 @@ static void check_fusion(void)
          "conv batch-norm add dense softmax"},
         {"conv 4 3 relu\navg-pool 2\nconv 4 2\nglobal-max-pool\ndense 3\nsoftmax\n", true,
          false, "conv+relu avg-pool conv global-max-pool dense softmax"},
+        {"conv 4 3 as=a\nrelu as=b\nmax-pool 2\nflatten\ndense 3\nsoftmax as=c\n"
+         "output a\noutput b\noutput c\n",
+         false, false, "conv act+relu max-pool dense softmax"},
+        {"conv 4 3 as=a\nbatch-norm as=b\nrelu\nflatten\ndense 3\nsoftmax as=c\n"
+         "output a\noutput b\noutput c\n",
+         false, false, "conv batch-norm act+relu dense softmax"},
     };
     for (size_t i = 0; i < WEFT_ARRAY_SIZE(cases); i++) {
         weft_net *net = net_of(cases[i].text, 8, 8, 1);
