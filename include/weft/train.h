@@ -108,9 +108,10 @@ WEFT_API enum weft_status weft_trainer_evaluate(weft_trainer *trainer,
 
 /* Writes a model file (weft/model.h) with weights, optimizer state and position: all that
  * is needed to continue. Waits. The file is written beside `path`, synced and renamed, so
- * `path` is complete at any time. `metadata` are additional "name", "value" pairs, NULL
- * after the last; may be NULL. The contents depend on the training only: no time, no
- * path. WEFT_ERR_ARG, WEFT_ERR_FILE, WEFT_ERR_DEVICE. */
+ * `path` is complete at any time. `metadata` are additional "name", "value" pairs with
+ * names that the file does not have yet, NULL after the last; may be NULL. The contents
+ * depend on the training only: no time, no path.
+ * WEFT_ERR_ARG, WEFT_ERR_FILE, WEFT_ERR_DEVICE. */
 WEFT_API enum weft_status weft_trainer_save_checkpoint(weft_trainer *trainer,
                                                        const char *path,
                                                        const char *const *metadata);

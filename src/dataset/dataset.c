@@ -252,7 +252,8 @@ enum weft_status weft_dataset_from_memory(weft_context *context,
         info.class_names = NULL;
     }
     for (int i = 0; info.class_names && i < info.classes; i++)
-        WEFT_REQUIRE(context, weft_text_is_name(info.class_names[i]));
+        WEFT_REQUIRE(context,
+                     info.class_names[i] && weft_text_is_name(info.class_names[i]));
     WEFT_REQUIRE(context, weft_text_is_utf8(info.known_as, strlen(info.known_as)));
     WEFT_TRY(create(context, &info, &data));
     enum weft_status status = allocate(data);

@@ -161,7 +161,7 @@ enum weft_status weft_predictor_create(weft_device *device, const weft_model *mo
     weft_context *ctx = device->context;
     struct weft_predictor_params own;
     WEFT_TRY(WEFT_READ_PARAMS(ctx, params, &own));
-    WEFT_REQUIRE(ctx, own.batch >= 0);
+    WEFT_REQUIRE(ctx, own.batch >= 0 && (unsigned)own.precision <= WEFT_PRECISION_AUTO);
     struct weft_predictor *p = calloc(1, sizeof(*p));
     if (!p)
         return weft_out_of_memory(ctx, "predictor", sizeof(*p));

@@ -2,6 +2,8 @@
 /* The network builder: checks each layer and infers its shape when it is added. */
 #include "net/builder.h"
 
+#include "util/text.h"
+
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +13,44 @@ enum { MAX_EXTENT = 65535 }; /* of the input */
 
 static const char batch_name[] = "input";
 
-/* The input may come from a user: all of it, or nothing. */
+const struct weft_optimizer_field weft_optimizer_fields[] = {
+    {"decay", offsetof(struct weft_optimizer, weight_decay), 1e3f, true, true},
+    {"momentum", offsetof(struct weft_optimizer, momentum), 1, true, false},
+    {"beta1", offsetof(struct weft_optimizer, beta1), 0.999999f, false, true},
+    {"beta2", offsetof(struct weft_optimizer, beta2), 0.999999f, false, true},
+    {"epsilon", offsetof(struct weft_optimizer, epsilon), 1, false, true},
+    {NULL, 0, 0, false, false},
+};
+
+/* A float of the params, which a line of a text replaces. */
+static enum weft_status check_float(weft_context *ctx, const struct weft_net_params *p,
+                                    const char *what, float value, float max)
+{
+    if (value >= 0 && value <= max)
+        return WEFT_OK;
+    return weft_fail(ctx, WEFT_ERR_ARG, "%s: %s is %g, must be 0 to %g",
+                     p->name ? p->name : "network", what, (double)value, (double)max);
+}
+
+static enum weft_status check_optimizer(weft_context *ctx,
+                                        const struct weft_net_params *p)
+{
+    const struct weft_optimizer *o = p->optimizer;
+    int kind = (int)o->kind;
+    if (kind < WEFT_OPTIMIZER_SGD || kind > WEFT_OPTIMIZER_ADAMW)
+        return weft_fail(ctx, WEFT_ERR_ARG,
+                         "%s: the optimizer's kind is %d, must be %d to %d",
+                         p->name ? p->name : "network", kind, WEFT_OPTIMIZER_SGD,
+                         WEFT_OPTIMIZER_ADAMW);
+    WEFT_TRY(check_float(ctx, p, "the learning rate", o->learning_rate, WEFT_MAX_RATE));
+    for (const struct weft_optimizer_field *f = weft_optimizer_fields; f->name; f++)
+        if (kind == WEFT_OPTIMIZER_SGD ? f->sgd : f->adam)
+            WEFT_TRY(check_float(ctx, p, f->name,
+                                 *(const float *)((const char *)o + f->offset), f->max));
+    return WEFT_OK;
+}
+
+/* They may come from a user. The input: all of it, or nothing. */
 static enum weft_status check_params(weft_context *ctx, const struct weft_net_params *p)
 {
     const int extent[] = {p->height, p->width, p->channels};
@@ -22,7 +61,17 @@ static enum weft_status check_params(weft_context *ctx, const struct weft_net_pa
                              "%s: an input of %dx%dx%d; each must be 1 to %d",
                              p->name ? p->name : "network", p->height, p->width,
                              p->channels, MAX_EXTENT);
-    return WEFT_OK;
+    if (p->batch < 0 || p->batch > WEFT_MAX_BATCH)
+        return weft_fail(ctx, WEFT_ERR_ARG,
+                         "%s: the batch size is %d, must be 1 to %d, or 0: not given",
+                         p->name ? p->name : "network", p->batch, WEFT_MAX_BATCH);
+    if (p->classes < 0)
+        return weft_fail(ctx, WEFT_ERR_ARG,
+                         "%s: %d classes, must be 1 or more, or 0: any",
+                         p->name ? p->name : "network", p->classes);
+    WEFT_TRY(
+        check_float(ctx, p, "label_smoothing", p->label_smoothing, WEFT_MAX_SMOOTHING));
+    return p->optimizer ? check_optimizer(ctx, p) : WEFT_OK;
 }
 
 enum weft_status weft_net_begin(weft_context *ctx, const struct weft_net_params *params,
@@ -169,9 +218,13 @@ static enum weft_status add_node(struct weft_net_builder *b, struct weft_node *n
 
 static enum weft_status check_name(struct weft_net_builder *b, const char *name)
 {
-    if (!*name || strlen(name) >= WEFT_NAME_BYTES || name[strcspn(name, " \t\r\n=#")])
+    bool fits = *name && strlen(name) < WEFT_NAME_BYTES;
+    for (const char *c = name; fits && *c; c++)
+        fits = (unsigned char)*c > ' ' && *c != 0x7f && *c != '=' && *c != '#';
+    if (!fits || !weft_text_is_utf8(name, strlen(name)))
         return weft_fail(b->ctx, WEFT_ERR_ARG,
-                         "as=%s: a name has 1 to %d characters, without blanks, = and #",
+                         "as=%s: a name has 1 to %d characters of UTF-8, without blanks, "
+                         "= and #",
                          name, WEFT_NAME_BYTES - 1);
     if (!strcmp(name, batch_name) || weft_act_find(name) != WEFT_ACT_COUNT)
         return weft_fail(b->ctx, WEFT_ERR_ARG,
@@ -228,8 +281,12 @@ static enum weft_status set_op(struct weft_net_builder *b, struct weft_layer *la
 {
     enum weft_act act;
     layer->op = weft_op_find(word, &act);
-    if (!layer->op)
-        return weft_fail(b->ctx, WEFT_ERR_ARG, "\"%s\" is no op", word);
+    if (!layer->op) {
+        char list[512];
+        weft_op_list(list, sizeof(list));
+        return weft_fail(b->ctx, WEFT_ERR_ARG, "\"%s\" is no op; there are %s", word,
+                         list);
+    }
     struct weft_layer_params *p = &layer->params;
     if (p->activation && !layer->op->takes_act)
         return weft_fail(b->ctx, WEFT_ERR_ARG,
@@ -279,7 +336,7 @@ enum weft_status weft_net_add(weft_net_builder *b, const char *op,
                               int input_count, int *layer)
 {
     struct weft_layer made = {0};
-    WEFT_REQUIRE(b->ctx, op && input_count >= 0);
+    WEFT_REQUIRE(b->ctx, op && input_count >= 0 && (inputs || !input_count));
     WEFT_TRY(WEFT_READ_PARAMS(b->ctx, params, &made.params));
     WEFT_TRY(set_op(b, &made, op));
     WEFT_TRY(set_inputs(b, &made, op, inputs, input_count));

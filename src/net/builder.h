@@ -12,6 +12,20 @@ struct weft_net_builder {
     int classes; /* required; 0: any number */
 };
 
+/* Ranges of settings, which texts and params share; the floats begin at 0. */
+enum { WEFT_MAX_BATCH = 1 << 20 };
+#define WEFT_MAX_SMOOTHING 0.99f
+#define WEFT_MAX_RATE      1e6f
+
+/* A float of weft_optimizer, an option of its line, and the kinds that have it. */
+struct weft_optimizer_field {
+    const char *name; /* NULL ends the list */
+    size_t offset;
+    float max;
+    bool sgd, adam; /* adam: adamw too */
+};
+extern const struct weft_optimizer_field weft_optimizer_fields[];
+
 /* The layer called `name`, WEFT_BATCH for "input", WEFT_NO_NODE if there is none. */
 int weft_net_builder_find(const struct weft_net_builder *builder, const char *name);
 

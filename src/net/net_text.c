@@ -92,10 +92,12 @@ static void layer_name(const struct weft_net *net, int layer, char *out, size_t 
                  layer == WEFT_BATCH ? "input" : net->layers[layer].name);
         return;
     }
-    snprintf(out, size, "n%d", layer + 1);
+    int number = layer + 1;
+    snprintf(out, size, "n%d", number);
     for (int i = 0; i < net->layer_count; i++)
         if (!strcmp(out, net->layers[i].name)) {
-            strncat(out, "_", size - strlen(out) - 1);
+            number += WEFT_MAX_NODES; /* no other layer's */
+            snprintf(out, size, "n%d", number);
             i = -1;
         }
 }

@@ -42,7 +42,8 @@ static enum weft_status parse_input(struct net_reader *r)
 
 static enum weft_status parse_loss(struct net_reader *r)
 {
-    return weft_line_parser_option_float(&r->parser, "smoothing", 0.0f, 0.99f,
+    return weft_line_parser_option_float(&r->parser, "smoothing", 0.0f,
+                                         WEFT_MAX_SMOOTHING,
                                          &r->builder->net->label_smoothing);
 }
 
@@ -66,23 +67,21 @@ static enum weft_status parse_optimizer(struct net_reader *r)
     *o = weft_optimizer_initial;
     o->kind = kinds[k].kind;
     WEFT_TRY(weft_line_parser_take(w, "the learning rate", &word));
-    WEFT_TRY(weft_line_parser_float(w, "the learning rate", word, 0.0f, 1e6f,
+    WEFT_TRY(weft_line_parser_float(w, "the learning rate", word, 0.0f, WEFT_MAX_RATE,
                                     &o->learning_rate));
-    WEFT_TRY(weft_line_parser_option_float(w, "decay", 0.0f, 1e3f, &o->weight_decay));
-    if (o->kind == WEFT_OPTIMIZER_SGD) {
-        WEFT_TRY(weft_line_parser_option_float(w, "momentum", 0.0f, 1.0f, &o->momentum));
-        return weft_line_parser_option_bool(w, "nesterov", &o->nesterov);
-    }
-    WEFT_TRY(weft_line_parser_option_float(w, "beta1", 0.0f, 0.999999f, &o->beta1));
-    WEFT_TRY(weft_line_parser_option_float(w, "beta2", 0.0f, 0.999999f, &o->beta2));
-    return weft_line_parser_option_float(w, "epsilon", 0.0f, 1.0f, &o->epsilon);
+    bool sgd = o->kind == WEFT_OPTIMIZER_SGD;
+    for (const struct weft_optimizer_field *f = weft_optimizer_fields; f->name; f++)
+        if (sgd ? f->sgd : f->adam)
+            WEFT_TRY(weft_line_parser_option_float(w, f->name, 0.0f, f->max,
+                                                   (float *)((char *)o + f->offset)));
+    return sgd ? weft_line_parser_option_bool(w, "nesterov", &o->nesterov) : WEFT_OK;
 }
 
 static enum weft_status parse_batch(struct net_reader *r)
 {
     const char *word = NULL;
     WEFT_TRY(weft_line_parser_take(&r->parser, "the batch size", &word));
-    return weft_line_parser_int(&r->parser, "the batch size", word, 1, 1 << 20,
+    return weft_line_parser_int(&r->parser, "the batch size", word, 1, WEFT_MAX_BATCH,
                                 &r->builder->net->batch);
 }
 
@@ -127,15 +126,11 @@ static const struct {
 
 static enum weft_status unknown_word(struct net_reader *r, const char *word)
 {
-    char list[512] = "";
-    for (int i = 0; weft_op_word(i); i++) {
-        size_t used = strlen(list);
-        snprintf(list + used, sizeof(list) - used, "%s, ", weft_op_word(i));
-    }
+    char list[512];
+    weft_op_list(list, sizeof(list));
     for (size_t i = 0; i < WEFT_ARRAY_SIZE(directives); i++) {
         size_t used = strlen(list);
-        snprintf(list + used, sizeof(list) - used, "%s%s", i ? ", " : "",
-                 directives[i].name);
+        snprintf(list + used, sizeof(list) - used, ", %s", directives[i].name);
     }
     return weft_line_parser_fail(&r->parser, "\"%s\" is not known; a line begins with %s",
                                  word, list);
@@ -263,6 +258,8 @@ static enum weft_status parse_options(struct weft_line_parser *w,
             WEFT_TRY(
                 weft_line_parser_option_float(w, a->name, a->min, a->max, values[k]));
     }
+    /* Both 0 would be the defaults of the params. */
+    WEFT_TRY(in_text(weft_op_check_act_parameters(w->ctx, w->word[0], &activation)));
     p->alpha = activation.alpha;
     p->beta = activation.beta;
     return WEFT_OK;

@@ -4,7 +4,7 @@
 #include "ops/op.h"
 
 static const struct weft_layer_field fields[] = {
-    WEFT_WORD("the rate", FLOAT, rate, 0, 0.99f),
+    WEFT_WORD("the rate", FLOAT, rate, 0, 0.99),
     WEFT_FIELDS_END,
 };
 

@@ -120,7 +120,7 @@ static enum weft_status check_others(weft_context *ctx, const char *what,
             if (!has_field(op, f->offset) && !is_zero(f, p))
                 return weft_fail(ctx, WEFT_ERR_ARG,
                                  "%s: has %s, which is a field of %s, not of %s", what,
-                                 f->name, other->name, op->name);
+                                 f->name, other->name, what);
     }
     return WEFT_OK;
 }
@@ -135,29 +135,34 @@ enum weft_status weft_op_check_fields(weft_context *ctx, const char *what,
     return WEFT_OK;
 }
 
+enum weft_status weft_op_check_act_parameters(weft_context *ctx, const char *what,
+                                              const struct weft_activation *activation)
+{
+    const struct weft_act_parameter *parameters = weft_act_parameters[activation->act];
+    const float given[WEFT_ACT_PARAMETERS] = {activation->alpha, activation->beta};
+    for (int k = WEFT_ACT_PARAMETERS - 1; k >= 0; k--) {
+        const struct weft_act_parameter *a = &parameters[k];
+        if (!a->name && given[k] != 0)
+            return weft_fail(ctx, WEFT_ERR_ARG, "%s: activation %s has no %s", what,
+                             weft_act_names[activation->act], k ? "beta" : "alpha");
+        if (a->name && !(given[k] >= a->min && given[k] <= a->max))
+            return weft_fail(ctx, WEFT_ERR_ARG, "%s: %s is %g, must be %g to %g", what,
+                             a->name, (double)given[k], (double)a->min, (double)a->max);
+    }
+    if (parameters[1].name && !(given[0] < given[1]))
+        return weft_fail(ctx, WEFT_ERR_ARG, "%s: %s=%g must be below %s=%g", what,
+                         parameters[0].name, (double)given[0], parameters[1].name,
+                         (double)given[1]);
+    return WEFT_OK;
+}
+
 enum weft_status weft_op_check_activation(weft_context *ctx, const char *what,
                                           enum weft_act act,
                                           const struct weft_layer_params *p,
                                           struct weft_activation *out)
 {
-    const struct weft_act_parameter *parameters = weft_act_parameters[act];
-    const float given[WEFT_ACT_PARAMETERS] = {p->alpha, p->beta};
-    *out = weft_activation_init(act);
-    if (p->alpha == 0 && p->beta == 0)
-        return WEFT_OK;
-    for (int k = 0; k < WEFT_ACT_PARAMETERS; k++) {
-        const struct weft_act_parameter *a = &parameters[k];
-        if (!a->name && given[k] != 0)
-            return weft_fail(ctx, WEFT_ERR_ARG, "%s: activation %s has no %s", what,
-                             weft_act_names[act], k ? "beta" : "alpha");
-        if (a->name && !(given[k] >= a->min && given[k] <= a->max))
-            return weft_fail(ctx, WEFT_ERR_ARG, "%s: %s is %g, must be %g to %g", what,
-                             a->name, (double)given[k], (double)a->min, (double)a->max);
-    }
-    if (parameters[1].name && !(p->alpha < p->beta))
-        return weft_fail(ctx, WEFT_ERR_ARG, "%s: %s=%g must be below %s=%g", what,
-                         parameters[0].name, (double)p->alpha, parameters[1].name,
-                         (double)p->beta);
-    *out = (struct weft_activation){act, p->alpha, p->beta};
-    return WEFT_OK;
+    const struct weft_activation given = {act, p->alpha, p->beta};
+    bool initial = p->alpha == 0 && p->beta == 0;
+    *out = initial ? weft_activation_init(act) : given;
+    return initial ? WEFT_OK : weft_op_check_act_parameters(ctx, what, out);
 }

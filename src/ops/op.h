@@ -194,8 +194,14 @@ const char *weft_op_word(int index);
 /* The activation called `word`, WEFT_ACT_COUNT if there is none. */
 enum weft_act weft_act_find(const char *word);
 
-/* The names of all activations, separated by commas. */
+/* Every word that weft_op_find knows, and the names of all activations, separated by
+ * commas. */
+void weft_op_list(char *out, size_t size);
 void weft_act_list(char *out, size_t size);
+
+/* Checks the ranges of its parameters. */
+enum weft_status weft_op_check_act_parameters(weft_context *ctx, const char *what,
+                                              const struct weft_activation *activation);
 
 /* The activation with the parameters of `p`, which are its defaults where both are 0. */
 enum weft_status weft_op_check_activation(weft_context *ctx, const char *what,

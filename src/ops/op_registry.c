@@ -51,6 +51,15 @@ const char *weft_op_word(int index)
     return index < WEFT_ACT_COUNT ? weft_act_names[index] : NULL;
 }
 
+void weft_op_list(char *out, size_t size)
+{
+    out[0] = 0;
+    for (int i = 0; weft_op_word(i); i++) {
+        size_t used = strlen(out);
+        snprintf(out + used, size - used, "%s%s", used ? ", " : "", weft_op_word(i));
+    }
+}
+
 void weft_act_list(char *out, size_t size)
 {
     out[0] = 0;

@@ -135,7 +135,8 @@ static json_t *describe(const struct weft_trainer *t, const uint32_t *state,
     put_numbers(&metadata, META_STDDEV, 17, t->stddev, t->net->input.c);
     put_training(&metadata, t, state);
     for (; more && more[0]; more += 2)
-        put(&metadata, more[0], json_string(more[1]));
+        put(&metadata, more[0],
+            json_object_get(metadata, more[0]) ? NULL : json_string(more[1]));
     return metadata;
 }
 
@@ -165,7 +166,9 @@ enum weft_status weft_trainer_save_checkpoint(weft_trainer *t, const char *path,
     struct weft_tensors tensors = {0};
     json_t *described = describe(t, state, metadata);
     if (!described)
-        return weft_fail(ctx, WEFT_ERR_ARG, "%s: not written: its metadata must be UTF-8",
+        return weft_fail(ctx, WEFT_ERR_ARG,
+                         "%s: not written: its metadata must be UTF-8, and "
+                         "each name its own",
                          path);
     size_t bytes = weft_graph_floats(&t->net->graph) * sizeof(float);
     float *weights = malloc(bytes);

@@ -119,7 +119,7 @@ enum weft_status weft_trainer_create(weft_device *device, const weft_net *net,
     struct weft_dataset_info info;
     weft_dataset_info(data, &info);
     WEFT_TRY(check_data(ctx, net, &info));
-    WEFT_REQUIRE(ctx, p->batch >= 0);
+    WEFT_REQUIRE(ctx, p->batch >= 0 && (unsigned)p->precision <= WEFT_PRECISION_AUTO);
     WEFT_REQUIRE(ctx, isfinite(p->learning_rate) && p->learning_rate >= 0);
     if (p->precision == WEFT_PRECISION_AUTO)
         return create_in_better(device, net, &info, p, out);

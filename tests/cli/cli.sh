@@ -128,6 +128,8 @@ expect 4 'nosuch' train --data nosuch --out r/0
 expect 4 'did you mean small' "$weft" train -d cpu --data data --net smal --out r/0
 expect 4 'line 3' "$weft" train -d cpu --data data --net wrong.net --out r/0
 expect 4 'truncated' "$weft" show cut.idx
+printf 'input 8 8 1\nconv 4 3x3 rleu\n' >spelling.net
+expect 4 'line 2: "rleu" is no activation' "$weft" show spelling.net
 expect 4 'huge.idx' "$weft" show huge.idx
 mkdir empty hollow
 : >hollow/t10k-images-idx3-ubyte

@@ -73,6 +73,9 @@ static void check_rejected_files(const weft_dataset *data)
                 "nowhere");
     CHECK_FAILS(weft_model_load(ctx, path_of("nowhere"), &model), WEFT_ERR_FILE,
                 "nowhere");
+    CHECK_FAILS(weft_trainer_save_checkpoint(
+                    trainer, path, (const char *const[]){"a", "1", "a", "2", NULL}),
+                WEFT_ERR_ARG, "each name its own");
     CHECK_FAILS(weft_trainer_save_checkpoint(trainer, path_of("no/where"), NULL),
                 WEFT_ERR_FILE, "where");
 

@@ -4,6 +4,8 @@
 
 #include "net/plan.h"
 
+#include <math.h>
+
 static weft_context *ctx;
 
 static weft_net *net_of(const char *text, int h, int w, int c)
@@ -222,6 +224,72 @@ static void check_builder(void)
     CHECK(!b && !built);
 }
 
+/* Params that the language could not express, or that nothing could train. */
+static void check_refusals(void)
+{
+    static const char *const names[] = {"a b",  "a=b",  "#",    "\x01",
+                                        "\xff", "relu", "input"};
+    const struct weft_optimizer optimizers[] = {
+        {.kind = (enum weft_optimizer_kind)3},
+        {.learning_rate = NAN},
+        {.learning_rate = -1},
+        {.momentum = 2},
+        {.kind = WEFT_OPTIMIZER_ADAM, .beta1 = 1},
+    };
+    const struct weft_net_params params[] = {
+        *weft_net_params(.batch = -1),
+        *weft_net_params(.classes = -1),
+        *weft_net_params(.label_smoothing = 1),
+        *weft_net_params(.label_smoothing = NAN),
+    };
+    weft_net_builder *b = NULL;
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(params); i++)
+        CHECK_FAILS(weft_net_begin(ctx, &params[i], &b), WEFT_ERR_ARG, "network: ");
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(optimizers); i++)
+        CHECK_FAILS(weft_net_begin(ctx, weft_net_params(.optimizer = &optimizers[i]), &b),
+                    WEFT_ERR_ARG, "must be 0 to");
+    CHECK(!b);
+    CHECK_OK(
+        weft_net_begin(ctx, weft_net_params(.height = 2, .width = 2, .channels = 1), &b));
+    REQUIRE(b);
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(names); i++)
+        CHECK_FAILS(
+            weft_net_add(b, "relu", weft_layer_params(.name = names[i]), NULL, 0, NULL),
+            WEFT_ERR_ARG, "name");
+    CHECK_FAILS(weft_net_add(b, "relu", NULL, NULL, 1, NULL), WEFT_ERR_ARG, "inputs");
+    CHECK_FAILS(weft_net_add(b, "relu", weft_layer_params(.init = "he"), NULL, 0, NULL),
+                WEFT_ERR_ARG, "init, which is a field of conv, not of relu");
+    CHECK_OK(weft_net_end(&b, NULL));
+    weft_net *net = NULL;
+    CHECK_FAILS(weft_net_create(ctx, "input 2 2 1\nclip low=0 high=0\n", NULL, &net),
+                WEFT_ERR_FORMAT, "line 2: clip: low=0 must be below high=0");
+}
+
+/* All names that the text might choose for a layer without one are taken. */
+static void check_taken_names(void)
+{
+    struct weft_net_builder *b = NULL;
+    weft_net *net = NULL, *again = NULL;
+    CHECK_OK(
+        weft_net_begin(ctx, weft_net_params(.height = 2, .width = 2, .channels = 1), &b));
+    REQUIRE(b);
+    CHECK_OK(weft_net_add(b, "flatten", NULL, NULL, 0, NULL));
+    char name[WEFT_NAME_BYTES] = "n1";
+    for (size_t i = 2; i < sizeof(name); i++) {
+        CHECK_OK(weft_net_add(b, "relu", weft_layer_params(.name = name), NULL, 0, NULL));
+        strcat(name, i < sizeof(name) - 1 ? "_" : "");
+    }
+    CHECK_OK(weft_net_add(b, "add", NULL, (int[]){0, 1}, 2, NULL));
+    CHECK_OK(weft_net_add(b, "dense", weft_layer_params(.units = 2), NULL, 0, NULL));
+    CHECK_OK(weft_net_output(b, 30));
+    CHECK_OK(weft_net_output(b, 32));
+    CHECK_OK(weft_net_end(&b, &net));
+    REQUIRE(net);
+    CHECK_OK(weft_net_create(ctx, weft_net_text(net), NULL, &again));
+    weft_net_destroy(&again);
+    weft_net_destroy(&net);
+}
+
 int main(void)
 {
     if (weft_context_create(&ctx, weft_context_params(.no_opencl = true)))
@@ -230,6 +298,8 @@ int main(void)
     check_language();
     check_text();
     check_builder();
+    check_refusals();
+    check_taken_names();
     weft_context_destroy(&ctx);
     return test_end();
 }

@@ -330,28 +330,35 @@ enum app_exit app_load_net_text(struct app *app, const char *spec, char **out)
                      spec);
 }
 
+static bool has_input_line(const char *text)
+{
+    for (const char *line = text; line; line = strchr(line, '\n')) {
+        line += strspn(line, " \t\r\n");
+        if (!strncmp(line, "input", 5) && strchr(" \t\r\n", line[5]))
+            return true;
+    }
+    return false;
+}
+
 enum app_exit app_load_net(struct app *app, const char *spec,
                            const struct weft_dataset_info *shape, weft_net **out)
 {
     static const struct weft_dataset_info fallback = {
         .height = 28, .width = 28, .channels = 1};
     struct weft_net_params params = *weft_net_params(.name = paths_basename(spec));
-    enum weft_status status = WEFT_ERR_FORMAT;
     char *text;
     enum app_exit code = app_load_net_text(app, spec, &text);
     if (code)
         return code;
-    if (!shape) {
-        status = weft_net_create(app->context, text, &params, out);
+    if (!shape && !has_input_line(text))
         shape = &fallback;
-    }
-    if (status) {
+    if (shape) {
         params.height = shape->height;
         params.width = shape->width;
         params.channels = shape->channels;
         params.classes = shape->classes;
-        status = weft_net_create(app->context, text, &params, out);
     }
+    enum weft_status status = weft_net_create(app->context, text, &params, out);
     free(text);
     return status ? app_report_error(app, APP_INPUT, status) : APP_OK;
 }
