@@ -74,6 +74,20 @@ static enum weft_status check_params(weft_context *ctx, const struct weft_net_pa
     return p->optimizer ? check_optimizer(ctx, p) : WEFT_OK;
 }
 
+/* Fields that the kind does not have are the defaults, as they are after a text. */
+static void set_optimizer(struct weft_optimizer *out, const struct weft_optimizer *given)
+{
+    bool sgd = given->kind == WEFT_OPTIMIZER_SGD;
+    *out = weft_optimizer_initial;
+    out->kind = given->kind;
+    out->learning_rate = given->learning_rate;
+    out->nesterov = sgd && given->nesterov;
+    for (const struct weft_optimizer_field *f = weft_optimizer_fields; f->name; f++)
+        if (sgd ? f->sgd : f->adam)
+            memcpy((char *)out + f->offset, (const char *)given + f->offset,
+                   sizeof(float));
+}
+
 enum weft_status weft_net_begin(weft_context *ctx, const struct weft_net_params *params,
                                 weft_net_builder **out)
 {
@@ -92,7 +106,7 @@ enum weft_status weft_net_begin(weft_context *ctx, const struct weft_net_params 
     net->ctx = builder->ctx = ctx;
     net->name = name;
     net->input = (struct weft_shape){p.height, p.width, p.channels};
-    net->optimizer = p.optimizer ? *p.optimizer : weft_optimizer_initial;
+    set_optimizer(&net->optimizer, p.optimizer ? p.optimizer : &weft_optimizer_initial);
     net->label_smoothing = p.label_smoothing;
     net->batch = p.batch;
     builder->net = net;
