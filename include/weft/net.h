@@ -24,8 +24,9 @@ extern "C" {
  *     batch-norm [ACT]                 momentum=0.1 epsilon=1e-5
  *     layer-norm [ACT]                 epsilon=1e-5, over the channels of each position
  *     prelu                            ReLU with a learned slope for each channel
- *     ACT                              relu, sigmoid, tanh, gelu, silu, or
- *                                      leaky-relu slope=0.01
+ *     ACT                              relu, relu6, sigmoid, hard-sigmoid, tanh, gelu,
+ *                                      silu, hard-swish, leaky-relu slope=0.01, or
+ *                                      clip low=-1 high=1
  *     add NAME [ACT]                   sum of two tensors of the same shape: the output
  *                                      of the line before, and NAME
  *     concat NAME...                   channels of the line before, then of one to seven
