@@ -15,6 +15,7 @@
  * streams as there are rows; computing several columns together would interleave streams
  * within a page, which takes two to three times as long. Global size (vectors of
  * channels / VECTORS_PER_ITEM, tiles of rows / TILES_PER_ITEM, images), rounded up. */
+#include "lib/activation.h"
 #include "lib/common.h"
 #include "lib/conv_shape.h"
 #include "lib/storage.h"

@@ -15,6 +15,7 @@
  * PHASES_Y x PHASES_X phases (strided_dgrad.h), each a convolution of its own for every
  * PHASES_Y-th row and PHASES_X-th column of y. Global size (block groups * blocks of NV
  * * VW channels, tiles / tiles_per_item, phases), rounded up. */
+#include "lib/activation.h"
 #include "lib/common.h"
 #include "shared/strided_dgrad.h"
 #include "lib/conv_shape.h"

@@ -8,6 +8,7 @@
  *                columns
  *
  * Loads may read past the end of a row or buffer (buffers are padded), stores may not. */
+#include "lib/activation.h"
 #include "lib/common.h"
 
 #ifndef COLUMNS

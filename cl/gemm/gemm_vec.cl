@@ -13,6 +13,7 @@
  * are far apart, is packed so that it stays in the first-level cache, and the
  * accumulators of the tiles are spilled to private memory between blocks. Global size (n
  * / columns of a work-item, m / rows of a work-item), rounded up. */
+#include "lib/activation.h"
 #include "lib/common.h"
 #include "lib/storage.h"
 

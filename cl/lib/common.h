@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Definitions of all kernels: vectors of VW floats, multiply-add, activation.
+/* Definitions of all kernels: vectors of VW floats, multiply-add.
  *
  * Macros that the host defines for every program: DEVICE_CPU, 1 if work-items run one
- * after the other on the host's CPU. Macros of a kernel's options: VW (1, 2, 4, 8, 16),
- * ACT (number of an activation, its position in activations.def). */
+ * after the other on the host's CPU. Macro of a kernel's options: VW (1, 2, 4, 8, 16). */
 #ifndef WEFT_COMMON_H
 #define WEFT_COMMON_H
 
@@ -18,13 +17,6 @@
 #if VW > MAX_VECTOR_WIDTH
 #error "no such vector"
 #endif
-#ifndef ACT
-#define ACT 0
-#endif
-
-/* activations.def defines ACT itself. */
-enum { CHOSEN_ACT = ACT };
-#undef ACT
 
 /* Multiply-add, which compilers may contract: programs are built with -cl-mad-enable.
  * fma() is slow or missing on some devices. */
@@ -113,50 +105,5 @@ static inline void store_part(floatv v, __global float *p, uint count)
 }
 #undef STORE_N
 #undef STORE_1
-
-#include "lib/fast_math.h"
-
-/* The functions of activations.def for floatv. GPUs have exp in hardware. */
-#define REAL(c)                 ((floatv)(c##f))
-#define SELECT_LESS(v, w, a, b) SELECT((v) < (w), a, b)
-#define EXP(v)                  (DEVICE_CPU ? fast_exp(v) : exp(v))
-#define TANH(v)                 fast_tanh(v)
-#define ERF(v)                  fast_erf(v)
-#define GELU_GRAD(v)            fast_gelu_grad(v)
-
-/* Once in a program of several kernels. */
-#ifndef ONCE_ACTIVATIONS
-#define ONCE_ACTIVATIONS
-enum {
-#define ACT(id, name, grad_from_output, f, g, parameters, checks) ACT_##id,
-#include "shared/activations.def"
-#undef ACT
-};
-#endif
-
-/* The activation ACT, y = f(x); `act_params`: its alpha and beta. */
-static inline floatv activate(floatv x, float2 act_params)
-{
-    const floatv alpha = (floatv)(act_params.x), beta = (floatv)(act_params.y);
-#define ACT(id, name, grad_from_output, f, g, parameters, checks) \
-    if (CHOSEN_ACT == ACT_##id)                                   \
-        return f;
-#include "shared/activations.def"
-#undef ACT
-    return x;
-}
-
-/* The derivative f' from x and y = f(x). Activations that can be fused need y alone:
- * callers pass y for x. */
-static inline floatv activate_gradient(floatv x, floatv y, float2 act_params)
-{
-    const floatv alpha = (floatv)(act_params.x), beta = (floatv)(act_params.y);
-#define ACT(id, name, grad_from_output, f, g, parameters, checks) \
-    if (CHOSEN_ACT == ACT_##id)                                   \
-        return g;
-#include "shared/activations.def"
-#undef ACT
-    return (floatv)(1.0f);
-}
 
 #endif

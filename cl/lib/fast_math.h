@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* exp, tanh, erf and gelu's derivative for floatv, by arithmetic alone: CPU drivers call
- * a scalar library function for every lane. Included by common.h. NaN in, NaN out.
+ * a scalar library function for every lane. Included by activation.h. NaN in, NaN out.
  *
  * exp as in Cephes. The others are exact where they saturate, and x P(x^2) / Q(x^2)
  * elsewhere, fitted by Lawson's weighted least squares. Largest errors, with and without

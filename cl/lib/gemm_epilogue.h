@@ -4,6 +4,8 @@
 #ifndef WEFT_GEMM_EPILOGUE_H
 #define WEFT_GEMM_EPILOGUE_H
 
+#include "lib/activation.h"
+
 #ifndef BIAS_OR_ACT_GRAD
 /* Present: the bias (PASS_FORWARD), the activation gradient (PASS_BWD_DATA) or the bias
  * gradient (PASS_BWD_WEIGHTS). */

@@ -43,6 +43,7 @@ enum {
     TILES_X = (COMPUTED_W + OUTPUT_TILE - 1) / OUTPUT_TILE
 };
 
+#include "lib/activation.h"
 #include "lib/winograd_input.h"
 
 /* A tap of the filters of a vector of output channels. */

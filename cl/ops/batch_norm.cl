@@ -39,6 +39,7 @@
 #define FOLD_BIAS     1
 #define FOLD_OUT_BIAS 1
 #endif
+#include "lib/activation.h"
 #include "lib/common.h"
 #include "lib/channels.h"
 #include "shared/workspace_layout.h"

@@ -10,6 +10,7 @@
  * the result. A work-item computes a vector of VW channels; VW divides every number of
  * channels and every first channel, and is 1 for channel_shuffle. Global size >= `items`,
  * the number of vectors; a row, or a row of dscale, has `blocks` vectors. */
+#include "lib/activation.h"
 #include "lib/common.h"
 #include "lib/storage.h"
 

@@ -28,6 +28,7 @@
 #define SAVE 1 /* ln_forward writes mean and inv_std */
 #endif
 #define SUMS 2
+#include "lib/activation.h"
 #include "lib/common.h"
 #include "lib/channels.h"
 #include "lib/channel_sums.h"

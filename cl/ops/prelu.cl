@@ -25,7 +25,7 @@ __kernel void prelu_forward(ALIASED_VIEW(const stored_x, x), VIEW(const float, s
         return;
     const floatv v = LOAD_IN(x + x_at + i);
     const floatv s = LOAD(slope + slope_at + MOD(i, C));
-    STORE_OUT(SELECT_LESS(REAL(0.0), v, v, s * v), y + y_at + i, 0);
+    STORE_OUT(SELECT(v > 0.0f, v, s * v), y + y_at + i, 0);
 }
 
 /* dx may be dy. */
@@ -38,7 +38,7 @@ __kernel void prelu_bwd_data(VIEW(const stored_x, x), VIEW(const float, slope),
         return;
     const floatv v = LOAD_IN(x + x_at + i), g = LOAD_OTHER(dy + dy_at + i);
     const floatv s = LOAD(slope + slope_at + MOD(i, C));
-    STORE_OUT(SELECT_LESS(REAL(0.0), v, g, s * g), dx + dx_at + i, 0);
+    STORE_OUT(SELECT(v > 0.0f, g, s * g), dx + dx_at + i, 0);
 }
 
 /* Partial sums of dslope: a work-item for each vector and chunk. */
@@ -53,7 +53,7 @@ __kernel void prelu_grad_partials(VIEW(const stored_x, x), VIEW(const stored_oth
     for (uint row = chunk * ROWS; row < end; row++) {
         const size_t at = (size_t)row * C + c;
         const floatv v = LOAD_IN(x + x_at + at);
-        sum += SELECT_LESS(REAL(0.0), v, REAL(0.0), v * LOAD_OTHER(dy + dy_at + at));
+        sum += SELECT(v > 0.0f, (floatv)(0.0f), v * LOAD_OTHER(dy + dy_at + at));
     }
     STORE(sum, partials + partials_at + chunk * PARTIAL + c, c);
 }

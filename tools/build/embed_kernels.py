@@ -5,7 +5,8 @@ src/opencl/runtime/source.h.
     embed_kernels.py OUTPUT ROOT KERNEL.cl...
 
 `#include "NAME"` of a file below ROOT is replaced by the file: a .h once per kernel, a .def
-every time. #line directives preserve file and line in compiler messages.
+every time. Comments and indentation are left out: a program of forty kernels is read again by
+some drivers at every start. #line directives preserve file and line in compiler messages.
 
 Besides its text a kernel has two lists: the names declared at file scope, and the macros it
 defines. They allow building several kernels, or one with several options, as one program
@@ -26,28 +27,34 @@ BODY = re.compile(r"\{[^{}]*\}")
 PARENTHESES = re.compile(r"\([^()]*\)")
 
 
+def code_lines(path):
+    """The lines of a file without comments and indentation, as many as the file has."""
+    with open(path, encoding="utf-8") as file:
+        text = COMMENT.sub(lambda comment: " " + "\n" * comment[0].count("\n"), file.read())
+    return [line.strip() for line in text.splitlines()]
+
+
 def inlined(root, path, seen):
     """The text of `path`, line by line, with its includes in place."""
     name = os.path.basename(path)
     yield f'#line 1 "{name}"'
-    with open(path, encoding="utf-8") as file:
-        for number, line in enumerate(file, 1):
-            match = INCLUDE.match(line)
-            if not match:
-                yield line.rstrip("\n")
-                continue
-            included = os.path.join(root, match[1])
-            if not os.path.isfile(included):
-                sys.exit(f"{path}:{number}: {included} does not exist")
-            if included.endswith(".def") or included not in seen:
-                seen.add(included)
-                yield from inlined(root, included, seen)
-            yield f'#line {number + 1} "{name}"'
+    for number, line in enumerate(code_lines(path), 1):
+        match = INCLUDE.match(line)
+        if not match:
+            yield line
+            continue
+        included = os.path.join(root, match[1])
+        if not os.path.isfile(included):
+            sys.exit(f"{path}:{number}: {included} does not exist")
+        if included.endswith(".def") or included not in seen:
+            seen.add(included)
+            yield from inlined(root, included, seen)
+        yield f'#line {number + 1} "{name}"'
 
 
 def macros_of(text):
     """The macros that `text` defines, in order, without duplicates."""
-    names = dict.fromkeys(MACRO.findall(COMMENT.sub(" ", text)))
+    names = dict.fromkeys(MACRO.findall(text))
     return [name for name in names if not name.startswith("ONCE_")]
 
 
@@ -61,8 +68,7 @@ def declared(text):
 
 def names_of(text):
     """Names declared at file scope of `text`: functions, types, enumerators, tables."""
-    plain = SHARED.sub("", COMMENT.sub(" ", text))
-    plain = ATTRIBUTE.sub(" ", DIRECTIVE.sub(" ", plain))
+    plain = ATTRIBUTE.sub(" ", DIRECTIVE.sub(" ", SHARED.sub("", text)))
     names = {}
     for body in ENUM.findall(plain):
         while PARENTHESES.search(body):  # their commas separate no enumerators
