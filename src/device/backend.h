@@ -10,8 +10,8 @@
  *
  * Floats are 32 bits. Activations and their gradients may also be stored as float16, each
  * by the type of its view: x, other, y, dy, dx and the activation gradient's output of
- * conv, dense, pool, act, add, the norms, prelu, dropout, batch, cast and the ops on
- * channels, with scale and dscale of these. So may w of conv and dense, and out_w of
+ * conv, dense, pool, act, add, the norms, prelu, dropout, batch, cast and the primitives
+ * on channels, with scale and dscale of these. So may w of conv and dense, and out_w of
  * fold_batch_norm. All arithmetic is in float32; values are rounded once, to nearest
  * even, when stored. */
 #ifndef WEFT_DEVICE_BACKEND_H

@@ -160,4 +160,4 @@ static enum weft_status verify_act_case(struct verify_context *k)
     return status;
 }
 
-const struct verify_op verify_act = {"act", verify_act_case, true};
+const struct verify_check verify_act = {"act", verify_act_case, true};

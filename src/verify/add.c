@@ -173,4 +173,4 @@ static enum weft_status verify_add_case(struct verify_context *k)
     return status;
 }
 
-const struct verify_op verify_add = {"add", verify_add_case, true};
+const struct verify_check verify_add = {"add", verify_add_case, true};

@@ -219,4 +219,4 @@ static enum weft_status verify_input_case(struct verify_context *k)
     return status;
 }
 
-const struct verify_op verify_make_batch = {"batch", verify_input_case, true};
+const struct verify_check verify_make_batch = {"batch", verify_input_case, true};

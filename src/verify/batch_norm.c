@@ -426,4 +426,4 @@ static enum weft_status verify_norm_case(struct verify_context *k)
     return status;
 }
 
-const struct verify_op verify_batch_norm = {"batch-norm", verify_norm_case, true};
+const struct verify_check verify_batch_norm = {"batch-norm", verify_norm_case, true};

@@ -67,4 +67,4 @@ static enum weft_status verify_convert_case(struct verify_context *k)
     return status;
 }
 
-const struct verify_op verify_cast = {"cast", verify_convert_case, true};
+const struct verify_check verify_cast = {"cast", verify_convert_case, true};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Checks of the ops on channels: copies, scales by image and channel, shuffles. All are
- * linear, and exact on small integers. */
+/* Checks of the primitives on channels: copies, scales by image and channel, shuffles.
+ * All are linear, and exact on small integers. */
 #include "verify/verify.h"
 
 #include <math.h>
@@ -392,8 +392,8 @@ static enum weft_status verify_channel_shuffle_case(struct verify_context *k)
     return status;
 }
 
-const struct verify_op verify_copy_channels = {"copy-channels", verify_copy_channels_case,
-                                               true};
-const struct verify_op verify_scale = {"scale", verify_scale_case, true};
-const struct verify_op verify_channel_shuffle = {"channel-shuffle",
-                                                 verify_channel_shuffle_case, true};
+const struct verify_check verify_copy_channels = {"copy-channels",
+                                                  verify_copy_channels_case, true};
+const struct verify_check verify_scale = {"scale", verify_scale_case, true};
+const struct verify_check verify_channel_shuffle = {"channel-shuffle",
+                                                    verify_channel_shuffle_case, true};

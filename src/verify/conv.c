@@ -444,4 +444,4 @@ static enum weft_status verify_conv_case(struct verify_context *k)
     return status;
 }
 
-const struct verify_op verify_conv = {"conv", verify_conv_case, true};
+const struct verify_check verify_conv = {"conv", verify_conv_case, true};

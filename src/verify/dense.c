@@ -302,4 +302,4 @@ static enum weft_status verify_dense_case(struct verify_context *k)
     return status;
 }
 
-const struct verify_op verify_dense = {"dense", verify_dense_case, true};
+const struct verify_check verify_dense = {"dense", verify_dense_case, true};

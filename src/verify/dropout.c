@@ -90,4 +90,4 @@ static enum weft_status verify_dropout_case(struct verify_context *k)
     return status;
 }
 
-const struct verify_op verify_dropout = {"dropout", verify_dropout_case, true};
+const struct verify_check verify_dropout = {"dropout", verify_dropout_case, true};

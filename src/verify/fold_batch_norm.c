@@ -103,5 +103,5 @@ static enum weft_status verify_fold_case(struct verify_context *k)
     return status;
 }
 
-const struct verify_op verify_fold_batch_norm = {"fold-batch-norm", verify_fold_case,
-                                                 true};
+const struct verify_check verify_fold_batch_norm = {"fold-batch-norm", verify_fold_case,
+                                                    true};

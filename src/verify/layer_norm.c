@@ -386,4 +386,4 @@ static enum weft_status verify_norm_case(struct verify_context *k)
     return status;
 }
 
-const struct verify_op verify_layer_norm = {"layer-norm", verify_norm_case, true};
+const struct verify_check verify_layer_norm = {"layer-norm", verify_norm_case, true};

@@ -108,4 +108,4 @@ static enum weft_status verify_memory_case(struct verify_context *k)
     return status;
 }
 
-const struct verify_op verify_memory = {"memory", verify_memory_case, false};
+const struct verify_check verify_memory = {"memory", verify_memory_case, false};

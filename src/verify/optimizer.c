@@ -309,4 +309,4 @@ static enum weft_status verify_optimizer_case(struct verify_context *k)
     return status;
 }
 
-const struct verify_op verify_optimizer_step = {"optimizer", verify_optimizer_case};
+const struct verify_check verify_optimizer_step = {"optimizer", verify_optimizer_case};

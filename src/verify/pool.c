@@ -254,4 +254,4 @@ static enum weft_status verify_pool_case(struct verify_context *k)
     return status;
 }
 
-const struct verify_op verify_pool = {"pool", verify_pool_case, true};
+const struct verify_check verify_pool = {"pool", verify_pool_case, true};

@@ -170,4 +170,4 @@ static enum weft_status verify_prelu_case(struct verify_context *k)
     return status;
 }
 
-const struct verify_op verify_prelu = {"prelu", verify_prelu_case, true};
+const struct verify_check verify_prelu = {"prelu", verify_prelu_case, true};

@@ -120,7 +120,7 @@ static enum weft_status verify_softmax_case(struct verify_context *k)
     return status;
 }
 
-const struct verify_op verify_softmax = {"softmax", verify_softmax_case};
+const struct verify_check verify_softmax = {"softmax", verify_softmax_case};
 
 static enum weft_status record_loss(const struct verify_case *c, enum lab_side side,
                                     struct weft_command_list *list)
@@ -223,4 +223,4 @@ static enum weft_status verify_loss_case(struct verify_context *k)
     return status;
 }
 
-const struct verify_op verify_loss = {"loss", verify_loss_case};
+const struct verify_check verify_loss = {"loss", verify_loss_case};

@@ -5,17 +5,18 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct verify_op *const ops[] = {
-#define VERIFY_OP(name) &verify_##name,
-#include "verify/ops.def"
-#undef VERIFY_OP
+static const struct verify_check *const checks[] = {
+#define VERIFY_CHECK(name) &verify_##name,
+#include "verify/checks.def"
+#undef VERIFY_CHECK
 };
 
 enum { DEFAULT_CASES = 40, MAX_CASES = 1000000 };
 
 const char *weft_verify_op_name(int index)
 {
-    return index >= 0 && index < (int)WEFT_ARRAY_SIZE(ops) ? ops[index]->name : NULL;
+    return index >= 0 && index < (int)WEFT_ARRAY_SIZE(checks) ? checks[index]->name
+                                                              : NULL;
 }
 
 static enum weft_status require_params(weft_context *ctx,
@@ -23,10 +24,10 @@ static enum weft_status require_params(weft_context *ctx,
 {
     char names[256] = "";
     bool known = !params->op;
-    for (size_t i = 0, used = 0; i < WEFT_ARRAY_SIZE(ops); i++) {
-        known = known || !strcmp(params->op, ops[i]->name);
+    for (size_t i = 0, used = 0; i < WEFT_ARRAY_SIZE(checks); i++) {
+        known = known || !strcmp(params->op, checks[i]->name);
         used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s",
-                                 i ? ", " : "", ops[i]->name);
+                                 i ? ", " : "", checks[i]->name);
     }
     if (!known)
         return weft_fail(ctx, WEFT_ERR_ARG, "verify: no op \"%s\"; there are %s",
@@ -46,7 +47,7 @@ static enum weft_status require_params(weft_context *ctx,
 
 static bool is_op_selected(const struct verify_context *k, int op)
 {
-    const struct verify_op *o = ops[op];
+    const struct verify_check *o = checks[op];
     return (!k->params->op || !strcmp(k->params->op, o->name)) &&
            (o->supports_fp16 || !is_fp16_run(k));
 }
@@ -62,7 +63,7 @@ static enum weft_status run_case(struct verify_context *k)
     if (k->params->random_kernels)
         k->random_config_seed =
             (uint32_t)k->params->seed * 1000003u + (uint32_t)k->number + 1;
-    enum weft_status status = ops[k->op]->run(k);
+    enum weft_status status = checks[k->op]->run(k);
     if (status != WEFT_ERR_NOMEM ||
         k->device[LAB_DEVICE]->info.max_alloc_bytes >= ANY_CASE_COUNT)
         return status;
@@ -74,7 +75,7 @@ static enum weft_status run_ops(struct verify_context *k)
 {
     int count = k->params->cases ? k->params->cases : DEFAULT_CASES;
     k->end = k->params->first_case + count;
-    for (k->op = 0; k->op < (int)WEFT_ARRAY_SIZE(ops); k->op++)
+    for (k->op = 0; k->op < (int)WEFT_ARRAY_SIZE(checks); k->op++)
         for (k->number = k->params->first_case; k->number < k->end; k->number++)
             if (is_op_selected(k, k->op))
                 WEFT_TRY(run_case(k));
@@ -85,15 +86,15 @@ static enum weft_status run_ops(struct verify_context *k)
  * alone. */
 static enum weft_status run_mixed_cases(struct verify_context *k)
 {
-    int asked[WEFT_ARRAY_SIZE(ops)], count = 0;
-    for (int op = 0; op < (int)WEFT_ARRAY_SIZE(ops); op++)
+    int asked[WEFT_ARRAY_SIZE(checks)], count = 0;
+    for (int op = 0; op < (int)WEFT_ARRAY_SIZE(checks); op++)
         if (is_op_selected(k, op))
             asked[count++] = op;
     k->end = k->params->first_case + k->params->mixed_cases;
     for (k->number = k->params->first_case; k->number < k->end && count; k->number++) {
         /* A stream that no op has. */
         struct lab_random random =
-            lab_random_begin(k->params->seed, k->number, (int)WEFT_ARRAY_SIZE(ops));
+            lab_random_begin(k->params->seed, k->number, (int)WEFT_ARRAY_SIZE(checks));
         k->op = asked[lab_random_int(&random, 0, count - 1)];
         WEFT_TRY(run_case(k));
     }

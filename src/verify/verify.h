@@ -42,14 +42,14 @@ enum weft_status verify_with_reference(struct weft_device *device,
                                        struct weft_verify_result *out);
 
 /* The check of an op: makes one random case and runs it. */
-struct verify_op {
+struct verify_check {
     const char *name;
     enum weft_status (*run)(struct verify_context *k);
     bool supports_fp16; /* has tensors that may be float16 */
 };
-#define VERIFY_OP(name) extern const struct verify_op verify_##name;
-#include "verify/ops.def"
-#undef VERIFY_OP
+#define VERIFY_CHECK(name) extern const struct verify_check verify_##name;
+#include "verify/checks.def"
+#undef VERIFY_CHECK
 
 /* random_shapes.c. One axis of a window that moves over an image. */
 struct window_axis {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Conversion between float types (cl/ops/cast.cl), alone and around primitives. */
+/* Conversion between float types (cl/primitives/cast.cl), alone and around primitives. */
 #include "opencl/runtime/primitives.h"
 
 void ocl_define_view_fp16(struct ocl_options *options, const char *name,

@@ -17,7 +17,7 @@ static const struct mma_candidate {
     {OCL_MMA_EMULATED, NULL},
 };
 
-/* The one product of cl/ops/mma_probe.cl. */
+/* The one product of cl/primitives/mma_probe.cl. */
 enum { M = MMA_M, N = MMA_N, K = MMA_K };
 
 struct mma_probe {

@@ -29,7 +29,7 @@ static bool has_extensions(const char *extensions,
     return true;
 }
 
-/* Runs cl/ops/subgroup_probe.cl: x[i] = i + 1/2. */
+/* Runs cl/primitives/subgroup_probe.cl: x[i] = i + 1/2. */
 static enum weft_status run_probe(struct ocl_device *d, struct weft_command_list *list,
                                   struct weft_mem *mem,
                                   enum ocl_subgroup_ext subgroup_ext, int lanes,

@@ -4,10 +4,10 @@
 
 /* Matrix products, and the other primitives. */
 static const struct ocl_family *const families[][2] = {
-    [WEFT_FAMILY_VEC] = {&ocl_family_vec, &ocl_ops_vec},
-    [WEFT_FAMILY_TILE] = {&ocl_family_tile, &ocl_ops_work_group},
-    [WEFT_FAMILY_SUBGROUP] = {&ocl_family_sg, &ocl_ops_work_group},
-    [WEFT_FAMILY_MMA] = {&ocl_family_mma, &ocl_ops_work_group},
+    [WEFT_FAMILY_VEC] = {&ocl_family_vec, &ocl_primitives_vec},
+    [WEFT_FAMILY_TILE] = {&ocl_family_tile, &ocl_primitives_work_group},
+    [WEFT_FAMILY_SUBGROUP] = {&ocl_family_sg, &ocl_primitives_work_group},
+    [WEFT_FAMILY_MMA] = {&ocl_family_mma, &ocl_primitives_work_group},
 };
 
 int ocl_list_algorithms(const struct ocl_device *device, enum weft_primitive primitive,

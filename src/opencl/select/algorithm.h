@@ -65,8 +65,8 @@ extern const struct ocl_family ocl_family_sg;   /* conv_sg.c */
 extern const struct ocl_family ocl_family_mma;  /* conv_mma.c */
 
 /* The primitives without matrix products, for `vec` and for the families whose work-items
- * share work-groups: ops/families.c. */
-extern const struct ocl_family ocl_ops_vec, ocl_ops_work_group;
+ * share work-groups: primitives/families.c. */
+extern const struct ocl_family ocl_primitives_vec, ocl_primitives_work_group;
 
 /* The passes of a convolution, in the order of their primitives. */
 enum ocl_conv_pass {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Dropout by a counter-based generator: nothing is stored for the backward pass
- * (cl/ops/dropout.cl). */
+ * (cl/primitives/dropout.cl). */
 #include "shared/random.h"
 #include "opencl/runtime/primitives.h"
 

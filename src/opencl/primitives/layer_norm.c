@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Layer normalization, all families: cl/ops/layer_norm.cl. A row is processed by one
- * work-item in family `vec`, by up to a work-group in the others. */
-#include "opencl/ops/channel_sums.h"
+/* Layer normalization, all families: cl/primitives/layer_norm.cl. A row is processed by
+ * one work-item in family `vec`, by up to a work-group in the others. */
+#include "opencl/primitives/channel_sums.h"
 
 #define SOURCE "layer_norm.cl"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Ops on channels, all families: cl/ops/channels.cl. */
+/* Primitives on channels, all families: cl/primitives/channels.cl. */
 #include "opencl/runtime/primitives.h"
 
 /* The widest vector that divides all numbers of channels, given as their bitwise or: at

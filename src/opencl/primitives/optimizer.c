@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Optimizer step, the last launch of a training step: update of all weights, and the
- * step's metrics (cl/ops/optimizer.cl). */
-#include "opencl/ops/algorithms.h"
+ * step's metrics (cl/primitives/optimizer.cl). */
+#include "opencl/primitives/algorithms.h"
 #include "opencl/runtime/primitives.h"
 #include "shared/partial_sums.h"
 

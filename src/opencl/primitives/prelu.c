@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ReLU with learned slopes, all families: cl/ops/prelu.cl. */
-#include "opencl/ops/channel_sums.h"
+/* ReLU with learned slopes, all families: cl/primitives/prelu.cl. */
+#include "opencl/primitives/channel_sums.h"
 
 #define SOURCE "prelu.cl"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Batches from images stored as bytes on the device (cl/ops/batch.cl). */
-#include "opencl/ops/algorithms.h"
+/* Batches from images stored as bytes on the device (cl/primitives/batch.cl). */
+#include "opencl/primitives/algorithms.h"
 #include "opencl/runtime/primitives.h"
 
 enum { VECTOR_WIDTH, ITEMS_PER_ROW };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Launches over rows of channels, and sums of each channel over all rows in a fixed order
  * (cl/lib/channel_sums.h). */
-#ifndef WEFT_OPENCL_OPS_CHANNEL_SUMS_H
-#define WEFT_OPENCL_OPS_CHANNEL_SUMS_H
+#ifndef WEFT_OPENCL_PRIMITIVES_CHANNEL_SUMS_H
+#define WEFT_OPENCL_PRIMITIVES_CHANNEL_SUMS_H
 
 #include "opencl/runtime/primitives.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The algorithms of primitives without matrix products. */
-#ifndef WEFT_OPENCL_OPS_ALGORITHMS_H
-#define WEFT_OPENCL_OPS_ALGORITHMS_H
+#ifndef WEFT_OPENCL_PRIMITIVES_ALGORITHMS_H
+#define WEFT_OPENCL_PRIMITIVES_ALGORITHMS_H
 
 #include "opencl/select/algorithm.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sum of two tensors, all families: cl/ops/add.cl. */
+/* Sum of two tensors, all families: cl/primitives/add.cl. */
 #include "opencl/runtime/primitives.h"
 
 enum weft_status ocl_add(struct weft_command_list *list, const struct weft_add_args *args)

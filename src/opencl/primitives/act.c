@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Activations, all families, forward and backward: cl/ops/act.cl. */
+/* Activations, all families, forward and backward: cl/primitives/act.cl. */
 #include "opencl/runtime/primitives.h"
 
 static struct ocl_options options_of(const struct ocl_device *d,

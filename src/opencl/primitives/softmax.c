@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Softmax; softmax with cross-entropy, its gradient and correctness (cl/ops/softmax.cl).
- */
-#include "opencl/ops/algorithms.h"
+/* Softmax; softmax with cross-entropy, its gradient and correctness:
+ * cl/primitives/softmax.cl. */
+#include "opencl/primitives/algorithms.h"
 #include "opencl/runtime/primitives.h"
 
 #include <math.h>

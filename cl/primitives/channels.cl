@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Ops on channels, [image][position][channel]; a row is a position of an image.
+/* Primitives on channels, [image][position][channel]; a row is a position of an image.
  *
  *     copy_channels:   y[row][y_first + c] = x[row][x_first + c], c < count
  *     scale:           y[image][position][c] = x[image][position][c] scale[image][c]

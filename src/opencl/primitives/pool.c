@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Pooling, all families: cl/ops/pool.cl, one launch for each pass. */
-#include "opencl/ops/algorithms.h"
+/* Pooling, all families: cl/primitives/pool.cl, one launch for each pass. */
+#include "opencl/primitives/algorithms.h"
 #include "opencl/runtime/primitives.h"
 #include "opencl/select/dispatch.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The algorithms of primitives without matrix products, by family. */
-#include "opencl/ops/algorithms.h"
+#include "opencl/primitives/algorithms.h"
 
 #define ROW(primitive, ...)                                              \
     [WEFT_PRIMITIVE_##primitive] = (const struct ocl_algorithm *const[]) \
@@ -8,7 +8,7 @@
         __VA_ARGS__, NULL                                                \
     }
 
-const struct ocl_family ocl_ops_vec = {
+const struct ocl_family ocl_primitives_vec = {
     .algorithms = {
         ROW(pool_forward, &pool_rows, &pool_pixels),
         ROW(pool_backward, &pool_rows, &pool_pixels),
@@ -26,7 +26,7 @@ const struct ocl_family ocl_ops_vec = {
         ROW(make_batch, &batch_rows),
     }};
 
-const struct ocl_family ocl_ops_work_group = {
+const struct ocl_family ocl_primitives_work_group = {
     .algorithms = {
         ROW(pool_forward, &pool_pixels),
         ROW(pool_backward, &pool_pixels),

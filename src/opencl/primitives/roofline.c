@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Roofline probes: several shapes of the kernels in cl/ops/roofline.cl. */
+/* Roofline probes: several shapes of the kernels in cl/primitives/roofline.cl. */
 #include "opencl/runtime/primitives.h"
 
 /* Shapes for CPUs have work-groups of one and wide vectors, the others many work-items

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The launches of cl/lib/channel_sums.h. */
-#include "opencl/ops/channel_sums.h"
+#include "opencl/primitives/channel_sums.h"
 
 #include "shared/workspace_layout.h"
 

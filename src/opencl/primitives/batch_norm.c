@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Batch normalization, all families: cl/ops/batch_norm.cl. Three launches for each pass:
- * partial sums over chunks of rows, their merge, and the rows again. */
-#include "opencl/ops/algorithms.h"
+/* Batch normalization, all families: cl/primitives/batch_norm.cl. Three launches for
+ * each pass: partial sums over chunks of rows, their merge, and the rows again. */
+#include "opencl/primitives/algorithms.h"
 #include "opencl/runtime/primitives.h"
 #include "shared/workspace_layout.h"
 
