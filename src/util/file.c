@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "os/write_file.h"
+
 static enum weft_status fail_errno(weft_context *ctx, const char *path, const char *what)
 {
     return weft_fail(ctx, WEFT_ERR_FILE, "%s: %s: %s", path, what, strerror(errno));
@@ -111,127 +113,13 @@ done:
     return status;
 }
 
-static bool write_all(int fd, const uint8_t *bytes, size_t size)
-{
-    while (size) {
-        /* Linux writes at most 2^31 - 4096 bytes a call, other systems fewer. */
-        ssize_t count = write(fd, bytes, size < 1 << 30 ? size : 1 << 30);
-        if (count < 0 && errno == EINTR)
-            continue;
-        if (count < 0)
-            return false;
-        bytes += count;
-        size -= (size_t)count;
-    }
-    return true;
-}
-
-static enum weft_status write_direct(weft_context *ctx, const char *path,
-                                     const void *bytes, size_t size)
-{
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
-    if (fd < 0)
-        return fail_errno(ctx, path, "cannot be opened for writing");
-    if (!write_all(fd, bytes, size)) {
-        enum weft_status status = fail_errno(ctx, path, "cannot be written");
-        close(fd);
-        return status;
-    }
-    return close(fd) ? fail_errno(ctx, path, "cannot be written") : WEFT_OK;
-}
-
-/* The folder of `path`, owned by the caller. */
-static char *folder_of(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    if (!slash)
-        return strdup(".");
-    return strndup(path, slash == path ? 1 : (size_t)(slash - path));
-}
-
-/* Creates a temporary file in `folder`; its name is written to *name, owned by the
- * caller. */
-static int open_temporary(const char *folder, mode_t mode, char **name)
-{
-    for (int attempt = 0; attempt < 1000; attempt++) {
-        char leaf[64];
-        snprintf(leaf, sizeof(leaf), ".weft-%ld-%d.tmp", (long)getpid(), attempt);
-        *name = weft_path_join(folder, leaf);
-        if (!*name) {
-            errno = ENOMEM;
-            return -1;
-        }
-        int fd = open(*name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-        if (fd >= 0)
-            return fd;
-        free(*name);
-        *name = NULL;
-        if (errno != EEXIST)
-            return -1;
-    }
-    return -1;
-}
-
-/* Makes the rename durable. A folder that cannot be opened or synced is not an error:
- * the file itself is complete. */
-static bool sync_folder(const char *folder)
-{
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return true;
-    bool bad = fsync(fd) < 0 && errno == EIO;
-    close(fd);
-    errno = EIO;
-    return !bad;
-}
-
-static enum weft_status replace(weft_context *ctx, const char *path, mode_t mode,
-                                const void *bytes, size_t size)
-{
-    enum weft_status status = WEFT_OK;
-    char *temporary = NULL, *folder = folder_of(path);
-    if (!folder)
-        return weft_out_of_memory(ctx, path, strlen(path) + 1);
-    int fd = open_temporary(folder, mode, &temporary);
-    if (fd < 0) {
-        status = fail_errno(ctx, path, "cannot be created");
-        goto done;
-    }
-    bool written = write_all(fd, bytes, size) && fsync(fd) == 0;
-    int error = errno;
-    if (close(fd) && written) {
-        written = false;
-        error = errno;
-    }
-    errno = error;
-    if (!written)
-        status = fail_errno(ctx, path, "cannot be written");
-    else if (rename(temporary, path))
-        status = fail_errno(ctx, path, "cannot be replaced");
-    if (status)
-        unlink(temporary);
-    else if (!sync_folder(folder))
-        status = fail_errno(ctx, folder, "cannot be synced");
-done:
-    free(temporary);
-    free(folder);
-    return status;
-}
-
 enum weft_status weft_file_write_mode(weft_context *ctx, const char *path, mode_t mode,
                                       const void *bytes, size_t size)
 {
-    struct stat info;
-    if (stat(path, &info) == 0) {
-        if (S_ISDIR(info.st_mode))
-            return weft_fail(ctx, WEFT_ERR_FILE, "%s: is a folder, not a file", path);
-        if (!S_ISREG(info.st_mode))
-            return write_direct(ctx, path, bytes, size);
-    }
-    char *target = realpath(path, NULL);
-    enum weft_status status = replace(ctx, target ? target : path, mode, bytes, size);
-    free(target);
-    return status;
+    const char *failure = weft_write_file(path, mode, bytes, size);
+    if (failure && errno == EISDIR)
+        return weft_fail(ctx, WEFT_ERR_FILE, "%s: is a folder, not a file", path);
+    return failure ? fail_errno(ctx, path, failure) : WEFT_OK;
 }
 
 enum weft_status weft_file_write(weft_context *ctx, const char *path, const void *bytes,

@@ -25,9 +25,8 @@ void weft_file_free(struct weft_file *file);
 bool weft_file_exists(const char *path);
 bool weft_folder_exists(const char *path);
 
-/* Replaces `path` atomically: a temporary file in the same folder is written,
- * synced and renamed, and removed on any failure. A symbolic link is followed; a device
- * or pipe is written to directly. `mode` is that of the new file, less the umask. */
+/* Replaces `path` atomically, as in os/write_file.h; `mode` is that of a new file, less
+ * the umask. */
 enum weft_status weft_file_write(weft_context *ctx, const char *path, const void *bytes,
                                  size_t size);
 enum weft_status weft_file_write_mode(weft_context *ctx, const char *path, mode_t mode,

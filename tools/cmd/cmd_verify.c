@@ -232,7 +232,7 @@ static enum app_exit save_json_report(struct app *app, const struct verify_optio
     FILE *out = open_memstream(&text, &size);
     if (out)
         write_json(app, o, table, t, sum, out);
-    bool done = out && !fclose(out) && paths_write_atomic(o->json, text, size);
+    bool done = out && !fclose(out) && paths_write(o->json, text, size);
     int why = errno;
     free(text);
     return done ? APP_OK

@@ -6,9 +6,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "os/private_folder.h"
 #include "util/file.h"
 #include "util/hash.h"
 
@@ -70,14 +69,13 @@ void ocl_cache_key(const struct ocl_device *d, const void *source, size_t bytes,
 
 char *ocl_cache_open(weft_context *ctx, const char *path)
 {
-    struct stat info;
-    if (weft_folder_create(NULL, path, 0700) || lstat(path, &info)) {
+    if (weft_folder_create(NULL, path, 0700)) {
         weft_log_message(ctx, WEFT_LOG_WARN,
                          "%s: cannot be created, so compiled kernels are not cached",
                          path);
         return NULL;
     }
-    if (!S_ISDIR(info.st_mode) || info.st_uid != geteuid() || (info.st_mode & 022)) {
+    if (!weft_folder_is_private(path, S_IWGRP | S_IWOTH)) {
         weft_log_message(
             ctx, WEFT_LOG_WARN,
             "%s: is not a folder that you alone may write to (chmod 700), so "

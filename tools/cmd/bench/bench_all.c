@@ -111,7 +111,6 @@ static enum app_exit measure_all(struct all_devices_run *a)
          !weft_device_info(a->app->context, i, &info) && !subprocess_interrupted(); i++)
         measure(a, i);
     subprocess_signals_restore();
-    subprocess_files_remove(&a->files);
     int failed =
         device_table_write(&a->results, (enum table_format)a->options->app.format);
     enum app_exit code = results_save_if_named(a->app, &a->results, a->options->json);

@@ -3,7 +3,7 @@
 #define _GNU_SOURCE
 #include "bench/bench.h"
 
-#include "core/paths.h"
+#include "core/temporary_folder.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,9 +29,8 @@ static enum app_exit through_file(struct app *app, weft_trainer *trainer,
     struct sigaction action = {.sa_handler = hold_signal, .sa_flags = SA_RESTART},
                      old[COUNT];
     enum weft_status status = WEFT_OK;
-    const char *place = getenv("TMPDIR");
+    const char *place = temporary_folder_place();
     char path[PATHS_MAX];
-    place = place && *place ? place : "/tmp";
     sigemptyset(&action.sa_mask);
     for (int i = 0; i < COUNT; i++) {
         sigaction(signals[i], NULL, &old[i]);

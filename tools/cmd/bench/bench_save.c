@@ -167,7 +167,7 @@ enum app_exit bench_save_json(const struct bench *b)
     if (!path)
         return APP_OK;
     char *text = bench_json_text(b, &size);
-    bool done = text && paths_write_atomic(path, text, size);
+    bool done = text && paths_write(path, text, size);
     int why = errno;
     free(text);
     return done ? APP_OK

@@ -12,11 +12,12 @@
 #include "core/driver_smoke_test.h"
 
 #include "core/icd_files.h"
+#include "core/pocl_cache.h"
+#include "core/temporary_folder.h"
 #include "core/term.h"
 
 #include <weft/verify.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
@@ -46,6 +47,8 @@ struct smoke_test {
     struct icd_list icds;
     char reasons[ICD_MAX_FILES][REASON]; /* "": the driver works */
     uint64_t key;
+    bool cached; /* the results are of an earlier run, some minutes ago */
+    int minutes;
 };
 
 /* FNV-1a, 64 bits. */
@@ -94,11 +97,32 @@ static void hash_library(struct smoke_test *p, const char *icd)
     free(library);
 }
 
+static bool uses_pocl(const struct icd_list *icds)
+{
+    const char *libraries = getenv("OCL_ICD_FILENAMES");
+    bool found = libraries && strstr(libraries, "pocl");
+    for (int i = 0; i < icds->count && !found; i++) {
+        char path[PATHS_MAX];
+        char *library = icd_file_path(icds, i, path) ? icd_read_library(path) : NULL;
+        found = library && strstr(library, "pocl");
+        free(library);
+    }
+    return found;
+}
+
 static void list_drivers(struct smoke_test *p, const char *place)
 {
-    static const char *const settings[] = {
-        "OCL_ICD_FILENAMES", "OPENCL_LAYERS", "LD_LIBRARY_PATH", "LD_PRELOAD",
-        "RUSTICL_ENABLE",    "POCL_DEVICES",  "OCL_ICD_VENDORS", "OPENCL_VENDOR_PATH"};
+    static const char *const settings[] = {"OCL_ICD_FILENAMES",
+                                           "OPENCL_LAYERS",
+                                           "LD_LIBRARY_PATH",
+                                           "LD_PRELOAD",
+                                           "RUSTICL_ENABLE",
+                                           "OCL_ICD_VENDORS",
+                                           "OPENCL_VENDOR_PATH",
+                                           "POCL_DEVICES",
+                                           "POCL_CACHE_DIR",
+                                           "XDG_CACHE_HOME",
+                                           "HOME"};
     p->key = 0xcbf29ce484222325u;
     hash_text(p, weft_version());
     for (size_t i = 0; i < sizeof(settings) / sizeof(*settings); i++)
@@ -112,6 +136,9 @@ static void list_drivers(struct smoke_test *p, const char *place)
             hash_library(p, path);
         }
     }
+    /* A driver that fails without a cache folder is tested again once it has one. */
+    bool replaced = uses_pocl(&p->icds) && pocl_cache_replace_unusable();
+    hash_text(p, replaced ? "temporary" : "own");
 }
 
 /* Errors are ignored here: they are reported when the device is used. */
@@ -207,9 +234,9 @@ static void finish(struct probe_process *child, double deadline, bool announce,
 
 static bool cache_load(struct smoke_test *p, const char *path, bool ignore_failures)
 {
-    struct stat s;
+    struct stat info;
     size_t size;
-    char *text = paths_read_file(path, 1 << 20, &size);
+    char *text = paths_read_own_file(path, 1 << 20, &size, &info);
     if (!text)
         return false;
     int known = 0;
@@ -231,9 +258,14 @@ static bool cache_load(struct smoke_test *p, const char *path, bool ignore_failu
         known++;
     }
     free(text);
-    bool fresh = !stat(path, &s) && time(NULL) - s.st_mtime < FAILURE_LIFETIME;
-    if (known == p->icds.count && (!bad || (fresh && !ignore_failures)))
+    /* Negative after the clock was set back. */
+    time_t age = time(NULL) - info.st_mtime;
+    bool fresh = age >= 0 && age < FAILURE_LIFETIME;
+    if (known == p->icds.count && (!bad || (fresh && !ignore_failures))) {
+        p->minutes = (int)(age / 60);
+        p->cached = true;
         return true;
+    }
     for (int i = 0; i < p->icds.count; i++)
         p->reasons[i][0] = '\0';
     return false;
@@ -248,7 +280,7 @@ static void cache_store(const struct smoke_test *p, const char *path)
         at += (size_t)snprintf(text + at, sizeof(text) - at, "%s %s %s\n",
                                *reason ? "bad" : "good", p->icds.names[i], reason);
     }
-    paths_write_atomic(path, text, at);
+    paths_write(path, text, at);
 }
 
 /* Tests all drivers together, and on failure each alone, in parallel. */
@@ -282,34 +314,15 @@ static void test_all_drivers(struct smoke_test *p)
         snprintf(p->reasons[i], REASON, "works alone, but not with the other drivers");
 }
 
-static char temporary_folder[PATHS_MAX]; /* removed at exit; "": none */
-
-static void remove_temporary_folder(void)
-{
-    DIR *folder = opendir(temporary_folder);
-    for (struct dirent *e; folder && (e = readdir(folder));)
-        unlinkat(dirfd(folder), e->d_name, 0);
-    if (folder)
-        closedir(folder);
-    rmdir(temporary_folder);
-}
-
 static char own_folder[PATHS_MAX]; /* copies of working .icd files; "": none */
 
-/* Points the loader to copies of the working .icd files. A folder of an earlier run may
- * contain drivers that fail now: they are removed. */
-static void exclude_failing_drivers(const struct smoke_test *p, const char *cache)
+/* Points the loader to copies of the working .icd files, in a folder made for this
+ * process: drivers that others left there would be loaded. */
+static void exclude_failing_drivers(const struct smoke_test *p)
 {
-    char folder[PATHS_MAX], name[32];
-    snprintf(name, sizeof(name), "icd-%016" PRIx64, p->key);
-    if (!cache || !paths_join(folder, cache, name) || !paths_make_folders(folder, 0700)) {
-        const char *place = getenv("TMPDIR");
-        if (!paths_join(folder, place && *place ? place : "/tmp", "weft-XXXXXX") ||
-            !mkdtemp(folder))
-            return;
-        memcpy(temporary_folder, folder, sizeof(folder));
-        atexit(remove_temporary_folder);
-    }
+    char folder[PATHS_MAX];
+    if (!temporary_folder_create(folder, temporary_folder_place(), ".weft-icd-"))
+        return;
     for (int i = 0; i < p->icds.count; i++) {
         char from[PATHS_MAX], to[PATHS_MAX];
         size_t size;
@@ -317,8 +330,8 @@ static void exclude_failing_drivers(const struct smoke_test *p, const char *cach
             !paths_join(to, folder, p->icds.names[i]))
             continue;
         char *text = *p->reasons[i] ? NULL : paths_read_file(from, 4096, &size);
-        if (!text || !paths_write_atomic(to, text, size))
-            unlink(to);
+        if (text)
+            paths_write(to, text, size);
         free(text);
     }
     setenv("OCL_ICD_VENDORS", folder, 1);
@@ -372,10 +385,14 @@ int smoke_test_excluded_count(void)
 static void warn(const struct smoke_test *p, int i)
 {
     char path[PATHS_MAX];
+    char when[80] = "";
+    if (p->cached)
+        snprintf(when, sizeof(when),
+                 " (tested %d min ago; `weft devices` tests it again)", p->minutes);
     if (icd_file_path(&p->icds, i, path))
-        term_warn("the OpenCL driver %s %s, so it is excluded. Remove or reinstall its "
+        term_warn("the OpenCL driver %s %s%s, so it is excluded. Remove or reinstall its "
                   "package (dpkg -S %s).",
-                  path, p->reasons[i], path);
+                  path, p->reasons[i], when, path);
 }
 
 const char *smoke_test_drivers(bool fresh)
@@ -406,7 +423,7 @@ const char *smoke_test_drivers(bool fresh)
             warn(p, i);
     int bad = smoke_test_excluded_count();
     if (bad)
-        exclude_failing_drivers(p, keep ? cache : NULL);
+        exclude_failing_drivers(p);
     if (bad == p->icds.count && !getenv("OCL_ICD_FILENAMES"))
         return NULL;
     return *own_folder ? own_folder : p->icds.place;

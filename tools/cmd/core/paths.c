@@ -3,6 +3,10 @@
 #define _GNU_SOURCE
 #include "core/paths.h"
 
+#include "core/term.h"
+#include "os/private_folder.h"
+#include "os/write_file.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -48,10 +52,20 @@ static bool base_folder(char out[PATHS_MAX], const char *variable, const char *b
 
 bool paths_cache(char out[PATHS_MAX])
 {
+    static bool warned;
     char path[PATHS_MAX];
     if (!base_folder(path, "XDG_CACHE_HOME", ".cache/weft") ||
         !paths_make_folders(path, 0700) || access(path, W_OK | X_OK))
         return false;
+    if (!weft_folder_is_private(path, S_IWGRP | S_IWOTH)) {
+        if (!warned)
+            term_warn("%s: other users may write to this folder or rename it, so nothing "
+                      "is cached; make it yours alone (chown, chmod 700), or let "
+                      "XDG_CACHE_HOME name another folder",
+                      path);
+        warned = true;
+        return false;
+    }
     memcpy(out, path, strlen(path) + 1);
     return true;
 }
@@ -79,46 +93,15 @@ bool paths_is_folder(const char *path)
     return !stat(path, &s) && S_ISDIR(s.st_mode);
 }
 
-static bool write_all(int file, const char *bytes, size_t size)
+bool paths_write(const char *path, const void *bytes, size_t size)
 {
-    while (size) {
-        ssize_t n = write(file, bytes, size);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return false;
-        bytes += n;
-        size -= (size_t)n;
-    }
-    return !fsync(file);
+    fflush(stdout); /* `path` may be /dev/stdout */
+    return !weft_write_file(path, 0666, bytes, size);
 }
 
-bool paths_write_atomic(const char *path, const void *bytes, size_t size)
+/* Closes `file`. */
+static char *read_all(int file, size_t most, size_t *size)
 {
-    char aside[PATHS_MAX];
-    int folder = (int)(paths_basename(path) - path);
-    int n = snprintf(aside, sizeof(aside), "%.*s.weft-XXXXXX.tmp", folder, path);
-    errno = ENAMETOOLONG;
-    int file = n < (int)sizeof(aside) ? mkostemps(aside, 4, O_CLOEXEC) : -1;
-    if (file < 0)
-        return false;
-    mode_t mask = umask(0);
-    umask(mask);
-    bool done = write_all(file, bytes, size) && !fchmod(file, 0666 & ~mask);
-    done = !close(file) && done;
-    if (done && !rename(aside, path))
-        return true;
-    int why = errno;
-    unlink(aside);
-    errno = why;
-    return false;
-}
-
-char *paths_read_file(const char *path, size_t most, size_t *size)
-{
-    int file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0)
-        return NULL;
     size_t room = 4096, used = 0;
     char *text = malloc(room);
     ssize_t n = 1;
@@ -143,6 +126,25 @@ char *paths_read_file(const char *path, size_t most, size_t *size)
     if (used > most)
         errno = EFBIG;
     free(text);
+    return NULL;
+}
+
+char *paths_read_file(const char *path, size_t most, size_t *size)
+{
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    return file < 0 ? NULL : read_all(file, most, size);
+}
+
+char *paths_read_own_file(const char *path, size_t most, size_t *size, struct stat *info)
+{
+    int file = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (file < 0)
+        return NULL;
+    if (!fstat(file, info) && S_ISREG(info->st_mode) && info->st_uid == geteuid() &&
+        !(info->st_mode & (S_IWGRP | S_IWOTH)))
+        return read_all(file, most, size);
+    close(file);
+    errno = EPERM;
     return NULL;
 }
 

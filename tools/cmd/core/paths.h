@@ -5,11 +5,12 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/stat.h>
 
 enum { PATHS_MAX = 4096 };
 
-/* $XDG_CACHE_HOME/weft or ~/.cache/weft, created with mode 0700. False: unavailable, so
- * nothing is cached. */
+/* $XDG_CACHE_HOME/weft or ~/.cache/weft, created with mode 0700. False: unavailable, or
+ * other users may write to it, of which it warns; nothing is cached. */
 bool paths_cache(char out[PATHS_MAX]);
 
 /* $XDG_STATE_HOME/weft or ~/.local/state/weft, which may not exist yet. False:
@@ -28,13 +29,16 @@ const char *paths_basename(const char *path);
 bool paths_exists(const char *path);
 bool paths_is_folder(const char *path);
 
-/* Writes .weft-XXXXXX.tmp beside `path` and renames it. False on failure, with errno
- * set. */
-bool paths_write_atomic(const char *path, const void *bytes, size_t size);
+/* Replaces a file as os/write_file.h describes. False on failure, with errno set. */
+bool paths_write(const char *path, const void *bytes, size_t size);
 
 /* Reads a file of at most `most` bytes and appends a zero byte. NULL on failure, with
  * errno set. Caller frees it. */
 char *paths_read_file(const char *path, size_t most, size_t *size);
+
+/* The same for a file of a cache: not a link, owned and writable by this user alone. Also
+ * returns what stat does. */
+char *paths_read_own_file(const char *path, size_t most, size_t *size, struct stat *info);
 
 /* The text quoted as one shell word, in a static buffer valid for four calls. */
 const char *paths_shell_quoted(const char *text);

@@ -3,6 +3,8 @@
 #define _GNU_SOURCE
 #include "core/subprocess.h"
 
+#include "core/temporary_folder.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -56,8 +58,7 @@ bool subprocess_interrupted(void)
 enum app_exit subprocess_files_create(const struct app *app,
                                       struct subprocess_files *files)
 {
-    const char *above = getenv("TMPDIR");
-    above = above && *above ? above : "/tmp";
+    const char *above = temporary_folder_place();
     ssize_t length = readlink("/proc/self/exe", files->self, PATHS_MAX - 1);
     if (length <= 0)
         return app_error(app, APP_FAILED,
@@ -65,18 +66,12 @@ enum app_exit subprocess_files_create(const struct app *app,
                          "so devices cannot run in separate processes; "
                          "take one at a time with -d");
     files->self[length] = '\0';
-    if (!paths_join(files->folder, above, "weft-XXXXXX") || !mkdtemp(files->folder) ||
+    if (!temporary_folder_create(files->folder, above, ".weft-child-") ||
         !paths_join(files->file, files->folder, "results.json"))
         return app_error(app, APP_FAILED,
                          "no folder can be made in %s: %s; let TMPDIR name another",
                          above, strerror(errno));
     return APP_OK;
-}
-
-void subprocess_files_remove(const struct subprocess_files *files)
-{
-    unlink(files->file);
-    rmdir(files->folder);
 }
 
 /* In the child: stdin is empty, stdout goes to `output`. */

@@ -10,13 +10,13 @@
 
 enum { SUBPROCESS_LINE = 512 };
 
-/* This program's path, and a temporary folder with the file that children write. */
+/* This program's path, and a temporary folder, removed at exit, with the file that
+ * children write. */
 struct subprocess_files {
     char self[PATHS_MAX], folder[PATHS_MAX], file[PATHS_MAX];
 };
 enum app_exit subprocess_files_create(const struct app *app,
                                       struct subprocess_files *files);
-void subprocess_files_remove(const struct subprocess_files *files);
 
 /* While signals are caught, Ctrl-C ends the running child and sets
  * subprocess_interrupted. */

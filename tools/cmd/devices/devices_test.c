@@ -288,6 +288,5 @@ enum app_exit devices_test(struct app *app, double time_limit)
         return code;
     code = test_all(app, &files, first, end,
                     time_limit > 0 ? time_limit : default_time_limit);
-    subprocess_files_remove(&files);
     return code;
 }

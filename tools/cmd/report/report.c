@@ -126,7 +126,7 @@ enum app_exit report_save(const struct app *app, const struct results *r,
     FILE *out = open_memstream(&text, &size);
     if (out)
         write_page(out, r);
-    bool done = out && !fclose(out) && paths_write_atomic(path, text, size);
+    bool done = out && !fclose(out) && paths_write(path, text, size);
     int why = errno;
     free(text);
     return done ? APP_OK

@@ -29,7 +29,7 @@ bool results_save(const struct results *r, const char *path)
     bool done = out && results_write(r, out);
     if (out)
         done = !fclose(out) && done;
-    done = done && paths_write_atomic(path, text, size);
+    done = done && paths_write(path, text, size);
     int why = errno;
     free(text);
     errno = why;

@@ -141,7 +141,7 @@ enum app_exit run_dir_truncate_log(const struct app *app, const struct run_dir *
         memmove(text + length_kept, line, length);
         length_kept += length;
     }
-    bool done = length_kept == size || paths_write_atomic(run->log, text, length_kept);
+    bool done = length_kept == size || paths_write(run->log, text, length_kept);
     free(text);
     return done ? APP_OK
                 : app_error(app, APP_FAILED, "%s: %s", run->log, strerror(errno));

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The writer of every file: the library and the command are both built with it. */
+#ifndef WEFT_OS_WRITE_FILE_H
+#define WEFT_OS_WRITE_FILE_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+/* Replaces `path` atomically: a temporary file in the same folder is written, synced and
+ * renamed, the folder is synced, and on failure nothing is left behind. A symbolic link
+ * is followed, a device or pipe is written to directly. A new file has `mode` less the
+ * umask, an existing one keeps those of its permissions that are in `mode`. Returns NULL
+ * on success, else what failed, with errno set. */
+const char *weft_write_file(const char *path, mode_t mode, const void *bytes,
+                            size_t size);
+
+#endif
