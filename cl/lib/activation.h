@@ -1,19 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The activation of a kernel's options, and its derivative. ACT: its number, the position
- * in activations.def. */
+ * in activations.def; without ACT the identity, which costs the preprocessor nothing. */
 #ifndef WEFT_ACTIVATION_H
 #define WEFT_ACTIVATION_H
 
 #include "lib/common.h"
 
-#ifndef ACT
-#define ACT 0
-#endif
-
 /* activations.def defines ACT itself. */
+#ifdef ACT
 enum { CHOSEN_ACT = ACT };
 #undef ACT
+#define HAS_ACT 1
+#else
+#define CHOSEN_ACT ACT_identity
+#define HAS_ACT    0
+#endif
 
+/* Once in a program of several kernels. */
+#ifndef ONCE_ACTIVATIONS
+#define ONCE_ACTIVATIONS
+enum {
+#define ACT(id, name, grad_from_output, f, g, parameters, checks) ACT_##id,
+#include "shared/activations.def"
+#undef ACT
+};
+#endif
+
+#if HAS_ACT
 #include "lib/fast_math.h"
 
 static inline floatv select_less(floatv v, floatv w, floatv a, floatv b)
@@ -33,26 +46,19 @@ static inline floatv select_less(floatv v, floatv w, floatv a, floatv b)
 #else
 #define EXP exp
 #endif
-
-/* Once in a program of several kernels. */
-#ifndef ONCE_ACTIVATIONS
-#define ONCE_ACTIVATIONS
-enum {
-#define ACT(id, name, grad_from_output, f, g, parameters, checks) ACT_##id,
-#include "shared/activations.def"
-#undef ACT
-};
 #endif
 
-/* The activation ACT, y = f(x); `act_params`: its alpha and beta. */
+/* y = f(x); `act_params`: alpha and beta of f. */
 static inline floatv activate(floatv x, float2 act_params)
 {
+#if HAS_ACT
     const floatv alpha = (floatv)(act_params.x), beta = (floatv)(act_params.y);
 #define ACT(id, name, grad_from_output, f, g, parameters, checks) \
     if (CHOSEN_ACT == ACT_##id)                                   \
         return f;
 #include "shared/activations.def"
 #undef ACT
+#endif
     return x;
 }
 
@@ -60,12 +66,14 @@ static inline floatv activate(floatv x, float2 act_params)
  * callers pass y for x. */
 static inline floatv activate_gradient(floatv x, floatv y, float2 act_params)
 {
+#if HAS_ACT
     const floatv alpha = (floatv)(act_params.x), beta = (floatv)(act_params.y);
 #define ACT(id, name, grad_from_output, f, g, parameters, checks) \
     if (CHOSEN_ACT == ACT_##id)                                   \
         return g;
 #include "shared/activations.def"
 #undef ACT
+#endif
     return (floatv)(1.0f);
 }
 

@@ -109,7 +109,7 @@ static enum weft_status append_bias_act(struct weft_command_list *list,
     ocl_define(&options, "VW", device->vector_width);
     ocl_define(&options, "COLUMNS", args->conv.k);
     ocl_define(&options, "BIAS", args->bias.mem != NULL);
-    ocl_define(&options, "ACT", (long)args->activation.act);
+    ocl_define_activation(&options, args->activation);
     size_t vectors = ocl_vector_count((size_t)args->conv.k, device->vector_width);
     return ocl_launch(
         list, options.text,

@@ -128,7 +128,7 @@ static enum weft_status record(struct weft_command_list *list,
     ocl_define(&options, "ROTATED_180", job->rotated_180);
     ocl_define(&options, "BIAS", job->bias.mem != NULL);
     ocl_define(&options, "ACT_GRAD", job->act_grad.mem != NULL);
-    ocl_define(&options, "ACT", (long)job->activation.act);
+    ocl_define_activation(&options, job->activation);
     ocl_define(&options, "VW", values[VECTOR_WIDTH]);
     ocl_define(&options, "TILE", values[TILE]);
     ocl_define(&options, "TILES_PER_ITEM", values[TILES]);

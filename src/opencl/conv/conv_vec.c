@@ -221,7 +221,7 @@ static enum weft_status convolve(struct weft_command_list *list, struct direct_c
     ocl_define_arg_fp16(&options, "Y_HALF", &job->y);
     ocl_define(&options, "BIAS", job->bias.mem != NULL);
     ocl_define(&options, "ACT_GRAD", job->act_grad.mem != NULL);
-    ocl_define(&options, "ACT", (long)job->activation.act);
+    ocl_define_activation(&options, job->activation);
     size_t parts = 1;
     if (job->forward && job->forward->stride_y * job->forward->stride_x > 1)
         parts = define_phases(&options, job);

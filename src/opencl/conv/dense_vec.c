@@ -172,7 +172,7 @@ static enum weft_status multiply(struct weft_command_list *list,
     ocl_define(&options, "BIAS", p->bias.mem != NULL);
     ocl_define(&options, "ACT_GRAD", p->act_grad.mem != NULL);
     ocl_define(&options, "BIAS_GRAD", p->bias_grad.mem != NULL);
-    ocl_define(&options, "ACT", (long)p->activation.act);
+    ocl_define_activation(&options, p->activation);
     ocl_define(&options, "VW", values[VECTOR_WIDTH]);
     ocl_define(&options, "NV", values[VECTORS]);
     ocl_define(&options, "TILE", values[TILE]);

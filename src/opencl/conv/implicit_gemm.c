@@ -167,7 +167,7 @@ static void define_gemm(struct ocl_options *options, const struct ocl_gemm *p)
     ocl_define(options, "PHASE_TAP_STEP_X", weft_tap_step(c->stride_x, c->dilation_x));
     ocl_define_pool(options, &p->pool);
     ocl_define(options, "BIAS_OR_ACT_GRAD", p->bias_or_act_grad.mem || p->bias_grad.mem);
-    ocl_define(options, "ACT", (long)p->activation.act);
+    ocl_define_activation(options, p->activation);
 }
 
 static enum weft_status reduce_partial_sums(struct weft_command_list *list,

@@ -94,7 +94,7 @@ void winograd_define_epilogue(struct ocl_options *options, const struct winograd
 {
     ocl_define(options, "BIAS", job->bias.mem != NULL);
     ocl_define(options, "ACT_GRAD", job->act_grad.mem != NULL);
-    ocl_define(options, "ACT", (long)job->activation.act);
+    ocl_define_activation(options, job->activation);
     ocl_define_view_fp16(options, "ACT_GRAD_HALF", job->act_grad);
     if (job->pool) {
         ocl_define_pool(options, job->pool);

@@ -7,7 +7,7 @@ static struct ocl_options options_of(const struct ocl_device *d,
 {
     struct ocl_options options = {""};
     ocl_define(&options, "VW", d->vector_width);
-    ocl_define(&options, "ACT", activation.act);
+    ocl_define_activation(&options, activation);
     return options;
 }
 

@@ -10,7 +10,7 @@ enum weft_status ocl_add(struct weft_command_list *list, const struct weft_add_a
         has_act_grad ? args->act_grad.activation : args->activation;
     struct ocl_options options = {""};
     ocl_define(&options, "VW", d->vector_width);
-    ocl_define(&options, "ACT", f.act);
+    ocl_define_activation(&options, f);
     ocl_define_view_fp16(&options, "X_HALF", args->x);
     ocl_define_view_fp16(&options, "OTHER_HALF", args->other);
     ocl_define_view_fp16(&options, "Y_HALF", args->y);

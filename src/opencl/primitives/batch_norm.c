@@ -176,7 +176,7 @@ split_values(enum style style, const struct weft_batch_norm_args *a, const int *
 {
     struct work_split split =
         split_rows(style, a->channels, values[ROWS_PER_ITEM], values);
-    ocl_define(&split.options, "ACT", a->activation.act);
+    ocl_define_activation(&split.options, a->activation);
     return split;
 }
 
@@ -186,7 +186,7 @@ split_reduction(enum style style, const struct weft_batch_norm_args *a, const in
 {
     struct work_split split = split_rows(style, a->channels, values[CHUNK_ROWS], values);
     ocl_define(&split.options, "NV", style == ROWS ? values[LAST] : 1);
-    ocl_define(&split.options, "ACT", a->activation.act);
+    ocl_define_activation(&split.options, a->activation);
     return split;
 }
 

@@ -24,7 +24,7 @@ static enum weft_status launch(struct weft_command_list *list, const char *kerne
 {
     struct ocl_options options = {""};
     ocl_define(&options, "VW", width);
-    ocl_define(&options, "ACT", act_grad->activation.act);
+    ocl_define_activation(&options, act_grad->activation);
     ocl_define_view_fp16(&options, "X_HALF", *x);
     ocl_define_view_fp16(&options, "Y_HALF", *y);
     if (act_grad->activation.act)

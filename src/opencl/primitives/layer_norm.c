@@ -29,7 +29,7 @@ static struct row_split split_rows(const struct ocl_device *device,
     channel_split_define(&s.split, &s.options);
     ocl_define(&s.options, "ROW_LANES", s.lanes);
     ocl_define(&s.options, "GROUP_ROWS", (long)s.group_rows);
-    ocl_define(&s.options, "ACT", a->activation.act);
+    ocl_define_activation(&s.options, a->activation);
     ocl_define_view_fp16(&s.options, "X_HALF", a->x);
     return s;
 }

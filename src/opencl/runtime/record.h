@@ -114,13 +114,15 @@ struct ocl_options {
 };
 void ocl_define(struct ocl_options *options, const char *name, long value);
 
-/* The macros of cl/lib/conv_shape.h and cl/lib/pool_shape.h (shape_options.c). The
+/* The macros of cl/lib/activation.h, conv_shape.h and pool_shape.h (shape_options.c). The
  * convolution is the one the kernel computes: for a data gradient C and K are exchanged.
  * ocl_define_filter leaves out the image sizes H, W, OUT_H and OUT_W; ocl_define_pool
- * defines nothing without a pool. */
+ * defines nothing without a pool, ocl_define_activation nothing for the identity. */
 void ocl_define_filter(struct ocl_options *options, const struct weft_conv *conv);
 void ocl_define_conv(struct ocl_options *options, const struct weft_conv *conv);
 void ocl_define_pool(struct ocl_options *options, const struct weft_pool *pool);
+void ocl_define_activation(struct ocl_options *options,
+                           struct weft_activation activation);
 
 /* cast.c: float16 arguments of kernels that read or write float32 alone. *view becomes
  * its float32 copy, made by a launch before; results go to ocl_fp32_output and from there

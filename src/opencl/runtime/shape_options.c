@@ -27,6 +27,12 @@ void ocl_define_conv(struct ocl_options *options, const struct weft_conv *conv)
     ocl_define(options, "OUT_W", conv->out_w);
 }
 
+void ocl_define_activation(struct ocl_options *options, struct weft_activation activation)
+{
+    if (activation.act != WEFT_ACT_identity)
+        ocl_define(options, "ACT", activation.act);
+}
+
 void ocl_define_pool(struct ocl_options *options, const struct weft_pool *pool)
 {
     if (!pool->r)
