@@ -26,6 +26,9 @@ struct weft_dataset_info {
                              current release, train"); "": unknown */
     /* by channel, over all pixels scaled to 0..1 */
     double mean[WEFT_MAX_CHANNELS], stddev[WEFT_MAX_CHANNELS];
+    /* Sentences, one a line, on what was decided or skipped when it was read: the column
+     * of the labels, clamped pixels; "": nothing. */
+    const char *notes;
 };
 
 /* Reads a dataset. `spec` is "fashion-mnist" (Debian's package), a folder or a file:
@@ -33,15 +36,24 @@ struct weft_dataset_info {
  *   - a folder with IDX files under MNIST's names (train-images-idx3-ubyte and so on,
  *     plain or .gz);
  *   - an IDX file of images; the labels are found beside it by name;
- *   - a CSV file, plain or .gz, with a header and rows `label,pixel1,...,pixelN`: square
- *     gray images, or square RGB images; with any other N, images of one row;
- *   - an NPY file of unsigned bytes, or of floats in 0..1 or 0..255, (n,h,w) or
- *     (n,h,w,c); its labels are beside it under the name with "labels" for "images" or
- *     "y" for "x", or as NAME-labels.npy.
+ *   - a CSV file, plain or .gz, with commas, semicolons or tabs: a column of labels,
+ *     which a header calls "label", "class", "target", "y", "digit" or similar, in any
+ *     place and case, and columns of pixels: square gray images, or square RGB images;
+ *     with any other number, images of one row. Columns called "id" or "index" or without
+ *     a name are skipped. Without a header the numbers decide whether the first or the
+ *     last column has the labels; `notes` of the info names it;
+ *   - an NPY file of integers or floats in 0..1 or 0..255, (n,h,w) or (n,h,w,c); its
+ *     labels are beside it under the name with "labels" for "images" or "y" for "x", or
+ *     as NAME-labels.npy.
+ *
+ * All values of floats decide whether they are 0..1 or 0..255, those of the training part
+ * for the test part of a folder too; a few beyond 1 or 255 are clamped, with a note.
  *
  * A folder may contain train and test parts in any one of these formats; `split` selects
- * one. For a single file `split` is ignored. A file `classes.txt` beside the data names
- * the classes, one a line; a dataset with a known content hash has its own names.
+ * one. Only regular files are read, or a file in a folder of its own name. For a single
+ * file `split` is ignored. A file `classes.txt` beside the data names the classes, one a
+ * line; a dataset with a known content hash has its own names. A gzip file may decompress
+ * to 64 MiB and 32 times its size.
  *
  * WEFT_ERR_FILE, WEFT_ERR_FORMAT, WEFT_ERR_NOMEM. */
 WEFT_API enum weft_status weft_dataset_open(weft_context *context, const char *spec,

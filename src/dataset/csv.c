@@ -1,23 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* CSV: rows of `label,pixel1,...,pixelN`, with or without a header. N is a square
- * (gray), three times a square (interleaved RGB), or an image of one row. */
+/* CSV: rows of a label and N pixels, separated by commas, semicolons or tabs. N is a
+ * square (gray), three times a square (interleaved RGB), or an image of one row. */
 #define _POSIX_C_SOURCE 200809L
-#include "dataset/format.h"
+#include "dataset/csv.h"
+
+#include "util/text.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-enum { MAX_LABEL = WEFT_MAX_CLASSES - 1 };
-
-/* The position of the reader; line and column are counted from 1, for messages. */
-struct cursor {
-    weft_context *ctx;
-    const char *name;
-    const uint8_t *at, *end;
-    size_t line;
-};
+enum { MAX_LABEL = WEFT_CSV_MAX_LABEL };
 
 static bool is_digit(int c)
 {
@@ -32,55 +26,99 @@ static bool probe(const struct weft_file *file)
         if (c < ' ' && c != '\t' && c != '\r' && c != '\n')
             return false;
     }
-    return file->size && memchr(file->bytes, ',', file->size);
-}
-
-static const uint8_t *line_end(const struct cursor *in)
-{
-    const uint8_t *end = memchr(in->at, '\n', (size_t)(in->end - in->at));
-    return end ? end : in->end;
+    return file->size &&
+           (memchr(file->bytes, ',', file->size) || memchr(file->bytes, ';', look) ||
+            memchr(file->bytes, '\t', look));
 }
 
 /* A field for an error message, cut to 20 characters. */
-static enum weft_status fail_field(const struct cursor *in, size_t column,
-                                   const uint8_t *from, int most)
+static enum weft_status fail_field(const struct weft_csv *in, size_t column,
+                                   const char *from, int most)
 {
     char text[21];
     size_t length = 0;
-    while (from + length < in->end && length < sizeof(text) - 1 && from[length] != ',' &&
-           from[length] >= ' ' && from[length] < 127) {
-        text[length] = (char)from[length];
+    while (from + length < in->end && length < sizeof(text) - 1 &&
+           from[length] != in->delimiter && from[length] >= ' ' && from[length] < 127) {
+        text[length] = from[length];
         length++;
     }
     text[length] = 0;
-    return weft_fail(in->ctx, WEFT_ERR_FORMAT,
-                     "%s, line %zu, column %zu: \"%s\" is not an integer from 0 to %d",
-                     in->name, in->line, column, text, most);
+    bool word = length && ((text[0] | 32) >= 'a') && ((text[0] | 32) <= 'z');
+    return weft_fail(
+        in->reading->ctx, WEFT_ERR_FORMAT,
+        "%s, line %zu, column %zu: \"%s\" is not an integer from 0 to %d%s", in->name,
+        in->line, column, text, most,
+        word && most == MAX_LABEL
+            ? "; number the classes from 0, with their names, one a line, in "
+              "classes.txt"
+            : "");
 }
 
-/* Reads a number of 0..most with optional spaces; false: none. */
-static inline bool read_number(struct cursor *in, int most, int *out)
+/* Reads an integer of 0..most with optional spaces and quotes; false: none. */
+static inline bool read_number(struct weft_csv *in, int most, int *out)
 {
-    const uint8_t *at = in->at;
+    const char *at = in->at;
     while (at < in->end && *at == ' ')
         at++;
+    if (at < in->end && !is_digit(*at)) {
+        at = weft_csv_skip_spaces(in, at, in->end);
+        at += at < in->end && *at == '"';
+    }
     if (at == in->end || !is_digit(*at))
         return false;
+    bool quoted = at > in->at && at[-1] == '"';
     int value = 0;
     for (; at < in->end && is_digit(*at); at++) {
         value = 10 * value + (*at - '0');
         if (value > most)
             return false;
     }
-    while (at < in->end && *at == ' ')
-        at++;
+    if (quoted && (at == in->end || *at++ != '"'))
+        return false;
+    if (at < in->end && *at != in->delimiter && *at != '\n' && *at != '\r')
+        at = weft_csv_skip_spaces(in, at, in->end);
     in->at = at;
     *out = value;
     return true;
 }
 
+static bool at_field_end(const struct weft_csv *in)
+{
+    return in->at == in->end || *in->at == in->delimiter || *in->at == '\n' ||
+           *in->at == '\r';
+}
+
+/* Reads a number that may have a fraction; in->at is behind it. */
+static bool read_float(struct weft_csv *in, double *out)
+{
+    const char *at = in->at, *end = weft_csv_line_end(in, at);
+    struct weft_csv_field field = weft_csv_field_take(in, &at, end);
+    if (!weft_csv_number(&field, out))
+        return false;
+    in->at = at - 1;
+    return true;
+}
+
+/* A label may be written as 5 or as 5.0. */
+static enum weft_status read_label(struct weft_csv *in, size_t column, int32_t *label)
+{
+    int value;
+    double number;
+    const char *start = in->at;
+    if (read_number(in, MAX_LABEL, &value) && at_field_end(in)) {
+        *label = value;
+        return WEFT_OK;
+    }
+    in->at = start;
+    if (!read_float(in, &number) || number < 0 || number > MAX_LABEL ||
+        number != floor(number))
+        return fail_field(in, column, start, MAX_LABEL);
+    *label = (int32_t)number;
+    return WEFT_OK;
+}
+
 /* Skips the end of a row; false if the row continues. */
-static inline bool end_row(struct cursor *in)
+static inline bool end_row(struct weft_csv *in)
 {
     if (in->at < in->end && *in->at == '\r')
         in->at++;
@@ -92,144 +130,227 @@ static inline bool end_row(struct cursor *in)
     return true;
 }
 
-static enum weft_status read_row(struct cursor *in, size_t columns, uint8_t *pixels,
-                                 int32_t *label)
+/* Where pixels of a row go. Floats are kept until all of them decide the scale. */
+struct csv_row {
+    uint8_t *pixels;
+    float *floats; /* NULL: all pixels so far are integers */
+    struct weft_pixel_range *range;
+};
+
+/* True if the field is a number with a fraction or an exponent. */
+static bool is_fraction(const struct weft_csv *in, const char *start)
 {
-    int value;
-    const uint8_t *start = in->at;
-    if (!read_number(in, MAX_LABEL, &value))
-        return fail_field(in, 1, start, MAX_LABEL);
-    *label = value;
-    for (size_t column = 2; column <= columns; column++) {
-        if (in->at == in->end || *in->at == '\n' || *in->at == '\r')
-            return weft_fail(
-                in->ctx, WEFT_ERR_FORMAT,
-                "%s, line %zu: has %zu columns, but the rows before have %zu%s", in->name,
-                in->line, column - 1, columns,
-                in->at == in->end ? "; the file is truncated" : "");
-        if (*in->at++ != ',')
-            return fail_field(in, column - 1, start, column == 2 ? MAX_LABEL : 255);
-        start = in->at;
-        if (!read_number(in, 255, &value))
-            return fail_field(in, column, start, 255);
-        *pixels++ = (uint8_t)value;
-    }
-    if (end_row(in))
-        return WEFT_OK;
-    if (*in->at != ',')
-        return fail_field(in, columns, start, 255);
-    return weft_fail(in->ctx, WEFT_ERR_FORMAT,
-                     "%s, line %zu: more than the %zu columns of the rows before",
-                     in->name, in->line, columns);
+    double value;
+    struct weft_csv_field field =
+        weft_csv_field_take(in, &start, weft_csv_line_end(in, start));
+    return weft_csv_number(&field, &value) && value >= 0 &&
+           strcspn(field.text, ".eE") < field.length;
 }
 
-/* Skips a header: a line whose first field is not a number. */
-static enum weft_status skip_header(struct cursor *in)
+/* Reads pixel number `pixel`; *floats is set if it is no integer. */
+static enum weft_status read_pixel(struct weft_csv *in, size_t column, size_t pixel,
+                                   const struct csv_row *row, bool *floats)
 {
-    const uint8_t *end = line_end(in), *at = in->at;
-    while (at < end && *at == ' ')
-        at++;
-    if (at < end && is_digit(*at))
-        return WEFT_OK;
-    bool quoted = at < end && *at == '"';
-    const char *first = (const char *)at + quoted;
-    if ((size_t)(end - at) < 6 || strncasecmp(first, "label", 5) != 0)
-        for (const uint8_t *comma = at;
-             (comma = memchr(comma, ',', (size_t)(end - comma))); comma++) {
-            const char *field = (const char *)comma + 1 + (comma[1] == '"');
-            if (end - (const uint8_t *)field >= 5 && !strncasecmp(field, "label", 5))
-                return weft_fail(
-                    in->ctx, WEFT_ERR_FORMAT,
-                    "%s, line 1: the column \"label\" is not the first; move "
-                    "it to the front",
-                    in->name);
+    int value;
+    double number;
+    const char *start = in->at;
+    if (!row->floats) {
+        if (read_number(in, 255, &value) && at_field_end(in)) {
+            row->pixels[pixel] = (uint8_t)value;
+            return WEFT_OK;
         }
-    in->at = end < in->end ? end + 1 : end;
-    in->line = 2;
+        *floats = is_fraction(in, start);
+        return *floats ? WEFT_OK : fail_field(in, column, start, 255);
+    }
+    if (!read_float(in, &number) || !(number >= 0))
+        return fail_field(in, column, start, 255);
+    row->floats[pixel] = (float)number;
+    weft_pixel_range_add(row->range, number);
     return WEFT_OK;
 }
 
-static enum weft_status fail_no_rows(const struct cursor *in)
+static enum weft_status fail_few_columns(const struct weft_csv *in, size_t has,
+                                         size_t columns)
 {
-    return weft_fail(in->ctx, WEFT_ERR_FORMAT,
-                     "%s: has no rows; they are label,pixel1,...,pixelN", in->name);
+    return weft_fail(in->reading->ctx, WEFT_ERR_FORMAT,
+                     "%s, line %zu: has %zu columns, but the rows before have %zu%s",
+                     in->name, in->line, has, columns,
+                     in->at == in->end ? "; the file is truncated" : "");
+}
+
+/* Reads a row; if *floats, it has a pixel that is no integer, and its rest is unread. */
+static enum weft_status read_row(struct weft_csv *in, const struct weft_csv_columns *c,
+                                 const struct csv_row *row, int32_t *label, bool *floats)
+{
+    size_t pixel = 0;
+    for (size_t column = 0; column < c->count; column++) {
+        if (column) {
+            if (in->at == in->end || *in->at == '\n' || *in->at == '\r')
+                return fail_few_columns(in, column, c->count);
+            in->at++;
+        }
+        if (c->roles[column] == WEFT_CSV_PIXEL) {
+            WEFT_TRY(read_pixel(in, column + 1, pixel++, row, floats));
+            if (*floats)
+                return WEFT_OK;
+        } else if (c->roles[column] == WEFT_CSV_LABEL) {
+            WEFT_TRY(read_label(in, column + 1, label));
+        } else {
+            const char *end = weft_csv_line_end(in, in->at);
+            weft_csv_field_take(in, &in->at, end);
+            in->at--;
+        }
+    }
+    if (end_row(in))
+        return WEFT_OK;
+    return weft_fail(in->reading->ctx, WEFT_ERR_FORMAT,
+                     "%s, line %zu: more than the %zu columns of the rows before",
+                     in->name, in->line, c->count);
+}
+
+/* The most frequent of the delimiters in the first line; a comma may be a decimal one. */
+static char find_delimiter(const struct weft_csv *in)
+{
+    static const char delimiters[] = {';', '\t', ','};
+    size_t most = 0;
+    char best = ',';
+    for (size_t i = 0; i < sizeof(delimiters); i++) {
+        size_t count = 0;
+        bool quoted = false;
+        for (const char *at = in->at; at < in->end && *at != '\n'; at++) {
+            quoted ^= *at == '"';
+            count += !quoted && *at == delimiters[i];
+        }
+        if (count > most) {
+            most = count;
+            best = delimiters[i];
+        }
+    }
+    return best;
 }
 
 /* Starts at the first row; empty lines at the end are removed. */
-static enum weft_status begin(weft_context *ctx, const char *name,
-                              const struct weft_file *file, struct cursor *in)
+static enum weft_status begin(struct weft_reading *reading, const char *name,
+                              const struct weft_file *file, struct weft_csv *in,
+                              struct weft_csv_columns *columns)
 {
-    *in = (struct cursor){ctx, name, file->bytes, file->bytes + file->size, 1};
-    if (file->size >= 3 && !memcmp(file->bytes, "\xef\xbb\xbf", 3)) /* byte order mark */
-        in->at += 3;
+    const char *text = (const char *)file->bytes;
+    *in = (struct weft_csv){.reading = reading,
+                            .name = name,
+                            .at = text + weft_text_mark(text, file->size),
+                            .end = text + file->size,
+                            .line = 1};
     while (in->end > in->at && strchr(" \t\r\n", in->end[-1]) && in->end[-1])
         in->end--;
     if (in->at == in->end)
-        return fail_no_rows(in);
-    WEFT_TRY(skip_header(in));
-    return in->at == in->end ? fail_no_rows(in) : WEFT_OK;
+        return weft_fail(reading->ctx, WEFT_ERR_FORMAT,
+                         "%s: has no rows; they are label,pixel1,...,pixelN", name);
+    in->delimiter = find_delimiter(in);
+    return weft_csv_columns_find(in, columns);
 }
 
-static size_t integer_sqrt(size_t square)
+/* Infers the shape from the number of pixels, and an upper bound of the number of rows: a
+ * row of N numbers has at least 2 N - 1 bytes. */
+static enum weft_status infer_shape(const struct weft_csv *in,
+                                    const struct weft_csv_columns *c,
+                                    struct weft_raw_images *raw, size_t *rows)
 {
-    size_t root = 0;
-    while (root <= WEFT_MAX_SIDE && root * root < square)
-        root++;
-    return root * root == square ? root : 0;
-}
-
-/* Infers the shape from the first row, and an upper bound of the number of rows: a row
- * of `columns` numbers has at least 2 columns - 1 bytes. */
-static enum weft_status infer_shape(const struct cursor *in, struct weft_raw_images *raw,
-                                    size_t *columns, size_t *rows)
-{
-    const uint8_t *end = line_end(in);
-    size_t bytes = (size_t)(in->end - in->at), lines = 1;
-    *columns = 1;
-    for (const uint8_t *at = in->at; (at = memchr(at, ',', (size_t)(end - at))); at++)
-        ++*columns;
-    size_t pixels = *columns - 1;
-    size_t side = integer_sqrt(pixels);
+    size_t bytes = (size_t)(in->end - in->at), lines = 1, pixels = c->pixels;
+    size_t side = weft_integer_sqrt(pixels);
     raw->channels = 1;
-    if (!side && pixels % 3 == 0 && (side = integer_sqrt(pixels / 3)))
+    if (!side && pixels % 3 == 0 && (side = weft_integer_sqrt(pixels / 3)))
         raw->channels = 3;
     if (!pixels || (!side && pixels > WEFT_MAX_SIDE))
         return weft_fail(
-            in->ctx, WEFT_ERR_FORMAT,
-            "%s, line %zu: %zu pixels after the label, must be 1 to %d, a square, "
+            in->reading->ctx, WEFT_ERR_FORMAT,
+            "%s, line %zu: %zu pixels beside the label, must be 1 to %d, a square, "
             "or three times a square for RGB",
             in->name, in->line, pixels, WEFT_MAX_SIDE);
     raw->height = side ? (int)side : 1;
     raw->width = side ? (int)side : (int)pixels;
-    for (const uint8_t *at = in->at; (at = memchr(at, '\n', (size_t)(in->end - at)));
-         at++)
+    for (const char *at = in->at; (at = memchr(at, '\n', (size_t)(in->end - at))); at++)
         lines++;
-    *rows = bytes / (2 * *columns - 1) + 1;
+    *rows = bytes / (2 * pixels + 1) + 1;
     *rows = lines < *rows ? lines : *rows;
     if (*rows > WEFT_MAX_IMAGES)
-        return weft_fail(in->ctx, WEFT_ERR_FORMAT, "%s: has %zu rows, must be at most %d",
-                         in->name, *rows, WEFT_MAX_IMAGES);
+        return weft_fail(in->reading->ctx, WEFT_ERR_FORMAT,
+                         "%s: has %zu rows, must be at most %d", in->name, *rows,
+                         WEFT_MAX_IMAGES);
     return WEFT_OK;
 }
 
-static enum weft_status read_images(weft_context *ctx, const char *name,
+/* Reads all rows; *floats: a pixel is no integer, and the rest is unread. */
+static enum weft_status read_rows(struct weft_csv *in, const struct weft_csv_columns *c,
+                                  size_t rows, float *values,
+                                  struct weft_pixel_range *range,
+                                  struct weft_raw_images *raw, bool *floats)
+{
+    enum weft_status status = WEFT_OK;
+    size_t count = 0;
+    while (!status && !*floats && in->at < in->end && count < rows) {
+        struct csv_row row = {raw->pixels + count * c->pixels,
+                              values ? values + count * c->pixels : NULL, range};
+        status = read_row(in, c, &row, raw->labels + count, floats);
+        count++;
+    }
+    assert(status || *floats || in->at == in->end);
+    raw->count = (int)count;
+    return status;
+}
+
+static enum weft_status read_floats(struct weft_csv *in, const struct weft_csv_columns *c,
+                                    size_t rows, struct weft_raw_images *raw)
+{
+    struct weft_pixel_range range = {0};
+    size_t size;
+    bool floats = false;
+    if (!weft_checked_mul(rows * c->pixels, sizeof(float), &size))
+        size = SIZE_MAX;
+    float *values = malloc(size);
+    if (!values)
+        return weft_out_of_memory(in->reading->ctx, in->name, size);
+    enum weft_status status = read_rows(in, c, rows, values, &range, raw, &floats);
+    if (!status)
+        status = weft_pixel_scale(in->reading, in->name, &range);
+    size_t count = (size_t)raw->count * c->pixels;
+    for (size_t i = 0; !status && i < count; i++)
+        raw->pixels[i] = weft_pixel_round((double)values[i], in->reading->scale);
+    free(values);
+    return status;
+}
+
+static enum weft_status read_all(struct weft_csv *in, const struct weft_csv_columns *c,
+                                 struct weft_raw_images *raw)
+{
+    size_t rows = 0;
+    bool floats = false;
+    const struct weft_csv start = *in;
+    WEFT_TRY(infer_shape(in, c, raw, &rows));
+    raw->pixels = malloc(rows * c->pixels);
+    raw->labels = malloc(rows * sizeof(*raw->labels));
+    if (!raw->pixels || !raw->labels)
+        return weft_out_of_memory(in->reading->ctx, in->name,
+                                  rows * (c->pixels + sizeof(*raw->labels)));
+    WEFT_TRY(read_rows(in, c, rows, NULL, NULL, raw, &floats));
+    if (!floats)
+        return WEFT_OK;
+    *in = start;
+    return read_floats(in, c, rows, raw);
+}
+
+static enum weft_status read_images(struct weft_reading *reading, const char *name,
                                     struct weft_file *file, struct weft_raw_images *out)
 {
-    struct cursor in;
+    struct weft_csv in;
+    struct weft_csv_columns columns = {0};
     struct weft_raw_images raw = {0};
-    size_t columns = 0, rows = 0, count = 0;
-    WEFT_TRY(begin(ctx, name, file, &in));
-    WEFT_TRY(infer_shape(&in, &raw, &columns, &rows));
-    size_t pixels = columns - 1;
-    enum weft_status status = WEFT_OK;
-    raw.pixels = malloc(rows * pixels);
-    raw.labels = malloc(rows * sizeof(*raw.labels));
-    if (!raw.pixels || !raw.labels)
-        status = weft_out_of_memory(ctx, name, rows * (pixels + sizeof(*raw.labels)));
-    for (; !status && in.at < in.end && count < rows; count++)
-        status = read_row(&in, columns, raw.pixels + count * pixels, raw.labels + count);
-    assert(status || in.at == in.end);
-    raw.count = (int)count;
+    struct weft_number_locale locale;
+    weft_number_locale_begin(&locale);
+    enum weft_status status = begin(reading, name, file, &in, &columns);
+    if (!status)
+        status = read_all(&in, &columns, &raw);
+    weft_number_locale_end(&locale);
+    free(columns.roles);
     if (status)
         weft_raw_images_free(&raw);
     else
@@ -237,38 +358,59 @@ static enum weft_status read_images(weft_context *ctx, const char *name,
     return status;
 }
 
-static enum weft_status read_labels(weft_context *ctx, const char *name,
-                                    const struct weft_file *file, struct weft_labels *out)
+static enum weft_status label_rows(struct weft_csv *in, const struct weft_csv_columns *c,
+                                   struct weft_labels *out)
 {
-    struct cursor in;
+    weft_context *ctx = in->reading->ctx;
     size_t rows = 1, count = 0;
-    WEFT_TRY(begin(ctx, name, file, &in));
-    for (const uint8_t *at = in.at; (at = memchr(at, '\n', (size_t)(in.end - at))); at++)
+    for (const char *at = in->at; (at = memchr(at, '\n', (size_t)(in->end - at))); at++)
         rows++;
     if (rows > WEFT_MAX_IMAGES)
         return weft_fail(ctx, WEFT_ERR_FORMAT, "%s: has %zu rows, must be at most %d",
-                         name, rows, WEFT_MAX_IMAGES);
+                         in->name, rows, WEFT_MAX_IMAGES);
     int32_t *labels = malloc(rows * sizeof(*labels));
     if (!labels)
-        return weft_out_of_memory(ctx, name, rows * sizeof(*labels));
-    for (; in.at < in.end; count++) {
-        const uint8_t *end = line_end(&in), *start = in.at;
-        if (!read_number(&in, MAX_LABEL, &labels[count])) {
-            enum weft_status status = fail_field(&in, 1, start, MAX_LABEL);
+        return weft_out_of_memory(ctx, in->name, rows * sizeof(*labels));
+    for (; in->at < in->end; count++) {
+        const char *end = weft_csv_line_end(in, in->at);
+        for (size_t i = 0; i < c->label && in->at <= end; i++)
+            weft_csv_field_take(in, &in->at, end);
+        enum weft_status status = in->at <= end
+                                      ? read_label(in, c->label + 1, &labels[count])
+                                      : fail_few_columns(in, c->label, c->count);
+        if (status) {
             free(labels);
             return status;
         }
-        in.at = end < in.end ? end + 1 : end;
-        in.line++;
+        in->at = end < in->end ? end + 1 : end;
+        in->line++;
     }
     *out = (struct weft_labels){(int)count, labels};
     return WEFT_OK;
 }
 
+static enum weft_status read_labels(weft_context *ctx, const char *name,
+                                    const struct weft_file *file, struct weft_labels *out)
+{
+    struct weft_csv in;
+    struct weft_csv_columns columns = {0};
+    struct weft_reading reading = {.ctx = ctx};
+    struct weft_number_locale locale;
+    weft_number_locale_begin(&locale);
+    enum weft_status status = begin(&reading, name, file, &in, &columns);
+    if (!status)
+        status = label_rows(&in, &columns, out);
+    weft_number_locale_end(&locale);
+    free(columns.roles);
+    free(reading.notes);
+    return status;
+}
+
 static bool matches_name(const char *leaf)
 {
     size_t length = strlen(leaf);
-    return length > 4 && !strcmp(leaf + length - 4, ".csv");
+    return length > 4 &&
+           (!strcmp(leaf + length - 4, ".csv") || !strcmp(leaf + length - 4, ".tsv"));
 }
 
 const struct weft_format weft_format_csv = {

@@ -31,6 +31,7 @@ void weft_dataset_destroy(weft_dataset **data)
     free((void *)(uintptr_t)d->info.class_names);
     free((char *)(uintptr_t)d->info.source);
     free((char *)(uintptr_t)d->info.known_as);
+    free((char *)(uintptr_t)d->info.notes);
     free(d->pixels);
     free(d->labels);
     free(d);
@@ -94,7 +95,8 @@ static enum weft_status create(weft_context *ctx, const struct weft_dataset_info
     data->info.class_names = (const char *const *)names;
     data->info.source = strdup(info->source);
     data->info.known_as = strdup(info->known_as);
-    bool whole = names && data->info.source && data->info.known_as;
+    data->info.notes = strdup(info->notes ? info->notes : "");
+    bool whole = names && data->info.source && data->info.known_as && data->info.notes;
     for (int i = 0; whole && i < info->classes; i++) {
         char number[16];
         snprintf(number, sizeof(number), "%d", i);
@@ -124,13 +126,12 @@ static enum weft_status allocate(weft_dataset *data)
 static int split_lines(char *text, const char **names)
 {
     int count = 0;
+    text += weft_text_mark(text, strlen(text));
     for (char *line = text; line && *line && count <= WEFT_MAX_CLASSES;) {
         char *next = strchr(line, '\n');
         if (next)
             *next++ = 0;
-        size_t length = strlen(line);
-        while (length && strchr(" \t\r", line[length - 1]))
-            line[--length] = 0;
+        line[weft_text_trim(line)] = 0;
         names[count++] = line;
         line = next;
     }
@@ -140,7 +141,8 @@ static int split_lines(char *text, const char **names)
 }
 
 static enum weft_status check_names(weft_context *ctx, const char *file,
-                                    const char *const *names, int count, int label)
+                                    const char *const *names, int count, int label,
+                                    bool from_1)
 {
     if (count < 2 || count > WEFT_MAX_CLASSES)
         return weft_fail(ctx, WEFT_ERR_FORMAT, "%s: names %d classes, must be 2 to %d",
@@ -153,8 +155,11 @@ static enum weft_status check_names(weft_context *ctx, const char *file,
                              file, i + 1);
     if (label >= count)
         return weft_fail(ctx, WEFT_ERR_FORMAT,
-                         "%s: names %d classes, but label %d occurs; add its name", file,
-                         count, label);
+                         "%s: names %d classes, but label %d occurs; %s", file, count,
+                         label,
+                         from_1 && label == count
+                             ? "labels begin at 1: begin it with a name for class 0"
+                             : "add its name");
     return WEFT_OK;
 }
 
@@ -166,11 +171,43 @@ static int max_label(const int32_t *labels, int count)
     return most;
 }
 
-enum weft_status weft_dataset_take(weft_context *ctx, struct weft_raw_images *raw,
-                                   const char *source,
+static int min_label(const int32_t *labels, int count)
+{
+    int32_t least = labels[0];
+    for (int i = 1; i < count; i++)
+        least = labels[i] < least ? labels[i] : least;
+    return least;
+}
+
+/* Notes what is right by the format and is seldom meant. */
+static void note_contents(struct weft_reading *reading, const weft_dataset *data,
+                          bool named)
+{
+    const struct weft_dataset_info *info = &data->info;
+    size_t count = (size_t)info->count * image_bytes(info);
+    uint8_t most = 0;
+    for (size_t i = 0; i < count && most <= 1; i++)
+        most = data->pixels[i] > most ? data->pixels[i] : most;
+    if (most == 1)
+        weft_reading_note(reading,
+                          "%s: all pixels are 0 or 1 of 255, nearly black; multiply them "
+                          "by 255 if 1 is white",
+                          info->source);
+    int least = min_label(data->labels, info->count);
+    if (least == 1 && info->classes > 2 && !named)
+        weft_reading_note(
+            reading,
+            "%s: labels begin at 1, so that class 0 has no images; subtract "
+            "1 from each label, or give the network %d outputs",
+            info->source, info->classes);
+}
+
+enum weft_status weft_dataset_take(struct weft_reading *reading,
+                                   struct weft_raw_images *raw, const char *source,
                                    const struct weft_class_names_source *naming,
                                    weft_dataset **out)
 {
+    weft_context *ctx = reading->ctx;
     enum weft_status status = WEFT_OK;
     weft_dataset *data = NULL;
     char *text = NULL;
@@ -197,7 +234,8 @@ enum weft_status weft_dataset_take(weft_context *ctx, struct weft_raw_images *ra
         }
         info.classes = split_lines(text, lines);
         info.class_names = lines;
-        status = check_names(ctx, naming->file, lines, info.classes, label);
+        status = check_names(ctx, naming->file, lines, info.classes, label,
+                             min_label(raw->labels, raw->count) == 1);
     }
     if (!status)
         status = create(ctx, &info, &data);
@@ -208,6 +246,12 @@ enum weft_status weft_dataset_take(weft_context *ctx, struct weft_raw_images *ra
     raw->pixels = NULL;
     raw->labels = NULL;
     compute_statistics(data);
+    note_contents(reading, data, naming->text || release);
+    if (reading->notes) {
+        free((char *)(uintptr_t)data->info.notes);
+        data->info.notes = reading->notes;
+        reading->notes = NULL;
+    }
     *out = data;
 done:
     free(text);
@@ -277,6 +321,7 @@ enum weft_status weft_dataset_holdout(const weft_dataset *data, int holdout_coun
     weft_dataset *part[2] = {NULL, NULL};
     struct weft_dataset_info info = data->info;
     size_t bytes = image_bytes(&info);
+    info.notes = NULL;
     uint32_t count = (uint32_t)info.count;
     int filled[2] = {0, 0};
     enum weft_status status = WEFT_OK;

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The table of dataset formats, and functions they share. */
+#define _POSIX_C_SOURCE 200809L
 #include "dataset/format.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 const struct weft_format *const weft_formats[] = {
     &weft_format_idx,
@@ -18,6 +22,25 @@ const struct weft_format *weft_format_detect(const struct weft_file *file)
         if (weft_formats[i]->probe(file))
             return weft_formats[i];
     return NULL;
+}
+
+void weft_reading_note(struct weft_reading *reading, const char *format, ...)
+{
+    char text[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    size_t before = reading->notes ? strlen(reading->notes) : 0, length = strlen(text);
+    /* A file that is read twice has its notes once. */
+    const char *same = reading->notes ? strstr(reading->notes, text) : NULL;
+    char *notes = same ? NULL : realloc(reading->notes, before + length + 2);
+    if (!notes)
+        return;
+    if (before)
+        notes[before++] = '\n';
+    memcpy(notes + before, text, length + 1);
+    reading->notes = notes;
 }
 
 void weft_raw_images_free(struct weft_raw_images *raw)
@@ -47,10 +70,16 @@ enum weft_status weft_raw_images_set_shape(weft_context *ctx, const char *name,
                          "columns) or four (and channels)",
                          name, dimensions);
     for (int i = 0; i < dimensions; i++) {
-        if (extents[i] < 1 || extents[i] > most[i])
+        if (extents[i] < 1 || extents[i] > most[i]) {
+            bool channels_first =
+                i == 3 && extents[1] <= WEFT_MAX_CHANNELS && extents[2] > 1;
             return weft_fail(ctx, WEFT_ERR_FORMAT,
-                             "%s: has %" PRIu64 " %s, must be 1 to %" PRIu64, name,
-                             extents[i], what[i], most[i]);
+                             "%s: has %" PRIu64 " %s, must be 1 to %" PRIu64 "%s", name,
+                             extents[i], what[i], most[i],
+                             channels_first ? "; channels are the last axis: save "
+                                              "a.transpose(0, 2, 3, 1)"
+                                            : "");
+        }
         if (!weft_checked_mul(need, (size_t)extents[i], &need))
             need = SIZE_MAX;
     }

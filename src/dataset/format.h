@@ -25,7 +25,37 @@ struct weft_labels {
     int32_t *values;
 };
 
-/* Rule for the name of a labels file, given that of its images. */
+/* Decisions for all files of a dataset that is read, and notes on them for the user. */
+struct weft_reading {
+    weft_context *ctx;
+    double scale; /* of pixels that are not bytes to 0..255, as of the training part; 0:
+                     it is decided by the values. Set where it was */
+    bool scale_asked; /* pixels are not bytes */
+    char *notes;      /* sentences, one a line; NULL: none */
+};
+
+void weft_reading_note(struct weft_reading *reading, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Statistics of all pixels that are no bytes; each at least 0 and finite. */
+struct weft_pixel_range {
+    uint64_t count, fractions;
+    uint64_t small; /* more than 0, at most 1 */
+    uint64_t over_1, over_255;
+    double most;
+};
+
+void weft_pixel_range_add(struct weft_pixel_range *range, double value);
+
+/* Sets reading->scale to 255 for values of 0 to 1 and to 1 for values of 0 to 255.
+ * WEFT_ERR_FORMAT if they are neither. */
+enum weft_status weft_pixel_scale(struct weft_reading *reading, const char *name,
+                                  const struct weft_pixel_range *range);
+
+/* A pixel at the scale, rounded and limited to 255. */
+uint8_t weft_pixel_round(double value, double scale);
+
+/* Rule for the name of a labels file, given that of its images, in any case. */
 struct weft_labels_name_rule {
     const char *from, *to; /* NULL: end of the table */
 };
@@ -36,8 +66,8 @@ struct weft_format {
 
     /* Reads the images, and the labels of a file with both. `name` is for error
      * messages. May take ownership of file->bytes. WEFT_ERR_FORMAT, WEFT_ERR_NOMEM. */
-    enum weft_status (*read)(weft_context *ctx, const char *name, struct weft_file *file,
-                             struct weft_raw_images *out);
+    enum weft_status (*read)(struct weft_reading *reading, const char *name,
+                             struct weft_file *file, struct weft_raw_images *out);
 
     /* Reads labels only, from a labels file or a file with both. */
     enum weft_status (*read_labels)(weft_context *ctx, const char *name,
@@ -94,14 +124,15 @@ struct weft_class_names_source {
 
 /* Creates a dataset from raw images and takes ownership of their arrays, also on
  * failure. */
-enum weft_status weft_dataset_take(weft_context *ctx, struct weft_raw_images *raw,
-                                   const char *source,
+enum weft_status weft_dataset_take(struct weft_reading *reading,
+                                   struct weft_raw_images *raw, const char *source,
                                    const struct weft_class_names_source *naming,
                                    weft_dataset **out);
 
-/* The images file of `part` in a folder, owned by the caller; NULL: none.
- * WEFT_ERR_FORMAT if ambiguous. */
-enum weft_status weft_locate_images(weft_context *ctx, const char *folder,
+/* The images file of `split` in a folder, owned by the caller; NULL: none. What has its
+ * name and is no regular file is skipped with a note. WEFT_ERR_FORMAT if ambiguous,
+ * WEFT_ERR_FILE. */
+enum weft_status weft_locate_images(struct weft_reading *reading, const char *folder,
                                     enum weft_split split, char **out);
 
 /* The labels file beside an images file, owned by the caller. WEFT_ERR_FILE. */

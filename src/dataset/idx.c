@@ -47,9 +47,10 @@ static enum weft_status read_header(weft_context *ctx, const char *name,
     return WEFT_OK;
 }
 
-static enum weft_status read_images(weft_context *ctx, const char *name,
+static enum weft_status read_images(struct weft_reading *reading, const char *name,
                                     struct weft_file *file, struct weft_raw_images *out)
 {
+    weft_context *ctx = reading->ctx;
     struct weft_raw_images raw = {0};
     uint64_t extents[4];
     size_t header;
@@ -97,9 +98,12 @@ static enum weft_status read_labels(weft_context *ctx, const char *name,
     return WEFT_OK;
 }
 
+/* The whole ending: train-images-idx3-ubyte.md5 and .part have no images. */
 static bool matches_name(const char *leaf)
 {
-    return strstr(leaf, "idx3-ubyte") || strstr(leaf, "idx4-ubyte");
+    size_t length = strlen(leaf), end = strlen("idx3-ubyte");
+    return length >= end && (!strcmp(leaf + length - end, "idx3-ubyte") ||
+                             !strcmp(leaf + length - end, "idx4-ubyte"));
 }
 
 static const struct weft_labels_name_rule labels_beside[] = {

@@ -4,11 +4,14 @@
 #define _POSIX_C_SOURCE 200809L
 #include "dataset/format.h"
 
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "util/half.h"
 
 enum { MAX_DIMENSIONS = 4 };
 
@@ -121,121 +124,114 @@ static enum weft_status read_header(weft_context *ctx, const char *name,
     return status;
 }
 
-static double load_f4(const uint8_t *p)
+/* Element types: kind and size, read in either byte order. Integers of 8 bytes beyond
+ * 2^53 are rounded, which no pixel or label reaches. */
+struct element {
+    char kind; /* NumPy's: b bool, u unsigned, i signed, f float */
+    size_t size;
+    bool big_endian;
+};
+
+static bool find_element(const char *type, struct element *out)
 {
-    uint32_t bits =
-        p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-    float value;
-    memcpy(&value, &bits, sizeof(value));
-    return value;
+    static const char *const known[] = {"b1", "u1", "u2", "u4", "u8", "i1",
+                                        "i2", "i4", "i8", "f2", "f4", "f8"};
+    bool ordered = *type == '<' || *type == '>' || *type == '|' || *type == '=';
+    for (size_t i = 0; ordered && i < WEFT_ARRAY_SIZE(known); i++)
+        if (!strcmp(type + 1, known[i])) {
+            *out =
+                (struct element){known[i][0], (size_t)(known[i][1] - '0'), *type == '>'};
+            return true;
+        }
+    return false;
 }
 
-static uint64_t load_le64(const uint8_t *p)
+static double load_element(const struct element *e, const uint8_t *p)
 {
     uint64_t bits = 0;
-    for (int i = 0; i < 8; i++)
-        bits |= (uint64_t)p[i] << (8 * i);
-    return bits;
+    for (size_t i = 0; i < e->size; i++)
+        bits |= (uint64_t)p[e->big_endian ? e->size - 1 - i : i] << (8 * i);
+    if (e->kind == 'f' && e->size == 2)
+        return (double)weft_fp16_to_fp32((uint16_t)bits);
+    if (e->kind == 'f' && e->size == 4) {
+        float value;
+        uint32_t low = (uint32_t)bits;
+        memcpy(&value, &low, sizeof(value));
+        return value;
+    }
+    if (e->kind == 'f') {
+        double value;
+        memcpy(&value, &bits, sizeof(value));
+        return value;
+    }
+    uint64_t sign = UINT64_C(1) << (8 * e->size - 1);
+    if (e->kind == 'i' && bits & sign)
+        return -(double)((sign - 1 - (bits & (sign - 1))) + 1);
+    return (double)bits;
 }
 
-static double load_f8(const uint8_t *p)
-{
-    uint64_t bits = load_le64(p);
-    double value;
-    memcpy(&value, &bits, sizeof(value));
-    return value;
-}
-
-static int64_t load_u1(const uint8_t *p)
-{
-    return *p;
-}
-
-static int64_t load_i1(const uint8_t *p)
-{
-    return *p < 128 ? *p : *p - 256;
-}
-
-static int64_t load_i4(const uint8_t *p)
-{
-    int64_t bits = p[0] | p[1] << 8 | p[2] << 16 | (int64_t)p[3] << 24;
-    return bits < INT64_C(0x80000000) ? bits : bits - INT64_C(0x100000000);
-}
-
-static int64_t load_i8(const uint8_t *p)
-{
-    uint64_t bits = load_le64(p);
-    return bits > INT64_MAX ? -1 : (int64_t)bits; /* negative: not a label */
-}
-
-/* Pixel types; load == NULL: bytes. */
-static const struct pixel_type {
-    const char *name;
-    size_t size;
-    double (*load)(const uint8_t *p);
-} pixel_types[] = {{"|u1", 1, NULL}, {"<f4", 4, load_f4}, {"<f8", 8, load_f8}};
-
-static const struct label_type {
-    const char *name;
-    size_t size;
-    int64_t (*load)(const uint8_t *p);
-} label_types[] = {
-    {"|u1", 1, load_u1}, {"|i1", 1, load_i1}, {"<i4", 4, load_i4}, {"<i8", 8, load_i8}};
-
-/* Floats in 0..1 or 0..255 to bytes; the maximum decides between them. */
-static enum weft_status convert(weft_context *ctx, const char *name,
-                                const struct pixel_type *type, const uint8_t *data,
+/* Pixels to bytes at the scale that all of them decide. */
+static enum weft_status convert(struct weft_reading *reading, const char *name,
+                                const struct element *e, const uint8_t *data,
                                 size_t count, uint8_t *out)
 {
-    double most = 0;
+    struct weft_pixel_range range = {0};
     for (size_t i = 0; i < count; i++) {
-        double value = type->load(data + i * type->size);
-        if (!(value >= 0 && value <= 255))
-            return weft_fail(ctx, WEFT_ERR_FORMAT,
-                             "%s: element %zu is %g; pixels must be 0 to 1 or 0 to 255",
-                             name, i, value);
-        most = value > most ? value : most;
+        double value = load_element(e, data + i * e->size);
+        if (!(value >= 0 && value <= FLT_MAX))
+            return weft_fail(
+                reading->ctx, WEFT_ERR_FORMAT,
+                "%s: element %zu is %g; pixels must be 0 to 1 or 0 to 255%s", name, i,
+                value,
+                value >= -1 && value < 0
+                    ? ": save (a + 1) / 2 if they are -1 to 1, else numpy.clip(a, 0, 1)"
+                    : "");
+        weft_pixel_range_add(&range, value);
     }
-    double scale = most <= 1 ? 255 : 1;
+    if (e->kind == 'u' && e->size == 2 && range.most > 255)
+        return weft_fail(reading->ctx, WEFT_ERR_FORMAT,
+                         "%s: pixels of 16 bits, at most %g; pixels must be 0 to 1 or 0 "
+                         "to 255: save (a / 65535).astype('float32')",
+                         name, range.most);
+    WEFT_TRY(weft_pixel_scale(reading, name, &range));
     for (size_t i = 0; i < count; i++)
-        out[i] = (uint8_t)floor(type->load(data + i * type->size) * scale + 0.5);
+        out[i] = weft_pixel_round(load_element(e, data + i * e->size), reading->scale);
     return WEFT_OK;
 }
 
-static enum weft_status read_images(weft_context *ctx, const char *name,
+static enum weft_status read_images(struct weft_reading *reading, const char *name,
                                     struct weft_file *file, struct weft_raw_images *out)
 {
+    weft_context *ctx = reading->ctx;
     struct header header;
+    struct element element;
     struct weft_raw_images raw = {0};
-    const struct pixel_type *type = NULL;
     WEFT_TRY(read_header(ctx, name, file, &header));
     if (header.dimensions < 3)
         return weft_fail(ctx, WEFT_ERR_FORMAT,
                          "%s: has %d dimensions; images have three (images, rows, "
                          "columns) or four; reshape it, or is it a labels file?",
                          name, header.dimensions);
-    for (size_t i = 0; i < WEFT_ARRAY_SIZE(pixel_types); i++)
-        if (!strcmp(header.type, pixel_types[i].name))
-            type = &pixel_types[i];
-    if (!type)
+    if (!find_element(header.type, &element))
         return weft_fail(ctx, WEFT_ERR_FORMAT,
-                         "%s: elements of type %s; pixels must be |u1, <f4 or <f8: save "
-                         "a.astype('uint8')",
+                         "%s: elements of type %s; pixels must be integers or floats of "
+                         "1 to 8 bytes in 0 to 1 or 0 to 255",
                          name, header.type);
     WEFT_TRY(weft_raw_images_set_shape(ctx, name, header.extents, header.dimensions,
-                                       type->size, header.size, &raw));
-    if (!type->load) {
+                                       element.size, header.size, &raw));
+    if (element.kind == 'u' && element.size == 1) {
         memmove(file->bytes, header.data, header.size);
         raw.pixels = file->bytes;
         *file = (struct weft_file){0};
         *out = raw;
         return WEFT_OK;
     }
-    size_t count = header.size / type->size;
+    size_t count = header.size / element.size;
     raw.pixels = malloc(count);
     if (!raw.pixels)
         return weft_out_of_memory(ctx, name, count);
-    enum weft_status status = convert(ctx, name, type, header.data, count, raw.pixels);
+    enum weft_status status =
+        convert(reading, name, &element, header.data, count, raw.pixels);
     if (status)
         weft_raw_images_free(&raw);
     else
@@ -243,41 +239,53 @@ static enum weft_status read_images(weft_context *ctx, const char *name,
     return status;
 }
 
+/* One label for each image: (n,) or (n,1). */
+static enum weft_status check_label_shape(weft_context *ctx, const char *name,
+                                          const struct header *header)
+{
+    const uint64_t *extents = header->extents;
+    if (header->dimensions == 1 || (header->dimensions == 2 && extents[1] == 1))
+        return WEFT_OK;
+    if (header->dimensions == 2 && extents[0] > 1)
+        return weft_fail(ctx, WEFT_ERR_FORMAT,
+                         "%s: has 2 dimensions, but labels have one; if its %" PRIu64
+                         " columns are one-hot, save a.argmax(1)",
+                         name, extents[1]);
+    return weft_fail(ctx, WEFT_ERR_FORMAT,
+                     "%s: has %d dimensions, but labels have one: save a.reshape(-1)",
+                     name, header->dimensions);
+}
+
 static enum weft_status read_labels(weft_context *ctx, const char *name,
                                     const struct weft_file *file, struct weft_labels *out)
 {
     struct header header;
-    const struct label_type *type = NULL;
+    struct element element;
     WEFT_TRY(read_header(ctx, name, file, &header));
-    for (size_t i = 0; i < WEFT_ARRAY_SIZE(label_types); i++)
-        if (!strcmp(header.type, label_types[i].name))
-            type = &label_types[i];
-    if (!type)
+    if (!find_element(header.type, &element))
         return weft_fail(ctx, WEFT_ERR_FORMAT,
-                         "%s: elements of type %s; labels must be |u1, |i1, <i4 or <i8: "
-                         "save a.astype('uint8')",
+                         "%s: elements of type %s; labels must be integers from 0: for "
+                         "texts save numpy.unique(a, return_inverse=True)[1], and the "
+                         "names in classes.txt",
                          name, header.type);
-    if (header.dimensions != 1)
-        return weft_fail(ctx, WEFT_ERR_FORMAT,
-                         "%s: has %d dimensions, but labels have one: save a.reshape(-1)",
-                         name, header.dimensions);
+    WEFT_TRY(check_label_shape(ctx, name, &header));
     uint64_t count = header.extents[0];
-    if (count < 1 || count > WEFT_MAX_IMAGES || count * type->size != header.size)
+    if (count < 1 || count > WEFT_MAX_IMAGES || count * element.size != header.size)
         return weft_fail(ctx, WEFT_ERR_FORMAT,
                          "%s: its header declares %" PRIu64
                          " labels of %zu bytes, the file has %zu bytes; "
                          "download it again",
-                         name, count, type->size, header.size);
+                         name, count, element.size, header.size);
     int32_t *labels = malloc(count * sizeof(*labels));
     if (!labels)
         return weft_out_of_memory(ctx, name, count * sizeof(*labels));
     for (size_t i = 0; i < count; i++) {
-        int64_t label = type->load(header.data + i * type->size);
-        if (label < 0 || label >= WEFT_MAX_CLASSES) {
+        double label = load_element(&element, header.data + i * element.size);
+        if (!(label >= 0 && label < WEFT_MAX_CLASSES && label == floor(label))) {
             free(labels);
             return weft_fail(ctx, WEFT_ERR_FORMAT,
-                             "%s: label %zu is %" PRId64 ", must be 0 to %d", name, i,
-                             label, WEFT_MAX_CLASSES - 1);
+                             "%s: label %zu is %.15g, must be an integer from 0 to %d",
+                             name, i, label, WEFT_MAX_CLASSES - 1);
         }
         labels[i] = (int32_t)label;
     }
@@ -299,15 +307,14 @@ static bool matches_name(const char *leaf)
 static const struct weft_labels_name_rule labels_beside[] = {
     {"images", "labels"},
     {"x_", "y_"},
-    {"X_", "y_"},
     {"x-", "y-"},
-    {"X-", "y-"},
     {"_x", "_y"},
-    {"_X", "_y"},
     {"-x", "-y"},
     {"x.", "y."},
-    {"X.", "y."},
+    {"xtrain", "ytrain"},
+    {"xtest", "ytest"},
     {".npy", "-labels.npy"},
+    {".npy", "_labels.npy"},
     {NULL, NULL},
 };
 

@@ -3,6 +3,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "dataset/format.h"
 #include "util/gzip.h"
+#include "util/text.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -37,18 +38,66 @@ static enum weft_status resolve_name(weft_context *ctx, const char *spec,
     return WEFT_OK;
 }
 
-static enum weft_status read_file(weft_context *ctx, const char *path,
+/* Other files by their first bytes, and what to do with them. */
+static const struct foreign {
+    const char *bytes;
+    size_t size;
+    const char *what, *how;
+} foreign[] = {
+    {"PK\3\4", 4, "a ZIP archive", "unpack it"},
+    {"\xfd"
+     "7zXZ",
+     5, "compressed with xz", "decompress it with xz -d"},
+    {"BZh", 3, "compressed with bzip2", "decompress it with bzip2 -d"},
+    {"\x28\xb5\x2f\xfd", 4, "compressed with zstd", "decompress it with zstd -d"},
+    {"7z\xbc\xaf", 4, "a 7z archive", "unpack it"},
+    {"\x89HDF", 4, "an HDF5 file", "save its arrays as .npy"},
+    {"PAR1", 4, "a Parquet file", "save it as CSV"},
+    {"\x80\4\x95", 3, "a Python pickle", "save its arrays as .npy"},
+    {"\x89PNG", 4, "an image", "give a dataset, as a file or folder"},
+    {"\xff\xd8\xff", 3, "an image", "give a dataset, as a file or folder"},
+    {"<!DOCTYPE", 9, "a web page", "download the file again"},
+    {"<html", 5, "a web page", "download the file again"},
+    {"version https://git-lfs", 23, "a pointer of Git LFS", "fetch it with git lfs pull"},
+};
+
+static const struct foreign *find_foreign(const struct weft_file *file)
+{
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(foreign); i++)
+        if (file->size >= foreign[i].size &&
+            !memcmp(file->bytes, foreign[i].bytes, foreign[i].size))
+            return &foreign[i];
+    return NULL;
+}
+
+static enum weft_status fail_unknown(weft_context *ctx, const char *path,
+                                     const struct weft_file *file)
+{
+    const char *encoding = weft_text_foreign_encoding(file->bytes, file->size);
+    const struct foreign *other = find_foreign(file);
+    if (!file->size)
+        return weft_fail(ctx, WEFT_ERR_FORMAT, "%s: is empty", path);
+    if (encoding)
+        return weft_fail(ctx, WEFT_ERR_FORMAT, "%s: is a text in %s; save it in UTF-8",
+                         path, encoding);
+    return weft_fail(ctx, WEFT_ERR_FORMAT, "%s: is neither IDX, NPY nor CSV%s%s%s%s",
+                     path, other ? ", but " : "", other ? other->what : "",
+                     other ? "; " : "", other ? other->how : "");
+}
+
+/* `listed`: its name is from a folder. */
+static enum weft_status read_file(weft_context *ctx, const char *path, bool listed,
                                   struct weft_file *file,
                                   const struct weft_format **format)
 {
-    WEFT_TRY(weft_file_read_gz(ctx, path, MAX_FILE_BYTES, file));
-    *format = weft_format_detect(file);
+    struct weft_file_limits limits = {.limit = MAX_FILE_BYTES, .regular_only = listed};
+    WEFT_TRY(weft_file_read_gz(ctx, path, &limits, file));
+    *format = find_foreign(file) ? NULL : weft_format_detect(file);
     if (*format)
         return WEFT_OK;
-    bool empty = !file->size;
+    enum weft_status status = fail_unknown(ctx, path, file);
     weft_file_free(file);
-    return weft_fail(ctx, WEFT_ERR_FORMAT,
-                     empty ? "%s: is empty" : "%s: is neither IDX, NPY nor CSV", path);
+    return status;
 }
 
 /* Reads the labels of a labels file or of a file with both. */
@@ -57,22 +106,23 @@ static enum weft_status read_labels(weft_context *ctx, const char *path,
 {
     struct weft_file file;
     const struct weft_format *format;
-    WEFT_TRY(read_file(ctx, path, &file, &format));
+    WEFT_TRY(read_file(ctx, path, true, &file, &format));
     enum weft_status status = format->read_labels(ctx, path, &file, out);
     weft_file_free(&file);
     return status;
 }
 
 /* Reads images and labels from one or two files. */
-static enum weft_status read_both(weft_context *ctx, const char *path,
-                                  struct weft_raw_images *raw)
+static enum weft_status read_both(struct weft_reading *reading, const char *path,
+                                  bool listed, struct weft_raw_images *raw)
 {
+    weft_context *ctx = reading->ctx;
     struct weft_file file;
     struct weft_labels labels;
     const struct weft_format *format;
     char *labels_path;
-    WEFT_TRY(read_file(ctx, path, &file, &format));
-    enum weft_status status = format->read(ctx, path, &file, raw);
+    WEFT_TRY(read_file(ctx, path, listed, &file, &format));
+    enum weft_status status = format->read(reading, path, &file, raw);
     weft_file_free(&file);
     if (status || raw->labels)
         return status;
@@ -90,6 +140,14 @@ static enum weft_status read_both(weft_context *ctx, const char *path,
     return status;
 }
 
+static int count_classes(const int32_t *labels, int count)
+{
+    int classes = 0;
+    for (int i = 0; i < count; i++)
+        classes = labels[i] >= classes ? labels[i] + 1 : classes;
+    return classes;
+}
+
 /* Number of classes in the training part of the same folder, because a test part may
  * lack the last ones; 0: no training part. */
 static enum weft_status count_train_classes(weft_context *ctx, const char *folder,
@@ -99,11 +157,13 @@ static enum weft_status count_train_classes(weft_context *ctx, const char *folde
     struct weft_file file;
     struct weft_labels labels = {0};
     const struct weft_format *format;
-    WEFT_TRY(weft_locate_images(ctx, folder, WEFT_SPLIT_TRAIN, &path));
+    struct weft_reading train = {.ctx = ctx};
+    enum weft_status status = weft_locate_images(&train, folder, WEFT_SPLIT_TRAIN, &path);
+    free(train.notes);
     *out = 0;
-    if (!path)
-        return WEFT_OK;
-    enum weft_status status = read_file(ctx, path, &file, &format);
+    if (status || !path)
+        return status;
+    status = read_file(ctx, path, true, &file, &format);
     if (!status) {
         status = format->labels_beside
                      ? weft_locate_labels(ctx, format, path, &labels_path)
@@ -112,13 +172,46 @@ static enum weft_status count_train_classes(weft_context *ctx, const char *folde
     }
     if (!status && labels_path)
         status = read_labels(ctx, labels_path, &labels);
-    for (int i = 0; i < labels.count; i++)
-        if (labels.values[i] >= *out)
-            *out = labels.values[i] + 1;
+    *out = count_classes(labels.values, labels.count);
     free(labels.values);
     free(labels_path);
     free(path);
     return status;
+}
+
+/* The scale of the training part of the same folder; 0: bytes, or no such part. */
+static enum weft_status find_train_scale(weft_context *ctx, const char *folder,
+                                         double *scale)
+{
+    char *path;
+    struct weft_raw_images raw = {0};
+    struct weft_reading train = {.ctx = ctx};
+    enum weft_status status = weft_locate_images(&train, folder, WEFT_SPLIT_TRAIN, &path);
+    if (!status && path) {
+        status = read_both(&train, path, true, &raw);
+        weft_raw_images_free(&raw);
+        free(path);
+    }
+    free(train.notes);
+    *scale = train.scale;
+    return status;
+}
+
+/* Reads images and labels; pixels that are no bytes at the scale of the training part. */
+static enum weft_status read_part(struct weft_reading *reading, const char *path,
+                                  bool listed, const char *folder,
+                                  struct weft_raw_images *raw)
+{
+    double scale = 0;
+    enum weft_status status = read_both(reading, path, listed, raw);
+    if (!folder || !reading->scale_asked)
+        return status;
+    WEFT_TRY(find_train_scale(reading->ctx, folder, &scale));
+    if (!(scale > 0) || (!status && scale == reading->scale))
+        return status;
+    weft_raw_images_free(raw);
+    reading->scale = scale;
+    return read_both(reading, path, listed, raw);
 }
 
 /* Reads classes.txt from the folder of `path`; its absence is not an error. */
@@ -131,18 +224,29 @@ static enum weft_status read_classes(weft_context *ctx, const char *path, char *
     free(folder);
     if (!*name)
         return weft_out_of_memory(ctx, path, strlen(path));
-    return weft_file_exists(*name) ? weft_file_read(ctx, *name, 1 << 20, file) : WEFT_OK;
+    enum weft_file_kind kind;
+    WEFT_TRY(weft_file_examine(ctx, *name, &kind));
+    if (kind == WEFT_FILE_ABSENT)
+        return WEFT_OK;
+    WEFT_TRY(weft_file_read_within(
+        ctx, *name, &(struct weft_file_limits){.limit = 1 << 20, .regular_only = true},
+        file));
+    const char *encoding = weft_text_foreign_encoding(file->bytes, file->size);
+    return encoding ? weft_fail(ctx, WEFT_ERR_FORMAT,
+                                "%s: is a text in %s; save it in UTF-8", *name, encoding)
+                    : WEFT_OK;
 }
 
 /* Opens a file; `folder` is where its training part may be, or NULL. */
-static enum weft_status open_file(weft_context *ctx, const char *path, const char *folder,
-                                  weft_dataset **out)
+static enum weft_status open_file(struct weft_reading *reading, const char *path,
+                                  bool listed, const char *folder, weft_dataset **out)
 {
+    weft_context *ctx = reading->ctx;
     struct weft_raw_images raw = {0};
     struct weft_file classes = {0};
     char *class_file = NULL;
     struct weft_class_names_source naming = {0};
-    enum weft_status status = read_both(ctx, path, &raw);
+    enum weft_status status = read_part(reading, path, listed, folder, &raw);
     if (!status) {
         naming.release = weft_known_dataset_find(&raw);
         if (!naming.release)
@@ -153,10 +257,36 @@ static enum weft_status open_file(weft_context *ctx, const char *path, const cha
     if (!status && !naming.release && !naming.text && folder)
         status = count_train_classes(ctx, folder, &naming.least);
     if (!status)
-        status = weft_dataset_take(ctx, &raw, path, &naming, out);
+        status = weft_dataset_take(reading, &raw, path, &naming, out);
     weft_raw_images_free(&raw);
     weft_file_free(&classes);
     free(class_file);
+    return status;
+}
+
+/* Notes of skipped files are part of the message that none is left. */
+static enum weft_status fail_no_images(const struct weft_reading *reading,
+                                       const char *folder, enum weft_split split)
+{
+    return weft_fail(
+        reading->ctx, WEFT_ERR_FILE,
+        "%s: has no %s images; they are recognized by name: %s, %s, or %s%s%.*s", folder,
+        split == WEFT_SPLIT_TRAIN ? "train" : "test", weft_format_idx.names,
+        weft_format_npy.names, weft_format_csv.names, reading->notes ? "; " : "",
+        reading->notes ? (int)strcspn(reading->notes, "\n") : 0,
+        reading->notes ? reading->notes : "");
+}
+
+static enum weft_status open_folder(struct weft_reading *reading, const char *folder,
+                                    enum weft_split split, weft_dataset **out)
+{
+    char *found;
+    WEFT_TRY(weft_locate_images(reading, folder, split, &found));
+    if (!found)
+        return fail_no_images(reading, folder, split);
+    enum weft_status status =
+        open_file(reading, found, true, split == WEFT_SPLIT_TEST ? folder : NULL, out);
+    free(found);
     return status;
 }
 
@@ -164,26 +294,23 @@ enum weft_status weft_dataset_open(weft_context *context, const char *spec,
                                    enum weft_split split, weft_dataset **out)
 {
     const char *path = NULL;
-    char *found;
+    enum weft_file_kind kind;
+    struct weft_reading reading = {.ctx = context};
     WEFT_REQUIRE(context,
                  spec && (split == WEFT_SPLIT_TRAIN || split == WEFT_SPLIT_TEST));
     WEFT_TRY(resolve_name(context, spec, &path));
-    if (!weft_file_exists(path))
+    WEFT_TRY(weft_file_examine(context, path, &kind));
+    if (kind == WEFT_FILE_ABSENT)
         return weft_fail(context, WEFT_ERR_FILE,
                          "%s: no such file or folder; data is a file, a folder, or "
                          "the name fashion-mnist",
                          path);
-    if (!weft_folder_exists(path))
-        return open_file(context, path, NULL, out);
-    WEFT_TRY(weft_locate_images(context, path, split, &found));
-    if (!found)
-        return weft_fail(
-            context, WEFT_ERR_FILE,
-            "%s: has no %s images; they are recognized by name: %s, %s, or %s", path,
-            split == WEFT_SPLIT_TRAIN ? "train" : "test", weft_format_idx.names,
-            weft_format_npy.names, weft_format_csv.names);
-    enum weft_status status =
-        open_file(context, found, split == WEFT_SPLIT_TEST ? path : NULL, out);
-    free(found);
+    if (kind == WEFT_FILE_OTHER)
+        return weft_fail(context, WEFT_ERR_FILE,
+                         "%s: is a socket or a device; data is a file or a folder", path);
+    enum weft_status status = kind == WEFT_FILE_FOLDER
+                                  ? open_folder(&reading, path, split, out)
+                                  : open_file(&reading, path, false, NULL, out);
+    free(reading.notes);
     return status;
 }

@@ -25,6 +25,23 @@ void weft_file_free(struct weft_file *file)
     *file = (struct weft_file){0};
 }
 
+enum weft_status weft_file_examine(weft_context *ctx, const char *path,
+                                   enum weft_file_kind *out)
+{
+    struct stat info;
+    if (stat(path, &info)) {
+        if (errno != ENOENT && errno != ENOTDIR)
+            return fail_errno(ctx, path, "cannot be examined");
+        *out = WEFT_FILE_ABSENT;
+        return WEFT_OK;
+    }
+    *out = S_ISREG(info.st_mode)    ? WEFT_FILE_REGULAR
+           : S_ISDIR(info.st_mode)  ? WEFT_FILE_FOLDER
+           : S_ISFIFO(info.st_mode) ? WEFT_FILE_PIPE
+                                    : WEFT_FILE_OTHER;
+    return WEFT_OK;
+}
+
 bool weft_file_exists(const char *path)
 {
     struct stat info;
@@ -48,69 +65,101 @@ char *weft_path_join(const char *folder, const char *name)
     return path;
 }
 
-/* Reads to the end; `capacity` is the initial size of the buffer. */
-static enum weft_status read_all(weft_context *ctx, const char *path, int fd,
-                                 size_t capacity, size_t limit, struct weft_file *file)
+/* The buffer of a file that is being read. */
+struct file_reader {
+    weft_context *ctx;
+    const char *path;
+    int fd;
+    size_t capacity;
+    bool ended;
+};
+
+/* Reads until `file` has `enough` bytes, or to the end. The buffer grows to `expected` at
+ * once and then by doubling. */
+static enum weft_status read_until(struct file_reader *r, size_t enough, size_t expected,
+                                   struct weft_file *file)
 {
-    for (;;) {
-        if (!file->bytes || file->size == capacity) {
-            capacity = file->bytes ? 2 * capacity : capacity;
-            uint8_t *bytes = realloc(file->bytes, capacity + 1);
+    while (!r->ended && file->size < enough) {
+        if (!file->bytes || file->size == r->capacity) {
+            size_t grown = 2 * r->capacity;
+            grown = grown < expected ? expected : grown;
+            grown = grown < enough ? grown : enough;
+            uint8_t *bytes = realloc(file->bytes, grown + 1);
             if (!bytes)
-                return weft_out_of_memory(ctx, path, capacity + 1);
+                return weft_out_of_memory(r->ctx, r->path, grown + 1);
             file->bytes = bytes;
+            r->capacity = grown;
         }
-        ssize_t got = read(fd, file->bytes + file->size, capacity - file->size);
+        ssize_t got = read(r->fd, file->bytes + file->size, r->capacity - file->size);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
-            return fail_errno(ctx, path, "cannot be read");
+            return fail_errno(r->ctx, r->path, "cannot be read");
         file->size += (size_t)got;
-        if (file->size > limit)
-            return weft_fail(ctx, WEFT_ERR_FORMAT, "%s: more than %zu bytes, the limit",
-                             path, limit);
-        if (!got)
-            break;
+        r->ended = !got;
     }
-    file->bytes[file->size] = 0;
+    if (file->bytes)
+        file->bytes[file->size] = 0;
     return WEFT_OK;
 }
 
-enum weft_status weft_file_read(weft_context *ctx, const char *path, size_t limit,
-                                struct weft_file *out)
+/* Reads the head, checks it, reads the rest. `size`: SIZE_MAX for a pipe. */
+static enum weft_status read_all(struct file_reader *r, size_t size,
+                                 const struct weft_file_limits *limits,
+                                 struct weft_file *file)
 {
-    enum weft_status status;
+    /* One byte more than the file has, to detect its end without growing the buffer. */
+    size_t limit = limits->limit, expected = size < SIZE_MAX ? size + 1 : 1 << 16;
+    if (limits->check) {
+        WEFT_TRY(read_until(r, limits->head_size, expected, file));
+        WEFT_TRY(limits->check(limits->priv, file, size, &limit));
+    }
+    WEFT_TRY(read_until(r, limit + 1, expected, file));
+    return file->size <= limit
+               ? WEFT_OK
+               : weft_fail(r->ctx, WEFT_ERR_FORMAT, "%s: more than %zu bytes, the limit",
+                           r->path, limit);
+}
+
+enum weft_status weft_file_read_within(weft_context *ctx, const char *path,
+                                       const struct weft_file_limits *limits,
+                                       struct weft_file *out)
+{
+    enum weft_status status = WEFT_OK;
     struct weft_file file = {0};
     struct stat info;
-    size_t capacity = 1 << 16;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    size_t size = SIZE_MAX;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | (limits->regular_only ? O_NONBLOCK : 0));
     if (fd < 0)
         return fail_errno(ctx, path, "cannot be opened");
-    if (fstat(fd, &info) < 0) {
+    if (fstat(fd, &info) < 0)
         status = fail_errno(ctx, path, "cannot be examined");
-        goto done;
-    }
-    if (S_ISDIR(info.st_mode)) {
+    else if (S_ISDIR(info.st_mode))
         status = weft_fail(ctx, WEFT_ERR_FILE, "%s: is a folder, not a file", path);
-        goto done;
-    }
-    if (S_ISREG(info.st_mode) && (uintmax_t)info.st_size > limit) {
+    else if (limits->regular_only && !S_ISREG(info.st_mode))
+        status = weft_fail(ctx, WEFT_ERR_FILE, "%s: is not a regular file", path);
+    else if (S_ISREG(info.st_mode) && (uintmax_t)info.st_size > limits->limit)
         status =
             weft_fail(ctx, WEFT_ERR_FORMAT, "%s: %ju bytes, more than the limit of %zu",
-                      path, (uintmax_t)info.st_size, limit);
-        goto done;
-    }
-    /* One byte more than the file has, to detect its end without growing the buffer. */
-    if (S_ISREG(info.st_mode) && info.st_size > 0)
-        capacity = (size_t)info.st_size + 1;
-    status = read_all(ctx, path, fd, capacity, limit, &file);
-done:
+                      path, (uintmax_t)info.st_size, limits->limit);
+    else if (S_ISREG(info.st_mode) && info.st_size > 0)
+        size = (size_t)info.st_size; /* files of /proc have size 0 */
+    if (!status)
+        status =
+            read_all(&(struct file_reader){ctx, path, fd, 0, false}, size, limits, &file);
     close(fd);
     if (status)
         weft_file_free(&file);
     else
         *out = file;
     return status;
+}
+
+enum weft_status weft_file_read(weft_context *ctx, const char *path, size_t limit,
+                                struct weft_file *out)
+{
+    return weft_file_read_within(ctx, path, &(struct weft_file_limits){.limit = limit},
+                                 out);
 }
 
 enum weft_status weft_file_write_mode(weft_context *ctx, const char *path, mode_t mode,

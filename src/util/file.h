@@ -19,7 +19,38 @@ struct weft_file {
 enum weft_status weft_file_read(weft_context *ctx, const char *path, size_t limit,
                                 struct weft_file *out);
 
+/* Limits of what is read of a file. */
+struct weft_file_limits {
+    size_t limit;      /* bytes */
+    bool regular_only; /* for names from a folder: never waits for a FIFO or device */
+
+    /* NULL, or checks the first `head_size` bytes (fewer of a smaller file) before more
+     * is read, and may lower *limit, the bytes that are read at most. `size` is that of
+     * the file, SIZE_MAX for a pipe. */
+    size_t head_size;
+    enum weft_status (*check)(void *priv, const struct weft_file *head, size_t size,
+                              size_t *limit);
+    void *priv;
+};
+
+enum weft_status weft_file_read_within(weft_context *ctx, const char *path,
+                                       const struct weft_file_limits *limits,
+                                       struct weft_file *out);
+
 void weft_file_free(struct weft_file *file);
+
+enum weft_file_kind {
+    WEFT_FILE_ABSENT, /* also a link to a file that does not exist */
+    WEFT_FILE_REGULAR,
+    WEFT_FILE_FOLDER,
+    WEFT_FILE_PIPE,
+    WEFT_FILE_OTHER, /* a socket or a device */
+};
+
+/* The kind of `path`, links followed. WEFT_ERR_FILE if it cannot be examined: then it is
+ * unknown whether it exists. */
+enum weft_status weft_file_examine(weft_context *ctx, const char *path,
+                                   enum weft_file_kind *out);
 
 /* True if a file or folder exists and is accessible. */
 bool weft_file_exists(const char *path);

@@ -11,6 +11,9 @@
 /* Highest compression of deflate: 258 bytes in two bits. */
 enum { MAX_EXPANSION = 1032 };
 
+/* Memory in proportion to the file: of images, 5 to 15 times its size is usual. */
+enum { ANY_FILE_BYTES = 64 << 20, USUAL_EXPANSION = 32 };
+
 /* Initial size of the output. The last four bytes are the size modulo 2^32 of the last
  * member; they may be wrong, so the highest possible expansion is the limit. */
 static size_t initial_capacity(const uint8_t *bytes, size_t size, size_t limit)
@@ -49,7 +52,7 @@ static enum weft_status inflate_all(weft_context *ctx, const char *name, z_strea
     WEFT_TRY(grow(ctx, name, file, capacity));
     for (;;) {
         if (file->size == capacity) {
-            capacity *= 2;
+            capacity = 2 * capacity < limit + 1 ? 2 * capacity : limit + 1;
             WEFT_TRY(grow(ctx, name, file, capacity));
         }
         uInt in = clamp_to_uint(size - used), out = clamp_to_uint(capacity - file->size);
@@ -62,9 +65,14 @@ static enum weft_status inflate_all(weft_context *ctx, const char *name, z_strea
         file->size += out - stream->avail_out;
         if (file->size > limit)
             return weft_fail(ctx, WEFT_ERR_FORMAT,
-                             "%s: decompresses to more than %zu bytes, the limit", name,
-                             limit);
+                             "%s: decompresses to more than %zu bytes, the limit for "
+                             "%zu compressed bytes; if it is meant to, decompress it "
+                             "with gunzip",
+                             name, limit, size);
         if (code == Z_STREAM_END) {
+            /* Zeros up to the block size of a tape or disk may follow. */
+            while (used < size && !bytes[used])
+                used++;
             if (used == size)
                 return WEFT_OK;
             code = inflateReset(stream);
@@ -105,16 +113,22 @@ enum weft_status weft_gunzip(weft_context *ctx, const char *name, const void *by
     return WEFT_OK;
 }
 
-enum weft_status weft_file_read_gz(weft_context *ctx, const char *path, size_t limit,
+enum weft_status weft_file_read_gz(weft_context *ctx, const char *path,
+                                   const struct weft_file_limits *limits,
                                    struct weft_file *out)
 {
     struct weft_file file = {0};
-    WEFT_TRY(weft_file_read(ctx, path, limit, &file));
+    size_t limit = limits->limit;
+    WEFT_TRY(weft_file_read_within(ctx, path, limits, &file));
     if (file.size < 2 || file.bytes[0] != 0x1f || file.bytes[1] != 0x8b) {
         *out = file;
         return WEFT_OK;
     }
-    enum weft_status status = weft_gunzip(ctx, path, file.bytes, file.size, limit, out);
+    size_t usual = limit;
+    if (file.size < (limit - ANY_FILE_BYTES) / USUAL_EXPANSION)
+        usual = ANY_FILE_BYTES + USUAL_EXPANSION * file.size;
+    enum weft_status status =
+        weft_gunzip(ctx, path, file.bytes, file.size, usual < limit ? usual : limit, out);
     weft_file_free(&file);
     return status;
 }

@@ -10,9 +10,11 @@
 enum weft_status weft_gunzip(weft_context *ctx, const char *name, const void *bytes,
                              size_t size, size_t limit, struct weft_file *out);
 
-/* As weft_file_read, decompressed if the contents begin like gzip. `limit` applies to
- * both sizes. */
-enum weft_status weft_file_read_gz(weft_context *ctx, const char *path, size_t limit,
+/* As weft_file_read_within, decompressed if the contents begin like gzip. The limit
+ * applies to both sizes; contents far larger than usual for the compressed size are
+ * WEFT_ERR_FORMAT too. */
+enum weft_status weft_file_read_gz(weft_context *ctx, const char *path,
+                                   const struct weft_file_limits *limits,
                                    struct weft_file *out);
 
 #endif

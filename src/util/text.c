@@ -58,25 +58,86 @@ bool weft_text_is_name(const char *text)
     return size >= 1 && size <= 127 && weft_text_is_utf8(text, size);
 }
 
-/* Switches the locale of the thread, not of the process. The "C" locale always exists;
- * if the system has no memory for it, numbers follow the thread's locale. */
+const char *weft_text_foreign_encoding(const void *bytes, size_t size)
+{
+    const uint8_t *b = bytes;
+    if (size >= 4 && ((!memcmp(b, "\xff\xfe\0", 4)) || !memcmp(b, "\0\0\xfe\xff", 4)))
+        return "UTF-32";
+    if (size >= 2 && ((b[0] == 0xff && b[1] == 0xfe) || (b[0] == 0xfe && b[1] == 0xff)))
+        return "UTF-16";
+    /* Without a mark: two characters of ASCII. */
+    bool little = size >= 4 && b[0] && !b[1] && b[2] && !b[3];
+    bool big = size >= 4 && !b[0] && b[1] && !b[2] && b[3];
+    bool text = little ? b[0] < 0x7f && b[2] < 0x7f : big && b[1] < 0x7f && b[3] < 0x7f;
+    return text && (little ? b[0] : b[1]) >= '\t' ? "UTF-16" : NULL;
+}
+
+size_t weft_text_mark(const void *bytes, size_t size)
+{
+    return size >= 3 && !memcmp(bytes, "\xef\xbb\xbf", 3) ? 3 : 0;
+}
+
+size_t weft_text_space(const char *at, size_t left)
+{
+    static const char *const wide[] = {
+        "\xc2\xa0",     /* U+00A0, no-break space */
+        "\xe2\x80\x87", /* U+2007, figure space */
+        "\xe2\x80\xaf", /* U+202F, narrow no-break space */
+        "\xe3\x80\x80", /* U+3000, ideographic space */
+        "\xef\xbb\xbf", /* U+FEFF, a mark where files were joined */
+    };
+    if (left && (*at == ' ' || *at == '\t' || *at == '\r'))
+        return 1;
+    if (!left || !((uint8_t)*at & 0x80))
+        return 0;
+    for (size_t i = 0; i < sizeof(wide) / sizeof(*wide); i++) {
+        size_t size = strlen(wide[i]);
+        if (left >= size && !memcmp(at, wide[i], size))
+            return size;
+    }
+    return 0;
+}
+
+size_t weft_text_trim(const char *line)
+{
+    enum { MOST = 3 }; /* bytes of a space */
+    size_t length = strlen(line);
+    for (size_t size = 1; size <= MOST && size <= length; size++)
+        if (weft_text_space(line + length - size, size) == size) {
+            length -= size;
+            size = 0;
+        }
+    return length;
+}
+
+/* The locale of the thread, not of the process. The "C" locale always exists; if the
+ * system has no memory for it, numbers follow the thread's locale. */
+void weft_number_locale_begin(struct weft_number_locale *locale)
+{
+    locale->plain = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0);
+    locale->before = uselocale(locale->plain);
+}
+
+void weft_number_locale_end(struct weft_number_locale *locale)
+{
+    uselocale(locale->before);
+    if (locale->plain)
+        freelocale(locale->plain);
+}
+
 double weft_number_read(const char *text, char **end)
 {
-    locale_t plain = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0), before;
-    before = uselocale(plain);
+    struct weft_number_locale locale;
+    weft_number_locale_begin(&locale);
     double number = strtod(text, end);
-    uselocale(before);
-    if (plain)
-        freelocale(plain);
+    weft_number_locale_end(&locale);
     return number;
 }
 
 void weft_number_write(char *out, size_t size, int digits, double number)
 {
-    locale_t plain = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0), before;
-    before = uselocale(plain);
+    struct weft_number_locale locale;
+    weft_number_locale_begin(&locale);
     snprintf(out, size, "%.*g", digits, number);
-    uselocale(before);
-    if (plain)
-        freelocale(plain);
+    weft_number_locale_end(&locale);
 }

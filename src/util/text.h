@@ -9,9 +9,31 @@
 /* True if `size` bytes are UTF-8 (RFC 3629): no overlong forms, no surrogates. */
 bool weft_text_is_utf8(const char *text, size_t size);
 
+/* The name of an encoding other than UTF-8 that the first bytes show, by their byte order
+ * mark or by zero bytes between letters: "UTF-16", "UTF-32"; else NULL. */
+const char *weft_text_foreign_encoding(const void *bytes, size_t size);
+
+/* Size of the byte order mark at the start of a text in UTF-8: 3, or 0. */
+size_t weft_text_mark(const void *bytes, size_t size);
+
+/* Size of the space at `at`, which is not the end of a line: of ASCII, or one that does
+ * not break a line, or a byte order mark within a text; 0: none. */
+size_t weft_text_space(const char *at, size_t left);
+
+/* Length of a line without the spaces at its end. */
+size_t weft_text_trim(const char *line);
+
 /* True if a name is safe for a terminal and for files: 1 to 127 bytes of UTF-8 without
  * control characters. */
 bool weft_text_is_name(const char *text);
+
+/* A decimal point in every locale for the numbers that this thread reads until the end;
+ * one call of it costs more than reading many numbers. */
+struct weft_number_locale {
+    void *plain, *before;
+};
+void weft_number_locale_begin(struct weft_number_locale *locale);
+void weft_number_locale_end(struct weft_number_locale *locale);
 
 /* As strtod, with a decimal point in every locale. */
 double weft_number_read(const char *text, char **end);

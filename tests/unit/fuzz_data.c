@@ -45,6 +45,7 @@ static void read_data(const uint8_t *bytes, size_t size)
     struct weft_file file = {malloc(size + 1), size};
     struct weft_labels labels = {0};
     struct weft_raw_images raw = {0};
+    struct weft_reading reading = {.ctx = &context};
     MUST(file.bytes);
     memcpy(file.bytes, bytes, size);
     file.bytes[size] = 0;
@@ -53,7 +54,7 @@ static void read_data(const uint8_t *bytes, size_t size)
         check_status(format->read_labels(&context, "input", &file, &labels));
         for (int i = 0; i < labels.count; i++)
             MUST(labels.values[i] >= 0 && labels.values[i] < WEFT_MAX_CLASSES);
-        check_status(format->read(&context, "input", &file, &raw));
+        check_status(format->read(&reading, "input", &file, &raw));
     }
     if (raw.pixels) {
         MUST(raw.count >= 1 && raw.height >= 1 && raw.width >= 1 && raw.channels >= 1);
@@ -63,12 +64,13 @@ static void read_data(const uint8_t *bytes, size_t size)
         weft_dataset *data = NULL;
         struct weft_class_names_source naming = {.release =
                                                      weft_known_dataset_find(&raw)};
-        check_status(weft_dataset_take(&context, &raw, "input", &naming, &data));
+        check_status(weft_dataset_take(&reading, &raw, "input", &naming, &data));
         weft_dataset_destroy(&data);
     }
     weft_raw_images_free(&raw);
     weft_file_free(&file);
     free(labels.values);
+    free(reading.notes);
 }
 
 static void read_image(const uint8_t *bytes, size_t size)

@@ -2,69 +2,10 @@
 /* Files of data: every format read back, every kind of damage refused with its sentence,
  * files found by name. */
 #define _XOPEN_SOURCE 700
-#include <math.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "dataset/format.h"
-#include "unit/file_corpus.h"
-#include "util/file.h"
-
-static struct weft_context context;
-
-static void save(const char *path, const struct buffer *b)
-{
-    CHECK_OK(weft_file_write(&context, path, b->bytes, b->size));
-}
-
-static void save_text(const char *path, const char *text)
-{
-    CHECK_OK(weft_file_write(&context, path, text, strlen(text)));
-}
-
-static void save_gz(const char *path, const struct buffer *b)
-{
-    gzFile file = gzopen(path, "wb");
-    REQUIRE(file && gzwrite(file, b->bytes, (unsigned)b->size) == (int)b->size);
-    REQUIRE(gzclose(file) == Z_OK);
-}
-
-/* Opens a file or folder and checks its shape and pixels; `labels` as digits. */
-static weft_dataset *open_as(const char *spec, enum weft_split split, int h, int w, int c,
-                             const char *labels)
-{
-    weft_dataset *data = NULL;
-    struct weft_dataset_info info;
-    CHECK_OK(weft_dataset_open(&context, spec, split, &data));
-    if (!data)
-        return NULL;
-    weft_dataset_info(data, &info);
-    CHECK_INT(info.count, strlen(labels));
-    CHECK_INT(info.height, h);
-    CHECK_INT(info.width, w);
-    CHECK_INT(info.channels, c);
-    for (int i = 0; i < info.count; i++)
-        CHECK_INT(test_labels(data)[i], labels[i] - '0');
-    for (int i = 0; i < info.count * h * w * c; i++)
-        CHECK_INT(test_pixels(data)[i], i * 37 % 256);
-    return data;
-}
-
-static void check_open(const char *spec, enum weft_split split, int h, int w, int c,
-                       const char *labels)
-{
-    weft_dataset *data = open_as(spec, split, h, w, c, labels);
-    weft_dataset_destroy(&data);
-    CHECK(!data);
-}
-
-static void check_fails(const char *spec, enum weft_status status, const char *words)
-{
-    weft_dataset *data = NULL;
-    CHECK_FAILS(weft_dataset_open(&context, spec, WEFT_SPLIT_TRAIN, &data), status,
-                words);
-    CHECK(!data);
-}
+#include "unit/data_files.h"
 
 static void test_idx(void)
 {
@@ -140,13 +81,12 @@ static void test_csv(void)
         {"\xef\xbb\xbflabel,a,b,c,d\n%s\n\n", NULL},
         {"%s", NULL},
         {"%s9,1,2,3,4,5\n", "line 4: more than the 5 columns"},
-        {"a,b\n%s9,1,2,3\n0,1,2,3,4\n",
+        {"label,b,c,d,e\n%s9,1,2,3\n0,1,2,3,4\n",
          "line 5: has 4 columns, but the rows before have 5"},
         {"%s9,1,2",
          "line 4: has 3 columns, but the rows before have 5; the file is truncated"},
         {"%s9,1,2,256,4\n", "line 4, column 4: \"256\" is not an integer from 0 to 255"},
         {"%s9,1,2,-3,4\n", "line 4, column 4: \"-3\" is not"},
-        {"%s9,1,2,3.5,4\n", "line 4, column 4: \"3.5\" is not"},
         {"%s9,1,2,3,4x\n", "line 4, column 5: \"4x\" is not"},
         {"%s9,1,2,x,4\n", "line 4, column 4: \"x\" is not"},
         {"%s9,1,,3,4\n", "line 4, column 3: \"\" is not"},
@@ -154,9 +94,8 @@ static void test_csv(void)
         {"%s1000,1,2,3,4\n",
          "line 4, column 1: \"1000\" is not an integer from 0 to 999"},
         {"%s\n0,1,2,3,4\n", "line 4, column 1"},
-        {"pixel1,pixel2,label\n%s", "the column \"label\" is not the first"},
         {"1,2,3\n%s", "line 2: more than the 3 columns"},
-        {"1\n%s", "line 1: 0 pixels after the label, must be 1 to 65535"},
+        {"1\n%s", "line 1: 0 pixels beside the label, must be 1 to 65535"},
         {"label,a,b,c,d\n", "has no rows"},
         {",\n", "has no rows"},
     };
@@ -209,69 +148,116 @@ static void test_csv(void)
     check_fails("wide.csv", WEFT_ERR_FORMAT, "line 2: has 1 columns");
 }
 
-static void test_npy(void)
+/* Checks that folder `f` has the right images, and words of the notes. */
+static void check_folder(const char *folder, const char *notes)
 {
-    struct buffer labels = npy(1, "<i8", "False", "(3,)");
-    for (int i = 0; i < 3; i++)
-        add(&labels, &(int64_t){2 - i}, 8);
-    struct buffer images = npy(1, "|u1", "False", "(3, 2, 2)");
-    add_pixels(&images, 12);
-    save("x_train.npy", &images);
-    save("y_train.npy", &labels);
-    check_open("x_train.npy", WEFT_SPLIT_TRAIN, 2, 2, 1, "210");
-    images = npy(2, "|u1", "False", "(3, 1, 2, 4)");
-    add_pixels(&images, 24);
-    save("some.npy", &images);
-    save("some-labels.npy", &labels);
-    check_open("some.npy", WEFT_SPLIT_TRAIN, 1, 2, 4, "210");
+    struct weft_dataset_info info;
+    weft_dataset *data = open_as(folder, WEFT_SPLIT_TRAIN, 2, 2, 1, "0412");
+    if (!data)
+        return;
+    weft_dataset_info(data, &info);
+    CHECK(strstr(info.notes, notes) && (*notes || !*info.notes));
+    weft_dataset_destroy(&data);
+}
 
-    struct buffer f4 = npy(1, "<f4", "False", "(3, 2, 2)");
-    struct buffer f8 = npy(1, "<f8", "False", "(3, 2, 2)");
-    for (int i = 0; i < 12; i++) {
-        add(&f4, &(float){(float)(i * 37 % 256) / 255}, 4);
-        add(&f8, &(double){i * 37 % 256 + (i % 2 ? 0.3 : -0.3) * (i > 0)}, 8);
-    }
-    save("x_train.npy", &f4);
-    check_open("x_train.npy", WEFT_SPLIT_TRAIN, 2, 2, 1, "210");
-    save("x_train.npy", &f8);
-    check_open("x_train.npy", WEFT_SPLIT_TRAIN, 2, 2, 1, "210");
-    memcpy(f8.bytes + f8.size - 8, &(double){NAN}, 8);
-    save("x_train.npy", &f8);
-    check_fails("x_train.npy", WEFT_ERR_FORMAT, "element 11 is");
+/* Folders as Kaggle and download programs leave them. */
+static void test_layouts(void)
+{
+    struct buffer images = idx_images(4, 2, 2), labels = idx_labels("0412");
+    CHECK_OK(weft_folder_create(&context, "k/train-images-idx3-ubyte", 0777));
+    CHECK_OK(weft_folder_create(&context, "k/train-labels-idx1-ubyte", 0777));
+    save("k/train-images-idx3-ubyte/train-images-idx3-ubyte", &images);
+    save("k/train-labels-idx1-ubyte/train-labels-idx1-ubyte", &labels);
+    check_folder("k", "");
+    save("k/train-images.idx3-ubyte", &images);
+    save("k/train-labels.idx1-ubyte", &labels);
+    check_folder("k", "");
 
+    CHECK_OK(weft_folder_create(&context, "l", 0777));
+    save("l/TRAIN-IMAGES-IDX3-UBYTE", &images);
+    save_gz("l/Train-Labels-idx1-ubyte.gz", &labels);
+    save_text("l/train-images-idx3-ubyte.md5", "0");
+    save_text("l/train-images-idx3-ubyte.gz.part", "0");
+    save_text("l/train-images-idx3-ubyte (1)", "0");
+    check_folder("l", "");
+    CHECK(symlink("absent", "l/train-images.idx3-ubyte") == 0);
+    check_folder("l", "l/train-images.idx3-ubyte is skipped: it is a link to a file that "
+                      "does not exist");
+    CHECK(unlink("l/train-images.idx3-ubyte") == 0);
+    CHECK(mkfifo("l/train-images.idx3-ubyte", 0600) == 0);
+    check_folder("l", "is skipped: it is a pipe");
+    CHECK(unlink("l/TRAIN-IMAGES-IDX3-UBYTE") == 0);
+    check_fails("l", WEFT_ERR_FILE, "is skipped: it is a pipe");
+    CHECK(mkfifo("l/train-labels-idx1-ubyte", 0600) == 0);
+    save("l/train-images-idx3-ubyte", &images);
+    check_fails("l", WEFT_ERR_FILE, "labels file not found");
+
+    /* A file that cannot be examined is not absent. */
+    CHECK(symlink("classes.txt", "k/classes.txt") == 0);
+    check_fails("k", WEFT_ERR_FILE, "k/classes.txt: cannot be examined: ");
+    CHECK(unlink("k/classes.txt") == 0 && mkfifo("k/classes.txt", 0600) == 0);
+    check_fails("k", WEFT_ERR_FILE, "k/classes.txt: is not a regular file");
+    CHECK(unlink("k/classes.txt") == 0);
+    CHECK(symlink("train-x.npy", "k/train-x.npy") == 0);
+    check_fails("k", WEFT_ERR_FILE, "k/train-x.npy: cannot be examined: ");
+    CHECK(unlink("k/train-x.npy") == 0);
+    check_fails("/dev/null", WEFT_ERR_FILE, "is a socket or a device");
+
+    struct buffer pixels = npy(1, "|u1", "False", "(4, 2, 2)");
+    struct buffer classes = npy(1, "|u1", "False", "(4,)");
+    add_pixels(&pixels, 16);
+    add(&classes, "\0\4\1\2", 4);
+    CHECK_OK(weft_folder_create(&context, "n", 0777));
+    save("n/trainX.npy", &pixels);
+    save("n/trainY.npy", &classes);
+    check_folder("n", "");
+}
+
+/* Texts of other encodings and systems; labels from 1; files of other kinds. */
+static void test_texts(void)
+{
     static const struct {
-        const char *type, *order, *shape, *words;
-    } rows[] = {
-        {"|u1", "True", "(3, 2, 2)", "Fortran order; save numpy.ascontiguousarray"},
-        {"<i8", "False", "(3, 2, 2)", "elements of type <i8; pixels must be |u1"},
-        {"|u1", "False", "(3, 4)", "has 2 dimensions"},
-        {"|u1", "False", "(3, 2, 3)", "declares 18 bytes of images, the file has 12"},
-        {"|u1", "False", "(3, 2, 1)", "6 extra bytes"},
-        {"|u1", "False", "(3, 2, 2, 1, 1)", "'shape' must be"},
-        {"|u1", "False", "(99999999999999999999, 2, 2)", "'shape' must be"},
-        {"|u1", "False", "(3, -2, 2)", "'shape' must be"},
-        {"|u1", "False", "3, 2, 2", "'shape' must be"},
-        {"|u1", "False", "(4294967296, 4294967296, 4294967296)", "has 4294967296 images"},
-        {"|u1", "False", "(1, 2, 2, 3)", NULL},
+        const char *bytes;
+        size_t size;
+        const char *words;
+    } files[] = {
+        {"\xff\xfel\0a\0,\0", 8, "is a text in UTF-16; save it in UTF-8"},
+        {"l\0a\0,\0b\0", 8, "is a text in UTF-16; save it in UTF-8"},
+        {"PK\3\4,,,,", 8, "but a ZIP archive; unpack it"},
+        {"<!DOCTYPE html>, ", 17, "but a web page; download the file again"},
     };
-    for (size_t i = 0; i < WEFT_ARRAY_SIZE(rows); i++) {
-        struct buffer b = npy(1, rows[i].type, rows[i].order, rows[i].shape);
-        add_pixels(&b, 12);
-        save("x_train.npy", &b);
-        check_fails("x_train.npy", WEFT_ERR_FORMAT,
-                    rows[i].words ? rows[i].words
-                                  : "1 images, but y_train.npy has 3 labels");
+    struct buffer images = idx_images(4, 2, 2), labels = idx_labels("1321");
+    struct weft_dataset_info info;
+    weft_dataset *data = NULL;
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(files); i++) {
+        CHECK_OK(weft_file_write(&context, "t.csv", files[i].bytes, files[i].size));
+        check_fails("t.csv", WEFT_ERR_FORMAT, files[i].words);
     }
-    struct buffer good = npy(1, "|u1", "False", "(3, 2, 2)");
-    add_pixels(&good, 12);
-    save("x_train.npy", &good);
-    for (int i = 0; i < 8; i++)
-        labels.bytes[labels.size - 8 + (size_t)i] = 0xff;
-    save("y_train.npy", &labels);
-    check_fails("x_train.npy", WEFT_ERR_FORMAT, "label 2 is -1, must be 0 to 999");
-    good.size = 9;
-    save("x_train.npy", &good);
-    check_fails("x_train.npy", WEFT_ERR_FORMAT, "truncated NPY header");
+    CHECK_OK(weft_folder_create(&context, "t", 0777));
+    save("t/train-images-idx3-ubyte", &images);
+    save("t/train-labels-idx1-ubyte", &labels);
+    CHECK_OK(weft_dataset_open(&context, "t", WEFT_SPLIT_TRAIN, &data));
+    if (data)
+        weft_dataset_info(data, &info);
+    CHECK(data && strstr(info.notes, "labels begin at 1, so that class 0 has no images"));
+    weft_dataset_destroy(&data);
+    save_text("t/classes.txt", "a\nb\nc\n");
+    check_fails("t", WEFT_ERR_FORMAT,
+                "labels begin at 1: begin it with a name for class");
+    save_text("t/classes.txt", "\xef\xbb\xbfnone\r\na\xc2\xa0\r\nb\nc\n");
+    CHECK_OK(weft_dataset_open(&context, "t", WEFT_SPLIT_TRAIN, &data));
+    if (data) {
+        weft_dataset_info(data, &info);
+        CHECK_TEXT(info.class_names[0], "none");
+        CHECK_TEXT(info.class_names[1], "a");
+        CHECK_TEXT(info.notes, "");
+    }
+    weft_dataset_destroy(&data);
+    CHECK_OK(weft_file_write(&context, "t/classes.txt",
+                             "\xff\xfe"
+                             "a\0\n\0b\0",
+                             8));
+    check_fails("t", WEFT_ERR_FORMAT, "classes.txt: is a text in UTF-16");
 }
 
 /* Names of files in a folder, and names of classes. */
@@ -346,8 +332,9 @@ int main(void)
     REQUIRE(mkdtemp(folder) && chdir(folder) == 0);
     test_idx();
     test_csv();
-    test_npy();
     test_find();
+    test_layouts();
+    test_texts();
     snprintf(command, sizeof(command), "rm -r %s", folder);
     CHECK_INT(system(command), 0);
     free(context.error);

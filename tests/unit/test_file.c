@@ -28,6 +28,12 @@ static const char *hex(const char *text, size_t size)
 }
 
 /* NIST's examples of FIPS 180-4, and every way to cut a message in two. */
+static enum weft_status read_gz(const char *path, size_t limit, struct weft_file *file)
+{
+    return weft_file_read_gz(&context, path, &(struct weft_file_limits){.limit = limit},
+                             file);
+}
+
 static void test_sha256(void)
 {
     CHECK_TEXT(hex("", 0),
@@ -115,7 +121,7 @@ static void test_read(void)
     CHECK_INT(file.size, 0);
     CHECK_TEXT((char *)file.bytes, "");
     weft_file_free(&file);
-    CHECK_OK(weft_file_read_gz(&context, "empty", 0, &file));
+    CHECK_OK(read_gz("empty", 0, &file));
     weft_file_free(&file);
     CHECK_FAILS(weft_file_read(&context, "/dev/zero", 100000, &file), WEFT_ERR_FORMAT,
                 "more than 100000 bytes");
@@ -173,14 +179,14 @@ static void test_gzip(void)
     uint8_t *gz = pack(plain, size, &packed);
 
     CHECK_OK(weft_file_write(&context, "a.gz", gz, packed));
-    CHECK_OK(weft_file_read_gz(&context, "a.gz", size, &file));
+    CHECK_OK(read_gz("a.gz", size, &file));
     CHECK_INT(file.size, size);
     CHECK(file.size == size && !memcmp(file.bytes, plain, size) && !file.bytes[size]);
     weft_file_free(&file);
     CHECK_OK(weft_file_read(&context, "a.gz", size, &file));
     CHECK_INT(file.size, packed);
     weft_file_free(&file);
-    CHECK_FAILS(weft_file_read_gz(&context, "a.gz", size - 1, &file), WEFT_ERR_FORMAT,
+    CHECK_FAILS(read_gz("a.gz", size - 1, &file), WEFT_ERR_FORMAT,
                 "decompresses to more than 19999 bytes");
 
     for (size_t cut = 0; cut < packed; cut++)
@@ -219,6 +225,50 @@ static void test_gzip(void)
     free(twice);
     free(gz);
     free(plain);
+}
+
+static void test_gzip_padding(void)
+{
+    struct weft_file file = {0};
+    size_t size = 100, packed;
+    uint8_t plain[100] = {7};
+    uint8_t *gz = pack(plain, size, &packed);
+    /* Zeros up to a block behind the data are accepted, anything else is not. */
+    uint8_t *padded = calloc(1, packed + 512);
+    REQUIRE(padded);
+    memcpy(padded, gz, packed);
+    CHECK_OK(weft_gunzip(&context, "pad.gz", padded, packed + 512, size, &file));
+    CHECK(file.size == size && !memcmp(file.bytes, plain, size));
+    weft_file_free(&file);
+    padded[packed + 511] = 'x';
+    CHECK_FAILS(weft_gunzip(&context, "pad.gz", padded, packed + 512, size, &file),
+                WEFT_ERR_FORMAT, "pad.gz");
+    free(padded);
+    free(gz);
+}
+
+/* A file may decompress to 64 MiB and 32 times its size. */
+static void test_gzip_limit(void)
+{
+    struct weft_file file = {0};
+    size_t packed, most = 64 << 20;
+    for (int over = 0; over < 2; over++) {
+        size_t size = over ? 100 << 20 : most;
+        uint8_t *zeros = calloc(1, size);
+        REQUIRE(zeros);
+        uint8_t *bomb = pack(zeros, size, &packed);
+        CHECK_OK(weft_file_write(&context, "bomb.gz", bomb, packed));
+        if (over)
+            CHECK_FAILS(read_gz("bomb.gz", (size_t)1 << 31, &file), WEFT_ERR_FORMAT,
+                        "if it is meant to, decompress it with gunzip");
+        else
+            CHECK_OK(read_gz("bomb.gz", (size_t)1 << 31, &file));
+        CHECK_INT(file.size, over ? 0 : most);
+        weft_file_free(&file);
+        free(zeros);
+        free(bomb);
+    }
+    CHECK(unlink("bomb.gz") == 0);
 }
 
 static mode_t mode_of(const char *path)
@@ -318,6 +368,8 @@ int main(void)
     test_read();
     test_pipe();
     test_gzip();
+    test_gzip_padding();
+    test_gzip_limit();
     test_write();
     test_write_fails();
     test_folder();

@@ -275,6 +275,7 @@ static void emit_data(const struct app *app, const weft_dataset *data,
     emit_text(&j, "kind", "dataset");
     emit_text(&j, "source", info.source);
     emit_text(&j, "known_as", info.known_as);
+    emit_text(&j, "notes", info.notes);
     emit_int(&j, "count", info.count);
     emit_int(&j, "height", info.height);
     emit_int(&j, "width", info.width);
@@ -379,8 +380,11 @@ const struct app_command cmd_show = {
                         "  weft show fashion-mnist --samples 12",
             .about =
                 "A dataset is fashion-mnist (Debian's package dataset-fashion-mnist), a "
-                "folder of IDX files, or a file: IDX or NPY with a label file beside "
-                "it, or CSV with rows label,pixel1,...; plain or gzipped.",
+                "folder of IDX, NPY or CSV files, or a file: IDX or NPY with a label "
+                "file "
+                "beside it, or CSV with a column called label, class, target or y and "
+                "columns of pixels; plain or gzipped. Columns called id or index are "
+                "skipped; without a header the numbers decide.",
             .options = options,
             .shared = shared_options,
             .operands_min = 1,

@@ -265,6 +265,17 @@ void app_prefetch_dataset(struct app *app, const char *spec, enum weft_split spl
     app->prefetch.split = split;
 }
 
+void app_print_notes(const weft_dataset *data)
+{
+    struct weft_dataset_info info;
+    weft_dataset_info(data, &info);
+    for (const char *line = info.notes; *line;) {
+        int length = (int)strcspn(line, "\n");
+        term_print("Note: %.*s", length, line);
+        line += length + (line[length] == '\n');
+    }
+}
+
 enum app_exit app_open_dataset(struct app *app, const char *spec, enum weft_split split,
                                weft_dataset **out)
 {
@@ -273,7 +284,10 @@ enum app_exit app_open_dataset(struct app *app, const char *spec, enum weft_spli
     if (!dataset_prefetch_take(&app->prefetch, spec, split, out))
         status = weft_dataset_open(app->context, spec, split, out);
     term_wait_end();
-    return status ? app_report_error(app, APP_INPUT, status) : APP_OK;
+    if (status)
+        return app_report_error(app, APP_INPUT, status);
+    app_print_notes(*out);
+    return APP_OK;
 }
 
 enum app_exit app_parse_input(const struct app *app, const char *text,

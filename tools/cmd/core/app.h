@@ -98,9 +98,12 @@ enum app_exit app_error(const struct app *app, enum app_exit code, const char *f
  * are loaded. Must precede app_open_device; `spec` must stay valid. */
 void app_prefetch_dataset(struct app *app, const char *spec, enum weft_split split);
 
-/* weft_dataset_open with progress on stderr. */
+/* weft_dataset_open with progress and notes on stderr. */
 enum app_exit app_open_dataset(struct app *app, const char *spec, enum weft_split split,
                                weft_dataset **out);
+
+/* Prints what was decided when the dataset was read. */
+void app_print_notes(const weft_dataset *data);
 
 /* Reads --input, "28x28x1", into the extents of `shape`. */
 enum app_exit app_parse_input(const struct app *app, const char *text,

@@ -271,11 +271,13 @@ static enum app_exit open_test(struct train_session *session, const weft_dataset
                                                 WEFT_SPLIT_TEST, &session->test);
     term_wait_end();
     if (status == WEFT_ERR_FILE && !requested) {
+        term_print("Note: no test: %s", weft_error(session->app->context));
         session->test_spec = "";
         return APP_OK;
     }
     if (status)
         return app_report_error(session->app, APP_INPUT, status);
+    app_print_notes(session->test);
     weft_dataset_info(all, &train);
     weft_dataset_info(session->test, &test);
     if (train.height == test.height && train.width == test.width &&

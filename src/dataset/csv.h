@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* CSV: fields of a line and roles of the columns. */
+#ifndef WEFT_DATASET_CSV_H
+#define WEFT_DATASET_CSV_H
+
+#include "dataset/format.h"
+
+enum { WEFT_CSV_MAX_LABEL = WEFT_MAX_CLASSES - 1 };
+
+/* The position of the reader; line and column are counted from 1, for messages. */
+struct weft_csv {
+    struct weft_reading *reading;
+    const char *name;
+    const char *at, *end; /* text, which ends in a zero byte behind `end` */
+    size_t line;
+    char delimiter;
+};
+
+/* A field without quotes and the spaces around it. */
+struct weft_csv_field {
+    const char *text;
+    size_t length;
+};
+
+/* Takes the field at *at of a line that ends at `end`, and its delimiter. */
+struct weft_csv_field weft_csv_field_take(const struct weft_csv *in, const char **at,
+                                          const char *end);
+
+/* Behind the spaces at `at` that do not separate fields. */
+const char *weft_csv_skip_spaces(const struct weft_csv *in, const char *at,
+                                 const char *end);
+
+/* The field as a number; false: it is not one. In the locale of numbers
+ * (util/text.h). */
+bool weft_csv_number(const struct weft_csv_field *field, double *out);
+
+/* End of the line at `at`, without its line feed. */
+const char *weft_csv_line_end(const struct weft_csv *in, const char *at);
+
+enum weft_csv_role { WEFT_CSV_PIXEL, WEFT_CSV_LABEL, WEFT_CSV_SKIPPED };
+
+struct weft_csv_columns {
+    size_t count, label; /* label: an index */
+    size_t pixels;
+    uint8_t *roles; /* count */
+};
+
+/* Decides what the columns are, by the header if there is one, which is skipped, else by
+ * the numbers. Notes what is not label,pixel1,... WEFT_ERR_FORMAT, WEFT_ERR_NOMEM. */
+enum weft_status weft_csv_columns_find(struct weft_csv *in, struct weft_csv_columns *out);
+
+/* Indices of the label column and of the first data column of a file without names. */
+enum weft_status weft_csv_columns_guess(const struct weft_csv *in, size_t count,
+                                        size_t *label, size_t *skipped);
+
+/* True if N pixels are a square image, in gray or RGB. */
+bool weft_csv_is_square(size_t pixels);
+size_t weft_integer_sqrt(size_t square); /* 0: not a square */
+
+#endif

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Columns of CSV by their names: labels, pixels, or skipped. */
+#define _POSIX_C_SOURCE 200809L
+#include "dataset/csv.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/text.h"
+
+enum { MAX_NAME = 40, NO_COLUMN = -1 };
+
+/* Names without case and punctuation. */
+static const char *const label_names[] = {
+    "label",       "labels",      "class",      "classes",     "target",
+    "targets",     "y",           "digit",      "digits",      "category",
+    "categories",  "labelid",     "classid",    "targetid",    "categoryid",
+    "classlabel",  "classindex",  "labelindex", "classnumber", "labelnumber",
+    "targetlabel", "targetclass", "ytrain",     "ytest",       "ytrue",
+    "truelabel",   "groundtruth", "letter",     "character",   NULL};
+static const char *const index_names[] = {
+    "",         "unnamed",   "id",        "ids",       "index",   "idx",      "row",
+    "rowid",    "rowindex",  "rownames",  "rownumber", "imageid", "imgid",    "sampleid",
+    "recordid", "uid",       "uuid",      "guid",      "file",    "filename", "filepath",
+    "path",     "imagepath", "imagename", "imagefile", "fname",   NULL};
+/* Names before a number that programs give to columns without names. */
+static const char *const neutral_names[] = {
+    "",        "v",    "x",         "c",   "col",   "column", "f",
+    "feature", "attr", "attribute", "var", "field", NULL};
+
+struct name {
+    char text[MAX_NAME]; /* letters and digits in lower case, without a last number */
+    bool numbered;
+};
+
+static bool is_one_of(const char *const *list, const char *text)
+{
+    while (*list && strcmp(*list, text) != 0)
+        list++;
+    return *list;
+}
+
+static struct name normalize(const struct weft_csv_field *field)
+{
+    struct name name = {"", false};
+    size_t length = 0;
+    for (size_t i = 0; i < field->length && length < sizeof(name.text) - 1; i++)
+        if (isalnum((unsigned char)field->text[i]) || (field->text[i] & 0x80))
+            name.text[length++] = (char)tolower((unsigned char)field->text[i]);
+    size_t whole = length;
+    while (length && isdigit((unsigned char)name.text[length - 1]))
+        length--;
+    name.text[length] = 0;
+    name.numbered = length < whole;
+    return name;
+}
+
+/* Names of a header by kind. The indices are those of the first of their kind. */
+struct csv_header {
+    size_t count;
+    size_t labels, one_hot, numbered, others, neutral;
+    long label, second_label, first_one_hot, first_other, first_pixel;
+    struct weft_csv_field label_name;
+};
+
+static void set_first(long *first, size_t column)
+{
+    *first = *first == NO_COLUMN ? (long)column : *first;
+}
+
+static void add_name(struct csv_header *h, struct weft_csv_columns *c, size_t i,
+                     const struct name *name)
+{
+    bool is_label = is_one_of(label_names, name->text);
+    c->roles[i] = WEFT_CSV_PIXEL;
+    if (is_label && !name->numbered) {
+        c->roles[i] = WEFT_CSV_LABEL;
+        if (h->labels++)
+            set_first(&h->second_label, i);
+        else
+            h->label = (long)i;
+    } else if (is_one_of(index_names, name->text) &&
+               (!name->numbered || !strcmp(name->text, "unnamed"))) {
+        c->roles[i] = WEFT_CSV_SKIPPED;
+    } else if (name->numbered) {
+        set_first(&h->first_pixel, i);
+        h->numbered++;
+        h->neutral += is_one_of(neutral_names, name->text);
+        if (is_label && strcmp(name->text, "y") != 0) {
+            set_first(&h->first_one_hot, i);
+            h->one_hot++;
+        }
+    } else {
+        set_first(&h->first_other, i);
+        h->others++;
+    }
+}
+
+/* A line is a header if most of its fields are names, or if its numbers count up as
+ * those of columns without names do. */
+static bool is_header(const struct weft_csv *in, const char *at, const char *end,
+                      bool *numbers_only)
+{
+    size_t names = 0, numbers = 0;
+    bool counting = true;
+    double before = 0, value;
+    while (at <= end) {
+        struct weft_csv_field field = weft_csv_field_take(in, &at, end);
+        if (weft_csv_number(&field, &value)) {
+            counting = counting && (numbers ? value == before + 1 : value <= 1);
+            before = value;
+            numbers++;
+        } else
+            names += field.length > 0;
+    }
+    *numbers_only = !names && numbers;
+    if (!names)
+        return !numbers || (counting && numbers >= 10);
+    return names > numbers || counting;
+}
+
+/* A name for messages: at most 30 bytes of visible UTF-8. */
+struct shown {
+    char text[31];
+};
+
+static struct shown show_name(const struct weft_csv_field *field)
+{
+    struct shown s = {""};
+    size_t length =
+        field->length < sizeof(s.text) - 1 ? field->length : sizeof(s.text) - 1;
+    while (length && length < field->length && (field->text[length] & 0xc0) == 0x80)
+        length--; /* not within a character */
+    memcpy(s.text, field->text, length);
+    for (size_t i = 0; i < length && !weft_text_is_name(s.text); i++)
+        s.text[i] = s.text[i] >= ' ' && s.text[i] < 127 ? s.text[i] : '?';
+    return s;
+}
+
+static struct shown name_of(const struct weft_csv *in, long column)
+{
+    const char *at = in->at, *end = weft_csv_line_end(in, at);
+    struct weft_csv_field field = {"", 0};
+    for (long i = 0; i <= column && at <= end; i++)
+        field = weft_csv_field_take(in, &at, end);
+    return show_name(&field);
+}
+
+static enum weft_status fail_header(const struct weft_csv *in, const struct csv_header *h)
+{
+    weft_context *ctx = in->reading->ctx;
+    if (h->labels > 1)
+        return weft_fail(ctx, WEFT_ERR_FORMAT,
+                         "%s: both columns \"%s\" and \"%s\" may have the labels; "
+                         "remove one, or rename it to \"index\"",
+                         in->name, name_of(in, h->label).text,
+                         name_of(in, h->second_label).text);
+    if (!h->labels && h->one_hot > 1)
+        return weft_fail(ctx, WEFT_ERR_FORMAT,
+                         "%s: has %zu columns like \"%s\", which may be one-hot labels; "
+                         "write one column \"label\" with the number of the class",
+                         in->name, h->one_hot, name_of(in, h->first_one_hot).text);
+    if (h->others && (h->numbered || !h->labels))
+        return weft_fail(
+            ctx, WEFT_ERR_FORMAT,
+            "%s: column %ld, \"%s\", is neither labels nor pixels by its "
+            "name; rename it to \"label\" if it has the labels, to \"index\" "
+            "if it is to be skipped",
+            in->name, h->first_other + 1, name_of(in, h->first_other).text);
+    return weft_fail(ctx, WEFT_ERR_FORMAT,
+                     "%s: no column is called \"label\" or \"class\": from \"%s\" on "
+                     "there are images without labels; add a column \"label\"",
+                     in->name, name_of(in, h->first_pixel).text);
+}
+
+/* Roles by the names of the header; *guess: they do not distinguish the columns. */
+static enum weft_status read_header(const struct weft_csv *in, struct csv_header *h,
+                                    struct weft_csv_columns *c, bool *guess)
+{
+    const char *at = in->at, *end = weft_csv_line_end(in, at);
+    *h = (struct csv_header){.label = NO_COLUMN,
+                             .second_label = NO_COLUMN,
+                             .first_one_hot = NO_COLUMN,
+                             .first_other = NO_COLUMN,
+                             .first_pixel = NO_COLUMN};
+    for (; at <= end && h->count < c->count; h->count++) {
+        struct weft_csv_field field = weft_csv_field_take(in, &at, end);
+        struct name name = normalize(&field);
+        add_name(h, c, h->count, &name);
+        h->label_name = h->label == (long)h->count ? field : h->label_name;
+    }
+    *guess = !h->labels && h->neutral && h->neutral == h->numbered && !h->others;
+    if (*guess || (h->labels == 1 && !(h->others && h->numbered)))
+        return WEFT_OK;
+    return fail_header(in, h);
+}
+
+static size_t count_fields(const struct weft_csv *in, const char *at)
+{
+    const char *end = weft_csv_line_end(in, at);
+    size_t count = 0;
+    for (; at <= end; count++)
+        weft_csv_field_take(in, &at, end);
+    return count;
+}
+
+/* R writes names of rows without a name for their column; other programs end each row
+ * with a delimiter. */
+static enum weft_status match_header(const struct weft_csv *in, size_t named,
+                                     const char *row, struct weft_csv_columns *c)
+{
+    const char *last = weft_csv_line_end(in, row);
+    last -= last > row && last[-1] == '\r';
+    if (c->count == named)
+        return WEFT_OK;
+    if (c->count != named + 1)
+        return weft_fail(in->reading->ctx, WEFT_ERR_FORMAT,
+                         "%s, line 2: has %zu columns, but the header has %zu", in->name,
+                         c->count, named);
+    size_t extra = last[-1] == in->delimiter ? named : 0;
+    memmove(c->roles + (extra ? 0 : 1), c->roles, named);
+    c->roles[extra] = WEFT_CSV_SKIPPED;
+    return WEFT_OK;
+}
+
+/* Notes what is not a header of label,pixel1,... */
+static void note_columns(const struct weft_csv *in, const struct weft_csv_columns *c,
+                         bool guessed, const struct weft_csv_field *name)
+{
+    size_t skipped = 0, first = 0;
+    for (size_t i = c->count; i-- > 0;)
+        if (c->roles[i] == WEFT_CSV_SKIPPED) {
+            skipped++;
+            first = i;
+        }
+    if (guessed)
+        weft_reading_note(in->reading, "%s: column %zu has the labels, by its numbers",
+                          in->name, c->label + 1);
+    else if (c->label)
+        weft_reading_note(in->reading, "%s: column %zu, \"%s\", has the labels", in->name,
+                          c->label + 1, show_name(name).text);
+    if (skipped)
+        weft_reading_note(in->reading, "%s: %zu column%s skipped, from column %zu on",
+                          in->name, skipped, skipped > 1 ? "s are" : " is", first + 1);
+}
+
+static enum weft_status guess_columns(const struct weft_csv *in,
+                                      struct weft_csv_columns *c)
+{
+    size_t label, skipped;
+    WEFT_TRY(weft_csv_columns_guess(in, c->count, &label, &skipped));
+    for (size_t i = 0; i < c->count; i++)
+        c->roles[i] = i < skipped  ? WEFT_CSV_SKIPPED
+                      : i == label ? WEFT_CSV_LABEL
+                                   : WEFT_CSV_PIXEL;
+    return WEFT_OK;
+}
+
+static enum weft_status fail_no_rows(const struct weft_csv *in)
+{
+    return weft_fail(in->reading->ctx, WEFT_ERR_FORMAT,
+                     "%s: has no rows; they are label,pixel1,...,pixelN", in->name);
+}
+
+enum weft_status weft_csv_columns_find(struct weft_csv *in, struct weft_csv_columns *out)
+{
+    struct weft_csv_columns c = {0};
+    struct csv_header h = {0};
+    const char *header = NULL, *end = weft_csv_line_end(in, in->at), *row = in->at;
+    bool numbers_only = false, guess = true;
+    enum weft_status status = WEFT_OK;
+    if (is_header(in, in->at, end, &numbers_only)) {
+        header = in->at;
+        row = end + 1;
+        if (row >= in->end)
+            return fail_no_rows(in);
+    }
+    c.count = count_fields(in, row);
+    size_t named = header ? count_fields(in, header) : c.count;
+    size_t most = named > c.count ? named : c.count;
+    c.roles = calloc(most + 1, 1);
+    if (!c.roles)
+        return weft_out_of_memory(in->reading->ctx, in->name, most);
+    size_t count = c.count;
+    c.count = named;
+    if (header && !numbers_only)
+        status = read_header(in, &h, &c, &guess);
+    c.count = count;
+    if (!status && header)
+        status = match_header(in, named, row, &c);
+    if (header) {
+        in->at = row;
+        in->line = 2;
+    }
+    if (!status && guess)
+        status = guess_columns(in, &c);
+    for (size_t i = 0; i < c.count; i++) {
+        c.pixels += c.roles[i] == WEFT_CSV_PIXEL;
+        c.label = c.roles[i] == WEFT_CSV_LABEL ? i : c.label;
+    }
+    if (status) {
+        free(c.roles);
+        return status;
+    }
+    note_columns(in, &c, guess, &h.label_name);
+    *out = c;
+    return WEFT_OK;
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Fields of a line of CSV. */
+#define _POSIX_C_SOURCE 200809L
+#include "dataset/csv.h"
+
+#include "util/text.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *weft_csv_line_end(const struct weft_csv *in, const char *at)
+{
+    const char *end = memchr(at, '\n', (size_t)(in->end - at));
+    return end ? end : in->end;
+}
+
+const char *weft_csv_skip_spaces(const struct weft_csv *in, const char *at,
+                                 const char *end)
+{
+    size_t size;
+    while (at < end && *at != in->delimiter &&
+           (size = weft_text_space(at, (size_t)(end - at))))
+        at += size;
+    return at;
+}
+
+static const char *field_end(const struct weft_csv *in, const char *at, const char *end)
+{
+    const char *stop = memchr(at, in->delimiter, (size_t)(end - at));
+    return stop ? stop : end;
+}
+
+struct weft_csv_field weft_csv_field_take(const struct weft_csv *in, const char **at,
+                                          const char *end)
+{
+    const char *from = weft_csv_skip_spaces(in, *at, end), *to = NULL;
+    if (from < end && *from == '"') {
+        const char *quote = memchr(from + 1, '"', (size_t)(end - from - 1));
+        const char *behind = quote ? weft_csv_skip_spaces(in, quote + 1, end) : NULL;
+        if (behind && (behind == end || *behind == in->delimiter)) {
+            *at = behind + 1;
+            from = weft_csv_skip_spaces(in, from + 1, quote);
+            to = quote;
+        }
+    }
+    if (!to) {
+        to = field_end(in, from, end);
+        *at = to + 1;
+    }
+    for (size_t size = 1; size <= 3 && (size_t)(to - from) >= size; size++)
+        if (weft_text_space(to - size, size) == size) {
+            to -= size;
+            size = 0;
+        }
+    return (struct weft_csv_field){from, (size_t)(to - from)};
+}
+
+bool weft_csv_number(const struct weft_csv_field *field, double *out)
+{
+    char *end;
+    for (size_t i = 0; i < field->length; i++)
+        if (!memchr("0123456789+-.eE", field->text[i], 15))
+            return false;
+    if (!field->length)
+        return false;
+    *out = strtod(field->text, &end);
+    return end == field->text + field->length && isfinite(*out);
+}
+
+size_t weft_integer_sqrt(size_t square)
+{
+    size_t root = 0;
+    while (root <= WEFT_MAX_SIDE && root * root < square)
+        root++;
+    return root * root == square ? root : 0;
+}
+
+bool weft_csv_is_square(size_t pixels)
+{
+    return pixels && (weft_integer_sqrt(pixels) ||
+                      (pixels % 3 == 0 && weft_integer_sqrt(pixels / 3)));
+}
