@@ -92,8 +92,13 @@ struct weft_eval {
     int count, correct, classes;
     double accuracy;       /* 0..1 */
     double standard_error; /* sqrt(accuracy (1 - accuracy) / count) */
-    double loss;           /* mean cross-entropy, without label smoothing */
-    double seconds;        /* wall clock, images already in host memory */
+    /* mean cross-entropy by log-sum-exp of the logits, without label smoothing; NaN where
+     * `nonfinite` is not 0 */
+    double loss;
+    double seconds; /* wall clock, images already in host memory */
+    /* images whose outputs are not numbers: never correct, and in no column of the
+     * confusion matrix */
+    int nonfinite;
 };
 
 /* Evaluates the weights after all queued steps. Waits. The data must have the network's
@@ -111,7 +116,8 @@ WEFT_API enum weft_status weft_trainer_evaluate(weft_trainer *trainer,
  * `path` is complete at any time. `metadata` are additional "name", "value" pairs with
  * names that the file does not have yet, NULL after the last; may be NULL. The contents
  * depend on the training only: no time, no path.
- * WEFT_ERR_ARG, WEFT_ERR_FILE, WEFT_ERR_DEVICE. */
+ * A state with values that are not finite is not written: `path` stays as it is.
+ * WEFT_ERR_ARG, WEFT_ERR_FILE, WEFT_ERR_DEVICE, WEFT_ERR_FORMAT (not finite). */
 WEFT_API enum weft_status weft_trainer_save_checkpoint(weft_trainer *trainer,
                                                        const char *path,
                                                        const char *const *metadata);

@@ -5,7 +5,6 @@
 #include "net/lower.h"
 #include "util/clock.h"
 
-#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -211,22 +210,34 @@ void weft_inference_destroy(struct weft_inference **inference)
     *inference = NULL;
 }
 
-/* At most one batch: images from `first` on of `total`, whose outputs are contiguous
- * in `out`. The rest of the batch has stale images, whose rows are not read. */
+/* At most one batch. The rest of the batch has stale images, whose rows are not read. */
+static enum weft_status replay_batch(struct weft_inference *inference,
+                                     const uint8_t *pixels, int count)
+{
+    const struct weft_backend *backend = inference->device->backend;
+    WEFT_TRY(backend->write_async(inference->device, inference->pixels, 0, pixels,
+                                  (size_t)count * inference->image_bytes));
+    return backend->replay(inference->list);
+}
+
+static enum weft_status read_rows(struct weft_inference *inference, struct weft_view view,
+                                  int count, size_t values, float *out)
+{
+    return inference->device->backend->read(inference->device, out, view.mem,
+                                            view.offset * sizeof(float),
+                                            (size_t)count * values * sizeof(float));
+}
+
+/* Images from `first` on of `total`, whose outputs are contiguous in `out`. */
 static enum weft_status run_batch(struct weft_inference *inference, const uint8_t *pixels,
                                   int count, size_t first, size_t total, float *out)
 {
-    const struct weft_backend *backend = inference->device->backend;
     const struct weft_graph *graph = &inference->plan->graph;
-    WEFT_TRY(backend->write_async(inference->device, inference->pixels, 0, pixels,
-                                  (size_t)count * inference->image_bytes));
-    WEFT_TRY(backend->replay(inference->list));
+    WEFT_TRY(replay_batch(inference, pixels, count));
     for (int k = 0; k < graph->output_count; k++) {
         struct weft_view view = weft_plan_output(inference->plan, &inference->buffers, k);
         size_t values = weft_shape_count(graph->nodes[graph->outputs[k]].out);
-        WEFT_TRY(backend->read(inference->device, out + first * values, view.mem,
-                               view.offset * sizeof(float),
-                               (size_t)count * values * sizeof(float)));
+        WEFT_TRY(read_rows(inference, view, count, values, out + first * values));
         out += total * values;
     }
     return WEFT_OK;
@@ -243,19 +254,28 @@ enum weft_status weft_inference_run(struct weft_inference *inference,
     return WEFT_OK;
 }
 
-/* Counts one row of probabilities with its true class; returns the loss of the row. */
-static double score_row(struct weft_eval *eval, int64_t *confusion, const float *row,
+/* Counts one row of logits with its true class; returns the loss of the row. Softmax of
+ * a row with a NaN or an infinite maximum is NaN: no hit, whatever the label is. */
+static double score_row(struct weft_eval *eval, int64_t *confusion, const float *logits,
                         int label)
 {
     int best = 0;
-    for (int c = 1; c < eval->classes; c++)
-        if (row[c] > row[best])
-            best = c;
+    bool is_nan = false;
+    for (int c = 0; c < eval->classes; c++) {
+        is_nan = is_nan || isnan(logits[c]);
+        best = logits[c] > logits[best] ? c : best;
+    }
+    if (is_nan || !isfinite(logits[best])) {
+        eval->nonfinite++;
+        return NAN;
+    }
     eval->correct += best == label;
     if (confusion)
         confusion[(size_t)label * (size_t)eval->classes + (size_t)best]++;
-    /* A NaN remains a NaN; an underflowed probability must not become an infinity. */
-    return -log(row[label] < FLT_MIN ? (double)FLT_MIN : (double)row[label]);
+    double largest = (double)logits[best], sum = 0;
+    for (int c = 0; c < eval->classes; c++)
+        sum += exp((double)logits[c] - largest);
+    return log(sum) - ((double)logits[label] - largest);
 }
 
 enum weft_status weft_inference_evaluate(struct weft_inference *inference,
@@ -280,14 +300,16 @@ enum weft_status weft_inference_evaluate(struct weft_inference *inference,
     struct weft_eval eval = {.count = info.count, .classes = inference->classes};
     if (confusion)
         memset(confusion, 0, classes * classes * sizeof(*confusion));
+    struct weft_view logits = weft_plan_logits(inference->plan, &inference->buffers);
     const uint8_t *pixels = info.pixels;
     const int32_t *labels = info.labels;
     enum weft_status status = WEFT_OK;
     double start = weft_clock_seconds(), loss = 0;
     for (int i = 0, n; i < info.count && !status; i += n) {
         n = info.count - i < inference->batch ? info.count - i : inference->batch;
-        status = run_batch(inference, pixels + (size_t)i * inference->image_bytes, n, 0,
-                           (size_t)n, inference->rows);
+        status = replay_batch(inference, pixels + (size_t)i * inference->image_bytes, n);
+        if (!status)
+            status = read_rows(inference, logits, n, classes, inference->rows);
         for (int k = 0; k < n && !status; k++) {
             if (labels[i + k] < 0 || labels[i + k] >= inference->classes)
                 status =

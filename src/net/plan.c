@@ -129,6 +129,18 @@ static void live_input(const struct weft_plan *plan, int index, int which)
         touch(read, backward_time(plan, source < 0 ? index : source), read->bytes);
 }
 
+/* At inference the logits outlive the list of launches: evaluation reads them. */
+static void live_logits(const struct weft_plan *plan)
+{
+    int node = weft_graph_source(&plan->graph, plan->graph.outputs[0], false);
+    if (plan->training || node < 0 || !plan->graph.nodes[node].op->is_loss)
+        return;
+    int source = weft_graph_producer(&plan->graph, node, 0, false);
+    struct weft_live_range *logits =
+        source < 0 ? &plan->live_ranges[TENSOR_X] : node_range(plan, source, TENSOR_Y);
+    touch(logits, end_time(plan), logits->bytes);
+}
+
 static void live_node(const struct weft_plan *plan, int index)
 {
     const struct weft_node *node = &plan->graph.nodes[index];
@@ -280,6 +292,7 @@ enum weft_status weft_plan_create(const struct weft_net *net, int batch, bool tr
     live_step(plan);
     for (int i = 0; i < plan->graph.count; i++)
         live_node(plan, i);
+    live_logits(plan);
     if (training) {
         weft_grad_plans_build(&plan->graph, plan->grad_plans);
         for (int i = 0; i < plan->graph.count; i++)
@@ -368,13 +381,26 @@ struct weft_view weft_plan_step_view(const struct weft_plan *plan,
                   which == TENSOR_X ? type_of(plan, WEFT_BATCH) : WEFT_FLOAT32);
 }
 
-struct weft_view weft_plan_output(const struct weft_plan *plan,
-                                  const struct weft_buffers *buffers, int index)
+static struct weft_view output_view(const struct weft_plan *plan,
+                                    const struct weft_buffers *buffers, int index,
+                                    bool logits)
 {
     const struct weft_graph *graph = &plan->graph;
     int node = weft_graph_source(graph, graph->outputs[index], plan->training);
-    if (plan->training)
-        node = weft_graph_producer(graph, node, 0, true);
+    if (logits)
+        node = weft_graph_producer(graph, node, 0, plan->training);
     return node < 0 ? weft_plan_step_view(plan, buffers, TENSOR_X)
                     : weft_plan_node_view(plan, buffers, node, TENSOR_Y);
+}
+
+struct weft_view weft_plan_output(const struct weft_plan *plan,
+                                  const struct weft_buffers *buffers, int index)
+{
+    return output_view(plan, buffers, index, plan->training);
+}
+
+struct weft_view weft_plan_logits(const struct weft_plan *plan,
+                                  const struct weft_buffers *buffers)
+{
+    return output_view(plan, buffers, 0, true);
 }

@@ -78,5 +78,8 @@ struct weft_view weft_plan_step_view(const struct weft_plan *plan,
 /* Output number `index` of the network; in training the logits. */
 struct weft_view weft_plan_output(const struct weft_plan *plan,
                                   const struct weft_buffers *buffers, int index);
+/* The input of the first output, which must be a loss: valid after the list too. */
+struct weft_view weft_plan_logits(const struct weft_plan *plan,
+                                  const struct weft_buffers *buffers);
 
 #endif

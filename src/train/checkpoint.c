@@ -8,6 +8,7 @@
 #include "util/text.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -140,6 +141,22 @@ static json_t *describe(const struct weft_trainer *t, const uint32_t *state,
     return metadata;
 }
 
+/* A file that cannot be resumed must not replace one that can. */
+static enum weft_status require_finite(weft_context *ctx, const char *path,
+                                       const struct weft_tensors *tensors)
+{
+    for (int k = 0; k < tensors->count; k++) {
+        const struct weft_tensor *tensor = &tensors->list[k];
+        for (size_t i = 0; i < tensor->count; i++)
+            if (!isfinite(tensor->values[i]))
+                return weft_fail(ctx, WEFT_ERR_FORMAT,
+                                 "%s: not written: tensor \"%s\" has non-finite values: "
+                                 "training diverged; use an earlier state",
+                                 path, tensor->name);
+    }
+    return WEFT_OK;
+}
+
 static enum weft_status gather(struct weft_trainer *t, float *weights,
                                struct weft_tensors *tensors)
 {
@@ -174,6 +191,8 @@ enum weft_status weft_trainer_save_checkpoint(weft_trainer *t, const char *path,
     float *weights = malloc(bytes);
     enum weft_status status =
         weights ? gather(t, weights, &tensors) : weft_out_of_memory(ctx, "model", bytes);
+    if (!status)
+        status = require_finite(ctx, path, &tensors);
     if (!status)
         status =
             weft_safetensors_write(ctx, path, described, tensors.list, tensors.count);

@@ -66,6 +66,7 @@ struct evaluation {
     weft_predictor *predictor;
     struct weft_eval eval;
     int64_t *confusion;       /* classes x classes */
+    int64_t *images;          /* of each class */
     const char *const *names; /* of the classes */
     double test_overlap;
 };
@@ -83,10 +84,9 @@ static double ratio(int64_t part, int64_t whole)
 static void add_class(struct table *t, const struct evaluation *evaluation, int c)
 {
     const struct weft_eval *e = &evaluation->eval;
-    int64_t actual = 0, predicted = 0;
+    int64_t actual = evaluation->images[c], predicted = 0;
     int worst = -1;
     for (int k = 0; k < e->classes; k++) {
-        actual += confusion_count(evaluation, c, k);
         predicted += confusion_count(evaluation, k, c);
         if (k != c && confusion_count(evaluation, c, k) >
                           (worst < 0 ? 0 : confusion_count(evaluation, c, worst)))
@@ -211,9 +211,9 @@ static void print_text(const struct evaluation *evaluation, struct table *t)
     weft_dataset_info(evaluation->data, &info);
     printf("%s images of %s\n", table_thousands(e->count),
            *info.known_as ? info.known_as : info.source);
-    printf("%sAccuracy  %.2f %s%.2f %%%s   loss %.4f   %s images/s\n",
+    printf("%sAccuracy  %.2f %s%.2f %%%s   loss %s   %s images/s\n",
            term_style_begin(stdout, TERM_BOLD), 100 * e->accuracy, term_plus_minus(),
-           100 * e->standard_error, term_style_end(stdout), e->loss,
+           100 * e->standard_error, term_style_end(stdout), app_loss_text(e->loss),
            table_thousands(e->count / e->seconds));
     if (evaluation->test_overlap > 0.01)
         printf("INVALID TEST: %.0f %% of these images are training images of the model\n",
@@ -239,6 +239,7 @@ static void write_json(const struct evaluation *evaluation, const struct table *
     emit_double(&j, "accuracy", e->accuracy);
     emit_double(&j, "standard_error", e->standard_error);
     emit_double(&j, "loss", e->loss);
+    emit_int(&j, "nonfinite", e->nonfinite);
     emit_double(&j, "test_overlap", evaluation->test_overlap);
     emit_double(&j, "seconds", e->seconds);
     emit_double(&j, "images_per_second", e->count / e->seconds);
@@ -332,6 +333,16 @@ static bool has_input_size(const struct weft_dataset_info *data, const weft_net 
            data->channels == info.channels;
 }
 
+static void count_images(struct evaluation *evaluation)
+{
+    struct weft_dataset_info data;
+    weft_dataset_info(evaluation->data, &data);
+    size_t bytes = (size_t)evaluation->eval.classes * sizeof(int64_t);
+    evaluation->images = memset(term_realloc_or_exit(NULL, bytes), 0, bytes);
+    for (int i = 0; i < data.count; i++)
+        evaluation->images[data.labels[i]]++;
+}
+
 static enum app_exit evaluate(struct evaluation *evaluation, const struct eval_options *o,
                               const char *path)
 {
@@ -384,7 +395,10 @@ static enum app_exit evaluate(struct evaluation *evaluation, const struct eval_o
     status = weft_predictor_evaluate(evaluation->predictor, evaluation->data,
                                      evaluation->confusion, &evaluation->eval);
     term_wait_end();
-    return status ? app_report_error(app, APP_INPUT, status) : APP_OK;
+    if (status)
+        return app_report_error(app, APP_INPUT, status);
+    count_images(evaluation);
+    return APP_OK;
 }
 
 static enum app_exit print_results(struct evaluation *evaluation,
@@ -403,10 +417,21 @@ static enum app_exit print_results(struct evaluation *evaluation,
         table_write(&t);
     table_free(&t);
     enum app_exit code = app_flush_stdout(evaluation->app);
-    if (!code && o->min_accuracy > 0 && evaluation->eval.accuracy < o->min_accuracy)
+    if (code)
+        return code;
+    struct weft_predictor_info precision;
+    weft_predictor_info(evaluation->predictor, &precision);
+    const struct weft_eval *e = &evaluation->eval;
+    code = app_report_nonfinite(evaluation->app, e->nonfinite, e->count,
+                                precision.precision);
+    if (o->min_accuracy > 0 && (e->accuracy < o->min_accuracy || code))
         code = app_error(evaluation->app, APP_VERIFICATION_FAILED,
-                         "the accuracy is %.2f %%, less than --min-accuracy %.2f %%",
-                         100 * evaluation->eval.accuracy, 100 * o->min_accuracy);
+                         "the accuracy is %.2f %%%s--min-accuracy %.2f %%",
+                         100 * e->accuracy,
+                         e->accuracy < o->min_accuracy
+                             ? ", less than "
+                             : " with outputs that are not numbers, which fails ",
+                         100 * o->min_accuracy);
     return code;
 }
 
@@ -420,6 +445,7 @@ static enum app_exit eval_main(struct app *app, const void *given, int count,
     if (!code)
         code = print_results(&evaluation, o);
     free(evaluation.confusion);
+    free(evaluation.images);
     weft_predictor_destroy(&evaluation.predictor);
     weft_dataset_destroy(&evaluation.data);
     weft_model_destroy(&evaluation.model);

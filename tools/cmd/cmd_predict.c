@@ -4,6 +4,7 @@
 
 #include "core/image_files.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,6 +63,7 @@ struct prediction {
     struct item *items;
     int count; /* items in the current batch */
     int done, failed;
+    int nonfinite; /* those of `failed` whose outputs are not numbers */
     struct json json;
     struct table table;
     char **errors; /* `failed` messages, for JSON */
@@ -154,6 +156,40 @@ static void write_rows(struct prediction *prediction, const struct item *item,
     }
 }
 
+static void add_failure(struct prediction *prediction, const char *why)
+{
+    prediction->errors =
+        term_realloc_or_exit(prediction->errors, ((size_t)prediction->failed + 1) *
+                                                     sizeof(*prediction->errors));
+    size_t size = strlen(why) + 1;
+    prediction->errors[prediction->failed++] =
+        memcpy(term_realloc_or_exit(NULL, size), why, size);
+}
+
+static void skip(struct prediction *prediction, const char *why)
+{
+    app_error(prediction->app, APP_BAD_INPUT, "%s; skipped", why);
+    add_failure(prediction, why);
+}
+
+/* False: an output is not a number, so no class is the most likely one. */
+static bool check_outputs(struct prediction *prediction, const struct item *item,
+                          const float *p)
+{
+    char why[LABEL + 64];
+    int c = 0;
+    while (c < prediction->net.classes && isfinite(p[c]))
+        c++;
+    if (c == prediction->net.classes)
+        return true;
+    snprintf(why, sizeof(why), "%s: the outputs of the network are not numbers",
+             item->label);
+    add_failure(prediction, why);
+    app_error(prediction->app, APP_FAILED, "%s", why);
+    prediction->nonfinite++;
+    return false;
+}
+
 static void print_batch(struct prediction *prediction)
 {
     int classes = prediction->net.classes, width = 4, class_width = 0, order[MAX_TOP];
@@ -170,6 +206,9 @@ static void print_batch(struct prediction *prediction)
     term_progress_clear();
     for (int i = 0; i < prediction->count; i++) {
         const float *p = prediction->probabilities + (size_t)i * (size_t)classes;
+        if (!check_outputs(prediction, &prediction->items[i], p))
+            continue;
+        prediction->done++;
         top_classes(p, classes, top, order);
         if (prediction->options->app.format == TABLE_HUMAN)
             print_text(prediction, &prediction->items[i], p, order, top, width,
@@ -210,20 +249,8 @@ static enum app_exit flush(struct prediction *prediction)
     if (status)
         return app_report_error(prediction->app, APP_WORK, status);
     print_batch(prediction);
-    prediction->done += prediction->count;
     prediction->count = 0;
     return APP_OK;
-}
-
-static void skip(struct prediction *prediction, const char *why)
-{
-    app_error(prediction->app, APP_BAD_INPUT, "%s; skipped", why);
-    prediction->errors =
-        term_realloc_or_exit(prediction->errors, ((size_t)prediction->failed + 1) *
-                                                     sizeof(*prediction->errors));
-    size_t size = strlen(why) + 1;
-    prediction->errors[prediction->failed++] =
-        memcpy(term_realloc_or_exit(NULL, size), why, size);
 }
 
 static enum app_exit add_file(struct prediction *prediction, const char *path)
@@ -320,6 +347,20 @@ static void end_output(struct prediction *prediction)
     }
 }
 
+static enum app_exit report_failures(const struct prediction *prediction)
+{
+    int unread = prediction->failed - prediction->nonfinite;
+    int images = prediction->failed + prediction->done;
+    struct weft_predictor_info precision = {.precision = WEFT_PRECISION_FLOAT32};
+    if (unread)
+        term_print("%d of %d images could not be read", unread, images);
+    if (prediction->predictor)
+        weft_predictor_info(prediction->predictor, &precision);
+    enum app_exit code = app_report_nonfinite(prediction->app, prediction->nonfinite,
+                                              images - unread, precision.precision);
+    return code ? code : unread ? APP_BAD_INPUT : APP_OK;
+}
+
 static enum app_exit predict(struct prediction *prediction, const char *model, int count,
                              char **files)
 {
@@ -343,12 +384,7 @@ static enum app_exit predict(struct prediction *prediction, const char *model, i
     image_paths_free(&list);
     if (!code)
         code = app_flush_stdout(prediction->app);
-    if (!code && prediction->failed) {
-        term_print("%d of %d images could not be read", prediction->failed,
-                   prediction->failed + prediction->done);
-        code = APP_BAD_INPUT;
-    }
-    return code;
+    return code ? code : report_failures(prediction);
 }
 
 static enum app_exit predict_main(struct app *app, const void *given, int count,

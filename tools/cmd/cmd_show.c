@@ -99,7 +99,7 @@ static void emit_net(struct json *j, const weft_net *net, const struct table *t)
     emit_int(j, "weights", info.weights);
     emit_double(j, "flops", info.flops);
     emit_int(j, "batch", info.batch);
-    emit_double(j, "learning_rate", (double)info.optimizer.learning_rate);
+    emit_double(j, "learning_rate", app_rate((double)info.optimizer.learning_rate));
     table_json(t, j, "layers");
     emit_end(j);
 }

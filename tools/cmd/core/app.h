@@ -129,6 +129,18 @@ enum app_exit app_train_test_overlap(struct app *app, const weft_dataset *train,
  * device. */
 void app_json_begin(const struct app *app, struct json *json, const char *schema);
 
+/* A learning rate, a float, as it was typed: 0.1 for 0.100000001. Text in a static
+ * buffer. */
+const char *app_rate_text(double rate);
+double app_rate(double rate);
+
+/* A loss as text: "0.1234", "33.50", "4.92e+03", "not finite". In a static buffer. */
+const char *app_loss_text(double loss);
+
+/* Reports images whose outputs are not numbers: APP_FAILED if there are any. */
+enum app_exit app_report_nonfinite(const struct app *app, int64_t count, int64_t images,
+                                   enum weft_precision precision);
+
 /* Flushes a result to stdout and reports write errors. */
 enum app_exit app_flush_stdout(const struct app *app);
 

@@ -9,19 +9,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { NO_PRECISION = -1 }; /* --precision is absent */
-
-struct train_options {
-    struct app_options app;
-    const char *data, *net, *out, *test;
-    int epochs, batch;
-    double learning_rate;
-    uint64_t seed;
-    bool resume;
-    struct args_count_or_percent val_split;
-    double target_accuracy, time_limit;
-};
-
 static const struct args_option options[] = {
     {.name = "data",
      .kind = ARGS_TEXT,
@@ -91,6 +78,11 @@ static const struct args_option options[] = {
      .value = "X",
      .help = "stop once the validation accuracy (without validation, the training "
              "accuracy) reaches X; exit code 5 if it never does"},
+    {.name = "keep-going",
+     .kind = ARGS_FLAG,
+     .offset = offsetof(struct train_options, keep_going),
+     .help = "continue after the loss or a weight is not finite, or the accuracy is back "
+             "at that of guessing; the exit code remains 1"},
     {.name = "time-limit",
      .kind = ARGS_DURATION,
      .offset = offsetof(struct train_options, time_limit),
@@ -117,80 +109,6 @@ static const struct table_column columns[] = {
 };
 enum { COLUMN_COUNT = sizeof(columns) / sizeof(*columns) };
 
-static const char *metadata(const struct train_session *session, const char *name)
-{
-    const char *text = weft_model_metadata(session->checkpoint, name);
-    return text ? text : "";
-}
-
-/* Warns of an option that contradicts the checkpoint of a resumed run. */
-static void warn_ignored(const struct train_session *session, const char *option,
-                         const char *given, const char *saved)
-{
-    term_warn("%s was started with --%s %s and continues with it: --%s %s is ignored",
-              session->run.folder, option, saved, option, given);
-}
-
-static void warn_ignored_number(const struct train_session *session, const char *option,
-                                double given, double saved)
-{
-    char left[32], right[32];
-    snprintf(left, sizeof(left), "%.9g", given);
-    snprintf(right, sizeof(right), "%.9g", saved);
-    if (given != saved)
-        warn_ignored(session, option, left, right);
-}
-
-/* Restores the run's configuration from its checkpoint; only the number of epochs may
- * change. */
-static enum app_exit configure_resumed(struct train_session *session,
-                                       const struct train_options *o)
-{
-    struct app *app = session->app;
-    enum app_exit code = run_dir_require_checkpoint(app, &session->run);
-    if (code)
-        return code;
-    enum weft_status status =
-        weft_model_load(app->context, session->run.last, &session->checkpoint);
-    if (status)
-        return app_report_error(app, APP_INPUT, status);
-    session->data_spec = metadata(session, TRAIN_META_DATA);
-    session->test_spec = metadata(session, TRAIN_META_TEST);
-    session->val_count = atoi(metadata(session, TRAIN_META_VAL_COUNT));
-    session->best = strtod(metadata(session, TRAIN_META_BEST), NULL);
-    session->best_epoch = atoi(metadata(session, TRAIN_META_BEST_EPOCH));
-    session->batch = atoi(metadata(session, "train.batch"));
-    session->seed = strtoull(metadata(session, "train.seed"), NULL, 10);
-    session->learning_rate = strtof(metadata(session, "train.rate"), NULL);
-    session->epochs = o->epochs ? o->epochs : atoi(metadata(session, TRAIN_META_EPOCHS));
-    const char *saved = metadata(session, "train.precision");
-    session->precision =
-        strcmp(saved, "float16") ? WEFT_PRECISION_FLOAT32 : WEFT_PRECISION_FLOAT16;
-    if (!*session->data_spec || session->batch < 1 || session->val_count < 0 ||
-        session->epochs < 1)
-        return app_error(
-            app, APP_BAD_INPUT,
-            "%s: has no run metadata, so it was not written by `weft train` and "
-            "cannot be resumed; start a new run without --resume",
-            session->run.last);
-    if (o->data && strcmp(o->data, session->data_spec))
-        warn_ignored(session, "data", o->data, session->data_spec);
-    if (o->test && strcmp(o->test, *session->test_spec ? session->test_spec : "none"))
-        warn_ignored(session, "test", o->test,
-                     *session->test_spec ? session->test_spec : "none");
-    if (o->batch)
-        warn_ignored_number(session, "batch", o->batch, session->batch);
-    if (o->learning_rate > 0)
-        warn_ignored_number(session, "lr", (double)(float)o->learning_rate,
-                            session->learning_rate);
-    if (o->seed != ARGS_SEED_UNSET && o->seed != session->seed)
-        warn_ignored_number(session, "seed", (double)o->seed, (double)session->seed);
-    if (o->app.precision != NO_PRECISION && o->app.precision != (int)session->precision)
-        warn_ignored(session, "precision", app_precision_names[o->app.precision],
-                     app_precision_names[session->precision]);
-    return APP_OK;
-}
-
 /* A single file has no train and test splits. */
 static bool is_file(const char *spec)
 {
@@ -210,28 +128,10 @@ static enum app_exit configure_new(struct train_session *session,
     session->learning_rate = o->learning_rate;
     session->seed = o->seed == ARGS_SEED_UNSET ? 1 : o->seed;
     session->epochs = o->epochs ? o->epochs : 10;
-    session->precision = o->app.precision == NO_PRECISION
+    session->precision = o->app.precision == TRAIN_NO_PRECISION
                              ? WEFT_PRECISION_FLOAT32
                              : (enum weft_precision)o->app.precision;
     return run_dir_require_new(session->app, &session->run);
-}
-
-/* A resumed run must train on the images it was started with. */
-static enum app_exit check_same_data(const struct train_session *session)
-{
-    struct weft_model_info model;
-    struct weft_dataset_info data;
-    weft_model_info(session->checkpoint, &model);
-    weft_dataset_info(session->train, &data);
-    if (!strcmp(model.dataset_known_as, data.known_as) &&
-        !memcmp(model.mean, data.mean, (size_t)data.channels * sizeof(double)))
-        return APP_OK;
-    return app_error(session->app, APP_BAD_INPUT,
-                     "%s: the images differ from those %s was started with (%s%s); "
-                     "restore the old data or start a new run",
-                     session->data_spec, session->run.folder,
-                     *model.dataset_known_as ? "which were " : "the mean differs",
-                     model.dataset_known_as);
 }
 
 /* Splits the training images into training and validation sets. */
@@ -302,7 +202,7 @@ static enum app_exit open_data(struct train_session *session,
     if (!code)
         code = split_data(session, o, &all);
     weft_dataset_destroy(&all);
-    return !code && session->checkpoint ? check_same_data(session) : code;
+    return !code && session->checkpoint ? train_check_same_data(session) : code;
 }
 
 static enum app_exit open_net(struct train_session *session,
@@ -323,7 +223,7 @@ static enum app_exit open_net(struct train_session *session,
         if (code)
             return code;
         if (strcmp(given, saved.text))
-            warn_ignored(session, "net", o->net, saved.name);
+            train_warn_ignored(session, "net", o->net, saved.name);
         free(given);
     }
     struct weft_net_params params =
@@ -349,12 +249,37 @@ static void log_header(struct json *j, const void *priv)
     emit_text(j, "net", net.name);
     emit_text(j, "net_text", net.text);
     emit_int(j, "batch", session->batch);
-    emit_double(j, "learning_rate",
-                session->learning_rate > 0 ? session->learning_rate
-                                           : (double)net.optimizer.learning_rate);
+    emit_double(j, "learning_rate", app_rate(train_learning_rate(session)));
     emit_uint(j, "seed", session->seed);
     emit_text(j, "precision", app_precision_names[session->precision]);
     emit_end(j);
+}
+
+static void log_new_rate(struct json *j, const void *priv)
+{
+    const struct train_session *session = priv;
+    emit_object(j, NULL);
+    emit_int(j, "resumed_at_step", session->saved_step);
+    emit_double(j, "learning_rate", app_rate(train_learning_rate(session)));
+    emit_end(j);
+}
+
+/* Prepares the folder: for a new run its first checkpoint, for a resumed one the log, and
+ * a checkpoint with the new learning rate. */
+static enum app_exit begin_folder(struct train_session *session,
+                                  const struct weft_progress *p)
+{
+    struct app *app = session->app;
+    session->saved_step = p->step;
+    enum app_exit code = session->checkpoint
+                             ? run_dir_truncate_log(app, &session->run, p->epoch)
+                             : train_save_checkpoint(session, session->run.last);
+    if (!code && !run_dir_log_has_header(&session->run))
+        code = run_dir_append_log(app, &session->run, log_header, session);
+    if (code || !session->new_rate)
+        return code;
+    code = run_dir_append_log(app, &session->run, log_new_rate, session);
+    return code ? code : train_save_checkpoint(session, session->run.last);
 }
 
 /* Creates the trainer, and the folder with its first checkpoint. */
@@ -386,13 +311,7 @@ static enum app_exit begin(struct train_session *session)
     train_print_precision(session);
     train_print_run(session, &p);
     enum app_exit code = run_dir_lock(app, &session->run);
-    if (!code && session->checkpoint)
-        code = run_dir_truncate_log(app, &session->run, p.epoch);
-    else if (!code)
-        code = train_save_checkpoint(session, session->run.last);
-    if (!code && !run_dir_log_has_header(&session->run))
-        code = run_dir_append_log(app, &session->run, log_header, session);
-    return code;
+    return code ? code : begin_folder(session, &p);
 }
 
 static enum app_exit train(struct train_session *session, const struct train_options *o)
@@ -414,7 +333,8 @@ static enum app_exit train(struct train_session *session, const struct train_opt
         app_prefetch_dataset(app, o->data ? o->data : "fashion-mnist", WEFT_SPLIT_TRAIN);
     if (code || (code = app_open_device(app)))
         return code;
-    if ((code = o->resume ? configure_resumed(session, o) : configure_new(session, o)))
+    if ((code =
+             o->resume ? train_configure_resumed(session, o) : configure_new(session, o)))
         return code;
     if ((code = open_data(session, o)))
         return code;
@@ -440,6 +360,7 @@ static enum app_exit train_main(struct app *app, const void *given, int count,
         .run = {.lock = -1},
         .target_accuracy = o->target_accuracy,
         .time_limit = o->time_limit,
+        .keep_going = o->keep_going,
         .start = term_seconds(),
     };
     enum app_exit code = train(&session, o);
@@ -472,7 +393,7 @@ const struct app_command cmd_train = {
         },
     .defaults = &(const struct train_options){.seed = ARGS_SEED_UNSET,
                                               .val_split = {10, true},
-                                              .app.precision = NO_PRECISION},
+                                              .app.precision = TRAIN_NO_PRECISION},
     .options_size = sizeof(struct train_options),
     .run = train_main,
 };

@@ -1,12 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* State of a training run, shared by cmd_train.c (configuration), train_loop.c (epochs)
- * and train_report.c (results). */
+/* State of a training run, shared by cmd_train.c (configuration), train_loop.c (epochs),
+ * divergence.c and train_report.c (results). */
 #ifndef WEFT_CMD_TRAIN_TRAIN_H
 #define WEFT_CMD_TRAIN_TRAIN_H
 
 #include "train/run_dir.h"
 
 enum train_stop { TRAIN_DONE, TRAIN_TARGET, TRAIN_TIME, TRAIN_INTERRUPTED };
+
+enum { TRAIN_NO_PRECISION = -1 }; /* --precision is absent */
+
+struct train_options {
+    struct app_options app;
+    const char *data, *net, *out, *test;
+    int epochs, batch;
+    double learning_rate;
+    uint64_t seed;
+    bool resume;
+    struct args_count_or_percent val_split;
+    double target_accuracy, time_limit;
+    bool keep_going;
+};
 
 struct train_session {
     struct app *app;
@@ -17,9 +31,11 @@ struct train_session {
     uint64_t seed;
     enum weft_precision precision; /* as requested, then as selected */
     double learning_rate;          /* 0: the network's */
+    bool new_rate;                 /* of a resumed run: not that of its checkpoint */
     double target_accuracy;        /* 0: none */
     double time_limit;             /* seconds since `start`; 0: none */
     double start;
+    bool keep_going; /* after divergence */
 
     weft_model *checkpoint; /* NULL: a new run */
     weft_net *net;
@@ -32,16 +48,54 @@ struct train_session {
     double best;
     int best_epoch;    /* 0: none */
     double last_score; /* the accuracy compared with `target_accuracy` */
+    bool learned;      /* an epoch was better than guessing */
+    bool diverged;
+    struct weft_progress half; /* at half of the current epoch */
+    bool withheld;             /* the last epoch ended with guessing and was not saved */
+    bool saved;                /* the last call of train_save_checkpoint wrote the file */
+    int64_t saved_step;        /* of last.safetensors */
     struct table table;
 };
+
+/* resume.c */
+
+/* Restores the run's configuration from its checkpoint; only the number of epochs and
+ * the learning rate may change. */
+enum app_exit train_configure_resumed(struct train_session *session,
+                                      const struct train_options *options);
+/* A resumed run must train on the images it was started with. */
+enum app_exit train_check_same_data(const struct train_session *session);
+/* Warns of an option that contradicts the checkpoint of a resumed run. */
+void train_warn_ignored(const struct train_session *session, const char *option,
+                        const char *given, const char *saved);
 
 /* Trains until the epochs are done or the target, the time limit or the user stops it.
  * Except on failure, last.safetensors holds the final state. */
 enum app_exit train_loop(struct train_session *session, enum train_stop *stop);
 
-/* Writes a checkpoint with the metadata that resuming needs. */
-enum app_exit train_save_checkpoint(const struct train_session *session,
-                                    const char *path);
+/* Writes a checkpoint with the metadata that resuming needs. A state that is not finite
+ * is not written but reported as divergence. */
+enum app_exit train_save_checkpoint(struct train_session *session, const char *path);
+
+/* The learning rate in use. */
+double train_learning_rate(const struct train_session *session);
+
+/* True if an epoch was better than guessing on the training images. */
+bool train_has_learned(const struct train_session *session,
+                       const struct weft_progress *progress);
+
+/* True if the results of an epoch on the training images are those of guessing after an
+ * earlier epoch was better, or far worse. Validation results are no criterion: after a
+ * few steps those of batch normalization are arbitrary. `since`, unless NULL: only the
+ * part of the epoch after this. */
+bool train_is_guessing(const struct train_session *session,
+                       const struct weft_progress *progress,
+                       const struct weft_progress *since);
+#define TRAIN_GUESSING "the training accuracy is that of guessing"
+
+/* Reports divergence once. APP_OK with --keep-going, else APP_FAILED. */
+enum app_exit train_report_divergence(struct train_session *session,
+                                      const struct weft_progress *p, const char *what);
 
 /* The lines above the table of epochs, on stderr. */
 void train_print_data(const struct train_session *session);
@@ -59,5 +113,6 @@ enum app_exit train_finish(struct train_session *session, enum train_stop stop);
 #define TRAIN_META_EPOCHS     "run.epochs"
 #define TRAIN_META_BEST       "run.best"
 #define TRAIN_META_BEST_EPOCH "run.best_epoch"
+#define TRAIN_META_LEARNED    "run.learned" /* train_session.learned */
 
 #endif

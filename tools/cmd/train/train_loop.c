@@ -42,13 +42,22 @@ static void release_signals(const struct sigaction *old)
         sigaction(stop_signals[i], &old[i], NULL);
 }
 
-enum app_exit train_save_checkpoint(const struct train_session *session, const char *path)
+double train_learning_rate(const struct train_session *session)
 {
-    char val_count[16], epochs[16], best[32], best_epoch[16];
+    struct weft_net_info net;
+    weft_net_info(session->net, &net);
+    return session->learning_rate > 0 ? session->learning_rate
+                                      : (double)net.optimizer.learning_rate;
+}
+
+enum app_exit train_save_checkpoint(struct train_session *session, const char *path)
+{
+    char val_count[16], epochs[16], best[32], best_epoch[16], learned[16];
     snprintf(val_count, sizeof(val_count), "%d", session->val_count);
     snprintf(epochs, sizeof(epochs), "%d", session->epochs);
     snprintf(best, sizeof(best), "%.17g", session->best);
     snprintf(best_epoch, sizeof(best_epoch), "%d", session->best_epoch);
+    snprintf(learned, sizeof(learned), "%d", session->learned);
     const char *const metadata[] = {TRAIN_META_DATA,
                                     session->data_spec,
                                     TRAIN_META_TEST,
@@ -61,9 +70,20 @@ enum app_exit train_save_checkpoint(const struct train_session *session, const c
                                     best,
                                     TRAIN_META_BEST_EPOCH,
                                     best_epoch,
+                                    TRAIN_META_LEARNED,
+                                    learned,
                                     NULL};
-    enum weft_status status =
-        weft_trainer_save_checkpoint(session->trainer, path, metadata);
+    struct weft_progress p;
+    session->saved = false;
+    enum weft_status status = weft_trainer_progress(session->trainer, &p);
+    if (!status)
+        status = weft_trainer_save_checkpoint(session->trainer, path, metadata);
+    if (status == WEFT_ERR_FORMAT)
+        return train_report_divergence(
+            session, &p, "a weight or a moment of the optimizer is not finite");
+    session->saved = !status;
+    if (!status && path == session->run.last)
+        session->saved_step = p.step;
     return status ? app_report_error(session->app, APP_WORK, status) : APP_OK;
 }
 
@@ -73,6 +93,7 @@ struct epoch {
     int64_t step;
     double loss, accuracy, seconds, images_per_second;
     double val_accuracy, val_error, val_loss; /* NaN without validation */
+    int val_nonfinite;                        /* images */
     bool best;
 };
 
@@ -98,7 +119,7 @@ static void show_epoch(struct train_session *session, const struct epoch *e)
     struct table *t = &session->table;
     table_double(t, e->number, "%d/%d", e->number, session->epochs);
     table_int(t, e->step);
-    table_double(t, e->loss, "%.4f", e->loss);
+    table_double(t, e->loss, "%s", app_loss_text(e->loss));
     table_double(t, e->accuracy, "%.2f", 100 * e->accuracy);
     if (isnan(e->val_accuracy))
         table_double(t, NAN, "-");
@@ -106,13 +127,13 @@ static void show_epoch(struct train_session *session, const struct epoch *e)
         table_double(t, e->val_accuracy, "%.2f %s%.2f", 100 * e->val_accuracy,
                      term_plus_minus(), 100 * e->val_error);
     table_double(t, e->val_error, "%.4f", e->val_error);
-    table_double(t, e->val_loss, "%.4f", e->val_loss);
+    table_double(t, e->val_loss, "%s", app_loss_text(e->val_loss));
     table_double(t, e->images_per_second, "%s", table_thousands(e->images_per_second));
     table_double(t, e->seconds, "%.1f s", e->seconds);
     table_bool(t, e->best, e->best ? "*" : "");
     if (t->format == TABLE_JSON)
-        term_print("epoch %d/%d  loss %.4f  train %.2f %%  val %.2f %%  %s images/s",
-                   e->number, session->epochs, e->loss, 100 * e->accuracy,
+        term_print("epoch %d/%d  loss %s  train %.2f %%  val %.2f %%  %s images/s",
+                   e->number, session->epochs, app_loss_text(e->loss), 100 * e->accuracy,
                    100 * e->val_accuracy, table_thousands(e->images_per_second));
 }
 
@@ -125,30 +146,10 @@ static void show_progress(const struct train_session *session,
     for (int i = 0; i < BAR; i++)
         bar[i] = i < filled ? '#' : '-';
     int64_t left = (int64_t)session->epochs * p->steps_per_epoch - p->step;
-    term_progress("epoch %d/%d [%s] %d %%  loss %.4f  %s images/s  %.0f s left",
+    term_progress("epoch %d/%d [%s] %d %%  loss %s  %s images/s  %.0f s left",
                   p->epoch + 1, session->epochs, bar,
-                  100 * p->step_in_epoch / p->steps_per_epoch, p->loss,
+                  100 * p->step_in_epoch / p->steps_per_epoch, app_loss_text(p->loss),
                   table_thousands(rate), (double)left * p->batch / rate);
-}
-
-static enum app_exit loss_diverged(const struct train_session *session,
-                                   const struct weft_progress *p)
-{
-    struct weft_net_info net;
-    weft_net_info(session->net, &net);
-    double rate = session->learning_rate > 0 ? session->learning_rate
-                                             : (double)net.optimizer.learning_rate;
-    int64_t epoch =
-        (p->step - 1) / p->steps_per_epoch + 1; /* p->epoch counts finished ones */
-    return app_error(
-        session->app, APP_FAILED,
-        "the loss is not finite at step %lld (epoch %lld): try a smaller --lr "
-        "than %g%s; %s holds the last good state",
-        (long long)p->step, (long long)epoch, rate,
-        session->precision == WEFT_PRECISION_FLOAT16
-            ? ", or a new run with --precision float32"
-            : "",
-        session->run.last);
 }
 
 static bool time_limit_reached(const struct train_session *session)
@@ -163,8 +164,9 @@ static enum app_exit run_steps(struct train_session *session, struct weft_progre
 {
     double step_seconds = 0, begin = term_seconds();
     int64_t from = p->step, end = (int64_t)(p->epoch + 1) * p->steps_per_epoch;
+    int64_t half = end - p->steps_per_epoch / 2;
     for (int chunk = 1; p->step < end;) {
-        int64_t left = end - p->step;
+        int64_t left = (p->step < half ? half : end) - p->step;
         double start = term_seconds();
         chunk = chunk < left ? chunk : (int)left;
         enum weft_status status = weft_trainer_run(session->trainer, chunk);
@@ -172,8 +174,14 @@ static enum app_exit run_steps(struct train_session *session, struct weft_progre
             status = weft_trainer_progress(session->trainer, p);
         if (status)
             return app_report_error(session->app, APP_WORK, status);
-        if (!isfinite(p->loss) || !isfinite(p->last_loss))
-            return loss_diverged(session, p);
+        enum app_exit code =
+            isfinite(p->loss) && isfinite(p->last_loss)
+                ? APP_OK
+                : train_report_divergence(session, p, "the loss is not finite");
+        if (code)
+            return code;
+        if (p->step == half)
+            session->half = *p;
         double now = term_seconds();
         step_seconds = (now - start) / chunk;
         double fits = chunk_seconds / (step_seconds > 1e-9 ? step_seconds : 1e-9);
@@ -205,11 +213,43 @@ static enum app_exit validate(const struct train_session *session, struct epoch 
     e->val_accuracy = eval.accuracy;
     e->val_error = eval.standard_error;
     e->val_loss = eval.loss;
+    e->val_nonfinite = eval.nonfinite;
     return APP_OK;
 }
 
-/* Validates and writes log, best model and last checkpoint, in this order: after a kill
- * at any moment, resuming from last.safetensors recreates all three. */
+/* The fault of the results of an epoch; NULL: none. */
+static const char *find_divergence(const struct train_session *session,
+                                   const struct epoch *e, const struct weft_progress *p)
+{
+    if (!isfinite(e->loss))
+        return "the loss is not finite";
+    if (e->val_nonfinite)
+        return "outputs for validation images are not numbers";
+    return train_is_guessing(session, p, NULL) ? TRAIN_GUESSING : NULL;
+}
+
+/* Writes the log, then the best model, then the last checkpoint: after a kill at any
+ * moment, resuming from last.safetensors recreates all three. */
+static enum app_exit save_epoch(struct train_session *session, const struct epoch *e,
+                                double score)
+{
+    enum app_exit code = run_dir_append_log(session->app, &session->run, log_epoch, e);
+    if (!code && e->best) {
+        double best = session->best;
+        int best_epoch = session->best_epoch;
+        session->best = score;
+        session->best_epoch = e->number;
+        code = train_save_checkpoint(session, session->run.best);
+        if (session->saved)
+            return code ? code : train_save_checkpoint(session, session->run.last);
+        session->best = best;
+        session->best_epoch = best_epoch;
+    }
+    if (!code && !session->withheld)
+        code = train_save_checkpoint(session, session->run.last);
+    return code;
+}
+
 static enum app_exit end_epoch(struct train_session *session,
                                const struct weft_progress *p, double seconds, int ran)
 {
@@ -224,19 +264,17 @@ static enum app_exit end_epoch(struct train_session *session,
     enum app_exit code = validate(session, &e);
     if (code)
         return code;
+    const char *diverged = find_divergence(session, &e, p);
+    bool good = !diverged && !train_is_guessing(session, p, &session->half);
     double score = session->val ? e.val_accuracy : -e.loss;
-    e.best = !session->best_epoch || score > session->best;
-    if (e.best) {
-        session->best = score;
-        session->best_epoch = p->epoch;
-    }
+    e.best = good && (!session->best_epoch || score > session->best);
+    session->withheld = !good && !session->keep_going;
+    session->learned = session->learned || train_has_learned(session, p);
     session->last_score = session->val ? e.val_accuracy : e.accuracy;
     show_epoch(session, &e);
-    if ((code = run_dir_append_log(session->app, &session->run, log_epoch, &e)))
+    if ((code = save_epoch(session, &e, score)))
         return code;
-    if (e.best && (code = train_save_checkpoint(session, session->run.best)))
-        return code;
-    return train_save_checkpoint(session, session->run.last);
+    return diverged ? train_report_divergence(session, p, diverged) : APP_OK;
 }
 
 static enum app_exit run_epochs(struct train_session *session, enum train_stop *stop)
@@ -252,7 +290,7 @@ static enum app_exit run_epochs(struct train_session *session, enum train_stop *
         enum app_exit code = run_steps(session, &p, &seconds, &ran, stop);
         if (!code && p.epoch > epoch)
             code = end_epoch(session, &p, seconds, ran);
-        else if (!code)
+        else if (!code && !session->withheld)
             code = train_save_checkpoint(session, session->run.last);
         if (code)
             return code;
@@ -260,15 +298,15 @@ static enum app_exit run_epochs(struct train_session *session, enum train_stop *
             *stop = TRAIN_DONE;
         else if (interrupted)
             *stop = TRAIN_INTERRUPTED;
-        if (*stop)
-            return APP_OK;
-        if (session->target_accuracy > 0 &&
-            session->last_score >= session->target_accuracy) {
+        else if (!*stop && session->target_accuracy > 0 &&
+                 session->last_score >= session->target_accuracy)
             *stop = TRAIN_TARGET;
-            return APP_OK;
-        }
+        if (*stop)
+            break;
     }
-    return APP_OK;
+    return session->withheld && *stop == TRAIN_DONE
+               ? train_report_divergence(session, &p, TRAIN_GUESSING)
+               : APP_OK;
 }
 
 enum app_exit train_loop(struct train_session *session, enum train_stop *stop)

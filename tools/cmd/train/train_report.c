@@ -61,15 +61,15 @@ void train_print_run(const struct train_session *session, const struct weft_prog
     term_print("%sNet%s     %s: %d layers, %s weights, %.3g MFLOP per image (forward)",
                on, off, net.name, net.layers, table_thousands((double)net.weights),
                net.flops / 1e6);
-    double rate = session->learning_rate > 0 ? session->learning_rate
-                                             : (double)net.optimizer.learning_rate;
-    term_print("%sRun%s     batch %d, %s, learning rate %g, seed %llu, %d epochs%s; %.1f "
-               "MiB on the "
-               "device; folder %s",
-               on, off, p->batch, optimizers[net.optimizer.kind], rate,
-               (unsigned long long)session->seed, session->epochs,
-               session->precision == WEFT_PRECISION_FLOAT16 ? ", float16" : "",
-               (double)p->device_bytes / 1048576, session->run.folder);
+    term_print(
+        "%sRun%s     batch %d, %s, learning rate %s%s, seed %llu, %d epochs%s; %.1f "
+        "MiB on the "
+        "device; folder %s",
+        on, off, p->batch, optimizers[net.optimizer.kind],
+        app_rate_text(train_learning_rate(session)), session->new_rate ? " (new)" : "",
+        (unsigned long long)session->seed, session->epochs,
+        session->precision == WEFT_PRECISION_FLOAT16 ? ", float16" : "",
+        (double)p->device_bytes / 1048576, session->run.folder);
     if (p->step)
         term_print("        resuming after epoch %d%s", p->epoch,
                    p->step_in_epoch ? ", within the next one" : "");
@@ -121,7 +121,7 @@ static void print_test(const struct train_session *session, const char *which, i
            100 * e->standard_error, which);
     if (epoch)
         printf(" (epoch %d)", epoch);
-    printf(", loss %.4f, %s images%s\n", e->loss, table_thousands(e->count),
+    printf(", loss %s, %s images%s\n", app_loss_text(e->loss), table_thousands(e->count),
            session->test_overlap > 0.01 ? "; INVALID TEST, see the leak above" : "");
 }
 
@@ -150,6 +150,7 @@ static void emit_eval(struct json *j, const char *key, const struct weft_eval *e
     emit_double(j, "accuracy", e->accuracy);
     emit_double(j, "standard_error", e->standard_error);
     emit_double(j, "loss", e->loss);
+    emit_int(j, "nonfinite", e->nonfinite);
     emit_end(j);
 }
 
@@ -167,6 +168,7 @@ static void write_json(const struct train_session *session, const struct outcome
     emit_int(&j, "batch", session->batch);
     emit_uint(&j, "seed", session->seed);
     emit_text(&j, "stopped", stops[stop]);
+    emit_bool(&j, "diverged", session->diverged);
     emit_text(&j, "last", session->run.last);
     emit_text(&j, "best", session->best_epoch ? session->run.best : NULL);
     emit_int(&j, "best_epoch", session->best_epoch);
@@ -221,6 +223,11 @@ enum app_exit train_finish(struct train_session *session, enum train_stop stop)
         print_next_steps(session, stop);
     if (!code)
         code = app_flush_stdout(session->app);
+    if (!code && out.have_last)
+        code = app_report_nonfinite(session->app, out.last.nonfinite, out.last.count,
+                                    WEFT_PRECISION_FLOAT32);
+    if (!code && session->diverged)
+        code = app_error(session->app, APP_FAILED, "training diverged, see above");
     if (!code && session->target_accuracy > 0 && stop != TRAIN_TARGET &&
         session->last_score < session->target_accuracy)
         code = app_error(

@@ -1,0 +1,280 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Training runs and their models: outputs that are not numbers, losses, divergence, resumed
+runs, runs at the same time, damaged files.
+
+usage: runs.py WEFT [CASE...]"""
+import json, math, os, random, shutil, struct, subprocess, sys, tempfile
+
+WEFT = os.path.realpath(sys.argv[1])
+SIDE, CLASSES = 8, 3
+CONV = """conv 8 3x3 relu pad=same
+max-pool 2
+flatten
+dense 3
+softmax
+optimizer adam 0.01
+batch 16
+"""
+LINEAR = """flatten
+dense 64 relu
+dense 3
+softmax
+optimizer sgd %g momentum=0
+batch 30
+"""
+failures = []
+
+
+def check(condition, what, result=None):
+    if not condition:
+        failures.append(what)
+        print("FAILED:", what)
+        if result:
+            print("   | " + (result.stdout + result.stderr)[-600:].replace("\n", "\n   | "))
+
+
+def weft(code, *args):
+    result = subprocess.run([WEFT, *args], capture_output=True, text=True,
+                            stdin=subprocess.DEVNULL)
+    check(result.returncode == code,
+          f"{' '.join(args)}: exit code {result.returncode}, should be {code}", result)
+    return result
+
+
+def says(result, text):
+    check(text in result.stdout + result.stderr, f"lacks '{text}'", result)
+
+
+def images(count, seed):
+    """A bright square on noise; its row is the class."""
+    rng = random.Random(seed)
+    pixels, labels = [], bytes(i % CLASSES for i in range(count))
+    for label in labels:
+        image = [rng.randrange(60) for _ in range(SIDE * SIDE)]
+        at = label * SIDE // CLASSES
+        for i in (0, 1, SIDE, SIDE + 1):
+            image[at * (SIDE + 1) + i] = 250
+        pixels.append(bytes(image))
+    return pixels, labels
+
+
+def idx(path, extents, data):
+    with open(path, "wb") as f:
+        f.write(bytes([0, 0, 8, len(extents)]) + struct.pack(f">{len(extents)}I", *extents))
+        f.write(data)
+
+
+def write_data(folder, train, test):
+    os.makedirs(folder, exist_ok=True)
+    for part, (pixels, labels) in {"train": train, "t10k": test}.items():
+        idx(f"{folder}/{part}-images-idx3-ubyte", (len(labels), SIDE, SIDE), b"".join(pixels))
+        idx(f"{folder}/{part}-labels-idx1-ubyte", (len(labels),), labels)
+
+
+def train(code, *args, net="conv.net", data="data"):
+    return weft(code, "train", "-d", "cpu", "--data", data, "--net", net, *args)
+
+
+class Model:
+    """A safetensors file."""
+
+    def __init__(self, path):
+        bytes_ = open(path, "rb").read()
+        size = struct.unpack("<Q", bytes_[:8])[0]
+        self.header = json.loads(bytes_[8:8 + size])
+        self.metadata = self.header["__metadata__"]
+        self.data = bytearray(bytes_[8 + size:])
+
+    def values(self, name):
+        begin, end = self.header[name]["data_offsets"]
+        return list(struct.unpack(f"<{(end - begin) // 4}f", self.data[begin:end]))
+
+    def set(self, name, values):
+        begin, end = self.header[name]["data_offsets"]
+        self.data[begin:end] = struct.pack(f"<{len(values)}f", *values)
+
+    def write(self, path):
+        """Without the hash of the contents, as other programs write it."""
+        self.metadata.pop("weft.sha256", None)
+        header = json.dumps(self.header).encode()
+        with open(path, "wb") as f:
+            f.write(struct.pack("<Q", len(header)) + header + self.data)
+
+
+def nonfinite():
+    """Outputs that are not numbers are never a hit, in any command, precision and backend."""
+    train(0, "--epochs", "4", "--out", "a")
+    for name, tensor, change in (
+            ("large", "conv1.weight", lambda v: [1e5 * x for x in v]),
+            ("huge", "conv1.weight", lambda v: [1e38 * max(-1, min(1, x)) for x in v]),
+            ("nan", "dense1.bias", lambda v: [math.nan] + v[1:]),
+            ("nan-last", "dense1.bias", lambda v: v[:-1] + [math.nan]),
+            ("infinite", "dense1.bias", lambda v: [math.inf] + v[1:])):
+        model = Model("a/best.safetensors")
+        model.set(tensor, change(model.values(tensor)))
+        model.write(name + ".safetensors")
+    for device in ("cpu", "portable"):
+        for precision in ("float32", "float16"):
+            for name in ("large", "huge", "nan", "nan-last", "infinite"):
+                common = ["-d", device, "--precision", precision, name + ".safetensors"]
+                if (name, precision) == ("large", "float32"):
+                    says(weft(0, "eval", *common), "Accuracy  100.00")
+                    continue
+                result = weft(1, "eval", *common)
+                says(result, "90 of 90 images have outputs that are not numbers")
+                says(result, "Accuracy  0.00")
+                check("nan " not in result.stdout, "a loss that is no number", result)
+                result = weft(1, "predict", *common, "a.pgm", "a.pgm", "-f", "csv")
+                says(result, "2 of 2 images have outputs that are not numbers")
+                check("a.pgm" not in result.stdout, "a class of no number", result)
+    result = weft(1, "eval", "-d", "cpu", "nan.safetensors", "-f", "json")
+    result = json.loads(result.stdout)
+    check((result["correct"], result["nonfinite"], result["loss"]) == (0, 90, None), "JSON")
+    weft(5, "eval", "-d", "cpu", "nan.safetensors", "--min-accuracy", "30%")
+    weft(1, "predict", "-d", "cpu", "nan.safetensors", "a.pgm", "-f", "json")
+
+
+def row_loss(model, pixels, label):
+    """Cross-entropy of LINEAR for one image, in double precision."""
+    mean, deviation = (float(model.metadata["data." + key]) for key in ("mean", "deviation"))
+    x = [(p / 255 - mean) / deviation for p in pixels]
+    for layer in ("dense1", "dense2"):
+        weight, bias = model.values(layer + ".weight"), model.values(layer + ".bias")
+        x = [b + sum(map(lambda u, v: u * v, weight[i * len(x):(i + 1) * len(x)], x))
+             for i, b in enumerate(bias)]
+        x = [max(v, 0) for v in x] if layer == "dense1" else x
+    return math.log(sum(math.exp(v - max(x)) for v in x)) + max(x) - x[label]
+
+
+def loss():
+    """The loss is log-sum-exp of the logits, however large they are."""
+    pixels, labels = images(90, 5)
+    noisy = bytes((l + (i % 10 == 0)) % CLASSES for i, l in enumerate(labels))
+    write_data("noisy", images(300, 0), (pixels, noisy))
+    for rate in (2, 3, 5):
+        with open("linear.net", "w") as f:
+            f.write(LINEAR % rate)
+        shutil.rmtree("l", ignore_errors=True)
+        result = train(0, "--epochs", "2", "--val-split", "0", "--out", "l", "--keep-going",
+                       "-f", "json", data="noisy", net="linear.net")
+        model = Model("l/last.safetensors")
+        right = sum(row_loss(model, p, l) for p, l in zip(pixels, noisy)) / len(noisy)
+        for name, got in (
+                ("test", json.loads(result.stdout)["test"]["loss"]),
+                ("cpu", json.loads(weft(0, "eval", "-d", "cpu", "l/last.safetensors", "-f",
+                                        "json").stdout)["loss"]),
+                ("portable", json.loads(weft(0, "eval", "-d", "portable", "l/last.safetensors",
+                                             "-f", "json").stdout)["loss"])):
+            check(abs(got - right) <= 1e-4 * right, f"rate {rate}: loss {got} of {name}, "
+                  f"should be {right}")
+        check(right > 4, f"rate {rate}: {right} is no large loss")
+
+
+ADAM = """flatten
+dense 16 relu
+dense 16 relu
+dense 3
+softmax
+optimizer adamw 1e3 decay=1
+batch 270
+"""
+
+
+def all_finite(path):
+    model = Model(path)
+    return all(math.isfinite(v) for name in model.header if name != "__metadata__"
+               for v in model.values(name))
+
+
+def log_of(folder):
+    return [json.loads(line) for line in open(folder + "/log.jsonl")]
+
+
+def read(path):
+    return open(path, "rb").read()
+
+
+def diverged():
+    """A run that is back at guessing stops, with exit code 1, and changes no model."""
+    with open("deep.net", "w") as f:
+        f.write(LINEAR.replace("dense 3", "dense 32 relu\ndense 32 relu\ndense 3")
+                .replace("sgd %g momentum=0", "adam 0.01"))
+    train(0, "--epochs", "3", "--out", "a", net="deep.net")
+    best = read("a/best.safetensors")
+    shutil.copytree("a", "b")
+    result = weft(1, "train", "-d", "cpu", "--resume", "--out", "a", "--lr", "300", "--epochs",
+                  "9")
+    says(result, "training diverged")
+    says(result, "a smaller --lr than 300")
+    check(read("a/best.safetensors") == best, "the best model was replaced", result)
+    step = int(Model("a/last.safetensors").metadata["train.step"])
+    says(result, f"of step {step}:")
+    check(log_of("a")[-1]["step"] > step, "the epoch of guessing was saved", result)
+    check(log_of("a")[-1]["epoch"] < 9, "did not stop", result)
+    weft(0, "train", "-d", "cpu", "--resume", "--out", "a", "--lr", "0.001", "--epochs", "5")
+    result = weft(1, "train", "-d", "cpu", "--resume", "--out", "b", "--lr", "300", "--epochs",
+                  "9", "--keep-going")
+    check(log_of("b")[-1]["epoch"] == 9, "--keep-going stopped", result)
+    check(read("b/best.safetensors") == best, "the best model was replaced", result)
+    # A loss above that of guessing is no divergence before anything was learned.
+    with open("slow.net", "w") as f:
+        f.write(CONV.replace("adam 0.01", "sgd 1e-7"))
+    train(0, "--epochs", "4", "--out", "slow", net="slow.net")
+    # Without validation, and in float16, whose range ends first.
+    with open("wild.net", "w") as f:
+        f.write(CONV.replace("adam 0.01", "sgd 1e4"))
+    for options in (["--val-split", "0"], ["--precision", "float16"], []):
+        shutil.rmtree("wild", ignore_errors=True)
+        says(train(1, "--epochs", "9", "--out", "wild", *options, net="wild.net"),
+             "training diverged")
+        check(all_finite("wild/last.safetensors"), "the last model is not finite")
+
+
+def good():
+    """The last good state is good: finite, and training continues from it."""
+    with open("adam.net", "w") as f:
+        f.write(ADAM)
+    for rate in ("5", "7.5", "10", "1e3"):
+        result = train(1, "--epochs", "14", "--lr", rate, "--test", "none", "--out", "g" + rate,
+                       net="adam.net")
+        says(result, "training diverged")
+        check(all_finite(f"g{rate}/last.safetensors"), f"rate {rate}: last is not finite")
+        if os.path.exists(f"g{rate}/best.safetensors"):
+            check(all_finite(f"g{rate}/best.safetensors"), f"rate {rate}: best is not finite")
+    # A smaller rate is used, shown, logged and kept.
+    train(0, "--epochs", "2", "--out", "r")
+    resume = ["train", "-d", "cpu", "--resume", "--out", "r"]
+    says(weft(0, *resume, "--epochs", "3", "--lr", "0.003"), "learning rate 0.003 (new)")
+    check({"resumed_at_step": 32, "learning_rate": 0.003} in log_of("r"), "the rate in the log")
+    says(weft(0, *resume, "--epochs", "4"), "learning rate 0.003,")
+    says(weft(0, *resume, "--epochs", "5", "--lr", "0.003"), "learning rate 0.003,")
+    check(len([line for line in log_of("r") if "resumed_at_step" in line]) == 1, "one new rate")
+    train(0, "--epochs", "2", "--out", "s")
+    weft(0, *resume[:-1], "s", "--epochs", "4")
+    check(Model("r/last.safetensors").data != Model("s/last.safetensors").data,
+          "the rate has no effect")
+
+
+def main():
+    cases = [nonfinite, loss, diverged, good]
+    chosen = sys.argv[2:]
+    top = os.getcwd()
+    for case in cases:
+        if chosen and case.__name__ not in chosen:
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            os.chdir(folder)
+            write_data("data", images(300, 0), images(90, 5))
+            with open("conv.net", "w") as f:
+                f.write(CONV)
+            with open("a.pgm", "wb") as f:
+                f.write(b"P5 %d %d 255\n" % (SIDE, SIDE) + images(1, 0)[0][0])
+            case()
+            os.chdir(top)
+    print(f"{len(failures)} failures")
+    return len(failures) > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

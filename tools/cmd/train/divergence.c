@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Divergence of a training run: a loss or a state that is not finite, or results of
+ * guessing after better ones. */
+#include "train/train.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+/* Standard errors above the accuracy of guessing: an accuracy beyond the first is better
+ * than guessing, one below the second is guessing. */
+static const double better_errors = 5, chance_errors = 2;
+
+/* Fraction of the loss of guessing from which on a loss is that of guessing: a network
+ * that outputs the frequencies of the classes has that loss up to the noise of its last
+ * layer. */
+static const double chance_loss = 0.99;
+
+/* Without a better epoch: this multiple of the loss of guessing comes from weights that
+ * grew, not from their initial values. */
+static const double grown_loss = 100;
+
+/* Results of the best network that does not look at the images: its loss is the entropy
+ * of the classes after label smoothing, its accuracy the frequency of the largest. */
+static void measure_guessing(const struct train_session *session, double *loss,
+                             double *accuracy)
+{
+    struct weft_dataset_info data;
+    struct weft_net_info net;
+    weft_dataset_info(session->train, &data);
+    weft_net_info(session->net, &net);
+    int64_t counts[WEFT_MAX_CLASSES] = {0};
+    *loss = *accuracy = 0;
+    for (int i = 0; i < data.count; i++)
+        counts[data.labels[i]]++;
+    for (int c = 0; c < data.classes; c++) {
+        double p = (double)counts[c] / data.count,
+               smoothing = (double)net.label_smoothing;
+        double q = (1 - smoothing) * p + smoothing / data.classes;
+        *accuracy = fmax(*accuracy, p);
+        *loss -= q > 0 ? q * log(q) : 0;
+    }
+}
+
+bool train_has_learned(const struct train_session *session, const struct weft_progress *p)
+{
+    double loss, accuracy, samples = (double)p->samples;
+    measure_guessing(session, &loss, &accuracy);
+    return (double)p->correct / samples >
+           accuracy + better_errors * sqrt(accuracy * (1 - accuracy) / samples);
+}
+
+bool train_is_guessing(const struct train_session *session, const struct weft_progress *p,
+                       const struct weft_progress *since)
+{
+    double guess_loss, guess_accuracy, samples = (double)p->samples;
+    double correct = (double)p->correct, loss = p->loss * samples;
+    measure_guessing(session, &guess_loss, &guess_accuracy);
+    if (since && since->step == p->step - p->steps_per_epoch / 2) {
+        samples -= (double)since->samples;
+        correct -= (double)since->correct;
+        loss -= since->loss * (double)since->samples;
+    }
+    double error = sqrt(guess_accuracy * (1 - guess_accuracy) / samples);
+    return correct / samples <= guess_accuracy + chance_errors * error &&
+           loss / samples >= (session->learned ? chance_loss : grown_loss) * guess_loss;
+}
+
+enum app_exit train_report_divergence(struct train_session *session,
+                                      const struct weft_progress *p, const char *what)
+{
+    int64_t epoch =
+        p->step ? (p->step - 1) / p->steps_per_epoch + 1 : 1; /* p->epoch: finished */
+    if (!session->diverged)
+        app_error(
+            session->app, APP_FAILED,
+            "training diverged: %s at step %lld (epoch %lld); %s holds the last good "
+            "state, of step %lld: continue with --resume --out %s and a smaller --lr "
+            "than %s%s",
+            what, (long long)p->step, (long long)epoch, session->run.last,
+            (long long)session->saved_step, paths_shell_quoted(session->run.folder),
+            app_rate_text(train_learning_rate(session)),
+            session->precision == WEFT_PRECISION_FLOAT16
+                ? ", or start a new run with --precision float32"
+                : "");
+    session->diverged = true;
+    return session->keep_going ? APP_OK : APP_FAILED;
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Resumed runs: their configuration and data. */
+#define _GNU_SOURCE
+#include "train/train.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *metadata(const struct train_session *session, const char *name)
+{
+    const char *text = weft_model_metadata(session->checkpoint, name);
+    return text ? text : "";
+}
+
+void train_warn_ignored(const struct train_session *session, const char *option,
+                        const char *given, const char *saved)
+{
+    term_warn("%s was started with --%s %s and continues with it: --%s %s is ignored",
+              session->run.folder, option, saved, option, given);
+}
+
+static void warn_ignored_number(const struct train_session *session, const char *option,
+                                double given, double saved)
+{
+    char left[32], right[32];
+    snprintf(left, sizeof(left), "%.9g", given);
+    snprintf(right, sizeof(right), "%.9g", saved);
+    if (given != saved)
+        train_warn_ignored(session, option, left, right);
+}
+
+enum app_exit train_configure_resumed(struct train_session *session,
+                                      const struct train_options *o)
+{
+    struct app *app = session->app;
+    enum app_exit code = run_dir_require_checkpoint(app, &session->run);
+    if (code)
+        return code;
+    enum weft_status status =
+        weft_model_load(app->context, session->run.last, &session->checkpoint);
+    if (status)
+        return app_report_error(app, APP_INPUT, status);
+    session->data_spec = metadata(session, TRAIN_META_DATA);
+    session->test_spec = metadata(session, TRAIN_META_TEST);
+    session->val_count = atoi(metadata(session, TRAIN_META_VAL_COUNT));
+    session->best = strtod(metadata(session, TRAIN_META_BEST), NULL);
+    session->best_epoch = atoi(metadata(session, TRAIN_META_BEST_EPOCH));
+    session->learned = atoi(metadata(session, TRAIN_META_LEARNED));
+    session->batch = atoi(metadata(session, "train.batch"));
+    session->seed = strtoull(metadata(session, "train.seed"), NULL, 10);
+    session->learning_rate =
+        strtod(app_rate_text(strtod(metadata(session, "train.rate"), NULL)), NULL);
+    session->epochs = o->epochs ? o->epochs : atoi(metadata(session, TRAIN_META_EPOCHS));
+    const char *saved = metadata(session, "train.precision");
+    session->precision =
+        strcmp(saved, "float16") ? WEFT_PRECISION_FLOAT32 : WEFT_PRECISION_FLOAT16;
+    if (!*session->data_spec || session->batch < 1 || session->val_count < 0 ||
+        session->epochs < 1)
+        return app_error(
+            app, APP_BAD_INPUT,
+            "%s: has no run metadata, so it was not written by `weft train` and "
+            "cannot be resumed; start a new run without --resume",
+            session->run.last);
+    if (o->data && strcmp(o->data, session->data_spec))
+        train_warn_ignored(session, "data", o->data, session->data_spec);
+    if (o->test && strcmp(o->test, *session->test_spec ? session->test_spec : "none"))
+        train_warn_ignored(session, "test", o->test,
+                           *session->test_spec ? session->test_spec : "none");
+    if (o->batch)
+        warn_ignored_number(session, "batch", o->batch, session->batch);
+    if (o->learning_rate > 0 &&
+        (float)o->learning_rate != (float)session->learning_rate) {
+        session->learning_rate = o->learning_rate;
+        session->new_rate = true;
+    }
+    if (o->seed != ARGS_SEED_UNSET && o->seed != session->seed)
+        warn_ignored_number(session, "seed", (double)o->seed, (double)session->seed);
+    if (o->app.precision != TRAIN_NO_PRECISION &&
+        o->app.precision != (int)session->precision)
+        train_warn_ignored(session, "precision", app_precision_names[o->app.precision],
+                           app_precision_names[session->precision]);
+    return APP_OK;
+}
+
+enum app_exit train_check_same_data(const struct train_session *session)
+{
+    struct weft_model_info model;
+    struct weft_dataset_info data;
+    weft_model_info(session->checkpoint, &model);
+    weft_dataset_info(session->train, &data);
+    if (!strcmp(model.dataset_known_as, data.known_as) &&
+        !memcmp(model.mean, data.mean, (size_t)data.channels * sizeof(double)))
+        return APP_OK;
+    return app_error(session->app, APP_BAD_INPUT,
+                     "%s: the images differ from those %s was started with (%s%s); "
+                     "restore the old data or start a new run",
+                     session->data_spec, session->run.folder,
+                     *model.dataset_known_as ? "which were " : "the mean differs",
+                     model.dataset_known_as);
+}
