@@ -80,8 +80,8 @@ enum weft_status cpu_act_forward(struct weft_command_list *list,
     cpu_begin(list);
     WEFT_TRY(cpu_cast_input_to_fp32(list, &a.x));
     a.y = cpu_fp32_output(list, args->y);
-    WEFT_TRY(cpu_append(list, cpu_chunks(a.x.count), forward_chunk, &a, sizeof(a)));
-    return cpu_cast_output_from_fp32(list, a.y, args->y);
+    return cpu_append_output(list, cpu_chunks(a.x.count), forward_chunk, &a, sizeof(a),
+                             a.y, args->y);
 }
 
 static void backward_chunk(const void *data, size_t item)
@@ -111,6 +111,6 @@ enum weft_status cpu_act_backward(struct weft_command_list *list,
     WEFT_TRY(cpu_cast_input_to_fp32(list, &a.y));
     WEFT_TRY(cpu_cast_input_to_fp32(list, &a.dy));
     a.dx = cpu_fp32_output(list, args->dx);
-    WEFT_TRY(cpu_append(list, cpu_chunks(a.dy.count), backward_chunk, &a, sizeof(a)));
-    return cpu_cast_output_from_fp32(list, a.dx, args->dx);
+    return cpu_append_output(list, cpu_chunks(a.dy.count), backward_chunk, &a, sizeof(a),
+                             a.dx, args->dx);
 }

@@ -31,6 +31,6 @@ enum weft_status cpu_add(struct weft_command_list *list, const struct weft_add_a
     WEFT_TRY(cpu_cast_input_to_fp32(list, &a.other));
     WEFT_TRY(cpu_cast_input_to_fp32(list, &a.act_grad.output));
     a.y = cpu_fp32_output(list, args->y);
-    WEFT_TRY(cpu_append(list, cpu_chunks(a.x.count), add_chunk, &a, sizeof(a)));
-    return cpu_cast_output_from_fp32(list, a.y, args->y);
+    return cpu_append_output(list, cpu_chunks(a.x.count), add_chunk, &a, sizeof(a), a.y,
+                             args->y);
 }

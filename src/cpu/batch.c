@@ -51,6 +51,5 @@ enum weft_status cpu_make_batch(struct weft_command_list *list,
     struct weft_batch_args a = *args;
     cpu_begin(list);
     a.x = cpu_fp32_output(list, args->x);
-    WEFT_TRY(cpu_append(list, (size_t)a.n, input_row, &a, sizeof(a)));
-    return cpu_cast_output_from_fp32(list, a.x, args->x);
+    return cpu_append_output(list, (size_t)a.n, input_row, &a, sizeof(a), a.x, args->x);
 }

@@ -181,8 +181,8 @@ static enum weft_status apply(struct weft_command_list *list,
 {
     struct weft_batch_norm_args a = *args;
     a.y = cpu_fp32_output(list, args->y);
-    WEFT_TRY(cpu_append(list, chunks_of(a.rows), apply_rows, &a, sizeof(a)));
-    return cpu_cast_output_from_fp32(list, a.y, args->y);
+    return cpu_append_output(list, chunks_of(a.rows), apply_rows, &a, sizeof(a), a.y,
+                             args->y);
 }
 
 enum weft_status cpu_batch_norm_forward(struct weft_command_list *list,
@@ -215,10 +215,8 @@ enum weft_status cpu_batch_norm_backward(struct weft_command_list *list,
     WEFT_TRY(cpu_cast_input_to_fp32(list, &a.dy));
     a.dx = cpu_fp32_output(list, args->dx);
     WEFT_TRY(cpu_append(list, blocks_of(a.channels), sum_block, &a, sizeof(a)));
-    if (!a.dx.mem)
-        return WEFT_OK;
-    WEFT_TRY(cpu_append(list, chunks_of(a.rows), data_rows, &a, sizeof(a)));
-    return cpu_cast_output_from_fp32(list, a.dx, args->dx);
+    return cpu_append_output(list, chunks_of(a.rows), data_rows, &a, sizeof(a), a.dx,
+                             args->dx);
 }
 
 enum weft_status cpu_fold_batch_norm(struct weft_command_list *list,
@@ -227,6 +225,6 @@ enum weft_status cpu_fold_batch_norm(struct weft_command_list *list,
     struct weft_fold_batch_norm_args a = *args;
     cpu_begin(list);
     a.out_w = cpu_fp32_output(list, args->out_w);
-    WEFT_TRY(cpu_append(list, chunks_of(a.rows), fold_rows, &a, sizeof(a)));
-    return cpu_cast_output_from_fp32(list, a.out_w, args->out_w);
+    return cpu_append_output(list, chunks_of(a.rows), fold_rows, &a, sizeof(a), a.out_w,
+                             args->out_w);
 }

@@ -44,9 +44,13 @@ enum weft_status cpu_cast_input_to_fp32(struct weft_command_list *list,
     return cpu_cast(list, &args);
 }
 
-enum weft_status cpu_cast_output_from_fp32(struct weft_command_list *list,
-                                           struct weft_view from, struct weft_view to)
+enum weft_status cpu_append_output(struct weft_command_list *list, size_t items,
+                                   cpu_work *work, const void *args, size_t size,
+                                   struct weft_view from, struct weft_view to)
 {
+    if (!to.mem)
+        return WEFT_OK;
+    WEFT_TRY(cpu_append(list, items, work, args, size));
     if (to.type != WEFT_FLOAT16)
         return WEFT_OK;
     return cpu_cast(list, &(struct weft_cast_args){.x = from, .y = to});

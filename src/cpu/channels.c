@@ -61,8 +61,8 @@ enum weft_status cpu_copy_channels(struct weft_command_list *list,
         a.y = cpu_fp32_output(list, args->y);
     else
         WEFT_TRY(cpu_cast_input_to_fp32(list, &a.y));
-    WEFT_TRY(cpu_append(list, row_items(a.rows), copy_rows, &a, sizeof(a)));
-    return cpu_cast_output_from_fp32(list, a.y, args->y);
+    return cpu_append_output(list, row_items(a.rows), copy_rows, &a, sizeof(a), a.y,
+                             args->y);
 }
 
 static void scale_image(const void *data, size_t item)
@@ -90,8 +90,7 @@ enum weft_status cpu_scale(struct weft_command_list *list,
     WEFT_TRY(cpu_cast_input_to_fp32(list, &a.scale));
     WEFT_TRY(cpu_cast_input_to_fp32(list, &a.act_grad.output));
     a.y = cpu_fp32_output(list, args->y);
-    WEFT_TRY(cpu_append(list, (size_t)a.n, scale_image, &a, sizeof(a)));
-    return cpu_cast_output_from_fp32(list, a.y, args->y);
+    return cpu_append_output(list, (size_t)a.n, scale_image, &a, sizeof(a), a.y, args->y);
 }
 
 static void sum_image(const void *data, size_t item)
@@ -119,8 +118,8 @@ enum weft_status cpu_scale_gradient(struct weft_command_list *list,
     WEFT_TRY(cpu_cast_input_to_fp32(list, &a.dy));
     WEFT_TRY(cpu_cast_input_to_fp32(list, &a.act_grad.output));
     a.dscale = cpu_fp32_output(list, args->dscale);
-    WEFT_TRY(cpu_append(list, (size_t)a.n, sum_image, &a, sizeof(a)));
-    return cpu_cast_output_from_fp32(list, a.dscale, args->dscale);
+    return cpu_append_output(list, (size_t)a.n, sum_image, &a, sizeof(a), a.dscale,
+                             args->dscale);
 }
 
 static void shuffle_rows(const void *data, size_t item)
@@ -147,6 +146,6 @@ enum weft_status cpu_channel_shuffle(struct weft_command_list *list,
     WEFT_TRY(cpu_cast_input_to_fp32(list, &a.x));
     WEFT_TRY(cpu_cast_input_to_fp32(list, &a.act_grad.output));
     a.y = cpu_fp32_output(list, args->y);
-    WEFT_TRY(cpu_append(list, row_items(a.rows), shuffle_rows, &a, sizeof(a)));
-    return cpu_cast_output_from_fp32(list, a.y, args->y);
+    return cpu_append_output(list, row_items(a.rows), shuffle_rows, &a, sizeof(a), a.y,
+                             args->y);
 }

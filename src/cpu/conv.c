@@ -293,9 +293,8 @@ enum weft_status cpu_conv_forward(struct weft_command_list *list,
     WEFT_TRY(cpu_cast_input_to_fp32(list, &a.x));
     WEFT_TRY(cpu_cast_input_to_fp32(list, &a.w));
     a.y = cpu_fp32_output(list, args->y);
-    WEFT_TRY(
-        cpu_append(list, groups_of(a.conv.n) * a.pool.out_h, forward_row, &a, sizeof(a)));
-    return cpu_cast_output_from_fp32(list, a.y, args->y);
+    return cpu_append_output(list, groups_of(a.conv.n) * a.pool.out_h, forward_row, &a,
+                             sizeof(a), a.y, args->y);
 }
 
 enum weft_status cpu_conv_backward_data(struct weft_command_list *list,
@@ -308,9 +307,8 @@ enum weft_status cpu_conv_backward_data(struct weft_command_list *list,
     WEFT_TRY(cpu_cast_input_to_fp32(list, &a.w));
     WEFT_TRY(cpu_cast_input_to_fp32(list, &a.act_grad.output));
     a.dx = cpu_fp32_output(list, args->dx);
-    WEFT_TRY(
-        cpu_append(list, groups_of(a.conv.n) * a.conv.h, backward_row, &a, sizeof(a)));
-    return cpu_cast_output_from_fp32(list, a.dx, args->dx);
+    return cpu_append_output(list, groups_of(a.conv.n) * a.conv.h, backward_row, &a,
+                             sizeof(a), a.dx, args->dx);
 }
 
 enum weft_status cpu_conv_backward_weights(struct weft_command_list *list,

@@ -26,14 +26,17 @@ typedef void cpu_work(const void *args, size_t item);
 void cpu_begin(struct weft_command_list *list);
 struct weft_view cpu_scratch(struct weft_command_list *list, size_t count);
 
-/* cast.c. Loops are in float32: cpu_cast_to_fp32 replaces *view by a float32 copy made
- * before the primitive; outputs go to cpu_fp32_output, and from there to the view. A
- * float32 view is unchanged. */
+/* cast.c. Loops are in float32: cpu_cast_input_to_fp32 replaces *view by a float32 copy
+ * made before the primitive; outputs go to cpu_fp32_output, and cpu_append_output
+ * converts them. A float32 view is unchanged. */
 enum weft_status cpu_cast_input_to_fp32(struct weft_command_list *list,
                                         struct weft_view *view);
 struct weft_view cpu_fp32_output(struct weft_command_list *list, struct weft_view view);
-enum weft_status cpu_cast_output_from_fp32(struct weft_command_list *list,
-                                           struct weft_view from, struct weft_view to);
+/* Appends a loop that writes `from`, the cpu_fp32_output of `to`, and the conversion;
+ * nothing where `to` is absent. */
+enum weft_status cpu_append_output(struct weft_command_list *list, size_t items,
+                                   cpu_work *work, const void *args, size_t size,
+                                   struct weft_view from, struct weft_view to);
 
 struct cpu_threads;
 /* `count` threads including the caller; fewer if the system provides fewer. NULL: out

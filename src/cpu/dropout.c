@@ -31,6 +31,6 @@ enum weft_status cpu_dropout(struct weft_command_list *list,
     cpu_begin(list);
     WEFT_TRY(cpu_cast_input_to_fp32(list, &a.x));
     a.y = cpu_fp32_output(list, args->y);
-    WEFT_TRY(cpu_append(list, cpu_chunks(a.x.count), dropout_chunk, &a, sizeof(a)));
-    return cpu_cast_output_from_fp32(list, a.y, args->y);
+    return cpu_append_output(list, cpu_chunks(a.x.count), dropout_chunk, &a, sizeof(a),
+                             a.y, args->y);
 }

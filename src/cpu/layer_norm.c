@@ -111,12 +111,12 @@ enum weft_status cpu_layer_norm_forward(struct weft_command_list *list,
                                         const struct weft_layer_norm_args *args)
 {
     struct weft_layer_norm_args a = *args;
-    assert(a.x.count >= (size_t)a.rows * (size_t)a.channels);
+    assert(a.x.count == (size_t)a.rows * (size_t)a.channels);
     cpu_begin(list);
     WEFT_TRY(cpu_cast_input_to_fp32(list, &a.x));
     a.y = cpu_fp32_output(list, args->y);
-    WEFT_TRY(cpu_append(list, (size_t)a.rows, forward_row, &a, sizeof(a)));
-    return cpu_cast_output_from_fp32(list, a.y, args->y);
+    return cpu_append_output(list, (size_t)a.rows, forward_row, &a, sizeof(a), a.y,
+                             args->y);
 }
 
 enum weft_status cpu_layer_norm_backward(struct weft_command_list *list,
@@ -129,8 +129,6 @@ enum weft_status cpu_layer_norm_backward(struct weft_command_list *list,
     WEFT_TRY(cpu_cast_input_to_fp32(list, &a.dy));
     a.dx = cpu_fp32_output(list, args->dx);
     WEFT_TRY(cpu_append(list, blocks, sum_block, &a, sizeof(a)));
-    if (!a.dx.mem)
-        return WEFT_OK;
-    WEFT_TRY(cpu_append(list, (size_t)a.rows, data_row, &a, sizeof(a)));
-    return cpu_cast_output_from_fp32(list, a.dx, args->dx);
+    return cpu_append_output(list, (size_t)a.rows, data_row, &a, sizeof(a), a.dx,
+                             args->dx);
 }

@@ -159,9 +159,8 @@ enum weft_status cpu_pool_forward(struct weft_command_list *list,
     cpu_begin(list);
     WEFT_TRY(cpu_cast_input_to_fp32(list, &a.x));
     a.y = cpu_fp32_output(list, args->y);
-    WEFT_TRY(
-        cpu_append(list, (size_t)g->n * g->out_h, kinds[g->kind].forward, &a, sizeof(a)));
-    return cpu_cast_output_from_fp32(list, a.y, args->y);
+    return cpu_append_output(list, (size_t)g->n * g->out_h, kinds[g->kind].forward, &a,
+                             sizeof(a), a.y, args->y);
 }
 
 enum weft_status cpu_pool_backward(struct weft_command_list *list,
@@ -172,6 +171,6 @@ enum weft_status cpu_pool_backward(struct weft_command_list *list,
     cpu_begin(list);
     WEFT_TRY(cpu_cast_input_to_fp32(list, &a.dy));
     a.dx = cpu_fp32_output(list, args->dx);
-    WEFT_TRY(cpu_append(list, (size_t)a.pool.n * a.pool.h, backward_row, &a, sizeof(a)));
-    return cpu_cast_output_from_fp32(list, a.dx, args->dx);
+    return cpu_append_output(list, (size_t)a.pool.n * a.pool.h, backward_row, &a,
+                             sizeof(a), a.dx, args->dx);
 }

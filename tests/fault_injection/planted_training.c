@@ -42,7 +42,15 @@ static void grow_layer_norm_epsilon(union weft_primitive_args *a)
 
 static void lose_layer_norm_row(union weft_primitive_args *a)
 {
-    a->layer_norm_forward.rows -= a->layer_norm_forward.rows > 1;
+    struct weft_layer_norm_args *args = &a->layer_norm_forward;
+    size_t count = (size_t)args->channels;
+    if (args->rows < 2)
+        return;
+    args->rows--;
+    args->x.count -= count;
+    args->y.count -= count;
+    args->dy.count -= count;
+    args->dx.count -= count;
 }
 
 static void use_weight_as_bias(union weft_primitive_args *a)
@@ -52,7 +60,14 @@ static void use_weight_as_bias(union weft_primitive_args *a)
 
 static void lose_prelu_row(union weft_primitive_args *a)
 {
-    a->prelu_backward.rows -= a->prelu_backward.rows > 1;
+    struct weft_prelu_args *args = &a->prelu_backward;
+    size_t count = (size_t)args->channels;
+    if (args->rows < 2)
+        return;
+    args->rows--;
+    args->x.count -= count;
+    args->dy.count -= count;
+    args->dx.count -= count;
 }
 
 static void use_first_slopes(union weft_primitive_args *a)
