@@ -111,7 +111,7 @@ static void put_training(json_t **metadata, const struct weft_trainer *t,
     put_numbers(metadata, META_POWERS, 9,
                 (const double[]){(double)powers[0], (double)powers[1]}, 2);
     put_numbers(metadata, META_EPOCH_METRICS, 17,
-                (const double[]){(double)t->epoch_metrics.seen,
+                (const double[]){(double)t->epoch_metrics.samples,
                                  (double)t->epoch_metrics.correct, t->epoch_metrics.loss,
                                  t->epoch_metrics.last_loss},
                 4);

@@ -119,7 +119,7 @@ enum weft_status weft_trainer_collect_metrics(struct weft_trainer *t)
         memcpy(&loss, &state[at], sizeof(loss));
         if (t->read % t->steps_per_epoch == 0)
             t->epoch_metrics = (struct weft_epoch_metrics){0};
-        t->epoch_metrics.seen += t->batch;
+        t->epoch_metrics.samples += t->batch;
         t->epoch_metrics.correct += state[at + 1];
         t->epoch_metrics.loss += (double)loss * t->batch;
         t->epoch_metrics.last_loss = loss;
@@ -137,10 +137,10 @@ enum weft_status(weft_trainer_progress)(weft_trainer *t, struct weft_progress *o
         .batch = t->batch,
         .epoch = (int)(t->read / t->steps_per_epoch),
         .step_in_epoch = (int)(t->read % t->steps_per_epoch),
-        .samples = t->epoch_metrics.seen,
+        .samples = t->epoch_metrics.samples,
         .correct = t->epoch_metrics.correct,
-        .loss = t->epoch_metrics.seen
-                    ? t->epoch_metrics.loss / (double)t->epoch_metrics.seen
+        .loss = t->epoch_metrics.samples
+                    ? t->epoch_metrics.loss / (double)t->epoch_metrics.samples
                     : 0.0,
         .last_loss = t->epoch_metrics.last_loss,
         .device_bytes = t->device_bytes,

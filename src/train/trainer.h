@@ -7,7 +7,7 @@
 
 /* Sums over the finished steps of an epoch. */
 struct weft_epoch_metrics {
-    int64_t seen, correct;
+    int64_t samples, correct;
     double loss;      /* summed over images */
     double last_loss; /* of the last step */
 };
