@@ -337,6 +337,9 @@ enum weft_status ocl_replay_range(struct weft_command_list *base, int first, int
     base->weights_changed = false;
     for (int i = first; i < end; i++)
         WEFT_TRY(enqueue(list, &list->replay.list[i], d->queue, NULL));
+    /* The list that adds the deferred sums follows, and flushes. */
+    if (base->params.defer_weight_grad_reduction)
+        return WEFT_OK;
     return ocl_check(base->device->context, clFlush(d->queue), "flushing the queue");
 }
 
