@@ -16,7 +16,7 @@ struct weft_image {
     uint8_t *pixels;
 };
 
-/* Decodes a PNG, JPEG or PGM/PPM of at most 2^26 pixels from memory; the format is
+/* Decodes a PNG, JPEG or PBM/PGM/PPM of at most 2^26 pixels from memory; the format is
  * detected by the first bytes. `name` is for error messages. Free the pixels with
  * weft_image_free. WEFT_ERR_FORMAT, WEFT_ERR_NOMEM. */
 WEFT_API enum weft_status weft_image_decode(weft_context *context, const char *name,

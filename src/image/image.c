@@ -29,7 +29,7 @@ enum weft_status weft_image_create(weft_context *ctx, const char *name, uint64_t
                          "product at most %d; reduce the image",
                          name, height, width, MAX_SIDE, WEFT_MAX_PIXELS);
     size_t bytes = (size_t)height * (size_t)width * (size_t)channels;
-    uint8_t *pixels = malloc(bytes);
+    uint8_t *pixels = calloc(bytes, 1);
     if (!pixels)
         return weft_out_of_memory(ctx, name, bytes);
     *out = (struct weft_image){(int)height, (int)width, channels, pixels};
@@ -43,7 +43,7 @@ enum weft_status weft_image_decode(weft_context *context, const char *name,
     for (size_t i = 0; i < WEFT_ARRAY_SIZE(decoders); i++)
         if (decoders[i]->probe(bytes, size))
             return decoders[i]->decode(context, name, bytes, size, out);
-    return weft_fail(context, WEFT_ERR_FORMAT,
-                     size ? "%s: is not a PNG, JPEG, PGM or PPM image" : "%s: is empty",
-                     name);
+    return weft_fail(
+        context, WEFT_ERR_FORMAT,
+        size ? "%s: is not a PNG, JPEG, PBM, PGM or PPM image" : "%s: is empty", name);
 }

@@ -19,8 +19,16 @@ struct weft_decoder {
 /* Stubs that fail in builds without libpng or libjpeg-turbo. */
 extern const struct weft_decoder weft_decoder_png, weft_decoder_jpeg, weft_decoder_pnm;
 
+/* The orientation tag (0x0112), 1 to 8, in the first directory of a TIFF block, which is
+ * the contents of Exif; 1 if absent. */
+int weft_exif_orientation(const uint8_t *tiff, size_t size);
+
+/* Turns an image upright, in place. WEFT_ERR_FORMAT, WEFT_ERR_NOMEM: unchanged. */
+enum weft_status weft_image_orient(weft_context *ctx, const char *name, int orientation,
+                                   struct weft_image *image);
+
 /* Checks height and width (1 to 65535, together at most WEFT_MAX_PIXELS) and allocates
- * the pixels. WEFT_ERR_FORMAT, WEFT_ERR_NOMEM. */
+ * the pixels, which are 0. WEFT_ERR_FORMAT, WEFT_ERR_NOMEM. */
 enum weft_status weft_image_create(weft_context *ctx, const char *name, uint64_t height,
                                    uint64_t width, int channels, struct weft_image *out);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* PGM and PPM (netpbm): P2 and P3 with text samples; P5 and P6 with samples of one
- * byte, or of two, most significant first, for a maximum above 255. */
+/* PBM, PGM and PPM (netpbm): P1 to P3 with text samples; P4 with eight pixels a byte,
+ * each row beginning with a byte; P5 and P6 with samples of one byte, or of two, most
+ * significant first, for a maximum above 255. A bitmap's 1 is black. */
 #include "image/image.h"
 
 #include <string.h>
@@ -18,7 +19,7 @@ static bool is_space(int c)
 
 static bool probe(const uint8_t *bytes, size_t size)
 {
-    return size >= 3 && bytes[0] == 'P' && memchr("2356", bytes[1], 4) &&
+    return size >= 3 && bytes[0] == 'P' && memchr("123456", bytes[1], 6) &&
            (is_space(bytes[2]) || bytes[2] == '#');
 }
 
@@ -73,6 +74,31 @@ static enum weft_status read_text(struct reader *in, uint32_t most, size_t sampl
     return WEFT_OK;
 }
 
+/* P1: digits that need no space between them. */
+static enum weft_status read_digits(struct reader *in, size_t samples, uint8_t *out)
+{
+    for (size_t i = 0; i < samples; i++) {
+        skip_spaces(in);
+        if (in->at == in->end)
+            return weft_fail(in->ctx, WEFT_ERR_FORMAT,
+                             "%s: truncated: no sample; download it again", in->name);
+        if (*in->at != '0' && *in->at != '1')
+            return weft_fail(in->ctx, WEFT_ERR_FORMAT,
+                             "%s: sample %zu of a bitmap is neither 0 nor 1", in->name,
+                             i);
+        out[i] = *in->at++ == '1' ? 0 : 255;
+    }
+    skip_spaces(in);
+    return WEFT_OK;
+}
+
+static void read_bits(struct reader *in, uint32_t height, uint32_t width, uint8_t *out)
+{
+    for (uint32_t y = 0; y < height; y++, in->at += (width + 7) / 8)
+        for (uint32_t x = 0; x < width; x++)
+            *out++ = in->at[x / 8] >> (7 - x % 8) & 1 ? 0 : 255;
+}
+
 static enum weft_status read_binary(struct reader *in, uint32_t most, size_t samples,
                                     uint8_t *out)
 {
@@ -90,26 +116,56 @@ static enum weft_status read_binary(struct reader *in, uint32_t most, size_t sam
     return WEFT_OK;
 }
 
+/* The bytes that the samples need at least: text has a space after each but the last,
+ * which a bitmap may leave out. */
+static uint64_t bytes_needed(int kind, uint32_t height, uint32_t width, uint32_t most)
+{
+    uint64_t samples = (uint64_t)height * width * (kind % 3 ? 1 : 3);
+    switch (kind) {
+    case 1:
+        return samples;
+    case 4:
+        return (uint64_t)height * ((width + 7) / 8);
+    case 2:
+    case 3:
+        return samples ? 2 * samples - 1 : 0;
+    default:
+        return samples * (most > 255 ? 2 : 1);
+    }
+}
+
+static enum weft_status read_samples(struct reader *in, int kind, uint32_t most,
+                                     const struct weft_image *image)
+{
+    size_t samples =
+        (size_t)image->height * (size_t)image->width * (size_t)image->channels;
+    if (kind == 1)
+        return read_digits(in, samples, image->pixels);
+    if (kind < 4)
+        return read_text(in, most, samples, image->pixels);
+    if (kind > 4)
+        return read_binary(in, most, samples, image->pixels);
+    read_bits(in, (uint32_t)image->height, (uint32_t)image->width, image->pixels);
+    return WEFT_OK;
+}
+
 static enum weft_status decode(weft_context *ctx, const char *name, const uint8_t *bytes,
                                size_t size, struct weft_image *out)
 {
     struct reader in = {ctx, name, bytes + 2, bytes + size};
     struct weft_image image = {0};
-    bool text = bytes[1] < '5';
-    int channels = bytes[1] == '2' || bytes[1] == '5' ? 1 : 3;
-    uint32_t width, height, most;
+    int kind = bytes[1] - '0';
+    uint32_t width, height, most = 1;
     WEFT_TRY(read_number(&in, "width", 65535, &width));
     WEFT_TRY(read_number(&in, "height", 65535, &height));
-    WEFT_TRY(read_number(&in, "maximum", 65535, &most));
+    if (kind != 1 && kind != 4)
+        WEFT_TRY(read_number(&in, "maximum", 65535, &most));
     if (!most)
         return weft_fail(ctx, WEFT_ERR_FORMAT, "%s: maximum must be 1 to 65535", name);
-    if (in.at < in.end) /* the space between header and bytes */
+    if (in.at < in.end) /* the space between header and samples */
         in.at++;
 
-    /* Text has at least two bytes a sample, except the last. */
-    uint64_t samples = (uint64_t)height * width * (uint64_t)channels;
-    uint64_t need =
-        text ? (samples ? 2 * samples - 1 : 0) : samples * (most > 255 ? 2 : 1);
+    uint64_t need = bytes_needed(kind, height, width, most);
     uint64_t left = (uint64_t)(in.end - in.at);
     if (left < need)
         return weft_fail(
@@ -117,10 +173,8 @@ static enum weft_status decode(weft_context *ctx, const char *name, const uint8_
             "%s: truncated: %u x %u pixels need %ju bytes, the file has %ju; "
             "download it again",
             name, height, width, (uintmax_t)need, (uintmax_t)left);
-    WEFT_TRY(weft_image_create(ctx, name, height, width, channels, &image));
-    enum weft_status status = text
-                                  ? read_text(&in, most, (size_t)samples, image.pixels)
-                                  : read_binary(&in, most, (size_t)samples, image.pixels);
+    WEFT_TRY(weft_image_create(ctx, name, height, width, kind % 3 ? 1 : 3, &image));
+    enum weft_status status = read_samples(&in, kind, most, &image);
     if (!status && in.at < in.end)
         status = weft_fail(ctx, WEFT_ERR_FORMAT,
                            "%s: %td extra bytes after its %u x %u pixels", name,
@@ -132,4 +186,4 @@ static enum weft_status decode(weft_context *ctx, const char *name, const uint8_
     return status;
 }
 
-const struct weft_decoder weft_decoder_pnm = {"PGM or PPM", probe, decode};
+const struct weft_decoder weft_decoder_pnm = {"PBM, PGM or PPM", probe, decode};

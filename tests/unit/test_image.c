@@ -49,11 +49,14 @@ static void test_pnm(void)
     static const uint8_t color[] = {1, 2, 3, 4, 5, 6};
     static const uint8_t wide[] = {0x00, 0x00, 0x80, 0x00, 0xff, 0xff};
     static const uint8_t wide_want[] = {0, 128, 255};
+    static const uint8_t bits[] = {255, 0, 255, 0, 0, 255, 0, 255};
+    static const uint8_t packed[] = {255, 0,   255, 0,   255, 0,   255, 0,   255, 0,
+                                     0,   255, 0,   255, 0,   255, 0,   255, 0,   255};
     static const struct {
         const char *text, *words;
     } rows[] = {
         {"", "p: is empty"},
-        {"P7\n", "is not a PNG, JPEG, PGM or PPM"},
+        {"P7\n", "is not a PNG, JPEG, PBM, PGM or PPM"},
         {"P5", "is not a PNG"},
         {"P5 ", "truncated: no width"},
         {"P5 x", ": width is not a number"},
@@ -69,6 +72,13 @@ static void test_pnm(void)
         {"P2 2 2 9 1 2 33 4", ": sample is more than 9"},
         {"P2 2 1 9 1 2 3", "1 extra bytes"},
         {"P3 2 1 9 1 2 3", "need 11 bytes"},
+        {"P1 2 1 0", "need 2 bytes"},
+        {"P1 2 1 0 ", "no sample"},
+        {"P1 2 1 02", "sample 1 of a bitmap"},
+        {"P1 2 1 0 1 1", "1 extra bytes"},
+        {"P4 9 2\n123", "2 x 9 pixels need 4 bytes"},
+        {"P4 9 2\n12345", "1 extra bytes"},
+        {"P4 9", "no height"},
     };
     struct buffer b = text("P2\n# a comment\n3 2\n9\n0 1 2\n3 9 8 # end\n");
     check_pixels(&b, 2, 3, 1, grey);
@@ -83,6 +93,11 @@ static void test_pnm(void)
     b = text("P5 3 1 65535\n");
     add(&b, wide, 6);
     check_pixels(&b, 1, 3, 1, wide_want);
+    b = text("P1\n#c\n4 2\n0101\n1 0 1 0\n");
+    check_pixels(&b, 2, 4, 1, bits);
+    b = text("P4\n10 2\n");
+    add(&b, "\x55\x7f\xaa\x80", 4); /* the last six bits of a row are no pixels */
+    check_pixels(&b, 2, 10, 1, packed);
     for (size_t i = 0; i < WEFT_ARRAY_SIZE(rows); i++) {
         b = text(rows[i].text);
         check_refused(&b, rows[i].words);
@@ -146,6 +161,84 @@ static void test_png(void)
     check_refused(&b, "60000 x 60000 pixels");
 }
 
+/* The file with a chunk after its header, or before its end. */
+static struct buffer with_chunk(struct buffer b, bool at_end, const char *type,
+                                const void *bytes, size_t size)
+{
+    struct buffer out = {.size = 0};
+    size_t at = at_end ? b.size - 12 : 33;
+    add(&out, b.bytes, at);
+    add_chunk(&out, type, bytes, size);
+    add(&out, b.bytes + at, b.size - at);
+    return out;
+}
+
+/* The values are those of the file, whatever it says of gamma, as in OpenCV and
+ * Pillow; alpha is composited over white in these values: v a + 255 (1 - a), rounded. */
+static void test_png_values(void)
+{
+    static const uint8_t grey[] = {0, 64, 128, 200};
+    static const uint8_t with_alpha[] = {0, 128, 100, 51, 200, 255, 7, 0};
+    static const uint8_t over_white[] = {127, 224, 200, 255};
+    static const uint8_t color[] = {10, 20, 30, 204, 0, 255, 100, 1};
+    static const uint8_t color_over_white[] = {59, 67, 75, 254, 255, 254};
+    static const uint8_t deep[] = {0x12, 0x34, 0xff, 0xff, 0x00, 0x80, 0x7f, 0xff};
+    static const uint8_t scaled[] = {18, 255, 0, 127};
+    struct buffer b = png(1, 4, 0, grey), header = {.size = 0};
+    if (!can_read(&b))
+        return;
+    b = with_chunk(png(1, 4, 0, grey), false, "gAMA", "\0\1\x86\xa0", 4); /* 1.0 */
+    check_pixels(&b, 1, 4, 1, grey);
+    b = with_chunk(png(1, 4, 0, grey), false, "gAMA", "\0\0\x4e\x20", 4); /* 0.2 */
+    check_pixels(&b, 1, 4, 1, grey);
+    b = png(1, 4, 4, with_alpha);
+    check_pixels(&b, 1, 4, 1, over_white);
+    b = png(1, 2, 6, color);
+    check_pixels(&b, 1, 2, 3, color_over_white);
+    b = with_chunk(png(1, 2, 6, color), false, "gAMA", "\0\1\x86\xa0", 4);
+    check_pixels(&b, 1, 2, 3, color_over_white);
+
+    /* 64 is transparent by tRNS. */
+    b = with_chunk(png(1, 4, 0, grey), false, "tRNS", "\0\x40", 2);
+    check_pixels(&b, 1, 4, 1, (const uint8_t[]){0, 255, 128, 200});
+
+    /* 16 bits: v / 257, rounded. The row of 8 bits has the same bytes. */
+    b = png(1, 8, 0, deep);
+    add_be32(&header, 4);
+    add_be32(&header, 1);
+    add(&header, "\20\0\0\0\0", 5);
+    struct buffer wide = {.size = 0};
+    add(&wide, b.bytes, 8);
+    add_chunk(&wide, "IHDR", header.bytes, header.size);
+    add(&wide, b.bytes + 33, b.size - 33);
+    check_pixels(&wide, 1, 4, 1, scaled);
+}
+
+static void test_png_orientation(void)
+{
+    static const uint8_t stored[] = {1, 2, 3, 4, 5, 6};
+    static const struct {
+        int h, w;
+        uint8_t upright[6];
+    } rows[9] = {
+        [1] = {2, 3, {1, 2, 3, 4, 5, 6}}, [2] = {2, 3, {3, 2, 1, 6, 5, 4}},
+        [3] = {2, 3, {6, 5, 4, 3, 2, 1}}, [4] = {2, 3, {4, 5, 6, 1, 2, 3}},
+        [5] = {3, 2, {1, 4, 2, 5, 3, 6}}, [6] = {3, 2, {4, 1, 5, 2, 6, 3}},
+        [7] = {3, 2, {6, 3, 5, 2, 4, 1}}, [8] = {3, 2, {3, 6, 2, 5, 1, 4}},
+    };
+    uint8_t tiff[] = {'M',  'M', 0, '*', 0, 0, 0, 8, 0, 1, 1,
+                      0x12, 0,   3, 0,   0, 0, 1, 0, 0, 0, 0};
+    struct buffer b = png(2, 3, 0, stored);
+    if (!can_read(&b))
+        return;
+    for (int i = 1; i <= 8; i++)
+        for (int at_end = 0; at_end < 2; at_end++) {
+            tiff[19] = (uint8_t)i;
+            b = with_chunk(png(2, 3, 0, stored), at_end, "eXIf", tiff, sizeof(tiff));
+            check_pixels(&b, rows[i].h, rows[i].w, 1, rows[i].upright);
+        }
+}
+
 /* The colour JPEG with an Exif orientation put in after its first two bytes. */
 static struct buffer with_orientation(int orientation, bool big)
 {
@@ -207,6 +300,11 @@ static void test_jpeg(void)
         add(&b, jpeg_color, size);
         check_refused(&b, "damaged JPEG");
     }
+    /* Headers without an image, for which TurboJPEG sets no size. */
+    static const uint8_t no_image[] = {0xff, 0xd8, 0xff, 0xd9};
+    b.size = 0;
+    add(&b, no_image, sizeof(no_image));
+    check_refused(&b, "contains no image");
     b.size = 0;
     add(&b, jpeg_cmyk, sizeof(jpeg_cmyk));
     check_refused(&b, "is a CMYK JPEG");
@@ -360,6 +458,8 @@ int main(void)
     test_context = &context;
     test_pnm();
     test_png();
+    test_png_values();
+    test_png_orientation();
     test_jpeg();
     test_fit();
     test_fit_without_resizing();
