@@ -3,7 +3,7 @@
 #ifndef WEFT_DATASET_H
 #define WEFT_DATASET_H
 
-#include <weft/base.h>
+#include <weft/image.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -29,6 +29,8 @@ struct weft_dataset_info {
     /* Sentences, one a line, on what was decided or skipped when it was read: the column
      * of the labels, clamped pixels; "": nothing. */
     const char *notes;
+    /* the way in which the images were made, and others are made for a model of them */
+    const struct weft_preprocess_params *preprocess;
 };
 
 /* Reads a dataset. `spec` is "fashion-mnist" (Debian's package), a folder or a file:
@@ -69,6 +71,9 @@ struct weft_dataset_params {
     const char *const *class_names; /* 1 to 127 bytes of UTF-8 each; NULL: numbers */
     const char *source;             /* for messages; NULL: "memory" */
     const char *known_as;           /* as in weft_dataset_info; NULL: "" */
+    /* Only its fit, trim and invert are used; NULL: as is known of `known_as`, else the
+     * defaults */
+    const struct weft_preprocess_params *preprocess;
 };
 #define weft_dataset_params(...)                                                      \
     (&(struct weft_dataset_params){.struct_size = sizeof(struct weft_dataset_params), \

@@ -24,12 +24,27 @@ WEFT_API enum weft_status weft_image_decode(weft_context *context, const char *n
                                             struct weft_image *out);
 WEFT_API void weft_image_free(struct weft_image *image);
 
-enum weft_invert { WEFT_INVERT_AUTO, WEFT_INVERT_NO, WEFT_INVERT_YES };
+/* Resizing of an image to the size of the input. */
+enum weft_fit {
+    WEFT_FIT_PAD,  /* the whole image; the rest is filled with the color of its border */
+    WEFT_FIT_CROP, /* the input is filled; the rest of the longer side is cut off */
+    WEFT_FIT_STRETCH, /* each side by itself; changes the aspect ratio */
+    WEFT_FIT_NONE     /* such an image is an error */
+};
 
+/* AUTO: an image with a light background, unless it has the size of the input */
+enum weft_invert { WEFT_INVERT_NO, WEFT_INVERT_YES, WEFT_INVERT_AUTO };
+
+/* Conversion of an image to the input of a network: a property of a model, because its
+ * training images were made in one way (weft_model_info.preprocess). */
 struct weft_preprocess_params {
     size_t struct_size;
     int height, width, channels; /* of the output; 1 or 3 channels */
-    enum weft_invert invert;     /* AUTO: invert an image with a light background */
+    enum weft_fit fit;
+    /* Images of another size: cut off the margin of uniform background, and make a dark
+     * background black. */
+    bool trim;
+    enum weft_invert invert;
 };
 #define weft_preprocess_params(...)    \
     (&(struct weft_preprocess_params){ \
@@ -38,15 +53,17 @@ struct weft_preprocess_params {
 /* The changes that preprocessing made. */
 struct weft_preprocess_info {
     bool resized, cropped, inverted;
-    bool uneven_background; /* border of many colors: a prediction is unreliable */
+    bool uneven_background; /* border of many colors, where `trim` or `invert` depends on
+                               it: a prediction is unreliable */
 };
 
-/* Converts an image the way the images of Fashion-MNIST were made. An image of the right
- * size is converted only. Otherwise the color of the border, which may change evenly
- * across the image, is the background: it is trimmed, the longer side is scaled to fit by
- * area averaging, and the rest is filled with background. A light background is inverted,
- * so that the object is light; a uniform one becomes black. `out` receives height x width
- * x channels bytes. WEFT_ERR_ARG, WEFT_ERR_NOMEM. */
+/* Converts an image to the input of a network: resized by area averaging, and between
+ * gray and RGB. An image of the right size is a prepared one: only its channels change,
+ * and it is inverted if `invert` is YES. Otherwise the color of the border, which may
+ * change evenly across the image, is the background. Fashion-MNIST was made with `trim`
+ * and `invert` AUTO: the object is light on black, its longer side fills the image. `out`
+ * receives height x width x channels bytes. WEFT_ERR_ARG, WEFT_ERR_FORMAT (FIT_NONE),
+ * WEFT_ERR_NOMEM. */
 WEFT_API enum weft_status
 weft_image_preprocess(weft_context *context, const struct weft_image *image,
                       const struct weft_preprocess_params *params, uint8_t *out,

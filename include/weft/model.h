@@ -15,7 +15,7 @@ extern "C" {
  * [out][in] with a flattened image in channel, row, column order, then conv1.bias,
  * dense1.bias and so on. A checkpoint also has optim.m.NAME and optim.v.NAME. The
  * metadata contain the network's text, the class names, mean and stddev of the images,
- * and the position in training. */
+ * their preprocessing, and the position in training. */
 typedef struct weft_model weft_model;
 
 /* Reads a model file. Every length is checked against the file's size before use.
@@ -32,6 +32,8 @@ struct weft_model_info {
     int64_t step;
     double epochs;
     double mean[WEFT_MAX_CHANNELS], stddev[WEFT_MAX_CHANNELS];
+    /* for weft_image_preprocess: images made as those of the training set were */
+    const struct weft_preprocess_params *preprocess;
 };
 WEFT_API void weft_model_info(const weft_model *model, struct weft_model_info *out,
                               size_t size);

@@ -31,6 +31,9 @@ struct weft_train_params {
      * norm, and left the loss finite. Training then starts from the beginning. The choice
      * is not reproducible to the bit; training with the chosen precision is. */
     enum weft_precision precision;
+    /* Preprocessing of images for the model, kept in its file; only fit, trim and invert
+     * are used. NULL: that of the dataset. Training itself does not use it. */
+    const struct weft_preprocess_params *preprocess;
 };
 #define weft_train_params(...)                                                    \
     (&(struct weft_train_params){.struct_size = sizeof(struct weft_train_params), \

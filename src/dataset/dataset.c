@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "image/preprocess.h"
 #include "shared/random.h"
 #include "util/hash.h"
 #include "util/text.h"
@@ -16,6 +17,7 @@
 struct weft_dataset {
     weft_context *context;
     struct weft_dataset_info info; /* owns its strings */
+    struct weft_preprocess_params preprocess;
     uint8_t *pixels;
     int32_t *labels;
 };
@@ -91,6 +93,12 @@ static enum weft_status create(weft_context *ctx, const struct weft_dataset_info
         return weft_out_of_memory(ctx, "data", sizeof(*data));
     data->context = ctx;
     data->info = *info;
+    data->preprocess = info->preprocess ? *info->preprocess
+                                        : weft_known_dataset_preprocess(info->known_as);
+    data->preprocess.height = info->height;
+    data->preprocess.width = info->width;
+    data->preprocess.channels = info->channels;
+    data->info.preprocess = &data->preprocess;
     char **names = calloc((size_t)info->classes, sizeof(*names));
     data->info.class_names = (const char *const *)names;
     data->info.source = strdup(info->source);
@@ -274,6 +282,7 @@ enum weft_status weft_dataset_from_memory(weft_context *context,
                                      .source = p.source ? p.source : "memory",
                                      .known_as = p.known_as ? p.known_as : ""};
     const int32_t *labels = p.labels;
+    struct weft_preprocess_params preprocess;
     weft_dataset *data = NULL;
     size_t bytes;
     WEFT_REQUIRE(context, p.pixels && info.count >= 1 && info.count <= WEFT_MAX_IMAGES);
@@ -299,6 +308,11 @@ enum weft_status weft_dataset_from_memory(weft_context *context,
         WEFT_REQUIRE(context,
                      info.class_names[i] && weft_text_is_name(info.class_names[i]));
     WEFT_REQUIRE(context, weft_text_is_utf8(info.known_as, strlen(info.known_as)));
+    if (p.preprocess) {
+        WEFT_TRY(WEFT_READ_PARAMS(context, p.preprocess, &preprocess));
+        WEFT_TRY(weft_preprocess_check(context, &preprocess));
+        info.preprocess = &preprocess;
+    }
     WEFT_TRY(create(context, &info, &data));
     enum weft_status status = allocate(data);
     if (status) {

@@ -113,6 +113,11 @@ struct weft_known_dataset {
 const struct weft_known_dataset *
 weft_known_dataset_find(const struct weft_raw_images *raw);
 
+/* The way in which the images of a known dataset were made, for other images: with
+ * trimming and inversion for Fashion-MNIST; else the defaults, a resize that pads.
+ * `known_as` as in weft_dataset_info. */
+struct weft_preprocess_params weft_known_dataset_preprocess(const char *known_as);
+
 /* Source of class names: the known dataset, else the lines of `text`, else numbers, at
  * least `least`. */
 struct weft_class_names_source {

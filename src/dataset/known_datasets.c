@@ -76,6 +76,14 @@ static const struct weft_known_dataset first_test = {
 static const struct weft_known_dataset first_train = {
     "Fashion-MNIST, first release (August 2017), train", 10, clothes};
 
+struct weft_preprocess_params weft_known_dataset_preprocess(const char *known_as)
+{
+    static const char clothes_of[] = "Fashion-MNIST,";
+    if (!strncmp(known_as, clothes_of, sizeof(clothes_of) - 1))
+        return *weft_preprocess_params(.trim = true, .invert = WEFT_INVERT_AUTO);
+    return *weft_preprocess_params(.fit = WEFT_FIT_PAD);
+}
+
 static void add_be32(struct weft_sha256_state *sha, uint32_t value)
 {
     uint8_t bytes[4] = {(uint8_t)(value >> 24), (uint8_t)(value >> 16),

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct reader {
+struct png_source {
     weft_context *ctx;
     const char *name;
     const uint8_t *at;
@@ -29,7 +29,7 @@ static bool probe(const uint8_t *bytes, size_t size)
 
 static void fail(png_structp png, png_const_charp message)
 {
-    struct reader *in = png_get_error_ptr(png);
+    struct png_source *in = png_get_error_ptr(png);
     snprintf(in->message, sizeof(in->message), "%s", message);
     png_longjmp(png, 1);
 }
@@ -41,7 +41,7 @@ static void ignore_warning(png_structp png, png_const_charp message)
 
 static void read_bytes(png_structp png, png_bytep to, size_t size)
 {
-    struct reader *in = png_get_io_ptr(png);
+    struct png_source *in = png_get_io_ptr(png);
     if (size > in->left)
         png_error(png, "the file is truncated");
     memcpy(to, in->at, size);
@@ -59,7 +59,7 @@ static void set_transforms(png_structp png, png_infop info)
 }
 
 /* Chunks before and after the image data may contain Exif. */
-static void read_orientation(png_structp png, png_infop info, struct reader *in)
+static void read_orientation(png_structp png, png_infop info, struct png_source *in)
 {
 #ifdef PNG_eXIf_SUPPORTED
     png_uint_32 size = 0;
@@ -72,7 +72,7 @@ static void read_orientation(png_structp png, png_infop info, struct reader *in)
 }
 
 /* libpng returns to here from the first error. */
-static void read_samples(png_structp png, png_infop info, struct reader *in)
+static void read_samples(png_structp png, png_infop info, struct png_source *in)
 {
     if (setjmp(png_jmpbuf(png)))
         return;
@@ -123,7 +123,7 @@ static void composite(struct weft_image *p)
 static enum weft_status decode(weft_context *ctx, const char *name, const uint8_t *bytes,
                                size_t size, struct weft_image *out)
 {
-    struct reader in = {
+    struct png_source in = {
         .ctx = ctx, .name = name, .at = bytes, .left = size, .orientation = 1};
     png_structp png =
         png_create_read_struct(PNG_LIBPNG_VER_STRING, &in, fail, ignore_warning);

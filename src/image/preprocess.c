@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Preprocessing of an image the way the Fashion-MNIST images were made (Xiao, Rasul
- * and Vollgraf 2017, arXiv:1708.07747, section 2): trim the background, scale the
- * longer side to fit, center, invert. */
+/* Preprocessing of an image: trim the background, scale, center, invert. With all of them
+ * an image is made as those of Fashion-MNIST were (Xiao, Rasul and Vollgraf 2017,
+ * arXiv:1708.07747, section 2). */
+#include "image/preprocess.h"
 #include "image/image.h"
 
 #include <math.h>
@@ -257,15 +258,27 @@ struct frame {
     int height, width, channels;
 };
 
+/* The size of `box` in the output. */
+static void scaled_size(const struct box *box, const struct frame *frame,
+                        enum weft_fit fit, int *rows, int *columns)
+{
+    double down = (double)frame->height / box->height;
+    double across = (double)frame->width / box->width;
+    if (fit == WEFT_FIT_PAD)
+        down = across = fmin(down, across);
+    else if (fit == WEFT_FIT_CROP)
+        down = across = fmax(down, across);
+    *rows = (int)fmax(1, floor(box->height * down + 0.5));
+    *columns = (int)fmax(1, floor(box->width * across + 0.5));
+}
+
 /* Scales `box` of the image into the center of the output; the rest is background. */
 static void place(const struct weft_image *p, const struct background *background,
                   const struct box *box, const struct tone *tone,
-                  const struct frame *frame, uint8_t *out)
+                  const struct frame *frame, enum weft_fit fit, uint8_t *out)
 {
-    double scale =
-        fmin((double)frame->height / box->height, (double)frame->width / box->width);
-    int rows = (int)fmax(1, floor(box->height * scale + 0.5));
-    int columns = (int)fmax(1, floor(box->width * scale + 0.5));
+    int rows, columns;
+    scaled_size(box, frame, fit, &rows, &columns);
     int top = (frame->height - rows) / 2, left = (frame->width - columns) / 2;
     double step_y = (double)box->height / rows, step_x = (double)box->width / columns;
     for (int i = -top; i < frame->height - top; i++)
@@ -288,6 +301,25 @@ static void place(const struct weft_image *p, const struct background *backgroun
         }
 }
 
+/* Chooses the part of an image of another size, and its values. */
+static enum weft_status analyze(weft_context *ctx, const struct weft_image *image,
+                                const struct weft_preprocess_params *p,
+                                struct background *background, struct box *box,
+                                struct tone *tone)
+{
+    double color[3] = {0}, gray;
+    *background = estimate_background(image);
+    color_at(background, image, (image->height - 1) / 2.0, (image->width - 1) / 2.0,
+             color);
+    convert(color, image->channels, 1, &gray);
+    if (p->invert == WEFT_INVERT_AUTO)
+        tone->invert = gray > 127;
+    if (!p->trim || background->uneven)
+        return WEFT_OK;
+    tone->level = tone->invert == (gray > 127);
+    return trim(ctx, image, background, box);
+}
+
 enum weft_status(weft_image_preprocess)(weft_context *context,
                                         const struct weft_image *image,
                                         const struct weft_preprocess_params *params,
@@ -298,36 +330,36 @@ enum weft_status(weft_image_preprocess)(weft_context *context,
     struct weft_preprocess_params p;
     WEFT_TRY(WEFT_READ_PARAMS(context, params, &p));
     const int height = p.height, width = p.width, channels = p.channels;
-    const enum weft_invert invert = p.invert;
     WEFT_REQUIRE(context, image && image->pixels && out);
     WEFT_REQUIRE(context, image->height >= 1 && image->width >= 1);
     WEFT_REQUIRE(context, image->channels == 1 || image->channels == 3);
     WEFT_REQUIRE(context,
                  height >= 1 && height <= MAX_SIDE && width >= 1 && width <= MAX_SIDE);
     WEFT_REQUIRE(context, channels == 1 || channels == 3);
+    WEFT_TRY(weft_preprocess_check(context, &p));
 
+    bool resize = image->height != height || image->width != width;
     struct frame frame = {height, width, channels};
     struct box box = {0, 0, image->height, image->width};
-    struct tone tone = {.invert = invert == WEFT_INVERT_YES};
+    struct tone tone = {.invert = p.invert == WEFT_INVERT_YES};
     struct background background = {.uneven = false};
-    struct weft_preprocess_info result_info = {0};
-    if (image->height != height || image->width != width) {
-        double color[3] = {0}, gray;
-        background = estimate_background(image);
-        color_at(&background, image, (image->height - 1) / 2.0, (image->width - 1) / 2.0,
-                 color);
-        convert(color, image->channels, 1, &gray);
-        if (invert == WEFT_INVERT_AUTO)
-            tone.invert = gray > 127;
-        tone.level = !background.uneven && tone.invert == (gray > 127);
-        if (!background.uneven)
-            WEFT_TRY(trim(context, image, &background, &box));
-        result_info.uneven_background = background.uneven;
-        result_info.resized = true;
-    }
-    result_info.cropped = box.height != image->height || box.width != image->width;
-    result_info.inverted = tone.invert;
-    place(image, &background, &box, &tone, &frame, out);
-    WEFT_WRITE_INFO(info, size, &result_info);
+    if (resize && p.fit == WEFT_FIT_NONE)
+        return weft_fail(context, WEFT_ERR_FORMAT,
+                         "image of %dx%d pixels instead of %dx%d, and the fit is none; "
+                         "resize the image, or select another fit",
+                         image->height, image->width, height, width);
+    if (resize)
+        WEFT_TRY(analyze(context, image, &p, &background, &box, &tone));
+    const struct weft_preprocess_info result = {
+        .resized = resize,
+        .cropped = box.height != image->height || box.width != image->width ||
+                   (p.fit == WEFT_FIT_CROP &&
+                    (int64_t)box.height * width != (int64_t)box.width * height),
+        .inverted = tone.invert,
+        .uneven_background =
+            background.uneven && (p.trim || p.invert == WEFT_INVERT_AUTO),
+    };
+    place(image, &background, &box, &tone, &frame, p.fit, out);
+    WEFT_WRITE_INFO(info, size, &result);
     return WEFT_OK;
 }

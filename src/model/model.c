@@ -4,6 +4,8 @@
 #include "model/metadata.h"
 #include "model/weights.h"
 
+#include "dataset/format.h"
+#include "image/preprocess.h"
 #include "util/text.h"
 
 #include <math.h>
@@ -71,6 +73,25 @@ static enum weft_status read_numbers(struct weft_model *model, const char *name,
     return WEFT_OK;
 }
 
+/* Files of earlier versions do not have it; theirs is that of the dataset. */
+static enum weft_status read_preprocess(struct weft_model *model)
+{
+    const char *text = weft_safetensors_metadata(&model->file, META_PREPROCESS);
+    const char *known_as = weft_safetensors_metadata(&model->file, META_DATASET);
+    model->preprocess = *weft_preprocess_params(.fit = WEFT_FIT_PAD);
+    if (!text)
+        model->preprocess = weft_known_dataset_preprocess(known_as ? known_as : "");
+    else if (!weft_preprocess_read(text, &model->preprocess))
+        return weft_fail(model->ctx, WEFT_ERR_FORMAT,
+                         "%s: has a preprocessing that this version does not know: "
+                         "\"%.64s\"; use a newer weft",
+                         model->file.path, text);
+    model->preprocess.height = model->net->input.h;
+    model->preprocess.width = model->net->input.w;
+    model->preprocess.channels = model->net->input.c;
+    return WEFT_OK;
+}
+
 static enum weft_status read_model(struct weft_model *model, const char *path)
 {
     WEFT_TRY(weft_safetensors_open(model->ctx, path, &model->file));
@@ -78,6 +99,7 @@ static enum weft_status read_model(struct weft_model *model, const char *path)
     WEFT_TRY(read_classes(model));
     WEFT_TRY(read_numbers(model, META_MEAN, model->mean));
     WEFT_TRY(read_numbers(model, META_STDDEV, model->stddev));
+    WEFT_TRY(read_preprocess(model));
     size_t bytes = weft_graph_floats(&model->net->graph) * sizeof(float);
     model->weights = malloc(bytes);
     if (!model->weights)
@@ -123,6 +145,7 @@ void(weft_model_info)(const weft_model *model, struct weft_model_info *out, size
         .net = model->net,
         .class_names = model->class_names,
         .dataset_known_as = release && weft_text_is_name(release) ? release : "",
+        .preprocess = &model->preprocess,
         .step = step ? strtoll(step, NULL, 10) : 0,
     };
     long steps = per_epoch ? strtol(per_epoch, NULL, 10) : 0;

@@ -15,6 +15,7 @@ struct weft_model {
     json_t *classes; /* the array with the names */
     const char **class_names;
     double mean[WEFT_MAX_CHANNELS], stddev[WEFT_MAX_CHANNELS];
+    struct weft_preprocess_params preprocess;
     float *weights;
 };
 

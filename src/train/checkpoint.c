@@ -3,6 +3,7 @@
 #include "model/metadata.h"
 #include "train/trainer.h"
 #include "model/weights.h"
+#include "image/preprocess.h"
 
 #include "shared/state.h"
 #include "util/text.h"
@@ -122,6 +123,7 @@ static json_t *describe(const struct weft_trainer *t, const uint32_t *state,
                         const char *const *more)
 {
     json_t *metadata = json_object(), *name = json_string(t->net->name);
+    char preprocess[WEFT_PREPROCESS_TEXT];
     put_text(&metadata, META_FORMAT, "1");
     /* A file name may be invalid UTF-8; the model then has no name. */
     if (name)
@@ -134,6 +136,8 @@ static json_t *describe(const struct weft_trainer *t, const uint32_t *state,
     put_text(&metadata, META_COUNT, "%d", t->count);
     put_numbers(&metadata, META_MEAN, 17, t->mean, t->net->input.c);
     put_numbers(&metadata, META_STDDEV, 17, t->stddev, t->net->input.c);
+    weft_preprocess_write(&t->preprocess, preprocess);
+    put_text(&metadata, META_PREPROCESS, "%s", preprocess);
     put_training(&metadata, t, state);
     for (; more && more[0]; more += 2)
         put(&metadata, more[0],

@@ -2,6 +2,7 @@
 /* A trainer's buffers: allocation, upload of images and initial weights; evaluation. */
 #include "train/trainer.h"
 
+#include "image/preprocess.h"
 #include "shared/state.h"
 
 #include <stdlib.h>
@@ -94,7 +95,8 @@ enum weft_status weft_trainer_restart(struct weft_trainer *t)
 }
 
 static enum weft_status copy_description(struct weft_trainer *t,
-                                         const struct weft_dataset_info *info)
+                                         const struct weft_dataset_info *info,
+                                         const struct weft_train_params *p)
 {
     weft_context *ctx = t->device->context;
     t->class_names = calloc((size_t)info->classes, sizeof(*t->class_names));
@@ -108,7 +110,11 @@ static enum weft_status copy_description(struct weft_trainer *t,
     memcpy(t->mean, info->mean, sizeof(t->mean));
     memcpy(t->stddev, info->stddev, sizeof(t->stddev));
     t->normalization = weft_normalize(info->mean, info->stddev);
-    return WEFT_OK;
+    t->preprocess = *info->preprocess;
+    if (!p->preprocess)
+        return WEFT_OK;
+    WEFT_TRY(WEFT_READ_PARAMS(ctx, p->preprocess, &t->preprocess));
+    return weft_preprocess_check(ctx, &t->preprocess);
 }
 
 static enum weft_status build(struct weft_trainer *t, const weft_net *net,
@@ -116,7 +122,7 @@ static enum weft_status build(struct weft_trainer *t, const weft_net *net,
                               const struct weft_train_params *p, enum weft_type type)
 {
     WEFT_TRY(weft_net_copy(net, &t->net));
-    WEFT_TRY(copy_description(t, info));
+    WEFT_TRY(copy_description(t, info, p));
     WEFT_TRY(weft_plan_create(t->net, t->batch, true, p->no_fusion, type, &t->plan));
     WEFT_TRY(alloc_buffers(t));
     if (!t->images)

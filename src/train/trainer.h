@@ -46,6 +46,7 @@ struct weft_trainer {
     int classes;
     char *dataset_known_as;
     double mean[WEFT_MAX_CHANNELS], stddev[WEFT_MAX_CHANNELS];
+    struct weft_preprocess_params preprocess;
 };
 
 /* Largest accepted relative error of gradients in float16. Observed: 0.6 % in a network

@@ -226,6 +226,28 @@ if [ "$(cut -d, -f1 out | tail -n +2 | uniq | tr '\n' ' ')" = \
 else
     wrong "the folder's images, in order" out
 fi
+# Images are made as the training set was; doubled pixels averaged back are the same.
+expect 0 'Images +fit pad, trim no, invert no' "$weft" show r/a/best.safetensors
+for f in frames doubled; do
+    "$weft" predict -d cpu r/a/best.safetensors $f -f csv 2>err |
+        sed -e 's,^[a-z]*/,,' -e 's/resized; //' -e 's/resized//' >$f.csv
+done
+same frames.csv doubled.csv 'doubled pixels'
+expect 0 'resized; cropped; inverted' "$weft" predict -d cpu r/a/best.safetensors \
+    doubled --trim yes --invert auto -f csv
+json weft.predict/2 'j["preprocess"] == {"fit": "crop", "trim": True, "invert": "yes"} and
+    j["images"][0]["cropped"] and j["images"][0]["inverted"]' \
+    "$weft" predict -d cpu r/a/best.safetensors doubled/000.pgm --fit crop --trim yes \
+    --invert yes -f json
+expect 4 'doubled/000.pgm: image of 24x24 pixels instead of 12x12.*skipped' \
+    "$weft" predict -d cpu r/a/best.safetensors doubled/000.pgm --fit none
+expect 0 'Saved' train --epochs 1 --out r/crop --fit crop --invert yes
+expect 0 'Images +fit crop, trim no, invert yes' "$weft" show r/crop/best.safetensors
+expect 0 'Saved' "$weft" train -d cpu --resume --out r/crop --epochs 2 --trim yes
+json weft.show/2 'j["preprocess"] == {"fit": "crop", "trim": True, "invert": "yes"}' \
+    "$weft" show r/crop/last.safetensors -f json
+expect 0 'resized; cropped; inverted' \
+    "$weft" predict -d cpu r/crop/best.safetensors doubled -f csv
 json weft.predict/2 'len(j["images"]) == 100 and
     len(j["images"][0]["predictions"]) == 2 and
     sum(p["probability"] for p in j["images"][0]["predictions"]) <= 1.0001' \

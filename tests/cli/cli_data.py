@@ -79,6 +79,15 @@ def main(out):
     for i in range(3):
         png(f"{out}/images/{i}.png", test[i])
     write(f"{out}/images/below/a.pgm", f"P5\n{SIDE} {SIDE}\n255\n".encode() + test[3])
+    # Images in a light frame, and the same with each pixel doubled in both directions.
+    frames = [bytes(230 if {y, x} & {0, 1, 10, 11} else p[y * SIDE + x]
+                    for y in range(SIDE) for x in range(SIDE)) for p in test]
+    doubled = [bytes(p[y // 2 * SIDE + x // 2] for y in range(2 * SIDE) for x in range(2 * SIDE))
+               for p in frames]
+    for name, side, pixels in ("frames", SIDE, frames), ("doubled", 2 * SIDE, doubled):
+        os.makedirs(f"{out}/{name}", exist_ok=True)
+        for i, p in enumerate(pixels):
+            write(f"{out}/{name}/{i:03}.pgm", f"P5\n{side} {side}\n255\n".encode() + p)
     write(f"{out}/images/notes.txt", b"not an image, and not named as one\n")
     write(f"{out}/cut.png", open(f"{out}/images/0.png", "rb").read()[:60])
     whole = open(f"{out}/data/t10k-images-idx3-ubyte", "rb").read()

@@ -27,6 +27,8 @@ static void check_model(const weft_dataset *data)
     CHECK_INT(info.step, 400);
     CHECK_TEXT(info.class_names[3], "checks");
     CHECK_TEXT(weft_model_metadata(model, "note"), "kept");
+    CHECK(info.preprocess->fit == WEFT_FIT_CROP && info.preprocess->trim &&
+          info.preprocess->invert == WEFT_INVERT_AUTO);
     REQUIRE(!weft_predictor_create(device, model, weft_predictor_params(.batch = 256),
                                    &predictor));
     CHECK_OK(weft_predictor_evaluate(predictor, data, confusion, &loaded));

@@ -36,6 +36,47 @@ static weft_dataset *make(void)
     return data;
 }
 
+/* The preprocessing of a known dataset is that of its images; both parts of a split keep
+ * it, and params replace it. */
+static void test_preprocessing(void)
+{
+    static const struct {
+        const char *known_as;
+        bool trim;
+        enum weft_invert invert;
+    } rows[] = {
+        {"", false, WEFT_INVERT_NO},
+        {"MNIST, train", false, WEFT_INVERT_NO},
+        {"Fashion-MNIST, current release, train", true, WEFT_INVERT_AUTO},
+        {"Fashion-MNIST, first release (August 2017), train", true, WEFT_INVERT_AUTO}};
+    struct weft_dataset_params params =
+        *weft_dataset_params(.count = COUNT, .height = 3, .width = 1, .channels = 1,
+                             .pixels = pixels);
+    struct weft_dataset_info info;
+    weft_dataset *data = NULL, *first = NULL, *second = NULL;
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(rows); i++) {
+        params.known_as = rows[i].known_as;
+        REQUIRE(!weft_dataset_from_memory(&context, &params, &data));
+        REQUIRE(!weft_dataset_holdout(data, HELD_OUT, 7, &first, &second));
+        weft_dataset_destroy(&data);
+        weft_dataset_info(second, &info);
+        CHECK(info.preprocess->fit == WEFT_FIT_PAD);
+        CHECK(info.preprocess->trim == rows[i].trim);
+        CHECK(info.preprocess->invert == rows[i].invert);
+        CHECK_INT(info.preprocess->height, 3);
+        weft_dataset_destroy(&first);
+        weft_dataset_destroy(&second);
+    }
+    params.preprocess = weft_preprocess_params(.fit = WEFT_FIT_STRETCH);
+    REQUIRE(!weft_dataset_from_memory(&context, &params, &data));
+    weft_dataset_info(data, &info);
+    CHECK(info.preprocess->fit == WEFT_FIT_STRETCH && !info.preprocess->trim);
+    weft_dataset_destroy(&data);
+    params.preprocess = weft_preprocess_params(.invert = (enum weft_invert)7);
+    CHECK_FAILS(weft_dataset_from_memory(&context, &params, &data), WEFT_ERR_ARG,
+                "invert");
+}
+
 static void test_statistics(void)
 {
     weft_dataset *data = make();
@@ -258,6 +299,7 @@ int main(int argc, char **argv)
 {
     test_context = &context;
     test_statistics();
+    test_preprocessing();
     test_split();
     test_same();
     if (weft_folder_exists("/usr/share/datasets/fashion-mnist")) {

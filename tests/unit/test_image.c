@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Images: what every format decodes to, what is refused, and how an image is brought
- * to a network's input. */
+/* Images: what every format decodes to, and what is refused. */
 #include <weft/image.h>
 
 #include "unit/file_corpus.h"
@@ -319,140 +318,6 @@ static void test_jpeg(void)
     weft_image_free(&image);
 }
 
-enum { SIDE = 100 };
-
-/* An image of `background` with a `value` box; rows and columns inclusive. */
-static struct weft_image boxed(uint8_t *pixels, int background, int value, int top,
-                               int left, int bottom, int right)
-{
-    for (int y = 0; y < SIDE; y++)
-        for (int x = 0; x < SIDE; x++)
-            pixels[y * SIDE + x] =
-                (uint8_t)(y >= top && y <= bottom && x >= left && x <= right
-                              ? value
-                              : background);
-    return (struct weft_image){SIDE, SIDE, 1, pixels};
-}
-
-/* Fits to 28 x 28 and checks where the object is: `rows` x `columns` of `object` in the
- * middle of `background`. */
-static struct weft_preprocess_info check_fit(const struct weft_image *image,
-                                             enum weft_invert invert, int rows,
-                                             int columns, int object, int background)
-{
-    uint8_t out[28 * 28];
-    struct weft_preprocess_info fit = {0};
-    int top = (28 - rows) / 2, left = (28 - columns) / 2;
-    CHECK_OK(
-        weft_image_preprocess(&context, image,
-                              weft_preprocess_params(.height = 28, .width = 28,
-                                                     .channels = 1, .invert = invert),
-                              out, &fit));
-    for (int y = 0; y < 28; y++)
-        for (int x = 0; x < 28; x++) {
-            bool inside = y >= top && y < top + rows && x >= left && x < left + columns;
-            if (out[y * 28 + x] != (inside ? object : background))
-                TEST_FAIL("row %d, column %d is %d, should be %d", y, x, out[y * 28 + x],
-                          inside ? object : background);
-            test_checks++;
-        }
-    return fit;
-}
-
-static void test_fit(void)
-{
-    static uint8_t pixels[SIDE * SIDE], other[50 * 50];
-    struct weft_image p = boxed(pixels, 255, 0, 10, 30, 93, 50); /* 84 x 21 */
-    struct weft_preprocess_info fit = check_fit(&p, WEFT_INVERT_AUTO, 28, 7, 255, 0);
-    CHECK(fit.resized && fit.cropped && fit.inverted && !fit.uneven_background);
-    fit = check_fit(&p, WEFT_INVERT_NO, 28, 7, 0, 255);
-    CHECK(!fit.inverted && fit.cropped);
-
-    /* A background that is nearly white ends at 0; the object keeps the full range. */
-    p = boxed(pixels, 250, 50, 40, 8, 60, 91);
-    fit = check_fit(&p, WEFT_INVERT_AUTO, 7, 28, 204, 0); /* 255 - 50 * 255 / 250 */
-    p = boxed(pixels, 0, 180, 10, 30, 93, 50);
-    fit = check_fit(&p, WEFT_INVERT_AUTO, 28, 7, 180, 0);
-    CHECK(!fit.inverted);
-    fit = check_fit(&p, WEFT_INVERT_YES, 28, 7, 75, 255);
-    CHECK(fit.inverted);
-
-    /* Light that falls off evenly, from 240 on the left to 141 on the right. */
-    p = boxed(pixels, 0, 1, 10, 30, 93, 50);
-    for (int i = 0; i < SIDE * SIDE; i++)
-        pixels[i] = (uint8_t)(pixels[i] ? 0 : 240 - i % SIDE);
-    fit = check_fit(&p, WEFT_INVERT_AUTO, 28, 7, 255, 0);
-    CHECK(fit.cropped && fit.inverted && !fit.uneven_background);
-
-    /* Noise within the tolerance does not hold up the trimming; specks do not either. */
-    p = boxed(pixels, 255, 0, 10, 30, 93, 50);
-    for (int i = 0; i < SIDE * SIDE; i += 3)
-        if (pixels[i] == 255)
-            pixels[i] = 250;
-    weft_image_preprocess(
-        &context, &p, weft_preprocess_params(.height = 28, .width = 28, .channels = 1),
-        other, &fit);
-    CHECK(fit.cropped && other[14 * 28 + 14] == 255 && other[14 * 28 + 4] == 0);
-
-    /* Nothing to see: the whole image. */
-    p = boxed(pixels, 77, 77, 0, 0, 0, 0);
-    fit = check_fit(&p, WEFT_INVERT_AUTO, 28, 28, 0, 0);
-    CHECK(!fit.cropped && !fit.uneven_background);
-
-    /* A border of stripes is no background. */
-    for (int i = 0; i < SIDE * SIDE; i++)
-        pixels[i] = (uint8_t)(i % SIDE / 10 % 2 ? 220 : 20);
-    weft_image_preprocess(
-        &context, &p, weft_preprocess_params(.height = 28, .width = 28, .channels = 1),
-        other, &fit);
-    CHECK(fit.uneven_background && !fit.cropped);
-
-    /* Area averaging: black and white lines become their mean. */
-    for (int i = 0; i < SIDE * SIDE; i++)
-        pixels[i] = (uint8_t)(i / SIDE % 2 ? 255 : 0);
-    weft_image_preprocess(&context, &p,
-                          weft_preprocess_params(.height = 50, .width = 50, .channels = 1,
-                                                 .invert = WEFT_INVERT_NO),
-                          other, &fit);
-    CHECK(other[0] == 128 && other[2499] == 128);
-}
-
-/* An image of the right size: only the channels change. */
-static void test_fit_without_resizing(void)
-{
-    static uint8_t pixels[28 * 28], other[28 * 28 * 3];
-    struct weft_preprocess_info fit = {0};
-    for (int i = 0; i < 28 * 28; i++)
-        pixels[i] = (uint8_t)(255 - i % 50);
-    struct weft_image p = {28, 28, 1, pixels};
-    weft_image_preprocess(
-        &context, &p, weft_preprocess_params(.height = 28, .width = 28, .channels = 3),
-        other, &fit);
-    CHECK(!fit.resized && !fit.cropped && !fit.inverted);
-    for (int i = 0; i < 28 * 28 * 3; i++)
-        CHECK_INT(other[i], pixels[i / 3]);
-    p = (struct weft_image){28, 28, 3, other};
-    fit = (struct weft_preprocess_info){0};
-    weft_image_preprocess(&context, &p,
-                          weft_preprocess_params(.height = 28, .width = 28, .channels = 1,
-                                                 .invert = WEFT_INVERT_YES),
-                          pixels, &fit);
-    CHECK(fit.inverted);
-    for (int i = 0; i < 28 * 28; i++)
-        CHECK_INT(pixels[i], i % 50);
-
-    CHECK_FAILS(weft_image_preprocess(
-                    &context, &p,
-                    weft_preprocess_params(.height = 0, .width = 28, .channels = 1),
-                    other, &fit),
-                WEFT_ERR_ARG, "height >= 1");
-    CHECK_FAILS(weft_image_preprocess(
-                    &context, &p,
-                    weft_preprocess_params(.height = 28, .width = 28, .channels = 2),
-                    other, &fit),
-                WEFT_ERR_ARG, "channels == 1");
-}
-
 int main(void)
 {
     test_context = &context;
@@ -461,8 +326,6 @@ int main(void)
     test_png_values();
     test_png_orientation();
     test_jpeg();
-    test_fit();
-    test_fit_without_resizing();
     free(context.error);
     return test_end();
 }

@@ -55,6 +55,9 @@ static inline weft_dataset *make_data(int count)
     CHECK_OK(weft_dataset_from_memory(
         ctx,
         weft_dataset_params(.count = count, .height = SIDE, .width = SIDE, .channels = 1,
+                            .preprocess =
+                                weft_preprocess_params(.fit = WEFT_FIT_CROP, .trim = true,
+                                                       .invert = WEFT_INVERT_AUTO),
                             .classes = CLASSES, .pixels = pixels, .labels = labels,
                             .class_names = names),
         &data));

@@ -3,16 +3,17 @@
 #include "core/app.h"
 
 #include "core/image_files.h"
+#include "core/preprocess.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_BATCH = 128, LABEL = 160, MAX_TOP = 100 };
+enum { MAX_BATCH = 128, LABEL = 160, NOTES = 128, MAX_TOP = 100 };
 
 struct predict_options {
     struct app_options app;
-    int top, invert;
+    int top;
 };
 
 static const struct args_option options[] = {
@@ -24,17 +25,12 @@ static const struct args_option options[] = {
      .help = "classes to print per image; default 3",
      .min = 1,
      .max = MAX_TOP},
-    {.name = "invert",
-     .kind = ARGS_CHOICE,
-     .offset = offsetof(struct predict_options, invert),
-     .value = "auto|no|yes",
-     .help = "invert brightness; auto: images with a light background; default auto"},
     {0},
 };
 
 static const struct args_option *const shared_options[] = {
-    app_precision_options, app_cached_tuning_options, app_device_options,
-    app_output_options, NULL};
+    app_preprocess_options, app_precision_options, app_cached_tuning_options,
+    app_device_options,     app_output_options,    NULL};
 
 static const struct table_column columns[] = {
     {.key = "file", .title = "File", .left = true},
@@ -42,6 +38,7 @@ static const struct table_column columns[] = {
     {.key = "class_id", .title = "Id"},
     {.key = "class", .title = "Class", .left = true},
     {.key = "probability", .title = "Probability"},
+    {.key = "notes", .title = "Notes", .left = true},
 };
 enum { COLUMN_COUNT = sizeof(columns) / sizeof(*columns) };
 
@@ -56,6 +53,7 @@ struct prediction {
     weft_model *model;
     struct weft_net_info net;
     const char *const *names;
+    struct weft_preprocess_params preprocess;
     weft_predictor *predictor;
     size_t image_bytes;
     uint8_t *pixels;
@@ -84,7 +82,7 @@ static void top_classes(const float *p, int classes, int top, int *out)
     }
 }
 
-static void format_notes(char out[128], const struct weft_preprocess_info *info,
+static void format_notes(char out[NOTES], const struct weft_preprocess_info *info,
                          float best)
 {
     static const char *const words[] = {"resized", "cropped", "inverted",
@@ -95,7 +93,8 @@ static void format_notes(char out[128], const struct weft_preprocess_info *info,
     out[0] = '\0';
     for (size_t i = 0; i < sizeof(holds) / sizeof(*holds); i++)
         if (holds[i])
-            at += (size_t)snprintf(out + at, 128 - at, "%s%s", at ? ", " : "", words[i]);
+            at +=
+                (size_t)snprintf(out + at, NOTES - at, "%s%s", at ? "; " : "", words[i]);
 }
 
 static void print_text(const struct prediction *prediction, const struct item *item,
@@ -104,7 +103,7 @@ static void print_text(const struct prediction *prediction, const struct item *i
 {
     const char *label = item->label;
     int columns_wide = term_columns(label), cut = columns_wide - width;
-    char note[128];
+    char note[NOTES];
     format_notes(note, &item->preprocessing, p[order[0]]);
     if (cut > 0) /* keep the end of the path */
         printf("...%s", label + strlen(label) - (size_t)(width - 3));
@@ -147,12 +146,15 @@ static void write_rows(struct prediction *prediction, const struct item *item,
                        const float *p, const int *order, int top)
 {
     struct table *t = &prediction->table;
+    char notes[NOTES];
+    format_notes(notes, &item->preprocessing, p[order[0]]);
     for (int k = 0; k < top; k++) {
         table_text(t, item->label);
         table_int(t, k + 1);
         table_int(t, order[k]);
         table_text(t, prediction->names[order[k]]);
         table_double(t, (double)p[order[k]], "%.4f", (double)p[order[k]]);
+        table_text(t, notes);
     }
 }
 
@@ -263,26 +265,24 @@ static enum app_exit add_file(struct prediction *prediction, const char *path)
         image_file_close(&file);
         return APP_OK;
     }
-    enum weft_invert invert = (enum weft_invert)prediction->options->invert;
-    if (file.idx && invert == WEFT_INVERT_AUTO)
-        invert = WEFT_INVERT_NO;
+    struct weft_preprocess_params preprocess = prediction->preprocess;
+    if (file.idx && preprocess.invert == WEFT_INVERT_AUTO)
+        preprocess.invert = WEFT_INVERT_NO;
     for (int i = 0; i < file.count && !code; i++) {
         struct item *item = &prediction->items[prediction->count];
         struct weft_image image = image_file_image(&file, i);
         snprintf(item->label, LABEL, file.idx ? "%.140s[%d]" : "%.150s", path, i);
         enum weft_status status = weft_image_preprocess(
-            prediction->app->context, &image,
-            weft_preprocess_params(.height = prediction->net.height,
-                                   .width = prediction->net.width,
-                                   .channels = prediction->net.channels,
-                                   .invert = invert),
+            prediction->app->context, &image, &preprocess,
             prediction->pixels + (size_t)prediction->count * prediction->image_bytes,
             &item->preprocessing);
         if (status == WEFT_ERR_NOMEM)
             code = app_report_error(prediction->app, APP_WORK, status);
-        else if (status)
-            skip(prediction, weft_error(prediction->app->context));
-        else if (++prediction->count == MAX_BATCH)
+        else if (status) {
+            snprintf(why, sizeof(why), "%.300s: %.200s", path,
+                     weft_error(prediction->app->context));
+            skip(prediction, why);
+        } else if (++prediction->count == MAX_BATCH)
             code = flush(prediction);
     }
     image_file_close(&file);
@@ -308,6 +308,8 @@ static enum app_exit prepare(struct prediction *prediction, const char *model)
             "3 (colour); use `weft eval` with an NPY file",
             model, prediction->net.channels);
     prediction->names = info.class_names;
+    prediction->preprocess = *info.preprocess;
+    app_apply_preprocess(&prediction->options->app, &prediction->preprocess);
     prediction->image_bytes = (size_t)prediction->net.height *
                               (size_t)prediction->net.width *
                               (size_t)prediction->net.channels;
@@ -332,6 +334,7 @@ static void begin_output(struct prediction *prediction, const char *model)
     for (int c = 0; c < prediction->net.classes; c++)
         emit_text(&prediction->json, NULL, prediction->names[c]);
     emit_end(&prediction->json);
+    app_json_preprocess(&prediction->preprocess, &prediction->json);
     emit_list(&prediction->json, "images");
 }
 

@@ -3,6 +3,7 @@
 #include "core/app.h"
 
 #include "core/paths.h"
+#include "core/preprocess.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -166,6 +167,7 @@ static void show_model_head(const struct weft_model_info *info, int classes)
     printf(", stddev");
     for (int c = 0; c < net.channels; c++)
         printf(" %.4f", info->stddev[c]);
+    printf("\nImages   %s", app_preprocess_text(info->preprocess));
     printf("\nClasses  ");
     int column = 9;
     for (int c = 0; c < classes; c++) {
@@ -208,6 +210,7 @@ static enum app_exit show_model(struct app *app, const struct show_options *o,
         emit_text(&j, "known_as", info.dataset_known_as);
         emit_numbers(&j, "mean", info.mean, net.channels);
         emit_numbers(&j, "stddev", info.stddev, net.channels);
+        app_json_preprocess(info.preprocess, &j);
         emit_list(&j, "classes");
         for (int c = 0; c < net.classes; c++)
             emit_text(&j, NULL, info.class_names[c]);

@@ -30,10 +30,11 @@ enum app_tuning { APP_TUNING_CACHED, APP_TUNING_OFF, APP_TUNING_QUICK };
 /* The first field of every subcommand's options. */
 struct app_options {
     const char *device;
-    int family, gemm; /* enum weft_kernel_family, weft_gemm_provider */
-    int precision;    /* enum weft_precision */
-    int tuning;       /* enum app_tuning */
-    int format;       /* enum table_format */
+    int family, gemm;      /* enum weft_kernel_family, weft_gemm_provider */
+    int precision;         /* enum weft_precision */
+    int tuning;            /* enum app_tuning */
+    int format;            /* enum table_format */
+    int fit, trim, invert; /* 0: default; else 1 + enum weft_fit, bool, weft_invert */
     int color;
     bool verbose;
 };

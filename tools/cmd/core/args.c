@@ -201,6 +201,9 @@ const char *args_suggest(const char *word, const char *const *names, int count)
 {
     const char *found = NULL;
     int best = strlen(word) < 4 ? 2 : 3;
+    for (int i = 0; strlen(word) >= 3 && i < count; i++)
+        if (!strncasecmp(word, names[i], strlen(word)))
+            return names[i];
     for (int i = 0; i < count; i++) {
         int d = edit_distance(word, names[i]);
         if (d < best) {
@@ -208,9 +211,6 @@ const char *args_suggest(const char *word, const char *const *names, int count)
             found = names[i];
         }
     }
-    for (int i = 0; !found && strlen(word) >= 3 && i < count; i++)
-        if (!strncasecmp(word, names[i], strlen(word)))
-            found = names[i];
     return found;
 }
 

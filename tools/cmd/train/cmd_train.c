@@ -2,6 +2,7 @@
 /* weft train: trains a network from scratch, or resumes from a checkpoint. */
 #define _GNU_SOURCE
 #include "train/train.h"
+#include "core/preprocess.h"
 #include "core/tuning.h"
 
 #include <math.h>
@@ -92,8 +93,8 @@ static const struct args_option options[] = {
 };
 
 static const struct args_option *const shared_options[] = {
-    app_precision_options, app_tuning_options, app_device_options, app_output_options,
-    NULL};
+    app_preprocess_options, app_precision_options, app_tuning_options,
+    app_device_options,     app_output_options,    NULL};
 
 static const struct table_column columns[] = {
     {.key = "epoch", .title = "epoch", .width = 7},
@@ -205,6 +206,21 @@ static enum app_exit open_data(struct train_session *session,
     return !code && session->checkpoint ? train_check_same_data(session) : code;
 }
 
+/* That of the checkpoint or the dataset, with the changes of the options. */
+static void choose_preprocess(struct train_session *session,
+                              const struct train_options *o)
+{
+    struct weft_dataset_info data;
+    struct weft_model_info model;
+    weft_dataset_info(session->train, &data);
+    session->preprocess = *data.preprocess;
+    if (session->checkpoint) {
+        weft_model_info(session->checkpoint, &model);
+        session->preprocess = *model.preprocess;
+    }
+    app_apply_preprocess(&o->app, &session->preprocess);
+}
+
 static enum app_exit open_net(struct train_session *session,
                               const struct train_options *o)
 {
@@ -289,7 +305,8 @@ static enum app_exit begin(struct train_session *session)
     const struct weft_train_params params =
         *weft_train_params(.batch = session->batch,
                            .learning_rate = (float)session->learning_rate,
-                           .seed = session->seed, .precision = session->precision);
+                           .seed = session->seed, .precision = session->precision,
+                           .preprocess = &session->preprocess);
     struct weft_progress p;
     enum app_exit tuned =
         tuning_quick(app, session->net, session->batch, TUNING_EVAL_BATCH);
@@ -338,6 +355,7 @@ static enum app_exit train(struct train_session *session, const struct train_opt
         return code;
     if ((code = open_data(session, o)))
         return code;
+    choose_preprocess(session, o);
     train_print_data(session);
     if ((code = open_net(session, o)) || (code = begin(session)))
         return code;

@@ -34,6 +34,7 @@ struct train_session {
     bool new_rate;                 /* of a resumed run: not that of its checkpoint */
     double target_accuracy;        /* 0: none */
     double time_limit;             /* seconds since `start`; 0: none */
+    struct weft_preprocess_params preprocess; /* of images for the model */
     double start;
     bool keep_going; /* after divergence */
 

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Preprocessing as a property of a model; as text: "fit=pad trim=no invert=no". */
+#ifndef WEFT_IMAGE_PREPROCESS_H
+#define WEFT_IMAGE_PREPROCESS_H
+
+#include <weft/image.h>
+
+/* Checks the values that do not depend on an image. WEFT_ERR_ARG. */
+enum weft_status weft_preprocess_check(weft_context *ctx,
+                                       const struct weft_preprocess_params *params);
+
+enum { WEFT_PREPROCESS_TEXT = 64 }; /* room for the text of any params */
+
+void weft_preprocess_write(const struct weft_preprocess_params *params,
+                           char out[WEFT_PREPROCESS_TEXT]);
+
+/* Sets the fields that the text names; height, width and channels are not in it. False:
+ * a word or a value is unknown, or stands twice. */
+bool weft_preprocess_read(const char *text, struct weft_preprocess_params *params);
+
+#endif

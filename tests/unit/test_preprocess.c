@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Preprocessing of images to a network's input, and its text in model files. */
+#include <weft/image.h>
+
+#include "unit/test.h"
+#include "base/context.h"
+#include "image/preprocess.h"
+
+static struct weft_context context;
+
+enum { SIDE = 100 };
+
+/* An image of `background` with a `value` box; rows and columns inclusive. */
+static struct weft_image boxed(uint8_t *pixels, int background, int value, int top,
+                               int left, int bottom, int right)
+{
+    for (int y = 0; y < SIDE; y++)
+        for (int x = 0; x < SIDE; x++)
+            pixels[y * SIDE + x] =
+                (uint8_t)(y >= top && y <= bottom && x >= left && x <= right
+                              ? value
+                              : background);
+    return (struct weft_image){SIDE, SIDE, 1, pixels};
+}
+
+/* Fits to 28 x 28 and checks where the object is: `rows` x `columns` of `object` in the
+ * middle of `background`. */
+static struct weft_preprocess_info check_fit(const struct weft_image *image,
+                                             enum weft_invert invert, int rows,
+                                             int columns, int object, int background)
+{
+    uint8_t out[28 * 28];
+    struct weft_preprocess_info fit = {0};
+    int top = (28 - rows) / 2, left = (28 - columns) / 2;
+    CHECK_OK(weft_image_preprocess(&context, image,
+                                   weft_preprocess_params(.height = 28, .width = 28,
+                                                          .channels = 1, .trim = true,
+                                                          .invert = invert),
+                                   out, &fit));
+    for (int y = 0; y < 28; y++)
+        for (int x = 0; x < 28; x++) {
+            bool inside = y >= top && y < top + rows && x >= left && x < left + columns;
+            if (out[y * 28 + x] != (inside ? object : background))
+                TEST_FAIL("row %d, column %d is %d, should be %d", y, x, out[y * 28 + x],
+                          inside ? object : background);
+            test_checks++;
+        }
+    return fit;
+}
+
+static void test_fit(void)
+{
+    static uint8_t pixels[SIDE * SIDE], other[50 * 50];
+    struct weft_image p = boxed(pixels, 255, 0, 10, 30, 93, 50); /* 84 x 21 */
+    struct weft_preprocess_info fit = check_fit(&p, WEFT_INVERT_AUTO, 28, 7, 255, 0);
+    CHECK(fit.resized && fit.cropped && fit.inverted && !fit.uneven_background);
+    fit = check_fit(&p, WEFT_INVERT_NO, 28, 7, 0, 255);
+    CHECK(!fit.inverted && fit.cropped);
+
+    /* A background that is nearly white ends at 0; the object keeps the full range. */
+    p = boxed(pixels, 250, 50, 40, 8, 60, 91);
+    fit = check_fit(&p, WEFT_INVERT_AUTO, 7, 28, 204, 0); /* 255 - 50 * 255 / 250 */
+    p = boxed(pixels, 0, 180, 10, 30, 93, 50);
+    fit = check_fit(&p, WEFT_INVERT_AUTO, 28, 7, 180, 0);
+    CHECK(!fit.inverted);
+    fit = check_fit(&p, WEFT_INVERT_YES, 28, 7, 75, 255);
+    CHECK(fit.inverted);
+
+    /* Light that falls off evenly, from 240 on the left to 141 on the right. */
+    p = boxed(pixels, 0, 1, 10, 30, 93, 50);
+    for (int i = 0; i < SIDE * SIDE; i++)
+        pixels[i] = (uint8_t)(pixels[i] ? 0 : 240 - i % SIDE);
+    fit = check_fit(&p, WEFT_INVERT_AUTO, 28, 7, 255, 0);
+    CHECK(fit.cropped && fit.inverted && !fit.uneven_background);
+
+    /* Noise within the tolerance does not hold up the trimming; specks do not either. */
+    p = boxed(pixels, 255, 0, 10, 30, 93, 50);
+    for (int i = 0; i < SIDE * SIDE; i += 3)
+        if (pixels[i] == 255)
+            pixels[i] = 250;
+    weft_image_preprocess(&context, &p,
+                          weft_preprocess_params(.height = 28, .width = 28, .channels = 1,
+                                                 .trim = true,
+                                                 .invert = WEFT_INVERT_AUTO),
+                          other, &fit);
+    CHECK(fit.cropped && other[14 * 28 + 14] == 255 && other[14 * 28 + 4] == 0);
+
+    /* Nothing to see: the whole image. */
+    p = boxed(pixels, 77, 77, 0, 0, 0, 0);
+    fit = check_fit(&p, WEFT_INVERT_AUTO, 28, 28, 0, 0);
+    CHECK(!fit.cropped && !fit.uneven_background);
+
+    /* A border of stripes is no background. */
+    for (int i = 0; i < SIDE * SIDE; i++)
+        pixels[i] = (uint8_t)(i % SIDE / 10 % 2 ? 220 : 20);
+    weft_image_preprocess(
+        &context, &p,
+        weft_preprocess_params(.height = 28, .width = 28, .channels = 1, .trim = true),
+        other, &fit);
+    CHECK(fit.uneven_background && !fit.cropped);
+
+    /* Area averaging: black and white lines become their mean. */
+    for (int i = 0; i < SIDE * SIDE; i++)
+        pixels[i] = (uint8_t)(i / SIDE % 2 ? 255 : 0);
+    weft_image_preprocess(&context, &p,
+                          weft_preprocess_params(.height = 50, .width = 50, .channels = 1,
+                                                 .invert = WEFT_INVERT_NO),
+                          other, &fit);
+    CHECK(other[0] == 128 && other[2499] == 128);
+}
+
+/* Fits to height x width with the given params, and compares. */
+static void check_fitted(const struct weft_image *image,
+                         const struct weft_preprocess_params *params, const uint8_t *want,
+                         bool cropped)
+{
+    uint8_t out[64] = {0};
+    struct weft_preprocess_info info;
+    CHECK_OK(weft_image_preprocess(&context, image, params, out, &info));
+    CHECK_INT(info.cropped, cropped);
+    CHECK(info.resized && !info.uneven_background);
+    for (int i = 0; i < params->height * params->width * params->channels; i++)
+        CHECK_INT(out[i], want[i]);
+}
+
+/* By default nothing but the size changes: each pixel as a block, averaged back, is the
+ * same byte, whatever the border is. */
+static void test_fit_blocks(void)
+{
+    enum { MOST = 4 };
+    static uint8_t pixels[28 * 28], blocks[28 * 28 * MOST * MOST], out[28 * 28];
+    for (int border = 0; border < 256; border += 51)
+        for (int k = 2; k <= MOST; k++) {
+            struct weft_preprocess_info info;
+            for (int i = 0; i < 28 * 28; i++)
+                pixels[i] =
+                    (uint8_t)(i < 100 || i > 600 || i % 28 < 5 ? border : i * 7919 >> 3);
+            for (int y = 0; y < 28 * k; y++)
+                for (int x = 0; x < 28 * k; x++)
+                    blocks[y * 28 * k + x] = pixels[y / k * 28 + x / k];
+            struct weft_image image = {28 * k, 28 * k, 1, blocks};
+            CHECK_OK(weft_image_preprocess(
+                &context, &image,
+                weft_preprocess_params(.height = 28, .width = 28, .channels = 1), out,
+                &info));
+            CHECK(info.resized && !info.cropped && !info.inverted);
+            CHECK(!memcmp(out, pixels, sizeof(out)));
+        }
+}
+
+static void test_fit_kinds(void)
+{
+    /* 2 x 4 to 2 x 2. */
+    static uint8_t wide[] = {10, 20, 30, 40, 50, 60, 70, 80};
+    const struct weft_image p = {2, 4, 1, wide};
+    struct weft_preprocess_params params =
+        *weft_preprocess_params(.height = 2, .width = 2, .channels = 1);
+    params.fit = WEFT_FIT_CROP;
+    check_fitted(&p, &params, (const uint8_t[]){20, 30, 60, 70}, true);
+    params.fit = WEFT_FIT_STRETCH;
+    check_fitted(&p, &params, (const uint8_t[]){15, 35, 55, 75}, false);
+    params.invert = WEFT_INVERT_YES;
+    check_fitted(&p, &params, (const uint8_t[]){240, 220, 200, 180}, false);
+    params.fit = WEFT_FIT_NONE;
+    uint8_t out[4];
+    CHECK_FAILS(weft_image_preprocess(&context, &p, &params, out,
+                                      (struct weft_preprocess_info *)NULL),
+                WEFT_ERR_FORMAT, "image of 2x4 pixels instead of 2x2");
+
+    /* Padding has the color of the border. */
+    static uint8_t flat[] = {7, 7, 7, 7, 7, 7, 7, 7};
+    const struct weft_image q = {1, 4, 1, flat};
+    params = *weft_preprocess_params(.height = 4, .width = 4, .channels = 1);
+    check_fitted(&q, &params,
+                 (const uint8_t[]){7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7},
+                 false);
+    params.fit = (enum weft_fit)99;
+    CHECK_FAILS(weft_image_preprocess(&context, &q, &params, out,
+                                      (struct weft_preprocess_info *)NULL),
+                WEFT_ERR_ARG, "fit");
+}
+
+/* Every combination as text and back; anything else is refused. */
+static void test_preprocess_text(void)
+{
+    static const char *const wrong[] = {"fit",       "fit=",         "fit=pads",
+                                        "fit=pad,",  "resize=256",   "trim=yes trim=no",
+                                        "fit=pad x", "invert=yes=no"};
+    char text[WEFT_PREPROCESS_TEXT];
+    struct weft_preprocess_params p;
+    for (int i = 0; i < 4 * 2 * 3; i++) {
+        struct weft_preprocess_params back = {.height = 5};
+        p = (struct weft_preprocess_params){.fit = (enum weft_fit)(i % 4),
+                                            .trim = i / 4 % 2,
+                                            .invert = (enum weft_invert)(i / 8)};
+        weft_preprocess_write(&p, text);
+        CHECK(weft_preprocess_read(text, &back));
+        CHECK(back.fit == p.fit && back.trim == p.trim && back.invert == p.invert);
+        CHECK_INT(back.height, 5);
+    }
+    CHECK_TEXT(text, "fit=none trim=yes invert=auto");
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(wrong); i++)
+        CHECK(!weft_preprocess_read(wrong[i], &p));
+    CHECK(weft_preprocess_read("", &p));
+}
+
+/* An image of the right size: only the channels change. */
+static void test_fit_without_resizing(void)
+{
+    static uint8_t pixels[28 * 28], other[28 * 28 * 3];
+    struct weft_preprocess_info fit = {0};
+    for (int i = 0; i < 28 * 28; i++)
+        pixels[i] = (uint8_t)(255 - i % 50);
+    struct weft_image p = {28, 28, 1, pixels};
+    weft_image_preprocess(
+        &context, &p, weft_preprocess_params(.height = 28, .width = 28, .channels = 3),
+        other, &fit);
+    CHECK(!fit.resized && !fit.cropped && !fit.inverted);
+    for (int i = 0; i < 28 * 28 * 3; i++)
+        CHECK_INT(other[i], pixels[i / 3]);
+    p = (struct weft_image){28, 28, 3, other};
+    fit = (struct weft_preprocess_info){0};
+    weft_image_preprocess(&context, &p,
+                          weft_preprocess_params(.height = 28, .width = 28, .channels = 1,
+                                                 .invert = WEFT_INVERT_YES),
+                          pixels, &fit);
+    CHECK(fit.inverted);
+    for (int i = 0; i < 28 * 28; i++)
+        CHECK_INT(pixels[i], i % 50);
+
+    CHECK_FAILS(weft_image_preprocess(
+                    &context, &p,
+                    weft_preprocess_params(.height = 0, .width = 28, .channels = 1),
+                    other, &fit),
+                WEFT_ERR_ARG, "height >= 1");
+    CHECK_FAILS(weft_image_preprocess(
+                    &context, &p,
+                    weft_preprocess_params(.height = 28, .width = 28, .channels = 2),
+                    other, &fit),
+                WEFT_ERR_ARG, "channels == 1");
+}
+
+int main(void)
+{
+    test_context = &context;
+    test_fit();
+    test_fit_blocks();
+    test_fit_kinds();
+    test_fit_without_resizing();
+    test_preprocess_text();
+    free(context.error);
+    return test_end();
+}

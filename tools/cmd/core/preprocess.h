@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Preprocessing of images: options, and the description in results. */
+#ifndef WEFT_CMD_CORE_PREPROCESS_H
+#define WEFT_CMD_CORE_PREPROCESS_H
+
+#include "core/app.h"
+
+extern const struct args_option app_preprocess_options[]; /* --fit, --trim, --invert */
+
+/* Replaces what the options name. */
+void app_apply_preprocess(const struct app_options *options,
+                          struct weft_preprocess_params *params);
+
+/* "fit pad, trim no, invert no", in a static buffer. */
+const char *app_preprocess_text(const struct weft_preprocess_params *params);
+
+/* Adds an object "preprocess" to a result. */
+void app_json_preprocess(const struct weft_preprocess_params *params, struct json *json);
+
+#endif
