@@ -20,7 +20,8 @@ extern "C" {
  *     avg-pool RxS                     stride=RxS pad=valid ceil=no count-include-pad=no
  *     global-max-pool                  over the whole image: 1x1xCHANNELS remain; a dense
  *     global-avg-pool                  layer may follow without a flatten
- *     dense UNITS [ACT]                bias=yes init=he
+ *     dense UNITS [ACT]                bias=yes init=he; UNITS `classes`: as many as
+ *                                      the data have
  *     batch-norm [ACT]                 momentum=0.1 epsilon=1e-5
  *     layer-norm [ACT]                 epsilon=1e-5, over the channels of each position
  *     prelu                            ReLU with a learned slope for each channel
@@ -95,7 +96,9 @@ struct weft_net_params {
     size_t struct_size;
     const char *name;            /* for error messages: a file name; NULL: "network" */
     int height, width, channels; /* of the input; 0: from the text's `input` line */
-    int classes; /* required number of values of the first output; 0: not checked */
+    /* Required number of values of the first output, and units of `dense classes`. 0: not
+     * checked, and 10. */
+    int classes;
     /* Replaced by lines of a text. */
     const struct weft_optimizer *optimizer; /* NULL: adam 1e-3 */
     float label_smoothing;

@@ -422,6 +422,7 @@ static enum weft_status check_whole(const struct weft_net_builder *b)
     if (b->classes && outputs != b->classes)
         return weft_fail(b->ctx, WEFT_ERR_ARG,
                          "%s: has %d outputs for %d classes: the last dense must be "
+                         "\"dense classes\" or "
                          "\"dense %d\"",
                          net->name, outputs, b->classes, b->classes);
     return WEFT_OK;

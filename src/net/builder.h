@@ -14,6 +14,7 @@ struct weft_net_builder {
 
 /* Ranges of settings, which texts and params share; the floats begin at 0. */
 enum { WEFT_MAX_BATCH = 1 << 20 };
+enum { WEFT_DEFAULT_CLASSES = 10 }; /* of `dense classes` */
 #define WEFT_MAX_SMOOTHING 0.99f
 #define WEFT_MAX_RATE      1e6f
 

@@ -13,6 +13,7 @@ struct net_reader {
     struct weft_line_parser parser;
     struct weft_net_builder *builder;
     bool fixed_input;          /* by the params: an `input` line must agree */
+    bool uses_classes;         /* `dense classes` */
     int lines[WEFT_MAX_NODES]; /* of the layers */
 };
 
@@ -218,6 +219,13 @@ static enum weft_status parse_words(struct net_reader *r, const struct weft_op *
     struct weft_line_parser *w = &r->parser;
     const struct weft_layer_field *field = next_word(op->fields);
     for (const char *word; (word = weft_line_parser_peek(w)); w->next++) {
+        if (field && field->offset == offsetof(struct weft_layer_params, units) &&
+            !strcmp(word, "classes")) {
+            p->units = r->builder->classes ? r->builder->classes : WEFT_DEFAULT_CLASSES;
+            r->uses_classes = true;
+            field = next_word(field + 1);
+            continue;
+        }
         bool is_act = weft_act_find(word) != WEFT_ACT_COUNT;
         if (op->takes_act && !p->activation &&
             (is_act || (is_letter(word[0]) && *count > op->max_extra_inputs)))
@@ -353,11 +361,13 @@ enum weft_status weft_net_create(weft_context *ctx, const char *text,
     char *position = malloc(size);
     r->parser = (struct weft_line_parser){.ctx = ctx, .where = net->name, .line = 1};
     r->fixed_input = net->input.h > 0;
-    net->source = strdup(text);
-    if (!position || !net->source)
-        status = weft_out_of_memory(ctx, "network", strlen(text) + size);
+    if (!position)
+        status = weft_out_of_memory(ctx, "network", size);
     else
         status = parse_text(r, text, position, size);
+    /* `classes` depends on the params: weft_net_end writes a text of the layers. */
+    if (!status && !r->uses_classes && !(net->source = strdup(text)))
+        status = weft_out_of_memory(ctx, "network", strlen(text) + 1);
     status = status ? (weft_net_end(&r->builder, NULL), status)
                     : in_text(weft_net_end(&r->builder, out));
     ctx->error_position = NULL;

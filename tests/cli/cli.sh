@@ -209,6 +209,12 @@ json weft.show/2 'j["count"] == 640 and sum(c["images"] for c in j["classes"]) =
     "$weft" show data -f json
 expect 0 'upper' "$weft" show data --samples 3
 expect 0 'dense2' "$weft" show small
+expect 0 '^dense classes$' "$weft" show small --text
+expect 0 '^dense 3$' "$weft" show r/a/best.safetensors --text
+expect 2 'not for data' "$weft" show data --text
+"$weft" show medium --text >own.net
+expect 0 'Saved' "$weft" train -d cpu --data data --net own.net --epochs 1 --out r/own
+expect 0 'dense 3 bias=no' "$weft" show r/own/best.safetensors
 
 # --- train-test overlap is reported, and only where there is one
 expect 0 'LEAK: 50 ' train --test leak.csv --epochs 1 --out r/leak

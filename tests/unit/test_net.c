@@ -53,7 +53,32 @@ static void check_builtins(void)
         CHECK(info.batch > 0);
         weft_net_destroy(&net);
     }
-    CHECK(count >= 4);
+    CHECK(count >= 7);
+}
+
+/* `dense classes` has the classes of the params, and the network's text their number. */
+static void check_classes(void)
+{
+    static const char text[] =
+        "flatten # dense classes\ndense bias=no classes\nsoftmax\n";
+    static const int wanted[] = {3, 1000, 0};
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(wanted); i++) {
+        struct weft_net_info info, again;
+        weft_net *net = NULL, *copy = NULL;
+        CHECK_OK(weft_net_create(
+            ctx, text,
+            weft_net_params(.height = 4, .width = 4, .channels = 1, .classes = wanted[i]),
+            &net));
+        REQUIRE(net);
+        weft_net_info(net, &info);
+        CHECK_INT(info.classes, wanted[i] ? wanted[i] : 10);
+        CHECK_OK(weft_net_create(ctx, info.text, NULL, &copy));
+        REQUIRE(copy);
+        weft_net_info(copy, &again);
+        CHECK_INT(again.classes, info.classes);
+        weft_net_destroy(&copy);
+        weft_net_destroy(&net);
+    }
 }
 
 /* One layer on an image, and the shape that comes out. */
@@ -427,6 +452,7 @@ int main(void)
     test_context = ctx;
     check_seed();
     check_builtins();
+    check_classes();
     check_shapes();
     check_sentences();
     check_op_sentences();

@@ -15,6 +15,7 @@ struct show_options {
     const char *input;
     int samples, split;
     uint64_t seed;
+    bool text;
 };
 
 static const struct args_option options[] = {
@@ -41,6 +42,10 @@ static const struct args_option options[] = {
      .offset = offsetof(struct show_options, input),
      .value = "HxWxC",
      .help = "input of a network without an input line; default 28x28x1"},
+    {.name = "text",
+     .kind = ARGS_FLAG,
+     .offset = offsetof(struct show_options, text),
+     .help = "print the text of a network, or of a model's network, to edit it"},
     {0},
 };
 
@@ -181,6 +186,18 @@ static void show_model_head(const struct weft_model_info *info, int classes)
     }
 }
 
+/* As it was written: with comments, and `dense classes`. */
+static enum app_exit show_net_text(struct app *app, const char *spec)
+{
+    char *text;
+    enum app_exit code = app_load_net_text(app, spec, &text);
+    if (code)
+        return code;
+    fputs(text, stdout);
+    free(text);
+    return app_flush_stdout(app);
+}
+
 static enum app_exit show_model(struct app *app, const struct show_options *o,
                                 const char *path)
 {
@@ -192,6 +209,11 @@ static enum app_exit show_model(struct app *app, const struct show_options *o,
         return app_report_error(app, APP_INPUT, status);
     weft_model_info(model, &info);
     weft_net_info(info.net, &net);
+    if (o->text) {
+        fputs(net.text, stdout);
+        weft_model_destroy(&model);
+        return app_flush_stdout(app);
+    }
     struct table t;
     table_init(&t, stdout, (enum table_format)o->app.format, layer_columns, LAYER_COLUMNS,
                false);
@@ -366,9 +388,15 @@ static enum app_exit show_main(struct app *app, const void *given, int count,
     static enum app_exit (*const shows[])(struct app *, const struct show_options *,
                                           const char *) = {
         [KIND_NET] = show_net, [KIND_MODEL] = show_model, [KIND_DATA] = show_data};
+    enum kind kind = kind_of(operands[0]);
+    if (o->text && (kind == KIND_DATA || o->app.format != TABLE_HUMAN))
+        return app_error(app, APP_USAGE, "%s: --text is for networks and models, %s",
+                         operands[0], kind == KIND_DATA ? "not for data" : "without -f");
+    if (o->text && kind == KIND_NET)
+        return show_net_text(app, operands[0]);
     enum app_exit code = app_create_context(app, false, false);
     if (!code)
-        code = shows[kind_of(operands[0])](app, o, operands[0]);
+        code = shows[kind](app, o, operands[0]);
     return code;
 }
 
@@ -380,6 +408,7 @@ const struct app_command cmd_show = {
             .summary = "describes a model, a network or a dataset, and draws images",
             .examples = "  weft show runs/a/best.safetensors\n"
                         "  weft show small\n"
+                        "  weft show resnet9 --text > my.net\n"
                         "  weft show fashion-mnist --samples 12",
             .about =
                 "A dataset is fashion-mnist (Debian's package dataset-fashion-mnist), a "

@@ -10,9 +10,9 @@ const char *ocl_bundled_tuning_for(const struct ocl_device *device)
     char name[32];
     if (!device->is_cpu)
         return NULL;
-    snprintf(name, sizeof(name), "cpu-%d.txt", device->vector_width);
+    snprintf(name, sizeof(name), "cpu-%d", device->vector_width);
     for (size_t i = 0; i < ocl_bundled_tuning_count; i++)
-        if (!strcmp(ocl_bundled_tuning[i].name, name))
-            return ocl_bundled_tuning[i].text;
+        if (!strcmp(ocl_bundled_tunings[i].name, name))
+            return ocl_bundled_tunings[i].text;
     return NULL;
 }
