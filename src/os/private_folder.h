@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Folders whose contents nobody else can plant: SECURITY.md, "Limits". */
+/* Folders into which no other user can write: SECURITY.md, "Limits". */
 #ifndef WEFT_OS_PRIVATE_FOLDER_H
 #define WEFT_OS_PRIVATE_FOLDER_H
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* weft eval: accuracy of a model on a dataset, overall and per class. */
 #include "core/app.h"
+#include "core/plain_text.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -97,9 +98,9 @@ static void add_class(struct table *t, const struct evaluation *evaluation, int 
     double f1 = ratio(2 * correct, actual + predicted);
     double fraction =
         worst < 0 ? 0 : ratio(confusion_count(evaluation, c, worst), actual);
-    char confused[96] = "";
+    char confused[160] = "";
     if (worst >= 0)
-        snprintf(confused, sizeof(confused), "%.60s %.1f %%", evaluation->names[worst],
+        snprintf(confused, sizeof(confused), "%s %.1f %%", evaluation->names[worst],
                  100 * fraction);
     table_text(t, evaluation->names[c]);
     table_double(t, precision, "%.2f", 100 * precision);
@@ -128,6 +129,19 @@ static int abbreviated_length(const struct evaluation *evaluation, int c)
     return longest;
 }
 
+/* Whole characters: what is left of one that is cut could be a control character. */
+static void print_abbreviated(const struct evaluation *evaluation, int c, int width)
+{
+    char text[128];
+    int length = abbreviated_length(evaluation, c);
+    const char *name = evaluation->names[c];
+    while (name[length] && (name[length] & 0xc0) == 0x80)
+        length++;
+    snprintf(text, sizeof(text), "%.*s", length, name);
+    const char *shown = plain_text(text);
+    printf("%*s%s", width - term_columns(shown), "", shown);
+}
+
 static void print_cell(int64_t n, int width, bool right)
 {
     if (!n) {
@@ -153,7 +167,7 @@ static bool print_matrix(const struct evaluation *evaluation)
             width = n + 1 > width ? n + 1 : width;
         }
         int shortest = abbreviated_length(evaluation, c) + 1,
-            name = term_columns(evaluation->names[c]);
+            name = term_columns(plain_text(evaluation->names[c]));
         width = shortest > width ? shortest : width;
         left = name > left ? name : left;
     }
@@ -162,11 +176,11 @@ static bool print_matrix(const struct evaluation *evaluation)
     printf("\n%sConfusion matrix%s: rows are true classes, columns predictions\n%*s ",
            term_style_begin(stdout, TERM_BOLD), term_style_end(stdout), left, "");
     for (int c = 0; c < e->classes; c++)
-        printf("%*.*s", width, abbreviated_length(evaluation, c), evaluation->names[c]);
+        print_abbreviated(evaluation, c, width);
     putchar('\n');
     for (int c = 0; c < e->classes; c++) {
-        printf("%s%*s ", evaluation->names[c], left - term_columns(evaluation->names[c]),
-               "");
+        const char *name = plain_text(evaluation->names[c]);
+        printf("%s%*s ", name, left - term_columns(name), "");
         for (int k = 0; k < e->classes; k++)
             print_cell(confusion_count(evaluation, c, k), width, c == k);
         putchar('\n');
@@ -199,8 +213,9 @@ static void print_confusions(const struct evaluation *evaluation)
     printf("\n%sMost frequent confusions%s (-f json prints the whole matrix)\n",
            term_style_begin(stdout, TERM_BOLD), term_style_end(stdout));
     for (size_t i = 0; i < n && i < MAX_CONFUSIONS; i++)
-        printf("%8lld  %.40s classified as %.40s\n", (long long)list[i].count,
-               evaluation->names[list[i].actual], evaluation->names[list[i].predicted]);
+        printf("%8lld  %s classified as %s\n", (long long)list[i].count,
+               plain_text(evaluation->names[list[i].actual]),
+               plain_text(evaluation->names[list[i].predicted]));
     free(list);
 }
 
@@ -210,7 +225,7 @@ static void print_text(const struct evaluation *evaluation, struct table *t)
     struct weft_dataset_info info;
     weft_dataset_info(evaluation->data, &info);
     printf("%s images of %s\n", table_thousands(e->count),
-           *info.known_as ? info.known_as : info.source);
+           plain_text(*info.known_as ? info.known_as : info.source));
     printf("%sAccuracy  %.2f %s%.2f %%%s   loss %s   %s images/s\n",
            term_style_begin(stdout, TERM_BOLD), 100 * e->accuracy, term_plus_minus(),
            100 * e->standard_error, term_style_end(stdout), app_loss_text(e->loss),

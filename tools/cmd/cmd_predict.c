@@ -3,6 +3,7 @@
 #include "core/app.h"
 
 #include "core/image_files.h"
+#include "core/plain_text.h"
 #include "core/preprocess.h"
 
 #include <math.h>
@@ -101,7 +102,7 @@ static void print_text(const struct prediction *prediction, const struct item *i
                        const float *p, const int *order, int top, int width,
                        int class_width)
 {
-    const char *label = item->label;
+    const char *label = plain_text(item->label);
     int columns_wide = term_columns(label), cut = columns_wide - width;
     char note[NOTES];
     format_notes(note, &item->preprocessing, p[order[0]]);
@@ -110,10 +111,11 @@ static void print_text(const struct prediction *prediction, const struct item *i
     else
         printf("%s%*s", label, width - columns_wide, "");
     printf("  %s%-*s %5.1f %%%s", term_style_begin(stdout, TERM_BOLD), class_width,
-           prediction->names[order[0]], 100.0 * (double)p[order[0]],
+           plain_text(prediction->names[order[0]]), 100.0 * (double)p[order[0]],
            term_style_end(stdout));
     for (int k = 1; k < top; k++)
-        printf("   %s %.1f", prediction->names[order[k]], 100.0 * (double)p[order[k]]);
+        printf("   %s %.1f", plain_text(prediction->names[order[k]]),
+               100.0 * (double)p[order[k]]);
     if (*note)
         printf("   %s(%s)%s", term_style_begin(stdout, TERM_DIM), note,
                term_style_end(stdout));
@@ -220,7 +222,7 @@ static void print_batch(struct prediction *prediction)
         else
             write_rows(prediction, &prediction->items[i], p, order, top);
     }
-    fflush(stdout);
+    term_flush_stdout();
 }
 
 /* Runs the current batch. The predictor is created for the first batch's size. */

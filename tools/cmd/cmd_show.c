@@ -3,6 +3,7 @@
 #include "core/app.h"
 
 #include "core/paths.h"
+#include "core/plain_text.h"
 #include "core/preprocess.h"
 
 #include <stdlib.h>
@@ -116,9 +117,9 @@ static void show_net_head(const weft_net *net)
     weft_net_info(net, &info);
     printf("%s%s%s: %dx%dx%d to %d classes, %d layers, %s weights, %.3g MFLOP per image "
            "(forward)\n\n",
-           term_style_begin(stdout, TERM_BOLD), info.name, term_style_end(stdout),
-           info.height, info.width, info.channels, info.classes, info.layers,
-           table_thousands((double)info.weights), info.flops / 1e6);
+           term_style_begin(stdout, TERM_BOLD), plain_text(info.name),
+           term_style_end(stdout), info.height, info.width, info.channels, info.classes,
+           info.layers, table_thousands((double)info.weights), info.flops / 1e6);
 }
 
 static void emit_numbers(struct json *j, const char *key, const double *numbers,
@@ -165,7 +166,7 @@ static void show_model_head(const struct weft_model_info *info, int classes)
     weft_net_info(info->net, &net);
     printf("Trained  %.4g epochs, %s steps%s%s\n", info->epochs,
            table_thousands((double)info->step), *info->dataset_known_as ? ", on " : "",
-           info->dataset_known_as);
+           plain_text(info->dataset_known_as));
     printf("Pixels   mean");
     for (int c = 0; c < net.channels; c++)
         printf(" %.4f", info->mean[c]);
@@ -176,12 +177,13 @@ static void show_model_head(const struct weft_model_info *info, int classes)
     printf("\nClasses  ");
     int column = 9;
     for (int c = 0; c < classes; c++) {
-        int width = term_columns(info->class_names[c]) + 2;
+        const char *name = plain_text(info->class_names[c]);
+        int width = term_columns(name) + 2;
         if (column + width > 90) {
             printf("\n         ");
             column = 9;
         }
-        printf("%s%s", info->class_names[c], c + 1 < classes ? ", " : "\n\n");
+        printf("%s%s", name, c + 1 < classes ? ", " : "\n\n");
         column += width;
     }
 }
@@ -263,7 +265,7 @@ static void draw_sample_images(const weft_dataset *data, int samples, uint64_t s
                       (uint64_t)info.count;
         images[i] = (struct term_image){info.pixels + at * size, info.height, info.width,
                                         info.channels, ""};
-        snprintf(images[i].caption, sizeof(images[i].caption), "%llu %.40s",
+        snprintf(images[i].caption, sizeof(images[i].caption), "%llu %s",
                  (unsigned long long)at, info.class_names[info.labels[at]]);
     }
     putchar('\n');
@@ -276,11 +278,11 @@ static void show_data_head(const weft_dataset *data)
     struct weft_dataset_info info;
     weft_dataset_info(data, &info);
     printf("%s%s%s\n%s images of %dx%dx%d, %d classes",
-           term_style_begin(stdout, TERM_BOLD), info.source, term_style_end(stdout),
-           table_thousands(info.count), info.height, info.width, info.channels,
-           info.classes);
+           term_style_begin(stdout, TERM_BOLD), plain_text(info.source),
+           term_style_end(stdout), table_thousands(info.count), info.height, info.width,
+           info.channels, info.classes);
     if (*info.known_as)
-        printf("; %s", info.known_as);
+        printf("; %s", plain_text(info.known_as));
     printf("\nPixels: mean");
     for (int c = 0; c < info.channels; c++)
         printf(" %.4f", info.mean[c]);

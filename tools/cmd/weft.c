@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The command `weft`: runs a subcommand. */
 #include "core/app.h"
+#include "core/plain_text.h"
 
+#include <errno.h>
 #include <locale.h>
 #include <signal.h>
 #include <string.h>
@@ -39,7 +41,7 @@ static const struct app_command *find(const char *name)
             return commands[i];
     }
     const char *close = args_suggest(name, names, COMMAND_COUNT);
-    fprintf(stderr, "weft: there is no command '%s'", name);
+    fprintf(stderr, "weft: there is no command '%s'", plain_text(name));
     if (close)
         fprintf(stderr, "; did you mean %s?", close);
     fputs("\nweft help lists the commands\n", stderr);
@@ -59,10 +61,8 @@ static enum app_exit help_for(int argc, char **argv)
     return APP_OK;
 }
 
-int main(int argc, char **argv)
+static enum app_exit run_command(int argc, char **argv)
 {
-    setlocale(LC_CTYPE, "");
-    signal(SIGPIPE, SIG_IGN); /* a closed pipe becomes a write error */
     if (argc < 2) {
         print_help(stderr);
         return APP_USAGE;
@@ -78,9 +78,20 @@ int main(int argc, char **argv)
         fprintf(stderr,
                 "weft: an option needs a command before it: weft COMMAND %s\n"
                 "weft help lists the commands\n",
-                name);
+                plain_text(name));
         return APP_USAGE;
     }
     const struct app_command *command = find(name);
     return command ? app_run(command, argc - 1, argv + 1) : APP_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    setlocale(LC_CTYPE, "");
+    signal(SIGPIPE, SIG_IGN); /* a closed pipe becomes a write error */
+    enum app_exit code = run_command(argc, argv);
+    if (code != APP_OK || term_flush_stdout())
+        return code;
+    fprintf(stderr, "weft: writing to stdout: %s\n", strerror(errno));
+    return APP_FAILED;
 }

@@ -178,7 +178,7 @@ static void write_all(struct comparison *c)
     }
     if (format == TABLE_HUMAN || format == TABLE_MD) {
         putchar('\n');
-        comparison_print(&c->results);
+        comparison_print(&c->results, c->table.format);
     }
 }
 

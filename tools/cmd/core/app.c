@@ -123,24 +123,24 @@ static enum app_exit exit_code_of(enum app_phase phase, enum weft_status status)
     return APP_FAILED;
 }
 
+/* The log of a compiler has lines, unlike names in other messages. */
+static void print_lines(const char *text)
+{
+    while (*text) {
+        int span = (int)strcspn(text, "\n");
+        term_print("%s%.*s%s", term_style_begin(stderr, TERM_DIM), span, text,
+                   term_style_end(stderr));
+        text += span + (text[span] == '\n');
+    }
+}
+
 static void log_line(void *priv, enum weft_log_level level, const char *message)
 {
     (void)priv;
     if (level == WEFT_LOG_WARN)
         term_warn("%s", message);
     else if (level != WEFT_LOG_ERROR) /* app_report_error prints errors */
-        term_print("%s%s%s", term_style_begin(stderr, TERM_DIM), message,
-                   term_style_end(stderr));
-}
-
-static enum app_exit print_error(const struct app *app, enum app_exit code,
-                                 const char *text)
-{
-    fflush(stdout);
-    term_progress_clear();
-    term_print("%sweft %s:%s %s", term_style_begin(stderr, TERM_BAD), app->name,
-               term_style_end(stderr), text);
-    return code;
+        print_lines(message);
 }
 
 enum app_exit app_error(const struct app *app, enum app_exit code, const char *format,
@@ -151,7 +151,10 @@ enum app_exit app_error(const struct app *app, enum app_exit code, const char *f
     va_start(args, format);
     int n = vasprintf(&text, format, args);
     va_end(args);
-    print_error(app, code, n < 0 ? "out of memory" : text);
+    term_flush_stdout();
+    term_progress_clear();
+    term_print("%sweft %s:%s %s", term_style_begin(stderr, TERM_BAD), app->name,
+               term_style_end(stderr), n < 0 ? "out of memory" : text);
     if (n >= 0)
         free(text);
     return code;
@@ -161,7 +164,10 @@ enum app_exit app_report_error(const struct app *app, enum app_phase phase,
                                enum weft_status status)
 {
     const char *why = app->context ? weft_error(app->context) : weft_status_name(status);
-    return print_error(app, exit_code_of(phase, status), why);
+    size_t span = status == WEFT_ERR_BUILD ? strcspn(why, "\n") : strlen(why);
+    app_error(app, APP_FAILED, "%.*s", (int)span, why);
+    print_lines(why + span);
+    return exit_code_of(phase, status);
 }
 
 enum app_exit app_create_context(struct app *app, bool opencl, bool fresh)
@@ -433,7 +439,7 @@ void app_json_begin(const struct app *app, struct json *j, const char *schema)
 
 enum app_exit app_flush_stdout(const struct app *app)
 {
-    if (fflush(stdout) || ferror(stdout))
+    if (!term_flush_stdout())
         return app_error(app, APP_FAILED, "writing to stdout: %s", strerror(errno));
     return APP_OK;
 }

@@ -4,6 +4,7 @@
 #define _GNU_SOURCE
 #include "core/args.h"
 
+#include "core/plain_text.h"
 #include "core/term.h"
 
 #include <ctype.h>
@@ -251,7 +252,7 @@ static enum args_result reject_unknown(const struct args_command *c,
     char word[64];
     snprintf(word, sizeof(word), "%.*s", (int)strcspn(text + 2, "="), text + 2);
     const char *close = args_suggest(word, names, n);
-    fprintf(stderr, "weft %s: there is no option --%s", c->name, word);
+    fprintf(stderr, "weft %s: there is no option --%s", c->name, plain_text(word));
     if (close)
         fprintf(stderr, "; did you mean --%s?", close);
     fputc('\n', stderr);
@@ -268,7 +269,7 @@ static enum args_result check_operands(const struct args_command *c, int given,
         return ARGS_INVALID;
     }
     if (c->operands_max >= 0 && given > c->operands_max) {
-        fprintf(stderr, "weft %s: unexpected operand '%s'\n", c->name, extra);
+        fprintf(stderr, "weft %s: unexpected operand '%s'\n", c->name, plain_text(extra));
         print_hint(c);
         return ARGS_INVALID;
     }
@@ -294,8 +295,8 @@ static enum args_result assign(const struct args_command *c, const struct args_o
     const char *accepted = parsers[o->kind](o, optarg, (char *)fields + o->offset);
     if (!accepted)
         return ARGS_OK;
-    fprintf(stderr, "weft %s: --%s is '%s', but must be %s\n", c->name, o->name, optarg,
-            accepted);
+    fprintf(stderr, "weft %s: --%s is '%s', but must be %s\n", c->name, o->name,
+            plain_text(optarg), accepted);
     return ARGS_INVALID;
 }
 
@@ -334,7 +335,9 @@ enum args_result args_parse(const struct args_command *c, int argc, char **argv,
         if (got == '?' && !o) {
             if (!strncmp(text, "--", 2))
                 return reject_unknown(c, &list, text);
-            fprintf(stderr, "weft %s: there is no option -%c\n", c->name, optopt);
+            const char letter[] = {(char)optopt, '\0'};
+            fprintf(stderr, "weft %s: there is no option -%s\n", c->name,
+                    plain_text(letter));
             print_hint(c);
             return ARGS_INVALID;
         }

@@ -2,47 +2,30 @@
 /* A streaming JSON writer (RFC 8259). */
 #include "core/json.h"
 
+#include "core/plain_text.h"
+
 #include <assert.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stddef.h>
 
-/* The length of the UTF-8 sequence that begins at `s`, 0 if it is not valid. */
-static size_t sequence(const unsigned char *s)
-{
-    if (s[0] < 0x80)
-        return 1;
-    size_t length = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
-    if (s[0] < 0xc2 || s[0] > 0xf4)
-        return 0;
-    for (size_t i = 1; i < length; i++)
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    bool overlong = (s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xf0 && s[1] < 0x90);
-    bool surrogate = s[0] == 0xed && s[1] > 0x9f;
-    bool beyond = s[0] == 0xf4 && s[1] > 0x8f;
-    return overlong || surrogate || beyond ? 0 : length;
-}
-
 static void quoted(FILE *out, const char *text)
 {
     fputc('"', out);
-    for (const unsigned char *s = (const unsigned char *)text; *s;) {
-        size_t length = sequence(s);
-        if (!length) {
+    while (*text) {
+        unsigned control;
+        size_t length = plain_text_character(text, &control);
+        if (!length)
             fputs("\\ufffd", out);
-            s++;
-        } else if (*s == '"' || *s == '\\') {
-            fprintf(out, "\\%c", *s++);
-        } else if (*s == '\n') {
+        else if (*text == '"' || *text == '\\')
+            fprintf(out, "\\%c", *text);
+        else if (*text == '\n')
             fputs("\\n", out);
-            s++;
-        } else if (*s < 0x20 || *s == 0x7f) {
-            fprintf(out, "\\u%04x", *s++);
-        } else {
-            fwrite(s, 1, length, out);
-            s += length;
-        }
+        else if (control)
+            fprintf(out, "\\u%04x", control);
+        else
+            fwrite(text, 1, length, out);
+        text += length ? length : 1;
     }
     fputc('"', out);
 }

@@ -95,7 +95,7 @@ bool paths_is_folder(const char *path)
 
 bool paths_write(const char *path, const void *bytes, size_t size)
 {
-    fflush(stdout); /* `path` may be /dev/stdout */
+    term_flush_stdout(); /* `path` may be /dev/stdout */
     return !weft_write_file(path, 0666, bytes, size);
 }
 

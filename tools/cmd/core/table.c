@@ -2,9 +2,11 @@
 /* Result tables. */
 #include "core/table.h"
 
+#include "core/plain_text.h"
 #include "core/term.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
@@ -17,19 +19,29 @@ struct table_cell {
     enum cell_kind kind;
     double real;
     int64_t whole;
-    char *text; /* in text and Markdown */
+    char *text;  /* in JSON */
+    char *shown; /* elsewhere: without control characters; may be `text` */
 };
 
 void table_init(struct table *t, FILE *out, enum table_format format,
                 const struct table_column *columns, int column_count, bool stream)
 {
-    *t = (struct table){out, format, columns, column_count, .stream = stream};
+    *t =
+        (struct table){out,          format,           columns,
+                       column_count, .stream = stream, .keep_rows = format == TABLE_JSON};
+}
+
+static void free_cell(struct table_cell *cell)
+{
+    if (cell->shown != cell->text)
+        free(cell->shown);
+    free(cell->text);
 }
 
 void table_free(struct table *t)
 {
     for (int i = 0; i < t->cell_count; i++)
-        free(t->cells[i].text);
+        free_cell(&t->cells[i]);
     free(t->cells);
     *t = (struct table){0};
 }
@@ -71,16 +83,23 @@ const char *table_cell_text(const struct table *t, int row, int column)
         !is_shown(t, column))
         return NULL;
     return row < 0 ? t->columns[column].title
-                   : t->cells[row * t->column_count + column].text;
+                   : t->cells[row * t->column_count + column].shown;
+}
+
+/* A spreadsheet takes a cell that begins with one of these for a formula, unless an
+ * apostrophe precedes it. */
+static bool is_formula(const char *text)
+{
+    return *text && strchr("=+-@", *text) && text[1];
 }
 
 static void csv_text(FILE *out, const char *text)
 {
-    if (!text[strcspn(text, ",\"\r\n")]) {
+    if (!text[strcspn(text, ",\"")] && !is_formula(text)) {
         fputs(text, out);
         return;
     }
-    fputc('"', out);
+    fputs(is_formula(text) ? "\"'" : "\"", out);
     for (; *text; text++) {
         if (*text == '"')
             fputc('"', out);
@@ -100,7 +119,7 @@ static void csv_row(const struct table *t, const struct table_cell *row)
         if (!row)
             csv_text(t->out, t->columns[c].key);
         else if (row[c].kind == CELL_TEXT)
-            csv_text(t->out, row[c].text);
+            csv_text(t->out, row[c].shown);
         else if (row[c].kind == CELL_INT)
             fprintf(t->out, "%" PRId64, row[c].whole);
         else if (row[c].kind == CELL_BOOL)
@@ -111,14 +130,36 @@ static void csv_row(const struct table *t, const struct table_cell *row)
     fputc('\n', t->out);
 }
 
+/* Escapes what Markdown or HTML would take for markup. An underscore within a word is
+ * none. */
+static void md_text(FILE *out, const char *text)
+{
+    for (const char *s = text; *s; s++) {
+        bool inner =
+            s > text && isalnum((unsigned char)s[-1]) && isalnum((unsigned char)s[1]);
+        if (strchr("|\\<>&*`[]~", *s) || (*s == '_' && !inner))
+            fputc('\\', out);
+        fputc(*s, out);
+    }
+}
+
+void table_line(FILE *out, enum table_format format, const char *text)
+{
+    text = plain_text(text);
+    if (format == TABLE_MD)
+        md_text(out, text);
+    else
+        fputs(text, out);
+    fputc('\n', out);
+}
+
 static void md_row(const struct table *t, const struct table_cell *row)
 {
     fputc('|', t->out);
     for (int c = 0; c < t->column_count; c++)
         if (is_shown(t, c)) {
             fputc(' ', t->out);
-            for (const char *s = row ? row[c].text : t->columns[c].title; *s; s++)
-                fprintf(t->out, *s == '|' ? "\\%c" : "%c", *s);
+            md_text(t->out, row ? row[c].shown : t->columns[c].title);
             fputs(" |", t->out);
         }
     fputc('\n', t->out);
@@ -138,7 +179,7 @@ static int width(const struct table *t, int column)
     if (c->width > widest)
         widest = c->width;
     for (int i = column; !t->stream && i < t->cell_count; i += t->column_count) {
-        int w = term_columns(t->cells[i].text);
+        int w = term_columns(t->cells[i].shown);
         widest = w > widest ? w : widest;
     }
     return widest;
@@ -152,7 +193,7 @@ static void human_row(const struct table *t, const struct table_cell *row)
     for (int c = 0; c < t->column_count; c++) {
         if (!is_shown(t, c))
             continue;
-        const char *text = row ? row[c].text : t->columns[c].title;
+        const char *text = row ? row[c].shown : t->columns[c].title;
         int fill = width(t, c) - term_columns(text);
         fill = fill > 0 ? fill : 0;
         if (!t->columns[c].left)
@@ -235,24 +276,38 @@ void table_write(struct table *t)
     int rows = t->cell_count / t->column_count;
     if (t->format != TABLE_JSON && t->written_rows < rows)
         term_progress_clear();
-    if (!t->written_rows && rows)
+    if (!t->titled && rows)
         writers[t->format](t, NULL);
+    t->titled = t->titled || rows;
     for (; t->written_rows < rows; t->written_rows++)
         writers[t->format](t, t->cells + (ptrdiff_t)t->written_rows * t->column_count);
-    if (t->stream)
-        fflush(t->out);
+    if (!t->stream)
+        return;
+    term_flush_stdout();
+    /* A table of a long run does not grow. */
+    for (int i = 0; i < t->cell_count && !t->keep_rows; i++)
+        free_cell(&t->cells[i]);
+    if (!t->keep_rows)
+        t->cell_count = t->written_rows = 0;
 }
 
 static void add(struct table *t, enum cell_kind kind, double real, int64_t whole,
                 const char *text)
 {
-    if ((t->cell_count & (t->cell_count - 1)) == 0)
-        t->cells = term_realloc_or_exit(t->cells,
-                                        (size_t)(t->cell_count ? 2 * t->cell_count : 1) *
-                                            sizeof(*t->cells));
+    if (t->cell_count == t->capacity) {
+        t->capacity = t->capacity ? 2 * t->capacity : 16;
+        t->cells =
+            term_realloc_or_exit(t->cells, (size_t)t->capacity * sizeof(*t->cells));
+    }
     size_t size = strlen(text) + 1;
     char *copy = memcpy(term_realloc_or_exit(NULL, size), text, size);
-    t->cells[t->cell_count++] = (struct table_cell){kind, real, whole, copy};
+    const char *plain = plain_text(copy);
+    char *shown = copy;
+    if (plain != copy) {
+        size = strlen(plain) + 1;
+        shown = memcpy(term_realloc_or_exit(NULL, size), plain, size);
+    }
+    t->cells[t->cell_count++] = (struct table_cell){kind, real, whole, copy, shown};
     if (t->stream && t->cell_count % t->column_count == 0)
         table_write(t);
 }

@@ -23,9 +23,11 @@ struct table {
     enum table_format format;
     const struct table_column *columns;
     int column_count;
-    bool stream; /* write each row as soon as it is complete */
+    bool stream;    /* write each row as soon as it is complete */
+    bool keep_rows; /* of a streaming table, for table_json; set in that format */
     struct table_cell *cells;
-    int cell_count, written_rows;
+    int cell_count, capacity, written_rows;
+    bool titled;
 };
 
 void table_init(struct table *table, FILE *out, enum table_format format,
@@ -52,6 +54,9 @@ void table_write_transposed(const struct table *table, const char *(*letter)(int
 
 /* Writes the rows not written yet; nothing for JSON. */
 void table_write(struct table *table);
+
+/* Writes a line beside a table, escaped like its cells. */
+void table_line(FILE *out, enum table_format format, const char *text);
 
 /* Writes the rows as a list of objects. */
 void table_json(const struct table *table, struct json *json, const char *key);

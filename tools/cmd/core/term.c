@@ -4,6 +4,9 @@
 #define _GNU_SOURCE
 #include "core/term.h"
 
+#include "core/plain_text.h"
+
+#include <errno.h>
 #include <langinfo.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -66,18 +69,20 @@ static bool colored(FILE *out)
                                         : fileno(out) == STDOUT_FILENO && term.color[0];
 }
 
+static const char *const styles[] = {
+    [TERM_BOLD] = "\033[1m",  [TERM_DIM] = "\033[2m",    [TERM_GOOD] = "\033[32m",
+    [TERM_WARN] = "\033[33m", [TERM_BAD] = "\033[1;31m",
+};
+static const char style_off[] = "\033[0m";
+
 const char *term_style_begin(FILE *out, enum term_style style)
 {
-    static const char *const codes[] = {
-        [TERM_BOLD] = "\033[1m",  [TERM_DIM] = "\033[2m",    [TERM_GOOD] = "\033[32m",
-        [TERM_WARN] = "\033[33m", [TERM_BAD] = "\033[1;31m",
-    };
-    return colored(out) ? codes[style] : "";
+    return colored(out) ? styles[style] : "";
 }
 
 const char *term_style_end(FILE *out)
 {
-    return colored(out) ? "\033[0m" : "";
+    return colored(out) ? style_off : "";
 }
 
 int term_width(FILE *out)
@@ -119,8 +124,21 @@ int term_columns(const char *text)
     return columns_of(text, strlen(text));
 }
 
-void term_wrap(FILE *out, const char *text, int indent, int column, int limit)
+/* Length of the style sequence at `at`, which plain_text_copy keeps; 0: none. */
+static size_t style_length(const char *at)
 {
+    if (*at != '\033' || !(term.color[0] || term.color[1]))
+        return 0;
+    for (size_t i = 0; i < sizeof(styles) / sizeof(*styles); i++)
+        if (!strncmp(at, styles[i], strlen(styles[i])))
+            return strlen(styles[i]);
+    return strncmp(at, style_off, strlen(style_off)) ? 0 : strlen(style_off);
+}
+
+void term_wrap(FILE *out, const char *message, int indent, int column, int limit)
+{
+    char *plain = plain_text_copy(message, style_length);
+    const char *text = plain ? plain : "(out of memory)";
     for (bool first = true; *text; first = false) {
         size_t span = strcspn(text, " ");
         int columns = columns_of(text, span);
@@ -136,6 +154,7 @@ void term_wrap(FILE *out, const char *text, int indent, int column, int limit)
         text += span + (text[span] == ' ');
     }
     fputc('\n', out);
+    free(plain);
 }
 
 static void clear_line(void)
@@ -153,15 +172,40 @@ void term_progress_clear(void)
     pthread_mutex_unlock(&lock);
 }
 
+/* The message as one line that a terminal prints as it is. NULL: out of memory. */
+static char *format_message(const char *format, va_list args)
+{
+    char *raw = NULL;
+    if (vasprintf(&raw, format, args) < 0)
+        return NULL;
+    char *text = plain_text_copy(raw, style_length);
+    free(raw);
+    return text;
+}
+
+bool term_flush_stdout(void)
+{
+    static int first; /* errno of the first failure, which later calls overwrite */
+    errno = 0;
+    if (fflush(stdout) && !first)
+        first = errno;
+    errno = first ? first : EIO;
+    return !first && !ferror(stdout);
+}
+
 static void print_message(enum term_style style, const char *lead, const char *format,
                           va_list args)
 {
     enum { INDENT = 8, WIDEST = 100 };
-    char *text = NULL;
-    if (vasprintf(&text, format, args) < 0)
+    static const char none[] = "weft: no memory for the message of an error or warning\n";
+    char *text = format_message(format, args);
+    if (!text) {
+        ssize_t written = write(STDERR_FILENO, none, sizeof(none) - 1);
+        (void)written;
         return;
+    }
     int width = term_width(stderr);
-    fflush(stdout);
+    term_flush_stdout();
     pthread_mutex_lock(&lock);
     clear_line();
     if (*lead)
@@ -192,10 +236,15 @@ void term_warn(const char *format, ...)
     va_end(args);
 }
 
-static void draw_line(const char *text)
+/* `message` is cut to the width of the terminal before a character. */
+static void draw_line(const char *message)
 {
+    const char *text = plain_text(message);
+    int size = term_width(stderr) - 1;
+    while (size > 0 && size < (int)strlen(text) && (text[size] & 0xc0) == 0x80)
+        size--;
     if (term.live)
-        fprintf(stderr, "\r%.*s\033[K", term_width(stderr) - 1, text);
+        fprintf(stderr, "\r%.*s\033[K", size, text);
     else
         fprintf(stderr, "%s\n", text);
     line_drawn = term.live;
@@ -216,7 +265,7 @@ void term_progress(const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    fflush(stdout);
+    term_flush_stdout();
     pthread_mutex_lock(&lock);
     draw_line(text);
     pthread_mutex_unlock(&lock);
@@ -253,7 +302,7 @@ void term_wait_begin(const char *format, ...)
     va_start(args, format);
     vsnprintf(waiting.activity, sizeof(waiting.activity), format, args);
     va_end(args);
-    fflush(stdout);
+    term_flush_stdout();
     waiting.ended = waiting.shown = false;
     waiting.start = term_seconds();
     pthread_cond_init(&waiting.over, NULL);

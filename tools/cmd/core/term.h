@@ -33,10 +33,13 @@ int term_columns(const char *text);
  * column `limit`; continuation lines are indented to `indent`. */
 void term_wrap(FILE *out, const char *text, int indent, int column, int limit);
 
-/* A message on stderr. On a terminal it is wrapped, unless it begins with a space: such
- * lines are meant to be copied. */
+/* A message on stderr, one line: control characters are escaped. On a terminal it is
+ * wrapped, unless it begins with a space: such lines are meant to be copied. */
 void term_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void term_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Flushes stdout. False, with errno of the first failure, if anything was not written. */
+bool term_flush_stdout(void);
 
 /* The progress line: redrawn in place at most ten times per second on a terminal, else a
  * plain line at most every thirty seconds. Output through this file or a table clears it;
@@ -58,7 +61,7 @@ void *term_realloc_or_exit(void *old, size_t size);
 struct term_image {
     const uint8_t *pixels;
     int height, width, channels;
-    char caption[64];
+    char caption[160];
 };
 
 /* Draws images side by side, as many in a row as fit. */

@@ -2,6 +2,7 @@
 /* Images in a terminal: two pixels a cell by half blocks, in true colour or 256
  * colours, or by letters of growing darkness where there is no colour. */
 #define _GNU_SOURCE
+#include "core/plain_text.h"
 #include "core/term.h"
 
 #include <langinfo.h>
@@ -89,7 +90,11 @@ static void draw_row(FILE *out, const struct term_image *images, int count)
         int mine = (half_rows(&images[i]) + 1) / 2;
         rows = mine > rows ? mine : rows;
         int w = columns(&images[i]);
-        fprintf(out, "%-*.*s%*s", w, w, images[i].caption, i + 1 < count ? GAP : 0, "");
+        const char *caption = plain_text(images[i].caption);
+        int size = (int)plain_text_prefix(caption, w);
+        int fill = w - term_columns(caption);
+        fprintf(out, "%.*s%*s", size, caption,
+                (fill > 0 ? fill : 0) + (i + 1 < count ? GAP : 0), "");
     }
     fputc('\n', out);
     for (int y = 0; y < rows; y++) {

@@ -4,6 +4,7 @@
 #include "devices/doctor.h"
 
 #include "core/driver_smoke_test.h"
+#include "core/plain_text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -159,16 +160,16 @@ static void show_fields(int index, bool chosen, const struct weft_device_info *d
     bytes(memory, d->global_mem_bytes);
     bytes(largest, d->max_alloc_bytes);
     bytes(local, d->local_mem_bytes);
-    printf("%s%d  %s%s%s\n", term_style_begin(stdout, TERM_BOLD), index, d->name,
-           term_style_end(stdout), chosen ? "   (default)" : "");
+    printf("%s%d  %s%s%s\n", term_style_begin(stdout, TERM_BOLD), index,
+           plain_text(d->name), term_style_end(stdout), chosen ? "   (default)" : "");
     if (d->platform_index >= 0)
-        printf("   platform         %s (clinfo %d:%d)\n", d->platform, d->platform_index,
-               d->device_index);
+        printf("   platform         %s (clinfo %d:%d)\n", plain_text(d->platform),
+               d->platform_index, d->device_index);
     printf("   kind             %s\n", app_device_kind_names[d->kind]);
-    printf("   vendor, driver   %s, %s\n", d->vendor, d->driver);
+    printf("   vendor, driver   %s, %s\n", plain_text(d->vendor), plain_text(d->driver));
     if (*d->version)
-        printf("   OpenCL           %s\n", d->version);
-    printf("   id               %s\n", d->id);
+        printf("   OpenCL           %s\n", plain_text(d->version));
+    printf("   id               %s\n", plain_text(d->id));
     printf("   compute units    %u", d->compute_units);
     if (d->clock_mhz)
         printf(" at %u MHz", d->clock_mhz);

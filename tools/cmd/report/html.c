@@ -2,6 +2,7 @@
 /* HTML markup and SVG plots. */
 #include "report/html.h"
 
+#include "core/plain_text.h"
 #include "core/table.h"
 #include "core/term.h"
 
@@ -20,7 +21,7 @@ struct plot_label {
 
 void html_write_escaped(FILE *out, const char *text)
 {
-    for (; *text; text++) {
+    for (text = plain_text(text); *text; text++) {
         static const char special[] = "&<>\"'";
         static const char *const names[] = {"&amp;", "&lt;", "&gt;", "&quot;", "&#39;"};
         const char *at = strchr(special, *text);

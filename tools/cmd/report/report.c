@@ -44,6 +44,8 @@ static void write_head(FILE *out, const struct results *r)
     char sentence[COMPARISON_SENTENCE_BYTES], label[RESULTS_LABEL_BYTES];
     int fastest = comparison_fastest_run(r), count = results_count(r);
     fputs("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+          "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src "
+          "'none'; style-src 'unsafe-inline'\">\n"
           "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
           "<title>weft bench: ",
           out);

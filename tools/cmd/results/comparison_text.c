@@ -109,11 +109,11 @@ int comparison_fastest_run(const struct results *r)
     return fastest;
 }
 
-void comparison_print(const struct results *r)
+void comparison_print(const struct results *r, enum table_format format)
 {
     char sentence[COMPARISON_SENTENCE_BYTES];
     int fastest = comparison_fastest_run(r);
     for (int i = 0; fastest >= 0 && i < results_count(r); i++)
         if (i != fastest && comparison_sentence(r, fastest, i, sentence))
-            printf("%s\n", sentence);
+            table_line(stdout, format, sentence);
 }

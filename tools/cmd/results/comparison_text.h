@@ -5,6 +5,7 @@
 
 #include "results/results.h"
 #include "core/statistics.h"
+#include "core/table.h"
 
 enum { COMPARISON_SENTENCE_BYTES = 1200 };
 
@@ -20,7 +21,7 @@ bool comparison_sentence(const struct results *results, int a, int b,
                          char out[COMPARISON_SENTENCE_BYTES]);
 
 /* Prints the fastest run against each other run on stdout. */
-void comparison_print(const struct results *results);
+void comparison_print(const struct results *results, enum table_format format);
 
 /* The run with the fastest training, else inference; -1: none. */
 int comparison_fastest_run(const struct results *results);

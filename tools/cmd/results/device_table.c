@@ -242,8 +242,8 @@ int device_table_write(const struct results *r, enum table_format format)
         results_write(r, stdout);
     if (format == TABLE_HUMAN || format == TABLE_MD) {
         putchar('\n');
-        comparison_print(r);
-        fflush(stdout);
+        comparison_print(r, format);
+        term_flush_stdout();
     }
     for (int i = 0; i < results_count(r); i++)
         failed += print_errors(r, i);

@@ -131,7 +131,7 @@ static void print_outcome(const struct train_session *session, const struct outc
         print_test(session, "best", session->best_epoch, &out->best);
     if (out->have_last)
         print_test(session, "last", out->at.epoch, &out->last);
-    fflush(stdout);
+    term_flush_stdout();
     const char *model = session->best_epoch ? session->run.best : session->run.last;
     term_print("Saved   %s%s%s, %s; %.1f s in total",
                session->best_epoch ? session->run.best : "",

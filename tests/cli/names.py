@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Names of others in every output: names.py WEFT. A file name, class, network or option
+with control characters reaches neither terminal nor spreadsheet nor Markdown as such; and
+a full disk is an error of every command."""
+
+import csv
+import io
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+WEFT = os.path.abspath(sys.argv[1])
+TESTS = pathlib.Path(__file__).resolve().parent
+# Escape sequences, a bell, C1 controls as character and as byte, bidirectional controls,
+# separators, a line break; markup; a formula.
+EVIL = [b"ev\x1b[31mil\x07\x1b]0;PWN\x07.png", "c1\u009b31m.png".encode(), b"byte\x9b31m.png",
+        "bidi\u202egnp.png".encode(), "\u2066iso\u2069\u200f\u061c.png".encode(),
+        "line\u2028\u2029.png".encode(), b"two\nlines\r.png", b"tab\t.png",
+        b"=1+1.png", b"+x.png", b"-x.png", b"@SUM(A1).png", b"<b>|*x*`[a](b).png"]
+BAD = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
+                 "\ufeff\ufffd]")
+failures = []
+
+
+def check(holds, what):
+    if not holds:
+        failures.append(what)
+        print("FAILED:", what)
+
+
+def weft(*words, code=None):
+    done = subprocess.run([WEFT, *words], capture_output=True, check=False, timeout=120)
+    check(code is None or done.returncode == code,
+          f"{words}: exit code {done.returncode}: {done.stderr[-300:]}")
+    out, err = done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
+    for stream, text in [("stdout", out), ("stderr", err)]:
+        found = BAD.search(text)
+        check(not found, f"{words}: {stream} has {found and ascii(found.group())}")
+    return out, err
+
+
+def files():
+    """Images in a folder, whole and damaged, in every format."""
+    os.makedirs("evil")
+    for name in EVIL:
+        shutil.copy("images/0.png", os.path.join(b"evil", name))
+    out, _ = weft("predict", "run/best.safetensors", "evil", "-d", "cpu", code=0)
+    check(len(out.splitlines()) == len(EVIL), "human: one line for each image")
+    out, _ = weft("predict", "run/best.safetensors", "evil", "-d", "cpu", "-f", "csv",
+                  "-k", "1", code=0)
+    rows = list(csv.reader(io.StringIO(out)))
+    check(len(rows) == len(EVIL) + 1, "csv: one row for each image")
+    os.chdir("evil")
+    model = "../run/best.safetensors"
+    out, _ = weft("predict", model, "=1+1.png", "+x.png", "@SUM(A1).png", "./-x.png", "-d",
+                  "cpu", "-f", "csv", "-k", "1", code=0)
+    cells = [line.split(",")[0] for line in out.splitlines()[1:]]
+    check(cells == ['"\'=1+1.png"', '"\'+x.png"', '"\'@SUM(A1).png"', "./-x.png"],
+          f"csv: formulas are text: {cells}")
+    out, _ = weft("predict", model, "<b>|*x*`[a](b).png", "-d", "cpu", "-f", "md", code=0)
+    check("\\<b\\>\\|\\*x\\*\\`\\[a\\](b).png" in out, f"md: markup is escaped: {out}")
+    out, _ = weft("predict", model, "bidi\u202egnp.png", "-d", "cpu", "-f", "json", code=0)
+    check('bidi\\u202egnp.png' in out and "bidi\u202egnp.png" in
+          json.dumps(json.loads(out), ensure_ascii=False), "json: escaped, the same text")
+    os.chdir("..")
+    for name in EVIL:
+        with open(os.path.join(b"evil", name), "wb") as file:
+            file.write(b"\x89PNG no image")
+    for form in ["human", "md", "csv", "json"]:
+        weft("predict", "run/best.safetensors", "evil", "-d", "cpu", "-f", form, code=4)
+
+
+def words():
+    """Commands, options, their values, networks and data."""
+    evil = "\x1b[31mx\u009b\u202e\ny"
+    for line in [[evil], ["help", evil], ["-" + evil], ["show", "--" + evil],
+                 ["show", "-" + "\x1b"], ["show", evil], ["show", "small", evil],
+                 ["show", "small", "--samples", evil], ["eval", evil], ["compare", evil],
+                 ["train", "--data", evil, "-d", "cpu"],
+                 ["train", "--data", "data", "--net", evil, "-d", "cpu"],
+                 ["train", "--data", "data", "--out", "run/log.jsonl/" + evil, "-d", "cpu"],
+                 ["verify", "-d", evil], ["verify", "-d", "cpu", "--op", evil],
+                 ["verify", "-d", "cpu", "--op", "add", "--cases", "1", "--json",
+                  "none/" + evil]]:
+        _, err = weft(*line)
+        check(err and len(err.splitlines()) <= 3, f"{line}: one message: {err!r}")
+    pathlib.Path("evil.net").write_text("input 8 8 1\nconv 3 \u009b31m\x1b[2J\u202e\n",
+                                        encoding="utf-8")
+    weft("show", "evil.net", code=4)
+
+
+def classes():
+    """Class names with bidirectional controls."""
+    shutil.copytree("data", "named")
+    pathlib.Path("named/classes.txt").write_text("=top\nmi\u202eddle\n<b>low\n",
+                                                 encoding="utf-8")
+    out, err = weft("train", "-d", "cpu", "--data", "named", "--net", "tiny.net", "--epochs", "1",
+         "--out", "named-run", code=0)
+    for form in ["human", "md", "csv", "json"]:
+        weft("show", "named-run/best.safetensors", "-f", form, code=0)
+        weft("show", "named", "-f", form, code=0)
+        weft("eval", "named-run/best.safetensors", "-d", "cpu", "-f", form, code=0)
+        weft("predict", "named-run/best.safetensors", "images/0.png", "-d", "cpu", "-f", form,
+             code=0)
+
+
+def full():
+    """A full disk below standard output."""
+    for line in [["help"], ["--version"], ["help", "train"], ["train", "--help"],
+                 ["train", "-d", "cpu", "--data", "data", "--net", "tiny.net", "--epochs", "1",
+                  "--out", "full"],
+                 ["show", "small"], ["eval", "run/best.safetensors", "-d", "cpu"],
+                 ["predict", "run/best.safetensors", "images/0.png", "-d", "cpu"],
+                 ["devices"], ["verify", "-d", "cpu", "--op", "add", "--cases", "1"]]:
+        with open("/dev/full", "w", encoding="utf-8") as out:
+            done = subprocess.run([WEFT, *line], stdout=out, stderr=subprocess.PIPE, text=True,
+                                  check=False, timeout=120)
+        check(done.returncode == 1 and "No space left on device" in done.stderr,
+              f"{line} > /dev/full: {done.returncode} {done.stderr[-200:]}")
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        subprocess.run([sys.executable, TESTS / "cli_data.py", "."], check=True)
+        weft("train", "-d", "cpu", "--data", "data", "--net", "tiny.net", "--epochs", "2",
+             "--out", "run", code=0)
+        for test in [files, words, classes, full]:
+            test()
+        os.chdir("/")
+    print(f"{len(failures)} failed")
+    sys.exit(1 if failures else 0)
+
+
+main()
