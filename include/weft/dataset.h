@@ -31,6 +31,7 @@ struct weft_dataset_info {
     const char *notes;
     /* the way in which the images were made, and others are made for a model of them */
     const struct weft_preprocess_params *preprocess;
+    uint64_t hash; /* of extents, pixels, labels and their order */
 };
 
 /* Reads a dataset. `spec` is "fashion-mnist" (Debian's package), a folder or a file:

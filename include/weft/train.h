@@ -126,7 +126,7 @@ WEFT_API enum weft_status weft_trainer_save_checkpoint(weft_trainer *trainer,
                                                        const char *const *metadata);
 
 /* Restores weights, optimizer state and position from a file that
- * weft_trainer_save_checkpoint wrote for the same network, number of images, batch and
+ * weft_trainer_save_checkpoint wrote for the same network, images, labels, batch and
  * seed. On the same device and build training then continues bit-identically.
  * WEFT_ERR_FILE, WEFT_ERR_FORMAT (also for another network, batch or seed). */
 WEFT_API enum weft_status weft_trainer_load_checkpoint(weft_trainer *trainer,

@@ -84,6 +84,21 @@ static void compute_statistics(weft_dataset *data)
     }
 }
 
+static void compute_hash(weft_dataset *data)
+{
+    struct weft_dataset_info *info = &data->info;
+    size_t count = (size_t)info->count;
+    const uint64_t parts[] = {
+        count,
+        (uint64_t)info->height,
+        (uint64_t)info->width,
+        (uint64_t)info->channels,
+        weft_hash64(data->pixels, count * image_bytes(info)),
+        weft_hash64(data->labels, count * sizeof(*data->labels)),
+    };
+    info->hash = weft_hash64(parts, sizeof(parts));
+}
+
 /* A dataset with the shape of `info` and its own strings; no arrays yet. */
 static enum weft_status create(weft_context *ctx, const struct weft_dataset_info *info,
                                weft_dataset **out)
@@ -254,6 +269,7 @@ enum weft_status weft_dataset_take(struct weft_reading *reading,
     raw->pixels = NULL;
     raw->labels = NULL;
     compute_statistics(data);
+    compute_hash(data);
     note_contents(reading, data, naming->text || release);
     if (reading->notes) {
         free((char *)(uintptr_t)data->info.notes);
@@ -323,6 +339,7 @@ enum weft_status weft_dataset_from_memory(weft_context *context,
     if (labels)
         memcpy(data->labels, labels, (size_t)info.count * sizeof(*labels));
     compute_statistics(data);
+    compute_hash(data);
     *out = data;
     return WEFT_OK;
 }
@@ -362,7 +379,9 @@ enum weft_status weft_dataset_holdout(const weft_dataset *data, int holdout_coun
         part[side]->labels[to] = data->labels[i];
     }
     compute_statistics(part[0]);
+    compute_hash(part[0]);
     compute_statistics(part[1]);
+    compute_hash(part[1]);
     *first = part[0];
     *second = part[1];
     return WEFT_OK;

@@ -11,6 +11,7 @@
 #define META_CLASSES    "data.classes"    /* a JSON array of names */
 #define META_DATASET    "data.release"    /* weft_dataset_info.known_as; may be "" */
 #define META_COUNT      "data.count"      /* images trained on */
+#define META_HASH       "data.hash"       /* weft_dataset_info.hash of the images */
 #define META_MEAN       "data.mean"       /* one number a channel, pixels in 0..1 */
 #define META_STDDEV     "data.deviation"  /* the same */
 #define META_PREPROCESS "data.preprocess" /* image/preprocess.h */

@@ -134,6 +134,7 @@ static json_t *describe(const struct weft_trainer *t, const uint32_t *state,
     put_classes(&metadata, t);
     put(&metadata, META_DATASET, json_string(t->dataset_known_as));
     put_text(&metadata, META_COUNT, "%d", t->count);
+    put_text(&metadata, META_HASH, "%016" PRIx64, t->data_hash);
     put_numbers(&metadata, META_MEAN, 17, t->mean, t->net->input.c);
     put_numbers(&metadata, META_STDDEV, 17, t->stddev, t->net->input.c);
     weft_preprocess_write(&t->preprocess, preprocess);
@@ -238,7 +239,8 @@ static void warn_of_other_kernels(const struct weft_trainer *t,
 static enum weft_status check_same(const struct weft_trainer *t,
                                    const struct weft_safetensors *file)
 {
-    char batch[32], seed[32], count[32];
+    char batch[32], seed[32], count[32], hash[32];
+    snprintf(hash, sizeof(hash), "%016" PRIx64, t->data_hash);
     snprintf(batch, sizeof(batch), "%d", t->batch);
     snprintf(seed, sizeof(seed), "%" PRIu64, t->seed);
     snprintf(count, sizeof(count), "%d", t->count);
@@ -249,8 +251,12 @@ static enum weft_status check_same(const struct weft_trainer *t,
         WEFT_TRY(require_entry(file, META_PRECISION, precision_of(t),
                                "continue in the same precision"));
     warn_of_other_kernels(t, file);
-    return require_entry(file, META_COUNT, count,
-                         "continue with the same data and holdout");
+    WEFT_TRY(require_entry(file, META_COUNT, count,
+                           "continue with the same data and holdout"));
+    return weft_safetensors_metadata(file, META_HASH)
+               ? require_entry(file, META_HASH, hash,
+                               "continue with the same images, labels and order")
+               : WEFT_OK;
 }
 
 struct position {

@@ -107,6 +107,7 @@ static enum weft_status copy_description(struct weft_trainer *t,
         if (!(t->class_names[t->classes] = strdup(info->class_names[t->classes])))
             return weft_out_of_memory(ctx, "trainer",
                                       strlen(info->class_names[t->classes]));
+    t->data_hash = info->hash;
     memcpy(t->mean, info->mean, sizeof(t->mean));
     memcpy(t->stddev, info->stddev, sizeof(t->stddev));
     t->normalization = weft_normalize(info->mean, info->stddev);

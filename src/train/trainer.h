@@ -47,6 +47,7 @@ struct weft_trainer {
     char *dataset_known_as;
     double mean[WEFT_MAX_CHANNELS], stddev[WEFT_MAX_CHANNELS];
     struct weft_preprocess_params preprocess;
+    uint64_t data_hash;
 };
 
 /* Largest accepted relative error of gradients in float16. Observed: 0.6 % in a network

@@ -256,8 +256,106 @@ def good():
           "the rate has no effect")
 
 
+def resumed():
+    """A run continues on the same images, labels and order only, wherever they are."""
+    pixels, labels = images(300, 0)
+    test = images(90, 5)
+    half = list(range(150, 300)) + list(range(150))
+    others = {
+        "labels": (pixels, bytes((l + 1) % CLASSES for l in labels)),
+        "one label": (pixels, bytes([(labels[0] + 1) % CLASSES]) + labels[1:]),
+        "one pixel": ([bytes([pixels[0][0] ^ 1]) + pixels[0][1:]] + pixels[1:], labels),
+        "order": ([pixels[i] for i in half], bytes(labels[i] for i in half)),
+        "pixels against labels": (pixels[1:] + pixels[:1], labels),
+        "count": (pixels[:299], labels[:299]),
+    }
+    resume = ["train", "-d", "cpu", "--resume", "--epochs", "3"]
+    for split in ("0", "30", "299"):
+        shutil.rmtree("r", ignore_errors=True)
+        train(0, "--epochs", "2", "--val-split", split, "--out", "r")
+        last = read("r/last.safetensors")
+        for name, other in others.items():
+            write_data("data", other, test)
+            says(weft(4, *resume, "--out", "r"), "images, labels or their order differ")
+            write_data("other", other, test)
+            write_data("data", (pixels, labels), test)
+            says(weft(4, *resume, "--out", "r", "--data", "other"), "labels or their order differ")
+            check(read("r/last.safetensors") == last, f"{name}: the checkpoint changed")
+    shutil.rmtree("r")
+    train(0, "--epochs", "2", "--out", "r")
+    train(0, "--epochs", "3", "--out", "whole")
+    os.mkdir("far")
+    os.chdir("far")
+    says(weft(0, "eval", "-d", "cpu", "../r/best.safetensors"), "Accuracy")
+    os.chdir("..")
+    os.rename("data", "far/data")
+    says(weft(4, *resume, "--out", "r"), "name its new place with --data")
+    says(weft(4, "eval", "-d", "cpu", "r/best.safetensors"), "name its new place with --data")
+    weft(0, *resume, "--out", "r", "--data", "far/data")
+    check(Model("r/last.safetensors").data == Model("whole/last.safetensors").data,
+          "the data moved, and the weights differ")
+    check(Model("r/last.safetensors").metadata["run.data"] == os.path.realpath("far/data"),
+          "the new place is not in the model")
+    weft(0, *resume[:-1], "4", "--out", "r")
+
+
+def at_once(*commands):
+    running = [subprocess.Popen([WEFT, *c], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                stdin=subprocess.DEVNULL, text=True) for c in commands]
+    outputs = [run.communicate()[0] for run in running]
+    return [run.returncode for run in running], outputs
+
+
+def parallel():
+    """Runs at the same time have folders of their own, and one folder has one run."""
+    common = ["train", "-d", "cpu", "--data", "data", "--net", "conv.net", "--epochs", "3"]
+    codes, outputs = at_once(*[[*common, "--seed", str(s)] for s in range(8)])
+    check(codes == [0] * 8, f"8 runs: exit codes {codes} " + outputs[0])
+    check(sorted(os.listdir("runs")) == [f"conv.net-{k}" for k in range(1, 9)],
+          f"8 runs: {os.listdir('runs')}")
+    seeds = {Model(f"runs/conv.net-{k}/last.safetensors").metadata["train.seed"]
+             for k in range(1, 9)}
+    check(len(seeds) == 8, f"8 runs, models of seeds {seeds}")
+    codes, outputs = at_once(*[[*common, "--out", "same", "--seed", str(s)] for s in range(8)])
+    check(sorted(codes)[0] == 0 and all(codes[k] in (0, 1, 2) for k in range(8)) and
+          codes.count(0) == 1, f"8 runs in one folder: exit codes {codes}")
+    epochs = [line["epoch"] for line in log_of("same") if "epoch" in line]
+    check(epochs == [1, 2, 3], f"8 runs in one folder: epochs {epochs}")
+    weft(2, *common, "--out", "same")
+    # The folder is claimed before kernels are compiled, and another may have been first.
+    codes, outputs = at_once(
+        ["train", "-d", "portable", "--data", "data", "--net", "conv.net", "--out", "slow",
+         "--epochs", "2", "--batch", "17"], [*common, "--out", "slow"])
+    check(sorted(codes) in ([0, 1], [0, 2]), f"2 devices, one folder: exit codes {codes}")
+    check(len([l for l in log_of("slow") if "schema" in l]) == 1, "two headers in one log")
+    # A run that fails leaves no folder, and takes none from another.
+    weft(4, "train", "-d", "cpu", "--data", "nothing", "--net", "conv.net")
+    weft(4, "train", "-d", "cpu", "--data", "nothing", "--net", "conv.net", "--out", "x/y/z")
+    check(not os.path.exists("x") and len(os.listdir("runs")) == 8, "a rejected run left a folder")
+    os.mkdir("empty")
+    weft(4, "train", "-d", "cpu", "--data", "nothing", "--net", "conv.net", "--out", "empty/")
+    train(0, "--epochs", "1", "--out", "./deep/er//")
+    train(0, "--epochs", "1", "--out", "plain")
+
+
+def log():
+    """A log shorter than its checkpoint is reported; the log is synced before it."""
+    train(0, "--epochs", "4", "--out", "a")
+    resume = ["train", "-d", "cpu", "--resume", "--out", "a", "--epochs"]
+    lines = open("a/log.jsonl").readlines()
+    with open("a/log.jsonl", "w") as f:
+        f.writelines(lines[:2] + lines[4:])
+    says(weft(0, *resume, "5"), "a/log.jsonl has 2 of the 4 epochs")
+    os.remove("a/log.jsonl")
+    says(weft(0, *resume, "6"), "a/log.jsonl has 0 of the 5 epochs")
+    check([line.get("epoch") for line in log_of("a")] == [None, 6], "the log after its loss")
+    train(0, "--epochs", "2", "--out", "b")
+    result = weft(0, "train", "-d", "cpu", "--resume", "--out", "b", "--epochs", "3")
+    check("warning" not in result.stderr, "a warning of a whole log", result)
+
+
 def main():
-    cases = [nonfinite, loss, diverged, good]
+    cases = [nonfinite, loss, diverged, good, resumed, parallel, log]
     chosen = sys.argv[2:]
     top = os.getcwd()
     for case in cases:

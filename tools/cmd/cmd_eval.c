@@ -382,6 +382,8 @@ static enum app_exit evaluate(struct evaluation *evaluation, const struct eval_o
     }
     enum weft_split split = o->split ? WEFT_SPLIT_TRAIN : WEFT_SPLIT_TEST;
     const char *spec = o->data ? o->data : trained_on;
+    if (!o->data && (code = app_require_saved_data(app, spec, path)))
+        return code;
     if ((code = app_open_dataset(app, spec, split, &evaluation->data)))
         return code;
     compare_classes(evaluation, &info);

@@ -296,6 +296,18 @@ enum app_exit app_open_dataset(struct app *app, const char *spec, enum weft_spli
     return APP_OK;
 }
 
+enum app_exit app_require_saved_data(const struct app *app, const char *spec,
+                                     const char *model)
+{
+    if (spec[0] != '/' || paths_exists(spec))
+        return APP_OK;
+    return app_error(
+        app, APP_BAD_INPUT,
+        "%s: no such file or folder: %s was trained on it; name its new place "
+        "with --data",
+        spec, model);
+}
+
 enum app_exit app_parse_input(const struct app *app, const char *text,
                               struct weft_dataset_info *shape)
 {

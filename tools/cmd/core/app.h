@@ -106,6 +106,10 @@ enum app_exit app_open_dataset(struct app *app, const char *spec, enum weft_spli
 /* Prints what was decided when the dataset was read. */
 void app_print_notes(const weft_dataset *data);
 
+/* Rejects data that a model names but that is not there. */
+enum app_exit app_require_saved_data(const struct app *app, const char *spec,
+                                     const char *model);
+
 /* Reads --input, "28x28x1", into the extents of `shape`. */
 enum app_exit app_parse_input(const struct app *app, const char *text,
                               struct weft_dataset_info *shape);

@@ -24,6 +24,16 @@ bool paths_join(char out[PATHS_MAX], const char *folder, const char *name)
     return n >= 0 && n < PATHS_MAX;
 }
 
+bool paths_absolute(char out[PATHS_MAX], const char *path)
+{
+    char folder[PATHS_MAX];
+    while (path[0] == '.' && path[1] == '/')
+        path += 2;
+    if (path[0] == '/' || !getcwd(folder, sizeof(folder)))
+        return snprintf(out, PATHS_MAX, "%s", path) < PATHS_MAX;
+    return paths_join(out, folder, strcmp(path, ".") ? path : "");
+}
+
 bool paths_make_folders(const char *folder, unsigned mode)
 {
     char path[PATHS_MAX];

@@ -20,6 +20,9 @@ bool paths_state(char out[PATHS_MAX]);
 /* folder/name. False if it is too long. */
 bool paths_join(char out[PATHS_MAX], const char *folder, const char *name);
 
+/* `path` in the current folder if it is relative. False if it is too long. */
+bool paths_absolute(char out[PATHS_MAX], const char *path);
+
 /* Creates a folder and its parents. False on failure, with errno set. */
 bool paths_make_folders(const char *folder, unsigned mode);
 

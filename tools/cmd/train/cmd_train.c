@@ -116,8 +116,7 @@ static bool is_file(const char *spec)
     return paths_exists(spec) && !paths_is_folder(spec);
 }
 
-static enum app_exit configure_new(struct train_session *session,
-                                   const struct train_options *o)
+static void configure_new(struct train_session *session, const struct train_options *o)
 {
     session->data_spec = o->data ? o->data : "fashion-mnist";
     session->test_spec = o->test                       ? o->test
@@ -132,7 +131,6 @@ static enum app_exit configure_new(struct train_session *session,
     session->precision = o->app.precision == TRAIN_NO_PRECISION
                              ? WEFT_PRECISION_FLOAT32
                              : (enum weft_precision)o->app.precision;
-    return run_dir_require_new(session->app, &session->run);
 }
 
 /* Splits the training images into training and validation sets. */
@@ -192,18 +190,36 @@ static enum app_exit open_test(struct train_session *session, const weft_dataset
                      train.classes, train.height, train.width, train.channels);
 }
 
+/* The name of a dataset for the checkpoint: absolute if it is a path. */
+static void set_saved_spec(char out[PATHS_MAX], const char *spec)
+{
+    if (paths_exists(spec))
+        paths_absolute(out, spec);
+    else
+        snprintf(out, PATHS_MAX, "%s", spec);
+}
+
 static enum app_exit open_data(struct train_session *session,
                                const struct train_options *o)
 {
     weft_dataset *all = NULL;
     enum app_exit code =
         app_open_dataset(session->app, session->data_spec, WEFT_SPLIT_TRAIN, &all);
+    if (code)
+        return code;
+    struct weft_dataset_info info;
+    weft_dataset_info(all, &info);
+    session->data_hash = info.hash;
+    set_saved_spec(session->data_path, session->data_spec);
+    if (session->checkpoint)
+        code = train_check_same_data(session, all);
     if (!code)
         code = open_test(session, all, o->test || o->resume);
     if (!code)
         code = split_data(session, o, &all);
     weft_dataset_destroy(&all);
-    return !code && session->checkpoint ? train_check_same_data(session) : code;
+    set_saved_spec(session->test_path, session->test_spec);
+    return code;
 }
 
 /* That of the checkpoint or the dataset, with the changes of the options. */
@@ -327,8 +343,7 @@ static enum app_exit begin(struct train_session *session)
     session->batch = p.batch;
     train_print_precision(session);
     train_print_run(session, &p);
-    enum app_exit code = run_dir_lock(app, &session->run);
-    return code ? code : begin_folder(session, &p);
+    return begin_folder(session, &p);
 }
 
 static enum app_exit train(struct train_session *session, const struct train_options *o)
@@ -339,19 +354,15 @@ static enum app_exit train(struct train_session *session, const struct train_opt
     if (o->resume && !o->out)
         return app_error(app, APP_USAGE,
                          "--resume needs --out DIR, the folder of the run to continue");
-    enum app_exit code = run_dir_init(app, &session->run, o->out, net);
-    if (!code && !o->resume)
-        code = run_dir_require_new(app, &session->run);
-    if (!code && o->resume)
-        code = run_dir_require_checkpoint(app, &session->run);
-    if (!code)
-        code = run_dir_require_writable(app, &session->run);
+    enum app_exit code = o->resume ? run_dir_open(app, &session->run, o->out)
+                                   : run_dir_create(app, &session->run, o->out, net);
     if (!code && !o->resume)
         app_prefetch_dataset(app, o->data ? o->data : "fashion-mnist", WEFT_SPLIT_TRAIN);
     if (code || (code = app_open_device(app)))
         return code;
-    if ((code =
-             o->resume ? train_configure_resumed(session, o) : configure_new(session, o)))
+    if (!o->resume)
+        configure_new(session, o);
+    else if ((code = train_configure_resumed(session, o)))
         return code;
     if ((code = open_data(session, o)))
         return code;

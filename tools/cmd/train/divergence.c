@@ -16,8 +16,8 @@ static const double better_errors = 5, chance_errors = 2;
  * layer. */
 static const double chance_loss = 0.99;
 
-/* Without a better epoch: this multiple of the loss of guessing comes from weights that
- * grew, not from their initial values. */
+/* Without a better epoch: this multiple of the loss of equal probabilities comes from
+ * weights that grew, not from their initial values. */
 static const double grown_loss = 100;
 
 /* Results of the best network that does not look at the images: its loss is the entropy
@@ -62,8 +62,12 @@ bool train_is_guessing(const struct train_session *session, const struct weft_pr
         loss -= since->loss * (double)since->samples;
     }
     double error = sqrt(guess_accuracy * (1 - guess_accuracy) / samples);
-    return correct / samples <= guess_accuracy + chance_errors * error &&
-           loss / samples >= (session->learned ? chance_loss : grown_loss) * guess_loss;
+    struct weft_net_info net;
+    weft_net_info(session->net, &net);
+    double limit =
+        session->learned ? chance_loss * guess_loss : grown_loss * log(net.classes);
+    return error > 0 && correct / samples <= guess_accuracy + chance_errors * error &&
+           loss / samples >= limit;
 }
 
 enum app_exit train_report_divergence(struct train_session *session,

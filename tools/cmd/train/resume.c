@@ -33,9 +33,6 @@ enum app_exit train_configure_resumed(struct train_session *session,
                                       const struct train_options *o)
 {
     struct app *app = session->app;
-    enum app_exit code = run_dir_require_checkpoint(app, &session->run);
-    if (code)
-        return code;
     enum weft_status status =
         weft_model_load(app->context, session->run.last, &session->checkpoint);
     if (status)
@@ -61,8 +58,17 @@ enum app_exit train_configure_resumed(struct train_session *session,
             "%s: has no run metadata, so it was not written by `weft train` and "
             "cannot be resumed; start a new run without --resume",
             session->run.last);
-    if (o->data && strcmp(o->data, session->data_spec))
-        train_warn_ignored(session, "data", o->data, session->data_spec);
+    if (o->data) {
+        /* The same data in another place; train_check_same_data compares it. */
+        if (!strcmp(session->test_spec, session->data_spec))
+            session->test_spec = o->data;
+        session->data_spec = o->data;
+    }
+    enum app_exit code;
+    if ((code = app_require_saved_data(app, session->data_spec, session->run.folder)))
+        return code;
+    if (o->test && *session->test_spec && !paths_exists(session->test_spec))
+        session->test_spec = o->test;
     if (o->test && strcmp(o->test, *session->test_spec ? session->test_spec : "none"))
         train_warn_ignored(session, "test", o->test,
                            *session->test_spec ? session->test_spec : "none");
@@ -82,19 +88,22 @@ enum app_exit train_configure_resumed(struct train_session *session,
     return APP_OK;
 }
 
-enum app_exit train_check_same_data(const struct train_session *session)
+enum app_exit train_check_same_data(const struct train_session *session,
+                                    const weft_dataset *all)
 {
     struct weft_model_info model;
     struct weft_dataset_info data;
     weft_model_info(session->checkpoint, &model);
-    weft_dataset_info(session->train, &data);
-    if (!strcmp(model.dataset_known_as, data.known_as) &&
-        !memcmp(model.mean, data.mean, (size_t)data.channels * sizeof(double)))
+    weft_dataset_info(all, &data);
+    const char *saved = metadata(session, TRAIN_META_DATA_HASH);
+    if (*saved ? strtoull(saved, NULL, 16) == data.hash
+               : !strcmp(model.dataset_known_as, data.known_as))
         return APP_OK;
-    return app_error(session->app, APP_BAD_INPUT,
-                     "%s: the images differ from those %s was started with (%s%s); "
-                     "restore the old data or start a new run",
-                     session->data_spec, session->run.folder,
-                     *model.dataset_known_as ? "which were " : "the mean differs",
-                     model.dataset_known_as);
+    return app_error(
+        session->app, APP_BAD_INPUT,
+        "%s: the images, labels or their order differ from those %s was "
+        "started with%s%s%s; restore the old data, name them with --data, or "
+        "start a new run",
+        session->data_spec, session->run.folder, *model.dataset_known_as ? " (" : "",
+        model.dataset_known_as, *model.dataset_known_as ? ")" : "");
 }

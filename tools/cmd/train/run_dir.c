@@ -14,25 +14,49 @@
 
 enum { MAX_LOG_BYTES = 1 << 28 };
 
-static bool first_free(char out[PATHS_MAX], const char *net)
+/* Length of the longest part of `path` that exists; 0: none, a relative path. */
+static size_t existing_length(const char *path)
 {
-    for (int k = 1; k < 10000; k++) {
-        snprintf(out, PATHS_MAX, "runs/%.200s-%d", net, k);
-        if (!paths_exists(out))
-            return true;
+    char there[PATHS_MAX];
+    size_t length = strlen(path);
+    memcpy(there, path, length + 1);
+    while (length && !paths_exists(there)) {
+        while (length && there[length - 1] != '/')
+            length--;
+        while (length > 1 && there[length - 1] == '/')
+            length--;
+        there[length] = '\0';
     }
-    return false;
+    return length;
 }
 
-enum app_exit run_dir_init(struct app *app, struct run_dir *run, const char *folder,
-                           const char *net)
+static void sync_path(const char *path)
 {
-    *run = (struct run_dir){.lock = -1};
-    if (!folder && first_free(run->folder, net))
-        folder = run->folder;
-    if (!folder)
-        return app_error(app, APP_USAGE,
-                         "runs/ has no unused name left: choose a folder with --out");
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    fsync(fd);
+    close(fd);
+}
+
+/* Syncs the folders that have an entry for a new one: those of `path` from its first
+ * `existing` bytes on. */
+static void sync_parents(const char *path, size_t existing)
+{
+    char parent[PATHS_MAX];
+    snprintf(parent, sizeof(parent), "%s", path);
+    for (char *slash; (slash = strrchr(parent, '/')) && slash != parent;) {
+        *slash = '\0';
+        sync_path(parent);
+        if ((size_t)(slash - parent) <= existing)
+            return;
+    }
+    sync_path(parent[0] == '/' ? "/" : ".");
+}
+
+static enum app_exit set_folder(const struct app *app, struct run_dir *run,
+                                const char *folder)
+{
     size_t length = strlen(folder);
     while (length > 1 && folder[length - 1] == '/')
         length--;
@@ -46,14 +70,31 @@ enum app_exit run_dir_init(struct app *app, struct run_dir *run, const char *fol
     return APP_OK;
 }
 
+/* A claimed folder without a run is removed, with those of its parents that the claim
+ * made, unless something else is in them. */
+static void remove_unused(const struct run_dir *run)
+{
+    char path[PATHS_MAX];
+    snprintf(path, sizeof(path), "%s", run->folder);
+    while (strlen(path) > run->existing && !rmdir(path)) {
+        char *slash = strrchr(path, '/');
+        if (!slash)
+            return;
+        *slash = '\0';
+    }
+}
+
 void run_dir_close(struct run_dir *run)
 {
-    if (run->lock >= 0)
-        close(run->lock);
+    if (run->lock < 0)
+        return;
+    if (!paths_exists(run->last))
+        remove_unused(run);
+    close(run->lock);
     run->lock = -1;
 }
 
-enum app_exit run_dir_require_new(const struct app *app, const struct run_dir *run)
+static enum app_exit require_new(const struct app *app, const struct run_dir *run)
 {
     if (paths_exists(run->folder) && !paths_is_folder(run->folder))
         return app_error(app, APP_USAGE, "--out %s is a file, not a folder", run->folder);
@@ -65,7 +106,7 @@ enum app_exit run_dir_require_new(const struct app *app, const struct run_dir *r
     return APP_OK;
 }
 
-enum app_exit run_dir_require_writable(const struct app *app, const struct run_dir *run)
+static enum app_exit require_writable(const struct app *app, const struct run_dir *run)
 {
     char there[PATHS_MAX]; /* the deepest existing folder of the path */
     memcpy(there, run->folder, sizeof(there));
@@ -83,16 +124,6 @@ enum app_exit run_dir_require_writable(const struct app *app, const struct run_d
                      strerror(errno));
 }
 
-enum app_exit run_dir_require_checkpoint(const struct app *app, const struct run_dir *run)
-{
-    if (paths_exists(run->last))
-        return APP_OK;
-    return app_error(app, APP_BAD_INPUT,
-                     "%s: no such file, nothing to resume: start the run without "
-                     "--resume",
-                     run->last);
-}
-
 static void remove_leftovers(int folder)
 {
     int copy = dup(folder);
@@ -107,17 +138,110 @@ static void remove_leftovers(int folder)
         closedir(entries);
 }
 
-enum app_exit run_dir_lock(const struct app *app, struct run_dir *run)
+/* Locks the folder. *held: another process has it; it may also have been removed since
+ * it was made. */
+static bool lock_folder(struct run_dir *run, bool *held)
 {
-    if (!paths_make_folders(run->folder, 0777))
-        return app_error(app, APP_FAILED, "--out %s: %s", run->folder, strerror(errno));
+    struct stat opened, named;
+    *held = false;
     run->lock = open(run->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (run->lock < 0)
-        return app_error(app, APP_FAILED, "--out %s: %s", run->folder, strerror(errno));
-    if (flock(run->lock, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK)
+        return false;
+    *held = flock(run->lock, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK;
+    if (!*held && !fstat(run->lock, &opened) && !stat(run->folder, &named) &&
+        opened.st_dev == named.st_dev && opened.st_ino == named.st_ino)
+        return true;
+    close(run->lock);
+    run->lock = -1;
+    errno = ENOENT;
+    return false;
+}
+
+static enum app_exit fail_lock(const struct app *app, const struct run_dir *run,
+                               bool held)
+{
+    if (held)
         return app_error(app, APP_FAILED,
                          "%s: another weft process is training in this folder",
                          run->folder);
+    return app_error(app, APP_FAILED, "--out %s: %s", run->folder, strerror(errno));
+}
+
+/* Makes and locks the folder. *taken: it exists; with `own` this is an error only if it
+ * holds a run. */
+static enum app_exit claim(const struct app *app, struct run_dir *run, bool own,
+                           bool *taken)
+{
+    char parent[PATHS_MAX];
+    bool held;
+    run->existing = existing_length(run->folder);
+    snprintf(parent, sizeof(parent), "%s", run->folder);
+    char *slash = strrchr(parent, '/');
+    if (slash && slash != parent) {
+        *slash = '\0';
+        if (!paths_make_folders(parent, 0777))
+            return app_error(app, APP_FAILED, "--out %s: %s", run->folder,
+                             strerror(errno));
+    }
+    *taken = mkdir(run->folder, 0777) != 0;
+    if (*taken && errno != EEXIST)
+        return app_error(app, APP_FAILED, "--out %s: %s", run->folder, strerror(errno));
+    if (*taken && !own)
+        return APP_OK;
+    if (!*taken)
+        sync_parents(run->folder, run->existing);
+    if (!lock_folder(run, &held))
+        return fail_lock(app, run, held);
+    /* Another process may have trained here between the first look and the lock. */
+    enum app_exit code = require_new(app, run);
+    if (code) {
+        close(run->lock);
+        run->lock = -1;
+        return code;
+    }
+    remove_leftovers(run->lock);
+    return APP_OK;
+}
+
+enum app_exit run_dir_create(const struct app *app, struct run_dir *run,
+                             const char *folder, const char *net)
+{
+    bool taken = true;
+    enum app_exit code = APP_OK;
+    *run = (struct run_dir){.lock = -1};
+    for (int k = 1; !folder && taken && !code && k < 10000; k++) {
+        char name[PATHS_MAX];
+        snprintf(name, sizeof(name), "runs/%.200s-%d", net, k);
+        code = set_folder(app, run, name);
+        if (!code && k == 1)
+            code = require_writable(app, run);
+        if (!code && !paths_exists(run->folder))
+            code = claim(app, run, false, &taken);
+    }
+    if (!folder && !code && taken)
+        return app_error(app, APP_USAGE,
+                         "runs/ has no unused name left: choose a folder with --out");
+    if (!folder || code || (code = set_folder(app, run, folder)) ||
+        (code = require_new(app, run)) || (code = require_writable(app, run)))
+        return code;
+    return claim(app, run, true, &taken);
+}
+
+enum app_exit run_dir_open(const struct app *app, struct run_dir *run, const char *folder)
+{
+    bool held;
+    *run = (struct run_dir){.lock = -1};
+    enum app_exit code = set_folder(app, run, folder);
+    run->existing = strlen(run->folder);
+    if (!code && !paths_exists(run->last))
+        code = app_error(app, APP_BAD_INPUT,
+                         "%s: no such file, nothing to resume: start the run without "
+                         "--resume",
+                         run->last);
+    if (code || (code = require_writable(app, run)))
+        return code;
+    if (!lock_folder(run, &held))
+        return fail_lock(app, run, held);
     remove_leftovers(run->lock);
     return APP_OK;
 }
@@ -125,10 +249,11 @@ enum app_exit run_dir_lock(const struct app *app, struct run_dir *run)
 enum app_exit run_dir_truncate_log(const struct app *app, const struct run_dir *run,
                                    int epoch)
 {
-    size_t size, length_kept = 0;
+    size_t size = 0, length_kept = 0;
+    int epochs = 0;
     char *text = paths_read_file(run->log, MAX_LOG_BYTES, &size);
     if (!text && errno == ENOENT)
-        return APP_OK;
+        text = calloc(1, 1);
     if (!text)
         return app_error(app, APP_BAD_INPUT, "%s: %s", run->log, strerror(errno));
     for (char *line = text, *end;
@@ -137,10 +262,16 @@ enum app_exit run_dir_truncate_log(const struct app *app, const struct run_dir *
         bool is_epoch = sscanf(line, "{\"epoch\": %d,", &number) == 1;
         if (is_epoch && number > epoch)
             continue;
+        epochs += is_epoch;
         size_t length = (size_t)(end + 1 - line);
         memmove(text + length_kept, line, length);
         length_kept += length;
     }
+    if (epochs < epoch)
+        term_warn(
+            "%s has %d of the %d epochs of %s: the others are lost from the log, the "
+            "weights have them",
+            run->log, epochs, epoch, run->last);
     bool done = length_kept == size || paths_write(run->log, text, length_kept);
     free(text);
     return done ? APP_OK
@@ -157,12 +288,17 @@ enum app_exit run_dir_append_log(const struct app *app, const struct run_dir *ru
                                  void (*write)(struct json *json, const void *priv),
                                  const void *priv)
 {
+    bool first = !run_dir_log_has_header(run);
     FILE *file = fopen(run->log, "ae");
     if (!file)
         return app_error(app, APP_FAILED, "%s: %s", run->log, strerror(errno));
     struct json json = {.out = file, .lines = true};
     write(&json, priv);
     bool done = !fflush(file) && !ferror(file);
+    /* The checkpoint that follows vouches for this line. */
+    done = done && !fsync(fileno(file));
+    if (first)
+        sync_path(run->folder);
     done = !fclose(file) && done;
     return done ? APP_OK
                 : app_error(app, APP_FAILED, "%s: %s", run->log, strerror(errno));

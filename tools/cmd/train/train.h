@@ -26,7 +26,9 @@ struct train_session {
     struct app *app;
     struct run_dir run;
 
-    const char *data_spec, *test_spec; /* test_spec "": no test */
+    const char *data_spec, *test_spec;               /* test_spec "": no test */
+    char data_path[PATHS_MAX], test_path[PATHS_MAX]; /* the same, absolute */
+    uint64_t data_hash; /* of all images of data_spec: for training and validation */
     int batch, epochs, val_count;
     uint64_t seed;
     enum weft_precision precision; /* as requested, then as selected */
@@ -65,7 +67,8 @@ struct train_session {
 enum app_exit train_configure_resumed(struct train_session *session,
                                       const struct train_options *options);
 /* A resumed run must train on the images it was started with. */
-enum app_exit train_check_same_data(const struct train_session *session);
+enum app_exit train_check_same_data(const struct train_session *session,
+                                    const weft_dataset *all);
 /* Warns of an option that contradicts the checkpoint of a resumed run. */
 void train_warn_ignored(const struct train_session *session, const char *option,
                         const char *given, const char *saved);
@@ -109,6 +112,7 @@ enum app_exit train_finish(struct train_session *session, enum train_stop stop);
 
 /* Metadata of a checkpoint, beside the library's own (batch, seed, learning rate). */
 #define TRAIN_META_DATA       "run.data"
+#define TRAIN_META_DATA_HASH  "run.data_hash"
 #define TRAIN_META_TEST       "run.test"
 #define TRAIN_META_VAL_COUNT  "run.val_images"
 #define TRAIN_META_EPOCHS     "run.epochs"

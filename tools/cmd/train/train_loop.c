@@ -52,16 +52,19 @@ double train_learning_rate(const struct train_session *session)
 
 enum app_exit train_save_checkpoint(struct train_session *session, const char *path)
 {
-    char val_count[16], epochs[16], best[32], best_epoch[16], learned[16];
+    char val_count[16], epochs[16], best[32], best_epoch[16], learned[16], hash[32];
     snprintf(val_count, sizeof(val_count), "%d", session->val_count);
     snprintf(epochs, sizeof(epochs), "%d", session->epochs);
     snprintf(best, sizeof(best), "%.17g", session->best);
     snprintf(best_epoch, sizeof(best_epoch), "%d", session->best_epoch);
+    snprintf(hash, sizeof(hash), "%016llx", (unsigned long long)session->data_hash);
     snprintf(learned, sizeof(learned), "%d", session->learned);
     const char *const metadata[] = {TRAIN_META_DATA,
-                                    session->data_spec,
+                                    session->data_path,
+                                    TRAIN_META_DATA_HASH,
+                                    hash,
                                     TRAIN_META_TEST,
-                                    session->test_spec,
+                                    session->test_path,
                                     TRAIN_META_VAL_COUNT,
                                     val_count,
                                     TRAIN_META_EPOCHS,
