@@ -51,8 +51,8 @@ struct weft_timing {
      * samples */
     double roofline_seconds;
     bool memory_bound;     /* the bandwidth is that minimum */
-    double relative_error; /* largest difference from the reference divided by the largest
-                              value; NaN: not compared */
+    double relative_error; /* largest difference from the right result divided by its
+                              largest value; NaN: not compared */
     const char *error;     /* description of a wrong result; NULL: none */
 };
 
@@ -159,16 +159,15 @@ struct weft_step_report {
     size_t bytes_planned;                  /* device memory of the step */
     size_t bytes_by_role[WEFT_ROLE_COUNT]; /* its parts */
     size_t bytes_allocated;                /* by the buffers that were then created */
-    /* relative: of gradients in training, of probabilities at inference; NaN: not
-     * compared */
+    /* largest difference of an op's result from what follows from its inputs, divided by
+     * the largest of the result; NaN: not compared */
     double relative_error;
     char error[256]; /* description of a wrong result; "": none */
 };
 
-/* Times the parts of a step of `net`. With `verify` the reference backend runs the step
- * too, in float32. In training the gradients of all weights after one step are compared:
- * a layer's may differ by 1/512 of its norm, in float16 by a quarter. At inference the
- * probabilities are; in float16 they may differ by 1/64 (weft/inference.h).
+/* Times the parts of a step of `net`. With `verify` a step runs op by op before, on as
+ * many images as take about a second: a sample of the results of each op must follow from
+ * the inputs that the device itself had, within the bounds of rounding.
  * WEFT_ERR_ARG, WEFT_ERR_NOMEM, WEFT_ERR_DEVICE, WEFT_ERR_BUILD. */
 WEFT_API enum weft_status weft_bench_step(weft_bench *bench, const weft_net *net,
                                           const weft_dataset *data,

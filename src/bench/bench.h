@@ -19,7 +19,6 @@ struct bench_probe {
 
 struct weft_bench {
     struct weft_device *device;
-    struct weft_device *reference; /* the host backend */
     struct weft_bench_params params;
     struct weft_roofline roofs;
     struct weft_mem *memory; /* of the probes */

@@ -1,18 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A network's step, segment by segment of its list. */
 #include "bench/bench.h"
-#include "lab/compare.h"
 
 #include "train/trainer.h"
+#include "verify/trace.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Largest error of gradients relative to the layer's: a rounding error may move a maximum
- * to its neighbour, a wrong kernel does worse. */
-static const double most_off = 0x1p-9;
 
 /* A step on one device: a trainer, or a network planned for inference. */
 struct step_run {
@@ -84,121 +80,75 @@ static void stop(struct step_run *s)
     *s = (struct step_run){0};
 }
 
-/* The first moments after one step are the gradients, up to a factor. */
-static enum weft_status read_gradients(struct step_run *s, float *out)
-{
-    WEFT_TRY(weft_trainer_run(s->trainer, 1));
-    return s->device->backend->read(s->device, out, s->trainer->moment1, 0,
-                                    s->trainer->net->graph.weights * sizeof(float));
-}
+/* Multiply-adds for the samples of one result, and the seconds that the device may take
+ * for the step that is verified. */
+static const double sample_work = 4e6, step_seconds = 1;
+/* Floating-point operations a second, where they have not been measured. */
+static const double assumed_rate = 2e10;
+enum { LEAST_IMAGES = 2 };
 
-/* Adds to the squared distance of part of two arrays, and to the squared norm of the
- * second. */
-static void relative_difference(const float *a, const float *b, size_t at, size_t count,
-                                double *off, double *length)
+/* As few images as suffice: the errors of a kernel do not depend on their number. */
+static int images_to_verify(const struct weft_bench *b, const struct step_run *s)
 {
-    for (size_t i = at; i < at + count; i++) {
-        double d = (double)a[i] - (double)b[i];
-        *off += d * d;
-        *length += (double)b[i] * (double)b[i];
+    double flops = 1;
+    for (int i = 0; i < s->plan->graph.count; i++) {
+        const struct weft_node *node = &s->plan->graph.nodes[i];
+        flops += (s->trainer ? 3 : 1) * node->op->flops(node);
     }
+    double rate = b->multiply.rate > 0 ? b->multiply.rate / 4 : assumed_rate;
+    double images = step_seconds * rate / flops;
+    int most = s->plan->batch, least = most < LEAST_IMAGES ? most : LEAST_IMAGES;
+    return images > most ? most : images < least ? least : (int)images;
 }
 
-/* A gradient that should be zero, as that of a bias before a normalization, is compared
- * with a hundredth of the usual size. */
-static void compare_gradients(const struct weft_plan *plan, const float *got,
-                              const float *want, struct weft_step_report *out)
+/* Replays a step call by call, from the device's own activations. */
+static enum weft_status trace_step(const struct step_run *s,
+                                   const struct weft_dataset *data,
+                                   struct weft_step_report *out)
 {
-    const struct weft_graph *graph = &plan->graph;
-    double all_off = 0, all = 0,
-           most = plan->type == WEFT_FLOAT16 ? WEFT_FP16_GRAD_TOLERANCE : most_off;
-    relative_difference(got, want, 0, graph->weights, &all_off, &all);
-    for (int i = 0; i < graph->count; i++) {
-        const struct weft_node *node = &graph->nodes[i];
-        double off = 0, length = 0;
-        size_t count = weft_node_trained_count(node);
-        if (!count)
-            continue;
-        for (int role = 0; role < WEFT_MAX_PARAMS; role++)
-            if (weft_param_roles[role].trained)
-                relative_difference(got, want, node->params[role].at,
-                                    node->params[role].count, &off, &length);
-        double usual = all * (double)count / (double)graph->weights;
-        double share = sqrt(off / fmax(fmax(length, 1e-4 * usual), 1e-30));
-        if (!(share <= out->relative_error)) /* NaN too */
-            out->relative_error = isfinite(share) ? share : INFINITY;
-        if (!(share <= most) && !out->error[0])
-            snprintf(out->error, sizeof(out->error),
-                     "the gradients of %s are wrong: they differ from the reference's by "
-                     "%.3g of their size, at most %.3g is right",
-                     node->name, share, most);
-    }
-}
-
-static enum weft_status check_training(struct step_run *device,
-                                       struct step_run *reference,
-                                       struct weft_step_report *out)
-{
-    const struct weft_graph *graph = &device->trainer->net->graph;
-    float *got = malloc(graph->weights * sizeof(*got));
-    float *want = malloc(graph->weights * sizeof(*want));
-    enum weft_status status = WEFT_OK;
-    if (!got || !want)
-        status = weft_out_of_memory(device->device->context, "bench",
-                                    2 * graph->weights * sizeof(*got));
-    else if (!(status = read_gradients(device, got)) &&
-             !(status = read_gradients(reference, want)))
-        compare_gradients(device->trainer->plan, got, want, out);
-    free(got);
-    free(want);
-    return status;
-}
-
-static enum weft_status check_inference(struct step_run *device,
-                                        struct step_run *reference,
-                                        const struct weft_dataset *data,
-                                        struct weft_step_report *out)
-{
-    const struct weft_inference *infer = device->infer;
-    size_t count = (size_t)infer->batch * infer->values;
-    float *got = malloc(count * sizeof(*got)), *want = malloc(count * sizeof(*want));
     struct weft_dataset_info info;
-    weft_dataset_info(data, &info);
-    const uint8_t *pixels = info.pixels;
+    struct verify_trace trace;
     enum weft_status status = WEFT_OK;
-    if (!got || !want)
-        status = weft_out_of_memory(device->device->context, "bench",
-                                    2 * count * sizeof(*got));
-    else if (!(status = weft_inference_run(device->infer, pixels, infer->batch, got)) &&
-             !(status =
-                   weft_inference_run(reference->infer, pixels, infer->batch, want)) &&
-             !(infer->plan->type == WEFT_FLOAT16
-                   ? weft_probabilities_match(got, want, infer->batch, infer->classes,
-                                              &out->relative_error)
-                   : lab_compare_coarse_values(LAB_FLOAT, got, want, count,
-                                               &out->relative_error)))
-        snprintf(out->error, sizeof(out->error),
-                 "the probabilities are wrong: they differ from the reference's by up to "
-                 "%.3g",
-                 out->relative_error);
-    free(got);
-    free(want);
+    verify_trace_init(&trace, sample_work);
+    weft_dataset_info(data, &info);
+    if (s->infer)
+        status =
+            s->device->backend->write(s->device, s->infer->pixels, 0, info.pixels,
+                                      (size_t)s->infer->batch * s->infer->image_bytes);
+    for (int i = 0; i < s->list_count && !status && !trace.fault[0]; i++) {
+        status = verify_trace_run(&trace, s->lists[i]);
+        if (!trace.wrong)
+            continue;
+        char kernels[80];
+        int node = trace.wrong->node;
+        const struct weft_command_list *list = s->lists[i];
+        for (int k = 0; k < i; k++) /* a gradient that the optimizer has completed */
+            if (trace.wrong >= s->lists[k]->calls &&
+                trace.wrong < s->lists[k]->calls + s->lists[k]->call_count)
+                list = s->lists[k];
+        verify_trace_describe(list, trace.wrong, kernels, sizeof(kernels));
+        snprintf(out->error, sizeof(out->error), "%.40s%s%s is wrong: %.120s",
+                 node >= 0 ? s->plan->graph.nodes[node].name : "", node >= 0 ? ": " : "",
+                 kernels, trace.fault);
+    }
+    out->relative_error = trace.relative_error;
+    verify_trace_finish(&trace);
     return status;
 }
 
-static enum weft_status
-check_against_reference(struct weft_bench *b, struct step_run *device,
-                        const struct weft_net *net, const struct weft_dataset *data,
-                        const struct weft_step_params *p, struct weft_step_report *out)
+static enum weft_status verify_step(struct weft_bench *b, const struct step_run *measured,
+                                    const struct weft_net *net,
+                                    const struct weft_dataset *data,
+                                    const struct weft_step_params *p,
+                                    struct weft_step_report *out)
 {
-    struct step_run reference;
-    struct weft_step_params full = *p;
-    full.precision = WEFT_PRECISION_FLOAT32;
-    enum weft_status status = start(b, b->reference, net, data, &full, &reference);
+    struct step_run s;
+    struct weft_step_params few = *p;
+    few.batch = images_to_verify(b, measured);
+    enum weft_status status = start(b, b->device, net, data, &few, &s);
     if (!status)
-        status = p->training ? check_training(device, &reference, out)
-                             : check_inference(device, &reference, data, out);
-    stop(&reference);
+        status = trace_step(&s, data, out);
+    stop(&s);
     return status;
 }
 
@@ -329,7 +279,7 @@ enum weft_status(weft_bench_step)(weft_bench *b, const weft_net *net,
         result.bytes_allocated = b->device->allocated - before;
         count_memory(&stage, &result);
         if (p->verify)
-            status = check_against_reference(b, &stage, net, data, p, &result);
+            status = verify_step(b, &stage, net, data, p, &result);
     }
     for (int k = 0; !status && k < stage.list_count; k++)
         for (int i = 0; !status && i < stage.lists[k]->segment_count; i++)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One op at one shape: compared with the reference, then timed. */
+/* One op at one shape: verified, then timed. */
 #include "bench/bench.h"
-#include "lab/call.h"
 #include "lab/compare.h"
+#include "verify/trace.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -57,32 +57,31 @@ static double count_bytes(const struct lab_call *call)
     return bytes;
 }
 
-/* Compares the device's results with the reference's; `fault` is "" if they match. */
-static enum weft_status check_against_reference(struct lab_call *call,
-                                                struct weft_command_list *list,
-                                                char *fault, size_t size, double *error)
+/* Multiply-adds for the samples of a result. */
+static const double sample_work = 1e7;
+
+/* Checks the device's results; `fault` is "" if they are right. */
+static enum weft_status verify(struct lab_call *call, struct weft_command_list *list,
+                               char *fault, size_t size, double *error)
 {
-    struct lab_case *c = &call->lab;
-    struct weft_command_list *reference = NULL;
-    *error = 0;
+    struct verify_trace trace;
     fault[0] = '\0';
-    WEFT_TRY(lab_call_record(call, LAB_REFERENCE, NULL, &reference));
-    enum weft_status status = lab_run(c, LAB_REFERENCE, reference, call->outputs, 1);
-    c->device[LAB_REFERENCE]->backend->list_destroy(reference);
-    if (!status)
-        status = lab_run(c, LAB_DEVICE, list, call->outputs, 1);
-    if (status || lab_find_overwrite(c, LAB_DEVICE, call->outputs, fault, size))
-        return status;
-    for (int i = 0; call->outputs[i] && !fault[0]; i++)
-        lab_compare_coarse(c, call->outputs[i], error, fault, size);
-    return WEFT_OK;
+    WEFT_TRY(lab_run(&call->lab, LAB_DEVICE, list, call->outputs, 1));
+    if (lab_find_overwrite(&call->lab, LAB_DEVICE, call->outputs, fault, size))
+        return WEFT_OK;
+    verify_trace_init(&trace, sample_work);
+    enum weft_status status = verify_trace_results(&trace, call, list);
+    snprintf(fault, size, "%s", trace.fault);
+    *error = trace.relative_error;
+    verify_trace_finish(&trace);
+    return status;
 }
 
 static enum weft_status measure(struct weft_bench *b, const struct bench_op *op,
                                 const struct bench_case *c, enum weft_phase phase,
                                 struct weft_timing *t, weft_timing_fn report, void *priv)
 {
-    struct weft_device *const devices[LAB_SIDE_COUNT] = {b->device, b->reference};
+    struct weft_device *const devices[LAB_SIDE_COUNT] = {b->device, NULL};
     struct bench_call work = {0};
     struct lab_call call;
     struct weft_command_list *list = NULL;
@@ -95,8 +94,7 @@ static enum weft_status measure(struct weft_bench *b, const struct bench_op *op,
         status = lab_call_record(&call, LAB_DEVICE, NULL, &list);
     }
     if (!status)
-        status = check_against_reference(&call, list, fault, sizeof(fault),
-                                         &t->relative_error);
+        status = verify(&call, list, fault, sizeof(fault), &t->relative_error);
     if (!status) {
         t->phase = weft_phase_names[phase];
         t->launches = list->info.launches;

@@ -159,8 +159,6 @@ enum weft_status weft_bench_create(weft_device *device,
         return weft_out_of_memory(device->context, "bench", sizeof(*b));
     b->device = device;
     enum weft_status status = WEFT_READ_PARAMS(device->context, params, &b->params);
-    if (!status)
-        status = weft_device_open(device->context, WEFT_HOST_DEVICE, NULL, &b->reference);
     if (!status && b->params.seconds >= 0)
         status = measure_roofline(b);
     if (status)
@@ -182,7 +180,6 @@ void weft_bench_destroy(weft_bench **bench)
     }
     if (b->memory)
         b->device->backend->free(b->device, b->memory);
-    weft_device_close(&b->reference);
     free(b);
     *bench = NULL;
 }

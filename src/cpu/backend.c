@@ -167,7 +167,7 @@ static enum weft_status list_create(struct weft_device *device,
     struct cpu_command_list *list = calloc(1, sizeof(*list));
     if (!list)
         return weft_out_of_memory(device->context, "cpu: list", sizeof(*list));
-    weft_command_list_init(&list->base, device, device->backend->primitives, params);
+    weft_command_list_init(&list->base, device, &weft_recorded_primitives, params);
     *out = &list->base;
     return WEFT_OK;
 }

@@ -386,6 +386,19 @@ struct weft_primitive_call {
     union weft_primitive_args args;
 };
 
+/* A call in a list, and its launches. */
+struct weft_recorded_call {
+    struct weft_primitive_call call;
+    int first, end;
+    int node;     /* of the segment; -1: none */
+    int winograd; /* the members of struct weft_command_list_info, of this call alone */
+    bool tf32x3;
+};
+
+/* command_list.c: the primitives of a list of a backend. They record by the backend's own
+ * and remember the call. */
+extern const struct weft_primitives weft_recorded_primitives;
+
 /* command_list.c: appends the call to the list. */
 enum weft_status weft_primitive_record(struct weft_command_list *list,
                                        const struct weft_primitive_call *call);

@@ -52,17 +52,20 @@ void weft_command_list_init(struct weft_command_list *list, struct weft_device *
 void weft_command_list_finish(struct weft_command_list *list)
 {
     free(list->segments);
+    free(list->calls);
     list->segments = NULL;
-    list->segment_count = 0;
+    list->calls = NULL;
+    list->segment_count = list->call_count = 0;
 }
 
-enum weft_status weft_primitive_record(struct weft_command_list *list,
-                                       const struct weft_primitive_call *call)
+static enum weft_status record_by(const struct weft_primitives *primitives,
+                                  struct weft_command_list *list,
+                                  const struct weft_primitive_call *call)
 {
     switch (call->primitive) {
 #define PRIMITIVE(name, type, output) \
     case WEFT_PRIMITIVE_##name:       \
-        return list->primitives->name(list, &call->args.name);
+        return primitives->name(list, &call->args.name);
 #include "device/primitives.def"
 #undef PRIMITIVE
     case WEFT_PRIMITIVE_COUNT:
@@ -70,3 +73,66 @@ enum weft_status weft_primitive_record(struct weft_command_list *list,
     }
     return WEFT_ERR_ARG;
 }
+
+enum weft_status weft_primitive_record(struct weft_command_list *list,
+                                       const struct weft_primitive_call *call)
+{
+    return record_by(list->primitives, list, call);
+}
+
+static enum weft_status remember(struct weft_command_list *list,
+                                 const struct weft_primitive_call *call)
+{
+    int count = list->call_count;
+    if ((count & (count - 1)) == 0) {
+        size_t bytes = (count ? 2 * (size_t)count : 1) * sizeof(*list->calls);
+        struct weft_recorded_call *calls = realloc(list->calls, bytes);
+        if (!calls)
+            return weft_out_of_memory(list->device->context, "list", bytes);
+        list->calls = calls;
+    }
+    const struct weft_list_segment *segment =
+        list->segment_count ? &list->segments[list->segment_count - 1] : NULL;
+    list->calls[list->call_count++] =
+        (struct weft_recorded_call){.call = *call,
+                                    .first = list->info.launches,
+                                    .node = segment ? segment->node : -1};
+    return WEFT_OK;
+}
+
+/* What the call adds to the list is that of the whole list without what was there. */
+static enum weft_status record_and_remember(struct weft_command_list *list,
+                                            const struct weft_primitive_call *call)
+{
+    const struct weft_command_list_info before = list->info;
+    WEFT_TRY(remember(list, call));
+    int index = list->call_count - 1;
+    list->info.winograd = 0;
+    list->info.tf32x3 = false;
+    enum weft_status status = record_by(list->device->backend->primitives, list, call);
+    struct weft_recorded_call *recorded = &list->calls[index];
+    recorded->end = list->info.launches;
+    recorded->winograd = list->info.winograd;
+    recorded->tf32x3 = list->info.tf32x3;
+    if (before.winograd > list->info.winograd)
+        list->info.winograd = before.winograd;
+    list->info.tf32x3 = list->info.tf32x3 || before.tf32x3;
+    return status;
+}
+
+#define PRIMITIVE(name_, args_, output)                                               \
+    static enum weft_status name_(struct weft_command_list *list,                     \
+                                  const struct weft_##args_##_args *args)             \
+    {                                                                                 \
+        const struct weft_primitive_call call = {.primitive = WEFT_PRIMITIVE_##name_, \
+                                                 .args.name_ = *args};                \
+        return record_and_remember(list, &call);                                      \
+    }
+#include "device/primitives.def"
+#undef PRIMITIVE
+
+const struct weft_primitives weft_recorded_primitives = {
+#define PRIMITIVE(name_, args, output) .name_ = name_,
+#include "device/primitives.def"
+#undef PRIMITIVE
+};

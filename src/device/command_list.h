@@ -30,6 +30,8 @@ struct weft_list_segment {
     enum weft_phase phase;
 };
 
+struct weft_recorded_call; /* backend.h */
+
 /* A launch in words. */
 struct weft_launch_description {
     char kernel[64];
@@ -77,6 +79,8 @@ struct weft_command_list {
     struct weft_command_list_info info;
     struct weft_list_segment *segments;
     int segment_count;
+    struct weft_recorded_call *calls; /* for checks, in order */
+    int call_count;
     bool weights_changed; /* since the last replay; initially true */
 };
 

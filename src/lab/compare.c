@@ -142,43 +142,6 @@ bool lab_compare_sides(const struct lab_case *c, const struct lab_tensor *t,
     return false;
 }
 
-static const double coarse_error = 0x1p-12, coarse_ties = 0x1p-10;
-
-bool lab_compare_coarse_values(enum lab_type type, const void *got, const void *want,
-                               size_t count, double *error)
-{
-    struct lab_comparison all = {.type = type, .got = got, .want = want, .count = count};
-    if (type != LAB_FLOAT) {
-        lab_compare(&all);
-        return (double)all.wrong <= coarse_ties * (double)count;
-    }
-    double largest = 0;
-    bool finite = true;
-    for (size_t i = 0; i < count; i++) {
-        const double g = ((const float *)got)[i], w = ((const float *)want)[i];
-        finite = finite && isfinite(g) && isfinite(w);
-        largest = fmax(largest, fabs(w));
-    }
-    all.absolute = coarse_error * (largest > 0 ? largest : 1);
-    bool right = lab_compare(&all) && finite;
-    *error = fmax(*error, finite ? coarse_error * all.worst : INFINITY);
-    return right;
-}
-
-bool lab_compare_coarse(const struct lab_case *c, const struct lab_tensor *t,
-                        double *error, char *fault, size_t size)
-{
-    bool right =
-        lab_compare_coarse_values(t->type, lab_result(c, t, LAB_DEVICE),
-                                  lab_result(c, t, LAB_REFERENCE), t->count, error);
-    if (!right)
-        snprintf(fault, size,
-                 "%s is wrong: it differs from the reference by %.3g of the largest "
-                 "value, at most %.3g is right",
-                 t->name, *error, coarse_error);
-    return right;
-}
-
 /* The output that comes first in the buffer at or behind a byte; NULL: none. */
 static const struct lab_tensor *next_output(struct lab_tensor *const outputs[],
                                             int buffer, size_t from)

@@ -34,16 +34,6 @@ void lab_describe_mismatch(const struct lab_comparison *c, const char *after_got
 bool lab_compare_sides(const struct lab_case *c, const struct lab_tensor *t,
                        double *worst, char *fault, size_t size);
 
-/* A coarse comparison, for wrong kernels rather than rough ones: floats differ by at most
- * 2^-12 of the largest; of bytes and words, where near ties among floats may go either
- * way, at most 2^-10 differ. *error grows to the largest difference of floats, in shares
- * of the largest value. */
-bool lab_compare_coarse_values(enum lab_type type, const void *got, const void *want,
-                               size_t count, double *error);
-/* The same of an output of both sides, with a sentence. */
-bool lab_compare_coarse(const struct lab_case *c, const struct lab_tensor *t,
-                        double *error, char *fault, size_t size);
-
 /* True, and a sentence, where a run changed anything but its outputs. */
 bool lab_find_overwrite(const struct lab_case *c, enum lab_side side,
                         struct lab_tensor *const outputs[], char *fault, size_t size);

@@ -5,6 +5,7 @@
 #include "device/tuning_table.h"
 #include "lab/compare.h"
 #include "lab/timing.h"
+#include "verify/trace.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -30,13 +31,28 @@ static enum weft_status check_finite(const struct tune_trial *t)
     return WEFT_OK;
 }
 
+/* Multiply-adds for the samples of a result. */
+static const double sample_work = 4e6;
+
+static enum weft_status compare(struct tune_trial *t,
+                                const struct weft_command_list *list)
+{
+    struct verify_trace trace;
+    verify_trace_init(&trace, sample_work);
+    enum weft_status status = verify_trace_results(&trace, &t->call, list);
+    if (!status && trace.fault[0])
+        status = weft_fail(t->device->context, WEFT_ERR_MISMATCH, "%s", trace.fault);
+    verify_trace_finish(&trace);
+    return status;
+}
+
 static enum weft_status verify(struct tune_trial *t, struct weft_command_list *list)
 {
     struct lab_case *c = &t->call.lab;
     char fault[160];
     WEFT_TRY(lab_run(c, LAB_DEVICE, list, t->call.outputs, 1));
     WEFT_TRY(check_finite(t));
-    WEFT_TRY(tune_reference_compare(t));
+    WEFT_TRY(compare(t, list));
     uint64_t first = lab_hash_results(c, LAB_DEVICE);
     WEFT_TRY(lab_run(c, LAB_DEVICE, list, t->call.outputs, 1));
     if (lab_find_overwrite(c, LAB_DEVICE, t->call.outputs, fault, sizeof(fault)))
@@ -110,12 +126,12 @@ enum weft_status tune_trial_create(struct weft_device *device, const char *probl
     if (!t)
         return weft_out_of_memory(device->context, "tuning", sizeof(*t));
     t->device = device;
-    enum weft_status status =
-        weft_device_open(device->context, WEFT_HOST_DEVICE, NULL, &t->host);
-    if (!status)
-        status = tune_reference_compute(t, &typed.call);
-    if (!status)
+    struct weft_device *const devices[LAB_SIDE_COUNT] = {device};
+    enum weft_status status = lab_call_init(&t->call, &typed.call, devices);
+    if (!status) {
+        lab_call_fill(&t->call);
         status = begin_baseline(t, problem);
+    }
     if (status)
         tune_trial_destroy(&t);
     else
@@ -130,9 +146,7 @@ void tune_trial_destroy(struct tune_trial **trial)
         return;
     if (t->baseline)
         t->device->backend->list_destroy(t->baseline);
-    tune_reference_free(t);
     lab_call_finish(&t->call);
-    weft_device_close(&t->host);
     free(t);
     *trial = NULL;
 }

@@ -50,11 +50,12 @@ bool conv_run_is_winograd(const struct verify_run *run, bool integers)
     return list && list->info.winograd > (integers ? 2 : 0);
 }
 
-static void bound_tiled(struct conv_case *v, const struct verify_run *run, bool turned)
+static enum weft_status bound_tiled(struct conv_case *v, const struct verify_run *run,
+                                    bool turned)
 {
     const struct verify_case *c = &v->base;
     const struct lab_tensor *x = turned ? v->dy : v->x;
-    const struct winograd_bound_args problem = {
+    struct winograd_bound_args problem = {
         .conv = &v->conv,
         .outputs = run->list[LAB_DEVICE]->info.winograd,
         .is_dgrad = turned,
@@ -63,7 +64,17 @@ static void bound_tiled(struct conv_case *v, const struct verify_run *run, bool 
         .scale = turned ? pool_max_overlap(&v->pool) : 1,
         .w = lab_initial(&c->lab, v->w),
     };
-    winograd_error_bound(&problem, v->winograd_bounds);
+    int in = turned ? v->conv.k : v->conv.c, out = turned ? v->conv.c : v->conv.k;
+    size_t bytes = (size_t)(v->conv.n * in) * sizeof(double);
+    double *maxima = malloc(bytes);
+    if (!maxima)
+        return weft_out_of_memory(lab_context(&c->lab), "verify", bytes);
+    winograd_set_shares(&problem, false);
+    winograd_maxima(&problem, in, maxima);
+    for (int i = 0; i < v->conv.n * out; i++)
+        v->winograd_bounds[i] = winograd_bound_at(&problem, maxima, i / out, i % out);
+    free(maxima);
+    return WEFT_OK;
 }
 
 /* The Winograd bound of element i of y or dx. */
@@ -82,7 +93,7 @@ enum weft_status conv_set_forward_bounds(struct conv_case *v, struct conv_runs *
     if (integers && act_is_exact(v->activation) && !tiled)
         return WEFT_OK;
     if (tiled)
-        bound_tiled(v, r->forward, false);
+        WEFT_TRY(bound_tiled(v, r->forward, false));
     const float *result = lab_result(&c->lab, v->y, LAB_REFERENCE);
     double gamma =
         integers ? 0 : products_error_bound(c, r->forward, terms_forward(v) + 4);
@@ -108,7 +119,7 @@ enum weft_status conv_set_dgrad_bounds(struct conv_case *v, struct conv_runs *r,
     if (exact && !v->act_output)
         return WEFT_OK;
     if (tiled)
-        bound_tiled(v, r->data, true);
+        WEFT_TRY(bound_tiled(v, r->data, true));
     WEFT_TRY(run_reference_abs(c, r->data_without_act_grad));
     const float *sum = lab_result(&c->lab, v->dx, LAB_REFERENCE);
     const float *act_output = v->act_output ? lab_initial(&c->lab, v->act_output) : NULL;
@@ -128,10 +139,11 @@ enum weft_status conv_set_dgrad_bounds(struct conv_case *v, struct conv_runs *r,
 }
 
 /* The error bound of dw beyond that of its sums. */
-static void bound_tiled_weights(struct conv_case *v, const struct verify_run *run)
+static enum weft_status bound_tiled_weights(struct conv_case *v,
+                                            const struct verify_run *run)
 {
     const struct verify_case *c = &v->base;
-    const struct winograd_bound_args x = {
+    struct winograd_bound_args x = {
         .conv = &v->conv,
         .outputs = run->list[LAB_DEVICE]->info.winograd,
         .x = lab_initial(&c->lab, v->x),
@@ -142,7 +154,21 @@ static void bound_tiled_weights(struct conv_case *v, const struct verify_run *ru
     dz.x = lab_initial(&c->lab, v->dy);
     dz.places = (size_t)(v->dy->h * v->dy->w);
     dz.scale = pool_max_overlap(&v->pool);
-    winograd_weights_error_bound(&x, &dz, v->dw->bound);
+    size_t in = (size_t)(v->conv.n * v->conv.c), out = (size_t)(v->conv.n * v->conv.k);
+    size_t plane = (size_t)v->conv.c * (size_t)v->conv.k;
+    double *maxima = malloc((in + out) * sizeof(*maxima));
+    if (!maxima)
+        return weft_out_of_memory(lab_context(&c->lab), "verify",
+                                  (in + out) * sizeof(*maxima));
+    winograd_set_shares(&x, true);
+    winograd_maxima(&x, v->conv.c, maxima);
+    winograd_maxima(&dz, v->conv.k, maxima + in);
+    for (size_t i = 0; i < 9 * plane; i++)
+        v->dw->bound[i] = winograd_weights_bound_at(
+            &x, maxima, maxima + in, dz.scale, (int)(i / plane),
+            (int)(i % plane / (size_t)v->conv.k), (int)(i % (size_t)v->conv.k));
+    free(maxima);
+    return WEFT_OK;
 }
 
 enum weft_status conv_set_wgrad_bounds(struct conv_case *v, struct conv_runs *r,
@@ -151,7 +177,7 @@ enum weft_status conv_set_wgrad_bounds(struct conv_case *v, struct conv_runs *r,
     struct verify_case *c = &v->base;
     bool tiled = conv_run_is_winograd(r->weights, integers);
     if (tiled)
-        bound_tiled_weights(v, r->weights);
+        WEFT_TRY(bound_tiled_weights(v, r->weights));
     if (integers)
         return WEFT_OK;
     WEFT_TRY(run_reference_abs(c, r->weights));

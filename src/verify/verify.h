@@ -151,11 +151,19 @@ struct winograd_bound_args {
     size_t places;
     double scale; /* largest factor on its elements */
     const float *w;
+    double share[3]; /* by the tap; winograd_set_shares */
 };
-void winograd_error_bound(const struct winograd_bound_args *p, double *bound);
-/* The same for the weight gradient, in the layout of weights, from x and dz. */
-void winograd_weights_error_bound(const struct winograd_bound_args *x,
-                                  const struct winograd_bound_args *dz, double *bound);
+/* The growth of numbers in the transforms, in the direction of the weight gradient or of
+ * the others. */
+void winograd_set_shares(struct winograd_bound_args *p, bool is_wgrad);
+/* The largest |x| of each image and channel. */
+void winograd_maxima(const struct winograd_bound_args *p, int channels, double *out);
+/* From these, of results of image n and a channel. */
+double winograd_bound_at(const struct winograd_bound_args *p, const double *maxima, int n,
+                         int channel);
+/* The same for the weight gradient, from the maxima of x and, times `scale`, of dz. */
+double winograd_weights_bound_at(const struct winograd_bound_args *x, const double *in,
+                                 const double *out, double scale, int tap, int c, int k);
 
 /* gradcheck.c. The gradient of L = sum coefficient y along a random direction of +-1,
  * against the central difference of L. */

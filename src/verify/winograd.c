@@ -55,14 +55,17 @@ static void input_transform_bounds(int outputs, double share[3])
     }
 }
 
-static double max_abs(const struct winograd_bound_args *p, int n, int c, int in)
+void winograd_maxima(const struct winograd_bound_args *p, int channels, double *out)
 {
-    double most = 0;
-    for (size_t i = 0; i < p->places; i++)
-        most = fmax(
-            most,
-            fabs((double)p->x[((size_t)n * p->places + i) * (size_t)in + (size_t)c]));
-    return most;
+    size_t count = (size_t)channels;
+    for (size_t i = 0; i < (size_t)p->conv->n * count; i++)
+        out[i] = 0;
+    for (size_t i = 0; i < (size_t)p->conv->n * p->places; i++) {
+        double *most = out + i / p->places * count;
+        const float *x = p->x + i * count;
+        for (size_t c = 0; c < count; c++)
+            most[c] = fmax(most[c], fabs((double)x[c]));
+    }
 }
 
 /* The transforms are linear, so that the error is at most the number of roundings that a
@@ -72,28 +75,24 @@ static double max_abs(const struct winograd_bound_args *p, int n, int c, int in)
  * |A|. With an input that is everywhere as large as its image's largest, it does not
  * matter where the tiles are. A term is rounded at most 12 times on the way into a tile,
  * 18 in the weights', 14 on the way back with a bias, and once for each channel. */
-void winograd_error_bound(const struct winograd_bound_args *p, double *bound)
+double winograd_bound_at(const struct winograd_bound_args *p, const double *maxima, int n,
+                         int channel)
 {
     const struct weft_conv *g = p->conv;
-    int in = p->is_dgrad ? g->k : g->c, out = p->is_dgrad ? g->c : g->k;
-    double share[3], gamma = gamma_bound(in + 48);
-    input_transform_bounds(p->outputs, share);
-    for (int i = 0; i < g->n * out; i++)
-        bound[i] = 0;
-    for (int n = 0; n < g->n; n++)
+    int in = p->is_dgrad ? g->k : g->c;
+    const double *share = p->share;
+    double gamma = gamma_bound(in + 48), sum = 0;
+    for (int tap = 0; tap < 9; tap++) {
+        int at = p->is_dgrad ? 8 - tap : tap;
+        double size = gamma * share[at / 3] * share[at % 3] * p->scale;
         for (int c = 0; c < in; c++) {
-            double largest = p->scale * max_abs(p, n, c, in);
-            for (int tap = 0; tap < 9; tap++) {
-                int at = p->is_dgrad ? 8 - tap : tap;
-                double size = gamma * share[at / 3] * share[at % 3] * largest;
-                for (int k = 0; k < out; k++) {
-                    int row = tap * g->c + (p->is_dgrad ? k : c);
-                    float w =
-                        p->w[(size_t)row * (size_t)g->k + (size_t)(p->is_dgrad ? c : k)];
-                    bound[n * out + k] += size * fabs((double)w);
-                }
-            }
+            int row = tap * g->c + (p->is_dgrad ? channel : c);
+            float w =
+                p->w[(size_t)row * (size_t)g->k + (size_t)(p->is_dgrad ? c : channel)];
+            sum += size * maxima[n * in + c] * fabs((double)w);
         }
+    }
+    return sum;
 }
 
 /* share[tap]: element `tap` of |G^T| diag(|A| 1) (|B^T| 1), as above. */
@@ -114,6 +113,14 @@ static void filter_transform_bounds(int outputs, double share[3])
     }
 }
 
+void winograd_set_shares(struct winograd_bound_args *p, bool is_wgrad)
+{
+    if (is_wgrad)
+        filter_transform_bounds(p->outputs, p->share);
+    else
+        input_transform_bounds(p->outputs, p->share);
+}
+
 static double tile_count(int extent, int outputs)
 {
     return (double)((extent + outputs - 1) / outputs);
@@ -123,24 +130,14 @@ static double tile_count(int extent, int outputs)
  * of numbers that are everywhere as large as their image's largest. A term is rounded
  * at most 12 times on either way into a tile, 14 on the way back, and once for each
  * tile. */
-void winograd_weights_error_bound(const struct winograd_bound_args *x,
-                                  const struct winograd_bound_args *dz, double *bound)
+double winograd_weights_bound_at(const struct winograd_bound_args *x, const double *in,
+                                 const double *out, double scale, int tap, int c, int k)
 {
     const struct weft_conv *g = x->conv;
     double tiles = tile_count(g->out_h, x->outputs) * tile_count(g->out_w, x->outputs);
-    double share[3], gamma = gamma_bound(g->n * tiles + 48);
-    size_t plane = (size_t)g->c * (size_t)g->k;
-    filter_transform_bounds(x->outputs, share);
-    for (size_t i = 0; i < 9 * plane; i++)
-        bound[i] = 0;
+    const double *share = x->share;
+    double gamma = gamma_bound(g->n * tiles + 48), sum = 0;
     for (int n = 0; n < g->n; n++)
-        for (int c = 0; c < g->c; c++) {
-            double in = x->scale * max_abs(x, n, c, g->c);
-            for (int k = 0; k < g->k && in > 0; k++) {
-                double size = tiles * gamma * in * dz->scale * max_abs(dz, n, k, g->k);
-                for (int tap = 0; tap < 9; tap++)
-                    bound[(size_t)tap * plane + (size_t)(c * g->k + k)] +=
-                        share[tap / 3] * share[tap % 3] * size;
-            }
-        }
+        sum += in[n * g->c + c] * out[n * g->k + k];
+    return share[tap / 3] * share[tap % 3] * tiles * gamma * x->scale * scale * sum;
 }

@@ -45,7 +45,7 @@ enum weft_status ocl_list_create(struct weft_device *device,
     struct ocl_list *list = calloc(1, sizeof(*list));
     if (!list)
         return weft_out_of_memory(device->context, "opencl: list", sizeof(*list));
-    weft_command_list_init(&list->recording.base, device, device->backend->primitives,
+    weft_command_list_init(&list->recording.base, device, &weft_recorded_primitives,
                            params);
     *out = &list->recording.base;
     return WEFT_OK;

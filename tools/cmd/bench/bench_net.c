@@ -200,7 +200,7 @@ static double resident_bytes(void)
     return bytes;
 }
 
-/* Roofline, launches and memory of a step, and its comparison with the host backend. */
+/* Roofline, launches and memory of a step, and its verification. */
 static enum weft_status verify_step(struct net_workload *session, struct bench_row *row)
 {
     struct bench *b = session->bench;
@@ -208,7 +208,7 @@ static enum weft_status verify_step(struct net_workload *session, struct bench_r
     const struct weft_step_params params =
         *weft_step_params(.batch = session->batch, .training = session->mode->training,
                           .precision = session->precision, .verify = true);
-    term_wait_begin("Comparing a step with the host backend (slow)");
+    term_wait_begin("Verifying a step, op by op");
     enum weft_status status =
         weft_bench_step(b->probes, session->net, session->data, &params, &step);
     term_wait_end();

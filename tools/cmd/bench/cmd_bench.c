@@ -64,7 +64,7 @@ static const struct args_option options[] = {
     {.name = "quick",
      .kind = ARGS_FLAG,
      .offset = offsetof(struct bench_options, quick),
-     .help = "throughput only: no roofline, no comparison with the host backend"},
+     .help = "throughput only: no roofline, no verification of results"},
     {.name = "target-accuracy",
      .kind = ARGS_FRACTION,
      .offset = offsetof(struct bench_options, target_accuracy),
@@ -269,8 +269,9 @@ const struct app_command cmd_bench = {
                 "is measured first and interleaved with each op: roofline fractions are "
                 "of "
                 "min(peak, intensity x bandwidth) for the operations of the direct "
-                "algorithm, so Winograd may exceed 100 %. Results are compared with the "
-                "host backend before they are timed; a mismatch is a failed row, and the "
+                "algorithm, so Winograd may exceed 100 %. Before an op "
+                "is timed, its results are compared with what follows from its inputs, "
+                "within the bounds of rounding; a wrong result is a failed row, and the "
                 "exit code is 5. A throughput sample is a window of 0.3 s of finished "
                 "steps, "
                 "or a sixth of --time if that is less; the first step is timed from the "

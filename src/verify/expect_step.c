@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Expected results of the ends of a step: batch, softmax, loss, optimizer. */
+#include "verify/expect.h"
+
+#include "shared/random.h"
+
+#include <math.h>
+#include <string.h>
+
+static double word_as_float(uint32_t word)
+{
+    float value;
+    memcpy(&value, &word, sizeof(value));
+    return (double)value;
+}
+
+static uint32_t float_as_word(float value)
+{
+    uint32_t word;
+    memcpy(&word, &value, sizeof(word));
+    return word;
+}
+
+static void expect_word(struct verify_point *p, uint32_t word)
+{
+    p->want = word;
+    p->bound = 0;
+    p->exact_word = true;
+}
+
+static size_t image_of(const struct verify_call *v, size_t row)
+{
+    const struct weft_batch_args *a = &v->call.args.make_batch;
+    const uint32_t *state = verify_before(v, &a->state);
+    row += (size_t)a->first;
+    if (!state)
+        return row;
+    uint32_t steps = (uint32_t)a->steps_per_epoch, step = state[STATE_STEP];
+    return weft_shuffle(step % steps * (uint32_t)a->global_batch + (uint32_t)row,
+                        (uint32_t)a->count, state[STATE_SEED_LOW], state[STATE_SEED_HIGH],
+                        step / steps);
+}
+
+/* Part of an argument that may be too large to be read as a whole. */
+static void read_part(const struct verify_call *v, const struct weft_view *view,
+                      size_t at, size_t bytes, void *to)
+{
+    const char *whole = verify_before(v, view);
+    if (whole) {
+        memcpy(to, whole + at * bytes, bytes);
+        return;
+    }
+    size_t from = view->offset * bytes + at * bytes;
+    if (v->device->backend->read(v->device, to, view->mem, from, bytes))
+        memset(to, 0xFF, bytes); /* the next read of the device fails, too */
+}
+
+void expect_make_batch(struct verify_call *v, int output, struct verify_point *p)
+{
+    const struct weft_batch_args *a = &v->call.args.make_batch;
+    const uint32_t *state = verify_before(v, &a->state);
+    if (verify_is(v, output, &a->state)) {
+        size_t from = p->at == STATE_BETA1_POWER   ? STATE_NEXT_BETA1_POWER
+                      : p->at == STATE_BETA2_POWER ? STATE_NEXT_BETA2_POWER
+                                                   : p->at;
+        expect_word(p, state[from]);
+        return;
+    }
+    if (verify_is(v, output, &a->batch_labels)) {
+        uint32_t label = 0;
+        read_part(v, &a->labels, image_of(v, p->at), sizeof(label), &label);
+        expect_word(p, label);
+        return;
+    }
+    size_t pixels = (size_t)a->pixels, c = p->at % pixels % (size_t)a->channels;
+    uint8_t pixel = 0;
+    read_part(v, &a->bytes, image_of(v, p->at / pixels) * pixels + p->at % pixels, 1,
+              &pixel);
+    double scaled = pixel * (double)a->scale[c], shift = (double)a->shift[c];
+    p->want = scaled + shift;
+    p->bound = 3 * FP32_UNIT_ROUNDOFF * (fabs(scaled) + fabs(shift));
+}
+
+/* The largest logit of a row, and the sum of exp(logit - largest). */
+static void measure_row(struct verify_call *v, const float *x, size_t row, int classes)
+{
+    if (v->row_known && v->row == row)
+        return;
+    double largest = -INFINITY, sum = 0;
+    int first = 0;
+    for (int j = 0; j < classes; j++)
+        if ((double)x[row * (size_t)classes + (size_t)j] > largest) {
+            largest = (double)x[row * (size_t)classes + (size_t)j];
+            first = j;
+        }
+    for (int j = 0; j < classes; j++)
+        sum += exp((double)x[row * (size_t)classes + (size_t)j] - largest);
+    v->shared[0] = largest;
+    v->shared[1] = sum;
+    v->shared[2] = first;
+    v->row = row;
+    v->row_known = true;
+}
+
+/* exp errs by 3 ulp and carries its argument's rounding, the sum by one unit a class. */
+static double probability_bound(double p, double distance, int classes)
+{
+    return p * FP32_EPSILON * (12 + classes + 4 * distance) + 2 * FP32_MIN_NORMAL;
+}
+
+void expect_softmax(struct verify_call *v, int output, struct verify_point *p)
+{
+    const struct weft_softmax_args *a = &v->call.args.softmax;
+    const float *x = verify_floats(v, &a->x);
+    (void)output;
+    measure_row(v, x, p->at / (size_t)a->classes, a->classes);
+    double distance = v->shared[0] - (double)x[p->at];
+    p->want = exp(-distance) / v->shared[1];
+    p->bound = probability_bound(p->want, distance, a->classes);
+}
+
+static double share_of(const struct weft_loss_args *a, int j, int label)
+{
+    double smoothing = (double)a->label_smoothing;
+    return (j == label ? 1 - smoothing : 0) + smoothing / a->classes;
+}
+
+/* -sum q log p = log sum exp(x - largest) + sum q (largest - x). */
+static void expect_row_loss(const struct verify_call *v, const float *x, int label,
+                            struct verify_point *p)
+{
+    const struct weft_loss_args *a = &v->call.args.loss;
+    double distances = 0, largest = v->shared[0], logarithm = log(v->shared[1]);
+    for (int j = 0; j < a->classes; j++)
+        distances += share_of(a, j, label) * (largest - (double)x[j]);
+    p->want = logarithm + distances;
+    p->bound = FP32_EPSILON * (12 + a->classes + 4 * logarithm +
+                               (4 + a->classes) * distances + 4 * fabs(largest));
+}
+
+void expect_loss(struct verify_call *v, int output, struct verify_point *p)
+{
+    const struct weft_loss_args *a = &v->call.args.loss;
+    const float *x = verify_floats(v, &a->logits);
+    const int32_t *labels = verify_before(v, &a->labels);
+    bool is_gradient = verify_is(v, output, &a->dlogits);
+    size_t classes = (size_t)a->classes;
+    size_t row = is_gradient ? p->at / classes : p->at;
+    int label = labels[row];
+    measure_row(v, x, row, a->classes);
+    if (verify_is(v, output, &a->correct)) {
+        expect_word(p, v->shared[2] == label);
+        return;
+    }
+    if (!is_gradient) {
+        expect_row_loss(v, x + row * classes, label, p);
+        return;
+    }
+    double distance = v->shared[0] - (double)x[p->at];
+    double probability = exp(-distance) / v->shared[1];
+    double q = share_of(a, (int)(p->at % classes), label);
+    p->want = ldexp(probability - q, a->loss_scale_log2) / a->n;
+    p->bound = ldexp(probability_bound(probability, distance, a->classes) +
+                         FP32_EPSILON * (3 * q + fabs(probability - q)),
+                     a->loss_scale_log2) /
+                   a->n +
+               FP32_MIN_NORMAL;
+}
+
+/* One weight: the formulas of weft/net.h in double, with a running error bound for each
+ * number. */
+struct weight_state {
+    double w, g, m, v, g_off, w_off, m_off, v_off;
+};
+
+/* A deferred gradient from the moment that the step made of it. */
+static double gradient_from_moment(const struct weft_optimizer *o, double moment,
+                                   double old, double *off)
+{
+    bool adam = o->kind != WEFT_OPTIMIZER_SGD;
+    double beta = adam ? (double)o->beta1 : (double)o->momentum,
+           fresh = adam ? 1 - beta : 1;
+    *off = 4 * FP32_UNIT_ROUNDOFF * (fabs(moment) + fabs(beta * old)) / fresh;
+    return (moment - beta * old) / fresh;
+}
+
+static void step_sgd(const struct weft_optimizer *o, double rate, struct weight_state *a)
+{
+    const double u = FP32_UNIT_ROUNDOFF;
+    double momentum = (double)o->momentum, kept = momentum * a->m, before = fabs(a->w);
+    a->m = kept + a->g;
+    a->m_off = a->g_off + 2 * u * (fabs(kept) + fabs(a->m));
+    double move = a->m, move_off = a->m_off;
+    if (o->nesterov) {
+        move = a->g + momentum * a->m;
+        move_off =
+            a->g_off + momentum * a->m_off + 2 * u * (fabs(momentum * a->m) + fabs(move));
+    }
+    a->w -= rate * move;
+    a->w_off = rate * move_off + 2 * u * (fabs(rate * move) + before + fabs(a->w));
+}
+
+static void step_adam(const struct weft_optimizer *o, double rate, double apart,
+                      double power1, double power2, struct weight_state *a)
+{
+    const double u = 2 * FP32_UNIT_ROUNDOFF;
+    double beta1 = (double)o->beta1, beta2 = (double)o->beta2, g = a->g;
+    double kept = beta1 * a->m, fresh = (1 - beta1) * g;
+    a->m = kept + fresh;
+    a->m_off = (1 - beta1) * a->g_off + 3 * u * (fabs(kept) + fabs(fresh));
+    a->v = beta2 * a->v + (1 - beta2) * g * g;
+    a->v_off = (1 - beta2) * (2 * fabs(g) + a->g_off) * a->g_off + 4 * u * a->v;
+    double epsilon = (double)o->epsilon;
+    double mean = a->m / (1 - power1), root = sqrt(a->v / (1 - power2));
+    double root_low = sqrt(fmax(a->v - a->v_off, 0) / (1 - power2));
+    double low = root_low + epsilon, move = mean / (root + epsilon);
+    double move_off = a->m_off / (1 - power1) / low +
+                      fabs(mean) / low * (root - root_low) / low +
+                      16 * u * fabs(mean) / low;
+    double before = fabs(a->w);
+    a->w -= rate * (move + apart * a->w);
+    a->w_off = rate * move_off +
+               2 * u * (rate * (fabs(move) + apart * before) + before + fabs(a->w));
+}
+
+static struct weight_state updated(const struct verify_call *c, size_t i)
+{
+    const struct weft_optimizer_step_args *a = &c->call.args.optimizer_step;
+    const struct weft_optimizer *o = &a->optimizer;
+    const uint32_t *state = verify_before(c, &a->state);
+    const float *m = verify_floats(c, &a->m), *v = verify_floats(c, &a->v);
+    struct weight_state s = {.w = (double)verify_floats(c, &a->w)[i],
+                             .m = (double)m[i],
+                             .v = v ? (double)v[i] : 0};
+    double rate = word_as_float(state[STATE_LEARNING_RATE]);
+    double decay = (double)o->weight_decay, apart = 0;
+    if (o->kind == WEFT_OPTIMIZER_ADAMW) {
+        apart = decay;
+        decay = 0;
+    }
+    if (c->gradients_deferred) {
+        const float *moment = verify_after(c, &a->m);
+        s.g = gradient_from_moment(o, (double)moment[i], s.m, &s.g_off);
+    } else {
+        s.g = ldexp((double)verify_floats(c, &a->g)[i], -a->loss_scale_log2);
+        s.g_off =
+            decay != 0 ? 2 * FP32_UNIT_ROUNDOFF * (fabs(decay * s.w) + fabs(s.g)) : 0;
+        s.g += decay * s.w;
+    }
+    if (o->kind == WEFT_OPTIMIZER_SGD)
+        step_sgd(o, rate, &s);
+    else
+        step_adam(o, rate, apart, word_as_float(state[STATE_BETA1_POWER]),
+                  word_as_float(state[STATE_BETA2_POWER]), &s);
+    return s;
+}
+
+static void expect_state(const struct verify_call *c, struct verify_point *p)
+{
+    const struct weft_optimizer_step_args *a = &c->call.args.optimizer_step;
+    const uint32_t *state = verify_before(c, &a->state);
+    const float *loss = verify_floats(c, &a->loss);
+    const uint32_t *correct = verify_before(c, &a->correct);
+    size_t ring = STATE_METRICS_RING + 2 * (state[STATE_STEP] % STATE_RING_STEPS);
+    expect_word(p, state[p->at]);
+    if (!a->n)
+        return;
+    if (p->at == STATE_STEP)
+        expect_word(p, state[STATE_STEP] + 1);
+    else if (p->at == STATE_NEXT_BETA1_POWER || p->at == STATE_NEXT_BETA2_POWER) {
+        bool first = p->at == STATE_NEXT_BETA1_POWER;
+        float power =
+            (float)word_as_float(state[first ? STATE_BETA1_POWER : STATE_BETA2_POWER]);
+        expect_word(
+            p, float_as_word(power * (first ? a->optimizer.beta1 : a->optimizer.beta2)));
+    } else if (p->at == ring) {
+        double sum = 0, size = 0;
+        for (int i = 0; i < a->n; i++) {
+            sum += (double)loss[i];
+            size += fabs((double)loss[i]);
+        }
+        p->got = word_as_float((uint32_t)p->got);
+        p->want = sum / a->n;
+        p->bound = gamma_bound(a->n + 6) * size / a->n + FP32_MIN_NORMAL;
+        p->exact_word = false;
+    } else if (p->at == ring + 1) {
+        uint32_t count = 0;
+        for (int i = 0; i < a->n; i++)
+            count += correct[i];
+        expect_word(p, count);
+    }
+}
+
+void expect_optimizer_step(struct verify_call *v, int output, struct verify_point *p)
+{
+    const struct weft_optimizer_step_args *a = &v->call.args.optimizer_step;
+    if (verify_is(v, output, &a->state)) {
+        expect_state(v, p);
+        return;
+    }
+    struct weight_state s = updated(v, p->at);
+    bool is_w = verify_is(v, output, &a->w), is_m = verify_is(v, output, &a->m);
+    p->want = is_w ? s.w : is_m ? s.m : s.v;
+    p->bound = (is_w ? s.w_off : is_m ? s.m_off : s.v_off) + FP32_MIN_NORMAL;
+}

@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A list, replayed call by call and compared. */
+#include "verify/trace.h"
+
+#include "device/problem.h"
+#include "util/half.h"
+#include "util/hash.h"
+#include "verify/expect.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LEAST_SAMPLES = 48, MOST_SAMPLES = 4096, MOST_CHANNELS = 8 };
+
+void verify_trace_init(struct verify_trace *t, double work)
+{
+    *t = (struct verify_trace){.work = work, .random = lab_random_begin(1, 0, 0)};
+}
+
+void verify_trace_finish(struct verify_trace *t)
+{
+    free(t->pending);
+    free(t->regions);
+    t->pending = NULL;
+    t->regions = NULL;
+    t->pending_count = t->region_count = t->region_room = 0;
+}
+
+void verify_trace_describe(const struct weft_command_list *list,
+                           const struct weft_recorded_call *call, char *text, size_t size)
+{
+    struct weft_launch_description d = {.kernel = ""};
+    if (call->end > call->first && list->device->backend->describe_launch)
+        list->device->backend->describe_launch(list, call->end - 1, &d);
+    snprintf(text, size, "%s%s%s%s%s%s", weft_primitive_names[call->call.primitive],
+             d.kernel[0] ? " (" : "", d.config, d.config[0] ? ": " : "", d.kernel,
+             d.kernel[0] ? ")" : "");
+}
+
+/* ---- memory that must stay as it is ---- */
+
+static size_t bytes_of(const struct lab_argument *a)
+{
+    size_t element = a->type == LAB_BYTE    ? 1
+                     : a->type == LAB_FLOAT ? weft_type_bytes(a->view->type)
+                                            : sizeof(uint32_t);
+    return a->view->count * element;
+}
+
+static size_t start_of(const struct lab_argument *a)
+{
+    return a->view->count ? bytes_of(a) / a->view->count * a->view->offset : 0;
+}
+
+static enum weft_status remember(struct verify_trace *t, weft_context *ctx,
+                                 const struct lab_argument *a, uint64_t hash)
+{
+    if (t->region_count == t->region_room) {
+        int room = t->region_room ? 2 * t->region_room : 64;
+        size_t bytes = (size_t)room * sizeof(*t->regions);
+        struct verify_region *regions = realloc(t->regions, bytes);
+        if (!regions)
+            return weft_out_of_memory(ctx, "verify", bytes);
+        t->regions = regions;
+        t->region_room = room;
+    }
+    t->regions[t->region_count++] =
+        (struct verify_region){a->view->mem, start_of(a), bytes_of(a), hash};
+    return WEFT_OK;
+}
+
+/* Forgets what overlaps a result. */
+static void forget(struct verify_trace *t, const struct lab_argument *a)
+{
+    size_t from = start_of(a), to = from + bytes_of(a);
+    int kept = 0;
+    for (int i = 0; i < t->region_count; i++) {
+        const struct verify_region *r = &t->regions[i];
+        if (r->mem != a->view->mem || r->from >= to || r->from + r->bytes <= from)
+            t->regions[kept++] = *r;
+    }
+    t->region_count = kept;
+}
+
+/* Raw bytes of what is read: the same as when they were seen before. */
+static enum weft_status check_region(struct verify_trace *t, weft_context *ctx,
+                                     const struct lab_argument *a, const void *bytes)
+{
+    uint64_t hash = weft_hash64(bytes, bytes_of(a));
+    for (int i = 0; i < t->region_count; i++) {
+        const struct verify_region *r = &t->regions[i];
+        if (r->mem != a->view->mem || r->from != start_of(a) || r->bytes != bytes_of(a))
+            continue;
+        if (r->hash != hash && !t->fault[0])
+            snprintf(t->fault, sizeof(t->fault),
+                     "its argument %s was changed by a call that may not write to it",
+                     a->name);
+        return WEFT_OK;
+    }
+    return remember(t, ctx, a, hash);
+}
+
+/* ---- arguments ---- */
+
+/* Device floats as float32, in place of `raw`. */
+static void *widen(const struct lab_argument *a, void *raw)
+{
+    if (a->type != LAB_FLOAT || a->view->type != WEFT_FLOAT16)
+        return raw;
+    float *wide = malloc(a->view->count * sizeof(*wide) + 1);
+    for (size_t i = 0; wide && i < a->view->count; i++)
+        wide[i] = weft_fp16_to_fp32(((const uint16_t *)raw)[i]);
+    free(raw);
+    return wide;
+}
+
+static enum weft_status fetch(struct weft_device *device, const struct lab_argument *a,
+                              void **out)
+{
+    size_t bytes = bytes_of(a);
+    *out = malloc(bytes + 1);
+    if (!*out)
+        return weft_out_of_memory(device->context, "verify", bytes);
+    return device->backend->read(device, *out, a->view->mem, start_of(a), bytes);
+}
+
+/* The images and labels of a data set are read where they are needed. */
+static bool is_data_set(const struct verify_call *v, int argument)
+{
+    const struct weft_view *view = v->arguments[argument].view;
+    return v->call.primitive == WEFT_PRIMITIVE_make_batch &&
+           (view == &v->call.args.make_batch.bytes ||
+            view == &v->call.args.make_batch.labels);
+}
+
+static enum weft_status read_inputs(struct verify_trace *t, struct verify_call *v)
+{
+    for (int i = 0; i < v->argument_count; i++) {
+        const struct lab_argument *a = &v->arguments[i];
+        if (!a->read || is_data_set(v, i))
+            continue;
+        WEFT_TRY(fetch(v->device, a, &v->arrays[i].before));
+        WEFT_TRY(check_region(t, v->device->context, a, v->arrays[i].before));
+        v->arrays[i].before = widen(a, v->arrays[i].before);
+        if (!v->arrays[i].before)
+            return weft_out_of_memory(v->device->context, "verify", bytes_of(a));
+    }
+    return WEFT_OK;
+}
+
+static enum weft_status read_outputs(struct verify_trace *t, struct verify_call *v)
+{
+    for (int i = 0; i < v->argument_count; i++)
+        if (v->arguments[i].written)
+            forget(t, &v->arguments[i]);
+    for (int i = 0; i < v->argument_count; i++) {
+        const struct lab_argument *a = &v->arguments[i];
+        if (!a->written)
+            continue;
+        WEFT_TRY(fetch(v->device, a, &v->arrays[i].after));
+        WEFT_TRY(remember(t, v->device->context, a,
+                          weft_hash64(v->arrays[i].after, bytes_of(a))));
+        v->arrays[i].after = widen(a, v->arrays[i].after);
+        if (!v->arrays[i].after)
+            return weft_out_of_memory(v->device->context, "verify", bytes_of(a));
+    }
+    return WEFT_OK;
+}
+
+static void release(struct verify_call *v)
+{
+    for (int i = 0; i < v->argument_count; i++) {
+        free(v->arrays[i].before);
+        free(v->arrays[i].after);
+    }
+    free(v->maxima[0]);
+    free(v->maxima[1]);
+}
+
+/* ---- comparison ---- */
+
+static double value_at(const struct lab_argument *a, const void *array, size_t i)
+{
+    return a->type == LAB_FLOAT  ? (double)((const float *)array)[i]
+           : a->type == LAB_BYTE ? ((const uint8_t *)array)[i]
+                                 : ((const uint32_t *)array)[i];
+}
+
+static void report(struct verify_trace *t, const char *name, const struct verify_point *p,
+                   const char *after_got)
+{
+    if (!t->fault[0])
+        snprintf(t->fault, sizeof(t->fault),
+                 "%s[%zu] is %.9g%s, should be %.9g, may differ by %.3g", name, p->at,
+                 p->got, after_got, p->want, p->bound);
+}
+
+/* A number beyond the range of its type may be an infinity; what follows from infinities
+ * proves nothing. */
+static bool is_point_right(struct verify_point *p, enum weft_type type, double *ratio)
+{
+    *ratio = 0;
+    if (p->exact_word)
+        return p->got == p->want;
+    if (!isfinite(p->want) || !isfinite(p->bound))
+        return true;
+    if (type == WEFT_FLOAT16 && p->bound > 0)
+        p->bound = lab_fp16_error_bound(p->want, p->bound);
+    else if (type == WEFT_FLOAT16)
+        p->want = (double)weft_fp16_round((float)p->want);
+    if (fabs(p->want) + p->bound > (double)FLT_MAX)
+        return true;
+    double error = p->got == p->want ? 0 : fabs(p->got - p->want);
+    *ratio = error > 0 && p->bound > 0 ? error / p->bound : 0;
+    return error <= p->bound;
+}
+
+static void compare(struct verify_trace *t, const char *name, struct verify_point *p,
+                    enum weft_type type, double largest)
+{
+    double ratio;
+    t->elements++;
+    if (!is_point_right(p, type, &ratio))
+        report(t, name, p, "");
+    t->worst = fmax(t->worst, ratio);
+    if (!p->exact_word && largest > 0 && isfinite(p->got - p->want))
+        t->relative_error = fmax(t->relative_error, fabs(p->got - p->want) / largest);
+}
+
+/* Elements of an output: one from each of equal parts, and the ends. */
+struct sample {
+    size_t count; /* of the output */
+    size_t size;
+    size_t step; /* between neighbours: the channels, for sums over rows; or 1 */
+    size_t first;
+};
+
+static size_t sample_at(struct verify_trace *t, const struct sample *s, size_t i)
+{
+    size_t from = (size_t)((double)s->count * (double)i / (double)s->size);
+    size_t to = (size_t)((double)s->count * (double)(i + 1) / (double)s->size);
+    size_t at = from;
+    if (i == s->size - 1)
+        at = s->count - 1;
+    else if (i && to > from + 1)
+        at += lab_random_bits(&t->random) % (to - from);
+    return s->first + at * s->step;
+}
+
+static size_t limited(double wanted, size_t least, size_t most, size_t count)
+{
+    size_t size = wanted < (double)least  ? least
+                  : wanted > (double)most ? most
+                                          : (size_t)wanted;
+    return size < count ? size : count;
+}
+
+static double largest_of(const struct lab_argument *a, const void *array)
+{
+    double largest = 0;
+    for (size_t i = 0; array && a->type == LAB_FLOAT && i < a->view->count; i++)
+        largest = fmax(largest, fabs((double)((const float *)array)[i]));
+    return largest;
+}
+
+/* True: an optimizer step completes this gradient. */
+static bool is_deferred(const struct weft_command_list *list, const struct verify_call *v)
+{
+    return list->params.defer_weight_grad_reduction &&
+           (v->call.primitive == WEFT_PRIMITIVE_conv_backward_weights ||
+            v->call.primitive == WEFT_PRIMITIVE_dense_backward_weights);
+}
+
+struct output_check {
+    struct verify_trace *trace;
+    struct verify_call *v;
+    const struct weft_recorded_call *recorded;
+    int output;
+    bool deferred;
+    double largest;
+};
+
+static enum weft_status check_sample(const struct output_check *o, const struct sample *s)
+{
+    struct verify_trace *t = o->trace;
+    struct verify_call *v = o->v;
+    const struct lab_argument *a = &v->arguments[o->output];
+    if (o->deferred) {
+        size_t room = (size_t)t->pending_count + s->size;
+        struct verify_pending *more = realloc(t->pending, room * sizeof(*more));
+        if (!more)
+            return weft_out_of_memory(v->device->context, "verify", room * sizeof(*more));
+        t->pending = more;
+    }
+    for (size_t i = 0; i < s->size && !t->fault[0]; i++) {
+        struct verify_point p = {.at = sample_at(t, s, i)};
+        p.got = value_at(a, v->arrays[o->output].after, p.at);
+        verify_expectations[v->call.primitive].expect(v, o->output, &p);
+        if (o->deferred)
+            t->pending[t->pending_count++] = (struct verify_pending){
+                o->recorded, a->view->offset + p.at, p.want, p.bound};
+        else
+            compare(t, a->name, &p, a->type == LAB_FLOAT ? a->view->type : WEFT_FLOAT32,
+                    o->largest);
+    }
+    return WEFT_OK;
+}
+
+/* Words of the state are all compared; of channels whose sums are costly, a few. */
+static enum weft_status check_output(const struct output_check *o)
+{
+    struct verify_call *v = o->v;
+    const struct verify_expectation *e = &verify_expectations[v->call.primitive];
+    const struct lab_argument *a = &v->arguments[o->output];
+    double work = e->work(v, o->output), wanted = o->trace->work / work;
+    int channels = e->channels ? e->channels(v, o->output) : 0;
+    if (!channels) {
+        bool all = a->content == LAB_STATE;
+        struct sample s = {
+            .count = a->view->count,
+            .size = all ? a->view->count
+                        : limited(wanted, LEAST_SAMPLES, MOST_SAMPLES, a->view->count),
+            .step = 1};
+        return check_sample(o, &s);
+    }
+    size_t rows = a->view->count / (size_t)channels;
+    size_t count = limited(wanted, 2, MOST_CHANNELS, (size_t)channels);
+    /* The same channels for all outputs, whose sums are kept. */
+    for (size_t i = 0; i < count; i++) {
+        size_t channel = count > 1 ? (size_t)(channels - 1) * i / (count - 1) : 0;
+        struct sample s = {.count = rows,
+                           .size = limited(512, 1, 512, rows),
+                           .step = (size_t)channels,
+                           .first = channel};
+        WEFT_TRY(check_sample(o, &s));
+    }
+    return WEFT_OK;
+}
+
+/* The moment that an optimizer step makes of a gradient, from a moment of zero. */
+static void expect_moment(const struct weft_optimizer_step_args *a, double weight,
+                          const struct verify_pending *g, struct verify_point *p)
+{
+    const struct weft_optimizer *o = &a->optimizer;
+    double decay = o->kind == WEFT_OPTIMIZER_ADAMW ? 0 : (double)o->weight_decay;
+    double fresh = o->kind == WEFT_OPTIMIZER_SGD ? 1 : 1 - (double)o->beta1;
+    double gradient = ldexp(g->want, -a->loss_scale_log2), pull = decay * weight;
+    p->want = fresh * (gradient + pull);
+    p->bound = fresh * ldexp(g->bound, -a->loss_scale_log2) +
+               8 * FP32_UNIT_ROUNDOFF * fresh * (fabs(gradient) + fabs(pull)) +
+               FP32_MIN_NORMAL;
+}
+
+/* Compares the deferred gradients; `v` is the optimizer step that has read them. */
+static void settle(struct verify_trace *t, const struct verify_call *v)
+{
+    const struct weft_optimizer_step_args *a = &v->call.args.optimizer_step;
+    const float *w = verify_floats(v, &a->w), *m = verify_after(v, &a->m);
+    for (int i = 0; i < t->pending_count && !t->fault[0]; i++) {
+        const struct verify_pending *g = &t->pending[i];
+        struct verify_point p = {.at = g->at - a->g.offset};
+        p.got = (double)m[p.at];
+        expect_moment(a, (double)w[p.at], g, &p);
+        compare(t, "moment of the gradient", &p, WEFT_FLOAT32, 0);
+        if (t->fault[0])
+            t->wrong = g->call;
+    }
+    t->pending_count = 0;
+}
+
+static enum weft_status compare_outputs(struct verify_trace *t, struct verify_call *v,
+                                        const struct weft_command_list *list,
+                                        const struct weft_recorded_call *recorded)
+{
+    if (!verify_expectations[v->call.primitive].expect)
+        return WEFT_OK;
+    for (int i = 0; i < v->argument_count && !t->fault[0]; i++) {
+        const struct output_check o = {
+            .trace = t,
+            .v = v,
+            .recorded = recorded,
+            .output = i,
+            .deferred = is_deferred(list, v),
+            .largest = largest_of(&v->arguments[i], v->arrays[i].after)};
+        if (v->arguments[i].written && v->arguments[i].view->count)
+            WEFT_TRY(check_output(&o));
+    }
+    return WEFT_OK;
+}
+
+static enum weft_status check_call(struct verify_trace *t, struct verify_call *v,
+                                   struct weft_command_list *list,
+                                   const struct weft_recorded_call *recorded)
+{
+    WEFT_TRY(read_inputs(t, v));
+    WEFT_TRY(v->device->backend->replay_range(list, recorded->first, recorded->end));
+    WEFT_TRY(read_outputs(t, v));
+    if (v->gradients_deferred)
+        settle(t, v);
+    return compare_outputs(t, v, list, recorded);
+}
+
+enum weft_status verify_trace_run(struct verify_trace *t, struct weft_command_list *list)
+{
+    for (int i = 0; i < list->call_count && !t->fault[0]; i++) {
+        const struct weft_recorded_call *recorded = &list->calls[i];
+        struct verify_call v = {.device = list->device,
+                                .call = recorded->call,
+                                .winograd = recorded->winograd,
+                                .tf32x3 = recorded->tf32x3,
+                                .gradients_deferred = list->params.gradients != NULL};
+        v.argument_count = lab_arguments(&v.call, v.arguments);
+        enum weft_status status = check_call(t, &v, list, recorded);
+        release(&v);
+        WEFT_TRY(status);
+        t->calls++;
+        if (t->fault[0] && !t->wrong)
+            t->wrong = recorded;
+    }
+    return WEFT_OK;
+}
+
+enum weft_status verify_trace_results(struct verify_trace *t, struct lab_call *c,
+                                      const struct weft_command_list *list)
+{
+    const struct weft_recorded_call *recorded = &list->calls[0];
+    struct verify_call v = {.device = list->device,
+                            .call = c->call,
+                            .winograd = recorded->winograd,
+                            .tf32x3 = recorded->tf32x3};
+    v.argument_count = lab_arguments(&v.call, v.arguments);
+    for (int i = 0; i < v.argument_count; i++) {
+        const struct lab_tensor *tensor = &c->lab.tensors[i];
+        v.arrays[i].before = lab_initial(&c->lab, tensor);
+        v.arrays[i].after = lab_result(&c->lab, tensor, LAB_DEVICE);
+    }
+    enum weft_status status = compare_outputs(t, &v, list, recorded);
+    free(v.maxima[0]);
+    free(v.maxima[1]);
+    t->calls++;
+    if (t->fault[0])
+        t->wrong = recorded;
+    return status;
+}
