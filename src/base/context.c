@@ -30,9 +30,14 @@ const char *weft_version(void)
     return WEFT_VERSION;
 }
 
+static const char lost_error[] =
+    "no host memory, not even for the message of an error; end other programs, or use "
+    "smaller data, networks or batches";
+
 const char *weft_error(const weft_context *ctx)
 {
-    return ctx && ctx->error ? ctx->error : "no error";
+    const char *none = ctx && ctx->error_lost ? lost_error : "no error";
+    return ctx && ctx->error ? ctx->error : none;
 }
 
 /* The text that printf would print, owned by the caller; NULL: out of memory. */
@@ -78,11 +83,10 @@ enum weft_status weft_fail(weft_context *ctx, enum weft_status status, const cha
     va_end(args);
     if (text && ctx->error_position)
         text = prepend(ctx->error_position, text);
-    if (text) {
-        free(ctx->error);
-        ctx->error = text;
-        log_line(ctx, WEFT_LOG_ERROR, text);
-    }
+    free(ctx->error);
+    ctx->error = text;
+    ctx->error_lost = !text;
+    log_line(ctx, WEFT_LOG_ERROR, text ? text : lost_error);
     return status;
 }
 

@@ -15,7 +15,8 @@ struct weft_context {
     char *cache_dir;  /* may be NULL */
     char *tuning_dir; /* may be NULL */
     char *icd_dir;
-    char *error;                /* may be NULL: nothing failed yet */
+    char *error;                /* may be NULL: nothing failed yet, or */
+    bool error_lost;            /* there was no memory for the message */
     const char *error_position; /* prefix of every error message; NULL: none */
     struct weft_devices *devices;
 };

@@ -2,6 +2,7 @@
 /* Hashes against published sums; files: limits, gzip, and that writing is whole or not at
  * all. */
 #define _XOPEN_SOURCE 700
+#include <wchar.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -358,6 +359,16 @@ static void remove_all(void)
         remove(names[i]);
 }
 
+/* A message that cannot be made is a sentence all the same, and the next one is right. */
+static void test_lost_message(void)
+{
+    static const wchar_t no_character[] = {0x7fffffff, 0}; /* formatting it fails */
+    CHECK_INT(weft_fail(&context, WEFT_ERR_NOMEM, "%ls", no_character), WEFT_ERR_NOMEM);
+    CHECK(strstr(weft_error(&context), "no host memory, not even for the message"));
+    CHECK_INT(weft_fail(&context, WEFT_ERR_ARG, "%d", 1), WEFT_ERR_ARG);
+    CHECK_TEXT(weft_error(&context), "1");
+}
+
 int main(void)
 {
     char folder[] = "/tmp/weft-test-XXXXXX";
@@ -367,6 +378,7 @@ int main(void)
     REQUIRE(mkdtemp(folder) && chdir(folder) == 0);
     test_read();
     test_pipe();
+    test_lost_message();
     test_gzip();
     test_gzip_padding();
     test_gzip_limit();
