@@ -9,12 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { DIRECTIVES = 5 };
+
 struct net_reader {
     struct weft_line_parser parser;
     struct weft_net_builder *builder;
-    bool fixed_input;          /* by the params: an `input` line must agree */
-    bool uses_classes;         /* `dense classes` */
-    int lines[WEFT_MAX_NODES]; /* of the layers */
+    bool fixed_input;                /* by the params: an `input` line must agree */
+    bool uses_classes;               /* `dense classes` */
+    int directive_lines[DIRECTIVES]; /* 0: none yet */
+    int lines[WEFT_MAX_NODES];       /* of the layers */
 };
 
 static enum weft_status parse_input(struct net_reader *r)
@@ -119,11 +122,24 @@ static enum weft_status parse_output(struct net_reader *r)
 static const struct {
     const char *name;
     enum weft_status (*parse)(struct net_reader *r);
-} directives[] = {{"input", parse_input},
-                  {"output", parse_output},
-                  {"loss", parse_loss},
-                  {"optimizer", parse_optimizer},
-                  {"batch", parse_batch}};
+    bool repeats;
+} directives[DIRECTIVES] = {{"input", parse_input, false},
+                            {"output", parse_output, true},
+                            {"loss", parse_loss, false},
+                            {"optimizer", parse_optimizer, false},
+                            {"batch", parse_batch, false}};
+
+static enum weft_status parse_directive(struct net_reader *r, size_t index)
+{
+    int *line = &r->directive_lines[index];
+    if (*line && !directives[index].repeats)
+        return weft_line_parser_fail(
+            &r->parser, "a second line \"%s\", the first is line %d; keep one",
+            directives[index].name, *line);
+    *line = r->parser.line;
+    WEFT_TRY(directives[index].parse(r));
+    return weft_line_parser_check_all_used(&r->parser);
+}
 
 static enum weft_status unknown_word(struct net_reader *r, const char *word)
 {
@@ -312,10 +328,8 @@ static enum weft_status parse_line(struct net_reader *r, const char *line, size_
         return WEFT_OK;
     r->parser.next++;
     for (size_t i = 0; i < WEFT_ARRAY_SIZE(directives); i++)
-        if (!strcmp(word, directives[i].name)) {
-            WEFT_TRY(directives[i].parse(r));
-            return weft_line_parser_check_all_used(&r->parser);
-        }
+        if (!strcmp(word, directives[i].name))
+            return parse_directive(r, i);
     return parse_layer(r, word);
 }
 
@@ -329,11 +343,19 @@ static void set_position(struct net_reader *r, char *position, size_t size)
 static enum weft_status parse_text(struct net_reader *r, const char *text, char *position,
                                    size_t size)
 {
-    for (const char *line = text; *line; r->parser.line++) {
-        size_t length = strcspn(line, "\n");
+    set_position(r, position, size);
+    const char *encoding = weft_text_foreign_encoding(text, strlen(text));
+    if (encoding)
+        return weft_line_parser_fail(&r->parser, "is a text in %s; save it in UTF-8",
+                                     encoding);
+    for (const char *line = text + weft_text_mark(text, strlen(text)); *line;
+         r->parser.line++) {
+        size_t length = strcspn(line, "\r\n");
         set_position(r, position, size);
         WEFT_TRY(parse_line(r, line, length));
-        line += length + (line[length] == '\n');
+        line += length;
+        line += *line == '\r';
+        line += *line == '\n';
     }
     int unread = weft_net_builder_unread(r->builder);
     r->parser.ctx->error_position = NULL;

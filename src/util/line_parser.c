@@ -63,13 +63,16 @@ enum weft_status weft_line_parser_split(struct weft_line_parser *parser, const c
                                      WEFT_MAX_LINE - 1);
     memcpy(parser->text, line, length);
     parser->text[length] = 0;
-    char *rest = parser->text;
-    while (*(rest += strspn(rest, " \t\r"))) {
+    char *end = parser->text + length;
+    for (char *rest = parser->text; rest < end;) {
+        size_t space = 0;
         char *word = rest;
-        rest += strcspn(rest, " \t\r");
-        if (*rest)
-            *rest++ = 0;
-        WEFT_TRY(add_word(parser, word));
+        while (rest < end && !(space = weft_text_space(rest, (size_t)(end - rest))))
+            rest++;
+        *rest = 0;
+        rest += rest < end ? space : 0;
+        if (*word)
+            WEFT_TRY(add_word(parser, word));
     }
     return WEFT_OK;
 }

@@ -156,6 +156,32 @@ static void check_op_sentences(void)
     CHECK(!net);
 }
 
+/* Lines that may occur once, and the ends of lines of other systems. */
+static void check_lines(void)
+{
+    static const struct {
+        const char *text, *words;
+    } cases[] = {
+        {"batch 8\nbatch 8\n", "line 2: a second line \"batch\", the first is line 1"},
+        {"optimizer sgd 0.1 decay=0.5\n\noptimizer adamw 0.01\n",
+         "line 3: a second line \"optimizer\", the first is line 1; keep one"},
+        {"loss smoothing=0.1\nloss\n", "line 2: a second line \"loss\""},
+        {"input 8 8 1\ninput 8 8 1\n", "line 2: a second line \"input\""},
+        {"conv 3 3\rkonv\r", "line 2: \"konv\" is not known"},
+        {"conv 3 3\r\nkonv\r\n", "line 2: \"konv\" is not known"},
+        {"\xff\xfe"
+         "c",
+         "is a text in UTF-16; save it in UTF-8"},
+    };
+    weft_net *net = NULL;
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(cases); i++)
+        CHECK_FAILS(weft_net_create(
+                        ctx, cases[i].text,
+                        weft_net_params(.height = 8, .width = 8, .channels = 1), &net),
+                    WEFT_ERR_FORMAT, cases[i].words);
+    CHECK(!net);
+}
+
 static void check_sentences(void)
 {
     static const struct {
@@ -455,6 +481,7 @@ int main(void)
     check_classes();
     check_shapes();
     check_sentences();
+    check_lines();
     check_op_sentences();
     check_fusion();
     check_places();

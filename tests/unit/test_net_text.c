@@ -23,6 +23,14 @@ static void check_language(void)
     static const char *const same[][2] = {
         {"conv 64 3x3 pad=same relu", "conv 64 3x3 relu pad=same"},
         {"conv relu 64 3x3", "conv 64 3x3 relu"},
+        {"\xef\xbb\xbf"
+         "conv 64 3x3",
+         "conv 64 3x3"},
+        {"\xc2\xa0"
+         "conv\xc2\xa0"
+         "64\xe2\x80\xaf"
+         "3x3\xc2\xa0",
+         "conv 64 3x3"},
         {"conv pad=1 64 relu 3x3", "conv 64 3x3 relu pad=1x1"},
         {"conv 64 3x3 pad=1,2,1,2", "conv 64 3x3 pad=1x2"},
         {"max-pool 3 pad=0,1,2,1 stride=2", "max-pool 3x3 stride=2x2 pad=0,1,2,1"},

@@ -6,6 +6,7 @@
 #include "core/crash_handler.h"
 #include "core/driver_smoke_test.h"
 #include "core/paths.h"
+#include "core/text_file.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -342,7 +343,7 @@ static enum app_exit net_not_found(struct app *app, const char *spec, const char
 
 enum app_exit app_load_net_text(struct app *app, const char *spec, char **out)
 {
-    const char *builtin = weft_net_builtin(spec, 0);
+    const char *builtin = weft_net_builtin(spec, 0), *why;
     size_t size;
     if (builtin) {
         size = strlen(builtin) + 1;
@@ -351,8 +352,9 @@ enum app_exit app_load_net_text(struct app *app, const char *spec, char **out)
     }
     if (paths_is_folder(spec))
         return net_not_found(app, spec, "is a folder, not a network file");
-    if (!(*out = paths_read_file(spec, MAX_NET_BYTES, &size)))
-        return net_not_found(app, spec, strerror(errno));
+    if (!(*out = text_file_read(spec, MAX_NET_BYTES, &size, &why)))
+        return why ? app_error(app, APP_BAD_INPUT, "%s: %s", spec, why)
+                   : net_not_found(app, spec, strerror(errno));
     if (strlen(*out) == size)
         return APP_OK;
     free(*out);
@@ -364,8 +366,9 @@ enum app_exit app_load_net_text(struct app *app, const char *spec, char **out)
 
 static bool has_input_line(const char *text)
 {
-    for (const char *line = text; line; line = strchr(line, '\n')) {
-        line += strspn(line, " \t\r\n");
+    for (const char *line = text; line; line = strpbrk(line, "\r\n")) {
+        while (strchr(" \t\r\n", *line) ? *line : *line & 0x80) /* no-break spaces */
+            line++;
         if (!strncmp(line, "input", 5) && strchr(" \t\r\n", line[5]))
             return true;
     }

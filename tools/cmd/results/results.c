@@ -3,6 +3,7 @@
 #include "results/results.h"
 
 #include "core/paths.h"
+#include "core/text_file.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -279,9 +280,10 @@ enum app_exit results_parse(const struct app *app, struct results *r, const char
 enum app_exit results_read(const struct app *app, struct results *r, const char *path)
 {
     size_t size;
-    char *text = paths_read_file(path, MAX_BYTES, &size);
+    const char *why;
+    char *text = text_file_read(path, MAX_BYTES, &size, &why);
     if (!text)
-        return app_error(app, APP_BAD_INPUT, "%s: %s", path, strerror(errno));
+        return app_error(app, APP_BAD_INPUT, "%s: %s", path, why ? why : strerror(errno));
     enum app_exit code = results_parse(app, r, path, text, size);
     free(text);
     return code;
