@@ -133,8 +133,8 @@ static int by_begin(const void *left, const void *right)
     return a->end < b->end ? -1 : a->end > b->end;
 }
 
-/* Checks that all entries are valid and cover 0 to `size` without gaps. */
-static enum weft_status check_entries(const struct weft_safetensors *file, size_t size)
+/* Checks that all entries are valid and cover 0 to *size without gaps. */
+static enum weft_status check_entries(const struct weft_safetensors *file, size_t *size)
 {
     size_t count = 0, at = 0;
     struct range *ranges = calloc(json_object_size(file->header) + 1, sizeof(*ranges));
@@ -152,13 +152,12 @@ static enum weft_status check_entries(const struct weft_safetensors *file, size_
     }
     qsort(ranges, count, sizeof(*ranges), by_begin);
     for (size_t i = 0; i < count && !reason; i++) {
-        if (ranges[i].begin != at || ranges[i].end > size)
+        if (ranges[i].begin != at)
             reason = "the tensors are not contiguous within the file";
         at = ranges[i].end;
     }
     free(ranges);
-    if (!reason && at != size)
-        reason = "the tensors do not end at the end of the file";
+    *size = at;
     return reason ? fail_invalid(file, reason) : WEFT_OK;
 }
 
@@ -176,34 +175,49 @@ static enum weft_status check_metadata(const struct weft_safetensors *file)
     return WEFT_OK;
 }
 
-static enum weft_status read_header(struct weft_safetensors *file, size_t size)
+/* Checks the header before the numbers are read. `size`: SIZE_MAX for a pipe. */
+static enum weft_status read_header(void *priv, const struct weft_file *head, size_t size,
+                                    size_t *limit)
 {
-    if (size < LENGTH_BYTES)
+    struct weft_safetensors *file = priv;
+    if (head->size < LENGTH_BYTES)
         return fail_invalid(file, "it is shorter than 8 bytes");
     uint64_t length = 0;
     for (int i = LENGTH_BYTES; i-- > 0;)
-        length = length << 8 | file->bytes[i];
-    if (length > HEADER_LIMIT || length > size - LENGTH_BYTES)
+        length = length << 8 | head->bytes[i];
+    if (length > HEADER_LIMIT || length > head->size - LENGTH_BYTES)
         return fail_invalid(file, "the header is longer than the file or 1 MiB");
     json_error_t error;
-    file->header = json_loadb((const char *)file->bytes + LENGTH_BYTES, (size_t)length,
+    file->header = json_loadb((const char *)head->bytes + LENGTH_BYTES, (size_t)length,
                               JSON_REJECT_DUPLICATES, &error);
     if (!json_is_object(file->header))
-        return fail_invalid(file, "the header is not a JSON object");
+        return json_error_code(&error) == json_error_out_of_memory
+                   ? weft_out_of_memory(file->ctx, file->path, (size_t)length)
+                   : fail_invalid(file, "the header is not a JSON object");
     file->data = LENGTH_BYTES + (size_t)length;
     WEFT_TRY(check_metadata(file));
-    return check_entries(file, size - file->data);
+    size_t data = 0;
+    WEFT_TRY(check_entries(file, &data));
+    if (size < SIZE_MAX ? file->data + data != size : data > *limit - file->data)
+        return fail_invalid(file, "the tensors do not end at the end of the file");
+    *limit = file->end = file->data + data;
+    return WEFT_OK;
 }
 
 enum weft_status weft_safetensors_open(weft_context *ctx, const char *path,
                                        struct weft_safetensors *out)
 {
-    struct weft_file raw;
-    WEFT_TRY(weft_file_read(ctx, path, file_limit, &raw));
-    *out =
-        (struct weft_safetensors){.ctx = ctx, .path = strdup(path), .bytes = raw.bytes};
-    enum weft_status status = out->path ? read_header(out, raw.size)
+    struct weft_file raw = {0};
+    *out = (struct weft_safetensors){.ctx = ctx, .path = strdup(path)};
+    struct weft_file_limits limits = {.limit = file_limit,
+                                      .head_size = LENGTH_BYTES + HEADER_LIMIT,
+                                      .check = read_header,
+                                      .priv = out};
+    enum weft_status status = out->path ? weft_file_read_within(ctx, path, &limits, &raw)
                                         : weft_out_of_memory(ctx, path, strlen(path));
+    out->bytes = raw.bytes;
+    if (!status && raw.size != out->end)
+        status = fail_invalid(out, "the tensors do not end at the end of the file");
     if (status)
         weft_safetensors_free(out);
     return status;

@@ -30,7 +30,7 @@ struct weft_safetensors {
     weft_context *ctx;
     char *path;
     uint8_t *bytes;
-    size_t data; /* start of the data */
+    size_t data, end; /* of the numbers in the file */
     json_t *header;
 };
 
