@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* weft show: describes a model, a network or a dataset. */
+#define _GNU_SOURCE
 #include "core/app.h"
 
 #include "core/paths.h"
 #include "core/plain_text.h"
 #include "core/preprocess.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 enum { MAX_SAMPLES = 1000 };
 
@@ -352,34 +357,82 @@ static enum app_exit show_data(struct app *app, const struct show_options *o,
 /* The kind of a file by its first bytes; anything but known data or a model is a
  * network. */
 enum kind { KIND_NET, KIND_MODEL, KIND_DATA };
+enum { HEAD_BYTES = 256 };
 
 static bool ends(const char *text, const char *end)
 {
     size_t n = strlen(text), k = strlen(end);
-    return n > k && !strcmp(text + n - k, end);
+    return n > k && !strcasecmp(text + n - k, end);
+}
+
+/* A pipe's contents are copied, not taken: it can be read once only. */
+static ssize_t look_into_pipe(int from, unsigned char *head)
+{
+    ssize_t size = -1;
+#ifdef __linux__
+    int ends_of_copy[2];
+    if (pipe2(ends_of_copy, O_CLOEXEC))
+        return -1;
+    size = tee(from, ends_of_copy[1], HEAD_BYTES, 0);
+    if (size > 0)
+        size = read(ends_of_copy[0], head, HEAD_BYTES);
+    close(ends_of_copy[0]);
+    close(ends_of_copy[1]);
+#else
+    (void)from;
+    (void)head;
+#endif
+    return size;
+}
+
+/* The first bytes; -1: unknown. A FIFO with a name would wait for its writer twice. */
+static ssize_t look_into(const char *spec, unsigned char *head)
+{
+    struct stat s;
+    bool descriptor = !strncmp(spec, "/dev/", 5) || !strncmp(spec, "/proc/", 6);
+    if (stat(spec, &s))
+        return 0;
+    if (!S_ISREG(s.st_mode) && !(S_ISFIFO(s.st_mode) && descriptor))
+        return -1;
+    int file = open(spec, O_RDONLY | O_CLOEXEC);
+    ssize_t size = file < 0              ? 0
+                   : S_ISFIFO(s.st_mode) ? look_into_pipe(file, head)
+                                         : read(file, head, HEAD_BYTES);
+    if (file >= 0)
+        close(file);
+    return size;
+}
+
+/* True if the first line of a text has fields as CSV. Lines of networks begin with words
+ * and have commas in values only, comments begin with #. */
+static bool is_csv(const char *text)
+{
+    size_t line = strcspn(text, "\r\n"), separators = 0;
+    for (size_t i = 0; i < line; i++)
+        separators += strchr(",;\t", text[i]) != NULL;
+    return separators && *text != '#' && !memchr(text, '=', line) &&
+           (separators > 8 || strcspn(text, " ") >= strcspn(text, ",;"));
 }
 
 static enum kind kind_of(const char *spec)
 {
-    unsigned char head[9] = {0};
+    unsigned char head[HEAD_BYTES + 1] = {0};
     if (weft_net_builtin(spec, 0))
         return KIND_NET;
-    if (!strcmp(spec, "fashion-mnist") || paths_is_folder(spec) || ends(spec, ".csv"))
+    if (!strcmp(spec, "fashion-mnist") || paths_is_folder(spec) || ends(spec, ".csv") ||
+        ends(spec, ".tsv"))
         return KIND_DATA;
     if (ends(spec, ".safetensors"))
         return KIND_MODEL;
-    FILE *file = fopen(spec, "rb");
-    size_t n = file ? fread(head, 1, sizeof(head), file) : 0;
-    if (file)
-        fclose(file);
-    if (n < 4)
-        return KIND_NET;
-    bool gzipped = head[0] == 0x1f && head[1] == 0x8b;
-    bool npy = !memcmp(head, "\x93NUM", 4), idx = !head[0] && !head[1] && head[2] == 8;
-    if (gzipped || npy || idx)
+    ssize_t n = look_into(spec, head);
+    if (n < 0)
         return KIND_DATA;
-    return n == 9 && head[8] == '{' && !head[7] && !head[6] && !head[5] ? KIND_MODEL
-                                                                        : KIND_NET;
+    bool gzipped = head[0] == 0x1f && head[1] == 0x8b;
+    bool npy = !memcmp(head, "\x93NUM", 4);
+    bool idx = n >= 4 && !head[0] && !head[1] && head[2] == 8;
+    if (n > 8 && head[8] == '{' && !head[7] && !head[6] && !head[5])
+        return KIND_MODEL;
+    return gzipped || npy || idx || is_csv((const char *)head) ? KIND_DATA : KIND_NET;
 }
 
 static enum app_exit show_main(struct app *app, const void *given, int count,
