@@ -75,13 +75,7 @@ static inline floatv load_dz(__global const stored_other *dy,
     if (py >= POOL_OUT_H || px >= POOL_OUT_W)
         return (floatv)(0.0f);
     const int at = (py * POOL_OUT_W + px) * K;
-#if K % VW == 0
-    const intv tap = CONVERT_INTV(*(__global const ucharv *)(argmax + at));
-#else
-    const intv tap = CONVERT_INTV(VLOADN(argmax + at));
-#endif
-    return SELECT(tap == (intv)(MOD(y, POOL_R) * POOL_S + MOD(x, POOL_S)),
-                  VLOAD_OTHER(dy + at), (floatv)(0.0f));
+    return unpool(VLOAD_OTHER(dy + at), argmax + at, K, y, x);
 #endif
 }
 

@@ -40,6 +40,22 @@ static inline struct winograd_tile tile_at(int index)
     return t;
 }
 
+#if POOL_R > 0
+/* The gradient at a pixel before a max pool whose windows do not overlap: that of the
+ * pixel's window where argmax names the pixel, else 0. */
+INLINE floatv unpool(floatv grad, __global const uchar *argmax, int channels, int y,
+                     int x)
+{
+    const intv wanted = (intv)(MOD(y, POOL_R) * POOL_S + MOD(x, POOL_S));
+    intv tap;
+    if (channels % VW == 0)
+        tap = CONVERT_INTV(*(__global const ucharv *)argmax);
+    else
+        tap = CONVERT_INTV(VLOADN(argmax));
+    return SELECT(tap == wanted, grad, (floatv)(0.0f));
+}
+#endif
+
 /* Input of an image, from a channel on. */
 struct input {
     __global const stored_x *x;
@@ -51,20 +67,13 @@ static inline void load_column(floatv d[INPUT_TILE], struct input from, int top,
                                int y0, int y1)
 {
 #if POOL_SCATTER
-    const int px = x / POOL_S, tap_x = MOD(x, POOL_S);
 #pragma unroll
     for (int i = 0; i < INPUT_TILE; i++) {
         d[i] = (floatv)(0.0f);
         if (i < y0 || i >= y1)
             continue;
-        const int py = (top + i) / POOL_R, tap_y = MOD(top + i, POOL_R);
-        const int at = (py * POOL_OUT_W + px) * C;
-#if C % VW == 0
-        const intv tap = CONVERT_INTV(*(__global const ucharv *)(from.argmax + at));
-#else
-        const intv tap = CONVERT_INTV(VLOADN(from.argmax + at));
-#endif
-        d[i] = SELECT(tap == (intv)(tap_y * POOL_S + tap_x), VLOAD_X(from.x + at), d[i]);
+        const int y = top + i, at = (y / POOL_R * POOL_OUT_W + x / POOL_S) * C;
+        d[i] = unpool(VLOAD_X(from.x + at), from.argmax + at, C, y, x);
     }
 #else
     __global const stored_x *column = from.x + ((long)top * W + x) * C;

@@ -5,11 +5,11 @@
  *     row = oy POOL_STRIDE_Y - POOL_PAD_TOP + r, column likewise
  *
  * Pixels outside the image are excluded; the divisor of a mean counts those in the
- * padding POOL_COUNT_*. The maximum is
- * the first of equal elements in row order, a NaN is larger than any number, and argmax
- * holds the tap r POOL_S + s of the maximum. Backward is a gather: an input pixel sums
- * dy over the windows that contain it, of a max pool over those whose maximum it is, so
- * that no memory is cleared or updated atomically.
+ * padding POOL_COUNT_*. The maximum is the first of equal elements in row order, a NaN
+ * is larger than any number, and argmax holds the tap r POOL_S + s of the maximum.
+ * Backward is a gather: an input pixel sums dy over the windows that contain it, of a max
+ * pool over those whose maximum it is, so that no memory is cleared or updated
+ * atomically.
  *
  * ROWS 1, for CPUs: a work-item computes a row, of the output or, backward, of the
  * input. ROWS 0: VW channels of one pixel. Global size >= `items`, the number of them. */
@@ -309,16 +309,13 @@ static inline uint output_at(uint image, int oy, int ox)
     return ((image * POOL_OUT_H + (uint)oy) * POOL_OUT_W + (uint)ox) * C;
 }
 
-__kernel void max_backward(VIEW(const stored_x, dy), VIEW(const argmax_t, argmax),
-                           VIEW(stored_y, dx), uint items)
+/* The gradient of a max pool, or of a mean pool, which has no argmax. */
+INLINE void gather_gradient(__global const stored_x *restrict dy,
+                            __global const argmax_t *restrict argmax,
+                            __global stored_y *restrict dx, const bool is_max)
 {
-    if (get_global_id(0) >= items)
-        return;
     const struct pool_range v = work_range_of(W);
     const uint image = v.line / H, row = v.line - image * H;
-    dy += dy_at;
-    argmax += argmax_at;
-    dx += dx_at;
     for (uint column = v.column; column < v.end; column++) {
         const struct output_range o = output_range_of((int)row, (int)column);
         for (uint c = v.c; c < v.c_end; c += GRAD_CHUNK * VW) {
@@ -329,14 +326,19 @@ __kernel void max_backward(VIEW(const stored_x, dy), VIEW(const argmax_t, argmax
                 for (int ox = o.x0; ox <= o.x1; ox++) {
                     const int tap = (o.row - oy * POOL_STRIDE_Y) * POOL_S + o.column -
                                     ox * POOL_STRIDE_X;
+                    const struct window w = window_at(oy, ox);
                     const uint from = output_at(image, oy, ox) + c;
 #pragma unroll
                     for (uint b = 0; b < GRAD_CHUNK; b++) {
                         const floatv grad = LOAD_IN(dy + from + b * VW);
-                        const intv is_argmax =
-                            CONVERT_INTV(LOAD_ARGMAX(argmax + from + b * VW)) ==
-                            (intv)(tap);
-                        sum[b] += SELECT(is_argmax, grad, (floatv)(0.0f));
+                        if (is_max) {
+                            const intv is_argmax =
+                                CONVERT_INTV(LOAD_ARGMAX(argmax + from + b * VW)) ==
+                                (intv)(tap);
+                            sum[b] += SELECT(is_argmax, grad, (floatv)(0.0f));
+                        } else {
+                            sum[b] += window_mean(grad, w);
+                        }
                     }
                 }
 #pragma unroll
@@ -346,31 +348,15 @@ __kernel void max_backward(VIEW(const stored_x, dy), VIEW(const argmax_t, argmax
     }
 }
 
+__kernel void max_backward(VIEW(const stored_x, dy), VIEW(const argmax_t, argmax),
+                           VIEW(stored_y, dx), uint items)
+{
+    if (get_global_id(0) < items)
+        gather_gradient(dy + dy_at, argmax + argmax_at, dx + dx_at, true);
+}
+
 __kernel void avg_backward(VIEW(const stored_x, dy), VIEW(stored_y, dx), uint items)
 {
-    if (get_global_id(0) >= items)
-        return;
-    const struct pool_range v = work_range_of(W);
-    const uint image = v.line / H, row = v.line - image * H;
-    dy += dy_at;
-    dx += dx_at;
-    for (uint column = v.column; column < v.end; column++) {
-        const struct output_range o = output_range_of((int)row, (int)column);
-        for (uint c = v.c; c < v.c_end; c += GRAD_CHUNK * VW) {
-            const uint to = (v.line * W + column) * C + c;
-            floatv sum[GRAD_CHUNK];
-            clear(sum);
-            for (int oy = o.y0; oy <= o.y1; oy++)
-                for (int ox = o.x0; ox <= o.x1; ox++) {
-                    const struct window w = window_at(oy, ox);
-                    const uint from = output_at(image, oy, ox) + c;
-#pragma unroll
-                    for (uint b = 0; b < GRAD_CHUNK; b++)
-                        sum[b] += window_mean(LOAD_IN(dy + from + b * VW), w);
-                }
-#pragma unroll
-            for (uint b = 0; b < GRAD_CHUNK; b++)
-                STORE_OUT(sum[b], dx + to + b * VW, c + b * VW);
-        }
-    }
+    if (get_global_id(0) < items)
+        gather_gradient(dy + dy_at, 0, dx + dx_at, false);
 }
