@@ -55,7 +55,7 @@ RUNS = {
     "softmax.cl": [VEC + ["softmax", "loss"]],
     "activations.def": [VEC + ["act"]],
     "channels.h": [VEC + ["batch-norm", "fold-batch-norm"], VEC + HALF + ["fold-batch-norm", "batch-norm"]],
-    "activation.h": [VEC + ["act"]],
+    "activation.h": [VEC + ["act", "layer-norm"]],
     "common.h": [VEC + ["act"]],
     "fast_math.h": [VEC + ["act"]],
     "im2col_gather.h": [TILE + CONV + DENSE, TILE + HALF + CONV],
