@@ -229,6 +229,19 @@ static char find_delimiter(const struct weft_csv *in)
     return best;
 }
 
+/* Skips a first line "sep=;", which spreadsheets write and understand. */
+static void skip_separator_line(struct weft_csv *in)
+{
+    const char *end = weft_csv_line_end(in, in->at);
+    size_t length = (size_t)(end - in->at);
+    length -= length && in->at[length - 1] == '\r';
+    if (length != 5 || memcmp(in->at, "sep=", 4) != 0 || end == in->end)
+        return;
+    in->delimiter = in->at[4];
+    in->at = end + 1;
+    in->line = 2;
+}
+
 /* Starts at the first row; empty lines at the end are removed. */
 static enum weft_status begin(struct weft_reading *reading, const char *name,
                               const struct weft_file *file, struct weft_csv *in,
@@ -246,6 +259,7 @@ static enum weft_status begin(struct weft_reading *reading, const char *name,
         return weft_fail(reading->ctx, WEFT_ERR_FORMAT,
                          "%s: has no rows; they are label,pixel1,...,pixelN", name);
     in->delimiter = find_delimiter(in);
+    skip_separator_line(in);
     return weft_csv_columns_find(in, columns);
 }
 

@@ -18,19 +18,22 @@ static const char *const label_names[] = {
     "categories",  "labelid",     "classid",    "targetid",    "categoryid",
     "classlabel",  "classindex",  "labelindex", "classnumber", "labelnumber",
     "targetlabel", "targetclass", "ytrain",     "ytest",       "ytrue",
-    "truelabel",   "groundtruth", "letter",     "character",   NULL};
-static const char *const index_names[] = {
-    "",         "unnamed",   "id",        "ids",       "index",   "idx",      "row",
-    "rowid",    "rowindex",  "rownames",  "rownumber", "imageid", "imgid",    "sampleid",
-    "recordid", "uid",       "uuid",      "guid",      "file",    "filename", "filepath",
-    "path",     "imagepath", "imagename", "imagefile", "fname",   NULL};
+    "truelabel",   "groundtruth", NULL};
+static const char *const skipped_names[] = {
+    "",           "unnamed",  "id",        "ids",       "index",     "idx",
+    "row",        "rowid",    "rowindex",  "rownames",  "rownumber", "imageid",
+    "imgid",      "sampleid", "recordid",  "uid",       "uuid",      "guid",
+    "file",       "filename", "filepath",  "path",      "imagepath", "imagename",
+    "imagefile",  "fname",    "name",      "labelname", "classname", "categoryname",
+    "targetname", "letter",   "character", NULL};
 /* Names before a number that programs give to columns without names. */
 static const char *const neutral_names[] = {
     "",        "v",    "x",         "c",   "col",   "column", "f",
     "feature", "attr", "attribute", "var", "field", NULL};
 
 struct name {
-    char text[MAX_NAME]; /* letters and digits in lower case, without a last number */
+    char text[MAX_NAME];    /* letters and digits in lower case, without a last number */
+    char letters[MAX_NAME]; /* of it */
     bool numbered;
 };
 
@@ -43,7 +46,7 @@ static bool is_one_of(const char *const *list, const char *text)
 
 static struct name normalize(const struct weft_csv_field *field)
 {
-    struct name name = {"", false};
+    struct name name = {"", "", false};
     size_t length = 0;
     for (size_t i = 0; i < field->length && length < sizeof(name.text) - 1; i++)
         if (isalnum((unsigned char)field->text[i]) || (field->text[i] & 0x80))
@@ -53,8 +56,19 @@ static struct name normalize(const struct weft_csv_field *field)
         length--;
     name.text[length] = 0;
     name.numbered = length < whole;
+    for (size_t i = 0, letters = 0; i < length; i++)
+        if (!isdigit((unsigned char)name.text[i]))
+            name.letters[letters++] = name.text[i];
     return name;
 }
+
+/* Numbered names of the same letters: pixel1 and pixel2, r0c0 and r9c9. */
+struct name_group {
+    char letters[MAX_NAME];
+    size_t count;
+    long first;
+};
+enum { MAX_GROUPS = 8 };
 
 /* Names of a header by kind. The indices are those of the first of their kind. */
 struct csv_header {
@@ -62,11 +76,36 @@ struct csv_header {
     size_t labels, one_hot, numbered, others, neutral;
     long label, second_label, first_one_hot, first_other, first_pixel;
     struct weft_csv_field label_name;
+    struct name_group groups[MAX_GROUPS]; /* of numbered names, others are in the last */
 };
 
 static void set_first(long *first, size_t column)
 {
     *first = *first == NO_COLUMN ? (long)column : *first;
+}
+
+static void add_to_group(struct csv_header *h, size_t column, const char *letters)
+{
+    struct name_group *g = h->groups;
+    while (g < &h->groups[MAX_GROUPS - 1] && g->count && strcmp(g->letters, letters) != 0)
+        g++;
+    if (!g->count++) {
+        strcpy(g->letters, letters);
+        g->first = (long)column;
+    }
+}
+
+/* A few numbered names among pixels of other letters, like class_0 and class_1: the first
+ * column of such a group. */
+static long find_odd_group(const struct csv_header *h)
+{
+    size_t most = 0;
+    for (int i = 0; i < MAX_GROUPS; i++)
+        most = h->groups[i].count > most ? h->groups[i].count : most;
+    for (int i = 0; i < MAX_GROUPS && most >= h->numbered / 2; i++)
+        if (h->groups[i].count && h->groups[i].count < h->numbered / 4)
+            return h->groups[i].first;
+    return NO_COLUMN;
 }
 
 static void add_name(struct csv_header *h, struct weft_csv_columns *c, size_t i,
@@ -80,11 +119,12 @@ static void add_name(struct csv_header *h, struct weft_csv_columns *c, size_t i,
             set_first(&h->second_label, i);
         else
             h->label = (long)i;
-    } else if (is_one_of(index_names, name->text) &&
+    } else if (is_one_of(skipped_names, name->text) &&
                (!name->numbered || !strcmp(name->text, "unnamed"))) {
         c->roles[i] = WEFT_CSV_SKIPPED;
     } else if (name->numbered) {
         set_first(&h->first_pixel, i);
+        add_to_group(h, i, name->letters);
         h->numbered++;
         h->neutral += is_one_of(neutral_names, name->text);
         if (is_label && strcmp(name->text, "y") != 0) {
@@ -190,6 +230,10 @@ static enum weft_status read_header(const struct weft_csv *in, struct csv_header
         add_name(h, c, h->count, &name);
         h->label_name = h->label == (long)h->count ? field : h->label_name;
     }
+    if (h->labels == 1 && find_odd_group(h) != NO_COLUMN) {
+        h->first_other = find_odd_group(h);
+        h->others++;
+    }
     *guess = !h->labels && h->neutral && h->neutral == h->numbered && !h->others;
     if (*guess || (h->labels == 1 && !(h->others && h->numbered)))
         return WEFT_OK;
@@ -216,8 +260,8 @@ static enum weft_status match_header(const struct weft_csv *in, size_t named,
         return WEFT_OK;
     if (c->count != named + 1)
         return weft_fail(in->reading->ctx, WEFT_ERR_FORMAT,
-                         "%s, line 2: has %zu columns, but the header has %zu", in->name,
-                         c->count, named);
+                         "%s, line %zu: has %zu columns, but the header has %zu",
+                         in->name, in->line + 1, c->count, named);
     size_t extra = last[-1] == in->delimiter ? named : 0;
     memmove(c->roles + (extra ? 0 : 1), c->roles, named);
     c->roles[extra] = WEFT_CSV_SKIPPED;
@@ -291,7 +335,7 @@ enum weft_status weft_csv_columns_find(struct weft_csv *in, struct weft_csv_colu
         status = match_header(in, named, row, &c);
     if (header) {
         in->at = row;
-        in->line = 2;
+        in->line++;
     }
     if (!status && guess)
         status = guess_columns(in, &c);

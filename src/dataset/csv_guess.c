@@ -65,6 +65,14 @@ static bool mostly_one_value(const struct column_statistics *c)
     return false;
 }
 
+/* True if `pixels` take far more values than `labels`, as those of images without dark
+ * corners do. */
+static bool has_pixel_range(const struct column_statistics *pixels,
+                            const struct column_statistics *labels)
+{
+    return pixels->labels && pixels->most >= 100 && 4 * labels->most <= pixels->most;
+}
+
 /* -1: the first column has the labels, 1: the last, 0: undecidable. Where a value is no
  * label at all, reading the first column as labels reports it. */
 static int decide(const struct column_statistics *first,
@@ -73,6 +81,10 @@ static int decide(const struct column_statistics *first,
     enum likeness a = likeness(first), b = likeness(last);
     if (a == NO_LABELS)
         return b >= SOME_VALUES ? 1 : -1;
+    if (a == ALL_VALUES && has_pixel_range(last, first))
+        return -1;
+    if (b == ALL_VALUES && has_pixel_range(first, last))
+        return 1;
     if (a == ALL_VALUES && b == ALL_VALUES)
         return (int)mostly_one_value(first) - (int)mostly_one_value(last);
     if (a == ALL_VALUES || b <= CONSTANT)

@@ -140,6 +140,10 @@ enum weft_status weft_dataset_take(struct weft_reading *reading,
 enum weft_status weft_locate_images(struct weft_reading *reading, const char *folder,
                                     enum weft_split split, char **out);
 
+/* A folder within `folder` that has images of `split`, for a message; owned by the
+ * caller. NULL: none. */
+char *weft_locate_folder_below(const char *folder, enum weft_split split);
+
 /* The labels file beside an images file, owned by the caller. WEFT_ERR_FILE. */
 enum weft_status weft_locate_labels(weft_context *ctx, const struct weft_format *format,
                                     const char *images, char **out);

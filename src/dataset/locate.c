@@ -197,6 +197,13 @@ static enum weft_status list_candidates(struct weft_reading *reading, const char
     return status;
 }
 
+static void free_candidates(struct candidates *c)
+{
+    for (size_t i = 0; i < c->count; i++)
+        free(c->list[i].name);
+    free(c->list);
+}
+
 enum weft_status weft_locate_images(struct weft_reading *reading, const char *folder,
                                     enum weft_split split, char **out)
 {
@@ -216,10 +223,43 @@ enum weft_status weft_locate_images(struct weft_reading *reading, const char *fo
         if (!*out)
             status = weft_out_of_memory(reading->ctx, folder, strlen(folder));
     }
-    for (size_t i = 0; i < c.count; i++)
-        free(c.list[i].name);
-    free(c.list);
+    free_candidates(&c);
     return status;
+}
+
+/* A folder below `folder` that has images of the part, as torchvision and archives make
+ * them; owned by the caller, NULL: none. */
+static char *find_below(const char *folder, const struct part *part, int depth, int *most)
+{
+    char *found = NULL;
+    DIR *dir = opendir(folder);
+    for (struct dirent *entry; dir && !found && (entry = readdir(dir)) && --*most > 0;) {
+        struct candidates c = {0};
+        struct weft_reading quiet = {.ctx = NULL};
+        enum weft_file_kind kind;
+        char *path = *entry->d_name == '.' ? NULL : weft_path_join(folder, entry->d_name);
+        if (!path || weft_file_examine(NULL, path, &kind) || kind != WEFT_FILE_FOLDER) {
+            free(path);
+            continue;
+        }
+        if (!list_candidates(&quiet, path, part, &c) && c.count)
+            found = strdup(path);
+        else if (depth > 1)
+            found = find_below(path, part, depth - 1, most);
+        free_candidates(&c);
+        free(quiet.notes);
+        free(path);
+    }
+    if (dir)
+        closedir(dir);
+    return found;
+}
+
+char *weft_locate_folder_below(const char *folder, enum weft_split split)
+{
+    enum { DEPTH = 3 };
+    int entries = 1000; /* that are looked at */
+    return find_below(folder, &parts[split], DEPTH, &entries);
 }
 
 /* The entry of a folder that is called `name` in any case, with or without .gz, or the

@@ -264,17 +264,25 @@ static enum weft_status open_file(struct weft_reading *reading, const char *path
     return status;
 }
 
-/* Notes of skipped files are part of the message that none is left. */
+/* The message has what was skipped, and where images of this part are. */
 static enum weft_status fail_no_images(const struct weft_reading *reading,
                                        const char *folder, enum weft_split split)
 {
-    return weft_fail(
-        reading->ctx, WEFT_ERR_FILE,
-        "%s: has no %s images; they are recognized by name: %s, %s, or %s%s%.*s", folder,
-        split == WEFT_SPLIT_TRAIN ? "train" : "test", weft_format_idx.names,
-        weft_format_npy.names, weft_format_csv.names, reading->notes ? "; " : "",
-        reading->notes ? (int)strcspn(reading->notes, "\n") : 0,
-        reading->notes ? reading->notes : "");
+    const char *part = split == WEFT_SPLIT_TRAIN ? "train" : "test";
+    char *below = weft_locate_folder_below(folder, split);
+    enum weft_status status =
+        below ? weft_fail(reading->ctx, WEFT_ERR_FILE,
+                          "%s: has no %s images; give the folder %s, which has", folder,
+                          part, below)
+              : weft_fail(reading->ctx, WEFT_ERR_FILE,
+                          "%s: has no %s images; they are recognized by name: %s, %s, or "
+                          "%s%s%.*s",
+                          folder, part, weft_format_idx.names, weft_format_npy.names,
+                          weft_format_csv.names, reading->notes ? "; " : "",
+                          reading->notes ? (int)strcspn(reading->notes, "\n") : 0,
+                          reading->notes ? reading->notes : "");
+    free(below);
+    return status;
 }
 
 static enum weft_status open_folder(struct weft_reading *reading, const char *folder,

@@ -34,8 +34,9 @@ static void file_name(const char *name, char *out, size_t size)
 static enum weft_status load(weft_context *ctx, struct weft_tuning *t)
 {
     struct weft_file file;
+    enum weft_file_kind kind;
     int damaged;
-    if (!weft_file_exists(t->path))
+    if (!weft_file_examine(NULL, t->path, &kind) && kind == WEFT_FILE_ABSENT)
         return WEFT_OK;
     enum weft_status status = weft_file_read(NULL, t->path, MAX_FILE_BYTES, &file);
     if (status == WEFT_ERR_NOMEM)

@@ -86,6 +86,14 @@ static void test_names(void)
          "1 column is skipped, from column 6 on"},
         {"label,p1,p2,p3,p4\n1,5,6,7,8,\n0,1,2,3,4,\n", "10", "56781234",
          "1 column is skipped, from column 6 on"},
+        {"sep=;\r\nlabel;p1;p2;p3;p4\r\n1;5;6;7;8\r\n0;1;2;3;4\r\n", "10", "56781234",
+         NULL},
+        {"pixel_0,pixel_1,pixel_2,pixel_3,label,character\n5,6,7,8,1,\xe4\xb8\x80\n"
+         "1,2,3,4,0,\xe9\x9b\xb6\n",
+         "10", "56781234", "1 column is skipped, from column 6 on"},
+        {"r0,g0,b0,label\n5,6,7,1\n1,2,3,0\n", "10", "567123", "column 4, \"label\""},
+        {"# label,p1,p2,p3,p4\n1,5,6,7,8\n0,1,2,3,4\n", "10", "56781234", NULL},
+        {"label,r0c0,r0c1,r1c0,r1c1\n1,5,6,7,8\n0,1,2,3,4\n", "10", "56781234", NULL},
         /* refused by name */
         {"label,p1,p2,p3,p4,class\n1,5,6,7,8,1\n", NULL, NULL,
          "both columns \"label\" and \"class\" may have the labels"},
@@ -99,6 +107,8 @@ static void test_names(void)
          "column 2, \"split\", is neither labels nor pixels"},
         {"class_0,class_1,p1,p2,p3,p4\n0,1,5,6,7,8\n", NULL, NULL,
          "2 columns like \"class_0\", which may be one-hot labels"},
+        {"label,class_0,p1,p2,p3,p4,p5,p6,p7,p8\n0,1,1,2,3,4,5,6,7,8\n", NULL, NULL,
+         "column 2, \"class_0\", is neither labels nor pixels by its name"},
         {"a,b\n1,5\n", NULL, NULL, "column 1, \"a\", is neither labels nor pixels"},
         {"label,p1,p2\n1,5,6,7,8\n", NULL, NULL,
          "line 2: has 5 columns, but the header has 3"},
@@ -129,6 +139,9 @@ static void test_numbers(void)
         {"0,1,2,3,4,5,6,7,8,9\n1,0,2,3,4,5,6,7,8,0\n0,0,1,1,1,1,1,1,1,0\n2,0,1,1,1,1,1,1,"
          "1,0\n",
          "10", "023456780", "column 1"},
+        /* images without a dark border */
+        {"0,90,6,7,200\n1,255,3,0,100\n0,2,3,0,7\n2,1,1,1,255\n", "01", "", "column 1"},
+        {"200,90,6,7,0\n100,255,3,0,1\n7,2,3,0,0\n5,1,1,1,2\n", "01", "", "column 5"},
         /* undecidable */
         {"0,6,7,0,1\n1,2,3,0,0\n2,2,3,0,2\n", NULL, NULL,
          "either of columns 1 and 5 may have the labels"},

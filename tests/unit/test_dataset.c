@@ -203,6 +203,10 @@ static void test_layouts(void)
     CHECK(unlink("k/train-x.npy") == 0);
     check_fails("/dev/null", WEFT_ERR_FILE, "is a socket or a device");
 
+    CHECK_OK(weft_folder_create(&context, "v/MNIST/raw", 0777));
+    save("v/MNIST/raw/train-images-idx3-ubyte", &images);
+    check_fails("v", WEFT_ERR_FILE, "has no train images; give the folder v/MNIST/raw");
+
     struct buffer pixels = npy(1, "|u1", "False", "(4, 2, 2)");
     struct buffer classes = npy(1, "|u1", "False", "(4,)");
     add_pixels(&pixels, 16);
