@@ -70,6 +70,33 @@ static void test_table(void)
     empty(&b);
 }
 
+/* Problems that differ in one field are tuned apart. */
+static void test_pool_keys(void)
+{
+    static const char *const texts[] = {
+        "vec pool_forward n=1 in=8x8x4 out=8x8 window=3x3 stride=1x1 pad=1,1,1,1 "
+        "mean",
+        "vec pool_forward n=1 in=8x8x4 out=8x8 window=3x3 stride=1x1 pad=1,1,1,1 "
+        "count=1,1,1,1 mean",
+        "vec pool_forward n=1 in=8x8x4 out=8x8 window=3x3 stride=1x1 pad=1,1,1,1 "
+        "max",
+        "vec pool_forward n=1 in=8x8x4 out=8x8 window=3x3 stride=1x1 pad=0,0,2,2 "
+        "mean",
+    };
+    struct weft_problem problems[WEFT_ARRAY_SIZE(texts)];
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(texts); i++) {
+        char text[WEFT_PROBLEM_TEXT];
+        REQUIRE(weft_problem_parse(texts[i], &problems[i]));
+        weft_problem_format(&problems[i], text);
+        CHECK_TEXT(text, texts[i]);
+        for (size_t j = 0; j < i; j++) {
+            CHECK(weft_problem_batch_ratio(&problems[i], &problems[j]) != 1);
+            CHECK(weft_problem_hash(&problems[i]) != weft_problem_hash(&problems[j]));
+        }
+        CHECK(weft_problem_batch_ratio(&problems[i], &problems[i]) == 1);
+    }
+}
+
 /* A file with any bytes changed: what is still read is written and read the same. */
 static void test_damage(void)
 {
@@ -106,6 +133,7 @@ static void test_damage(void)
 int main(void)
 {
     test_table();
+    test_pool_keys();
     test_damage();
     return test_end();
 }
