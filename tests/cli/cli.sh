@@ -96,6 +96,8 @@ expect 2 'number' "$weft" train --lr nan
 expect 2 'one of human' "$weft" eval m --format yaml
 expect 2 'missing operand: MODEL' "$weft" eval
 expect 2 "unexpected operand 'b'" "$weft" eval a b
+expect 2 "operand 1 is '', but must be a non-empty text: MODEL" "$weft" eval ""
+expect 2 "operand 2 is '', but must be" "$weft" predict a ""
 expect 2 'did you mean train' "$weft" bench tain
 expect 2 'like float32,float16' \
     "$weft" bench inference -d cpu --data data --precision half

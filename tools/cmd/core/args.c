@@ -261,18 +261,27 @@ static enum args_result reject_unknown(const struct args_command *c,
 }
 
 static enum args_result check_operands(const struct args_command *c, int given,
-                                       const char *extra)
+                                       char **operands)
 {
+    int most = c->operands_max;
     if (given < c->operands_min) {
         fprintf(stderr, "weft %s: missing operand: %s\n", c->name, c->operands);
         print_hint(c);
         return ARGS_INVALID;
     }
-    if (c->operands_max >= 0 && given > c->operands_max) {
-        fprintf(stderr, "weft %s: unexpected operand '%s'\n", c->name, plain_text(extra));
+    if (most >= 0 && given > most) {
+        fprintf(stderr, "weft %s: unexpected operand '%s'\n", c->name,
+                plain_text(operands[most]));
         print_hint(c);
         return ARGS_INVALID;
     }
+    for (int i = 0; i < given; i++)
+        if (!*operands[i]) {
+            fprintf(stderr,
+                    "weft %s: operand %d is '', but must be a non-empty text: %s\n",
+                    c->name, i + 1, c->operands);
+            return ARGS_INVALID;
+        }
     return ARGS_OK;
 }
 
@@ -354,10 +363,7 @@ enum args_result args_parse(const struct args_command *c, int argc, char **argv,
             return result;
     }
     *first = optind;
-    return check_operands(c, argc - optind,
-                          c->operands_max >= 0 && optind + c->operands_max < argc
-                              ? argv[optind + c->operands_max]
-                              : "");
+    return check_operands(c, argc - optind, argv + optind);
 }
 
 void args_help(FILE *out, const struct args_command *c)
