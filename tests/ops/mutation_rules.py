@@ -96,7 +96,10 @@ UNUSED_LANE = "lanes after the last channel are computed, but never stored"
 HOST = "used by the host only"
 PRIVATE = "beyond a private array, which no compiler has to detect"
 ROW_CHECKS = "checking the rows of a tile that is inside the image gives the same result"
+FIRST_CHUNK = "the end of chunk 0 wraps: it sums all rows, and the other chunks none"
 EQUIVALENT = {
+    ("prelu.cl", "const uint end = min((chunk - 1) * ROWS, rows);"): FIRST_CHUNK,
+    ("layer_norm.cl", "const uint end = min((chunk - 1) * ROWS, rows);"): FIRST_CHUNK,
     ("gemm_sum.cl", "if (n <= K)"): NOTHING_LEFT,
     ("add.cl", "if (i + VW < count)"): WHOLE_PART,
     ("cast.cl", "if (i + VW < count)"): WHOLE_PART,
