@@ -161,21 +161,27 @@ static void check_losses(const weft_dataset *data)
 
 static void check_shape_mismatches(const weft_dataset *data)
 {
-    weft_trainer *trainer = NULL;
-    weft_net *net = NULL;
-    CHECK_OK(weft_net_create(ctx, "flatten\ndense 4\nsoftmax\n",
-                             weft_net_params(.height = 3, .width = 3, .channels = 1),
-                             &net));
-    CHECK_FAILS(weft_trainer_create(device, net, data, NULL, &trainer), WEFT_ERR_ARG,
-                "do not fit network");
-    weft_net_destroy(&net);
-    CHECK_OK(weft_net_create(
-        ctx, "flatten\ndense 5\nsoftmax\n",
-        weft_net_params(.height = SIDE, .width = SIDE, .channels = 1), &net));
-    CHECK_FAILS(weft_trainer_create(device, net, data, NULL, &trainer), WEFT_ERR_ARG,
-                "4 classes, but network network has 5 outputs");
-    weft_net_destroy(&net);
-    CHECK(!trainer);
+    static const struct {
+        const char *text;
+        int side;
+        const char *message;
+    } nets[] = {
+        {"flatten\ndense 4\nsoftmax\n", 3, "do not fit network"},
+        {"flatten\ndense 5\nsoftmax\n", SIDE,
+         "4 classes, but network network has 5 outputs"},
+    };
+    for (size_t i = 0; i < sizeof(nets) / sizeof(*nets); i++) {
+        weft_trainer *trainer = NULL;
+        weft_net *net = NULL;
+        CHECK_OK(weft_net_create(
+            ctx, nets[i].text,
+            weft_net_params(.height = nets[i].side, .width = nets[i].side, .channels = 1),
+            &net));
+        CHECK_FAILS(weft_trainer_create(device, net, data, NULL, &trainer), WEFT_ERR_ARG,
+                    nets[i].message);
+        CHECK(!trainer);
+        weft_net_destroy(&net);
+    }
 }
 
 /* More steps than the ring of step metrics on the device holds. */
