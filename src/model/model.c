@@ -35,7 +35,10 @@ static enum weft_status read_net(struct weft_model *model)
         params.height > 65535 || params.width > 65535 ||
         params.channels > WEFT_MAX_CHANNELS)
         return fail_metadata(model, META_INPUT);
-    return weft_net_create(model->ctx, text, &params, &model->net);
+    enum weft_status status = weft_net_create(model->ctx, text, &params, &model->net);
+    return status ? weft_fail(model->ctx, status, "%s: %s", model->file.path,
+                              weft_error(model->ctx))
+                  : WEFT_OK;
 }
 
 static enum weft_status read_classes(struct weft_model *model)

@@ -53,6 +53,7 @@ MAY = {
     "cmd/core": {"public", "weft/base.h", "os"},
     "cmd/results": {"public", "weft/base.h", "cmd/core"},
     "cmd/report": {"public", "weft/base.h", "cmd/core", "cmd/results"},
+    "cmd/predict": {"public", "weft/base.h", "cmd/core"},
     "cmd/train": {"public", "weft/base.h", "cmd/core"},
     "cmd/devices": {"public", "weft/base.h", "cmd/core", "cmd/results"},
     "cmd/bench": {"public", "weft/base.h", "cmd/core", "cmd/results", "cmd/report"},

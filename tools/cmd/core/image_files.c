@@ -1,155 +1,112 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Input images of the command line. */
+/* Reading of image files. */
 #define _GNU_SOURCE
 #include "core/image_files.h"
 
-#include "core/paths.h"
-
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
-enum { MAX_FOLDER_DEPTH = 32, MAX_BYTES = 1 << 30 };
+/* Memory in proportion to the file: of images, 5 to 15 times the compressed size is
+ * usual. */
+enum {
+    CHUNK = 1 << 16,
+    MAX_BYTES =
+        1 << 29, /* a PPM of 2^26 pixels with two bytes a sample needs 3/4 of it */
+    MAX_PIXELS = 1 << 26,
+    ANY_FILE_BYTES = 64 << 20,
+    USUAL_EXPANSION = 32
+};
 
-static void add(struct image_paths *list, const char *path)
+static bool fail(char **why, const struct image_file *file, const char *what)
 {
-    if (list->count == list->room) {
-        list->room = list->room ? 2 * list->room : 16;
-        list->paths =
-            term_realloc_or_exit(list->paths, (size_t)list->room * sizeof(*list->paths));
-    }
-    size_t size = strlen(path) + 1;
-    list->paths[list->count++] = memcpy(term_realloc_or_exit(NULL, size), path, size);
-}
-
-static bool is_image(const char *name)
-{
-    static const char *const endings[] = {
-        ".png", ".jpg", ".jpeg",   ".pgm",       ".ppm",
-        ".pnm", ".idx", ".idx.gz", "idx3-ubyte", "idx3-ubyte.gz"};
-    size_t n = strlen(name);
-    for (size_t i = 0; i < sizeof(endings) / sizeof(*endings); i++) {
-        size_t k = strlen(endings[i]);
-        if (n > k && !strcasecmp(name + n - k, endings[i]))
-            return *name != '.';
-    }
+    *why = term_format_or_exit("%s: %s", file->path, what);
     return false;
 }
 
-static int by_bytes(const struct dirent **a, const struct dirent **b)
+/* A FIFO or a device that a folder lists is never waited for. */
+static int open_file(const struct image_path *path, const char **what)
 {
-    return strcmp((*a)->d_name, (*b)->d_name);
-}
-
-static int not_hidden(const struct dirent *e)
-{
-    return e->d_name[0] != '.';
-}
-
-static bool walk(const struct app *app, struct image_paths *list, const char *folder,
-                 int depth)
-{
-    struct dirent **entries;
-    int n = scandir(folder, &entries, not_hidden, by_bytes);
-    if (n < 0) {
-        app_error(app, APP_BAD_INPUT, "%s: %s", folder, strerror(errno));
-        return false;
-    }
-    bool done = true;
-    for (int i = 0; i < n; i++) {
-        char path[PATHS_MAX];
-        struct stat s;
-        /* Links to folders are not followed: they may form cycles. */
-        if (paths_join(path, folder, entries[i]->d_name) && !lstat(path, &s)) {
-            if (S_ISDIR(s.st_mode) && depth < MAX_FOLDER_DEPTH)
-                done = walk(app, list, path, depth + 1) && done;
-            else if (!S_ISDIR(s.st_mode) && is_image(entries[i]->d_name))
-                add(list, path);
-        }
-        free(entries[i]);
-    }
-    free(entries);
-    return done;
-}
-
-enum app_exit image_paths_add(const struct app *app, struct image_paths *list,
-                              const char *path)
-{
-    int before = list->count;
-    if (!strcmp(path, "-") || !paths_is_folder(path)) {
-        add(list, path);
-        return APP_OK;
-    }
-    if (!walk(app, list, path, 0))
-        return APP_BAD_INPUT;
-    if (list->count == before)
-        return app_error(app, APP_BAD_INPUT,
-                         "%s: no images in this folder (expected .png .jpg .jpeg .pgm "
-                         ".ppm .idx)",
-                         path);
-    return APP_OK;
-}
-
-void image_paths_free(struct image_paths *list)
-{
-    for (int i = 0; i < list->count; i++)
-        free(list->paths[i]);
-    free(list->paths);
-    *list = (struct image_paths){0};
-}
-
-static bool fail(char why[512], const char *path, const char *what)
-{
-    snprintf(why, 512, "%.300s: %s", path, what);
-    return false;
-}
-
-/* gzread passes uncompressed data through. */
-static bool read_all(struct image_file *file, char why[512])
-{
-    bool standard = !strcmp(file->path, "-");
-    int descriptor =
-        standard ? dup(STDIN_FILENO) : open(file->path, O_RDONLY | O_CLOEXEC);
     struct stat s;
+    if (!strcmp(path->path, "-") && !path->listed)
+        return dup(STDIN_FILENO);
+    int descriptor = open(path->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (descriptor < 0)
-        return fail(why, file->path, strerror(errno));
-    if (!fstat(descriptor, &s) && S_ISDIR(s.st_mode)) {
+        return -1;
+    if (fstat(descriptor, &s))
+        *what = strerror(errno);
+    else if (S_ISDIR(s.st_mode))
+        *what = "is a folder";
+    else if (path->listed && !S_ISREG(s.st_mode))
+        *what = "is not a file any more";
+    else if (fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) & ~O_NONBLOCK) < 0)
+        *what = strerror(errno);
+    if (*what) {
         close(descriptor);
-        return fail(why, file->path, "is a folder");
+        return -1;
     }
-    gzFile in = gzdopen(descriptor, "rb");
-    if (!in) {
-        close(descriptor);
-        return fail(why, file->path, "out of memory");
-    }
-    size_t room = 0;
-    int n = 1;
-    while (n > 0 && file->size <= MAX_BYTES) {
-        if (room - file->size < 65536) {
-            room = room ? 2 * room : 1 << 18;
-            file->bytes = term_realloc_or_exit(file->bytes, room);
-        }
-        n = gzread(in, file->bytes + file->size, (unsigned)65536);
-        file->size += n > 0 ? (size_t)n : 0;
-    }
+    return descriptor;
+}
+
+/* The failure of a read that returned `got`; NULL: none, but the end of the file. */
+static const char *read_error(gzFile in, int got)
+{
     int error = Z_OK;
     const char *what = gzerror(in, &error);
-    char text[128];
-    snprintf(text, sizeof(text), "%s", error == Z_ERRNO ? strerror(errno) : what);
-    int closed = gzclose_r(in);
-    if (file->size > MAX_BYTES)
-        return fail(why, file->path, "larger than 1 GiB");
-    if (n < 0 || (error != Z_OK && error != Z_STREAM_END))
-        return fail(why, file->path, *text ? text : "cannot be read");
-    if (closed == Z_BUF_ERROR)
-        return fail(why, file->path, "truncated gzip data");
-    return file->size || fail(why, file->path, "is empty");
+    if (error == Z_BUF_ERROR)
+        return "truncated gzip data";
+    if (got >= 0 && (error == Z_OK || error == Z_STREAM_END))
+        return NULL;
+    return error == Z_ERRNO ? strerror(errno) : *what ? what : "cannot be read";
+}
+
+/* Reads up to `size` bytes more. */
+static bool read_more(struct image_file *file, size_t size, char **why)
+{
+    file->bytes = term_realloc_or_exit(file->bytes, file->size + size);
+    int got = gzread(file->in, file->bytes + file->size, (unsigned)size);
+    const char *what = read_error(file->in, got);
+    if (got > 0)
+        file->size += (size_t)got;
+    return what ? fail(why, file, what) : true;
+}
+
+static bool is_known(const struct image_file *file)
+{
+    const uint8_t *b = file->bytes;
+    return file->size >= 3 && (!memcmp(b, "\x89PN", 3) || !memcmp(b, "\xff\xd8\xff", 3) ||
+                               (b[0] == 'P' && b[1] >= '1' && b[1] <= '6'));
+}
+
+/* The most bytes that are read after as much of the file as zlib has read. */
+static size_t limit_of(gzFile in)
+{
+    z_off_t packed = gzoffset(in);
+    if (gzdirect(in) || packed < 0 ||
+        packed > (MAX_BYTES - ANY_FILE_BYTES) / USUAL_EXPANSION)
+        return MAX_BYTES;
+    return ANY_FILE_BYTES + USUAL_EXPANSION * (size_t)packed;
+}
+
+/* Reads the rest of a file that begins like an image. */
+static bool read_rest(struct image_file *file, char **why)
+{
+    size_t before = 0;
+    while (file->size > before && file->size <= limit_of(file->in)) {
+        before = file->size;
+        if (!read_more(file, file->size > CHUNK ? file->size : CHUNK, why))
+            return false;
+    }
+    if (file->size <= limit_of(file->in))
+        return true;
+    return fail(why, file,
+                gzdirect(file->in) ? "larger than 512 MiB"
+                                   : "decompresses to far more than is usual for its "
+                                     "size; decompress it with gzip -d");
 }
 
 static uint32_t big_endian(const uint8_t *b)
@@ -157,69 +114,113 @@ static uint32_t big_endian(const uint8_t *b)
     return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
 }
 
-/* IDX: 0, 0, 8 for bytes, the rank, and the extents: images, rows, columns and optional
- * channels. */
-static bool open_idx(struct image_file *file, char why[512])
+static size_t image_bytes(const struct weft_image *image)
 {
-    uint64_t extents[4] = {0, 0, 0, 1}, total = 1;
-    size_t rank = file->bytes[3], header = 4 + 4 * rank;
+    return (size_t)image->height * (size_t)image->width * (size_t)image->channels;
+}
+
+/* IDX: 0, 0, 8 for bytes, the rank, and the extents: images, rows, columns and optional
+ * channels. The first four bytes have been read. */
+static bool read_idx_header(struct image_file *file, char **why)
+{
+    uint64_t extents[4] = {0, 0, 0, 1};
+    uint8_t head[4 * 4];
+    size_t rank = file->bytes[3];
     if (rank < 3 || rank > 4)
-        return fail(why, file->path, "an IDX file that does not contain images");
-    if (file->size < header)
-        return fail(why, file->path, "an IDX file with a truncated header");
+        return fail(why, file, "an IDX file that does not contain images");
+    if (gzread(file->in, head, (unsigned)(4 * rank)) != (int)(4 * rank))
+        return fail(why, file, "an IDX file with a truncated header");
     for (size_t i = 0; i < rank; i++) {
-        extents[i] = big_endian(file->bytes + 4 + 4 * i);
-        if (!extents[i] || (i && extents[i] > 65535))
-            return fail(why, file->path, "an IDX file with impossible extents");
-        if (__builtin_mul_overflow(total, extents[i], &total))
-            return fail(why, file->path, "an IDX file with impossible extents");
+        extents[i] = big_endian(head + 4 * i);
+        if (!extents[i] || extents[i] > (i ? 65535 : INT32_MAX))
+            return fail(why, file, "an IDX file with impossible extents");
     }
+    if (extents[1] * extents[2] > MAX_PIXELS)
+        return fail(why, file, "an IDX file with impossible extents");
     if (extents[3] != 1 && extents[3] != 3)
-        return fail(why, file->path, "an IDX file with neither 1 nor 3 channels");
-    if (total != file->size - header) {
-        char text[160];
-        snprintf(
-            text, sizeof(text),
-            "an IDX file whose header announces %llu bytes, but %zu follow: truncated or "
-            "damaged",
-            (unsigned long long)total, file->size - header);
-        return fail(why, file->path, text);
-    }
-    file->idx = true;
+        return fail(why, file, "an IDX file with neither 1 nor 3 channels");
     file->count = (int)extents[0];
-    file->first = (struct weft_image){(int)extents[1], (int)extents[2], (int)extents[3],
-                                      file->bytes + header};
+    file->image =
+        (struct weft_image){(int)extents[1], (int)extents[2], (int)extents[3], NULL};
+    file->size = image_bytes(&file->image);
+    file->bytes = term_realloc_or_exit(file->bytes, file->size);
+    file->image.pixels = file->bytes;
     return true;
 }
 
-bool image_file_open(struct app *app, struct image_file *file, const char *path,
-                     char why[512])
+bool image_file_open(struct image_file *file, const struct image_path *path, char **why)
 {
-    *file = (struct image_file){.path = path, .count = 1};
-    if (!read_all(file, why))
+    const char *what = NULL;
+    *why = NULL;
+    *file = (struct image_file){.path = strcmp(path->path, "-") ? path->path : "stdin",
+                                .count = 1};
+    int descriptor = open_file(path, &what);
+    if (descriptor < 0)
+        return fail(why, file, what ? what : strerror(errno));
+    file->in = gzdopen(descriptor, "rb");
+    if (!file->in) {
+        close(descriptor);
+        return fail(why, file, "out of memory");
+    }
+    if (!read_more(file, 4, why))
         return false;
-    if (file->size >= 4 && !file->bytes[0] && !file->bytes[1] && file->bytes[2] == 8)
-        return open_idx(file, why);
-    const char *name = strcmp(path, "-") ? path : "stdin";
-    if (!weft_image_decode(app->context, name, file->bytes, file->size, &file->first))
-        return true;
-    snprintf(why, 512, "%s", weft_error(app->context));
-    return false;
+    file->idx = file->size == 4 && !memcmp(file->bytes, "\0\0\x08", 3);
+    return file->idx ? read_idx_header(file, why) : true;
 }
 
-struct weft_image image_file_image(const struct image_file *file, int index)
+/* After the last image of an IDX file. */
+static bool end_idx(struct image_file *file, char **why)
 {
-    struct weft_image p = file->first;
+    uint8_t extra;
+    int got = gzread(file->in, &extra, 1);
+    const char *what = read_error(file->in, got);
+    if (!what && got > 0)
+        what = "an IDX file with more bytes than its header announces: damaged";
+    return what ? fail(why, file, what) : false;
+}
+
+static bool next_idx(struct image_file *file, char **why)
+{
+    if (file->next == file->count)
+        return end_idx(file, why);
+    int got = gzread(file->in, file->bytes, (unsigned)file->size);
+    const char *what = read_error(file->in, got);
+    if (what)
+        return fail(why, file, what);
+    if (got != (int)file->size) {
+        *why = term_format_or_exit("%s: an IDX file whose header announces %d images, "
+                                   "but %d follow: truncated or damaged",
+                                   file->path, file->count, file->next);
+        return false;
+    }
+    file->next++;
+    return true;
+}
+
+bool image_file_next(struct app *app, struct image_file *file, char **why)
+{
+    *why = NULL;
     if (file->idx)
-        p.pixels +=
-            (size_t)index * (size_t)p.height * (size_t)p.width * (size_t)p.channels;
-    return p;
+        return next_idx(file, why);
+    if (file->next++)
+        return false;
+    if (!file->size)
+        return fail(why, file, "is empty");
+    if (is_known(file) && !read_rest(file, why))
+        return false;
+    if (!weft_image_decode(app->context, file->path, file->bytes, file->size,
+                           &file->image))
+        return true;
+    *why = term_format_or_exit("%s", weft_error(app->context));
+    return false;
 }
 
 void image_file_close(struct image_file *file)
 {
-    if (!file->idx && file->first.pixels)
-        weft_image_free(&file->first);
+    if (!file->idx && file->image.pixels)
+        weft_image_free(&file->image);
+    if (file->in)
+        gzclose_r(file->in);
     free(file->bytes);
     *file = (struct image_file){0};
 }

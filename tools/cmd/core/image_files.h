@@ -1,37 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Input images of the command line: files, folders, stdin; PNG, JPEG, PGM, PPM and
- * IDX. */
+/* The images of one file or of stdin: PNG, JPEG, PBM, PGM, PPM, and IDX with any number
+ * of images, which are read one at a time. */
 #ifndef WEFT_CMD_CORE_IMAGE_FILES_H
 #define WEFT_CMD_CORE_IMAGE_FILES_H
 
-#include "core/app.h"
+#include "core/image_list.h"
 
-/* Paths in processing order. */
-struct image_paths {
-    char **paths;
-    int count, room;
-};
-
-/* Adds a file or "-"; for a folder, recursively every file with an image extension, in
- * sorted order. */
-enum app_exit image_paths_add(const struct app *app, struct image_paths *list,
-                              const char *path);
-void image_paths_free(struct image_paths *list);
-
-/* The images of one file. */
 struct image_file {
     const char *path;
-    uint8_t *bytes;
+    struct gzFile_s *in; /* gzipped or not */
+    uint8_t *bytes;      /* of the file; of IDX: of the current image */
     size_t size;
-    int count;               /* of images */
     bool idx;                /* dataset images: never inverted automatically */
-    struct weft_image first; /* of an IDX file: the extents and the first image */
+    int count;               /* of images; 1 unless `idx` */
+    int next;                /* index of the next image */
+    struct weft_image image; /* the current one */
 };
 
-/* Reads a file, or stdin for "-", plain or gzipped. `why` receives the error message. */
-bool image_file_open(struct app *app, struct image_file *file, const char *path,
-                     char why[512]);
-struct weft_image image_file_image(const struct image_file *file, int index);
+/* Opens a file, or stdin for "-", plain or gzipped. False: *why receives the error
+ * message, owned by the caller. */
+bool image_file_open(struct image_file *file, const struct image_path *path, char **why);
+
+/* Reads the next image into `image`. False after the last one, with *why NULL, or on
+ * failure. */
+bool image_file_next(struct app *app, struct image_file *file, char **why);
+
 void image_file_close(struct image_file *file);
 
 #endif

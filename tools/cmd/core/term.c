@@ -52,6 +52,19 @@ void *term_realloc_or_exit(void *old, size_t size)
     return memory;
 }
 
+char *term_format_or_exit(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int size = vsnprintf(NULL, 0, format, args) + 1;
+    va_end(args);
+    char *text = term_realloc_or_exit(NULL, (size_t)size);
+    va_start(args, format);
+    vsnprintf(text, (size_t)size, format, args);
+    va_end(args);
+    return text;
+}
+
 void term_init(enum term_color color)
 {
     const char *name = getenv("TERM"), *no = getenv("NO_COLOR");
@@ -122,6 +135,17 @@ static int columns_of(const char *text, size_t size)
 int term_columns(const char *text)
 {
     return columns_of(text, strlen(text));
+}
+
+const char *term_tail(const char *text, int columns)
+{
+    const char *tail = text + strlen(text);
+    for (const char *at = tail; at > text && columns > 0;)
+        if ((*--at & 0xc0) != 0x80) {
+            tail = at;
+            columns--;
+        }
+    return tail;
 }
 
 /* Length of the style sequence at `at`, which plain_text_copy keeps; 0: none. */

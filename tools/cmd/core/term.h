@@ -29,6 +29,9 @@ const char *term_middle_dot(void); /* a raised dot, or "." */
 /* Display width of `text`, excluding escape sequences. */
 int term_columns(const char *text);
 
+/* The end of `text` that has at most `columns` columns: it begins with a character. */
+const char *term_tail(const char *text, int columns);
+
 /* Writes `text` and a newline, starting at column `column`, wrapped at spaces before
  * column `limit`; continuation lines are indented to `indent`. */
 void term_wrap(FILE *out, const char *text, int indent, int column, int limit);
@@ -56,6 +59,9 @@ double term_seconds(void);
 
 /* realloc that exits on failure. */
 void *term_realloc_or_exit(void *old, size_t size);
+
+/* The formatted text, allocated; exits on failure. */
+char *term_format_or_exit(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* An image to draw: height x width x channels bytes. */
 struct term_image {
