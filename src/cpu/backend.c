@@ -11,6 +11,8 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "os/processors.h"
+
 struct step {
     cpu_work *work;
     size_t items;
@@ -51,8 +53,7 @@ static enum weft_status enumerate_devices(weft_context *ctx)
 {
     struct weft_device_candidate found = {.backend = &weft_backend_cpu};
     struct weft_device_info *info = &found.info;
-    long units = sysconf(_SC_NPROCESSORS_ONLN), pages = sysconf(_SC_PHYS_PAGES),
-         page = sysconf(_SC_PAGESIZE);
+    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
     info->kind = WEFT_DEVICE_HOST;
     snprintf(info->name, sizeof(info->name), "cpu");
     snprintf(info->platform, sizeof(info->platform), "built-in");
@@ -60,7 +61,7 @@ static enum weft_status enumerate_devices(weft_context *ctx)
     snprintf(info->driver, sizeof(info->driver), "%s", weft_version());
     snprintf(info->id, sizeof(info->id), "cpu@built-in#0");
     info->platform_index = -1;
-    info->compute_units = units > 0 ? (unsigned)units : 1;
+    info->compute_units = (unsigned)weft_processor_count("");
     info->global_mem_bytes = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : 0;
     info->max_alloc_bytes = info->global_mem_bytes;
     info->max_work_group_size = 1;

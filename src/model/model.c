@@ -6,6 +6,7 @@
 
 #include "dataset/format.h"
 #include "image/preprocess.h"
+#include "os/read_json.h"
 #include "util/text.h"
 
 #include <math.h>
@@ -46,7 +47,11 @@ static enum weft_status read_classes(struct weft_model *model)
     const char *text = weft_safetensors_metadata(&model->file, META_CLASSES);
     struct weft_net_info info;
     weft_net_info(model->net, &info);
-    model->classes = text ? json_loads(text, 0, NULL) : NULL;
+    json_error_t error;
+    bool no_memory = false;
+    model->classes = text ? weft_read_json(text, strlen(text), &error, &no_memory) : NULL;
+    if (no_memory)
+        return weft_out_of_memory(model->ctx, "model", strlen(text));
     size_t count = json_array_size(model->classes);
     if (count != (size_t)info.classes)
         return fail_metadata(model, META_CLASSES);

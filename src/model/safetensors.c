@@ -2,6 +2,7 @@
 /* Reading and writing safetensors files. */
 #include "model/safetensors.h"
 
+#include "os/read_json.h"
 #include "util/file.h"
 
 #include <stdlib.h>
@@ -188,12 +189,12 @@ static enum weft_status read_header(void *priv, const struct weft_file *head, si
     if (length > HEADER_LIMIT || length > head->size - LENGTH_BYTES)
         return fail_invalid(file, "the header is longer than the file or 1 MiB");
     json_error_t error;
-    file->header = json_loadb((const char *)head->bytes + LENGTH_BYTES, (size_t)length,
-                              JSON_REJECT_DUPLICATES, &error);
+    bool no_memory;
+    file->header = weft_read_json((const char *)head->bytes + LENGTH_BYTES,
+                                  (size_t)length, &error, &no_memory);
     if (!json_is_object(file->header))
-        return json_error_code(&error) == json_error_out_of_memory
-                   ? weft_out_of_memory(file->ctx, file->path, (size_t)length)
-                   : fail_invalid(file, "the header is not a JSON object");
+        return no_memory ? weft_out_of_memory(file->ctx, file->path, (size_t)length)
+                         : fail_invalid(file, "the header is not a JSON object");
     file->data = LENGTH_BYTES + (size_t)length;
     WEFT_TRY(check_metadata(file));
     size_t data = 0;

@@ -129,7 +129,10 @@ enum weft_status weft_file_read_within(weft_context *ctx, const char *path,
     struct weft_file file = {0};
     struct stat info;
     size_t size = SIZE_MAX;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | (limits->regular_only ? O_NONBLOCK : 0));
+    int fd;
+    do { /* a pipe is opened when its writer opens it; a signal may come before */
+        fd = open(path, O_RDONLY | O_CLOEXEC | (limits->regular_only ? O_NONBLOCK : 0));
+    } while (fd < 0 && errno == EINTR);
     if (fd < 0)
         return fail_errno(ctx, path, "cannot be opened");
     if (fstat(fd, &info) < 0)

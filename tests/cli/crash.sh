@@ -59,8 +59,29 @@ done
 reports "$weft" train -d 0 --data data --net tiny.net --epochs 100000 --out run ||
     fail 'a late crash'
 
+# A crash while weft itself waits for its data is not the driver's.
+mkfifo data.csv
+"$weft" train -d cpu --data data --net tiny.net --epochs 1 --out model >out 2>&1
+(
+    ulimit -c 0
+    exec "$weft" eval model/best.safetensors -d 0 --data data.csv
+) >out 2>&1 &
+for _ in $(seq 100); do
+    grep -q ^Device out && break
+    sleep 0.1
+done
+sleep 1
+for _ in 1 2 3; do
+    kill -SEGV $! 2>/dev/null
+    sleep 0.3
+done
+wait $! 2>/dev/null
+code=$?
+{ [ $code -eq 139 ] && grep -q "crashed (SIGSEGV) in weft's own code" out; } ||
+    fail "a crash of weft's own code"
+
 # Proof that these checks can fail.
 survives build-crash "$crashes" 20 "$other" -d portable act && fail 'OTHER survives'
 reports bash -c 'echo 1/100000; sleep 30 & wait' && fail 'OTHER reports'
-echo "10 crashes and hangs, 2 planted, $failed failed"
+echo "11 crashes and hangs, 2 planted, $failed failed"
 exit $((failed > 0))

@@ -51,7 +51,7 @@ MAY = {
     "cmd": {"public", "weft/base.h", "cmd/core", "cmd/results", "cmd/report", "cmd/train",
             "cmd/bench", "cmd/devices"},
     "cmd/core": {"public", "weft/base.h", "os"},
-    "cmd/results": {"public", "weft/base.h", "cmd/core"},
+    "cmd/results": {"public", "weft/base.h", "os", "cmd/core"},
     "cmd/report": {"public", "weft/base.h", "cmd/core", "cmd/results"},
     "cmd/predict": {"public", "weft/base.h", "cmd/core"},
     "cmd/train": {"public", "weft/base.h", "cmd/core"},

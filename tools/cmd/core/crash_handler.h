@@ -6,7 +6,8 @@
 
 #include <weft/device.h>
 
-/* A crash now prints a message and exits with code 1. Must precede the first OpenCL call:
+/* A crash in a driver now prints a message and exits with code 1, one in weft a message
+ * of its own. Must precede the first OpenCL call:
  * the compilers of drivers install handlers that chain to earlier ones. Signals that
  * already have a handler keep it. */
 void crash_handler_install(const char *command);

@@ -4,6 +4,7 @@
 
 #include "core/paths.h"
 #include "core/text_file.h"
+#include "os/read_json.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -263,7 +264,10 @@ enum app_exit results_parse(const struct app *app, struct results *r, const char
 {
     json_error_t error;
     struct parse_error t = {""};
-    json_t *document = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
+    bool no_memory;
+    json_t *document = weft_read_json(text, size, &error, &no_memory);
+    if (no_memory)
+        return app_error(app, APP_FAILED, "%s: no memory for its %zu bytes", name, size);
     if (!document) {
         char why[JSON_ERROR_TEXT_LENGTH];
         snprintf(why, sizeof(why), "%s", error.text);
