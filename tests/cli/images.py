@@ -15,6 +15,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import zipfile
 import zlib
 
 WEFT = os.path.abspath(sys.argv[1])
@@ -152,6 +153,26 @@ def memory():
         check("huge.safetensors: " in err, f"{side}: the model is named: {err}")
 
 
+def show():
+    """The image as stored and as predict makes it; an archive gets a sentence about archives."""
+    out, _ = weft("show", "doubled/001.pgm", "--model", MODEL)
+    check(b"24x24x1\nInput 12x12x1: fit pad, trim no, invert no (resized)" in out, out)
+    check(b"stored" in out and len(out.splitlines()) >= 14, out)
+    result = json.loads(weft("show", "doubled/001.pgm", "--input", "6x6x3", "--fit", "crop", "--trim",
+                             "yes", "--invert", "auto", "-f", "json")[0])
+    check(result["kind"] == "image" and result["input"] == [6, 6, 3] and result["inverted"] and
+          result["preprocess"] == {"fit": "crop", "trim": True, "invert": "auto"}, result)
+    out, _ = weft("show", "images/0.png", "-f", "csv")
+    check(out.splitlines()[1] ==
+          b'images/0.png,12,12,1,28x28x1,"fit pad, trim no, invert no",resized', out)
+    check("channels" in weft("show", "images/0.png", "--input", "6x6x2", code=4)[1], "2 channels")
+    check("damaged PNG" in weft("show", "cut.png", code=4)[1], "a damaged image")
+    weft("show", "data", "--model", MODEL, code=2)
+    with zipfile.ZipFile("z.npz", "w") as archive:
+        archive.writestr("x.npy", b"")
+    check("a ZIP archive" in weft("show", "z.npz", code=4)[1], "an archive")
+
+
 def batches():
     """The programs of batches of 1, 8 and 32 serve all counts up to 40, with the bits of an
     image alone where it runs alone."""
@@ -181,7 +202,7 @@ def main():
         subprocess.run([sys.executable, TESTS / "cli_data.py", "."], check=True)
         shutil.copy("data/t10k-images-idx3-ubyte", "whole.idx")
         weft("train", "--data", "data", "--net", "tiny.net", "--epochs", "1", "--out", "run")
-        for test in [batches] if DEVICE != "cpu" else [names, odd_things, memory, batches]:
+        for test in [batches] if DEVICE != "cpu" else [names, odd_things, memory, show, batches]:
             test()
         os.chdir("/")
     print(f"{len(failures)} failed")

@@ -59,3 +59,37 @@ void app_json_preprocess(const struct weft_preprocess_params *p, struct json *js
     emit_text(json, "invert", invert_words[p->invert]);
     emit_end(json);
 }
+
+/* Changes of an image by preprocessing. */
+static const struct {
+    const char *key, *note;
+    size_t offset; /* of a bool in weft_preprocess_info */
+} changes[] = {
+    {"resized", "resized", offsetof(struct weft_preprocess_info, resized)},
+    {"cropped", "cropped", offsetof(struct weft_preprocess_info, cropped)},
+    {"inverted", "inverted", offsetof(struct weft_preprocess_info, inverted)},
+    {"uneven_background", "uneven background: unreliable",
+     offsetof(struct weft_preprocess_info, uneven_background)},
+};
+enum { CHANGE_COUNT = sizeof(changes) / sizeof(*changes) };
+
+static bool holds(const struct weft_preprocess_info *info, int change)
+{
+    return *(const bool *)((const char *)info + changes[change].offset);
+}
+
+void app_preprocess_notes(const struct weft_preprocess_info *info, char *out, size_t size)
+{
+    size_t at = 0;
+    out[0] = '\0';
+    for (int i = 0; i < CHANGE_COUNT; i++)
+        if (holds(info, i) && at < size)
+            at += (size_t)snprintf(out + at, size - at, "%s%s", at ? "; " : "",
+                                   changes[i].note);
+}
+
+void app_json_preprocess_info(const struct weft_preprocess_info *info, struct json *json)
+{
+    for (int i = 0; i < CHANGE_COUNT; i++)
+        emit_bool(json, changes[i].key, holds(info, i));
+}

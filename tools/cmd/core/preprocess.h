@@ -17,4 +17,9 @@ const char *app_preprocess_text(const struct weft_preprocess_params *params);
 /* Adds an object "preprocess" to a result. */
 void app_json_preprocess(const struct weft_preprocess_params *params, struct json *json);
 
+/* The changes that were made, as "resized; cropped" and as fields of a result. */
+void app_preprocess_notes(const struct weft_preprocess_info *info, char *out,
+                          size_t size);
+void app_json_preprocess_info(const struct weft_preprocess_info *info, struct json *json);
+
 #endif

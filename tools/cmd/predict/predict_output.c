@@ -39,16 +39,10 @@ static void top_classes(const float *p, int classes, int top, int *out)
 static void format_notes(char out[NOTES], const struct weft_preprocess_info *info,
                          float best)
 {
-    static const char *const words[] = {"resized", "cropped", "inverted",
-                                        "uneven background: unreliable", "uncertain"};
-    bool holds[] = {info->resized, info->cropped, info->inverted, info->uneven_background,
-                    best < 0.5f};
-    size_t at = 0;
-    out[0] = '\0';
-    for (size_t i = 0; i < sizeof(holds) / sizeof(*holds); i++)
-        if (holds[i])
-            at +=
-                (size_t)snprintf(out + at, NOTES - at, "%s%s", at ? "; " : "", words[i]);
+    app_preprocess_notes(info, out, NOTES);
+    size_t at = strlen(out);
+    if (best < 0.5f)
+        snprintf(out + at, NOTES - at, "%suncertain", at ? "; " : "");
 }
 
 static void print_text(const struct prediction *prediction,
@@ -90,10 +84,7 @@ static void write_json(struct prediction *prediction, const struct predict_item 
         emit_end(j);
     }
     emit_end(j);
-    emit_bool(j, "resized", item->preprocessing.resized);
-    emit_bool(j, "cropped", item->preprocessing.cropped);
-    emit_bool(j, "inverted", item->preprocessing.inverted);
-    emit_bool(j, "uneven_background", item->preprocessing.uneven_background);
+    app_json_preprocess_info(&item->preprocessing, j);
     emit_end(j);
 }
 

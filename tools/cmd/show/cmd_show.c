@@ -1,28 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* weft show: describes a model, a network or a dataset. */
-#define _GNU_SOURCE
-#include "core/app.h"
+#include "show/show.h"
 
 #include "core/paths.h"
 #include "core/plain_text.h"
 #include "core/preprocess.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum { MAX_SAMPLES = 1000 };
-
-struct show_options {
-    struct app_options app;
-    const char *input;
-    int samples, split;
-    uint64_t seed;
-    bool text;
-};
 
 static const struct args_option options[] = {
     {.name = "samples",
@@ -47,7 +34,13 @@ static const struct args_option options[] = {
      .kind = ARGS_TEXT,
      .offset = offsetof(struct show_options, input),
      .value = "HxWxC",
-     .help = "input of a network without an input line; default 28x28x1"},
+     .help = "input of a network without an input line, and of an image without "
+             "--model; default 28x28x1"},
+    {.name = "model",
+     .kind = ARGS_TEXT,
+     .offset = offsetof(struct show_options, model),
+     .value = "MODEL",
+     .help = "model for which an image is made, as `weft predict` does"},
     {.name = "text",
      .kind = ARGS_FLAG,
      .offset = offsetof(struct show_options, text),
@@ -55,7 +48,8 @@ static const struct args_option options[] = {
     {0},
 };
 
-static const struct args_option *const shared_options[] = {app_output_options, NULL};
+static const struct args_option *const shared_options[] = {app_preprocess_options,
+                                                           app_output_options, NULL};
 
 static const struct table_column layer_columns[] = {
     {.key = "layer", .title = "Layer", .left = true},
@@ -354,100 +348,25 @@ static enum app_exit show_data(struct app *app, const struct show_options *o,
     return app_flush_stdout(app);
 }
 
-/* The kind of a file by its first bytes; anything but known data or a model is a
- * network. */
-enum kind { KIND_NET, KIND_MODEL, KIND_DATA };
-enum { HEAD_BYTES = 256 };
-
-static bool ends(const char *text, const char *end)
-{
-    size_t n = strlen(text), k = strlen(end);
-    return n > k && !strcasecmp(text + n - k, end);
-}
-
-/* A pipe's contents are copied, not taken: it can be read once only. */
-static ssize_t look_into_pipe(int from, unsigned char *head)
-{
-    ssize_t size = -1;
-#ifdef __linux__
-    int ends_of_copy[2];
-    if (pipe2(ends_of_copy, O_CLOEXEC))
-        return -1;
-    size = tee(from, ends_of_copy[1], HEAD_BYTES, 0);
-    if (size > 0)
-        size = read(ends_of_copy[0], head, HEAD_BYTES);
-    close(ends_of_copy[0]);
-    close(ends_of_copy[1]);
-#else
-    (void)from;
-    (void)head;
-#endif
-    return size;
-}
-
-/* The first bytes; -1: unknown. A FIFO with a name would wait for its writer twice. */
-static ssize_t look_into(const char *spec, unsigned char *head)
-{
-    struct stat s;
-    bool descriptor = !strncmp(spec, "/dev/", 5) || !strncmp(spec, "/proc/", 6);
-    if (stat(spec, &s))
-        return 0;
-    if (!S_ISREG(s.st_mode) && !(S_ISFIFO(s.st_mode) && descriptor))
-        return -1;
-    int file = open(spec, O_RDONLY | O_CLOEXEC);
-    ssize_t size = file < 0              ? 0
-                   : S_ISFIFO(s.st_mode) ? look_into_pipe(file, head)
-                                         : read(file, head, HEAD_BYTES);
-    if (file >= 0)
-        close(file);
-    return size;
-}
-
-/* True if the first line of a text has fields as CSV. Lines of networks begin with words
- * and have commas in values only, comments begin with #. */
-static bool is_csv(const char *text)
-{
-    size_t line = strcspn(text, "\r\n"), separators = 0;
-    for (size_t i = 0; i < line; i++)
-        separators += strchr(",;\t", text[i]) != NULL;
-    return separators && *text != '#' && !memchr(text, '=', line) &&
-           (separators > 8 || strcspn(text, " ") >= strcspn(text, ",;"));
-}
-
-static enum kind kind_of(const char *spec)
-{
-    unsigned char head[HEAD_BYTES + 1] = {0};
-    if (weft_net_builtin(spec, 0))
-        return KIND_NET;
-    if (!strcmp(spec, "fashion-mnist") || paths_is_folder(spec) || ends(spec, ".csv") ||
-        ends(spec, ".tsv"))
-        return KIND_DATA;
-    if (ends(spec, ".safetensors"))
-        return KIND_MODEL;
-    ssize_t n = look_into(spec, head);
-    if (n < 0)
-        return KIND_DATA;
-    bool gzipped = head[0] == 0x1f && head[1] == 0x8b;
-    bool npy = !memcmp(head, "\x93NUM", 4);
-    bool idx = n >= 4 && !head[0] && !head[1] && head[2] == 8;
-    if (n > 8 && head[8] == '{' && !head[7] && !head[6] && !head[5])
-        return KIND_MODEL;
-    return gzipped || npy || idx || is_csv((const char *)head) ? KIND_DATA : KIND_NET;
-}
-
 static enum app_exit show_main(struct app *app, const void *given, int count,
                                char **operands)
 {
     (void)count;
     const struct show_options *o = given;
     static enum app_exit (*const shows[])(struct app *, const struct show_options *,
-                                          const char *) = {
-        [KIND_NET] = show_net, [KIND_MODEL] = show_model, [KIND_DATA] = show_data};
-    enum kind kind = kind_of(operands[0]);
-    if (o->text && (kind == KIND_DATA || o->app.format != TABLE_HUMAN))
+                                          const char *) = {[SHOW_NET] = show_net,
+                                                           [SHOW_MODEL] = show_model,
+                                                           [SHOW_DATA] = show_data,
+                                                           [SHOW_IMAGE] = show_image};
+    enum show_kind kind = show_kind_of(operands[0]);
+    bool net = kind == SHOW_NET || kind == SHOW_MODEL;
+    if (o->text && (!net || o->app.format != TABLE_HUMAN))
         return app_error(app, APP_USAGE, "%s: --text is for networks and models, %s",
-                         operands[0], kind == KIND_DATA ? "not for data" : "without -f");
-    if (o->text && kind == KIND_NET)
+                         operands[0], net ? "without -f" : "not for data");
+    if (o->model && kind != SHOW_IMAGE)
+        return app_error(app, APP_USAGE, "%s: is no image, which --model is for",
+                         operands[0]);
+    if (o->text && kind == SHOW_NET)
         return show_net_text(app, operands[0]);
     enum app_exit code = app_create_context(app, false, false);
     if (!code)
@@ -459,12 +378,14 @@ const struct app_command cmd_show = {
     .args =
         {
             .name = "show",
-            .operands = "MODEL|NET|DATA",
-            .summary = "describes a model, a network or a dataset, and draws images",
+            .operands = "MODEL|NET|DATA|IMAGE",
+            .summary =
+                "describes a model, a network, a dataset or an image, and draws images",
             .examples = "  weft show runs/a/best.safetensors\n"
                         "  weft show small\n"
                         "  weft show resnet9 --text > my.net\n"
-                        "  weft show fashion-mnist --samples 12",
+                        "  weft show fashion-mnist --samples 12\n"
+                        "  weft show shoe.jpg --model runs/a/best.safetensors",
             .about =
                 "A dataset is fashion-mnist (Debian's package dataset-fashion-mnist), a "
                 "folder of IDX, NPY or CSV files, or a file: IDX or NPY with a label "

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Shared by the files of weft show. */
+#ifndef WEFT_CMD_SHOW_SHOW_H
+#define WEFT_CMD_SHOW_SHOW_H
+
+#include "core/app.h"
+
+struct show_options {
+    struct app_options app;
+    const char *input, *model;
+    int samples, split;
+    uint64_t seed;
+    bool text;
+};
+
+/* A ZIP archive is data, which the reader of datasets refuses; anything unknown is a
+ * network. */
+enum show_kind { SHOW_NET, SHOW_MODEL, SHOW_DATA, SHOW_IMAGE };
+enum show_kind show_kind_of(const char *spec);
+
+/* Draws an image file as it is stored and as `weft predict` makes it. */
+enum app_exit show_image(struct app *app, const struct show_options *options,
+                         const char *path);
+
+#endif
