@@ -91,7 +91,15 @@ static bool at_field_end(const struct weft_csv *in)
 /* Reads a number that may have a fraction; in->at is behind it. */
 static bool read_float(struct weft_csv *in, double *out)
 {
-    const char *at = in->at, *end = weft_csv_line_end(in, at);
+    const char *at = in->at, *end = at;
+    while (is_digit(*end) || *end == '.')
+        end++;
+    if (end == in->end || *end == in->delimiter || *end == '\n') {
+        struct weft_csv_field plain = {at, (size_t)(end - at)};
+        in->at = end;
+        return weft_csv_number(&plain, out);
+    }
+    end = weft_csv_line_end(in, at);
     struct weft_csv_field field = weft_csv_field_take(in, &at, end);
     if (!weft_csv_number(&field, out))
         return false;
@@ -178,6 +186,21 @@ static enum weft_status fail_few_columns(const struct weft_csv *in, size_t has,
                      in->at == in->end ? "; the file is truncated" : "");
 }
 
+/* Reads a pixel of up to three digits and nothing else, as nearly all are. The text ends
+ * with a byte that is no digit. */
+static inline bool read_plain_pixel(struct weft_csv *in, uint8_t *out)
+{
+    const char *at = in->at;
+    unsigned value = 0;
+    while (at < in->at + 3 && is_digit(*at))
+        value = 10 * value + (unsigned)(*at++ - '0');
+    if (at == in->at || value > 255 || (*at != in->delimiter && *at != '\n'))
+        return false;
+    *out = (uint8_t)value;
+    in->at = at;
+    return true;
+}
+
 /* Reads a row; if *floats, it has a pixel that is no integer, and its rest is unread. */
 static enum weft_status read_row(struct weft_csv *in, const struct weft_csv_columns *c,
                                  const struct csv_row *row, int32_t *label, bool *floats)
@@ -189,7 +212,10 @@ static enum weft_status read_row(struct weft_csv *in, const struct weft_csv_colu
                 return fail_few_columns(in, column, c->count);
             in->at++;
         }
-        if (c->roles[column] == WEFT_CSV_PIXEL) {
+        bool is_pixel = c->roles[column] == WEFT_CSV_PIXEL;
+        if (is_pixel && !row->floats && read_plain_pixel(in, row->pixels + pixel))
+            pixel++;
+        else if (is_pixel) {
             WEFT_TRY(read_pixel(in, column + 1, pixel++, row, floats));
             if (*floats)
                 return WEFT_OK;

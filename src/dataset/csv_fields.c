@@ -56,9 +56,34 @@ struct weft_csv_field weft_csv_field_take(const struct weft_csv *in, const char 
     return (struct weft_csv_field){from, (size_t)(to - from)};
 }
 
+/* Numbers of few digits: integers up to 10^15 and their quotients by powers of ten are
+ * exact, and so rounded as strtod rounds. Returns the characters read. */
+static size_t read_short_number(const struct weft_csv_field *field, double *out)
+{
+    static const double powers[] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                    1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+    enum { MOST = 15 };
+    uint64_t value = 0;
+    size_t i = 0, digits = 0, point = 0;
+    for (; i < field->length && digits < MOST; i++) {
+        char c = field->text[i];
+        if (c == '.' && !point)
+            point = i + 1;
+        else if (c >= '0' && c <= '9') {
+            value = 10 * value + (uint64_t)(c - '0');
+            digits++;
+        } else
+            return 0;
+    }
+    *out = (double)value / powers[point ? i - point : 0];
+    return digits ? i : 0;
+}
+
 bool weft_csv_number(const struct weft_csv_field *field, double *out)
 {
     char *end;
+    if (field->length && read_short_number(field, out) == field->length)
+        return true;
     for (size_t i = 0; i < field->length; i++)
         if (!memchr("0123456789+-.eE", field->text[i], 15))
             return false;
