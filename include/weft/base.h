@@ -78,6 +78,8 @@ struct weft_context_params {
     const char *icd_dir;    /* the OpenCL loader's folder of drivers, for diagnosis only;
                                NULL: /etc/OpenCL/vendors */
     bool no_opencl;         /* host backend only; no driver is loaded */
+    bool accept_damaged;    /* load models whose contents do not match their checksum,
+                               with a warning */
 };
 #define weft_context_params(...)                                                      \
     (&(struct weft_context_params){.struct_size = sizeof(struct weft_context_params), \

@@ -18,7 +18,9 @@ extern "C" {
  * their preprocessing, and the position in training. */
 typedef struct weft_model weft_model;
 
-/* Reads a model file. Every length is checked against the file's size before use.
+/* Reads a model file. The metadata have a checksum of tensors and metadata: a file that
+ * does not match it is damaged (weft_context_params.accept_damaged). Every length is
+ * checked against the file's size before use.
  * WEFT_ERR_FILE, WEFT_ERR_FORMAT, WEFT_ERR_NOMEM. */
 WEFT_API enum weft_status weft_model_load(weft_context *context, const char *path,
                                           weft_model **out);

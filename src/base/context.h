@@ -15,6 +15,7 @@ struct weft_context {
     char *cache_dir;  /* may be NULL */
     char *tuning_dir; /* may be NULL */
     char *icd_dir;
+    bool accept_damaged;
     char *error;                /* may be NULL: nothing failed yet, or */
     bool error_lost;            /* there was no memory for the message */
     const char *error_position; /* prefix of every error message; NULL: none */

@@ -16,6 +16,7 @@ enum weft_status weft_context_create(weft_context **out,
     ctx->log = p->log;
     ctx->log_priv = p->log_priv;
     ctx->log_level = p->log_level;
+    ctx->accept_damaged = p->accept_damaged;
     ctx->devices = calloc(1, sizeof(*ctx->devices));
     ctx->icd_dir = strdup(p->icd_dir ? p->icd_dir : "/etc/OpenCL/vendors");
     ctx->cache_dir = p->cache_dir ? strdup(p->cache_dir) : NULL;

@@ -4,19 +4,20 @@
 #ifndef WEFT_MODEL_METADATA_H
 #define WEFT_MODEL_METADATA_H
 
-#define META_FORMAT     "weft.format"     /* "1" */
-#define META_NAME       "net.name"        /* "small" */
-#define META_TEXT       "net.text"        /* weft/net.h */
-#define META_INPUT      "net.input"       /* "28 28 1": height width channels */
-#define META_CLASSES    "data.classes"    /* a JSON array of names */
-#define META_DATASET    "data.release"    /* weft_dataset_info.known_as; may be "" */
-#define META_COUNT      "data.count"      /* images trained on */
-#define META_HASH       "data.hash"       /* weft_dataset_info.hash of the images */
-#define META_MEAN       "data.mean"       /* one number a channel, pixels in 0..1 */
-#define META_STDDEV     "data.deviation"  /* the same */
-#define META_PREPROCESS "data.preprocess" /* image/preprocess.h */
-#define META_BATCH      "train.batch"     /* "512" */
-#define META_SEED       "train.seed"      /* "1" */
+#define META_FORMAT           "weft.format" /* "2": with a checksum (model/checksum.h) */
+#define META_FORMAT_UNCHECKED "1"
+#define META_NAME             "net.name"       /* "small" */
+#define META_TEXT             "net.text"       /* weft/net.h */
+#define META_INPUT            "net.input"      /* "28 28 1": height width channels */
+#define META_CLASSES          "data.classes"   /* a JSON array of names */
+#define META_DATASET          "data.release"   /* weft_dataset_info.known_as; may be "" */
+#define META_COUNT            "data.count"     /* images trained on */
+#define META_HASH             "data.hash"      /* weft_dataset_info.hash of the images */
+#define META_MEAN             "data.mean"      /* one number a channel, pixels in 0..1 */
+#define META_STDDEV           "data.deviation" /* the same */
+#define META_PREPROCESS       "data.preprocess" /* image/preprocess.h */
+#define META_BATCH            "train.batch"     /* "512" */
+#define META_SEED             "train.seed"      /* "1" */
 #define META_KERNELS \
     "train.kernels" /* hash of the kernel configs (weft_trainer_config_hash) */
 #define META_RATE      "train.rate"            /* learning rate */

@@ -2,6 +2,8 @@
 /* Reading and writing safetensors files. */
 #include "model/safetensors.h"
 
+#include "model/checksum.h"
+#include "model/metadata.h"
 #include "os/read_json.h"
 #include "util/file.h"
 
@@ -22,18 +24,25 @@ static json_t *describe(const struct weft_tensor *t, size_t at)
 }
 
 /* The header as text, owned by the caller, and the size of the data; NULL: out of
- * memory. */
+ * memory. Adds the checksum to the metadata. */
 static char *header_text(json_t *metadata, const struct weft_tensor *tensors, int count,
                          size_t *data)
 {
+    char sum[2 * WEFT_SHA256_BYTES + 1];
+    struct weft_checksum checksum;
     json_t *header = json_object();
     bool complete = !json_object_set(header, "__metadata__", metadata);
     *data = 0;
+    weft_checksum_init(&checksum);
     for (int i = 0; i < count; i++) {
         json_t *entry = describe(&tensors[i], *data);
+        size_t bytes = tensors[i].count * sizeof(float);
+        weft_checksum_add(&checksum, tensors[i].name, entry, tensors[i].values, bytes);
         complete = !json_object_set_new(header, tensors[i].name, entry) && complete;
-        *data += tensors[i].count * sizeof(float);
+        *data += bytes;
     }
+    complete = weft_checksum_finish(&checksum, metadata, sum) && complete &&
+               !json_object_set_new(metadata, META_CHECKSUM, json_string(sum));
     char *text = complete ? json_dumps(header, JSON_COMPACT) : NULL;
     json_decref(header);
     return text;
@@ -205,6 +214,50 @@ static enum weft_status read_header(void *priv, const struct weft_file *head, si
     return WEFT_OK;
 }
 
+/* True if the contents have the checksum of the metadata; true too for files of other
+ * programs, which have none. */
+static enum weft_status is_intact(const struct weft_safetensors *file, bool *intact)
+{
+    char sum[2 * WEFT_SHA256_BYTES + 1];
+    const char *name, *saved = weft_safetensors_metadata(file, META_CHECKSUM);
+    const char *format = weft_safetensors_metadata(file, META_FORMAT);
+    struct weft_checksum checksum;
+    json_t *entry;
+    *intact = !format || !strcmp(format, META_FORMAT_UNCHECKED);
+    if (!saved)
+        return WEFT_OK;
+    weft_checksum_init(&checksum);
+    json_object_foreach(file->header, name, entry)
+    {
+        size_t begin, end;
+        if (strcmp(name, "__metadata__") != 0 && entry_range(entry, &begin, &end))
+            weft_checksum_add(&checksum, name, entry, file->bytes + file->data + begin,
+                              end - begin);
+    }
+    if (!weft_checksum_finish(&checksum, json_object_get(file->header, "__metadata__"),
+                              sum))
+        return weft_out_of_memory(file->ctx, file->path, sizeof(sum));
+    *intact = !strcmp(sum, saved);
+    return WEFT_OK;
+}
+
+static enum weft_status check_intact(const struct weft_safetensors *file)
+{
+    bool intact;
+    WEFT_TRY(is_intact(file, &intact));
+    if (intact)
+        return WEFT_OK;
+    static const char fault[] = "damaged: its contents do not have the checksum that it "
+                                "was written with";
+    if (!file->ctx->accept_damaged)
+        return weft_fail(file->ctx, WEFT_ERR_FORMAT,
+                         "%s: %s; get another copy, or load it in spite of that with "
+                         "--force (accept_damaged)",
+                         file->path, fault);
+    weft_log_message(file->ctx, WEFT_LOG_WARN, "%s: %s", file->path, fault);
+    return WEFT_OK;
+}
+
 enum weft_status weft_safetensors_open(weft_context *ctx, const char *path,
                                        struct weft_safetensors *out)
 {
@@ -219,6 +272,8 @@ enum weft_status weft_safetensors_open(weft_context *ctx, const char *path,
     out->bytes = raw.bytes;
     if (!status && raw.size != out->end)
         status = fail_invalid(out, "the tensors do not end at the end of the file");
+    if (!status)
+        status = check_intact(out);
     if (status)
         weft_safetensors_free(out);
     return status;

@@ -21,7 +21,8 @@ struct weft_tensor {
     const float *values;
 };
 
-/* `metadata` is an object of strings. Equal arguments give equal bytes. */
+/* `metadata` is an object of strings; a checksum of all contents is added. Equal
+ * arguments give equal bytes. */
 enum weft_status weft_safetensors_write(weft_context *ctx, const char *path,
                                         json_t *metadata,
                                         const struct weft_tensor *tensors, int count);
@@ -34,6 +35,8 @@ struct weft_safetensors {
     json_t *header;
 };
 
+/* WEFT_ERR_FORMAT also if the contents do not match their checksum, unless the context
+ * accepts that. */
 enum weft_status weft_safetensors_open(weft_context *ctx, const char *path,
                                        struct weft_safetensors *out);
 void weft_safetensors_free(struct weft_safetensors *file);

@@ -124,7 +124,7 @@ static json_t *describe(const struct weft_trainer *t, const uint32_t *state,
 {
     json_t *metadata = json_object(), *name = json_string(t->net->name);
     char preprocess[WEFT_PREPROCESS_TEXT];
-    put_text(&metadata, META_FORMAT, "1");
+    put_text(&metadata, META_FORMAT, "2");
     /* A file name may be invalid UTF-8; the model then has no name. */
     if (name)
         put(&metadata, META_NAME, name);

@@ -180,7 +180,7 @@ mkdir renamed && cp data/t10k-* renamed && printf 'up\nmid\nlow\n' >renamed/clas
 expect 0 'class 0 is "upper" in the model, "up" in' \
     "$weft" eval -d cpu r/a/best.safetensors --data renamed
 sed 's/"run\.data"/"ran.data"/' r/a/best.safetensors >mute.safetensors
-"$weft" eval -d cpu mute.safetensors >out 2>both
+"$weft" eval -d cpu mute.safetensors --force >out 2>both
 says 'does not name its training dataset .*fashion-mnist is used'
 head -c 3000 r/a/last.safetensors >cut.safetensors
 expect 4 'cut.safetensors' "$weft" eval -d cpu cut.safetensors

@@ -95,8 +95,9 @@ class Model:
         self.data[begin:end] = struct.pack(f"<{len(values)}f", *values)
 
     def write(self, path):
-        """Without the hash of the contents, as other programs write it."""
-        self.metadata.pop("weft.sha256", None)
+        """Without a checksum, as other programs write it."""
+        self.metadata.pop("weft.checksum", None)
+        self.metadata.pop("weft.format", None)
         header = json.dumps(self.header).encode()
         with open(path, "wb") as f:
             f.write(struct.pack("<Q", len(header)) + header + self.data)
@@ -354,8 +355,28 @@ def log():
     check("warning" not in result.stderr, "a warning of a whole log", result)
 
 
+def damaged():
+    """A damaged model is refused by every command, and loaded with --force."""
+    train(0, "--epochs", "2", "--out", "a")
+    good = read("a/last.safetensors")
+    for at in (len(good) - 5, good.index(b"data.mean") + 14, good.index(b"net.text") + 14):
+        with open("a/last.safetensors", "wb") as f:
+            f.write(good[:at] + bytes([good[at] ^ 1]) + good[at + 1:])
+        for command in (["eval", "-d", "cpu"], ["predict", "-d", "cpu"], ["show"]):
+            operands = ["a/last.safetensors"] + ["a.pgm"] * (command[0] == "predict")
+            says(weft(4, *command, *operands), "--force")
+        says(weft(4, "train", "-d", "cpu", "--resume", "--out", "a", "--epochs", "3"), "--force")
+    with open("a/last.safetensors", "wb") as f:
+        f.write(good[:-5] + bytes([good[-5] ^ 1]) + good[-4:])
+    for command in (["eval", "-d", "cpu"], ["predict", "-d", "cpu"], ["show"]):
+        operands = ["a/last.safetensors"] + ["a.pgm"] * (command[0] == "predict")
+        says(weft(0, *command, *operands, "--force"), "warning: a/last.safetensors: damaged")
+    weft(0, "train", "-d", "cpu", "--resume", "--out", "a", "--epochs", "3", "--force")
+    weft(0, "eval", "-d", "cpu", "a/last.safetensors")
+
+
 def main():
-    cases = [nonfinite, loss, diverged, good, resumed, parallel, log]
+    cases = [damaged, nonfinite, loss, diverged, good, resumed, parallel, log]
     chosen = sys.argv[2:]
     top = os.getcwd()
     for case in cases:

@@ -101,10 +101,14 @@ static void check_rejected_files(const weft_dataset *data)
             weft_model_destroy(&model);
         bytes[at] ^= 1 << at % 8;
     }
-    /* A class name with a control character. */
+    /* From here on a file of another program, without a checksum. */
     int hostile = 0;
     for (size_t at = 8; at < header; at++)
-        if (!memcmp(bytes + at, "checks", 6)) {
+        if (!memcmp(bytes + at, "\"weft.", 6))
+            bytes[at + 1] = 'x';
+    /* A class name with a control character. */
+    for (size_t at = 8; at < header; at++)
+        if (!memcmp(bytes + at, "checks\\", 7)) {
             bytes[at] = 0x7f;
             write_file(bad, bytes, size);
             CHECK_FAILS(weft_model_load(ctx, bad, &model), WEFT_ERR_FORMAT,
@@ -124,12 +128,65 @@ static void check_rejected_files(const weft_dataset *data)
     weft_trainer_destroy(&other);
 }
 
+static void write_byte(const char *path, size_t at, uint8_t byte)
+{
+    FILE *file = fopen(path, "r+b");
+    REQUIRE(file && !fseek(file, (long)at, SEEK_SET) && fputc(byte, file) == byte &&
+            !fclose(file));
+}
+
+/* Each single-bit flip of a file is noticed, by its structure or its checksum. */
+static void check_flips(const weft_dataset *data)
+{
+    weft_trainer *trainer =
+        make_trainer(device, "avg-pool 6\nflatten\ndense 4\nsoftmax\noptimizer sgd 0.1",
+                     data, 1, false);
+    const char *path = path_of("small"), *bad = path_of("bad");
+    weft_model *model = NULL;
+    size_t size, accepted = 0, changed = 0;
+    CHECK_OK(weft_trainer_run(trainer, 3));
+    CHECK_OK(weft_trainer_save_checkpoint(trainer, path,
+                                          (const char *const[]){"note", "kept", NULL}));
+    uint8_t *bytes = read_file(path, &size);
+    write_file(bad, bytes, size);
+    for (size_t bit = 0; bit < 8 * size; bit++) {
+        write_byte(bad, bit / 8, (uint8_t)(bytes[bit / 8] ^ 1 << bit % 8));
+        if (!weft_model_load(ctx, bad, &model))
+            accepted++;
+        weft_model_destroy(&model);
+        write_byte(bad, bit / 8, bytes[bit / 8]);
+    }
+    CHECK_INT(accepted, 0);
+    CHECK(size > 500);
+
+    /* A context that accepts damaged files loads those whose structure is valid, with a
+     * warning, and refuses the others. */
+    weft_context *lenient = NULL;
+    CHECK_OK(weft_context_create(
+        &lenient, weft_context_params(.no_opencl = true, .accept_damaged = true)));
+    for (size_t byte = size - 32; byte < size; byte++) {
+        write_byte(bad, byte, bytes[byte] ^ 1);
+        CHECK_FAILS(weft_model_load(ctx, bad, &model), WEFT_ERR_FORMAT, "damaged");
+        CHECK_FAILS(weft_trainer_load_checkpoint(trainer, bad), WEFT_ERR_FORMAT,
+                    "damaged");
+        changed += !weft_model_load(lenient, bad, &model);
+        weft_model_destroy(&model);
+        write_byte(bad, byte, bytes[byte]);
+    }
+    CHECK_INT(changed, 32);
+    weft_context_destroy(&lenient);
+    CHECK_OK(weft_trainer_load_checkpoint(trainer, path));
+    free(bytes);
+    weft_trainer_destroy(&trainer);
+}
+
 int main(int argc, char **argv)
 {
     open_device(argc, argv);
     weft_dataset *data = make_data(200);
     check_model(data);
     check_rejected_files(data);
+    check_flips(data);
     weft_dataset_destroy(&data);
     return close_device();
 }

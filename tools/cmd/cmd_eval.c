@@ -46,8 +46,8 @@ static const struct args_option options[] = {
 };
 
 static const struct args_option *const shared_options[] = {
-    app_precision_options, app_cached_tuning_options, app_device_options,
-    app_output_options, NULL};
+    app_model_options,  app_precision_options, app_cached_tuning_options,
+    app_device_options, app_output_options,    NULL};
 
 static const struct table_column columns[] = {
     {.key = "class", .title = "Class", .left = true},

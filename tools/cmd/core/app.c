@@ -35,6 +35,13 @@ const char *const app_gemm_provider_names[] = {
 #define APP_OPTION(type, field) \
     .kind = (type), .offset = offsetof(struct app_options, field)
 
+const struct args_option app_model_options[] = {
+    {.name = "force",
+     APP_OPTION(ARGS_FLAG, force),
+     .help = "load a model in spite of a checksum that does not match"},
+    {0},
+};
+
 const struct args_option app_precision_options[] = {
     {.name = "precision",
      APP_OPTION(ARGS_CHOICE, precision),
@@ -185,7 +192,7 @@ enum app_exit app_create_context(struct app *app, bool opencl, bool fresh)
                                  app->options->verbose ? WEFT_LOG_DEBUG : WEFT_LOG_WARN,
                              .cache_dir = cached ? cache : NULL,
                              .tuning_dir = tuned ? tuning : NULL, .icd_dir = folder,
-                             .no_opencl = !folder);
+                             .accept_damaged = app->options->force, .no_opencl = !folder);
     if (folder)
         crash_handler_install(app->name);
     dataset_prefetch_start(&app->prefetch); /* after the smoke test, which forks */

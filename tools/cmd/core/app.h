@@ -37,9 +37,11 @@ struct app_options {
     int fit, trim, invert; /* 0: default; else 1 + enum weft_fit, bool, weft_invert */
     int color;
     bool verbose;
+    bool force; /* accept damaged models */
 };
 
 /* Tables of options that several subcommands share, for args_command.shared. */
+extern const struct args_option app_model_options[];     /* --force */
 extern const struct args_option app_precision_options[]; /* --precision, with auto */
 extern const struct args_option app_tuning_options[];    /* may tune before work begins */
 extern const struct args_option app_cached_tuning_options[]; /* only reads the cache */

@@ -48,8 +48,8 @@ static const struct args_option options[] = {
     {0},
 };
 
-static const struct args_option *const shared_options[] = {app_preprocess_options,
-                                                           app_output_options, NULL};
+static const struct args_option *const shared_options[] = {
+    app_model_options, app_preprocess_options, app_output_options, NULL};
 
 static const struct table_column layer_columns[] = {
     {.key = "layer", .title = "Layer", .left = true},

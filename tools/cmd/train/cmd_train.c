@@ -92,9 +92,13 @@ static const struct args_option options[] = {
     {0},
 };
 
-static const struct args_option *const shared_options[] = {
-    app_preprocess_options, app_precision_options, app_tuning_options,
-    app_device_options,     app_output_options,    NULL};
+static const struct args_option *const shared_options[] = {app_model_options,
+                                                           app_preprocess_options,
+                                                           app_precision_options,
+                                                           app_tuning_options,
+                                                           app_device_options,
+                                                           app_output_options,
+                                                           NULL};
 
 static const struct table_column columns[] = {
     {.key = "epoch", .title = "epoch", .width = 7},
