@@ -273,7 +273,8 @@ static enum weft_status begin(struct weft_reading *reading, const char *name,
                               const struct weft_file *file, struct weft_csv *in,
                               struct weft_csv_columns *columns)
 {
-    const char *text = (const char *)file->bytes;
+    char *text = (char *)file->bytes;
+    weft_text_end_lines(text, file->size);
     *in = (struct weft_csv){.reading = reading,
                             .name = name,
                             .at = text + weft_text_mark(text, file->size),

@@ -149,6 +149,7 @@ static enum weft_status allocate(weft_dataset *data)
 static int split_lines(char *text, const char **names)
 {
     int count = 0;
+    weft_text_end_lines(text, strlen(text));
     text += weft_text_mark(text, strlen(text));
     for (char *line = text; line && *line && count <= WEFT_MAX_CLASSES;) {
         char *next = strchr(line, '\n');

@@ -144,6 +144,9 @@ enum weft_status weft_locate_images(struct weft_reading *reading, const char *fo
  * caller. NULL: none. */
 char *weft_locate_folder_below(const char *folder, enum weft_split split);
 
+/* An archive in a folder, for a message; owned by the caller. NULL: none. */
+char *weft_locate_packed(const char *folder);
+
 /* The labels file beside an images file, owned by the caller. WEFT_ERR_FILE. */
 enum weft_status weft_locate_labels(weft_context *ctx, const struct weft_format *format,
                                     const char *images, char **out);

@@ -262,6 +262,23 @@ char *weft_locate_folder_below(const char *folder, enum weft_split split)
     return find_below(folder, &parts[split], DEPTH, &entries);
 }
 
+char *weft_locate_packed(const char *folder)
+{
+    static const char *const endings[] = {".zip", ".npz", ".tar", ".tar.gz", ".tgz",
+                                          ".7z",  ".rar", ".xz",  ".bz2",    ".zst"};
+    char *found = NULL;
+    DIR *dir = opendir(folder);
+    for (struct dirent *entry; dir && !found && (entry = readdir(dir));)
+        for (size_t i = 0; i < WEFT_ARRAY_SIZE(endings) && !found; i++) {
+            size_t length = strlen(entry->d_name), end = strlen(endings[i]);
+            if (length > end && !strcasecmp(entry->d_name + length - end, endings[i]))
+                found = weft_path_join(folder, entry->d_name);
+        }
+    if (dir)
+        closedir(dir);
+    return found;
+}
+
 /* The entry of a folder that is called `name` in any case, with or without .gz, or the
  * file of this name in such a folder; owned by the caller. An exact name is preferred. */
 static enum weft_status find_in_folder(weft_context *ctx, const char *folder,

@@ -53,7 +53,10 @@ static const struct foreign {
     {"7z\xbc\xaf", 4, "a 7z archive", "unpack it"},
     {"\x89HDF", 4, "an HDF5 file", "save its arrays as .npy"},
     {"PAR1", 4, "a Parquet file", "save it as CSV"},
+    {"\x80\2", 2, "a Python pickle", "save its arrays as .npy"},
+    {"\x80\3", 2, "a Python pickle", "save its arrays as .npy"},
     {"\x80\4\x95", 3, "a Python pickle", "save its arrays as .npy"},
+    {"\x80\5\x95", 3, "a Python pickle", "save its arrays as .npy"},
     {"\x89PNG", 4, "an image", "give a dataset, as a file or folder"},
     {"\xff\xd8\xff", 3, "an image", "give a dataset, as a file or folder"},
     {"<!DOCTYPE", 9, "a web page", "download the file again"},
@@ -264,24 +267,30 @@ static enum weft_status open_file(struct weft_reading *reading, const char *path
     return status;
 }
 
-/* The message has what was skipped, and where images of this part are. */
+/* The message has what was skipped, and where images of this part may be. */
 static enum weft_status fail_no_images(const struct weft_reading *reading,
                                        const char *folder, enum weft_split split)
 {
     const char *part = split == WEFT_SPLIT_TRAIN ? "train" : "test";
+    const char *notes = reading->notes ? reading->notes : "";
+    enum weft_status status = WEFT_ERR_FILE;
     char *below = weft_locate_folder_below(folder, split);
-    enum weft_status status =
-        below ? weft_fail(reading->ctx, WEFT_ERR_FILE,
-                          "%s: has no %s images; give the folder %s, which has", folder,
-                          part, below)
-              : weft_fail(reading->ctx, WEFT_ERR_FILE,
-                          "%s: has no %s images; they are recognized by name: %s, %s, or "
-                          "%s%s%.*s",
-                          folder, part, weft_format_idx.names, weft_format_npy.names,
-                          weft_format_csv.names, reading->notes ? "; " : "",
-                          reading->notes ? (int)strcspn(reading->notes, "\n") : 0,
-                          reading->notes ? reading->notes : "");
+    char *packed = below ? NULL : weft_locate_packed(folder);
+    if (below)
+        weft_fail(reading->ctx, status,
+                  "%s: has no %s images; give the folder %s, which has", folder, part,
+                  below);
+    else if (packed)
+        weft_fail(reading->ctx, status, "%s: has no %s images; unpack %s", folder, part,
+                  packed);
+    else
+        weft_fail(
+            reading->ctx, status,
+            "%s: has no %s images; they are recognized by name: %s, %s, or %s%s%.*s",
+            folder, part, weft_format_idx.names, weft_format_npy.names,
+            weft_format_csv.names, *notes ? "; " : "", (int)strcspn(notes, "\n"), notes);
     free(below);
+    free(packed);
     return status;
 }
 

@@ -98,6 +98,13 @@ size_t weft_text_space(const char *at, size_t left)
     return 0;
 }
 
+void weft_text_end_lines(char *text, size_t size)
+{
+    char *at = memchr(text, '\n', size) ? NULL : text;
+    while (at && (at = memchr(at, '\r', size - (size_t)(at - text))))
+        *at = '\n';
+}
+
 size_t weft_text_trim(const char *line)
 {
     enum { MOST = 3 }; /* bytes of a space */

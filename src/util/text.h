@@ -20,6 +20,10 @@ size_t weft_text_mark(const void *bytes, size_t size);
  * not break a line, or a byte order mark within a text; 0: none. */
 size_t weft_text_space(const char *at, size_t left);
 
+/* Ends lines with line feeds, if a text without any has carriage returns, as old systems
+ * write them. */
+void weft_text_end_lines(char *text, size_t size);
+
 /* Length of a line without the spaces at its end. */
 size_t weft_text_trim(const char *line);
 

@@ -94,6 +94,7 @@ static void test_names(void)
         {"r0,g0,b0,label\n5,6,7,1\n1,2,3,0\n", "10", "567123", "column 4, \"label\""},
         {"# label,p1,p2,p3,p4\n1,5,6,7,8\n0,1,2,3,4\n", "10", "56781234", NULL},
         {"label,r0c0,r0c1,r1c0,r1c1\n1,5,6,7,8\n0,1,2,3,4\n", "10", "56781234", NULL},
+        {"label,p1,p2,p3,p4\r1,5,6,7,8\r0,1,2,3,4\r", "10", "56781234", NULL},
         /* refused by name */
         {"label,p1,p2,p3,p4,class\n1,5,6,7,8,1\n", NULL, NULL,
          "both columns \"label\" and \"class\" may have the labels"},

@@ -204,6 +204,8 @@ static void test_layouts(void)
     check_fails("/dev/null", WEFT_ERR_FILE, "is a socket or a device");
 
     CHECK_OK(weft_folder_create(&context, "v/MNIST/raw", 0777));
+    save_text("v/archive.ZIP", "PK");
+    check_fails("v", WEFT_ERR_FILE, "v: has no train images; unpack v/archive.ZIP");
     save("v/MNIST/raw/train-images-idx3-ubyte", &images);
     check_fails("v", WEFT_ERR_FILE, "has no train images; give the folder v/MNIST/raw");
 
@@ -245,7 +247,7 @@ static void test_texts(void)
         weft_dataset_info(data, &info);
     CHECK(data && strstr(info.notes, "labels begin at 1, so that class 0 has no images"));
     weft_dataset_destroy(&data);
-    save_text("t/classes.txt", "a\nb\nc\n");
+    save_text("t/classes.txt", "a\rb\rc\r");
     check_fails("t", WEFT_ERR_FORMAT,
                 "labels begin at 1: begin it with a name for class");
     save_text("t/classes.txt", "\xef\xbb\xbfnone\r\na\xc2\xa0\r\nb\nc\n");
