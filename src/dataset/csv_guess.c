@@ -78,22 +78,21 @@ static bool has_pixel_range(const struct column_statistics *pixels,
 static int decide(const struct column_statistics *first,
                   const struct column_statistics *last)
 {
+    enum { FEW_ROWS = 20 }; /* labels may have gaps */
     enum likeness a = likeness(first), b = likeness(last);
     if (a == NO_LABELS)
         return b >= SOME_VALUES ? 1 : -1;
-    if (a == ALL_VALUES && has_pixel_range(last, first))
+    if (a == ALL_VALUES && (b != ALL_VALUES || has_pixel_range(last, first)))
         return -1;
     if (b == ALL_VALUES && has_pixel_range(first, last))
         return 1;
-    if (a == ALL_VALUES && b == ALL_VALUES)
+    if (a == ALL_VALUES)
         return (int)mostly_one_value(first) - (int)mostly_one_value(last);
-    if (a == ALL_VALUES || b <= CONSTANT)
-        return -1;
-    if (b == ALL_VALUES)
-        return a == SOME_VALUES ? 0 : 1;
     if (a == CONSTANT)
-        return b == SOME_VALUES ? 1 : 0;
-    return a == GAPS && b == SOME_VALUES ? 0 : -1; /* the first as usual */
+        return b >= SOME_VALUES ? 1 : 0;
+    if (b == ALL_VALUES || (a == GAPS && b == SOME_VALUES))
+        return a == GAPS && b == ALL_VALUES ? 1 : 0;
+    return a == GAPS && first->rows >= FEW_ROWS ? 0 : -1; /* the first as usual */
 }
 
 /* Reads the first two fields of a line and the last. */
@@ -112,6 +111,19 @@ static void add_line(const struct weft_csv *in, const char *at, const char *end,
         last--;
     field = weft_csv_field_take(in, &last, end);
     add(&columns[2], &field);
+}
+
+static bool has_equal_rows(const struct weft_csv *in, size_t count)
+{
+    for (const char *at = in->at; at < in->end;) {
+        const char *end = weft_csv_line_end(in, at);
+        size_t fields = 0;
+        for (; at <= end; fields++)
+            weft_csv_field_take(in, &at, end);
+        if (fields != count)
+            return false;
+    }
+    return true;
 }
 
 enum weft_status weft_csv_columns_guess(const struct weft_csv *in, size_t count,
@@ -145,8 +157,8 @@ enum weft_status weft_csv_columns_guess(const struct weft_csv *in, size_t count,
                          "%s: has %zu columns, which are images without labels; add a "
                          "column of labels",
                          in->name, count);
-    if (side)
-        return WEFT_OK;
+    if (side || !has_equal_rows(in, count))
+        return WEFT_OK; /* the reader of rows reports which is not */
     return weft_fail(ctx, WEFT_ERR_FORMAT,
                      "%s: either of columns %zu and %zu may have the labels; write a "
                      "first line with the names of the columns, and \"label\" for one",

@@ -144,6 +144,8 @@ static void test_numbers(void)
         {"0,90,6,7,200\n1,255,3,0,100\n0,2,3,0,7\n2,1,1,1,255\n", "01", "", "column 1"},
         {"200,90,6,7,0\n100,255,3,0,1\n7,2,3,0,0\n5,1,1,1,2\n", "01", "", "column 5"},
         /* undecidable */
+        {"0,6,1,7,0\n0,2,0,3,0\n0,2,2,3,0\n", NULL, NULL,
+         "either of columns 1 and 5 may have the labels"},
         {"0,6,7,0,1\n1,2,3,0,0\n2,2,3,0,2\n", NULL, NULL,
          "either of columns 1 and 5 may have the labels"},
         {"0,1,2,3,4,5,6,7,0\n0,1,2,3,4,5,6,7,0\n", NULL, NULL,
