@@ -43,6 +43,11 @@ __kernel void make_batch(ALIASED_VIEW(uint, state), ALIASED_VIEW(const uchar, by
     if (SHUFFLE && row == 0 && get_global_id(0) == 0) {
         state[state_at + STATE_BETA1_POWER] = state[state_at + STATE_NEXT_BETA1_POWER];
         state[state_at + STATE_BETA2_POWER] = state[state_at + STATE_NEXT_BETA2_POWER];
+        const uint rates = state[state_at + STATE_RATE_COUNT];
+        if (rates > 0)
+            state[state_at + STATE_LEARNING_RATE] =
+                state[state_at + STATE_WORDS +
+                      min(state[state_at + STATE_STEP], rates - 1)];
     }
     const uint index = sample_index(state + state_at, first_row + row, global_batch,
                                     count, steps_per_epoch);

@@ -20,6 +20,10 @@ enum {
     STATE_BETA2_POWER,
     STATE_NEXT_BETA1_POWER,
     STATE_NEXT_BETA2_POWER,
+    /* uint: floats behind STATE_WORDS, the learning rates of the steps, of which
+     * make_batch makes one STATE_LEARNING_RATE; the last is that of all later steps. 0:
+     * the learning rate does not change. */
+    STATE_RATE_COUNT,
     /* STATE_RING_STEPS pairs (float mean loss, uint correct), written at step %
      * STATE_RING_STEPS */
     STATE_METRICS_RING = 16,

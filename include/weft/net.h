@@ -43,6 +43,11 @@ extern "C" {
  *     loss                             smoothing=0: label smoothing of the cross-entropy
  *     optimizer sgd|adam|adamw RATE    momentum=0.9 nesterov=no beta1=0.9 beta2=0.999
  *                                      epsilon=1e-8 decay=0
+ *     schedule KIND                    constant, or with the fraction of the run and
+ *                                      factors of the learning rate, warmup=0 start=0 and
+ *       step                           factor=0.1 every=0.3
+ *       linear, cosine                 final=0
+ *       one-cycle                      warmup=0.3 start=0.04 final=4e-6
  *     batch N
  *
  * RxS, stride, dilation and pad take one number or two, rows first: 3x5. pad may also be
@@ -60,6 +65,13 @@ extern "C" {
  *     conv 64 3x3 relu pad=same
  *     conv 64 3x3 pad=same
  *     add before relu
+ *
+ * A schedule gives the learning rate of each step, RATE times a factor of p, the finished
+ * steps relative to those of the run (epochs of weft_train_params): for p < warmup a
+ * linear rise from start to 1; then factor^floor(p / every), a line from 1 to final, or
+ * final + (1 - final) (1 + cos(pi t)) / 2 with t from 0 to 1 (Loshchilov and Hutter 2017,
+ * arXiv:1608.03983). one-cycle (Smith 2018, arXiv:1803.09820) rises by a cosine too. A
+ * triangle is linear warmup=0.23 start=0.2 final=0.07.
  *
  * The output of every layer must be read or be an output of the network. Without `output`
  * lines the last layer is the only output. For training it must be softmax. */
@@ -103,6 +115,8 @@ struct weft_net_params {
     const struct weft_optimizer *optimizer; /* NULL: adam 1e-3 */
     float label_smoothing;
     int batch; /* 0: not given */
+    /* The words behind `schedule`: "cosine warmup=0.1"; NULL: constant. */
+    const char *schedule;
 };
 #define weft_net_params(...)                                                  \
     (&(struct weft_net_params){.struct_size = sizeof(struct weft_net_params), \
@@ -195,6 +209,7 @@ struct weft_net_info {
     int batch;            /* from the text; 0: not given */
     struct weft_optimizer optimizer;
     float label_smoothing;
+    char schedule[128]; /* "constant" */
 };
 WEFT_API void weft_net_info(const weft_net *net, struct weft_net_info *out, size_t size);
 #define weft_net_info(net, out) weft_net_info(net, out, sizeof(*(out)))

@@ -34,6 +34,11 @@ struct weft_train_params {
     /* Preprocessing of images for the model, kept in its file; only fit, trim and invert
      * are used. NULL: that of the dataset. Training itself does not use it. */
     const struct weft_preprocess_params *preprocess;
+    /* The words behind `schedule` of a network (weft/net.h); NULL: the network's. Kinds
+     * other than constant need `epochs`, the length of the run; later steps have the last
+     * step's learning rate. */
+    const char *schedule;
+    int epochs;
 };
 #define weft_train_params(...)                                                    \
     (&(struct weft_train_params){.struct_size = sizeof(struct weft_train_params), \
@@ -81,6 +86,7 @@ struct weft_progress {
     int64_t samples, correct;
     double loss; /* mean loss of these images at their steps; NaN after an overflow */
     double last_loss;    /* of the last step */
+    float learning_rate; /* of the last step; before the first one, of this */
     size_t device_bytes; /* planned peak of device memory */
 };
 

@@ -22,6 +22,10 @@ static void begin_step(uint32_t *state)
 {
     state[STATE_BETA1_POWER] = state[STATE_NEXT_BETA1_POWER];
     state[STATE_BETA2_POWER] = state[STATE_NEXT_BETA2_POWER];
+    uint32_t rates = state[STATE_RATE_COUNT], step = state[STATE_STEP];
+    if (rates > 0)
+        state[STATE_LEARNING_RATE] =
+            state[STATE_WORDS + (step < rates ? step : rates - 1)];
 }
 
 static void input_row(const void *data, size_t item)

@@ -92,8 +92,11 @@ enum weft_status weft_net_begin(weft_context *ctx, const struct weft_net_params 
                                 weft_net_builder **out)
 {
     struct weft_net_params p;
+    struct weft_schedule schedule = {0};
     WEFT_TRY(WEFT_READ_PARAMS(ctx, params, &p));
     WEFT_TRY(check_params(ctx, &p));
+    if (p.schedule)
+        WEFT_TRY(weft_schedule_read(ctx, p.schedule, &schedule));
     struct weft_net_builder *builder = calloc(1, sizeof(*builder));
     struct weft_net *net = calloc(1, sizeof(*net));
     char *name = strdup(p.name ? p.name : "network");
@@ -108,6 +111,7 @@ enum weft_status weft_net_begin(weft_context *ctx, const struct weft_net_params 
     net->input = (struct weft_shape){p.height, p.width, p.channels};
     set_optimizer(&net->optimizer, p.optimizer ? p.optimizer : &weft_optimizer_initial);
     net->label_smoothing = p.label_smoothing;
+    net->schedule = schedule;
     net->batch = p.batch;
     builder->net = net;
     builder->classes = p.classes;

@@ -3,6 +3,7 @@
 #ifndef WEFT_NET_GRAPH_H
 #define WEFT_NET_GRAPH_H
 
+#include "net/schedule.h"
 #include "ops/op.h"
 
 enum {
@@ -41,6 +42,7 @@ struct weft_net {
     struct weft_layer *layers;
     int layer_count;
     struct weft_optimizer optimizer;
+    struct weft_schedule schedule;
     float label_smoothing;
     int batch; /* 0: not given */
 };

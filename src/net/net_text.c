@@ -34,11 +34,7 @@ static void put(struct writer *w, const char *format, ...)
 static void put_float(struct writer *w, float value)
 {
     char text[32];
-    for (int digits = 1; digits <= 9; digits++) {
-        weft_number_write(text, sizeof(text), digits, (double)value);
-        if ((float)weft_number_read(text, NULL) == value)
-            break;
-    }
+    weft_float_write(text, sizeof(text), value);
     put(w, "%s", text);
 }
 
@@ -201,6 +197,11 @@ static void put_training(struct writer *w, const struct weft_net *net)
     }
     put_option(w, "decay", o->weight_decay, 0);
     put(w, "\n");
+    if (!weft_schedule_is_constant(&net->schedule)) {
+        char text[WEFT_SCHEDULE_TEXT];
+        weft_schedule_write(&net->schedule, text);
+        put(w, "schedule %s\n", text);
+    }
     if (net->batch)
         put(w, "batch %d\n", net->batch);
 }

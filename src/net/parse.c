@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DIRECTIVES = 5 };
+enum { DIRECTIVES = 6 };
 
 struct net_reader {
     struct weft_line_parser parser;
@@ -81,6 +81,11 @@ static enum weft_status parse_optimizer(struct net_reader *r)
     return sgd ? weft_line_parser_option_bool(w, "nesterov", &o->nesterov) : WEFT_OK;
 }
 
+static enum weft_status parse_schedule(struct net_reader *r)
+{
+    return weft_schedule_parse(&r->parser, &r->builder->net->schedule);
+}
+
 static enum weft_status parse_batch(struct net_reader *r)
 {
     const char *word = NULL;
@@ -123,11 +128,10 @@ static const struct {
     const char *name;
     enum weft_status (*parse)(struct net_reader *r);
     bool repeats;
-} directives[DIRECTIVES] = {{"input", parse_input, false},
-                            {"output", parse_output, true},
-                            {"loss", parse_loss, false},
-                            {"optimizer", parse_optimizer, false},
-                            {"batch", parse_batch, false}};
+} directives[DIRECTIVES] = {
+    {"input", parse_input, false},       {"output", parse_output, true},
+    {"loss", parse_loss, false},         {"optimizer", parse_optimizer, false},
+    {"schedule", parse_schedule, false}, {"batch", parse_batch, false}};
 
 static enum weft_status parse_directive(struct net_reader *r, size_t index)
 {

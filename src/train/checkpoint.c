@@ -107,6 +107,9 @@ static void put_training(json_t **metadata, const struct weft_trainer *t,
     put_text(metadata, META_KERNELS, "%016" PRIx64, weft_trainer_config_hash(t));
     put_numbers(metadata, META_RATE, 9,
                 (const double[]){(double)t->optimizer.learning_rate}, 1);
+    char schedule[WEFT_SCHEDULE_TEXT];
+    weft_schedule_write(&t->schedule, schedule);
+    put_text(metadata, META_SCHEDULE, "%s", schedule);
     put_text(metadata, META_STEP, "%" PRId64, t->read);
     put_text(metadata, META_EPOCH, "%d", t->steps_per_epoch);
     put_numbers(metadata, META_POWERS, 9,
@@ -239,7 +242,7 @@ static void warn_of_other_kernels(const struct weft_trainer *t,
 static enum weft_status check_same(const struct weft_trainer *t,
                                    const struct weft_safetensors *file)
 {
-    char batch[32], seed[32], count[32], hash[32];
+    char batch[32], seed[32], count[32], hash[32], schedule[WEFT_SCHEDULE_TEXT];
     snprintf(hash, sizeof(hash), "%016" PRIx64, t->data_hash);
     snprintf(batch, sizeof(batch), "%d", t->batch);
     snprintf(seed, sizeof(seed), "%" PRIu64, t->seed);
@@ -247,6 +250,9 @@ static enum weft_status check_same(const struct weft_trainer *t,
     WEFT_TRY(require_entry(file, META_TEXT, t->net->source, "continue with its network"));
     WEFT_TRY(require_entry(file, META_BATCH, batch, "continue with the same batch"));
     WEFT_TRY(require_entry(file, META_SEED, seed, "continue with the same seed"));
+    weft_schedule_write(&t->schedule, schedule);
+    WEFT_TRY(require_entry(file, META_SCHEDULE, schedule,
+                           "continue with the same learning-rate schedule"));
     if (weft_safetensors_metadata(file, META_PRECISION) || t->plan->type != WEFT_FLOAT32)
         WEFT_TRY(require_entry(file, META_PRECISION, precision_of(t),
                                "continue in the same precision"));

@@ -14,8 +14,10 @@ enum weft_status weft_trainer_set_state(struct weft_trainer *t, int64_t step,
         [STATE_STEP] = (uint32_t)step,
         [STATE_SEED_LOW] = (uint32_t)t->seed,
         [STATE_SEED_HIGH] = (uint32_t)(t->seed >> 32),
+        [STATE_RATE_COUNT] = t->rate_count,
     };
-    memcpy(&state[STATE_LEARNING_RATE], &t->optimizer.learning_rate, sizeof(float));
+    t->learning_rate = weft_trainer_learning_rate(t, step);
+    memcpy(&state[STATE_LEARNING_RATE], &t->learning_rate, sizeof(float));
     memcpy(&state[STATE_NEXT_BETA1_POWER], &beta1_power, sizeof(float));
     memcpy(&state[STATE_NEXT_BETA2_POWER], &beta2_power, sizeof(float));
     t->queued = t->read = step;
@@ -113,6 +115,7 @@ enum weft_status weft_trainer_collect_metrics(struct weft_trainer *t)
     uint32_t state[STATE_WORDS];
     WEFT_TRY(
         t->device->backend->read(t->device, state, t->buffers.state, 0, sizeof(state)));
+    memcpy(&t->learning_rate, &state[STATE_LEARNING_RATE], sizeof(float));
     for (; t->read < t->queued; t->read++) {
         size_t at = STATE_METRICS_RING + 2 * (size_t)(t->read % STATE_RING_STEPS);
         float loss;
@@ -143,6 +146,7 @@ enum weft_status(weft_trainer_progress)(weft_trainer *t, struct weft_progress *o
                     ? t->epoch_metrics.loss / (double)t->epoch_metrics.samples
                     : 0.0,
         .last_loss = t->epoch_metrics.last_loss,
+        .learning_rate = t->learning_rate,
         .device_bytes = t->device_bytes,
     };
     WEFT_WRITE_INFO(out, size, &progress);

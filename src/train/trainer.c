@@ -5,10 +5,11 @@
 #include "image/preprocess.h"
 #include "shared/state.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { EVALUATION_BATCH = 256 };
+enum { EVALUATION_BATCH = 256, MAX_SCHEDULE_STEPS = 100 << 20 };
 
 static enum weft_status alloc(struct weft_trainer *t, size_t bytes, struct weft_mem **out)
 {
@@ -27,7 +28,8 @@ static enum weft_status alloc_buffers(struct weft_trainer *t)
     WEFT_TRY(alloc(t, weights, &t->buffers.gradients));
     WEFT_TRY(alloc(t, weights, &t->moment1));
     WEFT_TRY(alloc(t, weights, &t->moment2));
-    return alloc(t, STATE_WORDS * sizeof(uint32_t), &t->buffers.state);
+    return alloc(t, (STATE_WORDS + (size_t)t->rate_count) * sizeof(uint32_t),
+                 &t->buffers.state);
 }
 
 static enum weft_status upload_images(struct weft_trainer *t,
@@ -72,10 +74,54 @@ static enum weft_status write_weights(struct weft_trainer *t)
     return status;
 }
 
+static enum weft_status plan_schedule(struct weft_trainer *t,
+                                      const struct weft_train_params *p)
+{
+    weft_context *ctx = t->device->context;
+    t->schedule = t->net->schedule;
+    if (p->schedule)
+        WEFT_TRY(weft_schedule_read(ctx, p->schedule, &t->schedule));
+    if (weft_schedule_is_constant(&t->schedule))
+        return WEFT_OK;
+    int64_t steps = (int64_t)p->epochs * t->steps_per_epoch;
+    if (steps < 1 || steps > MAX_SCHEDULE_STEPS)
+        return weft_fail(ctx, WEFT_ERR_ARG,
+                         "the learning-rate schedule needs the number of epochs, such "
+                         "that the run has 1 to %d steps; it is %d, of %d steps each",
+                         MAX_SCHEDULE_STEPS, p->epochs, t->steps_per_epoch);
+    t->rate_count = (uint32_t)steps;
+    return WEFT_OK;
+}
+
+float weft_trainer_learning_rate(const struct weft_trainer *t, int64_t step)
+{
+    double rate = (double)t->optimizer.learning_rate, steps = (double)t->rate_count;
+    if (!t->rate_count)
+        return t->optimizer.learning_rate;
+    return (float)(rate * weft_schedule_factor(&t->schedule,
+                                               fmin((double)step, steps - 1) / steps));
+}
+
+static enum weft_status write_learning_rates(struct weft_trainer *t)
+{
+    size_t bytes = t->rate_count * sizeof(float);
+    float *rates = malloc(bytes + 1);
+    if (!rates)
+        return weft_out_of_memory(t->device->context, "learning-rate schedule", bytes);
+    for (uint32_t i = 0; i < t->rate_count; i++)
+        rates[i] = weft_trainer_learning_rate(t, i);
+    enum weft_status status = t->device->backend->write(
+        t->device, t->buffers.state, STATE_WORDS * sizeof(uint32_t), rates, bytes);
+    free(rates);
+    return status;
+}
+
 /* A new trainer's optimizer state is zero already. */
 static enum weft_status begin_training(struct weft_trainer *t)
 {
     WEFT_TRY(write_weights(t));
+    if (t->rate_count)
+        WEFT_TRY(write_learning_rates(t));
     return weft_trainer_set_state(t, 0, t->optimizer.beta1, t->optimizer.beta2);
 }
 
@@ -124,6 +170,7 @@ static enum weft_status build(struct weft_trainer *t, const weft_net *net,
 {
     WEFT_TRY(weft_net_copy(net, &t->net));
     WEFT_TRY(copy_description(t, info, p));
+    WEFT_TRY(plan_schedule(t, p));
     WEFT_TRY(weft_plan_create(t->net, t->batch, true, p->no_fusion, type, &t->plan));
     WEFT_TRY(alloc_buffers(t));
     if (!t->images)

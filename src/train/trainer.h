@@ -33,12 +33,15 @@ struct weft_trainer {
     struct weft_inference *inference; /* created by the first evaluation */
     struct weft_normalization normalization;
     struct weft_optimizer optimizer;
+    struct weft_schedule schedule;
+    uint32_t rate_count; /* learning rates in the state; 0: a constant one */
     struct weft_trainer_info info;
     uint64_t seed;
     int batch, count, steps_per_epoch;
     int64_t queued; /* steps since the beginning */
     int64_t read;   /* those of them that are in `epoch_metrics` */
     struct weft_epoch_metrics epoch_metrics;
+    float learning_rate; /* of the last step */
     size_t device_bytes;
 
     /* For the model file. */
@@ -74,6 +77,9 @@ enum weft_status weft_trainer_record_step(struct weft_trainer *trainer);
 
 /* Hash of the kernel configs of both lists. */
 uint64_t weft_trainer_config_hash(const struct weft_trainer *trainer);
+
+/* The learning rate of step `step`. */
+float weft_trainer_learning_rate(const struct weft_trainer *trainer, int64_t step);
 
 /* Writes step number, seed, learning rate and powers of beta to the device: the state in
  * which step `step` begins. */

@@ -148,3 +148,12 @@ void weft_number_write(char *out, size_t size, int digits, double number)
     snprintf(out, size, "%.*g", digits, number);
     weft_number_locale_end(&locale);
 }
+
+void weft_float_write(char *out, size_t size, float number)
+{
+    for (int digits = 1; digits <= 9; digits++) {
+        weft_number_write(out, size, digits, (double)number);
+        if ((float)weft_number_read(out, NULL) == number)
+            break;
+    }
+}

@@ -46,4 +46,7 @@ double weft_number_read(const char *text, char **end);
  * digits. */
 void weft_number_write(char *out, size_t size, int digits, double number);
 
+/* As few digits as read back to the same float. */
+void weft_float_write(char *out, size_t size, float number);
+
 #endif

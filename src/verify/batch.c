@@ -7,6 +7,7 @@
 #include <string.h>
 
 enum { WHOLE, FIRST_SHARD, SECOND_SHARD, PART_COUNT };
+enum { MAX_RATES = 9 };
 
 /* Rows of the batch. */
 struct shard {
@@ -61,6 +62,8 @@ static void fill_state(struct input_case *in)
     if (state && lab_random_bool(&k->random, 80))
         state[STATE_STEP] =
             (uint32_t)lab_random_int(&k->random, 0, 5 * in->args.steps_per_epoch);
+    if (state)
+        state[STATE_RATE_COUNT] = (uint32_t)lab_random_int(&k->random, 0, MAX_RATES);
 }
 
 static void fill(struct input_case *in)
@@ -208,7 +211,8 @@ static enum weft_status verify_input_case(struct verify_context *k)
                   labelled ? "present" : "absent");
     in.bytes = lab_add_tensor(&c->lab, "bytes", LAB_BYTE, a->count, 1, 1, a->pixels);
     if (shuffled)
-        in.state = lab_add_tensor(&c->lab, "state", LAB_INT32, 1, 1, 1, STATE_WORDS);
+        in.state =
+            lab_add_tensor(&c->lab, "state", LAB_INT32, 1, 1, 1, STATE_WORDS + MAX_RATES);
     if (shuffled)
         in.state->is_in_out = true;
     if (labelled)

@@ -172,6 +172,7 @@ static void fill_state(struct optimizer_case *o)
     float power1 = powf(o->optimizer.beta1, (float)step + 1);
     float power2 = powf(o->optimizer.beta2, (float)step + 1);
     state[STATE_STEP] = step;
+    state[STATE_RATE_COUNT] = 0;
     memcpy(&state[STATE_LEARNING_RATE], &o->rate, sizeof(o->rate));
     memcpy(&state[STATE_BETA1_POWER], &power1, sizeof(power1));
     memcpy(&state[STATE_BETA2_POWER], &power2, sizeof(power2));

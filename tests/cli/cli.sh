@@ -156,6 +156,14 @@ nothing_left r/a
 expect 2 'already holds a run' train --epochs 3 --out r/a
 expect 0 'Accuracy' "$weft" eval -d cpu r/a/best.safetensors
 says 'upper +[0-9]'
+expect 4 'must be constant, step, linear' train --schedule triangle --out r/sched
+expect 0 'learning rate 0.01 cosine warmup=0.25,' train --epochs 4 --seed 5 \
+    --schedule "cosine warmup=0.25" --out r/sched
+expect 0 'Saved' train --epochs 4 --seed 5 --schedule "cosine warmup=0.25" --out r/part \
+    --time-limit 0.001s
+expect 0 'Saved' "$weft" train -d cpu --resume --out r/part
+same r/sched/last.safetensors r/part/last.safetensors "a schedule, resumed"
+expect 0 '"step": 144, "learning_rate": 2.115[0-9]*e-06' cat r/sched/log.jsonl
 expect 0 'class,precision' "$weft" eval -d cpu r/a/best.safetensors -f csv
 json weft.eval/2 '0.6 < j["accuracy"] < 1 and len(j["confusion"]) == 3 and
     sum(map(sum, j["confusion"])) == j["count"] == 100 and

@@ -46,6 +46,12 @@ static const struct args_option options[] = {
      .help = "learning rate; default: the network's",
      .min = 1e-12,
      .max = 1e6},
+    {.name = "schedule",
+     .kind = ARGS_TEXT,
+     .offset = offsetof(struct train_options, schedule),
+     .value = "TEXT",
+     .help = "learning rate over the run: constant, step, linear, cosine or one-cycle, "
+             "with options as in \"cosine warmup=0.1\"; default: the network's"},
     {.name = "seed",
      .letter = 's',
      .kind = ARGS_SEED,
@@ -103,6 +109,7 @@ static const struct args_option *const shared_options[] = {app_model_options,
 static const struct table_column columns[] = {
     {.key = "epoch", .title = "epoch", .width = 7},
     {.key = "step"},
+    {.key = "learning_rate"},
     {.key = "loss", .title = "loss", .width = 7},
     {.key = "accuracy", .title = "train %", .width = 7},
     {.key = "val_accuracy", .title = "val %", .width = 12},
@@ -130,6 +137,7 @@ static void configure_new(struct train_session *session, const struct train_opti
         session->test_spec = "";
     session->batch = o->batch;
     session->learning_rate = o->learning_rate;
+    session->schedule = o->schedule;
     session->seed = o->seed == ARGS_SEED_UNSET ? 1 : o->seed;
     session->epochs = o->epochs ? o->epochs : 10;
     session->precision = o->app.precision == TRAIN_NO_PRECISION
@@ -286,6 +294,7 @@ static void log_header(struct json *j, const void *priv)
     emit_text(j, "net_text", net.text);
     emit_int(j, "batch", session->batch);
     emit_double(j, "learning_rate", app_rate(train_learning_rate(session)));
+    emit_text(j, "schedule", session->schedule ? session->schedule : net.schedule);
     emit_uint(j, "seed", session->seed);
     emit_text(j, "precision", app_precision_names[session->precision]);
     emit_end(j);
@@ -325,6 +334,7 @@ static enum app_exit begin(struct train_session *session)
     const struct weft_train_params params =
         *weft_train_params(.batch = session->batch,
                            .learning_rate = (float)session->learning_rate,
+                           .schedule = session->schedule, .epochs = session->epochs,
                            .seed = session->seed, .precision = session->precision,
                            .preprocess = &session->preprocess);
     struct weft_progress p;

@@ -47,6 +47,7 @@ enum app_exit train_configure_resumed(struct train_session *session,
     session->seed = strtoull(metadata(session, "train.seed"), NULL, 10);
     session->learning_rate =
         strtod(app_rate_text(strtod(metadata(session, "train.rate"), NULL)), NULL);
+    session->schedule = weft_model_metadata(session->checkpoint, "train.schedule");
     session->epochs = o->epochs ? o->epochs : atoi(metadata(session, TRAIN_META_EPOCHS));
     const char *saved = metadata(session, "train.precision");
     session->precision =
@@ -79,6 +80,14 @@ enum app_exit train_configure_resumed(struct train_session *session,
         session->learning_rate = o->learning_rate;
         session->new_rate = true;
     }
+    int planned = atoi(metadata(session, TRAIN_META_EPOCHS));
+    if (session->epochs != planned && session->schedule &&
+        strcmp(session->schedule, "constant") != 0)
+        term_warn("%s was started for %d epochs: the schedule \"%s\" continues as if it "
+                  "had been started for %d",
+                  session->run.folder, planned, session->schedule, session->epochs);
+    if (o->schedule && session->schedule && strcmp(o->schedule, session->schedule))
+        train_warn_ignored(session, "schedule", o->schedule, session->schedule);
     if (o->seed != ARGS_SEED_UNSET && o->seed != session->seed)
         warn_ignored_number(session, "seed", (double)o->seed, (double)session->seed);
     if (o->app.precision != TRAIN_NO_PRECISION &&

@@ -15,6 +15,7 @@ struct train_options {
     const char *data, *net, *out, *test;
     int epochs, batch;
     double learning_rate;
+    const char *schedule;
     uint64_t seed;
     bool resume;
     struct args_count_or_percent val_split;
@@ -33,6 +34,7 @@ struct train_session {
     uint64_t seed;
     enum weft_precision precision; /* as requested, then as selected */
     double learning_rate;          /* 0: the network's */
+    const char *schedule;          /* NULL: the network's */
     bool new_rate;                 /* of a resumed run: not that of its checkpoint */
     double target_accuracy;        /* 0: none */
     double time_limit;             /* seconds since `start`; 0: none */

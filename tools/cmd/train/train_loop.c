@@ -94,6 +94,7 @@ enum app_exit train_save_checkpoint(struct train_session *session, const char *p
 struct epoch {
     int number;
     int64_t step;
+    double learning_rate; /* of the last step */
     double loss, accuracy, seconds, images_per_second;
     double val_accuracy, val_error, val_loss; /* NaN without validation */
     int val_nonfinite;                        /* images */
@@ -106,6 +107,7 @@ static void log_epoch(struct json *j, const void *priv)
     emit_object(j, NULL);
     emit_int(j, "epoch", e->number);
     emit_int(j, "step", e->step);
+    emit_double(j, "learning_rate", e->learning_rate);
     emit_double(j, "loss", e->loss);
     emit_double(j, "accuracy", e->accuracy);
     emit_double(j, "val_accuracy", e->val_accuracy);
@@ -122,6 +124,7 @@ static void show_epoch(struct train_session *session, const struct epoch *e)
     struct table *t = &session->table;
     table_double(t, e->number, "%d/%d", e->number, session->epochs);
     table_int(t, e->step);
+    table_double(t, e->learning_rate, "%s", app_rate_text(e->learning_rate));
     table_double(t, e->loss, "%s", app_loss_text(e->loss));
     table_double(t, e->accuracy, "%.2f", 100 * e->accuracy);
     if (isnan(e->val_accuracy))
@@ -259,6 +262,7 @@ static enum app_exit end_epoch(struct train_session *session,
     struct epoch e = {
         .number = p->epoch,
         .step = p->step,
+        .learning_rate = app_rate((double)p->learning_rate),
         .loss = p->loss,
         .accuracy = (double)p->correct / (double)p->samples,
         .seconds = seconds,

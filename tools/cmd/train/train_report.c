@@ -57,18 +57,20 @@ void train_print_run(const struct train_session *session, const struct weft_prog
 {
     struct weft_net_info net;
     weft_net_info(session->net, &net);
+    const char *schedule = session->schedule ? session->schedule : net.schedule;
+    bool constant = !strcmp(schedule, "constant");
     const char *on = term_style_begin(stderr, TERM_BOLD), *off = term_style_end(stderr);
     term_print("%sNet%s     %s: %d layers, %s weights, %.3g MFLOP per image (forward)",
                on, off, net.name, net.layers, table_thousands((double)net.weights),
                net.flops / 1e6);
     term_print(
-        "%sRun%s     batch %d, %s, learning rate %s%s, seed %llu, %d epochs%s; %.1f "
+        "%sRun%s     batch %d, %s, learning rate %s%s%s%s, seed %llu, %d epochs%s; %.1f "
         "MiB on the "
         "device; folder %s",
         on, off, p->batch, optimizers[net.optimizer.kind],
         app_rate_text(train_learning_rate(session)), session->new_rate ? " (new)" : "",
-        (unsigned long long)session->seed, session->epochs,
-        session->precision == WEFT_PRECISION_FLOAT16 ? ", float16" : "",
+        constant ? "" : " ", constant ? "" : schedule, (unsigned long long)session->seed,
+        session->epochs, session->precision == WEFT_PRECISION_FLOAT16 ? ", float16" : "",
         (double)p->device_bytes / 1048576, session->run.folder);
     if (p->step)
         term_print("        resuming after epoch %d%s", p->epoch,
