@@ -9,6 +9,7 @@ import os
 import pathlib
 import pty
 import random
+import re
 import struct
 import subprocess
 import sys
@@ -148,6 +149,41 @@ def test_regressions():
     run("compare", a, code=4, says="nothing to compare it with")
     assert "| X (P)" not in run("compare", a, same, "-f", "md")
     assert run("compare", a, same, "-f", "csv").startswith("workload,before_device")
+    # An interval of a ratio is not symmetric, and never below zero.
+    few = write("few.json", result("Z", [row("train", [1000, 80, 30000, 900])]))
+    text = run("compare", a, few)
+    found = re.search(r"small \(batch 128\) (\S+) \((\S+) to (\S+)\) times", text)
+    ratio, low, high = map(float, found.groups())
+    assert 0 < low < ratio < high and abs(ratio / low / (high / ratio) - 1) < 0.2, text
+    assert "no interval includes" in text and "±" not in text and "+-" not in text
+
+
+def test_same_build():
+    """Two runs of one device, commit and tuning have no difference; of others they may."""
+    about = {"commit": "0123456789ab", "tuning": "none"}
+    a = write("a.json", result("X", [row("train", noisy(1000, 1))], **about))
+    slow = write("slow.json", result("X", [row("train", noisy(800, 5))], **about))
+    text = run("compare", a, slow, says="same device and build, so there is no difference")
+    assert "REGRESSION" not in text and re.search(r"batch 128 .* same", text), text
+    for more in [{"commit": "ba9876543210"}, {"tuning": "abc"}]:
+        other = write("other.json",
+                      result("X", [row("train", noisy(800, 5))], **{**about, **more}))
+        run("compare", a, other, code=5, says="REGRESSION")
+    dirty = {**about, "commit": "0123456789ab-dirty"}
+    a = write("a.json", result("X", [row("train", noisy(1000, 1))], **dirty))
+    slow = write("slow.json", result("X", [row("train", noisy(800, 5))], **dirty))
+    run("compare", a, slow, code=5, says="REGRESSION")
+
+
+def test_percentiles():
+    """No percentile that would be the maximum."""
+    for seconds, workload in [("0.05s", "train"), ("0.2s", "latency")]:
+        run("bench", workload, "-d", "cpu", "--data", "data", "--net", "tiny.net", "-b", "8",
+            "--time", seconds, "--quick", "--json", "p.json")
+        for r in json.loads(pathlib.Path("p.json").read_text())["rows"]:
+            n = len(r["values"])
+            assert (r.get("p95") is not None) == (n >= 20), (n, r)
+            assert (r.get("p99") is not None) == (n >= 100), (n, r)
 
 
 def test_no_false_alarms():

@@ -4,15 +4,19 @@ with control characters reaches neither terminal nor spreadsheet nor Markdown as
 a full disk is an error of every command."""
 
 import csv
+import fcntl
 import io
 import json
 import os
 import pathlib
+import pty
 import re
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 
 WEFT = os.path.abspath(sys.argv[1])
 TESTS = pathlib.Path(__file__).resolve().parent
@@ -124,13 +128,52 @@ def full():
               f"{line} > /dev/full: {done.returncode} {done.stderr[-200:]}")
 
 
+def on_terminal(columns, line):
+    """The lines that a command prints on a terminal of this width, without progress."""
+    child, terminal = pty.fork()
+    if not child:
+        os.environ.update(TERM="xterm", NO_COLOR="1")
+        os.execv(WEFT, [WEFT, *line])
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    text = b""
+    while True:
+        try:
+            part = os.read(terminal, 1 << 16)
+        except OSError:
+            break
+        text += part
+    os.waitpid(child, 0)
+    lines = text.decode().replace("\r\n", "\n").split("\n")
+    return [re.sub("\x1b\\[[0-9;]*[mK]", "", text.split("\r")[-1]) for text in lines]
+
+
+def narrow():
+    """Tables fit a terminal of 80 columns, with all their columns; a file has one block."""
+    bench = ["bench", "train", "latency", "layers", "-d", "cpu", "--net", "tiny.net", "--data",
+             "data", "--quick", "--time", "0.05s", "--json", "b.json"]
+    for line in [bench, ["compare", "b.json", "b.json"], ["show", "medium"],
+                 ["explain", "tiny.net", "-d", "cpu", "--layers", "--data", "data"],
+                 ["devices"], ["devices", "--test", "-d", "cpu"],
+                 ["verify", "-d", "cpu", "--op", "add", "--cases", "1"]]:
+        lines = on_terminal(80, line)
+        table = [text for text in lines if "  " in text.strip()
+                 and not text.startswith(("Memory ", "Step "))]
+        wide = [text for text in table if len(text) > 80]
+        check(table and not wide, f"{line}: a table is wider than 80: {wide[:2]}")
+    text = "\n".join(on_terminal(80, bench))
+    for title in ["Median", "Samples", "Roofline", "Kernels", "Result"]:
+        check(title in text, f"the column {title} is shown on a narrow terminal")
+    out, _ = weft("show", "medium", code=0)
+    check(max(map(len, out.splitlines())) > 80 and "..." not in out, "a file is not cut")
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         subprocess.run([sys.executable, TESTS / "cli_data.py", "."], check=True)
         weft("train", "-d", "cpu", "--data", "data", "--net", "tiny.net", "--epochs", "2",
              "--out", "run", code=0)
-        for test in [files, words, classes, full]:
+        for test in [files, words, classes, full, narrow]:
             test()
         os.chdir("/")
     print(f"{len(failures)} failed")

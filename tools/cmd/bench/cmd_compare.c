@@ -65,8 +65,10 @@ static void number(struct table *t, double value)
 
 /* Classifies one row by its interval; below `fail_above` it is a regression. */
 static const char *classify(struct comparison *c, const struct statistics_ratio *r,
-                            double fail_above)
+                            bool same_build, double fail_above)
 {
+    if (same_build)
+        return "same";
     if (!isfinite(r->low))
         return "one sample";
     if (fail_above > 0 && r->high < 1 / (1 + fail_above)) {
@@ -92,6 +94,8 @@ static void add_row(struct comparison *c, int a, int b, const json_t *row,
     results_label(&c->results, a, name_a);
     results_label(&c->results, b, name_b);
     comparison_format_ratio(&r, times);
+    bool same_build =
+        comparison_same_build(results_run(&c->results, a), results_run(&c->results, b));
     table_text(t, what);
     table_text(t, name_a);
     table_text(t, name_b);
@@ -103,7 +107,7 @@ static void add_row(struct comparison *c, int a, int b, const json_t *row,
     table_double(t, r.high, "-");
     table_text(t, !results_passed(row) ? "failed before"
                   : !other             ? "not measured after"
-                                       : classify(c, &r, fail_above));
+                                       : classify(c, &r, same_build, fail_above));
 }
 
 static bool same_device(const json_t *a, const json_t *b)
@@ -179,6 +183,7 @@ static void write_all(struct comparison *c)
     if (format == TABLE_HUMAN || format == TABLE_MD) {
         putchar('\n');
         comparison_print(&c->results, c->table.format);
+        table_line(stdout, c->table.format, COMPARISON_NOISE);
     }
 }
 
@@ -254,7 +259,9 @@ const struct app_command cmd_compare = {
                 "A "
                 "regression is a slowdown whose whole interval exceeds --fail-above; the "
                 "exit code is then 5. Variation between runs, such as other load on the "
-                "machine, is not part of the samples: measure doubtful results again.",
+                "machine, is not part of the samples: measure doubtful results again. "
+                "Runs of the "
+                "same device, driver, commit and tuning have no difference but noise.",
             .options = options,
             .shared = shared_options,
             .operands_min = 1,

@@ -118,10 +118,10 @@ bool statistics_interval(const double *values, int count, double out[2])
     return true;
 }
 
-static double percentile(const double *sorted, int count, double fraction)
+static double percentile(const double *sorted, int count, int percent)
 {
-    int at = (int)ceil(fraction * count) - 1;
-    return sorted[at < 0 ? 0 : at];
+    int rank = (percent * count + 99) / 100;
+    return rank < count ? sorted[rank - 1] : NAN;
 }
 
 struct statistics_summary statistics_summarize(const double *values, int count)
@@ -130,13 +130,8 @@ struct statistics_summary statistics_summarize(const double *values, int count)
     double *sorted = memcpy(term_realloc_or_exit(NULL, bytes), values, bytes);
     double median = sorted_median(sorted, count);
     struct statistics_summary summary = {median, sorted[0], sorted[count - 1],
-                                         percentile(sorted, count, 0.95),
-                                         percentile(sorted, count, 0.99)};
+                                         percentile(sorted, count, 95),
+                                         percentile(sorted, count, 99)};
     free(sorted);
     return summary;
-}
-
-double statistics_half_width(const struct statistics_ratio *ratio)
-{
-    return (ratio->high - ratio->low) / 2;
 }

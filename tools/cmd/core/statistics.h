@@ -34,11 +34,9 @@ bool statistics_interval(const double *values, int count, double out[2]);
 
 struct statistics_summary {
     double median, min, max;
-    double p95, p99; /* percentiles: the smallest value that as many do not exceed */
+    double p95, p99; /* percentiles: the smallest value that as many do not exceed.
+                      * NaN: no sample is above it, so that it would be the maximum */
 };
 struct statistics_summary statistics_summarize(const double *values, int count);
-
-/* Half the width of the interval, or NaN. */
-double statistics_half_width(const struct statistics_ratio *ratio);
 
 #endif

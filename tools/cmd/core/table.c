@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MAX_COLUMNS = 40 };
 enum cell_kind { CELL_TEXT, CELL_INT, CELL_DOUBLE, CELL_BOOL };
 
 struct table_cell {
@@ -149,8 +150,9 @@ void table_line(FILE *out, enum table_format format, const char *text)
     if (format == TABLE_MD)
         md_text(out, text);
     else
-        fputs(text, out);
-    fputc('\n', out);
+        term_wrap(out, text, 0, 0, term_limit(out));
+    if (format == TABLE_MD)
+        fputc('\n', out);
 }
 
 static void md_row(const struct table *t, const struct table_cell *row)
@@ -185,23 +187,30 @@ static int width(const struct table *t, int column)
     return widest;
 }
 
-static void human_row(const struct table *t, const struct table_cell *row)
+/* Columns of a human-readable row, each with its width; longer text is cut. */
+struct layout {
+    int columns[MAX_COLUMNS], widths[MAX_COLUMNS], least[MAX_COLUMNS], count;
+};
+
+static void human_cells(const struct table *t, const struct table_cell *row,
+                        const struct layout *layout)
 {
     int pending = 0; /* spaces that are written only if something follows */
     if (!row)
         fputs(term_style_begin(t->out, TERM_BOLD), t->out);
-    for (int c = 0; c < t->column_count; c++) {
-        if (!is_shown(t, c))
-            continue;
+    for (int i = 0; i < layout->count; i++) {
+        int c = layout->columns[i], width = layout->widths[i];
         const char *text = row ? row[c].shown : t->columns[c].title;
-        int fill = width(t, c) - term_columns(text);
-        fill = fill > 0 ? fill : 0;
+        int columns = term_columns(text), fill = width > columns ? width - columns : 0;
+        bool cut = row && columns > width && !t->stream;
         if (!t->columns[c].left)
             pending += fill;
-        if (*text) {
+        if (cut)
+            fprintf(t->out, "%*s%.*s...", pending, "",
+                    (int)plain_text_prefix(text, width - 3), text);
+        else if (*text)
             fprintf(t->out, "%*s%s", pending, "", text);
-            pending = 0;
-        }
+        pending = *text ? 0 : pending;
         if (t->columns[c].left)
             pending += fill;
         pending += 2;
@@ -209,6 +218,103 @@ static void human_row(const struct table *t, const struct table_cell *row)
     if (!row)
         fputs(term_style_end(t->out), t->out);
     fputc('\n', t->out);
+}
+
+/* Text may lose a quarter: rows that differ at the end should remain different. */
+static int least_width(const struct table *t, int column, int width)
+{
+    enum { SHORT = 10 };
+    int least = (3 * width + 3) / 4, title = term_columns(t->columns[column].title);
+    if (!t->columns[column].left || width <= SHORT)
+        return width;
+    return least > title ? least : title;
+}
+
+static struct layout all_columns(const struct table *t)
+{
+    struct layout layout = {.count = 0};
+    assert(t->column_count <= MAX_COLUMNS);
+    for (int c = 0; c < t->column_count; c++)
+        if (is_shown(t, c)) {
+            layout.columns[layout.count] = c;
+            layout.widths[layout.count] = width(t, c);
+            layout.least[layout.count] = least_width(t, c, layout.widths[layout.count]);
+            layout.count++;
+        }
+    return layout;
+}
+
+static int layout_width(const struct layout *layout, int count)
+{
+    int sum = -2;
+    for (int i = 0; i < count; i++)
+        sum += layout->widths[i] + 2;
+    return sum;
+}
+
+/* Narrows the widest text among the first `count` columns until they fit `limit`. False:
+ * they cannot. */
+static bool narrow(struct layout *layout, int count, int limit)
+{
+    while (layout_width(layout, count) > limit) {
+        int widest = -1;
+        for (int i = 0; i < count; i++) {
+            if (layout->widths[i] > layout->least[i] &&
+                (widest < 0 || layout->widths[i] > layout->widths[widest]))
+                widest = i;
+        }
+        if (widest < 0)
+            return false;
+        layout->widths[widest]--;
+    }
+    return true;
+}
+
+static void human_block(const struct table *t, const struct layout *layout)
+{
+    int rows = t->cell_count / t->column_count;
+    human_cells(t, NULL, layout);
+    for (int i = 0; i < rows; i++)
+        human_cells(t, t->cells + (ptrdiff_t)i * t->column_count, layout);
+}
+
+/* A table that is wider than the terminal: text is cut; if that does not suffice, the
+ * columns are written in blocks, each with the text columns on the left. */
+static void human_table(const struct table *t, int limit)
+{
+    enum { VALUES = 30 }; /* columns of a block beside the text */
+    struct layout all = all_columns(t), cut = all;
+    if (narrow(&cut, cut.count, limit)) {
+        human_block(t, &cut);
+        return;
+    }
+    int keys = 0;
+    while (keys < all.count && t->columns[all.columns[keys]].left)
+        keys++;
+    keys = keys ? keys : 1;
+    if (!narrow(&all, keys, limit - VALUES)) {
+        for (int i = 0; i < keys; i++)
+            all.least[i] = term_columns(t->columns[all.columns[i]].title) + 1;
+        narrow(&all, keys, limit - VALUES);
+    }
+    for (int next = keys; next < all.count;) {
+        struct layout block = all;
+        if (next > keys)
+            fputc('\n', t->out);
+        block.count = keys;
+        do {
+            block.columns[block.count] = all.columns[next];
+            block.widths[block.count++] = all.widths[next++];
+        } while (next < all.count &&
+                 layout_width(&block, block.count) + 2 + all.widths[next] <= limit);
+        human_block(t, &block);
+    }
+}
+
+static void human_row(const struct table *t, const struct table_cell *row)
+{
+    const struct layout layout = all_columns(t);
+    human_cells(t, row, &layout);
 }
 
 int table_width(const struct table *t)
@@ -276,6 +382,11 @@ void table_write(struct table *t)
     int rows = t->cell_count / t->column_count;
     if (t->format != TABLE_JSON && t->written_rows < rows)
         term_progress_clear();
+    if (t->format == TABLE_HUMAN && !t->stream && rows) {
+        human_table(t, term_limit(t->out));
+        t->written_rows = rows;
+        return;
+    }
     if (!t->titled && rows)
         writers[t->format](t, NULL);
     t->titled = t->titled || rows;

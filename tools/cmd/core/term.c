@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <langinfo.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -104,6 +105,11 @@ int term_width(FILE *out)
     if (ioctl(fileno(out), TIOCGWINSZ, &size) || size.ws_col < 20)
         return 100;
     return size.ws_col;
+}
+
+int term_limit(FILE *out)
+{
+    return isatty(fileno(out)) ? term_width(out) : INT_MAX / 2;
 }
 
 const char *term_plus_minus(void)

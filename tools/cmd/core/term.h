@@ -23,6 +23,9 @@ const char *term_style_end(FILE *out);
 /* Width of the terminal `out`; 100 if it is not a terminal. */
 int term_width(FILE *out);
 
+/* The same, but no limit if it is not a terminal: what a program reads is not cut. */
+int term_limit(FILE *out);
+
 const char *term_plus_minus(void); /* in UTF-8, or "+-" */
 const char *term_middle_dot(void); /* a raised dot, or "." */
 

@@ -59,6 +59,8 @@ static void write_head(FILE *out, const struct results *r)
             html_write_escaped(out, sentence);
             fputs("</p>\n", out);
         }
+    if (count > 1)
+        fprintf(out, "<p class=\"soft\">%s</p>\n", COMPARISON_NOISE);
     for (int i = 0; i < count; i++) {
         const json_t *run = results_run(r, i);
         fprintf(out, "<p><span class=\"key c%d\">", report_color(i));

@@ -23,21 +23,41 @@ struct statistics_ratio comparison_speedup(const json_t *from, const json_t *to)
     return ratio;
 }
 
+/* Digits after the point that show a difference of `step`. */
+static int digits_of(double step)
+{
+    int digits = (int)ceil(-log10(step / 1.95));
+    return digits < 0 ? 0 : digits > 4 ? 4 : digits;
+}
+
 void comparison_format_ratio(const struct statistics_ratio *r, char out[64])
 {
-    double error = statistics_half_width(r);
     if (!isfinite(r->ratio))
         snprintf(out, 64, "-");
-    else if (!isfinite(error))
+    else if (!isfinite(r->low))
         snprintf(out, 64, "about %.2g", r->ratio);
+    else if (r->high > 2 * r->low)
+        snprintf(out, 64, "%.2g (%.2g to %.2g)", r->ratio, r->low, r->high);
     else {
         /* One digit of the error, two if it starts with 1; at least two of the ratio. */
-        double least = fmax(error, r->ratio * 1e-4);
-        int digits = (int)ceil(-log10(least / 1.95));
-        digits = digits < 0 ? 0 : digits > 4 ? 4 : digits;
-        snprintf(out, 64, "%.*f %s %.*f", digits, r->ratio, term_plus_minus(), digits,
-                 error);
+        int digits = digits_of(fmax((r->high - r->low) / 2, r->ratio * 1e-4));
+        snprintf(out, 64, "%.*f (%.*f to %.*f)", digits, r->ratio, digits, r->low, digits,
+                 r->high);
     }
+}
+
+bool comparison_same_build(const json_t *a, const json_t *b)
+{
+    static const char *const fields[] = {
+        "device.id", "device.driver", "device.family", "host.processor",
+        "weft",      "commit",        "tuning"};
+    const char *commit = results_text(a, "commit");
+    if (!*commit || strstr(commit, "dirty") || !strcmp(commit, "unknown"))
+        return false;
+    for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++)
+        if (strcmp(results_text(a, fields[i]), results_text(b, fields[i])))
+            return false;
+    return true;
 }
 
 /* The best row of `workload` in `a` among those that `b` also has. */
@@ -67,6 +87,15 @@ bool comparison_sentence(const struct results *r, int a, int b,
             comparison_speedup(results_find_same(from, row), row);
         results_label(r, a, name_a);
         results_label(r, b, name_b);
+        if (comparison_same_build(to, from)) {
+            snprintf(
+                out, COMPARISON_SENTENCE_BYTES,
+                "%s and %s are the same device and build, so there is no difference: "
+                "%.60s (batch %.0f) differs by %.1f %%, the noise between runs.",
+                name_a, name_b, results_text(row, "net"), results_number(row, "batch"),
+                100 * fabs(ratio.ratio - 1));
+            return true;
+        }
         bool significant = !(ratio.low <= 1 && ratio.high >= 1);
         if (ratio.ratio < 1) {
             char swap[RESULTS_LABEL_BYTES];

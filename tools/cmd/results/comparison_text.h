@@ -20,6 +20,16 @@ void comparison_format_ratio(const struct statistics_ratio *ratio, char out[64])
 bool comparison_sentence(const struct results *results, int a, int b,
                          char out[COMPARISON_SENTENCE_BYTES]);
 
+/* True if both runs are of one device, driver, commit and tuning: what differs between
+ * them is noise. */
+bool comparison_same_build(const json_t *a, const json_t *b);
+
+/* The sentence that belongs to every comparison. */
+#define COMPARISON_NOISE                                                                \
+    "Intervals are those of the samples within each run, of 95 %. Other load on the "   \
+    "machine, clocks and temperature differ between runs, which no interval includes: " \
+    "repeat a measurement before relying on a small difference."
+
 /* Prints the fastest run against each other run on stdout. */
 void comparison_print(const struct results *results, enum table_format format);
 
