@@ -147,7 +147,7 @@ def memory():
         text = text.encode() + b" " * (-len(text) % 8)
         with open("huge.safetensors", "wb") as file:
             file.write(struct.pack("<Q", len(text)) + text + bytes(24))
-        err = weft("predict", "huge.safetensors", "images/0.png", "images/1.png",
+        err = weft("predict", "huge.safetensors", "images/0.png", "images/1.png", "--force",
                    code=4 if side == 30000 else 1, limits=lambda: resource.setrlimit(
                        resource.RLIMIT_AS, (250 << 20, 250 << 20)))[1]
         check("huge.safetensors: " in err, f"{side}: the model is named: {err}")
@@ -171,6 +171,27 @@ def show():
     with zipfile.ZipFile("z.npz", "w") as archive:
         archive.writestr("x.npy", b"")
     check("a ZIP archive" in weft("show", "z.npz", code=4)[1], "an archive")
+
+
+def evaluation():
+    """Test images with each pixel doubled give the results of the same images undoubled."""
+    os.makedirs("twice")
+    pixels = pathlib.Path("whole.idx").read_bytes()[16:]
+    rows = [pixels[i:i + 12] for i in range(0, len(pixels), 12)]
+    doubled = b"".join(2 * bytes(v for v in row for _ in "ab") for row in rows)
+    pathlib.Path("twice/t10k-images-idx3-ubyte").write_bytes(
+        struct.pack(">IIII", 0x803, 100, 24, 24) + doubled)
+    for name in "t10k-labels-idx1-ubyte", "classes.txt":
+        shutil.copy(f"data/{name}", "twice")
+    results = []
+    for data in "data", "twice":
+        out, err = weft("eval", MODEL, "--data", data, "-f", "json")
+        results.append(json.loads(out))
+        check(("24x24x1, made 12x12x1 for the model: fit pad" in err) == (data == "twice"), err)
+    for key in "accuracy", "loss", "count":
+        check(results[0][key] == results[1][key], f"eval: {key} {results[0][key]}, {results[1][key]}")
+    err = weft("eval", MODEL, "--data", "twice", "--fit", "none", code=4)[1]
+    check("24x24 pixels instead of 12x12" in err, err)
 
 
 def batches():
@@ -202,7 +223,7 @@ def main():
         subprocess.run([sys.executable, TESTS / "cli_data.py", "."], check=True)
         shutil.copy("data/t10k-images-idx3-ubyte", "whole.idx")
         weft("train", "--data", "data", "--net", "tiny.net", "--epochs", "1", "--out", "run")
-        for test in [batches] if DEVICE != "cpu" else [names, odd_things, memory, show, batches]:
+        for test in [batches] if DEVICE != "cpu" else [names, odd_things, memory, show, evaluation, batches]:
             test()
         os.chdir("/")
     print(f"{len(failures)} failed")

@@ -163,9 +163,9 @@ static void test_fit_kinds(void)
     check_fitted(&p, &params, (const uint8_t[]){240, 220, 200, 180}, false);
     params.fit = WEFT_FIT_NONE;
     uint8_t out[4];
-    CHECK_FAILS(weft_image_preprocess(&context, &p, &params, out,
-                                      (struct weft_preprocess_info *)NULL),
-                WEFT_ERR_FORMAT, "image of 2x4 pixels instead of 2x2");
+    struct weft_preprocess_info info;
+    CHECK_FAILS(weft_image_preprocess(&context, &p, &params, out, &info), WEFT_ERR_FORMAT,
+                "image of 2x4 pixels instead of 2x2");
 
     /* Padding has the color of the border. */
     static uint8_t flat[] = {7, 7, 7, 7, 7, 7, 7, 7};
@@ -175,9 +175,8 @@ static void test_fit_kinds(void)
                  (const uint8_t[]){7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7},
                  false);
     params.fit = (enum weft_fit)99;
-    CHECK_FAILS(weft_image_preprocess(&context, &q, &params, out,
-                                      (struct weft_preprocess_info *)NULL),
-                WEFT_ERR_ARG, "fit");
+    CHECK_FAILS(weft_image_preprocess(&context, &q, &params, out, &info), WEFT_ERR_ARG,
+                "fit");
 }
 
 /* Every combination as text and back; anything else is refused. */

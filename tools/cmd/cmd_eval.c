@@ -2,6 +2,7 @@
 /* weft eval: accuracy of a model on a dataset, overall and per class. */
 #include "core/app.h"
 #include "core/plain_text.h"
+#include "core/preprocess.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -45,9 +46,13 @@ static const struct args_option options[] = {
     {0},
 };
 
-static const struct args_option *const shared_options[] = {
-    app_model_options,  app_precision_options, app_cached_tuning_options,
-    app_device_options, app_output_options,    NULL};
+static const struct args_option *const shared_options[] = {app_model_options,
+                                                           app_preprocess_options,
+                                                           app_precision_options,
+                                                           app_cached_tuning_options,
+                                                           app_device_options,
+                                                           app_output_options,
+                                                           NULL};
 
 static const struct table_column columns[] = {
     {.key = "class", .title = "Class", .left = true},
@@ -340,14 +345,6 @@ static void compare_classes(const struct evaluation *evaluation,
                   c, model->class_names[c], data.class_names[c], data.source);
 }
 
-static bool has_input_size(const struct weft_dataset_info *data, const weft_net *net)
-{
-    struct weft_net_info info;
-    weft_net_info(net, &info);
-    return data->height == info.height && data->width == info.width &&
-           data->channels == info.channels;
-}
-
 static void count_images(struct evaluation *evaluation)
 {
     struct weft_dataset_info data;
@@ -389,14 +386,19 @@ static enum app_exit evaluate(struct evaluation *evaluation, const struct eval_o
     compare_classes(evaluation, &info);
     if (!o->split && (code = find_test_overlap(evaluation, trained_on)))
         return code;
-    term_wait_begin("Compiling kernels (cached for the next run)");
+    struct weft_preprocess_params preprocess = *info.preprocess;
+    app_apply_preprocess(&o->app, &preprocess);
+    if ((code = app_preprocess_dataset(app, &preprocess, &evaluation->data)))
+        return code;
     struct weft_dataset_info data;
     weft_dataset_info(evaluation->data, &data);
+    bool fits = data.height == preprocess.height && data.width == preprocess.width &&
+                data.channels == preprocess.channels;
+    term_wait_begin("Compiling kernels (cached for the next run)");
     const struct weft_predictor_params params =
         *weft_predictor_params(.batch = o->batch,
                                .precision = (enum weft_precision)o->app.precision,
-                               .pixels =
-                                   has_input_size(&data, info.net) ? data.pixels : NULL,
+                               .pixels = fits ? data.pixels : NULL,
                                .pixel_count = data.count);
     status = weft_predictor_create(app->device, evaluation->model, &params,
                                    &evaluation->predictor);

@@ -3,6 +3,7 @@
 #include "core/preprocess.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #define FIT    "pad|crop|stretch|none"
 #define TRIM   "no|yes"
@@ -92,4 +93,62 @@ void app_json_preprocess_info(const struct weft_preprocess_info *info, struct js
 {
     for (int i = 0; i < CHANGE_COUNT; i++)
         emit_bool(json, changes[i].key, holds(info, i));
+}
+
+/* Writes the images of a dataset, made as `params` say, to `out`. */
+static enum weft_status make_images(weft_context *context,
+                                    const struct weft_dataset_info *from,
+                                    const struct weft_preprocess_params *params,
+                                    uint8_t *out)
+{
+    size_t size = (size_t)from->height * (size_t)from->width * (size_t)from->channels;
+    size_t made =
+        (size_t)params->height * (size_t)params->width * (size_t)params->channels;
+    struct weft_preprocess_info changed;
+    enum weft_status status = WEFT_OK;
+    for (int i = 0; i < from->count && !status; i++) {
+        const struct weft_image image = {
+            from->height, from->width, from->channels,
+            (uint8_t *)(uintptr_t)(from->pixels + (size_t)i * size)};
+        status = weft_image_preprocess(context, &image, params, out + (size_t)i * made,
+                                       &changed);
+    }
+    return status;
+}
+
+enum app_exit app_preprocess_dataset(struct app *app,
+                                     const struct weft_preprocess_params *params,
+                                     weft_dataset **data)
+{
+    struct weft_preprocess_params p = *params;
+    struct weft_dataset_info info;
+    weft_dataset *made = NULL;
+    weft_dataset_info(*data, &info);
+    bool same_size = info.height == p.height && info.width == p.width;
+    bool possible = info.channels % 2 && p.channels % 2; /* 1 or 3 */
+    if ((same_size && info.channels == p.channels) || !possible)
+        return APP_OK;
+    p.invert = p.invert == WEFT_INVERT_AUTO ? WEFT_INVERT_NO : p.invert;
+    uint8_t *pixels =
+        term_realloc_or_exit(NULL, (size_t)info.count * (size_t)p.height *
+                                       (size_t)p.width * (size_t)p.channels);
+    term_print("Images  %dx%dx%d, made %dx%dx%d for the model: %s", info.height,
+               info.width, info.channels, p.height, p.width, p.channels,
+               app_preprocess_text(&p));
+    enum weft_status status = make_images(app->context, &info, &p, pixels);
+    if (!status)
+        status = weft_dataset_from_memory(
+            app->context,
+            weft_dataset_params(.count = info.count, .height = p.height, .width = p.width,
+                                .channels = p.channels, .classes = info.classes,
+                                .pixels = pixels, .labels = info.labels,
+                                .class_names = info.class_names, .source = info.source,
+                                .known_as = info.known_as),
+            &made);
+    free(pixels);
+    if (status)
+        return app_report_error(app, APP_INPUT, status);
+    weft_dataset_destroy(data);
+    *data = made;
+    return APP_OK;
 }

@@ -22,4 +22,10 @@ void app_preprocess_notes(const struct weft_preprocess_info *info, char *out,
                           size_t size);
 void app_json_preprocess_info(const struct weft_preprocess_info *info, struct json *json);
 
+/* Replaces a dataset whose images have another shape by one whose images are made as
+ * `params` say; images of a dataset are never inverted automatically. */
+enum app_exit app_preprocess_dataset(struct app *app,
+                                     const struct weft_preprocess_params *params,
+                                     weft_dataset **data);
+
 #endif
