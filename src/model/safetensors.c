@@ -92,7 +92,8 @@ static enum weft_status fail_invalid(const struct weft_safetensors *file,
                      reason);
 }
 
-/* Element size of a type of the format; 0: unknown. */
+/* Element size of a type of the format; 0: unknown, as those of newer versions. A tensor
+ * of such a type is skipped unless the network needs it. */
 static size_t type_bytes(const char *type)
 {
     static const struct {
@@ -128,7 +129,7 @@ static bool entry_range(json_t *entry, size_t *begin, size_t *end)
     }
     *begin = (size_t)from;
     *end = (size_t)to;
-    return type_bytes(type) && bytes == *end - *begin;
+    return !type_bytes(type) || bytes == *end - *begin;
 }
 
 struct range {

@@ -375,8 +375,37 @@ def damaged():
     weft(0, "eval", "-d", "cpu", "a/last.safetensors")
 
 
+def named():
+    """Operands mean what they obviously mean, and written files are named."""
+    train(0, "--epochs", "2", "--out", "runs/b", "--lr", "0.1")
+    path = "runs/b/best.safetensors"
+    for command in (["eval", "-d", "cpu"], ["predict", "-d", "cpu"], ["show"]):
+        more = ["a.pgm"] * (command[0] == "predict") + ["-f", "csv"]
+        check(weft(0, *command, "runs/b", *more).stdout == weft(0, *command, path, *more).stdout,
+              f"{command[0]} of a run's folder")
+    os.mkdir("none")
+    weft(4, "eval", "-d", "cpu", "none")
+    rows = weft(0, "show", "runs/b/log.jsonl", "-f", "csv").stdout.split()
+    check(len(rows) == 3 and rows[1].startswith("1,16,0.1,"), f"the log: {rows}")
+    shown = json.loads(weft(0, "show", "runs/b/log.jsonl", "-f", "json").stdout)
+    check([e["epoch"] for e in shown["epochs"]] == [1, 2], "the log as JSON")
+    says(weft(0, "show", "runs/b/log.jsonl"), "Val loss")
+    says(weft(0, "explain", "-d", "cpu", path), "dense1")
+    says(weft(0, "explain", "-d", "cpu", "runs/b", "--inference"), "dense1")
+    says(weft(0, "verify", "-d", "cpu", "--op", "add", "--cases", "1", "--json", "v.json"),
+         "Written  v.json")
+    # A tensor of a type of a newer version, which the network does not need.
+    for kind, size in (("F8_E4M3", 4), ("F4", 2), ("C64", 32)):
+        model = Model(path)
+        end = max(e["data_offsets"][1] for n, e in model.header.items() if n != "__metadata__")
+        model.header["new"] = {"dtype": kind, "shape": [4], "data_offsets": [end, end + size]}
+        model.data += bytes(size)
+        model.write("new.safetensors")
+        weft(0, "eval", "-d", "cpu", "new.safetensors")
+
+
 def main():
-    cases = [damaged, nonfinite, loss, diverged, good, resumed, parallel, log]
+    cases = [named, damaged, nonfinite, loss, diverged, good, resumed, parallel, log]
     chosen = sys.argv[2:]
     top = os.getcwd()
     for case in cases:

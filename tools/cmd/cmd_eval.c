@@ -363,9 +363,8 @@ static enum app_exit evaluate(struct evaluation *evaluation, const struct eval_o
     enum app_exit code = app_open_device(app);
     if (code)
         return code;
-    enum weft_status status = weft_model_load(app->context, path, &evaluation->model);
-    if (status)
-        return app_report_error(app, APP_INPUT, status);
+    if ((code = app_load_model(app, path, &evaluation->model)))
+        return code;
     weft_model_info(evaluation->model, &info);
     evaluation->names = info.class_names;
     const char *trained_on = weft_model_metadata(evaluation->model, "run.data");
@@ -400,8 +399,8 @@ static enum app_exit evaluate(struct evaluation *evaluation, const struct eval_o
                                .precision = (enum weft_precision)o->app.precision,
                                .pixels = fits ? data.pixels : NULL,
                                .pixel_count = data.count);
-    status = weft_predictor_create(app->device, evaluation->model, &params,
-                                   &evaluation->predictor);
+    enum weft_status status = weft_predictor_create(app->device, evaluation->model,
+                                                    &params, &evaluation->predictor);
     term_wait_end();
     if (status)
         return app_report_error(app, APP_WORK, status);

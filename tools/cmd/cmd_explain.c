@@ -213,6 +213,26 @@ static void write_segments(const struct explanation *v,
     table_free(&t);
 }
 
+/* One batch of black images: the time of a step does not depend on its pixels, and the
+ * data of a model may be elsewhere. */
+static enum app_exit make_data(struct explanation *v)
+{
+    struct weft_net_info net;
+    weft_net_info(v->net, &net);
+    int count = v->options->batch ? v->options->batch : net.batch ? net.batch : 128;
+    size_t bytes =
+        (size_t)count * (size_t)net.height * (size_t)net.width * (size_t)net.channels;
+    uint8_t *pixels = memset(term_realloc_or_exit(NULL, bytes), 0, bytes);
+    enum weft_status status = weft_dataset_from_memory(
+        v->app->context,
+        weft_dataset_params(.count = count, .height = net.height, .width = net.width,
+                            .channels = net.channels, .classes = net.classes,
+                            .pixels = pixels),
+        &v->data);
+    free(pixels);
+    return status ? app_report_error(v->app, APP_INPUT, status) : APP_OK;
+}
+
 static enum app_exit explain(struct explanation *v, const char *spec)
 {
     const struct explain_options *o = v->options;
@@ -225,12 +245,19 @@ static enum app_exit explain(struct explanation *v, const char *spec)
                           .report = receive_layer, .priv = v);
     struct weft_dataset_info info;
     struct weft_step_report step;
+    bool model = app_is_model(spec);
     enum app_exit code = app_open_device(v->app);
-    if (code || (code = app_open_dataset(v->app, o->data ? o->data : "fashion-mnist",
-                                         WEFT_SPLIT_TRAIN, &v->data)))
+    if (!code && model)
+        code = app_load_model_net(v->app, spec, &v->net);
+    if (!code && !(model && !o->data))
+        code = app_open_dataset(v->app, o->data ? o->data : "fashion-mnist",
+                                WEFT_SPLIT_TRAIN, &v->data);
+    else if (!code)
+        code = make_data(v);
+    if (code)
         return code;
     weft_dataset_info(v->data, &info);
-    if ((code = app_load_net(v->app, spec, &info, &v->net)))
+    if (!model && (code = app_load_net(v->app, spec, &info, &v->net)))
         return code;
     term_wait_begin(o->layers ? "Measuring" : "Compiling kernels");
     enum weft_status status = weft_bench_create(v->app->device, &params, &v->probes);
@@ -262,13 +289,15 @@ const struct app_command cmd_explain = {
     .args =
         {
             .name = "explain",
-            .operands = "[NET]",
+            .operands = "[NET|MODEL]",
             .summary = "prints the execution plan of a network on a device, and where "
                        "its time goes",
             .examples = "  weft explain small\n"
                         "  weft explain medium --layers -b 256",
             .about =
-                "NET is a built-in network or a file, default small. Lists the segments "
+                "NET is a built-in network or a file, default small; MODEL a model file "
+                "or "
+                "the folder of a run. Lists the segments "
                 "of a "
                 "step in execution order: fused layers, launches, algorithm and kernels, "
                 "then the memory plan. With --layers each segment is timed on the "

@@ -235,6 +235,8 @@ static enum app_exit save_json_report(struct app *app, const struct verify_optio
     bool done = out && !fclose(out) && paths_write(o->json, text, size);
     int why = errno;
     free(text);
+    if (done)
+        app_print_written(o->json);
     return done ? APP_OK
                 : app_error(app, APP_FAILED, "%s cannot be written: %s", o->json,
                             strerror(why));

@@ -170,6 +170,8 @@ enum app_exit bench_save_json(const struct bench *b)
     bool done = text && paths_write(path, text, size);
     int why = errno;
     free(text);
+    if (done)
+        app_print_written(path);
     return done ? APP_OK
                 : app_error(b->app, APP_FAILED, "%s cannot be written: %s", path,
                             strerror(why));

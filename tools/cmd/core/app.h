@@ -148,6 +148,17 @@ const char *app_loss_text(double loss);
 enum app_exit app_report_nonfinite(const struct app *app, int64_t count, int64_t images,
                                    enum weft_precision precision);
 
+/* model_file.c. An operand that names a model is its file, or the folder of a run: then
+ * its best model, or the last one. In a static buffer. */
+const char *app_model_path(const char *operand);
+bool app_is_model(const char *operand);
+enum app_exit app_load_model(struct app *app, const char *operand, weft_model **out);
+/* The network of a model, without its weights. */
+enum app_exit app_load_model_net(struct app *app, const char *operand, weft_net **out);
+
+/* Prints on stderr that a file was written. */
+void app_print_written(const char *path);
+
 /* Flushes a result to stdout and reports write errors. */
 enum app_exit app_flush_stdout(const struct app *app);
 

@@ -152,9 +152,8 @@ static enum app_exit prepare(struct prediction *prediction, const char *model)
     enum app_exit code = app_open_device(app);
     if (code)
         return code;
-    enum weft_status status = weft_model_load(app->context, model, &prediction->model);
-    if (status)
-        return app_report_error(app, APP_INPUT, status);
+    if ((code = app_load_model(app, model, &prediction->model)))
+        return code;
     weft_model_info(prediction->model, &info);
     weft_net_info(info.net, &prediction->net);
     if (prediction->net.channels != 1 && prediction->net.channels != 3)

@@ -133,6 +133,8 @@ enum app_exit report_save(const struct app *app, const struct results *r,
     bool done = out && !fclose(out) && paths_write(path, text, size);
     int why = errno;
     free(text);
+    if (done)
+        app_print_written(path);
     return done ? APP_OK
                 : app_error(app, APP_FAILED, "%s cannot be written: %s", path,
                             strerror(why));

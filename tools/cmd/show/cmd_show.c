@@ -205,9 +205,9 @@ static enum app_exit show_model(struct app *app, const struct show_options *o,
     weft_model *model = NULL;
     struct weft_model_info info;
     struct weft_net_info net;
-    enum weft_status status = weft_model_load(app->context, path, &model);
-    if (status)
-        return app_report_error(app, APP_INPUT, status);
+    enum app_exit code = app_load_model(app, path, &model);
+    if (code)
+        return code;
     weft_model_info(model, &info);
     weft_net_info(info.net, &net);
     if (o->text) {
@@ -357,7 +357,8 @@ static enum app_exit show_main(struct app *app, const void *given, int count,
                                           const char *) = {[SHOW_NET] = show_net,
                                                            [SHOW_MODEL] = show_model,
                                                            [SHOW_DATA] = show_data,
-                                                           [SHOW_IMAGE] = show_image};
+                                                           [SHOW_IMAGE] = show_image,
+                                                           [SHOW_LOG] = show_log};
     enum show_kind kind = show_kind_of(operands[0]);
     bool net = kind == SHOW_NET || kind == SHOW_MODEL;
     if (o->text && (!net || o->app.format != TABLE_HUMAN))

@@ -15,8 +15,12 @@ struct show_options {
 
 /* A ZIP archive is data, which the reader of datasets refuses; anything unknown is a
  * network. */
-enum show_kind { SHOW_NET, SHOW_MODEL, SHOW_DATA, SHOW_IMAGE };
+enum show_kind { SHOW_NET, SHOW_MODEL, SHOW_DATA, SHOW_IMAGE, SHOW_LOG };
 enum show_kind show_kind_of(const char *spec);
+
+/* Prints the epochs in the log of a run. */
+enum app_exit show_log(struct app *app, const struct show_options *options,
+                       const char *path);
 
 /* Draws an image file as it is stored and as `weft predict` makes it. */
 enum app_exit show_image(struct app *app, const struct show_options *options,

@@ -38,9 +38,8 @@ static enum app_exit choose_params(struct app *app, const struct show_options *o
     struct weft_dataset_info shape = {.height = 28, .width = 28, .channels = 1};
     enum app_exit code = APP_OK;
     if (o->model) {
-        enum weft_status status = weft_model_load(app->context, o->model, &model);
-        if (status)
-            return app_report_error(app, APP_INPUT, status);
+        if ((code = app_load_model(app, o->model, &model)))
+            return code;
         weft_model_info(model, &info);
         *params = *info.preprocess;
         weft_model_destroy(&model);

@@ -81,11 +81,13 @@ enum show_kind show_kind_of(const char *spec)
     unsigned char head[HEAD_BYTES + 1] = {0};
     if (weft_net_builtin(spec, 0))
         return SHOW_NET;
+    if (app_is_model(spec))
+        return SHOW_MODEL;
+    if (ends(spec, ".jsonl"))
+        return SHOW_LOG;
     if (!strcmp(spec, "fashion-mnist") || paths_is_folder(spec) || ends(spec, ".csv") ||
         ends(spec, ".tsv"))
         return SHOW_DATA;
-    if (ends(spec, ".safetensors"))
-        return SHOW_MODEL;
     ssize_t n = look_into(spec, head);
     if (n < 0)
         return SHOW_DATA;
