@@ -217,6 +217,8 @@ static void note_contents(struct weft_reading *reading, const weft_dataset *data
                           "%s: all pixels are 0 or 1 of 255, nearly black; multiply them "
                           "by 255 if 1 is white",
                           info->source);
+    if (!most)
+        weft_reading_note(reading, "%s: all pixels are 0", info->source);
     int least = min_label(data->labels, info->count);
     if (least == 1 && info->classes > 2 && !named)
         weft_reading_note(

@@ -290,7 +290,7 @@ void app_print_notes(const weft_dataset *data)
     }
 }
 
-enum app_exit app_open_dataset(struct app *app, const char *spec, enum weft_split split,
+enum app_exit app_read_dataset(struct app *app, const char *spec, enum weft_split split,
                                weft_dataset **out)
 {
     enum weft_status status = WEFT_OK;
@@ -298,10 +298,16 @@ enum app_exit app_open_dataset(struct app *app, const char *spec, enum weft_spli
     if (!dataset_prefetch_take(&app->prefetch, spec, split, out))
         status = weft_dataset_open(app->context, spec, split, out);
     term_wait_end();
-    if (status)
-        return app_report_error(app, APP_INPUT, status);
-    app_print_notes(*out);
-    return APP_OK;
+    return status ? app_report_error(app, APP_INPUT, status) : APP_OK;
+}
+
+enum app_exit app_open_dataset(struct app *app, const char *spec, enum weft_split split,
+                               weft_dataset **out)
+{
+    enum app_exit code = app_read_dataset(app, spec, split, out);
+    if (!code)
+        app_print_notes(*out);
+    return code;
 }
 
 enum app_exit app_require_saved_data(const struct app *app, const char *spec,

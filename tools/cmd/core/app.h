@@ -105,7 +105,9 @@ void app_prefetch_dataset(struct app *app, const char *spec, enum weft_split spl
 enum app_exit app_open_dataset(struct app *app, const char *spec, enum weft_split split,
                                weft_dataset **out);
 
-/* Prints what was decided when the dataset was read. */
+/* The same without the notes, and the notes: what was decided when it was read. */
+enum app_exit app_read_dataset(struct app *app, const char *spec, enum weft_split split,
+                               weft_dataset **out);
 void app_print_notes(const weft_dataset *data);
 
 /* Rejects data that a model names but that is not there. */

@@ -318,7 +318,7 @@ static enum app_exit show_data(struct app *app, const struct show_options *o,
     weft_dataset *data = NULL;
     struct weft_dataset_info info;
     enum app_exit code =
-        app_open_dataset(app, spec, o->split ? WEFT_SPLIT_TEST : WEFT_SPLIT_TRAIN, &data);
+        app_read_dataset(app, spec, o->split ? WEFT_SPLIT_TEST : WEFT_SPLIT_TRAIN, &data);
     if (code)
         return code;
     weft_dataset_info(data, &info);
@@ -338,6 +338,8 @@ static enum app_exit show_data(struct app *app, const struct show_options *o,
     free(counts);
     if (t.format == TABLE_HUMAN)
         show_data_head(data);
+    fflush(stdout);
+    app_print_notes(data);
     table_write(&t);
     if (t.format == TABLE_HUMAN)
         draw_sample_images(data, o->samples, o->seed);
