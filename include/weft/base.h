@@ -11,6 +11,12 @@
 extern "C" {
 #endif
 
+/* Version of these headers. */
+#define WEFT_VERSION_MAJOR 0
+#define WEFT_VERSION_MINOR 1
+#define WEFT_VERSION_PATCH 0
+#define WEFT_VERSION       "0.1.0"
+
 #if defined(__GNUC__)
 #define WEFT_API __attribute__((visibility("default")))
 #else
@@ -18,7 +24,11 @@ extern "C" {
 #endif
 
 /* Every function that can fail returns a status. Results go through `out` parameters,
- * which stay untouched on failure unless the function says otherwise. */
+ * which stay untouched on failure unless the function says otherwise.
+ *
+ * A pointer must not be NULL unless its function allows it: NULL is WEFT_ERR_ARG, with a
+ * message that names the argument. A function without a status then returns NULL, fills
+ * the output struct with zeros, or does nothing. */
 enum weft_status {
     WEFT_OK,            /* 0 */
     WEFT_ERR_ARG,       /* an argument is outside its documented range */
@@ -36,7 +46,7 @@ enum weft_status {
 /* A short English name: "out of memory". Never NULL. */
 WEFT_API const char *weft_status_name(enum weft_status status);
 
-/* Version of the running library: "0.1.0". */
+/* Version of the running library, which may be another than WEFT_VERSION: "0.1.0". */
 WEFT_API const char *weft_version(void);
 
 /* Structs. A caller that was compiled against an older or newer header stays compatible,
@@ -52,7 +62,26 @@ WEFT_API const char *weft_version(void);
  *   same name passes sizeof(*out), so that C code leaves the argument out. The size is an
  *   argument and not a field because a caller need not initialize an output.
  * - Structs that the library passes to a callback may grow at the end. weft_image and
- *   structs that are part of another struct never change. */
+ *   structs that are part of another struct never change.
+ *
+ * In C++ from C++11 on the macros are for use inside functions, take the fields in the
+ * order of their declaration, as C++20 requires it, and give a pointer that is valid to
+ * the end of the statement. One inside another would not be: copy the inner one first. A
+ * struct with the name of a function needs the word `struct`: struct weft_net_info info;
+ */
+#ifdef __cplusplus
+#define WEFT_PARAMS(type, ...)                                                     \
+    (&static_cast<const struct type &>([&] {                                       \
+        _Pragma("GCC diagnostic push") _Pragma(                                    \
+            "GCC diagnostic ignored \"-Wmissing-field-initializers\"") struct type \
+            params_ = __extension__ type{__VA_ARGS__};                             \
+        _Pragma("GCC diagnostic pop") params_.struct_size = sizeof(params_);       \
+        return params_;                                                            \
+    }()))
+#else
+#define WEFT_PARAMS(type, ...) \
+    (&(struct type){.struct_size = sizeof(struct type), __VA_ARGS__})
+#endif
 
 enum weft_log_level {
     WEFT_LOG_ERROR, /* a call failed; weft_error() returns the same message */
@@ -81,13 +110,19 @@ struct weft_context_params {
     bool accept_damaged;    /* load models whose contents do not match their checksum,
                                with a warning */
 };
-#define weft_context_params(...)                                                      \
-    (&(struct weft_context_params){.struct_size = sizeof(struct weft_context_params), \
-                                   __VA_ARGS__})
+#define weft_context_params(...) WEFT_PARAMS(weft_context_params, __VA_ARGS__)
 
 /* A context owns the list of devices, the log and the last error. It is the parent of all
  * other objects and must outlive them. A context and all objects made from it may be used
- * by one thread at a time; contexts are independent of each other. */
+ * by one thread at a time; contexts are independent of each other, and several threads
+ * may create contexts and open devices at once: weft calls drivers one at a time there,
+ * because some are not thread-safe.
+ *
+ * A child of fork() must not use the contexts of its parent: drivers and threads do not
+ * survive fork(). Calls that need a device are WEFT_ERR_DEVICE there, and destroying the
+ * objects leaves the memory of their devices alone. A child may create contexts; if the
+ * parent had loaded OpenCL, they list the host backend only, and a diagnostic states it
+ * (weft_device_diagnostic). A child that calls exec() has no such limits. */
 typedef struct weft_context weft_context;
 
 /* Creates a context and enumerates the devices (weft/device.h). A machine without OpenCL
@@ -101,7 +136,9 @@ WEFT_API enum weft_status weft_context_create(weft_context **out,
 WEFT_API void weft_context_destroy(weft_context **context);
 
 /* The message of the last failed call on this context: where, what, the numbers and how
- * to fix it. Never NULL; valid until the next call that fails. */
+ * to fix it. NULL: of the last failed call of this thread that had no context, because it
+ * was to create one or because an object was NULL. Never NULL; valid until the next call
+ * that fails. */
 WEFT_API const char *weft_error(const weft_context *context);
 
 #ifdef __cplusplus

@@ -64,9 +64,7 @@ struct weft_bench_params {
                        not measured */
     uint64_t seed;
 };
-#define weft_bench_params(...)                                                    \
-    (&(struct weft_bench_params){.struct_size = sizeof(struct weft_bench_params), \
-                                 __VA_ARGS__})
+#define weft_bench_params(...) WEFT_PARAMS(weft_bench_params, __VA_ARGS__)
 
 /* The roofline and its probes, which run interleaved with what is measured. The device
  * must outlive it. */
@@ -136,9 +134,7 @@ struct weft_step_params {
                               timed */
     void *priv;
 };
-#define weft_step_params(...)                                                   \
-    (&(struct weft_step_params){.struct_size = sizeof(struct weft_step_params), \
-                                __VA_ARGS__})
+#define weft_step_params(...) WEFT_PARAMS(weft_step_params, __VA_ARGS__)
 
 /* Uses of device memory. */
 enum weft_role {

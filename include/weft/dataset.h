@@ -75,10 +75,11 @@ struct weft_dataset_params {
     /* Only its fit, trim and invert are used; NULL: as is known of `known_as`, else the
      * defaults */
     const struct weft_preprocess_params *preprocess;
+    /* Instead of `pixels`: floats of 0 to 1 in the same order, which are rounded to
+     * multiples of 1/255; NULL: pixels are given. */
+    const float *values;
 };
-#define weft_dataset_params(...)                                                      \
-    (&(struct weft_dataset_params){.struct_size = sizeof(struct weft_dataset_params), \
-                                   __VA_ARGS__})
+#define weft_dataset_params(...) WEFT_PARAMS(weft_dataset_params, __VA_ARGS__)
 
 /* Creates a dataset from memory and measures mean and stddev.
  * WEFT_ERR_ARG, WEFT_ERR_NOMEM. */

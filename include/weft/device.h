@@ -89,9 +89,7 @@ struct weft_device_params {
     enum weft_gemm_provider gemm;
     bool no_tuning; /* ignore tuning results (weft/tune.h) */
 };
-#define weft_device_params(...)                                                     \
-    (&(struct weft_device_params){.struct_size = sizeof(struct weft_device_params), \
-                                  __VA_ARGS__})
+#define weft_device_params(...) WEFT_PARAMS(weft_device_params, __VA_ARGS__)
 
 /* An open device with one in-order queue. */
 typedef struct weft_device weft_device;

@@ -46,9 +46,7 @@ struct weft_preprocess_params {
     bool trim;
     enum weft_invert invert;
 };
-#define weft_preprocess_params(...)    \
-    (&(struct weft_preprocess_params){ \
-        .struct_size = sizeof(struct weft_preprocess_params), __VA_ARGS__})
+#define weft_preprocess_params(...) WEFT_PARAMS(weft_preprocess_params, __VA_ARGS__)
 
 /* The changes that preprocessing made. */
 struct weft_preprocess_info {

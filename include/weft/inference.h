@@ -33,9 +33,7 @@ struct weft_predictor_params {
     const uint8_t *pixels;
     int pixel_count; /* images */
 };
-#define weft_predictor_params(...)    \
-    (&(struct weft_predictor_params){ \
-        .struct_size = sizeof(struct weft_predictor_params), __VA_ARGS__})
+#define weft_predictor_params(...) WEFT_PARAMS(weft_predictor_params, __VA_ARGS__)
 
 /* A model planned for one batch size on one device, without gradients. */
 typedef struct weft_predictor weft_predictor;

@@ -118,9 +118,7 @@ struct weft_net_params {
     /* The words behind `schedule`: "cosine warmup=0.1"; NULL: constant. */
     const char *schedule;
 };
-#define weft_net_params(...)                                                  \
-    (&(struct weft_net_params){.struct_size = sizeof(struct weft_net_params), \
-                               __VA_ARGS__})
+#define weft_net_params(...) WEFT_PARAMS(weft_net_params, __VA_ARGS__)
 
 /* Parses a network and infers every shape. Errors name the line.
  * WEFT_ERR_FORMAT, WEFT_ERR_ARG, WEFT_ERR_NOMEM. */
@@ -128,10 +126,6 @@ WEFT_API enum weft_status weft_net_create(weft_context *context, const char *tex
                                           const struct weft_net_params *params,
                                           weft_net **out);
 WEFT_API void weft_net_destroy(weft_net **net);
-
-/* A text that weft_net_create parses to the same network, with its input; lives as long
- * as the network. Only fields that differ from their defaults are written. */
-WEFT_API const char *weft_net_text(const weft_net *net);
 
 /* The builder makes a network without a text. Every layer is checked and its shape
  * inferred when it is added:
@@ -167,9 +161,7 @@ struct weft_layer_params {
     bool ceil, count_include_pad;
     int first, count; /* channels */
 };
-#define weft_layer_params(...)                                                    \
-    (&(struct weft_layer_params){.struct_size = sizeof(struct weft_layer_params), \
-                                 __VA_ARGS__})
+#define weft_layer_params(...) WEFT_PARAMS(weft_layer_params, __VA_ARGS__)
 
 /* WEFT_ERR_ARG, WEFT_ERR_NOMEM. */
 WEFT_API enum weft_status weft_net_begin(weft_context *context,
@@ -210,6 +202,9 @@ struct weft_net_info {
     struct weft_optimizer optimizer;
     float label_smoothing;
     char schedule[128]; /* "constant" */
+    /* A text that weft_net_create parses to the same network, with its input. Only fields
+     * that differ from their defaults are written. Lives as long as the network. */
+    const char *canonical_text;
 };
 WEFT_API void weft_net_info(const weft_net *net, struct weft_net_info *out, size_t size);
 #define weft_net_info(net, out) weft_net_info(net, out, sizeof(*(out)))

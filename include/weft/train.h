@@ -5,6 +5,7 @@
 
 #include <weft/dataset.h>
 #include <weft/device.h>
+#include <weft/model.h>
 #include <weft/net.h>
 
 #ifdef __cplusplus
@@ -40,9 +41,7 @@ struct weft_train_params {
     const char *schedule;
     int epochs;
 };
-#define weft_train_params(...)                                                    \
-    (&(struct weft_train_params){.struct_size = sizeof(struct weft_train_params), \
-                                 __VA_ARGS__})
+#define weft_train_params(...) WEFT_PARAMS(weft_train_params, __VA_ARGS__)
 
 /* A network in training: weights, gradients, optimizer state, the training images and
  * the recorded step, all on one device. */
@@ -130,6 +129,10 @@ WEFT_API enum weft_status weft_trainer_evaluate(weft_trainer *trainer,
 WEFT_API enum weft_status weft_trainer_save_checkpoint(weft_trainer *trainer,
                                                        const char *path,
                                                        const char *const *metadata);
+
+/* A model of the weights after all queued steps, as one that is saved and loaded again.
+ * Waits. It is independent of the trainer. WEFT_ERR_NOMEM, WEFT_ERR_DEVICE. */
+WEFT_API enum weft_status weft_trainer_model(weft_trainer *trainer, weft_model **out);
 
 /* Restores weights, optimizer state and position from a file that
  * weft_trainer_save_checkpoint wrote for the same network, images, labels, batch and

@@ -45,9 +45,7 @@ struct weft_tune_params {
     bool (*report)(void *priv, const struct weft_tune_progress *progress);
     void *priv;
 };
-#define weft_tune_params(...)                                                   \
-    (&(struct weft_tune_params){.struct_size = sizeof(struct weft_tune_params), \
-                                __VA_ARGS__})
+#define weft_tune_params(...) WEFT_PARAMS(weft_tune_params, __VA_ARGS__)
 
 struct weft_tune_result {
     int problems, cached; /* of the network; known before and not measured again */

@@ -41,9 +41,7 @@ struct weft_verify_params {
     void (*report)(void *priv, const struct weft_verify_case *result);
     void *priv;
 };
-#define weft_verify_params(...)                                                     \
-    (&(struct weft_verify_params){.struct_size = sizeof(struct weft_verify_params), \
-                                  __VA_ARGS__})
+#define weft_verify_params(...) WEFT_PARAMS(weft_verify_params, __VA_ARGS__)
 
 struct weft_verify_result {
     int passed, failed, skipped;

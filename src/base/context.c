@@ -34,10 +34,15 @@ static const char lost_error[] =
     "no host memory, not even for the message of an error; end other programs, or use "
     "smaller data, networks or batches";
 
+/* The message of calls without a context. */
+static _Thread_local char thread_error[256] = "no error";
+
 const char *weft_error(const weft_context *ctx)
 {
-    const char *none = ctx && ctx->error_lost ? lost_error : "no error";
-    return ctx && ctx->error ? ctx->error : none;
+    if (!ctx)
+        return thread_error;
+    const char *none = ctx->error_lost ? lost_error : "no error";
+    return ctx->error ? ctx->error : none;
 }
 
 /* The text that printf would print, owned by the caller; NULL: out of memory. */
@@ -75,12 +80,14 @@ static void log_line(const weft_context *ctx, enum weft_log_level level, const c
 enum weft_status weft_fail(weft_context *ctx, enum weft_status status, const char *format,
                            ...)
 {
-    if (!ctx)
-        return status;
     va_list args;
     va_start(args, format);
-    char *text = format_text(format, args);
+    char *text = ctx ? format_text(format, args) : NULL;
+    if (!ctx)
+        vsnprintf(thread_error, sizeof(thread_error), format, args);
     va_end(args);
+    if (!ctx)
+        return status;
     if (text && ctx->error_position)
         text = prepend(ctx->error_position, text);
     free(ctx->error);
@@ -139,7 +146,10 @@ enum weft_status weft_params_read(weft_context *ctx, const char *function,
 
 void weft_info_write(void *out, size_t out_size, const void *own, size_t size)
 {
-    size_t common = out_size < size ? out_size : size;
-    memcpy(out, own, common);
+    size_t common = !own ? 0 : out_size < size ? out_size : size;
+    if (!out)
+        return;
+    if (common)
+        memcpy(out, own, common);
     memset((unsigned char *)out + common, 0, out_size - common);
 }

@@ -20,11 +20,13 @@ struct weft_context {
     bool error_lost;            /* there was no memory for the message */
     const char *error_position; /* prefix of every error message; NULL: none */
     struct weft_devices *devices;
+    unsigned generation; /* device/process.h */
 };
 
 /* Stores and logs the error message, and returns `status`, so that failing is one line:
  *     return weft_fail(ctx, WEFT_ERR_ARG, "conv: stride %d, must be 1 or more", stride);
- * A message is never truncated; it may contain a build log. */
+ * A message is never truncated; it may contain a build log. `ctx` NULL: weft_error(NULL)
+ * returns the message, in this thread, truncated to 255 bytes. */
 enum weft_status weft_fail(weft_context *ctx, enum weft_status status, const char *format,
                            ...) __attribute__((format(printf, 3, 4)));
 
@@ -42,7 +44,8 @@ enum weft_status weft_params_read(weft_context *ctx, const char *function,
 #define WEFT_READ_PARAMS(ctx, params, own) \
     weft_params_read(ctx, __func__, params, own, sizeof(*(own)))
 
-/* Fills a caller's struct of `out_size` bytes from the library's of `size` bytes. */
+/* Fills a caller's struct of `out_size` bytes, unless NULL, from the library's of `size`
+ * bytes; NULL: all zero. */
 void weft_info_write(void *out, size_t out_size, const void *own, size_t size);
 #define WEFT_WRITE_INFO(out, out_size, own) \
     weft_info_write(out, out_size, own, sizeof(*(own)))
@@ -55,11 +58,17 @@ void weft_info_write(void *out, size_t out_size, const void *own, size_t size);
             return status_;                \
     } while (0)
 
-#define WEFT_REQUIRE(ctx, condition)                                                   \
-    do {                                                                               \
-        if (!(condition))                                                              \
-            return weft_fail(ctx, WEFT_ERR_ARG, "%s: needs %s", __func__, #condition); \
+/* Unless the condition holds, returns WEFT_ERR_ARG with a message: `rule` states the
+ * condition in words, "batch must be 0 or more". */
+#define WEFT_REQUIRE(ctx, condition, rule)                                 \
+    do {                                                                   \
+        if (!(condition))                                                  \
+            return weft_fail(ctx, WEFT_ERR_ARG, "%s: %s", __func__, rule); \
     } while (0)
+
+/* For an argument by its name in the public header. */
+#define WEFT_REQUIRE_POINTER(ctx, pointer, name) \
+    WEFT_REQUIRE(ctx, pointer, name " must not be NULL")
 
 #define WEFT_ARRAY_SIZE(array) (sizeof(array) / sizeof(*(array)))
 

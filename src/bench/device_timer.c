@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A check of the device's own timer. */
 #include "bench/bench.h"
+#include "device/process.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -28,6 +29,9 @@ static void classify_timer(struct weft_bench_timer *t)
 enum weft_status(weft_bench_timer)(weft_bench *b, struct weft_bench_timer *out,
                                    size_t size)
 {
+    WEFT_REQUIRE_POINTER(NULL, b, "bench");
+    WEFT_REQUIRE_DEVICE(b->device);
+    WEFT_REQUIRE_POINTER(b->device->context, out, "out");
     const struct weft_backend *backend = b->device->backend;
     struct weft_bench_timer timer = {.device = NAN, .wall = NAN};
     if (!b->multiply.list)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A network's step, segment by segment of its list. */
 #include "bench/bench.h"
+#include "device/process.h"
 
 #include "train/trainer.h"
 #include "verify/trace.h"
@@ -267,6 +268,11 @@ enum weft_status(weft_bench_step)(weft_bench *b, const weft_net *net,
                                   struct weft_step_report *out, size_t size)
 {
     struct weft_step_params own, *p = &own;
+    WEFT_REQUIRE_POINTER(NULL, b, "bench");
+    WEFT_REQUIRE_DEVICE(b->device);
+    WEFT_REQUIRE_POINTER(b->device->context, net, "net");
+    WEFT_REQUIRE_POINTER(b->device->context, data, "data");
+    WEFT_REQUIRE_POINTER(b->device->context, out, "out");
     WEFT_TRY(WEFT_READ_PARAMS(b->device->context, params, p));
     struct step_run stage;
     struct weft_step_report result = {.relative_error = p->verify ? 0 : NAN};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One op at one shape: verified, then timed. */
 #include "bench/bench.h"
+#include "device/process.h"
 #include "lab/compare.h"
 #include "verify/trace.h"
 
@@ -118,7 +119,12 @@ static enum weft_status measure(struct weft_bench *b, const struct bench_op *op,
 enum weft_status weft_bench_op(weft_bench *b, const char *name, const char *shape,
                                weft_timing_fn report, void *priv)
 {
+    WEFT_REQUIRE_POINTER(NULL, b, "bench");
+    WEFT_REQUIRE_DEVICE(b->device);
     weft_context *ctx = b->device->context;
+    WEFT_REQUIRE_POINTER(ctx, name, "op");
+    WEFT_REQUIRE_POINTER(ctx, shape, "shape");
+    WEFT_REQUIRE_POINTER(ctx, report, "report");
     const struct bench_op *op = find_op(name);
     struct bench_case c = {0};
     struct bench_shape s;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The roofline of a device: the best variant of every probe. */
 #include "bench/bench.h"
+#include "device/process.h"
 #include "lab/timing.h"
 
 #include "util/clock.h"
@@ -154,6 +155,8 @@ enum weft_status weft_bench_create(weft_device *device,
                                    const struct weft_bench_params *params,
                                    weft_bench **out)
 {
+    WEFT_REQUIRE_DEVICE(device);
+    WEFT_REQUIRE_POINTER(device->context, out, "out");
     struct weft_bench *b = calloc(1, sizeof(*b));
     if (!b)
         return weft_out_of_memory(device->context, "bench", sizeof(*b));
@@ -170,9 +173,13 @@ enum weft_status weft_bench_create(weft_device *device,
 
 void weft_bench_destroy(weft_bench **bench)
 {
-    struct weft_bench *b = *bench;
+    struct weft_bench *b = bench ? *bench : NULL;
     if (!b)
         return;
+    if (weft_device_is_lost(b->device)) {
+        *bench = NULL;
+        return;
+    }
     destroy_probe(b->device, &b->multiply);
     for (int i = 0; i < WEFT_BANDWIDTH_LEVELS; i++) {
         destroy_probe(b->device, &b->read[i]);
@@ -186,5 +193,5 @@ void weft_bench_destroy(weft_bench **bench)
 
 void(weft_bench_roofline)(const weft_bench *bench, struct weft_roofline *out, size_t size)
 {
-    WEFT_WRITE_INFO(out, size, &bench->roofs);
+    weft_info_write(out, size, bench ? &bench->roofs : NULL, sizeof(bench->roofs));
 }

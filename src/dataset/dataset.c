@@ -24,7 +24,7 @@ struct weft_dataset {
 
 void weft_dataset_destroy(weft_dataset **data)
 {
-    weft_dataset *d = *data;
+    weft_dataset *d = data ? *data : NULL;
     if (!d)
         return;
     if (d->info.class_names)
@@ -43,6 +43,10 @@ void weft_dataset_destroy(weft_dataset **data)
 void(weft_dataset_info)(const weft_dataset *data, struct weft_dataset_info *out,
                         size_t size)
 {
+    if (!data) {
+        weft_info_write(out, size, NULL, 0);
+        return;
+    }
     struct weft_dataset_info info = data->info;
     info.pixels = data->pixels;
     info.labels = data->labels;
@@ -286,11 +290,25 @@ done:
     return status;
 }
 
+static enum weft_status check_values(weft_context *ctx, const float *values, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!(values[i] >= 0 && values[i] <= 1))
+            return weft_fail(ctx, WEFT_ERR_ARG,
+                             "weft_dataset_from_memory: value %zu is %g, must be 0 to 1; "
+                             "divide by the largest possible value",
+                             i, (double)values[i]);
+    return WEFT_OK;
+}
+
 enum weft_status weft_dataset_from_memory(weft_context *context,
                                           const struct weft_dataset_params *params,
                                           weft_dataset **out)
 {
     struct weft_dataset_params p;
+    WEFT_REQUIRE_POINTER(NULL, context, "context");
+    WEFT_REQUIRE_POINTER(context, params, "params");
+    WEFT_REQUIRE_POINTER(context, out, "out");
     WEFT_TRY(WEFT_READ_PARAMS(context, params, &p));
     struct weft_dataset_info info = {.count = p.count,
                                      .height = p.height,
@@ -304,13 +322,21 @@ enum weft_status weft_dataset_from_memory(weft_context *context,
     struct weft_preprocess_params preprocess;
     weft_dataset *data = NULL;
     size_t bytes;
-    WEFT_REQUIRE(context, p.pixels && info.count >= 1 && info.count <= WEFT_MAX_IMAGES);
-    WEFT_REQUIRE(context, info.height >= 1 && info.height <= WEFT_MAX_SIDE);
-    WEFT_REQUIRE(context, info.width >= 1 && info.width <= WEFT_MAX_SIDE);
-    WEFT_REQUIRE(context, info.channels >= 1 && info.channels <= WEFT_MAX_CHANNELS);
-    WEFT_REQUIRE(context, info.classes >= 0 && info.classes <= WEFT_MAX_CLASSES);
+    WEFT_REQUIRE(context, !p.pixels != !p.values,
+                 "pixels or values must be given, and not both");
+    WEFT_REQUIRE(context, info.count >= 1 && info.count <= WEFT_MAX_IMAGES,
+                 "count must be 1 to 2^30");
     WEFT_REQUIRE(context,
-                 weft_checked_mul(image_bytes(&info), (size_t)info.count, &bytes));
+                 info.height >= 1 && info.height <= WEFT_MAX_SIDE && info.width >= 1 &&
+                     info.width <= WEFT_MAX_SIDE,
+                 "height and width must be 1 to 65535");
+    WEFT_REQUIRE(context, info.channels >= 1 && info.channels <= WEFT_MAX_CHANNELS,
+                 "channels must be 1 to 4");
+    WEFT_REQUIRE(context, info.classes >= 0 && info.classes <= WEFT_MAX_CLASSES,
+                 "classes must be 0 to 1000");
+    WEFT_REQUIRE(context,
+                 weft_checked_mul(image_bytes(&info), (size_t)info.count, &bytes),
+                 "count x height x width x channels must fit into memory");
     for (int i = 0; labels && i < info.count; i++)
         if (labels[i] < 0 ||
             labels[i] >= (info.classes ? info.classes : WEFT_MAX_CLASSES))
@@ -325,8 +351,12 @@ enum weft_status weft_dataset_from_memory(weft_context *context,
     }
     for (int i = 0; info.class_names && i < info.classes; i++)
         WEFT_REQUIRE(context,
-                     info.class_names[i] && weft_text_is_name(info.class_names[i]));
-    WEFT_REQUIRE(context, weft_text_is_utf8(info.known_as, strlen(info.known_as)));
+                     info.class_names[i] && weft_text_is_name(info.class_names[i]),
+                     "each of class_names must be 1 to 127 bytes of UTF-8");
+    WEFT_REQUIRE(context, weft_text_is_utf8(info.known_as, strlen(info.known_as)),
+                 "known_as must be UTF-8");
+    if (p.values)
+        WEFT_TRY(check_values(context, p.values, bytes));
     if (p.preprocess) {
         WEFT_TRY(WEFT_READ_PARAMS(context, p.preprocess, &preprocess));
         WEFT_TRY(weft_preprocess_check(context, &preprocess));
@@ -338,7 +368,10 @@ enum weft_status weft_dataset_from_memory(weft_context *context,
         weft_dataset_destroy(&data);
         return status;
     }
-    memcpy(data->pixels, p.pixels, bytes);
+    for (size_t i = 0; p.values && i < bytes; i++)
+        data->pixels[i] = weft_pixel_round((double)p.values[i], 255);
+    if (p.pixels)
+        memcpy(data->pixels, p.pixels, bytes);
     if (labels)
         memcpy(data->labels, labels, (size_t)info.count * sizeof(*labels));
     compute_statistics(data);
@@ -351,7 +384,10 @@ enum weft_status weft_dataset_holdout(const weft_dataset *data, int holdout_coun
                                       uint64_t seed, weft_dataset **first,
                                       weft_dataset **second)
 {
+    WEFT_REQUIRE_POINTER(NULL, data, "data");
     weft_context *ctx = data->context;
+    WEFT_REQUIRE_POINTER(ctx, first, "first");
+    WEFT_REQUIRE_POINTER(ctx, second, "second");
     weft_dataset *part[2] = {NULL, NULL};
     struct weft_dataset_info info = data->info;
     size_t bytes = image_bytes(&info);
@@ -359,7 +395,8 @@ enum weft_status weft_dataset_holdout(const weft_dataset *data, int holdout_coun
     uint32_t count = (uint32_t)info.count;
     int filled[2] = {0, 0};
     enum weft_status status = WEFT_OK;
-    WEFT_REQUIRE(ctx, holdout_count > 0 && holdout_count < data->info.count);
+    WEFT_REQUIRE(ctx, holdout_count > 0 && holdout_count < data->info.count,
+                 "holdout_count must be 1 or more, and less than the number of images");
     for (int i = 0; i < 2 && !status; i++) {
         info.count = i ? holdout_count : data->info.count - holdout_count;
         status = create(ctx, &info, &part[i]);
@@ -414,6 +451,9 @@ static struct entry *find_entry(struct entry *table, size_t mask,
 enum weft_status weft_dataset_overlap(const weft_dataset *train, const weft_dataset *test,
                                       int *out)
 {
+    WEFT_REQUIRE_POINTER(NULL, train, "train");
+    WEFT_REQUIRE_POINTER(train->context, test, "test");
+    WEFT_REQUIRE_POINTER(train->context, out, "out");
     const struct weft_dataset_info *a = &train->info, *b = &test->info;
     size_t bytes = image_bytes(a), size = 2;
     int count = 0;

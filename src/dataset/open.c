@@ -313,8 +313,11 @@ enum weft_status weft_dataset_open(weft_context *context, const char *spec,
     const char *path = NULL;
     enum weft_file_kind kind;
     struct weft_reading reading = {.ctx = context};
-    WEFT_REQUIRE(context,
-                 spec && (split == WEFT_SPLIT_TRAIN || split == WEFT_SPLIT_TEST));
+    WEFT_REQUIRE_POINTER(NULL, context, "context");
+    WEFT_REQUIRE_POINTER(context, spec, "spec");
+    WEFT_REQUIRE_POINTER(context, out, "out");
+    WEFT_REQUIRE(context, split == WEFT_SPLIT_TRAIN || split == WEFT_SPLIT_TEST,
+                 "split must be WEFT_SPLIT_TRAIN or WEFT_SPLIT_TEST");
     WEFT_TRY(resolve_name(context, spec, &path));
     WEFT_TRY(weft_file_examine(context, path, &kind));
     if (kind == WEFT_FILE_ABSENT)

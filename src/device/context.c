@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Creation and destruction of a context. */
 #include "device/devices.h"
+#include "device/process.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -9,10 +10,11 @@ enum weft_status weft_context_create(weft_context **out,
                                      const struct weft_context_params *params)
 {
     struct weft_context_params own, *p = &own;
+    WEFT_REQUIRE_POINTER(NULL, out, "out");
     WEFT_TRY(WEFT_READ_PARAMS(NULL, params, p));
     weft_context *ctx = calloc(1, sizeof(*ctx));
     if (!ctx)
-        return WEFT_ERR_NOMEM;
+        return weft_out_of_memory(NULL, "context", sizeof(*ctx));
     ctx->log = p->log;
     ctx->log_priv = p->log_priv;
     ctx->log_level = p->log_level;
@@ -23,18 +25,23 @@ enum weft_status weft_context_create(weft_context **out,
     ctx->tuning_dir = p->tuning_dir ? strdup(p->tuning_dir) : NULL;
     bool whole = ctx->devices && ctx->icd_dir && (ctx->cache_dir || !p->cache_dir) &&
                  (ctx->tuning_dir || !p->tuning_dir);
-    enum weft_status status =
-        whole ? weft_devices_enumerate(ctx, !p->no_opencl) : WEFT_ERR_NOMEM;
-    if (status)
-        weft_context_destroy(&ctx);
-    else
+    weft_drivers_lock();
+    ctx->generation = weft_process_generation();
+    enum weft_status status = whole ? weft_devices_enumerate(ctx, !p->no_opencl)
+                                    : weft_out_of_memory(ctx, "context", sizeof(*ctx));
+    weft_drivers_unlock();
+    if (!status) {
         *out = ctx;
+        return WEFT_OK;
+    }
+    weft_fail(NULL, status, "%s", weft_error(ctx));
+    weft_context_destroy(&ctx);
     return status;
 }
 
 void weft_context_destroy(weft_context **context)
 {
-    weft_context *ctx = *context;
+    weft_context *ctx = context ? *context : NULL;
     if (!ctx)
         return;
     weft_devices_destroy(ctx->devices);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The list of devices over all backends, in its fixed order, and diagnostics. */
 #include "device/devices.h"
+#include "device/process.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -62,8 +63,13 @@ static int compare_candidates(const void *left, const void *right)
 enum weft_status weft_devices_enumerate(weft_context *ctx, bool opencl)
 {
     struct weft_devices *d = ctx->devices;
-    if (opencl)
+    if (opencl && weft_opencl_begin())
         WEFT_TRY(weft_backend_opencl.enumerate(ctx));
+    else if (opencl)
+        WEFT_TRY(weft_device_diagnostic_add(
+            ctx, "OpenCL devices are left out: this process was forked from one that had "
+                 "loaded OpenCL, whose drivers do not survive fork(); create contexts in "
+                 "the children only, or call exec() in them"));
     WEFT_TRY(weft_backend_cpu.enumerate(ctx));
     qsort(d->found, (size_t)d->count, sizeof(*d->found), compare_candidates);
     return WEFT_OK;
@@ -89,7 +95,7 @@ const struct weft_device_candidate *weft_devices_at(const weft_context *ctx, int
 
 const char *weft_device_diagnostic(weft_context *ctx, int index)
 {
-    return index >= 0 && index < ctx->devices->diagnostic_count
+    return ctx && index >= 0 && index < ctx->devices->diagnostic_count
                ? ctx->devices->diagnostics[index]
                : NULL;
 }
@@ -97,6 +103,8 @@ const char *weft_device_diagnostic(weft_context *ctx, int index)
 enum weft_status(weft_device_info)(const weft_context *ctx, int index,
                                    struct weft_device_info *out, size_t size)
 {
+    WEFT_REQUIRE_POINTER(NULL, ctx, "context");
+    WEFT_REQUIRE_POINTER(NULL, out, "out");
     const struct weft_device_candidate *found = weft_devices_at(ctx, index);
     if (!found)
         return WEFT_ERR_ARG;

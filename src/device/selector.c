@@ -101,6 +101,8 @@ static bool is_position(const char *selector)
 enum weft_status weft_device_find(weft_context *ctx, const char *selector, int *index,
                                   const char **reason)
 {
+    WEFT_REQUIRE_POINTER(NULL, ctx, "context");
+    WEFT_REQUIRE_POINTER(ctx, index, "index");
     struct weft_devices *d = ctx->devices;
     if (!selector || !selector[0]) {
         *index = 0;

@@ -13,6 +13,8 @@ static const struct weft_decoder *const decoders[] = {
 
 void weft_image_free(struct weft_image *image)
 {
+    if (!image)
+        return;
     free(image->pixels);
     *image = (struct weft_image){0};
 }
@@ -39,7 +41,10 @@ enum weft_status weft_image_create(weft_context *ctx, const char *name, uint64_t
 enum weft_status weft_image_decode(weft_context *context, const char *name,
                                    const void *bytes, size_t size, struct weft_image *out)
 {
-    WEFT_REQUIRE(context, name && (bytes || !size));
+    WEFT_REQUIRE_POINTER(NULL, context, "context");
+    WEFT_REQUIRE_POINTER(context, name, "name");
+    WEFT_REQUIRE(context, bytes || !size, "bytes must not be NULL");
+    WEFT_REQUIRE_POINTER(context, out, "out");
     for (size_t i = 0; i < WEFT_ARRAY_SIZE(decoders); i++)
         if (decoders[i]->probe(bytes, size))
             return decoders[i]->decode(context, name, bytes, size, out);

@@ -328,14 +328,22 @@ enum weft_status(weft_image_preprocess)(weft_context *context,
 {
     enum { MAX_SIDE = 65535 };
     struct weft_preprocess_params p;
+    WEFT_REQUIRE_POINTER(NULL, context, "context");
+    WEFT_REQUIRE_POINTER(context, image, "image");
+    WEFT_REQUIRE_POINTER(context, params, "params");
+    WEFT_REQUIRE_POINTER(context, out, "out");
+    WEFT_REQUIRE_POINTER(context, info, "info");
     WEFT_TRY(WEFT_READ_PARAMS(context, params, &p));
     const int height = p.height, width = p.width, channels = p.channels;
-    WEFT_REQUIRE(context, image && image->pixels && out);
-    WEFT_REQUIRE(context, image->height >= 1 && image->width >= 1);
-    WEFT_REQUIRE(context, image->channels == 1 || image->channels == 3);
+    WEFT_REQUIRE_POINTER(context, image->pixels, "the image's pixels");
+    WEFT_REQUIRE(context, image->height >= 1 && image->width >= 1,
+                 "the image's height and width must be 1 or more");
+    WEFT_REQUIRE(context, image->channels == 1 || image->channels == 3,
+                 "the image's channels must be 1 or 3");
     WEFT_REQUIRE(context,
-                 height >= 1 && height <= MAX_SIDE && width >= 1 && width <= MAX_SIDE);
-    WEFT_REQUIRE(context, channels == 1 || channels == 3);
+                 height >= 1 && height <= MAX_SIDE && width >= 1 && width <= MAX_SIDE,
+                 "height and width must be 1 to 65535");
+    WEFT_REQUIRE(context, channels == 1 || channels == 3, "channels must be 1 or 3");
     WEFT_TRY(weft_preprocess_check(context, &p));
 
     bool resize = image->height != height || image->width != width;

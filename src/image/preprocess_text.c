@@ -21,8 +21,10 @@ static const struct {
 enum weft_status weft_preprocess_check(weft_context *ctx,
                                        const struct weft_preprocess_params *params)
 {
-    WEFT_REQUIRE(ctx, (unsigned)params->fit <= WEFT_FIT_NONE);
-    WEFT_REQUIRE(ctx, (unsigned)params->invert <= WEFT_INVERT_AUTO);
+    WEFT_REQUIRE(ctx, (unsigned)params->fit <= WEFT_FIT_NONE,
+                 "fit must be a value of enum weft_fit");
+    WEFT_REQUIRE(ctx, (unsigned)params->invert <= WEFT_INVERT_AUTO,
+                 "invert must be a value of enum weft_invert");
     return WEFT_OK;
 }
 

@@ -2,6 +2,7 @@
 /* Predictors: a model on the requested or the faster device, in the requested or the
  * faster precision. */
 #include "inference/inference.h"
+#include "device/process.h"
 #include "model/model.h"
 #include "lab/timing.h"
 #include "shared/random.h"
@@ -158,10 +159,15 @@ enum weft_status weft_predictor_create(weft_device *device, const weft_model *mo
                                        const struct weft_predictor_params *params,
                                        weft_predictor **out)
 {
+    WEFT_REQUIRE_DEVICE(device);
     weft_context *ctx = device->context;
     struct weft_predictor_params own;
+    WEFT_REQUIRE_POINTER(ctx, model, "model");
+    WEFT_REQUIRE_POINTER(ctx, out, "out");
     WEFT_TRY(WEFT_READ_PARAMS(ctx, params, &own));
-    WEFT_REQUIRE(ctx, own.batch >= 0 && (unsigned)own.precision <= WEFT_PRECISION_AUTO);
+    WEFT_REQUIRE(ctx, own.batch >= 0, "batch must be 0 or more");
+    WEFT_REQUIRE(ctx, (unsigned)own.precision <= WEFT_PRECISION_AUTO,
+                 "precision must be a value of enum weft_precision");
     struct weft_predictor *p = calloc(1, sizeof(*p));
     if (!p)
         return weft_out_of_memory(ctx, "predictor", sizeof(*p));
@@ -182,9 +188,10 @@ enum weft_status weft_predictor_create(weft_device *device, const weft_model *mo
 
 void weft_predictor_destroy(weft_predictor **predictor)
 {
-    if (!*predictor)
+    if (!predictor || !*predictor)
         return;
-    engine_free(&(*predictor)->engine);
+    if (!weft_device_is_lost((*predictor)->engine.device))
+        engine_free(&(*predictor)->engine);
     weft_device_close(&(*predictor)->host);
     free(*predictor);
     *predictor = NULL;
@@ -193,6 +200,10 @@ void weft_predictor_destroy(weft_predictor **predictor)
 void(weft_predictor_info)(const weft_predictor *p, struct weft_predictor_info *out,
                           size_t size)
 {
+    if (!p) {
+        weft_info_write(out, size, NULL, 0);
+        return;
+    }
     const struct weft_plan *plan = p->engine.inference->plan;
     bool half = plan->type == WEFT_FLOAT16;
     size_t kept = half ? 0 : weft_graph_floats(&plan->graph);
@@ -210,7 +221,12 @@ void(weft_predictor_info)(const weft_predictor *p, struct weft_predictor_info *o
 enum weft_status weft_predictor_run(weft_predictor *predictor, const uint8_t *pixels,
                                     int count, float *probabilities)
 {
-    WEFT_REQUIRE(predictor->engine.device->context, count >= 0);
+    WEFT_REQUIRE_POINTER(NULL, predictor, "predictor");
+    WEFT_REQUIRE_DEVICE(predictor->engine.device);
+    weft_context *ctx = predictor->engine.device->context;
+    WEFT_REQUIRE(ctx, count >= 0, "count must be 0 or more");
+    WEFT_REQUIRE(ctx, pixels || !count, "pixels must not be NULL");
+    WEFT_REQUIRE(ctx, probabilities || !count, "probabilities must not be NULL");
     return weft_inference_run(predictor->engine.inference, pixels, count, probabilities);
 }
 
@@ -218,6 +234,10 @@ enum weft_status(weft_predictor_evaluate)(weft_predictor *predictor,
                                           const weft_dataset *data, int64_t *confusion,
                                           struct weft_eval *out, size_t size)
 {
+    WEFT_REQUIRE_POINTER(NULL, predictor, "predictor");
+    WEFT_REQUIRE_DEVICE(predictor->engine.device);
+    WEFT_REQUIRE_POINTER(predictor->engine.device->context, data, "data");
+    WEFT_REQUIRE_POINTER(predictor->engine.device->context, out, "out");
     return weft_inference_evaluate(predictor->engine.inference, data, confusion, out,
                                    size);
 }

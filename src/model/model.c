@@ -100,14 +100,20 @@ static enum weft_status read_preprocess(struct weft_model *model)
     return WEFT_OK;
 }
 
-static enum weft_status read_model(struct weft_model *model, const char *path)
+/* All but the weights. */
+static enum weft_status read_description(struct weft_model *model)
 {
-    WEFT_TRY(weft_safetensors_open(model->ctx, path, &model->file));
     WEFT_TRY(read_net(model));
     WEFT_TRY(read_classes(model));
     WEFT_TRY(read_numbers(model, META_MEAN, model->mean));
     WEFT_TRY(read_numbers(model, META_STDDEV, model->stddev));
-    WEFT_TRY(read_preprocess(model));
+    return read_preprocess(model);
+}
+
+static enum weft_status read_model(struct weft_model *model, const char *path)
+{
+    WEFT_TRY(weft_safetensors_open(model->ctx, path, &model->file));
+    WEFT_TRY(read_description(model));
     size_t bytes = weft_graph_floats(&model->net->graph) * sizeof(float);
     model->weights = malloc(bytes);
     if (!model->weights)
@@ -118,7 +124,9 @@ static enum weft_status read_model(struct weft_model *model, const char *path)
 
 enum weft_status weft_model_load(weft_context *ctx, const char *path, weft_model **out)
 {
-    WEFT_REQUIRE(ctx, path);
+    WEFT_REQUIRE_POINTER(NULL, ctx, "context");
+    WEFT_REQUIRE_POINTER(ctx, path, "path");
+    WEFT_REQUIRE_POINTER(ctx, out, "out");
     struct weft_model *model = calloc(1, sizeof(*model));
     if (!model)
         return weft_out_of_memory(ctx, path, sizeof(*model));
@@ -131,9 +139,33 @@ enum weft_status weft_model_load(weft_context *ctx, const char *path, weft_model
     return status;
 }
 
+enum weft_status weft_model_from_weights(weft_context *ctx, json_t *metadata,
+                                         float *weights, weft_model **out)
+{
+    struct weft_model *model = calloc(1, sizeof(*model));
+    if (!model) {
+        free(weights);
+        return weft_out_of_memory(ctx, "model", sizeof(*model));
+    }
+    *model = (struct weft_model){.ctx = ctx, .weights = weights};
+    model->file = (struct weft_safetensors){
+        .ctx = ctx,
+        .path = strdup("model of a trainer"),
+        .header = json_pack("{s:O}", "__metadata__", metadata),
+    };
+    enum weft_status status = model->file.path && model->file.header
+                                  ? read_description(model)
+                                  : weft_out_of_memory(ctx, "model", sizeof(*model));
+    if (status)
+        weft_model_destroy(&model);
+    else
+        *out = model;
+    return status;
+}
+
 void weft_model_destroy(weft_model **model)
 {
-    if (!*model)
+    if (!model || !*model)
         return;
     weft_safetensors_free(&(*model)->file);
     weft_net_destroy(&(*model)->net);
@@ -146,6 +178,10 @@ void weft_model_destroy(weft_model **model)
 
 void(weft_model_info)(const weft_model *model, struct weft_model_info *out, size_t size)
 {
+    if (!model) {
+        weft_info_write(out, size, NULL, 0);
+        return;
+    }
     const char *step = weft_model_metadata(model, META_STEP);
     const char *per_epoch = weft_model_metadata(model, META_EPOCH);
     const char *release = weft_model_metadata(model, META_DATASET);
@@ -165,5 +201,5 @@ void(weft_model_info)(const weft_model *model, struct weft_model_info *out, size
 
 const char *weft_model_metadata(const weft_model *model, const char *name)
 {
-    return weft_safetensors_metadata(&model->file, name);
+    return model && name ? weft_safetensors_metadata(&model->file, name) : NULL;
 }

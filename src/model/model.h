@@ -19,4 +19,10 @@ struct weft_model {
     float *weights;
 };
 
+/* A model without a file, from the metadata that its file would have, which it keeps a
+ * reference of. Owns `weights`, all of the network's in the layout of its graph: on
+ * failure they are freed. */
+enum weft_status weft_model_from_weights(weft_context *ctx, json_t *metadata,
+                                         float *weights, struct weft_model **out);
+
 #endif

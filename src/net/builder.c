@@ -93,6 +93,8 @@ enum weft_status weft_net_begin(weft_context *ctx, const struct weft_net_params 
 {
     struct weft_net_params p;
     struct weft_schedule schedule = {0};
+    WEFT_REQUIRE_POINTER(NULL, ctx, "context");
+    WEFT_REQUIRE_POINTER(ctx, out, "out");
     WEFT_TRY(WEFT_READ_PARAMS(ctx, params, &p));
     WEFT_TRY(check_params(ctx, &p));
     if (p.schedule)
@@ -354,7 +356,10 @@ enum weft_status weft_net_add(weft_net_builder *b, const char *op,
                               int input_count, int *layer)
 {
     struct weft_layer made = {0};
-    WEFT_REQUIRE(b->ctx, op && input_count >= 0 && (inputs || !input_count));
+    WEFT_REQUIRE_POINTER(NULL, b, "builder");
+    WEFT_REQUIRE_POINTER(b->ctx, op, "op");
+    WEFT_REQUIRE(b->ctx, input_count >= 0, "input_count must be 0 or more");
+    WEFT_REQUIRE(b->ctx, inputs || !input_count, "inputs must not be NULL");
     WEFT_TRY(WEFT_READ_PARAMS(b->ctx, params, &made.params));
     WEFT_TRY(set_op(b, &made, op));
     WEFT_TRY(set_inputs(b, &made, op, inputs, input_count));
@@ -379,8 +384,10 @@ enum weft_status weft_net_add(weft_net_builder *b, const char *op,
 
 enum weft_status weft_net_output(weft_net_builder *b, int layer)
 {
+    WEFT_REQUIRE_POINTER(NULL, b, "builder");
     struct weft_graph *graph = &b->net->graph;
-    WEFT_REQUIRE(b->ctx, layer >= 0 && layer < b->net->layer_count);
+    WEFT_REQUIRE(b->ctx, layer >= 0 && layer < b->net->layer_count,
+                 "layer must be the index of a layer that was added");
     int node = b->net->layers[layer].output;
     for (int i = 0; i < graph->output_count; i++)
         if (graph->outputs[i] == node)
@@ -443,8 +450,10 @@ static void move_statistics(struct weft_graph *graph)
 
 enum weft_status weft_net_end(weft_net_builder **builder, weft_net **out)
 {
+    WEFT_REQUIRE_POINTER(NULL, builder, "builder");
     struct weft_net_builder *b = *builder;
     *builder = NULL;
+    WEFT_REQUIRE(NULL, b || !out, "*builder must not be NULL");
     if (!b)
         return WEFT_OK;
     struct weft_net *net = b->net;

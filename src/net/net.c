@@ -36,11 +36,6 @@ enum weft_status weft_net_copy(const struct weft_net *net, struct weft_net **out
     return WEFT_OK;
 }
 
-const char *weft_net_text(const weft_net *net)
-{
-    return net->text;
-}
-
 size_t weft_net_output_values(const struct weft_net *net)
 {
     size_t values = 0;
@@ -51,9 +46,14 @@ size_t weft_net_output_values(const struct weft_net *net)
 
 void(weft_net_info)(const weft_net *net, struct weft_net_info *out, size_t size)
 {
+    if (!net) {
+        weft_info_write(out, size, NULL, 0);
+        return;
+    }
     struct weft_net_info info = {
         .name = net->name,
         .text = net->source,
+        .canonical_text = net->text,
         .layers = net->layer_count,
         .height = net->input.h,
         .width = net->input.w,
@@ -77,6 +77,8 @@ void(weft_net_info)(const weft_net *net, struct weft_net_info *out, size_t size)
 enum weft_status(weft_net_layer)(const weft_net *net, int index,
                                  struct weft_layer_info *out, size_t size)
 {
+    WEFT_REQUIRE_POINTER(NULL, net, "net");
+    WEFT_REQUIRE_POINTER(net->ctx, out, "out");
     if (index < 0 || index >= net->layer_count)
         return weft_fail(net->ctx, WEFT_ERR_ARG, "%s: has no layer %d", net->name, index);
     const struct weft_layer *layer = &net->layers[index];
@@ -103,7 +105,7 @@ enum weft_status(weft_net_layer)(const weft_net *net, int index,
 
 void weft_net_destroy(weft_net **net)
 {
-    if (!*net)
+    if (!net || !*net)
         return;
     weft_graph_free(&(*net)->graph);
     free((*net)->layers);

@@ -373,7 +373,9 @@ static enum weft_status parse_text(struct net_reader *r, const char *text, char 
 enum weft_status weft_net_create(weft_context *ctx, const char *text,
                                  const struct weft_net_params *params, weft_net **out)
 {
-    WEFT_REQUIRE(ctx, text);
+    WEFT_REQUIRE_POINTER(NULL, ctx, "context");
+    WEFT_REQUIRE_POINTER(ctx, text, "text");
+    WEFT_REQUIRE_POINTER(ctx, out, "out");
     struct net_reader *r = calloc(1, sizeof(*r));
     if (!r)
         return weft_out_of_memory(ctx, "network", sizeof(*r));

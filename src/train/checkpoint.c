@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Checkpoints: writing and reading the state of a trainer. */
 #include "model/metadata.h"
+#include "device/process.h"
+#include "model/model.h"
 #include "train/trainer.h"
 #include "model/weights.h"
 #include "image/preprocess.h"
@@ -179,15 +181,46 @@ static enum weft_status gather(struct weft_trainer *t, float *weights,
     return WEFT_OK;
 }
 
+/* The state after all queued steps. */
+static enum weft_status read_state(struct weft_trainer *t, uint32_t *state)
+{
+    WEFT_TRY(weft_trainer_collect_metrics(t));
+    return t->device->backend->read(t->device, state, t->buffers.state, 0,
+                                    STATE_METRICS_RING * sizeof(*state));
+}
+
+enum weft_status weft_trainer_model(weft_trainer *t, weft_model **out)
+{
+    WEFT_REQUIRE_POINTER(NULL, t, "trainer");
+    WEFT_REQUIRE_DEVICE(t->device);
+    weft_context *ctx = t->device->context;
+    uint32_t state[STATE_METRICS_RING];
+    WEFT_REQUIRE_POINTER(ctx, out, "out");
+    WEFT_TRY(read_state(t, state));
+    size_t bytes = weft_graph_floats(&t->net->graph) * sizeof(float);
+    float *weights = malloc(bytes);
+    json_t *described = describe(t, state, NULL);
+    enum weft_status status =
+        weights && described
+            ? t->device->backend->read(t->device, weights, t->buffers.weights, 0, bytes)
+            : weft_out_of_memory(ctx, "model", bytes);
+    if (status)
+        free(weights);
+    else
+        status = weft_model_from_weights(ctx, described, weights, out);
+    json_decref(described);
+    return status;
+}
+
 enum weft_status weft_trainer_save_checkpoint(weft_trainer *t, const char *path,
                                               const char *const *metadata)
 {
+    WEFT_REQUIRE_POINTER(NULL, t, "trainer");
+    WEFT_REQUIRE_DEVICE(t->device);
     weft_context *ctx = t->device->context;
     uint32_t state[STATE_METRICS_RING];
-    WEFT_REQUIRE(ctx, path);
-    WEFT_TRY(weft_trainer_collect_metrics(t));
-    WEFT_TRY(
-        t->device->backend->read(t->device, state, t->buffers.state, 0, sizeof(state)));
+    WEFT_REQUIRE_POINTER(ctx, path, "path");
+    WEFT_TRY(read_state(t, state));
     struct weft_tensors tensors = {0};
     json_t *described = describe(t, state, metadata);
     if (!described)
@@ -336,7 +369,9 @@ enum weft_status weft_trainer_load_checkpoint(weft_trainer *t, const char *path)
 {
     struct weft_safetensors file;
     struct position position = {0};
-    WEFT_REQUIRE(t->device->context, path);
+    WEFT_REQUIRE_POINTER(NULL, t, "trainer");
+    WEFT_REQUIRE_DEVICE(t->device);
+    WEFT_REQUIRE_POINTER(t->device->context, path, "path");
     WEFT_TRY(weft_trainer_collect_metrics(t));
     WEFT_TRY(weft_safetensors_open(t->device->context, path, &file));
     enum weft_status status = check_same(t, &file);

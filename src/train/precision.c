@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Creation of a trainer in the requested precision; AUTO measures both. */
 #include "lab/timing.h"
+#include "device/process.h"
 #include "train/trainer.h"
 
 #include <math.h>
@@ -13,15 +14,14 @@ static enum weft_status check_data(weft_context *ctx, const struct weft_net *net
     if (info->height != net->input.h || info->width != net->input.w ||
         info->channels != net->input.c)
         return weft_fail(ctx, WEFT_ERR_ARG,
-                         "%s: images of %dx%dx%d do not fit network %s for %dx%dx%d",
+                         "%s: images of %dx%dx%d do not fit %s for %dx%dx%d",
                          info->source, info->height, info->width, info->channels,
                          net->name, net->input.h, net->input.w, net->input.c);
     if (info->classes != outputs)
-        return weft_fail(
-            ctx, WEFT_ERR_ARG,
-            "%s: %d classes, but network %s has %d outputs; its last dense must "
-            "be \"dense %d\"",
-            info->source, info->classes, net->name, outputs, info->classes);
+        return weft_fail(ctx, WEFT_ERR_ARG,
+                         "%s: %d classes, but %s has %d outputs; its last dense must "
+                         "be \"dense %d\"",
+                         info->source, info->classes, net->name, outputs, info->classes);
     return WEFT_OK;
 }
 
@@ -113,14 +113,21 @@ enum weft_status weft_trainer_create(weft_device *device, const weft_net *net,
                                      const struct weft_train_params *params,
                                      weft_trainer **out)
 {
+    WEFT_REQUIRE_DEVICE(device);
     weft_context *ctx = device->context;
     struct weft_train_params own, *p = &own;
+    WEFT_REQUIRE_POINTER(ctx, net, "net");
+    WEFT_REQUIRE_POINTER(ctx, data, "data");
+    WEFT_REQUIRE_POINTER(ctx, out, "out");
     WEFT_TRY(WEFT_READ_PARAMS(ctx, params, p));
     struct weft_dataset_info info;
     weft_dataset_info(data, &info);
     WEFT_TRY(check_data(ctx, net, &info));
-    WEFT_REQUIRE(ctx, p->batch >= 0 && (unsigned)p->precision <= WEFT_PRECISION_AUTO);
-    WEFT_REQUIRE(ctx, isfinite(p->learning_rate) && p->learning_rate >= 0);
+    WEFT_REQUIRE(ctx, p->batch >= 0, "batch must be 0 or more");
+    WEFT_REQUIRE(ctx, (unsigned)p->precision <= WEFT_PRECISION_AUTO,
+                 "precision must be a value of enum weft_precision");
+    WEFT_REQUIRE(ctx, isfinite(p->learning_rate) && p->learning_rate >= 0,
+                 "learning_rate must be a number, 0 or more");
     if (p->precision == WEFT_PRECISION_AUTO)
         return create_in_better(device, net, &info, p, out);
     bool half = p->precision == WEFT_PRECISION_FLOAT16;
@@ -133,5 +140,5 @@ enum weft_status weft_trainer_create(weft_device *device, const weft_net *net,
 void(weft_trainer_info)(const weft_trainer *trainer, struct weft_trainer_info *out,
                         size_t size)
 {
-    WEFT_WRITE_INFO(out, size, &trainer->info);
+    weft_info_write(out, size, trainer ? &trainer->info : NULL, sizeof(trainer->info));
 }

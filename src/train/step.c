@@ -2,6 +2,7 @@
 /* A training step as two command lists, gradients and update: recorded once, replayed,
  * and its metrics. */
 #include "net/lower.h"
+#include "device/process.h"
 #include "shared/state.h"
 #include "train/trainer.h"
 
@@ -98,7 +99,9 @@ uint64_t weft_trainer_config_hash(const struct weft_trainer *t)
 
 enum weft_status weft_trainer_run(weft_trainer *t, int steps)
 {
-    WEFT_REQUIRE(t->device->context, steps >= 0);
+    WEFT_REQUIRE_POINTER(NULL, t, "trainer");
+    WEFT_REQUIRE_DEVICE(t->device);
+    WEFT_REQUIRE(t->device->context, steps >= 0, "steps must be 0 or more");
     for (int i = 0; i < steps; i++) {
         /* The ring of metrics is full: waits only if progress was not read for long. */
         if (t->queued - t->read == STATE_RING_STEPS)
@@ -133,6 +136,9 @@ enum weft_status weft_trainer_collect_metrics(struct weft_trainer *t)
 enum weft_status(weft_trainer_progress)(weft_trainer *t, struct weft_progress *out,
                                         size_t size)
 {
+    WEFT_REQUIRE_POINTER(NULL, t, "trainer");
+    WEFT_REQUIRE_DEVICE(t->device);
+    WEFT_REQUIRE_POINTER(t->device->context, out, "out");
     WEFT_TRY(weft_trainer_collect_metrics(t));
     const struct weft_progress progress = {
         .step = t->read,

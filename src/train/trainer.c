@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A trainer's buffers: allocation, upload of images and initial weights; evaluation. */
 #include "train/trainer.h"
+#include "device/process.h"
 
 #include "image/preprocess.h"
 #include "shared/state.h"
@@ -212,9 +213,13 @@ enum weft_status weft_trainer_create_with_type(weft_device *device, const weft_n
 
 void weft_trainer_destroy(weft_trainer **trainer)
 {
-    struct weft_trainer *t = *trainer;
+    struct weft_trainer *t = trainer ? *trainer : NULL;
     if (!t)
         return;
+    if (weft_device_is_lost(t->device)) {
+        *trainer = NULL;
+        return;
+    }
     const struct weft_backend *backend = t->device->backend;
     struct weft_mem *const mems[] = {
         t->buffers.activations, t->buffers.weights, t->buffers.gradients,
@@ -242,6 +247,10 @@ enum weft_status(weft_trainer_evaluate)(weft_trainer *t, const weft_dataset *dat
                                         int64_t *confusion, struct weft_eval *out,
                                         size_t size)
 {
+    WEFT_REQUIRE_POINTER(NULL, t, "trainer");
+    WEFT_REQUIRE_DEVICE(t->device);
+    WEFT_REQUIRE_POINTER(t->device->context, data, "data");
+    WEFT_REQUIRE_POINTER(t->device->context, out, "out");
     if (!t->inference)
         WEFT_TRY(weft_inference_create(t->device, t->net, t->buffers.weights,
                                        &t->normalization, EVALUATION_BATCH, WEFT_FLOAT32,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* weft_tune and the tuning table of the public API. */
 #include "tune/tune.h"
+#include "device/process.h"
 
 #include "net/lower.h"
 #include "util/clock.h"
@@ -76,11 +77,18 @@ static enum weft_status check_params(weft_context *ctx, const struct weft_device
     if (!device->tuning)
         return weft_fail(ctx, WEFT_ERR_ARG, "%s: was opened to be left no_tuning",
                          device->info.name);
+    WEFT_REQUIRE(ctx, p->training || p->training_count <= 0,
+                 "training must not be NULL with a training_count");
+    WEFT_REQUIRE(ctx, p->inference || p->inference_count <= 0,
+                 "inference must not be NULL with an inference_count");
     for (int i = 0; i < p->training_count; i++)
-        WEFT_REQUIRE(ctx, p->training[i] > 0);
+        WEFT_REQUIRE(ctx, p->training[i] > 0,
+                     "each batch of `training` must be 1 or more");
     for (int i = 0; i < p->inference_count; i++)
-        WEFT_REQUIRE(ctx, p->inference[i] > 0);
-    WEFT_REQUIRE(ctx, p->seconds >= 0 && p->trial_timeout >= 0);
+        WEFT_REQUIRE(ctx, p->inference[i] > 0,
+                     "each batch of `inference` must be 1 or more");
+    WEFT_REQUIRE(ctx, p->seconds >= 0 && p->trial_timeout >= 0,
+                 "seconds and trial_timeout must be 0 or more");
     return WEFT_OK;
 }
 
@@ -90,10 +98,13 @@ enum weft_status(weft_tune)(weft_device *device, const weft_net *net,
 {
     /* One of the 20 s documented for quick tuning is for start and end. */
     enum { QUICK_SECONDS = 19, FULL_SECONDS = 900 };
+    WEFT_REQUIRE_DEVICE(device);
     weft_context *ctx = device->context;
     struct weft_tune_params own, *p = &own;
     struct weft_tune_result result = {0};
-    WEFT_REQUIRE(ctx, params && out);
+    WEFT_REQUIRE_POINTER(ctx, net, "net");
+    WEFT_REQUIRE_POINTER(ctx, params, "params");
+    WEFT_REQUIRE_POINTER(ctx, out, "out");
     WEFT_TRY(WEFT_READ_PARAMS(ctx, params, p));
     WEFT_TRY(check_params(ctx, device, p));
     double limit = p->seconds > 0 ? p->seconds : p->full ? FULL_SECONDS : QUICK_SECONDS;
@@ -124,6 +135,8 @@ enum weft_status(weft_tune)(weft_device *device, const weft_net *net,
 enum weft_status(weft_tuning_row)(weft_device *device, int index,
                                   struct weft_tuning_row *out, size_t size)
 {
+    WEFT_REQUIRE_POINTER(NULL, device, "device");
+    WEFT_REQUIRE_POINTER(device->context, out, "out");
     const struct weft_tuning *t = device->tuning;
     if (!t || index < 0 || index >= t->count)
         return WEFT_ERR_ARG;
@@ -144,11 +157,12 @@ enum weft_status(weft_tuning_row)(weft_device *device, int index,
 
 const char *weft_tuning_path(const weft_device *device)
 {
-    return device->tuning ? device->tuning->path : NULL;
+    return device && device->tuning ? device->tuning->path : NULL;
 }
 
 enum weft_status weft_tuning_reset(weft_device *device)
 {
+    WEFT_REQUIRE_POINTER(NULL, device, "device");
     struct weft_tuning *tuning = device->tuning;
     if (!tuning)
         return WEFT_OK;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The worker: request lines in, reply lines out. */
 #include "tune/trial.h"
+#include "device/process.h"
 #include "tune/tune.h"
 
 #include "util/text.h"
@@ -120,6 +121,7 @@ static bool write_all(int out, const char *text, size_t size)
 
 enum weft_status weft_tune_worker(weft_device *device, int in, int out)
 {
+    WEFT_REQUIRE_DEVICE(device);
     struct tune_worker worker = {.device = device};
     char line[TUNE_LINE_BYTES], reply[TUNE_LINE_BYTES + 1];
     weft_context *ctx = device->context;

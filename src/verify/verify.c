@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* weft_verify: the table of checks, and the loop over cases. */
 #include "verify/verify.h"
+#include "device/process.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -127,8 +128,9 @@ enum weft_status(weft_verify)(weft_device *device,
     struct weft_verify_params own;
     struct weft_verify_result result = {0};
     struct weft_device *reference = NULL;
+    WEFT_REQUIRE_DEVICE(device);
+    WEFT_REQUIRE_POINTER(device->context, out, "out");
     WEFT_TRY(WEFT_READ_PARAMS(device->context, params, &own));
-    WEFT_REQUIRE(device->context, out);
     WEFT_TRY(weft_device_open(device->context, WEFT_HOST_DEVICE, NULL, &reference));
     enum weft_status status = verify_with_reference(device, reference, &own, &result);
     weft_device_close(&reference);

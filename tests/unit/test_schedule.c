@@ -142,7 +142,9 @@ static void check_net(void)
                         weft_net_params(.height = 1, .width = 1, .channels = 4), &net));
     weft_net_info(net, &info);
     CHECK_TEXT(info.schedule, "cosine warmup=0.1");
-    CHECK_OK(weft_net_create(ctx, weft_net_text(net), NULL, &again));
+    struct weft_net_info canonical;
+    weft_net_info(net, &canonical);
+    CHECK_OK(weft_net_create(ctx, canonical.canonical_text, NULL, &again));
     weft_net_info(again, &info);
     CHECK_TEXT(info.schedule, "cosine warmup=0.1");
     weft_net_destroy(&again);

@@ -167,8 +167,7 @@ static void check_shape_mismatches(const weft_dataset *data)
         const char *message;
     } nets[] = {
         {"flatten\ndense 4\nsoftmax\n", 3, "do not fit network"},
-        {"flatten\ndense 5\nsoftmax\n", SIDE,
-         "4 classes, but network network has 5 outputs"},
+        {"flatten\ndense 5\nsoftmax\n", SIDE, "4 classes, but network has 5 outputs"},
     };
     for (size_t i = 0; i < sizeof(nets) / sizeof(*nets); i++) {
         weft_trainer *trainer = NULL;
