@@ -241,6 +241,8 @@ def good():
                        net="adam.net")
         says(result, "training diverged")
         check(all_finite(f"g{rate}/last.safetensors"), f"rate {rate}: last is not finite")
+        weft(0, "train", "-d", "cpu", "--resume", "--out", "g" + rate, "--epochs", "20",
+             "--lr", "1e-6")
         if os.path.exists(f"g{rate}/best.safetensors"):
             check(all_finite(f"g{rate}/best.safetensors"), f"rate {rate}: best is not finite")
     # A smaller rate is used, shown, logged and kept.

@@ -64,8 +64,9 @@ bool train_is_guessing(const struct train_session *session, const struct weft_pr
     double error = sqrt(guess_accuracy * (1 - guess_accuracy) / samples);
     struct weft_net_info net;
     weft_net_info(session->net, &net);
-    double limit =
-        session->learned ? chance_loss * guess_loss : grown_loss * log(net.classes);
+    double limit = session->learned
+                       ? chance_loss * guess_loss
+                       : fmax(grown_loss * log(net.classes), 2 * session->first_loss);
     return error > 0 && correct / samples <= guess_accuracy + chance_errors * error &&
            loss / samples >= limit;
 }

@@ -55,6 +55,7 @@ struct train_session {
     double last_score; /* the accuracy compared with `target_accuracy` */
     bool learned;      /* an epoch was better than guessing */
     bool diverged;
+    double first_loss;         /* of the first step of this process; 0: none yet */
     struct weft_progress half; /* at half of the current epoch */
     bool withheld;             /* the last epoch ended with guessing and was not saved */
     bool saved;                /* the last call of train_save_checkpoint wrote the file */

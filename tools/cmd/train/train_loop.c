@@ -186,6 +186,8 @@ static enum app_exit run_steps(struct train_session *session, struct weft_progre
                 : train_report_divergence(session, p, "the loss is not finite");
         if (code)
             return code;
+        if (!session->first_loss)
+            session->first_loss = p->last_loss;
         if (p->step == half)
             session->half = *p;
         double now = term_seconds();
