@@ -4,6 +4,7 @@
 
 #include "util/line_parser.h"
 #include "util/text.h"
+#include "os/suggest.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -153,8 +154,17 @@ static enum weft_status unknown_word(struct net_reader *r, const char *word)
         size_t used = strlen(list);
         snprintf(list + used, sizeof(list) - used, ", %s", directives[i].name);
     }
-    return weft_line_parser_fail(&r->parser, "\"%s\" is not known; a line begins with %s",
-                                 word, list);
+    const char *names[64], *close;
+    char words[sizeof(list)], *rest = NULL;
+    int count = 0;
+    memcpy(words, list, sizeof(words));
+    for (char *name = strtok_r(words, ", ", &rest); name && count < 64;
+         name = strtok_r(NULL, ", ", &rest))
+        names[count++] = name;
+    close = weft_suggest(word, names, count);
+    return weft_line_parser_fail(
+        &r->parser, "\"%s\" is not known; %s%s%s line begins with %s", word,
+        close ? "did you mean " : "", close ? close : "", close ? "? A" : "a", list);
 }
 
 /* valid, same, one or two numbers, or top,left,bottom,right. */

@@ -127,6 +127,11 @@ expect 0 '\|' "$weft" devices -f md
 
 # --- bad input
 expect 4 'nosuch' train --data nosuch --out r/0
+expect 4 'did you mean fashion-mnist' "$weft" train -d cpu --data fashon-mnist --out r/0
+printf 'input 8 8 1\nconvv 3 3x3\n' >misspelt.net
+expect 4 'did you mean conv' "$weft" show misspelt.net
+printf 'input 8 8 1\nmaxpool 2x2\n' >misspelt.net
+expect 4 'did you mean max-pool' "$weft" show misspelt.net
 expect 4 'did you mean small' "$weft" train -d cpu --data data --net smal --out r/0
 expect 4 'line 3' "$weft" train -d cpu --data data --net wrong.net --out r/0
 expect 4 'truncated' "$weft" show cut.idx

@@ -48,7 +48,7 @@ MAY = {
     "cl/conv": {"cl/shared", "cl/lib"},
     "cl/gemm": {"cl/shared", "cl/lib"},
     "cl/primitives": {"cl/shared", "cl/lib"},
-    "cmd": {"public", "weft/base.h", "cmd/core", "cmd/results", "cmd/report", "cmd/train",
+    "cmd": {"public", "weft/base.h", "os", "cmd/core", "cmd/results", "cmd/report", "cmd/train",
             "cmd/bench", "cmd/devices"},
     "cmd/core": {"public", "weft/base.h", "os"},
     "cmd/results": {"public", "weft/base.h", "os", "cmd/core"},
@@ -57,7 +57,7 @@ MAY = {
     "cmd/show": {"public", "weft/base.h", "cmd/core"},
     "cmd/train": {"public", "weft/base.h", "cmd/core"},
     "cmd/devices": {"public", "weft/base.h", "cmd/core", "cmd/results"},
-    "cmd/bench": {"public", "weft/base.h", "cmd/core", "cmd/results", "cmd/report"},
+    "cmd/bench": {"public", "weft/base.h", "os", "cmd/core", "cmd/results", "cmd/report"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 
@@ -130,7 +130,7 @@ PLANTED = [
     ("src/util/b.c", "#include <weft/dataset.h>"),
     ("src/base/a.c", '#include "util/file.h"'),
     ("src/os/a.c", '#include "base/context.h"'),
-    ("tools/cmd/b.c", '#include "os/write_file.h"'),
+    ("include/weft/b.h", '#include "../../src/os/write_file.h"'),
     ("src/device/a.c", '#include "net/net.h"'),
     ("src/attic/a.c", '#include "base/context.h"'),
     ("cl/primitives/a.cl", '#include "device/backend.h"'),

@@ -190,7 +190,7 @@ static void check_sentences(void)
         {"", "has no layers"},
         {"flatten\nsoftmax\n", "nothing to train"},
         {"flatten\ndense 3\nsoftmax\nrelu\n", "line 4: relu: nothing may read softmax"},
-        {"konv 3 3\n", "line 1: \"konv\" is not known; a line begins with conv"},
+        {"konv 3 3\n", "\"konv\" is not known; did you mean conv? A line begins"},
         {"\n# hello\nconv\n", "line 3: the number of filters is missing after \"conv\""},
         {"conv 3\n", "the window is missing"},
         {"conv 3 3x\n", "ROWSxCOLUMNS, not \"3x\""},

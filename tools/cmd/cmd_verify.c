@@ -3,6 +3,7 @@
 #include "core/app.h"
 #include "results/provenance.h"
 #include "core/paths.h"
+#include "os/suggest.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -313,7 +314,7 @@ static enum app_exit require_op_exists(struct app *app, const char *op)
     for (; n < 64 && (names[n] = weft_verify_op_name(n)); n++)
         if (!strcmp(names[n], op))
             return APP_OK;
-    const char *close = args_suggest(op, names, n);
+    const char *close = weft_suggest(op, names, n);
     char list[512] = "";
     for (int i = 0; i < n; i++) {
         size_t at = strlen(list);

@@ -2,6 +2,7 @@
 /* The command `weft`: runs a subcommand. */
 #include "core/app.h"
 #include "core/plain_text.h"
+#include "os/suggest.h"
 
 #include <errno.h>
 #include <locale.h>
@@ -40,7 +41,7 @@ static const struct app_command *find(const char *name)
         if (!strcmp(names[i], name))
             return commands[i];
     }
-    const char *close = args_suggest(name, names, COMMAND_COUNT);
+    const char *close = weft_suggest(name, names, COMMAND_COUNT);
     fprintf(stderr, "weft: there is no command '%s'", plain_text(name));
     if (close)
         fprintf(stderr, "; did you mean %s?", close);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The table of workloads. */
 #include "bench/bench.h"
+#include "os/suggest.h"
 
 #include <string.h>
 
@@ -46,7 +47,7 @@ enum app_exit bench_find_workload(const struct app *app, const char *word,
             return APP_OK;
         }
     }
-    const char *close = args_suggest(word, names, WORKLOADS);
+    const char *close = weft_suggest(word, names, WORKLOADS);
     return app_error(app, APP_USAGE, "there is no workload '%s' (there are %s)%s%s%s",
                      word, list, close ? "; did you mean " : "", close ? close : "",
                      close ? "?" : "");

@@ -7,6 +7,7 @@
 #include "core/driver_smoke_test.h"
 #include "core/paths.h"
 #include "core/text_file.h"
+#include "os/suggest.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -298,6 +299,10 @@ enum app_exit app_read_dataset(struct app *app, const char *spec, enum weft_spli
     if (!dataset_prefetch_take(&app->prefetch, spec, split, out))
         status = weft_dataset_open(app->context, spec, split, out);
     term_wait_end();
+    const char *known[] = {"fashion-mnist"}, *close = weft_suggest(spec, known, 1);
+    if (status && close && !paths_exists(spec))
+        return app_error(app, APP_BAD_INPUT, "%s; did you mean %s?",
+                         weft_error(app->context), close);
     return status ? app_report_error(app, APP_INPUT, status) : APP_OK;
 }
 
@@ -346,7 +351,7 @@ static enum app_exit net_not_found(struct app *app, const char *spec, const char
         size_t at = strlen(list);
         snprintf(list + at, sizeof(list) - at, "%s%s", n ? ", " : "", names[n]);
     }
-    const char *close = args_suggest(spec, names, n);
+    const char *close = weft_suggest(spec, names, n);
     return app_error(app, APP_BAD_INPUT,
                      "%s: %s, and no built-in network has this name%s%s%s "
                      "(built-in networks: %s)",

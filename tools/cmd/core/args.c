@@ -6,6 +6,7 @@
 
 #include "core/plain_text.h"
 #include "core/term.h"
+#include "os/suggest.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -147,7 +148,7 @@ static const char *parse_count_or_percent(const struct args_option *o, const cha
 static const char *parse_choice(const struct args_option *o, const char *text,
                                 void *field)
 {
-    static char accepted[128];
+    static char accepted[192];
     size_t length = strlen(text);
     const char *word = o->value;
     for (int index = 0; *word; index++) {
@@ -158,7 +159,16 @@ static const char *parse_choice(const struct args_option *o, const char *text,
         }
         word += span + (word[span] == '|');
     }
-    snprintf(accepted, sizeof(accepted), "one of %s", o->value);
+    const char *words[16], *close;
+    char copy[128], *rest = NULL;
+    int count = 0;
+    snprintf(copy, sizeof(copy), "%s", o->value);
+    for (char *next = strtok_r(copy, "|", &rest); next && count < 16;
+         next = strtok_r(NULL, "|", &rest))
+        words[count++] = next;
+    close = weft_suggest(text, words, count);
+    snprintf(accepted, sizeof(accepted), "one of %s%s%s%s", o->value,
+             close ? "; did you mean " : "", close ? close : "", close ? "?" : "");
     return accepted;
 }
 
@@ -170,50 +180,6 @@ static const parse_fn parsers[] = {
     [ARGS_CHOICE] = parse_choice,
 };
 _Static_assert(sizeof(parsers) / sizeof(*parsers) == ARGS_KIND_COUNT, "every kind");
-
-/* Case-insensitive Damerau-Levenshtein distance. */
-static int edit_distance(const char *a, const char *b)
-{
-    enum { LONGEST = 32 };
-    int rows[LONGEST + 1][LONGEST + 1];
-    int m = (int)strnlen(a, LONGEST), n = (int)strnlen(b, LONGEST);
-    for (int i = 0; i <= m; i++)
-        rows[i][0] = i;
-    for (int j = 0; j <= n; j++)
-        rows[0][j] = j;
-    for (int i = 1; i <= m; i++)
-        for (int j = 1; j <= n; j++) {
-            int ca = tolower((unsigned char)a[i - 1]);
-            int cb = tolower((unsigned char)b[j - 1]);
-            int best = rows[i - 1][j - 1] + (ca != cb);
-            if (rows[i - 1][j] + 1 < best)
-                best = rows[i - 1][j] + 1;
-            if (rows[i][j - 1] + 1 < best)
-                best = rows[i][j - 1] + 1;
-            if (i > 1 && j > 1 && ca == tolower((unsigned char)b[j - 2]) &&
-                cb == tolower((unsigned char)a[i - 2]) && rows[i - 2][j - 2] + 1 < best)
-                best = rows[i - 2][j - 2] + 1;
-            rows[i][j] = best;
-        }
-    return rows[m][n];
-}
-
-const char *args_suggest(const char *word, const char *const *names, int count)
-{
-    const char *found = NULL;
-    int best = strlen(word) < 4 ? 2 : 3;
-    for (int i = 0; strlen(word) >= 3 && i < count; i++)
-        if (!strncasecmp(word, names[i], strlen(word)))
-            return names[i];
-    for (int i = 0; i < count; i++) {
-        int d = edit_distance(word, names[i]);
-        if (d < best) {
-            best = d;
-            found = names[i];
-        }
-    }
-    return found;
-}
 
 /* All options of a command: its own, then those of the shared tables. */
 struct option_list {
@@ -251,7 +217,7 @@ static enum args_result reject_unknown(const struct args_command *c,
     names[n++] = "help";
     char word[64];
     snprintf(word, sizeof(word), "%.*s", (int)strcspn(text + 2, "="), text + 2);
-    const char *close = args_suggest(word, names, n);
+    const char *close = weft_suggest(word, names, n);
     fprintf(stderr, "weft %s: there is no option --%s", c->name, plain_text(word));
     if (close)
         fprintf(stderr, "; did you mean --%s?", close);

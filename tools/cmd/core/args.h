@@ -63,7 +63,4 @@ enum args_result args_parse(const struct args_command *command, int argc, char *
 
 void args_help(FILE *out, const struct args_command *command);
 
-/* The one of `count` names that `word` was probably meant to be, or NULL. */
-const char *args_suggest(const char *word, const char *const *names, int count);
-
 #endif
