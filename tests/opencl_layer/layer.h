@@ -6,7 +6,9 @@
  *     WEFT_LAYER_FAKE=NAME           a row of layer_fakes.c
  *     WEFT_LAYER_FAULT=NAME          a row of layer_faults.c
  *     WEFT_LAYER_FAULT=CALL:CODE:N   CALL returns CODE from the Nth time on, counted from
- *                                    0; CODE "null": success, and NULL for a handle
+ *                                    0; CODE "null": success, and NULL for a handle;
+ *                                    CALL "any": every one of them
+ *     WEFT_LAYER_FAULT=CALL:CODE:N:once   the Nth time alone
  *     WEFT_LAYER_MUTANT=FILE:LINE:TEXT   the line of a file of cl/ becomes TEXT
  *
  * "list" for a NAME prints all names. It and an unknown word end the process: no test may

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Calls that fail, with any code and from any time on, or that claim success and give
  * nothing. */
+#include "fault_injection/call_counter.h"
 #include "opencl_layer/layer.h"
 
 #include <stdio.h>
@@ -44,6 +45,20 @@
          (cl_command_queue a, cl_mem b, const void *c, size_t d, size_t e, size_t f,     \
           cl_uint g, const cl_event *h, cl_event *i),                                    \
          (a, b, c, d, e, f, g, h, i))                                                    \
+    CALL(clGetProgramInfo,                                                               \
+         (cl_program a, cl_program_info b, size_t c, void *d, size_t *e),                \
+         (a, b, c, d, e))                                                                \
+    CALL(clGetProgramBuildInfo,                                                          \
+         (cl_program a, cl_device_id b, cl_program_build_info c, size_t d, void *e,      \
+          size_t *f),                                                                    \
+         (a, b, c, d, e, f))                                                             \
+    CALL(clGetKernelInfo, (cl_kernel a, cl_kernel_info b, size_t c, void *d, size_t *e), \
+         (a, b, c, d, e))                                                                \
+    CALL(clGetEventProfilingInfo,                                                        \
+         (cl_event a, cl_profiling_info b, size_t c, void *d, size_t *e),                \
+         (a, b, c, d, e))                                                                \
+    CALL(clEnqueueMarkerWithWaitList,                                                    \
+         (cl_command_queue a, cl_uint b, const cl_event *c, cl_event *d), (a, b, c, d))  \
     CALL(clEnqueueNDRangeKernel,                                                         \
          (cl_command_queue a, cl_kernel b, cl_uint c, const size_t *d, const size_t *e,  \
           const size_t *f, cl_uint g, const cl_event *h, cl_event *i),                   \
@@ -64,19 +79,24 @@
     CALL(cl_program, clCreateProgramWithSource,                                         \
          (cl_context a, cl_uint b, const char **c, const size_t *d, cl_int *error),     \
          (a, b, c, d, error))                                                           \
+    CALL(cl_program, clCreateProgramWithBinary,                                         \
+         (cl_context a, cl_uint b, const cl_device_id *c, const size_t *d,              \
+          const unsigned char **e, cl_int *f, cl_int *error),                           \
+         (a, b, c, d, e, f, error))                                                     \
     CALL(cl_kernel, clCreateKernel, (cl_program a, const char *b, cl_int *error),       \
          (a, b, error))
 
 static struct {
     char call[64];
     cl_int code;
-
-    int good; /* calls that still go well */
+    struct call_plan calls;
 } plan;
+
+static struct call_counter *counter;
 
 static bool is_due(void)
 {
-    if (__atomic_fetch_sub(&plan.good, 1, __ATOMIC_RELAXED) > 0)
+    if (!call_counter_is_due(counter, &plan.calls))
         return false;
     layer_report_triggered();
     return true;
@@ -103,17 +123,22 @@ HANDLE_CALLS(DEFINE_HANDLE)
 
 bool layer_error(cl_icd_dispatch *table, const char *word)
 {
-    char code[16];
-    if (sscanf(word, "%63[^:]:%15[^:]:%d", plan.call, code, &plan.good) != 3)
+    char code[16], form[8] = "";
+    bool found = false;
+    if (sscanf(word, "%63[^:]:%15[^:]:%ld:%7s", plan.call, code, &plan.calls.at, form) <
+        3)
         return false;
+    plan.calls.once = !strcmp(form, "once");
     plan.code = strcmp(code, "null") ? (cl_int)strtol(code, NULL, 10) : CL_SUCCESS;
+    counter = call_counter_map(open);
+    bool any = !strcmp(plan.call, "any");
 #define PUT_CODE(name, parameters, arguments) \
-    if (!strcmp(plan.call, #name)) {          \
+    if (any || !strcmp(plan.call, #name)) {   \
         table->name = failing_##name;         \
-        return true;                          \
+        found = true;                         \
     }
 #define PUT_HANDLE(type, name, parameters, arguments) PUT_CODE(name, , )
     CODE_CALLS(PUT_CODE)
     HANDLE_CALLS(PUT_HANDLE)
-    return false;
+    return found;
 }

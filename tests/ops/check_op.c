@@ -3,7 +3,8 @@
  * instead, of an op or OP/SHAPE as in weft/bench.h.
  *
  *     check_op [-d DEVICE] [-f vec|tile|sg|mma] [-g native|clblast] [-n CASES]
- *              [-s SEED] [--small] [--random-kernels] [--half] [--bench] [OP...]
+ *              [-s SEED] [--seconds N] [--small] [--random-kernels] [--half] [--bench]
+ *              [-v] [OP...]
  *
  * Exit code 0: all passed, 1: a check failed, 2: usage, 77: no such device. */
 #include "ops/check_bench.h"
@@ -13,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { SKIPPED = 77, MAX_OPS = 32 };
 
@@ -23,6 +25,9 @@ struct check_options {
     bool bench, all; /* all: passed checks are printed too */
     const char *ops[MAX_OPS];
     int op_count;
+    int seconds; /* 0: one round; else rounds with other seeds until this time is over */
+    long exact, bounded, gradients, mismatches; /* results of all ops so far */
+    double max_error_ratio;
 };
 
 static int usage(const char *wrong)
@@ -32,8 +37,9 @@ static int usage(const char *wrong)
         "check_op: %s\n"
         "usage: check_op [-d DEVICE] [-f vec|tile|sg|mma] [-g native|clblast] [-n "
         "CASES]\n"
-        "                [-s SEED] [--small] [--random-kernels] [--half] [--bench] [-v] "
-        "[OP...]\n",
+        "                [-s SEED] [--seconds N] [--small] [--random-kernels] [--half] "
+        "[--bench]\n"
+        "                [-v] [OP...]\n",
         wrong);
     return 2;
 }
@@ -93,14 +99,17 @@ static bool set_seed(struct check_options *o, const char *value)
     return !*end;
 }
 
+static bool set_seconds(struct check_options *o, const char *value)
+{
+    o->seconds = atoi(value);
+    return o->seconds > 0;
+}
+
 static const struct {
     const char *flag;
     bool (*set)(struct check_options *o, const char *value);
-} flags[] = {{"-d", set_device},
-             {"-f", set_family},
-             {"-g", set_gemm},
-             {"-n", set_cases},
-             {"-s", set_seed}};
+} flags[] = {{"-d", set_device}, {"-f", set_family}, {"-g", set_gemm},
+             {"-n", set_cases},  {"-s", set_seed},   {"--seconds", set_seconds}};
 
 /* The invalid argument of the command line, or NULL. */
 static const char *parse(int argc, char **argv, struct check_options *o)
@@ -134,7 +143,14 @@ static const char *parse(int argc, char **argv, struct check_options *o)
 
 static void report(void *priv, const struct weft_verify_case *checked)
 {
-    const struct check_options *o = priv;
+    struct check_options *o = priv;
+    o->mismatches += !checked->passed;
+    if (strstr(checked->direction, "gradient"))
+        o->gradients++;
+    else if (checked->max_error_ratio > 0 || strstr(checked->direction, "real"))
+        o->bounded++;
+    else
+        o->exact++;
     if (!checked->passed)
         printf("FAIL %s %s, %s\n", checked->op, checked->direction, checked->detail);
     else if (o->all)
@@ -156,9 +172,26 @@ static bool verify(weft_context *context, weft_device *device, struct check_opti
         printf("FAIL %s: %s\n", op, weft_error(context));
         return false;
     }
+    if (result.max_error_ratio > o->max_error_ratio)
+        o->max_error_ratio = result.max_error_ratio;
     printf("%-9s %5d passed, %d failed, %d skipped; largest error %.2f of its bound\n",
            op, result.passed, result.failed, result.skipped, result.max_error_ratio);
     return !status && (result.passed > 0 || o->verify.precision);
+}
+
+/* The number of ops that failed. */
+static int run_ops(weft_context *context, weft_device *device, struct check_options *o)
+{
+    int failed = 0;
+    for (int i = 0;; i++) {
+        const char *op = !o->op_count      ? weft_verify_op_name(i)
+                         : i < o->op_count ? o->ops[i]
+                                           : NULL;
+        if (!op)
+            return failed;
+        failed += o->bench ? !print_op_timings(context, device, op)
+                           : !verify(context, device, o, op);
+    }
 }
 
 static int verify_or_time_ops(weft_context *context, struct check_options *o)
@@ -177,12 +210,15 @@ static int verify_or_time_ops(weft_context *context, struct check_options *o)
         return 1;
     }
     printf("%s, %s\n", info.name, info.platform);
-    for (int i = 0; !o->op_count && weft_verify_op_name(i); i++)
-        failed += o->bench ? !print_op_timings(context, device, weft_verify_op_name(i))
-                           : !verify(context, device, o, weft_verify_op_name(i));
-    for (int i = 0; i < o->op_count; i++)
-        failed += o->bench ? !print_op_timings(context, device, o->ops[i])
-                           : !verify(context, device, o, o->ops[i]);
+    time_t end = time(NULL) + o->seconds;
+    do {
+        failed += run_ops(context, device, o);
+        o->verify.seed++;
+    } while (time(NULL) < end);
+    if (!o->bench)
+        printf("%ld exact, %ld bounded, %ld gradients, %ld mismatches; largest error "
+               "%.2f of its bound\n",
+               o->exact, o->bounded, o->gradients, o->mismatches, o->max_error_ratio);
     weft_device_close(&device);
     return failed ? 1 : 0;
 }
