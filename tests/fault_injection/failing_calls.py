@@ -135,7 +135,7 @@ class Failures:
         return None
 
     def fault_of(self, scenario, ended, expected):
-        """What is wrong with a run, or None."""
+        """The fault of a run, or None."""
         code, out, messages, _, failed = ended
         message = re.search(r"^weft\b.*\w|^warning: ", messages, re.M)
         if code is None:

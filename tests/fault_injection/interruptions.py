@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Training that is interrupted, or loses its power.
 
-    interruptions.py BUILD [--count N] [--seed N] [--device DEV] kills|power|control
+    interruptions.py BUILD [--count N] [--seconds N] [--seed N] [--device DEV]
+                     kills|power|control
 
   kills    runs that end by SIGKILL, SIGTERM or SIGINT at any time; what they left must be
            whole, and end with the bits of an uninterrupted run when it is resumed
@@ -97,13 +98,17 @@ def whole(training):
 
 
 def run_kills(training, args):
-    epochs, wrong, resumed = 12, [], 0
+    epochs, wrong, resumed, killed = 12, [], 0, 0
     begin = time.monotonic()
     finish(training.first(epochs))
     seconds = time.monotonic() - begin
     expected = training.model()
+    end = time.monotonic() + args.seconds if args.seconds else float("inf")
     for number in range(args.count):
+        if killed and time.monotonic() > end:
+            break
         kind = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)[number % 3]
+        killed += 1
         process = training.first(epochs)
         time.sleep(random.uniform(0, 1.1 * seconds))
         process.send_signal(kind)
@@ -119,7 +124,7 @@ def run_kills(training, args):
         wrong += [f"{kind.name}, run {number}: {f}" for f in faults]
     for text in wrong:
         print("WRONG " + text)
-    print(f"{args.count} runs killed, {resumed} resumed to the end, {len(wrong)} wrong")
+    print(f"{killed} runs killed, {resumed} resumed to the end, {len(wrong)} wrong")
     return 1 if wrong or not resumed else 0
 
 
@@ -168,7 +173,7 @@ class Disk:
             self.now.pop(rest, None)
 
     def states(self, path):
-        """What a file may be after power is lost: None is missing."""
+        """The contents that a file may have after power is lost; None is missing."""
         for names in (self.now, self.synced):
             if path not in names:
                 yield None

@@ -2,25 +2,30 @@
 """Devices that no one here owns, and drivers and kernels that are wrong, all made by the
 layer of tests/opencl_layer/layer.h above a driver that is right.
 
-    mutation_test.py BUILD [--short] [-v] [--jobs=N] fakes|drivers|kernels [NAME...]
+    mutation_test.py BUILD [--short] [-v] [--jobs=N] [--seconds=N] KIND [NAME...]
 
   fakes    every fake device with every family of kernels: right, or refused in a sentence
   drivers  misbehaving drivers: every row of the layer's tables, and every call that fails
   kernels  wrong kernels: lines of cl/, changed by the rules of mutation_rules.py; NAME is a file
            of cl/ or FILE:LINE
+  chosen   wrong kernels by hand: chosen_mutants.txt
+  same     the control: kernels whose line is replaced by itself, which must pass
 
 A planted fault must be reported by weft_verify, or when the device is opened; it counts if
 the layer reports that it was triggered. The last line has how many were caught; below 99 % the
 exit code is 1. --short takes a few of each, for the suite; NAME: these alone; --jobs: as
-many rows, or files of cl/, at a time."""
+many rows, or files of cl/, at a time; --seconds: stops after this time, with the rows in random
+order."""
 import collections
 import concurrent.futures
 import os
+import random
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 
 import mutation_rules
 
@@ -258,7 +263,7 @@ def test_file_mutants(bench, options, score, path):
     """A few lines of a file, those that still compile."""
     name, planted, idle = os.path.basename(path), 0, set()
     for number, text in mutation_rules.of_file(path):
-        if planted == (1 if options.short else 4):
+        if planted == (1 if options.short else 4) or options.is_late():
             return
         if (name, text.strip()) in mutation_rules.EQUIVALENT or number in idle:
             continue
@@ -285,8 +290,59 @@ def test_kernel_mutants(bench, options):
     return score.end()
 
 
+CHOSEN = os.path.join(ROOT, "tests", "ops", "chosen_mutants.txt")
+
+
+def chosen_mutants():
+    """(file, line, its number, the line it becomes, what the fault is) of CHOSEN."""
+    paths = {os.path.basename(p): p for p in mutation_rules.all_files(os.path.join(ROOT, "cl"))}
+    with open(CHOSEN, encoding="utf-8") as file:
+        entries = [e.splitlines() for e in file.read().split("\n\n") if not e.startswith("#")]
+    for name, right, wrong, what in entries:
+        with open(paths[name], encoding="utf-8") as file:
+            numbers = [i for i, line in enumerate(file, 1) if right in line]
+            if len(numbers) != 1:
+                raise SystemExit(f"{CHOSEN}: {len(numbers)} lines of {name} have \"{right}\"")
+            file.seek(0)
+            line = file.read().splitlines()[numbers[0] - 1]
+        yield name, numbers[0], line, line.replace(right, wrong), what
+
+
+def test_chosen(bench, options, score, mutant):
+    name, number, _, text, what = mutant
+    fault, there = test_mutant(bench, options, name, f"{name}:{number}:{text}")
+    if "does not build" in fault:
+        fault = ""
+    score.enter(f"{name}:{number}: {what}", fault, there,
+                f"{what} in {name}, which no kernel that runs here compiles")
+
+
+def test_chosen_mutants(bench, options):
+    score, mutants = Score(options.verbose), list(chosen_mutants())
+    if options.short:
+        mutants = mutants[:3]
+    options.map(lambda mutant: test_chosen(bench, options, score, mutant), mutants)
+    return score.end()
+
+
+def test_same(bench, options):
+    """Lines that replace themselves: no check may fail."""
+    wrong, planted = [], set()
+    for name, number, line, _, _ in chosen_mutants():
+        if name in planted or len(planted) == 4:
+            continue
+        fault, there = bench.first_fault(["--small", "-n", "2", *mutation_rules.RUNS[name][0]],
+                                         {"WEFT_LAYER_MUTANT": f"{name}:{number}:{line}"})
+        planted |= {name} if there else set()
+        wrong += [f"{name}:{number}: {fault}"] if fault else []
+    print("\n".join(wrong + [f"{len(planted)} lines replaced by themselves, {len(wrong)} reported"]))
+    return 1 if wrong or not planted else 0
+
+
 class Options:
     def __init__(self, words, names):
+        seconds = [w[len("--seconds="):] for w in words if w.startswith("--seconds=")]
+        self.end = time.monotonic() + float(seconds[0]) if seconds else None
         self.short, self.verbose = "--short" in words, "-v" in words
         jobs = [w[len("--jobs="):] for w in words if w.startswith("--jobs=")]
         self.jobs = int(jobs[0]) if jobs else 1
@@ -296,18 +352,26 @@ class Options:
         return not self.names or any(name in self.names for name in names)
 
     def map(self, call, items):
+        items = list(items)
+        if self.end:
+            random.shuffle(items)
         with concurrent.futures.ThreadPoolExecutor(self.jobs) as pool:
-            return list(pool.map(call, items))
+            return [r for r in pool.map(
+                lambda item: None if self.is_late() else call(item), items) if r is not None]
+
+    def is_late(self):
+        return self.end is not None and time.monotonic() > self.end
 
 
 def main(words):
-    runs = {"fakes": test_fake_devices, "drivers": test_driver_faults, "kernels": test_kernel_mutants}
+    runs = {"fakes": test_fake_devices, "drivers": test_driver_faults, "kernels": test_kernel_mutants,
+            "chosen": test_chosen_mutants, "same": test_same}
     plain = [w for w in words if not w.startswith("-")]
     if len(plain) < 2 or plain[1] not in runs:
         sys.exit(__doc__)
     options = Options(words, plain[2:])
     with tempfile.TemporaryDirectory() as scratch:
-        if plain[1] == "kernels":
+        if plain[1] in ("kernels", "chosen", "same"):
             os.environ["POCL_CACHE_DIR"] = scratch
             # Half as long: no kernel but these runs twice, and wrong they are either way.
             os.environ["POCL_EXTRA_BUILD_FLAGS"] = "-cl-opt-disable"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Everything that reads files of others, fed with any bytes. In the form of libFuzzer:
- *     clang -fsanitize=fuzzer,address ... tests/unit/fuzz_data.c
+ *     tests/unit/fuzz.sh FOLDER SECONDS
  * fuzz_replay.c is the main() that makes it an ordinary test. */
 #define _POSIX_C_SOURCE 200809L
 #include <string.h>

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Drives fuzz_data.c with small valid files of every format: as they are, cut at every
+/* Drives a fuzz target with small valid files of every format: as they are, cut at every
  * length, with every bit turned, and with several bytes changed at random, the same in
  * every run. Passes if nothing is read or written out of bounds and every failure is
- * reported; best under sanitizers. */
+ * reported; best under sanitizers. --save FOLDER writes the files
+ * instead, for libFuzzer. */
 #define _POSIX_C_SOURCE 200809L
 #include "unit/fuzz.h"
 #include "shared/random.h"
@@ -10,41 +11,8 @@
 
 enum { ROUNDS = 2000, FEW_BYTES = 6 };
 
-static struct buffer with_pixels(struct buffer b, int count)
-{
-    add_pixels(&b, count);
-    return b;
-}
-
-static struct buffer text(const char *head, int pixels)
-{
-    struct buffer b = {.size = 0};
-    add_text(&b, head);
-    add_pixels(&b, pixels);
-    return b;
-}
-
-static struct buffer bytes(const uint8_t *from, size_t size)
-{
-    struct buffer b = {.size = 0};
-    add(&b, from, size);
-    return b;
-}
-
-static struct buffer gzip(const char *contents)
-{
-    struct buffer b = {.size = 0};
-    z_stream stream = {0};
-    REQUIRE(deflateInit2(&stream, 9, Z_DEFLATED, 31, 9, Z_DEFAULT_STRATEGY) == Z_OK);
-    stream.next_in = (Bytef *)(uintptr_t)contents;
-    stream.avail_in = (uInt)strlen(contents);
-    stream.next_out = b.bytes;
-    stream.avail_out = sizeof(b.bytes);
-    REQUIRE(deflate(&stream, Z_FINISH) == Z_STREAM_END);
-    b.size = sizeof(b.bytes) - stream.avail_out;
-    deflateEnd(&stream);
-    return b;
-}
+static const char *save_to;
+static long damaged, damaged_accepted;
 
 /* Bits turned and bytes replaced, at `few` places that depend on seed and round alone. */
 static void mutate(struct buffer *b, uint32_t seed, uint32_t round)
@@ -64,13 +32,31 @@ static void mutate(struct buffer *b, uint32_t seed, uint32_t round)
     }
 }
 
-static void replay(const char *name, uint32_t index, const struct buffer *seed)
+static void save(const char *name, const uint8_t *bytes, size_t size)
 {
+    char path[4096];
+    snprintf(path, sizeof(path), "%s/%s", save_to, name);
+    FILE *file = fopen(path, "wb");
+    REQUIRE(file && fwrite(bytes, 1, size, file) == size && !fclose(file));
+}
+
+void fuzz_replay(const char *name, const uint8_t *bytes, size_t bytes_size)
+{
+    static uint32_t index;
+    static struct buffer copy;
+    struct buffer *seed = &copy;
+    if (save_to) {
+        save(name, bytes, bytes_size);
+        return;
+    }
+    seed->size = 0;
+    add(seed, bytes, bytes_size);
     static struct buffer b;
     fuzz_accepted = fuzz_missing = 0;
     LLVMFuzzerTestOneInput(seed->bytes, seed->size);
     if (!fuzz_accepted && !fuzz_missing)
         TEST_FAIL("%s: the file itself is refused", name);
+    fuzz_accepted = 0;
     for (size_t size = 0; size < seed->size; size++)
         LLVMFuzzerTestOneInput(seed->bytes, size);
     b = *seed;
@@ -79,47 +65,24 @@ static void replay(const char *name, uint32_t index, const struct buffer *seed)
         LLVMFuzzerTestOneInput(b.bytes, b.size);
         b.bytes[bit / 8] ^= (uint8_t)(1 << (bit % 8));
     }
+    damaged += (long)(9 * seed->size);
+    damaged_accepted += fuzz_accepted;
     for (uint32_t round = 0; round < ROUNDS; round++) {
         b = *seed;
         mutate(&b, index, round);
         LLVMFuzzerTestOneInput(b.bytes, b.size);
     }
+    index++;
     test_checks += (int)(9 * seed->size) + ROUNDS + 1;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-    static const uint8_t samples[4 * 30] = {9, 200, 30, 128, 255, 0, 77};
-    const struct {
-        const char *name;
-        struct buffer file;
-    } seeds[] = {
-        {"IDX images", idx_images(3, 2, 2)},
-        {"IDX labels", idx_labels("0123456789")},
-        {"CSV", text("label,a,b,c,d\n1,0,37,74,111\r\n2,0, 3 ,255,9\n", 0)},
-        {"CSV of other columns",
-         text("\xef\xbb\xbf\"Unnamed: 0\",r0,r1,Class\nx,\"5\",7,1.0\n,0,8,0\n", 0)},
-        {"CSV of floats", text("sep=;\nid;y;p1;p2\n;1;0.5;1e0\n7;0;1.01;.25\n", 0)},
-        {"CSV without a header", text("7,1,0,4\n8,0,0,5\n9,2,3,4\n", 0)},
-        {"NPY bytes", with_pixels(npy(1, "|u1", "False", "(2, 2, 3)"), 12)},
-        {"NPY floats", with_pixels(npy(2, "<f4", "False", "(1, 1, 1, 1)"), 0)},
-        {"NPY float16", with_pixels(npy(1, ">f2", "False", "(1, 1, 1)"), 2)},
-        {"NPY labels", with_pixels(npy(1, "|u1", "False", "(5,)"), 5)},
-        {"PNG grey", png(5, 6, 0, samples)},
-        {"PNG colour", png(5, 6, 2, samples)},
-        {"PNG colour with alpha", png(5, 6, 6, samples)},
-        {"JPEG colour", bytes(jpeg_color, sizeof(jpeg_color))},
-        {"JPEG progressive", bytes(jpeg_grey, sizeof(jpeg_grey))},
-        {"PGM text", text("P2 3 2 9\n1 2 3 4 # five\n 5 6\n", 0)},
-        {"PGM", text("P5\n5 3\n255\n", 15)},
-        {"PPM of two bytes", text("P6 2 2 65535\n", 24)},
-        {"gzip", gzip("label,pixel1\n1,2\n1,3\n1,4\n")},
-    };
-    for (uint32_t i = 0; i < sizeof(seeds) / sizeof(*seeds); i++) {
-        struct buffer file = seeds[i].file;
-        if (!strcmp(seeds[i].name, "NPY floats"))
-            add(&file, &(float){0.5f}, 4);
-        replay(seeds[i].name, i, &file);
-    }
+    if (argc == 3 && !strcmp(argv[1], "--save"))
+        save_to = argv[2];
+    fuzz_seeds();
+    if (!save_to)
+        printf("%ld files cut or with a bit turned, of which %ld can be read\n", damaged,
+               damaged_accepted);
     return test_end();
 }

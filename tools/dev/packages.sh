@@ -9,10 +9,10 @@ PACKAGES_BUILD="gcc libc6-dev meson pkg-config ocl-icd-opencl-dev libclblast-dev
 # To train on any machine: an OpenCL driver for CPUs, and Fashion-MNIST.
 PACKAGES_RUN="pocl-opencl-icd dataset-fashion-mnist"
 
-# To test: C++ for the headers, clang for kernels and formatting, two more OpenCL drivers
-# (Mesa and Oclgrind), pip for Intel's, and the test data of ONNX.
-PACKAGES_TEST="g++ clang clang-format mesa-opencl-icd oclgrind python3-pip
-    libonnx-testdata"
+# To test: C++ for the headers, clang for kernels, formatting and fuzzing, two more OpenCL
+# drivers (Mesa and Oclgrind), pip for Intel's, and the test data of ONNX.
+PACKAGES_TEST="g++ clang libclang-rt-14-dev clang-format mesa-opencl-icd oclgrind
+    python3-pip libonnx-testdata"
 
 # The packages among "$@" that are not installed.
 missing_packages() {
