@@ -41,11 +41,14 @@ static void read_network(const char *text)
         weft_net_params(.height = 12, .width = 12, .channels = 1, .classes = 3), &net);
     check_status(status);
     /* The text that it prints is a network too. */
-    if (!status)
+    if (!status) {
+        struct weft_net_info info;
+        weft_net_info(net, &info);
         MUST(!weft_net_create(
-            context, weft_net_text(net),
+            context, info.text,
             weft_net_params(.height = 12, .width = 12, .channels = 1, .classes = 3),
             &again));
+    }
     weft_net_destroy(&net);
     weft_net_destroy(&again);
 }
@@ -77,7 +80,7 @@ static void read_model(weft_trainer *trainer, const uint8_t *bytes, size_t size)
     if (!status) {
         struct weft_model_info info;
         weft_model_info(model, &info);
-        MUST(info.net && weft_net_text(info.net));
+        MUST(info.net && info.class_names);
     }
     weft_model_destroy(&model);
     if (trainer) {
