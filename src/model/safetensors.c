@@ -11,7 +11,10 @@
 #include <string.h>
 
 enum { LENGTH_BYTES = 8, HEADER_ALIGN = 64, HEADER_LIMIT = 1 << 20 };
-static const size_t file_limit = (size_t)16 << 30;
+/* 16 GiB, and less where addresses have 32 bits. */
+#define SIXTEEN_GIB ((uint64_t)16 << 30)
+static const size_t file_limit =
+    SIXTEEN_GIB < PTRDIFF_MAX ? (size_t)SIXTEEN_GIB : (size_t)PTRDIFF_MAX;
 
 static json_t *describe(const struct weft_tensor *t, size_t at)
 {
