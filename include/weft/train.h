@@ -40,6 +40,11 @@ struct weft_train_params {
      * step's learning rate. */
     const char *schedule;
     int epochs;
+    /* Every so many steps one is run twice, from the same state, and the results of all
+     * its ops are compared to the bit; 0: none. WEFT_ERR_MISMATCH, with the op, from
+     * weft_trainer_run, which then waits for these steps. An audited step takes as long
+     * as three or four. */
+    int audit;
 };
 #define weft_train_params(...) WEFT_PARAMS(weft_train_params, __VA_ARGS__)
 
@@ -47,12 +52,15 @@ struct weft_train_params {
  * the recorded step, all on one device. */
 typedef struct weft_trainer weft_trainer;
 
-/* Plans the memory, compiles the kernels, uploads weights and images. Images are
+/* Plans the memory, compiles the kernels, uploads weights and images. Kernels that are
+ * new on a driver first pass a known-answer test, a step on few images; where one fails,
+ * another algorithm replaces it, with a warning. Images are
  * normalized by the mean and stddev of `data`, which become part of the model. `net` and
  * `data` may be destroyed afterwards. A batch larger than the dataset is reduced to it;
  * each epoch is a new permutation of the data without the last incomplete batch.
  * WEFT_ERR_ARG, WEFT_ERR_NOMEM (the message has the missing bytes, and a batch that would
- * fit), WEFT_ERR_DEVICE, WEFT_ERR_BUILD. */
+ * fit), WEFT_ERR_DEVICE, WEFT_ERR_BUILD, WEFT_ERR_MISMATCH (a kernel is wrong, and there
+ * is no other algorithm). */
 WEFT_API enum weft_status weft_trainer_create(weft_device *device, const weft_net *net,
                                               const weft_dataset *data,
                                               const struct weft_train_params *params,

@@ -395,15 +395,13 @@ struct weft_recorded_call {
     bool tf32x3;
 };
 
-/* command_list.c: the primitives of a list of a backend. They record by the backend's own
- * and remember the call. */
+/* command_list.c: primitives of a list, which record by the backend's own and remember
+ * the call; and one call. */
 extern const struct weft_primitives weft_recorded_primitives;
-
-/* command_list.c: appends the call to the list. */
 enum weft_status weft_primitive_record(struct weft_command_list *list,
                                        const struct weft_primitive_call *call);
 
-/* `tuner` and `time_replays` may be NULL. */
+/* `tuner`, `time_replays`, `is_proven` and `reject` may be NULL. */
 struct weft_backend {
     const char *name;
     const struct weft_tuner *tuner; /* NULL: nothing can be tuned */
@@ -446,6 +444,12 @@ struct weft_backend {
     void (*describe_launch)(const struct weft_command_list *list, int index,
                             struct weft_launch_description *out);
     void (*list_destroy)(struct weft_command_list *list);
+
+    /* True if the launches of a finalized list have passed their known-answer test; with
+     * `remember` they have now. NULL: they need none. */
+    bool (*is_proven)(struct weft_command_list *list, bool remember);
+    /* Excludes the algorithm of a call from later lists; false: there is no other. */
+    bool (*reject)(struct weft_command_list *list, const struct weft_recorded_call *call);
 
     const struct weft_primitives *primitives; /* of its lists */
 };

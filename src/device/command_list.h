@@ -52,6 +52,9 @@ struct weft_command_list_params {
     /* Not NULL: the kernel config of every tunable primitive, for trials; read while the
      * list is recorded. */
     const char *config;
+    /* Not NULL: a finalized list of the same calls, whose kernel configs this list takes
+     * where they are valid; read while the list is recorded. */
+    const struct weft_command_list *like;
     /* Not 0: the seed of a random choice among all valid kernel configs, for checks. */
     uint32_t random_config_seed;
 };

@@ -39,9 +39,11 @@ enum weft_status weft_plan_alloc(struct weft_device *device, const struct weft_n
     return device->backend->alloc(device, plan->bytes, out);
 }
 
+/* With `like` not NULL by the kernel configs of that one. */
 static enum weft_status lower(struct weft_inference *inference,
                               const struct weft_net *net,
-                              const struct weft_normalization *normalization)
+                              const struct weft_normalization *normalization,
+                              const struct weft_inference *like)
 {
     struct weft_device *device = inference->device;
     struct weft_batch_args input = {
@@ -57,7 +59,8 @@ static enum weft_status lower(struct weft_inference *inference,
         input.scale[c] = normalization->scale[c];
         input.shift[c] = normalization->shift[c];
     }
-    const struct weft_command_list_params params = {.constant_weights = true};
+    const struct weft_command_list_params params = {.constant_weights = true,
+                                                    .like = like ? like->list : NULL};
     WEFT_TRY(device->backend->list_create(device, &params, &inference->list));
     WEFT_TRY(weft_list_begin_segment(inference->list, -1, WEFT_PHASE_BATCH));
     WEFT_TRY(inference->list->primitives->make_batch(inference->list, &input));
@@ -65,14 +68,17 @@ static enum weft_status lower(struct weft_inference *inference,
     return device->backend->list_finalize(inference->list);
 }
 
-static enum weft_status prepare(struct weft_inference *inference)
+static enum weft_status prepare(struct weft_inference *inference,
+                                const struct weft_inference *like)
 {
     struct weft_device *device = inference->device;
     size_t bytes = inference->plan->prepared_floats * sizeof(float);
     if (!bytes)
         return WEFT_OK;
-    WEFT_TRY(device->backend->alloc(device, bytes, &inference->buffers.prepared));
-    WEFT_TRY(device->backend->list_create(device, NULL, &inference->prepare));
+    const struct weft_command_list_params params = {.like = like ? like->prepare : NULL};
+    if (!inference->buffers.prepared)
+        WEFT_TRY(device->backend->alloc(device, bytes, &inference->buffers.prepared));
+    WEFT_TRY(device->backend->list_create(device, &params, &inference->prepare));
     WEFT_TRY(weft_prepared_record(&inference->plan->graph, inference->plan->prepared,
                                   inference->buffers.weights, inference->buffers.prepared,
                                   inference->prepare));
@@ -80,12 +86,25 @@ static enum weft_status prepare(struct weft_inference *inference)
     return weft_inference_refresh(inference);
 }
 
-enum weft_status weft_inference_create(struct weft_device *device,
+enum weft_status weft_inference_record(struct weft_inference *inference,
                                        const struct weft_net *net,
-                                       struct weft_mem *weights,
                                        const struct weft_normalization *normalization,
-                                       int batch, enum weft_type type,
-                                       struct weft_inference **out)
+                                       const struct weft_inference *like)
+{
+    struct weft_command_list **const lists[] = {&inference->list, &inference->prepare};
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(lists); i++) {
+        if (*lists[i])
+            inference->device->backend->list_destroy(*lists[i]);
+        *lists[i] = NULL;
+    }
+    WEFT_TRY(prepare(inference, like));
+    return lower(inference, net, normalization, like);
+}
+
+enum weft_status weft_inference_create(
+    struct weft_device *device, const struct weft_net *net, struct weft_mem *weights,
+    const struct weft_normalization *normalization, int batch, enum weft_type type,
+    const struct weft_inference *like, struct weft_inference **out)
 {
     struct weft_inference *inference = calloc(1, sizeof(*inference));
     if (!inference)
@@ -110,7 +129,8 @@ enum weft_status weft_inference_create(struct weft_device *device,
                                   &inference->buffers.activations)) ||
         (status = device->backend->alloc(device, (size_t)batch * inference->image_bytes,
                                          &inference->pixels)) ||
-        (status = prepare(inference)) || (status = lower(inference, net, normalization)))
+        (status = weft_inference_record(inference, net, normalization, like)) ||
+        (!like && (status = weft_inference_check_kernels(inference, net, normalization))))
         goto fail;
     *out = inference;
     return WEFT_OK;
@@ -148,8 +168,8 @@ enum weft_status weft_inference_create_with_weights(
     WEFT_TRY(backend->alloc(device, bytes, weights));
     enum weft_status status = backend->write(device, *weights, 0, from, bytes);
     if (!status)
-        status =
-            weft_inference_create(device, net, *weights, normalization, batch, type, out);
+        status = weft_inference_create(device, net, *weights, normalization, batch, type,
+                                       NULL, out);
     if (!status)
         status = release_fp32_weights(*out, weights);
     if (!status)

@@ -30,12 +30,23 @@ struct weft_inference {
     float *rows; /* host: batch x values */
 };
 
-enum weft_status weft_inference_create(struct weft_device *device,
+/* `like` not NULL: one of another batch, whose kernel configs this one takes; else the
+ * kernels are checked. */
+enum weft_status weft_inference_create(
+    struct weft_device *device, const struct weft_net *net, struct weft_mem *weights,
+    const struct weft_normalization *normalization, int batch, enum weft_type type,
+    const struct weft_inference *like, struct weft_inference **out);
+/* Records its lists, again where they exist. */
+enum weft_status weft_inference_record(struct weft_inference *inference,
                                        const struct weft_net *net,
-                                       struct weft_mem *weights,
                                        const struct weft_normalization *normalization,
-                                       int batch, enum weft_type type,
-                                       struct weft_inference **out);
+                                       const struct weft_inference *like);
+/* kernel_check.c. The known-answer test: a batch of noise on few images, call by call,
+ * unless the kernels have passed it on this driver before. An algorithm that fails is
+ * replaced, with a warning. WEFT_ERR_MISMATCH: there is no other. */
+enum weft_status
+weft_inference_check_kernels(struct weft_inference *inference, const struct weft_net *net,
+                             const struct weft_normalization *normalization);
 /* From constant host weights. *weights must be freed after the inference; NULL if
  * they are no longer needed, as in float16. */
 enum weft_status weft_inference_create_with_weights(

@@ -6,10 +6,12 @@
 #include "opencl/runtime/quirk.h"
 #include "opencl/runtime/primitives.h"
 #include "opencl/runtime/program.h"
+#include "opencl/runtime/proof.h"
 #include "opencl/runtime/subgroup_probe.h"
 #include "opencl/select/dispatch.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static void ocl_close(struct weft_device *base)
 {
@@ -19,6 +21,8 @@ static void ocl_close(struct weft_device *base)
         clReleaseCommandQueue(d->queue);
     }
     ocl_programs_destroy(d);
+    ocl_proofs_destroy(d);
+    ocl_rejected_destroy(d);
     if (d->context)
         clReleaseContext(d->context);
     free(d->cache_dir);
@@ -86,8 +90,10 @@ static enum weft_status ocl_open(weft_context *ctx,
     d->fingerprint = ocl_device_fingerprint(d);
     if ((status = check_family(d)))
         goto fail;
-    if (ctx->cache_dir && !(d->quirks & OCL_QUIRK_HAS_OWN_CACHE))
-        d->cache_dir = ocl_cache_open(ctx, ctx->cache_dir);
+    if (ctx->cache_dir)
+        d->proof_dir = ocl_cache_open(ctx, ctx->cache_dir);
+    if (d->proof_dir && !(d->quirks & OCL_QUIRK_HAS_OWN_CACHE))
+        d->cache_dir = strdup(d->proof_dir);
 
     const cl_context_properties properties[] = {CL_CONTEXT_PLATFORM,
                                                 (cl_context_properties)platform, 0};
@@ -136,5 +142,7 @@ const struct weft_backend weft_backend_opencl = {
     .time_replays = ocl_timer,
     .describe_launch = ocl_describe_launch,
     .list_destroy = ocl_list_destroy,
+    .is_proven = ocl_is_proven,
+    .reject = ocl_reject,
     .primitives = &primitives,
 };

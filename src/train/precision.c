@@ -124,6 +124,7 @@ enum weft_status weft_trainer_create(weft_device *device, const weft_net *net,
     weft_dataset_info(data, &info);
     WEFT_TRY(check_data(ctx, net, &info));
     WEFT_REQUIRE(ctx, p->batch >= 0, "batch must be 0 or more");
+    WEFT_REQUIRE(ctx, p->audit >= 0, "audit must be 0 or more");
     WEFT_REQUIRE(ctx, (unsigned)p->precision <= WEFT_PRECISION_AUTO,
                  "precision must be a value of enum weft_precision");
     WEFT_REQUIRE(ctx, isfinite(p->learning_rate) && p->learning_rate >= 0,

@@ -67,16 +67,18 @@ static enum weft_status record_update(struct weft_trainer *t)
     return t->update->primitives->optimizer_step(t->update, &update);
 }
 
-enum weft_status weft_trainer_record_step(struct weft_trainer *t)
+enum weft_status weft_trainer_record_step(struct weft_trainer *t,
+                                          const struct weft_trainer *like)
 {
     const struct weft_backend *backend = t->device->backend;
-    const struct weft_command_list_params deferred = {.defer_weight_grad_reduction =
-                                                          true};
+    const struct weft_command_list_params deferred = {
+        .defer_weight_grad_reduction = true, .like = like ? like->gradients : NULL};
     WEFT_TRY(backend->list_create(t->device, &deferred, &t->gradients));
     WEFT_TRY(record_batch(t));
     WEFT_TRY(weft_lower_forward(t->plan, &t->buffers, t->gradients));
     WEFT_TRY(weft_lower_backward(t->plan, &t->buffers, t->gradients));
-    const struct weft_command_list_params added = {.gradients = t->gradients};
+    const struct weft_command_list_params added = {.gradients = t->gradients,
+                                                   .like = like ? like->update : NULL};
     WEFT_TRY(backend->list_create(t->device, &added, &t->update));
     WEFT_TRY(record_update(t));
     /* Both are recorded by now, so that their kernels are built together. */
@@ -106,8 +108,12 @@ enum weft_status weft_trainer_run(weft_trainer *t, int steps)
         /* The ring of metrics is full: waits only if progress was not read for long. */
         if (t->queued - t->read == STATE_RING_STEPS)
             WEFT_TRY(weft_trainer_collect_metrics(t));
-        WEFT_TRY(t->device->backend->replay(t->gradients));
-        WEFT_TRY(t->device->backend->replay(t->update));
+        if (t->audit && (t->queued + 1) % t->audit == 0)
+            WEFT_TRY(weft_trainer_audit_step(t));
+        else {
+            WEFT_TRY(t->device->backend->replay(t->gradients));
+            WEFT_TRY(t->device->backend->replay(t->update));
+        }
         t->queued++;
     }
     return WEFT_OK;

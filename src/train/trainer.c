@@ -167,8 +167,10 @@ static enum weft_status copy_description(struct weft_trainer *t,
 
 static enum weft_status build(struct weft_trainer *t, const weft_net *net,
                               const struct weft_dataset_info *info,
-                              const struct weft_train_params *p, enum weft_type type)
+                              const struct weft_train_params *p, enum weft_type type,
+                              const weft_trainer *share)
 {
+    const weft_trainer *like = share && share->plan->type == type ? share : NULL;
     WEFT_TRY(weft_net_copy(net, &t->net));
     WEFT_TRY(copy_description(t, info, p));
     WEFT_TRY(plan_schedule(t, p));
@@ -177,7 +179,8 @@ static enum weft_status build(struct weft_trainer *t, const weft_net *net,
     if (!t->images)
         WEFT_TRY(upload_images(t, info));
     WEFT_TRY(begin_training(t));
-    return weft_trainer_record_step(t);
+    WEFT_TRY(weft_trainer_record_step(t, like));
+    return like ? WEFT_OK : weft_trainer_check_kernels(t, info, p);
 }
 
 enum weft_status weft_trainer_create_with_type(weft_device *device, const weft_net *net,
@@ -196,6 +199,7 @@ enum weft_status weft_trainer_create_with_type(weft_device *device, const weft_n
     t->batch = t->batch < t->count ? t->batch : t->count;
     t->steps_per_epoch = t->count / t->batch;
     t->seed = p->seed;
+    t->audit = p->audit;
     t->optimizer = net->optimizer;
     if (p->learning_rate > 0)
         t->optimizer.learning_rate = p->learning_rate;
@@ -203,7 +207,7 @@ enum weft_status weft_trainer_create_with_type(weft_device *device, const weft_n
         t->images = share->images;
         t->images->users++;
     }
-    enum weft_status status = build(t, net, info, p, type);
+    enum weft_status status = build(t, net, info, p, type, share);
     if (status)
         weft_trainer_destroy(&t);
     else
@@ -254,7 +258,7 @@ enum weft_status(weft_trainer_evaluate)(weft_trainer *t, const weft_dataset *dat
     if (!t->inference)
         WEFT_TRY(weft_inference_create(t->device, t->net, t->buffers.weights,
                                        &t->normalization, EVALUATION_BATCH, WEFT_FLOAT32,
-                                       &t->inference));
+                                       NULL, &t->inference));
     else
         WEFT_TRY(weft_inference_refresh(t->inference));
     return weft_inference_evaluate(t->inference, data, confusion, out, size);

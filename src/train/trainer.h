@@ -38,6 +38,7 @@ struct weft_trainer {
     struct weft_trainer_info info;
     uint64_t seed;
     int batch, count, steps_per_epoch;
+    int audit;      /* every so many steps one is audited; 0: none */
     int64_t queued; /* steps since the beginning */
     int64_t read;   /* those of them that are in `epoch_metrics` */
     struct weft_epoch_metrics epoch_metrics;
@@ -60,20 +61,34 @@ struct weft_trainer {
 /* trainer.c */
 
 /* A trainer with tensors of one type, at its first step. `share` not NULL: uses the
- * images of that trainer, which has the same dataset and device. */
+ * images of that trainer, which has the same dataset and device, and its kernel configs
+ * if it has the same type; else its kernels are checked. */
 enum weft_status weft_trainer_create_with_type(weft_device *device, const weft_net *net,
                                                const struct weft_dataset_info *info,
                                                const struct weft_train_params *params,
                                                enum weft_type type,
                                                const weft_trainer *share,
                                                weft_trainer **out);
+/* kernel_check.c. The known-answer test: a step of the trainer on few images, call by
+ * call, unless its kernels have passed it on this driver before. An algorithm that fails
+ * is replaced, with a warning, and both lists are recorded again. WEFT_ERR_MISMATCH:
+ * there is no other algorithm. */
+enum weft_status weft_trainer_check_kernels(struct weft_trainer *trainer,
+                                            const struct weft_dataset_info *info,
+                                            const struct weft_train_params *params);
+/* audit.c. Runs a step twice from the same state, and compares the results of all calls
+ * to the bit. WEFT_ERR_MISMATCH: they differ; the trainer is where it was before. */
+enum weft_status weft_trainer_audit_step(struct weft_trainer *trainer);
+
 /* Back to the first step: initial weights, no moments, no metrics. */
 enum weft_status weft_trainer_restart(struct weft_trainer *trainer);
 
 /* step.c */
 
-/* Records and finalizes both lists. */
-enum weft_status weft_trainer_record_step(struct weft_trainer *trainer);
+/* Records and finalizes both lists; with `like` not NULL by the kernel configs of that
+ * trainer's. */
+enum weft_status weft_trainer_record_step(struct weft_trainer *trainer,
+                                          const struct weft_trainer *like);
 
 /* Hash of the kernel configs of both lists. */
 uint64_t weft_trainer_config_hash(const struct weft_trainer *trainer);

@@ -96,7 +96,8 @@ static void expect_copy_channels(struct verify_call *v, int output,
     (void)output;
     p->bound = 0;
     if (c < 0 || c >= a->count) {
-        p->want = a->zero_rest ? 0 : p->got; /* other channels are not this call's */
+        const float *kept = verify_before(v, &a->y);
+        p->want = a->zero_rest || !kept ? 0 : (double)kept[p->at];
         return;
     }
     p->want = (double)verify_floats(

@@ -55,6 +55,20 @@ static void read_part(const struct verify_call *v, const struct weft_view *view,
         memset(to, 0xFF, bytes); /* the next read of the device fails, too */
 }
 
+/* The learning rate of a step, from the table behind the state. */
+static uint32_t learning_rate_of(const struct verify_call *v, const uint32_t *state)
+{
+    const struct weft_view *view = &v->call.args.make_batch.state;
+    uint32_t count = state[STATE_RATE_COUNT], step = state[STATE_STEP], rate = 0;
+    if (!count)
+        return state[STATE_LEARNING_RATE];
+    size_t at = view->offset + STATE_WORDS + (step < count ? step : count - 1);
+    if (v->device->backend->read(v->device, &rate, view->mem, at * sizeof(rate),
+                                 sizeof(rate)))
+        return 0; /* the next read of the device fails, too */
+    return rate;
+}
+
 void expect_make_batch(struct verify_call *v, int output, struct verify_point *p)
 {
     const struct weft_batch_args *a = &v->call.args.make_batch;
@@ -63,7 +77,8 @@ void expect_make_batch(struct verify_call *v, int output, struct verify_point *p
         size_t from = p->at == STATE_BETA1_POWER   ? STATE_NEXT_BETA1_POWER
                       : p->at == STATE_BETA2_POWER ? STATE_NEXT_BETA2_POWER
                                                    : p->at;
-        expect_word(p, state[from]);
+        expect_word(p, p->at == STATE_LEARNING_RATE ? learning_rate_of(v, state)
+                                                    : state[from]);
         return;
     }
     if (verify_is(v, output, &a->batch_labels)) {

@@ -2,9 +2,9 @@
 /* A list, replayed call by call and compared. */
 #include "verify/trace.h"
 
-#include "device/problem.h"
 #include "util/half.h"
 #include "util/hash.h"
+#include "shared/state.h"
 #include "verify/expect.h"
 
 #include <float.h>
@@ -29,30 +29,25 @@ void verify_trace_finish(struct verify_trace *t)
     t->pending_count = t->region_count = t->region_room = 0;
 }
 
-void verify_trace_describe(const struct weft_command_list *list,
-                           const struct weft_recorded_call *call, char *text, size_t size)
-{
-    struct weft_launch_description d = {.kernel = ""};
-    if (call->end > call->first && list->device->backend->describe_launch)
-        list->device->backend->describe_launch(list, call->end - 1, &d);
-    snprintf(text, size, "%s%s%s%s%s%s", weft_primitive_names[call->call.primitive],
-             d.kernel[0] ? " (" : "", d.config, d.config[0] ? ": " : "", d.kernel,
-             d.kernel[0] ? ")" : "");
-}
-
 /* ---- memory that must stay as it is ---- */
 
+static size_t element_bytes(const struct lab_argument *a)
+{
+    return a->type == LAB_BYTE    ? 1
+           : a->type == LAB_FLOAT ? weft_type_bytes(a->view->type)
+                                  : sizeof(uint32_t);
+}
+
+/* Views of the state may be without a count. */
 static size_t bytes_of(const struct lab_argument *a)
 {
-    size_t element = a->type == LAB_BYTE    ? 1
-                     : a->type == LAB_FLOAT ? weft_type_bytes(a->view->type)
-                                            : sizeof(uint32_t);
-    return a->view->count * element;
+    return element_bytes(a) *
+           (a->content == LAB_STATE ? (size_t)STATE_WORDS : a->view->count);
 }
 
 static size_t start_of(const struct lab_argument *a)
 {
-    return a->view->count ? bytes_of(a) / a->view->count * a->view->offset : 0;
+    return element_bytes(a) * a->view->offset;
 }
 
 static enum weft_status remember(struct verify_trace *t, weft_context *ctx,
@@ -136,11 +131,19 @@ static bool is_data_set(const struct verify_call *v, int argument)
             view == &v->call.args.make_batch.labels);
 }
 
+/* True: the call leaves part of its result as it was. */
+static bool keeps_part(const struct verify_call *v, int argument)
+{
+    return v->arguments[argument].written &&
+           v->call.primitive == WEFT_PRIMITIVE_copy_channels &&
+           !v->call.args.copy_channels.zero_rest;
+}
+
 static enum weft_status read_inputs(struct verify_trace *t, struct verify_call *v)
 {
     for (int i = 0; i < v->argument_count; i++) {
         const struct lab_argument *a = &v->arguments[i];
-        if (!a->read || is_data_set(v, i))
+        if ((!a->read && !keeps_part(v, i)) || is_data_set(v, i))
             continue;
         WEFT_TRY(fetch(v->device, a, &v->arrays[i].before));
         WEFT_TRY(check_region(t, v->device->context, a, v->arrays[i].before));
@@ -391,6 +394,44 @@ static enum weft_status compare_outputs(struct verify_trace *t, struct verify_ca
     return WEFT_OK;
 }
 
+static bool overlap(const struct lab_argument *a, const struct lab_argument *b)
+{
+    return a->view->mem == b->view->mem && start_of(a) < start_of(b) + bytes_of(b) &&
+           start_of(b) < start_of(a) + bytes_of(a);
+}
+
+static bool is_repeatable(const struct verify_call *v)
+{
+    for (int i = 0; i < v->argument_count; i++)
+        for (int k = 0; k < v->argument_count; k++)
+            if (v->arguments[i].written && v->arguments[k].read &&
+                overlap(&v->arguments[i], &v->arguments[k]))
+                return false;
+    return true;
+}
+
+/* The results have just been remembered. */
+static enum weft_status repeat_call(struct verify_trace *t, const struct verify_call *v,
+                                    struct weft_command_list *list,
+                                    const struct weft_recorded_call *recorded)
+{
+    WEFT_TRY(v->device->backend->replay_range(list, recorded->first, recorded->end));
+    for (int i = 0; i < v->argument_count && !t->fault[0]; i++) {
+        void *bytes = NULL;
+        if (!v->arguments[i].written)
+            continue;
+        enum weft_status status = fetch(v->device, &v->arguments[i], &bytes);
+        if (!status)
+            status = check_region(t, v->device->context, &v->arguments[i], bytes);
+        free(bytes);
+        WEFT_TRY(status);
+        if (t->fault[0])
+            snprintf(t->fault, sizeof(t->fault), "%s has other bits after a second run",
+                     v->arguments[i].name);
+    }
+    return WEFT_OK;
+}
+
 static enum weft_status check_call(struct verify_trace *t, struct verify_call *v,
                                    struct weft_command_list *list,
                                    const struct weft_recorded_call *recorded)
@@ -400,7 +441,10 @@ static enum weft_status check_call(struct verify_trace *t, struct verify_call *v
     WEFT_TRY(read_outputs(t, v));
     if (v->gradients_deferred)
         settle(t, v);
-    return compare_outputs(t, v, list, recorded);
+    WEFT_TRY(compare_outputs(t, v, list, recorded));
+    return t->repeat && !t->fault[0] && is_repeatable(v)
+               ? repeat_call(t, v, list, recorded)
+               : WEFT_OK;
 }
 
 enum weft_status verify_trace_run(struct verify_trace *t, struct weft_command_list *list)

@@ -367,6 +367,12 @@ nothing_left empty
 expect 1 "$dir/none: No such file" env TMPDIR="$dir/none" \
     "$weft" bench inference -d cpu --data data --net tiny.net
 
+# --- audits: the same weights as without.
+expect 0 'Saved' train --epochs 2 --seed 3 --out r/plain
+expect 0 'Saved' train --epochs 2 --seed 3 --audit 3 --out r/audited
+same r/plain/last.safetensors r/audited/last.safetensors audit
+expect 2 'audit' train --audit 0 --out r/none
+
 # --- stopping and resuming. The long run takes about a second and is stopped within.
 long="--epochs 60 --seed 9"
 expect 0 'Saved' train $long --out r/whole

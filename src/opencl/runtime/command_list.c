@@ -348,6 +348,27 @@ enum weft_status ocl_replay(struct weft_command_list *list)
     return ocl_replay_range(list, 0, list->info.launches);
 }
 
+static void hash_commands(const struct command_array *commands,
+                          struct weft_sha256_state *hash)
+{
+    for (int i = 0; i < commands->count; i++) {
+        const struct command *c = &commands->list[i];
+        uint64_t program = c->program ? ocl_program_hash(c->program) : 0;
+        weft_sha256_add(hash, &program, sizeof(program));
+        weft_sha256_add(hash, c->global, sizeof(c->global));
+        weft_sha256_add(hash, c->local, sizeof(c->local));
+        if (c->name)
+            weft_sha256_add(hash, c->name, strlen(c->name) + 1);
+    }
+}
+
+void ocl_list_hash(const struct weft_command_list *base, struct weft_sha256_state *hash)
+{
+    const struct ocl_list *list = (const struct ocl_list *)base;
+    hash_commands(&list->prepare, hash);
+    hash_commands(&list->replay, hash);
+}
+
 void ocl_describe_launch(const struct weft_command_list *base, int index,
                          struct weft_launch_description *out)
 {

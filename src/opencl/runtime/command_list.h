@@ -4,12 +4,15 @@
 #define WEFT_OPENCL_RUNTIME_COMMAND_LIST_H
 
 #include "opencl/runtime/ocl.h"
+#include "util/hash.h"
 
 enum weft_status ocl_list_create(struct weft_device *device,
                                  const struct weft_command_list_params *params,
                                  struct weft_command_list **out);
 enum weft_status ocl_list_finalize(struct weft_command_list *list);
 enum weft_status ocl_replay(struct weft_command_list *list);
+/* Adds programs, kernels and sizes of all launches. */
+void ocl_list_hash(const struct weft_command_list *list, struct weft_sha256_state *hash);
 enum weft_status ocl_replay_range(struct weft_command_list *list, int first, int end);
 /* Enqueues one launch on the given queue; `event` as in clEnqueueNDRangeKernel. */
 enum weft_status ocl_list_launch(struct weft_command_list *list, int index,

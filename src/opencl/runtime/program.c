@@ -39,6 +39,11 @@ uint64_t ocl_source_hash(const char *name)
     return source ? source->hash : 0;
 }
 
+uint64_t ocl_program_hash(const struct ocl_program *p)
+{
+    return weft_hash_add(p->source->hash, p->options);
+}
+
 /* The driver's messages, to be freed; NULL if there are none. */
 static char *build_log(const struct ocl_device *d, cl_program program)
 {

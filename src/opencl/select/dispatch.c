@@ -21,7 +21,8 @@ struct ocl_kernel_config ocl_select_default_config(const struct ocl_device *devi
         int values[OCL_MAX_TUNABLES] = {0};
         enum ocl_applicability applicability =
             all[i]->applicability(device, problem, values);
-        if (applicability <= best)
+        if (applicability <= best ||
+            ocl_is_rejected(device, problem->call.primitive, all[i]))
             continue;
         best = applicability;
         config.algorithm = all[i];
@@ -83,6 +84,23 @@ static struct ocl_kernel_config select_random_config(const struct ocl_device *de
     return config;
 }
 
+/* The config of the same call of another list. */
+static bool take_config(const struct ocl_device *device,
+                        const struct weft_problem *problem,
+                        const struct weft_command_list *list,
+                        struct ocl_kernel_config *out)
+{
+    const struct weft_command_list *like = list->params.like;
+    int at = list->call_count - 1;
+    struct weft_launch_description launch;
+    if (at < 0 || at >= like->call_count ||
+        like->calls[at].call.primitive != list->calls[at].call.primitive ||
+        like->calls[at].first == like->calls[at].end)
+        return false;
+    like->device->backend->describe_launch(like, like->calls[at].end - 1, &launch);
+    return ocl_config_parse(device, problem, launch.config, out);
+}
+
 /* The config that the list's parameters demand. */
 static enum weft_status select_for_list(const struct weft_command_list *list,
                                         const struct weft_problem *problem,
@@ -91,6 +109,8 @@ static enum weft_status select_for_list(const struct weft_command_list *list,
     const struct ocl_device *device = ocl_device_of(list);
     const char *given = list->params.config;
     char text[WEFT_PROBLEM_TEXT];
+    if (list->params.like && take_config(device, problem, list, out))
+        return WEFT_OK;
     if (given) {
         if (ocl_config_parse(device, problem, given, out))
             return WEFT_OK;

@@ -19,6 +19,12 @@ bool ocl_select_tuned_config(const struct ocl_device *device,
                              const struct weft_problem *problem,
                              struct ocl_kernel_config *out);
 
+/* reject.c: as in struct weft_backend. */
+bool ocl_reject(struct weft_command_list *list, const struct weft_recorded_call *call);
+bool ocl_is_rejected(const struct ocl_device *device, enum weft_primitive primitive,
+                     const struct ocl_algorithm *algorithm);
+void ocl_rejected_destroy(struct ocl_device *device);
+
 extern const struct weft_tuner ocl_tuner; /* tuner.c */
 
 #endif

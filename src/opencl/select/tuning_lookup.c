@@ -10,7 +10,8 @@ static const double max_batch_ratio = 4;
 static bool is_usable(const struct ocl_device *device, const struct weft_problem *problem,
                       const struct weft_tuning_entry *row, struct ocl_kernel_config *out)
 {
-    if (!ocl_config_parse(device, problem, row->config, out))
+    if (!ocl_config_parse(device, problem, row->config, out) ||
+        ocl_is_rejected(device, problem->call.primitive, out->algorithm))
         return false;
     uint64_t fingerprint = ocl_config_fingerprint(device, out);
     return (row->state == WEFT_TUNING_BUNDLED || row->fingerprint == fingerprint) &&

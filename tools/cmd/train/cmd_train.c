@@ -58,6 +58,14 @@ static const struct args_option options[] = {
      .offset = offsetof(struct train_options, seed),
      .value = "S",
      .help = "random seed of initial weights, shuffling and dropout; default 1"},
+    {.name = "audit",
+     .kind = ARGS_INT,
+     .offset = offsetof(struct train_options, audit),
+     .value = "N",
+     .help = "run every N-th step twice, from the same state, and compare the results of "
+             "all ops to the bit; such a step takes as long as three or four",
+     .min = 1,
+     .max = 1 << 30},
     {.name = "val-split",
      .kind = ARGS_COUNT_OR_PERCENT,
      .offset = offsetof(struct train_options, val_split),
@@ -336,7 +344,7 @@ static enum app_exit begin(struct train_session *session)
                            .learning_rate = (float)session->learning_rate,
                            .schedule = session->schedule, .epochs = session->epochs,
                            .seed = session->seed, .precision = session->precision,
-                           .preprocess = &session->preprocess);
+                           .audit = session->audit, .preprocess = &session->preprocess);
     struct weft_progress p;
     enum app_exit tuned =
         tuning_quick(app, session->net, session->batch, TUNING_EVAL_BATCH);
@@ -374,6 +382,7 @@ static enum app_exit train(struct train_session *session, const struct train_opt
         app_prefetch_dataset(app, o->data ? o->data : "fashion-mnist", WEFT_SPLIT_TRAIN);
     if (code || (code = app_open_device(app)))
         return code;
+    session->audit = o->audit;
     if (!o->resume)
         configure_new(session, o);
     else if ((code = train_configure_resumed(session, o)))

@@ -13,7 +13,7 @@ enum { TRAIN_NO_PRECISION = -1 }; /* --precision is absent */
 struct train_options {
     struct app_options app;
     const char *data, *net, *out, *test;
-    int epochs, batch;
+    int epochs, batch, audit;
     double learning_rate;
     const char *schedule;
     uint64_t seed;
@@ -30,7 +30,7 @@ struct train_session {
     const char *data_spec, *test_spec;               /* test_spec "": no test */
     char data_path[PATHS_MAX], test_path[PATHS_MAX]; /* the same, absolute */
     uint64_t data_hash; /* of all images of data_spec: for training and validation */
-    int batch, epochs, val_count;
+    int batch, epochs, val_count, audit;
     uint64_t seed;
     enum weft_precision precision; /* as requested, then as selected */
     double learning_rate;          /* 0: the network's */

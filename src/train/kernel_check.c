@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The known-answer test of a trainer's kernels, at their first use on a driver. */
+#include "lab/random.h"
+#include "train/trainer.h"
+#include "verify/trace.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A test takes about 0.1 s: multiply-adds for the samples of one result, and
+ * floating-point operations of the step. */
+static const double sample_work = 2e5, step_work = 5e8;
+enum { LEAST_IMAGES = 2, MOST_REJECTED = 16 };
+
+static bool is_proven(const struct weft_trainer *t, bool remember)
+{
+    bool (*proven)(struct weft_command_list *, bool) = t->device->backend->is_proven;
+    if (!proven)
+        return true;
+    bool gradients = proven(t->gradients, remember);
+    return proven(t->update, remember) && gradients;
+}
+
+static int images_to_check(const struct weft_trainer *t)
+{
+    double flops = 1;
+    for (int i = 0; i < t->plan->graph.count; i++)
+        flops += 3 * t->plan->graph.nodes[i].op->flops(&t->plan->graph.nodes[i]);
+    double images = step_work / flops;
+    int least = t->batch < LEAST_IMAGES ? t->batch : LEAST_IMAGES;
+    return images > t->batch ? t->batch : images < least ? least : (int)images;
+}
+
+/* Every other channel of a layer becomes small, where epsilons show. */
+static void shrink_channels(const struct weft_graph *graph, float *weights)
+{
+    for (int i = 0; i < graph->count; i++) {
+        const struct weft_param *p = &graph->nodes[i].params[WEFT_PARAM_WEIGHT];
+        for (size_t k = 0; p->rank > 1 && k < p->count; k++)
+            if (k % (size_t)p->extent[0] % 2)
+                weights[p->at + k] *= 0x1p-6f;
+    }
+}
+
+/* Weights as after some training: those that begin at 0 or 1 hide kernels that ignore
+ * them. The step is one of the second epoch. */
+static enum weft_status disturb_weights(struct weft_trainer *t)
+{
+    size_t count = weft_graph_floats(&t->net->graph), bytes = count * sizeof(float);
+    float *weights = malloc(bytes);
+    struct lab_random random = lab_random_begin(t->seed, 0, 0);
+    if (!weights)
+        return weft_out_of_memory(t->device->context, "weights", bytes);
+    weft_graph_initialize(&t->net->graph, t->seed, weights);
+    for (size_t i = 0; i < count; i++)
+        if (weights[i] == 0 || weights[i] == 1)
+            weights[i] += lab_random_float(&random, -0.25f, 0.25f);
+    shrink_channels(&t->net->graph, weights);
+    enum weft_status status =
+        t->device->backend->write(t->device, t->buffers.weights, 0, weights, bytes);
+    free(weights);
+    int64_t step = t->steps_per_epoch + 1;
+    if (!status)
+        status = weft_trainer_set_state(t, step, powf(t->optimizer.beta1, 5),
+                                        powf(t->optimizer.beta2, 5));
+    return status;
+}
+
+/* The update runs twice: the second time from moments that are not zero. */
+static enum weft_status trace_step(struct weft_trainer *t, struct verify_trace *trace,
+                                   struct weft_command_list **wrong)
+{
+    struct weft_command_list *const lists[] = {t->gradients, t->update, t->update};
+    WEFT_TRY(disturb_weights(t));
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(lists) && !trace->wrong; i++) {
+        WEFT_TRY(verify_trace_run(trace, lists[i]));
+        const struct weft_recorded_call *calls = t->gradients->calls;
+        bool early =
+            trace->wrong >= calls && trace->wrong < calls + t->gradients->call_count;
+        *wrong = early ? t->gradients : t->update;
+    }
+    return WEFT_OK;
+}
+
+/* Replaces the algorithm of the wrong call of `checked`, which has the same place in the
+ * lists of `t`, and records these again. */
+static enum weft_status replace_algorithm(struct weft_trainer *t,
+                                          const struct weft_trainer *checked,
+                                          const struct verify_trace *trace,
+                                          const struct weft_command_list *wrong)
+{
+    const struct weft_backend *backend = t->device->backend;
+    int node = trace->wrong->node;
+    WEFT_TRY(verify_trace_reject(trace, wrong,
+                                 wrong == checked->update ? t->update : t->gradients,
+                                 node >= 0 ? t->plan->graph.nodes[node].name : "step"));
+    t->device_bytes -=
+        t->gradients->info.workspace_bytes + t->update->info.workspace_bytes;
+    backend->list_destroy(t->update);
+    t->update = NULL;
+    backend->list_destroy(t->gradients);
+    t->gradients = NULL;
+    return weft_trainer_record_step(t, NULL);
+}
+
+/* One test. *again: an algorithm was replaced. */
+static enum weft_status check_once(struct weft_trainer *t,
+                                   const struct weft_dataset_info *info,
+                                   const struct weft_train_params *params, bool *again)
+{
+    struct weft_train_params few = *params;
+    weft_trainer *small = NULL, *checked = t;
+    struct weft_command_list *wrong = NULL;
+    struct verify_trace trace;
+    few.batch = images_to_check(t);
+    few.epochs = 2; /* more steps than those of the run may be too many */
+    if (few.batch < t->batch) {
+        WEFT_TRY(weft_trainer_create_with_type(t->device, t->net, info, &few,
+                                               t->plan->type, t, &small));
+        checked = small;
+    }
+    verify_trace_init(&trace, sample_work);
+    trace.repeat = true;
+    enum weft_status status = trace_step(checked, &trace, &wrong);
+    *again = !status && trace.wrong;
+    if (*again)
+        status = replace_algorithm(t, checked, &trace, wrong);
+    if (!status && checked == t)
+        status = weft_trainer_restart(t);
+    verify_trace_finish(&trace);
+    weft_trainer_destroy(&small);
+    return status;
+}
+
+enum weft_status weft_trainer_check_kernels(struct weft_trainer *t,
+                                            const struct weft_dataset_info *info,
+                                            const struct weft_train_params *params)
+{
+    bool again = true;
+    for (int i = 0; again && i <= MOST_REJECTED && !is_proven(t, false); i++)
+        WEFT_TRY(check_once(t, info, params, &again));
+    if (!again)
+        is_proven(t, true);
+    return WEFT_OK;
+}
