@@ -3,6 +3,7 @@
 #include "verify/verify.h"
 
 #include <math.h>
+#include <string.h>
 
 struct softmax_case {
     struct verify_case base;
@@ -13,7 +14,8 @@ struct softmax_case {
 };
 
 /* The logits of a fill: integers have ties; huge ones overflow exp unless the maximum is
- * subtracted first. */
+ * subtracted first, which in each row is far above the rest and at another class, so that
+ * none may be skipped. */
 static const struct {
     const char *name;
     bool integers;
@@ -27,6 +29,9 @@ static void fill_logits(struct softmax_case *s, size_t kind)
         lab_fill_integers(&s->base.lab, s->x, -size, size);
     else
         lab_fill_uniform(&s->base.lab, s->x, (float)-size, (float)size);
+    float *x = lab_initial(&s->base.lab, s->x);
+    for (int i = 0; !strcmp(fills[kind].name, "huge") && i < s->n; i++)
+        x[i * s->classes + (i + s->base.check->number) % s->classes] = 1.5f * (float)size;
 }
 
 /* A row's largest logit, the probability of each class and its error bound: exp errs by 3
