@@ -3,7 +3,7 @@
  * length, with every bit turned, and with several bytes changed at random, the same in
  * every run. Passes if nothing is read or written out of bounds and every failure is
  * reported; best under sanitizers. --save FOLDER writes the files
- * instead, for libFuzzer. */
+ * instead, for libFuzzer; --plant damages them first, which must be found. */
 #define _POSIX_C_SOURCE 200809L
 #include "unit/fuzz.h"
 #include "shared/random.h"
@@ -12,6 +12,7 @@
 enum { ROUNDS = 2000, FEW_BYTES = 6 };
 
 static const char *save_to;
+static bool planted;
 static long damaged, damaged_accepted;
 
 /* Bits turned and bytes replaced, at `few` places that depend on seed and round alone. */
@@ -51,6 +52,8 @@ void fuzz_replay(const char *name, const uint8_t *bytes, size_t bytes_size)
     }
     seed->size = 0;
     add(seed, bytes, bytes_size);
+    if (planted)
+        seed->size /= 2;
     static struct buffer b;
     fuzz_accepted = fuzz_missing = 0;
     LLVMFuzzerTestOneInput(seed->bytes, seed->size);
@@ -80,6 +83,7 @@ int main(int argc, char **argv)
 {
     if (argc == 3 && !strcmp(argv[1], "--save"))
         save_to = argv[2];
+    planted = argc == 2 && !strcmp(argv[1], "--plant");
     fuzz_seeds();
     if (!save_to)
         printf("%ld files cut or with a bit turned, of which %ld can be read\n", damaged,
