@@ -42,7 +42,8 @@
 #define LOCAL_SUMS __local float *const sums = 0;
 #endif
 
-/* Sum over the lanes of a row, returned to all of them. */
+/* Sum over the lanes of a row, returned to all of them. All add all: with a barrier in a
+ * loop of a function that is called twice, PoCL 7.1 mixes the rows. */
 static inline float row_sum(__local float *sums, floatv v)
 {
     float parts[VW], sum = 0.0f;
@@ -50,16 +51,12 @@ static inline float row_sum(__local float *sums, floatv v)
     for (uint i = 0; i < VW; i++)
         sum += parts[i];
 #if ROW_LANES > 1
-    const uint lane = get_local_id(0);
     __local float *of_row = sums + get_local_id(1) * ROW_LANES;
-    of_row[lane] = sum;
-    for (uint offset = ROW_LANES / 2; offset > 0; offset /= 2) {
-        barrier(CLK_LOCAL_MEM_FENCE);
-        if (lane < offset)
-            of_row[lane] += of_row[lane + offset];
-    }
+    of_row[get_local_id(0)] = sum;
     barrier(CLK_LOCAL_MEM_FENCE);
-    sum = of_row[0];
+    sum = 0.0f;
+    for (uint i = 0; i < ROW_LANES; i++)
+        sum += of_row[i];
     barrier(CLK_LOCAL_MEM_FENCE);
 #endif
     return sum;
