@@ -211,6 +211,8 @@ def look(page, dark):
         print("skipped: layout on a phone: Chromium is not installed")
         return "", ""
     text = pathlib.Path(page).read_text(encoding="utf-8")
+    # The page's policy permits no script, which this check adds.
+    text = re.sub('<meta http-equiv="Content-Security-Policy".*?>', "", text)
     pathlib.Path("probe.html").write_text(text.replace("</body>", LOOK), encoding="utf-8")
     frame = pathlib.Path("frame.html").resolve()
     frame.write_text("<iframe src=probe.html style='width:390px;height:800px;border:0' "
