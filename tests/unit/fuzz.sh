@@ -53,7 +53,7 @@ for target in data models; do
         status=1
         grep -m 3 -E 'ERROR|SUMMARY|not so' "$target.log" || true
     }
-    count=$(sed -n 's/^stat::number_of_executed_units: *//p' "$target.log")
+    count=$(sed -n 's/^stat::number_of_executed_units: *//p' "$target.log" | tail -n 1)
     before=$(cat "$target.count" 2>/dev/null || echo 0)
     echo $((before + ${count:-0})) >"$target.count"
     total="$total$target: ${count:-0} inputs, $(cat "$target.count") so far; "
