@@ -3,7 +3,7 @@
  *
  *     p = exp(z - max z) / sum exp(z - max z)
  *     q = (1 - label_smoothing) [class is the label] + label_smoothing / classes
- *     loss = -sum q log p,  dlogits = scale (p - q) / n
+ *     loss = -sum q log p,  dlogits = scale (p - q) / global_batch
  *     correct = the first maximum is the label
  *
  * A work-item computes a row of `classes`. Global size >= n. */
@@ -84,7 +84,8 @@ __kernel void softmax(ALIASED_VIEW(const float, x), ALIASED_VIEW(float, y), uint
 __kernel void cross_entropy(ALIASED_VIEW(const float, logits),
                             ALIASED_VIEW(const int, labels), ALIASED_VIEW(float, dlogits),
                             ALIASED_VIEW(float, loss), ALIASED_VIEW(uint, correct),
-                            uint n, uint classes, float label_smoothing, float scale)
+                            uint n, uint classes, uint global_batch,
+                            float label_smoothing, float scale)
 {
     const uint row = get_global_id(0);
     if (row >= n)
@@ -116,6 +117,6 @@ __kernel void cross_entropy(ALIASED_VIEW(const float, logits),
         return;
     for (uint c = 0; c < classes; c++) {
         const float q = c == label ? one + even : even;
-        d[c] = (d[c] / sum - q) / n * scale;
+        d[c] = (d[c] / sum - q) / global_batch * scale;
     }
 }

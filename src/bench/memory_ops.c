@@ -116,6 +116,7 @@ static void call_loss(const struct bench_case *c, enum weft_phase part,
     (void)part;
     size_t n = (size_t)c->n, count = n * (size_t)c->out;
     const struct weft_loss_args args = {.n = c->n,
+                                        .global_batch = c->n,
                                         .classes = c->out,
                                         .labels = bench_view(n),
                                         .logits = bench_view(count),

@@ -47,7 +47,7 @@ static void loss_row(const void *data, size_t item)
     assert(label >= 0 && label < a->classes);
     struct row row = measure(logits, a->classes);
     double logarithm = log(row.sum), smoothing = (double)a->label_smoothing, loss = 0.0;
-    double scale = ldexp(1.0, a->loss_scale_log2) / a->n;
+    double scale = ldexp(1.0, a->loss_scale_log2) / a->global_batch;
     for (int c = 0; c < a->classes; c++) {
         double q = (c == label ? 1.0 - smoothing : 0.0) + smoothing / a->classes;
         double below = (double)logits[c] - row.largest;
@@ -66,5 +66,6 @@ static void loss_row(const void *data, size_t item)
 enum weft_status cpu_loss(struct weft_command_list *list,
                           const struct weft_loss_args *args)
 {
+    assert(args->n <= args->global_batch);
     return cpu_append(list, (size_t)args->n, loss_row, args, sizeof(*args));
 }

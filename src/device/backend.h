@@ -267,11 +267,11 @@ struct weft_softmax_args {
 };
 
 /* Cross-entropy of softmax(logits) against q = (1 - smoothing) [class is the label] +
- * smoothing / classes. loss[i] = -sum q log p; correct[i] (uint) = 1 if the first
- * largest logit is that of the label; dlogits = (p - q) 2^loss_scale_log2 / n, may be
- * absent. */
+ * smoothing / classes, of a batch or of a shard, n rows of `global_batch`. loss[i] =
+ * -sum q log p; correct[i] (uint) = 1 if the first largest logit is that of the label;
+ * dlogits = (p - q) 2^loss_scale_log2 / global_batch, may be absent. */
 struct weft_loss_args {
-    int n, classes;
+    int n, classes, global_batch; /* global_batch >= n */
     float label_smoothing;
     int loss_scale_log2; /* above 0 if gradients are stored as float16 */
     struct weft_view logits;

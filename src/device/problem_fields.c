@@ -224,6 +224,7 @@ static bool complete_loss(union weft_primitive_args *args)
     double count = (double)a->n * a->classes;
     if (a->n < 1 || a->classes < 1 || !is_possible_count(count))
         return false;
+    a->global_batch = a->n;
     set_view(&a->logits, count);
     set_optional_view(&a->dlogits, count);
     set_view(&a->labels, a->n);

@@ -174,11 +174,11 @@ void expect_loss(struct verify_call *v, int output, struct verify_point *p)
     double distance = v->shared[0] - (double)x[p->at];
     double probability = exp(-distance) / v->shared[1];
     double q = share_of(a, (int)(p->at % classes), label);
-    p->want = ldexp(probability - q, a->loss_scale_log2) / a->n;
+    p->want = ldexp(probability - q, a->loss_scale_log2) / a->global_batch;
     p->bound = ldexp(probability_bound(probability, distance, a->classes) +
                          FP32_EPSILON * (3 * q + fabs(probability - q)),
                      a->loss_scale_log2) /
-                   a->n +
+                   a->global_batch +
                FP32_MIN_NORMAL;
 }
 

@@ -96,7 +96,7 @@ static void compare_finite_difference(struct verify_case *c,
     const float *dy = s->coefficients ? lab_initial(&c->lab, s->coefficients) : NULL;
     double numeric = 0, analytic = 0, size = 0, rounding = 0;
     for (size_t i = 0; i < s->output->count; i++) {
-        double by = dy ? (double)dy[i] : 1.0 / (double)s->output->count;
+        double by = dy ? (double)dy[i] : 1.0 / s->batch;
         numeric += by * ((double)p->y[1][i] - (double)p->y[0][i]);
         rounding += fabs(by) * (fabs((double)p->y[0][i]) + fabs((double)p->y[1][i]));
         size += fabs(by);

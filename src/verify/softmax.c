@@ -7,7 +7,7 @@
 
 struct softmax_case {
     struct verify_case base;
-    int n, classes, loss_scale_log2;
+    int n, classes, global_batch, loss_scale_log2;
     float smoothing;
     bool has_gradient;
     struct lab_tensor *x, *y, *labels, *loss, *correct;
@@ -133,6 +133,7 @@ static enum weft_status record_loss(const struct verify_case *c, enum lab_side s
     const struct softmax_case *s = (const struct softmax_case *)c;
     const struct weft_loss_args args = {
         .n = s->n,
+        .global_batch = s->global_batch,
         .classes = s->classes,
         .label_smoothing = s->smoothing,
         .loss_scale_log2 = s->loss_scale_log2,
@@ -163,7 +164,7 @@ static void bound_loss(struct softmax_case *s)
                     ldexp(probability_bound(s, p, distance) +
                               FP32_EPSILON * (3 * q + fabs(p - q)),
                           s->loss_scale_log2) /
-                        s->n +
+                        s->global_batch +
                     FP32_MIN_NORMAL;
         }
         s->loss->bound[i] =
@@ -198,6 +199,7 @@ static enum weft_status run_loss_case(struct softmax_case *s)
                                          .input = s->x,
                                          .output = s->loss,
                                          .gradient = s->y,
+                                         .batch = s->global_batch,
                                          .step = 0x1p-7,
                                          .tolerance = 3e-4};
     return verify_gradient(c, &slope, LAB_REFERENCE);
@@ -213,10 +215,12 @@ static enum weft_status verify_loss_case(struct verify_context *k)
     s.has_gradient = lab_random_bool(&k->random, 80);
     s.loss_scale_log2 =
         lab_random_bool(&k->random, 60) ? 0 : lab_random_int(&k->random, 1, 16);
+    s.global_batch =
+        s.n + (lab_random_bool(&k->random, 50) ? 0 : lab_random_int(&k->random, 1, 600));
     case_init(c, k);
-    case_describe(c, " n=%d, %d classes, smoothing %.9g, gradient %s, times 2^%d", s.n,
-                  s.classes, (double)s.smoothing, s.has_gradient ? "present" : "absent",
-                  s.loss_scale_log2);
+    case_describe(c, " n=%d of %d, %d classes, smoothing %.9g, gradient %s, times 2^%d",
+                  s.n, s.global_batch, s.classes, (double)s.smoothing,
+                  s.has_gradient ? "present" : "absent", s.loss_scale_log2);
     s.x = lab_add_tensor(&c->lab, "logits", LAB_FLOAT, s.n, 1, 1, s.classes);
     s.labels = lab_add_tensor(&c->lab, "labels", LAB_INT32, 1, 1, 1, s.n);
     s.loss = lab_add_tensor(&c->lab, "loss", LAB_FLOAT, 1, 1, 1, s.n);

@@ -171,7 +171,8 @@ struct gradient_check {
     const char *what; /* "dw" */
     struct verify_run *forward, *backward;
     struct lab_tensor *input, *output, *gradient;
-    struct lab_tensor *coefficients;   /* dy; NULL: all are 1 / count */
+    struct lab_tensor *coefficients; /* dy; NULL: all are 1 / batch */
+    int batch;
     struct lab_tensor *argmax;         /* written by forward, read by backward; or NULL */
     struct lab_tensor *act_output;     /* set from the input; NULL: no activation */
     struct weft_activation activation; /* the one that makes act_output */

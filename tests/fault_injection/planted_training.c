@@ -145,6 +145,11 @@ static void use_one_beta(union weft_primitive_args *a)
     a->optimizer_step.optimizer.beta2 = a->optimizer_step.optimizer.beta1;
 }
 
+static void use_shard_as_batch(union weft_primitive_args *a)
+{
+    a->loss.global_batch = a->loss.n;
+}
+
 static void lose_loss_row(union weft_primitive_args *a)
 {
     a->optimizer_step.n -= a->optimizer_step.n > 1;
@@ -275,6 +280,10 @@ const struct fault training_faults[] = {
     {"overflows", "softmax", IN(softmax), .after = overflow},
     {"smoothing ignored", "loss", IN(loss), .modify = lose_smoothing},
     {"gradient not divided by n", "loss", IN(loss), .after = sum_gradient},
+    {"gradient divided by the shard's rows", "loss", IN(loss),
+     .modify = use_shard_as_batch},
+    {"divided by the shard's rows on both", "loss", IN(loss), true,
+     .modify = use_shard_as_batch},
     {"one correct too many", "loss", IN(loss), .after = hit_first},
     {"one scale for all channels", "batch", IN(make_batch), .modify = use_one_scale},
     {"not shuffled", "batch", IN(make_batch), .modify = lose_shuffle},

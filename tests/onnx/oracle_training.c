@@ -123,6 +123,7 @@ const char *oracle_loss(struct oracle *oracle, const struct onnx_test *test)
     int n = (int)loss.rows, classes = (int)loss.classes;
     struct weft_loss_args args = {
         .n = n,
+        .global_batch = n,
         .classes = classes,
         .logits = oracle_upload(oracle, loss.scores, count),
         .labels = oracle_upload(oracle, loss.label, loss.rows),

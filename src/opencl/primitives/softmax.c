@@ -65,11 +65,11 @@ static enum weft_status record_loss(struct weft_command_list *list,
             .kernel = "cross_entropy",
             .global = {(size_t)args->n},
             .local = {(size_t)values[WORK_GROUP]},
-            .arg_count = 9,
+            .arg_count = 10,
             .args = {OCL_VIEW(args->logits), OCL_VIEW(args->labels),
                      OCL_VIEW(args->dlogits), OCL_VIEW(args->loss),
                      OCL_VIEW(args->correct), OCL_INT(args->n), OCL_INT(args->classes),
-                     OCL_FLOAT(args->label_smoothing),
+                     OCL_INT(args->global_batch), OCL_FLOAT(args->label_smoothing),
                      OCL_FLOAT(ldexpf(1.0f, args->loss_scale_log2))},
         });
 }
