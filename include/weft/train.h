@@ -40,7 +40,7 @@ struct weft_train_params {
      * step's learning rate. */
     const char *schedule;
     int epochs;
-    /* Every so many steps one is run twice, from the same state, and the results of all
+    /* One step of this number is run twice, from the same state, and the results of all
      * its ops are compared to the bit; 0: none. WEFT_ERR_MISMATCH, with the op, from
      * weft_trainer_run, which then waits for these steps. An audited step takes as long
      * as three or four. */

@@ -100,7 +100,7 @@ static enum weft_status remember(struct weft_command_list *list,
     return WEFT_OK;
 }
 
-/* What the call adds to the list is that of the whole list without what was there. */
+/* The call adds to the list the difference between the whole list and the one before. */
 static enum weft_status record_and_remember(struct weft_command_list *list,
                                             const struct weft_primitive_call *call)
 {

@@ -12,29 +12,29 @@
 
 enum { PARTS = 4 };
 
-/* What a step changes and does not compute anew. */
+/* State that a step changes and does not compute again. */
 struct snapshot {
     unsigned char *bytes[PARTS];
 };
 
-struct part {
+struct state_part {
     struct weft_mem *mem;
     size_t bytes;
 };
 
-static void list_parts(const struct weft_trainer *t, struct part out[PARTS])
+static void list_parts(const struct weft_trainer *t, struct state_part out[PARTS])
 {
     size_t trained = t->net->graph.weights * sizeof(float);
-    out[0] = (struct part){t->buffers.weights,
-                           weft_graph_floats(&t->net->graph) * sizeof(float)};
-    out[1] = (struct part){t->moment1, trained};
-    out[2] = (struct part){t->moment2, trained};
-    out[3] = (struct part){t->buffers.state, STATE_WORDS * sizeof(uint32_t)};
+    out[0] = (struct state_part){t->buffers.weights,
+                                 weft_graph_floats(&t->net->graph) * sizeof(float)};
+    out[1] = (struct state_part){t->moment1, trained};
+    out[2] = (struct state_part){t->moment2, trained};
+    out[3] = (struct state_part){t->buffers.state, STATE_WORDS * sizeof(uint32_t)};
 }
 
 static enum weft_status save(const struct weft_trainer *t, struct snapshot *s)
 {
-    struct part parts[PARTS];
+    struct state_part parts[PARTS];
     list_parts(t, parts);
     for (int i = 0; i < PARTS; i++) {
         s->bytes[i] = malloc(parts[i].bytes + 1);
@@ -48,7 +48,7 @@ static enum weft_status save(const struct weft_trainer *t, struct snapshot *s)
 
 static enum weft_status restore(const struct weft_trainer *t, const struct snapshot *s)
 {
-    struct part parts[PARTS];
+    struct state_part parts[PARTS];
     list_parts(t, parts);
     for (int i = 0; i < PARTS; i++)
         WEFT_TRY(t->device->backend->write(t->device, parts[i].mem, 0, s->bytes[i],

@@ -38,7 +38,7 @@ struct weft_trainer {
     struct weft_trainer_info info;
     uint64_t seed;
     int batch, count, steps_per_epoch;
-    int audit;      /* every so many steps one is audited; 0: none */
+    int audit;      /* one step of this number is audited; 0: none */
     int64_t queued; /* steps since the beginning */
     int64_t read;   /* those of them that are in `epoch_metrics` */
     struct weft_epoch_metrics epoch_metrics;

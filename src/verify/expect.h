@@ -43,7 +43,7 @@ struct verify_point {
     bool exact_word; /* bits, not a number with a bound */
 };
 
-/* Sets want and bound of point->at of an output; `got` is set. */
+/* Sets expected value and bound of point->at of an output; `got` is set. */
 typedef void verify_expect_fn(struct verify_call *v, int output, struct verify_point *p);
 
 struct verify_expectation {
@@ -70,8 +70,8 @@ static inline const float *verify_floats(const struct verify_call *v,
     return verify_before(v, view);
 }
 
-/* The derivative of a fused activation, from its output: multiplies want and bound, where
- * `size` is the sum of |a b| before it. */
+/* The derivative of a fused activation, from its output: multiplies expected value and
+ * bound, where `size` is the sum of |a b| before it. */
 void verify_apply_act_grad(const struct verify_call *v, const struct weft_act_grad *grad,
                            size_t at, double size, struct verify_point *p);
 

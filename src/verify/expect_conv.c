@@ -67,7 +67,7 @@ static const double *maxima_of(struct verify_call *v, int which,
     return v->maxima[which];
 }
 
-/* What Winograd's algorithm adds to the bound of a result of an image and channel. */
+/* Share of Winograd's algorithm in the bound of a result of an image and channel. */
 static double winograd_share(struct verify_call *v, const struct conv_data *d,
                              bool is_dgrad, int n, int channel)
 {
@@ -272,7 +272,7 @@ static void backward_data(struct verify_call *v, const struct conv_data *d,
     verify_apply_act_grad(v, d->act_grad, p->at, size, p);
 }
 
-/* What Winograd's algorithm adds to the bound of a weight's gradient. */
+/* Share of Winograd's algorithm in the bound of a weight's gradient. */
 static double winograd_weights_share(struct verify_call *v, const struct conv_data *d,
                                      int tap, int c, int k)
 {

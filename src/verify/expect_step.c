@@ -184,7 +184,7 @@ void expect_loss(struct verify_call *v, int output, struct verify_point *p)
 
 /* One weight: the formulas of weft/net.h in double, with a running error bound for each
  * number. */
-struct weight_state {
+struct updated_weight {
     double w, g, m, v, g_off, w_off, m_off, v_off;
 };
 
@@ -199,7 +199,8 @@ static double gradient_from_moment(const struct weft_optimizer *o, double moment
     return (moment - beta * old) / fresh;
 }
 
-static void step_sgd(const struct weft_optimizer *o, double rate, struct weight_state *a)
+static void step_sgd(const struct weft_optimizer *o, double rate,
+                     struct updated_weight *a)
 {
     const double u = FP32_UNIT_ROUNDOFF;
     double momentum = (double)o->momentum, kept = momentum * a->m, before = fabs(a->w);
@@ -216,7 +217,7 @@ static void step_sgd(const struct weft_optimizer *o, double rate, struct weight_
 }
 
 static void step_adam(const struct weft_optimizer *o, double rate, double apart,
-                      double power1, double power2, struct weight_state *a)
+                      double power1, double power2, struct updated_weight *a)
 {
     const double u = 2 * FP32_UNIT_ROUNDOFF;
     double beta1 = (double)o->beta1, beta2 = (double)o->beta2, g = a->g;
@@ -238,15 +239,15 @@ static void step_adam(const struct weft_optimizer *o, double rate, double apart,
                2 * u * (rate * (fabs(move) + apart * before) + before + fabs(a->w));
 }
 
-static struct weight_state updated(const struct verify_call *c, size_t i)
+static struct updated_weight updated(const struct verify_call *c, size_t i)
 {
     const struct weft_optimizer_step_args *a = &c->call.args.optimizer_step;
     const struct weft_optimizer *o = &a->optimizer;
     const uint32_t *state = verify_before(c, &a->state);
     const float *m = verify_floats(c, &a->m), *v = verify_floats(c, &a->v);
-    struct weight_state s = {.w = (double)verify_floats(c, &a->w)[i],
-                             .m = (double)m[i],
-                             .v = v ? (double)v[i] : 0};
+    struct updated_weight s = {.w = (double)verify_floats(c, &a->w)[i],
+                               .m = (double)m[i],
+                               .v = v ? (double)v[i] : 0};
     double rate = word_as_float(state[STATE_LEARNING_RATE]);
     double decay = (double)o->weight_decay, apart = 0;
     if (o->kind == WEFT_OPTIMIZER_ADAMW) {
@@ -313,7 +314,7 @@ void expect_optimizer_step(struct verify_call *v, int output, struct verify_poin
         expect_state(v, p);
         return;
     }
-    struct weight_state s = updated(v, p->at);
+    struct updated_weight s = updated(v, p->at);
     bool is_w = verify_is(v, output, &a->w), is_m = verify_is(v, output, &a->m);
     p->want = is_w ? s.w : is_m ? s.m : s.v;
     p->bound = (is_w ? s.w_off : is_m ? s.m_off : s.v_off) + FP32_MIN_NORMAL;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Learning-rate schedules: the rate of every step, frozen weights where it is 0, resumed
+/* Learning-rate schedules: the rate of every step, stopped weights where it is 0, resumed
  * training, error messages. */
 #include "unit/trainer_fixture.h"
 
@@ -73,11 +73,11 @@ static double loss_after(weft_trainer *trainer, const weft_dataset *data, int st
  * trains as no schedule. */
 static void check_training(const weft_dataset *data)
 {
-    weft_trainer *frozen = start(data, "step every=0.5 factor=0", EPOCHS);
-    double before = loss_after(frozen, data, 0), half = loss_after(frozen, data, 5);
+    weft_trainer *stopped = start(data, "step every=0.5 factor=0", EPOCHS);
+    double before = loss_after(stopped, data, 0), half = loss_after(stopped, data, 5);
     CHECK(half != before);
-    CHECK(loss_after(frozen, data, 5) == half);
-    weft_trainer_destroy(&frozen);
+    CHECK(loss_after(stopped, data, 5) == half);
+    weft_trainer_destroy(&stopped);
     weft_trainer *same = start(data, "step factor=1", EPOCHS);
     weft_trainer *constant = start(data, NULL, 0);
     CHECK(loss_after(same, data, 7) == loss_after(constant, data, 7));

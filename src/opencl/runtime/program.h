@@ -18,7 +18,7 @@ enum weft_status ocl_program_kernel(struct ocl_device *device,
                                     cl_kernel *out);
 void ocl_programs_destroy(struct ocl_device *device);
 
-/* Of source and options. */
+/* A hash of source and options. */
 uint64_t ocl_program_hash(const struct ocl_program *program);
 
 /* The hash of the source of this name; 0: there is none. */
