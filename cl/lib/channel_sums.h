@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sums of each channel over all rows, in a fixed order: a kernel writes the partial sums
  * of chunks of ROWS rows, [chunk][SUMS][C], and merge_channel_sums adds these, by a
- * work-group of LANES work-items for each vector of channels. Needs C, a multiple of VW.
- */
+ * work-group of LANES work-items for each vector of channels. Needs C; the partial
+ * sums are followed by room for a vector. */
 #ifndef WEFT_CHANNEL_SUMS_H
 #define WEFT_CHANNEL_SUMS_H
 

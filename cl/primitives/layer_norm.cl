@@ -16,7 +16,7 @@
 #define C 32
 #endif
 #ifndef VW
-#define VW 8 /* divides C */
+#define VW 8
 #endif
 #ifndef ROW_LANES
 #define ROW_LANES 4 /* a power of two */
@@ -35,6 +35,22 @@
 
 #define ROW_KERNEL \
     __kernel __attribute__((reqd_work_group_size(ROW_LANES, GROUP_ROWS, 1)))
+
+/* v, the vector at channel c, with zeros beyond the last channel. */
+#if C % VW == 0
+#define INSIDE(v, c) (v)
+#else
+#if VW == 2
+#define LANE_NUMBERS (int2)(0, 1)
+#elif VW == 4
+#define LANE_NUMBERS (int4)(0, 1, 2, 3)
+#elif VW == 8
+#define LANE_NUMBERS (int8)(0, 1, 2, 3, 4, 5, 6, 7)
+#else
+#define LANE_NUMBERS (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
+#endif
+#define INSIDE(v, c) SELECT(LANE_NUMBERS < (intv)((int)(C - (c))), v, (floatv)(0.0f))
+#endif
 
 #if ROW_LANES > 1
 #define LOCAL_SUMS __local float sums[GROUP_ROWS * ROW_LANES];
@@ -75,11 +91,11 @@ ROW_KERNEL void ln_forward(VIEW(const stored_x, x), VIEW(const float, weight),
     const float base = end ? LOAD_X(x) : 0.0f;
     floatv sum = (floatv)(0.0f);
     for (uint c = first; c < end; c += ROW_LANES * VW)
-        sum += LOAD_IN(x + c) - base;
+        sum += INSIDE(LOAD_IN(x + c) - base, c);
     const float row_mean = base + row_sum(sums, sum) / C;
     sum = (floatv)(0.0f);
     for (uint c = first; c < end; c += ROW_LANES * VW) {
-        const floatv centered = LOAD_IN(x + c) - row_mean;
+        const floatv centered = INSIDE(LOAD_IN(x + c) - row_mean, c);
         sum = MAD(centered, centered, sum);
     }
     const float inverse = 1.0f / sqrt(row_sum(sums, sum) / C + epsilon);
@@ -119,10 +135,11 @@ ROW_KERNEL void ln_bwd_data(VIEW(const stored_x, x), ALIASED_VIEW(const stored_o
     const float inverse = end ? inv_std[inv_std_at + row] : 0.0f;
     floatv sum = (floatv)(0.0f), product = (floatv)(0.0f);
     for (uint c = first; c < end; c += ROW_LANES * VW) {
-        const floatv x_hat = (LOAD_IN(x + c) - row_mean) * inverse;
+        const floatv x_hat = INSIDE((LOAD_IN(x + c) - row_mean) * inverse, c);
         const floatv w = LOAD(weight + weight_at + c);
-        const floatv g = w * gradient(LOAD_OTHER(dy + c), x_hat, w,
-                                      LOAD(bias + bias_at + c), act_params);
+        const floatv g = INSIDE(w * gradient(LOAD_OTHER(dy + c), x_hat, w,
+                                             LOAD(bias + bias_at + c), act_params),
+                                c);
         sum += g;
         product = MAD(g, x_hat, product);
     }

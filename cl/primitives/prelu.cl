@@ -4,7 +4,7 @@
  *     forward:  y = x > 0 ? x : slope x
  *     backward: dx = x > 0 ? dy : slope dy,  dslope = sum of dy x where x <= 0
  *
- * A work-item of prelu_forward and prelu_bwd_data computes a vector; VW divides C. */
+ * A work-item of prelu_forward and prelu_bwd_data computes a vector of a row. */
 #ifndef C
 #define C 32
 #endif
@@ -16,29 +16,33 @@
 #include "lib/channels.h"
 #include "lib/channel_sums.h"
 
+#define BLOCKS ((C + VW - 1) / VW)
+
 /* y may be x. */
 __kernel void prelu_forward(ALIASED_VIEW(const stored_x, x), VIEW(const float, slope),
-                            ALIASED_VIEW(stored_y, y), uint count)
+                            ALIASED_VIEW(stored_y, y), uint rows)
 {
-    const uint i = get_global_id(0) * VW;
-    if (i >= count)
+    const uint row = get_global_id(0) / BLOCKS;
+    const uint c = MOD((uint)get_global_id(0), BLOCKS) * VW, i = row * C + c;
+    if (row >= rows)
         return;
     const floatv v = LOAD_IN(x + x_at + i);
-    const floatv s = LOAD(slope + slope_at + MOD(i, C));
-    STORE_OUT(SELECT(v > 0.0f, v, s * v), y + y_at + i, 0);
+    const floatv s = LOAD(slope + slope_at + c);
+    STORE_OUT(SELECT(v > 0.0f, v, s * v), y + y_at + i, c);
 }
 
 /* dx may be dy. */
 __kernel void prelu_bwd_data(VIEW(const stored_x, x), VIEW(const float, slope),
                              ALIASED_VIEW(const stored_other, dy),
-                             ALIASED_VIEW(stored_y, dx), uint count)
+                             ALIASED_VIEW(stored_y, dx), uint rows)
 {
-    const uint i = get_global_id(0) * VW;
-    if (i >= count)
+    const uint row = get_global_id(0) / BLOCKS;
+    const uint c = MOD((uint)get_global_id(0), BLOCKS) * VW, i = row * C + c;
+    if (row >= rows)
         return;
     const floatv v = LOAD_IN(x + x_at + i), g = LOAD_OTHER(dy + dy_at + i);
-    const floatv s = LOAD(slope + slope_at + MOD(i, C));
-    STORE_OUT(SELECT(v > 0.0f, g, s * g), dx + dx_at + i, 0);
+    const floatv s = LOAD(slope + slope_at + c);
+    STORE_OUT(SELECT(v > 0.0f, g, s * g), dx + dx_at + i, c);
 }
 
 /* Partial sums of dslope: a work-item for each vector and chunk. */

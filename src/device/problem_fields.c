@@ -4,18 +4,6 @@
 
 #include "shared/state.h"
 
-/* Other primitives: their work is proportional to the elements that they touch. */
-static const double work_of_element = 8;
-
-#define NUMBER(args, name, field)                                                       \
-    {                                                                                   \
-        name, FIELD_NUMBERS, 1, {offsetof(struct args, field)}, FIELD_REQUIRED, NULL, 0 \
-    }
-#define VIEW(args, field)                                                  \
-    {                                                                      \
-#field, FIELD_VIEW, 1, {offsetof(struct args, field) }, 0, NULL, 0 \
-    }
-
 /* Pools */
 
 static const char *const pool_kinds[] = {
@@ -93,7 +81,7 @@ static bool complete_pool_backward(union weft_primitive_args *args)
 static double pool_work(const union weft_primitive_args *args)
 {
     const struct weft_pool *p = &args->pool_forward.pool;
-    return work_of_element * (pool_in(p) + pool_out(p));
+    return PROBLEM_ELEMENT_WORK * (pool_in(p) + pool_out(p));
 }
 
 /* Batch normalization */
@@ -160,7 +148,7 @@ static bool complete_batch_norm_backward(union weft_primitive_args *args)
 static double batch_norm_work(const union weft_primitive_args *args)
 {
     const struct weft_batch_norm_args *a = &args->batch_norm_forward;
-    return 3 * work_of_element * a->rows * a->channels;
+    return 3 * PROBLEM_ELEMENT_WORK * a->rows * a->channels;
 }
 
 #define FOLD(field) offsetof(struct weft_fold_batch_norm_args, field)
@@ -192,7 +180,7 @@ static bool complete_fold_batch_norm(union weft_primitive_args *args)
 
 static double fold_work(const union weft_primitive_args *args)
 {
-    return 2 * work_of_element * args->fold_batch_norm.rows *
+    return 2 * PROBLEM_ELEMENT_WORK * args->fold_batch_norm.rows *
            args->fold_batch_norm.channels;
 }
 
@@ -235,12 +223,12 @@ static bool complete_loss(union weft_primitive_args *args)
 
 static double softmax_work(const union weft_primitive_args *args)
 {
-    return 4 * work_of_element * args->softmax.n * args->softmax.classes;
+    return 4 * PROBLEM_ELEMENT_WORK * args->softmax.n * args->softmax.classes;
 }
 
 static double loss_work(const union weft_primitive_args *args)
 {
-    return 4 * work_of_element * args->loss.n * args->loss.classes;
+    return 4 * PROBLEM_ELEMENT_WORK * args->loss.n * args->loss.classes;
 }
 
 /* Optimizer step */
@@ -288,7 +276,7 @@ static bool complete_optimizer_step(union weft_primitive_args *args)
 
 static double optimizer_step_work(const union weft_primitive_args *args)
 {
-    return 4 * work_of_element * (double)args->optimizer_step.w.count;
+    return 4 * PROBLEM_ELEMENT_WORK * (double)args->optimizer_step.w.count;
 }
 
 /* Batches */
@@ -323,7 +311,7 @@ static bool complete_make_batch(union weft_primitive_args *args)
 
 static double make_batch_work(const union weft_primitive_args *args)
 {
-    return work_of_element * args->make_batch.n * args->make_batch.pixels;
+    return PROBLEM_ELEMENT_WORK * args->make_batch.n * args->make_batch.pixels;
 }
 
 #define KIND(fields, complete, work) \
@@ -338,6 +326,14 @@ static const struct problem_kind *const kinds[WEFT_PRIMITIVE_COUNT] = {
     [WEFT_PRIMITIVE_pool_forward] = KIND(pool_forward, complete_pool_forward, pool_work),
     [WEFT_PRIMITIVE_pool_backward] =
         KIND(pool_backward, complete_pool_backward, pool_work),
+    [WEFT_PRIMITIVE_copy_channels] = &problem_copy_channels,
+    [WEFT_PRIMITIVE_scale] = &problem_scale,
+    [WEFT_PRIMITIVE_scale_gradient] = &problem_scale_gradient,
+    [WEFT_PRIMITIVE_channel_shuffle] = &problem_channel_shuffle,
+    [WEFT_PRIMITIVE_prelu_forward] = &problem_prelu_forward,
+    [WEFT_PRIMITIVE_prelu_backward] = &problem_prelu_backward,
+    [WEFT_PRIMITIVE_layer_norm_forward] = &problem_layer_norm_forward,
+    [WEFT_PRIMITIVE_layer_norm_backward] = &problem_layer_norm_backward,
     [WEFT_PRIMITIVE_batch_norm_forward] =
         KIND(batch_norm, complete_batch_norm_forward, batch_norm_work),
     [WEFT_PRIMITIVE_batch_norm_inference] =

@@ -95,9 +95,27 @@ static inline double images_in(int n, int h, int w, int c)
             weft_act_names, WEFT_ACT_COUNT                                              \
     }
 
+/* A required number, and whether a view is present. */
+#define NUMBER(args, name, field)                                                       \
+    {                                                                                   \
+        name, FIELD_NUMBERS, 1, {offsetof(struct args, field)}, FIELD_REQUIRED, NULL, 0 \
+    }
+#define VIEW(args, field)                                                  \
+    {                                                                      \
+#field, FIELD_VIEW, 1, {offsetof(struct args, field) }, 0, NULL, 0 \
+    }
+
+/* Work of primitives without matrix products, by element that they touch. */
+#define PROBLEM_ELEMENT_WORK 8.0
+
 /* problem_conv.c */
 extern const struct problem_kind problem_conv_forward, problem_conv_backward_data,
     problem_conv_backward_weights;
+
+/* problem_channels.c */
+extern const struct problem_kind problem_copy_channels, problem_scale,
+    problem_scale_gradient, problem_channel_shuffle, problem_prelu_forward,
+    problem_prelu_backward, problem_layer_norm_forward, problem_layer_norm_backward;
 
 const struct problem_kind *problem_kind_of(enum weft_primitive primitive);
 

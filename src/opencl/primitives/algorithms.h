@@ -26,4 +26,27 @@ extern const struct ocl_algorithm optimizer_serial, optimizer_tree;
 extern const struct ocl_algorithm softmax_rows, loss_rows; /* softmax.c */
 extern const struct ocl_algorithm batch_rows;              /* batch.c */
 
+/* channels.c */
+extern const struct ocl_algorithm copy_channels_vectors, scale_vectors,
+    scale_gradient_vectors, channel_shuffle_vectors;
+
+/* prelu.c, layer_norm.c: sums over all rows by one work-item for each vector of channels,
+ * or by a work-group. */
+enum channel_pass { CHANNEL_FORWARD, CHANNEL_BACKWARD, CHANNEL_PASSES };
+extern const struct ocl_algorithm prelu_vectors[CHANNEL_PASSES],
+    prelu_vectors_tree[CHANNEL_PASSES], layer_norm_rows[CHANNEL_PASSES],
+    layer_norm_rows_tree[CHANNEL_PASSES];
+
+/* The widest vector that divides all of some numbers of channels, given as their bitwise
+ * or, at most a native one, and on GPUs at most four floats; on CPUs a native one
+ * wherever `channels` together are more. */
+static inline int ocl_channel_vector_width(const struct ocl_device *device, int edges,
+                                           int channels)
+{
+    int width = 1, widest = device->is_cpu ? device->vector_width : 4;
+    while (width < widest && edges % (2 * width) == 0)
+        width *= 2;
+    return device->is_cpu && channels > widest ? widest : width;
+}
+
 #endif

@@ -1,99 +1,174 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Primitives on channels, all families: cl/primitives/channels.cl. */
+#include "opencl/primitives/algorithms.h"
 #include "opencl/runtime/primitives.h"
 
-/* The widest vector that divides all numbers of channels, given as their bitwise or: at
- * most a native one, on GPUs at most four floats. */
-static int vector_width(const struct ocl_device *device, int channels)
+enum { VECTOR_WIDTH, WORK_GROUP };
+
+static const struct ocl_tunable tunables[] = {
+    OCL_TUNABLE("vector-width", 1, 2, 4, 8, 16),
+    OCL_TUNABLE("work-group", 1, 8, 16, 32, 64, 128, 256),
+    {0},
+};
+
+static bool validate_config(const struct ocl_device *device,
+                            const struct weft_problem *problem, const int *values)
 {
-    int width = 1, widest = device->is_cpu ? device->vector_width : 4;
-    while (width < widest && channels % (2 * width) == 0)
-        width *= 2;
-    return width;
+    (void)problem;
+    return ocl_vector_width_valid(device, values[VECTOR_WIDTH]) &&
+           ocl_work_group_valid(device, values[WORK_GROUP]);
 }
 
-/* Appends a launch of numbers[0] work-items. Arguments: the views, the result behind the
- * output of the activation, then `numbers`, then the parameters of the activation.
- * `other` may be NULL. */
-static enum weft_status launch(struct weft_command_list *list, const char *kernel,
-                               int width, const struct weft_view *x,
-                               const struct weft_view *other,
-                               const struct weft_act_grad *act_grad,
-                               const struct weft_view *y, const size_t *numbers,
-                               int number_count)
+/* One launch of numbers[0] work-items. Arguments: the views, the result behind the output
+ * of the activation, then `numbers`, then the parameters of the activation. */
+struct channels_launch {
+    const char *kernel;
+    const struct weft_view *x, *other, *y; /* other: may be NULL */
+    const struct weft_act_grad *act_grad;
+    int edges; /* bitwise or of the channels where vectors begin or end */
+    int number_count;
+    size_t numbers[9];
+};
+
+static enum weft_status launch(struct weft_command_list *list, const int *values,
+                               const struct channels_launch *l)
 {
     struct ocl_options options = {""};
-    ocl_define(&options, "VW", width);
-    ocl_define_activation(&options, act_grad->activation);
-    ocl_define_view_fp16(&options, "X_HALF", *x);
-    ocl_define_view_fp16(&options, "Y_HALF", *y);
-    if (act_grad->activation.act)
-        ocl_define_view_fp16(&options, "ACT_GRAD_HALF", act_grad->output);
+    ocl_define(&options, "VW", values[VECTOR_WIDTH]);
+    ocl_define(&options, "TAILS", l->edges % values[VECTOR_WIDTH] != 0);
+    ocl_define_activation(&options, l->act_grad->activation);
+    ocl_define_view_fp16(&options, "X_HALF", *l->x);
+    ocl_define_view_fp16(&options, "Y_HALF", *l->y);
+    if (l->act_grad->activation.act)
+        ocl_define_view_fp16(&options, "ACT_GRAD_HALF", l->act_grad->output);
     struct ocl_launch launch = {.source = "channels.cl",
-                                .kernel = kernel,
-                                .global = {numbers[0]},
-                                .local = {ocl_default_work_group(ocl_device_of(list))},
-                                .args = {OCL_VIEW(*x)}};
+                                .kernel = l->kernel,
+                                .global = {l->numbers[0]},
+                                .local = {(size_t)values[WORK_GROUP]},
+                                .args = {OCL_VIEW(*l->x)}};
     int n = 1;
-    if (other) {
-        ocl_define_view_fp16(&options, "OTHER_HALF", *other);
-        launch.args[n++] = (struct ocl_arg)OCL_VIEW(*other);
+    if (l->other) {
+        ocl_define_view_fp16(&options, "OTHER_HALF", *l->other);
+        launch.args[n++] = (struct ocl_arg)OCL_VIEW(*l->other);
     }
-    launch.args[n++] = (struct ocl_arg)OCL_VIEW(act_grad->output);
-    launch.args[n++] = (struct ocl_arg)OCL_VIEW(*y);
-    for (int i = 0; i < number_count; i++)
-        launch.args[n++] = (struct ocl_arg)OCL_INT(numbers[i]);
-    launch.args[n++] = (struct ocl_arg)OCL_ACT_PARAMS(act_grad->activation);
+    launch.args[n++] = (struct ocl_arg)OCL_VIEW(l->act_grad->output);
+    launch.args[n++] = (struct ocl_arg)OCL_VIEW(*l->y);
+    for (int i = 0; i < l->number_count; i++)
+        launch.args[n++] = (struct ocl_arg)OCL_INT(l->numbers[i]);
+    launch.args[n++] = (struct ocl_arg)OCL_ACT_PARAMS(l->act_grad->activation);
     launch.arg_count = n;
-    ocl_begin_primitive(list);
     return ocl_launch(list, options.text, &launch);
 }
 
-enum weft_status ocl_copy_channels(struct weft_command_list *list,
-                                   const struct weft_copy_channels_args *args)
+static int copy_edges(const struct weft_copy_channels_args *a)
 {
-    const struct weft_copy_channels_args *a = args;
-    int width = vector_width(ocl_device_of(list), a->count | a->x_channels | a->x_first |
-                                                      a->y_channels | a->y_first);
-    int begin = a->zero_rest ? 0 : a->y_first;
-    size_t blocks = (size_t)(a->zero_rest ? a->y_channels : a->count) / (size_t)width;
-    const size_t numbers[] = {(size_t)a->rows * blocks,
-                              blocks,
-                              (size_t)begin,
-                              (size_t)a->count,
-                              (size_t)a->x_first,
-                              (size_t)a->x_channels,
-                              (size_t)a->y_first,
-                              (size_t)a->y_channels};
-    return launch(list, "copy_channels", width, &a->x, NULL, &a->act_grad, &a->y, numbers,
-                  WEFT_ARRAY_SIZE(numbers));
+    return a->count | a->x_channels | a->x_first | a->y_channels | a->y_first;
 }
 
-enum weft_status ocl_scale(struct weft_command_list *list,
-                           const struct weft_scale_args *args)
+static enum weft_status record_copy_channels(struct weft_command_list *list,
+                                             const struct weft_problem *problem,
+                                             const int *values)
 {
-    int width = vector_width(ocl_device_of(list), args->channels);
-    const size_t numbers[] = {args->y.count / (size_t)width,
-                              (size_t)(args->channels / width), (size_t)args->positions};
-    return launch(list, "scale", width, &args->x, &args->scale, &args->act_grad, &args->y,
-                  numbers, WEFT_ARRAY_SIZE(numbers));
+    const struct weft_copy_channels_args *a = &problem->call.args.copy_channels;
+    int width = values[VECTOR_WIDTH], behind = a->y_channels - a->y_first - a->count;
+    size_t before = a->zero_rest ? ocl_vector_count((size_t)a->y_first, width) : 0;
+    size_t copied = ocl_vector_count((size_t)a->count, width);
+    size_t blocks = before + copied;
+    if (a->zero_rest)
+        blocks += ocl_vector_count((size_t)behind, width);
+    return launch(
+        list, values,
+        &(struct channels_launch){
+            .kernel = "copy_channels",
+            .x = &a->x,
+            .y = &a->y,
+            .act_grad = &a->act_grad,
+            .edges = copy_edges(a),
+            .number_count = 9,
+            .numbers = {(size_t)a->rows * blocks, blocks, before, copied,
+                        (size_t)a->count, (size_t)a->x_first, (size_t)a->x_channels,
+                        (size_t)a->y_first, (size_t)a->y_channels},
+        });
 }
 
-enum weft_status ocl_scale_gradient(struct weft_command_list *list,
-                                    const struct weft_scale_gradient_args *args)
+static enum weft_status record_scale(struct weft_command_list *list,
+                                     const struct weft_problem *problem,
+                                     const int *values)
 {
-    int width = vector_width(ocl_device_of(list), args->channels);
-    const size_t numbers[] = {args->dscale.count / (size_t)width,
-                              (size_t)(args->channels / width), (size_t)args->positions};
-    return launch(list, "scale_gradient", width, &args->x, &args->dy, &args->act_grad,
-                  &args->dscale, numbers, WEFT_ARRAY_SIZE(numbers));
+    const struct weft_scale_args *a = &problem->call.args.scale;
+    size_t blocks = ocl_vector_count((size_t)a->channels, values[VECTOR_WIDTH]);
+    return launch(list, values,
+                  &(struct channels_launch){
+                      .kernel = "scale",
+                      .x = &a->x,
+                      .other = &a->scale,
+                      .y = &a->y,
+                      .act_grad = &a->act_grad,
+                      .edges = a->channels,
+                      .number_count = 4,
+                      .numbers = {(size_t)a->n * (size_t)a->positions * blocks, blocks,
+                                  (size_t)a->channels, (size_t)a->positions},
+                  });
 }
 
-enum weft_status ocl_channel_shuffle(struct weft_command_list *list,
-                                     const struct weft_channel_shuffle_args *args)
+static enum weft_status record_scale_gradient(struct weft_command_list *list,
+                                              const struct weft_problem *problem,
+                                              const int *values)
 {
-    const size_t numbers[] = {args->y.count, (size_t)args->channels, (size_t)args->groups,
-                              (size_t)(args->channels / args->groups)};
-    return launch(list, "channel_shuffle", 1, &args->x, NULL, &args->act_grad, &args->y,
-                  numbers, WEFT_ARRAY_SIZE(numbers));
+    const struct weft_scale_gradient_args *a = &problem->call.args.scale_gradient;
+    size_t blocks = ocl_vector_count((size_t)a->channels, values[VECTOR_WIDTH]);
+    return launch(list, values,
+                  &(struct channels_launch){
+                      .kernel = "scale_gradient",
+                      .x = &a->x,
+                      .other = &a->dy,
+                      .y = &a->dscale,
+                      .act_grad = &a->act_grad,
+                      .edges = a->channels,
+                      .number_count = 4,
+                      .numbers = {(size_t)a->n * blocks, blocks, (size_t)a->channels,
+                                  (size_t)a->positions},
+                  });
 }
+
+static enum weft_status record_channel_shuffle(struct weft_command_list *list,
+                                               const struct weft_problem *problem,
+                                               const int *values)
+{
+    const struct weft_channel_shuffle_args *a = &problem->call.args.channel_shuffle;
+    size_t blocks = ocl_vector_count((size_t)a->channels, values[VECTOR_WIDTH]);
+    return launch(list, values,
+                  &(struct channels_launch){
+                      .kernel = "channel_shuffle",
+                      .x = &a->x,
+                      .y = &a->y,
+                      .act_grad = &a->act_grad,
+                      .edges = a->channels,
+                      .number_count = 5,
+                      .numbers = {(size_t)a->rows * blocks, blocks, (size_t)a->channels,
+                                  (size_t)a->groups, (size_t)(a->channels / a->groups)},
+                  });
+}
+
+#define ALGORITHM(primitive, edges, longest)                                     \
+    static enum ocl_applicability primitive##_applicability(                     \
+        const struct ocl_device *device, const struct weft_problem *problem,     \
+        int *values)                                                             \
+    {                                                                            \
+        const struct weft_##primitive##_args *a = &problem->call.args.primitive; \
+        values[VECTOR_WIDTH] = ocl_channel_vector_width(device, edges, longest); \
+        values[WORK_GROUP] = (int)ocl_default_work_group(device);                \
+        return OCL_APPLICABLE;                                                   \
+    }                                                                            \
+    const struct ocl_algorithm primitive##_vectors = {                           \
+        .name = "vectors",                                                       \
+        .tunables = tunables,                                                    \
+        .applicability = primitive##_applicability,                              \
+        .validate_config = validate_config,                                      \
+        .record = record_##primitive,                                            \
+        .sources = {"channels.cl"},                                              \
+    };
+ALGORITHM(copy_channels, copy_edges(a), a->count)
+ALGORITHM(scale, a->channels, a->channels)
+ALGORITHM(scale_gradient, a->channels, a->channels)
+ALGORITHM(channel_shuffle, a->channels, a->channels)

@@ -7,6 +7,25 @@
 
 enum { CPU_GROUP_ROWS = 8 };
 
+static enum ocl_applicability applicability(const struct ocl_device *device,
+                                            const struct weft_problem *problem,
+                                            int *values)
+{
+    const struct weft_layer_norm_args *a = &problem->call.args.layer_norm_forward;
+    channel_split_defaults(device, a->rows, a->channels, values);
+    if (device->is_cpu && values[SPLIT_LANES] == 1 &&
+        values[SPLIT_WORK_GROUP] > CPU_GROUP_ROWS)
+        values[SPLIT_WORK_GROUP] = CPU_GROUP_ROWS;
+    return OCL_APPLICABLE;
+}
+
+static bool validate_config(const struct ocl_device *device,
+                            const struct weft_problem *problem, const int *values)
+{
+    return channel_split_valid(device, problem->call.args.layer_norm_forward.rows,
+                               values);
+}
+
 struct row_split {
     struct channel_split split;
     int lanes; /* of a row */
@@ -15,13 +34,12 @@ struct row_split {
 };
 
 static struct row_split split_rows(const struct ocl_device *device,
-                                   const struct weft_layer_norm_args *a)
+                                   const struct weft_layer_norm_args *a,
+                                   const int *values)
 {
-    struct row_split s = {.split =
-                              channel_split_of(device, SOURCE, a->rows, a->channels, 2)};
-    size_t items = ocl_default_work_group(device);
-    if (device->is_cpu && s.split.lanes == 1 && items > CPU_GROUP_ROWS)
-        items = CPU_GROUP_ROWS;
+    struct row_split s = {
+        .split = channel_split_of(device, SOURCE, a->rows, a->channels, 2, values)};
+    size_t items = (size_t)s.split.work_group;
     s.lanes = s.split.lanes;
     while (s.lanes > 1 && s.lanes * s.split.vector_width >= 2 * a->channels)
         s.lanes /= 2;
@@ -44,13 +62,14 @@ static enum weft_status launch_rows(struct weft_command_list *list,
     return ocl_launch(list, s->options.text, launch);
 }
 
-enum weft_status ocl_layer_norm_forward(struct weft_command_list *list,
-                                        const struct weft_layer_norm_args *args)
+static enum weft_status record_forward(struct weft_command_list *list,
+                                       const struct weft_problem *problem,
+                                       const int *values)
 {
-    struct row_split s = split_rows(ocl_device_of(list), args);
+    const struct weft_layer_norm_args *args = &problem->call.args.layer_norm_forward;
+    struct row_split s = split_rows(ocl_device_of(list), args, values);
     ocl_define(&s.options, "SAVE", args->mean.mem != NULL);
     ocl_define_view_fp16(&s.options, "Y_HALF", args->y);
-    ocl_begin_primitive(list);
     return launch_rows(
         list, &s,
         &(struct ocl_launch){
@@ -63,10 +82,12 @@ enum weft_status ocl_layer_norm_forward(struct weft_command_list *list,
         });
 }
 
-enum weft_status ocl_layer_norm_backward(struct weft_command_list *list,
-                                         const struct weft_layer_norm_args *args)
+static enum weft_status record_backward(struct weft_command_list *list,
+                                        const struct weft_problem *problem,
+                                        const int *values)
 {
-    struct row_split s = split_rows(ocl_device_of(list), args);
+    const struct weft_layer_norm_args *args = &problem->call.args.layer_norm_backward;
+    struct row_split s = split_rows(ocl_device_of(list), args, values);
     const struct weft_view none = {0};
     struct ocl_launch launch = {
         .kernel = "ln_grad_partials",
@@ -77,7 +98,6 @@ enum weft_status ocl_layer_norm_backward(struct weft_command_list *list,
     };
     ocl_define_view_fp16(&s.options, "OTHER_HALF", args->dy);
     ocl_define_view_fp16(&s.options, "Y_HALF", args->dx);
-    ocl_begin_primitive(list);
     WEFT_TRY(channel_sums_record(list, &s.split, &s.options, &launch, 6, args->dweight,
                                  args->dbias));
     if (!args->dx.mem)
@@ -86,3 +106,18 @@ enum weft_status ocl_layer_norm_backward(struct weft_command_list *list,
     launch.args[6] = (struct ocl_arg)OCL_VIEW(args->dx);
     return launch_rows(list, &s, &launch);
 }
+
+#define ROW(label, tunables_, record_)                                        \
+    {                                                                         \
+        .name = label, .tunables = tunables_, .applicability = applicability, \
+        .validate_config = validate_config, .record = record_, .sources = {   \
+            SOURCE                                                            \
+        }                                                                     \
+    }
+
+const struct ocl_algorithm layer_norm_rows[CHANNEL_PASSES] = {
+    [CHANNEL_FORWARD] = ROW("rows", channel_split_tunables, record_forward),
+    [CHANNEL_BACKWARD] = ROW("rows", channel_split_tunables, record_backward)};
+const struct ocl_algorithm layer_norm_rows_tree[CHANNEL_PASSES] = {
+    [CHANNEL_FORWARD] = ROW("rows-tree", channel_split_tree_tunables, record_forward),
+    [CHANNEL_BACKWARD] = ROW("rows-tree", channel_split_tree_tunables, record_backward)};
