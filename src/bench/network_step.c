@@ -4,7 +4,7 @@
 #include "device/process.h"
 
 #include "train/trainer.h"
-#include "verify/trace.h"
+#include "verify/known_answers.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -127,7 +127,7 @@ static enum weft_status trace_step(const struct step_run *s,
             if (trace.wrong >= s->lists[k]->calls &&
                 trace.wrong < s->lists[k]->calls + s->lists[k]->call_count)
                 list = s->lists[k];
-        verify_trace_describe(list, trace.wrong, kernels, sizeof(kernels));
+        verify_describe_call(list, trace.wrong, kernels, sizeof(kernels));
         snprintf(out->error, sizeof(out->error), "%.40s%s%s is wrong: %.120s",
                  node >= 0 ? s->plan->graph.nodes[node].name : "", node >= 0 ? ": " : "",
                  kernels, trace.fault);

@@ -2,31 +2,22 @@
 /* The known-answer test of an inference's kernels, at their first use on a driver. */
 #include "inference/inference.h"
 #include "lab/random.h"
-#include "verify/trace.h"
+#include "verify/known_answers.h"
 
 #include <stdlib.h>
 
-/* A test takes about 0.1 s: multiply-adds for the samples of one result, and
- * floating-point operations of the batch. */
-static const double sample_work = 2e5, batch_work = 5e8;
-enum { MOST_REJECTED = 16 };
-
 static bool is_proven(const struct weft_inference *t, bool remember)
 {
-    bool (*proven)(struct weft_command_list *, bool) = t->device->backend->is_proven;
-    if (!proven)
-        return true;
-    bool prepared = !t->prepare || proven(t->prepare, remember);
-    return proven(t->list, remember) && prepared;
+    struct weft_command_list *const lists[] = {t->prepare, t->list};
+    return verify_is_proven(lists, WEFT_ARRAY_SIZE(lists), remember);
 }
 
 static int images_to_check(const struct weft_inference *t)
 {
-    double flops = 1;
+    double flops = 0;
     for (int i = 0; i < t->plan->graph.count; i++)
         flops += t->plan->graph.nodes[i].op->flops(&t->plan->graph.nodes[i]);
-    double images = batch_work / flops;
-    return images > t->batch ? t->batch : images < 1 ? 1 : (int)images;
+    return verify_known_answers_batch(flops, 1, t->batch);
 }
 
 static enum weft_status write_noise(const struct weft_inference *t)
@@ -59,8 +50,7 @@ static enum weft_status check_once(struct weft_inference *t, const struct weft_n
     }
     struct weft_command_list *const lists[] = {checked->prepare, checked->list};
     struct weft_command_list *const own[] = {t->prepare, t->list};
-    verify_trace_init(&trace, sample_work);
-    trace.repeat = true;
+    verify_known_answers_init(&trace);
     enum weft_status status = write_noise(checked);
     int wrong = 0;
     for (int i = 0; i < 2 && !status && !trace.wrong; i++) {
@@ -71,9 +61,9 @@ static enum weft_status check_once(struct weft_inference *t, const struct weft_n
     *again = !status && trace.wrong;
     if (*again) {
         int node = trace.wrong->node;
-        status = verify_trace_reject(&trace, lists[wrong], own[wrong],
-                                     node >= 0 ? t->plan->graph.nodes[node].name
-                                               : "input and weights");
+        status = verify_reject(&trace, lists[wrong], own[wrong],
+                               node >= 0 ? t->plan->graph.nodes[node].name
+                                         : "input and weights");
     }
     if (*again && !status)
         status = weft_inference_record(t, net, normalization, NULL);
@@ -87,7 +77,7 @@ weft_inference_check_kernels(struct weft_inference *t, const struct weft_net *ne
                              const struct weft_normalization *normalization)
 {
     bool again = true;
-    for (int i = 0; again && i <= MOST_REJECTED && !is_proven(t, false); i++)
+    while (again && !is_proven(t, false))
         WEFT_TRY(check_once(t, net, normalization, &again));
     if (!again)
         is_proven(t, true);

@@ -4,7 +4,7 @@
 #include "shared/state.h"
 #include "train/trainer.h"
 #include "util/hash.h"
-#include "verify/trace.h"
+#include "verify/known_answers.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -138,7 +138,7 @@ static enum weft_status fail(struct weft_trainer *t, const struct snapshot *s, i
     const struct weft_recorded_call *call =
         &list->calls[is_update ? index - t->gradients->call_count : index];
     char kernel[384];
-    verify_trace_describe(list, call, kernel, sizeof(kernel));
+    verify_describe_call(list, call, kernel, sizeof(kernel));
     WEFT_TRY(restore(t, s));
     return weft_fail(t->device->context, WEFT_ERR_MISMATCH,
                      "audit: step %" PRId64 ", %s: %s gave other bits in a second run on "

@@ -2,34 +2,26 @@
 /* The known-answer test of a trainer's kernels, at their first use on a driver. */
 #include "lab/random.h"
 #include "train/trainer.h"
-#include "verify/trace.h"
+#include "verify/known_answers.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* A test takes about 0.1 s: multiply-adds for the samples of one result, and
- * floating-point operations of the step. */
-static const double sample_work = 2e5, step_work = 5e8;
-enum { LEAST_IMAGES = 2, MOST_REJECTED = 16 };
+enum { LEAST_IMAGES = 2 };
 
 static bool is_proven(const struct weft_trainer *t, bool remember)
 {
-    bool (*proven)(struct weft_command_list *, bool) = t->device->backend->is_proven;
-    if (!proven)
-        return true;
-    bool gradients = proven(t->gradients, remember);
-    return proven(t->update, remember) && gradients;
+    struct weft_command_list *const lists[] = {t->gradients, t->update};
+    return verify_is_proven(lists, WEFT_ARRAY_SIZE(lists), remember);
 }
 
 static int images_to_check(const struct weft_trainer *t)
 {
-    double flops = 1;
+    double flops = 0;
     for (int i = 0; i < t->plan->graph.count; i++)
         flops += 3 * t->plan->graph.nodes[i].op->flops(&t->plan->graph.nodes[i]);
-    double images = step_work / flops;
-    int least = t->batch < LEAST_IMAGES ? t->batch : LEAST_IMAGES;
-    return images > t->batch ? t->batch : images < least ? least : (int)images;
+    return verify_known_answers_batch(flops, LEAST_IMAGES, t->batch);
 }
 
 /* Every other channel of a layer becomes small, where epsilons show. */
@@ -92,9 +84,9 @@ static enum weft_status replace_algorithm(struct weft_trainer *t,
 {
     const struct weft_backend *backend = t->device->backend;
     int node = trace->wrong->node;
-    WEFT_TRY(verify_trace_reject(trace, wrong,
-                                 wrong == checked->update ? t->update : t->gradients,
-                                 node >= 0 ? t->plan->graph.nodes[node].name : "step"));
+    WEFT_TRY(verify_reject(trace, wrong,
+                           wrong == checked->update ? t->update : t->gradients,
+                           node >= 0 ? t->plan->graph.nodes[node].name : "step"));
     t->device_bytes -=
         t->gradients->info.workspace_bytes + t->update->info.workspace_bytes;
     backend->list_destroy(t->update);
@@ -120,8 +112,7 @@ static enum weft_status check_once(struct weft_trainer *t,
                                                t->plan->type, t, &small));
         checked = small;
     }
-    verify_trace_init(&trace, sample_work);
-    trace.repeat = true;
+    verify_known_answers_init(&trace);
     enum weft_status status = trace_step(checked, &trace, &wrong);
     *again = !status && trace.wrong;
     if (*again)
@@ -138,7 +129,7 @@ enum weft_status weft_trainer_check_kernels(struct weft_trainer *t,
                                             const struct weft_train_params *params)
 {
     bool again = true;
-    for (int i = 0; again && i <= MOST_REJECTED && !is_proven(t, false); i++)
+    while (again && !is_proven(t, false))
         WEFT_TRY(check_once(t, info, params, &again));
     if (!again)
         is_proven(t, true);

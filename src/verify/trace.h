@@ -57,15 +57,4 @@ enum weft_status verify_trace_run(struct verify_trace *trace,
 enum weft_status verify_trace_results(struct verify_trace *trace, struct lab_call *call,
                                       const struct weft_command_list *list);
 
-/* The wrong call of `list` has the same place in `own`: excludes its algorithm from lists
- * that are recorded from now on, with a warning. WEFT_ERR_MISMATCH: there is no other. */
-enum weft_status verify_trace_reject(const struct verify_trace *trace,
-                                     const struct weft_command_list *list,
-                                     struct weft_command_list *own, const char *layer);
-
-/* "conv_forward (direct tile=6: conv_forward)" */
-void verify_trace_describe(const struct weft_command_list *list,
-                           const struct weft_recorded_call *call, char *text,
-                           size_t size);
-
 #endif

@@ -1,12 +1,39 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Wrong calls in words, and the exclusion of their algorithms. */
+/* Known-answer tests of a network's kernels: their size, passed ones, and failures. */
+#include "verify/known_answers.h"
+
 #include "device/problem.h"
-#include "verify/trace.h"
 
 #include <stdio.h>
 
-void verify_trace_describe(const struct weft_command_list *list,
-                           const struct weft_recorded_call *call, char *text, size_t size)
+/* A test takes about 0.1 s: multiply-adds for the samples of one result, and
+ * floating-point operations of the batch. */
+static const double sample_work = 2e5, batch_work = 5e8;
+
+void verify_known_answers_init(struct verify_trace *trace)
+{
+    verify_trace_init(trace, sample_work);
+    trace->repeat = true;
+}
+
+int verify_known_answers_batch(double flops, int least, int most)
+{
+    double images = batch_work / (flops + 1);
+    least = least < most ? least : most;
+    return images > most ? most : images < least ? least : (int)images;
+}
+
+bool verify_is_proven(struct weft_command_list *const *lists, int count, bool remember)
+{
+    bool proven = true;
+    for (int i = 0; i < count; i++)
+        if (lists[i] && lists[i]->device->backend->is_proven)
+            proven = lists[i]->device->backend->is_proven(lists[i], remember) && proven;
+    return proven;
+}
+
+void verify_describe_call(const struct weft_command_list *list,
+                          const struct weft_recorded_call *call, char *text, size_t size)
 {
     struct weft_launch_description d = {.kernel = ""};
     if (call->end > call->first && list->device->backend->describe_launch)
@@ -16,14 +43,14 @@ void verify_trace_describe(const struct weft_command_list *list,
              d.kernel[0] ? ")" : "");
 }
 
-enum weft_status verify_trace_reject(const struct verify_trace *t,
-                                     const struct weft_command_list *list,
-                                     struct weft_command_list *own, const char *layer)
+enum weft_status verify_reject(const struct verify_trace *t,
+                               const struct weft_command_list *list,
+                               struct weft_command_list *own, const char *layer)
 {
     const struct weft_device *device = own->device;
     const struct weft_recorded_call *call = &own->calls[t->wrong - list->calls];
     char kernel[384];
-    verify_trace_describe(list, t->wrong, kernel, sizeof(kernel));
+    verify_describe_call(list, t->wrong, kernel, sizeof(kernel));
     if (!device->backend->reject || !device->backend->reject(own, call))
         return weft_fail(device->context, WEFT_ERR_MISMATCH,
                          "%s: %s computes wrong results on %s (driver %s): %s; no other "
