@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Validation of UTF-8; numbers with a decimal point in every locale. */
+/* Names, spaces and ends of lines; numbers with a decimal point in every locale. */
 #define _POSIX_C_SOURCE 200809L
 #include "util/text.h"
 
@@ -9,41 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Sequences of two and more bytes by their first byte. The range of the second byte
- * excludes overlong forms, surrogates and code points beyond U+10FFFF. */
-static const struct form {
-    uint8_t first, last; /* of the first byte */
-    uint8_t low, high;   /* of the second */
-    uint8_t length;
-} forms[] = {
-    {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3}, {0xe1, 0xec, 0x80, 0xbf, 3},
-    {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3}, {0xf0, 0xf0, 0x90, 0xbf, 4},
-    {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
-};
-enum { FORMS = sizeof(forms) / sizeof(*forms) };
-
-/* Length of the character at `at`; 0: invalid. */
-static size_t character_length(const uint8_t *at, size_t left)
-{
-    size_t row = 0;
-    if (at[0] < 0x80)
-        return 1;
-    while (row < FORMS && !(at[0] >= forms[row].first && at[0] <= forms[row].last))
-        row++;
-    if (row == FORMS || left < forms[row].length || at[1] < forms[row].low ||
-        at[1] > forms[row].high)
-        return 0;
-    for (size_t i = 2; i < forms[row].length; i++)
-        if ((at[i] & 0xc0) != 0x80)
-            return 0;
-    return forms[row].length;
-}
-
 bool weft_text_is_utf8(const char *text, size_t size)
 {
-    const uint8_t *at = (const uint8_t *)text;
-    for (size_t step; size; at += step, size -= step)
-        if (!(step = character_length(at, size)))
+    for (size_t step; size; text += step, size -= step)
+        if (!(step = weft_utf8_length(text, size)))
             return false;
     return true;
 }
@@ -56,25 +25,6 @@ bool weft_text_is_name(const char *text)
         if (at[i] < ' ' || at[i] == 0x7f || (at[i] == 0xc2 && at[i + 1] < 0xa0))
             return false;
     return size >= 1 && size <= 127 && weft_text_is_utf8(text, size);
-}
-
-const char *weft_text_foreign_encoding(const void *bytes, size_t size)
-{
-    const uint8_t *b = bytes;
-    if (size >= 4 && ((!memcmp(b, "\xff\xfe\0", 4)) || !memcmp(b, "\0\0\xfe\xff", 4)))
-        return "UTF-32";
-    if (size >= 2 && ((b[0] == 0xff && b[1] == 0xfe) || (b[0] == 0xfe && b[1] == 0xff)))
-        return "UTF-16";
-    /* Without a mark: two characters of ASCII. */
-    bool little = size >= 4 && b[0] && !b[1] && b[2] && !b[3];
-    bool big = size >= 4 && !b[0] && b[1] && !b[2] && b[3];
-    bool text = little ? b[0] < 0x7f && b[2] < 0x7f : big && b[1] < 0x7f && b[3] < 0x7f;
-    return text && (little ? b[0] : b[1]) >= '\t' ? "UTF-16" : NULL;
-}
-
-size_t weft_text_mark(const void *bytes, size_t size)
-{
-    return size >= 3 && !memcmp(bytes, "\xef\xbb\xbf", 3) ? 3 : 0;
 }
 
 size_t weft_text_space(const char *at, size_t left)

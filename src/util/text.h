@@ -1,20 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Text in files: encoding and numbers. */
+/* Text in files: names, spaces, lines and numbers. */
 #ifndef WEFT_UTIL_TEXT_H
 #define WEFT_UTIL_TEXT_H
+
+#include "os/encoding.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
 /* True if `size` bytes are UTF-8 (RFC 3629): no overlong forms, no surrogates. */
 bool weft_text_is_utf8(const char *text, size_t size);
-
-/* The name of an encoding other than UTF-8 that the first bytes show, by their byte order
- * mark or by zero bytes between letters: "UTF-16", "UTF-32"; else NULL. */
-const char *weft_text_foreign_encoding(const void *bytes, size_t size);
-
-/* Size of the byte order mark at the start of a text in UTF-8: 3, or 0. */
-size_t weft_text_mark(const void *bytes, size_t size);
 
 /* Size of the space at `at`, which is not the end of a line: of ASCII, or one that does
  * not break a line, or a byte order mark within a text; 0: none. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Escapes control characters. */
+#define _POSIX_C_SOURCE 200809L
 #include "core/plain_text.h"
 
-#include "core/term.h"
+#include "os/encoding.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,27 +18,11 @@ static const struct {
     {0x2028, 0x202e}, {0x2066, 0x2069}, {0xfeff, 0xfeff},
 };
 
-/* The length of the UTF-8 sequence that begins at `s`, 0 if it is not valid. */
-static size_t sequence(const unsigned char *s)
-{
-    if (s[0] < 0x80)
-        return 1;
-    size_t length = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
-    if (s[0] < 0xc2 || s[0] > 0xf4)
-        return 0;
-    for (size_t i = 1; i < length; i++)
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    bool overlong = (s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xf0 && s[1] < 0x90);
-    bool surrogate = s[0] == 0xed && s[1] > 0x9f;
-    bool beyond = s[0] == 0xf4 && s[1] > 0x8f;
-    return overlong || surrogate || beyond ? 0 : length;
-}
-
 size_t plain_text_character(const char *text, unsigned *control)
 {
+    enum { LONGEST = 4 };
     const unsigned char *s = (const unsigned char *)text;
-    size_t length = sequence(s);
+    size_t length = weft_utf8_length(text, *text ? strnlen(text, LONGEST) : 1);
     unsigned code = length <= 1 ? s[0] : s[0] & (0x7fu >> length);
     for (size_t i = 1; i < length; i++)
         code = code << 6 | (s[i] & 0x3fu);

@@ -3,18 +3,11 @@
 #include "core/text_file.h"
 
 #include "core/paths.h"
+#include "os/encoding.h"
 
-#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* A byte order mark of UTF-16 or UTF-32, or a zero byte beside one of two letters. */
-static bool is_utf16(const char *text, size_t size)
-{
-    return size >= 2 && (!memcmp(text, "\xff\xfe", 2) || !memcmp(text, "\xfe\xff", 2) ||
-                         (size >= 4 && !text[0] == !text[2] && !text[1] == !text[3] &&
-                          !text[0] != !text[1]));
-}
 
 char *text_file_read(const char *path, size_t most, size_t *size, const char **why)
 {
@@ -22,14 +15,16 @@ char *text_file_read(const char *path, size_t most, size_t *size, const char **w
     *why = NULL;
     if (!text)
         return NULL;
-    if (is_utf16(text, *size)) {
-        *why = "is a text in UTF-16; save it in UTF-8";
+    const char *encoding = weft_text_foreign_encoding(text, *size);
+    if (encoding) {
+        static char fault[64];
+        snprintf(fault, sizeof(fault), "is a text in %s; save it in UTF-8", encoding);
+        *why = fault;
         free(text);
         return NULL;
     }
-    if (*size >= 3 && !memcmp(text, "\xef\xbb\xbf", 3)) {
-        *size -= 3;
-        memmove(text, text + 3, *size + 1);
-    }
+    size_t mark = weft_text_mark(text, *size);
+    *size -= mark;
+    memmove(text, text + mark, *size + 1);
     return text;
 }
