@@ -192,13 +192,12 @@ static double value_at(const struct lab_argument *a, const void *array, size_t i
                                  : ((const uint32_t *)array)[i];
 }
 
-static void report(struct verify_trace *t, const char *name, const struct verify_point *p,
-                   const char *after_got)
+static void report(struct verify_trace *t, const char *name, const struct verify_point *p)
 {
     if (!t->fault[0])
         snprintf(t->fault, sizeof(t->fault),
-                 "%s[%zu] is %.9g%s, should be %.9g, may differ by %.3g", name, p->at,
-                 p->got, after_got, p->want, p->bound);
+                 "%s[%zu] is %.9g, should be %.9g, may differ by %.3g", name, p->at,
+                 p->got, p->want, p->bound);
 }
 
 /* A number beyond the range of its type may be an infinity; what follows from infinities
@@ -227,7 +226,7 @@ static void compare(struct verify_trace *t, const char *name, struct verify_poin
     double ratio;
     t->elements++;
     if (!is_point_right(p, type, &ratio))
-        report(t, name, p, "");
+        report(t, name, p);
     t->worst = fmax(t->worst, ratio);
     if (!p->exact_word && largest > 0 && isfinite(p->got - p->want))
         t->relative_error = fmax(t->relative_error, fabs(p->got - p->want) / largest);
