@@ -283,11 +283,27 @@ static enum weft_status begin(struct weft_reading *reading, const char *name,
     while (in->end > in->at && strchr(" \t\r\n", in->end[-1]) && in->end[-1])
         in->end--;
     if (in->at == in->end)
-        return weft_fail(reading->ctx, WEFT_ERR_FORMAT,
-                         "%s: has no rows; they are label,pixel1,...,pixelN", name);
+        return weft_csv_fail_no_rows(in);
     in->delimiter = find_delimiter(in);
     skip_separator_line(in);
     return weft_csv_columns_find(in, columns);
+}
+
+static size_t count_lines(const struct weft_csv *in)
+{
+    size_t lines = 1;
+    for (const char *at = in->at; (at = memchr(at, '\n', (size_t)(in->end - at))); at++)
+        lines++;
+    return lines;
+}
+
+static enum weft_status check_rows(const struct weft_csv *in, size_t rows)
+{
+    if (rows <= WEFT_MAX_IMAGES)
+        return WEFT_OK;
+    return weft_fail(in->reading->ctx, WEFT_ERR_FORMAT,
+                     "%s: has %zu rows, must be at most %d", in->name, rows,
+                     WEFT_MAX_IMAGES);
 }
 
 /* Infers the shape from the number of pixels, and an upper bound of the number of rows: a
@@ -296,7 +312,8 @@ static enum weft_status infer_shape(const struct weft_csv *in,
                                     const struct weft_csv_columns *c,
                                     struct weft_raw_images *raw, size_t *rows)
 {
-    size_t bytes = (size_t)(in->end - in->at), lines = 1, pixels = c->pixels;
+    size_t bytes = (size_t)(in->end - in->at), lines = count_lines(in),
+           pixels = c->pixels;
     size_t side = weft_integer_sqrt(pixels);
     raw->channels = 1;
     if (!side && pixels % 3 == 0 && (side = weft_integer_sqrt(pixels / 3)))
@@ -309,15 +326,9 @@ static enum weft_status infer_shape(const struct weft_csv *in,
             in->name, in->line, pixels, WEFT_MAX_SIDE);
     raw->height = side ? (int)side : 1;
     raw->width = side ? (int)side : (int)pixels;
-    for (const char *at = in->at; (at = memchr(at, '\n', (size_t)(in->end - at))); at++)
-        lines++;
     *rows = bytes / (2 * pixels + 1) + 1;
     *rows = lines < *rows ? lines : *rows;
-    if (*rows > WEFT_MAX_IMAGES)
-        return weft_fail(in->reading->ctx, WEFT_ERR_FORMAT,
-                         "%s: has %zu rows, must be at most %d", in->name, *rows,
-                         WEFT_MAX_IMAGES);
-    return WEFT_OK;
+    return check_rows(in, *rows);
 }
 
 /* Reads all rows; *floats: a pixel is no integer, and the rest is unread. */
@@ -403,12 +414,8 @@ static enum weft_status label_rows(struct weft_csv *in, const struct weft_csv_co
                                    struct weft_labels *out)
 {
     weft_context *ctx = in->reading->ctx;
-    size_t rows = 1, count = 0;
-    for (const char *at = in->at; (at = memchr(at, '\n', (size_t)(in->end - at))); at++)
-        rows++;
-    if (rows > WEFT_MAX_IMAGES)
-        return weft_fail(ctx, WEFT_ERR_FORMAT, "%s: has %zu rows, must be at most %d",
-                         in->name, rows, WEFT_MAX_IMAGES);
+    size_t rows = count_lines(in), count = 0;
+    WEFT_TRY(check_rows(in, rows));
     int32_t *labels = malloc(rows * sizeof(*labels));
     if (!labels)
         return weft_out_of_memory(ctx, in->name, rows * sizeof(*labels));

@@ -26,6 +26,9 @@ struct weft_csv_field {
 struct weft_csv_field weft_csv_field_take(const struct weft_csv *in, const char **at,
                                           const char *end);
 
+/* Fields of the line at `at`. */
+size_t weft_csv_field_count(const struct weft_csv *in, const char *at);
+
 /* Behind the spaces at `at` that do not separate fields. */
 const char *weft_csv_skip_spaces(const struct weft_csv *in, const char *at,
                                  const char *end);
@@ -36,6 +39,8 @@ bool weft_csv_number(const struct weft_csv_field *field, double *out);
 
 /* End of the line at `at`, without its line feed. */
 const char *weft_csv_line_end(const struct weft_csv *in, const char *at);
+
+enum weft_status weft_csv_fail_no_rows(const struct weft_csv *in);
 
 enum weft_csv_role { WEFT_CSV_PIXEL, WEFT_CSV_LABEL, WEFT_CSV_SKIPPED };
 

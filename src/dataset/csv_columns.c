@@ -3,11 +3,11 @@
 #define _POSIX_C_SOURCE 200809L
 #include "dataset/csv.h"
 
+#include "util/text.h"
+
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "util/text.h"
 
 enum { MAX_NAME = 40, NO_COLUMN = -1 };
 
@@ -240,15 +240,6 @@ static enum weft_status read_header(const struct weft_csv *in, struct csv_header
     return fail_header(in, h);
 }
 
-static size_t count_fields(const struct weft_csv *in, const char *at)
-{
-    const char *end = weft_csv_line_end(in, at);
-    size_t count = 0;
-    for (; at <= end; count++)
-        weft_csv_field_take(in, &at, end);
-    return count;
-}
-
 /* R writes names of rows without a name for their column; other programs end each row
  * with a delimiter. */
 static enum weft_status match_header(const struct weft_csv *in, size_t named,
@@ -301,12 +292,6 @@ static enum weft_status guess_columns(const struct weft_csv *in,
     return WEFT_OK;
 }
 
-static enum weft_status fail_no_rows(const struct weft_csv *in)
-{
-    return weft_fail(in->reading->ctx, WEFT_ERR_FORMAT,
-                     "%s: has no rows; they are label,pixel1,...,pixelN", in->name);
-}
-
 enum weft_status weft_csv_columns_find(struct weft_csv *in, struct weft_csv_columns *out)
 {
     struct weft_csv_columns c = {0};
@@ -318,10 +303,10 @@ enum weft_status weft_csv_columns_find(struct weft_csv *in, struct weft_csv_colu
         header = in->at;
         row = end + 1;
         if (row >= in->end)
-            return fail_no_rows(in);
+            return weft_csv_fail_no_rows(in);
     }
-    c.count = count_fields(in, row);
-    size_t named = header ? count_fields(in, header) : c.count;
+    c.count = weft_csv_field_count(in, row);
+    size_t named = header ? weft_csv_field_count(in, header) : c.count;
     size_t most = named > c.count ? named : c.count;
     c.roles = calloc(most + 1, 1);
     if (!c.roles)

@@ -48,12 +48,22 @@ struct weft_csv_field weft_csv_field_take(const struct weft_csv *in, const char 
         to = field_end(in, from, end);
         *at = to + 1;
     }
-    for (size_t size = 1; size <= 3 && (size_t)(to - from) >= size; size++)
-        if (weft_text_space(to - size, size) == size) {
-            to -= size;
-            size = 0;
-        }
-    return (struct weft_csv_field){from, (size_t)(to - from)};
+    return (struct weft_csv_field){from, weft_text_trim(from, (size_t)(to - from))};
+}
+
+size_t weft_csv_field_count(const struct weft_csv *in, const char *at)
+{
+    const char *end = weft_csv_line_end(in, at);
+    size_t count = 0;
+    for (; at <= end; count++)
+        weft_csv_field_take(in, &at, end);
+    return count;
+}
+
+enum weft_status weft_csv_fail_no_rows(const struct weft_csv *in)
+{
+    return weft_fail(in->reading->ctx, WEFT_ERR_FORMAT,
+                     "%s: has no rows; they are label,pixel1,...,pixelN", in->name);
 }
 
 /* Numbers of few digits: integers up to 10^15 and their quotients by powers of ten are

@@ -115,14 +115,9 @@ static void add_line(const struct weft_csv *in, const char *at, const char *end,
 
 static bool has_equal_rows(const struct weft_csv *in, size_t count)
 {
-    for (const char *at = in->at; at < in->end;) {
-        const char *end = weft_csv_line_end(in, at);
-        size_t fields = 0;
-        for (; at <= end; fields++)
-            weft_csv_field_take(in, &at, end);
-        if (fields != count)
+    for (const char *at = in->at; at < in->end; at = weft_csv_line_end(in, at) + 1)
+        if (weft_csv_field_count(in, at) != count)
             return false;
-    }
     return true;
 }
 

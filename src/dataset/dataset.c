@@ -159,7 +159,7 @@ static int split_lines(char *text, const char **names)
         char *next = strchr(line, '\n');
         if (next)
             *next++ = 0;
-        line[weft_text_trim(line)] = 0;
+        line[weft_text_trim(line, strlen(line))] = 0;
         names[count++] = line;
         line = next;
     }

@@ -4,14 +4,14 @@
 #define _POSIX_C_SOURCE 200809L
 #include "dataset/format.h"
 
+#include "util/half.h"
+
 #include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "util/half.h"
 
 enum { MAX_DIMENSIONS = 4 };
 

@@ -55,10 +55,9 @@ void weft_text_end_lines(char *text, size_t size)
         *at = '\n';
 }
 
-size_t weft_text_trim(const char *line)
+size_t weft_text_trim(const char *line, size_t length)
 {
     enum { MOST = 3 }; /* bytes of a space */
-    size_t length = strlen(line);
     for (size_t size = 1; size <= MOST && size <= length; size++)
         if (weft_text_space(line + length - size, size) == size) {
             length -= size;

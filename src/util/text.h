@@ -19,8 +19,8 @@ size_t weft_text_space(const char *at, size_t left);
  * write them. */
 void weft_text_end_lines(char *text, size_t size);
 
-/* Length of a line without the spaces at its end. */
-size_t weft_text_trim(const char *line);
+/* `length` without the spaces at the end of a line. */
+size_t weft_text_trim(const char *line, size_t length);
 
 /* True if a name is safe for a terminal and for files: 1 to 127 bytes of UTF-8 without
  * control characters. */
