@@ -2,6 +2,7 @@
 /* Decompression of gzip within a limit. */
 #include "util/gzip.h"
 
+#include "os/gunzip_limit.h"
 #include "util/deflate.h"
 
 #include <limits.h>
@@ -10,9 +11,6 @@
 
 /* Highest compression of deflate: 258 bytes in two bits. */
 enum { MAX_EXPANSION = 1032 };
-
-/* Memory in proportion to the file: of images, 5 to 15 times its size is usual. */
-enum { ANY_FILE_BYTES = 64 << 20, USUAL_EXPANSION = 32 };
 
 /* Initial size of the output. The last four bytes are the size modulo 2^32 of the last
  * member; they may be wrong, so the highest possible expansion is the limit. */
@@ -124,11 +122,8 @@ enum weft_status weft_file_read_gz(weft_context *ctx, const char *path,
         *out = file;
         return WEFT_OK;
     }
-    size_t usual = limit;
-    if (file.size < (limit - ANY_FILE_BYTES) / USUAL_EXPANSION)
-        usual = ANY_FILE_BYTES + USUAL_EXPANSION * file.size;
-    enum weft_status status =
-        weft_gunzip(ctx, path, file.bytes, file.size, usual < limit ? usual : limit, out);
+    enum weft_status status = weft_gunzip(ctx, path, file.bytes, file.size,
+                                          weft_gunzip_limit(file.size, limit), out);
     weft_file_free(&file);
     return status;
 }

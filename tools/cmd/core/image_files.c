@@ -3,6 +3,8 @@
 #define _GNU_SOURCE
 #include "core/image_files.h"
 
+#include "os/gunzip_limit.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -11,15 +13,11 @@
 #include <unistd.h>
 #include <zlib.h>
 
-/* Memory in proportion to the file: of images, 5 to 15 times the compressed size is
- * usual. */
 enum {
     CHUNK = 1 << 16,
     MAX_BYTES =
         1 << 29, /* a PPM of 2^26 pixels with two bytes a sample needs 3/4 of it */
-    MAX_PIXELS = 1 << 26,
-    ANY_FILE_BYTES = 64 << 20,
-    USUAL_EXPANSION = 32
+    MAX_PIXELS = 1 << 26
 };
 
 static bool fail(char **why, const struct image_file *file, const char *what)
@@ -86,10 +84,8 @@ static bool is_known(const struct image_file *file)
 static size_t limit_of(gzFile in)
 {
     z_off_t packed = gzoffset(in);
-    if (gzdirect(in) || packed < 0 ||
-        packed > (MAX_BYTES - ANY_FILE_BYTES) / USUAL_EXPANSION)
-        return MAX_BYTES;
-    return ANY_FILE_BYTES + USUAL_EXPANSION * (size_t)packed;
+    return gzdirect(in) || packed < 0 ? MAX_BYTES
+                                      : weft_gunzip_limit((size_t)packed, MAX_BYTES);
 }
 
 /* Reads the rest of a file that begins like an image. */
