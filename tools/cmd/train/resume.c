@@ -29,6 +29,36 @@ static void warn_ignored_number(const struct train_session *session, const char 
         train_warn_ignored(session, option, left, right);
 }
 
+/* Options of this call that the run was started with otherwise; another learning rate is
+ * taken. */
+static void compare_options(struct train_session *session, const struct train_options *o)
+{
+    const char *test = *session->test_spec ? session->test_spec : "none";
+    int planned = atoi(metadata(session, TRAIN_META_EPOCHS));
+    if (o->test && strcmp(o->test, test))
+        train_warn_ignored(session, "test", o->test, test);
+    if (o->batch)
+        warn_ignored_number(session, "batch", o->batch, session->batch);
+    if (o->learning_rate > 0 &&
+        (float)o->learning_rate != (float)session->learning_rate) {
+        session->learning_rate = o->learning_rate;
+        session->new_rate = true;
+    }
+    if (session->epochs != planned && session->schedule &&
+        strcmp(session->schedule, "constant") != 0)
+        term_warn("%s was started for %d epochs: the schedule \"%s\" continues as if it "
+                  "had been started for %d",
+                  session->run.folder, planned, session->schedule, session->epochs);
+    if (o->schedule && session->schedule && strcmp(o->schedule, session->schedule))
+        train_warn_ignored(session, "schedule", o->schedule, session->schedule);
+    if (o->seed != ARGS_SEED_UNSET && o->seed != session->seed)
+        warn_ignored_number(session, "seed", (double)o->seed, (double)session->seed);
+    if (o->app.precision != TRAIN_NO_PRECISION &&
+        o->app.precision != (int)session->precision)
+        train_warn_ignored(session, "precision", app_precision_names[o->app.precision],
+                           app_precision_names[session->precision]);
+}
+
 enum app_exit train_configure_resumed(struct train_session *session,
                                       const struct train_options *o)
 {
@@ -70,30 +100,7 @@ enum app_exit train_configure_resumed(struct train_session *session,
         return code;
     if (o->test && *session->test_spec && !paths_exists(session->test_spec))
         session->test_spec = o->test;
-    if (o->test && strcmp(o->test, *session->test_spec ? session->test_spec : "none"))
-        train_warn_ignored(session, "test", o->test,
-                           *session->test_spec ? session->test_spec : "none");
-    if (o->batch)
-        warn_ignored_number(session, "batch", o->batch, session->batch);
-    if (o->learning_rate > 0 &&
-        (float)o->learning_rate != (float)session->learning_rate) {
-        session->learning_rate = o->learning_rate;
-        session->new_rate = true;
-    }
-    int planned = atoi(metadata(session, TRAIN_META_EPOCHS));
-    if (session->epochs != planned && session->schedule &&
-        strcmp(session->schedule, "constant") != 0)
-        term_warn("%s was started for %d epochs: the schedule \"%s\" continues as if it "
-                  "had been started for %d",
-                  session->run.folder, planned, session->schedule, session->epochs);
-    if (o->schedule && session->schedule && strcmp(o->schedule, session->schedule))
-        train_warn_ignored(session, "schedule", o->schedule, session->schedule);
-    if (o->seed != ARGS_SEED_UNSET && o->seed != session->seed)
-        warn_ignored_number(session, "seed", (double)o->seed, (double)session->seed);
-    if (o->app.precision != TRAIN_NO_PRECISION &&
-        o->app.precision != (int)session->precision)
-        train_warn_ignored(session, "precision", app_precision_names[o->app.precision],
-                           app_precision_names[session->precision]);
+    compare_options(session, o);
     return APP_OK;
 }
 

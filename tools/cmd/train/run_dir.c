@@ -108,15 +108,10 @@ static enum app_exit require_new(const struct app *app, const struct run_dir *ru
 
 static enum app_exit require_writable(const struct app *app, const struct run_dir *run)
 {
-    char there[PATHS_MAX]; /* the deepest existing folder of the path */
-    memcpy(there, run->folder, sizeof(there));
-    while (!paths_exists(there) && strcmp(there, ".") != 0) {
-        char *slash = strrchr(there, '/');
-        if (!slash)
-            memcpy(there, ".", 2);
-        else
-            slash[slash == there] = '\0';
-    }
+    char there[PATHS_MAX];
+    size_t existing = existing_length(run->folder);
+    memcpy(there, run->folder, existing);
+    memcpy(there + existing, existing ? "" : ".", existing ? 1 : 2);
     errno = ENOTDIR;
     if (paths_is_folder(there) && !access(there, W_OK | X_OK))
         return APP_OK;
