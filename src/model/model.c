@@ -70,14 +70,12 @@ static enum weft_status read_classes(struct weft_model *model)
 static enum weft_status read_numbers(struct weft_model *model, const char *name,
                                      double *out)
 {
-    const char *text = weft_safetensors_metadata(&model->file, name);
-    for (int c = 0; c < model->net->input.c; c++) {
-        char *end = NULL;
-        out[c] = text ? weft_number_read(text, &end) : NAN;
-        if (end == text || !isfinite(out[c]))
+    int channels = model->net->input.c;
+    if (!weft_safetensors_numbers(&model->file, name, out, channels))
+        return fail_metadata(model, name);
+    for (int c = 0; c < channels; c++)
+        if (!isfinite(out[c]))
             return fail_metadata(model, name);
-        text = end;
-    }
     return WEFT_OK;
 }
 

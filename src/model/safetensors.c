@@ -6,6 +6,7 @@
 #include "model/metadata.h"
 #include "os/read_json.h"
 #include "util/file.h"
+#include "util/text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -296,6 +297,20 @@ const char *weft_safetensors_metadata(const struct weft_safetensors *file,
 {
     return json_string_value(
         json_object_get(json_object_get(file->header, "__metadata__"), name));
+}
+
+bool weft_safetensors_numbers(const struct weft_safetensors *file, const char *name,
+                              double *out, int count)
+{
+    const char *text = weft_safetensors_metadata(file, name);
+    for (int i = 0; i < count; i++) {
+        char *end = NULL;
+        out[i] = text ? weft_number_read(text, &end) : 0;
+        if (end == text)
+            return false;
+        text = end;
+    }
+    return true;
 }
 
 enum weft_status weft_safetensors_find(const struct weft_safetensors *file,

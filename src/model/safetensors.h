@@ -45,6 +45,10 @@ void weft_safetensors_free(struct weft_safetensors *file);
 const char *weft_safetensors_metadata(const struct weft_safetensors *file,
                                       const char *name);
 
+/* Reads the `count` numbers of a text; false: missing. */
+bool weft_safetensors_numbers(const struct weft_safetensors *file, const char *name,
+                              double *out, int count);
+
 /* The floats of tensor `name`, which must have this shape. Unaligned: copy them.
  * WEFT_ERR_FORMAT if it is missing or different. */
 enum weft_status weft_safetensors_find(const struct weft_safetensors *file,

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Checkpoints: writing and reading the state of a trainer. */
-#include "model/metadata.h"
 #include "device/process.h"
-#include "model/model.h"
-#include "train/trainer.h"
-#include "model/weights.h"
 #include "image/preprocess.h"
-
+#include "model/metadata.h"
+#include "model/model.h"
+#include "model/weights.h"
 #include "shared/state.h"
+#include "train/trainer.h"
 #include "util/text.h"
 
 #include <inttypes.h>
@@ -304,30 +303,13 @@ struct position {
     struct weft_epoch_metrics epoch_metrics;
 };
 
-/* Reads `count` numbers; false: missing. */
-static bool read_numbers(const struct weft_safetensors *file, const char *name,
-                         double *out, int count)
-{
-    const char *text = weft_safetensors_metadata(file, name);
-    for (int i = 0; i < count; i++) {
-        char *end;
-        if (!text)
-            return false;
-        out[i] = weft_number_read(text, &end);
-        if (end == text)
-            return false;
-        text = end;
-    }
-    return true;
-}
-
 static enum weft_status read_position(const struct weft_safetensors *file,
                                       struct position *out)
 {
     double step, powers[2], epoch_metrics[4];
-    if (!read_numbers(file, META_STEP, &step, 1) ||
-        !read_numbers(file, META_POWERS, powers, 2) ||
-        !read_numbers(file, META_EPOCH_METRICS, epoch_metrics, 4) ||
+    if (!weft_safetensors_numbers(file, META_STEP, &step, 1) ||
+        !weft_safetensors_numbers(file, META_POWERS, powers, 2) ||
+        !weft_safetensors_numbers(file, META_EPOCH_METRICS, epoch_metrics, 4) ||
         !(step >= 0 && step <= UINT32_MAX) ||
         !(epoch_metrics[0] >= 0 && epoch_metrics[0] <= INT32_MAX) ||
         !(epoch_metrics[1] >= 0 && epoch_metrics[1] <= epoch_metrics[0]))
