@@ -479,7 +479,8 @@ const struct app_command cmd_eval = {
             .examples = "  weft eval runs/a/best.safetensors\n"
                         "  weft eval runs/a/best.safetensors --data other.csv -f json",
             .about =
-                "Prints precision, recall and F1 of every class and the confusion "
+                "MODEL is a model file or the folder of a run. Prints precision, recall "
+                "and F1 of every class and the confusion "
                 "matrix. Warns of test images that are training images of the model.",
             .options = options,
             .shared = shared_options,

@@ -256,9 +256,9 @@ const struct app_command cmd_predict = {
                         "  weft predict runs/a/best.safetensors photos/ -f csv\n"
                         "  cat shoe.png | weft predict runs/a/best.safetensors -",
             .about =
-                "Folders are searched recursively, in sorted order. What cannot be read "
-                "is "
-                "reported and skipped, and the exit code is then 4; files of other kinds "
+                "MODEL is a model file or the folder of a run. Folders of images are "
+                "searched recursively, in sorted order. What cannot be read is reported "
+                "and skipped, and the exit code is then 4; files of other kinds "
                 "are counted. Images are made as the model's metadata say (`weft show "
                 "MODEL`), unless options change it.",
             .options = options,

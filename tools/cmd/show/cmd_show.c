@@ -381,15 +381,16 @@ const struct app_command cmd_show = {
     .args =
         {
             .name = "show",
-            .operands = "MODEL|NET|DATA|IMAGE",
-            .summary =
-                "describes a model, a network, a dataset or an image, and draws images",
+            .operands = "MODEL|NET|DATA|IMAGE|LOG",
+            .summary = "describes a model, network, dataset, image or log of a run; "
+                       "draws images",
             .examples = "  weft show runs/a/best.safetensors\n"
                         "  weft show small\n"
                         "  weft show resnet9 --text > my.net\n"
                         "  weft show fashion-mnist --samples 12\n"
                         "  weft show shoe.jpg --model runs/a/best.safetensors",
             .about =
+                "MODEL is a model file or the folder of a run, LOG the log.jsonl in it. "
                 "A dataset is fashion-mnist (Debian's package dataset-fashion-mnist), a "
                 "folder of IDX, NPY or CSV files, or a file: IDX or NPY with a label "
                 "file "
