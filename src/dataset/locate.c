@@ -258,7 +258,7 @@ static char *find_below(const char *folder, const struct part *part, int depth, 
 char *weft_locate_folder_below(const char *folder, enum weft_split split)
 {
     enum { DEPTH = 3 };
-    int entries = 1000; /* that are looked at */
+    int entries = 1000; /* that are examined */
     return find_below(folder, &parts[split], DEPTH, &entries);
 }
 

@@ -15,7 +15,7 @@ void weft_preprocess_write(const struct weft_preprocess_params *params,
                            char out[WEFT_PREPROCESS_TEXT]);
 
 /* Sets the fields that the text names; height, width and channels are not in it. False:
- * a word or a value is unknown, or stands twice. */
+ * a word or a value is unknown, or occurs twice. */
 bool weft_preprocess_read(const char *text, struct weft_preprocess_params *params);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Wrong kernels are reported before the first step, and audits report single bits that
- * flip. Each row of tests/fault_injection that changes a network's step is planted.
+/* Wrong kernels are reported before the first step and the first prediction, and audits
+ * report single bits that flip. Each row of tests/fault_injection that changes a
+ * network's step or its outputs is planted.
  *
  *     test_known_answers [FLIPS] */
 #include "fault_injection/planted_faults.h"
@@ -63,7 +64,6 @@ enum { NETWORKS = sizeof(networks) / sizeof(*networks) };
 static const struct fault *planted;
 static const struct weft_backend *honest;
 static weft_dataset *data;
-static bool checks; /* the backend has a known-answer test */
 
 /* ---- planted faults ---- */
 
@@ -144,6 +144,12 @@ static bool never_proven(struct weft_command_list *list, bool remember)
     return remember;
 }
 
+/* Switches the known-answer test of new kernels. */
+static void set_tested(bool tested)
+{
+    ((struct weft_backend *)device->backend)->is_proven = tested ? never_proven : NULL;
+}
+
 static enum weft_status create(int network, enum weft_precision precision,
                                weft_trainer **out)
 {
@@ -164,8 +170,7 @@ static float *train(int network, enum weft_precision precision, size_t *count)
 {
     weft_trainer *t = NULL;
     float *weights = NULL;
-    bool had = checks;
-    ((struct weft_backend *)device->backend)->is_proven = NULL;
+    set_tested(false);
     enum weft_status status = create(network, precision, &t);
     if (!status)
         status = weft_trainer_run(t, 3);
@@ -177,7 +182,7 @@ static float *train(int network, enum weft_precision precision, size_t *count)
                               *count * sizeof(*weights)));
     }
     weft_trainer_destroy(&t);
-    ((struct weft_backend *)device->backend)->is_proven = had ? never_proven : NULL;
+    set_tested(true);
     return weights;
 }
 
@@ -219,6 +224,84 @@ static void plant(const struct fault *fault, int *wrong, int *reported)
         weft_trainer_destroy(&t);
     }
     planted = NULL;
+}
+
+enum { IMAGES = 4 };
+
+static enum weft_status create_predictor(const weft_model *model,
+                                         enum weft_precision precision,
+                                         weft_predictor **out)
+{
+    memset(records, 0, sizeof(records));
+    *out = NULL;
+    return weft_predictor_create(
+        device, model, weft_predictor_params(.batch = IMAGES, .precision = precision),
+        out);
+}
+
+/* Probabilities without a test; false: the faults stop the predictor. */
+static bool predict(const weft_model *model, enum weft_precision precision,
+                    float out[IMAGES * CLASSES])
+{
+    weft_predictor *p = NULL;
+    struct weft_dataset_info info;
+    weft_dataset_info(data, &info);
+    set_tested(false);
+    enum weft_status status = create_predictor(model, precision, &p);
+    if (!status)
+        status = weft_predictor_run(p, info.pixels, IMAGES, out);
+    weft_predictor_destroy(&p);
+    set_tested(true);
+    return !status;
+}
+
+/* Plants a fault into a prediction, if it changes one. */
+static void plant_prediction(const weft_model *model, const struct fault *fault,
+                             int *wrong, int *reported)
+{
+    enum weft_precision precision =
+        fault->half ? WEFT_PRECISION_FLOAT16 : WEFT_PRECISION_FLOAT32;
+    float right[IMAGES * CLASSES], other[IMAGES * CLASSES];
+    weft_predictor *p = NULL;
+    planted = NULL;
+    CHECK(predict(model, precision, right));
+    planted = fault;
+    if (predict(model, precision, other) && is_wrong(other, right, IMAGES * CLASSES)) {
+        bool found = create_predictor(model, precision, &p) == WEFT_ERR_MISMATCH &&
+                     strstr(weft_error(ctx), "computes wrong results");
+        ++*wrong;
+        *reported += found;
+        if (!found)
+            printf("not reported: %s: %s, in a prediction\n", fault->op, fault->name);
+        weft_predictor_destroy(&p);
+    }
+    planted = NULL;
+}
+
+static void test_predictions(void)
+{
+    const struct fault *const tables[] = {layer_faults, channel_faults, training_faults,
+                                          half_faults};
+    int wrong = 0, reported = 0;
+    for (int i = 0; i < NETWORKS; i++) {
+        weft_trainer *t = NULL;
+        weft_model *model = NULL;
+        weft_predictor *p = NULL;
+        CHECK_OK(create(i, WEFT_PRECISION_FLOAT32, &t));
+        CHECK_OK(weft_trainer_run(t, 3));
+        CHECK_OK(weft_trainer_model(t, &model));
+        weft_trainer_destroy(&t);
+        CHECK_OK(create_predictor(model, WEFT_PRECISION_FLOAT32, &p));
+        weft_predictor_destroy(&p);
+        for (size_t k = 0; k < sizeof(tables) / sizeof(*tables); k++)
+            for (const struct fault *f = tables[k]; f->name; f++)
+                if (f->primitive != WEFT_PRIMITIVE_COUNT && !strstr(f->name, "writes "))
+                    plant_prediction(model, f, &wrong, &reported);
+        weft_model_destroy(&model);
+    }
+    printf("%d wrong kernels planted, %d reported before the first prediction\n", wrong,
+           reported);
+    CHECK(wrong >= 40 && reported * 100 >= wrong * 99);
 }
 
 static void test_faults(void)
@@ -338,10 +421,10 @@ int main(int argc, char **argv)
     wrong.replay = replay_calls;
     wrong.replay_range = replay_wrong;
     wrong.is_proven = never_proven;
-    checks = true;
     device->backend = &wrong;
     test_right();
     test_faults();
+    test_predictions();
     test_audit(argc > 1 ? atoi(argv[1]) : 100);
     device->backend = honest;
     weft_dataset_destroy(&data);

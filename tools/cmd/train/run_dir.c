@@ -290,7 +290,7 @@ enum app_exit run_dir_append_log(const struct app *app, const struct run_dir *ru
     struct json json = {.out = file, .lines = true};
     write(&json, priv);
     bool done = !fflush(file) && !ferror(file);
-    /* The checkpoint that follows vouches for this line. */
+    /* The checkpoint that follows counts on this line. */
     done = done && !fsync(fileno(file));
     if (first)
         sync_path(run->folder);
