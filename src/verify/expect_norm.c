@@ -1,64 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Expected results of normalizations and of PReLU. */
 #include "verify/expect.h"
+#include "verify/norm_bound.h"
 
 #include <math.h>
+#include <string.h>
 
-/* Elements of a sum, `step` apart. */
-struct line {
-    size_t from, count, step;
-};
-
-/* Mean and variance of a line, and their error bounds. The terms of the sums are at most
- * two distances from the mean; partial means are rounded and merged. */
-struct moments {
-    double mean, variance, mean_bound, variance_bound;
-};
-
-static struct moments moments_of(const float *x, struct line l)
+/* The moments of a group, kept for the next element of it. */
+static struct norm_moments shared_moments(struct verify_call *v, const float *x,
+                                          size_t row, struct norm_group g, float epsilon)
 {
-    struct moments m = {0};
-    double far = 0, count = (double)l.count;
-    for (size_t i = 0; i < l.count; i++)
-        m.mean += (double)x[l.from + i * l.step] / count;
-    for (size_t i = 0; i < l.count; i++) {
-        double off = (double)x[l.from + i * l.step] - m.mean;
-        m.variance += off * off / count;
-        far = fmax(far, fabs(off));
-    }
-    m.mean_bound = 4 * FP32_UNIT_ROUNDOFF * fabs(m.mean) +
-                   gamma_bound(count + 4) * 2 * far + FP32_MIN_NORMAL;
-    m.variance_bound = gamma_bound(count + 8) * m.variance +
-                       4 * m.mean_bound * (sqrt(m.variance) + m.mean_bound);
-    return m;
-}
-
-static double inverse_at(double variance, double epsilon)
-{
-    return 1 / sqrt(fmax(variance, 0) + epsilon);
-}
-
-static double inverse_bound_at(const struct moments *m, double epsilon)
-{
-    double inverse = inverse_at(m->variance, epsilon);
-    return fmax(inverse - inverse_at(m->variance + m->variance_bound, epsilon),
-                inverse_at(m->variance - m->variance_bound, epsilon) - inverse) +
-           8 * FP32_EPSILON * inverse;
-}
-
-/* The moments of a line, kept for the next element of it. */
-static struct moments shared_moments(struct verify_call *v, const float *x, size_t row,
-                                     struct line l)
-{
+    struct norm_moments m;
+    _Static_assert(sizeof(m) <= sizeof(v->shared), "room for all of them");
     if (!v->row_known || v->row != row) {
-        struct moments m = moments_of(x, l);
-        const double all[] = {m.mean, m.variance, m.mean_bound, m.variance_bound};
-        for (size_t i = 0; i < WEFT_ARRAY_SIZE(all); i++)
-            v->shared[i] = all[i];
+        m = norm_moments_of(x, g, (double)epsilon);
+        memcpy(v->shared, &m, sizeof(m));
         v->row = row;
         v->row_known = true;
     }
-    return (struct moments){v->shared[0], v->shared[1], v->shared[2], v->shared[3]};
+    memcpy(&m, v->shared, sizeof(m));
+    return m;
 }
 
 static void set_point(struct verify_point *p, double want, double bound)
@@ -79,21 +40,19 @@ static void set_output(struct verify_point *p, struct weft_activation act, doubl
 }
 
 static void expect_statistic(const struct verify_call *v, int output, size_t k,
-                             const struct moments *m, struct verify_point *p)
+                             const struct norm_moments *m, struct verify_point *p)
 {
     const struct weft_batch_norm_args *a = &v->call.args.batch_norm_forward;
-    double epsilon = (double)a->epsilon, momentum = (double)a->momentum;
-    double inverse = inverse_at(m->variance, epsilon),
-           inverse_bound = inverse_bound_at(m, epsilon);
+    double momentum = (double)a->momentum;
     double weight = (double)verify_floats(v, &a->weight)[k];
     double spread = a->rows > 1 ? (double)a->rows / (a->rows - 1) : 1;
     if (verify_is(v, output, &a->mean))
         set_point(p, m->mean, m->mean_bound);
     else if (verify_is(v, output, &a->inverse))
-        set_point(p, inverse, inverse_bound);
+        set_point(p, m->inverse, m->inverse_bound);
     else if (verify_is(v, output, &a->scale))
-        set_point(p, weight * inverse,
-                  fabs(weight) * (inverse_bound + FP32_EPSILON * inverse));
+        set_point(p, weight * m->inverse,
+                  fabs(weight) * (m->inverse_bound + FP32_EPSILON * m->inverse));
     else {
         bool is_mean = verify_is(v, output, &a->running_mean);
         const float *running =
@@ -110,18 +69,16 @@ void expect_batch_norm_forward(struct verify_call *v, int output, struct verify_
     const struct weft_batch_norm_args *a = &v->call.args.batch_norm_forward;
     size_t channels = (size_t)a->channels, k = p->at % channels;
     const float *x = verify_floats(v, &a->x);
-    struct moments m =
-        shared_moments(v, x, k, (struct line){k, (size_t)a->rows, channels});
+    struct norm_moments m = shared_moments(
+        v, x, k, (struct norm_group){k, channels, (size_t)a->rows}, a->epsilon);
     if (!verify_is(v, output, &a->y)) {
         expect_statistic(v, output, k, &m, p);
         return;
     }
-    double inverse = inverse_at(m.variance, (double)a->epsilon);
     double weight = (double)verify_floats(v, &a->weight)[k];
-    double scale_bound = fabs(weight) * (inverse_bound_at(&m, (double)a->epsilon) +
-                                         FP32_EPSILON * inverse);
+    double scale_bound = fabs(weight) * (m.inverse_bound + FP32_EPSILON * m.inverse);
     set_output(p, a->activation, (double)x[p->at] - m.mean, m.mean_bound,
-               weight * inverse, scale_bound, (double)verify_floats(v, &a->bias)[k]);
+               weight * m.inverse, scale_bound, (double)verify_floats(v, &a->bias)[k]);
 }
 
 void expect_batch_norm_inference(struct verify_call *v, int output,
@@ -137,70 +94,38 @@ void expect_batch_norm_inference(struct verify_call *v, int output,
                (double)verify_floats(v, &a->bias)[k]);
 }
 
-/* g = dy act'(z) and x_hat of one position, and their error bounds. */
-struct grad_element {
-    double g, g_bound, x_hat, x_hat_bound;
-};
-
-static struct grad_element grad_element_at(double x, double mean, double inverse,
-                                           double scale, double bias, double dy,
-                                           struct weft_activation act)
-{
-    double off = x - mean, scaled = off * scale, z = scaled + bias;
-    double z_bound = 6 * FP32_UNIT_ROUNDOFF * (fabs(scaled) + fabs(bias));
-    struct grad_element e = {
-        .g = dy * act_gradient_reference(act, z, act_reference(act, z)),
-        .g_bound = fabs(dy) * act_gradient_error_bound(act, z, z_bound) + FP32_MIN_NORMAL,
-        .x_hat = off * inverse,
-    };
-    e.g_bound += FP32_EPSILON * fabs(e.g);
-    e.x_hat_bound = 3 * FP32_UNIT_ROUNDOFF * fabs(e.x_hat);
-    return e;
-}
-
-/* Sums of g and of g x_hat, and their error bounds. */
-struct grad_sums {
-    double sum, product, sum_bound, product_bound;
-};
-
-static void add_element(struct grad_sums *s, struct grad_element e, double gamma)
-{
-    s->sum += e.g;
-    s->product += e.g * e.x_hat;
-    s->sum_bound += e.g_bound + gamma * fabs(e.g) + FP32_MIN_NORMAL;
-    s->product_bound += (e.g_bound + gamma * fabs(e.g)) * fabs(e.x_hat) +
-                        (e.g_bound + fabs(e.g)) * e.x_hat_bound + FP32_MIN_NORMAL;
-}
-
 /* dx = factor (g - (sum + x_hat product) / count). */
-static void set_input_gradient(struct verify_point *p, const struct grad_sums *s,
-                               struct grad_element e, double factor, double count)
+static void set_input_gradient(struct verify_point *p, const struct norm_sums *s,
+                               struct norm_element e, double factor, double count)
 {
-    double size = fabs(e.g) + (fabs(s->sum) + fabs(e.x_hat * s->product)) / count;
-    double off = s->sum_bound + fabs(e.x_hat) * s->product_bound +
-                 e.x_hat_bound * (fabs(s->product) + s->product_bound);
     set_point(p, factor * (e.g - (s->sum + e.x_hat * s->product) / count),
-              fabs(factor) * (e.g_bound + off / count + 8 * FP32_UNIT_ROUNDOFF * size));
+              norm_input_gradient_bound(s, e, factor, count));
 }
 
-static struct grad_element batch_element(const struct verify_call *v, size_t i)
+static struct norm_element batch_element(const struct verify_call *v, size_t i)
 {
     const struct weft_batch_norm_args *a = &v->call.args.batch_norm_backward;
     size_t k = i % (size_t)a->channels;
-    return grad_element_at(
-        (double)verify_floats(v, &a->x)[i], (double)verify_floats(v, &a->mean)[k],
+    return norm_element_of(
+        (double)verify_floats(v, &a->x)[i] - (double)verify_floats(v, &a->mean)[k],
         (double)verify_floats(v, &a->inverse)[k], (double)verify_floats(v, &a->scale)[k],
         (double)verify_floats(v, &a->bias)[k], (double)verify_floats(v, &a->dy)[i],
         a->activation);
 }
 
-static void keep_sums(struct verify_call *v, size_t row, const struct grad_sums *s)
+static void keep_sums(struct verify_call *v, size_t row, const struct norm_sums *s)
 {
-    const double all[] = {s->sum, s->product, s->sum_bound, s->product_bound};
-    for (size_t i = 0; i < WEFT_ARRAY_SIZE(all); i++)
-        v->shared[i] = all[i];
+    _Static_assert(sizeof(*s) <= sizeof(v->shared), "room for all of them");
+    memcpy(v->shared, s, sizeof(*s));
     v->row = row;
     v->row_known = true;
+}
+
+static struct norm_sums kept_sums(const struct verify_call *v)
+{
+    struct norm_sums s;
+    memcpy(&s, v->shared, sizeof(s));
+    return s;
 }
 
 void expect_batch_norm_backward(struct verify_call *v, int output, struct verify_point *p)
@@ -208,14 +133,14 @@ void expect_batch_norm_backward(struct verify_call *v, int output, struct verify
     const struct weft_batch_norm_args *a = &v->call.args.batch_norm_backward;
     size_t channels = (size_t)a->channels, k = p->at % channels;
     if (!v->row_known || v->row != k) {
-        struct grad_sums s = {.sum_bound = FP32_MIN_NORMAL,
+        struct norm_sums s = {.sum_bound = FP32_MIN_NORMAL,
                               .product_bound = FP32_MIN_NORMAL};
         for (size_t row = 0; row < (size_t)a->rows; row++)
-            add_element(&s, batch_element(v, row * channels + k),
-                        gamma_bound(a->rows + 4.0));
+            norm_sums_add(&s, batch_element(v, row * channels + k),
+                          gamma_bound(a->rows + 4.0));
         keep_sums(v, k, &s);
     }
-    struct grad_sums s = {v->shared[0], v->shared[1], v->shared[2], v->shared[3]};
+    struct norm_sums s = kept_sums(v);
     if (verify_is(v, output, &a->dbias))
         set_point(p, s.sum, s.sum_bound);
     else if (verify_is(v, output, &a->dweight))
@@ -251,54 +176,48 @@ void expect_layer_norm_forward(struct verify_call *v, int output, struct verify_
     bool is_y = verify_is(v, output, &a->y);
     size_t row = is_y ? p->at / channels : p->at;
     const float *x = verify_floats(v, &a->x);
-    struct moments m =
-        shared_moments(v, x, row, (struct line){row * channels, channels, 1});
-    double inverse = inverse_at(m.variance, (double)a->epsilon);
-    double inverse_bound = inverse_bound_at(&m, (double)a->epsilon);
+    struct norm_moments m = shared_moments(
+        v, x, row, (struct norm_group){row * channels, 1, channels}, a->epsilon);
     if (verify_is(v, output, &a->mean))
         set_point(p, m.mean, m.mean_bound);
     else if (verify_is(v, output, &a->inverse))
-        set_point(p, inverse, inverse_bound);
+        set_point(p, m.inverse, m.inverse_bound);
     else {
         double weight = (double)verify_floats(v, &a->weight)[k];
         set_output(p, a->activation, (double)x[p->at] - m.mean, m.mean_bound,
-                   inverse * weight, inverse_bound * fabs(weight),
+                   m.inverse * weight, m.inverse_bound * fabs(weight),
                    (double)verify_floats(v, &a->bias)[k]);
     }
 }
 
-static struct grad_element layer_element(const struct verify_call *v, size_t i)
+static struct norm_element layer_element(const struct verify_call *v, size_t i)
 {
     const struct weft_layer_norm_args *a = &v->call.args.layer_norm_backward;
     size_t k = i % (size_t)a->channels, row = i / (size_t)a->channels;
     double inverse = (double)verify_floats(v, &a->inverse)[row];
-    return grad_element_at((double)verify_floats(v, &a->x)[i],
-                           (double)verify_floats(v, &a->mean)[row], inverse,
-                           inverse * (double)verify_floats(v, &a->weight)[k],
+    return norm_element_of((double)verify_floats(v, &a->x)[i] -
+                               (double)verify_floats(v, &a->mean)[row],
+                           inverse, inverse * (double)verify_floats(v, &a->weight)[k],
                            (double)verify_floats(v, &a->bias)[k],
                            (double)verify_floats(v, &a->dy)[i], a->activation);
 }
 
-/* The element times the weight of its channel. */
-static struct grad_element weighted_element(const struct verify_call *v, size_t i)
+static struct norm_element weighted_element(const struct verify_call *v, size_t i)
 {
     const struct weft_layer_norm_args *a = &v->call.args.layer_norm_backward;
-    struct grad_element e = layer_element(v, i);
-    double weight = (double)verify_floats(v, &a->weight)[i % (size_t)a->channels];
-    e.g *= weight;
-    e.g_bound = fabs(weight) * e.g_bound + FP32_UNIT_ROUNDOFF * fabs(e.g);
-    return e;
+    return norm_weighted(layer_element(v, i),
+                         (double)verify_floats(v, &a->weight)[i % (size_t)a->channels]);
 }
 
 void expect_layer_norm_backward(struct verify_call *v, int output, struct verify_point *p)
 {
     const struct weft_layer_norm_args *a = &v->call.args.layer_norm_backward;
     size_t channels = (size_t)a->channels, row = p->at / channels;
-    struct grad_sums s = {0};
+    struct norm_sums s = {0};
     if (!verify_is(v, output, &a->dx)) {
         for (size_t i = 0; i < (size_t)a->rows; i++)
-            add_element(&s, layer_element(v, i * channels + p->at),
-                        gamma_bound(a->rows + 4.0));
+            norm_sums_add(&s, layer_element(v, i * channels + p->at),
+                          gamma_bound(a->rows + 4.0));
         if (verify_is(v, output, &a->dbias))
             set_point(p, s.sum, s.sum_bound);
         else
@@ -307,11 +226,11 @@ void expect_layer_norm_backward(struct verify_call *v, int output, struct verify
     }
     if (!v->row_known || v->row != row) {
         for (size_t k = 0; k < channels; k++)
-            add_element(&s, weighted_element(v, row * channels + k),
-                        gamma_bound(a->channels + 4.0));
+            norm_sums_add(&s, weighted_element(v, row * channels + k),
+                          gamma_bound(a->channels + 4.0));
         keep_sums(v, row, &s);
     }
-    s = (struct grad_sums){v->shared[0], v->shared[1], v->shared[2], v->shared[3]};
+    s = kept_sums(v);
     set_input_gradient(p, &s, weighted_element(v, p->at),
                        (double)verify_floats(v, &a->inverse)[row], a->channels);
 }

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The frame of the checks of normalizations. The bounds hold for sums of distances from
- * a value near the mean of a group; the mean of squares minus the square of the mean
- * exceeds them where the mean is large. */
+/* The frame of the checks of normalizations. */
 #include "verify/norm.h"
 
 #include <math.h>
@@ -65,11 +63,6 @@ static size_t group_of(const struct norm_case *n, size_t i)
     return n->kind->by_row ? i / (size_t)n->channels : channel_of(n, i);
 }
 
-/* The elements of a group: `count`, from `first` on, `step` apart. */
-struct norm_group {
-    size_t first, step, count;
-};
-
 static struct norm_group channel_group(const struct norm_case *n, size_t channel)
 {
     return (struct norm_group){channel, (size_t)n->channels, (size_t)n->rows};
@@ -82,34 +75,10 @@ static struct norm_group group_at(const struct norm_case *n, size_t group)
                            : channel_group(n, group);
 }
 
-static double inverse_at(double variance, double epsilon)
-{
-    return 1 / sqrt(fmax(variance, 0) + epsilon);
-}
-
 static struct norm_moments moments_of(const struct norm_case *n, size_t group)
 {
-    struct norm_group g = group_at(n, group);
-    struct norm_moments m = {0};
-    double count = (double)g.count, far = 0, epsilon = (double)n->epsilon;
-    for (size_t j = 0; j < g.count; j++)
-        m.mean += norm_value(n, n->x, g.first + j * g.step) / count;
-    for (size_t j = 0; j < g.count; j++) {
-        double off = norm_value(n, n->x, g.first + j * g.step) - m.mean;
-        m.variance += off * off / count;
-        far = fmax(far, fabs(off));
-    }
-    /* The terms are at most 2 far; partial means are rounded and merged. */
-    m.mean_bound = 4 * FP32_UNIT_ROUNDOFF * fabs(m.mean) +
-                   gamma_bound(count + 4) * 2 * far + FP32_MIN_NORMAL;
-    m.variance_bound = gamma_bound(count + 8) * m.variance +
-                       4 * m.mean_bound * (sqrt(m.variance) + m.mean_bound);
-    m.inverse = inverse_at(m.variance, epsilon);
-    m.inverse_bound =
-        fmax(m.inverse - inverse_at(m.variance + m.variance_bound, epsilon),
-             inverse_at(m.variance - m.variance_bound, epsilon) - m.inverse) +
-        8 * FP32_EPSILON * m.inverse;
-    return m;
+    return norm_moments_of(lab_initial(&n->base.lab, n->x), group_at(n, group),
+                           (double)n->epsilon);
 }
 
 /* y of one element, from a mean and an inverse that are known to their bounds. */
@@ -167,52 +136,28 @@ static enum weft_status set_statistics(struct norm_case *n, struct norm_runs *r)
     return WEFT_OK;
 }
 
-/* g = dy act'(z) and x_hat of one element, and their error bounds. */
-struct norm_element {
-    double g, g_bound, x_hat, x_hat_bound;
-};
-
-/* z of one element, and its error bound. */
-static double preactivation(const struct norm_case *n, size_t i, double *bound)
+static double distance(const struct norm_case *n, size_t i)
 {
-    size_t k = channel_of(n, i), group = group_of(n, i);
-    double off = norm_value(n, n->x, i) - norm_value(n, n->mean, group);
-    double scaled = off * norm_value(n, n->inverse, group) * norm_value(n, n->weight, k);
-    double bias = norm_value(n, n->bias, k);
-    *bound = 6 * FP32_UNIT_ROUNDOFF * (fabs(scaled) + fabs(bias));
-    return scaled + bias;
+    return norm_value(n, n->x, i) - norm_value(n, n->mean, group_of(n, i));
+}
+
+static double scale_at(const struct norm_case *n, size_t i)
+{
+    return norm_value(n, n->inverse, group_of(n, i)) *
+           norm_value(n, n->weight, channel_of(n, i));
 }
 
 static struct norm_element element_at(const struct norm_case *n, size_t i)
 {
-    struct weft_activation act = n->activation;
-    size_t group = group_of(n, i);
-    double dy = norm_value(n, n->dy, i), z_bound, z = preactivation(n, i, &z_bound);
-    struct norm_element e = {
-        .g = dy * act_gradient_reference(act, z, act_reference(act, z)),
-        .g_bound = fabs(dy) * act_gradient_error_bound(act, z, z_bound) + FP32_MIN_NORMAL,
-        .x_hat = (norm_value(n, n->x, i) - norm_value(n, n->mean, group)) *
-                 norm_value(n, n->inverse, group),
-    };
-    e.g_bound += FP32_EPSILON * fabs(e.g);
-    e.x_hat_bound = 3 * FP32_UNIT_ROUNDOFF * fabs(e.x_hat);
-    return e;
+    return norm_element_of(distance(n, i), norm_value(n, n->inverse, group_of(n, i)),
+                           scale_at(n, i), norm_value(n, n->bias, channel_of(n, i)),
+                           norm_value(n, n->dy, i), n->activation);
 }
 
-/* The element times the weight of its channel. */
 static struct norm_element weighted_at(const struct norm_case *n, size_t i)
 {
-    struct norm_element e = element_at(n, i);
-    double weight = norm_value(n, n->weight, channel_of(n, i));
-    e.g *= weight;
-    e.g_bound = fabs(weight) * e.g_bound + FP32_UNIT_ROUNDOFF * fabs(e.g);
-    return e;
+    return norm_weighted(element_at(n, i), norm_value(n, n->weight, channel_of(n, i)));
 }
-
-/* Sums of g and of g x_hat, and their error bounds. */
-struct norm_sums {
-    double sum, product, sum_bound, product_bound;
-};
 
 static struct norm_sums sums_of(const struct norm_case *n, struct norm_group group,
                                 struct norm_element (*at)(const struct norm_case *n,
@@ -220,15 +165,8 @@ static struct norm_sums sums_of(const struct norm_case *n, struct norm_group gro
 {
     struct norm_sums s = {0};
     double gamma = gamma_bound((double)group.count + 4);
-    for (size_t j = 0; j < group.count; j++) {
-        struct norm_element e = at(n, group.first + j * group.step);
-        double bound = e.g_bound + gamma * fabs(e.g);
-        s.sum += e.g;
-        s.product += e.g * e.x_hat;
-        s.sum_bound += bound;
-        s.product_bound += bound * fabs(e.x_hat) +
-                           (e.g_bound + fabs(e.g)) * e.x_hat_bound + FP32_MIN_NORMAL;
-    }
+    for (size_t j = 0; j < group.count; j++)
+        norm_sums_add(&s, at(n, group.first + j * group.step), gamma);
     return s;
 }
 
@@ -245,12 +183,8 @@ static void bound_backward(struct norm_case *n)
         double inverse = norm_value(n, n->inverse, group), count = (double)g.count;
         for (size_t j = 0; j < g.count; j++) {
             size_t i = g.first + j * g.step;
-            struct norm_element e = weighted_at(n, i);
-            double size = fabs(e.g) + (fabs(s.sum) + fabs(e.x_hat * s.product)) / count;
-            double off = s.sum_bound + fabs(e.x_hat) * s.product_bound +
-                         e.x_hat_bound * (fabs(s.product) + s.product_bound);
             n->dx->bound[i] =
-                inverse * (e.g_bound + off / count + 8 * FP32_UNIT_ROUNDOFF * size) +
+                norm_input_gradient_bound(&s, weighted_at(n, i), inverse, count) +
                 FP32_MIN_NORMAL;
         }
     }
@@ -264,7 +198,8 @@ static void clear_dy_at_kinks(struct norm_case *n)
     if (!act_is_kinked(n->activation))
         return;
     for (size_t i = 0; i < n->dy->count; i++) {
-        double bound, z = preactivation(n, i, &bound);
+        double bias = norm_value(n, n->bias, channel_of(n, i)), bound;
+        double z = norm_preactivation(distance(n, i), scale_at(n, i), bias, &bound);
         if (act_off_kink(n->activation, z, bound) != z)
             dy[i] = 0;
     }

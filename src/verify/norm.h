@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The common parts of the checks of batch and layer normalization. Values are normalized
- * in groups: the rows of a channel, or the channels of a row. */
+/* The common parts of the checks of batch and layer normalization. */
 #ifndef WEFT_VERIFY_NORM_H
 #define WEFT_VERIFY_NORM_H
 
-#include "verify/verify.h"
+#include "verify/norm_bound.h"
 
 struct norm_kind;
 
@@ -18,11 +17,6 @@ struct norm_case {
     struct lab_tensor *mean, *inverse; /* of each group */
     /* Batch normalization only. */
     struct lab_tensor *scale, *running_mean, *running_variance;
-};
-
-/* Mean, variance and inverse standard deviation of a group, and their error bounds. */
-struct norm_moments {
-    double mean, variance, inverse, mean_bound, variance_bound, inverse_bound;
 };
 
 struct norm_kind {
