@@ -3,6 +3,7 @@
 #include "verify/expect.h"
 
 #include "shared/random.h"
+#include "verify/softmax_bound.h"
 
 #include <math.h>
 #include <string.h>
@@ -96,31 +97,20 @@ void expect_make_batch(struct verify_call *v, int output, struct verify_point *p
     p->bound = 3 * FP32_UNIT_ROUNDOFF * (fabs(scaled) + fabs(shift));
 }
 
-/* The largest logit of a row, and the sum of exp(logit - largest). */
-static void measure_row(struct verify_call *v, const float *x, size_t row, int classes)
+/* The sums of a row of logits, kept for the next element of it. */
+static struct softmax_row row_of(struct verify_call *v, const float *x, size_t at,
+                                 int classes)
 {
-    if (v->row_known && v->row == row)
-        return;
-    double largest = -INFINITY, sum = 0;
-    int first = 0;
-    for (int j = 0; j < classes; j++)
-        if ((double)x[row * (size_t)classes + (size_t)j] > largest) {
-            largest = (double)x[row * (size_t)classes + (size_t)j];
-            first = j;
-        }
-    for (int j = 0; j < classes; j++)
-        sum += exp((double)x[row * (size_t)classes + (size_t)j] - largest);
-    v->shared[0] = largest;
-    v->shared[1] = sum;
-    v->shared[2] = first;
-    v->row = row;
-    v->row_known = true;
-}
-
-/* exp errs by 3 ulp and carries its argument's rounding, the sum by one unit a class. */
-static double probability_bound(double p, double distance, int classes)
-{
-    return p * FP32_EPSILON * (12 + classes + 4 * distance) + 2 * FP32_MIN_NORMAL;
+    struct softmax_row row;
+    _Static_assert(sizeof(row) <= sizeof(v->shared), "room for all of it");
+    if (!v->row_known || v->row != at) {
+        row = softmax_row_of(x + at * (size_t)classes, classes);
+        memcpy(v->shared, &row, sizeof(row));
+        v->row = at;
+        v->row_known = true;
+    }
+    memcpy(&row, v->shared, sizeof(row));
+    return row;
 }
 
 void expect_softmax(struct verify_call *v, int output, struct verify_point *p)
@@ -128,29 +118,10 @@ void expect_softmax(struct verify_call *v, int output, struct verify_point *p)
     const struct weft_softmax_args *a = &v->call.args.softmax;
     const float *x = verify_floats(v, &a->x);
     (void)output;
-    measure_row(v, x, p->at / (size_t)a->classes, a->classes);
-    double distance = v->shared[0] - (double)x[p->at];
-    p->want = exp(-distance) / v->shared[1];
-    p->bound = probability_bound(p->want, distance, a->classes);
-}
-
-static double share_of(const struct weft_loss_args *a, int j, int label)
-{
-    double smoothing = (double)a->label_smoothing;
-    return (j == label ? 1 - smoothing : 0) + smoothing / a->classes;
-}
-
-/* -sum q log p = log sum exp(x - largest) + sum q (largest - x). */
-static void expect_row_loss(const struct verify_call *v, const float *x, int label,
-                            struct verify_point *p)
-{
-    const struct weft_loss_args *a = &v->call.args.loss;
-    double distances = 0, largest = v->shared[0], logarithm = log(v->shared[1]);
-    for (int j = 0; j < a->classes; j++)
-        distances += share_of(a, j, label) * (largest - (double)x[j]);
-    p->want = logarithm + distances;
-    p->bound = FP32_EPSILON * (12 + a->classes + 4 * logarithm +
-                               (4 + a->classes) * distances + 4 * fabs(largest));
+    struct softmax_row row = row_of(v, x, p->at / (size_t)a->classes, a->classes);
+    double distance = row.largest - (double)x[p->at];
+    p->want = exp(-distance) / row.sum;
+    p->bound = softmax_probability_bound(p->want, distance, a->classes);
 }
 
 void expect_loss(struct verify_call *v, int output, struct verify_point *p)
@@ -160,26 +131,25 @@ void expect_loss(struct verify_call *v, int output, struct verify_point *p)
     const int32_t *labels = verify_before(v, &a->labels);
     bool is_gradient = verify_is(v, output, &a->dlogits);
     size_t classes = (size_t)a->classes;
-    size_t row = is_gradient ? p->at / classes : p->at;
-    int label = labels[row];
-    measure_row(v, x, row, a->classes);
+    size_t at = is_gradient ? p->at / classes : p->at;
+    int label = labels[at];
+    double smoothing = (double)a->label_smoothing;
+    struct softmax_row row = row_of(v, x, at, a->classes);
     if (verify_is(v, output, &a->correct)) {
-        expect_word(p, v->shared[2] == label);
+        expect_word(p, row.first == label);
         return;
     }
     if (!is_gradient) {
-        expect_row_loss(v, x + row * classes, label, p);
+        p->want =
+            softmax_loss(&row, x + at * classes, label, a->classes, smoothing, &p->bound);
         return;
     }
-    double distance = v->shared[0] - (double)x[p->at];
-    double probability = exp(-distance) / v->shared[1];
-    double q = share_of(a, (int)(p->at % classes), label);
+    double distance = row.largest - (double)x[p->at];
+    double probability = exp(-distance) / row.sum;
+    double q = softmax_target((int)(p->at % classes), label, a->classes, smoothing);
     p->want = ldexp(probability - q, a->loss_scale_log2) / a->global_batch;
-    p->bound = ldexp(probability_bound(probability, distance, a->classes) +
-                         FP32_EPSILON * (3 * q + fabs(probability - q)),
-                     a->loss_scale_log2) /
-                   a->global_batch +
-               FP32_MIN_NORMAL;
+    p->bound = softmax_gradient_bound(probability, q, distance, a->classes,
+                                      a->loss_scale_log2, a->global_batch);
 }
 
 /* One weight: the formulas of weft/net.h in double, with a running error bound for each

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Checks of softmax and of its cross-entropy. */
-#include "verify/verify.h"
+#include "verify/softmax_bound.h"
 
 #include <math.h>
 #include <string.h>
@@ -34,31 +34,6 @@ static void fill_logits(struct softmax_case *s, size_t kind)
         x[i * s->classes + (i + s->base.check->number) % s->classes] = 1.5f * (float)size;
 }
 
-/* A row's largest logit, the probability of each class and its error bound: exp errs by 3
- * ulp and carries its argument's rounding, the sum by one unit a class. */
-static double row_maximum(const struct softmax_case *s, int row)
-{
-    const float *x = lab_initial(&s->base.lab, s->x);
-    double maximum = -INFINITY;
-    for (int j = 0; j < s->classes; j++)
-        maximum = fmax(maximum, (double)x[row * s->classes + j]);
-    return maximum;
-}
-
-static double row_sum(const struct softmax_case *s, int row, double maximum)
-{
-    const float *x = lab_initial(&s->base.lab, s->x);
-    double sum = 0;
-    for (int j = 0; j < s->classes; j++)
-        sum += exp((double)x[row * s->classes + j] - maximum);
-    return sum;
-}
-
-static double probability_bound(const struct softmax_case *s, double p, double distance)
-{
-    return p * FP32_EPSILON * (12 + s->classes + 4 * distance) + 2 * FP32_MIN_NORMAL;
-}
-
 static enum weft_status record_softmax(const struct verify_case *c, enum lab_side side,
                                        struct weft_command_list *list)
 {
@@ -73,12 +48,13 @@ static enum weft_status record_softmax(const struct verify_case *c, enum lab_sid
 static void bound_softmax(struct softmax_case *s)
 {
     const float *x = lab_initial(&s->base.lab, s->x);
-    for (int i = 0; i < s->n; i++) {
-        double maximum = row_maximum(s, i), sum = row_sum(s, i, maximum);
+    double *bound = s->y->bound;
+    for (int i = 0; i < s->n; i++, x += s->classes, bound += s->classes) {
+        struct softmax_row row = softmax_row_of(x, s->classes);
         for (int j = 0; j < s->classes; j++) {
-            double distance = maximum - (double)x[i * s->classes + j];
-            s->y->bound[i * s->classes + j] =
-                probability_bound(s, exp(-distance) / sum, distance);
+            double distance = row.largest - (double)x[j];
+            bound[j] =
+                softmax_probability_bound(exp(-distance) / row.sum, distance, s->classes);
         }
     }
 }
@@ -151,25 +127,17 @@ static void bound_loss(struct softmax_case *s)
 {
     const float *x = lab_initial(&s->base.lab, s->x);
     const int32_t *labels = lab_initial(&s->base.lab, s->labels);
-    for (int i = 0; i < s->n; i++) {
-        double maximum = row_maximum(s, i), sum = row_sum(s, i, maximum), distances = 0;
-        for (int j = 0; j < s->classes; j++) {
-            double distance = maximum - (double)x[i * s->classes + j];
-            double even = (double)s->smoothing / s->classes;
-            double q = (labels[i] == j ? 1 - (double)s->smoothing : 0) + even;
-            double p = exp(-distance) / sum;
-            distances += q * distance;
-            if (s->has_gradient)
-                s->y->bound[i * s->classes + j] =
-                    ldexp(probability_bound(s, p, distance) +
-                              FP32_EPSILON * (3 * q + fabs(p - q)),
-                          s->loss_scale_log2) /
-                        s->global_batch +
-                    FP32_MIN_NORMAL;
+    double smoothing = (double)s->smoothing;
+    for (int i = 0; i < s->n; i++, x += s->classes) {
+        struct softmax_row row = softmax_row_of(x, s->classes);
+        softmax_loss(&row, x, labels[i], s->classes, smoothing, &s->loss->bound[i]);
+        for (int j = 0; j < s->classes && s->has_gradient; j++) {
+            double distance = row.largest - (double)x[j];
+            s->y->bound[i * s->classes + j] = softmax_gradient_bound(
+                exp(-distance) / row.sum,
+                softmax_target(j, labels[i], s->classes, smoothing), distance, s->classes,
+                s->loss_scale_log2, s->global_batch);
         }
-        s->loss->bound[i] =
-            FP32_EPSILON * (12 + s->classes + 4 * log(sum) +
-                            (4 + s->classes) * distances + 4 * fabs(maximum));
     }
 }
 
