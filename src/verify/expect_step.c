@@ -3,6 +3,7 @@
 #include "verify/expect.h"
 
 #include "shared/random.h"
+#include "verify/optimizer_bound.h"
 #include "verify/softmax_bound.h"
 
 #include <math.h>
@@ -152,12 +153,6 @@ void expect_loss(struct verify_call *v, int output, struct verify_point *p)
                                       a->loss_scale_log2, a->global_batch);
 }
 
-/* One weight: the formulas of weft/net.h in double, with a running error bound for each
- * number. */
-struct updated_weight {
-    double w, g, m, v, g_off, w_off, m_off, v_off;
-};
-
 /* A deferred gradient from the moment that the step made of it. */
 static double gradient_from_moment(const struct weft_optimizer *o, double moment,
                                    double old, double *off)
@@ -169,75 +164,27 @@ static double gradient_from_moment(const struct weft_optimizer *o, double moment
     return (moment - beta * old) / fresh;
 }
 
-static void step_sgd(const struct weft_optimizer *o, double rate,
-                     struct updated_weight *a)
-{
-    const double u = FP32_UNIT_ROUNDOFF;
-    double momentum = (double)o->momentum, kept = momentum * a->m, before = fabs(a->w);
-    a->m = kept + a->g;
-    a->m_off = a->g_off + 2 * u * (fabs(kept) + fabs(a->m));
-    double move = a->m, move_off = a->m_off;
-    if (o->nesterov) {
-        move = a->g + momentum * a->m;
-        move_off =
-            a->g_off + momentum * a->m_off + 2 * u * (fabs(momentum * a->m) + fabs(move));
-    }
-    a->w -= rate * move;
-    a->w_off = rate * move_off + 2 * u * (fabs(rate * move) + before + fabs(a->w));
-}
-
-static void step_adam(const struct weft_optimizer *o, double rate, double apart,
-                      double power1, double power2, struct updated_weight *a)
-{
-    const double u = 2 * FP32_UNIT_ROUNDOFF;
-    double beta1 = (double)o->beta1, beta2 = (double)o->beta2, g = a->g;
-    double kept = beta1 * a->m, fresh = (1 - beta1) * g;
-    a->m = kept + fresh;
-    a->m_off = (1 - beta1) * a->g_off + 3 * u * (fabs(kept) + fabs(fresh));
-    a->v = beta2 * a->v + (1 - beta2) * g * g;
-    a->v_off = (1 - beta2) * (2 * fabs(g) + a->g_off) * a->g_off + 4 * u * a->v;
-    double epsilon = (double)o->epsilon;
-    double mean = a->m / (1 - power1), root = sqrt(a->v / (1 - power2));
-    double root_low = sqrt(fmax(a->v - a->v_off, 0) / (1 - power2));
-    double low = root_low + epsilon, move = mean / (root + epsilon);
-    double move_off = a->m_off / (1 - power1) / low +
-                      fabs(mean) / low * (root - root_low) / low +
-                      16 * u * fabs(mean) / low;
-    double before = fabs(a->w);
-    a->w -= rate * (move + apart * a->w);
-    a->w_off = rate * move_off +
-               2 * u * (rate * (fabs(move) + apart * before) + before + fabs(a->w));
-}
-
-static struct updated_weight updated(const struct verify_call *c, size_t i)
+static struct optimizer_weight updated(const struct verify_call *c, size_t i)
 {
     const struct weft_optimizer_step_args *a = &c->call.args.optimizer_step;
     const struct weft_optimizer *o = &a->optimizer;
     const uint32_t *state = verify_before(c, &a->state);
     const float *m = verify_floats(c, &a->m), *v = verify_floats(c, &a->v);
-    struct updated_weight s = {.w = (double)verify_floats(c, &a->w)[i],
-                               .m = (double)m[i],
-                               .v = v ? (double)v[i] : 0};
-    double rate = word_as_float(state[STATE_LEARNING_RATE]);
-    double decay = (double)o->weight_decay, apart = 0;
-    if (o->kind == WEFT_OPTIMIZER_ADAMW) {
-        apart = decay;
-        decay = 0;
-    }
+    struct optimizer_weight s = {.w = (double)verify_floats(c, &a->w)[i],
+                                 .m = (double)m[i],
+                                 .v = v ? (double)v[i] : 0};
+    double apart = 0;
     if (c->gradients_deferred) {
         const float *moment = verify_after(c, &a->m);
         s.g = gradient_from_moment(o, (double)moment[i], s.m, &s.g_off);
+        apart = o->kind == WEFT_OPTIMIZER_ADAMW ? (double)o->weight_decay : 0;
     } else {
         s.g = ldexp((double)verify_floats(c, &a->g)[i], -a->loss_scale_log2);
-        s.g_off =
-            decay != 0 ? 2 * FP32_UNIT_ROUNDOFF * (fabs(decay * s.w) + fabs(s.g)) : 0;
-        s.g += decay * s.w;
+        apart = optimizer_decay(o, &s);
     }
-    if (o->kind == WEFT_OPTIMIZER_SGD)
-        step_sgd(o, rate, &s);
-    else
-        step_adam(o, rate, apart, word_as_float(state[STATE_BETA1_POWER]),
-                  word_as_float(state[STATE_BETA2_POWER]), &s);
+    optimizer_step(o, word_as_float(state[STATE_LEARNING_RATE]), apart,
+                   word_as_float(state[STATE_BETA1_POWER]),
+                   word_as_float(state[STATE_BETA2_POWER]), &s);
     return s;
 }
 
@@ -284,7 +231,7 @@ void expect_optimizer_step(struct verify_call *v, int output, struct verify_poin
         expect_state(v, p);
         return;
     }
-    struct updated_weight s = updated(v, p->at);
+    struct optimizer_weight s = updated(v, p->at);
     bool is_w = verify_is(v, output, &a->w), is_m = verify_is(v, output, &a->m);
     p->want = is_w ? s.w : is_m ? s.m : s.v;
     p->bound = (is_w ? s.w_off : is_m ? s.m_off : s.v_off) + FP32_MIN_NORMAL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Checks of the optimizers and of the metrics of a step, several steps in a row. */
-#include "verify/verify.h"
+#include "verify/optimizer_bound.h"
 
 #include <math.h>
 #include <string.h>
@@ -56,64 +56,6 @@ static enum weft_status record_step(const struct verify_case *c, enum lab_side s
     return record_update(c, side, list);
 }
 
-/* One weight: the formulas of weft/net.h in double, with a running error bound for each
- * number. ROUND is two units, one for each side. */
-struct weight_state {
-    double w, g, m, v, w_off, m_off, v_off;
-};
-static const double ROUND = 2 * FP32_UNIT_ROUNDOFF;
-
-static void step_sgd(const struct optimizer_case *o, struct weight_state *a)
-{
-    double momentum = (double)o->optimizer.momentum,
-           decay = (double)o->optimizer.weight_decay;
-    double rate = (double)o->rate;
-    double g = a->g + decay * a->w;
-    double g_off = decay * a->w_off + ROUND * (fabs(decay * a->w) + fabs(g));
-    double kept = momentum * a->m;
-    a->m = kept + g;
-    a->m_off = momentum * a->m_off + g_off + ROUND * (fabs(kept) + fabs(a->m));
-    double move = a->m, move_off = a->m_off;
-    if (o->optimizer.nesterov) {
-        move = g + momentum * a->m;
-        move_off =
-            g_off + momentum * a->m_off + ROUND * (fabs(momentum * a->m) + fabs(move));
-    }
-    a->w -= rate * move;
-    a->w_off += rate * move_off + ROUND * (fabs(rate * move) + fabs(a->w));
-}
-
-static void step_adam(const struct optimizer_case *o, struct weight_state *a,
-                      double power1, double power2)
-{
-    const struct weft_optimizer *p = &o->optimizer;
-    double beta1 = (double)p->beta1, beta2 = (double)p->beta2, rate = (double)o->rate;
-    double decay = (double)p->weight_decay, apart = 0, g = a->g, g_off = 0;
-    if (p->kind == WEFT_OPTIMIZER_ADAMW)
-        apart = decay;
-    else {
-        g += decay * a->w;
-        g_off = decay * a->w_off + ROUND * (fabs(decay * a->w) + fabs(g));
-    }
-    double kept = beta1 * a->m, fresh = (1 - beta1) * g;
-    a->m = kept + fresh;
-    a->m_off =
-        beta1 * a->m_off + (1 - beta1) * g_off + 3 * ROUND * (fabs(kept) + fabs(fresh));
-    a->v = beta2 * a->v + (1 - beta2) * g * g;
-    a->v_off =
-        beta2 * a->v_off + (1 - beta2) * (2 * fabs(g) + g_off) * g_off + 4 * ROUND * a->v;
-    double mean = a->m / (1 - power1), root = sqrt(a->v / (1 - power2));
-    double root_low = sqrt(fmax(a->v - a->v_off, 0) / (1 - power2));
-    double low = root_low + (double)p->epsilon, move = mean / (root + (double)p->epsilon);
-    double move_off = a->m_off / (1 - power1) / low +
-                      fabs(mean) / low * (root - root_low) / low +
-                      16 * ROUND * fabs(mean) / low;
-    double before = fabs(a->w);
-    a->w -= rate * (move + apart * a->w);
-    a->w_off += rate * (move_off + apart * a->w_off) +
-                2 * ROUND * (rate * (fabs(move) + apart * before) + before + fabs(a->w));
-}
-
 static void bound_weights(struct optimizer_case *o, int steps)
 {
     struct verify_case *c = &o->base;
@@ -122,18 +64,18 @@ static void bound_weights(struct optimizer_case *o, int steps)
                 *v = o->v ? lab_initial(&c->lab, o->v) : NULL;
     const uint32_t *state = lab_initial(&c->lab, o->state);
     for (size_t i = 0; i < o->w->count; i++) {
-        struct weight_state a = {.w = (double)w[i],
-                                 .g = ldexp((double)g[i], -o->loss_scale_log2),
-                                 .m = (double)m[i],
-                                 .v = v ? (double)v[i] : 0};
+        double gradient = ldexp((double)g[i], -o->loss_scale_log2);
+        struct optimizer_weight a = {
+            .w = (double)w[i], .m = (double)m[i], .v = v ? (double)v[i] : 0};
         float power1, power2;
         memcpy(&power1, &state[STATE_NEXT_BETA1_POWER], sizeof(power1));
         memcpy(&power2, &state[STATE_NEXT_BETA2_POWER], sizeof(power2));
         for (int step = 0; step < steps; step++) {
-            if (o->v)
-                step_adam(o, &a, (double)power1, (double)power2);
-            else
-                step_sgd(o, &a);
+            a.g = gradient;
+            a.g_off = 0;
+            double apart = optimizer_decay(&o->optimizer, &a);
+            optimizer_step(&o->optimizer, (double)o->rate, apart, (double)power1,
+                           (double)power2, &a);
             power1 *= o->optimizer.beta1;
             power2 *= o->optimizer.beta2;
         }

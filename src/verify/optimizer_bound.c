@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ROUND is two units: one for each side where two results in float32 are compared. */
+#include "verify/optimizer_bound.h"
+
+#include <math.h>
+
+static const double ROUND = 2 * FP32_UNIT_ROUNDOFF;
+
+double optimizer_decay(const struct weft_optimizer *o, struct optimizer_weight *a)
+{
+    double decay = (double)o->weight_decay, pull = decay * a->w;
+    if (o->kind == WEFT_OPTIMIZER_ADAMW)
+        return decay;
+    a->g += pull;
+    a->g_off = decay * a->w_off + ROUND * (fabs(pull) + fabs(a->g));
+    return 0;
+}
+
+static void step_sgd(const struct weft_optimizer *o, double rate,
+                     struct optimizer_weight *a)
+{
+    double momentum = (double)o->momentum, kept = momentum * a->m;
+    a->m = kept + a->g;
+    a->m_off = momentum * a->m_off + a->g_off + ROUND * (fabs(kept) + fabs(a->m));
+    double move = a->m, move_off = a->m_off;
+    if (o->nesterov) {
+        move = a->g + momentum * a->m;
+        move_off =
+            a->g_off + momentum * a->m_off + ROUND * (fabs(momentum * a->m) + fabs(move));
+    }
+    a->w -= rate * move;
+    a->w_off += rate * move_off + ROUND * (fabs(rate * move) + fabs(a->w));
+}
+
+static void step_adam(const struct weft_optimizer *o, double rate, double apart,
+                      double power1, double power2, struct optimizer_weight *a)
+{
+    double beta1 = (double)o->beta1, beta2 = (double)o->beta2;
+    double epsilon = (double)o->epsilon, g = a->g, g_off = a->g_off;
+    double kept = beta1 * a->m, fresh = (1 - beta1) * g;
+    a->m = kept + fresh;
+    a->m_off =
+        beta1 * a->m_off + (1 - beta1) * g_off + 3 * ROUND * (fabs(kept) + fabs(fresh));
+    a->v = beta2 * a->v + (1 - beta2) * g * g;
+    a->v_off =
+        beta2 * a->v_off + (1 - beta2) * (2 * fabs(g) + g_off) * g_off + 4 * ROUND * a->v;
+    double mean = a->m / (1 - power1), root = sqrt(a->v / (1 - power2));
+    double root_low = sqrt(fmax(a->v - a->v_off, 0) / (1 - power2));
+    double low = root_low + epsilon, move = mean / (root + epsilon);
+    double move_off = a->m_off / (1 - power1) / low +
+                      fabs(mean) / low * (root - root_low) / low +
+                      16 * ROUND * fabs(mean) / low;
+    double before = fabs(a->w);
+    a->w -= rate * (move + apart * a->w);
+    a->w_off += rate * (move_off + apart * a->w_off) +
+                2 * ROUND * (rate * (fabs(move) + apart * before) + before + fabs(a->w));
+}
+
+void optimizer_step(const struct weft_optimizer *o, double rate, double apart,
+                    double power1, double power2, struct optimizer_weight *a)
+{
+    if (o->kind == WEFT_OPTIMIZER_SGD)
+        step_sgd(o, rate, a);
+    else
+        step_adam(o, rate, apart, power1, power2, a);
+}

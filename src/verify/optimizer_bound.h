@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Optimizer steps in double with rounding bounds, for the checks of single ops and of
+ * whole networks. */
+#ifndef WEFT_VERIFY_OPTIMIZER_BOUND_H
+#define WEFT_VERIFY_OPTIMIZER_BOUND_H
+
+#include "verify/verify.h"
+
+/* One weight, its gradient and moments, with a running error bound for each number. */
+struct optimizer_weight {
+    double w, g, m, v, g_off, w_off, m_off, v_off;
+};
+
+/* Adds the decay to the gradient, unless it is apart from it (AdamW): then returns it,
+ * else 0. */
+double optimizer_decay(const struct weft_optimizer *o, struct optimizer_weight *a);
+
+/* A step by the formulas of weft/net.h: `apart` is the decay apart from the gradient, the
+ * powers are those of Adam's betas. */
+void optimizer_step(const struct weft_optimizer *o, double rate, double apart,
+                    double power1, double power2, struct optimizer_weight *a);
+
+#endif
