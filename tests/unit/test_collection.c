@@ -152,7 +152,7 @@ static void test_split(void)
     weft_dataset_destroy(&rest);
     weft_dataset_destroy(&other);
     CHECK_FAILS(weft_dataset_holdout(data, 0, 1, &rest, &other), WEFT_ERR_ARG,
-                "holdout_count > 0");
+                "holdout_count must be 1 or more");
     CHECK_FAILS(weft_dataset_holdout(data, COUNT, 1, &rest, &other), WEFT_ERR_ARG,
                 "holdout_count");
     weft_dataset_destroy(&data);
@@ -190,7 +190,7 @@ static void test_same(void)
                 "label 2 is -1");
     params.width = 0;
     CHECK_FAILS(weft_dataset_from_memory(&context, &params, &data), WEFT_ERR_ARG,
-                "info.width >= 1");
+                "height and width must be 1 to 65535");
     CHECK(!data);
 }
 
