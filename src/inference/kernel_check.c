@@ -35,23 +35,61 @@ static enum weft_status write_noise(const struct weft_inference *t)
     return status;
 }
 
-/* One test. *again: an algorithm was replaced. */
-static enum weft_status check_once(struct weft_inference *t, const struct weft_net *net,
-                                   const struct weft_normalization *normalization,
-                                   bool *again)
+static void shrink_channels(const struct weft_graph *graph, float *weights)
 {
-    struct weft_inference *small = NULL, *checked = t;
-    struct verify_trace trace;
-    int batch = images_to_check(t);
-    if (batch < t->batch) {
-        WEFT_TRY(weft_inference_create(t->device, net, t->buffers.weights, normalization,
-                                       batch, t->plan->type, t, &small));
-        checked = small;
+    for (int i = 0; i < graph->count; i++) {
+        const struct weft_param *p = &graph->nodes[i].params[WEFT_PARAM_WEIGHT];
+        for (size_t k = 0; p->rank > 1 && k < p->count; k++)
+            if (k % (size_t)p->extent[0] % 2)
+                weights[p->at + k] *= 0x1p-6f;
     }
+}
+
+enum weft_status weft_write_test_weights(struct weft_device *device,
+                                         const struct weft_graph *graph, uint64_t seed,
+                                         struct weft_mem *weights)
+{
+    size_t count = weft_graph_floats(graph), bytes = count * sizeof(float);
+    float *values = malloc(bytes);
+    struct lab_random random = lab_random_begin(seed, 0, 0);
+    if (!values)
+        return weft_out_of_memory(device->context, "weights", bytes);
+    weft_graph_initialize(graph, seed, values);
+    for (size_t i = 0; i < count; i++)
+        if (values[i] == 0 || values[i] == 1)
+            values[i] += lab_random_float(&random, -0.25f, 0.25f);
+    shrink_channels(graph, values);
+    enum weft_status status = device->backend->write(device, weights, 0, values, bytes);
+    free(values);
+    return status;
+}
+
+/* The same network for few images and with test weights. */
+static enum weft_status create_checked(const struct weft_inference *t,
+                                       const struct weft_net *net,
+                                       const struct weft_normalization *normalization,
+                                       struct weft_mem **weights,
+                                       struct weft_inference **out)
+{
+    size_t bytes = weft_graph_floats(&net->graph) * sizeof(float);
+    WEFT_TRY(t->device->backend->alloc(t->device, bytes, weights));
+    WEFT_TRY(weft_write_test_weights(t->device, &net->graph, 1, *weights));
+    WEFT_TRY(weft_inference_create(t->device, net, *weights, normalization,
+                                   images_to_check(t), t->plan->type, t, out));
+    return write_noise(*out);
+}
+
+/* The first wrong call of the lists of `checked`, whose places are those of the lists of
+ * `t`, gets another algorithm. *again: one was replaced. */
+static enum weft_status check_lists(struct weft_inference *t, const struct weft_net *net,
+                                    const struct weft_normalization *normalization,
+                                    const struct weft_inference *checked, bool *again)
+{
+    struct verify_trace trace;
     struct weft_command_list *const lists[] = {checked->prepare, checked->list};
     struct weft_command_list *const own[] = {t->prepare, t->list};
     verify_known_answers_init(&trace);
-    enum weft_status status = write_noise(checked);
+    enum weft_status status = WEFT_OK;
     int wrong = 0;
     for (int i = 0; i < 2 && !status && !trace.wrong; i++) {
         wrong = i;
@@ -68,7 +106,21 @@ static enum weft_status check_once(struct weft_inference *t, const struct weft_n
     if (*again && !status)
         status = weft_inference_record(t, net, normalization, NULL);
     verify_trace_finish(&trace);
-    weft_inference_destroy(&small);
+    return status;
+}
+
+static enum weft_status check_once(struct weft_inference *t, const struct weft_net *net,
+                                   const struct weft_normalization *normalization,
+                                   bool *again)
+{
+    struct weft_inference *checked = NULL;
+    struct weft_mem *weights = NULL;
+    enum weft_status status = create_checked(t, net, normalization, &weights, &checked);
+    if (!status)
+        status = check_lists(t, net, normalization, checked, again);
+    weft_inference_destroy(&checked);
+    if (weights)
+        t->device->backend->free(t->device, weights);
     return status;
 }
 

@@ -24,34 +24,11 @@ static int images_to_check(const struct weft_trainer *t)
     return verify_known_answers_batch(flops, LEAST_IMAGES, t->batch);
 }
 
-/* Every other channel of a layer becomes small, where epsilons show. */
-static void shrink_channels(const struct weft_graph *graph, float *weights)
-{
-    for (int i = 0; i < graph->count; i++) {
-        const struct weft_param *p = &graph->nodes[i].params[WEFT_PARAM_WEIGHT];
-        for (size_t k = 0; p->rank > 1 && k < p->count; k++)
-            if (k % (size_t)p->extent[0] % 2)
-                weights[p->at + k] *= 0x1p-6f;
-    }
-}
-
-/* Weights as after some training: those that begin at 0 or 1 hide kernels that ignore
- * them. The step is one of the second epoch. */
+/* The step is one of the second epoch. */
 static enum weft_status disturb_weights(struct weft_trainer *t)
 {
-    size_t count = weft_graph_floats(&t->net->graph), bytes = count * sizeof(float);
-    float *weights = malloc(bytes);
-    struct lab_random random = lab_random_begin(t->seed, 0, 0);
-    if (!weights)
-        return weft_out_of_memory(t->device->context, "weights", bytes);
-    weft_graph_initialize(&t->net->graph, t->seed, weights);
-    for (size_t i = 0; i < count; i++)
-        if (weights[i] == 0 || weights[i] == 1)
-            weights[i] += lab_random_float(&random, -0.25f, 0.25f);
-    shrink_channels(&t->net->graph, weights);
     enum weft_status status =
-        t->device->backend->write(t->device, t->buffers.weights, 0, weights, bytes);
-    free(weights);
+        weft_write_test_weights(t->device, &t->net->graph, t->seed, t->buffers.weights);
     int64_t step = t->steps_per_epoch + 1;
     if (!status)
         status = weft_trainer_set_state(t, step, powf(t->optimizer.beta1, 5),
