@@ -194,22 +194,20 @@ static void bound_scale(struct channels_case *s, bool integers)
     const float *x = lab_initial(lab, s->x), *dy = lab_initial(lab, s->dy);
     const float *factors = lab_initial(lab, s->factors);
     size_t channels = (size_t)s->channels, image = channels * (size_t)s->positions;
+    bool is_rounded = !is_exact(&s->factors_act, integers);
     for (size_t i = 0; i < s->x->count; i++) {
-        double factor = (double)factors[i / image * channels + i % channels];
+        size_t k = i / image * channels + i % channels;
+        double factor = (double)factors[k];
         if (!integers)
             s->y->bound[i] = FP32_UNIT_ROUNDOFF * fabs((double)x[i] * factor);
+        if (is_rounded) /* the size of the sum, first */
+            s->dfactors->bound[k] += fabs((double)x[i] * (double)dy[i]);
         if (!is_exact(&s->act, integers))
             bound_gradient(s, &s->act, s->dx, i, fabs((double)dy[i] * factor), 1);
     }
-    for (size_t k = 0; !is_exact(&s->factors_act, integers) && k < s->dfactors->count;
-         k++) {
-        double size = 0;
-        size_t first = k / channels * image + k % channels;
-        for (size_t p = 0; p < (size_t)s->positions; p++)
-            size +=
-                fabs((double)x[first + p * channels] * (double)dy[first + p * channels]);
-        bound_gradient(s, &s->factors_act, s->dfactors, k, size, s->positions + 1);
-    }
+    for (size_t k = 0; is_rounded && k < s->dfactors->count; k++)
+        bound_gradient(s, &s->factors_act, s->dfactors, k, s->dfactors->bound[k],
+                       s->positions + 1);
 }
 
 static enum weft_status check_gradient(struct channels_case *s, struct channels_runs *r,

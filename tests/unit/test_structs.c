@@ -59,6 +59,27 @@ static void test_params(void)
     CHECK(weft_context_create(&none, (const void *)&newer) == WEFT_ERR_ARG && !none);
 }
 
+/* An older struct that the library keeps has the size of its own. */
+static void test_kept_params(void)
+{
+    static const uint8_t pixels[4] = {1, 2, 3, 4};
+    weft_dataset *data = NULL;
+    struct weft_dataset_info info;
+    struct weft_preprocess_params older = *weft_preprocess_params(.fit = WEFT_FIT_CROP);
+    older.struct_size = offsetof(struct weft_preprocess_params, trim);
+    older.trim = true; /* behind the older struct */
+    CHECK_OK(weft_dataset_from_memory(
+        context,
+        weft_dataset_params(.count = 1, .height = 2, .width = 2, .channels = 1,
+                            .pixels = pixels, .preprocess = &older),
+        &data));
+    weft_dataset_info(data, &info);
+    CHECK_INT(info.preprocess->struct_size, sizeof(older));
+    CHECK_INT(info.preprocess->fit, WEFT_FIT_CROP);
+    CHECK(!info.preprocess->trim);
+    weft_dataset_destroy(&data);
+}
+
 static void test_outputs(void)
 {
     weft_net *net = NULL;
@@ -85,6 +106,7 @@ int main(void)
     REQUIRE(!weft_context_create(&context, weft_context_params(.no_opencl = true)));
     test_context = context;
     test_params();
+    test_kept_params();
     test_outputs();
     weft_context_destroy(&context);
     return test_end();
