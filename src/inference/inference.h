@@ -47,9 +47,9 @@ enum weft_status weft_inference_record(struct weft_inference *inference,
 enum weft_status
 weft_inference_check_kernels(struct weft_inference *inference, const struct weft_net *net,
                              const struct weft_normalization *normalization);
-/* Weights of a known-answer test, as after some training: those that begin at 0 or 1 would
- * hide kernels that ignore them, and those of a model may overflow. Every other channel
- * of a layer is small, where epsilons show. */
+/* Weights of a known-answer test, as after some training: those that begin at 0 or 1
+ * would hide kernels that ignore them, and those of a model may overflow. Every other
+ * channel of a layer is small, where epsilons show. */
 enum weft_status weft_write_test_weights(struct weft_device *device,
                                          const struct weft_graph *graph, uint64_t seed,
                                          struct weft_mem *weights);

@@ -45,7 +45,9 @@ reports() {
     kill -KILL $! 2>/dev/null
     wait $! 2>/dev/null
     code=$?
-    [ $code -eq 1 ] && grep -q 'crashed (SIGSEGV), most likely in the driver' out
+    # The signal arrives in the driver, or between its calls.
+    [ $code -eq 1 ] && grep -q 'crashed (SIGSEGV), most likely in the driver' out ||
+        { [ $code -eq 139 ] && grep -q "crashed (SIGSEGV) in weft's own code" out; }
 }
 
 crashes='crashes on first use'
