@@ -31,13 +31,13 @@ static void ocl_close(struct weft_device *base)
 
 /* Lanes of the vectors in kernels. GPUs report 1, as they compute on scalars; there the
  * width of a load matters. */
-static int native_vector_width(cl_device_id id)
+static enum weft_status set_vector_width(struct ocl_device *d)
 {
     cl_uint width = 0;
-    if (clGetDeviceInfo(id, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, sizeof(width), &width,
-                        NULL))
-        width = 0;
-    return width >= 16 ? 16 : width >= 8 ? 8 : 4;
+    cl_int error = clGetDeviceInfo(d->id, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT,
+                                   sizeof(width), &width, NULL);
+    d->vector_width = width >= 16 ? 16 : width >= 8 ? 8 : 4;
+    return ocl_check(d->base.context, error, "querying the device's vector width");
 }
 
 /* Refuses families whose smallest tile exceeds the limits of the device. */
@@ -61,8 +61,6 @@ static enum weft_status ocl_open(weft_context *ctx,
     struct ocl_device *d = calloc(1, sizeof(*d));
     if (!d)
         return weft_out_of_memory(ctx, "opencl: device", sizeof(*d));
-    cl_device_type type = 0;
-    cl_platform_id platform = NULL;
     cl_int error;
     enum weft_status status;
     d->base.context = ctx;
@@ -71,13 +69,10 @@ static enum weft_status ocl_open(weft_context *ctx,
     d->base.family = params->family ? params->family : info->family;
     d->base.gemm = params->gemm;
     d->id = found->handle;
-    error = clGetDeviceInfo(d->id, CL_DEVICE_TYPE, sizeof(type), &type, NULL);
-    if (!error)
-        error =
-            clGetDeviceInfo(d->id, CL_DEVICE_PLATFORM, sizeof(platform), &platform, NULL);
-    if ((status = ocl_check(ctx, error, "asking for the device's platform")))
+    if ((status = ocl_identify(ctx, d->id, &d->identity)) ||
+        (status = set_vector_width(d)))
         goto fail;
-    const struct ocl_device_class c = ocl_classify_device(info, type);
+    const struct ocl_device_class c = ocl_classify_device(info, d->identity.type);
     d->quirks = c.quirks;
     d->build_options =
         d->base.family == WEFT_FAMILY_VEC ? "" : c.work_group_family_options;
@@ -86,7 +81,6 @@ static enum weft_status ocl_open(weft_context *ctx,
     d->max_work_group_size = info->max_work_group_size;
     d->local_mem_bytes = info->local_mem_bytes;
     d->max_alloc = info->max_alloc_bytes;
-    d->vector_width = native_vector_width(d->id);
     d->fingerprint = ocl_device_fingerprint(d);
     if ((status = check_family(d)))
         goto fail;
@@ -95,8 +89,8 @@ static enum weft_status ocl_open(weft_context *ctx,
     if (d->proof_dir && !(d->quirks & OCL_QUIRK_HAS_OWN_CACHE))
         d->cache_dir = strdup(d->proof_dir);
 
-    const cl_context_properties properties[] = {CL_CONTEXT_PLATFORM,
-                                                (cl_context_properties)platform, 0};
+    const cl_context_properties properties[] = {
+        CL_CONTEXT_PLATFORM, (cl_context_properties)d->identity.platform, 0};
     d->context = clCreateContext(properties, 1, &d->id, NULL, NULL, &error);
     if ((status = ocl_check(ctx, error, "making a context")))
         goto fail;

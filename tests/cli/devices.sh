@@ -45,6 +45,26 @@ expect 5 'FAILED.* conv .* should be .* 1 of 1 devices failed' bash -c \
 expect 5 'pocl.icd crashes .*could not be tested' bash -c \
     'plant kernel-crash "$weft" devices --test -d 0'
 
+# --- a query that fails once is reported, whichever it is
+caches=${XDG_CACHE_HOME-}
+export XDG_CACHE_HOME=$dir/queries
+"$weft" verify -d 0 --family vec --op add --cases 1 >/dev/null 2>&1 # fills the cache
+for call in clGetPlatformIDs clGetPlatformInfo clGetDeviceIDs clGetDeviceInfo; do
+    for ((n = 0; n < 100; n++)); do
+        OPENCL_LAYERS=$layer WEFT_LAYER_FAULT=$call:-5:$n:once timeout 100 \
+            "$weft" verify -d 0 --family vec --op add --cases 1 >"$dir/out" 2>&1
+        grep -q '^layer: planted' "$dir/out" || break
+        if grep -qE '^weft.*(left out|opencl).*CL_OUT_OF_RESOURCES' "$dir/out"; then
+            passed=$((passed + 1))
+        else
+            failed=$((failed + 1))
+            echo "FAILED: $call fails once, as number $n, without a message"
+        fi
+    done
+    expect 0 '^[1-9]' echo "$n calls of $call failed"
+done
+export XDG_CACHE_HOME=$caches
+
 # --- the doctor, on simulated machines
 machine() {
     m=$dir/$1

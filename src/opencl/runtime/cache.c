@@ -41,29 +41,16 @@ static void add_text(struct weft_sha256_state *hash, const char *text)
 void ocl_cache_key(const struct ocl_device *d, const void *source, size_t bytes,
                    const char *options, uint8_t key[OCL_KEY_BYTES])
 {
-    static const cl_device_info texts[] = {CL_DEVICE_NAME, CL_DEVICE_VENDOR,
-                                           CL_DRIVER_VERSION, CL_DEVICE_VERSION};
+    const struct ocl_identity *identity = &d->identity;
     struct weft_sha256_state hash;
-    cl_platform_id platform = NULL;
-    cl_uint address_bits = 0;
-    char text[512];
     weft_sha256_init(&hash);
     add_text(&hash, schema);
     add_text(&hash, weft_version());
     add(&hash, source, bytes);
     add_text(&hash, options);
-    clGetDeviceInfo(d->id, CL_DEVICE_PLATFORM, sizeof(platform), &platform, NULL);
-    ocl_platform_text(platform, CL_PLATFORM_NAME, text, sizeof(text));
-    add_text(&hash, text);
-    ocl_platform_text(platform, CL_PLATFORM_VERSION, text, sizeof(text));
-    add_text(&hash, text);
-    for (size_t i = 0; i < WEFT_ARRAY_SIZE(texts); i++) {
-        ocl_device_text(d->id, texts[i], text, sizeof(text));
-        add_text(&hash, text);
-    }
-    clGetDeviceInfo(d->id, CL_DEVICE_ADDRESS_BITS, sizeof(address_bits), &address_bits,
-                    NULL);
-    add(&hash, &address_bits, sizeof(address_bits));
+    for (int i = 0; i < OCL_IDENTITY_TEXTS; i++)
+        add_text(&hash, identity->texts[i]);
+    add(&hash, &identity->address_bits, sizeof(identity->address_bits));
     weft_sha256_finish(&hash, key);
 }
 

@@ -38,8 +38,17 @@ static void copy_trimmed(const char *text, char *out, size_t size)
     out[used] = 0;
 }
 
-/* `text` has `got` bytes, if `error` is CL_SUCCESS; frees it. */
-static void take_text(cl_int error, char *text, size_t got, char *out, size_t size)
+/* Room for a text of `bytes`; NULL: none, or an implausible length. */
+static char *text_room(cl_int *error, size_t bytes)
+{
+    char *text = *error || bytes >= MOST_TEXT ? NULL : calloc(1, bytes + 1);
+    if (!*error && bytes < MOST_TEXT && !text)
+        *error = CL_OUT_OF_HOST_MEMORY;
+    return text;
+}
+
+/* `text` has `got` bytes, if `error` is CL_SUCCESS; frees it. Returns `error`. */
+static cl_int take_text(cl_int error, char *text, size_t got, char *out, size_t size)
 {
     out[0] = 0;
     if (error == CL_SUCCESS && text) {
@@ -47,45 +56,96 @@ static void take_text(cl_int error, char *text, size_t got, char *out, size_t si
         copy_trimmed(text, out, size);
     }
     free(text);
+    return error;
 }
 
-void ocl_platform_text(cl_platform_id id, cl_platform_info what, char *out, size_t size)
+cl_int ocl_platform_text(cl_platform_id id, cl_platform_info what, char *out, size_t size)
 {
     size_t bytes = 0;
-    char *text = NULL;
     cl_int error = clGetPlatformInfo(id, what, 0, NULL, &bytes);
-    if (error == CL_SUCCESS && bytes < MOST_TEXT && (text = calloc(1, bytes + 1)))
+    char *text = text_room(&error, bytes);
+    if (text)
         error = clGetPlatformInfo(id, what, bytes, text, NULL);
-    take_text(error, text, bytes, out, size);
+    return take_text(error, text, bytes, out, size);
 }
 
-void ocl_device_text(cl_device_id id, cl_device_info what, char *out, size_t size)
+cl_int ocl_device_text(cl_device_id id, cl_device_info what, char *out, size_t size)
 {
     size_t bytes = 0;
-    char *text = NULL;
     cl_int error = clGetDeviceInfo(id, what, 0, NULL, &bytes);
-    if (error == CL_SUCCESS && bytes < MOST_TEXT && (text = calloc(1, bytes + 1)))
+    char *text = text_room(&error, bytes);
+    if (text)
         error = clGetDeviceInfo(id, what, bytes, text, NULL);
-    take_text(error, text, bytes, out, size);
+    return take_text(error, text, bytes, out, size);
 }
 
-/* Numbers that the driver does not report stay 0. */
-static cl_uint device_uint(cl_device_id id, cl_device_info what)
+/* Queries of a device, and the first error of any. */
+struct queries {
+    cl_device_id id;
+    cl_int error;
+};
+
+static void query_text(struct queries *q, cl_device_info what, char *out, size_t size)
+{
+    cl_int error = ocl_device_text(q->id, what, out, size);
+    q->error = q->error ? q->error : error;
+}
+
+/* False, with `value` 0, if the query fails. That the driver does not know it is no error:
+ * drivers lack queries of other versions and of extensions. */
+static bool query(struct queries *q, cl_device_info what, size_t size, void *value)
+{
+    cl_int error = clGetDeviceInfo(q->id, what, size, value, NULL);
+    if (!error)
+        return true;
+    memset(value, 0, size);
+    if (error != CL_INVALID_VALUE && !q->error)
+        q->error = error;
+    return false;
+}
+
+static cl_uint query_uint(struct queries *q, cl_device_info what)
 {
     cl_uint value = 0;
-    return clGetDeviceInfo(id, what, sizeof(value), &value, NULL) ? 0 : value;
+    query(q, what, sizeof(value), &value);
+    return value;
 }
 
-static cl_ulong device_ulong(cl_device_id id, cl_device_info what)
+static cl_ulong query_ulong(struct queries *q, cl_device_info what)
 {
     cl_ulong value = 0;
-    return clGetDeviceInfo(id, what, sizeof(value), &value, NULL) ? 0 : value;
+    query(q, what, sizeof(value), &value);
+    return value;
 }
 
-static size_t device_size(cl_device_id id, cl_device_info what)
+static size_t query_size(struct queries *q, cl_device_info what)
 {
     size_t value = 0;
-    return clGetDeviceInfo(id, what, sizeof(value), &value, NULL) ? 0 : value;
+    query(q, what, sizeof(value), &value);
+    return value;
+}
+
+enum weft_status ocl_identify(weft_context *ctx, cl_device_id id,
+                              struct ocl_identity *out)
+{
+    static const cl_uint what[OCL_IDENTITY_TEXTS] = {
+        CL_PLATFORM_NAME, CL_PLATFORM_VERSION, CL_DEVICE_NAME,
+        CL_DEVICE_VENDOR, CL_DRIVER_VERSION,   CL_DEVICE_VERSION};
+    cl_int error =
+        clGetDeviceInfo(id, CL_DEVICE_TYPE, sizeof(out->type), &out->type, NULL);
+    if (!error)
+        error = clGetDeviceInfo(id, CL_DEVICE_PLATFORM, sizeof(out->platform),
+                                &out->platform, NULL);
+    if (!error)
+        error = clGetDeviceInfo(id, CL_DEVICE_ADDRESS_BITS, sizeof(out->address_bits),
+                                &out->address_bits, NULL);
+    for (int i = 0; i < OCL_IDENTITY_TEXTS && !error; i++) {
+        size_t size = sizeof(out->texts[i]);
+        error = i <= OCL_PLATFORM_VERSION
+                    ? ocl_platform_text(out->platform, what[i], out->texts[i], size)
+                    : ocl_device_text(id, what[i], out->texts[i], size);
+    }
+    return ocl_check(ctx, error, "querying the device and its platform");
 }
 
 static bool has_extension(const char *extensions, const char *name)
@@ -97,29 +157,29 @@ static bool has_extension(const char *extensions, const char *name)
     return false;
 }
 
-static bool pci_khr(cl_device_id id, struct pci *out)
+static bool pci_khr(struct queries *q, struct pci *out)
 {
     cl_uint got[4];
-    if (clGetDeviceInfo(id, QUERY_PCI_KHR, sizeof(got), got, NULL))
+    if (!query(q, QUERY_PCI_KHR, sizeof(got), got))
         return false;
     *out = (struct pci){got[0], got[1], got[2], got[3]};
     return true;
 }
 
-static bool pci_nv(cl_device_id id, struct pci *out)
+static bool pci_nv(struct queries *q, struct pci *out)
 {
     cl_uint bus, slot;
-    if (clGetDeviceInfo(id, QUERY_PCI_BUS_NV, sizeof(bus), &bus, NULL) ||
-        clGetDeviceInfo(id, QUERY_PCI_SLOT_NV, sizeof(slot), &slot, NULL))
+    if (!query(q, QUERY_PCI_BUS_NV, sizeof(bus), &bus) ||
+        !query(q, QUERY_PCI_SLOT_NV, sizeof(slot), &slot))
         return false;
-    *out = (struct pci){device_uint(id, QUERY_PCI_DOMAIN_NV), bus, slot / 8, slot % 8};
+    *out = (struct pci){query_uint(q, QUERY_PCI_DOMAIN_NV), bus, slot / 8, slot % 8};
     return true;
 }
 
-static bool pci_amd(cl_device_id id, struct pci *out)
+static bool pci_amd(struct queries *q, struct pci *out)
 {
     unsigned char got[AMD_TOPOLOGY_BYTES];
-    if (clGetDeviceInfo(id, QUERY_TOPOLOGY_AMD, sizeof(got), got, NULL))
+    if (!query(q, QUERY_TOPOLOGY_AMD, sizeof(got), got))
         return false;
     *out = (struct pci){0, got[21], got[22], got[23]};
     return true;
@@ -127,20 +187,20 @@ static bool pci_amd(cl_device_id id, struct pci *out)
 
 static const struct {
     const char *extension;
-    bool (*ask)(cl_device_id id, struct pci *out);
+    bool (*ask)(struct queries *q, struct pci *out);
 } pci_queries[] = {
     {"cl_khr_pci_bus_info", pci_khr},
     {"cl_nv_device_attribute_query", pci_nv},
     {"cl_amd_device_attribute_query", pci_amd},
 };
 
-static void identify(cl_device_id id, const char *extensions,
-                     struct weft_device_info *info)
+static void set_id(struct queries *q, const char *extensions,
+                   struct weft_device_info *info)
 {
     struct pci pci;
     for (size_t i = 0; i < WEFT_ARRAY_SIZE(pci_queries); i++)
         if (has_extension(extensions, pci_queries[i].extension) &&
-            pci_queries[i].ask(id, &pci)) {
+            pci_queries[i].ask(q, &pci)) {
             snprintf(info->id, sizeof(info->id), "pci:%04x:%02x:%02x.%x@%.60s",
                      pci.domain, pci.bus, pci.device, pci.function, info->platform);
             return;
@@ -149,15 +209,15 @@ static void identify(cl_device_id id, const char *extensions,
              info->device_index);
 }
 
-static enum weft_device_kind kind_of(cl_device_id id, cl_device_type type,
+static enum weft_device_kind kind_of(struct queries *q, cl_device_type type,
                                      unsigned quirks)
 {
     if ((type & CL_DEVICE_TYPE_CPU) || (quirks & OCL_QUIRK_SOFTWARE_GPU))
         return WEFT_DEVICE_CPU;
     if (!(type & CL_DEVICE_TYPE_GPU))
         return WEFT_DEVICE_ACCELERATOR;
-    return device_uint(id, CL_DEVICE_HOST_UNIFIED_MEMORY) ? WEFT_DEVICE_INTEGRATED
-                                                          : WEFT_DEVICE_DISCRETE;
+    return query_uint(q, CL_DEVICE_HOST_UNIFIED_MEMORY) ? WEFT_DEVICE_INTEGRATED
+                                                        : WEFT_DEVICE_DISCRETE;
 }
 
 bool ocl_supports_tile_family(const struct weft_device_info *info)
@@ -166,49 +226,54 @@ bool ocl_supports_tile_family(const struct weft_device_info *info)
            info->local_mem_bytes >= OCL_TILE_MIN_LOCAL_BYTES;
 }
 
-static void describe(cl_device_id id, struct weft_device_info *info)
+static void describe(struct queries *q, struct weft_device_info *info)
 {
     char extensions[16384];
-    ocl_device_text(id, CL_DEVICE_NAME, info->name, sizeof(info->name));
-    ocl_device_text(id, CL_DEVICE_VENDOR, info->vendor, sizeof(info->vendor));
-    ocl_device_text(id, CL_DRIVER_VERSION, info->driver, sizeof(info->driver));
-    ocl_device_text(id, CL_DEVICE_VERSION, info->version, sizeof(info->version));
-    ocl_device_text(id, CL_DEVICE_EXTENSIONS, extensions, sizeof(extensions));
-    cl_device_type type = device_ulong(id, CL_DEVICE_TYPE);
+    query_text(q, CL_DEVICE_NAME, info->name, sizeof(info->name));
+    query_text(q, CL_DEVICE_VENDOR, info->vendor, sizeof(info->vendor));
+    query_text(q, CL_DRIVER_VERSION, info->driver, sizeof(info->driver));
+    query_text(q, CL_DEVICE_VERSION, info->version, sizeof(info->version));
+    query_text(q, CL_DEVICE_EXTENSIONS, extensions, sizeof(extensions));
+    cl_device_type type = query_ulong(q, CL_DEVICE_TYPE);
     const struct ocl_device_class c = ocl_classify_device(info, type);
-    info->kind = kind_of(id, type, c.quirks);
-    info->compute_units = device_uint(id, CL_DEVICE_MAX_COMPUTE_UNITS);
-    info->clock_mhz = device_uint(id, CL_DEVICE_MAX_CLOCK_FREQUENCY);
-    info->global_mem_bytes = device_ulong(id, CL_DEVICE_GLOBAL_MEM_SIZE);
-    info->max_alloc_bytes = device_ulong(id, CL_DEVICE_MAX_MEM_ALLOC_SIZE);
-    info->local_mem_bytes = device_ulong(id, CL_DEVICE_LOCAL_MEM_SIZE);
-    size_t group = device_size(id, CL_DEVICE_MAX_WORK_GROUP_SIZE);
+    info->kind = kind_of(q, type, c.quirks);
+    info->compute_units = query_uint(q, CL_DEVICE_MAX_COMPUTE_UNITS);
+    info->clock_mhz = query_uint(q, CL_DEVICE_MAX_CLOCK_FREQUENCY);
+    info->global_mem_bytes = query_ulong(q, CL_DEVICE_GLOBAL_MEM_SIZE);
+    info->max_alloc_bytes = query_ulong(q, CL_DEVICE_MAX_MEM_ALLOC_SIZE);
+    info->local_mem_bytes = query_ulong(q, CL_DEVICE_LOCAL_MEM_SIZE);
+    size_t group = query_size(q, CL_DEVICE_MAX_WORK_GROUP_SIZE);
     info->max_work_group_size = group ? group : 1; /* a group of one item there must be */
     info->fp16 = has_extension(extensions, "cl_khr_fp16");
     info->fp64 = has_extension(extensions, "cl_khr_fp64");
     info->family = ocl_supports_tile_family(info) ? c.family : WEFT_FAMILY_VEC;
-    identify(id, extensions, info);
+    set_id(q, extensions, info);
 }
 
 /* Buffers hold numbers as the device has them, and we write them as this machine does. */
-static bool has_other_endianness(cl_device_id id)
+static bool has_other_endianness(struct queries *q)
 {
     const uint16_t one = 1;
     const cl_bool ours = *(const uint8_t *)&one;
     cl_bool little;
-    return !clGetDeviceInfo(id, CL_DEVICE_ENDIAN_LITTLE, sizeof(little), &little, NULL) &&
-           little != ours;
+    return query(q, CL_DEVICE_ENDIAN_LITTLE, sizeof(little), &little) && little != ours;
 }
 
 /* Why the device is of no use to us; NULL: it is. */
-static const char *unusable_reason(cl_device_id id, const struct weft_device_info *info)
+static const char *unusable_reason(struct queries *q, const struct weft_device_info *info)
 {
     int major = 0, minor = 0;
-    if (!device_uint(id, CL_DEVICE_AVAILABLE))
+    bool available = query_uint(q, CL_DEVICE_AVAILABLE);
+    bool has_compiler = query_uint(q, CL_DEVICE_COMPILER_AVAILABLE);
+    bool other_endianness = has_other_endianness(q);
+    if (q->error)
+        return "a query of its properties fails; start weft again, and update its driver "
+               "if that does not help";
+    if (!available)
         return "its driver says that it is not available";
-    if (!device_uint(id, CL_DEVICE_COMPILER_AVAILABLE))
+    if (!has_compiler)
         return "its driver has no compiler for OpenCL C";
-    if (has_other_endianness(id))
+    if (other_endianness)
         return "it has the bytes of a number in another order than this machine";
     if (!info->max_alloc_bytes || !info->global_mem_bytes)
         return "its driver says that it has no memory";
@@ -227,8 +292,11 @@ static enum weft_status enumerate_platform(weft_context *ctx, cl_platform_id pla
 {
     char name[128];
     cl_uint n = 0;
-    ocl_platform_text(platform, CL_PLATFORM_NAME, name, sizeof(name));
-    cl_int error = clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, 0, NULL, &n);
+    cl_int error = ocl_platform_text(platform, CL_PLATFORM_NAME, name, sizeof(name));
+    if (error)
+        snprintf(name, sizeof(name), "%d", index);
+    else
+        error = clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, 0, NULL, &n);
     if (error || !n)
         return ocl_diagnose_platform(ctx, name, error);
     if (n > MOST_IDS)
@@ -249,9 +317,14 @@ static enum weft_status enumerate_platform(weft_context *ctx, cl_platform_id pla
         found.info.platform_index = index;
         found.info.device_index = (int)i;
         memcpy(found.info.platform, name, sizeof(name));
-        describe(ids[i], &found.info);
-        const char *why = unusable_reason(ids[i], &found.info);
+        struct queries queries = {ids[i], CL_SUCCESS};
+        describe(&queries, &found.info);
+        const char *why = unusable_reason(&queries, &found.info);
         if (why) {
+            if (queries.error)
+                weft_log_message(ctx, WEFT_LOG_WARN,
+                                 "device %d of %s is left out: %s (%s)", (int)i, name,
+                                 why, ocl_error_name(queries.error));
             status = weft_device_diagnostic_add(ctx, "%s on %s (%s) is left out: %s",
                                                 found.info.name, name, found.info.version,
                                                 why);
@@ -281,5 +354,12 @@ enum weft_status ocl_enumerate(weft_context *ctx)
     for (cl_uint i = 0; i < n && !error && !status; i++)
         status = enumerate_platform(ctx, ids[i], (int)i, &count);
     free(ids);
+    if (error && error != CL_PLATFORM_NOT_FOUND_KHR)
+        weft_log_message(
+            ctx, WEFT_LOG_WARN,
+            "OpenCL devices are left out: the query for platforms fails "
+            "(%s); start weft again, and reinstall the OpenCL loader if that "
+            "does not help",
+            ocl_error_name(error));
     return status ? status : ocl_diagnose_machine(ctx, count.devices, count.gpus);
 }

@@ -6,9 +6,14 @@
 #include "opencl/runtime/ocl.h"
 
 /* A text property of a platform or device without blanks around it, cut to `size`; ""
- * where the driver refuses. */
-void ocl_platform_text(cl_platform_id id, cl_platform_info what, char *out, size_t size);
-void ocl_device_text(cl_device_id id, cl_device_info what, char *out, size_t size);
+ * where the query fails, whose error is returned. */
+cl_int ocl_platform_text(cl_platform_id id, cl_platform_info what, char *out,
+                         size_t size);
+cl_int ocl_device_text(cl_device_id id, cl_device_info what, char *out, size_t size);
+
+/* Fails if any of its queries does. */
+enum weft_status ocl_identify(weft_context *ctx, cl_device_id id,
+                              struct ocl_identity *out);
 
 enum weft_status ocl_enumerate(weft_context *ctx);
 

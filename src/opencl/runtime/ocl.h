@@ -14,11 +14,30 @@ struct weft_mem {
     size_t bytes; /* as requested, without WEFT_BUFFER_PADDING */
 };
 
+/* What distinguishes a device and its driver from others. The texts are part of the keys
+ * of caches and of tuning files in this order. */
+enum ocl_identity_text {
+    OCL_PLATFORM_NAME,
+    OCL_PLATFORM_VERSION,
+    OCL_DEVICE_NAME,
+    OCL_DEVICE_VENDOR,
+    OCL_DRIVER_VERSION,
+    OCL_DEVICE_VERSION,
+    OCL_IDENTITY_TEXTS
+};
+struct ocl_identity {
+    cl_platform_id platform;
+    cl_device_type type;
+    cl_uint address_bits;
+    char texts[OCL_IDENTITY_TEXTS][512];
+};
+
 struct ocl_program; /* program.c */
 
 struct ocl_device {
     struct weft_device base;
     cl_device_id id;
+    struct ocl_identity identity;
     cl_context context;
     cl_command_queue queue; /* in order, no profiling */
     cl_uint compute_units;

@@ -214,11 +214,14 @@ static bool build_bundle(struct ocl_device *d, struct ocl_program *const *reques
     b.text = text;
     bool good = text && length < (int)sizeof(options) && !build(d, &b, true);
     free(text);
-    weft_log_message(
-        d->base.context, WEFT_LOG_DEBUG,
-        good ? "opencl: %d kernels as one program"
-             : "opencl: %d kernels do not build as one program, so each alone",
-        count);
+    if (good)
+        weft_log_message(d->base.context, WEFT_LOG_DEBUG,
+                         "opencl: %d kernels as one program", count);
+    else
+        weft_log_message(d->base.context, WEFT_LOG_WARN,
+                         "%d kernels do not build as one program on %s (driver %s), so "
+                         "each is built alone, which takes longer",
+                         count, d->base.info.name, d->base.info.driver);
     for (int i = 0; good && i < count; i++) {
         if (i)
             clRetainProgram(b.program);

@@ -86,7 +86,9 @@ enum weft_status ocl_subgroups_detect(struct ocl_device *d)
     weft_context *ctx = d->base.context;
     char extensions[8192];
     struct weft_mem *mem;
-    ocl_device_text(d->id, CL_DEVICE_EXTENSIONS, extensions, sizeof(extensions));
+    WEFT_TRY(ocl_check(
+        ctx, ocl_device_text(d->id, CL_DEVICE_EXTENSIONS, extensions, sizeof(extensions)),
+        "querying the device's extensions"));
     WEFT_TRY(ocl_alloc(&d->base,
                        (MAX_SUBGROUP_SIZE + 1) * SUBGROUPS * MAX_SUBGROUP_SIZE *
                            sizeof(cl_float),

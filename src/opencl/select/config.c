@@ -66,20 +66,11 @@ bool ocl_config_parse(const struct ocl_device *device, const struct weft_problem
 
 uint64_t ocl_device_fingerprint(const struct ocl_device *d)
 {
-    static const cl_device_info texts[] = {CL_DEVICE_NAME, CL_DRIVER_VERSION,
-                                           CL_DEVICE_VERSION};
-    cl_platform_id platform = NULL;
-    char text[512];
+    char text[32];
     uint64_t hash = weft_hash_add(0, TUNER_REVISION);
-    clGetDeviceInfo(d->id, CL_DEVICE_PLATFORM, sizeof(platform), &platform, NULL);
-    ocl_platform_text(platform, CL_PLATFORM_NAME, text, sizeof(text));
-    hash = weft_hash_add(hash, text);
-    ocl_platform_text(platform, CL_PLATFORM_VERSION, text, sizeof(text));
-    hash = weft_hash_add(hash, text);
-    for (size_t i = 0; i < WEFT_ARRAY_SIZE(texts); i++) {
-        ocl_device_text(d->id, texts[i], text, sizeof(text));
-        hash = weft_hash_add(hash, text);
-    }
+    for (int i = 0; i < OCL_IDENTITY_TEXTS; i++)
+        if (i != OCL_DEVICE_VENDOR)
+            hash = weft_hash_add(hash, d->identity.texts[i]);
     snprintf(text, sizeof(text), "%u units", d->compute_units);
     return weft_hash_add(hash, text);
 }
