@@ -55,7 +55,10 @@ void(weft_dataset_info)(const weft_dataset *data, struct weft_dataset_info *out,
 
 static size_t image_bytes(const struct weft_dataset_info *info)
 {
-    return (size_t)info->height * (size_t)info->width * (size_t)info->channels;
+    size_t bytes;
+    bool fits = weft_checked_mul((size_t)info->height, (size_t)info->width, &bytes) &&
+                weft_checked_mul(bytes, (size_t)info->channels, &bytes);
+    return fits ? bytes : SIZE_MAX;
 }
 
 /* Mean and standard deviation from integer sums: one pass, rounded at the end only. */
@@ -141,7 +144,9 @@ static enum weft_status create(weft_context *ctx, const struct weft_dataset_info
 /* Allocates the arrays. */
 static enum weft_status allocate(weft_dataset *data)
 {
-    size_t bytes = (size_t)data->info.count * image_bytes(&data->info);
+    size_t bytes;
+    if (!weft_checked_mul((size_t)data->info.count, image_bytes(&data->info), &bytes))
+        return weft_out_of_memory(data->context, data->info.source, SIZE_MAX);
     data->pixels = malloc(bytes);
     data->labels = calloc((size_t)data->info.count, sizeof(*data->labels));
     return data->pixels && data->labels

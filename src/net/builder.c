@@ -4,7 +4,6 @@
 
 #include "util/text.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -186,19 +185,21 @@ static enum weft_status reserve_param(struct weft_net_builder *b,
 {
     size_t count = param->rank ? 1 : 0;
     for (int i = 0; i < param->rank; i++)
-        if (!weft_checked_mul(count, (size_t)param->extent[i], &count) || count > INT_MAX)
+        if (!weft_checked_mul(count, (size_t)param->extent[i], &count) ||
+            count > WEFT_MAX_VALUES)
             return weft_fail(b->ctx, WEFT_ERR_ARG,
-                             "a layer of more than %d weights is too large", INT_MAX);
+                             "a layer of more than %d weights is too large",
+                             WEFT_MAX_VALUES);
     weft_param_reserve(param, count, WEFT_FLOAT32, end);
-    if (weft_graph_floats(&b->net->graph) > INT_MAX)
+    if (weft_graph_floats(&b->net->graph) > WEFT_MAX_VALUES)
         return weft_fail(b->ctx, WEFT_ERR_ARG, "the network has more than %d weights",
-                         INT_MAX);
+                         WEFT_MAX_VALUES);
     return WEFT_OK;
 }
 
 static enum weft_status check_image(weft_context *ctx, struct weft_shape shape)
 {
-    if (weft_shape_count(shape) > INT_MAX)
+    if (weft_shape_count(shape) > WEFT_MAX_VALUES)
         return weft_fail(ctx, WEFT_ERR_ARG, "one image of %dx%dx%d values is too large",
                          shape.h, shape.w, shape.c);
     return WEFT_OK;

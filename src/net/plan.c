@@ -3,7 +3,6 @@
 #include "net/fuse.h"
 #include "net/plan.h"
 
-#include <limits.h>
 #include <stdlib.h>
 
 static size_t aligned(size_t bytes)
@@ -52,7 +51,11 @@ enum weft_status weft_arena_assign(weft_context *ctx, struct weft_live_range *li
     *peak = 0;
     for (int i = 0; i < count && order[i]->bytes; i++) {
         assign_range(order, i, order[i]);
-        size_t end = order[i]->offset + aligned(order[i]->bytes);
+        size_t size = aligned(order[i]->bytes), end = order[i]->offset + size;
+        if (end < size) {
+            free(order);
+            return weft_out_of_memory(ctx, "plan", SIZE_MAX);
+        }
         *peak = end > *peak ? end : *peak;
     }
     free(order);
@@ -220,12 +223,12 @@ static enum weft_status check_sizes(const struct weft_net *net, int batch)
         size_t count = weft_shape_count(net->graph.nodes[i].out);
         largest = count > largest ? count : largest;
     }
-    if (batch > INT_MAX / (int)largest)
+    if (batch > WEFT_MAX_VALUES / (int)largest)
         return weft_fail(
             net->ctx, WEFT_ERR_ARG,
             "%s: a batch of %d is too large, a layer would have more than %d "
             "values; the largest batch is %d",
-            net->name, batch, INT_MAX, INT_MAX / (int)largest);
+            net->name, batch, WEFT_MAX_VALUES, WEFT_MAX_VALUES / (int)largest);
     return WEFT_OK;
 }
 

@@ -6,13 +6,23 @@
 
 #include "device/backend.h"
 
+#include <limits.h>
+
 struct weft_shape {
     int h, w, c;
 };
 
+/* The most values of a tensor, and the most weights of a network: indexes are ints, and
+ * where addresses have 32 bits, three times its bytes can be counted. */
+#define WEFT_MAX_VALUES (SIZE_MAX / 32 < INT_MAX ? (int)(SIZE_MAX / 32) : INT_MAX)
+
+/* More than INT_MAX where it cannot be counted. */
 static inline size_t weft_shape_count(struct weft_shape s)
 {
-    return (size_t)s.h * (size_t)s.w * (size_t)s.c;
+    uint64_t plane = (uint64_t)s.h * (uint64_t)s.w;
+    if (plane > INT_MAX || plane * (uint64_t)s.c > SIZE_MAX)
+        return SIZE_MAX;
+    return (size_t)(plane * (uint64_t)s.c);
 }
 
 enum weft_init { WEFT_INIT_HE, WEFT_INIT_GLOROT, WEFT_INIT_UNIFORM, WEFT_INIT_CONSTANT };
