@@ -91,8 +91,8 @@ static void query_text(struct queries *q, cl_device_info what, char *out, size_t
     q->error = q->error ? q->error : error;
 }
 
-/* False, with `value` 0, if the query fails. That the driver does not know it is no error:
- * drivers lack queries of other versions and of extensions. */
+/* False, with `value` 0, if the query fails. A query that the driver does not know is no
+ * error: drivers lack queries of other versions and of extensions. */
 static bool query(struct queries *q, cl_device_info what, size_t size, void *value)
 {
     cl_int error = clGetDeviceInfo(q->id, what, size, value, NULL);

@@ -14,8 +14,8 @@ struct weft_mem {
     size_t bytes; /* as requested, without WEFT_BUFFER_PADDING */
 };
 
-/* What distinguishes a device and its driver from others. The texts are part of the keys
- * of caches and of tuning files in this order. */
+/* The identity of a device and its driver. The texts are part of the keys of caches and
+ * of tuning files, in this order. */
 enum ocl_identity_text {
     OCL_PLATFORM_NAME,
     OCL_PLATFORM_VERSION,
