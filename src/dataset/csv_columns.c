@@ -35,6 +35,8 @@ struct name {
     char text[MAX_NAME];    /* letters and digits in lower case, without a last number */
     char letters[MAX_NAME]; /* of it */
     bool numbered;
+    int numbers; /* how many it has, and the first two: pixel7, r0c9 */
+    double number[2];
 };
 
 static bool is_one_of(const char *const *list, const char *text)
@@ -44,9 +46,23 @@ static bool is_one_of(const char *const *list, const char *text)
     return *list;
 }
 
+static void find_numbers(struct name *name, const struct weft_csv_field *field)
+{
+    bool within = false;
+    for (size_t i = 0; i < field->length; i++) {
+        bool digit = isdigit((unsigned char)field->text[i]);
+        name->numbers += digit && !within;
+        if (digit && name->numbers <= 2) {
+            double *number = &name->number[name->numbers - 1];
+            *number = 10 * *number + (field->text[i] - '0');
+        }
+        within = digit;
+    }
+}
+
 static struct name normalize(const struct weft_csv_field *field)
 {
-    struct name name = {"", "", false};
+    struct name name = {.text = ""};
     size_t length = 0;
     for (size_t i = 0; i < field->length && length < sizeof(name.text) - 1; i++)
         if (isalnum((unsigned char)field->text[i]) || (field->text[i] & 0x80))
@@ -59,6 +75,7 @@ static struct name normalize(const struct weft_csv_field *field)
     for (size_t i = 0, letters = 0; i < length; i++)
         if (!isdigit((unsigned char)name.text[i]))
             name.letters[letters++] = name.text[i];
+    find_numbers(&name, field);
     return name;
 }
 
@@ -67,6 +84,8 @@ struct name_group {
     char letters[MAX_NAME];
     size_t count;
     long first;
+    double last[2];   /* numbers of the last name */
+    bool by_order[2]; /* they increase, compared from the first or from the second on */
 };
 enum { MAX_GROUPS = 8 };
 
@@ -74,7 +93,7 @@ enum { MAX_GROUPS = 8 };
 struct csv_header {
     size_t count;
     size_t labels, one_hot, numbered, others, neutral;
-    long label, second_label, first_one_hot, first_other, first_pixel;
+    long label, second_label, first_one_hot, first_other, first_pixel, disorder;
     struct weft_csv_field label_name;
     struct name_group groups[MAX_GROUPS]; /* of numbered names, others are in the last */
 };
@@ -84,15 +103,34 @@ static void set_first(long *first, size_t column)
     *first = *first == NO_COLUMN ? (long)column : *first;
 }
 
-static void add_to_group(struct csv_header *h, size_t column, const char *letters)
+/* Pixels are read from left to right: their numbers must increase, those of rows and
+ * columns in one order or the other. */
+static void check_order(struct csv_header *h, struct name_group *g, size_t column,
+                        const struct name *name)
+{
+    bool known = g < &h->groups[MAX_GROUPS - 1] && name->numbers <= 2;
+    for (int i = 0; i < 2; i++) {
+        double major = name->number[i] - g->last[i];
+        double minor = name->number[1 - i] - g->last[1 - i];
+        g->by_order[i] = g->count == 1 || !known ||
+                         (g->by_order[i] && (major > 0 || (major == 0 && minor > 0)));
+    }
+    memcpy(g->last, name->number, sizeof(g->last));
+    if (!g->by_order[0] && !g->by_order[1])
+        set_first(&h->disorder, column);
+}
+
+static void add_to_group(struct csv_header *h, size_t column, const struct name *name)
 {
     struct name_group *g = h->groups;
-    while (g < &h->groups[MAX_GROUPS - 1] && g->count && strcmp(g->letters, letters) != 0)
+    while (g < &h->groups[MAX_GROUPS - 1] && g->count &&
+           strcmp(g->letters, name->letters) != 0)
         g++;
     if (!g->count++) {
-        strcpy(g->letters, letters);
+        strcpy(g->letters, name->letters);
         g->first = (long)column;
     }
+    check_order(h, g, column, name);
 }
 
 /* A few numbered names among pixels of other letters, like class_0 and class_1: the first
@@ -124,7 +162,7 @@ static void add_name(struct csv_header *h, struct weft_csv_columns *c, size_t i,
         c->roles[i] = WEFT_CSV_SKIPPED;
     } else if (name->numbered) {
         set_first(&h->first_pixel, i);
-        add_to_group(h, i, name->letters);
+        add_to_group(h, i, name);
         h->numbered++;
         h->neutral += is_one_of(neutral_names, name->text);
         if (is_label && strcmp(name->text, "y") != 0) {
@@ -208,6 +246,11 @@ static enum weft_status fail_header(const struct weft_csv *in, const struct csv_
             "name; rename it to \"label\" if it has the labels, to \"index\" "
             "if it is to be skipped",
             in->name, h->first_other + 1, name_of(in, h->first_other).text);
+    if (h->disorder != NO_COLUMN)
+        return weft_fail(ctx, WEFT_ERR_FORMAT,
+                         "%s: column %ld, \"%s\", is not in the order of the pixels "
+                         "before it; sort the columns of pixels by their numbers",
+                         in->name, h->disorder + 1, name_of(in, h->disorder).text);
     return weft_fail(ctx, WEFT_ERR_FORMAT,
                      "%s: no column is called \"label\" or \"class\": from \"%s\" on "
                      "there are images without labels; add a column \"label\"",
@@ -223,7 +266,8 @@ static enum weft_status read_header(const struct weft_csv *in, struct csv_header
                              .second_label = NO_COLUMN,
                              .first_one_hot = NO_COLUMN,
                              .first_other = NO_COLUMN,
-                             .first_pixel = NO_COLUMN};
+                             .first_pixel = NO_COLUMN,
+                             .disorder = NO_COLUMN};
     for (; at <= end && h->count < c->count; h->count++) {
         struct weft_csv_field field = weft_csv_field_take(in, &at, end);
         struct name name = normalize(&field);
@@ -235,7 +279,8 @@ static enum weft_status read_header(const struct weft_csv *in, struct csv_header
         h->others++;
     }
     *guess = !h->labels && h->neutral && h->neutral == h->numbered && !h->others;
-    if (*guess || (h->labels == 1 && !(h->others && h->numbered)))
+    if (h->disorder == NO_COLUMN &&
+        (*guess || (h->labels == 1 && !(h->others && h->numbered))))
         return WEFT_OK;
     return fail_header(in, h);
 }
