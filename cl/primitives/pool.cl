@@ -157,10 +157,10 @@ static inline long window_offset(uint image, struct window v)
 /* Mean of a window from its sum, with at most two roundings. */
 static inline floatv window_mean(floatv sum, struct window v)
 {
-    const int rows = min(POOL_R, H + POOL_COUNT_BOTTOM - v.top) -
-                     max(0, -POOL_COUNT_TOP - v.top);
-    const int columns = min(POOL_S, W + POOL_COUNT_RIGHT - v.left) -
-                        max(0, -POOL_COUNT_LEFT - v.left);
+    const int rows =
+        min(POOL_R, H + POOL_COUNT_BOTTOM - v.top) - max(0, -POOL_COUNT_TOP - v.top);
+    const int columns =
+        min(POOL_S, W + POOL_COUNT_RIGHT - v.left) - max(0, -POOL_COUNT_LEFT - v.left);
     return NO_BORDER ? sum * (1.0f / (POOL_R * POOL_S)) : sum / (float)(rows * columns);
 }
 
@@ -310,9 +310,8 @@ static inline uint output_at(uint image, int oy, int ox)
 }
 
 /* The gradient of a max pool, or of a mean pool, which has no argmax. */
-INLINE void gather_gradient(__global const stored_x *restrict dy,
-                            __global const argmax_t *restrict argmax,
-                            __global stored_y *restrict dx, const bool is_max)
+INLINE void gather_gradient(__global const stored_x *dy, __global const argmax_t *argmax,
+                            __global stored_y *dx, const bool is_max)
 {
     const struct pool_range v = work_range_of(W);
     const uint image = v.line / H, row = v.line - image * H;
