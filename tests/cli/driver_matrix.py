@@ -13,10 +13,11 @@ import sys
 import tempfile
 import zipfile
 
+from checks import check, finish
+
 ROOT = pathlib.Path(sys.argv[1])
 sys.path.insert(0, str(ROOT / "tools" / "dev"))
 sys.dont_write_bytecode = True
-failed = 0
 
 # Prints output like weft; $FAULT selects a fault of Mesa's rusticl.
 WEFT = """#!/usr/bin/env python3
@@ -40,13 +41,6 @@ else:
                                "standard_error": 0.003},
                       "epochs": [{"images_per_second": 10}, {"images_per_second": 20}]}))
 """
-
-
-def check(passed, what):
-    global failed
-    if not passed:
-        print(f"FAILED: {what}")
-        failed += 1
 
 
 def load():
@@ -139,6 +133,4 @@ def test_intel(folder):
 for test in (test_driver_matrix, test_intel):
     with tempfile.TemporaryDirectory() as name:
         test(pathlib.Path(name))
-if not failed:
-    print("all checks passed")
-sys.exit(1 if failed else 0)
+finish()

@@ -18,17 +18,12 @@ import tempfile
 import zipfile
 import zlib
 
+from checks import check, finish
+
 WEFT = os.path.abspath(sys.argv[1])
 DEVICE = sys.argv[2] if len(sys.argv) > 2 else "cpu"
 TESTS = pathlib.Path(__file__).resolve().parent
 MODEL = "run/best.safetensors"
-failures = []
-
-
-def check(holds, what):
-    if not holds:
-        failures.append(what)
-        print("FAILED:", what)
 
 
 def weft(*words, code=0, device="cpu", limits=None):
@@ -226,8 +221,7 @@ def main():
         for test in [batches] if DEVICE != "cpu" else [names, odd_things, memory, show, evaluation, batches]:
             test()
         os.chdir("/")
-    print(f"{len(failures)} failed")
-    sys.exit(1 if failures else 0)
+    finish()
 
 
 main()

@@ -12,17 +12,12 @@ import subprocess
 import sys
 import tempfile
 
+from checks import check, finish
+
 WEFT = os.path.abspath(sys.argv[1])
 SIDE, CLASSES = 8, 3
 NET = ("conv 4 3x3 pad=same relu\nmax-pool 2\nflatten\ndense 3\nsoftmax\n"
        "optimizer adam 0.01\nbatch 16\n")
-failures = []
-
-
-def check(holds, what):
-    if not holds:
-        failures.append(what)
-        print("FAILED:", what)
 
 
 def weft(*words, code=0, says="", **rest):
@@ -170,8 +165,7 @@ def main():
         test_texts(folder)
         if b"__asan_" not in pathlib.Path(WEFT).read_bytes():  # it keeps freed memory
             test_memory(folder, model)
-    print(f"{len(failures)} failed")
-    sys.exit(bool(failures))
+    finish()
 
 
 main()

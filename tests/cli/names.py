@@ -18,6 +18,8 @@ import sys
 import tempfile
 import termios
 
+from checks import check, finish
+
 WEFT = os.path.abspath(sys.argv[1])
 TESTS = pathlib.Path(__file__).resolve().parent
 # Escape sequences, a bell, C1 controls as character and as byte, bidirectional controls,
@@ -28,13 +30,6 @@ EVIL = [b"ev\x1b[31mil\x07\x1b]0;PWN\x07.png", "c1\u009b31m.png".encode(), b"byt
         b"=1+1.png", b"+x.png", b"-x.png", b"@SUM(A1).png", b"<b>|*x*`[a](b).png"]
 BAD = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
                  "\ufeff\ufffd]")
-failures = []
-
-
-def check(holds, what):
-    if not holds:
-        failures.append(what)
-        print("FAILED:", what)
 
 
 def weft(*words, code=None):
@@ -176,8 +171,7 @@ def main():
         for test in [files, words, classes, full, narrow]:
             test()
         os.chdir("/")
-    print(f"{len(failures)} failed")
-    sys.exit(1 if failures else 0)
+    finish()
 
 
 main()

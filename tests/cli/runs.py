@@ -6,6 +6,8 @@ runs, runs at the same time, damaged files.
 usage: runs.py WEFT [CASE...]"""
 import json, math, os, random, shutil, struct, subprocess, sys, tempfile
 
+from checks import check, finish
+
 WEFT = os.path.realpath(sys.argv[1])
 SIDE, CLASSES = 8, 3
 CONV = """conv 8 3x3 relu pad=same
@@ -23,15 +25,6 @@ softmax
 optimizer sgd %g momentum=0
 batch 30
 """
-failures = []
-
-
-def check(condition, what, result=None):
-    if not condition:
-        failures.append(what)
-        print("FAILED:", what)
-        if result:
-            print("   | " + (result.stdout + result.stderr)[-600:].replace("\n", "\n   | "))
 
 
 def weft(code, *args):
@@ -422,9 +415,7 @@ def main():
                 f.write(b"P5 %d %d 255\n" % (SIDE, SIDE) + images(1, 0)[0][0])
             case()
             os.chdir(top)
-    print(f"{len(failures)} failures")
-    return len(failures) > 0
+    finish()
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+main()

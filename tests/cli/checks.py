@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checks of the scripts in this folder. A check that fails is printed and counted, nothing more;
+finish() ends the script with exit code 1 if one failed, and 77, a skip, if parts
+could not be run."""
+
+import sys
+
+failures, skipped = [], []
+
+
+def check(holds, what, result=None):
+    """`result`, an ended program, has its output printed below a failure."""
+    if not holds:
+        failures.append(what)
+        print("FAILED:", what)
+        if result:
+            print("   | " + (result.stdout + result.stderr)[-600:].replace("\n", "\n   | "))
+
+
+def skip(reason):
+    """A part that cannot be run here."""
+    skipped.append(reason)
+
+
+def finish():
+    print(f"{len(failures)} failed")
+    for reason in skipped:
+        print(f"skipped: {reason}")
+    sys.exit(1 if failures else 77 if skipped else 0)
