@@ -79,4 +79,10 @@ if [ "$2" != thread ]; then
     done
 fi
 echo "$2: $(grep -E '^(Ok|Fail|Skipped|Timeout):' "$folder/tests.log" | tr -s ' \n' ' ')"
+count() {
+    sed -n "s/^$1: *//p" "$folder/tests.log" | awk '{ n += $1 } END { print n + 0 }'
+}
+failed=$(($(count Fail) + $(count Timeout)))
+[ "$failed" -gt 0 ] || failed=$status
+echo "figures: builds=1 tests=$(count Ok) skipped=$(count Skipped) failed=$failed"
 exit $status

@@ -251,6 +251,7 @@ def main():
             wrong += len(result["wrong"])
     print(f"{calls} calls of {args.kind}: {runs} of {planned} failures planted, "
           f"{wrong} wrong")
+    print(f"figures: calls={calls} planted={runs} planned={planned} wrong={wrong}")
     return 1 if wrong or not runs else 0
 
 

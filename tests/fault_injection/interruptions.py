@@ -125,6 +125,7 @@ def run_kills(training, args):
     for text in wrong:
         print("WRONG " + text)
     print(f"{killed} runs killed, {resumed} resumed to the end, {len(wrong)} wrong")
+    print(f"figures: kills={killed} resumed={resumed} wrong={len(wrong)}")
     return 1 if wrong or not resumed else 0
 
 
@@ -241,6 +242,7 @@ def run_power(training, args):
     digest = hashlib.sha256(repr(changes).encode()).hexdigest()[:8]
     print(f"{total} states after {len(changes)} changes (trace {digest}), {readable} models, "
           f"{len(wrong)} lost")
+    print(f"figures: states={total} models={readable} lost={len(wrong)}")
     return 1 if wrong or not total else 0
 
 

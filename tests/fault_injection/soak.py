@@ -67,6 +67,8 @@ def main():
     wrong = grown > LARGEST_GROWTH or opened > 0
     print(f"{args.seconds:.0f} s: memory grew by {grown / 1e6:.2f} MB, {opened} descriptors "
           f"more, {max(m for m, _ in end) / 1e6:.0f} MB in all")
+    print(f"figures: seconds={args.seconds:.0f} kilobytes={grown / 1024:.0f} "
+          f"descriptors={opened}")
     return wrong
 
 

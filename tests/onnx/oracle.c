@@ -257,6 +257,9 @@ int main(int argc, char **argv)
            "bound\n",
            oracle.device->info.name, total.run + total.skipped, total.run, total.skipped,
            total.failed, total.worst);
+    printf("figures: tests=%d run=%d skipped=%d failed=%d bound=%.4f\n",
+           total.run + total.skipped, total.run, total.skipped, total.failed,
+           total.worst);
     weft_device_close(&oracle.device);
     weft_context_destroy(&oracle.context);
     return total.run == 0 || total.failed > 0;

@@ -194,6 +194,18 @@ static int run_ops(weft_context *context, weft_device *device, struct check_opti
     }
 }
 
+/* For tools/dev/scorecard. */
+static void print_figures(const struct check_options *o)
+{
+    const char *half = o->verify.precision ? "half_" : "";
+    printf("%ld exact, %ld bounded, %ld gradients, %ld mismatches; largest error "
+           "%.2f of its bound\n",
+           o->exact, o->bounded, o->gradients, o->mismatches, o->max_error_ratio);
+    printf("figures: %sexact=%ld %sbounded=%ld %sgradients=%ld wrong=%ld %sbound=%.4f\n",
+           half, o->exact, half, o->bounded, half, o->gradients, o->mismatches, half,
+           o->max_error_ratio);
+}
+
 static int verify_or_time_ops(weft_context *context, struct check_options *o)
 {
     int index, failed = 0;
@@ -216,9 +228,7 @@ static int verify_or_time_ops(weft_context *context, struct check_options *o)
         o->verify.seed++;
     } while (time(NULL) < end);
     if (!o->bench)
-        printf("%ld exact, %ld bounded, %ld gradients, %ld mismatches; largest error "
-               "%.2f of its bound\n",
-               o->exact, o->bounded, o->gradients, o->mismatches, o->max_error_ratio);
+        print_figures(o);
     weft_device_close(&device);
     return failed ? 1 : 0;
 }

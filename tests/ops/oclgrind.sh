@@ -43,7 +43,8 @@ watch "$@" || status=$?
 if [ -s "$log" ]; then
     head -n 60 "$log"
     echo "$(grep -c . "$log") lines of reports"
+    echo "figures: families=1 reports=$(grep -c . "$log")"
     exit 1
 fi
-[ "$status" -ne 0 ] || echo "no reports"
+[ "$status" -ne 0 ] || printf 'no reports\nfigures: families=1 reports=0\n'
 exit "$status"

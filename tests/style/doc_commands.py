@@ -42,6 +42,7 @@ SHORTER = [
     (r"--cases 40", "--cases 2", "time"),
     (r"^(weft bench (?!.*-d).*)", r"\1 -d cpu", "nothing to compile"),
     (r"^(weft bench.*)", r"\1 --data data --time 0.01s --time-limit 1s", "time"),
+    (r"^(weft bench.* -d all.*) --time-limit 1s", r"\1 --time-limit 20s", "a slow machine"),
     (r"^(weft bench conv.*)", r"\1 --shape 1x6x6x2:2x3x3", "time"),
     (r"--net small,medium", "--net small", "time"),
     (r"-d all", "-d all train --quick", "time"),

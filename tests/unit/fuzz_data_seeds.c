@@ -44,34 +44,37 @@ void fuzz_seeds(void)
 {
     static const uint8_t samples[4 * 30] = {9, 200, 30, 128, 255, 0, 77};
     const struct {
-        const char *name;
+        const char *reader, *name;
         struct buffer file;
     } seeds[] = {
-        {"IDX images", idx_images(3, 2, 2)},
-        {"IDX labels", idx_labels("0123456789")},
-        {"CSV", text("label,a,b,c,d\n1,0,37,74,111\r\n2,0, 3 ,255,9\n", 0)},
-        {"CSV of other columns",
+        {"idx", "IDX images", idx_images(3, 2, 2)},
+        {"idx", "IDX labels", idx_labels("0123456789")},
+        {"csv", "CSV", text("label,a,b,c,d\n1,0,37,74,111\r\n2,0, 3 ,255,9\n", 0)},
+        {"csv", "CSV of other columns",
          text("\xef\xbb\xbf\"Unnamed: 0\",r0,r1,Class\nx,\"5\",7,1.0\n,0,8,0\n", 0)},
-        {"CSV of floats", text("sep=;\nid;y;p1;p2\n;1;0.5;1e0\n7;0;1.01;.25\n", 0)},
-        {"CSV without a header", text("7,1,0,4\n8,0,0,5\n9,2,3,4\n", 0)},
-        {"NPY bytes", with_pixels(npy(1, "|u1", "False", "(2, 2, 3)"), 12)},
-        {"NPY floats", with_pixels(npy(2, "<f4", "False", "(1, 1, 1, 1)"), 0)},
-        {"NPY float16", with_pixels(npy(1, ">f2", "False", "(1, 1, 1)"), 2)},
-        {"NPY labels", with_pixels(npy(1, "|u1", "False", "(5,)"), 5)},
-        {"PNG grey", png(5, 6, 0, samples)},
-        {"PNG colour", png(5, 6, 2, samples)},
-        {"PNG colour with alpha", png(5, 6, 6, samples)},
-        {"JPEG colour", bytes(jpeg_color, sizeof(jpeg_color))},
-        {"JPEG progressive", bytes(jpeg_grey, sizeof(jpeg_grey))},
-        {"PGM text", text("P2 3 2 9\n1 2 3 4 # five\n 5 6\n", 0)},
-        {"PGM", text("P5\n5 3\n255\n", 15)},
-        {"PPM of two bytes", text("P6 2 2 65535\n", 24)},
-        {"gzip", gzip("label,pixel1\n1,2\n1,3\n1,4\n")},
+        {"csv", "CSV of floats",
+         text("sep=;\nid;y;p1;p2\n;1;0.5;1e0\n7;0;1.01;.25\n", 0)},
+        {"csv", "CSV without a header", text("7,1,0,4\n8,0,0,5\n9,2,3,4\n", 0)},
+        {"npy", "NPY bytes", with_pixels(npy(1, "|u1", "False", "(2, 2, 3)"), 12)},
+        {"npy", "NPY floats", with_pixels(npy(2, "<f4", "False", "(1, 1, 1, 1)"), 0)},
+        {"npy", "NPY float16", with_pixels(npy(1, ">f2", "False", "(1, 1, 1)"), 2)},
+        {"npy", "NPY labels", with_pixels(npy(1, "|u1", "False", "(5,)"), 5)},
+        {"image", "PNG grey", png(5, 6, 0, samples)},
+        {"image", "PNG colour", png(5, 6, 2, samples)},
+        {"image", "PNG colour with alpha", png(5, 6, 6, samples)},
+        {"image", "JPEG colour", bytes(jpeg_color, sizeof(jpeg_color))},
+        {"image", "JPEG progressive", bytes(jpeg_grey, sizeof(jpeg_grey))},
+        {"pnm", "PGM text", text("P2 3 2 9\n1 2 3 4 # five\n 5 6\n", 0)},
+        {"pnm", "PGM", text("P5\n5 3\n255\n", 15)},
+        {"pnm", "PPM of two bytes", text("P6 2 2 65535\n", 24)},
+        {"pnm", "PBM text", text("P1 # one\n3 2 1 0 1 0 1 0\n", 0)},
+        {"pnm", "PBM", text("P4\n11 2\n", 4)},
+        {"gzip", "gzip", gzip("label,pixel1\n1,2\n1,3\n1,4\n")},
     };
     for (uint32_t i = 0; i < sizeof(seeds) / sizeof(*seeds); i++) {
         struct buffer file = seeds[i].file;
         if (!strcmp(seeds[i].name, "NPY floats"))
             add(&file, &(float){0.5f}, 4);
-        fuzz_replay(seeds[i].name, file.bytes, file.size);
+        fuzz_replay(seeds[i].reader, seeds[i].name, false, file.bytes, file.size);
     }
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The readers of networks, tuning files, models and checkpoints, fed with any bytes; in
- * the form of libFuzzer, as fuzz_data.c. */
+/* The readers of networks, tuning files, models and checkpoints, fed with any bytes. */
 #define _GNU_SOURCE
 #include <string.h>
 #include <sys/mman.h>
@@ -12,17 +11,7 @@
 #include <weft/model.h>
 #include <weft/train.h>
 
-int fuzz_accepted, fuzz_missing;
-
 static weft_context *context;
-
-#define MUST(condition)                                                             \
-    do {                                                                            \
-        if (!(condition)) {                                                         \
-            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition); \
-            abort();                                                                \
-        }                                                                           \
-    } while (0)
 
 /* A failure is caused by the input, and leaves an error message. */
 static void check_status(enum weft_status status)
@@ -33,7 +22,7 @@ static void check_status(enum weft_status status)
     fuzz_accepted += !status;
 }
 
-static void read_network(const char *text)
+static void parse_network(const char *text)
 {
     weft_net *net = NULL, *again = NULL;
     enum weft_status status = weft_net_create(
@@ -53,7 +42,7 @@ static void read_network(const char *text)
     weft_net_destroy(&again);
 }
 
-static void read_tuning(const char *text, size_t size)
+static void parse_tuning(const char *text, size_t size)
 {
     struct weft_tuning table = {0};
     int damaged;
@@ -67,8 +56,10 @@ static void read_tuning(const char *text, size_t size)
     free(table.rows);
 }
 
+weft_trainer *fuzz_trainer(void);
+
 /* As a model, and as a checkpoint of `trainer`. */
-static void read_model(weft_trainer *trainer, const uint8_t *bytes, size_t size)
+static void load_model(weft_trainer *trainer, const uint8_t *bytes, size_t size)
 {
     char path[64];
     weft_model *model = NULL;
@@ -86,6 +77,7 @@ static void read_model(weft_trainer *trainer, const uint8_t *bytes, size_t size)
     if (trainer) {
         status = weft_trainer_load_checkpoint(trainer, path);
         MUST(!status || status == WEFT_ERR_FORMAT || status == WEFT_ERR_NOMEM);
+        fuzz_accepted += !status;
     }
     close(fd);
 }
@@ -119,17 +111,38 @@ weft_trainer *fuzz_trainer(void)
     return trainer;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+/* The bytes as a text with an end; to be freed. */
+static char *text_of(const uint8_t *bytes, size_t size)
 {
-    weft_trainer *trainer = fuzz_trainer();
     char *text = malloc(size + 1);
     MUST(text);
     if (size)
         memcpy(text, bytes, size);
     text[size] = 0;
-    read_network(text);
-    read_tuning(text, size);
-    read_model(trainer, bytes, size);
-    free(text);
-    return 0;
+    fuzz_trainer(); /* makes the context */
+    return text;
 }
+
+static void read_network(const uint8_t *bytes, size_t size)
+{
+    char *text = text_of(bytes, size);
+    parse_network(text);
+    free(text);
+}
+
+static void read_tuning(const uint8_t *bytes, size_t size)
+{
+    char *text = text_of(bytes, size);
+    parse_tuning(text, size);
+    free(text);
+}
+
+static void read_model(const uint8_t *bytes, size_t size)
+{
+    load_model(fuzz_trainer(), bytes, size);
+}
+
+const struct fuzz_reader fuzz_readers[] = {{"network", read_network, false},
+                                           {"tuning", read_tuning, false},
+                                           {"model", read_model, false},
+                                           {NULL, NULL, false}};

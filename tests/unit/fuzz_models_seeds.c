@@ -13,7 +13,7 @@ weft_trainer *fuzz_trainer(void);
 
 static void replay_text(const char *name, const char *text)
 {
-    fuzz_replay(name, (const uint8_t *)text, strlen(text));
+    fuzz_replay(name, name, false, (const uint8_t *)text, strlen(text));
 }
 
 static void replay_checkpoint(void)
@@ -29,7 +29,7 @@ static void replay_checkpoint(void)
     fclose(in);
     unlink(file);
     rmdir(path);
-    fuzz_replay("checkpoint", bytes, size);
+    fuzz_replay("model", "checkpoint", true, bytes, size);
 }
 
 void fuzz_seeds(void)

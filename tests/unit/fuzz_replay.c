@@ -3,8 +3,12 @@
  * length, with every bit turned, and with several bytes changed at random, the same in
  * every run. Passes if nothing is read or written out of bounds and every failure is
  * reported; best under sanitizers. --save FOLDER writes the files
- * instead, for libFuzzer; --plant damages them first, which must be found. */
+ * instead, for libFuzzer; --list prints the readers; --plant damages the files first,
+ * which must be found. */
 #define _POSIX_C_SOURCE 200809L
+#include <errno.h>
+#include <sys/stat.h>
+
 #include "unit/fuzz.h"
 #include "shared/random.h"
 #include "unit/file_corpus.h"
@@ -33,21 +37,25 @@ static void mutate(struct buffer *b, uint32_t seed, uint32_t round)
     }
 }
 
-static void save(const char *name, const uint8_t *bytes, size_t size)
+/* In the reader's folder. */
+static void save(const char *reader, const char *name, const uint8_t *bytes, size_t size)
 {
     char path[4096];
-    snprintf(path, sizeof(path), "%s/%s", save_to, name);
+    int end = snprintf(path, sizeof(path), "%s/%s", save_to, reader);
+    REQUIRE(!mkdir(path, 0777) || errno == EEXIST);
+    snprintf(path + end, sizeof(path) - (size_t)end, "/%s", name);
     FILE *file = fopen(path, "wb");
     REQUIRE(file && fwrite(bytes, 1, size, file) == size && !fclose(file));
 }
 
-void fuzz_replay(const char *name, const uint8_t *bytes, size_t bytes_size)
+void fuzz_replay(const char *reader, const char *name, bool sealed, const uint8_t *bytes,
+                 size_t bytes_size)
 {
     static uint32_t index;
     static struct buffer copy;
     struct buffer *seed = &copy;
     if (save_to) {
-        save(name, bytes, bytes_size);
+        save(reader, name, bytes, bytes_size);
         return;
     }
     seed->size = 0;
@@ -70,6 +78,8 @@ void fuzz_replay(const char *name, const uint8_t *bytes, size_t bytes_size)
     }
     damaged += (long)(9 * seed->size);
     damaged_accepted += fuzz_accepted;
+    if (sealed && fuzz_accepted)
+        TEST_FAIL("%s: %d damaged files are read", name, fuzz_accepted);
     for (uint32_t round = 0; round < ROUNDS; round++) {
         b = *seed;
         mutate(&b, index, round);
@@ -84,9 +94,17 @@ int main(int argc, char **argv)
     if (argc == 3 && !strcmp(argv[1], "--save"))
         save_to = argv[2];
     planted = argc == 2 && !strcmp(argv[1], "--plant");
+    if (argc == 2 && !strcmp(argv[1], "--list")) {
+        for (const struct fuzz_reader *r = fuzz_readers; r->name; r++)
+            printf("%s %s\n", r->name, r->decoder ? "decoder" : "own");
+        return 0;
+    }
     fuzz_seeds();
     if (!save_to)
         printf("%ld files cut or with a bit turned, of which %ld can be read\n", damaged,
                damaged_accepted);
-    return test_end();
+    int failed = test_end();
+    if (!save_to)
+        printf("figures: files=%ld wrong=%d\n", damaged, test_failures);
+    return failed;
 }
