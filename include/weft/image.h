@@ -35,6 +35,11 @@ enum weft_fit {
 /* AUTO: an image with a light background, unless it has the size of the input */
 enum weft_invert { WEFT_INVERT_NO, WEFT_INVERT_YES, WEFT_INVERT_AUTO };
 
+/* The computation of the pixels of a resized image. BICUBIC: Keys' kernel with a = -1/2,
+ * widened by the factor of the reduction, rounded to bytes after the columns and after
+ * the rows, as Pillow's BICUBIC; most ImageNet models were made with it. */
+enum weft_filter { WEFT_FILTER_AREA, WEFT_FILTER_BICUBIC };
+
 /* Conversion of an image to the input of a network: a property of a model, because its
  * training images were made in one way (weft_model_info.preprocess). */
 struct weft_preprocess_params {
@@ -45,6 +50,9 @@ struct weft_preprocess_params {
      * background black. */
     bool trim;
     enum weft_invert invert;
+    enum weft_filter filter;
+    /* With FIT_CROP: share of the shorter side that remains, in the center; 0: 1 */
+    float crop_fraction;
 };
 #define weft_preprocess_params(...) WEFT_PARAMS(weft_preprocess_params, __VA_ARGS__)
 
@@ -55,13 +63,12 @@ struct weft_preprocess_info {
                                it: a prediction is unreliable */
 };
 
-/* Converts an image to the input of a network: resized by area averaging, and between
- * gray and RGB. An image of the right size is a prepared one: only its channels change,
- * and it is inverted if `invert` is YES. Otherwise the color of the border, which may
- * change evenly across the image, is the background. Fashion-MNIST was made with `trim`
- * and `invert` AUTO: the object is light on black, its longer side fills the image. `out`
- * receives height x width x channels bytes. WEFT_ERR_ARG, WEFT_ERR_FORMAT (FIT_NONE),
- * WEFT_ERR_NOMEM. */
+/* Converts an image to the input of a network: resized, and between gray and RGB. An
+ * image of the right size is a prepared one: only its channels change, and it is inverted
+ * if `invert` is YES. Otherwise the color of the border, which may change evenly across
+ * the image, is the background. Fashion-MNIST was made with `trim` and `invert` AUTO: the
+ * object is light on black, its longer side fills the image. `out` receives height x
+ * width x channels bytes. WEFT_ERR_ARG, WEFT_ERR_FORMAT (FIT_NONE), WEFT_ERR_NOMEM. */
 WEFT_API enum weft_status
 weft_image_preprocess(weft_context *context, const struct weft_image *image,
                       const struct weft_preprocess_params *params, uint8_t *out,

@@ -272,13 +272,12 @@ static void scaled_size(const struct box *box, const struct frame *frame,
     *columns = (int)fmax(1, floor(box->width * across + 0.5));
 }
 
-/* Scales `box` of the image into the center of the output; the rest is background. */
+/* Copies `box`, `rows` x `columns` after scaling, into the center of the output; the rest
+ * is background. `scaled`: the box at that size; NULL: areas are averaged. */
 static void place(const struct weft_image *p, const struct background *background,
-                  const struct box *box, const struct tone *tone,
-                  const struct frame *frame, enum weft_fit fit, uint8_t *out)
+                  const struct box *box, int rows, int columns, const uint8_t *scaled,
+                  const struct tone *tone, const struct frame *frame, uint8_t *out)
 {
-    int rows, columns;
-    scaled_size(box, frame, fit, &rows, &columns);
     int top = (frame->height - rows) / 2, left = (frame->width - columns) / 2;
     double step_y = (double)box->height / rows, step_x = (double)box->width / columns;
     for (int i = -top; i < frame->height - top; i++)
@@ -287,7 +286,13 @@ static void place(const struct weft_image *p, const struct background *backgroun
             double y = box->top + i * step_y, x = box->left + j * step_x;
             bool inside = i >= 0 && i < rows && j >= 0 && j < columns;
             if (inside) {
-                average(p, y, y + step_y, x, x + step_x, mean);
+                if (scaled)
+                    for (int c = 0; c < p->channels; c++)
+                        mean[c] = scaled[((size_t)i * (size_t)columns + (size_t)j) *
+                                             (size_t)p->channels +
+                                         (size_t)c];
+                else
+                    average(p, y, y + step_y, x, x + step_x, mean);
                 color_at(background, p, y + (step_y - 1) / 2, x + (step_x - 1) / 2,
                          color);
             } else {
@@ -299,6 +304,47 @@ static void place(const struct weft_image *p, const struct background *backgroun
             for (int c = 0; c < frame->channels; c++)
                 out[c] = apply(tone, value[c], zero[c]);
         }
+}
+
+/* The box of FIT_CROP with a fraction: the largest of the output's aspect ratio, made
+ * smaller, in the center of `box`. */
+static struct box central(const struct box *box, const struct frame *frame,
+                          double fraction)
+{
+    double scale = fraction * fmin((double)box->height / frame->height,
+                                   (double)box->width / frame->width);
+    int height = (int)fmax(1, floor(frame->height * scale + 1e-9));
+    int width = (int)fmax(1, floor(frame->width * scale + 1e-9));
+    return (struct box){box->top + (box->height - height) / 2,
+                        box->left + (box->width - width) / 2, height, width};
+}
+
+/* Scales the box by the filter of the params. */
+static enum weft_status scale(weft_context *ctx, const struct weft_image *image,
+                              const struct weft_preprocess_params *p,
+                              const struct background *background, const struct box *box,
+                              const struct tone *tone, uint8_t *out)
+{
+    const struct frame frame = {p->height, p->width, p->channels};
+    uint8_t *scaled = NULL;
+    int rows, columns;
+    scaled_size(box, &frame, p->fit, &rows, &columns);
+    if (p->filter == WEFT_FILTER_BICUBIC &&
+        (rows != box->height || columns != box->width)) {
+        size_t bytes = (size_t)rows * (size_t)columns * (size_t)image->channels;
+        if (!(scaled = malloc(bytes)))
+            return weft_out_of_memory(ctx, "fit", bytes);
+        enum weft_status status =
+            weft_image_resample(ctx, image, box->top, box->left, box->height, box->width,
+                                rows, columns, scaled);
+        if (status) {
+            free(scaled);
+            return status;
+        }
+    }
+    place(image, background, box, rows, columns, scaled, tone, &frame, out);
+    free(scaled);
+    return WEFT_OK;
 }
 
 /* Chooses the part of an image of another size, and its values. */
@@ -358,6 +404,8 @@ enum weft_status(weft_image_preprocess)(weft_context *context,
                          image->height, image->width, height, width);
     if (resize)
         WEFT_TRY(analyze(context, image, &p, &background, &box, &tone));
+    if (resize && p.fit == WEFT_FIT_CROP && p.crop_fraction > 0)
+        box = central(&box, &frame, (double)p.crop_fraction);
     const struct weft_preprocess_info result = {
         .resized = resize,
         .cropped = box.height != image->height || box.width != image->width ||
@@ -367,7 +415,7 @@ enum weft_status(weft_image_preprocess)(weft_context *context,
         .uneven_background =
             background.uneven && (p.trim || p.invert == WEFT_INVERT_AUTO),
     };
-    place(image, &background, &box, &tone, &frame, p.fit, out);
+    WEFT_TRY(scale(context, image, &p, &background, &box, &tone, out));
     WEFT_WRITE_INFO(info, size, &result);
     return WEFT_OK;
 }

@@ -3,11 +3,12 @@
 #include "image/preprocess.h"
 
 #include "base/context.h"
+#include "util/text.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { FIT, TRIM, INVERT, FIELD_COUNT, MAX_VALUES = 4 };
+enum { FIT, TRIM, INVERT, FILTER, FIELD_COUNT, MAX_VALUES = 4 };
 
 static const struct {
     const char *name;
@@ -16,7 +17,9 @@ static const struct {
     [FIT] = {"fit", {"pad", "crop", "stretch", "none"}},
     [TRIM] = {"trim", {"no", "yes"}},
     [INVERT] = {"invert", {"no", "yes", "auto"}},
+    [FILTER] = {"filter", {"area", "bicubic"}},
 };
+static const char crop_fraction[] = "crop-fraction=";
 
 enum weft_status weft_preprocess_check(weft_context *ctx,
                                        const struct weft_preprocess_params *params)
@@ -25,18 +28,31 @@ enum weft_status weft_preprocess_check(weft_context *ctx,
                  "fit must be a value of enum weft_fit");
     WEFT_REQUIRE(ctx, (unsigned)params->invert <= WEFT_INVERT_AUTO,
                  "invert must be a value of enum weft_invert");
+    WEFT_REQUIRE(ctx, (unsigned)params->filter <= WEFT_FILTER_BICUBIC,
+                 "filter must be a value of enum weft_filter");
+    WEFT_REQUIRE(ctx, params->crop_fraction >= 0 && params->crop_fraction <= 1,
+                 "crop_fraction must be 0 to 1");
     return WEFT_OK;
 }
 
 void weft_preprocess_write(const struct weft_preprocess_params *params,
                            char out[WEFT_PREPROCESS_TEXT])
 {
-    const int values[FIELD_COUNT] = {
-        [FIT] = (int)params->fit, [TRIM] = params->trim, [INVERT] = (int)params->invert};
+    const int values[FIELD_COUNT] = {[FIT] = (int)params->fit,
+                                     [TRIM] = params->trim,
+                                     [INVERT] = (int)params->invert,
+                                     [FILTER] = (int)params->filter};
     size_t at = 0;
     for (int i = 0; i < FIELD_COUNT; i++)
-        at += (size_t)snprintf(out + at, WEFT_PREPROCESS_TEXT - at, "%s%s=%s",
-                               i ? " " : "", fields[i].name, fields[i].values[values[i]]);
+        if (i < FILTER || values[i])
+            at += (size_t)snprintf(out + at, WEFT_PREPROCESS_TEXT - at, "%s%s=%s",
+                                   i ? " " : "", fields[i].name,
+                                   fields[i].values[values[i]]);
+    if (params->crop_fraction > 0 && params->crop_fraction < 1) {
+        char number[32];
+        weft_float_write(number, sizeof(number), params->crop_fraction);
+        snprintf(out + at, WEFT_PREPROCESS_TEXT - at, " %s%s", crop_fraction, number);
+    }
 }
 
 /* The index of the value in "name=value" of `length` bytes; -1: another field or an
@@ -56,19 +72,38 @@ static int value_of(int field, const char *word, size_t length)
     return -1;
 }
 
+/* The number in "crop-fraction=X" of `length` bytes; 0: another word or no fraction. */
+static float fraction_of(const char *word, size_t length)
+{
+    const size_t name = sizeof(crop_fraction) - 1;
+    char number[32];
+    char *end;
+    if (length <= name || length - name >= sizeof(number) ||
+        strncmp(word, crop_fraction, name) != 0)
+        return 0;
+    memcpy(number, word + name, length - name);
+    number[length - name] = '\0';
+    float value = (float)weft_number_read(number, &end);
+    return !*end && value > 0 && value <= 1 ? value : 0;
+}
+
 bool weft_preprocess_read(const char *text, struct weft_preprocess_params *params)
 {
     int values[FIELD_COUNT];
     bool given[FIELD_COUNT] = {false};
+    float fraction = 0;
     while (*(text += strspn(text, " "))) {
         size_t length = strcspn(text, " ");
         int field = 0, value = -1;
         while (field < FIELD_COUNT && (value = value_of(field, text, length)) < 0)
             field++;
-        if (value < 0 || given[field])
+        if (value >= 0 && !given[field]) {
+            values[field] = value;
+            given[field] = true;
+        } else if (value >= 0 || fraction > 0 ||
+                   !((fraction = fraction_of(text, length)) > 0)) {
             return false;
-        values[field] = value;
-        given[field] = true;
+        }
         text += length;
     }
     if (given[FIT])
@@ -77,5 +112,9 @@ bool weft_preprocess_read(const char *text, struct weft_preprocess_params *param
         params->trim = values[TRIM];
     if (given[INVERT])
         params->invert = (enum weft_invert)values[INVERT];
+    if (given[FILTER])
+        params->filter = (enum weft_filter)values[FILTER];
+    if (fraction > 0)
+        params->crop_fraction = fraction;
     return true;
 }

@@ -256,7 +256,8 @@ done
 same frames.csv doubled.csv 'doubled pixels'
 expect 0 'resized; cropped; inverted' "$weft" predict -d cpu r/a/best.safetensors \
     doubled --trim yes --invert auto -f csv
-json weft.predict/2 'j["preprocess"] == {"fit": "crop", "trim": True, "invert": "yes"} and
+json weft.predict/2 'j["preprocess"] == {"fit": "crop", "trim": True, "invert": "yes",
+                           "filter": "area", "crop_fraction": 1} and
     j["images"][0]["cropped"] and j["images"][0]["inverted"]' \
     "$weft" predict -d cpu r/a/best.safetensors doubled/000.pgm --fit crop --trim yes \
     --invert yes -f json
@@ -265,7 +266,8 @@ expect 4 'doubled/000.pgm: image of 24x24 pixels instead of 12x12.*skipped' \
 expect 0 'Saved' train --epochs 1 --out r/crop --fit crop --invert yes
 expect 0 'Images +fit crop, trim no, invert yes' "$weft" show r/crop/best.safetensors
 expect 0 'Saved' "$weft" train -d cpu --resume --out r/crop --epochs 2 --trim yes
-json weft.show/2 'j["preprocess"] == {"fit": "crop", "trim": True, "invert": "yes"}' \
+json weft.show/2 'j["preprocess"] == {"fit": "crop", "trim": True, "invert": "yes",
+                           "filter": "area", "crop_fraction": 1}' \
     "$weft" show r/crop/last.safetensors -f json
 expect 0 'resized; cropped; inverted' \
     "$weft" predict -d cpu r/crop/best.safetensors doubled -f csv

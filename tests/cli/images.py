@@ -156,7 +156,8 @@ def show():
     result = json.loads(weft("show", "doubled/001.pgm", "--input", "6x6x3", "--fit", "crop", "--trim",
                              "yes", "--invert", "auto", "-f", "json")[0])
     check(result["kind"] == "image" and result["input"] == [6, 6, 3] and result["inverted"] and
-          result["preprocess"] == {"fit": "crop", "trim": True, "invert": "auto"}, result)
+          result["preprocess"] == {"fit": "crop", "trim": True, "invert": "auto",
+                                   "filter": "area", "crop_fraction": 1}, result)
     out, _ = weft("show", "images/0.png", "-f", "csv")
     check(out.splitlines()[1] ==
           b'images/0.png,12,12,1,28x28x1,"fit pad, trim no, invert no",resized', out)

@@ -179,12 +179,64 @@ static void test_fit_kinds(void)
                 "fit");
 }
 
+/* An RGB image that any language can repeat; its bicubic resizings by Pillow 12, to the
+ * byte: all of it to 4 x 5, row 7 of 16 x 9, and the central 70 % to 4 x 4. */
+static void test_bicubic(void)
+{
+    enum { H = 11, W = 13 };
+    static const uint8_t smaller[] = {
+        51,  120, 177, 139, 141, 114, 120, 132, 117, 141, 139, 118, 96,  165, 187,
+        159, 173, 108, 148, 116, 125, 140, 128, 132, 113, 110, 125, 178, 107, 79,
+        110, 75,  115, 112, 135, 126, 141, 120, 113, 122, 128, 150, 72,  92,  167,
+        86,  155, 192, 155, 134, 116, 141, 124, 139, 143, 112, 104, 136, 196, 149};
+    static const uint8_t larger[] = {173, 192, 30,  215, 78, 63,  105, 102, 166,
+                                     143, 114, 137, 102, 97, 121, 160, 126, 154,
+                                     39,  116, 188, 135, 31, 102, 249, 15,  86};
+    static const uint8_t center[] = {
+        172, 110, 93,  154, 114, 179, 129, 127, 119, 124, 52,  110, 129, 87,  154, 123,
+        138, 127, 138, 147, 105, 75,  115, 172, 94,  159, 137, 158, 103, 116, 166, 99,
+        127, 117, 155, 158, 156, 152, 88,  106, 146, 105, 114, 126, 112, 176, 119, 109};
+    uint8_t pixels[H * W * 3], out[16 * 9 * 3];
+    struct weft_preprocess_info info;
+    for (int i = 0; i < H * W * 3; i++) {
+        int y = i / 3 / W, x = i / 3 % W;
+        pixels[i] = (uint8_t)(y * 37 + x * x * 11 + i % 3 * 61);
+    }
+    const struct weft_image image = {H, W, 3, pixels};
+    struct weft_preprocess_params p =
+        *weft_preprocess_params(.height = 4, .width = 5, .channels = 3,
+                                .fit = WEFT_FIT_STRETCH, .filter = WEFT_FILTER_BICUBIC);
+    CHECK_OK(weft_image_preprocess(&context, &image, &p, out, &info));
+    CHECK(!memcmp(out, smaller, sizeof(smaller)));
+    p.height = 16;
+    p.width = 9;
+    CHECK_OK(weft_image_preprocess(&context, &image, &p, out, &info));
+    CHECK(!memcmp(out + (size_t)7 * sizeof(larger), larger, sizeof(larger)));
+    p.height = p.width = 4;
+    p.fit = WEFT_FIT_CROP;
+    p.crop_fraction = 0.7f;
+    CHECK_OK(weft_image_preprocess(&context, &image, &p, out, &info));
+    CHECK(!memcmp(out, center, sizeof(center)) && info.cropped);
+    p.crop_fraction = 1.5f;
+    CHECK_FAILS(weft_image_preprocess(&context, &image, &p, out, &info), WEFT_ERR_ARG,
+                "crop_fraction must be 0 to 1");
+}
+
 /* Every combination as text and back; anything else is refused. */
 static void test_preprocess_text(void)
 {
-    static const char *const wrong[] = {"fit",       "fit=",         "fit=pads",
-                                        "fit=pad,",  "resize=256",   "trim=yes trim=no",
-                                        "fit=pad x", "invert=yes=no"};
+    static const char *const wrong[] = {"fit",
+                                        "fit=",
+                                        "fit=pads",
+                                        "fit=pad,",
+                                        "resize=256",
+                                        "trim=yes trim=no",
+                                        "fit=pad x",
+                                        "invert=yes=no",
+                                        "crop-fraction=0",
+                                        "crop-fraction=2",
+                                        "crop-fraction=0.5x",
+                                        "crop-fraction=0.5 crop-fraction=0.5"};
     char text[WEFT_PREPROCESS_TEXT];
     struct weft_preprocess_params p;
     for (int i = 0; i < 4 * 2 * 3; i++) {
@@ -198,6 +250,9 @@ static void test_preprocess_text(void)
         CHECK_INT(back.height, 5);
     }
     CHECK_TEXT(text, "fit=none trim=yes invert=auto");
+    CHECK(weft_preprocess_read("crop-fraction=0.875 fit=crop filter=bicubic", &p));
+    weft_preprocess_write(&p, text);
+    CHECK_TEXT(text, "fit=crop trim=yes invert=auto filter=bicubic crop-fraction=0.875");
     for (size_t i = 0; i < WEFT_ARRAY_SIZE(wrong); i++)
         CHECK(!weft_preprocess_read(wrong[i], &p));
     CHECK(weft_preprocess_read("", &p));
@@ -246,6 +301,7 @@ int main(void)
     test_fit_blocks();
     test_fit_kinds();
     test_fit_without_resizing();
+    test_bicubic();
     test_preprocess_text();
     free(context.error);
     return test_end();

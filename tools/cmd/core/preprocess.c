@@ -11,6 +11,7 @@
 
 static const char *const fit_words[] = {"pad", "crop", "stretch", "none"};
 static const char *const invert_words[] = {"no", "yes", "auto"};
+static const char *const filter_words[] = {"area", "bicubic"};
 
 /* The first word, for a value that is not given, is `default`. */
 const struct args_option app_preprocess_options[] = {
@@ -44,11 +45,23 @@ void app_apply_preprocess(const struct app_options *o, struct weft_preprocess_pa
         p->invert = (enum weft_invert)(o->invert - 1);
 }
 
+static bool has_crop_fraction(const struct weft_preprocess_params *p)
+{
+    return p->crop_fraction > 0 && p->crop_fraction < 1;
+}
+
 const char *app_preprocess_text(const struct weft_preprocess_params *p)
 {
-    static char text[64];
-    snprintf(text, sizeof(text), "fit %s, trim %s, invert %s", fit_words[p->fit],
-             p->trim ? "yes" : "no", invert_words[p->invert]);
+    static char text[96];
+    int length =
+        snprintf(text, sizeof(text), "fit %s, trim %s, invert %s", fit_words[p->fit],
+                 p->trim ? "yes" : "no", invert_words[p->invert]);
+    if (has_crop_fraction(p))
+        length += snprintf(text + length, sizeof(text) - (size_t)length,
+                           ", center %.4g %%", 100 * (double)p->crop_fraction);
+    if (p->filter)
+        snprintf(text + length, sizeof(text) - (size_t)length, ", %s",
+                 filter_words[p->filter]);
     return text;
 }
 
@@ -58,6 +71,9 @@ void app_json_preprocess(const struct weft_preprocess_params *p, struct json *js
     emit_text(json, "fit", fit_words[p->fit]);
     emit_bool(json, "trim", p->trim);
     emit_text(json, "invert", invert_words[p->invert]);
+    emit_text(json, "filter", filter_words[p->filter]);
+    emit_double(json, "crop_fraction",
+                has_crop_fraction(p) ? (double)p->crop_fraction : 1);
     emit_end(json);
 }
 

@@ -11,7 +11,8 @@ extern const struct args_option app_preprocess_options[]; /* --fit, --trim, --in
 void app_apply_preprocess(const struct app_options *options,
                           struct weft_preprocess_params *params);
 
-/* "fit pad, trim no, invert no", in a static buffer. */
+/* "fit pad, trim no, invert no", then the rest where it differs from the defaults, in a
+ * static buffer. */
 const char *app_preprocess_text(const struct weft_preprocess_params *params);
 
 /* Adds an object "preprocess" to a result. */
