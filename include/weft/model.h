@@ -44,6 +44,33 @@ WEFT_API void weft_model_info(const weft_model *model, struct weft_model_info *o
 /* An entry of the file's metadata; NULL: none. Lives as long as the model. */
 WEFT_API const char *weft_model_metadata(const weft_model *model, const char *name);
 
+/* Transfer learning with a fixed body. The head of a network is its last dense layer and
+ * what follows it; the backbone is the rest, whose outputs are the features that the head
+ * reads. A predictor of a backbone (weft/inference.h) writes them, weft_net_info.classes
+ * of them for each image. WEFT_ERR_ARG (no layer with weights before a dense one),
+ * WEFT_ERR_NOMEM. */
+WEFT_API enum weft_status weft_model_backbone(const weft_model *model, weft_model **out);
+
+struct weft_head_params {
+    size_t struct_size;
+    int classes;                    /* at least 2 */
+    const char *const *class_names; /* classes */
+    const float *weights;           /* classes x features, a class in a row */
+    const float *bias;              /* classes; NULL: a layer without */
+};
+#define weft_head_params(...) WEFT_PARAMS(weft_head_params, __VA_ARGS__)
+
+/* A backbone with a new dense layer and softmax. Images are made as for the backbone.
+ * WEFT_ERR_ARG, WEFT_ERR_NOMEM. */
+WEFT_API enum weft_status weft_model_with_head(const weft_model *backbone,
+                                               const struct weft_head_params *params,
+                                               weft_model **out);
+
+/* Writes a model file without a training state, as weft_trainer_save_checkpoint does.
+ * WEFT_ERR_ARG, WEFT_ERR_FILE, WEFT_ERR_FORMAT (weights that are not finite). */
+WEFT_API enum weft_status weft_model_save(const weft_model *model, const char *path,
+                                          const char *const *metadata);
+
 #ifdef __cplusplus
 }
 #endif

@@ -4,7 +4,8 @@
 #ifndef WEFT_MODEL_METADATA_H
 #define WEFT_MODEL_METADATA_H
 
-#define META_FORMAT           "weft.format" /* "2": with a checksum (model/checksum.h) */
+#define META_FORMAT           "weft.format"
+#define META_FORMAT_CHECKED   "2" /* with a checksum (model/checksum.h) */
 #define META_FORMAT_UNCHECKED "1"
 #define META_NAME             "net.name"       /* "small" */
 #define META_TEXT             "net.text"       /* weft/net.h */

@@ -9,7 +9,7 @@
 
 enum { NAME_BYTES = 64 };
 
-static size_t native_index(const struct weft_node *node, int role, size_t i)
+size_t weft_param_native_index(const struct weft_node *node, int role, size_t i)
 {
     const struct weft_param *param = &node->params[role];
     return param->at +
@@ -39,7 +39,7 @@ static enum weft_status add_param(weft_context *ctx, const struct weft_node *nod
     snprintf(name, NAME_BYTES, "%s%s.%s", prefix, node->name,
              weft_param_roles[role].name);
     for (size_t i = 0; i < param->count; i++)
-        values[i] = weights[native_index(node, role, i)];
+        values[i] = weights[weft_param_native_index(node, role, i)];
     struct weft_tensor *tensor = &tensors->list[tensors->count++];
     *tensor = (struct weft_tensor){
         .name = name, .rank = param->rank, .count = param->count, .values = values};
@@ -61,6 +61,21 @@ enum weft_status weft_tensors_add(weft_context *ctx, const struct weft_graph *gr
             if (is_included(&graph->nodes[n], role, part))
                 WEFT_TRY(
                     add_param(ctx, &graph->nodes[n], role, prefix, weights, tensors));
+    return WEFT_OK;
+}
+
+enum weft_status weft_tensors_require_finite(weft_context *ctx, const char *path,
+                                             const struct weft_tensors *tensors)
+{
+    for (int k = 0; k < tensors->count; k++) {
+        const struct weft_tensor *tensor = &tensors->list[k];
+        for (size_t i = 0; i < tensor->count; i++)
+            if (!isfinite(tensor->values[i]))
+                return weft_fail(ctx, WEFT_ERR_FORMAT,
+                                 "%s: not written: tensor \"%s\" has non-finite values: "
+                                 "training diverged; use an earlier state",
+                                 path, tensor->name);
+    }
     return WEFT_OK;
 }
 
@@ -89,7 +104,7 @@ static enum weft_status load_param(const struct weft_safetensors *file,
         float value;
         memcpy(&value, bytes + i * sizeof(value), sizeof(value));
         nonfinite += !isfinite(value);
-        weights[native_index(node, role, i)] = value;
+        weights[weft_param_native_index(node, role, i)] = value;
     }
     if (!nonfinite)
         return WEFT_OK;

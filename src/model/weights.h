@@ -20,6 +20,10 @@ enum weft_tensor_filter { WEFT_TRAINED, WEFT_ALL };
 enum weft_status weft_tensors_add(weft_context *ctx, const struct weft_graph *graph,
                                   const char *prefix, enum weft_tensor_filter part,
                                   const float *weights, struct weft_tensors *tensors);
+/* A file that training cannot continue from must not replace one that it can.
+ * WEFT_ERR_FORMAT. */
+enum weft_status weft_tensors_require_finite(weft_context *ctx, const char *path,
+                                             const struct weft_tensors *tensors);
 void weft_tensors_free(struct weft_tensors *tensors);
 
 /* Reads them into `weights`; gaps between params become 0. `finite`: a non-finite
@@ -28,5 +32,8 @@ enum weft_status weft_tensors_load(const struct weft_safetensors *file,
                                    const struct weft_graph *graph, const char *prefix,
                                    enum weft_tensor_filter part, bool finite,
                                    float *weights);
+
+/* The place in the buffer of weights of element `i` of a param's tensor. */
+size_t weft_param_native_index(const struct weft_node *node, int role, size_t i);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Checkpoints: writing and reading the state of a trainer. */
 #include "device/process.h"
-#include "image/preprocess.h"
+#include "model/describe.h"
 #include "model/metadata.h"
 #include "model/model.h"
 #include "model/weights.h"
@@ -46,51 +46,6 @@ static struct weft_mem *part_mem(const struct weft_trainer *t, size_t part)
     return *(struct weft_mem *const *)((const char *)t + parts[part].mem);
 }
 
-/* Adds an entry. On failure *metadata becomes NULL and remains so. */
-static void put(json_t **metadata, const char *name, json_t *value)
-{
-    if (!json_object_set_new(*metadata, name, value))
-        return;
-    json_decref(*metadata);
-    *metadata = NULL;
-}
-
-__attribute__((format(printf, 3, 4))) static void
-put_text(json_t **metadata, const char *name, const char *format, ...)
-{
-    char text[256];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
-    va_end(args);
-    put(metadata, name, json_string(text));
-}
-
-static void put_numbers(json_t **metadata, const char *name, int digits,
-                        const double *numbers, int count)
-{
-    char text[256] = "";
-    for (int i = 0; i < count; i++) {
-        char number[32];
-        size_t used = strlen(text);
-        weft_number_write(number, sizeof(number), digits, numbers[i]);
-        snprintf(text + used, sizeof(text) - used, "%s%s", i ? " " : "", number);
-    }
-    put(metadata, name, json_string(text));
-}
-
-static void put_classes(json_t **metadata, const struct weft_trainer *t)
-{
-    json_t *names = json_array();
-    bool whole = true;
-    for (int i = 0; i < t->classes; i++)
-        whole = !json_array_append_new(names, json_string(t->class_names[i])) && whole;
-    char *text = whole ? json_dumps(names, JSON_COMPACT) : NULL;
-    put(metadata, META_CLASSES, text ? json_string(text) : NULL);
-    free(text);
-    json_decref(names);
-}
-
 static const char *precision_of(const struct weft_trainer *t)
 {
     return t->plan->type == WEFT_FLOAT16 ? "float16" : "float32";
@@ -102,68 +57,46 @@ static void put_training(json_t **metadata, const struct weft_trainer *t,
     float powers[2];
     memcpy(&powers[0], &state[STATE_NEXT_BETA1_POWER], sizeof(float));
     memcpy(&powers[1], &state[STATE_NEXT_BETA2_POWER], sizeof(float));
-    put_text(metadata, META_BATCH, "%d", t->batch);
-    put_text(metadata, META_SEED, "%" PRIu64, t->seed);
-    put_text(metadata, META_PRECISION, "%s", precision_of(t));
-    put_text(metadata, META_KERNELS, "%016" PRIx64, weft_trainer_config_hash(t));
-    put_numbers(metadata, META_RATE, 9,
-                (const double[]){(double)t->optimizer.learning_rate}, 1);
+    weft_metadata_put_text(metadata, META_BATCH, "%d", t->batch);
+    weft_metadata_put_text(metadata, META_SEED, "%" PRIu64, t->seed);
+    weft_metadata_put_text(metadata, META_PRECISION, "%s", precision_of(t));
+    weft_metadata_put_text(metadata, META_KERNELS, "%016" PRIx64,
+                           weft_trainer_config_hash(t));
+    weft_metadata_put_numbers(metadata, META_RATE, 9,
+                              (const double[]){(double)t->optimizer.learning_rate}, 1);
     char schedule[WEFT_SCHEDULE_TEXT];
     weft_schedule_write(&t->schedule, schedule);
-    put_text(metadata, META_SCHEDULE, "%s", schedule);
-    put_text(metadata, META_STEP, "%" PRId64, t->read);
-    put_text(metadata, META_EPOCH, "%d", t->steps_per_epoch);
-    put_numbers(metadata, META_POWERS, 9,
-                (const double[]){(double)powers[0], (double)powers[1]}, 2);
-    put_numbers(metadata, META_EPOCH_METRICS, 17,
-                (const double[]){(double)t->epoch_metrics.samples,
-                                 (double)t->epoch_metrics.correct, t->epoch_metrics.loss,
-                                 t->epoch_metrics.last_loss},
-                4);
+    weft_metadata_put_text(metadata, META_SCHEDULE, "%s", schedule);
+    weft_metadata_put_text(metadata, META_STEP, "%" PRId64, t->read);
+    weft_metadata_put_text(metadata, META_EPOCH, "%d", t->steps_per_epoch);
+    weft_metadata_put_numbers(metadata, META_POWERS, 9,
+                              (const double[]){(double)powers[0], (double)powers[1]}, 2);
+    weft_metadata_put_numbers(metadata, META_EPOCH_METRICS, 17,
+                              (const double[]){(double)t->epoch_metrics.samples,
+                                               (double)t->epoch_metrics.correct,
+                                               t->epoch_metrics.loss,
+                                               t->epoch_metrics.last_loss},
+                              4);
 }
 
 /* NULL: out of memory, or an entry of `more` is not UTF-8. */
 static json_t *describe(const struct weft_trainer *t, const uint32_t *state,
                         const char *const *more)
 {
-    json_t *metadata = json_object(), *name = json_string(t->net->name);
-    char preprocess[WEFT_PREPROCESS_TEXT];
-    put_text(&metadata, META_FORMAT, "2");
-    /* A file name may be invalid UTF-8; the model then has no name. */
-    if (name)
-        put(&metadata, META_NAME, name);
-    put(&metadata, META_TEXT, json_string(t->net->source));
-    put_text(&metadata, META_INPUT, "%d %d %d", t->net->input.h, t->net->input.w,
-             t->net->input.c);
-    put_classes(&metadata, t);
-    put(&metadata, META_DATASET, json_string(t->dataset_known_as));
-    put_text(&metadata, META_COUNT, "%d", t->count);
-    put_text(&metadata, META_HASH, "%016" PRIx64, t->data_hash);
-    put_numbers(&metadata, META_MEAN, 17, t->mean, t->net->input.c);
-    put_numbers(&metadata, META_STDDEV, 17, t->stddev, t->net->input.c);
-    weft_preprocess_write(&t->preprocess, preprocess);
-    put_text(&metadata, META_PREPROCESS, "%s", preprocess);
+    json_t *metadata = weft_model_describe(&(struct weft_model_description){
+        .net = t->net,
+        .class_names = (const char *const *)t->class_names,
+        .classes = t->classes,
+        .dataset_known_as = t->dataset_known_as,
+        .mean = t->mean,
+        .stddev = t->stddev,
+        .preprocess = &t->preprocess,
+    });
+    weft_metadata_put_text(&metadata, META_COUNT, "%d", t->count);
+    weft_metadata_put_text(&metadata, META_HASH, "%016" PRIx64, t->data_hash);
     put_training(&metadata, t, state);
-    for (; more && more[0]; more += 2)
-        put(&metadata, more[0],
-            json_object_get(metadata, more[0]) ? NULL : json_string(more[1]));
+    weft_metadata_put_pairs(&metadata, more);
     return metadata;
-}
-
-/* A file that cannot be resumed must not replace one that can. */
-static enum weft_status require_finite(weft_context *ctx, const char *path,
-                                       const struct weft_tensors *tensors)
-{
-    for (int k = 0; k < tensors->count; k++) {
-        const struct weft_tensor *tensor = &tensors->list[k];
-        for (size_t i = 0; i < tensor->count; i++)
-            if (!isfinite(tensor->values[i]))
-                return weft_fail(ctx, WEFT_ERR_FORMAT,
-                                 "%s: not written: tensor \"%s\" has non-finite values: "
-                                 "training diverged; use an earlier state",
-                                 path, tensor->name);
-    }
-    return WEFT_OK;
 }
 
 static enum weft_status gather(struct weft_trainer *t, float *weights,
@@ -232,7 +165,7 @@ enum weft_status weft_trainer_save_checkpoint(weft_trainer *t, const char *path,
     enum weft_status status =
         weights ? gather(t, weights, &tensors) : weft_out_of_memory(ctx, "model", bytes);
     if (!status)
-        status = require_finite(ctx, path, &tensors);
+        status = weft_tensors_require_finite(ctx, path, &tensors);
     if (!status)
         status =
             weft_safetensors_write(ctx, path, described, tensors.list, tensors.count);

@@ -198,6 +198,20 @@ static void test_models(void)
     REFUSES(NULL, "context", weft_model_load(NULL, "x", &made));
     REFUSES(context, "path", weft_model_load(context, NULL, &made));
     REFUSES(context, "out", weft_model_load(context, "x", NULL));
+    REFUSES(NULL, "model", weft_model_backbone(NULL, &made));
+    REFUSES(context, "out", weft_model_backbone(model, NULL));
+    struct weft_head_params head =
+        *weft_head_params(.classes = 2, .class_names = (const char *const[]){"a", "b"},
+                          .weights = (const float[]){0});
+    REFUSES(NULL, "backbone", weft_model_with_head(NULL, &head, &made));
+    REFUSES(context, "params", weft_model_with_head(model, NULL, &made));
+    REFUSES(context, "out", weft_model_with_head(model, &head, NULL));
+    head.weights = NULL;
+    REFUSES(context, "weights", weft_model_with_head(model, &head, &made));
+    head.class_names = NULL;
+    REFUSES(context, "class_names", weft_model_with_head(model, &head, &made));
+    REFUSES(NULL, "model", weft_model_save(NULL, "x", NULL));
+    REFUSES(context, "path", weft_model_save(model, NULL, NULL));
     weft_model_destroy(NULL);
     weft_model_destroy(&made);
     weft_model_info(NULL, &info);
