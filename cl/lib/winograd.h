@@ -38,11 +38,11 @@ enum { INPUT_TILE = OUTPUT_TILE + 2, TRANSFORM_ELEMENTS = INPUT_TILE * INPUT_TIL
 
 /* The inverse product of a point's distances to the others. */
 #if OUTPUT_TILE == 3
-#define NP (1.0f / (2 * P * (PP - QQ)))
-#define NQ (1.0f / (2 * Q * (QQ - PP)))
+#define NP -0.5f
+#define NQ 0.16666666666666667f
 #else
-#define NP (1.0f / (2 * PP * (PP - QQ)))
-#define NQ (1.0f / (2 * QQ * (QQ - PP)))
+#define NP -0.62307692307692308f
+#define NQ 0.12307692307692308f
 #endif
 
 /* v = B^T d */

@@ -16,8 +16,6 @@ struct conv_case {
         *whole;
     /* Moments after an optimizer step on dw and dbias: the gradients themselves. */
     struct lab_tensor *mw, *mbias, *state;
-    double
-        *winograd_bounds; /* errors of Winograd's algorithm, for each image and channel */
 };
 
 struct conv_runs {
@@ -26,8 +24,7 @@ struct conv_runs {
 };
 
 /* conv_bound.c. Records the runs on the device, because its algorithms decide which
- * bounds hold: those of sums, or of Winograd's algorithm. v->winograd_bounds is to be
- * freed. */
+ * bounds hold: those of sums, or of Winograd's algorithm. */
 enum weft_status conv_record_runs(struct conv_case *v, struct conv_runs *r);
 /* True: the device uses Winograd's algorithm; with `integers`, one that does not keep
  * integers exact. */
@@ -39,5 +36,16 @@ enum weft_status conv_set_dgrad_bounds(struct conv_case *v, struct conv_runs *r,
                                        bool integers);
 enum weft_status conv_set_wgrad_bounds(struct conv_case *v, struct conv_runs *r,
                                        bool integers);
+
+/* conv_winograd.c. Bounds of Winograd's algorithm on the present contents, to be freed:
+ * of the elements of y before its activation, or of dx before that of `act_grad`. */
+enum weft_status conv_winograd_bounds(struct conv_case *v, const struct verify_run *run,
+                                      bool is_dgrad, bool integers, double **bounds);
+/* Sets those of dw. */
+enum weft_status conv_winograd_weight_bounds(struct conv_case *v,
+                                             const struct verify_run *run, bool integers);
+/* Numbers that show an error of a transform: in each of its tiles at most one, and in
+ * each filter one tap. */
+void conv_fill_impulses(struct conv_case *v);
 
 #endif

@@ -183,9 +183,44 @@ static void draw_geometry(struct verify_context *k, struct weft_conv *v)
     v->out_w = axis[1].out;
 }
 
+/* Most layers of networks: 3x3 windows with many positions and channels, for which
+ * devices have algorithms of their own. */
+static void draw_common(struct verify_context *k, struct weft_conv *v)
+{
+    int pad = lab_random_int(&k->random, 0, 1);
+    int out_h = LAB_RANDOM_CHOICE(&k->random, 5, 6, 7, 8, 9, 12, 13, 14);
+    int out_w = LAB_RANDOM_CHOICE(&k->random, 0, 0, 5, 7, 8, 12);
+    *v = (struct weft_conv){
+        .n = LAB_RANDOM_CHOICE(&k->random, 3, 5, 9),
+        .c = LAB_RANDOM_CHOICE(&k->random, 8, 13, 16, 17, 32),
+        .k = LAB_RANDOM_CHOICE(&k->random, 8, 13, 16, 17, 32),
+        .r = 3,
+        .s = 3,
+        .stride_y = 1,
+        .stride_x = 1,
+        .dilation_y = 1,
+        .dilation_x = 1,
+        .groups = 1,
+        .pad_top = pad,
+        .pad_bottom = pad,
+        .pad_left = pad,
+        .pad_right = pad,
+        .out_h = out_h,
+        .out_w = out_w ? out_w : out_h,
+    };
+    v->h = v->out_h + 2 - 2 * pad;
+    v->w = v->out_w + 2 - 2 * pad;
+}
+
 void random_conv(struct verify_context *k, struct weft_conv *v)
 {
+    enum { COMMON_PERIOD = 3 };
+    bool common = k->number % COMMON_PERIOD == 1 && !k->params->tiny_shapes;
     double least, limit = random_case_macs(k, &least);
+    if (common) {
+        draw_common(k, v);
+        return;
+    }
     do
         draw_geometry(k, v);
     while (conv_macs(v) > limit || conv_macs(v) < least);

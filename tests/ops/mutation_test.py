@@ -311,8 +311,16 @@ def chosen_mutants():
 
 
 def test_chosen(bench, options, score, mutant):
+    """With the number of cases and the kernels of `weft verify`."""
     name, number, _, text, what = mutant
-    fault, there = test_mutant(bench, options, name, f"{name}:{number}:{text}")
+    fault, there = "", False
+    for way in mutation_rules.RUNS[name]:
+        for device in {}, GPU:
+            if not fault:
+                fault, here = bench.first_fault(
+                    [word for word in way if word not in mutation_rules.DRAW],
+                    {"WEFT_LAYER_MUTANT": f"{name}:{number}:{text}", **device})
+                there = there or here
     if "does not build" in fault:
         fault = ""
     score.enter(f"{name}:{number}: {what}", fault, there,
