@@ -50,9 +50,12 @@ struct weft_predictor_info {
     bool host;                     /* the host backend serves */
     size_t weight_bytes, activation_bytes;
     /* After precision AUTO: the largest difference of a probability in float16, infinite
-     * where it was far off; and float16's speed relative to float32's, 0 if it was not
-     * timed because it was inaccurate or much slower. Otherwise 0. */
+     * where one was not finite; and float16's speed relative to float32's, 0 if it was
+     * not timed because it was inaccurate or much slower. Otherwise 0. */
     double difference, speedup;
+    /* After AUTO: the largest change of a probability where each pixel changes by one
+     * level, which `difference` must not exceed for float16. Otherwise 0. */
+    double noise;
 };
 WEFT_API void weft_predictor_info(const weft_predictor *predictor,
                                   struct weft_predictor_info *out, size_t size);

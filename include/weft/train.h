@@ -73,6 +73,10 @@ struct weft_trainer_info {
      * was inaccurate or much slower; and its relative error of the gradients, infinite
      * if they or the loss were not finite. Otherwise 0. */
     double speedup, difference;
+    /* After AUTO: the relative standard deviation that the choice of a batch's images
+     * gives the gradients, which `difference` must not exceed for float16. Otherwise 0.
+     */
+    double noise;
 };
 WEFT_API void weft_trainer_info(const weft_trainer *trainer,
                                 struct weft_trainer_info *out, size_t size);

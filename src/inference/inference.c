@@ -181,24 +181,15 @@ enum weft_status weft_inference_create_with_weights(
     return status;
 }
 
-bool weft_probabilities_match(const float *half, const float *full, int rows, int classes,
-                              double *difference)
+double weft_probabilities_distance(const float *a, const float *b, size_t count)
 {
-    static const double most = 0x1p-6;
-    *difference = 0;
-    for (int i = 0; i < rows; i++, half += classes, full += classes) {
-        int best = 0;
-        for (int c = 0; c < classes; c++) {
-            double off = fabs((double)half[c] - (double)full[c]);
-            if (!(off <= *difference)) /* NaN too */
-                *difference = isfinite(off) ? off : INFINITY;
-            best = half[c] > half[best] ? c : best;
-        }
-        for (int c = 0; c < classes; c++)
-            if ((double)full[c] - (double)full[best] > most)
-                *difference = INFINITY;
+    double distance = 0;
+    for (size_t i = 0; i < count; i++) {
+        double off = fabs((double)a[i] - (double)b[i]);
+        if (!(off <= distance)) /* NaN too */
+            distance = isfinite(off) ? off : INFINITY;
     }
-    return *difference <= most;
+    return distance;
 }
 
 enum weft_status weft_inference_refresh(struct weft_inference *inference)

@@ -63,11 +63,8 @@ enum weft_status weft_inference_create_with_weights(
 enum weft_status weft_inference_refresh(struct weft_inference *inference);
 void weft_inference_destroy(struct weft_inference **inference);
 
-/* True if float16 probabilities match those of float32: all are finite, none differs
- * by more than 1/64, and the most likely class is the same or as close as that.
- * `difference`: the largest. */
-bool weft_probabilities_match(const float *half, const float *full, int rows, int classes,
-                              double *difference);
+/* The largest difference; infinite where one is not a number. */
+double weft_probabilities_distance(const float *a, const float *b, size_t count);
 
 /* Any count of images; count x classes probabilities. Waits. */
 enum weft_status weft_inference_run(struct weft_inference *inference,

@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 static enum weft_status check_data(weft_context *ctx, const struct weft_net *net,
                                    const struct weft_dataset_info *info)
@@ -25,33 +26,60 @@ static enum weft_status check_data(weft_context *ctx, const struct weft_net *net
     return WEFT_OK;
 }
 
-/* Relative error of the gradients of the first step in float16. The first moments then
- * are the gradients times a constant. */
-static enum weft_status compare_gradients(weft_trainer *full, weft_trainer *half,
-                                          double *difference)
+/* The first moments after a step from moments of zero are the gradients times a
+ * constant. */
+static enum weft_status run_for_gradients(weft_trainer *t, float *gradients)
 {
-    weft_trainer *const trainers[] = {full, half};
-    size_t count = full->net->graph.weights;
-    float *moments[2] = {malloc(count * sizeof(float)), malloc(count * sizeof(float))};
-    enum weft_status status = WEFT_OK;
+    WEFT_TRY(weft_trainer_run(t, 1));
+    return t->device->backend->read(t->device, gradients, t->moment1, 0,
+                                    t->net->graph.weights * sizeof(float));
+}
+
+/* Sets `second` to the gradients of the next batch, with the weights as they are. */
+static enum weft_status run_both_batches(weft_trainer *t, float *weights, float *first,
+                                         float *second)
+{
+    const struct weft_backend *backend = t->device->backend;
+    size_t bytes = t->net->graph.weights * sizeof(float);
+    WEFT_TRY(backend->read(t->device, weights, t->buffers.weights, 0, bytes));
+    WEFT_TRY(run_for_gradients(t, first));
+    memset(second, 0, bytes);
+    WEFT_TRY(backend->write(t->device, t->moment1, 0, second, bytes));
+    WEFT_TRY(backend->write(t->device, t->buffers.weights, 0, weights, bytes));
+    return run_for_gradients(t, second);
+}
+
+/* |a - b| / |b| */
+static double relative_distance(const float *a, const float *b, size_t count)
+{
     double off = 0, length = 0;
-    if (!moments[0] || !moments[1])
-        status = weft_out_of_memory(full->device->context, "trainer",
-                                    2 * count * sizeof(float));
-    for (int k = 0; k < 2 && !status; k++) {
-        const weft_trainer *t = trainers[k];
-        if (!(status = weft_trainer_run(trainers[k], 1)))
-            status = t->device->backend->read(t->device, moments[k], t->moment1, 0,
-                                              count * sizeof(float));
-    }
-    for (size_t i = 0; !status && i < count; i++) {
-        double want = (double)moments[0][i], d = (double)moments[1][i] - want;
+    for (size_t i = 0; i < count; i++) {
+        double d = (double)a[i] - (double)b[i];
         off += d * d;
-        length += want * want;
+        length += (double)b[i] * (double)b[i];
     }
-    *difference = sqrt(off / length);
-    free(moments[0]);
-    free(moments[1]);
+    return sqrt(off / length);
+}
+
+/* Relative error of the gradients of the first step in float16, and their noise: the
+ * standard deviation that the choice of a batch's images gives them, from two batches. */
+static enum weft_status compare_gradients(weft_trainer *full, weft_trainer *half,
+                                          struct weft_trainer_info *found)
+{
+    size_t count = full->net->graph.weights;
+    float *room = malloc(3 * count * sizeof(float));
+    if (!room)
+        return weft_out_of_memory(full->device->context, "trainer",
+                                  3 * count * sizeof(float));
+    float *first = room, *second = room + count, *other = room + 2 * count;
+    enum weft_status status = run_both_batches(full, other, first, second);
+    if (!status)
+        status = run_for_gradients(half, other);
+    if (!status) {
+        found->difference = relative_distance(other, first, count);
+        found->noise = relative_distance(second, first, count) / sqrt(2);
+    }
+    free(room);
     return status;
 }
 
@@ -66,17 +94,15 @@ static enum weft_status compare_precisions(weft_trainer *full, weft_trainer *hal
                                            struct weft_trainer_info *info)
 {
     struct lab_ab_result timing = {0};
-    double difference;
-    WEFT_TRY(compare_gradients(full, half, &difference));
-    if (difference <= WEFT_FP16_GRAD_TOLERANCE)
+    WEFT_TRY(compare_gradients(full, half, info));
+    if (info->difference <= info->noise)
         WEFT_TRY(lab_ab_compare(run_step, (void *[]){full, half}, &timing));
-    bool finite = isfinite(half->epoch_metrics.last_loss) && isfinite(difference);
-    *info = (struct weft_trainer_info){
-        .precision = finite && lab_ab_significant(&timing) ? WEFT_PRECISION_FLOAT16
-                                                           : WEFT_PRECISION_FLOAT32,
-        .difference = finite ? difference : INFINITY,
-        .speedup = timing.speedup,
-    };
+    bool finite = isfinite(half->epoch_metrics.last_loss) && isfinite(info->difference);
+    info->precision = finite && lab_ab_significant(&timing) ? WEFT_PRECISION_FLOAT16
+                                                            : WEFT_PRECISION_FLOAT32;
+    if (!finite)
+        info->difference = INFINITY;
+    info->speedup = timing.speedup;
     return WEFT_OK;
 }
 

@@ -54,10 +54,6 @@ struct weft_trainer {
     uint64_t data_hash;
 };
 
-/* Largest accepted relative error of gradients in float16. Observed: 0.6 % in a network
- * of two layers with weights, 11 % in one of nine; the noise of a batch is larger. */
-#define WEFT_FP16_GRAD_TOLERANCE 0.25
-
 /* trainer.c */
 
 /* A trainer with tensors of one type, at its first step. `share` not NULL: uses the

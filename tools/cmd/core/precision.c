@@ -24,15 +24,18 @@ void app_print_precision(const weft_predictor *predictor, int requested)
     if (requested != WEFT_PRECISION_AUTO)
         return;
     if (!isfinite(info.difference))
-        term_print("Precision  float32: float16 changed predicted classes");
+        term_print("Precision  float32: probabilities in float16 were not finite");
     else if (info.speedup > 0)
         term_print(
             "Precision  %s: float16 was %.2f times as fast as float32; probabilities "
             "differed by at most %.2g",
             app_precision_names[info.precision], info.speedup, info.difference);
     else
-        term_print("Precision  float32: float16 was %s",
-                   info.difference > 0x1p-6 ? "too inaccurate" : "far slower");
+        term_print(
+            "Precision  float32: float16 was %s; it changed probabilities by at most "
+            "%.2g, a level of each pixel by %.2g",
+            info.difference > info.noise ? "too inaccurate" : "far slower",
+            info.difference, info.noise);
 }
 
 void app_json_precision(const weft_predictor *predictor, struct json *json)

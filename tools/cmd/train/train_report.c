@@ -47,10 +47,11 @@ void train_print_precision(struct train_session *session)
             "differed by %.2g %%",
             app_precision_names[info.precision], info.speedup, 100 * info.difference);
     else
-        term_print(
-            "Precision  float32: float16 was far slower, or inaccurate: its gradients "
-            "differed by %.2g %%",
-            100 * info.difference);
+        term_print("Precision  float32: float16 was %s; its gradients differed by %.2g "
+                   "%%, those "
+                   "of two batches by %.2g %%",
+                   info.difference > info.noise ? "too inaccurate" : "far slower",
+                   100 * info.difference, 100 * info.noise);
 }
 
 void train_print_run(const struct train_session *session, const struct weft_progress *p)
