@@ -35,7 +35,7 @@ enum weft_type { WEFT_FLOAT32, WEFT_FLOAT16 };
 
 static inline size_t weft_type_bytes(enum weft_type type)
 {
-    return type == WEFT_FLOAT16 ? 2 : 4;
+    return type == WEFT_FLOAT16 ? sizeof(uint16_t) : sizeof(float);
 }
 
 /* A range of elements in a buffer, passed by value. `offset` and `count` are in

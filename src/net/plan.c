@@ -342,10 +342,10 @@ int weft_plan_largest_batch(const struct weft_net *net, int batch, bool training
     return low;
 }
 
-static struct weft_view floats(const struct weft_buffers *buffers,
-                               const struct weft_live_range *range, enum weft_type type)
+static struct weft_view view_of(const struct weft_buffers *buffers,
+                                const struct weft_live_range *range, enum weft_type type,
+                                size_t element)
 {
-    size_t element = weft_type_bytes(type);
     if (!range->bytes)
         return (struct weft_view){0};
     return (struct weft_view){.mem = buffers->activations,
@@ -359,12 +359,11 @@ struct weft_view weft_plan_node_view(const struct weft_plan *plan,
                                      enum weft_node_tensor_id which)
 {
     const struct weft_live_range *range = node_range(plan, node, which);
-    if (which != TENSOR_ARGMAX || !range->bytes)
-        return floats(buffers, range,
-                      which == TENSOR_SAVED ? WEFT_FLOAT32 : type_of(plan, node));
-    size_t place = weft_pool_argmax_bytes(&plan->graph.nodes[node].pool);
-    return (struct weft_view){buffers->activations, range->offset / place,
-                              range->bytes / place};
+    if (which == TENSOR_ARGMAX)
+        return view_of(buffers, range, WEFT_FLOAT32,
+                       weft_pool_argmax_bytes(&plan->graph.nodes[node].pool));
+    enum weft_type type = which == TENSOR_SAVED ? WEFT_FLOAT32 : type_of(plan, node);
+    return view_of(buffers, range, type, weft_type_bytes(type));
 }
 
 struct weft_view weft_plan_ref_view(const struct weft_plan *plan,
@@ -380,8 +379,10 @@ struct weft_view weft_plan_step_view(const struct weft_plan *plan,
                                      const struct weft_buffers *buffers,
                                      enum weft_step_tensor_id which)
 {
-    return floats(buffers, &plan->live_ranges[which],
-                  which == TENSOR_X ? type_of(plan, WEFT_BATCH) : WEFT_FLOAT32);
+    enum weft_type type = which == TENSOR_X ? type_of(plan, WEFT_BATCH) : WEFT_FLOAT32;
+    bool whole = which == TENSOR_LABELS || which == TENSOR_CORRECT;
+    return view_of(buffers, &plan->live_ranges[which], type,
+                   whole ? sizeof(int32_t) : weft_type_bytes(type));
 }
 
 static struct weft_view output_view(const struct weft_plan *plan,

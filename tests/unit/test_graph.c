@@ -3,13 +3,15 @@
  *
  * Each network is planned in several ways. The plan with separate memory for every tensor
  * must agree bit by bit with the usual one (no tensor is overwritten before its last
- * use), the plan without fusion within rounding, and the gradient with the finite
- * difference of the loss along a random direction. */
+ * use), the plan without fusion within rounding, and each call with its bound.
+ * Differences of the loss are compared in double precision (test_gradients.c). */
 #include "unit/test.h"
 
 #include "net/lower.h"
 #include "shared/random.h"
 #include "shared/state.h"
+#include "unit/random_net.h"
+#include "verify/trace.h"
 
 #include <math.h>
 
@@ -26,8 +28,7 @@ static uint32_t draw(uint32_t below)
 }
 
 /* Layers that keep the shape: $ is the number of the input, @ of another line, % of this
- * one. A line without names gets them. Every activation is smooth, so that finite
- * differences of the loss are gradients. */
+ * one. A line without names gets them. */
 static const char *const layers[] = {
     "conv 4 3 pad=same",
     "conv 4 1 tanh",
@@ -211,21 +212,28 @@ static void graph_fixture_free(struct graph_fixture *rig)
     weft_plan_destroy(&rig->plan);
 }
 
+/* The batch and the weights. */
+static void graph_fixture_write(struct graph_fixture *rig, const float *weights)
+{
+    const struct weft_backend *backend = device->backend;
+    int32_t labels[BATCH];
+    for (int i = 0; i < BATCH; i++)
+        labels[i] = i % CLASSES;
+    write_floats(weft_plan_step_view(rig->plan, &rig->buffers, TENSOR_X), 7, -1, 1);
+    struct weft_view to = weft_plan_step_view(rig->plan, &rig->buffers, TENSOR_LABELS);
+    CHECK_OK(backend->write(device, to.mem, to.offset * 4, labels, sizeof(labels)));
+    CHECK_OK(backend->write(device, rig->buffers.weights, 0, weights,
+                            rig->floats * sizeof(float)));
+}
+
 /* The loss at these weights; the gradient unless `gradient` is NULL. */
 static double graph_fixture_run(struct graph_fixture *rig, const float *weights,
                                 float *gradient)
 {
     const struct weft_backend *backend = device->backend;
-    int32_t labels[BATCH];
     float losses[BATCH];
-    for (int i = 0; i < BATCH; i++)
-        labels[i] = i % CLASSES;
-    write_floats(weft_plan_step_view(rig->plan, &rig->buffers, TENSOR_X), 7, -1, 1);
-    struct weft_view to = weft_plan_step_view(rig->plan, &rig->buffers, TENSOR_LABELS);
     struct weft_view loss = weft_plan_step_view(rig->plan, &rig->buffers, TENSOR_LOSS);
-    CHECK_OK(backend->write(device, to.mem, to.offset * 4, labels, sizeof(labels)));
-    CHECK_OK(backend->write(device, rig->buffers.weights, 0, weights,
-                            rig->floats * sizeof(float)));
+    graph_fixture_write(rig, weights);
     CHECK_OK(backend->replay(rig->list));
     CHECK_OK(backend->read(device, losses, loss.mem, loss.offset * 4, sizeof(losses)));
     if (gradient)
@@ -235,38 +243,6 @@ static double graph_fixture_run(struct graph_fixture *rig, const float *weights,
     for (int i = 0; i < BATCH; i++)
         sum += (double)losses[i] / BATCH;
     return sum;
-}
-
-/* The derivative of L(w + t d) at t = 0, by the difference of fourth order, against g d;
- * d is of +-1. */
-static void check_difference(struct graph_fixture *rig, const float *weights,
-                             const float *gradient, const char *text)
-{
-    static const struct {
-        double at, factor;
-    } points[] = {{-2, 1}, {-1, -8}, {1, 8}, {2, -1}};
-    const double step = 0x1p-9;
-    float *moved = malloc(rig->floats * sizeof(*moved));
-    REQUIRE(moved);
-    memcpy(moved, weights, rig->floats * sizeof(*moved));
-    double along = 0, numeric = 0;
-    for (size_t p = 0; p < WEFT_ARRAY_SIZE(points); p++) {
-        along = 0;
-        for (size_t i = 0; i < rig->weights; i++) {
-            struct weft_random r =
-                weft_philox(5, 6, (uint32_t)i, number, 0, RANDOM_VERIFY);
-            double d = r.v[0] & 1 ? 1 : -1;
-            moved[i] = (float)((double)weights[i] + points[p].at * d * step);
-            along += d * (double)gradient[i];
-        }
-        numeric += points[p].factor * graph_fixture_run(rig, moved, NULL) / (12 * step);
-    }
-    test_checks++;
-    if (!(fabs(numeric - along) <= 1e-3 * (fabs(along) + 1)))
-        TEST_FAIL("net %u: the gradient along a direction is %.6g, the difference of "
-                  "the loss %.6g:\n%s",
-                  number, along, numeric, text);
-    free(moved);
 }
 
 static void check_close(const float *fused, const float *plain, size_t count,
@@ -279,6 +255,28 @@ static void check_close(const float *fused, const float *plain, size_t count,
     test_checks++;
     if (!(off < 1e-4))
         TEST_FAIL("net %u: fused differs from plain by %g:\n%s", number, off, text);
+}
+
+static struct {
+    int calls;
+    size_t results;
+    double worst; /* error over bound */
+} totals;
+
+/* Forward and backward call by call: each result from what the device itself had. */
+static void check_calls(struct graph_fixture *rig, const float *weights, const char *text)
+{
+    struct verify_trace trace;
+    verify_trace_init(&trace, 1e4);
+    graph_fixture_write(rig, weights);
+    CHECK_OK(verify_trace_run(&trace, rig->list));
+    test_checks++;
+    if (trace.wrong)
+        TEST_FAIL("net %u: %s:\n%s", number, trace.fault, text);
+    totals.calls += trace.calls;
+    totals.results += trace.elements;
+    totals.worst = fmax(totals.worst, trace.worst);
+    verify_trace_finish(&trace);
 }
 
 static void check_net(void)
@@ -308,11 +306,29 @@ static void check_net(void)
     static const enum way fused[] = {USUAL, JOIN1, JOIN3};
     for (size_t i = 0; i < WEFT_ARRAY_SIZE(fused); i++)
         check_close(gradients[fused[i]], gradients[PLAIN], net->graph.weights, text);
-    check_difference(&rigs[USUAL], weights, gradients[USUAL], text);
+    check_calls(&rigs[USUAL], weights, text);
     for (int i = 0; i < WAYS; i++) {
         graph_fixture_free(&rigs[i]);
         free(gradients[i]);
     }
+    free(weights);
+    weft_net_destroy(&net);
+}
+
+/* A network of every op. */
+static void check_random_net(void)
+{
+    struct graph_fixture rig;
+    struct weft_net_info info;
+    weft_net *net = random_net_create(ctx, number);
+    REQUIRE(net);
+    float *weights = calloc(weft_graph_floats(&net->graph), sizeof(float));
+    REQUIRE(weights);
+    weft_graph_initialize(&net->graph, number, weights);
+    weft_net_info(net, &info);
+    graph_fixture_init(&rig, net, USUAL);
+    check_calls(&rig, weights, info.text);
+    graph_fixture_free(&rig);
     free(weights);
     weft_net_destroy(&net);
 }
@@ -340,6 +356,11 @@ int main(int argc, char **argv)
         check_net();
     }
     CHECK((uint32_t)forgotten > nets / 3);
+    for (number = 0; number < nets; number++)
+        check_random_net();
+    CHECK(totals.worst > 0 && totals.worst <= 1);
+    printf("%d calls, %zu results, error at most %.2g of the bound\n", totals.calls,
+           totals.results, totals.worst);
     weft_device_close(&device);
     weft_context_destroy(&ctx);
     return test_end();
