@@ -5,9 +5,9 @@
 #     sanitizers.sh FOLDER address,undefined|thread
 #     sanitizers.sh --prove                planted bugs, each of which must be reported
 #
-# Below address,undefined the calls of memory and files fail too, for $S seconds. There is
-# no memory sanitizer: zlib, libpng and jansson are not built with it, and each of their
-# bytes would be reported.
+# Below address,undefined the calls of memory and files fail too, for $S seconds. The
+# sanitizer of memory runs on the readers of files alone (unit/fuzz.sh): libraries are not
+# built with it, and each of their bytes would be reported.
 set -eu
 here=$(dirname "$(realpath "$0")")
 

@@ -96,7 +96,7 @@ weft_trainer *fuzz_trainer(void)
         return trainer;
     for (size_t i = 0; i < sizeof(pixels); i++)
         pixels[i] = (uint8_t)(i * 37);
-    MUST(!weft_context_create(&context, NULL));
+    MUST(!weft_context_create(&context, weft_context_params(.no_opencl = true)));
     MUST(!weft_device_find(context, "cpu", &index, NULL));
     MUST(!weft_device_open(context, index, NULL, &device));
     MUST(!weft_dataset_from_memory(context,

@@ -58,6 +58,10 @@ enum app_exit show_log(struct app *app, const struct show_options *o, const char
     char *text = paths_read_file(path, MAX_LOG_BYTES, &size);
     if (!text)
         return app_error(app, APP_BAD_INPUT, "%s: %s", path, strerror(errno));
+    if (strlen(text) < size) {
+        free(text);
+        return app_error(app, APP_BAD_INPUT, "%s: is damaged: it has zero bytes", path);
+    }
     table_init(&t, stdout, (enum table_format)o->app.format, columns,
                sizeof(columns) / sizeof(*columns), false);
     for (char *line = text, *end; !code && *line; line = end) {
