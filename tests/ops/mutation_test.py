@@ -380,6 +380,8 @@ def main(words):
     if len(plain) < 2 or plain[1] not in runs:
         sys.exit(__doc__)
     options = Options(words, plain[2:])
+    if plain[1] == "kernels":
+        list(chosen_mutants())  # an error if lines of cl/ have changed
     with tempfile.TemporaryDirectory() as scratch:
         if plain[1] in ("kernels", "chosen", "same"):
             os.environ["POCL_CACHE_DIR"] = scratch
