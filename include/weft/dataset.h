@@ -11,7 +11,7 @@ extern "C" {
 
 enum { WEFT_MAX_CHANNELS = 4, WEFT_MAX_CLASSES = 1000 };
 
-enum weft_split { WEFT_SPLIT_TRAIN, WEFT_SPLIT_TEST };
+enum weft_split { WEFT_SPLIT_TRAIN, WEFT_SPLIT_TEST, WEFT_SPLIT_VALIDATION };
 
 typedef struct weft_dataset weft_dataset;
 
@@ -32,7 +32,28 @@ struct weft_dataset_info {
     /* the way in which the images were made, and others are made for a model of them */
     const struct weft_preprocess_params *preprocess;
     uint64_t hash; /* of extents, pixels, labels and their order */
+    /* The path of each image file, and height and width in the file, upright; NULL: the
+     * images are not from image files. */
+    const char *const *files;
+    const int32_t *file_extents;
+    int decoded; /* image files that were decoded; 0: none, or all were known */
+    double decode_seconds;
 };
+
+/* Options of opening a dataset. */
+struct weft_dataset_open_params {
+    size_t struct_size;
+    /* Image files are made so, with height, width and channels the input of a
+     * network. NULL, or height, width and channels 0: the size that all of them have; if
+     * they have several, 64x64x3. */
+    const struct weft_preprocess_params *preprocess;
+    /* A folder of this user only, created if it is missing, where decoded images are
+     * kept, so that they are decoded once; NULL: they are not kept. Its files may be
+     * deleted. */
+    const char *cache_dir;
+    int threads; /* that decode images; 0: one a processor */
+};
+#define weft_dataset_open_params(...) WEFT_PARAMS(weft_dataset_open_params, __VA_ARGS__)
 
 /* Reads a dataset. `spec` is "fashion-mnist" (Debian's package), a folder or a file:
  *
@@ -45,6 +66,11 @@ struct weft_dataset_info {
  *     with any other number, images of one row. Columns called "id" or "index" or without
  *     a name are skipped. Without a header the numbers decide whether the first or the
  *     last column has the labels; `notes` of the info names it;
+ *   - a folder of images, PNG, JPEG and PNM of any size, with a folder for each class:
+ *     train/CLASS/FILE, and test, and validation, val or valid; or CLASS/FILE, which is
+ *     the training part. The names of the class folders are the classes, sorted bytewise;
+ *     a class folder may have folders, and links are followed. Files that cannot be
+ *     decoded are left out, with a note; other kinds and hidden files are skipped;
  *   - an NPY file of integers or floats in 0..1 or 0..255, (n,h,w) or (n,h,w,c); its
  *     labels are beside it under the name with "labels" for "images" or "y" for "x", or
  *     as NAME-labels.npy.
@@ -52,15 +78,17 @@ struct weft_dataset_info {
  * All values of floats decide whether they are 0..1 or 0..255, those of the training part
  * for the test part of a folder too; a few beyond 1 or 255 are clamped, with a note.
  *
- * A folder may contain train and test parts in any one of these formats; `split` selects
- * one. Only regular files are read, or a file in a folder of its own name. For a single
- * file `split` is ignored. A file `classes.txt` beside the data names the classes, one a
- * line; a dataset with a known content hash has its own names. A gzip file may decompress
- * to 64 MiB and 32 times its size.
+ * A folder may contain train, test and validation parts in any one of these formats;
+ * `split` selects one. Only regular files are read, or a file in a folder of its own
+ * name. For a single file `split` is ignored. A file `classes.txt` beside the data names
+ * the classes, one a line; a dataset with a known content hash has its own names. A gzip
+ * file may decompress to 64 MiB and 32 times its size.
  *
  * WEFT_ERR_FILE, WEFT_ERR_FORMAT, WEFT_ERR_NOMEM. */
 WEFT_API enum weft_status weft_dataset_open(weft_context *context, const char *spec,
-                                            enum weft_split split, weft_dataset **out);
+                                            enum weft_split split,
+                                            const struct weft_dataset_open_params *params,
+                                            weft_dataset **out);
 
 /* Images in memory. All arrays are copied. */
 struct weft_dataset_params {

@@ -16,11 +16,18 @@ struct weft_image {
     uint8_t *pixels;
 };
 
+struct weft_preprocess_params;
+
 /* Decodes a PNG, JPEG or PBM/PGM/PPM of at most 2^26 pixels from memory; the format is
  * detected by the first bytes. `name` is for error messages. Free the pixels with
- * weft_image_free. WEFT_ERR_FORMAT, WEFT_ERR_NOMEM. */
+ * weft_image_free. `params`, unless NULL, is what weft_image_preprocess will make of it:
+ * then a JPEG that is far larger is decoded at a fraction of its size, at least twice
+ * that of the result, in a fraction of the time; but whole for another filter than AREA,
+ * and where `trim` or an automatic `invert` looks at its background. WEFT_ERR_ARG,
+ * WEFT_ERR_FORMAT, WEFT_ERR_NOMEM. */
 WEFT_API enum weft_status weft_image_decode(weft_context *context, const char *name,
                                             const void *bytes, size_t size,
+                                            const struct weft_preprocess_params *params,
                                             struct weft_image *out);
 WEFT_API void weft_image_free(struct weft_image *image);
 

@@ -18,7 +18,7 @@
  *     if (weft_context_create(&context, NULL) ||
  *         weft_device_find(context, NULL, &index, NULL) ||
  *         weft_device_open(context, index, NULL, &device) ||
- *         weft_dataset_open(context, "fashion-mnist", WEFT_SPLIT_TRAIN, &data))
+ *         weft_dataset_open(context, "fashion-mnist", WEFT_SPLIT_TRAIN, NULL, &data))
  *         goto failed;
  *     weft_dataset_info(data, &shape);
  *     if (weft_net_create(context, weft_net_builtin("small", 0),

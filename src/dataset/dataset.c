@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The dataset object: statistics, class names, holdout, overlap. */
+/* The dataset object: statistics, class names, holdout. */
 #define _POSIX_C_SOURCE 200809L
+#include "dataset/dataset.h"
 #include "dataset/format.h"
 
 #include <inttypes.h>
@@ -13,14 +14,6 @@
 #include "shared/random.h"
 #include "util/hash.h"
 #include "util/text.h"
-
-struct weft_dataset {
-    weft_context *context;
-    struct weft_dataset_info info; /* owns its strings */
-    struct weft_preprocess_params preprocess;
-    uint8_t *pixels;
-    int32_t *labels;
-};
 
 void weft_dataset_destroy(weft_dataset **data)
 {
@@ -36,8 +29,18 @@ void weft_dataset_destroy(weft_dataset **data)
     free((char *)(uintptr_t)d->info.notes);
     free(d->pixels);
     free(d->labels);
+    free(d->extents);
+    weft_names_free(&d->files);
     free(d);
     *data = NULL;
+}
+
+size_t weft_dataset_image_bytes(const struct weft_dataset_info *info)
+{
+    size_t bytes;
+    bool fits = weft_checked_mul((size_t)info->height, (size_t)info->width, &bytes) &&
+                weft_checked_mul(bytes, (size_t)info->channels, &bytes);
+    return fits ? bytes : SIZE_MAX;
 }
 
 void(weft_dataset_info)(const weft_dataset *data, struct weft_dataset_info *out,
@@ -50,15 +53,9 @@ void(weft_dataset_info)(const weft_dataset *data, struct weft_dataset_info *out,
     struct weft_dataset_info info = data->info;
     info.pixels = data->pixels;
     info.labels = data->labels;
+    info.files = (const char *const *)data->files.list;
+    info.file_extents = data->extents;
     WEFT_WRITE_INFO(out, size, &info);
-}
-
-static size_t image_bytes(const struct weft_dataset_info *info)
-{
-    size_t bytes;
-    bool fits = weft_checked_mul((size_t)info->height, (size_t)info->width, &bytes) &&
-                weft_checked_mul(bytes, (size_t)info->channels, &bytes);
-    return fits ? bytes : SIZE_MAX;
 }
 
 /* Mean and standard deviation from integer sums: one pass, rounded at the end only. */
@@ -69,7 +66,7 @@ static void compute_statistics(weft_dataset *data)
     }; /* pixels whose squares fit a 32-bit sum, for vectorization */
     struct weft_dataset_info *info = &data->info;
     size_t channels = (size_t)info->channels;
-    size_t pixels = (size_t)info->count * image_bytes(info) / channels;
+    size_t pixels = (size_t)info->count * weft_dataset_image_bytes(info) / channels;
     for (size_t c = 0; c < channels; c++) {
         uint64_t sum = 0, squares = 0;
         for (size_t from = 0; from < pixels; from += BLOCK) {
@@ -100,7 +97,7 @@ static void compute_hash(weft_dataset *data)
         (uint64_t)info->height,
         (uint64_t)info->width,
         (uint64_t)info->channels,
-        weft_hash64(data->pixels, count * image_bytes(info)),
+        weft_hash64(data->pixels, count * weft_dataset_image_bytes(info)),
         weft_hash64(data->labels, count * sizeof(*data->labels)),
     };
     info->hash = weft_hash64(parts, sizeof(parts));
@@ -145,7 +142,8 @@ static enum weft_status create(weft_context *ctx, const struct weft_dataset_info
 static enum weft_status allocate(weft_dataset *data)
 {
     size_t bytes;
-    if (!weft_checked_mul((size_t)data->info.count, image_bytes(&data->info), &bytes))
+    if (!weft_checked_mul((size_t)data->info.count, weft_dataset_image_bytes(&data->info),
+                          &bytes))
         return weft_out_of_memory(data->context, data->info.source, SIZE_MAX);
     data->pixels = malloc(bytes);
     data->labels = calloc((size_t)data->info.count, sizeof(*data->labels));
@@ -217,7 +215,7 @@ static void note_contents(struct weft_reading *reading, const weft_dataset *data
                           bool named)
 {
     const struct weft_dataset_info *info = &data->info;
-    size_t count = (size_t)info->count * image_bytes(info);
+    size_t count = (size_t)info->count * weft_dataset_image_bytes(info);
     uint8_t most = 0;
     for (size_t i = 0; i < count && most <= 1; i++)
         most = data->pixels[i] > most ? data->pixels[i] : most;
@@ -249,16 +247,23 @@ enum weft_status weft_dataset_take(struct weft_reading *reading,
     const char *lines[WEFT_MAX_CLASSES + 1];
     const struct weft_known_dataset *release = naming->release;
     int label = max_label(raw->labels, raw->count);
-    struct weft_dataset_info info = {.count = raw->count,
-                                     .height = raw->height,
-                                     .width = raw->width,
-                                     .channels = raw->channels,
-                                     .classes = label + 1,
-                                     .source = source,
-                                     .known_as = release ? release->name : ""};
+    struct weft_dataset_info info = {
+        .count = raw->count,
+        .height = raw->height,
+        .width = raw->width,
+        .channels = raw->channels,
+        .classes = label + 1,
+        .source = source,
+        .known_as = release ? release->name : "",
+        .preprocess = reading->from_files ? &reading->preprocess : NULL,
+        .decoded = reading->decoded,
+        .decode_seconds = reading->decode_seconds};
     info.classes = info.classes < naming->least ? naming->least : info.classes;
     info.classes = info.classes < 2 ? 2 : info.classes;
-    if (release) {
+    if (raw->classes.count) {
+        info.classes = raw->classes.count;
+        info.class_names = (const char *const *)raw->classes.list;
+    } else if (release) {
         info.classes = release->classes;
         info.class_names = release->class_names;
     } else if (naming->text) {
@@ -278,11 +283,15 @@ enum weft_status weft_dataset_take(struct weft_reading *reading,
         goto done;
     data->pixels = raw->pixels;
     data->labels = raw->labels;
+    data->files = raw->files;
+    data->extents = raw->extents;
     raw->pixels = NULL;
     raw->labels = NULL;
+    raw->files = (struct weft_names){.list = NULL};
+    raw->extents = NULL;
     compute_statistics(data);
     compute_hash(data);
-    note_contents(reading, data, naming->text || release);
+    note_contents(reading, data, naming->text || release || raw->classes.count);
     if (reading->notes) {
         free((char *)(uintptr_t)data->info.notes);
         data->info.notes = reading->notes;
@@ -339,9 +348,10 @@ enum weft_status weft_dataset_from_memory(weft_context *context,
                  "channels must be 1 to 4");
     WEFT_REQUIRE(context, info.classes >= 0 && info.classes <= WEFT_MAX_CLASSES,
                  "classes must be 0 to 1000");
-    WEFT_REQUIRE(context,
-                 weft_checked_mul(image_bytes(&info), (size_t)info.count, &bytes),
-                 "count x height x width x channels must fit into memory");
+    WEFT_REQUIRE(
+        context,
+        weft_checked_mul(weft_dataset_image_bytes(&info), (size_t)info.count, &bytes),
+        "count x height x width x channels must fit into memory");
     for (int i = 0; labels && i < info.count; i++)
         if (labels[i] < 0 ||
             labels[i] >= (info.classes ? info.classes : WEFT_MAX_CLASSES))
@@ -395,7 +405,7 @@ enum weft_status weft_dataset_holdout(const weft_dataset *data, int holdout_coun
     WEFT_REQUIRE_POINTER(ctx, second, "second");
     weft_dataset *part[2] = {NULL, NULL};
     struct weft_dataset_info info = data->info;
-    size_t bytes = image_bytes(&info);
+    size_t bytes = weft_dataset_image_bytes(&info);
     info.notes = NULL;
     uint32_t count = (uint32_t)info.count;
     int filled[2] = {0, 0};
@@ -429,60 +439,5 @@ enum weft_status weft_dataset_holdout(const weft_dataset *data, int holdout_coun
     compute_hash(part[1]);
     *first = part[0];
     *second = part[1];
-    return WEFT_OK;
-}
-
-/* Hash table of images with open addressing; identical images share one entry. */
-struct entry {
-    uint64_t hash;
-    uint32_t image; /* counted from 1; 0: empty */
-};
-
-/* The entry of an image, or the empty one where it belongs. */
-static struct entry *find_entry(struct entry *table, size_t mask,
-                                const weft_dataset *data, const uint8_t *image,
-                                uint64_t hash)
-{
-    size_t bytes = image_bytes(&data->info);
-    for (size_t at = hash & mask;; at = (at + 1) & mask) {
-        struct entry *entry = &table[at];
-        if (!entry->image ||
-            (entry->hash == hash &&
-             !memcmp(data->pixels + (entry->image - 1) * bytes, image, bytes)))
-            return entry;
-    }
-}
-
-enum weft_status weft_dataset_overlap(const weft_dataset *train, const weft_dataset *test,
-                                      int *out)
-{
-    WEFT_REQUIRE_POINTER(NULL, train, "train");
-    WEFT_REQUIRE_POINTER(train->context, test, "test");
-    WEFT_REQUIRE_POINTER(train->context, out, "out");
-    const struct weft_dataset_info *a = &train->info, *b = &test->info;
-    size_t bytes = image_bytes(a), size = 2;
-    int count = 0;
-    if (a->height != b->height || a->width != b->width || a->channels != b->channels) {
-        *out = 0;
-        return WEFT_OK;
-    }
-    while (size < 2 * (size_t)a->count)
-        size *= 2;
-    struct entry *table = calloc(size, sizeof(*table));
-    if (!table)
-        return weft_out_of_memory(train->context, "overlap", size * sizeof(*table));
-    for (int i = 0; i < a->count; i++) {
-        const uint8_t *image = train->pixels + (size_t)i * bytes;
-        uint64_t hash = weft_hash64(image, bytes);
-        *find_entry(table, size - 1, train, image, hash) =
-            (struct entry){hash, (uint32_t)i + 1};
-    }
-    for (int i = 0; i < b->count; i++) {
-        const uint8_t *image = test->pixels + (size_t)i * bytes;
-        uint64_t hash = weft_hash64(image, bytes);
-        count += find_entry(table, size - 1, train, image, hash)->image != 0;
-    }
-    free(table);
-    *out = count;
     return WEFT_OK;
 }

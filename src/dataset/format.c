@@ -47,6 +47,9 @@ void weft_raw_images_free(struct weft_raw_images *raw)
 {
     free(raw->pixels);
     free(raw->labels);
+    free(raw->extents);
+    weft_names_free(&raw->classes);
+    weft_names_free(&raw->files);
     *raw = (struct weft_raw_images){0};
 }
 

@@ -13,11 +13,28 @@ enum {
     WEFT_MAX_SIDE = 65535
 };
 
+struct weft_names {
+    char **list;
+    int count, room;
+};
+
+/* Adds a copy. WEFT_ERR_NOMEM. */
+enum weft_status weft_names_add(weft_context *ctx, struct weft_names *names,
+                                const char *name);
+void weft_names_free(struct weft_names *names);
+void weft_names_sort(struct weft_names *names);
+/* The index of a name in sorted names; -1: none. */
+int weft_names_find(const struct weft_names *names, const char *name);
+
 /* The contents of a file, before they become a dataset. */
 struct weft_raw_images {
     int count, height, width, channels;
     uint8_t *pixels;
-    int32_t *labels; /* NULL: in another file */
+    int32_t *labels;           /* NULL: in another file */
+    struct weft_names classes; /* none: labels are numbers */
+    /* of image files: the path of each, and its height and width before preprocessing */
+    struct weft_names files;
+    int32_t *extents;
 };
 
 struct weft_labels {
@@ -32,6 +49,15 @@ struct weft_reading {
                      it is decided by the values. Set where it was */
     bool scale_asked; /* pixels are not bytes */
     char *notes;      /* sentences, one a line; NULL: none */
+
+    enum weft_split split;
+    /* Image files are made so; height 0: a size that they suggest. Then how they were. */
+    struct weft_preprocess_params preprocess;
+    const char *cache_dir; /* NULL: none */
+    int threads;           /* 0: one a processor */
+    bool from_files;       /* image files have been read */
+    int decoded;           /* how many of them were decoded, in how much time */
+    double decode_seconds;
 };
 
 void weft_reading_note(struct weft_reading *reading, const char *format, ...)

@@ -21,6 +21,7 @@ static const struct part {
 } parts[] = {
     [WEFT_SPLIT_TRAIN] = {{"train", "train"}, NULL},
     [WEFT_SPLIT_TEST] = {{"t10k", "test"}, "train"},
+    [WEFT_SPLIT_VALIDATION] = {{"validation", "valid"}, "train"},
 };
 
 /* `name` in lower case without .gz; false: too long. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Opening a dataset by name, folder or file. */
 #define _POSIX_C_SOURCE 200809L
-#include "dataset/format.h"
+#include "dataset/image_list.h"
+#include "image/preprocess.h"
 #include "util/gzip.h"
 #include "util/text.h"
 
@@ -271,7 +272,10 @@ static enum weft_status open_file(struct weft_reading *reading, const char *path
 static enum weft_status fail_no_images(const struct weft_reading *reading,
                                        const char *folder, enum weft_split split)
 {
-    const char *part = split == WEFT_SPLIT_TRAIN ? "train" : "test";
+    static const char *const parts[] = {[WEFT_SPLIT_TRAIN] = "train",
+                                        [WEFT_SPLIT_TEST] = "test",
+                                        [WEFT_SPLIT_VALIDATION] = "validation"};
+    const char *part = parts[split];
     const char *notes = reading->notes ? reading->notes : "";
     enum weft_status status = WEFT_ERR_FILE;
     char *below = weft_locate_folder_below(folder, split);
@@ -286,7 +290,8 @@ static enum weft_status fail_no_images(const struct weft_reading *reading,
     else
         weft_fail(
             reading->ctx, status,
-            "%s: has no %s images; they are recognized by name: %s, %s, or %s%s%.*s",
+            "%s: has no %s images; they are recognized by name: %s, %s, or %s, or image "
+            "files in a folder for each class%s%.*s",
             folder, part, weft_format_idx.names, weft_format_npy.names,
             weft_format_csv.names, *notes ? "; " : "", (int)strcspn(notes, "\n"), notes);
     free(below);
@@ -294,30 +299,66 @@ static enum weft_status fail_no_images(const struct weft_reading *reading,
     return status;
 }
 
+/* Files of a dataset come before image files. */
 static enum weft_status open_folder(struct weft_reading *reading, const char *folder,
-                                    enum weft_split split, weft_dataset **out)
+                                    weft_dataset **out)
 {
+    enum weft_split split = reading->split;
+    struct weft_image_list list = {.images = NULL};
+    struct weft_raw_images raw = {0};
+    bool listed;
     char *found;
     WEFT_TRY(weft_locate_images(reading, folder, split, &found));
-    if (!found)
+    if (found) {
+        enum weft_status status = open_file(
+            reading, found, true, split == WEFT_SPLIT_TRAIN ? NULL : folder, out);
+        free(found);
+        return status;
+    }
+    WEFT_TRY(weft_image_folder_list(reading, folder, split, &list, &listed));
+    if (!listed)
         return fail_no_images(reading, folder, split);
-    enum weft_status status =
-        open_file(reading, found, true, split == WEFT_SPLIT_TEST ? folder : NULL, out);
-    free(found);
-    return status;
+    WEFT_TRY(weft_image_list_read(reading, folder, &list, &raw));
+    return weft_dataset_take(reading, &raw, folder,
+                             &(struct weft_class_names_source){.text = NULL}, out);
+}
+
+static enum weft_status read_params(const struct weft_dataset_open_params *params,
+                                    struct weft_reading *reading)
+{
+    weft_context *context = reading->ctx;
+    struct weft_dataset_open_params p;
+    struct weft_preprocess_params *image = &reading->preprocess;
+    WEFT_TRY(weft_params_read(context, "weft_dataset_open", params, &p, sizeof(p)));
+    WEFT_REQUIRE(context, p.threads >= 0, "threads must be 0 or more");
+    reading->cache_dir = p.cache_dir;
+    reading->threads = p.threads;
+    if (!p.preprocess)
+        return WEFT_OK;
+    WEFT_TRY(weft_params_read(context, "weft_dataset_open", p.preprocess, image,
+                              sizeof(*image)));
+    return image->height || image->width || image->channels
+               ? weft_preprocess_check_all(context, image)
+               : weft_preprocess_check(context, image);
 }
 
 enum weft_status weft_dataset_open(weft_context *context, const char *spec,
-                                   enum weft_split split, weft_dataset **out)
+                                   enum weft_split split,
+                                   const struct weft_dataset_open_params *params,
+                                   weft_dataset **out)
 {
     const char *path = NULL;
     enum weft_file_kind kind;
-    struct weft_reading reading = {.ctx = context};
+    struct weft_reading reading = {.ctx = context,
+                                   .split = split,
+                                   .preprocess =
+                                       *weft_preprocess_params(.fit = WEFT_FIT_PAD)};
     WEFT_REQUIRE_POINTER(NULL, context, "context");
     WEFT_REQUIRE_POINTER(context, spec, "spec");
     WEFT_REQUIRE_POINTER(context, out, "out");
-    WEFT_REQUIRE(context, split == WEFT_SPLIT_TRAIN || split == WEFT_SPLIT_TEST,
-                 "split must be WEFT_SPLIT_TRAIN or WEFT_SPLIT_TEST");
+    WEFT_REQUIRE(context, (unsigned)split <= WEFT_SPLIT_VALIDATION,
+                 "split must be a value of enum weft_split");
+    WEFT_TRY(read_params(params, &reading));
     WEFT_TRY(resolve_name(context, spec, &path));
     WEFT_TRY(weft_file_examine(context, path, &kind));
     if (kind == WEFT_FILE_ABSENT)
@@ -329,7 +370,7 @@ enum weft_status weft_dataset_open(weft_context *context, const char *spec,
         return weft_fail(context, WEFT_ERR_FILE,
                          "%s: is a socket or a device; data is a file or a folder", path);
     enum weft_status status = kind == WEFT_FILE_FOLDER
-                                  ? open_folder(&reading, path, split, out)
+                                  ? open_folder(&reading, path, out)
                                   : open_file(&reading, path, false, NULL, out);
     free(reading.notes);
     return status;

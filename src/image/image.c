@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Single images: the table of decoders. */
 #include "image/image.h"
+#include "image/preprocess.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 
 static const struct weft_decoder *const decoders[] = {
@@ -38,17 +40,58 @@ enum weft_status weft_image_create(weft_context *ctx, const char *name, uint64_t
     return WEFT_OK;
 }
 
-enum weft_status weft_image_decode(weft_context *context, const char *name,
-                                   const void *bytes, size_t size, struct weft_image *out)
+int weft_image_eighths(const struct weft_preprocess_params *params,
+                       const struct weft_image_extent *stored)
 {
+    bool whole = !params || params->trim || params->invert == WEFT_INVERT_AUTO ||
+                 params->fit == WEFT_FIT_NONE || params->filter != WEFT_FILTER_AREA;
+    if (whole)
+        return 8;
+    double down = (double)params->height / stored->height;
+    double across = (double)params->width / stored->width;
+    bool pad = params->fit == WEFT_FIT_PAD;
+    double scale = (down < across) == pad ? down : across;
+    if (params->fit == WEFT_FIT_CROP && params->crop_fraction > 0)
+        scale /= (double)params->crop_fraction;
+    int eighths = (int)ceil(2 * scale * 8);
+    return eighths < 1 ? 1 : eighths < 8 ? eighths : 8;
+}
+
+enum weft_status weft_image_decode_stored(weft_context *ctx, const char *name,
+                                          const void *bytes, size_t size,
+                                          const struct weft_preprocess_params *params,
+                                          struct weft_image_extent *stored,
+                                          struct weft_image *out)
+{
+    *stored = (struct weft_image_extent){0, 0};
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(decoders); i++) {
+        if (!decoders[i]->probe(bytes, size))
+            continue;
+        WEFT_TRY(decoders[i]->decode(ctx, name, bytes, size, params, stored, out));
+        if (!stored->height)
+            *stored = (struct weft_image_extent){out->height, out->width};
+        return WEFT_OK;
+    }
+    return weft_fail(
+        ctx, WEFT_ERR_FORMAT,
+        size ? "%s: is not a PNG, JPEG, PBM, PGM or PPM image" : "%s: is empty", name);
+}
+
+enum weft_status weft_image_decode(weft_context *context, const char *name,
+                                   const void *bytes, size_t size,
+                                   const struct weft_preprocess_params *params,
+                                   struct weft_image *out)
+{
+    struct weft_preprocess_params p;
+    struct weft_image_extent stored;
     WEFT_REQUIRE_POINTER(NULL, context, "context");
     WEFT_REQUIRE_POINTER(context, name, "name");
     WEFT_REQUIRE(context, bytes || !size, "bytes must not be NULL");
     WEFT_REQUIRE_POINTER(context, out, "out");
-    for (size_t i = 0; i < WEFT_ARRAY_SIZE(decoders); i++)
-        if (decoders[i]->probe(bytes, size))
-            return decoders[i]->decode(context, name, bytes, size, out);
-    return weft_fail(
-        context, WEFT_ERR_FORMAT,
-        size ? "%s: is not a PNG, JPEG, PBM, PGM or PPM image" : "%s: is empty", name);
+    if (params) {
+        WEFT_TRY(WEFT_READ_PARAMS(context, params, &p));
+        WEFT_TRY(weft_preprocess_check_all(context, &p));
+    }
+    return weft_image_decode_stored(context, name, bytes, size, params ? &p : NULL,
+                                    &stored, out);
 }

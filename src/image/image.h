@@ -9,12 +9,33 @@
 
 enum { WEFT_MAX_PIXELS = 1 << 26 };
 
+/* The size of an image in a file, upright. */
+struct weft_image_extent {
+    int height, width;
+};
+
 struct weft_decoder {
     const char *name;
     bool (*probe)(const uint8_t *bytes, size_t size);
+    /* `params`: what the image is for, or NULL. A decoder that makes less than all of it
+     * sets *stored, which is 0x0 otherwise. */
     enum weft_status (*decode)(weft_context *ctx, const char *name, const uint8_t *bytes,
-                               size_t size, struct weft_image *out);
+                               size_t size, const struct weft_preprocess_params *params,
+                               struct weft_image_extent *stored, struct weft_image *out);
 };
+
+/* weft_image_decode with checked params, or NULL for the whole image; `ctx` may be
+ * NULL. *stored receives the size in the file, upright. */
+enum weft_status weft_image_decode_stored(weft_context *ctx, const char *name,
+                                          const void *bytes, size_t size,
+                                          const struct weft_preprocess_params *params,
+                                          struct weft_image_extent *stored,
+                                          struct weft_image *out);
+
+/* The fraction, in eighths, at which an image of this size, upright, is still at least
+ * twice as large as the result. 8: the whole image. */
+int weft_image_eighths(const struct weft_preprocess_params *params,
+                       const struct weft_image_extent *stored);
 
 /* Stubs that fail in builds without libpng or libjpeg-turbo. */
 extern const struct weft_decoder weft_decoder_png, weft_decoder_jpeg, weft_decoder_pnm;

@@ -121,8 +121,10 @@ static void composite(struct weft_image *p)
 }
 
 static enum weft_status decode(weft_context *ctx, const char *name, const uint8_t *bytes,
-                               size_t size, struct weft_image *out)
+                               size_t size, const struct weft_preprocess_params *params,
+                               struct weft_image_extent *stored, struct weft_image *out)
 {
+    (void)params, (void)stored;
     struct png_source in = {
         .ctx = ctx, .name = name, .at = bytes, .left = size, .orientation = 1};
     png_structp png =

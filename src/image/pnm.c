@@ -150,8 +150,10 @@ static enum weft_status read_samples(struct reader *in, int kind, uint32_t most,
 }
 
 static enum weft_status decode(weft_context *ctx, const char *name, const uint8_t *bytes,
-                               size_t size, struct weft_image *out)
+                               size_t size, const struct weft_preprocess_params *params,
+                               struct weft_image_extent *stored, struct weft_image *out)
 {
+    (void)params, (void)stored;
     struct reader in = {ctx, name, bytes + 2, bytes + size};
     struct weft_image image = {0};
     int kind = bytes[1] - '0';

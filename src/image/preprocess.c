@@ -206,15 +206,25 @@ static double rgb_to_gray(const double *color)
     return 0.299 * color[0] + 0.587 * color[1] + 0.114 * color[2];
 }
 
+/* As fmin and fmax of numbers, which are calls of functions. */
+static double smaller(double a, double b)
+{
+    return a < b ? a : b;
+}
+static double larger(double a, double b)
+{
+    return a > b ? a : b;
+}
+
 /* Mean of the image over [y0, y1) x [x0, x1), by channel. */
 static void average(const struct weft_image *p, double y0, double y1, double x0,
                     double x1, double *mean)
 {
     double sum[3] = {0}, total = 0;
     for (int y = (int)y0; y < p->height && y < y1; y++) {
-        double high = fmin(y + 1, y1) - fmax(y, y0);
+        double high = smaller(y + 1, y1) - larger(y, y0);
         for (int x = (int)x0; x < p->width && x < x1; x++) {
-            double area = high * (fmin(x + 1, x1) - fmax(x, x0));
+            double area = high * (smaller(x + 1, x1) - larger(x, x0));
             const uint8_t *pixel = pixel_at(p, y, x);
             for (int c = 0; c < p->channels; c++)
                 sum[c] += area * pixel[c];
@@ -366,56 +376,57 @@ static enum weft_status analyze(weft_context *ctx, const struct weft_image *imag
     return trim(ctx, image, background, box);
 }
 
+enum weft_status weft_image_make_input(weft_context *ctx, const struct weft_image *image,
+                                       const struct weft_preprocess_params *p,
+                                       uint8_t *out, struct weft_preprocess_info *info)
+{
+    bool resize = image->height != p->height || image->width != p->width;
+    struct frame frame = {p->height, p->width, p->channels};
+    struct box box = {0, 0, image->height, image->width};
+    struct tone tone = {.invert = p->invert == WEFT_INVERT_YES};
+    struct background background = {.uneven = false};
+    if (resize && p->fit == WEFT_FIT_NONE)
+        return weft_fail(ctx, WEFT_ERR_FORMAT,
+                         "image of %dx%d pixels instead of %dx%d, and the fit is none; "
+                         "resize the image, or select another fit",
+                         image->height, image->width, p->height, p->width);
+    if (resize)
+        WEFT_TRY(analyze(ctx, image, p, &background, &box, &tone));
+    if (resize && p->fit == WEFT_FIT_CROP && p->crop_fraction > 0)
+        box = central(&box, &frame, (double)p->crop_fraction);
+    *info = (struct weft_preprocess_info){
+        .resized = resize,
+        .cropped = box.height != image->height || box.width != image->width ||
+                   (p->fit == WEFT_FIT_CROP &&
+                    (int64_t)box.height * p->width != (int64_t)box.width * p->height),
+        .inverted = tone.invert,
+        .uneven_background =
+            background.uneven && (p->trim || p->invert == WEFT_INVERT_AUTO),
+    };
+    return scale(ctx, image, p, &background, &box, &tone, out);
+}
+
 enum weft_status(weft_image_preprocess)(weft_context *context,
                                         const struct weft_image *image,
                                         const struct weft_preprocess_params *params,
                                         uint8_t *out, struct weft_preprocess_info *info,
                                         size_t size)
 {
-    enum { MAX_SIDE = 65535 };
     struct weft_preprocess_params p;
+    struct weft_preprocess_info result;
     WEFT_REQUIRE_POINTER(NULL, context, "context");
     WEFT_REQUIRE_POINTER(context, image, "image");
     WEFT_REQUIRE_POINTER(context, params, "params");
     WEFT_REQUIRE_POINTER(context, out, "out");
     WEFT_REQUIRE_POINTER(context, info, "info");
     WEFT_TRY(WEFT_READ_PARAMS(context, params, &p));
-    const int height = p.height, width = p.width, channels = p.channels;
     WEFT_REQUIRE_POINTER(context, image->pixels, "the image's pixels");
     WEFT_REQUIRE(context, image->height >= 1 && image->width >= 1,
                  "the image's height and width must be 1 or more");
     WEFT_REQUIRE(context, image->channels == 1 || image->channels == 3,
                  "the image's channels must be 1 or 3");
-    WEFT_REQUIRE(context,
-                 height >= 1 && height <= MAX_SIDE && width >= 1 && width <= MAX_SIDE,
-                 "height and width must be 1 to 65535");
-    WEFT_REQUIRE(context, channels == 1 || channels == 3, "channels must be 1 or 3");
-    WEFT_TRY(weft_preprocess_check(context, &p));
-
-    bool resize = image->height != height || image->width != width;
-    struct frame frame = {height, width, channels};
-    struct box box = {0, 0, image->height, image->width};
-    struct tone tone = {.invert = p.invert == WEFT_INVERT_YES};
-    struct background background = {.uneven = false};
-    if (resize && p.fit == WEFT_FIT_NONE)
-        return weft_fail(context, WEFT_ERR_FORMAT,
-                         "image of %dx%d pixels instead of %dx%d, and the fit is none; "
-                         "resize the image, or select another fit",
-                         image->height, image->width, height, width);
-    if (resize)
-        WEFT_TRY(analyze(context, image, &p, &background, &box, &tone));
-    if (resize && p.fit == WEFT_FIT_CROP && p.crop_fraction > 0)
-        box = central(&box, &frame, (double)p.crop_fraction);
-    const struct weft_preprocess_info result = {
-        .resized = resize,
-        .cropped = box.height != image->height || box.width != image->width ||
-                   (p.fit == WEFT_FIT_CROP &&
-                    (int64_t)box.height * width != (int64_t)box.width * height),
-        .inverted = tone.invert,
-        .uneven_background =
-            background.uneven && (p.trim || p.invert == WEFT_INVERT_AUTO),
-    };
-    WEFT_TRY(scale(context, image, &p, &background, &box, &tone, out));
+    WEFT_TRY(weft_preprocess_check_all(context, &p));
+    WEFT_TRY(weft_image_make_input(context, image, &p, out, &result));
     WEFT_WRITE_INFO(info, size, &result);
     return WEFT_OK;
 }

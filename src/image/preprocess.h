@@ -12,6 +12,15 @@ enum weft_status weft_preprocess_check(weft_context *ctx,
 
 enum { WEFT_PREPROCESS_TEXT = 96 }; /* room for the text of any params */
 
+/* Also checks the extents. WEFT_ERR_ARG. */
+enum weft_status weft_preprocess_check_all(weft_context *ctx,
+                                           const struct weft_preprocess_params *params);
+
+/* weft_image_preprocess with checked arguments; `ctx` may be NULL. */
+enum weft_status weft_image_make_input(weft_context *ctx, const struct weft_image *image,
+                                       const struct weft_preprocess_params *params,
+                                       uint8_t *out, struct weft_preprocess_info *info);
+
 void weft_preprocess_write(const struct weft_preprocess_params *params,
                            char out[WEFT_PREPROCESS_TEXT]);
 

@@ -35,6 +35,19 @@ enum weft_status weft_preprocess_check(weft_context *ctx,
     return WEFT_OK;
 }
 
+enum weft_status weft_preprocess_check_all(weft_context *ctx,
+                                           const struct weft_preprocess_params *params)
+{
+    enum { MAX_SIDE = 65535 };
+    const int height = params->height, width = params->width;
+    WEFT_REQUIRE(ctx,
+                 height >= 1 && height <= MAX_SIDE && width >= 1 && width <= MAX_SIDE,
+                 "height and width must be 1 to 65535");
+    WEFT_REQUIRE(ctx, params->channels == 1 || params->channels == 3,
+                 "channels must be 1 or 3");
+    return weft_preprocess_check(ctx, params);
+}
+
 void weft_preprocess_write(const struct weft_preprocess_params *params,
                            char out[WEFT_PREPROCESS_TEXT])
 {

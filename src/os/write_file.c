@@ -12,7 +12,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static bool write_all(int fd, const char *bytes, size_t size)
+/* The bytes of a file, in parts. */
+struct contents {
+    const struct weft_write_part *parts;
+    size_t count;
+};
+
+static bool write_part(int fd, const char *bytes, size_t size)
 {
     while (size) {
         /* Linux writes at most 2^31 - 4096 bytes a call, other systems fewer. */
@@ -27,6 +33,14 @@ static bool write_all(int fd, const char *bytes, size_t size)
     return true;
 }
 
+static bool write_all(int fd, const struct contents *contents)
+{
+    for (size_t i = 0; i < contents->count; i++)
+        if (!write_part(fd, contents->parts[i].bytes, contents->parts[i].size))
+            return false;
+    return true;
+}
+
 /* close, which keeps the errno of an earlier failure. */
 static bool close_after(int fd, bool done)
 {
@@ -38,18 +52,18 @@ static bool close_after(int fd, bool done)
 }
 
 static const char *write_direct(const char *path, const struct stat *info,
-                                const void *bytes, size_t size)
+                                const struct contents *contents)
 {
     /* Standard output and error share their position with what was printed there. */
     for (int fd = 1; fd <= 2; fd++) {
         struct stat own;
         if (!fstat(fd, &own) && own.st_dev == info->st_dev && own.st_ino == info->st_ino)
-            return write_all(fd, bytes, size) ? NULL : "cannot be written";
+            return write_all(fd, contents) ? NULL : "cannot be written";
     }
     int fd = open(path, O_WRONLY | O_APPEND | O_NOCTTY | O_CLOEXEC);
     if (fd < 0)
         return "cannot be opened for writing";
-    return close_after(fd, write_all(fd, bytes, size)) ? NULL : "cannot be written";
+    return close_after(fd, write_all(fd, contents)) ? NULL : "cannot be written";
 }
 
 /* The folder of `path`, owned by the caller. */
@@ -96,8 +110,8 @@ static bool sync_folder(const char *folder)
 }
 
 /* `kept`: permissions of the file that is replaced, or -1. */
-static const char *replace(const char *path, mode_t mode, int kept, const void *bytes,
-                           size_t size)
+static const char *replace(const char *path, mode_t mode, int kept,
+                           const struct contents *contents)
 {
     const char *failure = NULL;
     char *temporary = NULL, *folder = folder_of(path);
@@ -109,7 +123,7 @@ static const char *replace(const char *path, mode_t mode, int kept, const void *
     /* Not an error: some file systems have no permissions. */
     if (kept >= 0 && fchmod(fd, (mode_t)kept))
         errno = 0;
-    bool written = write_all(fd, bytes, size) && fsync(fd) == 0;
+    bool written = write_all(fd, contents) && fsync(fd) == 0;
     if (!close_after(fd, written))
         failure = "cannot be written";
     else if (rename(temporary, path))
@@ -130,8 +144,8 @@ done:;
 }
 
 /* A link to a file that does not exist: creates the file, which is then replaced. */
-static const char *write_dangling(const char *path, mode_t mode, const void *bytes,
-                                  size_t size)
+static const char *write_dangling(const char *path, mode_t mode,
+                                  const struct contents *contents)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_NOCTTY | O_CLOEXEC, mode);
     if (fd < 0)
@@ -139,7 +153,7 @@ static const char *write_dangling(const char *path, mode_t mode, const void *byt
     close(fd);
     char *target = realpath(path, NULL);
     const char *failure =
-        target ? replace(target, mode, -1, bytes, size) : "cannot be created";
+        target ? replace(target, mode, -1, contents) : "cannot be created";
     int error = errno;
     if (target && failure)
         unlink(target);
@@ -150,24 +164,31 @@ static const char *write_dangling(const char *path, mode_t mode, const void *byt
 
 const char *weft_write_file(const char *path, mode_t mode, const void *bytes, size_t size)
 {
+    return weft_write_file_parts(path, mode, &(struct weft_write_part){bytes, size}, 1);
+}
+
+const char *weft_write_file_parts(const char *path, mode_t mode,
+                                  const struct weft_write_part *parts, size_t count)
+{
+    const struct contents contents = {parts, count};
     struct stat info;
     /* A descriptor of this process, such as /dev/stdout redirected to a file. */
     bool descriptor = !strncmp(path, "/dev/", 5) || !strncmp(path, "/proc/", 6);
     if (stat(path, &info)) {
         bool dangling = errno == ENOENT && !lstat(path, &info) && S_ISLNK(info.st_mode);
-        return dangling ? write_dangling(path, mode, bytes, size)
-                        : replace(path, mode, -1, bytes, size);
+        return dangling ? write_dangling(path, mode, &contents)
+                        : replace(path, mode, -1, &contents);
     }
     if (S_ISDIR(info.st_mode)) {
         errno = EISDIR;
         return "cannot be written";
     }
     if (!S_ISREG(info.st_mode) || descriptor)
-        return write_direct(path, &info, bytes, size);
+        return write_direct(path, &info, &contents);
     char *target = realpath(path, NULL);
     if (!target)
         return "cannot be resolved";
-    const char *failure = replace(target, mode, info.st_mode & mode, bytes, size);
+    const char *failure = replace(target, mode, info.st_mode & mode, &contents);
     int error = errno;
     free(target);
     errno = error;

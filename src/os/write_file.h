@@ -14,4 +14,12 @@
 const char *weft_write_file(const char *path, mode_t mode, const void *bytes,
                             size_t size);
 
+/* The same, of parts one after the other. */
+struct weft_write_part {
+    const void *bytes;
+    size_t size;
+};
+const char *weft_write_file_parts(const char *path, mode_t mode,
+                                  const struct weft_write_part *parts, size_t count);
+
 #endif

@@ -32,7 +32,7 @@ static inline weft_dataset *open_as(const char *spec, enum weft_split split, int
 {
     weft_dataset *data = NULL;
     struct weft_dataset_info info;
-    CHECK_OK(weft_dataset_open(&context, spec, split, &data));
+    CHECK_OK(weft_dataset_open(&context, spec, split, NULL, &data));
     if (!data)
         return NULL;
     weft_dataset_info(data, &info);
@@ -59,7 +59,7 @@ static inline void check_fails(const char *spec, enum weft_status status,
                                const char *words)
 {
     weft_dataset *data = NULL;
-    CHECK_FAILS(weft_dataset_open(&context, spec, WEFT_SPLIT_TRAIN, &data), status,
+    CHECK_FAILS(weft_dataset_open(&context, spec, WEFT_SPLIT_TRAIN, NULL, &data), status,
                 words);
     CHECK(!data);
 }

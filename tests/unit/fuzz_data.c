@@ -87,7 +87,8 @@ static void read_npy(const uint8_t *bytes, size_t size)
 static void decode(const uint8_t *bytes, size_t size)
 {
     struct weft_image image = {0};
-    enum weft_status status = weft_image_decode(&context, "input", bytes, size, &image);
+    enum weft_status status =
+        weft_image_decode(&context, "input", bytes, size, NULL, &image);
     check_status(status);
     forget_error();
     if (status) {

@@ -200,7 +200,7 @@ static weft_dataset *check_release(const char *spec, enum weft_split split, int 
 {
     weft_dataset *data = NULL;
     struct weft_dataset_info info;
-    CHECK_OK(weft_dataset_open(&context, spec, split, &data));
+    CHECK_OK(weft_dataset_open(&context, spec, split, NULL, &data));
     REQUIRE(data);
     weft_dataset_info(data, &info);
     CHECK_INT(info.count, count);
@@ -306,8 +306,9 @@ int main(int argc, char **argv)
         test_fashion(argc > 1 ? argv[1] : "");
     } else {
         weft_dataset *data = NULL;
-        CHECK_FAILS(weft_dataset_open(&context, "fashion-mnist", WEFT_SPLIT_TRAIN, &data),
-                    WEFT_ERR_FILE, "install the package dataset-fashion-mnist");
+        CHECK_FAILS(
+            weft_dataset_open(&context, "fashion-mnist", WEFT_SPLIT_TRAIN, NULL, &data),
+            WEFT_ERR_FILE, "install the package dataset-fashion-mnist");
     }
     free(context.error);
     return test_end();

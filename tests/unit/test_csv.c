@@ -29,7 +29,7 @@ static weft_dataset *open_text(const char *name, const char *text)
 {
     weft_dataset *data = NULL;
     CHECK_OK(weft_file_write(&context, name, text, strlen(text)));
-    weft_dataset_open(&context, name, WEFT_SPLIT_TRAIN, &data);
+    weft_dataset_open(&context, name, WEFT_SPLIT_TRAIN, NULL, &data);
     return data;
 }
 
@@ -218,11 +218,11 @@ static void test_parts(void)
     CHECK_OK(weft_file_write(&context, "parts/train.csv", train, strlen(train)));
     static const char test[] = "label,a,b,c,d\n1,0.0,1.0,2.0,0.0\n";
     CHECK_OK(weft_file_write(&context, "parts/test.csv", test, strlen(test)));
-    CHECK_FAILS(weft_dataset_open(&context, "parts", WEFT_SPLIT_TEST, &data),
+    CHECK_FAILS(weft_dataset_open(&context, "parts", WEFT_SPLIT_TEST, NULL, &data),
                 WEFT_ERR_FORMAT, "those of the training part are 0 to 1");
     static const char ones[] = "label,a,b,c,d\n1,0.0,1.0,1.05,0.0\n";
     CHECK_OK(weft_file_write(&context, "parts/test.csv", ones, strlen(ones)));
-    CHECK_OK(weft_dataset_open(&context, "parts", WEFT_SPLIT_TEST, &data));
+    CHECK_OK(weft_dataset_open(&context, "parts", WEFT_SPLIT_TEST, NULL, &data));
     if (!data)
         return;
     weft_dataset_info(data, &info);

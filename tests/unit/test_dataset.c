@@ -109,7 +109,7 @@ static void test_csv(void)
         }
         check_fails("none.csv", WEFT_ERR_FILE, "no such file");
         weft_dataset *data = NULL;
-        CHECK_OK(weft_dataset_open(&context, "a.csv", WEFT_SPLIT_TRAIN, &data));
+        CHECK_OK(weft_dataset_open(&context, "a.csv", WEFT_SPLIT_TRAIN, NULL, &data));
         if (data) {
             struct weft_dataset_info info;
             weft_dataset_info(data, &info);
@@ -242,7 +242,7 @@ static void test_texts(void)
     CHECK_OK(weft_folder_create(&context, "t", 0777));
     save("t/train-images-idx3-ubyte", &images);
     save("t/train-labels-idx1-ubyte", &labels);
-    CHECK_OK(weft_dataset_open(&context, "t", WEFT_SPLIT_TRAIN, &data));
+    CHECK_OK(weft_dataset_open(&context, "t", WEFT_SPLIT_TRAIN, NULL, &data));
     if (data)
         weft_dataset_info(data, &info);
     CHECK(data && strstr(info.notes, "labels begin at 1, so that class 0 has no images"));
@@ -251,7 +251,7 @@ static void test_texts(void)
     check_fails("t", WEFT_ERR_FORMAT,
                 "labels begin at 1: begin it with a name for class");
     save_text("t/classes.txt", "\xef\xbb\xbfnone\r\na\xc2\xa0\r\nb\nc\n");
-    CHECK_OK(weft_dataset_open(&context, "t", WEFT_SPLIT_TRAIN, &data));
+    CHECK_OK(weft_dataset_open(&context, "t", WEFT_SPLIT_TRAIN, NULL, &data));
     if (data) {
         weft_dataset_info(data, &info);
         CHECK_TEXT(info.class_names[0], "none");

@@ -10,14 +10,14 @@ static struct weft_context context;
 static struct weft_image decode(const struct buffer *b)
 {
     struct weft_image image = {0};
-    CHECK_OK(weft_image_decode(&context, "p", b->bytes, b->size, &image));
+    CHECK_OK(weft_image_decode(&context, "p", b->bytes, b->size, NULL, &image));
     return image;
 }
 
 static void check_refused(const struct buffer *b, const char *words)
 {
     struct weft_image image = {0};
-    CHECK_FAILS(weft_image_decode(&context, "p", b->bytes, b->size, &image),
+    CHECK_FAILS(weft_image_decode(&context, "p", b->bytes, b->size, NULL, &image),
                 WEFT_ERR_FORMAT, words);
     CHECK(!image.pixels);
 }
@@ -107,7 +107,8 @@ static void test_pnm(void)
 static bool can_read(const struct buffer *b)
 {
     struct weft_image image = {0};
-    enum weft_status status = weft_image_decode(&context, "p", b->bytes, b->size, &image);
+    enum weft_status status =
+        weft_image_decode(&context, "p", b->bytes, b->size, NULL, &image);
     weft_image_free(&image);
     bool missing = status && strstr(weft_error(&context), "this build cannot read");
     if (missing)
@@ -304,10 +305,6 @@ static void test_jpeg(void)
     b.size = 0;
     add(&b, no_image, sizeof(no_image));
     check_refused(&b, "contains no image");
-    b.size = 0;
-    add(&b, jpeg_cmyk, sizeof(jpeg_cmyk));
-    check_refused(&b, "is a CMYK JPEG");
-
     /* Bytes that do not belong there, right before the end: some cameras leave them. */
     b.size = 0;
     add(&b, jpeg_color, sizeof(jpeg_color) - 2);
@@ -318,6 +315,101 @@ static void test_jpeg(void)
     weft_image_free(&image);
 }
 
+/* The middle pixel of a quarter. */
+static void check_quarter(const struct weft_image *p, int bottom, int right, int r, int g,
+                          int b)
+{
+    if (p->height != 16 || p->width != 32 || p->channels != 3)
+        return;
+    const uint8_t *c = p->pixels + 3 * ((bottom ? 12 : 4) * 32 + (right ? 24 : 8));
+    CHECK_NEAR(c[0], r, 4);
+    CHECK_NEAR(c[1], g, 4);
+    CHECK_NEAR(c[2], b, 4);
+}
+
+/* Inks: stored as two spaces of colour, inverse with Adobe's segment and as they are
+ * without it. */
+static void test_jpeg_inks(void)
+{
+    static const struct {
+        const uint8_t *bytes;
+        size_t size;
+    } rows[] = {{jpeg_ycck, sizeof(jpeg_ycck)}, {jpeg_cmyk, sizeof(jpeg_cmyk)}};
+    enum { SEGMENT = 16 };
+    struct buffer b = {.size = 0};
+    add(&b, jpeg_color, sizeof(jpeg_color));
+    if (!can_read(&b))
+        return;
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(rows); i++) {
+        b.size = 0;
+        add(&b, rows[i].bytes, rows[i].size);
+        struct weft_image image = decode(&b);
+        CHECK_INT(image.channels, 3);
+        CHECK_INT(image.width, 32);
+        check_quarter(&image, 0, 0, 200, 30, 30);
+        check_quarter(&image, 0, 1, 30, 200, 30);
+        check_quarter(&image, 1, 0, 30, 30, 200);
+        check_quarter(&image, 1, 1, 128, 128, 128);
+        weft_image_free(&image);
+    }
+    b.size = 0;
+    add(&b, jpeg_cmyk, 2);
+    add(&b, jpeg_cmyk + 2 + SEGMENT, sizeof(jpeg_cmyk) - 2 - SEGMENT);
+    struct weft_image image = decode(&b);
+    check_quarter(&image, 0, 0, 0, 0, 0); /* all of the black ink */
+    check_quarter(&image, 1, 1, 0, 0, 0);
+    weft_image_free(&image);
+}
+
+/* A JPEG is decoded at a fraction of its size where that is enough. */
+static void test_jpeg_fraction(void)
+{
+    static const struct {
+        int orientation, to_h, to_w;
+        enum weft_fit fit;
+        bool trim;
+        enum weft_invert invert;
+        enum weft_filter filter;
+        float crop_fraction;
+        int h, w; /* of what is decoded */
+    } rows[] = {
+        {1, 4, 8, WEFT_FIT_PAD, false, WEFT_INVERT_NO, WEFT_FILTER_AREA, 0, 8, 16},
+        {1, 2, 4, WEFT_FIT_PAD, false, WEFT_INVERT_YES, WEFT_FILTER_AREA, 0, 4, 8},
+        {1, 4, 4, WEFT_FIT_PAD, false, WEFT_INVERT_NO, WEFT_FILTER_AREA, 0, 4,
+         8}, /* 2x4 of it */
+        {1, 4, 4, WEFT_FIT_CROP, false, WEFT_INVERT_NO, WEFT_FILTER_AREA, 0, 8,
+         16}, /* 4x8 of it */
+        {1, 2, 8, WEFT_FIT_STRETCH, false, WEFT_INVERT_NO, WEFT_FILTER_AREA, 0, 8, 16},
+        {6, 8, 4, WEFT_FIT_PAD, false, WEFT_INVERT_NO, WEFT_FILTER_AREA, 0, 16, 8},
+        {1, 8, 16, WEFT_FIT_PAD, false, WEFT_INVERT_NO, WEFT_FILTER_AREA, 0, 16, 32},
+        {1, 16, 32, WEFT_FIT_PAD, false, WEFT_INVERT_NO, WEFT_FILTER_AREA, 0, 16, 32},
+        {1, 64, 64, WEFT_FIT_CROP, false, WEFT_INVERT_NO, WEFT_FILTER_AREA, 0, 16, 32},
+        {1, 4, 8, WEFT_FIT_NONE, false, WEFT_INVERT_NO, WEFT_FILTER_AREA, 0, 16, 32},
+        {1, 4, 8, WEFT_FIT_PAD, false, WEFT_INVERT_NO, WEFT_FILTER_BICUBIC, 0, 16, 32},
+        {1, 2, 4, WEFT_FIT_CROP, false, WEFT_INVERT_NO, WEFT_FILTER_AREA, 0.5f, 8, 16},
+        {1, 4, 8, WEFT_FIT_PAD, true, WEFT_INVERT_NO, WEFT_FILTER_AREA, 0, 16, 32},
+        {1, 4, 8, WEFT_FIT_PAD, false, WEFT_INVERT_AUTO, WEFT_FILTER_AREA, 0, 16, 32},
+    };
+    struct buffer b = with_orientation(1, false);
+    if (!can_read(&b))
+        return;
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(rows); i++) {
+        struct weft_image image = {0};
+        b = with_orientation(rows[i].orientation, false);
+        CHECK_OK(weft_image_decode(
+            &context, "p", b.bytes, b.size,
+            weft_preprocess_params(.height = rows[i].to_h, .width = rows[i].to_w,
+                                   .channels = 3, .fit = rows[i].fit,
+                                   .trim = rows[i].trim, .invert = rows[i].invert,
+                                   .filter = rows[i].filter,
+                                   .crop_fraction = rows[i].crop_fraction),
+            &image));
+        CHECK_INT(image.height, rows[i].h);
+        CHECK_INT(image.width, rows[i].w);
+        weft_image_free(&image);
+    }
+}
+
 int main(void)
 {
     test_context = &context;
@@ -326,6 +418,8 @@ int main(void)
     test_png_values();
     test_png_orientation();
     test_jpeg();
+    test_jpeg_inks();
+    test_jpeg_fraction();
     free(context.error);
     return test_end();
 }

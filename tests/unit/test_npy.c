@@ -110,7 +110,8 @@ static void test_npy_types(void)
             }
         save("x_train.npy", &b);
         weft_dataset *data = NULL;
-        CHECK_OK(weft_dataset_open(&context, "x_train.npy", WEFT_SPLIT_TRAIN, &data));
+        CHECK_OK(
+            weft_dataset_open(&context, "x_train.npy", WEFT_SPLIT_TRAIN, NULL, &data));
         for (int k = 0; data && k < 4; k++)
             CHECK_INT(test_pixels(data)[k], rows[i].right[k]);
         if (data)

@@ -78,9 +78,10 @@ static void test_data(void)
     weft_dataset *made = NULL, *other = NULL;
     struct weft_dataset_info info;
     int count;
-    REFUSES(NULL, "context", weft_dataset_open(NULL, "x", WEFT_SPLIT_TEST, &made));
-    REFUSES(context, "spec", weft_dataset_open(context, NULL, WEFT_SPLIT_TEST, &made));
-    REFUSES(context, "out", weft_dataset_open(context, "x", WEFT_SPLIT_TEST, NULL));
+    REFUSES(NULL, "context", weft_dataset_open(NULL, "x", WEFT_SPLIT_TEST, NULL, &made));
+    REFUSES(context, "spec",
+            weft_dataset_open(context, NULL, WEFT_SPLIT_TEST, NULL, &made));
+    REFUSES(context, "out", weft_dataset_open(context, "x", WEFT_SPLIT_TEST, NULL, NULL));
     REFUSES(NULL, "context", weft_dataset_from_memory(NULL, NULL, &made));
     REFUSES(context, "params", weft_dataset_from_memory(context, NULL, &made));
     REFUSES(context, "out",
@@ -112,10 +113,10 @@ static void test_images(void)
     const struct weft_image source = {2, 2, 1, (uint8_t *)(uintptr_t)pixels};
     const struct weft_image empty = {2, 2, 1, NULL};
     uint8_t out[4];
-    REFUSES(NULL, "context", weft_image_decode(NULL, "x", pixels, 8, &image));
-    REFUSES(context, "name", weft_image_decode(context, NULL, pixels, 8, &image));
-    REFUSES(context, "bytes", weft_image_decode(context, "x", NULL, 8, &image));
-    REFUSES(context, "out", weft_image_decode(context, "x", pixels, 8, NULL));
+    REFUSES(NULL, "context", weft_image_decode(NULL, "x", pixels, 8, NULL, &image));
+    REFUSES(context, "name", weft_image_decode(context, NULL, pixels, 8, NULL, &image));
+    REFUSES(context, "bytes", weft_image_decode(context, "x", NULL, 8, params, &image));
+    REFUSES(context, "out", weft_image_decode(context, "x", pixels, 8, params, NULL));
     weft_image_free(NULL);
     REFUSES(NULL, "context",
             weft_image_preprocess(NULL, &source, params, out, &prepared));

@@ -28,7 +28,7 @@ static const struct args_option options[] = {
     {.name = "split",
      .kind = ARGS_CHOICE,
      .offset = offsetof(struct eval_options, split),
-     .value = "test|train",
+     .value = "test|train|validation",
      .help = "split of the dataset; default test"},
     {.name = "batch",
      .letter = 'b',
@@ -46,13 +46,11 @@ static const struct args_option options[] = {
     {0},
 };
 
-static const struct args_option *const shared_options[] = {app_model_options,
-                                                           app_preprocess_options,
-                                                           app_precision_options,
-                                                           app_cached_tuning_options,
-                                                           app_device_options,
-                                                           app_output_options,
-                                                           NULL};
+static const struct args_option *const shared_options[] = {
+    app_model_options,     app_preprocess_options,
+    app_precision_options, app_cached_tuning_options,
+    app_data_options,      app_device_options,
+    app_output_options,    NULL};
 
 static const struct table_column columns[] = {
     {.key = "class", .title = "Class", .left = true},
@@ -68,6 +66,7 @@ enum { COLUMN_COUNT = sizeof(columns) / sizeof(*columns) };
 struct evaluation {
     struct app *app;
     weft_model *model;
+    struct app_images image_params;
     weft_dataset *data;
     weft_predictor *predictor;
     struct weft_eval eval;
@@ -293,7 +292,8 @@ static enum app_exit find_test_overlap(struct evaluation *evaluation,
     weft_dataset *data = NULL;
     term_wait_begin("Comparing with the training images");
     enum weft_status status =
-        weft_dataset_open(evaluation->app->context, trained_on, WEFT_SPLIT_TRAIN, &data);
+        weft_dataset_open(evaluation->app->context, trained_on, WEFT_SPLIT_TRAIN,
+                          &evaluation->image_params.params, &data);
     term_wait_end();
     if (!status) {
         weft_dataset_info(data, &train);
@@ -376,9 +376,14 @@ static enum app_exit evaluate(struct evaluation *evaluation, const struct eval_o
                 "is used; select another with --data",
                 path, trained_on);
     }
-    enum weft_split split = o->split ? WEFT_SPLIT_TRAIN : WEFT_SPLIT_TEST;
+    static const enum weft_split splits[] = {WEFT_SPLIT_TEST, WEFT_SPLIT_TRAIN,
+                                             WEFT_SPLIT_VALIDATION};
+    enum weft_split split = splits[o->split];
     const char *spec = o->data ? o->data : trained_on;
     if (!o->data && (code = app_require_saved_data(app, spec, path)))
+        return code;
+    if ((code = app_choose_images(app, &evaluation->image_params, info.preprocess, NULL,
+                                  NULL)))
         return code;
     if ((code = app_open_dataset(app, spec, split, &evaluation->data)))
         return code;

@@ -5,7 +5,6 @@
 
 #include "core/crash_handler.h"
 #include "core/driver_smoke_test.h"
-#include "core/paths.h"
 #include "core/text_file.h"
 #include "os/suggest.h"
 
@@ -278,6 +277,7 @@ void app_prefetch_dataset(struct app *app, const char *spec, enum weft_split spl
 {
     app->prefetch.spec = spec;
     app->prefetch.split = split;
+    app->prefetch.params = app->images ? &app->images->params : NULL;
 }
 
 void app_print_notes(const weft_dataset *data)
@@ -297,12 +297,15 @@ enum app_exit app_read_dataset(struct app *app, const char *spec, enum weft_spli
     enum weft_status status = WEFT_OK;
     term_wait_begin("Reading %s", spec);
     if (!dataset_prefetch_take(&app->prefetch, spec, split, out))
-        status = weft_dataset_open(app->context, spec, split, out);
+        status = weft_dataset_open(app->context, spec, split,
+                                   app->images ? &app->images->params : NULL, out);
     term_wait_end();
     const char *known[] = {"fashion-mnist"}, *close = weft_suggest(spec, known, 1);
     if (status && close && !paths_exists(spec))
         return app_error(app, APP_BAD_INPUT, "%s; did you mean %s?",
                          weft_error(app->context), close);
+    if (!status)
+        app_print_decoding(*out);
     return status ? app_report_error(app, APP_INPUT, status) : APP_OK;
 }
 
@@ -382,17 +385,6 @@ enum app_exit app_load_net_text(struct app *app, const char *spec, char **out)
                      spec);
 }
 
-static bool has_input_line(const char *text)
-{
-    for (const char *line = text; line; line = strpbrk(line, "\r\n")) {
-        while (strchr(" \t\r\n", *line) ? *line : *line & 0x80) /* no-break spaces */
-            line++;
-        if (!strncmp(line, "input", 5) && strchr(" \t\r\n", line[5]))
-            return true;
-    }
-    return false;
-}
-
 enum app_exit app_load_net(struct app *app, const char *spec,
                            const struct weft_dataset_info *shape, weft_net **out)
 {
@@ -403,7 +395,7 @@ enum app_exit app_load_net(struct app *app, const char *spec,
     enum app_exit code = app_load_net_text(app, spec, &text);
     if (code)
         return code;
-    if (!shape && !has_input_line(text))
+    if (!shape && !app_input_line(text))
         shape = &fallback;
     if (shape) {
         params.height = shape->height;

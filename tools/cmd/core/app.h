@@ -5,6 +5,7 @@
 
 #include "core/args.h"
 #include "core/dataset_prefetch.h"
+#include "core/paths.h"
 #include "core/table.h"
 #include "core/term.h"
 
@@ -36,6 +37,7 @@ struct app_options {
     int format;            /* enum table_format */
     int fit, trim, invert; /* 0: default; else 1 + enum weft_fit, bool, weft_invert */
     int color;
+    const char *cache; /* folder of decoded images; "none" */
     bool verbose;
     bool force; /* accept damaged models */
 };
@@ -47,6 +49,7 @@ extern const struct args_option app_tuning_options[];    /* may tune before work
 extern const struct args_option app_cached_tuning_options[]; /* only reads the cache */
 extern const struct args_option app_device_options[];
 extern const struct args_option app_output_options[];
+extern const struct args_option app_data_options[]; /* --cache */
 
 struct app {
     const char *name; /* of the subcommand */
@@ -55,6 +58,7 @@ struct app {
     weft_device *device;
     int device_index;
     struct weft_device_info info; /* of the device */
+    struct app_images *images;    /* how image files are read; NULL: as by default */
     struct dataset_prefetch prefetch;
     double start; /* of the command, as term_seconds */
 };
@@ -101,6 +105,20 @@ enum app_exit app_error(const struct app *app, enum app_exit code, const char *f
  * are loaded. Must precede app_open_device; `spec` must stay valid. */
 void app_prefetch_dataset(struct app *app, const char *spec, enum weft_split split);
 
+/* Preprocessing and cache of the image files of a dataset (images.c). */
+struct app_images {
+    struct weft_preprocess_params preprocess;
+    struct weft_dataset_open_params params;
+    char cache[PATHS_MAX];
+};
+
+/* Image files become images of the given params, of the size of `input` ("64x64x3"), or
+ * of the input line of the network `net`, the first that is not NULL, changed by the
+ * options of preprocessing. Of no size: as weft_dataset_open chooses. */
+enum app_exit app_choose_images(struct app *app, struct app_images *images,
+                                const struct weft_preprocess_params *given,
+                                const char *input, const char *net);
+
 /* weft_dataset_open with progress and notes on stderr. */
 enum app_exit app_open_dataset(struct app *app, const char *spec, enum weft_split split,
                                weft_dataset **out);
@@ -109,6 +127,8 @@ enum app_exit app_open_dataset(struct app *app, const char *spec, enum weft_spli
 enum app_exit app_read_dataset(struct app *app, const char *spec, enum weft_split split,
                                weft_dataset **out);
 void app_print_notes(const weft_dataset *data);
+/* Prints the number of image files that were decoded, and the rate. */
+void app_print_decoding(const weft_dataset *data);
 
 /* Rejects data that a model names but that is not there. */
 enum app_exit app_require_saved_data(const struct app *app, const char *spec,
@@ -120,6 +140,9 @@ enum app_exit app_parse_input(const struct app *app, const char *text,
 
 /* The text of a network, `spec` being a built-in name or a file. Caller frees it. */
 enum app_exit app_load_net_text(struct app *app, const char *spec, char **out);
+
+/* The text behind the word input in the input line of a network; NULL: it has none. */
+const char *app_input_line(const char *text);
 
 /* The network of a built-in name or a file, for images of `shape`; NULL: the input of its
  * text, or 28x28x1 if the text has none. */

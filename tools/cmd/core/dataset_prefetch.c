@@ -11,7 +11,7 @@ static void *read_thread(void *priv)
     struct dataset_prefetch *r = priv;
     const struct weft_context_params params = *weft_context_params(.no_opencl = true);
     if (!weft_context_create(&r->context, &params))
-        weft_dataset_open(r->context, r->spec, r->split, &r->data);
+        weft_dataset_open(r->context, r->spec, r->split, r->params, &r->data);
     return NULL;
 }
 

@@ -12,6 +12,7 @@
 struct dataset_prefetch {
     const char *spec; /* the dataset; owned by the caller */
     enum weft_split split;
+    const struct weft_dataset_open_params *params; /* owned by the caller */
     bool running;
     pthread_t thread;
     weft_context *context; /* a separate one: contexts are not shared by threads */

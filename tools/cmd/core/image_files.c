@@ -204,8 +204,9 @@ bool image_file_next(struct app *app, struct image_file *file, char **why)
         return fail(why, file, "is empty");
     if (is_known(file) && !read_rest(file, why))
         return false;
-    if (!weft_image_decode(app->context, file->path, file->bytes, file->size,
-                           &file->image))
+    enum weft_status status = weft_image_decode(app->context, file->path, file->bytes,
+                                                file->size, file->purpose, &file->image);
+    if (!status)
         return true;
     *why = term_format_or_exit("%s", weft_error(app->context));
     return false;

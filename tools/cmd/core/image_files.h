@@ -15,6 +15,8 @@ struct image_file {
     int count;               /* of images; 1 unless `idx` */
     int next;                /* index of the next image */
     struct weft_image image; /* the current one */
+    /* For weft_image_decode, set after opening; NULL: images are decoded whole. */
+    const struct weft_preprocess_params *purpose;
 };
 
 /* Opens a file, or stdin for "-", plain or gzipped. False: *why receives the error

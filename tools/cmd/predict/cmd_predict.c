@@ -136,6 +136,7 @@ static enum app_exit add_file(struct prediction *prediction,
     char *why;
     enum app_exit code = APP_OK;
     bool opened = image_file_open(&file, path, &why);
+    file.purpose = &prediction->preprocess;
     while (opened && !code && image_file_next(prediction->app, &file, &why))
         code = add_image(prediction, &file);
     if (why)

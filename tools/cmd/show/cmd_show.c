@@ -22,7 +22,7 @@ static const struct args_option options[] = {
     {.name = "split",
      .kind = ARGS_CHOICE,
      .offset = offsetof(struct show_options, split),
-     .value = "train|test",
+     .value = "train|test|validation",
      .help = "split of the dataset; default train"},
     {.name = "seed",
      .letter = 's',
@@ -35,7 +35,8 @@ static const struct args_option options[] = {
      .offset = offsetof(struct show_options, input),
      .value = "HxWxC",
      .help = "input of a network without an input line, and of an image without "
-             "--model; default 28x28x1"},
+             "--model, default 28x28x1; of image files of a dataset, default their size "
+             "if they have one, else 64x64x3"},
     {.name = "model",
      .kind = ARGS_TEXT,
      .offset = offsetof(struct show_options, model),
@@ -49,7 +50,8 @@ static const struct args_option options[] = {
 };
 
 static const struct args_option *const shared_options[] = {
-    app_model_options, app_preprocess_options, app_output_options, NULL};
+    app_model_options, app_preprocess_options, app_data_options, app_output_options,
+    NULL};
 
 static const struct table_column layer_columns[] = {
     {.key = "layer", .title = "Layer", .left = true},
@@ -317,8 +319,11 @@ static enum app_exit show_data(struct app *app, const struct show_options *o,
 {
     weft_dataset *data = NULL;
     struct weft_dataset_info info;
-    enum app_exit code =
-        app_read_dataset(app, spec, o->split ? WEFT_SPLIT_TEST : WEFT_SPLIT_TRAIN, &data);
+    struct app_images images;
+    enum app_exit code = app_choose_images(app, &images, NULL, o->input, NULL);
+    if (code)
+        return code;
+    code = app_read_dataset(app, spec, (enum weft_split)o->split, &data);
     if (code)
         return code;
     weft_dataset_info(data, &info);
@@ -392,7 +397,9 @@ const struct app_command cmd_show = {
             .about =
                 "MODEL is a model file or the folder of a run, LOG the log.jsonl in it. "
                 "A dataset is fashion-mnist (Debian's package dataset-fashion-mnist), a "
-                "folder of IDX, NPY or CSV files, or a file: IDX or NPY with a label "
+                "folder of images with a folder for each class, a folder of IDX, NPY or "
+                "CSV "
+                "files, or a file: IDX or NPY with a label "
                 "file "
                 "beside it, or CSV with a column called label, class, target or y and "
                 "columns of pixels; plain or gzipped. Columns called id or index are "

@@ -23,6 +23,12 @@ static const struct args_option options[] = {
      .value = "NET",
      .help = "a built-in network (small, small-64, medium, resnet9, resnet20, mobile, "
              "lite0) or a file; default small"},
+    {.name = "input",
+     .kind = ARGS_TEXT,
+     .offset = offsetof(struct train_options, input),
+     .value = "HxWxC",
+     .help = "size of the input that image files are made; default: that of the "
+             "network's input line, else that of all images, else 64x64x3"},
     {.name = "epochs",
      .letter = 'e',
      .kind = ARGS_INT,
@@ -71,7 +77,8 @@ static const struct args_option options[] = {
      .offset = offsetof(struct train_options, val_split),
      .value = "N",
      .help = "images held out of training for validation, a count or a percentage; "
-             "default 10%; 0: no validation"},
+             "default: the validation part of --data if it has one, else 10%; 0: no "
+             "validation"},
     {.name = "test",
      .kind = ARGS_TEXT,
      .offset = offsetof(struct train_options, test),
@@ -106,13 +113,9 @@ static const struct args_option options[] = {
     {0},
 };
 
-static const struct args_option *const shared_options[] = {app_model_options,
-                                                           app_preprocess_options,
-                                                           app_precision_options,
-                                                           app_tuning_options,
-                                                           app_device_options,
-                                                           app_output_options,
-                                                           NULL};
+static const struct args_option *const shared_options[] = {
+    app_model_options,  app_preprocess_options, app_data_options,   app_precision_options,
+    app_tuning_options, app_device_options,     app_output_options, NULL};
 
 static const struct table_column columns[] = {
     {.key = "epoch", .title = "epoch", .width = 7},
@@ -129,18 +132,12 @@ static const struct table_column columns[] = {
 };
 enum { COLUMN_COUNT = sizeof(columns) / sizeof(*columns) };
 
-/* A single file has no train and test splits. */
-static bool is_file(const char *spec)
-{
-    return paths_exists(spec) && !paths_is_folder(spec);
-}
-
 static void configure_new(struct train_session *session, const struct train_options *o)
 {
     session->data_spec = o->data ? o->data : "fashion-mnist";
-    session->test_spec = o->test                       ? o->test
-                         : is_file(session->data_spec) ? "none"
-                                                       : session->data_spec;
+    session->test_spec = o->test                                    ? o->test
+                         : train_is_single_file(session->data_spec) ? "none"
+                                                                    : session->data_spec;
     if (!strcmp(session->test_spec, "none"))
         session->test_spec = "";
     session->batch = o->batch;
@@ -151,95 +148,6 @@ static void configure_new(struct train_session *session, const struct train_opti
     session->precision = o->app.precision == TRAIN_NO_PRECISION
                              ? WEFT_PRECISION_FLOAT32
                              : (enum weft_precision)o->app.precision;
-}
-
-/* Splits the training images into training and validation sets. */
-static enum app_exit split_data(struct train_session *session,
-                                const struct train_options *o, weft_dataset **all)
-{
-    struct weft_dataset_info info;
-    weft_dataset_info(*all, &info);
-    if (!session->checkpoint)
-        session->val_count =
-            (int)(o->val_split.percent ? floor(info.count * o->val_split.value / 100)
-                                       : o->val_split.value);
-    if (session->val_count >= info.count)
-        return app_error(
-            session->app, APP_USAGE,
-            "--val-split %d leaves nothing to train on: there are only %d images",
-            session->val_count, info.count);
-    if (!session->val_count) {
-        session->train = *all;
-        *all = NULL;
-        return APP_OK;
-    }
-    enum weft_status status = weft_dataset_holdout(
-        *all, session->val_count, session->seed, &session->train, &session->val);
-    return status ? app_report_error(session->app, APP_WORK, status) : APP_OK;
-}
-
-/* A missing test split is an error only if a test was requested. */
-static enum app_exit open_test(struct train_session *session, const weft_dataset *all,
-                               bool requested)
-{
-    struct weft_dataset_info train, test;
-    if (!*session->test_spec)
-        return APP_OK;
-    term_wait_begin("Reading %s", session->test_spec);
-    enum weft_status status = weft_dataset_open(session->app->context, session->test_spec,
-                                                WEFT_SPLIT_TEST, &session->test);
-    term_wait_end();
-    if (status == WEFT_ERR_FILE && !requested) {
-        term_print("Note: no test: %s", weft_error(session->app->context));
-        session->test_spec = "";
-        return APP_OK;
-    }
-    if (status)
-        return app_report_error(session->app, APP_INPUT, status);
-    app_print_notes(session->test);
-    weft_dataset_info(all, &train);
-    weft_dataset_info(session->test, &test);
-    if (train.height == test.height && train.width == test.width &&
-        train.channels == test.channels && test.classes <= train.classes)
-        return app_train_test_overlap(session->app, all, session->test,
-                                      &session->test_overlap);
-    return app_error(session->app, APP_BAD_INPUT,
-                     "%s: %d classes of %dx%dx%d images, but the training data has %d of "
-                     "%dx%dx%d; select a matching dataset with --test, or --test none",
-                     test.source, test.classes, test.height, test.width, test.channels,
-                     train.classes, train.height, train.width, train.channels);
-}
-
-/* The name of a dataset for the checkpoint: absolute if it is a path. */
-static void set_saved_spec(char out[PATHS_MAX], const char *spec)
-{
-    if (paths_exists(spec))
-        paths_absolute(out, spec);
-    else
-        snprintf(out, PATHS_MAX, "%s", spec);
-}
-
-static enum app_exit open_data(struct train_session *session,
-                               const struct train_options *o)
-{
-    weft_dataset *all = NULL;
-    enum app_exit code =
-        app_open_dataset(session->app, session->data_spec, WEFT_SPLIT_TRAIN, &all);
-    if (code)
-        return code;
-    struct weft_dataset_info info;
-    weft_dataset_info(all, &info);
-    session->data_hash = info.hash;
-    set_saved_spec(session->data_path, session->data_spec);
-    if (session->checkpoint)
-        code = train_check_same_data(session, all);
-    if (!code)
-        code = open_test(session, all, o->test || o->resume);
-    if (!code)
-        code = split_data(session, o, &all);
-    weft_dataset_destroy(&all);
-    set_saved_spec(session->test_path, session->test_spec);
-    return code;
 }
 
 /* That of the checkpoint or the dataset, with the changes of the options. */
@@ -379,6 +287,8 @@ static enum app_exit train(struct train_session *session, const struct train_opt
     enum app_exit code = o->resume ? run_dir_open(app, &session->run, o->out)
                                    : run_dir_create(app, &session->run, o->out, net);
     if (!code && !o->resume)
+        code = app_choose_images(app, &session->images, NULL, o->input, o->net);
+    if (!code && !o->resume)
         app_prefetch_dataset(app, o->data ? o->data : "fashion-mnist", WEFT_SPLIT_TRAIN);
     if (code || (code = app_open_device(app)))
         return code;
@@ -387,7 +297,7 @@ static enum app_exit train(struct train_session *session, const struct train_opt
         configure_new(session, o);
     else if ((code = train_configure_resumed(session, o)))
         return code;
-    if ((code = open_data(session, o)))
+    if ((code = train_open_data(session, o)))
         return code;
     choose_preprocess(session, o);
     train_print_data(session);
@@ -444,7 +354,7 @@ const struct app_command cmd_train = {
             .shared = shared_options,
         },
     .defaults = &(const struct train_options){.seed = ARGS_SEED_UNSET,
-                                              .val_split = {10, true},
+                                              .val_split = {-1, true},
                                               .app.precision = TRAIN_NO_PRECISION},
     .options_size = sizeof(struct train_options),
     .run = train_main,

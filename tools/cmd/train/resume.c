@@ -70,6 +70,7 @@ enum app_exit train_configure_resumed(struct train_session *session,
     session->data_spec = metadata(session, TRAIN_META_DATA);
     session->test_spec = metadata(session, TRAIN_META_TEST);
     session->val_count = atoi(metadata(session, TRAIN_META_VAL_COUNT));
+    session->val_part = atoi(metadata(session, TRAIN_META_VAL_PART));
     session->best = strtod(metadata(session, TRAIN_META_BEST), NULL);
     session->best_epoch = atoi(metadata(session, TRAIN_META_BEST_EPOCH));
     session->learned = atoi(metadata(session, TRAIN_META_LEARNED));
@@ -97,6 +98,10 @@ enum app_exit train_configure_resumed(struct train_session *session,
     }
     enum app_exit code;
     if ((code = app_require_saved_data(app, session->data_spec, session->run.folder)))
+        return code;
+    struct weft_model_info model;
+    weft_model_info(session->checkpoint, &model);
+    if ((code = app_choose_images(app, &session->images, model.preprocess, NULL, NULL)))
         return code;
     if (o->test && *session->test_spec && !paths_exists(session->test_spec))
         session->test_spec = o->test;

@@ -12,7 +12,7 @@ enum { TRAIN_NO_PRECISION = -1 }; /* --precision is absent */
 
 struct train_options {
     struct app_options app;
-    const char *data, *net, *out, *test;
+    const char *data, *net, *out, *test, *input;
     int epochs, batch, audit;
     double learning_rate;
     const char *schedule;
@@ -25,6 +25,7 @@ struct train_options {
 
 struct train_session {
     struct app *app;
+    struct app_images images;
     struct run_dir run;
 
     const char *data_spec, *test_spec;               /* test_spec "": no test */
@@ -33,6 +34,7 @@ struct train_session {
     int batch, epochs, val_count, audit;
     uint64_t seed;
     enum weft_precision precision; /* as requested, then as selected */
+    bool val_part;                 /* validation is a part of the data, not split off */
     double learning_rate;          /* 0: the network's */
     const char *schedule;          /* NULL: the network's */
     bool new_rate;                 /* of a resumed run: not that of its checkpoint */
@@ -62,6 +64,14 @@ struct train_session {
     int64_t saved_step;        /* of last.safetensors */
     struct table table;
 };
+
+/* train_data.c */
+
+/* A single file has no parts. */
+bool train_is_single_file(const char *spec);
+/* Opens the parts of the data. */
+enum app_exit train_open_data(struct train_session *session,
+                              const struct train_options *options);
 
 /* resume.c */
 
@@ -118,6 +128,7 @@ enum app_exit train_finish(struct train_session *session, enum train_stop stop);
 #define TRAIN_META_DATA_HASH  "run.data_hash"
 #define TRAIN_META_TEST       "run.test"
 #define TRAIN_META_VAL_COUNT  "run.val_images"
+#define TRAIN_META_VAL_PART   "run.val_part" /* train_session.val_part */
 #define TRAIN_META_EPOCHS     "run.epochs"
 #define TRAIN_META_BEST       "run.best"
 #define TRAIN_META_BEST_EPOCH "run.best_epoch"

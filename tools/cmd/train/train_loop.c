@@ -53,6 +53,7 @@ double train_learning_rate(const struct train_session *session)
 enum app_exit train_save_checkpoint(struct train_session *session, const char *path)
 {
     char val_count[16], epochs[16], best[32], best_epoch[16], learned[16], hash[32];
+    const char *val_part = session->val_part ? "1" : "0";
     snprintf(val_count, sizeof(val_count), "%d", session->val_count);
     snprintf(epochs, sizeof(epochs), "%d", session->epochs);
     snprintf(best, sizeof(best), "%.17g", session->best);
@@ -67,6 +68,8 @@ enum app_exit train_save_checkpoint(struct train_session *session, const char *p
                                     session->test_path,
                                     TRAIN_META_VAL_COUNT,
                                     val_count,
+                                    TRAIN_META_VAL_PART,
+                                    val_part,
                                     TRAIN_META_EPOCHS,
                                     epochs,
                                     TRAIN_META_BEST,

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Image files with labels, as a folder or a table lists them, and their decoding. */
+#ifndef WEFT_DATASET_IMAGE_LIST_H
+#define WEFT_DATASET_IMAGE_LIST_H
+
+#include "dataset/format.h"
+
+struct weft_listed_image {
+    char *path; /* as it is opened */
+    int32_t label;
+    uint64_t size; /* of the file, and the time of its last change: known contents are */
+    int64_t seconds, nanoseconds; /* not decoded again */
+};
+
+/* Files that cannot be used: their number, and what is wrong with the first few. */
+struct weft_left_out {
+    size_t count;
+    char text[400];
+};
+
+struct weft_image_list {
+    struct weft_listed_image *images;
+    size_t count, room;
+    struct weft_names classes;
+    struct weft_left_out left_out;
+    size_t hidden,
+        others;     /* files that are skipped: hidden ones, and no images by name */
+    char other[64]; /* the name of one of the latter */
+};
+
+/* Takes ownership of `path`, also on failure. WEFT_ERR_NOMEM. */
+enum weft_status weft_image_list_add(weft_context *ctx, struct weft_image_list *list,
+                                     char *path, int32_t label);
+void weft_image_list_free(struct weft_image_list *list);
+
+void weft_left_out_add(struct weft_left_out *left_out, const char *why);
+
+/* The last component of a name has the ending of an image file that can be decoded. */
+bool weft_is_image_name(const char *name);
+
+/* Lists one part of a folder of images, sorted by class and name (weft/dataset.h).
+ * *found is false where it has no folders of images for this part. WEFT_ERR_FILE,
+ * WEFT_ERR_FORMAT, WEFT_ERR_NOMEM. */
+enum weft_status weft_image_folder_list(struct weft_reading *reading, const char *folder,
+                                        enum weft_split split,
+                                        struct weft_image_list *out, bool *found);
+
+/* Decodes the images of a list, which is emptied, in threads. `source` is the file or
+ * folder that lists them. WEFT_ERR_FORMAT if none can be read, WEFT_ERR_NOMEM. */
+enum weft_status weft_image_list_read(struct weft_reading *reading, const char *source,
+                                      struct weft_image_list *list,
+                                      struct weft_raw_images *out);
+
+#endif

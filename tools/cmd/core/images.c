@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Preprocessing and cache of the image files of a dataset. */
+#define _GNU_SOURCE
+#include "core/app.h"
+#include "core/preprocess.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const struct args_option app_data_options[] = {
+    {.name = "cache",
+     .kind = ARGS_TEXT,
+     .offset = offsetof(struct app_options, cache),
+     .value = "DIR",
+     .help = "where decoded image files are kept for the next run, or none; default: "
+             "weft/images in $XDG_CACHE_HOME or ~/.cache"},
+    {0},
+};
+
+const char *app_input_line(const char *text)
+{
+    for (const char *line = text; line; line = strpbrk(line, "\r\n")) {
+        while (strchr(" \t\r\n", *line) ? *line : *line & 0x80) /* no-break spaces */
+            line++;
+        if (!strncmp(line, "input", 5) && strchr(" \t\r\n", line[5]))
+            return line + 5;
+    }
+    return NULL;
+}
+
+/* The size in a network's text. What is wrong with it is found when it is read. */
+static enum app_exit read_input_line(struct app *app, const char *net,
+                                     struct weft_preprocess_params *p)
+{
+    char *text;
+    int height = 0, width = 0, channels = 0;
+    enum app_exit code = app_load_net_text(app, net, &text);
+    if (code)
+        return code;
+    const char *line = app_input_line(text);
+    if (line && sscanf(line, "%d %d %d", &height, &width, &channels) == 3 && height > 0 &&
+        width > 0 && (channels == 1 || channels == 3)) {
+        p->height = height;
+        p->width = width;
+        p->channels = channels;
+    }
+    free(text);
+    return APP_OK;
+}
+
+static const char *choose_cache(const struct app *app, struct app_images *images)
+{
+    const char *given = app->options->cache;
+    char cache[PATHS_MAX];
+    if (given)
+        return strcmp(given, "none") ? given : NULL;
+    return paths_cache(cache) && paths_join(images->cache, cache, "images")
+               ? images->cache
+               : NULL;
+}
+
+enum app_exit app_choose_images(struct app *app, struct app_images *images,
+                                const struct weft_preprocess_params *given,
+                                const char *input, const char *net)
+{
+    struct weft_preprocess_params *p = &images->preprocess;
+    struct weft_dataset_info shape;
+    enum app_exit code = APP_OK;
+    *p = given ? *given : *weft_preprocess_params(.fit = WEFT_FIT_PAD);
+    if (input) {
+        if ((code = app_parse_input(app, input, &shape)))
+            return code;
+        p->height = shape.height;
+        p->width = shape.width;
+        p->channels = shape.channels;
+    } else if (!given && net && (code = read_input_line(app, net, p)))
+        return code;
+    if (p->channels && p->channels != 1 && p->channels != 3) /* not of image files */
+        p->height = p->width = p->channels = 0;
+    app_apply_preprocess(app->options, p);
+    images->params = *weft_dataset_open_params(.preprocess = p,
+                                               .cache_dir = choose_cache(app, images));
+    app->images = images;
+    return APP_OK;
+}
+
+void app_print_decoding(const weft_dataset *data)
+{
+    struct weft_dataset_info info;
+    weft_dataset_info(data, &info);
+    if (info.decoded)
+        term_print("Decoded %s image files in %.3g s, %s/s",
+                   table_thousands(info.decoded), info.decode_seconds,
+                   table_thousands(info.decoded / info.decode_seconds));
+}

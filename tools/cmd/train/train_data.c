@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The data of a run: training, validation, test. */
+#define _GNU_SOURCE
+#include "train/train.h"
+
+#include <math.h>
+#include <string.h>
+
+bool train_is_single_file(const char *spec)
+{
+    return paths_exists(spec) && !paths_is_folder(spec);
+}
+
+/* Splits the training images into training and validation sets. */
+static enum app_exit split_data(struct train_session *session,
+                                const struct train_options *o, weft_dataset **all)
+{
+    struct weft_dataset_info info;
+    weft_dataset_info(*all, &info);
+    struct args_count_or_percent split = o->val_split;
+    if (split.value < 0)
+        split = (struct args_count_or_percent){10, true};
+    if (!session->checkpoint)
+        session->val_count =
+            (int)(split.percent ? floor(info.count * split.value / 100) : split.value);
+    if (session->val_count >= info.count)
+        return app_error(
+            session->app, APP_USAGE,
+            "--val-split %d leaves nothing to train on: there are only %d images",
+            session->val_count, info.count);
+    if (!session->val_count) {
+        session->train = *all;
+        *all = NULL;
+        return APP_OK;
+    }
+    enum weft_status status = weft_dataset_holdout(
+        *all, session->val_count, session->seed, &session->train, &session->val);
+    return status ? app_report_error(session->app, APP_WORK, status) : APP_OK;
+}
+
+/* The data of another part must be images and classes like those of training. */
+static enum app_exit check_part(const struct train_session *session,
+                                const weft_dataset *all, const weft_dataset *part,
+                                const char *how)
+{
+    struct weft_dataset_info train, other;
+    weft_dataset_info(all, &train);
+    weft_dataset_info(part, &other);
+    if (train.height == other.height && train.width == other.width &&
+        train.channels == other.channels && other.classes <= train.classes)
+        return APP_OK;
+    return app_error(session->app, APP_BAD_INPUT,
+                     "%s: %d classes of %dx%dx%d images, but the training data has %d of "
+                     "%dx%dx%d; %s",
+                     other.source, other.classes, other.height, other.width,
+                     other.channels, train.classes, train.height, train.width,
+                     train.channels, how);
+}
+
+/* The validation part of the data, if it has one and --val-split does not ask for
+ * another. *found receives whether it does. */
+static enum app_exit open_validation(struct train_session *session,
+                                     const struct train_options *o,
+                                     const weft_dataset *all, bool *found)
+{
+    struct weft_dataset_info info;
+    *found = session->checkpoint
+                 ? session->val_part
+                 : o->val_split.value < 0 && !train_is_single_file(session->data_spec);
+    if (!*found)
+        return APP_OK;
+    enum weft_status status =
+        weft_dataset_open(session->app->context, session->data_spec,
+                          WEFT_SPLIT_VALIDATION, &session->images.params, &session->val);
+    if (status == WEFT_ERR_FILE && !session->checkpoint) {
+        *found = false;
+        return APP_OK;
+    }
+    if (status)
+        return app_report_error(session->app, APP_INPUT, status);
+    app_print_decoding(session->val);
+    app_print_notes(session->val);
+    weft_dataset_info(session->val, &info);
+    session->val_part = true;
+    session->val_count = info.count;
+    return check_part(session, all, session->val,
+                      "select images for validation with --val-split");
+}
+
+/* A missing test split is an error only if a test was requested. */
+static enum app_exit open_test(struct train_session *session, const weft_dataset *all,
+                               bool requested)
+{
+    if (!*session->test_spec)
+        return APP_OK;
+    term_wait_begin("Reading %s", session->test_spec);
+    enum weft_status status =
+        weft_dataset_open(session->app->context, session->test_spec, WEFT_SPLIT_TEST,
+                          &session->images.params, &session->test);
+    term_wait_end();
+    if (status == WEFT_ERR_FILE && !requested) {
+        term_print("Note: no test: %s", weft_error(session->app->context));
+        session->test_spec = "";
+        return APP_OK;
+    }
+    if (status)
+        return app_report_error(session->app, APP_INPUT, status);
+    app_print_decoding(session->test);
+    app_print_notes(session->test);
+    enum app_exit code =
+        check_part(session, all, session->test,
+                   "select a matching dataset with --test, or --test none");
+    return code ? code
+                : app_train_test_overlap(session->app, all, session->test,
+                                         &session->test_overlap);
+}
+
+/* The name of a dataset for the checkpoint: absolute if it is a path. */
+static void set_saved_spec(char out[PATHS_MAX], const char *spec)
+{
+    if (paths_exists(spec))
+        paths_absolute(out, spec);
+    else
+        snprintf(out, PATHS_MAX, "%s", spec);
+}
+
+enum app_exit train_open_data(struct train_session *session,
+                              const struct train_options *o)
+{
+    weft_dataset *all = NULL;
+    enum app_exit code =
+        app_open_dataset(session->app, session->data_spec, WEFT_SPLIT_TRAIN, &all);
+    if (code)
+        return code;
+    struct weft_dataset_info info;
+    weft_dataset_info(all, &info);
+    session->data_hash = info.hash;
+    set_saved_spec(session->data_path, session->data_spec);
+    if (session->checkpoint)
+        code = train_check_same_data(session, all);
+    if (!code)
+        code = open_test(session, all, o->test || o->resume);
+    bool validation = false;
+    if (!code)
+        code = open_validation(session, o, all, &validation);
+    if (!code && !validation)
+        code = split_data(session, o, &all);
+    if (!code && validation) {
+        session->train = all;
+        all = NULL;
+    }
+    weft_dataset_destroy(&all);
+    set_saved_spec(session->test_path, session->test_spec);
+    return code;
+}
