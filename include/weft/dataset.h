@@ -52,6 +52,9 @@ struct weft_dataset_open_params {
      * deleted. */
     const char *cache_dir;
     int threads; /* that decode images; 0: one a processor */
+    /* A folder of images of one class is data too, for example to be added to others
+     * (weft_teach). */
+    bool one_class;
 };
 #define weft_dataset_open_params(...) WEFT_PARAMS(weft_dataset_open_params, __VA_ARGS__)
 

@@ -153,6 +153,49 @@ WEFT_API enum weft_status weft_trainer_model(weft_trainer *trainer, weft_model *
 WEFT_API enum weft_status weft_trainer_load_checkpoint(weft_trainer *trainer,
                                                        const char *path);
 
+/* Teaching: a classifier of own classes from a few photographs of each, without training
+ * the network. The features of the photographs, the outputs of the model's backbone
+ * (weft_model_backbone), stay in the new model, so that examples and classes can be added
+ * later. */
+enum weft_teach_method {
+    WEFT_TEACH_AUTO,  /* the one with the higher accuracy, of equals MEANS */
+    WEFT_TEACH_MEANS, /* the nearest class mean by cosine */
+    WEFT_TEACH_RIDGE, /* ridge regression; the penalty with the highest accuracy */
+};
+
+struct weft_teach_params {
+    size_t struct_size;
+    enum weft_teach_method method;
+    /* The model was taught: its examples stay. Classes are matched by their names. */
+    bool add;
+    int batch; /* of the backbone; 0: 16 */
+};
+#define weft_teach_params(...) WEFT_PARAMS(weft_teach_params, __VA_ARGS__)
+
+/* Accuracies are those of leave-one-out cross-validation: each example is classified
+ * without having been learned. NaN: not measured. */
+struct weft_teach_report {
+    int examples, classes, features;
+    enum weft_teach_method method;         /* in use: never AUTO */
+    double accuracy, macro_recall;         /* of the method in use */
+    double means_accuracy, ridge_accuracy; /* ridge: of the best penalty */
+    double ridge;                          /* the best penalty */
+    double feature_seconds, fit_seconds;
+};
+
+/* Makes a model of the classes of `data` whose backbone is that of `model`. The images
+ * have the input shape of the model; those of the new model are made as its own. Waits.
+ * WEFT_ERR_ARG (no backbone, another shape, a class without examples, `add` to a model
+ * that was not taught), WEFT_ERR_NOMEM, WEFT_ERR_DEVICE, WEFT_ERR_FORMAT (features that
+ * are not finite). */
+WEFT_API enum weft_status weft_teach(weft_device *device, const weft_model *model,
+                                     const weft_dataset *data,
+                                     const struct weft_teach_params *params,
+                                     weft_model **out, struct weft_teach_report *report,
+                                     size_t size);
+#define weft_teach(device, model, data, params, out, report) \
+    weft_teach(device, model, data, params, out, report, sizeof(*(report)))
+
 #ifdef __cplusplus
 }
 #endif

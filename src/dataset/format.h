@@ -55,6 +55,7 @@ struct weft_reading {
     struct weft_preprocess_params preprocess;
     const char *cache_dir; /* NULL: none */
     int threads;           /* 0: one a processor */
+    bool one_class;        /* one class folder is enough */
     bool from_files;       /* image files have been read */
     int decoded;           /* how many of them were decoded, in how much time */
     double decode_seconds;

@@ -238,13 +238,15 @@ static enum weft_status list_known(weft_context *ctx, const char *root, const ch
     return status;
 }
 
-static enum weft_status check_classes(weft_context *ctx, const char *folder,
+static enum weft_status check_classes(const struct weft_reading *reading,
+                                      const char *folder,
                                       const struct weft_image_list *list)
 {
+    weft_context *ctx = reading->ctx;
     if (list->classes.count > WEFT_MAX_CLASSES)
         return weft_fail(ctx, WEFT_ERR_FORMAT, "%s: has %d class folders, at most %d",
                          folder, list->classes.count, WEFT_MAX_CLASSES);
-    if (list->classes.count != 1)
+    if (list->classes.count != 1 || reading->one_class)
         return WEFT_OK;
     return weft_fail(ctx, WEFT_ERR_FORMAT,
                      "%s: all its images are in one folder, %s; there must be a folder "
@@ -269,7 +271,7 @@ enum weft_status weft_image_folder_list(struct weft_reading *reading, const char
     if (!status && exists)
         status = list_classes(ctx, folder, first, &list);
     if (!status && exists)
-        status = check_classes(ctx, first, &list);
+        status = check_classes(reading, first, &list);
     if (!status && part)
         status = list_known(ctx, folder, part, &list);
     free(train);

@@ -333,6 +333,7 @@ static enum weft_status read_params(const struct weft_dataset_open_params *param
     WEFT_REQUIRE(context, p.threads >= 0, "threads must be 0 or more");
     reading->cache_dir = p.cache_dir;
     reading->threads = p.threads;
+    reading->one_class = p.one_class;
     if (!p.preprocess)
         return WEFT_OK;
     WEFT_TRY(weft_params_read(context, "weft_dataset_open", p.preprocess, image,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Models made of models: a backbone, a backbone with another head; and their files. */
 #include "model/describe.h"
+#include "model/examples.h"
 #include "model/metadata.h"
 #include "model/model.h"
 #include "model/weights.h"
@@ -190,6 +191,8 @@ enum weft_status weft_model_save(const weft_model *model, const char *path,
                          path);
     enum weft_status status = weft_tensors_add(model->ctx, &model->net->graph, "",
                                                WEFT_ALL, model->weights, &tensors);
+    if (!status)
+        status = weft_model_examples_add(model, &tensors);
     if (!status)
         status = weft_tensors_require_finite(model->ctx, path, &tensors);
     if (!status)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reading of model files. */
 #include "model/model.h"
+#include "model/examples.h"
 #include "model/metadata.h"
 #include "model/weights.h"
 
@@ -169,6 +170,7 @@ void weft_model_destroy(weft_model **model)
     weft_net_destroy(&(*model)->net);
     json_decref((*model)->classes);
     free((*model)->class_names);
+    weft_model_examples_destroy(&(*model)->examples);
     free((*model)->weights);
     free(*model);
     *model = NULL;

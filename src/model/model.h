@@ -17,6 +17,8 @@ struct weft_model {
     double mean[WEFT_MAX_CHANNELS], stddev[WEFT_MAX_CHANNELS];
     struct weft_preprocess_params preprocess;
     float *weights;
+    /* of a model that was taught, not loaded (examples.h); else NULL */
+    struct weft_model_examples *examples;
 };
 
 /* A model without a file, from the metadata that its file would have, which it keeps a

@@ -19,7 +19,9 @@ import sys
 import tempfile
 import types
 
-ROOT, WEFT = pathlib.Path(sys.argv[1]), os.path.abspath(sys.argv[2])
+from checks import check, finish
+
+ROOT, WEFT = pathlib.Path(sys.argv[1]).resolve(), os.path.abspath(sys.argv[2])
 sys.dont_write_bytecode = True
 loader = importlib.machinery.SourceFileLoader("pretrained", str(ROOT / "tools/pretrained"))
 pretrained = importlib.util.module_from_spec(importlib.util.spec_from_loader("pretrained", loader))
@@ -41,17 +43,6 @@ def _rebuild_tensor_v2(*_):
 FloatStorage.__module__, _rebuild_tensor_v2.__module__ = "torch", "torch._utils"
 FloatStorage.__qualname__, _rebuild_tensor_v2.__qualname__ = "FloatStorage", "_rebuild_tensor_v2"
 torch.FloatStorage, utils._rebuild_tensor_v2 = FloatStorage, _rebuild_tensor_v2
-failed = checks = 0
-
-
-def check(condition, what):
-    global failed, checks
-    checks += 1
-    if not condition:
-        failed += 1
-        print(f"not so: {what}")
-
-
 class Stored:
     """A tensor whose elements are stored as `order` says: its dimensions from the outermost in."""
 
@@ -154,8 +145,7 @@ def main():
         check("2 layers, the network 3" in str(failure), str(failure))
     os.chdir("/")
     folder.cleanup()
-    print(f"{checks} checks, {failed} failed")
-    return failed > 0
 
 
-sys.exit(main())
+main()
+finish()

@@ -211,6 +211,13 @@ static void test_models(void)
     REFUSES(context, "weights", weft_model_with_head(model, &head, &made));
     head.class_names = NULL;
     REFUSES(context, "class_names", weft_model_with_head(model, &head, &made));
+    struct weft_teach_report report;
+    REFUSES(NULL, "device", weft_teach(NULL, model, data, NULL, &made, &report));
+    REFUSES(context, "model", weft_teach(device, NULL, data, NULL, &made, &report));
+    REFUSES(context, "data", weft_teach(device, model, NULL, NULL, &made, &report));
+    REFUSES(context, "out", weft_teach(device, model, data, NULL, NULL, &report));
+    REFUSES(context, "report",
+            (weft_teach)(device, model, data, NULL, &made, NULL, sizeof(report)));
     REFUSES(NULL, "model", weft_model_save(NULL, "x", NULL));
     REFUSES(context, "path", weft_model_save(model, NULL, NULL));
     weft_model_destroy(NULL);

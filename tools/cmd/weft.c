@@ -10,7 +10,7 @@
 #include <string.h>
 
 static const struct app_command *const commands[] = {
-    &cmd_devices, &cmd_train, &cmd_eval,    &cmd_predict, &cmd_show,
+    &cmd_devices, &cmd_train, &cmd_eval,    &cmd_predict, &cmd_show, &cmd_teach,
     &cmd_verify,  &cmd_bench, &cmd_compare, &cmd_explain, &cmd_tune,
 };
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(*commands) };

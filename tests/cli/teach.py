@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""weft teach: own classes from folders of images, additions, and what is wrong with them.
+
+usage: teach.py WEFT
+"""
+import json
+import os
+import pathlib
+import random
+import subprocess
+import sys
+import tempfile
+
+from checks import check, finish
+
+WEFT = os.path.abspath(sys.argv[1])
+SIDE = 12
+
+
+def weft(*words, code=0, says=""):
+    done = subprocess.run([WEFT, *map(str, words)], capture_output=True, text=True, check=False)
+    text = done.stdout + done.stderr
+    check(done.returncode == code and says in text,
+          f"`weft {' '.join(map(str, words))}`: exit code {done.returncode}, should be {code}, "
+          f"and '{says}':\n{text}")
+    return done.stdout
+
+
+def draw(folder, kind, count, seed):
+    """Stripes of one of four directions, with noise."""
+    random.seed(f"{kind} {seed}")
+    folder.mkdir(parents=True)
+    for i in range(count):
+        shift = random.randrange(6)
+        pixels = bytes(
+            min(255, (160 if ((0, x, y, x + y)[kind] + shift) % 6 < 3 else 0) + random.randrange(60))
+            for y in range(SIDE) for x in range(SIDE))
+        (folder / f"{i}.pgm").write_bytes(f"P5 {SIDE} {SIDE} 255\n".encode() + pixels)
+
+
+def main():
+    with tempfile.TemporaryDirectory(prefix="weft-teach-") as name:
+        os.chdir(name)
+        os.environ.update(XDG_CACHE_HOME=name + "/cache", XDG_STATE_HOME=name + "/state")
+        root = pathlib.Path(name)
+        for split, count in (("train", 30), ("test", 15)):
+            for kind, word in enumerate(("plain", "columns", "rows")):
+                draw(root / "some" / split / word, kind, count, split)
+        draw(root / "more/slants", 3, 20, "more")
+        (root / "tiny.net").write_text(
+            f"input {SIDE} {SIDE} 1\nconv 8 3x3 relu\nmax-pool 2\nflatten\ndense 16 relu\n"
+            "dense classes\nsoftmax\noptimizer adam 0.005\nbatch 10\n")
+        weft("train", "-d", "cpu", "--net", "tiny.net", "--data", "some", "-e", 3, "--out", "run",
+             "--val-split", 0)
+        result = json.loads(weft("teach", "-d", "cpu", "run", "some", "--out", "shop.safetensors",
+                                 "-f", "json", says="Written  shop.safetensors"))
+        row = result["models"][0]
+        check(row["examples"] == 90 and row["classes"] == 3, row)
+        check(row["test_count"] == 45 and row["test_accuracy"] > 0.6 and row["accuracy"] > 0.6, row)
+        check(abs(row["test_macro_recall"] - row["test_accuracy"]) < 1e-6, row)
+        check(result["means_accuracy"] <= row["accuracy"] >= result["ridge_accuracy"], result)
+        weft("eval", "-d", "cpu", "shop.safetensors", says="45 images of some")
+        weft("predict", "-d", "cpu", "shop.safetensors", "some/test/rows/0.pgm", says="rows")
+
+        before = (root / "shop.safetensors").read_bytes()
+        weft("teach", "-d", "cpu", "run", "more", "--add", code=4, says="was not taught")
+        check((root / "shop.safetensors").read_bytes() == before, "nothing is written on failure")
+        row = json.loads(weft("teach", "-d", "cpu", "shop.safetensors", "more", "--add", "-f", "json"))
+        row = row["models"][0]
+        check(row["examples"] == 110 and row["classes"] == 4, row)
+        check(row["test_accuracy"] is None, "no test images")
+        weft("predict", "-d", "cpu", "shop.safetensors", "more/slants/3.pgm", says="slants")
+        weft("teach", "-d", "cpu", "shop.safetensors", "some", "--method", "means", "--out", "m",
+             says="means")
+        weft("teach", "-d", "cpu", "run", "more", code=4, says="two at least")
+        weft("teach", "-d", "cpu", "run", "absent", code=4, says="absent")
+        weft("teach", "-d", "cpu", "run", code=2)
+        damaged = bytearray((root / "shop.safetensors").read_bytes())
+        damaged[-500] ^= 1
+        (root / "damaged.safetensors").write_bytes(damaged)
+        weft("teach", "-d", "cpu", "damaged.safetensors", "more", "--add", code=4, says="damaged")
+        os.chdir("/")
+
+
+main()
+finish()
