@@ -155,7 +155,7 @@ bool weft_image_cache_read(struct weft_reading *reading, const char *source,
                            const struct weft_image_list *list, struct weft_decoded *out)
 {
     uint8_t key[WEFT_SHA256_BYTES];
-    struct weft_file_limits limits = {.limit = SIZE_MAX / 2, .regular_only = true};
+    struct weft_file_limits limits = {.limit = SIZE_MAX / 2};
     struct weft_file file = {NULL, 0};
     struct image_cache_header header;
     struct cache_parts parts;

@@ -51,8 +51,7 @@ static void disagree(struct decoding *d, enum agreement found)
 
 static enum weft_status decode_file(struct decoding *d, size_t i)
 {
-    const struct weft_file_limits limits = {.limit = MAX_FILE_BYTES,
-                                            .regular_only = true};
+    const struct weft_file_limits limits = {.limit = MAX_FILE_BYTES};
     const char *path = d->list->images[i].path;
     struct weft_preprocess_info changes;
     struct weft_image_extent stored;
@@ -94,8 +93,7 @@ static enum weft_status find_first(weft_context *ctx, const struct weft_image_li
                                    struct weft_preprocess_params *params)
 {
     for (size_t i = 0; i < list->count; i++) {
-        const struct weft_file_limits limits = {.limit = MAX_FILE_BYTES,
-                                                .regular_only = true};
+        const struct weft_file_limits limits = {.limit = MAX_FILE_BYTES};
         struct weft_image image = {0};
         struct weft_image_extent stored;
         struct weft_file file = {NULL, 0};

@@ -94,7 +94,7 @@ static enum weft_status read_file(weft_context *ctx, const char *path, bool list
                                   struct weft_file *file,
                                   const struct weft_format **format)
 {
-    struct weft_file_limits limits = {.limit = MAX_FILE_BYTES, .regular_only = listed};
+    struct weft_file_limits limits = {.limit = MAX_FILE_BYTES, .fifo = !listed};
     WEFT_TRY(weft_file_read_gz(ctx, path, &limits, file));
     *format = find_foreign(file) ? NULL : weft_format_detect(file);
     if (*format)
@@ -232,9 +232,7 @@ static enum weft_status read_classes(weft_context *ctx, const char *path, char *
     WEFT_TRY(weft_file_examine(ctx, *name, &kind));
     if (kind == WEFT_FILE_ABSENT)
         return WEFT_OK;
-    WEFT_TRY(weft_file_read_within(
-        ctx, *name, &(struct weft_file_limits){.limit = 1 << 20, .regular_only = true},
-        file));
+    WEFT_TRY(weft_file_read(ctx, *name, 1 << 20, file));
     const char *encoding = weft_text_foreign_encoding(file->bytes, file->size);
     return encoding ? weft_fail(ctx, WEFT_ERR_FORMAT,
                                 "%s: is a text in %s; save it in UTF-8", *name, encoding)

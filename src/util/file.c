@@ -5,13 +5,13 @@
 #include "util/file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "os/open_file.h"
 #include "os/write_file.h"
 
 static enum weft_status fail_errno(weft_context *ctx, const char *path, const char *what)
@@ -129,19 +129,12 @@ enum weft_status weft_file_read_within(weft_context *ctx, const char *path,
     struct weft_file file = {0};
     struct stat info;
     size_t size = SIZE_MAX;
-    int fd;
-    do { /* a pipe is opened when its writer opens it; a signal may come before */
-        fd = open(path, O_RDONLY | O_CLOEXEC | (limits->regular_only ? O_NONBLOCK : 0));
-    } while (fd < 0 && errno == EINTR);
+    const char *why;
+    int fd = weft_open_file(path, limits->fifo, &info, &why);
     if (fd < 0)
-        return fail_errno(ctx, path, "cannot be opened");
-    if (fstat(fd, &info) < 0)
-        status = fail_errno(ctx, path, "cannot be examined");
-    else if (S_ISDIR(info.st_mode))
-        status = weft_fail(ctx, WEFT_ERR_FILE, "%s: is a folder, not a file", path);
-    else if (limits->regular_only && !S_ISREG(info.st_mode))
-        status = weft_fail(ctx, WEFT_ERR_FILE, "%s: is not a regular file", path);
-    else if (S_ISREG(info.st_mode) && (uintmax_t)info.st_size > limits->limit)
+        return why ? weft_fail(ctx, WEFT_ERR_FILE, "%s: %s", path, why)
+                   : fail_errno(ctx, path, "cannot be opened");
+    if (S_ISREG(info.st_mode) && (uintmax_t)info.st_size > limits->limit)
         status =
             weft_fail(ctx, WEFT_ERR_FORMAT, "%s: %ju bytes, more than the limit of %zu",
                       path, (uintmax_t)info.st_size, limits->limit);

@@ -14,15 +14,16 @@ struct weft_file {
     size_t size;
 };
 
-/* Reads all of `path`, at most `limit` bytes; it may be a pipe. WEFT_ERR_FILE,
- * WEFT_ERR_NOMEM; WEFT_ERR_FORMAT if it is larger. */
+/* Reads all of `path`, at most `limit` bytes; a regular file or a descriptor of this
+ * process (os/open_file.h). WEFT_ERR_FILE, WEFT_ERR_NOMEM; WEFT_ERR_FORMAT if it is
+ * larger. */
 enum weft_status weft_file_read(weft_context *ctx, const char *path, size_t limit,
                                 struct weft_file *out);
 
 /* Limits of what is read of a file. */
 struct weft_file_limits {
-    size_t limit;      /* bytes */
-    bool regular_only; /* for names from a folder: never waits for a FIFO or device */
+    size_t limit; /* bytes */
+    bool fifo;    /* a FIFO too, after waiting for its writer */
 
     /* NULL, or checks the first `head_size` bytes (fewer of a smaller file) before more
      * is read, and may lower *limit, the bytes that are read at most. `size` is that of

@@ -196,7 +196,7 @@ static void test_layouts(void)
     CHECK(symlink("classes.txt", "k/classes.txt") == 0);
     check_fails("k", WEFT_ERR_FILE, "k/classes.txt: cannot be examined: ");
     CHECK(unlink("k/classes.txt") == 0 && mkfifo("k/classes.txt", 0600) == 0);
-    check_fails("k", WEFT_ERR_FILE, "k/classes.txt: is not a regular file");
+    check_fails("k", WEFT_ERR_FILE, "k/classes.txt: is a FIFO, not a regular file");
     CHECK(unlink("k/classes.txt") == 0);
     CHECK(symlink("train-x.npy", "k/train-x.npy") == 0);
     check_fails("k", WEFT_ERR_FILE, "k/train-x.npy: cannot be examined: ");

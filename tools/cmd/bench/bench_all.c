@@ -87,7 +87,7 @@ static void measure(struct all_devices_run *a, int index)
     build_command(a, index, words, texts);
     snprintf(activity, sizeof(activity), "Measuring on %s", info.name);
     subprocess_run(&c, words, activity);
-    char *text = paths_read_file(a->files.file, 64 << 20, &size);
+    char *text = paths_read_file(a->files.file, 64 << 20, &size, NULL);
     if (text)
         results_parse(a->app, &a->results, info.name, text, size);
     free(text);

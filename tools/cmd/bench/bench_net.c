@@ -193,7 +193,7 @@ static double resident_bytes(void)
 #ifdef __GLIBC__
     malloc_trim(0);
 #endif
-    char *text = paths_read_file("/proc/self/status", 1 << 16, &size);
+    char *text = paths_read_file("/proc/self/status", 1 << 16, &size, NULL);
     char *at = text ? strstr(text, "VmRSS:") : NULL;
     double bytes = at ? 1024 * strtod(at + 6, NULL) : NAN;
     free(text);

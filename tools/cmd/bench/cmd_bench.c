@@ -98,7 +98,7 @@ static const struct args_option *const shared_options[] = {app_device_options,
 static double process_seconds(double since_main)
 {
     size_t size;
-    char *text = paths_read_file("/proc/self/stat", 4096, &size);
+    char *text = paths_read_file("/proc/self/stat", 4096, &size, NULL);
     char *at = text ? strrchr(text, ')') : NULL;
     unsigned long long ticks = 0;
     struct timespec now;

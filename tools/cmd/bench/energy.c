@@ -23,7 +23,7 @@ static const struct {
 static double number_in(const char *path)
 {
     size_t size;
-    char *text = paths_read_file(path, 64, &size), *end = text;
+    char *text = paths_read_file(path, 64, &size, NULL), *end = text;
     double value = text ? strtod(text, &end) : NAN;
     bool none = end == text;
     free(text);

@@ -374,8 +374,8 @@ enum app_exit app_load_net_text(struct app *app, const char *spec, char **out)
     if (paths_is_folder(spec))
         return net_not_found(app, spec, "is a folder, not a network file");
     if (!(*out = text_file_read(spec, MAX_NET_BYTES, &size, &why)))
-        return why ? app_error(app, APP_BAD_INPUT, "%s: %s", spec, why)
-                   : net_not_found(app, spec, strerror(errno));
+        return errno == ENOENT ? net_not_found(app, spec, why)
+                               : app_error(app, APP_BAD_INPUT, "%s: %s", spec, why);
     if (strlen(*out) == size)
         return APP_OK;
     free(*out);

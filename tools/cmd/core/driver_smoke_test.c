@@ -329,7 +329,7 @@ static void exclude_failing_drivers(const struct smoke_test *p)
         if (!icd_file_path(&p->icds, i, from) ||
             !paths_join(to, folder, p->icds.names[i]))
             continue;
-        char *text = *p->reasons[i] ? NULL : paths_read_file(from, 4096, &size);
+        char *text = *p->reasons[i] ? NULL : paths_read_file(from, 4096, &size, NULL);
         if (text)
             paths_write(to, text, size);
         free(text);

@@ -47,7 +47,7 @@ bool icd_file_path(const struct icd_list *list, int index, char out[PATHS_MAX])
 char *icd_read_library(const char *path)
 {
     size_t size;
-    char *text = paths_read_file(path, 4096, &size);
+    char *text = paths_read_file(path, 4096, &size, NULL);
     if (text)
         text[strcspn(text, "\r\n")] = '\0';
     return text;

@@ -4,9 +4,9 @@
 #include "core/image_files.h"
 
 #include "os/gunzip_limit.h"
+#include "os/open_file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -26,28 +26,12 @@ static bool fail(char **why, const struct image_file *file, const char *what)
     return false;
 }
 
-/* A FIFO or a device that a folder lists is never waited for. */
 static int open_file(const struct image_path *path, const char **what)
 {
     struct stat s;
-    if (!strcmp(path->path, "-") && !path->listed)
-        return dup(STDIN_FILENO);
-    int descriptor = open(path->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (descriptor < 0)
-        return -1;
-    if (fstat(descriptor, &s))
-        *what = strerror(errno);
-    else if (S_ISDIR(s.st_mode))
-        *what = "is a folder";
-    else if (path->listed && !S_ISREG(s.st_mode))
-        *what = "is not a file any more";
-    else if (fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) & ~O_NONBLOCK) < 0)
-        *what = strerror(errno);
-    if (*what) {
-        close(descriptor);
-        return -1;
-    }
-    return descriptor;
+    return strcmp(path->path, "-") || path->listed
+               ? weft_open_file(path->path, false, &s, what)
+               : dup(STDIN_FILENO);
 }
 
 /* The failure of a read that returned `got`; NULL: none, but the end of the file. */

@@ -4,6 +4,7 @@
 #include "core/paths.h"
 
 #include "core/term.h"
+#include "os/open_file.h"
 #include "os/private_folder.h"
 #include "os/write_file.h"
 
@@ -139,10 +140,21 @@ static char *read_all(int file, size_t most, size_t *size)
     return NULL;
 }
 
-char *paths_read_file(const char *path, size_t most, size_t *size)
+int paths_open(const char *path, struct stat *info)
 {
-    int file = open(path, O_RDONLY | O_CLOEXEC);
-    return file < 0 ? NULL : read_all(file, most, size);
+    const char *why;
+    return weft_open_file(path, false, info, &why);
+}
+
+char *paths_read_file(const char *path, size_t most, size_t *size, const char **why)
+{
+    struct stat info;
+    const char *refused = NULL;
+    int file = weft_open_file(path, false, &info, &refused);
+    char *text = file < 0 ? NULL : read_all(file, most, size);
+    if (!text && why)
+        *why = refused ? refused : strerror(errno);
+    return text;
 }
 
 char *paths_read_own_file(const char *path, size_t most, size_t *size, struct stat *info)

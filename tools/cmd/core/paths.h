@@ -35,9 +35,13 @@ bool paths_is_folder(const char *path);
 /* Replaces a file as os/write_file.h describes. False on failure, with errno set. */
 bool paths_write(const char *path, const void *bytes, size_t size);
 
-/* Reads a file of at most `most` bytes and appends a zero byte. NULL on failure, with
- * errno set. Caller frees it. */
-char *paths_read_file(const char *path, size_t most, size_t *size);
+/* Opens a file, but no FIFO, socket or device (os/open_file.h); -1: errno. */
+int paths_open(const char *path, struct stat *info);
+
+/* Reads a file of at most `most` bytes and appends a zero byte; no FIFO, socket or device
+ * (os/open_file.h). NULL on failure, with errno set and *why, unless `why` is NULL, the
+ * reason for "path: why". Caller frees it. */
+char *paths_read_file(const char *path, size_t most, size_t *size, const char **why);
 
 /* The same for a file of a cache: not a link, owned and writable by this user alone. Also
  * returns what stat does. */

@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 /* The file's text without a byte order mark, and its size; owned by the caller. NULL:
- * *why is the fault of its contents, or NULL if it cannot be read, with errno. */
+ * *why is the reason, and errno 0 if it is in its contents. */
 char *text_file_read(const char *path, size_t most, size_t *size, const char **why);
 
 #endif

@@ -42,8 +42,9 @@ char *doctor_read_file(const struct doctor *d, const char *path)
 {
     char full[PATHS_MAX];
     size_t size;
-    return doctor_resolve_path(d, path, full) ? paths_read_file(full, MAX_TEXT, &size)
-                                              : NULL;
+    return doctor_resolve_path(d, path, full)
+               ? paths_read_file(full, MAX_TEXT, &size, NULL)
+               : NULL;
 }
 
 int doctor_list_folder(const struct doctor *d, const char *folder, const char *begin,

@@ -16,7 +16,7 @@
 static void processor(char out[128])
 {
     size_t size;
-    char *text = paths_read_file("/proc/cpuinfo", 1 << 20, &size);
+    char *text = paths_read_file("/proc/cpuinfo", 1 << 20, &size, NULL);
     char *at = text ? strstr(text, "model name") : NULL;
     char *colon = at ? strchr(at, ':') : NULL;
     out[0] = '\0';

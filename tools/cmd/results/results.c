@@ -287,7 +287,7 @@ enum app_exit results_read(const struct app *app, struct results *r, const char 
     const char *why;
     char *text = text_file_read(path, MAX_BYTES, &size, &why);
     if (!text)
-        return app_error(app, APP_BAD_INPUT, "%s: %s", path, why ? why : strerror(errno));
+        return app_error(app, APP_BAD_INPUT, "%s: %s", path, why);
     enum app_exit code = results_parse(app, r, path, text, size);
     free(text);
     return code;

@@ -40,21 +40,17 @@ static ssize_t look_into_pipe(int from, unsigned char *head)
     return size;
 }
 
-/* The first bytes; -1: unknown. A FIFO with a name would wait for its writer twice. */
+/* The first bytes; 0: it cannot be opened; -1: unknown. */
 static ssize_t look_into(const char *spec, unsigned char *head)
 {
     struct stat s;
-    bool descriptor = !strncmp(spec, "/dev/", 5) || !strncmp(spec, "/proc/", 6);
-    if (stat(spec, &s))
+    int file = paths_open(spec, &s);
+    if (file < 0)
         return 0;
-    if (!S_ISREG(s.st_mode) && !(S_ISFIFO(s.st_mode) && descriptor))
-        return -1;
-    int file = open(spec, O_RDONLY | O_CLOEXEC);
-    ssize_t size = file < 0              ? 0
+    ssize_t size = S_ISREG(s.st_mode)    ? read(file, head, HEAD_BYTES)
                    : S_ISFIFO(s.st_mode) ? look_into_pipe(file, head)
-                                         : read(file, head, HEAD_BYTES);
-    if (file >= 0)
-        close(file);
+                                         : -1;
+    close(file);
     return size;
 }
 

@@ -55,9 +55,10 @@ enum app_exit show_log(struct app *app, const struct show_options *o, const char
     double rate = NAN;
     int number_of_line = 0;
     enum app_exit code = APP_OK;
-    char *text = paths_read_file(path, MAX_LOG_BYTES, &size);
+    const char *why;
+    char *text = paths_read_file(path, MAX_LOG_BYTES, &size, &why);
     if (!text)
-        return app_error(app, APP_BAD_INPUT, "%s: %s", path, strerror(errno));
+        return app_error(app, APP_BAD_INPUT, "%s: %s", path, why);
     if (strlen(text) < size) {
         free(text);
         return app_error(app, APP_BAD_INPUT, "%s: is damaged: it has zero bytes", path);

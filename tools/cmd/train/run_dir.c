@@ -30,9 +30,9 @@ static size_t existing_length(const char *path)
     return length;
 }
 
-static void sync_path(const char *path)
+static void sync_folder(const char *path)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return;
     fsync(fd);
@@ -47,11 +47,11 @@ static void sync_parents(const char *path, size_t existing)
     snprintf(parent, sizeof(parent), "%s", path);
     for (char *slash; (slash = strrchr(parent, '/')) && slash != parent;) {
         *slash = '\0';
-        sync_path(parent);
+        sync_folder(parent);
         if ((size_t)(slash - parent) <= existing)
             return;
     }
-    sync_path(parent[0] == '/' ? "/" : ".");
+    sync_folder(parent[0] == '/' ? "/" : ".");
 }
 
 static enum app_exit set_folder(const struct app *app, struct run_dir *run,
@@ -246,11 +246,12 @@ enum app_exit run_dir_truncate_log(const struct app *app, const struct run_dir *
 {
     size_t size = 0, length_kept = 0;
     int epochs = 0;
-    char *text = paths_read_file(run->log, MAX_LOG_BYTES, &size);
+    const char *why;
+    char *text = paths_read_file(run->log, MAX_LOG_BYTES, &size, &why);
     if (!text && errno == ENOENT)
         text = calloc(1, 1);
     if (!text)
-        return app_error(app, APP_BAD_INPUT, "%s: %s", run->log, strerror(errno));
+        return app_error(app, APP_BAD_INPUT, "%s: %s", run->log, why);
     for (char *line = text, *end;
          (end = memchr(line, '\n', size - (size_t)(line - text))); line = end + 1) {
         int number;
@@ -293,7 +294,7 @@ enum app_exit run_dir_append_log(const struct app *app, const struct run_dir *ru
     /* The checkpoint that follows counts on this line. */
     done = done && !fsync(fileno(file));
     if (first)
-        sync_path(run->folder);
+        sync_folder(run->folder);
     done = !fclose(file) && done;
     return done ? APP_OK
                 : app_error(app, APP_FAILED, "%s: %s", run->log, strerror(errno));
