@@ -74,7 +74,9 @@ WEFT_API enum weft_status weft_device_info(const weft_context *context, int inde
  * clinfo's numbering, or a case-insensitive part of the name or platform. NULL or "": the
  * best device. `reason`, unless NULL, receives a phrase for display ("best of 3"), valid
  * until the next call on this context. WEFT_ERR_NO_DEVICE without a match (the message
- * lists the devices), WEFT_ERR_ARG if part of a name matches several. */
+ * lists the devices), and for an index if a query of OpenCL failed, since a device that
+ * is missing now would change its meaning; WEFT_ERR_ARG if part of a name matches
+ * several. */
 WEFT_API enum weft_status weft_device_find(weft_context *context, const char *selector,
                                            int *index, const char **reason);
 

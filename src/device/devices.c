@@ -21,7 +21,8 @@ enum weft_status weft_devices_add(weft_context *ctx,
     return WEFT_OK;
 }
 
-enum weft_status weft_device_diagnostic_add(weft_context *ctx, const char *format, ...)
+static enum weft_status add_diagnostic(weft_context *ctx, const char *format,
+                                       va_list args)
 {
     struct weft_devices *d = ctx->devices;
     char **more =
@@ -30,14 +31,34 @@ enum weft_status weft_device_diagnostic_add(weft_context *ctx, const char *forma
         return weft_out_of_memory(ctx, "devices", sizeof(*more));
     d->diagnostics = more;
     char text[512];
-    va_list args;
-    va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
-    va_end(args);
     char *copy = strdup(text);
     if (!copy)
         return weft_out_of_memory(ctx, "devices", sizeof(text));
     d->diagnostics[d->diagnostic_count++] = copy;
+    return WEFT_OK;
+}
+
+enum weft_status weft_device_diagnostic_add(weft_context *ctx, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    enum weft_status status = add_diagnostic(ctx, format, args);
+    va_end(args);
+    return status;
+}
+
+enum weft_status weft_device_failure_add(weft_context *ctx, const char *format, ...)
+{
+    struct weft_devices *d = ctx->devices;
+    va_list args;
+    va_start(args, format);
+    enum weft_status status = add_diagnostic(ctx, format, args);
+    va_end(args);
+    if (status)
+        return status;
+    d->failure = d->failure ? d->failure : d->diagnostic_count;
+    weft_log_message(ctx, WEFT_LOG_WARN, "%s", d->diagnostics[d->diagnostic_count - 1]);
     return WEFT_OK;
 }
 

@@ -98,6 +98,12 @@ static bool is_position(const char *selector)
     return selector[strspn(selector, "0123456789:")] == 0;
 }
 
+/* An index counts the devices that are there: not used where some may be missing. */
+static bool is_uncertain(const struct weft_devices *d, const char *selector)
+{
+    return d->failure && selector[strspn(selector, "0123456789")] == 0;
+}
+
 enum weft_status weft_device_find(weft_context *ctx, const char *selector, int *index,
                                   const char **reason)
 {
@@ -118,6 +124,12 @@ enum weft_status weft_device_find(weft_context *ctx, const char *selector, int *
                                           : find_by_name(d, selector);
         char list[1024];
         list_devices(d, list, sizeof(list));
+        if (is_uncertain(d, selector))
+            return weft_fail(
+                ctx, WEFT_ERR_NO_DEVICE,
+                "device \"%s\": an index may mean another device than before: "
+                "%s; choose by part of the name, as in `-d cpu`, from %s",
+                selector, d->diagnostics[d->failure - 1], list);
         if (match == -2)
             return weft_fail(ctx, WEFT_ERR_ARG,
                              "device \"%s\": several match; choose by number from %s",

@@ -2,6 +2,7 @@
 /* Diagnostics of this machine's OpenCL drivers, each with its fix. */
 #define _GNU_SOURCE /* RTLD_NODELETE */
 #include "opencl/runtime/enumerate.h"
+#include "device/devices.h"
 
 #include <dirent.h>
 #include <dlfcn.h>
@@ -40,14 +41,12 @@ static const struct {
 
 enum weft_status ocl_diagnose_platform(weft_context *ctx, const char *name, cl_int error)
 {
-    if (error && error != CL_DEVICE_NOT_FOUND) {
-        static const char *const format =
+    if (error && error != CL_DEVICE_NOT_FOUND)
+        return weft_device_failure_add(
+            ctx,
             "platform %s is left out: a query of it or of its devices returns "
-            "%s (%d); reinstall or update its driver";
-        const char *error_name = ocl_error_name(error);
-        weft_log_message(ctx, WEFT_LOG_WARN, format, name, error_name, (int)error);
-        return weft_device_diagnostic_add(ctx, format, name, error_name, (int)error);
-    }
+            "%s (%d); reinstall or update its driver",
+            name, ocl_error_name(error), (int)error);
     for (size_t i = 0; i < WEFT_ARRAY_SIZE(empty_platforms); i++)
         if (!strcmp(name, empty_platforms[i].platform))
             return weft_device_diagnostic_add(ctx, "platform %s has no devices: %s", name,

@@ -2,6 +2,7 @@
 /* The OpenCL devices of this machine and their properties. */
 #include "opencl/runtime/quirk.h"
 #include "opencl/runtime/enumerate.h"
+#include "device/devices.h"
 
 #include <CL/cl_ext.h>
 #include <stdio.h>
@@ -320,16 +321,16 @@ static enum weft_status enumerate_platform(weft_context *ctx, cl_platform_id pla
         struct queries queries = {ids[i], CL_SUCCESS};
         describe(&queries, &found.info);
         const char *why = unusable_reason(&queries, &found.info);
-        if (why) {
-            if (queries.error)
-                weft_log_message(ctx, WEFT_LOG_WARN,
-                                 "device %d of %s is left out: %s (%s)", (int)i, name,
-                                 why, ocl_error_name(queries.error));
+        if (why && queries.error)
+            status =
+                weft_device_failure_add(ctx, "device %d of %s is left out: %s (%s)",
+                                        (int)i, name, why, ocl_error_name(queries.error));
+        else if (why)
             status = weft_device_diagnostic_add(ctx, "%s on %s (%s) is left out: %s",
                                                 found.info.name, name, found.info.version,
                                                 why);
+        if (why)
             continue;
-        }
         count->devices++;
         count->gpus += found.info.kind <= WEFT_DEVICE_INTEGRATED;
         status = weft_devices_add(ctx, &found);
@@ -354,9 +355,9 @@ enum weft_status ocl_enumerate(weft_context *ctx)
     for (cl_uint i = 0; i < n && !error && !status; i++)
         status = enumerate_platform(ctx, ids[i], (int)i, &count);
     free(ids);
-    if (error && error != CL_PLATFORM_NOT_FOUND_KHR)
-        weft_log_message(
-            ctx, WEFT_LOG_WARN,
+    if (!status && error && error != CL_PLATFORM_NOT_FOUND_KHR)
+        status = weft_device_failure_add(
+            ctx,
             "OpenCL devices are left out: the query for platforms fails "
             "(%s); start weft again, and reinstall the OpenCL loader if that "
             "does not help",
