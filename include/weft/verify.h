@@ -21,6 +21,7 @@ struct weft_verify_case {
     int index;              /* number of the random shape among those of this op; a shape
                                has several cases */
     int count;              /* number of random shapes of this op */
+    bool build_failed; /* no result: the kernel does not build; `detail` has the log */
 };
 
 struct weft_verify_params {
@@ -47,12 +48,13 @@ struct weft_verify_result {
     int passed, failed, skipped;
     double
         max_error_ratio; /* over all cases with real numbers; at most 1 if all passed */
+    int build_failures;  /* those of `failed` whose kernels do not build */
 };
 
 /* Runs every op in every direction on `device` and compares it with the reference
  * backend: integer inputs exactly, real ones within the a-priori rounding bound, with
- * guard zones around every output. Waits. WEFT_ERR_MISMATCH if a case failed; `out` is
- * filled then too. */
+ * guard zones around every output. Waits. WEFT_ERR_MISMATCH if a case failed,
+ * WEFT_ERR_BUILD if all that failed did not build; `out` is filled then too. */
 WEFT_API enum weft_status weft_verify(weft_device *device,
                                       const struct weft_verify_params *params,
                                       struct weft_verify_result *out, size_t size);

@@ -4,11 +4,13 @@
 
 #include <stdio.h>
 
-void report_result(struct verify_case *c, const char *what, const char *fill,
-                   double worst, const char *fault)
+/* `fault`: NULL if the case passed; `status`: of a kernel that does not build, else
+ * WEFT_OK. */
+static void report_run(struct verify_case *c, const char *what, const char *fill,
+                       double worst, const char *fault, enum weft_status status)
 {
     struct verify_context *k = c->check;
-    char name[96], detail[1400];
+    char name[96], detail[4096];
     snprintf(name, sizeof(name), "%s%s%s", what, *fill ? ", " : "", fill);
     snprintf(detail, sizeof(detail), "%s%s%s", c->text, fault ? ": " : "",
              fault ? fault : "");
@@ -18,7 +20,9 @@ void report_result(struct verify_case *c, const char *what, const char *fill,
                                       .passed = !fault,
                                       .max_error_ratio = worst,
                                       .index = k->number,
-                                      .count = k->end};
+                                      .count = k->end,
+                                      .build_failed = status == WEFT_ERR_BUILD};
+    k->result->build_failures += result.build_failed;
     if (fault)
         k->result->failed++;
     else
@@ -30,6 +34,12 @@ void report_result(struct verify_case *c, const char *what, const char *fill,
                  detail);
     if (k->params->report)
         k->params->report(k->params->priv, &result);
+}
+
+void report_result(struct verify_case *c, const char *what, const char *fill,
+                   double worst, const char *fault)
+{
+    report_run(c, what, fill, worst, fault, WEFT_OK);
 }
 
 /* The first fault after both sides ran. */
@@ -59,9 +69,8 @@ enum weft_status run_and_compare(struct verify_case *c, struct verify_run *run,
     enum weft_status status = run_execute(c, run, LAB_DEVICE);
     if (status == WEFT_ERR_BUILD || status == WEFT_ERR_ARG) {
         run->unsupported = true;
-        snprintf(fault, sizeof(fault), "%s",
-                 weft_error(c->check->device[LAB_DEVICE]->context));
-        report_result(c, run->what, fill, 0, fault);
+        report_run(c, run->what, fill, 0,
+                   weft_error(c->check->device[LAB_DEVICE]->context), status);
         return WEFT_OK;
     }
     WEFT_TRY(status);

@@ -114,6 +114,11 @@ enum weft_status verify_with_reference(struct weft_device *device,
     WEFT_TRY(require_params(ctx, params));
     enum weft_status status = params->mixed_cases ? run_mixed_cases(&k) : run_ops(&k);
     WEFT_TRY(status);
+    if (out->failed && out->failed == out->build_failures)
+        return weft_fail(
+            ctx, WEFT_ERR_BUILD,
+            "verify: kernels of %d of %d checks do not build on %s; the first: %s",
+            out->failed, out->failed + out->passed, device->info.name, k.first_fault);
     if (out->failed)
         return weft_fail(
             ctx, WEFT_ERR_MISMATCH, "verify: %d of %d checks failed on %s; the first: %s",

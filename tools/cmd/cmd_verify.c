@@ -94,7 +94,7 @@ enum { COLUMN_COUNT = sizeof(columns) / sizeof(*columns) };
 /* Cases by op and direction, in order of appearance. */
 struct row {
     char op[32], direction[64];
-    int cases, failed;
+    int cases, failed, build_failures;
     double max_error_ratio;
 };
 
@@ -165,6 +165,7 @@ static void report(void *priv, const struct weft_verify_case *v)
     if (v->passed)
         return;
     r->failed++;
+    r->build_failures += v->build_failed;
     t->all_failures++;
     if (t->failure_count == MAX_FAILURES)
         return;
@@ -189,7 +190,10 @@ static void add_rows(struct table *table, struct verify_summary *t)
             table_double(table, r->max_error_ratio, "%.3f", r->max_error_ratio);
         else
             table_double(table, r->max_error_ratio, "exact");
-        table_bool(table, !r->failed, r->failed ? "MISMATCH" : "ok");
+        table_bool(table, !r->failed,
+                   !r->failed                       ? "ok"
+                   : r->failed == r->build_failures ? "BUILD FAILED"
+                                                    : "MISMATCH");
     }
     t->row_count = 0;
 }
@@ -209,6 +213,7 @@ static void write_json(struct app *app, const struct verify_options *o,
     emit_text(&j, "precision", o->app.precision ? "float16" : "float32");
     emit_int(&j, "passed", sum->passed);
     emit_int(&j, "failed", sum->failed);
+    emit_int(&j, "build_failures", sum->build_failures);
     emit_int(&j, "skipped", sum->skipped);
     emit_double(&j, "max_error_ratio", sum->max_error_ratio);
     table_json(table, &j, "rows");
@@ -299,12 +304,14 @@ static enum app_exit verify_family(struct app *app, const struct verify_options 
     status = weft_verify(app->device, &verify, &result);
     sum->passed += result.passed;
     sum->failed += result.failed;
+    sum->build_failures += result.build_failures;
     sum->skipped += result.skipped;
     sum->max_error_ratio = result.max_error_ratio > sum->max_error_ratio
                                ? result.max_error_ratio
                                : sum->max_error_ratio;
-    return status && status != WEFT_ERR_MISMATCH ? app_report_error(app, APP_WORK, status)
-                                                 : APP_OK;
+    return status && status != WEFT_ERR_MISMATCH && !result.failed
+               ? app_report_error(app, APP_WORK, status)
+               : APP_OK;
 }
 
 static enum app_exit require_op_exists(struct app *app, const char *op)
@@ -357,7 +364,11 @@ static enum app_exit verify(struct app *app, const struct verify_options *o)
         code = save_json_report(app, o, &table, t, &sum);
     if (!code)
         code = app_flush_stdout(app);
-    if (!code && sum.failed)
+    if (!code && sum.failed && sum.failed == sum.build_failures)
+        code = app_error(app, APP_FAILED,
+                         "the driver's compiler rejects kernels of weft: "
+                         "update the driver, or report it");
+    else if (!code && sum.failed)
         code = APP_VERIFICATION_FAILED;
     for (int i = 0; i < t->failure_count; i++)
         free(t->failures[i].text);
@@ -384,7 +395,8 @@ const struct app_command cmd_verify = {
             .about = "Results of integer inputs must be exact, those of real inputs "
                      "within the "
                      "rounding bound given by the number of summands. Exit code 5 on a "
-                     "mismatch, with the command that repeats it.",
+                     "mismatch, 1 if kernels do not build, with the command that repeats "
+                     "it.",
             .options = options,
             .shared = shared_options,
         },
