@@ -108,7 +108,7 @@ static enum weft_status verify_add_gradient(struct add_case *a, struct add_runs 
     if (a->output && !act_is_exact(a->upstream_activation)) {
         lab_fill_uniform(&c->lab, a->x, -1, 1);
         slope.step = 0x1p-6;
-        slope.tolerance = 1e-3;
+        slope.rounded = true;
     }
     memcpy(lab_initial(&c->lab, a->part), lab_initial(&c->lab, a->dy),
            a->dy->count * sizeof(float));

@@ -368,7 +368,7 @@ static enum weft_status verify_gradients(struct conv_case *v, struct conv_runs *
             return WEFT_OK;
         lab_fill_uniform(&c->lab, v->x, -2, 2);
         slope.step = 0x1p-5;
-        slope.tolerance = 2e-3;
+        slope.rounded = true;
     }
     return verify_gradient(c, &slope, side);
 }

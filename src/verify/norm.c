@@ -283,7 +283,7 @@ static enum weft_status verify_gradients(struct norm_case *n, struct norm_runs *
                                              .gradient = sides[i].gradient,
                                              .coefficients = n->dy,
                                              .step = 0x1p-6,
-                                             .tolerance = 5e-4};
+                                             .rounded = true};
         WEFT_TRY(verify_gradient(c, &slope, LAB_REFERENCE));
     }
     return WEFT_OK;

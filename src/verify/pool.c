@@ -154,7 +154,7 @@ static enum weft_status run_case(struct pool_case *p)
                                          .coefficients = p->dy,
                                          .argmax = p->argmax,
                                          .step = 0.125,
-                                         .tolerance = mean ? 1e-5 : 0};
+                                         .rounded = mean};
     lab_fill_integers(&c->lab, p->x, -99, 99);
     lab_fill_integers(&c->lab, p->dy, -9, 9);
     return verify_gradient(c, &slope, LAB_REFERENCE);

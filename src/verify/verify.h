@@ -177,7 +177,7 @@ struct gradient_check {
     struct lab_tensor *act_output;     /* set from the input; NULL: no activation */
     struct weft_activation activation; /* the one that makes act_output */
     double step;
-    double tolerance; /* relative; 0: all numbers are exact */
+    bool rounded; /* numbers are; or the op is curved. False: all are exact */
 };
 enum weft_status verify_gradient(struct verify_case *c,
                                  const struct gradient_check *slope, enum lab_side side);
