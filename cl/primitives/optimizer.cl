@@ -14,6 +14,9 @@
  * momentum, or AdamW. n: rows of the batch; 0: no metrics. A work-item updates a vector;
  * global size >= count / VW, rounded up.
  *
+ * GROUPS: 1 if learning rate and decay are those of the group of the weights, in
+ * `settings` (weight_groups.h); `groups` has the group of each GROUP_WEIGHTS weights.
+ *
  * DEFERRED_RANGES: number of ranges of the gradient that are not in g, but partial sums
  * left by splits of a GEMM (gemm_tile.cl). `deferred` has an entry of DEFERRED_WORDS for
  * each (partial_sums.h). Between the end of a range and the next multiple of VW there
@@ -21,6 +24,7 @@
 #include "lib/common.h"
 #include "shared/partial_sums.h"
 #include "shared/state.h"
+#include "shared/weight_groups.h"
 
 #ifndef WORK_GROUP_SIZE
 /* 1: one work-item sums the rows; else the local size, a power of two */
@@ -29,6 +33,10 @@
 
 #ifndef DEFERRED_RANGES
 #define DEFERRED_RANGES 0
+#endif
+
+#ifndef GROUPS
+#define GROUPS 0
 #endif
 
 /* Gradient at i; partial sums are added in order. */
@@ -143,11 +151,12 @@ static inline void accumulate_metrics(__global uint *state, __global const float
 #endif
 
 /* The arguments of both kernels: state, weights, gradient and its deferred ranges,
- * moments, loss and correctness of each row of the batch; numbers of weights and rows;
- * hyperparameters. */
+ * groups and their settings, moments, loss and correctness of each row of the batch;
+ * numbers of weights and rows; hyperparameters. */
 #define OPTIMIZER_TENSORS                                                                \
     ALIASED_VIEW(uint, state), ALIASED_VIEW(float, w), ALIASED_VIEW(const float, g),     \
         ALIASED_VIEW(const float, partial_sums), ALIASED_VIEW(const uint, deferred),     \
+        ALIASED_VIEW(const uint, groups), ALIASED_VIEW(const float, settings),           \
         ALIASED_VIEW(float, m), ALIASED_VIEW(float, v), ALIASED_VIEW(const float, loss), \
         ALIASED_VIEW(const uint, correct)
 #define OPTIMIZER_NUMBERS                                                        \
@@ -159,15 +168,29 @@ static inline void accumulate_metrics(__global uint *state, __global const float
                    deferred + deferred_at) *                    \
      unscale)
 
+/* Learning rate and decay of the weights at i. */
+#if GROUPS
+#define GROUP_SETTING(i, which)                                                      \
+    settings[settings_at + GROUP_SETTINGS * groups[groups_at + (i) / GROUP_WEIGHTS] + \
+             which]
+#define RATE_FACTOR(i) GROUP_SETTING(i, GROUP_RATE)
+#define DECAY(i)       GROUP_SETTING(i, GROUP_DECAY)
+#else
+#define RATE_FACTOR(i) 1.0f
+#define DECAY(i)       weight_decay
+#endif
+
 __kernel void sgd(OPTIMIZER_TENSORS, OPTIMIZER_NUMBERS)
 {
     ACCUMULATE_METRICS;
     const uint i = get_global_id(0) * VW;
     if (i >= count)
         return;
-    const float learning_rate = as_float(state[state_at + STATE_LEARNING_RATE]);
+    const float learning_rate =
+        as_float(state[state_at + STATE_LEARNING_RATE]) * RATE_FACTOR(i);
+    const float decay = DECAY(i);
     const floatv weight = VLOAD(w + w_at + i);
-    const floatv gradient = MAD(weight_decay, weight, GRADIENT(i));
+    const floatv gradient = MAD(decay, weight, GRADIENT(i));
     const floatv velocity = MAD(momentum, VLOAD(m + m_at + i), gradient);
     const floatv move = variant ? MAD(momentum, velocity, gradient) : velocity;
     store(velocity, m + m_at, i, count);
@@ -180,14 +203,16 @@ __kernel void adam(OPTIMIZER_TENSORS, OPTIMIZER_NUMBERS)
     const uint i = get_global_id(0) * VW;
     if (i >= count)
         return;
-    const float learning_rate = as_float(state[state_at + STATE_LEARNING_RATE]);
+    const float learning_rate =
+        as_float(state[state_at + STATE_LEARNING_RATE]) * RATE_FACTOR(i);
+    const float decay = DECAY(i);
     const float correct1 = 1.0f - as_float(state[state_at + STATE_BETA1_POWER]);
     const float correct2 = 1.0f - as_float(state[state_at + STATE_BETA2_POWER]);
     floatv weight = VLOAD(w + w_at + i), gradient = GRADIENT(i);
     if (variant)
-        weight -= learning_rate * weight_decay * weight;
+        weight -= learning_rate * decay * weight;
     else
-        gradient = MAD(weight_decay, weight, gradient);
+        gradient = MAD(decay, weight, gradient);
     const floatv mean = MAD(beta1, VLOAD(m + m_at + i), (1.0f - beta1) * gradient);
     const floatv square =
         MAD(beta2, VLOAD(v + v_at + i), (1.0f - beta2) * gradient * gradient);

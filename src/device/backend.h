@@ -300,11 +300,15 @@ struct weft_batch_args {
  * is 2^loss_scale_log2 times the gradient. The powers for Adam's bias correction are
  * in the state. SGD uses m only. With n > 0 it also updates the metrics: writes (mean
  * of loss, sum of correct) of the n rows into the ring, summed in a fixed order;
- * multiplies the powers by the betas for the next step; increments the step. */
+ * multiplies the powers by the betas for the next step; increments the step.
+ * With `groups`, the group of each GROUP_WEIGHTS weights, `settings` has GROUP_SETTINGS
+ * floats for each group (shared/weight_groups.h), and optimizer.weight_decay is not
+ * used. */
 struct weft_optimizer_step_args {
     struct weft_optimizer optimizer; /* `learning_rate` is ignored: it is in the state */
     int loss_scale_log2;
     struct weft_view state, w, g, m, v;
+    struct weft_view groups, settings; /* uints, floats; absent: one group */
     int n;
     struct weft_view loss, correct;
 };

@@ -3,6 +3,7 @@
 #include "lab/call.h"
 
 #include "shared/state.h"
+#include "shared/weight_groups.h"
 
 #include <assert.h>
 #include <string.h>
@@ -127,7 +128,8 @@ ARGUMENTS(loss, loss,
           READ(logits, FLOATS) READ(labels, WORDS_BELOW(a->classes)))
 ARGUMENTS(optimizer_step, optimizer_step,
           UPDATE(w, FLOATS) UPDATE(m, FLOATS) UPDATE(v, VARIANCE) UPDATE(state, STATE)
-          READ(g, FLOATS) READ(loss, FLOATS) READ(correct, WORDS_BELOW(2)))
+          READ(g, FLOATS) READ(groups, WORDS_BELOW(a->settings.count / GROUP_SETTINGS))
+          READ(settings, FLOATS) READ(loss, FLOATS) READ(correct, WORDS_BELOW(2)))
 ARGUMENTS(roofline_probe, roofline_probe,
           WRITE(y, FLOATS) READ(x, FLOATS))
 /* clang-format on */

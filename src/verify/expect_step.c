@@ -167,8 +167,11 @@ static double gradient_from_moment(const struct weft_optimizer *o, double moment
 static struct optimizer_weight updated(const struct verify_call *c, size_t i)
 {
     const struct weft_optimizer_step_args *a = &c->call.args.optimizer_step;
-    const struct weft_optimizer *o = &a->optimizer;
     const uint32_t *state = verify_before(c, &a->state);
+    const struct weft_optimizer own = optimizer_of_weight(
+        &a->optimizer, (float)word_as_float(state[STATE_LEARNING_RATE]),
+        verify_before(c, &a->groups), verify_floats(c, &a->settings), i);
+    const struct weft_optimizer *o = &own;
     const float *m = verify_floats(c, &a->m), *v = verify_floats(c, &a->v);
     struct optimizer_weight s = {.w = (double)verify_floats(c, &a->w)[i],
                                  .m = (double)m[i],
@@ -182,7 +185,7 @@ static struct optimizer_weight updated(const struct verify_call *c, size_t i)
         s.g = ldexp((double)verify_floats(c, &a->g)[i], -a->loss_scale_log2);
         apart = optimizer_decay(o, &s);
     }
-    optimizer_step(o, word_as_float(state[STATE_LEARNING_RATE]), apart,
+    optimizer_step(o, (double)o->learning_rate, apart,
                    word_as_float(state[STATE_BETA1_POWER]),
                    word_as_float(state[STATE_BETA2_POWER]), &s);
     return s;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Checks of the optimizers and of the metrics of a step, several steps in a row. */
+#include "shared/weight_groups.h"
 #include "verify/optimizer_bound.h"
 
 #include <math.h>
@@ -12,6 +13,7 @@ struct optimizer_case {
     int rows, steps, loss_scale_log2;
     float rate;
     struct lab_tensor *state, *w, *g, *m, *v, *loss, *correct, *byte, *x;
+    struct lab_tensor *groups, *settings; /* NULL: one group */
 };
 
 static const char *const names[] = {
@@ -32,6 +34,8 @@ static enum weft_status record_update(const struct verify_case *c, enum lab_side
         .g = lab_view(&c->lab, o->g, side),
         .m = lab_view(&c->lab, o->m, side),
         .v = lab_view(&c->lab, o->v, side),
+        .groups = lab_view(&c->lab, o->groups, side),
+        .settings = lab_view(&c->lab, o->settings, side),
         .n = o->rows,
         .loss = lab_view(&c->lab, o->loss, side),
         .correct = lab_view(&c->lab, o->correct, side)};
@@ -67,14 +71,17 @@ static void bound_weights(struct optimizer_case *o, int steps)
         double gradient = ldexp((double)g[i], -o->loss_scale_log2);
         struct optimizer_weight a = {
             .w = (double)w[i], .m = (double)m[i], .v = v ? (double)v[i] : 0};
+        const struct weft_optimizer own = optimizer_of_weight(
+            &o->optimizer, o->rate, o->groups ? lab_initial(&c->lab, o->groups) : NULL,
+            o->groups ? lab_initial(&c->lab, o->settings) : NULL, i);
         float power1, power2;
         memcpy(&power1, &state[STATE_NEXT_BETA1_POWER], sizeof(power1));
         memcpy(&power2, &state[STATE_NEXT_BETA2_POWER], sizeof(power2));
         for (int step = 0; step < steps; step++) {
             a.g = gradient;
             a.g_off = 0;
-            double apart = optimizer_decay(&o->optimizer, &a);
-            optimizer_step(&o->optimizer, (double)o->rate, apart, (double)power1,
+            double apart = optimizer_decay(&own, &a);
+            optimizer_step(&own, (double)own.learning_rate, apart, (double)power1,
                            (double)power2, &a);
             power1 *= o->optimizer.beta1;
             power2 *= o->optimizer.beta2;
@@ -129,6 +136,22 @@ static void advance_beta_powers(struct optimizer_case *o)
     state[STATE_BETA1_POWER] = state[STATE_BETA2_POWER] = 0;
 }
 
+/* Some groups are frozen, some have no decay. */
+static void fill_groups(struct optimizer_case *o)
+{
+    struct lab_random *random = &o->base.check->random;
+    float *settings = lab_initial(&o->base.lab, o->settings);
+    for (size_t i = 0; i < o->settings->count; i++) {
+        float value = i % GROUP_SETTINGS == GROUP_RATE ? 0.5f : 0.25f;
+        if (!o->exact)
+            value = i % GROUP_SETTINGS == GROUP_RATE ? lab_random_float(random, 0.1f, 8)
+                                                     : lab_random_float(random, 0, 0.1f);
+        settings[i] = lab_random_bool(random, 30) ? 0 : value;
+    }
+    lab_fill_below(&o->base.lab, o->groups,
+                   (unsigned)(o->settings->count / GROUP_SETTINGS));
+}
+
 static void fill(struct optimizer_case *o)
 {
     struct verify_case *c = &o->base;
@@ -150,6 +173,8 @@ static void fill(struct optimizer_case *o)
     uint32_t *correct = lab_initial(&c->lab, o->correct);
     for (int i = 0; i < o->rows; i++)
         correct[i] = lab_random_bool(&c->check->random, 50);
+    if (o->groups)
+        fill_groups(o);
     fill_state(o);
 }
 
@@ -225,20 +250,28 @@ static enum weft_status verify_optimizer_case(struct verify_context *k)
                    : LAB_RANDOM_CHOICE(&k->random, 1, 2, 3, 5, 13, 17, 33, 64, 65, 257,
                                        513, 1001);
 
+    int groups = LAB_RANDOM_CHOICE(&k->random, 0, 0, 1, 3, 16);
+
     case_init(c, k);
     case_describe(c,
                   " %s, %d weights, rate %.9g, momentum %.9g%s, betas %.9g %.9g, epsilon "
-                  "%.9g, decay %.9g, gradients times 2^%d, %d rows, %d steps",
+                  "%.9g, decay %.9g, %d groups, gradients times 2^%d, %d rows, %d steps",
                   names[p->kind], n, (double)o.rate, (double)p->momentum,
                   p->nesterov ? " nesterov" : "", (double)p->beta1, (double)p->beta2,
-                  (double)p->epsilon, (double)p->weight_decay, o.loss_scale_log2, o.rows,
-                  o.steps);
+                  (double)p->epsilon, (double)p->weight_decay, groups, o.loss_scale_log2,
+                  o.rows, o.steps);
     o.state = lab_add_tensor(&c->lab, "state", LAB_INT32, 1, 1, 1, STATE_WORDS);
     o.w = lab_add_tensor(&c->lab, "w", LAB_FLOAT, 1, 1, 1, n);
     o.g = lab_add_tensor(&c->lab, "g", LAB_FLOAT, 1, 1, 1, n);
     o.m = lab_add_tensor(&c->lab, "m", LAB_FLOAT, 1, 1, 1, n);
     if (p->kind != WEFT_OPTIMIZER_SGD)
         o.v = lab_add_tensor(&c->lab, "v", LAB_FLOAT, 1, 1, 1, n);
+    if (groups) {
+        o.groups = lab_add_tensor(&c->lab, "groups", LAB_INT32, 1, 1, 1,
+                                  (n + GROUP_WEIGHTS - 1) / GROUP_WEIGHTS);
+        o.settings = lab_add_tensor(&c->lab, "settings", LAB_FLOAT, 1, 1, 1,
+                                    GROUP_SETTINGS * groups);
+    }
     o.loss = lab_add_tensor(&c->lab, "loss", LAB_FLOAT, 1, 1, 1, o.rows);
     o.correct = lab_add_tensor(&c->lab, "correct", LAB_INT32, 1, 1, 1, o.rows);
     o.byte = lab_add_tensor(&c->lab, "byte", LAB_BYTE, 1, 1, 1, 1);

@@ -2,9 +2,25 @@
 /* ROUND is two units: one for each side where two results in float32 are compared. */
 #include "verify/optimizer_bound.h"
 
+#include "shared/weight_groups.h"
+
 #include <math.h>
 
 static const double ROUND = 2 * FP32_UNIT_ROUNDOFF;
+
+struct weft_optimizer optimizer_of_weight(const struct weft_optimizer *o, float rate,
+                                          const uint32_t *groups, const float *settings,
+                                          size_t i)
+{
+    struct weft_optimizer own = *o;
+    own.learning_rate = rate;
+    if (groups) {
+        const float *group = settings + GROUP_SETTINGS * groups[i / GROUP_WEIGHTS];
+        own.learning_rate *= group[GROUP_RATE];
+        own.weight_decay = group[GROUP_DECAY];
+    }
+    return own;
+}
 
 double optimizer_decay(const struct weft_optimizer *o, struct optimizer_weight *a)
 {

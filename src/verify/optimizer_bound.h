@@ -11,6 +11,12 @@ struct optimizer_weight {
     double w, g, m, v, g_off, w_off, m_off, v_off;
 };
 
+/* The optimizer of weight i, with the learning rate `rate` and the decay of its group.
+ * `groups` NULL: there is one group, with those of `o`. */
+struct weft_optimizer optimizer_of_weight(const struct weft_optimizer *o, float rate,
+                                          const uint32_t *groups, const float *settings,
+                                          size_t i);
+
 /* Adds the decay to the gradient, unless it is apart from it (AdamW): then returns it,
  * else 0. */
 double optimizer_decay(const struct weft_optimizer *o, struct optimizer_weight *a);

@@ -6,6 +6,7 @@
 #include "util/hash.h"
 #include "shared/state.h"
 #include "verify/expect.h"
+#include "verify/optimizer_bound.h"
 
 #include <float.h>
 #include <math.h>
@@ -343,10 +344,10 @@ static enum weft_status check_output(const struct output_check *o)
 }
 
 /* The moment that an optimizer step makes of a gradient, from a moment of zero. */
-static void expect_moment(const struct weft_optimizer_step_args *a, double weight,
+static void expect_moment(const struct weft_optimizer_step_args *a,
+                          const struct weft_optimizer *o, double weight,
                           const struct verify_pending *g, struct verify_point *p)
 {
-    const struct weft_optimizer *o = &a->optimizer;
     double decay = o->kind == WEFT_OPTIMIZER_ADAMW ? 0 : (double)o->weight_decay;
     double fresh = o->kind == WEFT_OPTIMIZER_SGD ? 1 : 1 - (double)o->beta1;
     double gradient = ldexp(g->want, -a->loss_scale_log2), pull = decay * weight;
@@ -365,7 +366,10 @@ static void settle(struct verify_trace *t, const struct verify_call *v)
         const struct verify_pending *g = &t->pending[i];
         struct verify_point p = {.at = g->at - a->g.offset};
         p.got = (double)m[p.at];
-        expect_moment(a, (double)w[p.at], g, &p);
+        const struct weft_optimizer own =
+            optimizer_of_weight(&a->optimizer, 0, verify_before(v, &a->groups),
+                                verify_floats(v, &a->settings), p.at);
+        expect_moment(a, &own, (double)w[p.at], g, &p);
         compare(t, "moment of the gradient", &p, WEFT_FLOAT32, 0);
         if (t->fault[0])
             t->wrong = g->call;

@@ -129,6 +129,11 @@ static void lose_decay(union weft_primitive_args *a)
     a->optimizer_step.optimizer.weight_decay = 0;
 }
 
+static void lose_groups(union weft_primitive_args *a)
+{
+    a->optimizer_step.groups = (struct weft_view){0};
+}
+
 static void mix_decay(union weft_primitive_args *a)
 {
     if (a->optimizer_step.optimizer.kind == WEFT_OPTIMIZER_ADAMW)
@@ -291,6 +296,7 @@ const struct fault training_faults[] = {
     {"epoch too short", "batch", IN(make_batch), .modify = shorten_epoch},
     {"no nesterov", "optimizer", IN(optimizer_step), .modify = lose_nesterov},
     {"no decay", "optimizer", IN(optimizer_step), .modify = lose_decay},
+    {"groups ignored", "optimizer", IN(optimizer_step), .modify = lose_groups},
     {"decay in the gradient", "optimizer", IN(optimizer_step), .modify = mix_decay},
     {"epsilon doubled", "optimizer", IN(optimizer_step), .modify = grow_epsilon},
     {"wrong correction power", "optimizer", IN(optimizer_step), .before = raise_power,

@@ -99,6 +99,8 @@ static enum weft_status record(struct weft_command_list *list,
     ocl_define(&options, "VW", values[VECTOR_WIDTH]);
     if (tree)
         ocl_define(&options, "WORK_GROUP_SIZE", values[WORK_GROUP]);
+    if (args->groups.mem)
+        ocl_define(&options, "GROUPS", 1);
     struct ocl_arg partial_sums = OCL_VIEW((struct weft_view){0}),
                    deferred = partial_sums;
     WEFT_TRY(write_deferred_ranges(list, args->g, &options, &partial_sums, &deferred));
@@ -109,9 +111,10 @@ static enum weft_status record(struct weft_command_list *list,
             .kernel = sgd ? "sgd" : "adam",
             .global = {ocl_vector_count(args->w.count, values[VECTOR_WIDTH])},
             .local = {(size_t)values[WORK_GROUP]},
-            .arg_count = 18,
+            .arg_count = 20,
             .args = {OCL_VIEW(args->state), OCL_VIEW(args->w), OCL_VIEW(args->g),
-                     partial_sums, deferred, OCL_VIEW(args->m), OCL_VIEW(args->v),
+                     partial_sums, deferred, OCL_VIEW(args->groups),
+                     OCL_VIEW(args->settings), OCL_VIEW(args->m), OCL_VIEW(args->v),
                      OCL_VIEW(args->loss), OCL_VIEW(args->correct),
                      OCL_INT(args->w.count), OCL_INT(args->n), OCL_FLOAT(o->momentum),
                      OCL_FLOAT(o->beta1), OCL_FLOAT(o->beta2), OCL_FLOAT(o->epsilon),
