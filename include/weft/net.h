@@ -16,18 +16,21 @@ extern "C" {
  *     input HEIGHT WIDTH CHANNELS      optional: otherwise taken from the data
  *     conv FILTERS RxS [ACT]           stride=1 pad=valid dilation=1 groups=1 bias=yes
  *                                      init=he
+ *                                      rate=1 bias-rate=1 decay=D frozen=no
  *     max-pool RxS                     stride=RxS pad=valid ceil=no
  *     avg-pool RxS                     stride=RxS pad=valid ceil=no count-include-pad=no
  *     global-max-pool                  over the whole image: 1x1xCHANNELS remain; a dense
  *     global-avg-pool                  layer may follow without a flatten
  *     dense UNITS [ACT]                bias=yes init=he; UNITS `classes`: as many as
- *                                      the data have
- *     batch-norm [ACT]                 momentum=0.1 epsilon=1e-5
- *     layer-norm [ACT]                 epsilon=1e-5, over the channels of each position
- *     prelu                            ReLU with a learned slope for each channel
+ *                                      the data have; and as conv rate ... frozen
+ *     batch-norm [ACT]                 momentum=0.1 epsilon=1e-5 rate ... frozen
+ *     layer-norm [ACT]                 epsilon=1e-5, over the channels of each position;
+ *                                      rate ... frozen
+ *     prelu                            ReLU with a learned slope for each channel;
+ *                                      rate=1 decay=D frozen=no
  *     ACT                              relu, relu6, sigmoid, hard-sigmoid, tanh, gelu,
- *                                      silu, hard-swish, leaky-relu slope=0.01, or
- *                                      clip low=-1 high=1
+ *                                      silu, hard-swish, leaky-relu slope=0.01, linear
+ *                                      slope=1, or clip low=-1 high=1
  *     add NAME [ACT]                   sum of two tensors of the same shape: the output
  *                                      of the line before, and NAME
  *     concat NAME...                   channels of the line before, then of one to seven
@@ -42,12 +45,15 @@ extern "C" {
  *     output NAME                      makes NAME an output of the network
  *     loss                             smoothing=0: label smoothing of the cross-entropy
  *     optimizer sgd|adam|adamw RATE    momentum=0.9 nesterov=no beta1=0.9 beta2=0.999
- *                                      epsilon=1e-8 decay=0
+ *                                      epsilon=1e-8 decay=0 decay-norms=no
  *     schedule KIND                    constant, or with the fraction of the run and
  *                                      factors of the learning rate, warmup=0 start=0 and
  *       step                           factor=0.1 every=0.3
  *       linear, cosine                 final=0
  *       one-cycle                      warmup=0.3 start=0.04 final=4e-6
+ *     average none                     the weights that are evaluated and saved, or with
+ *       ema DECAY                      every=1: their moving average
+ *       lookahead DECAY                every=5
  *     batch N
  *
  * RxS, stride, dilation and pad take one number or two, rows first: 3x5. pad may also be
@@ -55,7 +61,11 @@ extern "C" {
  * is ceil(input / stride), and an odd row or column of padding is at the bottom and
  * right. A mean pool averages the positions inside the image, with count-include-pad=yes
  * those of the padding too, as zeros; ceil=yes adds windows that are cut at the bottom
- * and right. Both are those of PyTorch. init is he, glorot or uniform.
+ * and right. Both are those of PyTorch. init is he, glorot or uniform; of conv also
+ * identity (each filter passes one input on, as long as there are inputs; the others are
+ * uniform) or whiten, of the first layer: the first half of the filters are e / sqrt(l +
+ * 5e-4), with the eigenvectors e and largest eigenvalues l of the mean of x x' over the
+ * patches x of up to 5,000 training images, the second half their negatives.
  *
  * The input of a layer is the output of the line before. as=NAME names the output of a
  * line, from=NAME selects a named output as its input; NAME must stand above, and `input`
@@ -72,6 +82,20 @@ extern "C" {
  * final + (1 - final) (1 + cos(pi t)) / 2 with t from 0 to 1 (Loshchilov and Hutter 2017,
  * arXiv:1608.03983). one-cycle (Smith 2018, arXiv:1803.09820) rises by a cosine too. A
  * triangle is linear warmup=0.23 start=0.2 final=0.07.
+ *
+ * The learning rate of a layer's weights is RATE rate, that of its biases RATE rate
+ * bias-rate. Its weights decay by `decay`, without it by that of the optimizer's line.
+ * Biases, norms and slopes do not decay; with decay-norms=yes they do, biases by decay /
+ * bias-rate. frozen=yes keeps a layer's params as they are, and a batch-norm uses its
+ * running statistics, as at inference, and leaves them; nothing is computed for the
+ * gradients of frozen layers, and none at or before the last of frozen first layers.
+ * frozen=weights keeps the weight alone: of a batch-norm the scale.
+ *
+ * After every `every` steps, ema makes the average e keep e + (1 - keep) w, of weights
+ * and statistics, with keep = min(DECAY, t / (9 + t)) in update t. lookahead (Zhang et
+ * al. 2019, arXiv:1907.08610) does the same with DECAY (finished steps / those of the
+ * run)^3, and the weights become the average. Evaluations and model files have the
+ * average, a checkpoint both.
  *
  * The output of every layer must be read or be an output of the network. Without `output`
  * lines the last layer is the only output. For training it must be softmax. */
@@ -91,6 +115,7 @@ struct weft_optimizer {
     enum weft_optimizer_kind kind;
     float learning_rate, momentum, beta1, beta2, epsilon, weight_decay;
     bool nesterov;
+    bool decay_norms; /* of biases, norms and slopes too */
 };
 
 /* Storage type of a network's tensors. Float16 halves the memory and the traffic of
@@ -117,6 +142,7 @@ struct weft_net_params {
     int batch; /* 0: not given */
     /* The words behind `schedule`: "cosine warmup=0.1"; NULL: constant. */
     const char *schedule;
+    const char *average; /* the words behind `average`; NULL: none */
 };
 #define weft_net_params(...) WEFT_PARAMS(weft_net_params, __VA_ARGS__)
 
@@ -159,7 +185,10 @@ struct weft_layer_params {
     float rate;
     float momentum, epsilon;
     bool ceil, count_include_pad;
-    int first, count; /* channels */
+    int first, count;             /* channels */
+    float rate_factor, bias_rate; /* rate=, bias-rate= */
+    float decay;                  /* negative: none */
+    const char *frozen;
 };
 #define weft_layer_params(...) WEFT_PARAMS(weft_layer_params, __VA_ARGS__)
 
@@ -205,6 +234,7 @@ struct weft_net_info {
     /* A text that weft_net_create parses to the same network, with its input. Only fields
      * that differ from their defaults are written. Lives as long as the network. */
     const char *canonical_text;
+    char average[64]; /* "none" */
 };
 WEFT_API void weft_net_info(const weft_net *net, struct weft_net_info *out, size_t size);
 #define weft_net_info(net, out) weft_net_info(net, out, sizeof(*(out)))

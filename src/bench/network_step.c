@@ -58,14 +58,14 @@ static enum weft_status start(struct weft_bench *b, struct weft_device *device,
     batch = batch < info.count ? batch : info.count;
     if (!p->training)
         return start_inference(b, net, &info, batch, tensor_type(p), s);
-    WEFT_TRY(
-        weft_trainer_create(device, net, data,
-                            weft_train_params(.batch = batch, .no_fusion = p->no_fusion,
-                                              .seed = b->params.seed,
-                                              .precision = tensor_type(p) == WEFT_FLOAT16
-                                                               ? WEFT_PRECISION_FLOAT16
-                                                               : WEFT_PRECISION_FLOAT32),
-                            &s->trainer));
+    WEFT_TRY(weft_trainer_create(
+        device, net, data,
+        weft_train_params(.batch = batch, .epochs = 1, .no_fusion = p->no_fusion,
+                          .seed = b->params.seed,
+                          .precision = tensor_type(p) == WEFT_FLOAT16
+                                           ? WEFT_PRECISION_FLOAT16
+                                           : WEFT_PRECISION_FLOAT32),
+        &s->trainer));
     s->plan = s->trainer->plan;
     s->lists[s->list_count++] = s->trainer->gradients;
     s->lists[s->list_count++] = s->trainer->update;

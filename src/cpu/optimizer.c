@@ -9,12 +9,12 @@
 #include <math.h>
 
 /* A range of weights with one learning rate and decay. */
-struct range {
+struct weight_range {
     size_t begin, end;
     double rate, decay;
 };
 
-static void sgd(const struct weft_optimizer_step_args *a, const struct range *r)
+static void sgd(const struct weft_optimizer_step_args *a, const struct weight_range *r)
 {
     const struct weft_optimizer *o = &a->optimizer;
     double momentum = (double)o->momentum;
@@ -31,8 +31,9 @@ static void sgd(const struct weft_optimizer_step_args *a, const struct range *r)
 }
 
 /* Weight decay is part of the gradient in Adam, and separate in AdamW. */
-static void adam_step(const struct weft_optimizer_step_args *a, const struct range *r,
-                      double l2_decay, double decoupled_decay)
+static void adam_step(const struct weft_optimizer_step_args *a,
+                      const struct weight_range *r, double l2_decay,
+                      double decoupled_decay)
 {
     const struct weft_optimizer *o = &a->optimizer;
     const float *state = cpu_floats(a->state), *g = cpu_floats(a->g);
@@ -53,18 +54,18 @@ static void adam_step(const struct weft_optimizer_step_args *a, const struct ran
     }
 }
 
-static void adam(const struct weft_optimizer_step_args *a, const struct range *r)
+static void adam(const struct weft_optimizer_step_args *a, const struct weight_range *r)
 {
     adam_step(a, r, r->decay, 0.0);
 }
 
-static void adamw(const struct weft_optimizer_step_args *a, const struct range *r)
+static void adamw(const struct weft_optimizer_step_args *a, const struct weight_range *r)
 {
     adam_step(a, r, 0.0, r->decay);
 }
 
 static void (*const updates[])(const struct weft_optimizer_step_args *,
-                               const struct range *) = {
+                               const struct weight_range *) = {
     [WEFT_OPTIMIZER_SGD] = sgd,
     [WEFT_OPTIMIZER_ADAM] = adam,
     [WEFT_OPTIMIZER_ADAMW] = adamw,
@@ -92,8 +93,8 @@ static void update_chunk(const void *data, size_t item)
 {
     const struct weft_optimizer_step_args *a = data;
     float rate = cpu_floats(a->state)[STATE_LEARNING_RATE];
-    struct range r = {item * CPU_CHUNK, cpu_chunk_end(item, a->w.count), (double)rate,
-                      (double)a->optimizer.weight_decay};
+    struct weight_range r = {item * CPU_CHUNK, cpu_chunk_end(item, a->w.count),
+                             (double)rate, (double)a->optimizer.weight_decay};
     if (!a->groups.mem)
         updates[a->optimizer.kind](a, &r);
     for (size_t end = r.end; a->groups.mem && r.begin < end; r.begin = r.end) {
@@ -115,7 +116,6 @@ enum weft_status cpu_optimizer_step(struct weft_command_list *list,
     assert((size_t)args->optimizer.kind < WEFT_ARRAY_SIZE(updates));
     assert(args->g.count == args->w.count && args->m.count == args->w.count);
     assert(!args->n || args->state.count >= STATE_WORDS);
-    assert(!args->groups.mem ||
-           args->groups.count * GROUP_WEIGHTS >= args->w.count);
+    assert(!args->groups.mem || args->groups.count * GROUP_WEIGHTS >= args->w.count);
     return cpu_append(list, cpu_chunks(args->w.count), update_chunk, args, sizeof(*args));
 }

@@ -23,29 +23,7 @@
 #include "base/context.h"
 #include "device/activations.h"
 #include "device/command_list.h"
-#include "shared/memory_layout.h"
-
-/* A buffer of a backend. WEFT_BUFFER_PADDING readable bytes follow the requested size,
- * initially zero, so that vector loads need no tails; they must not be written. */
-struct weft_mem;
-enum { WEFT_BUFFER_PADDING = BUFFER_PADDING, WEFT_ALIGN = BUFFER_ALIGNMENT };
-
-/* Storage type of the floats of a view. */
-enum weft_type { WEFT_FLOAT32, WEFT_FLOAT16 };
-
-static inline size_t weft_type_bytes(enum weft_type type)
-{
-    return type == WEFT_FLOAT16 ? sizeof(uint16_t) : sizeof(float);
-}
-
-/* A range of elements in a buffer, passed by value. `offset` and `count` are in
- * elements: floats, or what the primitive names. Offsets are multiples of WEFT_ALIGN
- * bytes. `mem` NULL: absent, where the primitive allows it. */
-struct weft_view {
-    struct weft_mem *mem;
-    size_t offset, count;
-    enum weft_type type; /* of floats; float32 by default */
-};
+#include "device/optimizer_args.h"
 
 /* Fused activation gradient: multiplies a gradient by the derivative of the activation
  * whose output is `output`. Identity: no multiplication, and `output` is absent. Only
@@ -294,23 +272,6 @@ struct weft_batch_args {
     struct weft_view labels;       /* count ints; absent: no labels */
     struct weft_view x;            /* n * pixels floats */
     struct weft_view batch_labels; /* n ints */
-};
-
-/* The last launch of a step, over all weights: w, g, m, v have the same length, and g
- * is 2^loss_scale_log2 times the gradient. The powers for Adam's bias correction are
- * in the state. SGD uses m only. With n > 0 it also updates the metrics: writes (mean
- * of loss, sum of correct) of the n rows into the ring, summed in a fixed order;
- * multiplies the powers by the betas for the next step; increments the step.
- * With `groups`, the group of each GROUP_WEIGHTS weights, `settings` has GROUP_SETTINGS
- * floats for each group (shared/weight_groups.h), and optimizer.weight_decay is not
- * used. */
-struct weft_optimizer_step_args {
-    struct weft_optimizer optimizer; /* `learning_rate` is ignored: it is in the state */
-    int loss_scale_log2;
-    struct weft_view state, w, g, m, v;
-    struct weft_view groups, settings; /* uints, floats; absent: one group */
-    int n;
-    struct weft_view loss, correct;
 };
 
 /* Roofline probes: launches that measure peak performance. `shape` is one of the

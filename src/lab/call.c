@@ -130,6 +130,8 @@ ARGUMENTS(optimizer_step, optimizer_step,
           UPDATE(w, FLOATS) UPDATE(m, FLOATS) UPDATE(v, VARIANCE) UPDATE(state, STATE)
           READ(g, FLOATS) READ(groups, WORDS_BELOW(a->settings.count / GROUP_SETTINGS))
           READ(settings, FLOATS) READ(loss, FLOATS) READ(correct, WORDS_BELOW(2)))
+ARGUMENTS(average, average,
+          UPDATE(average, FLOATS) UPDATE(w, FLOATS) READ(state, STATE))
 ARGUMENTS(roofline_probe, roofline_probe,
           WRITE(y, FLOATS) READ(x, FLOATS))
 /* clang-format on */

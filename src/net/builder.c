@@ -81,6 +81,7 @@ static void set_optimizer(struct weft_optimizer *out, const struct weft_optimize
     out->kind = given->kind;
     out->learning_rate = given->learning_rate;
     out->nesterov = sgd && given->nesterov;
+    out->decay_norms = given->decay_norms;
     for (const struct weft_optimizer_field *f = weft_optimizer_fields; f->name; f++)
         if (sgd ? f->sgd : f->adam)
             memcpy((char *)out + f->offset, (const char *)given + f->offset,
@@ -92,12 +93,15 @@ enum weft_status weft_net_begin(weft_context *ctx, const struct weft_net_params 
 {
     struct weft_net_params p;
     struct weft_schedule schedule = {0};
+    struct weft_averaging averaging = {0};
     WEFT_REQUIRE_POINTER(NULL, ctx, "context");
     WEFT_REQUIRE_POINTER(ctx, out, "out");
     WEFT_TRY(WEFT_READ_PARAMS(ctx, params, &p));
     WEFT_TRY(check_params(ctx, &p));
     if (p.schedule)
         WEFT_TRY(weft_schedule_read(ctx, p.schedule, &schedule));
+    if (p.average)
+        WEFT_TRY(weft_averaging_read(ctx, p.average, &averaging));
     struct weft_net_builder *builder = calloc(1, sizeof(*builder));
     struct weft_net *net = calloc(1, sizeof(*net));
     char *name = strdup(p.name ? p.name : "network");
@@ -113,6 +117,7 @@ enum weft_status weft_net_begin(weft_context *ctx, const struct weft_net_params 
     set_optimizer(&net->optimizer, p.optimizer ? p.optimizer : &weft_optimizer_initial);
     net->label_smoothing = p.label_smoothing;
     net->schedule = schedule;
+    net->averaging = averaging;
     net->batch = p.batch;
     builder->net = net;
     builder->classes = p.classes;
@@ -214,6 +219,15 @@ static struct weft_shape unflattened(const struct weft_node *node)
                                                        : (struct weft_shape){0};
 }
 
+static void freeze(struct weft_node *node, const struct weft_layer_params *p)
+{
+    int frozen = WEFT_FROZEN_NOTHING;
+    while (p->frozen && strcmp(weft_frozen_names[frozen], p->frozen))
+        frozen++;
+    node->params[WEFT_PARAM_WEIGHT].frozen = frozen != WEFT_FROZEN_NOTHING;
+    node->params[WEFT_PARAM_BIAS].frozen = frozen == WEFT_FROZEN_ALL;
+}
+
 /* Appends a node whose inputs and `in` are set. */
 static enum weft_status add_node(struct weft_net_builder *b, struct weft_node *node,
                                  const struct weft_layer_params *p)
@@ -226,6 +240,7 @@ static enum weft_status add_node(struct weft_net_builder *b, struct weft_node *n
     for (int k = 0; k < node->input_count; k++)
         WEFT_TRY(check_image(b->ctx, node->in[k]));
     WEFT_TRY(node->op->shape(b->ctx, node, p));
+    freeze(node, p);
     WEFT_TRY(check_image(b->ctx, node->out));
     if (node->inputs[0] >= 0)
         node->unflattened = unflattened(&graph->nodes[node->inputs[0]]);

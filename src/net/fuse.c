@@ -15,12 +15,11 @@ static bool can_fuse_activation(const struct weft_node *layer,
            (!training || weft_act_grad_from_output[follower->activation.act]);
 }
 
+/* A batch normalization has what every derivative needs, unless it is frozen. */
 static bool can_fuse_any_activation(const struct weft_node *layer,
                                     const struct weft_node *follower, bool training)
 {
-    (void)follower;
-    (void)training;
-    return plain(layer);
+    return can_fuse_activation(layer, follower, training && !weft_node_is_trained(layer));
 }
 
 static void fuse_activation(struct weft_node *layer, const struct weft_node *follower)

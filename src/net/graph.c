@@ -73,7 +73,7 @@ static double normal(uint64_t seed, unsigned node, size_t i)
 
 /* He: normal with variance 2 / fan in (He et al. 2015, arXiv:1502.01852). Glorot: uniform
  * up to sqrt(6 / (fan in + fan out)) (Glorot and Bengio 2010). Uniform: up to 1 /
- * sqrt(fan in), biases too. */
+ * sqrt(fan in), biases too; identity and whitening too, before their filters are set. */
 static double initial_limit(const struct weft_param *weight, enum weft_init init)
 {
     double fan_in = (double)weight->count / weight->extent[0];
@@ -83,6 +83,23 @@ static double initial_limit(const struct weft_param *weight, enum weft_init init
     return init == WEFT_INIT_HE       ? sqrt(2.0 / fan_in)
            : init == WEFT_INIT_GLOROT ? sqrt(6.0 / (fan_in + fan_out))
                                       : 1.0 / sqrt(fan_in);
+}
+
+/* Filter o of a group passes input o of the group on, as long as there is one (Zagoruyko
+ * and Komodakis 2017, arXiv:1706.00388). Others stay as they are. */
+static void set_identity(const struct weft_param *weight, int groups, float *values)
+{
+    int out = weight->extent[0] / groups, in = weight->extent[1];
+    int rows = weight->extent[2], columns = weight->extent[3];
+    size_t taps = (size_t)rows * (size_t)columns, filters = (size_t)weight->extent[0];
+    size_t center = (size_t)((rows - 1) / 2 * columns + (columns - 1) / 2);
+    for (int g = 0; g < groups; g++)
+        for (int o = 0; o < out && o < in; o++)
+            for (size_t tap = 0; tap < taps; tap++)
+                for (int i = 0; i < in; i++) {
+                    size_t at = (tap * (size_t)in + (size_t)i) * filters;
+                    values[at + (size_t)(g * out + o)] = tap == center && i == o;
+                }
 }
 
 static void initialize_param(const struct weft_node *node, int role, uint64_t seed,
@@ -101,6 +118,8 @@ static void initialize_param(const struct weft_node *node, int role, uint64_t se
                                                    : 2.0 * uniform(seed, key, i, 0) - 1.0;
         values[i] = (float)(value * limit);
     }
+    if (param->init == WEFT_INIT_IDENTITY)
+        set_identity(param, node->as.conv.groups, values);
 }
 
 void weft_graph_initialize(const struct weft_graph *graph, uint64_t seed, float *weights)

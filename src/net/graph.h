@@ -3,6 +3,7 @@
 #ifndef WEFT_NET_GRAPH_H
 #define WEFT_NET_GRAPH_H
 
+#include "net/averaging.h"
 #include "net/schedule.h"
 #include "ops/op.h"
 
@@ -43,6 +44,7 @@ struct weft_net {
     int layer_count;
     struct weft_optimizer optimizer;
     struct weft_schedule schedule;
+    struct weft_averaging averaging;
     float label_smoothing;
     int batch; /* 0: not given */
 };

@@ -5,6 +5,7 @@
 
 #include "util/text.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,8 +72,11 @@ static void put_field(struct writer *w, const struct weft_layer_field *field,
     case WEFT_FIELD_NO:
         put(w, "no");
         break;
-    case WEFT_FIELD_INIT:
-        put(w, "%s", p->init);
+    case WEFT_FIELD_DECAY:
+        put_float(w, fmaxf(*(const float *)member, 0));
+        break;
+    case WEFT_FIELD_NAME:
+        put(w, "%s", *(const char *const *)member);
         break;
     case WEFT_FIELD_PAD:
         put_pad(w, p);
@@ -196,11 +200,17 @@ static void put_training(struct writer *w, const struct weft_net *net)
         put_option(w, "epsilon", o->epsilon, d->epsilon);
     }
     put_option(w, "decay", o->weight_decay, 0);
+    put(w, "%s", o->decay_norms ? " decay-norms=yes" : "");
     put(w, "\n");
     if (!weft_schedule_is_constant(&net->schedule)) {
         char text[WEFT_SCHEDULE_TEXT];
         weft_schedule_write(&net->schedule, text);
         put(w, "schedule %s\n", text);
+    }
+    if (net->averaging.kind) {
+        char text[WEFT_AVERAGING_TEXT];
+        weft_averaging_write(&net->averaging, text);
+        put(w, "average %s\n", text);
     }
     if (net->batch)
         put(w, "batch %d\n", net->batch);

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DIRECTIVES = 6 };
+enum { DIRECTIVES = 7 };
 
 struct net_reader {
     struct weft_line_parser parser;
@@ -75,6 +75,7 @@ static enum weft_status parse_optimizer(struct net_reader *r)
     WEFT_TRY(weft_line_parser_float(w, "the learning rate", word, 0.0f, WEFT_MAX_RATE,
                                     &o->learning_rate));
     bool sgd = o->kind == WEFT_OPTIMIZER_SGD;
+    WEFT_TRY(weft_line_parser_option_bool(w, "decay-norms", &o->decay_norms));
     for (const struct weft_optimizer_field *f = weft_optimizer_fields; f->name; f++)
         if (sgd ? f->sgd : f->adam)
             WEFT_TRY(weft_line_parser_option_float(w, f->name, 0.0f, f->max,
@@ -85,6 +86,11 @@ static enum weft_status parse_optimizer(struct net_reader *r)
 static enum weft_status parse_schedule(struct net_reader *r)
 {
     return weft_schedule_parse(&r->parser, &r->builder->net->schedule);
+}
+
+static enum weft_status parse_average(struct net_reader *r)
+{
+    return weft_averaging_parse(&r->parser, &r->builder->net->averaging);
 }
 
 static enum weft_status parse_batch(struct net_reader *r)
@@ -132,7 +138,8 @@ static const struct {
 } directives[DIRECTIVES] = {
     {"input", parse_input, false},       {"output", parse_output, true},
     {"loss", parse_loss, false},         {"optimizer", parse_optimizer, false},
-    {"schedule", parse_schedule, false}, {"batch", parse_batch, false}};
+    {"schedule", parse_schedule, false}, {"average", parse_average, false},
+    {"batch", parse_batch, false}};
 
 static enum weft_status parse_directive(struct net_reader *r, size_t index)
 {
@@ -201,14 +208,15 @@ static enum weft_status parse_field(struct weft_line_parser *w,
 {
     void *member = (char *)p + field->offset;
     int min = (int)field->min, max = (int)field->max;
+    float max_float = (float)field->max;
     switch (field->type) {
     case WEFT_FIELD_INT:
         return weft_line_parser_int(w, field->name, text, min, max, member);
     case WEFT_FIELD_PAIR:
         return weft_line_parser_pair(w, field->name, text, min, max, member);
     case WEFT_FIELD_FLOAT:
-        return weft_line_parser_float(w, field->name, text, (float)field->min,
-                                      (float)field->max, member);
+        return weft_line_parser_float(w, field->name, text, (float)field->min, max_float,
+                                      member);
     case WEFT_FIELD_YES:
         return weft_line_parser_option_bool(w, field->name, member);
     case WEFT_FIELD_NO: {
@@ -217,10 +225,15 @@ static enum weft_status parse_field(struct weft_line_parser *w,
         *(bool *)member = !yes;
         return WEFT_OK;
     }
-    case WEFT_FIELD_INIT: {
+    case WEFT_FIELD_DECAY:
+        WEFT_TRY(weft_line_parser_float(w, field->name, text, 0, max_float, member));
+        if (!(*(float *)member > 0))
+            *(float *)member = -1;
+        return WEFT_OK;
+    case WEFT_FIELD_NAME: {
         int index = 0;
-        WEFT_TRY(weft_line_parser_option_name(w, field->name, weft_init_names, &index));
-        p->init = weft_init_names[index];
+        WEFT_TRY(weft_line_parser_option_name(w, field->name, field->names, &index));
+        *(const char **)member = field->names[index];
         return WEFT_OK;
     }
     case WEFT_FIELD_PAD:

@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* batch-norm [ACT]: each channel to mean 0 and variance 1 over the batch, then scaled and
  * shifted (Ioffe and Szegedy 2015). At inference the running mean and variance take the
- * place of the batch's, and the weight is the prepared scale. */
+ * place of the batch's, and the weight is the prepared scale. A frozen one does the same
+ * in training, and its statistics stay as they are. */
 #include "ops/op.h"
 
 static const struct weft_layer_field fields[] = {
     WEFT_OPTION("momentum", FLOAT, momentum, 1e-6, 1, 0.1f),
     WEFT_OPTION("epsilon", FLOAT, epsilon, 1e-12, 1, 1e-5f),
+    WEFT_OPTION_RATE,
+    WEFT_OPTION_BIAS_RATE,
+    WEFT_OPTION_DECAY,
+    WEFT_OPTION_FROZEN,
     WEFT_FIELDS_END,
 };
 
@@ -82,11 +87,32 @@ static struct weft_batch_norm_args arguments(const struct weft_node *node,
     return args;
 }
 
+/* The scale is made of the running variance in each step: it may have been loaded. */
+static enum weft_status frozen_forward(struct weft_command_list *list,
+                                       struct weft_batch_norm_args args)
+{
+    const struct weft_fold_batch_norm_args fold = {
+        .rows = 1,
+        .channels = args.channels,
+        .epsilon = args.epsilon,
+        .weight = args.weight,
+        .shift = args.bias,
+        .mean = args.running_mean,
+        .variance = args.running_variance,
+        .out_w = args.scale,
+    };
+    WEFT_TRY(list->primitives->fold_batch_norm(list, &fold));
+    args.mean = args.running_mean;
+    return list->primitives->batch_norm_inference(list, &args);
+}
+
 static enum weft_status forward(struct weft_command_list *list,
                                 const struct weft_node *node,
                                 const struct weft_node_tensors *tensors)
 {
     struct weft_batch_norm_args args = arguments(node, tensors);
+    if (tensors->training && !weft_node_is_trained(node))
+        return frozen_forward(list, args);
     if (!tensors->training)
         return list->primitives->batch_norm_inference(list, &args);
     if (args.rows < 2)
@@ -103,7 +129,19 @@ static enum weft_status backward(struct weft_command_list *list,
                                  const struct weft_node_tensors *tensors)
 {
     struct weft_batch_norm_args args = arguments(node, tensors);
-    return list->primitives->batch_norm_backward(list, &args);
+    if (weft_node_is_trained(node))
+        return list->primitives->batch_norm_backward(list, &args);
+    const struct weft_scale_args scale = {
+        .n = 1,
+        .positions = args.rows,
+        .channels = args.channels,
+        .act_grad = {args.activation,
+                     args.activation.act ? tensors->y : (struct weft_view){0}},
+        .x = args.dy,
+        .scale = args.scale,
+        .y = args.dx,
+    };
+    return args.dx.mem ? list->primitives->scale(list, &scale) : WEFT_OK;
 }
 
 const struct weft_op weft_op_batch_norm = {

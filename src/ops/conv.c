@@ -10,9 +10,35 @@ static const struct weft_layer_field fields[] = {
     WEFT_OPTION("dilation", PAIR, dilation, 1, 255, 1),
     WEFT_OPTION("groups", INT, groups, 1, 65536, 1),
     WEFT_OPTION_BIAS,
-    WEFT_OPTION_INIT,
+    WEFT_OPTION_NAME("init", init, weft_conv_init_names),
+    WEFT_OPTION_RATE,
+    WEFT_OPTION_BIAS_RATE,
+    WEFT_OPTION_DECAY,
+    WEFT_OPTION_FROZEN,
     WEFT_FIELDS_END,
 };
+
+/* Half of the filters are directions of the patches, of which there are as many as a
+ * patch has values. */
+static enum weft_status check_whitening(weft_context *ctx, const struct weft_node *node)
+{
+    enum { MOST = 256 };
+    const struct weft_conv *g = &node->as.conv;
+    int64_t values = (int64_t)g->r * g->s * g->c;
+    if (node->params[WEFT_PARAM_WEIGHT].init != WEFT_INIT_WHITEN)
+        return WEFT_OK;
+    if (node->inputs[0] != WEFT_BATCH || g->groups != 1 || values > MOST)
+        return weft_fail(ctx, WEFT_ERR_ARG,
+                         "init=whiten is for the first layer, without groups and with "
+                         "patches of at most %d values",
+                         MOST);
+    if (g->k % 2 || g->k > 2 * values)
+        return weft_fail(ctx, WEFT_ERR_ARG,
+                         "init=whiten of patches of %dx%dx%d makes an even number of "
+                         "filters, at most %d, not %d",
+                         g->r, g->s, g->c, (int)(2 * values), g->k);
+    return WEFT_OK;
+}
 
 static enum weft_status shape(weft_context *ctx, struct weft_node *node,
                               const struct weft_layer_params *p)
@@ -54,7 +80,7 @@ static enum weft_status shape(weft_context *ctx, struct weft_node *node,
     weight->extent[1] = g->c / g->groups;
     weight->extent[2] = g->r;
     weight->extent[3] = g->s;
-    return WEFT_OK;
+    return check_whitening(ctx, node);
 }
 
 static double flops(const struct weft_node *node)
@@ -111,9 +137,11 @@ static enum weft_status backward(struct weft_command_list *list,
                                  const struct weft_node_tensors *tensors)
 {
     struct weft_conv_args args = arguments(node, tensors);
-    WEFT_TRY(
-        weft_list_begin_segment(list, WEFT_SEGMENT_SAME_NODE, WEFT_PHASE_BWD_WEIGHTS));
-    WEFT_TRY(list->primitives->conv_backward_weights(list, &args));
+    if (weft_node_is_trained(node)) {
+        WEFT_TRY(weft_list_begin_segment(list, WEFT_SEGMENT_SAME_NODE,
+                                         WEFT_PHASE_BWD_WEIGHTS));
+        WEFT_TRY(list->primitives->conv_backward_weights(list, &args));
+    }
     if (!tensors->dx[0].mem)
         return WEFT_OK;
     WEFT_TRY(weft_list_begin_segment(list, WEFT_SEGMENT_SAME_NODE, WEFT_PHASE_BWD_DATA));

@@ -6,6 +6,10 @@ static const struct weft_layer_field fields[] = {
     WEFT_WORD("the number of units", INT, units, 1, 1 << 20),
     WEFT_OPTION_BIAS,
     WEFT_OPTION_INIT,
+    WEFT_OPTION_RATE,
+    WEFT_OPTION_BIAS_RATE,
+    WEFT_OPTION_DECAY,
+    WEFT_OPTION_FROZEN,
     WEFT_FIELDS_END,
 };
 
@@ -74,9 +78,11 @@ static enum weft_status backward(struct weft_command_list *list,
                                  const struct weft_node_tensors *tensors)
 {
     struct weft_dense_args args = arguments(node, tensors);
-    WEFT_TRY(
-        weft_list_begin_segment(list, WEFT_SEGMENT_SAME_NODE, WEFT_PHASE_BWD_WEIGHTS));
-    WEFT_TRY(list->primitives->dense_backward_weights(list, &args));
+    if (weft_node_is_trained(node)) {
+        WEFT_TRY(weft_list_begin_segment(list, WEFT_SEGMENT_SAME_NODE,
+                                         WEFT_PHASE_BWD_WEIGHTS));
+        WEFT_TRY(list->primitives->dense_backward_weights(list, &args));
+    }
     if (!tensors->dx[0].mem)
         return WEFT_OK;
     WEFT_TRY(weft_list_begin_segment(list, WEFT_SEGMENT_SAME_NODE, WEFT_PHASE_BWD_DATA));

@@ -17,6 +17,7 @@ static int number_count(const struct weft_layer_field *field)
 {
     static const int counts[] = {[WEFT_FIELD_INT] = 1,
                                  [WEFT_FIELD_FLOAT] = 1,
+                                 [WEFT_FIELD_DECAY] = 1,
                                  [WEFT_FIELD_PAIR] = 2,
                                  [WEFT_FIELD_PAD] = 4};
     return (size_t)field->type < WEFT_ARRAY_SIZE(counts) ? counts[field->type] : 0;
@@ -25,9 +26,15 @@ static int number_count(const struct weft_layer_field *field)
 static double number_at(const struct weft_layer_field *field,
                         const struct weft_layer_params *p, int index)
 {
-    return field->type == WEFT_FIELD_FLOAT
+    return field->type == WEFT_FIELD_FLOAT || field->type == WEFT_FIELD_DECAY
                ? (double)((const float *)member(field, p))[index]
                : (double)((const int *)member(field, p))[index];
+}
+
+static const char *name_at(const struct weft_layer_field *field,
+                           const struct weft_layer_params *p)
+{
+    return *(const char *const *)member(field, p);
 }
 
 static bool is_zero(const struct weft_layer_field *field,
@@ -38,16 +45,16 @@ static bool is_zero(const struct weft_layer_field *field,
             return false;
     if (field->type == WEFT_FIELD_PAD)
         return !p->same_padding;
-    if (field->type == WEFT_FIELD_INIT)
-        return !p->init;
+    if (field->type == WEFT_FIELD_NAME)
+        return !name_at(field, p);
     return number_count(field) || !*(const bool *)member(field, p);
 }
 
 bool weft_field_is_initial(const struct weft_layer_field *field,
                            const struct weft_layer_params *p)
 {
-    if (field->type == WEFT_FIELD_INIT)
-        return !strcmp(p->init, weft_init_names[0]);
+    if (field->type == WEFT_FIELD_NAME)
+        return !strcmp(name_at(field, p), field->names[0]);
     if (field->type == WEFT_FIELD_PAD || !number_count(field))
         return is_zero(field, p);
     for (int i = 0; i < number_count(field); i++)
@@ -56,33 +63,39 @@ bool weft_field_is_initial(const struct weft_layer_field *field,
     return true;
 }
 
-static enum weft_status check_init(weft_context *ctx, const char *what,
+static enum weft_status check_name(weft_context *ctx, const char *what,
+                                   const struct weft_layer_field *field,
                                    struct weft_layer_params *p)
 {
-    const char *name = p->init ? p->init : weft_init_names[0];
-    for (int i = 0; weft_init_names[i]; i++)
-        if (!strcmp(weft_init_names[i], name)) {
-            p->init = weft_init_names[i];
-            return WEFT_OK;
-        }
-    return weft_fail(ctx, WEFT_ERR_ARG,
-                     "%s: init=%s is not known; choose from he, glorot, uniform", what,
-                     name);
+    const char **value = (const char **)((char *)p + field->offset);
+    const char *given = *value ? *value : field->names[0];
+    char list[128] = "";
+    for (int i = 0; field->names[i]; i++) {
+        size_t used = strlen(list);
+        snprintf(list + used, sizeof(list) - used, "%s%s", i ? ", " : "",
+                 field->names[i]);
+        if (strcmp(field->names[i], given))
+            continue;
+        *value = field->names[i];
+        return WEFT_OK;
+    }
+    return weft_fail(ctx, WEFT_ERR_ARG, "%s: %s=%s is not known; choose from %s", what,
+                     field->name, given, list);
 }
 
 static enum weft_status check_field(weft_context *ctx, const char *what,
                                     const struct weft_layer_field *field,
                                     struct weft_layer_params *p)
 {
-    if (field->type == WEFT_FIELD_INIT)
-        return check_init(ctx, what, p);
+    if (field->type == WEFT_FIELD_NAME)
+        return check_name(ctx, what, field, p);
     int *ints = (int *)((char *)p + field->offset);
     if (field->type == WEFT_FIELD_PAIR && ints[0] && !ints[1])
         ints[1] = ints[0];
     if (number_count(field) && field->type != WEFT_FIELD_PAD && !field->is_word &&
         is_zero(field, p)) {
         for (int i = 0; i < number_count(field); i++)
-            if (field->type == WEFT_FIELD_FLOAT)
+            if (field->type == WEFT_FIELD_FLOAT || field->type == WEFT_FIELD_DECAY)
                 *(float *)((char *)p + field->offset) = (float)field->initial;
             else
                 ints[i] = (int)field->initial;

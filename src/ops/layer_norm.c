@@ -5,6 +5,10 @@
 
 static const struct weft_layer_field fields[] = {
     WEFT_OPTION("epsilon", FLOAT, epsilon, 1e-12, 1, 1e-5f),
+    WEFT_OPTION_RATE,
+    WEFT_OPTION_BIAS_RATE,
+    WEFT_OPTION_DECAY,
+    WEFT_OPTION_FROZEN,
     WEFT_FIELDS_END,
 };
 

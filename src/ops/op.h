@@ -25,8 +25,21 @@ static inline size_t weft_shape_count(struct weft_shape s)
     return (size_t)(plane * (uint64_t)s.c);
 }
 
-enum weft_init { WEFT_INIT_HE, WEFT_INIT_GLOROT, WEFT_INIT_UNIFORM, WEFT_INIT_CONSTANT };
-extern const char *const weft_init_names[]; /* those of texts; NULL-terminated */
+/* WHITEN is made of the training images (train/whiten.c). */
+enum weft_init {
+    WEFT_INIT_HE,
+    WEFT_INIT_GLOROT,
+    WEFT_INIT_UNIFORM,
+    WEFT_INIT_IDENTITY,
+    WEFT_INIT_WHITEN,
+    WEFT_INIT_CONSTANT
+};
+/* Those of texts, NULL-terminated: of all layers, and of conv. */
+extern const char *const weft_init_names[], *const weft_conv_init_names[];
+
+/* Parts of a layer that are not trained, in the order of weft_frozen_names. */
+enum weft_frozen { WEFT_FROZEN_NOTHING, WEFT_FROZEN_WEIGHTS, WEFT_FROZEN_ALL };
+extern const char *const weft_frozen_names[];
 
 enum { WEFT_MAX_RANK = 4, WEFT_MAX_INPUTS = 8 };
 
@@ -51,6 +64,7 @@ struct weft_param {
     size_t at, count; /* in floats; count 0: absent */
     enum weft_init init;
     float value; /* of WEFT_INIT_CONSTANT */
+    bool frozen; /* not trained, and has no gradient */
     int rank;    /* in model files: [out][in / groups][rows][columns] and so on */
     int extent[WEFT_MAX_RANK];
 };
@@ -92,7 +106,17 @@ struct weft_node {
     bool fused_into_producer;      /* the output of its input is that of this node */
 };
 
-/* The number of trained values of a node. */
+/* True if a gradient of the node's params is needed: one of them is trained. */
+static inline bool weft_node_is_trained(const struct weft_node *node)
+{
+    for (int role = 0; role < WEFT_MAX_PARAMS; role++)
+        if (weft_param_roles[role].trained && node->params[role].count &&
+            !node->params[role].frozen)
+            return true;
+    return false;
+}
+
+/* The number of values that an optimizer may train. */
 static inline size_t weft_node_trained_count(const struct weft_node *node)
 {
     size_t count = 0;
@@ -118,11 +142,12 @@ struct weft_node_tensors {
 enum weft_field_type {
     WEFT_FIELD_INT,
     WEFT_FIELD_FLOAT,
-    WEFT_FIELD_PAIR, /* two ints, rows first: 3x5; one number stands for both */
-    WEFT_FIELD_YES,  /* bool, yes or no in texts */
-    WEFT_FIELD_NO,   /* the same, negated */
-    WEFT_FIELD_INIT, /* one of weft_init_names */
-    WEFT_FIELD_PAD   /* same_padding and pad: valid, same, ROWSxCOLUMNS or T,L,B,R */
+    WEFT_FIELD_PAIR,  /* two ints, rows first: 3x5; one number stands for both */
+    WEFT_FIELD_YES,   /* bool, yes or no in texts */
+    WEFT_FIELD_NO,    /* the same, negated */
+    WEFT_FIELD_NAME,  /* one of `names` */
+    WEFT_FIELD_DECAY, /* float; 0 in texts is -1 */
+    WEFT_FIELD_PAD    /* same_padding and pad: valid, same, ROWSxCOLUMNS or T,L,B,R */
 };
 
 /* A field of weft_layer_params, and its form in texts: a word in the order of the op's
@@ -133,23 +158,34 @@ struct weft_layer_field {
     bool is_word; /* required */
     size_t offset;
     double min, max;
-    double initial; /* the default, which a field of 0 stands for */
+    double initial;           /* the default, which a field of 0 stands for */
+    const char *const *names; /* NULL-terminated; the first is the default */
 };
 
 #define WEFT_WORD(name, type, member, min, max)                                         \
     {                                                                                   \
         name, WEFT_FIELD_##type, true, offsetof(struct weft_layer_params, member), min, \
-            max, 0                                                                      \
+            max, 0, NULL                                                                \
     }
 #define WEFT_OPTION(name, type, member, min, max, initial)                               \
     {                                                                                    \
         name, WEFT_FIELD_##type, false, offsetof(struct weft_layer_params, member), min, \
-            max, initial                                                                 \
+            max, initial, NULL                                                           \
+    }
+#define WEFT_OPTION_NAME(name, member, names)                                           \
+    {                                                                                   \
+        name, WEFT_FIELD_NAME, false, offsetof(struct weft_layer_params, member), 0, 0, \
+            0, names                                                                    \
     }
 #define WEFT_OPTION_PAD    WEFT_OPTION("pad", PAD, pad, 0, 255, 0)
 #define WEFT_OPTION_STRIDE WEFT_OPTION("stride", PAIR, stride, 1, 255, 0)
 #define WEFT_OPTION_BIAS   WEFT_OPTION("bias", NO, no_bias, 0, 1, 0)
-#define WEFT_OPTION_INIT   WEFT_OPTION("init", INIT, init, 0, 0, 0)
+#define WEFT_OPTION_INIT   WEFT_OPTION_NAME("init", init, weft_init_names)
+/* Training of the layer's params. */
+#define WEFT_OPTION_RATE      WEFT_OPTION("rate", FLOAT, rate_factor, 1e-6, 1e6, 1)
+#define WEFT_OPTION_BIAS_RATE WEFT_OPTION("bias-rate", FLOAT, bias_rate, 1e-6, 1e6, 1)
+#define WEFT_OPTION_DECAY     WEFT_OPTION("decay", DECAY, decay, -1, 1e3, 0)
+#define WEFT_OPTION_FROZEN    WEFT_OPTION_NAME("frozen", frozen, weft_frozen_names)
 #define WEFT_FIELDS_END \
     {                   \
         .name = NULL    \

@@ -31,6 +31,16 @@ enum weft_act weft_act_find(const char *word)
     return WEFT_ACT_COUNT;
 }
 
+const char *const weft_conv_init_names[] = {
+    [WEFT_INIT_HE] = "he",           [WEFT_INIT_GLOROT] = "glorot",
+    [WEFT_INIT_UNIFORM] = "uniform", [WEFT_INIT_IDENTITY] = "identity",
+    [WEFT_INIT_WHITEN] = "whiten",   NULL};
+
+const char *const weft_frozen_names[] = {[WEFT_FROZEN_NOTHING] = "no",
+                                         [WEFT_FROZEN_WEIGHTS] = "weights",
+                                         [WEFT_FROZEN_ALL] = "yes",
+                                         NULL};
+
 const struct weft_op *weft_op_find(const char *word, enum weft_act *act)
 {
     *act = weft_act_find(word);
@@ -80,7 +90,7 @@ void weft_op_add_weights(struct weft_node *node, const struct weft_layer_params 
                          int outputs)
 {
     int init = 0;
-    while (strcmp(weft_init_names[init], p->init))
+    while (strcmp(weft_conv_init_names[init], p->init))
         init++;
     weft_op_add_param(node, WEFT_PARAM_WEIGHT, outputs, 0);
     node->params[WEFT_PARAM_WEIGHT].init = (enum weft_init)init;

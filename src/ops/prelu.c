@@ -3,6 +3,13 @@
  * 2015, arXiv:1502.01852). */
 #include "ops/op.h"
 
+static const struct weft_layer_field fields[] = {
+    WEFT_OPTION_RATE,
+    WEFT_OPTION_DECAY,
+    WEFT_OPTION_FROZEN,
+    WEFT_FIELDS_END,
+};
+
 static enum weft_status shape(weft_context *ctx, struct weft_node *node,
                               const struct weft_layer_params *p)
 {
@@ -50,6 +57,7 @@ static enum weft_status backward(struct weft_command_list *list,
 
 const struct weft_op weft_op_prelu = {
     .name = "prelu",
+    .fields = fields,
     .shape = shape,
     .flops = flops,
     .forward = forward,

@@ -16,17 +16,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The buffers in a checkpoint, with the prefix of their tensor names. SGD has no
- * second moment. */
+enum part_of { OF_ALL, OF_ADAM, OF_AVERAGE, OF_NO_AVERAGE };
+
+/* The buffers in a checkpoint, with the prefix of their tensor names, and the trainers
+ * that have them: SGD has no second moment. The model of a trainer with an average is the
+ * average, and its weights are state. */
 static const struct {
     const char *prefix;
     size_t mem;
     enum weft_tensor_filter tensors;
-    bool adam_only;
+    enum part_of of;
 } parts[] = {
-    {"", offsetof(struct weft_trainer, buffers.weights), WEFT_ALL, false},
-    {"optim.m.", offsetof(struct weft_trainer, moment1), WEFT_TRAINED, false},
-    {"optim.v.", offsetof(struct weft_trainer, moment2), WEFT_TRAINED, true},
+    {"", offsetof(struct weft_trainer, buffers.weights), WEFT_ALL, OF_NO_AVERAGE},
+    {"", offsetof(struct weft_trainer, average), WEFT_ALL, OF_AVERAGE},
+    {"optim.w.", offsetof(struct weft_trainer, buffers.weights), WEFT_ALL, OF_AVERAGE},
+    {"optim.m.", offsetof(struct weft_trainer, moment1), WEFT_TRAINED, OF_ALL},
+    {"optim.v.", offsetof(struct weft_trainer, moment2), WEFT_TRAINED, OF_ADAM},
 };
 
 static size_t part_bytes(const struct weft_trainer *t, size_t part)
@@ -38,7 +43,11 @@ static size_t part_bytes(const struct weft_trainer *t, size_t part)
 
 static bool has_part(const struct weft_trainer *t, size_t part)
 {
-    return !parts[part].adam_only || t->optimizer.kind != WEFT_OPTIMIZER_SGD;
+    const bool has[] = {[OF_ALL] = true,
+                        [OF_ADAM] = t->optimizer.kind != WEFT_OPTIMIZER_SGD,
+                        [OF_AVERAGE] = t->average != NULL,
+                        [OF_NO_AVERAGE] = !t->average};
+    return has[parts[part].of];
 }
 
 static struct weft_mem *part_mem(const struct weft_trainer *t, size_t part)
@@ -133,9 +142,9 @@ enum weft_status weft_trainer_model(weft_trainer *t, weft_model **out)
     float *weights = malloc(bytes);
     json_t *described = describe(t, state, NULL);
     enum weft_status status =
-        weights && described
-            ? t->device->backend->read(t->device, weights, t->buffers.weights, 0, bytes)
-            : weft_out_of_memory(ctx, "model", bytes);
+        weights && described ? t->device->backend->read(t->device, weights,
+                                                        weft_trainer_weights(t), 0, bytes)
+                             : weft_out_of_memory(ctx, "model", bytes);
     if (status)
         free(weights);
     else

@@ -12,8 +12,8 @@ enum { LEAST_IMAGES = 2 };
 
 static bool is_proven(const struct weft_trainer *t, bool remember)
 {
-    struct weft_command_list *const lists[] = {t->gradients, t->update};
-    return verify_is_proven(lists, WEFT_ARRAY_SIZE(lists), remember);
+    struct weft_command_list *const lists[] = {t->gradients, t->update, t->averager};
+    return verify_is_proven(lists, t->averager ? 3 : 2, remember);
 }
 
 static int images_to_check(const struct weft_trainer *t)
@@ -40,14 +40,16 @@ static enum weft_status disturb_weights(struct weft_trainer *t)
 static enum weft_status trace_step(struct weft_trainer *t, struct verify_trace *trace,
                                    struct weft_command_list **wrong)
 {
-    struct weft_command_list *const lists[] = {t->gradients, t->update, t->update};
+    struct weft_command_list *const lists[] = {t->gradients, t->update, t->update,
+                                               t->averager};
+    size_t count = t->averager ? 4 : 3;
     WEFT_TRY(disturb_weights(t));
-    for (size_t i = 0; i < WEFT_ARRAY_SIZE(lists) && !trace->wrong; i++) {
+    for (size_t i = 0; i < count && !trace->wrong; i++) {
         WEFT_TRY(verify_trace_run(trace, lists[i]));
         const struct weft_recorded_call *calls = t->gradients->calls;
         bool early =
             trace->wrong >= calls && trace->wrong < calls + t->gradients->call_count;
-        *wrong = early ? t->gradients : t->update;
+        *wrong = early ? t->gradients : lists[i];
     }
     return WEFT_OK;
 }
@@ -62,10 +64,15 @@ static enum weft_status replace_algorithm(struct weft_trainer *t,
     const struct weft_backend *backend = t->device->backend;
     int node = trace->wrong->node;
     WEFT_TRY(verify_reject(trace, wrong,
-                           wrong == checked->update ? t->update : t->gradients,
+                           wrong == checked->gradients ? t->gradients
+                           : wrong == checked->update  ? t->update
+                                                       : t->averager,
                            node >= 0 ? t->plan->graph.nodes[node].name : "step"));
     t->device_bytes -=
         t->gradients->info.workspace_bytes + t->update->info.workspace_bytes;
+    if (t->averager)
+        backend->list_destroy(t->averager);
+    t->averager = NULL;
     backend->list_destroy(t->update);
     t->update = NULL;
     backend->list_destroy(t->gradients);

@@ -26,6 +26,17 @@ static enum weft_status check_data(weft_context *ctx, const struct weft_net *net
     return WEFT_OK;
 }
 
+static enum weft_status check_trained(const struct weft_net *net)
+{
+    for (int i = 0; i < net->graph.count; i++)
+        if (weft_node_is_trained(&net->graph.nodes[i]))
+            return WEFT_OK;
+    return weft_fail(net->ctx, WEFT_ERR_ARG,
+                     "%s: there is nothing to train: every layer is frozen; remove "
+                     "\"frozen=yes\" from one",
+                     net->name);
+}
+
 /* The first moments after a step from moments of zero are the gradients times a
  * constant. */
 static enum weft_status run_for_gradients(weft_trainer *t, float *gradients)
@@ -149,6 +160,7 @@ enum weft_status weft_trainer_create(weft_device *device, const weft_net *net,
     struct weft_dataset_info info;
     weft_dataset_info(data, &info);
     WEFT_TRY(check_data(ctx, net, &info));
+    WEFT_TRY(check_trained(net));
     WEFT_REQUIRE(ctx, p->batch >= 0, "batch must be 0 or more");
     WEFT_REQUIRE(ctx, p->audit >= 0, "audit must be 0 or more");
     WEFT_REQUIRE(ctx, (unsigned)p->precision <= WEFT_PRECISION_AUTO,

@@ -63,8 +63,34 @@ static enum weft_status record_update(struct weft_trainer *t)
         .loss = weft_plan_step_view(t->plan, &t->buffers, TENSOR_LOSS),
         .correct = weft_plan_step_view(t->plan, &t->buffers, TENSOR_CORRECT),
     };
+    if (t->groups.count) {
+        update.groups = (struct weft_view){t->group_mem, 0, t->groups.of_count};
+        update.settings =
+            (struct weft_view){t->group_mem, weft_trainer_group_settings_at(t),
+                               (size_t)t->groups.count * GROUP_SETTINGS};
+    }
     WEFT_TRY(weft_list_begin_segment(t->update, -1, WEFT_PHASE_OPTIMIZER));
     return t->update->primitives->optimizer_step(t->update, &update);
+}
+
+static enum weft_status record_average(struct weft_trainer *t)
+{
+    const struct weft_backend *backend = t->device->backend;
+    size_t floats = weft_graph_floats(&t->net->graph);
+    bool lookahead = t->averaging.kind == WEFT_AVERAGING_LOOKAHEAD;
+    const struct weft_average_args args = {
+        .decay = t->averaging.decay,
+        .every = t->averaging.every,
+        .steps = lookahead ? t->steps : 0,
+        .state = {t->buffers.state, 0, STATE_WORDS},
+        .w = {t->buffers.weights, 0, floats},
+        .average = {t->average, 0, floats},
+    };
+    if (!t->average)
+        return WEFT_OK;
+    WEFT_TRY(backend->list_create(t->device, NULL, &t->averager));
+    WEFT_TRY(weft_list_begin_segment(t->averager, -1, WEFT_PHASE_OPTIMIZER));
+    return t->averager->primitives->average(t->averager, &args);
 }
 
 enum weft_status weft_trainer_record_step(struct weft_trainer *t,
@@ -81,9 +107,12 @@ enum weft_status weft_trainer_record_step(struct weft_trainer *t,
                                                    .like = like ? like->update : NULL};
     WEFT_TRY(backend->list_create(t->device, &added, &t->update));
     WEFT_TRY(record_update(t));
-    /* Both are recorded by now, so that their kernels are built together. */
+    WEFT_TRY(record_average(t));
+    /* All are recorded by now, so that their kernels are built together. */
     WEFT_TRY(backend->list_finalize(t->gradients));
     WEFT_TRY(backend->list_finalize(t->update));
+    if (t->averager)
+        WEFT_TRY(backend->list_finalize(t->averager));
     t->device_bytes +=
         t->gradients->info.workspace_bytes + t->update->info.workspace_bytes;
     weft_log_message(t->device->context, WEFT_LOG_INFO,
@@ -115,6 +144,8 @@ enum weft_status weft_trainer_run(weft_trainer *t, int steps)
             WEFT_TRY(t->device->backend->replay(t->update));
         }
         t->queued++;
+        if (t->averager && t->queued % t->averaging.every == 0)
+            WEFT_TRY(t->device->backend->replay(t->averager));
     }
     return WEFT_OK;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A trainer's buffers: allocation, upload of images and initial weights; evaluation. */
 #include "train/trainer.h"
+#include "train/whiten.h"
 #include "device/process.h"
 
 #include "image/preprocess.h"
@@ -29,8 +30,32 @@ static enum weft_status alloc_buffers(struct weft_trainer *t)
     WEFT_TRY(alloc(t, weights, &t->buffers.gradients));
     WEFT_TRY(alloc(t, weights, &t->moment1));
     WEFT_TRY(alloc(t, weights, &t->moment2));
+    if (t->averaging.kind)
+        WEFT_TRY(
+            alloc(t, weft_graph_floats(&t->net->graph) * sizeof(float), &t->average));
     return alloc(t, (STATE_WORDS + (size_t)t->rate_count) * sizeof(uint32_t),
                  &t->buffers.state);
+}
+
+/* The settings follow the groups at an aligned place: they are groups of 16 too. */
+size_t weft_trainer_group_settings_at(const struct weft_trainer *t)
+{
+    size_t step = WEFT_ALIGN / sizeof(uint32_t);
+    return (t->groups.of_count + step - 1) / step * step;
+}
+
+static enum weft_status upload_groups(struct weft_trainer *t)
+{
+    const struct weft_backend *backend = t->device->backend;
+    WEFT_TRY(weft_weight_groups_build(t->net, &t->optimizer, &t->groups));
+    if (!t->groups.count)
+        return WEFT_OK;
+    size_t at = weft_trainer_group_settings_at(t) * sizeof(uint32_t);
+    size_t bytes = (size_t)t->groups.count * GROUP_SETTINGS * sizeof(float);
+    WEFT_TRY(alloc(t, at + bytes, &t->group_mem));
+    WEFT_TRY(backend->write(t->device, t->group_mem, 0, t->groups.of,
+                            t->groups.of_count * sizeof(uint32_t)));
+    return backend->write(t->device, t->group_mem, at, t->groups.settings, bytes);
 }
 
 static enum weft_status upload_images(struct weft_trainer *t,
@@ -62,35 +87,63 @@ static void release_images(struct weft_trainer *t)
     free(images);
 }
 
+/* The initial weights of a network that whitens: a restart needs no images. */
+static enum weft_status whiten(struct weft_trainer *t,
+                               const struct weft_dataset_info *info)
+{
+    if (!weft_whitens(t->net))
+        return WEFT_OK;
+    size_t bytes = weft_graph_floats(&t->net->graph) * sizeof(float);
+    t->initial = malloc(bytes);
+    if (!t->initial)
+        return weft_out_of_memory(t->device->context, "weights", bytes);
+    weft_graph_initialize(&t->net->graph, t->seed, t->initial);
+    return weft_whiten(t->net, info, &t->normalization, t->initial);
+}
+
 static enum weft_status write_weights(struct weft_trainer *t)
 {
     size_t bytes = weft_graph_floats(&t->net->graph) * sizeof(float);
-    float *weights = malloc(bytes);
+    float *weights = t->initial ? t->initial : malloc(bytes);
     if (!weights)
         return weft_out_of_memory(t->device->context, "weights", bytes);
-    weft_graph_initialize(&t->net->graph, t->seed, weights);
+    if (!t->initial)
+        weft_graph_initialize(&t->net->graph, t->seed, weights);
     enum weft_status status =
         t->device->backend->write(t->device, t->buffers.weights, 0, weights, bytes);
-    free(weights);
+    if (!status && t->average)
+        status = t->device->backend->write(t->device, t->average, 0, weights, bytes);
+    if (!t->initial)
+        free(weights);
     return status;
 }
 
+struct weft_mem *weft_trainer_weights(const struct weft_trainer *t)
+{
+    return t->average ? t->average : t->buffers.weights;
+}
+
+/* The length of a run that lookahead or a schedule depends on. */
 static enum weft_status plan_schedule(struct weft_trainer *t,
                                       const struct weft_train_params *p)
 {
     weft_context *ctx = t->device->context;
+    t->averaging = t->net->averaging;
     t->schedule = t->net->schedule;
     if (p->schedule)
         WEFT_TRY(weft_schedule_read(ctx, p->schedule, &t->schedule));
-    if (weft_schedule_is_constant(&t->schedule))
+    bool constant = weft_schedule_is_constant(&t->schedule);
+    if (constant && t->averaging.kind != WEFT_AVERAGING_LOOKAHEAD)
         return WEFT_OK;
     int64_t steps = (int64_t)p->epochs * t->steps_per_epoch;
     if (steps < 1 || steps > MAX_SCHEDULE_STEPS)
         return weft_fail(ctx, WEFT_ERR_ARG,
-                         "the learning-rate schedule needs the number of epochs, such "
+                         "%s needs the number of epochs, such "
                          "that the run has 1 to %d steps; it is %d, of %d steps each",
+                         constant ? "lookahead" : "the learning-rate schedule",
                          MAX_SCHEDULE_STEPS, p->epochs, t->steps_per_epoch);
-    t->rate_count = (uint32_t)steps;
+    t->steps = (int)steps;
+    t->rate_count = constant ? 0 : (uint32_t)steps;
     return WEFT_OK;
 }
 
@@ -176,8 +229,10 @@ static enum weft_status build(struct weft_trainer *t, const weft_net *net,
     WEFT_TRY(plan_schedule(t, p));
     WEFT_TRY(weft_plan_create(t->net, t->batch, true, p->no_fusion, type, &t->plan));
     WEFT_TRY(alloc_buffers(t));
+    WEFT_TRY(upload_groups(t));
     if (!t->images)
         WEFT_TRY(upload_images(t, info));
+    WEFT_TRY(whiten(t, info));
     WEFT_TRY(begin_training(t));
     WEFT_TRY(weft_trainer_record_step(t, like));
     return like ? WEFT_OK : weft_trainer_check_kernels(t, info, p);
@@ -225,10 +280,17 @@ void weft_trainer_destroy(weft_trainer **trainer)
         return;
     }
     const struct weft_backend *backend = t->device->backend;
-    struct weft_mem *const mems[] = {
-        t->buffers.activations, t->buffers.weights, t->buffers.gradients,
-        t->buffers.state,       t->moment1,         t->moment2};
+    struct weft_mem *const mems[] = {t->buffers.activations,
+                                     t->buffers.weights,
+                                     t->buffers.gradients,
+                                     t->buffers.state,
+                                     t->moment1,
+                                     t->moment2,
+                                     t->average,
+                                     t->group_mem};
     weft_inference_destroy(&t->inference);
+    if (t->averager)
+        backend->list_destroy(t->averager);
     if (t->update)
         backend->list_destroy(t->update);
     if (t->gradients)
@@ -237,6 +299,8 @@ void weft_trainer_destroy(weft_trainer **trainer)
         if (mems[i])
             backend->free(t->device, mems[i]);
     release_images(t);
+    weft_weight_groups_free(&t->groups);
+    free(t->initial);
     weft_plan_destroy(&t->plan);
     weft_net_destroy(&t->net);
     for (int i = 0; i < t->classes; i++)
@@ -256,7 +320,7 @@ enum weft_status(weft_trainer_evaluate)(weft_trainer *t, const weft_dataset *dat
     WEFT_REQUIRE_POINTER(t->device->context, data, "data");
     WEFT_REQUIRE_POINTER(t->device->context, out, "out");
     if (!t->inference)
-        WEFT_TRY(weft_inference_create(t->device, t->net, t->buffers.weights,
+        WEFT_TRY(weft_inference_create(t->device, t->net, weft_trainer_weights(t),
                                        &t->normalization, EVALUATION_BATCH, WEFT_FLOAT32,
                                        NULL, &t->inference));
     else

@@ -4,6 +4,7 @@
 #define WEFT_TRAIN_TRAINER_H
 
 #include "inference/inference.h"
+#include "net/weight_groups.h"
 
 /* Sums over the finished steps of an epoch. */
 struct weft_epoch_metrics {
@@ -24,16 +25,24 @@ struct weft_trainer {
     struct weft_net *net;
     struct weft_plan *plan;
     struct weft_buffers buffers;
+    float *initial; /* weights that depend on the images (whiten.h), else NULL */
     struct weft_mem *moment1, *moment2;
+    struct weft_mem *group_mem; /* groups.of, then groups.settings; NULL: one group */
+    struct weft_weight_groups groups;
     struct weft_train_images *images;
     /* A step: batch, forward, loss and backward; then the optimizer. The update reads the
      * partial sums of weight gradients that the gradients list leaves, and must be
      * destroyed first. */
     struct weft_command_list *gradients, *update;
+    /* After every averaging.every steps; NULL: no average. */
+    struct weft_command_list *averager;
+    struct weft_mem *average; /* of weights and statistics */
+    struct weft_averaging averaging;
     struct weft_inference *inference; /* created by the first evaluation */
     struct weft_normalization normalization;
     struct weft_optimizer optimizer;
     struct weft_schedule schedule;
+    int steps;           /* of the run, where the schedule or lookahead depends on them */
     uint32_t rate_count; /* learning rates in the state; 0: a constant one */
     struct weft_trainer_info info;
     uint64_t seed;
@@ -76,12 +85,18 @@ enum weft_status weft_trainer_check_kernels(struct weft_trainer *trainer,
  * to the bit. WEFT_ERR_MISMATCH: they differ; the trainer is where it was before. */
 enum weft_status weft_trainer_audit_step(struct weft_trainer *trainer);
 
+/* The first of the settings in group_mem, in words. */
+size_t weft_trainer_group_settings_at(const struct weft_trainer *trainer);
+
+/* The weights that are evaluated and saved: the average, where there is one. */
+struct weft_mem *weft_trainer_weights(const struct weft_trainer *trainer);
+
 /* Back to the first step: initial weights, no moments, no metrics. */
 enum weft_status weft_trainer_restart(struct weft_trainer *trainer);
 
 /* step.c */
 
-/* Records and finalizes both lists; with `like` not NULL by the kernel configs of that
+/* Records and finalizes all lists; with `like` not NULL by the kernel configs of that
  * trainer's. */
 enum weft_status weft_trainer_record_step(struct weft_trainer *trainer,
                                           const struct weft_trainer *like);

@@ -250,4 +250,5 @@ const struct verify_expectation verify_expectations[WEFT_PRIMITIVE_COUNT] = {
     ROW(softmax) = {expect_softmax, work_row},
     ROW(loss) = {expect_loss, work_row},
     ROW(optimizer_step) = {expect_optimizer_step, work_one},
+    ROW(average) = {expect_average, work_one},
 };

@@ -82,8 +82,8 @@ verify_expect_fn expect_batch_norm_forward, expect_batch_norm_inference,
     expect_batch_norm_backward, expect_fold_batch_norm, expect_layer_norm_forward,
     expect_layer_norm_backward, expect_prelu_forward,
     expect_prelu_backward; /* expect_norm.c */
-verify_expect_fn expect_make_batch, expect_softmax, expect_loss,
-    expect_optimizer_step; /* expect_step.c */
+verify_expect_fn expect_make_batch, expect_softmax, expect_loss, expect_optimizer_step,
+    expect_average; /* expect_step.c */
 double work_conv(const struct verify_call *v, int output);
 double work_dense(const struct verify_call *v, int output);
 

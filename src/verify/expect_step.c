@@ -239,3 +239,16 @@ void expect_optimizer_step(struct verify_call *v, int output, struct verify_poin
     p->want = is_w ? s.w : is_m ? s.m : s.v;
     p->bound = (is_w ? s.w_off : is_m ? s.m_off : s.v_off) + FP32_MIN_NORMAL;
 }
+
+void expect_average(struct verify_call *v, int output, struct verify_point *p)
+{
+    const struct weft_average_args *a = &v->call.args.average;
+    const uint32_t *state = verify_before(v, &a->state);
+    double w = (double)verify_floats(v, &a->w)[p->at];
+    p->want = average_of(a, state[STATE_STEP], w,
+                         (double)verify_floats(v, &a->average)[p->at], &p->bound);
+    if (!a->steps && verify_is(v, output, &a->w)) {
+        p->want = w;
+        p->bound = 0;
+    }
+}

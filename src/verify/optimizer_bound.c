@@ -80,3 +80,18 @@ void optimizer_step(const struct weft_optimizer *o, double rate, double apart,
     else
         step_adam(o, rate, apart, power1, power2, a);
 }
+
+/* In float32 the share has four roundings in lookahead, two in a moving average, and one
+ * of its difference to 1. */
+double average_of(const struct weft_average_args *a, uint32_t step, double w,
+                  double average, double *bound)
+{
+    double updates = (double)(step / (uint32_t)a->every), decay = (double)a->decay;
+    double part = a->steps ? fmin((double)step / a->steps, 1) : 0;
+    double keep =
+        a->steps ? decay * part * part * part : fmin(decay, updates / (updates + 9));
+    double next = average + (1 - keep) * (w - average);
+    *bound = ROUND * (8 * keep + 3 * (1 - keep)) * (fabs(w) + fabs(average)) +
+             ROUND * (fabs(next) + fabs(average));
+    return next;
+}

@@ -26,4 +26,9 @@ double optimizer_decay(const struct weft_optimizer *o, struct optimizer_weight *
 void optimizer_step(const struct weft_optimizer *o, double rate, double apart,
                     double power1, double power2, struct optimizer_weight *a);
 
+/* The average of a weight w after an update, and its rounding bound. `step`: finished
+ * steps. */
+double average_of(const struct weft_average_args *a, uint32_t step, double w,
+                  double average, double *bound);
+
 #endif

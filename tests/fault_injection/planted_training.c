@@ -150,6 +150,16 @@ static void use_one_beta(union weft_primitive_args *a)
     a->optimizer_step.optimizer.beta2 = a->optimizer_step.optimizer.beta1;
 }
 
+static void lower_average_decay(union weft_primitive_args *a)
+{
+    a->average.decay *= 0.5f;
+}
+
+static void average_without_lookahead(union weft_primitive_args *a)
+{
+    a->average.steps = 0;
+}
+
 static void use_shard_as_batch(union weft_primitive_args *a)
 {
     a->loss.global_batch = a->loss.n;
@@ -304,6 +314,10 @@ const struct fault training_faults[] = {
     {"one beta for both", "optimizer", IN(optimizer_step), .modify = use_one_beta},
     {"last loss missing", "optimizer", IN(optimizer_step), .modify = lose_loss_row},
     {"step not counted", "optimizer", IN(optimizer_step), .after = stand_still},
+    {"half the decay", "average", IN(average), .modify = lower_average_decay},
+    {"lookahead ignored", "average", IN(average), .modify = average_without_lookahead},
+    {"last unwritten", "average", IN(average), .before = keep_last,
+     .after = restore_last},
     {"dx halved on both", "batch-norm", IN(batch_norm_backward), true,
      .after = halve_gradient},
     {"no derivative on both", "batch-norm", IN(batch_norm_backward), true,

@@ -45,7 +45,6 @@ WORDS = [
     ("stamps?|stamped", "fingerprint", ANYWHERE, "uint64_t stamp;"),
     ("deal[st]?(?! with)|dealt(?! with)", "distribute, partition", ANYWHERE,
      "/* Rows are dealt evenly. */"),
-    ("frozen(?!=True)", "constant_weights", ANYWHERE, "bool frozen;"),
     ("tally|tallies", "epoch metrics", ANYWHERE, "struct weft_tally t;"),
     ("hunts?|rivals?|losers?|revive", "search, candidate, discarded, restart", ANYWHERE,
      "struct hunt h;"),

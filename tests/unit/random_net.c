@@ -68,10 +68,19 @@ static void draw_flag(struct drawing *d, const struct weft_layer_field *field,
     *(bool *)member(field, p) = draw(d, 2);
 }
 
-static void draw_init(struct drawing *d, const struct weft_layer_field *field,
+/* One of the first three initial values; nothing is frozen. */
+static void draw_name(struct drawing *d, const struct weft_layer_field *field,
                       struct weft_layer_params *p)
 {
-    *(const char **)member(field, p) = weft_init_names[draw(d, 3)];
+    int index = draw(d, 3);
+    if (field->names != weft_frozen_names)
+        *(const char **)member(field, p) = field->names[index];
+}
+
+static void draw_decay(struct drawing *d, const struct weft_layer_field *field,
+                       struct weft_layer_params *p)
+{
+    *(float *)member(field, p) = draw(d, 2) ? -1 : 0.125f;
 }
 
 static void draw_pad(struct drawing *d, const struct weft_layer_field *field,
@@ -90,8 +99,8 @@ static void draw_fields(struct drawing *d, const struct weft_op *op,
                                  struct weft_layer_params *) = {
         [WEFT_FIELD_INT] = draw_int,   [WEFT_FIELD_FLOAT] = draw_float,
         [WEFT_FIELD_PAIR] = draw_pair, [WEFT_FIELD_YES] = draw_flag,
-        [WEFT_FIELD_NO] = draw_flag,   [WEFT_FIELD_INIT] = draw_init,
-        [WEFT_FIELD_PAD] = draw_pad,
+        [WEFT_FIELD_NO] = draw_flag,   [WEFT_FIELD_NAME] = draw_name,
+        [WEFT_FIELD_PAD] = draw_pad,   [WEFT_FIELD_DECAY] = draw_decay,
     };
     for (const struct weft_layer_field *field = op->fields; field && field->name; field++)
         if (field->is_word || draw(d, 2))

@@ -111,7 +111,8 @@ static void check_same_net(const weft_net *a, const weft_net *b)
           a->optimizer.beta2 == b->optimizer.beta2 &&
           a->optimizer.epsilon == b->optimizer.epsilon &&
           a->optimizer.weight_decay == b->optimizer.weight_decay &&
-          a->optimizer.nesterov == b->optimizer.nesterov);
+          a->optimizer.nesterov == b->optimizer.nesterov &&
+          a->optimizer.decay_norms == b->optimizer.decay_norms);
     for (int i = 0; i < a->graph.count && i < b->graph.count; i++) {
         const struct weft_node *x = &a->graph.nodes[i], *y = &b->graph.nodes[i];
         CHECK(x->op == y->op && x->input_count == y->input_count);
@@ -152,18 +153,19 @@ static void check_text(void)
     }
     static const char *const texts[] = {
         "conv 4 3x5 pad=1,2,3,4 stride=2x1 dilation=1x2 groups=2 bias=no init=uniform "
-        "gelu\n"
-        "batch-norm leaky-relu slope=0.125 momentum=0.3 epsilon=1e-3 as=n3\n"
+        "gelu rate=0.25 decay=0 frozen=weights\n"
+        "batch-norm leaky-relu slope=0.125 momentum=0.3 epsilon=1e-3 "
+        "bias-rate=64 decay=1e-4 as=n3\n"
         "avg-pool 2x1 stride=1 pad=same\nmax-pool 2 stride=1x2 pad=1 ceil=yes as=p\n"
         "conv 4 1 as=b from=n3\nadd b silu as=s\nadd n3 from=b\nadd s\n"
-        "global-avg-pool as=unread\ndropout 0.3\ndense 7 init=glorot bias=no\n"
+        "global-avg-pool as=unread\ndropout 0.3\ndense 7 init=glorot bias=no frozen=yes\n"
         "softmax as=y\noutput y\noutput p\n"
         "loss smoothing=0.1\noptimizer sgd 0.07 momentum=0.8 nesterov=yes decay=1e-3\n"
         "batch 77\n",
         "relu as=a\nconv 2 3 as=c\nglobal-max-pool from=a\ndense 3 as=d\noutput "
         "d\noutput c\n",
         "flatten\ndense 3\nsoftmax\noptimizer adamw 3e-4 beta1=0.8 beta2=0.99 "
-        "epsilon=1e-6 decay=0.01\n",
+        "epsilon=1e-6 decay=0.01 decay-norms=yes\n",
     };
     check_round_trip("conv 4 3 pad=same as=n1\nrelu as=n3\nconv 4 3 from=n1 "
                      "pad=same\nadd n1\nadd n3 as=n2\n"

@@ -34,7 +34,7 @@ static const struct {
      "dense 4\n"
      "softmax\n"
      "loss smoothing=0.1\n"
-     "optimizer sgd 5e-2 momentum=0.8 nesterov=yes decay=1e-3\n"
+     "optimizer sgd 5e-2 momentum=0.8 nesterov=yes decay=1e-3 decay-norms=yes\n"
      "batch 16\n",
      {1.559972283, 1.275083437, 1.347483278, 1.100205925, 1.067044904, 1.053816359,
       1.184480095, 0.991631149, 0.914072204, 1.081754750},
@@ -51,7 +51,7 @@ static const struct {
      "batch-norm relu\n"
      "dense 4\n"
      "softmax\n"
-     "optimizer sgd 1e-1 nesterov=yes decay=1e-3\n"
+     "optimizer sgd 1e-1 nesterov=yes decay=1e-3 decay-norms=yes\n"
      "batch 16\n",
      {1.520933420, 1.020607611, 1.058263407, 0.746278809, 0.592864798, 0.454470666,
       0.360908116, 0.440133730, 0.186982536, 0.126034125},

@@ -63,7 +63,8 @@ static enum app_exit through_file(struct app *app, weft_trainer *trainer,
 enum app_exit bench_fresh_model(struct app *app, const weft_net *net,
                                 const weft_dataset *data, uint64_t seed, weft_model **out)
 {
-    struct weft_train_params params = *weft_train_params(.batch = 1, .seed = seed);
+    struct weft_train_params params =
+        *weft_train_params(.batch = 1, .epochs = 1, .seed = seed);
     weft_device *host = NULL;
     weft_trainer *trainer = NULL;
     enum weft_status status =

@@ -39,7 +39,8 @@ struct workload_kind {
 static enum weft_status prepare_train(struct net_workload *session)
 {
     struct weft_train_params params =
-        *weft_train_params(.batch = session->batch, .seed = session->bench->options->seed,
+        *weft_train_params(.batch = session->batch, .epochs = 1,
+                           .seed = session->bench->options->seed,
                            .precision = session->precision);
     struct weft_progress p;
     enum weft_status status =

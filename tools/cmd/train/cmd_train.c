@@ -21,8 +21,8 @@ static const struct args_option options[] = {
      .kind = ARGS_TEXT,
      .offset = offsetof(struct train_options, net),
      .value = "NET",
-     .help = "a built-in network (small, small-64, medium, resnet9, resnet20, mobile, "
-             "lite0) or a file; default small"},
+     .help = "a built-in network (small, small-64, fast, medium, wide, resnet9, "
+             "resnet20, mobile, lite0) or a file; default small"},
     {.name = "input",
      .kind = ARGS_TEXT,
      .offset = offsetof(struct train_options, input),

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Arguments of the primitives that change the weights. */
+#ifndef WEFT_DEVICE_OPTIMIZER_ARGS_H
+#define WEFT_DEVICE_OPTIMIZER_ARGS_H
+
+#include <weft/net.h>
+
+#include "device/view.h"
+
+/* The last launch of a step, over all weights: w, g, m, v have the same length, and g
+ * is 2^loss_scale_log2 times the gradient. The powers for Adam's bias correction are
+ * in the state. SGD uses m only. With n > 0 it also updates the metrics: writes (mean
+ * of loss, sum of correct) of the n rows into the ring, summed in a fixed order;
+ * multiplies the powers by the betas for the next step; increments the step.
+ * With `groups`, the group of each GROUP_WEIGHTS weights, `settings` has GROUP_SETTINGS
+ * floats for each group (shared/weight_groups.h), and optimizer.weight_decay is not
+ * used. */
+struct weft_optimizer_step_args {
+    struct weft_optimizer optimizer; /* `learning_rate` is ignored: it is in the state */
+    int loss_scale_log2;
+    struct weft_view state, w, g, m, v;
+    struct weft_view groups, settings; /* uints, floats; absent: one group */
+    int n;
+    struct weft_view loss, correct;
+};
+
+/* After an optimizer step, average += (1 - keep) (w - average) over weights and
+ * statistics, and with `steps` w = average. With t = STATE_STEP / every, the updates with
+ * this one, keep is min(decay, t / (9 + t)), or with `steps` decay (STATE_STEP /
+ * steps)^3, at most decay. */
+struct weft_average_args {
+    float decay;
+    int every; /* steps from one update to the next */
+    int steps; /* of the run: lookahead; 0: a moving average */
+    struct weft_view state, w, average;
+};
+
+#endif
