@@ -45,6 +45,11 @@ struct weft_train_params {
      * weft_trainer_run, which then waits for these steps. An audited step takes as long
      * as three or four. */
     int audit;
+    /* Transfer learning: the weights begin as those of this model where both networks
+     * have a layer of the same name and shape, and elsewhere as without it; images are
+     * normalized as the model's. NULL: none. WEFT_ERR_ARG if the networks have no such
+     * layer. `frozen` of a network (weft/net.h) keeps layers as they are. */
+    const weft_model *from;
 };
 #define weft_train_params(...) WEFT_PARAMS(weft_train_params, __VA_ARGS__)
 

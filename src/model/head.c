@@ -49,22 +49,6 @@ static enum weft_status rebuild(const struct weft_net *net, int layers, const ch
     return status;
 }
 
-/* Copies the params of nodes that both graphs have under the same name and in the same
- * shape. */
-static void copy_weights(const struct weft_graph *from, const float *weights,
-                         const struct weft_graph *to, float *out)
-{
-    for (int n = 0; n < to->count; n++)
-        for (int k = 0; k < from->count; k++)
-            for (int role = 0; role < WEFT_MAX_PARAMS; role++) {
-                const struct weft_param *a = &from->nodes[k].params[role];
-                const struct weft_param *b = &to->nodes[n].params[role];
-                if (a->count && a->count == b->count &&
-                    !strcmp(from->nodes[k].name, to->nodes[n].name))
-                    memcpy(out + b->at, weights + a->at, a->count * sizeof(*out));
-            }
-}
-
 /* A model of `net`, which stays the caller's, with the weights of `from` where both have
  * them. */
 static enum weft_status make_model(const struct weft_model *from,
@@ -88,7 +72,7 @@ static enum weft_status make_model(const struct weft_model *from,
         json_decref(metadata);
         return weft_out_of_memory(from->ctx, "model", bytes);
     }
-    copy_weights(&from->net->graph, from->weights, &net->graph, weights);
+    weft_weights_copy(&from->net->graph, from->weights, &net->graph, weights);
     enum weft_status status = weft_model_from_weights(from->ctx, metadata, weights, out);
     json_decref(metadata);
     return status;

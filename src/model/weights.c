@@ -134,3 +134,24 @@ enum weft_status weft_tensors_load(const struct weft_safetensors *file,
                     load_param(file, &graph->nodes[n], role, prefix, finite, weights));
     return WEFT_OK;
 }
+
+int weft_weights_copy(const struct weft_graph *from, const float *weights,
+                      const struct weft_graph *to, float *out)
+{
+    int copied = 0;
+    for (int n = 0; n < to->count; n++)
+        for (int k = 0; k < from->count; k++) {
+            if (strcmp(from->nodes[k].name, to->nodes[n].name))
+                continue;
+            for (int role = 0; role < WEFT_MAX_PARAMS; role++) {
+                const struct weft_param *a = &from->nodes[k].params[role];
+                const struct weft_param *b = &to->nodes[n].params[role];
+                if (!a->count || a->rank != b->rank ||
+                    memcmp(a->extent, b->extent, sizeof(a->extent)) != 0)
+                    continue;
+                memcpy(out + b->at, weights + a->at, a->count * sizeof(*out));
+                copied++;
+            }
+        }
+    return copied;
+}

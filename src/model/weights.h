@@ -33,6 +33,11 @@ enum weft_status weft_tensors_load(const struct weft_safetensors *file,
                                    enum weft_tensor_filter part, bool finite,
                                    float *weights);
 
+/* Copies the params that both graphs have, by the names of the layers, in the same shape.
+ * Returns their number. */
+int weft_weights_copy(const struct weft_graph *from, const float *weights,
+                      const struct weft_graph *to, float *out);
+
 /* The place in the buffer of weights of element `i` of a param's tensor. */
 size_t weft_param_native_index(const struct weft_node *node, int role, size_t i);
 

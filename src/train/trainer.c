@@ -5,6 +5,8 @@
 #include "device/process.h"
 
 #include "image/preprocess.h"
+#include "model/model.h"
+#include "model/weights.h"
 #include "shared/state.h"
 
 #include <math.h>
@@ -87,18 +89,28 @@ static void release_images(struct weft_trainer *t)
     free(images);
 }
 
-/* The initial weights of a network that whitens: a restart needs no images. */
-static enum weft_status whiten(struct weft_trainer *t,
-                               const struct weft_dataset_info *info)
+/* Initial weights that depend on the images or on a model: a restart needs neither. */
+static enum weft_status make_initial(struct weft_trainer *t,
+                                     const struct weft_dataset_info *info,
+                                     const struct weft_train_params *p)
 {
-    if (!weft_whitens(t->net))
+    const struct weft_graph *graph = &t->net->graph;
+    if (!weft_whitens(t->net) && !p->from)
         return WEFT_OK;
-    size_t bytes = weft_graph_floats(&t->net->graph) * sizeof(float);
+    size_t bytes = weft_graph_floats(graph) * sizeof(float);
     t->initial = malloc(bytes);
     if (!t->initial)
         return weft_out_of_memory(t->device->context, "weights", bytes);
-    weft_graph_initialize(&t->net->graph, t->seed, t->initial);
-    return weft_whiten(t->net, info, &t->normalization, t->initial);
+    weft_graph_initialize(graph, t->seed, t->initial);
+    if (weft_whitens(t->net))
+        WEFT_TRY(weft_whiten(t->net, info, &t->normalization, t->initial));
+    if (p->from &&
+        !weft_weights_copy(&p->from->net->graph, p->from->weights, graph, t->initial))
+        return weft_fail(t->device->context, WEFT_ERR_ARG,
+                         "%s: has no layer of the same name and shape as the model %s, "
+                         "which it should begin with",
+                         t->net->name, p->from->net->name);
+    return WEFT_OK;
 }
 
 static enum weft_status write_weights(struct weft_trainer *t)
@@ -208,9 +220,14 @@ static enum weft_status copy_description(struct weft_trainer *t,
             return weft_out_of_memory(ctx, "trainer",
                                       strlen(info->class_names[t->classes]));
     t->data_hash = info->hash;
-    memcpy(t->mean, info->mean, sizeof(t->mean));
-    memcpy(t->stddev, info->stddev, sizeof(t->stddev));
-    t->normalization = weft_normalize(info->mean, info->stddev);
+    if (p->from && p->from->net->input.c != info->channels)
+        return weft_fail(ctx, WEFT_ERR_ARG,
+                         "images of %d channels for training that begins with a model of "
+                         "%d; open the data with the preprocessing of the model",
+                         info->channels, p->from->net->input.c);
+    memcpy(t->mean, p->from ? p->from->mean : info->mean, sizeof(t->mean));
+    memcpy(t->stddev, p->from ? p->from->stddev : info->stddev, sizeof(t->stddev));
+    t->normalization = weft_normalize(t->mean, t->stddev);
     t->preprocess = *info->preprocess;
     if (!p->preprocess)
         return WEFT_OK;
@@ -232,7 +249,7 @@ static enum weft_status build(struct weft_trainer *t, const weft_net *net,
     WEFT_TRY(upload_groups(t));
     if (!t->images)
         WEFT_TRY(upload_images(t, info));
-    WEFT_TRY(whiten(t, info));
+    WEFT_TRY(make_initial(t, info, p));
     WEFT_TRY(begin_training(t));
     WEFT_TRY(weft_trainer_record_step(t, like));
     return like ? WEFT_OK : weft_trainer_check_kernels(t, info, p);

@@ -25,7 +25,7 @@ struct weft_trainer {
     struct weft_net *net;
     struct weft_plan *plan;
     struct weft_buffers buffers;
-    float *initial; /* weights that depend on the images (whiten.h), else NULL */
+    float *initial; /* weights that depend on images (whiten.h) or a model; else NULL */
     struct weft_mem *moment1, *moment2;
     struct weft_mem *group_mem; /* groups.of, then groups.settings; NULL: one group */
     struct weft_weight_groups groups;

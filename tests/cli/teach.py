@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""weft teach: own classes from folders of images, additions, and what is wrong with them.
+"""weft teach and train --from: own classes from folders of images, additions, and what is wrong with them.
 
 usage: teach.py WEFT
 """
@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import random
+import struct
 import subprocess
 import sys
 import tempfile
@@ -25,6 +26,14 @@ def weft(*words, code=0, says=""):
           f"`weft {' '.join(map(str, words))}`: exit code {done.returncode}, should be {code}, "
           f"and '{says}':\n{text}")
     return done.stdout
+
+
+def tensor(path, name):
+    """The bytes of a tensor of a model file."""
+    data = pathlib.Path(path).read_bytes()
+    (length,) = struct.unpack("<Q", data[:8])
+    begin, end = json.loads(data[8:8 + length])[name]["data_offsets"]
+    return data[8 + length + begin:8 + length + end]
 
 
 def draw(folder, kind, count, seed):
@@ -76,6 +85,29 @@ def main():
         weft("teach", "-d", "cpu", "run", "more", code=4, says="two at least")
         weft("teach", "-d", "cpu", "run", "absent", code=4, says="absent")
         weft("teach", "-d", "cpu", "run", code=2)
+
+        weft("train", "-d", "cpu", "--from", "run", "--freeze", "conv1", "--data", "some", "-e", 2,
+             "--out", "fine", "--val-split", 0)
+        text = weft("show", "fine/last.safetensors", "--text")
+        check("conv 8 3x3 relu frozen=yes" in text and "dense 16 relu\n" in text, text)
+        check(tensor("run/best.safetensors", "conv1.weight")
+              == tensor("fine/last.safetensors", "conv1.weight"), "a frozen layer stays")
+        check(tensor("run/best.safetensors", "dense1.weight")
+              != tensor("fine/last.safetensors", "dense1.weight"), "others are trained")
+        weft("train", "-d", "cpu", "--resume", "--out", "fine", "-e", 3)
+        check(tensor("run/best.safetensors", "conv1.weight")
+              == tensor("fine/last.safetensors", "conv1.weight"), "and when resumed")
+        weft("train", "-d", "cpu", "--from", "run", "--freeze", "backbone", "--data", "some",
+             "-e", 1, "--out", "head", "--val-split", 0)
+        check(tensor("run/best.safetensors", "dense1.weight")
+              == tensor("head/last.safetensors", "dense1.weight"), "the backbone stays")
+        weft("train", "-d", "cpu", "--from", "run", "--freeze", "conv7", "--data", "some", code=2,
+             says='no layer "conv7"')
+        weft("train", "-d", "cpu", "--freeze", "conv1", "--data", "some", code=2, says="--from")
+        (root / "other.net").write_text(f"input {SIDE} {SIDE} 1\nconv 4 5x5\nflatten\n"
+                                        "dense classes\nsoftmax\n")
+        weft("train", "-d", "cpu", "--from", "run", "--net", "other.net", "--data", "some", code=4,
+             says="no layer of the same name and shape")
         damaged = bytearray((root / "shop.safetensors").read_bytes())
         damaged[-500] ^= 1
         (root / "damaged.safetensors").write_bytes(damaged)

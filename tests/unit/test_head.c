@@ -146,6 +146,33 @@ static void test_own_head(const weft_model *model, const weft_model *backbone,
     weft_model_destroy(&again);
 }
 
+/* A trainer that begins with a model, on images of other statistics, is the model. */
+static void test_from(const weft_model *model, const weft_dataset *data)
+{
+    static float before[COUNT * CLASSES], after[COUNT * CLASSES];
+    weft_dataset *other = make_data(COUNT - 7);
+    weft_net *net = make_net(every_op);
+    weft_trainer *trainer = NULL;
+    weft_model *begun = NULL;
+    CHECK_OK(weft_trainer_create(device, net, other,
+                                 weft_train_params(.seed = 99, .from = model), &trainer));
+    REQUIRE(trainer);
+    CHECK_OK(weft_trainer_model(trainer, &begun));
+    REQUIRE(begun);
+    predict(model, data, before);
+    predict(begun, data, after);
+    CHECK(!memcmp(before, after, sizeof(before)));
+    weft_model_destroy(&begun);
+    weft_trainer_destroy(&trainer);
+    weft_net_destroy(&net);
+    net = make_net("conv 3 5\nflatten\ndense 4\nsoftmax\n");
+    CHECK_FAILS(weft_trainer_create(device, net, other, weft_train_params(.from = model),
+                                    &trainer),
+                WEFT_ERR_ARG, "no layer of the same name and shape");
+    weft_net_destroy(&net);
+    weft_dataset_destroy(&other);
+}
+
 static void test_wrong(const weft_model *backbone, const weft_dataset *data)
 {
     weft_model *made = NULL;
@@ -180,6 +207,7 @@ int main(int argc, char **argv)
     fill_head();
     test_own_head(model, backbone, data);
     test_heads(backbone, data);
+    test_from(model, data);
     test_wrong(backbone, data);
     weft_model_destroy(&backbone);
     weft_model_destroy(&model);

@@ -23,6 +23,19 @@ static const struct args_option options[] = {
      .value = "NET",
      .help = "a built-in network (small, small-64, fast, medium, wide, resnet9, "
              "resnet20, mobile, lite0) or a file; default small"},
+    {.name = "from",
+     .kind = ARGS_TEXT,
+     .offset = offsetof(struct train_options, from),
+     .value = "MODEL",
+     .help = "begin with the weights of a model, where the networks have layers of the "
+             "same name and shape; without --net its network, with a last layer for the "
+             "classes of the data"},
+    {.name = "freeze",
+     .kind = ARGS_TEXT,
+     .offset = offsetof(struct train_options, freeze),
+     .value = "LAYER",
+     .help = "with --from: keep the layers up to this one as they are; `backbone`: all "
+             "before the last dense layer"},
     {.name = "input",
      .kind = ARGS_TEXT,
      .offset = offsetof(struct train_options, input),
@@ -158,8 +171,8 @@ static void choose_preprocess(struct train_session *session,
     struct weft_model_info model;
     weft_dataset_info(session->train, &data);
     session->preprocess = *data.preprocess;
-    if (session->checkpoint) {
-        weft_model_info(session->checkpoint, &model);
+    if (session->checkpoint || session->from) {
+        weft_model_info(session->from ? session->from : session->checkpoint, &model);
         session->preprocess = *model.preprocess;
     }
     app_apply_preprocess(&o->app, &session->preprocess);
@@ -173,6 +186,8 @@ static enum app_exit open_net(struct train_session *session,
     struct weft_net_info saved;
     const char *spec = o->net ? o->net : "small";
     weft_dataset_info(session->train, &shape);
+    if (session->from)
+        return train_open_net_from(session, o, &shape);
     if (!session->checkpoint)
         return app_load_net(session->app, spec, &shape, &session->net);
     weft_model_info(session->checkpoint, &model);
@@ -252,7 +267,8 @@ static enum app_exit begin(struct train_session *session)
                            .learning_rate = (float)session->learning_rate,
                            .schedule = session->schedule, .epochs = session->epochs,
                            .seed = session->seed, .precision = session->precision,
-                           .audit = session->audit, .preprocess = &session->preprocess);
+                           .audit = session->audit, .preprocess = &session->preprocess,
+                           .from = session->from);
     struct weft_progress p;
     enum app_exit tuned =
         tuning_quick(app, session->net, session->batch, TUNING_EVAL_BATCH);
@@ -280,14 +296,17 @@ static enum app_exit train(struct train_session *session, const struct train_opt
 {
     enum train_stop stop;
     struct app *app = session->app;
-    const char *net = o->net ? paths_basename(o->net) : "small";
+    const char *net = paths_basename(o->net ? o->net : o->from ? o->from : "small");
     if (o->resume && !o->out)
         return app_error(app, APP_USAGE,
                          "--resume needs --out DIR, the folder of the run to continue");
     enum app_exit code = o->resume ? run_dir_open(app, &session->run, o->out)
                                    : run_dir_create(app, &session->run, o->out, net);
     if (!code && !o->resume)
-        code = app_choose_images(app, &session->images, NULL, o->input, o->net);
+        code = train_open_source(session, o);
+    if (!code && !o->resume)
+        code = app_choose_images(app, &session->images, train_source_images(session),
+                                 o->input, o->net);
     if (!code && !o->resume)
         app_prefetch_dataset(app, o->data ? o->data : "fashion-mnist", WEFT_SPLIT_TRAIN);
     if (code || (code = app_open_device(app)))
@@ -332,6 +351,7 @@ static enum app_exit train_main(struct app *app, const void *given, int count,
     weft_dataset_destroy(&session.val);
     weft_dataset_destroy(&session.test);
     weft_model_destroy(&session.checkpoint);
+    weft_model_destroy(&session.from);
     run_dir_close(&session.run);
     return code;
 }
@@ -344,7 +364,8 @@ const struct app_command cmd_train = {
             .summary = "trains a network and saves the best and the last model",
             .examples =
                 "  weft train --net small --batch 128 --epochs 10 --seed 1 --out runs/a\n"
-                "  weft train --resume --out runs/a",
+                "  weft train --resume --out runs/a\n"
+                "  weft train --from lite0.safetensors --freeze backbone --data photos",
             .about =
                 "Writes best.safetensors, last.safetensors and log.jsonl to DIR. Ctrl-C "
                 "finishes the step, saves a checkpoint and prints the command that "

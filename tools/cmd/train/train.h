@@ -12,7 +12,7 @@ enum { TRAIN_NO_PRECISION = -1 }; /* --precision is absent */
 
 struct train_options {
     struct app_options app;
-    const char *data, *net, *out, *test, *input;
+    const char *data, *net, *from, *freeze, *out, *test, *input;
     int epochs, batch, audit;
     double learning_rate;
     const char *schedule;
@@ -45,6 +45,7 @@ struct train_session {
     bool keep_going; /* after divergence */
 
     weft_model *checkpoint; /* NULL: a new run */
+    weft_model *from;       /* of --from; NULL: none */
     weft_net *net;
     weft_dataset *train, *val, *test; /* val and test may be NULL */
     weft_trainer *trainer;
@@ -85,6 +86,16 @@ enum app_exit train_check_same_data(const struct train_session *session,
 /* Warns of an option that contradicts the checkpoint of a resumed run. */
 void train_warn_ignored(const struct train_session *session, const char *option,
                         const char *given, const char *saved);
+
+/* train_from.c. Opens the model of --from, the way in which its images are made (NULL:
+ * without one), and the network of such a run. */
+enum app_exit train_open_source(struct train_session *session,
+                                const struct train_options *options);
+const struct weft_preprocess_params *
+train_source_images(const struct train_session *session);
+enum app_exit train_open_net_from(struct train_session *session,
+                                  const struct train_options *options,
+                                  const struct weft_dataset_info *shape);
 
 /* Trains until the epochs are done or the target, the time limit or the user stops it.
  * Except on failure, last.safetensors holds the final state. */
