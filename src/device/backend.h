@@ -366,7 +366,7 @@ extern const struct weft_primitives weft_recorded_primitives;
 enum weft_status weft_primitive_record(struct weft_command_list *list,
                                        const struct weft_primitive_call *call);
 
-/* `tuner`, `time_replays`, `is_proven` and `reject` may be NULL. */
+/* `tuner` and `time_replays` may be NULL, and what is behind list_destroy. */
 struct weft_backend {
     const char *name;
     const struct weft_tuner *tuner; /* NULL: nothing can be tuned */
@@ -409,11 +409,11 @@ struct weft_backend {
     void (*describe_launch)(const struct weft_command_list *list, int index,
                             struct weft_launch_description *out);
     void (*list_destroy)(struct weft_command_list *list);
-
-    /* True if the launches of a finalized list have passed their known-answer test; with
-     * `remember` they have now. NULL: they need none. */
-    bool (*is_proven)(struct weft_command_list *list, bool remember);
-    /* Excludes the algorithm of a call from later lists; false: there is no other. */
+    /* The launches of a finalized list have passed their known-answer test. */
+    bool (*is_proven)(const struct weft_command_list *list);
+    void (*set_proven)(struct weft_command_list *list);
+    /* It has failed: later lists take another algorithm where one is left. False: all
+     * have failed for this problem. */
     bool (*reject)(struct weft_command_list *list, const struct weft_recorded_call *call);
 
     const struct weft_primitives *primitives; /* of its lists */

@@ -6,10 +6,16 @@
 
 #include <stdlib.h>
 
-static bool is_proven(const struct weft_inference *t, bool remember)
+static bool is_proven(const struct weft_inference *t)
 {
     struct weft_command_list *const lists[] = {t->prepare, t->list};
-    return verify_is_proven(lists, WEFT_ARRAY_SIZE(lists), remember);
+    return verify_is_proven(lists, WEFT_ARRAY_SIZE(lists));
+}
+
+static void set_proven(const struct weft_inference *t)
+{
+    struct weft_command_list *const lists[] = {t->prepare, t->list};
+    verify_set_proven(lists, WEFT_ARRAY_SIZE(lists));
 }
 
 static int images_to_check(const struct weft_inference *t)
@@ -129,9 +135,10 @@ weft_inference_check_kernels(struct weft_inference *t, const struct weft_net *ne
                              const struct weft_normalization *normalization)
 {
     bool again = true;
-    while (again && !is_proven(t, false))
+    while (again && !is_proven(t)) {
         WEFT_TRY(check_once(t, net, normalization, &again));
-    if (!again)
-        is_proven(t, true);
+        if (!again)
+            set_proven(t);
+    }
     return WEFT_OK;
 }

@@ -6,9 +6,10 @@
 #include "opencl/runtime/quirk.h"
 #include "opencl/runtime/primitives.h"
 #include "opencl/runtime/program.h"
-#include "opencl/runtime/proof.h"
 #include "opencl/runtime/subgroup_probe.h"
+#include "opencl/runtime/test_results.h"
 #include "opencl/select/dispatch.h"
+#include "opencl/select/trust.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -21,8 +22,7 @@ static void ocl_close(struct weft_device *base)
         clReleaseCommandQueue(d->queue);
     }
     ocl_programs_destroy(d);
-    ocl_proofs_destroy(d);
-    ocl_rejected_destroy(d);
+    ocl_test_results_close(d);
     if (d->context)
         clReleaseContext(d->context);
     free(d->cache_dir);
@@ -85,9 +85,12 @@ static enum weft_status ocl_open(weft_context *ctx,
     if ((status = check_family(d)))
         goto fail;
     if (ctx->cache_dir)
-        d->proof_dir = ocl_cache_open(ctx, ctx->cache_dir);
-    if (d->proof_dir && !(d->quirks & OCL_QUIRK_HAS_OWN_CACHE))
-        d->cache_dir = strdup(d->proof_dir);
+        d->cache_dir = ocl_cache_open(ctx, ctx->cache_dir);
+    ocl_test_results_open(d, d->cache_dir);
+    if (d->quirks & OCL_QUIRK_HAS_OWN_CACHE) {
+        free(d->cache_dir);
+        d->cache_dir = NULL;
+    }
 
     const cl_context_properties properties[] = {
         CL_CONTEXT_PLATFORM, (cl_context_properties)d->identity.platform, 0};
@@ -137,6 +140,7 @@ const struct weft_backend weft_backend_opencl = {
     .describe_launch = ocl_describe_launch,
     .list_destroy = ocl_list_destroy,
     .is_proven = ocl_is_proven,
+    .set_proven = ocl_set_proven,
     .reject = ocl_reject,
     .primitives = &primitives,
 };

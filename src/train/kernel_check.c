@@ -10,10 +10,16 @@
 
 enum { LEAST_IMAGES = 2 };
 
-static bool is_proven(const struct weft_trainer *t, bool remember)
+static bool is_proven(const struct weft_trainer *t)
 {
     struct weft_command_list *const lists[] = {t->gradients, t->update, t->averager};
-    return verify_is_proven(lists, t->averager ? 3 : 2, remember);
+    return verify_is_proven(lists, WEFT_ARRAY_SIZE(lists));
+}
+
+static void set_proven(const struct weft_trainer *t)
+{
+    struct weft_command_list *const lists[] = {t->gradients, t->update, t->averager};
+    verify_set_proven(lists, WEFT_ARRAY_SIZE(lists));
 }
 
 static int images_to_check(const struct weft_trainer *t)
@@ -113,9 +119,10 @@ enum weft_status weft_trainer_check_kernels(struct weft_trainer *t,
                                             const struct weft_train_params *params)
 {
     bool again = true;
-    while (again && !is_proven(t, false))
+    while (again && !is_proven(t)) {
         WEFT_TRY(check_once(t, info, params, &again));
-    if (!again)
-        is_proven(t, true);
+        if (!again)
+            set_proven(t);
+    }
     return WEFT_OK;
 }

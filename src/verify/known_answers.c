@@ -24,13 +24,20 @@ int verify_known_answers_batch(double flops, int least, int most)
     return images > most ? most : images < least ? least : (int)images;
 }
 
-bool verify_is_proven(struct weft_command_list *const *lists, int count, bool remember)
+bool verify_is_proven(struct weft_command_list *const *lists, int count)
 {
-    bool proven = true;
+    for (int i = 0; i < count; i++)
+        if (lists[i] && lists[i]->device->backend->is_proven &&
+            !lists[i]->device->backend->is_proven(lists[i]))
+            return false;
+    return true;
+}
+
+void verify_set_proven(struct weft_command_list *const *lists, int count)
+{
     for (int i = 0; i < count; i++)
         if (lists[i] && lists[i]->device->backend->is_proven)
-            proven = lists[i]->device->backend->is_proven(lists[i], remember) && proven;
-    return proven;
+            lists[i]->device->backend->set_proven(lists[i]);
 }
 
 void verify_describe_call(const struct weft_command_list *list,

@@ -11,9 +11,9 @@ void verify_known_answers_init(struct verify_trace *trace);
 /* Images of a test, `least` to `most`, where one takes `flops`. */
 int verify_known_answers_batch(double flops, int least, int most);
 
-/* True if all lists that are not NULL have passed their test; with `remember` they have
- * now. */
-bool verify_is_proven(struct weft_command_list *const *lists, int count, bool remember);
+/* True if all lists that are not NULL have passed their test; they have now. */
+bool verify_is_proven(struct weft_command_list *const *lists, int count);
+void verify_set_proven(struct weft_command_list *const *lists, int count);
 
 /* The wrong call of `list` has the same place in `own`: excludes its algorithm from lists
  * that are recorded from now on, with a warning. WEFT_ERR_MISMATCH: there is no other, so

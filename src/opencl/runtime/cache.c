@@ -73,8 +73,7 @@ char *ocl_cache_open(weft_context *ctx, const char *path)
     return strdup(path);
 }
 
-/* The file of an entry, to be freed. */
-static char *entry_path(const char *dir, const uint8_t key[OCL_KEY_BYTES])
+char *ocl_cache_path(const char *dir, const uint8_t key[OCL_KEY_BYTES])
 {
     char name[2 * OCL_KEY_BYTES + 8];
     weft_sha256_hex(key, name);
@@ -100,7 +99,7 @@ static bool valid(const struct weft_file *file, const uint8_t key[OCL_KEY_BYTES]
 void *ocl_cache_read(const char *dir, const uint8_t key[OCL_KEY_BYTES], size_t *bytes)
 {
     struct weft_file file;
-    char *path = entry_path(dir, key);
+    char *path = ocl_cache_path(dir, key);
     if (!path || weft_file_read(NULL, path, MAX_ENTRY, &file)) {
         free(path);
         return NULL;
@@ -121,7 +120,7 @@ void ocl_cache_write(const char *dir, const uint8_t key[OCL_KEY_BYTES],
     if (bytes > MAX_ENTRY - sizeof(struct cache_header))
         return;
     struct cache_header header = {.bytes = bytes};
-    char *path = entry_path(dir, key);
+    char *path = ocl_cache_path(dir, key);
     char *file = malloc(sizeof(header) + bytes);
     if (path && file) {
         memcpy(header.magic, schema, sizeof(schema));

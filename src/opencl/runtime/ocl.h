@@ -53,9 +53,7 @@ struct ocl_device {
     uint64_t fingerprint;      /* of device and driver, part of those of configs */
     const char *build_options; /* for quirks of its driver; "" for none */
     char *cache_dir;           /* NULL: programs are not cached */
-    char *proof_dir;           /* of passed known-answer tests; NULL: not kept */
-    struct ocl_proof *proofs;  /* of this process */
-    struct ocl_rejected *rejected;
+    struct ocl_test_results *test_results; /* of known-answer tests; may be NULL */
     struct ocl_program *programs;
 };
 

@@ -36,6 +36,8 @@ void ocl_cache_key(const struct ocl_device *device, const void *source, size_t b
 /* Creates the folder if need be and returns its name, to be freed; NULL if it cannot be
  * trusted: owned or writable by others. */
 char *ocl_cache_open(weft_context *ctx, const char *path);
+/* The file of an entry, to be freed; NULL: no memory. */
+char *ocl_cache_path(const char *dir, const uint8_t key[OCL_KEY_BYTES]);
 /* The payload of an entry, to be freed; NULL: there is none, or it is damaged. */
 void *ocl_cache_read(const char *dir, const uint8_t key[OCL_KEY_BYTES], size_t *bytes);
 /* Failure is silent: the program is built again next time. */

@@ -3,6 +3,7 @@
 #include "opencl/select/dispatch.h"
 
 #include "opencl/runtime/primitives.h"
+#include "opencl/select/trust.h"
 
 #include "shared/random.h"
 #include "util/hash.h"
@@ -16,15 +17,19 @@ struct ocl_kernel_config ocl_select_default_config(const struct ocl_device *devi
     const struct ocl_algorithm *all[OCL_MAX_ALGORITHMS];
     int count = ocl_list_algorithms(device, problem->call.primitive, all);
     enum ocl_applicability best = OCL_NOT_APPLICABLE;
+    enum ocl_trust best_trust = OCL_TRUST_REFUTED;
     struct ocl_kernel_config config = {NULL, {0}};
     for (int i = 0; i < count; i++) {
         int values[OCL_MAX_TUNABLES] = {0};
         enum ocl_applicability applicability =
             all[i]->applicability(device, problem, values);
-        if (applicability <= best ||
-            ocl_is_rejected(device, problem->call.primitive, all[i]))
+        enum ocl_trust trust =
+            applicability ? ocl_trust_of(device, problem, all[i]) : OCL_TRUST_REFUTED;
+        if (!applicability || trust < best_trust ||
+            (trust == best_trust && applicability <= best))
             continue;
         best = applicability;
+        best_trust = trust;
         config.algorithm = all[i];
         memcpy(config.values, values, sizeof(values));
     }
@@ -106,7 +111,7 @@ static enum weft_status select_for_list(const struct weft_command_list *list,
                                         const struct weft_problem *problem,
                                         struct ocl_kernel_config *out)
 {
-    const struct ocl_device *device = ocl_device_of(list);
+    struct ocl_device *device = ocl_device_of(list);
     const char *given = list->params.config;
     char text[WEFT_PROBLEM_TEXT];
     if (list->params.like && take_config(device, problem, list, out))
@@ -119,8 +124,10 @@ static enum weft_status select_for_list(const struct weft_command_list *list,
             list->params.random_config_seed
                 ? select_random_config(device, problem, list->params.random_config_seed)
                 : ocl_select_config(device, problem);
-        if (out->algorithm)
+        if (out->algorithm) {
+            ocl_warn_of_distrusted(device, problem, out->algorithm);
             return WEFT_OK;
+        }
     }
     weft_problem_format(problem, text);
     return weft_fail(device->base.context, WEFT_ERR_BUILD,

@@ -5,10 +5,11 @@
 
 #include "opencl/select/config.h"
 
-/* By the device's tuning, or else the default. */
+/* By the device's tuning, or else the default. No algorithm: none is applicable. */
 struct ocl_kernel_config ocl_select_config(const struct ocl_device *device,
                                            const struct weft_problem *problem);
 
+/* The most suitable of the algorithms that are trusted most. */
 struct ocl_kernel_config ocl_select_default_config(const struct ocl_device *device,
                                                    const struct weft_problem *problem);
 
@@ -18,12 +19,6 @@ struct ocl_kernel_config ocl_select_default_config(const struct ocl_device *devi
 bool ocl_select_tuned_config(const struct ocl_device *device,
                              const struct weft_problem *problem,
                              struct ocl_kernel_config *out);
-
-/* reject.c: as in struct weft_backend. */
-bool ocl_reject(struct weft_command_list *list, const struct weft_recorded_call *call);
-bool ocl_is_rejected(const struct ocl_device *device, enum weft_primitive primitive,
-                     const struct ocl_algorithm *algorithm);
-void ocl_rejected_destroy(struct ocl_device *device);
 
 extern const struct weft_tuner ocl_tuner; /* tuner.c */
 

@@ -2,6 +2,7 @@
 /* Lookup of a problem in the device's tuning. */
 #include "device/tuning_table.h"
 #include "opencl/select/dispatch.h"
+#include "opencl/select/trust.h"
 
 /* The farthest batch whose winner is reused. */
 static const double max_batch_ratio = 4;
@@ -11,7 +12,7 @@ static bool is_usable(const struct ocl_device *device, const struct weft_problem
                       const struct weft_tuning_entry *row, struct ocl_kernel_config *out)
 {
     if (!ocl_config_parse(device, problem, row->config, out) ||
-        ocl_is_rejected(device, problem->call.primitive, out->algorithm))
+        ocl_trust_of(device, problem, out->algorithm) != OCL_TRUST_TRUSTED)
         return false;
     uint64_t fingerprint = ocl_config_fingerprint(device, out);
     return (row->state == WEFT_TUNING_BUNDLED || row->fingerprint == fingerprint) &&
