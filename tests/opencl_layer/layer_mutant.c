@@ -111,11 +111,38 @@ static cl_program replace_program(cl_program program)
     return p && p->is_wrong ? p->wrong : program;
 }
 
+/* True for several sources as one program, whose names have the numbers of the sources:
+ * "#define act_forward act_forward_0". */
+static bool is_bundle(cl_program program)
+{
+    size_t bytes = 0;
+    char *text = NULL, name[64], numbered[72];
+    bool found = false;
+    if (!next.clGetProgramInfo(program, CL_PROGRAM_SOURCE, 0, NULL, &bytes))
+        text = calloc(1, bytes + 1);
+    if (text)
+        next.clGetProgramInfo(program, CL_PROGRAM_SOURCE, bytes, text, NULL);
+    for (const char *at = text; at && !found; at = strchr(at, '\n')) {
+        at += *at == '\n';
+        if (*at != '#')
+            break;
+        if (sscanf(at, "#define %63s %71s", name, numbered) == 2) {
+            size_t length = strlen(name);
+            found = !strncmp(name, numbered, length) && !strcmp(numbered + length, "_0");
+        }
+    }
+    free(text);
+    return found;
+}
+
 static cl_int CL_API_CALL build(cl_program program, cl_uint count,
                                 const cl_device_id *ids, const char *options,
                                 void(CL_CALLBACK *done)(cl_program, void *), void *data)
 {
     struct pair *p = find_pair(program);
+    /* Sources alone: those without the line are in the driver's cache. */
+    if (is_bundle(program))
+        return CL_BUILD_PROGRAM_FAILURE;
     if (p && next.clBuildProgram(p->trial, count, ids, options, NULL, NULL)) {
         layer_report_triggered();
         p->is_wrong = true;

@@ -86,10 +86,83 @@ RUNS = {
     "winograd_conv.h": [VEC + DRAW + CONV, TILE + DRAW + CONV],
     "winograd_input.h": [VEC + DRAW + CONV, TILE + DRAW + CONV],
 }
+# Starts of a training and a prediction that execute a file of cl/, tried in order until one
+# finds the mutant and gets other results by it: a network of first_step.c, the family of
+# kernels, the precision, and the seed of a random choice of algorithms (0: the usual ones).
+def starts(networks, family="vec", precision="float32", seeds="0"):
+    return [[network, family, precision, seed] for network in networks.split()
+            for seed in seeds.split()]
+
+
+DIRECT = starts("conv dilated wide")
+WINOGRAD = starts("wide", seeds="1 2 3 4 5 6")
+TILED = starts("conv dense", "tile")
+TILED_WINOGRAD = starts("wide", "tile", seeds="1 2 3 4 5 6")
+FLOAT16 = starts("conv channels pools norms", precision="float16")
+NORMS = starts("norms") + starts("norms", "tile") + starts("norms", precision="float16")
+MMA, SUBGROUPS = starts("dense conv", "mma"), starts("dense conv", "sg")
+STARTS = {
+    "act.cl": starts("acts"),
+    "activation.h": starts("acts conv channels norms"),
+    "activations.def": starts("acts conv channels norms"),
+    "add.cl": starts("pools") + starts("pools", precision="float16"),
+    "batch.cl": starts("sgd") + starts("conv", precision="float16"),
+    "batch_norm.cl": NORMS,
+    "cast.cl": FLOAT16,
+    "channel_sums.h": NORMS,
+    "channels.cl": starts("channels") + starts("channels", precision="float16"),
+    "channels.h": starts("channels norms") + starts("norms", precision="float16"),
+    "common.h": starts("sgd acts conv pools"),
+    "conv_depthwise_vec.cl": starts("depthwise"),
+    "conv_depthwise_weights_vec.cl": starts("depthwise"),
+    "conv_pass.h": TILED,
+    "conv_prepare_vec.cl": DIRECT + FLOAT16,
+    "conv_shape.h": DIRECT,
+    "conv_vec.cl": DIRECT,
+    "conv_weights_pooled_vec.h": DIRECT,
+    "conv_weights_vec.cl": DIRECT,
+    "conv_winograd_tile.cl": TILED_WINOGRAD,
+    "conv_winograd_vec.cl": WINOGRAD,
+    "conv_winograd_weights_vec.cl": WINOGRAD,
+    "dropout.cl": starts("acts") + starts("acts", precision="float16"),
+    "fast_math.h": starts("acts sgd"),
+    "gemm_epilogue.h": TILED + starts("dense pointwise"),
+    "gemm_main.h": TILED,
+    "gemm_mma.cl": MMA,
+    "gemm_schedule.h": TILED,
+    "gemm_sg.cl": SUBGROUPS,
+    "gemm_stage.h": TILED,
+    "gemm_sum.cl": TILED + starts("dense", "tile", seeds="1 2 3"),
+    "gemm_tile.cl": TILED,
+    "gemm_vec.cl": starts("pointwise dense"),
+    "im2col_gather.h": TILED + starts("conv", "tile", "float16"),
+    "layer_norm.cl": NORMS,
+    "matrix_unit.h": MMA,
+    "memory_layout.h": DIRECT,
+    "mma.h": MMA,
+    "optimizer.cl": starts("sgd acts conv") + starts("sgd", "tile"),
+    "partial_sums.h": starts("conv sgd"),
+    "pool.cl": starts("pools conv") + starts("pools", precision="float16"),
+    "pool_shape.h": starts("pools"),
+    "prelu.cl": NORMS,
+    "random.h": starts("acts"),
+    "softmax.cl": starts("sgd acts"),
+    "split_batch_reduction.h": starts("conv depthwise"),
+    "state.h": starts("acts sgd"),
+    "storage.h": FLOAT16,
+    "store_part.def": starts("conv acts dense"),
+    "strided_dgrad.h": starts("conv dilated"),
+    "subgroup.h": SUBGROUPS,
+    "winograd.h": WINOGRAD,
+    "winograd_conv.h": WINOGRAD,
+    "winograd_input.h": WINOGRAD,
+    "workspace_layout.h": WINOGRAD + starts("dense", "tile"),
+}
 # Measurements, whose results are not verified.
 UNVERIFIED = {"roofline.cl"}
 # For the test suite: files whose kernels compile fast.
 QUICK = {"act.cl", "add.cl", "cast.cl", "channels.cl", "dropout.cl", "batch.cl", "softmax.cl"}
+QUICK_STARTS = {"batch.cl", "softmax.cl", "optimizer.cl"}
 
 # Equivalent mutants, by the mutated line without leading and trailing blanks, and why.
 NOTHING_LEFT = "the last work-item stores nothing: store_part accepts a count of 0"

@@ -2,7 +2,7 @@
 """Devices that no one here owns, and drivers and kernels that are wrong, all made by the
 layer of tests/opencl_layer/layer.h above a driver that is right.
 
-    mutation_test.py BUILD [--short] [-v] [--jobs=N] [--seconds=N] KIND [NAME...]
+    mutation_test.py BUILD [--short] [-v] [--jobs=N] [--seconds=N] [--each=N] KIND [NAME...]
 
   fakes    every fake device with every family of kernels: right, or refused in a sentence
   drivers  misbehaving drivers: every row of the layer's tables, and every call that fails
@@ -10,12 +10,15 @@ layer of tests/opencl_layer/layer.h above a driver that is right.
            of cl/ or FILE:LINE
   chosen   wrong kernels by hand: chosen_mutants.txt
   same     the control: kernels whose line is replaced by itself, which must pass
+  start    wrong kernels at the start of a training and of a prediction: the known-answer test
+           must replace or report them before the first step
+  untested the control of `start`: without that test none is reported
 
 A planted fault must be reported by weft_verify, or when the device is opened; it counts if
 the layer reports that it was triggered. The last line has how many were caught; below the goal
 of its kind the exit code is 1. --short takes a few of each, for the suite; NAME: these alone; --jobs: as
 many rows, or files of cl/, at a time; --seconds: stops after this time, with the rows in random
-order."""
+order; --each: wrong kernels from each file, for `start`."""
 import collections
 import concurrent.futures
 import os
@@ -28,6 +31,7 @@ import threading
 import time
 
 import mutation_rules
+import start_mutants
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 DEADLINE, FAKE_DEADLINE = 120, 900
@@ -356,6 +360,10 @@ class Options:
         self.short, self.verbose = "--short" in words, "-v" in words
         jobs = [w[len("--jobs="):] for w in words if w.startswith("--jobs=")]
         self.jobs = int(jobs[0]) if jobs else 1
+        each = [w[len("--each="):] for w in words if w.startswith("--each=")]
+        self.each = int(each[0]) if each else 6
+        self.untested, self.lock = False, threading.Lock()
+        self.locks = collections.defaultdict(threading.Lock)
         self.names = names
 
     def wants(self, *names):
@@ -375,15 +383,17 @@ class Options:
 
 def main(words):
     runs = {"fakes": test_fake_devices, "drivers": test_driver_faults, "kernels": test_kernel_mutants,
-            "chosen": test_chosen_mutants, "same": test_same}
+            "chosen": test_chosen_mutants, "same": test_same,
+            "start": start_mutants.test_starts, "untested": start_mutants.test_starts}
     plain = [w for w in words if not w.startswith("-")]
     if len(plain) < 2 or plain[1] not in runs:
         sys.exit(__doc__)
     options = Options(words, plain[2:])
+    options.untested = plain[1] == "untested"
     if plain[1] == "kernels":
         list(chosen_mutants())  # an error if lines of cl/ have changed
     with tempfile.TemporaryDirectory() as scratch:
-        if plain[1] in ("kernels", "chosen", "same"):
+        if plain[1] not in ("fakes", "drivers"):
             os.environ["POCL_CACHE_DIR"] = scratch
             # Half as long: no kernel but these runs twice, and wrong they are either way.
             os.environ["POCL_EXTRA_BUILD_FLAGS"] = "-cl-opt-disable"
