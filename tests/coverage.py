@@ -1,49 +1,106 @@
 # SPDX-License-Identifier: Apache-2.0
 """Lines and branches of src/ and tools/cmd/ that the tests reach: a build of its own.
 
-    coverage.py FOLDER [--lines PERCENT] [--branches PERCENT] [--no-run]
+    coverage.py FOLDER [--lines PERCENT] [--branches PERCENT] [--no-run] [--suite NAME]...
+                [--seconds N] [--missing FILE]
 
-Runs all suites that are not Oclgrind's, and prints the files with the most lines that no
-test reaches. Exit code 1: less than asked. --no-run: counts what earlier runs left."""
+Runs all suites that are not Oclgrind's, then the failing calls of OpenCL, memory and
+files (failing_calls.py; N seconds each), whose objects are the same, and prints a table
+of the modules and one of the files, most branches missing first. Exit code 1: less than
+asked. --no-run: counts what earlier runs left. --missing: the lines of FILE that are not
+reached, or that have branches that are not taken.
+
+A line of a header counts once, however many files include it; of a function that is
+compiled for several processors the versions count as one. Left out, with their lines'
+branches:
+"""
 import argparse
+import collections
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 SUITES = ["cpu", "net", "data", "cli", "opencl", "oracle"]
 
+# (lines, branches, pattern of the source line, reason).
+LEFT_OUT = [
+    (False, True, r"^\s*assert\(", "an assertion fails only where weft is wrong"),
+]
+__doc__ += "".join(f"    {pattern}: {reason}\n" for _, _, pattern, reason in LEFT_OUT)
 
-def build_and_test(folder):
+
+def run(words, **options):
+    return subprocess.run([str(word) for word in words], check=False, **options)
+
+
+def build(folder):
     if not (folder / "build.ninja").exists():
         subprocess.run(["meson", "setup", folder, ROOT, "-Db_coverage=true",
                         "--buildtype=debug"], check=True, stdout=subprocess.DEVNULL)
     subprocess.run(["meson", "compile", "-C", folder], check=True, stdout=subprocess.DEVNULL)
-    suites = [word for suite in SUITES for word in ("--suite", suite)]
-    subprocess.run(["meson", "test", "-C", folder, "--no-rebuild", "--timeout-multiplier", "10",
-                    *suites], check=False, stdout=subprocess.DEVNULL)
+
+
+def run_tests(folder, suites, seconds):
+    words = [word for suite in suites for word in ("--suite", suite)]
+    run(["meson", "test", "-C", folder, "--no-rebuild", "--timeout-multiplier", "10", *words],
+        stdout=subprocess.DEVNULL)
+    calls = ROOT / "tests/fault_injection/failing_calls.py"
+    for kind in ["opencl", "memory", "files"] if seconds else []:
+        run([sys.executable, calls, folder, "--seconds", seconds, kind],
+            stdout=subprocess.DEVNULL)
+
+
+def is_left_out(text, branches):
+    return any(re.search(pattern, text) and (of_branches if branches else of_lines)
+               for of_lines, of_branches, pattern, _ in LEFT_OUT)
+
+
+class File:
+    """The lines and branches of a file, and whether they were reached."""
+
+    def __init__(self, name):
+        text = (ROOT / name).read_text(encoding="utf-8", errors="replace")
+        self.name, self.text = name, text.splitlines()
+        self.lines, self.branches = {}, {}
+
+    def add(self, line):
+        number = line["line_number"]
+        text = self.text[number - 1] if number <= len(self.text) else ""
+        if not is_left_out(text, False):
+            self.lines[number] = self.lines.get(number, False) or line["count"] > 0
+        if is_left_out(text, True):
+            return
+        for i, branch in enumerate(line["branches"]):
+            self.branches[number, i] = (self.branches.get((number, i), False) or
+                                        branch["count"] > 0)
+
+    def missing(self):
+        partly = {number for (number, _), reached in self.branches.items() if not reached}
+        for number, text in enumerate(self.text, 1):
+            if not self.lines.get(number, True):
+                yield f"{self.name}:{number}: - {text}"
+            elif number in partly:
+                yield f"{self.name}:{number}: / {text}"
 
 
 def count(folder):
-    """{file: ({line: reached}, {(line, branch): reached})}."""
+    """The files by name. Notes (gcno) are there for what no test runs, too."""
     files = {}
-    for data in folder.rglob("*.gcda"):
-        out = subprocess.run(["gcov", "--json-format", "--stdout", "-b", data], cwd=folder,
-                             capture_output=True, text=True, check=False).stdout
+    for notes in [*folder.glob("src/libweft.so*.p/*.gcno"),
+                  *folder.glob("tools/weft.p/*.gcno")]:
+        out = run(["gcov", "--json-format", "--stdout", "-b", notes], cwd=folder,
+                  capture_output=True, text=True).stdout
         for text in out.splitlines():
             for entry in json.loads(text)["files"]:
                 name = os.path.relpath(os.path.join(folder, entry["file"]), ROOT)
-                if not name.startswith(("src/", "tools/cmd/")):
-                    continue
-                lines, branches = files.setdefault(name, ({}, {}))
-                for line in entry["lines"]:
-                    number = line["line_number"]
-                    lines[number] = lines.get(number, False) or line["count"] > 0
-                    for i, branch in enumerate(line["branches"]):
-                        key = number, i
-                        branches[key] = branches.get(key, False) or branch["count"] > 0
+                if name.startswith(("src/", "tools/cmd/", "cl/shared/")):
+                    file = files[name] = files.get(name) or File(name)
+                    for line in entry["lines"]:
+                        file.add(line)
     return files
 
 
@@ -52,23 +109,51 @@ def percent(reached):
     return 100 * sum(reached) / max(len(reached), 1)
 
 
+def table(title, groups):
+    """A row for each (name, files), most branches missing first."""
+    rows = []
+    for name, files in groups:
+        lines = [r for f in files for r in f.lines.values()]
+        branches = [r for f in files for r in f.branches.values()]
+        rows.append((branches.count(False), lines.count(False), percent(lines),
+                     percent(branches), name))
+    print(f"{'lines':>7} {'missing':>8} {'branches':>9} {'missing':>8}  {title}")
+    for no_branch, no_line, lines, branches, name in sorted(rows, reverse=True):
+        print(f"{lines:6.1f}% {no_line:8} {branches:8.1f}% {no_branch:8}  {name}")
+    print()
+
+
+def module_of(name):
+    parts = name.split("/")[:-1]
+    return "/".join(parts[:3])
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--lines", type=float, default=0)
     parser.add_argument("--branches", type=float, default=0)
+    parser.add_argument("--suite", action="append")
+    parser.add_argument("--seconds", type=int, default=300)
+    parser.add_argument("--missing", metavar="FILE", action="append")
     parser.add_argument("--no-run", action="store_true")
     args = parser.parse_args()
+    folder = args.folder.resolve()
     if not args.no_run:
-        build_and_test(args.folder)
-    files = count(args.folder.resolve())
-    worst = sorted(files, key=lambda f: sum(not r for r in files[f][0].values()), reverse=True)
-    for name in worst[:30]:
-        lines, branches = files[name]
-        print(f"{percent(lines.values()):6.1f} % of lines, {percent(branches.values()):6.1f} % of "
-              f"branches: {name}")
-    reached = [[r for f in files.values() for r in f[kind].values()] for kind in (0, 1)]
+        build(folder)
+        run_tests(folder, args.suite or SUITES, args.seconds)
+    files = count(folder)
+    if args.missing:
+        print("\n".join(line for name in args.missing for line in files[name].missing()))
+        return 0
+    modules = collections.defaultdict(list)
+    for file in files.values():
+        modules[module_of(file.name)].append(file)
+    table("file", [(f.name, [f]) for f in files.values()])
+    table("module", modules.items())
+    reached = [[r for f in files.values() for r in getattr(f, kind).values()]
+               for kind in ("lines", "branches")]
     lines, branches = (percent(r) for r in reached)
     print(f"{len(files)} files: {lines:.1f} % of lines, {branches:.1f} % of branches")
     print(f"figures: lines={len(reached[0])} lines_reached={sum(reached[0])} "
