@@ -124,8 +124,9 @@ WEFT_API void weft_dataset_info(const weft_dataset *data, struct weft_dataset_in
                                 size_t size);
 #define weft_dataset_info(data, out) weft_dataset_info(data, out, sizeof(*(out)))
 
-/* Splits `data` by a permutation that depends on `seed` only: `holdout_count` images go
- * to `*second`, the others to `*first`, both in their original order. 0 < holdout_count <
+/* Splits `data` by permutations that depend on `seed` only: `holdout_count` images go to
+ * `*second`, of each class its share, the others to `*first`, both in their original
+ * order. 0 < holdout_count <
  * count. Both keep the class names and `known_as`; each has its own mean and stddev.
  * WEFT_ERR_ARG, WEFT_ERR_NOMEM. */
 WEFT_API enum weft_status weft_dataset_holdout(const weft_dataset *data,

@@ -395,6 +395,40 @@ enum weft_status weft_dataset_from_memory(weft_context *context,
     return WEFT_OK;
 }
 
+/* The number of images that each class gives to the second part: its share, rounded up or
+ * down so that all of them are `holdout`. */
+static void share_out(const weft_dataset *data, int holdout, int *sizes, int *shares)
+{
+    int64_t count = data->info.count, images = 0, given = 0;
+    for (int i = 0; i < count; i++)
+        sizes[data->labels[i]]++;
+    for (int c = 0; c < data->info.classes; c++) {
+        images += sizes[c];
+        int64_t rounded = (2 * images * holdout + count) / (2 * count);
+        shares[c] = (int)(rounded - given);
+        given = rounded;
+    }
+}
+
+/* Copies each image to its part. A class is permuted with a key of its own, and all of
+ * them with other keys than the order of images in epochs. */
+static void divide(const weft_dataset *data, const int *sizes, const int *shares,
+                   int *seen, uint64_t seed, weft_dataset *const part[2])
+{
+    size_t bytes = weft_dataset_image_bytes(&data->info);
+    size_t filled[2] = {0, 0};
+    for (int i = 0; i < data->info.count; i++) {
+        int32_t label = data->labels[i];
+        struct weft_random key = weft_philox((uint32_t)seed, (uint32_t)(seed >> 32),
+                                             (uint32_t)label, 0, 0, RANDOM_SPLIT);
+        int side = weft_shuffle((uint32_t)seen[label]++, (uint32_t)sizes[label], key.v[0],
+                                key.v[1], 0) < (uint32_t)shares[label];
+        size_t to = filled[side]++;
+        memcpy(part[side]->pixels + to * bytes, data->pixels + (size_t)i * bytes, bytes);
+        part[side]->labels[to] = label;
+    }
+}
+
 enum weft_status weft_dataset_holdout(const weft_dataset *data, int holdout_count,
                                       uint64_t seed, weft_dataset **first,
                                       weft_dataset **second)
@@ -405,39 +439,35 @@ enum weft_status weft_dataset_holdout(const weft_dataset *data, int holdout_coun
     WEFT_REQUIRE_POINTER(ctx, second, "second");
     weft_dataset *part[2] = {NULL, NULL};
     struct weft_dataset_info info = data->info;
-    size_t bytes = weft_dataset_image_bytes(&info);
-    info.notes = NULL;
-    uint32_t count = (uint32_t)info.count;
-    int filled[2] = {0, 0};
     enum weft_status status = WEFT_OK;
+    info.notes = NULL;
+    info.decoded = 0;
     WEFT_REQUIRE(ctx, holdout_count > 0 && holdout_count < data->info.count,
                  "holdout_count must be 1 or more, and less than the number of images");
+    size_t classes = (size_t)info.classes;
+    int *sizes = calloc(3 * classes, sizeof(*sizes));
+    if (!sizes)
+        return weft_out_of_memory(ctx, "holdout", 3 * classes * sizeof(*sizes));
+    int *shares = sizes + classes, *seen = shares + classes;
+    share_out(data, holdout_count, sizes, shares);
     for (int i = 0; i < 2 && !status; i++) {
         info.count = i ? holdout_count : data->info.count - holdout_count;
         status = create(ctx, &info, &part[i]);
         if (!status)
             status = allocate(part[i]);
     }
-    if (status) {
+    if (!status) {
+        divide(data, sizes, shares, seen, seed, part);
+        for (int i = 0; i < 2; i++) {
+            compute_statistics(part[i]);
+            compute_hash(part[i]);
+        }
+        *first = part[0];
+        *second = part[1];
+    } else {
         weft_dataset_destroy(&part[0]);
         weft_dataset_destroy(&part[1]);
-        return status;
     }
-    /* A separate key: the split is independent of the image order of epochs. */
-    struct weft_random key =
-        weft_philox((uint32_t)seed, (uint32_t)(seed >> 32), 0, 0, 0, RANDOM_SPLIT);
-    for (uint32_t i = 0; i < count; i++) {
-        int side =
-            weft_shuffle(i, count, key.v[0], key.v[1], 0) < (uint32_t)holdout_count;
-        size_t to = (size_t)filled[side]++;
-        memcpy(part[side]->pixels + to * bytes, data->pixels + i * bytes, bytes);
-        part[side]->labels[to] = data->labels[i];
-    }
-    compute_statistics(part[0]);
-    compute_hash(part[0]);
-    compute_statistics(part[1]);
-    compute_hash(part[1]);
-    *first = part[0];
-    *second = part[1];
-    return WEFT_OK;
+    free(sizes);
+    return status;
 }

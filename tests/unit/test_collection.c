@@ -116,6 +116,49 @@ static void check_merge(const weft_dataset *first, const weft_dataset *second)
     }
 }
 
+/* Each class gives its share, rounded: the parts of 100, 41, 7, 2 and no images. */
+static void test_shares(void)
+{
+    enum { ALL = 150, CLASSES = 5 };
+    static const int sizes[CLASSES] = {100, 41, 7, 2, 0};
+    static const struct {
+        int holdout, shares[CLASSES];
+    } rows[] = {
+        {15, {10, 4, 1, 0, 0}},   {75, {50, 21, 3, 1, 0}}, {1, {1, 0, 0, 0, 0}},
+        {149, {99, 41, 7, 2, 0}}, {3, {2, 1, 0, 0, 0}},
+    };
+    uint8_t values[ALL];
+    int32_t classes[ALL];
+    for (int i = 0, c = 0, n = 0; i < ALL; i++, n++) {
+        if (n == sizes[c]) {
+            c++;
+            n = 0;
+        }
+        values[i] = (uint8_t)i;
+        classes[i * 7 % ALL] = c;
+    }
+    weft_dataset *data = NULL, *first = NULL, *second = NULL;
+    struct weft_dataset_info info;
+    REQUIRE(!weft_dataset_from_memory(
+        &context,
+        weft_dataset_params(.count = ALL, .height = 1, .width = 1, .channels = 1,
+                            .classes = CLASSES, .pixels = values, .labels = classes),
+        &data));
+    for (size_t r = 0; r < WEFT_ARRAY_SIZE(rows); r++) {
+        int counts[CLASSES] = {0};
+        CHECK_OK(weft_dataset_holdout(data, rows[r].holdout, r, &first, &second));
+        weft_dataset_info(second, &info);
+        CHECK_INT(info.count, rows[r].holdout);
+        for (int i = 0; i < info.count; i++)
+            counts[info.labels[i]]++;
+        for (int c = 0; c < CLASSES; c++)
+            CHECK_INT(counts[c], rows[r].shares[c]);
+        weft_dataset_destroy(&first);
+        weft_dataset_destroy(&second);
+    }
+    weft_dataset_destroy(&data);
+}
+
 static void test_split(void)
 {
     weft_dataset *data = make(), *first = NULL, *second = NULL, *rest = NULL,
@@ -301,6 +344,7 @@ int main(int argc, char **argv)
     test_statistics();
     test_preprocessing();
     test_split();
+    test_shares();
     test_same();
     if (weft_folder_exists("/usr/share/datasets/fashion-mnist")) {
         test_fashion(argc > 1 ? argv[1] : "");
