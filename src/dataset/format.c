@@ -12,6 +12,7 @@
 const struct weft_format *const weft_formats[] = {
     &weft_format_idx,
     &weft_format_npy,
+    &weft_format_npz,
     &weft_format_csv, /* last: any text may be CSV */
     NULL,
 };

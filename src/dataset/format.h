@@ -56,6 +56,7 @@ struct weft_reading {
     const char *cache_dir; /* NULL: none */
     int threads;           /* 0: one a processor */
     bool one_class;        /* one class folder is enough */
+    int least_classes;     /* of another part of the same file */
     bool from_files;       /* image files have been read */
     int decoded;           /* how many of them were decoded, in how much time */
     double decode_seconds;
@@ -110,7 +111,8 @@ struct weft_format {
         *labels_beside; /* NULL: labels and images are in one file */
 };
 
-extern const struct weft_format weft_format_idx, weft_format_csv, weft_format_npy;
+extern const struct weft_format weft_format_idx, weft_format_csv, weft_format_npy,
+    weft_format_npz;
 
 /* NULL-terminated, in search order */
 extern const struct weft_format *const weft_formats[];

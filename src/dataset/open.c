@@ -45,7 +45,6 @@ static const struct foreign {
     size_t size;
     const char *what, *how;
 } foreign[] = {
-    {"PK\3\4", 4, "a ZIP archive", "unpack it"},
     {"\xfd"
      "7zXZ",
      5, "compressed with xz", "decompress it with xz -d"},
@@ -84,7 +83,7 @@ static enum weft_status fail_unknown(weft_context *ctx, const char *path,
     if (encoding)
         return weft_fail(ctx, WEFT_ERR_FORMAT, "%s: is a text in %s; save it in UTF-8",
                          path, encoding);
-    return weft_fail(ctx, WEFT_ERR_FORMAT, "%s: is neither IDX, NPY nor CSV%s%s%s%s",
+    return weft_fail(ctx, WEFT_ERR_FORMAT, "%s: is neither IDX, NPY, NPZ nor CSV%s%s%s%s",
                      path, other ? ", but " : "", other ? other->what : "",
                      other ? "; " : "", other ? other->how : "");
 }
@@ -256,6 +255,7 @@ static enum weft_status open_file(struct weft_reading *reading, const char *path
     }
     naming.text = (const char *)classes.bytes;
     naming.file = class_file;
+    naming.least = reading->least_classes;
     if (!status && !naming.release && !naming.text && folder)
         status = count_train_classes(ctx, folder, &naming.least);
     if (!status)
@@ -264,6 +264,12 @@ static enum weft_status open_file(struct weft_reading *reading, const char *path
     weft_file_free(&classes);
     free(class_file);
     return status;
+}
+
+static bool is_npz(const char *path)
+{
+    size_t length = strlen(path);
+    return length > 4 && !strcmp(path + length - 4, ".npz");
 }
 
 /* The message has what was skipped, and where images of this part may be. */
@@ -283,8 +289,8 @@ static enum weft_status fail_no_images(const struct weft_reading *reading,
                   "%s: has no %s images; give the folder %s, which has", folder, part,
                   below);
     else if (packed)
-        weft_fail(reading->ctx, status, "%s: has no %s images; unpack %s", folder, part,
-                  packed);
+        weft_fail(reading->ctx, status, "%s: has no %s images; %s %s", folder, part,
+                  is_npz(packed) ? "give the file" : "unpack", packed);
     else
         weft_fail(
             reading->ctx, status,

@@ -166,7 +166,7 @@ def show():
     weft("show", "data", "--model", MODEL, code=2)
     with zipfile.ZipFile("z.npz", "w") as archive:
         archive.writestr("x.npy", b"")
-    check("a ZIP archive" in weft("show", "z.npz", code=4)[1], "an archive")
+    check("has x, but not y" in weft("show", "z.npz", code=4)[1], "an archive")
 
 
 def evaluation():

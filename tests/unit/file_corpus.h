@@ -87,6 +87,77 @@ static inline struct buffer npy(int version, const char *type, const char *order
     return b;
 }
 
+static inline void add_le(struct buffer *b, uint64_t value, int bytes)
+{
+    for (int i = 0; i < bytes; i++)
+        add(b, &(uint8_t){(uint8_t)(value >> (8 * i))}, 1);
+}
+
+/* Adds an entry to a ZIP archive, and to its directory. */
+static inline void zip_add(struct buffer *b, struct buffer *directory, const char *name,
+                           const struct buffer *contents, bool deflated)
+{
+    static uint8_t packed[1 << 16];
+    z_stream stream = {0};
+    const uint8_t *bytes = contents->bytes;
+    size_t size = contents->size;
+    if (deflated) {
+        REQUIRE(deflateInit2(&stream, 9, Z_DEFLATED, -15, 9, Z_DEFAULT_STRATEGY) == Z_OK);
+        stream.next_in = (Bytef *)(uintptr_t)contents->bytes;
+        stream.avail_in = (uInt)contents->size;
+        stream.next_out = packed;
+        stream.avail_out = sizeof(packed);
+        REQUIRE(deflate(&stream, Z_FINISH) == Z_STREAM_END);
+        deflateEnd(&stream);
+        bytes = packed;
+        size = sizeof(packed) - stream.avail_out;
+    }
+    uint32_t offset = (uint32_t)b->size;
+    uint32_t crc = (uint32_t)crc32(0, contents->bytes, (uInt)contents->size);
+    for (int i = 0; i < 2; i++) {
+        struct buffer *to = i ? directory : b;
+        add(to, i ? "PK\1\2\24\0" : "PK\3\4", i ? 6 : 4);
+        add(to, "\24\0\0\0", 4);
+        add_le(to, deflated ? 8 : 0, 2);
+        add_le(to, 0, 4); /* time */
+        add_le(to, crc, 4);
+        add_le(to, (uint32_t)size, 4);
+        add_le(to, (uint32_t)contents->size, 4);
+        add_le(to, (uint32_t)strlen(name), 2);
+        add_le(to, 0, 2);
+        if (i) {
+            add_le(to, 0, 10);
+            add_le(to, offset, 4);
+        }
+        add_text(to, name);
+    }
+    add(b, bytes, size);
+}
+
+static inline void zip_end(struct buffer *b, const struct buffer *directory)
+{
+    uint32_t offset = (uint32_t)b->size;
+    add(b, directory->bytes, directory->size);
+    add(b, "PK\5\6\0\0\0\0\1\0\1\0", 12);
+    add_le(b, (uint32_t)directory->size, 4);
+    add_le(b, offset, 4);
+    add_le(b, 0, 2);
+}
+
+/* NPZ of one part: three images of 2x2, labels 2, 1, 0. */
+static inline struct buffer npz(const char *images, const char *labels, bool deflated)
+{
+    struct buffer b = {.size = 0}, directory = {.size = 0};
+    struct buffer x = npy(1, "|u1", "False", "(3, 2, 2)");
+    struct buffer y = npy(1, "|u1", "False", "(3, 1)");
+    add_pixels(&x, 12);
+    add(&y, "\2\1\0", 3);
+    zip_add(&b, &directory, images, &x, deflated);
+    zip_add(&b, &directory, labels, &y, deflated);
+    zip_end(&b, &directory);
+    return b;
+}
+
 static inline void add_chunk(struct buffer *b, const char *type, const void *bytes,
                              size_t size)
 {

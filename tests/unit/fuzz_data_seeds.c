@@ -59,6 +59,8 @@ void fuzz_seeds(void)
         {"npy", "NPY floats", with_pixels(npy(2, "<f4", "False", "(1, 1, 1, 1)"), 0)},
         {"npy", "NPY float16", with_pixels(npy(1, ">f2", "False", "(1, 1, 1)"), 2)},
         {"npy", "NPY labels", with_pixels(npy(1, "|u1", "False", "(5,)"), 5)},
+        {"npz", "NPZ", npz("x_train.npy", "y_train.npy", false)},
+        {"npz", "NPZ deflated", npz("train_images.npy", "train_labels.npy", true)},
         {"image", "PNG grey", png(5, 6, 0, samples)},
         {"image", "PNG colour", png(5, 6, 2, samples)},
         {"image", "PNG colour with alpha", png(5, 6, 6, samples)},

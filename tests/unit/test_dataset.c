@@ -229,7 +229,7 @@ static void test_texts(void)
     } files[] = {
         {"\xff\xfel\0a\0,\0", 8, "is a text in UTF-16; save it in UTF-8"},
         {"l\0a\0,\0b\0", 8, "is a text in UTF-16; save it in UTF-8"},
-        {"PK\3\4,,,,", 8, "but a ZIP archive; unpack it"},
+        {"PK\3\4,,,,", 8, "a ZIP archive without its directory"},
         {"<!DOCTYPE html>, ", 17, "but a web page; download the file again"},
     };
     struct buffer images = idx_images(4, 2, 2), labels = idx_labels("1321");
@@ -328,7 +328,7 @@ static void test_find(void)
     CHECK_INT(info.classes, 4);
     weft_dataset_destroy(&data);
     save_text("image.png", "\x89PNG\r\n\x1a\n");
-    check_fails("image.png", WEFT_ERR_FORMAT, "is neither IDX, NPY nor CSV");
+    check_fails("image.png", WEFT_ERR_FORMAT, "is neither IDX, NPY, NPZ nor CSV");
 }
 
 int main(void)

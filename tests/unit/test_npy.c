@@ -74,12 +74,6 @@ static void test_npy(void)
     check_fails("x_train.npy", WEFT_ERR_FORMAT, "truncated NPY header");
 }
 
-static void add_le(struct buffer *b, uint64_t value, int bytes)
-{
-    for (int i = 0; i < bytes; i++)
-        add(b, &(uint8_t){(uint8_t)(value >> (8 * i))}, 1);
-}
-
 /* Pixels of one image of 2x2: 0, 1, 100, 255 or 0, 0.5, 1, 1 as float16; and labels. */
 static void test_npy_types(void)
 {
@@ -135,6 +129,82 @@ static void test_npy_types(void)
     }
 }
 
+static void test_npz(void)
+{
+    static const char *const names[][2] = {{"train_images.npy", "train_labels.npy"},
+                                           {"x_train.npy", "y_train.npy"},
+                                           {"X_train.npy", "Y_train.npy"},
+                                           {"images.npy", "labels.npy"}};
+    weft_dataset *data = NULL;
+    for (int deflated = 0; deflated < 2; deflated++)
+        for (size_t i = 0; i < WEFT_ARRAY_SIZE(names); i++) {
+            struct buffer b = npz(names[i][0], names[i][1], deflated);
+            save("a.npz", &b);
+            check_open("a.npz", WEFT_SPLIT_TRAIN, 2, 2, 1, "210");
+        }
+    CHECK_FAILS(weft_dataset_open(&context, "a.npz", WEFT_SPLIT_TEST, NULL, &data),
+                WEFT_ERR_FILE, "it has images.npy, labels.npy");
+
+    /* The training part has the number of classes, and the scale of floats. */
+    struct buffer b = {.size = 0}, directory = {.size = 0};
+    struct buffer train = npy(1, "<f4", "False", "(2, 1, 1)");
+    struct buffer test = npy(1, "<f4", "False", "(1, 1, 1)");
+    struct buffer labels = npy(1, "|u1", "False", "(2,)");
+    struct buffer label = npy(1, "|u1", "False", "(1,)");
+    add(&train, (float[]){0, 200.0f}, 8);
+    add(&test, (float[]){1}, 4);
+    add(&labels, "\0\4", 2);
+    add(&label, "\1", 1);
+    zip_add(&b, &directory, "x_test.npy", &test, false);
+    zip_add(&b, &directory, "y_test.npy", &label, true);
+    zip_add(&b, &directory, "x_val.npy", &test, false);
+    zip_add(&b, &directory, "y_val.npy", &labels, true);
+    zip_add(&b, &directory, "x_train.npy", &train, true);
+    zip_add(&b, &directory, "y_train.npy", &labels, true);
+    zip_end(&b, &directory);
+    save("b.npz", &b);
+    struct weft_dataset_info info;
+    CHECK_OK(weft_dataset_open(&context, "b.npz", WEFT_SPLIT_TEST, NULL, &data));
+    weft_dataset_info(data, &info);
+    CHECK_INT(info.classes, 5);
+    CHECK_INT(info.pixels[0], 1);
+    weft_dataset_destroy(&data);
+    CHECK_FAILS(weft_dataset_open(&context, "b.npz", WEFT_SPLIT_VALIDATION, NULL, &data),
+                WEFT_ERR_FORMAT, "has 1 images, but b.npz: y_val has 2 labels");
+
+    /* Cut anywhere, and sizes that would be far more. */
+    b = npz("x_train.npy", "y_train.npy", true);
+    for (size_t size = 4; size < b.size; size++) {
+        struct buffer cut = b;
+        cut.size = size;
+        save("a.npz", &cut);
+        check_fails("a.npz", WEFT_ERR_FORMAT, "directory");
+    }
+    size_t entry = 0;
+    while (memcmp(b.bytes + entry, "PK\1\2", 4) != 0)
+        entry++;
+    struct buffer bomb = b;
+    memset(bomb.bytes + entry + 24, 0xef, 4);
+    save("a.npz", &bomb);
+    check_fails("a.npz", WEFT_ERR_FORMAT, "far more than usual");
+    bomb = b;
+    bomb.bytes[entry + 24]++;
+    save("a.npz", &bomb);
+    check_fails("a.npz", WEFT_ERR_FORMAT, "x_train.npy is damaged");
+    bomb = b;
+    bomb.bytes[entry + 16] ^= 1;
+    save("a.npz", &bomb);
+    check_fails("a.npz", WEFT_ERR_FORMAT, "x_train.npy is damaged");
+    bomb = b;
+    bomb.bytes[entry + 8] |= 1;
+    save("a.npz", &bomb);
+    check_fails("a.npz", WEFT_ERR_FORMAT, "is encrypted");
+    bomb = b;
+    bomb.bytes[entry + 10] = 14;
+    save("a.npz", &bomb);
+    check_fails("a.npz", WEFT_ERR_FORMAT, "compressed by method 14");
+}
+
 int main(void)
 {
     char folder[] = "/tmp/weft-test-XXXXXX", command[100];
@@ -142,6 +212,7 @@ int main(void)
     REQUIRE(mkdtemp(folder) && chdir(folder) == 0);
     test_npy();
     test_npy_types();
+    test_npz();
     snprintf(command, sizeof(command), "rm -r %s", folder);
     CHECK_INT(system(command), 0);
     free(context.error);
