@@ -135,7 +135,8 @@ WEFT_API enum weft_status weft_dataset_holdout(const weft_dataset *data,
                                                weft_dataset **second);
 
 /* Counts the images of `test` that are byte for byte in `train` too: more than a handful
- * is test set leakage. WEFT_ERR_NOMEM. */
+ * is test set leakage. Of one dataset twice: the images that equal an earlier one.
+ * WEFT_ERR_NOMEM. */
 WEFT_API enum weft_status weft_dataset_overlap(const weft_dataset *train,
                                                const weft_dataset *test, int *out);
 

@@ -35,7 +35,7 @@ enum weft_status weft_dataset_overlap(const weft_dataset *train, const weft_data
     WEFT_REQUIRE_POINTER(train->context, out, "out");
     const struct weft_dataset_info *a = &train->info, *b = &test->info;
     size_t bytes = weft_dataset_image_bytes(a), size = 2;
-    int count = 0;
+    int count = 0, twice = 0;
     if (a->height != b->height || a->width != b->width || a->channels != b->channels) {
         *out = 0;
         return WEFT_OK;
@@ -48,15 +48,16 @@ enum weft_status weft_dataset_overlap(const weft_dataset *train, const weft_data
     for (int i = 0; i < a->count; i++) {
         const uint8_t *image = train->pixels + (size_t)i * bytes;
         uint64_t hash = weft_hash64(image, bytes);
-        *find_entry(table, size - 1, train, image, hash) =
-            (struct entry){hash, (uint32_t)i + 1};
+        struct entry *entry = find_entry(table, size - 1, train, image, hash);
+        twice += entry->image != 0;
+        *entry = (struct entry){hash, (uint32_t)i + 1};
     }
-    for (int i = 0; i < b->count; i++) {
+    for (int i = 0; i < b->count && train != test; i++) {
         const uint8_t *image = test->pixels + (size_t)i * bytes;
         uint64_t hash = weft_hash64(image, bytes);
         count += find_entry(table, size - 1, train, image, hash)->image != 0;
     }
     free(table);
-    *out = count;
+    *out = train == test ? twice : count;
     return WEFT_OK;
 }

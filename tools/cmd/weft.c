@@ -15,12 +15,25 @@ static const struct app_command *const commands[] = {
 };
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(*commands) };
 
+/* Manuals: docs/datasets.md, docs/network-language.md. */
+extern const char help_data[], help_net[];
+static const struct {
+    const char *name, *text, *summary;
+} topics[] = {
+    {"data", help_data, "datasets: folders of images, CSV, NPY, NPZ, IDX"},
+    {"net", help_net, "the language of networks"},
+};
+enum { TOPIC_COUNT = sizeof(topics) / sizeof(*topics) };
+
 static void print_help(FILE *out)
 {
     fputs("weft: convolutional networks on any OpenCL device\n\n", out);
     for (int i = 0; i < COMMAND_COUNT; i++)
         fprintf(out, "  weft %-8s  %s\n", commands[i]->args.name,
                 commands[i]->args.summary);
+    fputc('\n', out);
+    for (int i = 0; i < TOPIC_COUNT; i++)
+        fprintf(out, "  weft help %-4s %s\n", topics[i].name, topics[i].summary);
     fputs(
         "\n"
         "  weft devices\n"
@@ -55,6 +68,11 @@ static enum app_exit help_for(int argc, char **argv)
         print_help(stdout);
         return APP_OK;
     }
+    for (int i = 0; i < TOPIC_COUNT; i++)
+        if (!strcmp(topics[i].name, argv[2])) {
+            fputs(topics[i].text, stdout);
+            return APP_OK;
+        }
     const struct app_command *command = find(argv[2]);
     if (!command)
         return APP_USAGE;

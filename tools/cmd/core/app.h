@@ -119,6 +119,9 @@ enum app_exit app_choose_images(struct app *app, struct app_images *images,
                                 const struct weft_preprocess_params *given,
                                 const char *input, const char *net);
 
+/* True for a file that has no parts for training and test, as all but NPZ. */
+bool app_is_single_file(const char *spec);
+
 /* weft_dataset_open with progress and notes on stderr. */
 enum app_exit app_open_dataset(struct app *app, const char *spec, enum weft_split split,
                                weft_dataset **out);

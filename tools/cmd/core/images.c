@@ -84,6 +84,13 @@ enum app_exit app_choose_images(struct app *app, struct app_images *images,
     return APP_OK;
 }
 
+bool app_is_single_file(const char *spec)
+{
+    size_t length = strlen(spec);
+    bool npz = length > 4 && !strcmp(spec + length - 4, ".npz");
+    return paths_exists(spec) && !paths_is_folder(spec) && !npz;
+}
+
 void app_print_decoding(const weft_dataset *data)
 {
     struct weft_dataset_info info;

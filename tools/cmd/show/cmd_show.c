@@ -64,13 +64,6 @@ static const struct table_column layer_columns[] = {
 };
 enum { LAYER_COLUMNS = sizeof(layer_columns) / sizeof(*layer_columns) };
 
-static const struct table_column class_columns[] = {
-    {.key = "class_id", .title = "Id"},
-    {.key = "class", .title = "Class", .left = true},
-    {.key = "images", .title = "Images"},
-};
-enum { CLASS_COLUMNS = sizeof(class_columns) / sizeof(*class_columns) };
-
 static void add_layers(struct table *t, const weft_net *net)
 {
     struct weft_net_info info;
@@ -121,15 +114,6 @@ static void show_net_head(const weft_net *net)
            term_style_begin(stdout, TERM_BOLD), plain_text(info.name),
            term_style_end(stdout), info.height, info.width, info.channels, info.classes,
            info.layers, table_thousands((double)info.weights), info.flops / 1e6);
-}
-
-static void emit_numbers(struct json *j, const char *key, const double *numbers,
-                         int count)
-{
-    emit_list(j, key);
-    for (int i = 0; i < count; i++)
-        emit_double(j, NULL, numbers[i]);
-    emit_end(j);
 }
 
 static enum app_exit show_net(struct app *app, const struct show_options *o,
@@ -233,8 +217,8 @@ static enum app_exit show_model(struct app *app, const struct show_options *o,
         emit_int(&j, "step", info.step);
         emit_double(&j, "epochs", info.epochs);
         emit_text(&j, "known_as", info.dataset_known_as);
-        emit_numbers(&j, "mean", info.mean, net.channels);
-        emit_numbers(&j, "stddev", info.stddev, net.channels);
+        show_emit_numbers(&j, "mean", info.mean, net.channels);
+        show_emit_numbers(&j, "stddev", info.stddev, net.channels);
         app_json_preprocess(info.preprocess, &j);
         emit_list(&j, "classes");
         for (int c = 0; c < net.classes; c++)
@@ -245,113 +229,6 @@ static enum app_exit show_model(struct app *app, const struct show_options *o,
     }
     table_free(&t);
     weft_model_destroy(&model);
-    return app_flush_stdout(app);
-}
-
-/* Draws images at equal distances from a start that depends on the seed, so that datasets
- * sorted by class show several classes. */
-static void draw_sample_images(const weft_dataset *data, int samples, uint64_t seed)
-{
-    struct weft_dataset_info info;
-    weft_dataset_info(data, &info);
-    size_t size = (size_t)info.height * (size_t)info.width * (size_t)info.channels;
-    samples = samples < info.count ? samples : info.count;
-    if (!samples)
-        return;
-    struct term_image *images =
-        term_realloc_or_exit(NULL, (size_t)samples * sizeof(*images));
-    uint64_t start = seed * 7919 % (uint64_t)info.count;
-    for (int i = 0; i < samples; i++) {
-        uint64_t at = (start + (uint64_t)i * (uint64_t)info.count / (uint64_t)samples) %
-                      (uint64_t)info.count;
-        images[i] = (struct term_image){info.pixels + at * size, info.height, info.width,
-                                        info.channels, ""};
-        snprintf(images[i].caption, sizeof(images[i].caption), "%llu %s",
-                 (unsigned long long)at, info.class_names[info.labels[at]]);
-    }
-    putchar('\n');
-    term_draw_images(stdout, images, samples);
-    free(images);
-}
-
-static void show_data_head(const weft_dataset *data)
-{
-    struct weft_dataset_info info;
-    weft_dataset_info(data, &info);
-    printf("%s%s%s\n%s images of %dx%dx%d, %d classes",
-           term_style_begin(stdout, TERM_BOLD), plain_text(info.source),
-           term_style_end(stdout), table_thousands(info.count), info.height, info.width,
-           info.channels, info.classes);
-    if (*info.known_as)
-        printf("; %s", plain_text(info.known_as));
-    printf("\nPixels: mean");
-    for (int c = 0; c < info.channels; c++)
-        printf(" %.4f", info.mean[c]);
-    printf(", stddev");
-    for (int c = 0; c < info.channels; c++)
-        printf(" %.4f", info.stddev[c]);
-    printf("\n\n");
-}
-
-static void emit_data(const struct app *app, const weft_dataset *data,
-                      const struct table *t)
-{
-    struct weft_dataset_info info;
-    weft_dataset_info(data, &info);
-    struct json j = {.out = stdout};
-    app_json_begin(app, &j, "weft.show/2");
-    emit_text(&j, "kind", "dataset");
-    emit_text(&j, "source", info.source);
-    emit_text(&j, "known_as", info.known_as);
-    emit_text(&j, "notes", info.notes);
-    emit_int(&j, "count", info.count);
-    emit_int(&j, "height", info.height);
-    emit_int(&j, "width", info.width);
-    emit_int(&j, "channels", info.channels);
-    emit_numbers(&j, "mean", info.mean, info.channels);
-    emit_numbers(&j, "stddev", info.stddev, info.channels);
-    table_json(t, &j, "classes");
-    emit_end(&j);
-}
-
-static enum app_exit show_data(struct app *app, const struct show_options *o,
-                               const char *spec)
-{
-    weft_dataset *data = NULL;
-    struct weft_dataset_info info;
-    struct app_images images;
-    enum app_exit code = app_choose_images(app, &images, NULL, o->input, NULL);
-    if (code)
-        return code;
-    code = app_read_dataset(app, spec, (enum weft_split)o->split, &data);
-    if (code)
-        return code;
-    weft_dataset_info(data, &info);
-    int64_t *counts = term_realloc_or_exit(NULL, (size_t)info.classes * sizeof(*counts));
-    for (int c = 0; c < info.classes; c++)
-        counts[c] = 0;
-    for (int i = 0; i < info.count; i++)
-        counts[info.labels[i]]++;
-    struct table t;
-    table_init(&t, stdout, (enum table_format)o->app.format, class_columns, CLASS_COLUMNS,
-               false);
-    for (int c = 0; c < info.classes; c++) {
-        table_int(&t, c);
-        table_text(&t, info.class_names[c]);
-        table_int(&t, counts[c]);
-    }
-    free(counts);
-    if (t.format == TABLE_HUMAN)
-        show_data_head(data);
-    fflush(stdout);
-    app_print_notes(data);
-    table_write(&t);
-    if (t.format == TABLE_HUMAN)
-        draw_sample_images(data, o->samples, o->seed);
-    if (t.format == TABLE_JSON)
-        emit_data(app, data, &t);
-    table_free(&t);
-    weft_dataset_destroy(&data);
     return app_flush_stdout(app);
 }
 
@@ -396,14 +273,10 @@ const struct app_command cmd_show = {
                         "  weft show shoe.jpg --model runs/a/best.safetensors",
             .about =
                 "MODEL is a model file or the folder of a run, LOG the log.jsonl in it. "
-                "A dataset is fashion-mnist (Debian's package dataset-fashion-mnist), a "
-                "folder of images with a folder for each class, a folder of IDX, NPY or "
-                "CSV "
-                "files, or a file: IDX or NPY with a label "
-                "file "
-                "beside it, or CSV with a column called label, class, target or y and "
-                "columns of pixels; plain or gzipped. Columns called id or index are "
-                "skipped; without a header the numbers decide.",
+                "DATA is fashion-mnist (Debian's package dataset-fashion-mnist), a "
+                "folder "
+                "or a file: `weft help data`. Its images are counted by class, and those "
+                "that occur twice.",
             .options = options,
             .shared = shared_options,
             .operands_min = 1,

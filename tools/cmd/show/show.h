@@ -18,6 +18,14 @@ struct show_options {
 enum show_kind { SHOW_NET, SHOW_MODEL, SHOW_DATA, SHOW_IMAGE, SHOW_LOG };
 enum show_kind show_kind_of(const char *spec);
 
+/* Describes a dataset. */
+enum app_exit show_data(struct app *app, const struct show_options *options,
+                        const char *spec);
+
+/* Writes a list of numbers. */
+void show_emit_numbers(struct json *json, const char *key, const double *numbers,
+                       int count);
+
 /* Prints the epochs in the log of a run. */
 enum app_exit show_log(struct app *app, const struct show_options *options,
                        const char *path);

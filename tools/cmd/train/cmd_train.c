@@ -16,7 +16,7 @@ static const struct args_option options[] = {
      .offset = offsetof(struct train_options, data),
      .value = "SPEC",
      .help = "dataset: fashion-mnist (the default), a folder or a file; see `weft help "
-             "show`"},
+             "data`"},
     {.name = "net",
      .kind = ARGS_TEXT,
      .offset = offsetof(struct train_options, net),
@@ -148,9 +148,9 @@ enum { COLUMN_COUNT = sizeof(columns) / sizeof(*columns) };
 static void configure_new(struct train_session *session, const struct train_options *o)
 {
     session->data_spec = o->data ? o->data : "fashion-mnist";
-    session->test_spec = o->test                                    ? o->test
-                         : train_is_single_file(session->data_spec) ? "none"
-                                                                    : session->data_spec;
+    session->test_spec = o->test                                  ? o->test
+                         : app_is_single_file(session->data_spec) ? "none"
+                                                                  : session->data_spec;
     if (!strcmp(session->test_spec, "none"))
         session->test_spec = "";
     session->batch = o->batch;

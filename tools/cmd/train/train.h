@@ -68,8 +68,6 @@ struct train_session {
 
 /* train_data.c */
 
-/* A single file has no parts. */
-bool train_is_single_file(const char *spec);
 /* Opens the parts of the data. */
 enum app_exit train_open_data(struct train_session *session,
                               const struct train_options *options);

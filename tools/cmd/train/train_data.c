@@ -6,11 +6,6 @@
 #include <math.h>
 #include <string.h>
 
-bool train_is_single_file(const char *spec)
-{
-    return paths_exists(spec) && !paths_is_folder(spec);
-}
-
 /* Splits the training images into training and validation sets. */
 static enum app_exit split_data(struct train_session *session,
                                 const struct train_options *o, weft_dataset **all)
@@ -66,7 +61,7 @@ static enum app_exit open_validation(struct train_session *session,
     struct weft_dataset_info info;
     *found = session->checkpoint
                  ? session->val_part
-                 : o->val_split.value < 0 && !train_is_single_file(session->data_spec);
+                 : o->val_split.value < 0 && !app_is_single_file(session->data_spec);
     if (!*found)
         return APP_OK;
     enum weft_status status =
