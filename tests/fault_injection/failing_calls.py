@@ -28,7 +28,7 @@ import time
 from interruptions import DATA, tensors
 
 EXITS = {0, 1, 2, 3, 4, 5, 130}  # docs/file-formats.md
-DEADLINE = 60
+DEADLINE = 120
 EIO, ENOSPC, ENOMEM = 5, 28, 12
 OUT_OF_RESOURCES, OUT_OF_HOST_MEMORY = -5, -6
 
@@ -81,7 +81,7 @@ class Failures:
     def environment(self, fault=None):
         env = {**os.environ, "XDG_CACHE_HOME": self.path("cache"), "NO_COLOR": "1",
                "XDG_STATE_HOME": self.path("state"), "WEFT_CALL_COUNTER": self.counter,
-               "WEFT_DRIVER_TIMEOUT": "20", "WEFT_DEVICE": ""}
+               "WEFT_DRIVER_TIMEOUT": "60", "WEFT_DEVICE": ""}
         if self.kind != "opencl":
             env["OCL_ICD_VENDORS"] = "/nowhere"
         elif fault:
