@@ -18,6 +18,21 @@ static struct buffer text(const char *head, int pixels)
     return b;
 }
 
+/* Images of 8x8 as text. */
+static struct buffer csv(int rows)
+{
+    struct buffer b = {.size = 0};
+    char cell[16];
+    for (int row = -1; row < rows; row++)
+        for (int i = 0; i <= 64; i++) {
+            snprintf(cell, sizeof(cell), row < 0 ? "%sp%d%s" : "%s%d%s", i ? "," : "",
+                     row < 0 ? i : i ? (row * 64 + i) * 37 % 256 : row % 3,
+                     i == 64 ? "\n" : "");
+            add_text(&b, !i && row < 0 ? "label" : cell);
+        }
+    return b;
+}
+
 static struct buffer bytes(const uint8_t *from, size_t size)
 {
     struct buffer b = {.size = 0};
@@ -43,6 +58,9 @@ static struct buffer gzip(const char *contents)
 void fuzz_seeds(void)
 {
     static const uint8_t samples[4 * 30] = {9, 200, 30, 128, 255, 0, 77};
+    uint8_t pixels[3 * 400];
+    for (size_t i = 0; i < sizeof(pixels); i++)
+        pixels[i] = (uint8_t)(i * i * 37 >> 3);
     const struct {
         const char *reader, *name;
         struct buffer file;
@@ -55,6 +73,12 @@ void fuzz_seeds(void)
         {"csv", "CSV of floats",
          text("sep=;\nid;y;p1;p2\n;1;0.5;1e0\n7;0;1.01;.25\n", 0)},
         {"csv", "CSV without a header", text("7,1,0,4\n8,0,0,5\n9,2,3,4\n", 0)},
+        {"csv", "CSV of 8x8", csv(5)},
+        {"idx", "IDX images of 16x16", idx_images(4, 16, 16)},
+        {"npy", "NPY of 12x12",
+         with_pixels(npy(1, "|u1", "False", "(5, 12, 12)"), 5 * 144)},
+        {"pnm", "PGM of 20x20", text("P5\n20 20\n255\n", 400)},
+        {"image", "PNG of 20x20", png(20, 20, 2, pixels)},
         {"npy", "NPY bytes", with_pixels(npy(1, "|u1", "False", "(2, 2, 3)"), 12)},
         {"npy", "NPY floats", with_pixels(npy(2, "<f4", "False", "(1, 1, 1, 1)"), 0)},
         {"npy", "NPY float16", with_pixels(npy(1, ">f2", "False", "(1, 1, 1)"), 2)},
