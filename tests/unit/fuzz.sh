@@ -5,6 +5,8 @@
 #     fuzz.sh FOLDER SECONDS             of addresses and undefined behaviour
 #     fuzz.sh FOLDER --memory SECONDS    of memory that is not initialized
 #     fuzz.sh FOLDER --control           targets with faults, which must be found
+#     fuzz.sh FOLDER --keep              writes the small inputs of the corpora to
+#                                        fuzz_corpus.txt, which the tests read
 #
 # SECONDS is the time of all readers together. Needs clang and its runtime
 # (libclang-rt-14-dev in Debian); the first inputs come from the build $B. Corpora,
@@ -53,6 +55,20 @@ C
     done
     echo "$found of 2 planted faults found"
     [ "$found" = 2 ]
+    exit
+fi
+
+if [ "$2" = --keep ]; then
+    python3 - "$here/fuzz_corpus.txt" <<'PYTHON'
+import base64, pathlib, sys
+lines = []
+for folder in sorted(pathlib.Path(".").glob("corpus-*")):
+    files = sorted(folder.iterdir(), key=lambda path: (path.stat().st_size, path.name))
+    data = [path.read_bytes() for path in files if path.stat().st_size <= 1200]
+    lines += [f"{folder.name[7:]} {base64.b64encode(d).decode()}\n" for d in data[:150]]
+pathlib.Path(sys.argv[1]).write_text("".join(lines))
+print(f"{len(lines)} inputs kept")
+PYTHON
     exit
 fi
 

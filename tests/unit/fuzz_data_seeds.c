@@ -26,7 +26,9 @@ static struct buffer csv(int rows)
     for (int row = -1; row < rows; row++)
         for (int i = 0; i <= 64; i++) {
             snprintf(cell, sizeof(cell), row < 0 ? "%sp%d%s" : "%s%d%s", i ? "," : "",
-                     row < 0 ? i : i ? (row * 64 + i) * 37 % 256 : row % 3,
+                     row < 0 ? i
+                     : i     ? (row * 64 + i) * 37 % 256
+                             : row % 3,
                      i == 64 ? "\n" : "");
             add_text(&b, !i && row < 0 ? "label" : cell);
         }

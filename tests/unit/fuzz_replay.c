@@ -3,7 +3,7 @@
  * length, with every bit turned, and with several bytes changed at random, the same in
  * every run. Passes if nothing is read or written out of bounds and every failure is
  * reported; best under sanitizers. --save FOLDER writes the files
- * instead, for libFuzzer; --list prints the readers; --plant damages the files first,
+ * instead, for libFuzzer; --corpus FILE reads the inputs that it found; --list prints the readers; --plant damages the files first,
  * which must be found. */
 #define _POSIX_C_SOURCE 200809L
 #include <errno.h>
@@ -89,6 +89,42 @@ void fuzz_replay(const char *reader, const char *name, bool sealed, const uint8_
     test_checks += (int)(9 * seed->size) + ROUNDS + 1;
 }
 
+/* The bytes of a text in base64, in place; their number. */
+static size_t decode_base64(char *text)
+{
+    static const char digits[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    uint32_t bits = 0;
+    size_t count = 0, size = 0;
+    for (const char *c = text, *digit; *c && (digit = strchr(digits, *c)); c++) {
+        bits = bits << 6 | (uint32_t)(digit - digits);
+        if (count++ % 4)
+            text[size++] = (char)(bits >> (6 - 2 * ((count - 1) % 4)));
+    }
+    return size;
+}
+
+/* Inputs that fuzz.sh found, lines of "READER BASE64"; those of other targets too. */
+static void replay_corpus(const char *path)
+{
+    static char line[1 << 16];
+    int inputs = 0;
+    FILE *file = fopen(path, "r");
+    REQUIRE(file);
+    while (fgets(line, sizeof(line), file)) {
+        char *text = strchr(line, ' ');
+        REQUIRE(text);
+        text[strcspn(text, "\n")] = 0;
+        size_t size = decode_base64(text + 1);
+        LLVMFuzzerTestOneInput((const uint8_t *)text + 1, size);
+        inputs++;
+    }
+    fclose(file);
+    REQUIRE(inputs > 0);
+    test_checks += inputs;
+    printf("%d inputs of the corpus\n", inputs);
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 3 && !strcmp(argv[1], "--save"))
@@ -99,6 +135,8 @@ int main(int argc, char **argv)
             printf("%s %s\n", r->name, r->decoder ? "decoder" : "own");
         return 0;
     }
+    if (argc == 3 && !strcmp(argv[1], "--corpus"))
+        replay_corpus(argv[2]);
     fuzz_seeds();
     if (!save_to)
         printf("%ld files cut or with a bit turned, of which %ld can be read\n", damaged,
