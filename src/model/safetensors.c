@@ -115,9 +115,9 @@ static size_t type_bytes(const char *type)
 /* Offsets of a tensor entry; false: not a tensor. */
 static bool entry_range(json_t *entry, size_t *begin, size_t *end)
 {
-    const char *type;
-    json_t *shape;
-    json_int_t from, to;
+    const char *type = NULL;
+    json_t *shape = NULL;
+    json_int_t from = 0, to = 0;
     if (json_unpack(entry, "{s:s, s:o, s:[I, I!]}", "dtype", &type, "shape", &shape,
                     "data_offsets", &from, &to) ||
         !json_is_array(shape) || from < 0 || to < from)

@@ -3,8 +3,8 @@
  * length, with every bit turned, and with several bytes changed at random, the same in
  * every run. Passes if nothing is read or written out of bounds and every failure is
  * reported; best under sanitizers. --save FOLDER writes the files
- * instead, for libFuzzer; --corpus FILE reads the inputs that it found; --list prints the readers; --plant damages the files first,
- * which must be found. */
+ * instead, for libFuzzer; --corpus FILE reads the inputs that it found; --list prints the
+ * readers; --plant damages the files first, which must be found. */
 #define _POSIX_C_SOURCE 200809L
 #include <errno.h>
 #include <sys/stat.h>
