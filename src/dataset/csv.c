@@ -31,6 +31,21 @@ static bool probe(const struct weft_file *file)
             memchr(file->bytes, '\t', look));
 }
 
+/* "0,5", which a comma does not separate. */
+static bool has_decimal_comma(const struct weft_csv *in, const char *from)
+{
+    const char *at = weft_csv_skip_spaces(in, from, in->end);
+    bool quoted = at < in->end && *at == '"';
+    if (!quoted && in->delimiter == ',')
+        return false;
+    at += quoted;
+    at += at < in->end && *at == '-';
+    const char *digits = at;
+    while (at < in->end && is_digit(*at))
+        at++;
+    return at > digits && at + 1 < in->end && *at == ',' && is_digit(at[1]);
+}
+
 /* A field for an error message, cut to 20 characters. */
 static enum weft_status fail_field(const struct weft_csv *in, size_t column,
                                    const char *from, int most)
@@ -43,6 +58,11 @@ static enum weft_status fail_field(const struct weft_csv *in, size_t column,
         length++;
     }
     text[length] = 0;
+    if (has_decimal_comma(in, from))
+        return weft_fail(in->reading->ctx, WEFT_ERR_FORMAT,
+                         "%s, line %zu, column %zu: a number with a decimal comma; save "
+                         "the file with decimal points, as in 0.5",
+                         in->name, in->line, column);
     bool word = length && ((text[0] | 32) >= 'a') && ((text[0] | 32) <= 'z');
     return weft_fail(
         in->reading->ctx, WEFT_ERR_FORMAT,

@@ -183,9 +183,12 @@ static enum weft_status convert(struct weft_reading *reading, const char *name,
                 reading->ctx, WEFT_ERR_FORMAT,
                 "%s: element %zu is %g; pixels must be 0 to 1 or 0 to 255%s", name, i,
                 value,
-                value >= -1 && value < 0
-                    ? ": save (a + 1) / 2 if they are -1 to 1, else numpy.clip(a, 0, 1)"
-                    : "");
+                value >= 0 || value < -FLT_MAX ? ""
+                : value >= -1
+                    ? ": save (a + 1) / 2 if they are -1 to 1, else (a - low) / (high - "
+                      "low) with a.min() and a.max() of the training images"
+                    : ": save (a - low) / (high - low) with a.min() and a.max() of the "
+                      "training images");
         weft_pixel_range_add(&range, value);
     }
     if (e->kind == 'u' && e->size == 2 && range.most > 255)

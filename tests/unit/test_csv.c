@@ -124,6 +124,9 @@ static void test_names(void)
         {"label,p1\ncat,5\n", NULL, NULL,
          "line 2, column 1: \"cat\" is not an integer from 0 to 999; number the classes"},
         {"label,p1\n1.5,5\n", NULL, NULL, "line 2, column 1: \"1.5\" is not an integer"},
+        {"label;p1\n1;0,5\n", NULL, NULL,
+         "line 2, column 2: a number with a decimal comma"},
+        {"label,p1\n1,\"0,5\"\n", NULL, NULL, "column 2: a number with a decimal comma"},
     };
     for (size_t i = 0; i < WEFT_ARRAY_SIZE(rows); i++)
         check_row(&rows[i]);
