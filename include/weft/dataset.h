@@ -87,7 +87,7 @@ struct weft_dataset_open_params {
  * the classes, one a line; a dataset with a known content hash has its own names. A gzip
  * file may decompress to 64 MiB and 32 times its size.
  *
- * WEFT_ERR_FILE, WEFT_ERR_FORMAT, WEFT_ERR_NOMEM. */
+ * WEFT_ERR_FILE, WEFT_ERR_FORMAT, WEFT_ERR_NOMEM; WEFT_ERR_ARG: no such part is there. */
 WEFT_API enum weft_status weft_dataset_open(weft_context *context, const char *spec,
                                             enum weft_split split,
                                             const struct weft_dataset_open_params *params,

@@ -79,13 +79,16 @@ static enum weft_status fail_unknown(weft_context *ctx, const char *path,
     const char *encoding = weft_text_foreign_encoding(file->bytes, file->size);
     const struct foreign *other = find_foreign(file);
     if (!file->size)
-        return weft_fail(ctx, WEFT_ERR_FORMAT, "%s: is empty", path);
+        return weft_fail(ctx, WEFT_ERR_FORMAT,
+                         "%s: is empty; download or save the file again", path);
     if (encoding)
         return weft_fail(ctx, WEFT_ERR_FORMAT, "%s: is a text in %s; save it in UTF-8",
                          path, encoding);
-    return weft_fail(ctx, WEFT_ERR_FORMAT, "%s: is neither IDX, NPY, NPZ nor CSV%s%s%s%s",
+    return weft_fail(ctx, WEFT_ERR_FORMAT, "%s: is neither IDX, NPY, NPZ nor CSV%s%s; %s",
                      path, other ? ", but " : "", other ? other->what : "",
-                     other ? "; " : "", other ? other->how : "");
+                     other ? other->how
+                           : "save its images as .npy, or as CSV with the columns "
+                             "label,pixel1,...,pixelN");
 }
 
 /* `listed`: its name is from a folder. */
@@ -281,7 +284,7 @@ static enum weft_status fail_no_images(const struct weft_reading *reading,
                                         [WEFT_SPLIT_VALIDATION] = "validation"};
     const char *part = parts[split];
     const char *notes = reading->notes ? reading->notes : "";
-    enum weft_status status = WEFT_ERR_FILE;
+    enum weft_status status = split == WEFT_SPLIT_TRAIN ? WEFT_ERR_FILE : WEFT_ERR_ARG;
     char *below = weft_locate_folder_below(folder, split);
     char *packed = below ? NULL : weft_locate_packed(folder);
     if (below)

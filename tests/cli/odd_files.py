@@ -53,6 +53,8 @@ READ = [
     ("data/train-images-idx3-ubyte", ["show", "data"], 4),
     ("data/train-labels-idx1-ubyte", ["show", "data"], 4),
     ("data/t10k-labels-idx1-ubyte", ["eval", "run", "--data", "data", *D], 4),
+    ("data/t10k-labels-idx1-ubyte",
+     [*TRAIN, "--data", "data", "--net", "tiny.net", "--out", "new"], 4),
     ("data/classes.txt", ["show", "data"], 4),
     ("result.json", ["compare", "result.json", "other.json"], 4),
     ("other.json", ["compare", "result.json", "other.json"], 4),

@@ -79,9 +79,9 @@ static void test_classes(void)
     check_notes("c", "");
     weft_dataset *data = NULL;
     CHECK_FAILS(weft_dataset_open(&context, "c", WEFT_SPLIT_TEST, NULL, &data),
-                WEFT_ERR_FILE, "has no test images");
+                WEFT_ERR_ARG, "has no test images");
     CHECK_FAILS(weft_dataset_open(&context, "c", WEFT_SPLIT_VALIDATION, NULL, &data),
-                WEFT_ERR_FILE, "has no validation images");
+                WEFT_ERR_ARG, "has no validation images");
 
     /* Links: to a file, to a folder of images, to one that contains them, to nothing. */
     CHECK(!symlink("../b/1.png", "c/Z/2.png"));

@@ -67,7 +67,7 @@ static enum app_exit open_validation(struct train_session *session,
     enum weft_status status =
         weft_dataset_open(session->app->context, session->data_spec,
                           WEFT_SPLIT_VALIDATION, &session->images.params, &session->val);
-    if (status == WEFT_ERR_FILE && !session->checkpoint) {
+    if (status == WEFT_ERR_ARG && !session->checkpoint) {
         *found = false;
         return APP_OK;
     }
@@ -93,7 +93,7 @@ static enum app_exit open_test(struct train_session *session, const weft_dataset
         weft_dataset_open(session->app->context, session->test_spec, WEFT_SPLIT_TEST,
                           &session->images.params, &session->test);
     term_wait_end();
-    if (status == WEFT_ERR_FILE && !requested) {
+    if (status == WEFT_ERR_ARG && !requested) {
         term_print("Note: no test: %s", weft_error(session->app->context));
         session->test_spec = "";
         return APP_OK;
