@@ -85,6 +85,9 @@ def outputs(folder):
         text = file.read()
     check('"weft.verify' in text and "add" in text, "a redirected descriptor is written to")
 
+    done = weft(*VERIFY, "--json", "-", cwd=folder)
+    check('"weft.verify' in done.stdout and not (folder / "-").exists(), "- is stdout")
+
     directory = folder / "directory"
     directory.mkdir()
     done = weft(*VERIFY, "--json", directory, code=1)

@@ -50,5 +50,6 @@ enum app_exit app_load_model_net(struct app *app, const char *operand, weft_net 
 
 void app_print_written(const char *path)
 {
-    term_print("Written  %s", path);
+    if (strcmp(path, "-") != 0)
+        term_print("Written  %s", path);
 }

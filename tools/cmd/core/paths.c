@@ -106,8 +106,8 @@ bool paths_is_folder(const char *path)
 
 bool paths_write(const char *path, const void *bytes, size_t size)
 {
-    term_flush_stdout(); /* `path` may be /dev/stdout */
-    return !weft_write_file(path, 0666, bytes, size);
+    term_flush_stdout(); /* `path` may be it */
+    return !weft_write_file(strcmp(path, "-") ? path : "/dev/stdout", 0666, bytes, size);
 }
 
 /* Closes `file`. */

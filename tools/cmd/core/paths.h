@@ -32,7 +32,8 @@ const char *paths_basename(const char *path);
 bool paths_exists(const char *path);
 bool paths_is_folder(const char *path);
 
-/* Replaces a file as os/write_file.h describes. False on failure, with errno set. */
+/* Replaces a file as os/write_file.h describes; "-" is stdout. False on failure, with
+ * errno set. */
 bool paths_write(const char *path, const void *bytes, size_t size);
 
 /* Opens a file, but no FIFO, socket or device (os/open_file.h); -1: errno. */
