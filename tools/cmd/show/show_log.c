@@ -24,6 +24,8 @@ static const struct table_column columns[] = {
     {.key = "best", .title = "Best", .left = true},
 };
 
+enum { MAX_RATE = 8 }; /* characters */
+
 static double number(const json_t *line, const char *key)
 {
     const json_t *value = json_object_get(line, key);
@@ -37,7 +39,12 @@ static void add_epoch(struct table *t, const json_t *line, double rate)
                        number(line, "images_per_second")};
     table_int(t, (int64_t)number(line, "epoch"));
     table_int(t, (int64_t)number(line, "step"));
-    table_double(t, rate, "%s", isfinite(rate) ? app_rate_text(rate) : "-");
+    /* As typed; the rates of a schedule have more digits. */
+    const char *typed = isfinite(rate) ? app_rate_text(rate) : "-";
+    if (strlen(typed) <= MAX_RATE)
+        table_double(t, rate, "%s", typed);
+    else
+        table_double(t, rate, "%.4g", rate);
     table_double(t, values[0], "%s", app_loss_text(values[0]));
     table_double(t, values[1] / 100, "%.2f", values[1]);
     table_double(t, values[2] / 100, isfinite(values[2]) ? "%.2f" : "-", values[2]);
