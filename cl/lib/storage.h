@@ -100,6 +100,7 @@ typedef float stored_act_grad;
 
 #if Y_HALF
 typedef half stored_y;
+#define STORE_Y(v, p)  vstore_half_rte(v, 0, p)
 #define VSTORE_Y(v, p) VSTORE_HALF(v, p)
 
 #define STORE_N(n, v, p) STORE_HALVES(n, v, p)
@@ -112,6 +113,7 @@ static inline void store_part_y(floatv v, __global half *p, uint count)
 #undef STORE_1
 #else
 typedef float stored_y;
+#define STORE_Y(v, p)             (*(p) = (v))
 #define VSTORE_Y(v, p)            VSTORE(v, p)
 #define store_part_y(v, p, count) store_part(v, p, count)
 #endif

@@ -8,30 +8,9 @@
  * permutation (weft_shuffle, random.h), or r where SHUFFLE is 0. With SHUFFLE the
  * launch begins a training step (state.h). The work-items of a row (dimension 0, any
  * number) process its vectors in turn. Global size (any, n). */
+#include "lib/batch.h"
 #include "lib/common.h"
 #include "lib/storage.h"
-#include "shared/random.h"
-#include "shared/state.h"
-
-#ifndef C
-#define C 1
-#endif
-#ifndef SHUFFLE
-#define SHUFFLE 1
-#endif
-#ifndef HAS_LABELS
-#define HAS_LABELS 1
-#endif
-
-static inline uint sample_index(__global const uint *state, uint row, uint global_batch,
-                                uint count, uint steps_per_epoch)
-{
-    if (!SHUFFLE)
-        return row;
-    const uint step = state[STATE_STEP], epoch = step / steps_per_epoch;
-    return weft_shuffle((step - epoch * steps_per_epoch) * global_batch + row, count,
-                        state[STATE_SEED_LOW], state[STATE_SEED_HIGH], epoch);
-}
 
 __kernel void make_batch(ALIASED_VIEW(uint, state), ALIASED_VIEW(const uchar, bytes),
                          ALIASED_VIEW(const int, labels), ALIASED_VIEW(stored_y, x),
@@ -40,15 +19,8 @@ __kernel void make_batch(ALIASED_VIEW(uint, state), ALIASED_VIEW(const uchar, by
                          float4 scale4, float4 shift4)
 {
     const uint row = get_global_id(1);
-    if (SHUFFLE && row == 0 && get_global_id(0) == 0) {
-        state[state_at + STATE_BETA1_POWER] = state[state_at + STATE_NEXT_BETA1_POWER];
-        state[state_at + STATE_BETA2_POWER] = state[state_at + STATE_NEXT_BETA2_POWER];
-        const uint rates = state[state_at + STATE_RATE_COUNT];
-        if (rates > 0)
-            state[state_at + STATE_LEARNING_RATE] =
-                state[state_at + STATE_WORDS +
-                      min(state[state_at + STATE_STEP], rates - 1)];
-    }
+    if (SHUFFLE && row == 0 && get_global_id(0) == 0)
+        begin_step(state + state_at);
     const uint index = sample_index(state + state_at, first_row + row, global_batch,
                                     count, steps_per_epoch);
     if (HAS_LABELS && get_global_id(0) == 0)

@@ -10,9 +10,11 @@
 
 #ifdef __OPENCL_VERSION__
 typedef uint weft_u32;
+#define WEFT_MUL_HIGH(a, b) mul_hi((uint)(a), (uint)(b))
 #else
 #include <stdint.h>
 typedef uint32_t weft_u32;
+#define WEFT_MUL_HIGH(a, b) ((uint32_t)((uint64_t)(a) * (b) >> 32))
 #endif
 
 /* Streams: last word of the counter, one for each use. */
@@ -21,7 +23,8 @@ enum {
     RANDOM_WEIGHTS = 2,
     RANDOM_SHUFFLE = 3,
     RANDOM_SPLIT = 4,
-    RANDOM_VERIFY = 5
+    RANDOM_VERIFY = 5,
+    RANDOM_AUGMENT = 6
 };
 
 /* Dropout, see weft_dropout_bits: DROPOUT_RUN consecutive elements use the same half of
@@ -66,22 +69,22 @@ static inline weft_u32 weft_shuffle(weft_u32 index, weft_u32 count, weft_u32 key
     return index;
 }
 
-/* C only: kernels use a vector version (dropout.cl), or none. */
-#ifndef __OPENCL_VERSION__
 struct weft_random {
-    uint32_t v[4];
+    weft_u32 v[4];
 };
 
-static inline struct weft_random weft_philox(uint32_t key0, uint32_t key1, uint32_t c0,
-                                             uint32_t c1, uint32_t c2, uint32_t c3)
+/* Kernels that draw a number for each element use a vector version (dropout.cl). */
+static inline struct weft_random weft_philox(weft_u32 key0, weft_u32 key1, weft_u32 c0,
+                                             weft_u32 c1, weft_u32 c2, weft_u32 c3)
 {
     struct weft_random r;
     for (int round = 0; round < 10; round++) {
-        uint64_t first = (uint64_t)0xD2511F53u * c0, second = (uint64_t)0xCD9E8D57u * c2;
-        c0 = (uint32_t)(second >> 32) ^ c1 ^ key0;
-        c1 = (uint32_t)second;
-        c2 = (uint32_t)(first >> 32) ^ c3 ^ key1;
-        c3 = (uint32_t)first;
+        const weft_u32 first = WEFT_MUL_HIGH(0xD2511F53u, c0), low = 0xD2511F53u * c0;
+        const weft_u32 second = WEFT_MUL_HIGH(0xCD9E8D57u, c2);
+        c0 = second ^ c1 ^ key0;
+        c1 = 0xCD9E8D57u * c2;
+        c2 = first ^ c3 ^ key1;
+        c3 = low;
         key0 += 0x9E3779B9u;
         key1 += 0xBB67AE85u;
     }
@@ -92,6 +95,8 @@ static inline struct weft_random weft_philox(uint32_t key0, uint32_t key1, uint3
     return r;
 }
 
+/* C only. */
+#ifndef __OPENCL_VERSION__
 /* Uniform in [0, 1) with 24 bits. */
 static inline float weft_uniform(uint32_t bits)
 {

@@ -54,6 +54,8 @@ extern "C" {
  *     average none                     the weights that are evaluated and saved, or with
  *       ema DECAY                      every=1: their moving average
  *       lookahead DECAY                every=5
+ *     augment                          flip or alternating-flip, shift=0 border=reflect
+ *                                      cutout=0 erase=0: see below
  *     batch N
  *
  * RxS, stride, dilation and pad take one number or two, rows first: 3x5. pad may also be
@@ -96,6 +98,21 @@ extern "C" {
  * al. 2019, arXiv:1907.08610) does the same with DECAY (finished steps / those of the
  * run)^3, and the weights become the average. Evaluations and model files have the
  * average, a checkpoint both.
+ *
+ * Augmentation changes the images of training, in each epoch in another way, as a
+ * function of the seed, the epoch and the image, whatever the batch and the device; not
+ * those of evaluation:
+ *
+ *     flip               mirrors half of the images, left to right
+ *     alternating-flip   mirrors each in every second epoch, half of them in the first
+ *     shift=N            moves by up to N rows and columns; what comes in is the image's
+ *                        reflection, without repeating its edge, or with border=zeros 0
+ *     cutout=N           makes a square of N a side, with its centre anywhere in the
+ *                        image and cut at the edges, the data's mean (DeVries and Taylor
+ *                        2017, arXiv:1708.04552)
+ *     erase=P            does so in a part P of the images with a rectangle of 2 to 40 %
+ *                        of the area and an aspect of 0.3 to 1/0.3 (Zhong et al. 2017,
+ *                        arXiv:1708.04896)
  *
  * The output of every layer must be read or be an output of the network. Without `output`
  * lines the last layer is the only output. For training it must be softmax. */
@@ -143,6 +160,8 @@ struct weft_net_params {
     /* The words behind `schedule`: "cosine warmup=0.1"; NULL: constant. */
     const char *schedule;
     const char *average; /* the words behind `average`; NULL: none */
+    /* The words behind `augment`: "flip shift=2"; NULL: none. */
+    const char *augment;
 };
 #define weft_net_params(...) WEFT_PARAMS(weft_net_params, __VA_ARGS__)
 
@@ -235,6 +254,7 @@ struct weft_net_info {
      * that differ from their defaults are written. Lives as long as the network. */
     const char *canonical_text;
     char average[64]; /* "none" */
+    char augment[256]; /* "none" */
 };
 WEFT_API void weft_net_info(const weft_net *net, struct weft_net_info *out, size_t size);
 #define weft_net_info(net, out) weft_net_info(net, out, sizeof(*(out)))

@@ -50,6 +50,8 @@ struct weft_train_params {
      * normalized as the model's. NULL: none. WEFT_ERR_ARG if the networks have no such
      * layer. `frozen` of a network (weft/net.h) keeps layers as they are. */
     const weft_model *from;
+    /* The words behind `augment` of a network (weft/net.h); NULL: the network's. */
+    const char *augment;
 };
 #define weft_train_params(...) WEFT_PARAMS(weft_train_params, __VA_ARGS__)
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Batches: images gathered by a permutation and normalized. */
+/* Batches: images gathered by a permutation, augmented and normalized. */
 #include "cpu/cpu.h"
 #include "shared/random.h"
 #include "shared/state.h"
@@ -28,18 +28,47 @@ static void begin_step(uint32_t *state)
             state[STATE_WORDS + (step < rates ? step : rates - 1)];
 }
 
+static uint8_t byte_of(const void *data, size_t at)
+{
+    const struct weft_batch_args *a = data;
+    return cpu_bytes(a->bytes)[at];
+}
+
+static void augmented_row(const struct weft_batch_args *a, size_t image, float *x)
+{
+    const uint32_t *state = cpu_words(a->state);
+    struct weft_augment_draw draw =
+        weft_batch_draw(a, image, state[STATE_STEP] / (uint32_t)a->steps_per_epoch,
+                        state[STATE_SEED_LOW], state[STATE_SEED_HIGH]);
+    for (int i = 0; i < a->pixels; i++) {
+        int c = i % a->channels;
+        uint8_t byte;
+        x[i] = weft_augment_pixel(a, &draw, image, (size_t)i, byte_of, a, &byte)
+                   ? (float)byte * a->scale[c] + a->shift[c]
+                   : 0;
+    }
+}
+
+static void plain_row(const struct weft_batch_args *a, size_t image, float *x)
+{
+    const uint8_t *bytes = cpu_bytes(a->bytes) + image * (size_t)a->pixels;
+    for (int i = 0; i < a->pixels; i++) {
+        int c = i % a->channels;
+        x[i] = (float)bytes[i] * a->scale[c] + a->shift[c];
+    }
+}
+
 static void input_row(const void *data, size_t item)
 {
     const struct weft_batch_args *a = data;
     if (a->state.mem && item == 0)
         begin_step(cpu_words(a->state));
     size_t image = image_of(a, item);
-    const uint8_t *bytes = cpu_bytes(a->bytes) + image * a->pixels;
-    float *x = cpu_floats(a->x) + item * a->pixels;
-    for (int i = 0; i < a->pixels; i++) {
-        int c = i % a->channels;
-        x[i] = (float)bytes[i] * a->scale[c] + a->shift[c];
-    }
+    float *x = cpu_floats(a->x) + item * (size_t)a->pixels;
+    if (a->augment.kind)
+        augmented_row(a, image, x);
+    else
+        plain_row(a, image, x);
     if (a->labels.mem)
         cpu_ints(a->batch_labels)[item] = cpu_ints(a->labels)[image];
 }
@@ -48,6 +77,7 @@ enum weft_status cpu_make_batch(struct weft_command_list *list,
                                 const struct weft_batch_args *args)
 {
     assert(args->channels >= 1 && args->channels <= (int)WEFT_ARRAY_SIZE(args->scale));
+    assert(!args->augment.kind || (args->state.mem && args->width));
     assert(args->first >= 0 && args->first + args->n <= args->count);
     assert(!args->state.mem ||
            (args->first + args->n <= args->global_batch && args->steps_per_epoch >= 1 &&

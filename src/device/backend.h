@@ -22,6 +22,7 @@
 
 #include "base/context.h"
 #include "device/activations.h"
+#include "device/batch.h"
 #include "device/command_list.h"
 #include "device/optimizer_args.h"
 
@@ -255,23 +256,6 @@ struct weft_loss_args {
     struct weft_view logits;
     struct weft_view labels; /* int */
     struct weft_view dlogits, loss, correct;
-};
-
-/* A batch, or a shard of one: rows `first` to first + n - 1 of `global_batch`. Row r is
- * image weft_shuffle((step % steps_per_epoch) * global_batch + r, count, seed, epoch =
- * step / steps_per_epoch), or image r if `state` is absent. x = pixel * scale[channel] +
- * shift[channel], with one rounding or two. With a `state` it is the first launch of a
- * training step, and copies the powers for optimizer_step. */
-struct weft_batch_args {
-    int n, count, pixels, channels; /* pixels: h * w * channels of an image */
-    int first, global_batch;        /* without `state` global_batch is not used */
-    int steps_per_epoch;
-    float scale[4], shift[4];      /* channel c uses [c % channels] */
-    struct weft_view state;        /* absent: in order */
-    struct weft_view bytes;        /* count * pixels bytes */
-    struct weft_view labels;       /* count ints; absent: no labels */
-    struct weft_view x;            /* n * pixels floats */
-    struct weft_view batch_labels; /* n ints */
 };
 
 /* Roofline probes: launches that measure peak performance. `shape` is one of the

@@ -287,6 +287,13 @@ static const struct problem_field make_batch[] = {
     NUMBER(weft_batch_args, "channels", channels),
     VIEW(weft_batch_args, state),
     VIEW(weft_batch_args, labels),
+    {"augment",
+     FIELD_NUMBERS,
+     1,
+     {offsetof(struct weft_batch_args, augment.kind)},
+     AUGMENT_NONE,
+     NULL,
+     0},
     {0}};
 
 static bool complete_make_batch(union weft_primitive_args *args)
@@ -294,7 +301,8 @@ static bool complete_make_batch(union weft_primitive_args *args)
     struct weft_batch_args *a = &args->make_batch;
     double count = (double)a->n * a->pixels;
     if (a->n < 1 || a->pixels < 1 || a->channels < 1 || a->pixels % a->channels ||
-        !is_possible_count(count))
+        !is_possible_count(count) || a->augment.kind >= AUGMENT_KINDS ||
+        (a->augment.kind && !a->state.mem))
         return false;
     a->count = a->global_batch = a->n;
     a->steps_per_epoch = 1;
@@ -303,6 +311,8 @@ static bool complete_make_batch(union weft_primitive_args *args)
     set_view(&a->bytes, count);
     set_view(&a->x, count);
     set_optional_view(&a->state, STATE_WORDS);
+    if (a->augment.kind && !a->width)
+        a->width = a->pixels / a->channels;
     set_optional_view(&a->labels, a->n);
     if (a->labels.mem)
         set_view(&a->batch_labels, a->n);

@@ -94,6 +94,7 @@ enum weft_status weft_net_begin(weft_context *ctx, const struct weft_net_params 
     struct weft_net_params p;
     struct weft_schedule schedule = {0};
     struct weft_averaging averaging = {0};
+    struct weft_augment_options augment = {0};
     WEFT_REQUIRE_POINTER(NULL, ctx, "context");
     WEFT_REQUIRE_POINTER(ctx, out, "out");
     WEFT_TRY(WEFT_READ_PARAMS(ctx, params, &p));
@@ -102,6 +103,8 @@ enum weft_status weft_net_begin(weft_context *ctx, const struct weft_net_params 
         WEFT_TRY(weft_schedule_read(ctx, p.schedule, &schedule));
     if (p.average)
         WEFT_TRY(weft_averaging_read(ctx, p.average, &averaging));
+    if (p.augment)
+        WEFT_TRY(weft_augment_read(ctx, p.augment, &augment));
     struct weft_net_builder *builder = calloc(1, sizeof(*builder));
     struct weft_net *net = calloc(1, sizeof(*net));
     char *name = strdup(p.name ? p.name : "network");
@@ -118,6 +121,7 @@ enum weft_status weft_net_begin(weft_context *ctx, const struct weft_net_params 
     net->label_smoothing = p.label_smoothing;
     net->schedule = schedule;
     net->averaging = averaging;
+    net->augment = augment;
     net->batch = p.batch;
     builder->net = net;
     builder->classes = p.classes;

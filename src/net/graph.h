@@ -3,6 +3,7 @@
 #ifndef WEFT_NET_GRAPH_H
 #define WEFT_NET_GRAPH_H
 
+#include "net/augment.h"
 #include "net/averaging.h"
 #include "net/schedule.h"
 #include "ops/op.h"
@@ -45,6 +46,7 @@ struct weft_net {
     struct weft_optimizer optimizer;
     struct weft_schedule schedule;
     struct weft_averaging averaging;
+    struct weft_augment_options augment;
     float label_smoothing;
     int batch; /* 0: not given */
 };

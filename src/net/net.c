@@ -67,6 +67,7 @@ void(weft_net_info)(const weft_net *net, struct weft_net_info *out, size_t size)
     };
     weft_schedule_write(&net->schedule, info.schedule);
     weft_averaging_write(&net->averaging, info.average);
+    weft_augment_write(&net->augment, info.augment);
     for (int i = 0; i < net->graph.count; i++) {
         const struct weft_node *node = &net->graph.nodes[i];
         info.weights += (int64_t)weft_node_trained_count(node);

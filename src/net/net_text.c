@@ -212,6 +212,10 @@ static void put_training(struct writer *w, const struct weft_net *net)
         weft_averaging_write(&net->averaging, text);
         put(w, "average %s\n", text);
     }
+    char augment[WEFT_AUGMENT_TEXT];
+    weft_augment_write(&net->augment, augment);
+    if (strcmp(augment, "none"))
+        put(w, "augment %s\n", augment);
     if (net->batch)
         put(w, "batch %d\n", net->batch);
 }
@@ -219,7 +223,7 @@ static void put_training(struct writer *w, const struct weft_net *net)
 enum weft_status weft_net_write(const struct weft_net *net, char **out)
 {
     enum { LINE = 512 }; /* more than the longest line */
-    struct writer w = {.size = (size_t)(net->layer_count + WEFT_MAX_OUTPUTS + 4) * LINE};
+    struct writer w = {.size = (size_t)(net->layer_count + WEFT_MAX_OUTPUTS + 8) * LINE};
     if (!(w.out = malloc(w.size)))
         return weft_out_of_memory(net->ctx, "network", w.size);
     put(&w, "input %d %d %d\n", net->input.h, net->input.w, net->input.c);

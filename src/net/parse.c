@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DIRECTIVES = 7 };
+enum { DIRECTIVES = 8 };
 
 struct net_reader {
     struct weft_line_parser parser;
@@ -93,6 +93,11 @@ static enum weft_status parse_average(struct net_reader *r)
     return weft_averaging_parse(&r->parser, &r->builder->net->averaging);
 }
 
+static enum weft_status parse_augment(struct net_reader *r)
+{
+    return weft_augment_parse(&r->parser, &r->builder->net->augment);
+}
+
 static enum weft_status parse_batch(struct net_reader *r)
 {
     const char *word = NULL;
@@ -139,7 +144,7 @@ static const struct {
     {"input", parse_input, false},       {"output", parse_output, true},
     {"loss", parse_loss, false},         {"optimizer", parse_optimizer, false},
     {"schedule", parse_schedule, false}, {"average", parse_average, false},
-    {"batch", parse_batch, false}};
+    {"augment", parse_augment, false},   {"batch", parse_batch, false}};
 
 static enum weft_status parse_directive(struct net_reader *r, size_t index)
 {

@@ -76,6 +76,10 @@ static void put_training(json_t **metadata, const struct weft_trainer *t,
     char schedule[WEFT_SCHEDULE_TEXT];
     weft_schedule_write(&t->schedule, schedule);
     weft_metadata_put_text(metadata, META_SCHEDULE, "%s", schedule);
+    char augment[WEFT_AUGMENT_TEXT];
+    weft_augment_write(&t->augment, augment);
+    if (strcmp(augment, "none"))
+        weft_metadata_put_text(metadata, META_AUGMENT, "%s", augment);
     weft_metadata_put_text(metadata, META_STEP, "%" PRId64, t->read);
     weft_metadata_put_text(metadata, META_EPOCH, "%d", t->steps_per_epoch);
     weft_metadata_put_numbers(metadata, META_POWERS, 9,
@@ -227,6 +231,11 @@ static enum weft_status check_same(const struct weft_trainer *t,
     weft_schedule_write(&t->schedule, schedule);
     WEFT_TRY(require_entry(file, META_SCHEDULE, schedule,
                            "continue with the same learning-rate schedule"));
+    char augment[WEFT_AUGMENT_TEXT];
+    weft_augment_write(&t->augment, augment);
+    if (weft_safetensors_metadata(file, META_AUGMENT) || strcmp(augment, "none"))
+        WEFT_TRY(require_entry(file, META_AUGMENT, augment,
+                               "continue with the same augmentation"));
     if (weft_safetensors_metadata(file, META_PRECISION) || t->plan->type != WEFT_FLOAT32)
         WEFT_TRY(require_entry(file, META_PRECISION, precision_of(t),
                                "continue in the same precision"));

@@ -35,6 +35,7 @@ static enum weft_status record_batch(struct weft_trainer *t)
         .count = t->count,
         .pixels = (int)image,
         .channels = t->net->input.c,
+        .width = t->net->input.w,
         .steps_per_epoch = t->steps_per_epoch,
         .state = {t->buffers.state, 0, STATE_WORDS},
         .bytes = {t->images->pixels, 0, (size_t)t->count * image},
@@ -42,6 +43,8 @@ static enum weft_status record_batch(struct weft_trainer *t)
         .x = weft_plan_step_view(t->plan, &t->buffers, TENSOR_X),
         .batch_labels = weft_plan_step_view(t->plan, &t->buffers, TENSOR_LABELS),
     };
+    WEFT_TRY(weft_augment_resolve(t->device->context, &t->augment, t->net->input,
+                                  &args.augment));
     memcpy(args.scale, t->normalization.scale, sizeof(args.scale));
     memcpy(args.shift, t->normalization.shift, sizeof(args.shift));
     WEFT_TRY(weft_list_begin_segment(t->gradients, -1, WEFT_PHASE_BATCH));

@@ -244,6 +244,9 @@ static enum weft_status build(struct weft_trainer *t, const weft_net *net,
     WEFT_TRY(weft_net_copy(net, &t->net));
     WEFT_TRY(copy_description(t, info, p));
     WEFT_TRY(plan_schedule(t, p));
+    t->augment = t->net->augment;
+    if (p->augment)
+        WEFT_TRY(weft_augment_read(t->device->context, p->augment, &t->augment));
     WEFT_TRY(weft_plan_create(t->net, t->batch, true, p->no_fusion, type, &t->plan));
     WEFT_TRY(alloc_buffers(t));
     WEFT_TRY(upload_groups(t));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Verification of make_batch: a whole batch, and the same batch as two shards. */
+/* Verification of make_batch: a whole batch, and the same batch as two shards, with and
+ * without augmentation. */
 #include "verify/verify.h"
 
 #include <math.h>
@@ -150,12 +151,32 @@ static enum weft_status run_case(struct input_case *in, bool exact)
     return WEFT_OK;
 }
 
+/* Whole pixels: each part is there in half of the cases. */
+static struct weft_augment random_augment(struct verify_context *k, int height, int width)
+{
+    struct lab_random *r = &k->random;
+    struct weft_augment a = {.kind = AUGMENT_WHOLE_PIXELS};
+    a.flip = lab_random_int(r, AUGMENT_NO_FLIP, AUGMENT_ALTERNATE_FLIP);
+    a.zeros = lab_random_bool(r, 50);
+    if (lab_random_bool(r, 50))
+        a.shift = lab_random_int(r, 1, 2 + width / 2);
+    int side = height > width ? height : width; /* something remains */
+    if (side > 1 && lab_random_bool(r, 50))
+        a.cutout = lab_random_int(r, 1, side - 1);
+    else
+        a.erase = LAB_RANDOM_CHOICE(r, 0, 32768, 65536);
+    return a;
+}
+
 static void random_geometry(struct input_case *in, struct verify_context *k, bool exact)
 {
     struct weft_batch_args *a = &in->args;
     bool small = k->params->tiny_shapes;
     a->channels = LAB_RANDOM_CHOICE(&k->random, 1, 1, 2, 3, 4);
     int places = LAB_RANDOM_CHOICE(&k->random, 1, 3, 5, 7, 13, 49, small ? 9 : 784);
+    a->width = places == 49 ? 7 : places == 784 ? 28 : places;
+    if (lab_random_bool(&k->random, 30))
+        a->width = places / a->width; /* a high image, of the same pixels */
     a->pixels = a->channels * places;
     int n = small ? lab_random_int(&k->random, 1, 7)
                   : LAB_RANDOM_CHOICE(&k->random, 1, 2, 3, 5, 7, 13, 17, 33, 64);
@@ -204,11 +225,18 @@ static enum weft_status verify_input_case(struct verify_context *k)
          shuffled = lab_random_bool(&k->random, 75);
     bool labelled = lab_random_bool(&k->random, 80);
     random_geometry(&in, k, exact);
+    if (shuffled && lab_random_bool(&k->random, 60))
+        a->augment = random_augment(k, a->pixels / a->channels / a->width, a->width);
     case_init(c, k);
     case_describe(c, " %d and %d of %d images, %d bytes, %d channels, %s, labels %s",
                   in.parts[FIRST_SHARD].n, in.parts[SECOND_SHARD].n, a->count, a->pixels,
                   a->channels, shuffled ? "shuffled" : "in order",
                   labelled ? "present" : "absent");
+    if (a->augment.kind)
+        case_describe(c, ", rows of %d, flip %d, shift %d, %s, cutout %d, erase %d",
+                      a->width, a->augment.flip, a->augment.shift,
+                      a->augment.zeros ? "zeros" : "reflected", a->augment.cutout,
+                      a->augment.erase);
     in.bytes = lab_add_tensor(&c->lab, "bytes", LAB_BYTE, a->count, 1, 1, a->pixels);
     if (shuffled)
         in.state =

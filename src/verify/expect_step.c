@@ -71,6 +71,24 @@ static uint32_t learning_rate_of(const struct verify_call *v, const uint32_t *st
     return rate;
 }
 
+static uint8_t byte_of(const void *call, size_t at)
+{
+    const struct verify_call *v = call;
+    uint8_t byte = 0;
+    read_part(v, &v->call.args.make_batch.bytes, at, 1, &byte);
+    return byte;
+}
+
+static bool augmented_pixel(const struct verify_call *v, const uint32_t *state,
+                            size_t image, size_t at, uint8_t *out)
+{
+    const struct weft_batch_args *a = &v->call.args.make_batch;
+    const struct weft_augment_draw draw =
+        weft_batch_draw(a, image, state[STATE_STEP] / (uint32_t)a->steps_per_epoch,
+                        state[STATE_SEED_LOW], state[STATE_SEED_HIGH]);
+    return weft_augment_pixel(a, &draw, image, at, byte_of, v, out);
+}
+
 void expect_make_batch(struct verify_call *v, int output, struct verify_point *p)
 {
     const struct weft_batch_args *a = &v->call.args.make_batch;
@@ -90,9 +108,14 @@ void expect_make_batch(struct verify_call *v, int output, struct verify_point *p
         return;
     }
     size_t pixels = (size_t)a->pixels, c = p->at % pixels % (size_t)a->channels;
+    size_t image = image_of(v, p->at / pixels);
     uint8_t pixel = 0;
-    read_part(v, &a->bytes, image_of(v, p->at / pixels) * pixels + p->at % pixels, 1,
-              &pixel);
+    if (!a->augment.kind)
+        pixel = byte_of(v, image * pixels + p->at % pixels);
+    else if (!augmented_pixel(v, state, image, p->at % pixels, &pixel)) {
+        p->want = p->bound = 0;
+        return;
+    }
     double scaled = pixel * (double)a->scale[c], shift = (double)a->shift[c];
     p->want = scaled + shift;
     p->bound = 3 * FP32_UNIT_ROUNDOFF * (fabs(scaled) + fabs(shift));

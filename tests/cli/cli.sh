@@ -169,6 +169,13 @@ expect 0 'Saved' train --epochs 4 --seed 5 --schedule "cosine warmup=0.25" --out
 expect 0 'Saved' "$weft" train -d cpu --resume --out r/part
 same r/sched/last.safetensors r/part/last.safetensors "a schedule, resumed"
 expect 0 '"step": 144, "learning_rate": 2.115[0-9]*e-06' cat r/sched/log.jsonl
+expect 4 'has no "rotate"' train --augment rotate --out r/aug
+expect 0 'Augment flip shift=1' train --epochs 4 --seed 5 --augment "flip shift=1" \
+    --out r/aug
+expect 0 'Saved' train --epochs 4 --seed 5 --augment "flip shift=1" --out r/aug2 \
+    --time-limit 0.001s
+expect 0 'Saved' "$weft" train -d cpu --resume --out r/aug2
+same r/aug/last.safetensors r/aug2/last.safetensors "an augmented run, resumed"
 expect 0 'class,precision' "$weft" eval -d cpu r/a/best.safetensors -f csv
 json weft.eval/2 '0.6 < j["accuracy"] < 1 and len(j["confusion"]) == 3 and
     sum(map(sum, j["confusion"])) == j["count"] == 100 and

@@ -107,6 +107,7 @@ static void use_one_scale(union weft_primitive_args *a)
 static void lose_shuffle(union weft_primitive_args *a)
 {
     a->make_batch.state = (struct weft_view){0};
+    a->make_batch.augment = (struct weft_augment){0};
 }
 
 static void lose_first_row(union weft_primitive_args *a)
@@ -117,6 +118,32 @@ static void lose_first_row(union weft_primitive_args *a)
 static void shorten_epoch(union weft_primitive_args *a)
 {
     a->make_batch.steps_per_epoch -= a->make_batch.steps_per_epoch > 1;
+}
+
+static void flip_no_image(union weft_primitive_args *a)
+{
+    a->make_batch.augment.flip = AUGMENT_NO_FLIP;
+}
+
+static void flip_at_random(union weft_primitive_args *a)
+{
+    int *flip = &a->make_batch.augment.flip;
+    *flip = *flip ? AUGMENT_FLIP : *flip;
+}
+
+static void move_further(union weft_primitive_args *a)
+{
+    a->make_batch.augment.shift += a->make_batch.augment.shift > 0;
+}
+
+static void swap_border(union weft_primitive_args *a)
+{
+    a->make_batch.augment.zeros = !a->make_batch.augment.zeros;
+}
+
+static void erase_wider(union weft_primitive_args *a)
+{
+    a->make_batch.augment.cutout += a->make_batch.augment.cutout > 0;
 }
 
 static void lose_nesterov(union weft_primitive_args *a)
@@ -304,6 +331,11 @@ const struct fault training_faults[] = {
     {"not shuffled", "batch", IN(make_batch), .modify = lose_shuffle},
     {"shard from row 0", "batch", IN(make_batch), .modify = lose_first_row},
     {"epoch too short", "batch", IN(make_batch), .modify = shorten_epoch},
+    {"no image flipped", "batch", IN(make_batch), .modify = flip_no_image},
+    {"flipped at random", "batch", IN(make_batch), .modify = flip_at_random},
+    {"shifted further", "batch", IN(make_batch), .modify = move_further},
+    {"another border", "batch", IN(make_batch), .modify = swap_border},
+    {"a wider square", "batch", IN(make_batch), .modify = erase_wider},
     {"no nesterov", "optimizer", IN(optimizer_step), .modify = lose_nesterov},
     {"no decay", "optimizer", IN(optimizer_step), .modify = lose_decay},
     {"groups ignored", "optimizer", IN(optimizer_step), .modify = lose_groups},

@@ -24,7 +24,9 @@ extern const struct ocl_algorithm batch_norm_rows[BATCH_NORM_PASSES],
 extern const struct ocl_algorithm optimizer_serial, optimizer_tree;
 
 extern const struct ocl_algorithm softmax_rows, loss_rows; /* softmax.c */
-extern const struct ocl_algorithm batch_rows;              /* batch.c */
+
+/* batch.c: without augmentation; with it by whole pixels on CPUs, and any. */
+extern const struct ocl_algorithm batch_rows, batch_augmented_rows, batch_augmented;
 
 /* channels.c */
 extern const struct ocl_algorithm copy_channels_vectors, scale_vectors,

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Batches from images stored as bytes on the device (cl/primitives/batch.cl). */
+/* Batches from images stored as bytes on the device (cl/primitives/batch.cl, augment.cl,
+ * augment_rows.cl). */
 #include "opencl/primitives/algorithms.h"
 #include "opencl/runtime/primitives.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
 
 enum { VECTOR_WIDTH, ITEMS_PER_ROW };
 
@@ -11,15 +16,27 @@ static const struct ocl_tunable tunables[] = {
     {0},
 };
 
+static bool is_augmented(const struct weft_problem *problem)
+{
+    return problem->call.args.make_batch.augment.kind != AUGMENT_NONE;
+}
+
 /* One work-item for each row on CPUs: its index costs more than its copy. */
+static enum ocl_applicability prefer(bool possible, const struct ocl_device *device,
+                                     int *values)
+{
+    if (!possible)
+        return OCL_NOT_APPLICABLE;
+    values[VECTOR_WIDTH] = device->vector_width;
+    values[ITEMS_PER_ROW] = device->is_cpu ? 1 : (int)ocl_default_work_group(device);
+    return OCL_APPLICABLE;
+}
+
 static enum ocl_applicability applicability(const struct ocl_device *device,
                                             const struct weft_problem *problem,
                                             int *values)
 {
-    (void)problem;
-    values[VECTOR_WIDTH] = device->vector_width;
-    values[ITEMS_PER_ROW] = device->is_cpu ? 1 : (int)ocl_default_work_group(device);
-    return OCL_APPLICABLE;
+    return prefer(!is_augmented(problem), device, values);
 }
 
 static bool validate_config(const struct ocl_device *device,
@@ -64,4 +81,104 @@ const struct ocl_algorithm batch_rows = {
     .validate_config = validate_config,
     .record = record,
     .sources = {"batch.cl"},
+};
+
+static enum ocl_applicability prefer_augmented(const struct ocl_device *device,
+                                               const struct weft_problem *problem,
+                                               int *values)
+{
+    return prefer(is_augmented(problem), device, values);
+}
+
+static enum ocl_applicability prefer_augmented_rows(const struct ocl_device *device,
+                                                    const struct weft_problem *problem,
+                                                    int *values)
+{
+    int kind = problem->call.args.make_batch.augment.kind;
+    bool possible = kind == AUGMENT_WHOLE_PIXELS && device->is_cpu;
+    return prefer(possible, device, values);
+}
+
+static bool validate_rows(const struct ocl_device *device,
+                          const struct weft_problem *problem, const int *values)
+{
+    return validate_config(device, problem, values) && values[ITEMS_PER_ROW] == 1;
+}
+
+/* A struct weft_augment is nothing but ints. */
+static void define_augment(struct ocl_options *options,
+                           const struct weft_augment *augment)
+{
+    int numbers[sizeof(*augment) / sizeof(int)];
+    size_t used = strlen(options->text);
+    memcpy(numbers, augment, sizeof(numbers));
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(numbers); i++) {
+        used += (size_t)snprintf(options->text + used, sizeof(options->text) - used,
+                                 "%s%d", i ? "," : " -DAUGMENT=", numbers[i]);
+        assert(used < sizeof(options->text));
+    }
+}
+
+static enum weft_status launch_augmented(struct weft_command_list *list,
+                                         const struct weft_problem *problem,
+                                         const char *source, const char *kernel,
+                                         const int *values)
+{
+    const struct weft_batch_args *args = &problem->call.args.make_batch;
+    size_t items_per_row = (size_t)values[ITEMS_PER_ROW];
+    struct ocl_options options = {""};
+    ocl_define(&options, "VW", values[VECTOR_WIDTH]);
+    ocl_define(&options, "C", args->channels);
+    ocl_define(&options, "W", args->width);
+    ocl_define(&options, "H", args->pixels / args->channels / args->width);
+    ocl_define(&options, "HAS_LABELS", args->labels.mem != NULL);
+    ocl_define_view_fp16(&options, "Y_HALF", args->x);
+    define_augment(&options, &args->augment);
+    return ocl_launch(
+        list, options.text,
+        &(struct ocl_launch){
+            .source = source,
+            .kernel = kernel,
+            .global = {items_per_row, (size_t)args->n},
+            .local = {items_per_row, 1},
+            .arg_count = 11,
+            .args = {OCL_VIEW(args->state), OCL_VIEW(args->bytes), OCL_VIEW(args->labels),
+                     OCL_VIEW(args->x), OCL_VIEW(args->batch_labels),
+                     OCL_INT(args->first), OCL_INT(args->global_batch),
+                     OCL_INT(args->count), OCL_INT(args->steps_per_epoch),
+                     OCL_FLOAT4(args->scale), OCL_FLOAT4(args->shift)},
+        });
+}
+
+static enum weft_status record_augmented(struct weft_command_list *list,
+                                         const struct weft_problem *problem,
+                                         const int *values)
+{
+    return launch_augmented(list, problem, "augment.cl", "augment_batch", values);
+}
+
+static enum weft_status record_augmented_rows(struct weft_command_list *list,
+                                              const struct weft_problem *problem,
+                                              const int *values)
+{
+    return launch_augmented(list, problem, "augment_rows.cl", "augment_batch_rows",
+                            values);
+}
+
+const struct ocl_algorithm batch_augmented_rows = {
+    .name = "augmented-rows",
+    .tunables = tunables,
+    .applicability = prefer_augmented_rows,
+    .validate_config = validate_rows,
+    .record = record_augmented_rows,
+    .sources = {"augment_rows.cl"},
+};
+
+const struct ocl_algorithm batch_augmented = {
+    .name = "augmented",
+    .tunables = tunables,
+    .applicability = prefer_augmented,
+    .validate_config = validate_config,
+    .record = record_augmented,
+    .sources = {"augment.cl"},
 };

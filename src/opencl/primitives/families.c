@@ -31,7 +31,7 @@ const struct ocl_family ocl_primitives_vec = {
         ROW(optimizer_step, &optimizer_serial),
         ROW(softmax, &softmax_rows),
         ROW(loss, &loss_rows),
-        ROW(make_batch, &batch_rows),
+        ROW(make_batch, &batch_rows, &batch_augmented_rows, &batch_augmented),
     }};
 
 const struct ocl_family ocl_primitives_work_group = {
@@ -53,5 +53,5 @@ const struct ocl_family ocl_primitives_work_group = {
         ROW(optimizer_step, &optimizer_tree),
         ROW(softmax, &softmax_rows),
         ROW(loss, &loss_rows),
-        ROW(make_batch, &batch_rows),
+        ROW(make_batch, &batch_rows, &batch_augmented_rows, &batch_augmented),
     }};

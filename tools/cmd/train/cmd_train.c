@@ -71,12 +71,19 @@ static const struct args_option options[] = {
      .value = "TEXT",
      .help = "learning rate over the run: constant, step, linear, cosine or one-cycle, "
              "with options as in \"cosine warmup=0.1\"; default: the network's"},
+    {.name = "augment",
+     .kind = ARGS_TEXT,
+     .offset = offsetof(struct train_options, augment),
+     .value = "TEXT",
+     .help = "changes of the training images, new in each epoch, as in \"flip shift=2 "
+             "cutout=8\"; none: no change; default: the network's"},
     {.name = "seed",
      .letter = 's',
      .kind = ARGS_SEED,
      .offset = offsetof(struct train_options, seed),
      .value = "S",
-     .help = "random seed of initial weights, shuffling and dropout; default 1"},
+     .help = "random seed of initial weights, shuffling, dropout and augmentation; "
+             "default 1"},
     {.name = "audit",
      .kind = ARGS_INT,
      .offset = offsetof(struct train_options, audit),
@@ -156,6 +163,7 @@ static void configure_new(struct train_session *session, const struct train_opti
     session->batch = o->batch;
     session->learning_rate = o->learning_rate;
     session->schedule = o->schedule;
+    session->augment = o->augment;
     session->seed = o->seed == ARGS_SEED_UNSET ? 1 : o->seed;
     session->epochs = o->epochs ? o->epochs : 10;
     session->precision = o->app.precision == TRAIN_NO_PRECISION
@@ -226,6 +234,7 @@ static void log_header(struct json *j, const void *priv)
     emit_int(j, "batch", session->batch);
     emit_double(j, "learning_rate", app_rate(train_learning_rate(session)));
     emit_text(j, "schedule", session->schedule ? session->schedule : net.schedule);
+    emit_text(j, "augment", session->augment ? session->augment : net.augment);
     emit_uint(j, "seed", session->seed);
     emit_text(j, "precision", app_precision_names[session->precision]);
     emit_end(j);
@@ -267,8 +276,8 @@ static enum app_exit begin(struct train_session *session)
                            .learning_rate = (float)session->learning_rate,
                            .schedule = session->schedule, .epochs = session->epochs,
                            .seed = session->seed, .precision = session->precision,
-                           .audit = session->audit, .preprocess = &session->preprocess,
-                           .from = session->from);
+                           .audit = session->audit, .augment = session->augment,
+                           .preprocess = &session->preprocess, .from = session->from);
     struct weft_progress p;
     enum app_exit tuned =
         tuning_quick(app, session->net, session->batch, TUNING_EVAL_BATCH);

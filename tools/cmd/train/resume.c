@@ -51,6 +51,8 @@ static void compare_options(struct train_session *session, const struct train_op
                   session->run.folder, planned, session->schedule, session->epochs);
     if (o->schedule && session->schedule && strcmp(o->schedule, session->schedule))
         train_warn_ignored(session, "schedule", o->schedule, session->schedule);
+    if (o->augment && strcmp(o->augment, session->augment))
+        train_warn_ignored(session, "augment", o->augment, session->augment);
     if (o->seed != ARGS_SEED_UNSET && o->seed != session->seed)
         warn_ignored_number(session, "seed", (double)o->seed, (double)session->seed);
     if (o->app.precision != TRAIN_NO_PRECISION &&
@@ -79,6 +81,8 @@ enum app_exit train_configure_resumed(struct train_session *session,
     session->learning_rate =
         strtod(app_rate_text(strtod(metadata(session, "train.rate"), NULL)), NULL);
     session->schedule = weft_model_metadata(session->checkpoint, "train.schedule");
+    const char *augment = weft_model_metadata(session->checkpoint, "train.augment");
+    session->augment = augment ? augment : "none";
     session->epochs = o->epochs ? o->epochs : atoi(metadata(session, TRAIN_META_EPOCHS));
     const char *saved = metadata(session, "train.precision");
     session->precision =

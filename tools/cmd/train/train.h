@@ -15,7 +15,7 @@ struct train_options {
     const char *data, *net, *from, *freeze, *out, *test, *input;
     int epochs, batch, audit;
     double learning_rate;
-    const char *schedule;
+    const char *schedule, *augment;
     uint64_t seed;
     bool resume;
     struct args_count_or_percent val_split;
@@ -37,6 +37,7 @@ struct train_session {
     bool val_part;                 /* validation is a part of the data, not split off */
     double learning_rate;          /* 0: the network's */
     const char *schedule;          /* NULL: the network's */
+    const char *augment;           /* NULL: the network's */
     bool new_rate;                 /* of a resumed run: not that of its checkpoint */
     double target_accuracy;        /* 0: none */
     double time_limit;             /* seconds since `start`; 0: none */

@@ -60,6 +60,7 @@ void train_print_run(const struct train_session *session, const struct weft_prog
     weft_net_info(session->net, &net);
     const char *schedule = session->schedule ? session->schedule : net.schedule;
     bool constant = !strcmp(schedule, "constant");
+    const char *augment = session->augment ? session->augment : net.augment;
     const char *on = term_style_begin(stderr, TERM_BOLD), *off = term_style_end(stderr);
     term_print("%sNet%s     %s: %d layers, %s weights, %.3g MFLOP per image (forward)",
                on, off, net.name, net.layers, table_thousands((double)net.weights),
@@ -73,6 +74,8 @@ void train_print_run(const struct train_session *session, const struct weft_prog
         constant ? "" : " ", constant ? "" : schedule, (unsigned long long)session->seed,
         session->epochs, session->precision == WEFT_PRECISION_FLOAT16 ? ", float16" : "",
         (double)p->device_bytes / 1048576, session->run.folder);
+    if (strcmp(augment, "none"))
+        term_print("%sAugment%s %s", on, off, augment);
     if (p->step)
         term_print("        resuming after epoch %d%s", p->epoch,
                    p->step_in_epoch ? ", within the next one" : "");

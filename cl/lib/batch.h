@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The beginning of a training step and the images of its rows, for the kernels that make
+ * batches. Macro: SHUFFLE, 0: images in order, and no step begins. */
+#ifndef WEFT_BATCH_H
+#define WEFT_BATCH_H
+
+#include "shared/random.h"
+#include "shared/state.h"
+
+#ifndef C
+#define C 1
+#endif
+#ifndef SHUFFLE
+#define SHUFFLE 1
+#endif
+#ifndef HAS_LABELS
+#define HAS_LABELS 1
+#endif
+
+static inline uint batch_epoch(__global const uint *state, uint steps_per_epoch)
+{
+    return state[STATE_STEP] / steps_per_epoch;
+}
+
+static inline uint sample_index(__global const uint *state, uint row, uint global_batch,
+                                uint count, uint steps_per_epoch)
+{
+    if (!SHUFFLE)
+        return row;
+    const uint step = state[STATE_STEP], epoch = step / steps_per_epoch;
+    return weft_shuffle((step - epoch * steps_per_epoch) * global_batch + row, count,
+                        state[STATE_SEED_LOW], state[STATE_SEED_HIGH], epoch);
+}
+
+/* By one work-item of the launch. */
+static inline void begin_step(__global uint *state)
+{
+    state[STATE_BETA1_POWER] = state[STATE_NEXT_BETA1_POWER];
+    state[STATE_BETA2_POWER] = state[STATE_NEXT_BETA2_POWER];
+    const uint rates = state[STATE_RATE_COUNT];
+    if (rates > 0)
+        state[STATE_LEARNING_RATE] =
+            state[STATE_WORDS + min(state[STATE_STEP], rates - 1)];
+}
+
+#endif

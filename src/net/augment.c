@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Augmentation of training images: text, and the numbers that the kernels use. */
+#include "net/augment.h"
+
+#include "util/text.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The words, of which a line has one of each field. */
+static const struct {
+    const char *name;
+    size_t offset;
+    int value;
+} words[] = {
+    {"flip", offsetof(struct weft_augment_options, flip), AUGMENT_FLIP},
+    {"alternating-flip", offsetof(struct weft_augment_options, flip),
+     AUGMENT_ALTERNATE_FLIP},
+};
+
+static const char *const borders[] = {"reflect", "zeros", NULL};
+
+/* The options; `max` of names 0. */
+static const struct {
+    const char *name;
+    size_t offset;
+    bool is_float;
+    float max;
+    const char *const *names;
+} fields[] = {
+    {"shift", offsetof(struct weft_augment_options, shift), false, AUGMENT_MAX_EXTENT,
+     NULL},
+    {"border", offsetof(struct weft_augment_options, zeros), false, 0, borders},
+    {"cutout", offsetof(struct weft_augment_options, cutout), false, AUGMENT_MAX_EXTENT,
+     NULL},
+    {"erase", offsetof(struct weft_augment_options, erase), true, 1, NULL},
+};
+
+static enum weft_status parse_word(struct weft_line_parser *parser, const char *word,
+                                   struct weft_augment_options *out)
+{
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(words); i++) {
+        int *field = (int *)(void *)((char *)out + words[i].offset);
+        if (strcmp(word, words[i].name))
+            continue;
+        if (*field)
+            return weft_line_parser_fail(parser, "augment: \"%s\" is one too many", word);
+        *field = words[i].value;
+        parser->next++;
+        return WEFT_OK;
+    }
+    return weft_line_parser_fail(parser,
+                                 "augment has no \"%s\": its words are flip and "
+                                 "alternating-flip, the rest are options, as in shift=2",
+                                 word);
+}
+
+static enum weft_status parse_field(struct weft_line_parser *parser, size_t i,
+                                    struct weft_augment_options *out)
+{
+    void *field = (char *)out + fields[i].offset;
+    if (fields[i].names)
+        return weft_line_parser_option_name(parser, fields[i].name, fields[i].names,
+                                            field);
+    if (fields[i].is_float)
+        return weft_line_parser_option_float(parser, fields[i].name, 0, fields[i].max,
+                                             field);
+    const char *text = weft_line_parser_option(parser, fields[i].name);
+    return text ? weft_line_parser_int(parser, fields[i].name, text, 0,
+                                       (int)fields[i].max, field)
+                : WEFT_OK;
+}
+
+enum weft_status weft_augment_parse(struct weft_line_parser *parser,
+                                    struct weft_augment_options *out)
+{
+    const char *word = weft_line_parser_peek(parser);
+    *out = (struct weft_augment_options){0};
+    if (!word && !parser->option_count)
+        return weft_line_parser_fail(parser, "augment needs words or options, as in "
+                                             "\"flip shift=2\", or none");
+    if (word && !strcmp(word, "none")) {
+        parser->next++;
+        return WEFT_OK;
+    }
+    for (; (word = weft_line_parser_peek(parser));)
+        WEFT_TRY(parse_word(parser, word, out));
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(fields); i++)
+        WEFT_TRY(parse_field(parser, i, out));
+    if (out->cutout && out->erase > 0)
+        return weft_line_parser_fail(parser, "augment: cutout and erase are two ways to "
+                                             "do the same: leave out one");
+    return WEFT_OK;
+}
+
+enum weft_status weft_augment_read(weft_context *ctx, const char *text,
+                                   struct weft_augment_options *out)
+{
+    struct weft_line_parser parser = {.ctx = ctx, .where = "augment"};
+    enum weft_status status = weft_line_parser_split(&parser, text, strlen(text));
+    if (!status)
+        status = weft_augment_parse(&parser, out);
+    if (!status)
+        status = weft_line_parser_check_all_used(&parser);
+    return status == WEFT_ERR_FORMAT ? WEFT_ERR_ARG : status;
+}
+
+__attribute__((format(printf, 2, 3))) static void put(char out[WEFT_AUGMENT_TEXT],
+                                                      const char *format, ...)
+{
+    size_t used = strlen(out);
+    va_list args;
+    va_start(args, format);
+    snprintf(out + used, WEFT_AUGMENT_TEXT - used, "%s", used ? " " : "");
+    used = strlen(out);
+    vsnprintf(out + used, WEFT_AUGMENT_TEXT - used, format, args);
+    va_end(args);
+}
+
+void weft_augment_write(const struct weft_augment_options *options,
+                        char out[WEFT_AUGMENT_TEXT])
+{
+    const char *base = (const char *)options;
+    out[0] = 0;
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(words); i++)
+        if (*(const int *)(const void *)(base + words[i].offset) == words[i].value)
+            put(out, "%s", words[i].name);
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(fields); i++) {
+        const void *field = base + fields[i].offset;
+        char number[32];
+        int whole;
+        float real;
+        memcpy(&whole, field, sizeof(whole));
+        memcpy(&real, field, sizeof(real));
+        if (!whole) /* +0, too */
+            continue;
+        if (fields[i].names) {
+            put(out, "%s=%s", fields[i].name, fields[i].names[whole]);
+        } else if (fields[i].is_float) {
+            weft_float_write(number, sizeof(number), real);
+            put(out, "%s=%s", fields[i].name, number);
+        } else {
+            put(out, "%s=%d", fields[i].name, whole);
+        }
+    }
+    if (!out[0])
+        put(out, "none");
+}
+
+enum weft_status weft_augment_resolve(weft_context *ctx,
+                                      const struct weft_augment_options *options,
+                                      struct weft_shape image, struct weft_augment *out)
+{
+    static const struct weft_augment_options none;
+    *out = (struct weft_augment){0};
+    if (!memcmp(options, &none, sizeof(none)))
+        return WEFT_OK;
+    if (image.h > AUGMENT_MAX_EXTENT || image.w > AUGMENT_MAX_EXTENT)
+        return weft_fail(ctx, WEFT_ERR_ARG,
+                         "augment takes images of up to %dx%d, these are %dx%d",
+                         AUGMENT_MAX_EXTENT, AUGMENT_MAX_EXTENT, image.h, image.w);
+    out->kind = AUGMENT_WHOLE_PIXELS;
+    out->flip = options->flip;
+    out->shift = options->shift;
+    out->zeros = options->zeros;
+    out->cutout = options->cutout;
+    out->erase = (int)lrintf(options->erase * 65536);
+    return WEFT_OK;
+}
