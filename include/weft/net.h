@@ -253,7 +253,7 @@ struct weft_net_info {
     /* A text that weft_net_create parses to the same network, with its input. Only fields
      * that differ from their defaults are written. Lives as long as the network. */
     const char *canonical_text;
-    char average[64]; /* "none" */
+    char average[64];  /* "none" */
     char augment[256]; /* "none" */
 };
 WEFT_API void weft_net_info(const weft_net *net, struct weft_net_info *out, size_t size);

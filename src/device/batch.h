@@ -28,7 +28,7 @@ struct weft_batch_args {
     struct weft_view batch_labels; /* n ints */
 };
 
-/* What happens to an image of the data in an epoch. */
+/* The changes of an image of the data in an epoch. */
 struct weft_augment_draw weft_batch_draw(const struct weft_batch_args *args, size_t image,
                                          uint32_t epoch, uint32_t key0, uint32_t key1);
 

@@ -42,7 +42,7 @@ struct weft_trainer {
     struct weft_normalization normalization;
     struct weft_optimizer optimizer;
     struct weft_schedule schedule;
-    int steps;           /* of the run, where the schedule or lookahead depends on them */
+    int steps; /* of the run, where the schedule or lookahead depends on them */
     struct weft_augment_options augment;
     uint32_t rate_count; /* learning rates in the state; 0: a constant one */
     struct weft_trainer_info info;

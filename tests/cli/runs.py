@@ -197,17 +197,17 @@ def diverged():
     train(0, "--epochs", "3", "--out", "a", net="deep.net")
     best = read("a/best.safetensors")
     shutil.copytree("a", "b")
-    result = weft(1, "train", "-d", "cpu", "--resume", "--out", "a", "--lr", "300", "--epochs",
+    result = weft(1, "train", "-d", "cpu", "--resume", "--out", "a", "--lr", "1000", "--epochs",
                   "9")
     says(result, "training diverged")
-    says(result, "a smaller --lr than 300")
+    says(result, "a smaller --lr than 1000")
     check(read("a/best.safetensors") == best, "the best model was replaced", result)
     step = int(Model("a/last.safetensors").metadata["train.step"])
     says(result, f"of step {step}:")
     check(log_of("a")[-1]["step"] > step, "the epoch of guessing was saved", result)
     check(log_of("a")[-1]["epoch"] < 9, "did not stop", result)
     weft(0, "train", "-d", "cpu", "--resume", "--out", "a", "--lr", "0.001", "--epochs", "5")
-    result = weft(1, "train", "-d", "cpu", "--resume", "--out", "b", "--lr", "300", "--epochs",
+    result = weft(1, "train", "-d", "cpu", "--resume", "--out", "b", "--lr", "1000", "--epochs",
                   "9", "--keep-going")
     check(log_of("b")[-1]["epoch"] == 9, "--keep-going stopped", result)
     check(read("b/best.safetensors") == best, "the best model was replaced", result)
