@@ -15,7 +15,7 @@
 
 #include <math.h>
 
-enum { SIDE = 6, CHANNELS = 4, CLASSES = 3, BATCH = 5, NETS = 150, FEW_NETS = 12 };
+enum { SIDE = 6, CHANNELS = 4, CLASSES = 3, BATCH = 5, NETS = 150, FEW_NETS = 4 };
 
 static weft_context *ctx;
 static struct weft_device *device;
