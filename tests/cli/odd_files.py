@@ -145,7 +145,7 @@ def own(start):
     files += [q for p in locks for q in [p.with_suffix(""), p.with_suffix(".journal")]
               if q not in files]
     kinds = {p.suffix or p.name.partition("-")[0] for p in files}
-    check({".bin", ".lock", "drivers"} <= kinds, f"weft's own files: {kinds}")
+    check({".txt", ".lock", "drivers"} <= kinds, f"weft's own files: {kinds}")
     for kind in ["a FIFO", "a folder"]:
         copy = pathlib.Path(kind.replace(" ", "-"))
         shutil.copytree(made, copy)

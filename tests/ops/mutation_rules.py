@@ -43,7 +43,11 @@ RUNS = {
     "gemm_sum.cl": [TILE + DENSE + CONV, TILE + DRAW + DENSE + CONV],
     "gemm_tile.cl": [TILE + DENSE + CONV, TILE + DRAW + DENSE],
     "gemm_vec.cl": [VEC + DENSE + CONV, VEC + DRAW + DENSE],
+    "augment.cl": [VEC + ["batch"]],
+    "augment.h": [VEC + ["batch"]],
+    "augment_rows.cl": [VEC + ["batch"]],
     "batch.cl": [VEC + ["batch"]],
+    "batch.h": [VEC + ["batch"]],
     "batch_norm.cl": [VEC + ["batch-norm", "fold-batch-norm"], TILE + ["batch-norm"]],
     "layer_norm.cl": [VEC + ["layer-norm"], TILE + ["layer-norm"]],
     "prelu.cl": [VEC + ["prelu"], TILE + ["prelu"]],
@@ -162,7 +166,7 @@ STARTS = {
 UNVERIFIED = {"roofline.cl"}
 # For the test suite: files whose kernels compile fast.
 QUICK = {"act.cl", "add.cl", "cast.cl", "channels.cl", "dropout.cl", "batch.cl", "softmax.cl"}
-QUICK_STARTS = {"batch.cl", "softmax.cl", "optimizer.cl"}
+QUICK_STARTS = {"softmax.cl"}
 
 # Equivalent mutants, by the mutated line without leading and trailing blanks, and why.
 NOTHING_LEFT = "the last work-item stores nothing: store_part accepts a count of 0"

@@ -60,6 +60,7 @@ SKIPPED = [
     (r"^tools/check$", "sh -n ROOT/tools/check", "runs this test"),
     (r"^tools/dev/driver-matrix", "tools/dev/driver-matrix --help", "downloads packages"),
     (r"^tools/dev/scorecard", "tools/dev/scorecard --help", "minutes"),
+    (r"^tools/dev/baselines/first_steps", None, "needs numpy"),
     (r"^tools/dev/baselines/compare", "tools/dev/baselines/compare --help",
      "needs PyTorch and others"),
     (r"^tools/dev/check-throughput.py", None, "minutes on a quiet machine"),

@@ -5,7 +5,6 @@
 
 #include "core/crash_handler.h"
 #include "core/driver_smoke_test.h"
-#include "core/text_file.h"
 #include "os/suggest.h"
 
 #include <errno.h>
@@ -13,8 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
-enum { MAX_NET_BYTES = 1 << 20 };
 
 const char *const app_device_kind_names[] = {
     [WEFT_DEVICE_DISCRETE] = "GPU",      [WEFT_DEVICE_INTEGRATED] = "iGPU",
@@ -345,69 +342,6 @@ enum app_exit app_parse_input(const struct app *app, const char *text,
                      text);
 }
 
-static enum app_exit net_not_found(struct app *app, const char *spec, const char *why)
-{
-    const char *names[32];
-    char list[512] = "";
-    int n = 0;
-    for (; n < 32 && (names[n] = weft_net_builtin(NULL, n)); n++) {
-        size_t at = strlen(list);
-        snprintf(list + at, sizeof(list) - at, "%s%s", n ? ", " : "", names[n]);
-    }
-    const char *close = weft_suggest(spec, names, n);
-    return app_error(app, APP_BAD_INPUT,
-                     "%s: %s, and no built-in network has this name%s%s%s "
-                     "(built-in networks: %s)",
-                     spec, why, close ? "; did you mean " : "", close ? close : "",
-                     close ? "?" : "", list);
-}
-
-enum app_exit app_load_net_text(struct app *app, const char *spec, char **out)
-{
-    const char *builtin = weft_net_builtin(spec, 0), *why;
-    size_t size;
-    if (builtin) {
-        size = strlen(builtin) + 1;
-        *out = memcpy(term_realloc_or_exit(NULL, size), builtin, size);
-        return APP_OK;
-    }
-    if (paths_is_folder(spec))
-        return net_not_found(app, spec, "is a folder, not a network file");
-    if (!(*out = text_file_read(spec, MAX_NET_BYTES, &size, &why)))
-        return errno == ENOENT ? net_not_found(app, spec, why)
-                               : app_error(app, APP_BAD_INPUT, "%s: %s", spec, why);
-    if (strlen(*out) == size)
-        return APP_OK;
-    free(*out);
-    return app_error(app, APP_BAD_INPUT,
-                     "%s: binary data, not a network; weft/net.h describes the "
-                     "network language",
-                     spec);
-}
-
-enum app_exit app_load_net(struct app *app, const char *spec,
-                           const struct weft_dataset_info *shape, weft_net **out)
-{
-    static const struct weft_dataset_info fallback = {
-        .height = 28, .width = 28, .channels = 1};
-    struct weft_net_params params = *weft_net_params(.name = paths_basename(spec));
-    char *text;
-    enum app_exit code = app_load_net_text(app, spec, &text);
-    if (code)
-        return code;
-    if (!shape && !app_input_line(text))
-        shape = &fallback;
-    if (shape) {
-        params.height = shape->height;
-        params.width = shape->width;
-        params.channels = shape->channels;
-        params.classes = shape->classes;
-    }
-    enum weft_status status = weft_net_create(app->context, text, &params, out);
-    free(text);
-    return status ? app_report_error(app, APP_INPUT, status) : APP_OK;
-}
-
 bool app_same_dataset(const char *a, const char *b)
 {
     const char *end_a = strrchr(a, ','), *end_b = strrchr(b, ',');
@@ -485,6 +419,7 @@ enum app_exit app_run(const struct app_command *command, int argc, char **argv)
         weft_device_close(&app.device);
         weft_context_destroy(&app.context);
         dataset_prefetch_finish(&app.prefetch);
+        free(app.net_text);
     }
     free(options);
     return code;

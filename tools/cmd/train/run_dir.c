@@ -254,9 +254,10 @@ enum app_exit run_dir_truncate_log(const struct app *app, const struct run_dir *
         return app_error(app, APP_BAD_INPUT, "%s: %s", run->log, why);
     for (char *line = text, *end;
          (end = memchr(line, '\n', size - (size_t)(line - text))); line = end + 1) {
-        int number;
-        bool is_epoch = sscanf(line, "{\"epoch\": %d,", &number) == 1;
-        if (is_epoch && number > epoch)
+        /* not sscanf, which measures the rest of the text for every line */
+        static const char head[] = "{\"epoch\": ";
+        bool is_epoch = !strncmp(line, head, sizeof(head) - 1);
+        if (is_epoch && strtol(line + sizeof(head) - 1, NULL, 10) > epoch)
             continue;
         epochs += is_epoch;
         size_t length = (size_t)(end + 1 - line);

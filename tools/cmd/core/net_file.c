@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Networks by name: built-in ones and files. */
+#include "core/app.h"
+#include "core/text_file.h"
+#include "os/suggest.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_NET_BYTES = 1 << 20 };
+
+static enum app_exit net_not_found(struct app *app, const char *spec, const char *why)
+{
+    const char *names[32];
+    char list[512] = "";
+    int n = 0;
+    for (; n < 32 && (names[n] = weft_net_builtin(NULL, n)); n++) {
+        size_t at = strlen(list);
+        snprintf(list + at, sizeof(list) - at, "%s%s", n ? ", " : "", names[n]);
+    }
+    const char *close = weft_suggest(spec, names, n);
+    return app_error(app, APP_BAD_INPUT,
+                     "%s: %s, and no built-in network has this name%s%s%s "
+                     "(built-in networks: %s)",
+                     spec, why, close ? "; did you mean " : "", close ? close : "",
+                     close ? "?" : "", list);
+}
+
+static char *copy_text(const char *text)
+{
+    size_t size = strlen(text) + 1;
+    return memcpy(term_realloc_or_exit(NULL, size), text, size);
+}
+
+enum app_exit app_load_net_text(struct app *app, const char *spec, char **out)
+{
+    const char *builtin = weft_net_builtin(spec, 0), *why;
+    size_t size;
+    if (app->net_text && !strcmp(app->net_spec, spec)) {
+        *out = copy_text(app->net_text);
+        return APP_OK;
+    }
+    if (builtin) {
+        *out = copy_text(builtin);
+        return APP_OK;
+    }
+    if (paths_is_folder(spec))
+        return net_not_found(app, spec, "is a folder, not a network file");
+    if (!(*out = text_file_read(spec, MAX_NET_BYTES, &size, &why)))
+        return errno == ENOENT ? net_not_found(app, spec, why)
+                               : app_error(app, APP_BAD_INPUT, "%s: %s", spec, why);
+    if (strlen(*out) == size) {
+        free(app->net_text);
+        app->net_spec = spec;
+        app->net_text = copy_text(*out);
+        return APP_OK;
+    }
+    free(*out);
+    return app_error(app, APP_BAD_INPUT,
+                     "%s: binary data, not a network; weft/net.h describes the "
+                     "network language",
+                     spec);
+}
+
+enum app_exit app_load_net(struct app *app, const char *spec,
+                           const struct weft_dataset_info *shape, weft_net **out)
+{
+    static const struct weft_dataset_info fallback = {
+        .height = 28, .width = 28, .channels = 1};
+    struct weft_net_params params = *weft_net_params(.name = paths_basename(spec));
+    char *text;
+    enum app_exit code = app_load_net_text(app, spec, &text);
+    if (code)
+        return code;
+    if (!shape && !app_input_line(text))
+        shape = &fallback;
+    if (shape) {
+        params.height = shape->height;
+        params.width = shape->width;
+        params.channels = shape->channels;
+        params.classes = shape->classes;
+    }
+    enum weft_status status = weft_net_create(app->context, text, &params, out);
+    free(text);
+    return status ? app_report_error(app, APP_INPUT, status) : APP_OK;
+}
