@@ -73,7 +73,8 @@ static inline int weft_augment_reflect(int at, int count)
     if (count == 1)
         return 0;
     const int period = 2 * count - 2;
-    at = (at < 0 ? -at : at) % period;
+    at %= period; /* no absolute value: Oclgrind 21.10 lacks clang's function for it */
+    at = at < 0 ? at + period : at;
     return at < count ? at : period - at;
 }
 

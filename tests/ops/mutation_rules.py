@@ -46,7 +46,7 @@ RUNS = {
     "augment.cl": [VEC + ["batch"]],
     "augment.h": [VEC + ["batch"]],
     "augment_rows.cl": [VEC + ["batch"]],
-    "batch.cl": [VEC + ["batch"]],
+    "batch.cl": [VEC + ["-n", "8", "batch"]],
     "batch.h": [VEC + ["batch"]],
     "batch_norm.cl": [VEC + ["batch-norm", "fold-batch-norm"], TILE + ["batch-norm"]],
     "layer_norm.cl": [VEC + ["layer-norm"], TILE + ["layer-norm"]],

@@ -90,7 +90,7 @@ static inline struct buffer npy(int version, const char *type, const char *order
 static inline void add_le(struct buffer *b, uint64_t value, int bytes)
 {
     for (int i = 0; i < bytes; i++)
-        add(b, &(uint8_t){(uint8_t)(value >> (8 * i))}, 1);
+        add(b, &(uint8_t){(uint8_t)(i < 8 ? value >> (8 * i) : 0)}, 1);
 }
 
 /* Adds an entry to a ZIP archive, and to its directory. */
