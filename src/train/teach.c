@@ -5,13 +5,13 @@
 #include "inference/inference.h"
 #include "model/examples.h"
 #include "train/head_fit.h"
+#include "util/clock.h"
 
 #include <weft/train.h>
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 static const double ridges[] = {0.03, 0.1, 0.3, 1, 3};
 
@@ -26,13 +26,6 @@ struct lesson {
     int32_t *labels;
     struct weft_teach_report report;
 };
-
-static double seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 /* The class called `name`, added if there is none. */
 static int class_of(struct lesson *lesson, const char *name)
@@ -266,7 +259,7 @@ static enum weft_status run_lesson(struct lesson *lesson, weft_device *device,
                                    const struct weft_teach_params *p, weft_model **out)
 {
     struct head_fit fit = {0};
-    double start = seconds();
+    double start = weft_clock_seconds();
     size_t known = p->add ? json_array_size(model->classes) : 0;
     lesson->names = malloc((known + (size_t)data->classes) * sizeof(*lesson->names));
     if (!lesson->names)
@@ -278,7 +271,7 @@ static enum weft_status run_lesson(struct lesson *lesson, weft_device *device,
     WEFT_TRY(weft_model_backbone(model, &lesson->backbone));
     WEFT_TRY(gather(lesson, device, model, data, p));
     WEFT_TRY(normalize(lesson));
-    double fitted_from = seconds();
+    double fitted_from = weft_clock_seconds();
     const struct head_examples e = {
         .count = lesson->examples->count,
         .features = lesson->examples->features,
@@ -295,7 +288,7 @@ static enum weft_status run_lesson(struct lesson *lesson, weft_device *device,
     lesson->report.classes = e.classes;
     lesson->report.features = e.features;
     lesson->report.feature_seconds = fitted_from - start;
-    lesson->report.fit_seconds = seconds() - fitted_from;
+    lesson->report.fit_seconds = weft_clock_seconds() - fitted_from;
     return status;
 }
 
