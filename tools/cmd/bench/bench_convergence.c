@@ -93,8 +93,9 @@ static enum weft_status repeat(struct convergence_run *session, struct bench_row
     double begin = term_seconds(), limit = bench_row_seconds(session->bench, true);
     int count = 0;
     do {
+        /* A run that ends at its target has no length for a schedule. */
         struct weft_train_params params =
-            *weft_train_params(.batch = session->batch,
+            *weft_train_params(.batch = session->batch, .schedule = "constant",
                                .seed = session->bench->options->seed);
         weft_trainer *trainer = NULL;
         double seconds = NAN;
