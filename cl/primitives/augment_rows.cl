@@ -61,9 +61,10 @@ INLINE void make_row(const struct row_maker *m, __global const uchar *from,
                      __global stored_y *to, bool zeros)
 {
     const int begin = m->first * C, end = m->last * C;
+    const bool reversed = C > 1 ? m->flip : false; /* channels keep their order */
     for (int x = 0; x < m->first; x++)
         make_place(m, from, to, x, zeros);
-    if (end - begin < VW || (m->flip && C > 1)) {
+    if (end - begin < VW || reversed) {
         for (int x = m->first; x < m->last; x++)
             make_place(m, from, to, x, false);
     } else {

@@ -419,6 +419,7 @@ enum app_exit app_run(const struct app_command *command, int argc, char **argv)
         weft_device_close(&app.device);
         weft_context_destroy(&app.context);
         dataset_prefetch_finish(&app.prefetch);
+        free(app.net_spec);
         free(app.net_text);
     }
     free(options);

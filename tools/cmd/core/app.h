@@ -60,7 +60,7 @@ struct app {
     struct weft_device_info info; /* of the device */
     struct app_images *images;    /* how image files are read; NULL: as by default */
     /* The network that was read last: a pipe can be read only once. */
-    const char *net_spec;
+    char *net_spec;
     char *net_text; /* NULL: none */
     struct dataset_prefetch prefetch;
     double start; /* of the command, as term_seconds */

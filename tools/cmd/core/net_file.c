@@ -51,8 +51,9 @@ enum app_exit app_load_net_text(struct app *app, const char *spec, char **out)
         return errno == ENOENT ? net_not_found(app, spec, why)
                                : app_error(app, APP_BAD_INPUT, "%s: %s", spec, why);
     if (strlen(*out) == size) {
+        free(app->net_spec);
         free(app->net_text);
-        app->net_spec = spec;
+        app->net_spec = copy_text(spec);
         app->net_text = copy_text(*out);
         return APP_OK;
     }
