@@ -48,10 +48,12 @@ enum weft_status
 weft_inference_check_kernels(struct weft_inference *inference, const struct weft_net *net,
                              const struct weft_normalization *normalization);
 /* Weights of a known-answer test, as after some training: those that begin at 0 or 1
- * would hide kernels that ignore them, and those of a model may overflow. Every other
- * channel of a layer is small, where epsilons show. */
+ * would hide kernels that ignore them. Every other channel of a layer is small, where
+ * epsilons show. They come from the initial weights in `initial`, which may be `weights`;
+ * NULL: made here, since those of a model may overflow. */
 enum weft_status weft_write_test_weights(struct weft_device *device,
-                                         const struct weft_graph *graph, uint64_t seed,
+                                         const struct weft_graph *graph,
+                                         struct weft_mem *initial,
                                          struct weft_mem *weights);
 /* From constant host weights. *weights must be freed after the inference; NULL if
  * they are no longer needed, as in float16. */

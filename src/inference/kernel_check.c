@@ -52,20 +52,26 @@ static void shrink_channels(const struct weft_graph *graph, float *weights)
 }
 
 enum weft_status weft_write_test_weights(struct weft_device *device,
-                                         const struct weft_graph *graph, uint64_t seed,
+                                         const struct weft_graph *graph,
+                                         struct weft_mem *initial,
                                          struct weft_mem *weights)
 {
     size_t count = weft_graph_floats(graph), bytes = count * sizeof(float);
     float *values = malloc(bytes);
-    struct lab_random random = lab_random_begin(seed, 0, 0);
+    struct lab_random random = lab_random_begin(0, 0, 0);
+    enum weft_status status = WEFT_OK;
     if (!values)
         return weft_out_of_memory(device->context, "weights", bytes);
-    weft_graph_initialize(graph, seed, values);
+    if (initial)
+        status = device->backend->read(device, values, initial, 0, bytes);
+    else
+        weft_graph_initialize(graph, 1, values);
     for (size_t i = 0; i < count; i++)
         if (values[i] == 0 || values[i] == 1)
             values[i] += lab_random_float(&random, -0.25f, 0.25f);
     shrink_channels(graph, values);
-    enum weft_status status = device->backend->write(device, weights, 0, values, bytes);
+    if (!status)
+        status = device->backend->write(device, weights, 0, values, bytes);
     free(values);
     return status;
 }
@@ -79,7 +85,7 @@ static enum weft_status create_checked(const struct weft_inference *t,
 {
     size_t bytes = weft_graph_floats(&net->graph) * sizeof(float);
     WEFT_TRY(t->device->backend->alloc(t->device, bytes, weights));
-    WEFT_TRY(weft_write_test_weights(t->device, &net->graph, 1, *weights));
+    WEFT_TRY(weft_write_test_weights(t->device, &net->graph, NULL, *weights));
     WEFT_TRY(weft_inference_create(t->device, net, *weights, normalization,
                                    images_to_check(t), t->plan->type, t, out));
     return write_noise(*out);

@@ -57,18 +57,21 @@ int weft_graph_consumer_count(const struct weft_graph *graph, int index)
     return readers;
 }
 
-static double uniform(uint64_t seed, unsigned node, size_t i, unsigned word)
+static struct weft_random random_words(uint64_t seed, unsigned node, size_t i)
 {
-    struct weft_random r =
-        weft_philox((uint32_t)seed, (uint32_t)(seed >> 32), (uint32_t)i,
-                    (uint32_t)((uint64_t)i >> 32), node, RANDOM_WEIGHTS);
-    return ((double)r.v[word] + 0.5) / 4294967296.0;
+    return weft_philox((uint32_t)seed, (uint32_t)(seed >> 32), (uint32_t)i,
+                       (uint32_t)((uint64_t)i >> 32), node, RANDOM_WEIGHTS);
 }
 
-static double normal(uint64_t seed, unsigned node, size_t i)
+static double uniform(uint32_t word)
 {
-    double radius = sqrt(-2.0 * log(uniform(seed, node, i, 0)));
-    return radius * cos(6.283185307179586 * uniform(seed, node, i, 1));
+    return ((double)word + 0.5) / 4294967296.0;
+}
+
+static double normal(const struct weft_random *r)
+{
+    double radius = sqrt(-2.0 * log(uniform(r->v[0])));
+    return radius * cos(6.283185307179586 * uniform(r->v[1]));
 }
 
 /* He: normal with variance 2 / fan in (He et al. 2015, arXiv:1502.01852). Glorot: uniform
@@ -114,8 +117,9 @@ static void initialize_param(const struct weft_node *node, int role, uint64_t se
     double limit = initial_limit(&node->params[WEFT_PARAM_WEIGHT], param->init);
     unsigned key = (unsigned)(node->index * 2 + role);
     for (size_t i = 0; i < param->count; i++) {
-        double value = param->init == WEFT_INIT_HE ? normal(seed, key, i)
-                                                   : 2.0 * uniform(seed, key, i, 0) - 1.0;
+        const struct weft_random r = random_words(seed, key, i);
+        double value =
+            param->init == WEFT_INIT_HE ? normal(&r) : 2.0 * uniform(r.v[0]) - 1.0;
         values[i] = (float)(value * limit);
     }
     if (param->init == WEFT_INIT_IDENTITY)

@@ -30,11 +30,12 @@ static int images_to_check(const struct weft_trainer *t)
     return verify_known_answers_batch(flops, LEAST_IMAGES, t->batch);
 }
 
-/* The step is one of the second epoch. */
-static enum weft_status disturb_weights(struct weft_trainer *t)
+/* From the initial weights of `from`. The step is one of the second epoch. */
+static enum weft_status disturb_weights(struct weft_trainer *t,
+                                        const struct weft_trainer *from)
 {
-    enum weft_status status =
-        weft_write_test_weights(t->device, &t->net->graph, t->seed, t->buffers.weights);
+    enum weft_status status = weft_write_test_weights(
+        t->device, &t->net->graph, from->buffers.weights, t->buffers.weights);
     int64_t step = t->steps_per_epoch + 1;
     if (!status)
         status = weft_trainer_set_state(t, step, powf(t->optimizer.beta1, 5),
@@ -43,13 +44,15 @@ static enum weft_status disturb_weights(struct weft_trainer *t)
 }
 
 /* The update runs twice: the second time from moments that are not zero. */
-static enum weft_status trace_step(struct weft_trainer *t, struct verify_trace *trace,
+static enum weft_status trace_step(struct weft_trainer *t,
+                                   const struct weft_trainer *from,
+                                   struct verify_trace *trace,
                                    struct weft_command_list **wrong)
 {
     struct weft_command_list *const lists[] = {t->gradients, t->update, t->update,
                                                t->averager};
     size_t count = t->averager ? 4 : 3;
-    WEFT_TRY(disturb_weights(t));
+    WEFT_TRY(disturb_weights(t, from));
     for (size_t i = 0; i < count && !trace->wrong; i++) {
         WEFT_TRY(verify_trace_run(trace, lists[i]));
         const struct weft_recorded_call *calls = t->gradients->calls;
@@ -103,7 +106,7 @@ static enum weft_status check_once(struct weft_trainer *t,
         checked = small;
     }
     verify_known_answers_init(&trace);
-    enum weft_status status = trace_step(checked, &trace, &wrong);
+    enum weft_status status = trace_step(checked, t, &trace, &wrong);
     *again = !status && trace.wrong;
     if (*again)
         status = replace_algorithm(t, checked, &trace, wrong);

@@ -185,7 +185,6 @@ static enum weft_status write_learning_rates(struct weft_trainer *t)
 /* A new trainer's optimizer state is zero already. */
 static enum weft_status begin_training(struct weft_trainer *t)
 {
-    WEFT_TRY(write_weights(t));
     if (t->rate_count)
         WEFT_TRY(write_learning_rates(t));
     return weft_trainer_set_state(t, 0, t->optimizer.beta1, t->optimizer.beta2);
@@ -203,6 +202,8 @@ enum weft_status weft_trainer_restart(struct weft_trainer *t)
         status = backend->write(t->device, t->moment2, 0, zeros, bytes);
     free(zeros);
     t->epoch_metrics = (struct weft_epoch_metrics){0};
+    if (!status)
+        status = write_weights(t);
     return status ? status : begin_training(t);
 }
 
@@ -252,7 +253,10 @@ static enum weft_status build(struct weft_trainer *t, const weft_net *net,
     WEFT_TRY(upload_groups(t));
     if (!t->images)
         WEFT_TRY(upload_images(t, info));
-    WEFT_TRY(make_initial(t, info, p));
+    if (!like) {
+        WEFT_TRY(make_initial(t, info, p));
+        WEFT_TRY(write_weights(t));
+    }
     WEFT_TRY(begin_training(t));
     WEFT_TRY(weft_trainer_record_step(t, like));
     return like ? WEFT_OK : weft_trainer_check_kernels(t, info, p);

@@ -67,8 +67,8 @@ struct weft_trainer {
 /* trainer.c */
 
 /* A trainer with tensors of one type, at its first step. `share` not NULL: uses the
- * images of that trainer, which has the same dataset and device, and its kernel configs
- * if it has the same type; else its kernels are checked. */
+ * images of that trainer, which has the same dataset and device; if it has the same type
+ * also its kernel configs, and the weights are zero; else the kernels are checked. */
 enum weft_status weft_trainer_create_with_type(weft_device *device, const weft_net *net,
                                                const struct weft_dataset_info *info,
                                                const struct weft_train_params *params,

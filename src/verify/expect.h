@@ -31,6 +31,7 @@ struct verify_call {
     size_t row;
     bool row_known;
     double shared[8];
+    uint8_t *image;    /* of a batch; NULL: none yet */
     double *maxima[2]; /* of Winograd's bounds: of the input, of the gradient */
     double shares[3];
 };

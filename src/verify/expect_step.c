@@ -7,6 +7,7 @@
 #include "verify/softmax_bound.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 static double word_as_float(uint32_t word)
@@ -45,14 +46,15 @@ static size_t image_of(const struct verify_call *v, size_t row)
 
 /* Part of an argument that may be too large to be read as a whole. */
 static void read_part(const struct verify_call *v, const struct weft_view *view,
-                      size_t at, size_t bytes, void *to)
+                      size_t element, size_t at, size_t count, void *to)
 {
     const char *whole = verify_before(v, view);
+    size_t bytes = count * element;
     if (whole) {
-        memcpy(to, whole + at * bytes, bytes);
+        memcpy(to, whole + at * element, bytes);
         return;
     }
-    size_t from = view->offset * bytes + at * bytes;
+    size_t from = (view->offset + at) * element;
     if (v->device->backend->read(v->device, to, view->mem, from, bytes))
         memset(to, 0xFF, bytes); /* the next read of the device fails, too */
 }
@@ -71,22 +73,34 @@ static uint32_t learning_rate_of(const struct verify_call *v, const uint32_t *st
     return rate;
 }
 
-static uint8_t byte_of(const void *call, size_t at)
+static uint8_t byte_at(const void *image, size_t at)
 {
-    const struct verify_call *v = call;
-    uint8_t byte = 0;
-    read_part(v, &v->call.args.make_batch.bytes, at, 1, &byte);
-    return byte;
+    return ((const uint8_t *)image)[at];
 }
 
 static bool augmented_pixel(const struct verify_call *v, const uint32_t *state,
-                            size_t image, size_t at, uint8_t *out)
+                            size_t row, size_t at, const uint8_t *image, uint8_t *out)
 {
     const struct weft_batch_args *a = &v->call.args.make_batch;
-    const struct weft_augment_draw draw =
-        weft_batch_draw(a, image, state[STATE_STEP] / (uint32_t)a->steps_per_epoch,
-                        state[STATE_SEED_LOW], state[STATE_SEED_HIGH]);
-    return weft_augment_pixel(a, &draw, image, at, byte_of, v, out);
+    const struct weft_augment_draw draw = weft_batch_draw(
+        a, image_of(v, row), state[STATE_STEP] / (uint32_t)a->steps_per_epoch,
+        state[STATE_SEED_LOW], state[STATE_SEED_HIGH]);
+    return weft_augment_pixel(a, &draw, 0, at, byte_at, image, out);
+}
+
+/* The image of a row, kept for the next element of it; NULL: no memory. */
+static const uint8_t *image_at(struct verify_call *v, size_t row)
+{
+    const struct weft_batch_args *a = &v->call.args.make_batch;
+    size_t pixels = (size_t)a->pixels;
+    if (!v->image)
+        v->image = malloc(pixels);
+    if (v->image && (!v->row_known || v->row != row)) {
+        read_part(v, &a->bytes, 1, image_of(v, row) * pixels, pixels, v->image);
+        v->row = row;
+        v->row_known = true;
+    }
+    return v->image;
 }
 
 void expect_make_batch(struct verify_call *v, int output, struct verify_point *p)
@@ -103,21 +117,22 @@ void expect_make_batch(struct verify_call *v, int output, struct verify_point *p
     }
     if (verify_is(v, output, &a->batch_labels)) {
         uint32_t label = 0;
-        read_part(v, &a->labels, image_of(v, p->at), sizeof(label), &label);
+        read_part(v, &a->labels, sizeof(label), image_of(v, p->at), 1, &label);
         expect_word(p, label);
         return;
     }
     size_t pixels = (size_t)a->pixels, c = p->at % pixels % (size_t)a->channels;
-    size_t image = image_of(v, p->at / pixels);
+    const uint8_t *image = image_at(v, p->at / pixels);
     uint8_t pixel = 0;
-    if (!a->augment.kind)
-        pixel = byte_of(v, image * pixels + p->at % pixels);
-    else if (!augmented_pixel(v, state, image, p->at % pixels, &pixel)) {
+    if (image && !a->augment.kind)
+        pixel = image[p->at % pixels];
+    else if (image &&
+             !augmented_pixel(v, state, p->at / pixels, p->at % pixels, image, &pixel)) {
         p->want = p->bound = 0;
         return;
     }
     double scaled = pixel * (double)a->scale[c], shift = (double)a->shift[c];
-    p->want = scaled + shift;
+    p->want = image ? scaled + shift : NAN;
     p->bound = 3 * FP32_UNIT_ROUNDOFF * (fabs(scaled) + fabs(shift));
 }
 

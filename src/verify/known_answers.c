@@ -15,6 +15,7 @@ void verify_known_answers_init(struct verify_trace *trace)
 {
     verify_trace_init(trace, sample_work);
     trace->repeat = true;
+    trace->relative = false;
 }
 
 /* The largest power of two that divides a number. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A list, replayed call by call and compared. */
 #include "verify/trace.h"
+#include "verify/trace_memory.h"
 
 #include "util/half.h"
-#include "util/hash.h"
 #include "shared/state.h"
 #include "verify/expect.h"
 #include "verify/optimizer_bound.h"
@@ -18,109 +18,46 @@ enum { LEAST_SAMPLES = 48, MOST_SAMPLES = 4096, MOST_CHANNELS = 8 };
 
 void verify_trace_init(struct verify_trace *t, double work)
 {
-    *t = (struct verify_trace){.work = work, .random = lab_random_begin(1, 0, 0)};
+    *t = (struct verify_trace){
+        .work = work, .relative = true, .random = lab_random_begin(1, 0, 0)};
 }
 
 void verify_trace_finish(struct verify_trace *t)
 {
     free(t->pending);
     free(t->regions);
+    for (int i = 0; i < VERIFY_MAX_BLOCKS; i++)
+        free(t->blocks[i].bytes);
+    memset(t->blocks, 0, sizeof(t->blocks));
     t->pending = NULL;
     t->regions = NULL;
     t->pending_count = t->region_count = t->region_room = 0;
 }
 
-/* ---- memory that must stay as it is ---- */
-
-static size_t element_bytes(const struct lab_argument *a)
-{
-    return a->type == LAB_BYTE    ? 1
-           : a->type == LAB_FLOAT ? weft_type_bytes(a->view->type)
-                                  : sizeof(uint32_t);
-}
-
-/* Views of the state may be without a count. */
-static size_t bytes_of(const struct lab_argument *a)
-{
-    return element_bytes(a) *
-           (a->content == LAB_STATE ? (size_t)STATE_WORDS : a->view->count);
-}
-
-static size_t start_of(const struct lab_argument *a)
-{
-    return element_bytes(a) * a->view->offset;
-}
-
-static enum weft_status remember(struct verify_trace *t, weft_context *ctx,
-                                 const struct lab_argument *a, uint64_t hash)
-{
-    if (t->region_count == t->region_room) {
-        int room = t->region_room ? 2 * t->region_room : 64;
-        size_t bytes = (size_t)room * sizeof(*t->regions);
-        struct verify_region *regions = realloc(t->regions, bytes);
-        if (!regions)
-            return weft_out_of_memory(ctx, "verify", bytes);
-        t->regions = regions;
-        t->region_room = room;
-    }
-    t->regions[t->region_count++] =
-        (struct verify_region){a->view->mem, start_of(a), bytes_of(a), hash};
-    return WEFT_OK;
-}
-
-/* Forgets what overlaps a result. */
-static void forget(struct verify_trace *t, const struct lab_argument *a)
-{
-    size_t from = start_of(a), to = from + bytes_of(a);
-    int kept = 0;
-    for (int i = 0; i < t->region_count; i++) {
-        const struct verify_region *r = &t->regions[i];
-        if (r->mem != a->view->mem || r->from >= to || r->from + r->bytes <= from)
-            t->regions[kept++] = *r;
-    }
-    t->region_count = kept;
-}
-
-/* Raw bytes of what is read: the same as when they were seen before. */
-static enum weft_status check_region(struct verify_trace *t, weft_context *ctx,
-                                     const struct lab_argument *a, const void *bytes)
-{
-    uint64_t hash = weft_hash64(bytes, bytes_of(a));
-    for (int i = 0; i < t->region_count; i++) {
-        const struct verify_region *r = &t->regions[i];
-        if (r->mem != a->view->mem || r->from != start_of(a) || r->bytes != bytes_of(a))
-            continue;
-        if (r->hash != hash && !t->fault[0])
-            snprintf(t->fault, sizeof(t->fault),
-                     "its argument %s was changed by a call that may not write to it",
-                     a->name);
-        return WEFT_OK;
-    }
-    return remember(t, ctx, a, hash);
-}
-
 /* ---- arguments ---- */
 
 /* Device floats as float32, in place of `raw`. */
-static void *widen(const struct lab_argument *a, void *raw)
+static void *widen(struct verify_trace *t, const struct lab_argument *a, void *raw)
 {
     if (a->type != LAB_FLOAT || a->view->type != WEFT_FLOAT16)
         return raw;
-    float *wide = malloc(a->view->count * sizeof(*wide) + 1);
+    float *wide = verify_take_block(t, a->view->count * sizeof(*wide) + 1);
     for (size_t i = 0; wide && i < a->view->count; i++)
         wide[i] = weft_fp16_to_fp32(((const uint16_t *)raw)[i]);
-    free(raw);
+    verify_give_block(t, raw);
     return wide;
 }
 
-static enum weft_status fetch(struct weft_device *device, const struct lab_argument *a,
-                              void **out)
+/* The contents of an argument in a block. */
+static enum weft_status fetch(struct verify_trace *t, struct weft_device *device,
+                              const struct lab_argument *a, void **out)
 {
-    size_t bytes = bytes_of(a);
-    *out = malloc(bytes + 1);
+    size_t bytes = verify_argument_bytes(a);
+    *out = verify_take_block(t, bytes + 1);
     if (!*out)
         return weft_out_of_memory(device->context, "verify", bytes);
-    return device->backend->read(device, *out, a->view->mem, start_of(a), bytes);
+    return device->backend->read(device, *out, a->view->mem, verify_argument_start(a),
+                                 bytes);
 }
 
 /* The images and labels of a data set are read where they are needed. */
@@ -130,6 +67,13 @@ static bool is_data_set(const struct verify_call *v, int argument)
     return v->call.primitive == WEFT_PRIMITIVE_make_batch &&
            (view == &v->call.args.make_batch.bytes ||
             view == &v->call.args.make_batch.labels);
+}
+
+/* Gradients that are partial sums elsewhere say nothing. */
+static bool is_unused(const struct verify_call *v, int argument)
+{
+    return v->gradients_deferred && v->call.primitive == WEFT_PRIMITIVE_optimizer_step &&
+           v->arguments[argument].view == &v->call.args.optimizer_step.g;
 }
 
 /* True: the call leaves part of its result as it was. */
@@ -144,13 +88,14 @@ static enum weft_status read_inputs(struct verify_trace *t, struct verify_call *
 {
     for (int i = 0; i < v->argument_count; i++) {
         const struct lab_argument *a = &v->arguments[i];
-        if ((!a->read && !keeps_part(v, i)) || is_data_set(v, i))
+        if ((!a->read && !keeps_part(v, i)) || is_data_set(v, i) || is_unused(v, i))
             continue;
-        WEFT_TRY(fetch(v->device, a, &v->arrays[i].before));
-        WEFT_TRY(check_region(t, v->device->context, a, v->arrays[i].before));
-        v->arrays[i].before = widen(a, v->arrays[i].before);
+        WEFT_TRY(fetch(t, v->device, a, &v->arrays[i].before));
+        WEFT_TRY(verify_check_region(t, v->device->context, a, v->arrays[i].before));
+        v->arrays[i].before = widen(t, a, v->arrays[i].before);
         if (!v->arrays[i].before)
-            return weft_out_of_memory(v->device->context, "verify", bytes_of(a));
+            return weft_out_of_memory(v->device->context, "verify",
+                                      verify_argument_bytes(a));
     }
     return WEFT_OK;
 }
@@ -159,27 +104,30 @@ static enum weft_status read_outputs(struct verify_trace *t, struct verify_call 
 {
     for (int i = 0; i < v->argument_count; i++)
         if (v->arguments[i].written)
-            forget(t, &v->arguments[i]);
+            verify_forget(t, &v->arguments[i]);
     for (int i = 0; i < v->argument_count; i++) {
         const struct lab_argument *a = &v->arguments[i];
         if (!a->written)
             continue;
-        WEFT_TRY(fetch(v->device, a, &v->arrays[i].after));
-        WEFT_TRY(remember(t, v->device->context, a,
-                          weft_hash64(v->arrays[i].after, bytes_of(a))));
-        v->arrays[i].after = widen(a, v->arrays[i].after);
+        WEFT_TRY(fetch(t, v->device, a, &v->arrays[i].after));
+        WEFT_TRY(
+            verify_remember(t, v->device->context, a,
+                            verify_hash(v->arrays[i].after, verify_argument_bytes(a))));
+        v->arrays[i].after = widen(t, a, v->arrays[i].after);
         if (!v->arrays[i].after)
-            return weft_out_of_memory(v->device->context, "verify", bytes_of(a));
+            return weft_out_of_memory(v->device->context, "verify",
+                                      verify_argument_bytes(a));
     }
     return WEFT_OK;
 }
 
-static void release(struct verify_call *v)
+static void release(struct verify_trace *t, struct verify_call *v)
 {
     for (int i = 0; i < v->argument_count; i++) {
-        free(v->arrays[i].before);
-        free(v->arrays[i].after);
+        verify_give_block(t, v->arrays[i].before);
+        verify_give_block(t, v->arrays[i].after);
     }
+    free(v->image);
     free(v->maxima[0]);
     free(v->maxima[1]);
 }
@@ -390,7 +338,8 @@ static enum weft_status compare_outputs(struct verify_trace *t, struct verify_ca
             .recorded = recorded,
             .output = i,
             .deferred = is_deferred(list, v),
-            .largest = largest_of(&v->arguments[i], v->arrays[i].after)};
+            .largest =
+                t->relative ? largest_of(&v->arguments[i], v->arrays[i].after) : 0};
         if (v->arguments[i].written && v->arguments[i].view->count)
             WEFT_TRY(check_output(&o));
     }
@@ -399,8 +348,10 @@ static enum weft_status compare_outputs(struct verify_trace *t, struct verify_ca
 
 static bool overlap(const struct lab_argument *a, const struct lab_argument *b)
 {
-    return a->view->mem == b->view->mem && start_of(a) < start_of(b) + bytes_of(b) &&
-           start_of(b) < start_of(a) + bytes_of(a);
+    return a->view->mem == b->view->mem &&
+           verify_argument_start(a) <
+               verify_argument_start(b) + verify_argument_bytes(b) &&
+           verify_argument_start(b) < verify_argument_start(a) + verify_argument_bytes(a);
 }
 
 static bool is_repeatable(const struct verify_call *v)
@@ -423,10 +374,10 @@ static enum weft_status repeat_call(struct verify_trace *t, const struct verify_
         void *bytes = NULL;
         if (!v->arguments[i].written)
             continue;
-        enum weft_status status = fetch(v->device, &v->arguments[i], &bytes);
+        enum weft_status status = fetch(t, v->device, &v->arguments[i], &bytes);
         if (!status)
-            status = check_region(t, v->device->context, &v->arguments[i], bytes);
-        free(bytes);
+            status = verify_check_region(t, v->device->context, &v->arguments[i], bytes);
+        verify_give_block(t, bytes);
         WEFT_TRY(status);
         if (t->fault[0])
             snprintf(t->fault, sizeof(t->fault), "%s has other bits after a second run",
@@ -461,7 +412,7 @@ enum weft_status verify_trace_run(struct verify_trace *t, struct weft_command_li
                                 .gradients_deferred = list->params.gradients != NULL};
         v.argument_count = lab_arguments(&v.call, v.arguments);
         enum weft_status status = check_call(t, &v, list, recorded);
-        release(&v);
+        release(t, &v);
         WEFT_TRY(status);
         t->calls++;
         if (t->fault[0] && !t->wrong)
@@ -485,6 +436,7 @@ enum weft_status verify_trace_results(struct verify_trace *t, struct lab_call *c
         v.arrays[i].after = lab_result(&c->lab, tensor, LAB_DEVICE);
     }
     enum weft_status status = compare_outputs(t, &v, list, recorded);
+    free(v.image);
     free(v.maxima[0]);
     free(v.maxima[1]);
     t->calls++;

@@ -25,9 +25,18 @@ struct verify_region {
     uint64_t hash;
 };
 
+/* Memory on the host that calls take turns to use: new pages cost more than copies. */
+struct verify_block {
+    void *bytes;
+    size_t room;
+    bool taken;
+};
+enum { VERIFY_MAX_BLOCKS = 2 * LAB_MAX_ARGUMENTS + 2 };
+
 struct verify_trace {
     double work; /* multiply-adds for the samples of one result */
     bool repeat; /* calls that overwrite none of their inputs run twice: the same bits */
+    bool relative; /* relative_error is computed; initially true */
 
     /* Results. */
     size_t elements;       /* compared */
@@ -42,6 +51,7 @@ struct verify_trace {
     int pending_count;
     struct verify_region *regions;
     int region_count, region_room;
+    struct verify_block blocks[VERIFY_MAX_BLOCKS];
 };
 
 void verify_trace_init(struct verify_trace *trace, double work);

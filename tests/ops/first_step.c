@@ -139,7 +139,7 @@ static weft_model *make_model(void)
     weft_model *model = NULL;
     set_tested(false);
     if (!create(&t) &&
-        !weft_write_test_weights(device, &t->net->graph, 3, t->buffers.weights))
+        !weft_write_test_weights(device, &t->net->graph, NULL, t->buffers.weights))
         CHECK_OK(weft_trainer_model(t, &model));
     weft_trainer_destroy(&t);
     return model;

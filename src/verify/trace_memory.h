@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Memory of traces: arguments on the host, and what must stay as it is on the device. */
+#ifndef WEFT_VERIFY_TRACE_MEMORY_H
+#define WEFT_VERIFY_TRACE_MEMORY_H
+
+#include "shared/state.h"
+#include "verify/trace.h"
+
+static inline size_t verify_element_bytes(const struct lab_argument *a)
+{
+    return a->type == LAB_BYTE    ? 1
+           : a->type == LAB_FLOAT ? weft_type_bytes(a->view->type)
+                                  : sizeof(uint32_t);
+}
+
+/* Views of the state may be without a count. */
+static inline size_t verify_argument_bytes(const struct lab_argument *a)
+{
+    return verify_element_bytes(a) *
+           (a->content == LAB_STATE ? (size_t)STATE_WORDS : a->view->count);
+}
+
+static inline size_t verify_argument_start(const struct lab_argument *a)
+{
+    return verify_element_bytes(a) * a->view->offset;
+}
+
+/* The smallest free block that suffices, or else a new one; NULL: no memory. Blocks are
+ * freed with the trace. */
+void *verify_take_block(struct verify_trace *trace, size_t bytes);
+void verify_give_block(struct verify_trace *trace, const void *bytes);
+
+/* A hash of contents; of more than 4 MiB it takes their ends and one line of 64 bytes in
+ * four: a write to a wrong place is one of many. */
+uint64_t verify_hash(const void *bytes, size_t size);
+
+/* Contents that later calls must find again. */
+enum weft_status verify_remember(struct verify_trace *trace, weft_context *ctx,
+                                 const struct lab_argument *argument, uint64_t hash);
+/* Forgets what overlaps a result. */
+void verify_forget(struct verify_trace *trace, const struct lab_argument *argument);
+/* Raw bytes of what is read: the same as when they were seen before, or a fault. */
+enum weft_status verify_check_region(struct verify_trace *trace, weft_context *ctx,
+                                     const struct lab_argument *argument,
+                                     const void *bytes);
+
+#endif
