@@ -55,6 +55,11 @@ struct weft_dataset_open_params {
     /* A folder of images of one class is data too, for example to be added to others
      * (weft_teach). */
     bool one_class;
+    /* Names of the classes of the training data, in their order, for a part of other
+     * data: labels and class folders that are names get the numbers of these, and another
+     * name is refused. NULL and 0: names are sorted. */
+    const char *const *class_names;
+    int classes;
 };
 #define weft_dataset_open_params(...) WEFT_PARAMS(weft_dataset_open_params, __VA_ARGS__)
 
@@ -67,8 +72,13 @@ struct weft_dataset_open_params {
  *     which a header calls "label", "class", "target", "y", "digit" or similar, in any
  *     place and case, and columns of pixels: square gray images, or square RGB images;
  *     with any other number, images of one row. Columns called "id" or "index" or without
- *     a name are skipped. Without a header the numbers decide whether the first or the
- *     last column has the labels; `notes` of the info names it;
+ *     a name are skipped. Without a header the contents decide whether the first or the
+ *     last column has the labels; `notes` of the info names it. Labels are numbers, or
+ *     names of classes, which are then sorted bytewise; the test part has the classes of
+ *     the training part, and another name is refused;
+ *   - a CSV file that lists image files: a column of paths, absolute or from the folder
+ *     of the CSV, and a column of labels, called so or the other one of two. Files that
+ *     cannot be decoded are left out, with a note;
  *   - a folder of images, PNG, JPEG and PNM of any size, with a folder for each class:
  *     train/CLASS/FILE, and test, and validation, val or valid; or CLASS/FILE, which is
  *     the training part. The names of the class folders are the classes, sorted bytewise;

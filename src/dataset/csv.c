@@ -1,22 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* CSV: rows of a label and N pixels, separated by commas, semicolons or tabs. N is a
- * square (gray), three times a square (interleaved RGB), or an image of one row. */
+/* CSV: rows of a label and N pixels, or of a label and the path of an image file,
+ * separated by commas, semicolons or tabs. N is a square (gray), three times a square
+ * (interleaved RGB), or an image of one row. */
 #define _POSIX_C_SOURCE 200809L
 #include "dataset/csv.h"
 
 #include "util/text.h"
 
 #include <assert.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { MAX_LABEL = WEFT_CSV_MAX_LABEL };
-
-static bool is_digit(int c)
-{
-    return c >= '0' && c <= '9';
-}
 
 static bool probe(const struct weft_file *file)
 {
@@ -29,229 +22,6 @@ static bool probe(const struct weft_file *file)
     return file->size &&
            (memchr(file->bytes, ',', file->size) || memchr(file->bytes, ';', look) ||
             memchr(file->bytes, '\t', look));
-}
-
-/* "0,5", which a comma does not separate. */
-static bool has_decimal_comma(const struct weft_csv *in, const char *from)
-{
-    const char *at = weft_csv_skip_spaces(in, from, in->end);
-    bool quoted = at < in->end && *at == '"';
-    if (!quoted && in->delimiter == ',')
-        return false;
-    at += quoted;
-    at += at < in->end && *at == '-';
-    const char *digits = at;
-    while (at < in->end && is_digit(*at))
-        at++;
-    return at > digits && at + 1 < in->end && *at == ',' && is_digit(at[1]);
-}
-
-/* A field for an error message, cut to 20 characters. */
-static enum weft_status fail_field(const struct weft_csv *in, size_t column,
-                                   const char *from, int most)
-{
-    char text[21];
-    size_t length = 0;
-    while (from + length < in->end && length < sizeof(text) - 1 &&
-           from[length] != in->delimiter && from[length] >= ' ' && from[length] < 127) {
-        text[length] = from[length];
-        length++;
-    }
-    text[length] = 0;
-    if (has_decimal_comma(in, from))
-        return weft_fail(in->reading->ctx, WEFT_ERR_FORMAT,
-                         "%s, line %zu, column %zu: a number with a decimal comma; save "
-                         "the file with decimal points, as in 0.5",
-                         in->name, in->line, column);
-    bool word = length && ((text[0] | 32) >= 'a') && ((text[0] | 32) <= 'z');
-    return weft_fail(
-        in->reading->ctx, WEFT_ERR_FORMAT,
-        "%s, line %zu, column %zu: \"%s\" is not an integer from 0 to %d%s", in->name,
-        in->line, column, text, most,
-        word && most == MAX_LABEL
-            ? "; number the classes from 0, with their names, one a line, in "
-              "classes.txt"
-            : "");
-}
-
-/* Reads an integer of 0..most with optional spaces and quotes; false: none. */
-static inline bool read_number(struct weft_csv *in, int most, int *out)
-{
-    const char *at = in->at;
-    while (at < in->end && *at == ' ')
-        at++;
-    if (at < in->end && !is_digit(*at)) {
-        at = weft_csv_skip_spaces(in, at, in->end);
-        at += at < in->end && *at == '"';
-    }
-    if (at == in->end || !is_digit(*at))
-        return false;
-    bool quoted = at > in->at && at[-1] == '"';
-    int value = 0;
-    for (; at < in->end && is_digit(*at); at++) {
-        value = 10 * value + (*at - '0');
-        if (value > most)
-            return false;
-    }
-    if (quoted && (at == in->end || *at++ != '"'))
-        return false;
-    if (at < in->end && *at != in->delimiter && *at != '\n' && *at != '\r')
-        at = weft_csv_skip_spaces(in, at, in->end);
-    in->at = at;
-    *out = value;
-    return true;
-}
-
-static bool at_field_end(const struct weft_csv *in)
-{
-    return in->at == in->end || *in->at == in->delimiter || *in->at == '\n' ||
-           *in->at == '\r';
-}
-
-/* Reads a number that may have a fraction; in->at is behind it. */
-static bool read_float(struct weft_csv *in, double *out)
-{
-    const char *at = in->at, *end = at;
-    while (is_digit(*end) || *end == '.')
-        end++;
-    if (end == in->end || *end == in->delimiter || *end == '\n') {
-        struct weft_csv_field plain = {at, (size_t)(end - at)};
-        in->at = end;
-        return weft_csv_number(&plain, out);
-    }
-    end = weft_csv_line_end(in, at);
-    struct weft_csv_field field = weft_csv_field_take(in, &at, end);
-    if (!weft_csv_number(&field, out))
-        return false;
-    in->at = at - 1;
-    return true;
-}
-
-/* A label may be written as 5 or as 5.0. */
-static enum weft_status read_label(struct weft_csv *in, size_t column, int32_t *label)
-{
-    int value;
-    double number;
-    const char *start = in->at;
-    if (read_number(in, MAX_LABEL, &value) && at_field_end(in)) {
-        *label = value;
-        return WEFT_OK;
-    }
-    in->at = start;
-    if (!read_float(in, &number) || number < 0 || number > MAX_LABEL ||
-        number != floor(number))
-        return fail_field(in, column, start, MAX_LABEL);
-    *label = (int32_t)number;
-    return WEFT_OK;
-}
-
-/* Skips the end of a row; false if the row continues. */
-static inline bool end_row(struct weft_csv *in)
-{
-    if (in->at < in->end && *in->at == '\r')
-        in->at++;
-    if (in->at < in->end && *in->at != '\n')
-        return false;
-    if (in->at < in->end)
-        in->at++;
-    in->line++;
-    return true;
-}
-
-/* Where pixels of a row go. Floats are kept until all of them decide the scale. */
-struct csv_row {
-    uint8_t *pixels;
-    float *floats; /* NULL: all pixels so far are integers */
-    struct weft_pixel_range *range;
-};
-
-/* True if the field is a number with a fraction or an exponent. */
-static bool is_fraction(const struct weft_csv *in, const char *start)
-{
-    double value;
-    struct weft_csv_field field =
-        weft_csv_field_take(in, &start, weft_csv_line_end(in, start));
-    return weft_csv_number(&field, &value) && value >= 0 &&
-           strcspn(field.text, ".eE") < field.length;
-}
-
-/* Reads pixel number `pixel`; *floats is set if it is no integer. */
-static enum weft_status read_pixel(struct weft_csv *in, size_t column, size_t pixel,
-                                   const struct csv_row *row, bool *floats)
-{
-    int value;
-    double number;
-    const char *start = in->at;
-    if (!row->floats) {
-        if (read_number(in, 255, &value) && at_field_end(in)) {
-            row->pixels[pixel] = (uint8_t)value;
-            return WEFT_OK;
-        }
-        *floats = is_fraction(in, start);
-        return *floats ? WEFT_OK : fail_field(in, column, start, 255);
-    }
-    if (!read_float(in, &number) || !(number >= 0))
-        return fail_field(in, column, start, 255);
-    row->floats[pixel] = (float)number;
-    weft_pixel_range_add(row->range, number);
-    return WEFT_OK;
-}
-
-static enum weft_status fail_few_columns(const struct weft_csv *in, size_t has,
-                                         size_t columns)
-{
-    return weft_fail(in->reading->ctx, WEFT_ERR_FORMAT,
-                     "%s, line %zu: has %zu columns, but the rows before have %zu%s",
-                     in->name, in->line, has, columns,
-                     in->at == in->end ? "; the file is truncated" : "");
-}
-
-/* Reads a pixel of up to three digits and nothing else, as nearly all are. The text ends
- * with a byte that is no digit. */
-static inline bool read_plain_pixel(struct weft_csv *in, uint8_t *out)
-{
-    const char *at = in->at;
-    unsigned value = 0;
-    while (at < in->at + 3 && is_digit(*at))
-        value = 10 * value + (unsigned)(*at++ - '0');
-    if (at == in->at || value > 255 || (*at != in->delimiter && *at != '\n'))
-        return false;
-    *out = (uint8_t)value;
-    in->at = at;
-    return true;
-}
-
-/* Reads a row; if *floats, it has a pixel that is no integer, and its rest is unread. */
-static enum weft_status read_row(struct weft_csv *in, const struct weft_csv_columns *c,
-                                 const struct csv_row *row, int32_t *label, bool *floats)
-{
-    size_t pixel = 0;
-    for (size_t column = 0; column < c->count; column++) {
-        if (column) {
-            if (in->at == in->end || *in->at == '\n' || *in->at == '\r')
-                return fail_few_columns(in, column, c->count);
-            in->at++;
-        }
-        bool is_pixel = c->roles[column] == WEFT_CSV_PIXEL;
-        if (is_pixel && !row->floats && read_plain_pixel(in, row->pixels + pixel))
-            pixel++;
-        else if (is_pixel) {
-            WEFT_TRY(read_pixel(in, column + 1, pixel++, row, floats));
-            if (*floats)
-                return WEFT_OK;
-        } else if (c->roles[column] == WEFT_CSV_LABEL) {
-            WEFT_TRY(read_label(in, column + 1, label));
-        } else {
-            const char *end = weft_csv_line_end(in, in->at);
-            weft_csv_field_take(in, &in->at, end);
-            in->at--;
-        }
-    }
-    if (end_row(in))
-        return WEFT_OK;
-    return weft_fail(in->reading->ctx, WEFT_ERR_FORMAT,
-                     "%s, line %zu: more than the %zu columns of the rows before",
-                     in->name, in->line, c->count);
 }
 
 /* The most frequent of the delimiters in the first line; a comma may be a decimal one. */
@@ -306,24 +76,9 @@ static enum weft_status begin(struct weft_reading *reading, const char *name,
         return weft_csv_fail_no_rows(in);
     in->delimiter = find_delimiter(in);
     skip_separator_line(in);
-    return weft_csv_columns_find(in, columns);
-}
-
-static size_t count_lines(const struct weft_csv *in)
-{
-    size_t lines = 1;
-    for (const char *at = in->at; (at = memchr(at, '\n', (size_t)(in->end - at))); at++)
-        lines++;
-    return lines;
-}
-
-static enum weft_status check_rows(const struct weft_csv *in, size_t rows)
-{
-    if (rows <= WEFT_MAX_IMAGES)
-        return WEFT_OK;
-    return weft_fail(in->reading->ctx, WEFT_ERR_FORMAT,
-                     "%s: has %zu rows, must be at most %d", in->name, rows,
-                     WEFT_MAX_IMAGES);
+    WEFT_TRY(weft_csv_columns_find(in, columns));
+    in->rows = in->at;
+    return WEFT_OK;
 }
 
 /* Infers the shape from the number of pixels, and an upper bound of the number of rows: a
@@ -332,8 +87,7 @@ static enum weft_status infer_shape(const struct weft_csv *in,
                                     const struct weft_csv_columns *c,
                                     struct weft_raw_images *raw, size_t *rows)
 {
-    size_t bytes = (size_t)(in->end - in->at), lines = count_lines(in),
-           pixels = c->pixels;
+    size_t bytes = (size_t)(in->end - in->at), lines, pixels = c->pixels;
     size_t side = weft_integer_sqrt(pixels);
     raw->channels = 1;
     if (!side && pixels % 3 == 0 && (side = weft_integer_sqrt(pixels / 3)))
@@ -346,56 +100,73 @@ static enum weft_status infer_shape(const struct weft_csv *in,
             in->name, in->line, pixels, WEFT_MAX_SIDE);
     raw->height = side ? (int)side : 1;
     raw->width = side ? (int)side : (int)pixels;
+    WEFT_TRY(weft_csv_count_rows(in, &lines));
     *rows = bytes / (2 * pixels + 1) + 1;
     *rows = lines < *rows ? lines : *rows;
-    return check_rows(in, *rows);
+    return WEFT_OK;
 }
 
-/* Reads all rows; *floats: a pixel is no integer, and the rest is unread. */
+/* Reads all rows, or up to the first in which `found` is other. */
 static enum weft_status read_rows(struct weft_csv *in, const struct weft_csv_columns *c,
                                   size_t rows, float *values,
                                   struct weft_pixel_range *range,
-                                  struct weft_raw_images *raw, bool *floats)
+                                  struct weft_raw_images *raw, enum weft_csv_other *found)
 {
     enum weft_status status = WEFT_OK;
     size_t count = 0;
-    while (!status && !*floats && in->at < in->end && count < rows) {
-        struct csv_row row = {raw->pixels + count * c->pixels,
-                              values ? values + count * c->pixels : NULL, range};
-        status = read_row(in, c, &row, raw->labels + count, floats);
+    *found = WEFT_CSV_NOTHING;
+    while (!status && !*found && in->at < in->end && count < rows) {
+        struct weft_csv_row row = {raw->pixels + count * c->pixels,
+                                   values ? values + count * c->pixels : NULL, range,
+                                   raw->labels + count};
+        status = weft_csv_row_read(in, c, &row, found);
         count++;
     }
-    assert(status || *floats || in->at == in->end);
+    assert(status || *found || in->at == in->end);
     raw->count = (int)count;
     return status;
 }
 
 static enum weft_status read_floats(struct weft_csv *in, const struct weft_csv_columns *c,
-                                    size_t rows, struct weft_raw_images *raw)
+                                    size_t rows, struct weft_raw_images *raw,
+                                    enum weft_csv_other *found)
 {
     struct weft_pixel_range range = {0};
     size_t size;
-    bool floats = false;
     if (!weft_checked_mul(rows * c->pixels, sizeof(float), &size))
         size = SIZE_MAX;
     float *values = malloc(size);
     if (!values)
         return weft_out_of_memory(in->reading->ctx, in->name, size);
-    enum weft_status status = read_rows(in, c, rows, values, &range, raw, &floats);
-    if (!status)
+    enum weft_status status = read_rows(in, c, rows, values, &range, raw, found);
+    bool all = !status && !*found;
+    if (all)
         status = weft_pixel_scale(in->reading, in->name, &range);
     size_t count = (size_t)raw->count * c->pixels;
-    for (size_t i = 0; !status && i < count; i++)
+    for (size_t i = 0; all && !status && i < count; i++)
         raw->pixels[i] = weft_pixel_round((double)values[i], in->reading->scale);
     free(values);
     return status;
 }
 
-static enum weft_status read_all(struct weft_csv *in, const struct weft_csv_columns *c,
+/* Labels that are names are read first, and the pixels then without them. */
+static enum weft_status read_names(struct weft_csv *in, struct weft_csv_columns *c,
+                                   struct weft_raw_images *raw)
+{
+    struct weft_labels labels;
+    WEFT_TRY(weft_csv_labels_read(in, c, &labels));
+    free(raw->labels);
+    raw->labels = labels.values;
+    raw->classes = labels.classes;
+    c->roles[c->label] = WEFT_CSV_SKIPPED;
+    return WEFT_OK;
+}
+
+static enum weft_status read_all(struct weft_csv *in, struct weft_csv_columns *c,
                                  struct weft_raw_images *raw)
 {
     size_t rows = 0;
-    bool floats = false;
+    enum weft_csv_other found;
     const struct weft_csv start = *in;
     WEFT_TRY(infer_shape(in, c, raw, &rows));
     raw->pixels = malloc(rows * c->pixels);
@@ -403,11 +174,17 @@ static enum weft_status read_all(struct weft_csv *in, const struct weft_csv_colu
     if (!raw->pixels || !raw->labels)
         return weft_out_of_memory(in->reading->ctx, in->name,
                                   rows * (c->pixels + sizeof(*raw->labels)));
-    WEFT_TRY(read_rows(in, c, rows, NULL, NULL, raw, &floats));
-    if (!floats)
-        return WEFT_OK;
-    *in = start;
-    return read_floats(in, c, rows, raw);
+    WEFT_TRY(read_rows(in, c, rows, NULL, NULL, raw, &found));
+    for (bool floats = false; found;) {
+        *in = start;
+        floats = floats || found == WEFT_CSV_FLOATS;
+        if (found == WEFT_CSV_NAMES)
+            WEFT_TRY(read_names(in, c, raw));
+        *in = start;
+        WEFT_TRY(floats ? read_floats(in, c, rows, raw, &found)
+                        : read_rows(in, c, rows, NULL, NULL, raw, &found));
+    }
+    return WEFT_OK;
 }
 
 static enum weft_status read_images(struct weft_reading *reading, const char *name,
@@ -420,7 +197,8 @@ static enum weft_status read_images(struct weft_reading *reading, const char *na
     weft_number_locale_begin(&locale);
     enum weft_status status = begin(reading, name, file, &in, &columns);
     if (!status)
-        status = read_all(&in, &columns, &raw);
+        status = columns.lists_files ? weft_csv_files_read(&in, &columns, &raw)
+                                     : read_all(&in, &columns, &raw);
     weft_number_locale_end(&locale);
     free(columns.roles);
     if (status)
@@ -428,33 +206,6 @@ static enum weft_status read_images(struct weft_reading *reading, const char *na
     else
         *out = raw;
     return status;
-}
-
-static enum weft_status label_rows(struct weft_csv *in, const struct weft_csv_columns *c,
-                                   struct weft_labels *out)
-{
-    weft_context *ctx = in->reading->ctx;
-    size_t rows = count_lines(in), count = 0;
-    WEFT_TRY(check_rows(in, rows));
-    int32_t *labels = malloc(rows * sizeof(*labels));
-    if (!labels)
-        return weft_out_of_memory(ctx, in->name, rows * sizeof(*labels));
-    for (; in->at < in->end; count++) {
-        const char *end = weft_csv_line_end(in, in->at);
-        for (size_t i = 0; i < c->label && in->at <= end; i++)
-            weft_csv_field_take(in, &in->at, end);
-        enum weft_status status = in->at <= end
-                                      ? read_label(in, c->label + 1, &labels[count])
-                                      : fail_few_columns(in, c->label, c->count);
-        if (status) {
-            free(labels);
-            return status;
-        }
-        in->at = end < in->end ? end + 1 : end;
-        in->line++;
-    }
-    *out = (struct weft_labels){(int)count, labels};
-    return WEFT_OK;
 }
 
 static enum weft_status read_labels(weft_context *ctx, const char *name,
@@ -467,7 +218,7 @@ static enum weft_status read_labels(weft_context *ctx, const char *name,
     weft_number_locale_begin(&locale);
     enum weft_status status = begin(&reading, name, file, &in, &columns);
     if (!status)
-        status = label_rows(&in, &columns, out);
+        status = weft_csv_labels_read(&in, &columns, out);
     weft_number_locale_end(&locale);
     free(columns.roles);
     free(reading.notes);

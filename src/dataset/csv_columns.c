@@ -26,6 +26,9 @@ static const char *const skipped_names[] = {
     "file",       "filename", "filepath",  "path",      "imagepath", "imagename",
     "imagefile",  "fname",    "name",      "labelname", "classname", "categoryname",
     "targetname", "letter",   "character", NULL};
+/* Names of classes among them: labels if no other column has any. */
+static const char *const class_names[] = {
+    "labelname", "classname", "categoryname", "targetname", "letter", "character", NULL};
 /* Names before a number that programs give to columns without names. */
 static const char *const neutral_names[] = {
     "",        "v",    "x",         "c",   "col",   "column", "f",
@@ -92,8 +95,9 @@ enum { MAX_GROUPS = 8 };
 /* Names of a header by kind. The indices are those of the first of their kind. */
 struct csv_header {
     size_t count;
-    size_t labels, one_hot, numbered, others, neutral;
-    long label, second_label, first_one_hot, first_other, first_pixel, disorder;
+    size_t labels, class_names, one_hot, numbered, others, neutral;
+    long label, second_label, class_name, first_one_hot, first_other, first_pixel,
+        disorder;
     struct weft_csv_field label_name;
     struct name_group groups[MAX_GROUPS]; /* of numbered names, others are in the last */
 };
@@ -160,6 +164,10 @@ static void add_name(struct csv_header *h, struct weft_csv_columns *c, size_t i,
     } else if (is_one_of(skipped_names, name->text) &&
                (!name->numbered || !strcmp(name->text, "unnamed"))) {
         c->roles[i] = WEFT_CSV_SKIPPED;
+        if (is_one_of(class_names, name->text)) {
+            set_first(&h->class_name, i);
+            h->class_names++;
+        }
     } else if (name->numbered) {
         set_first(&h->first_pixel, i);
         add_to_group(h, i, name);
@@ -176,7 +184,7 @@ static void add_name(struct csv_header *h, struct weft_csv_columns *c, size_t i,
 }
 
 /* A line is a header if most of its fields are names, or if its numbers count up as
- * those of columns without names do. */
+ * those of columns without names do; not if it names an image file. */
 static bool is_header(const struct weft_csv *in, const char *at, const char *end,
                       bool *numbers_only)
 {
@@ -185,6 +193,8 @@ static bool is_header(const struct weft_csv *in, const char *at, const char *end
     double before = 0, value;
     while (at <= end) {
         struct weft_csv_field field = weft_csv_field_take(in, &at, end);
+        if (weft_csv_is_image_file(&field))
+            return false;
         if (weft_csv_number(&field, &value)) {
             counting = counting && (numbers ? value == before + 1 : value <= 1);
             before = value;
@@ -257,13 +267,14 @@ static enum weft_status fail_header(const struct weft_csv *in, const struct csv_
                      in->name, name_of(in, h->first_pixel).text);
 }
 
-/* Roles by the names of the header; *guess: they do not distinguish the columns. */
-static enum weft_status read_header(const struct weft_csv *in, struct csv_header *h,
-                                    struct weft_csv_columns *c, bool *guess)
+/* Roles by the names of the header. */
+static void read_header(const struct weft_csv *in, struct csv_header *h,
+                        struct weft_csv_columns *c)
 {
     const char *at = in->at, *end = weft_csv_line_end(in, at);
     *h = (struct csv_header){.label = NO_COLUMN,
                              .second_label = NO_COLUMN,
+                             .class_name = NO_COLUMN,
                              .first_one_hot = NO_COLUMN,
                              .first_other = NO_COLUMN,
                              .first_pixel = NO_COLUMN,
@@ -272,8 +283,18 @@ static enum weft_status read_header(const struct weft_csv *in, struct csv_header
         struct weft_csv_field field = weft_csv_field_take(in, &at, end);
         struct name name = normalize(&field);
         add_name(h, c, h->count, &name);
-        h->label_name = h->label == (long)h->count ? field : h->label_name;
     }
+    if (!h->labels && h->class_names == 1) {
+        h->labels = 1;
+        h->label = h->class_name;
+        c->roles[h->label] = WEFT_CSV_LABEL;
+    }
+}
+
+/* *guess: the names do not distinguish the columns. */
+static enum weft_status check_header(const struct weft_csv *in, struct csv_header *h,
+                                     bool *guess)
+{
     if (h->labels == 1 && find_odd_group(h) != NO_COLUMN) {
         h->first_other = find_odd_group(h);
         h->others++;
@@ -283,6 +304,47 @@ static enum weft_status read_header(const struct weft_csv *in, struct csv_header
         (*guess || (h->labels == 1 && !(h->others && h->numbered))))
         return WEFT_OK;
     return fail_header(in, h);
+}
+
+/* The first column of a row that has the path of an image file; NO_COLUMN: none. */
+static long find_file(const struct weft_csv *in, const char *row)
+{
+    const char *end = weft_csv_line_end(in, row);
+    for (long i = 0; row <= end; i++) {
+        struct weft_csv_field field = weft_csv_field_take(in, &row, end);
+        if (weft_csv_is_image_file(&field))
+            return i;
+    }
+    return NO_COLUMN;
+}
+
+/* The columns of a list of image files: of two, the label is the other one. `h` has no
+ * columns if there is no header. */
+static enum weft_status find_list(const struct weft_csv *in, const struct csv_header *h,
+                                  long file, struct weft_csv_columns *c)
+{
+    long label = c->count == 2 ? 1 - file : h->labels == 1 ? h->label : NO_COLUMN;
+    memset(c->roles, WEFT_CSV_SKIPPED, c->count);
+    c->lists_files = true;
+    c->file = (size_t)file;
+    if (h->labels > 1 && c->count > 2)
+        return fail_header(in, h);
+    if (h->count && h->count != c->count)
+        return weft_fail(in->reading->ctx, WEFT_ERR_FORMAT,
+                         "%s, line %zu: has %zu columns, but the header has %zu",
+                         in->name, in->line + 1, c->count, h->count);
+    if (label == NO_COLUMN || label == file)
+        return weft_fail(in->reading->ctx, WEFT_ERR_FORMAT,
+                         "%s: lists image files in column %ld of %zu; call the column of "
+                         "their classes \"label\" in the first line",
+                         in->name, file + 1, c->count);
+    c->roles[label] = WEFT_CSV_LABEL;
+    if (c->count > 2)
+        weft_reading_note(in->reading,
+                          "%s: column %ld has the paths of image files, column %ld the "
+                          "labels; others are skipped",
+                          in->name, file + 1, label + 1);
+    return WEFT_OK;
 }
 
 /* R writes names of rows without a name for their column; other programs end each row
@@ -306,7 +368,7 @@ static enum weft_status match_header(const struct weft_csv *in, size_t named,
 
 /* Notes what is not a header of label,pixel1,... */
 static void note_columns(const struct weft_csv *in, const struct weft_csv_columns *c,
-                         bool guessed, const struct weft_csv_field *name)
+                         bool guessed, const char *name)
 {
     size_t skipped = 0, first = 0;
     for (size_t i = c->count; i-- > 0;)
@@ -319,7 +381,7 @@ static void note_columns(const struct weft_csv *in, const struct weft_csv_column
                           in->name, c->label + 1);
     else if (c->label)
         weft_reading_note(in->reading, "%s: column %zu, \"%s\", has the labels", in->name,
-                          c->label + 1, show_name(name).text);
+                          c->label + 1, name);
     if (skipped)
         weft_reading_note(in->reading, "%s: %zu column%s skipped, from column %zu on",
                           in->name, skipped, skipped > 1 ? "s are" : " is", first + 1);
@@ -337,13 +399,33 @@ static enum weft_status guess_columns(const struct weft_csv *in,
     return WEFT_OK;
 }
 
+/* The roles of the columns of rows like `row`; `header` of `named` columns or NULL. */
+static enum weft_status find_roles(const struct weft_csv *in, const char *header,
+                                   bool numbers_only, const char *row, size_t named,
+                                   struct csv_header *h, struct weft_csv_columns *c,
+                                   bool *guess)
+{
+    size_t count = c->count;
+    long file = find_file(in, row);
+    c->count = named;
+    if (header && !numbers_only)
+        read_header(in, h, c);
+    c->count = count;
+    if (file != NO_COLUMN && (header ? !h->numbered && !numbers_only : count < 5)) {
+        *guess = false;
+        return find_list(in, h, file, c);
+    }
+    if (header && !numbers_only)
+        WEFT_TRY(check_header(in, h, guess));
+    return header ? match_header(in, named, row, c) : WEFT_OK;
+}
+
 enum weft_status weft_csv_columns_find(struct weft_csv *in, struct weft_csv_columns *out)
 {
     struct weft_csv_columns c = {0};
-    struct csv_header h = {0};
+    struct csv_header h = {.label = NO_COLUMN};
     const char *header = NULL, *end = weft_csv_line_end(in, in->at), *row = in->at;
     bool numbers_only = false, guess = true;
-    enum weft_status status = WEFT_OK;
     if (is_header(in, in->at, end, &numbers_only)) {
         header = in->at;
         row = end + 1;
@@ -356,13 +438,9 @@ enum weft_status weft_csv_columns_find(struct weft_csv *in, struct weft_csv_colu
     c.roles = calloc(most + 1, 1);
     if (!c.roles)
         return weft_out_of_memory(in->reading->ctx, in->name, most);
-    size_t count = c.count;
-    c.count = named;
-    if (header && !numbers_only)
-        status = read_header(in, &h, &c, &guess);
-    c.count = count;
-    if (!status && header)
-        status = match_header(in, named, row, &c);
+    enum weft_status status =
+        find_roles(in, header, numbers_only, row, named, &h, &c, &guess);
+    struct shown label = h.labels ? name_of(in, h.label) : (struct shown){""};
     if (header) {
         in->at = row;
         in->line++;
@@ -377,7 +455,8 @@ enum weft_status weft_csv_columns_find(struct weft_csv *in, struct weft_csv_colu
         free(c.roles);
         return status;
     }
-    note_columns(in, &c, guess, &h.label_name);
+    if (!c.lists_files)
+        note_columns(in, &c, guess, label.text);
     *out = c;
     return WEFT_OK;
 }

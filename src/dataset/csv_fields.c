@@ -5,6 +5,7 @@
 
 #include "util/text.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,6 +102,15 @@ bool weft_csv_number(const struct weft_csv_field *field, double *out)
         return false;
     *out = strtod(field->text, &end);
     return end == field->text + field->length && isfinite(*out);
+}
+
+bool weft_csv_is_word(const struct weft_csv_field *field)
+{
+    double number;
+    bool letters = false;
+    for (size_t i = 0; i < field->length && !letters; i++)
+        letters = isalpha((unsigned char)field->text[i]) || (field->text[i] & 0x80);
+    return letters && !weft_csv_number(field, &number);
 }
 
 size_t weft_integer_sqrt(size_t square)

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The label column of CSV without names: the first or the last, by what the numbers
- * allow. Labels are integers that take every value from 0 or 1 on, many times; pixels at
- * the corners of images are constant, or take values with gaps. */
+ * allow. Labels are words, or integers that take every value from 0 or 1 on, many times;
+ * pixels at the corners of images are constant, or take values with gaps. */
 #define _POSIX_C_SOURCE 200809L
 #include "dataset/csv.h"
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Likeness of a column to labels. */
 enum likeness {
@@ -20,6 +21,9 @@ enum likeness {
 struct column_statistics {
     bool labels;   /* all values are integers of 0 to the greatest label */
     bool counting; /* each value is the one before and 1 */
+    bool repeats;  /* the first value occurs again */
+    struct weft_csv_field first;
+    size_t words;
     double before;
     int least, most;
     size_t rows, counts[WEFT_MAX_CLASSES];
@@ -29,6 +33,10 @@ static void add(struct column_statistics *c, const struct weft_csv_field *field)
 {
     double value;
     bool number = weft_csv_number(field, &value);
+    c->words += weft_csv_is_word(field);
+    c->repeats = c->repeats || (c->rows && field->length == c->first.length &&
+                                !memcmp(field->text, c->first.text, field->length));
+    c->first = c->rows ? c->first : *field;
     c->counting = c->counting && number && (!c->rows || value == c->before + 1);
     c->before = number ? value : 0;
     if (!number || value != floor(value) || value < 0 || value > WEFT_CSV_MAX_LABEL)
@@ -56,6 +64,12 @@ static enum likeness likeness(const struct column_statistics *c)
     return 2 * distinct > c->most ? SOME_VALUES : GAPS;
 }
 
+/* Words that are no names of rows. */
+static bool has_names(const struct column_statistics *c)
+{
+    return c->repeats && 4 * c->words >= c->rows;
+}
+
 /* True if one value takes more than half of the rows, as the background does. */
 static bool mostly_one_value(const struct column_statistics *c)
 {
@@ -80,6 +94,8 @@ static int decide(const struct column_statistics *first,
 {
     enum { FEW_ROWS = 20 }; /* labels may have gaps */
     enum likeness a = likeness(first), b = likeness(last);
+    if (has_names(first) || has_names(last))
+        return has_names(first) ? -1 : 1;
     if (a == NO_LABELS)
         return b >= SOME_VALUES ? 1 : -1;
     if (a == ALL_VALUES && (b != ALL_VALUES || has_pixel_range(last, first)))
@@ -138,7 +154,8 @@ enum weft_status weft_csv_columns_guess(const struct weft_csv *in, size_t count,
         at = end + 1;
     }
     /* An index before the labels: one column more than an image and its label have. */
-    bool index = count > 3 && c[FIRST].counting && c[FIRST].rows > 1 &&
+    bool index = count > 3 && c[FIRST].rows > 1 &&
+                 (c[FIRST].counting || weft_csv_is_image_file(&c[FIRST].first)) &&
                  weft_csv_is_square(count - 2) && !weft_csv_is_square(count - 1);
     bool single = c[FIRST].rows == 1; /* decides nothing */
     int side = single ? -1 : decide(&c[index ? SECOND : FIRST], &c[LAST]);

@@ -40,6 +40,7 @@ struct weft_raw_images {
 struct weft_labels {
     int count;
     int32_t *values;
+    struct weft_names classes; /* none: labels are numbers */
 };
 
 /* Decisions for all files of a dataset that is read, and notes on them for the user. */
@@ -57,8 +58,11 @@ struct weft_reading {
     int threads;           /* 0: one a processor */
     bool one_class;        /* one class folder is enough */
     int least_classes;     /* of another part of the same file */
-    bool from_files;       /* image files have been read */
-    int decoded;           /* how many of them were decoded, in how much time */
+    /* Names of the classes in training, which labels that are names follow; NULL: any */
+    const char *const *class_names;
+    int classes;
+    bool from_files; /* image files have been read */
+    int decoded;     /* how many of them were decoded, in how much time */
     double decode_seconds;
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Opening a dataset by name, folder or file. */
 #define _POSIX_C_SOURCE 200809L
+#include "dataset/class_names.h"
 #include "dataset/image_list.h"
 #include "image/preprocess.h"
 #include "util/gzip.h"
@@ -154,32 +155,29 @@ static int count_classes(const int32_t *labels, int count)
     return classes;
 }
 
-/* Number of classes in the training part of the same folder, because a test part may
- * lack the last ones; 0: no training part. */
-static enum weft_status count_train_classes(weft_context *ctx, const char *folder,
-                                            int *out)
+/* Labels of the training part of the same folder, because a test part may lack some
+ * classes; none: no training part. */
+static enum weft_status read_train_labels(weft_context *ctx, const char *folder,
+                                          struct weft_labels *out)
 {
     char *path, *labels_path = NULL;
     struct weft_file file;
-    struct weft_labels labels = {0};
     const struct weft_format *format;
     struct weft_reading train = {.ctx = ctx};
     enum weft_status status = weft_locate_images(&train, folder, WEFT_SPLIT_TRAIN, &path);
     free(train.notes);
-    *out = 0;
+    *out = (struct weft_labels){0};
     if (status || !path)
         return status;
     status = read_file(ctx, path, true, &file, &format);
     if (!status) {
         status = format->labels_beside
                      ? weft_locate_labels(ctx, format, path, &labels_path)
-                     : format->read_labels(ctx, path, &file, &labels);
+                     : format->read_labels(ctx, path, &file, out);
         weft_file_free(&file);
     }
     if (!status && labels_path)
-        status = read_labels(ctx, labels_path, &labels);
-    *out = count_classes(labels.values, labels.count);
-    free(labels.values);
+        status = read_labels(ctx, labels_path, out);
     free(labels_path);
     free(path);
     return status;
@@ -241,6 +239,34 @@ static enum weft_status read_classes(weft_context *ctx, const char *path, char *
                     : WEFT_OK;
 }
 
+/* Labels that are names are numbered as those of training. */
+static enum weft_status follow_training(const struct weft_reading *reading,
+                                        const char *path, const struct weft_labels *train,
+                                        struct weft_raw_images *raw)
+{
+    weft_context *ctx = reading->ctx;
+    if (!raw->classes.count)
+        return WEFT_OK;
+    if (reading->class_names)
+        return weft_raw_images_follow(ctx, path, raw, reading->class_names,
+                                      reading->classes);
+    if (train->classes.count)
+        return weft_raw_images_follow(ctx, path, raw,
+                                      (const char *const *)train->classes.list,
+                                      train->classes.count);
+    if (train->count)
+        return weft_fail(ctx, WEFT_ERR_FORMAT,
+                         "%s: its labels are names, such as \"%s\", but those of the "
+                         "training part are numbers; write both in one way",
+                         path, raw->classes.list[0]);
+    if (raw->classes.count > 1 || reading->one_class)
+        return WEFT_OK;
+    return weft_fail(
+        ctx, WEFT_ERR_FORMAT,
+        "%s: all its images are of one class, %s; there must be two at least", path,
+        raw->classes.list[0]);
+}
+
 /* Opens a file; `folder` is where its training part may be, or NULL. */
 static enum weft_status open_file(struct weft_reading *reading, const char *path,
                                   bool listed, const char *folder, weft_dataset **out)
@@ -250,8 +276,9 @@ static enum weft_status open_file(struct weft_reading *reading, const char *path
     struct weft_file classes = {0};
     char *class_file = NULL;
     struct weft_class_names_source naming = {0};
+    struct weft_labels train = {0};
     enum weft_status status = read_part(reading, path, listed, folder, &raw);
-    if (!status) {
+    if (!status && !raw.classes.count) {
         naming.release = weft_known_dataset_find(&raw);
         if (!naming.release)
             status = read_classes(ctx, path, &class_file, &classes);
@@ -259,10 +286,16 @@ static enum weft_status open_file(struct weft_reading *reading, const char *path
     naming.text = (const char *)classes.bytes;
     naming.file = class_file;
     naming.least = reading->least_classes;
-    if (!status && !naming.release && !naming.text && folder)
-        status = count_train_classes(ctx, folder, &naming.least);
+    if (!status && !naming.release && !naming.text && folder) {
+        status = read_train_labels(ctx, folder, &train);
+        naming.least = count_classes(train.values, train.count);
+    }
+    if (!status)
+        status = follow_training(reading, path, &train, &raw);
     if (!status)
         status = weft_dataset_take(reading, &raw, path, &naming, out);
+    free(train.values);
+    weft_names_free(&train.classes);
     weft_raw_images_free(&raw);
     weft_file_free(&classes);
     free(class_file);
@@ -326,6 +359,14 @@ static enum weft_status open_folder(struct weft_reading *reading, const char *fo
     if (!listed)
         return fail_no_images(reading, folder, split);
     WEFT_TRY(weft_image_list_read(reading, folder, &list, &raw));
+    if (reading->class_names) {
+        enum weft_status status = weft_raw_images_follow(
+            reading->ctx, folder, &raw, reading->class_names, reading->classes);
+        if (status) {
+            weft_raw_images_free(&raw);
+            return status;
+        }
+    }
     return weft_dataset_take(reading, &raw, folder,
                              &(struct weft_class_names_source){.text = NULL}, out);
 }
@@ -341,6 +382,14 @@ static enum weft_status read_params(const struct weft_dataset_open_params *param
     reading->cache_dir = p.cache_dir;
     reading->threads = p.threads;
     reading->one_class = p.one_class;
+    reading->class_names = p.classes ? p.class_names : NULL;
+    reading->classes = p.classes;
+    WEFT_REQUIRE(context, p.classes >= 0 && p.classes <= WEFT_MAX_CLASSES,
+                 "classes must be 0 to WEFT_MAX_CLASSES");
+    WEFT_REQUIRE(context, !p.classes || p.class_names, "class_names must be given");
+    for (int i = 0; i < p.classes; i++)
+        WEFT_REQUIRE(context, p.class_names[i] && weft_text_is_name(p.class_names[i]),
+                     "each of class_names must be 1 to 127 bytes of UTF-8");
     if (!p.preprocess)
         return WEFT_OK;
     WEFT_TRY(weft_params_read(context, "weft_dataset_open", p.preprocess, image,

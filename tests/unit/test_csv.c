@@ -121,8 +121,8 @@ static void test_names(void)
         {"a,b\n1,5\n", NULL, NULL, "column 1, \"a\", is neither labels nor pixels"},
         {"label,p1,p2\n1,5,6,7,8\n", NULL, NULL,
          "line 2: has 5 columns, but the header has 3"},
-        {"label,p1\ncat,5\n", NULL, NULL,
-         "line 2, column 1: \"cat\" is not an integer from 0 to 999; number the classes"},
+        {"label,p1\n1,5\n0,5\n0,5\n0,5\n0,5\ncat,5\n", NULL, NULL,
+         "line 7, column 1: \"cat\" is not an integer from 0 to 999, as most labels are"},
         {"label,p1\n1.5,5\n", NULL, NULL, "line 2, column 1: \"1.5\" is not an integer"},
         {"label;p1\n1;0,5\n", NULL, NULL,
          "line 2, column 2: a number with a decimal comma"},
@@ -130,6 +130,100 @@ static void test_names(void)
     };
     for (size_t i = 0; i < WEFT_ARRAY_SIZE(rows); i++)
         check_row(&rows[i]);
+}
+
+/* Labels that are names: sorted, in any column. */
+static void test_class_names(void)
+{
+    static const struct row rows[] = {
+        {"label,p1\ncat,5\nant,6\ncat,7\n", "101", "567", NULL},
+        {"p1,p2,p3,p4,class\n5,6,7,8,\"b, c\"\n1,2,3,4,a\n", "10", "56781234",
+         "column 5, \"class\""},
+        {"p1,label,p2,p3,p4\n5,\xc3\xa4 b,6,7,8\n1,zed,2,3,4\n", "10", "56781234",
+         "column 2"},
+        {"label,p1,p2,p3,p4\nb,5,6,.7e1,8\na,1,2,3,4\n", "10", "56781234", NULL},
+        {"label,p1,p2,p3,p4\n9,5,6,7,8\nA,1,2,3,4\nB,1,2,3,4\n", "012", "56781234", NULL},
+        {"id,p1,p2,p3,p4,label_name\nx,5,6,7,8,b\ny,1,2,3,4,a\n", "10", "56781234",
+         "column 6, \"label_name\""},
+        /* without a header */
+        {"b,5,6,7,8\na,1,2,3,4\nb,1,2,3,4\n", "101", "56781234", "column 1 has"},
+        {"5,6,7,8,b\n1,2,3,4,a\n1,2,3,4,b\n", "101", "56781234", "column 5 has"},
+        {"a.png,5,6,7,8,b\nb.png,1,2,3,4,a\nc.png,1,2,3,4,b\n", "101", "56781234",
+         "column 6 has"},
+        /* refused */
+        {"label,p1\ncat,5\ncat,6\n", NULL, NULL, "all its images are of one class, cat"},
+        {"label,p1\ncat,5\n,6\n", NULL, NULL,
+         "line 3, column 1: the name of a class must be 1 to 127 bytes"},
+        {"label,p1\ncat,5\nz\xff,6\n", NULL, NULL, "line 3, column 1: the name of a"},
+        {"label,p1\ncat,5\ndog,6,7\n", NULL, NULL, "line 3: more than the 2 columns"},
+    };
+    struct weft_dataset_info info;
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(rows); i++)
+        check_row(&rows[i]);
+    weft_dataset *data = open_text("a.csv", "label,p1\ncat,5\nant,6\nB,7\n");
+    REQUIRE(data);
+    weft_dataset_info(data, &info);
+    CHECK_INT(info.classes, 3);
+    CHECK_TEXT(info.class_names[0], "B");
+    CHECK_TEXT(info.class_names[1], "ant");
+    CHECK_TEXT(info.class_names[2], "cat");
+    weft_dataset_destroy(&data);
+}
+
+/* Opens a text whose names follow those of training: b, a, 7. */
+static void check_follows(const char *text, const char *labels, const char *words)
+{
+    static const char *const names[] = {"b", "a", "7"};
+    const struct weft_dataset_open_params params =
+        *weft_dataset_open_params(.class_names = names, .classes = 3);
+    struct weft_dataset_info info;
+    weft_dataset *data = NULL;
+    CHECK_OK(weft_file_write(&context, "a.csv", text, strlen(text)));
+    if (words) {
+        CHECK_FAILS(weft_dataset_open(&context, "a.csv", WEFT_SPLIT_TEST, &params, &data),
+                    WEFT_ERR_FORMAT, words);
+        return;
+    }
+    CHECK_OK(weft_dataset_open(&context, "a.csv", WEFT_SPLIT_TEST, &params, &data));
+    if (!data)
+        return;
+    weft_dataset_info(data, &info);
+    for (size_t i = 0; labels[i]; i++)
+        CHECK_INT(info.labels[i], labels[i] - '0');
+    weft_dataset_destroy(&data);
+}
+
+/* Another part has the classes of training, though it lacks some. */
+static void test_training_names(void)
+{
+    static const char train[] = "label,p1\ncat,5\nant,6\nbee,7\n",
+                      test[] = "label,p1\ncat,8\n", other[] = "label,p1\ndog,8\n";
+    struct weft_dataset_info info;
+    weft_dataset *data = NULL;
+    CHECK_OK(weft_folder_create(&context, "named", 0777));
+    CHECK_OK(weft_file_write(&context, "named/train.csv", train, strlen(train)));
+    CHECK_OK(weft_file_write(&context, "named/test.csv", test, strlen(test)));
+    CHECK_OK(weft_dataset_open(&context, "named", WEFT_SPLIT_TEST, NULL, &data));
+    REQUIRE(data);
+    weft_dataset_info(data, &info);
+    CHECK_INT(info.classes, 3);
+    CHECK_INT(info.labels[0], 2);
+    CHECK_TEXT(info.class_names[1], "bee");
+    weft_dataset_destroy(&data);
+    CHECK_OK(weft_file_write(&context, "named/test.csv", other, strlen(other)));
+    CHECK_FAILS(weft_dataset_open(&context, "named", WEFT_SPLIT_TEST, NULL, &data),
+                WEFT_ERR_FORMAT,
+                "test.csv: has class \"dog\", which the training data has not: its 3 "
+                "classes are ant, bee, cat; correct");
+    static const char numbers[] = "label,p1\n1,5\n0,6\n";
+    CHECK_OK(weft_file_write(&context, "named/train.csv", numbers, strlen(numbers)));
+    CHECK_FAILS(weft_dataset_open(&context, "named", WEFT_SPLIT_TEST, NULL, &data),
+                WEFT_ERR_FORMAT, "but those of the training part are numbers");
+    check_follows("label,p1\nb,5\na,6\n", "01", NULL);
+    check_follows("label,p1\na,5\na,6\n7,6\n", "112", NULL);
+    check_follows("label,p1\na,5\n0,6\n", NULL, "has class \"0\", which");
+    check_follows("label,p1\n2,5\n1,6\n", "21", NULL);
+    check_follows("label,p1\nA,5\n", NULL, "has class \"A\", which the training data");
 }
 
 /* Without names. Corners of images are dark; labels take every value. */
@@ -240,6 +334,8 @@ int main(void)
     test_context = &context;
     REQUIRE(mkdtemp(folder) && chdir(folder) == 0);
     test_names();
+    test_class_names();
+    test_training_names();
     test_numbers();
     test_scale();
     test_parts();

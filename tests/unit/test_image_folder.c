@@ -143,6 +143,77 @@ static void test_parts(void)
                 WEFT_ERR_FORMAT, "has class other, which the training part has not");
 }
 
+/* CSV that lists image files. */
+static void test_lists(void)
+{
+    weft_dataset *data = NULL;
+    make_folders((const char *[]){"l/i", NULL});
+    save_image("l/i/1.png", 2, 3, 1, 10);
+    save_image("l/2.PNG", 2, 3, 1, 20);
+    save_image("l/i/3.png", 2, 3, 1, 30);
+    save_text("l/a.csv", "path,label\ni/1.png,cat\n2.PNG,ant\n./i/3.png,cat\n");
+    check_part("l/a.csv", WEFT_SPLIT_TRAIN, 2, 3, 1, "ant cat", "1:10 0:20 1:30");
+    check_notes("l/a.csv", "");
+    save_text("l/a.csv", "1;i/1.png\n0;2.PNG\n0;2.PNG\n");
+    check_part("l/a.csv", WEFT_SPLIT_TRAIN, 2, 3, 1, "0 1", "1:10 0:20 0:20");
+    save_text("l/a.csv", "animal,file\nx,i/1.png\ny,2.PNG\n");
+    check_part("l/a.csv", WEFT_SPLIT_TRAIN, 2, 3, 1, "x y", "0:10 1:20");
+    save_text("l/a.csv", "id,file,kind,label,split\n1,i/1.png,0,x,train\n2,2.PNG,7,y,\n");
+    check_part("l/a.csv", WEFT_SPLIT_TRAIN, 2, 3, 1, "x y", "0:10 1:20");
+    check_notes("l/a.csv", "column 2 has the paths of image files, column 4 the labels");
+    /* left out, with the reason */
+    save_text("l/bad.png", "x");
+    save_text("l/a.csv", "i/1.png,x\nnone.png,x\n2.PNG,y\nbad.png,y\ni,x\n");
+    check_part("l/a.csv", WEFT_SPLIT_TRAIN, 2, 3, 1, "x y", "0:10 1:20");
+    check_notes("l/a.csv",
+                "l/a.csv: 3 of 5 files left out: l/none.png: cannot be opened");
+    check_notes("l/a.csv", "l/bad.png: is not a PNG");
+    /* parts in a folder; decoded once */
+    struct weft_dataset_info info;
+    const struct weft_dataset_open_params kept =
+        *weft_dataset_open_params(.cache_dir = "lc", .threads = 2);
+    save_text("l/train.csv", "path,label\ni/1.png,cat\n2.PNG,ant\n");
+    save_text("l/test.csv", "path,label\ni/3.png,cat\n");
+    for (int i = 0; i < 2; i++) {
+        data = open_with("l", WEFT_SPLIT_TEST, &kept);
+        REQUIRE(data);
+        weft_dataset_info(data, &info);
+        CHECK_INT(info.labels[0], 1);
+        CHECK_INT(info.pixels[0], 30);
+        CHECK_INT(info.decoded, i ? 0 : 1);
+        CHECK_TEXT(info.files[0], "l/i/3.png");
+        weft_dataset_destroy(&data);
+    }
+    /* refused */
+    static const char *const rows[][2] = {
+        {"path,label\nx.png,a\n", "none of its 1 images can be read"},
+        {"a.png,0,1\nb.png,0,1\n", "call the column of their classes \"label\""},
+        {"path,x,z\na.png,0,1\n", "call the column of their classes \"label\""},
+        {"path,label,class\na.png,0,1\n", "both columns \"label\" and \"class\""},
+        {"path,label\ni/1.png,a\ni/3.png\n", "line 3: has 1 columns"},
+        {"label,path\na,i/1.png\nb\n", "line 3: has 1 columns"},
+        {"path,label\ni/1.png,a\n,b\n", "line 3, column 1: must be the path"},
+        {"path,label\ni/1.png,0\n2.PNG,0\n2.PNG,0\n2.PNG,-1\n", "\"-1\" is not an"},
+        {"path,label\ni/1.png,a\n2.PNG,a\n", "all its images are of one class, a"},
+    };
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(rows); i++) {
+        save_text("l/a.csv", rows[i][0]);
+        check_fails("l/a.csv", WEFT_ERR_FORMAT, rows[i][1]);
+    }
+    /* class folders of another part follow the names of training too */
+    static const char *const names[] = {"z", "y", "x"};
+    data = open_with("p", WEFT_SPLIT_TRAIN,
+                     weft_dataset_open_params(.class_names = names, .classes = 3));
+    REQUIRE(data);
+    weft_dataset_info(data, &info);
+    CHECK_INT(info.labels[0], 2);
+    weft_dataset_destroy(&data);
+    CHECK_FAILS(weft_dataset_open(
+                    &context, "p", WEFT_SPLIT_TRAIN,
+                    weft_dataset_open_params(.class_names = names, .classes = 2), &data),
+                WEFT_ERR_FORMAT, "p: has class \"x\", which the training data has not");
+}
+
 static void test_sizes(void)
 {
     make_folders((const char *[]){"s/a", "s/b", NULL});
@@ -293,6 +364,7 @@ int main(void)
     test_classes();
     test_refused();
     test_parts();
+    test_lists();
     test_sizes();
     test_cache();
     snprintf(command, sizeof(command), "rm -r %s", folder);

@@ -385,6 +385,10 @@ static enum app_exit evaluate(struct evaluation *evaluation, const struct eval_o
     if ((code = app_choose_images(app, &evaluation->image_params, info.preprocess, NULL,
                                   NULL)))
         return code;
+    struct weft_net_info net;
+    weft_net_info(info.net, &net);
+    evaluation->image_params.params.class_names = info.class_names;
+    evaluation->image_params.params.classes = net.classes;
     if ((code = app_open_dataset(app, spec, split, &evaluation->data)))
         return code;
     compare_classes(evaluation, &info);
@@ -411,8 +415,6 @@ static enum app_exit evaluate(struct evaluation *evaluation, const struct eval_o
         return app_report_error(app, APP_WORK, status);
     app_print_precision(evaluation->predictor, o->app.precision);
     term_wait_begin("Evaluating");
-    struct weft_net_info net;
-    weft_net_info(info.net, &net);
     evaluation->confusion = term_realloc_or_exit(
         NULL, (size_t)net.classes * (size_t)net.classes * sizeof(int64_t));
     status = weft_predictor_evaluate(evaluation->predictor, evaluation->data,

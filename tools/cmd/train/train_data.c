@@ -119,6 +119,20 @@ static void set_saved_spec(char out[PATHS_MAX], const char *spec)
         snprintf(out, PATHS_MAX, "%s", spec);
 }
 
+/* Other parts have the classes of training, and image files of one size. */
+static void follow_training(struct train_session *session,
+                            const struct weft_dataset_info *training)
+{
+    struct weft_preprocess_params *p = &session->images.preprocess;
+    session->images.params.class_names = training->class_names;
+    session->images.params.classes = training->classes;
+    if (!training->files || p->height)
+        return;
+    p->height = training->height;
+    p->width = training->width;
+    p->channels = training->channels;
+}
+
 enum app_exit train_open_data(struct train_session *session,
                               const struct train_options *o)
 {
@@ -133,6 +147,7 @@ enum app_exit train_open_data(struct train_session *session,
     set_saved_spec(session->data_path, session->data_spec);
     if (session->checkpoint)
         code = train_check_same_data(session, all);
+    follow_training(session, &info);
     if (!code)
         code = open_test(session, all, o->test || o->resume);
     bool validation = false;
@@ -144,6 +159,8 @@ enum app_exit train_open_data(struct train_session *session,
         session->train = all;
         all = NULL;
     }
+    session->images.params.class_names = NULL;
+    session->images.params.classes = 0;
     weft_dataset_destroy(&all);
     set_saved_spec(session->test_path, session->test_spec);
     return code;

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Parts of data from end to end: folders of images, lists of them, names of classes, the cache,
+--input, --resume with a validation part, IDX under dotted names. Usage: data.py WEFT"""
+
+import json
+import os
+import pathlib
+import random
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import zlib
+
+from checks import check, finish
+
+WEFT = os.path.abspath(sys.argv[1])
+SIDE, CLASSES = 8, ("ant", "bee", "cow")
+NET = ("conv 4 3x3 pad=same relu\nmax-pool 2\nflatten\ndense classes\nsoftmax\n"
+       "optimizer adam 0.01\nbatch 8\n")
+COUNTS = {"train": 8, "validation": 3, "test": 4}  # images of each class
+
+
+def weft(*words, code=0, says=""):
+    """Runs weft, checks exit code and output; returns stdout and stderr."""
+    done = subprocess.run([WEFT, *map(str, words)], capture_output=True, text=True, timeout=120,
+                          check=False)
+    both = done.stdout + done.stderr
+    check(done.returncode == code and says in both,
+          f"{words}: exit code {done.returncode}, not {code}, or not '{says}': {both[-600:]}")
+    return both
+
+
+def pixels(label, rng):
+    return bytes(250 if y == 2 + label else rng.randrange(60) for y in range(SIDE)
+                 for _ in range(SIDE))
+
+
+def pgm(path, body):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"P5 %d %d 255\n" % (SIDE, SIDE) + body)
+
+
+def photos(root):
+    """A folder for each part and class, with nested folders, a loop of links, a damaged file."""
+    rng = random.Random(1)
+    for part, count in COUNTS.items():
+        for label, name in enumerate(CLASSES):
+            for i in range(count):
+                below = "deep/er" if i % 2 else ""
+                pgm(root / part / name / below / f"{i}.pgm", pixels(label, rng))
+    (root / "train/ant/deep/loop").symlink_to("../..")
+    (root / "train/bee/bad.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+
+
+def train(*words, code=0, says="", data="photos"):
+    return weft("train", "-d", "cpu", "--data", data, "--net", "t.net", *words, code=code, says=says)
+
+
+def same(a, b):
+    return pathlib.Path(a, "last.safetensors").read_bytes() == \
+        pathlib.Path(b, "last.safetensors").read_bytes()
+
+
+def same_layers(a, b):
+    """The same weights; metadata name the data."""
+    def tensors(folder):
+        data = pathlib.Path(folder, "last.safetensors").read_bytes()
+        return data[8 + int.from_bytes(data[:8], "little"):]
+    return tensors(a) == tensors(b)
+
+
+def evaluate(*words):
+    done = subprocess.run([WEFT, "eval", *map(str, words), "-d", "cpu", "-f", "json"], check=False,
+                          capture_output=True, timeout=120)
+    check(done.returncode == 0, f"eval {words}: {done.stderr}")
+    return json.loads(done.stdout)
+
+
+def folders():
+    photos(pathlib.Path("photos"))
+    out = train("-e", 4, "--out", "a", "--cache", "kept",
+                says="24 for training, 9 for validation, 12 for test")
+    check("1 of 25 files left out: photos/train/bee/bad.png: damaged PNG" in out, f"left out: {out}")
+    check("Decoded 25 image files" in out and "loop" not in out, "each file once")
+    kept = sorted(pathlib.Path("kept").iterdir())
+    check(len(kept) == 3 and all(p.stat().st_mode & 0o77 == 0 for p in kept), "a file for each part")
+    out = train("-e", 2, "--out", "b", "--cache", "kept")
+    check("Decoded" not in out, "decoded images are known")
+    train("-e", 4, "--out", "b", "--resume", "--cache", "kept")
+    check(same("a", "b"), "a resumed run with a validation part has the same bits")
+    for file in kept:
+        file.write_bytes(file.read_bytes()[:-1] + b"\xff")
+    out = train("-e", 4, "--out", "c", "--cache", "kept")
+    check("Decoded 25 image files" in out and same("a", "c"), "a damaged cache is not used")
+    out = train("-e", 4, "--out", "d", "--cache", "none", "--input", f"{SIDE}x{SIDE}x1")
+    check("Decoded 25 image files" in out and same("a", "d"), "--cache none decodes each time")
+    out = train("-e", 1, "--out", "e", "--cache", "kept", "--input", "5x6x3")
+    check("5x6x3" in weft("show", "e"), "--input is the size of the model's images")
+    pathlib.Path("photos/train/cow/0.pgm").unlink()
+    train("-e", 6, "--out", "a", "--resume", code=4, says="labels or their order differ from those")
+    train("-e", 1, "--out", "f", "--input", "0x8x1", code=2, says="must be HxWxC")
+
+
+def lists():
+    """CSV of image files, and names beside pixels."""
+    root = pathlib.Path("lists")
+    photos(root / "images")
+    for part in COUNTS:
+        rows = [f"{p.relative_to(root)},{p.relative_to(root).parts[2]}"
+                for p in sorted(root.glob(f"images/{part}/*/**/*.pgm")) if "loop" not in p.parts]
+        (root / f"{part}.csv").write_text("\n".join(["path,label", *rows, ""]))
+    train("-e", 2, "--out", "g", data="lists", says="24 for training, 9 for validation, 12 for test")
+    train("-e", 2, "--out", "h", data="lists/images")
+    check(json.loads(weft("show", "g", "-f", "json"))["classes"] == list(CLASSES), "names in the model")
+    check(same_layers("g", "h"), "a list of a folder's files gives the same weights")
+    report = evaluate("g")
+    check(report["count"] == 12 and report["classes"] == list(CLASSES), "eval of a list")
+    # One class of the three, and one that is unknown.
+    (root / "some.csv").write_text("path,label\n" + "".join(
+        f"images/test/cow/{i}.pgm,cow\n" for i in (0, 2)))
+    report = evaluate("g", "--data", root / "some.csv")
+    check([sum(row) for row in report["confusion"]] == [0, 0, 2], "a list without some classes")
+    (root / "wrong.csv").write_text("path,label\nimages/test/cow/0.pgm,cows\n")
+    weft("eval", "g", "-d", "cpu", "--data", root / "wrong.csv", code=4,
+         says="has class \"cows\", which the training data has not")
+    train("-e", 1, "--test", root / "wrong.csv", "--out", "i", code=4, says="has class \"cows\"")
+    rng = random.Random(2)
+    rows = [",".join(map(str, [*pixels(i % 3, rng), CLASSES[i % 3]])) for i in range(30)]
+    head = ",".join(f"p{i}" for i in range(SIDE * SIDE))
+    pathlib.Path("names.csv").write_text("\n".join([head + ",kind", *rows, ""]))
+    train("-e", 1, "--out", "j", data="names.csv", code=4, says="column 65, \"kind\"")
+    pathlib.Path("names.csv").write_text("\n".join([head + ",class", *rows, ""]))
+    train("-e", 1, "--out", "j", data="names.csv", says="27 for training")
+    check(json.loads(weft("show", "j", "-f", "json"))["classes"] == list(CLASSES), "names of a CSV")
+
+
+def dotted():
+    rng = random.Random(3)
+    os.mkdir("idx")
+    for stem, count in (("train", 24), ("t10k", 9)):
+        labels = bytes(i % 3 for i in range(count))
+        body = b"".join(pixels(label, rng) for label in labels)
+        pathlib.Path(f"idx/{stem}-images.idx3-ubyte").write_bytes(
+            struct.pack(">IIII", 0x803, count, SIDE, SIDE) + body)
+        pathlib.Path(f"idx/{stem}-labels.idx1-ubyte").write_bytes(
+            struct.pack(">II", 0x801, count) + labels)
+    train("-e", 1, "--out", "k", data="idx", says="22 for training, 2 for validation, 9 for test")
+
+
+def orientation():
+    """A PNG of 2 rows and 4 columns that Exif turns by 90 degrees."""
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    exif = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
+    pathlib.Path("turned.png").write_bytes(
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 4, 2, 8, 0, 0, 0, 0)) +
+        chunk(b"eXIf", exif) + chunk(b"IDAT", zlib.compress(b"\0\1\2\3\4\0\5\6\7\x08")) + chunk(b"IEND", b""))
+    found = json.loads(weft("show", "turned.png", "-f", "json"))
+    check((found["height"], found["width"]) == (4, 2), f"Exif orientation: {found}")
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        os.environ.update(XDG_CACHE_HOME=folder + "/cache", XDG_STATE_HOME=folder)
+        pathlib.Path("t.net").write_text(NET)
+        for test in [folders, lists, dotted, orientation]:
+            test()
+        os.chdir("/")
+        shutil.rmtree(folder, ignore_errors=True)
+        os.mkdir(folder)
+    finish()
+
+
+main()
