@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* State of a training run, shared by cmd_train.c (configuration), train_loop.c (epochs),
- * divergence.c and train_report.c (results). */
+/* State of a training run, shared by cmd_train.c (options), train_run.c (configuration),
+ * train_loop.c (epochs), divergence.c and train_report.c (results). */
 #ifndef WEFT_CMD_TRAIN_TRAIN_H
 #define WEFT_CMD_TRAIN_TRAIN_H
 
@@ -66,6 +66,9 @@ struct train_session {
     int64_t saved_step;        /* of last.safetensors */
     struct table table;
 };
+
+/* train_run.c. A run from its options to its report. */
+enum app_exit train_run(struct app *app, const struct train_options *options);
 
 /* train_data.c */
 

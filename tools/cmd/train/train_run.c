@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One training run: configuration, data, network, trainer, folder. */
+#define _GNU_SOURCE
+#include "train/train.h"
+#include "core/preprocess.h"
+#include "core/tuning.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const struct table_column columns[] = {
+    {.key = "epoch", .title = "epoch", .width = 7},
+    {.key = "step"},
+    {.key = "learning_rate"},
+    {.key = "loss", .title = "loss", .width = 7},
+    {.key = "accuracy", .title = "train %", .width = 7},
+    {.key = "val_accuracy", .title = "val %", .width = 12},
+    {.key = "val_standard_error"},
+    {.key = "val_loss"},
+    {.key = "images_per_second", .title = "images/s", .width = 11},
+    {.key = "seconds", .title = "time", .width = 8},
+    {.key = "best", .title = "best", .left = true, .width = 4},
+};
+enum { COLUMN_COUNT = sizeof(columns) / sizeof(*columns) };
+
+static void configure_new(struct train_session *session, const struct train_options *o)
+{
+    session->data_spec = o->data ? o->data : "fashion-mnist";
+    session->test_spec = o->test                                  ? o->test
+                         : app_is_single_file(session->data_spec) ? "none"
+                                                                  : session->data_spec;
+    if (!strcmp(session->test_spec, "none"))
+        session->test_spec = "";
+    session->batch = o->batch;
+    session->learning_rate = o->learning_rate;
+    session->schedule = o->schedule;
+    session->augment = o->augment;
+    session->seed = o->seed == ARGS_SEED_UNSET ? 1 : o->seed;
+    session->epochs = o->epochs ? o->epochs : 10;
+    session->precision = o->app.precision == TRAIN_NO_PRECISION
+                             ? WEFT_PRECISION_FLOAT32
+                             : (enum weft_precision)o->app.precision;
+}
+
+/* That of the checkpoint or the dataset, with the changes of the options. */
+static void choose_preprocess(struct train_session *session,
+                              const struct train_options *o)
+{
+    struct weft_dataset_info data;
+    struct weft_model_info model;
+    weft_dataset_info(session->train, &data);
+    session->preprocess = *data.preprocess;
+    if (session->checkpoint || session->from) {
+        weft_model_info(session->from ? session->from : session->checkpoint, &model);
+        session->preprocess = *model.preprocess;
+    }
+    app_apply_preprocess(&o->app, &session->preprocess);
+}
+
+static enum app_exit open_net(struct train_session *session,
+                              const struct train_options *o)
+{
+    struct weft_dataset_info shape;
+    struct weft_model_info model;
+    struct weft_net_info saved;
+    const char *spec = o->net ? o->net : "small";
+    weft_dataset_info(session->train, &shape);
+    if (session->from)
+        return train_open_net_from(session, o, &shape);
+    if (!session->checkpoint)
+        return app_load_net(session->app, spec, &shape, &session->net);
+    weft_model_info(session->checkpoint, &model);
+    weft_net_info(model.net, &saved);
+    if (o->net) {
+        char *given;
+        enum app_exit code = app_load_net_text(session->app, o->net, &given);
+        if (code)
+            return code;
+        if (strcmp(given, saved.text))
+            train_warn_ignored(session, "net", o->net, saved.name);
+        free(given);
+    }
+    struct weft_net_params params =
+        *weft_net_params(.name = saved.name, .height = shape.height, .width = shape.width,
+                         .channels = shape.channels, .classes = shape.classes);
+    enum weft_status status =
+        weft_net_create(session->app->context, saved.text, &params, &session->net);
+    return status ? app_report_error(session->app, APP_INPUT, status) : APP_OK;
+}
+
+static void log_header(struct json *j, const void *priv)
+{
+    const struct train_session *session = priv;
+    struct weft_dataset_info data;
+    struct weft_net_info net;
+    weft_dataset_info(session->train, &data);
+    weft_net_info(session->net, &net);
+    app_json_begin(session->app, j, "weft.log/2");
+    emit_text(j, "data", session->data_spec);
+    emit_text(j, "known_as", data.known_as);
+    emit_int(j, "images", data.count);
+    emit_int(j, "val_images", session->val_count);
+    emit_text(j, "net", net.name);
+    emit_text(j, "net_text", net.text);
+    emit_int(j, "batch", session->batch);
+    emit_double(j, "learning_rate", app_rate(train_learning_rate(session)));
+    emit_text(j, "schedule", session->schedule ? session->schedule : net.schedule);
+    emit_text(j, "augment", session->augment ? session->augment : net.augment);
+    emit_uint(j, "seed", session->seed);
+    emit_text(j, "precision", app_precision_names[session->precision]);
+    emit_end(j);
+}
+
+static void log_new_rate(struct json *j, const void *priv)
+{
+    const struct train_session *session = priv;
+    emit_object(j, NULL);
+    emit_int(j, "resumed_at_step", session->saved_step);
+    emit_double(j, "learning_rate", app_rate(train_learning_rate(session)));
+    emit_end(j);
+}
+
+/* Prepares the folder: for a new run its first checkpoint, for a resumed one the log, and
+ * a checkpoint with the new learning rate. */
+static enum app_exit begin_folder(struct train_session *session,
+                                  const struct weft_progress *p)
+{
+    struct app *app = session->app;
+    session->saved_step = p->step;
+    enum app_exit code = session->checkpoint
+                             ? run_dir_truncate_log(app, &session->run, p->epoch)
+                             : train_save_checkpoint(session, session->run.last);
+    if (!code && !run_dir_log_has_header(&session->run))
+        code = run_dir_append_log(app, &session->run, log_header, session);
+    if (code || !session->new_rate)
+        return code;
+    code = run_dir_append_log(app, &session->run, log_new_rate, session);
+    return code ? code : train_save_checkpoint(session, session->run.last);
+}
+
+/* Creates the trainer, and the folder with its first checkpoint. */
+static enum app_exit begin(struct train_session *session)
+{
+    struct app *app = session->app;
+    const struct weft_train_params params =
+        *weft_train_params(.batch = session->batch,
+                           .learning_rate = (float)session->learning_rate,
+                           .schedule = session->schedule, .epochs = session->epochs,
+                           .seed = session->seed, .precision = session->precision,
+                           .audit = session->audit, .augment = session->augment,
+                           .preprocess = &session->preprocess, .from = session->from);
+    struct weft_progress p;
+    enum app_exit tuned =
+        tuning_quick(app, session->net, session->batch, TUNING_EVAL_BATCH);
+    if (tuned)
+        return tuned;
+    term_wait_begin("Compiling kernels (cached for the next run)");
+    enum weft_status status = weft_trainer_create(
+        app->device, session->net, session->train, &params, &session->trainer);
+    term_wait_end();
+    if (!status && session->checkpoint)
+        status = weft_trainer_load_checkpoint(session->trainer, session->run.last);
+    if (!status)
+        status = weft_trainer_progress(session->trainer, &p);
+    if (status)
+        return app_report_error(
+            app, status == WEFT_ERR_ARG || session->checkpoint ? APP_INPUT : APP_WORK,
+            status);
+    session->batch = p.batch;
+    train_print_precision(session);
+    train_print_run(session, &p);
+    return begin_folder(session, &p);
+}
+
+static enum app_exit train(struct train_session *session, const struct train_options *o)
+{
+    enum train_stop stop;
+    struct app *app = session->app;
+    const char *net = paths_basename(o->net ? o->net : o->from ? o->from : "small");
+    if (o->resume && !o->out)
+        return app_error(app, APP_USAGE,
+                         "--resume needs --out DIR, the folder of the run to continue");
+    enum app_exit code = o->resume ? run_dir_open(app, &session->run, o->out)
+                                   : run_dir_create(app, &session->run, o->out, net);
+    if (!code && !o->resume)
+        code = train_open_source(session, o);
+    if (!code && !o->resume)
+        code = app_choose_images(app, &session->images, train_source_images(session),
+                                 o->input, o->net);
+    if (!code && !o->resume)
+        app_prefetch_dataset(app, o->data ? o->data : "fashion-mnist", WEFT_SPLIT_TRAIN);
+    if (code || (code = app_open_device(app)))
+        return code;
+    session->audit = o->audit;
+    if (!o->resume)
+        configure_new(session, o);
+    else if ((code = train_configure_resumed(session, o)))
+        return code;
+    if ((code = train_open_data(session, o)))
+        return code;
+    choose_preprocess(session, o);
+    train_print_data(session);
+    if ((code = open_net(session, o)) || (code = begin(session)))
+        return code;
+    table_init(&session->table, stdout, (enum table_format)o->app.format, columns,
+               COLUMN_COUNT, true);
+    if (!(code = train_loop(session, &stop)))
+        code = train_finish(session, stop);
+    table_free(&session->table);
+    return code;
+}
+
+enum app_exit train_run(struct app *app, const struct train_options *o)
+{
+    struct train_session session = {
+        .app = app,
+        .run = {.lock = -1},
+        .target_accuracy = o->target_accuracy,
+        .time_limit = o->time_limit,
+        .keep_going = o->keep_going,
+        .start = term_seconds(),
+    };
+    enum app_exit code = train(&session, o);
+    weft_trainer_destroy(&session.trainer);
+    weft_net_destroy(&session.net);
+    weft_dataset_destroy(&session.train);
+    weft_dataset_destroy(&session.val);
+    weft_dataset_destroy(&session.test);
+    weft_model_destroy(&session.checkpoint);
+    weft_model_destroy(&session.from);
+    run_dir_close(&session.run);
+    return code;
+}
