@@ -4,20 +4,12 @@
 runs, runs at the same time, damaged files.
 
 usage: runs.py WEFT [CASE...]"""
-import json, math, os, random, shutil, struct, subprocess, sys, tempfile
+import json, math, os, shutil, subprocess, sys, tempfile
 
 from checks import check, finish
+from tiny_runs import (CLASSES, CONV, SIDE, WEFT, Model, images, log_of, read, says, train, weft,
+                       write_data)
 
-WEFT = os.path.realpath(sys.argv[1])
-SIDE, CLASSES = 8, 3
-CONV = """conv 8 3x3 relu pad=same
-max-pool 2
-flatten
-dense 3
-softmax
-optimizer adam 0.01
-batch 16
-"""
 LINEAR = """flatten
 dense 64 relu
 dense 3
@@ -25,75 +17,6 @@ softmax
 optimizer sgd %g momentum=0
 batch 30
 """
-
-
-def weft(code, *args):
-    result = subprocess.run([WEFT, *args], capture_output=True, text=True,
-                            stdin=subprocess.DEVNULL)
-    check(result.returncode == code,
-          f"{' '.join(args)}: exit code {result.returncode}, should be {code}", result)
-    return result
-
-
-def says(result, text):
-    check(text in result.stdout + result.stderr, f"lacks '{text}'", result)
-
-
-def images(count, seed):
-    """A bright square on noise; its row is the class."""
-    rng = random.Random(seed)
-    pixels, labels = [], bytes(i % CLASSES for i in range(count))
-    for label in labels:
-        image = [rng.randrange(60) for _ in range(SIDE * SIDE)]
-        at = label * SIDE // CLASSES
-        for i in (0, 1, SIDE, SIDE + 1):
-            image[at * (SIDE + 1) + i] = 250
-        pixels.append(bytes(image))
-    return pixels, labels
-
-
-def idx(path, extents, data):
-    with open(path, "wb") as f:
-        f.write(bytes([0, 0, 8, len(extents)]) + struct.pack(f">{len(extents)}I", *extents))
-        f.write(data)
-
-
-def write_data(folder, train, test):
-    os.makedirs(folder, exist_ok=True)
-    for part, (pixels, labels) in {"train": train, "t10k": test}.items():
-        idx(f"{folder}/{part}-images-idx3-ubyte", (len(labels), SIDE, SIDE), b"".join(pixels))
-        idx(f"{folder}/{part}-labels-idx1-ubyte", (len(labels),), labels)
-
-
-def train(code, *args, net="conv.net", data="data"):
-    return weft(code, "train", "-d", "cpu", "--data", data, "--net", net, *args)
-
-
-class Model:
-    """A safetensors file."""
-
-    def __init__(self, path):
-        bytes_ = open(path, "rb").read()
-        size = struct.unpack("<Q", bytes_[:8])[0]
-        self.header = json.loads(bytes_[8:8 + size])
-        self.metadata = self.header["__metadata__"]
-        self.data = bytearray(bytes_[8 + size:])
-
-    def values(self, name):
-        begin, end = self.header[name]["data_offsets"]
-        return list(struct.unpack(f"<{(end - begin) // 4}f", self.data[begin:end]))
-
-    def set(self, name, values):
-        begin, end = self.header[name]["data_offsets"]
-        self.data[begin:end] = struct.pack(f"<{len(values)}f", *values)
-
-    def write(self, path):
-        """Without a checksum, as other programs write it."""
-        self.metadata.pop("weft.checksum", None)
-        self.metadata.pop("weft.format", None)
-        header = json.dumps(self.header).encode()
-        with open(path, "wb") as f:
-            f.write(struct.pack("<Q", len(header)) + header + self.data)
 
 
 def nonfinite():
@@ -179,14 +102,6 @@ def all_finite(path):
     model = Model(path)
     return all(math.isfinite(v) for name in model.header if name != "__metadata__"
                for v in model.values(name))
-
-
-def log_of(folder):
-    return [json.loads(line) for line in open(folder + "/log.jsonl")]
-
-
-def read(path):
-    return open(path, "rb").read()
 
 
 def diverged():

@@ -54,6 +54,7 @@ MAY = {
     "cmd/results": {"public", "weft/base.h", "os", "cmd/core"},
     "cmd/report": {"public", "weft/base.h", "cmd/core", "cmd/results"},
     "cmd/predict": {"public", "weft/base.h", "cmd/core"},
+    "cmd/eval": {"public", "weft/base.h", "cmd/core"},
     "cmd/show": {"public", "weft/base.h", "cmd/core"},
     "cmd/train": {"public", "weft/base.h", "cmd/core"},
     "cmd/devices": {"public", "weft/base.h", "cmd/core", "cmd/results"},

@@ -15,13 +15,15 @@ static const struct app_command *const commands[] = {
 };
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(*commands) };
 
-/* Manuals: docs/datasets.md, docs/network-language.md. */
-extern const char help_data[], help_net[];
+/* Manuals: docs/datasets.md, docs/network-language.md,
+ * docs/training.md. */
+extern const char help_data[], help_net[], help_training[];
 static const struct {
     const char *name, *text, *summary;
 } topics[] = {
     {"data", help_data, "datasets: folders of images, CSV, NPY, NPZ, IDX"},
     {"net", help_net, "the language of networks"},
+    {"training", help_training, "several seeds, time limits, augmentation of tests"},
 };
 enum { TOPIC_COUNT = sizeof(topics) / sizeof(*topics) };
 
@@ -33,7 +35,7 @@ static void print_help(FILE *out)
                 commands[i]->args.summary);
     fputc('\n', out);
     for (int i = 0; i < TOPIC_COUNT; i++)
-        fprintf(out, "  weft help %-4s %s\n", topics[i].name, topics[i].summary);
+        fprintf(out, "  weft help %-8s  %s\n", topics[i].name, topics[i].summary);
     fputs(
         "\n"
         "  weft devices\n"

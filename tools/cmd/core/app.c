@@ -249,7 +249,7 @@ enum app_exit app_open_device(struct app *app)
     const char *selector = app_requested_device(app), *reason = "";
     bool host = selector && !strcasecmp(selector, "cpu");
     enum app_exit code = app_create_context(app, !host, false);
-    if (code)
+    if (code || app->device)
         return code;
     enum weft_status status =
         weft_device_find(app->context, selector, &app->device_index, &reason);

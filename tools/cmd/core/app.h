@@ -36,6 +36,8 @@ struct app_options {
     int tuning;            /* enum app_tuning */
     int format;            /* enum table_format */
     int fit, trim, invert; /* 0: default; else 1 + enum weft_fit, bool, weft_invert */
+    int tta;               /* enum tta_kind */
+    double tta_below;      /* 0: none */
     int color;
     const char *cache; /* folder of decoded images; "none" */
     bool verbose;
@@ -93,7 +95,8 @@ enum app_exit app_create_context(struct app *app, bool opencl, bool fresh);
 /* The selector of -d or $WEFT_DEVICE, or NULL. */
 const char *app_requested_device(const struct app *app);
 
-/* Creates the context, selects and opens the device, and prints it on stderr. */
+/* Creates the context, selects and opens the device, and prints it on stderr, unless one
+ * is open. */
 enum app_exit app_open_device(struct app *app);
 
 /* Prints the last error of the context and returns its exit code. */

@@ -17,7 +17,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { MAX_OPTIONS = 40, LONG_BASE = 1000, HELP_LONG = 999 };
+enum { MAX_OPTIONS = 64, LONG_BASE = 1000, HELP_LONG = 999 };
 
 /* A parser returns NULL, or a description of the values it accepts. */
 typedef const char *(*parse_fn)(const struct args_option *option, const char *text,

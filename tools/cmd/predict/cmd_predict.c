@@ -24,13 +24,11 @@ static const struct args_option options[] = {
     {0},
 };
 
-static const struct args_option *const shared_options[] = {app_model_options,
-                                                           app_preprocess_options,
-                                                           app_precision_options,
-                                                           app_cached_tuning_options,
-                                                           app_device_options,
-                                                           app_output_options,
-                                                           NULL};
+static const struct args_option *const shared_options[] = {
+    app_model_options,     app_preprocess_options,
+    app_precision_options, app_cached_tuning_options,
+    app_tta_options,       app_device_options,
+    app_output_options,    NULL};
 
 static void skip(void *priv, const char *why)
 {
@@ -56,9 +54,13 @@ static enum weft_status create_predictor(struct prediction *prediction)
                                        &params, &prediction->predictor);
         term_wait_end();
     }
-    if (!status)
-        app_print_precision(prediction->predictor, prediction->options->app.precision);
-    return status;
+    if (status)
+        return status;
+    struct weft_model_info model;
+    weft_model_info(prediction->model, &model);
+    app_print_precision(prediction->predictor, prediction->options->app.precision);
+    tta_init(&prediction->tta, prediction->app, prediction->predictor, model.net);
+    return WEFT_OK;
 }
 
 /* Runs the current batch. */
@@ -72,14 +74,14 @@ static enum app_exit flush(struct prediction *prediction)
     if (status == WEFT_ERR_NOMEM)
         return app_error(prediction->app, APP_FAILED, "%s: %s", prediction->model_path,
                          weft_error(prediction->app->context));
-    if (!status) {
-        term_wait_begin("Predicting");
-        status = weft_predictor_run(prediction->predictor, prediction->pixels,
-                                    prediction->count, prediction->probabilities);
-        term_wait_end();
-    }
     if (status)
         return app_report_error(prediction->app, APP_WORK, status);
+    term_wait_begin("Predicting");
+    enum app_exit code = tta_run(&prediction->tta, prediction->pixels, prediction->count,
+                                 prediction->probabilities);
+    term_wait_end();
+    if (code)
+        return code;
     predict_write_batch(prediction);
     while (prediction->count)
         free(prediction->items[--prediction->count].label);
@@ -150,8 +152,8 @@ static enum app_exit prepare(struct prediction *prediction, const char *model)
 {
     struct app *app = prediction->app;
     struct weft_model_info info;
-    enum app_exit code = app_open_device(app);
-    if (code)
+    enum app_exit code = tta_check_options(app);
+    if (code || (code = app_open_device(app)))
         return code;
     if ((code = app_load_model(app, model, &prediction->model)))
         return code;
@@ -213,6 +215,8 @@ static enum app_exit predict(struct prediction *prediction, int count, char **fi
         if (!code)
             code = flush(prediction);
         predict_end_output(prediction);
+        if (!code && *tta_text(&prediction->tta))
+            term_print("With %s", tta_text(&prediction->tta));
         if (skipped)
             term_print("%s", skipped);
         free(skipped);

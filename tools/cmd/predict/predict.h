@@ -4,6 +4,7 @@
 #define WEFT_CMD_PREDICT_PREDICT_H
 
 #include "core/image_files.h"
+#include "core/tta.h"
 
 enum { PREDICT_MAX_TOP = 100 };
 
@@ -26,6 +27,7 @@ struct prediction {
     const char *const *names;
     struct weft_preprocess_params preprocess;
     weft_predictor *predictor;
+    struct tta tta;
     size_t image_bytes;
     uint8_t *pixels;
     float *probabilities;

@@ -18,6 +18,7 @@ static const struct table_column columns[] = {
     {.key = "class", .title = "Class", .left = true},
     {.key = "probability", .title = "Probability"},
     {.key = "notes", .title = "Notes", .left = true},
+    {.key = "tta"},
 };
 enum { COLUMN_COUNT = sizeof(columns) / sizeof(*columns) };
 
@@ -101,6 +102,7 @@ static void write_rows(struct prediction *prediction, const struct predict_item 
         table_text(t, prediction->names[order[k]]);
         table_double(t, (double)p[order[k]], "%.4f", (double)p[order[k]]);
         table_text(t, notes);
+        table_text(t, tta_name(&prediction->tta));
     }
 }
 
@@ -184,6 +186,7 @@ void predict_end_output(struct prediction *prediction)
 {
     if (prediction->options->app.format == TABLE_JSON) {
         emit_end(&prediction->json);
+        tta_json(&prediction->tta, &prediction->json);
         emit_list(&prediction->json, "failed");
         for (int i = 0; i < prediction->failed; i++)
             emit_text(&prediction->json, NULL, prediction->errors[i]);

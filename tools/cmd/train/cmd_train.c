@@ -2,6 +2,7 @@
 /* weft train: trains a network from scratch, or resumes from a checkpoint. */
 #include "train/train.h"
 #include "core/preprocess.h"
+#include "core/tta.h"
 
 static const struct args_option options[] = {
     {.name = "data",
@@ -40,7 +41,8 @@ static const struct args_option options[] = {
      .kind = ARGS_INT,
      .offset = offsetof(struct train_options, epochs),
      .value = "N",
-     .help = "passes over the training images; default 10",
+     .help = "passes over the training images; default 10, or what fits into "
+             "--time-limit",
      .min = 1,
      .max = 1000000},
     {.name = "batch",
@@ -77,6 +79,14 @@ static const struct args_option options[] = {
      .value = "S",
      .help = "random seed of initial weights, shuffling, dropout and augmentation; "
              "default 1"},
+    {.name = "seeds",
+     .kind = ARGS_INT,
+     .offset = offsetof(struct train_options, seeds),
+     .value = "N",
+     .help = "a run for each of N seeds from --seed on, in folders of DIR, and the mean "
+             "and standard deviation of their results; --resume continues all of them",
+     .min = 1,
+     .max = 10000},
     {.name = "audit",
      .kind = ARGS_INT,
      .offset = offsetof(struct train_options, audit),
@@ -107,6 +117,14 @@ static const struct args_option options[] = {
      .kind = ARGS_FLAG,
      .offset = offsetof(struct train_options, resume),
      .help = "continue from DIR/last.safetensors, bit-identical to an uninterrupted run"},
+    {.name = "log-csv",
+     .kind = ARGS_FLAG,
+     .offset = offsetof(struct train_options, logs[0]),
+     .help = "also write the epochs to DIR/log.csv"},
+    {.name = "log-tensorboard",
+     .kind = ARGS_FLAG,
+     .offset = offsetof(struct train_options, logs[1]),
+     .help = "also write the epochs to an event file in DIR that TensorBoard reads"},
     {.name = "target-accuracy",
      .kind = ARGS_FRACTION,
      .offset = offsetof(struct train_options, target_accuracy),
@@ -122,20 +140,24 @@ static const struct args_option options[] = {
      .kind = ARGS_DURATION,
      .offset = offsetof(struct train_options, time_limit),
      .value = "T",
-     .help = "stop with a checkpoint after a total time such as 90s, 5m or 1.5h"},
+     .help = "a total time such as 90s, 5m or 1.5h: without --epochs as many as fit are "
+             "planned, so that the schedule ends in time; a run that is not done by then "
+             "stops with a checkpoint"},
     {0},
 };
 
 static const struct args_option *const shared_options[] = {
-    app_model_options,  app_preprocess_options, app_data_options,   app_precision_options,
-    app_tuning_options, app_device_options,     app_output_options, NULL};
+    app_model_options,     app_preprocess_options, app_data_options,
+    app_precision_options, app_tuning_options,     app_tta_options,
+    app_device_options,    app_output_options,     NULL};
 
 static enum app_exit train_main(struct app *app, const void *given, int count,
                                 char **operands)
 {
     (void)count;
     (void)operands;
-    return train_run(app, given);
+    const struct train_options *o = given;
+    return o->seeds ? train_seeds(app, o) : train_run(app, o, NULL);
 }
 
 const struct app_command cmd_train = {

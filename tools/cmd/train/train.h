@@ -10,6 +10,8 @@ enum train_stop { TRAIN_DONE, TRAIN_TARGET, TRAIN_TIME, TRAIN_INTERRUPTED };
 
 enum { TRAIN_NO_PRECISION = -1 }; /* --precision is absent */
 
+enum { TRAIN_LOGS = 2 }; /* beside log.jsonl: CSV, TensorBoard */
+
 struct train_options {
     struct app_options app;
     const char *data, *net, *from, *freeze, *out, *test, *input;
@@ -21,10 +23,36 @@ struct train_options {
     struct args_count_or_percent val_split;
     double target_accuracy, time_limit;
     bool keep_going;
+    int seeds; /* runs; 0: one */
+    bool logs[TRAIN_LOGS];
+};
+
+/* Results on one part of the data. */
+struct train_result {
+    bool done;
+    int epoch; /* of the weights */
+    struct weft_eval eval;
+    char tta[128]; /* tta_text; "": none */
+};
+
+/* Results after a run: of the last weights, and the test of the best if those differ. */
+struct train_outcome {
+    struct train_result val, last, best;
+};
+
+struct train_session;
+
+/* A run among several of one command, whose results are not written to stdout except as
+ * text. */
+struct train_job {
+    /* Called with the results, before the run is closed. */
+    enum app_exit (*use)(struct train_session *session, void *priv);
+    void *priv;
 };
 
 struct train_session {
     struct app *app;
+    const struct train_job *job; /* NULL: the only run */
     struct app_images images;
     struct run_dir run;
 
@@ -41,9 +69,12 @@ struct train_session {
     bool new_rate;                 /* of a resumed run: not that of its checkpoint */
     double target_accuracy;        /* 0: none */
     double time_limit;             /* seconds since `start`; 0: none */
+    bool plan;                     /* the epochs are planned by the time limit */
+    double planned_rate;           /* images/s, measured for it; 0: not measured */
     struct weft_preprocess_params preprocess; /* of images for the model */
     double start;
-    bool keep_going; /* after divergence */
+    bool keep_going;       /* after divergence */
+    bool logs[TRAIN_LOGS]; /* those that are written */
 
     weft_model *checkpoint; /* NULL: a new run */
     weft_model *from;       /* of --from; NULL: none */
@@ -64,11 +95,23 @@ struct train_session {
     bool withheld;             /* the last epoch ended with guessing and was not saved */
     bool saved;                /* the last call of train_save_checkpoint wrote the file */
     int64_t saved_step;        /* of last.safetensors */
+    int epochs_done;
+    struct train_outcome outcome;
     struct table table;
 };
 
-/* train_run.c. A run from its options to its report. */
-enum app_exit train_run(struct app *app, const struct train_options *options);
+/* train_run.c. A run from its options to its report; `job` may be NULL. */
+enum app_exit train_run(struct app *app, const struct train_options *options,
+                        const struct train_job *job);
+
+/* train_several.c. A run for each seed, and the mean of their results. */
+enum app_exit train_seeds(struct app *app, const struct train_options *options);
+
+/* Creates the trainer, for session->epochs. */
+enum weft_status train_create_trainer(struct train_session *session);
+
+/* train_plan.c. Measures a trainer that is destroyed again, and sets session->epochs. */
+enum app_exit train_plan_epochs(struct train_session *session);
 
 /* train_data.c */
 
@@ -98,6 +141,31 @@ train_source_images(const struct train_session *session);
 enum app_exit train_open_net_from(struct train_session *session,
                                   const struct train_options *options,
                                   const struct weft_dataset_info *shape);
+
+/* train_epoch.c */
+
+/* Results of one epoch for the table, the log and JSON. */
+struct train_epoch {
+    int number;
+    int64_t step;
+    double learning_rate; /* of the last step */
+    double loss, accuracy, seconds, images_per_second;
+    double val_accuracy, val_error, val_loss; /* NaN without validation */
+    int val_nonfinite;                        /* images */
+    bool best;
+};
+
+/* The table of epochs, its rows, and the line of log.jsonl. */
+void train_table_init(struct table *table, FILE *out, enum table_format format);
+void train_add_row(struct table *table, const struct train_epoch *epoch, int epochs);
+void train_show_epoch(struct train_session *session, const struct train_epoch *epoch);
+void train_log_epoch(struct json *json, const void *epoch);
+
+/* train_logs.c. Logs of a resumed run end at its checkpoint, and are continued. */
+enum app_exit train_begin_logs(struct train_session *session,
+                               const struct weft_progress *progress);
+enum app_exit train_append_logs(struct train_session *session,
+                                const struct train_epoch *epoch);
 
 /* Trains until the epochs are done or the target, the time limit or the user stops it.
  * Except on failure, last.safetensors holds the final state. */
@@ -132,6 +200,9 @@ void train_print_data(const struct train_session *session);
 /* Replaces `auto` by the selected precision. */
 void train_print_precision(struct train_session *session);
 void train_print_run(const struct train_session *session, const struct weft_progress *at);
+
+/* train_test.c. Fills session->outcome; afterwards the trainer has the best weights. */
+enum app_exit train_test(struct train_session *session);
 
 /* Tests, and prints the results and the next commands. */
 enum app_exit train_finish(struct train_session *session, enum train_stop stop);

@@ -93,59 +93,6 @@ enum app_exit train_save_checkpoint(struct train_session *session, const char *p
     return status ? app_report_error(session->app, APP_WORK, status) : APP_OK;
 }
 
-/* Results of one epoch for the table, the log and JSON. */
-struct epoch {
-    int number;
-    int64_t step;
-    double learning_rate; /* of the last step */
-    double loss, accuracy, seconds, images_per_second;
-    double val_accuracy, val_error, val_loss; /* NaN without validation */
-    int val_nonfinite;                        /* images */
-    bool best;
-};
-
-static void log_epoch(struct json *j, const void *priv)
-{
-    const struct epoch *e = priv;
-    emit_object(j, NULL);
-    emit_int(j, "epoch", e->number);
-    emit_int(j, "step", e->step);
-    emit_double(j, "learning_rate", e->learning_rate);
-    emit_double(j, "loss", e->loss);
-    emit_double(j, "accuracy", e->accuracy);
-    emit_double(j, "val_accuracy", e->val_accuracy);
-    emit_double(j, "val_standard_error", e->val_error);
-    emit_double(j, "val_loss", e->val_loss);
-    emit_double(j, "images_per_second", e->images_per_second);
-    emit_double(j, "seconds", e->seconds);
-    emit_bool(j, "best", e->best);
-    emit_end(j);
-}
-
-static void show_epoch(struct train_session *session, const struct epoch *e)
-{
-    struct table *t = &session->table;
-    table_double(t, e->number, "%d/%d", e->number, session->epochs);
-    table_int(t, e->step);
-    table_double(t, e->learning_rate, "%s", app_rate_text(e->learning_rate));
-    table_double(t, e->loss, "%s", app_loss_text(e->loss));
-    table_double(t, e->accuracy, "%.2f", 100 * e->accuracy);
-    if (isnan(e->val_accuracy))
-        table_double(t, NAN, "-");
-    else
-        table_double(t, e->val_accuracy, "%.2f %s%.2f", 100 * e->val_accuracy,
-                     term_plus_minus(), 100 * e->val_error);
-    table_double(t, e->val_error, "%.4f", e->val_error);
-    table_double(t, e->val_loss, "%s", app_loss_text(e->val_loss));
-    table_double(t, e->images_per_second, "%s", table_thousands(e->images_per_second));
-    table_double(t, e->seconds, "%.1f s", e->seconds);
-    table_bool(t, e->best, e->best ? "*" : "");
-    if (t->format == TABLE_JSON)
-        term_print("epoch %d/%d  loss %s  train %.2f %%  val %.2f %%  %s images/s",
-                   e->number, session->epochs, app_loss_text(e->loss), 100 * e->accuracy,
-                   100 * e->val_accuracy, table_thousands(e->images_per_second));
-}
-
 static void show_progress(const struct train_session *session,
                           const struct weft_progress *p, double rate)
 {
@@ -209,7 +156,7 @@ static enum app_exit run_steps(struct train_session *session, struct weft_progre
     return APP_OK;
 }
 
-static enum app_exit validate(const struct train_session *session, struct epoch *e)
+static enum app_exit validate(const struct train_session *session, struct train_epoch *e)
 {
     struct weft_eval eval;
     e->val_accuracy = e->val_error = e->val_loss = NAN;
@@ -230,7 +177,8 @@ static enum app_exit validate(const struct train_session *session, struct epoch 
 
 /* The fault of the results of an epoch; NULL: none. */
 static const char *find_divergence(const struct train_session *session,
-                                   const struct epoch *e, const struct weft_progress *p)
+                                   const struct train_epoch *e,
+                                   const struct weft_progress *p)
 {
     if (!isfinite(e->loss))
         return "the loss is not finite";
@@ -241,10 +189,13 @@ static const char *find_divergence(const struct train_session *session,
 
 /* Writes the log, then the best model, then the last checkpoint: after a kill at any
  * moment, resuming from last.safetensors recreates all three. */
-static enum app_exit save_epoch(struct train_session *session, const struct epoch *e,
-                                double score)
+static enum app_exit save_epoch(struct train_session *session,
+                                const struct train_epoch *e, double score)
 {
-    enum app_exit code = run_dir_append_log(session->app, &session->run, log_epoch, e);
+    enum app_exit code =
+        run_dir_append_log(session->app, &session->run, train_log_epoch, e);
+    if (!code)
+        code = train_append_logs(session, e);
     if (!code && e->best) {
         double best = session->best;
         int best_epoch = session->best_epoch;
@@ -264,7 +215,7 @@ static enum app_exit save_epoch(struct train_session *session, const struct epoc
 static enum app_exit end_epoch(struct train_session *session,
                                const struct weft_progress *p, double seconds, int ran)
 {
-    struct epoch e = {
+    struct train_epoch e = {
         .number = p->epoch,
         .step = p->step,
         .learning_rate = app_rate((double)p->learning_rate),
@@ -283,7 +234,7 @@ static enum app_exit end_epoch(struct train_session *session,
     session->withheld = !good && !session->keep_going;
     session->learned = session->learned || train_has_learned(session, p);
     session->last_score = session->val ? e.val_accuracy : e.accuracy;
-    show_epoch(session, &e);
+    train_show_epoch(session, &e);
     if ((code = save_epoch(session, &e, score)))
         return code;
     return diverged ? train_report_divergence(session, p, diverged) : APP_OK;

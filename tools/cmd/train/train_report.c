@@ -81,62 +81,29 @@ void train_print_run(const struct train_session *session, const struct weft_prog
                    p->step_in_epoch ? ", within the next one" : "");
 }
 
-/* Test results of the last weights, and of the best if those differ. */
-struct outcome {
-    struct weft_eval last, best;
-    bool have_last, have_best;
-    struct weft_progress at;
-};
-
-static enum app_exit test_model(struct train_session *session, struct weft_eval *eval)
+static void print_result(const struct train_session *session, const char *part,
+                         const char *which, const struct train_result *r)
 {
-    term_wait_begin("Testing");
-    enum weft_status status =
-        weft_trainer_evaluate(session->trainer, session->test, NULL, eval);
-    term_wait_end();
-    return status ? app_report_error(session->app, APP_WORK, status) : APP_OK;
-}
-
-static enum app_exit test(struct train_session *session, struct outcome *out)
-{
-    enum weft_status status = weft_trainer_progress(session->trainer, &out->at);
-    if (status)
-        return app_report_error(session->app, APP_WORK, status);
-    if (!session->test)
-        return APP_OK;
-    enum app_exit code = test_model(session, &out->last);
-    if (code)
-        return code;
-    out->have_last = true;
-    bool same = session->best_epoch == out->at.epoch && !out->at.step_in_epoch;
-    if (!session->best_epoch || same || !paths_exists(session->run.best))
-        return APP_OK;
-    status = weft_trainer_load_checkpoint(session->trainer, session->run.best);
-    if (status)
-        return app_report_error(session->app, APP_INPUT, status);
-    if ((code = test_model(session, &out->best)))
-        return code;
-    out->have_best = true;
-    return APP_OK;
-}
-
-static void print_test(const struct train_session *session, const char *which, int epoch,
-                       const struct weft_eval *e)
-{
-    printf("Test    %.2f %s%.2f %%  %s", 100 * e->accuracy, term_plus_minus(),
+    const struct weft_eval *e = &r->eval;
+    if (!r->done)
+        return;
+    printf("%-7s %.2f %s%.2f %%  %s", part, 100 * e->accuracy, term_plus_minus(),
            100 * e->standard_error, which);
-    if (epoch)
-        printf(" (epoch %d)", epoch);
-    printf(", loss %s, %s images%s\n", app_loss_text(e->loss), table_thousands(e->count),
-           session->test_overlap > 0.01 ? "; INVALID TEST, see the leak above" : "");
+    if (r->epoch)
+        printf(" (epoch %d)", r->epoch);
+    printf(", loss %s, %s images", app_loss_text(e->loss), table_thousands(e->count));
+    printf("%s%s%s\n", *r->tta ? "; " : "", r->tta,
+           session->test_overlap > 0.01 && r != &session->outcome.val
+               ? "; INVALID TEST, see the leak above"
+               : "");
 }
 
-static void print_outcome(const struct train_session *session, const struct outcome *out)
+static void print_outcome(const struct train_session *session)
 {
-    if (out->have_best)
-        print_test(session, "best", session->best_epoch, &out->best);
-    if (out->have_last)
-        print_test(session, "last", out->at.epoch, &out->last);
+    const struct train_outcome *out = &session->outcome;
+    print_result(session, "Val", "last", &out->val);
+    print_result(session, "Test", "best", &out->best);
+    print_result(session, "Test", "last", &out->last);
     term_flush_stdout();
     const char *model = session->best_epoch ? session->run.best : session->run.last;
     term_print("Saved   %s%s%s, %s; %.1f s in total",
@@ -147,21 +114,23 @@ static void print_outcome(const struct train_session *session, const struct outc
     term_print("        weft predict %s IMAGE", paths_shell_quoted(model));
 }
 
-static void emit_eval(struct json *j, const char *key, const struct weft_eval *e,
-                      int epoch)
+static void emit_result(struct json *j, const char *key, const struct train_result *r)
 {
+    const struct weft_eval *e = &r->eval;
+    if (!r->done)
+        return;
     emit_object(j, key);
-    emit_int(j, "epoch", epoch);
+    emit_int(j, "epoch", r->epoch);
     emit_int(j, "count", e->count);
     emit_double(j, "accuracy", e->accuracy);
     emit_double(j, "standard_error", e->standard_error);
     emit_double(j, "loss", e->loss);
     emit_int(j, "nonfinite", e->nonfinite);
+    emit_text(j, "tta", *r->tta ? r->tta : "none");
     emit_end(j);
 }
 
-static void write_json(const struct train_session *session, const struct outcome *out,
-                       enum train_stop stop)
+static void write_json(const struct train_session *session, enum train_stop stop)
 {
     static const char *const stops[] = {"done", "target-accuracy", "time-limit",
                                         "interrupted"};
@@ -180,10 +149,9 @@ static void write_json(const struct train_session *session, const struct outcome
     emit_int(&j, "best_epoch", session->best_epoch);
     table_json(&session->table, &j, "epochs");
     emit_double(&j, "test_overlap", session->test_overlap);
-    if (out->have_last)
-        emit_eval(&j, "test", &out->last, out->at.epoch);
-    if (out->have_best)
-        emit_eval(&j, "test_best", &out->best, session->best_epoch);
+    emit_result(&j, "val", &session->outcome.val);
+    emit_result(&j, "test", &session->outcome.last);
+    emit_result(&j, "test_best", &session->outcome.best);
     emit_double(&j, "seconds", term_seconds() - session->start);
     emit_end(&j);
 }
@@ -211,26 +179,28 @@ static void print_next_steps(const struct train_session *session, enum train_sto
 
 enum app_exit train_finish(struct train_session *session, enum train_stop stop)
 {
-    struct outcome out = {.have_last = false};
-    bool json = session->app->options->format == TABLE_JSON,
+    const struct train_result *last = &session->outcome.last;
+    bool json = session->app->options->format == TABLE_JSON && !session->job,
          human = !session->app->options->format;
     if (stop == TRAIN_INTERRUPTED) {
         if (json)
-            write_json(session, &out, stop);
+            write_json(session, stop);
         print_next_steps(session, stop);
         return APP_INTERRUPTED;
     }
-    enum app_exit code = test(session, &out);
+    enum app_exit code = train_test(session);
     if (!code && json)
-        write_json(session, &out, stop);
+        write_json(session, stop);
     if (!code && human)
-        print_outcome(session, &out);
+        print_outcome(session);
+    if (!code && session->job)
+        code = session->job->use(session, session->job->priv);
     if (!code && stop == TRAIN_TIME)
         print_next_steps(session, stop);
     if (!code)
         code = app_flush_stdout(session->app);
-    if (!code && out.have_last)
-        code = app_report_nonfinite(session->app, out.last.nonfinite, out.last.count,
+    if (!code && last->done)
+        code = app_report_nonfinite(session->app, last->eval.nonfinite, last->eval.count,
                                     WEFT_PRECISION_FLOAT32);
     if (!code && session->diverged)
         code = app_error(session->app, APP_FAILED, "training diverged, see above");

@@ -3,25 +3,11 @@
 #define _GNU_SOURCE
 #include "train/train.h"
 #include "core/preprocess.h"
+#include "core/tta.h"
 #include "core/tuning.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-static const struct table_column columns[] = {
-    {.key = "epoch", .title = "epoch", .width = 7},
-    {.key = "step"},
-    {.key = "learning_rate"},
-    {.key = "loss", .title = "loss", .width = 7},
-    {.key = "accuracy", .title = "train %", .width = 7},
-    {.key = "val_accuracy", .title = "val %", .width = 12},
-    {.key = "val_standard_error"},
-    {.key = "val_loss"},
-    {.key = "images_per_second", .title = "images/s", .width = 11},
-    {.key = "seconds", .title = "time", .width = 8},
-    {.key = "best", .title = "best", .left = true, .width = 4},
-};
-enum { COLUMN_COUNT = sizeof(columns) / sizeof(*columns) };
 
 static void configure_new(struct train_session *session, const struct train_options *o)
 {
@@ -36,6 +22,7 @@ static void configure_new(struct train_session *session, const struct train_opti
     session->schedule = o->schedule;
     session->augment = o->augment;
     session->seed = o->seed == ARGS_SEED_UNSET ? 1 : o->seed;
+    session->plan = o->time_limit > 0 && !o->epochs;
     session->epochs = o->epochs ? o->epochs : 10;
     session->precision = o->app.precision == TRAIN_NO_PRECISION
                              ? WEFT_PRECISION_FLOAT32
@@ -107,6 +94,11 @@ static void log_header(struct json *j, const void *priv)
     emit_text(j, "schedule", session->schedule ? session->schedule : net.schedule);
     emit_text(j, "augment", session->augment ? session->augment : net.augment);
     emit_uint(j, "seed", session->seed);
+    emit_int(j, "epochs", session->epochs);
+    if (session->plan) {
+        emit_double(j, "time_limit", session->time_limit);
+        emit_double(j, "planned_images_per_second", session->planned_rate);
+    }
     emit_text(j, "precision", app_precision_names[session->precision]);
     emit_end(j);
 }
@@ -132,16 +124,16 @@ static enum app_exit begin_folder(struct train_session *session,
                              : train_save_checkpoint(session, session->run.last);
     if (!code && !run_dir_log_has_header(&session->run))
         code = run_dir_append_log(app, &session->run, log_header, session);
+    if (!code)
+        code = train_begin_logs(session, p);
     if (code || !session->new_rate)
         return code;
     code = run_dir_append_log(app, &session->run, log_new_rate, session);
     return code ? code : train_save_checkpoint(session, session->run.last);
 }
 
-/* Creates the trainer, and the folder with its first checkpoint. */
-static enum app_exit begin(struct train_session *session)
+enum weft_status train_create_trainer(struct train_session *session)
 {
-    struct app *app = session->app;
     const struct weft_train_params params =
         *weft_train_params(.batch = session->batch,
                            .learning_rate = (float)session->learning_rate,
@@ -149,14 +141,21 @@ static enum app_exit begin(struct train_session *session)
                            .seed = session->seed, .precision = session->precision,
                            .audit = session->audit, .augment = session->augment,
                            .preprocess = &session->preprocess, .from = session->from);
+    return weft_trainer_create(session->app->device, session->net, session->train,
+                               &params, &session->trainer);
+}
+
+/* Creates the trainer, and the folder with its first checkpoint. */
+static enum app_exit begin(struct train_session *session)
+{
+    struct app *app = session->app;
     struct weft_progress p;
     enum app_exit tuned =
         tuning_quick(app, session->net, session->batch, TUNING_EVAL_BATCH);
-    if (tuned)
+    if (tuned || (session->plan && (tuned = train_plan_epochs(session))))
         return tuned;
     term_wait_begin("Compiling kernels (cached for the next run)");
-    enum weft_status status = weft_trainer_create(
-        app->device, session->net, session->train, &params, &session->trainer);
+    enum weft_status status = train_create_trainer(session);
     term_wait_end();
     if (!status && session->checkpoint)
         status = weft_trainer_load_checkpoint(session->trainer, session->run.last);
@@ -180,8 +179,11 @@ static enum app_exit train(struct train_session *session, const struct train_opt
     if (o->resume && !o->out)
         return app_error(app, APP_USAGE,
                          "--resume needs --out DIR, the folder of the run to continue");
-    enum app_exit code = o->resume ? run_dir_open(app, &session->run, o->out)
-                                   : run_dir_create(app, &session->run, o->out, net);
+    enum app_exit code = tta_check_options(app);
+    if (code)
+        return code;
+    code = o->resume ? run_dir_open(app, &session->run, o->out)
+                     : run_dir_create(app, &session->run, o->out, net);
     if (!code && !o->resume)
         code = train_open_source(session, o);
     if (!code && !o->resume)
@@ -202,22 +204,26 @@ static enum app_exit train(struct train_session *session, const struct train_opt
     train_print_data(session);
     if ((code = open_net(session, o)) || (code = begin(session)))
         return code;
-    table_init(&session->table, stdout, (enum table_format)o->app.format, columns,
-               COLUMN_COUNT, true);
+    enum table_format format = (enum table_format)o->app.format;
+    train_table_init(&session->table, stdout,
+                     session->job && format ? TABLE_JSON : format);
     if (!(code = train_loop(session, &stop)))
         code = train_finish(session, stop);
     table_free(&session->table);
     return code;
 }
 
-enum app_exit train_run(struct app *app, const struct train_options *o)
+enum app_exit train_run(struct app *app, const struct train_options *o,
+                        const struct train_job *job)
 {
     struct train_session session = {
         .app = app,
+        .job = job,
         .run = {.lock = -1},
         .target_accuracy = o->target_accuracy,
         .time_limit = o->time_limit,
         .keep_going = o->keep_going,
+        .logs = {o->logs[0], o->logs[1]},
         .start = term_seconds(),
     };
     enum app_exit code = train(&session, o);

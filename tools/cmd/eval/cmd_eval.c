@@ -3,13 +3,13 @@
 #include "core/app.h"
 #include "core/plain_text.h"
 #include "core/preprocess.h"
+#include "core/tta.h"
+#include "eval/confusion.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-enum { BATCH = 256, WIDEST = 100, MAX_CONFUSIONS = 20 };
+enum { BATCH = 256 };
 
 struct eval_options {
     struct app_options app;
@@ -47,10 +47,9 @@ static const struct args_option options[] = {
 };
 
 static const struct args_option *const shared_options[] = {
-    app_model_options,     app_preprocess_options,
-    app_precision_options, app_cached_tuning_options,
-    app_data_options,      app_device_options,
-    app_output_options,    NULL};
+    app_model_options,         app_preprocess_options, app_precision_options,
+    app_cached_tuning_options, app_data_options,       app_tta_options,
+    app_device_options,        app_output_options,     NULL};
 
 static const struct table_column columns[] = {
     {.key = "class", .title = "Class", .left = true},
@@ -60,6 +59,7 @@ static const struct table_column columns[] = {
     {.key = "images", .title = "Images"},
     {.key = "confused_with", .title = "Most often confused with", .left = true},
     {.key = "confused_fraction"},
+    {.key = "tta"},
 };
 enum { COLUMN_COUNT = sizeof(columns) / sizeof(*columns) };
 
@@ -69,6 +69,7 @@ struct evaluation {
     struct app_images image_params;
     weft_dataset *data;
     weft_predictor *predictor;
+    struct tta tta;
     struct weft_eval eval;
     int64_t *confusion;       /* classes x classes */
     int64_t *images;          /* of each class */
@@ -116,111 +117,7 @@ static void add_class(struct table *t, const struct evaluation *evaluation, int 
     else
         table_text(t, worst < 0 ? "" : evaluation->names[worst]);
     table_double(t, fraction, "%.4f", fraction);
-}
-
-/* Length of the shortest unique prefix of a class name, at least two letters. */
-static int abbreviated_length(const struct evaluation *evaluation, int c)
-{
-    int longest = (int)strlen(evaluation->names[c]);
-    for (int length = 2; length < longest; length++) {
-        bool alone = true;
-        for (int k = 0; k < evaluation->eval.classes && alone; k++)
-            alone = k == c || strncasecmp(evaluation->names[k], evaluation->names[c],
-                                          (size_t)length) != 0;
-        if (alone)
-            return length;
-    }
-    return longest;
-}
-
-/* Whole characters: what is left of one that is cut could be a control character. */
-static void print_abbreviated(const struct evaluation *evaluation, int c, int width)
-{
-    char text[128];
-    int length = abbreviated_length(evaluation, c);
-    const char *name = evaluation->names[c];
-    while (name[length] && (name[length] & 0xc0) == 0x80)
-        length++;
-    snprintf(text, sizeof(text), "%.*s", length, name);
-    const char *shown = plain_text(text);
-    printf("%*s%s", width - term_columns(shown), "", shown);
-}
-
-static void print_cell(int64_t n, int width, bool right)
-{
-    if (!n) {
-        const char *dot = term_middle_dot();
-        printf("%*s%s%s%s", width - 1, "", term_style_begin(stdout, TERM_DIM), dot,
-               term_style_end(stdout));
-        return;
-    }
-    printf("%s%*lld%s", right ? term_style_begin(stdout, TERM_GOOD) : "", width,
-           (long long)n, right ? term_style_end(stdout) : "");
-}
-
-/* False: too wide for the terminal. */
-static bool print_matrix(const struct evaluation *evaluation)
-{
-    const struct weft_eval *e = &evaluation->eval;
-    int width = 3, left = 5;
-    for (int c = 0; c < e->classes; c++) {
-        char digits[32];
-        for (int k = 0; k < e->classes; k++) {
-            int n = snprintf(digits, sizeof(digits), "%lld",
-                             (long long)confusion_count(evaluation, c, k));
-            width = n + 1 > width ? n + 1 : width;
-        }
-        int shortest = abbreviated_length(evaluation, c) + 1,
-            name = term_columns(plain_text(evaluation->names[c]));
-        width = shortest > width ? shortest : width;
-        left = name > left ? name : left;
-    }
-    if (left + 1 + width * e->classes > WIDEST)
-        return false;
-    printf("\n%sConfusion matrix%s: rows are true classes, columns predictions\n%*s ",
-           term_style_begin(stdout, TERM_BOLD), term_style_end(stdout), left, "");
-    for (int c = 0; c < e->classes; c++)
-        print_abbreviated(evaluation, c, width);
-    putchar('\n');
-    for (int c = 0; c < e->classes; c++) {
-        const char *name = plain_text(evaluation->names[c]);
-        printf("%s%*s ", name, left - term_columns(name), "");
-        for (int k = 0; k < e->classes; k++)
-            print_cell(confusion_count(evaluation, c, k), width, c == k);
-        putchar('\n');
-    }
-    return true;
-}
-
-struct confusion {
-    int actual, predicted;
-    int64_t count;
-};
-
-static int compare_by_count(const void *a, const void *b)
-{
-    int64_t x = ((const struct confusion *)a)->count,
-            y = ((const struct confusion *)b)->count;
-    return (x < y) - (x > y);
-}
-
-static void print_confusions(const struct evaluation *evaluation)
-{
-    const struct weft_eval *e = &evaluation->eval;
-    size_t most = (size_t)e->classes * (size_t)e->classes, n = 0;
-    struct confusion *list = term_realloc_or_exit(NULL, most * sizeof(*list));
-    for (int c = 0; c < e->classes; c++)
-        for (int k = 0; k < e->classes; k++)
-            if (k != c && confusion_count(evaluation, c, k))
-                list[n++] = (struct confusion){c, k, confusion_count(evaluation, c, k)};
-    qsort(list, n, sizeof(*list), compare_by_count);
-    printf("\n%sMost frequent confusions%s (-f json prints the whole matrix)\n",
-           term_style_begin(stdout, TERM_BOLD), term_style_end(stdout));
-    for (size_t i = 0; i < n && i < MAX_CONFUSIONS; i++)
-        printf("%8lld  %s classified as %s\n", (long long)list[i].count,
-               plain_text(evaluation->names[list[i].actual]),
-               plain_text(evaluation->names[list[i].predicted]));
-    free(list);
+    table_text(t, tta_name(&evaluation->tta));
 }
 
 static void print_text(const struct evaluation *evaluation, struct table *t)
@@ -228,8 +125,9 @@ static void print_text(const struct evaluation *evaluation, struct table *t)
     const struct weft_eval *e = &evaluation->eval;
     struct weft_dataset_info info;
     weft_dataset_info(evaluation->data, &info);
-    printf("%s images of %s\n", table_thousands(e->count),
-           plain_text(*info.known_as ? info.known_as : info.source));
+    printf("%s images of %s%s%s\n", table_thousands(e->count),
+           plain_text(*info.known_as ? info.known_as : info.source),
+           evaluation->tta.kind ? "; " : "", tta_text(&evaluation->tta));
     printf("%sAccuracy  %.2f %s%.2f %%%s   loss %s   %s images/s\n",
            term_style_begin(stdout, TERM_BOLD), 100 * e->accuracy, term_plus_minus(),
            100 * e->standard_error, term_style_end(stdout), app_loss_text(e->loss),
@@ -239,8 +137,8 @@ static void print_text(const struct evaluation *evaluation, struct table *t)
                100 * evaluation->test_overlap);
     putchar('\n');
     table_write(t);
-    if (!print_matrix(evaluation))
-        print_confusions(evaluation);
+    eval_print_confusion(&(const struct eval_confusion){e->classes, evaluation->confusion,
+                                                        evaluation->names});
 }
 
 static void write_json(const struct evaluation *evaluation, const struct table *t)
@@ -253,6 +151,7 @@ static void write_json(const struct evaluation *evaluation, const struct table *
     emit_text(&j, "data", info.source);
     emit_text(&j, "known_as", info.known_as);
     app_json_precision(evaluation->predictor, &j);
+    tta_json(&evaluation->tta, &j);
     emit_int(&j, "count", e->count);
     emit_int(&j, "correct", e->correct);
     emit_double(&j, "accuracy", e->accuracy);
@@ -360,10 +259,9 @@ static enum app_exit evaluate(struct evaluation *evaluation, const struct eval_o
 {
     struct app *app = evaluation->app;
     struct weft_model_info info;
-    enum app_exit code = app_open_device(app);
-    if (code)
-        return code;
-    if ((code = app_load_model(app, path, &evaluation->model)))
+    enum app_exit code = tta_check_options(app);
+    if (code || (code = app_open_device(app)) ||
+        (code = app_load_model(app, path, &evaluation->model)))
         return code;
     weft_model_info(evaluation->model, &info);
     evaluation->names = info.class_names;
@@ -417,13 +315,13 @@ static enum app_exit evaluate(struct evaluation *evaluation, const struct eval_o
     term_wait_begin("Evaluating");
     evaluation->confusion = term_realloc_or_exit(
         NULL, (size_t)net.classes * (size_t)net.classes * sizeof(int64_t));
-    status = weft_predictor_evaluate(evaluation->predictor, evaluation->data,
-                                     evaluation->confusion, &evaluation->eval);
+    tta_init(&evaluation->tta, app, evaluation->predictor, info.net);
+    code = tta_evaluate(&evaluation->tta, evaluation->data, evaluation->confusion,
+                        &evaluation->eval);
     term_wait_end();
-    if (status)
-        return app_report_error(app, APP_INPUT, status);
-    count_images(evaluation);
-    return APP_OK;
+    if (!code)
+        count_images(evaluation);
+    return code;
 }
 
 static enum app_exit print_results(struct evaluation *evaluation,

@@ -1,0 +1,267 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Around a training run: test-time augmentation, several runs in one command, time
+limits, logs of other programs, the search for a learning rate.
+
+usage: training.py WEFT [CASE...]"""
+import csv, json, math, os, re, shutil, statistics, struct, sys, tempfile, time
+
+from checks import check, finish, skip
+from tiny_runs import (CONV, SIDE, Model, idx, images, log_of, read, says, train, weft,
+                       write_data)
+
+
+def mirrored(image):
+    return b"".join(image[y * SIDE:(y + 1) * SIDE][::-1] for y in range(SIDE))
+
+
+def shifted(image, by):
+    def at(i):
+        i += by
+        return -i if i < 0 else 2 * (SIDE - 1) - i if i >= SIDE else i
+    return bytes(image[at(y) * SIDE + at(x)] for y in range(SIDE) for x in range(SIDE))
+
+
+def views(image, kind):
+    """Copies of an image with their weights, as the manual defines them."""
+    if kind == "flip":
+        return [(image, 1 / 2), (mirrored(image), 1 / 2)]
+    one, two = shifted(image, -1), shifted(image, 1)
+    return [(image, 1 / 4), (mirrored(image), 1 / 4), (one, 1 / 8), (mirrored(one), 1 / 8),
+            (two, 1 / 8), (mirrored(two), 1 / 8)]
+
+
+def probabilities(name, pixels, *options):
+    idx(name, (len(pixels), SIDE, SIDE), b"".join(pixels))
+    result = json.loads(weft(0, "predict", "-d", "cpu", "a", name, "-f", "json", *options).stdout)
+    return [{p["class_id"]: p["probability"] for p in image["predictions"]}
+            for image in result["images"]], result
+
+
+def mean(outputs, weights):
+    """The softmax of the mean of logits; logarithms of probabilities are logits too."""
+    logits = [sum(w * math.log(p[c]) for p, w in zip(outputs, weights)) for c in range(3)]
+    total = sum(map(math.exp, logits))
+    return {c: math.exp(v) / total for c, v in enumerate(logits)}
+
+
+def tta():
+    """The outputs are those of the mean over the changed copies, in every command."""
+    train(0, "--epochs", "2", "--out", "a")
+    pixels, labels = images(90, 5)
+    for kind in ("flip", "shift"):
+        copies = [v for image in pixels for v in views(image, kind)]
+        n = len(copies) // len(pixels)
+        outputs, _ = probabilities("copies.idx", [image for image, _ in copies])
+        right = [mean(outputs[i * n:(i + 1) * n], [w for _, w in copies[:n]])
+                 for i in range(len(pixels))]
+        got, result = probabilities("plain.idx", pixels, "--tta", kind)
+        check(result["tta"] == kind and result["tta_images"] == 90, f"{kind}: the JSON")
+        off = max(abs(g[c] - r[c]) for g, r in zip(got, right) for c in range(3))
+        check(off < 1e-5, f"{kind}: a probability is off by {off}")
+        moved = max(abs(g[c] - p[c]) for g, p in zip(got, outputs[::n]) for c in range(3))
+        check(moved > 1e-3, f"{kind}: changes no probability: this test is worth nothing")
+
+        limit = sorted(max(p.values()) for p in outputs[::n])[30]
+        got, result = probabilities("plain.idx", pixels, "--tta", kind, "--tta-below", limit)
+        check(result["tta_images"] == 30, f"{kind}: {result['tta_images']} of 30 unsure images")
+        mixed = [r if max(p.values()) < limit else p for r, p in zip(right, outputs[::n])]
+        off = max(abs(g[c] - m[c]) for g, m in zip(got, mixed) for c in range(3))
+        check(off < 1e-5, f"{kind}: of the unsure, a probability is off by {off}")
+
+        correct = sum(max(r, key=r.get) == label for r, label in zip(right, labels))
+        loss = -sum(math.log(r[label]) for r, label in zip(right, labels)) / len(labels)
+        result = json.loads(weft(0, "eval", "-d", "cpu", "a", "--tta", kind, "-f", "json").stdout)
+        check(result["correct"] == correct and abs(result["loss"] - loss) < 1e-4 * loss and
+              sum(map(sum, result["confusion"])) == 90, f"{kind}: eval: {result['loss']} {loss}")
+        says(weft(0, "eval", "-d", "cpu", "a", "--tta", kind), f"; {kind} test-time")
+        result = train(0, "--epochs", "2", "--out", "t" + kind, "--tta", kind, "-f", "json")
+        result = json.loads(result.stdout)
+        best = result.get("test_best", result["test"])
+        check(abs(best["loss"] - loss) < 1e-4 * loss and
+              best["tta"] == f"{kind} test-time augmentation" and
+              result["val"]["count"] == 30, f"{kind}: train: {best}")
+    says(weft(0, "eval", "-d", "cpu", "a", "-f", "csv", "--tta", "flip"), ",flip")
+    says(weft(2, "eval", "-d", "cpu", "a", "--tta-below", "0.9"), "needs --tta")
+    says(weft(0, "train", "-d", "cpu", "--resume", "--out", "a", "--tta", "flip"),
+         "90 images; flip test-time augmentation")
+
+
+def seeds():
+    """Runs of several seeds are those of single commands; mean and deviation are right."""
+    options = ["--epochs", "2", "--val-split", "60"]
+    result = json.loads(train(0, *options, "--seeds", "3", "--seed", "4", "--out", "s", "-f",
+                              "json").stdout)
+    train(0, *options, "--seed", "5", "--out", "one")
+    check(read("one/last.safetensors") == read("s/seed-5/last.safetensors"),
+          "a run of several differs from the same run alone")
+    runs = result["runs"]
+    check([r["run"] for r in runs] == ["seed 4", "seed 5", "seed 6"], f"{runs}")
+    for key in ("val_accuracy", "val_loss", "test_accuracy", "test_loss"):
+        values = [r[key] for r in runs]
+        check("loss" not in key or len(set(values)) == 3, f"{key}: {values} do not differ")
+        for name, of in ("mean", statistics.mean), ("deviation", statistics.stdev):
+            check(abs(result[name][key] - of(values)) < 1e-6, f"{key}: {name} {result[name]}")
+    for run in runs:
+        alone = json.loads(weft(0, "eval", "-d", "cpu", run["folder"] + "/last.safetensors",
+                                "-f", "json").stdout)
+        check(abs(alone["loss"] - run["test_loss"]) < 1e-5, f"{run}: {alone['loss']}")
+    shutil.rmtree("s/seed-6")
+    train(2, *options, "--seeds", "3", "--seed", "4", "--out", "s")
+    again = json.loads(train(0, *options, "--seeds", "3", "--seed", "4", "--out", "s", "-f",
+                             "json", "--resume").stdout)
+    check(again["mean"] == result["mean"] and again["deviation"] == result["deviation"],
+          "resumed, the results differ")
+    text = train(0, *options, "--seeds", "2", "-f", "csv").stdout.split("\n")
+    check([line.split(",")[0] for line in text[:5]] == ["run", "seed 1", "seed 2", "mean",
+                                                        "deviation"], f"CSV: {text}")
+    check(os.path.exists("runs/conv.net-seeds-1/seed-2/last.safetensors"), "the default folder")
+
+
+def limit():
+    """The epochs that are planned fit into the time, are in the log, and repeat the run."""
+    options = ["--schedule", "cosine", "--val-split", "60"]
+    result = train(0, *options, "--time-limit", "2s", "--out", "a")
+    plan = re.search(r"Plan +(\d+) epochs of ([\d.e-]+) s", result.stderr)
+    check(plan, "no plan", result)
+    epochs, seconds = int(plan[1]), float(plan[2])
+    check(epochs * seconds < 2, f"{epochs} epochs of {seconds} s do not fit into 2 s")
+    header = log_of("a")[0]
+    check(header["epochs"] == epochs and header["time_limit"] == 2 and
+          header["planned_images_per_second"] > 0, f"the log: {header}")
+    if "Time limit reached" in result.stderr:  # the machine became slower
+        weft(0, "train", "-d", "cpu", "--resume", "--out", "a")
+    train(0, *options, "--epochs", epochs, "--out", "b")
+    check(read("a/last.safetensors") == read("b/last.safetensors"), "the repeated run differs")
+    says(train(0, "--time-limit", "0.001s", "--out", "c"), "1 is planned")
+    check(log_of("c")[0]["epochs"] == 1, "less than an epoch")
+
+
+def crc32c(data):
+    crc = 0xffffffff
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
+    return crc ^ 0xffffffff
+
+
+def fields(message):
+    """The fields of a protobuf message: number, value."""
+    at = 0
+
+    def varint():
+        nonlocal at
+        value = shift = 0
+        while True:
+            byte = message[at]
+            at, value, shift = at + 1, value | (byte & 127) << shift, shift + 7
+            if byte < 128:
+                return value
+    while at < len(message):
+        key = varint()
+        if key & 7 == 0:
+            yield key >> 3, varint()
+            continue
+        size = varint() if key & 7 == 2 else {1: 8, 5: 4}[key & 7]
+        yield key >> 3, message[at:at + size]
+        at += size
+
+
+def events(path):
+    """Step and scalars of each event of a file, whose checksums are compared."""
+    data, at, out = read(path), 0, []
+    check(crc32c(b"123456789") == 0xe3069283, "the checksum of this test")
+
+    def masked(part):
+        crc = crc32c(part)
+        return ((crc >> 15 | crc << 17) + 0xa282ead8) & 0xffffffff
+    while at < len(data):
+        size, head = struct.unpack("<QI", data[at:at + 12])
+        check(head == masked(data[at:at + 8]), f"{path}: a length at {at}")
+        body = data[at + 12:at + 12 + size]
+        check(struct.unpack("<I", data[at + 12 + size:at + 16 + size])[0] == masked(body),
+              f"{path}: an event at {at}")
+        at += 16 + size
+        event = dict(fields(body))
+        check(abs(struct.unpack("<d", event[1])[0] - time.time()) < 600, f"{path}: the time")
+        if not out and 3 in event:
+            check(event[3] == b"brain.Event:2", f"{path}: the version")
+            continue
+        values = [dict(fields(value)) for number, value in fields(event[5]) if number == 1]
+        out.append((event[2], {v[1].decode(): struct.unpack("<f", v[2])[0] for v in values}))
+    return out
+
+
+def by_tensorboard(path):
+    """The same by TensorBoard's own reader; None without it."""
+    try:
+        from tensorboard.backend.event_processing.event_file_loader import RawEventFileLoader
+        from tensorboard.compat.proto.event_pb2 import Event
+    except ImportError:
+        skip("TensorBoard is not installed: its own reader was not asked")
+        return None
+    parsed = [Event.FromString(e) for e in RawEventFileLoader(path).Load()]
+    return [(e.step, {v.tag: v.simple_value for v in e.summary.value}) for e in parsed
+            if e.summary.value]
+
+
+def logs():
+    """CSV and event files have the numbers of log.jsonl, also after a run was resumed."""
+    path = "a/events.out.tfevents.weft"
+    names = {"loss/train": "loss", "loss/validation": "val_loss", "accuracy/train": "accuracy",
+             "accuracy/validation": "val_accuracy", "learning_rate": "learning_rate",
+             "images_per_second": "images_per_second"}
+
+    def compare(what):
+        lines = [e for e in log_of("a") if "epoch" in e]
+        rows = list(csv.DictReader(open("a/log.csv")))
+        check([r["epoch"] for r in rows] == [str(e["epoch"]) for e in lines], f"{what}: {rows}")
+        for row, line in zip(rows, lines):
+            for key in names.values():
+                check(math.isclose(float(row[key]), line[key], rel_tol=1e-5),
+                      f"{what}: {key} {row} {line}")
+        found = events(path)
+        check([step for step, _ in found] == [e["step"] for e in lines], f"{what}: {found}")
+        for (_, values), line in zip(found, lines):
+            check(values.keys() == names.keys(), f"{what}: {values}")
+            for tag, key in names.items():
+                check(math.isclose(values[tag], line[key], rel_tol=1e-6), f"{what}: {tag}")
+        return found
+
+    train(0, "--epochs", "2", "--log-csv", "--log-tensorboard", "--out", "a")
+    compare("two epochs")
+    shutil.copytree("a", "early")
+    weft(0, "train", "-d", "cpu", "--resume", "--epochs", "4", "--out", "a")
+    compare("two more")
+    # A run that was killed after its logs and before its checkpoint.
+    shutil.copy("early/last.safetensors", "a/last.safetensors")
+    with open(path, "ab") as f:
+        f.write(b"\x20\0\0")
+    weft(0, "train", "-d", "cpu", "--resume", "--epochs", "3", "--out", "a")
+    found = compare("of an earlier checkpoint")
+    reader = by_tensorboard(path)
+    check(reader is None or reader == found, "TensorBoard reads other numbers")
+    train(0, "--epochs", "1", "--val-split", "0", "--log-tensorboard", "--out", "b")
+    check(len(events("b/events.out.tfevents.weft")[0][1]) == 4 and
+          not os.path.exists("b/log.csv"), "without validation")
+
+
+def main():
+    cases = [tta, seeds, limit, logs]
+    chosen = sys.argv[2:]
+    top = os.getcwd()
+    for case in cases:
+        if chosen and case.__name__ not in chosen:
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            os.chdir(folder)
+            write_data("data", images(300, 0), images(90, 5))
+            with open("conv.net", "w") as f:
+                f.write(CONV)
+            case()
+            os.chdir(top)
+    finish()
+
+
+main()

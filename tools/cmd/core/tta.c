@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Test-time augmentation. */
+#include "core/tta.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Images at once, at most CHUNK_BYTES of them. */
+enum { CHUNK = 2048, CHUNK_BYTES = 32 << 20 };
+
+static const double smallest = 1e-38;
+
+const struct args_option app_tta_options[] = {
+    {.name = "tta",
+     .kind = ARGS_CHOICE,
+     .offset = offsetof(struct app_options, tta),
+     .value = TTA_KINDS,
+     .help = "test-time augmentation: the mean over the image and its mirror image "
+             "(flip), or over both and both shifted by a pixel each way (shift)"},
+    {.name = "tta-below",
+     .kind = ARGS_FRACTION,
+     .offset = offsetof(struct app_options, tta_below),
+     .value = "X",
+     .help = "with --tta: only for images whose largest probability is below X"},
+    {0},
+};
+
+/* A copy: shifted by `shift` rows and columns, then mirrored. The first one is the image
+ * itself. */
+struct view {
+    bool mirrored;
+    int shift;
+    double weight;
+};
+static const struct view flip_views[] = {{false, 0, 0.5}, {true, 0, 0.5}};
+static const struct view shift_views[] = {{false, 0, 0.25},   {true, 0, 0.25},
+                                          {false, -1, 0.125}, {true, -1, 0.125},
+                                          {false, 1, 0.125},  {true, 1, 0.125}};
+static const struct {
+    const char *name;
+    const struct view *views;
+    int count;
+} kinds[] = {
+    [TTA_NONE] = {"none", flip_views, 1},
+    [TTA_FLIP] = {"flip", flip_views, 2},
+    [TTA_SHIFT] = {"shift", shift_views, 6},
+};
+
+enum app_exit tta_check_options(const struct app *app)
+{
+    if (app->options->tta || app->options->tta_below <= 0)
+        return APP_OK;
+    return app_error(app, APP_USAGE, "--tta-below needs --tta flip or --tta shift");
+}
+
+void tta_init(struct tta *tta, const struct app *app, weft_predictor *predictor,
+              const weft_net *net)
+{
+    *tta = (struct tta){.app = app,
+                        .predictor = predictor,
+                        .kind = (enum tta_kind)app->options->tta,
+                        .below = app->options->tta_below};
+    weft_net_info(net, &tta->net);
+}
+
+/* Reflected at the edge, which is not repeated. */
+static int reflect(int i, int n)
+{
+    if (n == 1)
+        return 0;
+    return i < 0 ? -i : i >= n ? 2 * (n - 1) - i : i;
+}
+
+static void make_view(const struct weft_net_info *net, const struct view *view,
+                      const uint8_t *in, uint8_t *out)
+{
+    size_t channels = (size_t)net->channels;
+    for (int y = 0; y < net->height; y++)
+        for (int x = 0; x < net->width; x++) {
+            int column = view->mirrored ? net->width - 1 - x : x;
+            size_t from =
+                (size_t)reflect(y + view->shift, net->height) * (size_t)net->width +
+                (size_t)reflect(column + view->shift, net->width);
+            memcpy(out, in + from * channels, channels);
+            out += channels;
+        }
+}
+
+/* One chunk of images, and the results for it. */
+struct chunk {
+    int count, changed;
+    int *rows;       /* the images that are changed */
+    uint8_t *pixels; /* their copies */
+    float *outputs;  /* of one view */
+    double *logits;  /* mean over the views, for all images */
+};
+
+static void chunk_free(struct chunk *c)
+{
+    free(c->rows);
+    free(c->pixels);
+    free(c->outputs);
+    free(c->logits);
+}
+
+static size_t image_bytes(const struct tta *tta)
+{
+    return (size_t)tta->net.height * (size_t)tta->net.width * (size_t)tta->net.channels;
+}
+
+static int chunk_size(const struct tta *tta, int count)
+{
+    size_t fit = CHUNK_BYTES / image_bytes(tta);
+    int most = fit < 1 ? 1 : fit < CHUNK ? (int)fit : CHUNK;
+    return count < most ? count : most;
+}
+
+static struct chunk chunk_alloc(const struct tta *tta, int size)
+{
+    size_t n = (size_t)size;
+    return (struct chunk){
+        .rows = term_realloc_or_exit(NULL, n * sizeof(int)),
+        .pixels = term_realloc_or_exit(NULL, n * image_bytes(tta)),
+        .outputs = term_realloc_or_exit(NULL, n * tta->net.output_values * sizeof(float)),
+        .logits =
+            term_realloc_or_exit(NULL, n * (size_t)tta->net.classes * sizeof(double)),
+    };
+}
+
+static double logit(float p)
+{
+    return isnan(p) ? NAN : log(fmax((double)p, smallest));
+}
+
+/* A mean of logits has a meaning for probabilities of classes only. */
+static enum app_exit check_sums(struct tta *tta, const struct chunk *c)
+{
+    for (int i = 0; i < c->count && !tta->checked && tta->kind; i++) {
+        double sum = 0;
+        for (int k = 0; k < tta->net.classes; k++)
+            sum += (double)c->outputs[(size_t)i * (size_t)tta->net.classes + (size_t)k];
+        if (isfinite(sum) && fabs(sum - 1) > 1e-2)
+            return app_error(tta->app, APP_BAD_INPUT,
+                             "--tta needs a network whose first output is softmax: the "
+                             "outputs of %s have the sum %.3g",
+                             tta->net.name, sum);
+    }
+    tta->checked = true;
+    return APP_OK;
+}
+
+/* The outputs for the images themselves, and which images are changed. */
+static enum app_exit run_images(struct tta *tta, struct chunk *c, const uint8_t *pixels)
+{
+    size_t classes = (size_t)tta->net.classes;
+    enum weft_status status =
+        weft_predictor_run(tta->predictor, pixels, c->count, c->outputs);
+    if (status)
+        return app_report_error(tta->app, APP_WORK, status);
+    enum app_exit code = check_sums(tta, c);
+    c->changed = 0;
+    for (int i = 0; i < c->count; i++) {
+        float largest = 0;
+        for (size_t k = 0; k < classes; k++) {
+            float p = c->outputs[(size_t)i * classes + k];
+            largest = p > largest ? p : largest;
+            c->logits[(size_t)i * classes + k] = logit(p);
+        }
+        if (tta->kind && (tta->below <= 0 || (double)largest < tta->below))
+            c->rows[c->changed++] = i;
+    }
+    return code;
+}
+
+/* Adds the other views, and weighs the first one. */
+static enum app_exit run_views(struct tta *tta, struct chunk *c, const uint8_t *pixels)
+{
+    size_t classes = (size_t)tta->net.classes, bytes = image_bytes(tta);
+    const struct view *views = kinds[tta->kind].views;
+    for (int v = 0; v < kinds[tta->kind].count && c->changed; v++) {
+        for (int i = 0; i < c->changed && v; i++)
+            make_view(&tta->net, &views[v], pixels + (size_t)c->rows[i] * bytes,
+                      c->pixels + (size_t)i * bytes);
+        enum weft_status status =
+            v ? weft_predictor_run(tta->predictor, c->pixels, c->changed, c->outputs)
+              : WEFT_OK;
+        if (status)
+            return app_report_error(tta->app, APP_WORK, status);
+        for (int i = 0; i < c->changed; i++) {
+            double *sum = c->logits + (size_t)c->rows[i] * classes;
+            for (size_t k = 0; k < classes; k++)
+                sum[k] = v ? sum[k] + views[v].weight *
+                                          logit(c->outputs[(size_t)i * classes + k])
+                           : sum[k] * views[0].weight;
+        }
+    }
+    return APP_OK;
+}
+
+/* Receives the logits of `count` images, the first being number `first`. */
+typedef enum app_exit (*use_fn)(void *priv, const double *logits, int first, int count);
+
+static enum app_exit run_chunks(struct tta *tta, const uint8_t *pixels, int count,
+                                use_fn use, void *priv)
+{
+    enum app_exit code = APP_OK;
+    int size = chunk_size(tta, count);
+    struct chunk c = chunk_alloc(tta, size);
+    for (int done = 0; done < count && !code; done += c.count) {
+        const uint8_t *at = pixels + (size_t)done * image_bytes(tta);
+        c.count = count - done < size ? count - done : size;
+        if (!(code = run_images(tta, &c, at)) && !(code = run_views(tta, &c, at)))
+            code = use(priv, c.logits, done, c.count);
+        tta->images += c.count;
+        tta->changed += c.changed;
+    }
+    chunk_free(&c);
+    return code;
+}
+
+/* log-sum-exp; NaN if a logit is. */
+static double log_sum(const double *logits, int classes)
+{
+    double largest = -INFINITY, sum = 0;
+    for (int k = 0; k < classes; k++)
+        largest = fmax(largest, logits[k]);
+    for (int k = 0; k < classes; k++)
+        sum += exp(logits[k] - largest);
+    return largest + log(sum);
+}
+
+struct to_probabilities {
+    int classes;
+    float *out;
+};
+
+static enum app_exit write_probabilities(void *priv, const double *logits, int first,
+                                         int count)
+{
+    const struct to_probabilities *to = priv;
+    size_t classes = (size_t)to->classes;
+    for (int i = 0; i < count; i++) {
+        const double *row = logits + (size_t)i * classes;
+        double total = log_sum(row, to->classes);
+        for (size_t k = 0; k < classes; k++)
+            to->out[((size_t)first + (size_t)i) * classes + k] =
+                (float)exp(row[k] - total);
+    }
+    return APP_OK;
+}
+
+enum app_exit tta_run(struct tta *tta, const uint8_t *pixels, int count,
+                      float *probabilities)
+{
+    struct to_probabilities to = {tta->net.classes, probabilities};
+    if (tta->kind)
+        return run_chunks(tta, pixels, count, write_probabilities, &to);
+    tta->images += count;
+    enum weft_status status =
+        weft_predictor_run(tta->predictor, pixels, count, probabilities);
+    return status ? app_report_error(tta->app, APP_WORK, status) : APP_OK;
+}
+
+struct score {
+    const struct app *app;
+    const struct weft_dataset_info *data;
+    struct weft_eval *eval;
+    int64_t *confusion;
+    double loss;
+};
+
+static enum app_exit score_rows(void *priv, const double *logits, int first, int count)
+{
+    struct score *s = priv;
+    int classes = s->eval->classes;
+    for (int i = 0; i < count; i++) {
+        const double *row = logits + (size_t)i * (size_t)classes;
+        int label = s->data->labels[first + i], best = 0;
+        double total = log_sum(row, classes);
+        if (label >= classes)
+            return app_error(s->app, APP_BAD_INPUT,
+                             "%s: image %d is of class %d, the network has 0 to %d",
+                             s->data->source, first + i, label, classes - 1);
+        s->loss += total - row[label];
+        if (isnan(total)) {
+            s->eval->nonfinite++;
+            continue;
+        }
+        for (int k = 1; k < classes; k++)
+            best = row[k] > row[best] ? k : best;
+        s->eval->correct += best == label;
+        if (s->confusion)
+            s->confusion[(size_t)label * (size_t)classes + (size_t)best]++;
+    }
+    return APP_OK;
+}
+
+/* The images with their changed copies. */
+static enum app_exit evaluate_changed(struct tta *tta,
+                                      const struct weft_dataset_info *data,
+                                      int64_t *confusion, struct weft_eval *out)
+{
+    size_t classes = (size_t)tta->net.classes;
+    struct score score = {
+        .app = tta->app, .data = data, .eval = out, .confusion = confusion};
+    if (data->height != tta->net.height || data->width != tta->net.width ||
+        data->channels != tta->net.channels)
+        return app_error(tta->app, APP_BAD_INPUT,
+                         "%s: images of %dx%dx%d do not fit a network for %dx%dx%d",
+                         data->source, data->height, data->width, data->channels,
+                         tta->net.height, tta->net.width, tta->net.channels);
+    if (confusion)
+        memset(confusion, 0, classes * classes * sizeof(*confusion));
+    double start = term_seconds();
+    *out = (struct weft_eval){.count = data->count, .classes = tta->net.classes};
+    enum app_exit code = run_chunks(tta, data->pixels, data->count, score_rows, &score);
+    out->seconds = term_seconds() - start;
+    out->accuracy = (double)out->correct / data->count;
+    out->standard_error = sqrt(out->accuracy * (1 - out->accuracy) / data->count);
+    out->loss = score.loss / data->count;
+    return code;
+}
+
+enum app_exit tta_evaluate(struct tta *tta, const weft_dataset *data, int64_t *confusion,
+                           struct weft_eval *out)
+{
+    struct weft_dataset_info info;
+    weft_dataset_info(data, &info);
+    if (tta->kind)
+        return evaluate_changed(tta, &info, confusion, out);
+    tta->images += info.count;
+    enum weft_status status =
+        weft_predictor_evaluate(tta->predictor, data, confusion, out);
+    return status ? app_report_error(tta->app, APP_INPUT, status) : APP_OK;
+}
+
+const char *tta_name(const struct tta *tta)
+{
+    return kinds[tta->kind].name;
+}
+
+const char *tta_text(const struct tta *tta)
+{
+    static char text[128];
+    int used = snprintf(text, sizeof(text), "%s test-time augmentation", tta_name(tta));
+    if (!tta->kind)
+        *text = '\0';
+    else if (tta->below > 0)
+        snprintf(text + used, sizeof(text) - (size_t)used,
+                 " of %s of %s images, those below %.4g %%",
+                 table_thousands((double)tta->changed),
+                 table_thousands((double)tta->images), 100 * tta->below);
+    return text;
+}
+
+void tta_json(const struct tta *tta, struct json *j)
+{
+    emit_text(j, "tta", tta_name(tta));
+    if (!tta->kind)
+        return;
+    emit_double(j, "tta_below", tta->below > 0 ? tta->below : NAN);
+    emit_int(j, "tta_images", tta->changed);
+}
