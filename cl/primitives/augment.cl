@@ -3,22 +3,48 @@
  *
  *     x[i, p] = pixel(index(r), p) * scale[p % C] + shift[p % C], or 0 where erased
  *
- * The work-items of a row (dimension 0, any number) process its places in turn. Macros: H
- * and W, AUGMENT, the numbers of a struct weft_augment. Global size (any, n). */
+ * The places of pixels, bilinear interpolation and colours are integers, so that the
+ * bytes are those of every backend. The work-items of a row (dimension 0, any number)
+ * process its places in turn. Global size (any, n). */
+#include "lib/augment_options.h"
 #include "lib/batch.h"
 #include "lib/common.h"
 #include "lib/storage.h"
-#include "shared/augment.h"
 
-#ifndef AUGMENT
-#define AUGMENT AUGMENT_WHOLE_PIXELS, AUGMENT_FLIP, 2, 0, 8, 0
+/* The byte at (y, x), which may be outside. */
+INLINE int tap(const struct weft_augment *a, __global const uchar *from, int y, int x,
+               int c)
+{
+    const bool outside = y < 0 || y >= H || x < 0 || x >= W;
+    const int at = (weft_augment_reflect(y, H) * W + weft_augment_reflect(x, W)) * C + c;
+    return a->zeros && outside ? 0 : from[at];
+}
+
+/* All channels of the pixel at (y, x), resampled, in their colours. */
+INLINE void resample(const struct weft_augment *a, const struct weft_augment_draw *d,
+                     __global const uchar *from, int y, int x, int *out)
+{
+    const int at_y = weft_augment_source(d, 0, y, x, H, W);
+    const int at_x = weft_augment_source(d, 1, y, x, H, W);
+    const int y0 = at_y >> 15, x0 = at_x >> 15;
+    const int down = at_y >> 7 & 255, right = at_x >> 7 & 255;
+    for (int c = 0; c < C; c++) {
+        const int upper = tap(a, from, y0, x0, c) * (256 - right) +
+                          tap(a, from, y0, x0 + 1, c) * right;
+        const int lower = tap(a, from, y0 + 1, x0, c) * (256 - right) +
+                          tap(a, from, y0 + 1, x0 + 1, c) * right;
+        const int byte = (upper * (256 - down) + lower * down + 32768) >> 16;
+        out[c] = weft_augment_blend(weft_augment_blend(byte, 0, d->brightness),
+                                    a->middle[c], d->contrast);
+    }
+#if C == 3
+    const int grey = weft_augment_grey(out[0], out[1], out[2]);
+    for (int c = 0; c < C; c++)
+        out[c] = weft_augment_blend(out[c], grey, d->saturation);
 #endif
-#ifndef H
-#define H 28
-#endif
-#ifndef W
-#define W 28
-#endif
+    for (int c = 0; c < C; c++)
+        out[c] = weft_augment_bits(d, out[c]);
+}
 
 __kernel void augment_batch(ALIASED_VIEW(uint, state), ALIASED_VIEW(const uchar, bytes),
                             ALIASED_VIEW(const int, labels), ALIASED_VIEW(stored_y, x),
@@ -26,7 +52,7 @@ __kernel void augment_batch(ALIASED_VIEW(uint, state), ALIASED_VIEW(const uchar,
                             uint global_batch, uint count, uint steps_per_epoch,
                             float4 scale4, float4 shift4)
 {
-    const struct weft_augment augment = {AUGMENT};
+    const struct weft_augment augment = AUGMENT_OPTIONS;
     const uint row = get_global_id(1);
     if (row == 0 && get_global_id(0) == 0)
         begin_step(state + state_at);
@@ -36,7 +62,8 @@ __kernel void augment_batch(ALIASED_VIEW(uint, state), ALIASED_VIEW(const uchar,
     if (HAS_LABELS && get_global_id(0) == 0)
         batch_labels[batch_labels_at + row] = labels[labels_at + index];
     const struct weft_augment_draw d =
-        weft_augment_draw(&augment, H, W, index, epoch, state[state_at + STATE_SEED_LOW],
+        weft_augment_draw(&augment, H, W, C, index, epoch,
+                          state[state_at + STATE_SEED_LOW],
                           state[state_at + STATE_SEED_HIGH]);
 
     const float scales[4] = {scale4.x, scale4.y, scale4.z, scale4.w};
@@ -48,12 +75,14 @@ __kernel void augment_batch(ALIASED_VIEW(uint, state), ALIASED_VIEW(const uchar,
         const int y = out_y + d.dy, x = (d.flip ? W - 1 - out_x : out_x) + d.dx;
         const bool erased =
             out_y >= d.top && out_y < d.bottom && out_x >= d.left && out_x < d.right;
-        const bool outside = augment.zeros && (y < 0 || y >= H || x < 0 || x >= W);
-        const int at =
-            (weft_augment_reflect(y, H) * W + weft_augment_reflect(x, W)) * C;
-        for (int c = 0; c < C; c++) {
-            const float byte = outside ? 0.0f : convert_float(from[at + c]);
-            STORE_Y(erased ? 0.0f : MAD(byte, scales[c], shifts[c]), to + p * C + c);
-        }
+        int pixel[C];
+        if (augment.kind == AUGMENT_RESAMPLED)
+            resample(&augment, &d, from, y, x, pixel);
+        else
+            for (int c = 0; c < C; c++)
+                pixel[c] = tap(&augment, from, y, x, c);
+        for (int c = 0; c < C; c++)
+            STORE_Y(erased ? 0.0f : MAD(convert_float(pixel[c]), scales[c], shifts[c]),
+                    to + p * C + c);
     }
 }

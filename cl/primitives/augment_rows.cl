@@ -3,20 +3,10 @@
  * that is inside of the original is copied by vectors, and reversed by them where the
  * image is flipped and has one channel. One work-item a row of the batch. Global size
  * (1, n). */
+#include "lib/augment_options.h"
 #include "lib/batch.h"
 #include "lib/common.h"
 #include "lib/storage.h"
-#include "shared/augment.h"
-
-#ifndef AUGMENT
-#define AUGMENT AUGMENT_WHOLE_PIXELS, AUGMENT_FLIP, 2, 0, 8, 0
-#endif
-#ifndef H
-#define H 28
-#endif
-#ifndef W
-#define W 28
-#endif
 
 #if VW == 16
 #define REVERSED(v) (v).sfedcba9876543210
@@ -84,7 +74,7 @@ __kernel void augment_batch_rows(ALIASED_VIEW(uint, state),
                                  uint global_batch, uint count, uint steps_per_epoch,
                                  float4 scale4, float4 shift4)
 {
-    const struct weft_augment augment = {AUGMENT};
+    const struct weft_augment augment = AUGMENT_OPTIONS;
     const uint row = get_global_id(1);
     if (row == 0)
         begin_step(state + state_at);
@@ -94,7 +84,8 @@ __kernel void augment_batch_rows(ALIASED_VIEW(uint, state),
     if (HAS_LABELS)
         batch_labels[batch_labels_at + row] = labels[labels_at + index];
     const struct weft_augment_draw d =
-        weft_augment_draw(&augment, H, W, index, epoch, state[state_at + STATE_SEED_LOW],
+        weft_augment_draw(&augment, H, W, C, index, epoch,
+                          state[state_at + STATE_SEED_LOW],
                           state[state_at + STATE_SEED_HIGH]);
     struct row_maker m = {.flip = d.flip,
                           .dx = d.dx,

@@ -9,17 +9,30 @@
 
 enum { AUGMENT_NO_FLIP, AUGMENT_FLIP, AUGMENT_ALTERNATE_FLIP };
 
-enum augment_kind { AUGMENT_NONE, AUGMENT_WHOLE_PIXELS, AUGMENT_KINDS };
+/* WHOLE_PIXELS: nothing of what follows `erase`. */
+enum augment_kind {
+    AUGMENT_NONE,
+    AUGMENT_WHOLE_PIXELS,
+    AUGMENT_RESAMPLED,
+    AUGMENT_KINDS
+};
 
 /* Which augmentation; ints alone, for a kernel one list of numbers. Fractions are in
  * 65536ths. All zero: none. */
 struct weft_augment {
     int kind; /* enum augment_kind */
     int flip;
-    int shift;  /* at most, rows and columns */
-    int zeros;  /* outside of the image are zeros; else it is reflected */
-    int cutout; /* rows and columns of the square */
-    int erase;  /* chance of an erased rectangle */
+    int shift;        /* at most, rows and columns */
+    int zeros;        /* outside of the image are zeros; else it is reflected */
+    int cutout;       /* rows and columns of the square */
+    int erase;        /* chance of an erased rectangle */
+    int crop;         /* least part of the area that remains; 0: all */
+    int rotate;       /* at most, 65536 are a turn */
+    int scale, shear; /* 16384ths */
+    int translate;    /* part of the height, and of the width */
+    int brightness, contrast, saturation; /* 256ths */
+    int trivial;
+    int middle[4]; /* the mean byte of each channel */
 };
 
 /* Third word of the counter: one for each kind of draws. Draws that are repeated add
@@ -28,15 +41,25 @@ enum {
     AUGMENT_MOVE,      /* flip, rows, columns, erase or not */
     AUGMENT_ERASE,     /* area, aspect, row, column; or row and column of the square */
     AUGMENT_ALTERNATE, /* first flip: without the epoch */
+    AUGMENT_CROP,      /* area, aspect, row, column */
+    AUGMENT_SPIN,      /* angle, scale, shear */
+    AUGMENT_TRANSLATE, /* rows, columns */
+    AUGMENT_COLOR,     /* brightness, contrast, saturation */
+    AUGMENT_TRIVIAL,   /* operation, magnitude, sign */
     AUGMENT_AGAIN = 16
 };
 
 /* For one image. The pixel at (y, x) of the result is that of the image at (y + dy, x' +
  * dx), x' = flip ? width - 1 - x : x, or exactly 0 after normalization within the
- * erased rows and columns. */
+ * erased rows and columns. With AUGMENT_RESAMPLED it is the one at map of that place,
+ * bilinear, rounded to a byte, with its colours changed. */
 struct weft_augment_draw {
     int flip, dy, dx;
     int top, left, bottom, right; /* erased: up to bottom - 1 and right - 1 */
+    /* In 16384ths, as rows y, x, 1 of the source, by columns y, x, 1 of the place */
+    int map[2][3];
+    int brightness, contrast, saturation; /* factors in 256ths */
+    int mask, solarize; /* bits of a byte that remain; from here on it is inverted */
 };
 
 /* The largest images: their areas fit into the arithmetic here. */
@@ -117,12 +140,191 @@ static inline void weft_augment_cutout(struct weft_augment_draw *d, int side, in
     d->right = left + side < width ? left + side : width;
 }
 
-static inline struct weft_augment_draw weft_augment_draw(const struct weft_augment *a,
-                                                         int height, int width,
-                                                         weft_u32 image, weft_u32 epoch,
-                                                         weft_u32 key0, weft_u32 key1)
+/* The sine in 16384ths of an angle of which 65536 are a turn; off by at most 3. */
+static inline int weft_augment_sine(int angle)
 {
-    struct weft_augment_draw d = {0, 0, 0, 0, 0, 0, 0};
+    int a = ((angle + 32768) & 65535) - 32768;
+    if (a > 16384)
+        a = 32768 - a;
+    if (a < -16384)
+        a = -32768 - a;
+    const int z = 2 * a, square = z * z >> 15; /* of a quarter turn, 32768ths */
+    const int p = 2611 + (square * -148 >> 15);
+    return z * (51472 + (square * (-21167 + (square * p >> 15)) >> 15)) >> 16;
+}
+
+/* 2^(x / 65536) in 65536ths, for x of up to 65536 / 4; off by at most 1e-4. */
+static inline int weft_augment_exp2(int x)
+{
+    const int y = x * 22713 >> 15; /* by ln 2 */
+    const int square = y * y >> 16;
+    return 65536 + y + square / 2 + (square * y >> 16) / 6;
+}
+
+static inline int weft_augment_times(int a, int b)
+{
+    return a * b >> 14;
+}
+
+/* The parts of an affine map: angle, 65536 a turn; 16384ths; 16ths of pixels. */
+struct weft_augment_affine {
+    int angle, step, shear_y, shear_x, move_y, move_x;
+    int crop_height, crop_width, crop_y, crop_x;
+};
+
+/* Rectangles of `crop` to 1 of the area and of aspect 3/4 to 4/3, cut at the sides
+ * (Szegedy et al. 2014, arXiv:1409.4842). */
+static inline void weft_augment_crop(struct weft_augment_affine *m, int least, int height,
+                                     int width, struct weft_random r)
+{
+    const weft_u32 area = (weft_u32)(least + weft_augment_below(r.v[0], 65537 - least));
+    const weft_u32 side = weft_augment_sqrt(area << 14);   /* 32768ths */
+    const int aspect = weft_augment_within(r.v[1], 13600); /* log2(4/3) / 2 */
+    const int rows = (int)(side * (weft_u32)weft_augment_exp2(-aspect) >> 17);
+    const int columns = (int)(side * (weft_u32)weft_augment_exp2(aspect) >> 17);
+    m->crop_height = rows < 16384 ? rows : 16384;
+    m->crop_width = columns < 16384 ? columns : 16384;
+    const int free_y = (16384 - m->crop_height) * height >> 10;
+    const int free_x = (16384 - m->crop_width) * width >> 10;
+    m->crop_y = weft_augment_below(r.v[2], free_y + 1) - free_y / 2;
+    m->crop_x = weft_augment_below(r.v[3], free_x + 1) - free_x / 2;
+}
+
+/* One operation of random magnitude, 31 of them (Mueller and Hutter 2021,
+ * arXiv:2103.10158), without sharpness, equalization and autocontrast. */
+static inline void weft_augment_trivial(struct weft_augment_draw *d,
+                                        struct weft_augment_affine *m, int height,
+                                        int width, int colored, struct weft_random r)
+{
+    const int level = weft_augment_below(r.v[1], 31), sign = r.v[2] & 1 ? -1 : 1;
+    const int shear = sign * level * 4915 / 30;       /* 0.3 */
+    const int factor = 256 + sign * level * 230 / 30; /* 0.9 */
+    switch (weft_augment_below(r.v[0], colored ? 11 : 10)) {
+    case 0:
+        break;
+    case 1:
+        m->shear_x += shear;
+        break;
+    case 2:
+        m->shear_y += shear;
+        break;
+    case 3: /* 150 / 331 of the width, in 16ths of pixels */
+        m->move_x += sign * level * width * 29 / 120;
+        break;
+    case 4:
+        m->move_y += sign * level * height * 29 / 120;
+        break;
+    case 5:
+        m->angle += sign * level * 5461 / 30; /* 30 degrees */
+        break;
+    case 6:
+        d->brightness = factor;
+        break;
+    case 7:
+        d->contrast = factor;
+        break;
+    case 8:
+        d->mask = 256 - (1 << (level * 4 + 15) / 30);
+        break;
+    case 9:
+        d->solarize = 256 - level * 256 / 30;
+        break;
+    default:
+        d->saturation = factor;
+    }
+}
+
+static inline void weft_augment_compose(struct weft_augment_draw *d,
+                                        const struct weft_augment_affine *m, int height,
+                                        int width)
+{
+    const int sine = weft_augment_sine(m->angle);
+    const int cosine = weft_augment_sine(m->angle + 16384);
+    const int yy = cosine + weft_augment_times(sine, m->shear_x);
+    const int yx = sine + weft_augment_times(cosine, m->shear_y);
+    const int xy = weft_augment_times(cosine, m->shear_x) - sine;
+    const int xx = cosine - weft_augment_times(sine, m->shear_y);
+    const int whole[2][2] = {
+        {weft_augment_times(yy, m->step), weft_augment_times(yx, m->step)},
+        {weft_augment_times(xy, m->step), weft_augment_times(xx, m->step)}};
+    const int moved[2] = {m->move_y, m->move_x}, extent[2] = {height, width};
+    for (int i = 0; i < 2; i++) {
+        d->map[i][0] = weft_augment_times(whole[i][0], m->crop_height);
+        d->map[i][1] = weft_augment_times(whole[i][1], m->crop_width);
+        d->map[i][2] = (moved[i] + weft_augment_times(whole[i][0], m->crop_y) +
+                        weft_augment_times(whole[i][1], m->crop_x)) *
+                           2048 +
+                       (extent[i] - 1) * 16384 + 64;
+    }
+}
+
+/* Where the pixel at (y, x), flipped and moved, comes from, in 32768ths of pixels: for
+ * `axis` 0 the row, 1 the column. */
+static inline int weft_augment_source(const struct weft_augment_draw *d, int axis, int y,
+                                      int x, int height, int width)
+{
+    return d->map[axis][0] * (2 * y - (height - 1)) +
+           d->map[axis][1] * (2 * x - (width - 1)) + d->map[axis][2];
+}
+
+/* `value` by a factor in 256ths away from `base`, as a byte. */
+static inline int weft_augment_blend(int value, int base, int factor)
+{
+    const int blend = base * (256 - factor) + value * factor + 128;
+    return blend < 0 ? 0 : blend > 65535 ? 255 : blend >> 8;
+}
+
+static inline int weft_augment_grey(int red, int green, int blue)
+{
+    return (77 * red + 150 * green + 29 * blue + 128) >> 8;
+}
+
+/* Posterized, then solarized. */
+static inline int weft_augment_bits(const struct weft_augment_draw *d, int value)
+{
+    const int bits = value & d->mask;
+    return bits >= d->solarize ? 255 - bits : bits;
+}
+
+static inline void weft_augment_resample(const struct weft_augment *a,
+                                         struct weft_augment_draw *d, int height,
+                                         int width, int colored, weft_u32 image,
+                                         weft_u32 epoch, weft_u32 key0, weft_u32 key1)
+{
+    struct weft_augment_affine m = {0, 16384, 0, 0, 0, 0, 16384, 16384, 0, 0};
+    if (a->crop)
+        weft_augment_crop(
+            &m, a->crop, height, width,
+            weft_philox(key0, key1, image, epoch, AUGMENT_CROP, RANDOM_AUGMENT));
+    const struct weft_random spin =
+        weft_philox(key0, key1, image, epoch, AUGMENT_SPIN, RANDOM_AUGMENT);
+    m.angle = weft_augment_within(spin.v[0], a->rotate);
+    m.step = (1 << 28) / (16384 + weft_augment_within(spin.v[1], a->scale));
+    m.shear_x = weft_augment_within(spin.v[2], a->shear);
+    const struct weft_random move =
+        weft_philox(key0, key1, image, epoch, AUGMENT_TRANSLATE, RANDOM_AUGMENT);
+    m.move_y = weft_augment_within(move.v[0], a->translate * height >> 12);
+    m.move_x = weft_augment_within(move.v[1], a->translate * width >> 12);
+    const struct weft_random color =
+        weft_philox(key0, key1, image, epoch, AUGMENT_COLOR, RANDOM_AUGMENT);
+    d->brightness = 256 + weft_augment_within(color.v[0], a->brightness);
+    d->contrast = 256 + weft_augment_within(color.v[1], a->contrast);
+    d->saturation = 256 + weft_augment_within(color.v[2], a->saturation);
+    d->mask = 255;
+    d->solarize = 256;
+    if (a->trivial)
+        weft_augment_trivial(
+            d, &m, height, width, colored,
+            weft_philox(key0, key1, image, epoch, AUGMENT_TRIVIAL, RANDOM_AUGMENT));
+    weft_augment_compose(d, &m, height, width);
+}
+
+static inline struct weft_augment_draw
+weft_augment_draw(const struct weft_augment *a, int height, int width, int channels,
+                  weft_u32 image, weft_u32 epoch, weft_u32 key0, weft_u32 key1)
+{
+    struct weft_augment_draw d = {0, 0, 0, 0, 0, 0, 0, {{0, 0, 0}, {0, 0, 0}},
+                                  0, 0, 0, 0, 0};
     const struct weft_random move =
         weft_philox(key0, key1, image, epoch, AUGMENT_MOVE, RANDOM_AUGMENT);
     if (a->flip == AUGMENT_FLIP)
@@ -140,6 +342,9 @@ static inline struct weft_augment_draw weft_augment_draw(const struct weft_augme
             weft_philox(key0, key1, image, epoch, AUGMENT_ERASE, RANDOM_AUGMENT));
     if (weft_augment_below(move.v[3], 65536) < a->erase)
         weft_augment_erase(&d, height, width, image, epoch, key0, key1);
+    if (a->kind == AUGMENT_RESAMPLED)
+        weft_augment_resample(a, &d, height, width, channels == 3, image, epoch, key0,
+                              key1);
     return d;
 }
 

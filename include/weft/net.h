@@ -55,7 +55,9 @@ extern "C" {
  *       ema DECAY                      every=1: their moving average
  *       lookahead DECAY                every=5
  *     augment                          flip or alternating-flip, shift=0 border=reflect
- *                                      cutout=0 erase=0: see below
+ *                                      cutout=0 erase=0 crop=0 rotate=0 scale=0 shear=0
+ *                                      translate=0 brightness=0 contrast=0 saturation=0
+ *                                      trivial-augment: see below
  *     batch N
  *
  * RxS, stride, dilation and pad take one number or two, rows first: 3x5. pad may also be
@@ -113,6 +115,26 @@ extern "C" {
  *     erase=P            does so in a part P of the images with a rectangle of 2 to 40 %
  *                        of the area and an aspect of 0.3 to 1/0.3 (Zhong et al. 2017,
  *                        arXiv:1708.04896)
+ *     crop=A             a rectangle of A to 1 of the area, aspect 3/4 to 4/3 and cut at
+ *                        the sides, becomes the image: 0.08 for photographs (Szegedy et
+ *                        al. 2014, arXiv:1409.4842)
+ *     rotate=D           by up to D degrees either way
+ *     scale=S            by 1 - S to 1 + S
+ *     shear=S            moves rows by up to S times their distance from the middle
+ *     translate=T        by up to T times the height, and the width, in parts of pixels
+ *     brightness=B       times 1 - B to 1 + B
+ *     contrast=C         the distance from the data's mean times 1 - C to 1 + C
+ *     saturation=S       the distance from grey times 1 - S to 1 + S, of images of three
+ *                        channels
+ *     trivial-augment    one of these with one of 31 magnitudes: none, shear to 0.3 by
+ *                        rows or columns, translation to 45 % by rows or columns,
+ *                        rotation to 30 degrees, brightness, contrast and saturation to
+ *                        0.9, fewer bits to 4, inversion of bright pixels (Mueller and
+ *                        Hutter 2021, arXiv:2103.10158; without sharpness, equalization
+ *                        and autocontrast)
+ *
+ * Crop to translation are one bilinear interpolation; an augmented image has bytes as the
+ * original has, the same ones on every device.
  *
  * The output of every layer must be read or be an output of the network. Without `output`
  * lines the last layer is the only output. For training it must be softmax. */

@@ -2,30 +2,87 @@
 /* Pixels of augmented images, one at a time: what the kernels are compared with. */
 #include "device/batch.h"
 
+#include <math.h>
+
 struct weft_augment_draw weft_batch_draw(const struct weft_batch_args *args, size_t image,
                                          uint32_t epoch, uint32_t key0, uint32_t key1)
 {
     return weft_augment_draw(&args->augment, args->pixels / args->channels / args->width,
-                             args->width, (uint32_t)image, epoch, key0, key1);
+                             args->width, args->channels, (uint32_t)image, epoch, key0,
+                             key1);
+}
+
+/* An image, read a byte at a time. */
+struct source {
+    const struct weft_batch_args *args;
+    const struct weft_augment_draw *draw;
+    size_t image;
+    weft_byte_fn *byte;
+    const void *data;
+};
+
+static int height_of(const struct weft_batch_args *args)
+{
+    return args->pixels / args->channels / args->width;
+}
+
+/* The byte at (y, x), which may be outside. */
+static int tap(const struct source *s, int y, int x, int channel)
+{
+    const struct weft_batch_args *a = s->args;
+    int height = height_of(a), width = a->width;
+    if (a->augment.zeros && (y < 0 || y >= height || x < 0 || x >= width))
+        return 0;
+    int place = weft_augment_reflect(y, height) * width + weft_augment_reflect(x, width);
+    size_t at = (size_t)place * (size_t)a->channels + (size_t)channel;
+    return s->byte(s->data, s->image * (size_t)a->pixels + at);
+}
+
+/* Bilinear, at the place that the map gives, with brightness and contrast. The sums are
+ * exact in double: the interpolation has 16 bits more than a byte. */
+static int toned(const struct source *s, int y, int x, int channel)
+{
+    const struct weft_batch_args *a = s->args;
+    double at[2];
+    for (int axis = 0; axis < 2; axis++) {
+        int source = weft_augment_source(s->draw, axis, y, x, height_of(a), a->width);
+        at[axis] = floor(source / 128.0) / 256;
+    }
+    int y0 = (int)floor(at[0]), x0 = (int)floor(at[1]);
+    double down = at[0] - y0, right = at[1] - x0, sum = 0;
+    for (int i = 0; i < 2; i++)
+        for (int j = 0; j < 2; j++)
+            sum += (i ? down : 1 - down) * (j ? right : 1 - right) *
+                   tap(s, y0 + i, x0 + j, channel);
+    int byte = (int)floor(sum + 0.5);
+    return weft_augment_blend(weft_augment_blend(byte, 0, s->draw->brightness),
+                              a->augment.middle[channel], s->draw->contrast);
+}
+
+static int resampled(const struct source *s, int y, int x, int channel)
+{
+    int value = toned(s, y, x, channel);
+    if (s->args->channels == 3) {
+        int grey =
+            weft_augment_grey(toned(s, y, x, 0), toned(s, y, x, 1), toned(s, y, x, 2));
+        value = weft_augment_blend(value, grey, s->draw->saturation);
+    }
+    return weft_augment_bits(s->draw, value);
 }
 
 bool weft_augment_pixel(const struct weft_batch_args *args,
                         const struct weft_augment_draw *draw, size_t image, size_t at,
                         weft_byte_fn *byte, const void *data, uint8_t *out)
 {
-    int channels = args->channels, width = args->width;
-    int place = (int)at / channels, channel = (int)at % channels;
-    int height = args->pixels / channels / width, y = place / width, x = place % width;
+    const struct source s = {args, draw, image, byte, data};
+    int place = (int)at / args->channels, channel = (int)at % args->channels;
+    int y = place / args->width, x = place % args->width;
     if (y >= draw->top && y < draw->bottom && x >= draw->left && x < draw->right)
         return false;
     y += draw->dy;
-    x = (draw->flip ? width - 1 - x : x) + draw->dx;
-    bool outside = y < 0 || y >= height || x < 0 || x >= width;
-    y = weft_augment_reflect(y, height);
-    x = weft_augment_reflect(x, width);
-    *out = outside && args->augment.zeros
-               ? 0
-               : byte(data, image * (size_t)args->pixels +
-                                (size_t)((y * width + x) * channels + channel));
+    x = (draw->flip ? args->width - 1 - x : x) + draw->dx;
+    *out =
+        (uint8_t)(args->augment.kind == AUGMENT_RESAMPLED ? resampled(&s, y, x, channel)
+                                                          : tap(&s, y, x, channel));
     return true;
 }

@@ -18,6 +18,7 @@ static const struct {
     {"flip", offsetof(struct weft_augment_options, flip), AUGMENT_FLIP},
     {"alternating-flip", offsetof(struct weft_augment_options, flip),
      AUGMENT_ALTERNATE_FLIP},
+    {"trivial-augment", offsetof(struct weft_augment_options, trivial), 1},
 };
 
 static const char *const borders[] = {"reflect", "zeros", NULL};
@@ -36,6 +37,14 @@ static const struct {
     {"cutout", offsetof(struct weft_augment_options, cutout), false, AUGMENT_MAX_EXTENT,
      NULL},
     {"erase", offsetof(struct weft_augment_options, erase), true, 1, NULL},
+    {"crop", offsetof(struct weft_augment_options, crop), true, 1, NULL},
+    {"rotate", offsetof(struct weft_augment_options, rotate), true, 180, NULL},
+    {"scale", offsetof(struct weft_augment_options, scale), true, 0.5f, NULL},
+    {"shear", offsetof(struct weft_augment_options, shear), true, 1, NULL},
+    {"translate", offsetof(struct weft_augment_options, translate), true, 1, NULL},
+    {"brightness", offsetof(struct weft_augment_options, brightness), true, 1, NULL},
+    {"contrast", offsetof(struct weft_augment_options, contrast), true, 1, NULL},
+    {"saturation", offsetof(struct weft_augment_options, saturation), true, 1, NULL},
 };
 
 static enum weft_status parse_word(struct weft_line_parser *parser, const char *word,
@@ -51,10 +60,11 @@ static enum weft_status parse_word(struct weft_line_parser *parser, const char *
         parser->next++;
         return WEFT_OK;
     }
-    return weft_line_parser_fail(parser,
-                                 "augment has no \"%s\": its words are flip and "
-                                 "alternating-flip, the rest are options, as in shift=2",
-                                 word);
+    return weft_line_parser_fail(
+        parser,
+        "augment has no \"%s\": its words are flip, "
+        "alternating-flip and trivial-augment, the rest are options, as in shift=2",
+        word);
 }
 
 static enum weft_status parse_field(struct weft_line_parser *parser, size_t i,
@@ -149,9 +159,15 @@ void weft_augment_write(const struct weft_augment_options *options,
         put(out, "none");
 }
 
+static int fraction(float value, int one)
+{
+    return (int)lrintf(value * (float)one);
+}
+
 enum weft_status weft_augment_resolve(weft_context *ctx,
                                       const struct weft_augment_options *options,
-                                      struct weft_shape image, struct weft_augment *out)
+                                      struct weft_shape image, const double *middle,
+                                      struct weft_augment *out)
 {
     static const struct weft_augment_options none;
     *out = (struct weft_augment){0};
@@ -161,11 +177,26 @@ enum weft_status weft_augment_resolve(weft_context *ctx,
         return weft_fail(ctx, WEFT_ERR_ARG,
                          "augment takes images of up to %dx%d, these are %dx%d",
                          AUGMENT_MAX_EXTENT, AUGMENT_MAX_EXTENT, image.h, image.w);
-    out->kind = AUGMENT_WHOLE_PIXELS;
-    out->flip = options->flip;
-    out->shift = options->shift;
-    out->zeros = options->zeros;
-    out->cutout = options->cutout;
-    out->erase = (int)lrintf(options->erase * 65536);
+    *out = (struct weft_augment){.kind = AUGMENT_WHOLE_PIXELS,
+                                 .flip = options->flip,
+                                 .shift = options->shift,
+                                 .zeros = options->zeros,
+                                 .cutout = options->cutout,
+                                 .erase = fraction(options->erase, 65536)};
+    const struct weft_augment whole = *out;
+    out->crop = fraction(options->crop, 65536);
+    out->rotate = fraction(options->rotate / 360, 65536);
+    out->scale = fraction(options->scale, 16384);
+    out->shear = fraction(options->shear, 16384);
+    out->translate = fraction(options->translate, 65536);
+    out->brightness = fraction(options->brightness, 256);
+    out->contrast = fraction(options->contrast, 256);
+    out->saturation = fraction(options->saturation, 256);
+    out->trivial = options->trivial;
+    if (!memcmp(out, &whole, sizeof(whole)))
+        return WEFT_OK;
+    out->kind = AUGMENT_RESAMPLED;
+    for (int c = 0; c < image.c && c < (int)WEFT_ARRAY_SIZE(out->middle); c++)
+        out->middle[c] = (int)lrint(middle[c] * 255);
     return WEFT_OK;
 }

@@ -10,8 +10,10 @@
 /* The words and options behind `augment`, as they are written. All zero: none. */
 struct weft_augment_options {
     int flip; /* AUGMENT_NO_FLIP, ... */
+    int trivial;
     int shift, zeros, cutout;
-    float erase;
+    float erase, crop, rotate, scale, shear, translate;
+    float brightness, contrast, saturation;
 };
 
 /* Takes the words and options after `augment`. */
@@ -28,9 +30,11 @@ enum { WEFT_AUGMENT_TEXT = 256 };
 void weft_augment_write(const struct weft_augment_options *options,
                         char out[WEFT_AUGMENT_TEXT]);
 
-/* For make_batch. WEFT_ERR_ARG: the images are too large. */
+/* For make_batch. `middle`: the data's mean of each channel, of pixels in 0..1.
+ * WEFT_ERR_ARG: the images are too large. */
 enum weft_status weft_augment_resolve(weft_context *ctx,
                                       const struct weft_augment_options *options,
-                                      struct weft_shape image, struct weft_augment *out);
+                                      struct weft_shape image, const double *middle,
+                                      struct weft_augment *out);
 
 #endif

@@ -43,7 +43,7 @@ static enum weft_status record_batch(struct weft_trainer *t)
         .x = weft_plan_step_view(t->plan, &t->buffers, TENSOR_X),
         .batch_labels = weft_plan_step_view(t->plan, &t->buffers, TENSOR_LABELS),
     };
-    WEFT_TRY(weft_augment_resolve(t->device->context, &t->augment, t->net->input,
+    WEFT_TRY(weft_augment_resolve(t->device->context, &t->augment, t->net->input, t->mean,
                                   &args.augment));
     memcpy(args.scale, t->normalization.scale, sizeof(args.scale));
     memcpy(args.shift, t->normalization.shift, sizeof(args.shift));

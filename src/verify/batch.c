@@ -151,7 +151,7 @@ static enum weft_status run_case(struct input_case *in, bool exact)
     return WEFT_OK;
 }
 
-/* Whole pixels: each part is there in half of the cases. */
+/* Each part is there in half of the cases. */
 static struct weft_augment random_augment(struct verify_context *k, int height, int width)
 {
     struct lab_random *r = &k->random;
@@ -165,6 +165,20 @@ static struct weft_augment random_augment(struct verify_context *k, int height, 
         a.cutout = lab_random_int(r, 1, side - 1);
     else
         a.erase = LAB_RANDOM_CHOICE(r, 0, 32768, 65536);
+    if (lab_random_bool(r, 60))
+        return a;
+    a.kind = AUGMENT_RESAMPLED;
+    a.crop = lab_random_bool(r, 50) * lab_random_int(r, 1, 65536);
+    a.rotate = lab_random_bool(r, 50) * lab_random_int(r, 0, 32768);
+    a.scale = lab_random_bool(r, 50) * lab_random_int(r, 0, 8192);
+    a.shear = lab_random_bool(r, 50) * lab_random_int(r, 0, 16384);
+    a.translate = lab_random_bool(r, 50) * lab_random_int(r, 0, 65536);
+    a.brightness = lab_random_bool(r, 50) * lab_random_int(r, 0, 256);
+    a.contrast = lab_random_bool(r, 50) * lab_random_int(r, 0, 256);
+    a.saturation = lab_random_bool(r, 50) * lab_random_int(r, 0, 256);
+    a.trivial = lab_random_bool(r, 50);
+    for (int c = 0; c < 4; c++)
+        a.middle[c] = lab_random_int(r, 0, 255);
     return a;
 }
 
@@ -232,6 +246,14 @@ static enum weft_status verify_input_case(struct verify_context *k)
                   in.parts[FIRST_SHARD].n, in.parts[SECOND_SHARD].n, a->count, a->pixels,
                   a->channels, shuffled ? "shuffled" : "in order",
                   labelled ? "present" : "absent");
+    if (a->augment.kind == AUGMENT_RESAMPLED)
+        case_describe(
+            c,
+            ", crop %d, rotate %d, scale %d, shear %d, translate %d, brightness %d, "
+            "contrast %d, saturation %d%s",
+            a->augment.crop, a->augment.rotate, a->augment.scale, a->augment.shear,
+            a->augment.translate, a->augment.brightness, a->augment.contrast,
+            a->augment.saturation, a->augment.trivial ? ", trivial" : "");
     if (a->augment.kind)
         case_describe(c, ", rows of %d, flip %d, shift %d, %s, cutout %d, erase %d",
                       a->width, a->augment.flip, a->augment.shift,

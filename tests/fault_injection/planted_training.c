@@ -146,6 +146,21 @@ static void erase_wider(union weft_primitive_args *a)
     a->make_batch.augment.cutout += a->make_batch.augment.cutout > 0;
 }
 
+static void rotate_further(union weft_primitive_args *a)
+{
+    a->make_batch.augment.rotate += a->make_batch.augment.rotate / 8;
+}
+
+static void lose_crop(union weft_primitive_args *a)
+{
+    a->make_batch.augment.crop = 0;
+}
+
+static void lose_contrast(union weft_primitive_args *a)
+{
+    a->make_batch.augment.contrast = 0;
+}
+
 static void lose_nesterov(union weft_primitive_args *a)
 {
     a->optimizer_step.optimizer.nesterov = false;
@@ -336,6 +351,9 @@ const struct fault training_faults[] = {
     {"shifted further", "batch", IN(make_batch), .modify = move_further},
     {"another border", "batch", IN(make_batch), .modify = swap_border},
     {"a wider square", "batch", IN(make_batch), .modify = erase_wider},
+    {"rotated further", "batch", IN(make_batch), .modify = rotate_further},
+    {"not cropped", "batch", IN(make_batch), .modify = lose_crop},
+    {"contrast unchanged", "batch", IN(make_batch), .modify = lose_contrast},
     {"no nesterov", "optimizer", IN(optimizer_step), .modify = lose_nesterov},
     {"no decay", "optimizer", IN(optimizer_step), .modify = lose_decay},
     {"groups ignored", "optimizer", IN(optimizer_step), .modify = lose_groups},

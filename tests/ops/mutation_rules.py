@@ -45,6 +45,7 @@ RUNS = {
     "gemm_vec.cl": [VEC + DENSE + CONV, VEC + DRAW + DENSE],
     "augment.cl": [VEC + ["batch"]],
     "augment.h": [VEC + ["batch"]],
+    "augment_options.h": [VEC + ["batch"]],
     "augment_rows.cl": [VEC + ["batch"]],
     "batch.cl": [VEC + ["-n", "8", "batch"]],
     "batch.h": [VEC + ["batch"]],

@@ -5,6 +5,7 @@
 #include "opencl/runtime/primitives.h"
 
 #include <assert.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -105,18 +106,27 @@ static bool validate_rows(const struct ocl_device *device,
     return validate_config(device, problem, values) && values[ITEMS_PER_ROW] == 1;
 }
 
-/* A struct weft_augment is nothing but ints. */
+static void define_numbers(struct ocl_options *options, const char *name,
+                           const int *numbers, size_t count)
+{
+    size_t size = sizeof(options->text), used = strlen(options->text);
+    used += (size_t)snprintf(options->text + used, size - used, " -D%s=", name);
+    for (size_t i = 0; i < count; i++) {
+        used += (size_t)snprintf(options->text + used, size - used, "%s%d", i ? "," : "",
+                                 numbers[i]);
+        assert(used < size);
+    }
+}
+
+/* A struct weft_augment is nothing but ints (cl/lib/augment_options.h). */
 static void define_augment(struct ocl_options *options,
                            const struct weft_augment *augment)
 {
-    int numbers[sizeof(*augment) / sizeof(int)];
-    size_t used = strlen(options->text);
+    int numbers[offsetof(struct weft_augment, middle) / sizeof(int)];
     memcpy(numbers, augment, sizeof(numbers));
-    for (size_t i = 0; i < WEFT_ARRAY_SIZE(numbers); i++) {
-        used += (size_t)snprintf(options->text + used, sizeof(options->text) - used,
-                                 "%s%d", i ? "," : " -DAUGMENT=", numbers[i]);
-        assert(used < sizeof(options->text));
-    }
+    define_numbers(options, "AUGMENT", numbers, WEFT_ARRAY_SIZE(numbers));
+    define_numbers(options, "AUGMENT_MIDDLE", augment->middle,
+                   WEFT_ARRAY_SIZE(augment->middle));
 }
 
 static enum weft_status launch_augmented(struct weft_command_list *list,
