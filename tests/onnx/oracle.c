@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Primitives against independent results: the tests that come with ONNX.
  *
- *     oracle [-d SELECTOR] [-f vec|tile] [--plant] [-v] FOLDER
+ *     oracle [-d SELECTOR] [-f vec|tile] [--every N] [--plant] [-v] FOLDER
  *
  * Every model of one node below FOLDER whose operator weft has is run through the backend
  * interface with each of its data sets, or skipped with a reason. --plant swaps two
- * values of each result: then every test must fail. */
+ * values of each result: then every test must fail. --every N: the first model of each
+ * operator, and every Nth after it. */
 #include "onnx/oracle.h"
 
 #include <dirent.h>
@@ -49,7 +50,8 @@ static struct {
     int run, skipped, failed;
     double worst;
     bool verbose;
-} total;
+    int every, models[WEFT_ARRAY_SIZE(adapters)]; /* of each operator */
+} total = {.every = 1};
 
 static void exit_with_error(const char *what, const char *why)
 {
@@ -167,7 +169,8 @@ static void run_model(struct oracle *oracle, const char *folder, const char *nam
     if (!onnx_read_model(path, model, &why))
         exit_with_error(path, why ? why : "no such file");
     for (size_t i = 0; i < WEFT_ARRAY_SIZE(adapters) && model->node_count == 1; i++)
-        if (!strcmp(adapters[i].op, model->node.op))
+        if (!strcmp(adapters[i].op, model->node.op) &&
+            total.models[i]++ % total.every == 0)
             run = adapters[i].run;
     for (int set = 0; run; set++) {
         struct stat status;
@@ -228,6 +231,8 @@ int main(int argc, char **argv)
             oracle.inject_fault = true;
         else if (!strcmp(argv[i], "-v"))
             total.verbose = true;
+        else if (!strcmp(argv[i], "--every") && i + 1 < argc)
+            total.every = atoi(argv[++i]) > 1 ? atoi(argv[i]) : 1;
         else if (!strcmp(argv[i], "-d") && i + 1 < argc)
             selector = argv[++i];
         else if (!strcmp(argv[i], "-f") && i + 1 < argc)

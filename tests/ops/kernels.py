@@ -2,9 +2,10 @@
 """Every kernel compiles alone, without a warning, with clang as OpenCL C 1.2, and host and
 kernels agree on the macros of their options.
 
-Usage: kernels.py ROOT [BUILDS ARGUMENT...]. Each cl/*.cl is compiled without options, for 32
-and 64 bits, and with every set of options that the program BUILDS lists
-(tests/ops/list_programs.c); clang stands in for the driver. A file that BUILDS never lists is
+Usage: kernels.py ROOT [LAYER BUILDS ARGUMENT...]. Each cl/*.cl is compiled without options, for
+32 and 64 bits, and with every set of options that the program BUILDS lists
+(tests/ops/list_programs.c), with the OpenCL layer LAYER: launches do nothing, so that the driver
+need not compile for them. clang stands in for the driver. A file that BUILDS never lists is
 a complaint: it is unused or not verified. The code for NVIDIA's matrix units, which no
 driver here builds, is compiled to PTX if clang can."""
 
@@ -77,9 +78,10 @@ def matrix_products(path, options):
     return done.stdout.count("mma.sync.aligned.m16n8k8")
 
 
-def builds(command):
+def builds(layer, *command):
     """The distinct (file, options) that the library used; None where there is no device."""
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    environment = {**os.environ, "OPENCL_LAYERS": layer, "WEFT_LAYER_FAULT": "launch-probes"}
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=environment)
     if done.returncode == 77:
         return None
     if done.returncode:
@@ -96,7 +98,7 @@ with tempfile.TemporaryDirectory() as scratch:
     prove(scratch)
 files = sorted(path_of.values())
 work = [(path, target, []) for path in files for target in TARGETS]
-used = builds(sys.argv[2:]) if len(sys.argv) > 2 else None
+used = builds(*sys.argv[2:]) if len(sys.argv) > 2 else None
 if used is None:
     print("no OpenCL device: kernels are compiled without options only")
 else:

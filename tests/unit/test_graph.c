@@ -338,18 +338,18 @@ int main(int argc, char **argv)
 {
     const char *selector = argc > 2 ? argv[2] : "cpu", *family = argc > 4 ? argv[4] : "";
     bool cpu = !strcmp(selector, "cpu");
-    uint32_t nets = cpu ? NETS : FEW_NETS;
+    bool tile = !strcmp(family, "tile");
+    uint32_t nets = cpu ? NETS : tile ? FEW_NETS / 2 : FEW_NETS;
     int index;
     if (weft_context_create(&ctx, weft_context_params(.no_opencl = cpu)))
         return 1;
     test_context = ctx;
     if (weft_device_find(ctx, selector, &index, NULL))
         test_skip(weft_error(ctx));
-    CHECK_OK(weft_device_open(ctx, index,
-                              weft_device_params(.family = !strcmp(family, "tile")
-                                                               ? WEFT_FAMILY_TILE
-                                                               : WEFT_FAMILY_AUTO),
-                              &device));
+    CHECK_OK(weft_device_open(
+        ctx, index,
+        weft_device_params(.family = tile ? WEFT_FAMILY_TILE : WEFT_FAMILY_AUTO),
+        &device));
     REQUIRE(device);
     for (number = 0; number < nets; number++) {
         drawn = 0;

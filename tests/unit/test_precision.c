@@ -339,11 +339,13 @@ int main(int argc, char **argv)
     weft_model *model = make_model(every_op, data);
     size_t before = device->allocated;
     check_answers(model, data);
-    check_auto(model, data);
-    check_overflow(data);
     check_learning(data);
-    check_resumed(data);
-    check_auto_training(data);
+    if (strcmp(family, "tile") != 0) { /* whose networks take seconds to compile */
+        check_auto(model, data);
+        check_overflow(data);
+        check_resumed(data);
+        check_auto_training(data);
+    }
     check_distance();
     CHECK_INT(device->allocated, before);
     weft_model_destroy(&model);

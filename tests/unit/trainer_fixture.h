@@ -134,6 +134,9 @@ static inline bool same_files(const char *left, const char *right)
     return same;
 }
 
+/* Networks take seconds to compile; most of all by this family. */
+static bool compiles, tile;
+
 /* Opens the context and the device that the options -d SELECTOR and -f FAMILY name, or
  * skips the test. */
 static inline void open_device(int argc, char **argv)
@@ -157,6 +160,8 @@ static inline void open_device(int argc, char **argv)
                                                               : WEFT_FAMILY_AUTO),
         &device));
     REQUIRE(device);
+    compiles = strcmp(selector, "cpu") != 0;
+    tile = !strcmp(family, "tile");
 }
 
 static inline int close_device(void)
