@@ -50,7 +50,7 @@ __kernel void augment_batch(ALIASED_VIEW(uint, state), ALIASED_VIEW(const uchar,
                             ALIASED_VIEW(const int, labels), ALIASED_VIEW(stored_y, x),
                             ALIASED_VIEW(int, batch_labels), uint first_row,
                             uint global_batch, uint count, uint steps_per_epoch,
-                            float4 scale4, float4 shift4)
+                            uint gathered, float4 scale4, float4 shift4)
 {
     const struct weft_augment augment = AUGMENT_OPTIONS;
     const uint row = get_global_id(1);
@@ -59,8 +59,9 @@ __kernel void augment_batch(ALIASED_VIEW(uint, state), ALIASED_VIEW(const uchar,
     const uint epoch = batch_epoch(state + state_at, steps_per_epoch);
     const uint index = sample_index(state + state_at, first_row + row, global_batch,
                                     count, steps_per_epoch);
+    const uint place = gathered ? first_row + row : index;
     if (HAS_LABELS && get_global_id(0) == 0)
-        batch_labels[batch_labels_at + row] = labels[labels_at + index];
+        batch_labels[batch_labels_at + row] = labels[labels_at + place];
     const struct weft_augment_draw d =
         weft_augment_draw(&augment, H, W, C, index, epoch,
                           state[state_at + STATE_SEED_LOW],
@@ -68,7 +69,7 @@ __kernel void augment_batch(ALIASED_VIEW(uint, state), ALIASED_VIEW(const uchar,
 
     const float scales[4] = {scale4.x, scale4.y, scale4.z, scale4.w};
     const float shifts[4] = {shift4.x, shift4.y, shift4.z, shift4.w};
-    __global const uchar *from = bytes + bytes_at + (size_t)index * (H * W * C);
+    __global const uchar *from = bytes + bytes_at + (size_t)place * (H * W * C);
     __global stored_y *to = x + x_at + (size_t)row * (H * W * C);
     for (int p = get_global_id(0); p < H * W; p += get_global_size(0)) {
         const int out_y = p / W, out_x = MOD(p, W);

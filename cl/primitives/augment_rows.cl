@@ -72,7 +72,7 @@ __kernel void augment_batch_rows(ALIASED_VIEW(uint, state),
                                  ALIASED_VIEW(stored_y, x),
                                  ALIASED_VIEW(int, batch_labels), uint first_row,
                                  uint global_batch, uint count, uint steps_per_epoch,
-                                 float4 scale4, float4 shift4)
+                                 uint gathered, float4 scale4, float4 shift4)
 {
     const struct weft_augment augment = AUGMENT_OPTIONS;
     const uint row = get_global_id(1);
@@ -81,8 +81,9 @@ __kernel void augment_batch_rows(ALIASED_VIEW(uint, state),
     const uint epoch = batch_epoch(state + state_at, steps_per_epoch);
     const uint index = sample_index(state + state_at, first_row + row, global_batch,
                                     count, steps_per_epoch);
+    const uint place = gathered ? first_row + row : index;
     if (HAS_LABELS)
-        batch_labels[batch_labels_at + row] = labels[labels_at + index];
+        batch_labels[batch_labels_at + row] = labels[labels_at + place];
     const struct weft_augment_draw d =
         weft_augment_draw(&augment, H, W, C, index, epoch,
                           state[state_at + STATE_SEED_LOW],
@@ -103,7 +104,7 @@ __kernel void augment_batch_rows(ALIASED_VIEW(uint, state),
         m.shift[first] = VLOAD(b);
     }
 
-    __global const uchar *from = bytes + bytes_at + (size_t)index * (H * W * C);
+    __global const uchar *from = bytes + bytes_at + (size_t)place * (H * W * C);
     __global stored_y *to = x + x_at + (size_t)row * (H * W * C);
     for (int out_y = 0; out_y < H; out_y++) {
         const int y = out_y + d.dy;

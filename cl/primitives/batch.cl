@@ -5,9 +5,10 @@
  *     batch_labels[i] = labels[index(r)]
  *
  * with r = first_row + i. index(r) is row r of the global batch in this epoch's
- * permutation (weft_shuffle, random.h), or r where SHUFFLE is 0. With SHUFFLE the
- * launch begins a training step (state.h). The work-items of a row (dimension 0, any
- * number) process its vectors in turn. Global size (any, n). */
+ * permutation (weft_shuffle, random.h), or r where SHUFFLE is 0 or where bytes and labels
+ * have been `gathered` for this batch. With SHUFFLE the launch begins a training step
+ * (state.h). The work-items of a row (dimension 0, any number) process its vectors in
+ * turn. Global size (any, n). */
 #include "lib/batch.h"
 #include "lib/common.h"
 #include "lib/storage.h"
@@ -16,15 +17,16 @@ __kernel void make_batch(ALIASED_VIEW(uint, state), ALIASED_VIEW(const uchar, by
                          ALIASED_VIEW(const int, labels), ALIASED_VIEW(stored_y, x),
                          ALIASED_VIEW(int, batch_labels), uint first_row,
                          uint global_batch, uint count, uint pixels, uint steps_per_epoch,
-                         float4 scale4, float4 shift4)
+                         uint gathered, float4 scale4, float4 shift4)
 {
     const uint row = get_global_id(1);
     if (SHUFFLE && row == 0 && get_global_id(0) == 0)
         begin_step(state + state_at);
-    const uint index = sample_index(state + state_at, first_row + row, global_batch,
-                                    count, steps_per_epoch);
+    const uint place = gathered ? first_row + row
+                                : sample_index(state + state_at, first_row + row,
+                                               global_batch, count, steps_per_epoch);
     if (HAS_LABELS && get_global_id(0) == 0)
-        batch_labels[batch_labels_at + row] = labels[labels_at + index];
+        batch_labels[batch_labels_at + row] = labels[labels_at + place];
 
     /* Scale and shift of a vector's lanes, by the channel of its first lane. */
     const float scales[4] = {scale4.x, scale4.y, scale4.z, scale4.w};
@@ -40,7 +42,7 @@ __kernel void make_batch(ALIASED_VIEW(uint, state), ALIASED_VIEW(const uchar, by
         shift[first] = VLOAD(b);
     }
 
-    __global const uchar *from = bytes + bytes_at + (size_t)index * pixels;
+    __global const uchar *from = bytes + bytes_at + (size_t)place * pixels;
     __global stored_y *to = x + x_at + (size_t)row * pixels;
     for (uint p = get_global_id(0) * VW; p < pixels; p += get_global_size(0) * VW) {
         const uint first = p % C;

@@ -52,6 +52,9 @@ struct weft_train_params {
     const weft_model *from;
     /* The words behind `augment` of a network (weft/net.h); NULL: the network's. */
     const char *augment;
+    /* Images are sent to the device batch by batch, even if all of them would fit there
+     * (weft_trainer_create). Results are the same to the bit. */
+    bool stream;
 };
 #define weft_train_params(...) WEFT_PARAMS(weft_train_params, __VA_ARGS__)
 
@@ -63,7 +66,12 @@ typedef struct weft_trainer weft_trainer;
  * new on a driver first pass a known-answer test, a step on few images; where one fails,
  * another algorithm replaces it, with a warning. Images are
  * normalized by the mean and stddev of `data`, which become part of the model. `net` and
- * `data` may be destroyed afterwards. A batch larger than the dataset is reduced to it;
+ * `data` may be destroyed afterwards.
+ *
+ * Images that are larger than the device's largest buffer, or than half of its memory,
+ * stay where they are, and the trainer keeps `data` alive: a thread gathers the batches
+ * of the next steps, up to 64 MiB or four batches of them, and each is sent to the device
+ * before its step. A batch larger than the dataset is reduced to it;
  * each epoch is a new permutation of the data without the last incomplete batch.
  * WEFT_ERR_ARG, WEFT_ERR_NOMEM (the message has the missing bytes, and a batch that would
  * fit), WEFT_ERR_DEVICE, WEFT_ERR_BUILD, WEFT_ERR_MISMATCH (a kernel is wrong, and there
@@ -84,13 +92,16 @@ struct weft_trainer_info {
      * gives the gradients, which `difference` must not exceed for float16. Otherwise 0.
      */
     double noise;
+    bool streamed; /* images are sent to the device batch by batch */
 };
 WEFT_API void weft_trainer_info(const weft_trainer *trainer,
                                 struct weft_trainer_info *out, size_t size);
 #define weft_trainer_info(trainer, out) weft_trainer_info(trainer, out, sizeof(*(out)))
 
 /* Queues `steps` training steps and returns at once; nothing is allocated, compiled or
- * waited for. */
+ * waited for. Where images are sent batch by batch it waits for their thread and, every
+ * few batches, for the device. WEFT_ERR_FILE: the images of the next step cannot be read;
+ * the steps before are queued, and the trainer is as after them. */
 WEFT_API enum weft_status weft_trainer_run(weft_trainer *trainer, int steps);
 
 struct weft_progress {
@@ -106,6 +117,9 @@ struct weft_progress {
     double last_loss;    /* of the last step */
     float learning_rate; /* of the last step; before the first one, of this */
     size_t device_bytes; /* planned peak of device memory */
+    /* For which weft_trainer_run has waited because the images of a step were not
+     * gathered yet, since the trainer was created */
+    double stall_seconds;
 };
 
 /* Waits for all queued steps. WEFT_ERR_DEVICE. */

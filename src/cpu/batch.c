@@ -34,7 +34,9 @@ static uint8_t byte_of(const void *data, size_t at)
     return cpu_bytes(a->bytes)[at];
 }
 
-static void augmented_row(const struct weft_batch_args *a, size_t image, float *x)
+/* `place`: of the image's bytes. */
+static void augmented_row(const struct weft_batch_args *a, size_t image, size_t place,
+                          float *x)
 {
     const uint32_t *state = cpu_words(a->state);
     struct weft_augment_draw draw =
@@ -43,15 +45,15 @@ static void augmented_row(const struct weft_batch_args *a, size_t image, float *
     for (int i = 0; i < a->pixels; i++) {
         int c = i % a->channels;
         uint8_t byte;
-        x[i] = weft_augment_pixel(a, &draw, image, (size_t)i, byte_of, a, &byte)
+        x[i] = weft_augment_pixel(a, &draw, place, (size_t)i, byte_of, a, &byte)
                    ? (float)byte * a->scale[c] + a->shift[c]
                    : 0;
     }
 }
 
-static void plain_row(const struct weft_batch_args *a, size_t image, float *x)
+static void plain_row(const struct weft_batch_args *a, size_t place, float *x)
 {
-    const uint8_t *bytes = cpu_bytes(a->bytes) + image * (size_t)a->pixels;
+    const uint8_t *bytes = cpu_bytes(a->bytes) + place * (size_t)a->pixels;
     for (int i = 0; i < a->pixels; i++) {
         int c = i % a->channels;
         x[i] = (float)bytes[i] * a->scale[c] + a->shift[c];
@@ -64,19 +66,21 @@ static void input_row(const void *data, size_t item)
     if (a->state.mem && item == 0)
         begin_step(cpu_words(a->state));
     size_t image = image_of(a, item);
+    size_t place = a->gathered ? item + (size_t)a->first : image;
     float *x = cpu_floats(a->x) + item * (size_t)a->pixels;
     if (a->augment.kind)
-        augmented_row(a, image, x);
+        augmented_row(a, image, place, x);
     else
-        plain_row(a, image, x);
+        plain_row(a, place, x);
     if (a->labels.mem)
-        cpu_ints(a->batch_labels)[item] = cpu_ints(a->labels)[image];
+        cpu_ints(a->batch_labels)[item] = cpu_ints(a->labels)[place];
 }
 
 enum weft_status cpu_make_batch(struct weft_command_list *list,
                                 const struct weft_batch_args *args)
 {
     assert(args->channels >= 1 && args->channels <= (int)WEFT_ARRAY_SIZE(args->scale));
+    assert(!args->gathered || args->state.mem);
     assert(!args->augment.kind || (args->state.mem && args->width));
     assert(args->first >= 0 && args->first + args->n <= args->count);
     assert(!args->state.mem ||

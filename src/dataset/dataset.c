@@ -5,20 +5,20 @@
 #include "dataset/format.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "image/preprocess.h"
 #include "shared/random.h"
-#include "util/hash.h"
 #include "util/text.h"
 
 void weft_dataset_destroy(weft_dataset **data)
 {
     weft_dataset *d = data ? *data : NULL;
-    if (!d)
+    if (data)
+        *data = NULL;
+    if (!d || --d->users)
         return;
     if (d->info.class_names)
         for (int i = 0; i < d->info.classes; i++)
@@ -32,15 +32,6 @@ void weft_dataset_destroy(weft_dataset **data)
     free(d->extents);
     weft_names_free(&d->files);
     free(d);
-    *data = NULL;
-}
-
-size_t weft_dataset_image_bytes(const struct weft_dataset_info *info)
-{
-    size_t bytes;
-    bool fits = weft_checked_mul((size_t)info->height, (size_t)info->width, &bytes) &&
-                weft_checked_mul(bytes, (size_t)info->channels, &bytes);
-    return fits ? bytes : SIZE_MAX;
 }
 
 void(weft_dataset_info)(const weft_dataset *data, struct weft_dataset_info *out,
@@ -58,51 +49,6 @@ void(weft_dataset_info)(const weft_dataset *data, struct weft_dataset_info *out,
     WEFT_WRITE_INFO(out, size, &info);
 }
 
-/* Mean and standard deviation from integer sums: one pass, rounded at the end only. */
-static void compute_statistics(weft_dataset *data)
-{
-    enum {
-        BLOCK = 1 << 16
-    }; /* pixels whose squares fit a 32-bit sum, for vectorization */
-    struct weft_dataset_info *info = &data->info;
-    size_t channels = (size_t)info->channels;
-    size_t pixels = (size_t)info->count * weft_dataset_image_bytes(info) / channels;
-    for (size_t c = 0; c < channels; c++) {
-        uint64_t sum = 0, squares = 0;
-        for (size_t from = 0; from < pixels; from += BLOCK) {
-            const uint8_t *p = data->pixels + from * channels + c;
-            size_t count = pixels - from < BLOCK ? pixels - from : BLOCK;
-            uint32_t block_sum = 0, block_squares = 0;
-            for (size_t i = 0; i < count; i++) {
-                uint32_t value = p[i * channels];
-                block_sum += value;
-                block_squares += value * value;
-            }
-            sum += block_sum;
-            squares += block_squares;
-        }
-        double mean = (double)sum / (double)pixels;
-        double variance = (double)squares / (double)pixels - mean * mean;
-        info->mean[c] = mean / 255;
-        info->stddev[c] = sqrt(variance > 0 ? variance : 0) / 255;
-    }
-}
-
-static void compute_hash(weft_dataset *data)
-{
-    struct weft_dataset_info *info = &data->info;
-    size_t count = (size_t)info->count;
-    const uint64_t parts[] = {
-        count,
-        (uint64_t)info->height,
-        (uint64_t)info->width,
-        (uint64_t)info->channels,
-        weft_hash64(data->pixels, count * weft_dataset_image_bytes(info)),
-        weft_hash64(data->labels, count * sizeof(*data->labels)),
-    };
-    info->hash = weft_hash64(parts, sizeof(parts));
-}
-
 /* A dataset with the shape of `info` and its own strings; no arrays yet. */
 static enum weft_status create(weft_context *ctx, const struct weft_dataset_info *info,
                                weft_dataset **out)
@@ -111,6 +57,7 @@ static enum weft_status create(weft_context *ctx, const struct weft_dataset_info
     if (!data)
         return weft_out_of_memory(ctx, "data", sizeof(*data));
     data->context = ctx;
+    data->users = 1;
     data->info = *info;
     data->preprocess = info->preprocess ? *info->preprocess
                                         : weft_known_dataset_preprocess(info->known_as);
@@ -289,8 +236,7 @@ enum weft_status weft_dataset_take(struct weft_reading *reading,
     raw->labels = NULL;
     raw->files = (struct weft_names){.list = NULL};
     raw->extents = NULL;
-    compute_statistics(data);
-    compute_hash(data);
+    weft_dataset_measure(data);
     note_contents(reading, data, naming->text || release || raw->classes.count);
     if (reading->notes) {
         free((char *)(uintptr_t)data->info.notes);
@@ -389,8 +335,7 @@ enum weft_status weft_dataset_from_memory(weft_context *context,
         memcpy(data->pixels, p.pixels, bytes);
     if (labels)
         memcpy(data->labels, labels, (size_t)info.count * sizeof(*labels));
-    compute_statistics(data);
-    compute_hash(data);
+    weft_dataset_measure(data);
     *out = data;
     return WEFT_OK;
 }
@@ -458,10 +403,8 @@ enum weft_status weft_dataset_holdout(const weft_dataset *data, int holdout_coun
     }
     if (!status) {
         divide(data, sizes, shares, seen, seed, part);
-        for (int i = 0; i < 2; i++) {
-            compute_statistics(part[i]);
-            compute_hash(part[i]);
-        }
+        for (int i = 0; i < 2; i++)
+            weft_dataset_measure(part[i]);
         *first = part[0];
         *second = part[1];
     } else {

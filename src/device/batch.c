@@ -16,7 +16,7 @@ struct weft_augment_draw weft_batch_draw(const struct weft_batch_args *args, siz
 struct source {
     const struct weft_batch_args *args;
     const struct weft_augment_draw *draw;
-    size_t image;
+    size_t place; /* of the image */
     weft_byte_fn *byte;
     const void *data;
 };
@@ -35,7 +35,7 @@ static int tap(const struct source *s, int y, int x, int channel)
         return 0;
     int place = weft_augment_reflect(y, height) * width + weft_augment_reflect(x, width);
     size_t at = (size_t)place * (size_t)a->channels + (size_t)channel;
-    return s->byte(s->data, s->image * (size_t)a->pixels + at);
+    return s->byte(s->data, s->place * (size_t)a->pixels + at);
 }
 
 /* Bilinear, at the place that the map gives, with brightness and contrast. The sums are
@@ -71,12 +71,12 @@ static int resampled(const struct source *s, int y, int x, int channel)
 }
 
 bool weft_augment_pixel(const struct weft_batch_args *args,
-                        const struct weft_augment_draw *draw, size_t image, size_t at,
+                        const struct weft_augment_draw *draw, size_t place, size_t at,
                         weft_byte_fn *byte, const void *data, uint8_t *out)
 {
-    const struct source s = {args, draw, image, byte, data};
-    int place = (int)at / args->channels, channel = (int)at % args->channels;
-    int y = place / args->width, x = place % args->width;
+    const struct source s = {args, draw, place, byte, data};
+    int spot = (int)at / args->channels, channel = (int)at % args->channels;
+    int y = spot / args->width, x = spot % args->width;
     if (y >= draw->top && y < draw->bottom && x >= draw->left && x < draw->right)
         return false;
     y += draw->dy;

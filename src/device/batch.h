@@ -13,17 +13,19 @@
  * step / steps_per_epoch), or image r if `state` is absent. x = pixel * scale[channel] +
  * shift[channel], with one rounding or two; with `augment` the pixel is that of
  * weft_augment_pixel, and x is 0 where it was erased. With a `state` it is the first
- * launch of a training step, and copies the powers for optimizer_step. */
+ * launch of a training step, and copies the powers for optimizer_step. `gathered`: bytes
+ * and labels have row r at place r, and not all images. */
 struct weft_batch_args {
     int n, count, pixels, channels; /* pixels: h * w * channels of an image */
     int width;                      /* of an image; only for `augment` */
     int first, global_batch;        /* without `state` global_batch is not used */
     int steps_per_epoch;
+    bool gathered;                 /* needs a `state` */
     float scale[4], shift[4];      /* channel c uses [c % channels] */
     struct weft_augment augment;   /* needs a `state` */
     struct weft_view state;        /* absent: in order */
-    struct weft_view bytes;        /* count * pixels bytes */
-    struct weft_view labels;       /* count ints; absent: no labels */
+    struct weft_view bytes;        /* count * pixels bytes; gathered: of the rows */
+    struct weft_view labels;       /* count ints, or of the rows; absent: no labels */
     struct weft_view x;            /* n * pixels floats */
     struct weft_view batch_labels; /* n ints */
 };
@@ -35,9 +37,10 @@ struct weft_augment_draw weft_batch_draw(const struct weft_batch_args *args, siz
 /* A byte of the images that are augmented. */
 typedef uint8_t weft_byte_fn(const void *data, size_t at);
 
-/* The augmented image's byte number `at`; false: it was erased. */
+/* The augmented image's byte number `at`; false: it was erased. The image is number
+ * `place` of the bytes. */
 bool weft_augment_pixel(const struct weft_batch_args *args,
-                        const struct weft_augment_draw *draw, size_t image, size_t at,
+                        const struct weft_augment_draw *draw, size_t place, size_t at,
                         weft_byte_fn *byte, const void *data, uint8_t *out);
 
 #endif

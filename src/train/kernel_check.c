@@ -90,8 +90,7 @@ static enum weft_status replace_algorithm(struct weft_trainer *t,
 }
 
 /* One test. *again: an algorithm was replaced. */
-static enum weft_status check_once(struct weft_trainer *t,
-                                   const struct weft_dataset_info *info,
+static enum weft_status check_once(struct weft_trainer *t, const weft_dataset *data,
                                    const struct weft_train_params *params, bool *again)
 {
     struct weft_train_params few = *params;
@@ -101,7 +100,7 @@ static enum weft_status check_once(struct weft_trainer *t,
     few.batch = images_to_check(t);
     few.epochs = 2; /* more steps than those of the run may be too many */
     if (few.batch < t->batch) {
-        WEFT_TRY(weft_trainer_create_with_type(t->device, t->net, info, &few,
+        WEFT_TRY(weft_trainer_create_with_type(t->device, t->net, data, &few,
                                                t->plan->type, t, &small));
         checked = small;
     }
@@ -118,12 +117,12 @@ static enum weft_status check_once(struct weft_trainer *t,
 }
 
 enum weft_status weft_trainer_check_kernels(struct weft_trainer *t,
-                                            const struct weft_dataset_info *info,
+                                            const weft_dataset *data,
                                             const struct weft_train_params *params)
 {
     bool again = true;
     while (again && !is_proven(t)) {
-        WEFT_TRY(check_once(t, info, params, &again));
+        WEFT_TRY(check_once(t, data, params, &again));
         if (!again)
             set_proven(t);
     }

@@ -119,16 +119,16 @@ static enum weft_status compare_precisions(weft_trainer *full, weft_trainer *hal
 
 /* The trainer of the better precision, back at its first step. */
 static enum weft_status create_in_better(weft_device *device, const weft_net *net,
-                                         const struct weft_dataset_info *info,
+                                         const weft_dataset *data,
                                          const struct weft_train_params *p,
                                          weft_trainer **out)
 {
     weft_trainer *full = NULL, *half = NULL;
     struct weft_trainer_info found = {.precision = WEFT_PRECISION_FLOAT32};
     enum weft_status status =
-        weft_trainer_create_with_type(device, net, info, p, WEFT_FLOAT32, NULL, &full);
+        weft_trainer_create_with_type(device, net, data, p, WEFT_FLOAT32, NULL, &full);
     if (!status)
-        status = weft_trainer_create_with_type(device, net, info, p, WEFT_FLOAT16, full,
+        status = weft_trainer_create_with_type(device, net, data, p, WEFT_FLOAT16, full,
                                                &half);
     if (!status)
         status = compare_precisions(full, half, &found);
@@ -168,10 +168,10 @@ enum weft_status weft_trainer_create(weft_device *device, const weft_net *net,
     WEFT_REQUIRE(ctx, isfinite(p->learning_rate) && p->learning_rate >= 0,
                  "learning_rate must be a number, 0 or more");
     if (p->precision == WEFT_PRECISION_AUTO)
-        return create_in_better(device, net, &info, p, out);
+        return create_in_better(device, net, data, p, out);
     bool half = p->precision == WEFT_PRECISION_FLOAT16;
     WEFT_TRY(weft_trainer_create_with_type(
-        device, net, &info, p, half ? WEFT_FLOAT16 : WEFT_FLOAT32, NULL, out));
+        device, net, data, p, half ? WEFT_FLOAT16 : WEFT_FLOAT32, NULL, out));
     (*out)->info.precision = p->precision;
     return WEFT_OK;
 }
@@ -179,5 +179,10 @@ enum weft_status weft_trainer_create(weft_device *device, const weft_net *net,
 void(weft_trainer_info)(const weft_trainer *trainer, struct weft_trainer_info *out,
                         size_t size)
 {
-    weft_info_write(out, size, trainer ? &trainer->info : NULL, sizeof(trainer->info));
+    struct weft_trainer_info info = {.precision = WEFT_PRECISION_FLOAT32};
+    if (trainer) {
+        info = trainer->info;
+        info.streamed = trainer->stream != NULL;
+    }
+    weft_info_write(out, size, trainer ? &info : NULL, sizeof(info));
 }

@@ -22,6 +22,11 @@ enum weft_status weft_trainer_set_state(struct weft_trainer *t, int64_t step,
     memcpy(&state[STATE_NEXT_BETA1_POWER], &beta1_power, sizeof(float));
     memcpy(&state[STATE_NEXT_BETA2_POWER], &beta2_power, sizeof(float));
     t->queued = t->read = step;
+    if (t->stream) {
+        WEFT_TRY(t->device->backend->wait(t->device));
+        weft_stream_release(t->stream);
+        weft_stream_seek(t->stream, step);
+    }
     return t->device->backend->write(t->device, t->buffers.state, 0, state,
                                      sizeof(state));
 }
@@ -38,8 +43,9 @@ static enum weft_status record_batch(struct weft_trainer *t)
         .width = t->net->input.w,
         .steps_per_epoch = t->steps_per_epoch,
         .state = {t->buffers.state, 0, STATE_WORDS},
-        .bytes = {t->images->pixels, 0, (size_t)t->count * image},
-        .labels = {t->images->labels, 0, (size_t)t->count},
+        .gathered = t->images->streamed,
+        .bytes = {t->images->pixels, 0, (size_t)t->images->rows * image},
+        .labels = {t->images->labels, 0, (size_t)t->images->rows},
         .x = weft_plan_step_view(t->plan, &t->buffers, TENSOR_X),
         .batch_labels = weft_plan_step_view(t->plan, &t->buffers, TENSOR_LABELS),
     };
@@ -131,6 +137,25 @@ uint64_t weft_trainer_config_hash(const struct weft_trainer *t)
     return t->gradients->info.config_hash ^ t->update->info.config_hash;
 }
 
+/* The images of the next step. Their memory is used again when the device has read it:
+ * after each half of the ring this waits for the steps that are queued. */
+static enum weft_status send_batch(struct weft_trainer *t)
+{
+    const struct weft_backend *backend = t->device->backend;
+    size_t images = (size_t)t->batch;
+    const uint8_t *pixels;
+    const int32_t *labels;
+    if (weft_stream_is_full(t->stream)) {
+        WEFT_TRY(backend->wait(t->device));
+        weft_stream_release(t->stream);
+    }
+    WEFT_TRY(weft_stream_take(t->stream, &pixels, &labels));
+    WEFT_TRY(backend->write_async(t->device, t->images->pixels, 0, pixels,
+                                  images * weft_shape_count(t->net->input)));
+    return backend->write_async(t->device, t->images->labels, 0, labels,
+                                images * sizeof(*labels));
+}
+
 enum weft_status weft_trainer_run(weft_trainer *t, int steps)
 {
     WEFT_REQUIRE_POINTER(NULL, t, "trainer");
@@ -140,6 +165,8 @@ enum weft_status weft_trainer_run(weft_trainer *t, int steps)
         /* The ring of metrics is full: waits only if progress was not read for long. */
         if (t->queued - t->read == STATE_RING_STEPS)
             WEFT_TRY(weft_trainer_collect_metrics(t));
+        if (t->stream)
+            WEFT_TRY(send_batch(t));
         if (t->audit && (t->queued + 1) % t->audit == 0)
             WEFT_TRY(weft_trainer_audit_step(t));
         else {
@@ -159,6 +186,8 @@ enum weft_status weft_trainer_collect_metrics(struct weft_trainer *t)
     WEFT_TRY(
         t->device->backend->read(t->device, state, t->buffers.state, 0, sizeof(state)));
     memcpy(&t->learning_rate, &state[STATE_LEARNING_RATE], sizeof(float));
+    if (t->stream)
+        weft_stream_release(t->stream);
     for (; t->read < t->queued; t->read++) {
         size_t at = STATE_METRICS_RING + 2 * (size_t)(t->read % STATE_RING_STEPS);
         float loss;
@@ -194,6 +223,7 @@ enum weft_status(weft_trainer_progress)(weft_trainer *t, struct weft_progress *o
         .last_loss = t->epoch_metrics.last_loss,
         .learning_rate = t->learning_rate,
         .device_bytes = t->device_bytes,
+        .stall_seconds = t->stream ? weft_stream_stall_seconds(t->stream) : 0,
     };
     WEFT_WRITE_INFO(out, size, &progress);
     return WEFT_OK;

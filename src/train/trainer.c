@@ -60,16 +60,30 @@ static enum weft_status upload_groups(struct weft_trainer *t)
     return backend->write(t->device, t->group_mem, at, t->groups.settings, bytes);
 }
 
+/* True: the device has the images of one batch. */
+static bool must_stream(const struct weft_trainer *t, const struct weft_train_params *p)
+{
+    const struct weft_device_info *device = &t->device->info;
+    uint64_t pixels = (uint64_t)t->count * weft_shape_count(t->net->input);
+    uint64_t padded = pixels + WEFT_BUFFER_PADDING + WEFT_ALIGN;
+    return p->stream || padded > device->max_alloc_bytes ||
+           pixels > device->global_mem_bytes / 2;
+}
+
+/* The images of one batch are the first ones until a step begins. */
 static enum weft_status upload_images(struct weft_trainer *t,
-                                      const struct weft_dataset_info *info)
+                                      const struct weft_dataset_info *info,
+                                      const struct weft_train_params *p)
 {
     const struct weft_backend *backend = t->device->backend;
-    size_t pixels = (size_t)t->count * weft_shape_count(t->net->input);
-    size_t labels = (size_t)t->count * sizeof(int32_t);
+    bool streamed = must_stream(t, p);
+    int rows = streamed ? t->batch : t->count;
+    size_t pixels = (size_t)rows * weft_shape_count(t->net->input);
+    size_t labels = (size_t)rows * sizeof(int32_t);
     struct weft_train_images *images = calloc(1, sizeof(*images));
     if (!images)
         return weft_out_of_memory(t->device->context, "trainer", sizeof(*images));
-    images->users = 1;
+    *images = (struct weft_train_images){.streamed = streamed, .rows = rows, .users = 1};
     t->images = images;
     WEFT_TRY(alloc(t, pixels, &images->pixels));
     WEFT_TRY(alloc(t, labels, &images->labels));
@@ -237,11 +251,12 @@ static enum weft_status copy_description(struct weft_trainer *t,
 }
 
 static enum weft_status build(struct weft_trainer *t, const weft_net *net,
-                              const struct weft_dataset_info *info,
-                              const struct weft_train_params *p, enum weft_type type,
-                              const weft_trainer *share)
+                              const weft_dataset *data, const struct weft_train_params *p,
+                              enum weft_type type, const weft_trainer *share)
 {
+    struct weft_dataset_info own, *info = &own;
     const weft_trainer *like = share && share->plan->type == type ? share : NULL;
+    weft_dataset_info(data, info);
     WEFT_TRY(weft_net_copy(net, &t->net));
     WEFT_TRY(copy_description(t, info, p));
     WEFT_TRY(plan_schedule(t, p));
@@ -252,18 +267,21 @@ static enum weft_status build(struct weft_trainer *t, const weft_net *net,
     WEFT_TRY(alloc_buffers(t));
     WEFT_TRY(upload_groups(t));
     if (!t->images)
-        WEFT_TRY(upload_images(t, info));
-    if (!like) {
+        WEFT_TRY(upload_images(t, info, p));
+    if (!like) { /* else it runs no steps but those of the known-answer test */
+        if (t->images->streamed)
+            WEFT_TRY(weft_stream_create(t->device->context, data, t->batch, t->seed,
+                                        &t->stream));
         WEFT_TRY(make_initial(t, info, p));
         WEFT_TRY(write_weights(t));
     }
     WEFT_TRY(begin_training(t));
     WEFT_TRY(weft_trainer_record_step(t, like));
-    return like ? WEFT_OK : weft_trainer_check_kernels(t, info, p);
+    return like ? WEFT_OK : weft_trainer_check_kernels(t, data, p);
 }
 
 enum weft_status weft_trainer_create_with_type(weft_device *device, const weft_net *net,
-                                               const struct weft_dataset_info *info,
+                                               const weft_dataset *data,
                                                const struct weft_train_params *p,
                                                enum weft_type type,
                                                const weft_trainer *share,
@@ -272,8 +290,10 @@ enum weft_status weft_trainer_create_with_type(weft_device *device, const weft_n
     struct weft_trainer *t = calloc(1, sizeof(*t));
     if (!t)
         return weft_out_of_memory(device->context, "trainer", sizeof(*t));
+    struct weft_dataset_info info;
+    weft_dataset_info(data, &info);
     t->device = device;
-    t->count = info->count;
+    t->count = info.count;
     t->batch = p->batch ? p->batch : net->batch ? net->batch : 128;
     t->batch = t->batch < t->count ? t->batch : t->count;
     t->steps_per_epoch = t->count / t->batch;
@@ -286,7 +306,7 @@ enum weft_status weft_trainer_create_with_type(weft_device *device, const weft_n
         t->images = share->images;
         t->images->users++;
     }
-    enum weft_status status = build(t, net, info, p, type, share);
+    enum weft_status status = build(t, net, data, p, type, share);
     if (status)
         weft_trainer_destroy(&t);
     else
@@ -323,6 +343,7 @@ void weft_trainer_destroy(weft_trainer **trainer)
         if (mems[i])
             backend->free(t->device, mems[i]);
     release_images(t);
+    weft_stream_destroy(&t->stream);
     weft_weight_groups_free(&t->groups);
     free(t->initial);
     weft_plan_destroy(&t->plan);

@@ -5,6 +5,7 @@
 
 #include "inference/inference.h"
 #include "net/weight_groups.h"
+#include "train/stream.h"
 
 /* Sums over the finished steps of an epoch. */
 struct weft_epoch_metrics {
@@ -13,10 +14,12 @@ struct weft_epoch_metrics {
     double last_loss; /* of the last step */
 };
 
-/* The training images in device memory. Trainers whose precisions are compared share
- * them. */
+/* The training images in device memory, all or those of one batch. Trainers whose
+ * precisions are compared share them. */
 struct weft_train_images {
     struct weft_mem *pixels, *labels;
+    bool streamed; /* one batch, written before each step */
+    int rows;
     int users;
 };
 
@@ -30,6 +33,7 @@ struct weft_trainer {
     struct weft_mem *group_mem; /* groups.of, then groups.settings; NULL: one group */
     struct weft_weight_groups groups;
     struct weft_train_images *images;
+    struct weft_stream *stream; /* NULL: all images are on the device */
     /* A step: batch, forward, loss and backward; then the optimizer. The update reads the
      * partial sums of weight gradients that the gradients list leaves, and must be
      * destroyed first. */
@@ -70,7 +74,7 @@ struct weft_trainer {
  * images of that trainer, which has the same dataset and device; if it has the same type
  * also its kernel configs, and the weights are zero; else the kernels are checked. */
 enum weft_status weft_trainer_create_with_type(weft_device *device, const weft_net *net,
-                                               const struct weft_dataset_info *info,
+                                               const weft_dataset *data,
                                                const struct weft_train_params *params,
                                                enum weft_type type,
                                                const weft_trainer *share,
@@ -80,7 +84,7 @@ enum weft_status weft_trainer_create_with_type(weft_device *device, const weft_n
  * is replaced, with a warning, and both lists are recorded again. WEFT_ERR_MISMATCH:
  * there is no other algorithm. */
 enum weft_status weft_trainer_check_kernels(struct weft_trainer *trainer,
-                                            const struct weft_dataset_info *info,
+                                            const weft_dataset *data,
                                             const struct weft_train_params *params);
 /* audit.c. Runs a step twice from the same state, and compares the results of all calls
  * to the bit. WEFT_ERR_MISMATCH: they differ; the trainer is where it was before. */

@@ -241,10 +241,14 @@ static enum weft_status verify_input_case(struct verify_context *k)
     random_geometry(&in, k, exact);
     if (shuffled && lab_random_bool(&k->random, 60))
         a->augment = random_augment(k, a->pixels / a->channels / a->width, a->width);
+    a->gathered = shuffled && lab_random_bool(&k->random, 30);
     case_init(c, k);
     case_describe(c, " %d and %d of %d images, %d bytes, %d channels, %s, labels %s",
                   in.parts[FIRST_SHARD].n, in.parts[SECOND_SHARD].n, a->count, a->pixels,
-                  a->channels, shuffled ? "shuffled" : "in order",
+                  a->channels,
+                  a->gathered ? "gathered"
+                  : shuffled  ? "shuffled"
+                              : "in order",
                   labelled ? "present" : "absent");
     if (a->augment.kind == AUGMENT_RESAMPLED)
         case_describe(
@@ -259,14 +263,15 @@ static enum weft_status verify_input_case(struct verify_context *k)
                       a->width, a->augment.flip, a->augment.shift,
                       a->augment.zeros ? "zeros" : "reflected", a->augment.cutout,
                       a->augment.erase);
-    in.bytes = lab_add_tensor(&c->lab, "bytes", LAB_BYTE, a->count, 1, 1, a->pixels);
+    int stored = a->gathered ? a->global_batch : a->count;
+    in.bytes = lab_add_tensor(&c->lab, "bytes", LAB_BYTE, stored, 1, 1, a->pixels);
     if (shuffled)
         in.state =
             lab_add_tensor(&c->lab, "state", LAB_INT32, 1, 1, 1, STATE_WORDS + MAX_RATES);
     if (shuffled)
         in.state->is_in_out = true;
     if (labelled)
-        in.labels = lab_add_tensor(&c->lab, "labels", LAB_INT32, 1, 1, 1, a->count);
+        in.labels = lab_add_tensor(&c->lab, "labels", LAB_INT32, 1, 1, 1, stored);
     add_parts(&in);
     enum weft_status status = run_case(&in, exact);
     case_finish(c);

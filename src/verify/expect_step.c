@@ -44,6 +44,13 @@ static size_t image_of(const struct verify_call *v, size_t row)
                         step / steps);
 }
 
+/* Where the bytes and the label of a row are. */
+static size_t place_of(const struct verify_call *v, size_t row)
+{
+    const struct weft_batch_args *a = &v->call.args.make_batch;
+    return a->gathered ? row + (size_t)a->first : image_of(v, row);
+}
+
 /* Part of an argument that may be too large to be read as a whole. */
 static void read_part(const struct verify_call *v, const struct weft_view *view,
                       size_t element, size_t at, size_t count, void *to)
@@ -96,7 +103,7 @@ static const uint8_t *image_at(struct verify_call *v, size_t row)
     if (!v->image)
         v->image = malloc(pixels);
     if (v->image && (!v->row_known || v->row != row)) {
-        read_part(v, &a->bytes, 1, image_of(v, row) * pixels, pixels, v->image);
+        read_part(v, &a->bytes, 1, place_of(v, row) * pixels, pixels, v->image);
         v->row = row;
         v->row_known = true;
     }
@@ -117,7 +124,7 @@ void expect_make_batch(struct verify_call *v, int output, struct verify_point *p
     }
     if (verify_is(v, output, &a->batch_labels)) {
         uint32_t label = 0;
-        read_part(v, &a->labels, sizeof(label), image_of(v, p->at), 1, &label);
+        read_part(v, &a->labels, sizeof(label), place_of(v, p->at), 1, &label);
         expect_word(p, label);
         return;
     }

@@ -108,6 +108,18 @@ static void lose_shuffle(union weft_primitive_args *a)
 {
     a->make_batch.state = (struct weft_view){0};
     a->make_batch.augment = (struct weft_augment){0};
+    a->make_batch.gathered = false;
+}
+
+static void take_as_gathered(union weft_primitive_args *a)
+{
+    a->make_batch.gathered = a->make_batch.state.mem != NULL;
+}
+
+static void draw_for_another_image(union weft_primitive_args *a)
+{
+    struct weft_batch_args *batch = &a->make_batch;
+    batch->count -= batch->gathered && batch->count % batch->global_batch;
 }
 
 static void lose_first_row(union weft_primitive_args *a)
@@ -344,6 +356,9 @@ const struct fault training_faults[] = {
     {"one correct too many", "loss", IN(loss), .after = hit_first},
     {"one scale for all channels", "batch", IN(make_batch), .modify = use_one_scale},
     {"not shuffled", "batch", IN(make_batch), .modify = lose_shuffle},
+    {"taken as gathered", "batch", IN(make_batch), .modify = take_as_gathered},
+    {"draws for another image", "batch", IN(make_batch),
+     .modify = draw_for_another_image},
     {"shard from row 0", "batch", IN(make_batch), .modify = lose_first_row},
     {"epoch too short", "batch", IN(make_batch), .modify = shorten_epoch},
     {"no image flipped", "batch", IN(make_batch), .modify = flip_no_image},

@@ -245,17 +245,24 @@ static void check_identity(void)
               weft_augment_bits(&d, v) == v);
 }
 
-static weft_trainer *start(const weft_dataset *data, const char *augment, int batch)
+static weft_trainer *start_with(const weft_dataset *data, const char *augment, int batch,
+                                bool stream)
 {
     weft_net *net =
         make_net("conv 4 3x3 relu\nflatten\ndense 4\nsoftmax\naugment flip\n");
     weft_trainer *trainer = NULL;
-    CHECK_OK(weft_trainer_create(
-        device, net, data,
-        weft_train_params(.seed = 3, .batch = batch, .augment = augment), &trainer));
+    CHECK_OK(weft_trainer_create(device, net, data,
+                                 weft_train_params(.seed = 3, .batch = batch,
+                                                   .augment = augment, .stream = stream),
+                                 &trainer));
     weft_net_destroy(&net);
     REQUIRE(trainer);
     return trainer;
+}
+
+static weft_trainer *start(const weft_dataset *data, const char *augment, int batch)
+{
+    return start_with(data, augment, batch, false);
 }
 
 static double loss_after(const weft_dataset *data, const char *augment, int steps)
@@ -303,6 +310,45 @@ static void check_resumed(const weft_dataset *data)
         trainer = start(data, "none", 30);
         CHECK_FAILS(weft_trainer_load_checkpoint(trainer, half), WEFT_ERR_FORMAT,
                     "the same augmentation");
+        weft_trainer_destroy(&trainer);
+    }
+}
+
+/* The images on the device against batches that are sent there, from the beginning and
+ * from a checkpoint of the other; the trainer keeps the images. Each slot of the ring is
+ * used twice. */
+static void check_streamed(void)
+{
+    enum { HALF = 9, ALL = 70, BATCH = 30 };
+    const char *half = path_of("half"), *whole = path_of("whole"),
+               *sent = path_of("sent");
+    for (size_t i = 0; i < sizeof(every) / sizeof(*every) + 1; i++) {
+        const char *augment = i ? every[i - 1] : "none";
+        struct weft_progress p;
+        struct weft_trainer_info info;
+        weft_dataset *data = make_data(200);
+        weft_trainer *trainer = start(data, augment, BATCH);
+        weft_trainer_info(trainer, &info);
+        CHECK(!info.streamed);
+        CHECK_OK(weft_trainer_run(trainer, HALF));
+        CHECK_OK(weft_trainer_save_checkpoint(trainer, half, NULL));
+        CHECK_OK(weft_trainer_run(trainer, ALL - HALF));
+        CHECK_OK(weft_trainer_save_checkpoint(trainer, whole, NULL));
+        weft_trainer_destroy(&trainer);
+        trainer = start_with(data, augment, BATCH, true);
+        weft_trainer_info(trainer, &info);
+        CHECK(info.streamed);
+        weft_dataset_destroy(&data);
+        CHECK_OK(weft_trainer_run(trainer, ALL));
+        CHECK_OK(weft_trainer_save_checkpoint(trainer, sent, NULL));
+        CHECK(same_files(whole, sent));
+        CHECK_OK(weft_trainer_load_checkpoint(trainer, half));
+        CHECK_OK(weft_trainer_run(trainer, ALL - HALF));
+        CHECK_OK(weft_trainer_progress(trainer, &p));
+        CHECK_INT(p.step, ALL);
+        CHECK(p.stall_seconds >= 0 && p.stall_seconds < 60);
+        CHECK_OK(weft_trainer_save_checkpoint(trainer, sent, NULL));
+        CHECK(same_files(whole, sent));
         weft_trainer_destroy(&trainer);
     }
 }
@@ -382,6 +428,7 @@ int main(int argc, char **argv)
     check_identity();
     check_training(data);
     check_resumed(data);
+    check_streamed();
     check_messages(data);
     check_net();
     weft_dataset_destroy(&data);

@@ -59,20 +59,21 @@ static enum weft_status record(struct weft_command_list *list,
     ocl_define(&options, "SHUFFLE", args->state.mem != NULL);
     ocl_define(&options, "HAS_LABELS", args->labels.mem != NULL);
     ocl_define_view_fp16(&options, "Y_HALF", args->x);
-    return ocl_launch(list, options.text,
-                      &(struct ocl_launch){
-                          .source = "batch.cl",
-                          .kernel = "make_batch",
-                          .global = {items_per_row, (size_t)args->n},
-                          .local = {items_per_row, 1},
-                          .arg_count = 12,
-                          .args = {OCL_VIEW(args->state), OCL_VIEW(args->bytes),
-                                   OCL_VIEW(args->labels), OCL_VIEW(args->x),
-                                   OCL_VIEW(args->batch_labels), OCL_INT(args->first),
-                                   OCL_INT(args->global_batch), OCL_INT(args->count),
-                                   OCL_INT(args->pixels), OCL_INT(args->steps_per_epoch),
-                                   OCL_FLOAT4(args->scale), OCL_FLOAT4(args->shift)},
-                      });
+    return ocl_launch(
+        list, options.text,
+        &(struct ocl_launch){
+            .source = "batch.cl",
+            .kernel = "make_batch",
+            .global = {items_per_row, (size_t)args->n},
+            .local = {items_per_row, 1},
+            .arg_count = 13,
+            .args = {OCL_VIEW(args->state), OCL_VIEW(args->bytes), OCL_VIEW(args->labels),
+                     OCL_VIEW(args->x), OCL_VIEW(args->batch_labels),
+                     OCL_INT(args->first), OCL_INT(args->global_batch),
+                     OCL_INT(args->count), OCL_INT(args->pixels),
+                     OCL_INT(args->steps_per_epoch), OCL_INT(args->gathered),
+                     OCL_FLOAT4(args->scale), OCL_FLOAT4(args->shift)},
+        });
 }
 
 const struct ocl_algorithm batch_rows = {
@@ -151,12 +152,13 @@ static enum weft_status launch_augmented(struct weft_command_list *list,
             .kernel = kernel,
             .global = {items_per_row, (size_t)args->n},
             .local = {items_per_row, 1},
-            .arg_count = 11,
+            .arg_count = 12,
             .args = {OCL_VIEW(args->state), OCL_VIEW(args->bytes), OCL_VIEW(args->labels),
                      OCL_VIEW(args->x), OCL_VIEW(args->batch_labels),
                      OCL_INT(args->first), OCL_INT(args->global_batch),
                      OCL_INT(args->count), OCL_INT(args->steps_per_epoch),
-                     OCL_FLOAT4(args->scale), OCL_FLOAT4(args->shift)},
+                     OCL_INT(args->gathered), OCL_FLOAT4(args->scale),
+                     OCL_FLOAT4(args->shift)},
         });
 }
 

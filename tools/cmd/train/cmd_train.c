@@ -95,6 +95,12 @@ static const struct args_option options[] = {
              "all ops to the bit; such a step takes as long as three or four",
      .min = 1,
      .max = 1 << 30},
+    {.name = "stream",
+     .kind = ARGS_FLAG,
+     .offset = offsetof(struct train_options, stream),
+     .help =
+         "send the images to the device batch by batch, also if all of them would fit "
+         "there; larger ones always are; results are the same to the bit"},
     {.name = "val-split",
      .kind = ARGS_COUNT_OR_PERCENT,
      .offset = offsetof(struct train_options, val_split),

@@ -19,7 +19,7 @@ struct train_options {
     double learning_rate;
     const char *schedule, *augment;
     uint64_t seed;
-    bool resume;
+    bool resume, stream;
     struct args_count_or_percent val_split;
     double target_accuracy, time_limit;
     bool keep_going;
@@ -75,6 +75,7 @@ struct train_session {
     double start;
     bool keep_going;       /* after divergence */
     bool logs[TRAIN_LOGS]; /* those that are written */
+    bool stream;           /* as asked for, then as it is */
 
     weft_model *checkpoint; /* NULL: a new run */
     weft_model *from;       /* of --from; NULL: none */
@@ -91,6 +92,7 @@ struct train_session {
     bool learned;      /* an epoch was better than guessing */
     bool diverged;
     double first_loss;         /* of the first step of this process; 0: none yet */
+    double stall_seconds;      /* weft_progress's, at the end of the last epoch */
     struct weft_progress half; /* at half of the current epoch */
     bool withheld;             /* the last epoch ended with guessing and was not saved */
     bool saved;                /* the last call of train_save_checkpoint wrote the file */
@@ -153,6 +155,7 @@ struct train_epoch {
     double val_accuracy, val_error, val_loss; /* NaN without validation */
     int val_nonfinite;                        /* images */
     bool best;
+    double stall_seconds; /* of `seconds`; NaN: all images are on the device */
 };
 
 /* The table of epochs, its rows, and the line of log.jsonl. */

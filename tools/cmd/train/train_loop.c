@@ -187,6 +187,17 @@ static const char *find_divergence(const struct train_session *session,
     return train_is_guessing(session, p, NULL) ? TRAIN_GUESSING : NULL;
 }
 
+/* The wait for images, of the steps that were not waiting for the device. */
+static void show_stall(const struct train_session *session, const struct train_epoch *e)
+{
+    static const double most = 0.05;
+    double share = e->stall_seconds / e->seconds;
+    if (share > most)
+        term_warn("epoch %d/%d waited %.1f s (%.0f %%) for its images: the disk or the "
+                  "processor is slower than the device",
+                  e->number, session->epochs, e->stall_seconds, 100 * share);
+}
+
 /* Writes the log, then the best model, then the last checkpoint: after a kill at any
  * moment, resuming from last.safetensors recreates all three. */
 static enum app_exit save_epoch(struct train_session *session,
@@ -223,7 +234,10 @@ static enum app_exit end_epoch(struct train_session *session,
         .accuracy = (double)p->correct / (double)p->samples,
         .seconds = seconds,
         .images_per_second = (double)ran * p->batch / seconds,
+        .stall_seconds =
+            session->stream ? p->stall_seconds - session->stall_seconds : NAN,
     };
+    session->stall_seconds = p->stall_seconds;
     enum app_exit code = validate(session, &e);
     if (code)
         return code;
@@ -235,6 +249,7 @@ static enum app_exit end_epoch(struct train_session *session,
     session->learned = session->learned || train_has_learned(session, p);
     session->last_score = session->val ? e.val_accuracy : e.accuracy;
     train_show_epoch(session, &e);
+    show_stall(session, &e);
     if ((code = save_epoch(session, &e, score)))
         return code;
     return diverged ? train_report_divergence(session, p, diverged) : APP_OK;

@@ -37,6 +37,7 @@ void train_print_precision(struct train_session *session)
     weft_trainer_info(session->trainer, &info);
     bool automatic = session->precision == WEFT_PRECISION_AUTO;
     session->precision = info.precision;
+    session->stream = info.streamed;
     if (!automatic)
         return;
     if (!isfinite(info.difference))
@@ -76,6 +77,9 @@ void train_print_run(const struct train_session *session, const struct weft_prog
         (double)p->device_bytes / 1048576, session->run.folder);
     if (strcmp(augment, "none"))
         term_print("%sAugment%s %s", on, off, augment);
+    if (session->stream)
+        term_print("%sStream%s  the images are sent to the device batch by batch", on,
+                   off);
     if (p->step)
         term_print("        resuming after epoch %d%s", p->epoch,
                    p->step_in_epoch ? ", within the next one" : "");

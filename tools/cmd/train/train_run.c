@@ -140,7 +140,8 @@ enum weft_status train_create_trainer(struct train_session *session)
                            .schedule = session->schedule, .epochs = session->epochs,
                            .seed = session->seed, .precision = session->precision,
                            .audit = session->audit, .augment = session->augment,
-                           .preprocess = &session->preprocess, .from = session->from);
+                           .preprocess = &session->preprocess, .from = session->from,
+                           .stream = session->stream);
     return weft_trainer_create(session->app->device, session->net, session->train,
                                &params, &session->trainer);
 }
@@ -223,6 +224,7 @@ enum app_exit train_run(struct app *app, const struct train_options *o,
         .target_accuracy = o->target_accuracy,
         .time_limit = o->time_limit,
         .keep_going = o->keep_going,
+        .stream = o->stream,
         .logs = {o->logs[0], o->logs[1]},
         .start = term_seconds(),
     };

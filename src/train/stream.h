@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Batches of images that are not all on the device: a thread gathers those of the next
+ * steps, in the order of seed and epoch, while the device trains. */
+#ifndef WEFT_TRAIN_STREAM_H
+#define WEFT_TRAIN_STREAM_H
+
+#include <weft/dataset.h>
+
+#include "base/context.h"
+
+struct weft_stream;
+
+/* Where it goes, and where the steps begin. */
+enum weft_status weft_stream_create(weft_context *ctx, const weft_dataset *data,
+                                    int batch, uint64_t seed, struct weft_stream **out);
+void weft_stream_destroy(struct weft_stream **stream);
+
+/* The batch of the next step, which stays as it is until it is released; waits until it
+ * is gathered. WEFT_ERR_FILE: the images cannot be read; `step` is the number of the
+ * step. */
+enum weft_status weft_stream_take(struct weft_stream *stream, const uint8_t **pixels,
+                                  const int32_t **labels);
+
+/* True: release before the next batch is taken; the others have room to be gathered. */
+bool weft_stream_is_full(const struct weft_stream *stream);
+
+/* The device has read all batches that were taken. */
+void weft_stream_release(struct weft_stream *stream);
+
+/* The next batch is that of step `step`. All batches have been released. */
+void weft_stream_seek(struct weft_stream *stream, int64_t step);
+
+/* Seconds for which weft_stream_take has waited. */
+double weft_stream_stall_seconds(const struct weft_stream *stream);
+
+#endif
