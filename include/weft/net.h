@@ -51,6 +51,7 @@ extern "C" {
  *       step                           factor=0.1 every=0.3
  *       linear, cosine                 final=0
  *       one-cycle                      warmup=0.3 start=0.04 final=4e-6
+ *       exponential                    final=0.01
  *     average none                     the weights that are evaluated and saved, or with
  *       ema DECAY                      every=1: their moving average
  *       lookahead DECAY                every=5
@@ -84,8 +85,8 @@ extern "C" {
  * steps relative to those of the run (epochs of weft_train_params): for p < warmup a
  * linear rise from start to 1; then factor^floor(p / every), a line from 1 to final, or
  * final + (1 - final) (1 + cos(pi t)) / 2 with t from 0 to 1 (Loshchilov and Hutter 2017,
- * arXiv:1608.03983). one-cycle (Smith 2018, arXiv:1803.09820) rises by a cosine too. A
- * triangle is linear warmup=0.23 start=0.2 final=0.07.
+ * arXiv:1608.03983), or final^t. one-cycle (Smith 2018, arXiv:1803.09820) rises by a
+ * cosine too. A triangle is linear warmup=0.23 start=0.2 final=0.07.
  *
  * The learning rate of a layer's weights is RATE rate, that of its biases RATE rate
  * bias-rate. Its weights decay by `decay`, without it by that of the optimizer's line.

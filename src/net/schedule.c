@@ -21,13 +21,15 @@ static const struct {
     {"cosine", {.kind = WEFT_SCHEDULE_COSINE}},
     {"one-cycle",
      {.kind = WEFT_SCHEDULE_ONE_CYCLE, .warmup = 0.3f, .start = 0.04f, .final = 4e-6f}},
+    {"exponential", {.kind = WEFT_SCHEDULE_EXPONENTIAL, .final = 0.01f}},
 };
 
 enum {
-    OF_ANY = 31,
+    OF_ANY = 63,
     OF_STEP = 1 << WEFT_SCHEDULE_STEP,
     OF_FALL = 1 << WEFT_SCHEDULE_LINEAR | 1 << WEFT_SCHEDULE_COSINE |
-              1 << WEFT_SCHEDULE_ONE_CYCLE
+              1 << WEFT_SCHEDULE_ONE_CYCLE,
+    OF_EXPONENTIAL = 1 << WEFT_SCHEDULE_EXPONENTIAL
 };
 
 /* The options, and the kinds that have them. */
@@ -40,6 +42,7 @@ static const struct {
     {"warmup", offsetof(struct weft_schedule, warmup), 0, 1, OF_ANY},
     {"start", offsetof(struct weft_schedule, start), 0, 1, OF_ANY},
     {"final", offsetof(struct weft_schedule, final), 0, 1, OF_FALL},
+    {"final", offsetof(struct weft_schedule, final), 1e-9f, 1e9f, OF_EXPONENTIAL},
     {"factor", offsetof(struct weft_schedule, factor), 0, 1, OF_STEP},
     {"every", offsetof(struct weft_schedule, every), 1e-4f, 1, OF_STEP},
 };
@@ -53,7 +56,8 @@ enum weft_status weft_schedule_parse(struct weft_line_parser *parser,
         k++;
     if (!word || k == WEFT_ARRAY_SIZE(kinds))
         return weft_line_parser_fail(
-            parser, "schedule must be constant, step, linear, cosine or one-cycle");
+            parser,
+            "schedule must be constant, step, linear, cosine, one-cycle or exponential");
     parser->next++;
     *out = kinds[k].initial;
     for (size_t i = 0; i < WEFT_ARRAY_SIZE(fields); i++)
@@ -86,7 +90,7 @@ void weft_schedule_write(const struct weft_schedule *schedule,
         char number[32];
         memcpy(&value, (const char *)schedule + fields[i].offset, sizeof(value));
         memcpy(&standard, (const char *)initial + fields[i].offset, sizeof(standard));
-        if (value == standard)
+        if (value == standard || !(fields[i].kinds >> schedule->kind & 1))
             continue;
         weft_float_write(number, sizeof(number), value);
         used += snprintf(out + used, WEFT_SCHEDULE_TEXT - (size_t)used, " %s=%s",
@@ -130,6 +134,8 @@ double weft_schedule_factor(const struct weft_schedule *schedule, double progres
     case WEFT_SCHEDULE_COSINE:
     case WEFT_SCHEDULE_ONE_CYCLE:
         return cosine(1, final, t);
+    case WEFT_SCHEDULE_EXPONENTIAL:
+        return pow(final, t);
     }
     return 1;
 }

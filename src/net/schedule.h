@@ -11,13 +11,14 @@ enum weft_schedule_kind {
     WEFT_SCHEDULE_LINEAR,
     WEFT_SCHEDULE_COSINE,
     WEFT_SCHEDULE_ONE_CYCLE,
+    WEFT_SCHEDULE_EXPONENTIAL,
 };
 
 /* Fractions of the run, and factors of the optimizer's learning rate. */
 struct weft_schedule {
     enum weft_schedule_kind kind;
     float warmup, start; /* rises from `start` to 1 in the first `warmup` of the run */
-    float final;         /* LINEAR, COSINE, ONE_CYCLE */
+    float final;         /* LINEAR, COSINE, ONE_CYCLE, EXPONENTIAL */
     float factor, every; /* STEP */
 };
 

@@ -247,8 +247,107 @@ def logs():
           not os.path.exists("b/log.csv"), "without validation")
 
 
+def folds():
+    """Each image has the probabilities of the run that left it out."""
+    result = json.loads(train(0, "--epochs", "1", "--folds", "3", "--out", "f", "-f",
+                              "json").stdout)
+    rows = list(csv.DictReader(open("f/out-of-fold.csv")))
+    pixels, labels = images(300, 0)
+    check([int(r["image"]) for r in rows] == list(range(300)) and
+          [int(r["label"]) for r in rows] == list(labels), "the images of the table")
+    for k in range(1, 4):
+        mine = [i for i, r in enumerate(rows) if r["fold"] == str(k)]
+        of_class = [sum(labels[i] == c for i in mine) for c in range(3)]
+        check(sum(of_class) == 100 and max(of_class) - min(of_class) <= 1,
+              f"fold {k}: {of_class} of each class")
+        idx("fold.idx", (len(mine), SIDE, SIDE), b"".join(pixels[i] for i in mine))
+        predicted = json.loads(weft(0, "predict", "-d", "cpu", f"f/fold-{k}/last.safetensors",
+                                    "fold.idx", "-f", "json").stdout)["images"]
+        for i, image in zip(mine, predicted):
+            for p in image["predictions"]:
+                check(abs(float(rows[i][str(p["class_id"])]) - p["probability"]) < 1e-6,
+                      f"image {i} of fold {k}: {rows[i]} {image}")
+            check(rows[i]["predicted"] == str(image["predictions"][0]["class_id"]), f"image {i}")
+        right = sum(rows[i]["predicted"] == str(labels[i]) for i in mine) / 100
+        check(abs(result["runs"][k - 1]["val_accuracy"] - right) < 1e-6, f"fold {k}: {right}")
+    says(weft(0, "train", "-d", "cpu", "--resume", "--out", "f/fold-2", "--epochs", "2"),
+         "200 for training, 100 for validation")
+    says(train(2, "--folds", "2", "--resume", "--out", "f"), "fold 1 of 3")
+    train(2, "--folds", "200", "--out", "g")
+    train(2, "--folds", "2", "--seeds", "2")
+
+
+def valley(rates, losses):
+    """The rate in the middle of the longest falling sequence, as fastai finds it."""
+    first = len(losses) // 10
+    part = losses[first:len(losses) - 5]
+    longest = []
+    for i, loss in enumerate(part):
+        longest.append(1 + max((longest[k] for k in range(i) if loss < part[k]), default=0))
+    length = max(longest)
+    start = max(0, longest.index(length) - length)
+    return rates[first + start + length // 3 + length // 3 // 2]
+
+
+def rate():
+    """The rates grow by one factor up to 10, the suggestion follows from the losses."""
+    before = sorted(os.listdir("."))
+    result = json.loads(train(0, "--find-rate", "-f", "json").stdout)
+    rows = result["steps"]
+    rates = [r["learning_rate"] for r in rows]
+    for i, got in enumerate(rates):  # 7 epochs of 16 steps are the first with 100
+        check(math.isclose(got, 1e-7 * 1e8 ** (i / 111), rel_tol=1e-4), f"step {i}: rate {got}")
+    average, best = 0, math.inf
+    for i, row in enumerate(rows):
+        average = 0.98 * average + 0.02 * row["loss"]
+        smoothed = average / (1 - 0.98 ** (i + 1))
+        check(math.isclose(row["smoothed_loss"], smoothed, rel_tol=1e-5), f"{row} {smoothed}")
+        check(i == len(rows) - 1 or smoothed <= 4 * best, f"continues at {i}, {smoothed} {best}")
+        best = min(best, smoothed)
+    right = valley(rates, [r["smoothed_loss"] for r in rows])
+    check(math.isclose(result["suggestion"], right, rel_tol=1e-6), f"{result['suggestion']} {right}")
+    check(1e-5 < right < 1, f"{right} is no learning rate of Adam")
+    says(train(0, "--find-rate"), f"--lr {right:.2g}")
+    check(sorted(os.listdir(".")) == before, "something was saved")
+    train(2, "--find-rate", "--resume", "--out", "a")
+
+
+def sweep():
+    """The better half continues, and its runs are those of single commands."""
+    grid = ["sweep", "lr=1e-7,0.01", "batch=16,32", "-d", "cpu", "--data", "data", "--net",
+            "conv.net", "-e", "4", "--out", "s"]
+    result = json.loads(weft(0, *grid, "-f", "json").stdout)
+    runs = result["runs"]
+    check([r["epochs"] for r in runs] == [1] * 4 + [2] * 2 + [4], f"{runs}")
+    for epochs in (1, 2, 4):
+        part = [(r["val_accuracy"], r["kept"]) for r in runs if r["epochs"] == epochs]
+        check(part == sorted(part, reverse=True) and
+              sum(kept for _, kept in part) == (len(part) + 1) // 2, f"{epochs} epochs: {part}")
+    check("lr=0.01" in result["best"] and result["best"] == runs[-1]["settings"],
+          f"the best is {result['best']}")
+    batch = result["best"].split("batch=")[1]
+    train(0, "--lr", "0.01", "--batch", batch, "--epochs", "4", "--test", "none", "--out", "one")
+    check(read("one/last.safetensors") == read(runs[-1]["folder"] + "/last.safetensors"),
+          "a run of a sweep differs from the same run alone")
+    again = weft(0, *grid, "--resume")
+    says(again, f"weft train --lr 0.01 --batch {batch}")
+    check("Test" not in again.stdout, "a sweep tests", again)
+    runs = json.loads(weft(0, "sweep", "lr=0.01,0.02,0.03", "-d", "cpu", "--data", "data", "--net",
+                           "conv.net", "-e", "2", "-f", "json").stdout)["runs"]
+    check([r["epochs"] for r in runs] == [1, 1, 1, 2, 2] and runs[3]["kept"] and
+          not runs[4]["kept"], f"three settings, two epochs: {runs}")
+    for words, text in ((["lr"], "like lr=0.01,0.1"), (["lr=x"], "lr=x: must be a number"),
+                        (["nothing=1"], "no option of weft train"),
+                        (["resume=1"], "an option that exists"), (["epochs=1"], "no option of"), ([], "missing operand"),
+                        (["lr=1", "--seeds", "2"], "of weft train")):
+        says(weft(2, "sweep", *words, "-d", "cpu", "--data", "data", "--net", "conv.net"), text)
+    wild = json.loads(weft(0, "sweep", "lr=0.01,1e4", "-d", "cpu", "--data", "data", "--net",
+                           "wild.net", "-e", "4", "-f", "json").stdout)
+    check(wild["best"] == "lr=0.01" and wild["runs"][1]["val_accuracy"] is None, f"{wild['runs']}")
+
+
 def main():
-    cases = [tta, seeds, limit, logs]
+    cases = [tta, seeds, limit, logs, folds, rate, sweep]
     chosen = sys.argv[2:]
     top = os.getcwd()
     for case in cases:
@@ -259,6 +358,8 @@ def main():
             write_data("data", images(300, 0), images(90, 5))
             with open("conv.net", "w") as f:
                 f.write(CONV)
+            with open("wild.net", "w") as f:
+                f.write(CONV.replace("adam", "sgd"))
             case()
             os.chdir(top)
     finish()

@@ -35,6 +35,7 @@ SHORTER = [
     (r"^(weft train(?!.*--data).*)", r"\1 --data data", "see above"),
     (r"--net resnet9", "--net small", "a large network"),
     (r"^(weft train.*)", r"\1 -d cpu", "nothing to compile"),
+    (r"^(weft sweep.*)", r"\1 -d cpu --data data --epochs 1", "nothing to compile, time"),
     (r"^weft devices --test", r"weft devices --test -d cpu", "nothing to compile"),
     (r"^(weft verify.*)", r"\1 -d cpu --tiny", "nothing to compile"),
     (r"--mixed 300", "--mixed 10", "time"),

@@ -51,7 +51,6 @@ WORDS = [
     ("dialects?", "subgroup_ext", ANYWHERE, "int dialect;"),
     ("unite[sd]?", "bundle", ANYWHERE, "ocl_unite();"),
     ("certificates?", "--json, result file", ANYWHERE, "char *certificate;"),
-    ("sweeps?", "mixed cases", ANYWHERE, "int sweeps;"),
     ("TURNED", "ROTATED_180, TRANS_A", ANYWHERE, "#define A_TURNED 1"),
     ("ARRANGED", "PACKED_WEIGHTS", ANYWHERE, "#define ARRANGED 1"),
     ("tell|tells|told|telling", "print, report, return, distinguish", ANYWHERE,

@@ -39,6 +39,9 @@ static const struct {
      {1, 0.975528258147577, 0.904508497187474, 0.793892626146237, 0.654508497187474, 0.5,
       0.345491502812526, 0.206107373853763, 0.095491502812526, 0.024471741852423,
       0.024471741852423}},
+    {"exponential final=100 warmup=0.2 start=0",
+     {0, 0.5, 1, 1.778279410038923, 3.162277660168379, 5.623413251903491, 10,
+      17.78279410038923, 31.62277660168379, 56.23413251903491, 56.23413251903491}},
     {"one-cycle start=0.1 final=0.001",
      {0.1, 0.325, 0.775, 1, 0.950533949517258, 0.811933156028437, 0.611649206511179,
       0.389350793488821, 0.189066843971563, 0.050466050482742, 0.050466050482742}},
@@ -54,7 +57,8 @@ static void check_rates(const weft_dataset *data)
         for (int step = 0; step <= STEPS; step++) {
             CHECK_OK(weft_trainer_run(trainer, 1));
             CHECK_OK(weft_trainer_progress(trainer, &p));
-            CHECK_NEAR(p.learning_rate, 0.5 * runs[k].factors[step], 1e-7);
+            CHECK_NEAR(p.learning_rate, 0.5 * runs[k].factors[step],
+                       1e-7 * (1 + runs[k].factors[step]));
         }
         weft_trainer_destroy(&trainer);
     }
@@ -113,7 +117,7 @@ static void check_messages(const weft_dataset *data)
         const char *schedule, *message;
         int epochs;
     } wrong[] = {
-        {"cosin", "must be constant, step, linear, cosine or one-cycle", 1},
+        {"cosin", "must be constant, step, linear, cosine, one-cycle or exponential", 1},
         {"", "must be constant, step", 1},
         {"cosine every=0.1", "every", 1},
         {"cosine warmup=1.5", "warmup", 1},

@@ -10,8 +10,8 @@
 #include <string.h>
 
 static const struct app_command *const commands[] = {
-    &cmd_devices, &cmd_train, &cmd_eval,    &cmd_predict, &cmd_show, &cmd_teach,
-    &cmd_verify,  &cmd_bench, &cmd_compare, &cmd_explain, &cmd_tune,
+    &cmd_devices, &cmd_train,  &cmd_eval,  &cmd_predict, &cmd_show,    &cmd_teach,
+    &cmd_sweep,   &cmd_verify, &cmd_bench, &cmd_compare, &cmd_explain, &cmd_tune,
 };
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(*commands) };
 
@@ -23,7 +23,7 @@ static const struct {
 } topics[] = {
     {"data", help_data, "datasets: folders of images, CSV, NPY, NPZ, IDX"},
     {"net", help_net, "the language of networks"},
-    {"training", help_training, "several seeds, time limits, augmentation of tests"},
+    {"training", help_training, "several runs in one command, time limits, logs"},
 };
 enum { TOPIC_COUNT = sizeof(topics) / sizeof(*topics) };
 

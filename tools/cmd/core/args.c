@@ -275,6 +275,19 @@ static enum args_result assign(const struct args_command *c, const struct args_o
     return ARGS_INVALID;
 }
 
+const char *args_store(const struct args_command *c, const char *name, const char *text,
+                       void *fields)
+{
+    struct option_list list;
+    list_options(c, &list);
+    for (int i = 0; i < list.count; i++) {
+        const struct args_option *o = list.options[i];
+        if (!strcmp(o->name, name) && o->kind != ARGS_FLAG)
+            return parsers[o->kind](o, text, (char *)fields + o->offset);
+    }
+    return "the value of an option that exists";
+}
+
 enum args_result args_parse(const struct args_command *c, int argc, char **argv,
                             void *fields, int *first)
 {

@@ -61,6 +61,11 @@ enum args_result { ARGS_OK, ARGS_HELP_SHOWN, ARGS_INVALID };
 enum args_result args_parse(const struct args_command *command, int argc, char **argv,
                             void *fields, int *first);
 
+/* Stores the value `text` of the option `name` in `fields`. NULL, or a description of
+ * what is accepted. */
+const char *args_store(const struct args_command *command, const char *name,
+                       const char *text, void *fields);
+
 void args_help(FILE *out, const struct args_command *command);
 
 #endif

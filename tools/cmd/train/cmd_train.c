@@ -4,7 +4,7 @@
 #include "core/preprocess.h"
 #include "core/tta.h"
 
-static const struct args_option options[] = {
+const struct args_option train_option_table[] = {
     {.name = "data",
      .kind = ARGS_TEXT,
      .offset = offsetof(struct train_options, data),
@@ -60,12 +60,19 @@ static const struct args_option options[] = {
      .help = "learning rate; default: the network's",
      .min = 1e-12,
      .max = 1e6},
+    {.name = "find-rate",
+     .kind = ARGS_FLAG,
+     .offset = offsetof(struct train_options, find_rate),
+     .help =
+         "instead of a run: 100 steps with rates from 1e-7 to 10, their losses, and a "
+         "suggestion for --lr; nothing is saved"},
     {.name = "schedule",
      .kind = ARGS_TEXT,
      .offset = offsetof(struct train_options, schedule),
      .value = "TEXT",
-     .help = "learning rate over the run: constant, step, linear, cosine or one-cycle, "
-             "with options as in \"cosine warmup=0.1\"; default: the network's"},
+     .help = "learning rate over the run: constant, step, linear, cosine, "
+             "one-cycle or exponential, with options as in \"cosine warmup=0.1\"; "
+             "default: the network's"},
     {.name = "augment",
      .kind = ARGS_TEXT,
      .offset = offsetof(struct train_options, augment),
@@ -87,6 +94,15 @@ static const struct args_option options[] = {
              "and standard deviation of their results; --resume continues all of them",
      .min = 1,
      .max = 10000},
+    {.name = "folds",
+     .kind = ARGS_INT,
+     .offset = offsetof(struct train_options, folds),
+     .value = "K",
+     .help = "cross-validation: a run for each of K equal parts of the training images, "
+             "which it leaves out, and the probabilities of all of them by these runs in "
+             "DIR/out-of-fold.csv",
+     .min = 2,
+     .max = 1000},
     {.name = "audit",
      .kind = ARGS_INT,
      .offset = offsetof(struct train_options, audit),
@@ -163,7 +179,12 @@ static enum app_exit train_main(struct app *app, const void *given, int count,
     (void)count;
     (void)operands;
     const struct train_options *o = given;
-    return o->seeds ? train_seeds(app, o) : train_run(app, o, NULL);
+    if (!!o->seeds + !!o->folds + o->find_rate > 1)
+        return app_error(app, APP_USAGE,
+                         "--seeds, --folds and --find-rate exclude each other");
+    return o->seeds   ? train_seeds(app, o)
+           : o->folds ? train_folds(app, o)
+                      : train_run(app, o, NULL);
 }
 
 const struct app_command cmd_train = {
@@ -181,7 +202,7 @@ const struct app_command cmd_train = {
                 "finishes the step, saves a checkpoint and prints the command that "
                 "resumes; a resumed run ends with the same bits as an "
                 "uninterrupted one.",
-            .options = options,
+            .options = train_option_table,
             .shared = shared_options,
         },
     .defaults = &(const struct train_options){.seed = ARGS_SEED_UNSET,

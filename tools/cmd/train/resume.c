@@ -73,6 +73,7 @@ enum app_exit train_configure_resumed(struct train_session *session,
     session->test_spec = metadata(session, TRAIN_META_TEST);
     session->val_count = atoi(metadata(session, TRAIN_META_VAL_COUNT));
     session->val_part = atoi(metadata(session, TRAIN_META_VAL_PART));
+    sscanf(metadata(session, TRAIN_META_FOLD), "%d/%d", &session->fold, &session->folds);
     session->best = strtod(metadata(session, TRAIN_META_BEST), NULL);
     session->best_epoch = atoi(metadata(session, TRAIN_META_BEST_EPOCH));
     session->learned = atoi(metadata(session, TRAIN_META_LEARNED));
@@ -94,6 +95,12 @@ enum app_exit train_configure_resumed(struct train_session *session,
             "%s: has no run metadata, so it was not written by `weft train` and "
             "cannot be resumed; start a new run without --resume",
             session->run.last);
+    if (session->job && (session->job->fold != session->fold ||
+                         (session->fold && session->folds != o->folds)))
+        return app_error(app, APP_USAGE,
+                         "%s was started as fold %d of %d: continue it with the same "
+                         "--folds",
+                         session->run.folder, session->fold, session->folds);
     if (o->data) {
         /* The same data in another place; train_check_same_data compares it. */
         if (!strcmp(session->test_spec, session->data_spec))

@@ -23,7 +23,9 @@ struct train_options {
     struct args_count_or_percent val_split;
     double target_accuracy, time_limit;
     bool keep_going;
-    int seeds; /* runs; 0: one */
+    int seeds;      /* runs; 0: one */
+    bool find_rate; /* instead of a run */
+    int folds;      /* runs, of cross-validation; 0: none */
     bool logs[TRAIN_LOGS];
 };
 
@@ -42,12 +44,25 @@ struct train_outcome {
 
 struct train_session;
 
+/* Probabilities of every image, by the network that was not trained on it. */
+struct train_out_of_fold {
+    int count, classes; /* 0: nothing is known yet */
+    int *fold;          /* of each image, from 1 on */
+    int32_t *labels;
+    char **names, **files; /* of the classes; of the images, may be NULL */
+    float *probabilities;
+};
+
 /* A run among several of one command, whose results are not written to stdout except as
  * text. */
 struct train_job {
     /* Called with the results, before the run is closed. */
     enum app_exit (*use)(struct train_session *session, void *priv);
     void *priv;
+    bool quiet;    /* nothing on stdout */
+    bool diverged; /* receives whether it did */
+    int fold;      /* that is validated on, from 1 on; 0: no cross-validation */
+    struct train_out_of_fold *out_of_fold; /* receives its probabilities */
 };
 
 struct train_session {
@@ -62,6 +77,7 @@ struct train_session {
     int batch, epochs, val_count, audit;
     uint64_t seed;
     enum weft_precision precision; /* as requested, then as selected */
+    int fold, folds;               /* of cross-validation; 0: none */
     bool val_part;                 /* validation is a part of the data, not split off */
     double learning_rate;          /* 0: the network's */
     const char *schedule;          /* NULL: the network's */
@@ -102,15 +118,23 @@ struct train_session {
     struct table table;
 };
 
+/* Options of a run, of weft train and weft sweep (cmd_train.c). */
+extern const struct args_option train_option_table[];
+
 /* train_run.c. A run from its options to its report; `job` may be NULL. */
 enum app_exit train_run(struct app *app, const struct train_options *options,
-                        const struct train_job *job);
+                        struct train_job *job);
 
-/* train_several.c. A run for each seed, and the mean of their results. */
+/* train_several.c. A run for each seed, and the mean of the results. */
 enum app_exit train_seeds(struct app *app, const struct train_options *options);
+/* The same for each fold of --folds. */
+enum app_exit train_folds(struct app *app, const struct train_options *options);
 
 /* Creates the trainer, for session->epochs. */
 enum weft_status train_create_trainer(struct train_session *session);
+
+/* train_rate.c. Searches for a learning rate, instead of a run. */
+enum app_exit train_find_rate(struct train_session *session);
 
 /* train_plan.c. Measures a trainer that is destroyed again, and sets session->epochs. */
 enum app_exit train_plan_epochs(struct train_session *session);
@@ -120,6 +144,15 @@ enum app_exit train_plan_epochs(struct train_session *session);
 /* Opens the parts of the data. */
 enum app_exit train_open_data(struct train_session *session,
                               const struct train_options *options);
+
+/* train_folds.c. Splits the images for session->fold; classifies those that were left
+ * out; writes all of them to a CSV file. */
+enum app_exit train_split_fold(struct train_session *session, const weft_dataset *all);
+enum app_exit train_predict_fold(struct train_session *session);
+enum app_exit train_write_out_of_fold(const struct app *app,
+                                      const struct train_out_of_fold *out,
+                                      const char *path);
+void train_out_of_fold_free(struct train_out_of_fold *out);
 
 /* resume.c */
 
@@ -219,6 +252,7 @@ enum app_exit train_finish(struct train_session *session, enum train_stop stop);
 #define TRAIN_META_EPOCHS     "run.epochs"
 #define TRAIN_META_BEST       "run.best"
 #define TRAIN_META_BEST_EPOCH "run.best_epoch"
+#define TRAIN_META_FOLD       "run.fold"    /* "2/5" */
 #define TRAIN_META_LEARNED    "run.learned" /* train_session.learned */
 
 #endif

@@ -59,7 +59,8 @@ static enum app_exit open_validation(struct train_session *session,
                                      const weft_dataset *all, bool *found)
 {
     struct weft_dataset_info info;
-    *found = session->checkpoint
+    *found = session->folds ? false
+             : session->checkpoint
                  ? session->val_part
                  : o->val_split.value < 0 && !app_is_single_file(session->data_spec);
     if (!*found)
@@ -154,7 +155,8 @@ enum app_exit train_open_data(struct train_session *session,
     if (!code)
         code = open_validation(session, o, all, &validation);
     if (!code && !validation)
-        code = split_data(session, o, &all);
+        code = session->folds ? train_split_fold(session, all)
+                              : split_data(session, o, &all);
     if (!code && validation) {
         session->train = all;
         all = NULL;

@@ -52,13 +52,15 @@ double train_learning_rate(const struct train_session *session)
 
 enum app_exit train_save_checkpoint(struct train_session *session, const char *path)
 {
-    char val_count[16], epochs[16], best[32], best_epoch[16], learned[16], hash[32];
+    char val_count[16], epochs[16], best[32], best_epoch[16], learned[16], hash[32],
+        fold[32];
     const char *val_part = session->val_part ? "1" : "0";
     snprintf(val_count, sizeof(val_count), "%d", session->val_count);
     snprintf(epochs, sizeof(epochs), "%d", session->epochs);
     snprintf(best, sizeof(best), "%.17g", session->best);
     snprintf(best_epoch, sizeof(best_epoch), "%d", session->best_epoch);
     snprintf(hash, sizeof(hash), "%016llx", (unsigned long long)session->data_hash);
+    snprintf(fold, sizeof(fold), "%d/%d", session->fold, session->folds);
     snprintf(learned, sizeof(learned), "%d", session->learned);
     const char *const metadata[] = {TRAIN_META_DATA,
                                     session->data_path,
@@ -78,6 +80,8 @@ enum app_exit train_save_checkpoint(struct train_session *session, const char *p
                                     best_epoch,
                                     TRAIN_META_LEARNED,
                                     learned,
+                                    session->folds ? TRAIN_META_FOLD : NULL,
+                                    fold,
                                     NULL};
     struct weft_progress p;
     session->saved = false;

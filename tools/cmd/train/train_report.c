@@ -185,7 +185,7 @@ enum app_exit train_finish(struct train_session *session, enum train_stop stop)
 {
     const struct train_result *last = &session->outcome.last;
     bool json = session->app->options->format == TABLE_JSON && !session->job,
-         human = !session->app->options->format;
+         human = !session->app->options->format && !(session->job && session->job->quiet);
     if (stop == TRAIN_INTERRUPTED) {
         if (json)
             write_json(session, stop);

@@ -15,13 +15,15 @@ static void configure_new(struct train_session *session, const struct train_opti
     session->test_spec = o->test                                  ? o->test
                          : app_is_single_file(session->data_spec) ? "none"
                                                                   : session->data_spec;
-    if (!strcmp(session->test_spec, "none"))
+    if (!strcmp(session->test_spec, "none") || o->find_rate)
         session->test_spec = "";
     session->batch = o->batch;
     session->learning_rate = o->learning_rate;
     session->schedule = o->schedule;
     session->augment = o->augment;
     session->seed = o->seed == ARGS_SEED_UNSET ? 1 : o->seed;
+    session->fold = session->job ? session->job->fold : 0;
+    session->folds = session->fold ? o->folds : 0;
     session->plan = o->time_limit > 0 && !o->epochs;
     session->epochs = o->epochs ? o->epochs : 10;
     session->precision = o->app.precision == TRAIN_NO_PRECISION
@@ -94,6 +96,10 @@ static void log_header(struct json *j, const void *priv)
     emit_text(j, "schedule", session->schedule ? session->schedule : net.schedule);
     emit_text(j, "augment", session->augment ? session->augment : net.augment);
     emit_uint(j, "seed", session->seed);
+    if (session->folds) {
+        emit_int(j, "fold", session->fold);
+        emit_int(j, "folds", session->folds);
+    }
     emit_int(j, "epochs", session->epochs);
     if (session->plan) {
         emit_double(j, "time_limit", session->time_limit);
@@ -180,11 +186,14 @@ static enum app_exit train(struct train_session *session, const struct train_opt
     if (o->resume && !o->out)
         return app_error(app, APP_USAGE,
                          "--resume needs --out DIR, the folder of the run to continue");
+    if (o->find_rate && o->resume)
+        return app_error(app, APP_USAGE, "--find-rate and --resume exclude each other");
     enum app_exit code = tta_check_options(app);
     if (code)
         return code;
-    code = o->resume ? run_dir_open(app, &session->run, o->out)
-                     : run_dir_create(app, &session->run, o->out, net);
+    if (!o->find_rate)
+        code = o->resume ? run_dir_open(app, &session->run, o->out)
+                         : run_dir_create(app, &session->run, o->out, net);
     if (!code && !o->resume)
         code = train_open_source(session, o);
     if (!code && !o->resume)
@@ -203,11 +212,16 @@ static enum app_exit train(struct train_session *session, const struct train_opt
         return code;
     choose_preprocess(session, o);
     train_print_data(session);
-    if ((code = open_net(session, o)) || (code = begin(session)))
+    if ((code = open_net(session, o)))
+        return code;
+    if (o->find_rate)
+        return train_find_rate(session);
+    if ((code = begin(session)))
         return code;
     enum table_format format = (enum table_format)o->app.format;
     train_table_init(&session->table, stdout,
-                     session->job && format ? TABLE_JSON : format);
+                     session->job && (format || session->job->quiet) ? TABLE_JSON
+                                                                     : format);
     if (!(code = train_loop(session, &stop)))
         code = train_finish(session, stop);
     table_free(&session->table);
@@ -215,7 +229,7 @@ static enum app_exit train(struct train_session *session, const struct train_opt
 }
 
 enum app_exit train_run(struct app *app, const struct train_options *o,
-                        const struct train_job *job)
+                        struct train_job *job)
 {
     struct train_session session = {
         .app = app,
@@ -229,6 +243,8 @@ enum app_exit train_run(struct app *app, const struct train_options *o,
         .start = term_seconds(),
     };
     enum app_exit code = train(&session, o);
+    if (job)
+        job->diverged = session.diverged;
     weft_trainer_destroy(&session.trainer);
     weft_net_destroy(&session.net);
     weft_dataset_destroy(&session.train);

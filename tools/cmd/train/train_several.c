@@ -220,3 +220,24 @@ enum app_exit train_seeds(struct app *app, const struct train_options *o)
     free(s.rows);
     return code ? code : missed;
 }
+
+enum app_exit train_folds(struct app *app, const struct train_options *o)
+{
+    char path[PATHS_MAX];
+    struct train_out_of_fold out = {.count = 0};
+    struct several s = begin(app, o, "fold", o->folds);
+    enum app_exit code = APP_OK;
+    for (int i = 0; i < s.count && !code; i++) {
+        struct train_job job = {.fold = i + 1, .out_of_fold = &out};
+        code = run_one(&s, *o, (uint64_t)i + 1, &job);
+    }
+    if (!code)
+        code = report(&s);
+    if (!code)
+        code = paths_join(path, s.folder, "out-of-fold.csv")
+                   ? train_write_out_of_fold(app, &out, path)
+                   : app_error(app, APP_USAGE, "--out: the path is too long");
+    train_out_of_fold_free(&out);
+    free(s.rows);
+    return code;
+}

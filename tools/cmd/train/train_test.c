@@ -65,6 +65,8 @@ enum app_exit train_test(struct train_session *session)
     session->epochs_done = at.epoch;
     if (session->val && (session->job || session->app->options->tta))
         code = evaluate(session, session->val, "Validating", at.epoch, &out->val);
+    if (!code && session->job && session->job->out_of_fold)
+        code = train_predict_fold(session);
     if (code || !session->test)
         return code;
     if ((code = evaluate(session, session->test, "Testing", at.epoch, &out->last)))
