@@ -8,7 +8,8 @@
  *            w -= learning_rate (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + epsilon)
  *     AdamW: the same without weight_decay in g; w -= learning_rate weight_decay w before
  *
- * g is the stored gradient times `unscale`, a power of two.
+ * g is the stored gradient times `unscale`, a power of two, and with CLIP times the
+ * factor in the state (clip_gradient.cl).
  *
  * b1^t, b2^t and learning_rate are read from the state (state.h). `variant`: Nesterov
  * momentum, or AdamW. n: rows of the batch; 0: no metrics. A work-item updates a vector;
@@ -37,6 +38,9 @@
 
 #ifndef GROUPS
 #define GROUPS 0
+#endif
+#ifndef CLIP
+#define CLIP 0
 #endif
 
 /* Gradient at i; partial sums are added in order. */
@@ -163,14 +167,18 @@ static inline void accumulate_metrics(__global uint *state, __global const float
     uint count, uint n, float momentum, float beta1, float beta2, float epsilon, \
         float weight_decay, int variant, float unscale
 
-#define GRADIENT(i)                                             \
-    (load_gradient(g + g_at, i, partial_sums + partial_sums_at, \
-                   deferred + deferred_at) *                    \
-     unscale)
+#define STORED_GRADIENT(i) \
+    load_gradient(g + g_at, i, partial_sums + partial_sums_at, deferred + deferred_at)
+#if CLIP
+#define GRADIENT(i) \
+    (STORED_GRADIENT(i) * (unscale * as_float(state[state_at + STATE_CLIP_FACTOR])))
+#else
+#define GRADIENT(i) (STORED_GRADIENT(i) * unscale)
+#endif
 
 /* Learning rate and decay of the weights at i. */
 #if GROUPS
-#define GROUP_SETTING(i, which)                                                      \
+#define GROUP_SETTING(i, which)                                                       \
     settings[settings_at + GROUP_SETTINGS * groups[groups_at + (i) / GROUP_WEIGHTS] + \
              which]
 #define RATE_FACTOR(i) GROUP_SETTING(i, GROUP_RATE)

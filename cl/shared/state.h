@@ -2,10 +2,10 @@
 /* Training state that changes from step to step: a buffer of 32-bit words on the device,
  * so that a recorded step can be replayed unchanged. Read by C and OpenCL C.
  *
- * The first launch of a step (make_batch) and the last (optimizer_step) write it, one
- * work-item each, while all others read; neither writes a word that others read in the
- * same launch. The powers that the optimizer reads are those that make_batch copied from
- * the ones stored by the previous optimizer step. */
+ * The first launch of a step (make_batch) and the last ones (clip_gradient,
+ * optimizer_step) write it, one work-item each, while all others read; none writes a word
+ * that others read in the same launch. The powers that the optimizer reads are those that
+ * make_batch copied from the ones stored by the previous optimizer step. */
 #ifndef WEFT_STATE_H
 #define WEFT_STATE_H
 
@@ -24,11 +24,14 @@ enum {
      * make_batch makes one STATE_LEARNING_RATE; the last is that of all later steps. 0:
      * the learning rate does not change. */
     STATE_RATE_COUNT,
+    STATE_CLIP_FACTOR, /* float: what clip_gradient found for this step's gradient */
     /* STATE_RING_STEPS pairs (float mean loss, uint correct), written at step %
      * STATE_RING_STEPS */
     STATE_METRICS_RING = 16,
     STATE_RING_STEPS = 1024,
-    STATE_WORDS = STATE_METRICS_RING + 2 * STATE_RING_STEPS
+    /* floats: the norms of the gradients, of clip_gradient, at step % STATE_RING_STEPS */
+    STATE_NORM_RING = STATE_METRICS_RING + 2 * STATE_RING_STEPS,
+    STATE_WORDS = STATE_NORM_RING + STATE_RING_STEPS
 };
 
 #endif

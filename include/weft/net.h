@@ -45,7 +45,7 @@ extern "C" {
  *     output NAME                      makes NAME an output of the network
  *     loss                             smoothing=0: label smoothing of the cross-entropy
  *     optimizer sgd|adam|adamw RATE    momentum=0.9 nesterov=no beta1=0.9 beta2=0.999
- *                                      epsilon=1e-8 decay=0 decay-norms=no
+ *                                      epsilon=1e-8 decay=0 decay-norms=no clip=0
  *     schedule KIND                    constant, or with the fraction of the run and
  *                                      factors of the learning rate, warmup=0 start=0 and
  *       step                           factor=0.1 every=0.3
@@ -95,6 +95,10 @@ extern "C" {
  * running statistics, as at inference, and leaves them; nothing is computed for the
  * gradients of frozen layers, and none at or before the last of frozen first layers.
  * frozen=weights keeps the weight alone: of a batch-norm the scale.
+ *
+ * clip=C multiplies the gradient of a step by min(1, C / (its norm + 1e-6)), before decay
+ * and moments, as clip_grad_norm_ of PyTorch does: the norm is that of all gradients
+ * together, without those of frozen weights. It costs two launches a step.
  *
  * After every `every` steps, ema makes the average e keep e + (1 - keep) w, of weights
  * and statistics, with keep = min(DECAY, t / (9 + t)) in update t. lookahead (Zhang et
@@ -156,6 +160,7 @@ struct weft_optimizer {
     float learning_rate, momentum, beta1, beta2, epsilon, weight_decay;
     bool nesterov;
     bool decay_norms; /* of biases, norms and slopes too */
+    float clip;       /* the largest norm of the gradient; 0: any */
 };
 
 /* Storage type of a network's tensors. Float16 halves the memory and the traffic of

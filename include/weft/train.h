@@ -120,6 +120,9 @@ struct weft_progress {
     /* For which weft_trainer_run has waited because the images of a step were not
      * gathered yet, since the trainer was created */
     double stall_seconds;
+    /* With `clip` of the optimizer: the mean norm of the gradients of these steps, before
+     * they were limited, and the part of the steps, 0 to 1, that were. Else 0. */
+    double gradient_norm, clipped;
 };
 
 /* Waits for all queued steps. WEFT_ERR_DEVICE. */

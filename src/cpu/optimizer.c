@@ -14,11 +14,19 @@ struct weight_range {
     double rate, decay;
 };
 
+/* The factor of a stored gradient. */
+static double gradient_scale(const struct weft_optimizer_step_args *a)
+{
+    double scale = ldexp(1.0, -a->loss_scale_log2);
+    return a->optimizer.clip > 0 ? scale * (double)cpu_floats(a->state)[STATE_CLIP_FACTOR]
+                                 : scale;
+}
+
 static void sgd(const struct weft_optimizer_step_args *a, const struct weight_range *r)
 {
     const struct weft_optimizer *o = &a->optimizer;
     double momentum = (double)o->momentum;
-    double scale = ldexp(1.0, -a->loss_scale_log2);
+    double scale = gradient_scale(a);
     const float *g = cpu_floats(a->g);
     float *w = cpu_floats(a->w), *m = cpu_floats(a->m);
     for (size_t i = r->begin; i < r->end; i++) {
@@ -39,7 +47,7 @@ static void adam_step(const struct weft_optimizer_step_args *a,
     const float *state = cpu_floats(a->state), *g = cpu_floats(a->g);
     double epsilon = (double)o->epsilon;
     double beta1 = (double)o->beta1, beta2 = (double)o->beta2;
-    double scale = ldexp(1.0, -a->loss_scale_log2);
+    double scale = gradient_scale(a);
     double correct1 = 1.0 - (double)state[STATE_BETA1_POWER];
     double correct2 = 1.0 - (double)state[STATE_BETA2_POWER];
     float *w = cpu_floats(a->w), *m = cpu_floats(a->m), *v = cpu_floats(a->v);

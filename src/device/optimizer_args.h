@@ -14,7 +14,7 @@
  * multiplies the powers by the betas for the next step; increments the step.
  * With `groups`, the group of each GROUP_WEIGHTS weights, `settings` has GROUP_SETTINGS
  * floats for each group (shared/weight_groups.h), and optimizer.weight_decay is not
- * used. */
+ * used. With optimizer.clip above 0 the gradient is times the factor in the state. */
 struct weft_optimizer_step_args {
     struct weft_optimizer optimizer; /* `learning_rate` is ignored: it is in the state */
     int loss_scale_log2;
@@ -22,6 +22,18 @@ struct weft_optimizer_step_args {
     struct weft_view groups, settings; /* uints, floats; absent: one group */
     int n;
     struct weft_view loss, correct;
+};
+
+/* Before an optimizer step, of a gradient that is complete in g (no deferred sums): with
+ * the norm of g 2^-loss_scale_log2, without groups of weights whose rate is 0, the clip
+ * factor of the state becomes min(1, max_norm / (norm + 1e-6)), and the norm is that of
+ * the step in its ring. Squares are summed in a fixed order, 1024 sums side by side or
+ * more. */
+struct weft_clip_gradient_args {
+    float max_norm;
+    int loss_scale_log2;
+    struct weft_view state, g;
+    struct weft_view groups, settings; /* of optimizer_step */
 };
 
 /* After an optimizer step, average += (1 - keep) (w - average) over weights and

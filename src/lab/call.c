@@ -126,6 +126,10 @@ ARGUMENTS(softmax, softmax,
 ARGUMENTS(loss, loss,
           WRITE(dlogits, FLOATS) WRITE(loss, FLOATS) WRITE(correct, WORDS)
           READ(logits, FLOATS) READ(labels, WORDS_BELOW(a->classes)))
+ARGUMENTS(clip_gradient, clip_gradient,
+          UPDATE(state, STATE) READ(g, FLOATS)
+          READ(groups, WORDS_BELOW(a->settings.count / GROUP_SETTINGS))
+          READ(settings, FLOATS))
 ARGUMENTS(optimizer_step, optimizer_step,
           UPDATE(w, FLOATS) UPDATE(m, FLOATS) UPDATE(v, VARIANCE) UPDATE(state, STATE)
           READ(g, FLOATS) READ(groups, WORDS_BELOW(a->settings.count / GROUP_SETTINGS))

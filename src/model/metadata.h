@@ -30,5 +30,6 @@
 #define META_PRECISION "train.precision"       /* "float32"; the default */
 #define META_EPOCH_METRICS \
     "train.metrics" /* struct weft_epoch_metrics: samples correct loss last_loss */
+#define META_NORMS "train.norms" /* with a clipped gradient, the same: norm clipped */
 
 #endif

@@ -14,6 +14,7 @@ static const char batch_name[] = "input";
 
 const struct weft_optimizer_field weft_optimizer_fields[] = {
     {"decay", offsetof(struct weft_optimizer, weight_decay), 1e3f, true, true},
+    {"clip", offsetof(struct weft_optimizer, clip), 1e6f, true, true},
     {"momentum", offsetof(struct weft_optimizer, momentum), 1, true, false},
     {"beta1", offsetof(struct weft_optimizer, beta1), 0.999999f, false, true},
     {"beta2", offsetof(struct weft_optimizer, beta2), 0.999999f, false, true},

@@ -200,6 +200,7 @@ static void put_training(struct writer *w, const struct weft_net *net)
         put_option(w, "epsilon", o->epsilon, d->epsilon);
     }
     put_option(w, "decay", o->weight_decay, 0);
+    put_option(w, "clip", o->clip, 0);
     put(w, "%s", o->decay_norms ? " decay-norms=yes" : "");
     put(w, "\n");
     if (!weft_schedule_is_constant(&net->schedule)) {

@@ -90,6 +90,10 @@ static void put_training(json_t **metadata, const struct weft_trainer *t,
                                                t->epoch_metrics.loss,
                                                t->epoch_metrics.last_loss},
                               4);
+    if (t->optimizer.clip > 0)
+        weft_metadata_put_numbers(
+            metadata, META_NORMS, 17,
+            (const double[]){t->epoch_metrics.norm, t->epoch_metrics.clipped}, 2);
 }
 
 /* NULL: out of memory, or an entry of `more` is not UTF-8. */
@@ -257,10 +261,12 @@ struct position {
 static enum weft_status read_position(const struct weft_safetensors *file,
                                       struct position *out)
 {
-    double step, powers[2], epoch_metrics[4];
+    double step, powers[2], epoch_metrics[4], norms[2] = {0};
     if (!weft_safetensors_numbers(file, META_STEP, &step, 1) ||
         !weft_safetensors_numbers(file, META_POWERS, powers, 2) ||
         !weft_safetensors_numbers(file, META_EPOCH_METRICS, epoch_metrics, 4) ||
+        (weft_safetensors_metadata(file, META_NORMS) &&
+         !weft_safetensors_numbers(file, META_NORMS, norms, 2)) ||
         !(step >= 0 && step <= UINT32_MAX) ||
         !(epoch_metrics[0] >= 0 && epoch_metrics[0] <= INT32_MAX) ||
         !(epoch_metrics[1] >= 0 && epoch_metrics[1] <= epoch_metrics[0]))
@@ -270,7 +276,7 @@ static enum weft_status read_position(const struct weft_safetensors *file,
         .step = (int64_t)step,
         .powers = {(float)powers[0], (float)powers[1]},
         .epoch_metrics = {(int64_t)epoch_metrics[0], (int64_t)epoch_metrics[1],
-                          epoch_metrics[2], epoch_metrics[3]},
+                          epoch_metrics[2], epoch_metrics[3], norms[0], norms[1]},
     };
     return WEFT_OK;
 }

@@ -57,6 +57,30 @@ static enum weft_status record_batch(struct weft_trainer *t)
     return t->gradients->primitives->make_batch(t->gradients, &args);
 }
 
+/* The groups of the weights; absent where there is one. */
+static void view_groups(const struct weft_trainer *t, struct weft_view *groups,
+                        struct weft_view *settings)
+{
+    if (!t->groups.count)
+        return;
+    *groups = (struct weft_view){t->group_mem, 0, t->groups.of_count};
+    *settings = (struct weft_view){t->group_mem, weft_trainer_group_settings_at(t),
+                                   (size_t)t->groups.count * GROUP_SETTINGS};
+}
+
+static enum weft_status record_clip(struct weft_trainer *t)
+{
+    struct weft_clip_gradient_args clip = {
+        .max_norm = t->optimizer.clip,
+        .loss_scale_log2 = t->plan->loss_scale_log2,
+        .state = {t->buffers.state, 0, STATE_WORDS},
+        .g = {t->buffers.gradients, 0, t->net->graph.weights},
+    };
+    view_groups(t, &clip.groups, &clip.settings);
+    return t->optimizer.clip > 0 ? t->update->primitives->clip_gradient(t->update, &clip)
+                                 : WEFT_OK;
+}
+
 static enum weft_status record_update(struct weft_trainer *t)
 {
     size_t weights = t->net->graph.weights;
@@ -72,13 +96,9 @@ static enum weft_status record_update(struct weft_trainer *t)
         .loss = weft_plan_step_view(t->plan, &t->buffers, TENSOR_LOSS),
         .correct = weft_plan_step_view(t->plan, &t->buffers, TENSOR_CORRECT),
     };
-    if (t->groups.count) {
-        update.groups = (struct weft_view){t->group_mem, 0, t->groups.of_count};
-        update.settings =
-            (struct weft_view){t->group_mem, weft_trainer_group_settings_at(t),
-                               (size_t)t->groups.count * GROUP_SETTINGS};
-    }
+    view_groups(t, &update.groups, &update.settings);
     WEFT_TRY(weft_list_begin_segment(t->update, -1, WEFT_PHASE_OPTIMIZER));
+    WEFT_TRY(record_clip(t));
     return t->update->primitives->optimizer_step(t->update, &update);
 }
 
@@ -106,14 +126,17 @@ enum weft_status weft_trainer_record_step(struct weft_trainer *t,
                                           const struct weft_trainer *like)
 {
     const struct weft_backend *backend = t->device->backend;
+    /* A norm is that of complete gradients. */
     const struct weft_command_list_params deferred = {
-        .defer_weight_grad_reduction = true, .like = like ? like->gradients : NULL};
+        .defer_weight_grad_reduction = t->optimizer.clip <= 0,
+        .like = like ? like->gradients : NULL};
     WEFT_TRY(backend->list_create(t->device, &deferred, &t->gradients));
     WEFT_TRY(record_batch(t));
     WEFT_TRY(weft_lower_forward(t->plan, &t->buffers, t->gradients));
     WEFT_TRY(weft_lower_backward(t->plan, &t->buffers, t->gradients));
-    const struct weft_command_list_params added = {.gradients = t->gradients,
-                                                   .like = like ? like->update : NULL};
+    const struct weft_command_list_params added = {
+        .gradients = deferred.defer_weight_grad_reduction ? t->gradients : NULL,
+        .like = like ? like->update : NULL};
     WEFT_TRY(backend->list_create(t->device, &added, &t->update));
     WEFT_TRY(record_update(t));
     WEFT_TRY(record_average(t));
@@ -180,6 +203,15 @@ enum weft_status weft_trainer_run(weft_trainer *t, int steps)
     return WEFT_OK;
 }
 
+/* The norm of the gradient of the step that is read next. */
+static void add_norm(struct weft_trainer *t, const uint32_t *state)
+{
+    float norm;
+    memcpy(&norm, &state[STATE_NORM_RING + t->read % STATE_RING_STEPS], sizeof(norm));
+    t->epoch_metrics.norm += (double)norm;
+    t->epoch_metrics.clipped += !((double)norm + 1e-6 <= (double)t->optimizer.clip);
+}
+
 enum weft_status weft_trainer_collect_metrics(struct weft_trainer *t)
 {
     uint32_t state[STATE_WORDS];
@@ -198,6 +230,8 @@ enum weft_status weft_trainer_collect_metrics(struct weft_trainer *t)
         t->epoch_metrics.correct += state[at + 1];
         t->epoch_metrics.loss += (double)loss * t->batch;
         t->epoch_metrics.last_loss = loss;
+        if (t->optimizer.clip > 0)
+            add_norm(t, state);
     }
     return WEFT_OK;
 }
@@ -209,6 +243,7 @@ enum weft_status(weft_trainer_progress)(weft_trainer *t, struct weft_progress *o
     WEFT_REQUIRE_DEVICE(t->device);
     WEFT_REQUIRE_POINTER(t->device->context, out, "out");
     WEFT_TRY(weft_trainer_collect_metrics(t));
+    double steps = (double)(t->epoch_metrics.samples / t->batch);
     const struct weft_progress progress = {
         .step = t->read,
         .steps_per_epoch = t->steps_per_epoch,
@@ -224,6 +259,8 @@ enum weft_status(weft_trainer_progress)(weft_trainer *t, struct weft_progress *o
         .learning_rate = t->learning_rate,
         .device_bytes = t->device_bytes,
         .stall_seconds = t->stream ? weft_stream_stall_seconds(t->stream) : 0,
+        .gradient_norm = steps > 0 ? t->epoch_metrics.norm / steps : 0,
+        .clipped = steps > 0 ? t->epoch_metrics.clipped / steps : 0,
     };
     WEFT_WRITE_INFO(out, size, &progress);
     return WEFT_OK;

@@ -12,6 +12,9 @@ struct weft_epoch_metrics {
     int64_t samples, correct;
     double loss;      /* summed over images */
     double last_loss; /* of the last step */
+    /* With a clipped gradient: its norms, summed over steps, and the steps that were
+     * limited. */
+    double norm, clipped;
 };
 
 /* The training images in device memory, all or those of one batch. Trainers whose

@@ -250,5 +250,6 @@ const struct verify_expectation verify_expectations[WEFT_PRIMITIVE_COUNT] = {
     ROW(softmax) = {expect_softmax, work_row},
     ROW(loss) = {expect_loss, work_row},
     ROW(optimizer_step) = {expect_optimizer_step, work_one},
+    ROW(clip_gradient) = {expect_clip_gradient, work_one},
     ROW(average) = {expect_average, work_one},
 };

@@ -228,6 +228,8 @@ static struct optimizer_weight updated(const struct verify_call *c, size_t i)
         apart = o->kind == WEFT_OPTIMIZER_ADAMW ? (double)o->weight_decay : 0;
     } else {
         s.g = ldexp((double)verify_floats(c, &a->g)[i], -a->loss_scale_log2);
+        if (o->clip > 0)
+            optimizer_clip(word_as_float(state[STATE_CLIP_FACTOR]), &s);
         apart = optimizer_decay(o, &s);
     }
     optimizer_step(o, (double)o->learning_rate, apart,
@@ -296,4 +298,22 @@ void expect_average(struct verify_call *v, int output, struct verify_point *p)
         p->want = w;
         p->bound = 0;
     }
+}
+
+void expect_clip_gradient(struct verify_call *v, int output, struct verify_point *p)
+{
+    const struct weft_clip_gradient_args *a = &v->call.args.clip_gradient;
+    const uint32_t *state = verify_before(v, &a->state);
+    bool is_factor = p->at == STATE_CLIP_FACTOR;
+    (void)output;
+    expect_word(p, state[p->at]);
+    if (!is_factor && p->at != STATE_NORM_RING + state[STATE_STEP] % STATE_RING_STEPS)
+        return;
+    const struct gradient_norm n =
+        gradient_norm_of(a, verify_floats(v, &a->g), verify_before(v, &a->groups),
+                         verify_floats(v, &a->settings));
+    p->got = word_as_float((uint32_t)p->got);
+    p->want = is_factor ? n.factor : n.norm;
+    p->bound = is_factor ? n.factor_off : n.norm_off;
+    p->exact_word = false;
 }

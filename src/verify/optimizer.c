@@ -74,12 +74,15 @@ static void bound_weights(struct optimizer_case *o, int steps)
         const struct weft_optimizer own = optimizer_of_weight(
             &o->optimizer, o->rate, o->groups ? lab_initial(&c->lab, o->groups) : NULL,
             o->groups ? lab_initial(&c->lab, o->settings) : NULL, i);
-        float power1, power2;
+        float power1, power2, factor;
+        memcpy(&factor, &state[STATE_CLIP_FACTOR], sizeof(factor));
         memcpy(&power1, &state[STATE_NEXT_BETA1_POWER], sizeof(power1));
         memcpy(&power2, &state[STATE_NEXT_BETA2_POWER], sizeof(power2));
         for (int step = 0; step < steps; step++) {
             a.g = gradient;
             a.g_off = 0;
+            if (own.clip > 0)
+                optimizer_clip((double)factor, &a);
             double apart = optimizer_decay(&own, &a);
             optimizer_step(&own, (double)own.learning_rate, apart, (double)power1,
                            (double)power2, &a);
@@ -120,9 +123,11 @@ static void fill_state(struct optimizer_case *o)
                                     STATE_RING_STEPS - 1, 5 * STATE_RING_STEPS - 1);
     float power1 = powf(o->optimizer.beta1, (float)step + 1);
     float power2 = powf(o->optimizer.beta2, (float)step + 1);
+    float factor = o->exact ? 0.5f : lab_random_float(&k->random, 0.1f, 1);
     state[STATE_STEP] = step;
     state[STATE_RATE_COUNT] = 0;
     memcpy(&state[STATE_LEARNING_RATE], &o->rate, sizeof(o->rate));
+    memcpy(&state[STATE_CLIP_FACTOR], &factor, sizeof(factor));
     memcpy(&state[STATE_BETA1_POWER], &power1, sizeof(power1));
     memcpy(&state[STATE_BETA2_POWER], &power2, sizeof(power2));
     memcpy(&state[STATE_NEXT_BETA1_POWER], &power1, sizeof(power1));
@@ -229,7 +234,8 @@ static void random_geometry(struct optimizer_case *o, struct verify_context *k)
                    ? 0.999f
                    : lab_random_float(&k->random, 0.9f, 0.999f);
     p->epsilon = lab_random_bool(&k->random, 50) ? 1e-8f : 1e-3f;
-    p->learning_rate = 12345; /* the state's is used */
+    p->clip = lab_random_bool(&k->random, 30) ? 1 : 0; /* the state's factor is used */
+    p->learning_rate = 12345;                          /* the state's is used */
     o->steps = o->exact ? 3 : lab_random_int(&k->random, 2, 5);
     o->loss_scale_log2 = lab_random_bool(&k->random, 50)
                              ? 0
@@ -253,13 +259,14 @@ static enum weft_status verify_optimizer_case(struct verify_context *k)
     int groups = LAB_RANDOM_CHOICE(&k->random, 0, 0, 1, 3, 16);
 
     case_init(c, k);
-    case_describe(c,
-                  " %s, %d weights, rate %.9g, momentum %.9g%s, betas %.9g %.9g, epsilon "
-                  "%.9g, decay %.9g, %d groups, gradients times 2^%d, %d rows, %d steps",
-                  names[p->kind], n, (double)o.rate, (double)p->momentum,
-                  p->nesterov ? " nesterov" : "", (double)p->beta1, (double)p->beta2,
-                  (double)p->epsilon, (double)p->weight_decay, groups, o.loss_scale_log2,
-                  o.rows, o.steps);
+    case_describe(
+        c,
+        " %s, %d weights, rate %.9g, momentum %.9g%s, betas %.9g %.9g, epsilon "
+        "%.9g, decay %.9g%s, %d groups, gradients times 2^%d, %d rows, %d steps",
+        names[p->kind], n, (double)o.rate, (double)p->momentum,
+        p->nesterov ? " nesterov" : "", (double)p->beta1, (double)p->beta2,
+        (double)p->epsilon, (double)p->weight_decay, p->clip > 0 ? ", clipped" : "",
+        groups, o.loss_scale_log2, o.rows, o.steps);
     o.state = lab_add_tensor(&c->lab, "state", LAB_INT32, 1, 1, 1, STATE_WORDS);
     o.w = lab_add_tensor(&c->lab, "w", LAB_FLOAT, 1, 1, 1, n);
     o.g = lab_add_tensor(&c->lab, "g", LAB_FLOAT, 1, 1, 1, n);

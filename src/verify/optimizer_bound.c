@@ -22,13 +22,19 @@ struct weft_optimizer optimizer_of_weight(const struct weft_optimizer *o, float 
     return own;
 }
 
+void optimizer_clip(double factor, struct optimizer_weight *a)
+{
+    a->g *= factor;
+    a->g_off = factor * a->g_off + ROUND * fabs(a->g);
+}
+
 double optimizer_decay(const struct weft_optimizer *o, struct optimizer_weight *a)
 {
     double decay = (double)o->weight_decay, pull = decay * a->w;
     if (o->kind == WEFT_OPTIMIZER_ADAMW)
         return decay;
     a->g += pull;
-    a->g_off = decay * a->w_off + ROUND * (fabs(pull) + fabs(a->g));
+    a->g_off += decay * a->w_off + ROUND * (fabs(pull) + fabs(a->g));
     return 0;
 }
 
@@ -94,4 +100,31 @@ double average_of(const struct weft_average_args *a, uint32_t step, double w,
     *bound = ROUND * (8 * keep + 3 * (1 - keep)) * (fabs(w) + fabs(average)) +
              ROUND * (fabs(next) + fabs(average));
     return next;
+}
+
+/* Sums of n squares: one rounding of each square, and as many sums as follow one another
+ * where 1024 or more are made side by side. The error of a root is half of that of the
+ * sum; a root and a quotient in float32 have up to six roundings each, and squares below
+ * the normal numbers may be lost. */
+struct gradient_norm gradient_norm_of(const struct weft_clip_gradient_args *a,
+                                      const float *g, const uint32_t *groups,
+                                      const float *settings)
+{
+    double squares = 0, count = (double)a->g.count;
+    for (size_t i = 0; i < a->g.count; i++)
+        if (!groups ||
+            settings[GROUP_SETTINGS * groups[i / GROUP_WEIGHTS] + GROUP_RATE] != 0)
+            squares += (double)g[i] * (double)g[i];
+    struct gradient_norm n = {.norm = ldexp(sqrt(squares), -a->loss_scale_log2)};
+    double sums = gamma_bound(fmin(count, count / 1024 + 1024) + 2);
+    n.norm_off = n.norm * (sums / 2 + sums * sums + 6 * FP32_UNIT_ROUNDOFF) +
+                 sqrt(count * (double)FP32_MIN_NORMAL);
+    double limit = (double)a->max_norm, divisor = n.norm + 1e-6;
+    n.factor = fmin(1, limit / divisor);
+    n.factor_off = limit / divisor > 1 + 1e-3 + 2 * n.norm_off / divisor
+                       ? 0
+                       : limit / divisor *
+                             (n.norm_off / (divisor - fmin(n.norm_off, divisor / 2)) +
+                              8 * FP32_UNIT_ROUNDOFF);
+    return n;
 }

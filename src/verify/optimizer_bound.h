@@ -17,6 +17,9 @@ struct weft_optimizer optimizer_of_weight(const struct weft_optimizer *o, float 
                                           const uint32_t *groups, const float *settings,
                                           size_t i);
 
+/* Multiplies the gradient by the factor of its norm. */
+void optimizer_clip(double factor, struct optimizer_weight *a);
+
 /* Adds the decay to the gradient, unless it is apart from it (AdamW): then returns it,
  * else 0. */
 double optimizer_decay(const struct weft_optimizer *o, struct optimizer_weight *a);
@@ -25,6 +28,15 @@ double optimizer_decay(const struct weft_optimizer *o, struct optimizer_weight *
  * powers are those of Adam's betas. */
 void optimizer_step(const struct weft_optimizer *o, double rate, double apart,
                     double power1, double power2, struct optimizer_weight *a);
+
+/* The norm of a gradient and the factor that limits it, with their rounding bounds.
+ * `groups` NULL: there is one. */
+struct gradient_norm {
+    double norm, factor, norm_off, factor_off;
+};
+struct gradient_norm gradient_norm_of(const struct weft_clip_gradient_args *a,
+                                      const float *g, const uint32_t *groups,
+                                      const float *settings);
 
 /* The average of a weight w after an update, and its rounding bound. `step`: finished
  * steps. */

@@ -209,6 +209,26 @@ static void lower_average_decay(union weft_primitive_args *a)
     a->average.decay *= 0.5f;
 }
 
+static void lose_clip(union weft_primitive_args *a)
+{
+    a->optimizer_step.optimizer.clip = 0;
+}
+
+static void grow_norm(union weft_primitive_args *a)
+{
+    a->clip_gradient.max_norm *= 1.001f;
+}
+
+static void clip_all_groups(union weft_primitive_args *a)
+{
+    a->clip_gradient.groups = (struct weft_view){0};
+}
+
+static void lose_last_gradient(union weft_primitive_args *a)
+{
+    a->clip_gradient.g.count -= a->clip_gradient.g.count > 1;
+}
+
 static void average_without_lookahead(union weft_primitive_args *a)
 {
     a->average.steps = 0;
@@ -379,6 +399,12 @@ const struct fault training_faults[] = {
     {"one beta for both", "optimizer", IN(optimizer_step), .modify = use_one_beta},
     {"last loss missing", "optimizer", IN(optimizer_step), .modify = lose_loss_row},
     {"step not counted", "optimizer", IN(optimizer_step), .after = stand_still},
+    {"not clipped", "optimizer", IN(optimizer_step), .modify = lose_clip},
+    {"another norm", "clip-gradient", IN(clip_gradient), .modify = grow_norm},
+    {"norm of frozen groups too", "clip-gradient", IN(clip_gradient),
+     .modify = clip_all_groups},
+    {"last gradient missing", "clip-gradient", IN(clip_gradient),
+     .modify = lose_last_gradient},
     {"half the decay", "average", IN(average), .modify = lower_average_decay},
     {"lookahead ignored", "average", IN(average), .modify = average_without_lookahead},
     {"last unwritten", "average", IN(average), .before = keep_last,

@@ -54,6 +54,7 @@ RUNS = {
     "prelu.cl": [VEC + ["prelu"], TILE + ["prelu"]],
     "channel_sums.h": [VEC + ["prelu", "layer-norm"], TILE + ["prelu", "layer-norm"]],
     "average.cl": [VEC + ["average"]],
+    "clip_gradient.cl": [VEC + ["clip-gradient"]],
     "optimizer.cl": [VEC + ["optimizer"], TILE + ["optimizer"]],
     "pool.cl": [VEC + ["pool"], VEC + HALF + ["pool"]],
     "mma_probe.cl": [["-f", "mma", "act"]],

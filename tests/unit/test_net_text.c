@@ -112,7 +112,9 @@ static void check_same_net(const weft_net *a, const weft_net *b)
           a->optimizer.epsilon == b->optimizer.epsilon &&
           a->optimizer.weight_decay == b->optimizer.weight_decay &&
           a->optimizer.nesterov == b->optimizer.nesterov &&
-          a->optimizer.decay_norms == b->optimizer.decay_norms);
+          a->optimizer.decay_norms == b->optimizer.decay_norms &&
+          a->optimizer.clip == b->optimizer.clip &&
+          !memcmp(&a->averaging, &b->averaging, sizeof(a->averaging)));
     for (int i = 0; i < a->graph.count && i < b->graph.count; i++) {
         const struct weft_node *x = &a->graph.nodes[i], *y = &b->graph.nodes[i];
         CHECK(x->op == y->op && x->input_count == y->input_count);
@@ -165,7 +167,7 @@ static void check_text(void)
         "relu as=a\nconv 2 3 as=c\nglobal-max-pool from=a\ndense 3 as=d\noutput "
         "d\noutput c\n",
         "flatten\ndense 3\nsoftmax\noptimizer adamw 3e-4 beta1=0.8 beta2=0.99 "
-        "epsilon=1e-6 decay=0.01 decay-norms=yes\n",
+        "epsilon=1e-6 decay=0.01 decay-norms=yes clip=0.5\naverage ema 0.99 every=5\n",
     };
     check_round_trip("conv 4 3 pad=same as=n1\nrelu as=n3\nconv 4 3 from=n1 "
                      "pad=same\nadd n1\nadd n3 as=n2\n"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Learning rate and decay by group of weights, and frozen layers: which weights move, by
- * how much, and what the step does not compute.
+/* Learning rate and decay by group of weights, frozen layers, and the limit of the norm:
+ * which weights move, by how much, and what the step does not compute.
  *
  * usage: test_weight_groups [-d SELECTOR] [-f vec|tile] */
 #include "unit/trainer_fixture.h"
@@ -234,6 +234,67 @@ static void test_frozen_norm(int act)
     weft_dataset_destroy(&data);
 }
 
+/* The gradient of a clipped step is that of a plain one, times min(1, limit / norm), with
+ * the norm over what is trained. */
+static void test_clip(const weft_dataset *data, double limit)
+{
+    char text[512];
+    const char *plain =
+        LAYERS("frozen=weights", "", "", "") "optimizer sgd 0.5 momentum=0\n";
+    snprintf(text, sizeof(text), "%s clip=%g\n",
+             LAYERS("frozen=weights", "", "", "") "optimizer sgd 0.5 momentum=0", limit);
+    weft_trainer *clipped = make_trainer(device, text, data, 3, false);
+    weft_trainer *t = make_trainer(device, plain, data, 3, false);
+    CHECK_OK(weft_trainer_run(clipped, 1));
+    CHECK_OK(weft_trainer_run(t, 1));
+    float *got = read_moments(clipped), *g = read_moments(t);
+    const struct weft_param *still = &node_of(t, "conv1")->params[WEFT_PARAM_WEIGHT];
+    double squares = 0;
+    int wrong = 0;
+    for (size_t i = 0; i < t->net->graph.weights; i++)
+        if (i < still->at || i >= still->at + still->count)
+            squares += (double)g[i] * (double)g[i];
+    double factor = fmin(1, limit / (sqrt(squares) + 1e-6));
+    struct weft_progress progress;
+    CHECK_OK(weft_trainer_progress(clipped, &progress));
+    CHECK_NEAR(progress.gradient_norm, sqrt(squares), 1e-5 * sqrt(squares));
+    CHECK((factor < 1) == (limit < 1) && progress.clipped == (limit < 1));
+    for (size_t i = 0; i < t->net->graph.weights; i++)
+        wrong += fabs((double)got[i] - factor * (double)g[i]) >
+                 1e-5 * fabs((double)g[i]) + 1e-30;
+    CHECK_INT(wrong, 0);
+    free(got);
+    free(g);
+    weft_trainer_destroy(&clipped);
+    weft_trainer_destroy(&t);
+}
+
+/* Also in the middle of an epoch, with its mean norm. */
+static void test_clip_resumes(const weft_dataset *data)
+{
+    static const char text[] =
+        LAYERS("", "", "", "") "optimizer adamw 0.01 decay=0.1 clip=0.5\n";
+    weft_trainer *whole = make_trainer(device, text, data, 3, false);
+    weft_trainer *first = make_trainer(device, text, data, 3, false);
+    weft_trainer *rest = make_trainer(device, text, data, 3, false);
+    CHECK_OK(weft_trainer_run(whole, 8));
+    CHECK_OK(weft_trainer_save_checkpoint(whole, path_of("whole"), NULL));
+    CHECK_OK(weft_trainer_run(first, 6));
+    CHECK_OK(weft_trainer_save_checkpoint(first, path_of("first"), NULL));
+    CHECK_OK(weft_trainer_load_checkpoint(rest, path_of("first")));
+    CHECK_OK(weft_trainer_run(rest, 2));
+    CHECK_OK(weft_trainer_save_checkpoint(rest, path_of("rest"), NULL));
+    CHECK(same_files(path_of("whole"), path_of("rest")));
+    struct weft_progress a, b;
+    CHECK_OK(weft_trainer_progress(whole, &a));
+    CHECK_OK(weft_trainer_progress(rest, &b));
+    CHECK(a.gradient_norm > 0 && a.gradient_norm == b.gradient_norm);
+    CHECK(a.clipped > 0 && a.clipped == b.clipped);
+    weft_trainer_destroy(&whole);
+    weft_trainer_destroy(&first);
+    weft_trainer_destroy(&rest);
+}
+
 static void test_nothing_to_train(const weft_dataset *data)
 {
     weft_trainer *t = NULL;
@@ -256,6 +317,9 @@ int main(int argc, char **argv)
     test_frozen_weights(data);
     for (int act = 0; act < (compiles ? 1 : 3); act++)
         test_frozen_norm(act);
+    test_clip(data, 0.125);
+    test_clip(data, 1000);
+    test_clip_resumes(data);
     test_nothing_to_train(data);
     weft_dataset_destroy(&data);
     return close_device();

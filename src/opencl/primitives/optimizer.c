@@ -101,6 +101,8 @@ static enum weft_status record(struct weft_command_list *list,
         ocl_define(&options, "WORK_GROUP_SIZE", values[WORK_GROUP]);
     if (args->groups.mem)
         ocl_define(&options, "GROUPS", 1);
+    if (o->clip > 0)
+        ocl_define(&options, "CLIP", 1);
     struct ocl_arg partial_sums = OCL_VIEW((struct weft_view){0}),
                    deferred = partial_sums;
     WEFT_TRY(write_deferred_ranges(list, args->g, &options, &partial_sums, &deferred));

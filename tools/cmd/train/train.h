@@ -187,6 +187,7 @@ struct train_epoch {
     double loss, accuracy, seconds, images_per_second;
     double val_accuracy, val_error, val_loss; /* NaN without validation */
     int val_nonfinite;                        /* images */
+    double gradient_norm, clipped;            /* NaN where the gradient is not clipped */
     bool best;
     double stall_seconds; /* of `seconds`; NaN: all images are on the device */
 };

@@ -36,6 +36,10 @@ void train_log_epoch(struct json *j, const void *priv)
     emit_double(j, "val_accuracy", e->val_accuracy);
     emit_double(j, "val_standard_error", e->val_error);
     emit_double(j, "val_loss", e->val_loss);
+    if (!isnan(e->clipped)) {
+        emit_double(j, "gradient_norm", e->gradient_norm);
+        emit_double(j, "clipped", e->clipped);
+    }
     emit_double(j, "images_per_second", e->images_per_second);
     emit_double(j, "seconds", e->seconds);
     if (!isnan(e->stall_seconds))

@@ -227,6 +227,13 @@ static enum app_exit save_epoch(struct train_session *session,
     return code;
 }
 
+static bool is_clipped(const struct train_session *session)
+{
+    struct weft_net_info net;
+    weft_net_info(session->net, &net);
+    return net.optimizer.clip > 0;
+}
+
 static enum app_exit end_epoch(struct train_session *session,
                                const struct weft_progress *p, double seconds, int ran)
 {
@@ -240,6 +247,8 @@ static enum app_exit end_epoch(struct train_session *session,
         .images_per_second = (double)ran * p->batch / seconds,
         .stall_seconds =
             session->stream ? p->stall_seconds - session->stall_seconds : NAN,
+        .gradient_norm = p->gradient_norm,
+        .clipped = is_clipped(session) ? p->clipped : NAN,
     };
     session->stall_seconds = p->stall_seconds;
     enum app_exit code = validate(session, &e);
