@@ -48,6 +48,12 @@ CASES = {
                         0.2 + 0.8 * p / 0.23 if p < 0.23 else 1 - 0.93 * (p - 0.23) / 0.77}),
     "ema": ("optimizer sgd 0.1 momentum=0.9\naverage ema 0.5 every=2",
             SGD | {"momentum": 0.9, "ema": 0.5, "every": 2}),
+    "sgd, clip": ("optimizer sgd 0.1 momentum=0.9 decay=0.01 clip=0.5",
+                  SGD | {"momentum": 0.9, "decay": 0.01, "clip": 0.5}),
+    "adamw, clip": ("optimizer adamw 0.01 decay=0.1 clip=0.5",
+                    ADAM | {"kind": "adamw", "decay": 0.1, "clip": 0.5}),
+    "augmentation": ("optimizer sgd 0.1 momentum=0.9\naugment flip shift=1 cutout=3",
+                     SGD | {"momentum": 0.9, "flip": True, "shift": 1, "cutout": 3}),
     "lookahead": ("optimizer sgd 0.1 momentum=0.9\naverage lookahead 0.7 every=3",
                   SGD | {"momentum": 0.9, "lookahead": 0.7, "every": 3}),
 }
@@ -85,6 +91,37 @@ def images():
     i, y, x = np.meshgrid(np.arange(COUNT), np.arange(SIDE), np.arange(SIDE), indexing="ij")
     label = np.arange(COUNT) * 7 % CLASSES
     return ((i * 37 + y * 11 + x * 7 + i * y * x * 5) % 97 + (y + x * label[:, None, None]) % 3 * 70), label
+
+
+def below(bits, count):
+    return bits * count >> 32
+
+
+def reflect(at):
+    return abs(at) if at < SIDE else 2 * SIDE - 2 - at
+
+
+def augmented(o, x, step):
+    """The images of an epoch, which is a step: draws by seed, epoch and image."""
+    if "flip" not in o:
+        return x
+    out = np.zeros_like(x)
+    for i in range(COUNT):
+        move, cut = (philox(SEED, 0, [i, step, draws, 6]) for draws in (0, 1))
+        dy, dx = (below(bits, 2 * o["shift"] + 1) - o["shift"] for bits in move[1:3])
+        top, left = (below(bits, SIDE) - o["cutout"] // 2 for bits in cut[:2])
+        for r in range(SIDE):
+            for c in range(SIDE):
+                if top <= r < top + o["cutout"] and left <= c < left + o["cutout"]:
+                    continue
+                out[i, r, c] = x[i, reflect(r + dy), reflect((SIDE - 1 - c if move[0] & 1 else c) + dx)]
+    return out
+
+
+def clip(o, g):
+    """As torch.nn.utils.clip_grad_norm_."""
+    norm = math.sqrt(sum((v * v).sum() for v in g.values()))
+    return {k: v * min(1, o.get("clip", math.inf) / (norm + 1e-6)) for k, v in g.items()}
 
 
 def step_gradients(w, x, label):
@@ -162,9 +199,9 @@ def with_numpy(o, x, label):
     w, state, losses = initial_weights(), {}, []
     e = {k: v.copy() for k, v in w.items()}
     for step in range(STEPS):
-        loss, g = step_gradients(w, x, label)
+        loss, g = step_gradients(w, augmented(o, x, step), label)
         losses.append(loss)
-        update(o, w, g, state, step)
+        update(o, w, clip(o, g), state, step)
         average(o, w, e, step + 1)
     return losses, e if "every" in o else w
 
@@ -199,13 +236,16 @@ def with_torch(o, x, label):
         make = torch.optim.AdamW if o["kind"] == "adamw" else torch.optim.Adam
         optimizer = make(groups, lr=o["rate"], betas=(o["beta1"], o["beta2"]), eps=o["epsilon"])
     e = {k: v.clone() for k, v in net.state_dict().items()}
-    batch, target, losses = torch.tensor(x)[:, None], torch.tensor(label), []
+    target, losses = torch.tensor(label), []
     for step in range(STEPS):
         for group in optimizer.param_groups:
             group["lr"] = rate_of(o, step)
+        batch = torch.tensor(augmented(o, x, step))[:, None]
         loss = F.cross_entropy(net(batch), target, label_smoothing=0.1)
         optimizer.zero_grad()
         loss.backward()
+        if "clip" in o:
+            torch.nn.utils.clip_grad_norm_(net.parameters(), o["clip"])
         optimizer.step()
         losses.append(loss.item())
         if "every" in o and (step + 1) % o["every"] == 0:
