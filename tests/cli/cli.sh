@@ -168,6 +168,15 @@ expect 0 'Saved' train --epochs 4 --seed 5 --schedule "cosine warmup=0.25" --out
     --time-limit 0.001s
 expect 0 'Saved' "$weft" train -d cpu --resume --out r/part
 same r/sched/last.safetensors r/part/last.safetensors "a schedule, resumed"
+expect 2 'needs validation images' train --patience 2 --val-split 0 --out r/never
+json weft.train/2 'j["stopped"] == "patience" and j["best_epoch"] == 1 and
+    [e["epoch"] for e in j["epochs"]] == [1, 2, 3]' \
+    train --epochs 9 --lr 1e-9 --patience 2 --out r/patient -f json
+expect 0 'Saved' train --epochs 9 --lr 1e-9 --patience 2 --out r/patient2 \
+    --time-limit 0.001s
+expect 0 'no epoch after epoch 1 ' "$weft" train -d cpu --resume --out r/patient2
+same r/patient/last.safetensors r/patient2/last.safetensors "patience, resumed"
+expect 0 'no epoch after epoch 1 ' "$weft" train -d cpu --resume --out r/patient2
 expect 0 '"step": 144, "learning_rate": 2.115[0-9]*e-06' cat r/sched/log.jsonl
 expect 4 'has no "rotate"' train --augment rotate --out r/aug
 expect 0 'Augment flip shift=1' train --epochs 4 --seed 5 --augment "flip shift=1" \

@@ -36,7 +36,6 @@ WORDS = [
     ("truths?", "reference, true class", ANYWHERE, "/* It is the truth. */"),
     ("zoos?", "driver matrix", ANYWHERE, "int zoo_size;"),
     ("peers?", "baseline", ANYWHERE, "struct peer *peers;"),
-    ("patience", "trial_timeout", ANYWHERE, "double patience;"),
     ("curated", "bundled", ANYWHERE, "ocl_curated_of();"),
     ("verdicts?", "weft_verify_case, result", ANYWHERE, "struct weft_verdict v;"),
     ("(?<!data.)rac(?:es?|ed|ing)(?! condition)", "A/B timing, compare", ANYWHERE,

@@ -153,6 +153,14 @@ const struct args_option train_option_table[] = {
      .value = "X",
      .help = "stop once the validation accuracy (without validation, the training "
              "accuracy) reaches X; exit code 5 if it never does"},
+    {.name = "patience",
+     .kind = ARGS_INT,
+     .offset = offsetof(struct train_options, patience),
+     .value = "N",
+     .help = "stop once N epochs in a row had no better validation accuracy than the "
+             "best before them",
+     .min = 1,
+     .max = 1000000},
     {.name = "keep-going",
      .kind = ARGS_FLAG,
      .offset = offsetof(struct train_options, keep_going),

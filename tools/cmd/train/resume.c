@@ -77,6 +77,8 @@ enum app_exit train_configure_resumed(struct train_session *session,
     session->best = strtod(metadata(session, TRAIN_META_BEST), NULL);
     session->best_epoch = atoi(metadata(session, TRAIN_META_BEST_EPOCH));
     session->learned = atoi(metadata(session, TRAIN_META_LEARNED));
+    session->patience =
+        o->patience ? o->patience : atoi(metadata(session, TRAIN_META_PATIENCE));
     session->batch = atoi(metadata(session, "train.batch"));
     session->seed = strtoull(metadata(session, "train.seed"), NULL, 10);
     session->learning_rate =

@@ -6,7 +6,13 @@
 
 #include "train/run_dir.h"
 
-enum train_stop { TRAIN_DONE, TRAIN_TARGET, TRAIN_TIME, TRAIN_INTERRUPTED };
+enum train_stop {
+    TRAIN_DONE,
+    TRAIN_TARGET,
+    TRAIN_TIME,
+    TRAIN_INTERRUPTED,
+    TRAIN_PATIENCE
+};
 
 enum { TRAIN_NO_PRECISION = -1 }; /* --precision is absent */
 
@@ -15,7 +21,7 @@ enum { TRAIN_LOGS = 2 }; /* beside log.jsonl: CSV, TensorBoard */
 struct train_options {
     struct app_options app;
     const char *data, *net, *from, *freeze, *out, *test, *input;
-    int epochs, batch, audit;
+    int epochs, batch, audit, patience;
     double learning_rate;
     const char *schedule, *augment;
     uint64_t seed;
@@ -84,6 +90,7 @@ struct train_session {
     const char *augment;           /* NULL: the network's */
     bool new_rate;                 /* of a resumed run: not that of its checkpoint */
     double target_accuracy;        /* 0: none */
+    int patience;                  /* epochs without a better one; 0: any number */
     double time_limit;             /* seconds since `start`; 0: none */
     bool plan;                     /* the epochs are planned by the time limit */
     double planned_rate;           /* images/s, measured for it; 0: not measured */
@@ -255,5 +262,6 @@ enum app_exit train_finish(struct train_session *session, enum train_stop stop);
 #define TRAIN_META_BEST_EPOCH "run.best_epoch"
 #define TRAIN_META_FOLD       "run.fold"    /* "2/5" */
 #define TRAIN_META_LEARNED    "run.learned" /* train_session.learned */
+#define TRAIN_META_PATIENCE   "run.patience"
 
 #endif

@@ -53,7 +53,7 @@ double train_learning_rate(const struct train_session *session)
 enum app_exit train_save_checkpoint(struct train_session *session, const char *path)
 {
     char val_count[16], epochs[16], best[32], best_epoch[16], learned[16], hash[32],
-        fold[32];
+        fold[32], patience[16];
     const char *val_part = session->val_part ? "1" : "0";
     snprintf(val_count, sizeof(val_count), "%d", session->val_count);
     snprintf(epochs, sizeof(epochs), "%d", session->epochs);
@@ -62,6 +62,7 @@ enum app_exit train_save_checkpoint(struct train_session *session, const char *p
     snprintf(hash, sizeof(hash), "%016llx", (unsigned long long)session->data_hash);
     snprintf(fold, sizeof(fold), "%d/%d", session->fold, session->folds);
     snprintf(learned, sizeof(learned), "%d", session->learned);
+    snprintf(patience, sizeof(patience), "%d", session->patience);
     const char *const metadata[] = {TRAIN_META_DATA,
                                     session->data_path,
                                     TRAIN_META_DATA_HASH,
@@ -80,6 +81,8 @@ enum app_exit train_save_checkpoint(struct train_session *session, const char *p
                                     best_epoch,
                                     TRAIN_META_LEARNED,
                                     learned,
+                                    TRAIN_META_PATIENCE,
+                                    patience,
                                     session->folds ? TRAIN_META_FOLD : NULL,
                                     fold,
                                     NULL};
@@ -268,6 +271,14 @@ static enum app_exit end_epoch(struct train_session *session,
     return diverged ? train_report_divergence(session, p, diverged) : APP_OK;
 }
 
+/* Also of a resumed run, before its first epoch. */
+static bool is_patience_over(const struct train_session *session,
+                             const struct weft_progress *p)
+{
+    return session->patience && !p->step_in_epoch &&
+           p->epoch - session->best_epoch >= session->patience;
+}
+
 static enum app_exit run_epochs(struct train_session *session, enum train_stop *stop)
 {
     struct weft_progress p;
@@ -275,7 +286,9 @@ static enum app_exit run_epochs(struct train_session *session, enum train_stop *
     if (status)
         return app_report_error(session->app, APP_WORK, status);
     *stop = TRAIN_DONE;
-    while (p.epoch < session->epochs) {
+    if (p.epoch < session->epochs && is_patience_over(session, &p))
+        *stop = TRAIN_PATIENCE;
+    while (!*stop && p.epoch < session->epochs) {
         double seconds = 0;
         int ran = 0, epoch = p.epoch;
         enum app_exit code = run_steps(session, &p, &seconds, &ran, stop);
@@ -292,10 +305,10 @@ static enum app_exit run_epochs(struct train_session *session, enum train_stop *
         else if (!*stop && session->target_accuracy > 0 &&
                  session->last_score >= session->target_accuracy)
             *stop = TRAIN_TARGET;
-        if (*stop)
-            break;
+        else if (!*stop && is_patience_over(session, &p))
+            *stop = TRAIN_PATIENCE;
     }
-    return session->withheld && *stop == TRAIN_DONE
+    return session->withheld && (*stop == TRAIN_DONE || *stop == TRAIN_PATIENCE)
                ? train_report_divergence(session, &p, TRAIN_GUESSING)
                : APP_OK;
 }

@@ -137,7 +137,7 @@ static void emit_result(struct json *j, const char *key, const struct train_resu
 static void write_json(const struct train_session *session, enum train_stop stop)
 {
     static const char *const stops[] = {"done", "target-accuracy", "time-limit",
-                                        "interrupted"};
+                                        "interrupted", "patience"};
     struct json j = {.out = stdout};
     struct weft_net_info net;
     weft_net_info(session->net, &net);
@@ -192,6 +192,9 @@ enum app_exit train_finish(struct train_session *session, enum train_stop stop)
         print_next_steps(session, stop);
         return APP_INTERRUPTED;
     }
+    if (stop == TRAIN_PATIENCE)
+        term_print("Stopped: no epoch after epoch %d has a better validation accuracy",
+                   session->best_epoch);
     enum app_exit code = train_test(session);
     if (!code && json)
         write_json(session, stop);

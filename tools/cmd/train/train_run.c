@@ -26,6 +26,7 @@ static void configure_new(struct train_session *session, const struct train_opti
     session->folds = session->fold ? o->folds : 0;
     session->plan = o->time_limit > 0 && !o->epochs;
     session->epochs = o->epochs ? o->epochs : 10;
+    session->patience = o->patience;
     session->precision = o->app.precision == TRAIN_NO_PRECISION
                              ? WEFT_PRECISION_FLOAT32
                              : (enum weft_precision)o->app.precision;
@@ -210,6 +211,9 @@ static enum app_exit train(struct train_session *session, const struct train_opt
         return code;
     if ((code = train_open_data(session, o)))
         return code;
+    if (session->patience && !session->val)
+        return app_error(app, APP_USAGE,
+                         "--patience needs validation images: remove --val-split 0");
     choose_preprocess(session, o);
     train_print_data(session);
     if ((code = open_net(session, o)))
