@@ -12,6 +12,12 @@
 extern "C" {
 #endif
 
+/* A learning rate from an epoch, which may be a fraction, or a step on. */
+struct weft_rate_point {
+    double at;
+    float rate;
+};
+
 /* The default of batch and learning rate is the network's text, and without a value there
  * Adam at 1e-3 and batch 128. */
 struct weft_train_params {
@@ -55,6 +61,14 @@ struct weft_train_params {
     /* Images are sent to the device batch by batch, even if all of them would fit there
      * (weft_trainer_create). Results are the same to the bit. */
     bool stream;
+    /* A schedule of one's own: `rate_count` points in ascending order, with straight
+     * lines between them, and the rate of the first and the last before and after them.
+     * Of two points at one place the second holds from there on. They are at epochs, or
+     * with `rates_by_step` at steps, and are rates, not factors: learning_rate is not
+     * used. Needs `epochs`, and no `schedule`. NULL: none. */
+    const struct weft_rate_point *rates;
+    int rate_count;
+    bool rates_by_step;
 };
 #define weft_train_params(...) WEFT_PARAMS(weft_train_params, __VA_ARGS__)
 

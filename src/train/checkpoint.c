@@ -74,7 +74,7 @@ static void put_training(json_t **metadata, const struct weft_trainer *t,
     weft_metadata_put_numbers(metadata, META_RATE, 9,
                               (const double[]){(double)t->optimizer.learning_rate}, 1);
     char schedule[WEFT_SCHEDULE_TEXT];
-    weft_schedule_write(&t->schedule, schedule);
+    weft_trainer_schedule_text(t, schedule);
     weft_metadata_put_text(metadata, META_SCHEDULE, "%s", schedule);
     char augment[WEFT_AUGMENT_TEXT];
     weft_augment_write(&t->augment, augment);
@@ -232,7 +232,7 @@ static enum weft_status check_same(const struct weft_trainer *t,
     WEFT_TRY(require_entry(file, META_TEXT, t->net->source, "continue with its network"));
     WEFT_TRY(require_entry(file, META_BATCH, batch, "continue with the same batch"));
     WEFT_TRY(require_entry(file, META_SEED, seed, "continue with the same seed"));
-    weft_schedule_write(&t->schedule, schedule);
+    weft_trainer_schedule_text(t, schedule);
     WEFT_TRY(require_entry(file, META_SCHEDULE, schedule,
                            "continue with the same learning-rate schedule"));
     char augment[WEFT_AUGMENT_TEXT];

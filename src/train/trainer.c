@@ -158,7 +158,8 @@ static enum weft_status plan_schedule(struct weft_trainer *t,
     t->schedule = t->net->schedule;
     if (p->schedule)
         WEFT_TRY(weft_schedule_read(ctx, p->schedule, &t->schedule));
-    bool constant = weft_schedule_is_constant(&t->schedule);
+    WEFT_TRY(weft_trainer_copy_rates(t, p));
+    bool constant = !t->points && weft_schedule_is_constant(&t->schedule);
     if (constant && t->averaging.kind != WEFT_AVERAGING_LOOKAHEAD)
         return WEFT_OK;
     int64_t steps = (int64_t)p->epochs * t->steps_per_epoch;
@@ -171,15 +172,6 @@ static enum weft_status plan_schedule(struct weft_trainer *t,
     t->steps = (int)steps;
     t->rate_count = constant ? 0 : (uint32_t)steps;
     return WEFT_OK;
-}
-
-float weft_trainer_learning_rate(const struct weft_trainer *t, int64_t step)
-{
-    double rate = (double)t->optimizer.learning_rate, steps = (double)t->rate_count;
-    if (!t->rate_count)
-        return t->optimizer.learning_rate;
-    return (float)(rate * weft_schedule_factor(&t->schedule,
-                                               fmin((double)step, steps - 1) / steps));
 }
 
 static enum weft_status write_learning_rates(struct weft_trainer *t)
@@ -346,6 +338,7 @@ void weft_trainer_destroy(weft_trainer **trainer)
     weft_stream_destroy(&t->stream);
     weft_weight_groups_free(&t->groups);
     free(t->initial);
+    free(t->points);
     weft_plan_destroy(&t->plan);
     weft_net_destroy(&t->net);
     for (int i = 0; i < t->classes; i++)

@@ -49,6 +49,9 @@ struct weft_trainer {
     struct weft_normalization normalization;
     struct weft_optimizer optimizer;
     struct weft_schedule schedule;
+    /* Instead of it: pairs of a place in steps and a rate. NULL: none. */
+    double *points;
+    int point_count;
     int steps; /* of the run, where the schedule or lookahead depends on them */
     struct weft_augment_options augment;
     uint32_t rate_count; /* learning rates in the state; 0: a constant one */
@@ -102,6 +105,19 @@ struct weft_mem *weft_trainer_weights(const struct weft_trainer *trainer);
 /* Back to the first step: initial weights, no moments, no metrics. */
 enum weft_status weft_trainer_restart(struct weft_trainer *trainer);
 
+/* learning_rate.c */
+
+/* Takes the points of the params, if there are any. */
+enum weft_status weft_trainer_copy_rates(struct weft_trainer *trainer,
+                                         const struct weft_train_params *params);
+
+/* The learning rate of step `step`. */
+float weft_trainer_learning_rate(const struct weft_trainer *trainer, int64_t step);
+
+/* The schedule in a checkpoint; of points a hash. */
+void weft_trainer_schedule_text(const struct weft_trainer *trainer,
+                                char out[WEFT_SCHEDULE_TEXT]);
+
 /* step.c */
 
 /* Records and finalizes all lists; with `like` not NULL by the kernel configs of that
@@ -111,9 +127,6 @@ enum weft_status weft_trainer_record_step(struct weft_trainer *trainer,
 
 /* Hash of the kernel configs of both lists. */
 uint64_t weft_trainer_config_hash(const struct weft_trainer *trainer);
-
-/* The learning rate of step `step`. */
-float weft_trainer_learning_rate(const struct weft_trainer *trainer, int64_t step);
 
 /* Writes step number, seed, learning rate and powers of beta to the device: the state in
  * which step `step` begins. */

@@ -168,6 +168,16 @@ expect 0 'Saved' train --epochs 4 --seed 5 --schedule "cosine warmup=0.25" --out
     --time-limit 0.001s
 expect 0 'Saved' "$weft" train -d cpu --resume --out r/part
 same r/sched/last.safetensors r/part/last.safetensors "a schedule, resumed"
+printf '# own\nepoch, rate\n0,0.01\n1.5,0.05\n1.5,0.005\n4,0\n' >rates.csv
+expect 0 'learning rate from a table,' train --epochs 4 --rates rates.csv --out r/rates
+expect 0 'Saved' train --epochs 4 --rates rates.csv --out r/rates2 --time-limit 0.001s
+expect 0 'Saved' "$weft" train -d cpu --resume --out r/rates2
+same r/rates/last.safetensors r/rates2/last.safetensors "a table of rates, resumed"
+printf 'step,rate\n0,0.01\n9\n' >rates.csv
+expect 4 'rates.csv, line 3: must be two numbers' train --rates rates.csv --out r/never
+printf '0,0.01\n' >rates.csv
+expect 4 'line 1: the names of the columns' train --rates rates.csv --out r/never
+expect 2 'remove --schedule and --lr' train --rates rates.csv --lr 1 --out r/never
 expect 2 'needs validation images' train --patience 2 --val-split 0 --out r/never
 json weft.train/2 'j["stopped"] == "patience" and j["best_epoch"] == 1 and
     [e["epoch"] for e in j["epochs"]] == [1, 2, 3]' \

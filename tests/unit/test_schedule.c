@@ -64,6 +64,61 @@ static void check_rates(const weft_dataset *data)
     }
 }
 
+/* The same points by epochs, of two steps each, and by steps. */
+static const struct weft_rate_point by_epoch[] = {
+    {0, 0.125f}, {2, 0.625f}, {2, 0.0625f}, {4, 0}};
+static const struct weft_rate_point by_step[] = {
+    {0, 0.125f}, {4, 0.625f}, {4, 0.0625f}, {8, 0}};
+
+static enum weft_status start_points(const weft_dataset *data,
+                                     const struct weft_rate_point *points, int count,
+                                     bool steps, weft_trainer **out)
+{
+    weft_net *net = make_net(network);
+    enum weft_status status = weft_trainer_create(
+        device, net, data,
+        weft_train_params(.seed = 3, .batch = BATCH, .epochs = EPOCHS, .rates = points,
+                          .rate_count = count, .rates_by_step = steps),
+        out);
+    weft_net_destroy(&net);
+    return status;
+}
+
+static void check_points(const weft_dataset *data)
+{
+    static const double rates[STEPS + 1] = {
+        0.125, 0.25, 0.375, 0.5, 0.0625, 0.046875, 0.03125, 0.015625, 0, 0, 0};
+    static const struct weft_rate_point late = {3, 0.25f};
+    static const struct weft_rate_point wrong[] = {{3, 0.25f}, {2, 0.25f}};
+    weft_trainer *trainer = NULL;
+    for (int k = 0; k < 2; k++) {
+        struct weft_progress p;
+        CHECK_OK(start_points(data, k ? by_step : by_epoch, 4, k, &trainer));
+        REQUIRE(trainer);
+        for (int step = 0; step <= STEPS; step++) {
+            CHECK_OK(weft_trainer_run(trainer, 1));
+            CHECK_OK(weft_trainer_progress(trainer, &p));
+            CHECK_NEAR(p.learning_rate, rates[step], 1e-8);
+            if (step == 4)
+                CHECK_OK(weft_trainer_save_checkpoint(trainer, path_of("points"), NULL));
+        }
+        CHECK_OK(weft_trainer_save_checkpoint(trainer, path_of("ends"), NULL));
+        CHECK_OK(weft_trainer_load_checkpoint(trainer, path_of("points")));
+        CHECK_OK(weft_trainer_run(trainer, 6));
+        CHECK_OK(weft_trainer_save_checkpoint(trainer, path_of("again"), NULL));
+        CHECK(same_files(path_of("ends"), path_of("again")));
+        weft_trainer_destroy(&trainer);
+    }
+    CHECK_OK(start_points(data, &late, 1, false, &trainer));
+    CHECK_FAILS(weft_trainer_load_checkpoint(trainer, path_of("points")), WEFT_ERR_FORMAT,
+                "the same learning-rate schedule");
+    weft_trainer_destroy(&trainer);
+    CHECK_FAILS(start_points(data, wrong, 2, false, &trainer), WEFT_ERR_ARG,
+                "ascending order");
+    CHECK_FAILS(start_points(data, wrong, 0, false, &trainer), WEFT_ERR_ARG,
+                "rate_count");
+}
+
 /* The loss of all images after `steps` more. */
 static double loss_after(weft_trainer *trainer, const weft_dataset *data, int steps)
 {
@@ -167,6 +222,7 @@ int main(int argc, char **argv)
     open_device(argc, argv);
     weft_dataset *data = make_data(200);
     check_rates(data);
+    check_points(data);
     check_training(data);
     check_resumed(data);
     check_messages(data);

@@ -73,6 +73,12 @@ const struct args_option train_option_table[] = {
      .help = "learning rate over the run: constant, step, linear, cosine, "
              "one-cycle or exponential, with options as in \"cosine warmup=0.1\"; "
              "default: the network's"},
+    {.name = "rates",
+     .kind = ARGS_TEXT,
+     .offset = offsetof(struct train_options, rates),
+     .value = "FILE",
+     .help = "learning rates of your own: a CSV file of epoch,rate or step,rate, with "
+             "straight lines between its rows"},
     {.name = "augment",
      .kind = ARGS_TEXT,
      .offset = offsetof(struct train_options, augment),

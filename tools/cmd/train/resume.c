@@ -84,6 +84,19 @@ enum app_exit train_configure_resumed(struct train_session *session,
     session->learning_rate =
         strtod(app_rate_text(strtod(metadata(session, "train.rate"), NULL)), NULL);
     session->schedule = weft_model_metadata(session->checkpoint, "train.schedule");
+    enum app_exit code = train_restore_rates(
+        session, weft_model_metadata(session->checkpoint, TRAIN_META_RATES));
+    if (code)
+        return code;
+    if (session->rates)
+        session->schedule = NULL;
+    if (session->rates && o->learning_rate > 0)
+        return app_error(app, APP_USAGE, "%s has a table of learning rates: remove --lr",
+                         session->run.folder);
+    if (o->rates)
+        term_warn("%s continues with the learning rates of its checkpoint: --rates %s is "
+                  "ignored",
+                  session->run.folder, o->rates);
     const char *augment = weft_model_metadata(session->checkpoint, "train.augment");
     session->augment = augment ? augment : "none";
     session->epochs = o->epochs ? o->epochs : atoi(metadata(session, TRAIN_META_EPOCHS));
@@ -109,7 +122,6 @@ enum app_exit train_configure_resumed(struct train_session *session,
             session->test_spec = o->data;
         session->data_spec = o->data;
     }
-    enum app_exit code;
     if ((code = app_require_saved_data(app, session->data_spec, session->run.folder)))
         return code;
     struct weft_model_info model;

@@ -23,7 +23,7 @@ struct train_options {
     const char *data, *net, *from, *freeze, *out, *test, *input;
     int epochs, batch, audit, patience;
     double learning_rate;
-    const char *schedule, *augment;
+    const char *schedule, *rates, *augment;
     uint64_t seed;
     bool resume, stream;
     struct args_count_or_percent val_split;
@@ -87,13 +87,17 @@ struct train_session {
     bool val_part;                 /* validation is a part of the data, not split off */
     double learning_rate;          /* 0: the network's */
     const char *schedule;          /* NULL: the network's */
-    const char *augment;           /* NULL: the network's */
-    bool new_rate;                 /* of a resumed run: not that of its checkpoint */
-    double target_accuracy;        /* 0: none */
-    int patience;                  /* epochs without a better one; 0: any number */
-    double time_limit;             /* seconds since `start`; 0: none */
-    bool plan;                     /* the epochs are planned by the time limit */
-    double planned_rate;           /* images/s, measured for it; 0: not measured */
+    struct weft_rate_point *rates; /* instead of the schedule; NULL: none */
+    int rate_count;
+    const char *rate_unit;  /* "epoch" or "step" */
+    char *rates_text;       /* the same as a text, for the checkpoint */
+    const char *augment;    /* NULL: the network's */
+    bool new_rate;          /* of a resumed run: not that of its checkpoint */
+    double target_accuracy; /* 0: none */
+    int patience;           /* epochs without a better one; 0: any number */
+    double time_limit;      /* seconds since `start`; 0: none */
+    bool plan;              /* the epochs are planned by the time limit */
+    double planned_rate;    /* images/s, measured for it; 0: not measured */
     struct weft_preprocess_params preprocess; /* of images for the model */
     double start;
     bool keep_going;       /* after divergence */
@@ -145,6 +149,12 @@ enum app_exit train_find_rate(struct train_session *session);
 
 /* train_plan.c. Measures a trainer that is destroyed again, and sets session->epochs. */
 enum app_exit train_plan_epochs(struct train_session *session);
+
+/* rate_table.c. Learning rates from the file of --rates, or from a checkpoint, where
+ * `saved` may be NULL. */
+enum app_exit train_read_rates(struct train_session *session, const char *path);
+enum app_exit train_restore_rates(struct train_session *session, const char *saved);
+void train_free_rates(struct train_session *session);
 
 /* train_data.c */
 
@@ -263,5 +273,6 @@ enum app_exit train_finish(struct train_session *session, enum train_stop stop);
 #define TRAIN_META_FOLD       "run.fold"    /* "2/5" */
 #define TRAIN_META_LEARNED    "run.learned" /* train_session.learned */
 #define TRAIN_META_PATIENCE   "run.patience"
+#define TRAIN_META_RATES      "run.rates" /* train_session.rates_text */
 
 #endif

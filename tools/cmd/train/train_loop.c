@@ -83,6 +83,8 @@ enum app_exit train_save_checkpoint(struct train_session *session, const char *p
                                     learned,
                                     TRAIN_META_PATIENCE,
                                     patience,
+                                    TRAIN_META_RATES,
+                                    session->rates_text ? session->rates_text : "",
                                     session->folds ? TRAIN_META_FOLD : NULL,
                                     fold,
                                     NULL};

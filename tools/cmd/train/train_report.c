@@ -59,7 +59,9 @@ void train_print_run(const struct train_session *session, const struct weft_prog
 {
     struct weft_net_info net;
     weft_net_info(session->net, &net);
-    const char *schedule = session->schedule ? session->schedule : net.schedule;
+    const char *schedule = session->rates      ? "from a table"
+                           : session->schedule ? session->schedule
+                                               : net.schedule;
     bool constant = !strcmp(schedule, "constant");
     const char *augment = session->augment ? session->augment : net.augment;
     const char *on = term_style_begin(stderr, TERM_BOLD), *off = term_style_end(stderr);
@@ -71,9 +73,10 @@ void train_print_run(const struct train_session *session, const struct weft_prog
         "MiB on the "
         "device; folder %s",
         on, off, p->batch, optimizers[net.optimizer.kind],
-        app_rate_text(train_learning_rate(session)), session->new_rate ? " (new)" : "",
-        constant ? "" : " ", constant ? "" : schedule, (unsigned long long)session->seed,
-        session->epochs, session->precision == WEFT_PRECISION_FLOAT16 ? ", float16" : "",
+        session->rates ? "" : app_rate_text(train_learning_rate(session)),
+        session->new_rate ? " (new)" : "", constant || session->rates ? "" : " ",
+        constant ? "" : schedule, (unsigned long long)session->seed, session->epochs,
+        session->precision == WEFT_PRECISION_FLOAT16 ? ", float16" : "",
         (double)p->device_bytes / 1048576, session->run.folder);
     if (strcmp(augment, "none"))
         term_print("%sAugment%s %s", on, off, augment);

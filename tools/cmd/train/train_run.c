@@ -94,7 +94,10 @@ static void log_header(struct json *j, const void *priv)
     emit_text(j, "net_text", net.text);
     emit_int(j, "batch", session->batch);
     emit_double(j, "learning_rate", app_rate(train_learning_rate(session)));
-    emit_text(j, "schedule", session->schedule ? session->schedule : net.schedule);
+    emit_text(j, "schedule",
+              session->rates      ? session->rates_text
+              : session->schedule ? session->schedule
+                                  : net.schedule);
     emit_text(j, "augment", session->augment ? session->augment : net.augment);
     emit_uint(j, "seed", session->seed);
     if (session->folds) {
@@ -147,6 +150,9 @@ enum weft_status train_create_trainer(struct train_session *session)
                            .schedule = session->schedule, .epochs = session->epochs,
                            .seed = session->seed, .precision = session->precision,
                            .audit = session->audit, .augment = session->augment,
+                           .rates = session->rates, .rate_count = session->rate_count,
+                           .rates_by_step =
+                               session->rates && !strcmp(session->rate_unit, "step"),
                            .preprocess = &session->preprocess, .from = session->from,
                            .stream = session->stream);
     return weft_trainer_create(session->app->device, session->net, session->train,
@@ -205,6 +211,11 @@ static enum app_exit train(struct train_session *session, const struct train_opt
     if (code || (code = app_open_device(app)))
         return code;
     session->audit = o->audit;
+    if (o->rates && (o->schedule || o->learning_rate > 0))
+        return app_error(app, APP_USAGE,
+                         "--rates has the learning rates: remove --schedule and --lr");
+    if (o->rates && !o->resume && (code = train_read_rates(session, o->rates)))
+        return code;
     if (!o->resume)
         configure_new(session, o);
     else if ((code = train_configure_resumed(session, o)))
@@ -257,5 +268,6 @@ enum app_exit train_run(struct app *app, const struct train_options *o,
     weft_model_destroy(&session.checkpoint);
     weft_model_destroy(&session.from);
     run_dir_close(&session.run);
+    train_free_rates(&session);
     return code;
 }
