@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Datasets of labelled images, in host memory. A trainer copies them to its device. */
+/* Datasets of labelled images, in host memory or in a file. A trainer copies them to its
+ * device, all or batch by batch. */
 #ifndef WEFT_DATASET_H
 #define WEFT_DATASET_H
 
@@ -18,8 +19,11 @@ typedef struct weft_dataset weft_dataset;
 /* All pointers are borrowed and live as long as the dataset. */
 struct weft_dataset_info {
     int count, height, width, channels, classes;
-    const uint8_t *pixels; /* count x height x width x channels, channels innermost */
-    const int32_t *labels; /* count, each 0 to classes - 1 */
+    /* count x height x width x channels, channels innermost. They may be in a mapped file
+     * (weft_dataset_open_params.max_memory); NULL: a part that was held out of one, or
+     * one with images that are left out */
+    const uint8_t *pixels;
+    const int32_t *labels;          /* count, each 0 to classes - 1 */
     const char *const *class_names; /* classes */
     const char *source;             /* file or folder, for display */
     const char *known_as; /* name of the dataset with this content hash ("Fashion-MNIST,
@@ -60,6 +64,11 @@ struct weft_dataset_open_params {
      * name is refused. NULL and 0: names are sorted. */
     const char *const *class_names;
     int classes;
+    /* Larger files of IDX or of NPY of bytes, neither compressed, and of kept decoded
+     * images, are mapped instead of read: training and evaluation read the images of a
+     * batch when they need it. Such a file must stay as it is. In bytes; 0: half of the
+     * machine's memory. */
+    size_t max_memory;
 };
 #define weft_dataset_open_params(...) WEFT_PARAMS(weft_dataset_open_params, __VA_ARGS__)
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A network's step, segment by segment of its list. */
 #include "bench/bench.h"
+#include "dataset/dataset.h"
 #include "device/process.h"
 
 #include "train/trainer.h"
@@ -107,15 +108,17 @@ static enum weft_status trace_step(const struct step_run *s,
                                    const struct weft_dataset *data,
                                    struct weft_step_report *out)
 {
-    struct weft_dataset_info info;
+    struct weft_image_block block = {.pixels = NULL};
     struct verify_trace trace;
     enum weft_status status = WEFT_OK;
     verify_trace_init(&trace, sample_work);
-    weft_dataset_info(data, &info);
     if (s->infer)
+        status = weft_dataset_block(s->device->context, data, 0, s->infer->batch, &block);
+    if (s->infer && !status)
         status =
-            s->device->backend->write(s->device, s->infer->pixels, 0, info.pixels,
+            s->device->backend->write(s->device, s->infer->pixels, 0, block.pixels,
                                       (size_t)s->infer->batch * s->infer->image_bytes);
+    weft_image_block_free(&block);
     for (int i = 0; i < s->list_count && !status && !trace.fault[0]; i++) {
         status = verify_trace_run(&trace, s->lists[i]);
         if (!trace.wrong)

@@ -27,7 +27,11 @@ void weft_dataset_destroy(weft_dataset **data)
     free((char *)(uintptr_t)d->info.source);
     free((char *)(uintptr_t)d->info.known_as);
     free((char *)(uintptr_t)d->info.notes);
-    free(d->pixels);
+    if (d->map)
+        weft_file_map_release(&d->map);
+    else
+        free(d->pixels);
+    free(d->order);
     free(d->labels);
     free(d->extents);
     weft_names_free(&d->files);
@@ -42,7 +46,7 @@ void(weft_dataset_info)(const weft_dataset *data, struct weft_dataset_info *out,
         return;
     }
     struct weft_dataset_info info = data->info;
-    info.pixels = data->pixels;
+    info.pixels = data->order ? NULL : data->pixels;
     info.labels = data->labels;
     info.files = (const char *const *)data->files.list;
     info.file_extents = data->extents;
@@ -85,10 +89,20 @@ static enum weft_status create(weft_context *ctx, const struct weft_dataset_info
     return WEFT_OK;
 }
 
-/* Allocates the arrays. */
-static enum weft_status allocate(weft_dataset *data)
+/* Allocates the arrays. A part of what is in a file is a list of its images. */
+static enum weft_status allocate(weft_dataset *data, const weft_dataset *whole)
 {
     size_t bytes;
+    if (whole && whole->map) {
+        bytes = (size_t)data->info.count * sizeof(*data->order);
+        data->map = weft_file_map_retain(whole->map);
+        data->pixels = whole->pixels;
+        data->order = malloc(bytes);
+        data->labels = calloc((size_t)data->info.count, sizeof(*data->labels));
+        return data->order && data->labels
+                   ? WEFT_OK
+                   : weft_out_of_memory(data->context, data->info.source, bytes);
+    }
     if (!weft_checked_mul((size_t)data->info.count, weft_dataset_image_bytes(&data->info),
                           &bytes))
         return weft_out_of_memory(data->context, data->info.source, SIZE_MAX);
@@ -229,14 +243,22 @@ enum weft_status weft_dataset_take(struct weft_reading *reading,
     if (status)
         goto done;
     data->pixels = raw->pixels;
+    data->map = raw->map;
+    data->order = raw->order;
     data->labels = raw->labels;
     data->files = raw->files;
     data->extents = raw->extents;
     raw->pixels = NULL;
+    raw->map = NULL;
+    raw->order = NULL;
     raw->labels = NULL;
     raw->files = (struct weft_names){.list = NULL};
     raw->extents = NULL;
-    weft_dataset_measure(data);
+    status = weft_dataset_measure(data);
+    if (status) {
+        weft_dataset_destroy(&data);
+        goto done;
+    }
     note_contents(reading, data, naming->text || release || raw->classes.count);
     if (reading->notes) {
         free((char *)(uintptr_t)data->info.notes);
@@ -324,7 +346,7 @@ enum weft_status weft_dataset_from_memory(weft_context *context,
         info.preprocess = &preprocess;
     }
     WEFT_TRY(create(context, &info, &data));
-    enum weft_status status = allocate(data);
+    enum weft_status status = allocate(data, NULL);
     if (status) {
         weft_dataset_destroy(&data);
         return status;
@@ -335,7 +357,7 @@ enum weft_status weft_dataset_from_memory(weft_context *context,
         memcpy(data->pixels, p.pixels, bytes);
     if (labels)
         memcpy(data->labels, labels, (size_t)info.count * sizeof(*labels));
-    weft_dataset_measure(data);
+    WEFT_TRY(weft_dataset_measure(data)); /* of what is in memory it cannot fail */
     *out = data;
     return WEFT_OK;
 }
@@ -355,7 +377,7 @@ static void share_out(const weft_dataset *data, int holdout, int *sizes, int *sh
     }
 }
 
-/* Copies each image to its part. A class is permuted with a key of its own, and all of
+/* Gives each image to its part. A class is permuted with a key of its own, and all of
  * them with other keys than the order of images in epochs. */
 static void divide(const weft_dataset *data, const int *sizes, const int *shares,
                    int *seen, uint64_t seed, weft_dataset *const part[2])
@@ -369,7 +391,11 @@ static void divide(const weft_dataset *data, const int *sizes, const int *shares
         int side = weft_shuffle((uint32_t)seen[label]++, (uint32_t)sizes[label], key.v[0],
                                 key.v[1], 0) < (uint32_t)shares[label];
         size_t to = filled[side]++;
-        memcpy(part[side]->pixels + to * bytes, data->pixels + (size_t)i * bytes, bytes);
+        if (data->map)
+            part[side]->order[to] = data->order ? data->order[i] : (uint32_t)i;
+        else
+            memcpy(part[side]->pixels + to * bytes, data->pixels + (size_t)i * bytes,
+                   bytes);
         part[side]->labels[to] = label;
     }
 }
@@ -399,12 +425,14 @@ enum weft_status weft_dataset_holdout(const weft_dataset *data, int holdout_coun
         info.count = i ? holdout_count : data->info.count - holdout_count;
         status = create(ctx, &info, &part[i]);
         if (!status)
-            status = allocate(part[i]);
+            status = allocate(part[i], data);
     }
     if (!status) {
         divide(data, sizes, shares, seen, seed, part);
-        for (int i = 0; i < 2; i++)
-            weft_dataset_measure(part[i]);
+        for (int i = 0; i < 2 && !status; i++)
+            status = weft_dataset_measure(part[i]);
+    }
+    if (!status) {
         *first = part[0];
         *second = part[1];
     } else {

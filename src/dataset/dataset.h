@@ -10,7 +10,9 @@ struct weft_dataset {
     int users;
     struct weft_dataset_info info; /* owns its strings */
     struct weft_preprocess_params preprocess;
-    uint8_t *pixels;
+    uint8_t *pixels; /* of `map`, where it is not NULL */
+    struct weft_file_map *map;
+    uint32_t *order; /* of the images in the map; NULL: all, as they are */
     int32_t *labels;
     struct weft_names files; /* of image files, as extents; else none */
     int32_t *extents;
@@ -19,12 +21,27 @@ struct weft_dataset {
 /* The dataset lives until each user has destroyed it. */
 weft_dataset *weft_dataset_retain(const weft_dataset *data);
 
-/* Copies the pixels of images, by their numbers. In any thread: without a context. */
-enum weft_status weft_dataset_gather(const weft_dataset *data, const uint32_t *images,
-                                     int count, uint8_t *pixels);
+/* Copies the pixels of images, by their numbers. `ctx` NULL: in any thread.
+ * WEFT_ERR_FILE: the file of the images cannot be read any more. */
+enum weft_status weft_dataset_gather(weft_context *ctx, const weft_dataset *data,
+                                     const uint32_t *images, int count, uint8_t *pixels);
 
-/* Computes mean, stddev and hash. */
-void weft_dataset_measure(weft_dataset *data);
+/* Some images that follow each other: those in memory, or read into a buffer that belongs
+ * to `block`. */
+struct weft_image_block {
+    const uint8_t *pixels;
+    uint8_t *own;
+    size_t room;
+};
+enum weft_status weft_dataset_block(weft_context *ctx, const weft_dataset *data,
+                                    int first, int count, struct weft_image_block *block);
+void weft_image_block_free(struct weft_image_block *block);
+
+/* A number of images for a block: all that are in memory, else a few MiB. */
+int weft_dataset_block_images(const weft_dataset *data);
+
+/* Computes mean, stddev and hash. WEFT_ERR_FILE, WEFT_ERR_NOMEM. */
+enum weft_status weft_dataset_measure(weft_dataset *data);
 
 /* Bytes of one image; SIZE_MAX: more than an address. */
 size_t weft_dataset_image_bytes(const struct weft_dataset_info *info);

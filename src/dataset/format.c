@@ -44,9 +44,22 @@ void weft_reading_note(struct weft_reading *reading, const char *format, ...)
     reading->notes = notes;
 }
 
+void weft_raw_images_take(struct weft_raw_images *raw, struct weft_file *file, size_t at)
+{
+    raw->map = file->map;
+    if (!file->map)
+        memmove(file->bytes, file->bytes + at, file->size - at);
+    raw->pixels = file->map ? file->bytes + at : file->bytes;
+    *file = (struct weft_file){0};
+}
+
 void weft_raw_images_free(struct weft_raw_images *raw)
 {
-    free(raw->pixels);
+    if (raw->map)
+        weft_file_map_release(&raw->map);
+    else
+        free(raw->pixels);
+    free(raw->order);
     free(raw->labels);
     free(raw->extents);
     weft_names_free(&raw->classes);

@@ -7,6 +7,7 @@
 #include <weft/dataset.h>
 
 #include "util/file.h"
+#include "util/file_map.h"
 
 enum {
     WEFT_MAX_IMAGES = 1 << 30, /* the range of weft_shuffle */
@@ -29,7 +30,9 @@ int weft_names_find(const struct weft_names *names, const char *name);
 /* The contents of a file, before they become a dataset. */
 struct weft_raw_images {
     int count, height, width, channels;
-    uint8_t *pixels;
+    uint8_t *pixels; /* of `map`, where it is not NULL */
+    struct weft_file_map *map;
+    uint32_t *order;           /* of the images in the map; NULL: all, as they are */
     int32_t *labels;           /* NULL: in another file */
     struct weft_names classes; /* none: labels are numbers */
     /* of image files: the path of each, and its height and width before preprocessing */
@@ -56,6 +59,7 @@ struct weft_reading {
     struct weft_preprocess_params preprocess;
     const char *cache_dir; /* NULL: none */
     int threads;           /* 0: one a processor */
+    size_t max_memory;     /* bytes of a file that is read as a whole */
     bool one_class;        /* one class folder is enough */
     int least_classes;     /* of another part of the same file */
     /* Names of the classes in training, which labels that are names follow; NULL: any */
@@ -94,6 +98,7 @@ struct weft_labels_name_rule {
 
 struct weft_format {
     const char *name;
+    bool may_stay; /* in its file: `read` takes what is mapped */
     bool (*probe)(const struct weft_file *file);
 
     /* Reads the images, and the labels of a file with both. `name` is for error
@@ -131,6 +136,9 @@ enum weft_status weft_raw_images_set_shape(weft_context *ctx, const char *name,
                                            size_t each, size_t available,
                                            struct weft_raw_images *out);
 void weft_raw_images_free(struct weft_raw_images *raw);
+
+/* Takes the pixels that begin at byte `at` of a file, from it. */
+void weft_raw_images_take(struct weft_raw_images *raw, struct weft_file *file, size_t at);
 
 /* Bytes of one image. */
 size_t weft_raw_image_bytes(const struct weft_raw_images *raw);

@@ -63,9 +63,7 @@ static enum weft_status read_images(struct weft_reading *reading, const char *na
                          name);
     WEFT_TRY(weft_raw_images_set_shape(ctx, name, extents, dimensions, 1,
                                        file->size - header, &raw));
-    memmove(file->bytes, file->bytes + header, file->size - header);
-    raw.pixels = file->bytes;
-    *file = (struct weft_file){0};
+    weft_raw_images_take(&raw, file, header);
     *out = raw;
     return WEFT_OK;
 }
@@ -117,6 +115,7 @@ static const struct weft_labels_name_rule labels_beside[] = {
 
 const struct weft_format weft_format_idx = {
     .name = "IDX",
+    .may_stay = true,
     .probe = probe,
     .read = read_images,
     .read_labels = read_labels,

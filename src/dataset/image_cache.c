@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* Changes with the layout, and with what decoding and preprocessing make of a file. */
 static const char schema[8] = "weftimg1";
@@ -145,9 +146,27 @@ static bool take(struct weft_file *file, const struct image_cache_header *h,
     out->params.height = h->height;
     out->params.width = h->width;
     out->params.channels = h->channels;
-    memmove(file->bytes, parts->pixels, (size_t)h->pixel_bytes);
-    out->pixels = file->bytes;
-    *file = (struct weft_file){NULL, 0};
+    out->map = file->map;
+    if (!file->map)
+        memmove(file->bytes, parts->pixels, (size_t)h->pixel_bytes);
+    out->pixels = file->map ? parts->pixels : file->bytes;
+    *file = (struct weft_file){NULL, 0, NULL};
+    return true;
+}
+
+/* As a map where it is larger than what is read as a whole. */
+static bool read_cache(const struct weft_reading *reading, const char *path,
+                       struct weft_file *out)
+{
+    struct weft_file_limits limits = {.limit = SIZE_MAX / 2};
+    struct weft_file_map *map;
+    struct stat info;
+    if (!reading->max_memory || stat(path, &info) || !S_ISREG(info.st_mode) ||
+        (uintmax_t)info.st_size <= reading->max_memory)
+        return !weft_file_read_within(NULL, path, &limits, out);
+    if (weft_file_map_open(NULL, path, &map))
+        return false;
+    *out = (struct weft_file){(uint8_t *)(uintptr_t)map->bytes, map->size, map};
     return true;
 }
 
@@ -155,13 +174,11 @@ bool weft_image_cache_read(struct weft_reading *reading, const char *source,
                            const struct weft_image_list *list, struct weft_decoded *out)
 {
     uint8_t key[WEFT_SHA256_BYTES];
-    struct weft_file_limits limits = {.limit = SIZE_MAX / 2};
-    struct weft_file file = {NULL, 0};
+    struct weft_file file = {NULL, 0, NULL};
     struct image_cache_header header;
     struct cache_parts parts;
     char *path = find_path(reading, source);
-    bool valid = path && is_private(reading) &&
-                 !weft_file_read_within(NULL, path, &limits, &file) &&
+    bool valid = path && is_private(reading) && read_cache(reading, path, &file) &&
                  file.size >= sizeof(header);
     free(path);
     if (valid) {

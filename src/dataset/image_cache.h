@@ -8,9 +8,10 @@
 /* The images of a list, decoded. */
 struct weft_decoded {
     struct weft_preprocess_params params; /* with the size of the results */
-    uint8_t *pixels;                      /* one result after the other */
-    int32_t *extents;                     /* height and width in the file, upright */
-    char **failures;                      /* one a file: why it cannot be used, or NULL */
+    uint8_t *pixels; /* one result after the other; of `map`, if not NULL */
+    struct weft_file_map *map;
+    int32_t *extents; /* height and width in the file, upright */
+    char **failures;  /* one a file: why it cannot be used, or NULL */
 };
 void weft_decoded_free(struct weft_decoded *decoded, size_t count);
 

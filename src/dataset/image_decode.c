@@ -177,11 +177,14 @@ void weft_decoded_free(struct weft_decoded *decoded, size_t count)
         free(decoded->failures[i]);
     free(decoded->failures);
     free(decoded->extents);
-    free(decoded->pixels);
+    if (decoded->map)
+        weft_file_map_release(&decoded->map);
+    else
+        free(decoded->pixels);
     *decoded = (struct weft_decoded){.pixels = NULL};
 }
 
-/* Closes the gaps of what could not be decoded. */
+/* Leaves out what could not be decoded. */
 static enum weft_status take_images(weft_context *ctx, struct weft_image_list *list,
                                     struct weft_decoded *decoded,
                                     struct weft_raw_images *raw)
@@ -195,12 +198,17 @@ static enum weft_status take_images(weft_context *ctx, struct weft_image_list *l
     raw->files.list = malloc(list->count * sizeof(*raw->files.list));
     if (!raw->labels || !raw->files.list)
         return weft_out_of_memory(ctx, "images", list->count * sizeof(*raw->files.list));
+    raw->order = decoded->map ? malloc(list->count * sizeof(*raw->order)) : NULL;
+    if (decoded->map && !raw->order)
+        return weft_out_of_memory(ctx, "images", list->count * sizeof(*raw->order));
     for (size_t i = 0; i < list->count; i++) {
         if (decoded->failures[i]) {
             weft_left_out_add(&list->left_out, decoded->failures[i]);
             continue;
         }
-        if (kept < i)
+        if (raw->order)
+            raw->order[kept] = (uint32_t)i;
+        else if (kept < i)
             memmove(decoded->pixels + kept * bytes, decoded->pixels + i * bytes, bytes);
         memmove(decoded->extents + 2 * kept, decoded->extents + 2 * i,
                 2 * sizeof(*decoded->extents));
@@ -210,6 +218,12 @@ static enum weft_status take_images(weft_context *ctx, struct weft_image_list *l
     }
     raw->count = raw->files.count = (int)kept;
     raw->pixels = decoded->pixels;
+    raw->map = decoded->map;
+    decoded->map = NULL;
+    if (kept == list->count) { /* all, as they are */
+        free(raw->order);
+        raw->order = NULL;
+    }
     raw->extents = decoded->extents;
     decoded->pixels = NULL;
     decoded->extents = NULL;

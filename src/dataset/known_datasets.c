@@ -131,7 +131,7 @@ const struct weft_known_dataset *
 weft_known_dataset_find(const struct weft_raw_images *raw)
 {
     int first, current;
-    if (raw->height != SIDE || raw->width != SIDE || raw->channels != 1)
+    if (raw->order || raw->height != SIDE || raw->width != SIDE || raw->channels != 1)
         return NULL;
     for (int i = 0; i < raw->count; i++)
         if (raw->labels[i] > 9)

@@ -223,9 +223,7 @@ static enum weft_status read_images(struct weft_reading *reading, const char *na
     WEFT_TRY(weft_raw_images_set_shape(ctx, name, header.extents, header.dimensions,
                                        element.size, header.size, &raw));
     if (element.kind == 'u' && element.size == 1) {
-        memmove(file->bytes, header.data, header.size);
-        raw.pixels = file->bytes;
-        *file = (struct weft_file){0};
+        weft_raw_images_take(&raw, file, (size_t)(header.data - file->bytes));
         *out = raw;
         return WEFT_OK;
     }
@@ -323,6 +321,7 @@ static const struct weft_labels_name_rule labels_beside[] = {
 
 const struct weft_format weft_format_npy = {
     .name = "NPY",
+    .may_stay = true,
     .probe = probe,
     .read = read_images,
     .read_labels = read_labels,

@@ -10,6 +10,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* Largest accepted file, also after decompression. */
 #define MAX_FILE_BYTES ((size_t)(UINT32_MAX - 1))
@@ -107,6 +109,38 @@ static enum weft_status read_file(weft_context *ctx, const char *path, bool list
     return status;
 }
 
+/* Maps a file of images that is larger than what is read as a whole, if its format may
+ * stay in its file; else *format is NULL. */
+static enum weft_status map_images(const struct weft_reading *reading, const char *path,
+                                   struct weft_file *file,
+                                   const struct weft_format **format)
+{
+    struct stat info;
+    struct weft_file_map *map;
+    *format = NULL;
+    if (!reading->max_memory || stat(path, &info) || !S_ISREG(info.st_mode) ||
+        (uintmax_t)info.st_size <= reading->max_memory)
+        return WEFT_OK;
+    WEFT_TRY(weft_file_map_open(reading->ctx, path, &map));
+    *file = (struct weft_file){(uint8_t *)(uintptr_t)map->bytes, map->size, map};
+    for (int i = 0; weft_formats[i] && !*format; i++)
+        if (weft_formats[i]->may_stay && weft_formats[i]->probe(file))
+            *format = weft_formats[i];
+    if (!*format)
+        weft_file_free(file);
+    return WEFT_OK;
+}
+
+/* A file that has images. */
+static enum weft_status read_images_file(const struct weft_reading *reading,
+                                         const char *path, bool listed,
+                                         struct weft_file *file,
+                                         const struct weft_format **format)
+{
+    WEFT_TRY(map_images(reading, path, file, format));
+    return *format ? WEFT_OK : read_file(reading->ctx, path, listed, file, format);
+}
+
 /* Reads the labels of a labels file or of a file with both. */
 static enum weft_status read_labels(weft_context *ctx, const char *path,
                                     struct weft_labels *out)
@@ -128,7 +162,7 @@ static enum weft_status read_both(struct weft_reading *reading, const char *path
     struct weft_labels labels;
     const struct weft_format *format;
     char *labels_path;
-    WEFT_TRY(read_file(ctx, path, listed, &file, &format));
+    WEFT_TRY(read_images_file(reading, path, listed, &file, &format));
     enum weft_status status = format->read(reading, path, &file, raw);
     weft_file_free(&file);
     if (status || raw->labels)
@@ -157,19 +191,20 @@ static int count_classes(const int32_t *labels, int count)
 
 /* Labels of the training part of the same folder, because a test part may lack some
  * classes; none: no training part. */
-static enum weft_status read_train_labels(weft_context *ctx, const char *folder,
-                                          struct weft_labels *out)
+static enum weft_status read_train_labels(const struct weft_reading *reading,
+                                          const char *folder, struct weft_labels *out)
 {
     char *path, *labels_path = NULL;
     struct weft_file file;
     const struct weft_format *format;
-    struct weft_reading train = {.ctx = ctx};
+    weft_context *ctx = reading->ctx;
+    struct weft_reading train = {.ctx = ctx, .max_memory = reading->max_memory};
     enum weft_status status = weft_locate_images(&train, folder, WEFT_SPLIT_TRAIN, &path);
     free(train.notes);
     *out = (struct weft_labels){0};
     if (status || !path)
         return status;
-    status = read_file(ctx, path, true, &file, &format);
+    status = read_images_file(&train, path, true, &file, &format);
     if (!status) {
         status = format->labels_beside
                      ? weft_locate_labels(ctx, format, path, &labels_path)
@@ -184,12 +219,12 @@ static enum weft_status read_train_labels(weft_context *ctx, const char *folder,
 }
 
 /* The scale of the training part of the same folder; 0: bytes, or no such part. */
-static enum weft_status find_train_scale(weft_context *ctx, const char *folder,
-                                         double *scale)
+static enum weft_status find_train_scale(const struct weft_reading *reading,
+                                         const char *folder, double *scale)
 {
     char *path;
     struct weft_raw_images raw = {0};
-    struct weft_reading train = {.ctx = ctx};
+    struct weft_reading train = {.ctx = reading->ctx, .max_memory = reading->max_memory};
     enum weft_status status = weft_locate_images(&train, folder, WEFT_SPLIT_TRAIN, &path);
     if (!status && path) {
         status = read_both(&train, path, true, &raw);
@@ -210,7 +245,7 @@ static enum weft_status read_part(struct weft_reading *reading, const char *path
     enum weft_status status = read_both(reading, path, listed, raw);
     if (!folder || !reading->scale_asked)
         return status;
-    WEFT_TRY(find_train_scale(reading->ctx, folder, &scale));
+    WEFT_TRY(find_train_scale(reading, folder, &scale));
     if (!(scale > 0) || (!status && scale == reading->scale))
         return status;
     weft_raw_images_free(raw);
@@ -287,7 +322,7 @@ static enum weft_status open_file(struct weft_reading *reading, const char *path
     naming.file = class_file;
     naming.least = reading->least_classes;
     if (!status && !naming.release && !naming.text && folder) {
-        status = read_train_labels(ctx, folder, &train);
+        status = read_train_labels(reading, folder, &train);
         naming.least = count_classes(train.values, train.count);
     }
     if (!status)
@@ -371,6 +406,13 @@ static enum weft_status open_folder(struct weft_reading *reading, const char *fo
                              &(struct weft_class_names_source){.text = NULL}, out);
 }
 
+static size_t half_of_memory(void)
+{
+    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    uint64_t half = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page / 2 : 0;
+    return half && half < SIZE_MAX ? (size_t)half : SIZE_MAX / 2;
+}
+
 static enum weft_status read_params(const struct weft_dataset_open_params *params,
                                     struct weft_reading *reading)
 {
@@ -382,6 +424,7 @@ static enum weft_status read_params(const struct weft_dataset_open_params *param
     reading->cache_dir = p.cache_dir;
     reading->threads = p.threads;
     reading->one_class = p.one_class;
+    reading->max_memory = p.max_memory ? p.max_memory : half_of_memory();
     reading->class_names = p.classes ? p.class_names : NULL;
     reading->classes = p.classes;
     WEFT_REQUIRE(context, p.classes >= 0 && p.classes <= WEFT_MAX_CLASSES,

@@ -12,19 +12,46 @@ struct entry {
     uint32_t image; /* counted from 1; 0: empty */
 };
 
+/* Two images at a time. */
+struct search {
+    struct entry *table;
+    size_t mask, bytes;
+    const weft_dataset *data; /* whose images are in the table */
+    struct weft_image_block one, other;
+};
+
 /* The entry of an image, or the empty one where it belongs. */
-static struct entry *find_entry(struct entry *table, size_t mask,
-                                const weft_dataset *data, const uint8_t *image,
-                                uint64_t hash)
+static enum weft_status find_entry(struct search *s, const uint8_t *image, uint64_t hash,
+                                   struct entry **out)
 {
-    size_t bytes = weft_dataset_image_bytes(&data->info);
-    for (size_t at = hash & mask;; at = (at + 1) & mask) {
-        struct entry *entry = &table[at];
-        if (!entry->image ||
-            (entry->hash == hash &&
-             !memcmp(data->pixels + (entry->image - 1) * bytes, image, bytes)))
-            return entry;
+    for (size_t at = hash & s->mask;; at = (at + 1) & s->mask) {
+        struct entry *entry = *out = &s->table[at];
+        if (!entry->image)
+            return WEFT_OK;
+        if (entry->hash != hash)
+            continue;
+        WEFT_TRY(weft_dataset_block(s->data->context, s->data, (int)entry->image - 1, 1,
+                                    &s->other));
+        if (!memcmp(s->other.pixels, image, s->bytes))
+            return WEFT_OK;
     }
+}
+
+/* Counts the images that are in the table. `add`: then they are. */
+static enum weft_status count_known(struct search *s, const weft_dataset *data, bool add,
+                                    int *out)
+{
+    *out = 0;
+    for (int i = 0; i < data->info.count; i++) {
+        struct entry *entry;
+        WEFT_TRY(weft_dataset_block(data->context, data, i, 1, &s->one));
+        uint64_t hash = weft_hash64(s->one.pixels, s->bytes);
+        WEFT_TRY(find_entry(s, s->one.pixels, hash, &entry));
+        *out += entry->image != 0;
+        if (add)
+            *entry = (struct entry){hash, (uint32_t)i + 1};
+    }
+    return WEFT_OK;
 }
 
 enum weft_status weft_dataset_overlap(const weft_dataset *train, const weft_dataset *test,
@@ -34,30 +61,26 @@ enum weft_status weft_dataset_overlap(const weft_dataset *train, const weft_data
     WEFT_REQUIRE_POINTER(train->context, test, "test");
     WEFT_REQUIRE_POINTER(train->context, out, "out");
     const struct weft_dataset_info *a = &train->info, *b = &test->info;
-    size_t bytes = weft_dataset_image_bytes(a), size = 2;
-    int count = 0, twice = 0;
-    if (a->height != b->height || a->width != b->width || a->channels != b->channels) {
-        *out = 0;
+    size_t size = 2;
+    *out = 0;
+    if (a->height != b->height || a->width != b->width || a->channels != b->channels)
         return WEFT_OK;
-    }
     while (size < 2 * (size_t)a->count)
         size *= 2;
-    struct entry *table = calloc(size, sizeof(*table));
-    if (!table)
-        return weft_out_of_memory(train->context, "overlap", size * sizeof(*table));
-    for (int i = 0; i < a->count; i++) {
-        const uint8_t *image = train->pixels + (size_t)i * bytes;
-        uint64_t hash = weft_hash64(image, bytes);
-        struct entry *entry = find_entry(table, size - 1, train, image, hash);
-        twice += entry->image != 0;
-        *entry = (struct entry){hash, (uint32_t)i + 1};
-    }
-    for (int i = 0; i < b->count && train != test; i++) {
-        const uint8_t *image = test->pixels + (size_t)i * bytes;
-        uint64_t hash = weft_hash64(image, bytes);
-        count += find_entry(table, size - 1, train, image, hash)->image != 0;
-    }
-    free(table);
-    *out = train == test ? twice : count;
-    return WEFT_OK;
+    struct search s = {.table = calloc(size, sizeof(*s.table)),
+                       .mask = size - 1,
+                       .bytes = weft_dataset_image_bytes(a),
+                       .data = train};
+    if (!s.table)
+        return weft_out_of_memory(train->context, "overlap", size * sizeof(*s.table));
+    int count = 0;
+    enum weft_status status = count_known(&s, train, true, &count);
+    if (!status && train != test)
+        status = count_known(&s, test, false, &count);
+    weft_image_block_free(&s.one);
+    weft_image_block_free(&s.other);
+    free(s.table);
+    if (!status)
+        *out = count;
+    return status;
 }

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The pixels of a dataset: copies of images, statistics. */
+/* The pixels of a dataset, in memory or in a file: copies of images, statistics. */
 #include "dataset/dataset.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "util/hash.h"
+
+enum { BLOCK_BYTES = 4 << 20 };
 
 size_t weft_dataset_image_bytes(const struct weft_dataset_info *info)
 {
@@ -22,28 +25,78 @@ weft_dataset *weft_dataset_retain(const weft_dataset *data)
     return d;
 }
 
-enum weft_status weft_dataset_gather(const weft_dataset *data, const uint32_t *images,
-                                     int count, uint8_t *pixels)
+static enum weft_status read_image(weft_context *ctx, const weft_dataset *data,
+                                   size_t image, size_t count, uint8_t *pixels)
 {
     size_t bytes = weft_dataset_image_bytes(&data->info);
-    for (int i = 0; i < count; i++)
-        memcpy(pixels + (size_t)i * bytes, data->pixels + images[i] * bytes, bytes);
+    size_t at = (size_t)(data->pixels - data->map->bytes) + image * bytes;
+    return weft_file_map_read(ctx, data->map, at, pixels, count * bytes);
+}
+
+enum weft_status weft_dataset_gather(weft_context *ctx, const weft_dataset *data,
+                                     const uint32_t *images, int count, uint8_t *pixels)
+{
+    size_t bytes = weft_dataset_image_bytes(&data->info);
+    for (int i = 0; i < count; i++, pixels += bytes) {
+        size_t image = data->order ? data->order[images[i]] : images[i];
+        if (data->map)
+            WEFT_TRY(read_image(ctx, data, image, 1, pixels));
+        else
+            memcpy(pixels, data->pixels + image * bytes, bytes);
+    }
     return WEFT_OK;
 }
 
-/* Mean and standard deviation from integer sums: one pass, rounded at the end only. */
-static void compute_statistics(weft_dataset *data)
+int weft_dataset_block_images(const weft_dataset *data)
+{
+    size_t fits = BLOCK_BYTES / weft_dataset_image_bytes(&data->info);
+    return !data->map || fits > (size_t)data->info.count ? data->info.count
+           : fits                                        ? (int)fits
+                                                         : 1;
+}
+
+enum weft_status weft_dataset_block(weft_context *ctx, const weft_dataset *data,
+                                    int first, int count, struct weft_image_block *block)
+{
+    size_t bytes = weft_dataset_image_bytes(&data->info), need = (size_t)count * bytes;
+    block->pixels = data->pixels + (size_t)first * bytes;
+    if (!data->map)
+        return WEFT_OK;
+    if (block->room < need) {
+        uint8_t *own = realloc(block->own, need);
+        if (!own)
+            return weft_out_of_memory(ctx, data->info.source, need);
+        block->own = own;
+        block->room = need;
+    }
+    block->pixels = block->own;
+    if (!data->order)
+        return read_image(ctx, data, (size_t)first, (size_t)count, block->own);
+    for (int i = 0; i < count; i++)
+        WEFT_TRY(read_image(ctx, data, data->order[first + i], 1,
+                            block->own + (size_t)i * bytes));
+    return WEFT_OK;
+}
+
+void weft_image_block_free(struct weft_image_block *block)
+{
+    free(block->own);
+    *block = (struct weft_image_block){.pixels = NULL};
+}
+
+struct sums {
+    uint64_t sum[WEFT_MAX_CHANNELS], squares[WEFT_MAX_CHANNELS];
+};
+
+static void add_pixels(const uint8_t *bytes, size_t pixels, size_t channels,
+                       struct sums *sums)
 {
     enum {
         BLOCK = 1 << 16
     }; /* pixels whose squares fit a 32-bit sum, for vectorization */
-    struct weft_dataset_info *info = &data->info;
-    size_t channels = (size_t)info->channels;
-    size_t pixels = (size_t)info->count * weft_dataset_image_bytes(info) / channels;
-    for (size_t c = 0; c < channels; c++) {
-        uint64_t sum = 0, squares = 0;
+    for (size_t c = 0; c < channels; c++)
         for (size_t from = 0; from < pixels; from += BLOCK) {
-            const uint8_t *p = data->pixels + from * channels + c;
+            const uint8_t *p = bytes + from * channels + c;
             size_t count = pixels - from < BLOCK ? pixels - from : BLOCK;
             uint32_t block_sum = 0, block_squares = 0;
             for (size_t i = 0; i < count; i++) {
@@ -51,33 +104,53 @@ static void compute_statistics(weft_dataset *data)
                 block_sum += value;
                 block_squares += value * value;
             }
-            sum += block_sum;
-            squares += block_squares;
+            sums->sum[c] += block_sum;
+            sums->squares[c] += block_squares;
         }
-        double mean = (double)sum / (double)pixels;
-        double variance = (double)squares / (double)pixels - mean * mean;
+}
+
+/* Mean and standard deviation from integer sums, rounded at the end only. */
+static void set_statistics(struct weft_dataset_info *info, const struct sums *sums)
+{
+    double pixels = (double)((size_t)info->count * weft_dataset_image_bytes(info) /
+                             (size_t)info->channels);
+    for (int c = 0; c < info->channels; c++) {
+        double mean = (double)sums->sum[c] / pixels;
+        double variance = (double)sums->squares[c] / pixels - mean * mean;
         info->mean[c] = mean / 255;
         info->stddev[c] = sqrt(variance > 0 ? variance : 0) / 255;
     }
 }
 
-static void compute_hash(weft_dataset *data)
+enum weft_status weft_dataset_measure(weft_dataset *data)
 {
     struct weft_dataset_info *info = &data->info;
-    size_t count = (size_t)info->count;
+    size_t bytes = weft_dataset_image_bytes(info), channels = (size_t)info->channels;
+    struct weft_image_block block = {.pixels = NULL};
+    struct weft_hash64_state hash;
+    struct sums sums = {{0}, {0}};
+    enum weft_status status = WEFT_OK;
+    int each = weft_dataset_block_images(data);
+    weft_hash64_init(&hash);
+    for (int first = 0, n; first < info->count && !status; first += n) {
+        n = info->count - first < each ? info->count - first : each;
+        status = weft_dataset_block(data->context, data, first, n, &block);
+        if (status)
+            break;
+        weft_hash64_add(&hash, block.pixels, (size_t)n * bytes);
+        add_pixels(block.pixels, (size_t)n * bytes / channels, channels, &sums);
+    }
+    weft_image_block_free(&block);
+    WEFT_TRY(status);
+    set_statistics(info, &sums);
     const uint64_t parts[] = {
-        count,
+        (uint64_t)info->count,
         (uint64_t)info->height,
         (uint64_t)info->width,
         (uint64_t)info->channels,
-        weft_hash64(data->pixels, count * weft_dataset_image_bytes(info)),
-        weft_hash64(data->labels, count * sizeof(*data->labels)),
+        weft_hash64_finish(&hash),
+        weft_hash64(data->labels, (size_t)info->count * sizeof(*data->labels)),
     };
     info->hash = weft_hash64(parts, sizeof(parts));
-}
-
-void weft_dataset_measure(weft_dataset *data)
-{
-    compute_statistics(data);
-    compute_hash(data);
+    return WEFT_OK;
 }

@@ -2,6 +2,7 @@
 /* Running a network forward. */
 #include "inference/inference.h"
 
+#include "dataset/dataset.h"
 #include "net/lower.h"
 #include "util/clock.h"
 
@@ -312,13 +313,15 @@ enum weft_status weft_inference_evaluate(struct weft_inference *inference,
     if (confusion)
         memset(confusion, 0, classes * classes * sizeof(*confusion));
     struct weft_view logits = weft_plan_logits(inference->plan, &inference->buffers);
-    const uint8_t *pixels = info.pixels;
+    struct weft_image_block block = {.pixels = NULL};
     const int32_t *labels = info.labels;
     enum weft_status status = WEFT_OK;
     double start = weft_clock_seconds(), loss = 0;
     for (int i = 0, n; i < info.count && !status; i += n) {
         n = info.count - i < inference->batch ? info.count - i : inference->batch;
-        status = replay_batch(inference, pixels + (size_t)i * inference->image_bytes, n);
+        status = weft_dataset_block(ctx, data, i, n, &block);
+        if (!status)
+            status = replay_batch(inference, block.pixels, n);
         if (!status)
             status = read_rows(inference, logits, n, classes, inference->rows);
         for (int k = 0; k < n && !status; k++) {
@@ -332,6 +335,7 @@ enum weft_status weft_inference_evaluate(struct weft_inference *inference,
                                   labels[i + k]);
         }
     }
+    weft_image_block_free(&block);
     WEFT_TRY(status);
     eval.seconds = weft_clock_seconds() - start;
     eval.accuracy = (double)eval.correct / info.count;

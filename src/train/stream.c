@@ -56,7 +56,7 @@ static enum weft_status fill(struct weft_stream *s, int64_t step)
 {
     size_t slot = (size_t)(step % s->slots);
     gather_labels(s, step);
-    return weft_dataset_gather(s->data, s->images, s->batch,
+    return weft_dataset_gather(NULL, s->data, s->images, s->batch,
                                s->pixels + slot * (size_t)s->batch * s->image_bytes);
 }
 

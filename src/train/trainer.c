@@ -2,6 +2,7 @@
 /* A trainer's buffers: allocation, upload of images and initial weights; evaluation. */
 #include "train/trainer.h"
 #include "train/whiten.h"
+#include "dataset/dataset.h"
 #include "device/process.h"
 
 #include "image/preprocess.h"
@@ -70,11 +71,31 @@ static bool must_stream(const struct weft_trainer *t, const struct weft_train_pa
            pixels > device->global_mem_bytes / 2;
 }
 
+static enum weft_status upload_pixels(struct weft_trainer *t, const weft_dataset *data,
+                                      int rows)
+{
+    struct weft_image_block block = {.pixels = NULL};
+    size_t bytes = weft_shape_count(t->net->input);
+    int each = weft_dataset_block_images(data);
+    enum weft_status status = WEFT_OK;
+    for (int first = 0, n; first < rows && !status; first += n) {
+        n = rows - first < each ? rows - first : each;
+        status = weft_dataset_block(t->device->context, data, first, n, &block);
+        if (!status)
+            status = t->device->backend->write(t->device, t->images->pixels,
+                                               (size_t)first * bytes, block.pixels,
+                                               (size_t)n * bytes);
+    }
+    weft_image_block_free(&block);
+    return status;
+}
+
 /* The images of one batch are the first ones until a step begins. */
-static enum weft_status upload_images(struct weft_trainer *t,
-                                      const struct weft_dataset_info *info,
+static enum weft_status upload_images(struct weft_trainer *t, const weft_dataset *data,
                                       const struct weft_train_params *p)
 {
+    struct weft_dataset_info info;
+    weft_dataset_info(data, &info);
     const struct weft_backend *backend = t->device->backend;
     bool streamed = must_stream(t, p);
     int rows = streamed ? t->batch : t->count;
@@ -87,8 +108,8 @@ static enum weft_status upload_images(struct weft_trainer *t,
     t->images = images;
     WEFT_TRY(alloc(t, pixels, &images->pixels));
     WEFT_TRY(alloc(t, labels, &images->labels));
-    WEFT_TRY(backend->write(t->device, images->pixels, 0, info->pixels, pixels));
-    return backend->write(t->device, images->labels, 0, info->labels, labels);
+    WEFT_TRY(upload_pixels(t, data, rows));
+    return backend->write(t->device, images->labels, 0, info.labels, labels);
 }
 
 static void release_images(struct weft_trainer *t)
@@ -104,8 +125,7 @@ static void release_images(struct weft_trainer *t)
 }
 
 /* Initial weights that depend on the images or on a model: a restart needs neither. */
-static enum weft_status make_initial(struct weft_trainer *t,
-                                     const struct weft_dataset_info *info,
+static enum weft_status make_initial(struct weft_trainer *t, const weft_dataset *data,
                                      const struct weft_train_params *p)
 {
     const struct weft_graph *graph = &t->net->graph;
@@ -117,7 +137,7 @@ static enum weft_status make_initial(struct weft_trainer *t,
         return weft_out_of_memory(t->device->context, "weights", bytes);
     weft_graph_initialize(graph, t->seed, t->initial);
     if (weft_whitens(t->net))
-        WEFT_TRY(weft_whiten(t->net, info, &t->normalization, t->initial));
+        WEFT_TRY(weft_whiten(t->net, data, &t->normalization, t->initial));
     if (p->from &&
         !weft_weights_copy(&p->from->net->graph, p->from->weights, graph, t->initial))
         return weft_fail(t->device->context, WEFT_ERR_ARG,
@@ -259,12 +279,12 @@ static enum weft_status build(struct weft_trainer *t, const weft_net *net,
     WEFT_TRY(alloc_buffers(t));
     WEFT_TRY(upload_groups(t));
     if (!t->images)
-        WEFT_TRY(upload_images(t, info, p));
+        WEFT_TRY(upload_images(t, data, p));
     if (!like) { /* else it runs no steps but those of the known-answer test */
         if (t->images->streamed)
             WEFT_TRY(weft_stream_create(t->device->context, data, t->batch, t->seed,
                                         &t->stream));
-        WEFT_TRY(make_initial(t, info, p));
+        WEFT_TRY(make_initial(t, data, p));
         WEFT_TRY(write_weights(t));
     }
     WEFT_TRY(begin_training(t));

@@ -2,6 +2,8 @@
 /* Whitening: the mean of x x' over patches, its eigenvectors by Jacobi's rotations. */
 #include "train/whiten.h"
 
+#include "dataset/dataset.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,32 +100,37 @@ static void add_products(const double *patch, int values, double *sums)
 }
 
 /* The mean of x x' over all patches inside an image. */
-static void second_moments(const struct weft_conv *g,
-                           const struct weft_dataset_info *info,
-                           const struct weft_normalization *normalization, double *patch,
-                           double *moments)
+static enum weft_status second_moments(const struct weft_conv *g,
+                                       const weft_dataset *data,
+                                       const struct weft_normalization *normalization,
+                                       double *patch, double *moments)
 {
+    struct weft_image_block block = {.pixels = NULL};
+    enum weft_status status = WEFT_OK;
     int rows = g->h - g->r + 1, columns = g->w - g->s + 1, values = g->r * g->s * g->c;
     int images = MOST_PATCHES / (rows * columns);
     images = images < 1 ? 1 : images < MOST_IMAGES ? images : MOST_IMAGES;
-    images = images < info->count ? images : info->count;
-    size_t pixels = (size_t)g->h * (size_t)g->w * (size_t)g->c;
+    images = images < data->info.count ? images : data->info.count;
     double count = (double)images * rows * columns;
     memset(moments, 0, (size_t)(values * values) * sizeof(*moments));
-    for (int n = 0; n < images; n++)
-        for (int y = 0; y < rows; y++)
+    for (int n = 0; n < images && !status; n++) {
+        status = weft_dataset_block(data->context, data, n, 1, &block);
+        for (int y = 0; y < rows && !status; y++)
             for (int x = 0; x < columns; x++) {
-                gather(g, info->pixels + (size_t)n * pixels, normalization, y, x, patch);
+                gather(g, block.pixels, normalization, y, x, patch);
                 add_products(patch, values, moments);
             }
+    }
+    weft_image_block_free(&block);
     for (int i = 0; i < values; i++)
         for (int k = 0; k <= i; k++)
             moments[i * values + k] = moments[k * values + i] =
                 moments[i * values + k] / count;
+    return status;
 }
 
 static enum weft_status whiten_conv(const struct weft_node *node,
-                                    const struct weft_dataset_info *info,
+                                    const weft_dataset *data,
                                     const struct weft_normalization *normalization,
                                     float *weight)
 {
@@ -132,9 +139,9 @@ static enum weft_status whiten_conv(const struct weft_node *node,
     size_t count = 2 * (size_t)(n * n) + 2 * (size_t)n;
     double *moments = malloc(count * sizeof(*moments));
     if (!moments)
-        return WEFT_ERR_NOMEM;
+        return weft_out_of_memory(data->context, "whitening", count * sizeof(*moments));
     double *vectors = moments + n * n, *values = vectors + n * n, *patch = values + n;
-    second_moments(g, info, normalization, patch, moments);
+    enum weft_status status = second_moments(g, data, normalization, patch, moments);
     weft_eigenvectors(moments, n, values, vectors);
     for (int j = 0; j < half; j++)
         for (int i = 0; i < n; i++) {
@@ -143,7 +150,7 @@ static enum weft_status whiten_conv(const struct weft_node *node,
             weight[i * g->k + half + j] = (float)-value;
         }
     free(moments);
-    return WEFT_OK;
+    return status;
 }
 
 static bool is_whitening(const struct weft_node *node)
@@ -160,17 +167,15 @@ bool weft_whitens(const struct weft_net *net)
     return false;
 }
 
-enum weft_status weft_whiten(const struct weft_net *net,
-                             const struct weft_dataset_info *info,
+enum weft_status weft_whiten(const struct weft_net *net, const weft_dataset *data,
                              const struct weft_normalization *normalization,
                              float *weights)
 {
     for (int i = 0; i < net->graph.count; i++) {
         const struct weft_node *node = &net->graph.nodes[i];
-        if (is_whitening(node) &&
-            whiten_conv(node, info, normalization,
-                        weights + node->params[WEFT_PARAM_WEIGHT].at))
-            return weft_out_of_memory(net->ctx, "whitening", 0);
+        if (is_whitening(node))
+            WEFT_TRY(whiten_conv(node, data, normalization,
+                                 weights + node->params[WEFT_PARAM_WEIGHT].at));
     }
     return WEFT_OK;
 }

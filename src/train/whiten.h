@@ -12,9 +12,8 @@ void weft_eigenvectors(double *a, int n, double *values, double *vectors);
 /* Sets the weights of every conv with init=whiten: e / sqrt(l + 5e-4) for the largest
  * eigenvalues l and their eigenvectors e of the mean of x x' over the patches x of the
  * first normalized images, then the negatives. `weights` are those of the network.
- * WEFT_ERR_NOMEM. */
-enum weft_status weft_whiten(const struct weft_net *net,
-                             const struct weft_dataset_info *info,
+ * WEFT_ERR_NOMEM, WEFT_ERR_FILE. */
+enum weft_status weft_whiten(const struct weft_net *net, const weft_dataset *data,
                              const struct weft_normalization *normalization,
                              float *weights);
 

@@ -13,6 +13,7 @@
 
 #include "os/open_file.h"
 #include "os/write_file.h"
+#include "util/file_map.h"
 
 static enum weft_status fail_errno(weft_context *ctx, const char *path, const char *what)
 {
@@ -21,7 +22,10 @@ static enum weft_status fail_errno(weft_context *ctx, const char *path, const ch
 
 void weft_file_free(struct weft_file *file)
 {
-    free(file->bytes);
+    if (file->map)
+        weft_file_map_release(&file->map);
+    else
+        free(file->bytes);
     *file = (struct weft_file){0};
 }
 

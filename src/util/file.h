@@ -7,11 +7,14 @@
 
 #include "base/context.h"
 
-/* Contents of a file. A zero byte that `size` does not count follows: text is a
- * string. */
+struct weft_file_map; /* file_map.h */
+
+/* Contents of a file. A zero byte that `size` does not count follows: text is a string;
+ * but not of a map, whose bytes are read only. */
 struct weft_file {
     uint8_t *bytes;
     size_t size;
+    struct weft_file_map *map; /* NULL: in memory */
 };
 
 /* Reads all of `path`, at most `limit` bytes; a regular file or a descriptor of this

@@ -152,15 +152,43 @@ static uint64_t lane_add(uint64_t lane, uint64_t word)
     return lane ^ lane >> 32;
 }
 
-uint64_t weft_hash64(const void *bytes, size_t size)
+static void add_block(uint64_t *lanes, const uint8_t *p)
+{
+    for (int i = 0; i < 4; i++)
+        lanes[i] = lane_add(lanes[i], load_le64(p + 8 * i));
+}
+
+void weft_hash64_init(struct weft_hash64_state *state)
+{
+    *state = (struct weft_hash64_state){.size = 0};
+    memcpy(state->lanes, odd, sizeof(state->lanes));
+}
+
+void weft_hash64_add(struct weft_hash64_state *state, const void *bytes, size_t size)
 {
     const uint8_t *p = bytes;
-    uint64_t lanes[4], h = (uint64_t)size * odd[0];
-    size_t left = size;
-    memcpy(lanes, odd, sizeof(lanes));
-    for (; left >= 32; p += 32, left -= 32)
-        for (int i = 0; i < 4; i++)
-            lanes[i] = lane_add(lanes[i], load_le64(p + 8 * i));
+    size_t held = state->size % sizeof(state->block), left = size;
+    size_t taken = held ? sizeof(state->block) - held : 0;
+    state->size += size;
+    taken = taken < left ? taken : left;
+    if (taken)
+        memcpy(state->block + held, p, taken);
+    if (held && held + taken == sizeof(state->block))
+        add_block(state->lanes, state->block);
+    uint64_t lanes[4]; /* not in the memory that bytes may be in */
+    memcpy(lanes, state->lanes, sizeof(lanes));
+    for (p += taken, left -= taken; left >= 32; p += 32, left -= 32)
+        add_block(lanes, p);
+    memcpy(state->lanes, lanes, sizeof(lanes));
+    if (left)
+        memcpy(state->block, p, left);
+}
+
+uint64_t weft_hash64_finish(struct weft_hash64_state *state)
+{
+    uint64_t *lanes = state->lanes, h = state->size * odd[0];
+    size_t left = state->size % sizeof(state->block);
+    const uint8_t *p = state->block;
     for (int i = 0; left >= 8; p += 8, left -= 8)
         lanes[i] = lane_add(lanes[i], load_le64(p)), i++;
     uint8_t tail[8] = {0};
@@ -170,6 +198,14 @@ uint64_t weft_hash64(const void *bytes, size_t size)
     for (int i = 0; i < 4; i++)
         h = mix64(h ^ lanes[i]) + odd[i];
     return mix64(h);
+}
+
+uint64_t weft_hash64(const void *bytes, size_t size)
+{
+    struct weft_hash64_state state;
+    weft_hash64_init(&state);
+    weft_hash64_add(&state, bytes, size);
+    return weft_hash64_finish(&state);
 }
 
 uint64_t weft_hash_add(uint64_t hash, const char *text)

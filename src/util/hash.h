@@ -29,6 +29,17 @@ void weft_sha256_hex(const uint8_t sum[WEFT_SHA256_BYTES],
  * match by comparison. */
 uint64_t weft_hash64(const void *bytes, size_t size);
 
+/* The same hash of bytes that come in parts. */
+struct weft_hash64_state {
+    uint64_t lanes[4];
+    uint8_t block[32];
+    uint64_t size; /* bytes added so far */
+};
+
+void weft_hash64_init(struct weft_hash64_state *state);
+void weft_hash64_add(struct weft_hash64_state *state, const void *bytes, size_t size);
+uint64_t weft_hash64_finish(struct weft_hash64_state *state);
+
 /* Adds a text to the hash of a sequence of texts. */
 uint64_t weft_hash_add(uint64_t hash, const char *text);
 

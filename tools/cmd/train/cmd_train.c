@@ -121,8 +121,9 @@ const struct args_option train_option_table[] = {
      .kind = ARGS_FLAG,
      .offset = offsetof(struct train_options, stream),
      .help =
-         "send the images to the device batch by batch, also if all of them would fit "
-         "there; larger ones always are; results are the same to the bit"},
+         "leave images in their file (plain IDX, NPY of bytes, decoded image files) and "
+         "send them to the device batch by batch, also if all of them would fit; larger "
+         "ones always are; results are the same to the bit"},
     {.name = "val-split",
      .kind = ARGS_COUNT_OR_PERCENT,
      .offset = offsetof(struct train_options, val_split),

@@ -123,6 +123,20 @@ static bool time_limit_reached(const struct train_session *session)
            term_seconds() - session->start >= session->time_limit;
 }
 
+/* Images that cannot be read leave the steps before as they are: they are saved. */
+static enum app_exit report_failed_steps(struct train_session *session,
+                                         enum weft_status status)
+{
+    enum app_exit code = app_report_error(session->app, APP_WORK, status);
+    if (status == WEFT_ERR_FILE && !session->withheld &&
+        !train_save_checkpoint(session, session->run.last))
+        term_print("The %lld steps before are in %s; resume with `weft train --resume "
+                   "--out %s`",
+                   (long long)session->saved_step, session->run.last,
+                   paths_shell_quoted(session->run.folder));
+    return code;
+}
+
 /* Runs steps until the end of the epoch, an interrupt or the time limit. */
 static enum app_exit run_steps(struct train_session *session, struct weft_progress *p,
                                double *seconds, int *ran, enum train_stop *stop)
@@ -138,7 +152,7 @@ static enum app_exit run_steps(struct train_session *session, struct weft_progre
         if (!status)
             status = weft_trainer_progress(session->trainer, p);
         if (status)
-            return app_report_error(session->app, APP_WORK, status);
+            return report_failed_steps(session, status);
         enum app_exit code =
             isfinite(p->loss) && isfinite(p->last_loss)
                 ? APP_OK

@@ -206,6 +206,8 @@ static enum app_exit train(struct train_session *session, const struct train_opt
     if (!code && !o->resume)
         code = app_choose_images(app, &session->images, train_source_images(session),
                                  o->input, o->net);
+    if (o->stream)
+        session->images.params.max_memory = 1; /* byte */
     if (!code && !o->resume)
         app_prefetch_dataset(app, o->data ? o->data : "fashion-mnist", WEFT_SPLIT_TRAIN);
     if (code || (code = app_open_device(app)))
@@ -220,6 +222,8 @@ static enum app_exit train(struct train_session *session, const struct train_opt
         configure_new(session, o);
     else if ((code = train_configure_resumed(session, o)))
         return code;
+    if (o->stream)
+        session->images.params.max_memory = 1;
     if ((code = train_open_data(session, o)))
         return code;
     if (session->patience && !session->val)

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Training on images that stay in their file: the bits of images in memory; a file that
+ * becomes shorter.
+ *
+ * usage: test_stream [-d SELECTOR] [-f vec|tile] */
+#include "unit/trainer_fixture.h"
+
+#include <math.h>
+
+enum { COUNT = 200, HEADER = 16, STEPS = 24, HELD_OUT = 30 };
+
+static void put_be32(uint8_t *at, uint32_t value)
+{
+    for (int i = 0; i < 4; i++)
+        at[i] = (uint8_t)(value >> (24 - 8 * i));
+}
+
+/* Images and labels of make_data as files. */
+static const char *write_data(void)
+{
+    static uint8_t images[HEADER + COUNT * SIDE * SIDE], labels[8 + COUNT];
+    weft_dataset *data = make_data(COUNT);
+    struct weft_dataset_info info;
+    weft_dataset_info(data, &info);
+    put_be32(images, 0x803);
+    put_be32(images + 4, COUNT);
+    put_be32(images + 8, SIDE);
+    put_be32(images + 12, SIDE);
+    memcpy(images + HEADER, info.pixels, sizeof(images) - HEADER);
+    put_be32(labels, 0x801);
+    put_be32(labels + 4, COUNT);
+    for (int i = 0; i < COUNT; i++)
+        labels[8 + i] = (uint8_t)info.labels[i];
+    write_file(path_of("train-images-idx3-ubyte"), images, sizeof(images));
+    write_file(path_of("train-labels-idx1-ubyte"), labels, sizeof(labels));
+    weft_dataset_destroy(&data);
+    return path_of("train-images-idx3-ubyte");
+}
+
+/* Both parts of the file, read or mapped. */
+static void open_parts(const char *path, bool mapped, weft_dataset *part[2])
+{
+    weft_dataset *all = NULL;
+    struct weft_dataset_info info;
+    int twice = -1;
+    CHECK_OK(weft_dataset_open(ctx, path, WEFT_SPLIT_TRAIN,
+                               weft_dataset_open_params(.max_memory = mapped ? 1 : 0),
+                               &all));
+    REQUIRE(all);
+    CHECK_OK(weft_dataset_overlap(all, all, &twice));
+    CHECK_INT(twice, 0);
+    CHECK_OK(weft_dataset_holdout(all, HELD_OUT, 5, &part[0], &part[1]));
+    CHECK_OK(weft_dataset_overlap(part[0], part[1], &twice));
+    CHECK_INT(twice, 0);
+    CHECK_OK(weft_dataset_overlap(all, part[1], &twice));
+    CHECK_INT(twice, HELD_OUT);
+    weft_dataset_info(part[0], &info);
+    CHECK(!info.pixels == mapped);
+    weft_dataset_destroy(&all);
+}
+
+static weft_trainer *start(const weft_dataset *data, bool stream)
+{
+    weft_net *net = make_net("conv 8 3x3 init=whiten\nflatten\ndense 4\nsoftmax\n"
+                             "augment flip shift=2\n");
+    weft_trainer *trainer = NULL;
+    CHECK_OK(weft_trainer_create(
+        device, net, data, weft_train_params(.seed = 3, .batch = 16, .stream = stream),
+        &trainer));
+    weft_net_destroy(&net);
+    REQUIRE(trainer);
+    return trainer;
+}
+
+/* The loss on the second part after some steps on the first, which `model` receives. */
+static double train(weft_dataset *part[2], bool stream, const char *model)
+{
+    struct weft_eval eval = {0};
+    weft_trainer *trainer = start(part[0], stream);
+    CHECK_OK(weft_trainer_run(trainer, STEPS));
+    CHECK_OK(weft_trainer_evaluate(trainer, part[1], NULL, &eval));
+    CHECK_INT(eval.count, HELD_OUT);
+    CHECK_OK(weft_trainer_save_checkpoint(trainer, model, NULL));
+    weft_trainer_destroy(&trainer);
+    return eval.loss;
+}
+
+static void check_same_bits(const char *path)
+{
+    weft_dataset *read[2] = {NULL}, *mapped[2] = {NULL};
+    open_parts(path, false, read);
+    open_parts(path, true, mapped);
+    for (int i = 0; i < 2; i++) {
+        struct weft_dataset_info a, b;
+        weft_dataset_info(read[i], &a);
+        weft_dataset_info(mapped[i], &b);
+        CHECK(a.count == b.count && a.hash == b.hash && a.mean[0] == b.mean[0] &&
+              a.stddev[0] == b.stddev[0] && !strcmp(a.known_as, b.known_as));
+    }
+    double want = train(read, false, path_of("read"));
+    CHECK(isfinite(want));
+    for (int stream = 0; stream < 2; stream++) {
+        CHECK(train(mapped, stream, path_of("mapped")) == want);
+        CHECK(same_files(path_of("read"), path_of("mapped")));
+    }
+    for (int i = 0; i < 2; i++) {
+        weft_dataset_destroy(&read[i]);
+        weft_dataset_destroy(&mapped[i]);
+    }
+}
+
+/* The steps before are kept, and training continues where the file is whole again. */
+static void check_shorter_file(const char *path)
+{
+    enum { MANY = 400 };
+    weft_dataset *part[2] = {NULL};
+    struct weft_progress p;
+    struct weft_eval eval;
+    size_t size;
+    uint8_t *bytes = read_file(path, &size);
+    open_parts(path, true, part);
+    weft_trainer *trainer = start(part[0], true);
+    CHECK_OK(weft_trainer_run(trainer, 3));
+    CHECK(!truncate(path, (off_t)(size / 2)));
+    CHECK_FAILS(weft_trainer_run(trainer, MANY), WEFT_ERR_FILE, "ends at byte");
+    CHECK_FAILS(weft_trainer_evaluate(trainer, part[1], NULL, &eval), WEFT_ERR_FILE,
+                "ends at byte");
+    CHECK_OK(weft_trainer_progress(trainer, &p));
+    CHECK(p.step >= 3 && p.step < MANY);
+    CHECK_OK(weft_trainer_save_checkpoint(trainer, path_of("cut"), NULL));
+    write_file(path, bytes, size);
+    CHECK_OK(weft_trainer_load_checkpoint(trainer, path_of("cut")));
+    CHECK_OK(weft_trainer_run(trainer, STEPS));
+    CHECK_OK(weft_trainer_evaluate(trainer, part[1], NULL, &eval));
+    weft_trainer_destroy(&trainer);
+    weft_dataset_destroy(&part[0]);
+    weft_dataset_destroy(&part[1]);
+    free(bytes);
+}
+
+int main(int argc, char **argv)
+{
+    open_device(argc, argv);
+    const char *path = write_data();
+    check_same_bits(path);
+    check_shorter_file(path);
+    return close_device();
+}
