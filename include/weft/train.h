@@ -191,6 +191,31 @@ WEFT_API enum weft_status weft_trainer_model(weft_trainer *trainer, weft_model *
 WEFT_API enum weft_status weft_trainer_load_checkpoint(weft_trainer *trainer,
                                                        const char *path);
 
+/* A preview of augmentation: images of one epoch, in its order. */
+struct weft_preview_params {
+    size_t struct_size;
+    /* The words behind `augment` of a network (weft/net.h); NULL: none. */
+    const char *augment;
+    uint64_t seed; /* of the training */
+    int epoch;     /* 0: the first */
+    /* Image number 0 of an epoch is the first one of its first batch. */
+    int first, count;
+};
+#define weft_preview_params(...) WEFT_PARAMS(weft_preview_params, __VA_ARGS__)
+
+struct weft_preview_image {
+    int index; /* in the dataset */
+};
+
+/* Writes the bytes of images as a training on all of `data` sees them, in the layout of a
+ * dataset's pixels: bit for bit its input before normalization, where erased places have
+ * the data's mean, rounded. `images`, unless NULL, has `count` elements. It uses no
+ * device. WEFT_ERR_ARG. */
+WEFT_API enum weft_status weft_preview(const weft_dataset *data,
+                                       const struct weft_preview_params *params,
+                                       uint8_t *pixels,
+                                       struct weft_preview_image *images);
+
 /* Teaching: a classifier of own classes from a few photographs of each, without training
  * the network. The features of the photographs, the outputs of the model's backbone
  * (weft_model_backbone), stay in the new model, so that examples and classes can be added

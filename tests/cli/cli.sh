@@ -249,6 +249,10 @@ json weft.show/2 'j["net"]["weights"] > 0 and len(j["net"]["layers"]) == 6' \
 json weft.show/2 'j["count"] == 640 and sum(c["images"] for c in j["classes"]) == 640' \
     "$weft" show data -f json
 expect 0 'upper' "$weft" show data --samples 3
+expect 0 'upper' "$weft" show data --augment 'flip rotate=10' --samples 9 --save seen.png
+expect 0 '[0-9]x[0-9]+x1' "$weft" show seen.png
+expect 2 'is no data' "$weft" show small --augment flip
+expect 4 'has no "flop"' "$weft" show data --augment flop
 expect 0 'dense2' "$weft" show small
 expect 0 '^dense classes$' "$weft" show small --text
 expect 0 '^dense 3$' "$weft" show r/a/best.safetensors --text

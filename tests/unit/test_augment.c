@@ -353,6 +353,42 @@ static void check_streamed(void)
     }
 }
 
+/* Each image once; flipped, and black or mean where they are moved or erased. */
+static void check_preview(const weft_dataset *data)
+{
+    enum { SIZE = SIDE * SIDE };
+    const struct weft_augment a = resolve("flip shift=2 border=zeros cutout=4", SIDE);
+    struct weft_dataset_info info;
+    weft_dataset_info(data, &info);
+    uint8_t *pixels = malloc((size_t)info.count * SIZE), seen[1000] = {0};
+    struct weft_preview_image *images = malloc((size_t)info.count * sizeof(*images));
+    REQUIRE(pixels && images);
+    CHECK_OK(weft_preview(
+        data,
+        weft_preview_params(.augment = "flip shift=2 border=zeros cutout=4",
+                            .seed = 11 + (12ull << 32), .epoch = 2, .count = info.count),
+        pixels, images));
+    for (int i = 0; i < info.count; i++) {
+        int index = images[i].index;
+        const struct weft_augment_draw d = draw_of(&a, SIDE, (unsigned)index, 2);
+        CHECK(!seen[index]++);
+        for (int at = 0; at < SIZE; at++) {
+            int y = at / SIDE, x = at % SIDE, from_y = y + d.dy;
+            int from_x = (d.flip ? SIDE - 1 - x : x) + d.dx, want = 0;
+            if (y >= d.top && y < d.bottom && x >= d.left && x < d.right)
+                want = (int)lrint(255 * info.mean[0]);
+            else if (from_y >= 0 && from_y < SIDE && from_x >= 0 && from_x < SIDE)
+                want = info.pixels[index * SIZE + from_y * SIDE + from_x];
+            CHECK(pixels[i * SIZE + at] == want);
+        }
+    }
+    CHECK_FAILS(weft_preview(data, weft_preview_params(.first = 1, .count = info.count),
+                             pixels, NULL),
+                WEFT_ERR_ARG, "images of an epoch");
+    free(pixels);
+    free(images);
+}
+
 static void check_messages(const weft_dataset *data)
 {
     static const struct {
@@ -429,6 +465,7 @@ int main(int argc, char **argv)
     check_training(data);
     check_resumed(data);
     check_streamed();
+    check_preview(data);
     check_messages(data);
     check_net();
     weft_dataset_destroy(&data);

@@ -103,6 +103,9 @@ static void test_data(void)
     REFUSES(NULL, "train", weft_dataset_overlap(NULL, data, &count));
     REFUSES(context, "test", weft_dataset_overlap(data, NULL, &count));
     REFUSES(context, "out", weft_dataset_overlap(data, data, NULL));
+    uint8_t seen[sizeof(pixels)];
+    REFUSES(NULL, "data", weft_preview(NULL, NULL, seen, NULL));
+    REFUSES(context, "pixels", weft_preview(data, NULL, NULL, NULL));
     CHECK(!made && !other);
 }
 

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_SAMPLES = 1000 };
+enum { MAX_SAMPLES = 1000, MAX_EPOCH = 1000000 };
 
 static const struct args_option options[] = {
     {.name = "samples",
@@ -19,6 +19,24 @@ static const struct args_option options[] = {
      .value = "N",
      .help = "images of the dataset to draw; default 6",
      .max = MAX_SAMPLES},
+    {.name = "augment",
+     .kind = ARGS_TEXT,
+     .offset = offsetof(struct show_options, augment),
+     .value = "TEXT",
+     .help = "draw the images that training with this augmentation sees first, in its "
+             "order: \"flip shift=2\"; `weft help net`"},
+    {.name = "epoch",
+     .kind = ARGS_INT,
+     .offset = offsetof(struct show_options, epoch),
+     .value = "N",
+     .help = "epoch of that training; default 1",
+     .min = 1,
+     .max = MAX_EPOCH},
+    {.name = "save",
+     .kind = ARGS_TEXT,
+     .offset = offsetof(struct show_options, save),
+     .value = "FILE",
+     .help = "write the images of a dataset to a PNG file too, as one sheet"},
     {.name = "split",
      .kind = ARGS_CHOICE,
      .offset = offsetof(struct show_options, split),
@@ -29,7 +47,7 @@ static const struct args_option options[] = {
      .kind = ARGS_SEED,
      .offset = offsetof(struct show_options, seed),
      .value = "S",
-     .help = "random seed of the selection; default 1"},
+     .help = "random seed of the selection, or of training; default 1"},
     {.name = "input",
      .kind = ARGS_TEXT,
      .offset = offsetof(struct show_options, input),
@@ -251,6 +269,9 @@ static enum app_exit show_main(struct app *app, const void *given, int count,
     if (o->model && kind != SHOW_IMAGE)
         return app_error(app, APP_USAGE, "%s: is no image, which --model is for",
                          operands[0]);
+    if ((o->augment || o->save) && kind != SHOW_DATA)
+        return app_error(app, APP_USAGE, "%s: is no data, which %s is for", operands[0],
+                         o->augment ? "--augment" : "--save");
     if (o->text && kind == SHOW_NET)
         return show_net_text(app, operands[0]);
     enum app_exit code = app_create_context(app, false, false);
@@ -270,6 +291,8 @@ const struct app_command cmd_show = {
                         "  weft show small\n"
                         "  weft show resnet9 --text > my.net\n"
                         "  weft show fashion-mnist --samples 12\n"
+                        "  weft show photos --augment \"flip crop=0.3\" --samples 64 "
+                        "--save seen.png\n"
                         "  weft show shoe.jpg --model runs/a/best.safetensors",
             .about =
                 "MODEL is a model file or the folder of a run, LOG the log.jsonl in it. "
@@ -282,7 +305,7 @@ const struct app_command cmd_show = {
             .operands_min = 1,
             .operands_max = 1,
         },
-    .defaults = &(const struct show_options){.samples = 6, .seed = 1},
+    .defaults = &(const struct show_options){.samples = 6, .seed = 1, .epoch = 1},
     .options_size = sizeof(struct show_options),
     .run = show_main,
 };

@@ -8,7 +8,8 @@
 struct show_options {
     struct app_options app;
     const char *input, *model;
-    int samples, split;
+    const char *augment, *save; /* of a dataset */
+    int samples, split, epoch;
     uint64_t seed;
     bool text;
 };
@@ -21,6 +22,21 @@ enum show_kind show_kind_of(const char *spec);
 /* Describes a dataset. */
 enum app_exit show_data(struct app *app, const struct show_options *options,
                         const char *spec);
+
+/* show_samples.c: images to draw; `pixels` has those that are made for it. */
+struct show_samples {
+    struct term_image *images;
+    uint8_t *pixels;
+    int count;
+};
+enum weft_status show_samples_make(const weft_dataset *data,
+                                   const struct show_options *options,
+                                   struct show_samples *out);
+void show_samples_free(struct show_samples *samples);
+void show_samples_draw(const struct show_samples *samples);
+/* Writes them to a PNG file; nothing if `path` is NULL. */
+enum app_exit show_samples_save(const struct app *app, const struct show_samples *samples,
+                                const char *path);
 
 /* Writes a list of numbers. */
 void show_emit_numbers(struct json *json, const char *key, const double *numbers,

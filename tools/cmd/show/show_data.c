@@ -23,32 +23,6 @@ void show_emit_numbers(struct json *j, const char *key, const double *numbers, i
     emit_end(j);
 }
 
-/* Draws images at equal distances from a start that depends on the seed, so that datasets
- * sorted by class show several classes. */
-static void draw_sample_images(const weft_dataset *data, int samples, uint64_t seed)
-{
-    struct weft_dataset_info info;
-    weft_dataset_info(data, &info);
-    size_t size = (size_t)info.height * (size_t)info.width * (size_t)info.channels;
-    samples = samples < info.count ? samples : info.count;
-    if (!samples)
-        return;
-    struct term_image *images =
-        term_realloc_or_exit(NULL, (size_t)samples * sizeof(*images));
-    uint64_t start = seed * 7919 % (uint64_t)info.count;
-    for (int i = 0; i < samples; i++) {
-        uint64_t at = (start + (uint64_t)i * (uint64_t)info.count / (uint64_t)samples) %
-                      (uint64_t)info.count;
-        images[i] = (struct term_image){info.pixels + at * size, info.height, info.width,
-                                        info.channels, ""};
-        snprintf(images[i].caption, sizeof(images[i].caption), "%llu %s",
-                 (unsigned long long)at, info.class_names[info.labels[at]]);
-    }
-    putchar('\n');
-    term_draw_images(stdout, images, samples);
-    free(images);
-}
-
 /* Duplicates, other parts and files. */
 struct data_facts {
     int twice;             /* images that equal an earlier one */
@@ -172,8 +146,9 @@ static void show_data_head(const weft_dataset *data)
     printf("\n");
 }
 
-static void emit_data(const struct app *app, const weft_dataset *data,
-                      const struct data_facts *facts, const struct table *t)
+static void emit_data(const struct app *app, const struct show_options *o,
+                      const weft_dataset *data, const struct data_facts *facts,
+                      const struct table *t)
 {
     struct weft_dataset_info info;
     weft_dataset_info(data, &info);
@@ -189,6 +164,8 @@ static void emit_data(const struct app *app, const weft_dataset *data,
     emit_int(&j, "channels", info.channels);
     show_emit_numbers(&j, "mean", info.mean, info.channels);
     show_emit_numbers(&j, "stddev", info.stddev, info.channels);
+    if (o->augment)
+        emit_text(&j, "augment", o->augment);
     emit_facts(&j, facts);
     table_json(t, &j, "classes");
     emit_end(&j);
@@ -206,9 +183,12 @@ enum app_exit show_data(struct app *app, const struct show_options *o, const cha
     if (code)
         return code;
     struct data_facts facts = {0};
-    enum weft_status status =
-        find_facts(app, spec, (enum weft_split)o->split, data, &facts);
+    struct show_samples samples = {0};
+    enum weft_status status = show_samples_make(data, o, &samples);
+    if (!status)
+        status = find_facts(app, spec, (enum weft_split)o->split, data, &facts);
     if (status) {
+        show_samples_free(&samples);
         weft_dataset_destroy(&data);
         return app_report_error(app, APP_INPUT, status);
     }
@@ -235,10 +215,12 @@ enum app_exit show_data(struct app *app, const struct show_options *o, const cha
     app_print_notes(data);
     table_write(&t);
     if (t.format == TABLE_HUMAN)
-        draw_sample_images(data, o->samples, o->seed);
+        show_samples_draw(&samples);
     if (t.format == TABLE_JSON)
-        emit_data(app, data, &facts, &t);
+        emit_data(app, o, data, &facts, &t);
+    code = show_samples_save(app, &samples, o->save);
     table_free(&t);
+    show_samples_free(&samples);
     weft_dataset_destroy(&data);
-    return app_flush_stdout(app);
+    return code ? code : app_flush_stdout(app);
 }
