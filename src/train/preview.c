@@ -37,6 +37,7 @@ enum weft_status weft_preview(const weft_dataset *data,
     WEFT_REQUIRE_POINTER(ctx, pixels, "pixels");
     WEFT_TRY(WEFT_READ_PARAMS(ctx, params, &p));
     weft_dataset_info(data, &info);
+    WEFT_REQUIRE(ctx, info.pixels, "data must be in memory, with pixels");
     WEFT_REQUIRE(ctx, p.epoch >= 0, "epoch must be 0 or more");
     WEFT_REQUIRE(ctx,
                  p.first >= 0 && p.count >= 0 && p.first <= info.count &&

@@ -53,6 +53,8 @@ enum app_exit bench_load_net_and_data(struct bench *b, const char *net, const ch
                          WEFT_SPLIT_TRAIN, &b->data)))
         return code;
     weft_dataset_info(b->data, &shape);
+    if ((code = app_require_pixels(b->app, &shape)))
+        return code;
     *out_data = b->data;
     return app_load_net(b->app, net, &shape, out_net);
 }

@@ -315,6 +315,16 @@ enum app_exit app_open_dataset(struct app *app, const char *spec, enum weft_spli
     return code;
 }
 
+enum app_exit app_require_pixels(struct app *app, const struct weft_dataset_info *data)
+{
+    return data->pixels ? APP_OK
+                        : app_error(app, APP_BAD_INPUT,
+                                    "%s: larger than half of the memory, and some of its "
+                                    "images are left out or held out: only training and "
+                                    "evaluation without --tta read such data",
+                                    data->source);
+}
+
 enum app_exit app_require_saved_data(const struct app *app, const char *spec,
                                      const char *model)
 {

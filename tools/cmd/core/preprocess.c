@@ -144,6 +144,9 @@ enum app_exit app_preprocess_dataset(struct app *app,
     bool possible = info.channels % 2 && p.channels % 2; /* 1 or 3 */
     if ((same_size && info.channels == p.channels) || !possible)
         return APP_OK;
+    enum app_exit code = app_require_pixels(app, &info);
+    if (code)
+        return code;
     p.invert = p.invert == WEFT_INVERT_AUTO ? WEFT_INVERT_NO : p.invert;
     uint8_t *pixels =
         term_realloc_or_exit(NULL, (size_t)info.count * (size_t)p.height *

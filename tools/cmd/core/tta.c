@@ -310,11 +310,14 @@ static enum app_exit evaluate_changed(struct tta *tta,
                          "%s: images of %dx%dx%d do not fit a network for %dx%dx%d",
                          data->source, data->height, data->width, data->channels,
                          tta->net.height, tta->net.width, tta->net.channels);
+    enum app_exit code = app_require_pixels(tta->app, data);
+    if (code)
+        return code;
     if (confusion)
         memset(confusion, 0, classes * classes * sizeof(*confusion));
     double start = term_seconds();
     *out = (struct weft_eval){.count = data->count, .classes = tta->net.classes};
-    enum app_exit code = run_chunks(tta, data->pixels, data->count, score_rows, &score);
+    code = run_chunks(tta, data->pixels, data->count, score_rows, &score);
     out->seconds = term_seconds() - start;
     out->accuracy = (double)out->correct / data->count;
     out->standard_error = sqrt(out->accuracy * (1 - out->accuracy) / data->count);

@@ -62,9 +62,11 @@ enum weft_status show_samples_make(const weft_dataset *data, const struct show_o
     weft_dataset_info(data, &info);
     size_t size = (size_t)info.height * (size_t)info.width * (size_t)info.channels;
     out->count = o->samples < info.count ? o->samples : info.count;
+    if (!info.pixels)
+        out->count = 0; /* they stay in their file */
     out->images =
         term_realloc_or_exit(NULL, ((size_t)out->count + 1) * sizeof(*out->images));
-    if (o->augment)
+    if (o->augment && out->count)
         return preview(data, &info, o, size, out);
     choose(&info, o->seed, size, out);
     return WEFT_OK;

@@ -116,6 +116,9 @@ enum app_exit train_split_fold(struct train_session *session, const weft_dataset
     if (session->folds > info.count / 2)
         return app_error(session->app, APP_USAGE, "--folds %d: there are only %d images",
                          session->folds, info.count);
+    enum app_exit code = app_require_pixels(session->app, &info);
+    if (code)
+        return code;
     int *fold = assign_folds(&info, session->folds, session->seed);
     enum weft_status status = take(session, &info, fold, false, &session->train);
     if (!status)
