@@ -154,20 +154,19 @@ struct weft_eval {
      * `nonfinite` is not 0 */
     double loss;
     double seconds; /* wall clock, images already in host memory */
-    /* images whose outputs are not numbers: never correct, and in no column of the
-     * confusion matrix */
+    /* images whose outputs are not numbers: never correct, and of no class */
     int nonfinite;
 };
 
 /* Evaluates the weights after all queued steps. Waits. The data must have the network's
- * input shape. `confusion`, unless NULL, receives classes x classes counts: row true
- * class, column predicted class. WEFT_ERR_ARG, WEFT_ERR_NOMEM, WEFT_ERR_DEVICE. */
+ * input shape. `predicted`, unless NULL, receives the most likely class of each image, -1
+ * where an output is not a number. WEFT_ERR_ARG, WEFT_ERR_NOMEM, WEFT_ERR_DEVICE. */
 WEFT_API enum weft_status weft_trainer_evaluate(weft_trainer *trainer,
                                                 const weft_dataset *data,
-                                                int64_t *confusion, struct weft_eval *out,
+                                                int32_t *predicted, struct weft_eval *out,
                                                 size_t size);
-#define weft_trainer_evaluate(trainer, data, confusion, out) \
-    weft_trainer_evaluate(trainer, data, confusion, out, sizeof(*(out)))
+#define weft_trainer_evaluate(trainer, data, predicted, out) \
+    weft_trainer_evaluate(trainer, data, predicted, out, sizeof(*(out)))
 
 /* Writes a model file (weft/model.h) with weights, optimizer state and position: all that
  * is needed to continue. Waits. The file is written beside `path`, synced and renamed, so

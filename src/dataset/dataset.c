@@ -113,13 +113,17 @@ static enum weft_status allocate(weft_dataset *data, const weft_dataset *whole)
                : weft_out_of_memory(data->context, data->info.source, bytes);
 }
 
-/* Splits a text of lines in place into at most WEFT_MAX_CLASSES + 1 names. */
-static int split_lines(char *text, const char **names)
+/* Splits a text of lines in place into names, at most WEFT_MAX_CLASSES + 1. NULL: out of
+ * memory; else owned by the caller. */
+static const char **split_lines(char *text, int *lines)
 {
-    int count = 0;
+    int count = 0, room = 1;
     weft_text_end_lines(text, strlen(text));
     text += weft_text_mark(text, strlen(text));
-    for (char *line = text; line && *line && count <= WEFT_MAX_CLASSES;) {
+    for (const char *at = text; (at = strchr(at, '\n')) && room <= WEFT_MAX_CLASSES; at++)
+        room++;
+    const char **names = malloc((size_t)room * sizeof(*names));
+    for (char *line = text; names && line && *line && count < room;) {
         char *next = strchr(line, '\n');
         if (next)
             *next++ = 0;
@@ -129,7 +133,8 @@ static int split_lines(char *text, const char **names)
     }
     while (count && !*names[count - 1]) /* empty lines at the end */
         count--;
-    return count;
+    *lines = count;
+    return names;
 }
 
 static enum weft_status check_names(weft_context *ctx, const char *file,
@@ -205,7 +210,7 @@ enum weft_status weft_dataset_take(struct weft_reading *reading,
     enum weft_status status = WEFT_OK;
     weft_dataset *data = NULL;
     char *text = NULL;
-    const char *lines[WEFT_MAX_CLASSES + 1];
+    const char **lines = NULL;
     const struct weft_known_dataset *release = naming->release;
     int label = max_label(raw->labels, raw->count);
     struct weft_dataset_info info = {
@@ -229,11 +234,11 @@ enum weft_status weft_dataset_take(struct weft_reading *reading,
         info.class_names = release->class_names;
     } else if (naming->text) {
         text = strdup(naming->text);
-        if (!text) {
+        lines = text ? split_lines(text, &info.classes) : NULL;
+        if (!lines) {
             status = weft_out_of_memory(ctx, naming->file, strlen(naming->text));
             goto done;
         }
-        info.classes = split_lines(text, lines);
         info.class_names = lines;
         status = check_names(ctx, naming->file, lines, info.classes, label,
                              min_label(raw->labels, raw->count) == 1);
@@ -268,6 +273,7 @@ enum weft_status weft_dataset_take(struct weft_reading *reading,
     *out = data;
 done:
     free(text);
+    free(lines);
     weft_raw_images_free(raw);
     return status;
 }
@@ -315,7 +321,7 @@ enum weft_status weft_dataset_from_memory(weft_context *context,
     WEFT_REQUIRE(context, info.channels >= 1 && info.channels <= WEFT_MAX_CHANNELS,
                  "channels must be 1 to 4");
     WEFT_REQUIRE(context, info.classes >= 0 && info.classes <= WEFT_MAX_CLASSES,
-                 "classes must be 0 to 1000");
+                 "classes must be 0 to 65536");
     WEFT_REQUIRE(
         context,
         weft_checked_mul(weft_dataset_image_bytes(&info), (size_t)info.count, &bytes),

@@ -267,7 +267,7 @@ static enum weft_status read_classes(weft_context *ctx, const char *path, char *
     WEFT_TRY(weft_file_examine(ctx, *name, &kind));
     if (kind == WEFT_FILE_ABSENT)
         return WEFT_OK;
-    WEFT_TRY(weft_file_read(ctx, *name, 1 << 20, file));
+    WEFT_TRY(weft_file_read(ctx, *name, 1 << 24, file));
     const char *encoding = weft_text_foreign_encoding(file->bytes, file->size);
     return encoding ? weft_fail(ctx, WEFT_ERR_FORMAT,
                                 "%s: is a text in %s; save it in UTF-8", *name, encoding)

@@ -268,8 +268,8 @@ enum weft_status weft_inference_run(struct weft_inference *inference,
 
 /* Counts one row of logits with its true class; returns the loss of the row. Softmax of
  * a row with a NaN or an infinite maximum is NaN: no hit, whatever the label is. */
-static double score_row(struct weft_eval *eval, int64_t *confusion, const float *logits,
-                        int label)
+static double score_row(struct weft_eval *eval, const float *logits, int label,
+                        int32_t *predicted)
 {
     int best = 0;
     bool is_nan = false;
@@ -279,11 +279,11 @@ static double score_row(struct weft_eval *eval, int64_t *confusion, const float 
     }
     if (is_nan || !isfinite(logits[best])) {
         eval->nonfinite++;
+        *predicted = -1;
         return NAN;
     }
     eval->correct += best == label;
-    if (confusion)
-        confusion[(size_t)label * (size_t)eval->classes + (size_t)best]++;
+    *predicted = best;
     double largest = (double)logits[best], sum = 0;
     for (int c = 0; c < eval->classes; c++)
         sum += exp((double)logits[c] - largest);
@@ -291,7 +291,7 @@ static double score_row(struct weft_eval *eval, int64_t *confusion, const float 
 }
 
 enum weft_status weft_inference_evaluate(struct weft_inference *inference,
-                                         const weft_dataset *data, int64_t *confusion,
+                                         const weft_dataset *data, int32_t *predicted,
                                          struct weft_eval *out, size_t size)
 {
     weft_context *ctx = inference->device->context;
@@ -310,8 +310,6 @@ enum weft_status weft_inference_evaluate(struct weft_inference *inference,
                          info.source);
     size_t classes = (size_t)inference->classes;
     struct weft_eval eval = {.count = info.count, .classes = inference->classes};
-    if (confusion)
-        memset(confusion, 0, classes * classes * sizeof(*confusion));
     struct weft_view logits = weft_plan_logits(inference->plan, &inference->buffers);
     struct weft_image_block block = {.pixels = NULL};
     const int32_t *labels = info.labels;
@@ -330,9 +328,11 @@ enum weft_status weft_inference_evaluate(struct weft_inference *inference,
                     weft_fail(ctx, WEFT_ERR_ARG,
                               "%s: image %d is of class %d, the network has 0 to %d",
                               info.source, i + k, labels[i + k], inference->classes - 1);
-            else
-                loss += score_row(&eval, confusion, inference->rows + (size_t)k * classes,
-                                  labels[i + k]);
+            else {
+                int32_t best;
+                loss += score_row(&eval, inference->rows + (size_t)k * classes,
+                                  labels[i + k], predicted ? predicted + i + k : &best);
+            }
         }
     }
     weft_image_block_free(&block);

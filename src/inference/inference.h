@@ -74,7 +74,7 @@ enum weft_status weft_inference_run(struct weft_inference *inference,
                                     float *probabilities);
 
 enum weft_status weft_inference_evaluate(struct weft_inference *inference,
-                                         const weft_dataset *data, int64_t *confusion,
+                                         const weft_dataset *data, int32_t *predicted,
                                          struct weft_eval *out, size_t size);
 
 /* Allocates the activation buffer of a plan; the error message names a batch that

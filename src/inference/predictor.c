@@ -240,13 +240,13 @@ enum weft_status weft_predictor_run(weft_predictor *predictor, const uint8_t *pi
 }
 
 enum weft_status(weft_predictor_evaluate)(weft_predictor *predictor,
-                                          const weft_dataset *data, int64_t *confusion,
+                                          const weft_dataset *data, int32_t *predicted,
                                           struct weft_eval *out, size_t size)
 {
     WEFT_REQUIRE_POINTER(NULL, predictor, "predictor");
     WEFT_REQUIRE_DEVICE(predictor->engine.device);
     WEFT_REQUIRE_POINTER(predictor->engine.device->context, data, "data");
     WEFT_REQUIRE_POINTER(predictor->engine.device->context, out, "out");
-    return weft_inference_evaluate(predictor->engine.inference, data, confusion, out,
+    return weft_inference_evaluate(predictor->engine.inference, data, predicted, out,
                                    size);
 }

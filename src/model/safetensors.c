@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LENGTH_BYTES = 8, HEADER_ALIGN = 64, HEADER_LIMIT = 1 << 20 };
+enum { LENGTH_BYTES = 8, HEADER_ALIGN = 64, HEADER_LIMIT = 1 << 24 };
 /* 16 GiB, and less where addresses have 32 bits. */
 #define SIXTEEN_GIB ((uint64_t)16 << 30)
 static const size_t file_limit =
@@ -201,7 +201,7 @@ static enum weft_status read_header(void *priv, const struct weft_file *head, si
     for (int i = LENGTH_BYTES; i-- > 0;)
         length = length << 8 | head->bytes[i];
     if (length > HEADER_LIMIT || length > head->size - LENGTH_BYTES)
-        return fail_invalid(file, "the header is longer than the file or 1 MiB");
+        return fail_invalid(file, "the header is longer than the file or 16 MiB");
     json_error_t error;
     bool no_memory;
     file->header = weft_read_json((const char *)head->bytes + LENGTH_BYTES,

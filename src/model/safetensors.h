@@ -3,7 +3,7 @@
  *
  * Format: the length N of the header, 8 bytes little-endian; N bytes of JSON {"name":
  * {"dtype", "shape", "data_offsets"}}; the data, contiguous to the end of the file.
- * Checks before any use: N against the size of the file and 1 MiB; unique names;
+ * Checks before any use: N against the size of the file and 16 MiB; unique names;
  * ascending, contiguous offsets that end with the file; length equal to 4 times the
  * number of elements. */
 #ifndef WEFT_MODEL_SAFETENSORS_H

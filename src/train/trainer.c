@@ -370,7 +370,7 @@ void weft_trainer_destroy(weft_trainer **trainer)
 }
 
 enum weft_status(weft_trainer_evaluate)(weft_trainer *t, const weft_dataset *data,
-                                        int64_t *confusion, struct weft_eval *out,
+                                        int32_t *predicted, struct weft_eval *out,
                                         size_t size)
 {
     WEFT_REQUIRE_POINTER(NULL, t, "trainer");
@@ -383,5 +383,5 @@ enum weft_status(weft_trainer_evaluate)(weft_trainer *t, const weft_dataset *dat
                                        NULL, &t->inference));
     else
         WEFT_TRY(weft_inference_refresh(t->inference));
-    return weft_inference_evaluate(t->inference, data, confusion, out, size);
+    return weft_inference_evaluate(t->inference, data, predicted, out, size);
 }

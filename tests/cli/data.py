@@ -136,6 +136,27 @@ def lists():
     check(json.loads(weft("show", "j", "-f", "json"))["classes"] == list(CLASSES), "names of a CSV")
 
 
+def many():
+    """65,536 classes, and one more."""
+    folder = pathlib.Path("many")
+    folder.mkdir()
+    rows = "".join(f"{label},{10 * i},0,{5 * i},7\n" for i, label in enumerate((0, 65535, 3, 65535, 9, 0)))
+    (folder / "train.csv").write_text("label,p1,p2,p3,p4\n" + rows)
+    (folder / "classes.txt").write_text("".join(f"class number {i}\n" for i in range(65536)))
+    pathlib.Path("m.net").write_text("flatten\ndense classes\nsoftmax\nbatch 3\n")
+    weft("train", "-d", "cpu", "--data", folder, "--net", "m.net", "-e", 2, "--out", "m", "--val-split", 0)
+    report = evaluate("m", "--split", "train")
+    check(report["classes"][65535] == "class number 65535" and "confusion" not in report and
+          sum(cell[2] for cell in report["confusions"]) == 6, "eval of 65,536 classes")
+    check("class number" in weft("eval", "m", "-d", "cpu", "--split", "train"), "as a table")
+    (folder / "classes.txt").write_text("".join(f"class number {i}\n" for i in range(65537)))
+    weft("show", folder, code=4, says="names 65537 classes, must be 2 to 65536")
+    (folder / "train.csv").write_text("label,p1\n65536,1\n")
+    weft("show", folder, code=4, says="is not an integer from 0 to 65535")
+    (folder / "train.csv").write_text("label,p1\n" + "".join(f"c{i},1\n" for i in range(65537)))
+    weft("show", folder, code=4, says="line 65538: more than 65536 classes")
+
+
 def dotted():
     rng = random.Random(3)
     os.mkdir("idx")
@@ -167,7 +188,7 @@ def main():
         os.chdir(folder)
         os.environ.update(XDG_CACHE_HOME=folder + "/cache", XDG_STATE_HOME=folder)
         pathlib.Path("t.net").write_text(NET)
-        for test in [folders, lists, dotted, orientation]:
+        for test in [folders, lists, many, dotted, orientation]:
             test()
         os.chdir("/")
         shutil.rmtree(folder, ignore_errors=True)

@@ -167,7 +167,7 @@ static enum weft_status load_model(void)
 static enum weft_status predict(void)
 {
     static float probabilities[5 * CLASSES];
-    static int64_t confusion[CLASSES * CLASSES];
+    static int32_t predicted[5];
     enum weft_status status = WEFT_OK;
     for (enum weft_precision p = WEFT_PRECISION_FLOAT32;
          !status && p <= WEFT_PRECISION_AUTO; p++) {
@@ -178,7 +178,7 @@ static enum weft_status predict(void)
         if (!status)
             status = weft_predictor_run(predictor, pixels, 5, probabilities);
         if (!status)
-            status = weft_predictor_evaluate(predictor, data, confusion, &eval);
+            status = weft_predictor_evaluate(predictor, data, predicted, &eval);
         weft_predictor_destroy(&predictor);
     }
     return status;

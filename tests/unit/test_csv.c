@@ -122,7 +122,8 @@ static void test_names(void)
         {"label,p1,p2\n1,5,6,7,8\n", NULL, NULL,
          "line 2: has 5 columns, but the header has 3"},
         {"label,p1\n1,5\n0,5\n0,5\n0,5\n0,5\ncat,5\n", NULL, NULL,
-         "line 7, column 1: \"cat\" is not an integer from 0 to 999, as most labels are"},
+         "line 7, column 1: \"cat\" is not an integer from 0 to 65535, as most labels "
+         "are"},
         {"label,p1\n1.5,5\n", NULL, NULL, "line 2, column 1: \"1.5\" is not an integer"},
         {"label;p1\n1;0,5\n", NULL, NULL,
          "line 2, column 2: a number with a decimal comma"},

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* weft teach: a model of own classes from a few photographs of each. */
 #include "core/app.h"
+#include "core/confusion.h"
 #include "core/plain_text.h"
 
 #include <math.h>
@@ -73,26 +74,30 @@ static enum app_exit evaluate(struct lesson *lesson)
 {
     struct app *app = lesson->app;
     weft_predictor *predictor = NULL;
-    size_t classes = (size_t)lesson->report.classes;
-    int64_t *confusion = term_realloc_or_exit(NULL, classes * classes * sizeof(int64_t));
+    struct weft_dataset_info test;
+    struct confusion confusion = {.classes = 0};
+    weft_dataset_info(lesson->test, &test);
+    int32_t *predicted =
+        term_realloc_or_exit(NULL, (size_t)test.count * sizeof(*predicted));
     enum weft_status status = weft_predictor_create(
         app->device, lesson->taught, weft_predictor_params(.batch = BATCH), &predictor);
     if (!status)
         status =
-            weft_predictor_evaluate(predictor, lesson->test, confusion, &lesson->eval);
+            weft_predictor_evaluate(predictor, lesson->test, predicted, &lesson->eval);
     int present = 0;
-    for (size_t c = 0; c < classes && !status; c++) {
-        int64_t images = 0;
-        for (size_t k = 0; k < classes; k++)
-            images += confusion[c * classes + k];
-        if (images) {
-            lesson->test_recall += (double)confusion[c * classes + c] / (double)images;
+    if (!status)
+        confusion_init(&confusion, lesson->report.classes, test.labels, predicted,
+                       test.count);
+    for (int c = 0; c < confusion.classes; c++)
+        if (confusion.of[c].images) {
+            lesson->test_recall +=
+                (double)confusion.of[c].correct / (double)confusion.of[c].images;
             present++;
         }
-    }
     lesson->test_recall /= present ? present : 1;
     weft_predictor_destroy(&predictor);
-    free(confusion);
+    confusion_free(&confusion);
+    free(predicted);
     return status ? app_report_error(app, APP_WORK, status) : APP_OK;
 }
 

@@ -111,7 +111,8 @@ static size_t image_bytes(const struct tta *tta)
 
 static int chunk_size(const struct tta *tta, int count)
 {
-    size_t fit = CHUNK_BYTES / image_bytes(tta);
+    size_t outputs = (size_t)tta->net.classes * sizeof(double);
+    size_t fit = CHUNK_BYTES / (image_bytes(tta) > outputs ? image_bytes(tta) : outputs);
     int most = fit < 1 ? 1 : fit < CHUNK ? (int)fit : CHUNK;
     return count < most ? count : most;
 }
@@ -266,7 +267,7 @@ struct score {
     const struct app *app;
     const struct weft_dataset_info *data;
     struct weft_eval *eval;
-    int64_t *confusion;
+    int32_t *predicted;
     double loss;
 };
 
@@ -285,13 +286,15 @@ static enum app_exit score_rows(void *priv, const double *logits, int first, int
         s->loss += total - row[label];
         if (isnan(total)) {
             s->eval->nonfinite++;
+            if (s->predicted)
+                s->predicted[first + i] = -1;
             continue;
         }
         for (int k = 1; k < classes; k++)
             best = row[k] > row[best] ? k : best;
         s->eval->correct += best == label;
-        if (s->confusion)
-            s->confusion[(size_t)label * (size_t)classes + (size_t)best]++;
+        if (s->predicted)
+            s->predicted[first + i] = best;
     }
     return APP_OK;
 }
@@ -299,11 +302,10 @@ static enum app_exit score_rows(void *priv, const double *logits, int first, int
 /* The images with their changed copies. */
 static enum app_exit evaluate_changed(struct tta *tta,
                                       const struct weft_dataset_info *data,
-                                      int64_t *confusion, struct weft_eval *out)
+                                      int32_t *predicted, struct weft_eval *out)
 {
-    size_t classes = (size_t)tta->net.classes;
     struct score score = {
-        .app = tta->app, .data = data, .eval = out, .confusion = confusion};
+        .app = tta->app, .data = data, .eval = out, .predicted = predicted};
     if (data->height != tta->net.height || data->width != tta->net.width ||
         data->channels != tta->net.channels)
         return app_error(tta->app, APP_BAD_INPUT,
@@ -313,8 +315,6 @@ static enum app_exit evaluate_changed(struct tta *tta,
     enum app_exit code = app_require_pixels(tta->app, data);
     if (code)
         return code;
-    if (confusion)
-        memset(confusion, 0, classes * classes * sizeof(*confusion));
     double start = term_seconds();
     *out = (struct weft_eval){.count = data->count, .classes = tta->net.classes};
     code = run_chunks(tta, data->pixels, data->count, score_rows, &score);
@@ -325,16 +325,16 @@ static enum app_exit evaluate_changed(struct tta *tta,
     return code;
 }
 
-enum app_exit tta_evaluate(struct tta *tta, const weft_dataset *data, int64_t *confusion,
+enum app_exit tta_evaluate(struct tta *tta, const weft_dataset *data, int32_t *predicted,
                            struct weft_eval *out)
 {
     struct weft_dataset_info info;
     weft_dataset_info(data, &info);
     if (tta->kind)
-        return evaluate_changed(tta, &info, confusion, out);
+        return evaluate_changed(tta, &info, predicted, out);
     tta->images += info.count;
     enum weft_status status =
-        weft_predictor_evaluate(tta->predictor, data, confusion, out);
+        weft_predictor_evaluate(tta->predictor, data, predicted, out);
     return status ? app_report_error(tta->app, APP_INPUT, status) : APP_OK;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* weft eval: accuracy of a model on a dataset, overall and per class. */
 #include "core/app.h"
+#include "core/confusion.h"
 #include "core/plain_text.h"
 #include "core/preprocess.h"
 #include "core/tta.h"
@@ -9,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BATCH = 256 };
+enum { BATCH = 256, MAX_MATRIX = 1000 };
 
 struct eval_options {
     struct app_options app;
@@ -71,16 +72,10 @@ struct evaluation {
     weft_predictor *predictor;
     struct tta tta;
     struct weft_eval eval;
-    int64_t *confusion;       /* classes x classes */
-    int64_t *images;          /* of each class */
+    struct confusion confusion;
     const char *const *names; /* of the classes */
     double test_overlap;
 };
-
-static int64_t confusion_count(const struct evaluation *e, int actual, int predicted)
-{
-    return e->confusion[(size_t)actual * (size_t)e->eval.classes + (size_t)predicted];
-}
 
 static double ratio(int64_t part, int64_t whole)
 {
@@ -89,20 +84,12 @@ static double ratio(int64_t part, int64_t whole)
 
 static void add_class(struct table *t, const struct evaluation *evaluation, int c)
 {
-    const struct weft_eval *e = &evaluation->eval;
-    int64_t actual = evaluation->images[c], predicted = 0;
-    int worst = -1;
-    for (int k = 0; k < e->classes; k++) {
-        predicted += confusion_count(evaluation, k, c);
-        if (k != c && confusion_count(evaluation, c, k) >
-                          (worst < 0 ? 0 : confusion_count(evaluation, c, worst)))
-            worst = k;
-    }
-    int64_t correct = confusion_count(evaluation, c, c);
-    double precision = ratio(correct, predicted), recall = ratio(correct, actual);
-    double f1 = ratio(2 * correct, actual + predicted);
-    double fraction =
-        worst < 0 ? 0 : ratio(confusion_count(evaluation, c, worst), actual);
+    const struct confusion_class *of = &evaluation->confusion.of[c];
+    int worst = of->worst;
+    double precision = ratio(of->correct, of->predicted),
+           recall = ratio(of->correct, of->images);
+    double f1 = ratio(2 * of->correct, of->images + of->predicted);
+    double fraction = ratio(of->worst_count, of->images);
     char confused[160] = "";
     if (worst >= 0)
         snprintf(confused, sizeof(confused), "%s %.1f %%", evaluation->names[worst],
@@ -111,7 +98,7 @@ static void add_class(struct table *t, const struct evaluation *evaluation, int 
     table_double(t, precision, "%.2f", 100 * precision);
     table_double(t, recall, "%.2f", 100 * recall);
     table_double(t, f1, "%.2f", 100 * f1);
-    table_int(t, actual);
+    table_int(t, of->images);
     if (t->format == TABLE_HUMAN || t->format == TABLE_MD)
         table_text(t, confused);
     else
@@ -137,8 +124,29 @@ static void print_text(const struct evaluation *evaluation, struct table *t)
                100 * evaluation->test_overlap);
     putchar('\n');
     table_write(t);
-    eval_print_confusion(&(const struct eval_confusion){e->classes, evaluation->confusion,
-                                                        evaluation->names});
+    eval_print_confusion(&evaluation->confusion, evaluation->names);
+}
+
+/* The matrix; of more classes, the cells that are not 0. */
+static void emit_confusion(const struct evaluation *evaluation, struct json *j)
+{
+    const struct confusion *confusion = &evaluation->confusion;
+    bool matrix = confusion->classes <= MAX_MATRIX;
+    emit_list(j, matrix ? "confusion" : "confusions");
+    for (int c = 0; c < confusion->classes && matrix; c++) {
+        emit_list(j, NULL);
+        for (int k = 0; k < confusion->classes; k++)
+            emit_int(j, NULL, confusion_count(confusion, c, k));
+        emit_end(j);
+    }
+    for (size_t i = 0; i < confusion->count && !matrix; i++) {
+        emit_list(j, NULL);
+        emit_int(j, NULL, confusion->cells[i].actual);
+        emit_int(j, NULL, confusion->cells[i].predicted);
+        emit_int(j, NULL, confusion->cells[i].count);
+        emit_end(j);
+    }
+    emit_end(j);
 }
 
 static void write_json(const struct evaluation *evaluation, const struct table *t)
@@ -166,14 +174,7 @@ static void write_json(const struct evaluation *evaluation, const struct table *
         emit_text(&j, NULL, evaluation->names[c]);
     emit_end(&j);
     table_json(t, &j, "per_class");
-    emit_list(&j, "confusion");
-    for (int c = 0; c < e->classes; c++) {
-        emit_list(&j, NULL);
-        for (int k = 0; k < e->classes; k++)
-            emit_int(&j, NULL, confusion_count(evaluation, c, k));
-        emit_end(&j);
-    }
-    emit_end(&j);
+    emit_confusion(evaluation, &j);
     emit_end(&j);
 }
 
@@ -244,16 +245,6 @@ static void compare_classes(const struct evaluation *evaluation,
                   c, model->class_names[c], data.class_names[c], data.source);
 }
 
-static void count_images(struct evaluation *evaluation)
-{
-    struct weft_dataset_info data;
-    weft_dataset_info(evaluation->data, &data);
-    size_t bytes = (size_t)evaluation->eval.classes * sizeof(int64_t);
-    evaluation->images = memset(term_realloc_or_exit(NULL, bytes), 0, bytes);
-    for (int i = 0; i < data.count; i++)
-        evaluation->images[data.labels[i]]++;
-}
-
 static enum app_exit evaluate(struct evaluation *evaluation, const struct eval_options *o,
                               const char *path)
 {
@@ -313,14 +304,15 @@ static enum app_exit evaluate(struct evaluation *evaluation, const struct eval_o
         return app_report_error(app, APP_WORK, status);
     app_print_precision(evaluation->predictor, o->app.precision);
     term_wait_begin("Evaluating");
-    evaluation->confusion = term_realloc_or_exit(
-        NULL, (size_t)net.classes * (size_t)net.classes * sizeof(int64_t));
+    int32_t *predicted =
+        term_realloc_or_exit(NULL, (size_t)data.count * sizeof(*predicted));
     tta_init(&evaluation->tta, app, evaluation->predictor, info.net);
-    code = tta_evaluate(&evaluation->tta, evaluation->data, evaluation->confusion,
-                        &evaluation->eval);
+    code = tta_evaluate(&evaluation->tta, evaluation->data, predicted, &evaluation->eval);
     term_wait_end();
     if (!code)
-        count_images(evaluation);
+        confusion_init(&evaluation->confusion, net.classes, data.labels, predicted,
+                       data.count);
+    free(predicted);
     return code;
 }
 
@@ -367,8 +359,7 @@ static enum app_exit eval_main(struct app *app, const void *given, int count,
     enum app_exit code = evaluate(&evaluation, o, operands[0]);
     if (!code)
         code = print_results(&evaluation, o);
-    free(evaluation.confusion);
-    free(evaluation.images);
+    confusion_free(&evaluation.confusion);
     weft_predictor_destroy(&evaluation.predictor);
     weft_dataset_destroy(&evaluation.data);
     weft_model_destroy(&evaluation.model);

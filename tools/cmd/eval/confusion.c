@@ -12,9 +12,15 @@
 
 enum { WIDEST = 100, MAX_CONFUSIONS = 20 };
 
+struct eval_confusion {
+    const struct confusion *counts;
+    int classes;
+    const char *const *names; /* of the classes */
+};
+
 static int64_t count_of(const struct eval_confusion *e, int actual, int predicted)
 {
-    return e->counts[(size_t)actual * (size_t)e->classes + (size_t)predicted];
+    return confusion_count(e->counts, actual, predicted);
 }
 
 /* Length of the shortest unique prefix of a class name, at least two letters. */
@@ -59,6 +65,8 @@ static void print_cell(int64_t n, int width, bool right)
 static bool print_matrix(const struct eval_confusion *e)
 {
     int width = 3, left = 5;
+    if (left + 1 + width * e->classes > WIDEST)
+        return false;
     for (int c = 0; c < e->classes; c++) {
         char digits[32];
         for (int k = 0; k < e->classes; k++) {
@@ -88,28 +96,24 @@ static bool print_matrix(const struct eval_confusion *e)
     return true;
 }
 
-struct confusion {
-    int actual, predicted;
-    int64_t count;
-};
-
 static int compare_by_count(const void *a, const void *b)
 {
-    int64_t x = ((const struct confusion *)a)->count,
-            y = ((const struct confusion *)b)->count;
+    int64_t x = ((const struct confusion_cell *)a)->count,
+            y = ((const struct confusion_cell *)b)->count;
     return (x < y) - (x > y);
 }
 
 static void print_confusions(const struct eval_confusion *e)
 {
-    size_t most = (size_t)e->classes * (size_t)e->classes, n = 0;
-    struct confusion *list = term_realloc_or_exit(NULL, most * sizeof(*list));
-    for (int c = 0; c < e->classes; c++)
-        for (int k = 0; k < e->classes; k++)
-            if (k != c && count_of(e, c, k))
-                list[n++] = (struct confusion){c, k, count_of(e, c, k)};
+    const struct confusion *c = e->counts;
+    size_t n = 0;
+    struct confusion_cell *list =
+        term_realloc_or_exit(NULL, (c->count + 1) * sizeof(*list));
+    for (size_t i = 0; i < c->count; i++)
+        if (c->cells[i].actual != c->cells[i].predicted)
+            list[n++] = c->cells[i];
     qsort(list, n, sizeof(*list), compare_by_count);
-    printf("\n%sMost frequent confusions%s (-f json prints the whole matrix)\n",
+    printf("\n%sMost frequent confusions%s (-f json prints all)\n",
            term_style_begin(stdout, TERM_BOLD), term_style_end(stdout));
     for (size_t i = 0; i < n && i < MAX_CONFUSIONS; i++)
         printf("%8lld  %s classified as %s\n", (long long)list[i].count,
@@ -118,8 +122,9 @@ static void print_confusions(const struct eval_confusion *e)
     free(list);
 }
 
-void eval_print_confusion(const struct eval_confusion *e)
+void eval_print_confusion(const struct confusion *confusion, const char *const *names)
 {
-    if (!print_matrix(e))
-        print_confusions(e);
+    const struct eval_confusion e = {confusion, confusion->classes, names};
+    if (!print_matrix(&e))
+        print_confusions(&e);
 }
