@@ -3,7 +3,8 @@
  *
  *     p = exp(z - max z) / sum exp(z - max z)
  *     q = (1 - label_smoothing) [class is the label] + label_smoothing / classes
- *     loss = -sum q log p,  dlogits = scale (p - q) / global_batch
+ *     loss = -weight sum q log p,  dlogits = weight scale (p - q) / global_batch
+ *     weight = class_weights[label], or 1
  *     correct = the first maximum is the label
  *
  * A work-item computes a row of `classes`. Global size >= n. */
@@ -11,6 +12,9 @@
 
 #ifndef GRADIENT
 #define GRADIENT 1 /* write dlogits */
+#endif
+#ifndef WEIGHTED
+#define WEIGHTED 0 /* read class_weights */
 #endif
 
 static inline float row_max(__global const float *z, uint classes)
@@ -82,7 +86,9 @@ __kernel void softmax(ALIASED_VIEW(const float, x), ALIASED_VIEW(float, y), uint
 }
 
 __kernel void cross_entropy(ALIASED_VIEW(const float, logits),
-                            ALIASED_VIEW(const int, labels), ALIASED_VIEW(float, dlogits),
+                            ALIASED_VIEW(const int, labels),
+                            ALIASED_VIEW(const float, class_weights),
+                            ALIASED_VIEW(float, dlogits),
                             ALIASED_VIEW(float, loss), ALIASED_VIEW(uint, correct),
                             uint n, uint classes, uint global_batch,
                             float label_smoothing, float scale)
@@ -106,7 +112,8 @@ __kernel void cross_entropy(ALIASED_VIEW(const float, logits),
             all += log_sum - (z[c] - top);
         total += even * all;
     }
-    loss[loss_at + row] = total;
+    const float weight = WEIGHTED ? class_weights[class_weights_at + label] : 1.0f;
+    loss[loss_at + row] = WEIGHTED ? weight * total : total;
 
     uint first = 0;
     while (first < label && z[first] < top)
@@ -117,6 +124,7 @@ __kernel void cross_entropy(ALIASED_VIEW(const float, logits),
         return;
     for (uint c = 0; c < classes; c++) {
         const float q = c == label ? one + even : even;
-        d[c] = (d[c] / sum - q) / global_batch * scale;
+        const float slope = (d[c] / sum - q) / global_batch * scale;
+        d[c] = WEIGHTED ? weight * slope : slope;
     }
 }

@@ -69,6 +69,11 @@ struct weft_train_params {
     const struct weft_rate_point *rates;
     int rate_count;
     bool rates_by_step;
+    /* The weight of each class of `data`, 0 or more, against imbalance: loss and gradient
+     * of an image are multiplied by that of its class, also in weft_progress; evaluation
+     * does not use them. Balanced ones are N / (k n) for a class with n of the N images,
+     * of k classes, as in scikit-learn and Keras. NULL: all 1. */
+    const float *class_weights;
 };
 #define weft_train_params(...) WEFT_PARAMS(weft_train_params, __VA_ARGS__)
 

@@ -47,7 +47,9 @@ static void loss_row(const void *data, size_t item)
     assert(label >= 0 && label < a->classes);
     struct row row = measure(logits, a->classes);
     double logarithm = log(row.sum), smoothing = (double)a->label_smoothing, loss = 0.0;
-    double scale = ldexp(1.0, a->loss_scale_log2) / a->global_batch;
+    double weight =
+        a->class_weights.mem ? (double)cpu_floats(a->class_weights)[label] : 1.0;
+    double scale = weight * ldexp(1.0, a->loss_scale_log2) / a->global_batch;
     for (int c = 0; c < a->classes; c++) {
         double q = (c == label ? 1.0 - smoothing : 0.0) + smoothing / a->classes;
         double below = (double)logits[c] - row.largest;
@@ -57,7 +59,7 @@ static void loss_row(const void *data, size_t item)
         if (dlogits)
             dlogits[c] = (float)((exp(below) / row.sum - q) * scale);
     }
-    cpu_floats(a->loss)[item] = (float)loss;
+    cpu_floats(a->loss)[item] = (float)(weight * loss);
     /* NaN compares unequal: not correct. */
     cpu_words(a->correct)[item] =
         row.first == label && (double)logits[label] == row.largest;

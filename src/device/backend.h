@@ -247,14 +247,16 @@ struct weft_softmax_args {
 
 /* Cross-entropy of softmax(logits) against q = (1 - smoothing) [class is the label] +
  * smoothing / classes, of a batch or of a shard, n rows of `global_batch`. loss[i] =
- * -sum q log p; correct[i] (uint) = 1 if the first largest logit is that of the label;
- * dlogits = (p - q) 2^loss_scale_log2 / global_batch, may be absent. */
+ * -weight sum q log p; correct[i] (uint) = 1 if the first largest logit is that of the
+ * label; dlogits = weight (p - q) 2^loss_scale_log2 / global_batch, may be absent. The
+ * weight is that of the label's class, 1 where class_weights are absent. */
 struct weft_loss_args {
     int n, classes, global_batch; /* global_batch >= n */
     float label_smoothing;
     int loss_scale_log2; /* above 0 if gradients are stored as float16 */
     struct weft_view logits;
     struct weft_view labels; /* int */
+    struct weft_view class_weights;
     struct weft_view dlogits, loss, correct;
 };
 

@@ -190,9 +190,15 @@ static const struct problem_field softmax[] = {
     NUMBER(weft_softmax_args, "n", n),
     NUMBER(weft_softmax_args, "classes", classes),
     {0}};
+#define WEIGHTS                                                                        \
+    {                                                                                  \
+        "weights", FIELD_VIEW, 1, {offsetof(struct weft_loss_args, class_weights)}, 0, \
+            NULL, 0                                                                    \
+    }
 static const struct problem_field loss[] = {NUMBER(weft_loss_args, "n", n),
                                             NUMBER(weft_loss_args, "classes", classes),
                                             VIEW(weft_loss_args, dlogits),
+                                            WEIGHTS,
                                             {0}};
 
 static bool complete_softmax(union weft_primitive_args *args)
@@ -215,6 +221,7 @@ static bool complete_loss(union weft_primitive_args *args)
     a->global_batch = a->n;
     set_view(&a->logits, count);
     set_optional_view(&a->dlogits, count);
+    set_optional_view(&a->class_weights, a->classes);
     set_view(&a->labels, a->n);
     set_view(&a->loss, a->n);
     set_view(&a->correct, a->n);

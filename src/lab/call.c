@@ -125,7 +125,8 @@ ARGUMENTS(softmax, softmax,
           WRITE(y, FLOATS) READ(x, FLOATS))
 ARGUMENTS(loss, loss,
           WRITE(dlogits, FLOATS) WRITE(loss, FLOATS) WRITE(correct, WORDS)
-          READ(logits, FLOATS) READ(labels, WORDS_BELOW(a->classes)))
+          READ(logits, FLOATS) READ(labels, WORDS_BELOW(a->classes))
+          READ(class_weights, FLOATS))
 ARGUMENTS(clip_gradient, clip_gradient,
           UPDATE(state, STATE) READ(g, FLOATS)
           READ(groups, WORDS_BELOW(a->settings.count / GROUP_SETTINGS))

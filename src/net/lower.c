@@ -128,6 +128,9 @@ static enum weft_status lower_loss(const struct weft_plan *plan,
         .loss = weft_plan_step_view(plan, buffers, TENSOR_LOSS),
         .correct = weft_plan_step_view(plan, buffers, TENSOR_CORRECT),
     };
+    if (buffers->class_weights)
+        args.class_weights =
+            (struct weft_view){buffers->class_weights, 0, (size_t)args.classes};
     WEFT_TRY(weft_list_begin_segment(list, plan->graph.count - 1, WEFT_PHASE_LOSS));
     WEFT_TRY(list->primitives->loss(list, &args));
     return accumulate_term(plan, buffers, term, list);

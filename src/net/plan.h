@@ -61,6 +61,7 @@ int weft_plan_largest_batch(const struct weft_net *net, int batch, bool training
 /* The buffers, one a role. Those that a mode does not use are NULL. */
 struct weft_buffers {
     struct weft_mem *activations, *weights, *gradients, *state, *prepared;
+    struct weft_mem *class_weights; /* floats; NULL: all are 1 */
 };
 
 /* Tensors of the plan in these buffers; absent where the plan has none. Elements of the

@@ -9,10 +9,13 @@
 #include "model/model.h"
 #include "model/weights.h"
 #include "shared/state.h"
+#include "util/hash.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define MAX_CLASS_WEIGHT 1e6f
 
 enum { EVALUATION_BATCH = 256, MAX_SCHEDULE_STEPS = 100 << 20 };
 
@@ -59,6 +62,38 @@ static enum weft_status upload_groups(struct weft_trainer *t)
     WEFT_TRY(backend->write(t->device, t->group_mem, 0, t->groups.of,
                             t->groups.of_count * sizeof(uint32_t)));
     return backend->write(t->device, t->group_mem, at, t->groups.settings, bytes);
+}
+
+/* Those of classes that only the network has are 1. */
+static enum weft_status upload_class_weights(struct weft_trainer *t,
+                                             const struct weft_dataset_info *info,
+                                             const float *weights)
+{
+    weft_context *ctx = t->device->context;
+    const struct weft_graph *graph = &t->plan->graph;
+    int classes = graph->nodes[graph->count - 1].in[0].c;
+    size_t bytes = (size_t)classes * sizeof(float);
+    if (!weights)
+        return WEFT_OK;
+    float *all = malloc(bytes);
+    if (!all)
+        return weft_out_of_memory(ctx, "class weights", bytes);
+    enum weft_status status = WEFT_OK;
+    for (int i = 0; i < classes && !status; i++) {
+        all[i] = i < info->classes ? weights[i] : 1.0f;
+        if (!(all[i] >= 0 && all[i] <= MAX_CLASS_WEIGHT))
+            status = weft_fail(ctx, WEFT_ERR_ARG,
+                               "the weight of class %d is %g, must be 0 to %g", i,
+                               (double)all[i], (double)MAX_CLASS_WEIGHT);
+    }
+    if (!status)
+        status = alloc(t, bytes, &t->buffers.class_weights);
+    if (!status)
+        status =
+            t->device->backend->write(t->device, t->buffers.class_weights, 0, all, bytes);
+    t->class_weights_hash = weft_hash64(all, bytes) | 1;
+    free(all);
+    return status;
 }
 
 /* True: the device has the images of one batch. */
@@ -278,6 +313,7 @@ static enum weft_status build(struct weft_trainer *t, const weft_net *net,
     WEFT_TRY(weft_plan_create(t->net, t->batch, true, p->no_fusion, type, &t->plan));
     WEFT_TRY(alloc_buffers(t));
     WEFT_TRY(upload_groups(t));
+    WEFT_TRY(upload_class_weights(t, info, p->class_weights));
     if (!t->images)
         WEFT_TRY(upload_images(t, data, p));
     if (!like) { /* else it runs no steps but those of the known-answer test */
@@ -343,7 +379,8 @@ void weft_trainer_destroy(weft_trainer **trainer)
                                      t->moment1,
                                      t->moment2,
                                      t->average,
-                                     t->group_mem};
+                                     t->group_mem,
+                                     t->buffers.class_weights};
     weft_inference_destroy(&t->inference);
     if (t->averager)
         backend->list_destroy(t->averager);

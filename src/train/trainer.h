@@ -72,6 +72,7 @@ struct weft_trainer {
     double mean[WEFT_MAX_CHANNELS], stddev[WEFT_MAX_CHANNELS];
     struct weft_preprocess_params preprocess;
     uint64_t data_hash;
+    uint64_t class_weights_hash; /* 0: no weights */
 };
 
 /* trainer.c */

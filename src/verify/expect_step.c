@@ -180,21 +180,24 @@ void expect_loss(struct verify_call *v, int output, struct verify_point *p)
     size_t at = is_gradient ? p->at / classes : p->at;
     int label = labels[at];
     double smoothing = (double)a->label_smoothing;
+    const float *weights =
+        a->class_weights.mem ? verify_floats(v, &a->class_weights) : NULL;
+    double weight = weights ? (double)weights[label] : 1;
     struct softmax_row row = row_of(v, x, at, a->classes);
     if (verify_is(v, output, &a->correct)) {
         expect_word(p, row.first == label);
         return;
     }
     if (!is_gradient) {
-        p->want =
-            softmax_loss(&row, x + at * classes, label, a->classes, smoothing, &p->bound);
+        p->want = softmax_loss(&row, x + at * classes, label, a->classes, smoothing,
+                               weight, &p->bound);
         return;
     }
     double distance = row.largest - (double)x[p->at];
     double probability = exp(-distance) / row.sum;
     double q = softmax_target((int)(p->at % classes), label, a->classes, smoothing);
-    p->want = ldexp(probability - q, a->loss_scale_log2) / a->global_batch;
-    p->bound = softmax_gradient_bound(probability, q, distance, a->classes,
+    p->want = weight * ldexp(probability - q, a->loss_scale_log2) / a->global_batch;
+    p->bound = softmax_gradient_bound(probability, q, distance, a->classes, weight,
                                       a->loss_scale_log2, a->global_batch);
 }
 

@@ -11,6 +11,7 @@ struct softmax_case {
     float smoothing;
     bool has_gradient;
     struct lab_tensor *x, *y, *labels, *loss, *correct;
+    struct lab_tensor *weights; /* of the classes; NULL: all 1 */
 };
 
 /* The logits of a fill: integers have ties; huge ones overflow exp unless the maximum is
@@ -115,6 +116,7 @@ static enum weft_status record_loss(const struct verify_case *c, enum lab_side s
         .loss_scale_log2 = s->loss_scale_log2,
         .logits = lab_view(&c->lab, s->x, side),
         .labels = lab_view(&c->lab, s->labels, side),
+        .class_weights = lab_view(&c->lab, s->weights, side),
         .dlogits = lab_view(&c->lab, s->has_gradient ? s->y : NULL, side),
         .loss = lab_view(&c->lab, s->loss, side),
         .correct = lab_view(&c->lab, s->correct, side),
@@ -127,16 +129,19 @@ static void bound_loss(struct softmax_case *s)
 {
     const float *x = lab_initial(&s->base.lab, s->x);
     const int32_t *labels = lab_initial(&s->base.lab, s->labels);
+    const float *weights = s->weights ? lab_initial(&s->base.lab, s->weights) : NULL;
     double smoothing = (double)s->smoothing;
     for (int i = 0; i < s->n; i++, x += s->classes) {
         struct softmax_row row = softmax_row_of(x, s->classes);
-        softmax_loss(&row, x, labels[i], s->classes, smoothing, &s->loss->bound[i]);
+        double weight = weights ? (double)weights[labels[i]] : 1;
+        softmax_loss(&row, x, labels[i], s->classes, smoothing, weight,
+                     &s->loss->bound[i]);
         for (int j = 0; j < s->classes && s->has_gradient; j++) {
             double distance = row.largest - (double)x[j];
             s->y->bound[i * s->classes + j] = softmax_gradient_bound(
                 exp(-distance) / row.sum,
                 softmax_target(j, labels[i], s->classes, smoothing), distance, s->classes,
-                s->loss_scale_log2, s->global_batch);
+                weight, s->loss_scale_log2, s->global_batch);
         }
     }
 }
@@ -153,6 +158,8 @@ static enum weft_status run_loss_case(struct softmax_case *s)
         int32_t *labels = lab_initial(&c->lab, s->labels);
         for (int i = 0; i < s->n; i++)
             labels[i] = lab_random_int(&c->check->random, 0, s->classes - 1);
+        if (s->weights)
+            lab_fill_uniform(&c->lab, s->weights, 0, 3);
         bounds_zero(c);
         fill_logits(s, kind);
         bound_loss(s);
@@ -185,12 +192,16 @@ static enum weft_status verify_loss_case(struct verify_context *k)
         lab_random_bool(&k->random, 60) ? 0 : lab_random_int(&k->random, 1, 16);
     s.global_batch =
         s.n + (lab_random_bool(&k->random, 50) ? 0 : lab_random_int(&k->random, 1, 600));
+    bool weighted = lab_random_bool(&k->random, 40);
     case_init(c, k);
-    case_describe(c, " n=%d of %d, %d classes, smoothing %.9g, gradient %s, times 2^%d",
-                  s.n, s.global_batch, s.classes, (double)s.smoothing,
-                  s.has_gradient ? "present" : "absent", s.loss_scale_log2);
+    case_describe(c, " n=%d of %d, %d classes%s, smoothing %.9g, gradient %s, times 2^%d",
+                  s.n, s.global_batch, s.classes, weighted ? " with weights" : "",
+                  (double)s.smoothing, s.has_gradient ? "present" : "absent",
+                  s.loss_scale_log2);
     s.x = lab_add_tensor(&c->lab, "logits", LAB_FLOAT, s.n, 1, 1, s.classes);
     s.labels = lab_add_tensor(&c->lab, "labels", LAB_INT32, 1, 1, 1, s.n);
+    if (weighted)
+        s.weights = lab_add_tensor(&c->lab, "weights", LAB_FLOAT, 1, 1, 1, s.classes);
     s.loss = lab_add_tensor(&c->lab, "loss", LAB_FLOAT, 1, 1, 1, s.n);
     s.correct = lab_add_tensor(&c->lab, "correct", LAB_INT32, 1, 1, 1, s.n);
     s.y = lab_add_tensor(&c->lab, "dlogits", LAB_FLOAT, s.n, 1, 1, s.classes);

@@ -29,23 +29,26 @@ double softmax_target(int j, int label, int classes, double smoothing)
 
 /* log sum exp(x - largest) + sum q (largest - x). */
 double softmax_loss(const struct softmax_row *row, const float *x, int label, int classes,
-                    double smoothing, double *bound)
+                    double smoothing, double weight, double *bound)
 {
     double distances = 0, logarithm = log(row->sum);
     for (int j = 0; j < classes; j++)
         distances +=
             softmax_target(j, label, classes, smoothing) * (row->largest - (double)x[j]);
-    *bound = FP32_EPSILON * (12 + classes + 4 * logarithm + (4 + classes) * distances +
-                             4 * fabs(row->largest));
-    return logarithm + distances;
+    *bound = weight * FP32_EPSILON *
+                 (13 + classes + 5 * logarithm + (5 + classes) * distances +
+                  4 * fabs(row->largest)) +
+             FP32_MIN_NORMAL;
+    return weight * (logarithm + distances);
 }
 
 double softmax_gradient_bound(double p, double q, double distance, int classes,
-                              int loss_scale_log2, int batch)
+                              double weight, int loss_scale_log2, int batch)
 {
-    return ldexp(softmax_probability_bound(p, distance, classes) +
-                     FP32_EPSILON * (3 * q + fabs(p - q)),
-                 loss_scale_log2) /
+    return weight *
+               ldexp(softmax_probability_bound(p, distance, classes) +
+                         FP32_EPSILON * (3 * q + 2 * fabs(p - q)),
+                     loss_scale_log2) /
                batch +
            FP32_MIN_NORMAL;
 }

@@ -20,12 +20,12 @@ double softmax_probability_bound(double p, double distance, int classes);
 /* The share of class `j` in the target of `label`. */
 double softmax_target(int j, int label, int classes, double smoothing);
 
-/* -sum q log p of a row, and its error bound. */
+/* -weight sum q log p of a row, and its error bound. */
 double softmax_loss(const struct softmax_row *row, const float *x, int label, int classes,
-                    double smoothing, double *bound);
+                    double smoothing, double weight, double *bound);
 
-/* Error bound of (p - q) 2^loss_scale_log2 / batch. */
+/* Error bound of weight (p - q) 2^loss_scale_log2 / batch. */
 double softmax_gradient_bound(double p, double q, double distance, int classes,
-                              int loss_scale_log2, int batch);
+                              double weight, int loss_scale_log2, int batch);
 
 #endif

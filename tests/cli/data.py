@@ -136,6 +136,34 @@ def lists():
     check(json.loads(weft("show", "j", "-f", "json"))["classes"] == list(CLASSES), "names of a CSV")
 
 
+def weights():
+    """Class weights: the run resumes to the bit, and refuses other weights."""
+    rng = random.Random(4)
+    for label, count in enumerate((12, 3, 6)):
+        for i in range(count):
+            pgm(pathlib.Path("uneven") / CLASSES[label] / f"{i}.pgm", pixels(label, rng))
+    some = ("--val-split", 0, "--class-weights")
+    train("-e", 4, "--out", "w4", *some, "balanced", data="uneven",
+          says="Weights balanced: the classes weigh 0.583 to 2.33 in the loss")
+    train("-e", 2, "--out", "w2", *some, "balanced", data="uneven")
+    train("-e", 4, "--out", "w2", "--resume", data="uneven", says="Weights balanced")
+    check(same("w4", "w2"), "a resumed run with class weights has the same bits")
+    pathlib.Path("w.txt").write_text("0.583333333333 # ant\n2.33333333333\n\n1.16666666667\n")
+    train("-e", 4, "--out", "wf", *some, "w.txt", data="uneven")
+    check(same_layers("w4", "wf"), "the same weights from a file")
+    train("-e", 4, "--out", "w0", "--val-split", 0, data="uneven")
+    check(not same_layers("w4", "w0"), "weights change the result")
+    log = pathlib.Path("w4/log.jsonl").read_text()
+    check('"class_weights": "balanced"' in log, f"the log has them: {log[:900]}")
+    pathlib.Path("w.txt").write_text("1\n2\n3\n")
+    train("-e", 5, "--out", "wf", "--resume", data="uneven", code=4, says="continue with the same class weights")
+    pathlib.Path("w.txt").write_text("1\n2\n")
+    train("-e", 1, *some, "w.txt", data="uneven", code=4, says="the weights end after 2")
+    pathlib.Path("w.txt").write_text("1\n-2\n3\n")
+    train("-e", 1, *some, "w.txt", data="uneven", code=4, says="no weight for class 1")
+    train("-e", 1, *some, "balance", data="uneven", code=4, says="it is balanced, none or a file")
+
+
 def many():
     """65,536 classes, and one more."""
     folder = pathlib.Path("many")
@@ -188,7 +216,7 @@ def main():
         os.chdir(folder)
         os.environ.update(XDG_CACHE_HOME=folder + "/cache", XDG_STATE_HOME=folder)
         pathlib.Path("t.net").write_text(NET)
-        for test in [folders, lists, many, dotted, orientation]:
+        for test in [folders, lists, weights, many, dotted, orientation]:
             test()
         os.chdir("/")
         shutil.rmtree(folder, ignore_errors=True)

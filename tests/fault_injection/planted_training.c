@@ -99,6 +99,11 @@ static void lose_smoothing(union weft_primitive_args *a)
     a->loss.label_smoothing = 0;
 }
 
+static void lose_class_weights(union weft_primitive_args *a)
+{
+    a->loss.class_weights = (struct weft_view){0};
+}
+
 static void use_one_scale(union weft_primitive_args *a)
 {
     a->make_batch.scale[1] = a->make_batch.scale[0];
@@ -368,6 +373,7 @@ const struct fault training_faults[] = {
     {"another word for the step", "dropout", IN(dropout), .modify = use_seed_as_step},
     {"overflows", "softmax", IN(softmax), .after = overflow},
     {"smoothing ignored", "loss", IN(loss), .modify = lose_smoothing},
+    {"class weights ignored", "loss", IN(loss), .modify = lose_class_weights},
     {"gradient not divided by n", "loss", IN(loss), .after = sum_gradient},
     {"gradient divided by the shard's rows", "loss", IN(loss),
      .modify = use_shard_as_batch},

@@ -85,6 +85,13 @@ const struct args_option train_option_table[] = {
      .value = "TEXT",
      .help = "changes of the training images, new in each epoch, as in \"flip shift=2 "
              "cutout=8\"; none: no change; default: the network's"},
+    {.name = "class-weights",
+     .kind = ARGS_TEXT,
+     .offset = offsetof(struct train_options, class_weights),
+     .value = "W",
+     .help = "weights of the classes in the loss: balanced, N / (k n) for a class with n "
+             "of the N training images, of k classes; a file with a number for each "
+             "class, one a line; default none: all 1"},
     {.name = "seed",
      .letter = 's',
      .kind = ARGS_SEED,

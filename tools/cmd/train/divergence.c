@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Standard errors above the accuracy of guessing: an accuracy beyond the first is better
  * than guessing, one below the second is guessing. */
@@ -20,8 +21,14 @@ static const double chance_loss = 0.99;
  * weights that grew, not from their initial values. */
 static const double grown_loss = 100;
 
+static double weight_of(const struct train_session *session, int c)
+{
+    return session->weights ? (double)session->weights[c] : 1;
+}
+
 /* Results of the best network that does not look at the images: its loss is the entropy
- * of the classes after label smoothing, its accuracy the frequency of the largest. */
+ * of the weighted classes after label smoothing, its accuracy the frequency of the
+ * largest. */
 static void measure_guessing(const struct train_session *session, double *loss,
                              double *accuracy)
 {
@@ -29,17 +36,23 @@ static void measure_guessing(const struct train_session *session, double *loss,
     struct weft_net_info net;
     weft_dataset_info(session->train, &data);
     weft_net_info(session->net, &net);
-    int64_t counts[WEFT_MAX_CLASSES] = {0};
+    size_t bytes = (size_t)data.classes * sizeof(int64_t);
+    int64_t *counts = memset(term_realloc_or_exit(NULL, bytes), 0, bytes);
+    double all = 0;
     *loss = *accuracy = 0;
-    for (int i = 0; i < data.count; i++)
+    for (int i = 0; i < data.count; i++) {
         counts[data.labels[i]]++;
+        all += weight_of(session, data.labels[i]);
+    }
     for (int c = 0; c < data.classes; c++) {
         double p = (double)counts[c] / data.count,
                smoothing = (double)net.label_smoothing;
-        double q = (1 - smoothing) * p + smoothing / data.classes;
+        double share = all > 0 ? weight_of(session, c) * (double)counts[c] / all : 0;
+        double q = (1 - smoothing) * share + smoothing / data.classes;
         *accuracy = fmax(*accuracy, p);
-        *loss -= q > 0 ? q * log(q) : 0;
+        *loss -= q > 0 ? all / data.count * q * log(q) : 0;
     }
+    free(counts);
 }
 
 bool train_has_learned(const struct train_session *session, const struct weft_progress *p)

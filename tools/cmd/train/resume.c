@@ -53,6 +53,9 @@ static void compare_options(struct train_session *session, const struct train_op
         train_warn_ignored(session, "schedule", o->schedule, session->schedule);
     if (o->augment && strcmp(o->augment, session->augment))
         train_warn_ignored(session, "augment", o->augment, session->augment);
+    if (o->class_weights && strcmp(o->class_weights, session->class_weights))
+        train_warn_ignored(session, "class-weights", o->class_weights,
+                           session->class_weights);
     if (o->seed != ARGS_SEED_UNSET && o->seed != session->seed)
         warn_ignored_number(session, "seed", (double)o->seed, (double)session->seed);
     if (o->app.precision != TRAIN_NO_PRECISION &&
@@ -99,6 +102,9 @@ enum app_exit train_configure_resumed(struct train_session *session,
                   session->run.folder, o->rates);
     const char *augment = weft_model_metadata(session->checkpoint, "train.augment");
     session->augment = augment ? augment : "none";
+    session->class_weights = metadata(session, TRAIN_META_WEIGHTS);
+    if (!*session->class_weights)
+        session->class_weights = "none";
     session->epochs = o->epochs ? o->epochs : atoi(metadata(session, TRAIN_META_EPOCHS));
     const char *saved = metadata(session, "train.precision");
     session->precision =

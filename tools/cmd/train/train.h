@@ -23,7 +23,7 @@ struct train_options {
     const char *data, *net, *from, *freeze, *out, *test, *input;
     int epochs, batch, audit, patience;
     double learning_rate;
-    const char *schedule, *rates, *augment;
+    const char *schedule, *rates, *augment, *class_weights;
     uint64_t seed;
     bool resume, stream;
     struct args_count_or_percent val_split;
@@ -89,15 +89,18 @@ struct train_session {
     const char *schedule;          /* NULL: the network's */
     struct weft_rate_point *rates; /* instead of the schedule; NULL: none */
     int rate_count;
-    const char *rate_unit;  /* "epoch" or "step" */
-    char *rates_text;       /* the same as a text, for the checkpoint */
-    const char *augment;    /* NULL: the network's */
-    bool new_rate;          /* of a resumed run: not that of its checkpoint */
-    double target_accuracy; /* 0: none */
-    int patience;           /* epochs without a better one; 0: any number */
-    double time_limit;      /* seconds since `start`; 0: none */
-    bool plan;              /* the epochs are planned by the time limit */
-    double planned_rate;    /* images/s, measured for it; 0: not measured */
+    const char *rate_unit;        /* "epoch" or "step" */
+    char *rates_text;             /* the same as a text, for the checkpoint */
+    const char *augment;          /* NULL: the network's */
+    const char *class_weights;    /* as --class-weights; NULL: none */
+    float *weights;               /* of the classes of `train`; NULL: all are 1 */
+    char weights_path[PATHS_MAX]; /* class_weights, absolute if it is a file */
+    bool new_rate;                /* of a resumed run: not that of its checkpoint */
+    double target_accuracy;       /* 0: none */
+    int patience;                 /* epochs without a better one; 0: any number */
+    double time_limit;            /* seconds since `start`; 0: none */
+    bool plan;                    /* the epochs are planned by the time limit */
+    double planned_rate;          /* images/s, measured for it; 0: not measured */
     struct weft_preprocess_params preprocess; /* of images for the model */
     double start;
     bool keep_going;       /* after divergence */
@@ -170,6 +173,9 @@ enum app_exit train_write_out_of_fold(const struct app *app,
                                       const struct train_out_of_fold *out,
                                       const char *path);
 void train_out_of_fold_free(struct train_out_of_fold *out);
+
+/* class_weights.c. Computes or reads the weights of the classes. */
+enum app_exit train_open_class_weights(struct train_session *session);
 
 /* resume.c */
 
@@ -273,6 +279,7 @@ enum app_exit train_finish(struct train_session *session, enum train_stop stop);
 #define TRAIN_META_FOLD       "run.fold"    /* "2/5" */
 #define TRAIN_META_LEARNED    "run.learned" /* train_session.learned */
 #define TRAIN_META_PATIENCE   "run.patience"
-#define TRAIN_META_RATES      "run.rates" /* train_session.rates_text */
+#define TRAIN_META_RATES      "run.rates"         /* train_session.rates_text */
+#define TRAIN_META_WEIGHTS    "run.class_weights" /* train_session.weights_path */
 
 #endif

@@ -85,6 +85,8 @@ enum app_exit train_save_checkpoint(struct train_session *session, const char *p
                                     patience,
                                     TRAIN_META_RATES,
                                     session->rates_text ? session->rates_text : "",
+                                    TRAIN_META_WEIGHTS,
+                                    session->weights_path,
                                     session->folds ? TRAIN_META_FOLD : NULL,
                                     fold,
                                     NULL};

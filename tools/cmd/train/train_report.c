@@ -55,6 +55,20 @@ void train_print_precision(struct train_session *session)
                    100 * info.difference, 100 * info.noise);
 }
 
+static void print_class_weights(const struct train_session *session, const char *on,
+                                const char *off)
+{
+    struct weft_dataset_info data;
+    weft_dataset_info(session->train, &data);
+    float least = session->weights[0], most = least;
+    for (int c = 1; c < data.classes; c++) {
+        least = fminf(least, session->weights[c]);
+        most = fmaxf(most, session->weights[c]);
+    }
+    term_print("%sWeights%s %s: the classes weigh %.3g to %.3g in the loss", on, off,
+               session->weights_path, (double)least, (double)most);
+}
+
 void train_print_run(const struct train_session *session, const struct weft_progress *p)
 {
     struct weft_net_info net;
@@ -83,6 +97,8 @@ void train_print_run(const struct train_session *session, const struct weft_prog
     if (session->stream)
         term_print("%sStream%s  the images are sent to the device batch by batch", on,
                    off);
+    if (session->weights)
+        print_class_weights(session, on, off);
     if (p->step)
         term_print("        resuming after epoch %d%s", p->epoch,
                    p->step_in_epoch ? ", within the next one" : "");

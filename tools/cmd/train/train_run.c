@@ -21,6 +21,7 @@ static void configure_new(struct train_session *session, const struct train_opti
     session->learning_rate = o->learning_rate;
     session->schedule = o->schedule;
     session->augment = o->augment;
+    session->class_weights = o->class_weights;
     session->seed = o->seed == ARGS_SEED_UNSET ? 1 : o->seed;
     session->fold = session->job ? session->job->fold : 0;
     session->folds = session->fold ? o->folds : 0;
@@ -99,6 +100,8 @@ static void log_header(struct json *j, const void *priv)
               : session->schedule ? session->schedule
                                   : net.schedule);
     emit_text(j, "augment", session->augment ? session->augment : net.augment);
+    emit_text(j, "class_weights",
+              *session->weights_path ? session->weights_path : "none");
     emit_uint(j, "seed", session->seed);
     if (session->folds) {
         emit_int(j, "fold", session->fold);
@@ -154,7 +157,7 @@ enum weft_status train_create_trainer(struct train_session *session)
                            .rates_by_step =
                                session->rates && !strcmp(session->rate_unit, "step"),
                            .preprocess = &session->preprocess, .from = session->from,
-                           .stream = session->stream);
+                           .stream = session->stream, .class_weights = session->weights);
     return weft_trainer_create(session->app->device, session->net, session->train,
                                &params, &session->trainer);
 }
@@ -231,7 +234,7 @@ static enum app_exit train(struct train_session *session, const struct train_opt
                          "--patience needs validation images: remove --val-split 0");
     choose_preprocess(session, o);
     train_print_data(session);
-    if ((code = open_net(session, o)))
+    if ((code = train_open_class_weights(session)) || (code = open_net(session, o)))
         return code;
     if (o->find_rate)
         return train_find_rate(session);
@@ -271,6 +274,7 @@ enum app_exit train_run(struct app *app, const struct train_options *o,
     weft_dataset_destroy(&session.test);
     weft_model_destroy(&session.checkpoint);
     weft_model_destroy(&session.from);
+    free(session.weights);
     run_dir_close(&session.run);
     train_free_rates(&session);
     return code;
