@@ -315,7 +315,8 @@ enum app_exit app_open_dataset(struct app *app, const char *spec, enum weft_spli
     return code;
 }
 
-enum app_exit app_require_pixels(struct app *app, const struct weft_dataset_info *data)
+enum app_exit app_require_pixels(const struct app *app,
+                                 const struct weft_dataset_info *data)
 {
     return data->pixels ? APP_OK
                         : app_error(app, APP_BAD_INPUT,

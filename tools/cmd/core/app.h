@@ -141,7 +141,8 @@ void app_print_decoding(const weft_dataset *data);
 
 /* Rejects data whose images are read when they are needed (weft_dataset_info.pixels is
  * NULL), for a command that takes all of them at once. */
-enum app_exit app_require_pixels(struct app *app, const struct weft_dataset_info *data);
+enum app_exit app_require_pixels(const struct app *app,
+                                 const struct weft_dataset_info *data);
 
 /* Rejects data that a model names but that is not there. */
 enum app_exit app_require_saved_data(const struct app *app, const char *spec,
