@@ -298,7 +298,12 @@ static void test_fashion(const char *shared)
                     "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b");
 
     /* One pixel of one image, or one label, is another collection. */
-    struct weft_raw_images raw = {10000, 28, 28, 1, malloc(7840000), malloc(40000)};
+    struct weft_raw_images raw = {.count = 10000,
+                                  .height = 28,
+                                  .width = 28,
+                                  .channels = 1,
+                                  .pixels = malloc(7840000),
+                                  .labels = malloc(40000)};
     REQUIRE(raw.pixels && raw.labels);
     memcpy(raw.pixels, test_pixels(test), 7840000);
     memcpy(raw.labels, test_labels(test), 40000);

@@ -68,7 +68,7 @@ static void test_npy(void)
         labels.bytes[labels.size - 8 + (size_t)i] = 0xff;
     save("y_train.npy", &labels);
     check_fails("x_train.npy", WEFT_ERR_FORMAT,
-                "label 2 is -1, must be an integer from 0 to 999");
+                "label 2 is -1, must be an integer from 0 to 65535");
     good.size = 9;
     save("x_train.npy", &good);
     check_fails("x_train.npy", WEFT_ERR_FORMAT, "truncated NPY header");
@@ -118,7 +118,7 @@ static void test_npy_types(void)
     } refused[] = {
         {"<i2", "(2, 3)", "if its 3 columns are one-hot, save a.argmax(1)", 12},
         {"<U3", "(1,)", "for texts save numpy.unique(a, return_inverse=True)[1]", 12},
-        {"<i2", "(1,)", "label 0 is -1, must be an integer from 0 to 999", 2},
+        {"<i2", "(1,)", "label 0 is -1, must be an integer from 0 to 65535", 2},
     };
     for (size_t i = 0; i < WEFT_ARRAY_SIZE(refused); i++) {
         struct buffer b = npy(1, refused[i].type, "False", refused[i].shape);
