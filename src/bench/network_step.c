@@ -4,6 +4,7 @@
 #include "dataset/dataset.h"
 #include "device/process.h"
 
+#include "shared/state.h"
 #include "train/trainer.h"
 #include "verify/known_answers.h"
 
@@ -247,14 +248,17 @@ static void count_memory(const struct step_run *s, struct weft_step_report *out)
     size_t image = weft_shape_count(s->plan->input);
     size_t prepared = s->plan->prepared_floats * sizeof(float);
     bool half = !t && s->plan->type == WEFT_FLOAT16;
-    size_t workspace = 0;
+    size_t workspace = 0, state = 0;
+    if (t)
+        state = 2 * weights + (STATE_WORDS + (size_t)t->rate_count) * sizeof(uint32_t) +
+                (t->average ? weft_graph_floats(&s->plan->graph) * sizeof(float) : 0);
     for (int i = 0; i < s->list_count; i++)
         workspace += s->lists[i]->info.workspace_bytes;
     const size_t bytes[WEFT_ROLE_COUNT] = {
         [WEFT_ROLE_WEIGHTS] =
             half ? prepared : weft_graph_floats(&s->plan->graph) * sizeof(float),
         [WEFT_ROLE_GRADIENTS] = t ? weights : 0,
-        [WEFT_ROLE_OPTIMIZER_STATE] = t ? 2 * weights : 0,
+        [WEFT_ROLE_OPTIMIZER_STATE] = state,
         [WEFT_ROLE_ACTIVATIONS] = s->plan->bytes,
         [WEFT_ROLE_WORKSPACE] = workspace + (half ? 0 : prepared),
         [WEFT_ROLE_DATASET] = t ? (size_t)t->count * (image + sizeof(int32_t))

@@ -205,8 +205,7 @@ EQUIVALENT = {
         "with one tile or two the next tile is the previous one",
     ("gemm_mma.cl", "const float2 none = (float2)(1.0f);"):
         "epilogue() reads a bias or an activation gradient only if it is present",
-    ("state.h", "STATE_WORDS = STATE_METRICS_RING + 2 + STATE_RING_STEPS"): HOST,
-    ("state.h", "STATE_WORDS = STATE_METRICS_RING - 2 * STATE_RING_STEPS"): HOST,
+    ("state.h", "STATE_WORDS = STATE_NORM_RING - STATE_RING_STEPS"): HOST,
     ("subgroup.h", ";                                                    \\"):
         "a data race that never happens on PoCL: it ends each iteration of such a loop with a barrier",
     ("gemm_main.h", "for (uint i = 0; i <= ACC_ROWS; i++)"): PRIVATE,

@@ -317,7 +317,12 @@ static void test_fashion(const char *shared)
 
     /* A set of 60,000 with 79 % of the test images, as the first release's training
      * part has, and one with all of them. */
-    raw = (struct weft_raw_images){60000, 28, 28, 1, malloc(47040000), calloc(60000, 4)};
+    raw = (struct weft_raw_images){.count = 60000,
+                                   .height = 28,
+                                   .width = 28,
+                                   .channels = 1,
+                                   .pixels = malloc(47040000),
+                                   .labels = calloc(60000, 4)};
     REQUIRE(raw.pixels && raw.labels);
     memcpy(raw.pixels, test_pixels(train), 47040000);
     for (size_t i = 0, to = 0; i < 10000; i++)

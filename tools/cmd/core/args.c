@@ -375,6 +375,8 @@ void args_help(FILE *out, const struct args_command *c)
         }
         fprintf(out, "%*s", LEFT - n, "");
         term_wrap(out, o->help, LEFT, LEFT, 80);
+        if (out == stdout)
+            term_flush_stdout(); /* which keeps the first error */
     }
     fprintf(out, "  -h, --help%*sprint this text\n", LEFT - 12, "");
 }
