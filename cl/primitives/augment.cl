@@ -29,8 +29,8 @@ INLINE void resample(const struct weft_augment *a, const struct weft_augment_dra
     const int y0 = at_y >> 15, x0 = at_x >> 15;
     const int down = at_y >> 7 & 255, right = at_x >> 7 & 255;
     for (int c = 0; c < C; c++) {
-        const int upper = tap(a, from, y0, x0, c) * (256 - right) +
-                          tap(a, from, y0, x0 + 1, c) * right;
+        const int upper =
+            tap(a, from, y0, x0, c) * (256 - right) + tap(a, from, y0, x0 + 1, c) * right;
         const int lower = tap(a, from, y0 + 1, x0, c) * (256 - right) +
                           tap(a, from, y0 + 1, x0 + 1, c) * right;
         const int byte = (upper * (256 - down) + lower * down + 32768) >> 16;
@@ -62,10 +62,10 @@ __kernel void augment_batch(ALIASED_VIEW(uint, state), ALIASED_VIEW(const uchar,
     const uint place = gathered ? first_row + row : index;
     if (HAS_LABELS && get_global_id(0) == 0)
         batch_labels[batch_labels_at + row] = labels[labels_at + place];
-    const struct weft_augment_draw d =
-        weft_augment_draw(&augment, H, W, C, index, epoch,
-                          state[state_at + STATE_SEED_LOW],
-                          state[state_at + STATE_SEED_HIGH]);
+    struct weft_augment_draw d;
+    weft_augment_draw(&d, &augment, H, W, C, index, epoch,
+                      state[state_at + STATE_SEED_LOW],
+                      state[state_at + STATE_SEED_HIGH]);
 
     const float scales[4] = {scale4.x, scale4.y, scale4.z, scale4.w};
     const float shifts[4] = {shift4.x, shift4.y, shift4.z, shift4.w};

@@ -84,10 +84,10 @@ __kernel void augment_batch_rows(ALIASED_VIEW(uint, state),
     const uint place = gathered ? first_row + row : index;
     if (HAS_LABELS)
         batch_labels[batch_labels_at + row] = labels[labels_at + place];
-    const struct weft_augment_draw d =
-        weft_augment_draw(&augment, H, W, C, index, epoch,
-                          state[state_at + STATE_SEED_LOW],
-                          state[state_at + STATE_SEED_HIGH]);
+    struct weft_augment_draw d;
+    weft_augment_draw(&d, &augment, H, W, C, index, epoch,
+                      state[state_at + STATE_SEED_LOW],
+                      state[state_at + STATE_SEED_HIGH]);
     struct row_maker m = {.flip = d.flip,
                           .dx = d.dx,
                           .first = min(W, max(0, d.flip ? d.dx : -d.dx)),

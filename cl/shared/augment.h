@@ -319,33 +319,35 @@ static inline void weft_augment_resample(const struct weft_augment *a,
     weft_augment_compose(d, &m, height, width);
 }
 
-static inline struct weft_augment_draw
-weft_augment_draw(const struct weft_augment *a, int height, int width, int channels,
-                  weft_u32 image, weft_u32 epoch, weft_u32 key0, weft_u32 key1)
+/* By a pointer: what clang 14 makes of a returned struct is beyond Oclgrind. */
+static inline void weft_augment_draw(struct weft_augment_draw *d,
+                                     const struct weft_augment *a, int height, int width,
+                                     int channels, weft_u32 image, weft_u32 epoch,
+                                     weft_u32 key0, weft_u32 key1)
 {
-    struct weft_augment_draw d = {0, 0, 0, 0, 0, 0, 0, {{0, 0, 0}, {0, 0, 0}},
-                                  0, 0, 0, 0, 0};
+    const struct weft_augment_draw none = {0, 0, 0, 0, 0, 0, 0, {{0, 0, 0}, {0, 0, 0}},
+                                           0, 0, 0, 0, 0};
+    *d = none;
     const struct weft_random move =
         weft_philox(key0, key1, image, epoch, AUGMENT_MOVE, RANDOM_AUGMENT);
     if (a->flip == AUGMENT_FLIP)
-        d.flip = (int)(move.v[0] & 1);
+        d->flip = (int)(move.v[0] & 1);
     if (a->flip == AUGMENT_ALTERNATE_FLIP) {
         const struct weft_random first =
             weft_philox(key0, key1, image, 0, AUGMENT_ALTERNATE, RANDOM_AUGMENT);
-        d.flip = (int)((first.v[0] ^ epoch) & 1);
+        d->flip = (int)((first.v[0] ^ epoch) & 1);
     }
-    d.dy = weft_augment_within(move.v[1], a->shift);
-    d.dx = weft_augment_within(move.v[2], a->shift);
+    d->dy = weft_augment_within(move.v[1], a->shift);
+    d->dx = weft_augment_within(move.v[2], a->shift);
     if (a->cutout)
         weft_augment_cutout(
-            &d, a->cutout, height, width,
+            d, a->cutout, height, width,
             weft_philox(key0, key1, image, epoch, AUGMENT_ERASE, RANDOM_AUGMENT));
     if (weft_augment_below(move.v[3], 65536) < a->erase)
-        weft_augment_erase(&d, height, width, image, epoch, key0, key1);
+        weft_augment_erase(d, height, width, image, epoch, key0, key1);
     if (a->kind == AUGMENT_RESAMPLED)
-        weft_augment_resample(a, &d, height, width, channels == 3, image, epoch, key0,
+        weft_augment_resample(a, d, height, width, channels == 3, image, epoch, key0,
                               key1);
-    return d;
 }
 
 #endif

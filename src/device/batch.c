@@ -7,9 +7,10 @@
 struct weft_augment_draw weft_batch_draw(const struct weft_batch_args *args, size_t image,
                                          uint32_t epoch, uint32_t key0, uint32_t key1)
 {
-    return weft_augment_draw(&args->augment, args->pixels / args->channels / args->width,
-                             args->width, args->channels, (uint32_t)image, epoch, key0,
-                             key1);
+    struct weft_augment_draw d;
+    weft_augment_draw(&d, &args->augment, args->pixels / args->channels / args->width,
+                      args->width, args->channels, (uint32_t)image, epoch, key0, key1);
+    return d;
 }
 
 /* An image, read a byte at a time. */

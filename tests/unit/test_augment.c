@@ -24,7 +24,9 @@ static struct weft_augment resolve(const char *text, int side)
 static struct weft_augment_draw draw_of(const struct weft_augment *a, int side,
                                         unsigned image, unsigned epoch)
 {
-    return weft_augment_draw(a, side, side, 1, image, epoch, 11, 12);
+    struct weft_augment_draw d;
+    weft_augment_draw(&d, a, side, side, 1, image, epoch, 11, 12);
+    return d;
 }
 
 /* Half of the images are flipped; alternating, each in every second epoch. */
@@ -94,13 +96,13 @@ static void check_erased(void)
 static void check_keys(void)
 {
     const struct weft_augment a = resolve("shift=100", 300);
-    const struct weft_augment_draw d = weft_augment_draw(&a, 300, 300, 1, 5, 6, 7, 8);
+    struct weft_augment_draw d, other;
+    weft_augment_draw(&d, &a, 300, 300, 1, 5, 6, 7, 8);
     const unsigned others[][4] = {{4, 6, 7, 8}, {5, 7, 7, 8}, {5, 6, 8, 8}, {5, 6, 7, 9}};
     for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
         const unsigned *k = others[i];
-        const struct weft_augment_draw o =
-            weft_augment_draw(&a, 300, 300, 1, k[0], k[1], k[2], k[3]);
-        CHECK(o.dy != d.dy || o.dx != d.dx);
+        weft_augment_draw(&other, &a, 300, 300, 1, k[0], k[1], k[2], k[3]);
+        CHECK(other.dy != d.dy || other.dx != d.dx);
     }
     CHECK(weft_augment_reflect(-1, 4) == 1 && weft_augment_reflect(4, 4) == 2 &&
           weft_augment_reflect(-7, 4) == 1 && weft_augment_reflect(9, 4) == 3 &&
