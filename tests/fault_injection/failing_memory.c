@@ -164,10 +164,12 @@ static enum weft_status load_model(void)
     return status ? status : weft_trainer_load_checkpoint(trainer, "whole");
 }
 
+enum { IMAGES = 20 };
+
 static enum weft_status predict(void)
 {
     static float probabilities[5 * CLASSES];
-    static int32_t predicted[5];
+    static int32_t predicted[IMAGES];
     enum weft_status status = WEFT_OK;
     for (enum weft_precision p = WEFT_PRECISION_FLOAT32;
          !status && p <= WEFT_PRECISION_AUTO; p++) {
@@ -311,7 +313,7 @@ int main(int argc, char **argv)
     open_device(0, NULL);
     REQUIRE(!chdir(folder));
     write_files();
-    data = make_data(20);
+    data = make_data(IMAGES);
     trainer = make_trainer(device, every_op, data, 1, false);
     CHECK_OK(weft_trainer_model(trainer, &model));
     CHECK_OK(weft_trainer_save_checkpoint(trainer, "whole", NULL));

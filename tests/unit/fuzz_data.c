@@ -67,6 +67,7 @@ static void read_data(const struct weft_format *wanted, const uint8_t *bytes, si
     weft_raw_images_free(&raw);
     weft_file_free(&file);
     free(labels.values);
+    weft_names_free(&labels.classes);
     free(reading.notes);
     forget_error();
 }
