@@ -4,10 +4,10 @@
 runs, runs at the same time, damaged files.
 
 usage: runs.py WEFT [CASE...]"""
-import json, math, os, shutil, subprocess, sys, tempfile
+import json, math, os, shutil, subprocess
 
 from checks import check, finish
-from tiny_runs import (CLASSES, CONV, SIDE, WEFT, Model, images, log_of, read, says, train, weft,
+from tiny_runs import (CLASSES, CONV, SIDE, WEFT, Model, images, log_of, read, run_cases, says, train, weft,
                        write_data)
 
 LINEAR = """flatten
@@ -314,22 +314,13 @@ def named():
         weft(0, "eval", "-d", "cpu", "new.safetensors")
 
 
+def write_image():
+    with open("a.pgm", "wb") as f:
+        f.write(b"P5 %d %d 255\n" % (SIDE, SIDE) + images(1, 0)[0][0])
+
+
 def main():
-    cases = [named, damaged, nonfinite, loss, diverged, good, resumed, parallel, log]
-    chosen = sys.argv[2:]
-    top = os.getcwd()
-    for case in cases:
-        if chosen and case.__name__ not in chosen:
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            os.chdir(folder)
-            write_data("data", images(300, 0), images(90, 5))
-            with open("conv.net", "w") as f:
-                f.write(CONV)
-            with open("a.pgm", "wb") as f:
-                f.write(b"P5 %d %d 255\n" % (SIDE, SIDE) + images(1, 0)[0][0])
-            case()
-            os.chdir(top)
+    run_cases([named, damaged, nonfinite, loss, diverged, good, resumed, parallel, log], write_image)
     finish()
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Small data, a small network and their models, for tests of training runs."""
-import json, os, random, struct, subprocess, sys
+import json, os, random, struct, subprocess, sys, tempfile
 
 from checks import check
 
@@ -92,3 +92,21 @@ def log_of(folder):
 
 def read(path):
     return open(path, "rb").read()
+
+
+def run_cases(cases, prepare):
+    """Runs the cases, or those that the command line names, each in a folder of its own with
+    data, conv.net and what `prepare` writes."""
+    chosen = sys.argv[2:]
+    top = os.getcwd()
+    for case in cases:
+        if chosen and case.__name__ not in chosen:
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            os.chdir(folder)
+            write_data("data", images(300, 0), images(90, 5))
+            with open("conv.net", "w") as f:
+                f.write(CONV)
+            prepare()
+            case()
+            os.chdir(top)

@@ -4,10 +4,10 @@
 limits, logs of other programs, the search for a learning rate.
 
 usage: training.py WEFT [CASE...]"""
-import csv, json, math, os, re, shutil, statistics, struct, sys, tempfile, time
+import csv, json, math, os, re, shutil, statistics, struct, time
 
 from checks import check, finish, skip
-from tiny_runs import (CONV, SIDE, Model, idx, images, log_of, read, says, train, weft,
+from tiny_runs import (CONV, SIDE, Model, idx, images, log_of, read, run_cases, says, train, weft,
                        write_data)
 
 
@@ -346,22 +346,13 @@ def sweep():
     check(wild["best"] == "lr=0.01" and wild["runs"][1]["val_accuracy"] is None, f"{wild['runs']}")
 
 
+def write_net():
+    with open("wild.net", "w") as f:
+        f.write(CONV.replace("adam", "sgd"))
+
+
 def main():
-    cases = [tta, seeds, limit, logs, folds, rate, sweep]
-    chosen = sys.argv[2:]
-    top = os.getcwd()
-    for case in cases:
-        if chosen and case.__name__ not in chosen:
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            os.chdir(folder)
-            write_data("data", images(300, 0), images(90, 5))
-            with open("conv.net", "w") as f:
-                f.write(CONV)
-            with open("wild.net", "w") as f:
-                f.write(CONV.replace("adam", "sgd"))
-            case()
-            os.chdir(top)
+    run_cases([tta, seeds, limit, logs, folds, rate, sweep], write_net)
     finish()
 
 
