@@ -32,6 +32,10 @@ struct weft_predictor_params {
      * noise of several amplitudes. */
     const uint8_t *pixels;
     int pixel_count; /* images */
+    /* weft_predictor_run writes count x classes logits, which the softmax of the first
+     * output reads, for probabilities that float32 cannot distinguish from 0 or 1.
+     * WEFT_ERR_ARG if the first output is not softmax. */
+    bool logits;
 };
 #define weft_predictor_params(...) WEFT_PARAMS(weft_predictor_params, __VA_ARGS__)
 
@@ -63,8 +67,8 @@ WEFT_API void weft_predictor_info(const weft_predictor *predictor,
     weft_predictor_info(predictor, out, sizeof(*(out)))
 
 /* Runs `count` images (height x width x channels bytes each, contiguous) through the
- * network and writes count x classes probabilities. Any count: the images are processed
- * in batches of the planned size. Waits. WEFT_ERR_ARG, WEFT_ERR_DEVICE. */
+ * network and writes count x classes probabilities, or logits. Any count: the images are
+ * processed in batches of the planned size. Waits. WEFT_ERR_ARG, WEFT_ERR_DEVICE. */
 WEFT_API enum weft_status weft_predictor_run(weft_predictor *predictor,
                                              const uint8_t *pixels, int count,
                                              float *probabilities);

@@ -266,6 +266,32 @@ enum weft_status weft_inference_run(struct weft_inference *inference,
     return WEFT_OK;
 }
 
+enum weft_status weft_inference_require_softmax(const struct weft_inference *inference,
+                                                const char *where, const char *what)
+{
+    const struct weft_graph *graph = &inference->plan->graph;
+    if (graph->nodes[graph->outputs[0]].op->is_loss)
+        return WEFT_OK;
+    return weft_fail(inference->device->context, WEFT_ERR_ARG,
+                     "%s: %s: the first output of the network is not softmax", where,
+                     what);
+}
+
+enum weft_status weft_inference_run_logits(struct weft_inference *inference,
+                                           const uint8_t *pixels, int count,
+                                           float *logits)
+{
+    size_t classes = (size_t)inference->classes;
+    struct weft_view view = weft_plan_logits(inference->plan, &inference->buffers);
+    for (int done = 0, n; done < count; done += n) {
+        n = count - done < inference->batch ? count - done : inference->batch;
+        WEFT_TRY(
+            replay_batch(inference, pixels + (size_t)done * inference->image_bytes, n));
+        WEFT_TRY(read_rows(inference, view, n, classes, logits + (size_t)done * classes));
+    }
+    return WEFT_OK;
+}
+
 /* Counts one row of logits with its true class; returns the loss of the row. Softmax of
  * a row with a NaN or an infinite maximum is NaN: no hit, whatever the label is. */
 static double score_row(struct weft_eval *eval, const float *logits, int label,
@@ -302,12 +328,8 @@ enum weft_status weft_inference_evaluate(struct weft_inference *inference,
         return weft_fail(
             ctx, WEFT_ERR_ARG, "%s: images of %dx%dx%d do not fit a network for %dx%dx%d",
             info.source, info.height, info.width, info.channels, in->h, in->w, in->c);
-    const struct weft_graph *graph = &inference->plan->graph;
-    if (!graph->nodes[graph->outputs[0]].op->is_loss)
-        return weft_fail(ctx, WEFT_ERR_ARG,
-                         "%s: cannot be evaluated: the first output of the network is "
-                         "not softmax",
-                         info.source);
+    WEFT_TRY(
+        weft_inference_require_softmax(inference, info.source, "cannot be evaluated"));
     size_t classes = (size_t)inference->classes;
     struct weft_eval eval = {.count = info.count, .classes = inference->classes};
     struct weft_view logits = weft_plan_logits(inference->plan, &inference->buffers);

@@ -72,6 +72,13 @@ double weft_probabilities_distance(const float *a, const float *b, size_t count)
 enum weft_status weft_inference_run(struct weft_inference *inference,
                                     const uint8_t *pixels, int count,
                                     float *probabilities);
+/* The first output must be softmax; else the message is "`where`: `what`: ...". */
+enum weft_status weft_inference_require_softmax(const struct weft_inference *inference,
+                                                const char *where, const char *what);
+/* Then: weft_inference_run, but logits of the first output. */
+enum weft_status weft_inference_run_logits(struct weft_inference *inference,
+                                           const uint8_t *pixels, int count,
+                                           float *logits);
 
 enum weft_status weft_inference_evaluate(struct weft_inference *inference,
                                          const weft_dataset *data, int32_t *predicted,

@@ -23,6 +23,7 @@ struct weft_predictor {
     struct engine engine;              /* in use */
     struct weft_device *host;          /* owned host device, if it is in use; else NULL */
     double difference, noise, speedup; /* of float16, if it was compared */
+    bool logits;                       /* instead of probabilities */
 };
 
 static void engine_free(struct engine *engine)
@@ -179,6 +180,7 @@ enum weft_status weft_predictor_create(weft_device *device, const weft_model *mo
     struct weft_predictor *p = calloc(1, sizeof(*p));
     if (!p)
         return weft_out_of_memory(ctx, "predictor", sizeof(*p));
+    p->logits = own.logits;
     enum weft_type type =
         own.precision == WEFT_PRECISION_FLOAT16 ? WEFT_FLOAT16 : WEFT_FLOAT32;
     enum weft_status status =
@@ -187,6 +189,9 @@ enum weft_status weft_predictor_create(weft_device *device, const weft_model *mo
         status = choose_precision(p, model, &own);
     if (!status && own.autoselect_backend && device->info.kind == WEFT_DEVICE_CPU)
         status = choose_backend(p, model, &own);
+    if (!status && own.logits)
+        status = weft_inference_require_softmax(p->engine.inference, "predictor",
+                                                "has no logits");
     if (status)
         weft_predictor_destroy(&p);
     else
@@ -236,7 +241,10 @@ enum weft_status weft_predictor_run(weft_predictor *predictor, const uint8_t *pi
     WEFT_REQUIRE(ctx, count >= 0, "count must be 0 or more");
     WEFT_REQUIRE(ctx, pixels || !count, "pixels must not be NULL");
     WEFT_REQUIRE(ctx, probabilities || !count, "probabilities must not be NULL");
-    return weft_inference_run(predictor->engine.inference, pixels, count, probabilities);
+    return predictor->logits ? weft_inference_run_logits(predictor->engine.inference,
+                                                         pixels, count, probabilities)
+                             : weft_inference_run(predictor->engine.inference, pixels,
+                                                  count, probabilities);
 }
 
 enum weft_status(weft_predictor_evaluate)(weft_predictor *predictor,

@@ -9,8 +9,6 @@
 /* Images at once, at most CHUNK_BYTES of them. */
 enum { CHUNK = 2048, CHUNK_BYTES = 32 << 20 };
 
-static const double smallest = 1e-38;
-
 const struct args_option app_tta_options[] = {
     {.name = "tta",
      .kind = ARGS_CHOICE,
@@ -92,7 +90,7 @@ struct chunk {
     int count, changed;
     int *rows;       /* the images that are changed */
     uint8_t *pixels; /* their copies */
-    float *outputs;  /* of one view */
+    float *outputs;  /* logits of one view */
     double *logits;  /* mean over the views, for all images */
 };
 
@@ -123,35 +121,33 @@ static struct chunk chunk_alloc(const struct tta *tta, int size)
     return (struct chunk){
         .rows = term_realloc_or_exit(NULL, n * sizeof(int)),
         .pixels = term_realloc_or_exit(NULL, n * image_bytes(tta)),
-        .outputs = term_realloc_or_exit(NULL, n * tta->net.output_values * sizeof(float)),
+        .outputs =
+            term_realloc_or_exit(NULL, n * (size_t)tta->net.classes * sizeof(float)),
         .logits =
             term_realloc_or_exit(NULL, n * (size_t)tta->net.classes * sizeof(double)),
     };
 }
 
-static double logit(float p)
+/* log-sum-exp; NaN if a logit is. */
+static double log_sum(const double *logits, int classes)
 {
-    return isnan(p) ? NAN : log(fmax((double)p, smallest));
+    double largest = -INFINITY, sum = 0;
+    for (int k = 0; k < classes; k++)
+        largest = fmax(largest, logits[k]);
+    for (int k = 0; k < classes; k++)
+        sum += exp(logits[k] - largest);
+    return largest + log(sum);
 }
 
-/* A mean of logits has a meaning for probabilities of classes only. */
-static enum app_exit check_sums(struct tta *tta, const struct chunk *c)
+static double largest_probability(const double *logits, int classes)
 {
-    for (int i = 0; i < c->count && !tta->checked && tta->kind; i++) {
-        double sum = 0;
-        for (int k = 0; k < tta->net.classes; k++)
-            sum += (double)c->outputs[(size_t)i * (size_t)tta->net.classes + (size_t)k];
-        if (isfinite(sum) && fabs(sum - 1) > 1e-2)
-            return app_error(tta->app, APP_BAD_INPUT,
-                             "--tta needs a network whose first output is softmax: the "
-                             "outputs of %s have the sum %.3g",
-                             tta->net.name, sum);
-    }
-    tta->checked = true;
-    return APP_OK;
+    double largest = logits[0];
+    for (int k = 1; k < classes; k++)
+        largest = fmax(largest, logits[k]);
+    return exp(largest - log_sum(logits, classes));
 }
 
-/* The outputs for the images themselves, and which images are changed. */
+/* The logits of the images themselves, and which images are changed. */
 static enum app_exit run_images(struct tta *tta, struct chunk *c, const uint8_t *pixels)
 {
     size_t classes = (size_t)tta->net.classes;
@@ -159,19 +155,14 @@ static enum app_exit run_images(struct tta *tta, struct chunk *c, const uint8_t 
         weft_predictor_run(tta->predictor, pixels, c->count, c->outputs);
     if (status)
         return app_report_error(tta->app, APP_WORK, status);
-    enum app_exit code = check_sums(tta, c);
+    for (size_t i = 0; i < (size_t)c->count * classes; i++)
+        c->logits[i] = (double)c->outputs[i];
     c->changed = 0;
-    for (int i = 0; i < c->count; i++) {
-        float largest = 0;
-        for (size_t k = 0; k < classes; k++) {
-            float p = c->outputs[(size_t)i * classes + k];
-            largest = p > largest ? p : largest;
-            c->logits[(size_t)i * classes + k] = logit(p);
-        }
-        if (tta->kind && (tta->below <= 0 || (double)largest < tta->below))
+    for (int i = 0; i < c->count; i++)
+        if (tta->below <= 0 || largest_probability(c->logits + (size_t)i * classes,
+                                                   tta->net.classes) < tta->below)
             c->rows[c->changed++] = i;
-    }
-    return code;
+    return APP_OK;
 }
 
 /* Adds the other views, and weighs the first one. */
@@ -192,7 +183,7 @@ static enum app_exit run_views(struct tta *tta, struct chunk *c, const uint8_t *
             double *sum = c->logits + (size_t)c->rows[i] * classes;
             for (size_t k = 0; k < classes; k++)
                 sum[k] = v ? sum[k] + views[v].weight *
-                                          logit(c->outputs[(size_t)i * classes + k])
+                                          (double)c->outputs[(size_t)i * classes + k]
                            : sum[k] * views[0].weight;
         }
     }
@@ -218,17 +209,6 @@ static enum app_exit run_chunks(struct tta *tta, const uint8_t *pixels, int coun
     }
     chunk_free(&c);
     return code;
-}
-
-/* log-sum-exp; NaN if a logit is. */
-static double log_sum(const double *logits, int classes)
-{
-    double largest = -INFINITY, sum = 0;
-    for (int k = 0; k < classes; k++)
-        largest = fmax(largest, logits[k]);
-    for (int k = 0; k < classes; k++)
-        sum += exp(logits[k] - largest);
-    return largest + log(sum);
 }
 
 struct to_probabilities {

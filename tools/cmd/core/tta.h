@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Test-time augmentation: the softmax of the mean of the logits for an image and for
- * changed copies of it. Logits are taken from probabilities, of which those below 1e-38
- * count as 1e-38. */
+ * changed copies of it. */
 #ifndef WEFT_CMD_CORE_TTA_H
 #define WEFT_CMD_CORE_TTA_H
 
@@ -21,7 +20,6 @@ struct tta {
     enum tta_kind kind;
     double below;            /* only images whose largest probability is less; 0: all */
     int64_t images, changed; /* so far: all, and those of which copies were made */
-    bool checked;            /* the outputs are probabilities */
 };
 
 extern const struct args_option app_tta_options[]; /* --tta, --tta-below */
@@ -29,6 +27,7 @@ extern const struct args_option app_tta_options[]; /* --tta, --tta-below */
 /* APP_USAGE for --tta-below without --tta; before any work. */
 enum app_exit tta_check_options(const struct app *app);
 
+/* The predictor must give logits where --tta is not none: predictor_params.logits. */
 void tta_init(struct tta *tta, const struct app *app, weft_predictor *predictor,
               const weft_net *net);
 

@@ -296,7 +296,7 @@ static enum app_exit evaluate(struct evaluation *evaluation, const struct eval_o
         *weft_predictor_params(.batch = o->batch,
                                .precision = (enum weft_precision)o->app.precision,
                                .pixels = fits ? data.pixels : NULL,
-                               .pixel_count = data.count);
+                               .pixel_count = data.count, .logits = app->options->tta);
     enum weft_status status = weft_predictor_create(app->device, evaluation->model,
                                                     &params, &evaluation->predictor);
     term_wait_end();

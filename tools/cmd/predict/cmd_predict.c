@@ -48,7 +48,8 @@ static enum weft_status create_predictor(struct prediction *prediction)
         const struct weft_predictor_params params = *weft_predictor_params(
                 .batch = batch_sizes[i],
                 .precision = (enum weft_precision)prediction->options->app.precision,
-                .pixels = prediction->pixels, .pixel_count = prediction->count);
+                .pixels = prediction->pixels, .pixel_count = prediction->count,
+                .logits = prediction->app->options->tta);
         term_wait_begin("Compiling kernels (cached for the next run)");
         status = weft_predictor_create(prediction->app->device, prediction->model,
                                        &params, &prediction->predictor);

@@ -160,7 +160,8 @@ enum app_exit train_predict_fold(struct train_session *session)
     weft_predictor *predictor = NULL;
     const struct weft_predictor_params params =
         *weft_predictor_params(.batch = TUNING_EVAL_BATCH,
-                               .precision = session->precision);
+                               .precision = session->precision,
+                               .logits = session->app->options->tta);
     enum weft_status status = weft_trainer_model(session->trainer, &model);
     if (!status)
         status = weft_predictor_create(session->app->device, model, &params, &predictor);

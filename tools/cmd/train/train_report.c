@@ -97,6 +97,11 @@ void train_print_run(const struct train_session *session, const struct weft_prog
     if (session->stream)
         term_print("%sStream%s  the images are sent to the device batch by batch", on,
                    off);
+    if (session->app->options->tta)
+        term_print(
+            "%sTTA%s     of the test and the last validation; without it: validation "
+            "after each epoch, and best",
+            on, off);
     if (session->weights)
         print_class_weights(session, on, off);
     if (p->step)

@@ -17,7 +17,8 @@ static enum app_exit evaluate_changed(const struct train_session *session,
     weft_predictor *predictor = NULL;
     const struct weft_predictor_params params =
         *weft_predictor_params(.batch = TUNING_EVAL_BATCH,
-                               .precision = session->precision);
+                               .precision = session->precision,
+                               .logits = app->options->tta);
     enum app_exit code = APP_OK;
     enum weft_status status = weft_trainer_model(session->trainer, &model);
     if (!status)
