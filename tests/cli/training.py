@@ -328,6 +328,34 @@ def rate():
     says(train(0, "--find-rate"), f"--lr {right:.2g}")
     check(sorted(os.listdir(".")) == before, "something was saved")
     train(2, "--find-rate", "--resume", "--out", "a")
+    for options, text in ((("--find-rate", "--rates", "conv.net"), "exclude each other"),
+                          (("--rates", "conv.net", "--lr", "1"), "remove --schedule and --lr"),
+                          (("--patience", "2", "--val-split", "0"), "needs validation images")):
+        says(weft(2, "train", "-d", "no such", *options), text)
+    rate_of_two()
+
+
+def rate_of_two():
+    """The first step is that of the run, of images normalized as in it: of two that repeat,
+    the loss of a batch of two is that of one image, of the other, or their mean."""
+    pixels, _ = images(2, 3)
+    two = {name: ([pixels[i] for i in order], bytes(order))
+           for name, order in {"both": [0] * 310 + [1] * 10, "0": [0], "1": [1]}.items()}
+    for name, part in two.items():
+        write_data(name, two["both"], part)
+        with open(name + "/classes.txt", "w") as f:
+            f.write("upper\nmiddle\nlower\n")
+    with open("zero.csv", "w") as f:
+        f.write("epoch,rate\n0,0\n")
+    options = ["--batch", "2", "--val-split", "0", "--test", "none"]
+    train(0, *options, "--rates", "zero.csv", "-e", "1", "--out", "zero", net="wild.net",
+          data="both")
+    loss = [json.loads(weft(0, "eval", "-d", "cpu", "zero/last.safetensors", "--data", str(i),
+                            "-f", "json").stdout)["loss"] for i in range(2)]
+    rows = json.loads(train(0, *options, "--find-rate", "-f", "json", net="wild.net",
+                            data="both").stdout)["steps"]
+    off = min(abs(rows[0]["loss"] - right) for right in (*loss, sum(loss) / 2))
+    check(off < 1e-5 * rows[0]["loss"], f"{rows[0]} of images with the losses {loss}")
 
 
 def sweep():

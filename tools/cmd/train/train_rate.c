@@ -21,81 +21,43 @@ enum { COLUMN_COUNT = sizeof(columns) / sizeof(*columns) };
 
 struct search {
     struct train_session *session;
-    int total, count; /* steps: planned, done */
-    double *rates, *losses, *smoothed;
+    int count; /* steps that are done */
+    double rates[STEPS], losses[STEPS], smoothed[STEPS];
     double suggestion; /* NaN: the loss never falls */
 };
 
-/* Images for STEPS steps of one epoch, if there are more. */
-static enum weft_status choose_images(struct train_session *session, weft_dataset **part)
+/* A run of STEPS steps with a rate for each, else like the one that is searched for. */
+static enum weft_status begin(struct train_session *session)
 {
     struct weft_dataset_info data;
     struct weft_net_info net;
-    weft_dataset *rest = NULL;
     weft_dataset_info(session->train, &data);
     weft_net_info(session->net, &net);
-    int64_t batch = session->batch ? session->batch : net.batch ? net.batch : 128;
-    *part = NULL;
-    if (STEPS * batch >= data.count)
-        return WEFT_OK;
-    enum weft_status status = weft_dataset_holdout(session->train, (int)(STEPS * batch),
-                                                   session->seed, &rest, part);
-    weft_dataset_destroy(&rest);
-    return status;
-}
-
-static enum weft_status create_trainer(struct train_session *session,
-                                       const weft_dataset *data, int epochs, int steps)
-{
-    /* The last step, number steps - 1 of `steps`, has the last rate. */
-    double factor = pow(last_rate / first_rate, (double)steps / (steps - 1));
-    char *schedule = term_format_or_exit("exponential final=%.9g", factor);
-    const struct weft_train_params params =
-        *weft_train_params(.batch = session->batch, .learning_rate = (float)first_rate,
-                           .schedule = schedule, .epochs = epochs, .seed = session->seed,
-                           .precision = session->precision, .augment = session->augment,
-                           .from = session->from);
-    enum weft_status status = weft_trainer_create(session->app->device, session->net,
-                                                  data, &params, &session->trainer);
-    free(schedule);
-    return status;
-}
-
-/* A trainer whose run has STEPS steps, or some more in whole epochs. */
-static enum weft_status begin(struct search *s)
-{
-    struct train_session *session = s->session;
-    struct weft_progress p;
-    weft_dataset *part;
-    enum weft_status status = choose_images(session, &part);
-    const weft_dataset *data = part ? part : session->train;
-    if (!status)
-        status = create_trainer(session, data, 1, STEPS);
-    if (!status)
-        status = weft_trainer_progress(session->trainer, &p);
-    if (!status) {
-        int epochs = (STEPS + p.steps_per_epoch - 1) / p.steps_per_epoch;
-        s->total = epochs * p.steps_per_epoch;
-        if (s->total != STEPS) { /* the schedule depends on the number */
-            weft_trainer_destroy(&session->trainer);
-            status = create_trainer(session, data, epochs, s->total);
-        }
-    }
-    weft_dataset_destroy(&part);
-    return status;
+    int batch = session->batch ? session->batch : net.batch ? net.batch : 128;
+    int steps = data.count > batch ? data.count / batch : 1; /* of an epoch */
+    session->epochs = (STEPS + steps - 1) / steps;
+    session->schedule = NULL;
+    session->rates = term_realloc_or_exit(NULL, STEPS * sizeof(*session->rates));
+    session->rate_count = STEPS;
+    session->rate_unit = "step";
+    for (int i = 0; i < STEPS; i++)
+        session->rates[i] = (struct weft_rate_point){
+            i,
+            (float)(first_rate * pow(last_rate / first_rate, (double)i / (STEPS - 1)))};
+    return train_create_trainer(session);
 }
 
 static enum weft_status run_steps(struct search *s)
 {
     double average = 0, best = INFINITY;
-    for (int i = 0; i < s->total; i++) {
+    for (int i = 0; i < STEPS; i++) {
         struct weft_progress p;
         enum weft_status status = weft_trainer_run(s->session->trainer, 1);
         if (!status)
             status = weft_trainer_progress(s->session->trainer, &p);
         if (status)
             return status;
-        term_progress("step %d of %d  rate %.3g  loss %s", i + 1, s->total,
+        term_progress("step %d of %d  rate %.3g  loss %s", i + 1, STEPS,
                       (double)p.learning_rate, app_loss_text(p.last_loss));
         if (!isfinite(p.last_loss))
             break;
@@ -169,12 +131,8 @@ enum app_exit train_find_rate(struct train_session *session)
     struct app *app = session->app;
     struct search s = {.session = session};
     term_wait_begin("Compiling kernels (cached for the next run)");
-    enum weft_status status = begin(&s);
+    enum weft_status status = begin(session);
     term_wait_end();
-    size_t bytes = (size_t)(s.total + 1) * sizeof(double);
-    s.rates = term_realloc_or_exit(NULL, bytes);
-    s.losses = term_realloc_or_exit(NULL, bytes);
-    s.smoothed = term_realloc_or_exit(NULL, bytes);
     if (!status)
         status = run_steps(&s);
     term_progress_clear();
@@ -182,8 +140,5 @@ enum app_exit train_find_rate(struct train_session *session)
         s.suggestion = find_valley(&s);
         report(&s);
     }
-    free(s.rates);
-    free(s.losses);
-    free(s.smoothed);
     return status ? app_report_error(app, APP_WORK, status) : app_flush_stdout(app);
 }

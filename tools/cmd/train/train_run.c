@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NO_PATIENCE "--patience needs validation images: remove --val-split 0"
+
 static void configure_new(struct train_session *session, const struct train_options *o)
 {
     session->data_spec = o->data ? o->data : "fashion-mnist";
@@ -188,17 +190,47 @@ static enum app_exit begin(struct train_session *session)
     return begin_folder(session, &p);
 }
 
+/* Usage errors that are those of any data, before any work. */
+static enum app_exit check_options(struct train_session *session,
+                                   const struct train_options *o)
+{
+    struct app *app = session->app;
+    if (o->resume && !o->out)
+        return app_error(app, APP_USAGE,
+                         "--resume needs --out DIR, the folder of the run to continue");
+    if (o->find_rate && (o->resume || o->rates))
+        return app_error(app, APP_USAGE, "--find-rate and --%s exclude each other",
+                         o->resume ? "resume" : "rates");
+    if (o->rates && (o->schedule || o->learning_rate > 0))
+        return app_error(app, APP_USAGE,
+                         "--rates has the learning rates: remove --schedule and --lr");
+    if (o->patience && !o->val_split.value)
+        return app_error(app, APP_USAGE, NO_PATIENCE);
+    enum app_exit code = tta_check_options(app);
+    return !code && o->rates && !o->resume ? train_read_rates(session, o->rates) : code;
+}
+
+/* Test-time augmentation changes pixels: they have to be in memory. */
+static enum app_exit check_tta_data(const struct train_session *session)
+{
+    const weft_dataset *const parts[] = {session->val, session->test};
+    enum app_exit code = APP_OK;
+    for (int i = 0; i < 2 && session->app->options->tta && !code; i++) {
+        struct weft_dataset_info info;
+        if (parts[i]) {
+            weft_dataset_info(parts[i], &info);
+            code = app_require_pixels(session->app, &info);
+        }
+    }
+    return code;
+}
+
 static enum app_exit train(struct train_session *session, const struct train_options *o)
 {
     enum train_stop stop;
     struct app *app = session->app;
     const char *net = paths_basename(o->net ? o->net : o->from ? o->from : "small");
-    if (o->resume && !o->out)
-        return app_error(app, APP_USAGE,
-                         "--resume needs --out DIR, the folder of the run to continue");
-    if (o->find_rate && o->resume)
-        return app_error(app, APP_USAGE, "--find-rate and --resume exclude each other");
-    enum app_exit code = tta_check_options(app);
+    enum app_exit code = check_options(session, o);
     if (code)
         return code;
     if (!o->find_rate)
@@ -216,11 +248,6 @@ static enum app_exit train(struct train_session *session, const struct train_opt
     if (code || (code = app_open_device(app)))
         return code;
     session->audit = o->audit;
-    if (o->rates && (o->schedule || o->learning_rate > 0))
-        return app_error(app, APP_USAGE,
-                         "--rates has the learning rates: remove --schedule and --lr");
-    if (o->rates && !o->resume && (code = train_read_rates(session, o->rates)))
-        return code;
     if (!o->resume)
         configure_new(session, o);
     else if ((code = train_configure_resumed(session, o)))
@@ -230,8 +257,9 @@ static enum app_exit train(struct train_session *session, const struct train_opt
     if ((code = train_open_data(session, o)))
         return code;
     if (session->patience && !session->val)
-        return app_error(app, APP_USAGE,
-                         "--patience needs validation images: remove --val-split 0");
+        return app_error(app, APP_USAGE, NO_PATIENCE);
+    if ((code = check_tta_data(session)))
+        return code;
     choose_preprocess(session, o);
     train_print_data(session);
     if ((code = train_open_class_weights(session)) || (code = open_net(session, o)))
