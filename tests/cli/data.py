@@ -88,6 +88,13 @@ def folders():
     check(len(kept) == 3 and all(p.stat().st_mode & 0o77 == 0 for p in kept), "a file for each part")
     out = train("-e", 2, "--out", "b", "--cache", "kept")
     check("Decoded" not in out, "decoded images are known")
+    held, other = (next(pathlib.Path("photos/validation", name).rglob("0.pgm"))
+                   for name in CLASSES[:2])
+    right = held.read_bytes()
+    held.write_bytes(other.read_bytes())
+    train("-e", 4, "--out", "b", "--resume", code=4,
+          says="the validation images, labels or their order differ from those")
+    held.write_bytes(right)
     train("-e", 4, "--out", "b", "--resume", "--cache", "kept")
     check(same("a", "b"), "a resumed run with a validation part has the same bits")
     for file in kept:

@@ -205,8 +205,9 @@ def resumed():
     weft(0, *resume, "--out", "r", "--data", "far/data")
     check(Model("r/last.safetensors").data == Model("whole/last.safetensors").data,
           "the data moved, and the weights differ")
-    check(Model("r/last.safetensors").metadata["run.data"] == os.path.realpath("far/data"),
-          "the new place is not in the model")
+    for model in ("last", "best"):
+        check(Model(f"r/{model}.safetensors").metadata["run.data"] == os.path.realpath("far/data"),
+              f"the new place is not in the {model} model")
     weft(0, *resume[:-1], "4", "--out", "r")
 
 

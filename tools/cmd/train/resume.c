@@ -141,21 +141,26 @@ enum app_exit train_configure_resumed(struct train_session *session,
 }
 
 enum app_exit train_check_same_data(const struct train_session *session,
-                                    const weft_dataset *all)
+                                    const weft_dataset *part, enum weft_split split)
 {
+    bool validation = split == WEFT_SPLIT_VALIDATION;
     struct weft_model_info model;
     struct weft_dataset_info data;
     weft_model_info(session->checkpoint, &model);
-    weft_dataset_info(all, &data);
-    const char *saved = metadata(session, TRAIN_META_DATA_HASH);
+    weft_dataset_info(part, &data);
+    const char *saved =
+        metadata(session, validation ? TRAIN_META_VAL_HASH : TRAIN_META_DATA_HASH);
+    if (validation && !*saved) /* of an older version */
+        return APP_OK;
     if (*saved ? strtoull(saved, NULL, 16) == data.hash
                : !strcmp(model.dataset_known_as, data.known_as))
         return APP_OK;
     return app_error(
         session->app, APP_BAD_INPUT,
-        "%s: the images, labels or their order differ from those %s was "
+        "%s: the %simages, labels or their order differ from those %s was "
         "started with%s%s%s; restore the old data, name them with --data, or "
         "start a new run",
-        session->data_spec, session->run.folder, *model.dataset_known_as ? " (" : "",
-        model.dataset_known_as, *model.dataset_known_as ? ")" : "");
+        session->data_spec, validation ? "validation " : "", session->run.folder,
+        *model.dataset_known_as ? " (" : "", model.dataset_known_as,
+        *model.dataset_known_as ? ")" : "");
 }

@@ -80,6 +80,7 @@ struct train_session {
     const char *data_spec, *test_spec;               /* test_spec "": no test */
     char data_path[PATHS_MAX], test_path[PATHS_MAX]; /* the same, absolute */
     uint64_t data_hash; /* of all images of data_spec: for training and validation */
+    uint64_t val_hash;  /* of the validation part, with val_part */
     int batch, epochs, val_count, audit;
     uint64_t seed;
     enum weft_precision precision; /* as requested, then as selected */
@@ -183,9 +184,10 @@ enum app_exit train_open_class_weights(struct train_session *session);
  * the learning rate may change. */
 enum app_exit train_configure_resumed(struct train_session *session,
                                       const struct train_options *options);
-/* A resumed run must train on the images it was started with. */
+/* A resumed run must have the images it was started with, for training and, of data with
+ * a part for it, for validation. */
 enum app_exit train_check_same_data(const struct train_session *session,
-                                    const weft_dataset *all);
+                                    const weft_dataset *data, enum weft_split split);
 /* Warns of an option that contradicts the checkpoint of a resumed run. */
 void train_warn_ignored(const struct train_session *session, const char *option,
                         const char *given, const char *saved);
@@ -270,6 +272,7 @@ enum app_exit train_finish(struct train_session *session, enum train_stop stop);
 /* Metadata of a checkpoint, beside the library's own (batch, seed, learning rate). */
 #define TRAIN_META_DATA       "run.data"
 #define TRAIN_META_DATA_HASH  "run.data_hash"
+#define TRAIN_META_VAL_HASH   "run.val_hash" /* of the validation part, if there is one */
 #define TRAIN_META_TEST       "run.test"
 #define TRAIN_META_VAL_COUNT  "run.val_images"
 #define TRAIN_META_VAL_PART   "run.val_part" /* train_session.val_part */
@@ -281,5 +284,6 @@ enum app_exit train_finish(struct train_session *session, enum train_stop stop);
 #define TRAIN_META_PATIENCE   "run.patience"
 #define TRAIN_META_RATES      "run.rates"         /* train_session.rates_text */
 #define TRAIN_META_WEIGHTS    "run.class_weights" /* train_session.weights_path */
+enum { TRAIN_META_COUNT = 14 };                   /* of these */
 
 #endif

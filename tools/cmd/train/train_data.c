@@ -79,6 +79,13 @@ static enum app_exit open_validation(struct train_session *session,
     weft_dataset_info(session->val, &info);
     session->val_part = true;
     session->val_count = info.count;
+    session->val_hash = info.hash;
+    enum app_exit code =
+        session->checkpoint
+            ? train_check_same_data(session, session->val, WEFT_SPLIT_VALIDATION)
+            : APP_OK;
+    if (code)
+        return code;
     return check_part(session, all, session->val,
                       "select images for validation with --val-split");
 }
@@ -147,7 +154,7 @@ enum app_exit train_open_data(struct train_session *session,
     session->data_hash = info.hash;
     set_saved_spec(session->data_path, session->data_spec);
     if (session->checkpoint)
-        code = train_check_same_data(session, all);
+        code = train_check_same_data(session, all, WEFT_SPLIT_TRAIN);
     follow_training(session, &info);
     if (!code)
         code = open_test(session, all, o->test || o->resume);

@@ -127,6 +127,24 @@ static void log_new_rate(struct json *j, const void *priv)
     emit_end(j);
 }
 
+/* The models of a resumed run name the data where they are now. */
+static enum app_exit save_moved_data(struct train_session *session)
+{
+    const char *best = session->run.best;
+    const char *old = weft_model_metadata(session->checkpoint, TRAIN_META_DATA);
+    if (old && !strcmp(old, session->data_path))
+        return APP_OK;
+    if (session->best_epoch && paths_exists(best)) {
+        enum weft_status status = weft_trainer_load_checkpoint(session->trainer, best);
+        enum app_exit code = status ? APP_OK : train_save_checkpoint(session, best);
+        if (!status)
+            status = weft_trainer_load_checkpoint(session->trainer, session->run.last);
+        if (status || code)
+            return code ? code : app_report_error(session->app, APP_INPUT, status);
+    }
+    return train_save_checkpoint(session, session->run.last);
+}
+
 /* Prepares the folder: for a new run its first checkpoint, for a resumed one the log, and
  * a checkpoint with the new learning rate. */
 static enum app_exit begin_folder(struct train_session *session,
@@ -141,6 +159,8 @@ static enum app_exit begin_folder(struct train_session *session,
         code = run_dir_append_log(app, &session->run, log_header, session);
     if (!code)
         code = train_begin_logs(session, p);
+    if (!code && session->checkpoint)
+        code = save_moved_data(session);
     if (code || !session->new_rate)
         return code;
     code = run_dir_append_log(app, &session->run, log_new_rate, session);
