@@ -239,13 +239,20 @@ def logs():
             for key in names.values():
                 check(math.isclose(float(row[key]), line[key], rel_tol=1e-5),
                       f"{what}: {key} {row} {line}")
-        found = events(path)
+        *found, end = events(path)
+        right = json.loads(weft(0, "eval", "-d", "cpu", "a/last.safetensors", "-f",
+                                "json").stdout)
+        check(end[0] == lines[-1]["step"] and {"loss/test", "accuracy/test"} <= end[1].keys() and
+              all(math.isclose(end[1][key + "/test"], right[key], rel_tol=1e-6)
+                  for key in ("loss", "accuracy")), f"{what}: the test: {end} {right}")
+        best = {"loss/test_best", "accuracy/test_best"} <= end[1].keys()
+        check(best != lines[-1]["best"], f"{what}: the test of the best: {end}")
         check([step for step, _ in found] == [e["step"] for e in lines], f"{what}: {found}")
         for (_, values), line in zip(found, lines):
             check(values.keys() == names.keys(), f"{what}: {values}")
             for tag, key in names.items():
                 check(math.isclose(values[tag], line[key], rel_tol=1e-6), f"{what}: {tag}")
-        return found
+        return found + [end]
 
     train(0, "--epochs", "2", "--log-csv", "--log-tensorboard", "--out", "a")
     compare("two epochs")
@@ -383,10 +390,16 @@ def sweep():
     check([r["epochs"] for r in runs] == [1, 1, 1, 2, 2] and runs[3]["kept"] and
           not runs[4]["kept"], f"three settings, two epochs: {runs}")
     for words, text in ((["lr"], "like lr=0.01,0.1"), (["lr=x"], "lr=x: must be a number"),
-                        (["nothing=1"], "no option of weft train"),
-                        (["resume=1"], "an option that exists"), (["epochs=1"], "no option of"), ([], "missing operand"),
+                        (["nothing=1"], "no option of weft train"), (["lrr=1"], "these are net,"),
+                        (["resume=1"], "no option of"), (["epochs=1"], "no option of"),
+                        (["val-split=1"], "seed, precision, patience"), ([], "missing operand"),
                         (["lr=1", "--seeds", "2"], "of weft train")):
         says(weft(2, "sweep", *words, "-d", "cpu", "--data", "data", "--net", "conv.net"), text)
+    runs = json.loads(weft(0, "sweep", "precision=float32,float16", "-d", "cpu", "--data", "data",
+                           "--net", "conv.net", "-e", "1", "-f", "json").stdout)["runs"]
+    check({r["settings"] for r in runs} == {"precision=float32", "precision=float16"} and
+          {Model(r["folder"] + "/last.safetensors").metadata["train.precision"] for r in runs} ==
+          {"float32", "float16"}, f"precisions: {runs}")
     wild = json.loads(weft(0, "sweep", "lr=0.01,1e4", "-d", "cpu", "--data", "data", "--net",
                            "wild.net", "-e", "4", "-f", "json").stdout)
     check(wild["best"] == "lr=0.01" and wild["runs"][1]["val_accuracy"] is None, f"{wild['runs']}")

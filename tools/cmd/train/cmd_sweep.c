@@ -76,18 +76,26 @@ static const char *keep_value(struct grid *g, const char *text, size_t length)
     return g->values[g->value_count++] = term_format_or_exit("%.*s", (int)length, text);
 }
 
-/* True for the options that may differ between runs. */
-static bool is_varied(const char *name)
+/* The options that may differ between runs: not those that decide what is compared, such
+ * as the images of --val-split, or how long. */
+static const char *const varied[] = {
+    "net",      "from",    "freeze",        "input", "batch",     "lr",      "rates",
+    "schedule", "augment", "class-weights", "seed",  "precision", "patience"};
+enum { VARIED = sizeof(varied) / sizeof(*varied) };
+
+static enum app_exit check_varied(const struct grid *g, const char *name)
 {
-    static const char *const fixed[] = {"epochs", "out",        "test",      "seeds",
-                                        "folds",  "time-limit", "val-split", NULL};
-    const struct args_option *o = train_option_table;
-    for (int i = 0; fixed[i]; i++)
-        if (!strcmp(fixed[i], name))
-            return false;
-    while (o->name && strcmp(o->name, name))
-        o++;
-    return o->name;
+    char names[256] = "";
+    for (int i = 0; i < VARIED; i++) {
+        size_t used = strlen(names);
+        if (!strcmp(varied[i], name))
+            return APP_OK;
+        snprintf(names + used, sizeof(names) - used, "%s%s", i ? ", " : "", varied[i]);
+    }
+    return app_error(g->app, APP_USAGE,
+                     "%s: is no option of weft train that runs of a sweep may differ in; "
+                     "these are %s",
+                     name, names);
 }
 
 /* A setting with one more option. */
@@ -95,10 +103,9 @@ static enum app_exit extend(struct grid *g, const struct setting *base, const ch
                             const char *value)
 {
     struct setting next = {.options = base ? base->options : *g->options};
-    if (!is_varied(name))
-        return app_error(g->app, APP_USAGE,
-                         "%s=%s: is no option of weft train that runs may differ in",
-                         name, value);
+    enum app_exit code = check_varied(g, name);
+    if (code)
+        return code;
     const char *wrong = args_store(&cmd_sweep.args, name, value, &next.options);
     if (wrong)
         return app_error(g->app, APP_USAGE, "%s=%s: must be %s", name, value, wrong);

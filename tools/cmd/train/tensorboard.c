@@ -170,10 +170,14 @@ bool tensorboard_truncate(const char *path, int64_t step)
     while (size - kept >= HEAD + END) {
         uint64_t count = little_endian(data + kept, 8);
         if (count > size - kept - HEAD - END ||
-            masked_crc(data + kept, 8) != little_endian(data + kept + 8, 4) ||
-            event_step(data + kept + HEAD, (size_t)count) > step)
+            masked_crc(data + kept, 8) != little_endian(data + kept + 8, 4))
+            break;
+        int64_t at = event_step(data + kept + HEAD, (size_t)count);
+        if (at > step)
             break;
         kept += HEAD + (size_t)count + END;
+        if (at == step && step > 0) /* behind it is the test of a run that ended here */
+            break;
     }
     bool done = kept == size || paths_write(path, text, kept);
     free(text);

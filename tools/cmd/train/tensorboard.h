@@ -17,7 +17,7 @@ struct tensorboard_scalar {
 bool tensorboard_append(const char *path, int64_t step,
                         const struct tensorboard_scalar *scalars, int count);
 
-/* Removes the events after `step`, and what is not an event. */
+/* Removes the events behind the first one of `step`, and what is not an event. */
 bool tensorboard_truncate(const char *path, int64_t step);
 
 #endif

@@ -228,6 +228,8 @@ enum app_exit train_begin_logs(struct train_session *session,
                                const struct weft_progress *progress);
 enum app_exit train_append_logs(struct train_session *session,
                                 const struct train_epoch *epoch);
+/* The results of the test, at the end of a run. */
+enum app_exit train_append_test(struct train_session *session);
 
 /* Trains until the epochs are done or the target, the time limit or the user stops it.
  * Except on failure, last.safetensors holds the final state. */

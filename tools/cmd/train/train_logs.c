@@ -6,6 +6,7 @@
 #include "train/tensorboard.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,6 +57,21 @@ static bool append_events(const char *path, const struct train_epoch *e)
     return tensorboard_append(path, e->step, scalars, sizeof(scalars) / sizeof(*scalars));
 }
 
+/* After the epochs: results of the test, of the last weights and of the best. */
+static bool append_test(const char *path, const struct train_session *session)
+{
+    const struct train_outcome *out = &session->outcome;
+    double none = NAN;
+    const struct tensorboard_scalar scalars[] = {
+        {"loss/test", out->last.eval.loss},
+        {"accuracy/test", out->last.eval.accuracy},
+        {"loss/test_best", out->best.done ? out->best.eval.loss : none},
+        {"accuracy/test_best", out->best.done ? out->best.eval.accuracy : none},
+    };
+    return !out->last.done || tensorboard_append(path, session->saved_step, scalars,
+                                                 sizeof(scalars) / sizeof(*scalars));
+}
+
 static bool truncate_events(const char *path, int epoch, int64_t step)
 {
     (void)epoch;
@@ -67,9 +83,10 @@ static const struct {
     const char *name;
     bool (*append)(const char *path, const struct train_epoch *epoch);
     bool (*truncate)(const char *path, int epoch, int64_t step);
+    bool (*append_test)(const char *path, const struct train_session *session);
 } logs[] = {
-    {"log.csv", append_csv, truncate_csv},
-    {"events.out.tfevents.weft", append_events, truncate_events},
+    {"log.csv", append_csv, truncate_csv, NULL},
+    {"events.out.tfevents.weft", append_events, truncate_events, append_test},
 };
 enum { LOGS = sizeof(logs) / sizeof(*logs) };
 _Static_assert((int)LOGS == (int)TRAIN_LOGS, "an option for each log");
@@ -95,6 +112,17 @@ enum app_exit train_append_logs(struct train_session *session,
     for (int i = 0; i < LOGS; i++)
         if (session->logs[i] && paths_join(path, session->run.folder, logs[i].name) &&
             !logs[i].append(path, epoch))
+            return app_error(session->app, APP_FAILED, "%s: %s", path, strerror(errno));
+    return APP_OK;
+}
+
+enum app_exit train_append_test(struct train_session *session)
+{
+    char path[PATHS_MAX];
+    for (int i = 0; i < LOGS; i++)
+        if (session->logs[i] && logs[i].append_test &&
+            paths_join(path, session->run.folder, logs[i].name) &&
+            !logs[i].append_test(path, session))
             return app_error(session->app, APP_FAILED, "%s: %s", path, strerror(errno));
     return APP_OK;
 }

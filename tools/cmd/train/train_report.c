@@ -220,6 +220,8 @@ enum app_exit train_finish(struct train_session *session, enum train_stop stop)
         term_print("Stopped: no epoch after epoch %d has a better validation accuracy",
                    session->best_epoch);
     enum app_exit code = train_test(session);
+    if (!code)
+        code = train_append_test(session);
     if (!code && json)
         write_json(session, stop);
     if (!code && human)
