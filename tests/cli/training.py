@@ -267,7 +267,9 @@ def logs():
     found = compare("of an earlier checkpoint")
     reader = by_tensorboard(path)
     check(reader is None or reader == found, "TensorBoard reads other numbers")
-    train(0, "--epochs", "1", "--val-split", "0", "--log-tensorboard", "--out", "b")
+    done = train(0, "--epochs", "1", "--val-split", "0", "--log-tensorboard", "--out", "b", "-f",
+                 "json")
+    check("epoch 1/1" in done.stderr and "nan" not in done.stderr, done.stderr)
     check(len(events("b/events.out.tfevents.weft")[0][1]) == 4 and
           not os.path.exists("b/log.csv"), "without validation")
 

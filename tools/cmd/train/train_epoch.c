@@ -3,6 +3,7 @@
 #include "train/train.h"
 
 #include <math.h>
+#include <stdio.h>
 
 static const struct table_column columns[] = {
     {.key = "epoch", .title = "epoch", .width = 7},
@@ -70,8 +71,12 @@ void train_add_row(struct table *t, const struct train_epoch *e, int epochs)
 void train_show_epoch(struct train_session *session, const struct train_epoch *e)
 {
     train_add_row(&session->table, e, session->epochs);
-    if (session->table.format == TABLE_JSON)
-        term_print("epoch %d/%d  loss %s  train %.2f %%  val %.2f %%  %s images/s",
-                   e->number, session->epochs, app_loss_text(e->loss), 100 * e->accuracy,
-                   100 * e->val_accuracy, table_thousands(e->images_per_second));
+    if (session->table.format != TABLE_JSON)
+        return;
+    char validation[32] = "";
+    if (!isnan(e->val_accuracy))
+        snprintf(validation, sizeof(validation), "val %.2f %%  ", 100 * e->val_accuracy);
+    term_print("epoch %d/%d  loss %s  train %.2f %%  %s%s images/s", e->number, session->epochs,
+               app_loss_text(e->loss), 100 * e->accuracy, validation,
+               table_thousands(e->images_per_second));
 }
