@@ -85,12 +85,13 @@ static void stop(struct step_run *s)
 
 /* Multiply-adds for the samples of one result, and the seconds that the device may take
  * for the step that is verified. */
-static const double sample_work = 4e6, step_seconds = 1;
+static const double sample_work = 1e6, step_seconds = 1;
 /* Floating-point operations a second, where they have not been measured. */
 static const double assumed_rate = 2e10;
 enum { LEAST_IMAGES = 2 };
 
-/* As few images as suffice: the errors of a kernel do not depend on their number. */
+/* As few images as suffice: the errors of a kernel do not depend on their number. A power
+ * of two: the measured rate varies, and each number has kernels of its own to compile. */
 static int images_to_verify(const struct weft_bench *b, const struct step_run *s)
 {
     double flops = 1;
@@ -100,8 +101,12 @@ static int images_to_verify(const struct weft_bench *b, const struct step_run *s
     }
     double rate = b->multiply.rate > 0 ? b->multiply.rate / 4 : assumed_rate;
     double images = step_seconds * rate / flops;
-    int most = s->plan->batch, least = most < LEAST_IMAGES ? most : LEAST_IMAGES;
-    return images > most ? most : images < least ? least : (int)images;
+    int most = s->plan->batch, n = most < LEAST_IMAGES ? most : LEAST_IMAGES;
+    if (images >= most)
+        return most;
+    while (2 * n <= images)
+        n *= 2;
+    return n;
 }
 
 /* Replays a step call by call, from the device's own activations. */

@@ -76,7 +76,7 @@ void train_show_epoch(struct train_session *session, const struct train_epoch *e
     char validation[32] = "";
     if (!isnan(e->val_accuracy))
         snprintf(validation, sizeof(validation), "val %.2f %%  ", 100 * e->val_accuracy);
-    term_print("epoch %d/%d  loss %s  train %.2f %%  %s%s images/s", e->number, session->epochs,
-               app_loss_text(e->loss), 100 * e->accuracy, validation,
+    term_print("epoch %d/%d  loss %s  train %.2f %%  %s%s images/s", e->number,
+               session->epochs, app_loss_text(e->loss), 100 * e->accuracy, validation,
                table_thousands(e->images_per_second));
 }
