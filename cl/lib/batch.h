@@ -32,6 +32,16 @@ static inline uint sample_index(__global const uint *state, uint row, uint globa
                         state[STATE_SEED_LOW], state[STATE_SEED_HIGH], epoch);
 }
 
+/* The next image of the epoch's order; behind the last one the first. */
+static inline uint next_index(__global const uint *state, uint row, uint global_batch,
+                              uint count, uint steps_per_epoch)
+{
+    const uint step = state[STATE_STEP], epoch = step / steps_per_epoch;
+    const uint at = (step - epoch * steps_per_epoch) * global_batch + row + 1;
+    return weft_shuffle(at < count ? at : 0, count, state[STATE_SEED_LOW],
+                        state[STATE_SEED_HIGH], epoch);
+}
+
 /* By one work-item of the launch. */
 static inline void begin_step(__global uint *state)
 {

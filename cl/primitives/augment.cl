@@ -3,6 +3,9 @@
  *
  *     x[i, p] = pixel(index(r), p) * scale[p % C] + shift[p % C], or 0 where erased
  *
+ * With MIXED it is weight x[i, p] + (1 - weight) x of the next image, and the launch also
+ * writes the labels and shares of the mixtures.
+ *
  * The places of pixels, bilinear interpolation and colours are integers, so that the
  * bytes are those of every backend. The work-items of a row (dimension 0, any number)
  * process its places in turn. Global size (any, n). */
@@ -46,26 +49,70 @@ INLINE void resample(const struct weft_augment *a, const struct weft_augment_dra
         out[c] = weft_augment_bits(d, out[c]);
 }
 
+#if MIXED
+INLINE float mix_weight(const struct weft_augment_mix *m, int y, int x)
+{
+    const bool inside = y >= m->top && y < m->bottom && x >= m->left && x < m->right;
+    return inside ? 0.0f : convert_float(m->weight) * (1.0f / AUGMENT_SHARES);
+}
+#endif
+
+/* All channels of place (out_y, out_x) of the augmented image, normalized. */
+INLINE void make_pixel(const struct weft_augment *a, const struct weft_augment_draw *d,
+                       __global const uchar *from, int out_y, int out_x,
+                       const float *scales, const float *shifts, float *out)
+{
+    const int y = out_y + d->dy, x = (d->flip ? W - 1 - out_x : out_x) + d->dx;
+    const bool erased =
+        out_y >= d->top && out_y < d->bottom && out_x >= d->left && out_x < d->right;
+    int pixel[C];
+    if (a->kind == AUGMENT_RESAMPLED)
+        resample(a, d, from, y, x, pixel);
+    else
+        for (int c = 0; c < C; c++)
+            pixel[c] = tap(a, from, y, x, c);
+    for (int c = 0; c < C; c++)
+        out[c] = erased ? 0.0f : MAD(convert_float(pixel[c]), scales[c], shifts[c]);
+}
+
 __kernel void augment_batch(ALIASED_VIEW(uint, state), ALIASED_VIEW(const uchar, bytes),
                             ALIASED_VIEW(const int, labels), ALIASED_VIEW(stored_y, x),
-                            ALIASED_VIEW(int, batch_labels), uint first_row,
-                            uint global_batch, uint count, uint steps_per_epoch,
-                            uint gathered, float4 scale4, float4 shift4)
+                            ALIASED_VIEW(int, batch_labels),
+                            ALIASED_VIEW(int, partner_labels), ALIASED_VIEW(int, shares),
+                            uint first_row, uint global_batch, uint count,
+                            uint steps_per_epoch, uint gathered, float4 scale4,
+                            float4 shift4)
 {
     const struct weft_augment augment = AUGMENT_OPTIONS;
     const uint row = get_global_id(1);
-    if (row == 0 && get_global_id(0) == 0)
+    const bool first = get_global_id(0) == 0;
+    if (row == 0 && first)
         begin_step(state + state_at);
     const uint epoch = batch_epoch(state + state_at, steps_per_epoch);
     const uint index = sample_index(state + state_at, first_row + row, global_batch,
                                     count, steps_per_epoch);
     const uint place = gathered ? first_row + row : index;
-    if (HAS_LABELS && get_global_id(0) == 0)
+    const uint key0 = state[state_at + STATE_SEED_LOW],
+               key1 = state[state_at + STATE_SEED_HIGH];
+    if (HAS_LABELS && first)
         batch_labels[batch_labels_at + row] = labels[labels_at + place];
     struct weft_augment_draw d;
-    weft_augment_draw(&d, &augment, H, W, C, index, epoch,
-                      state[state_at + STATE_SEED_LOW],
-                      state[state_at + STATE_SEED_HIGH]);
+    weft_augment_draw(&d, &augment, H, W, C, index, epoch, key0, key1);
+#if MIXED
+    const uint partner = next_index(state + state_at, first_row + row, global_batch,
+                                    count, steps_per_epoch);
+    const uint other_place = gathered ? first_row + row + 1 : partner;
+    struct weft_augment_draw other;
+    weft_augment_draw(&other, &augment, H, W, C, partner, epoch, key0, key1);
+    struct weft_augment_mix mix;
+    weft_augment_mix(&mix, &augment, H, W, index, epoch, key0, key1);
+    __global const uchar *other_from =
+        bytes + bytes_at + (size_t)other_place * (H * W * C);
+    if (HAS_LABELS && first)
+        partner_labels[partner_labels_at + row] = labels[labels_at + other_place];
+    if (HAS_LABELS && first)
+        shares[shares_at + row] = mix.share;
+#endif
 
     const float scales[4] = {scale4.x, scale4.y, scale4.z, scale4.w};
     const float shifts[4] = {shift4.x, shift4.y, shift4.z, shift4.w};
@@ -73,17 +120,16 @@ __kernel void augment_batch(ALIASED_VIEW(uint, state), ALIASED_VIEW(const uchar,
     __global stored_y *to = x + x_at + (size_t)row * (H * W * C);
     for (int p = get_global_id(0); p < H * W; p += get_global_size(0)) {
         const int out_y = p / W, out_x = MOD(p, W);
-        const int y = out_y + d.dy, x = (d.flip ? W - 1 - out_x : out_x) + d.dx;
-        const bool erased =
-            out_y >= d.top && out_y < d.bottom && out_x >= d.left && out_x < d.right;
-        int pixel[C];
-        if (augment.kind == AUGMENT_RESAMPLED)
-            resample(&augment, &d, from, y, x, pixel);
-        else
-            for (int c = 0; c < C; c++)
-                pixel[c] = tap(&augment, from, y, x, c);
+        float pixel[C];
+        make_pixel(&augment, &d, from, out_y, out_x, scales, shifts, pixel);
+#if MIXED
+        float mixed[C];
+        make_pixel(&augment, &other, other_from, out_y, out_x, scales, shifts, mixed);
+        const float weight = mix_weight(&mix, out_y, out_x);
         for (int c = 0; c < C; c++)
-            STORE_Y(erased ? 0.0f : MAD(convert_float(pixel[c]), scales[c], shifts[c]),
-                    to + p * C + c);
+            pixel[c] = MAD(weight, pixel[c], (1.0f - weight) * mixed[c]);
+#endif
+        for (int c = 0; c < C; c++)
+            STORE_Y(pixel[c], to + p * C + c);
     }
 }

@@ -27,28 +27,39 @@ struct row_maker {
     floatv scale[C], shift[C]; /* of a vector's lanes, by the channel of the first */
 };
 
-INLINE void make_place(const struct row_maker *m, __global const uchar *from,
-                       __global stored_y *to, int x, bool zero)
+/* A row of an image as it is made; a mixed one is made of two of them. */
+#if MIXED
+typedef float *line;
+#define PUT(value, to)  (*(to) = (value))
+#define VPUT(value, to) VSTORE(value, to)
+#else
+typedef __global stored_y *line;
+#define PUT  STORE_Y
+#define VPUT VSTORE_Y
+#endif
+
+INLINE void make_place(const struct row_maker *m, __global const uchar *from, line to,
+                       int x, bool zero)
 {
     const int at = weft_augment_reflect((m->flip ? W - 1 - x : x) + m->dx, W) * C;
     for (int c = 0; c < C; c++) {
         const float byte = zero ? 0.0f : convert_float(from[at + c]);
-        STORE_Y(MAD(byte, m->scales[c], m->shifts[c]), to + x * C + c);
+        PUT(MAD(byte, m->scales[c], m->shifts[c]), to + x * C + c);
     }
 }
 
-INLINE void make_vector(const struct row_maker *m, __global const uchar *from,
-                        __global stored_y *to, int at)
+INLINE void make_vector(const struct row_maker *m, __global const uchar *from, line to,
+                        int at)
 {
     const ucharv bytes = m->flip
                              ? REVERSED(VLOADN(from + (W - 1 + m->dx - at - (VW - 1))))
                              : VLOADN(from + m->dx * C + at);
-    VSTORE_Y(MAD(CONVERT_FLOATV(bytes), m->scale[at % C], m->shift[at % C]), to + at);
+    VPUT(MAD(CONVERT_FLOATV(bytes), m->scale[at % C], m->shift[at % C]), to + at);
 }
 
 /* The last vector overlaps the one before. */
-INLINE void make_row(const struct row_maker *m, __global const uchar *from,
-                     __global stored_y *to, bool zeros)
+INLINE void make_row(const struct row_maker *m, __global const uchar *from, line to,
+                     bool zeros)
 {
     const int begin = m->first * C, end = m->last * C;
     const bool reversed = C > 1 ? m->flip : false; /* channels keep their order */
@@ -66,11 +77,68 @@ INLINE void make_row(const struct row_maker *m, __global const uchar *from,
         make_place(m, from, to, x, zeros);
 }
 
+INLINE void init_row_maker(struct row_maker *m, const struct weft_augment_draw *d,
+                           float4 scale4, float4 shift4)
+{
+    const float scales[4] = {scale4.x, scale4.y, scale4.z, scale4.w};
+    const float shifts[4] = {shift4.x, shift4.y, shift4.z, shift4.w};
+    m->flip = d->flip;
+    m->dx = d->dx;
+    m->first = min(W, max(0, d->flip ? d->dx : -d->dx));
+    m->last = max(0, min(W, W + (d->flip ? d->dx : -d->dx)));
+    for (int c = 0; c < 4; c++) {
+        m->scales[c] = scales[c];
+        m->shifts[c] = shifts[c];
+    }
+    for (int first = 0; first < C; first++) {
+        float a[VW], b[VW];
+        for (int lane = 0; lane < VW; lane++) {
+            a[lane] = scales[(first + lane) % C];
+            b[lane] = shifts[(first + lane) % C];
+        }
+        m->scale[first] = VLOAD(a);
+        m->shift[first] = VLOAD(b);
+    }
+}
+
+/* Row `out_y` of the image `from`, erased places too. */
+INLINE void make_line(const struct row_maker *m, const struct weft_augment_draw *d,
+                      bool zeros, __global const uchar *from, line out, int out_y)
+{
+    const int y = out_y + d->dy;
+    __global const uchar *row = from + weft_augment_reflect(y, H) * (W * C);
+    if (zeros && (y < 0 || y >= H)) {
+        for (int at = 0; at < W; at++)
+            make_place(m, row, out, at, true);
+    } else {
+        make_row(m, row, out, zeros);
+    }
+    if (out_y >= d->top && out_y < d->bottom)
+        for (int at = d->left * C; at < d->right * C; at++)
+            PUT(0.0f, out + at);
+}
+
+#if MIXED
+/* A row of the mixture. */
+INLINE void mix_line(const struct weft_augment_mix *m, const float *own,
+                     const float *other, __global stored_y *to, int y)
+{
+    const float weight = convert_float(m->weight) * (1.0f / AUGMENT_SHARES);
+    for (int at = 0; at < W * C; at++)
+        STORE_Y(MAD(weight, own[at], (1.0f - weight) * other[at]), to + at);
+    if (y >= m->top && y < m->bottom)
+        for (int at = m->left * C; at < m->right * C; at++)
+            STORE_Y(other[at], to + at);
+}
+#endif
+
 __kernel void augment_batch_rows(ALIASED_VIEW(uint, state),
                                  ALIASED_VIEW(const uchar, bytes),
                                  ALIASED_VIEW(const int, labels),
                                  ALIASED_VIEW(stored_y, x),
-                                 ALIASED_VIEW(int, batch_labels), uint first_row,
+                                 ALIASED_VIEW(int, batch_labels),
+                                 ALIASED_VIEW(int, partner_labels),
+                                 ALIASED_VIEW(int, shares), uint first_row,
                                  uint global_batch, uint count, uint steps_per_epoch,
                                  uint gathered, float4 scale4, float4 shift4)
 {
@@ -82,42 +150,40 @@ __kernel void augment_batch_rows(ALIASED_VIEW(uint, state),
     const uint index = sample_index(state + state_at, first_row + row, global_batch,
                                     count, steps_per_epoch);
     const uint place = gathered ? first_row + row : index;
+    const uint key0 = state[state_at + STATE_SEED_LOW],
+               key1 = state[state_at + STATE_SEED_HIGH];
     if (HAS_LABELS)
         batch_labels[batch_labels_at + row] = labels[labels_at + place];
     struct weft_augment_draw d;
-    weft_augment_draw(&d, &augment, H, W, C, index, epoch,
-                      state[state_at + STATE_SEED_LOW],
-                      state[state_at + STATE_SEED_HIGH]);
-    struct row_maker m = {.flip = d.flip,
-                          .dx = d.dx,
-                          .first = min(W, max(0, d.flip ? d.dx : -d.dx)),
-                          .last = max(0, min(W, W + (d.flip ? d.dx : -d.dx))),
-                          .scales = {scale4.x, scale4.y, scale4.z, scale4.w},
-                          .shifts = {shift4.x, shift4.y, shift4.z, shift4.w}};
-    for (int first = 0; first < C; first++) {
-        float a[VW], b[VW];
-        for (int lane = 0; lane < VW; lane++) {
-            a[lane] = m.scales[(first + lane) % C];
-            b[lane] = m.shifts[(first + lane) % C];
-        }
-        m.scale[first] = VLOAD(a);
-        m.shift[first] = VLOAD(b);
-    }
-
+    weft_augment_draw(&d, &augment, H, W, C, index, epoch, key0, key1);
+    struct row_maker m;
+    init_row_maker(&m, &d, scale4, shift4);
     __global const uchar *from = bytes + bytes_at + (size_t)place * (H * W * C);
     __global stored_y *to = x + x_at + (size_t)row * (H * W * C);
-    for (int out_y = 0; out_y < H; out_y++) {
-        const int y = out_y + d.dy;
-        __global const uchar *line = from + weft_augment_reflect(y, H) * (W * C);
-        __global stored_y *out = to + out_y * (W * C);
-        if (augment.zeros && (y < 0 || y >= H)) {
-            for (int at = 0; at < W; at++)
-                make_place(&m, line, out, at, true);
-        } else {
-            make_row(&m, line, out, augment.zeros);
-        }
-        if (out_y >= d.top && out_y < d.bottom)
-            for (int at = d.left * C; at < d.right * C; at++)
-                STORE_Y(0.0f, out + at);
+#if MIXED
+    const uint partner = next_index(state + state_at, first_row + row, global_batch,
+                                    count, steps_per_epoch);
+    const uint other_place = gathered ? first_row + row + 1 : partner;
+    struct weft_augment_draw other_d;
+    weft_augment_draw(&other_d, &augment, H, W, C, partner, epoch, key0, key1);
+    struct weft_augment_mix mix;
+    weft_augment_mix(&mix, &augment, H, W, index, epoch, key0, key1);
+    struct row_maker other_m;
+    init_row_maker(&other_m, &other_d, scale4, shift4);
+    __global const uchar *other_from =
+        bytes + bytes_at + (size_t)other_place * (H * W * C);
+    if (HAS_LABELS) {
+        partner_labels[partner_labels_at + row] = labels[labels_at + other_place];
+        shares[shares_at + row] = mix.share;
     }
+    float own[W * C], other[W * C];
+    for (int y = 0; y < H; y++) {
+        make_line(&m, &d, augment.zeros, from, own, y);
+        make_line(&other_m, &other_d, augment.zeros, other_from, other, y);
+        mix_line(&mix, own, other, to + y * (W * C), y);
+    }
+#else
+    for (int y = 0; y < H; y++)
+        make_line(&m, &d, augment.zeros, from, to + y * (W * C), y);
+#endif
 }

@@ -3,13 +3,19 @@
  *
  *     p = exp(z - max z) / sum exp(z - max z)
  *     q = (1 - label_smoothing) [class is the label] + label_smoothing / classes
+ *     MIXED: [class is the label] becomes share [class is the label] +
+ *     (1 - share) [class is the partner's label], and the label the one of more than half
  *     loss = -weight sum q log p,  dlogits = weight scale (p - q) / global_batch
- *     weight = class_weights[label], or 1
+ *     weight = class_weights[label], of two labels in their shares, or 1
  *     correct = the first maximum is the label
  *
  * A work-item computes a row of `classes`. Global size >= n. */
 #include "lib/common.h"
+#include "shared/augment.h"
 
+#ifndef MIXED
+#define MIXED 0
+#endif
 #ifndef GRADIENT
 #define GRADIENT 1 /* write dlogits */
 #endif
@@ -88,7 +94,8 @@ __kernel void softmax(ALIASED_VIEW(const float, x), ALIASED_VIEW(float, y), uint
 __kernel void cross_entropy(ALIASED_VIEW(const float, logits),
                             ALIASED_VIEW(const int, labels),
                             ALIASED_VIEW(const float, class_weights),
-                            ALIASED_VIEW(float, dlogits),
+                            ALIASED_VIEW(const int, partner_labels),
+                            ALIASED_VIEW(const int, shares), ALIASED_VIEW(float, dlogits),
                             ALIASED_VIEW(float, loss), ALIASED_VIEW(uint, correct),
                             uint n, uint classes, uint global_batch,
                             float label_smoothing, float scale)
@@ -98,21 +105,44 @@ __kernel void cross_entropy(ALIASED_VIEW(const float, logits),
         return;
     __global const float *z = logits + logits_at + (size_t)row * classes;
     __global float *d = dlogits + dlogits_at + (size_t)row * classes;
-    const uint label = labels[labels_at + row];
+    uint label = labels[labels_at + row];
     const float top = row_max(z, classes);
     const float sum = exp_sum(z, d, GRADIENT, classes, top);
     const float log_sum = log(sum), even = label_smoothing / classes,
                 one = 1.0f - label_smoothing;
 
     /* -log p of a class is log_sum - (z - top). */
+#if MIXED
+    /* `label` has the larger share of the two. */
+    uint partner = partner_labels[partner_labels_at + row];
+    int share = shares[shares_at + row];
+    if (2 * share < AUGMENT_SHARES) {
+        const uint swapped = label;
+        label = partner;
+        partner = swapped;
+        share = AUGMENT_SHARES - share;
+    }
+    const float larger = convert_float(share) * (1.0f / AUGMENT_SHARES);
+    const float major = one * larger, minor = one * (1.0f - larger);
+    float total = major * (log_sum - (z[label] - top));
+    total += minor > 0.0f ? minor * (log_sum - (z[partner] - top)) : 0.0f;
+#else
+    const float major = one;
     float total = one * (log_sum - (z[label] - top));
+#endif
     if (label_smoothing > 0.0f) {
         float all = 0.0f;
         for (uint c = 0; c < classes; c++)
             all += log_sum - (z[c] - top);
         total += even * all;
     }
-    const float weight = WEIGHTED ? class_weights[class_weights_at + label] : 1.0f;
+    float weight = 1.0f;
+    if (WEIGHTED)
+        weight = class_weights[class_weights_at + label];
+#if WEIGHTED && MIXED
+    weight =
+        larger * weight + (1.0f - larger) * class_weights[class_weights_at + partner];
+#endif
     loss[loss_at + row] = WEIGHTED ? weight * total : total;
 
     uint first = 0;
@@ -123,7 +153,10 @@ __kernel void cross_entropy(ALIASED_VIEW(const float, logits),
     if (!GRADIENT)
         return;
     for (uint c = 0; c < classes; c++) {
-        const float q = c == label ? one + even : even;
+        float q = c == label ? major + even : even;
+#if MIXED
+        q += c == partner ? minor : 0.0f;
+#endif
         const float slope = (d[c] / sum - q) / global_batch * scale;
         d[c] = WEIGHTED ? weight * slope : slope;
     }

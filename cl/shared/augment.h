@@ -17,6 +17,11 @@ enum augment_kind {
     AUGMENT_KINDS
 };
 
+enum { AUGMENT_NO_MIX, AUGMENT_MIXUP, AUGMENT_CUTMIX };
+
+/* A mixed image has its own share in this many parts; quantiles of shares. */
+enum { AUGMENT_SHARES = 4096, AUGMENT_QUANTILES = 33 };
+
 /* Which augmentation; ints alone, for a kernel one list of numbers. Fractions are in
  * 65536ths. All zero: none. */
 struct weft_augment {
@@ -32,7 +37,12 @@ struct weft_augment {
     int translate;    /* part of the height, and of the width */
     int brightness, contrast, saturation; /* 256ths */
     int trivial;
+    int mix;       /* with the next image */
+    int unmixed;   /* chance of an image that stays as it is */
     int middle[4]; /* the mean byte of each channel */
+    /* Quantiles of the distribution of shares at 0, 1/64, ... 1/2; it is symmetric. In
+     * 65536ths. */
+    int beta[AUGMENT_QUANTILES];
 };
 
 /* Third word of the counter: one for each kind of draws. Draws that are repeated add
@@ -46,6 +56,7 @@ enum {
     AUGMENT_TRANSLATE, /* rows, columns */
     AUGMENT_COLOR,     /* brightness, contrast, saturation */
     AUGMENT_TRIVIAL,   /* operation, magnitude, sign */
+    AUGMENT_MIX,       /* mixed or not, share, row, column */
     AUGMENT_AGAIN = 16
 };
 
@@ -60,6 +71,14 @@ struct weft_augment_draw {
     int map[2][3];
     int brightness, contrast, saturation; /* factors in 256ths */
     int mask, solarize; /* bits of a byte that remain; from here on it is inverted */
+};
+
+/* The mixture with the next image of the epoch's order, itself augmented: each pixel is
+ * `weight` of the image and the rest of the other, within the rectangle it is the
+ * other's. The image's label has `share`. Both are in AUGMENT_SHARES. */
+struct weft_augment_mix {
+    int share, weight;
+    int top, left, bottom, right; /* up to bottom - 1 and right - 1 */
 };
 
 /* The largest images: their areas fit into the arithmetic here. */
@@ -319,7 +338,62 @@ static inline void weft_augment_resample(const struct weft_augment *a,
     weft_augment_compose(d, &m, height, width);
 }
 
-/* By a pointer: what clang 14 makes of a returned struct is beyond Oclgrind. */
+/* A share of the distribution whose quantiles are `beta`, linear between them. */
+static inline int weft_augment_share(const int *beta, weft_u32 bits)
+{
+    const int cell = (int)(bits >> 26 & 31), within = (int)(bits >> 11 & 32767);
+    const int value =
+        beta[cell] + (((beta[cell + 1] - beta[cell]) * within + 16384) >> 15);
+    const int share = (value + 8) >> 4; /* from 65536ths */
+    return bits >> 31 ? AUGMENT_SHARES - share : share;
+}
+
+/* The part of `whole` that `area` is, in AUGMENT_SHARES, rounded down; whole <= 2^30. */
+static inline int weft_augment_part(int area, int whole)
+{
+    int part = area / whole, rest = area % whole;
+    for (int one = AUGMENT_SHARES; one > 1; one /= 2) {
+        rest *= 2;
+        part = 2 * part + (rest >= whole);
+        rest -= rest >= whole ? whole : 0;
+    }
+    return part;
+}
+
+/* Mixup (Zhang et al. 2017, arXiv:1710.09412), or a rectangle of the image's aspect with
+ * its centre anywhere, cut at the edges (CutMix: Yun et al. 2019, arXiv:1905.04899). */
+static inline void weft_augment_mix(struct weft_augment_mix *m,
+                                    const struct weft_augment *a, int height, int width,
+                                    weft_u32 image, weft_u32 epoch, weft_u32 key0,
+                                    weft_u32 key1)
+{
+    const struct weft_augment_mix none = {AUGMENT_SHARES, AUGMENT_SHARES, 0, 0, 0, 0};
+    *m = none;
+    const struct weft_random r =
+        weft_philox(key0, key1, image, epoch, AUGMENT_MIX, RANDOM_AUGMENT);
+    if (weft_augment_below(r.v[0], 65536) < a->unmixed)
+        return;
+    const int share = weft_augment_share(a->beta, r.v[1]);
+    if (a->mix == AUGMENT_MIXUP) {
+        m->share = m->weight = share;
+        return;
+    }
+    /* 4096 times the root of the other's part */
+    const int side = (int)weft_augment_sqrt((weft_u32)(AUGMENT_SHARES - share) << 12);
+    const int rows = (side * height + 2048) >> 12, columns = (side * width + 2048) >> 12;
+    const int top = weft_augment_below(r.v[2], height) - rows / 2;
+    const int left = weft_augment_below(r.v[3], width) - columns / 2;
+    m->top = top < 0 ? 0 : top;
+    m->left = left < 0 ? 0 : left;
+    m->bottom = top + rows < height ? top + rows : height;
+    m->right = left + columns < width ? left + columns : width;
+    m->share =
+        AUGMENT_SHARES -
+        weft_augment_part((m->bottom - m->top) * (m->right - m->left), height * width);
+}
+
+/* By a pointer, like the one above: what clang 14 makes of a returned struct is beyond
+ * Oclgrind. */
 static inline void weft_augment_draw(struct weft_augment_draw *d,
                                      const struct weft_augment *a, int height, int width,
                                      int channels, weft_u32 image, weft_u32 epoch,

@@ -58,7 +58,8 @@ extern "C" {
  *     augment                          flip or alternating-flip, shift=0 border=reflect
  *                                      cutout=0 erase=0 crop=0 rotate=0 scale=0 shear=0
  *                                      translate=0 brightness=0 contrast=0 saturation=0
- *                                      trivial-augment: see below
+ *                                      trivial-augment mixup=0 cutmix=0 unmixed=0: see
+ *                                      below
  *     batch N
  *
  * RxS, stride, dilation and pad take one number or two, rows first: 3x5. pad may also be
@@ -138,8 +139,18 @@ extern "C" {
  *                        Hutter 2021, arXiv:2103.10158; without sharpness, equalization
  *                        and autocontrast)
  *
- * Crop to translation are one bilinear interpolation; an augmented image has bytes as the
- * original has, the same ones on every device.
+ *     mixup=A            L times the image and 1 - L times the next of the epoch's order,
+ *                        both augmented, of which the labels are L and 1 - L, with L
+ *                        Beta(A,A) distributed (Zhang et al. 2017, arXiv:1710.09412)
+ *     cutmix=A           instead, a rectangle of the next image's place with sides of
+ *                        sqrt(1 - L) times the image's, its centre anywhere in it and cut
+ *                        at the edges; L becomes the part that remains (Yun et al. 2019,
+ *                        arXiv:1905.04899)
+ *     unmixed=P          leaves a part P of the images as they are
+ *
+ * L is one of 4096ths and drawn from the quantiles at multiples of 1/64, linear between
+ * them. Crop to translation are one bilinear interpolation; an augmented image that is
+ * not mixed has bytes as the original has, the same ones on every device.
  *
  * The output of every layer must be read or be an output of the network. Without `output`
  * lines the last layer is the only output. For training it must be softmax. */
@@ -282,7 +293,7 @@ struct weft_net_info {
      * that differ from their defaults are written. Lives as long as the network. */
     const char *canonical_text;
     char average[64];  /* "none" */
-    char augment[256]; /* "none" */
+    char augment[320]; /* "none" */
 };
 WEFT_API void weft_net_info(const weft_net *net, struct weft_net_info *out, size_t size);
 #define weft_net_info(net, out) weft_net_info(net, out, sizeof(*(out)))

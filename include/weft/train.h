@@ -130,7 +130,8 @@ struct weft_progress {
     int epoch;         /* finished epochs */
     int step_in_epoch; /* finished steps of the current epoch */
     /* images of the current epoch, or of the epoch that `step` completed, and how many
-     * of them were classified correctly */
+     * of them were classified correctly: as augmented, by the weights of their step, and
+     * a mixture of two as the one with the larger share */
     int64_t samples, correct;
     double loss; /* mean loss of these images at their steps; NaN after an overflow */
     double last_loss;    /* of the last step */
@@ -207,14 +208,17 @@ struct weft_preview_params {
 };
 #define weft_preview_params(...) WEFT_PARAMS(weft_preview_params, __VA_ARGS__)
 
+/* `index` of the dataset; with mixup or cutmix `share` of its label and the rest of that
+ * of `partner`, otherwise 1. */
 struct weft_preview_image {
-    int index; /* in the dataset */
+    int index, partner;
+    float share;
 };
 
 /* Writes the bytes of images as a training on all of `data` sees them, in the layout of a
- * dataset's pixels: bit for bit its input before normalization, where erased places have
- * the data's mean, rounded. `images`, unless NULL, has `count` elements. It uses no
- * device. WEFT_ERR_ARG. */
+ * dataset's pixels: bit for bit its input before normalization, but erased places have
+ * the data's mean, and it and mixtures are rounded to bytes. `images`, unless NULL, has
+ * `count` elements. It uses no device. WEFT_ERR_ARG. */
 WEFT_API enum weft_status weft_preview(const weft_dataset *data,
                                        const struct weft_preview_params *params,
                                        uint8_t *pixels,

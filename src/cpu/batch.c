@@ -6,14 +6,16 @@
 
 #include <assert.h>
 
-static size_t image_of(const struct weft_batch_args *a, size_t row)
+/* The image of a row, or its partner. */
+static size_t image_of(const struct weft_batch_args *a, size_t row, bool partner)
 {
     const uint32_t *state = cpu_words(a->state);
     row += (size_t)a->first;
     if (!state)
         return row;
     uint32_t steps = (uint32_t)a->steps_per_epoch, step = state[STATE_STEP];
-    return weft_shuffle(step % steps * (uint32_t)a->global_batch + (uint32_t)row,
+    size_t at = step % steps * (size_t)a->global_batch + row;
+    return weft_shuffle((uint32_t)(partner ? weft_batch_partner(a, at) : at),
                         (uint32_t)a->count, state[STATE_SEED_LOW], state[STATE_SEED_HIGH],
                         step / steps);
 }
@@ -34,6 +36,16 @@ static uint8_t byte_of(const void *data, size_t at)
     return cpu_bytes(a->bytes)[at];
 }
 
+static float augmented(const struct weft_batch_args *a,
+                       const struct weft_augment_draw *draw, size_t place, size_t at)
+{
+    size_t c = at % (size_t)a->channels;
+    uint8_t byte;
+    return weft_augment_pixel(a, draw, place, at, byte_of, a, &byte)
+               ? (float)byte * a->scale[c] + a->shift[c]
+               : 0;
+}
+
 /* `place`: of the image's bytes. */
 static void augmented_row(const struct weft_batch_args *a, size_t image, size_t place,
                           float *x)
@@ -42,13 +54,31 @@ static void augmented_row(const struct weft_batch_args *a, size_t image, size_t 
     struct weft_augment_draw draw =
         weft_batch_draw(a, image, state[STATE_STEP] / (uint32_t)a->steps_per_epoch,
                         state[STATE_SEED_LOW], state[STATE_SEED_HIGH]);
-    for (int i = 0; i < a->pixels; i++) {
-        int c = i % a->channels;
-        uint8_t byte;
-        x[i] = weft_augment_pixel(a, &draw, place, (size_t)i, byte_of, a, &byte)
-                   ? (float)byte * a->scale[c] + a->shift[c]
-                   : 0;
+    for (int i = 0; i < a->pixels; i++)
+        x[i] = augmented(a, &draw, place, (size_t)i);
+}
+
+/* The image and the next one of the epoch's order. */
+static void mixed_row(const struct weft_batch_args *a, size_t item, size_t image,
+                      size_t place, float *x)
+{
+    const uint32_t *state = cpu_words(a->state);
+    uint32_t epoch = state[STATE_STEP] / (uint32_t)a->steps_per_epoch;
+    uint32_t key0 = state[STATE_SEED_LOW], key1 = state[STATE_SEED_HIGH];
+    size_t partner = image_of(a, item, true);
+    size_t partner_place = a->gathered ? place + 1 : partner;
+    struct weft_augment_draw own = weft_batch_draw(a, image, epoch, key0, key1),
+                             other = weft_batch_draw(a, partner, epoch, key0, key1);
+    struct weft_augment_mix mix = weft_batch_mix(a, image, epoch, key0, key1);
+    for (size_t i = 0; i < (size_t)a->pixels; i++) {
+        float weight = weft_batch_weight(a, &mix, i);
+        x[i] = weight * augmented(a, &own, place, i) +
+               (1 - weight) * augmented(a, &other, partner_place, i);
     }
+    if (!a->labels.mem)
+        return;
+    cpu_ints(a->partner_labels)[item] = cpu_ints(a->labels)[partner_place];
+    cpu_ints(a->shares)[item] = mix.share;
 }
 
 static void plain_row(const struct weft_batch_args *a, size_t place, float *x)
@@ -65,10 +95,12 @@ static void input_row(const void *data, size_t item)
     const struct weft_batch_args *a = data;
     if (a->state.mem && item == 0)
         begin_step(cpu_words(a->state));
-    size_t image = image_of(a, item);
+    size_t image = image_of(a, item, false);
     size_t place = a->gathered ? item + (size_t)a->first : image;
     float *x = cpu_floats(a->x) + item * (size_t)a->pixels;
-    if (a->augment.kind)
+    if (a->augment.mix)
+        mixed_row(a, item, image, place, x);
+    else if (a->augment.kind)
         augmented_row(a, image, place, x);
     else
         plain_row(a, place, x);
@@ -82,6 +114,8 @@ enum weft_status cpu_make_batch(struct weft_command_list *list,
     assert(args->channels >= 1 && args->channels <= (int)WEFT_ARRAY_SIZE(args->scale));
     assert(!args->gathered || args->state.mem);
     assert(!args->augment.kind || (args->state.mem && args->width));
+    assert(!args->augment.mix || !args->labels.mem ||
+           (args->partner_labels.mem && args->shares.mem));
     assert(args->first >= 0 && args->first + args->n <= args->count);
     assert(!args->state.mem ||
            (args->first + args->n <= args->global_batch && args->steps_per_epoch >= 1 &&

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Softmax and cross-entropy. */
 #include "cpu/cpu.h"
+#include "shared/augment.h"
 
 #include <assert.h>
 #include <math.h>
@@ -43,15 +44,24 @@ static void loss_row(const void *data, size_t item)
     const struct weft_loss_args *a = data;
     const float *logits = cpu_floats(a->logits) + item * a->classes;
     float *dlogits = a->dlogits.mem ? cpu_floats(a->dlogits) + item * a->classes : NULL;
-    int label = cpu_ints(a->labels)[item];
-    assert(label >= 0 && label < a->classes);
+    int label = cpu_ints(a->labels)[item], partner = label;
+    double share = 1;
+    if (a->shares.mem) {
+        partner = cpu_ints(a->partner_labels)[item];
+        share = cpu_ints(a->shares)[item] / (double)AUGMENT_SHARES;
+    }
+    assert(label >= 0 && label < a->classes && partner >= 0 && partner < a->classes);
     struct row row = measure(logits, a->classes);
     double logarithm = log(row.sum), smoothing = (double)a->label_smoothing, loss = 0.0;
+    const float *weights = a->class_weights.mem ? cpu_floats(a->class_weights) : NULL;
     double weight =
-        a->class_weights.mem ? (double)cpu_floats(a->class_weights)[label] : 1.0;
+        weights ? share * (double)weights[label] + (1 - share) * (double)weights[partner]
+                : 1.0;
     double scale = weight * ldexp(1.0, a->loss_scale_log2) / a->global_batch;
     for (int c = 0; c < a->classes; c++) {
-        double q = (c == label ? 1.0 - smoothing : 0.0) + smoothing / a->classes;
+        double q = (1 - smoothing) *
+                       ((c == label ? share : 0) + (c == partner ? 1 - share : 0)) +
+                   smoothing / a->classes;
         double below = (double)logits[c] - row.largest;
         /* Avoids 0 * infinity: a class with probability 0 in q adds nothing. */
         if (q > 0.0)
@@ -61,6 +71,8 @@ static void loss_row(const void *data, size_t item)
     }
     cpu_floats(a->loss)[item] = (float)(weight * loss);
     /* NaN compares unequal: not correct. */
+    if (share < 0.5)
+        label = partner;
     cpu_words(a->correct)[item] =
         row.first == label && (double)logits[label] == row.largest;
 }

@@ -246,10 +246,12 @@ struct weft_softmax_args {
 };
 
 /* Cross-entropy of softmax(logits) against q = (1 - smoothing) [class is the label] +
- * smoothing / classes, of a batch or of a shard, n rows of `global_batch`. loss[i] =
- * -weight sum q log p; correct[i] (uint) = 1 if the first largest logit is that of the
- * label; dlogits = weight (p - q) 2^loss_scale_log2 / global_batch, may be absent. The
- * weight is that of the label's class, 1 where class_weights are absent. */
+ * smoothing / classes, of a batch or of a shard, n rows of `global_batch`. In a mixed
+ * batch the label's part is shares[i] / AUGMENT_SHARES of it, and the partner's the rest.
+ * loss[i] = -weight sum q log p; correct[i] (uint) = 1 if the first largest logit is that
+ * of the label, or of the partner's if that has more than half; dlogits = weight (p - q)
+ * 2^loss_scale_log2 / global_batch, may be absent. The weight is that of the label's
+ * class, of two labels in their shares, 1 where class_weights are absent. */
 struct weft_loss_args {
     int n, classes, global_batch; /* global_batch >= n */
     float label_smoothing;
@@ -257,6 +259,7 @@ struct weft_loss_args {
     struct weft_view logits;
     struct weft_view labels; /* int */
     struct weft_view class_weights;
+    struct weft_view partner_labels, shares; /* ints; both or none */
     struct weft_view dlogits, loss, correct;
 };
 

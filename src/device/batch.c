@@ -13,6 +13,25 @@ struct weft_augment_draw weft_batch_draw(const struct weft_batch_args *args, siz
     return d;
 }
 
+struct weft_augment_mix weft_batch_mix(const struct weft_batch_args *args, size_t image,
+                                       uint32_t epoch, uint32_t key0, uint32_t key1)
+{
+    struct weft_augment_mix m = {.share = AUGMENT_SHARES, .weight = AUGMENT_SHARES};
+    if (args->augment.mix)
+        weft_augment_mix(&m, &args->augment, args->pixels / args->channels / args->width,
+                         args->width, (uint32_t)image, epoch, key0, key1);
+    return m;
+}
+
+float weft_batch_weight(const struct weft_batch_args *args,
+                        const struct weft_augment_mix *mix, size_t at)
+{
+    int place = (int)at / args->channels;
+    int y = place / args->width, x = place % args->width;
+    bool inside = y >= mix->top && y < mix->bottom && x >= mix->left && x < mix->right;
+    return inside ? 0 : (float)mix->weight / AUGMENT_SHARES;
+}
+
 /* An image, read a byte at a time. */
 struct source {
     const struct weft_batch_args *args;

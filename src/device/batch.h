@@ -12,9 +12,11 @@
  * image weft_shuffle((step % steps_per_epoch) * global_batch + r, count, seed, epoch =
  * step / steps_per_epoch), or image r if `state` is absent. x = pixel * scale[channel] +
  * shift[channel], with one rounding or two; with `augment` the pixel is that of
- * weft_augment_pixel, and x is 0 where it was erased. With a `state` it is the first
- * launch of a training step, and copies the powers for optimizer_step. `gathered`: bytes
- * and labels have row r at place r, and not all images. */
+ * weft_augment_pixel, and x is 0 where it was erased; with augment.mix it is that of this
+ * image times weft_batch_weight, and that of weft_batch_partner times the rest. With a
+ * `state` it is the first launch of a training step, and copies the powers for
+ * optimizer_step. `gathered`: bytes and labels have row r at place r, and not all images;
+ * with augment.mix one more, the partner of the last. */
 struct weft_batch_args {
     int n, count, pixels, channels; /* pixels: h * w * channels of an image */
     int width;                      /* of an image; only for `augment` */
@@ -28,11 +30,27 @@ struct weft_batch_args {
     struct weft_view labels;       /* count ints, or of the rows; absent: no labels */
     struct weft_view x;            /* n * pixels floats */
     struct weft_view batch_labels; /* n ints */
+    /* n ints, for augment.mix: of the images mixed in, and the share of each image's own
+     * label */
+    struct weft_view partner_labels, shares;
 };
 
 /* The changes of an image of the data in an epoch. */
 struct weft_augment_draw weft_batch_draw(const struct weft_batch_args *args, size_t image,
                                          uint32_t epoch, uint32_t key0, uint32_t key1);
+
+/* The place in the epoch's order of the image that is mixed into that of place `at`. */
+static inline size_t weft_batch_partner(const struct weft_batch_args *args, size_t at)
+{
+    return at + 1 < (size_t)args->count ? at + 1 : 0;
+}
+
+/* The mixture of an image of the data with its partner, and the weight of its own byte
+ * `at`, 0 to 1. */
+struct weft_augment_mix weft_batch_mix(const struct weft_batch_args *args, size_t image,
+                                       uint32_t epoch, uint32_t key0, uint32_t key1);
+float weft_batch_weight(const struct weft_batch_args *args,
+                        const struct weft_augment_mix *mix, size_t at);
 
 /* A byte of the images that are augmented. */
 typedef uint8_t weft_byte_fn(const void *data, size_t at);

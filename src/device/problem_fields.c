@@ -195,11 +195,10 @@ static const struct problem_field softmax[] = {
         "weights", FIELD_VIEW, 1, {offsetof(struct weft_loss_args, class_weights)}, 0, \
             NULL, 0                                                                    \
     }
-static const struct problem_field loss[] = {NUMBER(weft_loss_args, "n", n),
-                                            NUMBER(weft_loss_args, "classes", classes),
-                                            VIEW(weft_loss_args, dlogits),
-                                            WEIGHTS,
-                                            {0}};
+static const struct problem_field loss[] = {
+    NUMBER(weft_loss_args, "n", n), NUMBER(weft_loss_args, "classes", classes),
+    VIEW(weft_loss_args, dlogits),  WEIGHTS,
+    VIEW(weft_loss_args, shares),   {0}};
 
 static bool complete_softmax(union weft_primitive_args *args)
 {
@@ -223,6 +222,9 @@ static bool complete_loss(union weft_primitive_args *args)
     set_optional_view(&a->dlogits, count);
     set_optional_view(&a->class_weights, a->classes);
     set_view(&a->labels, a->n);
+    set_optional_view(&a->shares, a->n);
+    if (a->shares.mem)
+        set_view(&a->partner_labels, a->n);
     set_view(&a->loss, a->n);
     set_view(&a->correct, a->n);
     return true;
@@ -301,6 +303,13 @@ static const struct problem_field make_batch[] = {
      AUGMENT_NONE,
      NULL,
      0},
+    {"mix",
+     FIELD_NUMBERS,
+     1,
+     {offsetof(struct weft_batch_args, augment.mix)},
+     AUGMENT_NO_MIX,
+     NULL,
+     0},
     {0}};
 
 static bool complete_make_batch(union weft_primitive_args *args)
@@ -309,6 +318,7 @@ static bool complete_make_batch(union weft_primitive_args *args)
     double count = (double)a->n * a->pixels;
     if (a->n < 1 || a->pixels < 1 || a->channels < 1 || a->pixels % a->channels ||
         !is_possible_count(count) || a->augment.kind >= AUGMENT_KINDS ||
+        a->augment.mix > AUGMENT_CUTMIX || (a->augment.mix && !a->augment.kind) ||
         (a->augment.kind && !a->state.mem))
         return false;
     a->count = a->global_batch = a->n;
@@ -323,6 +333,10 @@ static bool complete_make_batch(union weft_primitive_args *args)
     set_optional_view(&a->labels, a->n);
     if (a->labels.mem)
         set_view(&a->batch_labels, a->n);
+    if (a->labels.mem && a->augment.mix) {
+        set_view(&a->partner_labels, a->n);
+        set_view(&a->shares, a->n);
+    }
     return true;
 }
 

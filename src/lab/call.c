@@ -2,6 +2,7 @@
 /* The arguments of the primitives, and calls on test tensors. */
 #include "lab/call.h"
 
+#include "shared/augment.h"
 #include "shared/state.h"
 #include "shared/weight_groups.h"
 
@@ -50,6 +51,7 @@ enum { LABELS = 10 }; /* classes, where the arguments have no number of them */
 /* clang-format off */
 ARGUMENTS(make_batch, batch,
           WRITE(x, FLOATS) WRITE(batch_labels, WORDS)
+          WRITE(partner_labels, WORDS) WRITE(shares, WORDS)
           READ(bytes, BYTES) READ(labels, WORDS_BELOW(LABELS)) UPDATE(state, STATE))
 ARGUMENTS(conv_forward, conv,
           WRITE(y, FLOATS) WRITE(argmax, INDICES)
@@ -126,7 +128,8 @@ ARGUMENTS(softmax, softmax,
 ARGUMENTS(loss, loss,
           WRITE(dlogits, FLOATS) WRITE(loss, FLOATS) WRITE(correct, WORDS)
           READ(logits, FLOATS) READ(labels, WORDS_BELOW(a->classes))
-          READ(class_weights, FLOATS))
+          READ(class_weights, FLOATS) READ(partner_labels, WORDS_BELOW(a->classes))
+          READ(shares, WORDS_BELOW(AUGMENT_SHARES + 1)))
 ARGUMENTS(clip_gradient, clip_gradient,
           UPDATE(state, STATE) READ(g, FLOATS)
           READ(groups, WORDS_BELOW(a->settings.count / GROUP_SETTINGS))

@@ -45,6 +45,9 @@ static const struct {
     {"brightness", offsetof(struct weft_augment_options, brightness), true, 1, NULL},
     {"contrast", offsetof(struct weft_augment_options, contrast), true, 1, NULL},
     {"saturation", offsetof(struct weft_augment_options, saturation), true, 1, NULL},
+    {"mixup", offsetof(struct weft_augment_options, mixup), true, 4, NULL},
+    {"cutmix", offsetof(struct weft_augment_options, cutmix), true, 4, NULL},
+    {"unmixed", offsetof(struct weft_augment_options, unmixed), true, 1, NULL},
 };
 
 static enum weft_status parse_word(struct weft_line_parser *parser, const char *word,
@@ -102,6 +105,13 @@ enum weft_status weft_augment_parse(struct weft_line_parser *parser,
     if (out->cutout && out->erase > 0)
         return weft_line_parser_fail(parser, "augment: cutout and erase are two ways to "
                                              "do the same: leave out one");
+    if (out->mixup > 0 && out->cutmix > 0)
+        return weft_line_parser_fail(parser, "augment: mixup and cutmix are two ways to "
+                                             "mix: leave out one");
+    if (out->unmixed > 0 && !weft_augment_mixes(out))
+        return weft_line_parser_fail(parser,
+                                     "augment: unmixed is the part that mixup or cutmix "
+                                     "leaves as it is: add one of them");
     return WEFT_OK;
 }
 
@@ -164,6 +174,27 @@ static int fraction(float value, int one)
     return (int)lrintf(value * (float)one);
 }
 
+/* Quantiles of Beta(a, a) up to its median, 1/2. With s = t^a its density times dt is
+ * (1 - s^(1/a))^(a - 1) ds up to a factor, which has no pole. */
+static void find_quantiles(double a, int out[AUGMENT_QUANTILES])
+{
+    enum { STEPS = 8192, LAST = AUGMENT_QUANTILES - 1 };
+    double end = pow(0.5, a), sums[STEPS + 1] = {0};
+    for (int i = 0; i < STEPS; i++) {
+        double middle = pow(end * (i + 0.5) / STEPS, 1 / a);
+        sums[i + 1] = sums[i] + pow(1 - middle, a - 1);
+    }
+    for (int k = 1, i = 0; k < LAST; k++) {
+        double want = sums[STEPS] * k / LAST;
+        while (sums[i + 1] < want)
+            i++;
+        double s = i + (want - sums[i]) / (sums[i + 1] - sums[i]);
+        out[k] = (int)lrint(65536 * pow(end * s / STEPS, 1 / a));
+    }
+    out[0] = 0;
+    out[LAST] = 32768;
+}
+
 enum weft_status weft_augment_resolve(weft_context *ctx,
                                       const struct weft_augment_options *options,
                                       struct weft_shape image, const double *middle,
@@ -182,7 +213,13 @@ enum weft_status weft_augment_resolve(weft_context *ctx,
                                  .shift = options->shift,
                                  .zeros = options->zeros,
                                  .cutout = options->cutout,
-                                 .erase = fraction(options->erase, 65536)};
+                                 .erase = fraction(options->erase, 65536),
+                                 .mix = options->mixup > 0    ? AUGMENT_MIXUP
+                                        : options->cutmix > 0 ? AUGMENT_CUTMIX
+                                                              : AUGMENT_NO_MIX,
+                                 .unmixed = fraction(options->unmixed, 65536)};
+    if (out->mix)
+        find_quantiles((double)(options->mixup + options->cutmix), out->beta);
     const struct weft_augment whole = *out;
     out->crop = fraction(options->crop, 65536);
     out->rotate = fraction(options->rotate / 360, 65536);

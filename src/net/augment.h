@@ -14,7 +14,14 @@ struct weft_augment_options {
     int shift, zeros, cutout;
     float erase, crop, rotate, scale, shear, translate;
     float brightness, contrast, saturation;
+    float mixup, cutmix, unmixed;
 };
+
+/* True if images are mixed, and have two labels. */
+static inline bool weft_augment_mixes(const struct weft_augment_options *options)
+{
+    return options->mixup > 0 || options->cutmix > 0;
+}
 
 /* Takes the words and options after `augment`. */
 enum weft_status weft_augment_parse(struct weft_line_parser *parser,
@@ -24,7 +31,7 @@ enum weft_status weft_augment_parse(struct weft_line_parser *parser,
 enum weft_status weft_augment_read(weft_context *ctx, const char *text,
                                    struct weft_augment_options *out);
 
-enum { WEFT_AUGMENT_TEXT = 256 };
+enum { WEFT_AUGMENT_TEXT = 320 };
 
 /* The words and options after `augment`, without defaults; "none". */
 void weft_augment_write(const struct weft_augment_options *options,

@@ -385,6 +385,27 @@ struct weft_view weft_plan_step_view(const struct weft_plan *plan,
                    whole ? sizeof(int32_t) : weft_type_bytes(type));
 }
 
+static struct weft_view mixing_view(const struct weft_plan *plan,
+                                    const struct weft_buffers *buffers, int part)
+{
+    size_t batch = (size_t)plan->batch;
+    return buffers->mixing
+               ? (struct weft_view){buffers->mixing, (size_t)part * batch, batch}
+               : (struct weft_view){0};
+}
+
+struct weft_view weft_plan_partner_labels(const struct weft_plan *plan,
+                                          const struct weft_buffers *buffers)
+{
+    return mixing_view(plan, buffers, 0);
+}
+
+struct weft_view weft_plan_shares(const struct weft_plan *plan,
+                                  const struct weft_buffers *buffers)
+{
+    return mixing_view(plan, buffers, 1);
+}
+
 static struct weft_view output_view(const struct weft_plan *plan,
                                     const struct weft_buffers *buffers, int index,
                                     bool logits)

@@ -62,6 +62,8 @@ int weft_plan_largest_batch(const struct weft_net *net, int batch, bool training
 struct weft_buffers {
     struct weft_mem *activations, *weights, *gradients, *state, *prepared;
     struct weft_mem *class_weights; /* floats; NULL: all are 1 */
+    struct weft_mem *mixing; /* partners' labels, then shares, `batch` of each; not mixed:
+                                NULL */
 };
 
 /* Tensors of the plan in these buffers; absent where the plan has none. Elements of the
@@ -75,6 +77,12 @@ struct weft_view weft_plan_ref_view(const struct weft_plan *plan,
 struct weft_view weft_plan_step_view(const struct weft_plan *plan,
                                      const struct weft_buffers *buffers,
                                      enum weft_step_tensor_id which);
+
+/* The labels and shares of a mixed batch; absent: it is not mixed. */
+struct weft_view weft_plan_partner_labels(const struct weft_plan *plan,
+                                          const struct weft_buffers *buffers);
+struct weft_view weft_plan_shares(const struct weft_plan *plan,
+                                  const struct weft_buffers *buffers);
 
 /* Output number `index` of the network; in training the logits. */
 struct weft_view weft_plan_output(const struct weft_plan *plan,

@@ -14,15 +14,52 @@ static uint8_t byte_of(const void *data, size_t at)
     return ((const uint8_t *)data)[at];
 }
 
-static void make_image(const struct weft_dataset_info *info,
-                       const struct weft_batch_args *args,
-                       const struct weft_preview_params *p, size_t image, uint8_t *out)
+/* An epoch of training on a dataset. */
+struct epoch {
+    const struct weft_dataset_info *info;
+    struct weft_batch_args args;
+    uint32_t number, key0, key1;
+};
+
+static uint32_t image_at(const struct epoch *e, size_t place)
 {
-    const struct weft_augment_draw draw = weft_batch_draw(
-        args, image, (uint32_t)p->epoch, (uint32_t)p->seed, (uint32_t)(p->seed >> 32));
-    for (size_t at = 0; at < (size_t)args->pixels; at++)
-        if (!weft_augment_pixel(args, &draw, image, at, byte_of, info->pixels, &out[at]))
-            out[at] = (uint8_t)lrint(255 * info->mean[at % (size_t)args->channels]);
+    return weft_shuffle((uint32_t)place, (uint32_t)e->info->count, e->key0, e->key1,
+                        e->number);
+}
+
+static double pixel_of(const struct epoch *e, const struct weft_augment_draw *draw,
+                       uint32_t image, size_t at)
+{
+    uint8_t byte;
+    if (weft_augment_pixel(&e->args, draw, image, at, byte_of, e->info->pixels, &byte))
+        return byte;
+    return 255 * e->info->mean[at % (size_t)e->args.channels];
+}
+
+/* The image of a place in the epoch's order. */
+static void make_image(const struct epoch *e, size_t place, uint8_t *pixels,
+                       struct weft_preview_image *out)
+{
+    const struct weft_batch_args *a = &e->args;
+    uint32_t image = image_at(e, place),
+             partner = image_at(e, weft_batch_partner(a, place));
+    const struct weft_augment_draw own =
+        weft_batch_draw(a, image, e->number, e->key0, e->key1);
+    const struct weft_augment_draw other =
+        weft_batch_draw(a, partner, e->number, e->key0, e->key1);
+    const struct weft_augment_mix mix =
+        weft_batch_mix(a, image, e->number, e->key0, e->key1);
+    for (size_t at = 0; at < (size_t)a->pixels; at++) {
+        double weight = (double)weft_batch_weight(a, &mix, at), sum = 0;
+        if (weight > 0)
+            sum += weight * pixel_of(e, &own, image, at);
+        if (weight < 1)
+            sum += (1 - weight) * pixel_of(e, &other, partner, at);
+        pixels[at] = (uint8_t)lrint(sum);
+    }
+    *out = (struct weft_preview_image){.index = (int)image,
+                                       .partner = (int)partner,
+                                       .share = (float)mix.share / AUGMENT_SHARES};
 }
 
 enum weft_status weft_preview(const weft_dataset *data,
@@ -45,21 +82,24 @@ enum weft_status weft_preview(const weft_dataset *data,
                  "first and count must be images of an epoch");
     if (p.augment)
         WEFT_TRY(weft_augment_read(ctx, p.augment, &options));
-    struct weft_batch_args args = {.count = info.count,
+    struct epoch epoch = {.info = &info,
+                          .args = {.count = info.count,
                                    .pixels = (int)weft_dataset_image_bytes(&info),
                                    .channels = info.channels,
-                                   .width = info.width};
+                                   .width = info.width},
+                          .number = (uint32_t)p.epoch,
+                          .key0 = (uint32_t)p.seed,
+                          .key1 = (uint32_t)(p.seed >> 32)};
     WEFT_TRY(weft_augment_resolve(
         ctx, &options,
         (struct weft_shape){.h = info.height, .w = info.width, .c = info.channels},
-        info.mean, &args.augment));
+        info.mean, &epoch.args.augment));
     for (int i = 0; i < p.count; i++) {
-        uint32_t image =
-            weft_shuffle((uint32_t)(p.first + i), (uint32_t)info.count, (uint32_t)p.seed,
-                         (uint32_t)(p.seed >> 32), (uint32_t)p.epoch);
-        make_image(&info, &args, &p, image, pixels + (size_t)i * (size_t)args.pixels);
+        struct weft_preview_image image;
+        make_image(&epoch, (size_t)(p.first + i),
+                   pixels + (size_t)i * (size_t)epoch.args.pixels, &image);
         if (images)
-            images[i].index = (int)image;
+            images[i] = image;
     }
     return WEFT_OK;
 }

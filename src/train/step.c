@@ -48,6 +48,8 @@ static enum weft_status record_batch(struct weft_trainer *t)
         .labels = {t->images->labels, 0, (size_t)t->images->rows},
         .x = weft_plan_step_view(t->plan, &t->buffers, TENSOR_X),
         .batch_labels = weft_plan_step_view(t->plan, &t->buffers, TENSOR_LABELS),
+        .partner_labels = weft_plan_partner_labels(t->plan, &t->buffers),
+        .shares = weft_plan_shares(t->plan, &t->buffers),
     };
     WEFT_TRY(weft_augment_resolve(t->device->context, &t->augment, t->net->input, t->mean,
                                   &args.augment));
@@ -165,7 +167,7 @@ uint64_t weft_trainer_config_hash(const struct weft_trainer *t)
 static enum weft_status send_batch(struct weft_trainer *t)
 {
     const struct weft_backend *backend = t->device->backend;
-    size_t images = (size_t)t->batch;
+    size_t images = (size_t)t->images->rows;
     const uint8_t *pixels;
     const int32_t *labels;
     if (weft_stream_is_full(t->stream)) {

@@ -19,7 +19,7 @@ struct weft_stream {
     weft_context *ctx;
     weft_dataset *data;
     struct weft_dataset_info info;
-    int batch, steps_per_epoch, slots;
+    int batch, rows, steps_per_epoch, slots;
     uint64_t seed;
     size_t image_bytes;
     uint8_t *pixels;  /* of all slots */
@@ -43,11 +43,11 @@ static void gather_labels(struct weft_stream *s, int64_t step)
     int64_t slot = step % s->slots;
     uint32_t epoch = (uint32_t)(step / s->steps_per_epoch);
     uint32_t first = (uint32_t)(step % s->steps_per_epoch) * (uint32_t)s->batch;
-    for (uint32_t row = 0; row < (uint32_t)s->batch; row++) {
-        s->images[row] =
-            weft_shuffle(first + row, (uint32_t)s->info.count, (uint32_t)s->seed,
-                         (uint32_t)(s->seed >> 32), epoch);
-        s->labels[slot * s->batch + row] = s->info.labels[s->images[row]];
+    for (uint32_t row = 0; row < (uint32_t)s->rows; row++) {
+        uint32_t count = (uint32_t)s->info.count, at = first + row;
+        s->images[row] = weft_shuffle(at < count ? at : 0, count, (uint32_t)s->seed,
+                                      (uint32_t)(s->seed >> 32), epoch);
+        s->labels[slot * s->rows + row] = s->info.labels[s->images[row]];
     }
 }
 
@@ -56,8 +56,8 @@ static enum weft_status fill(struct weft_stream *s, int64_t step)
 {
     size_t slot = (size_t)(step % s->slots);
     gather_labels(s, step);
-    return weft_dataset_gather(NULL, s->data, s->images, s->batch,
-                               s->pixels + slot * (size_t)s->batch * s->image_bytes);
+    return weft_dataset_gather(NULL, s->data, s->images, s->rows,
+                               s->pixels + slot * (size_t)s->rows * s->image_bytes);
 }
 
 /* Fills the slot of the step `filled`; the mutex is held, but for the filling itself. */
@@ -101,7 +101,8 @@ static void start_thread(struct weft_stream *s)
 }
 
 enum weft_status weft_stream_create(weft_context *ctx, const weft_dataset *data,
-                                    int batch, uint64_t seed, struct weft_stream **out)
+                                    int batch, int rows, uint64_t seed,
+                                    struct weft_stream **out)
 {
     struct weft_stream *s = calloc(1, sizeof(*s));
     if (!s)
@@ -110,18 +111,19 @@ enum weft_status weft_stream_create(weft_context *ctx, const weft_dataset *data,
     s->data = weft_dataset_retain(data);
     weft_dataset_info(data, &s->info);
     s->batch = batch;
+    s->rows = rows;
     s->steps_per_epoch = s->info.count / batch;
     s->seed = seed;
     s->image_bytes = weft_dataset_image_bytes(&s->info);
-    size_t slot = (size_t)batch * s->image_bytes, fits = RING_BYTES / slot;
+    size_t slot = (size_t)rows * s->image_bytes, fits = RING_BYTES / slot;
     s->slots = fits < LEAST_SLOTS  ? LEAST_SLOTS
                : fits < MOST_SLOTS ? (int)fits
                                    : MOST_SLOTS;
     pthread_mutex_init(&s->mutex, NULL);
     pthread_cond_init(&s->changed, NULL);
     s->pixels = malloc((size_t)s->slots * slot);
-    s->labels = malloc((size_t)s->slots * (size_t)batch * sizeof(*s->labels));
-    s->images = malloc((size_t)batch * sizeof(*s->images));
+    s->labels = malloc((size_t)s->slots * (size_t)rows * sizeof(*s->labels));
+    s->images = malloc((size_t)rows * sizeof(*s->images));
     if (!s->pixels || !s->labels || !s->images) {
         weft_stream_destroy(&s);
         return weft_out_of_memory(ctx, "stream", LEAST_SLOTS * slot);
@@ -179,8 +181,8 @@ enum weft_status weft_stream_take(struct weft_stream *s, const uint8_t **pixels,
     pthread_mutex_unlock(&s->mutex);
     if (!ready)
         s->stalled += weft_clock_seconds() - begin;
-    *pixels = s->pixels + slot * (size_t)s->batch * s->image_bytes;
-    *labels = s->labels + slot * (size_t)s->batch;
+    *pixels = s->pixels + slot * (size_t)s->rows * s->image_bytes;
+    *labels = s->labels + slot * (size_t)s->rows;
     return status;
 }
 

@@ -10,9 +10,11 @@
 
 struct weft_stream;
 
-/* Where it goes, and where the steps begin. */
+/* Where it goes, and where the steps begin. `rows` images a step: those of its batch, or
+ * one more, the next of the epoch's order. */
 enum weft_status weft_stream_create(weft_context *ctx, const weft_dataset *data,
-                                    int batch, uint64_t seed, struct weft_stream **out);
+                                    int batch, int rows, uint64_t seed,
+                                    struct weft_stream **out);
 void weft_stream_destroy(struct weft_stream **stream);
 
 /* The batch of the next step, which stays as it is until it is released; waits until it

@@ -36,6 +36,8 @@ static enum weft_status alloc_buffers(struct weft_trainer *t)
     WEFT_TRY(alloc(t, weights, &t->buffers.gradients));
     WEFT_TRY(alloc(t, weights, &t->moment1));
     WEFT_TRY(alloc(t, weights, &t->moment2));
+    if (weft_augment_mixes(&t->augment))
+        WEFT_TRY(alloc(t, 2 * (size_t)t->batch * sizeof(int32_t), &t->buffers.mixing));
     if (t->averaging.kind)
         WEFT_TRY(
             alloc(t, weft_graph_floats(&t->net->graph) * sizeof(float), &t->average));
@@ -106,20 +108,27 @@ static bool must_stream(const struct weft_trainer *t, const struct weft_train_pa
            pixels > device->global_mem_bytes / 2;
 }
 
-static enum weft_status upload_pixels(struct weft_trainer *t, const weft_dataset *data,
-                                      int rows)
+/* Images and labels of `rows` places; behind the last image the first. */
+static enum weft_status upload_rows(struct weft_trainer *t, const weft_dataset *data,
+                                    const int32_t *labels, int rows)
 {
+    const struct weft_backend *backend = t->device->backend;
     struct weft_image_block block = {.pixels = NULL};
     size_t bytes = weft_shape_count(t->net->input);
     int each = weft_dataset_block_images(data);
     enum weft_status status = WEFT_OK;
     for (int first = 0, n; first < rows && !status; first += n) {
-        n = rows - first < each ? rows - first : each;
-        status = weft_dataset_block(t->device->context, data, first, n, &block);
+        int image = first % t->count, left = (rows < t->count ? rows : t->count) - image;
+        n = rows - first < left ? rows - first : left;
+        n = n < each ? n : each;
+        status = weft_dataset_block(t->device->context, data, image, n, &block);
         if (!status)
-            status = t->device->backend->write(t->device, t->images->pixels,
-                                               (size_t)first * bytes, block.pixels,
-                                               (size_t)n * bytes);
+            status = backend->write(t->device, t->images->pixels, (size_t)first * bytes,
+                                    block.pixels, (size_t)n * bytes);
+        if (!status)
+            status = backend->write(t->device, t->images->labels,
+                                    (size_t)first * sizeof(*labels), labels + image,
+                                    (size_t)n * sizeof(*labels));
     }
     weft_image_block_free(&block);
     return status;
@@ -131,9 +140,8 @@ static enum weft_status upload_images(struct weft_trainer *t, const weft_dataset
 {
     struct weft_dataset_info info;
     weft_dataset_info(data, &info);
-    const struct weft_backend *backend = t->device->backend;
     bool streamed = must_stream(t, p);
-    int rows = streamed ? t->batch : t->count;
+    int rows = streamed ? t->batch + weft_augment_mixes(&t->augment) : t->count;
     size_t pixels = (size_t)rows * weft_shape_count(t->net->input);
     size_t labels = (size_t)rows * sizeof(int32_t);
     struct weft_train_images *images = calloc(1, sizeof(*images));
@@ -143,8 +151,7 @@ static enum weft_status upload_images(struct weft_trainer *t, const weft_dataset
     t->images = images;
     WEFT_TRY(alloc(t, pixels, &images->pixels));
     WEFT_TRY(alloc(t, labels, &images->labels));
-    WEFT_TRY(upload_pixels(t, data, rows));
-    return backend->write(t->device, images->labels, 0, info.labels, labels);
+    return upload_rows(t, data, info.labels, rows);
 }
 
 static void release_images(struct weft_trainer *t)
@@ -318,8 +325,8 @@ static enum weft_status build(struct weft_trainer *t, const weft_net *net,
         WEFT_TRY(upload_images(t, data, p));
     if (!like) { /* else it runs no steps but those of the known-answer test */
         if (t->images->streamed)
-            WEFT_TRY(weft_stream_create(t->device->context, data, t->batch, t->seed,
-                                        &t->stream));
+            WEFT_TRY(weft_stream_create(t->device->context, data, t->batch,
+                                        t->images->rows, t->seed, &t->stream));
         WEFT_TRY(make_initial(t, data, p));
         WEFT_TRY(write_weights(t));
     }
@@ -376,6 +383,7 @@ void weft_trainer_destroy(weft_trainer **trainer)
                                      t->buffers.weights,
                                      t->buffers.gradients,
                                      t->buffers.state,
+                                     t->buffers.mixing,
                                      t->moment1,
                                      t->moment2,
                                      t->average,

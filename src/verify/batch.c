@@ -13,7 +13,7 @@ enum { MAX_RATES = 9 };
 /* Rows of the batch. */
 struct shard {
     int first, n;
-    struct lab_tensor *x, *labels;
+    struct lab_tensor *x, *labels, *partners, *shares;
 };
 
 struct input_case {
@@ -37,6 +37,8 @@ static enum weft_status record_part(const struct input_case *in, enum lab_side s
     args.labels = lab_view(&c->lab, in->labels, side);
     args.x = lab_view(&c->lab, part->x, side);
     args.batch_labels = lab_view(&c->lab, part->labels, side);
+    args.partner_labels = lab_view(&c->lab, part->partners, side);
+    args.shares = lab_view(&c->lab, part->shares, side);
     return list->primitives->make_batch(list, &args);
 }
 
@@ -83,12 +85,16 @@ static void fill(struct input_case *in)
 static struct verify_run *add_run(struct input_case *in, const char *what,
                                   verify_record_fn record, int from, int to)
 {
-    struct lab_tensor *outputs[2 * PART_COUNT + 2] = {NULL};
+    struct lab_tensor *outputs[4 * PART_COUNT + 2] = {NULL};
     int count = 0;
     for (int i = from; i <= to; i++) {
         outputs[count++] = in->parts[i].x;
         if (in->labels)
             outputs[count++] = in->parts[i].labels;
+        if (in->labels && in->args.augment.mix) {
+            outputs[count++] = in->parts[i].partners;
+            outputs[count++] = in->parts[i].shares;
+        }
     }
     outputs[count] = in->state;
     return case_add_run(&in->base, what, record, outputs);
@@ -141,7 +147,8 @@ static enum weft_status run_case(struct input_case *in, bool exact)
                               fabs((double)in->args.shift[i]));
     for (int k = 0; k < PART_COUNT; k++)
         for (size_t i = 0; !exact && in->parts[k].x && i < in->parts[k].x->count; i++)
-            in->parts[k].x->bound[i] = 3 * FP32_UNIT_ROUNDOFF * size;
+            in->parts[k].x->bound[i] =
+                (in->args.augment.mix ? 6 : 3) * FP32_UNIT_ROUNDOFF * size;
     for (int i = 0; i < 2; i++) {
         fill(in);
         WEFT_TRY(run_and_compare(c, in->whole, fill_name));
@@ -149,6 +156,14 @@ static enum weft_status run_case(struct input_case *in, bool exact)
             WEFT_TRY(verify_shards(in, fill_name));
     }
     return WEFT_OK;
+}
+
+static void random_mix(struct lab_random *r, struct weft_augment *a)
+{
+    a->mix = LAB_RANDOM_CHOICE(r, AUGMENT_MIXUP, AUGMENT_CUTMIX);
+    a->unmixed = LAB_RANDOM_CHOICE(r, 0, 0, 32768);
+    for (int i = 0; i < AUGMENT_QUANTILES; i++)
+        a->beta[i] = i * 32768 / (AUGMENT_QUANTILES - 1);
 }
 
 /* Each part is there in half of the cases. */
@@ -165,6 +180,8 @@ static struct weft_augment random_augment(struct verify_context *k, int height, 
         a.cutout = lab_random_int(r, 1, side - 1);
     else
         a.erase = LAB_RANDOM_CHOICE(r, 0, 32768, 65536);
+    if (lab_random_bool(r, 40))
+        random_mix(r, &a);
     if (lab_random_bool(r, 60))
         return a;
     a.kind = AUGMENT_RESAMPLED;
@@ -224,6 +241,11 @@ static void add_parts(struct input_case *in)
         if (in->labels)
             part->labels =
                 lab_add_tensor(&c->lab, names[i][1], LAB_INT32, 1, 1, 1, part->n);
+        if (in->labels && in->args.augment.mix) {
+            part->partners =
+                lab_add_tensor(&c->lab, "partners", LAB_INT32, 1, 1, 1, part->n);
+            part->shares = lab_add_tensor(&c->lab, "shares", LAB_INT32, 1, 1, 1, part->n);
+        }
     }
     tensor_set_fp16(c, in->parts[WHOLE].x, 75);
     for (int i = FIRST_SHARD; i < PART_COUNT && in->parts[i].x; i++)
@@ -259,11 +281,15 @@ static enum weft_status verify_input_case(struct verify_context *k)
             a->augment.translate, a->augment.brightness, a->augment.contrast,
             a->augment.saturation, a->augment.trivial ? ", trivial" : "");
     if (a->augment.kind)
-        case_describe(c, ", rows of %d, flip %d, shift %d, %s, cutout %d, erase %d",
+        case_describe(c, ", rows of %d, flip %d, shift %d, %s, cutout %d, erase %d%s",
                       a->width, a->augment.flip, a->augment.shift,
                       a->augment.zeros ? "zeros" : "reflected", a->augment.cutout,
-                      a->augment.erase);
-    int stored = a->gathered ? a->global_batch : a->count;
+                      a->augment.erase,
+                      a->augment.mix == AUGMENT_MIXUP    ? ", mixup"
+                      : a->augment.mix == AUGMENT_CUTMIX ? ", cutmix"
+                                                         : "");
+    int stored =
+        a->gathered ? a->global_batch + (a->augment.mix != AUGMENT_NO_MIX) : a->count;
     in.bytes = lab_add_tensor(&c->lab, "bytes", LAB_BYTE, stored, 1, 1, a->pixels);
     if (shuffled)
         in.state =

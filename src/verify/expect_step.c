@@ -31,7 +31,8 @@ static void expect_word(struct verify_point *p, uint32_t word)
     p->exact_word = true;
 }
 
-static size_t image_of(const struct verify_call *v, size_t row)
+/* The image of a row, or its partner. */
+static size_t image_of(const struct verify_call *v, size_t row, bool partner)
 {
     const struct weft_batch_args *a = &v->call.args.make_batch;
     const uint32_t *state = verify_before(v, &a->state);
@@ -39,16 +40,17 @@ static size_t image_of(const struct verify_call *v, size_t row)
     if (!state)
         return row;
     uint32_t steps = (uint32_t)a->steps_per_epoch, step = state[STATE_STEP];
-    return weft_shuffle(step % steps * (uint32_t)a->global_batch + (uint32_t)row,
+    size_t at = step % steps * (size_t)a->global_batch + row;
+    return weft_shuffle((uint32_t)(partner ? weft_batch_partner(a, at) : at),
                         (uint32_t)a->count, state[STATE_SEED_LOW], state[STATE_SEED_HIGH],
                         step / steps);
 }
 
 /* Where the bytes and the label of a row are. */
-static size_t place_of(const struct verify_call *v, size_t row)
+static size_t place_of(const struct verify_call *v, size_t row, bool partner)
 {
     const struct weft_batch_args *a = &v->call.args.make_batch;
-    return a->gathered ? row + (size_t)a->first : image_of(v, row);
+    return a->gathered ? row + (size_t)a->first + partner : image_of(v, row, partner);
 }
 
 /* Part of an argument that may be too large to be read as a whole. */
@@ -85,29 +87,84 @@ static uint8_t byte_at(const void *image, size_t at)
     return ((const uint8_t *)image)[at];
 }
 
-static bool augmented_pixel(const struct verify_call *v, const uint32_t *state,
-                            size_t row, size_t at, const uint8_t *image, uint8_t *out)
-{
-    const struct weft_batch_args *a = &v->call.args.make_batch;
-    const struct weft_augment_draw draw = weft_batch_draw(
-        a, image_of(v, row), state[STATE_STEP] / (uint32_t)a->steps_per_epoch,
-        state[STATE_SEED_LOW], state[STATE_SEED_HIGH]);
-    return weft_augment_pixel(a, &draw, 0, at, byte_at, image, out);
-}
-
-/* The image of a row, kept for the next element of it; NULL: no memory. */
-static const uint8_t *image_at(struct verify_call *v, size_t row)
+/* The image of a row and behind it, where they are mixed, its partner, kept for the next
+ * element of the row; NULL: no memory. */
+static const uint8_t *images_of(struct verify_call *v, size_t row)
 {
     const struct weft_batch_args *a = &v->call.args.make_batch;
     size_t pixels = (size_t)a->pixels;
     if (!v->image)
-        v->image = malloc(pixels);
+        v->image = malloc((a->augment.mix ? 2 : 1) * pixels);
     if (v->image && (!v->row_known || v->row != row)) {
-        read_part(v, &a->bytes, 1, place_of(v, row) * pixels, pixels, v->image);
+        for (int k = 0; k <= (a->augment.mix != AUGMENT_NO_MIX); k++)
+            read_part(v, &a->bytes, 1, place_of(v, row, k) * pixels, pixels,
+                      v->image + (size_t)k * pixels);
         v->row = row;
         v->row_known = true;
     }
     return v->image;
+}
+
+/* Byte `at` of image number `image`, augmented and normalized; *bound is of its
+ * rounding. */
+static double augmented_value(const struct verify_call *v, const uint8_t *bytes,
+                              size_t image, size_t at, double *bound)
+{
+    const struct weft_batch_args *a = &v->call.args.make_batch;
+    const uint32_t *state = verify_before(v, &a->state);
+    size_t c = at % (size_t)a->channels;
+    uint8_t byte = bytes[at];
+    *bound = 0;
+    if (a->augment.kind) {
+        const struct weft_augment_draw draw =
+            weft_batch_draw(a, image, state[STATE_STEP] / (uint32_t)a->steps_per_epoch,
+                            state[STATE_SEED_LOW], state[STATE_SEED_HIGH]);
+        if (!weft_augment_pixel(a, &draw, 0, at, byte_at, bytes, &byte))
+            return 0;
+    }
+    double scaled = byte * (double)a->scale[c], shift = (double)a->shift[c];
+    *bound = 3 * FP32_UNIT_ROUNDOFF * (fabs(scaled) + fabs(shift));
+    return scaled + shift;
+}
+
+static struct weft_augment_mix mix_of(const struct verify_call *v, size_t row)
+{
+    const struct weft_batch_args *a = &v->call.args.make_batch;
+    const uint32_t *state = verify_before(v, &a->state);
+    return weft_batch_mix(a, image_of(v, row, false),
+                          state[STATE_STEP] / (uint32_t)a->steps_per_epoch,
+                          state[STATE_SEED_LOW], state[STATE_SEED_HIGH]);
+}
+
+/* Mixtures are rounded once in each product and in their sum. */
+static void expect_pixel(struct verify_call *v, struct verify_point *p)
+{
+    const struct weft_batch_args *a = &v->call.args.make_batch;
+    size_t row = p->at / (size_t)a->pixels, at = p->at % (size_t)a->pixels;
+    const uint8_t *images = images_of(v, row);
+    p->want = NAN;
+    if (!images)
+        return;
+    p->want = augmented_value(v, images, image_of(v, row, false), at, &p->bound);
+    if (!a->augment.mix)
+        return;
+    const struct weft_augment_mix mix = mix_of(v, row);
+    double weight = (double)weft_batch_weight(a, &mix, at), bound;
+    double other =
+        augmented_value(v, images + a->pixels, image_of(v, row, true), at, &bound);
+    p->bound =
+        weight * p->bound + (1 - weight) * bound +
+        3 * FP32_UNIT_ROUNDOFF * (fabs(weight * p->want) + fabs((1 - weight) * other));
+    p->want = weight * p->want + (1 - weight) * other;
+}
+
+static void expect_label(const struct verify_call *v, bool partner,
+                         struct verify_point *p)
+{
+    uint32_t label = 0;
+    read_part(v, &v->call.args.make_batch.labels, sizeof(label),
+              place_of(v, p->at, partner), 1, &label);
+    expect_word(p, label);
 }
 
 void expect_make_batch(struct verify_call *v, int output, struct verify_point *p)
@@ -120,27 +177,15 @@ void expect_make_batch(struct verify_call *v, int output, struct verify_point *p
                                                    : p->at;
         expect_word(p, p->at == STATE_LEARNING_RATE ? learning_rate_of(v, state)
                                                     : state[from]);
-        return;
+    } else if (verify_is(v, output, &a->batch_labels)) {
+        expect_label(v, false, p);
+    } else if (verify_is(v, output, &a->partner_labels)) {
+        expect_label(v, true, p);
+    } else if (verify_is(v, output, &a->shares)) {
+        expect_word(p, (uint32_t)mix_of(v, p->at).share);
+    } else {
+        expect_pixel(v, p);
     }
-    if (verify_is(v, output, &a->batch_labels)) {
-        uint32_t label = 0;
-        read_part(v, &a->labels, sizeof(label), place_of(v, p->at), 1, &label);
-        expect_word(p, label);
-        return;
-    }
-    size_t pixels = (size_t)a->pixels, c = p->at % pixels % (size_t)a->channels;
-    const uint8_t *image = image_at(v, p->at / pixels);
-    uint8_t pixel = 0;
-    if (image && !a->augment.kind)
-        pixel = image[p->at % pixels];
-    else if (image &&
-             !augmented_pixel(v, state, p->at / pixels, p->at % pixels, image, &pixel)) {
-        p->want = p->bound = 0;
-        return;
-    }
-    double scaled = pixel * (double)a->scale[c], shift = (double)a->shift[c];
-    p->want = image ? scaled + shift : NAN;
-    p->bound = 3 * FP32_UNIT_ROUNDOFF * (fabs(scaled) + fabs(shift));
 }
 
 /* The sums of a row of logits, kept for the next element of it. */
@@ -178,26 +223,25 @@ void expect_loss(struct verify_call *v, int output, struct verify_point *p)
     bool is_gradient = verify_is(v, output, &a->dlogits);
     size_t classes = (size_t)a->classes;
     size_t at = is_gradient ? p->at / classes : p->at;
-    int label = labels[at];
-    double smoothing = (double)a->label_smoothing;
-    const float *weights =
-        a->class_weights.mem ? verify_floats(v, &a->class_weights) : NULL;
-    double weight = weights ? (double)weights[label] : 1;
+    const struct softmax_target target = softmax_target_of(
+        a, at, labels, a->class_weights.mem ? verify_floats(v, &a->class_weights) : NULL,
+        a->shares.mem ? verify_before(v, &a->partner_labels) : NULL,
+        a->shares.mem ? verify_before(v, &a->shares) : NULL);
     struct softmax_row row = row_of(v, x, at, a->classes);
     if (verify_is(v, output, &a->correct)) {
-        expect_word(p, row.first == label);
+        expect_word(p, row.first == softmax_target_label(&target));
         return;
     }
     if (!is_gradient) {
-        p->want = softmax_loss(&row, x + at * classes, label, a->classes, smoothing,
-                               weight, &p->bound);
+        p->want = softmax_loss(&row, x + at * classes, &target, &p->bound);
         return;
     }
     double distance = row.largest - (double)x[p->at];
     double probability = exp(-distance) / row.sum;
-    double q = softmax_target((int)(p->at % classes), label, a->classes, smoothing);
-    p->want = weight * ldexp(probability - q, a->loss_scale_log2) / a->global_batch;
-    p->bound = softmax_gradient_bound(probability, q, distance, a->classes, weight,
+    double q = softmax_target_part(&target, (int)(p->at % classes));
+    p->want =
+        target.weight * ldexp(probability - q, a->loss_scale_log2) / a->global_batch;
+    p->bound = softmax_gradient_bound(probability, q, distance, a->classes, target.weight,
                                       a->loss_scale_log2, a->global_batch);
 }
 

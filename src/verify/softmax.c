@@ -2,6 +2,8 @@
 /* Checks of softmax and of its cross-entropy. */
 #include "verify/softmax_bound.h"
 
+#include "shared/augment.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -11,7 +13,8 @@ struct softmax_case {
     float smoothing;
     bool has_gradient;
     struct lab_tensor *x, *y, *labels, *loss, *correct;
-    struct lab_tensor *weights; /* of the classes; NULL: all 1 */
+    struct lab_tensor *weights;           /* of the classes; NULL: all 1 */
+    struct lab_tensor *partners, *shares; /* NULL: the batch is not mixed */
 };
 
 /* The logits of a fill: integers have ties; huge ones overflow exp unless the maximum is
@@ -117,6 +120,8 @@ static enum weft_status record_loss(const struct verify_case *c, enum lab_side s
         .logits = lab_view(&c->lab, s->x, side),
         .labels = lab_view(&c->lab, s->labels, side),
         .class_weights = lab_view(&c->lab, s->weights, side),
+        .partner_labels = lab_view(&c->lab, s->partners, side),
+        .shares = lab_view(&c->lab, s->shares, side),
         .dlogits = lab_view(&c->lab, s->has_gradient ? s->y : NULL, side),
         .loss = lab_view(&c->lab, s->loss, side),
         .correct = lab_view(&c->lab, s->correct, side),
@@ -128,21 +133,40 @@ static enum weft_status record_loss(const struct verify_case *c, enum lab_side s
 static void bound_loss(struct softmax_case *s)
 {
     const float *x = lab_initial(&s->base.lab, s->x);
+    const struct weft_loss_args args = {.classes = s->classes,
+                                        .label_smoothing = s->smoothing};
     const int32_t *labels = lab_initial(&s->base.lab, s->labels);
     const float *weights = s->weights ? lab_initial(&s->base.lab, s->weights) : NULL;
-    double smoothing = (double)s->smoothing;
+    const int32_t *partners = s->partners ? lab_initial(&s->base.lab, s->partners) : NULL;
+    const int32_t *shares = s->shares ? lab_initial(&s->base.lab, s->shares) : NULL;
     for (int i = 0; i < s->n; i++, x += s->classes) {
         struct softmax_row row = softmax_row_of(x, s->classes);
-        double weight = weights ? (double)weights[labels[i]] : 1;
-        softmax_loss(&row, x, labels[i], s->classes, smoothing, weight,
-                     &s->loss->bound[i]);
+        struct softmax_target target =
+            softmax_target_of(&args, (size_t)i, labels, weights, partners, shares);
+        softmax_loss(&row, x, &target, &s->loss->bound[i]);
         for (int j = 0; j < s->classes && s->has_gradient; j++) {
             double distance = row.largest - (double)x[j];
             s->y->bound[i * s->classes + j] = softmax_gradient_bound(
-                exp(-distance) / row.sum,
-                softmax_target(j, labels[i], s->classes, smoothing), distance, s->classes,
-                weight, s->loss_scale_log2, s->global_batch);
+                exp(-distance) / row.sum, softmax_target_part(&target, j), distance,
+                s->classes, target.weight, s->loss_scale_log2, s->global_batch);
         }
+    }
+}
+
+static void fill_labels(struct softmax_case *s)
+{
+    struct lab_random *random = &s->base.check->random;
+    int32_t *labels = lab_initial(&s->base.lab, s->labels);
+    for (int i = 0; i < s->n; i++)
+        labels[i] = lab_random_int(random, 0, s->classes - 1);
+    if (!s->shares)
+        return;
+    int32_t *partners = lab_initial(&s->base.lab, s->partners);
+    int32_t *shares = lab_initial(&s->base.lab, s->shares);
+    for (int i = 0; i < s->n; i++) {
+        partners[i] = lab_random_int(random, 0, s->classes - 1);
+        shares[i] = LAB_RANDOM_CHOICE(random, 0, 1, AUGMENT_SHARES / 2, AUGMENT_SHARES,
+                                      lab_random_int(random, 0, AUGMENT_SHARES));
     }
 }
 
@@ -155,9 +179,7 @@ static enum weft_status run_loss_case(struct softmax_case *s)
                                           record_loss, s->has_gradient ? with : without);
     WEFT_TRY(case_allocate(c));
     for (size_t kind = 0; kind < WEFT_ARRAY_SIZE(fills); kind++) {
-        int32_t *labels = lab_initial(&c->lab, s->labels);
-        for (int i = 0; i < s->n; i++)
-            labels[i] = lab_random_int(&c->check->random, 0, s->classes - 1);
+        fill_labels(s);
         if (s->weights)
             lab_fill_uniform(&c->lab, s->weights, 0, 3);
         bounds_zero(c);
@@ -193,15 +215,20 @@ static enum weft_status verify_loss_case(struct verify_context *k)
     s.global_batch =
         s.n + (lab_random_bool(&k->random, 50) ? 0 : lab_random_int(&k->random, 1, 600));
     bool weighted = lab_random_bool(&k->random, 40);
+    bool mixed = lab_random_bool(&k->random, 40);
     case_init(c, k);
-    case_describe(c, " n=%d of %d, %d classes%s, smoothing %.9g, gradient %s, times 2^%d",
-                  s.n, s.global_batch, s.classes, weighted ? " with weights" : "",
-                  (double)s.smoothing, s.has_gradient ? "present" : "absent",
-                  s.loss_scale_log2);
+    case_describe(
+        c, " n=%d of %d, %d classes%s, smoothing %.9g, gradient %s, times 2^%d%s", s.n,
+        s.global_batch, s.classes, weighted ? " with weights" : "", (double)s.smoothing,
+        s.has_gradient ? "present" : "absent", s.loss_scale_log2, mixed ? ", mixed" : "");
     s.x = lab_add_tensor(&c->lab, "logits", LAB_FLOAT, s.n, 1, 1, s.classes);
     s.labels = lab_add_tensor(&c->lab, "labels", LAB_INT32, 1, 1, 1, s.n);
     if (weighted)
         s.weights = lab_add_tensor(&c->lab, "weights", LAB_FLOAT, 1, 1, 1, s.classes);
+    if (mixed) {
+        s.partners = lab_add_tensor(&c->lab, "partners", LAB_INT32, 1, 1, 1, s.n);
+        s.shares = lab_add_tensor(&c->lab, "shares", LAB_INT32, 1, 1, 1, s.n);
+    }
     s.loss = lab_add_tensor(&c->lab, "loss", LAB_FLOAT, 1, 1, 1, s.n);
     s.correct = lab_add_tensor(&c->lab, "correct", LAB_INT32, 1, 1, 1, s.n);
     s.y = lab_add_tensor(&c->lab, "dlogits", LAB_FLOAT, s.n, 1, 1, s.classes);

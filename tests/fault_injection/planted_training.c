@@ -178,6 +178,31 @@ static void lose_contrast(union weft_primitive_args *a)
     a->make_batch.augment.contrast = 0;
 }
 
+static void mix_less(union weft_primitive_args *a)
+{
+    a->make_batch.augment.unmixed += 16384;
+}
+
+static void swap_mixes(union weft_primitive_args *a)
+{
+    int *mix = &a->make_batch.augment.mix;
+    *mix = *mix ? AUGMENT_MIXUP + AUGMENT_CUTMIX - *mix : *mix;
+}
+
+static void lose_partner(union weft_primitive_args *a)
+{
+    a->loss.partner_labels = a->loss.shares = (struct weft_view){0};
+}
+
+static void swap_labels(union weft_primitive_args *a)
+{
+    struct weft_view labels = a->loss.labels;
+    if (!a->loss.shares.mem)
+        return;
+    a->loss.labels = a->loss.partner_labels;
+    a->loss.partner_labels = labels;
+}
+
 static void lose_nesterov(union weft_primitive_args *a)
 {
     a->optimizer_step.optimizer.nesterov = false;
@@ -395,6 +420,10 @@ const struct fault training_faults[] = {
     {"rotated further", "batch", IN(make_batch), .modify = rotate_further},
     {"not cropped", "batch", IN(make_batch), .modify = lose_crop},
     {"contrast unchanged", "batch", IN(make_batch), .modify = lose_contrast},
+    {"mixed too rarely", "batch", IN(make_batch), .modify = mix_less},
+    {"mixed in another way", "batch", IN(make_batch), .modify = swap_mixes},
+    {"one label of two", "loss", IN(loss), .modify = lose_partner},
+    {"shares of the wrong labels", "loss", IN(loss), .modify = swap_labels},
     {"no nesterov", "optimizer", IN(optimizer_step), .modify = lose_nesterov},
     {"no decay", "optimizer", IN(optimizer_step), .modify = lose_decay},
     {"groups ignored", "optimizer", IN(optimizer_step), .modify = lose_groups},

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Augmentation: what is drawn, text, training that repeats and resumes to the bit. */
+/* Augmentation: text, training that repeats and resumes to the bit, previews. */
 #include "unit/trainer_fixture.h"
 
 #include "device/batch.h"
 #include "net/augment.h"
 
 #include <math.h>
-
-enum { IMAGES = 20000 };
 
 static struct weft_augment resolve(const char *text, int side)
 {
@@ -27,224 +25,6 @@ static struct weft_augment_draw draw_of(const struct weft_augment *a, int side,
     struct weft_augment_draw d;
     weft_augment_draw(&d, a, side, side, 1, image, epoch, 11, 12);
     return d;
-}
-
-/* Half of the images are flipped; alternating, each in every second epoch. */
-static void check_flips(void)
-{
-    const struct weft_augment random = resolve("flip", 28),
-                              alternating = resolve("alternating-flip", 28);
-    int flipped = 0, first = 0, same = 0, both = 0;
-    for (unsigned i = 0; i < IMAGES; i++) {
-        flipped += draw_of(&random, 28, i, 3).flip;
-        both += draw_of(&random, 28, i, 3).flip && draw_of(&random, 28, i, 4).flip;
-        first += draw_of(&alternating, 28, i, 0).flip;
-        for (unsigned epoch = 0; epoch < 4; epoch++)
-            same += draw_of(&alternating, 28, i, epoch).flip ==
-                    draw_of(&alternating, 28, i, epoch + 1).flip;
-    }
-    CHECK_NEAR(flipped, IMAGES / 2.0, 400); /* 5.6 deviations */
-    CHECK_NEAR(both, IMAGES / 4.0, 350);
-    CHECK_NEAR(first, IMAGES / 2.0, 400);
-    CHECK(same == 0);
-}
-
-/* All 5 x 5 shifts, as often; the square's centre everywhere. */
-static void check_places(void)
-{
-    const struct weft_augment a = resolve("shift=2 cutout=8", 28);
-    int shifts[25] = {0}, corners = 0;
-    double area = 0;
-    for (unsigned i = 0; i < IMAGES; i++) {
-        const struct weft_augment_draw d = draw_of(&a, 28, i, 1);
-        REQUIRE(d.dy >= -2 && d.dy <= 2 && d.dx >= -2 && d.dx <= 2);
-        CHECK(d.top >= 0 && d.left >= 0 && d.bottom <= 28 && d.right <= 28);
-        shifts[5 * (d.dy + 2) + d.dx + 2]++;
-        area += (d.bottom - d.top) * (d.right - d.left);
-        corners += d.bottom - d.top == 4 && d.right - d.left == 4 && !d.top && !d.left;
-    }
-    for (int i = 0; i < 25; i++)
-        CHECK_NEAR(shifts[i], IMAGES / 25.0, 160); /* 5.8 deviations */
-    /* 8 rows, fewer for 4 centres at the top (4 to 7) and 3 at the bottom (7 to 5) */
-    double rows = (8.0 * 28 - (4 + 3 + 2 + 1) - (1 + 2 + 3)) / 28;
-    CHECK_NEAR(area / IMAGES, rows * rows, 0.5);
-    CHECK_NEAR(corners, IMAGES / 784.0, 30);
-}
-
-static void check_erased(void)
-{
-    const struct weft_augment a = resolve("erase=0.25", 28);
-    int erased = 0;
-    double area = 0;
-    for (unsigned i = 0; i < IMAGES; i++) {
-        const struct weft_augment_draw d = draw_of(&a, 28, i, 1);
-        int rows = d.bottom - d.top, columns = d.right - d.left;
-        if (!rows && !columns)
-            continue;
-        erased++;
-        area += rows * columns;
-        CHECK(d.top >= 0 && d.left >= 0 && d.bottom <= 28 && d.right <= 28);
-        CHECK(rows * columns >= 784 / 50 / 2 && rows * columns <= 784 * 2 / 5 + 28);
-        CHECK(rows < 28 && columns < 28);
-    }
-    CHECK_NEAR(erased, IMAGES / 4.0, 350);
-    /* below 0.21: large rectangles fit less often */
-    CHECK_NEAR(area / erased / 784, 0.19, 0.02);
-}
-
-/* Another image, epoch or seed: other draws. */
-static void check_keys(void)
-{
-    const struct weft_augment a = resolve("shift=100", 300);
-    struct weft_augment_draw d, other;
-    weft_augment_draw(&d, &a, 300, 300, 1, 5, 6, 7, 8);
-    const unsigned others[][4] = {{4, 6, 7, 8}, {5, 7, 7, 8}, {5, 6, 8, 8}, {5, 6, 7, 9}};
-    for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
-        const unsigned *k = others[i];
-        weft_augment_draw(&other, &a, 300, 300, 1, k[0], k[1], k[2], k[3]);
-        CHECK(other.dy != d.dy || other.dx != d.dx);
-    }
-    CHECK(weft_augment_reflect(-1, 4) == 1 && weft_augment_reflect(4, 4) == 2 &&
-          weft_augment_reflect(-7, 4) == 1 && weft_augment_reflect(9, 4) == 3 &&
-          weft_augment_reflect(3, 1) == 0);
-    CHECK(weft_augment_sqrt(24) == 4 && weft_augment_sqrt(25) == 5 &&
-          weft_augment_sqrt(0xFFFFFFFF) == 65535);
-}
-
-static void check_functions(void)
-{
-    double worst = 0, power = 0;
-    for (int i = -70000; i < 70000; i++)
-        worst = fmax(worst, fabs(weft_augment_sine(i) / 16384.0 -
-                                 sin(i * 3.14159265358979 / 32768)));
-    for (int i = -16384; i <= 16384; i++)
-        power = fmax(power, fabs(weft_augment_exp2(i) / 65536.0 - exp2(i / 65536.0)));
-    CHECK_NEAR(worst, 0, 2e-4);
-    CHECK_NEAR(power, 0, 1e-4);
-    CHECK(weft_augment_blend(200, 0, 256) == 200 &&
-          weft_augment_blend(200, 0, 512) == 255 &&
-          weft_augment_blend(10, 100, 512) == 0 && weft_augment_blend(10, 20, 128) == 15);
-}
-
-/* Where (y, x) comes from, in pixels. */
-static double source_of(const struct weft_augment_draw *d, int axis, int y, int x)
-{
-    return (weft_augment_source(d, axis, y, x, 28, 28) - 64) / 32768.0;
-}
-
-/* Rotations by angles uniform in -20..20 degrees, about the middle of the image. */
-static void check_rotation(void)
-{
-    const struct weft_augment a = resolve("rotate=20", 28);
-    double least = 1, most = -1, sum = 0;
-    for (unsigned i = 0; i < IMAGES; i++) {
-        const struct weft_augment_draw d = draw_of(&a, 28, i, 1);
-        double y0 = source_of(&d, 0, 0, 0), x0 = source_of(&d, 1, 0, 0);
-        double y1 = source_of(&d, 0, 0, 27), x1 = source_of(&d, 1, 0, 27);
-        double angle = atan2(y1 - y0, x1 - x0) * 180 / 3.14159265358979;
-        CHECK_NEAR(hypot(y1 - y0, x1 - x0), 27, 0.01);
-        CHECK_NEAR(hypot(y0 - 13.5, x0 - 13.5), hypot(13.5, 13.5), 0.01);
-        CHECK_NEAR(source_of(&d, 0, 27, 0) - y0, x1 - x0, 0.01);
-        CHECK_NEAR(source_of(&d, 1, 27, 0) - x0, y0 - y1, 0.01);
-        least = fmin(least, angle);
-        most = fmax(most, angle);
-        sum += angle * angle;
-    }
-    CHECK_NEAR(least, -20, 0.03);
-    CHECK_NEAR(most, 20, 0.03);
-    CHECK_NEAR(sum / IMAGES, 400 / 3.0, 5);
-}
-
-/* Crops inside of the image: part of the area uniform where no side is cut. */
-static void check_crops(void)
-{
-    const struct weft_augment a = resolve("crop=0.25", 28);
-    double sum = 0, least = 1, aspect = 0;
-    for (unsigned i = 0; i < IMAGES; i++) {
-        const struct weft_augment_draw d = draw_of(&a, 28, i, 1);
-        double rows = d.map[0][0] / 16384.0, columns = d.map[1][1] / 16384.0;
-        CHECK(!d.map[0][1] && !d.map[1][0]);
-        CHECK(source_of(&d, 0, 0, 0) > -0.35 && source_of(&d, 0, 27, 0) < 27.35);
-        CHECK(source_of(&d, 1, 0, 0) > -0.35 && source_of(&d, 1, 0, 27) < 27.35);
-        sum += rows * columns;
-        least = fmin(least, rows * columns);
-        aspect = fmax(aspect, columns / rows);
-    }
-    CHECK_NEAR(least, 0.25, 0.003);
-    CHECK_NEAR(aspect, 4 / 3.0, 0.005);
-    CHECK_NEAR(sum / IMAGES, 0.61, 0.015); /* 0.625 without cuts */
-}
-
-/* Each operation to its largest magnitude, and no further. */
-static void check_trivial(void)
-{
-    const struct weft_augment a = resolve("trivial-augment", 28);
-    double moved[2] = {0}, sheared[2] = {0}, angle = 0;
-    int brightness = 0, contrast = 0, mask = 255, solarize = 256, same = 0;
-    for (unsigned i = 0; i < IMAGES; i++) {
-        const struct weft_augment_draw d = draw_of(&a, 28, i, 1);
-        bool rotated = d.map[0][1] && d.map[0][1] == -d.map[1][0];
-        for (int axis = 0; axis < 2; axis++) {
-            double move =
-                (source_of(&d, axis, 0, 0) + source_of(&d, axis, 27, 27) - 27) / 2;
-            moved[axis] = fmax(moved[axis], fabs(move));
-            if (!rotated)
-                sheared[axis] = fmax(sheared[axis], abs(d.map[axis][!axis]) / 16384.0);
-        }
-        if (rotated)
-            angle = fmax(angle, fabs(atan2(d.map[0][1], d.map[0][0])));
-        brightness = fmax(brightness, abs(d.brightness - 256));
-        contrast = fmax(contrast, abs(d.contrast - 256));
-        mask = fmin(mask, d.mask);
-        solarize = fmin(solarize, d.solarize);
-        CHECK(d.saturation == 256);
-        same += !d.map[0][1] && !d.map[1][0] && d.brightness == 256 &&
-                d.contrast == 256 && d.mask == 255 && d.solarize == 256;
-    }
-    for (int axis = 0; axis < 2; axis++) {
-        CHECK_NEAR(moved[axis], 28 * 150 / 331.0, 0.07);
-        CHECK_NEAR(sheared[axis], 0.3, 1e-3);
-    }
-    CHECK_NEAR(angle * 180 / 3.14159265358979, 30, 0.03);
-    CHECK(brightness == 230 && contrast == 230 && mask == 240 && solarize == 0);
-    /* none, two translations, no magnitude of 6 others and small ones of the mask */
-    CHECK_NEAR(same, IMAGES * (3 + 6 / 31.0 + 4 / 31.0) / 10, 400);
-}
-
-/* The sums of the largest images, moved as far as they may be, fit into an int. */
-static void check_extremes(void)
-{
-    const struct weft_augment a =
-        resolve("shift=2048 crop=0.001 rotate=180 scale=0.5 shear=1 translate=1 "
-                "trivial-augment",
-                AUGMENT_MAX_EXTENT);
-    int last = AUGMENT_MAX_EXTENT - 1;
-    for (unsigned i = 0; i < IMAGES; i++) {
-        const struct weft_augment_draw d = draw_of(&a, AUGMENT_MAX_EXTENT, i, 1);
-        for (int corner = 0; corner < 4; corner++) {
-            int y = d.dy + (corner & 1 ? last : 0), x = d.dx + (corner & 2 ? last : 0);
-            for (int axis = 0; axis < 2; axis++) {
-                const int *m = d.map[axis];
-                CHECK(weft_augment_source(&d, axis, y, x, last + 1, last + 1) ==
-                      (int64_t)m[0] * (2 * y - last) + (int64_t)m[1] * (2 * x - last) +
-                          m[2]);
-            }
-        }
-    }
-}
-
-/* Without options nothing moves, and every byte stays. */
-static void check_identity(void)
-{
-    struct weft_augment a = {.kind = AUGMENT_RESAMPLED, .middle = {100}};
-    const struct weft_augment_draw d = draw_of(&a, 28, 7, 1);
-    for (int y = -3; y < 30; y++)
-        for (int x = -3; x < 30; x++)
-            CHECK(source_of(&d, 0, y, x) == y && source_of(&d, 1, y, x) == x);
-    for (int v = 0; v < 256; v++)
-        CHECK(weft_augment_blend(weft_augment_blend(v, 0, d.brightness), 100,
-                                 d.contrast) == v &&
-              weft_augment_bits(&d, v) == v);
 }
 
 static weft_trainer *start_with(const weft_dataset *data, const char *augment, int batch,
@@ -280,7 +60,8 @@ static double loss_after(const weft_dataset *data, const char *augment, int step
 static const char *const every[] = {
     "flip shift=2 cutout=4", "alternating-flip shift=3 border=zeros erase=0.5",
     "flip shift=2 cutout=4 crop=0.5 rotate=20 scale=0.2 shear=0.2 translate=0.1 "
-    "brightness=0.3 contrast=0.3 saturation=0.3 trivial-augment"};
+    "brightness=0.3 contrast=0.3 saturation=0.3 trivial-augment",
+    "mixup=1 unmixed=0.2", "flip shift=2 cutout=3 cutmix=0.2"};
 
 static void check_training(const weft_dataset *data)
 {
@@ -405,6 +186,8 @@ static void check_messages(const weft_dataset *data)
         {"rotate=181", "rotate is 181"},
         {"scale=0.6", "scale is 0.6"},
         {"cutout=4 erase=1", "leave out one"},
+        {"mixup=1 cutmix=1", "leave out one"},
+        {"flip unmixed=0.5", "add one of them"},
         {"none flip", "unexpected \"flip\""},
         {"flip shft=2", "no option \"shft\""},
     };
@@ -431,6 +214,7 @@ static void check_net(void)
         {"cutout=8 border=zeros alternating-flip",
          "alternating-flip border=zeros cutout=8"},
         {"erase=0.5 border=reflect", "erase=0.5"},
+        {"flip unmixed=0.5 cutmix=1", "flip cutmix=1 unmixed=0.5"},
         {"rotate=15 trivial-augment crop=0.08", "trivial-augment crop=0.08 rotate=15"},
     };
     for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++) {
@@ -454,16 +238,6 @@ int main(int argc, char **argv)
 {
     open_device(argc, argv);
     weft_dataset *data = make_data(200);
-    check_flips();
-    check_places();
-    check_erased();
-    check_keys();
-    check_functions();
-    check_rotation();
-    check_crops();
-    check_trivial();
-    check_extremes();
-    check_identity();
     check_training(data);
     check_resumed(data);
     check_streamed();

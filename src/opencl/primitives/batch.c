@@ -128,6 +128,9 @@ static void define_augment(struct ocl_options *options,
     define_numbers(options, "AUGMENT", numbers, WEFT_ARRAY_SIZE(numbers));
     define_numbers(options, "AUGMENT_MIDDLE", augment->middle,
                    WEFT_ARRAY_SIZE(augment->middle));
+    if (augment->mix)
+        define_numbers(options, "AUGMENT_BETA", augment->beta,
+                       WEFT_ARRAY_SIZE(augment->beta));
 }
 
 static enum weft_status launch_augmented(struct weft_command_list *list,
@@ -144,6 +147,7 @@ static enum weft_status launch_augmented(struct weft_command_list *list,
     ocl_define(&options, "H", args->pixels / args->channels / args->width);
     ocl_define(&options, "HAS_LABELS", args->labels.mem != NULL);
     ocl_define_view_fp16(&options, "Y_HALF", args->x);
+    ocl_define(&options, "MIXED", args->augment.mix != AUGMENT_NO_MIX);
     define_augment(&options, &args->augment);
     return ocl_launch(
         list, options.text,
@@ -152,9 +156,10 @@ static enum weft_status launch_augmented(struct weft_command_list *list,
             .kernel = kernel,
             .global = {items_per_row, (size_t)args->n},
             .local = {items_per_row, 1},
-            .arg_count = 12,
+            .arg_count = 14,
             .args = {OCL_VIEW(args->state), OCL_VIEW(args->bytes), OCL_VIEW(args->labels),
                      OCL_VIEW(args->x), OCL_VIEW(args->batch_labels),
+                     OCL_VIEW(args->partner_labels), OCL_VIEW(args->shares),
                      OCL_INT(args->first), OCL_INT(args->global_batch),
                      OCL_INT(args->count), OCL_INT(args->steps_per_epoch),
                      OCL_INT(args->gathered), OCL_FLOAT4(args->scale),

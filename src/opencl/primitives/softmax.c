@@ -59,6 +59,7 @@ static enum weft_status record_loss(struct weft_command_list *list,
     ocl_define(&options, "VW", values[VECTOR_WIDTH]);
     ocl_define(&options, "GRADIENT", args->dlogits.mem != NULL);
     ocl_define(&options, "WEIGHTED", args->class_weights.mem != NULL);
+    ocl_define(&options, "MIXED", args->shares.mem != NULL);
     return ocl_launch(
         list, options.text,
         &(struct ocl_launch){
@@ -66,9 +67,10 @@ static enum weft_status record_loss(struct weft_command_list *list,
             .kernel = "cross_entropy",
             .global = {(size_t)args->n},
             .local = {(size_t)values[WORK_GROUP]},
-            .arg_count = 11,
+            .arg_count = 13,
             .args = {OCL_VIEW(args->logits), OCL_VIEW(args->labels),
-                     OCL_VIEW(args->class_weights), OCL_VIEW(args->dlogits),
+                     OCL_VIEW(args->class_weights), OCL_VIEW(args->partner_labels),
+                     OCL_VIEW(args->shares), OCL_VIEW(args->dlogits),
                      OCL_VIEW(args->loss), OCL_VIEW(args->correct), OCL_INT(args->n),
                      OCL_INT(args->classes), OCL_INT(args->global_batch),
                      OCL_FLOAT(args->label_smoothing),

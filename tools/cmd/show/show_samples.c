@@ -11,11 +11,21 @@
 
 enum { GAP = 4, SMALL = 64 }; /* pixels of the sheet */
 
-static void make_caption(const struct weft_dataset_info *info, struct term_image *image,
-                         int index)
+static const char *class_of(const struct weft_dataset_info *info, int index)
 {
-    snprintf(image->caption, sizeof(image->caption), "%d %s", index,
-             info->class_names[info->labels[index]]);
+    return info->class_names[info->labels[index]];
+}
+
+/* A mixture is "12 shirt 70%, bag". */
+static void make_caption(const struct weft_dataset_info *info, struct term_image *image,
+                         int index, const struct weft_preview_image *mixed)
+{
+    size_t size = sizeof(image->caption);
+    if (mixed && mixed->share < 1)
+        snprintf(image->caption, size, "%d %s %.0f%%, %s", index, class_of(info, index),
+                 100 * (double)mixed->share, class_of(info, mixed->partner));
+    else
+        snprintf(image->caption, size, "%d %s", index, class_of(info, index));
 }
 
 /* At equal distances from a start that depends on the seed, so that datasets sorted by
@@ -28,7 +38,7 @@ static void choose(const struct weft_dataset_info *info, uint64_t seed, size_t s
         uint64_t at = (start + (uint64_t)i * count / (uint64_t)s->count) % count;
         s->images[i] = (struct term_image){info->pixels + at * size, info->height,
                                            info->width, info->channels, ""};
-        make_caption(info, &s->images[i], (int)at);
+        make_caption(info, &s->images[i], (int)at, NULL);
     }
 }
 
@@ -49,7 +59,7 @@ static enum weft_status preview(const weft_dataset *data,
     for (int i = 0; i < s->count && !status; i++) {
         s->images[i] = (struct term_image){s->pixels + (size_t)i * size, info->height,
                                            info->width, info->channels, ""};
-        make_caption(info, &s->images[i], from[i].index);
+        make_caption(info, &s->images[i], from[i].index, &from[i]);
     }
     free(from);
     return status;
