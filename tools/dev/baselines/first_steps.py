@@ -54,6 +54,10 @@ CASES = {
                     ADAM | {"kind": "adamw", "decay": 0.1, "clip": 0.5}),
     "augmentation": ("optimizer sgd 0.1 momentum=0.9\naugment flip shift=1 cutout=3",
                      SGD | {"momentum": 0.9, "flip": True, "shift": 1, "cutout": 3}),
+    "mixup": ("optimizer sgd 0.1 momentum=0.9\naugment flip shift=1 cutout=3 mixup=0.4",
+              SGD | {"momentum": 0.9, "flip": True, "shift": 1, "cutout": 3, "beta": 0.4}),
+    "cutmix": ("optimizer sgd 0.1 momentum=0.9\naugment cutmix=1 unmixed=0.25",
+               SGD | {"momentum": 0.9, "beta": 1, "cut": True, "unmixed": 0.25}),
     "lookahead": ("optimizer sgd 0.1 momentum=0.9\naverage lookahead 0.7 every=3",
                   SGD | {"momentum": 0.9, "lookahead": 0.7, "every": 3}),
 }
@@ -101,6 +105,59 @@ def reflect(at):
     return abs(at) if at < SIDE else 2 * SIDE - 2 - at
 
 
+def hashed(v):
+    v = (v ^ v >> 16) * 0x7FEB352D & M
+    v = (v ^ v >> 15) * 0x846CA68B & M
+    return v ^ v >> 16
+
+
+def order(epoch):
+    """The images in the order of the epoch: a Feistel network of two halves of 3 bits."""
+    key, out = hashed(SEED ^ hashed(hashed(epoch ^ 0x9E3779B9))), []
+    for left, right in ((i >> 3, i & 7) for i in range(COUNT)):
+        for i in range(6):
+            left, right = right, left ^ hashed(right ^ key + i * 0xBB67AE85 & M) & 7
+        out.append(left << 3 | right)
+    return out
+
+
+def quantiles(a):
+    """Quantiles of Beta(a, a) at multiples of 1/64 up to 1/2, by the power series of its integral."""
+    terms = np.cumprod([1.0] + [(k - a) / k for k in range(1, 100)]) / (a + np.arange(100))
+    t = 0.5 * np.arange(1 << 16)[1:]**(1 / a) / 65535**(1 / a)
+    integral = t**a * np.polynomial.polynomial.polyval(t, terms)
+    return np.interp(np.arange(33) / 32, np.append(0, integral / integral[-1]), np.append(0, t))
+
+
+def share(o, bits):
+    q, at = np.round(65536 * quantiles(o["beta"])), (bits & 0x7FFFFFFF) / 2**26
+    part = (np.floor(np.interp(at, np.arange(33), q) + 0.5) + 8) // 16 / 4096
+    return 1 - part if bits >> 31 else part
+
+
+def mixed(o, x, label, step):
+    """Each image with the next one of the epoch's order, and targets with two labels."""
+    target, places = np.eye(CLASSES)[label], order(step)
+    out, targets = x.copy(), target.copy()
+    if "beta" not in o:
+        return out, targets
+    for i, other in zip(places, places[1:] + places[:1]):
+        drawn, bits, y, z = philox(SEED, 0, [i, step, 8, 6])
+        part, weight = share(o, bits), np.zeros((SIDE, SIDE))
+        if below(drawn, 65536) < o.get("unmixed", 0) * 65536:
+            continue
+        weight[:] = part
+        if "cut" in o:
+            side = int(math.sqrt(1 - part) * SIDE + 0.5)
+            top, left = below(y, SIDE) - side // 2, below(z, SIDE) - side // 2
+            weight[:] = 1
+            weight[max(0, top):top + side, max(0, left):left + side] = 0
+            part = weight.mean()
+        out[i] = weight * x[i] + (1 - weight) * x[other]
+        targets[i] = part * target[i] + (1 - part) * target[other]
+    return out, targets
+
+
 def augmented(o, x, step):
     """The images of an epoch, which is a step: draws by seed, epoch and image."""
     if "flip" not in o:
@@ -124,7 +181,7 @@ def clip(o, g):
     return {k: v * min(1, o.get("clip", math.inf) / (norm + 1e-6)) for k, v in g.items()}
 
 
-def step_gradients(w, x, label):
+def step_gradients(w, x, target):
     """Loss and gradients of the batch; moves the running statistics."""
     n, out = len(x), SIDE - 2
     patches = np.stack([x[:, r:r + out, s:s + out] for r in range(3) for s in range(3)], -1)
@@ -141,7 +198,7 @@ def step_gradients(w, x, label):
     logits = h @ w["dense2.weight"] + w["dense2.bias"]
     logits -= logits.max(1, keepdims=True)
     p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
-    q = 0.9 * np.eye(CLASSES)[label] + 0.1 / CLASSES
+    q = 0.9 * target + 0.1 / CLASSES
     loss = -(q * np.log(p)).sum() / n
     d = (p - q) / n
     g = {"dense2.weight": h.T @ d, "dense2.bias": d.sum(0)}
@@ -199,7 +256,7 @@ def with_numpy(o, x, label):
     w, state, losses = initial_weights(), {}, []
     e = {k: v.copy() for k, v in w.items()}
     for step in range(STEPS):
-        loss, g = step_gradients(w, augmented(o, x, step), label)
+        loss, g = step_gradients(w, *mixed(o, augmented(o, x, step), label, step))
         losses.append(loss)
         update(o, w, clip(o, g), state, step)
         average(o, w, e, step + 1)
@@ -236,12 +293,12 @@ def with_torch(o, x, label):
         make = torch.optim.AdamW if o["kind"] == "adamw" else torch.optim.Adam
         optimizer = make(groups, lr=o["rate"], betas=(o["beta1"], o["beta2"]), eps=o["epsilon"])
     e = {k: v.clone() for k, v in net.state_dict().items()}
-    target, losses = torch.tensor(label), []
+    losses = []
     for step in range(STEPS):
         for group in optimizer.param_groups:
             group["lr"] = rate_of(o, step)
-        batch = torch.tensor(augmented(o, x, step))[:, None]
-        loss = F.cross_entropy(net(batch), target, label_smoothing=0.1)
+        batch, target = map(torch.tensor, mixed(o, augmented(o, x, step), label, step))
+        loss = F.cross_entropy(net(batch[:, None]), target, label_smoothing=0.1)
         optimizer.zero_grad()
         loss.backward()
         if "clip" in o:
