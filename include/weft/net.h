@@ -14,6 +14,7 @@ extern "C" {
  * their defaults.
  *
  *     input HEIGHT WIDTH CHANNELS      optional: otherwise taken from the data
+ *     width-multiplier F               optional, before the layers: see below
  *     conv FILTERS RxS [ACT]           stride=1 pad=valid dilation=1 groups=1 bias=yes
  *                                      init=he
  *                                      rate=1 bias-rate=1 decay=D frozen=no
@@ -72,6 +73,10 @@ extern "C" {
  * uniform) or whiten, of the first layer: the first half of the filters are e / sqrt(l +
  * 5e-4), with the eigenvectors e and largest eigenvalues l of the mean of x x' over the
  * patches x of up to 5,000 training images, the second half their negatives.
+ *
+ * width-multiplier multiplies FILTERS and UNITS by F, 0.01 to 64, and rounds, at least to
+ * 1 (Howard et al. 2017, arXiv:1704.04861), also the groups of depthwise convolutions;
+ * not `classes`, and not the filters of init=whiten.
  *
  * The input of a layer is the output of the line before. as=NAME names the output of a
  * line, from=NAME selects a named output as its input; NAME must stand above, and `input`

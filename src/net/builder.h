@@ -17,6 +17,8 @@ enum { WEFT_MAX_BATCH = 1 << 20 };
 enum { WEFT_DEFAULT_CLASSES = 10 }; /* of `dense classes` */
 #define WEFT_MAX_SMOOTHING 0.99f
 #define WEFT_MAX_RATE      1e6f
+#define WEFT_MIN_WIDTH     0.01f /* width-multiplier */
+#define WEFT_MAX_WIDTH     64.0f
 
 /* A float of weft_optimizer, an option of its line, and the kinds that have it. */
 struct weft_optimizer_field {

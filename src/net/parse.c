@@ -6,17 +6,19 @@
 #include "util/text.h"
 #include "os/suggest.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { DIRECTIVES = 8 };
+enum { DIRECTIVES = 9 };
 
 struct net_reader {
     struct weft_line_parser parser;
     struct weft_net_builder *builder;
     bool fixed_input;                /* by the params: an `input` line must agree */
-    bool uses_classes;               /* `dense classes` */
+    int classes_line;                /* the last `dense classes`; 0: none */
+    float width;                     /* width-multiplier */
     int directive_lines[DIRECTIVES]; /* 0: none yet */
     int lines[WEFT_MAX_NODES];       /* of the layers */
 };
@@ -43,6 +45,17 @@ static enum weft_status parse_input(struct net_reader *r)
             extent[1], extent[2], in->h, in->w, in->c);
     *in = (struct weft_shape){extent[0], extent[1], extent[2]};
     return WEFT_OK;
+}
+
+static enum weft_status parse_width(struct net_reader *r)
+{
+    const char *word = NULL;
+    if (r->builder->net->layer_count)
+        return weft_line_parser_fail(&r->parser,
+                                     "width-multiplier must stand before the layers");
+    WEFT_TRY(weft_line_parser_take(&r->parser, "the factor", &word));
+    return weft_line_parser_float(&r->parser, "the factor", word, WEFT_MIN_WIDTH,
+                                  WEFT_MAX_WIDTH, &r->width);
 }
 
 static enum weft_status parse_loss(struct net_reader *r)
@@ -141,10 +154,11 @@ static const struct {
     enum weft_status (*parse)(struct net_reader *r);
     bool repeats;
 } directives[DIRECTIVES] = {
-    {"input", parse_input, false},       {"output", parse_output, true},
-    {"loss", parse_loss, false},         {"optimizer", parse_optimizer, false},
-    {"schedule", parse_schedule, false}, {"average", parse_average, false},
-    {"augment", parse_augment, false},   {"batch", parse_batch, false}};
+    {"input", parse_input, false},         {"width-multiplier", parse_width, false},
+    {"output", parse_output, true},        {"loss", parse_loss, false},
+    {"optimizer", parse_optimizer, false}, {"schedule", parse_schedule, false},
+    {"average", parse_average, false},     {"augment", parse_augment, false},
+    {"batch", parse_batch, false}};
 
 static enum weft_status parse_directive(struct net_reader *r, size_t index)
 {
@@ -270,7 +284,7 @@ static enum weft_status parse_words(struct net_reader *r, const struct weft_op *
         if (field && field->offset == offsetof(struct weft_layer_params, units) &&
             !strcmp(word, "classes")) {
             p->units = r->builder->classes ? r->builder->classes : WEFT_DEFAULT_CLASSES;
-            r->uses_classes = true;
+            r->classes_line = w->line;
             field = next_word(field + 1);
             continue;
         }
@@ -321,6 +335,27 @@ static enum weft_status parse_options(struct weft_line_parser *w,
     return WEFT_OK;
 }
 
+static int widened(int count, float width)
+{
+    return count ? (int)fmaxf(1, roundf((float)count * width)) : 0;
+}
+
+/* Applies width-multiplier. A depthwise convolution remains one; a whitening one has the
+ * filters that its patches determine. */
+static void widen(const struct net_reader *r, int input, struct weft_layer_params *p)
+{
+    const struct weft_net *net = r->builder->net;
+    int channels =
+        input < 0 ? net->input.c : net->graph.nodes[net->layers[input].output].out.c;
+    if (p->init && !strcmp(p->init, "whiten"))
+        return;
+    p->filters = widened(p->filters, r->width);
+    if (p->groups > 1 && widened(p->groups, r->width) == channels)
+        p->groups = channels;
+    if (r->classes_line != r->parser.line)
+        p->units = widened(p->units, r->width);
+}
+
 static enum weft_status parse_layer(struct net_reader *r, const char *word)
 {
     struct weft_line_parser *w = &r->parser;
@@ -339,6 +374,7 @@ static enum weft_status parse_layer(struct net_reader *r, const char *word)
     WEFT_TRY(parse_options(w, op, act == WEFT_ACT_COUNT ? WEFT_ACT_identity : act, &p));
     p.name = weft_line_parser_option(w, "as");
     WEFT_TRY(weft_line_parser_check_all_used(w));
+    widen(r, inputs[0], &p);
     int layer = 0;
     WEFT_TRY(in_text(weft_net_add(r->builder, word, &p, inputs, count, &layer)));
     r->lines[layer] = w->line;
@@ -417,12 +453,13 @@ enum weft_status weft_net_create(weft_context *ctx, const char *text,
     char *position = malloc(size);
     r->parser = (struct weft_line_parser){.ctx = ctx, .where = net->name, .line = 1};
     r->fixed_input = net->input.h > 0;
+    r->width = 1;
     if (!position)
         status = weft_out_of_memory(ctx, "network", size);
     else
         status = parse_text(r, text, position, size);
     /* `classes` depends on the params: weft_net_end writes a text of the layers. */
-    if (!status && !r->uses_classes && !(net->source = strdup(text)))
+    if (!status && !r->classes_line && !(net->source = strdup(text)))
         status = weft_out_of_memory(ctx, "network", strlen(text) + 1);
     status = status ? (weft_net_end(&r->builder, NULL), status)
                     : in_text(weft_net_end(&r->builder, out));

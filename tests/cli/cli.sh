@@ -255,6 +255,10 @@ expect 2 'is no data' "$weft" show small --augment flip
 expect 4 'has no "flop"' "$weft" show data --augment flop
 expect 0 'dense2' "$weft" show small
 expect 0 '^dense classes$' "$weft" show small --text
+expect 0 ' 1,083,626 weights' "$weft" show resnet20-x2
+expect 0 '^width-multiplier 0.5$' "$weft" show mobile-x0.5 --text
+expect 4 'the factor is 99, must be 0.01 to 64' "$weft" show resnet20-x99
+expect 4 'has this name; did you mean resnet20' "$weft" show resnet20-x
 expect 0 '^dense 3$' "$weft" show r/a/best.safetensors --text
 expect 2 'not for data' "$weft" show data --text
 "$weft" show medium --text >own.net

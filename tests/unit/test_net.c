@@ -167,6 +167,8 @@ static void check_lines(void)
          "line 3: a second line \"optimizer\", the first is line 1; keep one"},
         {"loss smoothing=0.1\nloss\n", "line 2: a second line \"loss\""},
         {"input 8 8 1\ninput 8 8 1\n", "line 2: a second line \"input\""},
+        {"width-multiplier 0\n", "the factor is 0, must be 0.01 to 64"},
+        {"flatten\nwidth-multiplier 2\n", "must stand before the layers"},
         {"conv 3 3\rkonv\r", "line 2: \"konv\" is not known"},
         {"conv 3 3\r\nkonv\r\n", "line 2: \"konv\" is not known"},
         {"\xff\xfe"

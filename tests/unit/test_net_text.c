@@ -308,6 +308,42 @@ static void check_taken_names(void)
     weft_net_destroy(&net);
 }
 
+/* Layers of other widths, as they are written. */
+static void check_width(void)
+{
+    static const struct {
+        const char *factor, *layers[7];
+    } cases[] = {
+        {"1",
+         {"conv 8 2x2 init=whiten", "conv 6 3x3", "conv 6 3x3 groups=6",
+          "conv 4 1x1 groups=2", "flatten", "dense 5", "dense 10"}},
+        {"2",
+         {"conv 8 2x2 init=whiten", "conv 12 3x3", "conv 12 3x3 groups=12",
+          "conv 8 1x1 groups=2", "flatten", "dense 10", "dense 10"}},
+        {"0.1", {"conv 8 2x2 init=whiten", "conv 1 3x3", NULL}},
+    };
+    char text[512];
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(cases); i++) {
+        snprintf(text, sizeof(text),
+                 "width-multiplier %s\nconv 8 2 init=whiten\nconv 6 3\n%s",
+                 cases[i].factor,
+                 cases[i].layers[2]
+                     ? "conv 6 3 groups=6\nconv 4 1 groups=2\nflatten\ndense 5\n"
+                       "dense classes\nsoftmax\n"
+                     : "");
+        weft_net *net = NULL;
+        CHECK_OK(weft_net_create(
+            ctx, text, weft_net_params(.height = 8, .width = 8, .channels = 1), &net));
+        REQUIRE(net);
+        for (int k = 0; k < 7 && cases[i].layers[k]; k++) {
+            struct weft_layer_info layer;
+            weft_net_layer(net, k, &layer);
+            CHECK_TEXT(layer.text, cases[i].layers[k]);
+        }
+        weft_net_destroy(&net);
+    }
+}
+
 int main(void)
 {
     if (weft_context_create(&ctx, weft_context_params(.no_opencl = true)))
@@ -315,6 +351,7 @@ int main(void)
     test_context = ctx;
     check_language();
     check_text();
+    check_width();
     check_builder();
     check_refusals();
     check_taken_names();

@@ -152,6 +152,10 @@ enum app_exit app_require_saved_data(const struct app *app, const char *spec,
 enum app_exit app_parse_input(const struct app *app, const char *text,
                               struct weft_dataset_info *shape);
 
+/* The text of a built-in network, as `resnet20`, or `resnet20-x2` with the line
+ * "width-multiplier 2"; NULL: `spec` is none. Caller frees it. */
+char *app_builtin_net(const char *spec);
+
 /* The text of a network, `spec` being a built-in name or a file. Caller frees it. */
 enum app_exit app_load_net_text(struct app *app, const char *spec, char **out);
 

@@ -4,6 +4,7 @@
 #include "core/text_file.h"
 #include "os/suggest.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,18 +34,38 @@ static char *copy_text(const char *text)
     return memcpy(term_realloc_or_exit(NULL, size), text, size);
 }
 
+char *app_builtin_net(const char *spec)
+{
+    enum { LONGEST = 64 };
+    char name[LONGEST];
+    const char *text = weft_net_builtin(spec, 0), *end = spec;
+    if (text)
+        return copy_text(text);
+    for (const char *x = spec; (x = strstr(x, "-x")); x++)
+        end = x;
+    if (end == spec || end - spec >= LONGEST || !isdigit((unsigned char)end[2]) ||
+        strspn(end + 2, "0123456789.") != strlen(end + 2))
+        return NULL;
+    memcpy(name, spec, (size_t)(end - spec));
+    name[end - spec] = '\0';
+    if (!(text = weft_net_builtin(name, 0)))
+        return NULL;
+    size_t size = strlen(text) + strlen(end) + LONGEST;
+    char *out = term_realloc_or_exit(NULL, size);
+    snprintf(out, size, "width-multiplier %s\n%s", end + 2, text);
+    return out;
+}
+
 enum app_exit app_load_net_text(struct app *app, const char *spec, char **out)
 {
-    const char *builtin = weft_net_builtin(spec, 0), *why;
+    const char *why;
     size_t size;
     if (app->net_text && !strcmp(app->net_spec, spec)) {
         *out = copy_text(app->net_text);
         return APP_OK;
     }
-    if (builtin) {
-        *out = copy_text(builtin);
+    if ((*out = app_builtin_net(spec)))
         return APP_OK;
-    }
     if (paths_is_folder(spec))
         return net_not_found(app, spec, "is a folder, not a network file");
     if (!(*out = text_file_read(spec, MAX_NET_BYTES, &size, &why)))

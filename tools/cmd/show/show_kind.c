@@ -7,6 +7,7 @@
 
 #include <ctype.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
@@ -75,7 +76,9 @@ static bool is_image(const unsigned char *head)
 enum show_kind show_kind_of(const char *spec)
 {
     unsigned char head[HEAD_BYTES + 1] = {0};
-    if (weft_net_builtin(spec, 0))
+    char *builtin = app_builtin_net(spec);
+    free(builtin);
+    if (builtin)
         return SHOW_NET;
     if (app_is_model(spec))
         return SHOW_MODEL;

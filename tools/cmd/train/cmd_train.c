@@ -16,7 +16,8 @@ const struct args_option train_option_table[] = {
      .offset = offsetof(struct train_options, net),
      .value = "NET",
      .help = "a built-in network (small, small-64, fast, medium, wide, resnet9, "
-             "resnet20, mobile, lite0) or a file; default small"},
+             "resnet20, mobile, lite0), resnet20-x2 with twice "
+             "the filters, or a file; default small"},
     {.name = "from",
      .kind = ARGS_TEXT,
      .offset = offsetof(struct train_options, from),
