@@ -331,9 +331,7 @@ static void check_width(void)
                      ? "conv 6 3 groups=6\nconv 4 1 groups=2\nflatten\ndense 5\n"
                        "dense classes\nsoftmax\n"
                      : "");
-        weft_net *net = NULL;
-        CHECK_OK(weft_net_create(
-            ctx, text, weft_net_params(.height = 8, .width = 8, .channels = 1), &net));
+        weft_net *net = net_of(text, 8, 8, 1);
         REQUIRE(net);
         for (int k = 0; k < 7 && cases[i].layers[k]; k++) {
             struct weft_layer_info layer;
