@@ -74,6 +74,15 @@ struct weft_train_params {
      * does not use them. Balanced ones are N / (k n) for a class with n of the N images,
      * of k classes, as in scikit-learn and Keras. NULL: all 1. */
     const float *class_weights;
+    /* The outputs of a frozen first part of the network, its features, are computed once
+     * for each image, before the first step or evaluation, so that a step runs what
+     * follows only; where there is such a part, of which the rest reads one output, all
+     * in float32, without augmentation, and with at most 1 GiB of features. */
+    bool keep_features;
+    /* A folder of this user only, created if it is missing, where they are kept in files
+     * for other trainers on the same device with the same frozen weights and images;
+     * they may be deleted. NULL: in memory only. */
+    const char *features_dir;
 };
 #define weft_train_params(...) WEFT_PARAMS(weft_train_params, __VA_ARGS__)
 
@@ -112,14 +121,18 @@ struct weft_trainer_info {
      */
     double noise;
     bool streamed; /* images are sent to the device batch by batch */
+    int features;  /* of an image that are kept; 0: none */
+    /* With keep_features and a frozen first part: why none are kept; "" otherwise */
+    const char *features_note;
 };
 WEFT_API void weft_trainer_info(const weft_trainer *trainer,
                                 struct weft_trainer_info *out, size_t size);
 #define weft_trainer_info(trainer, out) weft_trainer_info(trainer, out, sizeof(*(out)))
 
 /* Queues `steps` training steps and returns at once; nothing is allocated, compiled or
- * waited for. Where images are sent batch by batch it waits for their thread and, every
- * few batches, for the device. WEFT_ERR_FILE: the images of the next step cannot be read;
+ * waited for, except by the first call where features are kept: it computes them. Where
+ * images are sent batch by batch it waits for their thread and, every few batches, for
+ * the device. WEFT_ERR_FILE: the images of the next step cannot be read;
  * the steps before are queued, and the trainer is as after them. */
 WEFT_API enum weft_status weft_trainer_run(weft_trainer *trainer, int steps);
 

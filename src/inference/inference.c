@@ -56,7 +56,7 @@ static enum weft_status lower(struct weft_inference *inference,
                   (size_t)inference->batch * inference->image_bytes},
         .x = weft_plan_step_view(inference->plan, &inference->buffers, TENSOR_X),
     };
-    for (int c = 0; c < WEFT_MAX_CHANNELS; c++) {
+    for (int c = 0; normalization && c < WEFT_MAX_CHANNELS; c++) {
         input.scale[c] = normalization->scale[c];
         input.shift[c] = normalization->shift[c];
     }
@@ -64,7 +64,8 @@ static enum weft_status lower(struct weft_inference *inference,
                                                     .like = like ? like->list : NULL};
     WEFT_TRY(device->backend->list_create(device, &params, &inference->list));
     WEFT_TRY(weft_list_begin_segment(inference->list, -1, WEFT_PHASE_BATCH));
-    WEFT_TRY(inference->list->primitives->make_batch(inference->list, &input));
+    if (normalization)
+        WEFT_TRY(inference->list->primitives->make_batch(inference->list, &input));
     WEFT_TRY(weft_lower_forward(inference->plan, &inference->buffers, inference->list));
     return device->backend->list_finalize(inference->list);
 }
@@ -114,7 +115,8 @@ enum weft_status weft_inference_create(
     inference->batch = batch;
     inference->classes = net->graph.nodes[net->graph.outputs[0]].out.c;
     inference->values = weft_net_output_values(net);
-    inference->image_bytes = weft_shape_count(net->input);
+    inference->image_bytes =
+        weft_shape_count(net->input) * (normalization ? 1 : sizeof(float));
     inference->buffers.weights = weights;
     size_t rows = (size_t)batch * inference->values;
     enum weft_status status =
@@ -129,8 +131,10 @@ enum weft_status weft_inference_create(
     if ((status = weft_plan_alloc(device, net, inference->plan,
                                   &inference->buffers.activations)) ||
         (status = device->backend->alloc(device, (size_t)batch * inference->image_bytes,
-                                         &inference->pixels)) ||
-        (status = weft_inference_record(inference, net, normalization, like)) ||
+                                         &inference->pixels)))
+        goto fail;
+    inference->buffers.x = normalization ? NULL : inference->pixels;
+    if ((status = weft_inference_record(inference, net, normalization, like)) ||
         (!like && (status = weft_inference_check_kernels(inference, net, normalization))))
         goto fail;
     *out = inference;
@@ -317,14 +321,16 @@ static double score_row(struct weft_eval *eval, const float *logits, int label,
 }
 
 enum weft_status weft_inference_evaluate(struct weft_inference *inference,
-                                         const weft_dataset *data, int32_t *predicted,
-                                         struct weft_eval *out, size_t size)
+                                         const weft_dataset *data, const float *features,
+                                         int32_t *predicted, struct weft_eval *out,
+                                         size_t size)
 {
     weft_context *ctx = inference->device->context;
     struct weft_dataset_info info;
     weft_dataset_info(data, &info);
     const struct weft_shape *in = &inference->plan->input;
-    if (info.height != in->h || info.width != in->w || info.channels != in->c)
+    if (!features &&
+        (info.height != in->h || info.width != in->w || info.channels != in->c))
         return weft_fail(
             ctx, WEFT_ERR_ARG, "%s: images of %dx%dx%d do not fit a network for %dx%dx%d",
             info.source, info.height, info.width, info.channels, in->h, in->w, in->c);
@@ -339,9 +345,13 @@ enum weft_status weft_inference_evaluate(struct weft_inference *inference,
     double start = weft_clock_seconds(), loss = 0;
     for (int i = 0, n; i < info.count && !status; i += n) {
         n = info.count - i < inference->batch ? info.count - i : inference->batch;
-        status = weft_dataset_block(ctx, data, i, n, &block);
+        if (!features)
+            status = weft_dataset_block(ctx, data, i, n, &block);
+        const uint8_t *rows =
+            features ? (const uint8_t *)features + (size_t)i * inference->image_bytes
+                     : block.pixels;
         if (!status)
-            status = replay_batch(inference, block.pixels, n);
+            status = replay_batch(inference, rows, n);
         if (!status)
             status = read_rows(inference, logits, n, classes, inference->rows);
         for (int k = 0; k < n && !status; k++) {

@@ -20,7 +20,7 @@ struct weft_inference {
     struct weft_device *device;
     struct weft_plan *plan;
     struct weft_buffers buffers; /* weights is borrowed */
-    struct weft_mem *pixels;     /* one batch */
+    struct weft_mem *pixels;     /* one batch; or the floats that the network reads */
     struct weft_command_list *list;
     struct weft_command_list *prepare; /* NULL: no weights to prepare */
     int batch;
@@ -30,8 +30,9 @@ struct weft_inference {
     float *rows; /* host: batch x values */
 };
 
-/* `like` not NULL: one of another batch, whose kernel configs this one takes; else the
- * kernels are checked. */
+/* Without `normalization` the input of the network is floats, as they are, in place of
+ * images. `like` not NULL: one of another batch, whose kernel configs this one takes;
+ * else the kernels are checked. */
 enum weft_status weft_inference_create(
     struct weft_device *device, const struct weft_net *net, struct weft_mem *weights,
     const struct weft_normalization *normalization, int batch, enum weft_type type,
@@ -80,9 +81,11 @@ enum weft_status weft_inference_run_logits(struct weft_inference *inference,
                                            const uint8_t *pixels, int count,
                                            float *logits);
 
+/* `features` not NULL: the input of the network for each image of `data`. */
 enum weft_status weft_inference_evaluate(struct weft_inference *inference,
-                                         const weft_dataset *data, int32_t *predicted,
-                                         struct weft_eval *out, size_t size);
+                                         const weft_dataset *data, const float *features,
+                                         int32_t *predicted, struct weft_eval *out,
+                                         size_t size);
 
 /* Allocates the activation buffer of a plan; the error message names a batch that
  * would fit. */

@@ -26,6 +26,7 @@ static int images_to_check(const struct weft_inference *t)
     return verify_known_answers_batch(flops, 1, t->batch);
 }
 
+/* Bytes of images; of floats numbers from -1 to 1. */
 static enum weft_status write_noise(const struct weft_inference *t)
 {
     size_t bytes = (size_t)t->batch * t->image_bytes;
@@ -33,7 +34,10 @@ static enum weft_status write_noise(const struct weft_inference *t)
     struct lab_random random = lab_random_begin(2, 0, 0);
     if (!pixels)
         return weft_out_of_memory(t->device->context, "predictor", bytes);
-    for (size_t i = 0; i < bytes; i++)
+    float *values = (float *)(void *)pixels;
+    for (size_t i = 0; t->buffers.x && i < bytes / sizeof(*values); i++)
+        values[i] = lab_random_float(&random, -1, 1);
+    for (size_t i = 0; !t->buffers.x && i < bytes; i++)
         pixels[i] = (uint8_t)lab_random_bits(&random);
     enum weft_status status =
         t->device->backend->write(t->device, t->pixels, 0, pixels, bytes);

@@ -255,6 +255,6 @@ enum weft_status(weft_predictor_evaluate)(weft_predictor *predictor,
     WEFT_REQUIRE_DEVICE(predictor->engine.device);
     WEFT_REQUIRE_POINTER(predictor->engine.device->context, data, "data");
     WEFT_REQUIRE_POINTER(predictor->engine.device->context, out, "out");
-    return weft_inference_evaluate(predictor->engine.inference, data, predicted, out,
-                                   size);
+    return weft_inference_evaluate(predictor->engine.inference, data, NULL, predicted,
+                                   out, size);
 }

@@ -381,8 +381,16 @@ struct weft_view weft_plan_step_view(const struct weft_plan *plan,
 {
     enum weft_type type = which == TENSOR_X ? type_of(plan, WEFT_BATCH) : WEFT_FLOAT32;
     bool whole = which == TENSOR_LABELS || which == TENSOR_CORRECT;
-    return view_of(buffers, &plan->live_ranges[which], type,
-                   whole ? sizeof(int32_t) : weft_type_bytes(type));
+    struct weft_mem *given = which == TENSOR_X        ? buffers->x
+                             : which == TENSOR_LABELS ? buffers->labels
+                                                      : NULL;
+    struct weft_view view = view_of(buffers, &plan->live_ranges[which], type,
+                                    whole ? sizeof(int32_t) : weft_type_bytes(type));
+    if (given) {
+        view.mem = given;
+        view.offset = 0;
+    }
+    return view;
 }
 
 static struct weft_view mixing_view(const struct weft_plan *plan,

@@ -64,6 +64,8 @@ struct weft_buffers {
     struct weft_mem *class_weights; /* floats; NULL: all are 1 */
     struct weft_mem *mixing; /* partners' labels, then shares, `batch` of each; not mixed:
                                 NULL */
+    /* The batch, where it is not made by the list. NULL: it is, in `activations`. */
+    struct weft_mem *x, *labels;
 };
 
 /* Tensors of the plan in these buffers; absent where the plan has none. Elements of the

@@ -330,6 +330,8 @@ enum weft_status weft_trainer_load_checkpoint(weft_trainer *t, const char *path)
         status = weft_trainer_set_state(t, position.step, position.powers[0],
                                         position.powers[1]);
     if (!status)
+        status = weft_features_check(t);
+    if (!status)
         t->epoch_metrics = position.epoch_metrics;
     weft_safetensors_free(&file);
     return status;

@@ -167,6 +167,7 @@ enum weft_status weft_trainer_create(weft_device *device, const weft_net *net,
                  "precision must be a value of enum weft_precision");
     WEFT_REQUIRE(ctx, isfinite(p->learning_rate) && p->learning_rate >= 0,
                  "learning_rate must be a number, 0 or more");
+    own.keep_features = own.keep_features && p->precision != WEFT_PRECISION_AUTO;
     if (p->precision == WEFT_PRECISION_AUTO)
         return create_in_better(device, net, data, p, out);
     bool half = p->precision == WEFT_PRECISION_FLOAT16;
@@ -182,7 +183,9 @@ void(weft_trainer_info)(const weft_trainer *trainer, struct weft_trainer_info *o
     struct weft_trainer_info info = {.precision = WEFT_PRECISION_FLOAT32};
     if (trainer) {
         info = trainer->info;
-        info.streamed = trainer->stream != NULL;
+        info.streamed = trainer->stream && !trainer->features.head;
+        info.features = (int)trainer->features.count;
+        info.features_note = trainer->features.note;
     }
     weft_info_write(out, size, trainer ? &info : NULL, sizeof(info));
 }

@@ -31,8 +31,11 @@ enum weft_status weft_trainer_set_state(struct weft_trainer *t, int64_t step,
                                      sizeof(state));
 }
 
+/* Features are sent as the network reads them. */
 static enum weft_status record_batch(struct weft_trainer *t)
 {
+    if (t->features.head)
+        return WEFT_OK;
     size_t image = weft_shape_count(t->net->input);
     struct weft_batch_args args = {
         .n = t->batch,
@@ -176,9 +179,23 @@ static enum weft_status send_batch(struct weft_trainer *t)
     }
     WEFT_TRY(weft_stream_take(t->stream, &pixels, &labels));
     WEFT_TRY(backend->write_async(t->device, t->images->pixels, 0, pixels,
-                                  images * weft_shape_count(t->net->input)));
+                                  images * weft_stream_image_bytes(t->stream)));
     return backend->write_async(t->device, t->images->labels, 0, labels,
                                 images * sizeof(*labels));
+}
+
+/* Before the first step on features. */
+static enum weft_status begin_features(struct weft_trainer *t)
+{
+    struct weft_stream_params params = {.data = t->features.data,
+                                        .batch = t->batch,
+                                        .rows = t->batch,
+                                        .seed = t->seed,
+                                        .feature_count = t->features.count};
+    WEFT_TRY(weft_features_of(t, params.data, &params.features));
+    WEFT_TRY(weft_stream_create(t->device->context, &params, &t->stream));
+    weft_stream_seek(t->stream, t->queued);
+    return WEFT_OK;
 }
 
 enum weft_status weft_trainer_run(weft_trainer *t, int steps)
@@ -186,6 +203,8 @@ enum weft_status weft_trainer_run(weft_trainer *t, int steps)
     WEFT_REQUIRE_POINTER(NULL, t, "trainer");
     WEFT_REQUIRE_DEVICE(t->device);
     WEFT_REQUIRE(t->device->context, steps >= 0, "steps must be 0 or more");
+    if (t->features.head && !t->stream && steps)
+        WEFT_TRY(begin_features(t));
     for (int i = 0; i < steps; i++) {
         /* The ring of metrics is full: waits only if progress was not read for long. */
         if (t->queued - t->read == STATE_RING_STEPS)

@@ -22,9 +22,10 @@ struct weft_stream {
     int batch, rows, steps_per_epoch, slots;
     uint64_t seed;
     size_t image_bytes;
-    uint8_t *pixels;  /* of all slots */
-    int32_t *labels;  /* of all slots */
-    uint32_t *images; /* of the slot that is being filled */
+    const uint8_t *features; /* of all images; NULL: their pixels are gathered */
+    uint8_t *pixels;         /* of all slots */
+    int32_t *labels;         /* of all slots */
+    uint32_t *images;        /* of the slot that is being filled */
     double stalled;
 
     bool threaded; /* else weft_stream_take gathers */
@@ -55,9 +56,14 @@ static void gather_labels(struct weft_stream *s, int64_t step)
 static enum weft_status fill(struct weft_stream *s, int64_t step)
 {
     size_t slot = (size_t)(step % s->slots);
+    uint8_t *to = s->pixels + slot * (size_t)s->rows * s->image_bytes;
     gather_labels(s, step);
-    return weft_dataset_gather(NULL, s->data, s->images, s->rows,
-                               s->pixels + slot * (size_t)s->rows * s->image_bytes);
+    if (!s->features)
+        return weft_dataset_gather(NULL, s->data, s->images, s->rows, to);
+    for (int row = 0; row < s->rows; row++)
+        memcpy(to + (size_t)row * s->image_bytes,
+               s->features + s->images[row] * s->image_bytes, s->image_bytes);
+    return WEFT_OK;
 }
 
 /* Fills the slot of the step `filled`; the mutex is held, but for the filling itself. */
@@ -100,30 +106,31 @@ static void start_thread(struct weft_stream *s)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-enum weft_status weft_stream_create(weft_context *ctx, const weft_dataset *data,
-                                    int batch, int rows, uint64_t seed,
+enum weft_status weft_stream_create(weft_context *ctx, const struct weft_stream_params *p,
                                     struct weft_stream **out)
 {
     struct weft_stream *s = calloc(1, sizeof(*s));
     if (!s)
         return weft_out_of_memory(ctx, "stream", sizeof(*s));
     s->ctx = ctx;
-    s->data = weft_dataset_retain(data);
-    weft_dataset_info(data, &s->info);
-    s->batch = batch;
-    s->rows = rows;
-    s->steps_per_epoch = s->info.count / batch;
-    s->seed = seed;
-    s->image_bytes = weft_dataset_image_bytes(&s->info);
-    size_t slot = (size_t)rows * s->image_bytes, fits = RING_BYTES / slot;
+    s->data = weft_dataset_retain(p->data);
+    weft_dataset_info(p->data, &s->info);
+    s->batch = p->batch;
+    s->rows = p->rows;
+    s->steps_per_epoch = s->info.count / p->batch;
+    s->seed = p->seed;
+    s->features = (const uint8_t *)p->features;
+    s->image_bytes = p->features ? p->feature_count * sizeof(*p->features)
+                                 : weft_dataset_image_bytes(&s->info);
+    size_t slot = (size_t)p->rows * s->image_bytes, fits = RING_BYTES / slot;
     s->slots = fits < LEAST_SLOTS  ? LEAST_SLOTS
                : fits < MOST_SLOTS ? (int)fits
                                    : MOST_SLOTS;
     pthread_mutex_init(&s->mutex, NULL);
     pthread_cond_init(&s->changed, NULL);
     s->pixels = malloc((size_t)s->slots * slot);
-    s->labels = malloc((size_t)s->slots * (size_t)rows * sizeof(*s->labels));
-    s->images = malloc((size_t)rows * sizeof(*s->images));
+    s->labels = malloc((size_t)s->slots * (size_t)p->rows * sizeof(*s->labels));
+    s->images = malloc((size_t)p->rows * sizeof(*s->images));
     if (!s->pixels || !s->labels || !s->images) {
         weft_stream_destroy(&s);
         return weft_out_of_memory(ctx, "stream", LEAST_SLOTS * slot);
@@ -152,6 +159,11 @@ void weft_stream_destroy(struct weft_stream **stream)
     free(s->images);
     free(s);
     *stream = NULL;
+}
+
+size_t weft_stream_image_bytes(const struct weft_stream *s)
+{
+    return s->image_bytes;
 }
 
 bool weft_stream_is_full(const struct weft_stream *s)

@@ -10,10 +10,20 @@
 
 struct weft_stream;
 
-/* Where it goes, and where the steps begin. `rows` images a step: those of its batch, or
- * one more, the next of the epoch's order. */
-enum weft_status weft_stream_create(weft_context *ctx, const weft_dataset *data,
-                                    int batch, int rows, uint64_t seed,
+struct weft_stream_params {
+    const weft_dataset *data;
+    int batch, rows; /* images a step: those of its batch, or one more, the next of the
+                        epoch's order */
+    uint64_t seed;
+    /* Not NULL: instead of pixels, `feature_count` of these for each image; they outlive
+     * the stream. */
+    const float *features;
+    size_t feature_count;
+};
+
+/* Where it goes, and where the steps begin. */
+enum weft_status weft_stream_create(weft_context *ctx,
+                                    const struct weft_stream_params *params,
                                     struct weft_stream **out);
 void weft_stream_destroy(struct weft_stream **stream);
 
@@ -22,6 +32,8 @@ void weft_stream_destroy(struct weft_stream **stream);
  * step. */
 enum weft_status weft_stream_take(struct weft_stream *stream, const uint8_t **pixels,
                                   const int32_t **labels);
+
+size_t weft_stream_image_bytes(const struct weft_stream *stream);
 
 /* True: release before the next batch is taken; the others have room to be gathered. */
 bool weft_stream_is_full(const struct weft_stream *stream);

@@ -6,6 +6,7 @@
 #include "device/process.h"
 
 #include "image/preprocess.h"
+#include "lab/random.h"
 #include "model/model.h"
 #include "model/weights.h"
 #include "shared/state.h"
@@ -25,12 +26,19 @@ static enum weft_status alloc(struct weft_trainer *t, size_t bytes, struct weft_
     return t->device->backend->alloc(t->device, bytes, out);
 }
 
+/* The network that a step runs. */
+static const struct weft_net *trained_net(const struct weft_trainer *t)
+{
+    return t->features.head ? t->features.head : t->net;
+}
+
 /* Activations, weights, gradients, optimizer state and step state. */
 static enum weft_status alloc_buffers(struct weft_trainer *t)
 {
     size_t weights = t->net->graph.weights * sizeof(float);
     t->device_bytes += t->plan->bytes;
-    WEFT_TRY(weft_plan_alloc(t->device, t->net, t->plan, &t->buffers.activations));
+    WEFT_TRY(
+        weft_plan_alloc(t->device, trained_net(t), t->plan, &t->buffers.activations));
     WEFT_TRY(
         alloc(t, weft_graph_floats(&t->net->graph) * sizeof(float), &t->buffers.weights));
     WEFT_TRY(alloc(t, weights, &t->buffers.gradients));
@@ -134,15 +142,37 @@ static enum weft_status upload_rows(struct weft_trainer *t, const weft_dataset *
     return status;
 }
 
+/* Features of the known-answer test, and labels. */
+static enum weft_status upload_noise(struct weft_trainer *t, const int32_t *labels,
+                                     size_t rows)
+{
+    const struct weft_backend *backend = t->device->backend;
+    struct lab_random random = lab_random_begin(3, 0, 0);
+    size_t count = rows * t->features.count;
+    float *values = malloc(count * sizeof(*values));
+    if (!values)
+        return weft_out_of_memory(t->device->context, "features",
+                                  count * sizeof(*values));
+    for (size_t i = 0; i < count; i++)
+        values[i] = lab_random_float(&random, -1, 1);
+    enum weft_status status =
+        backend->write(t->device, t->images->pixels, 0, values, count * sizeof(*values));
+    free(values);
+    return status ? status
+                  : backend->write(t->device, t->images->labels, 0, labels,
+                                   rows * sizeof(*labels));
+}
+
 /* The images of one batch are the first ones until a step begins. */
 static enum weft_status upload_images(struct weft_trainer *t, const weft_dataset *data,
                                       const struct weft_train_params *p)
 {
     struct weft_dataset_info info;
     weft_dataset_info(data, &info);
-    bool streamed = must_stream(t, p);
+    bool streamed = t->features.head || must_stream(t, p);
     int rows = streamed ? t->batch + weft_augment_mixes(&t->augment) : t->count;
-    size_t pixels = (size_t)rows * weft_shape_count(t->net->input);
+    size_t pixels = (size_t)rows * (t->features.head ? t->features.count * sizeof(float)
+                                                     : weft_shape_count(t->net->input));
     size_t labels = (size_t)rows * sizeof(int32_t);
     struct weft_train_images *images = calloc(1, sizeof(*images));
     if (!images)
@@ -151,7 +181,8 @@ static enum weft_status upload_images(struct weft_trainer *t, const weft_dataset
     t->images = images;
     WEFT_TRY(alloc(t, pixels, &images->pixels));
     WEFT_TRY(alloc(t, labels, &images->labels));
-    return upload_rows(t, data, info.labels, rows);
+    return t->features.head ? upload_noise(t, info.labels, (size_t)rows)
+                            : upload_rows(t, data, info.labels, rows);
 }
 
 static void release_images(struct weft_trainer *t)
@@ -317,16 +348,27 @@ static enum weft_status build(struct weft_trainer *t, const weft_net *net,
     t->augment = t->net->augment;
     if (p->augment)
         WEFT_TRY(weft_augment_read(t->device->context, p->augment, &t->augment));
-    WEFT_TRY(weft_plan_create(t->net, t->batch, true, p->no_fusion, type, &t->plan));
+    WEFT_TRY(weft_features_plan(t, data, p, type));
+    WEFT_TRY(
+        weft_plan_create(trained_net(t), t->batch, true, p->no_fusion, type, &t->plan));
     WEFT_TRY(alloc_buffers(t));
     WEFT_TRY(upload_groups(t));
     WEFT_TRY(upload_class_weights(t, info, p->class_weights));
     if (!t->images)
         WEFT_TRY(upload_images(t, data, p));
+    if (t->features.head) {
+        t->buffers.x = t->images->pixels;
+        t->buffers.labels = t->images->labels;
+    }
     if (!like) { /* else it runs no steps but those of the known-answer test */
-        if (t->images->streamed)
-            WEFT_TRY(weft_stream_create(t->device->context, data, t->batch,
-                                        t->images->rows, t->seed, &t->stream));
+        if (t->images->streamed && !t->features.head)
+            WEFT_TRY(
+                weft_stream_create(t->device->context,
+                                   &(struct weft_stream_params){.data = data,
+                                                                .batch = t->batch,
+                                                                .rows = t->images->rows,
+                                                                .seed = t->seed},
+                                   &t->stream));
         WEFT_TRY(make_initial(t, data, p));
         WEFT_TRY(write_weights(t));
     }
@@ -401,6 +443,7 @@ void weft_trainer_destroy(weft_trainer **trainer)
             backend->free(t->device, mems[i]);
     release_images(t);
     weft_stream_destroy(&t->stream);
+    weft_features_free(&t->features);
     weft_weight_groups_free(&t->groups);
     free(t->initial);
     free(t->points);
@@ -422,11 +465,15 @@ enum weft_status(weft_trainer_evaluate)(weft_trainer *t, const weft_dataset *dat
     WEFT_REQUIRE_DEVICE(t->device);
     WEFT_REQUIRE_POINTER(t->device->context, data, "data");
     WEFT_REQUIRE_POINTER(t->device->context, out, "out");
+    const float *features = NULL;
+    if (t->features.head)
+        WEFT_TRY(weft_features_of(t, data, &features));
     if (!t->inference)
-        WEFT_TRY(weft_inference_create(t->device, t->net, weft_trainer_weights(t),
-                                       &t->normalization, EVALUATION_BATCH, WEFT_FLOAT32,
-                                       NULL, &t->inference));
+        WEFT_TRY(weft_inference_create(t->device, trained_net(t), weft_trainer_weights(t),
+                                       features ? NULL : &t->normalization,
+                                       EVALUATION_BATCH, WEFT_FLOAT32, NULL,
+                                       &t->inference));
     else
         WEFT_TRY(weft_inference_refresh(t->inference));
-    return weft_inference_evaluate(t->inference, data, predicted, out, size);
+    return weft_inference_evaluate(t->inference, data, features, predicted, out, size);
 }

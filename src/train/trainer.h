@@ -5,6 +5,7 @@
 
 #include "inference/inference.h"
 #include "net/weight_groups.h"
+#include "train/features.h"
 #include "train/stream.h"
 
 /* Sums over the finished steps of an epoch. */
@@ -17,7 +18,8 @@ struct weft_epoch_metrics {
     double norm, clipped;
 };
 
-/* The training images in device memory, all or those of one batch. Trainers whose
+/* The training images in device memory, all or those of one batch; or the features of a
+ * batch, as floats. Trainers whose
  * precisions are compared share them. */
 struct weft_train_images {
     struct weft_mem *pixels, *labels;
@@ -29,14 +31,16 @@ struct weft_train_images {
 struct weft_trainer {
     struct weft_device *device;
     struct weft_net *net;
-    struct weft_plan *plan;
+    struct weft_features features;
+    struct weft_plan *plan; /* of the network, or of what follows its features */
     struct weft_buffers buffers;
     float *initial; /* weights that depend on images (whiten.h) or a model; else NULL */
     struct weft_mem *moment1, *moment2;
     struct weft_mem *group_mem; /* groups.of, then groups.settings; NULL: one group */
     struct weft_weight_groups groups;
     struct weft_train_images *images;
-    struct weft_stream *stream; /* NULL: all images are on the device */
+    struct weft_stream *stream; /* NULL: all images are on the device, or the features of
+                                   the first step are not known yet */
     /* A step: batch, forward, loss and backward; then the optimizer. The update reads the
      * partial sums of weight gradients that the gradients list leaves, and must be
      * destroyed first. */

@@ -86,7 +86,8 @@ def main():
         weft("teach", "-d", "cpu", "run", "absent", code=4, says="absent")
         weft("teach", "-d", "cpu", "run", code=2)
 
-        weft("train", "-d", "cpu", "--from", "run", "--freeze", "conv1", "--data", "some", "-e", 2,
+        # The images have another mean than those of `run`, whose normalization is kept.
+        weft("train", "-d", "cpu", "--from", "run", "--freeze", "conv1", "--data", "some/test", "-e", 2,
              "--out", "fine", "--val-split", 0)
         text = weft("show", "fine/last.safetensors", "--text")
         check("conv 8 3x3 relu frozen=yes" in text and "dense 16 relu\n" in text, text)
@@ -97,6 +98,16 @@ def main():
         weft("train", "-d", "cpu", "--resume", "--out", "fine", "-e", 3)
         check(tensor("run/best.safetensors", "conv1.weight")
               == tensor("fine/last.safetensors", "conv1.weight"), "and when resumed")
+        # The files of features are those of the first run.
+        for again in ("cached", "computed"):
+            weft("train", "-d", "cpu", "--from", "run", "--freeze", "conv1", "--data", "some/test", "-e", 3,
+                 "--out", again, "--val-split", 0, *(() if again == "cached" else ("--cache", "none")),
+                 says="run once for each image: ")
+            check((root / again / "last.safetensors").read_bytes()
+                  == (root / "fine/last.safetensors").read_bytes(), f"{again}: as when resumed")
+        check(len(list((root / "cache/weft/images").glob("*.features"))) == 1, "the same features")
+        weft("train", "-d", "cpu", "--from", "run", "--freeze", "conv1", "--data", "some", "-e", 1,
+             "--out", "flipped", "--val-split", 0, "--augment", "flip", says="other images in each epoch")
         weft("train", "-d", "cpu", "--from", "run", "--freeze", "backbone", "--data", "some",
              "-e", 1, "--out", "head", "--val-split", 0)
         check(tensor("run/best.safetensors", "dense1.weight")

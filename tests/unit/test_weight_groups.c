@@ -295,6 +295,84 @@ static void test_clip_resumes(const weft_dataset *data)
     weft_trainer_destroy(&rest);
 }
 
+static weft_trainer *make_on_features(const char *text, const weft_dataset *data,
+                                      const char *augment, bool keep)
+{
+    weft_trainer *t = NULL;
+    weft_net *net = make_net(text);
+    CHECK_OK(weft_trainer_create(device, net, data,
+                                 weft_train_params(.seed = 4, .keep_features = keep,
+                                                   .augment = augment,
+                                                   .features_dir = path_of("features")),
+                                 &t));
+    REQUIRE(t);
+    weft_net_destroy(&net);
+    return t;
+}
+
+/* Both train the same layers on the same images in the same order. */
+static void compare_weights(const weft_trainer *a, const weft_trainer *b)
+{
+    float *from = read_weights(a), *to = read_weights(b);
+    int wrong = 0;
+    for (size_t i = 0; i < weft_graph_floats(&a->net->graph); i++)
+        wrong += fabs((double)from[i] - (double)to[i]) > 2e-5;
+    CHECK_INT(wrong, 0);
+    free(from);
+    free(to);
+}
+
+/* A step on features is one without the frozen layers; those of other images, and of the
+ * next trainer, are the same. */
+static void test_features(const weft_dataset *data)
+{
+    static const char text[] =
+        LAYERS("frozen=yes", "frozen=yes", "", "") "optimizer sgd 0.1\n";
+    weft_trainer *plain = make_on_features(text, data, NULL, false);
+    weft_trainer *kept = make_on_features(text, data, NULL, true);
+    struct weft_trainer_info info;
+    struct weft_eval a = {0}, b = {0};
+    weft_trainer_info(kept, &info);
+    CHECK_INT(info.features, 5 * 5 * 6);
+    CHECK(!info.streamed && !*info.features_note);
+    CHECK_INT(kept->plan->graph.count, plain->plan->graph.count - 4);
+    weft_dataset *other = make_data(150);
+    for (int part = 0; part < 2; part++) {
+        CHECK_OK(weft_trainer_evaluate(kept, part ? data : other, NULL, &b));
+        CHECK_OK(weft_trainer_evaluate(plain, part ? data : other, NULL, &a));
+        CHECK_NEAR(a.loss, b.loss, 1e-5 * a.loss);
+    }
+    weft_dataset_destroy(&other);
+    CHECK_OK(weft_trainer_run(kept, 7));
+    CHECK_OK(weft_trainer_run(plain, 7));
+    compare_weights(kept, plain);
+    weft_trainer_destroy(&plain);
+
+    /* Damaged files are made again. */
+    char command[400];
+    snprintf(command, sizeof(command),
+             "cd '%s' && test $(ls | grep -c 'features$') = 2 && for f in *; do "
+             "seq 99999 | dd of=$f bs=1 seek=200 count=4000 conv=notrunc; done "
+             "2>/dev/null",
+             path_of("features"));
+    CHECK(!system(command));
+    CHECK_OK(weft_trainer_save_checkpoint(kept, path_of("kept"), NULL));
+    weft_trainer *again = make_on_features(text, data, NULL, true);
+    CHECK_OK(weft_trainer_load_checkpoint(again, path_of("kept")));
+    CHECK_OK(weft_trainer_run(again, 3));
+    CHECK_OK(weft_trainer_run(kept, 3));
+    CHECK_OK(weft_trainer_save_checkpoint(kept, path_of("kept"), NULL));
+    CHECK_OK(weft_trainer_save_checkpoint(again, path_of("again"), NULL));
+    CHECK(same_files(path_of("kept"), path_of("again")));
+    weft_trainer_destroy(&kept);
+    weft_trainer_destroy(&again);
+
+    weft_trainer *augmented = make_on_features(text, data, "flip", true);
+    weft_trainer_info(augmented, &info);
+    CHECK(!info.features && strstr(info.features_note, "augmentation"));
+    weft_trainer_destroy(&augmented);
+}
+
 static void test_nothing_to_train(const weft_dataset *data)
 {
     weft_trainer *t = NULL;
@@ -320,6 +398,7 @@ int main(int argc, char **argv)
     test_clip(data, 0.125);
     test_clip(data, 1000);
     test_clip_resumes(data);
+    test_features(data);
     test_nothing_to_train(data);
     weft_dataset_destroy(&data);
     return close_device();

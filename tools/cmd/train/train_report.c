@@ -94,6 +94,13 @@ void train_print_run(const struct train_session *session, const struct weft_prog
         (double)p->device_bytes / 1048576, session->run.folder);
     if (strcmp(augment, "none"))
         term_print("%sAugment%s %s", on, off, augment);
+    struct weft_trainer_info info;
+    weft_trainer_info(session->trainer, &info);
+    if (info.features)
+        term_print("%sFeatures%s the frozen layers run once for each image: %s values",
+                   on, off, table_thousands(info.features));
+    else if (*info.features_note)
+        term_print("%sFeatures%s %s", on, off, info.features_note);
     if (session->stream)
         term_print("%sStream%s  the images are sent to the device batch by batch", on,
                    off);

@@ -178,7 +178,10 @@ enum weft_status train_create_trainer(struct train_session *session)
                            .rates = session->rates, .rate_count = session->rate_count,
                            .rates_by_step =
                                session->rates && !strcmp(session->rate_unit, "step"),
-                           .preprocess = &session->preprocess, .from = session->from,
+                           .preprocess = &session->preprocess,
+                           .from = session->from ? session->from : session->checkpoint,
+                           .keep_features = true,
+                           .features_dir = session->images.params.cache_dir,
                            .stream = session->stream, .class_weights = session->weights);
     return weft_trainer_create(session->app->device, session->net, session->train,
                                &params, &session->trainer);
