@@ -108,6 +108,19 @@ def main():
         check(len(list((root / "cache/weft/images").glob("*.features"))) == 1, "the same features")
         weft("train", "-d", "cpu", "--from", "run", "--freeze", "conv1", "--data", "some", "-e", 1,
              "--out", "flipped", "--val-split", 0, "--augment", "flip", says="other images in each epoch")
+        weft("train", "-d", "cpu", "--from", "fine", "--data", "some", "-e", 1, "--out", "whole",
+             "--val-split", 0)
+        check("frozen" not in weft("show", "whole", "--text")
+              and tensor("fine/last.safetensors", "conv1.weight")
+              != tensor("whole/last.safetensors", "conv1.weight"), "what was frozen is trained")
+        (root / "normed.net").write_text((root / "tiny.net").read_text().replace(
+            "relu\nmax-pool", "\nbatch-norm relu\nmax-pool"))
+        weft("train", "-d", "cpu", "--from", "run", "--net", "normed.net", "--freeze", "norms",
+             "--data", "some", "-e", 1, "--out", "normed", "--val-split", 0)
+        text = weft("show", "normed", "--text")
+        check("\nbatch-norm relu frozen=yes" in text and text.count("frozen") == 1, text)
+        weft("train", "-d", "cpu", "--from", "run", "--freeze", "norms", "--data", "some", code=2,
+             says="batch normalizations")
         weft("train", "-d", "cpu", "--from", "run", "--freeze", "backbone", "--data", "some",
              "-e", 1, "--out", "head", "--val-split", 0)
         check(tensor("run/best.safetensors", "dense1.weight")

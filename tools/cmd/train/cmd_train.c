@@ -29,8 +29,9 @@ const struct args_option train_option_table[] = {
      .kind = ARGS_TEXT,
      .offset = offsetof(struct train_options, freeze),
      .value = "LAYER",
-     .help = "with --from: keep the layers up to this one as they are; `backbone`: all "
-             "before the last dense layer; without augmentation they run once for each "
+     .help = "with --from: keep the layers up to this one as they are, the others are "
+             "trained; `backbone`: all before the last dense layer, `norms`: batch "
+             "normalizations; without augmentation they run once for each "
              "image"},
     {.name = "input",
      .kind = ARGS_TEXT,
