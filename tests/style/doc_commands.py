@@ -64,6 +64,7 @@ SKIPPED = [
     (r"^tools/pretrained", "tools/pretrained --help", "downloads a package"),
     (r"(lite0|shop).safetensors", None, "the package may be missing"),
     (r"^tools/check$", "sh -n ROOT/tools/check", "runs this test"),
+    (r"^tools/dev/accuracy", "tools/dev/accuracy --help", "minutes"),
     (r"^tools/dev/driver-matrix", "tools/dev/driver-matrix --help", "downloads packages"),
     (r"^tools/dev/scorecard", "tools/dev/scorecard --help", "minutes"),
     (r"^tools/dev/baselines/first_steps", None, "needs numpy"),
@@ -82,7 +83,7 @@ SOURCE = re.compile(r"(?:src|cl|include|tests|tools|docs|benchmarks)/"
 LINK = re.compile(r"\]\((?!http)([^)#]+)")
 
 # Options of other programs in the text.
-FOREIGN = {"--device", "--gpus", "--list", "--half"}
+FOREIGN = {"--device", "--gpus", "--list", "--half", "--held-out", "--photographs"}
 
 
 def fenced(text, language):
