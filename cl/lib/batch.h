@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The beginning of a training step and the images of its rows, for the kernels that make
- * batches. Macro: SHUFFLE, 0: images in order, and no step begins. */
+ * batches. Macros: SHUFFLE, 0: images in order, and no step begins; PART_ROWS, rows of a
+ * part of the batch, 0: it is not in parts. */
 #ifndef WEFT_BATCH_H
 #define WEFT_BATCH_H
 
@@ -13,9 +14,18 @@
 #ifndef SHUFFLE
 #define SHUFFLE 1
 #endif
+#ifndef PART_ROWS
+#define PART_ROWS 0
+#endif
 #ifndef HAS_LABELS
 #define HAS_LABELS 1
 #endif
+
+/* The row of the batch, of one of the launch. */
+static inline uint global_row(__global const uint *state, uint row)
+{
+    return PART_ROWS > 0 ? row + state[STATE_NEXT_PART] * PART_ROWS : row;
+}
 
 static inline uint batch_epoch(__global const uint *state, uint steps_per_epoch)
 {
@@ -47,6 +57,7 @@ static inline void begin_step(__global uint *state)
 {
     state[STATE_BETA1_POWER] = state[STATE_NEXT_BETA1_POWER];
     state[STATE_BETA2_POWER] = state[STATE_NEXT_BETA2_POWER];
+    state[STATE_PART] = state[STATE_NEXT_PART];
     const uint rates = state[STATE_RATE_COUNT];
     if (rates > 0)
         state[STATE_LEARNING_RATE] =

@@ -89,9 +89,10 @@ __kernel void augment_batch(ALIASED_VIEW(uint, state), ALIASED_VIEW(const uchar,
     if (row == 0 && first)
         begin_step(state + state_at);
     const uint epoch = batch_epoch(state + state_at, steps_per_epoch);
-    const uint index = sample_index(state + state_at, first_row + row, global_batch,
-                                    count, steps_per_epoch);
-    const uint place = gathered ? first_row + row : index;
+    const uint batch_row = global_row(state + state_at, first_row + row);
+    const uint index =
+        sample_index(state + state_at, batch_row, global_batch, count, steps_per_epoch);
+    const uint place = gathered ? batch_row : index;
     const uint key0 = state[state_at + STATE_SEED_LOW],
                key1 = state[state_at + STATE_SEED_HIGH];
     if (HAS_LABELS && first)
@@ -99,9 +100,9 @@ __kernel void augment_batch(ALIASED_VIEW(uint, state), ALIASED_VIEW(const uchar,
     struct weft_augment_draw d;
     weft_augment_draw(&d, &augment, H, W, C, index, epoch, key0, key1);
 #if MIXED
-    const uint partner = next_index(state + state_at, first_row + row, global_batch,
-                                    count, steps_per_epoch);
-    const uint other_place = gathered ? first_row + row + 1 : partner;
+    const uint partner =
+        next_index(state + state_at, batch_row, global_batch, count, steps_per_epoch);
+    const uint other_place = gathered ? batch_row + 1 : partner;
     struct weft_augment_draw other;
     weft_augment_draw(&other, &augment, H, W, C, partner, epoch, key0, key1);
     struct weft_augment_mix mix;

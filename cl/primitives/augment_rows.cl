@@ -132,24 +132,23 @@ INLINE void mix_line(const struct weft_augment_mix *m, const float *own,
 }
 #endif
 
-__kernel void augment_batch_rows(ALIASED_VIEW(uint, state),
-                                 ALIASED_VIEW(const uchar, bytes),
-                                 ALIASED_VIEW(const int, labels),
-                                 ALIASED_VIEW(stored_y, x),
-                                 ALIASED_VIEW(int, batch_labels),
-                                 ALIASED_VIEW(int, partner_labels),
-                                 ALIASED_VIEW(int, shares), uint first_row,
-                                 uint global_batch, uint count, uint steps_per_epoch,
-                                 uint gathered, float4 scale4, float4 shift4)
+__kernel void
+augment_batch_rows(ALIASED_VIEW(uint, state), ALIASED_VIEW(const uchar, bytes),
+                   ALIASED_VIEW(const int, labels), ALIASED_VIEW(stored_y, x),
+                   ALIASED_VIEW(int, batch_labels), ALIASED_VIEW(int, partner_labels),
+                   ALIASED_VIEW(int, shares), uint first_row, uint global_batch,
+                   uint count, uint steps_per_epoch, uint gathered, float4 scale4,
+                   float4 shift4)
 {
     const struct weft_augment augment = AUGMENT_OPTIONS;
     const uint row = get_global_id(1);
     if (row == 0)
         begin_step(state + state_at);
     const uint epoch = batch_epoch(state + state_at, steps_per_epoch);
-    const uint index = sample_index(state + state_at, first_row + row, global_batch,
-                                    count, steps_per_epoch);
-    const uint place = gathered ? first_row + row : index;
+    const uint batch_row = global_row(state + state_at, first_row + row);
+    const uint index =
+        sample_index(state + state_at, batch_row, global_batch, count, steps_per_epoch);
+    const uint place = gathered ? batch_row : index;
     const uint key0 = state[state_at + STATE_SEED_LOW],
                key1 = state[state_at + STATE_SEED_HIGH];
     if (HAS_LABELS)
@@ -161,9 +160,9 @@ __kernel void augment_batch_rows(ALIASED_VIEW(uint, state),
     __global const uchar *from = bytes + bytes_at + (size_t)place * (H * W * C);
     __global stored_y *to = x + x_at + (size_t)row * (H * W * C);
 #if MIXED
-    const uint partner = next_index(state + state_at, first_row + row, global_batch,
-                                    count, steps_per_epoch);
-    const uint other_place = gathered ? first_row + row + 1 : partner;
+    const uint partner =
+        next_index(state + state_at, batch_row, global_batch, count, steps_per_epoch);
+    const uint other_place = gathered ? batch_row + 1 : partner;
     struct weft_augment_draw other_d;
     weft_augment_draw(&other_d, &augment, H, W, C, partner, epoch, key0, key1);
     struct weft_augment_mix mix;

@@ -4,11 +4,11 @@
  *     x[i, p] = bytes[index(r), p] * scale[p % C] + shift[p % C]
  *     batch_labels[i] = labels[index(r)]
  *
- * with r = first_row + i. index(r) is row r of the global batch in this epoch's
- * permutation (weft_shuffle, random.h), or r where SHUFFLE is 0 or where bytes and labels
- * have been `gathered` for this batch. With SHUFFLE the launch begins a training step
- * (state.h). The work-items of a row (dimension 0, any number) process its vectors in
- * turn. Global size (any, n). */
+ * with r = first_row + i, and in part k of a batch PART_ROWS k more. index(r) is row r of
+ * the global batch in this epoch's permutation (weft_shuffle, random.h), or r where
+ * SHUFFLE is 0 or where bytes and labels have been `gathered` for this batch. With
+ * SHUFFLE the launch begins a training step, or its part (state.h). The work-items of a
+ * row (dimension 0, any number) process its vectors in turn. Global size (any, n). */
 #include "lib/batch.h"
 #include "lib/common.h"
 #include "lib/storage.h"
@@ -22,9 +22,10 @@ __kernel void make_batch(ALIASED_VIEW(uint, state), ALIASED_VIEW(const uchar, by
     const uint row = get_global_id(1);
     if (SHUFFLE && row == 0 && get_global_id(0) == 0)
         begin_step(state + state_at);
-    const uint place = gathered ? first_row + row
-                                : sample_index(state + state_at, first_row + row,
-                                               global_batch, count, steps_per_epoch);
+    const uint batch_row = global_row(state + state_at, first_row + row);
+    const uint place = gathered ? batch_row
+                                : sample_index(state + state_at, batch_row, global_batch,
+                                               count, steps_per_epoch);
     if (HAS_LABELS && get_global_id(0) == 0)
         batch_labels[batch_labels_at + row] = labels[labels_at + place];
 

@@ -72,8 +72,8 @@ __kernel void dropout(ALIASED_VIEW(const uint, state), ALIASED_VIEW(const stored
     for (uint lane = 0; lane < VW; lane++)
         lanes[lane] = first + lane;
     const struct philox_words w =
-        philox(s[STATE_SEED_LOW], s[STATE_SEED_HIGH], VLOADN(lanes), s[STATE_STEP], layer,
-               RANDOM_DROPOUT);
+        philox(s[STATE_SEED_LOW], s[STATE_SEED_HIGH], VLOADN(lanes), s[STATE_STEP],
+               layer + (s[STATE_PART] << 16), RANDOM_DROPOUT);
     x += x_at + i;
     y += y_at + i;
 #pragma unroll

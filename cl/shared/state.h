@@ -2,10 +2,11 @@
 /* Training state that changes from step to step: a buffer of 32-bit words on the device,
  * so that a recorded step can be replayed unchanged. Read by C and OpenCL C.
  *
- * The first launch of a step (make_batch) and the last ones (clip_gradient,
- * optimizer_step) write it, one work-item each, while all others read; none writes a word
- * that others read in the same launch. The powers that the optimizer reads are those that
- * make_batch copied from the ones stored by the previous optimizer step. */
+ * The first launch of a step, or of a part of its batch (make_batch), and the last ones
+ * (accumulate_gradient, clip_gradient, optimizer_step) write it, one work-item each,
+ * while all others read; none writes a word that others read in the same launch. The
+ * powers that the optimizer reads are those that make_batch copied from the ones stored
+ * by the previous optimizer step; likewise the part of the batch. */
 #ifndef WEFT_STATE_H
 #define WEFT_STATE_H
 
@@ -25,6 +26,10 @@ enum {
      * the learning rate does not change. */
     STATE_RATE_COUNT,
     STATE_CLIP_FACTOR, /* float: what clip_gradient found for this step's gradient */
+    /* uint: the part of the batch that make_batch began, where the gradients of parts are
+     * accumulated, and the one that accumulate_gradient made the next; else 0 */
+    STATE_PART,
+    STATE_NEXT_PART,
     /* STATE_RING_STEPS pairs (float mean loss, uint correct), written at step %
      * STATE_RING_STEPS */
     STATE_METRICS_RING = 16,

@@ -77,12 +77,21 @@ struct weft_train_params {
     /* The outputs of a frozen first part of the network, its features, are computed once
      * for each image, before the first step or evaluation, so that a step runs what
      * follows only; where there is such a part, of which the rest reads one output, all
-     * in float32, without augmentation, and with at most 1 GiB of features. */
+     * in float32, without augmentation, for a batch in one part, and with at most 1 GiB
+     * of features. */
     bool keep_features;
     /* A folder of this user only, created if it is missing, where they are kept in files
      * for other trainers on the same device with the same frozen weights and images;
      * they may be deleted. NULL: in memory only. */
     const char *features_dir;
+    /* Gradient accumulation, for batches whose activations are too large for the device:
+     * the batch of a step is processed in this many equal parts in turn, whose gradients
+     * are added in order before the one update of the weights. Loss and gradient are
+     * means over the whole batch, as without it up to rounding; steps, learning rates,
+     * `clip` and averages are of whole batches. Batch normalization and the moving
+     * statistics are those of the parts, and dropout draws for each. 0 and 1: one part.
+     * WEFT_ERR_ARG unless it divides the batch. */
+    int accumulate;
 };
 #define weft_train_params(...) WEFT_PARAMS(weft_train_params, __VA_ARGS__)
 

@@ -6,11 +6,19 @@
 
 #include <assert.h>
 
+static size_t global_row(const struct weft_batch_args *a, size_t row)
+{
+    row += (size_t)a->first;
+    return a->part_rows && a->state.mem
+               ? row + cpu_words(a->state)[STATE_NEXT_PART] * (size_t)a->part_rows
+               : row;
+}
+
 /* The image of a row, or its partner. */
 static size_t image_of(const struct weft_batch_args *a, size_t row, bool partner)
 {
     const uint32_t *state = cpu_words(a->state);
-    row += (size_t)a->first;
+    row = global_row(a, row);
     if (!state)
         return row;
     uint32_t steps = (uint32_t)a->steps_per_epoch, step = state[STATE_STEP];
@@ -24,6 +32,7 @@ static void begin_step(uint32_t *state)
 {
     state[STATE_BETA1_POWER] = state[STATE_NEXT_BETA1_POWER];
     state[STATE_BETA2_POWER] = state[STATE_NEXT_BETA2_POWER];
+    state[STATE_PART] = state[STATE_NEXT_PART];
     uint32_t rates = state[STATE_RATE_COUNT], step = state[STATE_STEP];
     if (rates > 0)
         state[STATE_LEARNING_RATE] =
@@ -96,7 +105,7 @@ static void input_row(const void *data, size_t item)
     if (a->state.mem && item == 0)
         begin_step(cpu_words(a->state));
     size_t image = image_of(a, item, false);
-    size_t place = a->gathered ? item + (size_t)a->first : image;
+    size_t place = a->gathered ? global_row(a, item) : image;
     float *x = cpu_floats(a->x) + item * (size_t)a->pixels;
     if (a->augment.mix)
         mixed_row(a, item, image, place, x);

@@ -17,8 +17,9 @@ static void dropout_chunk(const void *data, size_t item)
     double fallen = floor(DROPOUT_LEVELS * (double)a->rate + 0.5),
            kept = 1 - fallen / DROPOUT_LEVELS;
     for (size_t i = item * CPU_CHUNK; i < end; i++) {
-        uint32_t number = weft_dropout_bits(state[STATE_SEED_LOW], state[STATE_SEED_HIGH],
-                                            (uint32_t)i, state[STATE_STEP], a->layer);
+        uint32_t number =
+            weft_dropout_bits(state[STATE_SEED_LOW], state[STATE_SEED_HIGH], (uint32_t)i,
+                              state[STATE_STEP], a->layer + (state[STATE_PART] << 16));
         y[i] = number < fallen ? 0.0f : (float)((double)x[i] / kept);
     }
 }

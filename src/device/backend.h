@@ -225,12 +225,12 @@ struct weft_prelu_args {
 };
 
 /* y[i] = uniform(i) < rate ? 0 : x[i] / (1 - rate), with uniform(i) = word i % 4 of
- * weft_philox(seed, counter (i / 4, step, layer, RANDOM_DROPOUT)). Forward and backward
- * are the same. y may be x. */
+ * weft_philox(seed, counter (i / 4, step, layer + 2^16 part, RANDOM_DROPOUT)). Forward
+ * and backward are the same. y may be x. */
 struct weft_dropout_args {
     float rate; /* 0 <= rate < 1 */
     unsigned layer;
-    struct weft_view state; /* seed and step */
+    struct weft_view state; /* seed, step and part of the batch */
     struct weft_view x, y;
 };
 

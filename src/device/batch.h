@@ -14,13 +14,17 @@
  * shift[channel], with one rounding or two; with `augment` the pixel is that of
  * weft_augment_pixel, and x is 0 where it was erased; with augment.mix it is that of this
  * image times weft_batch_weight, and that of weft_batch_partner times the rest. With a
- * `state` it is the first launch of a training step, and copies the powers for
- * optimizer_step. `gathered`: bytes and labels have row r at place r, and not all images;
- * with augment.mix one more, the partner of the last. */
+ * `state` it is the first launch of a training step, or of a part of its batch, and
+ * copies the powers for optimizer_step and the number of the part. `gathered`: bytes and
+ * labels have row r at place r, and not all images; with augment.mix one more, the
+ * partner of the last. */
 struct weft_batch_args {
     int n, count, pixels, channels; /* pixels: h * w * channels of an image */
     int width;                      /* of an image; only for `augment` */
     int first, global_batch;        /* without `state` global_batch is not used */
+    /* Rows of a part of the batch, of which the state has the number: row r + STATE_PART
+     * part_rows takes the place of row r; 0: it is not in parts. Needs a `state`. */
+    int part_rows;
     int steps_per_epoch;
     bool gathered;                 /* needs a `state` */
     float scale[4], shift[4];      /* channel c uses [c % channels] */

@@ -24,6 +24,16 @@ struct weft_optimizer_step_args {
     struct weft_view loss, correct;
 };
 
+/* After the backward pass of a part of a batch, with gradients that are complete in g:
+ * sum = g for part 0, and sum += g for the others. The rows' metrics become those of the
+ * part among all, and the next part of the state this one + 1, after the last 0. */
+struct weft_accumulate_gradient_args {
+    int n, parts; /* rows of a part */
+    struct weft_view state, g, sum;
+    struct weft_view loss, correct;         /* n floats, uints */
+    struct weft_view all_loss, all_correct; /* n * parts */
+};
+
 /* Before an optimizer step, of a gradient that is complete in g (no deferred sums): with
  * the norm of g 2^-loss_scale_log2, without groups of weights whose rate is 0, the clip
  * factor of the state becomes min(1, max_norm / (norm + 1e-6)), and the norm is that of

@@ -33,9 +33,10 @@ enum weft_status weft_plan_alloc(struct weft_device *device, const struct weft_n
         return weft_fail(
             device->context, WEFT_ERR_NOMEM,
             "%s at batch %d needs a buffer of %.1f MiB, %.1f MiB more than %s "
-            "allows; a batch of %d would fit",
+            "allows; a batch of %d would fit%s",
             net->name, plan->batch, (double)plan->bytes / 1048576,
-            (double)(plan->bytes + spare - limit) / 1048576, device->info.name, fits);
+            (double)(plan->bytes + spare - limit) / 1048576, device->info.name, fits,
+            plan->training && fits ? ", also as a part of this one (accumulate)" : "");
     }
     return device->backend->alloc(device, plan->bytes, out);
 }

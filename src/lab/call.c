@@ -130,6 +130,10 @@ ARGUMENTS(loss, loss,
           READ(logits, FLOATS) READ(labels, WORDS_BELOW(a->classes))
           READ(class_weights, FLOATS) READ(partner_labels, WORDS_BELOW(a->classes))
           READ(shares, WORDS_BELOW(AUGMENT_SHARES + 1)))
+ARGUMENTS(accumulate_gradient, accumulate_gradient,
+          UPDATE(sum, FLOATS) UPDATE(all_loss, FLOATS) UPDATE(all_correct, WORDS_BELOW(2))
+          UPDATE(state, STATE) READ(g, FLOATS) READ(loss, FLOATS)
+          READ(correct, WORDS_BELOW(2)))
 ARGUMENTS(clip_gradient, clip_gradient,
           UPDATE(state, STATE) READ(g, FLOATS)
           READ(groups, WORDS_BELOW(a->settings.count / GROUP_SETTINGS))

@@ -16,9 +16,10 @@
 #define META_HASH             "data.hash"      /* weft_dataset_info.hash of the images */
 #define META_MEAN             "data.mean"      /* one number a channel, pixels in 0..1 */
 #define META_STDDEV           "data.deviation" /* the same */
-#define META_PREPROCESS       "data.preprocess" /* image/preprocess.h */
-#define META_BATCH            "train.batch"     /* "512" */
-#define META_SEED             "train.seed"      /* "1" */
+#define META_PREPROCESS       "data.preprocess"  /* image/preprocess.h */
+#define META_BATCH            "train.batch"      /* "512" */
+#define META_PARTS            "train.accumulate" /* "4": parts of a batch; absent: 1 */
+#define META_SEED             "train.seed"       /* "1" */
 #define META_KERNELS \
     "train.kernels" /* hash of the kernel configs (weft_trainer_config_hash) */
 #define META_RATE      "train.rate"            /* learning rate */

@@ -118,7 +118,7 @@ static enum weft_status lower_loss(const struct weft_plan *plan,
     const struct weft_grad_term *term = &plan->grad_plans[last].terms[0];
     struct weft_loss_args args = {
         .n = plan->batch,
-        .global_batch = plan->batch,
+        .global_batch = plan->batch * plan->parts,
         .classes = plan->graph.nodes[last].in[0].c,
         .label_smoothing = plan->label_smoothing,
         .loss_scale_log2 = plan->loss_scale_log2,

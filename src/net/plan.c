@@ -259,6 +259,13 @@ static int loss_scale_log2_of(int batch)
     return loss_scale_log2;
 }
 
+void weft_plan_set_parts(struct weft_plan *plan, int parts)
+{
+    bool scaled = plan->training && plan->type == WEFT_FLOAT16;
+    plan->parts = parts;
+    plan->loss_scale_log2 = scaled ? loss_scale_log2_of(plan->batch * parts) : 0;
+}
+
 enum weft_status weft_plan_create(const struct weft_net *net, int batch, bool training,
                                   bool plain, enum weft_type type, struct weft_plan **out)
 {
@@ -274,8 +281,7 @@ enum weft_status weft_plan_create(const struct weft_net *net, int batch, bool tr
     plan->training = training;
     plan->label_smoothing = net->label_smoothing;
     plan->type = type;
-    plan->loss_scale_log2 =
-        training && type == WEFT_FLOAT16 ? loss_scale_log2_of(batch) : 0;
+    weft_plan_set_parts(plan, 1);
     int live_ranges = TENSOR_STEP_COUNT + TENSOR_NODE_COUNT * net->graph.count;
     enum weft_status status = weft_graph_copy(net->ctx, &net->graph, &plan->graph);
     if (status)

@@ -33,6 +33,8 @@ struct weft_plan {
     struct weft_graph graph; /* own copy, fused */
     struct weft_shape input;
     int batch;
+    int parts; /* of the step's batch, of which `batch` is one, whose gradients are added;
+                  1: it is the step's */
     bool training;
     float label_smoothing;
     enum weft_type type; /* of activations, their gradients, and at inference of layers'
@@ -46,11 +48,13 @@ struct weft_plan {
     size_t bytes;     /* of the activation buffer */
 };
 
-/* Fuses (unless `plain`), and assigns ranges. WEFT_ERR_ARG if a tensor has more elements
- * than 31 bits can count; WEFT_ERR_NOMEM. */
+/* Fuses (unless `plain`), and assigns ranges, for a batch in one part. WEFT_ERR_ARG if a
+ * tensor has more elements than 31 bits can count; WEFT_ERR_NOMEM. */
 enum weft_status weft_plan_create(const struct weft_net *net, int batch, bool training,
                                   bool plain, enum weft_type type,
                                   struct weft_plan **out);
+/* The plan is of each of `parts` parts of a batch. */
+void weft_plan_set_parts(struct weft_plan *plan, int parts);
 void weft_plan_destroy(struct weft_plan **plan);
 
 /* The largest batch, at most `batch`, whose activation buffer has at most `limit` bytes;

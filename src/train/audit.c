@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PARTS = 4 };
+enum { PARTS = 5 };
 
 /* State that a step changes and does not compute again. */
 struct snapshot {
@@ -30,13 +30,14 @@ static void list_parts(const struct weft_trainer *t, struct state_part out[PARTS
     out[1] = (struct state_part){t->moment1, trained};
     out[2] = (struct state_part){t->moment2, trained};
     out[3] = (struct state_part){t->buffers.state, STATE_WORDS * sizeof(uint32_t)};
+    out[4] = (struct state_part){t->row_metrics, 2 * (size_t)t->batch * sizeof(float)};
 }
 
 static enum weft_status save(const struct weft_trainer *t, struct snapshot *s)
 {
     struct state_part parts[PARTS];
     list_parts(t, parts);
-    for (int i = 0; i < PARTS; i++) {
+    for (int i = 0; i < PARTS && parts[i].mem; i++) {
         s->bytes[i] = malloc(parts[i].bytes + 1);
         if (!s->bytes[i])
             return weft_out_of_memory(t->device->context, "audit", parts[i].bytes);
@@ -50,7 +51,7 @@ static enum weft_status restore(const struct weft_trainer *t, const struct snaps
 {
     struct state_part parts[PARTS];
     list_parts(t, parts);
-    for (int i = 0; i < PARTS; i++)
+    for (int i = 0; i < PARTS && parts[i].mem; i++)
         WEFT_TRY(t->device->backend->write(t->device, parts[i].mem, 0, s->bytes[i],
                                            parts[i].bytes));
     return WEFT_OK;
@@ -120,11 +121,13 @@ static enum weft_status run_and_hash(struct weft_command_list *list, uint64_t *h
 static enum weft_status run_twice(struct weft_trainer *t, const struct snapshot *s,
                                   uint64_t *hashes)
 {
-    int first = t->gradients->call_count, count = first + t->update->call_count;
+    int each = t->gradients->call_count, first = each * t->parts;
+    int count = first + t->update->call_count;
     for (int pass = 0; pass < 2; pass++) {
         if (pass)
             WEFT_TRY(restore(t, s));
-        WEFT_TRY(run_and_hash(t->gradients, hashes + pass * count));
+        for (int part = 0; part < t->parts; part++)
+            WEFT_TRY(run_and_hash(t->gradients, hashes + pass * count + part * each));
         WEFT_TRY(run_and_hash(t->update, hashes + pass * count + first));
     }
     return WEFT_OK;
@@ -133,10 +136,11 @@ static enum weft_status run_twice(struct weft_trainer *t, const struct snapshot 
 /* The trainer returns to the state before the step. */
 static enum weft_status fail(struct weft_trainer *t, const struct snapshot *s, int index)
 {
-    bool is_update = index >= t->gradients->call_count;
+    int each = t->gradients->call_count;
+    bool is_update = index >= t->parts * each;
     struct weft_command_list *list = is_update ? t->update : t->gradients;
     const struct weft_recorded_call *call =
-        &list->calls[is_update ? index - t->gradients->call_count : index];
+        &list->calls[is_update ? index - t->parts * each : index % each];
     char kernel[384];
     verify_describe_call(list, call, kernel, sizeof(kernel));
     WEFT_TRY(restore(t, s));
@@ -153,7 +157,7 @@ static enum weft_status fail(struct weft_trainer *t, const struct snapshot *s, i
 
 enum weft_status weft_trainer_audit_step(struct weft_trainer *t)
 {
-    int count = t->gradients->call_count + t->update->call_count, wrong = 0;
+    int count = t->parts * t->gradients->call_count + t->update->call_count, wrong = 0;
     struct snapshot before = {{NULL}};
     uint64_t *hashes = malloc(2 * (size_t)count * sizeof(*hashes));
     enum weft_status status =

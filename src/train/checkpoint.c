@@ -67,6 +67,8 @@ static void put_training(json_t **metadata, const struct weft_trainer *t,
     memcpy(&powers[0], &state[STATE_NEXT_BETA1_POWER], sizeof(float));
     memcpy(&powers[1], &state[STATE_NEXT_BETA2_POWER], sizeof(float));
     weft_metadata_put_text(metadata, META_BATCH, "%d", t->batch);
+    if (t->parts > 1)
+        weft_metadata_put_text(metadata, META_PARTS, "%d", t->parts);
     weft_metadata_put_text(metadata, META_SEED, "%" PRIu64, t->seed);
     weft_metadata_put_text(metadata, META_PRECISION, "%s", precision_of(t));
     weft_metadata_put_text(metadata, META_KERNELS, "%016" PRIx64,
@@ -234,6 +236,10 @@ static enum weft_status check_same(const struct weft_trainer *t,
     snprintf(count, sizeof(count), "%d", t->count);
     WEFT_TRY(require_entry(file, META_TEXT, t->net->source, "continue with its network"));
     WEFT_TRY(require_entry(file, META_BATCH, batch, "continue with the same batch"));
+    snprintf(batch, sizeof(batch), "%d", t->parts);
+    if (weft_safetensors_metadata(file, META_PARTS) || t->parts > 1)
+        WEFT_TRY(require_entry(file, META_PARTS, batch,
+                               "continue with a batch in as many parts"));
     WEFT_TRY(require_entry(file, META_SEED, seed, "continue with the same seed"));
     weft_trainer_schedule_text(t, schedule);
     WEFT_TRY(require_entry(file, META_SCHEDULE, schedule,

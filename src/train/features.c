@@ -39,6 +39,9 @@ static const char *find_obstacle(const struct weft_trainer *t, const weft_datase
         return "";
     if (type != WEFT_FLOAT32)
         return "features are not kept in float16: the frozen layers run in every step";
+    if (t->parts > 1)
+        return "features are not kept for a batch in parts: the frozen layers run in "
+               "every step";
     weft_augment_write(&t->augment, augment);
     if (strcmp(augment, "none") != 0)
         return "augmentation makes other images in each epoch: the frozen layers run in "

@@ -27,7 +27,7 @@ static int images_to_check(const struct weft_trainer *t)
     double flops = 0;
     for (int i = 0; i < t->plan->graph.count; i++)
         flops += 3 * t->plan->graph.nodes[i].op->flops(&t->plan->graph.nodes[i]);
-    return verify_known_answers_batch(flops, LEAST_IMAGES, t->batch);
+    return verify_known_answers_batch(flops, LEAST_IMAGES, t->plan->batch) * t->parts;
 }
 
 /* From the initial weights of `from`. The step is one of the second epoch. */
@@ -43,17 +43,18 @@ static enum weft_status disturb_weights(struct weft_trainer *t,
     return status;
 }
 
-/* The update runs twice: the second time from moments that are not zero. */
+/* Two parts of a batch, if it has parts. The update runs twice: the second time from
+ * moments that are not zero. */
 static enum weft_status trace_step(struct weft_trainer *t,
                                    const struct weft_trainer *from,
                                    struct verify_trace *trace,
                                    struct weft_command_list **wrong)
 {
-    struct weft_command_list *const lists[] = {t->gradients, t->update, t->update,
-                                               t->averager};
-    size_t count = t->averager ? 4 : 3;
+    struct weft_command_list *const lists[] = {t->gradients, t->gradients, t->update,
+                                               t->update, t->averager};
+    size_t count = t->averager ? 5 : 4;
     WEFT_TRY(disturb_weights(t, from));
-    for (size_t i = 0; i < count && !trace->wrong; i++) {
+    for (size_t i = t->parts == 1; i < count && !trace->wrong; i++) {
         WEFT_TRY(verify_trace_run(trace, lists[i]));
         const struct weft_recorded_call *calls = t->gradients->calls;
         bool early =

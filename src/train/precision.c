@@ -26,6 +26,23 @@ static enum weft_status check_data(weft_context *ctx, const struct weft_net *net
     return WEFT_OK;
 }
 
+/* A batch that is larger than the data is reduced to what has whole parts. */
+static enum weft_status check_parts(weft_context *ctx, const struct weft_net *net,
+                                    const struct weft_dataset_info *info,
+                                    const struct weft_train_params *p)
+{
+    int batch = p->batch ? p->batch : net->batch ? net->batch : 128;
+    WEFT_REQUIRE(ctx, p->accumulate >= 0, "accumulate must be 0 or more");
+    if (p->accumulate > info->count ||
+        (p->accumulate > 1 && batch <= info->count && batch % p->accumulate))
+        return weft_fail(ctx, WEFT_ERR_ARG,
+                         "%s: a batch of %d has no %d equal parts for accumulation; "
+                         "choose a batch that %d divides",
+                         info->source, batch < info->count ? batch : info->count,
+                         p->accumulate, p->accumulate);
+    return WEFT_OK;
+}
+
 static enum weft_status check_trained(const struct weft_net *net)
 {
     for (int i = 0; i < net->graph.count; i++)
@@ -163,6 +180,7 @@ enum weft_status weft_trainer_create(weft_device *device, const weft_net *net,
     WEFT_TRY(check_trained(net));
     WEFT_REQUIRE(ctx, p->batch >= 0, "batch must be 0 or more");
     WEFT_REQUIRE(ctx, p->audit >= 0, "audit must be 0 or more");
+    WEFT_TRY(check_parts(ctx, net, &info, p));
     WEFT_REQUIRE(ctx, (unsigned)p->precision <= WEFT_PRECISION_AUTO,
                  "precision must be a value of enum weft_precision");
     WEFT_REQUIRE(ctx, isfinite(p->learning_rate) && p->learning_rate >= 0,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A training step as two command lists, gradients and update: recorded once, replayed,
- * and its metrics. */
+ * and its metrics. Of a batch in parts the first is replayed for each. */
 #include "net/lower.h"
 #include "device/process.h"
 #include "shared/state.h"
@@ -38,8 +38,9 @@ static enum weft_status record_batch(struct weft_trainer *t)
         return WEFT_OK;
     size_t image = weft_shape_count(t->net->input);
     struct weft_batch_args args = {
-        .n = t->batch,
+        .n = t->plan->batch,
         .global_batch = t->batch,
+        .part_rows = t->parts > 1 ? t->plan->batch : 0,
         .count = t->count,
         .pixels = (int)image,
         .channels = t->net->input.c,
@@ -62,6 +63,40 @@ static enum weft_status record_batch(struct weft_trainer *t)
     return t->gradients->primitives->make_batch(t->gradients, &args);
 }
 
+static struct weft_view gradient_view(const struct weft_trainer *t)
+{
+    return (struct weft_view){t->parts > 1 ? t->gradient_sums : t->buffers.gradients, 0,
+                              t->net->graph.weights};
+}
+
+/* Losses, and hits, of the rows of a batch. */
+static struct weft_view metric_view(const struct weft_trainer *t,
+                                    enum weft_step_tensor_id which)
+{
+    size_t batch = (size_t)t->batch, at = which == TENSOR_CORRECT ? batch : 0;
+    return t->parts > 1 ? (struct weft_view){t->row_metrics, at, batch}
+                        : weft_plan_step_view(t->plan, &t->buffers, which);
+}
+
+static enum weft_status record_sum(struct weft_trainer *t)
+{
+    const struct weft_accumulate_gradient_args args = {
+        .n = t->plan->batch,
+        .parts = t->parts,
+        .state = {t->buffers.state, 0, STATE_WORDS},
+        .g = {t->buffers.gradients, 0, t->net->graph.weights},
+        .sum = gradient_view(t),
+        .loss = weft_plan_step_view(t->plan, &t->buffers, TENSOR_LOSS),
+        .correct = weft_plan_step_view(t->plan, &t->buffers, TENSOR_CORRECT),
+        .all_loss = metric_view(t, TENSOR_LOSS),
+        .all_correct = metric_view(t, TENSOR_CORRECT),
+    };
+    if (t->parts == 1)
+        return WEFT_OK;
+    WEFT_TRY(weft_list_begin_segment(t->gradients, -1, WEFT_PHASE_OPTIMIZER));
+    return t->gradients->primitives->accumulate_gradient(t->gradients, &args);
+}
+
 /* The groups of the weights; absent where there is one. */
 static void view_groups(const struct weft_trainer *t, struct weft_view *groups,
                         struct weft_view *settings)
@@ -79,7 +114,7 @@ static enum weft_status record_clip(struct weft_trainer *t)
         .max_norm = t->optimizer.clip,
         .loss_scale_log2 = t->plan->loss_scale_log2,
         .state = {t->buffers.state, 0, STATE_WORDS},
-        .g = {t->buffers.gradients, 0, t->net->graph.weights},
+        .g = gradient_view(t),
     };
     view_groups(t, &clip.groups, &clip.settings);
     return t->optimizer.clip > 0 ? t->update->primitives->clip_gradient(t->update, &clip)
@@ -94,12 +129,12 @@ static enum weft_status record_update(struct weft_trainer *t)
         .loss_scale_log2 = t->plan->loss_scale_log2,
         .state = {t->buffers.state, 0, STATE_WORDS},
         .w = {t->buffers.weights, 0, weights},
-        .g = {t->buffers.gradients, 0, weights},
+        .g = gradient_view(t),
         .m = {t->moment1, 0, weights},
         .v = {t->moment2, 0, weights},
         .n = t->batch,
-        .loss = weft_plan_step_view(t->plan, &t->buffers, TENSOR_LOSS),
-        .correct = weft_plan_step_view(t->plan, &t->buffers, TENSOR_CORRECT),
+        .loss = metric_view(t, TENSOR_LOSS),
+        .correct = metric_view(t, TENSOR_CORRECT),
     };
     view_groups(t, &update.groups, &update.settings);
     WEFT_TRY(weft_list_begin_segment(t->update, -1, WEFT_PHASE_OPTIMIZER));
@@ -131,14 +166,15 @@ enum weft_status weft_trainer_record_step(struct weft_trainer *t,
                                           const struct weft_trainer *like)
 {
     const struct weft_backend *backend = t->device->backend;
-    /* A norm is that of complete gradients. */
+    /* A norm is that of complete gradients, and so are sums of parts. */
     const struct weft_command_list_params deferred = {
-        .defer_weight_grad_reduction = t->optimizer.clip <= 0,
+        .defer_weight_grad_reduction = t->optimizer.clip <= 0 && t->parts == 1,
         .like = like ? like->gradients : NULL};
     WEFT_TRY(backend->list_create(t->device, &deferred, &t->gradients));
     WEFT_TRY(record_batch(t));
     WEFT_TRY(weft_lower_forward(t->plan, &t->buffers, t->gradients));
     WEFT_TRY(weft_lower_backward(t->plan, &t->buffers, t->gradients));
+    WEFT_TRY(record_sum(t));
     const struct weft_command_list_params added = {
         .gradients = deferred.defer_weight_grad_reduction ? t->gradients : NULL,
         .like = like ? like->update : NULL};
@@ -155,7 +191,7 @@ enum weft_status weft_trainer_record_step(struct weft_trainer *t,
     weft_log_message(t->device->context, WEFT_LOG_INFO,
                      "%s at batch %d: %d launches a step, %.1f MiB on the device",
                      t->net->name, t->batch,
-                     t->gradients->info.launches + t->update->info.launches,
+                     t->parts * t->gradients->info.launches + t->update->info.launches,
                      (double)t->device_bytes / 1048576);
     return WEFT_OK;
 }
@@ -214,7 +250,8 @@ enum weft_status weft_trainer_run(weft_trainer *t, int steps)
         if (t->audit && (t->queued + 1) % t->audit == 0)
             WEFT_TRY(weft_trainer_audit_step(t));
         else {
-            WEFT_TRY(t->device->backend->replay(t->gradients));
+            for (int part = 0; part < t->parts; part++)
+                WEFT_TRY(t->device->backend->replay(t->gradients));
             WEFT_TRY(t->device->backend->replay(t->update));
         }
         t->queued++;

@@ -45,7 +45,12 @@ static enum weft_status alloc_buffers(struct weft_trainer *t)
     WEFT_TRY(alloc(t, weights, &t->moment1));
     WEFT_TRY(alloc(t, weights, &t->moment2));
     if (weft_augment_mixes(&t->augment))
-        WEFT_TRY(alloc(t, 2 * (size_t)t->batch * sizeof(int32_t), &t->buffers.mixing));
+        WEFT_TRY(
+            alloc(t, 2 * (size_t)t->plan->batch * sizeof(int32_t), &t->buffers.mixing));
+    if (t->parts > 1) {
+        WEFT_TRY(alloc(t, weights, &t->gradient_sums));
+        WEFT_TRY(alloc(t, 2 * (size_t)t->batch * sizeof(float), &t->row_metrics));
+    }
     if (t->averaging.kind)
         WEFT_TRY(
             alloc(t, weft_graph_floats(&t->net->graph) * sizeof(float), &t->average));
@@ -349,8 +354,9 @@ static enum weft_status build(struct weft_trainer *t, const weft_net *net,
     if (p->augment)
         WEFT_TRY(weft_augment_read(t->device->context, p->augment, &t->augment));
     WEFT_TRY(weft_features_plan(t, data, p, type));
-    WEFT_TRY(
-        weft_plan_create(trained_net(t), t->batch, true, p->no_fusion, type, &t->plan));
+    WEFT_TRY(weft_plan_create(trained_net(t), t->batch / t->parts, true, p->no_fusion,
+                              type, &t->plan));
+    weft_plan_set_parts(t->plan, t->parts);
     WEFT_TRY(alloc_buffers(t));
     WEFT_TRY(upload_groups(t));
     WEFT_TRY(upload_class_weights(t, info, p->class_weights));
@@ -392,7 +398,9 @@ enum weft_status weft_trainer_create_with_type(weft_device *device, const weft_n
     t->device = device;
     t->count = info.count;
     t->batch = p->batch ? p->batch : net->batch ? net->batch : 128;
-    t->batch = t->batch < t->count ? t->batch : t->count;
+    t->parts = p->accumulate > 1 ? p->accumulate : 1;
+    if (t->batch > t->count)
+        t->batch = t->count - t->count % t->parts;
     t->steps_per_epoch = t->count / t->batch;
     t->seed = p->seed;
     t->audit = p->audit;
@@ -428,6 +436,8 @@ void weft_trainer_destroy(weft_trainer **trainer)
                                      t->buffers.mixing,
                                      t->moment1,
                                      t->moment2,
+                                     t->gradient_sums,
+                                     t->row_metrics,
                                      t->average,
                                      t->group_mem,
                                      t->buffers.class_weights};

@@ -36,14 +36,17 @@ struct weft_trainer {
     struct weft_buffers buffers;
     float *initial; /* weights that depend on images (whiten.h) or a model; else NULL */
     struct weft_mem *moment1, *moment2;
+    /* With a batch in parts: the sums of their gradients; the losses of its rows, then
+     * whether each is correct. NULL: it is in one. */
+    struct weft_mem *gradient_sums, *row_metrics;
     struct weft_mem *group_mem; /* groups.of, then groups.settings; NULL: one group */
     struct weft_weight_groups groups;
     struct weft_train_images *images;
     struct weft_stream *stream; /* NULL: all images are on the device, or the features of
                                    the first step are not known yet */
-    /* A step: batch, forward, loss and backward; then the optimizer. The update reads the
-     * partial sums of weight gradients that the gradients list leaves, and must be
-     * destroyed first. */
+    /* A step: batch, forward, loss and backward, for each part of the batch; then the
+     * optimizer. The update may read the partial sums of weight gradients that the
+     * gradients list leaves, and must be destroyed first. */
     struct weft_command_list *gradients, *update;
     /* After every averaging.every steps; NULL: no average. */
     struct weft_command_list *averager;
@@ -62,6 +65,7 @@ struct weft_trainer {
     struct weft_trainer_info info;
     uint64_t seed;
     int batch, count, steps_per_epoch;
+    int parts;      /* of a batch, one after another */
     int audit;      /* one step of this number is audited; 0: none */
     int64_t queued; /* steps since the beginning */
     int64_t read;   /* those of them that are in `epoch_metrics` */

@@ -65,6 +65,9 @@ static void fill_state(struct input_case *in)
     if (state && lab_random_bool(&k->random, 80))
         state[STATE_STEP] =
             (uint32_t)lab_random_int(&k->random, 0, 5 * in->args.steps_per_epoch);
+    if (state && in->args.part_rows)
+        state[STATE_NEXT_PART] = (uint32_t)lab_random_int(
+            &k->random, 0, in->args.global_batch / in->args.part_rows - 1);
     if (state)
         state[STATE_RATE_COUNT] = (uint32_t)lab_random_int(&k->random, 0, MAX_RATES);
 }
@@ -137,7 +140,7 @@ static enum weft_status run_case(struct input_case *in, bool exact)
     const char *fill_name = exact ? "integers" : "real";
     in->whole =
         add_run(in, in->state ? "shuffled" : "in order", record_whole, WHOLE, WHOLE);
-    if (in->args.global_batch > 1)
+    if (in->parts[SECOND_SHARD].n)
         in->shards = add_run(in, "shards", record_shards, FIRST_SHARD, SECOND_SHARD);
     WEFT_TRY(case_allocate(c));
     bounds_zero(c);
@@ -199,7 +202,8 @@ static struct weft_augment random_augment(struct verify_context *k, int height, 
     return a;
 }
 
-static void random_geometry(struct input_case *in, struct verify_context *k, bool exact)
+static void random_geometry(struct input_case *in, struct verify_context *k, bool exact,
+                            bool shuffled)
 {
     struct weft_batch_args *a = &in->args;
     bool small = k->params->tiny_shapes;
@@ -211,10 +215,12 @@ static void random_geometry(struct input_case *in, struct verify_context *k, boo
     a->pixels = a->channels * places;
     int n = small ? lab_random_int(&k->random, 1, 7)
                   : LAB_RANDOM_CHOICE(&k->random, 1, 2, 3, 5, 7, 13, 17, 33, 64);
-    a->global_batch = n;
-    a->count =
-        n * lab_random_int(&k->random, 1, 4) + lab_random_int(&k->random, 0, n - 1);
-    a->steps_per_epoch = a->count / n;
+    int parts = shuffled && lab_random_bool(&k->random, 25) ? 3 : 1;
+    a->part_rows = parts > 1 ? n : 0;
+    a->global_batch = n * parts;
+    a->count = a->global_batch * lab_random_int(&k->random, 1, 4) +
+               lab_random_int(&k->random, 0, n - 1);
+    a->steps_per_epoch = a->count / a->global_batch;
     int split = n > 1 ? lab_random_int(&k->random, 1, n - 1) : 0;
     in->parts[WHOLE].n = n;
     in->parts[FIRST_SHARD].n = in->parts[SECOND_SHARD].first = split;
@@ -260,14 +266,14 @@ static enum weft_status verify_input_case(struct verify_context *k)
     bool exact = lab_random_bool(&k->random, 60),
          shuffled = lab_random_bool(&k->random, 75);
     bool labelled = lab_random_bool(&k->random, 80);
-    random_geometry(&in, k, exact);
+    random_geometry(&in, k, exact, shuffled);
     if (shuffled && lab_random_bool(&k->random, 60))
         a->augment = random_augment(k, a->pixels / a->channels / a->width, a->width);
     a->gathered = shuffled && lab_random_bool(&k->random, 30);
     case_init(c, k);
-    case_describe(c, " %d and %d of %d images, %d bytes, %d channels, %s, labels %s",
-                  in.parts[FIRST_SHARD].n, in.parts[SECOND_SHARD].n, a->count, a->pixels,
-                  a->channels,
+    case_describe(c, " %d and %d of %d images%s, %d bytes, %d channels, %s, labels %s",
+                  in.parts[FIRST_SHARD].n, in.parts[SECOND_SHARD].n, a->count,
+                  a->part_rows ? ", one part of three" : "", a->pixels, a->channels,
                   a->gathered ? "gathered"
                   : shuffled  ? "shuffled"
                               : "in order",

@@ -32,8 +32,9 @@ static void set_bounds(struct dropout_case *d)
     double fallen = floor(DROPOUT_LEVELS * (double)d->rate + 0.5),
            kept = 1 - fallen / DROPOUT_LEVELS;
     for (size_t i = 0; i < d->x->count; i++) {
-        uint32_t number = weft_dropout_bits(state[STATE_SEED_LOW], state[STATE_SEED_HIGH],
-                                            (uint32_t)i, state[STATE_STEP], d->layer);
+        uint32_t number =
+            weft_dropout_bits(state[STATE_SEED_LOW], state[STATE_SEED_HIGH], (uint32_t)i,
+                              state[STATE_STEP], d->layer + (state[STATE_PART] << 16));
         d->y->bound[i] =
             number < fallen ? 0 : 3 * FP32_EPSILON * fabs((double)x[i] / kept);
     }

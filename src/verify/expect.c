@@ -165,8 +165,9 @@ static void expect_dropout(struct verify_call *v, int output, struct verify_poin
     const uint32_t *state = verify_before(v, &a->state);
     double fallen = floor(DROPOUT_LEVELS * (double)a->rate + 0.5),
            kept = 1 - fallen / DROPOUT_LEVELS;
-    uint32_t number = weft_dropout_bits(state[STATE_SEED_LOW], state[STATE_SEED_HIGH],
-                                        (uint32_t)p->at, state[STATE_STEP], a->layer);
+    uint32_t number =
+        weft_dropout_bits(state[STATE_SEED_LOW], state[STATE_SEED_HIGH], (uint32_t)p->at,
+                          state[STATE_STEP], a->layer + (state[STATE_PART] << 16));
     (void)output;
     p->want = number < fallen ? 0 : (double)verify_floats(v, &a->x)[p->at] / kept;
     p->bound = 3 * FP32_EPSILON * fabs(p->want);
@@ -250,6 +251,7 @@ const struct verify_expectation verify_expectations[WEFT_PRIMITIVE_COUNT] = {
     ROW(softmax) = {expect_softmax, work_row},
     ROW(loss) = {expect_loss, work_row},
     ROW(optimizer_step) = {expect_optimizer_step, work_one},
+    ROW(accumulate_gradient) = {expect_accumulate_gradient, work_one},
     ROW(clip_gradient) = {expect_clip_gradient, work_one},
     ROW(average) = {expect_average, work_one},
 };

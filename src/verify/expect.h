@@ -84,7 +84,7 @@ verify_expect_fn expect_batch_norm_forward, expect_batch_norm_inference,
     expect_layer_norm_backward, expect_prelu_forward,
     expect_prelu_backward; /* expect_norm.c */
 verify_expect_fn expect_make_batch, expect_softmax, expect_loss, expect_optimizer_step,
-    expect_average, expect_clip_gradient; /* expect_step.c */
+    expect_average, expect_clip_gradient, expect_accumulate_gradient; /* expect_step.c */
 double work_conv(const struct verify_call *v, int output);
 double work_dense(const struct verify_call *v, int output);
 

@@ -31,12 +31,20 @@ static void expect_word(struct verify_point *p, uint32_t word)
     p->exact_word = true;
 }
 
+static size_t global_row(const struct verify_call *v, size_t row)
+{
+    const struct weft_batch_args *a = &v->call.args.make_batch;
+    const uint32_t *state = verify_before(v, &a->state);
+    row += (size_t)a->first;
+    return a->part_rows ? row + state[STATE_NEXT_PART] * (size_t)a->part_rows : row;
+}
+
 /* The image of a row, or its partner. */
 static size_t image_of(const struct verify_call *v, size_t row, bool partner)
 {
     const struct weft_batch_args *a = &v->call.args.make_batch;
     const uint32_t *state = verify_before(v, &a->state);
-    row += (size_t)a->first;
+    row = global_row(v, row);
     if (!state)
         return row;
     uint32_t steps = (uint32_t)a->steps_per_epoch, step = state[STATE_STEP];
@@ -50,7 +58,7 @@ static size_t image_of(const struct verify_call *v, size_t row, bool partner)
 static size_t place_of(const struct verify_call *v, size_t row, bool partner)
 {
     const struct weft_batch_args *a = &v->call.args.make_batch;
-    return a->gathered ? row + (size_t)a->first + partner : image_of(v, row, partner);
+    return a->gathered ? global_row(v, row) + partner : image_of(v, row, partner);
 }
 
 /* Part of an argument that may be too large to be read as a whole. */
@@ -174,6 +182,7 @@ void expect_make_batch(struct verify_call *v, int output, struct verify_point *p
     if (verify_is(v, output, &a->state)) {
         size_t from = p->at == STATE_BETA1_POWER   ? STATE_NEXT_BETA1_POWER
                       : p->at == STATE_BETA2_POWER ? STATE_NEXT_BETA2_POWER
+                      : p->at == STATE_PART        ? STATE_NEXT_PART
                                                    : p->at;
         expect_word(p, p->at == STATE_LEARNING_RATE ? learning_rate_of(v, state)
                                                     : state[from]);
@@ -344,6 +353,29 @@ void expect_average(struct verify_call *v, int output, struct verify_point *p)
     if (!a->steps && verify_is(v, output, &a->w)) {
         p->want = w;
         p->bound = 0;
+    }
+}
+
+void expect_accumulate_gradient(struct verify_call *v, int output, struct verify_point *p)
+{
+    const struct weft_accumulate_gradient_args *a = &v->call.args.accumulate_gradient;
+    const uint32_t *state = verify_before(v, &a->state), *word;
+    size_t part = state[STATE_PART], first = part * (size_t)a->n;
+    bool inside = p->at >= first && p->at - first < (size_t)a->n;
+    if (verify_is(v, output, &a->sum)) {
+        double sum = part ? (double)verify_floats(v, &a->sum)[p->at] : 0;
+        p->want = sum + (double)verify_floats(v, &a->g)[p->at];
+        p->bound = part ? FP32_UNIT_ROUNDOFF * fabs(p->want) + FP32_MIN_NORMAL : 0;
+    } else if (verify_is(v, output, &a->all_loss)) {
+        p->want = (double)(inside ? verify_floats(v, &a->loss)[p->at - first]
+                                  : verify_floats(v, &a->all_loss)[p->at]);
+        p->bound = 0;
+    } else if (verify_is(v, output, &a->all_correct)) {
+        word = verify_before(v, inside ? &a->correct : &a->all_correct);
+        expect_word(p, word[inside ? p->at - first : p->at]);
+    } else {
+        expect_word(p, p->at == STATE_NEXT_PART ? (part + 1) % (size_t)a->parts
+                                                : state[p->at]);
     }
 }
 

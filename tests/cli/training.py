@@ -367,6 +367,19 @@ def rate_of_two():
     check(off < 1e-5 * rows[0]["loss"], f"{rows[0]} of images with the losses {loss}")
 
 
+def parts():
+    """A batch in parts is one step; the checkpoint has their number."""
+    options = ["--batch", "16", "--accumulate", "4"]
+    says(train(0, *options, "-e", "1", "--out", "parts"), "batch 16 in 4 parts")
+    with open("parts/log.jsonl") as f:
+        check(json.loads(f.readline())["accumulate"] == 4, "the log has no parts")
+    train(0, *options, "-e", "2", "--out", "two-parts")
+    says(train(0, "--resume", "-e", "2", "--accumulate", "2", "--out", "parts"),
+         "--accumulate 2 is ignored")
+    check(read("parts/last.safetensors") == read("two-parts/last.safetensors"), "resumed parts")
+    says(train(4, "--batch", "16", "--accumulate", "3"), "has no 3 equal parts")
+
+
 def sweep():
     """The better half continues, and its runs are those of single commands."""
     grid = ["sweep", "lr=1e-7,0.01", "batch=16,32", "-d", "cpu", "--data", "data", "--net",
@@ -413,7 +426,7 @@ def write_net():
 
 
 def main():
-    run_cases([tta, seeds, limit, logs, folds, rate, sweep], write_net)
+    run_cases([tta, seeds, limit, logs, folds, rate, parts, sweep], write_net)
     finish()
 
 

@@ -239,6 +239,29 @@ static void lower_average_decay(union weft_primitive_args *a)
     a->average.decay *= 0.5f;
 }
 
+static void lose_part(union weft_primitive_args *a)
+{
+    a->accumulate_gradient.g.count -= a->accumulate_gradient.g.count > 1;
+    a->accumulate_gradient.sum.count = a->accumulate_gradient.g.count;
+}
+
+static void swap_part_views(union weft_primitive_args *a)
+{
+    a->accumulate_gradient.g = a->accumulate_gradient.sum;
+}
+
+static void lose_row_of_part(union weft_primitive_args *a)
+{
+    struct weft_accumulate_gradient_args *sum = &a->accumulate_gradient;
+    sum->n -= sum->n > 1;
+    sum->all_loss.count = (size_t)sum->n * (size_t)sum->parts;
+}
+
+static void same_part(union weft_primitive_args *a)
+{
+    a->make_batch.part_rows -= a->make_batch.part_rows > 1;
+}
+
 static void lose_clip(union weft_primitive_args *a)
 {
     a->optimizer_step.optimizer.clip = 0;
@@ -434,6 +457,13 @@ const struct fault training_faults[] = {
     {"one beta for both", "optimizer", IN(optimizer_step), .modify = use_one_beta},
     {"last loss missing", "optimizer", IN(optimizer_step), .modify = lose_loss_row},
     {"step not counted", "optimizer", IN(optimizer_step), .after = stand_still},
+    {"last sum missing", "accumulate-gradient", IN(accumulate_gradient),
+     .modify = lose_part},
+    {"sum added to itself", "accumulate-gradient", IN(accumulate_gradient),
+     .modify = swap_part_views},
+    {"a row of a part missing", "accumulate-gradient", IN(accumulate_gradient),
+     .modify = lose_row_of_part},
+    {"rows of parts overlap", "batch", IN(make_batch), .modify = same_part},
     {"not clipped", "optimizer", IN(optimizer_step), .modify = lose_clip},
     {"another norm", "clip-gradient", IN(clip_gradient), .modify = grow_norm},
     {"norm of frozen groups too", "clip-gradient", IN(clip_gradient),

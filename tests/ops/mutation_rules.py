@@ -25,6 +25,7 @@ VEC, TILE, HALF, DRAW = ["-f", "vec"], ["-f", "tile"], ["--half"], ["--random-ke
 CONV, DENSE = ["conv"], ["dense"]
 RUNS = {
     "act.cl": [VEC + ["act"]],
+    "accumulate_gradient.cl": [VEC + ["accumulate-gradient"]],
     "add.cl": [VEC + ["add"]],
     "conv_depthwise_vec.cl": [VEC + CONV, VEC + DRAW + CONV],
     "conv_depthwise_weights_vec.cl": [VEC + CONV, VEC + DRAW + CONV],

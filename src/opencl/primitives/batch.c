@@ -48,6 +48,12 @@ static bool validate_config(const struct ocl_device *device,
            ocl_work_group_valid(device, values[ITEMS_PER_ROW]);
 }
 
+static void define_parts(struct ocl_options *options, const struct weft_batch_args *args)
+{
+    if (args->part_rows)
+        ocl_define(options, "PART_ROWS", args->part_rows);
+}
+
 static enum weft_status record(struct weft_command_list *list,
                                const struct weft_problem *problem, const int *values)
 {
@@ -57,6 +63,7 @@ static enum weft_status record(struct weft_command_list *list,
     ocl_define(&options, "VW", values[VECTOR_WIDTH]);
     ocl_define(&options, "C", args->channels);
     ocl_define(&options, "SHUFFLE", args->state.mem != NULL);
+    define_parts(&options, args);
     ocl_define(&options, "HAS_LABELS", args->labels.mem != NULL);
     ocl_define_view_fp16(&options, "Y_HALF", args->x);
     return ocl_launch(
@@ -148,6 +155,7 @@ static enum weft_status launch_augmented(struct weft_command_list *list,
     ocl_define(&options, "HAS_LABELS", args->labels.mem != NULL);
     ocl_define_view_fp16(&options, "Y_HALF", args->x);
     ocl_define(&options, "MIXED", args->augment.mix != AUGMENT_NO_MIX);
+    define_parts(&options, args);
     define_augment(&options, &args->augment);
     return ocl_launch(
         list, options.text,

@@ -56,6 +56,16 @@ const struct args_option train_option_table[] = {
      .help = "images per step; default: the network's, else 128",
      .min = 1,
      .max = 1 << 20},
+    {.name = "accumulate",
+     .kind = ARGS_INT,
+     .offset = offsetof(struct train_options, accumulate),
+     .value = "N",
+     .help =
+         "process a batch in N equal parts in turn, in about an N-th of the memory for "
+         "activations, and add their gradients before the one update; N divides the "
+         "batch; batch normalization uses the statistics of a part",
+     .min = 1,
+     .max = 1 << 20},
     {.name = "lr",
      .kind = ARGS_DOUBLE,
      .offset = offsetof(struct train_options, learning_rate),

@@ -39,6 +39,9 @@ static void compare_options(struct train_session *session, const struct train_op
         train_warn_ignored(session, "test", o->test, test);
     if (o->batch)
         warn_ignored_number(session, "batch", o->batch, session->batch);
+    if (o->accumulate)
+        warn_ignored_number(session, "accumulate", o->accumulate,
+                            session->accumulate > 1 ? session->accumulate : 1);
     if (o->learning_rate > 0 &&
         (float)o->learning_rate != (float)session->learning_rate) {
         session->learning_rate = o->learning_rate;
@@ -83,6 +86,7 @@ enum app_exit train_configure_resumed(struct train_session *session,
     session->patience =
         o->patience ? o->patience : atoi(metadata(session, TRAIN_META_PATIENCE));
     session->batch = atoi(metadata(session, "train.batch"));
+    session->accumulate = atoi(metadata(session, "train.accumulate"));
     session->seed = strtoull(metadata(session, "train.seed"), NULL, 10);
     session->learning_rate =
         strtod(app_rate_text(strtod(metadata(session, "train.rate"), NULL)), NULL);

@@ -21,7 +21,7 @@ enum { TRAIN_LOGS = 2 }; /* beside log.jsonl: CSV, TensorBoard */
 struct train_options {
     struct app_options app;
     const char *data, *net, *from, *freeze, *out, *test, *input;
-    int epochs, batch, audit, patience;
+    int epochs, batch, accumulate, audit, patience;
     double learning_rate;
     const char *schedule, *rates, *augment, *class_weights;
     uint64_t seed;
@@ -82,6 +82,7 @@ struct train_session {
     uint64_t data_hash; /* of all images of data_spec: for training and validation */
     uint64_t val_hash;  /* of the validation part, with val_part */
     int batch, epochs, val_count, audit;
+    int accumulate; /* parts of a batch; 0 and 1: one */
     uint64_t seed;
     enum weft_precision precision; /* as requested, then as selected */
     int fold, folds;               /* of cross-validation; 0: none */

@@ -77,21 +77,25 @@ void train_print_run(const struct train_session *session, const struct weft_prog
                            : session->schedule ? session->schedule
                                                : net.schedule;
     bool constant = !strcmp(schedule, "constant");
+    char parts[32] = "";
+    if (session->accumulate > 1)
+        snprintf(parts, sizeof(parts), " in %d parts", session->accumulate);
     const char *augment = session->augment ? session->augment : net.augment;
     const char *on = term_style_begin(stderr, TERM_BOLD), *off = term_style_end(stderr);
     term_print("%sNet%s     %s: %d layers, %s weights, %.3g MFLOP per image (forward)",
                on, off, net.name, net.layers, table_thousands((double)net.weights),
                net.flops / 1e6);
-    term_print(
-        "%sRun%s     batch %d, %s, learning rate %s%s%s%s, seed %llu, %d epochs%s; %.1f "
-        "MiB on the "
-        "device; folder %s",
-        on, off, p->batch, optimizers[net.optimizer.kind],
-        session->rates ? "" : app_rate_text(train_learning_rate(session)),
-        session->new_rate ? " (new)" : "", constant || session->rates ? "" : " ",
-        constant ? "" : schedule, (unsigned long long)session->seed, session->epochs,
-        session->precision == WEFT_PRECISION_FLOAT16 ? ", float16" : "",
-        (double)p->device_bytes / 1048576, session->run.folder);
+    term_print("%sRun%s     batch %d%s, %s, learning rate %s%s%s%s, seed %llu, %d "
+               "epochs%s; %.1f "
+               "MiB on the "
+               "device; folder %s",
+               on, off, p->batch, parts, optimizers[net.optimizer.kind],
+               session->rates ? "" : app_rate_text(train_learning_rate(session)),
+               session->new_rate ? " (new)" : "", constant || session->rates ? "" : " ",
+               constant ? "" : schedule, (unsigned long long)session->seed,
+               session->epochs,
+               session->precision == WEFT_PRECISION_FLOAT16 ? ", float16" : "",
+               (double)p->device_bytes / 1048576, session->run.folder);
     if (strcmp(augment, "none"))
         term_print("%sAugment%s %s", on, off, augment);
     struct weft_trainer_info info;

@@ -20,6 +20,7 @@ static void configure_new(struct train_session *session, const struct train_opti
     if (!strcmp(session->test_spec, "none") || o->find_rate)
         session->test_spec = "";
     session->batch = o->batch;
+    session->accumulate = o->accumulate;
     session->learning_rate = o->learning_rate;
     session->schedule = o->schedule;
     session->augment = o->augment;
@@ -96,6 +97,8 @@ static void log_header(struct json *j, const void *priv)
     emit_text(j, "net", net.name);
     emit_text(j, "net_text", net.text);
     emit_int(j, "batch", session->batch);
+    if (session->accumulate > 1)
+        emit_int(j, "accumulate", session->accumulate);
     emit_double(j, "learning_rate", app_rate(train_learning_rate(session)));
     emit_text(j, "schedule",
               session->rates      ? session->rates_text
@@ -170,7 +173,7 @@ static enum app_exit begin_folder(struct train_session *session,
 enum weft_status train_create_trainer(struct train_session *session)
 {
     const struct weft_train_params params =
-        *weft_train_params(.batch = session->batch,
+        *weft_train_params(.batch = session->batch, .accumulate = session->accumulate,
                            .learning_rate = (float)session->learning_rate,
                            .schedule = session->schedule, .epochs = session->epochs,
                            .seed = session->seed, .precision = session->precision,
@@ -192,8 +195,9 @@ static enum app_exit begin(struct train_session *session)
 {
     struct app *app = session->app;
     struct weft_progress p;
+    int parts = session->accumulate > 1 ? session->accumulate : 1;
     enum app_exit tuned =
-        tuning_quick(app, session->net, session->batch, TUNING_EVAL_BATCH);
+        tuning_quick(app, session->net, session->batch / parts, TUNING_EVAL_BATCH);
     if (tuned || (session->plan && (tuned = train_plan_epochs(session))))
         return tuned;
     term_wait_begin("Compiling kernels (cached for the next run)");

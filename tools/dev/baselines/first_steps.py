@@ -58,6 +58,8 @@ CASES = {
               SGD | {"momentum": 0.9, "flip": True, "shift": 1, "cutout": 3, "beta": 0.4}),
     "cutmix": ("optimizer sgd 0.1 momentum=0.9\naugment cutmix=1 unmixed=0.25",
                SGD | {"momentum": 0.9, "beta": 1, "cut": True, "unmixed": 0.25}),
+    "accumulation": ("optimizer sgd 0.1 momentum=0.9\naugment flip shift=1 cutout=3 mixup=1",
+                     SGD | {"momentum": 0.9, "flip": True, "shift": 1, "cutout": 3, "beta": 1, "parts": 4}),
     "lookahead": ("optimizer sgd 0.1 momentum=0.9\naverage lookahead 0.7 every=3",
                   SGD | {"momentum": 0.9, "lookahead": 0.7, "every": 3}),
 }
@@ -211,6 +213,11 @@ def step_gradients(w, x, target):
     return loss, g
 
 
+def parts_of(o, step):
+    """The images of each part of the batch."""
+    return np.split(np.array(order(step)), o.get("parts", 1))
+
+
 def decay_of(o, w, name):
     return o.get("decay", 0) if o.get("decay_norms") or w[name].ndim > 1 else 0
 
@@ -256,8 +263,10 @@ def with_numpy(o, x, label):
     w, state, losses = initial_weights(), {}, []
     e = {k: v.copy() for k, v in w.items()}
     for step in range(STEPS):
-        loss, g = step_gradients(w, *mixed(o, augmented(o, x, step), label, step))
-        losses.append(loss)
+        batch, target = mixed(o, augmented(o, x, step), label, step)
+        parts = [step_gradients(w, batch[rows], target[rows]) for rows in parts_of(o, step)]
+        losses.append(sum(loss for loss, _ in parts) / len(parts))
+        g = {k: sum(part[k] for _, part in parts) / len(parts) for k in parts[0][1]}
         update(o, w, clip(o, g), state, step)
         average(o, w, e, step + 1)
     return losses, e if "every" in o else w
@@ -298,13 +307,16 @@ def with_torch(o, x, label):
         for group in optimizer.param_groups:
             group["lr"] = rate_of(o, step)
         batch, target = map(torch.tensor, mixed(o, augmented(o, x, step), label, step))
-        loss = F.cross_entropy(net(batch[:, None]), target, label_smoothing=0.1)
         optimizer.zero_grad()
-        loss.backward()
+        total, parts = 0, parts_of(o, step)
+        for rows in parts:
+            loss = F.cross_entropy(net(batch[rows, None]), target[rows], label_smoothing=0.1) / len(parts)
+            loss.backward()
+            total += loss.item()
         if "clip" in o:
             torch.nn.utils.clip_grad_norm_(net.parameters(), o["clip"])
         optimizer.step()
-        losses.append(loss.item())
+        losses.append(total)
         if "every" in o and (step + 1) % o["every"] == 0:
             with torch.no_grad():
                 for k, v in net.state_dict().items():
@@ -334,7 +346,7 @@ def to_weft(k, v):
     return v.T
 
 
-def with_weft(weft, device, lines, folder):
+def with_weft(weft, device, lines, parts, folder):
     pixels, label = images()
     data, net, out = (os.path.join(folder, n) for n in ("data.csv", "net.net", "run"))
     with open(data, "w") as f:
@@ -344,7 +356,8 @@ def with_weft(weft, device, lines, folder):
     with open(net, "w") as f:
         f.write(f"{LAYERS}{lines}\nbatch {COUNT}\n")
     subprocess.run([weft, "train", "--data", data, "--net", net, "--epochs", str(STEPS), "--seed", str(SEED),
-                    "--val-split", "0", "--test", "none", "--out", out, "--device", device],
+                    "--val-split", "0", "--test", "none", "--out", out, "--device", device,
+                    "--accumulate", str(parts)],
                    check=True, capture_output=True)
     log = [json.loads(line) for line in open(os.path.join(out, "log.jsonl"))]
     return [row["loss"] for row in log if "epoch" in row], load(os.path.join(out, "last.safetensors"))
@@ -363,7 +376,7 @@ def main():
     wrong = 0
     for name, (lines, o) in CASES.items():
         with tempfile.TemporaryDirectory() as folder:
-            losses, weights = with_weft(weft, device, lines, folder)
+            losses, weights = with_weft(weft, device, lines, o.get("parts", 1), folder)
         for other, run in others:
             want, last = run(o, x, label)
             off = max(abs(a - b) for a, b in zip(losses, want, strict=True))
