@@ -21,7 +21,7 @@ COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 DIRECTIVE = re.compile(r"^[ \t]*#(?:[^\n]*\\\n)*[^\n]*", re.MULTILINE)
 MACRO = re.compile(r"^[ \t]*#[ \t]*define[ \t]+(\w+)", re.MULTILINE)
 ATTRIBUTE = re.compile(r"__attribute__\s*\(\((?:[^()]|\([^()]*\))*\)\)")
-ENUM = re.compile(r"\benum\s*\w*\s*\{([^{}]*)\}")
+ENUM = re.compile(r"\benum\s*(\w*)\s*\{([^{}]*)\}")
 SHARED = re.compile(r"^#ifndef ONCE_.*?^#endif", re.DOTALL | re.MULTILINE)
 BODY = re.compile(r"\{[^{}]*\}")
 PARENTHESES = re.compile(r"\([^()]*\)")
@@ -70,7 +70,8 @@ def names_of(text):
     """Names declared at file scope of `text`: functions, types, enumerators, tables."""
     plain = ATTRIBUTE.sub(" ", DIRECTIVE.sub(" ", SHARED.sub("", text)))
     names = {}
-    for body in ENUM.findall(plain):
+    for tag, body in ENUM.findall(plain):
+        names.update({tag: True} if tag else {})
         while PARENTHESES.search(body):  # their commas separate no enumerators
             body = PARENTHESES.sub("", body)
         names.update(dict.fromkeys(re.findall(r"(?:^|,)\s*(\w+)", body)))
