@@ -21,27 +21,31 @@ struct weft_dataset_info {
     int count, height, width, channels, classes;
     /* count x height x width x channels, channels innermost. They may be in a mapped file
      * (weft_dataset_open_params.max_memory); NULL: a part that was held out of one, or
-     * one with images that are left out */
+     * image files that stay in their file */
     const uint8_t *pixels;
     const int32_t *labels;          /* count, each 0 to classes - 1 */
     const char *const *class_names; /* classes */
     const char *source;             /* file or folder, for display */
     const char *known_as; /* name of the dataset with this content hash ("Fashion-MNIST,
                              current release, train"); "": unknown */
-    /* by channel, over all pixels scaled to 0..1 */
+    /* By channel, over all pixels scaled to 0..1. Of more than 512 image files: over 512
+     * of them, spread evenly; what is held out of them has the same. */
     double mean[WEFT_MAX_CHANNELS], stddev[WEFT_MAX_CHANNELS];
     /* Sentences, one a line, on what was decided or skipped when it was read: the column
      * of the labels, clamped pixels; "": nothing. */
     const char *notes;
     /* the way in which the images were made, and others are made for a model of them */
     const struct weft_preprocess_params *preprocess;
-    uint64_t hash; /* of extents, pixels, labels and their order */
+    /* of extents, pixels, labels and their order; of image files, of names, sizes,
+     * first bytes and preprocessing instead of pixels */
+    uint64_t hash;
     /* The path of each image file, and height and width in the file, upright; NULL: the
      * images are not from image files. */
     const char *const *files;
     const int32_t *file_extents;
     int decoded; /* image files that were decoded; 0: none, or all were known */
     double decode_seconds;
+    bool decoding; /* others will be, when their images are read */
 };
 
 /* Options of opening a dataset. */
@@ -69,6 +73,12 @@ struct weft_dataset_open_params {
      * batch when they need it. Such a file must stay as it is. In bytes; 0: half of the
      * machine's memory. */
     size_t max_memory;
+    /* Image files whose decoded images are not kept yet are decoded when their images are
+     * read, in threads, and are kept then: training begins at once, and decodes ahead of
+     * its steps. Needs cache_dir, else it changes nothing. A file that turns out to be
+     * damaged, which few do that look whole at both ends, fails the reading of it
+     * (WEFT_ERR_FORMAT), and is left out by the next opening. */
+    bool decode_as_needed;
 };
 #define weft_dataset_open_params(...) WEFT_PARAMS(weft_dataset_open_params, __VA_ARGS__)
 

@@ -2,7 +2,7 @@
 /* The dataset object: statistics, class names, holdout. */
 #define _POSIX_C_SOURCE 200809L
 #include "dataset/dataset.h"
-#include "dataset/format.h"
+#include "dataset/image_feed.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -31,6 +31,8 @@ void weft_dataset_destroy(weft_dataset **data)
         weft_file_map_release(&d->map);
     else
         free(d->pixels);
+    weft_image_feed_release(&d->feed);
+    free(d->keys);
     free(d->order);
     free(d->labels);
     free(d->extents);
@@ -47,6 +49,9 @@ void(weft_dataset_info)(const weft_dataset *data, struct weft_dataset_info *out,
     }
     struct weft_dataset_info info = data->info;
     info.pixels = data->order ? NULL : data->pixels;
+    if (data->feed)
+        info.decoded = weft_image_feed_decoded(data->feed, &info.decode_seconds);
+    info.decoding = weft_dataset_is_decoding(data);
     info.labels = data->labels;
     info.files = (const char *const *)data->files.list;
     info.file_extents = data->extents;
@@ -93,9 +98,16 @@ static enum weft_status create(weft_context *ctx, const struct weft_dataset_info
 static enum weft_status allocate(weft_dataset *data, const weft_dataset *whole)
 {
     size_t bytes;
-    if (whole && whole->map) {
+    if (whole && whole->keys) {
+        bytes = (size_t)data->info.count * sizeof(*data->keys);
+        data->keys = malloc(bytes);
+        if (!data->keys)
+            return weft_out_of_memory(data->context, data->info.source, bytes);
+    }
+    if (whole && (whole->map || whole->feed)) {
         bytes = (size_t)data->info.count * sizeof(*data->order);
         data->map = weft_file_map_retain(whole->map);
+        data->feed = whole->feed ? weft_image_feed_retain(whole->feed) : NULL;
         data->pixels = whole->pixels;
         data->order = malloc(bytes);
         data->labels = calloc((size_t)data->info.count, sizeof(*data->labels));
@@ -176,21 +188,25 @@ static int min_label(const int32_t *labels, int count)
     return least;
 }
 
-/* Notes what is right by the format and is seldom meant. */
+/* Notes what is right by the format and is seldom meant. Where all pixels are 0 or 1, so
+ * are their squares, and the deviation follows from the mean. */
 static void note_contents(struct weft_reading *reading, const weft_dataset *data,
                           bool named)
 {
     const struct weft_dataset_info *info = &data->info;
-    size_t count = (size_t)info->count * weft_dataset_image_bytes(info);
-    uint8_t most = 0;
-    for (size_t i = 0; i < count && most <= 1; i++)
-        most = data->pixels[i] > most ? data->pixels[i] : most;
-    if (most == 1)
+    bool black = true, binary = true;
+    for (int c = 0; c < info->channels; c++) {
+        double mean = info->mean[c] * 255, stddev = info->stddev[c] * 255;
+        double rest = mean * (1 - mean) - stddev * stddev;
+        black = black && !(mean > 0);
+        binary = binary && mean <= 1 && rest < 1e-9 && rest > -1e-9;
+    }
+    if (binary && !black)
         weft_reading_note(reading,
                           "%s: all pixels are 0 or 1 of 255, nearly black; multiply them "
                           "by 255 if 1 is white",
                           info->source);
-    if (!most)
+    if (black)
         weft_reading_note(reading, "%s: all pixels are 0", info->source);
     int least = min_label(data->labels, info->count);
     if (least == 1 && info->classes > 2 && !named)
@@ -249,17 +265,22 @@ enum weft_status weft_dataset_take(struct weft_reading *reading,
         goto done;
     data->pixels = raw->pixels;
     data->map = raw->map;
+    data->feed = raw->feed;
+    data->keys = raw->keys;
     data->order = raw->order;
     data->labels = raw->labels;
     data->files = raw->files;
     data->extents = raw->extents;
     raw->pixels = NULL;
     raw->map = NULL;
+    raw->feed = NULL;
+    raw->keys = NULL;
     raw->order = NULL;
     raw->labels = NULL;
     raw->files = (struct weft_names){.list = NULL};
     raw->extents = NULL;
-    status = weft_dataset_measure(data);
+    data->sampled = raw->measured;
+    status = weft_dataset_measure(data, raw->measured, raw->measured_count);
     if (status) {
         weft_dataset_destroy(&data);
         goto done;
@@ -363,7 +384,8 @@ enum weft_status weft_dataset_from_memory(weft_context *context,
         memcpy(data->pixels, p.pixels, bytes);
     if (labels)
         memcpy(data->labels, labels, (size_t)info.count * sizeof(*labels));
-    WEFT_TRY(weft_dataset_measure(data)); /* of what is in memory it cannot fail */
+    WEFT_TRY(
+        weft_dataset_measure(data, NULL, 0)); /* of what is in memory it cannot fail */
     *out = data;
     return WEFT_OK;
 }
@@ -397,13 +419,25 @@ static void divide(const weft_dataset *data, const int *sizes, const int *shares
         int side = weft_shuffle((uint32_t)seen[label]++, (uint32_t)sizes[label], key.v[0],
                                 key.v[1], 0) < (uint32_t)shares[label];
         size_t to = filled[side]++;
-        if (data->map)
+        if (data->keys)
+            part[side]->keys[to] = data->keys[i];
+        if (part[side]->order)
             part[side]->order[to] = data->order ? data->order[i] : (uint32_t)i;
         else
             memcpy(part[side]->pixels + to * bytes, data->pixels + (size_t)i * bytes,
                    bytes);
         part[side]->labels[to] = label;
     }
+}
+
+/* Those of the whole: a part of many image files would need others of them. */
+static enum weft_status take_statistics(weft_dataset *part, const weft_dataset *whole)
+{
+    enum weft_status status = weft_dataset_measure(part, &(uint32_t){0}, 0);
+    part->sampled = true;
+    memcpy(part->info.mean, whole->info.mean, sizeof(part->info.mean));
+    memcpy(part->info.stddev, whole->info.stddev, sizeof(part->info.stddev));
+    return status;
 }
 
 enum weft_status weft_dataset_holdout(const weft_dataset *data, int holdout_count,
@@ -436,7 +470,8 @@ enum weft_status weft_dataset_holdout(const weft_dataset *data, int holdout_coun
     if (!status) {
         divide(data, sizes, shares, seen, seed, part);
         for (int i = 0; i < 2 && !status; i++)
-            status = weft_dataset_measure(part[i]);
+            status = data->sampled ? take_statistics(part[i], data)
+                                   : weft_dataset_measure(part[i], NULL, 0);
     }
     if (!status) {
         *first = part[0];

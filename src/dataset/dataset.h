@@ -12,10 +12,13 @@ struct weft_dataset {
     struct weft_preprocess_params preprocess;
     uint8_t *pixels; /* of `map`, where it is not NULL */
     struct weft_file_map *map;
-    uint32_t *order; /* of the images in the map; NULL: all, as they are */
+    struct weft_image_feed *feed; /* of image files that are not in memory, or NULL */
+    uint32_t *order; /* of the images in the map or feed; NULL: all, as they are */
     int32_t *labels;
     struct weft_names files; /* of image files, as extents; else none */
     int32_t *extents;
+    bool sampled;   /* mean and stddev are those of a few of many image files */
+    uint64_t *keys; /* of image files, also of a part: of the name and size of each */
 };
 
 /* The dataset lives until each user has destroyed it. */
@@ -40,8 +43,21 @@ void weft_image_block_free(struct weft_image_block *block);
 /* A number of images for a block: all that are in memory, else a few MiB. */
 int weft_dataset_block_images(const weft_dataset *data);
 
-/* Computes mean, stddev and hash. WEFT_ERR_FILE, WEFT_ERR_NOMEM. */
-enum weft_status weft_dataset_measure(weft_dataset *data);
+/* Computes mean, stddev and hash; the former over `images` only, if they are not NULL.
+ * WEFT_ERR_FILE, WEFT_ERR_NOMEM. */
+enum weft_status weft_dataset_measure(weft_dataset *data, const uint32_t *images,
+                                      int count);
+
+/* True for all of up to 512 image files in a list, and for 512 of more. */
+bool weft_dataset_is_measured(size_t image, size_t count);
+
+/* Image files are missing that will be decoded when their images are read. */
+bool weft_dataset_is_decoding(const weft_dataset *data);
+
+/* Decodes them, all of those that a part belongs to. `ctx` NULL: in any thread.
+ * WEFT_ERR_NOMEM. */
+enum weft_status weft_dataset_finish_decoding(weft_context *ctx,
+                                              const weft_dataset *data);
 
 /* Bytes of one image; SIZE_MAX: more than an address. */
 size_t weft_dataset_image_bytes(const struct weft_dataset_info *info);

@@ -2,6 +2,7 @@
 /* The table of dataset formats, and functions they share. */
 #define _POSIX_C_SOURCE 200809L
 #include "dataset/format.h"
+#include "dataset/image_feed.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -59,6 +60,9 @@ void weft_raw_images_free(struct weft_raw_images *raw)
         weft_file_map_release(&raw->map);
     else
         free(raw->pixels);
+    weft_image_feed_release(&raw->feed);
+    free(raw->keys);
+    free(raw->measured);
     free(raw->order);
     free(raw->labels);
     free(raw->extents);

@@ -27,17 +27,23 @@ void weft_names_sort(struct weft_names *names);
 /* The index of a name in sorted names; -1: none. */
 int weft_names_find(const struct weft_names *names, const char *name);
 
+struct weft_image_feed; /* image_feed.h */
+
 /* The contents of a file, before they become a dataset. */
 struct weft_raw_images {
     int count, height, width, channels;
     uint8_t *pixels; /* of `map`, where it is not NULL */
     struct weft_file_map *map;
-    uint32_t *order;           /* of the images in the map; NULL: all, as they are */
-    int32_t *labels;           /* NULL: in another file */
-    struct weft_names classes; /* none: labels are numbers */
+    struct weft_image_feed *feed; /* of image files that are not in `pixels`, or NULL */
+    uint32_t *order;              /* of the images of the feed; NULL: all, as they are */
+    int32_t *labels;              /* NULL: in another file */
+    struct weft_names classes;    /* none: labels are numbers */
     /* of image files: the path of each, and its height and width before preprocessing */
     struct weft_names files;
     int32_t *extents;
+    uint64_t *keys;     /* a hash of the name, size and first bytes of each */
+    uint32_t *measured; /* those over whose pixels statistics are computed; NULL: all */
+    int measured_count;
 };
 
 struct weft_labels {
@@ -60,6 +66,7 @@ struct weft_reading {
     const char *cache_dir; /* NULL: none */
     int threads;           /* 0: one a processor */
     size_t max_memory;     /* bytes of a file that is read as a whole */
+    bool decode_as_needed; /* image files, by those who read their images */
     bool one_class;        /* one class folder is enough */
     int least_classes;     /* of another part of the same file */
     /* Names of the classes in training, which labels that are names follow; NULL: any */

@@ -45,6 +45,20 @@ enum weft_status weft_image_folder_list(struct weft_reading *reading, const char
                                         enum weft_split split,
                                         struct weft_image_list *out, bool *found);
 
+/* Facts on a file, and its pixels. */
+struct weft_image_record {
+    int32_t height, width; /* in the file, upright */
+    uint64_t head;         /* of the first bytes of the file */
+    uint64_t hash;         /* of the pixels; 0: they are not there */
+};
+
+/* Decodes a file to the size of the params, in any thread; *record receives all but the
+ * hash. The message of a failure is weft_error(NULL)'s. */
+enum weft_status weft_image_file_decode(const char *path,
+                                        const struct weft_preprocess_params *params,
+                                        struct weft_image_record *record,
+                                        uint8_t *pixels);
+
 /* Decodes the images of a list, which is emptied, in threads. `source` is the file or
  * folder that lists them. WEFT_ERR_FORMAT if none can be read, WEFT_ERR_NOMEM. */
 enum weft_status weft_image_list_read(struct weft_reading *reading, const char *source,

@@ -313,7 +313,7 @@ static enum weft_status open_file(struct weft_reading *reading, const char *path
     struct weft_class_names_source naming = {0};
     struct weft_labels train = {0};
     enum weft_status status = read_part(reading, path, listed, folder, &raw);
-    if (!status && !raw.classes.count) {
+    if (!status && !raw.classes.count && !raw.files.count) {
         naming.release = weft_known_dataset_find(&raw);
         if (!naming.release)
             status = read_classes(ctx, path, &class_file, &classes);
@@ -424,6 +424,7 @@ static enum weft_status read_params(const struct weft_dataset_open_params *param
     reading->cache_dir = p.cache_dir;
     reading->threads = p.threads;
     reading->one_class = p.one_class;
+    reading->decode_as_needed = p.decode_as_needed;
     reading->max_memory = p.max_memory ? p.max_memory : half_of_memory();
     reading->class_names = p.classes ? p.class_names : NULL;
     reading->classes = p.classes;

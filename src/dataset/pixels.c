@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The pixels of a dataset, in memory or in a file: copies of images, statistics. */
 #include "dataset/dataset.h"
+#include "dataset/image_feed.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "image/preprocess.h"
 #include "util/hash.h"
 
 enum { BLOCK_BYTES = 4 << 20 };
@@ -25,6 +27,16 @@ weft_dataset *weft_dataset_retain(const weft_dataset *data)
     return d;
 }
 
+bool weft_dataset_is_decoding(const weft_dataset *data)
+{
+    return data->feed && weft_image_feed_is_decoding(data->feed);
+}
+
+enum weft_status weft_dataset_finish_decoding(weft_context *ctx, const weft_dataset *data)
+{
+    return data->feed ? weft_image_feed_finish(ctx, data->feed) : WEFT_OK;
+}
+
 static enum weft_status read_image(weft_context *ctx, const weft_dataset *data,
                                    size_t image, size_t count, uint8_t *pixels)
 {
@@ -36,7 +48,11 @@ static enum weft_status read_image(weft_context *ctx, const weft_dataset *data,
 enum weft_status weft_dataset_gather(weft_context *ctx, const weft_dataset *data,
                                      const uint32_t *images, int count, uint8_t *pixels)
 {
+    const struct weft_image_selection chosen = {
+        .order = data->order, .images = images, .count = (size_t)count};
     size_t bytes = weft_dataset_image_bytes(&data->info);
+    if (data->feed)
+        return weft_image_feed_read(ctx, data->feed, &chosen, pixels);
     for (int i = 0; i < count; i++, pixels += bytes) {
         size_t image = data->order ? data->order[images[i]] : images[i];
         if (data->map)
@@ -50,18 +66,20 @@ enum weft_status weft_dataset_gather(weft_context *ctx, const weft_dataset *data
 int weft_dataset_block_images(const weft_dataset *data)
 {
     size_t fits = BLOCK_BYTES / weft_dataset_image_bytes(&data->info);
-    return !data->map || fits > (size_t)data->info.count ? data->info.count
-           : fits                                        ? (int)fits
-                                                         : 1;
+    bool all = (!data->map && !data->feed) || fits > (size_t)data->info.count;
+    return all ? data->info.count : fits ? (int)fits : 1;
 }
 
 enum weft_status weft_dataset_block(weft_context *ctx, const weft_dataset *data,
                                     int first, int count, struct weft_image_block *block)
 {
+    const struct weft_image_selection range = {
+        .order = data->order, .first = (size_t)first, .count = (size_t)count};
     size_t bytes = weft_dataset_image_bytes(&data->info), need = (size_t)count * bytes;
-    block->pixels = data->pixels + (size_t)first * bytes;
-    if (!data->map)
+    if (!data->map && !data->feed) {
+        block->pixels = data->pixels + (size_t)first * bytes;
         return WEFT_OK;
+    }
     if (block->room < need) {
         uint8_t *own = realloc(block->own, need);
         if (!own)
@@ -70,6 +88,8 @@ enum weft_status weft_dataset_block(weft_context *ctx, const weft_dataset *data,
         block->room = need;
     }
     block->pixels = block->own;
+    if (data->feed)
+        return weft_image_feed_read(ctx, data->feed, &range, block->own);
     if (!data->order)
         return read_image(ctx, data, (size_t)first, (size_t)count, block->own);
     for (int i = 0; i < count; i++)
@@ -110,10 +130,11 @@ static void add_pixels(const uint8_t *bytes, size_t pixels, size_t channels,
 }
 
 /* Mean and standard deviation from integer sums, rounded at the end only. */
-static void set_statistics(struct weft_dataset_info *info, const struct sums *sums)
+static void set_statistics(struct weft_dataset_info *info, int count,
+                           const struct sums *sums)
 {
-    double pixels = (double)((size_t)info->count * weft_dataset_image_bytes(info) /
-                             (size_t)info->channels);
+    double pixels =
+        (double)((size_t)count * weft_dataset_image_bytes(info) / (size_t)info->channels);
     for (int c = 0; c < info->channels; c++) {
         double mean = (double)sums->sum[c] / pixels;
         double variance = (double)sums->squares[c] / pixels - mean * mean;
@@ -122,13 +143,23 @@ static void set_statistics(struct weft_dataset_info *info, const struct sums *su
     }
 }
 
-enum weft_status weft_dataset_measure(weft_dataset *data)
+bool weft_dataset_is_measured(size_t image, size_t count)
 {
-    struct weft_dataset_info *info = &data->info;
+    enum { MOST = 512 }; /* image k * count / MOST is number k */
+    if (count <= MOST)
+        return true;
+    uint64_t k = ((uint64_t)image * MOST + count - 1) / count;
+    return k < MOST && k * count / MOST == image;
+}
+
+/* Adds the pixels of all images, and their hash. */
+static enum weft_status add_all(const weft_dataset *data, struct sums *sums,
+                                uint64_t *pixels)
+{
+    const struct weft_dataset_info *info = &data->info;
     size_t bytes = weft_dataset_image_bytes(info), channels = (size_t)info->channels;
     struct weft_image_block block = {.pixels = NULL};
     struct weft_hash64_state hash;
-    struct sums sums = {{0}, {0}};
     enum weft_status status = WEFT_OK;
     int each = weft_dataset_block_images(data);
     weft_hash64_init(&hash);
@@ -137,18 +168,59 @@ enum weft_status weft_dataset_measure(weft_dataset *data)
         status = weft_dataset_block(data->context, data, first, n, &block);
         if (status)
             break;
-        weft_hash64_add(&hash, block.pixels, (size_t)n * bytes);
-        add_pixels(block.pixels, (size_t)n * bytes / channels, channels, &sums);
+        if (!data->keys)
+            weft_hash64_add(&hash, block.pixels, (size_t)n * bytes);
+        add_pixels(block.pixels, (size_t)n * bytes / channels, channels, sums);
     }
     weft_image_block_free(&block);
-    WEFT_TRY(status);
-    set_statistics(info, &sums);
+    *pixels = weft_hash64_finish(&hash);
+    return status;
+}
+
+static enum weft_status add_some(const weft_dataset *data, const uint32_t *images,
+                                 int count, struct sums *sums)
+{
+    const struct weft_dataset_info *info = &data->info;
+    size_t bytes = weft_dataset_image_bytes(info), channels = (size_t)info->channels;
+    struct weft_image_block block = {.pixels = NULL};
+    enum weft_status status = WEFT_OK;
+    for (int i = 0; i < count && !status; i++) {
+        status = weft_dataset_block(data->context, data, (int)images[i], 1, &block);
+        if (!status)
+            add_pixels(block.pixels, bytes / channels, channels, sums);
+    }
+    weft_image_block_free(&block);
+    return status;
+}
+
+/* The part of the hash that pixels of image files are replaced by. */
+static uint64_t hash_of_files(const weft_dataset *data)
+{
+    char text[WEFT_PREPROCESS_TEXT];
+    weft_preprocess_write(&data->preprocess, text);
+    const uint64_t parts[] = {
+        weft_hash64(data->keys, (size_t)data->info.count * sizeof(*data->keys)),
+        weft_hash64(text, strlen(text)),
+    };
+    return weft_hash64(parts, sizeof(parts));
+}
+
+enum weft_status weft_dataset_measure(weft_dataset *data, const uint32_t *images,
+                                      int count)
+{
+    struct weft_dataset_info *info = &data->info;
+    struct sums sums = {{0}, {0}};
+    uint64_t pixels = 0;
+    WEFT_TRY(images ? add_some(data, images, count, &sums)
+                    : add_all(data, &sums, &pixels));
+    if (!images || count)
+        set_statistics(info, images ? count : info->count, &sums);
     const uint64_t parts[] = {
         (uint64_t)info->count,
         (uint64_t)info->height,
         (uint64_t)info->width,
         (uint64_t)info->channels,
-        weft_hash64_finish(&hash),
+        data->keys ? hash_of_files(data) : pixels,
         weft_hash64(data->labels, (size_t)info->count * sizeof(*data->labels)),
     };
     info->hash = weft_hash64(parts, sizeof(parts));

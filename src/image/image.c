@@ -40,6 +40,19 @@ enum weft_status weft_image_create(weft_context *ctx, const char *name, uint64_t
     return WEFT_OK;
 }
 
+bool weft_image_scan(const struct weft_image_ends *ends, struct weft_image_extent *extent,
+                     int *channels)
+{
+    enum { MAX_SIDE = 65535 };
+    for (size_t i = 0; i < WEFT_ARRAY_SIZE(decoders); i++)
+        if (decoders[i]->probe(ends->head, ends->head_size))
+            return decoders[i]->scan && decoders[i]->scan(ends, extent, channels) &&
+                   extent->height >= 1 && extent->height <= MAX_SIDE &&
+                   extent->width >= 1 && extent->width <= MAX_SIDE &&
+                   (int64_t)extent->height * extent->width <= WEFT_MAX_PIXELS;
+    return false;
+}
+
 int weft_image_eighths(const struct weft_preprocess_params *params,
                        const struct weft_image_extent *stored)
 {

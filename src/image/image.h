@@ -14,15 +14,30 @@ struct weft_image_extent {
     int height, width;
 };
 
+/* The first and the last bytes of a file, which may overlap. */
+enum { WEFT_IMAGE_HEAD = 1 << 16, WEFT_IMAGE_TAIL = 12 };
+struct weft_image_ends {
+    const uint8_t *head, *tail; /* WEFT_IMAGE_TAIL bytes */
+    size_t head_size;
+};
+
 struct weft_decoder {
     const char *name;
     bool (*probe)(const uint8_t *bytes, size_t size);
+    /* As weft_image_scan; NULL: nothing is known. */
+    bool (*scan)(const struct weft_image_ends *ends, struct weft_image_extent *extent,
+                 int *channels);
     /* `params`: what the image is for, or NULL. A decoder that makes less than all of it
      * sets *stored, which is 0x0 otherwise. */
     enum weft_status (*decode)(weft_context *ctx, const char *name, const uint8_t *bytes,
                                size_t size, const struct weft_preprocess_params *params,
                                struct weft_image_extent *stored, struct weft_image *out);
 };
+
+/* Finds the size of an image, upright, and the channels that decoding makes, without
+ * decoding it. False: that is not known, or the file seems to be cut. */
+bool weft_image_scan(const struct weft_image_ends *ends, struct weft_image_extent *extent,
+                     int *channels);
 
 /* weft_image_decode with checked params, or NULL for the whole image; `ctx` may be
  * NULL. *stored receives the size in the file, upright. */

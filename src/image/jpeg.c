@@ -113,6 +113,26 @@ static enum weft_status decode_with(const struct jpeg *j,
     return weft_image_orient(j->ctx, j->name, segments.orientation, out);
 }
 
+/* The last bytes are the mark of the end. */
+static bool scan(const struct weft_image_ends *ends, struct weft_image_extent *extent,
+                 int *channels)
+{
+    static const uint8_t end[] = {0xff, 0xd9};
+    int width = 0, height = 0, sampling = 0, space = TJCS_GRAY;
+    if (memcmp(ends->tail + WEFT_IMAGE_TAIL - sizeof(end), end, sizeof(end)) != 0)
+        return false;
+    tjhandle handle = tjInitDecompress();
+    bool known = handle && !tjDecompressHeader3(handle, ends->head, ends->head_size,
+                                                &width, &height, &sampling, &space);
+    if (handle)
+        tjDestroy(handle);
+    bool turned = known && read_segments(ends->head, ends->head_size).orientation > 4;
+    *extent = turned ? (struct weft_image_extent){width, height}
+                     : (struct weft_image_extent){height, width};
+    *channels = space == TJCS_GRAY ? 1 : 3;
+    return known;
+}
+
 static enum weft_status decode(weft_context *ctx, const char *name, const uint8_t *bytes,
                                size_t size, const struct weft_preprocess_params *params,
                                struct weft_image_extent *stored, struct weft_image *out)
@@ -130,4 +150,4 @@ static enum weft_status decode(weft_context *ctx, const char *name, const uint8_
     return status;
 }
 
-const struct weft_decoder weft_decoder_jpeg = {"JPEG", probe, decode};
+const struct weft_decoder weft_decoder_jpeg = {"JPEG", probe, scan, decode};

@@ -20,4 +20,4 @@ static enum weft_status decode(weft_context *ctx, const char *name, const uint8_
                      name);
 }
 
-const struct weft_decoder weft_decoder_jpeg = {"JPEG", probe, decode};
+const struct weft_decoder weft_decoder_jpeg = {"JPEG", probe, NULL, decode};

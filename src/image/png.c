@@ -49,6 +49,32 @@ static void read_bytes(png_structp png, png_bytep to, size_t size)
     in->left -= size;
 }
 
+static int32_t read_be32(const uint8_t *at)
+{
+    return (int32_t)((uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 |
+                     (uint32_t)at[2] << 8 | at[3]);
+}
+
+/* The first chunk has the size and the last one no contents. Exif, which may turn the
+ * image, is left to the decoder. */
+static bool scan(const struct weft_image_ends *ends, struct weft_image_extent *extent,
+                 int *channels)
+{
+    enum { HEADER_END = 33, COLOR = 2 };
+    static const uint8_t last[] = {0,   0,   0,    0,    'I',  'E',
+                                   'N', 'D', 0xae, 0x42, 0x60, 0x82};
+    const uint8_t *head = ends->head;
+    if (ends->head_size < HEADER_END || memcmp(head + 12, "IHDR", 4) != 0 ||
+        memcmp(ends->tail, last, sizeof(last)) != 0)
+        return false;
+    for (size_t i = HEADER_END; i + 4 <= ends->head_size; i++)
+        if (head[i] == 'e' && !memcmp(head + i, "eXIf", 4))
+            return false;
+    *extent = (struct weft_image_extent){read_be32(head + 20), read_be32(head + 16)};
+    *channels = head[25] & COLOR ? 3 : 1;
+    return true;
+}
+
 /* Asks for 8 bits a sample, without a palette; tRNS becomes alpha. */
 static void set_transforms(png_structp png, png_infop info)
 {
@@ -150,4 +176,4 @@ static enum weft_status decode(weft_context *ctx, const char *name, const uint8_
     return in.status;
 }
 
-const struct weft_decoder weft_decoder_png = {"PNG", probe, decode};
+const struct weft_decoder weft_decoder_png = {"PNG", probe, scan, decode};

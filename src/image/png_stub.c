@@ -21,4 +21,4 @@ static enum weft_status decode(weft_context *ctx, const char *name, const uint8_
         name);
 }
 
-const struct weft_decoder weft_decoder_png = {"PNG", probe, decode};
+const struct weft_decoder weft_decoder_png = {"PNG", probe, NULL, decode};

@@ -188,4 +188,4 @@ static enum weft_status decode(weft_context *ctx, const char *name, const uint8_
     return status;
 }
 
-const struct weft_decoder weft_decoder_pnm = {"PBM, PGM or PPM", probe, decode};
+const struct weft_decoder weft_decoder_pnm = {"PBM, PGM or PPM", probe, NULL, decode};

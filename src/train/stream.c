@@ -57,6 +57,8 @@ static enum weft_status fill(struct weft_stream *s, int64_t step)
 {
     size_t slot = (size_t)(step % s->slots);
     uint8_t *to = s->pixels + slot * (size_t)s->rows * s->image_bytes;
+    if (step == s->steps_per_epoch) /* also those that no batch of the first epoch had */
+        WEFT_TRY(weft_dataset_finish_decoding(NULL, s->data));
     gather_labels(s, step);
     if (!s->features)
         return weft_dataset_gather(NULL, s->data, s->images, s->rows, to);

@@ -112,13 +112,14 @@ static enum weft_status upload_class_weights(struct weft_trainer *t,
 }
 
 /* True: the device has the images of one batch. */
-static bool must_stream(const struct weft_trainer *t, const struct weft_train_params *p)
+static bool must_stream(const struct weft_trainer *t, const weft_dataset *data,
+                        const struct weft_train_params *p)
 {
     const struct weft_device_info *device = &t->device->info;
     uint64_t pixels = (uint64_t)t->count * weft_shape_count(t->net->input);
     uint64_t padded = pixels + WEFT_BUFFER_PADDING + WEFT_ALIGN;
-    return p->stream || padded > device->max_alloc_bytes ||
-           pixels > device->global_mem_bytes / 2;
+    return p->stream || weft_dataset_is_decoding(data) ||
+           padded > device->max_alloc_bytes || pixels > device->global_mem_bytes / 2;
 }
 
 /* Images and labels of `rows` places; behind the last image the first. */
@@ -174,7 +175,7 @@ static enum weft_status upload_images(struct weft_trainer *t, const weft_dataset
 {
     struct weft_dataset_info info;
     weft_dataset_info(data, &info);
-    bool streamed = t->features.head || must_stream(t, p);
+    bool streamed = t->features.head || must_stream(t, data, p);
     int rows = streamed ? t->batch + weft_augment_mixes(&t->augment) : t->count;
     size_t pixels = (size_t)rows * (t->features.head ? t->features.count * sizeof(float)
                                                      : weft_shape_count(t->net->input));

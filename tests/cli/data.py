@@ -205,11 +205,49 @@ def dotted():
     train("-e", 1, "--out", "k", data="idx", says="22 for training, 2 for validation, 9 for test")
 
 
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png(path, label, rng):
+    rows = pixels(label, rng)
+    lines = b"".join(b"\0" + rows[y * SIDE:][:SIDE] for y in range(SIDE))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", SIDE, SIDE, 8, 0, 0, 0, 0))
+                     + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b""))
+
+
+def as_needed():
+    """More image files than are measured: decoded in the first epoch, with the same bits."""
+    rng, root = random.Random(5), pathlib.Path("pngs")
+    for i in range(600):
+        png(root / f"train/{CLASSES[i % 3]}/{i:03}.png", i % 3, rng)
+    for i in range(3):
+        shutil.copytree(root / f"train/{CLASSES[i]}", root / f"test/{CLASSES[i]}",
+                        ignore=lambda _, names: [n for n in names if not n.startswith("00")])
+    words = ("--batch", 64, "--val-split", 50)
+    out = train("-e", 2, *words, "--out", "o", "--cache", "png", data="pngs")
+    check("Decoded 512 image files" in out and "; the others in the first epoch" in out and
+          out.index("in the first epoch") < out.index("Decoded 600 image files") and
+          "*** LEAK: 10 of the 10" in out, f"in the first epoch: {out}")
+    check(all(p.suffix == ".images" for p in pathlib.Path("png").iterdir()), "the file is complete")
+    out = train("-e", 2, *words, "--out", "p", "--cache", "png", data="pngs")
+    check("Decoded" not in out and same("o", "p"), "the second run decodes none, with the same bits")
+    train("-e", 2, *words, "--out", "q", "--cache", "none", data="pngs")
+    check(same("o", "q"), "all decoded first, with the same bits")
+    bad = root / "train/ant/018.png"  # is not measured
+    body = bytearray(bad.read_bytes())
+    body[45] ^= 0xff
+    bad.write_bytes(body)
+    words = ("-e", 1, "--val-split", 0, "--cache", "png")
+    out = train(*words, "--out", "r", data="pngs", code=1,
+                says="an image file is left out when you start again: pngs/train/ant/018.png")
+    out = train(*words, "--out", "s", data="pngs", says="599 for training")
+    check("1 of 600 files left out" in out and "Decoded" not in out, f"left out: {out}")
+
+
 def orientation():
     """A PNG of 2 rows and 4 columns that Exif turns by 90 degrees."""
-    def chunk(kind, data):
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
     exif = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
     pathlib.Path("turned.png").write_bytes(
         b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 4, 2, 8, 0, 0, 0, 0)) +
@@ -223,7 +261,7 @@ def main():
         os.chdir(folder)
         os.environ.update(XDG_CACHE_HOME=folder + "/cache", XDG_STATE_HOME=folder)
         pathlib.Path("t.net").write_text(NET)
-        for test in [folders, lists, weights, many, dotted, orientation]:
+        for test in [folders, lists, weights, many, dotted, as_needed, orientation]:
             test()
         os.chdir("/")
         shutil.rmtree(folder, ignore_errors=True)

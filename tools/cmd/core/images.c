@@ -96,7 +96,8 @@ void app_print_decoding(const weft_dataset *data)
     struct weft_dataset_info info;
     weft_dataset_info(data, &info);
     if (info.decoded)
-        term_print("Decoded %s image files in %.3g s, %s/s",
+        term_print("Decoded %s image files in %.3g s, %s/s%s",
                    table_thousands(info.decoded), info.decode_seconds,
-                   table_thousands(info.decoded / info.decode_seconds));
+                   table_thousands(info.decoded / info.decode_seconds),
+                   info.decoding ? "; the others in the first epoch" : "");
 }

@@ -113,6 +113,10 @@ struct train_session {
     weft_model *from;       /* of --from; NULL: none */
     weft_net *net;
     weft_dataset *train, *val, *test; /* val and test may be NULL */
+    /* Image files are decoded in the first epoch: what needs all of them waits for its
+     * end. The data that `train` was split off then; NULL: `train` is all. */
+    bool decoding;
+    weft_dataset *whole;
     weft_trainer *trainer;
     double test_overlap; /* fraction of the test images that are training images too */
 
@@ -166,6 +170,9 @@ void train_free_rates(struct train_session *session);
 /* Opens the parts of the data. */
 enum app_exit train_open_data(struct train_session *session,
                               const struct train_options *options);
+
+/* All image files are decoded: counts the test images that are training images. */
+enum app_exit train_end_decoding(struct train_session *session);
 
 /* train_folds.c. Splits the images for session->fold; classifies those that were left
  * out; writes all of them to a CSV file. */

@@ -113,9 +113,25 @@ static enum app_exit open_test(struct train_session *session, const weft_dataset
     enum app_exit code =
         check_part(session, all, session->test,
                    "select a matching dataset with --test, or --test none");
-    return code ? code
-                : app_train_test_overlap(session->app, all, session->test,
-                                         &session->test_overlap);
+    return code || session->decoding
+               ? code
+               : app_train_test_overlap(session->app, all, session->test,
+                                        &session->test_overlap);
+}
+
+enum app_exit train_end_decoding(struct train_session *session)
+{
+    const weft_dataset *all = session->whole ? session->whole : session->train;
+    if (!session->decoding)
+        return APP_OK;
+    session->decoding = false;
+    enum app_exit code = session->test
+                             ? app_train_test_overlap(session->app, all, session->test,
+                                                      &session->test_overlap)
+                             : APP_OK;
+    app_print_decoding(all);
+    weft_dataset_destroy(&session->whole);
+    return code;
 }
 
 /* The name of a dataset for the checkpoint: absolute if it is a path. */
@@ -152,6 +168,8 @@ enum app_exit train_open_data(struct train_session *session,
     struct weft_dataset_info info;
     weft_dataset_info(all, &info);
     session->data_hash = info.hash;
+    session->decoding = info.decoding;
+    session->images.params.decode_as_needed = false; /* of the other parts */
     set_saved_spec(session->data_path, session->data_spec);
     if (session->checkpoint)
         code = train_check_same_data(session, all, WEFT_SPLIT_TRAIN);
@@ -170,7 +188,10 @@ enum app_exit train_open_data(struct train_session *session,
     }
     session->images.params.class_names = NULL;
     session->images.params.classes = 0;
-    weft_dataset_destroy(&all);
+    if (session->decoding)
+        session->whole = all;
+    else
+        weft_dataset_destroy(&all);
     set_saved_spec(session->test_path, session->test_spec);
     return code;
 }

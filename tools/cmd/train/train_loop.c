@@ -231,7 +231,11 @@ static void show_stall(const struct train_session *session, const struct train_e
 {
     static const double most = 0.05;
     double share = e->stall_seconds / e->seconds;
-    if (share > most)
+    if (share > most && session->decoding)
+        term_print("Note: epoch %d/%d waited %.1f s (%.0f %%) for its images, which were "
+                   "decoded; the next ones read them",
+                   e->number, session->epochs, e->stall_seconds, 100 * share);
+    else if (share > most)
         term_warn("epoch %d/%d waited %.1f s (%.0f %%) for its images: the disk or the "
                   "processor is slower than the device",
                   e->number, session->epochs, e->stall_seconds, 100 * share);
@@ -298,6 +302,8 @@ static enum app_exit end_epoch(struct train_session *session,
     session->last_score = session->val ? e.val_accuracy : e.accuracy;
     train_show_epoch(session, &e);
     show_stall(session, &e);
+    if ((code = train_end_decoding(session)))
+        return code;
     if ((code = save_epoch(session, &e, score)))
         return code;
     return diverged ? train_report_divergence(session, p, diverged) : APP_OK;

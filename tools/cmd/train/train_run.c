@@ -252,6 +252,15 @@ static enum app_exit check_tta_data(const struct train_session *session)
     return code;
 }
 
+/* Folds and test-time augmentation take all images at once. */
+static void set_reading(struct train_session *session, const struct train_options *o)
+{
+    struct weft_dataset_open_params *p = &session->images.params;
+    p->decode_as_needed = !session->job && !o->app.tta;
+    if (o->stream)
+        p->max_memory = 1; /* byte */
+}
+
 static enum app_exit train(struct train_session *session, const struct train_options *o)
 {
     enum train_stop stop;
@@ -268,8 +277,7 @@ static enum app_exit train(struct train_session *session, const struct train_opt
     if (!code && !o->resume)
         code = app_choose_images(app, &session->images, train_source_images(session),
                                  o->input, o->net);
-    if (o->stream)
-        session->images.params.max_memory = 1; /* byte */
+    set_reading(session, o);
     if (!code && !o->resume)
         app_prefetch_dataset(app, o->data ? o->data : "fashion-mnist", WEFT_SPLIT_TRAIN);
     if (code || (code = app_open_device(app)))
@@ -279,8 +287,7 @@ static enum app_exit train(struct train_session *session, const struct train_opt
         configure_new(session, o);
     else if ((code = train_configure_resumed(session, o)))
         return code;
-    if (o->stream)
-        session->images.params.max_memory = 1;
+    set_reading(session, o);
     if ((code = train_open_data(session, o)))
         return code;
     if (session->patience && !session->val)
@@ -327,6 +334,7 @@ enum app_exit train_run(struct app *app, const struct train_options *o,
     weft_dataset_destroy(&session.train);
     weft_dataset_destroy(&session.val);
     weft_dataset_destroy(&session.test);
+    weft_dataset_destroy(&session.whole);
     weft_model_destroy(&session.checkpoint);
     weft_model_destroy(&session.from);
     free(session.weights);

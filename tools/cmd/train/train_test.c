@@ -62,8 +62,10 @@ enum app_exit train_test(struct train_session *session)
     enum weft_status status = weft_trainer_progress(session->trainer, &at);
     if (status)
         return app_report_error(session->app, APP_WORK, status);
-    enum app_exit code = APP_OK;
+    enum app_exit code = train_end_decoding(session);
     session->epochs_done = at.epoch;
+    if (code)
+        return code;
     if (session->val && (session->job || session->app->options->tta))
         code = evaluate(session, session->val, "Validating", at.epoch, &out->val);
     if (!code && session->job && session->job->out_of_fold)
