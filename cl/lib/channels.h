@@ -29,6 +29,33 @@
 #else
 #define LOAD_OTHER(p) LOAD(p)
 #endif
+/* LOAD_IN and LOAD_OTHER of a tensor that other work-items write row by row: no lane
+ * beyond the row is read. c is the first channel loaded. */
+#if C % VW == 0
+#define LOAD_IN_ROW(p, c)    LOAD_IN(p)
+#define LOAD_OTHER_ROW(p, c) LOAD_OTHER(p)
+#else
+#define LOAD_IN_ROW(p, c)    load_in_row(p, c)
+#define LOAD_OTHER_ROW(p, c) load_other_row(p, c)
+static inline floatv load_in_row(__global const stored_x *p, uint c)
+{
+    float lanes[VW];
+    if (c + VW <= C)
+        return LOAD_IN(p);
+    for (uint i = 0; i < VW; i++)
+        lanes[i] = c + i < C ? LOAD_X(p + i) : 0.0f;
+    return VLOAD(lanes);
+}
+static inline floatv load_other_row(__global const stored_other *p, uint c)
+{
+    float lanes[VW];
+    if (c + VW <= C)
+        return LOAD_OTHER(p);
+    for (uint i = 0; i < VW; i++)
+        lanes[i] = c + i < C ? LOAD_OTHER_LANE(p + i) : 0.0f;
+    return VLOAD(lanes);
+}
+#endif
 #if !Y_HALF
 #define STORE_OUT(v, p, c) STORE(v, p, c)
 #elif C % VW == 0

@@ -74,10 +74,12 @@ typedef float stored_x;
 
 #if OTHER_HALF
 typedef half stored_other;
-#define VLOAD_OTHER(p) VLOAD_HALF(p)
+#define LOAD_OTHER_LANE(p) vload_half(0, p)
+#define VLOAD_OTHER(p)     VLOAD_HALF(p)
 #else
 typedef float stored_other;
-#define VLOAD_OTHER(p) VLOAD(p)
+#define LOAD_OTHER_LANE(p) (*(p))
+#define VLOAD_OTHER(p)     VLOAD(p)
 #endif
 
 #if W_HALF

@@ -295,7 +295,7 @@ __kernel void bn_bwd_data(VIEW(const stored_x, x), ALIASED_VIEW(const stored_oth
             const floatv centered = LOAD_IN(x + x_at + at) - VLOAD(mean + mean_at + c);
             const floatv scale_c = VLOAD(scale + scale_at + c);
             const floatv z = MAD(centered, scale_c, VLOAD(bias + bias_at + c));
-            const floatv g = gradient(LOAD_OTHER(dy + dy_at + at), z, act_params);
+            const floatv g = gradient(LOAD_OTHER_ROW(dy + dy_at + at, c), z, act_params);
             const floatv common =
                 MAD(centered * VLOAD(inv_std + inv_std_at + c),
                     VLOAD(dweight + dweight_at + c), VLOAD(dbias + dbias_at + c));

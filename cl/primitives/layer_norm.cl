@@ -119,26 +119,7 @@ static inline floatv gradient(floatv dy, floatv x_hat, floatv weight, floatv bia
     return dy * activate_gradient(z, activate(z, act_params), act_params);
 }
 
-/* dx may be dy, of which other work-items write the next row: no load beyond a row. */
-#if C % VW == 0
-#define LOAD_DY(p, c) LOAD_OTHER(p)
-#else
-#define LOAD_DY(p, c) load_dy(p, c)
-static inline floatv load_dy(__global const stored_other *p, uint c)
-{
-    float lanes[VW];
-    if (c + VW <= C)
-        return LOAD_OTHER(p);
-    for (uint i = 0; i < VW; i++)
-#if OTHER_HALF
-        lanes[i] = c + i < C ? vload_half(i, p) : 0.0f;
-#else
-        lanes[i] = c + i < C ? p[i] : 0.0f;
-#endif
-    return VLOAD(lanes);
-}
-#endif
-
+/* dx may be dy. */
 ROW_KERNEL void ln_bwd_data(VIEW(const stored_x, x), ALIASED_VIEW(const stored_other, dy),
                             VIEW(const float, weight), VIEW(const float, bias),
                             VIEW(const float, mean), VIEW(const float, inv_std),
@@ -156,7 +137,7 @@ ROW_KERNEL void ln_bwd_data(VIEW(const stored_x, x), ALIASED_VIEW(const stored_o
     for (uint c = first; c < end; c += ROW_LANES * VW) {
         const floatv x_hat = INSIDE((LOAD_IN(x + c) - row_mean) * inverse, c);
         const floatv w = LOAD(weight + weight_at + c);
-        const floatv g = INSIDE(w * gradient(LOAD_DY(dy + c, c), x_hat, w,
+        const floatv g = INSIDE(w * gradient(LOAD_OTHER_ROW(dy + c, c), x_hat, w,
                                              LOAD(bias + bias_at + c), act_params),
                                 c);
         sum += g;
@@ -167,7 +148,7 @@ ROW_KERNEL void ln_bwd_data(VIEW(const stored_x, x), ALIASED_VIEW(const stored_o
     for (uint c = first; c < end; c += ROW_LANES * VW) {
         const floatv x_hat = (LOAD_IN(x + c) - row_mean) * inverse;
         const floatv w = LOAD(weight + weight_at + c);
-        const floatv g = w * gradient(LOAD_DY(dy + c, c), x_hat, w,
+        const floatv g = w * gradient(LOAD_OTHER_ROW(dy + c, c), x_hat, w,
                                       LOAD(bias + bias_at + c), act_params);
         STORE_OUT((g - MAD(x_hat, product_mean, g_mean)) * inverse, dx + c, c);
     }

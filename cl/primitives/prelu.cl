@@ -26,7 +26,7 @@ __kernel void prelu_forward(ALIASED_VIEW(const stored_x, x), VIEW(const float, s
     const uint c = MOD((uint)get_global_id(0), BLOCKS) * VW, i = row * C + c;
     if (row >= rows)
         return;
-    const floatv v = LOAD_IN(x + x_at + i);
+    const floatv v = LOAD_IN_ROW(x + x_at + i, c);
     const floatv s = LOAD(slope + slope_at + c);
     STORE_OUT(SELECT(v > 0.0f, v, s * v), y + y_at + i, c);
 }
@@ -40,7 +40,8 @@ __kernel void prelu_bwd_data(VIEW(const stored_x, x), VIEW(const float, slope),
     const uint c = MOD((uint)get_global_id(0), BLOCKS) * VW, i = row * C + c;
     if (row >= rows)
         return;
-    const floatv v = LOAD_IN(x + x_at + i), g = LOAD_OTHER(dy + dy_at + i);
+    const floatv v = LOAD_IN(x + x_at + i);
+    const floatv g = LOAD_OTHER_ROW(dy + dy_at + i, c);
     const floatv s = LOAD(slope + slope_at + c);
     STORE_OUT(SELECT(v > 0.0f, g, s * g), dx + dx_at + i, c);
 }
