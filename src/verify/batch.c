@@ -244,6 +244,8 @@ static void add_parts(struct input_case *in)
         struct shard *part = &in->parts[i];
         part->x = lab_add_tensor(&c->lab, names[i][0], LAB_FLOAT, part->n, 1, 1,
                                  in->args.pixels);
+        /* Shifts and erased squares can cover small images. */
+        part->x->may_be_zero = in->args.augment.kind;
         if (in->labels)
             part->labels =
                 lab_add_tensor(&c->lab, names[i][1], LAB_INT32, 1, 1, 1, part->n);

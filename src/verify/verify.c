@@ -2,6 +2,7 @@
 /* weft_verify: the table of checks, and the loop over cases. */
 #include "verify/verify.h"
 #include "device/process.h"
+#include "util/hash.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -56,11 +57,18 @@ static bool is_op_selected(const struct verify_context *k, int op)
 /* Cases need far less, so that a device with more memory has room for each. */
 enum { ANY_CASE_COUNT = 256 << 20 };
 
+/* The stream of a case is that of its op's name: another op in the table changes none. */
+static struct lab_random begin_random(const struct verify_context *k, const char *name)
+{
+    return lab_random_begin(k->params->seed, k->number,
+                            (int)(uint32_t)weft_hash64(name, strlen(name)));
+}
+
 /* A case that does not fit the device's memory is skipped; other failures of the device
  * end the run. */
 static enum weft_status run_case(struct verify_context *k)
 {
-    k->random = lab_random_begin(k->params->seed, k->number, k->op);
+    k->random = begin_random(k, checks[k->op]->name);
     if (k->params->random_kernels)
         k->random_config_seed =
             (uint32_t)k->params->seed * 1000003u + (uint32_t)k->number + 1;
@@ -93,9 +101,7 @@ static enum weft_status run_mixed_cases(struct verify_context *k)
             asked[count++] = op;
     k->end = k->params->first_case + k->params->mixed_cases;
     for (k->number = k->params->first_case; k->number < k->end && count; k->number++) {
-        /* A stream that no op has. */
-        struct lab_random random =
-            lab_random_begin(k->params->seed, k->number, (int)WEFT_ARRAY_SIZE(checks));
+        struct lab_random random = begin_random(k, ""); /* no op has this name */
         k->op = asked[lab_random_int(&random, 0, count - 1)];
         WEFT_TRY(run_case(k));
     }

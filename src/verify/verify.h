@@ -199,6 +199,9 @@ void case_describe_act(struct verify_case *c, const char *what, struct weft_acti
 double act_error_bound(struct weft_activation a, double x_size, double x_bound, double y);
 /* Error bound of f'(x) where x is known to x_bound. */
 double act_gradient_error_bound(struct weft_activation a, double x, double x_bound);
+/* Every eighth element becomes a value where no activation has the derivative 0, so that
+ * a gradient of zeros alone is a fault whatever else was drawn. */
+void tensor_set_passing(struct verify_case *c, struct lab_tensor *t, float value);
 /* Possible outputs of an activation; exact: multiples of 1/4. */
 void tensor_fill_act_outputs(struct verify_case *c, struct lab_tensor *t,
                              struct weft_activation a, bool exact);
