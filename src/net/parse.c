@@ -308,6 +308,12 @@ static enum weft_status parse_words(struct net_reader *r, const struct weft_op *
             "the end of that line, and \"%s NAME\" here",
             op->name, op->name);
     const char *missing = NULL;
+    if (field && p->activation && weft_act_find(p->activation) == WEFT_ACT_COUNT)
+        return weft_line_parser_fail(
+            w, "%s must be a number%s, not \"%s\"", field->name,
+            field->offset == offsetof(struct weft_layer_params, units) ? " or classes"
+                                                                       : "",
+            p->activation);
     return field ? weft_line_parser_take(w, field->name, &missing) : WEFT_OK;
 }
 

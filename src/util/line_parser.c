@@ -2,6 +2,7 @@
 /* Splitting one line of a network's text. */
 #include "util/line_parser.h"
 
+#include "os/suggest.h"
 #include "util/text.h"
 
 #include <errno.h>
@@ -47,7 +48,7 @@ static enum weft_status add_word(struct weft_line_parser *parser, char *word)
 enum weft_status weft_line_parser_split(struct weft_line_parser *parser, const char *line,
                                         size_t length)
 {
-    parser->count = parser->next = parser->option_count = 0;
+    parser->count = parser->next = parser->option_count = parser->asked_count = 0;
     const char *comment = memchr(line, '#', length);
     if (comment)
         length = (size_t)(comment - line);
@@ -158,6 +159,8 @@ enum weft_status weft_line_parser_take(struct weft_line_parser *parser, const ch
 
 const char *weft_line_parser_option(struct weft_line_parser *parser, const char *name)
 {
+    if (parser->asked_count < WEFT_MAX_ASKED)
+        parser->asked[parser->asked_count++] = name;
     for (int i = 0; i < parser->option_count; i++)
         if (!strcmp(parser->option[i].name, name)) {
             parser->option[i].used = true;
@@ -211,8 +214,13 @@ enum weft_status weft_line_parser_check_all_used(struct weft_line_parser *parser
                                      parser->word[parser->next],
                                      parser->word[parser->next ? parser->next - 1 : 0]);
     for (int i = 0; i < parser->option_count; i++)
-        if (!parser->option[i].used)
-            return weft_line_parser_fail(parser, "\"%s\" has no option \"%s\"",
-                                         parser->word[0], parser->option[i].name);
+        if (!parser->option[i].used) {
+            const char *close =
+                weft_suggest(parser->option[i].name, parser->asked, parser->asked_count);
+            return weft_line_parser_fail(parser, "\"%s\" has no option \"%s\"%s%s%s",
+                                         parser->word[0], parser->option[i].name,
+                                         close ? "; did you mean " : "",
+                                         close ? close : "", close ? "?" : "");
+        }
     return WEFT_OK;
 }

@@ -7,7 +7,7 @@
 
 #include "base/context.h"
 
-enum { WEFT_MAX_WORDS = 16, WEFT_MAX_LINE = 256 };
+enum { WEFT_MAX_WORDS = 16, WEFT_MAX_LINE = 256, WEFT_MAX_ASKED = 32 };
 
 struct weft_line_parser {
     weft_context *ctx;
@@ -21,6 +21,8 @@ struct weft_line_parser {
         bool used;
     } option[WEFT_MAX_WORDS];
     int option_count;
+    const char *asked[WEFT_MAX_ASKED]; /* names of options that were looked for */
+    int asked_count;
 };
 
 /* Splits `length` bytes of `line`, up to a # or the end. An empty line has no words. */
@@ -49,7 +51,8 @@ enum weft_status weft_line_parser_float(struct weft_line_parser *parser, const c
 enum weft_status weft_line_parser_pair(struct weft_line_parser *parser, const char *what,
                                        const char *text, int min, int max, int out[2]);
 
-/* The value of option `name`, marked as used, or NULL. */
+/* The value of option `name`, marked as used, or NULL. The name is kept by its pointer,
+ * for suggestions. */
 const char *weft_line_parser_option(struct weft_line_parser *parser, const char *name);
 
 /* Options as numbers; an absent option leaves `out` unchanged. */
@@ -64,7 +67,8 @@ enum weft_status weft_line_parser_option_name(struct weft_line_parser *parser,
                                               const char *name, const char *const *names,
                                               int *out);
 
-/* Fails if a word or an option was not taken. */
+/* Fails if a word or an option was not taken; of the options that were looked for, the
+ * message has the one that was probably meant. */
 enum weft_status weft_line_parser_check_all_used(struct weft_line_parser *parser);
 
 #endif

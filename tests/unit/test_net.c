@@ -136,6 +136,7 @@ static void check_op_sentences(void)
     } cases[] = {
         {"max-pool 2 pad=1 count-include-pad=yes\n",
          "has no option \"count-include-pad\""},
+        {"flatten\ndense clases\n", "units must be a number or classes, not \"clases\""},
         {"concat\n", "concat needs the name of a second layer"},
         {"conv 2 3 as=a\nconv 2 3\nconcat a\n",
          "line 3: concat1: cannot join 6x6x2 with 4x4x2: all must have the same height"},
@@ -202,7 +203,7 @@ static void check_sentences(void)
         {"conv 0 3\n", "is 0, must be 1 to 65536"},
         {"conv 99999999999999999999 3\n", "must be an integer"},
         {"conv 3 9\n", "a window of 9x9 does not fit into 8x8"},
-        {"conv 3 3 strid=2\n", "\"conv\" has no option \"strid\""},
+        {"conv 3 3 strid=2\n", "\"conv\" has no option \"strid\"; did you mean stride?"},
         {"conv 3 3 stride=2 stride=2\n", "duplicate option \"stride\""},
         {"conv 3 3 groups=2\n", "groups=2 must divide the 1 input channels"},
         {"conv 3 3 bias=maybe\n", "bias=maybe is not known; choose from no, yes"},
