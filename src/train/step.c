@@ -31,11 +31,34 @@ enum weft_status weft_trainer_set_state(struct weft_trainer *t, int64_t step,
                                      sizeof(state));
 }
 
-/* Features are sent as the network reads them. */
+/* Features are sent as the network reads them: the launch that begins a step makes one
+ * number, where the network's own batch would be. */
+static enum weft_status record_begin(struct weft_trainer *t)
+{
+    struct weft_buffers own = t->buffers;
+    own.x = NULL;
+    struct weft_batch_args args = {
+        .n = 1,
+        .global_batch = 1,
+        .count = t->count,
+        .pixels = 1,
+        .channels = 1,
+        .width = 1,
+        .steps_per_epoch = t->steps_per_epoch,
+        .state = {t->buffers.state, 0, STATE_WORDS},
+        .gathered = true,
+        .bytes = {t->images->pixels, 0, 1},
+        .x = weft_plan_step_view(t->plan, &own, TENSOR_X),
+    };
+    args.x.count = 1;
+    WEFT_TRY(weft_list_begin_segment(t->gradients, -1, WEFT_PHASE_BATCH));
+    return t->gradients->primitives->make_batch(t->gradients, &args);
+}
+
 static enum weft_status record_batch(struct weft_trainer *t)
 {
     if (t->features.head)
-        return WEFT_OK;
+        return record_begin(t);
     size_t image = weft_shape_count(t->net->input);
     struct weft_batch_args args = {
         .n = t->plan->batch,

@@ -302,7 +302,7 @@ static weft_trainer *make_on_features(const char *text, const weft_dataset *data
     weft_net *net = make_net(text);
     CHECK_OK(weft_trainer_create(device, net, data,
                                  weft_train_params(.seed = 4, .keep_features = keep,
-                                                   .augment = augment,
+                                                   .epochs = 4, .augment = augment,
                                                    .features_dir = path_of("features")),
                                  &t));
     REQUIRE(t);
@@ -327,7 +327,7 @@ static void compare_weights(const weft_trainer *a, const weft_trainer *b)
 static void test_features(const weft_dataset *data)
 {
     static const char text[] =
-        LAYERS("frozen=yes", "frozen=yes", "", "") "optimizer sgd 0.1\n";
+        LAYERS("frozen=yes", "frozen=yes", "", "") "optimizer sgd 0.1\nschedule linear\n";
     weft_trainer *plain = make_on_features(text, data, NULL, false);
     weft_trainer *kept = make_on_features(text, data, NULL, true);
     struct weft_trainer_info info;
@@ -346,6 +346,10 @@ static void test_features(const weft_dataset *data)
     CHECK_OK(weft_trainer_run(kept, 7));
     CHECK_OK(weft_trainer_run(plain, 7));
     compare_weights(kept, plain);
+    struct weft_progress p, q;
+    CHECK_OK(weft_trainer_progress(kept, &p));
+    CHECK_OK(weft_trainer_progress(plain, &q));
+    CHECK(p.learning_rate == q.learning_rate && p.learning_rate < 0.1f);
     weft_trainer_destroy(&plain);
 
     /* Damaged files are made again. */
