@@ -76,9 +76,9 @@ struct weft_train_params {
     const float *class_weights;
     /* The outputs of a frozen first part of the network, its features, are computed once
      * for each image, before the first step or evaluation, so that a step runs what
-     * follows only; where there is such a part, of which the rest reads one output, all
-     * in float32, without augmentation, for a batch in one part, and with at most 1 GiB
-     * of features. */
+     * follows only; where there is such a part, of at least 32 FLOP for each of its
+     * outputs, of which the rest reads one tensor, all in float32, without augmentation,
+     * for a batch in one part, and with at most 1 GiB of features. */
     bool keep_features;
     /* A folder of this user only, created if it is missing, where they are kept in files
      * for other trainers on the same device with the same frozen weights and images;

@@ -19,6 +19,9 @@ enum { BATCH = 16 };
 
 static const size_t most_bytes = (size_t)1 << 30;
 
+/* Operations for each feature; fewer of them take less time than sending it. */
+static const double least_flops = 32;
+
 /* Changes with the layout. */
 static const char schema[8] = "weftfea1";
 
@@ -35,7 +38,11 @@ static const char *find_obstacle(const struct weft_trainer *t, const weft_datase
     struct weft_dataset_info info;
     char augment[WEFT_AUGMENT_TEXT];
     weft_dataset_info(data, &info);
-    if (!nodes)
+    double flops = 0;
+    for (int i = 0; i < nodes; i++)
+        flops += t->net->graph.nodes[i].op->flops(&t->net->graph.nodes[i]);
+    size_t count = nodes ? weft_shape_count(t->net->graph.nodes[nodes - 1].out) : 0;
+    if (!nodes || flops < least_flops * (double)count)
         return "";
     if (type != WEFT_FLOAT32)
         return "features are not kept in float16: the frozen layers run in every step";
@@ -46,7 +53,6 @@ static const char *find_obstacle(const struct weft_trainer *t, const weft_datase
     if (strcmp(augment, "none") != 0)
         return "augmentation makes other images in each epoch: the frozen layers run in "
                "every step";
-    size_t count = weft_shape_count(t->net->graph.nodes[nodes - 1].out);
     if (count > most_bytes / sizeof(float) / (size_t)info.count)
         return "the features of all images have more than 1 GiB: the frozen layers run "
                "in every step; freeze more of them";

@@ -371,6 +371,13 @@ static void test_features(const weft_dataset *data)
     weft_trainer_destroy(&kept);
     weft_trainer_destroy(&again);
 
+    weft_trainer *whitened = make_on_features(
+        "conv 8 2x2 init=whiten relu frozen=yes\nflatten\ndense 4\nsoftmax\n", data, NULL,
+        true);
+    weft_trainer_info(whitened, &info);
+    CHECK(!info.features && !*info.features_note);
+    weft_trainer_destroy(&whitened);
+
     weft_trainer *augmented = make_on_features(text, data, "flip", true);
     weft_trainer_info(augmented, &info);
     CHECK(!info.features && strstr(info.features_note, "augmentation"));
