@@ -2,6 +2,7 @@
 """Parts of data from end to end: folders of images, lists of them, names of classes, the cache,
 --input, --resume with a validation part, IDX under dotted names. Usage: data.py WEFT"""
 
+import fcntl
 import json
 import os
 import pathlib
@@ -11,11 +12,13 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 import zlib
 
 from checks import check, finish
 
 WEFT = os.path.abspath(sys.argv[1])
+F_GETPIPE_SZ = 1032  # of the module fcntl from Python 3.10 on
 SIDE, CLASSES = 8, ("ant", "bee", "cow")
 NET = ("conv 4 3x3 pad=same relu\nmax-pool 2\nflatten\ndense classes\nsoftmax\n"
        "optimizer adam 0.01\nbatch 8\n")
@@ -194,14 +197,10 @@ def many():
 
 def dotted():
     rng = random.Random(3)
-    os.mkdir("idx")
-    for stem, count in (("train", 24), ("t10k", 9)):
-        labels = bytes(i % 3 for i in range(count))
-        body = b"".join(pixels(label, rng) for label in labels)
-        pathlib.Path(f"idx/{stem}-images.idx3-ubyte").write_bytes(
-            struct.pack(">IIII", 0x803, count, SIDE, SIDE) + body)
-        pathlib.Path(f"idx/{stem}-labels.idx1-ubyte").write_bytes(
-            struct.pack(">II", 0x801, count) + labels)
+    idx("idx", 24, rng)
+    path = idx("idx-test", 9, rng)
+    for part in ("images.idx3", "labels.idx1"):
+        os.rename(path.with_name(f"train-{part}-ubyte"), f"idx/t10k-{part}-ubyte")
     train("-e", 1, "--out", "k", data="idx", says="22 for training, 2 for validation, 9 for test")
 
 
@@ -246,6 +245,46 @@ def as_needed():
     check("1 of 600 files left out" in out and "Decoded" not in out, f"left out: {out}")
 
 
+def idx(folder, count, rng):
+    labels = bytes(i % 3 for i in range(count))
+    body = b"".join(pixels(label, rng) for label in labels)
+    os.mkdir(folder)
+    path = pathlib.Path(folder, "train-images.idx3-ubyte")
+    path.write_bytes(struct.pack(">IIII", 0x803, count, SIDE, SIDE) + body)
+    pathlib.Path(folder, "train-labels.idx1-ubyte").write_bytes(struct.pack(">II", 0x801, count) + labels)
+    return path
+
+
+def mapped_process(path, first, *words):
+    """A command that has mapped the file and waits to write more than the line `first`."""
+    reader, writer = os.pipe()
+    os.write(writer, bytes(fcntl.fcntl(writer, F_GETPIPE_SZ) - len(first)))
+    process = subprocess.Popen([WEFT, *map(str, words)], stdout=writer, stderr=writer)
+    os.close(writer)
+    for _ in range(400):
+        maps = pathlib.Path(f"/proc/{process.pid}/maps").read_text(encoding="utf-8")
+        if str(path.resolve()) in maps and len(os.listdir(f"/proc/{process.pid}/task")) == 1:
+            return process, reader, maps
+        time.sleep(0.05)
+    return process, reader, maps
+
+
+def cut():
+    """A mapped file that becomes shorter while the command copies its pixels."""
+    path = idx("cut", 300, random.Random(4))
+    process, reader, maps = mapped_process(path, "Run 1 of 2: fold 1\n", "train", "-d", "cpu", "--data",
+                                           "cut", "--net", "t.net", "--folds", 2, "--stream")
+    check(str(path.resolve()) in maps, "the file is mapped")
+    os.truncate(path, 5000)
+    with os.fdopen(reader, "rb") as pipe:
+        out = pipe.read().strip(b"\0").decode()
+    process.wait()
+    if "libasan" not in maps:  # else the crash is the sanitizer's
+        check(process.returncode == 1 and out.endswith(
+            f"weft train: cut/{path.name}: became shorter or could not be read while it was in use; "
+            "leave the file as it is, on a disk that is whole\n"), f"cut: {process.returncode}: {out}")
+
+
 def orientation():
     """A PNG of 2 rows and 4 columns that Exif turns by 90 degrees."""
     exif = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
@@ -261,7 +300,7 @@ def main():
         os.chdir(folder)
         os.environ.update(XDG_CACHE_HOME=folder + "/cache", XDG_STATE_HOME=folder)
         pathlib.Path("t.net").write_text(NET)
-        for test in [folders, lists, weights, many, dotted, as_needed, orientation]:
+        for test in [folders, lists, weights, many, dotted, as_needed, cut, orientation]:
             test()
         os.chdir("/")
         shutil.rmtree(folder, ignore_errors=True)

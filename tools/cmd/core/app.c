@@ -190,8 +190,7 @@ enum app_exit app_create_context(struct app *app, bool opencl, bool fresh)
                              .cache_dir = cached ? cache : NULL,
                              .tuning_dir = tuned ? tuning : NULL, .icd_dir = folder,
                              .accept_damaged = app->options->force, .no_opencl = !folder);
-    if (folder)
-        crash_handler_install(app->name);
+    crash_handler_install(app->name, folder);
     dataset_prefetch_start(&app->prefetch); /* after the smoke test, which forks */
     enum weft_status status = weft_context_create(&app->context, &params);
     return status ? app_report_error(app, APP_START, status) : APP_OK;
@@ -301,9 +300,21 @@ enum app_exit app_read_dataset(struct app *app, const char *spec, enum weft_spli
     if (status && close && !paths_exists(spec))
         return app_error(app, APP_BAD_INPUT, "%s; did you mean %s?",
                          weft_error(app->context), close);
-    if (!status)
+    if (!status) {
+        app_watch_pixels(*out);
         app_print_decoding(*out);
+    }
     return status ? app_report_error(app, APP_INPUT, status) : APP_OK;
+}
+
+void app_watch_pixels(const weft_dataset *data)
+{
+    struct weft_dataset_info info;
+    weft_dataset_info(data, &info);
+    if (info.pixels)
+        crash_handler_add_data(info.source, info.pixels,
+                               (size_t)info.count * (size_t)info.height *
+                                   (size_t)info.width * (size_t)info.channels);
 }
 
 enum app_exit app_open_dataset(struct app *app, const char *spec, enum weft_split split,
