@@ -68,6 +68,7 @@ void weft_file_map_release(struct weft_file_map **map)
 enum weft_status weft_file_map_read(weft_context *ctx, const struct weft_file_map *map,
                                     size_t at, void *to, size_t size)
 {
+    struct stat info;
     for (size_t done = 0; done < size;) {
         ssize_t got = pread(map->fd, (char *)to + done, size - done, (off_t)(at + done));
         if (got < 0 && errno == EINTR)
@@ -80,9 +81,10 @@ enum weft_status weft_file_map_read(weft_context *ctx, const struct weft_file_ma
         if (!got)
             return weft_fail(
                 ctx, WEFT_ERR_FILE,
-                "%s: ends at byte %zu, but had %zu when it was opened; leave "
+                "%s: ends at byte %jd, but had %zu when it was opened; leave "
                 "the file as it is while it is in use",
-                map->path, at + done, map->size);
+                map->path, fstat(map->fd, &info) ? (intmax_t)0 : (intmax_t)info.st_size,
+                map->size);
         done += (size_t)got;
     }
     return WEFT_OK;

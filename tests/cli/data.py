@@ -285,6 +285,26 @@ def cut():
             "leave the file as it is, on a disk that is whole\n"), f"cut: {process.returncode}: {out}")
 
 
+def streamed():
+    """--stream: the same bits, commands that need all pixels, and the checkpoint of an error."""
+    path = idx("streamed", 300, random.Random(6))
+    words = ("-e", 2, "--val-split", 30)
+    train(*words, "--out", "st", "--stream", data="streamed", says="sent to the device batch by batch")
+    train(*words, "--out", "su", data="streamed")
+    check(same("st", "su"), "--stream gives the same bits")
+    train(*words, "--stream", "--tta", "flip", data="streamed", code=4, says="larger than half of the memory")
+    with open("err", "wb") as err:
+        process = subprocess.Popen([WEFT, "train", "-d", "cpu", "--data", "streamed", "--net", "t.net",
+                                    "-e", "100000", "--out", "sv", "--stream"], stdout=err, stderr=err)
+        while process.poll() is None and not pathlib.Path("sv/best.safetensors").exists():
+            time.sleep(0.02)
+        os.truncate(path, 5000)
+        code = process.wait(60)
+    out = pathlib.Path("err").read_text(encoding="utf-8")
+    check(code == 1 and "ends at byte 5000, but had 19216" in out and "resume with `weft train --resume" in out
+          and pathlib.Path("sv/last.safetensors").exists(), f"a read error: {code}: {out[-900:]}")
+
+
 def orientation():
     """A PNG of 2 rows and 4 columns that Exif turns by 90 degrees."""
     exif = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
@@ -300,7 +320,7 @@ def main():
         os.chdir(folder)
         os.environ.update(XDG_CACHE_HOME=folder + "/cache", XDG_STATE_HOME=folder)
         pathlib.Path("t.net").write_text(NET)
-        for test in [folders, lists, weights, many, dotted, as_needed, cut, orientation]:
+        for test in [folders, lists, weights, many, dotted, as_needed, cut, streamed, orientation]:
             test()
         os.chdir("/")
         shutil.rmtree(folder, ignore_errors=True)
