@@ -46,6 +46,9 @@ struct weft_dataset_info {
     int decoded; /* image files that were decoded; 0: none, or all were known */
     double decode_seconds;
     bool decoding; /* others will be, when their images are read */
+    /* of pixels in the files that are not bytes to 0..255: 255 if they were read as 0..1,
+     * 1 as 0..255; 0: all are bytes */
+    double scale;
 };
 
 /* Options of opening a dataset. */
@@ -79,6 +82,9 @@ struct weft_dataset_open_params {
      * damaged, which few do that look whole at both ends, fails the reading of it
      * (WEFT_ERR_FORMAT), and is left out by the next opening. */
     bool decode_as_needed;
+    /* For a part of other data than the training data: its `scale` in weft_dataset_info,
+     * which pixels that are not bytes must fit. 0: all values decide. */
+    double scale;
 };
 #define weft_dataset_open_params(...) WEFT_PARAMS(weft_dataset_open_params, __VA_ARGS__)
 

@@ -239,7 +239,8 @@ enum weft_status weft_dataset_take(struct weft_reading *reading,
         .known_as = release ? release->name : "",
         .preprocess = reading->from_files ? &reading->preprocess : NULL,
         .decoded = reading->decoded,
-        .decode_seconds = reading->decode_seconds};
+        .decode_seconds = reading->decode_seconds,
+        .scale = reading->scale_asked ? reading->scale : 0};
     info.classes = info.classes < naming->least ? naming->least : info.classes;
     info.classes = info.classes < 2 ? 2 : info.classes;
     if (raw->classes.count) {

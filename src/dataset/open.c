@@ -242,8 +242,9 @@ static enum weft_status read_part(struct weft_reading *reading, const char *path
                                   struct weft_raw_images *raw)
 {
     double scale = 0;
+    bool is_given = reading->scale > 0;
     enum weft_status status = read_both(reading, path, listed, raw);
-    if (!folder || !reading->scale_asked)
+    if (!folder || !reading->scale_asked || is_given)
         return status;
     WEFT_TRY(find_train_scale(reading, folder, &scale));
     if (!(scale > 0) || (!status && scale == reading->scale))
@@ -428,6 +429,9 @@ static enum weft_status read_params(const struct weft_dataset_open_params *param
     reading->max_memory = p.max_memory ? p.max_memory : half_of_memory();
     reading->class_names = p.classes ? p.class_names : NULL;
     reading->classes = p.classes;
+    reading->scale = p.scale;
+    WEFT_REQUIRE(context, p.scale == 0 || p.scale == 1 || p.scale == 255,
+                 "scale must be 0, 1 or 255");
     WEFT_REQUIRE(context, p.classes >= 0 && p.classes <= WEFT_MAX_CLASSES,
                  "classes must be 0 to WEFT_MAX_CLASSES");
     WEFT_REQUIRE(context, !p.classes || p.class_names, "class_names must be given");

@@ -80,6 +80,13 @@ def test_columns(folder):
             check(got == 1.0, f"{path}, separated by {separator!r}: accuracy {got}")
     weft("show", folder / "last.csv", says='column 65, "class", has the labels')
     weft("show", folder / "plain-last.csv", says="column 65 has the labels, by its numbers")
+    # The first of two files decides the scale of both.
+    csv(folder / "levels.csv", names + ["label"], lambda i, l, p: [*(v + 0.25 for v in p), l], 90, 2)
+    csv(folder / "parts.csv", names + ["label"], lambda i, l, p: [*(v / 255 for v in p), l], 90, 2)
+    for data, test in (("levels", "parts"), ("parts", "levels")):
+        weft("train", "-d", "cpu", "--data", folder / f"{data}.csv", "--test",
+             folder / f"{test}.csv", "--net", folder / "n.net", "-e", 1, "--out", folder / data,
+             code=4, says="save both at one scale")
     refused = {
         "without labels": (names, lambda i, l, p: p),
         "images without labels": (["id", *names], lambda i, l, p: [i, *p]),

@@ -152,6 +152,7 @@ static void follow_training(struct train_session *session,
     struct weft_preprocess_params *p = &session->images.preprocess;
     session->images.params.class_names = training->class_names;
     session->images.params.classes = training->classes;
+    session->images.params.scale = training->scale;
     if (!training->files || p->height)
         return;
     p->height = training->height;
@@ -190,6 +191,7 @@ enum app_exit train_open_data(struct train_session *session,
     }
     session->images.params.class_names = NULL;
     session->images.params.classes = 0;
+    session->images.params.scale = 0;
     if (session->decoding)
         session->whole = all;
     else
