@@ -139,13 +139,14 @@ static bool time_limit_reached(const struct train_session *session)
            term_seconds() - session->start >= session->time_limit;
 }
 
-/* Images that cannot be read leave the steps before as they are: they are saved. */
-static enum app_exit report_failed_steps(struct train_session *session,
-                                         enum weft_status status)
+/* Images that cannot be read leave the steps before as they are: those of an unfinished
+ * epoch are saved. Of a finished one the last checkpoint holds: its results are missing. */
+static enum app_exit report_failed_images(struct train_session *session,
+                                          enum weft_status status, bool unfinished)
 {
     enum app_exit code = app_report_error(session->app, APP_WORK, status);
     if (status == WEFT_ERR_FILE && !session->withheld &&
-        !train_save_checkpoint(session, session->run.last))
+        (!unfinished || !train_save_checkpoint(session, session->run.last)))
         term_print("The %lld steps before are in %s; resume with `weft train --resume "
                    "--out %s`",
                    (long long)session->saved_step, session->run.last,
@@ -168,7 +169,7 @@ static enum app_exit run_steps(struct train_session *session, struct weft_progre
         if (!status)
             status = weft_trainer_progress(session->trainer, p);
         if (status)
-            return report_failed_steps(session, status);
+            return report_failed_images(session, status, true);
         enum app_exit code =
             isfinite(p->loss) && isfinite(p->last_loss)
                 ? APP_OK
@@ -195,7 +196,7 @@ static enum app_exit run_steps(struct train_session *session, struct weft_progre
     return APP_OK;
 }
 
-static enum app_exit validate(const struct train_session *session, struct train_epoch *e)
+static enum app_exit validate(struct train_session *session, struct train_epoch *e)
 {
     struct weft_eval eval;
     e->val_accuracy = e->val_error = e->val_loss = NAN;
@@ -206,7 +207,7 @@ static enum app_exit validate(const struct train_session *session, struct train_
         weft_trainer_evaluate(session->trainer, session->val, NULL, &eval);
     term_wait_end();
     if (status)
-        return app_report_error(session->app, APP_WORK, status);
+        return report_failed_images(session, status, false);
     e->val_accuracy = eval.accuracy;
     e->val_error = eval.standard_error;
     e->val_loss = eval.loss;
