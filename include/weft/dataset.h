@@ -46,6 +46,7 @@ struct weft_dataset_info {
     int decoded; /* image files that were decoded; 0: none, or all were known */
     double decode_seconds;
     bool decoding; /* others will be, when their images are read */
+    bool damaged;  /* one could not be: the next opening leaves it out */
     /* of pixels in the files that are not bytes to 0..255: 255 if they were read as 0..1,
      * 1 as 0..255; 0: all are bytes */
     double scale;

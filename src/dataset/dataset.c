@@ -49,8 +49,10 @@ void(weft_dataset_info)(const weft_dataset *data, struct weft_dataset_info *out,
     }
     struct weft_dataset_info info = data->info;
     info.pixels = data->order ? NULL : data->pixels;
-    if (data->feed)
+    if (data->feed) {
         info.decoded = weft_image_feed_decoded(data->feed, &info.decode_seconds);
+        info.damaged = weft_image_feed_is_damaged(data->feed);
+    }
     info.decoding = weft_dataset_is_decoding(data);
     info.labels = data->labels;
     info.files = (const char *const *)data->files.list;

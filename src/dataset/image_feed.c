@@ -27,6 +27,7 @@ struct weft_image_feed {
     size_t left; /* MISSING or BUSY */
     int decoded;
     double seconds;
+    bool damaged;
 };
 
 static enum weft_status copy_paths(weft_context *ctx, struct weft_image_feed *f,
@@ -245,6 +246,9 @@ enum weft_status weft_image_feed_read(weft_context *ctx, struct weft_image_feed 
         if (!failure)
             continue;
         WEFT_TRY(weft_image_feed_finish(ctx, f));
+        pthread_mutex_lock(&f->mutex);
+        f->damaged = true;
+        pthread_mutex_unlock(&f->mutex);
         return weft_fail(ctx, WEFT_ERR_FORMAT,
                          "an image file is left out when you start again: %.200s",
                          failure);
@@ -258,6 +262,14 @@ bool weft_image_feed_is_decoding(struct weft_image_feed *f)
     bool decoding = f->left;
     pthread_mutex_unlock(&f->mutex);
     return decoding;
+}
+
+bool weft_image_feed_is_damaged(struct weft_image_feed *f)
+{
+    pthread_mutex_lock(&f->mutex);
+    bool damaged = f->damaged;
+    pthread_mutex_unlock(&f->mutex);
+    return damaged;
 }
 
 /* Set once, before the state of the image is. */

@@ -44,6 +44,9 @@ enum weft_status weft_image_feed_finish(weft_context *ctx, struct weft_image_fee
 /* Images are missing. */
 bool weft_image_feed_is_decoding(struct weft_image_feed *feed);
 
+/* weft_image_feed_read has failed for an image. */
+bool weft_image_feed_is_damaged(struct weft_image_feed *feed);
+
 /* The reason why an image cannot be decoded; NULL: it can, or is not decoded yet. */
 const char *weft_image_feed_failure(const struct weft_image_feed *feed, size_t image);
 

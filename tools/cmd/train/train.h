@@ -232,6 +232,7 @@ void train_show_epoch(struct train_session *session, const struct train_epoch *e
 void train_log_epoch(struct json *json, const void *epoch);
 
 /* train_logs.c. Logs of a resumed run end at its checkpoint, and are continued. */
+void train_discard_files(const struct train_session *session); /* of a new run */
 enum app_exit train_begin_logs(struct train_session *session,
                                const struct weft_progress *progress);
 enum app_exit train_append_logs(struct train_session *session,

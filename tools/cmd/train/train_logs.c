@@ -9,6 +9,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { MAX_LOG_BYTES = 1 << 28 };
 
@@ -90,6 +91,20 @@ static const struct {
 };
 enum { LOGS = sizeof(logs) / sizeof(*logs) };
 _Static_assert((int)LOGS == (int)TRAIN_LOGS, "an option for each log");
+
+void train_discard_files(const struct train_session *session)
+{
+    const struct run_dir *run = &session->run;
+    const char *const files[] = {run->best, run->log, run->last};
+    char path[PATHS_MAX];
+    if (run->lock < 0)
+        return; /* the session has no folder */
+    for (int i = 0; i < LOGS; i++)
+        if (session->logs[i] && paths_join(path, run->folder, logs[i].name))
+            unlink(path);
+    for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
+        unlink(files[i]);
+}
 
 enum app_exit train_begin_logs(struct train_session *session,
                                const struct weft_progress *p)

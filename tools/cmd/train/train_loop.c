@@ -140,7 +140,7 @@ static bool time_limit_reached(const struct train_session *session)
 }
 
 /* Images that cannot be read leave the steps before as they are: those of an unfinished
- * epoch are saved. Of a finished one the last checkpoint holds: its results are missing. */
+ * epoch are saved. After a finished one the last checkpoint holds. */
 static enum app_exit report_failed_images(struct train_session *session,
                                           enum weft_status status, bool unfinished)
 {

@@ -312,8 +312,18 @@ static enum app_exit train(struct train_session *session, const struct train_opt
     return code;
 }
 
-enum app_exit train_run(struct app *app, const struct train_options *o,
-                        struct train_job *job)
+/* An image file turned out to be damaged while a new run trained: it is left out from now
+ * on. */
+static bool may_begin_again(const struct train_session *session,
+                            const struct train_options *o)
+{
+    struct weft_dataset_info info;
+    weft_dataset_info(session->whole ? session->whole : session->train, &info);
+    return info.damaged && !o->resume;
+}
+
+static enum app_exit run_once(struct app *app, const struct train_options *o,
+                              struct train_job *job, bool *again)
 {
     struct train_session session = {
         .app = app,
@@ -327,6 +337,7 @@ enum app_exit train_run(struct app *app, const struct train_options *o,
         .start = term_seconds(),
     };
     enum app_exit code = train(&session, o);
+    *again = *again && code && may_begin_again(&session, o);
     if (job)
         job->diverged = session.diverged;
     weft_trainer_destroy(&session.trainer);
@@ -338,7 +349,20 @@ enum app_exit train_run(struct app *app, const struct train_options *o,
     weft_model_destroy(&session.checkpoint);
     weft_model_destroy(&session.from);
     free(session.weights);
+    if (*again)
+        train_discard_files(&session);
     run_dir_close(&session.run);
     train_free_rates(&session);
     return code;
+}
+
+enum app_exit train_run(struct app *app, const struct train_options *o,
+                        struct train_job *job)
+{
+    bool again = true, never = false;
+    enum app_exit code = run_once(app, o, job, &again);
+    if (!again)
+        return code;
+    term_print("Note: the run begins again, without what is damaged");
+    return run_once(app, o, job, &never);
 }
