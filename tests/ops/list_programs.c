@@ -35,8 +35,9 @@ static const struct {
 } ways[] = {
     {WEFT_FAMILY_VEC, WEFT_GEMM_NATIVE, NULL, 4, 1, false},
     {WEFT_FAMILY_VEC, WEFT_GEMM_NATIVE, "conv", 10, 6, true},
+    {WEFT_FAMILY_VEC, WEFT_GEMM_NATIVE, "batch", 4, 6, false},
     {WEFT_FAMILY_TILE, WEFT_GEMM_NATIVE, NULL, 4, 1, false},
-    {WEFT_FAMILY_TILE, WEFT_GEMM_NATIVE, "conv", 5, 5, true},
+    {WEFT_FAMILY_TILE, WEFT_GEMM_NATIVE, "conv", 5, 8, true},
     {WEFT_FAMILY_VEC, WEFT_GEMM_NATIVE, NULL, 2, 1, true, WEFT_PRECISION_FLOAT16},
     {WEFT_FAMILY_TILE, WEFT_GEMM_NATIVE, "conv", 3, 1, true, WEFT_PRECISION_FLOAT16},
     {WEFT_FAMILY_SUBGROUP, WEFT_GEMM_NATIVE, "dense", 4, 1, false},
