@@ -1,31 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Augmentation: text, training that repeats and resumes to the bit, previews. */
-#include "unit/trainer_fixture.h"
-
-#include "device/batch.h"
-#include "net/augment.h"
+#include "unit/augment_fixture.h"
 
 #include <math.h>
-
-static struct weft_augment resolve(const char *text, int side)
-{
-    struct weft_augment_options options = {0};
-    struct weft_augment augment = {0};
-    const double middle[4] = {0.5, 0.5, 0.5, 0.5};
-    CHECK_OK(weft_augment_read(ctx, text, &options));
-    CHECK_OK(weft_augment_resolve(ctx, &options,
-                                  (struct weft_shape){.h = side, .w = side, .c = 1},
-                                  middle, &augment));
-    return augment;
-}
-
-static struct weft_augment_draw draw_of(const struct weft_augment *a, int side,
-                                        unsigned image, unsigned epoch)
-{
-    struct weft_augment_draw d;
-    weft_augment_draw(&d, a, side, side, 1, image, epoch, 11, 12);
-    return d;
-}
 
 static weft_trainer *start_with(const weft_dataset *data, const char *augment, int batch,
                                 bool stream)

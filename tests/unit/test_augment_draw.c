@@ -1,33 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Augmentation: what is drawn for an image. */
-#include "unit/trainer_fixture.h"
-
-#include "device/batch.h"
-#include "net/augment.h"
+#include "unit/augment_fixture.h"
 
 #include <math.h>
 
 enum { IMAGES = 20000 };
-
-static struct weft_augment resolve(const char *text, int side)
-{
-    struct weft_augment_options options = {0};
-    struct weft_augment augment = {0};
-    const double middle[4] = {0.5, 0.5, 0.5, 0.5};
-    CHECK_OK(weft_augment_read(ctx, text, &options));
-    CHECK_OK(weft_augment_resolve(ctx, &options,
-                                  (struct weft_shape){.h = side, .w = side, .c = 1},
-                                  middle, &augment));
-    return augment;
-}
-
-static struct weft_augment_draw draw_of(const struct weft_augment *a, int side,
-                                        unsigned image, unsigned epoch)
-{
-    struct weft_augment_draw d;
-    weft_augment_draw(&d, a, side, side, 1, image, epoch, 11, 12);
-    return d;
-}
 
 /* Half of the images are flipped; alternating, each in every second epoch. */
 static void check_flips(void)

@@ -231,8 +231,9 @@ void train_add_row(struct table *table, const struct train_epoch *epoch, int epo
 void train_show_epoch(struct train_session *session, const struct train_epoch *epoch);
 void train_log_epoch(struct json *json, const void *epoch);
 
-/* train_logs.c. Logs of a resumed run end at its checkpoint, and are continued. */
-void train_discard_files(const struct train_session *session); /* of a new run */
+/* train_logs.c. Removes models and logs of a new run that begins again. */
+void train_discard_files(const struct train_session *session);
+/* Logs of a resumed run end at its checkpoint, and are continued. */
 enum app_exit train_begin_logs(struct train_session *session,
                                const struct weft_progress *progress);
 enum app_exit train_append_logs(struct train_session *session,
