@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Augmentation from its text, and draws of it, for two tests. */
-#ifndef WEFT_TEST_AUGMENT_FIXTURE_H
-#define WEFT_TEST_AUGMENT_FIXTURE_H
+#ifndef WEFT_TESTS_UNIT_AUGMENT_FIXTURE_H
+#define WEFT_TESTS_UNIT_AUGMENT_FIXTURE_H
 
 #include "unit/trainer_fixture.h"
 
