@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The beginning of a training step and the images of its rows, for the kernels that make
- * batches. Macros: SHUFFLE, 0: images in order, and no step begins; PART_ROWS, rows of a
- * part of the batch, 0: it is not in parts. */
+ * batches. Macros: SHUFFLE, 0: images in order, and no step begins; BALANCED, 1: balanced
+ * sampling; PART_ROWS, rows of a part of the batch, 0: it is not in parts. */
 #ifndef WEFT_BATCH_H
 #define WEFT_BATCH_H
 
-#include "shared/random.h"
+#include "shared/balance.h"
 #include "shared/state.h"
 
 #ifndef C
@@ -13,6 +13,9 @@
 #endif
 #ifndef SHUFFLE
 #define SHUFFLE 1
+#endif
+#ifndef BALANCED
+#define BALANCED 0
 #endif
 #ifndef PART_ROWS
 #define PART_ROWS 0
@@ -27,29 +30,23 @@ static inline uint global_row(__global const uint *state, uint row)
     return PART_ROWS > 0 ? row + state[STATE_NEXT_PART] * PART_ROWS : row;
 }
 
-static inline uint batch_epoch(__global const uint *state, uint steps_per_epoch)
+/* The image of a row, or the next one of the epoch's order; behind the last one the
+ * first. */
+static inline struct weft_sample sample_of(__global const uint *state,
+                                           __global const uint *balance, uint row,
+                                           bool partner, uint global_batch, uint count,
+                                           uint steps_per_epoch)
 {
-    return state[STATE_STEP] / steps_per_epoch;
-}
-
-static inline uint sample_index(__global const uint *state, uint row, uint global_batch,
-                                uint count, uint steps_per_epoch)
-{
-    if (!SHUFFLE)
-        return row;
+    if (!SHUFFLE) {
+        struct weft_sample s = {row, 0};
+        return s;
+    }
     const uint step = state[STATE_STEP], epoch = step / steps_per_epoch;
-    return weft_shuffle((step - epoch * steps_per_epoch) * global_batch + row, count,
-                        state[STATE_SEED_LOW], state[STATE_SEED_HIGH], epoch);
-}
-
-/* The next image of the epoch's order; behind the last one the first. */
-static inline uint next_index(__global const uint *state, uint row, uint global_batch,
-                              uint count, uint steps_per_epoch)
-{
-    const uint step = state[STATE_STEP], epoch = step / steps_per_epoch;
-    const uint at = (step - epoch * steps_per_epoch) * global_batch + row + 1;
-    return weft_shuffle(at < count ? at : 0, count, state[STATE_SEED_LOW],
-                        state[STATE_SEED_HIGH], epoch);
+    const uint key0 = state[STATE_SEED_LOW], key1 = state[STATE_SEED_HIGH];
+    const uint own = (step - epoch * steps_per_epoch) * global_batch + row;
+    const uint at = !partner ? own : own + 1 < count ? own + 1 : 0;
+    return BALANCED ? weft_balanced_sample(balance, count, at, epoch, key0, key1)
+                    : weft_shuffled_sample(count, at, epoch, key0, key1);
 }
 
 /* By one work-item of the launch. */

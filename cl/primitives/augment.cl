@@ -79,8 +79,9 @@ __kernel void augment_batch(ALIASED_VIEW(uint, state), ALIASED_VIEW(const uchar,
                             ALIASED_VIEW(const int, labels), ALIASED_VIEW(stored_y, x),
                             ALIASED_VIEW(int, batch_labels),
                             ALIASED_VIEW(int, partner_labels), ALIASED_VIEW(int, shares),
-                            uint first_row, uint global_batch, uint count,
-                            uint steps_per_epoch, uint gathered, float4 scale4,
+                            ALIASED_VIEW(const uint, balance), uint first_row,
+                            uint global_batch, uint count, uint steps_per_epoch,
+                            uint gathered, float4 scale4,
                             float4 shift4)
 {
     const struct weft_augment augment = AUGMENT_OPTIONS;
@@ -88,25 +89,28 @@ __kernel void augment_batch(ALIASED_VIEW(uint, state), ALIASED_VIEW(const uchar,
     const bool first = get_global_id(0) == 0;
     if (row == 0 && first)
         begin_step(state + state_at);
-    const uint epoch = batch_epoch(state + state_at, steps_per_epoch);
     const uint batch_row = global_row(state + state_at, first_row + row);
-    const uint index =
-        sample_index(state + state_at, batch_row, global_batch, count, steps_per_epoch);
-    const uint place = gathered ? batch_row : index;
+    const struct weft_sample sample =
+        sample_of(state + state_at, balance + balance_at, batch_row, false, global_batch,
+                  count, steps_per_epoch);
+    const uint place = gathered ? batch_row : sample.image;
     const uint key0 = state[state_at + STATE_SEED_LOW],
                key1 = state[state_at + STATE_SEED_HIGH];
     if (HAS_LABELS && first)
         batch_labels[batch_labels_at + row] = labels[labels_at + place];
     struct weft_augment_draw d;
-    weft_augment_draw(&d, &augment, H, W, C, index, epoch, key0, key1);
+    weft_augment_draw(&d, &augment, H, W, C, sample.image, sample.cycle, key0,
+                      key1);
 #if MIXED
-    const uint partner =
-        next_index(state + state_at, batch_row, global_batch, count, steps_per_epoch);
-    const uint other_place = gathered ? batch_row + 1 : partner;
+    const struct weft_sample partner =
+        sample_of(state + state_at, balance + balance_at, batch_row, true, global_batch,
+                  count, steps_per_epoch);
+    const uint other_place = gathered ? batch_row + 1 : partner.image;
     struct weft_augment_draw other;
-    weft_augment_draw(&other, &augment, H, W, C, partner, epoch, key0, key1);
+    weft_augment_draw(&other, &augment, H, W, C, partner.image, partner.cycle, key0,
+                      key1);
     struct weft_augment_mix mix;
-    weft_augment_mix(&mix, &augment, H, W, index, epoch, key0, key1);
+    weft_augment_mix(&mix, &augment, H, W, sample.image, sample.cycle, key0, key1);
     __global const uchar *other_from =
         bytes + bytes_at + (size_t)other_place * (H * W * C);
     if (HAS_LABELS && first)

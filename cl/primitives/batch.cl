@@ -5,27 +5,31 @@
  *     batch_labels[i] = labels[index(r)]
  *
  * with r = first_row + i, and in part k of a batch PART_ROWS k more. index(r) is row r of
- * the global batch in this epoch's permutation (weft_shuffle, random.h), or r where
- * SHUFFLE is 0 or where bytes and labels have been `gathered` for this batch. With
- * SHUFFLE the launch begins a training step, or its part (state.h). The work-items of a
- * row (dimension 0, any number) process its vectors in turn. Global size (any, n). */
+ * the global batch in this epoch's order (weft_sample, balance.h), or r where SHUFFLE is
+ * 0 or where bytes and labels have been `gathered` for this batch. With SHUFFLE the
+ * launch begins a training step, or its part (state.h). The work-items of a row
+ * (dimension 0, any number) process its vectors in turn. Global size (any, n). */
 #include "lib/batch.h"
 #include "lib/common.h"
 #include "lib/storage.h"
 
 __kernel void make_batch(ALIASED_VIEW(uint, state), ALIASED_VIEW(const uchar, bytes),
                          ALIASED_VIEW(const int, labels), ALIASED_VIEW(stored_y, x),
-                         ALIASED_VIEW(int, batch_labels), uint first_row,
-                         uint global_batch, uint count, uint pixels, uint steps_per_epoch,
-                         uint gathered, float4 scale4, float4 shift4)
+                         ALIASED_VIEW(int, batch_labels),
+                         ALIASED_VIEW(const uint, balance), uint first_row,
+                         uint global_batch, uint count, uint pixels,
+                         uint steps_per_epoch, uint gathered, float4 scale4,
+                         float4 shift4)
 {
     const uint row = get_global_id(1);
     if (SHUFFLE && row == 0 && get_global_id(0) == 0)
         begin_step(state + state_at);
     const uint batch_row = global_row(state + state_at, first_row + row);
-    const uint place = gathered ? batch_row
-                                : sample_index(state + state_at, batch_row, global_batch,
-                                               count, steps_per_epoch);
+    const uint place = gathered
+                           ? batch_row
+                           : sample_of(state + state_at, balance + balance_at, batch_row,
+                                       false, global_batch, count, steps_per_epoch)
+                                 .image;
     if (HAS_LABELS && get_global_id(0) == 0)
         batch_labels[batch_labels_at + row] = labels[labels_at + place];
 

@@ -92,6 +92,12 @@ struct weft_train_params {
      * statistics are those of the parts, and dropout draws for each. 0 and 1: one part.
      * WEFT_ERR_ARG unless it divides the batch. */
     int accumulate;
+    /* Balanced sampling, against imbalance: an epoch draws as many images as the data
+     * has, of every class that has any equally often. Images of small classes are drawn
+     * more than once in an epoch, each time augmented in another way, and those of large
+     * ones in some epochs only: of a class all images are drawn before one of them is
+     * again. Excludes class_weights, which would count a class twice. */
+    bool balance;
 };
 #define weft_train_params(...) WEFT_PARAMS(weft_train_params, __VA_ARGS__)
 

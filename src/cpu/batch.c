@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Batches: images gathered by a permutation, augmented and normalized. */
 #include "cpu/cpu.h"
-#include "shared/random.h"
 #include "shared/state.h"
 
 #include <assert.h>
@@ -15,17 +14,11 @@ static size_t global_row(const struct weft_batch_args *a, size_t row)
 }
 
 /* The image of a row, or its partner. */
-static size_t image_of(const struct weft_batch_args *a, size_t row, bool partner)
+static struct weft_sample sample_of(const struct weft_batch_args *a, size_t row,
+                                    bool partner)
 {
-    const uint32_t *state = cpu_words(a->state);
-    row = global_row(a, row);
-    if (!state)
-        return row;
-    uint32_t steps = (uint32_t)a->steps_per_epoch, step = state[STATE_STEP];
-    size_t at = step % steps * (size_t)a->global_batch + row;
-    return weft_shuffle((uint32_t)(partner ? weft_batch_partner(a, at) : at),
-                        (uint32_t)a->count, state[STATE_SEED_LOW], state[STATE_SEED_HIGH],
-                        step / steps);
+    return weft_batch_sample(a, row, partner, cpu_words(a->state),
+                             a->balance.mem ? cpu_words(a->balance) : NULL);
 }
 
 static void begin_step(uint32_t *state)
@@ -56,29 +49,27 @@ static float augmented(const struct weft_batch_args *a,
 }
 
 /* `place`: of the image's bytes. */
-static void augmented_row(const struct weft_batch_args *a, size_t image, size_t place,
-                          float *x)
+static void augmented_row(const struct weft_batch_args *a, struct weft_sample sample,
+                          size_t place, float *x)
 {
     const uint32_t *state = cpu_words(a->state);
     struct weft_augment_draw draw =
-        weft_batch_draw(a, image, state[STATE_STEP] / (uint32_t)a->steps_per_epoch,
-                        state[STATE_SEED_LOW], state[STATE_SEED_HIGH]);
+        weft_batch_draw(a, sample, state[STATE_SEED_LOW], state[STATE_SEED_HIGH]);
     for (int i = 0; i < a->pixels; i++)
         x[i] = augmented(a, &draw, place, (size_t)i);
 }
 
 /* The image and the next one of the epoch's order. */
-static void mixed_row(const struct weft_batch_args *a, size_t item, size_t image,
-                      size_t place, float *x)
+static void mixed_row(const struct weft_batch_args *a, size_t item,
+                      struct weft_sample sample, size_t place, float *x)
 {
     const uint32_t *state = cpu_words(a->state);
-    uint32_t epoch = state[STATE_STEP] / (uint32_t)a->steps_per_epoch;
     uint32_t key0 = state[STATE_SEED_LOW], key1 = state[STATE_SEED_HIGH];
-    size_t partner = image_of(a, item, true);
-    size_t partner_place = a->gathered ? place + 1 : partner;
-    struct weft_augment_draw own = weft_batch_draw(a, image, epoch, key0, key1),
-                             other = weft_batch_draw(a, partner, epoch, key0, key1);
-    struct weft_augment_mix mix = weft_batch_mix(a, image, epoch, key0, key1);
+    struct weft_sample partner = sample_of(a, item, true);
+    size_t partner_place = a->gathered ? place + 1 : partner.image;
+    struct weft_augment_draw own = weft_batch_draw(a, sample, key0, key1),
+                             other = weft_batch_draw(a, partner, key0, key1);
+    struct weft_augment_mix mix = weft_batch_mix(a, sample, key0, key1);
     for (size_t i = 0; i < (size_t)a->pixels; i++) {
         float weight = weft_batch_weight(a, &mix, i);
         x[i] = weight * augmented(a, &own, place, i) +
@@ -104,13 +95,13 @@ static void input_row(const void *data, size_t item)
     const struct weft_batch_args *a = data;
     if (a->state.mem && item == 0)
         begin_step(cpu_words(a->state));
-    size_t image = image_of(a, item, false);
-    size_t place = a->gathered ? global_row(a, item) : image;
+    struct weft_sample sample = sample_of(a, item, false);
+    size_t place = a->gathered ? global_row(a, item) : sample.image;
     float *x = cpu_floats(a->x) + item * (size_t)a->pixels;
     if (a->augment.mix)
-        mixed_row(a, item, image, place, x);
+        mixed_row(a, item, sample, place, x);
     else if (a->augment.kind)
-        augmented_row(a, image, place, x);
+        augmented_row(a, sample, place, x);
     else
         plain_row(a, place, x);
     if (a->labels.mem)

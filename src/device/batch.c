@@ -2,24 +2,47 @@
 /* Pixels of augmented images, one at a time: what the kernels are compared with. */
 #include "device/batch.h"
 
+#include "shared/state.h"
+
 #include <math.h>
 
-struct weft_augment_draw weft_batch_draw(const struct weft_batch_args *args, size_t image,
-                                         uint32_t epoch, uint32_t key0, uint32_t key1)
+struct weft_sample weft_batch_sample(const struct weft_batch_args *args, size_t row,
+                                     bool partner, const uint32_t *state,
+                                     const uint32_t *balance)
+{
+    row += (size_t)args->first;
+    if (!state)
+        return (struct weft_sample){(uint32_t)row, 0};
+    if (args->part_rows)
+        row += state[STATE_NEXT_PART] * (size_t)args->part_rows;
+    uint32_t steps = (uint32_t)args->steps_per_epoch, epoch = state[STATE_STEP] / steps;
+    uint32_t key0 = state[STATE_SEED_LOW], key1 = state[STATE_SEED_HIGH];
+    size_t own = state[STATE_STEP] % steps * (size_t)args->global_batch + row;
+    uint32_t at = (uint32_t)(partner ? weft_batch_partner(args, own) : own);
+    uint32_t count = (uint32_t)args->count;
+    return balance ? weft_balanced_sample(balance, count, at, epoch, key0, key1)
+                   : weft_shuffled_sample(count, at, epoch, key0, key1);
+}
+
+struct weft_augment_draw weft_batch_draw(const struct weft_batch_args *args,
+                                         struct weft_sample sample, uint32_t key0,
+                                         uint32_t key1)
 {
     struct weft_augment_draw d;
     weft_augment_draw(&d, &args->augment, args->pixels / args->channels / args->width,
-                      args->width, args->channels, (uint32_t)image, epoch, key0, key1);
+                      args->width, args->channels, sample.image, sample.cycle, key0,
+                      key1);
     return d;
 }
 
-struct weft_augment_mix weft_batch_mix(const struct weft_batch_args *args, size_t image,
-                                       uint32_t epoch, uint32_t key0, uint32_t key1)
+struct weft_augment_mix weft_batch_mix(const struct weft_batch_args *args,
+                                       struct weft_sample sample, uint32_t key0,
+                                       uint32_t key1)
 {
     struct weft_augment_mix m = {.share = AUGMENT_SHARES, .weight = AUGMENT_SHARES};
     if (args->augment.mix)
         weft_augment_mix(&m, &args->augment, args->pixels / args->channels / args->width,
-                         args->width, (uint32_t)image, epoch, key0, key1);
+                         args->width, sample.image, sample.cycle, key0, key1);
     return m;
 }
 

@@ -52,7 +52,8 @@ enum { LABELS = 10 }; /* classes, where the arguments have no number of them */
 ARGUMENTS(make_batch, batch,
           WRITE(x, FLOATS) WRITE(batch_labels, WORDS)
           WRITE(partner_labels, WORDS) WRITE(shares, WORDS)
-          READ(bytes, BYTES) READ(labels, WORDS_BELOW(LABELS)) UPDATE(state, STATE))
+          READ(bytes, BYTES) READ(labels, WORDS_BELOW(LABELS)) READ(balance, WORDS)
+          UPDATE(state, STATE))
 ARGUMENTS(conv_forward, conv,
           WRITE(y, FLOATS) WRITE(argmax, INDICES)
           READ(x, FLOATS) READ(w, FLOATS) READ(bias, FLOATS))

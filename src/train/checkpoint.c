@@ -85,6 +85,8 @@ static void put_training(json_t **metadata, const struct weft_trainer *t,
     if (t->class_weights_hash)
         weft_metadata_put_text(metadata, META_WEIGHTS, "%016" PRIx64,
                                t->class_weights_hash);
+    if (t->balance)
+        weft_metadata_put_text(metadata, META_BALANCE, "yes");
     weft_metadata_put_text(metadata, META_STEP, "%" PRId64, t->read);
     weft_metadata_put_text(metadata, META_EPOCH, "%d", t->steps_per_epoch);
     weft_metadata_put_numbers(metadata, META_POWERS, 9,
@@ -254,6 +256,10 @@ static enum weft_status check_same(const struct weft_trainer *t,
     if (weft_safetensors_metadata(file, META_WEIGHTS) || t->class_weights_hash)
         WEFT_TRY(require_entry(file, META_WEIGHTS, weights,
                                "continue with the same class weights"));
+    if (weft_safetensors_metadata(file, META_BALANCE) || t->balance)
+        WEFT_TRY(require_entry(file, META_BALANCE, t->balance ? "yes" : "no",
+                               t->balance ? "continue without balanced sampling"
+                                          : "continue with balanced sampling"));
     if (weft_safetensors_metadata(file, META_PRECISION) || t->plan->type != WEFT_FLOAT32)
         WEFT_TRY(require_entry(file, META_PRECISION, precision_of(t),
                                "continue in the same precision"));

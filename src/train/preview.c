@@ -21,10 +21,10 @@ struct epoch {
     uint32_t number, key0, key1;
 };
 
-static uint32_t image_at(const struct epoch *e, size_t place)
+static struct weft_sample image_at(const struct epoch *e, size_t place)
 {
-    return weft_shuffle((uint32_t)place, (uint32_t)e->info->count, e->key0, e->key1,
-                        e->number);
+    return weft_shuffled_sample((uint32_t)e->info->count, (uint32_t)place, e->number,
+                                e->key0, e->key1);
 }
 
 static double pixel_of(const struct epoch *e, const struct weft_augment_draw *draw,
@@ -41,24 +41,21 @@ static void make_image(const struct epoch *e, size_t place, uint8_t *pixels,
                        struct weft_preview_image *out)
 {
     const struct weft_batch_args *a = &e->args;
-    uint32_t image = image_at(e, place),
-             partner = image_at(e, weft_batch_partner(a, place));
-    const struct weft_augment_draw own =
-        weft_batch_draw(a, image, e->number, e->key0, e->key1);
-    const struct weft_augment_draw other =
-        weft_batch_draw(a, partner, e->number, e->key0, e->key1);
-    const struct weft_augment_mix mix =
-        weft_batch_mix(a, image, e->number, e->key0, e->key1);
+    struct weft_sample sample = image_at(e, place),
+                       partner = image_at(e, weft_batch_partner(a, place));
+    const struct weft_augment_draw own = weft_batch_draw(a, sample, e->key0, e->key1);
+    const struct weft_augment_draw other = weft_batch_draw(a, partner, e->key0, e->key1);
+    const struct weft_augment_mix mix = weft_batch_mix(a, sample, e->key0, e->key1);
     for (size_t at = 0; at < (size_t)a->pixels; at++) {
         double weight = (double)weft_batch_weight(a, &mix, at), sum = 0;
         if (weight > 0)
-            sum += weight * pixel_of(e, &own, image, at);
+            sum += weight * pixel_of(e, &own, sample.image, at);
         if (weight < 1)
-            sum += (1 - weight) * pixel_of(e, &other, partner, at);
+            sum += (1 - weight) * pixel_of(e, &other, partner.image, at);
         pixels[at] = (uint8_t)lrint(sum);
     }
-    *out = (struct weft_preview_image){.index = (int)image,
-                                       .partner = (int)partner,
+    *out = (struct weft_preview_image){.index = (int)sample.image,
+                                       .partner = (int)partner.image,
                                        .share = (float)mix.share / AUGMENT_SHARES};
 }
 

@@ -73,6 +73,7 @@ static enum weft_status record_batch(struct weft_trainer *t)
         .gathered = t->images->streamed,
         .bytes = {t->images->pixels, 0, (size_t)t->images->rows * image},
         .labels = {t->images->labels, 0, (size_t)t->images->rows},
+        .balance = {t->balance_mem, 0, t->balance ? weft_trainer_balance_words(t) : 0},
         .x = weft_plan_step_view(t->plan, &t->buffers, TENSOR_X),
         .batch_labels = weft_plan_step_view(t->plan, &t->buffers, TENSOR_LABELS),
         .partner_labels = weft_plan_partner_labels(t->plan, &t->buffers),
@@ -250,6 +251,7 @@ static enum weft_status begin_features(struct weft_trainer *t)
                                         .batch = t->batch,
                                         .rows = t->batch,
                                         .seed = t->seed,
+                                        .balance = t->balance,
                                         .feature_count = t->features.count};
     WEFT_TRY(weft_features_of(t, params.data, &params.features));
     WEFT_TRY(weft_stream_create(t->device->context, &params, &t->stream));

@@ -5,7 +5,7 @@
 #include "train/stream.h"
 
 #include "dataset/dataset.h"
-#include "shared/random.h"
+#include "shared/balance.h"
 #include "util/clock.h"
 
 #include <pthread.h>
@@ -21,6 +21,7 @@ struct weft_stream {
     struct weft_dataset_info info;
     int batch, rows, steps_per_epoch, slots;
     uint64_t seed;
+    const uint32_t *balance; /* NULL: no balanced sampling */
     size_t image_bytes;
     const uint8_t *features; /* of all images; NULL: their pixels are gathered */
     uint8_t *pixels;         /* of all slots */
@@ -44,10 +45,14 @@ static void gather_labels(struct weft_stream *s, int64_t step)
     int64_t slot = step % s->slots;
     uint32_t epoch = (uint32_t)(step / s->steps_per_epoch);
     uint32_t first = (uint32_t)(step % s->steps_per_epoch) * (uint32_t)s->batch;
+    uint32_t count = (uint32_t)s->info.count;
+    uint32_t key0 = (uint32_t)s->seed, key1 = (uint32_t)(s->seed >> 32);
     for (uint32_t row = 0; row < (uint32_t)s->rows; row++) {
-        uint32_t count = (uint32_t)s->info.count, at = first + row;
-        s->images[row] = weft_shuffle(at < count ? at : 0, count, (uint32_t)s->seed,
-                                      (uint32_t)(s->seed >> 32), epoch);
+        uint32_t at = first + row < count ? first + row : 0;
+        s->images[row] =
+            s->balance
+                ? weft_balanced_sample(s->balance, count, at, epoch, key0, key1).image
+                : weft_shuffled_sample(count, at, epoch, key0, key1).image;
         s->labels[slot * s->rows + row] = s->info.labels[s->images[row]];
     }
 }
@@ -121,6 +126,7 @@ enum weft_status weft_stream_create(weft_context *ctx, const struct weft_stream_
     s->rows = p->rows;
     s->steps_per_epoch = s->info.count / p->batch;
     s->seed = p->seed;
+    s->balance = p->balance;
     s->features = (const uint8_t *)p->features;
     s->image_bytes = p->features ? p->feature_count * sizeof(*p->features)
                                  : weft_dataset_image_bytes(&s->info);

@@ -19,6 +19,9 @@ struct weft_stream_params {
      * the stream. */
     const float *features;
     size_t feature_count;
+    /* The table of balanced sampling (shared/balance.h), which outlives the stream; NULL:
+     * each epoch is a permutation. */
+    const uint32_t *balance;
 };
 
 /* Where it goes, and where the steps begin. */

@@ -361,6 +361,7 @@ static enum weft_status build(struct weft_trainer *t, const weft_net *net,
     WEFT_TRY(alloc_buffers(t));
     WEFT_TRY(upload_groups(t));
     WEFT_TRY(upload_class_weights(t, info, p->class_weights));
+    WEFT_TRY(weft_trainer_balance(t, info, p));
     if (!t->images)
         WEFT_TRY(upload_images(t, data, p));
     if (t->features.head) {
@@ -374,7 +375,8 @@ static enum weft_status build(struct weft_trainer *t, const weft_net *net,
                                    &(struct weft_stream_params){.data = data,
                                                                 .batch = t->batch,
                                                                 .rows = t->images->rows,
-                                                                .seed = t->seed},
+                                                                .seed = t->seed,
+                                                                .balance = t->balance},
                                    &t->stream));
         WEFT_TRY(make_initial(t, data, p));
         WEFT_TRY(write_weights(t));
@@ -441,6 +443,7 @@ void weft_trainer_destroy(weft_trainer **trainer)
                                      t->row_metrics,
                                      t->average,
                                      t->group_mem,
+                                     t->balance_mem,
                                      t->buffers.class_weights};
     weft_inference_destroy(&t->inference);
     if (t->averager)
@@ -458,6 +461,7 @@ void weft_trainer_destroy(weft_trainer **trainer)
     weft_weight_groups_free(&t->groups);
     free(t->initial);
     free(t->points);
+    free(t->balance);
     weft_plan_destroy(&t->plan);
     weft_net_destroy(&t->net);
     for (int i = 0; i < t->classes; i++)

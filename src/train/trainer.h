@@ -39,7 +39,9 @@ struct weft_trainer {
     /* With a batch in parts: the sums of their gradients; the losses of its rows, then
      * whether each is correct. NULL: it is in one. */
     struct weft_mem *gradient_sums, *row_metrics;
-    struct weft_mem *group_mem; /* groups.of, then groups.settings; NULL: one group */
+    uint32_t *balance; /* shared/balance.h; NULL: each epoch is a permutation */
+    struct weft_mem *balance_mem; /* the same */
+    struct weft_mem *group_mem;   /* groups.of, then groups.settings; NULL: one group */
     struct weft_weight_groups groups;
     struct weft_train_images *images;
     struct weft_stream *stream; /* NULL: all images are on the device, or the features of
@@ -113,6 +115,14 @@ struct weft_mem *weft_trainer_weights(const struct weft_trainer *trainer);
 
 /* Back to the first step: initial weights, no moments, no metrics. */
 enum weft_status weft_trainer_restart(struct weft_trainer *trainer);
+
+/* balance.c. The table of balanced sampling, of the params; the device gets it, too. */
+enum weft_status weft_trainer_balance(struct weft_trainer *trainer,
+                                      const struct weft_dataset_info *info,
+                                      const struct weft_train_params *params);
+
+/* The number of its words. */
+size_t weft_trainer_balance_words(const struct weft_trainer *trainer);
 
 /* learning_rate.c */
 

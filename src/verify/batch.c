@@ -20,7 +20,7 @@ struct input_case {
     struct verify_case base;
     struct weft_batch_args args; /* all but the part and the views */
     struct shard parts[PART_COUNT];
-    struct lab_tensor *state, *bytes, *labels;
+    struct lab_tensor *state, *bytes, *labels, *balance;
     struct verify_run *whole, *shards; /* shards NULL: a batch of one row */
 };
 
@@ -35,6 +35,7 @@ static enum weft_status record_part(const struct input_case *in, enum lab_side s
     args.state = lab_view(&c->lab, in->state, side);
     args.bytes = lab_view(&c->lab, in->bytes, side);
     args.labels = lab_view(&c->lab, in->labels, side);
+    args.balance = lab_view(&c->lab, in->balance, side);
     args.x = lab_view(&c->lab, part->x, side);
     args.batch_labels = lab_view(&c->lab, part->labels, side);
     args.partner_labels = lab_view(&c->lab, part->partners, side);
@@ -72,6 +73,30 @@ static void fill_state(struct input_case *in)
         state[STATE_RATE_COUNT] = (uint32_t)lab_random_int(&k->random, 0, MAX_RATES);
 }
 
+/* Classes of any sizes, with the images in order: a permutation of them would show
+ * nothing more. */
+static void fill_balance(struct input_case *in)
+{
+    struct verify_case *c = &in->base;
+    if (!in->balance)
+        return;
+    uint32_t *table = lab_initial(&c->lab, in->balance);
+    uint32_t images = (uint32_t)in->args.count,
+             classes = (uint32_t)in->balance->count - images - 2;
+    table[BALANCE_CLASSES] = classes;
+    uint32_t *first = table + BALANCE_FIRST, at = 0;
+    for (uint32_t k = 0; k < classes; k++) {
+        uint32_t most = images - at - (classes - 1 - k);
+        first[k] = BALANCE_FIRST + classes + 1 + at;
+        at += k + 1 == classes
+                  ? most
+                  : (uint32_t)lab_random_int(&c->check->random, 1, (int)most);
+    }
+    first[classes] = BALANCE_FIRST + classes + 1 + images;
+    for (uint32_t i = 0; i < images; i++)
+        first[classes + 1 + i] = i;
+}
+
 static void fill(struct input_case *in)
 {
     struct verify_case *c = &in->base;
@@ -81,6 +106,7 @@ static void fill(struct input_case *in)
     int32_t *labels = in->labels ? lab_initial(&c->lab, in->labels) : NULL;
     for (size_t i = 0; labels && i < in->labels->count; i++)
         labels[i] = lab_random_int(&c->check->random, 0, 999);
+    fill_balance(in);
     fill_state(in);
 }
 
@@ -272,11 +298,16 @@ static enum weft_status verify_input_case(struct verify_context *k)
     if (shuffled && lab_random_bool(&k->random, 60))
         a->augment = random_augment(k, a->pixels / a->channels / a->width, a->width);
     a->gathered = shuffled && lab_random_bool(&k->random, 30);
+    int most_classes = a->count < 9 ? a->count : 9;
+    int classes = shuffled && lab_random_bool(&k->random, 30)
+                      ? lab_random_int(&k->random, 1, most_classes)
+                      : 0;
     case_init(c, k);
     case_describe(c, " %d and %d of %d images%s, %d bytes, %d channels, %s, labels %s",
                   in.parts[FIRST_SHARD].n, in.parts[SECOND_SHARD].n, a->count,
                   a->part_rows ? ", one part of three" : "", a->pixels, a->channels,
                   a->gathered ? "gathered"
+                  : classes   ? "balanced"
                   : shuffled  ? "shuffled"
                               : "in order",
                   labelled ? "present" : "absent");
@@ -306,6 +337,9 @@ static enum weft_status verify_input_case(struct verify_context *k)
         in.state->is_in_out = true;
     if (labelled)
         in.labels = lab_add_tensor(&c->lab, "labels", LAB_INT32, 1, 1, 1, stored);
+    if (classes)
+        in.balance = lab_add_tensor(&c->lab, "balance", LAB_INT32, 1, 1, 1,
+                                    BALANCE_FIRST + classes + 1 + a->count);
     add_parts(&in);
     enum weft_status status = run_case(&in, exact);
     case_finish(c);

@@ -40,25 +40,18 @@ static size_t global_row(const struct verify_call *v, size_t row)
 }
 
 /* The image of a row, or its partner. */
-static size_t image_of(const struct verify_call *v, size_t row, bool partner)
+static struct weft_sample sample_of(const struct verify_call *v, size_t row, bool partner)
 {
     const struct weft_batch_args *a = &v->call.args.make_batch;
-    const uint32_t *state = verify_before(v, &a->state);
-    row = global_row(v, row);
-    if (!state)
-        return row;
-    uint32_t steps = (uint32_t)a->steps_per_epoch, step = state[STATE_STEP];
-    size_t at = step % steps * (size_t)a->global_batch + row;
-    return weft_shuffle((uint32_t)(partner ? weft_batch_partner(a, at) : at),
-                        (uint32_t)a->count, state[STATE_SEED_LOW], state[STATE_SEED_HIGH],
-                        step / steps);
+    return weft_batch_sample(a, row, partner, verify_before(v, &a->state),
+                             verify_before(v, &a->balance));
 }
 
 /* Where the bytes and the label of a row are. */
 static size_t place_of(const struct verify_call *v, size_t row, bool partner)
 {
     const struct weft_batch_args *a = &v->call.args.make_batch;
-    return a->gathered ? global_row(v, row) + partner : image_of(v, row, partner);
+    return a->gathered ? global_row(v, row) + partner : sample_of(v, row, partner).image;
 }
 
 /* Part of an argument that may be too large to be read as a whole. */
@@ -113,10 +106,10 @@ static const uint8_t *images_of(struct verify_call *v, size_t row)
     return v->image;
 }
 
-/* Byte `at` of image number `image`, augmented and normalized; *bound is of its
+/* Byte `at` of an image, augmented and normalized; *bound is of its
  * rounding. */
 static double augmented_value(const struct verify_call *v, const uint8_t *bytes,
-                              size_t image, size_t at, double *bound)
+                              struct weft_sample sample, size_t at, double *bound)
 {
     const struct weft_batch_args *a = &v->call.args.make_batch;
     const uint32_t *state = verify_before(v, &a->state);
@@ -125,8 +118,7 @@ static double augmented_value(const struct verify_call *v, const uint8_t *bytes,
     *bound = 0;
     if (a->augment.kind) {
         const struct weft_augment_draw draw =
-            weft_batch_draw(a, image, state[STATE_STEP] / (uint32_t)a->steps_per_epoch,
-                            state[STATE_SEED_LOW], state[STATE_SEED_HIGH]);
+            weft_batch_draw(a, sample, state[STATE_SEED_LOW], state[STATE_SEED_HIGH]);
         if (!weft_augment_pixel(a, &draw, 0, at, byte_at, bytes, &byte))
             return 0;
     }
@@ -139,9 +131,8 @@ static struct weft_augment_mix mix_of(const struct verify_call *v, size_t row)
 {
     const struct weft_batch_args *a = &v->call.args.make_batch;
     const uint32_t *state = verify_before(v, &a->state);
-    return weft_batch_mix(a, image_of(v, row, false),
-                          state[STATE_STEP] / (uint32_t)a->steps_per_epoch,
-                          state[STATE_SEED_LOW], state[STATE_SEED_HIGH]);
+    return weft_batch_mix(a, sample_of(v, row, false), state[STATE_SEED_LOW],
+                          state[STATE_SEED_HIGH]);
 }
 
 /* Mixtures are rounded once in each product and in their sum. */
@@ -153,13 +144,13 @@ static void expect_pixel(struct verify_call *v, struct verify_point *p)
     p->want = NAN;
     if (!images)
         return;
-    p->want = augmented_value(v, images, image_of(v, row, false), at, &p->bound);
+    p->want = augmented_value(v, images, sample_of(v, row, false), at, &p->bound);
     if (!a->augment.mix)
         return;
     const struct weft_augment_mix mix = mix_of(v, row);
     double weight = (double)weft_batch_weight(a, &mix, at), bound;
     double other =
-        augmented_value(v, images + a->pixels, image_of(v, row, true), at, &bound);
+        augmented_value(v, images + a->pixels, sample_of(v, row, true), at, &bound);
     p->bound =
         weight * p->bound + (1 - weight) * bound +
         3 * FP32_UNIT_ROUNDOFF * (fabs(weight * p->want) + fabs((1 - weight) * other));

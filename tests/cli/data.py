@@ -172,6 +172,16 @@ def weights():
     pathlib.Path("w.txt").write_text("1\n-2\n3\n")
     train("-e", 1, *some, "w.txt", data="uneven", code=4, says="no weight for class 1")
     train("-e", 1, *some, "balance", data="uneven", code=4, says="it is balanced, none or a file")
+    some = ("--val-split", 0, "--augment", "flip", "--batch", 8)
+    train("-e", 4, "--out", "b4", *some, "--balance", data="uneven",
+          says="3 classes are drawn equally often: an image 0.583 to 2.33 times in an epoch")
+    train("-e", 2, "--out", "b2", *some, "--balance", data="uneven")
+    train("-e", 4, "--out", "b2", "--resume", data="uneven", says="Balance 3 classes")
+    check(same("b4", "b2"), "a resumed run with balanced sampling has the same bits")
+    check('"balance": true' in pathlib.Path("b4/log.jsonl").read_text(), "the log has it")
+    train("-e", 5, "--out", "w0", "--resume", "--balance", data="uneven", says="without --balance")
+    train("-e", 1, "--balance", "--class-weights", "balanced", data="uneven", code=2,
+          says="give one of them")
 
 
 def many():

@@ -121,6 +121,11 @@ static void take_as_gathered(union weft_primitive_args *a)
     a->make_batch.gathered = a->make_batch.state.mem != NULL;
 }
 
+static void lose_balance(union weft_primitive_args *a)
+{
+    a->make_batch.balance = (struct weft_view){0};
+}
+
 static void draw_for_another_image(union weft_primitive_args *a)
 {
     struct weft_batch_args *batch = &a->make_batch;
@@ -430,6 +435,7 @@ const struct fault training_faults[] = {
     {"one correct too many", "loss", IN(loss), .after = hit_first},
     {"one scale for all channels", "batch", IN(make_batch), .modify = use_one_scale},
     {"not shuffled", "batch", IN(make_batch), .modify = lose_shuffle},
+    {"not balanced", "batch", IN(make_batch), .modify = lose_balance},
     {"taken as gathered", "batch", IN(make_batch), .modify = take_as_gathered},
     {"draws for another image", "batch", IN(make_batch),
      .modify = draw_for_another_image},

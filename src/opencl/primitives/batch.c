@@ -48,8 +48,9 @@ static bool validate_config(const struct ocl_device *device,
            ocl_work_group_valid(device, values[ITEMS_PER_ROW]);
 }
 
-static void define_parts(struct ocl_options *options, const struct weft_batch_args *args)
+static void define_order(struct ocl_options *options, const struct weft_batch_args *args)
 {
+    ocl_define(options, "BALANCED", args->balance.mem != NULL);
     if (args->part_rows)
         ocl_define(options, "PART_ROWS", args->part_rows);
 }
@@ -63,7 +64,7 @@ static enum weft_status record(struct weft_command_list *list,
     ocl_define(&options, "VW", values[VECTOR_WIDTH]);
     ocl_define(&options, "C", args->channels);
     ocl_define(&options, "SHUFFLE", args->state.mem != NULL);
-    define_parts(&options, args);
+    define_order(&options, args);
     ocl_define(&options, "HAS_LABELS", args->labels.mem != NULL);
     ocl_define_view_fp16(&options, "Y_HALF", args->x);
     return ocl_launch(
@@ -73,13 +74,14 @@ static enum weft_status record(struct weft_command_list *list,
             .kernel = "make_batch",
             .global = {items_per_row, (size_t)args->n},
             .local = {items_per_row, 1},
-            .arg_count = 13,
+            .arg_count = 14,
             .args = {OCL_VIEW(args->state), OCL_VIEW(args->bytes), OCL_VIEW(args->labels),
                      OCL_VIEW(args->x), OCL_VIEW(args->batch_labels),
-                     OCL_INT(args->first), OCL_INT(args->global_batch),
-                     OCL_INT(args->count), OCL_INT(args->pixels),
-                     OCL_INT(args->steps_per_epoch), OCL_INT(args->gathered),
-                     OCL_FLOAT4(args->scale), OCL_FLOAT4(args->shift)},
+                     OCL_VIEW(args->balance), OCL_INT(args->first),
+                     OCL_INT(args->global_batch), OCL_INT(args->count),
+                     OCL_INT(args->pixels), OCL_INT(args->steps_per_epoch),
+                     OCL_INT(args->gathered), OCL_FLOAT4(args->scale),
+                     OCL_FLOAT4(args->shift)},
         });
 }
 
@@ -155,7 +157,7 @@ static enum weft_status launch_augmented(struct weft_command_list *list,
     ocl_define(&options, "HAS_LABELS", args->labels.mem != NULL);
     ocl_define_view_fp16(&options, "Y_HALF", args->x);
     ocl_define(&options, "MIXED", args->augment.mix != AUGMENT_NO_MIX);
-    define_parts(&options, args);
+    define_order(&options, args);
     define_augment(&options, &args->augment);
     return ocl_launch(
         list, options.text,
@@ -164,14 +166,14 @@ static enum weft_status launch_augmented(struct weft_command_list *list,
             .kernel = kernel,
             .global = {items_per_row, (size_t)args->n},
             .local = {items_per_row, 1},
-            .arg_count = 14,
+            .arg_count = 15,
             .args = {OCL_VIEW(args->state), OCL_VIEW(args->bytes), OCL_VIEW(args->labels),
                      OCL_VIEW(args->x), OCL_VIEW(args->batch_labels),
                      OCL_VIEW(args->partner_labels), OCL_VIEW(args->shares),
-                     OCL_INT(args->first), OCL_INT(args->global_batch),
-                     OCL_INT(args->count), OCL_INT(args->steps_per_epoch),
-                     OCL_INT(args->gathered), OCL_FLOAT4(args->scale),
-                     OCL_FLOAT4(args->shift)},
+                     OCL_VIEW(args->balance), OCL_INT(args->first),
+                     OCL_INT(args->global_batch), OCL_INT(args->count),
+                     OCL_INT(args->steps_per_epoch), OCL_INT(args->gathered),
+                     OCL_FLOAT4(args->scale), OCL_FLOAT4(args->shift)},
         });
 }
 

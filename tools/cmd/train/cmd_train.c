@@ -105,6 +105,12 @@ const struct args_option train_option_table[] = {
      .help = "weights of the classes in the loss: balanced, N / (k n) for a class with n "
              "of the N training images, of k classes; a file with a number for each "
              "class, one a line; default none: all 1"},
+    {.name = "balance",
+     .kind = ARGS_FLAG,
+     .offset = offsetof(struct train_options, balance),
+     .help = "balanced sampling: an epoch draws as many images as before, but of every "
+             "class equally often; images of small classes come more than once, each "
+             "time augmented in another way; excludes --class-weights"},
     {.name = "seed",
      .letter = 's',
      .kind = ARGS_SEED,

@@ -38,19 +38,24 @@ static void measure_guessing(const struct train_session *session, double *loss,
     weft_net_info(session->net, &net);
     size_t bytes = (size_t)data.classes * sizeof(int64_t);
     int64_t *counts = memset(term_realloc_or_exit(NULL, bytes), 0, bytes);
-    double all = 0;
+    double all = 0, images = data.count;
     *loss = *accuracy = 0;
     for (int i = 0; i < data.count; i++) {
         counts[data.labels[i]]++;
         all += weight_of(session, data.labels[i]);
     }
+    if (session->balance) {
+        images = 0;
+        for (int c = 0; c < data.classes; c++)
+            images += (double)(counts[c] = counts[c] > 0);
+        all = images;
+    }
     for (int c = 0; c < data.classes; c++) {
-        double p = (double)counts[c] / data.count,
-               smoothing = (double)net.label_smoothing;
+        double p = (double)counts[c] / images, smoothing = (double)net.label_smoothing;
         double share = all > 0 ? weight_of(session, c) * (double)counts[c] / all : 0;
         double q = (1 - smoothing) * share + smoothing / data.classes;
         *accuracy = fmax(*accuracy, p);
-        *loss -= q > 0 ? all / data.count * q * log(q) : 0;
+        *loss -= q > 0 ? all / images * q * log(q) : 0;
     }
     free(counts);
 }

@@ -59,6 +59,9 @@ static void compare_options(struct train_session *session, const struct train_op
     if (o->class_weights && strcmp(o->class_weights, session->class_weights))
         train_warn_ignored(session, "class-weights", o->class_weights,
                            session->class_weights);
+    if (o->balance && !session->balance)
+        term_warn("%s was started without --balance and continues so: it is ignored",
+                  session->run.folder);
     if (o->seed != ARGS_SEED_UNSET && o->seed != session->seed)
         warn_ignored_number(session, "seed", (double)o->seed, (double)session->seed);
     if (o->app.precision != TRAIN_NO_PRECISION &&
@@ -106,6 +109,7 @@ enum app_exit train_configure_resumed(struct train_session *session,
                   session->run.folder, o->rates);
     const char *augment = weft_model_metadata(session->checkpoint, "train.augment");
     session->augment = augment ? augment : "none";
+    session->balance = *metadata(session, "train.balance");
     session->class_weights = metadata(session, TRAIN_META_WEIGHTS);
     if (!*session->class_weights)
         session->class_weights = "none";

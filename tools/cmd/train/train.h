@@ -25,7 +25,7 @@ struct train_options {
     double learning_rate;
     const char *schedule, *rates, *augment, *class_weights;
     uint64_t seed;
-    bool resume, stream;
+    bool resume, stream, balance;
     struct args_count_or_percent val_split;
     double target_accuracy, time_limit;
     bool keep_going;
@@ -97,6 +97,7 @@ struct train_session {
     const char *class_weights;    /* as --class-weights; NULL: none */
     float *weights;               /* of the classes of `train`; NULL: all are 1 */
     char weights_path[PATHS_MAX]; /* class_weights, absolute if it is a file */
+    bool balance;                 /* every class is drawn equally often */
     bool new_rate;                /* of a resumed run: not that of its checkpoint */
     double target_accuracy;       /* 0: none */
     int patience;                 /* epochs without a better one; 0: any number */

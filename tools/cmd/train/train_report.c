@@ -69,6 +69,31 @@ static void print_class_weights(const struct train_session *session, const char 
                session->weights_path, (double)least, (double)most);
 }
 
+static void print_balance(const struct train_session *session, const char *on,
+                          const char *off)
+{
+    struct weft_dataset_info data;
+    weft_dataset_info(session->train, &data);
+    size_t bytes = (size_t)data.classes * sizeof(int);
+    int classes = 0, least = data.count, most = 0;
+    int *counts = memset(term_realloc_or_exit(NULL, bytes), 0, bytes);
+    for (int i = 0; i < data.count; i++)
+        classes += !counts[data.labels[i]]++;
+    for (int c = 0; c < data.classes; c++) {
+        least = counts[c] && counts[c] < least ? counts[c] : least;
+        most = counts[c] > most ? counts[c] : most;
+    }
+    free(counts);
+    char absent[64] = "";
+    if (classes < data.classes)
+        snprintf(absent, sizeof(absent), "; %d without images are left out",
+                 data.classes - classes);
+    double draws = (double)data.count / classes;
+    term_print("%sBalance%s %d classes are drawn equally often: an image %.3g to %.3g "
+               "times in an epoch%s",
+               on, off, classes, draws / most, draws / least, absent);
+}
+
 void train_print_run(const struct train_session *session, const struct weft_progress *p)
 {
     struct weft_net_info net;
@@ -115,6 +140,8 @@ void train_print_run(const struct train_session *session, const struct weft_prog
             on, off);
     if (session->weights)
         print_class_weights(session, on, off);
+    if (session->balance)
+        print_balance(session, on, off);
     if (p->step)
         term_print("        resuming after epoch %d%s", p->epoch,
                    p->step_in_epoch ? ", within the next one" : "");

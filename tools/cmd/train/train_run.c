@@ -25,6 +25,7 @@ static void configure_new(struct train_session *session, const struct train_opti
     session->schedule = o->schedule;
     session->augment = o->augment;
     session->class_weights = o->class_weights;
+    session->balance = o->balance;
     session->seed = o->seed == ARGS_SEED_UNSET ? 1 : o->seed;
     session->fold = session->job ? session->job->fold : 0;
     session->folds = session->fold ? o->folds : 0;
@@ -107,6 +108,7 @@ static void log_header(struct json *j, const void *priv)
     emit_text(j, "augment", session->augment ? session->augment : net.augment);
     emit_text(j, "class_weights",
               *session->weights_path ? session->weights_path : "none");
+    emit_bool(j, "balance", session->balance);
     emit_uint(j, "seed", session->seed);
     if (session->folds) {
         emit_int(j, "fold", session->fold);
@@ -185,7 +187,8 @@ enum weft_status train_create_trainer(struct train_session *session)
                            .from = session->from ? session->from : session->checkpoint,
                            .keep_features = true,
                            .features_dir = session->images.params.cache_dir,
-                           .stream = session->stream, .class_weights = session->weights);
+                           .stream = session->stream, .balance = session->balance,
+                           .class_weights = session->weights);
     return weft_trainer_create(session->app->device, session->net, session->train,
                                &params, &session->trainer);
 }
@@ -231,6 +234,10 @@ static enum app_exit check_options(struct train_session *session,
     if (o->rates && (o->schedule || o->learning_rate > 0))
         return app_error(app, APP_USAGE,
                          "--rates has the learning rates: remove --schedule and --lr");
+    if (o->balance && o->class_weights && strcmp(o->class_weights, "none") != 0)
+        return app_error(app, APP_USAGE,
+                         "--balance and --class-weights each make up for imbalance: "
+                         "give one of them");
     if (o->patience && !o->val_split.value)
         return app_error(app, APP_USAGE, NO_PATIENCE);
     enum app_exit code = tta_check_options(app);
