@@ -42,8 +42,9 @@ enum weft_fit {
 /* AUTO: an image with a light background, unless it has the size of the input */
 enum weft_invert { WEFT_INVERT_NO, WEFT_INVERT_YES, WEFT_INVERT_AUTO };
 
-/* The computation of the pixels of a resized image. BICUBIC: Keys' kernel with a = -1/2,
- * widened by the factor of the reduction, rounded to bytes after the columns and after
+/* The computation of the pixels of a resized image. AREA: the mean over the area of each,
+ * exactly, and a half rounded up. BICUBIC: Keys' kernel with a = -1/2, widened by the
+ * factor of the reduction, rounded to bytes after the columns and after
  * the rows, as Pillow's BICUBIC; most ImageNet models were made with it. */
 enum weft_filter { WEFT_FILTER_AREA, WEFT_FILTER_BICUBIC };
 

@@ -3,201 +3,12 @@
  * an image is made as those of Fashion-MNIST were (Xiao, Rasul and Vollgraf 2017,
  * arXiv:1708.07747, section 2). */
 #include "image/preprocess.h"
+#include "image/background.h"
 #include "image/image.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum {
-    TOLERANCE = 20,          /* largest difference from the background */
-    MAX_OUTLIER_PERCENT = 25 /* share of the border that may differ */
-};
-
-struct box {
-    int top, left, height, width;
-};
-
-/* The background, estimated from the border: the color of each channel as a plane over
- * the image, so that an even falloff of light is still background. */
-struct background {
-    double plane[3][3]; /* at the center; increments towards bottom and right */
-    bool uneven;
-};
-
-static const uint8_t *pixel_at(const struct weft_image *p, int y, int x)
-{
-    return p->pixels + ((size_t)y * (size_t)p->width + (size_t)x) * (size_t)p->channels;
-}
-
-/* -0.5 to 0.5. */
-static double relative(double place, int extent)
-{
-    return (place + 0.5) / extent - 0.5;
-}
-
-/* The color of the background at a position, in the channels of the image. */
-static void color_at(const struct background *background, const struct weft_image *p,
-                     double y, double x, double *color)
-{
-    double down = relative(y, p->height), across = relative(x, p->width);
-    for (int c = 0; c < p->channels; c++) {
-        const double *plane = background->plane[c];
-        color[c] = plane[0] + down * plane[1] + across * plane[2];
-    }
-}
-
-static bool is_near(const struct background *background, const struct weft_image *p,
-                    int y, int x, int tolerance)
-{
-    double color[3] = {0};
-    const uint8_t *pixel = pixel_at(p, y, x);
-    color_at(background, p, y, x, color);
-    for (int c = 0; c < p->channels; c++)
-        if (fabs(pixel[c] - color[c]) > tolerance)
-            return false;
-    return true;
-}
-
-/* The position after (y, x) on the frame of the image, which is `depth` pixels wide;
- * false after the last. */
-static bool next_in_frame(const struct weft_image *p, int depth, int *y, int *x)
-{
-    bool inside = *y >= depth && *y < p->height - depth;
-    ++*x;
-    if (inside && *x == depth && p->width > 2 * depth)
-        *x = p->width - depth;
-    if (*x == p->width) {
-        *x = 0;
-        ++*y;
-    }
-    return *y < p->height;
-}
-
-/* The median color of the frame. */
-static struct background median_of_frame(const struct weft_image *p, int depth)
-{
-    size_t counts[3][256] = {{0}}, total = 0;
-    struct background result = {.uneven = false};
-    int y = 0, x = 0;
-    do {
-        for (int c = 0; c < p->channels; c++)
-            counts[c][pixel_at(p, y, x)[c]]++;
-        total++;
-    } while (next_in_frame(p, depth, &y, &x));
-    for (int c = 0; c < p->channels; c++) {
-        size_t below = 0;
-        int value = 0;
-        while ((below += counts[c][value]) * 2 < total)
-            value++;
-        result.plane[c][0] = value;
-    }
-    return result;
-}
-
-/* Solves the normal equations m a = b of a plane, symmetric and of order 3, in place.
- * A zero pivot (an image one pixel wide) leaves its coefficient at 0. */
-static void solve(double m[3][3], double b[3], double a[3])
-{
-    for (int i = 0; i < 3; i++)
-        for (int k = i + 1; k < 3; k++) {
-            double factor = m[i][i] > 1e-9 ? m[k][i] / m[i][i] : 0;
-            for (int j = i; j < 3; j++)
-                m[k][j] -= factor * m[i][j];
-            b[k] -= factor * b[i];
-        }
-    for (int i = 2; i >= 0; i--) {
-        double rest = b[i];
-        for (int j = i + 1; j < 3; j++)
-            rest -= m[i][j] * a[j];
-        a[i] = m[i][i] > 1e-9 ? rest / m[i][i] : 0;
-    }
-}
-
-/* Least-squares planes through those pixels of the frame that are near the current
- * planes. */
-static void refine(struct background *background, const struct weft_image *p, int depth,
-                   int tolerance)
-{
-    double m[3][3] = {{0}}, b[3][3] = {{0}};
-    int y = 0, x = 0;
-    do {
-        if (!is_near(background, p, y, x, tolerance))
-            continue;
-        double term[3] = {1, relative(y, p->height), relative(x, p->width)};
-        for (int i = 0; i < 3; i++) {
-            for (int j = 0; j < 3; j++)
-                m[i][j] += term[i] * term[j];
-            for (int c = 0; c < p->channels; c++)
-                b[c][i] += term[i] * pixel_at(p, y, x)[c];
-        }
-    } while (next_in_frame(p, depth, &y, &x));
-    if (m[0][0] < 1)
-        return;
-    for (int c = 0; c < p->channels; c++) {
-        double copy[3][3];
-        memcpy(copy, m, sizeof(copy));
-        solve(copy, b[c], background->plane[c]);
-    }
-}
-
-static struct background estimate_background(const struct weft_image *p)
-{
-    /* A wide tolerance first, so that a falloff of light is found starting from the
-     * median. */
-    static const int tolerances[] = {3 * TOLERANCE, 2 * TOLERANCE, TOLERANCE, TOLERANCE};
-    int shorter = p->height < p->width ? p->height : p->width;
-    int depth = 1 + shorter / 100, y = 0, x = 0;
-    size_t total = 0, outliers = 0;
-    struct background result = median_of_frame(p, depth);
-    for (size_t i = 0; i < WEFT_ARRAY_SIZE(tolerances); i++)
-        refine(&result, p, depth, tolerances[i]);
-    do {
-        outliers += !is_near(&result, p, y, x, TOLERANCE);
-        total++;
-    } while (next_in_frame(p, depth, &y, &x));
-    result.uneven = outliers * 100 > total * MAX_OUTLIER_PERCENT;
-    if (result.uneven)
-        result = median_of_frame(p, depth), result.uneven = true;
-    return result;
-}
-
-/* First position and extent of the counts above `few`; false: none. */
-static bool find_extent(const int *counts, int size, int few, int *first, int *extent)
-{
-    int last = size - 1;
-    *first = 0;
-    while (*first < size && counts[*first] <= few)
-        ++*first;
-    while (last > *first && counts[last] <= few)
-        last--;
-    *extent = last - *first + 1;
-    return *first < size;
-}
-
-/* Bounding box of everything that is not background. Rows and columns with a few
- * specks do not count. */
-static enum weft_status trim(weft_context *ctx, const struct weft_image *p,
-                             const struct background *background, struct box *box)
-{
-    size_t size = (size_t)p->height + (size_t)p->width;
-    int *rows = calloc(size, sizeof(*rows));
-    if (!rows)
-        return weft_out_of_memory(ctx, "fit", size * sizeof(*rows));
-    int *columns = rows + p->height;
-    struct box found;
-    for (int y = 0; y < p->height; y++)
-        for (int x = 0; x < p->width; x++)
-            if (!is_near(background, p, y, x, TOLERANCE)) {
-                rows[y]++;
-                columns[x]++;
-            }
-    if (find_extent(rows, p->height, p->width / 256, &found.top, &found.height) &&
-        find_extent(columns, p->width, p->height / 256, &found.left, &found.width))
-        *box = found;
-    free(rows);
-    return WEFT_OK;
-}
 
 /* RGB to gray with the weights of ITU-R BT.601, which add up to 1, so that gray is
  * unchanged. */
@@ -214,25 +25,6 @@ static double smaller(double a, double b)
 static double larger(double a, double b)
 {
     return a > b ? a : b;
-}
-
-/* Mean of the image over [y0, y1) x [x0, x1), by channel. */
-static void average(const struct weft_image *p, double y0, double y1, double x0,
-                    double x1, double *mean)
-{
-    double sum[3] = {0}, total = 0;
-    for (int y = (int)y0; y < p->height && y < y1; y++) {
-        double high = smaller(y + 1, y1) - larger(y, y0);
-        for (int x = (int)x0; x < p->width && x < x1; x++) {
-            double area = high * (smaller(x + 1, x1) - larger(x, x0));
-            const uint8_t *pixel = pixel_at(p, y, x);
-            for (int c = 0; c < p->channels; c++)
-                sum[c] += area * pixel[c];
-            total += area;
-        }
-    }
-    for (int c = 0; c < p->channels; c++)
-        mean[c] = sum[c] / total;
 }
 
 /* Converts between channel counts. */
@@ -257,10 +49,10 @@ static uint8_t apply(const struct tone *tone, double value, double background)
         value = 255 - value;
         background = 255 - background;
     }
-    background = fmin(fmax(background, 0), 254);
+    background = smaller(larger(background, 0), 254);
     if (tone->level)
         value = value <= background ? 0 : (value - background) * 255 / (255 - background);
-    return (uint8_t)floor(fmin(fmax(value, 0), 255) + 0.5);
+    return (uint8_t)(smaller(larger(value, 0), 255) + 0.5);
 }
 
 /* The shape of the output. */
@@ -269,7 +61,7 @@ struct frame {
 };
 
 /* The size of `box` in the output. */
-static void scaled_size(const struct box *box, const struct frame *frame,
+static void scaled_size(const struct weft_image_box *box, const struct frame *frame,
                         enum weft_fit fit, int *rows, int *columns)
 {
     double down = (double)frame->height / box->height;
@@ -282,98 +74,180 @@ static void scaled_size(const struct box *box, const struct frame *frame,
     *columns = (int)fmax(1, floor(box->width * across + 0.5));
 }
 
-/* Copies `box`, `rows` x `columns` after scaling, into the center of the output; the rest
- * is background. `scaled`: the box at that size; NULL: areas are averaged. */
-static void place(const struct weft_image *p, const struct background *background,
-                  const struct box *box, int rows, int columns, const uint8_t *scaled,
-                  const struct tone *tone, const struct frame *frame, uint8_t *out)
+/* A box of an image in the center of the output, scaled to rows x columns; the rest is
+ * background. */
+struct placement {
+    const struct weft_image *image;
+    const struct weft_background *background;
+    struct weft_image_box box;
+    int rows, columns;
+    struct tone tone;
+    struct frame frame;
+};
+
+/* Numbers of 0 to 255. A loop of a constant length becomes vectors. */
+static void round_all(const double *restrict from, size_t count, uint8_t *restrict to)
 {
-    int top = (frame->height - rows) / 2, left = (frame->width - columns) / 2;
-    double step_y = (double)box->height / rows, step_x = (double)box->width / columns;
-    for (int i = -top; i < frame->height - top; i++)
-        for (int j = -left; j < frame->width - left; j++, out += frame->channels) {
-            double mean[3] = {0}, color[3] = {0}, value[3], zero[3];
-            double y = box->top + i * step_y, x = box->left + j * step_x;
-            bool inside = i >= 0 && i < rows && j >= 0 && j < columns;
-            if (inside) {
-                if (scaled)
-                    for (int c = 0; c < p->channels; c++)
-                        mean[c] = scaled[((size_t)i * (size_t)columns + (size_t)j) *
-                                             (size_t)p->channels +
-                                         (size_t)c];
-                else
-                    average(p, y, y + step_y, x, x + step_x, mean);
-                color_at(background, p, y + (step_y - 1) / 2, x + (step_x - 1) / 2,
-                         color);
-            } else {
-                color_at(background, p, (p->height - 1) / 2.0, (p->width - 1) / 2.0,
-                         color);
-            }
-            convert(color, p->channels, frame->channels, zero);
-            convert(inside ? mean : color, p->channels, frame->channels, value);
-            for (int c = 0; c < frame->channels; c++)
-                out[c] = apply(tone, value[c], zero[c]);
+    enum { LANES = 4 };
+    size_t i = 0;
+    for (; i + LANES <= count; i += LANES) {
+        int32_t rounded[LANES];
+        for (size_t k = 0; k < LANES; k++)
+            rounded[k] = (int32_t)(from[i + k] + 0.5);
+        for (size_t k = 0; k < LANES; k++)
+            to[i + k] = (uint8_t)rounded[k];
+    }
+    for (; i < count; i++)
+        to[i] = (uint8_t)(from[i] + 0.5);
+}
+
+/* Results of row i, by channel of the image, from column `first` on. */
+static void put_row(const struct placement *p, int i, int first, int count,
+                    const double *means, uint8_t *out)
+{
+    const int from = p->image->channels, to = p->frame.channels;
+    double step_y = (double)p->box.height / p->rows;
+    double step_x = (double)p->box.width / p->columns;
+    double y = p->box.top + i * step_y + (step_y - 1) / 2;
+    for (int j = first; j < first + count; j++, means += from, out += to) {
+        double color[3] = {0}, value[3], zero[3] = {0};
+        if (p->tone.level) {
+            double x = p->box.left + j * step_x + (step_x - 1) / 2;
+            weft_background_color(p->background, p->image, y, x, color);
+            convert(color, from, to, zero);
         }
+        convert(means, from, to, value);
+        for (int c = 0; c < to; c++)
+            out[c] = apply(&p->tone, value[c], zero[c]);
+    }
+}
+
+/* The color of what is outside of the box. */
+static void find_border(const struct placement *p, uint8_t *border)
+{
+    double color[3] = {0}, value[3];
+    weft_background_color(p->background, p->image, (p->image->height - 1) / 2.0,
+                          (p->image->width - 1) / 2.0, color);
+    convert(color, p->image->channels, p->frame.channels, value);
+    for (int c = 0; c < p->frame.channels; c++)
+        border[c] = apply(&p->tone, value[c], value[c]);
+}
+
+static void put_border(const uint8_t *border, int channels, int count, uint8_t *out)
+{
+    for (; count > 0; count--)
+        for (int c = 0; c < channels; c++)
+            *out++ = border[c];
+}
+
+/* A row of `scaled`, or of the area. `means` has room for it. */
+static void place_row(const struct placement *p, const struct weft_area *area,
+                      const uint8_t *scaled, int i, double *means, uint8_t *out)
+{
+    const size_t from = (size_t)p->image->channels, size = (size_t)area->count * from;
+    bool plain =
+        p->image->channels == p->frame.channels && !p->tone.invert && !p->tone.level;
+    if (scaled) {
+        scaled += ((size_t)i * (size_t)p->columns + (size_t)area->column) * from;
+        if (plain)
+            memcpy(out, scaled, size);
+        for (size_t k = 0; !plain && k < size; k++)
+            means[k] = scaled[k];
+    } else {
+        weft_area_row(area, i, means);
+        if (plain)
+            round_all(means, size, out);
+    }
+    if (!plain)
+        put_row(p, i, area->column, area->count, means, out);
+}
+
+/* `scaled`: the box at its size, or NULL; `means` has room for a row. */
+static enum weft_status place(weft_context *ctx, const struct placement *p,
+                              const uint8_t *scaled, double *means, uint8_t *out)
+{
+    const size_t to = (size_t)p->frame.channels;
+    int top = (p->frame.height - p->rows) / 2, left = (p->frame.width - p->columns) / 2;
+    int first = left < 0 ? -left : 0, before = left < 0 ? 0 : left;
+    int count = p->columns < p->frame.width ? p->columns : p->frame.width;
+    struct weft_area area = {p->image,      p->box.top,   p->box.left,
+                             p->box.height, p->box.width, p->rows,
+                             p->columns,    first,        .count = count};
+    uint8_t border[3];
+    find_border(p, border);
+    if (!scaled)
+        WEFT_TRY(weft_area_init(ctx, &area));
+    for (int i = -top; i < p->frame.height - top; i++, out += p->frame.width * to) {
+        if (i < 0 || i >= p->rows) {
+            put_border(border, p->frame.channels, p->frame.width, out);
+            continue;
+        }
+        put_border(border, p->frame.channels, before, out);
+        place_row(p, &area, scaled, i, means, out + (size_t)before * to);
+        put_border(border, p->frame.channels, p->frame.width - before - count,
+                   out + (size_t)(before + count) * to);
+    }
+    if (!scaled)
+        weft_area_finish(&area);
+    return WEFT_OK;
 }
 
 /* The box of FIT_CROP with a fraction: the largest of the output's aspect ratio, made
  * smaller, in the center of `box`. */
-static struct box central(const struct box *box, const struct frame *frame,
-                          double fraction)
+static struct weft_image_box central(const struct weft_image_box *box,
+                                     const struct frame *frame, double fraction)
 {
     double scale = fraction * fmin((double)box->height / frame->height,
                                    (double)box->width / frame->width);
     int height = (int)fmax(1, floor(frame->height * scale + 1e-9));
     int width = (int)fmax(1, floor(frame->width * scale + 1e-9));
-    return (struct box){box->top + (box->height - height) / 2,
-                        box->left + (box->width - width) / 2, height, width};
+    return (struct weft_image_box){box->top + (box->height - height) / 2,
+                                   box->left + (box->width - width) / 2, height, width};
 }
 
 /* Scales the box by the filter of the params. */
-static enum weft_status scale(weft_context *ctx, const struct weft_image *image,
-                              const struct weft_preprocess_params *p,
-                              const struct background *background, const struct box *box,
-                              const struct tone *tone, uint8_t *out)
+static enum weft_status scale(weft_context *ctx, const struct placement *p,
+                              enum weft_filter filter, uint8_t *out)
 {
-    const struct frame frame = {p->height, p->width, p->channels};
-    uint8_t *scaled = NULL;
-    int rows, columns;
-    scaled_size(box, &frame, p->fit, &rows, &columns);
-    if (p->filter == WEFT_FILTER_BICUBIC &&
-        (rows != box->height || columns != box->width)) {
-        size_t bytes = (size_t)rows * (size_t)columns * (size_t)image->channels;
-        if (!(scaled = malloc(bytes)))
-            return weft_out_of_memory(ctx, "fit", bytes);
-        enum weft_status status =
-            weft_image_resample(ctx, image, box->top, box->left, box->height, box->width,
-                                rows, columns, scaled);
-        if (status) {
-            free(scaled);
-            return status;
-        }
-    }
-    place(image, background, box, rows, columns, scaled, tone, &frame, out);
-    free(scaled);
-    return WEFT_OK;
+    const struct weft_image_box *box = &p->box;
+    size_t row = (size_t)p->columns * (size_t)p->image->channels;
+    bool same = p->rows == box->height && p->columns == box->width;
+    bool bicubic = filter == WEFT_FILTER_BICUBIC && !same;
+    double *means = malloc(row * sizeof(*means));
+    uint8_t *made = bicubic ? malloc((size_t)p->rows * row) : NULL;
+    const uint8_t *scaled = made;
+    enum weft_status status = means && (made || !bicubic)
+                                  ? WEFT_OK
+                                  : weft_out_of_memory(ctx, "fit", (size_t)p->rows * row);
+    if (same && box->width == p->image->width)
+        scaled = p->image->pixels + (size_t)box->top * row;
+    if (!status && bicubic)
+        status = weft_image_resample(ctx, p->image, box->top, box->left, box->height,
+                                     box->width, p->rows, p->columns, made);
+    if (!status)
+        status = place(ctx, p, scaled, means, out);
+    free(means);
+    free(made);
+    return status;
 }
 
 /* Chooses the part of an image of another size, and its values. */
 static enum weft_status analyze(weft_context *ctx, const struct weft_image *image,
                                 const struct weft_preprocess_params *p,
-                                struct background *background, struct box *box,
-                                struct tone *tone)
+                                struct weft_background *background,
+                                struct weft_image_box *box, struct tone *tone)
 {
     double color[3] = {0}, gray;
-    *background = estimate_background(image);
-    color_at(background, image, (image->height - 1) / 2.0, (image->width - 1) / 2.0,
-             color);
+    WEFT_TRY(weft_background_estimate(ctx, image, background));
+    weft_background_color(background, image, (image->height - 1) / 2.0,
+                          (image->width - 1) / 2.0, color);
     convert(color, image->channels, 1, &gray);
     if (p->invert == WEFT_INVERT_AUTO)
         tone->invert = gray > 127;
     if (!p->trim || background->uneven)
         return WEFT_OK;
     tone->level = tone->invert == (gray > 127);
-    return trim(ctx, image, background, box);
+    return weft_background_trim(ctx, background, image, box);
 }
 
 enum weft_status weft_image_make_input(weft_context *ctx, const struct weft_image *image,
@@ -381,29 +255,37 @@ enum weft_status weft_image_make_input(weft_context *ctx, const struct weft_imag
                                        uint8_t *out, struct weft_preprocess_info *info)
 {
     bool resize = image->height != p->height || image->width != p->width;
-    struct frame frame = {p->height, p->width, p->channels};
-    struct box box = {0, 0, image->height, image->width};
-    struct tone tone = {.invert = p->invert == WEFT_INVERT_YES};
-    struct background background = {.uneven = false};
+    struct weft_background background = {.uneven = false};
+    struct placement placed = {.image = image,
+                               .background = &background,
+                               .box = {0, 0, image->height, image->width},
+                               .tone = {.invert = p->invert == WEFT_INVERT_YES},
+                               .frame = {p->height, p->width, p->channels}};
+    struct weft_image_box *box = &placed.box;
+    enum weft_status status = WEFT_OK;
     if (resize && p->fit == WEFT_FIT_NONE)
         return weft_fail(ctx, WEFT_ERR_FORMAT,
                          "image of %dx%d pixels instead of %dx%d, and the fit is none; "
                          "resize the image, or select another fit",
                          image->height, image->width, p->height, p->width);
-    if (resize)
-        WEFT_TRY(analyze(ctx, image, p, &background, &box, &tone));
+    if (resize && (p->fit == WEFT_FIT_PAD || p->trim || p->invert == WEFT_INVERT_AUTO))
+        status = analyze(ctx, image, p, &background, box, &placed.tone);
     if (resize && p->fit == WEFT_FIT_CROP && p->crop_fraction > 0)
-        box = central(&box, &frame, (double)p->crop_fraction);
+        *box = central(box, &placed.frame, (double)p->crop_fraction);
+    scaled_size(box, &placed.frame, p->fit, &placed.rows, &placed.columns);
     *info = (struct weft_preprocess_info){
         .resized = resize,
-        .cropped = box.height != image->height || box.width != image->width ||
+        .cropped = box->height != image->height || box->width != image->width ||
                    (p->fit == WEFT_FIT_CROP &&
-                    (int64_t)box.height * p->width != (int64_t)box.width * p->height),
-        .inverted = tone.invert,
+                    (int64_t)box->height * p->width != (int64_t)box->width * p->height),
+        .inverted = placed.tone.invert,
         .uneven_background =
             background.uneven && (p->trim || p->invert == WEFT_INVERT_AUTO),
     };
-    return scale(ctx, image, p, &background, &box, &tone, out);
+    if (!status)
+        status = scale(ctx, &placed, p->filter, out);
+    weft_background_finish(&background);
+    return status;
 }
 
 enum weft_status(weft_image_preprocess)(weft_context *context,

@@ -28,6 +28,29 @@ void weft_preprocess_write(const struct weft_preprocess_params *params,
  * a word or a value is unknown, or occurs twice. */
 bool weft_preprocess_read(const char *text, struct weft_preprocess_params *params);
 
+/* The part of an image of height x width pixels at (top, left), made rows x columns: each
+ * result is the mean over its area. Of each row, `count` results from `column` on. */
+struct weft_area {
+    const struct weft_image *image;
+    int top, left, height, width;
+    int rows, columns;
+    int column, count;
+    /* weft_area_init: result j is the sum of `taps` of the sums of its row from first[j]
+     * on, by weights. */
+    float *sums;
+    size_t used; /* numbers of sums; zeros follow */
+    size_t *first;
+    double *weights;
+    int taps;
+};
+
+/* WEFT_ERR_NOMEM. */
+enum weft_status weft_area_init(weft_context *ctx, struct weft_area *area);
+void weft_area_finish(struct weft_area *area);
+
+/* The results of row i, each of as many channels as the image has. */
+void weft_area_row(const struct weft_area *area, int i, double *means);
+
 /* Scales a box of the image to rows x columns bytes for each channel, bicubic.
  * WEFT_ERR_NOMEM. */
 enum weft_status weft_image_resample(weft_context *ctx, const struct weft_image *image,

@@ -129,12 +129,12 @@ void weft_sha256_hex(const uint8_t sum[WEFT_SHA256_BYTES],
 static const uint64_t odd[4] = {0x6a09e667f3bcc909u, 0xbb67ae8584caa73bu,
                                 0x3c6ef372fe94f82bu, 0xa54ff53a5f1d36f1u};
 
+/* Not a loop, so that compilers make one load of it. */
 static uint64_t load_le64(const uint8_t *p)
 {
-    uint64_t x = 0;
-    for (int i = 0; i < 8; i++)
-        x |= (uint64_t)p[i] << (8 * i);
-    return x;
+    return (uint64_t)p[0] | (uint64_t)p[1] << 8 | (uint64_t)p[2] << 16 |
+           (uint64_t)p[3] << 24 | (uint64_t)p[4] << 32 | (uint64_t)p[5] << 40 |
+           (uint64_t)p[6] << 48 | (uint64_t)p[7] << 56;
 }
 
 /* The finalizer of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014): every input bit

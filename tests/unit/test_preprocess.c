@@ -222,6 +222,66 @@ static void test_bicubic(void)
                 "crop_fraction must be 0 to 1");
 }
 
+/* The length that two intervals share. */
+static int64_t shared(int64_t a, int64_t a_size, int64_t b, int64_t b_size)
+{
+    int64_t end = a + a_size < b + b_size ? a + a_size : b + b_size;
+    int64_t begin = a > b ? a : b;
+    return end > begin ? end - begin : 0;
+}
+
+/* Result (i, j) of rows x columns: the mean of its area, as a fraction of integers, of
+ * which a half is rounded up. */
+static int area_mean(const struct weft_image *image, int rows, int columns, int i, int j,
+                     int channel)
+{
+    int64_t sum = 0, all = (int64_t)image->height * image->width;
+    for (int y = 0; y < image->height; y++)
+        for (int x = 0; x < image->width; x++)
+            sum += shared(i * image->height, image->height, y * rows, rows) *
+                   shared(j * image->width, image->width, x * columns, columns) *
+                   image->pixels[(y * image->width + x) * image->channels + channel];
+    return (int)((2 * sum + all) / (2 * all));
+}
+
+/* Smaller and larger, of one and three channels, by ratios with many halves, stretched
+ * and cropped, to the byte. */
+static void test_area(void)
+{
+    enum { MOST = 60 };
+    static const struct {
+        int height, width, rows, columns;
+    } sizes[] = {{40, 60, 30, 45}, {9, 12, 6, 8},   {37, 23, 11, 7}, {60, 60, 7, 30},
+                 {5, 7, 13, 16},   {48, 33, 48, 9}, {1, 1, 3, 2},    {30, 50, 28, 28}};
+    uint8_t pixels[MOST * MOST * 3], out[MOST * MOST * 3];
+    for (size_t i = 0; i < sizeof(pixels); i++)
+        pixels[i] = (uint8_t)(i * i * 7919 >> 7 ^ i * 31);
+    for (size_t n = 0; n < 4 * WEFT_ARRAY_SIZE(sizes); n++) {
+        struct weft_preprocess_info info;
+        int rows = sizes[n / 4].rows, columns = sizes[n / 4].columns, left = 0;
+        const int channels = n % 2 ? 3 : 1, width = columns;
+        const bool crop = n % 4 > 1;
+        const struct weft_image image = {sizes[n / 4].height, sizes[n / 4].width,
+                                         channels, pixels};
+        if (crop) { /* all rows, the columns in the middle */
+            columns = (image.width * rows + image.height / 2) / image.height;
+            if (columns < width)
+                continue;
+            left = (columns - width) / 2;
+        }
+        CHECK_OK(weft_image_preprocess(
+            &context, &image,
+            weft_preprocess_params(.height = rows, .width = width, .channels = channels,
+                                   .fit = crop ? WEFT_FIT_CROP : WEFT_FIT_STRETCH),
+            out, &info));
+        for (int k = 0; k < rows * width * channels; k++) {
+            int column = k / channels % width + left, row = k / channels / width;
+            CHECK_INT(out[k],
+                      area_mean(&image, rows, columns, row, column, k % channels));
+        }
+    }
+}
+
 /* Every combination as text and back; anything else is refused. */
 static void test_preprocess_text(void)
 {
@@ -302,6 +362,7 @@ int main(void)
     test_fit_kinds();
     test_fit_without_resizing();
     test_bicubic();
+    test_area();
     test_preprocess_text();
     free(context.error);
     return test_end();
